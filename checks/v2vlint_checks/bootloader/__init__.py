@@ -1,0 +1,1 @@
+"""Boot loaders, kernel command lines, the EFI system partition."""

@@ -1,0 +1,1 @@
+"""Code built for one CPU."""

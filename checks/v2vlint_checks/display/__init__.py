@@ -1,0 +1,1 @@
+"""X servers and GPU stacks."""

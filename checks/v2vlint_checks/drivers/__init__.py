@@ -1,0 +1,1 @@
+"""Kernels, modules and initramfs images against the target's controllers and network cards."""

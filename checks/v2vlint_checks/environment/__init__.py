@@ -1,0 +1,1 @@
+"""What the guest assumes about its surroundings: DNS, NTP, shares, clocks."""

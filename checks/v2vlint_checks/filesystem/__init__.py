@@ -1,0 +1,1 @@
+"""Filesystems the target or the mover cannot handle."""

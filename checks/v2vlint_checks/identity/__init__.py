@@ -1,0 +1,1 @@
+"""What must differ between copies of one image."""

@@ -1,0 +1,1 @@
+"""Network identity: interface names, MAC addresses, addresses."""

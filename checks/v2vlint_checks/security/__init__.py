@@ -1,0 +1,1 @@
+"""Security settings that a move upsets."""

@@ -1,0 +1,1 @@
+"""How the guest finds its disks: device names, LVM, MD, LUKS, multipath."""

@@ -1,0 +1,1 @@
+"""Packs, selection, running rules, policy. Knows no pack and no pytest."""

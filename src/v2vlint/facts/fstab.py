@@ -1,0 +1,167 @@
+r"""``/etc/fstab`` (fstab(5)).
+
+Typical input::
+
+    UUID=0a3f…  /      ext4  errors=remount-ro  0  1
+    /dev/sda5   none   swap  sw                 0  0
+    /srv/a\040b /mnt   none  bind
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from v2vlint.facts.registry import provides
+from v2vlint.guest.fs import GuestFS
+from v2vlint.guest.text import GuestText, Line
+from v2vlint.model.place import Span, Token, WholeFile
+
+PATH = "/etc/fstab"
+
+_OCTAL = re.compile(r"\\([0-7]{3})")
+_PSEUDO = frozenset({
+    "proc", "sysfs", "tmpfs", "devpts", "devtmpfs", "cgroup", "cgroup2", "debugfs", "securityfs", "tracefs", "configfs",
+    "fusectl", "hugetlbfs", "mqueue", "pstore", "efivarfs", "binfmt_misc", "overlay", "ramfs", "usbfs", "selinuxfs",
+})  # fmt: skip
+_NETWORK = frozenset(
+    {
+        "nfs",
+        "nfs4",
+        "cifs",
+        "smbfs",
+        "smb3",
+        "glusterfs",
+        "ceph",
+        "fuse.sshfs",
+        "sshfs",
+        "ncpfs",
+        "afs",
+        "lustre",
+        "davfs",
+    }
+)
+
+
+@dataclass(frozen=True, slots=True)
+class FstabEntry:
+    """One entry. ``spec`` keeps its place so that a fix can replace just it; ``mount_point`` and ``fs_type`` are unescaped.
+
+    ``options`` defaults to ``("defaults",)``, ``dump`` and ``passno`` to 0, as fstab(5) says. ``mount_point`` is ``none`` for swap.
+    """
+
+    spec: Token
+    mount_point: str
+    fs_type: str
+    options: tuple[str, ...]
+    where: Span
+    options_at: Span | None = None
+    dump: int = 0
+    passno: int = 0
+
+    @property
+    def device(self) -> str:
+        """The spec without escapes and quotes: ``UUID=…``, ``/dev/sda1``, ``server:/export``."""
+        tag, equals, value = unescape(self.spec.value).partition("=")
+        return f"{tag}={value.strip(chr(34))}" if equals and not tag.startswith("/") else unescape(self.spec.value)
+
+    @property
+    def is_swap(self) -> bool:
+        """Whether this is swap space."""
+        return self.fs_type == "swap"
+
+    @property
+    def is_pseudo(self) -> bool:
+        """Whether no device is behind it: kernel filesystems, tmpfs, binds."""
+        return self.fs_type in _PSEUDO or self.is_bind
+
+    @property
+    def is_bind(self) -> bool:
+        """Whether it mounts one directory on another."""
+        return bool({"bind", "rbind"} & set(self.options))
+
+    @property
+    def is_network(self) -> bool:
+        """Whether systemd treats it as a remote filesystem."""
+        return self.fs_type in _NETWORK or "_netdev" in self.options
+
+    @property
+    def blocks_boot(self) -> bool:
+        """Whether a missing device makes local-fs.target fail (emergency mode under systemd)."""
+        exempt = {"nofail", "noauto", "x-systemd.automount", "x-systemd.makefs", "_netdev"}
+        return not (self.is_swap or self.is_network or exempt & set(self.options))
+
+    def option(self, name: str) -> str | None:
+        """The value of option ``name`` (empty for a flag), or None."""
+        for option in self.options:
+            key, _, value = option.partition("=")
+            if key == name:
+                return value
+        return None
+
+
+@dataclass(frozen=True, slots=True)
+class Fstab:
+    """All entries in file order; lines that are no entry are kept in ``malformed``."""
+
+    entries: tuple[FstabEntry, ...] = ()
+    malformed: tuple[Span, ...] = ()
+    where: WholeFile = WholeFile(PATH)
+
+    def entry(self, mount_point: str) -> FstabEntry | None:
+        """The entry that wins for ``mount_point``: the last one, as mount -a leaves it on top."""
+        return next((entry for entry in reversed(self.entries) if entry.mount_point == mount_point), None)
+
+
+@provides
+def parse_fstab(fs: GuestFS) -> Fstab:
+    """The guest's fstab; a missing file is an empty one."""
+    text = fs.text(PATH)
+    return Fstab() if text is None else fstab_from(text)
+
+
+def fstab_from(text: GuestText) -> Fstab:
+    """Parse the text of an fstab."""
+    entries: list[FstabEntry] = []
+    malformed: list[Span] = []
+    for line in text.lines():
+        if line.is_blank():
+            continue
+        entry = _entry(line)
+        if entry is None:
+            malformed.append(line.where)
+        else:
+            entries.append(entry)
+    return Fstab(tuple(entries), tuple(malformed))
+
+
+def _entry(line: Line) -> FstabEntry | None:
+    words = line.words()
+    comment = next((index for index, word in enumerate(words) if word.value.startswith("#")), len(words))
+    words = words[:comment]
+    if len(words) < 3:
+        return None
+    options = words[3] if len(words) > 3 else None
+    return FstabEntry(
+        spec=words[0],
+        mount_point=_mount_point(unescape(words[1].value)),
+        fs_type=words[2].value,
+        options=tuple(options.value.split(",")) if options else ("defaults",),
+        where=line.where,
+        options_at=options.where if options else None,
+        dump=_number(words, 4),
+        passno=_number(words, 5),
+    )
+
+
+def _mount_point(text: str) -> str:
+    return "none" if text in ("none", "swap", "-") else (text.rstrip("/") or "/")
+
+
+def _number(words: tuple[Token, ...], index: int) -> int:
+    return int(words[index].value) if index < len(words) and words[index].value.isdecimal() else 0
+
+
+def unescape(text: str) -> str:
+    r"""Undo fstab's octal escapes (``\040`` is a space)."""
+    return _OCTAL.sub(lambda match: chr(int(match[1], 8)), text)

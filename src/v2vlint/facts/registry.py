@@ -1,0 +1,75 @@
+"""Facts on demand: providers register by what they return, and are run once per guest when somebody asks."""
+
+from __future__ import annotations
+
+import functools
+import typing
+from collections.abc import Callable, Iterable
+from typing import Any, TypeVar
+
+from v2vlint.model.errors import FactUnavailable
+
+T = TypeVar("T")
+F = TypeVar("F", bound=Callable[..., object])
+
+_PROVIDERS: list[Callable[..., object]] = []
+
+
+def provides(provider: F) -> F:
+    """Register ``provider`` for the type it returns. Its parameters are the facts (or the ``GuestFS``) it needs, by annotation."""
+    _PROVIDERS.append(provider)
+    _by_type.cache_clear()
+    return provider
+
+
+@functools.cache
+def _by_type() -> dict[Any, Callable[..., object]]:
+    table: dict[Any, Callable[..., object]] = {}
+    for provider in _PROVIDERS:
+        kind = typing.get_type_hints(provider)["return"]
+        if kind in table:
+            raise TypeError(f"two providers for {kind.__name__}: {table[kind].__module__} and {provider.__module__}")
+        table[kind] = provider
+    return table
+
+
+@functools.cache
+def needs(function: Callable[..., object]) -> dict[str, Any]:
+    """The fact types a provider or a rule's ``check`` asks for, by parameter name."""
+    hints = typing.get_type_hints(function)
+    return {name: kind for name, kind in hints.items() if name not in ("return", "self")}
+
+
+class FactStore:
+    """The facts of one root. ``given`` values (guest files, block table, target…) are known; the rest is parsed at first request."""
+
+    def __init__(self, given: Iterable[object] = ()) -> None:
+        self._known: dict[Any, object] = {type(value): value for value in given}
+
+    def get(self, kind: type[T]) -> T:
+        """The fact of type ``kind``; FactUnavailable (every time) when it cannot be known."""
+        if kind not in self._known:
+            self._known[kind] = self._provide(kind)
+        value = self._known[kind]
+        if isinstance(value, FactUnavailable):
+            raise value
+        return typing.cast(T, value)
+
+    def with_given(self, *values: object) -> FactStore:
+        """A store that shares nothing but the known facts, with ``values`` replacing theirs (for another target)."""
+        store = FactStore()
+        store._known = {**self._known, **{type(value): value for value in values}}
+        return store
+
+    def arguments(self, function: Callable[..., object]) -> dict[str, object]:
+        """Keyword arguments for ``function``."""
+        return {name: self.get(kind) for name, kind in needs(function).items()}
+
+    def _provide(self, kind: Any) -> object:
+        provider = _by_type().get(kind)
+        if provider is None:
+            raise TypeError(f"no fact provider for {kind!r}")
+        try:
+            return provider(**self.arguments(provider))
+        except FactUnavailable as reason:
+            return reason

@@ -1,0 +1,1 @@
+"""Fixes: plan, rewrite and diff are pure; applying is a transaction."""

@@ -1,0 +1,185 @@
+"""A guest's files by path. Links resolve inside the guest; damaged bytes become outcomes, never exceptions of the reader's."""
+
+from __future__ import annotations
+
+import fnmatch
+import functools
+from collections.abc import Callable, Iterator, Mapping
+from typing import BinaryIO, TypeVar
+
+from v2vlint.disk.node import FileSystem, Kind, Node, Stat
+from v2vlint.guest.text import GuestText
+from v2vlint.model.errors import FactUnavailable
+from v2vlint.model.place import WholeFile
+
+MAX_TEXT = 4 << 20
+MAX_FILE = 512 << 20
+MAX_ENTRIES = 200_000
+MAX_LINKS = 40
+MAX_DEPTH = 64
+
+T = TypeVar("T")
+
+
+class GuestFS:
+    """The file tree of one root: a root filesystem and what is mounted under it.
+
+    Absent files are ``None``, ``False`` or empty, never an exception. Unreadable ones raise
+    :class:`~v2vlint.model.errors.FactUnavailable` with the path and the reason.
+    """
+
+    def __init__(self, mounts: Mapping[str, FileSystem]) -> None:
+        self.mounts = dict(mounts)
+        self._walk = functools.lru_cache(maxsize=50_000)(self._walk_uncached)
+
+    def exists(self, path: str) -> bool:
+        """Whether ``path`` leads to anything, following links."""
+        return self._find(path) is not None
+
+    def is_file(self, path: str) -> bool:
+        """Whether ``path`` leads to a regular file."""
+        found = self.stat(path)
+        return found is not None and found.kind is Kind.FILE
+
+    def is_dir(self, path: str) -> bool:
+        """Whether ``path`` leads to a directory."""
+        found = self.stat(path)
+        return found is not None and found.kind is Kind.DIR
+
+    def is_masked(self, path: str) -> bool:
+        """Whether ``path`` is a link to /dev/null (systemd's and modprobe's way to mask a file) or an empty file."""
+        if self.readlink(path) == "/dev/null":
+            return True
+        found = self.stat(path)
+        return found is not None and found.kind is Kind.FILE and found.size == 0
+
+    def stat(self, path: str) -> Stat | None:
+        """The inode ``path`` leads to, following links."""
+        found = self._find(path)
+        return None if found is None else _guarded(path, found[1].stat)
+
+    def resolve(self, path: str) -> str | None:
+        """The canonical path after following every link, or None when it leads nowhere."""
+        found = self._find(path)
+        return None if found is None else found[0]
+
+    def readlink(self, path: str) -> str | None:
+        """The target of the link at ``path`` itself, or None when it is no link."""
+        found = self._find(path, follow=False)
+        if found is None or _guarded(path, found[1].stat).kind is not Kind.LINK:
+            return None
+        return _guarded(path, found[1].link)
+
+    def listdir(self, path: str) -> tuple[str, ...]:
+        """Sorted names in a directory; empty when it is absent or no directory."""
+        found = self._find(path)
+        if found is None or _guarded(path, found[1].stat).kind is not Kind.DIR:
+            return ()
+        return _guarded(path, lambda: _names(path, found[1]))
+
+    def open(self, path: str) -> BinaryIO | None:
+        """The content of a regular file as a stream. Reads may raise anything on damaged bytes: use :meth:`read` where possible."""
+        found = self._find(path)
+        if found is None or _guarded(path, found[1].stat).kind is not Kind.FILE:
+            return None
+        return _guarded(path, found[1].open)
+
+    def read(self, path: str, limit: int = MAX_FILE) -> bytes | None:
+        """All bytes of a regular file of at most ``limit`` bytes; None when absent. A larger one is FactUnavailable."""
+        stream = self.open(path)
+        if stream is None:
+            return None
+        data = _guarded(path, lambda: stream.read(limit + 1))
+        if len(data) > limit:
+            raise FactUnavailable(WholeFile(path), f"larger than {limit} bytes")
+        return data
+
+    def head(self, path: str, size: int) -> bytes | None:
+        """The first ``size`` bytes of a regular file; None when absent."""
+        stream = self.open(path)
+        return None if stream is None else _guarded(path, lambda: stream.read(size))
+
+    def text(self, path: str) -> GuestText | None:
+        """A configuration file; None when absent. The path given is the one findings point at."""
+        data = self.read(path, MAX_TEXT)
+        return None if data is None else GuestText(path, data.decode("utf-8", "surrogateescape"))
+
+    def glob(self, pattern: str) -> tuple[str, ...]:
+        """Existing paths matching ``pattern`` (``*``, ``?``, ``[…]`` within one component), sorted; dangling links count."""
+        found = [""]
+        for part in pattern.strip("/").split("/"):
+            if any(char in part for char in "*?["):
+                found = [f"{base}/{name}" for base in found for name in fnmatch.filter(self.listdir(base or "/"), part)]
+            else:
+                found = [f"{base}/{part}" for base in found]
+        return tuple(sorted(path for path in found if self._find(path, follow=False) is not None))
+
+    def walk(self, top: str) -> Iterator[str]:
+        """Paths of all regular files under ``top``, without following links or mounts of other filesystems; capped."""
+        pending, seen = [(top.rstrip("/"), 0)], 0
+        while pending:
+            folder, depth = pending.pop()
+            for name in self.listdir(folder or "/"):
+                path, seen = f"{folder}/{name}", seen + 1
+                found = self._find(path, follow=False)
+                kind = None if found is None else _guarded(path, found[1].stat).kind
+                if kind is Kind.FILE:
+                    yield path
+                elif kind is Kind.DIR and depth < MAX_DEPTH:
+                    pending.append((path, depth + 1))
+            if seen > MAX_ENTRIES:
+                raise FactUnavailable(WholeFile(top), f"more than {MAX_ENTRIES} files")
+
+    def _find(self, path: str, follow: bool = True) -> tuple[str, Node] | None:
+        return _guarded(path, lambda: self._walk(path, follow))
+
+    def _walk_uncached(self, path: str, follow: bool) -> tuple[str, Node] | None:
+        trail: list[tuple[str, Node]] = [("/", self.mounts["/"].root)]
+        parts, links = _split(path), 0
+        while parts:
+            name = parts.pop(0)
+            if name == "..":
+                trail = trail[:-1] or trail
+                continue
+            here, node = trail[-1]
+            child_path = f"{here.rstrip('/')}/{name}"
+            child = self.mounts[child_path].root if child_path in self.mounts else _child(node, name)
+            if child is None:
+                return None
+            if child.stat().kind is not Kind.LINK or not (parts or follow):
+                trail.append((child_path, child))
+                continue
+            links, target = links + 1, child.link()
+            if links > MAX_LINKS:
+                return None
+            parts = _split(target) + parts
+            if target.startswith("/"):
+                trail = trail[:1]
+        return trail[-1]
+
+
+def _child(node: Node, name: str) -> Node | None:
+    return node.child(name) if node.stat().kind is Kind.DIR else None
+
+
+def _split(path: str) -> list[str]:
+    return [part for part in path.split("/") if part not in ("", ".")]
+
+
+def _names(path: str, node: Node) -> tuple[str, ...]:
+    names: list[str] = []
+    for name in node.names():
+        if len(names) >= MAX_ENTRIES:
+            raise FactUnavailable(WholeFile(path), f"more than {MAX_ENTRIES} directory entries")
+        names.append(name)
+    return tuple(sorted(names))
+
+
+def _guarded(path: str, action: Callable[[], T]) -> T:
+    try:
+        return action()
+    except (FactUnavailable, MemoryError):
+        raise
+    except Exception as error:
+        detail = str(error).strip() or type(error).__name__
+        raise FactUnavailable(WholeFile(path), f"cannot be read: {detail}") from error

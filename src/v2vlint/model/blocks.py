@@ -1,0 +1,133 @@
+"""The block devices really found in a guest's disks, with their identities (what blkid would print)."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+_KERNEL_DISK = re.compile(r"^/dev/(hd|sd|vd|xvd|ubd)([a-z]{1,2})(\d+)?$")
+_KERNEL_NUMBERED = re.compile(r"^/dev/(nvme(\d+)n1|mmcblk(\d+))(?:p(\d+))?$")
+
+
+@dataclass(frozen=True, slots=True)
+class BlockDevice:
+    """One block device.
+
+    ``name`` is v2vlint's own: ``disk1``, ``disk1p2``, ``vg/lv``, ``md/NAME``, ``luks-UUID``. ``kind`` is ``disk``, ``partition``, ``lv``,
+    ``md``, ``luks`` or ``bitlocker``. ``fs_type`` is blkid's TYPE (``ext4``, ``swap``, ``LVM2_member``, ``crypto_LUKS``,
+    ``linux_raid_member``, ``vfat``…), empty when nothing was recognised. ``uuid`` and ``label`` are those of that content. ``disk`` is the
+    0-based index of the (first) disk it lives on, ``number`` the partition number, ``part_type`` the GPT type GUID or ``0x83``-style MBR
+    type, both lower-case. ``problem`` says why the content could not be opened.
+    """
+
+    name: str
+    kind: str
+    size: int
+    disk: int
+    number: int = 0
+    fs_type: str = ""
+    uuid: str = ""
+    label: str = ""
+    part_uuid: str = ""
+    part_label: str = ""
+    part_type: str = ""
+    bootable: bool = False
+    parents: tuple[str, ...] = ()
+    problem: str = ""
+    details: tuple[tuple[str, str], ...] = ()
+
+    def detail(self, key: str) -> str:
+        """A further attribute by name (``tokens``, ``boot_code``, ``read_only``…), or an empty string."""
+        return dict(self.details).get(key, "")
+
+
+@dataclass(frozen=True, slots=True)
+class BlockTable:
+    """All block devices of a guest. ``complete`` is false when a disk or layer could not be opened, so that absence proves nothing."""
+
+    devices: tuple[BlockDevice, ...] = ()
+    complete: bool = True
+
+    def __iter__(self) -> Iterator[BlockDevice]:
+        return iter(self.devices)
+
+    @property
+    def disks(self) -> tuple[BlockDevice, ...]:
+        """Whole disks, in the order the guest was given."""
+        return tuple(device for device in self.devices if device.kind == "disk")
+
+    def named(self, name: str) -> BlockDevice | None:
+        """The device called ``name`` in this table."""
+        return next((device for device in self.devices if device.name == name), None)
+
+    def children(self, name: str) -> tuple[BlockDevice, ...]:
+        """Devices built on the device called ``name``."""
+        return tuple(device for device in self.devices if name in device.parents)
+
+    def tagged(self, tag: str, value: str) -> tuple[BlockDevice, ...]:
+        """Devices with ``tag`` (UUID, LABEL, PARTUUID, PARTLABEL) equal to ``value``; UUIDs compare without case."""
+        attribute = {"UUID": "uuid", "LABEL": "label", "PARTUUID": "part_uuid", "PARTLABEL": "part_label"}[tag]
+        fold = tag.endswith("UUID")
+        wanted = value.lower() if fold else value
+        return tuple(d for d in self.devices if (_fold(getattr(d, attribute), fold) == wanted) and wanted)
+
+    def resolve(self, spec: str) -> BlockDevice | None:
+        """The device an fstab/crypttab/``root=`` spec names *on the source machine*, or None when nothing or more than one fits.
+
+        Kernel names (``/dev/sda1``) are taken by letter = disk order and partition number, whatever the prefix.
+        """
+        found = tuple(self.candidates(spec))
+        return found[0] if len(found) == 1 else None
+
+    def candidates(self, spec: str) -> Iterable[BlockDevice]:
+        """Every device that ``spec`` may name; see :meth:`resolve`."""
+        tag, _, value = spec.partition("=")
+        if tag in {"UUID", "LABEL", "PARTUUID", "PARTLABEL"}:
+            return self.tagged(tag, value.strip("\"'"))
+        for folder, by in (("uuid", "UUID"), ("label", "LABEL"), ("partuuid", "PARTUUID"), ("partlabel", "PARTLABEL")):
+            if spec.startswith(f"/dev/disk/by-{folder}/"):
+                return self.tagged(by, unescape_udev(spec.split("/", 4)[4]))
+        return self._by_path(spec)
+
+    def _by_path(self, spec: str) -> Iterable[BlockDevice]:
+        position = kernel_position(spec)
+        if position is not None:
+            disk, number = position
+            kind = "partition" if number else "disk"
+            return [d for d in self.devices if d.kind == kind and d.disk == disk and d.number == number]
+        return [d for d in self.devices if spec in mapper_names(d)]
+
+
+def _fold(value: str, fold: bool) -> str:
+    return value.lower() if fold else value
+
+
+def kernel_position(spec: str) -> tuple[int, int] | None:
+    """``/dev/sdb3`` → (1, 3), ``/dev/nvme0n1p2`` → (0, 2), ``/dev/vda`` → (0, 0); None for any other path."""
+    if match := _KERNEL_DISK.match(spec):
+        index = 0
+        for letter in match[2]:
+            index = index * 26 + ord(letter) - ord("a") + 1
+        return index - 1, int(match[3] or 0)
+    if match := _KERNEL_NUMBERED.match(spec):
+        return int(match[2] or match[3] or 0), int(match[4] or 0)
+    return None
+
+
+def mapper_names(device: BlockDevice) -> frozenset[str]:
+    """The /dev paths under which a logical volume, RAID or LUKS mapping appears."""
+    if device.kind == "lv":
+        group, _, volume = device.name.partition("/")
+        flat = f"{group.replace('-', '--')}-{volume.replace('-', '--')}"
+        return frozenset({f"/dev/{group}/{volume}", f"/dev/mapper/{flat}"})
+    if device.kind == "md":
+        return frozenset({f"/dev/{device.name}", f"/dev/{device.name.replace('md/', 'md')}"})
+    if device.kind == "luks":
+        return frozenset({f"/dev/mapper/{device.name}"})
+    return frozenset()
+
+
+def unescape_udev(name: str) -> str:
+    r"""Undo udev's ``\x20`` escaping in /dev/disk/by-label names."""
+    return re.sub(r"\\x([0-9a-fA-F]{2})", lambda match: chr(int(match[1], 16)), name)

@@ -1,0 +1,25 @@
+"""Which operating system a root holds."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class OsInfo:
+    """An operating system. ``family`` is ``debian``, ``rhel``, ``suse``, ``arch``, ``alpine``, ``gentoo``, another ID, or ``windows``; ``kind`` is
+    ``linux``, ``windows`` or ``other``; ``arch`` is ``x86_64``, ``i386``, ``aarch64`` or empty; ``version`` is the distribution's, maybe empty."""
+
+    kind: str
+    distro: str
+    family: str
+    name: str
+    version: str = ""
+    arch: str = ""
+    hostname: str = ""
+
+    @property
+    def major(self) -> int:
+        """The leading number of ``version``; 0 for rolling releases."""
+        head = self.version.split(".")[0]
+        return int(head) if head.isdigit() else 0

@@ -1,0 +1,65 @@
+"""Where a fact or a finding is: a span of a guest text file, a whole file, or a device."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+T_co = TypeVar("T_co", covariant=True)
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Span:
+    """Characters ``start``..``end`` of one guest text file; ``line`` and ``column`` are 1-based and belong to ``start``."""
+
+    path: str
+    start: int
+    end: int
+    line: int
+    column: int = 1
+
+    def __str__(self) -> str:
+        return f"{self.path}:{self.line}:{self.column}"
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class WholeFile:
+    """A file as such: binary, absent, or a directory."""
+
+    path: str
+
+    def __str__(self) -> str:
+        return self.path
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Device:
+    """A block device of the guest (``disk1``, ``disk1p2``, ``vg/root``) and the part meant, such as ``partition table``."""
+
+    name: str
+    part: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.name} {self.part}".rstrip()
+
+
+Where = Span | WholeFile | Device
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Token:
+    """A piece of text of a guest file, with its span."""
+
+    value: str
+    where: Span
+
+    def __str__(self) -> str:
+        return self.value
+
+
+@dataclass(frozen=True, slots=True)
+class Sourced(Generic[T_co]):
+    """A value merged from several files, with the place of the one that won."""
+
+    value: T_co
+    where: Where

@@ -1,0 +1,154 @@
+"""The result of a run, as plain data. Every report format is made from it alone."""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass
+
+from v2vlint.model.blocks import BlockDevice
+from v2vlint.model.finding import Finding, Mover, Severity, Stage, Unknown
+from v2vlint.model.osinfo import OsInfo
+from v2vlint.model.place import Where
+from v2vlint.model.rule import RuleInfo
+
+
+class Status(enum.StrEnum):
+    """The outcome of one rule on one root for one target."""
+
+    PASS = "pass"
+    FAIL = "fail"
+    UNKNOWN = "unknown"
+    NOT_APPLICABLE = "not_applicable"
+    EXCEPTED = "excepted"
+
+
+class Fate(enum.StrEnum):
+    """The outcome of one boot stage."""
+
+    PASS = "pass"
+    FAIL = "fail"
+    UNKNOWN = "unknown"
+    SKIPPED = "skipped"
+
+
+@dataclass(frozen=True, slots=True)
+class StageForecast:
+    """What will happen at one stage: ``fate``, the reason in words, the place that decides it and the rule that explains it."""
+
+    stage: Stage
+    fate: Fate
+    reason: str
+    where: Where | None = None
+    rule: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Forecast:
+    """The predicted fate of a boot, stage by stage. ``fate`` is PASS (reaches its login), FAIL or UNKNOWN."""
+
+    fate: Fate
+    stages: tuple[StageForecast, ...]
+    way_back: str = ""
+
+    @property
+    def will_boot(self) -> bool | None:
+        """True, False, or None when it could not be told."""
+        return {Fate.PASS: True, Fate.FAIL: False}.get(self.fate)
+
+
+@dataclass(frozen=True, slots=True)
+class Excerpt:
+    """Lines of a guest file around a finding; ``first`` is the 1-based number of the first line."""
+
+    path: str
+    first: int
+    lines: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class FindingReport:
+    """A finding with what a reader needs to see: excerpt, the diff its fix makes, fingerprint, and how policy treated it.
+
+    ``exception`` is the reason it was excepted; ``baselined`` says that a baseline already knows it.
+    """
+
+    finding: Finding
+    fingerprint: str
+    excerpt: Excerpt | None = None
+    diff: str = ""
+    exception: str = ""
+    baselined: bool = False
+
+    @property
+    def counts(self) -> bool:
+        """Whether it weighs on the exit code."""
+        return not self.exception and not self.baselined
+
+
+@dataclass(frozen=True, slots=True)
+class RuleResult:
+    """One rule's outcome. ``reason`` explains unknown, not-applicable and excepted results; ``crashed`` marks a bug in the rule."""
+
+    rule: str
+    status: Status
+    findings: tuple[FindingReport, ...] = ()
+    unknowns: tuple[Unknown, ...] = ()
+    reason: str = ""
+    crashed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class TargetReport:
+    """One root judged for one target."""
+
+    target: str
+    mover: Mover
+    results: tuple[RuleResult, ...]
+    forecast: Forecast | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RootReport:
+    """One operating system. ``device`` names the block device of its root; ``glance`` is a few label/value pairs (kernel, loader…)."""
+
+    device: str
+    os: OsInfo
+    glance: tuple[tuple[str, str], ...]
+    targets: tuple[TargetReport, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """Something about the image that kept the reader from knowing: an unsupported layout, a missing key, a dead child."""
+
+    where: str
+    reason: str
+    hint: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ImageReport:
+    """One guest. ``name`` is as the user gave it; ``problems`` make the run exit with 3 unless there are findings."""
+
+    name: str
+    paths: tuple[str, ...]
+    format: str
+    size: int
+    blocks: tuple[BlockDevice, ...]
+    roots: tuple[RootReport, ...]
+    problems: tuple[Problem, ...] = ()
+    seconds: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """A whole run."""
+
+    version: str
+    targets: tuple[str, ...]
+    mover: Mover
+    images: tuple[ImageReport, ...]
+    rules: tuple[RuleInfo, ...]
+    fail_on: Severity = Severity.ERROR
+    strict: bool = False
+    seconds: float = 0.0

@@ -1,0 +1,110 @@
+"""The base class of every rule, and the examples that are its tests, its documentation and its fix specification."""
+
+from __future__ import annotations
+
+import enum
+import re
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
+
+from v2vlint.model.finding import Finding, Mover, Severity, Stage, Unknown
+from v2vlint.model.fix import Fix
+from v2vlint.model.place import Where
+
+
+class Audience(enum.StrEnum):
+    """DEFAULT rules run always; PEDANTIC ones are heuristics or hygiene, run in the ``strict`` profile or when selected."""
+
+    DEFAULT = "default"
+    PEDANTIC = "pedantic"
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """A symbolic link in an example's guest."""
+
+    target: str
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """A guest in a few literals, and what the rule says of it.
+
+    ``files`` maps guest paths to text, bytes or a :class:`Link`; ``given`` supplies facts that are not parsed from files. ``flags`` lists the
+    expected findings as ``PATH:LINE`` (``PATH`` for whole files, the device name for devices), in order; ``severity`` is that of the
+    first one. ``fixed`` holds the files as the fix leaves them (None: deleted). ``unknown`` expects 'could not tell'.
+    """
+
+    files: Mapping[str, str | bytes | Link]
+    given: tuple[object, ...] = ()
+    flags: tuple[str, ...] = ()
+    severity: Severity | None = None
+    fixed: Mapping[str, str | None] | None = None
+    target: str = "kvm"
+    mover: Mover = Mover.RAW
+    unknown: bool = False
+    title: str = ""
+
+
+class Rule(ABC):
+    """A judgement over facts. Subclasses are stateless; the parameters of ``check`` are the facts it needs, by annotation.
+
+    ``check`` yields findings made with :meth:`finding` and unknowns made with :meth:`unknown`; it may raise
+    :class:`~v2vlint.model.errors.NotApplicable` before the first one. ``kinds`` are the operating systems it applies to. ``predicts`` are
+    regular expressions of converters' or guests' fatal messages this rule foresees (used by ``explain --error``).
+    """
+
+    id: ClassVar[str] = ""
+    severity: ClassVar[Severity] = Severity.WARNING
+    stage: ClassVar[Stage | None] = None
+    audience: ClassVar[Audience] = Audience.DEFAULT
+    kinds: ClassVar[frozenset[str]] = frozenset({"linux"})
+    since: ClassVar[str] = ""
+    predicts: ClassVar[tuple[str, ...]] = ()
+    examples: ClassVar[tuple[Example, ...]] = ()
+
+    def __init_subclass__(cls) -> None:
+        super().__init_subclass__()
+        cls.id = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "-", cls.__name__).lower()
+
+    @abstractmethod
+    def check(self, *args: Any, **kwargs: Any) -> Iterator[Finding | Unknown]:
+        """Judge the facts and yield what is wrong."""
+
+    def finding(
+        self,
+        where: Where,
+        message: str,
+        effect: str = "",
+        *,
+        fix: Fix | None = None,
+        severity: Severity | None = None,
+        related: tuple[Where, ...] = (),
+        stage: Stage | None = None,
+    ) -> Finding:
+        """A finding of this rule; severity and stage default to the rule's. A finding below ERROR fails no stage."""
+        level = self.severity if severity is None else severity
+        failing = (stage or self.stage) if level is Severity.ERROR else None
+        return Finding(self.id, level, where, message, effect, fix, related, failing)
+
+    def unknown(self, where: Where, reason: str) -> Unknown:
+        """'Could not tell', with the reason."""
+        return Unknown(self.id, where, reason)
+
+
+@dataclass(frozen=True, slots=True)
+class RuleInfo:
+    """What reports print about a rule without importing its pack."""
+
+    id: str
+    group: str
+    title: str
+    severity: Severity
+    audience: Audience
+    fixable: bool
+    since: str
+    pack: str
+    help: str = ""
+    facts: tuple[str, ...] = field(default=())

@@ -1,0 +1,1 @@
+"""Report formats. They see the model only."""
