@@ -119,6 +119,6 @@ def unified(changes: Mapping[str, tuple[str | None, str | None]]) -> str:
         before, after = changes[path]
         old, new = ("" if before is None else before), ("" if after is None else after)
         names = ("/dev/null" if before is None else f"a{path}", "/dev/null" if after is None else f"b{path}")
-        for line in difflib.unified_diff(old.splitlines(keepends=True), new.splitlines(keepends=True), *names):
-            parts.append(line if line.endswith("\n") else f"{line}\n\\ No newline at end of file\n")
+        diff = difflib.unified_diff(old.splitlines(keepends=True), new.splitlines(keepends=True), *names)
+        parts.extend(line if line.endswith("\n") else f"{line}\n\\ No newline at end of file\n" for line in diff)
     return "".join(parts)

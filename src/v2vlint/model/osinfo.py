@@ -7,8 +7,11 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class OsInfo:
-    """An operating system. ``family`` is ``debian``, ``rhel``, ``suse``, ``arch``, ``alpine``, ``gentoo``, another ID, or ``windows``; ``kind`` is
-    ``linux``, ``windows`` or ``other``; ``arch`` is ``x86_64``, ``i386``, ``aarch64`` or empty; ``version`` is the distribution's, maybe empty."""
+    """An operating system.
+
+    ``kind`` is ``linux``, ``windows`` or ``other``. ``family`` is ``debian``, ``rhel``, ``suse``, ``arch``, ``alpine``, ``gentoo``, ``windows``
+    or another ID. ``arch`` is ``x86_64``, ``i386``, ``aarch64`` or empty; ``version`` is the distribution's, maybe empty.
+    """
 
     kind: str
     distro: str
