@@ -9,8 +9,8 @@ from dataclasses import dataclass
 class OsInfo:
     """An operating system.
 
-    ``kind`` is ``linux``, ``windows`` or ``other``. ``family`` is ``debian``, ``rhel``, ``suse``, ``arch``, ``alpine``, ``gentoo``, ``windows``
-    or another ID. ``arch`` is ``x86_64``, ``i386``, ``aarch64`` or empty; ``version`` is the distribution's, maybe empty.
+    ``kind`` is ``linux``, ``windows`` or ``other``. ``family`` is ``debian``, ``rhel``, ``suse``, ``arch``, ``alpine``, ``gentoo``,
+    ``windows`` or another ID. ``arch`` is ``x86_64``, ``i386``, ``aarch64`` or empty; ``version`` is the distribution's, maybe empty.
     """
 
     kind: str

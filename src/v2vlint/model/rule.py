@@ -32,7 +32,7 @@ class Link:
 class Example:
     """A guest in a few literals, and what the rule says of it.
 
-    ``files`` maps guest paths to text, bytes or a :class:`Link`; ``given`` supplies facts not parsed from files. ``flags`` lists the expected
+    ``files`` maps guest paths to text, bytes or a :class:`Link`; ``given`` supplies other facts. ``flags`` lists the expected
     findings as ``PATH:LINE`` (``PATH`` for whole files, the device name for devices), in order; ``severity`` is that of the
     first one. ``fixed`` holds the files as the fix leaves them (None: deleted). ``unknown`` expects 'could not tell'.
     """
