@@ -8,6 +8,7 @@ import os
 import shutil
 import signal
 import subprocess
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +16,7 @@ from pathlib import Path
 from v2vlint.model.errors import ImageError, UsageError
 
 DRIVERS = {"raw": "raw", "qcow2": "qcow2", "vmdk": "vmdk", "vhd": "vpc", "vhdx": "vhdx", "vdi": "vdi"}
+LOCK_PATIENCE = 2.0
 _LOCKED = ('Failed to get "write" lock', "Failed to get shared")
 
 
@@ -61,6 +63,18 @@ def run(*command: str | Path, timeout: float = 3600) -> str:
         hint = "shut the guest down first" if kind is ImageLocked else ""
         raise kind(f"{tool} {command[1]}: {words[0]}", hint=hint)
     return done.stdout
+
+
+def run_patiently(*command: str | Path) -> str:
+    """Like :func:`run`, but a taken lock is waited for: a QEMU tool that was just killed may hold it a moment longer."""
+    deadline = time.monotonic() + LOCK_PATIENCE
+    while True:
+        try:
+            return run(*command)
+        except ImageLocked:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.05)
 
 
 def probe_lock(image: Path, driver: str) -> None:
@@ -115,13 +129,13 @@ def _escape(path: Path) -> str:
 
 def commit(overlay: Path) -> None:
     """Write the overlay's content into its backing image and keep the overlay, so that the commit can be repeated."""
-    run("qemu-img", "commit", "-q", "-d", "-f", "qcow2", overlay)
+    run_patiently("qemu-img", "commit", "-q", "-d", "-f", "qcow2", overlay)
 
 
 def repair_leaks(image: Path, driver: str) -> None:
     """Free clusters that an interrupted write leaked. Only qcow2 needs it."""
     if driver == "qcow2":
-        run("qemu-img", "check", "-q", "-f", driver, "-r", "leaks", image)
+        run_patiently("qemu-img", "check", "-q", "-f", driver, "-r", "leaks", image)
 
 
 def convert(source: Path, output: Path, driver: str) -> None:
