@@ -43,7 +43,10 @@ def interpreter() -> str | None:
 
 
 def write(request: Mapping[str, Any]) -> Written:
-    """Run one request of ``guestfs_worker`` in one appliance. UsageError when libguestfs is missing, ImageError with its words when it fails."""
+    """Run one request of ``guestfs_worker`` in one appliance.
+
+    UsageError when libguestfs is missing, ImageError with its words when it fails.
+    """
     python = interpreter()
     if python is None:
         raise UsageError("no Python interpreter here can import guestfs", hint=INSTALL_HINT)

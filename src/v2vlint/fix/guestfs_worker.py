@@ -1,11 +1,11 @@
 """Writes into a guest through libguestfs. Run as a script by an interpreter that has the ``guestfs`` module; imports nothing of v2vlint.
 
-Reads one JSON request on standard input and writes one JSON answer on standard output:
+Reads one JSON request on standard input and writes one JSON answer on standard output::
 
-request: ``drives`` [{path, format}], ``unlock`` [{device, name, key}] (key base64), ``mounts`` [{device, point, options}], ``operations``, ``selinux``
-(path of the file_contexts specification, or empty). A device is {kind, disk, number, name, uuid} as v2vlint names it.
-
-answer: ``ok``, ``error``, ``notes`` [text], ``seconds`` {launch, edit, close}.
+    request  drives [{path, format}], unlock [{device, name, key}], mounts [{device, point, options}], operations [{op, path, …}],
+             selinux (path of the file_contexts specification, or empty); keys and file contents are base64
+    device   {kind, disk, number, name, uuid} as v2vlint names block devices
+    answer   ok, error, notes [text], seconds {launch, edit, close}
 """
 
 from __future__ import annotations
@@ -159,7 +159,7 @@ def _label(g: Any, request: Request, notes: list[str]) -> None:
         return
     try:
         for path in created:
-            g.setfiles(specification, path, force=True) if hasattr(g, "setfiles") else g.selinux_relabel(specification, path, force=True)
+            g.selinux_relabel(specification, path, force=True)
         notes.append(f"SELinux labels set by {specification}")
     except RuntimeError as error:
         g.touch("/.autorelabel")

@@ -186,6 +186,7 @@ def commit(journal: Journal) -> Journal:
     for disk in journal.disks:
         _need_space(disk, 2 * disk.overlay.stat().st_size + HEADROOM)
         _save_old_content(disk)
+        _sync(disk.overlay)
     committing = replace(journal, state="committing")
     _write_journal(committing)
     return _finish_commit(committing)
