@@ -1,0 +1,112 @@
+"""Filesystems made from a directory tree, without mounting anything."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+
+from guestbuild.tools import BuildError, blank, run
+
+_MIN_XFS = 320 << 20
+_MIN_BTRFS = 128 << 20
+
+
+def make(kind: str, path: Path, size: int, tree: Path | None = None, *, uuid: str = "", label: str = "") -> Path:
+    """Make a filesystem of ``kind`` (ext2…ext4, xfs, btrfs, vfat, swap) in the new file ``path``, holding what is in ``tree``."""
+    makers = {"xfs": _xfs, "btrfs": _btrfs, "vfat": _vfat, "swap": _swap}
+    maker = _ext if kind.startswith("ext") else makers.get(kind)
+    if maker is None:
+        raise BuildError(f"unknown filesystem {kind!r}")
+    blank(path, max(size, {"xfs": _MIN_XFS, "btrfs": _MIN_BTRFS}.get(kind, 0)))
+    maker(kind, path, tree, uuid, label)
+    return path
+
+
+def tree_size(tree: Path) -> int:
+    """Bytes that the files of ``tree`` take in 4 KiB blocks, one block per inode included."""
+    total = 0
+    for folder, folders, files in os.walk(tree):
+        for name in files + folders:
+            found = (Path(folder) / name).lstat()
+            total += 4096 + (-(-found.st_size // 4096) * 4096 if stat.S_ISREG(found.st_mode) else 0)
+    return total
+
+
+def _ext(kind: str, path: Path, tree: Path | None, uuid: str, label: str) -> None:
+    options = ["-d", str(tree)] if tree else []
+    options += ["-U", uuid] if uuid else []
+    run("mke2fs", "-q", "-F", "-t", kind, "-m", "1", "-L", label, *options, path)
+
+
+def _xfs(_kind: str, path: Path, tree: Path | None, uuid: str, label: str) -> None:
+    options = ["-L", label] if label else []
+    options += ["-m", f"uuid={uuid}"] if uuid else []
+    if tree is None:
+        run("mkfs.xfs", "-q", "-f", *options, path)
+        return
+    prototype = path.with_suffix(".proto")
+    prototype.write_bytes(b"\n".join(_prototype(tree)) + b"\n")
+    run("mkfs.xfs", "-q", "-f", "-p", prototype, *options, path)
+    prototype.unlink()
+
+
+def _prototype(tree: Path) -> Iterator[bytes]:
+    yield b"/dev/null"
+    yield b"0 0"
+    yield b"d--755 0 0"
+    yield from _prototype_of(os.fsencode(tree))
+    yield b"$"
+
+
+def _prototype_of(folder: bytes) -> Iterator[bytes]:
+    for name in sorted(os.listdir(folder)):  # noqa: PTH208 - names are bytes that need not be text
+        path = os.path.join(folder, name)
+        found = os.lstat(path)
+        entry = _prototype_entry(path, found)
+        if entry is None or b" " in name:
+            continue
+        yield b"%s %s" % (name, entry)
+        if stat.S_ISDIR(found.st_mode):
+            yield from _prototype_of(path)
+            yield b"$"
+
+
+def _prototype_entry(path: bytes, found: os.stat_result) -> bytes | None:
+    mode = found.st_mode
+    rights = b"%s%s%03o %d %d" % (
+        b"u" if mode & stat.S_ISUID else b"-",
+        b"g" if mode & stat.S_ISGID else b"-",
+        mode & 0o777,
+        found.st_uid,
+        found.st_gid,
+    )
+    if stat.S_ISREG(mode):
+        return b"-" + rights + b" " + path
+    if stat.S_ISDIR(mode):
+        return b"d" + rights
+    if stat.S_ISLNK(mode):
+        return b"l" + rights + b" " + os.readlink(path)
+    if stat.S_ISCHR(mode):
+        return b"c" + rights + b" %d %d" % (os.major(found.st_rdev), os.minor(found.st_rdev))
+    return None
+
+
+def _btrfs(_kind: str, path: Path, tree: Path | None, uuid: str, label: str) -> None:
+    options = ["-L", label] if label else []
+    options += ["-U", uuid] if uuid else []
+    options += ["--rootdir", str(tree)] if tree else []
+    run("mkfs.btrfs", "-q", "-f", *options, path)
+
+
+def _vfat(_kind: str, path: Path, tree: Path | None, uuid: str, label: str) -> None:
+    serial = uuid.replace("-", "")[:8]
+    run("mkfs.vfat", *(["-i", serial] if serial else []), *(["-n", label] if label else []), path)
+    if tree is not None and any(tree.iterdir()):
+        run("mcopy", "-s", "-i", path, *sorted(tree.iterdir()), "::", env={"MTOOLS_SKIP_CHECK": "1"})
+
+
+def _swap(_kind: str, path: Path, _tree: Path | None, uuid: str, label: str) -> None:
+    path.chmod(0o600)
+    run("mkswap", *(["-U", uuid] if uuid else []), *(["-L", label] if label else []), path)

@@ -1,0 +1,44 @@
+"""GRUB 2 put into an image by hand: boot.img and core.img for BIOS, an EFI application for UEFI. Nothing is mounted."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+from guestbuild.partition import MIB, SECTOR
+from guestbuild.tools import BuildError, run, write_at
+
+_MODULES = ("part_msdos", "part_gpt", "search", "search_fs_uuid", "normal", "configfile", "linux", "echo", "test", "minicmd", "serial")
+_FILESYSTEMS = {"ext4": "ext2", "ext3": "ext2", "ext2": "ext2", "xfs": "xfs", "btrfs": "btrfs", "vfat": "fat"}
+_BOOT_CODE = 440
+_WORKAROUND = 0x66
+
+
+def copy_modules(tree: Path, platform: str, boot: Path) -> None:
+    """What grub-install does in the guest: copy its modules from /usr/lib/grub to ``boot``/grub."""
+    shutil.copytree(tree / "usr/lib/grub" / platform, boot / "grub" / platform, dirs_exist_ok=True)
+
+
+def install_bios(image: Path, tree: Path, work: Path, *, fs_type: str, fs_uuid: str, prefix: str) -> None:
+    """Boot code in the MBR, core.img in the gap behind it, looking for the filesystem ``fs_uuid`` and ``prefix`` on it."""
+    core = _core(tree, work, "i386-pc", ("biosdisk",), fs_type, fs_uuid, prefix).read_bytes()
+    if len(core) > MIB - SECTOR:
+        raise BuildError(f"core.img has {len(core)} bytes, too much for the gap before the first partition")
+    boot = bytearray((tree / "usr/lib/grub/i386-pc/boot.img").read_bytes()[:_BOOT_CODE])
+    boot[_WORKAROUND : _WORKAROUND + 2] = b"\x90\x90"
+    write_at(image, 0, bytes(boot))
+    write_at(image, SECTOR, core)
+
+
+def efi_application(tree: Path, work: Path, *, fs_type: str, fs_uuid: str, prefix: str) -> Path:
+    """grubx64.efi with the same embedded search."""
+    return _core(tree, work, "x86_64-efi", ("efi_gop", "all_video"), fs_type, fs_uuid, prefix)
+
+
+def _core(tree: Path, work: Path, platform: str, more: tuple[str, ...], fs_type: str, fs_uuid: str, prefix: str) -> Path:
+    modules = tree / "usr/lib/grub" / platform
+    config, output = work / "load.cfg", work / f"core-{platform}"
+    config.write_text(f"search.fs_uuid {fs_uuid} root\nset prefix=($root)'{prefix}'\n", encoding="ascii")
+    wanted = (*_MODULES, *more, _FILESYSTEMS[fs_type])
+    run("grub-mkimage", "-O", platform, "-d", modules, "-c", config, "-p", prefix, "-o", output, *wanted)
+    return output
