@@ -39,12 +39,12 @@ _UNSHIPPED = ("/usr/share/man/*", "/usr/share/doc/*", "/usr/share/locale/*", "/u
 class Spec:
     """What to build. The defaults are a clean guest; every other value is one deviation.
 
-    ``lvm`` puts the root in ``/dev/vg0/root`` behind an ext4 /boot. ``modules`` is what the initramfs holds: ``most``, or ``list`` (AHCI,
-    IDE and the filesystems, nothing virtual). ``root`` is how ``root=`` names the root: by UUID or as ``/dev/sda1``. ``fallback`` puts
-    ``\\EFI\\BOOT\\BOOTX64.EFI`` on the ESP. ``resume`` adds ``resume=`` with a UUID that is on no disk. ``missing_disk`` adds an fstab entry of a
-    disk that is not there. ``fstab_device`` names the root in fstab as ``/dev/sda1``. ``blacklist`` are modules blacklisted (in the
-    initramfs, too). ``network``: ``networkd`` (any Ethernet), ``ifupdown`` (eth0, net.ifnames=0) or ``pinned`` (ens192, as on VMware).
-    ``cpu_v3`` makes /sbin/init a program that needs x86-64-v3.
+    ``lvm`` puts the root in ``/dev/vg0/root`` behind an ext4 /boot. ``modules`` is what the initramfs holds: ``most``, or ``list``
+    (AHCI, IDE and the filesystems, nothing virtual). ``root`` is how ``root=`` names the root: by UUID or as ``/dev/sda1``.
+    ``fallback`` puts ``\\EFI\\BOOT\\BOOTX64.EFI`` on the ESP. ``resume`` adds ``resume=`` with a UUID that is on no disk.
+    ``missing_disk`` adds an fstab entry of a disk that is not there. ``fstab_device`` names the root in fstab as ``/dev/sda1``.
+    ``blacklist`` are modules blacklisted (in the initramfs, too). ``network``: ``networkd`` (any Ethernet), ``ifupdown`` (eth0,
+    net.ifnames=0) or ``pinned`` (ens192, as on VMware). ``cpu_v3`` makes /sbin/init a program that needs x86-64-v3.
     """
 
     suite: str = "bookworm"
@@ -214,7 +214,8 @@ def _move_children(source: Path, target: Path) -> None:
 
 @functools.cache
 def _sources() -> tuple[str, ...]:
-    return tuple(hashlib.sha256(path.read_bytes()).hexdigest() for path in sorted(Path(__file__).parent.glob("*.py")))
+    modules = ("debian", "debian_config", "filesystem", "grub", "lvm", "partition", "tools")
+    return tuple(hashlib.sha256((Path(__file__).parent / f"{name}.py").read_bytes()).hexdigest() for name in modules)
 
 
 def _key(*parts: object) -> str:

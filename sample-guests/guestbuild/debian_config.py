@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import textwrap
 from pathlib import Path
@@ -136,7 +135,7 @@ def _grub_cfg(spec: Spec, version: str, folder: str, boot: str, module: str, arg
         set default="0"
         terminal_output console
         set timeout=1
-        menuentry 'Debian GNU/Linux' --class debian --class gnu-linux --class gnu --class os $menuentry_id_option 'gnulinux-simple-{boot}' {{
+        menuentry 'Debian GNU/Linux' --class debian --class gnu-linux --class os $menuentry_id_option 'gnulinux-simple-{boot}' {{
         \tinsmod gzio
         \tinsmod {table}
         \tinsmod {module}
@@ -190,4 +189,4 @@ def _init_for_v3(tree: Path, work: Path) -> None:
     run("gcc", "-O2", "-march=x86-64-v3", "-Wl,-z,x86-64-v3", "-o", target, source)
     link = tree / "sbin/init"
     link.unlink()
-    os.symlink("/usr/local/sbin/init", link)
+    link.symlink_to("/usr/local/sbin/init")

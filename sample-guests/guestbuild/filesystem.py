@@ -47,49 +47,41 @@ def _xfs(_kind: str, path: Path, tree: Path | None, uuid: str, label: str) -> No
         run("mkfs.xfs", "-q", "-f", *options, path)
         return
     prototype = path.with_suffix(".proto")
-    prototype.write_bytes(b"\n".join(_prototype(tree)) + b"\n")
+    prototype.write_text("\n".join(_prototype(tree)) + "\n", encoding="utf-8", errors="surrogateescape")
     run("mkfs.xfs", "-q", "-f", "-p", prototype, *options, path)
     prototype.unlink()
 
 
-def _prototype(tree: Path) -> Iterator[bytes]:
-    yield b"/dev/null"
-    yield b"0 0"
-    yield b"d--755 0 0"
-    yield from _prototype_of(os.fsencode(tree))
-    yield b"$"
+def _prototype(tree: Path) -> Iterator[str]:
+    yield from ("/dev/null", "0 0", "d--755 0 0")
+    yield from _prototype_of(tree)
+    yield "$"
 
 
-def _prototype_of(folder: bytes) -> Iterator[bytes]:
-    for name in sorted(os.listdir(folder)):  # noqa: PTH208 - names are bytes that need not be text
-        path = os.path.join(folder, name)
-        found = os.lstat(path)
+def _prototype_of(folder: Path) -> Iterator[str]:
+    for path in sorted(folder.iterdir()):
+        found = path.lstat()
         entry = _prototype_entry(path, found)
-        if entry is None or b" " in name:
+        if entry is None or " " in path.name:
             continue
-        yield b"%s %s" % (name, entry)
+        yield f"{path.name} {entry}"
         if stat.S_ISDIR(found.st_mode):
             yield from _prototype_of(path)
-            yield b"$"
+            yield "$"
 
 
-def _prototype_entry(path: bytes, found: os.stat_result) -> bytes | None:
+def _prototype_entry(path: Path, found: os.stat_result) -> str | None:
     mode = found.st_mode
-    rights = b"%s%s%03o %d %d" % (
-        b"u" if mode & stat.S_ISUID else b"-",
-        b"g" if mode & stat.S_ISGID else b"-",
-        mode & 0o777,
-        found.st_uid,
-        found.st_gid,
-    )
+    sticky = f"{'u' if mode & stat.S_ISUID else '-'}{'g' if mode & stat.S_ISGID else '-'}"
+    rights = f"{sticky}{mode & 0o777:03o} {found.st_uid} {found.st_gid}"
     if stat.S_ISREG(mode):
-        return b"-" + rights + b" " + path
+        return f"-{rights} {path}"
     if stat.S_ISDIR(mode):
-        return b"d" + rights
+        return f"d{rights}"
     if stat.S_ISLNK(mode):
-        return b"l" + rights + b" " + os.readlink(path)
+        return f"l{rights} {path.readlink()}"
     if stat.S_ISCHR(mode):
-        return b"c" + rights + b" %d %d" % (os.major(found.st_rdev), os.minor(found.st_rdev))
+        return f"c{rights} {os.major(found.st_rdev)} {os.minor(found.st_rdev)}"
     return None
 
 
