@@ -128,7 +128,10 @@ class Problem:
 
 @dataclass(frozen=True, slots=True)
 class ImageReport:
-    """One guest. ``name`` is as the user gave it; ``problems`` make the run exit with 3 unless there are findings."""
+    """One guest. ``name`` is as the user gave it; ``problems`` make the run exit with 3 unless there are findings.
+
+    ``recipe`` is the file in the repository that this image is built from, relative to its root, when the configuration says so.
+    """
 
     name: str
     paths: tuple[str, ...]
@@ -138,6 +141,7 @@ class ImageReport:
     roots: tuple[RootReport, ...]
     problems: tuple[Problem, ...] = ()
     seconds: float = 0.0
+    recipe: str = ""
 
 
 @dataclass(frozen=True, slots=True)
