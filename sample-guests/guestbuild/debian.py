@@ -194,8 +194,8 @@ def _parts(spec: Spec, tree: Path, boot: Path, efi: Path, work: Path) -> list[tu
         _move_children(tree / "boot", boot)
         content = filesystem.make("ext4", work / "boot.img", 192 * MIB, boot, uuid=spec.uuid("boot"))
         parts.append((Partition(192 * MIB, "linux", spec.uuid("boot-part"), active=True), content))
-    size = _root_size(tree)
-    root = filesystem.make(spec.fs, work / "root.img", size, tree, uuid=spec.uuid("root"))
+    root = filesystem.make(spec.fs, work / "root.img", _root_size(tree), tree, uuid=spec.uuid("root"))
+    size = root.stat().st_size
     if spec.lvm:
         size = -(-lvm.group_size((size,)) // MIB) * MIB
         root = lvm.write_group(work / "pv.img", "vg0", (lvm.Volume("root", root),), size)

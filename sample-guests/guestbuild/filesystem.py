@@ -9,18 +9,23 @@ from pathlib import Path
 
 from guestbuild.tools import BuildError, blank, run
 
+_MIB = 1 << 20
 _MIN_XFS = 320 << 20
 _MIN_BTRFS = 128 << 20
 
 
 def make(kind: str, path: Path, size: int, tree: Path | None = None, *, uuid: str = "", label: str = "") -> Path:
-    """Make a filesystem of ``kind`` (ext2…ext4, xfs, btrfs, vfat, swap) in the new file ``path``, holding what is in ``tree``."""
+    """Make a filesystem of ``kind`` (ext2…ext4, xfs, btrfs, vfat, swap) in the new file ``path``, holding what is in ``tree``.
+
+    The file may end up larger than ``size``: mkfs.btrfs takes what it needs, XFS has a smallest size. It is always whole MiB.
+    """
     makers = {"xfs": _xfs, "btrfs": _btrfs, "vfat": _vfat, "swap": _swap}
     maker = _ext if kind.startswith("ext") else makers.get(kind)
     if maker is None:
         raise BuildError(f"unknown filesystem {kind!r}")
     blank(path, max(size, {"xfs": _MIN_XFS, "btrfs": _MIN_BTRFS}.get(kind, 0)))
     maker(kind, path, tree, uuid, label)
+    os.truncate(path, -(-path.stat().st_size // _MIB) * _MIB)
     return path
 
 

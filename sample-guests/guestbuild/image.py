@@ -1,0 +1,127 @@
+"""From a recipe to qcow2 files: filesystems from directory trees, volume groups, partitions, boot code."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+from guestbuild import btrfs, filesystem, lvm
+from guestbuild.partition import MIB, Partition, disk_size, partition
+from guestbuild.recipe import Disk, FileSystem, Part, Recipe
+from guestbuild.tools import blank, copy_into, run, stable_uuid, to_qcow2, write_at
+from guestbuild.tree import unfold
+
+_BOOT_CODE = {
+    "grub": b"\xeb\x63\x90".ljust(0x180, b"\0") + b"GRUB \0Geom\0Hard Disk\0Read\0 Error\r\n\0",
+    "grub-legacy": b"\xeb\x48\x90".ljust(0x3E, b"\0") + b"\x03\x02" + b"\0" * 0x139 + b"GRUB \0Geom\0Hard Disk\0Read\0 Error\0",
+    "syslinux": b"\x33\xc0\xfa\x8e\xd8\x8e\xd0".ljust(0x140, b"\0") + b"Missing operating system.\r\n\0",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class _Job:
+    recipe: Recipe
+    work: Path
+
+    def uuid(self, *name: str) -> str:
+        return stable_uuid(self.recipe.id, *name)
+
+
+def build(recipe: Recipe, source: Path, output: Path) -> tuple[Path, ...]:
+    """Build the disks of ``recipe`` into ``output``: ``ID.qcow2``, or ``ID-1.qcow2``, ``ID-2.qcow2``… ``source`` holds its root/ trees."""
+    output.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=f"{recipe.id}-", dir=output) as folder:
+        job = _Job(recipe, Path(folder))
+        for name, spec in recipe.trees.items():
+            unfold(spec, source / name, job.work / "trees" / name)
+        _check_trees(job)
+        images = []
+        for number, disk in enumerate(recipe.disks, 1):
+            name = recipe.id if len(recipe.disks) == 1 else f"{recipe.id}-{number}"
+            images.append(to_qcow2(_disk(job, disk, number), output / f"{name}.qcow2"))
+    return tuple(images)
+
+
+def _check_trees(job: _Job) -> None:
+    for name in job.recipe.trees:
+        for system in sorted(_file_systems(job.recipe), key=lambda one: -len(one.mount)):
+            if system.tree == name and system.mount not in ("", "/"):
+                (job.work / "trees" / name / system.mount.lstrip("/")).mkdir(parents=True, exist_ok=True)
+
+
+def _file_systems(recipe: Recipe) -> list[FileSystem]:
+    parts = [part for disk in recipe.disks for part in disk.parts]
+    return [*parts, *(volume for part in parts for volume in part.volumes)]
+
+
+def _disk(job: _Job, disk: Disk, number: int) -> Path:
+    contents = [_part(job, part, f"disk{number}p{index}") for index, part in enumerate(disk.parts, 1)]
+    if disk.table == "none":
+        assert contents[0] is not None
+        return contents[0]
+    pairs = zip(disk.parts, contents, strict=True)
+    layout = tuple(_partition(job, part, content, f"{number}.{index}") for index, (part, content) in enumerate(pairs))
+    path = blank(job.work / f"disk{number}.raw", disk_size(layout))
+    identity = disk.identity or (job.uuid("disk", str(number)) if disk.table == "gpt" else f"0x{job.uuid('disk', str(number))[:8]}")
+    for offset, content in zip(partition(path, disk.table, layout, identity), contents, strict=True):
+        if content is not None:
+            copy_into(path, offset, content)
+            content.unlink()
+    if disk.boot:
+        write_at(path, 0, _BOOT_CODE[disk.boot])
+    return path
+
+
+def _partition(job: _Job, part: Part, content: Path | None, name: str) -> Partition:
+    size = part.size * MIB if content is None else -(-content.stat().st_size // MIB) * MIB
+    return Partition(size, part.kind, part.part_uuid or job.uuid("part", name), part.part_label, part.active, part.number)
+
+
+def _part(job: _Job, part: Part, name: str) -> Path | None:
+    if not part.vg:
+        return _file_system(job, part, name)
+    volumes = []
+    for volume in part.volumes:
+        content = _file_system(job, volume, f"{name}-{volume.name}")
+        assert content is not None
+        volumes.append(lvm.Volume(volume.name, content))
+    size = max(part.size * MIB, lvm.group_size(tuple(volume.content.stat().st_size for volume in volumes)))
+    path = lvm.write_group(job.work / f"{name}.pv", part.vg, tuple(volumes), -(-size // MIB) * MIB)
+    for made in volumes:
+        made.content.unlink()
+    return path
+
+
+def _file_system(job: _Job, spec: FileSystem, name: str) -> Path | None:
+    if not spec.fs:
+        return None
+    path, uuid = job.work / f"{name}.img", spec.uuid or job.uuid("fs", name)
+    tree = _take_tree(job, spec, name) if spec.mount else None
+    if spec.subvolumes:
+        return btrfs.make(path, spec, tree or _empty(job, name), uuid)
+    return filesystem.make(spec.fs, path, spec.size * MIB, tree, uuid=uuid, label=spec.label)
+
+
+def _empty(job: _Job, name: str) -> Path:
+    path = job.work / f"{name}.empty"
+    path.mkdir()
+    return path
+
+
+def _take_tree(job: _Job, spec: FileSystem, name: str) -> Path:
+    """Move the files below the mount point into a directory of their own, but for those that belong to deeper mount points."""
+    source = job.work / "trees" / spec.tree / spec.mount.lstrip("/")
+    deeper = [one.mount for one in _file_systems(job.recipe) if one.tree == spec.tree and _below(one.mount, spec.mount)]
+    target = job.work / f"{name}.tree"
+    run("cp", "-a", source, target)
+    for mount in deeper:
+        inside = target / mount.removeprefix(spec.mount).lstrip("/")
+        shutil.rmtree(inside, ignore_errors=True)
+        inside.mkdir(parents=True)
+    return target
+
+
+def _below(mount: str, top: str) -> bool:
+    return bool(mount) and mount != top and mount.startswith(top.rstrip("/") + "/")

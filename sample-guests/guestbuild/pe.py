@@ -1,0 +1,32 @@
+"""Small valid PE/COFF files: EFI applications, and unified kernel images with their sections."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Mapping
+
+_ALIGN = 512
+_PAGE = 4096
+
+
+def application(sections: Mapping[str, bytes] | None = None) -> bytes:
+    """An x86-64 EFI application with these sections (``.text`` alone when none are given)."""
+    parts = dict(sections or {".text": b"\xc3"})
+    head_size = -(-(0x80 + 24 + 240 + 40 * len(parts)) // _ALIGN) * _ALIGN
+    table, body, address = b"", b"", _PAGE
+    for name, data in parts.items():
+        raw = -(-len(data) // _ALIGN) * _ALIGN
+        place = struct.pack("<8sIIIIIIHHI", name.encode(), len(data), address, raw, head_size + len(body), 0, 0, 0, 0, 0x40000040)
+        table += place
+        body += data.ljust(raw, b"\0")
+        address += -(-max(len(data), 1) // _PAGE) * _PAGE
+    dos = b"MZ".ljust(0x3C, b"\0") + struct.pack("<I", 0x80) + bytes(64)
+    coff = struct.pack("<4sHHIIIHH", b"PE\0\0", 0x8664, len(parts), 0, 0, 0, 240, 0x0206)
+    return (dos + coff + _optional(address, head_size) + table).ljust(head_size, b"\0") + body
+
+
+def _optional(image_size: int, head_size: int) -> bytes:
+    standard = struct.pack("<HBBIIIII", 0x20B, 0, 0, 0, 0, 0, _PAGE, _PAGE)
+    windows = struct.pack("<QIIHHHHHHIIIIHH", 0, _PAGE, _ALIGN, 0, 0, 0, 0, 1, 0, 0, image_size, head_size, 0, 10, 0)
+    stack = struct.pack("<QQQQII", 0, 0, 0, 0, 0, 16)
+    return (standard + windows + stack).ljust(240, b"\0")

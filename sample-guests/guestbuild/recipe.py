@@ -1,0 +1,165 @@
+"""Recipes: ``guest.toml`` as values. A key that is not known is an error, so that a typing mistake cannot hide."""
+
+from __future__ import annotations
+
+import dataclasses
+import tomllib
+import types
+import typing
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from guestbuild.initramfs import Initramfs
+from guestbuild.kernel import Kernel
+from guestbuild.tools import BuildError
+
+
+@dataclass(frozen=True, slots=True)
+class Elf:
+    """A stub program: see :func:`guestbuild.elf.program`."""
+
+    path: str
+    machine: str = "x86_64"
+    level: int = 0
+    interpreter: str = ""
+    shared: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Uki:
+    """A unified kernel image (without ``kernel``: any EFI application) at ``path`` and, the same again, at ``copies``."""
+
+    path: str
+    kernel: str = ""
+    initramfs: str = ""
+    cmdline: str = ""
+    copies: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Packages:
+    """The package database."""
+
+    manager: str
+    installed: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Tree:
+    """The files of one operating system. ``links`` map paths to targets, ``modes`` paths to octal permissions, ``dirs`` are empty ones."""
+
+    files: Mapping[str, str] = field(default_factory=dict)
+    links: Mapping[str, str] = field(default_factory=dict)
+    modes: Mapping[str, str] = field(default_factory=dict)
+    dirs: tuple[str, ...] = ()
+    kernels: tuple[Kernel, ...] = ()
+    initramfs: tuple[Initramfs, ...] = ()
+    elfs: tuple[Elf, ...] = ()
+    efi: tuple[Uki, ...] = ()
+    packages: Packages | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class FileSystem:
+    """A filesystem of ``size`` MiB that holds what ``tree`` has at ``mount`` and below, up to the next filesystem. Empty ``fs``: no content.
+
+    ``subvolumes`` are btrfs subvolumes, ``default`` the one mounted by default, ``snapshots`` map a new read-only subvolume to its source.
+    """
+
+    size: int
+    fs: str = ""
+    uuid: str = ""
+    label: str = ""
+    mount: str = ""
+    tree: str = "root"
+    name: str = ""
+    subvolumes: tuple[str, ...] = ()
+    snapshots: Mapping[str, str] = field(default_factory=dict)
+    default: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Part(FileSystem):
+    """A partition; with ``vg`` it is an LVM physical volume whose ``volumes`` are named filesystems."""
+
+    kind: str = "linux"
+    active: bool = False
+    number: int = 0
+    part_uuid: str = ""
+    part_label: str = ""
+    vg: str = ""
+    volumes: tuple[FileSystem, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Disk:
+    """One disk: a ``gpt`` or ``mbr`` table, or ``none`` for a filesystem on the whole disk. ``boot`` is the boot code: grub, grub-legacy,
+    syslinux or nothing."""
+
+    table: str
+    parts: tuple[Part, ...]
+    boot: str = ""
+    identity: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Expect:
+    """One finding to expect: ``place`` is ``PATH:LINE``, ``PATH`` or a device's name."""
+
+    rule: str
+    place: str
+    severity: str
+    target: str = "kvm"
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """A whole ``guest.toml``. ``targets`` are the targets to check; ``expect`` lists every finding of warning or error there."""
+
+    id: str
+    title: str
+    story: str
+    disks: tuple[Disk, ...]
+    trees: Mapping[str, Tree]
+    targets: tuple[str, ...] = ("kvm",)
+    expect: tuple[Expect, ...] = ()
+
+
+def load(folder: Path) -> Recipe:
+    """Read ``folder``/guest.toml; BuildError names the file and the key that is wrong."""
+    path = folder / "guest.toml"
+    try:
+        data = tomllib.loads(path.read_text(encoding="utf-8"))
+        names = {field.name for field in dataclasses.fields(Tree)}
+        main = {key: data.pop(key) for key in list(data) if key in names}
+        trees = {"root": main, **data.pop("trees", {})}
+        return typing.cast(Recipe, _value(Recipe, {**data, "id": folder.name, "trees": trees}))
+    except (OSError, tomllib.TOMLDecodeError, TypeError, ValueError) as error:
+        raise BuildError(f"{path}: {error}") from error
+
+
+def _value(kind: Any, data: Any) -> Any:
+    origin = typing.get_origin(kind)
+    if origin in (types.UnionType, typing.Union):
+        return _value(typing.get_args(kind)[0], data)
+    if origin is tuple:
+        item = typing.get_args(kind)[0]
+        return tuple(_value(item, value) for value in data)
+    if origin is not None and issubclass(origin, Mapping):
+        item = typing.get_args(kind)[1]
+        return {key: _value(item, value) for key, value in data.items()}
+    if dataclasses.is_dataclass(kind):
+        return _dataclass(typing.cast(type, kind), data)
+    if not isinstance(data, kind):
+        raise TypeError(f"expected {kind.__name__}, found {data!r}")
+    return data
+
+
+def _dataclass(kind: type, data: Mapping[str, Any]) -> Any:
+    hints = typing.get_type_hints(kind)
+    unknown = set(data) - {field.name for field in dataclasses.fields(kind)}
+    if unknown:
+        raise TypeError(f"{kind.__name__.lower()} has no {', '.join(sorted(unknown))}")
+    return kind(**{key: _value(hints[key], value) for key, value in data.items()})

@@ -1,0 +1,68 @@
+"""Unfolds the recipe of one operating system into a directory."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+from guestbuild import elf, initramfs, kernel, packages, pe
+from guestbuild.recipe import Elf, Tree, Uki
+
+
+def unfold(spec: Tree, source: Path, tree: Path) -> Path:
+    """Make ``tree`` hold what ``spec`` says and, under it, the files of the directory ``source`` if there is one."""
+    tree.mkdir(parents=True)
+    for name in spec.dirs:
+        (tree / name.lstrip("/")).mkdir(parents=True, exist_ok=True)
+    for name, target in spec.links.items():
+        path = tree / name.lstrip("/")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.symlink_to(target)
+    if source.is_dir():
+        shutil.copytree(source, tree, symlinks=True, dirs_exist_ok=True)
+    for name, text in spec.files.items():
+        _write(tree, name, text.encode())
+    _binaries(spec, tree)
+    for name, mode in spec.modes.items():
+        (tree / name.lstrip("/")).chmod(int(mode, 8))
+    return tree
+
+
+def _binaries(spec: Tree, tree: Path) -> None:
+    for one in spec.kernels:
+        kernel.install(one, tree)
+    for image in spec.initramfs:
+        initramfs.install(image, spec.kernels, tree)
+    for stub in spec.elfs:
+        _write(tree, stub.path, _program(stub), 0o755)
+    for application in spec.efi:
+        _write_efi(application, spec, tree)
+    if spec.packages:
+        packages.install(spec.packages.manager, spec.packages.installed, tree)
+
+
+def _write(tree: Path, name: str, data: bytes, mode: int = 0o644) -> None:
+    path = tree / name.lstrip("/")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(data)
+    path.chmod(mode)
+
+
+def _program(stub: Elf) -> bytes:
+    return elf.program(stub.machine, stub.level, stub.interpreter, stub.shared)
+
+
+def _write_efi(spec: Uki, tree: Tree, root: Path) -> None:
+    sections: dict[str, bytes] = {}
+    if spec.kernel:
+        system = tree.files.get("/usr/lib/os-release", tree.files.get("/etc/os-release", ""))
+        sections = {".osrel": system.encode(), ".uname": spec.kernel.encode(), ".cmdline": spec.cmdline.encode()}
+        sections[".linux"] = kernel.vmlinuz(spec.kernel)
+        sections[".initrd"] = _initrd(spec, tree)
+    for path in (spec.path, *spec.copies):
+        _write(root, path, pe.application(sections))
+
+
+def _initrd(spec: Uki, tree: Tree) -> bytes:
+    image = next(image for image in tree.initramfs if image.path == spec.initramfs)
+    return initramfs.make(image, next(one for one in tree.kernels if one.version == spec.kernel))
