@@ -19,6 +19,7 @@ def provides(provider: F) -> F:
     """Register ``provider`` for the type it returns. Its parameters are the facts (or the ``GuestFS``) it needs, by annotation."""
     _PROVIDERS.append(provider)
     _by_type.cache_clear()
+    _rests_on.cache_clear()
     return provider
 
 
@@ -40,11 +41,18 @@ def needs(function: Callable[..., object]) -> dict[str, Any]:
     return {name: kind for name, kind in hints.items() if name not in ("return", "self")}
 
 
+@functools.cache
+def _rests_on(kind: Any, bases: frozenset[Any]) -> bool:
+    provider = _by_type().get(kind)
+    return kind in bases or (provider is not None and any(_rests_on(need, bases) for need in needs(provider).values()))
+
+
 class FactStore:
     """The facts of one root. ``given`` values (guest files, block table, target…) are known; the rest is parsed at first request."""
 
     def __init__(self, given: Iterable[object] = ()) -> None:
-        self._known: dict[Any, object] = {type(value): value for value in given}
+        self._given: dict[Any, object] = {type(value): value for value in given}
+        self._known: dict[Any, object] = dict(self._given)
 
     def get(self, kind: type[T]) -> T:
         """The fact of type ``kind``; FactUnavailable (every time) when it cannot be known."""
@@ -56,9 +64,12 @@ class FactStore:
         return typing.cast(T, value)
 
     def with_given(self, *values: object) -> FactStore:
-        """A store that shares nothing but the known facts, with ``values`` replacing theirs (for another target)."""
-        store = FactStore()
-        store._known = {**self._known, **{type(value): value for value in values}}
+        """A store with ``values`` in place of those given before (another target); it shares the parsed facts that do not depend on them."""
+        replaced = {type(value): value for value in values}
+        store = FactStore({**self._given, **replaced}.values())
+        for kind, value in self._known.items():
+            if kind not in store._known and not _rests_on(kind, frozenset(replaced)):
+                store._known[kind] = value
         return store
 
     def arguments(self, function: Callable[..., object]) -> dict[str, object]:

@@ -1,14 +1,14 @@
-"""Choosing fixes and computing what they do to text files. Pure: nothing is written, so a dry run is the real run minus the last step."""
+"""Choosing fixes to apply together. Pure: nothing is written, so a dry run is the real run minus the last step."""
 
 from __future__ import annotations
 
-import difflib
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable
+from dataclasses import dataclass
 
 from v2vlint.model.fix import Applicability, Delete, Edit, Fix, ReplaceText, WriteFile
+from v2vlint.model.rewrite import Reader, StaleEdit, edited_path, rewrite, unified
 
-Reader = Callable[[str], str | None]
+__all__ = ["HeldBack", "Plan", "Reader", "StaleEdit", "plan", "rewrite", "unified"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,68 +57,5 @@ def _overlap(edit: Edit, other: Edit) -> bool:
         a, b = edit.where, other.where
         return a.path == b.path and a.start <= b.end and b.start <= a.end and not (a.end == b.start or b.end == a.start)
     if isinstance(edit, ReplaceText | WriteFile | Delete) and isinstance(other, ReplaceText | WriteFile | Delete):
-        return _path(edit) == _path(other) and not (isinstance(edit, ReplaceText) and isinstance(other, ReplaceText))
+        return edited_path(edit) == edited_path(other) and not (isinstance(edit, ReplaceText) and isinstance(other, ReplaceText))
     return False
-
-
-def _path(edit: ReplaceText | WriteFile | Delete) -> str:
-    return edit.where.path if isinstance(edit, ReplaceText) else edit.path
-
-
-class StaleEdit(ValueError):
-    """The text is no longer what the edit expects."""
-
-
-@dataclass(slots=True)
-class _Sheet:
-    before: str | None
-    replacements: list[ReplaceText] = field(default_factory=list)
-    created: str | None = None
-    deleted: bool = False
-
-
-def rewrite(edits: Iterable[Edit], read: Reader) -> dict[str, tuple[str | None, str | None]]:
-    """Texts (before, after) of every text file the edits touch; None means absent. StaleEdit when an expectation fails."""
-    sheets: dict[str, _Sheet] = {}
-    for edit in edits:
-        if not isinstance(edit, ReplaceText | WriteFile | Delete):
-            continue
-        sheet = sheets.setdefault(_path(edit), _Sheet(read(_path(edit))))
-        if isinstance(edit, ReplaceText):
-            if edit not in sheet.replacements:
-                sheet.replacements.append(edit)
-        elif isinstance(edit, WriteFile):
-            if sheet.before is not None:
-                raise StaleEdit(f"{edit.path} exists already")
-            sheet.created = edit.text
-        else:
-            sheet.deleted = True
-    return {path: (sheet.before, _after(path, sheet)) for path, sheet in sheets.items()}
-
-
-def _after(path: str, sheet: _Sheet) -> str | None:
-    if sheet.deleted:
-        return None
-    if sheet.created is not None:
-        return sheet.created
-    text = sheet.before
-    if text is None:
-        raise StaleEdit(f"{path} does not exist")
-    for edit in sorted(sheet.replacements, key=lambda edit: edit.where.start, reverse=True):
-        start, end = edit.where.start, edit.where.end
-        if text[start:end] != edit.expect:
-            raise StaleEdit(f"{edit.where} no longer reads {edit.expect!r}")
-        text = text[:start] + edit.text + text[end:]
-    return text
-
-
-def unified(changes: Mapping[str, tuple[str | None, str | None]]) -> str:
-    """One unified diff of all changed text files, sorted by path, with ``/dev/null`` for absent sides."""
-    parts: list[str] = []
-    for path in sorted(changes):
-        before, after = changes[path]
-        old, new = ("" if before is None else before), ("" if after is None else after)
-        names = ("/dev/null" if before is None else f"a{path}", "/dev/null" if after is None else f"b{path}")
-        diff = difflib.unified_diff(old.splitlines(keepends=True), new.splitlines(keepends=True), *names)
-        parts.extend(line if line.endswith("\n") else f"{line}\n\\ No newline at end of file\n" for line in diff)
-    return "".join(parts)

@@ -1,0 +1,292 @@
+"""Code that touches guest bytes runs in a child process with limits, and answers in JSON.
+
+A call names a function (``module:function``, JSON-ready data in and out). The child gets it on stdin, so that keys are in no argument
+list, lives in its own process group, and is killed when it takes too long or answers too much. Whatever happens to it is an outcome of
+the call, never an exception in the parent; the parent unpickles nothing.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import selectors
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import asdict, dataclass, field
+from typing import IO, Any
+
+from v2vlint.model.errors import V2vlintError
+
+_BOOT = "import sys; sys.path[:] = sys.argv[1:]; from v2vlint.isolate import serve; serve()"
+_KEPT_ENVIRONMENT = ("PATH", "HOME", "LANG", "LC_ALL", "LC_CTYPE", "TMPDIR", "TZ", "LD_LIBRARY_PATH", "COVERAGE_PROCESS_START")
+_OPEN_FILES = 4096
+_CHUNK = 1 << 16
+_STDERR_KEPT = 4096
+_TICK = 0.1
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What a child may use: bytes of address space, seconds of processor time, seconds on the clock, bytes of answer."""
+
+    memory: int = 2 << 30
+    cpu: int = 300
+    wall: float = 600.0
+    answer: int = 64 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """``entry`` (``module:function``) to be called with ``request`` (JSON-ready data)."""
+
+    entry: str
+    request: Any = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What the function returned."""
+
+    value: Any
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """The function raised a :class:`~v2vlint.model.errors.V2vlintError`; ``kind`` is the name of its class."""
+
+    kind: str
+    message: str
+    hint: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Death:
+    """There is no answer, for ``reason``."""
+
+    reason: str
+    hint: str = ""
+
+
+Outcome = Answer | Refusal | Death
+
+
+def run(call: Call, limits: Limits = Limits()) -> Outcome:
+    """One call in one child."""
+    return next(run_all([call], limits))[1]
+
+
+def run_all(
+    calls: Iterable[Call],
+    limits: Limits = Limits(),
+    parallel: int = 1,
+    tick: Callable[[frozenset[int]], None] | None = None,
+) -> Iterator[tuple[int, Outcome]]:
+    """Every call in a child of its own, ``parallel`` at a time: pairs of its position and outcome, as they end.
+
+    ``tick`` is called ten times a second with the positions under way. Leaving the iteration (also by Ctrl-C) kills all children.
+    """
+    waiting = iter(enumerate(calls))
+    running: dict[int, _Child] = {}
+    try:
+        while True:
+            while len(running) < max(1, parallel) and (item := next(waiting, None)) is not None:
+                running[item[0]] = _Child(item[1], limits)
+            if not running:
+                return
+            if tick:
+                tick(frozenset(running))
+            _wait(running.values())
+            for position in [position for position, child in running.items() if child.ended]:
+                yield position, running.pop(position).outcome()
+    finally:
+        for child in running.values():
+            child.kill()
+
+
+def _wait(children: Iterable[_Child]) -> None:
+    with selectors.DefaultSelector() as selector:
+        timeout = _TICK
+        for child in children:
+            child.register(selector)
+            timeout = min(timeout, child.remaining)
+        for key, _events in selector.select(max(0.0, timeout)):
+            key.data()
+    for child in children:
+        child.look()
+
+
+class _Child:
+    """One running child and the bytes exchanged with it."""
+
+    def __init__(self, call: Call, limits: Limits) -> None:
+        self.limits = limits
+        self.deadline = time.monotonic() + limits.wall
+        self.verdict: Death | None = None
+        self.answer, self.complaint = bytearray(), bytearray()
+        self.request = memoryview(json.dumps({"entry": call.entry, "limits": asdict(limits), "request": call.request}).encode())
+        path = [entry for entry in sys.path if entry]
+        environment = {name: os.environ[name] for name in _KEPT_ENVIRONMENT if name in os.environ}
+        self.process = subprocess.Popen(
+            [sys.executable, "-I", "-c", _BOOT, *path],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            env=environment,
+            bufsize=0,
+            start_new_session=True,
+        )
+        assert self.process.stdin
+        assert self.process.stdout
+        assert self.process.stderr
+        self.stdin: IO[bytes] | None = self.process.stdin
+        self.outputs: dict[IO[bytes], bytearray] = {self.process.stdout: self.answer, self.process.stderr: self.complaint}
+        os.set_blocking(self.stdin.fileno(), False)
+
+    @property
+    def remaining(self) -> float:
+        """Seconds until the wall-clock limit."""
+        return self.deadline - time.monotonic()
+
+    @property
+    def ended(self) -> bool:
+        """Whether both its outputs are closed."""
+        return not self.outputs
+
+    def register(self, selector: selectors.BaseSelector) -> None:
+        """Wait for its pipes; the data of a key is what to do when it is ready."""
+        if self.stdin is not None:
+            selector.register(self.stdin, selectors.EVENT_WRITE, self._feed)
+        for stream in self.outputs:
+            selector.register(stream, selectors.EVENT_READ, lambda stream=stream: self._drain(stream))
+
+    def _feed(self) -> None:
+        assert self.stdin
+        try:
+            self.request = self.request[os.write(self.stdin.fileno(), self.request[:_CHUNK]) :]
+        except BlockingIOError:
+            return
+        except BrokenPipeError:
+            self.request = memoryview(b"")
+        if not self.request:
+            self.stdin.close()
+            self.stdin = None
+
+    def _drain(self, stream: IO[bytes]) -> None:
+        buffer, data = self.outputs[stream], os.read(stream.fileno(), _CHUNK)
+        buffer += data
+        if buffer is self.complaint:
+            del buffer[:-_STDERR_KEPT]
+        if not data:
+            stream.close()
+            del self.outputs[stream]
+
+    def look(self) -> None:
+        """Kill it when it is over a limit that the parent watches."""
+        if self.ended:
+            return
+        if self.remaining <= 0:
+            self._stop(Death(f"stopped after {self.limits.wall:g} s on the clock", "raise --time-limit"))
+        elif len(self.answer) > self.limits.answer:
+            self._stop(Death(f"its answer is larger than {size(self.limits.answer)}"))
+
+    def _stop(self, verdict: Death) -> None:
+        self.verdict = verdict
+        self.kill()
+
+    def kill(self) -> None:
+        """Kill the process group and let go of its pipes."""
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self.process.pid, signal.SIGKILL)
+        for stream in (self.stdin, *self.outputs):
+            if stream is not None:
+                stream.close()
+        self.stdin, self.outputs = None, {}
+        self.process.wait()
+
+    def outcome(self) -> Outcome:
+        """What became of it, once it has ended."""
+        if self.stdin is not None:
+            self.stdin.close()
+        status = self.process.wait()
+        if self.verdict is not None:
+            return self.verdict
+        if status < 0:
+            return _by_signal(-status, self.limits)
+        try:
+            return _decode(json.loads(self.answer), self.limits)
+        except (ValueError, KeyError, TypeError):
+            last = self.complaint.decode("utf-8", "replace").strip().splitlines()[-1:] or [f"exit status {status}"]
+            return Death(f"the reader process gave no valid answer: {last[0]}")
+
+
+def _by_signal(number: int, limits: Limits) -> Death:
+    if number == signal.SIGXCPU:
+        return Death(f"stopped after {limits.cpu} s of processor time", "raise --cpu-limit")
+    name = signal.Signals(number).name if number in signal.Signals else f"signal {number}"
+    hint = "the system may be out of memory" if number == signal.SIGKILL else ""
+    return Death(f"the reader process was killed by {name}", hint)
+
+
+def _decode(reply: dict[str, Any], limits: Limits) -> Outcome:
+    if "value" in reply:
+        return Answer(reply["value"])
+    if "memory" in reply:
+        return Death(f"needs more than {size(limits.memory)} of memory", "raise --memory-limit")
+    if "crash" in reply:
+        return Death(f"the reader failed: {reply['crash']}", "a bug of v2vlint: report it with the layout of the image")
+    return Refusal(str(reply["kind"]), str(reply["message"]), str(reply["hint"]))
+
+
+def size(count: int) -> str:
+    """A number of bytes for people: ``2 GiB``, ``512 MiB``."""
+    for unit, factor in (("GiB", 1 << 30), ("MiB", 1 << 20), ("KiB", 1 << 10)):
+        if count >= factor:
+            return f"{count / factor:.1f}".removesuffix(".0") + f" {unit}"
+    return f"{count} bytes"
+
+
+def serve() -> None:
+    """The child: limit itself, answer the call on stdin, and leave. Whatever is printed meanwhile goes to stderr."""
+    channel = os.dup(1)
+    os.dup2(2, 1)
+    order = json.load(sys.stdin.buffer)
+    _restrict(Limits(**order["limits"]))
+    reply = json.dumps(_reply(order["entry"], order["request"])).encode()
+    with os.fdopen(channel, "wb") as stream:
+        stream.write(reply)
+
+
+def _restrict(limits: Limits) -> None:
+    import resource
+
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    for kind, wanted in ((resource.RLIMIT_NOFILE, _OPEN_FILES), (resource.RLIMIT_AS, limits.memory)):
+        _soft, hard = resource.getrlimit(kind)
+        allowed = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+        resource.setrlimit(kind, (allowed, hard))
+    resource.setrlimit(resource.RLIMIT_CPU, (limits.cpu, limits.cpu + 5))
+
+
+def _reply(entry: str, request: Any) -> dict[str, Any]:
+    import importlib
+
+    module, _, name = entry.partition(":")
+    try:
+        return {"value": getattr(importlib.import_module(module), name)(request)}
+    except MemoryError:
+        return {"memory": True}
+    except V2vlintError as error:
+        return {"kind": type(error).__name__, "message": error.message, "hint": error.hint}
+    except Exception as error:
+        return {"crash": f"{type(error).__name__}: {error}{_last_place(error)}"}
+
+
+def _last_place(error: BaseException) -> str:
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    return "" if trace is None else f" ({os.path.basename(trace.tb_frame.f_code.co_filename)}:{trace.tb_lineno})"  # noqa: PTH119
