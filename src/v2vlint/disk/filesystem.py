@@ -1,0 +1,41 @@
+"""Opening a filesystem by its type; each reader is imported only when it is needed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from v2vlint.disk.node import FileSystem
+from v2vlint.disk.probe import Content
+from v2vlint.disk.stream import Stream
+from v2vlint.model.errors import ImageError, Unsupported
+
+
+def is_readable(kind: str) -> bool:
+    """Whether there is a reader for filesystems of type ``kind``."""
+    return kind in _READERS
+
+
+def open_filesystem(content: Content, streams: Sequence[Stream]) -> FileSystem:
+    """Open the filesystem on ``streams`` (several only for btrfs); ImageError or Unsupported says why not."""
+    reader = _READERS.get(content.type)
+    if reader is None:
+        raise Unsupported(f"{content.type} is not supported")
+    try:
+        return reader(content, streams)
+    except (ImageError, MemoryError):
+        raise
+    except Exception as error:
+        raise ImageError(f"damaged {content.type}: {str(error).strip() or type(error).__name__}") from error
+
+
+def _ext(content: Content, streams: Sequence[Stream]) -> FileSystem:
+    from v2vlint.disk.ext import Ext
+
+    return Ext(streams[0], content.type, content.uuid, content.label)
+
+
+_READERS: dict[str, Callable[[Content, Sequence[Stream]], FileSystem]] = {
+    "ext2": _ext,
+    "ext3": _ext,
+    "ext4": _ext,
+}

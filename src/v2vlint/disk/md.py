@@ -1,0 +1,199 @@
+"""Linux MD RAID (md(4), drivers/md/md_p.h): superblocks 0.90 and 1.x; levels linear, 0 and 1 are put together."""
+
+from __future__ import annotations
+
+import struct
+import uuid as uuids
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from v2vlint.disk.stream import Joined, Piece, Slice, Stream, exactly
+from v2vlint.model.errors import ImageError, Unsupported
+
+MAGIC = b"\xfc\x4e\x2b\xa9"
+MAX_DISKS = 384
+_BITMAP, _RECOVERY, _RESHAPE, _JOURNAL = 1, 2, 4, 0x200
+_SPARE = 0xFFFE
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """One superblock. ``role`` is the slot in the array, -1 for a spare or faulty device; offsets and sizes are bytes.
+
+    ``uuid`` is written as blkid does, ``array_uuid`` as mdadm does; ``name`` is ``host:name`` (1.x) or the preferred minor (0.90).
+    """
+
+    version: str
+    uuid: str
+    array_uuid: str
+    name: str
+    level: int
+    layout: int
+    disks: int
+    chunk: int
+    role: int
+    events: int
+    data_offset: int
+    data_size: int
+    array_size: int
+    features: int = 0
+
+    @property
+    def short_name(self) -> str:
+        """The name without the home host."""
+        return self.name.rpartition(":")[2]
+
+
+def read_member(base: Stream) -> Member | None:
+    """The MD superblock of ``base``, or None."""
+    for offset in (0, 4096, (base.size // 512 - 16) // 8 * 4096):
+        if offset >= 0 and base.read_at(offset, 4) == MAGIC and (member := _version1(base, offset)):
+            return member
+    offset = base.size // 65536 * 65536 - 65536
+    return _version0(base, offset) if offset >= 0 and base.read_at(offset, 4) == MAGIC else None
+
+
+def _version1(base: Stream, offset: int) -> Member | None:
+    block = base.read_at(offset, 4096)
+    major, features = struct.unpack_from("<II", block, 4)
+    level, layout, size, chunk, disks = struct.unpack_from("<iIQII", block, 72)
+    data_offset, data_size, super_offset = struct.unpack_from("<QQQ", block, 128)
+    if major != 1 or super_offset * 512 != offset or not 0 < disks <= MAX_DISKS:
+        return None
+    number = struct.unpack_from("<I", block, 160)[0]
+    roles = struct.unpack_from("<I", block, 220)[0]
+    role = struct.unpack_from("<H", block, 256 + 2 * number)[0] if number < min(roles, MAX_DISKS) else 0xFFFF
+    raw = block[16:32]
+    return Member(
+        version=f"1.{0 if offset > 4096 else 2 if offset else 1}",
+        uuid=str(uuids.UUID(bytes=raw)),
+        array_uuid=":".join(raw[at : at + 4].hex() for at in range(0, 16, 4)),
+        name=block[32:64].split(b"\0", 1)[0].decode("utf-8", "replace"),
+        level=level,
+        layout=layout,
+        disks=disks,
+        chunk=chunk * 512,
+        role=-1 if role >= _SPARE - 1 or features & _RECOVERY else role,
+        events=struct.unpack_from("<Q", block, 200)[0],
+        data_offset=data_offset * 512,
+        data_size=min(data_size * 512, max(0, base.size - data_offset * 512)),
+        array_size=size * 512,
+        features=features,
+    )
+
+
+def _version0(base: Stream, offset: int) -> Member | None:
+    block = base.read_at(offset, 4096)
+    major, minor = struct.unpack_from("<II", block, 4)
+    if major != 0 or minor < 90 or len(block) < 4096:
+        return None
+    level, size, _nr, disks, preferred = struct.unpack_from("<iIIII", block, 28)
+    layout, chunk = struct.unpack_from("<II", block, 64 * 4)
+    words = [block[20:24], block[52:56], block[56:60], block[60:64]]
+    events_low, events_high = struct.unpack_from("<II", block, 39 * 4)
+    number, _major, _minor, slot, state = struct.unpack_from("<IIIII", block, 992 * 4)
+    if not 0 < disks <= MAX_DISKS or number > MAX_DISKS:
+        return None
+    hexes = [word[::-1].hex() for word in words]
+    return Member(
+        version="0.90",
+        uuid=str(uuids.UUID(bytes=b"".join(word[::-1] for word in words))),
+        array_uuid=":".join(hexes),
+        name=str(preferred),
+        level=level,
+        layout=layout,
+        disks=disks,
+        chunk=chunk,
+        role=slot if slot < disks and not state & 1 else -1,
+        events=events_low | events_high << 32,
+        data_offset=0,
+        data_size=offset,
+        array_size=size * 1024,
+    )
+
+
+def describe(member: Member) -> tuple[tuple[str, str], ...]:
+    """Details of a member device."""
+    facts = {
+        "level": level_name(member.level),
+        "md_version": member.version,
+        "array_uuid": member.array_uuid,
+        "md_name": member.name,
+        "members": str(member.disks),
+        "role": str(member.role) if member.role >= 0 else "spare",
+    }
+    return tuple((key, value) for key, value in facts.items() if value)
+
+
+def level_name(level: int) -> str:
+    """``raid1``, ``linear``…, as /proc/mdstat says."""
+    return {-1: "linear", -4: "multipath", -5: "faulty", -3: "container"}.get(level, f"raid{level}")
+
+
+def assemble(members: Sequence[tuple[Member, Stream]]) -> Stream:
+    """The content of an array from the members at hand; Unsupported or ImageError names what is missing."""
+    newest = max(member.events for member, _base in members)
+    current = [(member, base) for member, base in members if member.role >= 0 and member.events >= newest - 1]
+    slots = {member.role: (member, Slice(base, member.data_offset, member.data_size)) for member, base in current}
+    reference = max((member for member, _base in members), key=lambda member: member.events)
+    if reference.features & _RESHAPE:
+        raise Unsupported("the array is being reshaped")
+    if not slots:
+        raise ImageError("no member of the array is in sync")
+    if reference.level == 1:
+        _member, data = slots[min(slots)]
+        return Slice(data, 0, min(reference.array_size, data.size) or data.size)
+    if reference.level not in (-1, 0):
+        raise Unsupported(f"MD {level_name(reference.level)} is not supported")
+    if len(slots) < reference.disks:
+        raise ImageError(f"{reference.disks - len(slots)} of {reference.disks} members are missing")
+    parts = [slots[role][1] for role in sorted(slots)]
+    if reference.level == -1:
+        return _linear(parts, reference.chunk)
+    return _raid0(parts, reference)
+
+
+def _linear(parts: Sequence[Stream], rounding: int) -> Stream:
+    return Joined(Piece(part.size // rounding * rounding if rounding else part.size, part) for part in parts)
+
+
+def _raid0(parts: Sequence[Stream], reference: Member) -> Stream:
+    if reference.chunk < 512 or reference.chunk % 512:
+        raise ImageError(f"damaged MD superblock (chunk size {reference.chunk})")
+    sizes = {part.size // reference.chunk for part in parts}
+    if len(sizes) > 1 and reference.layout not in (1, 2):
+        raise Unsupported("MD raid0 over devices of different sizes without a stated layout")
+    return Raid0(parts, reference.chunk, absolute=reference.layout == 1)
+
+
+class Raid0(Stream):
+    """RAID 0 over parts of any size: zones of equal height, as drivers/md/raid0.c makes them.
+
+    ``absolute`` is its original layout, where the device of a chunk follows from its place in the array, not in the zone.
+    """
+
+    def __init__(self, parts: Sequence[Stream], chunk: int, *, absolute: bool = False) -> None:
+        self._chunk, self._absolute = chunk, absolute
+        self._zones: list[tuple[int, int, list[Stream]]] = []
+        floor = total = 0
+        for height in sorted({part.size // chunk * chunk for part in parts}):
+            tall = [part for part in parts if part.size // chunk * chunk > floor]
+            if height > floor:
+                self._zones.append((total, floor, tall))
+                total += (height - floor) * len(tall)
+                floor = height
+        super().__init__(total)
+
+    def read_at(self, offset: int, length: int) -> bytes:
+        """See :class:`~v2vlint.disk.stream.Stream`."""
+        length = self.clip(offset, length)
+        pieces: list[bytes] = []
+        while length > 0:
+            start, floor, parts = next(zone for zone in reversed(self._zones) if zone[0] <= offset)
+            number, inside = divmod(offset - start, self._chunk)
+            turn = offset // self._chunk if self._absolute else number
+            count = min(length, self._chunk - inside)
+            place = floor + number // len(parts) * self._chunk + inside
+            pieces.append(exactly(parts[turn % len(parts)], place, count))
+            offset, length = offset + count, length - count
+        return b"".join(pieces)

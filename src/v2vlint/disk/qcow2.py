@@ -1,0 +1,228 @@
+"""QEMU's qcow2 (docs/interop/qcow2.txt of QEMU): v2 and v3, zlib and zstd, backing file, external data file, extended L2 entries.
+
+The header is judged before anything else is read; a feature bit that is not known makes the image unsupported, by name.
+"""
+
+from __future__ import annotations
+
+import struct
+import zlib
+from collections import OrderedDict
+from dataclasses import dataclass
+from typing import Any
+
+from v2vlint.disk.stream import Stream, exactly
+from v2vlint.model.errors import ImageError, Unsupported
+
+MAGIC = b"QFI\xfb"
+MAX_L1_BYTES = 32 << 20
+MAX_HEADER = 1 << 16
+_DIRTY, _CORRUPT, _DATA_FILE, _COMPRESSION, _EXTENDED_L2 = 1, 2, 4, 8, 16
+_KNOWN = _DIRTY | _CORRUPT | _DATA_FILE | _COMPRESSION | _EXTENDED_L2
+_OFFSET_MASK = 0x00FF_FFFF_FFFF_FE00
+_COMPRESSED = 1 << 62
+_CIPHERS = {1: "AES", 2: "LUKS"}
+
+
+@dataclass(frozen=True, slots=True)
+class Header:
+    """What the header says. ``backing`` and ``data_file`` are names as written in it, empty when there is none."""
+
+    version: int
+    cluster_bits: int
+    size: int
+    l1_offset: int
+    l1_size: int
+    snapshots: int
+    backing: str
+    backing_format: str
+    data_file: str
+    compression: int
+    extended_l2: bool
+    dirty: bool
+    corrupt: bool
+
+
+def read_header(name: str, base: Stream) -> Header:
+    """Parse and judge the header; ImageError or Unsupported names what is wrong with ``name``."""
+    head = base.read_at(0, MAX_HEADER)
+    if len(head) < 72:
+        raise ImageError(f"{name}: truncated qcow2 header")
+    version, backing_at, backing_size, cluster_bits, size, crypt = struct.unpack_from(">IQIIQI", head, 4)
+    l1_size, l1_offset, _refcounts, _clusters, snapshots, _snapshots_at = struct.unpack_from(">IQQIIQ", head, 36)
+    if version not in (2, 3):
+        raise Unsupported(f"{name}: qcow2 version {version} is not supported")
+    if crypt:
+        raise Unsupported(
+            f"{name}: encrypted qcow2 ({_CIPHERS.get(crypt, crypt)}) is not supported", hint="decrypt it with qemu-img convert"
+        )
+    if not 9 <= cluster_bits <= 21:
+        raise ImageError(f"{name}: damaged qcow2 header (cluster size 2^{cluster_bits})")
+    features, length = (struct.unpack_from(">Q", head, 72)[0], struct.unpack_from(">I", head, 100)[0]) if version > 2 else (0, 72)
+    extensions = _extensions(head, length, backing_at)
+    _check_features(name, features, extensions.get(0x6803F857, b""))
+    compression = head[104] if features & _COMPRESSION and length > 104 else 0
+    if compression > 1:
+        raise Unsupported(f"{name}: qcow2 compression type {compression} is not supported")
+    return Header(
+        version=version,
+        cluster_bits=cluster_bits,
+        size=size,
+        l1_offset=l1_offset,
+        l1_size=l1_size,
+        snapshots=snapshots,
+        backing=_backing(name, head, backing_at, backing_size),
+        backing_format=_text(extensions.get(0xE2792ACA, b"")),
+        data_file=_text(extensions.get(0x44415441, b"")) if features & _DATA_FILE else "",
+        compression=compression,
+        extended_l2=bool(features & _EXTENDED_L2),
+        dirty=bool(features & _DIRTY),
+        corrupt=bool(features & _CORRUPT),
+    )
+
+
+def _check_features(name: str, features: int, table: bytes) -> None:
+    unknown = features & ~_KNOWN
+    if not unknown:
+        return
+    names = {table[at + 1]: _text(table[at + 2 : at + 48]) for at in range(0, len(table) - 47, 48) if table[at] == 0}
+    bits = [bit for bit in range(64) if unknown >> bit & 1]
+    listed = ", ".join(f"bit {bit}" + (f" ({names[bit]})" if names.get(bit) else "") for bit in bits)
+    raise Unsupported(f"{name}: qcow2 with unknown incompatible features: {listed}")
+
+
+def _extensions(head: bytes, offset: int, backing_at: int) -> dict[int, bytes]:
+    found: dict[int, bytes] = {}
+    end = min(backing_at or len(head), len(head))
+    while offset + 8 <= end:
+        kind, length = struct.unpack_from(">II", head, offset)
+        if kind == 0 or offset + 8 + length > len(head):
+            break
+        found[kind] = head[offset + 8 : offset + 8 + length]
+        offset += 8 + (length + 7) // 8 * 8
+    return found
+
+
+def _backing(name: str, head: bytes, offset: int, size: int) -> str:
+    if not offset:
+        return ""
+    if size > 1023 or offset + size > len(head):
+        raise ImageError(f"{name}: damaged qcow2 header (backing file name)")
+    return _text(head[offset : offset + size])
+
+
+def _text(data: bytes) -> str:
+    return data.rstrip(b"\0").decode("utf-8", "surrogateescape")
+
+
+class Qcow2(Stream):
+    """The virtual disk of a qcow2 file. ``data`` is the external data file, ``backing`` the opened backing disk."""
+
+    def __init__(self, name: str, base: Stream, header: Header, data: Stream | None = None, backing: Stream | None = None) -> None:
+        super().__init__(header.size)
+        self.header = header
+        self._name, self._base, self._data, self._backing = name, base, data or base, backing
+        self._raw_data = data is not None
+        self._cluster = 1 << header.cluster_bits
+        self._entry = 16 if header.extended_l2 else 8
+        self._per_table = self._cluster // self._entry
+        self._l1 = self._read_l1()
+        self._tables: OrderedDict[int, bytes] = OrderedDict()
+        self._inflated: OrderedDict[int, bytes] = OrderedDict()
+
+    def _read_l1(self) -> tuple[int, ...]:
+        header = self.header
+        needed = -(-header.size // (self._cluster * self._per_table))
+        if needed * 8 > MAX_L1_BYTES or header.size < 0:
+            raise Unsupported(f"{self._name}: a virtual size of {header.size} bytes is not supported")
+        if needed > header.l1_size:
+            raise ImageError(f"{self._name}: damaged qcow2 (its L1 table is too small for its size)")
+        table = self._base.read_at(header.l1_offset, needed * 8)
+        if len(table) < needed * 8:
+            raise ImageError(f"{self._name}: truncated (its L1 table lies beyond the end of the file)")
+        return struct.unpack(f">{needed}Q", table)
+
+    def read_at(self, offset: int, length: int) -> bytes:
+        """See :class:`Stream`."""
+        length = self.clip(offset, length)
+        parts: list[bytes] = []
+        while length > 0:
+            number, inside = divmod(offset, self._cluster)
+            count = min(length, self._cluster - inside)
+            parts.append(self._read_cluster(number, inside, count))
+            offset, length = offset + count, length - count
+        return b"".join(parts)
+
+    def _read_cluster(self, number: int, inside: int, count: int) -> bytes:
+        first, second = divmod(number, self._per_table)
+        table = self._table(self._l1[first] & _OFFSET_MASK)
+        entry = struct.unpack_from(">Q", table, second * self._entry)[0] if table else 0
+        if entry & _COMPRESSED:
+            return self._inflate(entry)[inside : inside + count]
+        host = entry & _OFFSET_MASK
+        if self.header.extended_l2:
+            bitmap = struct.unpack_from(">Q", table, second * 16 + 8)[0] if table else 0
+            return self._read_subclusters(number, host, bitmap, inside, count)
+        if entry & 1 and self.header.version > 2:
+            return bytes(count)
+        if host or (self._raw_data and entry >> 63):
+            return self._read_host(host + inside, count)
+        return exactly(self._backing, number * self._cluster + inside, count)
+
+    def _read_subclusters(self, number: int, host: int, bitmap: int, inside: int, count: int) -> bytes:
+        size, parts = self._cluster // 32, []
+        while count > 0:
+            index, skip = divmod(inside, size)
+            step = min(count, size - skip)
+            if bitmap >> (32 + index) & 1:
+                parts.append(bytes(step))
+            elif bitmap >> index & 1:
+                parts.append(self._read_host(host + inside, step))
+            else:
+                parts.append(exactly(self._backing, number * self._cluster + inside, step))
+            inside, count = inside + step, count - step
+        return b"".join(parts)
+
+    def _read_host(self, offset: int, count: int) -> bytes:
+        if offset >= self._data.size:
+            raise ImageError(f"{self._name}: truncated (data at byte {offset} lies beyond the end of the file)")
+        return exactly(self._data, offset, count)
+
+    def _table(self, offset: int) -> bytes:
+        if not offset:
+            return b""
+        tables = self._tables
+        if offset in tables:
+            tables.move_to_end(offset)
+            return tables[offset]
+        table = tables[offset] = self._base.read_at(offset, self._cluster)
+        if len(table) < self._cluster:
+            raise ImageError(f"{self._name}: truncated (an L2 table lies beyond the end of the file)")
+        if len(tables) > max(4, (8 << 20) // self._cluster):
+            tables.popitem(last=False)
+        return table
+
+    def _inflate(self, entry: int) -> bytes:
+        clusters = self._inflated
+        if entry in clusters:
+            clusters.move_to_end(entry)
+            return clusters[entry]
+        shift = 62 - (self.header.cluster_bits - 8)
+        offset = entry & ((1 << shift) - 1)
+        sectors = (entry >> shift & ((1 << (self.header.cluster_bits - 8)) - 1)) + 1
+        packed = self._base.read_at(offset, sectors * 512 - (offset & 511))
+        plain = clusters[entry] = self._decompress(packed).ljust(self._cluster, b"\0")
+        if len(clusters) > max(4, (4 << 20) // self._cluster):
+            clusters.popitem(last=False)
+        return plain
+
+    def _decompress(self, packed: bytes) -> bytes:
+        try:
+            if self.header.compression == 0:
+                return zlib.decompressobj(-12).decompress(packed, self._cluster)
+            import zstandard
+
+            inflater: Any = zstandard.ZstdDecompressor().stream_reader(packed)
+            return bytes(inflater.read(self._cluster))
+        except Exception as error:
+            raise ImageError(f"{self._name}: damaged compressed cluster: {error}") from error

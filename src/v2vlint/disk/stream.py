@@ -1,0 +1,243 @@
+"""Random-access bytes: host files, slices and mappings of other streams, and a block cache. All offsets and sizes are bytes."""
+
+from __future__ import annotations
+
+import io
+import os
+import stat
+from bisect import bisect_right
+from collections import OrderedDict
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from v2vlint.model.errors import ImageError
+
+MAX_READ = 1 << 30
+
+
+class Stream(io.RawIOBase):
+    """A read-only seekable stream of ``size`` bytes. Subclasses implement :meth:`read_at`; reads are short only at the end."""
+
+    def __init__(self, size: int) -> None:
+        super().__init__()
+        self.size = size
+        self._position = 0
+
+    def read_at(self, offset: int, length: int) -> bytes:
+        """``length`` bytes from ``offset`` on, fewer at the end."""
+        raise NotImplementedError
+
+    def readable(self) -> bool:
+        """Always true."""
+        return True
+
+    def seekable(self) -> bool:
+        """Always true."""
+        return True
+
+    def tell(self) -> int:
+        """The position of the next read."""
+        return self._position
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+        """Move the position; beyond the end is allowed, before the start is ValueError."""
+        base = {os.SEEK_SET: 0, os.SEEK_CUR: self._position, os.SEEK_END: self.size}[whence]
+        if base + offset < 0:
+            raise ValueError(f"seek to {base + offset}")
+        self._position = base + offset
+        return self._position
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        """Read from the position on."""
+        rest = max(0, self.size - self._position)
+        wanted = rest if size is None or size < 0 else min(size, rest)
+        if wanted > MAX_READ:
+            raise ImageError(f"refusing to read {wanted} bytes at once")
+        data = self.read_at(self._position, wanted) if wanted else b""
+        self._position += len(data)
+        return data
+
+    def readall(self) -> bytes:
+        """Read to the end."""
+        return self.read(-1)
+
+    def readinto(self, buffer: bytearray | memoryview, /) -> int:  # type: ignore[override]
+        """Read into ``buffer``."""
+        data = self.read(len(buffer))
+        buffer[: len(data)] = data
+        return len(data)
+
+    def clip(self, offset: int, length: int) -> int:
+        """How many of ``length`` bytes from ``offset`` exist."""
+        return max(0, min(length, self.size - offset))
+
+
+@dataclass(frozen=True, slots=True)
+class Fingerprint:
+    """What tells whether a host file changed while it was read."""
+
+    path: str
+    device: int
+    inode: int
+    size: int
+    mtime_ns: int
+
+
+class HostFile(Stream):
+    """A host file, or ``length`` bytes of it from ``offset`` on. ``only_regular`` refuses devices, pipes and directories."""
+
+    def __init__(self, path: str, offset: int = 0, length: int = -1, *, only_regular: bool = False) -> None:
+        self.path = path
+        self._fd = open_host_file(path, only_regular=only_regular)
+        size = os.lseek(self._fd, 0, os.SEEK_END)
+        self.file_size = size
+        rest = max(0, size - offset)
+        super().__init__(rest if length < 0 else min(length, rest))
+        self._offset = offset
+
+    def read_at(self, offset: int, length: int) -> bytes:
+        """See :class:`Stream`."""
+        length = self.clip(offset, length)
+        data = os.pread(self._fd, length, self._offset + offset)
+        while len(data) < length:
+            more = os.pread(self._fd, length - len(data), self._offset + offset + len(data))
+            if not more:
+                break
+            data += more
+        return data
+
+    def fileno(self) -> int:
+        """The file descriptor."""
+        return self._fd
+
+    def fingerprint(self) -> Fingerprint:
+        """The state of the file now."""
+        now = os.fstat(self._fd)
+        return Fingerprint(self.path, now.st_dev, now.st_ino, now.st_size, now.st_mtime_ns)
+
+    def close(self) -> None:
+        """Close the host file."""
+        if not self.closed:
+            os.close(self._fd)
+        super().close()
+
+
+def open_host_file(path: str, *, only_regular: bool) -> int:
+    """A read-only descriptor of ``path``; ImageError says why not."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+    except OSError as error:
+        raise ImageError(f"{path}: {os.strerror(error.errno or 0).lower()}") from error
+    mode = os.fstat(descriptor).st_mode
+    if stat.S_ISREG(mode) or (stat.S_ISBLK(mode) and not only_regular):
+        return descriptor
+    os.close(descriptor)
+    raise ImageError(f"{path}: not a regular file")
+
+
+class Slice(Stream):
+    """``size`` bytes of another stream from ``offset`` on."""
+
+    def __init__(self, base: Stream, offset: int, size: int) -> None:
+        super().__init__(size)
+        self.base = base
+        self.offset = offset
+
+    def read_at(self, offset: int, length: int) -> bytes:
+        """See :class:`Stream`."""
+        length = self.clip(offset, length)
+        return self.base.read_at(self.offset + offset, length) if length else b""
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """``size`` bytes of ``base`` from ``offset`` on; no base means zeros."""
+
+    size: int
+    base: Stream | None
+    offset: int = 0
+
+
+class Joined(Stream):
+    """Pieces of other streams, one after the other."""
+
+    def __init__(self, pieces: Iterable[Piece]) -> None:
+        self._pieces = tuple(piece for piece in pieces if piece.size > 0)
+        self._starts: list[int] = []
+        total = 0
+        for piece in self._pieces:
+            self._starts.append(total)
+            total += piece.size
+        super().__init__(total)
+
+    def read_at(self, offset: int, length: int) -> bytes:
+        """See :class:`Stream`."""
+        length = self.clip(offset, length)
+        parts: list[bytes] = []
+        index = bisect_right(self._starts, offset) - 1
+        while length > 0:
+            piece, inside = self._pieces[index], offset - self._starts[index]
+            count = min(length, piece.size - inside)
+            parts.append(exactly(piece.base, piece.offset + inside, count))
+            offset, length, index = offset + count, length - count, index + 1
+        return b"".join(parts)
+
+
+class Striped(Stream):
+    """Chunks of ``chunk`` bytes dealt in turn to ``parts`` (of equal size)."""
+
+    def __init__(self, parts: tuple[Stream, ...], chunk: int) -> None:
+        rows = min(part.size for part in parts) // chunk
+        super().__init__(rows * chunk * len(parts))
+        self._parts, self._chunk = parts, chunk
+
+    def read_at(self, offset: int, length: int) -> bytes:
+        """See :class:`Stream`."""
+        length = self.clip(offset, length)
+        pieces: list[bytes] = []
+        while length > 0:
+            number, inside = divmod(offset, self._chunk)
+            row, part = divmod(number, len(self._parts))
+            count = min(length, self._chunk - inside)
+            pieces.append(exactly(self._parts[part], row * self._chunk + inside, count))
+            offset, length = offset + count, length - count
+        return b"".join(pieces)
+
+
+def exactly(base: Stream | None, offset: int, length: int) -> bytes:
+    """``length`` bytes of ``base``, zeros where it has none or ends early."""
+    data = b"" if base is None else base.read_at(offset, length)
+    return data if len(data) == length else data + bytes(length - len(data))
+
+
+class Cached(Stream):
+    """Another stream with its recently read blocks kept. Reads of many blocks at once pass through, to keep the small ones."""
+
+    def __init__(self, base: Stream, block: int = 1 << 15, count: int = 512) -> None:
+        super().__init__(base.size)
+        self.base = base
+        self._block, self._count = block, count
+        self._blocks: OrderedDict[int, bytes] = OrderedDict()
+
+    def read_at(self, offset: int, length: int) -> bytes:
+        """See :class:`Stream`."""
+        length = self.clip(offset, length)
+        if length <= 0:
+            return b""
+        first, last = offset // self._block, (offset + length - 1) // self._block
+        inside = offset - first * self._block
+        if first == last:
+            return self._get(first)[inside : inside + length]
+        if last - first >= 8:
+            return self.base.read_at(offset, length)
+        return b"".join(map(self._get, range(first, last + 1)))[inside : inside + length]
+
+    def _get(self, number: int) -> bytes:
+        blocks = self._blocks
+        if number in blocks:
+            blocks.move_to_end(number)
+            return blocks[number]
+        data = blocks[number] = self.base.read_at(number * self._block, min(self._block, self.size - number * self._block))
+        if len(blocks) > self._count:
+            blocks.popitem(last=False)
+        return data

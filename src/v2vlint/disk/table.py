@@ -1,0 +1,182 @@
+"""Partition tables: MBR with logical partitions, and GPT (UEFI specification, chapter 5), read as the Linux kernel reads them."""
+
+from __future__ import annotations
+
+import struct
+import uuid
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from v2vlint.disk.stream import Stream
+
+MAX_PARTITIONS = 256
+MAX_GPT_TABLE = 1 << 20
+_EXTENDED = frozenset({0x05, 0x0F, 0x85})
+_GPT_MAGIC = b"EFI PART"
+
+
+@dataclass(frozen=True, slots=True)
+class Partition:
+    """One entry. ``start`` and ``size`` are bytes; ``type`` and ``uuid`` are written as in :class:`~v2vlint.model.blocks.BlockDevice`."""
+
+    number: int
+    start: int
+    size: int
+    type: str
+    uuid: str = ""
+    name: str = ""
+    bootable: bool = False
+
+    @property
+    def is_extended(self) -> bool:
+        """Whether it only holds logical partitions."""
+        return self.type in {f"{kind:#04x}" for kind in _EXTENDED}
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """A partition table: ``kind`` is ``gpt``, ``dos`` or empty when there is none. ``problem`` says what is damaged."""
+
+    kind: str = ""
+    partitions: tuple[Partition, ...] = ()
+    sector: int = 512
+    problem: str = ""
+    id: str = ""
+
+
+def read_table(disk: Stream) -> Table:
+    """The partition table of ``disk``."""
+    first = disk.read_at(0, 512)
+    if len(first) < 512 or first[510:512] != b"\x55\xaa":
+        return Table()
+    entries = [_mbr_entry(first, index) for index in range(4)]
+    if any(first[446 + 16 * index] not in (0, 0x80) for index in range(4)):
+        return Table()
+    if any(kind == 0xEE for kind, _start, _count, _boot in entries):
+        return _gpt(disk)
+    return _mbr(disk, first, entries)
+
+
+def _mbr_entry(sector: bytes, index: int) -> tuple[int, int, int, bool]:
+    at = 446 + 16 * index
+    start, count = struct.unpack_from("<II", sector, at + 8)
+    return sector[at + 4], start, count, sector[at] == 0x80
+
+
+def _mbr(disk: Stream, first: bytes, entries: list[tuple[int, int, int, bool]]) -> Table:
+    signature = struct.unpack_from("<I", first, 440)[0]
+    found: list[Partition] = []
+    problem = ""
+    for number, (kind, start, count, boot) in enumerate(entries, 1):
+        if not kind or not count:
+            continue
+        if start == 0 or start * 512 >= disk.size:
+            problem = f"partition {number} starts beyond the end of the disk"
+            continue
+        size = min(count * 512, disk.size - start * 512)
+        found.append(Partition(number, start * 512, size, f"{kind:#04x}", _mbr_uuid(signature, number), bootable=boot))
+    if not found:
+        return Table(problem=problem)
+    extended = next((part for part in found if part.is_extended), None)
+    if extended:
+        found.extend(_logical(disk, extended, signature))
+    return Table("dos", tuple(found), problem=problem, id=f"{signature:08x}")
+
+
+def _mbr_uuid(signature: int, number: int) -> str:
+    return f"{signature:08x}-{number:02x}" if signature else ""
+
+
+def _logical(disk: Stream, extended: Partition, signature: int) -> Iterator[Partition]:
+    base = here = extended.start // 512
+    seen: set[int] = set()
+    number = 5
+    while here not in seen and len(seen) < MAX_PARTITIONS:
+        seen.add(here)
+        sector = disk.read_at(here * 512, 512)
+        if len(sector) < 512 or sector[510:512] != b"\x55\xaa":
+            return
+        following = 0
+        for index in range(4):
+            kind, start, count, boot = _mbr_entry(sector, index)
+            if kind in _EXTENDED:
+                following = following or base + start
+            elif kind and count and (here + start) * 512 < disk.size:
+                size = min(count * 512, disk.size - (here + start) * 512)
+                yield Partition(number, (here + start) * 512, size, f"{kind:#04x}", _mbr_uuid(signature, number), bootable=boot)
+                number += 1
+        if not following:
+            return
+        here = following
+
+
+def _gpt(disk: Stream) -> Table:
+    primary = [_gpt_at(disk, sector, sector) for sector in (512, 4096)]
+    backup = [_gpt_at(disk, disk.size // sector * sector - sector, sector) for sector in (512, 4096)]
+    good = next((table for table in primary if table), None)
+    if good:
+        return good
+    spare = next((table for table in backup if table), None)
+    if spare:
+        return Table("gpt", spare.partitions, spare.sector, "the primary GPT is damaged, the backup was used", spare.id)
+    return Table("gpt", problem="the GPT is damaged: neither header has a valid checksum")
+
+
+def _gpt_at(disk: Stream, offset: int, sector: int) -> Table | None:
+    header = disk.read_at(offset, 512) if offset >= 0 else b""
+    if header[:8] != _GPT_MAGIC or len(header) < 512:
+        return None
+    size, checksum = struct.unpack_from("<II", header, 12)
+    entries_at, count, length, entries_sum = struct.unpack_from("<QIII", header, 72)
+    if not 92 <= size <= 512 or not 128 <= length <= 4096 or count * length > MAX_GPT_TABLE:
+        return None
+    blank = header[:16] + bytes(4) + header[20:size]
+    entries = disk.read_at(entries_at * sector, count * length)
+    if zlib.crc32(blank) != checksum or zlib.crc32(entries) != entries_sum:
+        return None
+    found = (_gpt_entry(entries[index * length : (index + 1) * length], index + 1, sector, disk.size) for index in range(count))
+    disk_id = str(uuid.UUID(bytes_le=header[56:72]))
+    return Table("gpt", tuple(part for part in found if part)[:MAX_PARTITIONS], sector, id=disk_id)
+
+
+def _gpt_entry(entry: bytes, number: int, sector: int, disk_size: int) -> Partition | None:
+    first, last, attributes = struct.unpack_from("<QQQ", entry, 32)
+    start, size = first * sector, (last - first + 1) * sector
+    if not any(entry[:16]) or size <= 0 or start >= disk_size:
+        return None
+    return Partition(
+        number=number,
+        start=start,
+        size=min(size, disk_size - start),
+        type=str(uuid.UUID(bytes_le=entry[:16])),
+        uuid=str(uuid.UUID(bytes_le=entry[16:32])),
+        name=entry[56:128].decode("utf-16-le", "replace").split("\0", 1)[0],
+        bootable=bool(attributes >> 2 & 1),
+    )
+
+
+def boot_code(sector: bytes) -> str:
+    """Whose code a boot sector holds: ``grub``, ``lilo``, ``syslinux``, ``windows``, ``none`` or ``other``."""
+    code = sector[:440]
+    if not any(code):
+        return "none"
+    marks = (
+        (b"GRUB", "grub"),
+        (b"LILO", "lilo"),
+        (b"Operating system load error", "syslinux"),
+        (b"SYSLINUX", "syslinux"),
+        (b"isolinux", "syslinux"),
+        (b"BOOTMGR", "windows"),
+        (b"NTLDR", "windows"),
+        (b"Invalid partition table", "windows"),
+        (b"TCPA", "windows"),
+    )
+    return next((name for mark, name in marks if mark in code), "other")
+
+
+def grub_core(sector: bytes) -> int:
+    """The sector where GRUB 2's boot.img expects the rest of GRUB; 0 when this is no GRUB 2 boot sector."""
+    if boot_code(sector) != "grub" or len(sector) < 512:
+        return 0
+    return int(struct.unpack_from("<Q", sector, 0x5C)[0])
