@@ -55,7 +55,7 @@ def _after(path: str, sheet: _Sheet) -> str | None:
     text = sheet.before
     if text is None:
         raise StaleEdit(f"{path} does not exist")
-    for edit in sorted(sheet.replacements, key=lambda edit: edit.where.start, reverse=True):
+    for edit in sorted(sheet.replacements, key=lambda edit: (edit.where.start, edit.where.end), reverse=True):
         start, end = edit.where.start, edit.where.end
         if text[start:end] != edit.expect:
             raise StaleEdit(f"{edit.where} no longer reads {edit.expect!r}")
