@@ -1,0 +1,79 @@
+"""Edits of whole lines and tokens that leave everything else, line ends included, as it was."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from v2vlint.guest.text import GuestText
+from v2vlint.model.fix import ReplaceText
+from v2vlint.model.place import Span, Token
+
+
+def newline(text: GuestText) -> str:
+    r"""The line end this file uses (that of its first line; ``\n`` when it has none)."""
+    content = text.content
+    position = content.find("\n")
+    return "\r\n" if position > 0 and content[position - 1] == "\r" else "\n"
+
+
+def whole_lines(text: GuestText, where: Span) -> Span:
+    """``where`` widened to whole lines, with the line end of the last one."""
+    content = text.content
+    start = max(content.rfind("\n", 0, where.start), content.rfind("\r", 0, where.start)) + 1
+    end = where.end
+    while end < len(content) and content[end] not in "\r\n":
+        end += 1
+    if content.startswith("\r\n", end):
+        end += 2
+    elif end < len(content):
+        end += 1
+    return text.span(start, end)
+
+
+def delete_lines(text: GuestText, where: Span) -> ReplaceText:
+    """Delete the lines ``where`` touches."""
+    lines = whole_lines(text, where)
+    return ReplaceText(lines, text.content[lines.start : lines.end], "")
+
+
+def delete_all(text: GuestText, places: Iterable[Span]) -> tuple[ReplaceText, ...]:
+    """Delete the lines of each place; neighbouring and repeated ones become one edit."""
+    merged: list[tuple[int, int]] = []
+    for lines in sorted(whole_lines(text, place) for place in places):
+        if merged and lines.start <= merged[-1][1]:
+            merged[-1] = (merged[-1][0], max(merged[-1][1], lines.end))
+        else:
+            merged.append((lines.start, lines.end))
+    return tuple(ReplaceText(text.span(start, end), text.content[start:end], "") for start, end in merged)
+
+
+def insert_line_after(text: GuestText, where: Span, line: str) -> ReplaceText:
+    """Insert ``line`` below the line on which ``where`` ends."""
+    lines, end = whole_lines(text, where), newline(text)
+    ended = text.content[lines.start : lines.end].endswith(("\n", "\r"))
+    at = text.span(lines.end, lines.end)
+    return ReplaceText(at, "", f"{line}{end}" if ended else f"{end}{line}")
+
+
+def insert_at(text: GuestText, offset: int, inserted: str) -> ReplaceText:
+    """Insert ``inserted`` at an offset."""
+    return ReplaceText(text.span(offset, offset), "", inserted)
+
+
+def replace_token(token: Token, text: str) -> ReplaceText:
+    """Put ``text`` in place of ``token``."""
+    return ReplaceText(token.where, token.value, text)
+
+
+def comment_out(where: Span, mark: str = "#") -> ReplaceText:
+    """Turn the (one-line) place into a comment by putting ``mark`` in front of it."""
+    return ReplaceText(Span(where.path, where.start, where.start, where.line, where.column), "", mark)
+
+
+def slice_token(token: Token, start: int, end: int) -> Token:
+    """``token.value[start:end]`` with its own place."""
+    before = token.value[:start]
+    where, breaks = token.where, before.count("\n")
+    column = start - before.rfind("\n") if breaks else where.column + start
+    begin = where.start + start
+    return Token(token.value[start:end], Span(where.path, begin, where.start + end, where.line + breaks, column))

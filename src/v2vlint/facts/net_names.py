@@ -1,0 +1,77 @@
+"""What a network interface's name says about where it came from (systemd.net-naming-scheme(7), biosdevname(1))."""
+
+from __future__ import annotations
+
+import enum
+import fnmatch
+import re
+
+
+_GLOB = re.compile(r"[*?\[]")
+_TAIL = r"(?:f\d+)?(?:np?\w+|d\d+)?(?:v\d+)?"
+
+
+class NameKind(enum.StrEnum):
+    """The source of a name."""
+
+    KERNEL = "kernel"
+    ONBOARD = "onboard index"
+    SLOT = "hotplug slot"
+    PATH = "bus path"
+    MAC = "MAC address"
+    BIOSDEVNAME = "biosdevname"
+    XEN = "Xen device number"
+    VIRTUAL = "virtual"
+    CUSTOM = "custom"
+
+
+_KINDS = (
+    (NameKind.KERNEL, re.compile(r"(?:eth|hsn|wlan|usb|ib)\d+")),
+    (NameKind.MAC, re.compile(r"(?:en|eth|wl|ww)x[0-9a-f]{12}")),
+    (NameKind.XEN, re.compile(r"enX\d+")),
+    (NameKind.ONBOARD, re.compile(rf"(?:en|wl|ww|ib)o\d+{_TAIL}")),
+    (NameKind.SLOT, re.compile(rf"(?:en|wl|ww|ib)(?:P\d+)?s\d+{_TAIL}")),
+    (NameKind.PATH, re.compile(rf"(?:en|wl|ww|ib)(?:P\d+)?p\d+s\d+{_TAIL}(?:u\d+)*(?:c\d+)?(?:i\d+)?")),
+    (NameKind.PATH, re.compile(r"en[acdiv]\w+")),
+    (NameKind.BIOSDEVNAME, re.compile(r"(?:em\d+|p\d+p\d+)(?:_\d+)?")),
+    (NameKind.VIRTUAL, re.compile(
+        r"(?:lo|bond|team|br|virbr|docker|vlan|dummy|tun|tap|wg|ppp|sit|gre|ipip|veth|vnet|ovs|macvlan|ipvlan|vxlan|lxcbr|lxdbr|vmbr|cni)"
+        r"[-\w]*"
+    )),
+)  # fmt: skip
+
+
+def name_kind(name: str) -> NameKind:
+    """The kind of an interface name; a VLAN's or alias' (``ens192.10``, ``eth0:1``) is that of its parent."""
+    base = parent_name(name)
+    return next((kind for kind, pattern in _KINDS if pattern.fullmatch(base)), NameKind.CUSTOM)
+
+
+def parent_name(name: str) -> str:
+    """``ens192.100`` and ``eth0:1`` without what follows the interface's own name."""
+    return re.split(r"[.:@]", name, maxsplit=1)[0]
+
+
+def is_topology_name(name: str) -> bool:
+    """Whether udev made the name from the place of the card (``ens192``, ``enp3s0f1``, ``eno1``), which changes with the hardware."""
+    return name_kind(name) in {NameKind.ONBOARD, NameKind.SLOT, NameKind.PATH}
+
+
+def is_vmware_name(name: str) -> bool:
+    """Whether only VMware gives such names: its PCI bridges number slots from 32 and 160 on, its ACPI index starts at 16777xxx."""
+    match = re.fullmatch(r"en(?:s(\d+)|o(\d+))(?:np0)?", name)
+    if match is None:
+        return False
+    return int(match[1]) >= 32 if match[1] else int(match[2]) >= 1 << 14
+
+
+def is_glob(pattern: str) -> bool:
+    """Whether the pattern has wildcards."""
+    return _GLOB.search(pattern) is not None
+
+
+def matches(pattern: str, name: str) -> bool:
+    """Whether an interface called ``name`` fits ``pattern`` (shell wildcards; ``!`` in front inverts)."""
+    if pattern.startswith("!"):
+        return not matches(pattern[1:], name)
+    return fnmatch.fnmatchcase(name, pattern)

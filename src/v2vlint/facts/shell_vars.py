@@ -1,0 +1,85 @@
+"""Files of shell assignments (ifcfg-*, /etc/sysconfig/*, /etc/default/*, /etc/conf.d/*): parsed, never evaluated::
+
+    ONBOOT=yes
+    IPADDR="192.0.2.5"   # a comment
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from v2vlint.guest.text import GuestText, Line
+from v2vlint.model.place import Span, Token
+
+MAX_VARS = 5000
+_ASSIGN = re.compile(r"\s*(?:export\s+)?(?P<key>[A-Za-z_]\w*)=(?:\"(?P<dq>(?:[^\"\\]|\\.)*)\"|'(?P<sq>[^']*)'|(?P<bare>[^\s;#]\S*)|)(?P<rest>.*)")
+
+
+@dataclass(frozen=True, slots=True)
+class ShellVar:
+    """One assignment; ``value`` is what is between the quotes, ``where`` the assignment without a trailing comment."""
+
+    key: str
+    value: Token
+    where: Span
+
+
+@dataclass(frozen=True, slots=True)
+class ShellVars:
+    """The assignments of a file in order. ``malformed`` holds the lines that are none."""
+
+    path: str
+    vars: tuple[ShellVar, ...] = ()
+    malformed: tuple[Span, ...] = ()
+
+    def get(self, key: str) -> Token | None:
+        """The value that counts, the last one; None when unset or empty."""
+        found = next((var.value for var in reversed(self.vars) if var.key == key), None)
+        return found if found is not None and found.value else None
+
+    def text(self, key: str) -> str:
+        """The value of ``key``, or an empty string."""
+        found = self.get(key)
+        return found.value if found else ""
+
+    def matching(self, pattern: re.Pattern[str]) -> tuple[ShellVar, ...]:
+        """The assignments whose whole key matches ``pattern`` and whose value is not empty."""
+        return tuple(var for var in self.vars if var.value.value and pattern.fullmatch(var.key))
+
+
+def shell_vars_from(text: GuestText) -> ShellVars:
+    """Parse the assignments of ``text``; other lines are malformed."""
+    found: list[ShellVar] = []
+    malformed: list[Span] = []
+    for line in text.lines():
+        if line.is_blank():
+            continue
+        var = _var(line) if len(found) < MAX_VARS else None
+        if var is None:
+            malformed.append(line.where)
+        else:
+            found.append(var)
+    return ShellVars(text.path, tuple(found), tuple(malformed))
+
+
+def _var(line: Line) -> ShellVar | None:
+    match = _ASSIGN.fullmatch(line.text)
+    if match is None:
+        return None
+    rest = match["rest"].strip()
+    if rest and rest[0] not in ";#":
+        return None
+    group = next((name for name in ("dq", "sq", "bare") if match[name] is not None), None)
+    value = line.group(match, group) if group else line.token(match.start("rest"), match.start("rest"))
+    return ShellVar(match["key"], value, line.token(match.start("key"), match.start("rest")).where)
+
+
+def is_yes(value: str) -> bool:
+    """What the scripts reading these files take for true."""
+    return value.lower() in {"yes", "y", "true", "t", "1", "on"}
+
+
+def is_no(value: str) -> bool:
+    """What the scripts reading these files take for false."""
+    return value.lower() in {"no", "n", "false", "f", "0", "off"}
