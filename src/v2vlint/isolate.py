@@ -39,6 +39,9 @@ class Limits:
     answer: int = 64 << 20
 
 
+DEFAULT_LIMITS = Limits()
+
+
 @dataclass(frozen=True, slots=True)
 class Call:
     """``entry`` (``module:function``) to be called with ``request`` (JSON-ready data)."""
@@ -74,14 +77,14 @@ class Death:
 Outcome = Answer | Refusal | Death
 
 
-def run(call: Call, limits: Limits = Limits()) -> Outcome:
+def run(call: Call, limits: Limits = DEFAULT_LIMITS) -> Outcome:
     """One call in one child."""
     return next(run_all([call], limits))[1]
 
 
 def run_all(
     calls: Iterable[Call],
-    limits: Limits = Limits(),
+    limits: Limits = DEFAULT_LIMITS,
     parallel: int = 1,
     tick: Callable[[frozenset[int]], None] | None = None,
 ) -> Iterator[tuple[int, Outcome]]:

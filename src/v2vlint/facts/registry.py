@@ -64,7 +64,7 @@ class FactStore:
         return typing.cast(T, value)
 
     def with_given(self, *values: object) -> FactStore:
-        """A store with ``values`` in place of those given before (another target); it shares the parsed facts that do not depend on them."""
+        """A store with ``values`` in place of those given before (another target), and the parsed facts that do not rest on them."""
         replaced = {type(value): value for value in values}
         store = FactStore({**self._given, **replaced}.values())
         for kind, value in self._known.items():

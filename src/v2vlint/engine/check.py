@@ -1,0 +1,65 @@
+"""The parent's side of a check: one child per guest, reports in the order given."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from v2vlint import isolate
+from v2vlint.engine.protocol import CHECK, Ask, Judged
+from v2vlint.isolate import DEFAULT_LIMITS, Answer, Call, Limits, Outcome, Refusal
+from v2vlint.model.codec import decode, encode
+from v2vlint.model.errors import PackError, UsageError, V2vlintError
+from v2vlint.model.report import ImageReport, Problem
+from v2vlint.model.rule import RuleInfo
+
+_ERRORS: dict[str, type[V2vlintError]] = {kind.__name__: kind for kind in (UsageError, PackError)}
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """All guests' reports and the rules that judged them."""
+
+    images: tuple[ImageReport, ...]
+    rules: tuple[RuleInfo, ...]
+
+
+Progress = Callable[[Sequence[str], int], None]
+
+
+def check_all(asks: Sequence[Ask], limits: Limits = DEFAULT_LIMITS, jobs: int = 1, progress: Progress | None = None) -> Checked:
+    """Judge every guest, ``jobs`` at a time. UsageError and PackError of a child end the run; its death is that image's problem.
+
+    ``progress`` is called ten times a second with the names under way and the number of guests done.
+    """
+    images: dict[int, ImageReport] = {}
+    rules: dict[str, RuleInfo] = {}
+
+    def tick(running: frozenset[int]) -> None:
+        if progress:
+            progress([asks[position].guest.name for position in sorted(running)], len(images))
+
+    calls = (Call(CHECK, encode(ask)) for ask in asks)
+    for position, outcome in isolate.run_all(calls, limits, jobs, tick):
+        judged = _judged(asks[position], outcome)
+        images[position] = judged.image
+        rules.update({info.id: info for info in judged.rules})
+    return Checked(tuple(images[position] for position in sorted(images)), tuple(rules[key] for key in sorted(rules)))
+
+
+def _judged(ask: Ask, outcome: Outcome) -> Judged:
+    if isinstance(outcome, Answer):
+        try:
+            return decode(Judged, outcome.value)
+        except (TypeError, ValueError, KeyError):
+            return _failed(ask, "the reader process gave no valid answer", "")
+    if isinstance(outcome, Refusal):
+        if outcome.kind in _ERRORS:
+            raise _ERRORS[outcome.kind](outcome.message, hint=outcome.hint)
+        return _failed(ask, outcome.message, outcome.hint)
+    return _failed(ask, outcome.reason, outcome.hint)
+
+
+def _failed(ask: Ask, reason: str, hint: str) -> Judged:
+    image = ImageReport(ask.guest.name, ask.guest.paths, "", 0, (), (), (Problem(ask.guest.name, reason, hint),))
+    return Judged(image, ())

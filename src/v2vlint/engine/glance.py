@@ -1,0 +1,51 @@
+"""The machine at a glance: a few label and value pairs for the top of every report."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from v2vlint.model.blocks import BlockDevice, BlockTable
+from v2vlint.model.osinfo import OsInfo
+
+_ESP = "c12a7328-f81f-11d2-ba4b-00a0c93ec93b"
+_BIOS_BOOT = "21686148-6449-6e6f-744e-656564454649"
+_LAYERS = {"lv": "LVM", "luks": "LUKS", "md": "RAID", "bitlocker": "BitLocker"}
+
+
+def glance(os: OsInfo, device: str, blocks: BlockTable) -> tuple[tuple[str, str], ...]:
+    """What is known of a root without parsing anything more."""
+    pairs = [
+        ("system", " ".join(part for part in (os.name, os.version) if part)),
+        ("architecture", os.arch),
+        ("hostname", os.hostname),
+        ("firmware", firmware(blocks)),
+        ("root", root_stack(device, blocks)),
+        ("disks", ", ".join(f"{disk.name} {disk.size / (1 << 30):.1f} GiB" for disk in blocks.disks)),
+    ]
+    return tuple((label, value) for label, value in pairs if value)
+
+
+def firmware(blocks: BlockTable) -> str:
+    """The firmware the partition tables are laid out for."""
+    types = {device.part_type for device in blocks}
+    if _ESP not in types and "0xef" not in types:
+        return "BIOS"
+    return "BIOS and UEFI" if _BIOS_BOOT in types else "UEFI"
+
+
+def root_stack(name: str, blocks: BlockTable) -> str:
+    """The layers under a root filesystem: ``ext4 on LVM on LUKS``."""
+    device = blocks.named(name)
+    if device is None:
+        return ""
+    return " on ".join([device.fs_type or "unknown filesystem", *_layers(device, blocks)])
+
+
+def _layers(device: BlockDevice, blocks: BlockTable) -> Iterator[str]:
+    for _depth in range(8):
+        if device.kind in _LAYERS:
+            yield _LAYERS[device.kind]
+        parent = blocks.named(device.parents[0]) if device.parents else None
+        if parent is None:
+            return
+        device = parent

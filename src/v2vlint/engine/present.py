@@ -1,0 +1,74 @@
+"""What a reader of a finding needs besides the finding: excerpt, the diff of its fix, a fingerprint that survives line shifts."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+
+from v2vlint.guest.fs import GuestFS
+from v2vlint.guest.text import GuestText
+from v2vlint.model.errors import FactUnavailable
+from v2vlint.model.finding import Finding
+from v2vlint.model.fix import Fix
+from v2vlint.model.place import Span, WholeFile
+from v2vlint.model.report import Excerpt, FindingReport
+from v2vlint.model.rewrite import StaleEdit, rewrite, unified
+
+CONTEXT = 2
+MAX_LINES = 12
+MAX_WIDTH = 400
+MAX_DIFF = 64 << 10
+
+
+class Presenter:
+    """Presents the findings of one guest, judged for one target, root after root."""
+
+    def __init__(self, image: str) -> None:
+        self._image = image
+        self._seen: Counter[str] = Counter()
+
+    def present(self, finding: Finding, fs: GuestFS) -> FindingReport:
+        """``finding`` about the files of ``fs`` with all its trimmings."""
+        text = _text(fs, finding.where.path) if isinstance(finding.where, Span) else None
+        excerpt = _excerpt(text, finding.where) if text and isinstance(finding.where, Span) else None
+        diff = _diff(finding.fix, fs) if finding.fix else ""
+        return FindingReport(finding, self._fingerprint(finding, text), excerpt, diff)
+
+    def _fingerprint(self, finding: Finding, text: GuestText | None) -> str:
+        where = finding.where
+        path = where.path if isinstance(where, Span | WholeFile) else str(where)
+        evidence = finding.message
+        if text is not None and isinstance(where, Span):
+            evidence = text.content[where.start : where.end].strip() or _line(text, where.line)
+        key = "\0".join((finding.rule, self._image, path, " ".join(evidence.split())))
+        self._seen[key] += 1
+        return hashlib.sha256(f"{key}\0{self._seen[key]}".encode("utf-8", "surrogateescape")).hexdigest()[:32]
+
+
+def _text(fs: GuestFS, path: str) -> GuestText | None:
+    try:
+        return fs.text(path)
+    except FactUnavailable:
+        return None
+
+
+def _line(text: GuestText, number: int) -> str:
+    return next((line.text for line in text.lines() if line.number == number), "")
+
+
+def _excerpt(text: GuestText, where: Span) -> Excerpt:
+    last = where.line + min(text.content.count("\n", where.start, max(where.start, where.end - 1)), MAX_LINES)
+    first = max(1, where.line - CONTEXT)
+    lines = tuple(line.text[:MAX_WIDTH] for line in text.lines() if first <= line.number <= last + CONTEXT)
+    return Excerpt(where.path, first, lines)
+
+
+def _diff(fix: Fix, fs: GuestFS) -> str:
+    def read(path: str) -> str | None:
+        text = fs.text(path)
+        return None if text is None else text.content
+
+    try:
+        return unified(rewrite(fix.edits, read))[:MAX_DIFF]
+    except (FactUnavailable, StaleEdit):
+        return ""

@@ -1,0 +1,45 @@
+"""What parent and child say to each other: plain data, cheap to import."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from v2vlint.model.finding import Mover
+from v2vlint.model.report import ImageReport
+from v2vlint.model.rule import RuleInfo
+from v2vlint.model.source import GuestRef, Keys
+from v2vlint.model.target import Target
+
+CHECK = "v2vlint.engine.worker:check"
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """Which rules run: those of ``profile``, or those matching ``select``, without those matching ``ignore``.
+
+    Patterns are rule ids, groups, or globs of either. ``named`` are further ids, from configuration, that must exist.
+    """
+
+    select: tuple[str, ...] = ()
+    ignore: tuple[str, ...] = ()
+    profile: str = "default"
+    named: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """Judge one guest."""
+
+    guest: GuestRef
+    targets: tuple[Target, ...]
+    mover: Mover = Mover.RAW
+    selection: Selection = Selection()
+    keys: Keys = Keys()
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """The answer: the guest's report, and the rules that were selected."""
+
+    image: ImageReport
+    rules: tuple[RuleInfo, ...]

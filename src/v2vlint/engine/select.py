@@ -1,0 +1,44 @@
+"""Choosing rules by id, group or glob."""
+
+from __future__ import annotations
+
+import difflib
+import fnmatch
+from collections.abc import Iterable
+
+from v2vlint.engine.packs import LoadedRule
+from v2vlint.engine.profile import profile
+from v2vlint.engine.protocol import Selection
+from v2vlint.model.errors import UsageError
+
+EXPIRED = "exception-expired"
+
+
+def choose(rules: Iterable[LoadedRule], selection: Selection) -> tuple[LoadedRule, ...]:
+    """The rules that ``selection`` takes, in their order. UsageError names a pattern that fits no rule, and the nearest id."""
+    rules = tuple(rules)
+    for pattern in (*selection.select, *selection.ignore):
+        if not any(matches(rule, pattern) for rule in rules):
+            raise unknown_rule(pattern, rules)
+    for name in selection.named:
+        if name != EXPIRED and all(rule.id != name for rule in rules):
+            raise unknown_rule(name, rules)
+    wanted = profile(selection.profile)
+    chosen = [
+        rule for rule in rules if any(matches(rule, p) for p in selection.select) or (not selection.select and wanted.takes(rule.info()))
+    ]
+    return tuple(rule for rule in chosen if not any(matches(rule, pattern) for pattern in selection.ignore))
+
+
+def matches(rule: LoadedRule, pattern: str) -> bool:
+    """Whether ``pattern`` (an id, a group, a glob of either, or ``all``) means ``rule``."""
+    return pattern == "all" or fnmatch.fnmatchcase(rule.id, pattern) or fnmatch.fnmatchcase(rule.group, pattern)
+
+
+def unknown_rule(name: str, rules: Iterable[LoadedRule]) -> UsageError:
+    """The error for a name that fits no rule."""
+    rules = tuple(rules)
+    names = sorted({rule.id for rule in rules} | {rule.group for rule in rules})
+    near = difflib.get_close_matches(name, names, 3, 0.5)
+    hint = f"did you mean {' or '.join(near)}?" if near else "'v2vlint rules' lists them"
+    return UsageError(f"unknown rule or group {name!r}", hint=hint)

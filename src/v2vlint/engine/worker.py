@@ -1,0 +1,72 @@
+"""The child's side of a check: open the guest, judge its roots. Runs under :mod:`v2vlint.isolate`, never in the parent."""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+from collections.abc import Iterable
+from typing import Any
+
+from v2vlint.engine.glance import glance
+from v2vlint.engine.judge import judge
+from v2vlint.engine.packs import LoadedRule, load_all
+from v2vlint.engine.present import Presenter
+from v2vlint.engine.protocol import Ask, Judged
+from v2vlint.engine.select import choose
+from v2vlint.facts.registry import FactStore
+from v2vlint.guest.open import Guest, Root, open_guest
+from v2vlint.model.codec import decode, encode
+from v2vlint.model.definition import Definition
+from v2vlint.model.errors import ImageError
+from v2vlint.model.report import ImageReport, Problem, RootReport
+from v2vlint.model.source import GuestSource
+from v2vlint.source import locate
+
+
+def check(request: Any) -> Any:
+    """Answer an encoded :class:`~v2vlint.engine.protocol.Ask` with an encoded :class:`~v2vlint.engine.protocol.Judged`."""
+    ask = decode(Ask, request)
+    rules = choose(load_all(), ask.selection)
+    return encode(Judged(judge_guest(ask, rules), tuple(rule.info() for rule in rules)))
+
+
+def judge_guest(ask: Ask, rules: Iterable[LoadedRule]) -> ImageReport:
+    """Open the guest and judge it; an image that cannot be opened is a report with its problem."""
+    started = time.perf_counter()
+    report = ImageReport(ask.guest.name, ask.guest.paths, "", 0, (), ())
+    try:
+        source = locate(ask.guest)
+        guest = open_guest(source, ask.keys)
+        report = _judge_opened(ask, source, guest, tuple(rules))
+    except ImageError as error:
+        report = dataclasses.replace(report, problems=(Problem(ask.guest.name, error.message, error.hint),))
+    return dataclasses.replace(report, seconds=time.perf_counter() - started)
+
+
+def _judge_opened(ask: Ask, source: GuestSource, guest: Guest, rules: tuple[LoadedRule, ...]) -> ImageReport:
+    presenters = tuple(Presenter(logical_name(ask)) for _target in ask.targets)
+    roots: list[RootReport] = []
+    problems = list(guest.problems)
+    for root in guest.roots:
+        try:
+            roots.append(_judge_root(ask, source, guest, root, rules, presenters))
+        except (MemoryError, ImageError):
+            raise
+        except Exception as error:
+            problems.append(Problem(root.device, f"judging it failed: {type(error).__name__}: {error}"))
+    paths = tuple(disk.path for disk in source.disks)
+    return ImageReport(ask.guest.name, paths, guest.format, guest.size, guest.blocks.devices, tuple(roots), tuple(problems))
+
+
+def _judge_root(
+    ask: Ask, source: GuestSource, guest: Guest, root: Root, rules: tuple[LoadedRule, ...], presenters: tuple[Presenter, ...]
+) -> RootReport:
+    definition = source.definition or Definition("", "")
+    store = FactStore((root.fs, guest.blocks, root.os, definition))
+    targets = judge(store, rules, ask.targets, ask.mover, presenters)
+    return RootReport(root.device, root.os, glance(root.os, root.device, guest.blocks), targets)
+
+
+def logical_name(ask: Ask) -> str:
+    """The guest's name without folders, the same wherever it is checked from."""
+    return "+".join(path.rsplit("/", 1)[-1] for path in ask.guest.paths) or ask.guest.name

@@ -1,0 +1,22 @@
+"""Report formats by name. Each is a module with ``render(report) -> str``, imported when it is asked for."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable
+
+from v2vlint.model.errors import UsageError
+from v2vlint.model.report import Report
+
+FORMATS = {
+    "text": "v2vlint.report.text",
+    "json": "v2vlint.report.json_report",
+}
+
+
+def renderer(name: str) -> Callable[[Report], str]:
+    """The function that renders a report as ``name``; UsageError when there is no such format."""
+    if name not in FORMATS:
+        raise UsageError(f"unknown report format {name!r}", hint=f"one of {', '.join(FORMATS)}")
+    render: Callable[[Report], str] = importlib.import_module(FORMATS[name]).render
+    return render
