@@ -2,7 +2,15 @@
 
 from __future__ import annotations
 
+from v2vlint.facts.bls import BlsEntries, BlsEntry
+from v2vlint.facts.boot_entry import BootEntry, BootMenu
+from v2vlint.facts.bootloader import Bootloader, Unused
+from v2vlint.facts.cmdline import KernelArg, KernelCmdline, all_args, last_arg
+from v2vlint.facts.efi import Efi, EfiImage
+from v2vlint.facts.firmware import Firmware
 from v2vlint.facts.fstab import Fstab, FstabEntry
+from v2vlint.facts.grub_default import GrubDefaults, GrubSetting
+from v2vlint.facts.pe import PeImage, PeSection
 from v2vlint.facts.registry import provides
 from v2vlint.guest.fs import GuestFS
 from v2vlint.guest.text import GuestText, Line
@@ -31,26 +39,40 @@ __all__ = [
     "Audience",
     "BlockDevice",
     "BlockTable",
+    "BlsEntries",
+    "BlsEntry",
+    "BootEntry",
+    "BootMenu",
+    "Bootloader",
     "Controller",
     "CopyFile",
     "Delete",
     "Device",
     "Display",
     "Edit",
+    "Efi",
+    "EfiImage",
     "Example",
     "FactUnavailable",
     "Finding",
+    "Firmware",
     "Fix",
     "Fstab",
     "FstabEntry",
+    "GrubDefaults",
+    "GrubSetting",
     "GuestFS",
     "GuestText",
+    "KernelArg",
+    "KernelCmdline",
     "Line",
     "Link",
     "Mover",
     "Nic",
     "NotApplicable",
     "OsInfo",
+    "PeImage",
+    "PeSection",
     "Rebuild",
     "ReplaceText",
     "Rule",
@@ -61,9 +83,12 @@ __all__ = [
     "Target",
     "Token",
     "Unknown",
+    "Unused",
     "Where",
     "WholeFile",
     "WriteFile",
+    "all_args",
     "kernel_position",
+    "last_arg",
     "provides",
 ]

@@ -1,0 +1,159 @@
+"""Boot loader entries as files (Boot Loader Specification, type 1)::
+
+title Fedora Linux (6.1.0) 40
+version 6.1.0
+linux /vmlinuz-6.1.0
+initrd /initramfs-6.1.0.img
+options root=UUID=0a3f… ro $tuned_params
+"""
+
+from __future__ import annotations
+
+import functools
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from v2vlint.facts.registry import provides
+from v2vlint.guest.fs import GuestFS
+from v2vlint.guest.text import Line
+from v2vlint.model.place import Token, WholeFile
+
+FOLDERS = ("/boot/loader/entries", "/boot/efi/loader/entries", "/efi/loader/entries", "/loader/entries")
+MAX_ENTRIES = 500
+_FIELD = re.compile(r"\s*(\S+)\s+(.*?)\s*$")
+_SEGMENT = re.compile(r"\d+|[A-Za-z]+|[~+^]")
+
+
+@dataclass(frozen=True, slots=True)
+class BlsEntry:
+    """One entry file. ``id`` is its name without ``.conf``; absent fields are None or empty. ``options`` may be given several times."""
+
+    id: str
+    where: WholeFile
+    title: Token | None = None
+    version: Token | None = None
+    machine_id: Token | None = None
+    sort_key: Token | None = None
+    linux: Token | None = None
+    efi: Token | None = None
+    initrds: tuple[Token, ...] = ()
+    options: tuple[Token, ...] = ()
+
+    @property
+    def folder(self) -> str:
+        """The directory it is in."""
+        return self.where.path.rsplit("/", 1)[0]
+
+
+@dataclass(frozen=True, slots=True)
+class BlsEntries:
+    """All entries of all folders that loaders look in; ``of`` gives those of one folder."""
+
+    entries: tuple[BlsEntry, ...] = ()
+
+    def of(self, folder: str) -> tuple[BlsEntry, ...]:
+        """The entries in ``folder``, by name."""
+        return tuple(entry for entry in self.entries if entry.folder == folder)
+
+
+@provides
+def parse_bls(fs: GuestFS) -> BlsEntries:
+    """Entries below every known folder; one seen through a second path (a link or bind) counts once per path."""
+    return BlsEntries(tuple(entry for folder in FOLDERS for entry in bls_folder(fs, folder)))
+
+
+def bls_folder(fs: GuestFS, folder: str) -> tuple[BlsEntry, ...]:
+    """The entries in ``folder``, by name; hidden files and other suffixes are no entries."""
+    names = [name for name in fs.listdir(folder) if name.endswith(".conf") and not name.startswith(".") and name != ".conf"]
+    found = (_read(fs, f"{folder}/{name}") for name in names[:MAX_ENTRIES])
+    return tuple(entry for entry in found if entry)
+
+
+def _read(fs: GuestFS, path: str) -> BlsEntry | None:
+    text = fs.text(path)
+    if text is None:
+        return None
+    fields: dict[str, list[Token]] = {}
+    for line in text.lines():
+        if not line.is_blank() and (found := _field(line)):
+            fields.setdefault(found[0], []).append(found[1])
+    single = {name: values[-1] for name, values in fields.items()}
+    return BlsEntry(
+        id=path.rsplit("/", 1)[1].removesuffix(".conf"),
+        where=WholeFile(path),
+        title=single.get("title"),
+        version=single.get("version"),
+        machine_id=single.get("machine-id"),
+        sort_key=single.get("sort-key"),
+        linux=single.get("linux"),
+        efi=single.get("efi") or single.get("uki"),
+        initrds=tuple(fields.get("initrd", ())),
+        options=tuple(fields.get("options", ())),
+    )
+
+
+def _field(line: Line) -> tuple[str, Token] | None:
+    match = _FIELD.match(line.text)
+    return (match[1], line.group(match, 2)) if match and match[2] else None
+
+
+def grub_order(entries: Iterable[BlsEntry]) -> tuple[BlsEntry, ...]:
+    """The order of GRUB's ``blscfg``: file names read as NAME-VERSION-RELEASE, newest first, compared as RPM does."""
+    return tuple(sorted(entries, key=functools.cmp_to_key(_by_nvr), reverse=True))
+
+
+def _by_nvr(left: BlsEntry, right: BlsEntry) -> int:
+    for a, b in zip(_nvr(left.id), _nvr(right.id), strict=True):
+        if order := compare_versions(a, b):
+            return order
+    return (left.id > right.id) - (left.id < right.id)
+
+
+def _nvr(name: str) -> tuple[str, str, str]:
+    parts = name.rsplit("-", 2)
+    return (*parts, "", "")[:3]  # type: ignore[return-value]
+
+
+def compare_versions(left: str, right: str) -> int:
+    """-1, 0 or 1 as ``left`` is older, equal or newer: digits by value and above letters, ``~`` below everything, a longer one above."""
+    a, b = _SEGMENT.findall(left), _SEGMENT.findall(right)
+    for one, two in zip(a, b, strict=False):
+        newer, older = _segment(one), _segment(two)
+        if newer != older:
+            return 1 if newer > older else -1
+    rest = (a[len(b) :] or b[len(a) :] or [""])[0]
+    longer = (len(a) > len(b)) - (len(a) < len(b))
+    return -longer if rest == "~" else longer
+
+
+def _segment(text: str) -> tuple[int, int, str]:
+    if text in "~^+":
+        return {"~": 0, "^": 1, "+": 1}[text], 0, ""
+    return (3, int(text[:400]), "") if text.isdigit() else (2, 0, text)
+
+
+@dataclass(frozen=True, slots=True)
+class SpecKey:
+    """What the specification sorts by; ``bad`` entries have used up their boot attempts (``+0`` in the file name)."""
+
+    id: str
+    sort_key: str = ""
+    machine_id: str = ""
+    version: str = ""
+    bad: bool = False
+
+
+def spec_compare(a: SpecKey, b: SpecKey) -> int:
+    """The order of systemd-boot's menu: those with ``sort-key`` first (by key, machine id, newest version), others by id, highest first."""
+    if a.bad != b.bad:
+        return 1 if a.bad else -1
+    if bool(a.sort_key) != bool(b.sort_key):
+        return -1 if a.sort_key else 1
+    if a.sort_key:
+        ours, theirs = (a.sort_key, a.machine_id), (b.sort_key, b.machine_id)
+        if ours != theirs:
+            return -1 if ours < theirs else 1
+        if order := compare_versions(b.version, a.version):
+            return order
+    return compare_versions(b.id, a.id)

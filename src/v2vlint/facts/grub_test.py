@@ -1,0 +1,91 @@
+"""GRUB's ``test`` command (GRUB manual, "test") in three-valued logic."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from v2vlint.guest.fs import GuestFS
+
+Verdict = Callable[[GuestFS], bool | None]
+MAX_WORDS = 200
+
+_FILE_TESTS = ("-e", "-f", "-d", "-s")
+_TEXT_TESTS: dict[str, Callable[[str, str], bool]] = {
+    "=": lambda a, b: a == b, "==": lambda a, b: a == b, "!=": lambda a, b: a != b,
+    "<": lambda a, b: a < b, "<=": lambda a, b: a <= b, ">": lambda a, b: a > b, ">=": lambda a, b: a >= b,
+}  # fmt: skip
+_NUMBER_TESTS: dict[str, Callable[[int, int], bool]] = {
+    "-eq": lambda a, b: a == b, "-ne": lambda a, b: a != b, "-lt": lambda a, b: a < b, "-le": lambda a, b: a <= b,
+    "-gt": lambda a, b: a > b, "-ge": lambda a, b: a >= b,
+}  # fmt: skip
+
+
+def evaluate(words: Sequence[str | None], locate: Callable[[str], str]) -> Verdict:
+    """The meaning of the words between ``[`` and ``]``; None stands for a word that is not known."""
+    return lambda fs: _Test(list(words[:MAX_WORDS]), fs, locate).either()
+
+
+class _Test:
+    def __init__(self, words: list[str | None], fs: GuestFS, locate: Callable[[str], str]) -> None:
+        self.words, self.fs, self.locate, self.depth = words, fs, locate, 0
+
+    def either(self) -> bool | None:
+        result = self.both()
+        while self.words[:1] == ["-o"]:
+            self.words.pop(0)
+            other = self.both()
+            result = True if True in (result, other) else None if None in (result, other) else False
+        return result
+
+    def both(self) -> bool | None:
+        result = self.one()
+        while self.words and self.words[0] not in ("-o", ")"):
+            if self.words[0] == "-a":
+                self.words.pop(0)
+            other = self.one()
+            result = False if False in (result, other) else None if None in (result, other) else True
+        return result
+
+    def one(self) -> bool | None:
+        if len(self.words) > 2 and self.words[1] in (*_TEXT_TESTS, *_NUMBER_TESTS):
+            left, operator, right = self.words.pop(0), self.words.pop(0), self.words.pop(0)
+            return None if left is None or right is None else _compare(left, operator or "", right)
+        if not self.words:
+            return False
+        word = self.words.pop(0)
+        if word == "!":
+            inner = self.one()
+            return None if inner is None else not inner
+        if word == "(" and self.depth < 20:
+            return self.group()
+        if word in ("-n", "-z", *_FILE_TESTS) and self.words:
+            return self.unary(word or "", self.words.pop(0))
+        return None if word is None else bool(word)
+
+    def group(self) -> bool | None:
+        self.depth += 1
+        inner = self.either()
+        self.depth -= 1
+        if self.words[:1] == [")"]:
+            self.words.pop(0)
+        return inner
+
+    def unary(self, operator: str, operand: str | None) -> bool | None:
+        if operand is None:
+            return None
+        if operator in ("-n", "-z"):
+            return bool(operand) == (operator == "-n")
+        path = self.locate(operand)
+        if operator == "-d":
+            return self.fs.is_dir(path)
+        found = self.fs.stat(path)
+        return found is not None and (operator == "-e" or (self.fs.is_file(path) and (operator == "-f" or found.size > 0)))
+
+
+def _compare(left: str, operator: str, right: str) -> bool | None:
+    if operator in _TEXT_TESTS:
+        return _TEXT_TESTS[operator](left, right)
+    try:
+        return _NUMBER_TESTS[operator](int(left or "0", 0), int(right or "0", 0))
+    except ValueError:
+        return None

@@ -1,0 +1,81 @@
+"""Text assembled from guest files (variables expanded, quotes removed) in which every character still knows where it was written."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from v2vlint.guest.text import GuestText
+from v2vlint.model.place import Span, Token
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """``size`` characters starting at ``offset`` of ``source``, taken over literally."""
+
+    source: GuestText
+    offset: int
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
+class Located:
+    """A string and the runs of file text it was made of, in order; the sizes of ``runs`` add up to its length."""
+
+    text: str = ""
+    runs: tuple[Run, ...] = ()
+
+    def __add__(self, other: Located) -> Located:
+        return join((self, other))
+
+    def __bool__(self) -> bool:
+        return bool(self.text)
+
+    def part(self, start: int, end: int) -> Located:
+        """``text[start:end]`` with its runs."""
+        found: list[Run] = []
+        position = 0
+        for run in self.runs:
+            first, last = max(start - position, 0), min(end - position, run.size)
+            if first < last:
+                found.append(Run(run.source, run.offset + first, last - first))
+            position += run.size
+        return Located(self.text[start:end], tuple(found))
+
+    @property
+    def where(self) -> Span:
+        """From the first to the last character where they share a file, else the place of the first run."""
+        first, last = self.runs[0], self.runs[-1]
+        if first.source is last.source and first.offset <= last.offset:
+            return first.source.span(first.offset, last.offset + last.size)
+        return first.source.span(first.offset, first.offset + first.size)
+
+    @property
+    def token(self) -> Token | None:
+        """The same text as one editable piece of one file, or None when it is scattered, escaped or expanded."""
+        if len(self.runs) != 1:
+            return None
+        run = self.runs[0]
+        return run.source.token(run.offset, run.offset + run.size)
+
+
+def literal(source: GuestText, start: int, end: int) -> Located:
+    """``source.content[start:end]`` as it stands."""
+    if start >= end:
+        return Located()
+    return Located(source.content[start:end], (Run(source, start, end - start),))
+
+
+def join(parts: Iterable[Located]) -> Located:
+    """Concatenation; runs that touch in the same file become one."""
+    runs: list[Run] = []
+    texts: list[str] = []
+    for part in parts:
+        texts.append(part.text)
+        for run in part.runs:
+            last = runs[-1] if runs else None
+            if last and last.source is run.source and last.offset + last.size == run.offset:
+                runs[-1] = Run(last.source, last.offset, last.size + run.size)
+            else:
+                runs.append(run)
+    return Located("".join(texts), tuple(runs))

@@ -1,0 +1,63 @@
+"""PE/COFF images: EFI programs and unified kernel images (PE format; systemd-stub(7) for the sections of a UKI).
+
+Sections are located, never loaded: a UKI's ``.initrd`` may have hundreds of megabytes.
+"""
+
+from __future__ import annotations
+
+import struct
+from dataclasses import dataclass
+from typing import BinaryIO
+
+MAX_SECTIONS = 96
+MAX_TEXT_SECTION = 1 << 20
+_MACHINES = {0x8664: "x64", 0x14C: "ia32", 0xAA64: "aa64", 0x1C0: "arm", 0x1C2: "arm", 0x5064: "riscv64", 0x6264: "loongarch64"}
+
+
+@dataclass(frozen=True, slots=True)
+class PeSection:
+    """A section: ``size`` bytes of content at byte ``offset`` of the file."""
+
+    name: str
+    offset: int
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
+class PeImage:
+    """The header of an EFI program. ``machine`` is the firmware's suffix (``x64``, ``ia32``, ``aa64``…) or empty."""
+
+    machine: str
+    sections: tuple[PeSection, ...]
+
+    def section(self, name: str) -> PeSection | None:
+        """The first section called ``name``."""
+        return next((section for section in self.sections if section.name == name), None)
+
+
+def read_pe(stream: BinaryIO) -> PeImage | None:
+    """The header of the image in ``stream``; None when it is no PE image."""
+    head = stream.read(64)
+    if len(head) < 64 or head[:2] != b"MZ":
+        return None
+    stream.seek(struct.unpack_from("<I", head, 60)[0])
+    header = stream.read(24)
+    if len(header) < 24 or header[:4] != b"PE\0\0":
+        return None
+    machine, count, optional = struct.unpack_from("<HH12xH", header, 4)
+    stream.seek(optional, 1)
+    table = stream.read(min(count, MAX_SECTIONS) * 40)
+    sections = tuple(_section(table, offset) for offset in range(0, len(table) - 39, 40))
+    return PeImage(_MACHINES.get(machine, ""), sections)
+
+
+def _section(table: bytes, offset: int) -> PeSection:
+    name, virtual, _address, raw, pointer = struct.unpack_from("<8sIIII", table, offset)
+    size = min(virtual, raw) if virtual else raw
+    return PeSection(name.rstrip(b"\0").decode("latin-1"), pointer, size)
+
+
+def read_section(stream: BinaryIO, section: PeSection) -> bytes:
+    """The content of a text section (``.cmdline``, ``.osrel``, ``.uname``) without trailing NULs, at most 1 MiB."""
+    stream.seek(section.offset)
+    return stream.read(min(section.size, MAX_TEXT_SECTION)).rstrip(b"\0")
