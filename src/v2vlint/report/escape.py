@@ -1,17 +1,20 @@
-r"""Guest text is hostile: what it may not do to a terminal, a log or a workflow.
+r"""Guest text is hostile: nothing of it may reach a terminal, a log or a file as anything but visible characters.
 
-Every report passes what comes from a guest through one of these. Undecodable bytes travel as lone surrogates and are shown as ``\xff``.
+Every format passes what comes from a guest through :func:`visible` and then through its own escaping (HTML, Markdown, ``%0A``).
+Undecodable bytes travel as lone surrogates and are shown as ``\xff``.
 """
 
 from __future__ import annotations
 
+_NAMED = {"\n": "\\n", "\r": "\\r", "\t": "\\t"}
 
-def visible(text: str) -> str:
-    r"""``text`` on one line with everything invisible spelt out: control characters, bidi marks, odd blanks, undecodable bytes.
 
-    A tab becomes a blank, a line feed ``\n``.
+def visible(text: str, keep: str = "") -> str:
+    r"""``text`` with everything invisible spelt out: control characters, bidi marks, odd blanks, line ends, undecodable bytes.
+
+    Characters in ``keep`` stay as they are.
     """
-    return text if text.isprintable() else "".join(map(_spell, text.replace("\t", " ")))
+    return text if text.isprintable() else "".join(char if char in keep else _spell(char) for char in text)
 
 
 def _spell(char: str) -> str:
@@ -20,20 +23,5 @@ def _spell(char: str) -> str:
     code = ord(char)
     if 0xDC80 <= code <= 0xDCFF:
         return f"\\x{code - 0xDC00:02x}"
-    named = {"\n": "\\n", "\r": "\\r"}.get(char)
-    return named or (f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}")
-
-
-def block(text: str) -> str:
-    """Several lines (a diff, an excerpt), each made :func:`visible`; line feeds stay."""
-    return "\n".join(map(visible, text.split("\n")))
-
-
-def workflow_data(text: str) -> str:
-    """The message of a GitHub workflow command: cannot end it, nor start another."""
-    return text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
-
-
-def workflow_property(text: str) -> str:
-    """A property value of a GitHub workflow command."""
-    return workflow_data(text).replace(":", "%3A").replace(",", "%2C")
+    width, letter = (2, "x") if code < 0x100 else (4, "u") if code < 0x10000 else (8, "U")
+    return _NAMED.get(char) or f"\\{letter}{code:0{width}x}"
