@@ -20,7 +20,7 @@ from v2vlint.model.definition import Definition
 from v2vlint.model.errors import ImageError
 from v2vlint.model.report import ImageReport, Problem, RootReport
 from v2vlint.model.source import GuestSource
-from v2vlint.source import locate
+from v2vlint.source.locate import locate
 
 
 def check(request: Any) -> Any:
