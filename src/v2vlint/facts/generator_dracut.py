@@ -1,0 +1,50 @@
+"""dracut (dracut.conf(5)): ``hostonly``, ``add_drivers``, ``force_drivers``, ``omit_drivers``; drop-ins of /etc hide the vendor's."""
+
+from __future__ import annotations
+
+import re
+
+from v2vlint.facts.conf_vars import conf_vars
+from v2vlint.facts.generator import GeneratorConfig, HostOnly, Insertion
+from v2vlint.facts.layers import layered
+from v2vlint.guest.fs import GuestFS
+
+MAIN = "/etc/dracut.conf"
+DROP_IN = "/etc/dracut.conf.d/90-v2vlint.conf"
+FOLDERS = ("/etc/dracut.conf.d", "/usr/lib/dracut/dracut.conf.d")
+_PROGRAMS = ("/usr/bin/dracut", "/sbin/dracut", "/usr/sbin/dracut")
+_VERSION = re.compile(r"DRACUT_VERSION=['\"]?(\d+)")
+_SINCE_108 = frozenset({"virtio", "virtio_ring", "virtio_blk", "virtio_scsi", "virtio_pci", "nvme", "vmd", "hv_vmbus", "pci_hyperv"})
+_EVER = frozenset({"sd_mod", "sr_mod", "ata_piix"})
+
+
+def dracut(fs: GuestFS) -> GeneratorConfig:
+    """The configuration of dracut. Without a setting it builds for any machine; distributions set ``hostonly`` in a drop-in."""
+    paths = [*(path for path in (MAIN,) if fs.is_file(path)), *layered(fs, FOLDERS, ".conf")]
+    settings = conf_vars(fs.text(path) for path in paths)
+    hostonly, mode = settings.last("hostonly"), settings.last("hostonly_mode")
+    sloppy = mode is None or mode.value != "strict"
+    return GeneratorConfig(
+        "dracut",
+        installed=any(fs.exists(path) for path in _PROGRAMS),
+        host_only=HostOnly(f"hostonly={hostonly.value}", hostonly.where) if hostonly and hostonly.value == "yes" else None,
+        always=_EVER | (_SINCE_108 if sloppy and version(fs) >= 108 else frozenset()),
+        added=settings.words("add_drivers"),
+        forced=settings.words("force_drivers"),
+        omitted=settings.words("omit_drivers"),
+        insertion=_insertion(fs),
+        files=settings.files,
+    )
+
+
+def version(fs: GuestFS) -> int:
+    """The major version of the installed dracut; 0 when it does not say."""
+    text = fs.text("/usr/lib/dracut/dracut-version.sh")
+    match = _VERSION.search(text.content) if text else None
+    return int(match[1]) if match else 0
+
+
+def _insertion(fs: GuestFS) -> Insertion:
+    text = fs.text(DROP_IN)
+    where = None if text is None else text.span(len(text.content), len(text.content))
+    return Insertion(DROP_IN, where, 'add_drivers+=" ', " ", ' "\n')

@@ -1,0 +1,65 @@
+"""Kernel image files: whether one is there, whole, and which version it says it is (the x86 boot protocol, ``arch/x86/boot.rst``)."""
+
+from __future__ import annotations
+
+import re
+import struct
+from dataclasses import dataclass
+
+from v2vlint.guest.fs import GuestFS
+
+_HEAD = 4096
+_VERSION = re.compile(rb"[0-9]+\.[0-9]+[\w.+~-]*")
+
+
+@dataclass(frozen=True, slots=True)
+class KernelImage:
+    """What the head of a kernel file says.
+
+    ``kind`` is ``bzimage``, ``pe`` (any other EFI program, a unified kernel image among them), ``elf``, ``gzip``, ``arm64`` or empty when
+    it is none of these. ``version`` is the release inside, maybe empty. ``problem`` says why it cannot start; empty when nothing is wrong.
+    """
+
+    kind: str
+    version: str = ""
+    problem: str = ""
+
+
+def read_kernel_image(fs: GuestFS, path: str) -> KernelImage | None:
+    """The image at ``path``; None when it is absent. FactUnavailable when it cannot be read."""
+    found = fs.stat(path)
+    head = fs.head(path, _HEAD)
+    if found is None or head is None:
+        return None
+    if not head:
+        return KernelImage("", problem="is empty")
+    if not head.strip(b"\0"):
+        return KernelImage("", problem="begins with nothing but zero bytes")
+    if head[0x202:0x206] == b"HdrS":
+        return _bzimage(fs, path, head, found.size)
+    return KernelImage(_other(head))
+
+
+def _other(head: bytes) -> str:
+    if head[56:60] == b"ARMd":
+        return "arm64"
+    kinds = ((b"MZ", "pe"), (b"\x7fELF", "elf"), (b"\x1f\x8b", "gzip"))
+    return next((kind for magic, kind in kinds if head.startswith(magic)), "")
+
+
+def _bzimage(fs: GuestFS, path: str, head: bytes, size: int) -> KernelImage:
+    setup = head[0x1F1] or 4
+    paragraphs, protocol = struct.unpack_from("<I", head, 0x1F4)[0], struct.unpack_from("<H", head, 0x206)[0]
+    paragraphs &= 0xFFFFFFFF if protocol >= 0x204 else 0xFFFF
+    wanted = (setup + 1) * 512 + paragraphs * 16
+    problem = f"is cut short: {size} bytes of {wanted}" if size < wanted else ""
+    return KernelImage("bzimage", _version(fs, path, head, struct.unpack_from("<H", head, 0x20E)[0]), problem)
+
+
+def _version(fs: GuestFS, path: str, head: bytes, pointer: int) -> str:
+    start = pointer + 0x200
+    if not pointer or start > 0x8000:
+        return ""
+    data = head if start + 128 <= len(head) else fs.head(path, start + 128) or b""
+    match = _VERSION.match(data[start : start + 128])
+    return match[0].decode("ascii", "replace") if match else ""
