@@ -229,7 +229,7 @@ class _Child:
 def _by_signal(number: int, limits: Limits) -> Death:
     if number == signal.SIGXCPU:
         return Death(f"stopped after {limits.cpu} s of processor time", "raise --cpu-limit")
-    name = signal.Signals(number).name if number in signal.Signals else f"signal {number}"
+    name = {known.value: known.name for known in signal.Signals}.get(number, f"signal {number}")
     hint = "the system may be out of memory" if number == signal.SIGKILL else ""
     return Death(f"the reader process was killed by {name}", hint)
 

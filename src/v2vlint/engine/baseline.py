@@ -1,0 +1,51 @@
+"""A baseline file: the findings that are known already, so that only new ones count. JSON with one finding a line, for readable diffs."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from v2vlint.model.errors import UsageError
+from v2vlint.model.report import FindingReport, ImageReport
+
+VERSION = 1
+
+
+def render(images: Iterable[ImageReport]) -> str:
+    """The text of a baseline that knows every finding of ``images`` which no exception covers."""
+    lines = sorted({_line(image, report) for image in images for report in _findings(image) if not report.exception})
+    return f'{{"v2vlint_baseline": {VERSION}, "findings": [\n' + ",\n".join(lines) + "\n]}\n"
+
+
+def _line(image: ImageReport, report: FindingReport) -> str:
+    finding = report.finding
+    known = {
+        "image": image.name,
+        "rule": finding.rule,
+        "where": str(finding.where),
+        "message": finding.message,
+        "fingerprint": report.fingerprint,
+    }
+    return json.dumps(known)
+
+
+def _findings(image: ImageReport) -> Iterator[FindingReport]:
+    for root in image.roots:
+        for target in root.targets:
+            for result in target.results:
+                yield from result.findings
+
+
+def read(path: Path) -> frozenset[str]:
+    """The fingerprints a baseline file knows; UsageError when it is none."""
+    try:
+        data = json.loads(path.read_text("utf-8"))
+        if data["v2vlint_baseline"] != VERSION:
+            raise UsageError(f"{path}: baseline of version {data['v2vlint_baseline']}, this v2vlint reads {VERSION}")
+        return frozenset(str(known["fingerprint"]) for known in data["findings"])
+    except OSError as error:
+        hint = "'v2vlint baseline' writes it" if isinstance(error, FileNotFoundError) else ""
+        raise UsageError(f"{path}: {(error.strerror or 'cannot be read').lower()}", hint=hint) from error
+    except (ValueError, KeyError, TypeError) as error:
+        raise UsageError(f"{path}: not a baseline file") from error

@@ -1,0 +1,209 @@
+"""Configuration: ``[tool.v2vlint]`` of a pyproject.toml, or v2vlint.toml, found upwards. Every mistake is one UsageError with its place."""
+
+from __future__ import annotations
+
+import datetime
+import tomllib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeVar
+
+from v2vlint.model.errors import UsageError
+from v2vlint.model.finding import Mover, Severity
+
+FILE, PROJECT = "v2vlint.toml", "pyproject.toml"
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Exempt:
+    """An exception: findings of ``id`` in images matching ``image`` (and at guest paths matching ``path``) do not count, for ``reason``.
+
+    It holds up to and including the day ``expires``. ``where`` is its place in the configuration.
+    """
+
+    id: str
+    reason: str
+    image: str = "*"
+    path: str = ""
+    expires: datetime.date | None = None
+    where: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Anchor:
+    """Images matching the glob ``match`` are built from the file ``recipe`` of the repository."""
+
+    match: str
+    recipe: str
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """What a configuration file says; None and empty mean that it is silent. ``folder`` is what its relative paths start from."""
+
+    origin: str = ""
+    folder: Path = Path()
+    target: tuple[str, ...] = ()
+    mover: Mover | None = None
+    profile: str = ""
+    select: tuple[str, ...] = ()
+    ignore: tuple[str, ...] = ()
+    fail_on: Severity | None = None
+    strict: bool | None = None
+    jobs: int | None = None
+    format: str = ""
+    report: tuple[str, ...] = ()
+    baseline: str = ""
+    memory_limit: str = ""
+    cpu_limit: int | None = None
+    time_limit: int | None = None
+    severity: Mapping[str, Severity] = field(default_factory=dict)
+    exceptions: tuple[Exempt, ...] = ()
+    images: tuple[Anchor, ...] = ()
+    targets: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+
+
+def find(start: Path) -> Path | None:
+    """The nearest configuration file at ``start`` or above: v2vlint.toml before a pyproject.toml that has our table."""
+    for folder in (start, *start.parents):
+        if (folder / FILE).is_file():
+            return folder / FILE
+        if (folder / PROJECT).is_file() and _mentions_us(folder / PROJECT):
+            return folder / PROJECT
+    return None
+
+
+def _mentions_us(path: Path) -> bool:
+    try:
+        return "tool.v2vlint" in path.read_text("utf-8", "replace")
+    except OSError:
+        return False
+
+
+def read(path: Path) -> Config:
+    """The configuration in ``path``; UsageError when it cannot be read, is no TOML, or says something unknown."""
+    try:
+        data = tomllib.loads(path.read_text("utf-8"))
+    except OSError as error:
+        raise UsageError(f"{path}: {(error.strerror or 'cannot be read').lower()}") from error
+    except UnicodeDecodeError as error:
+        raise UsageError(f"{path}: not UTF-8 text") from error
+    except tomllib.TOMLDecodeError as error:
+        raise UsageError(f"{path}: not valid TOML: {error}") from error
+    if path.name == PROJECT:
+        data = data.get("tool", {}).get("v2vlint", {})
+    return parse(data, path.name, path.parent)
+
+
+def parse(data: Mapping[str, Any], origin: str, folder: Path = Path()) -> Config:
+    """A configuration from TOML data."""
+    return Config(origin=origin, folder=folder, **_fields(data, _KEYS, origin))
+
+
+def _fields(data: Mapping[str, Any], keys: Mapping[str, Callable[[Any, str], Any]], place: str) -> dict[str, Any]:
+    values: dict[str, Any] = {}
+    for key, value in data.items():
+        if key not in keys:
+            raise UsageError(f"{place}: unknown key {key!r}", hint=_near(key, keys))
+        values[key.replace("-", "_")] = keys[key](value, f"{place}: {key}")
+    return values
+
+
+def _near(key: str, keys: Mapping[str, object]) -> str:
+    import difflib
+
+    near = difflib.get_close_matches(key.replace("_", "-"), keys, 1)
+    return f"did you mean {near[0]}?" if near else f"known keys: {', '.join(keys)}"
+
+
+def _a(kind: type[T], word: str) -> Callable[[Any, str], T]:
+    def convert(value: Any, place: str) -> T:
+        if type(value) is not kind:
+            raise UsageError(f"{place}: must be {word}")
+        return value
+
+    return convert
+
+
+def _choice(options: Mapping[str, T]) -> Callable[[Any, str], T]:
+    def convert(value: Any, place: str) -> T:
+        if not isinstance(value, str) or value not in options:
+            raise UsageError(f"{place}: must be one of {', '.join(options)}")
+        return options[value]
+
+    return convert
+
+
+def _positive(value: Any, place: str) -> int:
+    if type(value) is not int or value < 1:
+        raise UsageError(f"{place}: must be a positive whole number")
+    return value
+
+
+def _strings(value: Any, place: str) -> tuple[str, ...]:
+    if isinstance(value, str):
+        return (value,)
+    if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
+        raise UsageError(f"{place}: must be a text or a list of texts")
+    return tuple(value)
+
+
+def _memory(value: Any, place: str) -> str:
+    if type(value) is int:
+        value = str(value)
+    if not isinstance(value, str):
+        raise UsageError(f"{place}: must be a size such as '2GiB'")
+    return value
+
+
+def _levels(value: Any, place: str) -> dict[str, Severity]:
+    return {key: SEVERITY(level, f"{place}.{key}") for key, level in _TABLE(value, place).items()}
+
+
+def _tables(value: Any, place: str) -> dict[str, Any]:
+    return {key: _TABLE(item, f"{place}.{key}") for key, item in _TABLE(value, place).items()}
+
+
+def _day(value: Any, place: str) -> datetime.date:
+    if isinstance(value, datetime.date) and not isinstance(value, datetime.datetime):
+        return value
+    try:
+        return datetime.date.fromisoformat(value)
+    except (TypeError, ValueError):
+        raise UsageError(f"{place}: must be a date such as 2026-12-31") from None
+
+
+def _each(
+    build: Callable[[dict[str, Any], str], T], keys: Mapping[str, Callable[[Any, str], Any]], needed: tuple[str, ...]
+) -> Callable[[Any, str], tuple[T, ...]]:
+    def convert(value: Any, place: str) -> tuple[T, ...]:
+        if not isinstance(value, list) or not all(isinstance(item, dict) for item in value):
+            raise UsageError(f"{place}: must be tables, written as [[{place.rsplit(' ', 1)[-1]}]]")
+        return tuple(_one(item, f"{place} #{number}") for number, item in enumerate(value, 1))
+
+    def _one(item: Mapping[str, Any], place: str) -> T:
+        values = _fields(item, keys, place)
+        missing = [key for key in needed if not values.get(key)]
+        if missing:
+            raise UsageError(f"{place}: {' and '.join(missing)} missing")
+        return build(values, place)
+
+    return convert
+
+
+_TEXT = _a(str, "a text")
+_FLAG = _a(bool, "true or false")
+_TABLE = _a(dict, "a table")
+SEVERITY = _choice({level.label: level for level in Severity})
+MOVER = _choice({mover.value: mover for mover in Mover})
+_EXCEPTION_KEYS = {"id": _TEXT, "image": _TEXT, "path": _TEXT, "reason": _TEXT, "expires": _day}
+_KEYS: dict[str, Callable[[Any, str], Any]] = {
+    "target": _strings, "mover": MOVER, "profile": _TEXT, "select": _strings, "ignore": _strings, "fail-on": SEVERITY, "strict": _FLAG,
+    "jobs": _positive, "format": _TEXT, "report": _strings, "baseline": _TEXT, "memory-limit": _memory, "cpu-limit": _positive,
+    "time-limit": _positive, "severity": _levels, "targets": _tables,
+    "exceptions": _each(lambda values, place: Exempt(**values, where=place), _EXCEPTION_KEYS, ("id", "reason")),
+    "images": _each(lambda values, _place: Anchor(**values), {"match": _TEXT, "recipe": _TEXT}, ("match", "recipe")),
+}  # fmt: skip

@@ -1,0 +1,99 @@
+"""What the user decided about findings: severities, exceptions, baseline, recipes. Applied to finished reports; nothing is judged again."""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime
+import fnmatch
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+from v2vlint.engine.config import Anchor, Exempt
+from v2vlint.model.finding import Finding, Severity
+from v2vlint.model.place import Device, Span, Where, WholeFile
+from v2vlint.model.report import FindingReport, ImageReport, RootReport, RuleResult, Status, TargetReport
+from v2vlint.model.rule import Audience, RuleInfo
+
+EXPIRED = RuleInfo(
+    id="exception-expired",
+    group="policy",
+    title="An exception of the configuration has expired.",
+    severity=Severity.WARNING,
+    audience=Audience.DEFAULT,
+    fixable=False,
+    since="0.1",
+    pack="v2vlint",
+    help="An exception of the configuration has expired.\n\n## What it does\nReports exceptions whose `expires` day has passed, for every "
+    "image they match.\n\n## Why it matters\nThe findings it covered count again. Solve them, or extend the exception with a new reason.",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """The user's decisions. ``baseline`` holds the fingerprints that are known already."""
+
+    severity: Mapping[str, Severity] = field(default_factory=dict)
+    exceptions: tuple[Exempt, ...] = ()
+    anchors: tuple[Anchor, ...] = ()
+    baseline: frozenset[str] = frozenset()
+    today: datetime.date = datetime.date.min
+
+
+def apply(image: ImageReport, policy: Policy) -> ImageReport:
+    """``image`` with the user's severities, exceptions, baseline and recipe."""
+    mine = tuple(one for one in policy.exceptions if fits(image.name, one.image))
+    live = tuple(one for one in mine if one.expires is None or one.expires >= policy.today)
+    expired = tuple(one for one in mine if one not in live)
+    recipe = next((anchor.recipe for anchor in policy.anchors if fits(image.name, anchor.match)), "")
+    roots = tuple(_root(root, policy, live, expired if position == 0 else ()) for position, root in enumerate(image.roots))
+    return dataclasses.replace(image, roots=roots, recipe=recipe)
+
+
+def fits(image: str, pattern: str) -> bool:
+    """Whether the glob ``pattern`` means the image called ``image``: its name as given, or any trailing part of its path."""
+    parts = image.split("/")
+    return any(fnmatch.fnmatchcase("/".join(parts[start:]), pattern) for start in range(len(parts)))
+
+
+def _root(root: RootReport, policy: Policy, live: tuple[Exempt, ...], expired: tuple[Exempt, ...]) -> RootReport:
+    return dataclasses.replace(root, targets=tuple(_target(target, policy, live, expired) for target in root.targets))
+
+
+def _target(target: TargetReport, policy: Policy, live: tuple[Exempt, ...], expired: tuple[Exempt, ...]) -> TargetReport:
+    results = [_result(result, policy, live) for result in target.results]
+    if expired:
+        late = RuleResult(EXPIRED.id, Status.FAIL, tuple(map(_expired, expired)))
+        results.append(_result(late, policy, live))
+    return dataclasses.replace(target, results=tuple(results))
+
+
+def _expired(one: Exempt) -> FindingReport:
+    message = f"the exception for {one.id} expired on {one.expires} (reason given: {one.reason})"
+    finding = Finding(EXPIRED.id, EXPIRED.severity, Device(one.where), message, "what it covered counts again")
+    return FindingReport(finding, fingerprint=f"{EXPIRED.id}:{one.id}:{one.image}:{one.path}")
+
+
+def _result(result: RuleResult, policy: Policy, live: tuple[Exempt, ...]) -> RuleResult:
+    mine = tuple(one for one in live if fnmatch.fnmatchcase(result.rule, one.id))
+    findings = tuple(_finding(report, policy, mine) for report in result.findings)
+    unknowns = tuple(unknown for unknown in result.unknowns if result.crashed or not _reason(unknown.where, mine))
+    covered = (findings or result.unknowns) and not unknowns and all(report.exception for report in findings)
+    if mine and covered:
+        return dataclasses.replace(result, findings=findings, unknowns=(), status=Status.EXCEPTED, reason=mine[0].reason)
+    return dataclasses.replace(result, findings=findings, unknowns=unknowns)
+
+
+def _finding(report: FindingReport, policy: Policy, mine: tuple[Exempt, ...]) -> FindingReport:
+    finding = report.finding
+    level = policy.severity.get(finding.rule, finding.severity)
+    return dataclasses.replace(
+        report,
+        finding=dataclasses.replace(finding, severity=level),
+        exception=_reason(finding.where, mine),
+        baselined=report.fingerprint in policy.baseline,
+    )
+
+
+def _reason(where: Where, mine: Iterable[Exempt]) -> str:
+    path = where.path if isinstance(where, Span | WholeFile) else str(where)
+    return next((one.reason for one in mine if not one.path or fnmatch.fnmatchcase(path, one.path)), "")

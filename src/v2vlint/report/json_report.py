@@ -1,0 +1,202 @@
+"""The report for programs: JSON of a published shape (``docs/schema/report-1.json``), independent of how v2vlint holds it inside."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from v2vlint.model.blocks import BlockDevice
+from v2vlint.model.fix import AppendInitramfs, CopyFile, Delete, Edit, Fix, Rebuild, ReplaceText, WriteFile
+from v2vlint.model.place import Span, Where, WholeFile
+from v2vlint.model.report import FindingReport, Forecast, ImageReport, Report, RootReport, RuleResult, TargetReport
+from v2vlint.model.rule import RuleInfo
+from v2vlint.report.escape import visible
+from v2vlint.report.walk import exit_code, hits, tally
+
+SCHEMA_VERSION = 1
+_LINES = "\n\t\r"
+
+
+def render(report: Report) -> str:
+    """The report as JSON text. Undecodable bytes of a guest are spelt out (``\\xff``): every string is valid Unicode."""
+    return json.dumps(_clean(as_data(report)), indent=2, ensure_ascii=False) + "\n"
+
+
+def _clean(value: Any) -> Any:
+    if isinstance(value, str):
+        return value if value.isprintable() else visible(value, keep=_LINES)
+    if isinstance(value, dict):
+        return {key: _clean(item) for key, item in value.items()}
+    return [_clean(item) for item in value] if isinstance(value, list) else value
+
+
+def as_data(report: Report) -> dict[str, Any]:
+    """The report as plain data."""
+    numbers = tally(report.images, hits(report))
+    return {
+        "schema_version": SCHEMA_VERSION,
+        "tool": {"name": "v2vlint", "version": report.version},
+        "targets": list(report.targets),
+        "mover": report.mover.value,
+        "fail_on": report.fail_on.label,
+        "strict": report.strict,
+        "exit_code": exit_code(report),
+        "seconds": round(report.seconds, 3),
+        "summary": {
+            "images": len(report.images),
+            "errors": numbers.errors,
+            "warnings": numbers.warnings,
+            "infos": numbers.infos,
+            "not_checked": numbers.unknown + numbers.problems,
+            "passed": numbers.passed,
+            "not_applicable": numbers.not_applicable,
+            "excepted": numbers.excepted,
+            "baselined": numbers.baselined,
+        },
+        "rules": [_rule(info) for info in report.rules],
+        "images": [_image(image) for image in report.images],
+    }
+
+
+def _rule(info: RuleInfo) -> dict[str, Any]:
+    return {
+        "id": info.id,
+        "group": info.group,
+        "title": info.title,
+        "severity": info.severity.label,
+        "audience": info.audience.value,
+        "fixable": info.fixable,
+        "since": info.since,
+        "pack": info.pack,
+    }
+
+
+def _image(image: ImageReport) -> dict[str, Any]:
+    return {
+        "name": image.name,
+        "paths": list(image.paths),
+        "format": image.format,
+        "size": image.size,
+        "seconds": round(image.seconds, 3),
+        "recipe": image.recipe or None,
+        "problems": [{"where": one.where, "reason": one.reason, "hint": one.hint or None} for one in image.problems],
+        "devices": [_device(device) for device in image.blocks],
+        "roots": [_root(root) for root in image.roots],
+    }
+
+
+def _device(device: BlockDevice) -> dict[str, Any]:
+    optional = {
+        "partition_number": device.number or None,
+        "content": device.fs_type or None,
+        "uuid": device.uuid or None,
+        "label": device.label or None,
+        "partition_uuid": device.part_uuid or None,
+        "partition_label": device.part_label or None,
+        "partition_type": device.part_type or None,
+        "problem": device.problem or None,
+    }
+    return {"name": device.name, "kind": device.kind, "size": device.size, "disk": device.disk, "parents": list(device.parents), **optional}
+
+
+def _root(root: RootReport) -> dict[str, Any]:
+    system = root.os
+    return {
+        "device": root.device,
+        "os": {
+            "kind": system.kind,
+            "distro": system.distro,
+            "family": system.family,
+            "name": system.name,
+            "version": system.version or None,
+            "arch": system.arch or None,
+            "hostname": system.hostname or None,
+        },
+        "glance": [{"label": label, "value": value} for label, value in root.glance],
+        "targets": [_target(target) for target in root.targets],
+    }
+
+
+def _target(target: TargetReport) -> dict[str, Any]:
+    return {
+        "target": target.target,
+        "mover": target.mover.value,
+        "forecast": _forecast(target.forecast) if target.forecast else None,
+        "results": [_result(result) for result in target.results],
+    }
+
+
+def _forecast(forecast: Forecast) -> dict[str, Any]:
+    stages = [
+        {
+            "stage": stage.stage.value,
+            "fate": stage.fate.value,
+            "reason": stage.reason,
+            "where": _where(stage.where) if stage.where else None,
+            "rule": stage.rule or None,
+        }
+        for stage in forecast.stages
+    ]
+    return {"fate": forecast.fate.value, "will_boot": forecast.will_boot, "way_back": forecast.way_back or None, "stages": stages}
+
+
+def _result(result: RuleResult) -> dict[str, Any]:
+    return {
+        "rule": result.rule,
+        "status": result.status.value,
+        "reason": result.reason or None,
+        "crashed": result.crashed,
+        "findings": [_finding(report) for report in result.findings],
+        "unknowns": [{"where": _where(unknown.where), "reason": unknown.reason} for unknown in result.unknowns],
+    }
+
+
+def _finding(report: FindingReport) -> dict[str, Any]:
+    finding, excerpt = report.finding, report.excerpt
+    return {
+        "severity": finding.severity.label,
+        "where": _where(finding.where),
+        "message": finding.message,
+        "effect": finding.effect,
+        "stage": finding.stage.value if finding.stage else None,
+        "related": [_where(where) for where in finding.related],
+        "excerpt": {"path": excerpt.path, "first_line": excerpt.first, "lines": list(excerpt.lines)} if excerpt else None,
+        "fix": _fix(finding.fix, report.diff) if finding.fix else None,
+        "fingerprint": report.fingerprint,
+        "counts": report.counts,
+        "exception": report.exception or None,
+        "baselined": report.baselined,
+    }
+
+
+def _where(where: Where) -> dict[str, Any]:
+    if isinstance(where, Span):
+        return {"kind": "text", "path": where.path, "line": where.line, "column": where.column, "start": where.start, "end": where.end}
+    if isinstance(where, WholeFile):
+        return {"kind": "file", "path": where.path}
+    return {"kind": "device", "device": where.name, "part": where.part or None}
+
+
+def _fix(fix: Fix, diff: str) -> dict[str, Any]:
+    return {
+        "title": fix.title,
+        "applicability": fix.applicability.name.lower(),
+        "diff": diff or None,
+        "edits": [_edit(edit) for edit in fix.edits],
+    }
+
+
+def _edit(edit: Edit) -> dict[str, Any]:
+    match edit:
+        case ReplaceText():
+            return {"kind": "replace", "where": _where(edit.where), "expect": edit.expect, "text": edit.text}
+        case WriteFile():
+            return {"kind": "write", "path": edit.path, "text": edit.text, "mode": f"{edit.mode:04o}"}
+        case Delete():
+            return {"kind": "delete", "path": edit.path}
+        case CopyFile():
+            return {"kind": "copy", "source": edit.source, "path": edit.path}
+        case AppendInitramfs():
+            return {"kind": "append-initramfs", "path": edit.path, "version": edit.version, "modules": list(edit.modules)}
+        case Rebuild():
+            return {"kind": "rebuild", "artefact": edit.artefact}

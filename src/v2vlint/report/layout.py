@@ -1,0 +1,52 @@
+"""Rows of styled pieces of text: what the terminal report is made of, before anybody decides about colours."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from v2vlint.report.escape import visible
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """Text in one style: ``title``, ``error``, ``warning``, ``info``, ``unknown``, ``ok``, ``place``, ``rule``, ``dim``, ``add``, ``del``."""
+
+    text: str
+    style: str = ""
+
+
+Row = tuple[Piece, ...]
+
+
+def plain(rows: Sequence[Row]) -> str:
+    """The rows as text, without trailing blanks."""
+    return "".join("".join(piece.text for piece in row).rstrip() + "\n" for row in rows)
+
+
+def paragraph(text: str, width: int, indent: int, style: str = "", lead: Piece | None = None) -> Iterator[Row]:
+    """Hostile ``text`` wrapped to ``width`` columns at ``indent``; ``lead`` stands before its first line, which it pushes right."""
+    start = " " * indent
+    hang = indent + (len(lead.text) if lead else 0)
+    lines = textwrap.wrap(visible(text), max(20, width - hang), break_long_words=False, break_on_hyphens=False) or [""]
+    yield (Piece(start), *((lead,) if lead else ()), Piece(lines[0], style))
+    for line in lines[1:]:
+        yield (Piece(" " * hang), Piece(line, style))
+
+
+def flow(pieces: Sequence[Piece], width: int, indent: int, gap: str = "  ") -> Iterator[Row]:
+    """Pieces side by side, as many on a row as fit."""
+    row: list[Piece] = []
+    used = indent
+    for piece in pieces:
+        if row and used + len(gap) + len(piece.text) > width:
+            yield (Piece(" " * indent), *row)
+            row, used = [], indent
+        if row:
+            row.append(Piece(gap))
+            used += len(gap)
+        row.append(piece)
+        used += len(piece.text)
+    if row:
+        yield (Piece(" " * indent), *row)

@@ -1,0 +1,250 @@
+"""The report for people: what the machine is, whether it will come up, what is wrong, how to mend it. Rows are the same piped and on a tty."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from v2vlint.model.finding import Severity
+from v2vlint.model.place import Span
+from v2vlint.model.report import Fate, Forecast, ImageReport, Problem, Report, RootReport, TargetReport
+from v2vlint.report import words
+from v2vlint.report.escape import visible
+from v2vlint.report.layout import Piece, Row, flow, paragraph, plain
+from v2vlint.report.walk import Gap, Hit, gaps, hits, tally
+
+WIDTH = 80
+MAX_CHANGED = 24
+_HUNK = re.compile(r"@@ -(\d+)(?:,(\d+))? \+(\d+)(?:,(\d+))? @@")
+_FATE_STYLE = {Fate.PASS: "ok", Fate.FAIL: "error", Fate.UNKNOWN: "unknown", Fate.SKIPPED: "dim"}
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """How rows are drawn: columns, and the characters for rules, fates and arrows."""
+
+    width: int = WIDTH
+    line: str = "─"
+    arrow: str = "→"
+    bar: str = "│"
+    dot: str = "·"
+    fates: tuple[str, str, str, str] = ("✓", "✗", "?", "·")
+
+    @property
+    def indent(self) -> int:
+        """Where the details of a finding begin."""
+        return 11 if self.width >= 60 else 4
+
+    def fate(self, fate: Fate) -> str:
+        """The mark of a fate."""
+        return dict(zip(Fate, self.fates, strict=True))[fate]
+
+
+ASCII = Look(line="-", arrow="->", bar="|", dot="-", fates=("+", "x", "?", "."))
+
+
+def render(report: Report) -> str:
+    """The report as plain text, 80 columns wide."""
+    return plain(rows(report))
+
+
+def rows(report: Report, look: Look = Look()) -> list[Row]:
+    """The whole report."""
+    made: list[Row] = []
+    found = hits(report)
+    for image in report.images:
+        made += _image(image, [hit for hit in found if hit.image is image], look)
+    made += _summary(report, found, look)
+    return made
+
+
+def brief(report: Report) -> list[Row]:
+    """One row per finding and per thing not checked, and nothing else: for ``--quiet`` and for grep."""
+    made: list[Row] = [
+        (
+            Piece(f"{visible(hit.image.name)}: "),
+            Piece(hit.severity.label, hit.severity.label),
+            Piece(f" {hit.rule} "),
+            Piece(visible(f"{hit.shown.finding.where}: {hit.shown.finding.message}")),
+        )
+        for hit in hits(report)
+        if hit.shown.counts
+    ]
+    for image in report.images:
+        for where, rule, reason in [(p.where, "", p.reason) for p in image.problems] + [
+            (str(g.where), g.rule, g.reason) for g in gaps(image)
+        ]:
+            made.append(
+                (Piece(f"{visible(image.name)}: "), Piece("not checked", "unknown"), Piece(f" {rule} {visible(f'{where}: {reason}')}"))
+            )
+    return made
+
+
+def _image(image: ImageReport, found: list[Hit], look: Look) -> Iterator[Row]:
+    name = visible(image.name)
+    yield (Piece(look.line * 2 + " ", "dim"), Piece(name, "title"), Piece(" " + look.line * max(2, look.width - len(name) - 4), "dim"))
+    for root in image.roots:
+        yield from _root(image, root, look)
+    yield ()
+    for hit in found:
+        if hit.shown.counts:
+            yield from _hit(hit, look)
+    yield from _covered(found, look)
+    for gap in gaps(image):
+        yield from _gap(gap, look)
+    for problem in image.problems:
+        yield from _problem(image, problem, look)
+
+
+def _root(image: ImageReport, root: RootReport, look: Look) -> Iterator[Row]:
+    facts = dict(root.glance)
+    about = [words.system(root.os), facts.get("firmware", ""), facts.get("root", ""), facts.get("kernel", "")]
+    about.append(f"{image.format} {words.size(image.size)}" if image.format else "")
+    if len(image.roots) > 1:
+        about.insert(0, root.device)
+    text = f" {look.dot} ".join(visible(part) for part in about if part)
+    yield from paragraph(text, look.width, 3, "dim")
+    for target in root.targets:
+        if target.forecast:
+            yield ()
+            yield from _forecast(target, target.forecast, look)
+
+
+def _forecast(target: TargetReport, forecast: Forecast, look: Look) -> Iterator[Row]:
+    style = _FATE_STYLE[forecast.fate]
+    verdict = words.verdict(forecast)
+    yield (Piece("   "), Piece(f"{visible(target.target)}, {words.mover(target.mover)}: ", "title"), Piece(verdict, style))
+    marks = [Piece(f"{look.fate(stage.fate)} {stage.stage.value}", _FATE_STYLE[stage.fate]) for stage in forecast.stages]
+    yield from flow(marks, look.width, 5)
+    for stage in forecast.stages:
+        if stage.fate in (Fate.FAIL, Fate.UNKNOWN):
+            text = stage.reason + (f" ({stage.rule})" if stage.rule else "")
+            lead = Piece(f"{look.fate(stage.fate)} {stage.stage.value:<9} ", _FATE_STYLE[stage.fate])
+            yield from paragraph(text, look.width, 5, lead=lead)
+    if forecast.way_back:
+        yield from paragraph(forecast.way_back, look.width, 5, "dim", Piece("way back: ", "dim"))
+
+
+def _hit(hit: Hit, look: Look) -> Iterator[Row]:
+    finding = hit.shown.finding
+    yield _head(hit.severity.label, hit.severity.label, hit.rule, str(finding.where))
+    yield from paragraph(finding.message, look.width, look.indent, "title")
+    if finding.effect:
+        yield from paragraph(finding.effect, look.width, look.indent, "", Piece(f"{look.arrow} ", hit.severity.label))
+    if len(hit.targets) > 1 or len({target.target for root in hit.image.roots for target in root.targets}) > 1:
+        yield from paragraph(f"on {words.affected(hit)}", look.width, look.indent, "dim")
+    changes = list(_changes(hit, look))
+    yield from changes or _excerpt(hit, look)
+    yield from _fix(hit, look)
+    yield ()
+
+
+def _head(word: str, style: str, rule: str, where: str) -> Row:
+    return (Piece("  "), Piece(f"{word:<8} ", style), Piece(f"{visible(rule)}  ", "rule"), Piece(visible(where), "place"))
+
+
+def _fix(hit: Hit, look: Look) -> Iterator[Row]:
+    fix = hit.shown.finding.fix
+    if fix is None:
+        return
+    yield from paragraph(fix.title, look.width, look.indent, "", Piece(f"fix ({words.safety(fix)}): ", "ok"))
+    for edit in words.unseen_edits(fix):
+        yield from paragraph(edit, look.width, look.indent + 2, "add", Piece("+ ", "add"))
+
+
+def _excerpt(hit: Hit, look: Look) -> Iterator[Row]:
+    shown, start = hit.shown.excerpt, " " * look.indent
+    if shown is None:
+        return
+    where = hit.shown.finding.where
+    for number, line in enumerate(shown.lines, shown.first):
+        here = isinstance(where, Span) and number == where.line
+        mark = ">" if here else " "
+        yield (
+            Piece(start),
+            Piece(f"{mark} {number:>3} {look.bar} ", hit.severity.label if here else "dim"),
+            _code(line, look, "" if here else "dim"),
+        )
+
+
+def _code(line: str, look: Look, style: str) -> Piece:
+    text = visible(line.expandtabs(4))
+    room = max(20, look.width - look.indent - 8)
+    return Piece(text if len(text) <= room else text[: room - 3] + "...", style)
+
+
+def _changes(hit: Hit, look: Look) -> Iterator[Row]:
+    """The diff of the fix, one line of context around each change, with line numbers."""
+    lines = list(_numbered(hit.shown.diff))
+    near = {place + step for place, (kind, _n, _t) in enumerate(lines) if kind in "+-" for step in (-1, 0, 1)}
+    shown = [line for place, line in enumerate(lines) if place in near or line[0] == "@"]
+    here = hit.shown.finding.where
+    for kind, number, text in shown[:MAX_CHANGED]:
+        start = Piece(" " * look.indent)
+        if kind == "@":
+            if not (isinstance(here, Span) and here.path == text):
+                yield (start, Piece(visible(text), "place"))
+            continue
+        style = {"+": "add", "-": "del"}.get(kind, "dim")
+        yield (start, Piece(f"{kind} {number:>3} {look.bar} ", style), _code(text, look, style))
+    if len(shown) > MAX_CHANGED:
+        yield (Piece(" " * look.indent), Piece(f"{len(shown) - MAX_CHANGED} more lines", "dim"))
+
+
+def _numbered(diff: str) -> Iterator[tuple[str, int, str]]:
+    """Lines of a unified diff as (kind, line number, text); kind ``@`` names the file that follows."""
+    old = new = old_end = new_end = 0
+    for line in diff.split("\n"):
+        inside = old < old_end or new < new_end
+        if match := _HUNK.match(line) if not inside else None:
+            old, new = int(match[1]), int(match[3])
+            old_end, new_end = old + int(match[2] or 1), new + int(match[4] or 1)
+        elif inside and line[:1] in ("+", "-", " "):
+            yield line[0], new if line[0] == "+" else old, line[1:]
+            old, new = old + (line[0] != "+"), new + (line[0] != "-")
+        elif line.startswith("+++ "):
+            yield "@", 0, line[5:] if line.startswith("+++ b") else "removed"
+
+
+def _covered(found: list[Hit], look: Look) -> Iterator[Row]:
+    excepted = [hit for hit in found if hit.shown.exception]
+    for hit in excepted:
+        yield _head("excepted", "dim", hit.rule, str(hit.shown.finding.where))
+        yield from paragraph(hit.shown.exception, look.width, look.indent, "dim")
+        yield ()
+    known = sum(hit.shown.baselined and not hit.shown.exception for hit in found)
+    if known:
+        yield (Piece("  "), Piece(f"{words.count(known, 'finding')} known from the baseline", "dim"))
+        yield ()
+
+
+def _gap(gap: Gap, look: Look) -> Iterator[Row]:
+    yield _head("unknown", "unknown", gap.rule, str(gap.where))
+    yield from paragraph(gap.reason, look.width, look.indent)
+    yield ()
+
+
+def _problem(image: ImageReport, problem: Problem, look: Look) -> Iterator[Row]:
+    where = "" if problem.where == image.name else problem.where
+    yield _head("unknown", "unknown", "not checked", where)
+    yield from paragraph(problem.reason, look.width, look.indent)
+    if problem.hint:
+        yield from paragraph(problem.hint, look.width, look.indent, "dim", Piece(f"{look.arrow} ", "dim"))
+    yield ()
+
+
+def _summary(report: Report, found: tuple[Hit, ...], look: Look) -> Iterator[Row]:
+    numbers = tally(report.images, found)
+    counting = [hit for hit in found if hit.shown.counts]
+    worst = max((hit.severity for hit in counting), default=None)
+    style = {Severity.ERROR: "error", Severity.WARNING: "warning"}.get(worst, "ok") if worst else "ok"
+    rest = f"{numbers.passed} passed, {numbers.not_applicable} not applicable"
+    parts = (f"{words.count(len(report.images), 'image')}", words.counted(numbers), rest, f"{report.seconds:.1f} s")
+    yield tuple(
+        piece
+        for position, part in enumerate(parts)
+        for piece in (Piece(f" {look.dot} " if position else "", "dim"), Piece(part, style if position == 1 else ""))
+    )
+    if counting:
+        yield (Piece(f"'v2vlint explain {counting[0].rule}' says more about a rule", "dim"),)
