@@ -1,0 +1,113 @@
+"""GitHub Actions: workflow commands that become annotations, and the job summary.
+
+GitHub shows ten annotations per level and step and drops the rest without a word, so at most nine per level are written, the worst
+first, and a tenth says how many more there are. The summary has them all.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from v2vlint.model.finding import Severity
+from v2vlint.model.place import Span, Where
+from v2vlint.model.report import Fate, ImageReport, Report
+from v2vlint.report import markdown, words
+from v2vlint.report.escape import visible
+from v2vlint.report.walk import Hit, gaps, hits, logical_name
+
+MOST = 9
+_SUMMARY_BYTES = 1_000_000
+_LEVELS = {Severity.ERROR: "error", Severity.WARNING: "warning", Severity.INFO: "notice"}
+
+
+@dataclass(frozen=True, slots=True)
+class Annotation:
+    """One workflow command, not escaped yet. ``lines`` are the lines of its message."""
+
+    level: str
+    title: str
+    lines: tuple[str, ...]
+    file: str = ""
+    line: int = 0
+    column: int = 0
+
+    def __str__(self) -> str:
+        place = {"file": self.file, "line": str(self.line or ""), "col": str(self.column or ""), "title": f"v2vlint: {self.title}"}
+        properties = ",".join(f"{name}={_property(value)}" for name, value in place.items() if value)
+        return f"::{self.level} {properties}::{'%0A'.join(_data(line) for line in self.lines if line)}"
+
+
+def _data(text: str) -> str:
+    """One line of a message: percent signs would be read as escapes, line ends would end the command."""
+    return visible(text).replace("%", "%25")
+
+
+def _property(text: str) -> str:
+    return _data(text).replace(":", "%3A").replace(",", "%2C")
+
+
+def render(report: Report) -> str:
+    """One command per line."""
+    by_level: defaultdict[str, list[Annotation]] = defaultdict(list)
+    for one in _annotations(report):
+        by_level[one.level].append(one)
+    lines: list[str] = []
+    for level in ("error", "warning", "notice"):
+        wanted = by_level[level]
+        lines.extend(str(one) for one in wanted[:MOST])
+        if len(wanted) > MOST:
+            lines.append(str(Annotation(level, "more", (f"and {len(wanted) - MOST} more like these: see the job summary",))))
+    return "".join(f"{line}\n" for line in lines)
+
+
+def _annotations(report: Report) -> Iterator[Annotation]:
+    for image in report.images:
+        if image.problems:
+            lines = [f"{one.where}: {one.reason}" + (f" ({one.hint})" if one.hint else "") for one in image.problems]
+            yield Annotation("error", "cannot be read in full", (image.name, *lines), *_place(image, None))
+    yield from (_finding(hit) for hit in hits(report) if hit.shown.counts)
+    for image in report.images:
+        yield from _forecasts(image)
+        for gap in gaps(image):
+            level = "error" if gap.crashed or report.strict else "notice"
+            lines = [f"could not tell: {gap.reason}", f"{gap.where} in {image.name}, for {', '.join(gap.targets)}"]
+            yield Annotation(level, gap.rule, tuple(lines), *_place(image, gap.where))
+
+
+def _finding(hit: Hit) -> Annotation:
+    finding = hit.shown.finding
+    fix = f"fix ({words.safety(finding.fix)}): {finding.fix.title}" if finding.fix else ""
+    place = f"{finding.where} in {hit.image.name}, for {words.affected(hit)}"
+    lines = (finding.message, finding.effect, place, fix)
+    return Annotation(_LEVELS[hit.severity], hit.rule, lines, *_place(hit.image, finding.where))
+
+
+def _forecasts(image: ImageReport) -> Iterator[Annotation]:
+    """A notice for every boot that is not sure to succeed."""
+    for root in image.roots:
+        for target in root.targets:
+            forecast = target.forecast
+            if forecast and forecast.fate in (Fate.FAIL, Fate.UNKNOWN):
+                reason = next((stage.reason for stage in forecast.stages if stage.fate is forecast.fate), "")
+                yield Annotation(
+                    "notice", "forecast", (f"{image.name} {words.verdict(forecast, target.target)}", reason), *_place(image, None)
+                )
+
+
+def _place(image: ImageReport, where: Where | None) -> tuple[str, int, int]:
+    """File, line and column: of the recipe, else of ``IMAGE/guest/path``."""
+    if image.recipe:
+        return image.recipe, 1, 0
+    if isinstance(where, Span):
+        return f"{logical_name(image)}{where.path}", max(1, where.line), where.column
+    return f"{logical_name(image)}/{where or ''}".replace("//", "/").rstrip("/"), 1, 0
+
+
+def summary(report: Report) -> str:
+    """Markdown for ``$GITHUB_STEP_SUMMARY``: the whole report, or its overview when GitHub would refuse that for its size."""
+    whole = markdown.render(report)
+    if len(whole.encode()) <= _SUMMARY_BYTES:
+        return whole
+    return f"# v2vlint\n\n{markdown.overview(report, hits(report))}\n\nThe full report is too long for a job summary: write it to a file.\n"

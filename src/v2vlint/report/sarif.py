@@ -1,0 +1,228 @@
+"""SARIF 2.1.0, one run per image: what GitHub code scanning and other viewers read.
+
+Columns are counted in characters. A finding lies in the recipe that the image is built from when there is one, so that it lands on a
+file of the repository; its place in the guest is then the first related location. Without a recipe the location is ``IMAGE/guest/path``.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any
+from urllib.parse import quote
+
+from v2vlint.model.finding import Severity
+from v2vlint.model.fix import Fix, ReplaceText
+from v2vlint.model.place import Span, Where
+from v2vlint.model.report import Excerpt, Forecast, ImageReport, Problem, Report
+from v2vlint.model.rule import RuleInfo
+from v2vlint.report import words
+from v2vlint.report.escape import visible
+from v2vlint.report.walk import Gap, Hit, exit_code, gaps, hits, logical_name, tally, unread
+
+SCHEMA = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
+_LEVELS = {Severity.ERROR: "error", Severity.WARNING: "warning", Severity.INFO: "note"}
+_PROBLEMS = {Severity.ERROR: "error", Severity.WARNING: "warning", Severity.INFO: "recommendation"}
+_SECURITY = {Severity.ERROR: "8.0", Severity.WARNING: "5.5", Severity.INFO: "3.0"}
+_NOWHERE = {"startLine": 1, "startColumn": 1, "endLine": 1, "endColumn": 1}
+_LONGEST = 1000
+
+Json = dict[str, Any]
+
+
+def render(report: Report) -> str:
+    """The report as one SARIF log."""
+    found = hits(report)
+    compared = any(hit.shown.baselined for hit in found)
+    runs = [_run(report, image, [hit for hit in found if hit.image is image], compared) for image in report.images]
+    return json.dumps({"$schema": SCHEMA, "version": "2.1.0", "runs": runs}, indent=2) + "\n"
+
+
+def _run(report: Report, image: ImageReport, found: list[Hit], compared: bool) -> Json:
+    index = {rule.id: number for number, rule in enumerate(report.rules)}
+    results = [_result(hit, index, compared) for hit in found]
+    unsure = [gap for gap in gaps(image) if not gap.crashed]
+    return {
+        "tool": {"driver": {"name": "v2vlint", "semanticVersion": report.version, "rules": [_rule(rule) for rule in report.rules]}},
+        "automationDetails": {"id": f"v2vlint/{_uri(logical_name(image))}/"},
+        "columnKind": "unicodeCodePoints",
+        "originalUriBaseIds": {"%SRCROOT%": {"description": {"text": "the root of the repository"}}},
+        "invocations": [_invocation(report, image)],
+        "results": results + [_open(gap, index) for gap in unsure],
+        "properties": _summary(report, image, found),
+    }
+
+
+def _rule(rule: RuleInfo) -> Json:
+    title, _, body = rule.help.partition("\n")
+    body = body.strip() or title
+    tags = [rule.group] if rule.group else []
+    properties: Json = {
+        "tags": tags,
+        "precision": "high",
+        "problem.severity": _PROBLEMS[rule.severity],
+        "pack": rule.pack,
+        "since": rule.since,
+    }
+    if rule.group == "security":
+        properties["security-severity"] = _SECURITY[rule.severity]
+    return {
+        "id": rule.id,
+        "name": "".join(part.title() for part in rule.id.split("-")),
+        "shortDescription": {"text": rule.title[:_LONGEST] or rule.id},
+        "fullDescription": {"text": _first_section(body)[:_LONGEST] or rule.title or rule.id},
+        "help": {"text": body or rule.id, "markdown": body or rule.id},
+        "defaultConfiguration": {"level": _LEVELS[rule.severity]},
+        "properties": properties,
+    }
+
+
+def _first_section(body: str) -> str:
+    sections = re.split(r"^## .*$", body, flags=re.MULTILINE)
+    return " ".join(next((section for section in sections if section.strip()), "").split())
+
+
+def _invocation(report: Report, image: ImageReport) -> Json:
+    crashed = [gap for gap in gaps(image) if gap.crashed]
+    notes = [_problem(image, problem) for problem in image.problems] + [_crash(gap) for gap in crashed]
+    return {
+        "executionSuccessful": not unread(image, strict=report.strict),
+        "exitCode": exit_code(report),
+        "toolExecutionNotifications": notes,
+    }
+
+
+def _problem(image: ImageReport, problem: Problem) -> Json:
+    hint = f" ({problem.hint})" if problem.hint else ""
+    location = {"physicalLocation": {"artifactLocation": {"uri": _uri(image.recipe or logical_name(image)), "uriBaseId": "%SRCROOT%"}}}
+    return {"level": "error", "message": _message(f"{problem.where}: {problem.reason}{hint}"), "locations": [location]}
+
+
+def _crash(gap: Gap) -> Json:
+    return {"level": "error", "message": _message(gap.reason), "associatedRule": {"id": gap.rule}}
+
+
+def _result(hit: Hit, index: dict[str, int], compared: bool) -> Json:
+    report, finding = hit.shown, hit.shown.finding
+    result: Json = {
+        **_about(hit.rule, index),
+        "kind": "fail",
+        "level": _LEVELS[hit.severity],
+        "message": _message(*_sentences(hit)),
+        **_places(hit.image, hit.root.device, finding.where, report.excerpt, finding.related),
+        "partialFingerprints": {"primaryLocationLineHash": hit.key},
+        "properties": {"targets": [name for name, _ in hit.targets], "stage": finding.stage.value if finding.stage else "none"},
+    }
+    if report.exception:
+        result["suppressions"] = [{"kind": "external", "status": "accepted", "justification": visible(report.exception)}]
+    if compared:
+        result["baselineState"] = "unchanged" if report.baselined else "new"
+    fix = _fix(hit.image, finding.fix) if finding.fix else None
+    return {**result, "fixes": [fix]} if fix else result
+
+
+def _open(gap: Gap, index: dict[str, int]) -> Json:
+    return {
+        **_about(gap.rule, index),
+        "kind": "open",
+        "level": "none",
+        "message": _message(f"could not tell: {gap.reason}", f"Targets: {', '.join(gap.targets)}"),
+        **_places(gap.image, gap.root.device, gap.where, None, ()),
+        "properties": {"targets": list(gap.targets)},
+    }
+
+
+def _about(rule: str, index: dict[str, int]) -> Json:
+    return {"ruleId": rule, "ruleIndex": index[rule]} if rule in index else {"ruleId": visible(rule)}
+
+
+def _sentences(hit: Hit) -> list[str]:
+    finding = hit.shown.finding
+    sentences = [finding.message, f"Effect: {finding.effect}" if finding.effect else "", f"Targets: {words.affected(hit)}"]
+    sentences.append(f"Place: {finding.where} in {hit.image.name}")
+    if finding.fix:
+        sentences.append(f"Fix ({words.safety(finding.fix)}): {finding.fix.title}")
+    return [sentence for sentence in sentences if sentence]
+
+
+def _message(*sentences: str) -> Json:
+    """A plain text message: braces are doubled (they hold placeholders) and no guest text makes a link (``[text](target)``)."""
+    lines = (visible(sentence).replace("{", "{{").replace("}", "}}").replace("](", "]\\(") for sentence in sentences)
+    return {"text": "\n".join(line if line.endswith(".") else f"{line}." for line in lines)}
+
+
+def _places(image: ImageReport, device: str, where: Where, excerpt: Excerpt | None, related: tuple[Where, ...]) -> Json:
+    guest = _guest_location(image, where, excerpt)
+    others = [_guest_location(image, place, None) for place in related]
+    logical = {"fullyQualifiedName": visible(f"{image.name}:{device}:{where}"), "name": visible(str(where)) or "guest", "kind": "resource"}
+    if image.recipe:
+        others.insert(0, guest)
+        guest = {"physicalLocation": {"artifactLocation": _artifact(image.recipe), "region": dict(_NOWHERE)}}
+    numbered = [{"id": number, **other} for number, other in enumerate(others, 1)]
+    places: Json = {"locations": [{**guest, "logicalLocations": [logical]}]}
+    return {**places, "relatedLocations": numbered} if numbered else places
+
+
+def _guest_location(image: ImageReport, where: Where, excerpt: Excerpt | None) -> Json:
+    path = where.path if isinstance(where, Span) else str(where)
+    physical: Json = {"artifactLocation": _artifact(f"{logical_name(image)}/{path}"), "region": _region(where, excerpt)}
+    if excerpt and excerpt.lines:
+        physical["contextRegion"] = {
+            "startLine": excerpt.first,
+            "endLine": excerpt.first + len(excerpt.lines) - 1,
+            "snippet": {"text": "".join(f"{visible(line, keep=chr(9))}\n" for line in excerpt.lines)},
+        }
+    return {"physicalLocation": physical, "message": _message(f"{where} in {image.name}")}
+
+
+def _region(where: Where, excerpt: Excerpt | None) -> Json:
+    if not isinstance(where, Span):
+        return dict(_NOWHERE)
+    end = where.column + where.end - where.start
+    if excerpt and 0 <= where.line - excerpt.first < len(excerpt.lines):
+        end = min(end, len(excerpt.lines[where.line - excerpt.first]) + 1)
+    return {"startLine": where.line, "startColumn": where.column, "endLine": where.line, "endColumn": max(end, where.column)}
+
+
+def _artifact(path: str) -> Json:
+    return {"uri": _uri(path), "uriBaseId": "%SRCROOT%"}
+
+
+def _uri(path: str) -> str:
+    """A relative URI reference: undecodable bytes, colons and all else are percent-encoded; ``..`` and the leading slash go."""
+    steps = [step for step in path.split("/") if step not in {"", ".", ".."}]
+    return quote("/".join(steps).encode("utf-8", "surrogateescape")) or "."
+
+
+def _fix(image: ImageReport, fix: Fix) -> Json | None:
+    """A fix made of text replacements only; others cannot be said in SARIF."""
+    changes: dict[str, list[Json]] = {}
+    for edit in fix.edits:
+        if not isinstance(edit, ReplaceText):
+            return None
+        region = {"charOffset": edit.where.start, "charLength": edit.where.end - edit.where.start}
+        replacement = {"deletedRegion": region, "insertedContent": {"text": visible(edit.text, keep="\n\t")}}
+        changes.setdefault(edit.where.path, []).append(replacement)
+    artifacts = [{"artifactLocation": _artifact(f"{logical_name(image)}/{path}"), "replacements": edits} for path, edits in changes.items()]
+    return {"description": _message(fix.title), "artifactChanges": artifacts} if artifacts else None
+
+
+def _summary(report: Report, image: ImageReport, found: list[Hit]) -> Json:
+    counts = tally((image,), found)
+    return {
+        "image": visible(image.name),
+        "mover": report.mover.value,
+        "targets": list(report.targets),
+        "summary": words.counted(counts),
+        "passed": counts.passed,
+        "notApplicable": counts.not_applicable,
+        "systems": [visible(words.system(root.os)) for root in image.roots],
+        "forecasts": [
+            _forecast(root.device, target.target, target.forecast) for root in image.roots for target in root.targets if target.forecast
+        ],
+    }
+
+
+def _forecast(device: str, target: str, forecast: Forecast) -> Json:
+    stages = [{"stage": one.stage.value, "fate": one.fate.value, "reason": visible(one.reason)} for one in forecast.stages]
+    return {"root": visible(device), "target": target, "fate": forecast.fate.value, "stages": stages, "wayBack": visible(forecast.way_back)}

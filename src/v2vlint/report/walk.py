@@ -1,0 +1,182 @@
+"""What every format wants of a report: findings with their context, merged over targets, what could not be told, and counts."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from v2vlint.model.finding import Severity
+from v2vlint.model.place import Span, Where
+from v2vlint.model.report import FindingReport, ImageReport, Report, RootReport, RuleResult, Status, TargetReport
+from v2vlint.model.rule import RuleInfo
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """One finding with where it was found, merged over the targets that share it.
+
+    ``shown`` is the report of the target that takes it hardest; ``targets`` says how hard each takes it; ``key`` is its fingerprint,
+    made unique within the run.
+    """
+
+    image: ImageReport
+    root: RootReport
+    shown: FindingReport
+    targets: tuple[tuple[str, Severity], ...]
+    key: str
+
+    @property
+    def severity(self) -> Severity:
+        """The worst severity over its targets."""
+        return self.shown.finding.severity
+
+    @property
+    def rule(self) -> str:
+        """The id of its rule."""
+        return self.shown.finding.rule
+
+
+@dataclass(frozen=True, slots=True)
+class Gap:
+    """Something a rule could not tell, merged over the targets that share it; ``crashed`` marks a bug in the rule."""
+
+    image: ImageReport
+    root: RootReport
+    rule: str
+    where: Where
+    reason: str
+    targets: tuple[str, ...]
+    crashed: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """Counts of a run or an image. Findings are counted once over all targets, the other outcomes per target."""
+
+    errors: int
+    warnings: int
+    infos: int
+    excepted: int
+    baselined: int
+    unknown: int
+    passed: int
+    not_applicable: int
+    problems: int
+
+
+def judged(image: ImageReport) -> Iterator[tuple[RootReport, TargetReport, RuleResult]]:
+    """Every rule result of an image with its context."""
+    for root in image.roots:
+        for target in root.targets:
+            for result in target.results:
+                yield root, target, result
+
+
+def hits(report: Report) -> tuple[Hit, ...]:
+    """All findings, image by image, the worst first."""
+    found = [hit for image in report.images for hit in _of_image(image)]
+    shared = Counter(hit.key for hit in found)
+    seen: Counter[str] = Counter()
+    unique = []
+    for hit in found:
+        key = hit.key if shared[hit.key] == 1 else _distinct(hit, seen)
+        unique.append(Hit(hit.image, hit.root, hit.shown, hit.targets, key))
+    return tuple(unique)
+
+
+def _of_image(image: ImageReport) -> list[Hit]:
+    groups: dict[tuple[object, ...], list[tuple[RootReport, str, FindingReport]]] = {}
+    for root, target, result in judged(image):
+        for report in result.findings:
+            finding = report.finding
+            key = (root.device, finding.rule, finding.where, finding.message, report.exception, report.baselined)
+            groups.setdefault(key, []).append((root, target.target, report))
+    merged = [_merge(image, group) for group in groups.values()]
+    return sorted(merged, key=lambda hit: (-hit.severity, hit.rule, position(hit.shown.finding.where), hit.root.device))
+
+
+def _merge(image: ImageReport, group: list[tuple[RootReport, str, FindingReport]]) -> Hit:
+    root, _target, worst = max(group, key=lambda item: item[2].finding.severity)
+    targets = tuple((target, report.finding.severity) for _root, target, report in group)
+    return Hit(image, root, worst, targets, worst.fingerprint)
+
+
+def _distinct(hit: Hit, seen: Counter[str]) -> str:
+    parts = (hit.key, hit.image.name, hit.root.device, hit.shown.finding.message)
+    key = stable_hash(*parts)
+    seen[key] += 1
+    return key if seen[key] == 1 else stable_hash(*parts, str(seen[key]))
+
+
+def stable_hash(*parts: str) -> str:
+    """Sixteen hexadecimal digits that depend on all parts and nothing else."""
+    return hashlib.sha256("\0".join(parts).encode("utf-8", "surrogatepass")).hexdigest()[:16]
+
+
+def position(where: Where) -> tuple[str, int, int]:
+    """A sort key for places: path or name, line, column."""
+    return (where.path, where.line, where.column) if isinstance(where, Span) else (str(where), 0, 0)
+
+
+def gaps(image: ImageReport) -> tuple[Gap, ...]:
+    """What the rules could not tell about an image, sorted by rule."""
+    groups: dict[tuple[str, str, Where, str], tuple[RootReport, list[str], bool]] = {}
+    for root, target, result in judged(image):
+        for unknown in result.unknowns:
+            fresh: tuple[RootReport, list[str], bool] = (root, [], result.crashed)
+            group = groups.setdefault((root.device, unknown.rule, unknown.where, unknown.reason), fresh)
+            group[1].append(target.target)
+    found = (Gap(image, root, key[1], key[2], key[3], tuple(names), crashed) for key, (root, names, crashed) in groups.items())
+    return tuple(sorted(found, key=lambda gap: (gap.rule, position(gap.where), gap.root.device)))
+
+
+def logical_name(image: ImageReport) -> str:
+    """The name of an image without the folder it happened to lie in: as given, but the last part of an absolute path."""
+    return "+".join(part.rsplit("/", 1)[-1] if part.startswith("/") else part for part in image.name.split("+"))
+
+
+def tally(images: Iterable[ImageReport], found: Iterable[Hit]) -> Tally:
+    """Count the outcomes of ``images``; ``found`` are their findings."""
+    statuses: Counter[Status] = Counter()
+    unknown = problems = 0
+    for image in images:
+        statuses.update(result.status for _root, _target, result in judged(image))
+        unknown += len(gaps(image))
+        problems += len(image.problems)
+    by: Counter[Severity] = Counter()
+    excepted = baselined = 0
+    for hit in found:
+        by[hit.severity] += hit.shown.counts
+        excepted += bool(hit.shown.exception)
+        baselined += hit.shown.baselined
+    return Tally(
+        by[Severity.ERROR], by[Severity.WARNING], by[Severity.INFO], excepted, baselined, unknown,
+        statuses[Status.PASS], statuses[Status.NOT_APPLICABLE], problems,
+    )  # fmt: skip
+
+
+def rules_by_id(report: Report) -> dict[str, RuleInfo]:
+    """The rules of a run."""
+    return {rule.id: rule for rule in report.rules}
+
+
+def unread(image: ImageReport, *, strict: bool) -> bool:
+    """Whether something about the image could not be evaluated that weighs on the exit code: see the table of exit codes."""
+    results = [result for _root, _target, result in judged(image)]
+    return bool(image.problems) or any(result.crashed or (strict and result.unknowns) for result in results)
+
+
+def blocks(report: FindingReport, fail_on: Severity) -> bool:
+    """Whether a finding makes the run fail."""
+    return report.counts and report.finding.severity >= fail_on
+
+
+def exit_code(report: Report) -> int:
+    """What the run ends with: 1 findings at or above the threshold, 3 something could not be evaluated, 4 nothing matched, else 0."""
+    if any(blocks(found, report.fail_on) for image in report.images for _, _, result in judged(image) for found in result.findings):
+        return 1
+    if any(unread(image, strict=report.strict) for image in report.images):
+        return 3
+    return 0 if report.images else 4

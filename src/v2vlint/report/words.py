@@ -1,0 +1,120 @@
+"""Words that several formats share: places, sizes, operating systems, counts. What comes out may hold guest text: escape it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from v2vlint.model.finding import Mover, Severity
+from v2vlint.model.fix import AppendInitramfs, Applicability, CopyFile, Delete, Edit, Fix, Rebuild, ReplaceText, WriteFile
+from v2vlint.model.osinfo import OsInfo
+from v2vlint.model.place import Span
+from v2vlint.model.report import Fate, FindingReport, Forecast, ImageReport
+from v2vlint.report.escape import visible
+from v2vlint.report.walk import Hit, Tally
+
+_FATES = {Fate.PASS: "boots", Fate.FAIL: "does not boot", Fate.UNKNOWN: "may not boot", Fate.SKIPPED: "was not looked at"}
+_SAFETY = {Applicability.SAFE: "safe", Applicability.UNSAFE: "unsafe", Applicability.MANUAL: "by hand"}
+
+
+def count(number: int, noun: str) -> str:
+    """``1 error``, ``2 errors``."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
+def size(number: int) -> str:
+    """``3.0 GiB``."""
+    value = float(number)
+    for unit in ("B", "KiB", "MiB", "GiB"):
+        if value < 1024:
+            return f"{value:.0f} {unit}" if unit == "B" else f"{value:.1f} {unit}"
+        value /= 1024
+    return f"{value:.1f} TiB"
+
+
+def system(os: OsInfo) -> str:
+    """``Rocky Linux 9.4 (x86_64)``; a version that the name has already is not said again."""
+    version = "" if os.version and os.version in os.name else os.version
+    name = f"{os.name or os.distro or os.kind} {version}".rstrip()
+    return f"{name} ({os.arch})" if os.arch else name
+
+
+def stop(forecast: Forecast) -> str:
+    """``stops at initramfs``, ``boots`` or ``may not boot``."""
+    stage = next((one.stage.value for one in forecast.stages if one.fate is Fate.FAIL), "")
+    return f"stops at {stage}" if stage and forecast.fate is Fate.FAIL else _FATES[forecast.fate]
+
+
+def verdict(forecast: Forecast, target: str = "") -> str:
+    """``does not boot on kvm: stops at initramfs``."""
+    fate, detail = _FATES[forecast.fate], stop(forecast)
+    return (f"{fate} on {target}" if target else fate) + (f": {detail}" if detail != fate else "")
+
+
+def mover(who: Mover) -> str:
+    """Who carries the guest, in words."""
+    return "a raw copy" if who is Mover.RAW else who.value
+
+
+def safety(fix: Fix) -> str:
+    """How far a fix may be trusted, in a word."""
+    return _SAFETY[fix.applicability]
+
+
+def edit(what: Edit) -> str:
+    """What an edit does, for those a diff does not show."""
+    match what:
+        case ReplaceText():
+            return f"edit {what.where.path}"
+        case WriteFile():
+            return f"create {what.path}"
+        case Delete():
+            return f"delete {what.path}"
+        case CopyFile():
+            return f"copy {what.source} to {what.path}"
+        case AppendInitramfs():
+            return f"append {', '.join(what.modules)} to {what.path}"
+        case Rebuild():
+            return f"rebuild {what.artefact}"
+
+
+def unseen_edits(fix: Fix) -> tuple[str, ...]:
+    """The edits that no text diff shows."""
+    return tuple(edit(one) for one in fix.edits if isinstance(one, AppendInitramfs | CopyFile | Rebuild))
+
+
+def marked(found: FindingReport) -> Iterator[str]:
+    """The excerpt with line numbers, the finding's line marked with ``>`` and its characters underlined."""
+    where = found.finding.where
+    for number, line in enumerate(found.excerpt.lines, found.excerpt.first) if found.excerpt else ():
+        here = isinstance(where, Span) and where.line == number
+        line = visible(line.expandtabs(4) if not here else line.replace("\t", " "))
+        yield f"{'>' if here else ' '} {number:4} | {line}".rstrip()
+        if isinstance(where, Span) and here:
+            length = max(1, min(where.end - where.start, len(line) - where.column + 1))
+            yield f"       | {' ' * (where.column - 1)}{'^' * length}"
+
+
+def affected(hit: Hit) -> str:
+    """``kvm, azure``; with the severity where a target takes it easier than the worst one."""
+    return ", ".join(name if level is hit.severity else f"{name} ({level.label})" for name, level in hit.targets)
+
+
+def counted(tally: Tally) -> str:
+    """``1 error, 2 warnings, 1 info, 3 not checked``; without the counts that are zero, except for errors."""
+    parts = [count(tally.errors, "error")]
+    parts += [count(tally.warnings, "warning")] if tally.warnings else []
+    parts += [f"{tally.infos} info"] if tally.infos else []
+    parts.append(f"{tally.unknown + tally.problems} not checked")
+    parts += [f"{number} {name}" for number, name in ((tally.excepted, "excepted"), (tally.baselined, "in the baseline")) if number]
+    return ", ".join(parts)
+
+
+def names(severities: Iterable[Severity]) -> str:
+    """``error, warning``."""
+    return ", ".join(severity.label for severity in severities)
+
+
+def headline(image: ImageReport) -> str:
+    """Image name and operating systems in one line."""
+    systems = " and ".join(system(root.os) for root in image.roots) or "no operating system found"
+    return f"{image.name}: {systems}"
