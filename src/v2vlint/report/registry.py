@@ -11,6 +11,12 @@ from v2vlint.model.report import Report
 FORMATS = {
     "text": "v2vlint.report.text",
     "json": "v2vlint.report.json_report",
+    "sarif": "v2vlint.report.sarif",
+    "junit": "v2vlint.report.junit",
+    "github": "v2vlint.report.github",
+    "gitlab": "v2vlint.report.gitlab",
+    "markdown": "v2vlint.report.markdown",
+    "html": "v2vlint.report.html",
 }
 
 
