@@ -6,10 +6,14 @@ import os
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
-from v2vlint.disk.stream import Cached, HostFile, Stream
+from v2vlint.disk.stream import Cached, HostFile, Joined, Piece, Stream
 from v2vlint.model.errors import ImageError, Unsupported
 from v2vlint.model.source import DiskFile
+
+if TYPE_CHECKING:
+    from v2vlint.disk.vmdk import Descriptor, Extent
 
 MAX_CHAIN = 16
 _PACKED = {
@@ -139,6 +143,66 @@ def _open_qcow2(opener: Opener, file: DiskFile, base: Stream) -> Stream:
     return qcow2.Qcow2(file.name, base, header, data, backing)
 
 
+def _open_vmdk(opener: Opener, file: DiskFile, base: Stream) -> Stream:
+    from v2vlint.disk import vmdk
+
+    if base.read_at(0, 21) != b"# Disk DescriptorFile":
+        descriptor = vmdk.read_descriptor(file.name, text) if (text := vmdk.embedded_descriptor(base)) else None
+        if descriptor is None or len(descriptor.extents) == 1:
+            return vmdk.open_extent(file.name, base, _vmdk_parent(opener, file, descriptor))
+    else:
+        descriptor = vmdk.read_descriptor(file.name, base.read_at(0, vmdk.MAX_DESCRIPTOR))
+    parent = _vmdk_parent(opener, file, descriptor)
+    pieces: list[Piece] = []
+    for extent in descriptor.extents:
+        pieces.append(_vmdk_extent(opener, file, extent, parent, sum(piece.size for piece in pieces)))
+    return Joined(pieces)
+
+
+def _vmdk_parent(opener: Opener, file: DiskFile, descriptor: Descriptor | None) -> Stream | None:
+    if descriptor is None or not descriptor.parent:
+        return None
+    return opener.referred(file, descriptor.parent.replace("\\", "/").rpartition("/")[2], "parent")[1]
+
+
+def _vmdk_extent(opener: Opener, file: DiskFile, extent: Extent, parent: Stream | None, offset: int) -> Piece:
+    from v2vlint.disk import vmdk
+
+    if extent.kind == "ZERO":
+        return Piece(extent.size, None)
+    if extent.kind not in ("FLAT", "VMFS", "SPARSE", "VMFSSPARSE", "SESPARSE"):
+        raise Unsupported(f"{file.name}: VMDK extent of type {extent.kind} is not supported")
+    if "/" in extent.file or "\\" in extent.file:
+        raise Unsupported(f"{file.name}: its extent {extent.file[:80]!r} is in another folder")
+    host = opener.host(opener.sibling(file, extent.file, "extent"), only_regular=True)
+    if extent.kind in ("FLAT", "VMFS"):
+        if host.size < extent.start + extent.size:
+            opener.remarks.append(f"{host.path}: truncated ({host.size} of {extent.start + extent.size} bytes)")
+        return Piece(extent.size, host, extent.start)
+    return Piece(extent.size, vmdk.open_extent(host.path, host, parent, offset))
+
+
+def _open_vhd(_opener: Opener, file: DiskFile, base: Stream) -> Stream:
+    from v2vlint.disk.microsoft import open_vhd
+
+    return open_vhd(file.name, base)
+
+
+def _open_vhdx(opener: Opener, file: DiskFile, base: Stream) -> Stream:
+    from v2vlint.disk.microsoft import Vhdx
+
+    disk = Vhdx(file.name, base)
+    if disk.dirty:
+        opener.remarks.append(f"{file.name}: was not closed cleanly; its log holds changes that were not read")
+    return disk
+
+
+def _open_vdi(_opener: Opener, file: DiskFile, base: Stream) -> Stream:
+    from v2vlint.disk.microsoft import Vdi
+
+    return Vdi(file.name, base)
+
+
 _MAGICS = (
     (b"QFI\xfb", 0, "qcow2"),
     (b"KDMV", 0, "vmdk"),
@@ -152,4 +216,9 @@ _MAGICS = (
 _OPENERS: dict[str, Callable[[Opener, DiskFile, Stream], Stream]] = {
     "raw": _open_raw,
     "qcow2": _open_qcow2,
+    "vmdk": _open_vmdk,
+    "vhd": _open_vhd,
+    "vpc": _open_vhd,
+    "vhdx": _open_vhdx,
+    "vdi": _open_vdi,
 }

@@ -34,8 +34,50 @@ def _ext(content: Content, streams: Sequence[Stream]) -> FileSystem:
     return Ext(streams[0], content.type, content.uuid, content.label)
 
 
+def _xfs(content: Content, streams: Sequence[Stream]) -> FileSystem:
+    from v2vlint.disk.xfs import Xfs
+
+    return Xfs(streams[0], content.uuid, content.label)
+
+
+def _btrfs(content: Content, streams: Sequence[Stream]) -> FileSystem:
+    from v2vlint.disk.btrfs import BtrfsFileSystem
+
+    return BtrfsFileSystem(streams, content.uuid, content.label, int(dict(content.details).get("devices", "1")))
+
+
+def _fat(content: Content, streams: Sequence[Stream]) -> FileSystem:
+    from v2vlint.disk.fat import Fat
+
+    return Fat(streams[0], content.uuid, content.label)
+
+
+def _ntfs(content: Content, streams: Sequence[Stream]) -> FileSystem:
+    from v2vlint.disk.ntfs import NtfsFileSystem
+
+    return NtfsFileSystem(streams[0], content.uuid, content.label)
+
+
+def _squashfs(_content: Content, streams: Sequence[Stream]) -> FileSystem:
+    from v2vlint.disk.squashfs import SquashFileSystem
+
+    return SquashFileSystem(streams[0])
+
+
+def _iso(content: Content, streams: Sequence[Stream]) -> FileSystem:
+    from v2vlint.disk.iso import IsoFileSystem
+
+    return IsoFileSystem(streams[0], content.uuid, content.label)
+
+
 _READERS: dict[str, Callable[[Content, Sequence[Stream]], FileSystem]] = {
     "ext2": _ext,
     "ext3": _ext,
     "ext4": _ext,
+    "xfs": _xfs,
+    "btrfs": _btrfs,
+    "vfat": _fat,
+    "ntfs": _ntfs,
+    "squashfs": _squashfs,
+    "iso9660": _iso,
 }

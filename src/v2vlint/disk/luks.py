@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 import struct
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, cast
 
 from v2vlint.disk.stream import Stream
-from v2vlint.model.errors import ImageError
+from v2vlint.model.errors import ImageError, Unsupported
 
 MAX_JSON = 4 << 20
 Details = tuple[tuple[str, str], ...]
@@ -55,3 +55,31 @@ def read_json(base: Stream) -> dict[str, list[dict[str, Any]]]:
         kind: [one for one in section.values() if isinstance(one, dict)] if isinstance(section, dict) else []
         for kind, section in sections.items()
     }  # fmt: skip
+
+
+def unlock(base: Stream, secrets: Iterable[bytes]) -> Stream | None:
+    """The plain content, opened with the first secret that fits; None when none does. Unsupported names what it cannot open."""
+    from dissect.fve.luks import LUKS
+
+    volume: Any = LUKS(base)
+    if any(segment.integrity for segment in volume.metadata.segments.values()):
+        raise Unsupported("LUKS2 with integrity protection is not supported")
+    for secret in secrets:
+        try:
+            volume.unlock_with_passphrase(secret)
+        except ValueError:
+            continue
+        return Plain(volume.open())
+    return None
+
+
+class Plain(Stream):
+    """A decrypting stream of dissect's."""
+
+    def __init__(self, stream: Any) -> None:
+        super().__init__(int(stream.size))
+        self._stream = stream
+
+    def read_at(self, offset: int, length: int) -> bytes:
+        """See :class:`~v2vlint.disk.stream.Stream`."""
+        return cast(bytes, self._stream.readoffset(offset, self.clip(offset, length)))

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
 
 from v2vlint.disk import filesystem
 from v2vlint.disk.container import Image
@@ -16,9 +17,12 @@ from v2vlint.model.errors import ImageError
 from v2vlint.model.report import Problem
 from v2vlint.model.source import Keys
 
+if TYPE_CHECKING:
+    from v2vlint.disk.lvm import Group
+    from v2vlint.disk.md import Member
+
 MAX_DEVICES = 512
 MAX_DEPTH = 8
-_LOCKED = frozenset({"crypto_LUKS", "BitLocker"})
 _UNREADABLE = {
     "zfs_member": "ZFS", "bcache": "bcache", "stratis": "Stratis", "vdo": "VDO", "isw_raid_member": "Intel firmware RAID",
     "ddf_raid_member": "DDF firmware RAID", "ldm_member": "Windows dynamic disk", "VMFS_volume_member": "VMFS", "bcachefs": "bcachefs",
@@ -144,18 +148,127 @@ class Stack:
             self.fail(layer.device.name, f"{what} is not supported")
 
     def _combine(self) -> None:
-        for _round in range(MAX_DEPTH):
-            before = len(self.layers)
-            for combine in (self._unlock,):
-                combine()
-            if len(self.layers) == before:
-                break
+        """Open RAID arrays, encrypted devices and volume groups until nothing new appears; then those that are incomplete."""
+        for final in (False, True):
+            before = -1
+            while before != len(self.layers):
+                before = len(self.layers)
+                self._raid(final)
+                self._unlock()
+                self._lvm(final)
+
+    def _of_type(self, *types: str) -> list[Layer]:
+        return [layer for layer in self.layers.values() if layer.content.type in types and layer.stream is not None]
+
+    def _on(self, parents: Sequence[Layer], device: BlockDevice, stream: Stream | None, problem: str = "", hint: str = "") -> None:
+        names = tuple(parent.device.name for parent in parents)
+        disk = min((parent.device.disk for parent in parents), default=0)
+        depth = 1 + max((parent.depth for parent in parents), default=0)
+        self._add(Layer(replace(device, parents=names, disk=disk), stream, depth=depth))
+        if problem:
+            self.fail(device.name, problem, hint)
+
+    def _raid(self, final: bool) -> None:
+        from v2vlint.disk import md
+
+        arrays: dict[str, list[tuple[md.Member, Layer]]] = {}
+        for layer in self._of_type("linux_raid_member"):
+            member = md.read_member(layer.stream) if layer.stream else None
+            if member:
+                arrays.setdefault(member.uuid, []).append((member, layer))
+        for uuid, members in arrays.items():
+            first = members[0][0]
+            if uuid in self._done or (len(members) < first.disks and not final):
+                continue
+            self._done.add(uuid)
+            self._array(members)
+
+    def _array(self, members: Sequence[tuple[Member, Layer]]) -> None:
+        from v2vlint.disk import md
+
+        first = members[0][0]
+        facts = details(level=md.level_name(first.level), array_uuid=first.array_uuid, md_name=first.name, members=first.disks)
+        name = f"md/{first.short_name or first.array_uuid[:8]}"
+        layers = [layer for _member, layer in members]
+        device = BlockDevice(name if name not in self.layers else f"md/{first.array_uuid}", "md", first.array_size, 0, details=facts)
+        try:
+            stream = md.assemble([(member, layer.stream) for member, layer in members if layer.stream])
+        except ImageError as error:
+            self._on(layers, device, None, str(error), error.hint)
+            return
+        self._on(layers, replace(device, size=stream.size), stream)
 
     def _unlock(self) -> None:
-        for layer in list(self.layers.values()):
-            if layer.content.type in _LOCKED and layer.device.name not in self._done:
+        for layer in self._of_type("crypto_LUKS", "BitLocker"):
+            if layer.device.name in self._done or layer.stream is None:
+                continue
+            self._done.add(layer.device.name)
+            try:
+                self._unlock_one(layer, layer.stream)
+            except ImageError as error:
+                self.fail(layer.device.name, str(error), error.hint)
+            except (MemoryError, RecursionError):
+                raise
+            except Exception as error:
+                self.fail(layer.device.name, f"damaged {layer.content.type} header: {error}")
+
+    def _unlock_one(self, layer: Layer, base: Stream) -> None:
+        luks = layer.content.type == "crypto_LUKS"
+        name, uuid = layer.device.name, layer.content.uuid
+        secrets = self.keys.matching(name, uuid, layer.content.label, f"/dev/{name}", f"luks-{uuid}" if luks else "")
+        if not secrets:
+            self.fail(name, f"encrypted ({layer.content.type}), and no key was given", "give a key with --key")
+            return
+        if luks:
+            from v2vlint.disk.luks import unlock
+        else:
+            from v2vlint.disk.bitlocker import unlock
+        plain = unlock(base, secrets)
+        if plain is None:
+            self.fail(name, f"encrypted ({layer.content.type}), and no key given opens it", "check the key")
+            return
+        child = f"luks-{uuid}" if luks else f"bitlocker-{name}"
+        self._on([layer], BlockDevice(child, "luks" if luks else "bitlocker", plain.size, 0), cached(plain))
+
+    def _lvm(self, final: bool) -> None:
+        from v2vlint.disk import lvm
+
+        layers = {layer.content.uuid: layer for layer in self._of_type("LVM2_member")}
+        for layer in layers.values():
+            if layer.stream is None or layer.device.name in self._done:
+                continue
+            try:
+                metadata = lvm.read_physical(layer.stream).metadata
+                group = lvm.read_group(metadata) if metadata else None
+            except ImageError as error:
                 self._done.add(layer.device.name)
-                self.fail(layer.device.name, f"{layer.content.type} without a key")
+                self.fail(layer.device.name, str(error))
+                continue
+            self._group(layer, group, layers, final)
+
+    def _group(self, layer: Layer, group: Group | None, layers: Mapping[str, Layer], final: bool) -> None:
+        if group is None:
+            return
+        present = {uuid: layers[uuid] for uuid, _start in group.physical.values() if uuid in layers}
+        if group.uuid in self._done or (len(present) < len(group.physical) and not final):
+            return
+        self._done.add(group.uuid)
+        self._describe_members(group, present)
+        self._volumes(group, present)
+
+    def _describe_members(self, group: Group, present: Mapping[str, Layer]) -> None:
+        for one in present.values():
+            one.device = replace(one.device, details=one.device.details + details(vg=group.name, vg_uuid=group.uuid))
+
+    def _volumes(self, group: Group, present: Mapping[str, Layer]) -> None:
+        from v2vlint.disk import lvm
+
+        streams = {uuid: layer.stream for uuid, layer in present.items() if layer.stream}
+        for volume in lvm.volumes(group, streams):
+            parents = [present[uuid] for uuid in volume.physical if uuid in present]
+            facts = details(vg_uuid=group.uuid, lv_uuid=volume.uuid)
+            device = BlockDevice(f"{group.name}/{volume.name}", "lv", volume.size, 0, details=facts)
+            self._on(parents, device, volume.stream, volume.problem)
 
 
 def _disk_layer(index: int, image: Image) -> Layer:

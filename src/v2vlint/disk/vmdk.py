@@ -1,0 +1,212 @@
+"""VMware's VMDK (Virtual Disk Format 5.0): descriptor files, sparse, compressed and flat extents, ESX's COWD and SESparse extents."""
+
+from __future__ import annotations
+
+import re
+import struct
+import zlib
+from collections import OrderedDict
+from dataclasses import dataclass
+
+from v2vlint.disk.stream import Cached, Stream, exactly
+from v2vlint.model.errors import ImageError, Unsupported
+
+SECTOR = 512
+MAX_DESCRIPTOR = 1 << 20
+MAX_EXTENTS = 4096
+NO_PARENT = "ffffffff"
+_COMPRESSED, _MARKERS, _ZERO_GRAIN = 1 << 16, 1 << 17, 1 << 2
+_AT_END = (1 << 64) - 1
+_EXTENT = re.compile(r'^(RW|RDONLY|NOACCESS)\s+(\d+)\s+(\w+)(?:\s+"([^"]*)"(?:\s+(\d+))?)?')
+_SETTING = re.compile(r'^\s*([\w.]+)\s*=\s*"?(.*?)"?\s*$')
+
+
+@dataclass(frozen=True, slots=True)
+class Extent:
+    """A line of a descriptor's extent section; ``size`` and ``start`` are bytes."""
+
+    size: int
+    kind: str
+    file: str
+    start: int
+
+
+@dataclass(frozen=True, slots=True)
+class Descriptor:
+    """A descriptor: the type of the disk, the hint where its parent is (empty without one) and its extents."""
+
+    kind: str
+    parent: str
+    extents: tuple[Extent, ...]
+
+
+def read_descriptor(name: str, data: bytes) -> Descriptor:
+    """Parse the text of a descriptor; ImageError when it names no extents."""
+    text = data.split(b"\0", 1)[0].decode("utf-8", "surrogateescape")
+    lines = [line.strip() for line in text.splitlines() if not line.lstrip().startswith("#")]
+    settings = {match[1].lower(): match[2] for line in lines if (match := _SETTING.match(line))}
+    extents = tuple(
+        Extent(int(match[2][:15]) * SECTOR, match[3].upper(), match[4] or "", int((match[5] or "0")[:15]) * SECTOR)
+        for line in lines
+        if (match := _EXTENT.match(line))
+    )
+    if not extents or len(extents) > MAX_EXTENTS:
+        raise ImageError(f"{name}: damaged VMDK descriptor ({len(extents)} extents)")
+    parented = settings.get("parentcid", NO_PARENT).lower() != NO_PARENT
+    return Descriptor(settings.get("createtype", ""), settings.get("parentfilenamehint", "?") if parented else "", extents)
+
+
+def embedded_descriptor(base: Stream) -> bytes:
+    """The descriptor inside a sparse file; empty when it has none."""
+    head = base.read_at(0, SECTOR)
+    if head[:4] != b"KDMV":
+        return b""
+    offset, size = struct.unpack_from("<QQ", head, 28)
+    return base.read_at(offset * SECTOR, min(size * SECTOR, MAX_DESCRIPTOR))
+
+
+def open_extent(name: str, base: Stream, parent: Stream | None, offset: int = 0) -> Stream:
+    """A sparse extent by its magic. ``offset`` is where it begins on the whole disk, for reads that fall through to ``parent``."""
+    magic = base.read_at(0, 8)
+    if magic[:4] == b"KDMV":
+        return Sparse(name, base, parent, offset)
+    if magic[:4] == b"COWD":
+        return Cowd(name, base, parent, offset)
+    if magic == b"\xbe\xba\xfe\xca\0\0\0\0":
+        return SeSparse(name, base, parent, offset)
+    raise ImageError(f"{name}: not a sparse VMDK extent")
+
+
+class _Grains(Stream):
+    """Grains found through a directory of tables. Subclasses set the layout and say where a grain is."""
+
+    def __init__(self, name: str, base: Stream, parent: Stream | None, offset: int, capacity: int, grain: int) -> None:
+        if not 0 < grain <= 1 << 16 or not 0 < capacity < 1 << 52:
+            raise ImageError(f"{name}: damaged VMDK header")
+        super().__init__(capacity * SECTOR)
+        self._name, self._base, self._parent, self._offset = name, base, parent, offset
+        self._grain = grain * SECTOR
+        self._tables = Cached(base, 4096, 512)
+
+    def read_at(self, offset: int, length: int) -> bytes:
+        """See :class:`~v2vlint.disk.stream.Stream`."""
+        length = self.clip(offset, length)
+        parts: list[bytes] = []
+        while length > 0:
+            number, inside = divmod(offset, self._grain)
+            count = min(length, self._grain - inside)
+            place = self._find(number)
+            if place is None:
+                parts.append(exactly(self._parent, self._offset + offset, count))
+            elif place == 0:
+                parts.append(bytes(count))
+            else:
+                parts.append(self._read(place, inside, count))
+            offset, length = offset + count, length - count
+        return b"".join(parts)
+
+    def _find(self, number: int) -> int | None:
+        """The byte offset of a grain; 0 when it is all zeros, None when it is not in this file."""
+        raise NotImplementedError
+
+    def _read(self, place: int, inside: int, count: int) -> bytes:
+        if place >= self._base.size:
+            raise ImageError(f"{self._name}: truncated (data at byte {place} lies beyond the end of the file)")
+        return exactly(self._base, place + inside, count)
+
+    def _number(self, layout: str, offset: int) -> int:
+        data = self._tables.read_at(offset, struct.calcsize(layout))
+        if len(data) < struct.calcsize(layout):
+            raise ImageError(f"{self._name}: truncated (a grain table lies beyond the end of the file)")
+        return int(struct.unpack(layout, data)[0])
+
+
+class Sparse(_Grains):
+    """A hosted sparse extent, also the stream-optimised one."""
+
+    def __init__(self, name: str, base: Stream, parent: Stream | None, offset: int = 0) -> None:
+        head = base.read_at(0, SECTOR)
+        if len(head) < SECTOR:
+            raise ImageError(f"{name}: truncated VMDK header")
+        if struct.unpack_from("<Q", head, 56)[0] == _AT_END:
+            head = base.read_at(base.size - 2 * SECTOR, SECTOR)
+            if head[:4] != b"KDMV":
+                raise ImageError(f"{name}: truncated (the footer of a stream-optimised VMDK is missing)")
+        version, self._flags, capacity, grain = struct.unpack_from("<IIQQ", head, 4)
+        self._per_table, _redundant, self._directory = struct.unpack_from("<IQQ", head, 44)
+        super().__init__(name, base, parent, offset, capacity, grain)
+        if version > 3:
+            raise Unsupported(f"{name}: VMDK version {version} is not supported")
+        if not 0 < self._per_table <= 65536:
+            raise ImageError(f"{name}: damaged VMDK header (grain table size)")
+        if self._flags & _COMPRESSED and struct.unpack_from("<H", head, 77)[0] != 1:
+            raise Unsupported(f"{name}: unknown VMDK compression")
+        self._plain: OrderedDict[int, bytes] = OrderedDict()
+
+    def _find(self, number: int) -> int | None:
+        table, index = divmod(number, self._per_table)
+        start = self._number("<I", self._directory * SECTOR + table * 4)
+        entry = self._number("<I", start * SECTOR + index * 4) if start else 0
+        if entry == 1 and self._flags & _ZERO_GRAIN:
+            return 0
+        return entry * SECTOR or None
+
+    def _read(self, place: int, inside: int, count: int) -> bytes:
+        if not self._flags & _COMPRESSED:
+            return super()._read(place, inside, count)
+        if place not in self._plain:
+            self._plain[place] = self._inflate(place)
+            if len(self._plain) > 64:
+                self._plain.popitem(last=False)
+        return self._plain[place][inside : inside + count]
+
+    def _inflate(self, place: int) -> bytes:
+        skip = 12 if self._flags & _MARKERS else 4
+        size = struct.unpack_from("<I", self._base.read_at(place, skip).ljust(skip, b"\0"), skip - 4)[0]
+        packed = self._base.read_at(place + skip, min(size, 2 * self._grain + 4096))
+        try:
+            return zlib.decompressobj().decompress(packed, self._grain).ljust(self._grain, b"\0")
+        except zlib.error as error:
+            raise ImageError(f"{self._name}: damaged or truncated compressed grain: {error}") from error
+
+
+class Cowd(_Grains):
+    """An ESX 3 sparse extent."""
+
+    def __init__(self, name: str, base: Stream, parent: Stream | None, offset: int = 0) -> None:
+        _version, _flags, capacity, grain, self._directory = struct.unpack_from("<IIIII", base.read_at(0, SECTOR).ljust(SECTOR, b"\0"), 4)
+        super().__init__(name, base, parent, offset, capacity, grain)
+
+    def _find(self, number: int) -> int | None:
+        table, index = divmod(number, 4096)
+        start = self._number("<I", self._directory * SECTOR + table * 4)
+        return self._number("<I", start * SECTOR + index * 4) * SECTOR or None if start else None
+
+
+class SeSparse(_Grains):
+    """An ESX 6.5 sparse extent, as snapshots are."""
+
+    def __init__(self, name: str, base: Stream, parent: Stream | None, offset: int = 0) -> None:
+        head = base.read_at(0, SECTOR).ljust(SECTOR, b"\0")
+        version, capacity, grain, table = struct.unpack_from("<QQQQ", head, 8)
+        self._directory, _size, self._tables_at, _size, self._grains_at = (
+            struct.unpack_from("<Q", head, at)[0] for at in (128, 136, 144, 152, 192)
+        )  # fmt: skip
+        super().__init__(name, base, parent, offset, capacity, grain)
+        if version != 0x0000_0002_0000_0001 or grain != 8 or table != 64:
+            raise Unsupported(f"{name}: this kind of SESparse VMDK is not supported")
+
+    def _find(self, number: int) -> int | None:
+        table, index = divmod(number, 64 * SECTOR // 8)
+        entry = self._number("<Q", self._directory * SECTOR + table * 8)
+        if entry >> 32 != 0x10000000:
+            return None
+        start = self._tables_at + (entry & 0xFFFFFFFF) * 64
+        grain = self._number("<Q", start * SECTOR + index * 8)
+        kind = grain >> 60
+        if kind in (0, 1):
+            return None
+        if kind == 2:
+            return 0
+        place: int = (grain >> 48 & 0xFFF) | (grain & 0xFFFF_FFFF_FFFF) << 12
+        return int(self._grains_at + place * 8) * SECTOR
