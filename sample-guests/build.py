@@ -54,7 +54,7 @@ def main() -> int:
     """Build the guests named on the command line."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("ids", nargs="*", metavar="ID")
-    parser.add_argument("-o", "--output", type=Path, required=True, help="directory for the images")
+    parser.add_argument("-o", "--output", type=Path, default=Path(), help="directory for the images")
     parser.add_argument("--list", action="store_true", help="list the guests and stop")
     options = parser.parse_args()
     for name in options.ids or recipes():

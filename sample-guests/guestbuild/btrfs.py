@@ -8,14 +8,18 @@ from guestbuild.partition import MIB
 from guestbuild.recipe import FileSystem
 from guestbuild.tools import blank, run
 
+# Without KVM the appliance runs emulated; where /dev/kvm exists but does not work it would abort.
+_FIRST_ID = 256
+_APPLIANCE = {"LIBGUESTFS_BACKEND": "direct", "LIBGUESTFS_BACKEND_SETTINGS": "force_tcg"}
+
 
 def make(path: Path, spec: FileSystem, tree: Path, uuid: str) -> Path:
-    """A btrfs whose subvolume ``spec.default`` (or the first) is filled with ``tree``; files below another subvolume's name go there."""
+    """A btrfs whose subvolume ``spec.default`` (or the first) is the default one and holds ``tree``."""
     blank(path, max(spec.size, 128) * MIB)
     run("mkfs.btrfs", "-q", "-f", "-U", uuid, *(["-L", spec.label] if spec.label else []), path)
     archive = path.with_suffix(".tar")
     run("tar", "-C", tree, "--owner=0", "--group=0", "-cf", archive, ".")
-    run("guestfish", stdin="\n".join(_script(path, spec, archive)), env={"LIBGUESTFS_BACKEND": "direct"})
+    run("guestfish", stdin="\n".join(_script(path, spec, archive)), env=_APPLIANCE)
     archive.unlink()
     return path
 
@@ -29,4 +33,4 @@ def _script(path: Path, spec: FileSystem, archive: Path) -> list[str]:
     lines.append(f"tar-in {archive} /{default}")
     for name, source in spec.snapshots.items():
         lines += [f"mkdir-p /{name.rpartition('/')[0]}", f"btrfs-subvolume-snapshot /{source} /{name} ro:true"]
-    return [*lines, f"btrfs-subvolume-set-default-by-path /{default}", "umount-all", ""]
+    return [*lines, f"btrfs-subvolume-set-default {_FIRST_ID + spec.subvolumes.index(default)} /", "umount-all", ""]

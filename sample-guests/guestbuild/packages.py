@@ -12,8 +12,12 @@ from pathlib import Path
 from guestbuild.tools import BuildError, run
 
 _NEVRA = re.compile(r"(?P<name>.+)-(?:(?P<epoch>\d+):)?(?P<version>[^-]+)-(?P<release>[^-]+)\.(?P<arch>[^.]+)")
-_TAGS = {"name": 1000, "version": 1001, "release": 1002, "epoch": 1003, "vendor": 1011, "arch": 1022}
+_TAGS = {"name": 1000, "version": 1001, "release": 1002, "epoch": 1003, "vendor": 1011, "arch": 1022, "sourcerpm": 1044}
 _INT32, _STRING = 4, 6
+_INDEXES = (
+    "Name", "Basenames", "Group", "Requirename", "Providename", "Conflictname", "Obsoletename", "Triggername", "Dirnames", "Installtid",
+    "Sigmd5", "Sha1header", "Filetriggername", "Transfiletriggername", "Recommendname", "Suggestname", "Supplementname", "Enhancename",
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,16 +31,16 @@ class Package:
     epoch: int = 0
 
 
-def install(manager: str, specs: Sequence[str], tree: Path) -> None:
+def install(manager: str, specs: Sequence[str], tree: Path, folder: str = "/var/lib/rpm") -> None:
     """Record packages in the database of ``manager`` (dpkg, apk, pacman, rpm, rpm-bdb).
 
-    A spec is ``NAME VERSION [ARCH]``, for rpm ``NAME-[EPOCH:]VERSION-RELEASE.ARCH``.
+    A spec is ``NAME VERSION [ARCH]``, for rpm ``NAME-[EPOCH:]VERSION-RELEASE.ARCH``. ``folder`` is where rpm's database is.
     """
     writers = {"dpkg": _dpkg, "apk": _apk, "pacman": _pacman, "rpm": _rpm, "rpm-bdb": _rpm_bdb}
     if manager not in writers:
         raise BuildError(f"unknown package manager {manager!r}")
-    parse = _nevra if manager.startswith("rpm") else _words
-    writers[manager](tuple(map(parse, specs)), tree)
+    is_rpm = manager.startswith("rpm")
+    writers[manager](tuple(map(_nevra if is_rpm else _words, specs)), tree / folder.lstrip("/") if is_rpm else tree)
 
 
 def _words(spec: str) -> Package:
@@ -77,22 +81,23 @@ def _pacman(packages: tuple[Package, ...], tree: Path) -> None:
     _write(tree / "var/lib/pacman/local/ALPM_DB_VERSION", "9\n")
 
 
-def _rpm(packages: tuple[Package, ...], tree: Path) -> None:
-    path = tree / "var/lib/rpm/rpmdb.sqlite"
+def _rpm(packages: tuple[Package, ...], folder: Path) -> None:
+    path = folder / "rpmdb.sqlite"
     path.parent.mkdir(parents=True, exist_ok=True)
     path.unlink(missing_ok=True)
     database = sqlite3.connect(path)
     with database:
-        database.execute("CREATE TABLE Packages (hnum INTEGER PRIMARY KEY AUTOINCREMENT, blob BLOB NOT NULL)")
-        database.execute("CREATE TABLE Name (key TEXT NOT NULL, hnum INTEGER NOT NULL, idx INTEGER NOT NULL)")
+        database.execute("CREATE TABLE 'Packages' (hnum INTEGER PRIMARY KEY AUTOINCREMENT,blob BLOB NOT NULL)")
+        for index in _INDEXES:
+            database.execute(f"CREATE TABLE '{index}' (key 'TEXT' NOT NULL, hnum INTEGER NOT NULL, idx INTEGER NOT NULL)")
         for number, package in enumerate(packages, 1):
             database.execute("INSERT INTO Packages VALUES (?, ?)", (number, rpm_header(package)))
             database.execute("INSERT INTO Name VALUES (?, ?, 0)", (package.name, number))
     database.close()
 
 
-def _rpm_bdb(packages: tuple[Package, ...], tree: Path) -> None:
-    path = tree / "var/lib/rpm/Packages"
+def _rpm_bdb(packages: tuple[Package, ...], folder: Path) -> None:
+    path = folder / "Packages"
     path.parent.mkdir(parents=True, exist_ok=True)
     lines = ["VERSION=3", "format=bytevalue", "type=hash", "db_pagesize=4096", "HEADER=END"]
     lines += [f" {bytes(4).hex()}", f" {struct.pack('<I', len(packages) + 1).hex()}"]
@@ -108,6 +113,7 @@ def rpm_header(package: Package) -> bytes:
     if package.epoch:
         values.append((_TAGS["epoch"], package.epoch))
     values += [(_TAGS["vendor"], "example.org"), (_TAGS["arch"], package.arch)]
+    values.append((_TAGS["sourcerpm"], f"{package.name}-{package.version}-{package.release}.src.rpm"))
     index, data = b"", b""
     for tag, value in values:
         if isinstance(value, int):

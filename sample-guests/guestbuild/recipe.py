@@ -40,15 +40,21 @@ class Uki:
 
 @dataclass(frozen=True, slots=True)
 class Packages:
-    """The package database."""
+    """The package database: see :func:`guestbuild.packages.install`."""
 
     manager: str
     installed: tuple[str, ...]
+    folder: str = "/var/lib/rpm"
 
 
 @dataclass(frozen=True, slots=True)
 class Tree:
-    """The files of one operating system. ``links`` map paths to targets, ``modes`` paths to octal permissions, ``dirs`` are empty ones."""
+    """The files of one operating system. ``links`` map paths to targets, ``modes`` paths to octal permissions, ``dirs`` are empty ones.
+
+    ``base`` names an entry of ``userlands.toml`` that this adds to.
+    """
+
+    base: str = ""
 
     files: Mapping[str, str] = field(default_factory=dict)
     links: Mapping[str, str] = field(default_factory=dict)
@@ -63,7 +69,7 @@ class Tree:
 
 @dataclass(frozen=True, slots=True)
 class FileSystem:
-    """A filesystem of ``size`` MiB that holds what ``tree`` has at ``mount`` and below, up to the next filesystem. Empty ``fs``: no content.
+    """A filesystem of ``size`` MiB that holds what ``tree`` has at ``mount``, down to the next filesystem. Empty ``fs``: no content.
 
     ``subvolumes`` are btrfs subvolumes, ``default`` the one mounted by default, ``snapshots`` map a new read-only subvolume to its source.
     """
@@ -135,9 +141,24 @@ def load(folder: Path) -> Recipe:
         names = {field.name for field in dataclasses.fields(Tree)}
         main = {key: data.pop(key) for key in list(data) if key in names}
         trees = {"root": main, **data.pop("trees", {})}
-        return typing.cast(Recipe, _value(Recipe, {**data, "id": folder.name, "trees": trees}))
+        based = {name: _based(tree) for name, tree in trees.items()}
+        return typing.cast(Recipe, _value(Recipe, {**data, "id": folder.name, "trees": based}))
     except (OSError, tomllib.TOMLDecodeError, TypeError, ValueError) as error:
         raise BuildError(f"{path}: {error}") from error
+
+
+def _based(tree: dict[str, Any]) -> dict[str, Any]:
+    base = tree.get("base", "")
+    if not base:
+        return tree
+    userlands = tomllib.loads(Path(__file__).with_name("userlands.toml").read_text(encoding="utf-8"))
+    if base not in userlands:
+        raise ValueError(f"no userland {base!r}")
+    merged = dict(tree)
+    for key, value in userlands[base].items():
+        own = tree.get(key, type(value)())
+        merged[key] = {**value, **own} if isinstance(value, dict) else [*value, *own]
+    return merged
 
 
 def _value(kind: Any, data: Any) -> Any:

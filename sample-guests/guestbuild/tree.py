@@ -7,6 +7,7 @@ from pathlib import Path
 
 from guestbuild import elf, initramfs, kernel, packages, pe
 from guestbuild.recipe import Elf, Tree, Uki
+from guestbuild.tools import BuildError
 
 
 def unfold(spec: Tree, source: Path, tree: Path) -> Path:
@@ -38,11 +39,13 @@ def _binaries(spec: Tree, tree: Path) -> None:
     for application in spec.efi:
         _write_efi(application, spec, tree)
     if spec.packages:
-        packages.install(spec.packages.manager, spec.packages.installed, tree)
+        packages.install(spec.packages.manager, spec.packages.installed, tree, spec.packages.folder)
 
 
 def _write(tree: Path, name: str, data: bytes, mode: int = 0o644) -> None:
     path = tree / name.lstrip("/")
+    if not path.parent.resolve().is_relative_to(tree.resolve()):
+        raise BuildError(f"{name} leads out of the guest")
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(data)
     path.chmod(mode)
