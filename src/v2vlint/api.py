@@ -6,12 +6,24 @@ from v2vlint.facts.bls import BlsEntries, BlsEntry
 from v2vlint.facts.boot_entry import BootEntry, BootMenu
 from v2vlint.facts.bootloader import Bootloader, Unused
 from v2vlint.facts.cmdline import KernelArg, KernelCmdline, all_args, last_arg
+from v2vlint.facts.command_lines import CommandLines
+from v2vlint.facts.consoles import Console, Consoles
+from v2vlint.facts.crypttab import Crypttab, CrypttabEntry
+from v2vlint.facts.device_map import DeviceMap, DriveMapping
+from v2vlint.facts.device_mentions import DeviceMention, DeviceMentions
+from v2vlint.facts.devices import Devices, Fate, LastingName, NameKind, kernel_fate, kernel_prefix, name_kind
 from v2vlint.facts.efi import Efi, EfiImage
 from v2vlint.facts.firmware import Firmware
 from v2vlint.facts.fstab import Fstab, FstabEntry
 from v2vlint.facts.grub_default import GrubDefaults, GrubSetting
+from v2vlint.facts.grub_install import GrubInstall
+from v2vlint.facts.lvm_conf import LvmConf, LvmFilter
+from v2vlint.facts.lvm_devices import LvmDevice, LvmDevices
+from v2vlint.facts.mdadm_conf import MdadmConf, MdArray
+from v2vlint.facts.multipath import Multipath
 from v2vlint.facts.pe import PeImage, PeSection
 from v2vlint.facts.registry import provides
+from v2vlint.facts.resume_conf import ResumeConf
 from v2vlint.guest.fs import GuestFS
 from v2vlint.guest.text import GuestText, Line
 from v2vlint.model.blocks import BlockDevice, BlockTable, kernel_position
@@ -44,30 +56,51 @@ __all__ = [
     "BootEntry",
     "BootMenu",
     "Bootloader",
+    "CommandLines",
+    "Console",
+    "Consoles",
     "Controller",
     "CopyFile",
+    "Crypttab",
+    "CrypttabEntry",
     "Delete",
     "Device",
+    "DeviceMap",
+    "DeviceMention",
+    "DeviceMentions",
+    "Devices",
     "Display",
+    "DriveMapping",
     "Edit",
     "Efi",
     "EfiImage",
     "Example",
     "FactUnavailable",
+    "Fate",
     "Finding",
     "Firmware",
     "Fix",
     "Fstab",
     "FstabEntry",
     "GrubDefaults",
+    "GrubInstall",
     "GrubSetting",
     "GuestFS",
     "GuestText",
     "KernelArg",
     "KernelCmdline",
+    "LastingName",
     "Line",
     "Link",
+    "LvmConf",
+    "LvmDevice",
+    "LvmDevices",
+    "LvmFilter",
+    "MdArray",
+    "MdadmConf",
     "Mover",
+    "Multipath",
+    "NameKind",
     "Nic",
     "NotApplicable",
     "OsInfo",
@@ -75,6 +108,7 @@ __all__ = [
     "PeSection",
     "Rebuild",
     "ReplaceText",
+    "ResumeConf",
     "Rule",
     "Severity",
     "Sourced",
@@ -88,7 +122,10 @@ __all__ = [
     "WholeFile",
     "WriteFile",
     "all_args",
+    "kernel_fate",
     "kernel_position",
+    "kernel_prefix",
     "last_arg",
+    "name_kind",
     "provides",
 ]

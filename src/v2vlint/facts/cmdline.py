@@ -23,13 +23,15 @@ MAX_ARGS = 4096
 class KernelArg:
     """One argument. ``value`` is None for a bare name, and has no quotes.
 
-    ``where`` is the whole argument; ``value_at`` the value as one editable token, None when it is assembled from variables or escaped.
+    ``where`` is the whole argument; ``token`` and ``value_at`` are it and its value as editable text, None when they are assembled from
+    variables, or escaped.
     """
 
     name: str
     value: str | None
     where: Where
     value_at: Token | None = None
+    token: Token | None = None
 
     def __str__(self) -> str:
         return self.name if self.value is None else f"{self.name}={self.value}"
@@ -89,12 +91,12 @@ def _arg(word: Located) -> KernelArg:
         word, text = (inner, inner.text) if inner else (word, text)
     equals = text.find("=")
     if equals < 0:
-        return KernelArg(text, None, word.where)
+        return KernelArg(text, None, word.where, token=word.token)
     begin, end = equals + 1, len(text)
     if end - begin > 1 and text[begin] == text[end - 1] == '"':
         begin, end = begin + 1, end - 1
     value = word.part(begin, end)
-    return KernelArg(text[:equals], value.text, word.where, value.token)
+    return KernelArg(text[:equals], value.text, word.where, value.token, word.token)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,49 @@
+"""LVM's devices file (lvmdevices(8)), which restricts LVM to the disks it lists::
+
+IDTYPE=sys_wwid IDNAME=naa.6000c29… DEVNAME=/dev/sda2 PVID=p2Qx… PART=2
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from v2vlint.facts.registry import provides
+from v2vlint.guest.fs import GuestFS
+from v2vlint.model.place import Span, WholeFile
+
+FOLDER = "/etc/lvm/devices"
+
+
+@dataclass(frozen=True, slots=True)
+class LvmDevice:
+    """One line. ``pvid`` is without dashes, or ``none``."""
+
+    id_type: str
+    id_name: str
+    device: str
+    pvid: str
+    where: Span
+
+
+@dataclass(frozen=True, slots=True)
+class LvmDevices:
+    """The entries of the devices file; empty when there is none (``exists`` is false)."""
+
+    entries: tuple[LvmDevice, ...] = ()
+    where: WholeFile = WholeFile(f"{FOLDER}/system.devices")
+    exists: bool = False
+
+
+@provides
+def parse_lvm_devices(fs: GuestFS) -> LvmDevices:
+    """``/etc/lvm/devices/system.devices``."""
+    text = fs.text(f"{FOLDER}/system.devices")
+    if text is None:
+        return LvmDevices()
+    found: list[LvmDevice] = []
+    for line in text.lines():
+        fields = dict(word.value.split("=", 1) for word in line.words() if "=" in word.value)
+        if not line.is_blank() and "IDTYPE" in fields:
+            id_type, id_name, device, pvid = (fields.get(key, "") for key in ("IDTYPE", "IDNAME", "DEVNAME", "PVID"))
+            found.append(LvmDevice(id_type, id_name, device, pvid, line.where))
+    return LvmDevices(tuple(found), exists=True)
