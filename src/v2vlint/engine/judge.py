@@ -10,9 +10,9 @@ from v2vlint.engine.present import Presenter
 from v2vlint.engine.run import run_rule
 from v2vlint.facts.registry import FactStore
 from v2vlint.guest.fs import GuestFS
-from v2vlint.model.finding import Mover
+from v2vlint.model.finding import Mover, Stage
 from v2vlint.model.osinfo import OsInfo
-from v2vlint.model.report import Forecast, RuleResult, TargetReport
+from v2vlint.model.report import Fate, Forecast, RuleResult, StageForecast, TargetReport
 from v2vlint.model.target import Target
 
 
@@ -38,5 +38,11 @@ def _result(loaded: LoadedRule, store: FactStore, presenter: Presenter) -> RuleR
 
 
 def _forecast(store: FactStore) -> Forecast | None:
-    predict = getattr(importlib.import_module("v2vlint.forecast"), "predict", None)
-    return None if predict is None else predict(store)
+    try:
+        predict = getattr(importlib.import_module("v2vlint.forecast"), "predict", None)
+        return None if predict is None else predict(store)
+    except MemoryError:
+        raise
+    except Exception as error:
+        stage = StageForecast(Stage.FIRMWARE, Fate.UNKNOWN, f"the forecast failed: {type(error).__name__}: {error}")
+        return Forecast(Fate.UNKNOWN, (stage,))

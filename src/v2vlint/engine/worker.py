@@ -32,6 +32,12 @@ def check(request: Any) -> Any:
 
 def judge_guest(ask: Ask, rules: Iterable[LoadedRule]) -> ImageReport:
     """Open the guest and judge it; an image that cannot be opened is a report with its problem."""
+    return examine(ask, rules)[0]
+
+
+def examine(ask: Ask, rules: Iterable[LoadedRule]) -> tuple[ImageReport, Guest | None]:
+    """The report, and the opened guest for those who want to do more with it (None when it cannot be opened)."""
+    guest: Guest | None = None
     started = time.perf_counter()
     report = ImageReport(ask.guest.name, ask.guest.paths, "", 0, (), ())
     try:
@@ -40,7 +46,7 @@ def judge_guest(ask: Ask, rules: Iterable[LoadedRule]) -> ImageReport:
         report = _judge_opened(ask, source, guest, tuple(rules))
     except ImageError as error:
         report = dataclasses.replace(report, problems=(Problem(ask.guest.name, error.message, error.hint),))
-    return dataclasses.replace(report, seconds=time.perf_counter() - started)
+    return dataclasses.replace(report, seconds=time.perf_counter() - started), guest
 
 
 def _judge_opened(ask: Ask, source: GuestSource, guest: Guest, rules: tuple[LoadedRule, ...]) -> ImageReport:

@@ -11,7 +11,7 @@ from v2vlint.report.escape import visible
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """Text in one style: ``title``, ``error``, ``warning``, ``info``, ``unknown``, ``ok``, ``place``, ``rule``, ``dim``, ``add``, ``del``."""
+    """Text in one style, such as ``title``, ``error``, ``unknown``, ``place``, ``dim``, ``add``; see STYLES in the command line."""
 
     text: str
     style: str = ""

@@ -1,4 +1,4 @@
-"""The report for people: what the machine is, whether it will come up, what is wrong, how to mend it. Rows are the same piped and on a tty."""
+"""The report for people: what the machine is, whether it will come up, what is wrong and how to mend it. Same rows piped and on a tty."""
 
 from __future__ import annotations
 

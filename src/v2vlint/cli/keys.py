@@ -1,0 +1,52 @@
+"""Keys of encrypted disks: from files, from the environment, or asked for. Never from an argument: those are visible to everybody."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from v2vlint.model.errors import UsageError
+from v2vlint.model.source import Key, Keys
+
+VARIABLE = "V2VLINT_KEY"
+MAX_KEY = 8 << 20
+
+
+def collect(files: Sequence[str]) -> Keys:
+    """Keys of ``--key-file`` options and of ``$V2VLINT_KEY``. UsageError when a file cannot be read."""
+    keys = [_from_file(text) for text in files]
+    if secret := os.environ.get(VARIABLE):
+        keys.append(Key(os.fsencode(secret)))
+    return Keys(tuple(keys))
+
+
+def _from_file(text: str) -> Key:
+    device, separator, path = text.partition("=")
+    if not separator or Path(text).exists():
+        device, path = "", text
+    try:
+        with Path(path).open("rb") as stream:
+            secret = stream.read(MAX_KEY + 1)
+    except OSError as error:
+        raise UsageError(f"key file {path}: {(error.strerror or 'cannot be read').lower()}") from error
+    if len(secret) > MAX_KEY:
+        raise UsageError(f"key file {path}: larger than {MAX_KEY} bytes")
+    return Key(secret, device)
+
+
+def can_ask() -> bool:
+    """Whether somebody sits at a terminal."""
+    return sys.stdin.isatty() and sys.stderr.isatty()
+
+
+def ask(device: str) -> Key | None:
+    """A passphrase for ``device`` from the terminal; None when nothing is typed."""
+    import getpass
+
+    try:
+        secret = getpass.getpass(f"passphrase for {device} (empty: leave it closed): ", sys.stderr)
+    except EOFError:
+        return None
+    return Key(os.fsencode(secret), device) if secret else None

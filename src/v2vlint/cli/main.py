@@ -1,0 +1,105 @@
+"""The command line: finds the verb, runs it, and turns every error into one line and an exit code."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import signal
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from types import FrameType
+from typing import NoReturn
+
+from v2vlint import __version__
+from v2vlint.cli import exits
+from v2vlint.model.errors import ImageError, UsageError, V2vlintError
+
+DEFAULT = "check"
+
+
+@dataclass(frozen=True, slots=True)
+class Verb:
+    """A verb: the module with its ``configure(parser)`` and ``run(args) -> int``, and one line about it."""
+
+    module: str
+    summary: str
+
+
+VERBS = {
+    "check": Verb("v2vlint.cli.check", "say what will break on the target, and forecast the boot (the default verb)"),
+    "rules": Verb("v2vlint.cli.rules", "list the rules, or write their documentation"),
+    "explain": Verb("v2vlint.cli.explain", "explain a rule, or an error message of a converter or a guest"),
+    "targets": Verb("v2vlint.cli.targets", "list the target profiles, or show one"),
+    "baseline": Verb("v2vlint.cli.baseline", "record today's findings, so that later checks report only new ones"),
+    "doctor": Verb("v2vlint.cli.doctor", "say what works on this machine, and what each missing piece costs"),
+}
+
+
+class Parser(argparse.ArgumentParser):
+    """argparse, with its errors as UsageError."""
+
+    def error(self, message: str) -> NoReturn:
+        """Raise instead of leaving."""
+        raise UsageError(message, hint=f"see '{self.prog} --help'")
+
+
+def top_parser() -> Parser:
+    """The parser of ``v2vlint`` itself: help and version. Verbs have their own, see :func:`verb_parser`."""
+    width = max(map(len, VERBS))
+    verbs = "\n".join(f"  {name:<{width}}  {verb.summary}" for name, verb in VERBS.items())
+    parser = Parser(
+        prog="v2vlint",
+        usage="v2vlint [check] IMAGE… [options]\n       v2vlint VERB [options]",
+        description="Say what will break when a virtual machine lands on other virtual hardware.",
+        epilog=f"verbs:\n{verbs}\n\n'v2vlint VERB --help' says more. {exits.HELP}",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    parser.add_argument("--version", action="version", version=f"v2vlint {__version__}")
+    return parser
+
+
+def verb_parser(name: str) -> Parser:
+    """The parser of one verb."""
+    parser = Parser(prog=f"v2vlint {name}", description=f"{VERBS[name].summary}.".capitalize(), epilog=exits.HELP, allow_abbrev=False)
+    importlib.import_module(VERBS[name].module).configure(parser)
+    return parser
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command line and give its exit code."""
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    signal.signal(signal.SIGTERM, _terminate)
+    try:
+        return _run(arguments)
+    except V2vlintError as error:
+        _complain(error)
+        return exits.NOT_EVALUATED if isinstance(error, ImageError) else exits.USAGE
+    except KeyboardInterrupt:
+        print("v2vlint: interrupted", file=sys.stderr)
+        return exits.INTERRUPTED
+
+
+def _run(arguments: list[str]) -> int:
+    if not arguments or arguments[0] in ("-h", "--help", "--version"):
+        parser = top_parser()
+        parser.parse_args(arguments)
+        parser.print_help(sys.stderr)
+        return exits.USAGE
+    name = arguments.pop(0) if arguments[0] in VERBS else DEFAULT
+    args = verb_parser(name).parse_args(arguments)
+    code: int = importlib.import_module(VERBS[name].module).run(args)
+    return code
+
+
+def _complain(error: V2vlintError) -> None:
+    from v2vlint.report.escape import visible
+
+    print(f"v2vlint: {visible(error.message)}", file=sys.stderr)
+    if error.hint:
+        print(f"  hint: {visible(error.hint)}", file=sys.stderr)
+
+
+def _terminate(number: int, frame: FrameType | None) -> NoReturn:
+    raise KeyboardInterrupt

@@ -1,0 +1,104 @@
+"""Writing reports: rows to the terminal or a pipe, documents to stdout or to files."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from v2vlint.model.errors import UsageError
+from v2vlint.model.report import Report
+from v2vlint.report.layout import Row, plain
+from v2vlint.report.registry import renderer
+from v2vlint.report.text import ASCII, WIDTH, Look
+
+STYLES = {
+    "title": "bold",
+    "error": "bold red",
+    "warning": "bold yellow",
+    "info": "bold cyan",
+    "unknown": "bold magenta",
+    "ok": "green",
+    "place": "cyan",
+    "rule": "bold",
+    "dim": "bright_black",
+    "add": "green",
+    "del": "red",
+}
+
+
+def colours(choice: str) -> bool:
+    """Whether stdout gets colours: as told, else when it is a terminal that can and $NO_COLOR is not set."""
+    if choice != "auto":
+        return choice == "always"
+    if os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb":
+        return False
+    return sys.stdout.isatty() or bool(os.environ.get("FORCE_COLOR"))
+
+
+def look() -> Look:
+    """How to draw on this stdout: its width (80 in a pipe), and ASCII when its encoding knows no better."""
+    width = shutil.get_terminal_size((WIDTH, 24)).columns if sys.stdout.isatty() or "COLUMNS" in os.environ else WIDTH
+    width = min(max(width, 40), 120)
+    try:
+        "─→│·✓✗".encode(sys.stdout.encoding or "ascii")
+    except (UnicodeEncodeError, LookupError):
+        return Look(width, ASCII.line, ASCII.arrow, ASCII.bar, ASCII.dot, ASCII.fates)
+    return Look(width)
+
+
+def show(rows: Sequence[Row], colour: bool) -> None:
+    """Print rows on stdout."""
+    write(_painted(rows) if colour else plain(rows))
+
+
+def _painted(rows: Sequence[Row]) -> str:
+    from rich.console import Console
+    from rich.text import Text
+
+    console = Console(
+        force_terminal=True, color_system="standard", highlight=False, markup=False, emoji=False, width=10_000, no_color=False
+    )
+    with console.capture() as capture:
+        for row in rows:
+            console.print(Text.assemble(*((piece.text, STYLES.get(piece.style, "")) for piece in row)), soft_wrap=True)
+    return capture.get()
+
+
+def write(text: str) -> None:
+    """Write to stdout. A reader that went away (``| head``) is no error; what the encoding lacks is spelt out."""
+    data = text.encode(sys.stdout.encoding or "utf-8", "backslashreplace")
+    try:
+        sys.stdout.flush()
+        sys.stdout.buffer.write(data)
+        sys.stdout.buffer.flush()
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def destinations(values: Sequence[str]) -> tuple[tuple[str, Path], ...]:
+    """``FORMAT=FILE`` options. UsageError for an unknown format or a folder that is not there, before any work is done."""
+    found: list[tuple[str, Path]] = []
+    for value in values:
+        name, separator, path = value.partition("=")
+        if not separator or not path:
+            raise UsageError(f"--report {value}: write it as FORMAT=FILE")
+        renderer(name)
+        if not Path(path).parent.is_dir():
+            raise UsageError(f"--report {value}: no such folder: {Path(path).parent}")
+        if Path(path).is_dir():
+            raise UsageError(f"--report {value}: is a folder")
+        found.append((name, Path(path)))
+    return tuple(found)
+
+
+def save(report: Report, targets: Sequence[tuple[str, Path]]) -> None:
+    """Write the report files; UsageError when one cannot be written."""
+    for name, path in targets:
+        text = renderer(name)(report)
+        try:
+            path.write_text(text, "utf-8", "backslashreplace", newline="")
+        except OSError as error:
+            raise UsageError(f"{path}: {(error.strerror or 'cannot be written').lower()}") from error
