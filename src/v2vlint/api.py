@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from v2vlint.facts.bls import BlsEntries, BlsEntry
+from v2vlint.facts.boot_choices import BootChoice, BootChoices
 from v2vlint.facts.boot_entry import BootEntry, BootMenu
+from v2vlint.facts.boot_path import BootPath, BootPaths, DriveFate, Means, ModuleFate
 from v2vlint.facts.bootloader import Bootloader, Unused
 from v2vlint.facts.cmdline import KernelArg, KernelCmdline, all_args, last_arg
 from v2vlint.facts.command_lines import CommandLines
@@ -15,15 +17,23 @@ from v2vlint.facts.devices import Devices, Fate, LastingName, NameKind, kernel_f
 from v2vlint.facts.efi import Efi, EfiImage
 from v2vlint.facts.firmware import Firmware
 from v2vlint.facts.fstab import Fstab, FstabEntry
+from v2vlint.facts.generator import GeneratorConfig
 from v2vlint.facts.grub_default import GrubDefaults, GrubSetting
 from v2vlint.facts.grub_install import GrubInstall
+from v2vlint.facts.initramfs import Initramfs
+from v2vlint.facts.initramfs_config import InitramfsConfig
+from v2vlint.facts.initramfses import Initramfses
+from v2vlint.facts.kernel_config import KernelConfig
+from v2vlint.facts.kernels import Kernel, Kernels, Presence
 from v2vlint.facts.lvm_conf import LvmConf, LvmFilter
 from v2vlint.facts.lvm_devices import LvmDevice, LvmDevices
 from v2vlint.facts.mdadm_conf import MdadmConf, MdArray
+from v2vlint.facts.modprobe import Modprobe, ModprobeCommand
 from v2vlint.facts.multipath import Multipath
 from v2vlint.facts.pe import PeImage, PeSection
 from v2vlint.facts.registry import provides
 from v2vlint.facts.resume_conf import ResumeConf
+from v2vlint.facts.root_stack import RootStack
 from v2vlint.guest.fs import GuestFS
 from v2vlint.guest.text import GuestText, Line
 from v2vlint.model.blocks import BlockDevice, BlockTable, kernel_position
@@ -53,8 +63,12 @@ __all__ = [
     "BlockTable",
     "BlsEntries",
     "BlsEntry",
+    "BootChoice",
+    "BootChoices",
     "BootEntry",
     "BootMenu",
+    "BootPath",
+    "BootPaths",
     "Bootloader",
     "CommandLines",
     "Console",
@@ -70,6 +84,7 @@ __all__ = [
     "DeviceMentions",
     "Devices",
     "Display",
+    "DriveFate",
     "DriveMapping",
     "Edit",
     "Efi",
@@ -82,13 +97,20 @@ __all__ = [
     "Fix",
     "Fstab",
     "FstabEntry",
+    "GeneratorConfig",
     "GrubDefaults",
     "GrubInstall",
     "GrubSetting",
     "GuestFS",
     "GuestText",
+    "Initramfs",
+    "InitramfsConfig",
+    "Initramfses",
+    "Kernel",
     "KernelArg",
     "KernelCmdline",
+    "KernelConfig",
+    "Kernels",
     "LastingName",
     "Line",
     "Link",
@@ -98,6 +120,10 @@ __all__ = [
     "LvmFilter",
     "MdArray",
     "MdadmConf",
+    "Means",
+    "Modprobe",
+    "ModprobeCommand",
+    "ModuleFate",
     "Mover",
     "Multipath",
     "NameKind",
@@ -106,9 +132,11 @@ __all__ = [
     "OsInfo",
     "PeImage",
     "PeSection",
+    "Presence",
     "Rebuild",
     "ReplaceText",
     "ResumeConf",
+    "RootStack",
     "Rule",
     "Severity",
     "Sourced",

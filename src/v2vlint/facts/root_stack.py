@@ -1,0 +1,70 @@
+"""What lies between the disk and the root filesystem: the filesystem's type, and LVM, LUKS and MD under it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from v2vlint.facts.registry import provides
+from v2vlint.guest.fs import GuestFS
+from v2vlint.model.blocks import BlockDevice, BlockTable
+
+MAX_LAYERS = 32
+_FS_MODULES = {"ext2": (("ext4",), ("ext2",)), "ext3": (("ext4",), ("ext3",)), "msdos": (("vfat",),), "zfs_member": (("zfs",),)}
+
+
+@dataclass(frozen=True, slots=True)
+class RootStack:
+    """The root filesystem's type (blkid's word, maybe empty) and everything under it, top first.
+
+    ``device`` is the block device that holds the filesystem, None when it was not found among the guest's disks.
+    """
+
+    fs_type: str = ""
+    device: BlockDevice | None = None
+    layers: tuple[BlockDevice, ...] = ()
+
+    def of_kind(self, kind: str) -> tuple[BlockDevice, ...]:
+        """The layers of a kind: ``lv``, ``luks``, ``md``."""
+        return tuple(layer for layer in self.layers if layer.kind == kind)
+
+    @property
+    def fs_modules(self) -> tuple[tuple[str, ...], ...]:
+        """The modules that mount the filesystem, any one set of them; empty when its type is not known."""
+        if not self.fs_type:
+            return ()
+        return _FS_MODULES.get(self.fs_type, ((self.fs_type,),))
+
+    @property
+    def layer_modules(self) -> tuple[str, ...]:
+        """The modules the layers need, each once."""
+        names: list[str] = []
+        for layer in self.layers:
+            if layer.kind == "lv":
+                names.append("dm_mod")
+            elif layer.kind == "luks":
+                names += ["dm_mod", "dm_crypt"]
+            elif layer.kind == "md":
+                names += ["md_mod", _raid_module(layer.detail("level"))]
+        return tuple(dict.fromkeys(name for name in names if name))
+
+
+def _raid_module(level: str) -> str:
+    return {"raid4": "raid456", "raid5": "raid456", "raid6": "raid456", "linear": "linear"}.get(level, level)
+
+
+@provides
+def find_root_stack(fs: GuestFS, blocks: BlockTable) -> RootStack:
+    """The stack under the filesystem mounted at ``/``, told by its UUID."""
+    root = fs.mounts["/"]
+    found = blocks.tagged("UUID", root.uuid) if root.uuid else ()
+    device = next((device for device in found if device.fs_type == root.type), None)
+    layers: list[BlockDevice] = []
+    pending = [device] if device else []
+    while pending and len(layers) < MAX_LAYERS:
+        layer = pending.pop(0)
+        if layer in layers:
+            continue
+        if layer.kind in ("lv", "luks", "md"):
+            layers.append(layer)
+        pending.extend(parent for name in layer.parents if (parent := blocks.named(name)) is not None)
+    return RootStack(root.type, device, tuple(layers))
