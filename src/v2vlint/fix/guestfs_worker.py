@@ -2,8 +2,9 @@
 
 Reads one JSON request on standard input and writes one JSON answer on standard output::
 
-    request  drives [{path, format}], unlock [{device, name, key}], mounts [{device, point, options}], operations [{op, path, …}],
-             selinux (path of the file_contexts specification, or empty); keys and file contents are base64
+    request  drives [{path, format}], unlock [{device, name, keys}], roots [{mounts, operations, selinux}], memory (MiB)
+    root     mounts [{device, point, options}], operations [{op, path, …}], selinux (path of file_contexts, or empty)
+             keys and file contents are base64
     device   {kind, disk, number, name, uuid} as v2vlint names block devices
     answer   ok, error, notes [text], seconds {launch, edit, close}
 """
@@ -48,12 +49,14 @@ def _serve(request: Request, answer: dict[str, Any]) -> None:
         g.add_drive_opts(drive["path"], format=drive["format"], cachemode="unsafe")
     g.launch()
     clock.lap("launch")
-    _mount(g, request)
-    for operation in request["operations"]:
-        OPERATIONS[operation["op"]](g, operation)
-    _label(g, request, answer["notes"])
+    _unlock(g, request)
+    for root in request["roots"]:
+        _mount(g, root)
+        for operation in root["operations"]:
+            OPERATIONS[operation["op"]](g, operation)
+        _label(g, root, answer["notes"])
+        g.umount_all()
     clock.lap("edit")
-    g.umount_all()
     g.shutdown()
     g.close()
     clock.lap("close")
@@ -68,13 +71,27 @@ class _Clock:
         self.seconds[name], self.last = round(now - self.last, 3), now
 
 
-def _mount(g: Any, request: Request) -> None:
+def _unlock(g: Any, request: Request) -> None:
     for item in request.get("unlock", ()):
-        key = base64.b64decode(item["key"]).decode("utf-8", "surrogateescape")
-        g.cryptsetup_open(device_name(g, item["device"]), key, item["name"])
+        _open_luks(g, item)
     if request.get("unlock"):
         g.lvm_scan(True)
-    for mount in sorted(request["mounts"], key=lambda mount: str(mount["point"])):
+
+
+def _open_luks(g: Any, item: Mapping[str, Any]) -> None:
+    for number, encoded in enumerate(item["keys"], 1):
+        key = base64.b64decode(encoded).decode("utf-8", "surrogateescape")
+        try:
+            g.cryptsetup_open(device_name(g, item["device"]), key, item["name"])
+        except RuntimeError:
+            if number == len(item["keys"]):
+                raise
+        else:
+            return
+
+
+def _mount(g: Any, root: Request) -> None:
+    for mount in sorted(root["mounts"], key=lambda mount: str(mount["point"])):
         g.mount_options(mount.get("options", ""), device_name(g, mount["device"]), mount["point"])
 
 
@@ -152,9 +169,9 @@ def _command(g: Any, op: Mapping[str, Any]) -> None:
     g.sh(op["command"])
 
 
-def _label(g: Any, request: Request, notes: list[str]) -> None:
-    created = [str(op["path"]) for op in request["operations"] if op["op"] in ("create", "copy")]
-    specification = request.get("selinux", "")
+def _label(g: Any, root: Request, notes: list[str]) -> None:
+    created = [str(op["path"]) for op in root["operations"] if op["op"] in ("create", "copy")]
+    specification = root.get("selinux", "")
     if not specification or not created:
         return
     try:

@@ -141,3 +141,13 @@ def repair_leaks(image: Path, driver: str) -> None:
 def convert(source: Path, output: Path, driver: str) -> None:
     """Write a new image with the content of the qcow2 ``source``."""
     run("qemu-img", "convert", "-f", "qcow2", "-O", driver, source, output)
+
+
+def copy_image(source: Path, driver: str, output: Path) -> None:
+    """A qcow2 copy of ``source``, independent of it."""
+    run("qemu-img", "convert", "-U", "-f", driver, "-O", "qcow2", source, output)
+
+
+def snapshot(overlay: Path, copy: Path) -> None:
+    """A copy of a small overlay, sharing blocks where the host's filesystem can."""
+    run("cp", "--reflink=auto", "--sparse=always", overlay, copy)

@@ -105,7 +105,8 @@ def _write_journal(journal: Journal) -> None:
     _sync_folder(first)
 
 
-def _sync(path: Path) -> None:
+def sync(path: Path) -> None:
+    """fsync(2) a file or folder, whoever wrote it."""
     handle = os.open(path, os.O_RDONLY)
     try:
         os.fsync(handle)
@@ -114,7 +115,7 @@ def _sync(path: Path) -> None:
 
 
 def _sync_folder(path: Path) -> None:
-    _sync(path.parent)
+    sync(path.parent)
 
 
 @contextmanager
@@ -186,7 +187,7 @@ def commit(journal: Journal) -> Journal:
     for disk in journal.disks:
         _need_space(disk, 2 * disk.overlay.stat().st_size + HEADROOM)
         _save_old_content(disk)
-        _sync(disk.overlay)
+        sync(disk.overlay)
     committing = replace(journal, state="committing")
     _write_journal(committing)
     return _finish_commit(committing)
@@ -229,7 +230,7 @@ def _save_old_content(disk: Disk) -> None:
         qemu.create_overlay(partial, disk.image, disk.driver)
     for extent in qemu.subtract(qemu.extents(disk.overlay), qemu.extents(partial)):
         qemu.copy_extent(extent, disk.image, disk.driver, partial)
-    _sync(partial)
+    sync(partial)
     partial.replace(disk.undo)
     _sync_folder(disk.undo)
 
@@ -239,7 +240,7 @@ def _finish_commit(journal: Journal) -> Journal:
         if disk.overlay.exists():
             qemu.commit(disk.overlay)
             qemu.repair_leaks(disk.image, disk.driver)
-            _sync(disk.image)
+            sync(disk.image)
     done = replace(journal, state="done", stamps=stamps(journal.disks))
     _write_journal(done)
     _remove_overlays(journal)
@@ -251,7 +252,7 @@ def _finish_undo(journal: Journal) -> None:
         if disk.undo.exists():
             qemu.commit(disk.undo)
             qemu.repair_leaks(disk.image, disk.driver)
-            _sync(disk.image)
+            sync(disk.image)
     journal_path(journal.disks[0].image).unlink()
     _sync_folder(journal.disks[0].image)
     for disk in journal.disks:
