@@ -69,7 +69,8 @@ class InterfaceConfig:
     paths; with none of them it applies to any card. ``set_mac`` is a MAC it gives to the interface. A name that only the *file name* tells
     has an empty span at the start of the file. ``uses`` are the interfaces a bond, bridge or VLAN is built on, ``master`` the one that an
     ethernet card is a member of. ``kind`` is ``ethernet``, ``bond``, ``bridge``, ``vlan``, ``loopback``, ``wifi``, ``dummy``, ``tunnel`` or
-    another word of the manager's. ``renamed_to`` is the name the manager gives to the card it found. ``dns`` are servers as written.
+    another word of the manager's. ``ids`` are further words by which other configurations refer to it (a netplan id, a profile's UUID).
+    ``renamed_to`` is the name the manager gives to the card it found. ``dns`` are servers as written.
     """
 
     manager: Manager
@@ -87,6 +88,7 @@ class InterfaceConfig:
     autostart: bool = True
     uses: tuple[Token, ...] = ()
     master: Token | None = None
+    ids: tuple[str, ...] = ()
     edits: InterfaceEdits = InterfaceEdits()
 
     @property

@@ -130,6 +130,7 @@ class _Reader:
             dns=node.scalars("nameservers", "addresses"),
             autostart=activation is None,
             uses=(*node.scalars("interfaces"), *((link,) if link else ())),
+            ids=(name.value,),
             edits=InterfaceEdits(self._match_any(name, node, match), self._drop_mac(node, match), self._to_dhcp(node, addresses)),
         )
 

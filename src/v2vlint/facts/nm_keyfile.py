@@ -92,6 +92,7 @@ def _interface(ini: IniFile, text: GuestText) -> InterfaceConfig | None:
         autostart=autoconnect is None or autoconnect.value.lower() not in {"false", "no", "0"},
         uses=(parent,) if parent else (),
         master=master,
+        ids=tuple(token.value for key in ("uuid", "id") if (token := _get(ini, "connection", key))),
         edits=_edits(ini, text),
     )
 

@@ -1,0 +1,72 @@
+"""Which services the guest starts at boot: systemd units, SysV start links, OpenRC runlevels."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from v2vlint.facts.registry import provides
+from v2vlint.guest.fs import GuestFS
+
+_UNITS = ("/etc/systemd/system", "/usr/lib/systemd/system", "/lib/systemd/system")
+_INITS = (
+    ("systemd", ("/usr/lib/systemd/systemd", "/lib/systemd/systemd", "/bin/systemd")),
+    ("openrc", ("/sbin/openrc-init", "/sbin/openrc", "/usr/sbin/openrc")),
+    ("upstart", ("/sbin/initctl", "/etc/init/rc.conf")),
+    ("sysv", ("/sbin/init", "/usr/sbin/init", "/etc/inittab")),
+)
+_START = re.compile(r"S\d\d(.+)")
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """``links`` are pairs of a unit name (``sshd.service``) or a plain script name (``sshd``) and the path of the link that enables it.
+
+    ``masked`` are units that can never start.
+    ``init`` is ``systemd``, ``openrc``, ``upstart``, ``sysv``, or empty when the guest has no init program: then nothing can be told.
+    """
+
+    init: str = ""
+    links: tuple[tuple[str, str], ...] = ()
+    masked: frozenset[str] = frozenset()
+
+    @property
+    def enabled(self) -> frozenset[str]:
+        """The names of everything that starts."""
+        return frozenset(name for name, _path in self.links)
+
+    def link(self, name: str) -> str | None:
+        """The path of the first link that enables ``name`` (``.service`` may be left out); None when nothing does."""
+        return next((path for found, path in self.links if found in (name, f"{name}.service")), None)
+
+    def starts(self, *names: str) -> bool | None:
+        """Whether any of these services starts at boot; ``.service`` may be left out. None when it cannot be told."""
+        if not self.init:
+            return None
+        units = {name if "." in name else f"{name}.service" for name in names} - self.masked
+        return bool(self.enabled & (units | set(names)))
+
+
+@provides
+def parse_services(fs: GuestFS) -> Services:
+    """The services of the guest's default boot."""
+    init = next((name for name, paths in _INITS if any(fs.exists(path) or fs.readlink(path) for path in paths)), "")
+    masked = frozenset(name for name in fs.listdir(_UNITS[0]) if fs.readlink(f"{_UNITS[0]}/{name}") == "/dev/null")
+    return Services(init, tuple(link for link in _enabled(fs) if link[0] not in masked), masked)
+
+
+def _enabled(fs: GuestFS) -> Iterator[tuple[str, str]]:
+    for folder in _UNITS:
+        for name in fs.listdir(folder):
+            if name.endswith((".wants", ".requires")):
+                yield from ((unit, f"{folder}/{name}/{unit}") for unit in fs.listdir(f"{folder}/{name}"))
+    for name in fs.listdir(_UNITS[0]):
+        target = fs.readlink(f"{_UNITS[0]}/{name}")
+        if target and target != "/dev/null":
+            yield from ((alias, f"{_UNITS[0]}/{name}") for alias in (name, target.rpartition("/")[2]))
+    for pattern in ("/etc/rc[S2345].d/S*", "/etc/rc.d/rc[2345].d/S*", "/etc/init.d/rc[2345].d/S*", "/etc/rcS.d/S*"):
+        yield from ((match[1], path) for path in fs.glob(pattern) if (match := _START.fullmatch(path.rpartition("/")[2])))
+    yield from (
+        (path.rpartition("/")[2], path) for level in ("sysinit", "boot", "default") for path in fs.glob(f"/etc/runlevels/{level}/*")
+    )
