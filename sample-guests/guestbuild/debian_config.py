@@ -152,7 +152,8 @@ def _initramfs_settings(tree: Path, spec: Spec) -> bool:
     for name in spec.blacklist:
         write(tree, f"etc/modprobe.d/{name}.conf", f"blacklist {name}\n")
     if spec.modules == "list" and spec.initramfs == "dracut":
-        write(tree, "etc/dracut.conf.d/local.conf", f'drivers+=" {" ".join(_LISTED)} "\n')
+        only = f'drivers+=" {" ".join(_LISTED)} "\n'
+        write(tree, "etc/dracut.conf.d/local.conf", f'{only}omit_dracutmodules+=" qemu qemu-net virtiofs "\n')
     elif spec.modules == "list":
         write(tree, "etc/initramfs-tools/conf.d/modules", "MODULES=list\n")
         write(tree, "etc/initramfs-tools/modules", "".join(f"{name}\n" for name in _LISTED))

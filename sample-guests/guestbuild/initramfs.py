@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from guestbuild.cpio import newc
-from guestbuild.kernel import Kernel, database, expand, packed
+from guestbuild.kernel import Kernel, database, dependency_line, expand, packed
 from guestbuild.tools import BuildError
 
 _MICROCODE = {"kernel/x86/microcode/GenuineIntel.bin": bytes(64)}
@@ -62,14 +62,9 @@ def _modules(spec: Initramfs, kernel: Kernel) -> dict[str, bytes]:
     prefix = "lib/modules" if spec.style == "mkinitfs" else "usr/lib/modules"
     home = f"{prefix}/{kernel.version}"
     files = {f"{home}/kernel/{database()[name].path}{kernel.suffix}": packed(kernel, name) for name in names}
-    files[f"{home}/modules.dep"] = "".join(_dep_line(name, set(names), kernel.suffix) for name in names).encode()
+    files[f"{home}/modules.dep"] = "".join(f"{dependency_line(name, set(names), kernel.suffix)}\n" for name in names).encode()
     files[f"{home}/modules.builtin"] = "".join(f"kernel/{database()[name].path}.ko\n" for name in expand(kernel.builtin)).encode()
     return files
-
-
-def _dep_line(name: str, present: set[str], suffix: str) -> str:
-    needed = [other for other in expand((name,)) if other != name and other in present]
-    return f"kernel/{database()[name].path}{suffix}: {' '.join(f'kernel/{database()[other].path}{suffix}' for other in needed)}\n"
 
 
 def _nash(spec: Initramfs, kernel: Kernel) -> bytes:

@@ -83,7 +83,7 @@ def install(kernel: Kernel, tree: Path) -> None:
         path.write_bytes(packed(kernel, name))
     _write_lines(home / "modules.builtin", (f"kernel/{database()[name].path}.ko" for name in builtin))
     _write_lines(home / "modules.order", (f"kernel/{database()[name].path}.ko" for name in modules))
-    _index(kernel, tree)
+    _index(kernel, tree, modules)
     image = tree / kernel.image.lstrip("/")
     image.parent.mkdir(parents=True, exist_ok=True)
     image.write_bytes(vmlinuz(kernel.version))
@@ -113,9 +113,19 @@ def vmlinuz(version: str) -> bytes:
     return bytes(image)
 
 
-def _index(kernel: Kernel, tree: Path) -> None:
+def _index(kernel: Kernel, tree: Path, modules: list[str]) -> None:
     base = tree / kernel.folder.removesuffix("/lib/modules").lstrip("/")
     run("depmod", "-b", base, kernel.version)
+    if kernel.suffix == ".ko.gz":
+        # Debian's depmod cannot read gzip; the text index is what can be said without it.
+        present = set(modules)
+        _write_lines(tree / kernel.home.lstrip("/") / "modules.dep", (dependency_line(name, present, kernel.suffix) for name in modules))
+
+
+def dependency_line(name: str, present: set[str], suffix: str) -> str:
+    """A line of modules.dep, with those dependencies that are ``present``."""
+    needed = [other for other in expand((name,)) if other != name and other in present]
+    return f"kernel/{database()[name].path}{suffix}: {' '.join(f'kernel/{database()[other].path}{suffix}' for other in needed)}".rstrip()
 
 
 def _compress(data: bytes, suffix: str) -> bytes:

@@ -1,0 +1,84 @@
+# v2vlint: `make sample` builds a guest and checks it, `make test` runs everything CI runs. The rest is for developers.
+
+PYTHON ?= python3
+VENV ?= .venv
+SAMPLE ?= rhel9-vsphere
+SAMPLE_DIR ?= build/samples
+# What the tests reach, in per cent. Raise it when it rises; never lower it.
+COVERAGE = 90
+
+BIN = $(VENV)/bin
+SOURCES = src checks pytest_plugin tests sample-guests bench
+
+.PHONY: help
+help:
+	@echo "make sample    build the sample guest $(SAMPLE) into a real image and check it"
+	@echo "make test      what CI runs: linters, types, import contracts, tests with coverage, the wheel"
+	@echo "make lint      only the linters, types and import contracts"
+	@echo "make quick     only the tests that take no images and no boots"
+	@echo "make truth     boot the whole truth table and record it in docs/truth-table.md (hours)"
+	@echo "make bench     measure against virt-inspector and write bench/results.md"
+	@echo "make docs      write the generated pages: docs/rules, docs/schema, the man page"
+
+# Editable installation with everything a developer needs. The stamp follows pyproject.toml.
+$(VENV)/.installed: pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install -q --disable-pip-version-check --upgrade 'pip>=25.1'
+	$(BIN)/python -m pip install -q --disable-pip-version-check --editable '.[pytest]' --group dev
+	@touch $@
+
+.PHONY: venv
+venv: $(VENV)/.installed
+
+.PHONY: packages
+packages:
+	@.ci/packages
+
+.PHONY: sample
+sample: packages venv
+	@mkdir -p $(SAMPLE_DIR)
+	$(BIN)/python sample-guests/build.py $(SAMPLE) -o $(SAMPLE_DIR)
+	-$(BIN)/v2vlint check $(SAMPLE_DIR)/$(SAMPLE).qcow2
+
+.PHONY: lint
+lint: venv
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy $(SOURCES)
+	$(BIN)/lint-imports
+
+.PHONY: test
+test: packages venv lint wheel
+	rm -f .coverage .coverage.*
+	$(BIN)/coverage run -m pytest -n 2 --dist loadgroup -m 'not truth'
+	$(BIN)/coverage combine -q
+	$(BIN)/coverage report --skip-covered --fail-under=$(COVERAGE)
+
+.PHONY: quick
+quick: venv
+	$(BIN)/python -m pytest -q -m 'not slow and not truth'
+
+# The wheel, installed alone into a clean environment: both commands must start from it.
+.PHONY: wheel
+wheel: venv
+	rm -rf build/wheel build/clean
+	$(BIN)/python -m build -q --wheel --outdir build/wheel
+	$(PYTHON) -m venv build/clean
+	build/clean/bin/python -m pip install -q --disable-pip-version-check "$$(ls build/wheel/*.whl)[pytest]"
+	cd build && clean/bin/v2vlint --version && clean/bin/pytest --version
+
+.PHONY: truth
+truth: packages venv
+	$(BIN)/python -m pytest -m truth -s
+
+.PHONY: bench
+bench: packages venv
+	$(BIN)/python bench/run.py --output bench/results.md
+
+.PHONY: docs
+docs: venv
+	$(BIN)/v2vlint rules --write docs/rules
+
+.PHONY: clean
+clean:
+	rm -rf build dist .coverage .coverage.* .mypy_cache .ruff_cache .pytest_cache .import_linter_cache

@@ -1,0 +1,43 @@
+"""The sample guests beside this package: all recipes, and their images, built once per cache."""
+
+from __future__ import annotations
+
+import fcntl
+import functools
+import hashlib
+from pathlib import Path
+
+from guestbuild.debian import cache_dir
+from guestbuild.image import build
+from guestbuild.recipe import Recipe, load
+from guestbuild.tools import BuildError
+
+HOME = Path(__file__).resolve().parents[1]
+
+
+@functools.cache
+def recipes() -> dict[str, Recipe]:
+    """All recipes by id."""
+    return {path.parent.name: load(path.parent) for path in sorted(HOME.glob("*/guest.toml"))}
+
+
+def build_guest(name: str, output: Path) -> tuple[Path, ...]:
+    """Build one guest into ``output``; the paths of its disks in order."""
+    if name not in recipes():
+        raise BuildError(f"no sample guest {name!r}; there are {', '.join(recipes())}")
+    return build(recipes()[name], HOME / name, output)
+
+
+def cached(name: str) -> tuple[Path, ...]:
+    """The disks of one guest from the cache (see :func:`guestbuild.debian.cache_dir`), built when its recipe or the builder changed."""
+    sources = [*sorted((HOME / "guestbuild").glob("*.*")), *sorted(path for path in (HOME / name).rglob("*") if path.is_file())]
+    digest = hashlib.sha256(b"".join(path.read_bytes() for path in sources)).hexdigest()[:12]
+    folder = cache_dir() / "samples" / f"{name}-{digest}"
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / ".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        done = folder / ".done"
+        if not done.exists():
+            build_guest(name, folder)
+            done.touch()
+    return tuple(sorted(folder.glob("*.qcow2")))

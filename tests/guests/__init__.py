@@ -1,0 +1,1 @@
+"""Real Debian guests, stock and with one deliberate defect each."""
