@@ -5,6 +5,7 @@ from __future__ import annotations
 from v2vlint.facts.bls import BlsEntries, BlsEntry
 from v2vlint.facts.boot_choices import BootChoice, BootChoices
 from v2vlint.facts.boot_entry import BootEntry, BootMenu
+from v2vlint.facts.boot_needs import BootNeeds, NeededMount, volume_of
 from v2vlint.facts.boot_path import BootPath, BootPaths, DriveFate, Means, ModuleFate
 from v2vlint.facts.bootloader import Bootloader, Unused
 from v2vlint.facts.cmdline import KernelArg, KernelCmdline, all_args, last_arg
@@ -67,6 +68,7 @@ __all__ = [
     "BootChoices",
     "BootEntry",
     "BootMenu",
+    "BootNeeds",
     "BootPath",
     "BootPaths",
     "Bootloader",
@@ -127,6 +129,7 @@ __all__ = [
     "Mover",
     "Multipath",
     "NameKind",
+    "NeededMount",
     "Nic",
     "NotApplicable",
     "OsInfo",
@@ -156,4 +159,5 @@ __all__ = [
     "last_arg",
     "name_kind",
     "provides",
+    "volume_of",
 ]

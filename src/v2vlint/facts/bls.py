@@ -22,6 +22,7 @@ from v2vlint.model.place import Token, WholeFile
 FOLDERS = ("/boot/loader/entries", "/boot/efi/loader/entries", "/efi/loader/entries", "/loader/entries")
 MAX_ENTRIES = 500
 _FIELD = re.compile(r"\s*(\S+)\s+(.*?)\s*$")
+_MACHINE_ID = re.compile(r"[0-9a-f]{32}")
 _SEGMENT = re.compile(r"\d+|[A-Za-z]+|[~+^]")
 
 
@@ -48,9 +49,10 @@ class BlsEntry:
 
 @dataclass(frozen=True, slots=True)
 class BlsEntries:
-    """All entries of all folders that loaders look in; ``of`` gives those of one folder."""
+    """All entries of all folders that loaders look in. ``machine_id`` is the guest's own, empty while it has none (a template)."""
 
     entries: tuple[BlsEntry, ...] = ()
+    machine_id: str = ""
 
     def of(self, folder: str) -> tuple[BlsEntry, ...]:
         """The entries in ``folder``, by name."""
@@ -60,7 +62,10 @@ class BlsEntries:
 @provides
 def parse_bls(fs: GuestFS) -> BlsEntries:
     """Entries below every known folder; one seen through a second path (a link or bind) counts once per path."""
-    return BlsEntries(tuple(entry for folder in FOLDERS for entry in bls_folder(fs, folder)))
+    entries = tuple(entry for folder in FOLDERS for entry in bls_folder(fs, folder))
+    text = fs.text("/etc/machine-id")
+    own = text.content.strip() if text else ""
+    return BlsEntries(entries, own if _MACHINE_ID.fullmatch(own) else "")
 
 
 def bls_folder(fs: GuestFS, folder: str) -> tuple[BlsEntry, ...]:

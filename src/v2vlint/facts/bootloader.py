@@ -24,6 +24,7 @@ from v2vlint.model.osinfo import OsInfo
 from v2vlint.model.place import Where, WholeFile
 
 GRUB_CONFIGS = ("/boot/grub/grub.cfg", "/boot/grub2/grub.cfg")
+MKCONFIGS = ("/usr/sbin/grub2-mkconfig", "/sbin/grub2-mkconfig", "/usr/sbin/grub-mkconfig", "/sbin/grub-mkconfig")
 _VENDORS = {"rhel": "redhat", "ol": "redhat", "almalinux": "almalinux", "rocky": "rocky", "opensuse-leap": "opensuse", "sles": "sles"}
 
 
@@ -40,13 +41,14 @@ class Bootloader:
     """``menus`` are the menus that may come up, the likeliest first: one, or one per firmware when both can start the guest.
 
     No menu means that no supported loader was found; ``reason`` then says what was looked for, and ``other`` names a loader whose
-    configuration is not understood (``lilo``, ``zipl``…) or an image-based system that needs none.
+    configuration is not understood (``lilo``, ``zipl``…). ``mkconfig`` is the guest's own grub-mkconfig, empty when it has none.
     """
 
     menus: tuple[BootMenu, ...] = ()
     unused: tuple[Unused, ...] = ()
     reason: str = ""
     other: str = ""
+    mkconfig: str = ""
 
     @property
     def loader(self) -> str:
@@ -90,9 +92,9 @@ def find_bootloader(fs: GuestFS, blocks: BlockTable, efi: Efi, firmware: Firmwar
     finder = _Finder(fs, blocks, efi, firmware, os)
     menus = list(finder.live())
     unused = tuple(finder.left_over(menus))
-    if menus:
-        return Bootloader(tuple(menus), unused)
-    return Bootloader((), unused, "no GRUB, systemd-boot, extlinux or unified kernel image was found", _other(fs))
+    reason = "" if menus else "no GRUB, systemd-boot, extlinux or unified kernel image was found"
+    mkconfig = next((path for path in MKCONFIGS if fs.exists(path)), "")
+    return Bootloader(tuple(menus), unused, reason, "" if menus else _other(fs), mkconfig)
 
 
 def _other(fs: GuestFS) -> str:

@@ -20,6 +20,7 @@ _KERNEL = re.compile(
 _LASTING_IDS = re.compile(r"/dev/disk/by-id/(?:dm-name-|dm-uuid-(?:LVM|CRYPT)|lvm-pv-uuid-|md-uuid-|md-name-)")
 _HARDWARE = re.compile(r"/dev/disk/(?:by-path|by-id|by-dname|by-diskseq)/.+|/dev/disk/azure/.+")
 _PART = re.compile(r"-part(\d+)$")
+_MULTIPATH = re.compile(r"/dev/mapper/(?:mpath[a-z]+|[0-9a-f]{17}|[0-9a-f]{33})(?:(?:-part|_part|p)?(\d+))?")
 _TAGS = ("UUID", "LABEL", "PARTUUID", "PARTLABEL")
 _NO_CONTENT = frozenset(
     {"21686148-6449-6e6f-744e-656564454649", "e3c9e316-0b5c-4db8-817d-f92df00215ae", "0x5", "0x05", "0xf", "0x0f", "0x85", "0x41"}
@@ -104,14 +105,16 @@ class Devices:
             inside = self.blocks.children(container.name) if container else ()
             return inside[0] if len(inside) == 1 else None
         if name_kind(spec) is NameKind.HARDWARE:
-            return self._by_hardware(spec)
-        return self.blocks.resolve(spec)
+            return self._of_only_disk(_PART.search(spec))
+        found = self.blocks.resolve(spec)
+        multipath = None if found else _MULTIPATH.fullmatch(spec)
+        return self._of_only_disk(multipath) if multipath else found
 
-    def _by_hardware(self, spec: str) -> BlockDevice | None:
+    def _of_only_disk(self, match: re.Match[str] | None) -> BlockDevice | None:
+        """The partition whose number the match shows, or the disk, when there is just one disk that can be meant."""
         if len(self.blocks.disks) != 1:
             return None
-        match = _PART.search(spec)
-        number, kind = (int(match[1]), "partition") if match else (0, "disk")
+        number, kind = (int(match[1][:6]), "partition") if match and match[1] else (0, "disk")
         found = [device for device in self.blocks if device.kind == kind and device.number == number]
         return found[0] if len(found) == 1 else None
 

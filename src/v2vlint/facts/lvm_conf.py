@@ -43,18 +43,25 @@ class LvmFilter:
     where: Span
 
     def accepts(self, *paths: str) -> bool | None:
-        """Whether a device known by these paths passes: the first pattern matching any of them decides; None for an unreadable pattern.
+        """Whether a device known by these paths passes: each path's first matching pattern decides, and one accepted path suffices.
+
+        None for an unreadable pattern. A path that nothing matches is accepted.
 
         Paths are cut at 32 characters: a hostile pattern may take time exponential in their length.
         """
+        verdicts = [self._verdict(path[:MAX_PATH]) for path in paths]
+        if True in verdicts or "unreadable" in verdicts:
+            return True if True in verdicts else None
+        return False not in verdicts
+
+    def _verdict(self, path: str) -> bool | str | None:
         for pattern in self.patterns:
             try:
-                matches = len(pattern.regex) <= MAX_PATTERN and any(re.search(pattern.regex, path[:MAX_PATH]) for path in paths)
+                if len(pattern.regex) <= MAX_PATTERN and re.search(pattern.regex, path):
+                    return pattern.accept
             except (re.error, RecursionError):
-                return None
-            if matches:
-                return pattern.accept
-        return True
+                return "unreadable"
+        return None
 
 
 @dataclass(frozen=True, slots=True)

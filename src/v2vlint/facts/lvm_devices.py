@@ -27,11 +27,15 @@ class LvmDevice:
 
 @dataclass(frozen=True, slots=True)
 class LvmDevices:
-    """The entries of the devices file; empty when there is none (``exists`` is false)."""
+    """The entries of the devices file; empty when there is none (``exists`` is false).
+
+    ``refreshes``: newer LVM notes the machine's UUID there, and looks for the volumes anew when it changes.
+    """
 
     entries: tuple[LvmDevice, ...] = ()
     where: WholeFile = WholeFile(f"{FOLDER}/system.devices")
     exists: bool = False
+    refreshes: bool = False
 
 
 @provides
@@ -46,4 +50,5 @@ def parse_lvm_devices(fs: GuestFS) -> LvmDevices:
         if not line.is_blank() and "IDTYPE" in fields:
             id_type, id_name, device, pvid = (fields.get(key, "") for key in ("IDTYPE", "IDNAME", "DEVNAME", "PVID"))
             found.append(LvmDevice(id_type, id_name, device, pvid, line.where))
-    return LvmDevices(tuple(found), exists=True)
+    refreshes = any(line.text.startswith(("PRODUCT_UUID=", "HOSTNAME=")) for line in text.lines())
+    return LvmDevices(tuple(found), exists=True, refreshes=refreshes)
