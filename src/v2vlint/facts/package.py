@@ -1,0 +1,23 @@
+"""One installed package."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from v2vlint.model.place import Where
+
+
+@dataclass(frozen=True, slots=True)
+class Package:
+    """A package. ``version`` is as its manager prints it (with epoch and revision); ``arch`` may be empty where that is not recorded.
+
+    ``where`` is its entry in the database, or the database when that is binary.
+    """
+
+    name: str
+    version: str
+    arch: str
+    where: Where
+
+    def __str__(self) -> str:
+        return f"{self.name} {self.version}"
