@@ -6,6 +6,7 @@ first, and a tenth says how many more there are. The summary has them all.
 
 from __future__ import annotations
 
+import hashlib
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -13,7 +14,7 @@ from dataclasses import dataclass
 from v2vlint.model.finding import Severity
 from v2vlint.model.place import Span, Where
 from v2vlint.model.report import Fate, ImageReport, Report
-from v2vlint.report import markdown, words
+from v2vlint.report import markdown, text, words
 from v2vlint.report.escape import visible
 from v2vlint.report.walk import Hit, gaps, hits, logical_name
 
@@ -39,17 +40,24 @@ class Annotation:
         return f"::{self.level} {properties}::{'%0A'.join(_data(line) for line in self.lines if line)}"
 
 
-def _data(text: str) -> str:
+def _data(line: str) -> str:
     """One line of a message: percent signs would be read as escapes, line ends would end the command."""
-    return visible(text).replace("%", "%25")
+    return visible(line).replace("%", "%25")
 
 
-def _property(text: str) -> str:
-    return _data(text).replace(":", "%3A").replace(",", "%2C")
+def _property(value: str) -> str:
+    return _data(value).replace(":", "%3A").replace(",", "%2C")
 
 
 def render(report: Report) -> str:
-    """One command per line."""
+    """The report as text, between marks that keep the runner from taking guest text for commands, then one command per annotation."""
+    body = text.render(report)
+    token = f"v2vlint-{hashlib.sha256(body.encode('utf-8', 'surrogatepass')).hexdigest()}"
+    return f"::stop-commands::{token}\n{body.rstrip()}\n::{token}::\n{commands(report)}"
+
+
+def commands(report: Report) -> str:
+    """One workflow command per line."""
     by_level: defaultdict[str, list[Annotation]] = defaultdict(list)
     for one in _annotations(report):
         by_level[one.level].append(one)

@@ -12,7 +12,7 @@ from v2vlint.report.escape import visible
 from v2vlint.report.walk import Hit, Tally, gaps, hits, tally
 
 _SPECIAL = re.compile(
-    r"[\\`*\[\]<>|~$]|(?<!\w)_|_(?!\w)|&(?=[#\w])|:(?=//|(?:[a-z_+-][\w+-]*|100|1234):)|(?<=\bwww)\.|^[#+-]|^\d+(?=[.)](?:\s|$))"
+    r"[\\`*\[\]<>|~$]|(?<![^\W_])_|_(?![^\W_])|&(?=[#\w])|:(?=//|(?:[a-z_+-][\w+-]*|100|1234):)|(?<=\bwww)\.|^[#+-]|^\d+(?=[.)](?:\s|$))"
 )
 _REFERENCE = re.compile(r"(?<!\w)([@#])(?=\w)|(?<!\w)(GH-)(?=\d)")
 _SIGNS = {Fate.PASS: "✓", Fate.FAIL: "✗", Fate.UNKNOWN: "?", Fate.SKIPPED: "–"}

@@ -190,6 +190,7 @@ def _artifact(path: str) -> Json:
 
 def _uri(path: str) -> str:
     """A relative URI reference: undecodable bytes, colons and all else are percent-encoded; ``..`` and the leading slash go."""
+    path = re.sub("[\ud800-\udc7f\udd00-\udfff]", "?", path)
     steps = [step for step in path.split("/") if step not in {"", ".", ".."}]
     return quote("/".join(steps).encode("utf-8", "surrogateescape")) or "."
 
