@@ -23,8 +23,8 @@ _START = re.compile(r"S\d\d(.+)")
 class Services:
     """``links`` are pairs of a unit name (``sshd.service``) or a plain script name (``sshd``) and the path of the link that enables it.
 
-    ``masked`` are units that can never start.
-    ``init`` is ``systemd``, ``openrc``, ``upstart``, ``sysv``, or empty when the guest has no init program: then nothing can be told.
+    ``masked`` are units that can never start. ``init`` is ``systemd``, ``openrc``, ``upstart``, ``sysv``, or empty when the guest has no
+    init program: then nothing can be told.
     """
 
     init: str = ""
