@@ -10,7 +10,9 @@ from v2vlint.facts.boot_path import BootPath, BootPaths, DriveFate, Means, Modul
 from v2vlint.facts.bootloader import Bootloader, Unused
 from v2vlint.facts.cmdline import KernelArg, KernelCmdline, all_args, last_arg
 from v2vlint.facts.command_lines import CommandLines
+from v2vlint.facts.compile_flags import CompileFlags
 from v2vlint.facts.consoles import Console, Consoles
+from v2vlint.facts.cpu_needs import BinaryNeed, CpuNeeds
 from v2vlint.facts.crypttab import Crypttab, CrypttabEntry
 from v2vlint.facts.device_map import DeviceMap, DriveMapping
 from v2vlint.facts.device_mentions import DeviceMention, DeviceMentions
@@ -21,6 +23,7 @@ from v2vlint.facts.fstab import Fstab, FstabEntry
 from v2vlint.facts.generator import GeneratorConfig
 from v2vlint.facts.grub_default import GrubDefaults, GrubSetting
 from v2vlint.facts.grub_install import GrubInstall
+from v2vlint.facts.huge_pages import HugePageReserve, HugePages
 from v2vlint.facts.initramfs import Initramfs
 from v2vlint.facts.initramfs_config import InitramfsConfig
 from v2vlint.facts.initramfses import Initramfses
@@ -31,10 +34,13 @@ from v2vlint.facts.lvm_devices import LvmDevice, LvmDevices
 from v2vlint.facts.mdadm_conf import MdadmConf, MdArray
 from v2vlint.facts.modprobe import Modprobe, ModprobeCommand
 from v2vlint.facts.multipath import Multipath
+from v2vlint.facts.package import Package
+from v2vlint.facts.packages import Packages
 from v2vlint.facts.pe import PeImage, PeSection
 from v2vlint.facts.registry import provides
 from v2vlint.facts.resume_conf import ResumeConf
 from v2vlint.facts.root_stack import RootStack
+from v2vlint.facts.samples import sample_boot, sample_bzimage, sample_elf, sample_initramfs, sample_kernel
 from v2vlint.guest.fs import GuestFS
 from v2vlint.guest.text import GuestText, Line
 from v2vlint.model.blocks import BlockDevice, BlockTable, kernel_position
@@ -60,6 +66,7 @@ __all__ = [
     "AppendInitramfs",
     "Applicability",
     "Audience",
+    "BinaryNeed",
     "BlockDevice",
     "BlockTable",
     "BlsEntries",
@@ -73,10 +80,12 @@ __all__ = [
     "BootPaths",
     "Bootloader",
     "CommandLines",
+    "CompileFlags",
     "Console",
     "Consoles",
     "Controller",
     "CopyFile",
+    "CpuNeeds",
     "Crypttab",
     "CrypttabEntry",
     "Delete",
@@ -105,6 +114,8 @@ __all__ = [
     "GrubSetting",
     "GuestFS",
     "GuestText",
+    "HugePageReserve",
+    "HugePages",
     "Initramfs",
     "InitramfsConfig",
     "Initramfses",
@@ -133,6 +144,8 @@ __all__ = [
     "Nic",
     "NotApplicable",
     "OsInfo",
+    "Package",
+    "Packages",
     "PeImage",
     "PeSection",
     "Presence",
@@ -159,5 +172,10 @@ __all__ = [
     "last_arg",
     "name_kind",
     "provides",
+    "sample_boot",
+    "sample_bzimage",
+    "sample_elf",
+    "sample_initramfs",
+    "sample_kernel",
     "volume_of",
 ]
