@@ -19,7 +19,8 @@ _LEASES = (
 _SEEDS = ("/var/lib/systemd/random-seed", "/var/lib/urandom/random-seed", "/var/lib/random-seed", "/var/lib/misc/random-seed")
 _KEY_MAKERS = (
     "/usr/lib/systemd/system/sshd-keygen@.service", "/usr/lib/systemd/system/sshd-keygen.service",
-    "/usr/lib/systemd/system/sshdgenkeys.service", "/usr/sbin/sshd-gen-keys-start", "/etc/rc.d/init.d/sshd", "/usr/lib/systemd/system/ssh-keygen.service",
+    "/usr/lib/systemd/system/sshdgenkeys.service", "/usr/sbin/sshd-gen-keys-start", "/etc/rc.d/init.d/sshd",
+    "/usr/lib/systemd/system/ssh-keygen.service",
 )  # fmt: skip
 _LOGS = (
     "/var/log/*.gz",

@@ -7,7 +7,7 @@ import ipaddress
 import re
 from dataclasses import dataclass
 
-from v2vlint.facts.net_names import NameKind, is_glob, name_kind
+from v2vlint.facts.net_names import IfNameKind, is_glob, ifname_kind
 from v2vlint.model.fix import ReplaceText
 from v2vlint.model.place import Span, Token
 
@@ -156,4 +156,4 @@ def kind_of_name(name: str) -> str:
     for prefix, kind in (("bond", "bond"), ("team", "team"), ("br", "bridge"), ("vmbr", "bridge"), ("wl", "wifi"), ("dummy", "dummy")):
         if name.startswith(prefix):
             return kind
-    return "tunnel" if name_kind(name) is NameKind.VIRTUAL else "ethernet"
+    return "tunnel" if ifname_kind(name) is IfNameKind.VIRTUAL else "ethernet"

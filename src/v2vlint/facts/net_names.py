@@ -11,7 +11,7 @@ _GLOB = re.compile(r"[*?\[]")
 _TAIL = r"(?:f\d+)?(?:np?\w+|d\d+)?(?:v\d+)?"
 
 
-class NameKind(enum.StrEnum):
+class IfNameKind(enum.StrEnum):
     """The source of a name."""
 
     KERNEL = "kernel"
@@ -26,25 +26,25 @@ class NameKind(enum.StrEnum):
 
 
 _KINDS = (
-    (NameKind.KERNEL, re.compile(r"(?:eth|hsn|wlan|usb|ib)\d+")),
-    (NameKind.MAC, re.compile(r"(?:en|eth|wl|ww)x[0-9a-f]{12}")),
-    (NameKind.XEN, re.compile(r"enX\d+")),
-    (NameKind.ONBOARD, re.compile(rf"(?:en|wl|ww|ib)o\d+{_TAIL}")),
-    (NameKind.SLOT, re.compile(rf"(?:en|wl|ww|ib)(?:P\d+)?s\d+{_TAIL}")),
-    (NameKind.PATH, re.compile(rf"(?:en|wl|ww|ib)(?:P\d+)?p\d+s\d+{_TAIL}(?:u\d+)*(?:c\d+)?(?:i\d+)?")),
-    (NameKind.PATH, re.compile(r"en[acdiv]\w+")),
-    (NameKind.BIOSDEVNAME, re.compile(r"(?:em\d+|p\d+p\d+)(?:_\d+)?")),
-    (NameKind.VIRTUAL, re.compile(
+    (IfNameKind.KERNEL, re.compile(r"(?:eth|hsn|wlan|usb|ib)\d+")),
+    (IfNameKind.MAC, re.compile(r"(?:en|eth|wl|ww)x[0-9a-f]{12}")),
+    (IfNameKind.XEN, re.compile(r"enX\d+")),
+    (IfNameKind.ONBOARD, re.compile(rf"(?:en|wl|ww|ib)o\d+{_TAIL}")),
+    (IfNameKind.SLOT, re.compile(rf"(?:en|wl|ww|ib)(?:P\d+)?s\d+{_TAIL}")),
+    (IfNameKind.PATH, re.compile(rf"(?:en|wl|ww|ib)(?:P\d+)?p\d+s\d+{_TAIL}(?:u\d+)*(?:c\d+)?(?:i\d+)?")),
+    (IfNameKind.PATH, re.compile(r"en[acdiv]\w+")),
+    (IfNameKind.BIOSDEVNAME, re.compile(r"(?:em\d+|p\d+p\d+)(?:_\d+)?")),
+    (IfNameKind.VIRTUAL, re.compile(
         r"(?:lo|bond|team|br|virbr|docker|vlan|dummy|tun|tap|wg|ppp|sit|gre|ipip|veth|vnet|ovs|macvlan|ipvlan|vxlan|lxcbr|lxdbr|vmbr|cni)"
         r"[-\w]*"
     )),
 )  # fmt: skip
 
 
-def name_kind(name: str) -> NameKind:
+def ifname_kind(name: str) -> IfNameKind:
     """The kind of an interface name; a VLAN's or alias' (``ens192.10``, ``eth0:1``) is that of its parent."""
     base = parent_name(name)
-    return next((kind for kind, pattern in _KINDS if pattern.fullmatch(base)), NameKind.CUSTOM)
+    return next((kind for kind, pattern in _KINDS if pattern.fullmatch(base)), IfNameKind.CUSTOM)
 
 
 def parent_name(name: str) -> str:
@@ -54,7 +54,7 @@ def parent_name(name: str) -> str:
 
 def is_topology_name(name: str) -> bool:
     """Whether udev made the name from the place of the card (``ens192``, ``enp3s0f1``, ``eno1``), which changes with the hardware."""
-    return name_kind(name) in {NameKind.ONBOARD, NameKind.SLOT, NameKind.PATH}
+    return ifname_kind(name) in {IfNameKind.ONBOARD, IfNameKind.SLOT, IfNameKind.PATH}
 
 
 def is_vmware_name(name: str) -> bool:

@@ -12,7 +12,7 @@ from v2vlint.facts.interface import InterfaceConfig, Manager, Method
 from v2vlint.facts.interfaces import Interfaces
 from v2vlint.facts.name_policy import NamePolicy
 from v2vlint.facts.net_managers import NetManagers
-from v2vlint.facts.net_names import NameKind, is_glob, is_vmware_name, matches, name_kind, parent_name
+from v2vlint.facts.net_names import IfNameKind, is_glob, is_vmware_name, matches, ifname_kind, parent_name
 from v2vlint.facts.netifrc import Netifrc
 from v2vlint.facts.netplan import Netplan
 from v2vlint.facts.networkd import Networkd
@@ -120,16 +120,16 @@ class Network:
         return self._unpinned(name, target)
 
     def _unpinned(self, name: str, target: Target) -> Survival:
-        kind = name_kind(name)
-        if kind in (NameKind.VIRTUAL, NameKind.CUSTOM):
+        kind = ifname_kind(name)
+        if kind in (IfNameKind.VIRTUAL, IfNameKind.CUSTOM):
             return Survival.UNSURE if self.pin_of(name) else Survival.KEPT
-        if kind is NameKind.KERNEL:
+        if kind is IfNameKind.KERNEL:
             return self._kernel_name(name, target)
-        if self.policy.predictable is False and kind is not NameKind.BIOSDEVNAME:
+        if self.policy.predictable is False and kind is not IfNameKind.BIOSDEVNAME:
             return Survival.KEPT
-        if kind is NameKind.MAC:
+        if kind is IfNameKind.MAC:
             return Survival.UNSURE if target.keeps_mac else Survival.LOST
-        if kind is NameKind.XEN:
+        if kind is IfNameKind.XEN:
             return Survival.KEPT if target.hypervisor == "xen" else Survival.LOST
         return self._place_name(name, kind, target)
 
@@ -138,8 +138,8 @@ class Network:
             return Survival.KEPT
         return Survival.UNSURE if target.hypervisor == "xen" else Survival.LOST
 
-    def _place_name(self, name: str, kind: NameKind, target: Target) -> Survival:
-        if kind is NameKind.BIOSDEVNAME or target.hypervisor in ("any", *_BUS_NAMES):
+    def _place_name(self, name: str, kind: IfNameKind, target: Target) -> Survival:
+        if kind is IfNameKind.BIOSDEVNAME or target.hypervisor in ("any", *_BUS_NAMES):
             return Survival.LOST
         return Survival.LOST if is_vmware_name(parent_name(name)) and target.hypervisor != "vmware" else Survival.UNSURE
 
