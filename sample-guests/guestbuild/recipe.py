@@ -112,17 +112,21 @@ class Disk:
 
 @dataclass(frozen=True, slots=True)
 class Expect:
-    """One finding to expect: ``place`` is ``PATH:LINE``, ``PATH`` or a device's name."""
+    """One finding to expect: ``place`` is ``PATH:LINE``, ``PATH`` or a device; ``root`` is the root's device when there are several."""
 
     rule: str
     place: str
     severity: str
     target: str = "kvm"
+    root: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
-    """A whole ``guest.toml``. ``targets`` are the targets to check; ``expect`` lists every finding of warning or error there."""
+    """A whole ``guest.toml``. ``targets`` are the targets to check; ``expect`` lists every finding of warning or error there.
+
+    Findings that only inform may be listed, too: then they must be there.
+    """
 
     id: str
     title: str

@@ -1,0 +1,159 @@
+"""Measure ``v2vlint check`` against ``virt-inspector`` on the same images in the same run, and write a Markdown table.
+
+``bench/run.py [IMAGE…] [--repeat N] [--output FILE]``. Without images: a stock Debian guest of the cache and two sample guests. Wall time,
+processor time and peak memory are those of the whole process with all its descendants, as the kernel accounts them (wait4). Runs alternate
+between the two programs, after one run each that does not count; the table gives medians.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import platform
+import shutil
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+sys.path.insert(0, str(HERE.parent / "sample-guests"))
+
+from guestbuild.debian import Spec, build  # noqa: E402
+from guestbuild.samples import cached  # noqa: E402
+
+EMULATED = {"LIBGUESTFS_BACKEND": "direct", "LIBGUESTFS_BACKEND_SETTINGS": "force_tcg"}
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """What one run took: seconds on the clock, seconds of processor, MiB at the peak."""
+
+    wall: float
+    cpu: float
+    memory: float
+
+
+@dataclass(frozen=True, slots=True)
+class Program:
+    """A program to measure, and the exit codes that mean it did its work."""
+
+    name: str
+    command: tuple[str, ...]
+    good: frozenset[int]
+
+
+def measure(program: Program, images: tuple[Path, ...], environment: Mapping[str, str]) -> Usage:
+    """Run the program once on the disks of one guest; RuntimeError with its last words when it does not do its work."""
+    words = [*program.command, *_arguments(program, images)]
+    start = time.monotonic()
+    with subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, env={**os.environ, **environment}) as process:
+        errors = process.stderr.read() if process.stderr else b""
+        _pid, status, used = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(status)
+    if process.returncode not in program.good:
+        raise RuntimeError(f"{' '.join(words)} exited {process.returncode}: {errors.decode(errors='replace').strip()[-500:]}")
+    return Usage(time.monotonic() - start, used.ru_utime + used.ru_stime, used.ru_maxrss / 1024)
+
+
+def _arguments(program: Program, images: tuple[Path, ...]) -> list[str]:
+    if program.name == "v2vlint":
+        return ["+".join(map(str, images))]
+    return [word for image in images for word in ("-a", str(image))]
+
+
+def compare(images: tuple[Path, ...], repeat: int, programs: tuple[Program, ...], environment: Mapping[str, str]) -> dict[str, Usage]:
+    """The median usage of each program over ``repeat`` alternating runs."""
+    for program in programs:
+        measure(program, images, environment)
+    runs: dict[str, list[Usage]] = {program.name: [] for program in programs}
+    for _round in range(repeat):
+        for program in programs:
+            runs[program.name].append(measure(program, images, environment))
+    return {name: _median(used) for name, used in runs.items()}
+
+
+def _median(runs: list[Usage]) -> Usage:
+    return Usage(*(statistics.median(getattr(run, field) for run in runs) for field in ("wall", "cpu", "memory")))
+
+
+def accelerated() -> bool:
+    """Whether QEMU really runs a guest under KVM here: the device may be there and not work."""
+    if not os.access("/dev/kvm", os.R_OK | os.W_OK):
+        return False
+    done = subprocess.run(["libguestfs-test-tool"], capture_output=True, env={**os.environ, "LIBGUESTFS_BACKEND": "direct"}, check=False)
+    return done.returncode == 0 and b"accel=kvm" in done.stdout + done.stderr
+
+
+def report(results: Mapping[str, Mapping[str, Usage]], repeat: int, kvm: bool) -> Iterator[str]:
+    """The lines of the Markdown page."""
+    yield "# v2vlint check against virt-inspector\n"
+    appliance = "virt-inspector uses KVM" if kvm else "no usable KVM: virt-inspector's appliance is emulated"
+    yield f"{datetime.now(UTC):%Y-%m-%d}, {_machine()}, {appliance}.  "
+    yield f"{_version('v2vlint')}; {_version('virt-inspector')}; Python {platform.python_version()}.  "
+    yield f"Medians of {repeat} alternating runs of the whole process, after one that does not count. Written by `make bench`.\n"
+    yield "| guest | program | wall s | CPU s | peak MiB | wall, times faster |"
+    yield "|---|---|---:|---:|---:|---:|"
+    for guest, usages in results.items():
+        slowest = max(usage.wall for usage in usages.values())
+        for name, used in usages.items():
+            yield f"| {guest} | {name} | {used.wall:.2f} | {used.cpu:.2f} | {used.memory:.0f} | {slowest / used.wall:.1f} |"
+    yield ""
+    yield "`v2vlint check` reads the kernels' modules and the initramfs, judges every rule and forecasts the boot; `virt-inspector` lists"
+    yield "operating system, mount points and applications. Neither does the other's work."
+
+
+def _machine() -> str:
+    processor = platform.machine()
+    for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
+        if line.startswith("model name"):
+            processor = line.partition(":")[2].strip()
+            break
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") >> 30
+    return f"{processor}, {os.cpu_count()} cores, {memory} GiB, Linux {platform.release()}"
+
+
+def _version(program: str) -> str:
+    words = [sys.executable, "-m", "v2vlint", "--version"] if program == "v2vlint" else [program, "--version"]
+    return subprocess.run(words, capture_output=True, text=True, check=True).stdout.strip()
+
+
+def _guests(images: list[str]) -> dict[str, tuple[Path, ...]]:
+    if images:
+        return {image: tuple(map(Path, image.split("+"))) for image in images}
+    stock, logical = Spec(), Spec(lvm=True)
+    found = {f"Debian 12, {spec.name}": (build(spec, verbose=True),) for spec in (stock, logical)}
+    return {**found, **{f"sample guest {name}": cached(name) for name in ("rhel9-vsphere", "two-disks")}}
+
+
+def main() -> int:
+    """Measure and print, or write, the page."""
+    parser = argparse.ArgumentParser(description="Measure v2vlint check against virt-inspector.")
+    parser.add_argument("images", nargs="*", metavar="IMAGE", help="guests to measure on, disks joined by +")
+    parser.add_argument("--repeat", type=int, default=3, help="runs that count (3)")
+    parser.add_argument("--output", type=Path, help="file to write (stdout)")
+    options = parser.parse_args()
+    if shutil.which("virt-inspector") is None:
+        sys.stderr.write("virt-inspector is not installed (see packages.apt)\n")
+        return 1
+    programs = (
+        Program("v2vlint", (sys.executable, "-m", "v2vlint", "check"), frozenset({0, 1})),
+        Program("virt-inspector", ("virt-inspector",), frozenset({0})),
+    )
+    kvm = accelerated()
+    environment = {} if kvm else EMULATED
+    results = {name: compare(disks, options.repeat, programs, environment) for name, disks in _guests(options.images).items()}
+    text = "\n".join(report(results, options.repeat, kvm)) + "\n"
+    if options.output:
+        options.output.write_text(text, encoding="utf-8")
+    else:
+        print(text, end="")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
