@@ -1,0 +1,96 @@
+"""A target's hardware in QEMU's words: everything on the command line but disk images and channels. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from v2vlint.model.errors import UsageError
+from v2vlint.model.target import Firmware, Hardware, Target
+
+_HBAS = frozenset(
+    {
+        "am53c974", "dc390", "lsi", "lsi53c810", "lsi53c895a", "megasas", "megasas-gen2", "mptsas1068", "pvscsi",
+        "virtio-scsi", "virtio-scsi-pci", "virtio-scsi-pci-transitional", "virtio-scsi-pci-non-transitional",
+    }
+)  # fmt: skip
+_IDE = frozenset({"ide-hd", "ide", "sata"})
+_CPUS = {1: "qemu64", 2: "Nehalem", 3: "Haswell-noTSX", 4: "Skylake-Server-noTSX-IBRS"}
+_IDE_PORTS = {"pc": 4, "q35": 6}
+
+
+@dataclass(frozen=True, slots=True)
+class Board:
+    """The machine to build: processors, memory in MiB, the network card's MAC address, and whether KVM runs it."""
+
+    target: Target
+    firmware: Firmware
+    kvm: bool
+    mac: str
+    memory: int
+    processors: int = 2
+
+    @property
+    def hardware(self) -> Hardware:
+        """How QEMU presents the target; UsageError when it cannot."""
+        if self.target.hardware is None:
+            raise UsageError(f"QEMU cannot present the hardware of target {self.target.name}", hint="choose another target, see v2vlint targets")
+        return self.target.hardware
+
+    @property
+    def cpu(self) -> str:
+        """QEMU's CPU model for the target's x86-64 level."""
+        return _CPUS[min(max(self.target.cpu_level, 1), 4)]
+
+    @property
+    def q35(self) -> bool:
+        """Whether the machine is a Q35, whose IDE ports are SATA."""
+        return "q35" in self.hardware.machine
+
+
+def basics(board: Board) -> Iterator[str]:
+    """Machine, accelerator, processor, memory, display."""
+    yield from ("-nodefaults", "-no-user-config", "-display", "none", "-monitor", "none")
+    yield from ("-machine", board.hardware.machine)
+    yield from ("-accel", "kvm" if board.kvm else "tcg,thread=multi")
+    yield from ("-cpu", board.cpu, "-smp", str(board.processors), "-m", str(board.memory))
+    yield from ("-vga", board.hardware.vga)
+
+
+def network(board: Board) -> Iterator[str]:
+    """One network card on an isolated network that has a DHCP server and nothing else. It has no boot ROM."""
+    yield from ("-netdev", "user,id=net0,restrict=on,ipv6=off")
+    yield from ("-device", f"{board.hardware.nic},netdev=net0,mac={board.mac},romfile=")
+
+
+def disk_devices(board: Board, nodes: Sequence[str]) -> Iterator[str]:
+    """``-device`` options that attach the block nodes to the target's controller, in order; the firmware tries them in that order."""
+    model = board.hardware.disk
+    name, _, properties = model.partition(",")
+    if name in _HBAS or name == "ahci":
+        yield from ("-device", f"{model},id=hba0")
+    elif name in _IDE and len(nodes) > _IDE_PORTS["q35" if board.q35 else "pc"]:
+        raise UsageError(f"{len(nodes)} disks do not fit on the controller of target {board.target.name}")
+    for index, node in enumerate(nodes):
+        yield from ("-device", f"{_attach(name, index, board.q35, properties)},drive={node},bootindex={index}")
+
+
+def _attach(name: str, index: int, q35: bool, properties: str) -> str:
+    if name in _HBAS:
+        return f"scsi-hd,bus=hba0.0,scsi-id={index}"
+    if name == "ahci":
+        return f"ide-hd,bus=hba0.{index}"
+    if name in _IDE:
+        return f"ide-hd,bus=ide.{index},unit=0" if q35 else f"ide-hd,bus=ide.{index // 2},unit={index % 2}"
+    tail = f",{properties}" if properties else ""
+    return f"nvme,serial=disk{index}{tail}" if name == "nvme" else f"{name}{tail}"
+
+
+def differences(board: Board) -> tuple[str, ...]:
+    """What this machine does not show as the target does, in words."""
+    notes = []
+    if not board.kvm and board.target.cpu_level >= 4:
+        notes.append("software emulation has no AVX-512: the guest sees an x86-64-v3 processor")
+    if board.target.hypervisor not in ("kvm", "any"):
+        notes.append(f"QEMU presents the devices of {board.target.hypervisor}, not its firmware and paravirtual interfaces")
+    return tuple(notes)

@@ -1,0 +1,74 @@
+"""A small client for QEMU's machine protocol (QMP) over a connected socket."""
+
+from __future__ import annotations
+
+import json
+import socket
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+MAX_PENDING = 1 << 20
+
+
+@dataclass(slots=True)
+class Qmp:
+    """Sends commands and collects events. Every wait has an end; a closed connection is reported as no answer, never raised."""
+
+    channel: socket.socket
+    events: list[dict[str, Any]] = field(default_factory=list)
+    closed: bool = False
+    _pending: bytes = b""
+    _answers: list[dict[str, Any]] = field(default_factory=list)
+
+    def fileno(self) -> int:
+        """For selectors."""
+        return self.channel.fileno()
+
+    def execute(self, command: str, timeout: float = 5.0, **arguments: object) -> dict[str, Any] | None:
+        """Run ``command`` and wait for its answer; None when it fails or none comes."""
+        request: dict[str, Any] = {"execute": command}
+        if arguments:
+            request["arguments"] = arguments
+        self._answers.clear()
+        try:
+            self.channel.sendall(json.dumps(request).encode() + b"\n")
+        except OSError:
+            self.closed = True
+        deadline = time.monotonic() + timeout
+        while not self.closed and not self._answers and (left := deadline - time.monotonic()) > 0:
+            self.channel.settimeout(left)
+            self.receive()
+        return self._answers.pop(0).get("return") if self._answers else None
+
+    def receive(self) -> None:
+        """Read what has arrived: events go to :attr:`events`."""
+        try:
+            data = self.channel.recv(65536)
+        except TimeoutError:
+            return
+        except OSError:
+            data = b""
+        self.closed = not data or len(self._pending) > MAX_PENDING
+        self._pending += data
+        for message in self._messages():
+            if "event" in message:
+                self.events.append(message)
+            elif "return" in message or "error" in message:
+                self._answers.append(message)
+
+    def take_events(self) -> list[dict[str, Any]]:
+        """The events since the last call."""
+        events, self.events = self.events, []
+        return events
+
+    def _messages(self) -> Iterator[dict[str, Any]]:
+        while b"\n" in self._pending:
+            line, _, self._pending = self._pending.partition(b"\n")
+            try:
+                message = json.loads(line)
+            except ValueError:
+                continue
+            if isinstance(message, dict):
+                yield message
