@@ -1,0 +1,172 @@
+"""A libvirt domain as the target: the hardware its XML gives to the guest (libvirt.org/formatdomain.html). The file is the user's own."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import TypeVar
+from xml.etree import ElementTree
+from xml.etree.ElementTree import Element
+
+from v2vlint.model.errors import UsageError
+from v2vlint.model.target import Controller, Display, Firmware, Hardware, Hypervisor, Nic, Target
+
+T = TypeVar("T")
+
+MAX_XML = 4 << 20
+_SCSI = {
+    "virtio-scsi": ("virtio_scsi", "virtio_pci"), "virtio-transitional": ("virtio_scsi", "virtio_pci"),
+    "virtio-non-transitional": ("virtio_scsi", "virtio_pci"), "lsilogic": ("sym53c8xx",), "vmpvscsi": ("vmw_pvscsi",),
+    "lsisas1068": ("mptsas",), "lsisas1078": ("megaraid_sas",), "buslogic": ("BusLogic",), "": ("sym53c8xx",), "auto": ("sym53c8xx",),
+}  # fmt: skip
+_QEMU_SCSI = {"lsilogic": "lsi53c895a", "vmpvscsi": "pvscsi", "lsisas1068": "mptsas1068", "lsisas1078": "megasas"}
+_NICS = {
+    "virtio": (("virtio_net", "virtio_pci"),), "e1000": (("e1000",),), "e1000e": (("e1000e",),), "igb": (("igb",),),
+    "rtl8139": (("8139cp",), ("8139too",)), "vmxnet3": (("vmxnet3",),), "ne2k_pci": (("ne2k_pci",),), "pcnet": (("pcnet32",),),
+    "netfront": (("xen_netfront",),),
+}  # fmt: skip
+_VIDEO = {
+    "virtio": ("virtio_gpu",), "vga": ("bochs", "bochs_drm"), "bochs": ("bochs", "bochs_drm"), "cirrus": ("cirrus",), "qxl": ("qxl",),
+    "vmvga": ("vmwgfx",), "vbox": ("vboxvideo",), "xen": ("xen_fbfront",),
+}  # fmt: skip
+_QEMU_VGA = {"virtio": "virtio", "cirrus": "cirrus", "qxl": "qxl", "vmvga": "vmware"}
+_LEVELS = (
+    (re.compile(r"x86-64-v([1-4])"), 0),
+    (re.compile(r"Skylake-Server|Cascadelake|Cooperlake|Icelake|Snowridge|SapphireRapids|GraniteRapids|EPYC-Genoa|EPYC-Turin"), 4),
+    (re.compile(r"Haswell|Broadwell|Skylake|EPYC|Dhyana|SierraForest|ClearwaterForest"), 3),
+    (re.compile(r"Nehalem|Westmere|SandyBridge|IvyBridge|Opteron_G[45]|Denverton"), 2),
+)
+
+
+def from_domain(path: Path) -> Target:
+    """The target that the domain XML in ``path`` describes; UsageError when it is none or has no disk."""
+    root = _read(path)
+    disks = [disk for disk in root.iterfind("devices/disk") if disk.get("device", "disk") == "disk"]
+    if not disks:
+        raise UsageError(f"{path}: a domain without a disk")
+    scsi = next((_model(one) for one in root.iterfind("devices/controller") if one.get("type") == "scsi"), "")
+    buses = tuple(dict.fromkeys(_bus(disk) for disk in disks))
+    nics = tuple(dict.fromkeys(_nic_model(nic) for nic in root.iterfind("devices/interface")))
+    videos = tuple(dict.fromkeys(_model(video.find("model"), "type") for video in root.iterfind("devices/video")))
+    kind = root.get("type", "")
+    hypervisor: Hypervisor = "kvm" if kind in ("kvm", "qemu") else "xen" if kind == "xen" else "any"
+    return Target(
+        name=path.stem,
+        title=f"libvirt domain {root.findtext('name', path.stem)}",
+        hypervisor=hypervisor,
+        controllers=tuple(_controller(bus, scsi, path) for bus in buses),
+        nics=tuple(Nic(model, _lookup(_NICS, model, path, "network card")) for model in nics),
+        displays=tuple(_display(video) for video in videos if video != "none"),
+        consoles=_consoles(root),
+        firmware=(_firmware(root),),
+        cpu_level=_cpu_level(root.find("cpu")),
+        ram_mib=_memory(root),
+        keeps_mac=True,
+        xen_pv=root.findtext("os/type", "") in ("linux", "xen"),
+        hardware=_hardware(root, buses[0], scsi, nics, videos) if hypervisor == "kvm" else None,
+    )
+
+
+def _read(path: Path) -> Element:
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise UsageError(f"{path}: {(error.strerror or 'cannot be read').lower()}") from error
+    if len(data) > MAX_XML or b"<!DOCTYPE" in data or b"<!ENTITY" in data:
+        raise UsageError(f"{path}: XML that is too large or has a document type")
+    try:
+        root = ElementTree.fromstring(data)
+    except (ElementTree.ParseError, ValueError, LookupError) as error:
+        raise UsageError(f"{path}: not valid XML: {error}") from error
+    if root.tag != "domain":
+        raise UsageError(f"{path}: not a libvirt domain", hint="'virsh dumpxml NAME' prints one")
+    return root
+
+
+def _model(element: Element | None, attribute: str = "model") -> str:
+    return "" if element is None else element.get(attribute, "")
+
+
+def _bus(disk: Element) -> str:
+    """The bus of a disk, guessed from its name as libvirt does when it is not written out."""
+    target = disk.find("target")
+    name = _model(target, "dev")
+    guessed = next((bus for prefix, bus in (("vd", "virtio"), ("sd", "scsi"), ("xvd", "xen")) if name.startswith(prefix)), "ide")
+    return _model(target, "bus") or guessed
+
+
+def _nic_model(nic: Element) -> str:
+    model = _model(nic.find("model"), "type").removesuffix("-transitional").removesuffix("-non")
+    return model or "rtl8139"
+
+
+def _controller(bus: str, scsi: str, path: Path) -> Controller:
+    if bus == "scsi":
+        return Controller(f"{scsi or 'lsilogic'} SCSI", "sd", ((*_lookup(_SCSI, scsi, path, "SCSI controller"), "sd_mod"),))
+    known = {
+        "virtio": Controller("virtio-blk", "vd", (("virtio_blk", "virtio_pci"),)),
+        "sata": Controller("SATA", "sd", (("ahci", "sd_mod"),)),
+        "ide": Controller("IDE", "sd", (("ata_piix", "sd_mod"), ("ata_generic", "sd_mod"))),
+        "usb": Controller("USB", "sd", (("usb_storage", "sd_mod"), ("uas", "sd_mod"))),
+        "nvme": Controller("NVMe", "nvme", (("nvme",),)),
+        "xen": Controller("Xen block device", "xvd", (("xen_blkfront",),)),
+    }
+    return _lookup(known, bus, path, "disk bus")
+
+
+def _lookup(table: Mapping[str, T], key: str, path: Path, what: str) -> T:
+    if key not in table:
+        raise UsageError(f"{path}: unknown {what} {key!r}", hint=f"known: {', '.join(filter(None, table))}")
+    return table[key]
+
+
+def _display(video: str) -> Display:
+    modules = (*_VIDEO.get(video, ()), "simpledrm", "vesafb", "efifb")
+    return Display(video, modules, ("modesetting", "fbdev", "vesa"))
+
+
+def _consoles(root: Element) -> tuple[str, ...]:
+    targets = [_model(one.find("target"), "type") for one in root.iterfind("devices/console")]
+    serial = root.find("devices/serial") is not None or "serial" in targets
+    found = [("ttyS0", serial), ("hvc0", "virtio" in targets or "xen" in targets), ("tty0", root.find("devices/video") is not None)]
+    return tuple(name for name, present in found if present)
+
+
+def _firmware(root: Element) -> Firmware:
+    system = root.find("os")
+    loader = None if system is None else system.find("loader")
+    return "uefi" if _model(system, "firmware") == "efi" or _model(loader, "type") == "pflash" else "bios"
+
+
+def _cpu_level(cpu: Element | None) -> int:
+    """The level of a named model; host-model and host-passthrough count as v2; no model is qemu64, v1."""
+    if cpu is None:
+        return 1
+    if cpu.get("mode") in ("host-model", "host-passthrough", "maximum"):
+        return 2
+    model = cpu.findtext("model", "")
+    for pattern, level in _LEVELS:
+        if match := pattern.match(model):
+            return level or int(match[1])
+    return 1
+
+
+def _memory(root: Element) -> int:
+    memory = root.find("memory")
+    unit = _model(memory, "unit").lower() or "kib"
+    text = "" if memory is None else (memory.text or "").strip()
+    factor = {"b": 1, "bytes": 1, "kb": 1000, "k": 1 << 10, "kib": 1 << 10, "mb": 10**6, "m": 1 << 20, "mib": 1 << 20, "g": 1 << 30}
+    return int(text) * factor.get(unit, 1 << 30) >> 20 if text.isdecimal() else 2048
+
+
+def _hardware(root: Element, bus: str, scsi: str, nics: Iterable[str], videos: Iterable[str]) -> Hardware:
+    system = root.find("os/type")
+    disk = {"virtio": "virtio-blk-pci", "nvme": "nvme", "scsi": _QEMU_SCSI.get(scsi, "virtio-scsi-pci")}.get(bus, "ide-hd")
+    nic, video = next(iter(nics), "virtio"), next(iter(videos), "vga")
+    return Hardware(
+        machine="q35" if "q35" in _model(system, "machine") else "pc",
+        disk=disk,
+        nic="virtio-net-pci" if nic == "virtio" else nic,
+        vga=_QEMU_VGA.get(video, "std"),
+    )
