@@ -8,6 +8,7 @@ from v2vlint.facts.boot_entry import BootEntry, BootMenu
 from v2vlint.facts.boot_needs import BootNeeds, NeededMount, volume_of
 from v2vlint.facts.boot_path import BootPath, BootPaths, DriveFate, Means, ModuleFate
 from v2vlint.facts.bootloader import Bootloader, Unused
+from v2vlint.facts.cloud_init import CloudInit
 from v2vlint.facts.cmdline import KernelArg, KernelCmdline, all_args, last_arg
 from v2vlint.facts.command_lines import CommandLines
 from v2vlint.facts.compile_flags import CompileFlags
@@ -17,16 +18,24 @@ from v2vlint.facts.crypttab import Crypttab, CrypttabEntry
 from v2vlint.facts.device_map import DeviceMap, DriveMapping
 from v2vlint.facts.device_mentions import DeviceMention, DeviceMentions
 from v2vlint.facts.devices import Devices, Fate, LastingName, NameKind, kernel_fate, kernel_prefix, name_kind
+from v2vlint.facts.edit_lines import comment_out, replace_token
 from v2vlint.facts.efi import Efi, EfiImage
 from v2vlint.facts.firmware import Firmware
 from v2vlint.facts.fstab import Fstab, FstabEntry
 from v2vlint.facts.generator import GeneratorConfig
+from v2vlint.facts.gpu_stack import GpuStack, GpuStacks
 from v2vlint.facts.grub_default import GrubDefaults, GrubSetting
 from v2vlint.facts.grub_install import GrubInstall
+from v2vlint.facts.hosts import Hosts, HostsEntry
 from v2vlint.facts.huge_pages import HugePageReserve, HugePages
+from v2vlint.facts.identity import Identity
+from v2vlint.facts.ifcfg import Ifcfg, IfcfgFile
 from v2vlint.facts.initramfs import Initramfs
 from v2vlint.facts.initramfs_config import InitramfsConfig
 from v2vlint.facts.initramfses import Initramfses
+from v2vlint.facts.interface import Address, InterfaceConfig, InterfaceEdits, Manager, Method
+from v2vlint.facts.interfaces import Interfaces
+from v2vlint.facts.ip_scope import is_link_local, is_local_host, is_loopback_address, is_private_address
 from v2vlint.facts.kernel_config import KernelConfig
 from v2vlint.facts.kernels import Kernel, Kernels, Presence
 from v2vlint.facts.lvm_conf import LvmConf, LvmFilter
@@ -34,13 +43,28 @@ from v2vlint.facts.lvm_devices import LvmDevice, LvmDevices
 from v2vlint.facts.mdadm_conf import MdadmConf, MdArray
 from v2vlint.facts.modprobe import Modprobe, ModprobeCommand
 from v2vlint.facts.multipath import Multipath
+from v2vlint.facts.name_policy import NamePolicy
+from v2vlint.facts.net_managers import NetManagers
+from v2vlint.facts.net_names import IfNameKind, ifname_kind, is_glob, is_topology_name, is_vmware_name, parent_name
+from v2vlint.facts.netplan import Netplan, NetplanDevice
+from v2vlint.facts.network import NamePin, Network, NetworkOutlook, Survival
+from v2vlint.facts.networkd import NetDev, Networkd
+from v2vlint.facts.nm_conf import NmConf
+from v2vlint.facts.nm_keyfile import NmKeyfiles
+from v2vlint.facts.ntp import RefClock, TimeServer, TimeSources
 from v2vlint.facts.package import Package
 from v2vlint.facts.packages import Packages
 from v2vlint.facts.pe import PeImage, PeSection
 from v2vlint.facts.registry import provides
+from v2vlint.facts.repositories import Repositories, Repository
+from v2vlint.facts.resolv_conf import ResolvConf
 from v2vlint.facts.resume_conf import ResumeConf
 from v2vlint.facts.root_stack import RootStack
 from v2vlint.facts.samples import sample_boot, sample_bzimage, sample_elf, sample_initramfs, sample_kernel
+from v2vlint.facts.services import Services
+from v2vlint.facts.systemd_link import LinkFile, SystemdLinks
+from v2vlint.facts.udev_net import UdevNet, UdevNetRule
+from v2vlint.facts.xorg import Xorg, XorgDevice
 from v2vlint.guest.fs import GuestFS
 from v2vlint.guest.text import GuestText, Line
 from v2vlint.model.blocks import BlockDevice, BlockTable, kernel_position
@@ -63,6 +87,7 @@ from v2vlint.model.rule import Audience, Example, Link, Rule
 from v2vlint.model.target import Controller, Display, Nic, Target
 
 __all__ = [
+    "Address",
     "AppendInitramfs",
     "Applicability",
     "Audience",
@@ -79,6 +104,7 @@ __all__ = [
     "BootPath",
     "BootPaths",
     "Bootloader",
+    "CloudInit",
     "CommandLines",
     "CompileFlags",
     "Console",
@@ -109,16 +135,27 @@ __all__ = [
     "Fstab",
     "FstabEntry",
     "GeneratorConfig",
+    "GpuStack",
+    "GpuStacks",
     "GrubDefaults",
     "GrubInstall",
     "GrubSetting",
     "GuestFS",
     "GuestText",
+    "Hosts",
+    "HostsEntry",
     "HugePageReserve",
     "HugePages",
+    "Identity",
+    "IfNameKind",
+    "Ifcfg",
+    "IfcfgFile",
     "Initramfs",
     "InitramfsConfig",
     "Initramfses",
+    "InterfaceConfig",
+    "InterfaceEdits",
+    "Interfaces",
     "Kernel",
     "KernelArg",
     "KernelCmdline",
@@ -127,21 +164,35 @@ __all__ = [
     "LastingName",
     "Line",
     "Link",
+    "LinkFile",
     "LvmConf",
     "LvmDevice",
     "LvmDevices",
     "LvmFilter",
+    "Manager",
     "MdArray",
     "MdadmConf",
     "Means",
+    "Method",
     "Modprobe",
     "ModprobeCommand",
     "ModuleFate",
     "Mover",
     "Multipath",
     "NameKind",
+    "NamePin",
+    "NamePolicy",
     "NeededMount",
+    "NetDev",
+    "NetManagers",
+    "Netplan",
+    "NetplanDevice",
+    "Network",
+    "NetworkOutlook",
+    "Networkd",
     "Nic",
+    "NmConf",
+    "NmKeyfiles",
     "NotApplicable",
     "OsInfo",
     "Package",
@@ -150,28 +201,52 @@ __all__ = [
     "PeSection",
     "Presence",
     "Rebuild",
+    "RefClock",
     "ReplaceText",
+    "Repositories",
+    "Repository",
+    "ResolvConf",
     "ResumeConf",
     "RootStack",
     "Rule",
+    "Services",
     "Severity",
     "Sourced",
     "Span",
     "Stage",
+    "Survival",
+    "SystemdLinks",
     "Target",
+    "TimeServer",
+    "TimeSources",
     "Token",
+    "UdevNet",
+    "UdevNetRule",
     "Unknown",
     "Unused",
     "Where",
     "WholeFile",
     "WriteFile",
+    "Xorg",
+    "XorgDevice",
     "all_args",
+    "comment_out",
+    "ifname_kind",
+    "is_glob",
+    "is_link_local",
+    "is_local_host",
+    "is_loopback_address",
+    "is_private_address",
+    "is_topology_name",
+    "is_vmware_name",
     "kernel_fate",
     "kernel_position",
     "kernel_prefix",
     "last_arg",
     "name_kind",
+    "parent_name",
     "provides",
+    "replace_token",
     "sample_boot",
     "sample_bzimage",
     "sample_elf",

@@ -7,7 +7,7 @@ import ipaddress
 import re
 from dataclasses import dataclass
 
-from v2vlint.facts.net_names import IfNameKind, is_glob, ifname_kind
+from v2vlint.facts.net_names import IfNameKind, ifname_kind, is_glob
 from v2vlint.model.fix import ReplaceText
 from v2vlint.model.place import Span, Token
 

@@ -6,7 +6,6 @@ import enum
 import fnmatch
 import re
 
-
 _GLOB = re.compile(r"[*?\[]")
 _TAIL = r"(?:f\d+)?(?:np?\w+|d\d+)?(?:v\d+)?"
 

@@ -12,7 +12,7 @@ from v2vlint.facts.interface import InterfaceConfig, Manager, Method
 from v2vlint.facts.interfaces import Interfaces
 from v2vlint.facts.name_policy import NamePolicy
 from v2vlint.facts.net_managers import NetManagers
-from v2vlint.facts.net_names import IfNameKind, is_glob, is_vmware_name, matches, ifname_kind, parent_name
+from v2vlint.facts.net_names import IfNameKind, ifname_kind, is_glob, is_vmware_name, matches, parent_name
 from v2vlint.facts.netifrc import Netifrc
 from v2vlint.facts.netplan import Netplan
 from v2vlint.facts.networkd import Networkd
