@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Iterable, Sequence
 
 from v2vlint.engine.packs import LoadedRule
 from v2vlint.engine.present import Presenter
 from v2vlint.engine.run import run_rule
 from v2vlint.facts.registry import FactStore
+from v2vlint.forecast import RuleOutcomes, predict
 from v2vlint.guest.fs import GuestFS
 from v2vlint.model.finding import Mover, Stage
 from v2vlint.model.osinfo import OsInfo
@@ -26,7 +26,8 @@ def judge(
     for target, presenter in zip(targets, presenters, strict=True):
         store = store.with_given(target, mover)
         results = tuple(_result(loaded, store, presenter) for loaded in fitting)
-        reports.append(TargetReport(target.name, mover, results, _forecast(store)))
+        forecast = _forecast(store, _outcomes(fitting, results)) if kind == "linux" else None
+        reports.append(TargetReport(target.name, mover, results, forecast))
     return tuple(reports)
 
 
@@ -37,10 +38,17 @@ def _result(loaded: LoadedRule, store: FactStore, presenter: Presenter) -> RuleR
     return RuleResult(loaded.id, outcome.status, findings, outcome.unknowns, outcome.reason, outcome.crashed)
 
 
-def _forecast(store: FactStore) -> Forecast | None:
+def _outcomes(rules: Iterable[LoadedRule], results: Iterable[RuleResult]) -> RuleOutcomes:
+    stages = {loaded.id: loaded.rule.stage for loaded in rules}
+    kept = tuple(results)
+    findings = tuple(found.finding for result in kept for found in result.findings)
+    unknowns = ((stages[result.rule], unknown) for result in kept for unknown in result.unknowns)
+    return RuleOutcomes(findings, tuple((stage, unknown) for stage, unknown in unknowns if stage is not None))
+
+
+def _forecast(store: FactStore, outcomes: RuleOutcomes) -> Forecast:
     try:
-        predict = getattr(importlib.import_module("v2vlint.forecast"), "predict", None)
-        return None if predict is None else predict(store)
+        return predict(store, outcomes)
     except MemoryError:
         raise
     except Exception as error:
