@@ -67,7 +67,7 @@ class Ext:
             first = meta * per_block
             block = first * self._per_group + self._first_block + self._has_super(first)
         else:
-            block = self._first_block + 1 + meta
+            block = 1024 // self.block_size + 1 + meta
         data = self.base.read_at(block * self.block_size + group % per_block * self._descriptor, self._descriptor)
         if len(data) < self._descriptor:
             raise ImageError(f"truncated: group {group} lies beyond the end")

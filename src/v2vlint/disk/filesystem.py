@@ -43,7 +43,7 @@ def _xfs(content: Content, streams: Sequence[Stream]) -> FileSystem:
 def _btrfs(content: Content, streams: Sequence[Stream]) -> FileSystem:
     from v2vlint.disk.btrfs import BtrfsFileSystem
 
-    return BtrfsFileSystem(streams, content.uuid, content.label, int(dict(content.details).get("devices", "1")))
+    return BtrfsFileSystem(streams, content.uuid, content.label)
 
 
 def _fat(content: Content, streams: Sequence[Stream]) -> FileSystem:

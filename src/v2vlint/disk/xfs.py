@@ -1,4 +1,4 @@
-"""XFS, versions 4 and 5: inodes and extents through dissect.xfs, directories and unwritten extents by this module."""
+"""XFS, versions 4 and 5 (XFS Algorithms & Data Structures, 3rd edition). Read-only."""
 
 from __future__ import annotations
 
@@ -7,10 +7,8 @@ import io
 import stat as modes
 import struct
 from collections.abc import Iterator
-from itertools import islice
-from typing import Any, BinaryIO, cast
-
-from dissect.xfs.xfs import XFS
+from dataclasses import dataclass, replace
+from typing import BinaryIO, cast
 
 from v2vlint.disk.node import Kind, Stat
 from v2vlint.disk.runs import MAX_RUNS, RunFile
@@ -19,10 +17,28 @@ from v2vlint.model.errors import ImageError, Unsupported
 
 MAX_DIRECTORY = 64 << 20
 MAX_LINK = 1 << 16
+MAX_LEVEL = 9
 _KNOWN_INCOMPAT = 0xFF
 _LOCAL, _EXTENTS, _BTREE = 1, 2, 3
+_BIGTIME, _LARGE_COUNTS = 8, 16
 _DATA_MAGICS = (b"XD2D", b"XDD3", b"XD2B", b"XDB3")
 _KINDS = {modes.S_IFREG: Kind.FILE, modes.S_IFDIR: Kind.DIR, modes.S_IFLNK: Kind.LINK}
+
+
+@dataclass(frozen=True, slots=True)
+class Inode:
+    """The fields of an inode; ``fork`` is its data fork, ``format`` how that is to be read."""
+
+    number: int
+    kind: Kind
+    mode: int
+    uid: int
+    gid: int
+    size: int
+    mtime: float
+    format: int
+    extents: int
+    fork: bytes
 
 
 class Xfs:
@@ -41,39 +57,103 @@ class Xfs:
         self.crc = version == 5
         self.ftype = bool(incompat & 1 if self.crc else struct.unpack_from(">I", head, 200)[0] & 0x200)
         self.block_size = struct.unpack_from(">I", head, 4)[0]
-        self.directory_block = self.block_size << min(head[192], 8)
-        self._fs: Any = XFS(base)
-        if not self.block_size or self.block_size & (self.block_size - 1) or not self._fs.sb.sb_agblocks:
-            raise ImageError("damaged XFS superblock")
-        self.inode = functools.lru_cache(maxsize=4096)(self._fs.get_inode)
+        self._root, self._group_blocks = struct.unpack_from(">Q", head, 56)[0], struct.unpack_from(">I", head, 84)[0]
+        self._inode_size = struct.unpack_from(">H", head, 104)[0]
+        self._inode_log, self._block_log, self._directory_log = head[123], head[124], head[192]
+        self._check()
+        self.inode = functools.lru_cache(maxsize=8192)(self._inode)
         self.directory = functools.lru_cache(maxsize=2048)(self._directory)
+
+    def _check(self) -> None:
+        size = self.block_size
+        plausible = size in (512 << power for power in range(8)) and 256 <= self._inode_size <= size and self._group_blocks
+        if not plausible or self._directory_log > 8 or self._block_log > 31 or self._inode_log > 8:
+            raise ImageError("damaged XFS superblock")
+        self.directory_block = size << self._directory_log
 
     @property
     def root(self) -> XfsNode:
         """The top directory."""
-        return XfsNode(self, int(self._fs.sb.sb_rootino))
+        return XfsNode(self, self._root)
 
-    def content(self, inode: Any) -> Stream | BinaryIO:
+    def _inode(self, number: int) -> Inode:
+        block, index = divmod(number, 1 << self._inode_log)
+        data = self.base.read_at(self._place(block) * self.block_size + index * self._inode_size, self._inode_size)
+        if data[:2] != b"IN" or len(data) < self._inode_size:
+            raise ImageError(f"inode {number} is damaged or lies beyond the end")
+        mode, version, layout = struct.unpack_from(">HBB", data, 2)
+        uid, gid = struct.unpack_from(">II", data, 8)
+        seconds, nanoseconds = struct.unpack_from(">iI", data, 40)
+        size = struct.unpack_from(">Q", data, 56)[0]
+        flags = struct.unpack_from(">Q", data, 120)[0] if version >= 3 else 0
+        mtime = seconds + nanoseconds / 1e9
+        if flags & _BIGTIME:
+            mtime = struct.unpack_from(">Q", data, 40)[0] / 1e9 - (1 << 31)
+        count = struct.unpack_from(">Q", data, 24)[0] if flags & _LARGE_COUNTS else struct.unpack_from(">I", data, 76)[0]
+        start = 176 if version >= 3 else 100
+        fork = data[start : start + data[82] * 8] if data[82] else data[start:]
+        kind = _KINDS.get(modes.S_IFMT(mode), Kind.OTHER)
+        return Inode(number, kind, mode & 0o7777, uid, gid, size, mtime, layout, count, fork)
+
+    def _place(self, block: int) -> int:
+        """The disk block of a filesystem block number, which holds the allocation group in its high bits."""
+        return (block >> self._block_log) * int(self._group_blocks) + (block & ((1 << self._block_log) - 1))
+
+    def content(self, inode: Inode) -> Stream | BinaryIO:
         """The data of an inode."""
-        kind = int(inode.inode.di_format)
-        if kind == _LOCAL:
-            return io.BytesIO(inode.datafork().read())
-        if kind not in (_EXTENTS, _BTREE):
-            raise ImageError(f"inode {inode.inum} has no data")
-        runs = [self._run(*extent) for extent in islice(inode._iter_blocks(), MAX_RUNS)]
-        return RunFile(self.base, self.block_size, int(inode.size), runs)
+        if inode.format == _LOCAL:
+            return io.BytesIO(inode.fork[: inode.size])
+        if inode.format == _EXTENTS:
+            records = inode.fork[: inode.extents * 16]
+        elif inode.format == _BTREE:
+            records = b"".join(self._leaves(inode))
+        else:
+            raise ImageError(f"inode {inode.number} has no data")
+        return RunFile(self.base, self.block_size, inode.size, self._runs(records))
 
-    def _run(self, offset: int, block: int, count: int, unwritten: int) -> tuple[int, int | None, int]:
-        superblock = self._fs.sb
-        group, inside = block >> superblock.sb_agblklog, block & ((1 << superblock.sb_agblklog) - 1)
-        return offset, None if unwritten else group * superblock.sb_agblocks + inside, count
+    def _runs(self, records: bytes) -> Iterator[tuple[int, int | None, int]]:
+        for high, low in struct.iter_unpack(">QQ", records[: len(records) // 16 * 16]):
+            unwritten, offset = high >> 63, high >> 9 & ((1 << 54) - 1)
+            block, count = (high & 0x1FF) << 43 | low >> 21, low & ((1 << 21) - 1)
+            yield offset, None if unwritten else self._place(block), count
+
+    def _leaves(self, inode: Inode) -> Iterator[bytes]:
+        level, count = struct.unpack_from(">HH", inode.fork, 0)
+        at = 4 + (len(inode.fork) - 4) // 16 * 8
+        pointers = struct.unpack_from(f">{count}Q", inode.fork, at)
+        budget = [MAX_RUNS]
+        for pointer in pointers:
+            yield from self._leaf(pointer, level - 1, budget)
+
+    def _leaf(self, block: int, level: int, budget: list[int]) -> Iterator[bytes]:
+        data = self.base.read_at(self._place(block) * self.block_size, self.block_size)
+        header = 72 if self.crc else 24
+        magic, found, count = struct.unpack_from(">4sHH", data, 0)
+        budget[0] -= max(1, count)
+        if magic not in (b"BMAP", b"BMA3") or found != level or level > MAX_LEVEL or budget[0] < 0:
+            raise ImageError("damaged extent tree")
+        if level == 0:
+            yield data[header : header + count * 16]
+            return
+        at = header + (len(data) - header) // 16 * 8
+        for pointer in struct.unpack_from(f">{count}Q", data, at):
+            yield from self._leaf(pointer, level - 1, budget)
+
+    def link(self, inode: Inode) -> bytes:
+        """The target of a symbolic link; version 5 puts a header before each block of a long one."""
+        if inode.format == _LOCAL or not self.crc:
+            return self.content(inode).read(inode.size)
+        blocks = -(-inode.size // (self.block_size - 56))
+        data = self.content(replace(inode, size=blocks * self.block_size)).read()
+        parts = (data[at + 56 : at + self.block_size] for at in range(0, len(data), self.block_size))
+        return b"".join(parts)[: inode.size]
 
     def _directory(self, number: int) -> dict[str, int]:
         inode = self.inode(number)
-        if int(inode.size) > MAX_DIRECTORY:
-            raise ImageError(f"a directory of {inode.size} bytes")
+        if inode.size > MAX_DIRECTORY or inode.kind is not Kind.DIR:
+            raise ImageError(f"not a directory, or one of {inode.size} bytes")
         data = self.content(inode).read()
-        if int(inode.inode.di_format) == _LOCAL:
+        if inode.format == _LOCAL:
             return dict(self._short(data))
         blocks = range(0, len(data), self.directory_block)
         return dict(entry for at in blocks for entry in self._entries(data[at : at + self.directory_block]))
@@ -119,9 +199,7 @@ class XfsNode:
     def stat(self) -> Stat:
         """See :class:`~v2vlint.disk.node.Node`."""
         inode = self._fs.inode(self._number)
-        raw = inode.inode
-        kind = _KINDS.get(modes.S_IFMT(raw.di_mode), Kind.OTHER)
-        return Stat(kind, int(inode.size), raw.di_mode & 0o7777, raw.di_uid, raw.di_gid, inode.mtime_ns / 1e9)
+        return Stat(inode.kind, inode.size, inode.mode, inode.uid, inode.gid, inode.mtime)
 
     def names(self) -> Iterator[str]:
         """See :class:`~v2vlint.disk.node.Node`."""
@@ -137,7 +215,7 @@ class XfsNode:
         inode = self._fs.inode(self._number)
         if inode.size > MAX_LINK:
             raise ImageError(f"a link of {inode.size} bytes")
-        return str(inode.link)
+        return self._fs.link(inode).decode("utf-8", "surrogateescape")
 
     def open(self) -> BinaryIO:
         """See :class:`~v2vlint.disk.node.Node`."""

@@ -1,0 +1,182 @@
+"""btrfs below its files (fs/btrfs/ctree.h of Linux): superblocks, the chunk map over several devices, and searching B-trees."""
+
+from __future__ import annotations
+
+import struct
+from bisect import bisect_left, bisect_right
+from collections import OrderedDict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from v2vlint.disk.stream import Stream, exactly
+from v2vlint.model.errors import ImageError, Unsupported
+
+Key = tuple[int, int, int]
+
+MAX_NODE = 65536
+MAX_LEVEL = 8
+MAX_CHUNKS = 1 << 18
+CHUNK_TREE_OBJECT = 256
+CHUNK_ITEM = 228
+_HEADER = 101
+_CACHED_NODES = 1024
+_KNOWN_INCOMPAT = 0x1FFF | 0x10000
+_NAMES = {0x2000: "extent tree v2", 0x4000: "RAID stripe tree"}
+_RAID0, _RAID1, _DUP, _RAID10, _RAID5, _RAID6, _RAID1C3, _RAID1C4 = 8, 0x10, 0x20, 0x40, 0x80, 0x100, 0x200, 0x400
+
+
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """A stretch of the logical address space and its stripes: (device id, byte offset there)."""
+
+    start: int
+    size: int
+    stripe: int
+    profile: int
+    sub_stripes: int
+    stripes: tuple[tuple[int, int], ...]
+
+    def places(self, offset: int) -> tuple[Sequence[tuple[int, int]], int]:
+        """Where the byte ``offset`` of the chunk is (several places for mirrors), and how many bytes follow there."""
+        count = len(self.stripes)
+        row, inside = divmod(offset, self.stripe)
+        rest = self.stripe - inside
+        if self.profile & _RAID10:
+            group = max(1, self.sub_stripes)
+            row, index = divmod(row, max(1, count // group))
+            chosen = self.stripes[index * group : index * group + group]
+        elif self.profile & _RAID0:
+            row, index = divmod(row, count)
+            chosen = self.stripes[index : index + 1]
+        elif self.profile & (_RAID5 | _RAID6):
+            row, index = divmod(row, max(1, count - (1 if self.profile & _RAID5 else 2)))
+            chosen = (self.stripes[(row + index) % count],)
+        else:
+            return [(device, at + offset) for device, at in self.stripes], self.size - offset
+        return [(device, at + row * self.stripe + inside) for device, at in chosen], rest
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """A tree block: its keys with, in a leaf, where their data is, in an inner node, the blocks below."""
+
+    level: int
+    keys: list[Key]
+    places: list[tuple[int, int]]
+    data: bytes
+
+
+class Volume:
+    """The logical address space of a btrfs over its devices, and the trees in it."""
+
+    def __init__(self, streams: Sequence[Stream]) -> None:
+        blocks = [(stream, block) for stream in streams if (block := stream.read_at(65536, 4096))[64:72] == b"_BHRfS_M"]
+        if not blocks:
+            raise ImageError("no btrfs superblock")
+        self._devices = {struct.unpack_from("<Q", block, 201)[0]: stream for stream, block in blocks}
+        newest = max((block for _stream, block in blocks), key=lambda block: int(struct.unpack_from("<Q", block, 72)[0]))
+        self.root, chunk_root, self.log_root = struct.unpack_from("<QQQ", newest, 80)
+        self.device_count = struct.unpack_from("<Q", newest, 136)[0]
+        self.sector, self.node_size = struct.unpack_from("<II", newest, 144)
+        self._check(struct.unpack_from("<Q", newest, 188)[0])
+        self._nodes: OrderedDict[int, Node] = OrderedDict()
+        self._starts: list[int] = []
+        self._chunks: list[Chunk] = []
+        size = min(struct.unpack_from("<I", newest, 160)[0], 2048)
+        for key, data in _system_chunks(newest[811 : 811 + size]):
+            self._add(key, data)
+        for key, data in list(self.scan(chunk_root, (CHUNK_TREE_OBJECT, CHUNK_ITEM, 0))):
+            if key[:2] == (CHUNK_TREE_OBJECT, CHUNK_ITEM):
+                self._add(key, data)
+
+    def _check(self, incompat: int) -> None:
+        if unknown := incompat & ~_KNOWN_INCOMPAT:
+            names = [name for bit, name in _NAMES.items() if unknown & bit] or [f"incompatible features {unknown:#x}"]
+            raise Unsupported(f"btrfs with {', '.join(names)} is not supported")
+        if not 4096 <= self.node_size <= MAX_NODE or not 512 <= self.sector <= MAX_NODE:
+            raise ImageError("damaged btrfs superblock")
+
+    def _add(self, key: Key, data: bytes) -> None:
+        size, _owner, stripe, profile = struct.unpack_from("<QQQQ", data, 0)
+        count, sub = struct.unpack_from("<HH", data, 44)
+        stripes = tuple(struct.unpack_from("<QQ", data, 48 + 32 * index) for index in range(count))
+        if not size or not stripe or not stripes or len(self._chunks) >= MAX_CHUNKS:
+            raise ImageError("damaged btrfs chunk")
+        index = bisect_right(self._starts, key[2])
+        if index and self._chunks[index - 1].start == key[2]:
+            return
+        self._starts.insert(index, key[2])
+        self._chunks.insert(index, Chunk(key[2], size, stripe, profile, sub, stripes))
+
+    def read(self, address: int, length: int) -> bytes:
+        """``length`` bytes from the logical ``address`` on."""
+        parts: list[bytes] = []
+        while length > 0:
+            index = bisect_right(self._starts, address) - 1
+            if index < 0 or address >= self._chunks[index].start + self._chunks[index].size:
+                raise ImageError(f"btrfs address {address} is in no chunk")
+            chunk = self._chunks[index]
+            places, rest = chunk.places(address - chunk.start)
+            count = min(length, rest, chunk.start + chunk.size - address)
+            parts.append(self._read_one(places, count))
+            address, length = address + count, length - count
+        return b"".join(parts)
+
+    def _read_one(self, places: Sequence[tuple[int, int]], count: int) -> bytes:
+        for device, offset in places:
+            if device in self._devices:
+                return exactly(self._devices[device], offset, count)
+        missing = self.device_count - len(self._devices)
+        raise ImageError(f"{missing} of {self.device_count} btrfs devices are missing" if missing > 0 else "damaged btrfs chunk map")
+
+    def node(self, address: int) -> Node:
+        """The tree block at a logical address."""
+        nodes = self._nodes
+        if address in nodes:
+            nodes.move_to_end(address)
+            return nodes[address]
+        node = nodes[address] = _node(address, self.read(address, self.node_size))
+        if len(nodes) > _CACHED_NODES:
+            nodes.popitem(last=False)
+        return node
+
+    def scan(self, address: int, start: Key, level: int = -1) -> Iterator[tuple[Key, bytes]]:
+        """Items of the tree rooted at ``address`` in order, from the first not before ``start`` on."""
+        node = self.node(address)
+        if level >= 0 and node.level != level:
+            raise ImageError(f"damaged btrfs tree at {address}")
+        if node.level == 0:
+            for index in range(bisect_left(node.keys, start), len(node.keys)):
+                offset, size = node.places[index]
+                yield node.keys[index], node.data[_HEADER + offset : _HEADER + offset + size]
+            return
+        for index in range(max(0, bisect_right(node.keys, start) - 1), len(node.keys)):
+            yield from self.scan(node.places[index][0], start, node.level - 1)
+
+    def items(self, address: int, owner: int, kind: int, first: int = 0) -> Iterator[tuple[int, bytes]]:
+        """The items of one object and type: (offset of the key, data)."""
+        for key, data in self.scan(address, (owner, kind, first)):
+            if key[:2] != (owner, kind):
+                return
+            yield key[2], data
+
+
+def _node(address: int, data: bytes) -> Node:
+    count, level = struct.unpack_from("<IB", data, 96)
+    stated = struct.unpack_from("<Q", data, 48)[0]
+    if stated != address or level >= MAX_LEVEL or count * (33 if level else 25) > len(data) - _HEADER:
+        raise ImageError(f"damaged btrfs tree block at {address}")
+    layout = "<QBQQQ" if level else "<QBQII"
+    items = list(struct.iter_unpack(layout, data[_HEADER : _HEADER + count * struct.calcsize(layout)]))
+    return Node(level, [item[:3] for item in items], [item[3:] for item in items], b"" if level else data)
+
+
+def _system_chunks(data: bytes) -> Iterator[tuple[Key, bytes]]:
+    at = 0
+    while at + 17 + 80 <= len(data):
+        key = struct.unpack_from("<QBQ", data, at)
+        size = 48 + 32 * struct.unpack_from("<H", data, at + 17 + 44)[0]
+        if key[1] != CHUNK_ITEM:
+            return
+        yield key, data[at + 17 : at + 17 + size]
+        at += 17 + size
