@@ -6,7 +6,7 @@ from v2vlint.facts.bls import BlsEntries, BlsEntry
 from v2vlint.facts.boot_choices import BootChoice, BootChoices
 from v2vlint.facts.boot_entry import BootEntry, BootMenu
 from v2vlint.facts.boot_needs import BootNeeds, NeededMount, volume_of
-from v2vlint.facts.boot_path import BootPath, BootPaths, DriveFate, Means, ModuleFate
+from v2vlint.facts.boot_path import BootPath, BootPaths, DriveFate, Means, ModuleFate, lacking
 from v2vlint.facts.bootloader import Bootloader, Unused
 from v2vlint.facts.cloud_init import CloudInit
 from v2vlint.facts.cmdline import KernelArg, KernelCmdline, all_args, last_arg
@@ -64,6 +64,7 @@ from v2vlint.facts.samples import sample_boot, sample_bzimage, sample_elf, sampl
 from v2vlint.facts.services import Services
 from v2vlint.facts.systemd_link import LinkFile, SystemdLinks
 from v2vlint.facts.udev_net import UdevNet, UdevNetRule
+from v2vlint.facts.virt_v2v import virt_v2v_converts, virt_v2v_rebuilds
 from v2vlint.facts.xorg import Xorg, XorgDevice
 from v2vlint.guest.fs import GuestFS
 from v2vlint.guest.text import GuestText, Line
@@ -242,6 +243,7 @@ __all__ = [
     "kernel_fate",
     "kernel_position",
     "kernel_prefix",
+    "lacking",
     "last_arg",
     "name_kind",
     "parent_name",
@@ -252,5 +254,7 @@ __all__ = [
     "sample_elf",
     "sample_initramfs",
     "sample_kernel",
+    "virt_v2v_converts",
+    "virt_v2v_rebuilds",
     "volume_of",
 ]

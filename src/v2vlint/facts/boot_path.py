@@ -15,6 +15,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 from v2vlint.facts.boot_choices import BootChoice, BootChoices
+from v2vlint.facts.cmdline import KernelArg
 from v2vlint.facts.initramfs import Initramfs
 from v2vlint.facts.initramfses import Initramfses
 from v2vlint.facts.kernel_modules import ModuleList, parse_dep, parse_names
@@ -23,9 +24,11 @@ from v2vlint.facts.modprobe import Modprobe, ModprobeCommand, image_modprobe
 from v2vlint.facts.module_names import normal
 from v2vlint.facts.registry import provides
 from v2vlint.facts.root_stack import RootStack
+from v2vlint.model.errors import FactUnavailable
 from v2vlint.model.place import Where
-from v2vlint.model.target import Controller
+from v2vlint.model.target import Controller, Nic
 
+MAX_TRIED = 4
 SCSI_DISK = "sd_mod"
 _TRANSPORTS = ("virtio_pci", "virtio_mmio", "virtio_ccw")
 
@@ -35,6 +38,7 @@ class Means(enum.Enum):
 
     BUILTIN = "is built in"
     IMAGE = "is in the initramfs"
+    INSTALLED = "is installed"
     DISK = "is not in the initramfs"
     ABSENT = "is not part of the kernel"
     BLOCKED = "is kept from loading"
@@ -55,7 +59,7 @@ class ModuleFate:
         """Whether the module drives its device in time; None when that cannot be told."""
         if self.means is Means.UNKNOWN:
             return None
-        return self.means in (Means.BUILTIN, Means.IMAGE)
+        return self.means in (Means.BUILTIN, Means.IMAGE, Means.INSTALLED)
 
     def __str__(self) -> str:
         return f"{self.module} {self.reason}"
@@ -98,6 +102,11 @@ class BootPath:
         """Whether the disk controller is driven, its transport and the disk driver behind it included."""
         return self.any_of(controller.name, (_completed(modules, controller.prefix) for modules in controller.any_of))
 
+    def network(self, nic: Nic) -> DriveFate:
+        """Whether the network card is driven once the root filesystem is there, from the initramfs or from the disk."""
+        found = [DriveFate(nic.name, tuple(map(self.installed, modules))) for modules in nic.any_of]
+        return min(found, key=_rank, default=DriveFate(nic.name, ()))
+
     def root_filesystem(self, stack: RootStack) -> DriveFate:
         """Whether the root filesystem can be mounted; no fates when its type is not known."""
         return self.any_of(stack.fs_type, stack.fs_modules, by_name=True)
@@ -127,11 +136,20 @@ class BootPath:
             return self._outside(name, inside)
         return self._blocked(name, by_name) or ModuleFate(name, Means.IMAGE, Means.IMAGE.value, self._image_where())
 
+    def installed(self, name: str) -> ModuleFate:
+        """Where ``name`` comes from once the root filesystem is mounted; the guest's own modprobe configuration counts then."""
+        early = self.module(name)
+        if early.usable or early.means in (Means.ABSENT, Means.UNKNOWN):
+            return early
+        late = self._stopped(early.module, self.modprobe, self.kernel.tree.requires(early.module), "")
+        return late or ModuleFate(early.module, Means.INSTALLED, Means.INSTALLED.value, self.kernel.where)
+
     def _outside(self, name: str, lacking: str | None) -> ModuleFate:
         if self.image is None:
             return ModuleFate(name, Means.DISK, "is a module, and the kernel starts without an initramfs", self.choice.where)
-        if self.image.damage:
-            return ModuleFate(name, Means.UNKNOWN, f"cannot be told: {self.image.where} {self.image.damage}", self._image_where())
+        if self.image.damage or not (self.image.generator or self.image.modules):
+            why = self.image.damage or "holds no modules, and is of an unknown make"
+            return ModuleFate(name, Means.UNKNOWN, f"cannot be told: {self.image.where} {why}", self._image_where())
         if lacking:
             return ModuleFate(name, Means.DISK, f"is in the initramfs, but {lacking}, which it depends on, is not", self._image_where())
         return ModuleFate(name, Means.DISK, Means.DISK.value, self._image_where())
@@ -173,22 +191,26 @@ class BootPath:
         return self.image.where if self.image else self.choice.where
 
     def _blocked(self, name: str, by_name: bool) -> ModuleFate | None:
-        for part in (name, *self.requires(name)):
-            for blocked, arg in self.choice.values("module_blacklist"):
-                if normal(blocked) == part:
-                    return ModuleFate(name, Means.BLOCKED, f"is kept from loading by {arg}", arg.where)
-            if command := self._image_modprobe().disabled(part):
-                what = "is disabled" if part == name else f"needs {part}, which is disabled"
-                return ModuleFate(name, Means.BLOCKED, f"{what} by `{_written(command)}` in the initramfs", self._place(command))
-        return None if by_name or name in self.forced() else self._blacklisted(name)
+        forced = by_name or name in self.forced()
+        return self._stopped(name, self._image_modprobe(), self.requires(name), " in the initramfs", forced)
 
-    def _blacklisted(self, name: str) -> ModuleFate | None:
-        for blocked, arg in self.choice.values("modprobe.blacklist", "rd.driver.blacklist", "rdblacklist"):
-            if normal(blocked) == name:
+    def _stopped(self, name: str, modprobe: Modprobe, requires: tuple[str, ...], place: str, by_name: bool = False) -> ModuleFate | None:
+        for part in (name, *requires):
+            if arg := self._listed(part, "module_blacklist"):
                 return ModuleFate(name, Means.BLOCKED, f"is kept from loading by {arg}", arg.where)
-        if command := self._image_modprobe().blacklisted(name):
-            return ModuleFate(name, Means.BLOCKED, f"is kept from loading by `{_written(command)}` in the initramfs", self._place(command))
+            if command := modprobe.disabled(part):
+                what = "is disabled" if part == name else f"needs {part}, which is disabled"
+                return ModuleFate(name, Means.BLOCKED, f"{what} by `{_written(command)}`{place}", self._place(command))
+        if by_name:
+            return None
+        if arg := self._listed(name, "modprobe.blacklist", *(("rd.driver.blacklist", "rdblacklist") if place else ())):
+            return ModuleFate(name, Means.BLOCKED, f"is kept from loading by {arg}", arg.where)
+        if command := modprobe.blacklisted(name):
+            return ModuleFate(name, Means.BLOCKED, f"is kept from loading by `{_written(command)}`{place}", self._place(command))
         return None
+
+    def _listed(self, name: str, *arguments: str) -> KernelArg | None:
+        return next((arg for value, arg in self.choice.values(*arguments) if normal(value) == name), None)
 
     def _image_modprobe(self) -> Modprobe:
         if "modprobe" not in self._cache:
@@ -240,8 +262,11 @@ class BootPaths:
     def way_back(self, controllers: Iterable[Controller]) -> BootChoice | None:
         """An entry other than the defaults that drives every one of ``controllers``: a fallback or rescue image, an older kernel."""
         wanted = tuple(controllers)
-        for choice in self.choices.others:
-            path = self.of(choice)
+        for choice in self.choices.others[:MAX_TRIED]:
+            try:
+                path = self.of(choice)
+            except FactUnavailable:
+                continue
             if path is not None and all(path.controller(controller).usable for controller in wanted):
                 return choice
         return None
@@ -261,9 +286,21 @@ def _completed(modules: tuple[str, ...], prefix: str) -> tuple[str, ...]:
     return (*names, SCSI_DISK) if prefix == "sd" and SCSI_DISK not in names else names
 
 
-def _rank(fate: DriveFate) -> tuple[int, int]:
+def _rank(fate: DriveFate) -> tuple[int, int, int]:
     order = {True: 0, None: 1, False: 2}
-    return order[fate.usable], len(fate.failing())
+    return order[fate.usable], len(fate.failing(Means.ABSENT)), len(fate.failing())
+
+
+def lacking(kernel: Kernel, alternatives: Iterable[tuple[str, ...]], prefix: str = "") -> tuple[str, ...] | None:
+    """What the kernel itself lacks of the best alternative: nothing, some module names, or None when it cannot be told."""
+    found: list[tuple[str, ...] | None] = []
+    for modules in alternatives:
+        presence = {name: kernel.has(name) for name in _completed(modules, prefix)}
+        absent = tuple(name for name, what in presence.items() if what is Presence.ABSENT)
+        found.append(absent if absent or Presence.UNKNOWN not in presence.values() else None)
+    if () in found or not found:
+        return ()
+    return None if None in found else min((names for names in found if names), key=len)
 
 
 def _written(command: ModprobeCommand) -> str:

@@ -42,7 +42,8 @@ class Initramfs:
 
     ``files`` are the names of everything that is no directory, without a leading slash; ``contents`` the small files worth reading
     (configuration, module lists, the head of ``init``); ``links`` the symbolic links. ``damage`` says why the kernel cannot unpack it
-    to its end; what is listed then is what came before. ``generator`` is ``initramfs-tools``, ``dracut``, ``mkinitcpio``, ``booster``,
+    to its end; what is listed then is what came before. ``remark`` says what follows a complete image that the kernel cannot unpack: it
+    complains and goes on. ``generator`` is ``initramfs-tools``, ``dracut``, ``mkinitcpio``, ``booster``,
     ``suse-mkinitrd``, ``mkinitrd``, ``mkinitfs``, ``genkernel``, ``make-initrd``, ``systemd`` or empty when it is none of these.
     """
 
@@ -53,6 +54,7 @@ class Initramfs:
     contents: Mapping[str, bytes] = field(default_factory=_no_bytes)
     links: Mapping[str, str] = field(default_factory=_no_text)
     damage: str = ""
+    remark: str = ""
     generator: str = ""
     modules: Mapping[str, tuple[str, ...]] = field(default_factory=_no_paths)
     """Module name → the paths it has inside."""
@@ -116,6 +118,7 @@ def merged(images: tuple[Initramfs, ...]) -> Initramfs:
         contents=MappingProxyType({path: data for image in images for path, data in image.contents.items()}),
         links=MappingProxyType({path: target for image in images for path, target in image.links.items()}),
         damage=next((f"{image.where}: {image.damage}" for image in images if image.damage), ""),
+        remark=next((f"{image.where}: {image.remark}" for image in images if image.remark), ""),
         generator=next((image.generator for image in reversed(images) if image.generator), ""),
         modules=MappingProxyType(modules),
         versions=frozenset().union(*(image.versions for image in images)),

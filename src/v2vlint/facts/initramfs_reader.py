@@ -60,12 +60,18 @@ class _Tally:
         return FactUnavailable(self.where, reason)
 
 
+class _Junk(Damaged):
+    """What follows the last segment is none."""
+
+
 def read_initramfs(source: Source, where: WholeFile) -> Initramfs:
     """List the image in ``source``. FactUnavailable when a limit is reached or it is an old filesystem image instead of an archive."""
     tally = _Tally(where)
-    damage = "is empty" if not source.size else ""
+    damage, remark = "is empty" if not source.size else "", ""
     try:
         _segments(source, tally)
+    except _Junk as error:
+        damage, remark = ("", str(error)) if "init" in tally.files or "init" in tally.links else (str(error), "")
     except Damaged as error:
         damage = str(error)
     for path, data in tally.nested:
@@ -81,6 +87,7 @@ def read_initramfs(source: Source, where: WholeFile) -> Initramfs:
         contents=contents,
         links=MappingProxyType(tally.links),
         damage=damage,
+        remark=remark,
         generator=generator_of(files, contents),
         modules=modules,
         versions=versions,
@@ -112,7 +119,7 @@ def _reject(source: Source, start: int, tally: _Tally) -> None:
     for offset, magic, what in _OLD if start == 0 else ():
         if source.at(offset, len(magic)) == magic:
             raise tally.fail(f"is {what}, an initrd of the old kind")
-    raise Damaged(f"holds something at byte {start} that the kernel cannot unpack")
+    raise _Junk(f"holds something at byte {start} that the kernel cannot unpack")
 
 
 def _without_bootconfig(source: Source) -> Source:
