@@ -33,7 +33,7 @@ def run_check(
     if keys.can_ask():
         reports = [_unlocked(settings, ask, image) for ask, image in zip(asks, reports, strict=True)]
     reports = [policy.apply(image, settings.policy) for image in reports]
-    return _report(settings, reports, rules, time.perf_counter() - started)
+    return report_of(settings, reports, rules, time.perf_counter() - started)
 
 
 def _asks(settings: Settings, images: list[str], secrets: Keys) -> list[Ask]:
@@ -50,7 +50,8 @@ def _unlocked(settings: Settings, ask: Ask, image: ImageReport) -> ImageReport:
     return check_all([again], settings.limits).images[0]
 
 
-def _report(settings: Settings, images: Iterable[ImageReport], rules: dict[str, RuleInfo], seconds: float) -> Report:
+def report_of(settings: Settings, images: Iterable[ImageReport], rules: dict[str, RuleInfo], seconds: float) -> Report:
+    """The whole run as one report."""
     images = tuple(images)
     if any(result.rule == policy.EXPIRED.id for image in images for root in image.roots for t in root.targets for result in t.results):
         rules[policy.EXPIRED.id] = policy.EXPIRED

@@ -15,6 +15,7 @@ from v2vlint.model.codec import decode, encode
 from v2vlint.model.errors import ImageError, UsageError
 from v2vlint.model.finding import Severity
 from v2vlint.model.report import FindingReport, ImageReport
+from v2vlint.model.rule import RuleInfo
 from v2vlint.model.source import GuestRef
 
 MAX_ROUNDS = 5
@@ -34,6 +35,7 @@ class Outcome:
 
     before: ImageReport
     after: ImageReport | None
+    rules: tuple[RuleInfo, ...]
     applied: tuple[Chosen, ...]
     held: tuple[Held, ...]
     failed: tuple[Held, ...]
@@ -144,7 +146,7 @@ def driver(image: Path, kind: str) -> str:
 
 
 def _nothing(prepared: Prepared, notes: list[str], clock: _Clock) -> Outcome:
-    return Outcome(prepared.image, None, (), prepared.held, (), "", tuple(notes), clock.seconds)
+    return Outcome(prepared.image, None, prepared.rules, (), prepared.held, (), "", tuple(notes), clock.seconds)
 
 
 class _Rounds:
@@ -167,7 +169,9 @@ class _Rounds:
                 break
         seconds = self.clock.seconds
         after = current.image if applied else None
-        return Outcome(before, after, tuple(applied), current.held, tuple(self.failed), self.diff, tuple(self.notes), seconds)
+        return Outcome(
+            before, after, prepared.rules, tuple(applied), current.held, tuple(self.failed), self.diff, tuple(self.notes), seconds
+        )
 
     def _apply_or_drop(self, current: Prepared, before: ImageReport, applied: list[Chosen]) -> Prepared:
         saved = [overlay.with_name(f"{overlay.name}.saved") for overlay in self.overlays]

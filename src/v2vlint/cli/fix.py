@@ -1,0 +1,123 @@
+"""``v2vlint fix``: repair what can be repaired, as a transaction, after showing it."""
+
+from __future__ import annotations
+
+import argparse
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from v2vlint.cli import keys, options, output
+from v2vlint.cli.settings import Settings, settle
+from v2vlint.model.errors import UsageError
+from v2vlint.model.fix import Applicability
+from v2vlint.report.escape import visible
+
+if TYPE_CHECKING:
+    from v2vlint.fix.protocol import FixAsk, Held, Prepared
+    from v2vlint.fix.session import Outcome
+    from v2vlint.model.report import ImageReport
+    from v2vlint.model.rule import RuleInfo
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Declare the options."""
+    options.add_images(parser)
+    add_fixing(parser)
+    options.add_judging(parser)
+    options.add_verdict(parser)
+    options.add_reading(parser)
+    parser.add_argument("--report", action="append", metavar="FORMAT=FILE", help="write a report of the outcome; repeatable")
+
+
+def add_fixing(parser: argparse.ArgumentParser) -> None:
+    """What to do to the guest."""
+    group = parser.add_argument_group("fixing")
+    group.add_argument("--diff", action="store_true", help="show what would change, and change nothing")
+    group.add_argument(
+        "-o", "--output", metavar="NEW", help="write a fixed copy (.qcow2, .raw, .vmdk, .vdi, .vhdx, .vhd), leave the source"
+    )
+    group.add_argument("--unsafe-fixes", action="store_true", help="also fixes that change behaviour or lose identity")
+    group.add_argument(
+        "--rebuild-initramfs", action="store_true", help="run the guest's own generator in an appliance instead of appending"
+    )
+
+
+def run(args: argparse.Namespace) -> int:
+    """Fix each guest in turn; report and exit code are those of a check of what came out."""
+    from v2vlint.cli.running import report_of
+    from v2vlint.engine import policy
+    from v2vlint.report.walk import exit_code
+
+    settings, started = settle(args), time.perf_counter()
+    files = output.destinations(args.report or settings.config.report)
+    images: list[ImageReport] = []
+    rules: dict[str, RuleInfo] = {}
+    for asked in _asks(args, settings):
+        image, infos = _one(args, settings, asked)
+        images.append(policy.apply(image, settings.policy))
+        rules.update({info.id: info for info in infos})
+    report = report_of(settings, images, rules, time.perf_counter() - started)
+    output.save(report, files)
+    return exit_code(report)
+
+
+def _asks(args: argparse.Namespace, settings: Settings) -> list[FixAsk]:
+    from v2vlint.engine.protocol import Ask
+    from v2vlint.fix.protocol import FixAsk
+    from v2vlint.source.expand import expand
+
+    guests = expand(args.images)
+    if not guests:
+        raise UsageError("no image given")
+    if args.output and len(guests) != 1:
+        raise UsageError("-o takes one guest")
+    secrets = keys.collect(args.key_file or ())
+    level = Applicability.UNSAFE if args.unsafe_fixes else Applicability.SAFE
+    asks = [Ask(guest, settings.targets, settings.mover, settings.selection, secrets) for guest in guests]
+    return [FixAsk(ask, level, rebuild=args.rebuild_initramfs) for ask in asks]
+
+
+def _one(args: argparse.Namespace, settings: Settings, asked: FixAsk) -> tuple[ImageReport, tuple[RuleInfo, ...]]:
+    from v2vlint.fix import session
+
+    started = time.perf_counter()
+    if args.diff:
+        prepared = session.preview(asked, settings.limits)
+        output.write("".join(_shown(prepared)))
+        return prepared.image, prepared.rules
+    done = session.fix_copy(asked, Path(args.output), settings.limits) if args.output else session.fix_in_place(asked, settings.limits)
+    output.write("".join(_told(asked.ask.guest.name, done, time.perf_counter() - started, in_place=not args.output)))
+    return done.after or done.before, done.rules
+
+
+def _shown(prepared: Prepared) -> Iterator[str]:
+    yield visible(prepared.diff, keep="\n\t")
+    if not prepared.chosen:
+        yield f"{visible(prepared.image.name)}: nothing to fix\n"
+    for chosen in prepared.chosen:
+        yield f"would {visible(chosen.title)}  [{chosen.rule}]  {visible(', '.join(chosen.places))}\n"
+    yield from _kept_back(prepared.held)
+
+
+def _told(name: str, done: Outcome, seconds: float, *, in_place: bool) -> Iterator[str]:
+    yield visible(done.diff, keep="\n\t")
+    if not done.applied and not done.failed:
+        yield f"{visible(name)}: nothing to fix\n"
+    for chosen in done.applied:
+        yield f"fixed: {visible(chosen.title)}  [{chosen.rule}]  {visible(', '.join(chosen.places))}\n"
+    for held in done.failed:
+        yield f"taken back: {visible(held.title)}  [{held.rule}]  {visible(held.reason)}\n"
+    yield from _kept_back(done.held)
+    yield from (f"note: {visible(note)}\n" for note in done.notes)
+    if done.applied:
+        split = " · ".join(f"{part} {spent:.1f} s" for part, spent in done.seconds.items())
+        yield f"{len(done.applied)} fixed in {seconds:.1f} s ({split})\n"
+        yield f"undo with: v2vlint undo {visible(done.output)}\n" if in_place else f"written: {visible(done.output)}\n"
+
+
+def _kept_back(held: tuple[Held, ...]) -> Iterator[str]:
+    for one in held:
+        hint = " (--unsafe-fixes applies it)" if one.reason == "is unsafe" else ""
+        yield f"not fixed: {visible(one.title)}  [{one.rule}]  {visible(one.reason)}{hint}\n"
