@@ -34,6 +34,7 @@ from v2vlint.facts.initramfs import Initramfs
 from v2vlint.facts.initramfs_config import InitramfsConfig
 from v2vlint.facts.initramfses import Initramfses
 from v2vlint.facts.interface import Address, InterfaceConfig, InterfaceEdits, Manager, Method
+from v2vlint.facts.interface_mentions import InterfaceMention, InterfaceMentions
 from v2vlint.facts.interfaces import Interfaces
 from v2vlint.facts.ip_scope import is_link_local, is_local_host, is_loopback_address, is_private_address
 from v2vlint.facts.kernel_config import KernelConfig
@@ -55,6 +56,7 @@ from v2vlint.facts.ntp import RefClock, TimeServer, TimeSources
 from v2vlint.facts.package import Package
 from v2vlint.facts.packages import Packages
 from v2vlint.facts.pe import PeImage, PeSection
+from v2vlint.facts.proxies import Proxies, Proxy
 from v2vlint.facts.registry import provides
 from v2vlint.facts.repositories import Repositories, Repository
 from v2vlint.facts.resolv_conf import ResolvConf
@@ -156,6 +158,8 @@ __all__ = [
     "Initramfses",
     "InterfaceConfig",
     "InterfaceEdits",
+    "InterfaceMention",
+    "InterfaceMentions",
     "Interfaces",
     "Kernel",
     "KernelArg",
@@ -201,6 +205,8 @@ __all__ = [
     "PeImage",
     "PeSection",
     "Presence",
+    "Proxies",
+    "Proxy",
     "Rebuild",
     "RefClock",
     "ReplaceText",

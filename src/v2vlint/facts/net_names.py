@@ -6,6 +6,7 @@ import enum
 import fnmatch
 import re
 
+MAX_NAME = 200
 _GLOB = re.compile(r"[*?\[]")
 _TAIL = r"(?:f\d+)?(?:np?\w+|d\d+)?(?:v\d+)?"
 
@@ -43,6 +44,8 @@ _KINDS = (
 def ifname_kind(name: str) -> IfNameKind:
     """The kind of an interface name; a VLAN's or alias' (``ens192.10``, ``eth0:1``) is that of its parent."""
     base = parent_name(name)
+    if len(base) > MAX_NAME:
+        return IfNameKind.CUSTOM
     return next((kind for kind, pattern in _KINDS if pattern.fullmatch(base)), IfNameKind.CUSTOM)
 
 
@@ -71,6 +74,8 @@ def is_glob(pattern: str) -> bool:
 
 def matches(pattern: str, name: str) -> bool:
     """Whether an interface called ``name`` fits ``pattern`` (shell wildcards; ``!`` in front inverts)."""
+    if len(pattern) > MAX_NAME:
+        return False
     if pattern.startswith("!"):
         return not matches(pattern[1:], name)
     return fnmatch.fnmatchcase(name, pattern)

@@ -20,8 +20,9 @@ from v2vlint.facts.nm_conf import NmConf
 from v2vlint.facts.nm_keyfile import NmKeyfiles
 from v2vlint.facts.registry import provides
 from v2vlint.facts.systemd_link import SystemdLinks
-from v2vlint.facts.udev_net import UdevNet
+from v2vlint.facts.udev_net import UdevNet, UdevNetRule
 from v2vlint.guest.fs import GuestFS
+from v2vlint.model.osinfo import OsInfo
 from v2vlint.model.place import Span, Token, Where, WholeFile
 from v2vlint.model.target import Target
 
@@ -253,6 +254,7 @@ def parse_network(
     udev: UdevNet,
     nm_conf: NmConf,
     cloud_init: CloudInit,
+    os: OsInfo,
 ) -> Network:
     """The network of the guest, over every manager that runs or may run."""
     live = tuple(interface for interface in configured.interfaces if managers.runs(interface.manager) is not False)
@@ -260,7 +262,7 @@ def parse_network(
     return Network(
         interfaces=live,
         unread=unread,
-        pins=tuple(_pins(fs, live, links, udev, managers)),
+        pins=tuple(_pins(fs, live, links, () if _ignores_udev_names(os) else udev.rules, managers)),
         policy=policy,
         managers=managers,
         renames_new_cards=udev.generator,
@@ -270,11 +272,18 @@ def parse_network(
     )
 
 
-def _pins(fs: GuestFS, live: Iterable[InterfaceConfig], links: SystemdLinks, udev: UdevNet, managers: NetManagers) -> Iterator[NamePin]:
+def _ignores_udev_names(os: OsInfo) -> bool:
+    """From Red Hat Enterprise Linux 9 on, a ``NAME=`` of a rule loses against the .link files."""
+    return os.family == "rhel" and os.major >= 9 and os.distro != "fedora"
+
+
+def _pins(
+    fs: GuestFS, live: Iterable[InterfaceConfig], links: SystemdLinks, rules: Iterable[UdevNetRule], managers: NetManagers
+) -> Iterator[NamePin]:
     for link in links.links:
         if link.name is not None:
             yield NamePin(link.name, link.where, link.macs[0] if link.macs else None, link.hardware)
-    for rule in udev.rules:
+    for rule in rules:
         yield NamePin(rule.name, rule.where, rule.mac, rule.hardware)
     scripts_rename = not managers.active or any(fs.exists(path) for path in _RENAME_DEVICE)
     for interface in live:

@@ -12,15 +12,19 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from v2vlint.facts.edit_lines import delete_all
 from v2vlint.facts.interface import is_mac
 from v2vlint.facts.layers import UDEV_RULES, layered, winner
 from v2vlint.facts.registry import provides
 from v2vlint.guest.fs import GuestFS
 from v2vlint.guest.text import GuestText
+from v2vlint.model.fix import ReplaceText
 from v2vlint.model.place import Span, Token, WholeFile
 
 GENERATORS = ("75-persistent-net-generator.rules", "45-persistent-net-generator.rules", "31-net_create_names.rules")
-_PAIR = re.compile(r'(?P<key>[A-Z_]+)(?:\{(?P<attr>[^}"\n]*)\})?[ \t]*(?P<op>==|!=|\+=|-=|:=|=)[ \t]*"(?P<value>(?:[^"\\\n]|\\.)*)"')
+_PAIR = re.compile(
+    r'(?<![A-Z_])(?P<key>[A-Z_]+)(?:\{(?P<attr>[^}"\n]{1,100})\})?[ \t]{0,9}(?P<op>==|!=|\+=|-=|:=|=)[ \t]{0,9}"(?P<value>(?:[^"\\\n]|\\.)*+)"'
+)
 _GENERATED = re.compile(r"(?:70-|z?\d\d_?-?)?(?:persistent-net|net_persistent_names)(?:-cpu)?\.rules")
 _HARDWARE = frozenset({"DRIVERS", "DRIVER", "KERNELS", "DEVPATH", "ID", "BUS", "PROGRAM", "IMPORT"})
 _MAC_ATTRIBUTES = frozenset({"ATTR", "ATTRS", "SYSFS"})
@@ -28,12 +32,16 @@ _MAC_ATTRIBUTES = frozenset({"ATTR", "ATTRS", "SYSFS"})
 
 @dataclass(frozen=True, slots=True)
 class UdevNetRule:
-    """A rule that gives a network card a fixed name. ``hardware`` are drivers, bus paths and other traits of the card it asks for."""
+    """A rule that gives a network card a fixed name. ``hardware`` are drivers, bus paths and other traits of the card it asks for.
+
+    ``remove`` deletes its lines.
+    """
 
     where: Span
     name: Token
     mac: Token | None = None
     hardware: tuple[Token, ...] = ()
+    remove: tuple[ReplaceText, ...] = ()
 
     @property
     def is_generated(self) -> bool:
@@ -83,7 +91,7 @@ def _rules(text: GuestText) -> Iterator[UdevNetRule]:
         hardware = tuple(text.group(match, "value") for match in pairs if _is_hardware(match))
         raw = text.content[start:end]
         where = text.span(start + len(raw) - len(raw.lstrip()), start + len(raw.rstrip()))
-        yield UdevNetRule(where, text.group(name, "value"), macs[0] if macs else None, hardware)
+        yield UdevNetRule(where, text.group(name, "value"), macs[0] if macs else None, hardware, delete_all(text, (where,)))
 
 
 def _logical(text: GuestText) -> Iterator[tuple[int, int]]:
