@@ -1,13 +1,14 @@
 """Rule fstab-device-name."""
 
-import re
 from collections.abc import Iterator
 
 from v2vlint.api import (
     Applicability,
     BlockDevice,
     BlockTable,
+    Devices,
     Example,
+    Fate,
     Finding,
     Fix,
     Fstab,
@@ -18,28 +19,32 @@ from v2vlint.api import (
     Severity,
     Stage,
     Target,
+    kernel_fate,
+    kernel_prefix,
 )
 
-_NAME = re.compile(r"/dev/(?:(?P<prefix>hd|sd|vd|xvd|nvme|ubd|dasd|mmcblk|cciss/|ida/|rd/)[\w/]*)")
-_REPAIRED = re.compile(r"/dev/(hd|sd|vd|xvd)[a-z]+\d*|/dev/nvme\d+n1(p\d+)?")
-_NEEDED = frozenset({"/", "/usr", "/boot", "/boot/efi", "/var"})
-
-_ROOT = BlockDevice("disk1p1", "partition", 1 << 30, 0, 1, "ext4", "0f3c5e3c-9f0b-4f0e-8a2f-5a3a4a0b7f11")
+_REPAIRED = frozenset({"hd", "sd", "vd", "xvd", "nvme"})
+_UUID = "0f3c5e3c-9f0b-4f0e-8a2f-5a3a4a0b7f11"
+_DISK = BlockDevice("disk1", "disk", 2 << 30, 0)
+_BOOT = BlockDevice("disk1p1", "partition", 1 << 30, 0, 1, "ext4", _UUID)
+_SECOND = BlockDevice("disk2", "disk", 2 << 30, 1)
+_DATA = BlockDevice("disk2p1", "partition", 1 << 30, 1, 1, "xfs", "77aa")
 
 
 class FstabDeviceName(Rule):
     """An fstab entry names a disk by the kernel's device name.
 
     ## What it does
-    Finds fstab entries whose first field is a name such as `/dev/sda1`, `/dev/hda2`, `/dev/xvda` or `/dev/nvme0n1p1`, on targets that
-    name disks otherwise.
+    Finds fstab entries whose first field is a name such as `/dev/sda1`, `/dev/hda2`, `/dev/xvda`, `/dev/cciss/c0d0p1` or
+    `/dev/nvme0n1p1`, on targets that name disks otherwise. Where the target keeps the name, it still warns when there are several disks.
 
     ## Why it matters
     The name follows the disk controller and the order of discovery. Behind another controller the device does not exist: systemd waits
     90 seconds for it, then stops in emergency mode unless the entry has `nofail`. A swap entry only costs the wait.
 
     ## Fix safety
-    Safe: the UUID is read from the very filesystem the entry names, and it is only offered when exactly one device fits.
+    Safe where the UUID is read from the very filesystem the entry names: exactly one device fits, holds the type the entry expects, and
+    the order of the disks is known. With several disks whose order had to be assumed, the fix is unsafe.
 
     ## References
     - virt-v2v renames such entries itself: `convert/convert_linux.ml`, `remap_block_devices`.
@@ -52,10 +57,10 @@ class FstabDeviceName(Rule):
     examples = (
         Example(
             {"/etc/fstab": "# /dev/sda9 is a comment\n/dev/sda1 /boot ext4 defaults 0 2\n"},
-            given=(BlockTable((_ROOT,)),),
+            given=(BlockTable((_DISK, _BOOT)),),
             flags=("/etc/fstab:2",),
             severity=Severity.ERROR,
-            fixed={"/etc/fstab": "# /dev/sda9 is a comment\nUUID=0f3c5e3c-9f0b-4f0e-8a2f-5a3a4a0b7f11 /boot ext4 defaults 0 2\n"},
+            fixed={"/etc/fstab": f"# /dev/sda9 is a comment\nUUID={_UUID} /boot ext4 defaults 0 2\n"},
         ),
         Example(
             {"/etc/fstab": "/dev/sdb1 /data xfs nofail 0 0\n/dev/sda5 none swap sw 0 0\n"},
@@ -72,29 +77,51 @@ class FstabDeviceName(Rule):
             title="virt-v2v renames it",
         ),
         Example(
+            {"/etc/fstab": "/dev/cciss/c0d0p1 /boot ext3 defaults 0 2\n"},
+            mover=Mover.VIRT_V2V,
+            flags=("/etc/fstab:1",),
+            severity=Severity.ERROR,
+            title="virt-v2v only warns about HP Smart Array names",
+        ),
+        Example(
+            {"/etc/fstab": "/dev/sda1 /boot ext4 defaults 0 2\n/dev/sdb1 /data xfs defaults 0 0\n"},
+            given=(BlockTable((_DISK, _BOOT, _SECOND, _DATA)),),
+            target="kvm-scsi",
+            flags=("/etc/fstab:1", "/etc/fstab:2"),
+            severity=Severity.WARNING,
+            fixed={"/etc/fstab": f"UUID={_UUID} /boot ext4 defaults 0 2\nUUID=77aa /data xfs defaults 0 0\n"},
+            title="the names stay, but nobody promises the order of two disks",
+        ),
+        Example({"/etc/fstab": "/dev/sda1 / ext4 defaults 0 1\n"}, given=(BlockTable((_DISK, _BOOT)),), target="kvm-scsi"),
+        Example(
             {"/etc/fstab": "UUID=1c7e / ext4 defaults 0 1\n/dev/mapper/vg-home /home xfs defaults 0 0\n/dev/sr0 /mnt auto noauto 0 0\n"}
         ),
+        Example({"/etc/fstab": "/dev/sdb1 /mnt ext4 noauto 0 0\n/dev/fd0 /media/floppy auto rw,user,noauto 0 0\n/dev/md0 /srv xfs\n"}),
     )
 
-    def check(self, fstab: Fstab, blocks: BlockTable, target: Target, mover: Mover) -> Iterator[Finding]:
+    def check(self, fstab: Fstab, devices: Devices, blocks: BlockTable, target: Target, mover: Mover) -> Iterator[Finding]:
         for entry in fstab.entries:
-            match = _NAME.fullmatch(entry.device)
-            if not match or "noauto" in entry.options or target.keeps_disk_name(match["prefix"]):
+            fate = kernel_fate(entry.device, target, blocks)
+            if fate is Fate.KEPT or "noauto" in entry.options or entry.is_pseudo:
                 continue
-            severity = _severity(entry, mover)
-            message = f"{entry.mount_point} is mounted from {entry.device}, a name that changes with the disk controller"
-            if entry.is_swap:
-                message = f"swap is on {entry.device}, a name that changes with the disk controller"
-            yield self.finding(entry.spec.where, message, _effect(entry, severity), severity=severity, fix=_by_uuid(entry, blocks))
+            severity = _severity(entry, mover, fate)
+            why = "a name that changes with the disk controller" if fate is Fate.GONE else "a name that depends on the order of the disks"
+            what = "swap is on" if entry.is_swap else f"{entry.mount_point} is mounted from"
+            message = f"{what} {entry.device}, {why}"
+            yield self.finding(entry.spec.where, message, _effect(entry, severity, fate), severity=severity, fix=_by_uuid(entry, devices))
 
 
-def _severity(entry: FstabEntry, mover: Mover) -> Severity:
-    if mover is Mover.VIRT_V2V and _REPAIRED.fullmatch(entry.device):
+def _severity(entry: FstabEntry, mover: Mover, fate: Fate) -> Severity:
+    if fate is Fate.ORDER:
+        return Severity.WARNING
+    if mover is Mover.VIRT_V2V and kernel_prefix(entry.device) in _REPAIRED:
         return Severity.INFO
-    return Severity.ERROR if entry.blocks_boot or (entry.mount_point in _NEEDED and not entry.is_swap) else Severity.WARNING
+    return Severity.ERROR if entry.blocks_boot else Severity.WARNING
 
 
-def _effect(entry: FstabEntry, severity: Severity) -> str:
+def _effect(entry: FstabEntry, severity: Severity, fate: Fate) -> str:
+    if fate is Fate.ORDER:
+        return "when the disks come up in another order, the wrong one is used, or boot stops in emergency mode"
     if severity is Severity.INFO:
         return "virt-v2v renames it on the way; a raw copy would stop in emergency mode"
     if severity is Severity.ERROR:
@@ -102,9 +129,10 @@ def _effect(entry: FstabEntry, severity: Severity) -> str:
     return "boot waits 90 s for it and goes on without" if entry.is_swap else "it stays unmounted"
 
 
-def _by_uuid(entry: FstabEntry, blocks: BlockTable) -> Fix | None:
-    device = blocks.resolve(entry.device)
-    if device is None or not device.uuid:
+def _by_uuid(entry: FstabEntry, devices: Devices) -> Fix | None:
+    lasting = devices.lasting(entry.device, entry.fs_type)
+    if lasting is None:
         return None
-    edit = ReplaceText(entry.spec.where, expect=entry.spec.value, text=f"UUID={device.uuid}")
-    return Fix(f"mount {entry.mount_point} by UUID", Applicability.SAFE, (edit,))
+    edit = ReplaceText(entry.spec.where, expect=entry.spec.value, text=lasting.text)
+    safety = Applicability.SAFE if lasting.certain else Applicability.UNSAFE
+    return Fix(f"use swap by UUID ({entry.device})" if entry.is_swap else f"mount {entry.mount_point} by UUID", safety, (edit,))

@@ -187,5 +187,7 @@ def _order_known(fs: GuestFS, blocks: BlockTable, fstab: Fstab) -> bool:
 def _opaque(blocks: BlockTable) -> bool:
     """Whether some device holds something unrecognised, which may be what a spec names."""
     parents = {parent for device in blocks for parent in device.parents}
+    divided = {device.disk for device in blocks if device.kind != "disk"}
     leaves = (device for device in blocks if device.name not in parents and device.part_type not in _NO_CONTENT)
-    return any(not device.uuid and device.fs_type not in ("swap", "squashfs", "iso9660") for device in leaves)
+    unknown = (device for device in leaves if not device.uuid and device.fs_type not in ("swap", "squashfs", "iso9660"))
+    return any(device.kind != "disk" or device.disk not in divided for device in unknown)

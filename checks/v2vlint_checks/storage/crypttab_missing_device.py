@@ -1,0 +1,68 @@
+"""Rule crypttab-missing-device."""
+
+from collections.abc import Iterator
+
+from v2vlint.api import (
+    BlockDevice,
+    BlockTable,
+    BootNeeds,
+    Crypttab,
+    Devices,
+    Example,
+    Finding,
+    NameKind,
+    NotApplicable,
+    Rule,
+    Severity,
+    Stage,
+    Unknown,
+    name_kind,
+)
+
+_LUKS = BlockDevice("disk1p2", "partition", 1 << 30, 0, 2, "crypto_LUKS", "4a2e-99")
+
+
+class CrypttabMissingDevice(Rule):
+    """A crypttab entry names an encrypted device that is on none of the disks.
+
+    ## What it does
+    Compares the UUID=, PARTUUID= and LABEL= sources in crypttab with what is really on the disks at hand.
+
+    ## Why it matters
+    A disk was left behind, or the entry is stale. systemd waits 90 seconds for it; a mount without `nofail` on the mapping then stops boot
+    in emergency mode.
+
+    ## References
+    - crypttab(5), systemd-cryptsetup-generator(8)
+    """
+
+    severity = Severity.WARNING
+    stage = Stage.MOUNTS
+    since = "0.1"
+    examples = (
+        Example(
+            {"/etc/crypttab": "data UUID=dead none luks\n", "/etc/fstab": "/dev/mapper/data /data xfs defaults 0 0\n"},
+            given=(BlockTable((_LUKS,)),),
+            flags=("/etc/crypttab:1",),
+            severity=Severity.ERROR,
+        ),
+        Example({"/etc/crypttab": "data UUID=dead none luks\n"}, given=(BlockTable((_LUKS,)),), flags=("/etc/crypttab:1",)),
+        Example({"/etc/crypttab": "data UUID=dead none luks\n"}, given=(BlockTable((_LUKS,), complete=False),), unknown=True),
+        Example({"/etc/crypttab": 'home UUID="4A2E-99" none luks\nold UUID=dead none luks,noauto\n'}, given=(BlockTable((_LUKS,)),)),
+    )
+
+    def check(self, crypttab: Crypttab, devices: Devices, needs: BootNeeds, blocks: BlockTable) -> Iterator[Finding | Unknown]:
+        if not blocks.devices:
+            raise NotApplicable("no block devices are known")
+        for entry in crypttab.entries:
+            if "noauto" in entry.options or name_kind(entry.device) is not NameKind.TAG:
+                continue
+            present = devices.present(entry.device)
+            if present is None:
+                yield self.unknown(entry.source.where, f"whether {entry.device} exists cannot be told: not every disk could be understood")
+            elif not present:
+                needed = needs.mount_on(f"/dev/mapper/{entry.name}")
+                effect = f"boot stops waiting for {needed.entry.mount_point}" if needed else "boot waits 90 s for it and goes on without"
+                severity = Severity.ERROR if needed else Severity.WARNING
+                message = f"{entry.name} is unlocked from {entry.device}, which is on none of the disks"
+                yield self.finding(entry.source.where, message, effect, severity=severity)

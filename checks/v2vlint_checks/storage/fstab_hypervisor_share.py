@@ -1,0 +1,74 @@
+"""Rule fstab-hypervisor-share."""
+
+from collections.abc import Iterator
+
+from v2vlint.api import Applicability, Example, Finding, Fix, Fstab, FstabEntry, ReplaceText, Rule, Severity, Span, Stage, Target
+
+_HOME = {
+    "vmhgfs": "vmware", "fuse.vmhgfs-fuse": "vmware", "vmhgfs-fuse": "vmware", "vboxsf": "virtualbox", "prl_fs": "parallels",
+    "9p": "kvm", "virtiofs": "kvm",
+}  # fmt: skip
+
+
+class FstabHypervisorShare(Rule):
+    """An fstab entry mounts a folder of the hypervisor's host.
+
+    ## What it does
+    Finds shared folders of VMware (`vmhgfs`), VirtualBox (`vboxsf`), Parallels (`prl_fs`) and QEMU (`9p`, `virtiofs`) in fstab.
+
+    ## Why it matters
+    The share exists on the source's host only, and another hypervisor does not even speak its protocol. For systemd these are local
+    filesystems: without `nofail` a failed mount stops boot in emergency mode.
+
+    ## Fix safety
+    Unsafe: the line becomes a comment, and whatever used the folder has to live without it.
+
+    ## References
+    - virt-v2v removes guest tools but not such lines; AWS VM Import disables vboxsf, cifs and sshfs entries (import-modify-vm).
+    """
+
+    severity = Severity.ERROR
+    stage = Stage.MOUNTS
+    since = "0.1"
+    examples = (
+        Example(
+            {"/etc/fstab": "UUID=1 / ext4\nshare /mnt/share vboxsf defaults 0 0\n"},
+            flags=("/etc/fstab:2",),
+            severity=Severity.ERROR,
+            fixed={"/etc/fstab": "UUID=1 / ext4\n# share /mnt/share vboxsf defaults 0 0\n"},
+        ),
+        Example(
+            {"/etc/fstab": ".host:/ /mnt/hgfs fuse.vmhgfs-fuse allow_other,nofail 0 0\n"},
+            flags=("/etc/fstab:1",),
+            severity=Severity.WARNING,
+        ),
+        Example(
+            {"/etc/fstab": "hostshare /data virtiofs defaults 0 0\n"},
+            flags=("/etc/fstab:1",),
+            severity=Severity.WARNING,
+            title="the protocol stays, the share's tag may not",
+        ),
+        Example({"/etc/fstab": "#share /mnt vboxsf\nshare /mnt/b vboxsf noauto 0 0\nnone /proc/xen xenfs defaults 0 0\n"}),
+    )
+
+    def check(self, fstab: Fstab, target: Target) -> Iterator[Finding]:
+        for entry in fstab.entries:
+            home = _HOME.get(entry.fs_type)
+            if home is None or "noauto" in entry.options or (home == target.hypervisor and home != "kvm"):
+                continue
+            speaks = home == target.hypervisor
+            severity = Severity.ERROR if entry.blocks_boot and not speaks else Severity.WARNING
+            message = f"{entry.mount_point} is a folder of the source's host ({entry.fs_type})"
+            yield self.finding(entry.where, message, _effect(severity, speaks), severity=severity, fix=_comment(entry))
+
+
+def _effect(severity: Severity, speaks: bool) -> str:
+    if severity is Severity.ERROR:
+        return "the mount fails, and boot stops in emergency mode"
+    return "boot may stop unless the new host offers the same share" if speaks else "the mount fails and the folder stays empty"
+
+
+def _comment(entry: FstabEntry) -> Fix:
+    where = entry.where
+    start = Span(where.path, where.start, where.start, where.line, where.column)
+    return Fix(f"comment out the mount of {entry.mount_point}", Applicability.UNSAFE, (ReplaceText(start, "", "# "),))

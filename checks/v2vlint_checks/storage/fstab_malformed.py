@@ -1,0 +1,54 @@
+"""Rule fstab-malformed."""
+
+from collections.abc import Iterator
+
+from v2vlint.api import Applicability, Example, Finding, Fix, Fstab, Mover, ReplaceText, Rule, Severity, Span
+
+
+class FstabMalformed(Rule):
+    """A line of fstab is no entry.
+
+    ## What it does
+    Finds lines of `/etc/fstab` with fewer than three fields that are no comments.
+
+    ## Why it matters
+    The running system skips them, so a mount may be missing that someone believes to be there. libguestfs parses fstab with Augeas, and a
+    line that does not fit ends the inspection: virt-v2v then refuses the guest.
+
+    ## Fix safety
+    Safe: the line becomes a comment, which changes nothing for the guest.
+
+    ## References
+    - libguestfs `daemon/inspect_utils.ml`, `with_augeas`: a parse error in fstab, crypttab or mdadm.conf aborts inspection.
+    - fstab(5)
+    """
+
+    severity = Severity.WARNING
+    since = "0.1"
+    predicts = (r"augeas parse failure.*/etc/fstab",)
+    examples = (
+        Example(
+            {"/etc/fstab": "UUID=1 / ext4\n/dev/sdb1 /data\n"},
+            flags=("/etc/fstab:2",),
+            severity=Severity.WARNING,
+            fixed={"/etc/fstab": "UUID=1 / ext4\n# /dev/sdb1 /data\n"},
+        ),
+        Example({"/etc/fstab": "oops\n"}, mover=Mover.VIRT_V2V, flags=("/etc/fstab:1",), severity=Severity.ERROR),
+        Example({"/etc/fstab": "# a comment\n\nUUID=1 / ext4 defaults # remark\n\t\nUUID=2 /a\\040b xfs\n"}),
+    )
+
+    def check(self, fstab: Fstab, mover: Mover) -> Iterator[Finding]:
+        refused = mover is Mover.VIRT_V2V
+        severity = Severity.ERROR if refused else Severity.WARNING
+        effect = (
+            "inspection fails, and virt-v2v refuses the guest" if refused else "the line is skipped: what it should mount is not mounted"
+        )
+        for where in fstab.malformed:
+            yield self.finding(
+                where, "this line has fewer than three fields and is no entry", effect, severity=severity, fix=_comment(where)
+            )
+
+
+def _comment(where: Span) -> Fix:
+    start = Span(where.path, where.start, where.start, where.line, where.column)
+    return Fix(f"comment out line {where.line}", Applicability.SAFE, (ReplaceText(start, "", "# "),))

@@ -1,0 +1,116 @@
+"""Rule fstab-missing-device."""
+
+from collections.abc import Iterator
+
+from v2vlint.api import (
+    Applicability,
+    BlockDevice,
+    BlockTable,
+    Devices,
+    Example,
+    Finding,
+    Fix,
+    Fstab,
+    FstabEntry,
+    NameKind,
+    NotApplicable,
+    ReplaceText,
+    Rule,
+    Severity,
+    Stage,
+    Unknown,
+    name_kind,
+    volume_of,
+)
+
+_VITAL = frozenset({"/", "/usr", "/var", "/etc", "/boot", "/boot/efi", "/home", "/opt"})
+_DISK = BlockDevice("disk1", "disk", 2 << 30, 0)
+_ROOT = BlockDevice("disk1p1", "partition", 1 << 30, 0, 1, "ext4", "aa-11", "root", part_uuid="5e1d-01")
+_LV = BlockDevice("vg/home", "lv", 1 << 30, 0, 0, "xfs", "cc-33", parents=("disk1p1",))
+_BLOCKS = BlockTable((_DISK, _ROOT, _LV))
+
+
+class FstabMissingDevice(Rule):
+    """An fstab entry names a filesystem that is on none of the disks.
+
+    ## What it does
+    Compares UUID=, LABEL=, PARTUUID=, PARTLABEL= and logical volumes in fstab with what is really on the disks at hand.
+
+    ## Why it matters
+    A disk was left behind, or the entry is stale and the source has not been rebooted since. systemd waits 90 seconds for the device and
+    stops in emergency mode, unless the entry has `nofail`.
+
+    ## Fix safety
+    Unsafe: `nofail` lets the guest come up without the data; whether that is wanted only its owner knows. Not offered for system
+    directories.
+
+    ## References
+    - systemd-fstab-generator(8), fstab(5)
+    - systemd issue 17670; AWS VM Import adds `nofail` likewise (import-modify-vm).
+    """
+
+    severity = Severity.ERROR
+    stage = Stage.MOUNTS
+    since = "0.1"
+    examples = (
+        Example(
+            {"/etc/fstab": "UUID=aa-11 / ext4 defaults 0 1\nUUID=dead /data xfs defaults 0 2\n"},
+            given=(_BLOCKS,),
+            flags=("/etc/fstab:2",),
+            severity=Severity.ERROR,
+            fixed={"/etc/fstab": "UUID=aa-11 / ext4 defaults 0 1\nUUID=dead /data xfs defaults,nofail 0 2\n"},
+        ),
+        Example(
+            {"/etc/fstab": "LABEL=gone none swap sw 0 0\n/dev/mapper/vg-srv /srv xfs nofail\n/dev/vg/var /var xfs\n"},
+            given=(_BLOCKS,),
+            flags=("/etc/fstab:1", "/etc/fstab:2", "/etc/fstab:3"),
+            severity=Severity.WARNING,
+            fixed={"/etc/fstab": "LABEL=gone none swap sw,nofail 0 0\n/dev/mapper/vg-srv /srv xfs nofail\n/dev/vg/var /var xfs\n"},
+        ),
+        Example(
+            {"/etc/fstab": "UUID=dead /data xfs defaults 0 2\n"},
+            given=(BlockTable((_DISK, _ROOT), complete=False),),
+            unknown=True,
+            title="not all disks could be read",
+        ),
+        Example(
+            {
+                "/etc/fstab": 'UUID="AA-11" / ext4 defaults 0 1\nPARTUUID=5e1d-01 /x ext4\nLABEL=root /y ext4\n'
+                "/dev/mapper/vg-home /home xfs\n/dev/vg/home /h xfs\n/dev/disk/by-uuid/aa-11 /z ext4\ntmpfs /tmp tmpfs\n"
+                "srv:/x /n nfs\n/swapfile none swap sw\n"
+                "/dev/sr0 /cd auto ro\n/srv/a /b none bind\nUUID=dead /old xfs noauto\n"
+            },
+            given=(_BLOCKS,),
+        ),
+    )
+
+    def check(self, fstab: Fstab, devices: Devices, blocks: BlockTable) -> Iterator[Finding | Unknown]:
+        if not blocks.devices:
+            raise NotApplicable("no block devices are known")
+        for entry in fstab.entries:
+            if "noauto" in entry.options or entry.is_pseudo or not _judged(entry):
+                continue
+            present = devices.present(entry.device)
+            if present is None and name_kind(entry.device) is NameKind.TAG:
+                yield self.unknown(entry.spec.where, f"whether {entry.device} exists cannot be told: not every disk could be understood")
+            elif present is False:
+                yield self._missing(entry)
+
+    def _missing(self, entry: FstabEntry) -> Finding:
+        what = "swap space" if entry.is_swap else entry.mount_point
+        message = f"{what} is on {entry.device}, which is on none of the disks"
+        effect = "systemd waits 90 s for it, then stops in emergency mode" if entry.blocks_boot else "boot waits for it and goes on without"
+        severity = Severity.ERROR if entry.blocks_boot else Severity.WARNING
+        return self.finding(entry.spec.where, message, effect, severity=severity, fix=_nofail(entry))
+
+
+def _judged(entry: FstabEntry) -> bool:
+    return name_kind(entry.device) in (NameKind.TAG, NameKind.MAPPER) or bool(volume_of(entry.device))
+
+
+def _nofail(entry: FstabEntry) -> Fix | None:
+    if entry.options_at is None or entry.mount_point in _VITAL or "nofail" in entry.options:
+        return None
+    options = ",".join(entry.options)
+    edit = ReplaceText(entry.options_at, options, f"{options},nofail")
+    return Fix(f"let boot go on without {entry.device}", Applicability.UNSAFE, (edit,))

@@ -1,0 +1,83 @@
+"""Rule fstab-multipath-name."""
+
+from collections.abc import Iterator
+
+from v2vlint.api import (
+    Applicability,
+    BlockDevice,
+    BlockTable,
+    Devices,
+    Example,
+    Finding,
+    Fix,
+    Fstab,
+    FstabEntry,
+    Multipath,
+    ReplaceText,
+    Rule,
+    Severity,
+    Stage,
+    Target,
+)
+
+_DISK = BlockDevice("disk1", "disk", 2 << 30, 0)
+_BOOT = BlockDevice("disk1p1", "partition", 1 << 30, 0, 1, "xfs", "aa-11")
+
+
+class FstabMultipathName(Rule):
+    """An fstab entry names a multipath device.
+
+    ## What it does
+    Finds `/dev/mapper/mpatha1`, maps named by WWID, and aliases given in multipath.conf or its bindings file.
+
+    ## Why it matters
+    The target's disk has one path and another WWID. multipathd leaves virtio disks alone by default, so the map is not made, and boot
+    stops in emergency mode. On SCSI-like targets a map may appear, under another name.
+
+    ## Fix safety
+    Safe: the UUID is that of the partition with the number in the name, and only when the guest has a single disk.
+
+    ## References
+    - rear pull request 1324 and issue 1796; systemd issue 23208
+    - multipath.conf(5), `blacklist`, `user_friendly_names`
+    """
+
+    severity = Severity.ERROR
+    stage = Stage.MOUNTS
+    since = "0.1"
+    examples = (
+        Example(
+            {"/etc/fstab": "/dev/mapper/mpatha1 /boot xfs defaults 0 0\n"},
+            given=(BlockTable((_DISK, _BOOT)),),
+            flags=("/etc/fstab:1",),
+            severity=Severity.ERROR,
+            fixed={"/etc/fstab": "UUID=aa-11 /boot xfs defaults 0 0\n"},
+        ),
+        Example(
+            {
+                "/etc/multipath.conf": "multipaths {\n multipath {\n  wwid 36005\n  alias oradata\n }\n}\n",
+                "/etc/fstab": "/dev/mapper/oradata-part1 /u01 xfs nofail 0 0\n",
+            },
+            flags=("/etc/fstab:1",),
+            severity=Severity.WARNING,
+        ),
+        Example({"/etc/fstab": "/dev/mapper/vg-root / xfs\n/dev/mapper/luks-77 /home xfs\n", "/etc/multipath.conf": "# alias vg-root\n"}),
+    )
+
+    def check(self, fstab: Fstab, multipath: Multipath, devices: Devices, target: Target) -> Iterator[Finding]:
+        vanishes = target.disk_prefixes <= {"vd", "xvd"}
+        for entry in fstab.entries:
+            if not multipath.is_multipath(entry.device) or "noauto" in entry.options:
+                continue
+            severity = Severity.ERROR if entry.blocks_boot and vanishes else Severity.WARNING
+            message = f"{entry.mount_point} is on the multipath device {entry.device}, which one virtual disk does not have"
+            effect = "boot stops in emergency mode" if severity is Severity.ERROR else "it may not be found, or only under another name"
+            yield self.finding(entry.spec.where, message, effect, severity=severity, fix=_by_uuid(entry, devices))
+
+
+def _by_uuid(entry: FstabEntry, devices: Devices) -> Fix | None:
+    lasting = devices.lasting(entry.device, entry.fs_type)
+    if lasting is None:
+        return None
+    edit = ReplaceText(entry.spec.where, entry.spec.value, lasting.text)
+    return Fix(f"name {entry.mount_point} by UUID", Applicability.SAFE, (edit,))

@@ -1,0 +1,115 @@
+"""Rule lvm-devices-file."""
+
+from collections.abc import Iterator
+
+from v2vlint.api import (
+    Applicability,
+    BlockDevice,
+    BlockTable,
+    Bootloader,
+    BootNeeds,
+    Delete,
+    Example,
+    Finding,
+    Fix,
+    LvmConf,
+    LvmDevice,
+    LvmDevices,
+    Mover,
+    NeededMount,
+    NotApplicable,
+    OsInfo,
+    Rule,
+    Severity,
+    Stage,
+)
+
+_HARDWARE = frozenset({"sys_wwid", "sys_serial", "mpath_uuid", "wwid_naa", "wwid_eui", "wwid_t10"})
+_LINE = "IDTYPE=sys_wwid IDNAME=naa.6000c29d1 DEVNAME=/dev/sda3 PVID=p2Qx PART=3\n"
+_PATH = "/etc/lvm/devices/system.devices"
+_RHEL = OsInfo("linux", "rhel", "rhel", "Red Hat Enterprise Linux", "9.4", "x86_64")
+_HOME = BlockDevice("rhel/home", "lv", 1 << 30, 0, 0, "xfs", "cc-33", parents=("disk1p3",))
+_CFG = "menuentry 'RHEL' {\n linux /vmlinuz-5.14.0 root=/dev/mapper/rhel-root rd.lvm.lv=rhel/root\n initrd /initramfs.img\n}\n"
+
+
+class LvmDevicesFile(Rule):
+    """LVM is restricted to disks that it knows by the source's hardware identity.
+
+    ## What it does
+    Finds `/etc/lvm/devices/system.devices` with entries by WWID or serial number, where LVM honours the file.
+
+    ## Why it matters
+    The target's disks have other identities, so LVM ignores the physical volumes on them. The initramfs activates what `rd.lvm.lv=`
+    lists and knows nothing of the file, hence root comes up, but mounts on all other logical volumes stop boot in emergency mode.
+
+    ## Fix safety
+    Safe: without the file LVM looks at every disk. virt-v2v deletes it likewise; `vgimportdevices -a` makes a new one.
+
+    ## References
+    - virt-v2v commit 8e4b732e (RHBZ#2112801); rear issue 3042; lvmdevices(8)
+    """
+
+    severity = Severity.ERROR
+    stage = Stage.MOUNTS
+    since = "0.1"
+    examples = (
+        Example(
+            {
+                _PATH: f"# LVM uses devices listed in this file.\n{_LINE}",
+                "/etc/fstab": "UUID=cc-33 /home xfs\n",
+                "/boot/grub2/grub.cfg": _CFG,
+            },
+            given=(BlockTable((_HOME,)), _RHEL),
+            flags=(f"{_PATH}:2",),
+            severity=Severity.ERROR,
+            fixed={_PATH: None},
+        ),
+        Example(
+            {_PATH: _LINE, "/etc/fstab": "/dev/mapper/rhel-root / xfs\n", "/boot/grub2/grub.cfg": _CFG},
+            given=(_RHEL,),
+            flags=(f"{_PATH}:1",),
+            severity=Severity.WARNING,
+            title="only root is on LVM, and the initramfs activates that",
+        ),
+        Example({_PATH: _LINE}, given=(_RHEL,), mover=Mover.VIRT_V2V, flags=(f"{_PATH}:1",), severity=Severity.INFO),
+        Example({_PATH: "IDTYPE=devname IDNAME=/dev/sda3 DEVNAME=/dev/sda3 PVID=p2Qx\n"}, given=(_RHEL,), title="found by its PVID"),
+        Example({_PATH: _LINE, "/etc/lvm/lvm.conf": "devices {\n use_devicesfile = 0\n}\n"}, given=(_RHEL,)),
+        Example({_PATH: _LINE}, title="Debian's LVM does not use the file unless told to"),
+    )
+
+    def check(
+        self, devices: LvmDevices, conf: LvmConf, needs: BootNeeds, bootloader: Bootloader, os: OsInfo, mover: Mover
+    ) -> Iterator[Finding]:
+        tied = [entry for entry in devices.entries if entry.id_type in _HARDWARE]
+        if not tied:
+            raise NotApplicable("no devices file with hardware identities")
+        if not (os.family == "rhel" if conf.use_devices_file is None else conf.use_devices_file):
+            raise NotApplicable("LVM does not use the devices file")
+        lost = _lost(needs, bootloader)
+        severity = Severity.ERROR if lost and not devices.refreshes else Severity.WARNING
+        if mover is Mover.VIRT_V2V:
+            severity = Severity.INFO
+        fix = Fix("delete the devices file, so that LVM looks at every disk", Applicability.SAFE, (Delete(devices.where.path),))
+        yield self.finding(tied[0].where, _message(tied), _effect(severity, lost), severity=severity, fix=fix)
+
+
+def _lost(needs: BootNeeds, bootloader: Bootloader) -> tuple[NeededMount, ...]:
+    """Mounts on logical volumes that no default entry's rd.lvm.lv= activates."""
+    if not bootloader.defaults:
+        return ()
+    active = {arg.value for entry in bootloader.defaults for arg in entry.all("rd.lvm.lv", "rd_LVM_LV")}
+    groups = {arg.value for entry in bootloader.defaults for arg in entry.all("rd.lvm.vg", "rd_LVM_VG")}
+    return tuple(m for m in needs.mounts if m.volume and m.volume not in active and m.volume.split("/")[0] not in groups)
+
+
+def _message(tied: list[LvmDevice]) -> str:
+    names = ", ".join(entry.id_name for entry in tied[:3])
+    return f"LVM only accepts disks with the source's identities ({names})"
+
+
+def _effect(severity: Severity, lost: tuple[NeededMount, ...]) -> str:
+    if severity is Severity.INFO:
+        return "virt-v2v deletes the file; after a raw copy LVM would ignore the volumes"
+    if severity is Severity.ERROR:
+        return f"LVM ignores the volumes, and boot stops waiting for {', '.join(mount.entry.mount_point for mount in lost[:4])}"
+    return "LVM ignores physical volumes until the file is renewed (vgimportdevices -a)"
