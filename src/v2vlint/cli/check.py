@@ -5,8 +5,11 @@ from __future__ import annotations
 import argparse
 from importlib import import_module
 
-from v2vlint.cli import options, output
-from v2vlint.cli.settings import settle
+from v2vlint.cli import exits, options, output
+from v2vlint.cli.settings import Settings, settle
+from v2vlint.model.errors import UsageError
+from v2vlint.model.report import Report
+from v2vlint.report import text
 from v2vlint.model.errors import UsageError
 from v2vlint.report.registry import FORMATS, renderer
 from v2vlint.report.walk import exit_code
@@ -32,34 +35,32 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Check the images and write the reports."""
-    from v2vlint.cli.running import run_check
-
-    if args.fix or args.unsafe_fixes:
-        return _fix(args)
     settings = settle(args)
     shape = args.format or settings.config.format or "text"
-    render = renderer(shape)
-    files = output.destinations(args.report or settings.config.report)
-    colour = shape == "text" and output.colours(args.color)
-    report = run_check(settings, args.images, args.key_file, progress=not (args.no_progress or args.quiet), warm=_rich if colour else None)
-    if shape != "text":
-        output.write(render(report))
-    else:
-        from v2vlint.report import text
+    render, reports = renderer(shape), tuple(args.report or settings.config.report)
+    files = output.destinations(reports)
+    if args.print_config:
+        from v2vlint.cli.config_text import config_text
 
-        output.show(text.brief(report) if args.quiet else text.rows(report, output.look()), colour)
+        output.write(config_text(settings, shape, reports, args.baseline or settings.config.baseline))
+        return exits.OK
+    if not args.images:
+        raise UsageError("no image given", hint="see 'v2vlint check --help'")
+    colour = shape == "text" and output.colours(args.color)
+    report = _check(args, settings, colour)
     output.save(report, files)
+    if shape == "text":
+        output.show(text.brief(report) if args.quiet else text.rows(report, output.look()), colour)
+    else:
+        output.write(render(report))
     return exit_code(report)
 
 
-def _fix(args: argparse.Namespace) -> int:
-    from v2vlint.cli import fix
+def _check(args: argparse.Namespace, settings: Settings, colour: bool) -> Report:
+    from v2vlint.cli.running import run_check
 
-    if not args.fix:
-        raise UsageError("--unsafe-fixes goes with --fix")
-    if args.format not in (None, "text"):
-        raise UsageError(f"--fix writes no {args.format} to stdout", hint=f"--report {args.format}=FILE")
-    return fix.run(argparse.Namespace(**vars(args), diff=False, output=None, rebuild_initramfs=False))
+    warm = _rich if colour else None
+    return run_check(settings, args.images, args.key_file, progress=not (args.no_progress or args.quiet), warm=warm)
 
 
 def _rich() -> None:

@@ -24,6 +24,7 @@ class Settings:
     """Everything a check needs besides its images and keys."""
 
     config: Config
+    target_names: tuple[str, ...]
     targets: tuple[Target, ...]
     mover: Mover
     selection: Selection
@@ -48,10 +49,12 @@ def settle(args: argparse.Namespace) -> Settings:
     name = args.profile or config.profile or "default"
     chosen = profile(name)
     select, ignore = split(args.select) or config.select, split(args.ignore) or config.ignore
+    wanted = split(args.target) or config.target or ("kvm",)
     named = (*config.severity, *(one.id for one in config.exceptions if not set(one.id) & set("*?[")))
     return Settings(
         config=config,
-        targets=_targets(split(args.target), config),
+        target_names=wanted,
+        targets=_targets(wanted, config, from_flags=bool(args.target)),
         mover=Mover(args.mover) if args.mover else config.mover or Mover.RAW,
         selection=Selection(select, ignore, name, named),
         fail_on=_fail_on(args, config, chosen.fail_on),
@@ -80,15 +83,15 @@ def _limits(args: argparse.Namespace, config: Config) -> Limits:
     )
 
 
-def _targets(flags: tuple[str, ...], config: Config) -> tuple[Target, ...]:
+def _targets(wanted: tuple[str, ...], config: Config, *, from_flags: bool) -> tuple[Target, ...]:
     from v2vlint import target
 
     found: dict[str, Target] = {}
-    for name in flags or config.target or ("kvm",):
+    for name in wanted:
         if name in config.targets:
             loaded = target.parse(name, config.targets[name], f"{config.origin}: targets.{name}")
         elif "/" in name or "." in name:
-            loaded = target.load(name if flags else str(config.folder / name))
+            loaded = target.load(name if from_flags else str(config.folder / name))
         else:
             loaded = target.load(name)
         if loaded.name in found:

@@ -1,0 +1,44 @@
+"""``v2vlint baseline``: record today's findings, so that ``check --baseline`` counts only new ones."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from v2vlint.cli import exits, options
+from v2vlint.cli.settings import settle
+from v2vlint.model.errors import UsageError
+
+DEFAULT = "v2vlint-baseline.json"
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Declare the options."""
+    options.add_images(parser)
+    options.add_judging(parser)
+    options.add_reading(parser)
+    parser.add_argument("-o", "--output", metavar="FILE", default=DEFAULT, help=f"the baseline file to write ({DEFAULT})")
+    parser.add_argument("--no-progress", action="store_true", help="no progress line on stderr")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Check the images and write the baseline; 3 when an image could not be read, since its findings are not in it."""
+    import sys
+
+    from v2vlint.cli.running import run_check
+    from v2vlint.engine import baseline
+
+    if not args.images:
+        raise UsageError("no image given", hint="see 'v2vlint baseline --help'")
+    report = run_check(settle(args), args.images, args.key_file, progress=not args.no_progress)
+    text = baseline.render(report.images)
+    path = Path(args.output)
+    try:
+        path.write_text(text, "utf-8")
+    except OSError as error:
+        raise UsageError(f"{path}: {(error.strerror or 'cannot be written').lower()}") from error
+    unread = [image.name for image in report.images if image.problems]
+    for name in unread:
+        print(f"v2vlint: {name}: not everything could be read, the baseline may lack findings", file=sys.stderr)
+    print(f"{path}: {text.count('fingerprint')} findings known", file=sys.stderr)
+    return exits.NOT_EVALUATED if unread else exits.OK

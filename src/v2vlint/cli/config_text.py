@@ -1,0 +1,63 @@
+"""The settings in force as a v2vlint.toml that would give the same."""
+
+from __future__ import annotations
+
+import datetime
+import json
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from v2vlint.cli.settings import Settings
+from v2vlint.isolate import size
+
+
+def config_text(settings: Settings, shape: str, reports: tuple[str, ...], baseline: str) -> str:
+    """TOML of ``settings``; ``shape``, ``reports`` and ``baseline`` are the output settings in force."""
+    config, selection, limits = settings.config, settings.selection, settings.limits
+    plain: dict[str, Any] = {
+        "target": list(settings.target_names),
+        "mover": settings.mover.value,
+        "profile": selection.profile,
+        "select": list(selection.select),
+        "ignore": list(selection.ignore),
+        "fail-on": settings.fail_on.label,
+        "strict": settings.strict,
+        "jobs": settings.jobs,
+        "format": shape,
+        "report": list(reports),
+        "baseline": baseline,
+        "memory-limit": size(limits.memory).replace(" ", ""),
+        "cpu-limit": limits.cpu,
+        "time-limit": int(limits.wall),
+    }
+    lines = [f"# from {config.folder / config.origin}" if config.origin else "# no configuration file", *_pairs(plain)]
+    if config.severity:
+        lines += ["", "[severity]", *_pairs({key: level.label for key, level in config.severity.items()})]
+    for one in config.exceptions:
+        fields = {"id": one.id, "image": one.image, "path": one.path, "reason": one.reason, "expires": one.expires}
+        lines += ["", "[[exceptions]]", *_pairs({key: value for key, value in fields.items() if value})]
+    for anchor in config.images:
+        lines += ["", "[[images]]", *_pairs({"match": anchor.match, "recipe": anchor.recipe})]
+    for name, data in config.targets.items():
+        lines += ["", f"[targets.{_key(name)}]", *_pairs(data)]
+    return "\n".join(lines) + "\n"
+
+
+def _pairs(data: Mapping[str, Any]) -> Iterator[str]:
+    return (f"{_key(key)} = {_value(value)}" for key, value in data.items())
+
+
+def _key(key: str) -> str:
+    return key if key and all(char.isascii() and (char.isalnum() or char in "-_") for char in key) else _value(key)
+
+
+def _value(value: Any) -> str:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, Mapping):
+        return "{ " + ", ".join(_pairs(value)) + " }" if value else "{}"
+    if isinstance(value, list | tuple):
+        return "[" + ", ".join(map(_value, value)) + "]"
+    if isinstance(value, int | float | datetime.date):
+        return str(value)
+    return json.dumps(str(value), ensure_ascii=False).replace("\x7f", "\\u007f")

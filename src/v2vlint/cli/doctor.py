@@ -1,0 +1,39 @@
+"""``v2vlint doctor``: what works here, and what each missing piece costs."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterator
+
+from v2vlint.cli import exits, output
+from v2vlint.engine.doctor import State, Verdict, examine
+from v2vlint.report.layout import Piece, Row, paragraph
+
+_STYLES = {State.OK: "ok", State.MISSING: "warning", State.BROKEN: "error"}
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Declare the options."""
+    parser.add_argument("--format", choices=("text", "json"), default="text", help="what stdout gets")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Look around; 3 when a piece without which nothing works is broken."""
+    found = tuple(examine())
+    if args.format == "json":
+        import dataclasses
+        import json
+
+        output.write(json.dumps([dataclasses.asdict(verdict) for verdict in found], indent=2) + "\n")
+    else:
+        output.show(list(_rows(found)), output.colours("auto"))
+    return exits.NOT_EVALUATED if any(verdict.state is State.BROKEN for verdict in found) else exits.OK
+
+
+def _rows(found: tuple[Verdict, ...]) -> Iterator[Row]:
+    look = output.look()
+    for verdict in found:
+        lead = Piece(f"{verdict.state.value:<8} {verdict.piece:<19}", _STYLES[verdict.state])
+        yield from paragraph(verdict.detail, look.width, 0, lead=lead)
+        if verdict.cost:
+            yield from paragraph(verdict.cost, look.width, 28, "dim", Piece(f"{look.arrow} ", "dim"))

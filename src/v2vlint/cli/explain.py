@@ -1,0 +1,85 @@
+"""``v2vlint explain``: a rule, or an error message."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterable, Iterator
+
+from v2vlint.cli import exits, output
+from v2vlint.engine.explain import Message, known, predicting
+from v2vlint.engine.packs import LoadedRule, load_all
+from v2vlint.engine.select import unknown_rule
+from v2vlint.model.errors import UsageError
+from v2vlint.report.layout import Piece, Row, paragraph
+
+MAX_MESSAGE = 1 << 20
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Declare the options."""
+    parser.usage = "v2vlint explain RULE | --error TEXT"
+    parser.add_argument("rule", metavar="RULE", nargs="?", help="the id of a rule")
+    parser.add_argument("--error", metavar="TEXT", help="a message of virt-v2v or of a guest that does not boot; - reads it from stdin")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Explain; 4 when nothing is known about a message."""
+    if (args.rule is None) == (args.error is None):
+        raise UsageError("give the id of a rule, or --error TEXT", hint="'v2vlint rules' lists the rules")
+    rules = load_all()
+    if args.rule is None:
+        return _explain_error(args.error, rules)
+    loaded = next((rule for rule in rules if rule.id == args.rule), None)
+    if loaded is None:
+        raise unknown_rule(args.rule, rules)
+    output.show(list(_rule(loaded)), output.colours("auto"))
+    return exits.OK
+
+
+def _rule(loaded: LoadedRule) -> Iterator[Row]:
+    info = loaded.info()
+    fix = ", has a fix" if info.fixable else ""
+    yield (Piece(info.id, "title"), Piece("  "), Piece(info.severity.label, info.severity.label), Piece(f"  {info.group}{fix}", "dim"))
+    for line in info.help.split("\n"):
+        if line.startswith("## "):
+            yield (Piece(line[3:], "title"),)
+        else:
+            yield (Piece(line),)
+    for example in type(loaded.rule).examples[:1]:
+        for path, content in example.files.items():
+            if isinstance(content, str):
+                yield ()
+                yield (Piece("For instance, in "), Piece(path, "place"), Piece(":"))
+                yield from ((Piece(f"    {line}", "dim"),) for line in content.rstrip("\n").split("\n")[:20])
+
+
+def _explain_error(text: str, rules: Iterable[LoadedRule]) -> int:
+    if text == "-":
+        import sys
+
+        text = sys.stdin.read(MAX_MESSAGE)
+    foreseen, others = predicting(text, rules), known(text)
+    width = output.look().width
+    rows = [row for loaded in foreseen for row in _foreseen(loaded, width)]
+    rows += [row for message in others for row in _message(message, bool(foreseen), width)]
+    if not rows:
+        output.show([(Piece("nothing is known about this message: no rule foresees it, and it is none of the listed ones"),)], False)
+        return exits.NOTHING
+    output.show(rows, output.colours("auto"))
+    return exits.OK
+
+
+def _foreseen(loaded: LoadedRule, width: int) -> Iterator[Row]:
+    info = loaded.info()
+    yield (Piece("rule ", "dim"), Piece(info.id, "title"), Piece(" foresees this: ", "dim"), Piece(info.title))
+    yield from paragraph(f"v2vlint check --select {info.id} IMAGE", width, 2, "place")
+    yield ()
+
+
+def _message(message: Message, foreseen: bool, width: int) -> Iterator[Row]:
+    if not foreseen:
+        yield (Piece("no single rule foresees this message", "dim"),)
+    yield from paragraph(message.meaning, width, 2)
+    yield from paragraph(message.advice, width, 2, lead=Piece("do: ", "ok"))
+    yield from paragraph(message.here, width, 2, "dim")
+    yield ()

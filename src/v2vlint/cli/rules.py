@@ -1,0 +1,83 @@
+"""``v2vlint rules``: list the rules, or write a page about each."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterator, Sequence
+from itertools import groupby
+from pathlib import Path
+
+from v2vlint.cli import exits, options, output
+from v2vlint.engine.packs import LoadedRule
+from v2vlint.model.errors import UsageError
+from v2vlint.model.rule import Audience, RuleInfo
+from v2vlint.report.layout import Piece, Row
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Declare the options."""
+    parser.add_argument("--select", action="append", metavar="RULE", help="only these rules: ids, groups or globs; repeatable")
+    parser.add_argument("--format", choices=("text", "json"), default="text", help="what stdout gets")
+    parser.add_argument("--write", metavar="FOLDER", help="write a documentation page for every rule, and an index")
+
+
+def run(args: argparse.Namespace) -> int:
+    """List or write."""
+    from v2vlint.engine.packs import load_all
+    from v2vlint.engine.protocol import Selection
+    from v2vlint.engine.select import choose
+
+    rules = choose(load_all(), Selection(options.split(args.select) or ("all",)))
+    if args.write:
+        return _write(rules, Path(args.write))
+    infos = sorted((rule.info() for rule in rules), key=lambda info: (info.group, info.id))
+    if args.format == "json":
+        output.write(_json(infos))
+    else:
+        output.show(list(_table(infos)), output.colours("auto"))
+    return exits.OK
+
+
+def _write(rules: Sequence[LoadedRule], folder: Path) -> int:
+    from v2vlint.engine.pages import pages
+
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        made = pages(rules)
+        for name, text in made.items():
+            (folder / name).write_text(text, "utf-8")
+        for stale in set(folder.glob("*.md")) - {folder / name for name in made}:
+            stale.unlink()
+    except OSError as error:
+        raise UsageError(f"{folder}: {(error.strerror or 'cannot be written').lower()}") from error
+    return exits.OK
+
+
+def _json(infos: Sequence[RuleInfo]) -> str:
+    import json
+
+    rows = [
+        {
+            "id": info.id,
+            "group": info.group,
+            "title": info.title,
+            "severity": info.severity.label,
+            "audience": info.audience.value,
+            "fixable": info.fixable,
+            "since": info.since,
+            "pack": info.pack,
+        }
+        for info in infos
+    ]
+    return json.dumps(rows, indent=2) + "\n"
+
+
+def _table(infos: Sequence[RuleInfo]) -> Iterator[Row]:
+    width = max((len(info.id) for info in infos), default=0)
+    for group, members in groupby(infos, key=lambda info: info.group):
+        yield (Piece(group or "other", "title"),)
+        for info in members:
+            marks = ("fix" if info.fixable else "   ") + (" pedantic" if info.audience is Audience.PEDANTIC else "")
+            severity = Piece(f"{info.severity.label:<8}", info.severity.label)
+            yield (Piece("  "), severity, Piece(f"{info.id:<{width}}  "), Piece(f"{marks} ", "dim"), Piece(info.title))
+    yield (Piece(f"{len(infos)} rules; 'v2vlint explain ID' says more", "dim"),)

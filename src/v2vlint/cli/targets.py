@@ -1,0 +1,86 @@
+"""``v2vlint targets``: the profiles, and what one of them says."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from v2vlint import target
+from v2vlint.cli import output
+from v2vlint.engine.config import Config, find, read
+from v2vlint.model.target import Target
+from v2vlint.report.layout import Piece, Row, paragraph
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Declare the options."""
+    parser.add_argument("target", metavar="NAME", nargs="?", help="show this one: a name, a .toml profile or a libvirt .xml")
+    parser.add_argument("--format", choices=("text", "json"), default="text", help="what stdout gets")
+
+
+def run(args: argparse.Namespace) -> int:
+    """List the targets, or show one."""
+    path = find(Path.cwd())
+    config = read(path) if path else Config()
+    names = [args.target] if args.target else [*target.names(), *sorted(config.targets)]
+    chosen = [_load(name, config) for name in names]
+    if args.format == "json":
+        output.write(_json(chosen))
+    else:
+        output.show(list(_card(chosen[0]) if args.target else _table(chosen)), output.colours("auto"))
+    return 0
+
+
+def _load(name: str, config: Config) -> Target:
+    if name in config.targets:
+        return target.parse(name, config.targets[name], f"{config.origin}: targets.{name}")
+    return target.load(name)
+
+
+def _json(targets: Iterable[Target]) -> str:
+    import dataclasses
+    import json
+
+    return json.dumps([dataclasses.asdict(one) for one in targets], indent=2) + "\n"
+
+
+def _table(targets: list[Target]) -> Iterator[Row]:
+    width = max(len(one.name) for one in targets)
+    for one in targets:
+        about = f"{one.title}; disks {'/'.join(sorted(one.disk_prefixes))}"
+        yield (Piece(f"{one.name:<{width}}  ", "rule"), Piece(about))
+
+
+def _card(one: Target) -> Iterator[Row]:
+    yield (Piece(one.name, "title"), Piece(f"  {one.title}"))
+    for label, value in _lines(one):
+        yield from paragraph(value, output.look().width, 2, "", Piece(f"{label:<12}", "dim"))
+
+
+def _lines(one: Target) -> Iterator[tuple[str, str]]:
+    yield "hypervisor", one.hypervisor + (", also paravirtual Xen kernels" if one.xen_pv else "")
+    for controller in one.controllers:
+        yield "disks", f"{controller.prefix}…: {controller.name} ({_sets(controller.any_of)})"
+    for nic in one.nics:
+        yield "network", f"{nic.name} ({_sets(nic.any_of)})"
+    for display in one.displays:
+        yield "display", f"{display.name} ({' or '.join(display.modules)})"
+    yield "consoles", ", ".join(one.consoles)
+    yield "firmware", " or ".join(kind.upper() for kind in one.firmware)
+    yield "processor", f"x86-64-v{one.cpu_level} at least"
+    yield "memory", f"{one.ram_mib} MiB assumed"
+    kept = [
+        word
+        for word, keeps in (
+            ("MAC addresses", one.keeps_mac), ("PCI slots", one.keeps_pci), ("UEFI variables", one.keeps_nvram), ("vTPM", one.keeps_tpm),
+            ("the network", one.keeps_network),
+        )
+        if keeps
+    ]  # fmt: skip
+    yield "kept", ", ".join(kept) or "nothing of the source's hardware identity"
+    yield "prove", "QEMU can present it" if one.hardware else "QEMU cannot present it"
+
+
+def _sets(any_of: Iterable[Iterable[str]]) -> str:
+    return " or ".join("+".join(names) for names in any_of)

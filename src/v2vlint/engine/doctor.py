@@ -1,0 +1,146 @@
+"""What works on this machine, and what each missing piece costs."""
+
+from __future__ import annotations
+
+import enum
+import importlib
+import os
+import platform
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+from v2vlint import accel, isolate
+from v2vlint.model.errors import V2vlintError
+
+_READERS = (
+    ("dissect.hypervisor", "qcow2, VMDK, VHD, VHDX and VDI images"),
+    ("dissect.volume", "partitions, LVM and RAID"),
+    ("dissect.fve", "LUKS and BitLocker"),
+    ("dissect.extfs", "ext2, ext3 and ext4"),
+    ("dissect.xfs", "XFS"),
+    ("dissect.btrfs", "btrfs"),
+    ("dissect.fat", "FAT, so EFI system partitions"),
+    ("dissect.ntfs", "NTFS, so Windows guests"),
+    ("dissect.squashfs", "squashfs"),
+    ("zstandard", "initramfs images and qcow2 clusters compressed with zstd"),
+    ("lz4", "initramfs images compressed with lz4"),
+)
+_FIRMWARE = ("/usr/share/OVMF", "/usr/share/edk2/ovmf", "/usr/share/qemu")
+
+
+class State(enum.StrEnum):
+    """OK works, MISSING costs something, BROKEN keeps v2vlint from working."""
+
+    OK = "ok"
+    MISSING = "missing"
+    BROKEN = "broken"
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """One piece: what was found, and what its lack costs."""
+
+    piece: str
+    state: State
+    detail: str
+    cost: str = ""
+
+
+def examine() -> Iterator[Verdict]:
+    """Look at everything v2vlint can use here."""
+    yield Verdict("python", State.OK, f"{platform.python_version()} ({sys.executable})")
+    yield _child()
+    yield _packs()
+    for name, reads in _READERS:
+        yield _library(name, reads)
+    yield _optional("lzo", "python-lzo", "initramfs images compressed with lzo")
+    yield _program("qemu-img", "converting and fixing images", "--version")
+    yield _program("qemu-system-x86_64", "'prove', booting a guest", "--version")
+    yield _kvm()
+    yield _ovmf()
+    yield _guestfs()
+    yield _program("virsh", "domain:NAME", "--version")
+
+
+def _child() -> Verdict:
+    outcome = isolate.run(isolate.Call("operator:neg", 1), isolate.Limits(wall=30))
+    if isinstance(outcome, isolate.Answer) and outcome.value == -1:
+        return Verdict("reader process", State.OK, "starts, under limits of memory and time")
+    return Verdict("reader process", State.BROKEN, str(outcome), "no image can be read")
+
+
+def _packs() -> Verdict:
+    from v2vlint.engine.packs import load_all
+
+    try:
+        rules = load_all()
+    except V2vlintError as error:
+        return Verdict("rule packs", State.BROKEN, error.message, "nothing can be judged")
+    packs = sorted({rule.pack for rule in rules})
+    if not rules:
+        return Verdict("rule packs", State.BROKEN, "no rules are installed", "nothing can be judged")
+    return Verdict("rule packs", State.OK, f"{len(rules)} rules from {', '.join(packs)}")
+
+
+def _library(name: str, reads: str) -> Verdict:
+    try:
+        importlib.import_module(name)
+        return Verdict(name, State.OK, version(name))
+    except (ImportError, PackageNotFoundError) as error:
+        return Verdict(name, State.BROKEN, str(error), f"cannot read {reads}")
+
+
+def _optional(module: str, package: str, reads: str) -> Verdict:
+    try:
+        importlib.import_module(module)
+    except ImportError:
+        return Verdict(package, State.MISSING, "not installed", f"slower reading of {reads}: pip install 'v2vlint[lzo]'")
+    return Verdict(package, State.OK, "installed")
+
+
+def _program(name: str, use: str, *arguments: str) -> Verdict:
+    path = shutil.which(name)
+    if path is None:
+        return Verdict(name, State.MISSING, "not installed", f"needed for {use}")
+    try:
+        done = subprocess.run([path, *arguments], capture_output=True, timeout=20, check=True)
+    except (OSError, subprocess.SubprocessError) as error:
+        return Verdict(name, State.MISSING, f"does not start: {error}", f"needed for {use}")
+    words = done.stdout.decode("utf-8", "replace").split("\n", 1)[0].strip()
+    return Verdict(name, State.OK, words)
+
+
+def _kvm() -> Verdict:
+    found = accel.acceleration()
+    if found.kvm:
+        return Verdict("KVM", State.OK, "works")
+    return Verdict("KVM", State.MISSING, found.reason, "'prove' and libguestfs use software emulation, about ten times slower")
+
+
+def _ovmf() -> Verdict:
+    found = next((path for folder in _FIRMWARE for path in sorted(Path(folder).glob("*OVMF_CODE*.fd"))), None)
+    if found is None:
+        return Verdict("OVMF", State.MISSING, "no UEFI firmware for QEMU found", "'prove' cannot boot UEFI guests")
+    return Verdict("OVMF", State.OK, str(found))
+
+
+def _guestfs() -> Verdict:
+    cost = "no second opinion on images, and no fixes on layouts that only it can write"
+    interpreters = [sys.executable, "/usr/bin/python3"]
+    for interpreter in dict.fromkeys(path for path in interpreters if os.access(path, os.X_OK)):
+        if _runs(lambda path=interpreter: subprocess.run([path, "-c", "import guestfs"], capture_output=True, timeout=60, check=True)):
+            return Verdict("libguestfs", State.OK, f"its Python module is importable by {interpreter}")
+    return Verdict("libguestfs", State.MISSING, "no interpreter here can import guestfs", cost)
+
+
+def _runs(action: Callable[[], object]) -> bool:
+    try:
+        action()
+    except (OSError, subprocess.SubprocessError):
+        return False
+    return True

@@ -1,0 +1,103 @@
+"""Documentation pages of rules, made from what the rules are: docstring, metadata, examples with their outcome."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import groupby
+
+from v2vlint.engine.packs import LoadedRule
+from v2vlint.engine.profile import PROFILES
+from v2vlint.model.finding import Severity
+from v2vlint.model.rewrite import unified
+from v2vlint.model.rule import Example, Link, RuleInfo
+
+MAX_SHOWN = 4000
+_NOTE = "<!-- made by 'v2vlint rules --write' from the rule itself: change the rule, not this page -->"
+
+
+def pages(rules: Sequence[LoadedRule]) -> dict[str, str]:
+    """File names and texts: one page a rule, and ``README.md`` as the index."""
+    made = {f"{rule.id}.md": page(rule) for rule in rules}
+    return {**made, "README.md": index(rules)}
+
+
+def page(rule: LoadedRule) -> str:
+    """The page of one rule, in Markdown."""
+    info = rule.info()
+    title, _, body = info.help.partition("\n")
+    facts = [
+        ("severity", info.severity.label),
+        ("group", info.group or "other"),
+        ("profiles", _profiles(info)),
+        ("fix", "yes" if info.fixable else "no"),
+        ("applies to", ", ".join(sorted(type(rule.rule).kinds))),
+        ("reads", ", ".join(f"`{name}`" for name in info.facts)),
+        ("since", info.since),
+    ]
+    table = ["| | |", "|---|---|", *(f"| {label} | {value} |" for label, value in facts)]
+    parts = [_NOTE, f"# {info.id}", title, "\n".join(table), body.strip("\n"), *_examples(type(rule.rule).examples)]
+    return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def _profiles(info: RuleInfo) -> str:
+    return ", ".join(f"`{one.name}`" for one in PROFILES.values() if one.takes(info))
+
+
+def index(rules: Sequence[LoadedRule]) -> str:
+    """The index of all rules, by group."""
+    parts = [_NOTE, "# Rules"]
+    infos = sorted((rule.info() for rule in rules), key=lambda info: (info.group, info.id))
+    for group, members in groupby(infos, key=lambda info: info.group):
+        rows = [f"| [{i.id}]({i.id}.md) | {i.severity.label} | {'yes' if i.fixable else ''} | {_cell(i.title)} |" for i in members]
+        parts += [f"## {group or 'other'}", "\n".join(["| rule | severity | fix | what is wrong |", "|---|---|---|---|", *rows])]
+    return "\n\n".join(parts) + "\n"
+
+
+def _cell(text: str) -> str:
+    return text.replace("|", "\\|")
+
+
+def _examples(examples: Sequence[Example]) -> Iterator[str]:
+    flagged = [example for example in examples if example.flags][:2]
+    clean = [example for example in examples if not example.flags and not example.unknown][:2]
+    for heading, chosen in (("## Flagged", flagged), ("## Not flagged", clean)):
+        shown = [part for example in chosen for part in _example(example)]
+        if shown:
+            yield heading
+            yield from shown
+
+
+def _example(example: Example) -> Iterator[str]:
+    texts = {path: content for path, content in example.files.items() if isinstance(content, str | Link)}
+    if not texts:
+        return
+    if lead := _lead(example):
+        yield lead
+    for path, content in texts.items():
+        yield f"`{path}`" if isinstance(content, str) else f"`{path}` is a link to `{content.target}`"
+        if isinstance(content, str):
+            yield _fence("", content)
+    if example.fixed:
+        yield "The fix:"
+        yield _fence("diff", _diff(texts, example.fixed))
+
+
+def _lead(example: Example) -> str:
+    circumstances = [] if example.target == "kvm" else [f"target `{example.target}`"]
+    circumstances += [f"carried by `{example.mover.value}`"] if example.mover.value != "raw" else []
+    level = example.severity.label if example.severity is not None and example.severity is not Severity.ERROR else ""
+    said = [part for part in (example.title, level, *circumstances) if part]
+    text = "; ".join(said)
+    return f"{text[:1].upper()}{text[1:]}:" if text else ""
+
+
+def _fence(language: str, text: str) -> str:
+    shown = text if len(text) <= MAX_SHOWN else f"{text[:MAX_SHOWN]}\n[…]"
+    safe = "".join(char if char.isprintable() or char in "\n\t" else "�" for char in shown)
+    longest = max((len(run) for run in safe.split() if set(run) == {"`"}), default=0)
+    marks = "`" * max(3, longest + 1)
+    return f"{marks}{language}\n{safe.rstrip()}\n{marks}"
+
+
+def _diff(before: Mapping[str, object], after: Mapping[str, str | None]) -> str:
+    return unified({path: (old if isinstance(old := before.get(path), str) else None, text) for path, text in after.items()})

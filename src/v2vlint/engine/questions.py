@@ -1,0 +1,125 @@
+"""Questions about what is in a guest, asked by the parent and answered by an isolated child: facts by name, initramfs images, files."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from v2vlint.model.codec import decode, encode
+from v2vlint.model.errors import FactUnavailable, UsageError
+from v2vlint.model.place import Where, WholeFile
+from v2vlint.model.source import GuestRef, Keys
+
+ENTRY = "v2vlint.engine.questions:answer"
+MAX_CONTENT = 8 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What to tell of one root of a guest.
+
+    ``facts`` are names of fact types in :mod:`v2vlint.api`; ``initramfs`` asks for the image that the default boot entry loads;
+    ``files`` are guest paths. ``root`` is the device of the operating system meant, needed only when there are several.
+    """
+
+    guest: GuestRef
+    keys: Keys = Keys()
+    root: str = ""
+    facts: tuple[str, ...] = ()
+    initramfs: bool = False
+    files: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class FileView:
+    """A path of a guest. ``kind`` is ``file``, ``directory``, ``symbolic link``, ``other`` or ``absent``, links followed.
+
+    ``link`` is the target when the path itself is a link; ``content`` the bytes of a regular file; ``mode`` has permission bits.
+    """
+
+    path: str
+    kind: str = "absent"
+    link: str = ""
+    size: int = 0
+    mode: int = 0
+    uid: int = 0
+    gid: int = 0
+    content: bytes = b""
+    names: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """One thing asked for: its encoded value, or the place and reason why it cannot be known."""
+
+    value: Any = None
+    where: Where | None = None
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Answers:
+    """Replies by what was asked: ``fact:NAME``, ``initramfs`` or ``file:PATH``; ``roots`` are the devices of all roots."""
+
+    roots: tuple[str, ...]
+    replies: Mapping[str, Reply]
+
+
+def answer(request: Any) -> Any:
+    """Answer an encoded :class:`Question` with encoded :class:`Answers`. UsageError when the guest has no such root or fact."""
+    from v2vlint import api
+    from v2vlint.facts.registry import FactStore
+    from v2vlint.guest.open import open_ref
+    from v2vlint.model.definition import Definition
+
+    question = decode(Question, request)
+    guest = open_ref(question.guest, question.keys)
+    root = next((root for root in guest.roots if question.root in ("", root.device)), None)
+    if root is None:
+        reasons = "; ".join(f"{problem.where}: {problem.reason}" for problem in guest.problems)
+        raise UsageError(f"{guest.name}: no operating system{f' on {question.root}' if question.root else ''}: {reasons}")
+    store = FactStore((root.fs, guest.blocks, root.os, guest.definition or Definition("", "")))
+    replies = {f"fact:{name}": _reply(lambda name=name: store.get(_kind(api, name))) for name in question.facts}
+    replies |= {f"file:{path}": _reply(lambda path=path: view(root.fs, path)) for path in question.files}
+    if question.initramfs:
+        replies["initramfs"] = _reply(lambda: _initramfs(store))
+    return encode(Answers(tuple(root.device for root in guest.roots), replies))
+
+
+def _kind(api: Any, name: str) -> type[Any]:
+    kind = getattr(api, name, None) if name in api.__all__ else None
+    if not dataclasses.is_dataclass(kind) or not isinstance(kind, type):
+        raise UsageError(f"v2vlint.api has no fact {name}")
+    return kind
+
+
+def _reply(find: Callable[[], object]) -> Reply:
+    try:
+        return Reply(encode(find()))
+    except FactUnavailable as reason:
+        return Reply(None, reason.where, reason.reason)
+
+
+def _initramfs(store: Any) -> object:
+    from v2vlint.facts.bootloader import Bootloader
+    from v2vlint.facts.initramfses import Initramfses
+
+    loader = store.get(Bootloader)
+    if loader.default is None:
+        raise FactUnavailable(loader.where, f"no default boot entry: {loader.default_reason}")
+    paths = loader.default.initrds or ((loader.default.kernel,) if loader.default.uki else ())
+    found = store.get(Initramfses).joined(paths)
+    if found is None:
+        raise FactUnavailable(WholeFile(" ".join(paths) or "/boot"), "the default entry loads no initramfs, or one that is absent")
+    return found
+
+
+def view(fs: Any, path: str) -> FileView:
+    """What is at ``path``; a file longer than MAX_CONTENT is FactUnavailable."""
+    link, found = fs.readlink(path) or "", fs.stat(path)
+    if found is None:
+        return FileView(path, link=link)
+    content = fs.read(path, MAX_CONTENT) or b"" if found.kind.value == "file" else b""
+    return FileView(path, found.kind.value, link, found.size, found.mode, found.uid, found.gid, content, fs.listdir(path))
