@@ -10,7 +10,6 @@ from v2vlint.cli.settings import Settings, settle
 from v2vlint.model.errors import UsageError
 from v2vlint.model.report import Report
 from v2vlint.report import text
-from v2vlint.model.errors import UsageError
 from v2vlint.report.registry import FORMATS, renderer
 from v2vlint.report.walk import exit_code
 
@@ -35,6 +34,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Check the images and write the reports."""
+    if args.fix or args.unsafe_fixes:
+        return _fix(args)
     settings = settle(args)
     shape = args.format or settings.config.format or "text"
     render, reports = renderer(shape), tuple(args.report or settings.config.report)
@@ -61,6 +62,16 @@ def _check(args: argparse.Namespace, settings: Settings, colour: bool) -> Report
 
     warm = _rich if colour else None
     return run_check(settings, args.images, args.key_file, progress=not (args.no_progress or args.quiet), warm=warm)
+
+
+def _fix(args: argparse.Namespace) -> int:
+    from v2vlint.cli import fix
+
+    if not args.fix:
+        raise UsageError("--unsafe-fixes goes with --fix")
+    if args.format not in (None, "text"):
+        raise UsageError(f"--fix writes no {args.format} to stdout", hint=f"--report {args.format}=FILE")
+    return fix.run(argparse.Namespace(**vars(args), diff=False, output=None, rebuild_initramfs=False))
 
 
 def _rich() -> None:
