@@ -1,14 +1,13 @@
-"""Which firmware starts the guest, and where its files are. UEFI always starts with fresh variables: NVRAM does not travel."""
+"""The firmware and where its files are. UEFI always starts with fresh variables: NVRAM does not travel."""
 
 from __future__ import annotations
 
 import shutil
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 from v2vlint.model.errors import UsageError
-from v2vlint.model.target import Firmware, Target
+from v2vlint.model.target import Firmware
 
 _OVMF = (
     (Path("/usr/share/OVMF/OVMF_CODE_4M.fd"), Path("/usr/share/OVMF/OVMF_VARS_4M.fd")),
@@ -18,41 +17,18 @@ _OVMF = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Startable:
-    """With which firmware the guest's disks can be started, as far as their bytes tell; ``stated`` is what its definition says, or empty."""
-
-    bios: bool | None = None
-    uefi: bool | None = None
-    stated: str = ""
-
-
-def choose_firmware(asked: Firmware | None, target: Target, guest: Startable) -> Firmware:
-    """The user's choice, else the definition's, else the first of the target's that can start the guest, else the first that may."""
-    if asked:
-        return asked
-    if guest.stated in target.firmware:
-        return "uefi" if guest.stated == "uefi" else "bios"
-    can: dict[Firmware, bool | None] = {"bios": guest.bios, "uefi": guest.uefi}
-    for wanted in (True, None):
-        for firmware in target.firmware:
-            if can[firmware] is wanted:
-                return firmware
-    return target.firmware[0]
-
-
 def firmware_options(firmware: Firmware, folder: Path) -> Iterator[str]:
     """QEMU options. SeaBIOS is QEMU's own; its text output is mirrored to the serial port. UsageError when OVMF is not installed."""
     if firmware == "bios":
         port = folder / "sercon-port"
         port.write_bytes((0x3F8).to_bytes(2, "little"))
-        yield from ("-fw_cfg", f"name=etc/sercon-port,file={port}")
+        yield from ("-fw_cfg", f"name=etc/sercon-port,file={_escaped(port)}")
         return
     code, template = _ovmf()
     variables = folder / "nvram.fd"
     shutil.copyfile(template, variables)
-    yield from ("-drive", f"if=pflash,unit=0,format=raw,readonly=on,file={code}")
-    yield from ("-drive", f"if=pflash,unit=1,format=raw,file={variables}")
+    yield from ("-drive", f"if=pflash,unit=0,format=raw,readonly=on,file={_escaped(code)}")
+    yield from ("-drive", f"if=pflash,unit=1,format=raw,file={_escaped(variables)}")
 
 
 def _ovmf() -> tuple[Path, Path]:
@@ -60,3 +36,7 @@ def _ovmf() -> tuple[Path, Path]:
         if code.is_file() and variables.is_file():
             return code, variables
     raise UsageError("there is no OVMF firmware for a UEFI guest", hint="apt install ovmf")
+
+
+def _escaped(path: Path) -> str:
+    return str(path).replace(",", ",,")

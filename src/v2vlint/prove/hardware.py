@@ -34,7 +34,9 @@ class Board:
     def hardware(self) -> Hardware:
         """How QEMU presents the target; UsageError when it cannot."""
         if self.target.hardware is None:
-            raise UsageError(f"QEMU cannot present the hardware of target {self.target.name}", hint="choose another target, see v2vlint targets")
+            raise UsageError(
+                f"QEMU cannot present the hardware of target {self.target.name}", hint="choose another target, see v2vlint targets"
+            )
         return self.target.hardware
 
     @property
@@ -72,7 +74,7 @@ def disk_devices(board: Board, nodes: Sequence[str]) -> Iterator[str]:
     elif name in _IDE and len(nodes) > _IDE_PORTS["q35" if board.q35 else "pc"]:
         raise UsageError(f"{len(nodes)} disks do not fit on the controller of target {board.target.name}")
     for index, node in enumerate(nodes):
-        yield from ("-device", f"{_attach(name, index, board.q35, properties)},drive={node},bootindex={index}")
+        yield from ("-device", f"{_attach(name, index, board.q35, properties)},drive={node},bootindex={index + 1}")
 
 
 def _attach(name: str, index: int, q35: bool, properties: str) -> str:

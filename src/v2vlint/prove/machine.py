@@ -8,7 +8,6 @@ import selectors
 import signal
 import socket
 import subprocess
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -158,5 +157,3 @@ class Machine:
         picture = parse_ppm(path.read_bytes())
         path.unlink()
         return picture
-
-

@@ -20,7 +20,10 @@ _PR_SET_PDEATHSIG = 1
 
 
 def limited(file_size: int, memory: int = 0) -> Callable[[], None]:
-    """For ``preexec_fn``: no core dump, files of at most ``file_size`` bytes, ``memory`` bytes of address space (0: any), die with the parent."""
+    """For ``preexec_fn``: no core dump, files of at most ``file_size`` bytes, ``memory`` bytes of address space (0: any).
+
+    The process dies with its parent.
+    """
     libc = ctypes.CDLL(None)
 
     def apply() -> None:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from v2vlint.accel import acceleration
 from v2vlint.model.codec import encode
-from v2vlint.model.proof import Proof
+from v2vlint.model.proof import Proof, Via
 from v2vlint.model.target import Firmware, Target
 from v2vlint.prove.firmware import firmware_options
 from v2vlint.prove.font import Font, vga_font
@@ -64,7 +64,12 @@ def prove(disks: Sequence[ProofDisk], options: Options, progress: Progress | Non
     """Boot copy-on-write and watch. ImageError when QEMU cannot run it, UsageError when something needed is not installed."""
     fast = acceleration()
     board = Board(
-        options.target, options.firmware, fast.kvm, options.mac or _new_mac(), options.memory or options.target.ram_mib, min(2, os.cpu_count() or 1)
+        options.target,
+        options.firmware,
+        fast.kvm,
+        options.mac or _new_mac(),
+        options.memory or options.target.ram_mib,
+        min(2, os.cpu_count() or 1),
     )
     files = tuple(dict.fromkeys(path for disk in disks for path in disk.files))
     before = file_states(files)
@@ -118,7 +123,7 @@ def _new_mac() -> str:
 
 
 def _proof(board: Board, options: Options, watch: Watch, verdict: Verdict, machine: Machine) -> Proof:
-    via = "kernel" if options.kernel else "firmware"
+    via: Via = "kernel" if options.kernel else "firmware"
     milestones = watch.story.milestones(verdict, via)
     traffic = watch.capture.traffic.summary
     milestones = tuple(replace(m, evidence=m.evidence or traffic) if m.name == "network" else m for m in milestones)

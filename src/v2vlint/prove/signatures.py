@@ -47,8 +47,8 @@ class Mark:
 class Failure:
     """A line that shows where a boot stops, and why. ``{0}`` in ``reason`` is the pattern's first group.
 
-    A ``final`` one decides; one that is not only explains (the boot may still recover). ``came_up`` is what it decides: False, or None where
-    the guest waits for somebody to act.
+    A ``final`` one decides; one that is not only explains (the boot may still recover). ``came_up`` is what it decides: False, or None
+    where the guest waits for somebody to act.
     """
 
     stage: Stage
@@ -115,7 +115,11 @@ MARKS: tuple[Mark, ...] = (
         r"OpenRC [\d.]+ is starting up",
         r"Run /sbin/init as init process",
     ),
-    *_marks(MOUNTS, r"Reached target (local-fs\.target|Local File Systems)", r"(Mounting local filesystems\.\.\.done|Mounting local filesystems \.\.\.)"),
+    *_marks(
+        MOUNTS,
+        r"Reached target (local-fs\.target|Local File Systems)",
+        r"(Mounting local filesystems\.\.\.done|Mounting local filesystems \.\.\.)",
+    ),
     *_marks(LOGIN, r"^\s*[\w.-]{1,64} login:(\s|$)", r"^Last login: "),
     *_marks(NETWORK, r"Reached target (network-online\.target|Network is Online)"),
 )
@@ -139,7 +143,11 @@ FAILURES: tuple[Failure, ...] = (
     _failure(Stage.ENTRY, r"^Could not find kernel image: (.+)", "the boot loader does not find the kernel {0}"),
     _failure(Stage.ENTRY, r"No DEFAULT or UI configuration directive found", "the boot loader has no default entry"),
     _hint(Stage.LOADER, r"^error: .*(no such (?:device|partition|disk).*)", "GRUB says: {0}"),
-    _hint(Stage.LOADER, r"^error: .*((?:unknown filesystem|disk `.*' not found|symbol `.*' not found|out of memory|bad shim signature).*)", "GRUB says: {0}"),
+    _hint(
+        Stage.LOADER,
+        r"^error: .*((?:unknown filesystem|disk `.*' not found|symbol `.*' not found|out of memory|bad shim signature).*)",
+        "GRUB says: {0}",
+    ),
     _hint(Stage.ENTRY, r"^error: .*(file `.*' not found)", "GRUB says: {0}"),
     _failure(Stage.ENTRY, r"you need to load the kernel first", "the boot loader could not load the kernel"),
     _failure(Stage.LOADER, r"grub rescue>|Entering rescue mode", "GRUB cannot find its own files and stops in its rescue shell"),
@@ -151,14 +159,22 @@ FAILURES: tuple[Failure, ...] = (
     _hint(Stage.ROOT, r"ERROR: device '(.+)' not found", "the initramfs waited for {0}, which never appeared"),
     _hint(Stage.ROOT, r"Cannot open root device \"?(.+?)\"? or", "the kernel finds no root device {0}"),
     _hint(Stage.ROOT, r"mount: mounting (\S+) on /(?:root|sysroot) failed: (.+)", "the initramfs could not mount {0}: {1}"),
-    _hint(Stage.ROOT, r"Failed to mount (?:/)?sysroot|Dependency failed for .*(?:sysroot|/sysroot)", "the initramfs could not mount the root filesystem"),
+    _hint(
+        Stage.ROOT,
+        r"Failed to mount (?:/)?sysroot|Dependency failed for .*(?:sysroot|/sysroot)",
+        "the initramfs could not mount the root filesystem",
+    ),
     _failure(Stage.ROOT, r"Gave up waiting for root (?:file ?system )?device", "the initramfs gave up waiting for the root device"),
     _failure(Stage.ROOT, r"Unable to mount root fs on (\S+)", "the kernel cannot mount the root filesystem ({0})"),
-    _failure(Stage.ROOT, r"Mounting root failed|initramfs emergency recovery shell launched", "the initramfs could not mount the root filesystem"),
+    _failure(
+        Stage.ROOT, r"Mounting root failed|initramfs emergency recovery shell launched", "the initramfs could not mount the root filesystem"
+    ),
     _failure(Stage.ROOT, r"Could not find (\S+)\.?\s+Want me to fall back to", "the initramfs finds no {0}"),
     _failure(Stage.ROOT, r"The root filesystem on (\S+) requires a manual fsck", "the root filesystem on {0} needs a manual fsck"),
     _hint(Stage.ROOT, r"dracut-initqueue.*[Tt]imeout|starting timeout scripts", "dracut timed out waiting for the root device"),
-    _failure(Stage.USERLAND, r"No (?:working )?init found|Requested init (?:\S+) failed", "there is no working init in the root filesystem"),
+    _failure(
+        Stage.USERLAND, r"No (?:working )?init found|Requested init (?:\S+) failed", "there is no working init in the root filesystem"
+    ),
     _failure(
         Stage.ROOT,
         r"Starting Dracut Emergency Shell|dracut:/#|dracut.*Could not boot|Entering emergency mode\. Exit the shell|Refusing to continue",
@@ -175,7 +191,11 @@ FAILURES: tuple[Failure, ...] = (
     # mounts
     _hint(Stage.MOUNTS, r"Timed out waiting for device (?:\S+ - )?(.+?)\.$", "{0} never appeared, and a mount that must not fail needs it"),
     _hint(Stage.MOUNTS, r"UNEXPECTED INCONSISTENCY; RUN fsck MANUALLY", "a filesystem needs a manual fsck"),
-    _hint(Stage.MOUNTS, r"Failed to mount (/?\S+)|mount: (/\S+): (?:special device|wrong fs type|unknown filesystem)", "{0}{1} could not be mounted"),
+    _hint(
+        Stage.MOUNTS,
+        r"Failed to mount (/?\S+)|mount: (/\S+): (?:special device|wrong fs type|unknown filesystem)",
+        "{0}{1} could not be mounted",
+    ),
     _hint(Stage.MOUNTS, r"Dependency failed for (?:\S+ - )?(/\S*|.*Local File Systems)", "a mount that must not fail did: {0}"),
     _failure(Stage.MOUNTS, r"Cannot open access to console, the root account is locked", "the guest stopped in emergency mode"),
     _failure(
@@ -186,6 +206,10 @@ FAILURES: tuple[Failure, ...] = (
     # whatever else a kernel dies of
     _failure(Stage.USERLAND, r"Kernel panic - not syncing: (Attempted to kill init.*)", "init died: {0}"),
     _failure(Stage.KERNEL, r"Kernel panic - not syncing: (.+)", "the kernel panicked: {0}"),
-    _failure(Stage.KERNEL, r"^(Failed to allocate|Decoding failed|incomplete literal tree|XZ-compressed data is corrupt)", "the kernel did not unpack: {0}"),
+    _failure(
+        Stage.KERNEL,
+        r"^(Failed to allocate|Decoding failed|incomplete literal tree|XZ-compressed data is corrupt)",
+        "the kernel did not unpack: {0}",
+    ),
     _failure(Stage.KERNEL, r"^-- System halted", "the kernel stopped before it could start"),
 )

@@ -62,7 +62,11 @@ class Story:
 
     def _of_initramfs(self, milestone: str) -> bool:
         """Whether a line that would show ``milestone`` comes from an initramfs, which has local filesystems of its own."""
-        return milestone == signatures.MOUNTS and signatures.INITRAMFS in self.seen and not {signatures.ROOT, signatures.INIT} & self.seen.keys()
+        return (
+            milestone == signatures.MOUNTS
+            and signatures.INITRAMFS in self.seen
+            and not {signatures.ROOT, signatures.INIT} & self.seen.keys()
+        )
 
     def witness(self, milestone: str, evidence: str, seconds: float) -> None:
         """Note a milestone seen by other means than a line."""
