@@ -127,7 +127,7 @@ def _guests(images: list[str]) -> dict[str, tuple[Path, ...]]:
         return {image: tuple(map(Path, image.split("+"))) for image in images}
     stock, logical = Spec(), Spec(lvm=True)
     found = {f"Debian 12, {spec.name}": (build(spec, verbose=True),) for spec in (stock, logical)}
-    return {**found, **{f"sample guest {name}": cached(name) for name in ("rhel9-vsphere", "two-disks")}}
+    return {**found, **{f"sample guest {name}": cached(name) for name in ("ubuntu-netplan", "two-disks")}}
 
 
 def main() -> int:

@@ -18,6 +18,7 @@ _INDEXES = (
     "Name", "Basenames", "Group", "Requirename", "Providename", "Conflictname", "Obsoletename", "Triggername", "Dirnames", "Installtid",
     "Sigmd5", "Sha1header", "Filetriggername", "Transfiletriggername", "Recommendname", "Suggestname", "Supplementname", "Enhancename",
 )  # fmt: skip
+_COLUMNS: dict[str, tuple[str, ...]] = {"Name": ("key",), "Group": ("key",), "Sha1header": ("key",), "Installtid": (), "Sigmd5": ()}
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +91,8 @@ def _rpm(packages: tuple[Package, ...], folder: Path) -> None:
         database.execute("CREATE TABLE 'Packages' (hnum INTEGER PRIMARY KEY AUTOINCREMENT,blob BLOB NOT NULL)")
         for index in _INDEXES:
             database.execute(f"CREATE TABLE '{index}' (key 'TEXT' NOT NULL, hnum INTEGER NOT NULL, idx INTEGER NOT NULL)")
+            for column in _COLUMNS.get(index, ("key", "hnum")):
+                database.execute(f"CREATE INDEX '{index}_{column}_idx' ON '{index}'({column} ASC)")
         for number, package in enumerate(packages, 1):
             database.execute("INSERT INTO Packages VALUES (?, ?)", (number, rpm_header(package)))
             database.execute("INSERT INTO Name VALUES (?, ?, 0)", (package.name, number))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 import shutil
+import sqlite3
 import struct
 import subprocess
 from pathlib import Path
@@ -103,8 +104,17 @@ def test_unknown_words_in_an_initramfs_are_named(field: str) -> None:
 
 def test_rpm_reads_the_sqlite_database(tmp_path: Path) -> None:
     packages.install("rpm", ["grub2-1:2.06-70.el9.x86_64", "bash-5.1.8-6.el9.x86_64"], tmp_path, "/db")
+    before = _schema(tmp_path / "db/rpmdb.sqlite")
     found = run("rpm", "--dbpath", tmp_path / "db", "-qa", "--qf", "%{NAME} %{EPOCHNUM} %{VERSION}-%{RELEASE} %{ARCH}\n")
     assert sorted(found.splitlines()) == ["bash 0 5.1.8-6.el9 x86_64", "grub2 1 2.06-70.el9 x86_64"]
+    assert _schema(tmp_path / "db/rpmdb.sqlite") == before, "rpm must not want to write, or it cannot read a read-only mount"
+
+
+def _schema(path: Path) -> set[str]:
+    database = sqlite3.connect(path)
+    names = {str(row[0]) for row in database.execute("SELECT name FROM sqlite_master")}
+    database.close()
+    return names
 
 
 def test_rpm_reads_the_berkeley_database(tmp_path: Path) -> None:
