@@ -67,6 +67,8 @@ def build(fs: GuestFS, blocks: BlockTable, fixes: Sequence[Fix], *, rebuild: boo
         else:
             taken.append(fix)
     edits = tuple(dict.fromkeys(edit for fix in taken for edit in fix.edits))
+    if not edits:
+        return RootWork(refused=tuple(refused))
     operations, changes = _operations(draft, edits)
     written = sum(len(operation.get("data", "")) * 3 // 4 for operation in operations)
     return RootWork(operations, tuple(taken), tuple(refused), _diff(changes, operations), selinux_specification(fs), written)

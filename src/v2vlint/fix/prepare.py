@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -111,7 +112,7 @@ def _prepared(asked: FixAsk, image: ImageReport, guest: Guest | None, rules: tup
         chosen=tuple(chosen for work in works for chosen in work.chosen),
         held=tuple(held for work in works for held in work.held),
         diff="".join(work.root.diff for work in works),
-        request={"roots": roots, "unlock": unlock},
+        request=json.dumps({"roots": roots, "unlock": unlock}),
         formats=tuple(disk.detail("format") for disk in guest.blocks.disks) if guest else (),
         written=sum(work.root.written for work in works),
     )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 from v2vlint.engine.protocol import Ask
 from v2vlint.model.fix import Applicability
@@ -48,13 +47,18 @@ class Held:
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """The guest's report and what would be done to it. ``request`` is the part of a worker request that is about the guest."""
+    """The guest's report and what would be done to it. ``request`` is the guest's part of a worker request, as JSON."""
 
     image: ImageReport
     rules: tuple[RuleInfo, ...]
     chosen: tuple[Chosen, ...]
     held: tuple[Held, ...]
     diff: str
-    request: Any
+    request: str
     formats: tuple[str, ...] = ()
     written: int = 0
+
+    @property
+    def has_work(self) -> bool:
+        """Whether there is anything to write."""
+        return bool(self.chosen)

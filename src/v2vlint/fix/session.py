@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
@@ -76,7 +77,7 @@ def fix_in_place(asked: FixAsk, limits: Limits = DEFAULT_LIMITS) -> Outcome:
         notes = [note for note in (transaction.recover(images[0]),) if note]
         prepared = preview(asked, limits)
         clock.lap("check")
-        if not prepared.request["roots"]:
+        if not prepared.has_work:
             return _nothing(prepared, notes, clock)
         disks = [transaction.Disk(image, driver(image, kind)) for image, kind in zip(images, prepared.formats, strict=True)]
         journal = transaction.begin(disks, [chosen.title for chosen in prepared.chosen])
@@ -110,7 +111,7 @@ def fix_copy(asked: FixAsk, output: Path, limits: Limits = DEFAULT_LIMITS) -> Ou
     try:
         _copy_source(asked.ask.guest, prepared, partial)
         clock.lap("copy")
-        outcome = _Rounds(asked, limits, [partial], clock).run(prepared) if prepared.request["roots"] else _nothing(prepared, [], clock)
+        outcome = _Rounds(asked, limits, [partial], clock).run(prepared) if prepared.has_work else _nothing(prepared, [], clock)
         _publish(partial, output, wanted)
         clock.lap("convert")
     finally:
@@ -162,7 +163,7 @@ class _Rounds:
         """Apply what ``prepared`` says, check, and go on with what became possible."""
         before, applied, current = prepared.image, list[Chosen](), prepared
         for _round in range(MAX_ROUNDS):
-            if not current.request["roots"]:
+            if not current.has_work:
                 break
             current = self._apply_or_drop(current, before, applied)
             if not any(held.later for held in current.held):
@@ -193,11 +194,11 @@ class _Rounds:
                 copy.unlink(missing_ok=True)
         self.asked = replace(self.asked, without=(*self.asked.without, *((held.rule, held.title) for held in bad)))
         remaining = self._look()
-        return self._apply_or_drop(remaining, before, applied) if remaining.request["roots"] else remaining
+        return self._apply_or_drop(remaining, before, applied) if remaining.has_work else remaining
 
     def _write(self, current: Prepared) -> None:
         drives = [{"path": str(overlay), "format": "qcow2"} for overlay in self.overlays]
-        written = appliance.write({"drives": drives, **current.request})
+        written = appliance.write({"drives": drives, **json.loads(current.request)})
         for name, seconds in written.seconds.items():
             self.clock.seconds[name] = round(self.clock.seconds.get(name, 0.0) + seconds, 3)
         self.clock.last = time.monotonic()
