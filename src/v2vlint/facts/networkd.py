@@ -24,6 +24,7 @@ ANY_CARD = "en* eth*"
 _DHCP = frozenset({"yes", "true", "1", "on", "ipv4", "v4", "ipv6", "v6", "both"})
 _MEMBER = ("Bridge", "Bond", "VRF", "BatmanAdvanced")
 _STACKED = ("VLAN", "MACVLAN", "IPVLAN", "MACVTAP", "Xfrm", "Tunnel", "VXLAN", *_MEMBER)
+_DRIVERS = {"veth": "veth", "bridge": "bridge", "tun": "tunnel", "bonding": "bond", "dummy": "dummy"}
 _TYPES = {"wlan": "wifi", "wwan": "wwan", "loopback": "loopback", "bond": "bond", "bridge": "bridge", "vlan": "vlan", "sit": "tunnel"}
 
 
@@ -101,6 +102,9 @@ def _interface(unit: Unit, kinds: dict[str, str], users: dict[str, list[Token]])
 
 
 def _kind(unit: Unit, names: tuple[Token, ...], kinds: dict[str, str]) -> str:
+    driver = unit.get("Match", "Driver")
+    if driver and driver.value in _DRIVERS:
+        return _DRIVERS[driver.value]
     if len(names) == 1:
         return kinds.get(names[0].value) or kind_of_name(names[0].value)
     kind = unit.get("Match", "Kind")

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from v2vlint.facts.registry import provides
 from v2vlint.guest.fs import GuestFS
+from v2vlint.model.place import WholeFile
 
 _UNITS = ("/etc/systemd/system", "/usr/lib/systemd/system", "/lib/systemd/system")
 _INITS = (
@@ -36,9 +37,10 @@ class Services:
         """The names of everything that starts."""
         return frozenset(name for name, _path in self.links)
 
-    def link(self, name: str) -> str | None:
-        """The path of the first link that enables ``name`` (``.service`` may be left out); None when nothing does."""
-        return next((path for found, path in self.links if found in (name, f"{name}.service")), None)
+    def link_files(self, *names: str) -> tuple[WholeFile, ...]:
+        """The links that enable any of ``names``; ``.service`` may be left out."""
+        wanted = {*names, *(f"{name}.service" for name in names)}
+        return tuple(dict.fromkeys(WholeFile(path) for name, path in self.links if name in wanted))
 
     def starts(self, *names: str) -> bool | None:
         """Whether any of these services starts at boot; ``.service`` may be left out. None when it cannot be told."""

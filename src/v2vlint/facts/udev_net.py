@@ -23,7 +23,7 @@ from v2vlint.model.place import Span, Token, WholeFile
 
 GENERATORS = ("75-persistent-net-generator.rules", "45-persistent-net-generator.rules", "31-net_create_names.rules")
 _PAIR = re.compile(
-    r'(?<![A-Z_])(?P<key>[A-Z_]+)(?:\{(?P<attr>[^}"\n]{1,100})\})?[ \t]{0,9}(?P<op>==|!=|\+=|-=|:=|=)[ \t]{0,9}"(?P<value>(?:[^"\\\n]|\\.)*+)"'
+    r'(?<![A-Z_])(?P<key>[A-Z_]+)(?:\{(?P<attr>[^}"\n]{1,100})\})?\s{0,9}(?P<op>==|!=|\+=|-=|:=|=)\s{0,9}"(?P<value>(?:[^"\\\n]|\\.)*+)"'
 )
 _GENERATED = re.compile(r"(?:70-|z?\d\d_?-?)?(?:persistent-net|net_persistent_names)(?:-cpu)?\.rules")
 _HARDWARE = frozenset({"DRIVERS", "DRIVER", "KERNELS", "DEVPATH", "ID", "BUS", "PROGRAM", "IMPORT"})

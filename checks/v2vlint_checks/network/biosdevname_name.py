@@ -1,0 +1,93 @@
+"""Rule biosdevname-name."""
+
+from collections.abc import Iterator
+
+from v2vlint.api import (
+    Applicability,
+    Example,
+    Finding,
+    Fix,
+    IfNameKind,
+    InterfaceConfig,
+    Method,
+    Network,
+    NotApplicable,
+    Rule,
+    Severity,
+    Stage,
+    Survival,
+    Target,
+    Token,
+    ifname_kind,
+)
+
+
+class BiosdevnameName(Rule):
+    """A network configuration is bound to a name of a physical machine's firmware (em1, p3p1).
+
+    ## What it does
+    Finds configurations bound to names that biosdevname gives: `em1` for a card on the main board, `p3p1` for the first port of the card in
+    slot 3.
+
+    ## Why it matters
+    biosdevname does nothing in a virtual machine, whichever it is, so the card is never called that there and its configuration waits for
+    ever.
+
+    ## Fix safety
+    Safe for an address from DHCP on the only card, unsafe for a fixed address, which then goes to whatever card comes first.
+
+    ## References
+    - biosdevname(1); its `main()` leaves when the CPU says that a hypervisor is present.
+    """
+
+    severity = Severity.WARNING
+    stage = Stage.NETWORK
+    since = "0.1"
+    examples = (
+        Example(
+            {"/etc/NetworkManager/system-connections/em1.nmconnection": "[connection]\nid=em1\ntype=ethernet\ninterface-name=em1\n"},
+            flags=("/etc/NetworkManager/system-connections/em1.nmconnection:4",),
+            severity=Severity.WARNING,
+            fixed={"/etc/NetworkManager/system-connections/em1.nmconnection": "[connection]\nid=em1\ntype=ethernet\n"},
+        ),
+        Example(
+            {
+                "/sbin/init": "",
+                "/etc/sysconfig/network-scripts/ifup-eth": "",
+                "/etc/rc.d/rc3.d/S10network": "",
+                "/etc/sysconfig/network-scripts/ifcfg-p3p1": "DEVICE=p3p1\nBOOTPROTO=dhcp\nONBOOT=yes\n",
+            },
+            flags=("/etc/sysconfig/network-scripts/ifcfg-p3p1:1",),
+            severity=Severity.ERROR,
+        ),
+        Example({"/etc/network/interfaces": "auto em0lan\niface em0lan inet dhcp\n"}),
+        Example(
+            {
+                "/etc/network/interfaces": "auto em1\niface em1 inet dhcp\n",
+                "/etc/systemd/network/10-lan.link": "[Match]\nMACAddress=00:50:56:9a:bc:01\n[Link]\nName=em1\n",
+            }
+        ),
+    )
+
+    def check(self, network: Network, target: Target) -> Iterator[Finding]:
+        if not network.interfaces:
+            raise NotApplicable("no network configuration was found")
+        cut_off = network.cut_off(target)
+        for interface in network.interfaces:
+            for token in (*interface.names, *interface.uses) if interface.autostart else ():
+                if (
+                    ifname_kind(token.value) is not IfNameKind.BIOSDEVNAME
+                    or network.name_survival(token.value, target) is not Survival.LOST
+                ):
+                    continue
+                message = f"{interface.manager} configures {token.value}, a name that only a physical machine's firmware gives"
+                effect = "no virtual machine calls a card so: it stays without its configuration"
+                severity = Severity.ERROR if cut_off else Severity.WARNING
+                yield self.finding(token.where, message, effect, severity=severity, fix=_any(interface, token, network))
+
+
+def _any(interface: InterfaceConfig, token: Token, network: Network) -> Fix | None:
+    if interface.is_virtual or token not in interface.names or not interface.edits.match_any or len(network.cards) != 1:
+        return None
+    applicability = Applicability.SAFE if interface.method is Method.DHCP else Applicability.UNSAFE
+    return Fix(f"apply the configuration of {token.value} to any ethernet card", applicability, interface.edits.match_any)

@@ -1,0 +1,70 @@
+"""Rule cloud-init-datasource."""
+
+from collections.abc import Iterator
+
+from v2vlint.api import CloudInit, Example, Finding, NotApplicable, Rule, Severity, Target
+
+_ANYWHERE = frozenset({"nocloud", "configdrive", "none"})
+_HOME = {
+    "azure": {"azure"},
+    "ec2": {"ec2"},
+    "gce": {"gce"},
+    "openstack": {"openstack", "ec2"},
+    "vmware": {"vmware", "ovf"},
+    "virtualbox": {"ovf"},
+    "hyperv": {"azure", "ovf"},
+    "ovirt": {"altcloud", "rhevm"},
+}
+
+
+class CloudInitDatasource(Rule):
+    """cloud-init looks for its data only where the guest came from.
+
+    ## What it does
+    Reads `datasource_list` (cloud.cfg, cloud.cfg.d) and ds-identify.cfg, and finds lists that hold none of the target's data sources, nor
+    one that works anywhere (NoCloud, ConfigDrive).
+
+    ## Why it matters
+    With one source listed cloud-init does not look around: it waits minutes for a metadata service that is not there, and nothing the new
+    platform says (address, keys, host name) is applied.
+
+    ## References
+    - cloud-init's ds-identify; GCE's import removes `90_dpkg.cfg` and Azure's files; Microsoft's *linux-hyperv-issue*
+    """
+
+    severity = Severity.WARNING
+    since = "0.1"
+    predicts = (r"No active metadata service found", r"url_helper.*169\.254\.169\.254.*(timed out|refused)")
+    examples = (
+        Example({"/etc/cloud/cloud.cfg.d/90_dpkg.cfg": "datasource_list: [ Azure ]\n"}, flags=("/etc/cloud/cloud.cfg.d/90_dpkg.cfg:1",)),
+        Example(
+            {
+                "/etc/cloud/cloud.cfg": "datasource_list: [ NoCloud ]\n",
+                "/etc/cloud/cloud.cfg.d/99-vmware.cfg": "# written by hand\ndatasource_list:\n  - VMware\n  - OVF\n",
+            },
+            target="ec2-nitro",
+            flags=("/etc/cloud/cloud.cfg.d/99-vmware.cfg:3",),
+            title="the later file wins",
+        ),
+        Example({"/etc/cloud/ds-identify.cfg": "datasource: Ec2\n"}, target="azure", flags=("/etc/cloud/ds-identify.cfg:1",)),
+        Example({"/etc/cloud/cloud.cfg.d/90_dpkg.cfg": "datasource_list: [ NoCloud, ConfigDrive, OpenNebula, Azure, Ec2, None ]\n"}),
+        Example({"/etc/cloud/cloud.cfg.d/90-azure.cfg": "datasource_list: [ Azure ]\n"}, target="azure"),
+        Example({"/etc/cloud/cloud.cfg.d/90.cfg": "datasource_list: [ Ec2 ]\n", "/sbin/init": ""}, title="cloud-init is not installed"),
+        Example({"/etc/cloud/cloud.cfg.d/90.cfg": "#datasource_list: [ Ec2 ]\ndatasource_list: [ None ]\n"}),
+    )
+
+    def check(self, cloud_init: CloudInit, target: Target) -> Iterator[Finding]:
+        if cloud_init.runs is False or not cloud_init.datasources or cloud_init.datasources_at is None:
+            raise NotApplicable("cloud-init is not told where to look")
+        listed = [token.value for token in cloud_init.datasources]
+        lower = {name.lower() for name in listed} - {"none"}
+        if not lower or lower & (_ANYWHERE | _home(target)):
+            return
+        names = ", ".join(listed[:6])
+        effect = f"it waits for them in vain at boot, and nothing that {target.name} says about the guest is applied"
+        yield self.finding(cloud_init.datasources_at, f"cloud-init looks for its data only in {names}", effect)
+
+
+def _home(target: Target) -> set[str]:
+    by_name = next((sources for prefix, sources in _HOME.items() if target.name.startswith(prefix)), None)
+    return by_name if by_name is not None else _HOME.get(target.hypervisor, set())

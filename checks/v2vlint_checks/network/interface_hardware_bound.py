@@ -1,0 +1,60 @@
+"""Rule interface-hardware-bound."""
+
+from collections.abc import Iterator
+
+from v2vlint.api import Example, Finding, Network, NotApplicable, Rule, Severity, Stage, Survival, SystemdLinks, Target, Token
+
+
+class InterfaceHardwareBound(Rule):
+    """A network configuration is bound to a card's driver or bus address.
+
+    ## What it does
+    Finds `Driver=` and `Path=` matches of systemd-networkd and its `.link` files, `driver:` matches of netplan and `driver=`, `path=` of
+    NetworkManager, that the target's card does not fit.
+
+    ## Why it matters
+    On other virtual hardware the card has another driver (`vmxnet3`, `hv_netvsc`) and another bus address: the configuration, or the name
+    it gives, does not apply.
+
+    ## References
+    - systemd.link(5), systemd.network(5), netplan-yaml(5), nm-settings-keyfile(5)
+    """
+
+    severity = Severity.WARNING
+    stage = Stage.NETWORK
+    since = "0.1"
+    examples = (
+        Example(
+            {
+                "/etc/netplan/90-hotplug-azure.yaml": (
+                    "network:\n  version: 2\n  ethernets:\n    ephemeral:\n      dhcp4: true\n      match:\n        driver: hv_netvsc\n"
+                )
+            },
+            flags=("/etc/netplan/90-hotplug-azure.yaml:7",),
+        ),
+        Example(
+            {"/etc/systemd/network/10-lan.link": "[Match]\nPath=pci-0000:0b:00.0\n[Link]\nName=lan0\n"},
+            flags=("/etc/systemd/network/10-lan.link:2",),
+        ),
+        Example({"/etc/systemd/network/lan.network": "[Match]\nDriver=virtio_net\n[Network]\nDHCP=yes\n"}),
+        Example({"/usr/lib/systemd/network/73-usb-net-by-mac.link": "[Match]\nPath=*-usb-*\n[Link]\nNamePolicy=mac\n"}),
+        Example({"/usr/lib/systemd/network/80-container-ve.network": "[Match]\nName=ve-*\nDriver=veth\n[Network]\nDHCPServer=yes\n"}),
+    )
+
+    def check(self, network: Network, links: SystemdLinks, target: Target) -> Iterator[Finding]:
+        if not network.interfaces and not links.links:
+            raise NotApplicable("no network configuration was found")
+        cut_off = network.cut_off(target)
+        for interface in network.cards:
+            if interface.hardware and network.survival(interface, target) is not Survival.KEPT:
+                severity = Severity.ERROR if cut_off else Severity.WARNING
+                yield self._bound(interface.hardware, f"{interface.manager} configures a card", target, severity)
+        for link in links.links:
+            if link.name and link.hardware and not target.keeps_pci:
+                yield self._bound(link.hardware, f"the name {link.name} is given to a card", target, Severity.WARNING)
+
+    def _bound(self, hardware: tuple[Token, ...], what: str, target: Target, severity: Severity) -> Finding:
+        message = f"{what} by its driver or place: {', '.join(map(str, hardware))[:80]}"
+        return self.finding(
+            hardware[0].where, message, f"the card on {target.name} does not fit, so this does not apply", severity=severity
+        )

@@ -1,0 +1,121 @@
+"""Rule interface-mac-bound."""
+
+from collections.abc import Iterator
+
+from v2vlint.api import (
+    Applicability,
+    CloudInit,
+    Example,
+    Finding,
+    Fix,
+    InterfaceConfig,
+    Network,
+    NotApplicable,
+    Rule,
+    Severity,
+    Stage,
+    Target,
+)
+
+_NETPLAN = (
+    "network:\n  version: 2\n  ethernets:\n    lan:\n      match:\n        macaddress: 00:50:56:9a:bc:01\n"
+    "      set-name: lan\n      dhcp4: true\n"
+)
+_RHEL6 = {
+    "/sbin/init": "",
+    "/etc/sysconfig/network-scripts/ifup-eth": "",
+    "/etc/rc.d/rc3.d/S10network": "",
+}
+
+
+class InterfaceMacBound(Rule):
+    """A network configuration is bound to a MAC address that does not travel.
+
+    ## What it does
+    Finds configurations that ask for a card by its MAC address (`HWADDR=`, `mac-address=`, `macaddress:`, `MACAddress=`) on targets that
+    give the card a new one. An address that the configuration *gives* to the card is another matter.
+
+    ## Why it matters
+    No card there has that address, so the configuration never applies; Red Hat's scripts say "unexpected MAC address, ignoring".
+
+    ## Fix safety
+    Unsafe: with several cards the address was what told them apart. Only offered for the only card.
+
+    ## References
+    - GCE's and Azure's import tools remove such lines; canonical/cloud-init#3611
+    - netplan-yaml(5), nm-settings-keyfile(5), systemd.network(5)
+    """
+
+    severity = Severity.WARNING
+    stage = Stage.NETWORK
+    since = "0.1"
+    predicts = (r"has different MAC address than expected, ignoring", r"instead of configured address .*Ignoring")
+    examples = (
+        Example(
+            {**_RHEL6, "/etc/sysconfig/network-scripts/ifcfg-eth0": "DEVICE=eth0\nHWADDR=00:50:56:9A:BC:01\nBOOTPROTO=dhcp\nONBOOT=yes\n"},
+            target="azure",
+            flags=("/etc/sysconfig/network-scripts/ifcfg-eth0:2",),
+            severity=Severity.ERROR,
+            fixed={"/etc/sysconfig/network-scripts/ifcfg-eth0": "DEVICE=eth0\nBOOTPROTO=dhcp\nONBOOT=yes\n"},
+        ),
+        Example(
+            {"/etc/netplan/50-cloud-init.yaml": _NETPLAN},
+            target="gce",
+            flags=("/etc/netplan/50-cloud-init.yaml:6",),
+            severity=Severity.WARNING,
+            fixed={
+                "/etc/netplan/50-cloud-init.yaml": (
+                    'network:\n  version: 2\n  ethernets:\n    lan:\n      match:\n        name: "e*"\n      dhcp4: true\n'
+                )
+            },
+        ),
+        Example(
+            {"/etc/systemd/network/lan.network": "[Match]\nMACAddress=00:50:56:9a:bc:01\n[Network]\nDHCP=yes\n"},
+            target="openstack",
+            flags=("/etc/systemd/network/lan.network:2",),
+            fixed={"/etc/systemd/network/lan.network": "[Match]\nName=en* eth*\n[Network]\nDHCP=yes\n"},
+        ),
+        Example(
+            {
+                "/etc/NetworkManager/system-connections/lan.nmconnection": (
+                    "[connection]\nid=lan\ntype=ethernet\n\n[ethernet]\nmac-address=00:50:56:9A:BC:01\ncloned-mac-address=stable\n"
+                )
+            },
+            target="ec2-nitro",
+            flags=("/etc/NetworkManager/system-connections/lan.nmconnection:6",),
+            fixed={
+                "/etc/NetworkManager/system-connections/lan.nmconnection": (
+                    "[connection]\nid=lan\ntype=ethernet\n\n[ethernet]\ncloned-mac-address=stable\n"
+                )
+            },
+        ),
+        Example({"/etc/netplan/50-cloud-init.yaml": _NETPLAN}, title="libvirt keeps the address"),
+        Example({"/etc/sysconfig/network-scripts/ifcfg-bond0": "DEVICE=bond0\nTYPE=Bond\nMACADDR=00:50:56:9A:BC:01\n"}, target="azure"),
+        Example({"/etc/network/interfaces": "auto eth0\niface eth0 inet dhcp\n  hwaddress ether 00:50:56:9a:bc:01\n"}, target="azure"),
+    )
+
+    def check(self, network: Network, cloud_init: CloudInit, target: Target) -> Iterator[Finding]:
+        if target.keeps_mac:
+            raise NotApplicable(f"{target.name} keeps MAC addresses")
+        cut_off = network.cut_off(target)
+        for interface in network.cards:
+            if interface.mac is None:
+                continue
+            severity = Severity.ERROR if cut_off else Severity.WARNING
+            message = f"{interface.manager} configures the card with the MAC address {interface.mac} only"
+            effect = _effect(interface, cloud_init, severity, target)
+            yield self.finding(interface.mac.where, message, effect, severity=severity, fix=_forget(interface, network))
+
+
+def _effect(interface: InterfaceConfig, cloud_init: CloudInit, severity: Severity, target: Target) -> str:
+    if severity is Severity.ERROR:
+        return f"{target.name} gives the card another address and nothing else is configured: the guest comes up without network"
+    if "cloud-init" in interface.where.path and cloud_init.writes_network:
+        return "it does not apply to the new card; cloud-init writes it again if it finds its data source there"
+    return f"{target.name} gives the card another address, so it stays without its configuration"
+
+
+def _forget(interface: InterfaceConfig, network: Network) -> Fix | None:
+    if not interface.edits.drop_mac or len(network.cards) != 1:
+        return None
+    return Fix(f"do not ask for the MAC address {interface.mac}", Applicability.UNSAFE, interface.edits.drop_mac)

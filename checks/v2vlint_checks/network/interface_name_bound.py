@@ -1,0 +1,186 @@
+"""Rule interface-name-bound."""
+
+from collections.abc import Iterator
+
+from v2vlint.api import (
+    Applicability,
+    Example,
+    Finding,
+    Fix,
+    IfNameKind,
+    InterfaceConfig,
+    Link,
+    Manager,
+    Method,
+    Network,
+    NotApplicable,
+    Rule,
+    Severity,
+    Stage,
+    Survival,
+    Target,
+    Token,
+    WriteFile,
+    ifname_kind,
+)
+
+_IFUPDOWN = {
+    "/sbin/init": "",
+    "/sbin/ifup": "",
+    "/etc/systemd/system/multi-user.target.wants/networking.service": Link("/lib/systemd/system/networking.service"),
+}
+_LO = "auto lo\niface lo inet loopback\n\n"
+
+
+class InterfaceNameBound(Rule):
+    """A network configuration is bound to an interface name that follows the place of the card.
+
+    ## What it does
+    Finds configurations bound to names such as `ens192`, `enp3s0` or `eno1` in NetworkManager, netplan, systemd-networkd, ifupdown, wicked
+    and ifcfg files, bond members and bridge ports included, on targets whose cards sit elsewhere. It also finds `eth0` where udev names
+    cards by place, and wildcards (`ens*`) that fit no name there. Names that a `.link` file, a udev rule or `set-name` ties to a MAC
+    address the target keeps are fine, and so are configurations for any card.
+
+    ## Why it matters
+    The name says where the card is on the virtual board: the slot (`ens192` is VMware's), the bus, the firmware's index. On another board
+    the card gets another name, its configuration waits for a card that never comes, and the guest is up but unreachable. DHCP does not
+    help.
+
+    ## Fix safety
+    Safe for an address from DHCP on the only card. Unsafe for a fixed address, which then goes to whatever card comes first, and for
+    ifupdown, whose patterns need version 0.8.20 and do not wait for hotplugged cards. Where the configuration knows the card's MAC address
+    and the target keeps it, a `.link` file keeps the name instead.
+
+    ## References
+    - systemd.net-naming-scheme(7), systemd.link(5), interfaces(5), netplan-yaml(5)
+    - Forklift writes `.link` files for such guests (`network_config_util.sh`); virt-v2v(1) does not touch the guest's network.
+    """
+
+    severity = Severity.WARNING
+    stage = Stage.NETWORK
+    since = "0.1"
+    predicts = (r"Timed out waiting for device .*net-devices", r"Cannot find device \"e(n|th)", r"Failed to start Raise network interfaces")
+    examples = (
+        Example(
+            {**_IFUPDOWN, "/etc/network/interfaces": f"{_LO}auto ens192\niface ens192 inet dhcp\n"},
+            flags=("/etc/network/interfaces:5",),
+            severity=Severity.ERROR,
+            fixed={"/etc/network/interfaces": f"{_LO}auto /e*=ens192\niface ens192 inet dhcp\n"},
+            title="the only way into the guest, and certainly gone",
+        ),
+        Example(
+            {"/etc/netplan/01-lan.yaml": "network:\n  version: 2\n  ethernets:\n    ens160:\n      dhcp4: true\n"},
+            flags=("/etc/netplan/01-lan.yaml:4",),
+            severity=Severity.WARNING,
+            fixed={
+                "/etc/netplan/01-lan.yaml": (
+                    'network:\n  version: 2\n  ethernets:\n    ens160:\n      match: {name: "e*"}\n      dhcp4: true\n'
+                )
+            },
+        ),
+        Example(
+            {"/etc/systemd/network/10-lan.network": "[Match]\r\nName=ens192\r\n\r\n[Network]\r\nDHCP=yes\r\n"},
+            flags=("/etc/systemd/network/10-lan.network:2",),
+            fixed={"/etc/systemd/network/10-lan.network": "[Match]\r\nName=en* eth*\r\n\r\n[Network]\r\nDHCP=yes\r\n"},
+        ),
+        Example(
+            {"/etc/NetworkManager/system-connections/lan.nmconnection": "[connection]\nid=lan\ntype=ethernet\ninterface-name=ens192\n"},
+            flags=("/etc/NetworkManager/system-connections/lan.nmconnection:4",),
+            fixed={"/etc/NetworkManager/system-connections/lan.nmconnection": "[connection]\nid=lan\ntype=ethernet\n"},
+        ),
+        Example(
+            {
+                "/etc/NetworkManager/system-connections/lan.nmconnection": (
+                    "[connection]\nid=lan\ntype=ethernet\ninterface-name=ens192\n[ethernet]\nmac-address=00:50:56:9A:BC:01\n"
+                )
+            },
+            flags=("/etc/NetworkManager/system-connections/lan.nmconnection:4",),
+            fixed={
+                "/etc/systemd/network/10-v2vlint-ens192.link": "[Match]\nMACAddress=00:50:56:9a:bc:01\n\n[Link]\nName=ens192\n",
+            },
+            title="the MAC address travels, so it can keep the name",
+        ),
+        Example(
+            {"/etc/sysconfig/network/ifcfg-ens192": "BOOTPROTO='static'\nSTARTMODE='auto'\nIPADDR='192.0.2.15/24'\n"},
+            flags=("/etc/sysconfig/network/ifcfg-ens192:1",),
+            title="the file name is the interface name",
+        ),
+        Example(
+            {"/etc/network/interfaces": "auto vmbr0\niface vmbr0 inet dhcp\n\tbridge_ports ens192\n"},
+            flags=("/etc/network/interfaces:3",),
+            title="a bridge port",
+        ),
+        Example({"/etc/network/interfaces": "auto enp1s0\niface enp1s0 inet dhcp\n"}, flags=("/etc/network/interfaces:2",)),
+        Example({"/etc/network/interfaces": "auto ens3\niface ens3 inet dhcp\n"}, target="vmware", flags=("/etc/network/interfaces:2",)),
+        Example(
+            {"/etc/systemd/network/wired.network": "[Match]\nName=ens*\n[Network]\nDHCP=yes\n"},
+            flags=("/etc/systemd/network/wired.network:2",),
+        ),
+        Example({"/etc/network/interfaces": f"{_LO}auto eth0\niface eth0 inet dhcp\n# iface ens192 inet dhcp\n"}),
+        Example({"/etc/netplan/x.yaml": 'network: {ethernets: {all: {match: {name: "en*"}, dhcp4: true}}}\n'}),
+        Example({"/etc/NetworkManager/system-connections/wired": "[connection]\nid=wired\ntype=802-3-ethernet\n[ipv4]\nmethod=auto\n"}),
+        Example({"/etc/NetworkManager/system-connections/old": "[connection]\ntype=ethernet\ninterface-name=ens192\nautoconnect=false\n"}),
+        Example({"/etc/sysconfig/network-scripts/ifcfg-ens192": "DEVICE=ens192\nONBOOT=no\n"}),
+        Example({"/etc/sysconfig/network-scripts/ifcfg-ens192.bak": "DEVICE=ens192\nONBOOT=yes\n"}),
+        Example(
+            {
+                "/etc/network/interfaces": "auto ens192\niface ens192 inet dhcp\n",
+                "/etc/systemd/network/10-lan.link": "[Match]\nMACAddress=00:50:56:9a:bc:01\n[Link]\nName=ens192\n",
+            },
+            title="a .link file keeps the name, as the target keeps the MAC address",
+        ),
+        Example(
+            {
+                "/etc/network/interfaces": "auto ens192\niface ens192 inet dhcp\n",
+                "/etc/default/grub": 'GRUB_CMDLINE_LINUX="net.ifnames=0"\n',
+            },
+            title="cards are called eth0 there and here: this one is stale anyway",
+        ),
+    )
+
+    def check(self, network: Network, target: Target) -> Iterator[Finding]:
+        if not network.interfaces:
+            raise NotApplicable("no network configuration was found")
+        cut_off = network.cut_off(target)
+        for interface in network.interfaces:
+            for token in _bound(interface, network) if interface.autostart else ():
+                survival = network.name_survival(token.value, target)
+                if survival is Survival.KEPT or ifname_kind(token.value) is IfNameKind.BIOSDEVNAME:
+                    continue
+                severity = Severity.ERROR if cut_off and survival is Survival.LOST else Severity.WARNING
+                message = f"{interface.manager} configures {_what(interface, token)}, a name that changes with the virtual hardware"
+                effect = _effect(network, target, survival, severity)
+                yield self.finding(token.where, message, effect, severity=severity, fix=_fix(interface, token, network, target))
+
+
+def _bound(interface: InterfaceConfig, network: Network) -> tuple[Token, ...]:
+    """The names it needs: its own where it is a card, else those below it that nothing else configures."""
+    if interface.is_virtual:
+        return tuple(token for token in interface.uses if network.named(token.value) is None)
+    return interface.names[:1]
+
+
+def _what(interface: InterfaceConfig, token: Token) -> str:
+    return f"{interface.label} on {token.value}" if interface.is_virtual else token.value
+
+
+def _effect(network: Network, target: Target, survival: Survival, severity: Severity) -> str:
+    if severity is Severity.ERROR:
+        return "the card gets another name there and nothing else is configured: the guest comes up without network"
+    verb = "gets" if survival is Survival.LOST else "may get"
+    rest = f"; {network.fallback}, so it is reached at another address" if network.fallback else " and stays without its configuration"
+    return f"the card {verb} another name on {target.name}{rest}"
+
+
+def _fix(interface: InterfaceConfig, token: Token, network: Network, target: Target) -> Fix | None:
+    if interface.is_virtual or token not in interface.names:
+        return None
+    if interface.mac is not None and interface.name is not None and target.keeps_mac:
+        text = f"[Match]\nMACAddress={interface.mac.value.lower()}\n\n[Link]\nName={token.value}\n"
+        link = WriteFile(f"/etc/systemd/network/10-v2vlint-{token.value}.link", text)
+        return Fix(f"keep the name {token.value} by the card's MAC address", Applicability.SAFE, (link,))
+    if not interface.edits.match_any or len(network.cards) != 1:
+        return None
+    safe = interface.method is Method.DHCP and interface.manager is not Manager.IFUPDOWN
+    applicability = Applicability.SAFE if safe else Applicability.UNSAFE
+    return Fix(f"apply the configuration of {token.value} to any ethernet card", applicability, interface.edits.match_any)

@@ -1,0 +1,49 @@
+"""Rule interface-order."""
+
+from collections.abc import Iterator
+
+from v2vlint.api import Example, Finding, IfNameKind, Network, NotApplicable, Rule, Severity, Target, ifname_kind
+
+_TWO = "auto eth0\niface eth0 inet dhcp\nauto eth1\niface eth1 inet static\n  address 192.0.2.5/24\n"
+
+
+class InterfaceOrder(Rule):
+    """Several network cards are told apart by nothing but the order of discovery.
+
+    ## What it does
+    Finds guests that configure two or more of `eth0`, `eth1`…, where nothing ties the names to cards.
+
+    ## Why it matters
+    The kernel counts cards as it finds them. Other slots, another driver, or cards added in another order swap the networks: each
+    address ends up on the wrong wire.
+
+    ## References
+    - systemd.net-naming-scheme(7)
+    """
+
+    severity = Severity.WARNING
+    since = "0.1"
+    examples = (
+        Example({"/etc/network/interfaces": _TWO}, flags=("/etc/network/interfaces:4",)),
+        Example({"/etc/network/interfaces": "auto eth0\niface eth0 inet dhcp\n"}, title="one card"),
+        Example(
+            {
+                "/etc/network/interfaces": _TWO,
+                "/etc/udev/rules.d/70-persistent-net.rules": (
+                    'SUBSYSTEM=="net", ATTR{address}=="00:50:56:9a:bc:01", NAME="eth0"\n'
+                    'SUBSYSTEM=="net", ATTR{address}=="00:50:56:9a:bc:02", NAME="eth1"\n'
+                ),
+            },
+            title="named by MAC address, which the target keeps",
+        ),
+    )
+
+    def check(self, network: Network, target: Target) -> Iterator[Finding]:
+        cards = [card for card in network.cards if card.name and ifname_kind(card.name.value) is IfNameKind.KERNEL and card.mac is None]
+        loose = [card for card in cards if card.name and not any(p.holds(target) for p in network.pins if p.name.value == card.name.value)]
+        names = sorted({card.name.value for card in loose if card.name and ":" not in card.name.value})
+        if len(names) < 2 or target.keeps_pci or network.policy.predictable:
+            raise NotApplicable("no cards that only their order tells apart")
+        second = next(card for card in loose if card.name and card.name.value == names[1])
+        message = f"{' and '.join(names[:4])} are told apart by the order in which the kernel finds the cards"
+        yield self.finding(second.where, message, "the cards may swap names there, and with them their networks")

@@ -1,0 +1,55 @@
+"""Rule kudzu-enabled."""
+
+from collections.abc import Iterator
+
+from v2vlint.api import Applicability, Delete, Example, Finding, Fix, Mover, NotApplicable, Rule, Services, Severity
+
+
+class KudzuEnabled(Rule):
+    """kudzu reconfigures hardware at boot.
+
+    ## What it does
+    Finds guests (Red Hat Enterprise Linux 5 and its time) that start kudzu.
+
+    ## Why it matters
+    It sees that the old card is gone and a new one is there, removes the configuration of the old one (`ifcfg-eth0.bak`), and may wait for
+    somebody to answer its questions on the console.
+
+    ## Fix safety
+    Safe: it is not started any more, as virt-v2v does. Hardware of a virtual machine needs no detection.
+
+    ## References
+    - virt-v2v `convert/convert_linux.ml`, `unconfigure_kudzu`; access.redhat.com/solutions/514203
+    """
+
+    severity = Severity.WARNING
+    since = "0.1"
+    examples = (
+        Example(
+            {"/sbin/init": "", "/etc/rc.d/rc3.d/S05kudzu": "", "/etc/rc.d/rc5.d/S05kudzu": ""},
+            flags=("/etc/rc.d/rc3.d/S05kudzu",),
+            severity=Severity.WARNING,
+            fixed={"/etc/rc.d/rc3.d/S05kudzu": None, "/etc/rc.d/rc5.d/S05kudzu": None},
+        ),
+        Example(
+            {"/sbin/init": "", "/etc/rc.d/rc3.d/S05kudzu": ""},
+            mover=Mover.VIRT_V2V,
+            flags=("/etc/rc.d/rc3.d/S05kudzu",),
+            severity=Severity.INFO,
+        ),
+        Example({"/sbin/init": "", "/etc/rc.d/rc3.d/K95kudzu": "", "/etc/init.d/kudzu": ""}),
+    )
+
+    def check(self, services: Services, mover: Mover) -> Iterator[Finding]:
+        links = services.link_files("kudzu")
+        if not links:
+            raise NotApplicable("kudzu does not start")
+        converted = mover is Mover.VIRT_V2V
+        effect = "it removes the configuration of the old network card and may wait for an answer on the console"
+        yield self.finding(
+            links[0],
+            "kudzu looks for new hardware at boot",
+            "virt-v2v switches it off" if converted else effect,
+            severity=Severity.INFO if converted else Severity.WARNING,
+            fix=Fix("do not start kudzu", Applicability.SAFE, tuple(Delete(link.path) for link in links)),
+        )

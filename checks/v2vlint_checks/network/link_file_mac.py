@@ -1,0 +1,68 @@
+"""Rule link-file-mac."""
+
+from collections.abc import Iterator
+
+from v2vlint.api import (
+    Applicability,
+    Delete,
+    Example,
+    Finding,
+    Fix,
+    LinkFile,
+    Network,
+    NotApplicable,
+    Rule,
+    Severity,
+    Stage,
+    SystemdLinks,
+    Target,
+)
+
+_LINK = "/etc/systemd/network/10-lan.link"
+_TEXT = "[Match]\nMACAddress=00:50:56:9a:bc:01\n\n[Link]\nName=lan0\n"
+
+
+class LinkFileMac(Rule):
+    """A systemd .link file names a network card by a MAC address that does not travel.
+
+    ## What it does
+    Finds `.link` files that give a card a name by its MAC address, on targets that hand out new addresses.
+
+    ## Why it matters
+    The file matches nothing there, the card gets its natural name, and what is configured for the given name does not apply.
+
+    ## Fix safety
+    Unsafe: on the way back, or where the address is set by hand after all, the file is what makes the name.
+
+    ## References
+    - systemd.link(5)
+    """
+
+    severity = Severity.WARNING
+    stage = Stage.NETWORK
+    since = "0.1"
+    examples = (
+        Example({_LINK: _TEXT}, target="azure", flags=(f"{_LINK}:2",), severity=Severity.WARNING, fixed={_LINK: None}),
+        Example({_LINK: _TEXT}, title="the target keeps the MAC address"),
+        Example({_LINK: "[Match]\nMACAddress=00:50:56:9a:bc:01\n[Link]\nMTUBytes=9000\n"}, target="azure"),
+        Example({f"{_LINK}.bak": _TEXT, "/usr/lib/systemd/network/99-default.link": "[Match]\nOriginalName=*\n"}, target="azure"),
+    )
+
+    def check(self, links: SystemdLinks, network: Network, target: Target) -> Iterator[Finding]:
+        if target.keeps_mac:
+            raise NotApplicable(f"{target.name} keeps MAC addresses")
+        cut_off = network.cut_off(target)
+        for link in links.links:
+            if not link.macs or link.name is None:
+                continue
+            users = [card.label for card in network.cards if link.name.value in (token.value for token in card.names)]
+            message = f"the name {link.name} goes to the card with the MAC address {link.macs[0]}"
+            effect = "no card there has it" + (f", so {users[0]} stays without its configuration" if users else "")
+            severity = Severity.ERROR if cut_off and users else Severity.WARNING
+            yield self.finding(link.macs[0].where, message, effect, severity=severity, fix=_forget(link))
+
+
+def _forget(link: LinkFile) -> Fix | None:
+    if not link.path.startswith("/etc/"):
+        return None
+    return Fix(f"forget {link.path}", Applicability.UNSAFE, (Delete(link.path),))

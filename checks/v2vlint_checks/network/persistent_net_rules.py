@@ -1,0 +1,122 @@
+"""Rule persistent-net-rules."""
+
+from collections.abc import Iterator
+
+from v2vlint.api import (
+    Applicability,
+    Delete,
+    Edit,
+    Example,
+    Finding,
+    Fix,
+    Network,
+    NotApplicable,
+    OsInfo,
+    Rule,
+    Severity,
+    Stage,
+    Target,
+    UdevNet,
+    UdevNetRule,
+)
+
+_PATH = "/etc/udev/rules.d/70-persistent-net.rules"
+_RULE = (
+    '# PCI device 0x15ad:0x07b0 (vmxnet3)\nSUBSYSTEM=="net", ACTION=="add", DRIVERS=="?*", ATTR{address}=="00:50:56:9a:bc:01", '
+    'ATTR{type}=="1", KERNEL=="eth*", NAME="eth0"\n'
+)
+_RHEL6 = {
+    "/sbin/init": "",
+    "/etc/sysconfig/network-scripts/ifup-eth": "",
+    "/etc/rc.d/rc3.d/S10network": "",
+    "/etc/sysconfig/network-scripts/ifcfg-eth0": "DEVICE=eth0\nBOOTPROTO=dhcp\nONBOOT=yes\n",
+    "/lib/udev/rules.d/75-persistent-net-generator.rules": 'ACTION=="add", SUBSYSTEM=="net", IMPORT{program}="write_net_rules"\n',
+}
+_ALMA9 = OsInfo("linux", "almalinux", "rhel", "AlmaLinux", "9.3", "x86_64")
+
+
+class PersistentNetRules(Rule):
+    """A udev rule names a network card by its MAC address or its place.
+
+    ## What it does
+    Finds rules under /etc/udev/rules.d that give a network card a fixed name: those that old generators wrote into
+    `70-persistent-net.rules`, and anyone's own. Rules with a MAC address count where the target hands out new ones, rules with a bus
+    address or a driver where the card sits elsewhere, and all of them on Red Hat Enterprise Linux 9 and later, which ignores them.
+
+    ## Why it matters
+    The old address keeps the name `eth0` reserved: the generator calls the new card `eth1`, and the configuration of `eth0` does not
+    apply. Without the generator the card falls back to its natural name.
+
+    ## Fix safety
+    Safe: the rules match no card any more. A file of generated rules is deleted, of other files only the rule.
+
+    ## References
+    - GCE's import and virt-sysprep delete the file; Microsoft's *linux-hyperv-issue* and access.redhat.com/solutions/514203 tell the
+      symptom
+    - Forklift, MTV-5530: Red Hat Enterprise Linux 9 and 10 need `.link` files
+    """
+
+    severity = Severity.WARNING
+    stage = Stage.NETWORK
+    since = "0.1"
+    predicts = (r"Device eth\d+ does not seem to be present", r"udev: renamed network interface eth0 to eth1")
+    examples = (
+        Example(
+            {**_RHEL6, _PATH: _RULE},
+            target="azure",
+            flags=(f"{_PATH}:2",),
+            severity=Severity.ERROR,
+            fixed={_PATH: None},
+        ),
+        Example({_PATH: _RULE}, target="ec2-nitro", flags=(f"{_PATH}:2",), severity=Severity.WARNING, fixed={_PATH: None}),
+        Example(
+            {
+                "/etc/udev/rules.d/10-lan.rules": (
+                    'ACTION=="add", SUBSYSTEM=="net", KERNELS=="0000:0b:00.0", NAME="lan0"\nSUBSYSTEM=="block", NAME="x"\n'
+                )
+            },
+            flags=("/etc/udev/rules.d/10-lan.rules:1",),
+            fixed={"/etc/udev/rules.d/10-lan.rules": 'SUBSYSTEM=="block", NAME="x"\n'},
+        ),
+        Example({_PATH: _RULE}, given=(_ALMA9,), flags=(f"{_PATH}:2",), title="ignored from Red Hat Enterprise Linux 9 on"),
+        Example({_PATH: _RULE}, title="the target keeps the MAC address"),
+        Example({_PATH: "# " + _RULE.split("\n")[1] + "\n"}, target="azure"),
+        Example(
+            {f"{_PATH}.bak": _RULE, "/lib/udev/rules.d/80-net-setup-link.rules": 'NAME=="", NAME="$env{ID_NET_NAME}"\n'}, target="azure"
+        ),
+    )
+
+    def check(self, udev: UdevNet, network: Network, os: OsInfo, target: Target) -> Iterator[Finding]:
+        if not udev.rules:
+            raise NotApplicable("no udev rule names a network card")
+        cut_off = network.cut_off(target)
+        ignored = os.family == "rhel" and os.major >= 9 and os.distro != "fedora"
+        for rule in udev.rules:
+            lost = (rule.mac is not None and not target.keeps_mac) or (bool(rule.hardware) and not target.keeps_pci)
+            if not lost and not ignored:
+                continue
+            by = f"the MAC address {rule.mac}" if rule.mac else f"its place {rule.hardware[0]}" if rule.hardware else "a rule"
+            waits = cut_off and any(rule.name.value in (token.value for token in card.names) for card in network.cards)
+            yield self.finding(
+                rule.where,
+                f"a udev rule calls the card with {by} {rule.name}",
+                _effect(rule, network, lost),
+                severity=Severity.ERROR if waits and lost else Severity.WARNING,
+                fix=_forget(rule, udev) if lost else None,
+            )
+
+
+def _effect(rule: UdevNetRule, network: Network, lost: bool) -> str:
+    if not lost:
+        return f"{rule.name} is not the card's name: this release lets .link files decide, and names it by its place"
+    if network.renames_new_cards is not None:
+        return f"{rule.name} stays reserved for a card that is gone; the new one gets the next number and no configuration"
+    return f"the new card does not fit the rule and is not called {rule.name}"
+
+
+def _forget(rule: UdevNetRule, udev: UdevNet) -> Fix:
+    path = rule.where.path
+    mates = [other for other in udev.rules if other.where.path == path]
+    whole = rule.is_generated and all(other.mac is not None for other in mates)
+    edits: tuple[Edit, ...] = (Delete(path),) if whole else rule.remove
+    return Fix(f"forget the udev rules in {path}" if whole else f"forget the udev rule for {rule.name}", Applicability.SAFE, edits)
