@@ -79,6 +79,7 @@ Changes = Mapping[str, tuple[str | None, str | None]]
 
 def _operations(draft: _Draft, edits: Iterable[Edit]) -> tuple[tuple[dict[str, Any], ...], Changes]:
     edits = tuple(edits)
+    _need_rebuild(draft, edits)
     changes = rewrite(edits, lambda path: _text(draft.fs, path))
     modes = {edit.path: edit.mode for edit in edits if isinstance(edit, WriteFile)}
     found = [_text_operation(draft.fs, path, before, after, modes) for path, (before, after) in changes.items()]
