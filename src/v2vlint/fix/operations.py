@@ -86,10 +86,20 @@ def _operations(draft: _Draft, edits: Iterable[Edit]) -> tuple[tuple[dict[str, A
     found += [_copy(draft, edit) for edit in edits if isinstance(edit, CopyFile)]
     found += _initramfs(draft, edits)
     if not found:
-        raise FactUnavailable(
-            WholeFile(""), "needs --rebuild-initramfs" if any(isinstance(e, Rebuild) for e in edits) else "changes nothing"
-        )
+        raise FactUnavailable(WholeFile("/"), "changes nothing")
     return tuple(found), changes
+
+
+def _need_rebuild(draft: _Draft, edits: Sequence[Edit]) -> None:
+    """A rebuild is done by the guest's generator, or made unnecessary by an appended segment; otherwise the fix is not whole."""
+    appended = any(isinstance(edit, AppendInitramfs) for edit in edits)
+    for edit in edits:
+        if not isinstance(edit, Rebuild):
+            continue
+        if not edit.artefact.startswith("initramfs:"):
+            raise FactUnavailable(WholeFile("/boot"), f"{edit.artefact} must be made again by the guest itself")
+        if not (draft.rebuild or appended):
+            raise FactUnavailable(WholeFile("/boot"), "needs --rebuild-initramfs")
 
 
 def _text(fs: GuestFS, path: str) -> str | None:
