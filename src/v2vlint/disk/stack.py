@@ -27,7 +27,7 @@ _UNREADABLE = {
     "zfs_member": "ZFS", "bcache": "bcache", "stratis": "Stratis", "vdo": "VDO", "isw_raid_member": "Intel firmware RAID",
     "ddf_raid_member": "DDF firmware RAID", "ldm_member": "Windows dynamic disk", "VMFS_volume_member": "VMFS", "bcachefs": "bcachefs",
     "f2fs": "F2FS", "jfs": "JFS", "reiserfs": "ReiserFS", "reiser4": "Reiser4", "apfs": "APFS", "hfsplus": "HFS+", "ReFS": "ReFS",
-    "ufs": "UFS", "nilfs2": "NILFS2", "erofs": "EROFS", "DM_integrity": "dm-integrity", "DM_verity_hash": "", "jbd": "", "minix": "Minix",
+    "ufs": "UFS", "nilfs2": "NILFS2", "erofs": "EROFS", "DM_integrity": "dm-integrity", "minix": "Minix", "exfat": "exFAT",
 }  # fmt: skip
 
 
@@ -42,10 +42,14 @@ class Layer:
 
 
 class Stack:
-    """The block devices of a guest and the filesystems on them. Nothing here raises on damaged bytes: see ``problems``."""
+    """The block devices of a guest and the filesystems on them. Nothing here raises on damaged bytes: see ``problems``.
+
+    ``unreadable`` lists contents there is no reader for, with the reason; they only matter when no root is found elsewhere.
+    """
 
     def __init__(self, images: Sequence[Image], keys: Keys) -> None:
         self.problems: list[Problem] = []
+        self.unreadable: list[tuple[str, str]] = []
         self.layers: dict[str, Layer] = {}
         self.keys = keys
         self._opened: dict[str, FileSystem | None] = {}
@@ -145,7 +149,8 @@ class Stack:
             details=layer.device.details + content.details,
         )
         if what := _UNREADABLE.get(content.type):
-            self.fail(layer.device.name, f"{what} is not supported")
+            self.unreadable.append((layer.device.name, f"{what} is not supported"))
+            layer.device = replace(layer.device, problem=f"{what} is not supported")
 
     def _combine(self) -> None:
         """Open RAID arrays, encrypted devices and volume groups until nothing new appears; then those that are incomplete."""

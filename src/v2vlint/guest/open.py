@@ -3,33 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from v2vlint.disk.container import Image, open_image
+from v2vlint.disk.inuse import user_of
 from v2vlint.disk.stack import Stack
-from v2vlint.guest.fs import GuestFS
-from v2vlint.guest.osprobe import linux_info
-from v2vlint.model.blocks import BlockTable
+from v2vlint.disk.stream import Fingerprint, HostFile
+from v2vlint.guest.roots import Root, find_roots
+from v2vlint.model.blocks import BlockDevice, BlockTable
 from v2vlint.model.definition import Definition
-from v2vlint.model.errors import FactUnavailable, ImageError
-from v2vlint.model.osinfo import OsInfo
+from v2vlint.model.errors import ImageError
 from v2vlint.model.report import Problem
 from v2vlint.model.source import GuestRef, GuestSource, Keys
 from v2vlint.source.locate import locate
 
+__all__ = ["Guest", "Root", "changes", "open_guest", "open_ref"]
 
-@dataclass(frozen=True, slots=True)
-class Root:
-    """One operating system: the name of the block device of its root, its files and what it is."""
-
-    device: str
-    fs: GuestFS
-    os: OsInfo
+_CHUNK = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
 class Guest:
-    """An opened guest. ``format`` and ``size`` are those of its disks together; ``problems`` say what could not be read, and why."""
+    """An opened guest. ``format`` and ``size`` are those of its disks together; ``problems`` say what could not be read, and why.
+
+    The image files stay open, as ``roots`` are read on demand.
+    """
 
     name: str
     format: str
@@ -38,6 +36,7 @@ class Guest:
     roots: tuple[Root, ...] = ()
     problems: tuple[Problem, ...] = ()
     definition: Definition | None = None
+    files: tuple[tuple[HostFile, Fingerprint], ...] = field(default=(), repr=False)
 
 
 def open_ref(ref: GuestRef, keys: Keys | None = None) -> Guest:
@@ -53,14 +52,25 @@ def open_guest(source: GuestSource, keys: Keys | None = None) -> Guest:
     """Open all disks of ``source`` and find its roots. Never raises because of what is in an image."""
     problems = [Problem(source.name, remark) for remark in source.remarks]
     images = list(_images(source, problems))
+    files = tuple((file, file.fingerprint()) for image in images for file in image.files)
+    problems += [Problem(file.path, f"in use: {user}", "shut the guest down first") for file, _state in files if (user := user_of(file))]
     stack = Stack(images, keys or Keys())
-    roots = tuple(_roots(stack))
-    formats = "+".join(dict.fromkeys(image.format for image in images))
-    size = sum(image.stream.size for image in images)
+    roots = find_roots(stack)
+    blocks = stack.blocks
+    if len(images) < len(source.disks) or source.remarks:
+        blocks = BlockTable(blocks.devices, complete=False)
     problems += stack.problems
     if not roots:
-        problems.append(Problem(source.name, "no operating system found"))
-    return Guest(source.name, formats, size, stack.blocks, roots, tuple(problems), source.definition)
+        problems += _no_system(source, images, stack)
+    formats = "+".join(dict.fromkeys(image.format for image in images))
+    size = sum(image.stream.size for image in images)
+    return Guest(source.name, formats, size, blocks, roots, tuple(dict.fromkeys(problems)), source.definition, files)
+
+
+def changes(guest: Guest) -> tuple[Problem, ...]:
+    """Image files that changed since the guest was opened; to be asked when everything has been read."""
+    changed = dict.fromkeys(file.path for file, before in guest.files if file.fingerprint() != before)
+    return tuple(Problem(path, "changed while it was read", "shut the guest down, or check a snapshot of it") for path in changed)
 
 
 def _images(source: GuestSource, problems: list[Problem]) -> Iterator[Image]:
@@ -74,19 +84,28 @@ def _images(source: GuestSource, problems: list[Problem]) -> Iterator[Image]:
         yield image
 
 
-def _roots(stack: Stack) -> Iterator[Root]:
-    for device in stack.filesystems():
-        fs = stack.open(device.name)
-        if fs is None:
-            continue
-        guest = GuestFS({"/": fs})
-        if _is_linux(guest):
-            yield Root(device.name, guest, linux_info(guest))
+def _no_system(source: GuestSource, images: list[Image], stack: Stack) -> Iterator[Problem]:
+    """Why there is no root; silent when disks that could not be opened are reason enough."""
+    if not source.disks:
+        yield Problem(source.name, "no disks")
+    for name, reason in stack.unreadable:
+        yield Problem(name, reason)
+    blank = [device for device in stack.blocks.disks if _is_bare(stack, device)]
+    for device in blank:
+        yield Problem(device.name, _why_bare(stack, device))
+    if images and len(blank) < len(images):
+        seen = ", ".join(f"{device.name} ({device.fs_type})" for device in stack.filesystems())
+        yield Problem(
+            source.name, f"no operating system found on {seen}" if seen else "no operating system found: no filesystem to look at"
+        )
 
 
-def _is_linux(fs: GuestFS) -> bool:
-    try:
-        programs = fs.is_dir("/bin") or fs.is_dir("/usr/bin") or fs.readlink("/bin") is not None
-        return fs.is_dir("/etc") and programs
-    except FactUnavailable:
-        return False
+def _is_bare(stack: Stack, device: BlockDevice) -> bool:
+    return not device.fs_type and not stack.blocks.children(device.name)
+
+
+def _why_bare(stack: Stack, device: BlockDevice) -> str:
+    stream = stack.layers[device.name].stream
+    if stream is not None and not any(stream.read_at(0, _CHUNK)):
+        return "blank: no partition table and no filesystem"
+    return "not a disk image, or an unknown layout: no partition table and no known filesystem"

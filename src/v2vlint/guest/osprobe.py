@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 import shlex
+from collections.abc import Iterable
+from typing import Any, BinaryIO
 
 from v2vlint.guest.fs import GuestFS
 from v2vlint.model.errors import FactUnavailable
@@ -96,6 +98,78 @@ def _old_release(fs: GuestFS) -> tuple[str, str, str]:
         distro, default = _FILE_DISTRO.get(path, ("", ""))
         return distro or next((one for words, one in _DISTROS if words in line), "linux"), name or default, version
     return "", "", ""
+
+
+def other_info(names: set[str]) -> OsInfo | None:
+    """A system that v2vlint knows by name only, from the lower-case names at the top; None when they are nothing of the kind."""
+    for marks, name in _OTHERS:
+        if marks <= names:
+            return OsInfo("other", name.lower(), "other", name)
+    return None
+
+
+_OTHERS = (
+    (frozenset({"command.com", "kernel.sys"}), "FreeDOS"),
+    (frozenset({"command.com", "io.sys"}), "DOS"),
+    (frozenset({"reactos", "freeldr.sys"}), "ReactOS"),
+)
+
+
+def windows_info(fs: GuestFS) -> OsInfo:
+    """Which Windows ``fs`` holds, from its registry where that can be read."""
+    values = _registry(fs)
+    name = values.get("ProductName") or "Windows"
+    build = values.get("CurrentBuildNumber") or values.get("CurrentBuild", "")
+    if build.isdigit() and int(build) >= 22000:
+        name = name.replace("Windows 10", "Windows 11")
+    version = values.get("CurrentVersion", "")
+    if values.get("CurrentMajorVersionNumber"):
+        version = f"{values['CurrentMajorVersionNumber']}.{values.get('CurrentMinorVersionNumber', '0')}"
+    full = f"{version}.{build}" if version and build else version
+    return OsInfo("windows", "windows", "windows", name, full, _windows_arch(fs), values.get("ComputerName", ""))
+
+
+def _registry(fs: GuestFS) -> dict[str, str]:
+    found: dict[str, str] = {}
+    for hive, keys in _HIVES:
+        try:
+            stream = fs.open(f"/Windows/System32/config/{hive}")
+            if stream is not None:
+                found |= _values(stream, keys)
+        except FactUnavailable:
+            continue
+    return found
+
+
+_HIVES = (
+    ("SOFTWARE", ("Microsoft\\Windows NT\\CurrentVersion",)),
+    ("SYSTEM", ("ControlSet001\\Control\\ComputerName\\ComputerName",)),
+)
+
+
+def _values(stream: BinaryIO, keys: Iterable[str]) -> dict[str, str]:
+    from dissect.regf import RegistryHive
+
+    found: dict[str, str] = {}
+    try:
+        hive: Any = RegistryHive(stream)
+        for path in keys:
+            found |= {value.name: str(value.value).strip("\0") for value in hive.open(path).values()}
+    except (MemoryError, RecursionError):
+        raise
+    except Exception:
+        return found
+    return found
+
+
+def _windows_arch(fs: GuestFS) -> str:
+    try:
+        head = fs.head("/Windows/System32/ntoskrnl.exe", 4096) or b""
+    except FactUnavailable:
+        return ""
+    at = int.from_bytes(head[60:64], "little")
+    machine = int.from_bytes(head[at + 4 : at + 6], "little") if head[at : at + 4] == b"PE\0\0" else 0
+    return {0x14C: "i386", 0x8664: "x86_64", 0xAA64: "aarch64"}.get(machine, "")
 
 
 def architecture(fs: GuestFS) -> str:

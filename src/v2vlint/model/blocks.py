@@ -75,10 +75,12 @@ class BlockTable:
     def resolve(self, spec: str) -> BlockDevice | None:
         """The device an fstab/crypttab/``root=`` spec names *on the source machine*, or None when nothing or more than one fits.
 
-        Kernel names (``/dev/sda1``) are taken by letter = disk order and partition number, whatever the prefix.
+        Kernel names (``/dev/sda1``) are taken by letter = disk order and partition number, whatever the prefix. Of the devices of one
+        btrfs, which share UUID and label, the first stands for all.
         """
         found = tuple(self.candidates(spec))
-        return found[0] if len(found) == 1 else None
+        one_btrfs = len({device.uuid for device in found if device.fs_type == "btrfs"}) == 1
+        return found[0] if len(found) == 1 or (one_btrfs and all(device.fs_type == "btrfs" for device in found)) else None
 
     def candidates(self, spec: str) -> Iterable[BlockDevice]:
         """Every device that ``spec`` may name; see :meth:`resolve`."""
@@ -116,16 +118,37 @@ def kernel_position(spec: str) -> tuple[int, int] | None:
 
 
 def mapper_names(device: BlockDevice) -> frozenset[str]:
-    """The /dev paths under which a logical volume, RAID or LUKS mapping appears."""
+    """The /dev paths under which a logical volume, RAID, LUKS mapping or physical volume appears on every machine."""
     if device.kind == "lv":
-        group, _, volume = device.name.partition("/")
-        flat = f"{group.replace('-', '--')}-{volume.replace('-', '--')}"
-        return frozenset({f"/dev/{group}/{volume}", f"/dev/mapper/{flat}"})
+        return _volume_names(device)
     if device.kind == "md":
-        return frozenset({f"/dev/{device.name}", f"/dev/{device.name.replace('md/', 'md')}"})
+        return _array_names(device)
     if device.kind == "luks":
-        return frozenset({f"/dev/mapper/{device.name}"})
+        uuid = device.name.removeprefix("luks-").replace("-", "")
+        versions = (f"/dev/disk/by-id/dm-uuid-CRYPT-LUKS{version}-{uuid}-{device.name}" for version in (1, 2))
+        return frozenset({f"/dev/mapper/{device.name}", f"/dev/disk/by-id/dm-name-{device.name}", *versions})
+    if device.fs_type == "LVM2_member":
+        return frozenset({f"/dev/disk/by-id/lvm-pv-uuid-{device.uuid}"})
     return frozenset()
+
+
+def _volume_names(device: BlockDevice) -> frozenset[str]:
+    group, _, volume = device.name.partition("/")
+    flat = f"{group.replace('-', '--')}-{volume.replace('-', '--')}"
+    names = {f"/dev/{group}/{volume}", f"/dev/mapper/{flat}", f"/dev/disk/by-id/dm-name-{flat}"}
+    if device.detail("vg_uuid") and device.detail("lv_uuid"):
+        plain = f"{device.detail('vg_uuid')}{device.detail('lv_uuid')}".replace("-", "")
+        names.add(f"/dev/disk/by-id/dm-uuid-LVM-{plain}")
+    return frozenset(names)
+
+
+def _array_names(device: BlockDevice) -> frozenset[str]:
+    names = {f"/dev/{device.name}", f"/dev/{device.name.replace('md/', 'md')}"}
+    if device.detail("array_uuid"):
+        names.add(f"/dev/disk/by-id/md-uuid-{device.detail('array_uuid')}")
+    if ":" in device.detail("md_name"):
+        names.add(f"/dev/disk/by-id/md-name-{device.detail('md_name')}")
+    return frozenset(names)
 
 
 def unescape_udev(name: str) -> str:

@@ -1,0 +1,220 @@
+"""Which filesystem is mounted where in a Linux root: by its fstab where that can be resolved, else by content.
+
+A broken fstab is the very thing to be reported, so /boot, /usr, /var and the EFI system partition are also found without it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+
+from v2vlint.disk.node import FileSystem
+from v2vlint.disk.stack import Stack
+from v2vlint.guest.fs import GuestFS
+from v2vlint.guest.subtree import descend
+from v2vlint.model.blocks import BlockDevice
+from v2vlint.model.errors import FactUnavailable, ImageError
+
+ESP_TYPES = frozenset({"c12a7328-f81f-11d2-ba4b-00a0c93ec93b", "0xef"})
+XBOOTLDR = "bc13c2ff-59e6-4262-a352-b275fd6f7172"
+MAX_FSTAB = 1 << 20
+MAX_ENTRIES = 1000
+_OCTAL = re.compile(r"\\([0-7]{3})")
+_SYSTEM = ("/boot", "/efi", "/usr", "/var")
+_KERNEL = re.compile(r"(vmlinu[xz]|linux|kernel|bzImage|Image|initr|grub2?$|loader$|extlinux$|syslinux$|System\.map)")
+
+
+@dataclass(frozen=True, slots=True)
+class Mount:
+    """A mount: ``device`` is the name of the block device, ``subvolume`` the btrfs subvolume's path when one was chosen."""
+
+    point: str
+    device: str
+    subvolume: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """An fstab entry, unescaped."""
+
+    spec: str
+    point: str
+    type: str
+    options: tuple[str, ...]
+
+    def option(self, name: str) -> str:
+        """The value of an option, or an empty string."""
+        return next((one.partition("=")[2] for one in self.options if one.partition("=")[0] == name), "")
+
+
+class Mounter:
+    """Builds the mount table of one root. ``systems`` and ``mounts`` are the result; ``/`` is there from the beginning."""
+
+    def __init__(self, stack: Stack, device: str, system: FileSystem, subvolume: str = "", taken: frozenset[str] = frozenset()) -> None:
+        self.stack = stack
+        self.systems: dict[str, FileSystem] = {"/": system}
+        self.mounts: list[Mount] = [Mount("/", device, subvolume)]
+        self._taken = taken | {device}
+
+    def guest(self) -> GuestFS:
+        """The tree with what is mounted so far."""
+        return GuestFS(self.systems)
+
+    def mount_all(self) -> None:
+        """Mount what fstab names, then what is still missing and can be told by content."""
+        lines = sorted(fstab_lines(self.guest()), key=lambda line: line.point.count("/"))
+        names = self._crypttab()
+        for line in lines:
+            wanted = "noauto" not in line.options or line.point.startswith(_SYSTEM)
+            if wanted and line.point not in self.systems and line.point.startswith("/"):
+                self._mount_line(line, names)
+        for point, looks_right in (("/usr", _is_usr), ("/var", _is_var), ("/boot", _is_boot)):
+            if point not in self.systems and _is_empty(self.guest(), point):
+                self._mount_found(point, looks_right)
+        self._mount_esp()
+
+    def _mount_line(self, line: Line, names: Mapping[str, str]) -> None:
+        device = self._device(line.spec, names)
+        if device is not None:
+            self._mount(line.point, device, line)
+
+    def _device(self, spec: str, names: Mapping[str, str]) -> BlockDevice | None:
+        blocks = self.stack.blocks
+        if spec.startswith("/dev/mapper/") and spec[12:] in names:
+            outer = blocks.resolve(names[spec[12:]])
+            inner = blocks.children(outer.name) if outer else ()
+            return inner[0] if len(inner) == 1 else None
+        return blocks.resolve(spec)
+
+    def _crypttab(self) -> dict[str, str]:
+        """Mapping names of crypttab with their sources."""
+        rows = (line.split() for line in _text(self.guest(), "/etc/crypttab").splitlines()[:MAX_ENTRIES])
+        return {row[0]: row[1].replace('"', "") for row in rows if len(row) > 1 and not row[0].startswith("#")}
+
+    def _mount(self, point: str, device: BlockDevice, line: Line | None = None) -> bool:
+        if device.name not in {one.name for one in self.stack.filesystems()}:
+            return False
+        system = self.stack.open(device.name)
+        if system is None:
+            return False
+        subvolume = ""
+        if line is not None and system.type == "btrfs":
+            system, subvolume = choose_subvolume(system, line)
+        self.systems[point] = system
+        self.mounts.append(Mount(point, device.name, subvolume))
+        return True
+
+    def _free(self) -> Iterator[BlockDevice]:
+        used = self._taken | {mount.device for mount in self.mounts}
+        return (device for device in self.stack.filesystems() if device.name not in used)
+
+    def _mount_found(self, point: str, looks_right: Callable[[GuestFS, BlockDevice], bool]) -> None:
+        home = self.stack.blocks.named(self.mounts[0].device)
+        found = [device for device in self._free() if self._looks(device, looks_right)]
+        found.sort(key=lambda device: home is None or device.disk != home.disk)
+        near = [device for device in found if home is not None and device.disk == home.disk]
+        if len(found) == 1 or len(near) == 1:
+            self._mount(point, found[0])
+
+    def _looks(self, device: BlockDevice, looks_right: Callable[[GuestFS, BlockDevice], bool]) -> bool:
+        system = self.stack.open(device.name)
+        try:
+            return system is not None and looks_right(GuestFS({"/": system}), device)
+        except FactUnavailable:
+            return False
+
+    def _mount_esp(self) -> None:
+        guest = self.guest()
+        if any(system.type == "vfat" and point.startswith(("/boot", "/efi")) for point, system in self.systems.items()):
+            return
+        point = next((point for point in ("/boot/efi", "/efi") if _is_empty(guest, point) and guest.is_dir(point)), "")
+        if not point and _is_empty(guest, "/boot"):
+            point = "/boot"
+        if point:
+            self._mount_found(point, _is_esp)
+
+
+def choose_subvolume(system: FileSystem, line: Line) -> tuple[FileSystem, str]:
+    """The subvolume that the options of ``line`` ask for, with its path; the default one when they ask for none that exists."""
+    from v2vlint.disk.btrfs import BtrfsFileSystem
+
+    if not isinstance(system, BtrfsFileSystem):
+        return system, ""
+    path, number = line.option("subvol").strip("/"), line.option("subvolid")
+    try:
+        for subvolume in system.subvolumes:
+            if (path and subvolume.path == path) or (not path and number == str(subvolume.id)):
+                return system.choose(subvolume.id), subvolume.path
+    except ImageError:
+        return system, ""
+    return system, next((one.path for one in system.subvolumes if one.default), "")
+
+
+def fstab_lines(fs: GuestFS) -> Iterator[Line]:
+    """Entries of /etc/fstab that mount a filesystem of a block device."""
+    for text in _text(fs, "/etc/fstab").splitlines()[:MAX_ENTRIES]:
+        words = [_OCTAL.sub(lambda match: chr(int(match[1], 8)), word) for word in text.split()]
+        if len(words) < 3 or words[0].startswith("#") or words[2] == "swap" or not words[1].startswith("/"):
+            continue
+        options = tuple(words[3].split(",")) if len(words) > 3 and not words[3].startswith("#") else ()
+        spec = words[0].replace('"', "")
+        if spec.startswith(("/dev/", "UUID=", "LABEL=", "PARTUUID=", "PARTLABEL=")) and not {"bind", "rbind"} & set(options):
+            yield Line(spec, "/" + words[1].strip("/"), words[2], options)
+
+
+def _text(fs: GuestFS, path: str) -> str:
+    try:
+        return (fs.read(path, MAX_FSTAB) or b"").decode("utf-8", "surrogateescape")
+    except FactUnavailable:
+        return ""
+
+
+def _is_empty(fs: GuestFS, path: str) -> bool:
+    """Whether a directory is absent or holds nothing but what a mount point may hold."""
+    try:
+        return not set(fs.listdir(path)) - {"lost+found", "efi", "grub", "EFI", ".keep"}
+    except FactUnavailable:
+        return False
+
+
+def _is_usr(fs: GuestFS, _device: BlockDevice) -> bool:
+    return {"bin", "lib", "share"} <= set(fs.listdir("/")) and not fs.is_dir("/etc")
+
+
+def _is_var(fs: GuestFS, _device: BlockDevice) -> bool:
+    return {"lib", "log", "cache"} <= set(fs.listdir("/")) and not fs.is_dir("/etc")
+
+
+def _is_boot(fs: GuestFS, device: BlockDevice) -> bool:
+    names = fs.listdir("/")
+    return device.part_type == XBOOTLDR or (any(_KERNEL.match(name) for name in names) and not {"etc", "usr"} & set(names))
+
+
+def _is_esp(fs: GuestFS, device: BlockDevice) -> bool:
+    return fs.mounts["/"].type == "vfat" and (device.part_type in ESP_TYPES or fs.is_dir("/EFI"))
+
+
+def ostree_root(system: FileSystem) -> tuple[str, dict[str, FileSystem]]:
+    """The path of the deployment that boots by default on an ostree filesystem and its mounts; an empty path when there is none."""
+    fs = GuestFS({"/": system})
+    deployments = [path for path in fs.glob("/ostree/deploy/*/deploy/*") if fs.is_dir(path + "/usr")]
+    if not deployments:
+        return "", {}
+    chosen = next((path for path in _booted(fs) if path in deployments), "") or max(deployments, key=lambda path: _changed(fs, path))
+    trees = {"/": descend(system, chosen), "/var": descend(system, chosen.rsplit("/", 2)[0] + "/var"), "/boot": descend(system, "/boot")}
+    return chosen, {point: tree for point, tree in trees.items() if tree is not None} | {"/sysroot": system}
+
+
+def _booted(fs: GuestFS) -> Iterator[str]:
+    """Deployments that boot loader entries on the same filesystem name, the preferred one first."""
+    for path in reversed(fs.glob("/boot/loader/entries/*.conf")):
+        match = re.search(r"\bostree=(\S+)", _text(fs, path))
+        resolved = fs.resolve(match[1]) if match else None
+        if resolved:
+            yield resolved
+
+
+def _changed(fs: GuestFS, path: str) -> float:
+    found = fs.stat(path)
+    return found.mtime if found else 0.0

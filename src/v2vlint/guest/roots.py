@@ -1,0 +1,151 @@
+"""Finding operating systems by what a filesystem contains."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+from v2vlint.disk.node import FileSystem
+from v2vlint.disk.stack import Stack
+from v2vlint.guest.fs import GuestFS
+from v2vlint.guest.mounts import Mount, Mounter, fstab_lines, ostree_root
+from v2vlint.guest.osprobe import linux_info, other_info, windows_info
+from v2vlint.model.blocks import BlockDevice
+from v2vlint.model.errors import FactUnavailable, ImageError
+from v2vlint.model.osinfo import OsInfo
+
+MAX_SUBVOLUMES = 400
+_PROGRAMS = ("bin", "sbin", "usr")
+_MARKS = (
+    "/etc/os-release", "/usr/lib/os-release", "/etc/fstab", "/etc/passwd", "/etc/inittab", "/etc/redhat-release", "/etc/debian_version",
+    "/etc/hostname", "/etc/init.d", "/etc/hosts",
+)  # fmt: skip
+_ROOT_ONLY = frozenset({"dev", "proc", "sys", "lib", "bin", "sbin", "root", "var", "boot", "home", "run", "tmp", "mnt"})
+
+
+@dataclass(frozen=True, slots=True)
+class Root:
+    """One operating system: the block device of its root, its files, what it is, and what is mounted where.
+
+    ``subvolume`` is the path of the btrfs subvolume, ``deployment`` that of the ostree deployment, when the root is one.
+    """
+
+    device: str
+    fs: GuestFS
+    os: OsInfo
+    mounts: tuple[Mount, ...] = ()
+    subvolume: str = ""
+    deployment: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class _Candidate:
+    device: BlockDevice
+    system: FileSystem
+    subvolume: str = ""
+
+
+def find_roots(stack: Stack) -> tuple[Root, ...]:
+    """All roots, in the order of their devices."""
+    candidates = [found for device in list(stack.filesystems()) for found in _candidates(stack, device)]
+    taken = frozenset(found.device.name for found in candidates)
+    roots = (_root(stack, found, taken) for found in candidates)
+    return tuple(root for root in roots if root is not None)
+
+
+def _candidates(stack: Stack, device: BlockDevice) -> Iterator[_Candidate]:
+    system = stack.open(device.name)
+    if system is None:
+        return
+    try:
+        if system.type == "btrfs":
+            yield from _subvolumes(stack, device, system)
+        elif _kind(system):
+            yield _Candidate(device, system)
+    except (FactUnavailable, ImageError) as error:
+        stack.fail(device.name, getattr(error, "reason", "") or str(error))
+
+
+def _kind(system: FileSystem) -> str:
+    """``linux``, ``ostree``, ``windows``, ``other`` or an empty string. FactUnavailable when the top directory cannot be read."""
+    fs = GuestFS({"/": system})
+    names = set(fs.listdir("/"))
+    folded = {name.lower() for name in names}
+    if "etc" in names and names & set(_PROGRAMS) and len(names & _ROOT_ONLY) >= 2 and any(_present(fs, mark) for mark in _MARKS):
+        return "linux"
+    if "ostree" in names and fs.is_dir("/ostree/deploy"):
+        return "ostree"
+    for folder in ("windows", "winnt"):
+        if folder in folded and system.type in ("ntfs", "vfat") and fs.is_dir(f"/{folder}/system32/config"):
+            return "windows"
+    return "other" if other_info(folded) else ""
+
+
+def _present(fs: GuestFS, path: str) -> bool:
+    try:
+        return fs.exists(path) or fs.readlink(path) is not None
+    except FactUnavailable:
+        return True
+
+
+def _subvolumes(stack: Stack, device: BlockDevice, system: FileSystem) -> Iterator[_Candidate]:
+    from v2vlint.disk.btrfs import BtrfsFileSystem
+
+    assert isinstance(system, BtrfsFileSystem)
+    everything = system.subvolumes
+    layer = stack.layers[device.name]
+    facts = (
+        ("subvolumes", ",".join(one.path for one in everything if one.path and not one.snapshot)[:4096]),
+        ("snapshots", str(sum(one.snapshot for one in everything))),
+        ("default_subvolume", next((one.path for one in everything if one.default), "")),
+    )
+    layer.device = replace(layer.device, details=layer.device.details + facts)
+    rooted = [(one, tree) for one in everything[:MAX_SUBVOLUMES] if _kind_of(tree := system.choose(one.id)) in ("linux", "ostree")]
+    chosen = [(one, tree) for one, tree in rooted if one.default or _claims(tree, one.path)]
+    chosen = chosen or [(one, tree) for one, tree in rooted if not one.snapshot] or rooted[-1:]
+    for one, tree in chosen:
+        yield _Candidate(layer.device, tree, one.path)
+
+
+def _kind_of(system: FileSystem) -> str:
+    try:
+        return _kind(system)
+    except (FactUnavailable, ImageError):
+        return ""
+
+
+def _claims(system: FileSystem, path: str) -> bool:
+    """Whether the fstab in a subvolume says that this very subvolume is its root."""
+    lines = [line for line in fstab_lines(GuestFS({"/": system})) if line.point == "/"]
+    return any(line.option("subvol").strip("/") == path for line in lines if "subvol" in ",".join(line.options))
+
+
+def _root(stack: Stack, found: _Candidate, taken: frozenset[str]) -> Root | None:
+    kind = _kind_of(found.system)
+    if kind == "windows":
+        fs = GuestFS({"/": found.system})
+        return Root(found.device.name, fs, windows_info(fs), (Mount("/", found.device.name),))
+    if kind == "other":
+        fs = GuestFS({"/": found.system})
+        return Root(found.device.name, fs, other_info({name.lower() for name in fs.listdir("/")}) or OsInfo("other", "", "", "unknown"))
+    return _linux_root(stack, found, taken, ostree=kind == "ostree")
+
+
+def _linux_root(stack: Stack, found: _Candidate, taken: frozenset[str], *, ostree: bool) -> Root | None:
+    mounter = Mounter(stack, found.device.name, found.system, found.subvolume, taken)
+    deployment = ""
+    if ostree:
+        try:
+            deployment, trees = ostree_root(found.system)
+        except FactUnavailable as error:
+            stack.fail(found.device.name, error.reason)
+            return None
+        if not deployment:
+            return None
+        mounter.systems.update(trees)
+        mounter.mounts += [Mount(point, found.device.name, found.subvolume) for point in trees if point != "/"]
+        if "/boot" in trees and mounter.guest().glob("/boot/*vmlinuz*") == mounter.guest().glob("/boot/loader*") == ():
+            del mounter.systems["/boot"]
+    mounter.mount_all()
+    fs = mounter.guest()
+    return Root(found.device.name, fs, linux_info(fs), tuple(mounter.mounts), found.subvolume, deployment)

@@ -1,0 +1,30 @@
+"""A directory of a filesystem as a filesystem of its own: what ostree makes of a deployment, and a bind of a folder."""
+
+from __future__ import annotations
+
+from v2vlint.disk.node import FileSystem, Kind, Node
+
+MAX_DEPTH = 32
+
+
+class SubTree:
+    """The tree below ``node``, with the identity of the filesystem it is part of."""
+
+    def __init__(self, system: FileSystem, node: Node) -> None:
+        self.type, self.uuid, self.label = system.type, system.uuid, system.label
+        self._node = node
+
+    @property
+    def root(self) -> Node:
+        """The directory that was chosen."""
+        return self._node
+
+
+def descend(system: FileSystem, path: str) -> SubTree | None:
+    """The directory ``path`` of ``system`` as a tree, or None when it is not there. Links are not followed."""
+    node: Node | None = system.root
+    for name in [part for part in path.split("/") if part][:MAX_DEPTH]:
+        if node is None or node.stat().kind is not Kind.DIR:
+            return None
+        node = node.child(name)
+    return None if node is None or node.stat().kind is not Kind.DIR else SubTree(system, node)
