@@ -43,6 +43,7 @@ from v2vlint.facts.lvm_conf import LvmConf, LvmFilter
 from v2vlint.facts.lvm_devices import LvmDevice, LvmDevices
 from v2vlint.facts.mdadm_conf import MdadmConf, MdArray
 from v2vlint.facts.modprobe import Modprobe, ModprobeCommand
+from v2vlint.facts.module_names import normal
 from v2vlint.facts.multipath import Multipath
 from v2vlint.facts.name_policy import NamePolicy
 from v2vlint.facts.net_managers import NetManagers
@@ -252,6 +253,7 @@ __all__ = [
     "lacking",
     "last_arg",
     "name_kind",
+    "normal",
     "parent_name",
     "provides",
     "replace_token",

@@ -19,7 +19,8 @@ class BootChoice:
     """One thing that can be started.
 
     ``kernel`` is None when the file ``kernel_path`` does not exist. ``initrds`` are the paths the loader loads, which may not exist.
-    ``where`` is the place that names it: the loader's entry, or the kernel's file when there is no loader configuration.
+    ``where`` is the place that names it: the loader's entry, or the kernel's file when there is no loader configuration. ``unreadable``
+    says why files it names may exist unseen: the filesystem of /boot could not be opened.
     """
 
     title: str
@@ -29,6 +30,7 @@ class BootChoice:
     where: Where
     args: tuple[KernelArg, ...] = ()
     rescue: bool = False
+    unreadable: str = ""
     entry: BootEntry | None = None
 
     @property
@@ -100,7 +102,7 @@ def _choice(fs: GuestFS, kernels: Kernels, entry: BootEntry) -> BootChoice:
     kernel = kernels.of_image(entry.kernel, fs)
     if kernel is not None and not kernel.version and entry.version:
         kernel = kernels.of_version(entry.version) or kernel
-    return BootChoice(str(entry), entry.kernel, kernel, initrds, entry.where, entry.args, entry.is_rescue, entry)
+    return BootChoice(str(entry), entry.kernel, kernel, initrds, entry.where, entry.args, entry.is_rescue, kernels.unreadable, entry)
 
 
 def _by_convention(fs: GuestFS, kernels: Kernels) -> Iterator[BootChoice]:

@@ -98,6 +98,10 @@ class ModuleTree:
             return None
         return found if found.startswith("/") else f"{self.folder}/{found}"
 
+    def exists(self, path: str) -> bool:
+        """Whether the module file at a guest path is really there."""
+        return self.fs.is_file(path)
+
     def requires(self, module: str) -> tuple[str, ...]:
         """The modules that must be loaded with ``module``; empty when unknown."""
         return self.dep.deps.get(normal(module), ()) if self.dep else ()

@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
+from v2vlint.facts.fstab import Fstab
 from v2vlint.facts.kernel_config import KernelConfig, config_from
 from v2vlint.facts.kernel_image import KernelImage, read_kernel_image
 from v2vlint.facts.kernel_modules import ModuleTree
@@ -113,10 +114,14 @@ class Kernel:
 
 @dataclass(frozen=True, slots=True)
 class Kernels:
-    """All kernels, newest first; those whose image is missing come last. ``where`` is the folder a finding about none can name."""
+    """All kernels, newest first; those whose image is missing come last. ``where`` is the folder a finding about none can name.
+
+    ``unreadable`` says why none being found means nothing: /boot is a filesystem of its own that could not be opened.
+    """
 
     kernels: tuple[Kernel, ...] = ()
     where: WholeFile = WholeFile("/boot")
+    unreadable: str = ""
 
     def __iter__(self) -> Iterator[Kernel]:
         return iter(self.kernels)
@@ -140,7 +145,7 @@ class Kernels:
 
 
 @provides
-def parse_kernels(fs: GuestFS) -> Kernels:
+def parse_kernels(fs: GuestFS, fstab: Fstab) -> Kernels:
     """Kernels found by their files in the usual places and by their module folders. Only heads of files are read."""
     found: dict[tuple[str, str], Kernel] = {}
     for path in _image_paths(fs):
@@ -156,7 +161,8 @@ def parse_kernels(fs: GuestFS) -> Kernels:
     ordered = sorted(
         found.values(), key=lambda kernel: (bool(kernel.image), not kernel.is_rescue, version_key(kernel.version)), reverse=True
     )
-    return Kernels(tuple(ordered[:MAX_KERNELS]))
+    apart = fstab.entry("/boot") is not None and "/boot" not in fs.mounts
+    return Kernels(tuple(ordered[:MAX_KERNELS]), unreadable="/boot is another filesystem, which could not be opened" if apart else "")
 
 
 def _image_paths(fs: GuestFS) -> Iterator[str]:

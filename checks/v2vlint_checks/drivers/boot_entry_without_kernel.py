@@ -1,0 +1,60 @@
+"""Rule boot-entry-without-kernel."""
+
+from collections.abc import Iterator
+
+from v2vlint.api import BootChoice, BootChoices, Example, Finding, Rule, Severity, Stage, Unknown, sample_boot
+
+_KERNEL = "/boot/vmlinuz-6.1.0-13-amd64"
+_OLD = "menuentry 'Old' {\n\tlinux /boot/vmlinuz-5.10.0-1-amd64 root=UUID=1 ro\n}\n"
+
+
+def _with_old_entry() -> dict[str, str | bytes]:
+    files = sample_boot()
+    files["/boot/grub/grub.cfg"] = f"{files['/boot/grub/grub.cfg']!s}{_OLD}"
+    return files
+
+
+class BootEntryWithoutKernel(Rule):
+    """A boot entry names a kernel that does not exist.
+
+    ## What it does
+    Follows every entry of the live boot loader configuration to its kernel. A missing kernel of the default entry is an error, one of
+    another entry a warning.
+
+    ## Why it matters
+    The loader stops with `file not found` and waits for somebody at the console. Make the configuration anew before the move.
+
+    ## References
+    - virt-v2v warns about such entries and skips them: libguestfs-common `mldrivers/linux_kernels.ml`.
+    """
+
+    severity = Severity.ERROR
+    stage = Stage.KERNEL
+    since = "0.1"
+    predicts = (r"file .*vmlinuz.* not found", r"you need to load the kernel first")
+    examples = (
+        Example({p: d for p, d in sample_boot().items() if p != _KERNEL}, flags=("/boot/grub/grub.cfg:2",), severity=Severity.ERROR),
+        Example(_with_old_entry(), flags=("/boot/grub/grub.cfg:6",), severity=Severity.WARNING, title="not the default entry"),
+        Example(sample_boot()),
+        Example(
+            {**{p: d for p, d in sample_boot().items() if p != _KERNEL}, "/etc/fstab": "UUID=1-2 /boot ext4 defaults 0 2\n"},
+            unknown=True,
+            title="/boot could not be opened",
+        ),
+    )
+
+    def check(self, choices: BootChoices) -> Iterator[Finding | Unknown]:
+        for choice in choices.defaults:
+            if choice.kernel is None and choice.unreadable:
+                yield self.unknown(choice.where, choice.unreadable)
+            elif choice.kernel is None:
+                effect = "the loader stops at it and waits at the console"
+                severity = Severity.WARNING if choices.assumed else Severity.ERROR
+                yield self._missing(choice, "the default boot entry", effect, severity)
+        for choice in choices.others:
+            if choice.kernel is None and not choice.unreadable:
+                yield self._missing(choice, "the boot entry", "this entry does not start", Severity.WARNING)
+
+    def _missing(self, choice: BootChoice, what: str, effect: str, severity: Severity) -> Finding:
+        message = f"{what} {choice.title!r} names the kernel {choice.kernel_path}, which does not exist"
+        return self.finding(choice.where, message, effect, severity=severity)

@@ -1,0 +1,154 @@
+"""Rule initramfs-without-storage-driver."""
+
+from collections.abc import Iterator
+
+from v2vlint.api import (
+    AppendInitramfs,
+    Applicability,
+    BootChoice,
+    BootPath,
+    BootPaths,
+    Example,
+    Finding,
+    Fix,
+    GeneratorConfig,
+    InitramfsConfig,
+    Means,
+    Mover,
+    OsInfo,
+    Rebuild,
+    Rule,
+    Severity,
+    Stage,
+    Target,
+    Unknown,
+    WholeFile,
+    sample_boot,
+    sample_initramfs,
+    sample_kernel,
+    virt_v2v_rebuilds,
+)
+
+_APPENDED = frozenset({"initramfs-tools", "dracut", "mkinitcpio"})
+_IDE = ("ata_piix: libata", "libata: scsi_mod", "sd_mod: scsi_mod", "scsi_mod", "ext4: jbd2", "jbd2")
+_DRACUT = {"usr/lib/dracut/modules.txt": "base\n", "usr/lib/dracut-lib.sh": "#\n"}
+_OTHERS = 3
+
+
+class InitramfsWithoutStorageDriver(Rule):
+    """The initramfs lacks the driver of the target's disk controller.
+
+    ## What it does
+    Reads the initramfs of the default boot entry (every segment of it) and looks for the target's storage modules, their dependencies, the
+    bus below (`virtio_pci`) and the disk driver above (`sd_mod`), built-in drivers counted. When the default image fails, the images of the
+    other entries are looked at too.
+
+    ## Why it matters
+    Host-only images (dracut's default on Red Hat and SUSE, `MODULES=dep` on Debian, mkinitcpio's `autodetect`) hold the drivers of the
+    machine they were built on. Elsewhere the root disk does not appear: dracut times out, Debian stops at its `(initramfs)` prompt.
+
+    ## Fix safety
+    Safe: a segment with the guest's own modules is appended to the image, the old content stays, and the generator is told to include the
+    modules from now on. An image made by an unknown generator is only to be rebuilt by hand.
+
+    ## References
+    - `Documentation/driver-api/early-userspace/buffer-format.rst`: the kernel unpacks concatenated archives.
+    - virt-v2v rebuilds the default kernel's image with virtio drivers: `convert/convert_linux.ml`, `rebuild_initrd`.
+    """
+
+    severity = Severity.ERROR
+    stage = Stage.INITRAMFS
+    since = "0.1"
+    predicts = (r"dracut-initqueue.*timeout", r"ALERT! .* does not exist", r"Gave up waiting for root", r"Waiting for root device")
+    examples = (
+        Example(
+            {**sample_boot(image=sample_initramfs(_IDE)), "/etc/initramfs-tools/modules": "# names\n", "/usr/sbin/mkinitramfs": ""},
+            flags=("/boot/initrd.img-6.1.0-13-amd64",),
+            severity=Severity.ERROR,
+            fixed={"/etc/initramfs-tools/modules": "# names\nvirtio_blk\nvirtio_pci\n"},
+        ),
+        Example(
+            {**sample_boot(image=sample_initramfs(_IDE, _DRACUT)), "/usr/bin/dracut": ""},
+            flags=("/boot/initrd.img-6.1.0-13-amd64",),
+            fixed={"/etc/dracut.conf.d/90-v2vlint.conf": 'add_drivers+=" virtio_blk virtio_pci "\n'},
+            title="dracut",
+        ),
+        Example(
+            {**sample_boot(image=sample_initramfs(_IDE)), "/usr/sbin/mkinitramfs": ""},
+            mover=Mover.VIRT_V2V,
+            flags=("/boot/initrd.img-6.1.0-13-amd64",),
+            severity=Severity.INFO,
+            title="virt-v2v rebuilds the image",
+        ),
+        Example(
+            sample_boot(image=sample_initramfs(("virtio_blk: virtio_ring", "virtio_pci", "ext4"))),
+            flags=("/boot/initrd.img-6.1.0-13-amd64",),
+            title="a dependency is missing",
+        ),
+        Example(sample_boot()),
+        Example(
+            sample_boot(sample_kernel(("hv_storvsc: hv_vmbus", "hv_vmbus", "sd_mod", "ext4")), sample_initramfs(("virtio_blk", "ext4"))),
+            target="hyperv-gen2",
+            flags=("/boot/initrd.img-6.1.0-13-amd64",),
+            title="no hv_storvsc",
+        ),
+    )
+
+    def check(self, paths: BootPaths, config: InitramfsConfig, target: Target, mover: Mover, os: OsInfo) -> Iterator[Finding | Unknown]:
+        rebuilt = virt_v2v_rebuilds(mover, target, os, config)
+        failed = False
+        for path in paths.defaults:
+            missing = _missing(path, target)
+            failed = failed or bool(missing)
+            yield from self._unknowns(path, target)
+            if missing:
+                severity = Severity.INFO if rebuilt else Severity.WARNING if paths.choices.assumed else Severity.ERROR
+                effect = "virt-v2v rebuilds it with the drivers it needs" if rebuilt else _effect(paths.way_back(target.controllers))
+                yield self._found(path, missing, target, config, severity, effect)
+        others = (choice for choice in paths.choices.others if failed and not rebuilt and not choice.rescue)
+        for choice in list(others)[:_OTHERS]:
+            other = paths.of(choice)
+            if other is not None and (missing := _missing(other, target)):
+                yield self._found(other, missing, target, config, Severity.WARNING, "this kernel does not find the root disk either")
+
+    def _found(
+        self, path: BootPath, missing: tuple[str, ...], target: Target, config: InitramfsConfig, severity: Severity, effect: str
+    ) -> Finding:
+        failing = [controller.name for controller in target.controllers if path.controller(controller).usable is False]
+        names = " or ".join(failing) if len(failing) < 4 else f"{len(failing)} of the target's controllers"
+        message = f"the initramfs of kernel {path.kernel.version} lacks {', '.join(missing)} for {names}"
+        where = path.image.where if path.image else path.choice.where
+        generator = config.for_image(path.image.generator if path.image else "")
+        return self.finding(where, message, effect, severity=severity, fix=_fix(path, missing, generator), related=(path.choice.where,))
+
+    def _unknowns(self, path: BootPath, target: Target) -> Iterator[Unknown]:
+        if path.image is None or path.image.damage:
+            return
+        for controller in target.controllers:
+            for fate in path.controller(controller).unknown:
+                if fate.where == path.image.where:
+                    yield self.unknown(fate.where, f"{controller.name}: {fate}")
+
+
+def _missing(path: BootPath, target: Target) -> tuple[str, ...]:
+    """What is to be put in: the modules only on disk, or those in the image that lack something they depend on."""
+    if path.image is None or (path.image.versions and path.kernel.version not in path.image.versions):
+        return ()
+    fates = (fate for controller in target.controllers for fate in path.controller(controller).failing(Means.DISK))
+    return tuple(dict.fromkeys(fate.module for fate in fates))
+
+
+def _effect(way_back: BootChoice | None) -> str:
+    effect = "the root disk is never found, and boot stops in the initramfs"
+    return f"{effect}; the entry {str(way_back.title)!r} still starts" if way_back else effect
+
+
+def _fix(path: BootPath, missing: tuple[str, ...], generator: GeneratorConfig | None) -> Fix | None:
+    image, version = path.image, path.kernel.version
+    if image is None or not version:
+        return None
+    title = f"add {', '.join(missing)} to the initramfs of kernel {version}"
+    if image.generator in _APPENDED and image.where != WholeFile(path.kernel.image):
+        edits = (AppendInitramfs(image.where.path, version, missing), *(generator.keep(missing) if generator else ()))
+        return Fix(title, Applicability.SAFE, edits)
+    return Fix(title, Applicability.MANUAL, (Rebuild(f"initramfs:{version}"), *(generator.keep(missing) if generator else ())))

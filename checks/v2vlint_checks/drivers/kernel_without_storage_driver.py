@@ -1,0 +1,93 @@
+"""Rule kernel-without-storage-driver."""
+
+from collections.abc import Iterator
+
+from v2vlint.api import (
+    BootChoice,
+    BootChoices,
+    Example,
+    Finding,
+    Kernels,
+    Mover,
+    Rule,
+    Severity,
+    Stage,
+    Target,
+    Unknown,
+    lacking,
+    sample_boot,
+    sample_initramfs,
+    sample_kernel,
+    virt_v2v_converts,
+)
+
+_CLOUD = "6.1.0-13-cloud-amd64"
+
+
+class KernelWithoutStorageDriver(Rule):
+    """The default kernel has no driver for the target's disk controller.
+
+    ## What it does
+    Looks for the target's storage modules (with the bus and the disk driver they need) among the modules and built-in drivers of the kernel
+    that starts by default. Other kernels do not count, a kernel that ships neither list nor configuration is reported as unknown.
+
+    ## Why it matters
+    No initramfs can help: the driver is not in the guest at all. Kernels cut down for one cloud (Debian's `cloud`, Ubuntu's `kvm`) lack
+    SATA, LSI Logic or NVMe. Install the distribution's full kernel before the move, or choose a controller this kernel drives.
+
+    ## References
+    - Debian's `linux-image-6.1.0-*-cloud-amd64` has no ahci, mptspi or megaraid_sas; gardenlinux issue 360 is what follows.
+    - virt-v2v falls back to IDE or SATA when the kernel lacks virtio_blk: libguestfs-common `mldrivers/linux_kernels.ml`.
+    """
+
+    severity = Severity.ERROR
+    stage = Stage.INITRAMFS
+    since = "0.1"
+    predicts = (r"dracut-initqueue.*timeout", r"ALERT! .* does not exist", r"unable to mount root fs")
+    examples = (
+        Example(
+            sample_boot(
+                sample_kernel(("virtio_blk", "virtio_pci", "sd_mod"), ("ext4",), _CLOUD), sample_initramfs(version=_CLOUD), version=_CLOUD
+            ),
+            target="virtualbox",
+            flags=(f"/boot/vmlinuz-{_CLOUD}",),
+            severity=Severity.ERROR,
+            title="Debian's cloud kernel has no SATA driver",
+        ),
+        Example(
+            sample_boot(sample_kernel(("e1000",), ("ext4", "sd_mod", "virtio"))),
+            mover=Mover.VIRT_V2V,
+            flags=("/boot/vmlinuz-6.1.0-13-amd64",),
+            severity=Severity.WARNING,
+            title="virt-v2v falls back to another controller",
+        ),
+        Example(sample_boot(), title="modules"),
+        Example(sample_boot(sample_kernel((), ("virtio_blk", "virtio_pci", "ext4"))), title="built in"),
+        Example(
+            {path: data for path, data in sample_boot().items() if "modules" not in path},
+            unknown=True,
+            title="a kernel without any list cannot be judged",
+        ),
+    )
+
+    def check(self, choices: BootChoices, kernels: Kernels, target: Target, mover: Mover) -> Iterator[Finding | Unknown]:
+        for choice in choices.defaults:
+            yield from self._choice(choice, choices.assumed, kernels, target, mover)
+
+    def _choice(self, choice: BootChoice, assumed: bool, kernels: Kernels, target: Target, mover: Mover) -> Iterator[Finding | Unknown]:
+        kernel = choice.kernel
+        if kernel is None:
+            return
+        for controller in target.controllers:
+            absent = lacking(kernel, controller.any_of, controller.prefix)
+            if absent is None:
+                reason = f"kernel {kernel.version} has no module list and no configuration that would tell about {controller.name}"
+                yield self.unknown(kernel.where, reason)
+            elif absent:
+                repaired = virt_v2v_converts(mover, target)
+                message = f"kernel {kernel.version} has no driver for {controller.name} ({', '.join(absent)})"
+                other = next((k for k in kernels.bootable if lacking(k, controller.any_of, controller.prefix) == ()), None)
+                advice = f"; kernel {other.version} is installed and has it" if other else ""
+                effect = "virt-v2v attaches the disk to IDE or SATA instead" if repaired else f"the root disk is never found{advice}"
+                severity = Severity.WARNING if repaired or assumed else Severity.ERROR
+                yield self.finding(kernel.where, message, effect, severity=severity, related=(choice.where,))

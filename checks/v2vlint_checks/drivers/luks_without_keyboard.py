@@ -1,0 +1,84 @@
+"""Rule luks-without-keyboard."""
+
+from collections.abc import Iterator
+
+from v2vlint.api import (
+    AppendInitramfs,
+    Applicability,
+    BlockDevice,
+    BootPaths,
+    Example,
+    Finding,
+    Fix,
+    InitramfsConfig,
+    Means,
+    RootStack,
+    Rule,
+    Severity,
+    Stage,
+    Target,
+    sample_boot,
+    sample_initramfs,
+    sample_kernel,
+)
+
+_LUKS = RootStack("ext4", None, (BlockDevice("luks-1", "luks", 1 << 30, 0, fs_type="ext4", parents=("disk1p1",)),))
+_KERNEL = sample_kernel(("hv_storvsc", "hyperv_keyboard: hv_vmbus", "hv_vmbus", "sd_mod", "ext4"))
+_APPENDED = frozenset({"initramfs-tools", "dracut", "mkinitcpio"})
+
+
+class LuksWithoutKeyboard(Rule):
+    """The root is encrypted, and the initramfs has no driver for Hyper-V's keyboard.
+
+    ## What it does
+    On Hyper-V targets, looks for `hyperv_keyboard` in the initramfs of a guest whose root lies on LUKS.
+
+    ## Why it matters
+    A generation 2 machine has no other keyboard: the passphrase prompt appears and cannot be answered.
+
+    ## Fix safety
+    Safe: the module is appended to the image and loaded from there.
+
+    ## References
+    - microsoft/lis-test pull request 322 lists the modules an initramfs needs on Hyper-V.
+    """
+
+    severity = Severity.WARNING
+    since = "0.1"
+    examples = (
+        Example(
+            {
+                **sample_boot(_KERNEL, sample_initramfs(("hv_storvsc", "sd_mod", "ext4"))),
+                "/etc/initramfs-tools/modules": "",
+                "/usr/sbin/mkinitramfs": "",
+            },
+            given=(_LUKS,),
+            target="hyperv-gen2",
+            flags=("/boot/initrd.img-6.1.0-13-amd64",),
+            severity=Severity.WARNING,
+            fixed={"/etc/initramfs-tools/modules": "hyperv_keyboard\n"},
+        ),
+        Example(sample_boot(_KERNEL, sample_initramfs(("hv_storvsc", "ext4"))), target="hyperv-gen2", title="not encrypted"),
+        Example(sample_boot(), given=(_LUKS,), title="KVM has a PS/2 keyboard"),
+    )
+
+    def check(self, paths: BootPaths, stack: RootStack, config: InitramfsConfig, target: Target) -> Iterator[Finding]:
+        if target.hypervisor != "hyperv" or not stack.of_kind("luks"):
+            return
+        for path in paths.defaults:
+            fate = path.module("hyperv_keyboard")
+            if path.image is None or fate.means is not Means.DISK:
+                continue
+            generator = config.for_image(path.image.generator)
+            edits = (
+                AppendInitramfs(path.image.where.path, path.kernel.version, ("hyperv_keyboard",)),
+                *(generator.keep(("hyperv_keyboard",)) if generator else ()),
+            )
+            fix = Fix("add hyperv_keyboard to the initramfs", Applicability.SAFE, edits)
+            yield self.finding(
+                path.image.where,
+                f"the root is encrypted, and the initramfs of kernel {path.kernel.version} lacks hyperv_keyboard",
+                "the passphrase cannot be typed on a machine without an emulated keyboard",
+                fix=fix if path.image.generator in _APPENDED else None,
+                stage=Stage.UNLOCK,
+            )

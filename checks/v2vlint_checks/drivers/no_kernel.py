@@ -1,0 +1,39 @@
+"""Rule no-kernel."""
+
+from collections.abc import Iterator
+
+from v2vlint.api import Example, Finding, Kernels, Rule, Severity, Stage, Unknown, sample_boot
+
+
+class NoKernel(Rule):
+    """No kernel is installed.
+
+    ## What it does
+    Looks for kernel images in /boot, in the module folders and on the EFI system partition.
+
+    ## Why it matters
+    The guest cannot start by itself: it was started with a kernel from outside (a Xen PV guest, a container made into a disk, direct kernel
+    boot). Install a kernel package and a boot loader before the move.
+
+    ## References
+    - virt-v2v gives up with "no installed kernel packages were found": `convert/convert_linux.ml`.
+    """
+
+    severity = Severity.ERROR
+    stage = Stage.KERNEL
+    since = "0.1"
+    predicts = (r"no installed kernel packages were found", r"no kernels were found in the bootloader configuration")
+    examples = (
+        Example({"/etc/hostname": "web1\n"}, flags=("/boot",), severity=Severity.ERROR),
+        Example({"/lib/modules/5.10.0/modules.dep": ""}, flags=("/boot",), title="modules alone do not boot"),
+        Example({"/etc/fstab": "UUID=1-2 /boot ext4 defaults 0 2\n"}, unknown=True, title="/boot could not be opened"),
+        Example(sample_boot()),
+    )
+
+    def check(self, kernels: Kernels) -> Iterator[Finding | Unknown]:
+        if kernels.unreadable:
+            yield self.unknown(kernels.where, kernels.unreadable)
+        elif not any(kernel.image for kernel in kernels):
+            left = next((f"; only the modules of {kernel.version} are there" for kernel in kernels), "")
+            effect = "nothing can be started: the guest had its kernel from outside"
+            yield self.finding(kernels.where, f"no kernel image is installed{left}", effect)
