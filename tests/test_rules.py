@@ -10,7 +10,7 @@ from v2vlint.engine.run import run_rule
 from v2vlint.fix.plan import plan, rewrite
 from v2vlint.guest.fs import GuestFS
 from v2vlint.guest.memory import memory_guest
-from v2vlint.model.fix import Applicability, ReplaceText
+from v2vlint.model.fix import Applicability, CopyFile, ReplaceText
 from v2vlint.model.rule import Example, Link
 
 RULES = load_all()
@@ -61,9 +61,13 @@ def test_fix_converges(loaded: LoadedRule, example: Example) -> None:
         current = Example(files, example.given, target=example.target, mover=example.mover)
         outcome = run_rule(loaded.rule, example_store(current))
         chosen = plan([f.fix for f in outcome.findings if f.fix], Applicability.UNSAFE).chosen
-        changes = rewrite([edit for fix in chosen for edit in fix.edits], lambda path: _text(files, path))
-        if not changes:
+        edits = [edit for fix in chosen for edit in fix.edits]
+        changes = rewrite(edits, lambda path: _text(files, path))
+        copies = {edit.path: files[edit.source] for edit in edits if isinstance(edit, CopyFile)}
+        assert not copies.keys() & files.keys(), "a copy replaces nothing"
+        if not changes and not copies:
             break
+        files.update(copies)
         for path, (_before, after) in changes.items():
             files.pop(path, None)
             if after is not None:

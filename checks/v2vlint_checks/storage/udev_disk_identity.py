@@ -26,7 +26,8 @@ class UdevDiskIdentity(Rule):
         Example(
             {
                 "/etc/udev/rules.d/99-asm.rules": '# KERNEL=="sdz"\nKERNEL=="sd?1", SUBSYSTEM=="block", '
-                'PROGRAM=="/lib/udev/scsi_id -g -u -d /dev/$parent", RESULT=="36000c29f1a2b3c4d", SYMLINK+="oracleasm/data1"\nENV{ID_SERIAL}=="36000c29aa", OWNER="grid"\n'
+                'PROGRAM=="/lib/udev/scsi_id -g -u -d /dev/$parent", RESULT=="36000c29f1a2b3c4d", SYMLINK+="asm/data1"\n'
+                'ENV{ID_SERIAL}=="36000c29aa", OWNER="grid"\n'
             },
             flags=("/etc/udev/rules.d/99-asm.rules:2", "/etc/udev/rules.d/99-asm.rules:3"),
             severity=Severity.WARNING,

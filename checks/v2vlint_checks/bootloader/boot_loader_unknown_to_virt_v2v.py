@@ -1,0 +1,55 @@
+"""Rule boot-loader-unknown-to-virt-v2v."""
+
+from collections.abc import Iterator
+
+from v2vlint.api import Bootloader, Efi, Example, Finding, Firmware, Mover, NotApplicable, Rule, Severity
+
+_SYSTEMD: dict[str, str | bytes] = {
+    "/boot/EFI/BOOT/BOOTX64.EFI": b"MZ LoaderInfo: systemd-boot 255",
+    "/boot/loader/entries/arch.conf": "title Arch\nlinux /vmlinuz-linux\ninitrd /i.img\noptions root=UUID=1\n",
+}
+_CFG = "menuentry 'x' {\n linux /boot/vmlinuz-6.1 root=UUID=1\n initrd /i\n}\n"
+
+
+class BootLoaderUnknownToVirtV2v(Rule):
+    """virt-v2v does not know the guest's boot loader and refuses it.
+
+    ## What it does
+    With virt-v2v as the mover: finds guests started by systemd-boot, extlinux, LILO or a unified kernel image, guests with GRUB 2 but
+    without grub-mkconfig, and UEFI guests whose EFI system partition is not at `/boot/efi`.
+
+    ## Why it matters
+    virt-v2v looks for grub.cfg, grub.conf or menu.lst below `/boot` (BIOS) or `/boot/efi/EFI` (UEFI) and ends with an error otherwise.
+
+    ## References
+    - libguestfs-common `mldrivers/linux_bootloaders.ml`, `detect_bootloader`
+    """
+
+    severity = Severity.ERROR
+    since = "0.1"
+    predicts = (r"no bootloader detected", r"could not find bootloader mount point", r"could not find .*grub2?-mkconfig")
+    examples = (
+        Example(_SYSTEMD, mover=Mover.VIRT_V2V, flags=("/boot/loader/loader.conf",), severity=Severity.ERROR),
+        Example({"/boot/grub/grub.cfg": _CFG}, mover=Mover.VIRT_V2V, flags=("/boot/grub/grub.cfg",), title="no grub-mkconfig"),
+        Example({"/boot/grub/grub.cfg": _CFG, "/usr/sbin/grub-mkconfig": "#!/bin/sh\n"}, mover=Mover.VIRT_V2V),
+        Example(_SYSTEMD),
+    )
+
+    def check(self, bootloader: Bootloader, efi: Efi, firmware: Firmware, mover: Mover) -> Iterator[Finding]:
+        if mover is not Mover.VIRT_V2V:
+            raise NotApplicable("virt-v2v is not the mover")
+        reason = _refused(bootloader, efi, firmware)
+        if reason:
+            yield self.finding(bootloader.where, reason, "virt-v2v ends with an error and converts nothing")
+
+
+def _refused(bootloader: Bootloader, efi: Efi, firmware: Firmware) -> str:
+    if not bootloader.loader:
+        return ""
+    if bootloader.loader not in ("grub2", "grub-legacy"):
+        return f"the guest is started by {bootloader.loader}, which virt-v2v does not know"
+    if firmware.only == "uefi" and efi.mount and efi.mount != "/boot/efi":
+        return f"the EFI system partition is mounted at {efi.mount}, and virt-v2v looks at /boot/efi only"
+    if bootloader.loader == "grub2" and not bootloader.mkconfig:
+        return "the guest has GRUB 2 but no grub-mkconfig"
+    return ""

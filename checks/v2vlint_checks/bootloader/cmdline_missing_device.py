@@ -1,0 +1,105 @@
+"""Rule cmdline-missing-device."""
+
+from collections.abc import Iterator
+
+from v2vlint.api import (
+    Applicability,
+    BlockDevice,
+    BlockTable,
+    Bootloader,
+    CommandLines,
+    Devices,
+    Example,
+    Finding,
+    Fix,
+    KernelArg,
+    NotApplicable,
+    OsInfo,
+    Rule,
+    Severity,
+    Stage,
+)
+
+_VOLUME = ("rd.lvm.lv", "rd_LVM_LV")
+_GROUP = ("rd.lvm.vg", "rd_LVM_VG")
+_LUKS = ("rd.luks.uuid", "rd_LUKS_UUID")
+_ARRAY = ("rd.md.uuid", "rd_MD_UUID")
+_RHEL = OsInfo("linux", "rhel", "rhel", "Red Hat Enterprise Linux", "9.4", "x86_64")
+_BLOCKS = BlockTable(
+    (
+        BlockDevice("disk1", "disk", 2 << 30, 0),
+        BlockDevice("disk1p2", "partition", 1 << 30, 0, 2, "LVM2_member", "p2Qx-1"),
+        BlockDevice("rhel/root", "lv", 1 << 30, 0, 0, "xfs", "aa-11", parents=("disk1p2",)),
+    )
+)
+_CFG = "/boot/grub2/grub.cfg"
+_ENTRY = "menuentry 'RHEL' {{\n linux /vmlinuz-5.14.0 root=/dev/mapper/rhel-root ro {0}quiet\n initrd /i\n}}\n"
+
+
+class CmdlineMissingDevice(Rule):
+    """The command line asks dracut for a volume, array or LUKS device that is on none of the disks.
+
+    ## What it does
+    Checks `rd.lvm.lv=`, `rd.lvm.vg=`, `rd.luks.uuid=` and `rd.md.uuid=` of the default entry against what is really there.
+
+    ## Why it matters
+    dracut waits until each of them appears; when one does not, boot ends in its emergency shell although root is there. Often it is the
+    swap volume of a disk that was left behind.
+
+    ## Fix safety
+    Safe: what does not exist cannot be activated; the argument is removed in every place.
+
+    ## References
+    - Microsoft, "linux-no-boot-dracut" (wrong swap device path); dracut.cmdline(7); dracut `modules.d/70lvm`
+    """
+
+    severity = Severity.ERROR
+    stage = Stage.ROOT
+    since = "0.1"
+    predicts = (r"dracut-initqueue.*timeout", r"Warning: /dev/\S+ does not exist")
+    examples = (
+        Example(
+            {_CFG: _ENTRY.format("rd.lvm.lv=rhel/root rd.lvm.lv=rhel/swap ")},
+            given=(_BLOCKS, _RHEL),
+            flags=(f"{_CFG}:2",),
+            severity=Severity.ERROR,
+            fixed={_CFG: _ENTRY.format("rd.lvm.lv=rhel/root  ")},
+        ),
+        Example(
+            {_CFG: _ENTRY.format("rd.luks.uuid=luks-dead ")},
+            given=(_BLOCKS,),
+            flags=(f"{_CFG}:2",),
+            severity=Severity.WARNING,
+            title="Debian's initramfs ignores such arguments",
+        ),
+        Example({_CFG: _ENTRY.format("rd.lvm.lv=rhel/root rd.lvm.vg=rhel rd.md.uuid=0 rd.luks=0 ")}, given=(BlockTable(), _RHEL)),
+        Example({_CFG: _ENTRY.format("rd.lvm.lv=rhel/root rd.lvm.vg=rhel rd.luks=1 ")}, given=(_BLOCKS, _RHEL)),
+    )
+
+    def check(self, bootloader: Bootloader, lines: CommandLines, devices: Devices, blocks: BlockTable, os: OsInfo) -> Iterator[Finding]:
+        if not devices.certain:
+            raise NotApplicable("whether a device is missing cannot be told")
+        severity = Severity.ERROR if os.family in ("rhel", "suse") else Severity.WARNING
+        args = dict.fromkeys(arg for entry in bootloader.defaults for arg in entry.all(*_VOLUME, *_GROUP, *_LUKS, *_ARRAY))
+        for arg in args:
+            if arg.value and not _present(arg, blocks):
+                edits = lines.replace_arg(arg.name, arg.value, "")
+                fix = Fix(f"remove {arg}", Applicability.SAFE, edits) if edits else None
+                effect = (
+                    "dracut waits for it and ends in its emergency shell"
+                    if severity is Severity.ERROR
+                    else "dracut would wait for it in vain"
+                )
+                yield self.finding(arg.where, f"{arg} names what is on none of the disks", effect, severity=severity, fix=fix)
+
+
+def _present(arg: KernelArg, blocks: BlockTable) -> bool:
+    value = arg.value or ""
+    if arg.name in _VOLUME:
+        return blocks.named(value.strip("/")) is not None
+    if arg.name in _GROUP:
+        return any(device.kind == "lv" and device.name.startswith(f"{value}/") for device in blocks)
+    wanted = value.removeprefix("luks-").replace(":", "").replace("-", "").lower()
+    kinds = {"crypto_LUKS"} if arg.name in _LUKS else {"linux_raid_member"}
+    uuids = (f"{device.uuid} {device.detail('array_uuid')}" for device in blocks if device.fs_type in kinds)
+    return any(wanted in uuid.replace(":", "").replace("-", "").lower() for uuid in uuids)

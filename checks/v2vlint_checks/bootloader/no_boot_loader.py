@@ -1,0 +1,51 @@
+"""Rule no-boot-loader."""
+
+from collections.abc import Iterator
+
+from v2vlint.api import BlockDevice, BlockTable, Bootloader, Device, Example, Finding, Firmware, Rule, Severity, Stage, Target
+
+_BARE = BlockTable((BlockDevice("disk1", "disk", 2 << 30, 0, fs_type="ext4", uuid="aa-11", details=(("boot_code", "none"),)),))
+_GRUB = BlockTable((BlockDevice("disk1", "disk", 2 << 30, 0, details=(("boot_code", "grub"), ("pt", "dos"))),))
+_OTHER = BlockTable((BlockDevice("disk1", "disk", 2 << 30, 0, details=(("boot_code", "other"),)),))
+
+
+class NoBootLoader(Rule):
+    """No firmware can start the guest from its disks.
+
+    ## What it does
+    Finds guests without BIOS boot code on any disk and without a loader on an EFI system partition; and guests whose boot sector is
+    GRUB's, but that have no configuration for it. Image-based systems and unknown loaders with boot code of their own are not judged.
+
+    ## Why it matters
+    Xen PV guests and containers are started by their host, which reads the kernel from inside. Other hypervisors need a boot loader: the
+    firmware says "Booting from hard disk" and nothing follows.
+
+    ## References
+    - guestisp/xen-to-pve issue 4; djamps/migrate-vm issue 18; virt-v2v refuses guests with Xen PV kernels only
+    """
+
+    severity = Severity.ERROR
+    stage = Stage.FIRMWARE
+    since = "0.1"
+    examples = (
+        Example({"/boot/vmlinuz-6.1.0": b"x"}, given=(_BARE,), flags=("disk1 boot sector",), severity=Severity.ERROR),
+        Example(
+            {"/boot/grub/menu.lst": "title x\n kernel /boot/vmlinuz-xen root=/dev/xvda1\n"},
+            given=(_BARE,),
+            target="xen",
+            title="pygrub reads menu.lst",
+        ),
+        Example({"/boot/vmlinuz-6.1.0": b"x"}, given=(_GRUB,), flags=("disk1 boot sector",), severity=Severity.WARNING),
+        Example({"/boot/vmlinuz-6.1.0": b"x"}, given=(_OTHER,), title="a loader of its own"),
+        Example({"/boot/vmlinuz-6.1.0": b"x"}, title="no boot sector is known"),
+    )
+
+    def check(self, firmware: Firmware, bootloader: Bootloader, target: Target) -> Iterator[Finding]:
+        if firmware.bios is False and firmware.uefi is False:
+            if not target.xen_pv:
+                message = f"the disks cannot be started: {firmware.bios_reason}, and {firmware.uefi_reason}"
+                yield self.finding(Device("disk1", "boot sector"), message, "the firmware finds nothing to boot")
+        elif firmware.boot_code == "grub" and firmware.only == "bios" and not bootloader.menus and not bootloader.other:
+            where = Device(f"disk{(firmware.boot_disk or 0) + 1}", "boot sector")
+            message = "the boot sector starts GRUB, but no configuration for it was found"
+            yield self.finding(where, message, "GRUB may stop at its prompt", severity=Severity.WARNING)

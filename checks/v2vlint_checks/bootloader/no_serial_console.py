@@ -1,0 +1,78 @@
+"""Rule no-serial-console."""
+
+from collections.abc import Iterator
+
+from v2vlint.api import (
+    Applicability,
+    Bootloader,
+    CommandLines,
+    Consoles,
+    Example,
+    Finding,
+    Fix,
+    GrubDefaults,
+    KernelArg,
+    NotApplicable,
+    Rule,
+    Severity,
+    Target,
+)
+
+_CFG = "/boot/grub/grub.cfg"
+_ENTRY = "menuentry 'Debian' {{\n linux /vmlinuz-6.1.0 root=UUID=1 ro quiet{0}\n initrd /i\n}}\n"
+_ADDED = " console=tty0 console=ttyS0,115200n8"
+_DEFAULT = 'GRUB_CMDLINE_LINUX_DEFAULT="quiet{0}"\nGRUB_CMDLINE_LINUX=""\n'
+
+
+class NoSerialConsole(Rule):
+    """The target shows the serial console only, and the guest does not write to it.
+
+    ## What it does
+    For targets whose main console is serial (clouds): looks for `console=ttyS0` on the default entry's command line.
+
+    ## Why it matters
+    The guest runs, but its boot messages and login are on a screen that nobody can see; when the network fails there is no way in.
+
+    ## Fix safety
+    Unsafe: it moves the messages; `console=tty0 console=ttyS0,115200n8` is added to the default entry and to the settings that generate
+    new entries.
+
+    ## References
+    - kernel `Documentation/admin-guide/serial-console.rst`; GCE's image import adds the same
+    """
+
+    severity = Severity.WARNING
+    since = "0.1"
+    examples = (
+        Example(
+            {_CFG: _ENTRY.format(""), "/etc/default/grub": _DEFAULT.format("")},
+            target="gce",
+            flags=(f"{_CFG}:2",),
+            severity=Severity.WARNING,
+            fixed={_CFG: _ENTRY.format(_ADDED), "/etc/default/grub": _DEFAULT.format(_ADDED)},
+        ),
+        Example({_CFG: _ENTRY.format(" console=ttyS0,38400")}, target="gce"),
+        Example({_CFG: _ENTRY.format("")}, title="the target has a screen"),
+        Example({_CFG: _ENTRY.format(""), "/etc/systemd/system/getty.target.wants/serial-getty@ttyS0.service": ""}, target="gce"),
+    )
+
+    def check(
+        self, bootloader: Bootloader, consoles: Consoles, lines: CommandLines, defaults: GrubDefaults, target: Target
+    ) -> Iterator[Finding]:
+        if not target.consoles[:1] == ("ttyS0",):
+            raise NotApplicable("the target's main console is not serial")
+        for entry in bootloader.defaults:
+            named = {(arg.value or "").split(",")[0] for arg in entry.all("console")}
+            if entry.kernel and entry.args and "ttyS0" not in named and not consoles.has("ttyS0"):
+                message = f"the default entry ({entry}) has no console=ttyS0"
+                effect = "boot messages and the login prompt are on a screen that the target does not show"
+                yield self.finding(entry.args[-1].where, message, effect, fix=_add(entry.args[-1], lines, defaults))
+
+
+def _add(last: KernelArg, lines: CommandLines, defaults: GrubDefaults) -> Fix | None:
+    sources = [defaults.get(name) for name in ("GRUB_CMDLINE_LINUX_DEFAULT", "GRUB_CMDLINE_LINUX")]
+    ends = [last, *(source.args[-1] for source in sources[:1] if source and source.args)]
+    if len(ends) == 1:
+        ends += [source.args[-1] for source in sources[1:] if source and source.args]
+    edits = lines.append(ends, _ADDED)
+    return Fix("write to the serial console too", Applicability.UNSAFE, edits) if edits else None

@@ -1,0 +1,71 @@
+"""Rule root-missing-device."""
+
+from collections.abc import Iterator
+
+from v2vlint.api import (
+    BlockDevice,
+    BlockTable,
+    Bootloader,
+    Devices,
+    Example,
+    Finding,
+    NameKind,
+    NotApplicable,
+    Rule,
+    Severity,
+    Stage,
+    Unknown,
+    name_kind,
+    volume_of,
+)
+
+_BLOCKS = BlockTable(
+    (BlockDevice("disk1", "disk", 2 << 30, 0), BlockDevice("disk1p1", "partition", 1 << 30, 0, 1, "ext4", "0f3c-77", "root"))
+)
+_CFG = "/boot/grub/grub.cfg"
+_ENTRY = "menuentry 'Debian' {{\n linux /boot/vmlinuz-6.1.0 root={0} ro\n initrd /boot/initrd.img-6.1.0\n}}\n"
+
+
+class RootMissingDevice(Rule):
+    """The default boot entry looks for a root filesystem that is on none of the disks.
+
+    ## What it does
+    Compares `root=UUID=`, `LABEL=`, `PARTUUID=` and logical volumes on the command line of the default entry with what is really there.
+
+    ## Why it matters
+    The initramfs waits for the device and ends in its shell. Seen after filesystems were copied into new ones, with a stale boot menu, or
+    when the disk with the root filesystem was not taken along.
+
+    ## References
+    - bootparam(7), dracut.cmdline(7)
+    """
+
+    severity = Severity.ERROR
+    stage = Stage.ROOT
+    since = "0.1"
+    examples = (
+        Example({_CFG: _ENTRY.format("UUID=dead")}, given=(_BLOCKS,), flags=(f"{_CFG}:2",), severity=Severity.ERROR),
+        Example({_CFG: _ENTRY.format("UUID=dead")}, given=(BlockTable(_BLOCKS.devices, complete=False),), unknown=True),
+        Example({_CFG: _ENTRY.format("LABEL=root")}, given=(_BLOCKS,)),
+        Example({_CFG: _ENTRY.format("/dev/sda1") + _ENTRY.format("UUID=dead")}, given=(_BLOCKS,), title="names, and entries not booted"),
+        Example({_CFG: _ENTRY.format("ZFS=rpool/ROOT")}, given=(_BLOCKS,)),
+        Example({_CFG: _ENTRY.format("UUID=dead")}, title="no block devices are known"),
+    )
+
+    def check(self, bootloader: Bootloader, devices: Devices, blocks: BlockTable) -> Iterator[Finding | Unknown]:
+        if not blocks.devices:
+            raise NotApplicable("no block devices are known")
+        for entry in bootloader.defaults:
+            value = entry.root.value if entry.root else None
+            if entry.root is None or not value or entry.foreign or not _judged(value):
+                continue
+            present = devices.present(value)
+            if present is None and name_kind(value) is NameKind.TAG:
+                yield self.unknown(entry.root.where, f"whether {value} exists cannot be told: not every disk could be understood")
+            elif present is False:
+                message = f"the default entry ({entry}) looks for {value}, which is on none of the disks"
+                yield self.finding(entry.root.where, message, "the initramfs waits for it and ends in its shell")
+
+
+def _judged(value: str) -> bool:
+    return name_kind(value) is NameKind.TAG or bool(volume_of(value))

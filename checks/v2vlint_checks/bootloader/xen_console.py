@@ -1,0 +1,89 @@
+"""Rule xen-console."""
+
+import re
+from collections.abc import Iterator
+
+from v2vlint.api import (
+    Applicability,
+    Bootloader,
+    CommandLines,
+    Consoles,
+    Example,
+    Finding,
+    Fix,
+    KernelArg,
+    Mover,
+    ReplaceText,
+    Rule,
+    Severity,
+    Target,
+)
+
+_XEN = re.compile(r"(?:/dev/)?[hx]vc\d+")
+_CFG = "/boot/grub/grub.cfg"
+_ENTRY = "menuentry 'Debian' {{\n linux /vmlinuz-6.1.0 root=UUID=1 ro console={0}\n initrd /i\n}}\n"
+
+_INITTAB = "id:3:initdefault:\n#h0:12345:respawn:/sbin/agetty 38400 hvc0\nco:2345:respawn:/sbin/agetty {0} 9600 vt100\n"
+
+
+class XenConsole(Rule):
+    """The guest's console is Xen's.
+
+    ## What it does
+    Finds `console=hvc0` and `console=xvc0` on the default entry's command line, and logins on such terminals in `/etc/inittab` and upstart
+    jobs, on targets without that console.
+
+    ## Why it matters
+    The terminal does not exist there: no messages and no login on the console, and init complains that the getty respawns too fast.
+
+    ## Fix safety
+    Safe: `ttyS0` takes its place, as virt-v2v does it.
+
+    ## References
+    - virt-v2v `convert/convert_linux.ml`, `configure_console`; xenserver/packer-plugin issue 24
+    """
+
+    severity = Severity.WARNING
+    since = "0.1"
+    examples = (
+        Example(
+            {_CFG: _ENTRY.format("hvc0"), "/etc/default/grub": "GRUB_CMDLINE_LINUX=console=hvc0\n"},
+            flags=(f"{_CFG}:2",),
+            severity=Severity.WARNING,
+            fixed={_CFG: _ENTRY.format("ttyS0"), "/etc/default/grub": "GRUB_CMDLINE_LINUX=console=ttyS0\n"},
+        ),
+        Example(
+            {
+                "/etc/inittab": "id:3:initdefault:\n#h0:12345:respawn:/sbin/agetty 38400 hvc0\nco:2345:respawn:/sbin/agetty xvc0 9600 vt100\n"
+            },
+            flags=("/etc/inittab:3",),
+            fixed={
+                "/etc/inittab": "id:3:initdefault:\n#h0:12345:respawn:/sbin/agetty 38400 hvc0\nco:2345:respawn:/sbin/agetty ttyS0 9600 vt100\n"
+            },
+        ),
+        Example({_CFG: _ENTRY.format("hvc0")}, mover=Mover.VIRT_V2V, flags=(f"{_CFG}:2",), severity=Severity.INFO),
+        Example({_CFG: _ENTRY.format("hvc0")}, target="xen"),
+        Example({_CFG: _ENTRY.format("tty0 console=ttyS0"), "/etc/inittab": "1:2345:respawn:/sbin/getty 38400 tty1\n"}),
+    )
+
+    def check(self, bootloader: Bootloader, lines: CommandLines, consoles: Consoles, target: Target, mover: Mover) -> Iterator[Finding]:
+        severity = Severity.INFO if mover is Mover.VIRT_V2V else Severity.WARNING
+        effect = "virt-v2v puts ttyS0 in its place" if mover is Mover.VIRT_V2V else "the console stays empty and has no login"
+        for arg in dict.fromkeys(arg for entry in bootloader.defaults for arg in entry.all("console")):
+            name = (arg.value or "").split(",")[0]
+            if _XEN.fullmatch(name) and name not in target.consoles:
+                yield self.finding(
+                    arg.where, f"the console is {name}, which is Xen's", effect, severity=severity, fix=_replace(arg, name, lines)
+                )
+        for console in consoles.consoles:
+            if _XEN.fullmatch(console.name) and console.name not in target.consoles and console.source != "systemd":
+                edits = (ReplaceText(console.token.where, console.token.value, "ttyS0"),) if console.token else ()
+                fix = Fix("log in on ttyS0", Applicability.SAFE, edits) if edits and not consoles.has("ttyS0") else None
+                message = f"a login is started on {console.name}, which is Xen's"
+                yield self.finding(console.where, message, effect, severity=severity, fix=fix)
+
+
+def _replace(arg: KernelArg, name: str, lines: CommandLines) -> Fix | None:
+    value = arg.value or ""
+    edits = lines.replace_value("console", value, f"ttyS0{value[len(name) :]}")
+    return Fix("write to ttyS0", Applicability.SAFE, edits) if edits else None
