@@ -1,1 +1,20 @@
-"""The pytest plugin of v2vlint."""
+"""The pytest plugin of v2vlint, and what tests of guests import: ``assert_portable``, ``Guest``."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from pytest_v2vlint.api import Guest, Missing, Text, assert_portable
+    from pytest_v2vlint.store import NotEvaluated
+
+__all__ = ["Guest", "Missing", "NotEvaluated", "Text", "assert_portable"]
+
+
+def __getattr__(name: str) -> Any:
+    """Import on use: pytest imports this package in every run of every environment that has v2vlint."""
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib import import_module
+
+    return getattr(import_module("pytest_v2vlint.store" if name == "NotEvaluated" else "pytest_v2vlint.api"), name)

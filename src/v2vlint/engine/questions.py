@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from v2vlint.model.codec import decode, encode
-from v2vlint.model.errors import FactUnavailable, UsageError
+from v2vlint.model.errors import FactUnavailable, ImageError, UsageError
 from v2vlint.model.place import Where, WholeFile
 from v2vlint.model.source import GuestRef, Keys
 
@@ -52,9 +54,9 @@ class FileView:
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """One thing asked for: its encoded value, or the place and reason why it cannot be known."""
+    """One thing asked for: its encoded value as JSON text, or the place and reason why it cannot be known."""
 
-    value: Any = None
+    value: str = ""
     where: Where | None = None
     reason: str = ""
 
@@ -68,7 +70,7 @@ class Answers:
 
 
 def answer(request: Any) -> Any:
-    """Answer an encoded :class:`Question` with encoded :class:`Answers`. UsageError when the guest has no such root or fact."""
+    """Answer an encoded :class:`Question` with encoded :class:`Answers`. ImageError when the guest has no such root."""
     from v2vlint import api
     from v2vlint.facts.registry import FactStore
     from v2vlint.guest.open import open_ref
@@ -79,12 +81,12 @@ def answer(request: Any) -> Any:
     root = next((root for root in guest.roots if question.root in ("", root.device)), None)
     if root is None:
         reasons = "; ".join(f"{problem.where}: {problem.reason}" for problem in guest.problems)
-        raise UsageError(f"{guest.name}: no operating system{f' on {question.root}' if question.root else ''}: {reasons}")
+        raise ImageError(f"{guest.name}: no operating system{f' on {question.root}' if question.root else ''}: {reasons}")
     store = FactStore((root.fs, guest.blocks, root.os, guest.definition or Definition("", "")))
-    replies = {f"fact:{name}": _reply(lambda name=name: store.get(_kind(api, name))) for name in question.facts}
-    replies |= {f"file:{path}": _reply(lambda path=path: view(root.fs, path)) for path in question.files}
+    replies = {f"fact:{name}": _reply(partial(store.get, _kind(api, name))) for name in question.facts}
+    replies |= {f"file:{path}": _reply(partial(view, root.fs, path)) for path in question.files}
     if question.initramfs:
-        replies["initramfs"] = _reply(lambda: _initramfs(store))
+        replies["initramfs"] = _reply(partial(_initramfs, store))
     return encode(Answers(tuple(root.device for root in guest.roots), replies))
 
 
@@ -97,9 +99,9 @@ def _kind(api: Any, name: str) -> type[Any]:
 
 def _reply(find: Callable[[], object]) -> Reply:
     try:
-        return Reply(encode(find()))
+        return Reply(json.dumps(encode(find())))
     except FactUnavailable as reason:
-        return Reply(None, reason.where, reason.reason)
+        return Reply("", reason.where, reason.reason)
 
 
 def _initramfs(store: Any) -> object:

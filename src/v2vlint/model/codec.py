@@ -17,11 +17,14 @@ T = TypeVar("T")
 
 
 def encode(value: object) -> Any:
-    """``value`` as JSON-ready data. A dataclass becomes an object with its class name under ``$``; bytes become latin-1 text."""
+    """``value`` as JSON-ready data. A dataclass becomes an object with its class name under ``$``; bytes become latin-1 text.
+
+    Private fields (caches) stay behind.
+    """
     if isinstance(value, enum.Enum):
         return value.value
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        fields = {f.name: encode(getattr(value, f.name)) for f in dataclasses.fields(value)}
+        fields = {f.name: encode(getattr(value, f.name)) for f in dataclasses.fields(value) if not f.name.startswith("_")}
         return {"$": type(value).__name__, **fields}
     if isinstance(value, Mapping):
         return [[encode(key), encode(item)] for key, item in value.items()]

@@ -11,7 +11,7 @@ import hashlib
 from collections.abc import Iterable
 from importlib import resources
 
-from v2vlint.model.report import Report
+from v2vlint.model.report import Fate, ImageReport, Report
 from v2vlint.report import words
 from v2vlint.report.html_findings import finding, kind_of, not_checked, rule_page
 from v2vlint.report.html_guest import at_a_glance, chip, forecast_card
@@ -72,11 +72,18 @@ def _sprite() -> Safe:
 def _headline(report: Report) -> str:
     if not report.images:
         return "No image was looked at"
-    failing = sum(any(blocks(found, report.fail_on) for _, _, one in judged(image) for found in one.findings) for image in report.images)
+    failing = sum(
+        _stuck(image) or any(blocks(found, report.fail_on) for _, _, one in judged(image) for found in one.findings)
+        for image in report.images
+    )
     unsure = sum(bool(gaps(image) or image.problems) for image in report.images)
     everyone = words.count(len(report.images), "guest")
     verdict = f"{failing} of {everyone} not ready to move" if failing else f"Nothing in the way of {everyone}"
     return f"{verdict}, {unsure} not fully checked" if unsure else verdict
+
+
+def _stuck(image: ImageReport) -> bool:
+    return any(one.forecast is not None and one.forecast.fate is Fate.FAIL for root in image.roots for one in root.targets)
 
 
 def _header(report: Report, found: tuple[Hit, ...]) -> Safe:

@@ -1,0 +1,212 @@
+"""The assertion API: a guest to ask, and ``assert_portable``.
+
+Everything is read lazily, in an isolated process, once per test run; again when the image file changes. What a guest does not have
+raises :class:`Missing` (an AssertionError). What cannot be known raises :class:`NotEvaluated`: that is neither a pass nor a guest at fault.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TypeVar
+
+from pytest_v2vlint import say
+from pytest_v2vlint.store import NotEvaluated, Store, unpack
+from pytest_v2vlint.views import (
+    BootloaderView,
+    FileState,
+    FstabView,
+    InitramfsView,
+    Missing,
+    NetworkView,
+    PackagesView,
+    PackageView,
+    Text,
+)
+from v2vlint.engine.questions import FileView, Question
+from v2vlint.facts.bootloader import Bootloader
+from v2vlint.facts.fstab import Fstab
+from v2vlint.facts.initramfs import Initramfs
+from v2vlint.facts.network import Network
+from v2vlint.facts.packages import Packages
+from v2vlint.model.blocks import BlockTable
+from v2vlint.model.finding import Severity
+from v2vlint.model.osinfo import OsInfo
+from v2vlint.model.proof import Proof, Via
+from v2vlint.model.report import Fate, FindingReport, Forecast, ImageReport, TargetReport
+from v2vlint.model.source import GuestRef
+from v2vlint.report import words
+from v2vlint.report.escape import visible
+
+__all__ = ["BootForecast", "BootProof", "Guest", "Missing", "NotEvaluated", "Text", "assert_portable"]
+
+T = TypeVar("T")
+_TOGETHER = (OsInfo, BlockTable, Fstab, Bootloader, Network)
+
+
+class BootForecast:
+    """The predicted fate of a boot. ``will_boot`` is True, False, or None when it cannot be told; ``str()`` gives every stage."""
+
+    def __init__(self, fact: Forecast, guest: str, target: str) -> None:
+        self.fact = fact
+        self.target = target
+        self._guest = guest
+
+    @property
+    def will_boot(self) -> bool | None:
+        """Whether the guest reaches its login."""
+        return self.fact.will_boot
+
+    @property
+    def stops_at(self) -> str:
+        """The stage that fails, or an empty string."""
+        return next((stage.stage.value for stage in self.fact.stages if stage.fate is Fate.FAIL), "")
+
+    def __str__(self) -> str:
+        return say.forecast(self.fact, self._guest, self.target)
+
+    def __repr__(self) -> str:
+        stage = next((stage for stage in self.fact.stages if stage.fate is self.fact.fate is not Fate.PASS), None)
+        why = f": {stage.reason}{f' ({stage.where})' if stage.where else ''}" if stage else ""
+        return visible(f"<forecast of {self._guest}: {words.verdict(self.fact, self.target)}{why}>")
+
+
+class BootProof:
+    """A real boot. ``came_up`` is True (a login was reached), False, or None when it could not be told; ``str()`` gives the milestones."""
+
+    def __init__(self, fact: Proof, guest: str) -> None:
+        self.fact = fact
+        self.came_up = fact.came_up
+        self.reason = fact.reason
+        self._guest = guest
+
+    def __str__(self) -> str:
+        return say.proof(self.fact, self._guest)
+
+    def __repr__(self) -> str:
+        return visible(f"<proof of {self._guest} on {self.fact.target}: {self.reason}>")
+
+
+class Guest:
+    """One guest. ``target`` and ``mover`` are what questions without their own are about; empty means the configured ones."""
+
+    def __init__(self, store: Store, ref: GuestRef, *, target: str = "", mover: str = "", root: str = "") -> None:
+        self.name = ref.name
+        self.target = target
+        self.mover = mover
+        self._store = store
+        self._ref = ref
+        self._root = root
+
+    def __repr__(self) -> str:
+        return f"<guest {self.name}>"
+
+    def fact(self, kind: type[T]) -> T:
+        """Any fact of :mod:`v2vlint.api` that is plain data: ``guest.fact(Crypttab)``."""
+        wanted = _TOGETHER if kind in _TOGETHER else (kind,)
+        answers = self._store.ask(Question(self._ref, root=self._root, facts=tuple(one.__name__ for one in wanted)))
+        return unpack(kind, answers.replies[f"fact:{kind.__name__}"])
+
+    @property
+    def os(self) -> OsInfo:
+        """Which operating system it is: ``os.distro``, ``os.version``, ``os.arch``, ``os.hostname``."""
+        return self.fact(OsInfo)
+
+    @property
+    def blocks(self) -> BlockTable:
+        """Its disks, partitions, volumes and filesystems."""
+        return self.fact(BlockTable)
+
+    @property
+    def fstab(self) -> FstabView:
+        """/etc/fstab: ``guest.fstab.entry("/boot").spec``."""
+        return FstabView(self.fact(Fstab), self.name)
+
+    @property
+    def bootloader(self) -> BootloaderView:
+        """The live boot loader: ``guest.bootloader.default.args``."""
+        return BootloaderView(self.fact(Bootloader), self.name)
+
+    @property
+    def initramfs(self) -> InitramfsView:
+        """The initramfs of the default boot entry: ``guest.initramfs.has("virtio_blk")``."""
+        answers = self._store.ask(Question(self._ref, root=self._root, initramfs=True))
+        return InitramfsView(unpack(Initramfs, answers.replies["initramfs"]), self.name)
+
+    @property
+    def network(self) -> NetworkView:
+        """Its network configuration: ``guest.network.interfaces``."""
+        return NetworkView(self.fact(Network), self.name)
+
+    @property
+    def packages(self) -> PackagesView:
+        """The installed packages: ``guest.packages["openssh-server"].version``."""
+        return PackagesView(self.fact(Packages), self.name)
+
+    def package(self, name: str) -> PackageView:
+        """One package, also when it is not installed: ``guest.package("open-vm-tools").is_installed``."""
+        return self.packages.get(name) or PackageView(name, Text(""), "", False, "")
+
+    def file(self, path: str) -> FileState:
+        """A path: ``guest.file("/etc/hosts").text``. Files longer than 8 MiB cannot be read."""
+        answers = self._store.ask(Question(self._ref, root=self._root, files=(path,)))
+        return FileState(unpack(FileView, answers.replies[f"file:{path}"]), self.name)
+
+    def report(self, target: str = "", mover: str = "") -> ImageReport:
+        """Everything v2vlint has to say of it, for one target or all configured ones."""
+        return self._store.report(self._ref, target or self.target, mover or self.mover)
+
+    def judged(self, target: str = "", mover: str = "") -> tuple[TargetReport, ...]:
+        """The judgements for one target or the configured ones. NotEvaluated when the guest cannot be read."""
+        report = self.report(target, mover)
+        if not report.roots:
+            raise NotEvaluated("; ".join(f"{one.where}: {one.reason}" for one in report.problems) or f"{self.name}: nothing to judge")
+        roots = [root for root in report.roots if self._root in ("", root.device)]
+        return tuple(one for root in roots for one in root.targets)
+
+    def forecast(self, target: str = "", mover: str = "") -> BootForecast:
+        """Whether it will boot on ``target``: ``assert guest.forecast("ec2-nitro").will_boot``."""
+        found = next((one for one in self.judged(target, mover) if one.forecast), None)
+        if found is None or found.forecast is None:
+            raise NotEvaluated(f"{self.name}: there is no forecast for {target or self.target or 'the configured target'}")
+        return BootForecast(found.forecast, self.name, found.target)
+
+    def prove(self, target: str = "", *, via: Via = "firmware", timeout: float | None = None, artifacts: Path | None = None) -> BootProof:
+        """Boot it copy-on-write on the target's hardware under QEMU. Needs QEMU; without KVM it takes minutes."""
+        from v2vlint.prove import Wish, prove
+
+        chosen = self._store.settings(target or self.target, self.mover).targets[0]
+        wish = Wish(via=via, timeout=timeout, artifacts=artifacts, keys=self._store.keys())
+        return BootProof(prove(self._ref, chosen, wish), self.name)
+
+
+def assert_portable(
+    guest: Guest, target: str = "", *, mover: str = "", ignore: Iterable[str] = (), fail_on: str = "error", forecast: bool = True
+) -> None:
+    """Fail unless ``guest`` will work on ``target``: no finding at or above ``fail_on``, and the boot is not forecast to fail.
+
+    ``ignore`` names rules whose findings do not count. Excepted findings and those of the baseline do not count either. NotEvaluated
+    when something that matters could not be told: the guest, or the boot.
+    """
+    __tracebackhide__ = True
+    level, ignored = Severity[fail_on.upper()], frozenset(ignore)
+    for one in guest.judged(target, mover):
+        found = [report for result in one.results if result.rule not in ignored for report in result.findings]
+        counted = [report for report in found if report.counts and report.finding.severity >= level]
+        if counted:
+            raise AssertionError(_portable(guest, one, counted))
+        if forecast and one.forecast and one.forecast.will_boot is False:
+            raise AssertionError(say.forecast(one.forecast, guest.name, one.target))
+        crashed = [result.reason for result in one.results if result.crashed and result.rule not in ignored]
+        if crashed:
+            raise NotEvaluated(f"{guest.name} on {one.target}: {crashed[0]}")
+        if forecast and one.forecast and one.forecast.will_boot is None:
+            raise NotEvaluated(say.forecast(one.forecast, guest.name, one.target))
+
+
+def _portable(guest: Guest, one: TargetReport, counted: list[FindingReport]) -> str:
+    rules = ", ".join(dict.fromkeys(report.finding.rule for report in counted))
+    text = say.findings(counted, f"{guest.name} is not portable to {one.target}: {rules}")
+    if one.forecast and one.forecast.will_boot is False:
+        text = f"{text}\n\n{say.forecast(one.forecast, guest.name, one.target)}"
+    return text

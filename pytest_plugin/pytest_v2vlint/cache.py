@@ -1,0 +1,40 @@
+"""Answers about guests, shared by the workers of a test run: a folder of JSON files, one lock per answer."""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import json
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+
+class SharedCache:
+    """Answers by key. Whoever asks first computes, the others wait for it and read; an exception is not kept."""
+
+    def __init__(self, folder: Path) -> None:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if folder.stat().st_uid != os.getuid():
+            raise PermissionError(f"{folder} belongs to somebody else")
+        self._folder = folder
+        self._known: dict[str, Any] = {}
+
+    def get(self, key: object, compute: Callable[[], Any]) -> Any:
+        """The JSON-ready answer for ``key`` (JSON-ready data)."""
+        name = hashlib.sha256(json.dumps(key, sort_keys=True).encode()).hexdigest()
+        if name not in self._known:
+            with (self._folder / f"{name}.lock").open("w") as lock:
+                fcntl.flock(lock, fcntl.LOCK_EX)
+                self._known[name] = self._shared(self._folder / f"{name}.json", compute)
+        return self._known[name]
+
+    def _shared(self, path: Path, compute: Callable[[], Any]) -> Any:
+        if path.exists():
+            return json.loads(path.read_text("utf-8"))
+        answer = compute()
+        draft = path.with_suffix(".new")
+        draft.write_text(json.dumps(answer), "utf-8")
+        draft.rename(path)
+        return answer

@@ -1,0 +1,215 @@
+"""Collected guests: one item per rule, one for the forecast, one for what could not be read. Collecting looks into no guest."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any, NoReturn
+
+import pytest
+
+from pytest_v2vlint import say
+from pytest_v2vlint.plugin import store_of, wish
+from pytest_v2vlint.store import NotEvaluated, Store
+from v2vlint.engine.packs import LoadedRule
+from v2vlint.model.errors import V2vlintError
+from v2vlint.model.report import Fate, FindingReport, ImageReport, RuleResult, Status, TargetReport
+from v2vlint.model.source import GuestRef
+
+
+class V2vlintWarning(pytest.PytestWarning):
+    """A finding below the threshold."""
+
+
+class Failed(AssertionError):
+    """A guest that does not pass; the message is the report."""
+
+
+def guest_nodes(session: pytest.Session, images: Iterable[str]) -> Iterator[pytest.Collector]:
+    """A collector for every guest that ``images`` name. UsageError when one names none."""
+    store = store_of(session.config)
+    for image in images:
+        try:
+            refs = store.guests(image)
+        except V2vlintError as error:
+            raise pytest.UsageError(f"--v2vlint {image}: {error}{f' ({error.hint})' if error.hint else ''}") from None
+        for ref in refs:
+            yield _node(session, ref)
+
+
+def _node(session: pytest.Session, ref: GuestRef) -> pytest.Collector:
+    path = Path(ref.name).absolute()
+    if len(ref.paths) == 1 and path == Path(ref.paths[0]).absolute():
+        if path.is_relative_to(session.config.rootpath):
+            return GuestFile.from_parent(session, path=path)
+        return GuestFile.from_parent(session, path=path, nodeid=path.as_posix())
+    return GuestNode.from_parent(session, name=ref.name, nodeid=ref.name, ref=ref)
+
+
+class _Guest(pytest.Collector):
+    """What both kinds of collectors do: list the items."""
+
+    ref: GuestRef
+
+    def collect(self) -> Iterator[pytest.Item]:
+        """Static: the selected rules, times the targets."""
+        store = store_of(self.config)
+        try:
+            targets, rules = store.settings().targets, store.rules()
+        except V2vlintError as error:
+            raise pytest.UsageError(f"v2vlint: {error}{f' ({error.hint})' if error.hint else ''}") from None
+        yield Readable.from_parent(self, name="readable")
+        for target in targets:
+            suffix = f"[{target.name}]" if len(targets) > 1 else ""
+            if "forecast" not in store.wishes.ignore:
+                yield Boot.from_parent(self, name=f"forecast{suffix}", target=target.name)
+            for rule in rules:
+                yield RuleItem.from_parent(self, name=f"{rule.id}{suffix}", target=target.name, rule=rule)
+
+
+class GuestFile(_Guest, pytest.File):
+    """A guest that is one file."""
+
+    def collect(self) -> Iterator[pytest.Item]:
+        """The items of the guest in this file."""
+        self.ref = dataclasses.replace(store_of(self.config).guests(str(self.path))[0], name=self.nodeid)
+        return super().collect()
+
+
+class GuestNode(_Guest):
+    """A guest that is no single file: several disks, a libvirt domain."""
+
+    def __init__(self, *, ref: GuestRef, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.ref = ref
+
+
+class GuestItem(pytest.Item):
+    """One thing to say of a guest. What cannot be evaluated is an error of the setup, not a failure."""
+
+    parent: _Guest
+
+    def __init__(self, *, target: str = "", **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.target = target
+        self.add_marker(pytest.mark.v2vlint)
+        self.extra_keyword_matches.update(filter(None, (target, "v2vlint")))
+
+    @property
+    def store(self) -> Store:
+        """The run's answers."""
+        return store_of(self.config)
+
+    def report(self) -> ImageReport:
+        """The guest, judged for all targets at once."""
+        return self.store.report(self.parent.ref)
+
+    def judged(self) -> list[TargetReport]:
+        """Its roots, judged for this item's target. NotEvaluated when there is none to judge."""
+        report = self.report()
+        if not report.roots:
+            raise NotEvaluated("; ".join(f"{one.where}: {one.reason}" for one in report.problems) or "no operating system found")
+        return [one for root in report.roots for one in root.targets if one.target == self.target]
+
+    def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None) -> Any:
+        """Reports read as they are; a traceback would only show this file."""
+        if isinstance(excinfo.value, (Failed, NotEvaluated, V2vlintError)):
+            return str(excinfo.value)
+        return super().repr_failure(excinfo, style)
+
+    def reportinfo(self) -> tuple[Path, int, str]:
+        """The heading of a failure."""
+        return self.path, 0, f"{self.parent.ref.name} :: {self.name}"
+
+
+class Readable(GuestItem):
+    """Whether everything in the image could be read."""
+
+    def setup(self) -> None:
+        """An error when something could not."""
+        problems = self.report().problems
+        if problems:
+            raise NotEvaluated("\n".join(f"{one.where}: {one.reason}" + (f"\n  {one.hint}" if one.hint else "") for one in problems))
+
+    def runtest(self) -> None:
+        """Nothing is left to do."""
+
+
+class Boot(GuestItem):
+    """The forecast of one boot."""
+
+    def setup(self) -> None:
+        """An error when it cannot be told."""
+        self.forecasts = [one.forecast for one in self.judged() if one.forecast]
+        self.text = "\n\n".join(say.forecast(one, self.parent.ref.name, self.target) for one in self.forecasts)
+        if not self.forecasts:
+            _skip("there is no forecast for this guest")
+        if all(one.fate is Fate.UNKNOWN for one in self.forecasts):
+            self.unsure(self.text)
+
+    def unsure(self, text: str) -> None:
+        """As the user wishes."""
+        _unsure(self.config, text)
+
+    def runtest(self) -> None:
+        """Fail when it will not boot."""
+        if any(one.fate is Fate.FAIL for one in self.forecasts):
+            raise Failed(self.text)
+
+
+class RuleItem(GuestItem):
+    """One rule on one guest for one target."""
+
+    def __init__(self, *, rule: LoadedRule, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.rule = rule
+        self.extra_keyword_matches.add(rule.group)
+
+    def setup(self) -> None:
+        """Skip what does not apply, and stop at what could not be told, unless something is wrong anyway."""
+        self.results = [result for one in self.judged() for result in one.results if result.rule == self.rule.id]
+        if self.failing():
+            return
+        unsure = [unknown for result in self.results for unknown in result.unknowns]
+        if any(result.crashed for result in self.results):
+            raise NotEvaluated(self.results[0].reason)
+        if unsure:
+            _unsure(self.config, "\n".join(f"could not tell: {one.where}: {one.reason}" for one in unsure))
+        if not self.results:
+            _skip(f"not for this operating system (for {', '.join(sorted(self.rule.rule.kinds))})")
+        skipped = {Status.NOT_APPLICABLE: "not applicable", Status.EXCEPTED: "excepted"}
+        if all(result.status in skipped for result in self.results):
+            _skip(f"{skipped[self.results[0].status]}: {_reason(self.results[0])}")
+
+    def failing(self) -> list[FindingReport]:
+        """The findings at or above the threshold."""
+        level = self.store.settings().fail_on
+        return [found for result in self.results for found in result.findings if found.counts and found.finding.severity >= level]
+
+    def runtest(self) -> None:
+        """Fail with the findings; warn of those below the threshold."""
+        failing = self.failing()
+        for found in (found for result in self.results for found in result.findings if found.counts and found not in failing):
+            self.warn(V2vlintWarning(f"{self.parent.ref.name}: {self.rule.id}: {say.one_line(found)}"))
+        if failing:
+            title = self.rule.info().title.rstrip(".")
+            raise Failed(say.findings(failing, f"{self.parent.ref.name} on {self.target}: {title}"))
+
+
+def _skip(reason: str) -> NoReturn:
+    raise pytest.skip.Exception(reason, _use_item_location=True)
+
+
+def _reason(result: RuleResult) -> str:
+    return result.reason or next((found.exception for found in result.findings if found.exception), "")
+
+
+def _unsure(config: pytest.Config, text: str) -> None:
+    """Stop, or skip, as ``v2vlint_unknown`` says."""
+    outcome = wish(config, "unknown") or "error"
+    if outcome not in ("error", "skip"):
+        raise pytest.UsageError(f"v2vlint_unknown: {outcome!r} is neither error nor skip")
+    if outcome == "skip":
+        _skip(text.splitlines()[0])
+    raise NotEvaluated(text)

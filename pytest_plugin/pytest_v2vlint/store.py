@@ -1,0 +1,146 @@
+"""What the plugin knows of guests in one test run: settings, judgements and facts. Knows no pytest; imported on first use."""
+
+from __future__ import annotations
+
+import argparse
+import functools
+import json
+import os
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+from pytest_v2vlint.cache import SharedCache
+from v2vlint import __version__, isolate
+from v2vlint.cli import keys
+from v2vlint.cli.settings import Settings, settle
+from v2vlint.engine import policy
+from v2vlint.engine.config import find
+from v2vlint.engine.packs import LoadedRule, load_all
+from v2vlint.engine.protocol import CHECK, Ask, Judged
+from v2vlint.engine.questions import ENTRY, Answers, Question, Reply
+from v2vlint.engine.select import choose
+from v2vlint.isolate import Answer, Call, Limits, Outcome, Refusal
+from v2vlint.model.codec import decode, encode
+from v2vlint.model.errors import UsageError
+from v2vlint.model.report import ImageReport
+from v2vlint.model.source import GuestRef, Keys
+from v2vlint.source.expand import expand
+
+T = TypeVar("T")
+
+
+class NotEvaluated(Exception):
+    """Something about a guest could not be known, so that no test of it can pass or fail."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wishes:
+    """Options of the plugin; empty means the configuration file's word, else the default. ``root`` is pytest's root folder."""
+
+    root: Path
+    targets: tuple[str, ...] = ()
+    mover: str = ""
+    fail_on: str = ""
+    select: tuple[str, ...] = ()
+    ignore: tuple[str, ...] = ()
+    profile: str = ""
+    baseline: str = ""
+
+
+class Store:
+    """Answers about guests, each computed once per test run in an isolated child, whatever number of workers ask."""
+
+    def __init__(self, wishes: Wishes, folder: Path) -> None:
+        self.wishes = wishes
+        self._cache = SharedCache(folder)
+        self.settings = functools.cache(self._settings)
+
+    def _settings(self, target: str = "", mover: str = "") -> Settings:
+        """The settings in force, for one target instead of the configured ones if given."""
+        wishes = self.wishes
+        found = find(wishes.root)
+        return settle(
+            argparse.Namespace(
+                no_config=found is None,
+                config=str(found) if found else None,
+                target=[target] if target else list(wishes.targets),
+                mover=mover or wishes.mover or None,
+                profile=wishes.profile or None,
+                select=list(wishes.select),
+                ignore=[one for one in wishes.ignore if one != "forecast"],
+                fail_on=wishes.fail_on or None,
+                strict=None,
+                baseline=wishes.baseline or None,
+                jobs=None,
+                memory_limit=None,
+                cpu_limit=None,
+                time_limit=None,
+            )
+        )
+
+    def keys(self) -> Keys:
+        """Keys of encrypted disks: ``$V2VLINT_KEY``."""
+        return keys.collect(())
+
+    def rules(self) -> tuple[LoadedRule, ...]:
+        """The selected rules; no guest is touched."""
+        return choose(load_all(), self.settings().selection)
+
+    def guests(self, image: str) -> tuple[GuestRef, ...]:
+        """The guests that ``image`` names, relative paths being those of pytest's root folder. UsageError when there is none."""
+        try:
+            return expand([image])
+        except UsageError:
+            anchored = "+".join(str(self.wishes.root / part) for part in image.split("+"))
+            if Path.cwd() == self.wishes.root or ":" in image:
+                raise
+            return expand([anchored])
+
+    def report(self, guest: GuestRef, target: str = "", mover: str = "") -> ImageReport:
+        """The guest judged for one target, or for all configured ones, with the user's policy applied. NotEvaluated when it cannot be."""
+        settings = self.settings(target, mover)
+        ask = Ask(guest, settings.targets, settings.mover, settings.selection)
+        secret = Ask(guest, settings.targets, settings.mover, settings.selection, self.keys())
+        judged = self._answer(guest, encode(ask), Call(CHECK, encode(secret)), settings.limits)
+        return policy.apply(decode(Judged, judged).image, settings.policy)
+
+    def ask(self, question: Question) -> Answers:
+        """Facts and files of a guest. NotEvaluated when it cannot be read."""
+        secret = Question(question.guest, self.keys(), question.root, question.facts, question.initramfs, question.files)
+        answer = self._answer(question.guest, encode(question), Call(ENTRY, encode(secret)), self.settings().limits)
+        return decode(Answers, answer)
+
+    def _answer(self, guest: GuestRef, question: Any, call: Call, limits: Limits) -> Any:
+        key = [__version__, _identity(guest), call.entry, question]
+        return self._cache.get(key, lambda: _value(guest, isolate.run(call, limits)))
+
+
+def _value(guest: GuestRef, outcome: Outcome) -> Any:
+    if isinstance(outcome, Answer):
+        return outcome.value
+    reason = outcome.message if isinstance(outcome, Refusal) else outcome.reason
+    if isinstance(outcome, Refusal) and outcome.kind == "UsageError":
+        raise UsageError(reason, hint=outcome.hint)
+    raise NotEvaluated(f"{guest.name}: {reason}{f' ({outcome.hint})' if outcome.hint else ''}")
+
+
+def _identity(guest: GuestRef) -> list[Any]:
+    """What changes when a disk file is replaced or written to."""
+    return [[path, *_stamp(path)] for path in guest.paths]
+
+
+def _stamp(path: str) -> Iterable[int]:
+    try:
+        found = Path(path).stat()
+    except OSError as error:
+        raise NotEvaluated(f"{path}: {os.strerror(error.errno or 0).lower()}") from error
+    return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns
+
+
+def unpack(kind: type[T], reply: Reply) -> T:
+    """The value in a reply; NotEvaluated with its place when it cannot be known."""
+    if reply.reason:
+        raise NotEvaluated(f"{reply.where}: {reply.reason}")
+    return decode(kind, json.loads(reply.value))

@@ -1,0 +1,322 @@
+"""What a test sees of a guest: plain strings and numbers that know their place, and failures that name what is there instead."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import overload
+
+from v2vlint.engine.questions import FileView
+from v2vlint.facts.boot_entry import BootEntry
+from v2vlint.facts.bootloader import Bootloader
+from v2vlint.facts.cmdline import KernelArg
+from v2vlint.facts.fstab import Fstab, FstabEntry
+from v2vlint.facts.initramfs import Initramfs
+from v2vlint.facts.interface import InterfaceConfig, Method
+from v2vlint.facts.network import Network
+from v2vlint.facts.package import Package
+from v2vlint.facts.packages import Packages
+from v2vlint.model.place import Token
+
+
+class Missing(AssertionError, KeyError):
+    """What a test asked for is not in the guest; the message says what is."""
+
+    def __str__(self) -> str:
+        return str(self.args[0]) if self.args else ""
+
+
+class Text(str):
+    """Text of a guest. It is a string in every respect, and ``where`` is its place: ``/etc/fstab:2:1``."""
+
+    where: str
+
+    def __new__(cls, value: str, where: object = "") -> Text:
+        made = super().__new__(cls, value)
+        made.where = str(where)
+        return made
+
+
+def token(value: Token) -> Text:
+    """A piece of a guest's file as text."""
+    return Text(value.value, value.where)
+
+
+@dataclass(frozen=True, slots=True)
+class FstabLine:
+    """One entry of /etc/fstab: ``spec`` is the first field as written, ``where`` the place of the line."""
+
+    spec: Text
+    mount_point: str
+    fs_type: str
+    options: tuple[str, ...]
+    where: str
+
+    @classmethod
+    def of(cls, entry: FstabEntry) -> FstabLine:
+        """From the fact."""
+        return cls(token(entry.spec), entry.mount_point, entry.fs_type, entry.options, str(entry.where))
+
+
+class FstabView:
+    """/etc/fstab. Iterates over its entries; ``"/boot" in fstab`` asks for a mount point."""
+
+    def __init__(self, fact: Fstab, guest: str) -> None:
+        self.entries = tuple(map(FstabLine.of, fact.entries))
+        self._guest = guest
+
+    def entry(self, mount_point: str) -> FstabLine:
+        """The entry mounted at ``mount_point``, the last one if there are several. Missing says which mount points there are."""
+        __tracebackhide__ = True
+        found = [entry for entry in self.entries if entry.mount_point == mount_point]
+        if not found:
+            raise Missing(f"no fstab entry for {mount_point} in {self._guest}: there are {_list(e.mount_point for e in self.entries)}")
+        return found[-1]
+
+    def __contains__(self, mount_point: str) -> bool:
+        return any(entry.mount_point == mount_point for entry in self.entries)
+
+    def __iter__(self) -> Iterator[FstabLine]:
+        return iter(self.entries)
+
+    def __len__(self) -> int:
+        return len(self.entries)
+
+    def __repr__(self) -> str:
+        return f"<fstab of {self._guest}: {_list(f'{e.spec} at {e.mount_point}' for e in self.entries)}>"
+
+
+class Args:
+    """A kernel command line. ``args["root"]`` is the value that counts, ``"quiet" in args`` asks for a name or a whole argument."""
+
+    def __init__(self, args: tuple[KernelArg, ...], owner: str) -> None:
+        self._args = args
+        self._owner = owner
+
+    def __getitem__(self, name: str) -> Text:
+        __tracebackhide__ = True
+        found = self.get(name)
+        if found is None:
+            raise Missing(f"no kernel argument {name} in {self._owner}: {self}")
+        return found
+
+    @overload
+    def get(self, name: str) -> Text | None: ...
+
+    @overload
+    def get(self, name: str, default: str) -> str: ...
+
+    def get(self, name: str, default: str | None = None) -> str | None:
+        """The value of the last argument ``name`` (empty for a bare one), or ``default``."""
+        return next(iter(reversed(self.all(name))), default)
+
+    def all(self, name: str) -> tuple[Text, ...]:
+        """The values of every argument ``name``, in order: ``console`` may come several times."""
+        return tuple(Text(arg.value or "", arg.where) for arg in self._args if arg.name == name)
+
+    def __contains__(self, wanted: str) -> bool:
+        return any(wanted in (arg.name, str(arg)) for arg in self._args)
+
+    def __iter__(self) -> Iterator[Text]:
+        return (Text(str(arg), arg.where) for arg in self._args)
+
+    def __len__(self) -> int:
+        return len(self._args)
+
+    def __str__(self) -> str:
+        return " ".join(map(str, self._args))
+
+    def __repr__(self) -> str:
+        return f"<kernel arguments of {self._owner}: {self}>"
+
+
+@dataclass(frozen=True, slots=True)
+class EntryView:
+    """A boot entry. ``kernel`` and ``initrds`` are guest paths, ``version`` the kernel's."""
+
+    title: str
+    kernel: str
+    initrds: tuple[str, ...]
+    args: Args
+    version: str
+    where: str
+
+    @classmethod
+    def of(cls, entry: BootEntry) -> EntryView:
+        """From the fact."""
+        args = Args(entry.args, f"{entry} ({entry.where})")
+        return cls(str(entry), entry.kernel, entry.initrds, args, entry.version, str(entry.where))
+
+
+class BootloaderView:
+    """The live boot loader: ``loader`` is ``grub2``, ``systemd-boot``…, ``entries`` are its menu."""
+
+    def __init__(self, fact: Bootloader, guest: str) -> None:
+        self.loader = fact.loader
+        self.entries = tuple(map(EntryView.of, fact.entries))
+        self.where = str(fact.where)
+        self._fact = fact
+        self._guest = guest
+
+    @property
+    def default(self) -> EntryView:
+        """What boots by itself. Missing says why that cannot be told."""
+        __tracebackhide__ = True
+        if self._fact.default is None:
+            raise Missing(f"{self._guest} has no default boot entry: {self._fact.default_reason} ({self.where})")
+        return EntryView.of(self._fact.default)
+
+    def __repr__(self) -> str:
+        return f"<boot loader of {self._guest}: {self.loader or 'none'}, {len(self.entries)} entries, {self.where}>"
+
+
+class InitramfsView:
+    """The initramfs that the default boot entry loads."""
+
+    def __init__(self, fact: Initramfs, guest: str) -> None:
+        self.where = str(fact.where)
+        self.generator = fact.generator
+        self.damage = fact.damage
+        self.modules = frozenset(fact.modules)
+        self.files = fact.files
+        self._fact = fact
+        self._guest = guest
+
+    def has(self, module: str) -> bool:
+        """Whether the kernel module is inside; ``-`` and ``_`` are the same. A driver built into the kernel is not."""
+        return self._fact.has(module)
+
+    def __repr__(self) -> str:
+        return f"<initramfs {self.where} of {self._guest}: {len(self.modules)} modules, {len(self.files)} files>"
+
+
+@dataclass(frozen=True, slots=True)
+class InterfaceView:
+    """A configured network interface. ``name`` and ``mac`` are what it is bound to, empty when it is not; ``addresses`` are static ones."""
+
+    name: Text
+    mac: Text
+    kind: str
+    dhcp: bool
+    addresses: tuple[Text, ...]
+    gateways: tuple[Text, ...]
+    dns: tuple[Text, ...]
+    manager: str
+    where: str
+
+    @classmethod
+    def of(cls, fact: InterfaceConfig) -> InterfaceView:
+        """From the fact."""
+        name = token(fact.names[0]) if fact.names else Text("", fact.where)
+        mac = token(fact.mac) if fact.mac else Text("", fact.where)
+        addresses = tuple(Text(str(one), one.where) for one in fact.addresses)
+        gateways, dns = tuple(map(token, fact.gateways)), tuple(map(token, fact.dns))
+        return cls(name, mac, fact.kind, fact.method is Method.DHCP, addresses, gateways, dns, fact.manager.value, str(fact.where))
+
+
+class NetworkView:
+    """The network configuration."""
+
+    def __init__(self, fact: Network, guest: str) -> None:
+        self.interfaces = tuple(map(InterfaceView.of, fact.interfaces))
+        self._guest = guest
+
+    def interface(self, name: str) -> InterfaceView:
+        """The interface bound to ``name``. Missing says which names there are."""
+        __tracebackhide__ = True
+        found = next((one for one in self.interfaces if one.name == name), None)
+        if found is None:
+            raise Missing(
+                f"{self._guest} configures no interface {name}: there are {_list(one.name or one.mac for one in self.interfaces)}"
+            )
+        return found
+
+    def __repr__(self) -> str:
+        return f"<network of {self._guest}: {_list(one.name or one.mac or 'any card' for one in self.interfaces)}>"
+
+
+@dataclass(frozen=True, slots=True)
+class PackageView:
+    """A package. One that is not installed has no version."""
+
+    name: str
+    version: Text
+    arch: str
+    is_installed: bool
+    where: str
+
+    @classmethod
+    def of(cls, fact: Package) -> PackageView:
+        """From the fact."""
+        return cls(fact.name, Text(fact.version, fact.where), fact.arch, True, str(fact.where))
+
+
+class PackagesView(Mapping[str, PackageView]):
+    """The installed packages by name, whichever package manager keeps them."""
+
+    def __init__(self, fact: Packages, guest: str) -> None:
+        self._fact = fact
+        self._guest = guest
+
+    def __getitem__(self, name: str) -> PackageView:
+        __tracebackhide__ = True
+        if name not in self._fact:
+            raise Missing(f"package {name} is not installed in {self._guest} ({len(self._fact)} packages are)")
+        return PackageView.of(self._fact[name])
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._fact)
+
+    def __len__(self) -> int:
+        return len(self._fact)
+
+    def __repr__(self) -> str:
+        return f"<{len(self)} packages of {self._guest}>"
+
+
+class FileState:
+    """A path of a guest, links followed; nothing is written out to the host."""
+
+    def __init__(self, view: FileView, guest: str) -> None:
+        self.path = view.path
+        self.exists = view.kind != "absent"
+        self.is_file = view.kind == "file"
+        self.is_directory = view.kind == "directory"
+        self.is_symlink = bool(view.link)
+        self.linked_to = view.link
+        self.size, self.mode, self.uid, self.gid = view.size, view.mode, view.uid, view.gid
+        self._view = view
+        self._guest = guest
+
+    @property
+    def content(self) -> bytes:
+        """The bytes of a regular file. Missing when it is none."""
+        __tracebackhide__ = True
+        if not self.is_file:
+            raise Missing(f"{self.path} is no file in {self._guest}: {self._view.kind}")
+        return self._view.content
+
+    @property
+    def text(self) -> Text:
+        """The file as UTF-8 text; undecodable bytes become surrogates."""
+        return Text(self.content.decode("utf-8", "surrogateescape"), self.path)
+
+    def contains(self, pattern: str) -> bool:
+        """Whether a line matches the regular expression ``pattern`` anywhere."""
+        return re.search(pattern, self.text, re.MULTILINE) is not None
+
+    def listdir(self) -> tuple[str, ...]:
+        """The names in a directory, sorted. Missing when it is none."""
+        __tracebackhide__ = True
+        if not self.is_directory:
+            raise Missing(f"{self.path} is no directory in {self._guest}: {self._view.kind}")
+        return self._view.names
+
+    def __repr__(self) -> str:
+        return f"<{self.path} of {self._guest}: {self._view.kind}>"
+
+
+def _list(names: Iterable[str]) -> str:
+    shown = [str(name) for name in names]
+    return ", ".join(shown[:20]) + (f" and {len(shown) - 20} more" if len(shown) > 20 else "") or "none"
