@@ -163,14 +163,15 @@ def drop_item(text: GuestText, parent: YamlNode, key: str) -> ReplaceText | None
 
 
 def insert_item(text: GuestText, parent: YamlNode, line: str) -> ReplaceText | None:
-    """The edit that puts ``line`` before the first pair of a block map; None for flow maps and empty ones."""
+    """The edit that puts ``line`` above the first pair of a block map, as indented; None for flow maps and empty ones."""
     if parent.flow or not parent.items or parent.where.path != text.path:
         return None
     first = parent.items[0][0].where
-    indent = text.content[text.content.rfind("\n", 0, first.start) + 1 : first.start]
+    start = text.content.rfind("\n", 0, first.start) + 1
+    indent = text.content[start : first.start]
     if indent.strip():
         return None
-    return ReplaceText(text.span(first.start, first.start), "", f"{line}{newline(text)}{indent}")
+    return ReplaceText(text.span(start, start), "", f"{indent}{line}{newline(text)}")
 
 
 def merge(below: YamlNode, above: YamlNode) -> YamlNode:

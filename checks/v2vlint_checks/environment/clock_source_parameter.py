@@ -1,0 +1,60 @@
+"""Rule clock-source-parameter."""
+
+from collections.abc import Iterator
+
+from v2vlint.api import Applicability, Bootloader, CommandLines, Example, Finding, Fix, KernelArg, NotApplicable, Rule, Severity, Target
+
+_SOURCES = {
+    "hyperv_clocksource_tsc_page": "hyperv",
+    "hyperv_clocksource_msr": "hyperv",
+    "kvm-clock": "kvm",
+    "xen": "xen",
+    "vmware": "vmware",
+}
+_CFG = "/boot/grub/grub.cfg"
+_ENTRY = "menuentry 'Debian' {{\n\tlinux /vmlinuz root=UUID=1c7e ro {0}\n\tinitrd /initrd.img\n}}\n"
+
+
+class ClockSourceParameter(Rule):
+    """The kernel command line asks for another hypervisor's clock.
+
+    ## What it does
+    Finds `clocksource=` with the name of a clock that only another hypervisor offers (`kvm-clock`, `xen`, `hyperv_clocksource_tsc_page`).
+
+    ## Why it matters
+    The kernel does not find that clock and takes what it thinks best, which need not be the target's own.
+
+    ## Fix safety
+    Safe: without the argument the kernel chooses the hypervisor's clock by itself.
+
+    ## References
+    - kernel-parameters.txt, `clocksource=`
+    """
+
+    severity = Severity.INFO
+    since = "0.1"
+    examples = (
+        Example(
+            {_CFG: _ENTRY.format("clocksource=hyperv_clocksource_tsc_page quiet")},
+            flags=(f"{_CFG}:2",),
+            fixed={_CFG: _ENTRY.format(" quiet")},
+        ),
+        Example({_CFG: _ENTRY.format("clocksource=tsc quiet")}),
+        Example({_CFG: _ENTRY.format("clocksource=kvm-clock quiet")}),
+    )
+
+    def check(self, bootloader: Bootloader, lines: CommandLines, target: Target) -> Iterator[Finding]:
+        found: dict[str, KernelArg] = {}
+        for entry in bootloader.defaults:
+            for arg in entry.args:
+                if arg.name == "clocksource" and _SOURCES.get(arg.value or "", target.hypervisor) != target.hypervisor:
+                    found.setdefault(arg.value or "", arg)
+        if not found:
+            raise NotApplicable("no hypervisor's clock is asked for")
+        for value, arg in found.items():
+            edits = lines.replace_arg("clocksource", value, "")
+            fix = Fix("let the kernel choose its clock", Applicability.SAFE, edits) if edits else None
+            effect = "the kernel does not find it and takes another one"
+            yield self.finding(
+                arg.where, f"the kernel is told to use the clock {value}, which {target.name} does not have", effect, fix=fix
+            )

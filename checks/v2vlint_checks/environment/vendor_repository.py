@@ -1,0 +1,74 @@
+"""Rule vendor-repository."""
+
+import re
+from collections.abc import Iterator
+
+from v2vlint.api import Applicability, Example, Finding, Fix, Mover, NotApplicable, Repositories, Rule, Severity, Target
+
+_VENDORS = (
+    (re.compile(r"(?:.*\.)?vmware\.com"), "VMware", "vmware"),
+    (re.compile(r"(?:.*\.)?(?:xenserver|citrix)\.com"), "Citrix", "xen"),
+    (re.compile(r"linux\.dell\.com"), "Dell's hardware tools", ""),
+    (re.compile(r"downloads\.linux\.hpe?\.com"), "HPE's hardware tools", ""),
+)
+_LIST = "/etc/apt/sources.list.d/dell.list"
+_DELL = "deb [trusted=yes] http://linux.dell.com/repo/community/ubuntu jammy main"
+_REPO = "/etc/yum.repos.d/vmware-tools.repo"
+
+
+class VendorRepository(Rule):
+    """A package source offers another hypervisor's or a server maker's tools.
+
+    ## What it does
+    Finds enabled yum, dnf, zypper and apt sources at vmware.com, Citrix, Dell and HPE.
+
+    ## Why it matters
+    Updates bring back tools that have nothing to work with, and fail where the address is not reachable from the new network.
+
+    ## Fix safety
+    Safe: the source is switched off, as virt-v2v does for vmware.com; what is installed stays.
+
+    ## References
+    - virt-v2v `convert/convert_linux.ml`, VMware yum repositories
+    """
+
+    severity = Severity.WARNING
+    since = "0.1"
+    examples = (
+        Example(
+            {_REPO: "[vmware-tools]\nname=VMware Tools\nbaseurl=http://packages.vmware.com/tools/esx/6.5/rhel6/x86_64\nenabled=1\n"},
+            flags=(f"{_REPO}:3",),
+            fixed={_REPO: "[vmware-tools]\nname=VMware Tools\nbaseurl=http://packages.vmware.com/tools/esx/6.5/rhel6/x86_64\nenabled=0\n"},
+        ),
+        Example(
+            {_LIST: f"# made by hand\n{_DELL}\n"},
+            flags=(f"{_LIST}:2",),
+            fixed={_LIST: f"# made by hand\n# {_DELL}\n"},
+        ),
+        Example(
+            {_REPO: "[vmware-tools]\nbaseurl=http://packages.vmware.com/tools\n"},
+            mover=Mover.VIRT_V2V,
+            flags=(f"{_REPO}:2",),
+            severity=Severity.INFO,
+        ),
+        Example({_REPO: "[vmware-tools]\nbaseurl=http://packages.vmware.com/tools\nenabled=0\n"}),
+        Example({_REPO: "[vmware-tools]\nbaseurl=http://packages.vmware.com/tools\n"}, target="vmware"),
+        Example({"/etc/apt/sources.list": "deb http://deb.debian.org/debian bookworm main\n# deb http://packages.vmware.com/x y z\n"}),
+    )
+
+    def check(self, repositories: Repositories, target: Target, mover: Mover) -> Iterator[Finding]:
+        if not repositories.entries:
+            raise NotApplicable("no package source is configured")
+        for entry in repositories.entries:
+            vendor = next(((name, home) for pattern, name, home in _VENDORS if pattern.fullmatch(entry.host)), None)
+            if vendor is None or target.hypervisor == vendor[1]:
+                continue
+            converted = mover is Mover.VIRT_V2V and vendor[0] == "VMware" and entry.where.path.startswith("/etc/yum.repos.d/")
+            effect = "updates bring tools that have nothing to work with there"
+            yield self.finding(
+                entry.url.where,
+                f"the package source {entry.name} is {vendor[0]}: {entry.url.value[:100]}",
+                "virt-v2v switches it off" if converted else effect,
+                severity=Severity.INFO if converted else Severity.WARNING,
+                fix=Fix(f"switch the package source {entry.name} off", Applicability.SAFE, entry.disable) if entry.disable else None,
+            )
