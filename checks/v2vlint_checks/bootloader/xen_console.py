@@ -53,13 +53,9 @@ class XenConsole(Rule):
             fixed={_CFG: _ENTRY.format("ttyS0"), "/etc/default/grub": "GRUB_CMDLINE_LINUX=console=ttyS0\n"},
         ),
         Example(
-            {
-                "/etc/inittab": "id:3:initdefault:\n#h0:12345:respawn:/sbin/agetty 38400 hvc0\nco:2345:respawn:/sbin/agetty xvc0 9600 vt100\n"
-            },
+            {"/etc/inittab": _INITTAB.format("xvc0")},
             flags=("/etc/inittab:3",),
-            fixed={
-                "/etc/inittab": "id:3:initdefault:\n#h0:12345:respawn:/sbin/agetty 38400 hvc0\nco:2345:respawn:/sbin/agetty ttyS0 9600 vt100\n"
-            },
+            fixed={"/etc/inittab": _INITTAB.format("ttyS0")},
         ),
         Example({_CFG: _ENTRY.format("hvc0")}, mover=Mover.VIRT_V2V, flags=(f"{_CFG}:2",), severity=Severity.INFO),
         Example({_CFG: _ENTRY.format("hvc0")}, target="xen"),

@@ -1,0 +1,44 @@
+"""Rule fstab-no-root."""
+
+from collections.abc import Iterator
+
+from v2vlint.api import Example, Finding, Fstab, Mover, NotApplicable, Rule, Severity
+
+
+class FstabNoRoot(Rule):
+    """fstab has entries, but none for the root filesystem, or two different ones.
+
+    ## What it does
+    With virt-v2v as the mover: looks for `/etc/fstab` files without an entry for `/`, or with several that name different devices.
+
+    ## Why it matters
+    The guest boots, for `root=` on the command line decides. libguestfs mounts what fstab says: without an entry for `/` it mounts no
+    root, and virt-v2v refuses the guest. Of two entries it takes the first, while the running system takes the last.
+
+    ## References
+    - libguestfs `daemon/inspect_fs_unix_fstab.ml` (RHEL-90168)
+    """
+
+    severity = Severity.ERROR
+    since = "0.1"
+    examples = (
+        Example({"/etc/fstab": "UUID=1 /boot ext4\n"}, mover=Mover.VIRT_V2V, flags=("/etc/fstab",), severity=Severity.ERROR),
+        Example({"/etc/fstab": "UUID=1 / ext4\nUUID=2 / xfs\n"}, mover=Mover.VIRT_V2V, flags=("/etc/fstab:2",), severity=Severity.WARNING),
+        Example({"/etc/fstab": "UUID=1 / ext4\nUUID=2 /boot xfs\n"}, mover=Mover.VIRT_V2V),
+        Example(
+            {"/etc/fstab": "# empty\ntmpfs /tmp tmpfs\n"}, mover=Mover.VIRT_V2V, title="no entries: libguestfs mounts the root it found"
+        ),
+        Example({"/etc/fstab": "UUID=1 /boot ext4\n"}),
+    )
+
+    def check(self, fstab: Fstab, mover: Mover) -> Iterator[Finding]:
+        if mover is not Mover.VIRT_V2V:
+            raise NotApplicable("virt-v2v is not the mover")
+        roots = [entry for entry in fstab.entries if entry.mount_point == "/"]
+        mounts = [entry for entry in fstab.entries if not (entry.is_pseudo or entry.is_swap or entry.is_network)]
+        if mounts and not roots:
+            yield self.finding(fstab.where, "fstab has no entry for /", "libguestfs mounts no root, and virt-v2v refuses the guest")
+        elif len({entry.device for entry in roots}) > 1:
+            message = f"fstab has a second entry for / ({roots[1].device})"
+            effect = "libguestfs converts the first one, the running system uses the last"
+            yield self.finding(roots[1].where, message, effect, severity=Severity.WARNING, related=(roots[0].where,))
