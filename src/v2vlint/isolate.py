@@ -27,6 +27,7 @@ _OPEN_FILES = 4096
 _CHUNK = 1 << 16
 _STDERR_KEPT = 4096
 _TICK = 0.1
+_GRACE = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,8 +157,8 @@ class _Child:
 
     @property
     def ended(self) -> bool:
-        """Whether both its outputs are closed."""
-        return not self.outputs
+        """Whether it has said all it will: only the child itself holds the other end of its answer, not what it may have started."""
+        return self.process.stdout not in self.outputs
 
     def register(self, selector: selectors.BaseSelector) -> None:
         """Wait for its pipes; the data of a key is what to do when it is ready."""
@@ -201,20 +202,31 @@ class _Child:
         self.kill()
 
     def kill(self) -> None:
-        """Kill the process group and let go of its pipes."""
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(self.process.pid, signal.SIGKILL)
+        """Kill whatever is left of its process group, take its exit status, and let go of its pipes."""
+        if self.process.returncode is None:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(self.process.pid, signal.SIGKILL)
         for stream in (self.stdin, *self.outputs):
             if stream is not None:
                 stream.close()
         self.stdin, self.outputs = None, {}
         self.process.wait()
 
+    def _settle(self) -> None:
+        """Wait for its end without taking its status, so that its group's number is not given to others before the group is killed."""
+        patience = time.monotonic() + _GRACE
+        while os.waitid(os.P_PID, self.process.pid, os.WEXITED | os.WNOWAIT | os.WNOHANG) is None:
+            if time.monotonic() > patience:
+                self.verdict = self.verdict or Death("the reader process answered, but does not end")
+                return
+            time.sleep(0.002)
+
     def outcome(self) -> Outcome:
         """What became of it, once it has ended."""
-        if self.stdin is not None:
-            self.stdin.close()
-        status = self.process.wait()
+        if self.process.returncode is None:
+            self._settle()
+        self.kill()
+        status = self.process.returncode
         if self.verdict is not None:
             return self.verdict
         if status < 0:

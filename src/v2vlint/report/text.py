@@ -16,6 +16,7 @@ from v2vlint.report.walk import Gap, Hit, gaps, hits, tally
 
 WIDTH = 80
 MAX_CHANGED = 24
+MAX_CODE = 200
 _HUNK = re.compile(r"@@ -(\d+)(?:,(\d+))? \+(\d+)(?:,(\d+))? @@")
 _FATE_STYLE = {Fate.PASS: "ok", Fate.FAIL: "error", Fate.UNKNOWN: "unknown", Fate.SKIPPED: "dim"}
 
@@ -113,8 +114,8 @@ def _root(image: ImageReport, root: RootReport, look: Look) -> Iterator[Row]:
 
 def _forecast(target: TargetReport, forecast: Forecast, look: Look) -> Iterator[Row]:
     style = _FATE_STYLE[forecast.fate]
-    verdict = words.verdict(forecast)
-    yield (Piece("   "), Piece(f"{visible(target.target)}, {words.mover(target.mover)}: ", "title"), Piece(verdict, style))
+    lead = Piece(f"{visible(target.target)}, {words.mover(target.mover)}: ", "title")
+    yield from paragraph(words.verdict(forecast), look.width, 3, style, lead)
     marks = [Piece(f"{look.fate(stage.fate)} {stage.stage.value}", _FATE_STYLE[stage.fate]) for stage in forecast.stages]
     yield from flow(marks, look.width, 5)
     for stage in forecast.stages:
@@ -164,14 +165,13 @@ def _excerpt(hit: Hit, look: Look) -> Iterator[Row]:
         yield (
             Piece(start),
             Piece(f"{mark} {number:>3} {look.bar} ", hit.severity.label if here else "dim"),
-            _code(line, look, "" if here else "dim"),
+            _code(line, "" if here else "dim"),
         )
 
 
-def _code(line: str, look: Look, style: str) -> Piece:
+def _code(line: str, style: str) -> Piece:
     text = visible(line.expandtabs(4))
-    room = max(20, look.width - look.indent - 8)
-    return Piece(text if len(text) <= room else text[: room - 3] + "...", style)
+    return Piece(text if len(text) <= MAX_CODE else text[: MAX_CODE - 3] + "...", style)
 
 
 def _changes(hit: Hit, look: Look) -> Iterator[Row]:
@@ -187,7 +187,7 @@ def _changes(hit: Hit, look: Look) -> Iterator[Row]:
                 yield (start, Piece(visible(text), "place"))
             continue
         style = {"+": "add", "-": "del"}.get(kind, "dim")
-        yield (start, Piece(f"{kind} {number:>3} {look.bar} ", style), _code(text, look, style))
+        yield (start, Piece(f"{kind} {number:>3} {look.bar} ", style), _code(text, style))
     if len(shown) > MAX_CHANGED:
         yield (Piece(" " * look.indent), Piece(f"{len(shown) - MAX_CHANGED} more lines", "dim"))
 
@@ -240,11 +240,7 @@ def _summary(report: Report, found: tuple[Hit, ...], look: Look) -> Iterator[Row
     worst = max((hit.severity for hit in counting), default=None)
     style = {Severity.ERROR: "error", Severity.WARNING: "warning"}.get(worst, "ok") if worst else "ok"
     rest = f"{numbers.passed} passed, {numbers.not_applicable} not applicable"
-    parts = (f"{words.count(len(report.images), 'image')}", words.counted(numbers), rest, f"{report.seconds:.1f} s")
-    yield tuple(
-        piece
-        for position, part in enumerate(parts)
-        for piece in (Piece(f" {look.dot} " if position else "", "dim"), Piece(part, style if position == 1 else ""))
-    )
+    parts = (words.count(len(report.images), "image"), words.counted(numbers), rest, f"{report.seconds:.1f} s")
+    yield from flow([Piece(part, style if part is parts[1] else "") for part in parts], look.width, 0, f" {look.dot} ")
     if counting:
         yield (Piece(f"'v2vlint explain {counting[0].rule}' says more about a rule", "dim"),)
