@@ -1,0 +1,131 @@
+"""Rule xorg-fixed-driver."""
+
+from collections.abc import Iterator
+
+from v2vlint.api import (
+    Applicability,
+    Example,
+    Finding,
+    Fix,
+    Mover,
+    NotApplicable,
+    Rule,
+    Severity,
+    Target,
+    Xorg,
+    XorgDevice,
+    replace_token,
+)
+
+_CONF = "/etc/X11/xorg.conf"
+_DROP_IN = "/etc/X11/xorg.conf.d/20-nvidia.conf"
+_X = {"/usr/lib/xorg/Xorg": ""}
+_ANYWHERE = frozenset({"dummy", "modesetting", "fbdev", "vesa"})
+_DEVICE = 'Section "Device"\n\tIdentifier "Card0"\n\tDriver     "{0}"\n\tVendorName "VMware"\n\tBoardName  "SVGA"\nEndSection\n'
+_PLAIN = 'Section "Device"\n\tIdentifier "Card0"\n\tDriver     "modesetting"\nEndSection\n'
+
+
+class XorgFixedDriver(Rule):
+    """The X server is told to use the driver of one graphics card.
+
+    ## What it does
+    Finds live `Section "Device"` entries in xorg.conf, XF86Config and xorg.conf.d whose `Driver` does not work on the target's display.
+    Comments, `OutputClass` sections and devices that no screen uses do not count.
+
+    ## Why it matters
+    The driver finds no card it knows and the X server gives up ("no screens found"): a black screen, or a login screen that comes and goes.
+    The guest itself runs and can be reached.
+
+    ## Fix safety
+    Safe: `modesetting` (or `vesa` on servers too old for it) works on every virtual display, and the lines that name the maker go.
+
+    ## References
+    - virt-v2v `convert/convert_linux.ml`, `configure_display_driver`: does the same in xorg.conf, not in xorg.conf.d
+    - xorg.conf(5); microsoft/azurelinux#13690, BlackArch/blackarch#1768
+    """
+
+    severity = Severity.WARNING
+    since = "0.1"
+    predicts = (r"\(EE\) no screens found", r"\(EE\) No devices detected", r"Failed to load module \"(vmware|nvidia|fglrx|vboxvideo)\"")
+    examples = (
+        Example({**_X, _CONF: _DEVICE.format("vmware")}, flags=(f"{_CONF}:3",), severity=Severity.WARNING, fixed={_CONF: _PLAIN}),
+        Example(
+            {**_X, _CONF: _DEVICE.format("vmware")},
+            mover=Mover.VIRT_V2V,
+            flags=(f"{_CONF}:3",),
+            severity=Severity.INFO,
+            title="virt-v2v rewrites xorg.conf",
+        ),
+        Example(
+            {**_X, _DROP_IN: 'Section "Device"\n  Identifier "gpu"\n  Driver "nvidia" # installed by hand\nEndSection\n'},
+            mover=Mover.VIRT_V2V,
+            flags=(f"{_DROP_IN}:3",),
+            severity=Severity.WARNING,
+            fixed={_DROP_IN: 'Section "Device"\n  Identifier "gpu"\n  Driver "modesetting" # installed by hand\nEndSection\n'},
+            title="but not the drop-ins",
+        ),
+        Example(
+            {
+                "/usr/X11R6/bin/Xorg": "",
+                "/usr/lib/xorg/modules/drivers/vesa_drv.so": "",
+                "/etc/X11/XF86Config": _DEVICE.format("vmware"),
+            },
+            flags=("/etc/X11/XF86Config:3",),
+            fixed={"/etc/X11/XF86Config": _PLAIN.replace("modesetting", "vesa")},
+            title="a server from before modesetting",
+        ),
+        Example({**_X, _CONF: _DEVICE.format("modesetting")}),
+        Example({**_X, _CONF: _DEVICE.format("vmware")}, target="vmware"),
+        Example({**_X, _CONF: "#" + _DEVICE.format("vmware").replace("\n", "\n#")}),
+        Example({**_X, f"{_CONF}.failsafe": _DEVICE.format("vmware"), f"{_DROP_IN}.bak": _DEVICE.format("nvidia")}),
+        Example(
+            {
+                **_X,
+                "/usr/share/X11/xorg.conf.d/10-nvidia.conf": (
+                    'Section "OutputClass"\n  Identifier "nvidia"\n  MatchDriver "nvidia-drm"\n  Driver "nvidia"\nEndSection\n'
+                ),
+            },
+            title="OutputClass applies to the card it matches only",
+        ),
+        Example({"/sbin/init": "", _CONF: _DEVICE.format("vmware")}, title="no X server is installed"),
+        Example(
+            {
+                **_X,
+                _CONF: _DEVICE.format("nvidia")
+                + 'Section "Device"\n  Identifier "any"\nEndSection\nSection "Screen"\n  Identifier "s"\n  Device "any"\nEndSection\n',
+            },
+            title="no screen uses that device",
+        ),
+    )
+
+    def check(self, xorg: Xorg, target: Target, mover: Mover) -> Iterator[Finding]:
+        if xorg.installed is False or not xorg.devices:
+            raise NotApplicable("no X server is installed, or its configuration names no device")
+        fitting = _fitting(target)
+        for device in xorg.devices:
+            driver = device.driver
+            if driver is None or not driver.value or driver.value.lower() in fitting:
+                continue
+            converted = mover is Mover.VIRT_V2V and device.is_main_config
+            effect = "the X server finds no screen: the console shows no desktop; the guest itself runs"
+            yield self.finding(
+                driver.where,
+                f'the X server is told to use the driver "{driver}", which has no card on {target.name}',
+                "virt-v2v puts modesetting in its place" if converted else effect,
+                severity=Severity.INFO if converted else Severity.WARNING,
+                fix=_generic(device, xorg),
+            )
+
+
+def _fitting(target: Target) -> frozenset[str]:
+    """The X drivers that work on every display the target may have; ``dummy`` needs none."""
+    sets = [frozenset(display.xorg_drivers) for display in target.displays]
+    return frozenset.intersection(*sets) | {"dummy"} if sets else _ANYWHERE
+
+
+def _generic(device: XorgDevice, xorg: Xorg) -> Fix | None:
+    if device.driver is None:
+        return None
+    driver = "vesa" if "vesa" in xorg.drivers and "modesetting" not in xorg.drivers else "modesetting"
+    edits = (replace_token(device.driver, driver), *device.strip)
+    return Fix(f'use the X driver "{driver}"', Applicability.SAFE, edits)

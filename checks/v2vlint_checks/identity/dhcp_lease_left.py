@@ -1,0 +1,40 @@
+"""Rule dhcp-lease-left."""
+
+from collections.abc import Iterator
+
+from v2vlint.api import Applicability, Audience, Delete, Example, Finding, Fix, Identity, NotApplicable, Rule, Severity
+
+_LEASE = "/var/lib/dhcp/dhclient.eth0.leases"
+
+
+class DhcpLeaseLeft(Rule):
+    """A DHCP lease is stored: copies of this image ask for the same address.
+
+    ## What it does
+    Finds leases of dhclient, NetworkManager, dhcpcd and wicked. For templates: a guest that moves asks for its old address, which is fine.
+
+    ## Why it matters
+    The client first asks for the address of its last lease. Copies started together compete for it, and in another network the answer is a
+    refusal and a delay.
+
+    ## Fix safety
+    Safe: the guest asks for any address.
+
+    ## References
+    - dhclient.leases(5); virt-sysprep's `dhcp-client-state`
+    """
+
+    severity = Severity.INFO
+    audience = Audience.PEDANTIC
+    since = "0.1"
+    examples = (
+        Example({_LEASE: "lease {\n  fixed-address 192.0.2.5;\n}\n"}, flags=(_LEASE,), fixed={_LEASE: None}),
+        Example({"/var/lib/dhcp/README": "leases\n", _LEASE: ""}, title="an empty file is none"),
+    )
+
+    def check(self, identity: Identity) -> Iterator[Finding]:
+        if not identity.leases:
+            raise NotApplicable("no DHCP lease is stored")
+        fix = Fix("forget the DHCP leases", Applicability.SAFE, tuple(Delete(lease.path) for lease in identity.leases))
+        effect = "copies ask for the same address; another network refuses it first"
+        yield self.finding(identity.leases[0], "a DHCP lease is stored", effect, fix=fix, related=identity.leases[1:])
