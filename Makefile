@@ -23,8 +23,8 @@ help:
 # Editable installation with everything a developer needs. The stamp follows pyproject.toml.
 $(VENV)/.installed: pyproject.toml
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install -q --disable-pip-version-check --upgrade 'pip>=25.1'
-	$(BIN)/python -m pip install -q --disable-pip-version-check --editable '.[pytest]' --group dev
+	$(BIN)/python -m pip install -qq --disable-pip-version-check --upgrade 'pip>=25.1'
+	$(BIN)/python -m pip install -qq --disable-pip-version-check --editable '.[pytest]' --group dev
 	@touch $@
 
 .PHONY: venv
@@ -64,7 +64,7 @@ wheel: venv
 	rm -rf build/wheel build/clean
 	$(BIN)/python -m build -q --wheel --outdir build/wheel
 	$(PYTHON) -m venv build/clean
-	build/clean/bin/python -m pip install -q --disable-pip-version-check "$$(ls build/wheel/*.whl)[pytest]"
+	build/clean/bin/python -m pip install -qq --disable-pip-version-check "$$(ls build/wheel/*.whl)[pytest]"
 	cd build && clean/bin/v2vlint --version && clean/bin/pytest --version
 
 .PHONY: truth

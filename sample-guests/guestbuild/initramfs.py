@@ -8,18 +8,23 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from guestbuild import elf
 from guestbuild.cpio import newc
 from guestbuild.kernel import Kernel, database, dependency_line, expand, packed
 from guestbuild.tools import BuildError
 
 _MICROCODE = {"kernel/x86/microcode/GenuineIntel.bin": bytes(64)}
+_PROGRAMS = {"mkinitrd": "bin", "mkinitfs": "sbin", "mkinitcpio": "usr/bin"}
 _SCRIPT = b"#!/bin/sh\n"
 
 
 @dataclass(frozen=True, slots=True)
 class Initramfs:
-    """One image: ``style`` is its generator (initramfs-tools, dracut, mkinitcpio, mkinitrd, mkinitfs), ``modules`` as in Kernel, ``files``
-    more text files in it. ``microcode`` puts an early archive in front. ``compress`` is gzip, xz, zstd, lz4 or none."""
+    """One image: ``style`` is its generator (initramfs-tools, dracut, mkinitcpio, mkinitrd, mkinitfs), ``modules`` as in Kernel.
+
+    ``files`` are more text files in it, ``programs`` the names of tools it brings (lvm, mdadm). ``microcode`` puts an early archive in front.
+    ``compress`` is gzip, xz, zstd, lz4 or none.
+    """
 
     path: str
     kernel: str
@@ -27,12 +32,14 @@ class Initramfs:
     modules: tuple[str, ...] = ()
     compress: str = "gzip"
     microcode: bool = False
+    programs: tuple[str, ...] = ()
     files: Mapping[str, str] = field(default_factory=dict)
 
 
 def make(spec: Initramfs, kernel: Kernel) -> bytes:
     """The image's bytes."""
     contents: dict[str, bytes | str] = {**_frame(spec.style), **_modules(spec, kernel)}
+    contents.update({f"{_PROGRAMS.get(spec.style, 'usr/sbin')}/{name}": elf.program() for name in spec.programs})
     contents.update({name.lstrip("/"): text.encode() for name, text in spec.files.items()})
     if spec.style == "mkinitrd":
         contents["init"] = _nash(spec, kernel)
