@@ -199,8 +199,8 @@ def test_hostile_guest_text_cannot_touch_the_terminal(v2vlint: Run, make_image: 
         done = v2vlint("--format", shape, "evil.qcow2", cwd=tmp_path)
         assert done.returncode == 1
         assert not {char for char in done.stdout if not char.isprintable() and char != "\n"}
-    assert "[red]" in done.stdout
-    assert "::error::x" in done.stdout
+        assert "[red]" in done.stdout
+        assert "::error::x" in done.stdout
 
 
 def test_a_hostile_image_name_cannot_touch_the_terminal(v2vlint: Run, images: Path, tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ import platform
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -133,14 +133,14 @@ def _guestfs() -> Verdict:
     cost = "no second opinion on images, and no fixes on layouts that only it can write"
     interpreters = [sys.executable, "/usr/bin/python3"]
     for interpreter in dict.fromkeys(path for path in interpreters if os.access(path, os.X_OK)):
-        if _runs(lambda path=interpreter: subprocess.run([path, "-c", "import guestfs"], capture_output=True, timeout=60, check=True)):
+        if _runs(interpreter, "-c", "import guestfs"):
             return Verdict("libguestfs", State.OK, f"its Python module is importable by {interpreter}")
     return Verdict("libguestfs", State.MISSING, "no interpreter here can import guestfs", cost)
 
 
-def _runs(action: Callable[[], object]) -> bool:
+def _runs(*command: str) -> bool:
     try:
-        action()
+        subprocess.run(command, capture_output=True, timeout=60, check=True)
     except (OSError, subprocess.SubprocessError):
         return False
     return True
