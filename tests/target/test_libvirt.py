@@ -1,0 +1,109 @@
+"""A libvirt domain as the target."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from v2vlint import target
+from v2vlint.model.errors import UsageError
+from v2vlint.model.target import Controller, Display, Hardware, Nic, Target
+
+DOMAIN = """<domain type='kvm'>
+  <name>web</name>
+  <memory unit='MiB'>1536</memory>
+  <os firmware='efi'><type arch='x86_64' machine='pc-q35-8.2'>hvm</type></os>
+  <cpu mode='custom'><model fallback='allow'>Haswell-noTSX-IBRS</model></cpu>
+  <devices>
+    <disk type='file' device='disk'><target dev='sda' bus='scsi'/></disk>
+    <disk type='file' device='cdrom'><target dev='sdb' bus='sata'/></disk>
+    <controller type='scsi' model='virtio-scsi'/>
+    <interface type='network'><model type='virtio'/></interface>
+    <serial type='pty'/>
+    <video><model type='virtio'/></video>
+  </devices>
+</domain>"""
+
+
+def load(tmp_path: Path, text: str) -> Target:
+    """The target in ``text``."""
+    path = tmp_path / "web.xml"
+    path.write_text(text)
+    return target.load(str(path))
+
+
+def test_a_whole_domain(tmp_path: Path) -> None:
+    assert load(tmp_path, DOMAIN) == Target(
+        name="web",
+        title="libvirt domain web",
+        hypervisor="kvm",
+        controllers=(Controller("virtio-scsi SCSI", "sd", (("virtio_scsi", "virtio_pci", "sd_mod"),)),),
+        nics=(Nic("virtio", (("virtio_net", "virtio_pci"),)),),
+        displays=(Display("virtio", ("virtio_gpu", "simpledrm", "vesafb", "efifb"), ("modesetting", "fbdev", "vesa")),),
+        consoles=("ttyS0", "tty0"),
+        firmware=("uefi",),
+        cpu_level=3,
+        ram_mib=1536,
+        keeps_mac=True,
+        hardware=Hardware("q35", "virtio-scsi-pci", "virtio-net-pci", "virtio"),
+    )
+
+
+@pytest.mark.parametrize(
+    ("disk", "prefixes"),
+    [
+        ("<target dev='vda'/>", {"vd"}),
+        ("<target dev='sda' bus='sata'/>", {"sd"}),
+        ("<target dev='hda'/>", {"sd"}),
+        ("<target dev='xvda'/>", {"xvd"}),
+        ("<target dev='nvme0n1' bus='nvme'/>", {"nvme"}),
+        ("<target dev='vda' bus='virtio'/></disk><disk device='disk'><target dev='sda' bus='usb'/>", {"vd", "sd"}),
+    ],
+)
+def test_disk_buses(tmp_path: Path, disk: str, prefixes: set[str]) -> None:
+    one = load(tmp_path, f"<domain type='kvm'><devices><disk device='disk'>{disk}</disk></devices></domain>")
+    assert one.disk_prefixes == prefixes
+    assert one.firmware == ("bios",)
+
+
+@pytest.mark.parametrize(
+    ("cpu", "level"),
+    [
+        ("", 1),
+        ("<cpu mode='host-model'/>", 2),
+        ("<cpu><model>qemu64</model></cpu>", 1),
+        ("<cpu><model>Opteron_G5</model></cpu>", 2),
+        ("<cpu><model>EPYC-Rome</model></cpu>", 3),
+        ("<cpu><model>EPYC-Genoa</model></cpu>", 4),
+        ("<cpu><model>x86-64-v3</model></cpu>", 3),
+    ],
+)
+def test_processor_levels(tmp_path: Path, cpu: str, level: int) -> None:
+    assert (
+        load(tmp_path, DOMAIN.replace("<cpu mode='custom'><model fallback='allow'>Haswell-noTSX-IBRS</model></cpu>", cpu)).cpu_level
+        == level
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "complaint"),
+    [
+        ("", "not valid XML"),
+        ("<domain", "not valid XML"),
+        ("<network/>", "not a libvirt domain"),
+        ("<domain/>", "a domain without a disk"),
+        ("<!DOCTYPE x [<!ENTITY a 'b'>]><domain/>", "document type"),
+        ("<domain><devices><disk><target dev='a' bus='warp'/></disk></devices></domain>", "unknown disk bus 'warp'"),
+        (DOMAIN.replace("type='virtio'/></interface>", "type='warp'/></interface>"), "unknown network card 'warp'"),
+        (DOMAIN.replace("model='virtio-scsi'", "model='warp'"), "unknown SCSI controller 'warp'"),
+    ],
+)
+def test_what_is_no_usable_domain(tmp_path: Path, text: str, complaint: str) -> None:
+    with pytest.raises(UsageError, match=complaint):
+        load(tmp_path, text)
+
+
+def test_a_missing_file(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="no such file"):
+        target.load(str(tmp_path / "none.xml"))
