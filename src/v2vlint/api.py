@@ -18,6 +18,7 @@ from v2vlint.facts.crypttab import Crypttab, CrypttabEntry
 from v2vlint.facts.device_map import DeviceMap, DriveMapping
 from v2vlint.facts.device_mentions import DeviceMention, DeviceMentions
 from v2vlint.facts.devices import Devices, Fate, LastingName, NameKind, kernel_fate, kernel_prefix, name_kind
+from v2vlint.facts.dkms import Dkms, DkmsModule
 from v2vlint.facts.edit_lines import comment_out, replace_token
 from v2vlint.facts.efi import Efi, EfiImage
 from v2vlint.facts.firmware import Firmware
@@ -26,6 +27,7 @@ from v2vlint.facts.generator import GeneratorConfig
 from v2vlint.facts.gpu_stack import GpuStack, GpuStacks
 from v2vlint.facts.grub_default import GrubDefaults, GrubSetting
 from v2vlint.facts.grub_install import GrubInstall
+from v2vlint.facts.guest_tools import GuestTool, GuestTools
 from v2vlint.facts.hosts import Hosts, HostsEntry
 from v2vlint.facts.huge_pages import HugePageReserve, HugePages
 from v2vlint.facts.identity import Identity
@@ -125,6 +127,8 @@ __all__ = [
     "DeviceMentions",
     "Devices",
     "Display",
+    "Dkms",
+    "DkmsModule",
     "DriveFate",
     "DriveMapping",
     "Edit",
@@ -146,6 +150,8 @@ __all__ = [
     "GrubSetting",
     "GuestFS",
     "GuestText",
+    "GuestTool",
+    "GuestTools",
     "Hosts",
     "HostsEntry",
     "HugePageReserve",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from v2vlint.facts.conf_vars import conf_vars
+from v2vlint.facts.conf_vars import ConfVars, conf_vars
 from v2vlint.facts.generator import GeneratorConfig, HostOnly, Insertion
 from v2vlint.facts.layers import layered
 from v2vlint.guest.fs import GuestFS
@@ -22,19 +22,26 @@ def dracut(fs: GuestFS) -> GeneratorConfig:
     """The configuration of dracut. Without a setting it builds for any machine; distributions set ``hostonly`` in a drop-in."""
     paths = [*(path for path in (MAIN,) if fs.is_file(path)), *layered(fs, FOLDERS, ".conf")]
     settings = conf_vars(fs.text(path) for path in paths)
-    hostonly, mode = settings.last("hostonly"), settings.last("hostonly_mode")
+    mode = settings.last("hostonly_mode")
     sloppy = mode is None or mode.value != "strict"
     return GeneratorConfig(
         "dracut",
         installed=any(fs.exists(path) for path in _PROGRAMS),
-        host_only=HostOnly(f"hostonly={hostonly.value}", hostonly.where) if hostonly and hostonly.value == "yes" else None,
+        host_only=_host_only(settings),
         always=_EVER | (_SINCE_108 if sloppy and version(fs) >= 108 else frozenset()),
-        added=settings.words("add_drivers"),
+        added=(*settings.words("add_drivers"), *settings.words("drivers")),
         forced=settings.words("force_drivers"),
         omitted=settings.words("omit_drivers"),
         insertion=_insertion(fs),
         files=settings.files,
     )
+
+
+def _host_only(settings: ConfVars) -> HostOnly | None:
+    hostonly, only = settings.last("hostonly"), settings.last("drivers")
+    if hostonly and hostonly.value == "yes":
+        return HostOnly("hostonly=yes", hostonly.where)
+    return HostOnly("drivers lists all there is", only.where) if only and only.value.strip() else None
 
 
 def version(fs: GuestFS) -> int:

@@ -1,0 +1,69 @@
+"""Rule userland-needs-newer-cpu."""
+
+from collections.abc import Iterator
+
+from v2vlint.api import (
+    CpuNeeds,
+    Example,
+    Finding,
+    Mover,
+    NotApplicable,
+    OsInfo,
+    Rule,
+    Severity,
+    Stage,
+    Target,
+    WholeFile,
+    sample_elf,
+    virt_v2v_converts,
+)
+
+_LD, _LIBC, _INIT = "/lib64/ld-linux-x86-64.so.2", "/lib64/libc.so.6", "/usr/lib/systemd/systemd"
+_EL9 = OsInfo("linux", "rocky", "rhel", "Rocky Linux", "9.4", "x86_64")
+_EL10 = OsInfo("linux", "rhel", "rhel", "Red Hat Enterprise Linux", "10.0", "x86_64")
+
+
+class UserlandNeedsNewerCpu(Rule):
+    """The guest's userland is built for a newer CPU than the target guarantees.
+
+    ## What it does
+    Reads the x86-64 level that ld.so, the C library and the first process ask for in their ELF notes, and compares it with the target's CPU
+    level. Copies under `glibc-hwcaps` are chosen at run time and do not count. Where no note says anything, what is known of the
+    distribution counts as a warning.
+
+    ## Why it matters
+    `Fatal glibc error: CPU does not support x86-64-v3`, then `Attempted to kill init`. Nothing in the guest repairs that: give the machine
+    a newer CPU model (`host-model`, `x86-64-v3`, a higher EVC level), or use a distribution built for the older level.
+
+    ## References
+    - x86-64 psABI, "Micro-architecture levels"; virt-v2v asks for level 2 for Red Hat's family 9: Red Hat bugs 2076013 and 2166619.
+    """
+
+    severity = Severity.ERROR
+    stage = Stage.USERLAND
+    since = "0.1"
+    predicts = (r"CPU does not support x86-64-v[234]", r"CPU ISA level is lower than required", r"Attempted to kill init")
+    examples = (
+        Example({_LD: sample_elf(), _LIBC: sample_elf(3), _INIT: sample_elf(3)}, flags=(_LIBC,), severity=Severity.ERROR),
+        Example({_LIBC: sample_elf()}, given=(_EL10,), flags=(_LIBC,), severity=Severity.WARNING, title="known of the distribution only"),
+        Example({_LIBC: sample_elf(2), _INIT: sample_elf(1)}, given=(_EL9,), title="the target has level 2"),
+        Example({_LIBC: sample_elf(1), "/usr/lib64/glibc-hwcaps/x86-64-v3/libc.so.6": sample_elf(3)}, title="chosen at run time"),
+        Example({_LIBC: sample_elf()}, title="says nothing"),
+        Example({_LIBC: sample_elf(3)}, target="azure", title="Azure guarantees level 3"),
+    )
+
+    def check(self, needs: CpuNeeds, target: Target, mover: Mover, os: OsInfo) -> Iterator[Finding]:
+        if needs.machine not in ("x86_64", ""):
+            raise NotApplicable(f"the userland is for {needs.machine}")
+        highest = needs.highest
+        if highest and highest.level > target.cpu_level:
+            message = f"{highest.where} asks for an x86-64-v{highest.level} CPU, and {target.title} guarantees v{target.cpu_level}"
+            raised = virt_v2v_converts(mover, target) and highest.level == 2 and os.family == "rhel"
+            effect = "virt-v2v asks for such a CPU" if raised else "the first process is refused, and the kernel panics"
+            yield self.finding(highest.where, message, effect, severity=Severity.INFO if raised else Severity.ERROR)
+        elif needs.distribution_level > max(target.cpu_level, needs.level) and needs.binaries:
+            where = next((need.where for need in needs.binaries), WholeFile("/etc/os-release"))
+            message = (
+                f"{os.name} {os.version} is built for x86-64-v{needs.distribution_level}, above the v{target.cpu_level} of {target.title}"
+            )
+            yield self.finding(where, message, "the first process may be refused", severity=Severity.WARNING)

@@ -1,0 +1,42 @@
+"""Rule no-guest-agent."""
+
+from collections.abc import Iterator
+
+from v2vlint.api import Example, Finding, GuestTools, Mover, Packages, Rule, Severity, Target, WholeFile, virt_v2v_converts
+
+_STATUS = "/var/lib/dpkg/status"
+_BASH = "Package: bash\nStatus: install ok installed\nArchitecture: amd64\nVersion: 5.2.15-2\n\n"
+_AGENT = "Package: qemu-guest-agent\nStatus: install ok installed\nArchitecture: amd64\nVersion: 1:7.2\n"
+_WANTED = {"kvm": ("qemu", "qemu-guest-agent"), "vmware": ("open-vm-tools", "open-vm-tools")}
+
+
+class NoGuestAgent(Rule):
+    """The target's guest agent is not installed.
+
+    ## What it does
+    Looks for qemu-guest-agent on KVM targets and open-vm-tools on VMware.
+
+    ## Why it matters
+    The guest runs without; clean shutdown from outside, quiesced backups and address reporting need the agent. Install it before the move,
+    while the network is known to work.
+
+    ## References
+    - virt-v2v installs qemu-guest-agent at the first boot: `convert/convert_linux.ml`, `install_linux_tools`.
+    """
+
+    severity = Severity.INFO
+    since = "0.1"
+    examples = (
+        Example({_STATUS: _BASH}, flags=("/usr/sbin",), severity=Severity.INFO),
+        Example({_STATUS: _BASH + _AGENT}),
+        Example({_STATUS: _BASH}, mover=Mover.VIRT_V2V, title="virt-v2v installs it"),
+        Example({"/etc/hostname": "web\n"}, title="nothing is known of the packages"),
+    )
+
+    def check(self, tools: GuestTools, packages: Packages, target: Target, mover: Mover) -> Iterator[Finding]:
+        family, name = _WANTED.get(target.hypervisor, ("", ""))
+        if not family or not packages.known or virt_v2v_converts(mover, target):
+            return
+        if not tools.of(family, "vmware-tools" if family == "open-vm-tools" else family):
+            message, effect = f"{name} is not installed", f"{target.title} cannot shut the guest down cleanly or freeze it for a backup"
+            yield self.finding(WholeFile("/usr/sbin"), message, effect)

@@ -1,0 +1,38 @@
+"""Rule parallels-tools."""
+
+from collections.abc import Iterator
+
+from v2vlint.api import Example, Finding, GuestTools, Mover, Rule, Severity, Target, virt_v2v_converts
+
+_INSTALL = "/usr/lib/parallels-tools/install"
+
+
+class ParallelsTools(Rule):
+    """Parallels' or Virtuozzo's guest tools are installed.
+
+    ## What it does
+    Finds Parallels Tools; no target of v2vlint is a home for them.
+
+    ## Why it matters
+    Their services fail, and their X and shared-folder settings name devices that are gone. Uninstall them on the source:
+    `/usr/lib/parallels-tools/install -r`.
+
+    ## References
+    - virt-v2v runs that command: `convert/convert_linux.ml`.
+    """
+
+    severity = Severity.WARNING
+    since = "0.1"
+    examples = (
+        Example({_INSTALL: "#!/bin/bash\n"}, flags=(_INSTALL,), severity=Severity.WARNING),
+        Example({_INSTALL: "#!/bin/bash\n"}, mover=Mover.VIRT_V2V, flags=(_INSTALL,), severity=Severity.INFO),
+        Example({"/usr/lib/os-release": "ID=debian\n"}),
+    )
+
+    def check(self, tools: GuestTools, target: Target, mover: Mover) -> Iterator[Finding]:
+        found = tools.of("parallels")
+        if found:
+            removed = virt_v2v_converts(mover, target)
+            effect = "virt-v2v uninstalls them" if removed else "their services fail at every boot"
+            severity = Severity.INFO if removed else Severity.WARNING
+            yield self.finding(found[0].where, f"Parallels Tools are installed ({tools.words('parallels')})", effect, severity=severity)

@@ -1,0 +1,43 @@
+"""Rule vmware-tools."""
+
+from collections.abc import Iterator
+
+from v2vlint.api import Example, Finding, GuestTools, Mover, Rule, Severity, Target, virt_v2v_converts
+
+_LOCATIONS = "/etc/vmware-tools/locations"
+_STATUS = "/var/lib/dpkg/status"
+
+
+class VmwareTools(Rule):
+    """VMware's own tools are installed.
+
+    ## What it does
+    Finds the tools that VMware's installer put in (a tarball, or the packages `vmware-tools-*` and `VMwareTools`), on targets that are not
+    VMware. The distribution's `open-vm-tools` are another matter.
+
+    ## Why it matters
+    The installer replaced kernel modules, X drivers and their configuration, and keeps copies that it restores when it is removed later,
+    over whatever was configured since. Uninstall them on the source: `vmware-uninstall-tools.pl`.
+
+    ## References
+    - virt-v2v runs the uninstaller: `convert/convert_linux.ml`, `unconfigure_vmware`.
+    """
+
+    severity = Severity.WARNING
+    since = "0.1"
+    examples = (
+        Example({_LOCATIONS: "answer BINDIR /usr/bin\n"}, flags=(_LOCATIONS,), severity=Severity.WARNING),
+        Example({_LOCATIONS: "answer BINDIR /usr/bin\n"}, mover=Mover.VIRT_V2V, flags=(_LOCATIONS,), severity=Severity.INFO),
+        Example({_LOCATIONS: "answer BINDIR /usr/bin\n"}, target="vmware", title="at home"),
+        Example({_STATUS: "Package: open-vm-tools\nStatus: install ok installed\nArchitecture: amd64\nVersion: 2:12.2.0-1\n"}),
+    )
+
+    def check(self, tools: GuestTools, target: Target, mover: Mover) -> Iterator[Finding]:
+        found = tools.of("vmware-tools")
+        if found and target.hypervisor not in ("vmware", "any"):
+            removed = virt_v2v_converts(mover, target)
+            effect = (
+                "virt-v2v uninstalls them" if removed else "their services fail, and removing them later restores old X and module settings"
+            )
+            message = f"VMware's own tools are installed ({tools.words('vmware-tools')})"
+            yield self.finding(found[0].where, message, effect, severity=Severity.INFO if removed else Severity.WARNING)
