@@ -69,8 +69,21 @@ def unlock(base: Stream, secrets: Iterable[bytes]) -> Stream | None:
             volume.unlock_with_passphrase(secret)
         except ValueError:
             continue
-        return Plain(volume.open())
+        return _plain(base, volume)
     return None
+
+
+def _plain(base: Stream, volume: Any) -> Stream:
+    """dissect decrypts sector by sector; the usual cipher is done here, twenty times faster."""
+    segment: Any = volume.find_segment(volume._active_keyslot_id)
+    key = cast(bytes, volume._active_volume_key)
+    if segment.encryption != "aes-xts-plain64" or len(key) not in (32, 64) or segment.sector_size not in (None, 512, 1024, 2048, 4096):
+        return Plain(volume.open())
+    from v2vlint.disk.xts import XtsStream
+
+    rest = max(0, base.size - segment.offset)
+    size = rest if segment.size in (None, "dynamic") else min(int(segment.size), rest)
+    return XtsStream(base, key, segment.offset, size, segment.sector_size or 512, segment.iv_tweak or 0)
 
 
 class Plain(Stream):

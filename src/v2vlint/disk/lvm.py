@@ -14,7 +14,8 @@ from v2vlint.model.errors import ImageError, Unsupported
 MAX_METADATA = 8 << 20
 MAX_DEPTH = 12
 MAX_SEGMENTS = 100_000
-_TOKEN = re.compile(r'\s*(?:#[^\n]*\n\s*)*(?:(?P<name>[\w.+@-]+)|(?P<text>"(?:[^"\\]|\\.)*")|(?P<mark>[{}\[\]=,]))')
+_TOKEN = re.compile(r'#[^\n]*|(?P<name>[\w.+@-]+)|(?P<text>"(?:[^"\\]|\\.)*")|(?P<mark>[{}\[\]=,])')
+_POOLS = frozenset({"thin-pool", "cache-pool", "vdo-pool"})
 
 Value = int | str | list["Value"] | dict[str, "Value"]
 
@@ -97,7 +98,7 @@ def _seqno(metadata: str) -> int:
 
 def parse(metadata: str) -> dict[str, Value]:
     """LVM's configuration syntax as nested dictionaries; ImageError when it does not fit."""
-    tokens = [(match.lastgroup or "", match[match.lastgroup or 0]) for match in _TOKEN.finditer(metadata)]
+    tokens = [(match.lastgroup, match[match.lastgroup]) for match in _TOKEN.finditer(metadata) if match.lastgroup]
     tokens.append(("end", ""))
     tree, at = _section(tokens, 0, 0)
     if tokens[at][0] != "end":
@@ -178,8 +179,17 @@ def _words(tree: Mapping[str, Value], key: str) -> list[Value]:
 
 
 def volumes(group: Group, present: Mapping[str, Stream]) -> list[Logical]:
-    """The visible volumes of ``group``. ``present`` are the physical volumes at hand, by UUID."""
-    return [_volume(group, name, tree, present) for name, tree in group.logical.items() if "VISIBLE" in _words(tree, "status")]
+    """The visible volumes of ``group``, without pools. ``present`` are the physical volumes at hand, by UUID."""
+    snapshots = _snapshots(group)
+    return [
+        _volume(group, name, tree, present)
+        for name, tree in group.logical.items()
+        if name in snapshots or ("VISIBLE" in _words(tree, "status") and not _kinds(tree) & (_POOLS | {"snapshot"}))
+    ]
+
+
+def _kinds(tree: Mapping[str, Value]) -> set[str]:
+    return {str(segment.get("type", "")).split("+")[0] for segment in _segments(tree)}
 
 
 def _volume(group: Group, name: str, tree: Mapping[str, Value], present: Mapping[str, Stream]) -> Logical:

@@ -39,6 +39,11 @@ class Member:
     features: int = 0
 
     @property
+    def label(self) -> str:
+        """What blkid calls the label: the name of a 1.x array."""
+        return "" if self.version == "0.90" else self.name
+
+    @property
     def short_name(self) -> str:
         """The name without the home host."""
         return self.name.rpartition(":")[2]

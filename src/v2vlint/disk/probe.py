@@ -241,7 +241,7 @@ def _raid(base: Stream) -> Content | None:
     from v2vlint.disk.md import describe, read_member
 
     member = read_member(base)
-    return None if member is None else Content("linux_raid_member", member.uuid, member.name, describe(member))
+    return None if member is None else Content("linux_raid_member", member.uuid, member.label, describe(member))
 
 
 def _fat(base: Stream) -> Content | None:
