@@ -46,6 +46,7 @@ from v2vlint.facts.lvm_devices import LvmDevice, LvmDevices
 from v2vlint.facts.mdadm_conf import MdadmConf, MdArray
 from v2vlint.facts.modprobe import Modprobe, ModprobeCommand
 from v2vlint.facts.module_names import normal
+from v2vlint.facts.mount_policy import MountPolicy
 from v2vlint.facts.multipath import Multipath
 from v2vlint.facts.name_policy import NamePolicy
 from v2vlint.facts.net_managers import NetManagers
@@ -189,6 +190,7 @@ __all__ = [
     "Modprobe",
     "ModprobeCommand",
     "ModuleFate",
+    "MountPolicy",
     "Mover",
     "Multipath",
     "NameKind",

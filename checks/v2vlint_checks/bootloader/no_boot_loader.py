@@ -8,6 +8,8 @@ _BARE = BlockTable((BlockDevice("disk1", "disk", 2 << 30, 0, fs_type="ext4", uui
 _GRUB = BlockTable((BlockDevice("disk1", "disk", 2 << 30, 0, details=(("boot_code", "grub"), ("pt", "dos"))),))
 _OTHER = BlockTable((BlockDevice("disk1", "disk", 2 << 30, 0, details=(("boot_code", "other"),)),))
 
+_ROOT2 = BlockDevice("disk1p2", "partition", 1 << 30, 0, 2, "ext4", "bb-22")
+
 
 class NoBootLoader(Rule):
     """No firmware can start the guest from its disks.
@@ -37,6 +39,7 @@ class NoBootLoader(Rule):
         ),
         Example({"/boot/vmlinuz-6.1.0": b"x"}, given=(_GRUB,), flags=("disk1 boot sector",), severity=Severity.WARNING),
         Example({"/boot/vmlinuz-6.1.0": b"x"}, given=(_OTHER,), title="a loader of its own"),
+        Example({"/boot/vmlinuz-6.1.0": b"x"}, given=(BlockTable((*_GRUB, _ROOT2)),), title="another system may have the configuration"),
         Example({"/boot/vmlinuz-6.1.0": b"x"}, title="no boot sector is known"),
     )
 
@@ -45,7 +48,9 @@ class NoBootLoader(Rule):
             if not target.xen_pv:
                 message = f"the disks cannot be started: {firmware.bios_reason}, and {firmware.uefi_reason}"
                 yield self.finding(Device("disk1", "boot sector"), message, "the firmware finds nothing to boot")
-        elif firmware.boot_code == "grub" and firmware.only == "bios" and not bootloader.menus and not bootloader.other:
+        elif (
+            firmware.boot_code == "grub" and firmware.only == "bios" and not (bootloader.menus or bootloader.other or bootloader.elsewhere)
+        ):
             where = Device(f"disk{(firmware.boot_disk or 0) + 1}", "boot sector")
             message = "the boot sector starts GRUB, but no configuration for it was found"
             yield self.finding(where, message, "GRUB may stop at its prompt", severity=Severity.WARNING)

@@ -150,7 +150,7 @@ class RootDeviceName(Rule):
             message = f"{'the default entry' if entry in certain else 'a menu entry'} ({entry}) boots {arg}, a name that changes"
             related = tuple(dict.fromkeys(other.where for _entry, other in hits if other.where != arg.where))
             fix = _by_uuid(arg, [e for e, a in hits if a.value == arg.value], lines, defaults, devices)
-            yield self.finding(arg.where, message, _effect(severity), severity=severity, fix=fix, related=related)
+            yield self.finding(arg.where, message, _effect(severity, entry), severity=severity, fix=fix, related=related)
 
 
 def _certain(bootloader: Bootloader, hit: list[BootEntry]) -> list[BootEntry]:
@@ -179,7 +179,9 @@ def _repaired(bootloader: Bootloader, arg: KernelArg, lines: CommandLines, defau
     return Severity.ERROR if wanted or bootloader.loader != "grub2" else Severity.WARNING
 
 
-def _effect(severity: Severity) -> str:
+def _effect(severity: Severity, entry: BootEntry) -> str:
+    if severity is Severity.ERROR and not entry.has_initrd:
+        return "the kernel finds no root filesystem and panics"
     return {
         Severity.ERROR: "the initramfs waits for a root device that never appears and ends in its shell",
         Severity.WARNING: "this entry does not find its root filesystem when it is booted",

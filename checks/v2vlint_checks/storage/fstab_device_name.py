@@ -13,6 +13,7 @@ from v2vlint.api import (
     Fix,
     Fstab,
     FstabEntry,
+    MountPolicy,
     Mover,
     ReplaceText,
     Rule,
@@ -92,6 +93,12 @@ class FstabDeviceName(Rule):
             fixed={"/etc/fstab": f"UUID={_UUID} /boot ext4 defaults 0 2\nUUID=77aa /data xfs defaults 0 0\n"},
             title="the names stay, but nobody promises the order of two disks",
         ),
+        Example(
+            {"/etc/fstab": "/dev/hda1 /boot ext3 defaults 1 2\n/dev/hdb1 /data ext3 defaults 0 0\n", "/etc/inittab": "id:3:initdefault:\n"},
+            flags=("/etc/fstab:1", "/etc/fstab:2"),
+            severity=Severity.ERROR,
+            title="SysV scripts stop where fsck fails",
+        ),
         Example({"/etc/fstab": "/dev/sda1 / ext4 defaults 0 1\n"}, given=(BlockTable((_DISK, _BOOT)),), target="kvm-scsi"),
         Example(
             {"/etc/fstab": "UUID=1c7e / ext4 defaults 0 1\n/dev/mapper/vg-home /home xfs defaults 0 0\n/dev/sr0 /mnt auto noauto 0 0\n"}
@@ -99,34 +106,35 @@ class FstabDeviceName(Rule):
         Example({"/etc/fstab": "/dev/sdb1 /mnt ext4 noauto 0 0\n/dev/fd0 /media/floppy auto rw,user,noauto 0 0\n/dev/md0 /srv xfs\n"}),
     )
 
-    def check(self, fstab: Fstab, devices: Devices, blocks: BlockTable, target: Target, mover: Mover) -> Iterator[Finding]:
+    def check(
+        self, fstab: Fstab, devices: Devices, blocks: BlockTable, policy: MountPolicy, target: Target, mover: Mover
+    ) -> Iterator[Finding]:
         for entry in fstab.entries:
             fate = kernel_fate(entry.device, target, blocks)
             if fate is Fate.KEPT or "noauto" in entry.options or entry.is_pseudo:
                 continue
-            severity = _severity(entry, mover, fate)
+            severity = _severity(entry, mover, fate, policy)
             why = "a name that changes with the disk controller" if fate is Fate.GONE else "a name that depends on the order of the disks"
             what = "swap is on" if entry.is_swap else f"{entry.mount_point} is mounted from"
             message = f"{what} {entry.device}, {why}"
-            yield self.finding(entry.spec.where, message, _effect(entry, severity, fate), severity=severity, fix=_by_uuid(entry, devices))
+            effect = _effect(entry, severity, fate, policy)
+            yield self.finding(entry.spec.where, message, effect, severity=severity, fix=_by_uuid(entry, devices))
 
 
-def _severity(entry: FstabEntry, mover: Mover, fate: Fate) -> Severity:
+def _severity(entry: FstabEntry, mover: Mover, fate: Fate, policy: MountPolicy) -> Severity:
     if fate is Fate.ORDER:
         return Severity.WARNING
     if mover is Mover.VIRT_V2V and kernel_prefix(entry.device) in _REPAIRED:
         return Severity.INFO
-    return Severity.ERROR if entry.blocks_boot else Severity.WARNING
+    return Severity.ERROR if policy.stops(entry) else Severity.WARNING
 
 
-def _effect(entry: FstabEntry, severity: Severity, fate: Fate) -> str:
+def _effect(entry: FstabEntry, severity: Severity, fate: Fate, policy: MountPolicy) -> str:
     if fate is Fate.ORDER:
-        return "when the disks come up in another order, the wrong one is used, or boot stops in emergency mode"
+        return "when the disks come up in another order, the wrong one is used, or none"
     if severity is Severity.INFO:
-        return "virt-v2v renames it on the way; a raw copy would stop in emergency mode"
-    if severity is Severity.ERROR:
-        return "systemd waits 90 s for the device, then stops in emergency mode"
-    return "boot waits 90 s for it and goes on without" if entry.is_swap else "it stays unmounted"
+        return f"virt-v2v renames it on the way; after a raw copy {policy.effect(entry)}"
+    return policy.effect(entry)
 
 
 def _by_uuid(entry: FstabEntry, devices: Devices) -> Fix | None:

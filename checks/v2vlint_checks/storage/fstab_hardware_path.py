@@ -12,6 +12,7 @@ from v2vlint.api import (
     Fix,
     Fstab,
     FstabEntry,
+    MountPolicy,
     Mover,
     NameKind,
     ReplaceText,
@@ -77,7 +78,7 @@ class FstabHardwarePath(Rule):
         ),
     )
 
-    def check(self, fstab: Fstab, devices: Devices) -> Iterator[Finding]:
+    def check(self, fstab: Fstab, devices: Devices, policy: MountPolicy) -> Iterator[Finding]:
         for entry in fstab.entries:
             if name_kind(entry.device) is not NameKind.HARDWARE or "noauto" in entry.options or entry.is_pseudo:
                 continue
@@ -95,4 +96,4 @@ def _by_uuid(entry: FstabEntry, devices: Devices) -> Fix | None:
     if lasting is None:
         return None
     edit = ReplaceText(entry.spec.where, expect=entry.spec.value, text=lasting.text)
-    return Fix(f"name {entry.mount_point} by UUID", Applicability.SAFE, (edit,))
+    return Fix("use swap by UUID" if entry.is_swap else f"mount {entry.mount_point} by UUID", Applicability.SAFE, (edit,))

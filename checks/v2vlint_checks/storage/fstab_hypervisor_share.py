@@ -2,7 +2,21 @@
 
 from collections.abc import Iterator
 
-from v2vlint.api import Applicability, Example, Finding, Fix, Fstab, FstabEntry, ReplaceText, Rule, Severity, Span, Stage, Target
+from v2vlint.api import (
+    Applicability,
+    Example,
+    Finding,
+    Fix,
+    Fstab,
+    FstabEntry,
+    MountPolicy,
+    ReplaceText,
+    Rule,
+    Severity,
+    Span,
+    Stage,
+    Target,
+)
 
 _HOME = {
     "vmhgfs": "vmware", "fuse.vmhgfs-fuse": "vmware", "vmhgfs-fuse": "vmware", "vboxsf": "virtualbox", "prl_fs": "parallels",
@@ -51,13 +65,13 @@ class FstabHypervisorShare(Rule):
         Example({"/etc/fstab": "#share /mnt vboxsf\nshare /mnt/b vboxsf noauto 0 0\nnone /proc/xen xenfs defaults 0 0\n"}),
     )
 
-    def check(self, fstab: Fstab, target: Target) -> Iterator[Finding]:
+    def check(self, fstab: Fstab, policy: MountPolicy, target: Target) -> Iterator[Finding]:
         for entry in fstab.entries:
             home = _HOME.get(entry.fs_type)
             if home is None or "noauto" in entry.options or (home == target.hypervisor and home != "kvm"):
                 continue
             speaks = home == target.hypervisor
-            severity = Severity.ERROR if entry.blocks_boot and not speaks else Severity.WARNING
+            severity = Severity.ERROR if policy.stops(entry) and not speaks else Severity.WARNING
             message = f"{entry.mount_point} is a folder of the source's host ({entry.fs_type})"
             yield self.finding(entry.where, message, _effect(severity, speaks), severity=severity, fix=_comment(entry))
 

@@ -12,6 +12,7 @@ from v2vlint.api import (
     Fix,
     Fstab,
     FstabEntry,
+    MountPolicy,
     NameKind,
     NotApplicable,
     ReplaceText,
@@ -84,7 +85,7 @@ class FstabMissingDevice(Rule):
         ),
     )
 
-    def check(self, fstab: Fstab, devices: Devices, blocks: BlockTable) -> Iterator[Finding | Unknown]:
+    def check(self, fstab: Fstab, devices: Devices, blocks: BlockTable, policy: MountPolicy) -> Iterator[Finding | Unknown]:
         if not blocks.devices:
             raise NotApplicable("no block devices are known")
         for entry in fstab.entries:
@@ -94,14 +95,13 @@ class FstabMissingDevice(Rule):
             if present is None and name_kind(entry.device) is NameKind.TAG:
                 yield self.unknown(entry.spec.where, f"whether {entry.device} exists cannot be told: not every disk could be understood")
             elif present is False:
-                yield self._missing(entry)
+                yield self._missing(entry, policy)
 
-    def _missing(self, entry: FstabEntry) -> Finding:
+    def _missing(self, entry: FstabEntry, policy: MountPolicy) -> Finding:
         what = "swap space" if entry.is_swap else entry.mount_point
         message = f"{what} is on {entry.device}, which is on none of the disks"
-        effect = "systemd waits 90 s for it, then stops in emergency mode" if entry.blocks_boot else "boot waits for it and goes on without"
-        severity = Severity.ERROR if entry.blocks_boot else Severity.WARNING
-        return self.finding(entry.spec.where, message, effect, severity=severity, fix=_nofail(entry))
+        severity = Severity.ERROR if policy.stops(entry) else Severity.WARNING
+        return self.finding(entry.spec.where, message, policy.effect(entry), severity=severity, fix=_nofail(entry))
 
 
 def _judged(entry: FstabEntry) -> bool:

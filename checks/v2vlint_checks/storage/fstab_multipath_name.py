@@ -12,6 +12,7 @@ from v2vlint.api import (
     Fix,
     Fstab,
     FstabEntry,
+    MountPolicy,
     Multipath,
     ReplaceText,
     Rule,
@@ -64,14 +65,14 @@ class FstabMultipathName(Rule):
         Example({"/etc/fstab": "/dev/mapper/vg-root / xfs\n/dev/mapper/luks-77 /home xfs\n", "/etc/multipath.conf": "# alias vg-root\n"}),
     )
 
-    def check(self, fstab: Fstab, multipath: Multipath, devices: Devices, target: Target) -> Iterator[Finding]:
+    def check(self, fstab: Fstab, multipath: Multipath, devices: Devices, policy: MountPolicy, target: Target) -> Iterator[Finding]:
         vanishes = target.disk_prefixes <= {"vd", "xvd"}
         for entry in fstab.entries:
             if not multipath.is_multipath(entry.device) or "noauto" in entry.options:
                 continue
-            severity = Severity.ERROR if entry.blocks_boot and vanishes else Severity.WARNING
+            severity = Severity.ERROR if policy.stops(entry) and vanishes else Severity.WARNING
             message = f"{entry.mount_point} is on the multipath device {entry.device}, which one virtual disk does not have"
-            effect = "boot stops in emergency mode" if severity is Severity.ERROR else "it may not be found, or only under another name"
+            effect = policy.effect(entry) if vanishes else "it may not be found, or only under another name"
             yield self.finding(entry.spec.where, message, effect, severity=severity, fix=_by_uuid(entry, devices))
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from v2vlint.facts.bootloader import Bootloader
 from v2vlint.facts.devices import Devices
 from v2vlint.facts.fstab import Fstab, FstabEntry
+from v2vlint.facts.mount_policy import MountPolicy
 from v2vlint.facts.registry import provides
 from v2vlint.guest.fs import GuestFS
 from v2vlint.model.blocks import BlockTable
@@ -57,12 +58,14 @@ def volume_of(spec: str) -> str:
 
 
 @provides
-def find_boot_needs(fs: GuestFS, blocks: BlockTable, devices: Devices, fstab: Fstab, bootloader: Bootloader) -> BootNeeds:
+def find_boot_needs(
+    fs: GuestFS, blocks: BlockTable, devices: Devices, fstab: Fstab, bootloader: Bootloader, policy: MountPolicy
+) -> BootNeeds:
     """From fstab, the default entry's ``root=`` and the filesystem found as root."""
     mounts = tuple(
         NeededMount(entry, _under(blocks, devices, entry.device))
         for entry in fstab.entries
-        if entry.blocks_boot and not entry.is_pseudo and entry.mount_point.startswith("/")
+        if policy.stops(entry) and not entry.is_pseudo and entry.mount_point.startswith("/")
     )
     roots = [name for device in blocks.tagged("UUID", fs.mounts["/"].uuid) for name in _chain(blocks, device.name)]
     for default in bootloader.defaults:

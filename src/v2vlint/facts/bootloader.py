@@ -24,6 +24,7 @@ from v2vlint.model.osinfo import OsInfo
 from v2vlint.model.place import Where, WholeFile
 
 GRUB_CONFIGS = ("/boot/grub/grub.cfg", "/boot/grub2/grub.cfg")
+_LINUX = frozenset({"ext2", "ext3", "ext4", "xfs", "btrfs", "reiserfs", "jfs", "f2fs", "zfs_member"})
 MKCONFIGS = ("/usr/sbin/grub2-mkconfig", "/sbin/grub2-mkconfig", "/usr/sbin/grub-mkconfig", "/sbin/grub-mkconfig")
 _VENDORS = {"rhel": "redhat", "ol": "redhat", "almalinux": "almalinux", "rocky": "rocky", "opensuse-leap": "opensuse", "sles": "sles"}
 
@@ -41,7 +42,8 @@ class Bootloader:
     """``menus`` are the menus that may come up, the likeliest first: one, or one per firmware when both can start the guest.
 
     No menu means that no supported loader was found; ``reason`` then says what was looked for, and ``other`` names a loader whose
-    configuration is not understood (``lilo``, ``zipl``…). ``mkconfig`` is the guest's own grub-mkconfig, empty when it has none.
+    configuration is not understood (``lilo``, ``zipl``…). ``elsewhere`` says that filesystems outside this root may hold the
+    configuration (of another operating system's loader). ``mkconfig`` is the guest's own grub-mkconfig, empty when it has none.
     """
 
     menus: tuple[BootMenu, ...] = ()
@@ -49,6 +51,7 @@ class Bootloader:
     reason: str = ""
     other: str = ""
     mkconfig: str = ""
+    elsewhere: bool = False
 
     @property
     def loader(self) -> str:
@@ -94,7 +97,12 @@ def find_bootloader(fs: GuestFS, blocks: BlockTable, efi: Efi, firmware: Firmwar
     unused = tuple(finder.left_over(menus))
     reason = "" if menus else "no GRUB, systemd-boot, extlinux or unified kernel image was found"
     mkconfig = next((path for path in MKCONFIGS if fs.exists(path)), "")
-    return Bootloader(tuple(menus), unused, reason, "" if menus else _other(fs), mkconfig)
+    return Bootloader(tuple(menus), unused, reason, "" if menus else _other(fs), mkconfig, _elsewhere(fs, blocks))
+
+
+def _elsewhere(fs: GuestFS, blocks: BlockTable) -> bool:
+    mine = {system.uuid.lower() for system in fs.mounts.values()}
+    return any(device.fs_type in _LINUX and device.uuid.lower() not in mine for device in blocks)
 
 
 def _other(fs: GuestFS) -> str:

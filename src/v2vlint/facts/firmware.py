@@ -62,10 +62,10 @@ def _bios(fs: GuestFS, blocks: BlockTable) -> tuple[bool | None, str, int | None
 
 
 def _useful(blocks: BlockTable, disk: BlockDevice) -> bool:
-    """Generic code needs an active partition with code of its own; GRUB on GPT without a BIOS boot partition may still use blocklists."""
+    """Generic code needs an active partition with code of its own. GRUB needs none, and code of unknown origin may not either."""
     parts = [part for part in blocks if part.disk == disk.disk and part.kind == "partition"]
     code = disk.detail("boot_code")
-    if code in ("grub", "lilo"):
+    if code in ("grub", "lilo", "other"):
         return True
     if disk.detail("pt") == "gpt":
         return any(part.part_type == BIOS_BOOT_TYPE for part in parts)
