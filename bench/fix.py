@@ -1,4 +1,4 @@
-"""Measure fixing: a text-only fix against a bare libguestfs launch, and the initramfs repair against virt-customize running the guest's tool.
+"""Measure fixing: a text-only fix against a bare libguestfs launch, the initramfs repair against the guest's own tool in virt-customize.
 
 ``bench/fix.py [--output FILE] [--skip-rebuild]``. Everything runs without KVM on the same machine, one after the other, on copies of real
 Debian guests from the cache. The rebuild (``virt-customize --run-command 'update-initramfs -u'``) is run once: it takes minutes.
