@@ -16,7 +16,7 @@ from guestbuild.tree import unfold
 _BOOT_CODE = {
     "grub": b"\xeb\x63\x90".ljust(0x180, b"\0") + b"GRUB \0Geom\0Hard Disk\0Read\0 Error\r\n\0",
     "grub-legacy": b"\xeb\x48\x90".ljust(0x3E, b"\0") + b"\x03\x02" + b"\0" * 0x139 + b"GRUB \0Geom\0Hard Disk\0Read\0 Error\0",
-    "syslinux": b"\x33\xc0\xfa\x8e\xd8\x8e\xd0".ljust(0x140, b"\0") + b"Missing operating system.\r\n\0",
+    "syslinux": b"\x33\xc0\xfa\x8e\xd8\x8e\xd0".ljust(0x120, b"\0") + b"Missing operating system.\r\nOperating system load error.\r\n",
 }
 
 

@@ -22,8 +22,8 @@ _SCRIPT = b"#!/bin/sh\n"
 class Initramfs:
     """One image: ``style`` is its generator (initramfs-tools, dracut, mkinitcpio, mkinitrd, mkinitfs), ``modules`` as in Kernel.
 
-    ``files`` are more text files in it, ``programs`` the names of tools it brings (lvm, mdadm). ``microcode`` puts an early archive in front.
-    ``compress`` is gzip, xz, zstd, lz4 or none.
+    ``files`` are more text files in it, ``programs`` the names of tools it brings (lvm, mdadm). ``microcode`` puts an early archive in
+    front. ``compress`` is gzip, xz, zstd, lz4 or none.
     """
 
     path: str
