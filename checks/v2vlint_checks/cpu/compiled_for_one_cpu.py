@@ -45,7 +45,7 @@ class CompiledForOneCpu(Rule):
         for token in flags.march:
             if token in flags.native or _level(token) > target.cpu_level:
                 message = f"packages are compiled with {token}"
-                yield self.finding(token.where, message, f"programs may die with an illegal instruction on {target.title}")
+                yield self.finding(token.where, message, "programs may die with an illegal instruction on the target")
 
 
 def _level(token: Token) -> int:

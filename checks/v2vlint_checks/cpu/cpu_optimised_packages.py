@@ -37,7 +37,5 @@ class CpuOptimisedPackages(Rule):
         found = [package for package in packages.installed if (match := _ARCH.fullmatch(package.arch)) and int(match[1]) > target.cpu_level]
         if found:
             names = ", ".join(dict.fromkeys(package.name for package in found[:3]))
-            message = (
-                f"packages of the architecture {found[0].arch} are installed ({names}), and {target.title} guarantees v{target.cpu_level}"
-            )
+            message = f"packages of the architecture {found[0].arch} are installed ({names}), and the target guarantees v{target.cpu_level}"
             yield self.finding(found[0].where, message, "programs may die with an illegal instruction")

@@ -46,9 +46,7 @@ class KernelForOneCpu(Rule):
                 message = f"kernel {choice.kernel.version} is compiled for the CPU it was built on ({native})"
                 yield self.finding(config.where(native), message, effect)
             elif level > target.cpu_level:
-                message = (
-                    f"kernel {choice.kernel.version} is compiled for x86-64-v{level}, and {target.title} guarantees v{target.cpu_level}"
-                )
+                message = f"kernel {choice.kernel.version} is compiled for x86-64-v{level}, and the target guarantees v{target.cpu_level}"
                 yield self.finding(config.where(symbol), message, effect)
 
 

@@ -57,13 +57,11 @@ class UserlandNeedsNewerCpu(Rule):
             raise NotApplicable(f"the userland is for {needs.machine}")
         highest = needs.highest
         if highest and highest.level > target.cpu_level:
-            message = f"{highest.where} asks for an x86-64-v{highest.level} CPU, and {target.title} guarantees v{target.cpu_level}"
+            message = f"{highest.where} asks for an x86-64-v{highest.level} CPU, and the target guarantees v{target.cpu_level}"
             raised = virt_v2v_converts(mover, target) and highest.level == 2 and os.family == "rhel"
             effect = "virt-v2v asks for such a CPU" if raised else "the first process is refused, and the kernel panics"
             yield self.finding(highest.where, message, effect, severity=Severity.INFO if raised else Severity.ERROR)
         elif needs.distribution_level > max(target.cpu_level, needs.level) and needs.binaries:
             where = next((need.where for need in needs.binaries), WholeFile("/etc/os-release"))
-            message = (
-                f"{os.name} {os.version} is built for x86-64-v{needs.distribution_level}, above the v{target.cpu_level} of {target.title}"
-            )
+            message = f"{os.name} {os.version} is built for x86-64-v{needs.distribution_level}, above the v{target.cpu_level} of the target"
             yield self.finding(where, message, "the first process may be refused", severity=Severity.WARNING)

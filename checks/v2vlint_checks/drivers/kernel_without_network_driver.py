@@ -54,11 +54,14 @@ class KernelWithoutNetworkDriver(Rule):
     def check(self, choices: BootChoices, target: Target, mover: Mover) -> Iterator[Finding]:
         repaired = virt_v2v_converts(mover, target)
         for choice in choices.defaults:
-            for nic in target.nics if choice.kernel else ():
-                absent = choice.kernel and lacking(choice.kernel, nic.any_of)
-                if choice.kernel is None or not absent:
+            kernel = choice.kernel
+            if kernel is None or (kernel.is_xen_pv_only and not target.xen_pv):
+                continue
+            for nic in target.nics:
+                absent = lacking(kernel, nic.any_of)
+                if not absent:
                     continue
-                message = f"kernel {choice.kernel.version} has no driver for {nic.name} ({', '.join(absent)})"
+                message = f"kernel {kernel.version} has no driver for {nic.name} ({', '.join(absent)})"
                 effect = "virt-v2v presents an e1000 card instead" if repaired else "the guest comes up without a network card"
                 severity = Severity.WARNING if repaired or choices.assumed else Severity.ERROR
-                yield self.finding(choice.kernel.where, message, effect, severity=severity, related=(choice.where,))
+                yield self.finding(kernel.where, message, effect, severity=severity, related=(choice.where,))

@@ -76,7 +76,7 @@ class KernelWithoutStorageDriver(Rule):
 
     def _choice(self, choice: BootChoice, assumed: bool, kernels: Kernels, target: Target, mover: Mover) -> Iterator[Finding | Unknown]:
         kernel = choice.kernel
-        if kernel is None:
+        if kernel is None or (kernel.is_xen_pv_only and not target.xen_pv):
             return
         for controller in target.controllers:
             absent = lacking(kernel, controller.any_of, controller.prefix)

@@ -64,7 +64,7 @@ class ModprobeHardwareAlias(Rule):
             module = normal(command.words[1].value)
             if module in {name for modules in wanted for name in modules} or module in ("off", "ata_piix"):
                 continue
-            message = f"{command.words[0]} is bound to the driver {module}, for which {target.title} has no device"
+            message = f"{command.words[0]} is bound to the driver {module}, for which the target has no device"
             effect = "the interface stays down" if network else "the next initrd lacks the disk controller's driver"
             severity = Severity.INFO if repaired else Severity.WARNING
             effect = "virt-v2v rewrites the alias" if repaired else effect

@@ -72,7 +72,7 @@ class XenPvKernel(Rule):
             plain = next((other for other in kernels.bootable if not other.is_xen_pv_only), None)
             changed = plain is not None and virt_v2v_converts(mover, target)
             advice = f"; kernel {plain.version} is installed and would" if plain else ""
-            effect = "virt-v2v makes another kernel the default" if changed else f"it does not start on {target.title}{advice}"
+            effect = "virt-v2v makes another kernel the default" if changed else f"it does not start on the target{advice}"
             severity = Severity.INFO if changed else Severity.WARNING if choices.assumed else Severity.ERROR
             message = f"the default kernel {kernel.version} runs as a Xen paravirtual guest only"
             where = _where(kernel) or kernel.where

@@ -32,4 +32,4 @@ class HypervDaemons(Rule):
         found = tools.of("hyperv")
         if found and target.hypervisor not in ("hyperv", "any"):
             message = f"Hyper-V's guest daemons are installed ({tools.words('hyperv')})"
-            yield self.finding(found[0].where, message, f"they are of no use on {target.title}, and harmless")
+            yield self.finding(found[0].where, message, "they are of no use on the target, and harmless")

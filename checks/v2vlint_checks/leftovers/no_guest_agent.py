@@ -38,5 +38,5 @@ class NoGuestAgent(Rule):
         if not family or not packages.known or virt_v2v_converts(mover, target):
             return
         if not tools.of(family, "vmware-tools" if family == "open-vm-tools" else family):
-            message, effect = f"{name} is not installed", f"{target.title} cannot shut the guest down cleanly or freeze it for a backup"
+            message, effect = f"{name} is not installed", "the hypervisor cannot shut the guest down cleanly, or freeze it for a backup"
             yield self.finding(WholeFile("/usr/sbin"), message, effect)

@@ -36,4 +36,4 @@ class OpenVmTools(Rule):
         found = tools.of("open-vm-tools")
         if found and target.hypervisor not in ("vmware", "any"):
             message = f"VMware's guest tools are installed ({tools.words('open-vm-tools')})"
-            yield self.finding(found[0].where, message, f"they are of no use on {target.title}, and harmless")
+            yield self.finding(found[0].where, message, "they are of no use on the target, and harmless")
