@@ -19,7 +19,7 @@ def choose(rules: Iterable[LoadedRule], selection: Selection) -> tuple[LoadedRul
     rules = tuple(rules)
     for pattern in (*selection.select, *selection.ignore):
         if not any(matches(rule, pattern) for rule in rules):
-            raise unknown_rule(pattern, rules)
+            raise unknown_rule(pattern, rules, groups=True)
     for name in selection.named:
         if name != EXPIRED and all(rule.id != name for rule in rules):
             raise unknown_rule(name, rules)
@@ -35,10 +35,10 @@ def matches(rule: LoadedRule, pattern: str) -> bool:
     return pattern == "all" or fnmatch.fnmatchcase(rule.id, pattern) or fnmatch.fnmatchcase(rule.group, pattern)
 
 
-def unknown_rule(name: str, rules: Iterable[LoadedRule]) -> UsageError:
-    """The error for a name that fits no rule."""
+def unknown_rule(name: str, rules: Iterable[LoadedRule], *, groups: bool = False) -> UsageError:
+    """The error for a name that is no rule's (and, with ``groups``, no group's)."""
     rules = tuple(rules)
-    names = sorted({rule.id for rule in rules} | {rule.group for rule in rules})
+    names = sorted({rule.id for rule in rules} | ({rule.group for rule in rules} if groups else set()))
     near = difflib.get_close_matches(name, names, 3, 0.5)
     hint = f"did you mean {' or '.join(near)}?" if near else "'v2vlint rules' lists them"
-    return UsageError(f"unknown rule or group {name!r}", hint=hint)
+    return UsageError(f"unknown rule {'or group ' if groups else ''}{name!r}", hint=hint)
