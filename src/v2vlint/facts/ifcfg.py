@@ -92,7 +92,7 @@ def _file(text: GuestText, manager: Manager) -> IfcfgFile:
     suffix = text.path.rpartition("/ifcfg-")[2]
     by_file = Token(suffix, text.span(0, 0))
     name, mac = _bound(vars_, by_file, manager)
-    kind = _kind(vars_, name.value if name else suffix)
+    kind = _kind(vars_, name.value if name else "")
     addresses = tuple(_addresses(vars_))
     master = next((token for key in ("MASTER", "BRIDGE", "TEAM_MASTER") if (token := vars_.get(key))), None)
     interface = InterfaceConfig(
@@ -101,6 +101,7 @@ def _file(text: GuestText, manager: Manager) -> IfcfgFile:
         kind=kind,
         names=(name,) if name else (),
         mac=mac if kind == "ethernet" else None,
+        hardware=(Token(suffix.partition("-bus-")[2], by_file.where),) if not name and not mac else (),
         set_mac=mac_token(vars_.get("MACADDR") or vars_.get("LLADDR")),
         method=Method.NONE if master else _method(vars_, addresses),
         addresses=addresses,

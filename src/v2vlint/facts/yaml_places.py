@@ -19,7 +19,8 @@ from v2vlint.model.place import Span, Token
 MAX_CHARS = 128 << 10
 MAX_NODES = 20_000
 MAX_DEPTH = 40
-MAX_BRACKETS = 4000
+_TOO_MUCH = "nested too deeply or too large"
+_BRACKET = re.compile(r"[\[\]{}]")
 _SURROGATES = re.compile("[\ud800-\udfff]")
 
 
@@ -83,8 +84,10 @@ def compose(text: GuestText) -> YamlNode | YamlProblem | None:
     import yaml
 
     whole = text.span(0, len(text.content))
-    if len(text.content) > MAX_CHARS or text.content.count("[") + text.content.count("{") > MAX_BRACKETS:
-        return YamlProblem(whole, "too large")
+    if len(text.content) > MAX_CHARS:
+        return YamlProblem(whole, f"larger than {MAX_CHARS} characters")
+    if _brackets(text.content) > MAX_DEPTH:
+        return YamlProblem(whole, _TOO_MUCH)
     try:
         root = yaml.compose(_SURROGATES.sub("?", text.content), Loader=yaml.SafeLoader)
         return None if root is None else _Builder(text).build(root, 0)
@@ -95,9 +98,18 @@ def compose(text: GuestText) -> YamlNode | YamlProblem | None:
     except yaml.YAMLError as error:
         return YamlProblem(whole, " ".join(str(error).split())[:200])
     except (RecursionError, _TooMuchError):
-        return YamlProblem(whole, "nested too deeply or too large")
+        return YamlProblem(whole, _TOO_MUCH)
     except (ValueError, IndexError, TypeError) as error:
         return YamlProblem(whole, f"not YAML: {error}"[:200])
+
+
+def _brackets(content: str) -> int:
+    """How deep brackets may be nested at most; PyYAML's effort grows with the square of it."""
+    depth = deepest = 0
+    for match in _BRACKET.finditer(content):
+        depth = depth + 1 if match[0] in "[{" else max(depth - 1, 0)
+        deepest = max(deepest, depth)
+    return deepest
 
 
 class _TooMuchError(Exception):
@@ -130,6 +142,8 @@ class _Builder:
 
     def _scalar(self, node: Any) -> YamlNode:
         start, end = node.start_mark.index, node.end_mark.index
+        if node.style in ("|", ">"):
+            end = start + len(self.text.content[start:end].rstrip())
         where = self.text.span(start, end)
         raw = self.text.content[start:end]
         token = None

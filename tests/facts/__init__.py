@@ -1,0 +1,1 @@
+"""Tests of the facts, mirroring v2vlint.facts."""
