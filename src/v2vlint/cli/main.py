@@ -30,6 +30,7 @@ VERBS = {
     "check": Verb("v2vlint.cli.check", "say what will break on the target, and forecast the boot (the default verb)"),
     "fix": Verb("v2vlint.cli.fix", "repair what can be repaired safely, as a transaction that can be undone"),
     "undo": Verb("v2vlint.cli.undo", "bring back what a guest was before it was fixed"),
+    "prove": Verb("v2vlint.cli.prove", "boot a copy of the guest on the target's hardware, beside the forecast"),
     "rules": Verb("v2vlint.cli.rules", "list the rules, or write their documentation"),
     "explain": Verb("v2vlint.cli.explain", "explain a rule, or an error message of a converter or a guest"),
     "targets": Verb("v2vlint.cli.targets", "list the target profiles, or show one"),

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from v2vlint.model.errors import ImageError, UsageError
 from v2vlint.model.proof import Proof, Via
+from v2vlint.model.report import Forecast
 from v2vlint.model.source import GuestRef, Keys
 from v2vlint.model.target import Firmware, Target
 
@@ -52,6 +53,16 @@ def prove(guest: GuestRef, target: Target, wish: Wish = Wish(), progress: Progre
             artifacts=wish.artifacts,
         )
         return boot(prepared.disks, options, progress)
+
+
+def forecast(guest: GuestRef, target: Target, keys: Keys = Keys()) -> Forecast | None:
+    """What a check predicts for a raw copy; None for a guest without a Linux root. Of several roots, one that boots counts."""
+    from v2vlint.engine.check import check_all
+    from v2vlint.engine.protocol import Ask
+
+    image = check_all([Ask(guest, (target,), keys=keys)]).images[0]
+    found = [judged.forecast for root in image.roots for judged in root.targets if judged.forecast]
+    return next((one for one in found if one.will_boot), found[0] if found else None)
 
 
 def _prepared(guest: GuestRef, target: Target, wish: Wish, folder: Path) -> Prepared:

@@ -10,6 +10,7 @@ from v2vlint.disk import qcow2
 from v2vlint.disk.container import Opener, open_image
 from v2vlint.disk.stream import HostFile
 from v2vlint.facts.boot_entry import BootEntry
+from v2vlint.facts.firmware import Firmware as FirmwareFact
 from v2vlint.facts.network import Network
 from v2vlint.facts.registry import FactStore
 from v2vlint.forecast.early import chosen_firmware, default_entry
@@ -68,13 +69,15 @@ def _chain(file: DiskFile, kind: str) -> Iterator[ImageFile]:
 
 
 def _firmware(stores: list[FactStore], target: Target) -> Firmware:
+    """The firmware that the forecast starts the guest with; when none can, the one that the guest's disks are made for."""
     for store in stores:
         try:
-            chosen = chosen_firmware(store)
+            chosen, able = chosen_firmware(store), store.get(FirmwareFact)
         except FactUnavailable:
             continue
-        if chosen:
-            return "uefi" if chosen == "uefi" else "bios"
+        if "uefi" in target.firmware and (chosen == "uefi" or (not chosen and able.uefi and not able.bios)):
+            return "uefi"
+        return "bios" if chosen == "bios" else target.firmware[0]
     return target.firmware[0]
 
 

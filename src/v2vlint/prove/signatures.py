@@ -81,14 +81,14 @@ def _hint(stage: Stage, pattern: str, reason: str) -> Failure:
 
 
 MARKS: tuple[Mark, ...] = (
-    *_marks(FIRMWARE, r"^Booting from (Hard Disk|0000:7c00)", r"BdsDxe: (loading|starting) Boot"),
+    *_marks(FIRMWARE, r"^Booting from (Hard Disk|0000:7c00)", r'BdsDxe: (loading|starting) Boot\w+ "(?!EFI Internal Shell)'),
     *_marks(
         LOADER,
         r"^GRUB loading|Welcome to GRUB!|GNU GRUB +version",
         r"^ *Booting (`|a command list|')",
         r"^Loading Linux |^Loading initial ramdisk",
         r"^(SYSLINUX|EXTLINUX|ISOLINUX|LILO) ",
-        r"BdsDxe: starting Boot",
+        r'BdsDxe: starting Boot\w+ "(?!EFI Internal Shell)',
         r"^ *Boot in \d+ s\.|Reboot Into Firmware Interface",
     ),
     *_marks(KERNEL, r"^\[ *\d+\.\d{6}\] ", r"\bLinux version \d+\.\d+", r"EFI stub: (Loaded initrd|Exiting boot services)"),
@@ -132,7 +132,7 @@ FAILURES: tuple[Failure, ...] = (
     # firmware
     _failure(Stage.FIRMWARE, r"^No bootable device", "the firmware found no bootable disk"),
     _failure(Stage.FIRMWARE, r"BdsDxe: No bootable option or device was found", "the firmware found nothing to boot"),
-    _failure(Stage.FIRMWARE, r"UEFI Interactive Shell|^Shell> ", "the firmware found nothing to boot and opened its shell"),
+    _failure(Stage.FIRMWARE, r"^Shell> ", "the firmware found nothing to boot and opened its shell"),
     _failure(Stage.FIRMWARE, r">>Start (PXE|HTTP) ", "the firmware found nothing to boot on the disks and tries the network"),
     _hint(Stage.FIRMWARE, r"^Boot failed: (.+)", "the firmware says: {0}"),
     _hint(Stage.FIRMWARE, r"BdsDxe: failed to (?:load|start) Boot\w+ (.+)", "the firmware could not start {0}"),

@@ -109,10 +109,11 @@ def _root(image: ImageReport, root: RootReport, look: Look) -> Iterator[Row]:
     for target in root.targets:
         if target.forecast:
             yield ()
-            yield from _forecast(target, target.forecast, look)
+            yield from forecast_rows(target, target.forecast, look)
 
 
-def _forecast(target: TargetReport, forecast: Forecast, look: Look) -> Iterator[Row]:
+def forecast_rows(target: TargetReport, forecast: Forecast, look: Look) -> Iterator[Row]:
+    """A forecast: the verdict, the stages, and the reasons of those that do not pass."""
     style = _FATE_STYLE[forecast.fate]
     lead = Piece(f"{visible(target.target)}, {words.mover(target.mover)}: ", "title")
     yield from paragraph(words.verdict(forecast), look.width, 3, style, lead)

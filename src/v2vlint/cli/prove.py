@@ -1,0 +1,101 @@
+"""``v2vlint prove``: boot the guest copy-on-write on the target's hardware, and compare with the forecast."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from v2vlint.cli import keys, options, output
+from v2vlint.cli.settings import settle
+from v2vlint.model.errors import UsageError
+
+if TYPE_CHECKING:
+    from v2vlint.model.proof import Proof
+    from v2vlint.model.report import Forecast
+    from v2vlint.model.source import GuestRef, Keys
+    from v2vlint.model.target import Target
+
+CAME_UP, DID_NOT, COULD_NOT_TELL = 0, 1, 3
+_HELP = "exit codes: 0 the guest came up · 1 it did not · 2 usage or configuration · 3 it could not be told · 130 interrupted."
+_UNUSED = dict.fromkeys(
+    ("mover", "profile", "select", "ignore", "fail_on", "strict", "baseline", "jobs", "memory_limit", "cpu_limit", "time_limit")
+)
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Declare the options."""
+    parser.epilog = _HELP
+    parser.set_defaults(**_UNUSED)
+    options.add_images(parser)
+    group = parser.add_argument_group("the boot")
+    group.add_argument("-t", "--target", action="append", metavar="NAME", help="target profile, .toml or libvirt XML; repeatable (kvm)")
+    group.add_argument(
+        "--via", choices=("firmware", "kernel"), default="firmware", help="kernel: start the default kernel directly, serial console added"
+    )
+    group.add_argument("--firmware", choices=("bios", "uefi"), help="instead of the one that the forecast starts the guest with")
+    group.add_argument("--timeout", type=options.positive, metavar="SECONDS", help="give up after (300 with KVM, else 600)")
+    group.add_argument("--memory", type=options.positive, metavar="MIB", help="instead of the target's")
+    group.add_argument("--artifacts", metavar="DIR", help="keep serial and firmware log, last screen, packets, QEMU's command line")
+    group.add_argument(
+        "--key-file", action="append", metavar="[DEVICE=]PATH", help="key of an encrypted disk, for the forecast; repeatable"
+    )
+    group = parser.add_argument_group("configuration")
+    group.add_argument("--config", metavar="FILE", help="instead of the v2vlint.toml or pyproject.toml found upwards")
+    group.add_argument("--no-config", action="store_true", help="use no configuration file")
+    options.add_screen(parser)
+    parser.add_argument("--format", choices=("text", "json"), default="text", help="what stdout gets")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Boot every guest on every target, one at a time; the exit code is the worst outcome's."""
+    from v2vlint.source.expand import expand
+
+    settings = settle(args)
+    guests = expand(args.images)
+    if not guests:
+        raise UsageError("no image given")
+    secrets = keys.collect(args.key_file or ())
+    boots = [(guest, target) for guest in guests for target in settings.targets]
+    outcomes = [_one(args, guest, target, secrets, len(boots) > 1) for guest, target in boots]
+    return exit_code(outcomes)
+
+
+def exit_code(outcomes: Iterable[bool | None]) -> int:
+    """1 when a guest did not come up, else 3 when one could not be judged."""
+    seen = set(outcomes)
+    return DID_NOT if False in seen else COULD_NOT_TELL if None in seen else CAME_UP
+
+
+def _one(args: argparse.Namespace, guest: GuestRef, target: Target, secrets: Keys, several: bool) -> bool | None:
+    from v2vlint.cli.progress import ProgressLine
+    from v2vlint.prove import Wish, forecast, prove
+
+    predicted = forecast(guest, target, secrets)
+    artifacts = Path(args.artifacts) if args.artifacts else None
+    if artifacts and several:
+        artifacts /= f"{guest.name.replace('/', '_')}-{target.name}"
+    wish = Wish(args.via, args.firmware, args.timeout, args.memory, artifacts, secrets)
+    with ProgressLine(1, not args.no_progress) as line:
+        proof = prove(guest, target, wish, _progress(line.update, target))
+    _print(args, guest, proof, predicted)
+    return proof.came_up
+
+
+def _progress(update: Callable[[list[str], int], None], target: Target) -> Callable[[str, float], None]:
+    return lambda milestone, _seconds: update([f"booting on {target.name}: {milestone or 'power on'}"], 0)
+
+
+def _print(args: argparse.Namespace, guest: GuestRef, proof: Proof, forecast: Forecast | None) -> None:
+    if args.format == "json":
+        import json
+
+        from v2vlint.model.codec import encode
+
+        agrees = proof.agrees(forecast) if forecast else None
+        output.write(json.dumps({"image": guest.name, "forecast": encode(forecast), "proof": encode(proof), "agree": agrees}) + "\n")
+        return
+    from v2vlint.report.proof import rows
+
+    output.show(list(rows(guest.name, proof, forecast, output.look())), output.colours(args.color))

@@ -1,0 +1,68 @@
+"""A boot proof for people, beside the forecast it is measured against."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from v2vlint.model.finding import Mover
+from v2vlint.model.proof import Milestone, Proof, Reached
+from v2vlint.model.report import Fate, Forecast, TargetReport
+from v2vlint.report.escape import visible
+from v2vlint.report.layout import Piece, Row, flow, paragraph
+from v2vlint.report.text import Look, forecast_rows
+
+_OUTCOME = {True: ("came up", "ok"), False: ("did not come up", "error"), None: ("could not tell", "unknown")}
+_FATES = {Reached.SEEN: Fate.PASS, Reached.IMPLIED: Fate.PASS, Reached.SKIPPED: Fate.SKIPPED, Reached.FAILED: Fate.FAIL}
+_STYLES = {Fate.PASS: "ok", Fate.SKIPPED: "dim", Fate.FAIL: "error", Fate.UNKNOWN: "dim"}
+_FIRMWARE = {"bios": "BIOS", "uefi": "UEFI"}
+
+
+def rows(name: str, proof: Proof, forecast: Forecast | None, look: Look) -> Iterator[Row]:
+    """Image name, forecast, proof, and whether they agree."""
+    title = visible(name)
+    yield (Piece(look.line * 2 + " ", "dim"), Piece(title, "title"), Piece(" " + look.line * max(2, look.width - len(title) - 4), "dim"))
+    if forecast:
+        yield from forecast_rows(TargetReport(proof.target, Mover.RAW, (), forecast), forecast, look)
+        yield ()
+    yield from _proof(proof, look)
+    yield ()
+    yield from _comparison(proof, forecast, look)
+
+
+def _proof(proof: Proof, look: Look) -> Iterator[Row]:
+    word, style = _OUTCOME[proof.came_up]
+    yield from paragraph(f"{word}: {proof.reason}", look.width, 3, style, Piece(f"booted on {visible(proof.target)}: ", "title"))
+    yield from flow([_mark(milestone, proof, look) for milestone in proof.milestones], look.width, 5)
+    if proof.came_up is not True:
+        for line in proof.evidence:
+            yield from paragraph(line, look.width, 5, lead=Piece(f"{look.bar} ", "dim"))
+    network = next((one.evidence for one in proof.milestones if one.name == "network"), "")
+    if network:
+        yield from paragraph(network, look.width, 5, "dim", Piece("network: ", "dim"))
+    way = "kernel started directly" if proof.via == "kernel" else _FIRMWARE[proof.firmware]
+    facts = (way, f"{proof.cpu} CPU", proof.acceleration, f"{proof.seconds:g} s", "image unchanged" if proof.unchanged else "")
+    yield from paragraph(f" {look.dot} ".join(fact for fact in facts if fact), look.width, 5, "dim")
+    for note in proof.notes:
+        yield from paragraph(note, look.width, 5, "dim", Piece("note: ", "dim"))
+    if not proof.unchanged:
+        yield from paragraph("the image files changed during the boot: somebody else is writing to them", look.width, 3, "error")
+
+
+def _mark(milestone: Milestone, proof: Proof, look: Look) -> Piece:
+    fate = _FATES.get(milestone.reached, Fate.SKIPPED if proof.came_up is False else Fate.UNKNOWN)
+    seconds = f" {milestone.seconds:.0f}s" if milestone.seconds is not None and milestone.reached is Reached.SEEN else ""
+    return Piece(f"{look.fate(fate)} {milestone.name}{seconds}", _STYLES[fate])
+
+
+def _comparison(proof: Proof, forecast: Forecast | None, look: Look) -> Iterator[Row]:
+    agrees = proof.agrees(forecast) if forecast else None
+    if forecast is None:
+        yield from paragraph("there is no forecast to compare with", look.width, 3, "dim")
+    elif agrees is None:
+        who = "the boot" if proof.came_up is None else "the forecast"
+        yield from paragraph(f"nothing to compare: {who} could not tell", look.width, 3, "dim")
+    elif agrees:
+        yield from paragraph("forecast and boot agree", look.width, 3, "ok")
+    else:
+        text = "forecast and boot disagree: the forecast is wrong, report it with what --artifacts keeps"
+        yield from paragraph(text, look.width, 3, "error")
