@@ -40,7 +40,7 @@ def test_scsi_disks_need_the_scsi_disk_driver_and_virtio_its_transport(one: Targ
 
 @pytest.mark.parametrize("one", SHIPPED, ids=lambda one: one.name)
 def test_module_names_are_written_as_the_kernel_compares_them(one: Target) -> None:
-    sets = [names for part in (*one.controllers, *one.nics) for names in part.any_of]
+    sets = [names for controller in one.controllers for names in controller.any_of] + [names for nic in one.nics for names in nic.any_of]
     for name in [name for names in sets for name in names] + [name for display in one.displays for name in display.modules]:
         assert "-" not in name
 

@@ -1,0 +1,108 @@
+"""What a terminal sees: colours, progress, prompts, Ctrl-C."""
+
+from __future__ import annotations
+
+import os
+import pty
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from tests.cli.conftest import Run
+from tests.cli.test_settings import pack
+
+_ANSI = re.compile(r"\x1b\[[0-9;]*m")
+_SECONDS = re.compile(r"\d+\.\d s")
+
+
+def on_terminal(
+    *arguments: str, cwd: Path, env: Mapping[str, str] | None = None, act: Callable[[subprocess.Popen[bytes]], None] | None = None
+) -> tuple[int, str]:
+    """Run with stdin, stdout and stderr on a terminal of 80 columns; the exit code and all that was shown."""
+    master, slave = pty.openpty()
+    environment = {"PATH": os.environ["PATH"], "TERM": "xterm", "COLUMNS": "80", **(env or {})}
+    process = subprocess.Popen(
+        [sys.executable, "-m", "v2vlint", *arguments], stdin=slave, stdout=slave, stderr=slave, cwd=cwd, env=environment
+    )
+    os.close(slave)
+    shown = bytearray()
+    if act:
+        act(process)
+    while True:
+        try:
+            data = os.read(master, 65536)
+        except OSError:
+            break
+        if not data:
+            break
+        shown += data
+    os.close(master)
+    return process.wait(timeout=60), shown.decode()
+
+
+def test_the_structure_is_the_same_with_and_without_colours(v2vlint: Run, images: Path) -> None:
+    arguments = ("--select", "fstab-device-name", "--no-progress", "bad.qcow2")
+    code, shown = on_terminal(*arguments, cwd=images)
+    piped = v2vlint(*arguments, cwd=images)
+    assert code == piped.returncode == 1
+    assert "\x1b[1;31merror" in shown
+    plain = [line.rstrip() for line in _ANSI.sub("", shown).replace("\r\n", "\n").splitlines()]
+    assert [_SECONDS.sub("", line) for line in plain] == [_SECONDS.sub("", line) for line in piped.stdout.splitlines()]
+
+
+def test_no_color_and_dumb_terminals_get_none(images: Path) -> None:
+    arguments = ("--select", "fstab-device-name", "--no-progress", "bad.qcow2")
+    for env in ({"NO_COLOR": "1"}, {"TERM": "dumb"}):
+        assert "\x1b" not in on_terminal(*arguments, cwd=images, env=env)[1]
+    assert "\x1b" not in on_terminal(*arguments, "--color", "never", cwd=images)[1]
+
+
+def test_colours_can_be_forced_into_a_pipe(v2vlint: Run, images: Path) -> None:
+    arguments = ("--select", "fstab-device-name", "bad.qcow2")
+    assert "\x1b[" in v2vlint(*arguments, "--color", "always", cwd=images).stdout
+    assert "\x1b[" in v2vlint(*arguments, cwd=images, env={"FORCE_COLOR": "1"}).stdout
+    assert "\x1b" not in v2vlint(*arguments, cwd=images).stdout
+
+
+def test_progress_is_drawn_and_wiped(images: Path) -> None:
+    _code, shown = on_terminal("--select", "fstab-device-name", "bad.qcow2", "good.qcow2", cwd=images)
+    assert re.search(r"\r\x1b\[K[|/\\-] 1/2 bad\.qcow2 · \d+ s", shown)
+    assert "\r\x1b[K──" in shown.replace("\x1b[90m", "")
+
+
+def test_no_progress_in_a_pipe(v2vlint: Run, images: Path) -> None:
+    assert v2vlint("--select", "fstab-device-name", "bad.qcow2", cwd=images, env={"FORCE_COLOR": "1"}).stderr == ""
+
+
+def test_ctrl_c_ends_quickly_with_130(images: Path, tmp_path: Path) -> None:
+    pack(tmp_path, f"open({str(tmp_path / 'here')!r}, 'w').close(); time.sleep(60)")
+
+    def interrupt(process: subprocess.Popen[bytes]) -> None:
+        deadline = time.monotonic() + 60
+        while not (tmp_path / "here").exists() and time.monotonic() < deadline:
+            time.sleep(0.05)
+        process.send_signal(signal.SIGINT)
+
+    started = time.monotonic()
+    code, shown = on_terminal("--select", "acme-rule", "good.qcow2", cwd=images, env={"PYTHONPATH": str(tmp_path)}, act=interrupt)
+    assert code == 130
+    assert "v2vlint: interrupted" in shown
+    assert "Traceback" not in shown
+    assert time.monotonic() - started < 50
+
+
+def test_sigterm_ends_the_children_too(images: Path, tmp_path: Path) -> None:
+    pack(tmp_path, f"open({str(tmp_path / 'pid')!r}, 'w').write(str(__import__('os').getpid())); time.sleep(60)")
+
+    def terminate(process: subprocess.Popen[bytes]) -> None:
+        deadline = time.monotonic() + 60
+        while not ((tmp_path / "pid").exists() and (tmp_path / "pid").read_text()) and time.monotonic() < deadline:
+            time.sleep(0.05)
+        process.send_signal(signal.SIGTERM)
+
+    assert on_terminal("--select", "acme-rule", "good.qcow2", cwd=images, env={"PYTHONPATH": str(tmp_path)}, act=terminate)[0] == 130
+    assert not Path(f"/proc/{(tmp_path / 'pid').read_text()}/exe").exists()
