@@ -1,0 +1,1 @@
+"""Proving: unit tests of every part, real boots, and the truth table."""
