@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, BinaryIO, Protocol, cast
 
-from v2vlint.disk.lzo import decompress_block
+from v2vlint.disk.lzo import LzoError, decompress_block
 
 PIECE = 1 << 20
 MAX_BLOCK = 64 << 20
@@ -220,9 +220,7 @@ def _lzo(stream: Stream) -> Iterator[bytes]:
 def _lzo_block(data: bytes, unpacked: int) -> bytes:
     try:
         return decompress_block(data, unpacked)
-    except MemoryError:
-        raise
-    except Exception as error:
+    except LzoError as error:
         raise Damaged(f"the compressed data is damaged ({error})") from error
 
 
