@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.facts.guests import HOSTILE, at, edited, fact
+from tests.facts.guests import HOSTILE, Files, at, edited, fact
 from v2vlint.facts.udev_net import UdevNet
 from v2vlint.model.place import WholeFile
 from v2vlint.model.rule import Link
@@ -68,7 +68,7 @@ def test_what_ties_a_rule_to_hardware(match: str, hardware: list[str]) -> None:
 
 def test_only_live_local_files_are_read() -> None:
     line = 'SUBSYSTEM=="net", ATTR{address}=="00:50:56:9a:bc:01", NAME="{0}"\n'
-    files = {
+    files: Files = {
         f"{RULES}/10-a.rules.bak": line.replace("{0}", "bak"),
         f"{RULES}/20-a.rules": Link("/dev/null"),
         "/run/udev/rules.d/20-a.rules": line.replace("{0}", "masked"),
