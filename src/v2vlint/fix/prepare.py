@@ -88,6 +88,14 @@ def device(found: BlockDevice) -> dict[str, Any]:
     return {"kind": found.kind, "disk": found.disk, "number": found.number, "name": found.name, "uuid": found.uuid}
 
 
+def _needed(work: _Work) -> list[dict[str, Any]]:
+    """The root and what is mounted above the paths written to; all of it when the guest's own tools run."""
+    operations = work.root.operations
+    paths = [str(op[key]) for op in operations for key in ("path", "source") if key in op]
+    everything = any(op["op"] == "command" for op in operations)
+    return [m for m in work.mounts if everything or m["point"] == "/" or any(path.startswith(f"{m['point']}/") for path in paths)]
+
+
 def _unlock(blocks: BlockTable, keys: Keys) -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = []
     for mapping in (device_ for device_ in blocks if device_.kind == "luks"):
@@ -101,7 +109,7 @@ def _unlock(blocks: BlockTable, keys: Keys) -> list[dict[str, Any]]:
 
 def _prepared(asked: FixAsk, image: ImageReport, guest: Guest | None, rules: tuple[Any, ...], works: list[_Work]) -> Prepared:
     roots = [
-        {"mounts": list(work.mounts), "operations": list(work.root.operations), "selinux": work.root.selinux}
+        {"mounts": _needed(work), "operations": list(work.root.operations), "selinux": work.root.selinux}
         for work in works
         if work.root.operations
     ]
