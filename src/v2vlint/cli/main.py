@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import importlib
+import os
 import signal
 import sys
 from collections.abc import Sequence
@@ -82,6 +83,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("v2vlint: interrupted", file=sys.stderr)
         return exits.INTERRUPTED
+    except Exception as error:
+        if os.environ.get("V2VLINT_DEBUG"):
+            raise
+        _complain(V2vlintError(f"a bug: {type(error).__name__}: {error}", hint="V2VLINT_DEBUG=1 shows where"))
+        return exits.NOT_EVALUATED
 
 
 def _run(arguments: list[str]) -> int:

@@ -4,25 +4,47 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from v2vlint.facts.boot_choices import BootChoices
+from v2vlint.facts.bootloader import Bootloader
+from v2vlint.facts.registry import FactStore
+from v2vlint.isolate import size
 from v2vlint.model.blocks import BlockDevice, BlockTable
 from v2vlint.model.osinfo import OsInfo
 
 _ESP = "c12a7328-f81f-11d2-ba4b-00a0c93ec93b"
 _BIOS_BOOT = "21686148-6449-6e6f-744e-656564454649"
+_LOADERS = {"grub2": "GRUB 2", "grub-legacy": "GRUB legacy", "extlinux": "SYSLINUX", "uki": "unified kernel image"}
 _LAYERS = {"lv": "LVM", "luks": "LUKS", "md": "RAID", "bitlocker": "BitLocker"}
 
 
-def glance(os: OsInfo, device: str, blocks: BlockTable) -> tuple[tuple[str, str], ...]:
-    """What is known of a root without parsing anything more."""
+def glance(store: FactStore, device: str, subvolume: str = "") -> tuple[tuple[str, str], ...]:
+    """What is worth knowing of the root on ``device``. What cannot be known is left out: the rules say why."""
+    os, blocks = store.get(OsInfo), store.get(BlockTable)
     pairs = [
         ("system", " ".join(part for part in (os.name, os.version) if part)),
         ("architecture", os.arch),
         ("hostname", os.hostname),
         ("firmware", firmware(blocks)),
+        *_boot(store),
         ("root", root_stack(device, blocks)),
-        ("disks", ", ".join(f"{disk.name} {disk.size / (1 << 30):.1f} GiB" for disk in blocks.disks)),
+        ("subvolume", subvolume),
+        ("disks", ", ".join(f"{disk.name} {size(disk.size)}" for disk in blocks.disks)),
     ]
     return tuple((label, value) for label, value in pairs if value)
+
+
+def _boot(store: FactStore) -> tuple[tuple[str, str], ...]:
+    """The live boot loader and the kernel it starts by itself."""
+    if store.get(OsInfo).kind != "linux":
+        return ()
+    try:
+        menus, default = store.get(Bootloader).menus, store.get(BootChoices).default
+    except MemoryError:
+        raise
+    except Exception:
+        return ()
+    loader = menus[0].loader if menus else ""
+    return (("loader", _LOADERS.get(loader, loader)), ("kernel", default.version if default else ""))
 
 
 def firmware(blocks: BlockTable) -> str:

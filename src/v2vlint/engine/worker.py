@@ -14,7 +14,7 @@ from v2vlint.engine.present import Presenter
 from v2vlint.engine.protocol import Ask, Judged
 from v2vlint.engine.select import choose
 from v2vlint.facts.registry import FactStore
-from v2vlint.guest.open import Guest, Root, open_guest
+from v2vlint.guest.open import Guest, Root, changes, open_guest
 from v2vlint.model.codec import decode, encode
 from v2vlint.model.definition import Definition
 from v2vlint.model.errors import ImageError
@@ -60,6 +60,7 @@ def _judge_opened(ask: Ask, source: GuestSource, guest: Guest, rules: tuple[Load
             raise
         except Exception as error:
             problems.append(Problem(root.device, f"judging it failed: {type(error).__name__}: {error}"))
+    problems += changes(guest)
     paths = tuple(disk.path for disk in source.disks)
     return ImageReport(ask.guest.name, paths, guest.format, guest.size, guest.blocks.devices, tuple(roots), tuple(problems))
 
@@ -70,7 +71,7 @@ def _judge_root(
     definition = source.definition or Definition("", "")
     store = FactStore((root.fs, guest.blocks, root.os, definition))
     targets = judge(store, rules, ask.targets, ask.mover, presenters)
-    return RootReport(root.device, root.os, glance(root.os, root.device, guest.blocks), targets)
+    return RootReport(root.device, root.os, glance(store, root.device, root.subvolume), targets)
 
 
 def logical_name(ask: Ask) -> str:

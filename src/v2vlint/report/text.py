@@ -98,9 +98,14 @@ def _image(image: ImageReport, found: list[Hit], look: Look) -> Iterator[Row]:
         yield from _problem(image, problem, look)
 
 
+def _kernel(facts: dict[str, str]) -> str:
+    loader, kernel = facts.get("loader", ""), facts.get("kernel", "")
+    return f"{loader}, kernel {kernel}" if loader and kernel else loader or (f"kernel {kernel}" if kernel else "")
+
+
 def _root(image: ImageReport, root: RootReport, look: Look) -> Iterator[Row]:
     facts = dict(root.glance)
-    about = [words.system(root.os), facts.get("firmware", ""), facts.get("root", ""), facts.get("kernel", "")]
+    about = [words.system(root.os), facts.get("firmware", ""), facts.get("root", ""), _kernel(facts)]
     about.append(f"{image.format} {words.size(image.size)}" if image.format else "")
     if len(image.roots) > 1:
         about.insert(0, root.device)
