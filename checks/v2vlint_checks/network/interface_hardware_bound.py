@@ -36,6 +36,16 @@ class InterfaceHardwareBound(Rule):
             {"/etc/systemd/network/10-lan.link": "[Match]\nPath=pci-0000:0b:00.0\n[Link]\nName=lan0\n"},
             flags=("/etc/systemd/network/10-lan.link:2",),
         ),
+        Example(
+            {
+                "/etc/netplan/50-cloud-init.yaml": (
+                    "network:\n  version: 2\n  ethernets:\n    eth0:\n      dhcp4: true\n      match:\n        driver: hv_netvsc\n"
+                    "        macaddress: 00:0d:3a:12:34:56\n      set-name: eth0\n"
+                )
+            },
+            target="azure",
+            title="the driver fits; the address is another rule's affair",
+        ),
         Example({"/etc/systemd/network/lan.network": "[Match]\nDriver=virtio_net\n[Network]\nDHCP=yes\n"}),
         Example({"/usr/lib/systemd/network/73-usb-net-by-mac.link": "[Match]\nPath=*-usb-*\n[Link]\nNamePolicy=mac\n"}),
         Example({"/usr/lib/systemd/network/80-container-ve.network": "[Match]\nName=ve-*\nDriver=veth\n[Network]\nDHCPServer=yes\n"}),
@@ -46,11 +56,11 @@ class InterfaceHardwareBound(Rule):
             raise NotApplicable("no network configuration was found")
         cut_off = network.cut_off(target)
         for interface in network.cards:
-            if interface.hardware and network.survival(interface, target) is not Survival.KEPT:
+            if network.hardware_survival(interface.hardware, target) is not Survival.KEPT:
                 severity = Severity.ERROR if cut_off else Severity.WARNING
                 yield self._bound(interface.hardware, f"{interface.manager} configures a card", target, severity)
         for link in links.links:
-            if link.name and link.hardware and not target.keeps_pci:
+            if link.name and network.hardware_survival(link.hardware, target) is not Survival.KEPT:
                 yield self._bound(link.hardware, f"the name {link.name} is given to a card", target, Severity.WARNING)
 
     def _bound(self, hardware: tuple[Token, ...], what: str, target: Target, severity: Severity) -> Finding:

@@ -169,8 +169,11 @@ class Network:
         bound: list[Survival] = [max((self.name_survival(n.value, target) for n in interface.names), default=Survival.KEPT)]
         if interface.mac is not None and not target.keeps_mac:
             bound.append(Survival.LOST)
-        bound.extend(_hardware_survival(token.value, target) for token in interface.hardware)
-        return min(bound)
+        return min(*bound, self.hardware_survival(interface.hardware, target))
+
+    def hardware_survival(self, hardware: tuple[Token, ...], target: Target) -> Survival:
+        """Whether a card of ``target`` fits all the drivers and bus paths asked for."""
+        return min((_hardware_survival(token.value, target) for token in hardware), default=Survival.KEPT)
 
     def _use(self, token: Token, target: Target, seen: frozenset[Span]) -> Survival:
         below = self.named(token.value)
