@@ -102,13 +102,13 @@ def test_which_files_are_profiles(name: str, read: bool) -> None:
 
 
 def test_a_profile_in_etc_hides_or_masks_the_vendors() -> None:
-    vendor = {f"{LIB}/a.nmconnection": STATIC, f"{LIB}/b.nmconnection": STATIC, f"{LIB}/c": STATIC}
-    files = {**vendor, f"{ETC}/a.nmconnection": STATIC.replace("ens192", "lan0"), f"{ETC}/b.nmconnection": Link("/dev/null")}
+    vendor: Files = {f"{LIB}/a.nmconnection": STATIC, f"{LIB}/b.nmconnection": STATIC, f"{LIB}/c": STATIC}
+    files: Files = {**vendor, f"{ETC}/a.nmconnection": STATIC.replace("ens192", "lan0"), f"{ETC}/b.nmconnection": Link("/dev/null")}
     assert [at(interface.name) for interface in fact(NmKeyfiles, files).interfaces] == ["lan0@5:16"]
 
 
 def test_masters_by_uuid_and_vlans_by_parent() -> None:
-    files = {
+    files: Files = {
         f"{ETC}/bond": "[connection]\nid=b\nuuid=u-1\ntype=bond\ninterface-name=bond0\n[ipv4]\nmethod=auto\n",
         f"{ETC}/port": "[connection]\ntype=ethernet\ninterface-name=ens192\ncontroller=u-1\nport-type=bond\n",
         f"{ETC}/vlan": "[connection]\ntype=vlan\ninterface-name=bond0.7\n[vlan]\nid=7\nparent=bond0\n",

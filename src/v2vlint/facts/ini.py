@@ -9,7 +9,7 @@ Comments are whole lines starting with ``#`` or ``;``. A line ending in ``\`` go
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from v2vlint.facts.edit_lines import slice_token
@@ -82,6 +82,13 @@ def merge_sections(sections: tuple[IniSection, ...]) -> IniSection:
     """One section with the settings of all, in order, placed at the first."""
     settings = tuple(setting for section in sections for setting in section.settings)
     return IniSection(sections[0].name, sections[0].where, settings)
+
+
+def joined(files: Iterable[IniFile]) -> IniFile:
+    """Several files as one, read in this order: what systemd makes of a file and its drop-ins."""
+    parts = tuple(files)
+    sections = tuple(section for part in parts for section in part.sections)
+    return IniFile(parts[0].path if parts else "", sections, tuple(place for part in parts for place in part.malformed))
 
 
 def words_of(token: Token) -> tuple[Token, ...]:

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from v2vlint.facts.ini import ini_from, words_of
-from v2vlint.facts.layers import SYSTEMD, drop_ins, layered, winner
+from v2vlint.facts.ini import words_of
+from v2vlint.facts.layers import layered
 from v2vlint.facts.registry import provides
 from v2vlint.facts.services import Services
+from v2vlint.facts.systemd_unit import read_settings
 from v2vlint.guest.fs import GuestFS
 from v2vlint.guest.text import Line
 from v2vlint.model.place import Span, Token
@@ -115,16 +116,8 @@ def _ntp(fs: GuestFS) -> Iterator[TimeServer]:
 
 
 def _timesyncd(fs: GuestFS) -> Iterator[TimeServer]:
-    main = winner(fs, SYSTEMD, "timesyncd.conf")
-    found: list[TimeServer] = []
-    for path in (*((main,) if main else ()), *drop_ins(fs, SYSTEMD, "timesyncd.conf")):
-        text = fs.text(path)
-        section = ini_from(text).merged("Time") if text is not None else None
-        if section is None or section.get("NTP") is None:
-            continue
-        words = [word for value in section.all("NTP") for word in words_of(value)]
-        found = [*found, *(TimeServer("timesyncd", word, word.where) for word in words)] if words else []
-    yield from found
+    for value in read_settings(fs, "timesyncd.conf").all("Time", "NTP"):
+        yield from (TimeServer("timesyncd", word, word.where) for word in words_of(value))
 
 
 def _local_clock(fs: GuestFS) -> Token | None:

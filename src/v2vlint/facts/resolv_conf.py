@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from v2vlint.facts.ini import ini_from, words_of
-from v2vlint.facts.layers import SYSTEMD, drop_ins, winner
+from v2vlint.facts.ini import words_of
 from v2vlint.facts.registry import provides
+from v2vlint.facts.systemd_unit import read_settings
 from v2vlint.guest.fs import GuestFS
 from v2vlint.guest.text import GuestText
 from v2vlint.model.place import Span, Token, Where, WholeFile
@@ -70,13 +70,4 @@ def _writer(text: GuestText) -> str:
 
 
 def _resolved(fs: GuestFS) -> tuple[Token, ...]:
-    main = winner(fs, SYSTEMD, "resolved.conf")
-    found: tuple[Token, ...] = ()
-    for path in (*((main,) if main else ()), *drop_ins(fs, SYSTEMD, "resolved.conf")):
-        text = fs.text(path)
-        section = ini_from(text).merged("Resolve") if text is not None else None
-        if section is None or section.get("DNS") is None:
-            continue
-        words = tuple(word for value in section.all("DNS") for word in words_of(value))
-        found = (*found, *words) if words else ()
-    return found
+    return tuple(word for value in read_settings(fs, "resolved.conf").all("Resolve", "DNS") for word in words_of(value))

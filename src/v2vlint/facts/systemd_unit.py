@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from v2vlint.facts.ini import IniFile, ini_from, words_of
-from v2vlint.facts.layers import SYSTEMD, drop_ins, layered
+from v2vlint.facts.ini import IniFile, ini_from, joined, words_of
+from v2vlint.facts.layers import SYSTEMD, drop_ins, layered, winner
 from v2vlint.guest.fs import GuestFS
 from v2vlint.guest.text import GuestText
 from v2vlint.model.fix import ReplaceText
@@ -49,10 +49,14 @@ def read_units(fs: GuestFS, suffix: str) -> Iterator[Unit]:
     for path in layered(fs, FOLDERS, suffix):
         name = path.rpartition("/")[2]
         texts = tuple(text for file in (path, *drop_ins(fs, FOLDERS, name)) if (text := fs.text(file)) is not None)
-        parts = tuple(map(ini_from, texts))
-        sections = tuple(section for part in parts for section in part.sections)
-        malformed = tuple(place for part in parts for place in part.malformed)
-        yield Unit(name, path, IniFile(path, sections, malformed), texts)
+        yield Unit(name, path, joined(map(ini_from, texts)), texts)
+
+
+def read_settings(fs: GuestFS, name: str) -> IniFile:
+    """A configuration file of systemd's (``timesyncd.conf``) with its drop-ins; absent ones are empty."""
+    main = winner(fs, SYSTEMD, name)
+    texts = (fs.text(path) for path in (*((main,) if main else ()), *drop_ins(fs, SYSTEMD, name)))
+    return joined(ini_from(text) for text in texts if text is not None)
 
 
 def in_containers_only(unit: Unit) -> bool:

@@ -1,0 +1,111 @@
+"""Shell assignments, edits of lines, layers, netifrc."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.facts.guests import HOSTILE, Files, at, fact
+from v2vlint.facts.edit_lines import comment_out, delete_all, delete_lines, insert_line_after, newline, slice_token
+from v2vlint.facts.interface import Method
+from v2vlint.facts.layers import drop_ins, layered, winner
+from v2vlint.facts.netifrc import Netifrc
+from v2vlint.facts.shell_vars import is_no, is_yes, shell_vars_from
+from v2vlint.guest.memory import memory_guest
+from v2vlint.guest.text import GuestText
+from v2vlint.model.fix import ReplaceText
+from v2vlint.model.rewrite import rewrite
+from v2vlint.model.rule import Link
+
+
+@pytest.mark.parametrize(
+    ("line", "value"),
+    [
+        ("A=b", "b@1:3"),
+        ('A="b c"  # note', "b c@1:4"),
+        ("A='b # c'", "b # c@1:4"),
+        ("export A=b;", "b;@1:10"),
+        ("  A=b # x", "b@1:5"),
+        ("A=", "-"),
+        ('A=""', "-"),
+        ("A=b c", "-"),
+        ("a b", "-"),
+        ("A = b", "-"),
+        ('A="b', '"b@1:3'),
+        ("#A=b", "-"),
+    ],
+)
+def test_shell_assignments(line: str, value: str) -> None:
+    assert at(shell_vars_from(GuestText("/x", f"{line}\n")).get("A")) == value
+
+
+def test_the_last_assignment_counts_and_other_lines_are_malformed() -> None:
+    vars_ = shell_vars_from(GuestText("/x", "A=1\nif true; then\nA=2\nfi\n"))
+    assert at(vars_.get("A")) == "2@3:3"
+    assert [at(place) for place in vars_.malformed] == ["2:1", "4:1"]
+    assert [is_yes("Yes"), is_yes("no"), is_no("FALSE"), is_no("yes"), is_no("")] == [True, False, True, False, False]
+
+
+@pytest.mark.parametrize("text", HOSTILE)
+def test_any_shell_text_is_survived(text: str) -> None:
+    for var in shell_vars_from(GuestText("/x", text)).vars:
+        assert text[var.value.where.start : var.value.where.end] == var.value.value
+
+
+def apply(text: str, *edits: ReplaceText) -> str | None:
+    return rewrite(edits, lambda _path: text)["/x"][1]
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+def test_lines_go_and_come_with_their_ends(end: str) -> None:
+    text = GuestText("/x", end.join(["one", "  two", "three"]))
+    two = text.span(text.content.index("two"), text.content.index("two") + 3)
+    three = text.span(len(text.content) - 5, len(text.content))
+    assert apply(text.content, delete_lines(text, two)) == f"one{end}three"
+    assert apply(text.content, delete_lines(text, three)) == f"one{end}  two{end}"
+    assert apply(text.content, *delete_all(text, (three, two, two))) == f"one{end}"
+    assert apply(text.content, insert_line_after(text, two, "new")) == f"one{end}  two{end}new{end}three"
+    assert apply(text.content, insert_line_after(text, three, "new")) == f"one{end}  two{end}three{end}new"
+    assert apply(text.content, comment_out(two, "# ")) == f"one{end}  # two{end}three"
+    assert newline(text) == end
+
+
+def test_an_insertion_beside_a_deletion() -> None:
+    text = GuestText("/x", "head\na\nb\n")
+    head, a = text.span(0, 4), text.span(5, 6)
+    assert apply(text.content, insert_line_after(text, head, "new"), delete_lines(text, a)) == "head\nnew\nb\n"
+    assert apply(text.content, delete_lines(text, a), insert_line_after(text, head, "new")) == "head\nnew\nb\n"
+
+
+def test_parts_of_a_token_over_several_lines() -> None:
+    token = GuestText("/x", "key = one\n  two").token(6, 15)
+    assert [at(slice_token(token, 0, 3)), at(slice_token(token, 6, 9))] == ["one@1:7", "two@2:3"]
+
+
+def test_layers_hide_mask_and_sort_by_name() -> None:
+    files: Files = {
+        "/etc/x/20.conf": "etc",
+        "/etc/x/30.conf": Link("/dev/null"),
+        "/etc/x/40.conf": "",
+        "/etc/x/50.txt": "x",
+        "/run/x/20.conf": "run",
+        "/run/x/10.conf": "run",
+        "/lib/x/30.conf": "lib",
+        "/lib/x/40.conf": "lib",
+        "/lib/x/60.conf": "lib",
+        "/etc/x/70.conf": Link("/nowhere"),
+        "/lib/x/unit.d/a.conf": "drop",
+        "/etc/x/unit.d/a.conf": "drop",
+    }
+    fs, folders = memory_guest(files), ("/etc/x", "/run/x", "/lib/x")
+    assert layered(fs, folders, ".conf") == ("/run/x/10.conf", "/etc/x/20.conf", "/lib/x/60.conf")
+    assert winner(fs, folders, "30.conf") == "/etc/x/30.conf"
+    assert winner(fs, folders, "99.conf") is None
+    assert drop_ins(fs, folders, "unit") == ("/etc/x/unit.d/a.conf",)
+
+
+def test_gentoo_names_interfaces_in_variables() -> None:
+    text = 'modules="iproute2"\nconfig_enp3s0="192.0.2.5/24 2001:db8::5/64"\nroutes_enp3s0="default via 192.0.2.1"\nconfig_eth1="dhcp"\n'
+    lan, eth1 = fact(Netifrc, {"/etc/conf.d/net": text}).interfaces
+    assert (at(lan.name), lan.method, [str(a) for a in lan.addresses]) == ("enp3s0@2:8", Method.STATIC, ["192.0.2.5/24", "2001:db8::5/64"])
+    assert [at(token) for token in lan.gateways] == ["192.0.2.1@3:28"]
+    assert (at(eth1.name), eth1.method) == ("eth1@4:8", Method.DHCP)
