@@ -13,6 +13,7 @@ from v2vlint.api import (
     Fix,
     KernelArg,
     Mover,
+    NotApplicable,
     ReplaceText,
     Rule,
     Severity,
@@ -58,11 +59,13 @@ class XenConsole(Rule):
             fixed={"/etc/inittab": _INITTAB.format("ttyS0")},
         ),
         Example({_CFG: _ENTRY.format("hvc0")}, mover=Mover.VIRT_V2V, flags=(f"{_CFG}:2",), severity=Severity.INFO),
-        Example({_CFG: _ENTRY.format("hvc0")}, target="xen"),
+        Example({_CFG: _ENTRY.format("xvc0"), "/etc/inittab": _INITTAB.format("xvc0")}, target="xen"),
         Example({_CFG: _ENTRY.format("tty0 console=ttyS0"), "/etc/inittab": "1:2345:respawn:/sbin/getty 38400 tty1\n"}),
     )
 
     def check(self, bootloader: Bootloader, lines: CommandLines, consoles: Consoles, target: Target, mover: Mover) -> Iterator[Finding]:
+        if target.hypervisor == "xen":
+            raise NotApplicable("Xen's consoles are at home there")
         severity = Severity.INFO if mover is Mover.VIRT_V2V else Severity.WARNING
         effect = "virt-v2v puts ttyS0 in its place" if mover is Mover.VIRT_V2V else "the console stays empty and has no login"
         for arg in dict.fromkeys(arg for entry in bootloader.defaults for arg in entry.all("console")):

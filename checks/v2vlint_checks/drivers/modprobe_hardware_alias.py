@@ -25,6 +25,9 @@ from v2vlint.api import (
 _ALIAS = re.compile(r"(?P<scsi>scsi_hostadapter\d*)|(?P<net>eth\d+)")
 _CONF = "/etc/modprobe.conf"
 
+# What Xen's drivers were called before they came into Linux itself.
+_FORMERLY = {"xennet": "xen_netfront", "xenblk": "xen_blkfront"}
+
 
 class ModprobeHardwareAlias(Rule):
     """A modprobe alias binds the disk controller or a network interface to the old hardware's driver.
@@ -53,6 +56,7 @@ class ModprobeHardwareAlias(Rule):
         ),
         Example({**sample_boot(), _CONF: "alias eth0 pcnet32\n"}, mover=Mover.VIRT_V2V, flags=(f"{_CONF}:1",), severity=Severity.INFO),
         Example({**sample_boot(), _CONF: "alias eth0 virtio_net\nalias usb-controller uhci-hcd\n# alias eth1 e1000\n"}),
+        Example({**sample_boot(), _CONF: "alias eth0 xennet\nalias scsi_hostadapter xenblk\n"}, target="xen"),
         Example({**sample_boot(), _CONF: "alias eth0 off\n", "/usr/bin/kmod": ""}, title="kmod does not read modprobe.conf"),
     )
 
@@ -62,7 +66,7 @@ class ModprobeHardwareAlias(Rule):
             network = command.words[0].value.startswith("eth")
             wanted = [modules for device in (target.nics if network else target.controllers) for modules in device.any_of]
             module = normal(command.words[1].value)
-            if module in {name for modules in wanted for name in modules} or module in ("off", "ata_piix"):
+            if _FORMERLY.get(module, module) in {name for modules in wanted for name in modules} or module in ("off", "ata_piix"):
                 continue
             message = f"{command.words[0]} is bound to the driver {module}, for which the target has no device"
             effect = "the interface stays down" if network else "the next initrd lacks the disk controller's driver"
