@@ -99,6 +99,33 @@ def test_suse_names_interfaces_by_file(files: Files, name: str, mac: str, static
     assert lan.kind == ("bridge" if "br0" in name else "ethernet")
 
 
+@pytest.mark.parametrize(
+    ("files", "gateways", "dns"),
+    [
+        ({f"{RH}/ifcfg-eth0": "IPADDR=192.0.2.5\n", "/etc/sysconfig/network": "GATEWAY=192.0.2.1\n"}, ["192.0.2.1@1:9"], []),
+        ({f"{RH}/ifcfg-eth0": "IPADDR=192.0.2.5\nGATEWAY=192.0.2.2\n", "/etc/sysconfig/network": "GATEWAY=x\n"}, ["192.0.2.2@2:9"], []),
+        ({f"{RH}/ifcfg-eth0": "BOOTPROTO=dhcp\n", "/etc/sysconfig/network": "GATEWAY=192.0.2.1\n"}, [], []),
+        (
+            {
+                f"{SUSE}/ifcfg-eth0": "IPADDR=192.0.2.5/24\nSTARTMODE=auto\n",
+                f"{SUSE}/routes": "# routes\n10.0.0.0/8 192.0.2.9 - -\ndefault 192.0.2.1 - -\n",
+                f"{SUSE}/config": 'NETCONFIG_DNS_STATIC_SERVERS="192.0.2.53 1.1.1.1"\n',
+            },
+            ["192.0.2.1@3:9"],
+            ["192.0.2.53@1:31", "1.1.1.1@1:42"],
+        ),
+    ],
+)
+def test_gateways_and_servers_from_other_files(files: Files, gateways: list[str], dns: list[str]) -> None:
+    lan = fact(Ifcfg, files).files[0].interface
+    assert ([at(token) for token in lan.gateways], [at(token) for token in lan.dns]) == (gateways, dns)
+
+
+@pytest.mark.parametrize(("mode", "starts"), [("auto", True), ("hotplug", True), ("manual", False), ("off", False), ("", False)])
+def test_suse_starts_an_interface_only_when_told(mode: str, starts: bool) -> None:
+    assert fact(Ifcfg, {f"{SUSE}/ifcfg-eth0": f"STARTMODE='{mode}'\n"}).files[0].interface.autostart is starts
+
+
 def test_a_file_that_networkmanager_must_not_touch() -> None:
     assert not fact(Ifcfg, {f"{RH}/ifcfg-eth0": "DEVICE=eth0\nNM_CONTROLLED=no\n"}).files[0].nm_controlled
 

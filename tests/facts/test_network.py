@@ -169,6 +169,7 @@ PROFILE = {"/etc/NetworkManager/system-connections/a": "[connection]\ntype=ether
             UNSURE,
             "cloud-init may write",
         ),
+        ({**IFUPDOWN, "/etc/network/interfaces": f"{ENS192}auto br0\niface br0 inet dhcp\n bridge_ports none\n"}, UNSURE, "may not exist"),
         ({}, UNSURE, "no interface is configured"),
     ],
 )

@@ -12,6 +12,7 @@ _DEBIAN = (
 )
 _IFCFG = "/etc/sysconfig/network-scripts/ifcfg-eth0"
 _PROFILE = "/etc/NetworkManager/system-connections/lan.nmconnection"
+_SUSE = "/etc/sysconfig/network/ifcfg-eth0"
 _NETWORK = "/etc/systemd/network/lan.network"
 _NETPLAN = "/etc/netplan/01-lan.yaml"
 
@@ -71,8 +72,11 @@ class StaticAddress(Rule):
             fixed={_NETWORK: "[Match]\nName=e*\n\n[Network]\nDHCP=yes\n"},
         ),
         Example(
-            {"/etc/sysconfig/network/ifcfg-eth0": "BOOTPROTO='static'\nIPADDR='192.0.2.15/24'\n"},
-            flags=("/etc/sysconfig/network/ifcfg-eth0:2",),
+            {
+                _SUSE: "BOOTPROTO='static'\nSTARTMODE='auto'\nIPADDR='192.0.2.15/24'\n",
+                "/etc/sysconfig/network/routes": "default 192.0.2.1 - -\n",
+            },
+            flags=(f"{_SUSE}:3",),
         ),
         Example({_INTERFACES: _DEBIAN}, given=(_STRETCHED,), title="the network comes along"),
         Example({_INTERFACES: "auto eth0\niface eth0 inet dhcp\n#    address 192.0.2.5/24\n"}),

@@ -83,7 +83,7 @@ def parse_ifcfg(fs: GuestFS) -> Ifcfg:
                 unread.append(path)
             elif text is not None:
                 files.append(_file(text, manager))
-    files = _with_members(files)
+    files = [_with_globals(fs, file) for file in _with_members(files)]
     return Ifcfg(tuple(files), tuple(unread), tuple(place for file in files for place in file.vars.malformed))
 
 
@@ -168,7 +168,7 @@ def _method(vars_: ShellVars, addresses: tuple[Address, ...]) -> Method:
 
 def _autostart(vars_: ShellVars, manager: Manager) -> bool:
     if manager is Manager.WICKED:
-        return vars_.text("STARTMODE").lower() not in {"off", "manual"}
+        return vars_.text("STARTMODE").lower() not in {"", "off", "manual"}
     return not is_no(vars_.text("ONBOOT"))
 
 
@@ -198,6 +198,34 @@ def _with_members(files: list[IfcfgFile]) -> list[IfcfgFile]:
         replace(file, interface=replace(file.interface, uses=(*file.interface.uses, *members.get(file.interface.label, ()))))
         for file in files
     ]
+
+
+def _with_globals(fs: GuestFS, file: IfcfgFile) -> IfcfgFile:
+    """A fixed address with the gateway and name servers that files beside its own give."""
+    interface = file.interface
+    if interface.method is not Method.STATIC or interface.kind == "loopback":
+        return file
+    if interface.manager is Manager.WICKED:
+        gateways, dns = tuple(_suse_routes(fs, interface.label)), _setting(fs, f"{SUSE}/config", "NETCONFIG_DNS_STATIC_SERVERS")
+    else:
+        gateways, dns = _setting(fs, "/etc/sysconfig/network", "GATEWAY"), ()
+    return replace(file, interface=replace(interface, gateways=interface.gateways or gateways, dns=interface.dns or dns))
+
+
+def _setting(fs: GuestFS, path: str, key: str) -> tuple[Token, ...]:
+    text = fs.text(path)
+    value = shell_vars_from(text).get(key) if text is not None else None
+    return words_of(value) if value else ()
+
+
+def _suse_routes(fs: GuestFS, name: str) -> Iterator[Token]:
+    """Default gateways of ``ifroute-NAME`` and ``routes``: ``default 192.0.2.1 - -``."""
+    for path in (f"{SUSE}/ifroute-{name}", f"{SUSE}/routes"):
+        text = fs.text(path)
+        for line in text.lines() if text is not None else ():
+            words = line.words()
+            if len(words) > 1 and words[0].value in ("default", "0.0.0.0/0", "::/0") and words[1].value != "-":
+                yield words[1]
 
 
 def _drop_mac(text: GuestText, vars_: ShellVars) -> tuple[ReplaceText, ...]:

@@ -183,7 +183,7 @@ class Network:
 
     def outlook(self, target: Target) -> NetworkOutlook:
         """Whether the guest is still reachable on ``target``, as far as names and addresses of its cards go."""
-        ways = self.addressed
+        ways = tuple(way for way in self.addressed if not way.is_virtual or way.uses)
         if not ways:
             if self.fallback:
                 return NetworkOutlook(Survival.KEPT, self.fallback)
@@ -194,7 +194,7 @@ class Network:
             return NetworkOutlook(survival, f"{best.label} comes up by {best.manager}", best.where)
         if self.fallback or self.cloud_init_writes:
             return NetworkOutlook(Survival.UNSURE, self.fallback or "cloud-init may write a new configuration", best.where)
-        certain = survival is Survival.LOST and self.certain
+        certain = survival is Survival.LOST and self.certain and len(ways) == len(self.addressed)
         reason = f"{best.manager} waits for {best.label}, which {'does not' if certain else 'may not'} exist there"
         return NetworkOutlook(Survival.LOST if certain else Survival.UNSURE, reason, best.where)
 
