@@ -12,15 +12,28 @@ import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from tests.cli.conftest import Run
+import pytest
+
+from tests.cli.conftest import BAD_FSTAB, MakeImage, Run
 from tests.cli.test_settings import pack
 
 _ANSI = re.compile(r"\x1b\[[0-9;]*m")
 _SECONDS = re.compile(r"\d+\.\d s")
 
 
+@pytest.fixture(scope="session")
+def locked(tmp_path_factory: pytest.TempPathFactory, make_image: MakeImage) -> Path:
+    """A folder with ``locked.img``, a whole disk encrypted with the passphrase ``sesame``, and the file ``key`` that holds it."""
+    folder = tmp_path_factory.mktemp("locked")
+    (folder / "key").write_text("sesame")
+    make_image(folder / "open.img", {"/etc/fstab": BAD_FSTAB})
+    encrypt = ["--object", "secret,id=s,file=key", "-o", "key-secret=s,iter-time=10"]
+    subprocess.run(["qemu-img", "convert", "-q", "-O", "luks", *encrypt, "open.img", "locked.img"], cwd=folder, check=True)
+    return folder
+
+
 def on_terminal(
-    *arguments: str, cwd: Path, env: Mapping[str, str] | None = None, act: Callable[[subprocess.Popen[bytes]], None] | None = None
+    *arguments: str, cwd: Path, env: Mapping[str, str] | None = None, act: Callable[[subprocess.Popen[bytes], int], None] | None = None
 ) -> tuple[int, str]:
     """Run with stdin, stdout and stderr on a terminal of 80 columns; the exit code and all that was shown."""
     master, slave = pty.openpty()
@@ -31,7 +44,7 @@ def on_terminal(
     os.close(slave)
     shown = bytearray()
     if act:
-        act(process)
+        act(process, master)
     while True:
         try:
             data = os.read(master, 65536)
@@ -81,7 +94,7 @@ def test_no_progress_in_a_pipe(v2vlint: Run, images: Path) -> None:
 def test_ctrl_c_ends_quickly_with_130(images: Path, tmp_path: Path) -> None:
     pack(tmp_path, f"open({str(tmp_path / 'here')!r}, 'w').close(); time.sleep(60)")
 
-    def interrupt(process: subprocess.Popen[bytes]) -> None:
+    def interrupt(process: subprocess.Popen[bytes], _master: int) -> None:
         deadline = time.monotonic() + 60
         while not (tmp_path / "here").exists() and time.monotonic() < deadline:
             time.sleep(0.05)
@@ -98,7 +111,7 @@ def test_ctrl_c_ends_quickly_with_130(images: Path, tmp_path: Path) -> None:
 def test_sigterm_ends_the_children_too(images: Path, tmp_path: Path) -> None:
     pack(tmp_path, f"open({str(tmp_path / 'pid')!r}, 'w').write(str(__import__('os').getpid())); time.sleep(60)")
 
-    def terminate(process: subprocess.Popen[bytes]) -> None:
+    def terminate(process: subprocess.Popen[bytes], _master: int) -> None:
         deadline = time.monotonic() + 60
         while not ((tmp_path / "pid").exists() and (tmp_path / "pid").read_text()) and time.monotonic() < deadline:
             time.sleep(0.05)
@@ -106,3 +119,40 @@ def test_sigterm_ends_the_children_too(images: Path, tmp_path: Path) -> None:
 
     assert on_terminal("--select", "acme-rule", "good.qcow2", cwd=images, env={"PYTHONPATH": str(tmp_path)}, act=terminate)[0] == 130
     assert not Path(f"/proc/{(tmp_path / 'pid').read_text()}/exe").exists()
+
+
+def _typing(secret: str) -> Callable[[subprocess.Popen[bytes], int], None]:
+    def act(_process: subprocess.Popen[bytes], master: int) -> None:
+        seen = b""
+        while b"passphrase for disk1" not in seen:
+            seen += os.read(master, 65536)
+        os.write(master, secret.encode() + b"\n")
+
+    return act
+
+
+def test_a_passphrase_is_asked_for_and_never_shown(locked: Path) -> None:
+    arguments = ("--select", "fstab-device-name", "locked.img")
+    code, shown = on_terminal(*arguments, cwd=locked, act=_typing("sesame"))
+    assert code == 1
+    assert "fstab-device-name" in shown
+    assert "sesame" not in shown
+
+
+def test_an_empty_passphrase_leaves_it_closed(locked: Path) -> None:
+    code, shown = on_terminal("--select", "fstab-device-name", "locked.img", cwd=locked, act=_typing(""))
+    assert code == 3
+    assert "encrypted (crypto_LUKS), and no key was given" in shown
+
+
+def test_keys_come_from_files_and_the_environment(v2vlint: Run, locked: Path) -> None:
+    arguments = ("--select", "fstab-device-name", "-q", "locked.img")
+    (locked / "line").write_text("sesame\n")
+    (locked / "wrong").write_text("open up")
+    assert v2vlint(*arguments, cwd=locked, env={"V2VLINT_KEY": "sesame"}).returncode == 1
+    for key in ("key", "line", "disk1=key"):
+        assert v2vlint(*arguments, "--key-file", key, cwd=locked).returncode == 1
+    for key in ("wrong", "disk2=key"):
+        done = v2vlint(*arguments, "--key-file", key, cwd=locked)
+        assert done.returncode == 3
+        assert "encrypted (crypto_LUKS), and no key" in done.stdout

@@ -15,8 +15,13 @@ MAX_KEY = 8 << 20
 
 
 def collect(files: Sequence[str]) -> Keys:
-    """Keys of ``--key-file`` options and of ``$V2VLINT_KEY``. UsageError when a file cannot be read."""
-    keys = [_from_file(text) for text in files]
+    """Keys of ``--key-file`` options and of ``$V2VLINT_KEY``. UsageError when a file cannot be read.
+
+    A key file counts as it is, and also without the line end that an editor or echo put behind a passphrase.
+    """
+    exact = [_from_file(text) for text in files]
+    typed = [Key(key.secret[:-1], key.device) for key in exact if key.secret.endswith(b"\n")]
+    keys = exact + typed
     if secret := os.environ.get(VARIABLE):
         keys.append(Key(os.fsencode(secret)))
     return Keys(tuple(keys))

@@ -222,7 +222,7 @@ class Stack:
         name, uuid = layer.device.name, layer.content.uuid
         secrets = self.keys.matching(name, uuid, layer.content.label, f"/dev/{name}", f"luks-{uuid}" if luks else "")
         if not secrets:
-            self.fail(name, f"encrypted ({layer.content.type}), and no key was given", "give a key with --key")
+            self.fail(name, f"encrypted ({layer.content.type}), and no key was given", "give a key with --key-file or in $V2VLINT_KEY")
             return
         if luks:
             from v2vlint.disk.luks import unlock
@@ -283,7 +283,7 @@ def _disk_layer(index: int, image: Image) -> Layer:
 
 def _sector_facts(stream: Stream | None) -> dict[str, object]:
     sector = b"" if stream is None else stream.read_at(0, 512)
-    return {"boot_code": boot_code(sector), "grub_core": grub_core(sector)} if sector else {}
+    return {"boot_code": boot_code(sector), "grub_core": grub_core(sector) or None} if sector else {}
 
 
 def _table(layer: Layer) -> Table:

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from v2vlint.model.finding import Severity
+from v2vlint.model.fix import Applicability
 from v2vlint.model.place import Span
 from v2vlint.model.report import Fate, Forecast, ImageReport, Problem, Report, RootReport, TargetReport
 from v2vlint.report import words
@@ -248,5 +249,8 @@ def _summary(report: Report, found: tuple[Hit, ...], look: Look) -> Iterator[Row
     rest = f"{numbers.passed} passed, {numbers.not_applicable} not applicable"
     parts = (words.count(len(report.images), "image"), words.counted(numbers), rest, f"{report.seconds:.1f} s")
     yield from flow([Piece(part, style if part is parts[1] else "") for part in parts], look.width, 0, f" {look.dot} ")
+    safe = sum(hit.shown.finding.fix is not None and hit.shown.finding.fix.applicability is Applicability.SAFE for hit in counting)
+    if safe:
+        yield (Piece(f"{safe} can be repaired safely, and undone: v2vlint --fix IMAGE", "dim"),)
     if counting:
         yield (Piece(f"'v2vlint explain {counting[0].rule}' says more about a rule", "dim"),)
