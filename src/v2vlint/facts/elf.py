@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import BinaryIO
 
-MAX_SEGMENTS, MAX_NOTES, MAX_NOTE = 512, 4096, 1 << 20
+MAX_SEGMENTS, MAX_NOTES, MAX_NOTE, MAX_OFFSET = 512, 4096, 1 << 20, 1 << 40
 MACHINES = {3: "i386", 62: "x86_64", 183: "aarch64"}
 _PT_NOTE, _PROPERTY_0 = 4, 5
 _ISA_NEEDED = 0xC0008002
@@ -50,8 +50,7 @@ def _note_segments(stream: BinaryIO, head: bytes, order: str, wide: bool) -> Ite
     table, size, count = _program_headers(head, order, wide)
     if size < (56 if wide else 32):
         return
-    stream.seek(table)
-    data = stream.read(size * min(count, MAX_SEGMENTS))
+    data = _read(stream, table, size * min(count, MAX_SEGMENTS))
     for offset in range(0, len(data) - size + 1, size):
         if struct.unpack_from(f"{order}I", data, offset)[0] != _PT_NOTE:
             continue
@@ -59,8 +58,14 @@ def _note_segments(stream: BinaryIO, head: bytes, order: str, wide: bool) -> Ite
             struct.unpack_from(f"{order}Q16xQ", data, offset + 8) if wide else struct.unpack_from(f"{order}I8xI", data, offset + 4)
         )
         if 0 < length <= MAX_NOTE:
-            stream.seek(start)
-            yield stream.read(length)
+            yield _read(stream, start, length)
+
+
+def _read(stream: BinaryIO, start: int, length: int) -> bytes:
+    if start > MAX_OFFSET:
+        return b""
+    stream.seek(start)
+    return stream.read(length)
 
 
 def _program_headers(head: bytes, order: str, wide: bool) -> tuple[int, int, int]:
