@@ -196,7 +196,8 @@ def _head(found: list[Outcome]) -> Iterator[str]:
     yield f"- v2vlint {__version__}; {_first_line(QEMU, '--version')}; {acceleration().word}"
     yield f"- Firmware: SeaBIOS {_package('seabios')}, OVMF {_package('ovmf')}"
     contradicted = sum(_contradicts(one) for one in found)
-    yield f"- Cells: {len(found)}; forecast and boot agree in {agree}, disagree in {contradicted}, no verdict in {len(found) - agree - contradicted}"
+    undecided = len(found) - agree - contradicted
+    yield f"- Cells: {len(found)}; forecast and boot agree in {agree}, disagree in {contradicted}, no verdict in {undecided}"
     seconds = [one.boot.seconds for one in found]
     yield f"- Longest boot {max(seconds):.0f} s, all together {sum(seconds) / 60:.0f} min"
 

@@ -55,12 +55,12 @@ def prove(guest: GuestRef, target: Target, wish: Wish = Wish(), progress: Progre
         return boot(prepared.disks, options, progress)
 
 
-def forecast(guest: GuestRef, target: Target, keys: Keys = Keys()) -> Forecast | None:
+def forecast(guest: GuestRef, target: Target, keys: Keys | None = None) -> Forecast | None:
     """What a check predicts for a raw copy; None for a guest without a Linux root. Of several roots, one that boots counts."""
     from v2vlint.engine.check import check_all
     from v2vlint.engine.protocol import Ask
 
-    image = check_all([Ask(guest, (target,), keys=keys)]).images[0]
+    image = check_all([Ask(guest, (target,), keys=keys or Keys())]).images[0]
     found = [judged.forecast for root in image.roots for judged in root.targets if judged.forecast]
     return next((one for one in found if one.will_boot), found[0] if found else None)
 

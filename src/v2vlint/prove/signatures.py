@@ -120,7 +120,7 @@ MARKS: tuple[Mark, ...] = (
         r"Reached target (local-fs\.target|Local File Systems)",
         r"(Mounting local filesystems\.\.\.done|Mounting local filesystems \.\.\.)",
     ),
-    *_marks(LOGIN, r"^\s*[\w.-]{1,64} login:(\s|$)", r"^Last login: "),
+    *_marks(LOGIN, r"^\s*[\w.-]{1,64} login:\s*($|\[)", r"^Last login: "),
     *_marks(NETWORK, r"Reached target (network-online\.target|Network is Online)"),
 )
 

@@ -23,6 +23,7 @@ _NETWORK_PATIENCE = 8.0
 _PACKETS_EVERY = 1.0
 _SCREEN_EVERY = 2.0
 _SILENCE = 3.0
+_PROMPT = 1.0
 
 Progress = Callable[[str, float], None]
 
@@ -77,7 +78,7 @@ class Watch:
         self.firmware.take(output.firmware, self.story, now)
         if output.serial:
             self._spoke = now
-        elif self.serial.terminal.partial:
+        elif self.serial.terminal.partial and now - self._spoke > _PROMPT:
             self.story.hear(self.serial.terminal.partial, now)
         for event in self.machine.qmp.take_events():
             guest = bool(event.get("data", {}).get("guest"))
@@ -143,7 +144,7 @@ class Watch:
         tail = Terminal()
         lines = [*tail.feed(bytes(self.serial.data[-8192:])), tail.partial]
         screen = read_text(self.picture, self.fonts) if self.picture else ()
-        return tuple(lines[-3:]) + screen[-3:]
+        return tuple(dict.fromkeys([*lines[-3:], *screen[-3:]]))
 
 
 def _hint(complaint: str) -> str:
