@@ -9,7 +9,7 @@ _HOMES = (
     (re.compile(r"/dev/ptp_hyperv"), "Hyper-V", ("hyperv",)),
     (re.compile(r"/dev/ptp_kvm"), "KVM", ("kvm",)),
     (re.compile(r"/dev/ptp_ena"), "EC2", ()),
-    (re.compile(r"/dev/ptp\d+"), "the first host clock found", ("hyperv",)),
+    (re.compile(r"/dev/ptp\d+"), "whichever host offers one", ("hyperv",)),
 )
 
 

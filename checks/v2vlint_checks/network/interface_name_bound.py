@@ -110,7 +110,12 @@ class InterfaceNameBound(Rule):
             flags=("/etc/network/interfaces:3",),
             title="a bridge port",
         ),
-        Example({"/etc/network/interfaces": "auto enp1s0\niface enp1s0 inet dhcp\n"}, flags=("/etc/network/interfaces:2",)),
+        Example(
+            {"/etc/network/interfaces": "auto enp1s0\niface enp1s0 inet dhcp\n"},
+            flags=("/etc/network/interfaces:2",),
+            severity=Severity.INFO,
+            title="what libvirt usually gives",
+        ),
         Example({"/etc/network/interfaces": "auto ens3\niface ens3 inet dhcp\n"}, target="vmware", flags=("/etc/network/interfaces:2",)),
         Example(
             {"/etc/systemd/network/wired.network": "[Match]\nName=ens*\n[Network]\nDHCP=yes\n"},
@@ -143,32 +148,49 @@ class InterfaceNameBound(Rule):
             raise NotApplicable("no network configuration was found")
         cut_off = network.cut_off(target)
         for interface in network.interfaces:
-            for token in _bound(interface, network) if interface.autostart else ():
+            for token in _bound(interface, network, target) if interface.autostart else ():
                 survival = network.name_survival(token.value, target)
                 if survival is Survival.KEPT or ifname_kind(token.value) is IfNameKind.BIOSDEVNAME:
                     continue
-                severity = Severity.ERROR if cut_off and survival is Survival.LOST else Severity.WARNING
-                message = f"{interface.manager} configures {_what(interface, token)}, a name that changes with the virtual hardware"
+                severity = _severity(token, survival, cut_off, network, target)
+                message = f"{interface.manager} configures {_what(interface, token)}, {_why(token)}"
                 effect = _effect(network, target, survival, severity)
                 yield self.finding(token.where, message, effect, severity=severity, fix=_fix(interface, token, network, target))
 
 
-def _bound(interface: InterfaceConfig, network: Network) -> tuple[Token, ...]:
-    """The names it needs: its own where it is a card, else those below it that nothing else configures."""
-    if interface.is_virtual:
-        return tuple(token for token in interface.uses if network.named(token.value) is None)
-    return interface.names[:1]
+def _bound(interface: InterfaceConfig, network: Network, target: Target) -> tuple[Token, ...]:
+    """The names it needs: its own where it is a card, else those below it that nothing else configures.
+
+    A name that something ties to a MAC address which does not travel is told of there.
+    """
+    tokens = interface.uses if interface.is_virtual else interface.names[:1]
+    own = (token for token in tokens if not interface.is_virtual or network.named(token.value) is None)
+    return tuple(token for token in own if (pin := network.pin_of(token.value)) is None or pin.mac is None or target.keeps_mac)
+
+
+def _severity(token: Token, survival: Survival, cut_off: bool, network: Network, target: Target) -> Severity:
+    if survival is Survival.LOST:
+        return Severity.ERROR if cut_off else Severity.WARNING
+    return Severity.INFO if token.value in network.usual_names(target) else Severity.WARNING
 
 
 def _what(interface: InterfaceConfig, token: Token) -> str:
     return f"{interface.label} on {token.value}" if interface.is_virtual else token.value
 
 
+def _why(token: Token) -> str:
+    if ifname_kind(token.value) is IfNameKind.KERNEL:
+        return "but udev names cards by their place"
+    return "a name that changes with the virtual hardware"
+
+
 def _effect(network: Network, target: Target, survival: Survival, severity: Severity) -> str:
     if severity is Severity.ERROR:
         return "the card gets another name there and nothing else is configured: the guest comes up without network"
+    if severity is Severity.INFO:
+        return f"{target.name} usually gives this name, but in another slot the card stays without its configuration"
     verb = "gets" if survival is Survival.LOST else "may get"
-    rest = f"; {network.fallback}, so it is reached at another address" if network.fallback else " and stays without its configuration"
+    rest = f"; {network.fallback}, so it is reached at another address" if network.fallback else " and then has no configuration"
     return f"the card {verb} another name on {target.name}{rest}"
 
 

@@ -145,11 +145,11 @@ class Network:
         return Survival.LOST if is_vmware_name(parent_name(name)) and target.hypervisor != "vmware" else Survival.UNSURE
 
     def _glob_survival(self, pattern: str, target: Target) -> Survival:
-        fits = [matches(pattern, name) for name in self._names_on(target)]
+        fits = [matches(pattern, name) for name in self.usual_names(target)]
         return Survival.KEPT if all(fits) else Survival.UNSURE if any(fits) else Survival.LOST
 
-    def _names_on(self, target: Target) -> tuple[str, ...]:
-        """Names that the first card may get on ``target``."""
+    def usual_names(self, target: Target) -> tuple[str, ...]:
+        """Names that the first card usually gets on ``target``, as this guest names cards."""
         if self.policy.predictable is False:
             return ("eth0",)
         if target.hypervisor in _BUS_NAMES:
