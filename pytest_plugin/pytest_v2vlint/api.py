@@ -6,6 +6,7 @@ raises :class:`Missing` (an AssertionError). What cannot be known raises :class:
 
 from __future__ import annotations
 
+import fnmatch
 from collections.abc import Iterable
 from pathlib import Path
 from typing import TypeVar
@@ -185,23 +186,33 @@ def assert_portable(
 ) -> None:
     """Fail unless ``guest`` will work on ``target``: no finding at or above ``fail_on``, and the boot is not forecast to fail.
 
-    ``ignore`` names rules whose findings do not count. Excepted findings and those of the baseline do not count either. NotEvaluated
-    when something that matters could not be told: the guest, or the boot.
+    ``ignore`` names rules (or patterns of them) whose findings do not count, nor a boot that stops for their reason. Excepted findings and
+    those of the baseline do not count either. NotEvaluated when something that matters could not be told: the guest, or the boot.
     """
     __tracebackhide__ = True
-    level, ignored = Severity[fail_on.upper()], frozenset(ignore)
+    level, ignored = Severity[fail_on.upper()], tuple(ignore)
     for one in guest.judged(target, mover):
-        found = [report for result in one.results if result.rule not in ignored for report in result.findings]
-        counted = [report for report in found if report.counts and report.finding.severity >= level]
+        results = [result for result in one.results if not _ignored(result.rule, ignored)]
+        counted = [report for result in results for report in result.findings if report.counts and report.finding.severity >= level]
         if counted:
             raise AssertionError(_portable(guest, one, counted))
-        if forecast and one.forecast and one.forecast.will_boot is False:
-            raise AssertionError(say.forecast(one.forecast, guest.name, one.target))
-        crashed = [result.reason for result in one.results if result.crashed and result.rule not in ignored]
+        boot = one.forecast if forecast and not _ignored(blamed(one.forecast), ignored) else None
+        if boot and boot.will_boot is False:
+            raise AssertionError(say.forecast(boot, guest.name, one.target))
+        crashed = [result.reason for result in results if result.crashed]
         if crashed:
             raise NotEvaluated(f"{guest.name} on {one.target}: {crashed[0]}")
-        if forecast and one.forecast and one.forecast.will_boot is None:
-            raise NotEvaluated(say.forecast(one.forecast, guest.name, one.target))
+        if boot and boot.will_boot is None:
+            raise NotEvaluated(say.forecast(boot, guest.name, one.target))
+
+
+def blamed(forecast: Forecast | None) -> str:
+    """The rule that explains why a boot stops, or cannot be told; empty when none does."""
+    return next((stage.rule for stage in forecast.stages if stage.fate is forecast.fate), "") if forecast else ""
+
+
+def _ignored(rule: str, patterns: tuple[str, ...]) -> bool:
+    return any(fnmatch.fnmatchcase(rule, pattern) for pattern in patterns)
 
 
 def _portable(guest: Guest, one: TargetReport, counted: list[FindingReport]) -> str:

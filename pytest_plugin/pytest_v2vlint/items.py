@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import warnings
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, NoReturn
@@ -10,12 +11,14 @@ from typing import Any, NoReturn
 import pytest
 
 from pytest_v2vlint import say
+from pytest_v2vlint.api import blamed
 from pytest_v2vlint.plugin import store_of, wish
 from pytest_v2vlint.store import NotEvaluated, Store
 from v2vlint.engine.packs import LoadedRule
 from v2vlint.model.errors import V2vlintError
 from v2vlint.model.report import Fate, FindingReport, ImageReport, RuleResult, Status, TargetReport
 from v2vlint.model.source import GuestRef
+from v2vlint.report.escape import visible
 
 
 class V2vlintWarning(pytest.PytestWarning):
@@ -73,7 +76,8 @@ class GuestFile(_Guest, pytest.File):
 
     def collect(self) -> Iterator[pytest.Item]:
         """The items of the guest in this file."""
-        self.ref = dataclasses.replace(store_of(self.config).guests(str(self.path))[0], name=self.nodeid)
+        path = self.path.relative_to(Path.cwd()) if self.path.is_relative_to(Path.cwd()) else self.path
+        self.ref = dataclasses.replace(store_of(self.config).guests(str(path))[0], name=self.nodeid)
         return super().collect()
 
 
@@ -103,18 +107,21 @@ class GuestItem(pytest.Item):
 
     def report(self) -> ImageReport:
         """The guest, judged for all targets at once."""
-        return self.store.report(self.parent.ref)
+        try:
+            return self.store.report(self.parent.ref)
+        except (NotEvaluated, V2vlintError) as error:
+            _stop(str(error))
 
     def judged(self) -> list[TargetReport]:
-        """Its roots, judged for this item's target. NotEvaluated when there is none to judge."""
+        """Its roots, judged for this item's target."""
         report = self.report()
         if not report.roots:
-            raise NotEvaluated("; ".join(f"{one.where}: {one.reason}" for one in report.problems) or "no operating system found")
+            _stop("; ".join(f"{one.where}: {one.reason}" for one in report.problems) or "no operating system found")
         return [one for root in report.roots for one in root.targets if one.target == self.target]
 
     def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None) -> Any:
         """Reports read as they are; a traceback would only show this file."""
-        if isinstance(excinfo.value, (Failed, NotEvaluated, V2vlintError)):
+        if isinstance(excinfo.value, Failed):
             return str(excinfo.value)
         return super().repr_failure(excinfo, style)
 
@@ -130,7 +137,7 @@ class Readable(GuestItem):
         """An error when something could not."""
         problems = self.report().problems
         if problems:
-            raise NotEvaluated("\n".join(f"{one.where}: {one.reason}" + (f"\n  {one.hint}" if one.hint else "") for one in problems))
+            _stop("\n".join(f"{one.where}: {one.reason}" + (f"\n  {one.hint}" if one.hint else "") for one in problems))
 
     def runtest(self) -> None:
         """Nothing is left to do."""
@@ -140,17 +147,18 @@ class Boot(GuestItem):
     """The forecast of one boot."""
 
     def setup(self) -> None:
-        """An error when it cannot be told."""
-        self.forecasts = [one.forecast for one in self.judged() if one.forecast]
+        """An error when it cannot be told, a skip when what stops it is excepted."""
+        judged = self.judged()
+        self.forecasts = [one.forecast for one in judged if one.forecast]
         self.text = "\n\n".join(say.forecast(one, self.parent.ref.name, self.target) for one in self.forecasts)
         if not self.forecasts:
             _skip("there is no forecast for this guest")
+        excepted = {result.rule: result for one in judged for result in one.results if result.status is Status.EXCEPTED}
+        for one in self.forecasts:
+            if one.fate is not Fate.PASS and blamed(one) in excepted:
+                _skip(f"excepted: {_reason(excepted[blamed(one)])}")
         if all(one.fate is Fate.UNKNOWN for one in self.forecasts):
-            self.unsure(self.text)
-
-    def unsure(self, text: str) -> None:
-        """As the user wishes."""
-        _unsure(self.config, text)
+            _unsure(self.config, self.text)
 
     def runtest(self) -> None:
         """Fail when it will not boot."""
@@ -173,7 +181,7 @@ class RuleItem(GuestItem):
             return
         unsure = [unknown for result in self.results for unknown in result.unknowns]
         if any(result.crashed for result in self.results):
-            raise NotEvaluated(self.results[0].reason)
+            _stop(self.results[0].reason)
         if unsure:
             _unsure(self.config, "\n".join(f"could not tell: {one.where}: {one.reason}" for one in unsure))
         if not self.results:
@@ -191,14 +199,25 @@ class RuleItem(GuestItem):
         """Fail with the findings; warn of those below the threshold."""
         failing = self.failing()
         for found in (found for result in self.results for found in result.findings if found.counts and found not in failing):
-            self.warn(V2vlintWarning(f"{self.parent.ref.name}: {self.rule.id}: {say.one_line(found)}"))
+            self.mention(f"{self.parent.ref.name}: {self.rule.id}: {say.one_line(found)}")
         if failing:
             title = self.rule.info().title.rstrip(".")
             raise Failed(say.findings(failing, f"{self.parent.ref.name} on {self.target}: {title}"))
 
+    def mention(self, text: str) -> None:
+        """Put a line into pytest's summary of warnings. It goes past the warning filters: with ``-W error`` it would be a failure."""
+        message = warnings.WarningMessage(V2vlintWarning(text), V2vlintWarning, str(self.path), 1)
+        record = {"warning_message": message, "when": "runtest", "nodeid": self.nodeid, "location": None}
+        self.ihook.pytest_warning_recorded.call_historic(kwargs=record)
+
+
+def _stop(text: str) -> NoReturn:
+    """Called in a setup, so that it is an error and not a failure."""
+    pytest.fail(visible(text, keep="\n"), pytrace=False)
+
 
 def _skip(reason: str) -> NoReturn:
-    raise pytest.skip.Exception(reason, _use_item_location=True)
+    raise pytest.skip.Exception(visible(reason), _use_item_location=True)
 
 
 def _reason(result: RuleResult) -> str:
@@ -212,4 +231,4 @@ def _unsure(config: pytest.Config, text: str) -> None:
         raise pytest.UsageError(f"v2vlint_unknown: {outcome!r} is neither error nor skip")
     if outcome == "skip":
         _skip(text.splitlines()[0])
-    raise NotEvaluated(text)
+    _stop(text)

@@ -1,0 +1,1 @@
+"""Tests of pytest_v2vlint, by running pytest in pytest."""
