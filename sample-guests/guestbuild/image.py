@@ -18,6 +18,7 @@ _BOOT_CODE = {
     "grub-legacy": b"\xeb\x48\x90".ljust(0x3E, b"\0") + b"\x03\x02" + b"\0" * 0x139 + b"GRUB \0Geom\0Hard Disk\0Read\0 Error\0",
     "syslinux": b"\x33\xc0\xfa\x8e\xd8\x8e\xd0".ljust(0x120, b"\0") + b"Missing operating system.\r\nOperating system load error.\r\n",
 }
+_EXTLINUX_SECTOR = b"\xeb\x58\x90EXTLINUX".ljust(510, b"\0") + b"\x55\xaa"
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,13 +66,21 @@ def _disk(job: _Job, disk: Disk, number: int) -> Path:
     layout = tuple(_partition(job, part, content, f"{number}.{index}") for index, (part, content) in enumerate(pairs))
     path = blank(job.work / f"disk{number}.raw", disk_size(layout))
     identity = disk.identity or (job.uuid("disk", str(number)) if disk.table == "gpt" else f"0x{job.uuid('disk', str(number))[:8]}")
-    for offset, content in zip(partition(path, disk.table, layout, identity), contents, strict=True):
+    offsets = partition(path, disk.table, layout, identity)
+    for offset, content in zip(offsets, contents, strict=True):
         if content is not None:
             copy_into(path, offset, content)
             content.unlink()
+    _write_boot_code(disk, path, offsets)
+    return path
+
+
+def _write_boot_code(disk: Disk, path: Path, offsets: tuple[int, ...]) -> None:
     if disk.boot:
         write_at(path, 0, _BOOT_CODE[disk.boot])
-    return path
+    if disk.boot == "syslinux":
+        active = next(offset for offset, part in zip(offsets, disk.parts, strict=True) if part.active)
+        write_at(path, active, _EXTLINUX_SECTOR)
 
 
 def _partition(job: _Job, part: Part, content: Path | None, name: str) -> Partition:

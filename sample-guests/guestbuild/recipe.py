@@ -51,7 +51,7 @@ class Packages:
 class Tree:
     """The files of one operating system. ``links`` map paths to targets, ``modes`` paths to octal permissions, ``dirs`` are empty ones.
 
-    ``base`` names an entry of ``userlands.toml`` that this adds to.
+    ``base`` names an entry of ``userlands.toml`` that this adds to. ``services`` are systemd units to install and enable.
     """
 
     base: str = ""
@@ -60,6 +60,7 @@ class Tree:
     links: Mapping[str, str] = field(default_factory=dict)
     modes: Mapping[str, str] = field(default_factory=dict)
     dirs: tuple[str, ...] = ()
+    services: tuple[str, ...] = ()
     kernels: tuple[Kernel, ...] = ()
     initramfs: tuple[Initramfs, ...] = ()
     elfs: tuple[Elf, ...] = ()
@@ -123,9 +124,10 @@ class Expect:
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
-    """A whole ``guest.toml``. ``targets`` are the targets to check; ``expect`` lists every finding of warning or error there.
+    """A whole ``guest.toml``. ``expect`` lists every finding of warning or error for the targets that ``forecast`` has.
 
-    Findings that only inform may be listed, too: then they must be there.
+    Findings that only inform may be listed, too: then they must be there. ``forecast`` says for each target at which stage the first root's
+    boot stops, or ``boots``.
     """
 
     id: str
@@ -133,8 +135,13 @@ class Recipe:
     story: str
     disks: tuple[Disk, ...]
     trees: Mapping[str, Tree]
-    targets: tuple[str, ...] = ("kvm",)
+    forecast: Mapping[str, str] = field(default_factory=dict)
     expect: tuple[Expect, ...] = ()
+
+    @property
+    def targets(self) -> tuple[str, ...]:
+        """The targets to check."""
+        return tuple(self.forecast)
 
 
 def load(folder: Path) -> Recipe:

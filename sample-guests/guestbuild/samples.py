@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import fcntl
 import functools
 import hashlib
@@ -30,8 +31,10 @@ def build_guest(name: str, output: Path) -> tuple[Path, ...]:
 
 def cached(name: str) -> tuple[Path, ...]:
     """The disks of one guest from the cache (see :func:`guestbuild.debian.cache_dir`), built when its recipe or the builder changed."""
-    sources = [*sorted((HOME / "guestbuild").glob("*.*")), *sorted(path for path in (HOME / name).rglob("*") if path.is_file())]
-    digest = hashlib.sha256(b"".join(path.read_bytes() for path in sources)).hexdigest()[:12]
+    content = dataclasses.replace(recipes()[name], title="", story="", forecast={}, expect=())
+    sources = [*sorted((HOME / "guestbuild").glob("*.*")), *sorted((HOME / name).glob("*/**/*"))]
+    parts = [repr(content).encode(), *(path.read_bytes() for path in sources if path.is_file())]
+    digest = hashlib.sha256(b"".join(parts)).hexdigest()[:12]
     folder = cache_dir() / "samples" / f"{name}-{digest}"
     folder.mkdir(parents=True, exist_ok=True)
     with (folder / ".lock").open("w") as lock:

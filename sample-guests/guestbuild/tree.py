@@ -23,10 +23,19 @@ def unfold(spec: Tree, source: Path, tree: Path) -> Path:
         shutil.copytree(source, tree, symlinks=True, dirs_exist_ok=True)
     for name, text in spec.files.items():
         _write(tree, name, text.encode())
+    for name in spec.services:
+        _enable(tree, name)
     _binaries(spec, tree)
     for name, mode in spec.modes.items():
         (tree / name.lstrip("/")).chmod(int(mode, 8))
     return tree
+
+
+def _enable(tree: Path, name: str) -> None:
+    _write(tree, f"/usr/lib/systemd/system/{name}.service", f"[Unit]\nDescription={name}\n".encode())
+    link = tree / f"etc/systemd/system/multi-user.target.wants/{name}.service"
+    link.parent.mkdir(parents=True, exist_ok=True)
+    link.symlink_to(f"/usr/lib/systemd/system/{name}.service")
 
 
 def _binaries(spec: Tree, tree: Path) -> None:

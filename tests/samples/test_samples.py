@@ -61,6 +61,15 @@ def test_exactly_the_expected_findings(recipe: Recipe, target: str) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("recipe", "target"), CASES)
+def test_the_forecast(recipe: Recipe, target: str) -> None:
+    forecast = check(cached(recipe.id), target)["images"][0]["roots"][0]["targets"][0]["forecast"]
+    stopped = next((stage["stage"] for stage in forecast["stages"] if stage["fate"] == "fail"), "boots")
+    assert stopped == recipe.forecast[target]
+    assert forecast["will_boot"] is (stopped == "boots")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("recipe", "target"), CASES)
 def test_nothing_is_left_untold(recipe: Recipe, target: str) -> None:
     report = check(cached(recipe.id), target)
     results = [result for root in report["images"][0]["roots"] for result in root["targets"][0]["results"]]
