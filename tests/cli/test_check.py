@@ -94,7 +94,6 @@ def test_a_missing_backing_file_is_named(v2vlint: Run, images: Path, tmp_path: P
     ("arguments", "complaint", "hint"),
     [
         (("no-such.qcow2",), "v2vlint: no-such.qcow2: no such file", ""),
-        ((".",), "v2vlint: .: a folder without disk images", "looked for"),
         (("/dev/null",), "v2vlint: /dev/null: not a file or block device", ""),
         (("check",), "v2vlint: no image given", "see 'v2vlint check --help'"),
         (("--nonsense", "x"), "v2vlint: unrecognized arguments: --nonsense", "see 'v2vlint check --help'"),
@@ -128,6 +127,20 @@ def test_wrong_use_is_one_line_and_a_hint(v2vlint: Run, images: Path, arguments:
     assert first.startswith(complaint)
     assert len(rest) <= 1
     assert hint in "".join(rest)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "complaint"),
+    [
+        (("empty",), "v2vlint: empty: a folder without disk images"),
+        (("*.qcow2",), "v2vlint: *.qcow2: no file matches"),
+        (("--select", "storage", "--ignore", "storage", "IMAGE"), "v2vlint: no rule is left to run"),
+    ],
+)
+def test_what_fits_nothing_exits_with_4(v2vlint: Run, images: Path, tmp_path: Path, arguments: tuple[str, ...], complaint: str) -> None:
+    (tmp_path / "empty").mkdir()
+    done = v2vlint(*(str(images / "good.qcow2") if argument == "IMAGE" else argument for argument in arguments))
+    assert (done.returncode, done.stdout, done.stderr.splitlines()[0]) == (4, "", complaint)
 
 
 def test_no_argument_at_all_is_help_and_exit_2(v2vlint: Run) -> None:

@@ -10,7 +10,7 @@ from v2vlint.engine.packs import LoadedRule
 from v2vlint.engine.profile import PROFILES
 from v2vlint.engine.protocol import Selection
 from v2vlint.engine.select import choose
-from v2vlint.model.errors import UsageError
+from v2vlint.model.errors import NothingFound, UsageError
 from v2vlint.model.finding import Finding, Severity
 from v2vlint.model.rule import Audience, Rule
 
@@ -67,8 +67,6 @@ def chosen(selection: Selection) -> list[str]:
         (Selection(("xorg-driver",)), ["xorg-driver"]),
         (Selection(("storage", "machine-*")), ["disk-age", "disk-name", "machine-id"]),
         (Selection(("all",), ("disk-*",)), ["machine-id", "xorg-driver"]),
-        (Selection(ignore=("storage",)), []),
-        (Selection(("all",), ("all",)), []),
         (Selection(named=("disk-age", "exception-expired")), ["disk-age", "disk-name"]),
     ],
 )
@@ -91,6 +89,12 @@ def test_names_that_fit_nothing(selection: Selection, complaint: str, hint: str)
         chosen(selection)
     assert error.value.message == complaint
     assert error.value.hint.startswith(hint)
+
+
+@pytest.mark.parametrize("selection", [Selection(ignore=("storage",)), Selection(("all",), ("all",))])
+def test_nothing_left(selection: Selection) -> None:
+    with pytest.raises(NothingFound, match="no rule is left to run"):
+        chosen(selection)
 
 
 def test_only_strict_fails_on_what_could_not_be_told() -> None:

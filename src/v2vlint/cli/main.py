@@ -14,7 +14,7 @@ from typing import NoReturn
 
 from v2vlint import __version__
 from v2vlint.cli import exits
-from v2vlint.model.errors import ImageError, UsageError, V2vlintError
+from v2vlint.model.errors import ImageError, NothingFound, UsageError, V2vlintError
 
 DEFAULT = "check"
 
@@ -79,7 +79,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         return _run(arguments)
     except V2vlintError as error:
         _complain(error)
-        return exits.NOT_EVALUATED if isinstance(error, ImageError) else exits.USAGE
+        return _code(error)
     except KeyboardInterrupt:
         print("v2vlint: interrupted", file=sys.stderr)
         return exits.INTERRUPTED
@@ -100,6 +100,12 @@ def _run(arguments: list[str]) -> int:
     args = verb_parser(name).parse_args(arguments)
     code: int = importlib.import_module(VERBS[name].module).run(args)
     return code
+
+
+def _code(error: V2vlintError) -> int:
+    if isinstance(error, NothingFound):
+        return exits.NOTHING
+    return exits.NOT_EVALUATED if isinstance(error, ImageError) else exits.USAGE
 
 
 def _complain(error: V2vlintError) -> None:

@@ -9,11 +9,11 @@ from v2vlint import isolate
 from v2vlint.engine.protocol import CHECK, Ask, Judged
 from v2vlint.isolate import DEFAULT_LIMITS, Answer, Call, Limits, Outcome, Refusal
 from v2vlint.model.codec import decode, encode
-from v2vlint.model.errors import PackError, UsageError, V2vlintError
+from v2vlint.model.errors import NothingFound, PackError, UsageError, V2vlintError
 from v2vlint.model.report import ImageReport, Problem
 from v2vlint.model.rule import RuleInfo
 
-_ERRORS: dict[str, type[V2vlintError]] = {kind.__name__: kind for kind in (UsageError, PackError)}
+_ERRORS: dict[str, type[V2vlintError]] = {kind.__name__: kind for kind in (UsageError, NothingFound, PackError)}
 
 
 @dataclass(frozen=True, slots=True)

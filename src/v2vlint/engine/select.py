@@ -9,13 +9,16 @@ from collections.abc import Iterable
 from v2vlint.engine.packs import LoadedRule
 from v2vlint.engine.profile import profile
 from v2vlint.engine.protocol import Selection
-from v2vlint.model.errors import UsageError
+from v2vlint.model.errors import NothingFound, UsageError
 
 EXPIRED = "exception-expired"
 
 
 def choose(rules: Iterable[LoadedRule], selection: Selection) -> tuple[LoadedRule, ...]:
-    """The rules that ``selection`` takes, in their order. UsageError names a pattern that fits no rule, and the nearest id."""
+    """The rules that ``selection`` takes, in their order. UsageError names a pattern that fits no rule, and the nearest id.
+
+    NothingFound when none is left.
+    """
     rules = tuple(rules)
     for pattern in (*selection.select, *selection.ignore):
         if not any(matches(rule, pattern) for rule in rules):
@@ -27,7 +30,10 @@ def choose(rules: Iterable[LoadedRule], selection: Selection) -> tuple[LoadedRul
     chosen = [
         rule for rule in rules if any(matches(rule, p) for p in selection.select) or (not selection.select and wanted.takes(rule.info()))
     ]
-    return tuple(rule for rule in chosen if not any(matches(rule, pattern) for pattern in selection.ignore))
+    left = tuple(rule for rule in chosen if not any(matches(rule, pattern) for pattern in selection.ignore))
+    if not left:
+        raise NothingFound("no rule is left to run", hint="--ignore takes away all that --select or the profile gives")
+    return left
 
 
 def matches(rule: LoadedRule, pattern: str) -> bool:

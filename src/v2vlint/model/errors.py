@@ -21,6 +21,10 @@ class UsageError(V2vlintError):
     """The command line or the configuration is wrong (exit code 2)."""
 
 
+class NothingFound(UsageError):
+    """What was asked for is well-formed, but fits nothing: no image in a folder, no rule left (exit code 4)."""
+
+
 class ImageError(V2vlintError):
     """An image cannot be opened or read (exit code 3)."""
 

@@ -56,7 +56,7 @@ class Target:
     The guest must work on *each* of ``controllers`` and on *each* of ``nics``. ``firmware`` lists what the target can present;
     ``cpu_level`` is the x86-64 level (1..4) guaranteed there; ``ram_mib`` the memory assumed. The ``keeps_*`` flags say what
     of the source's hardware identity travels: MAC addresses, PCI topology, UEFI NVRAM, virtual TPM, the IP network.
-    ``vendor_tools`` are names of guest-tool families at home there (``open-vm-tools``…). ``xen_pv`` allows Xen PV kernels.
+    ``xen_pv`` allows Xen PV kernels.
     """
 
     name: str

@@ -251,6 +251,6 @@ def _summary(report: Report, found: tuple[Hit, ...], look: Look) -> Iterator[Row
     yield from flow([Piece(part, style if part is parts[1] else "") for part in parts], look.width, 0, f" {look.dot} ")
     safe = sum(hit.shown.finding.fix is not None and hit.shown.finding.fix.applicability is Applicability.SAFE for hit in counting)
     if safe:
-        yield (Piece(f"{safe} can be repaired safely, and undone: v2vlint --fix IMAGE", "dim"),)
+        yield from paragraph(f"{safe} can be repaired safely, and undone: v2vlint --fix IMAGE", look.width, 0, "dim")
     if counting:
-        yield (Piece(f"'v2vlint explain {counting[0].rule}' says more about a rule", "dim"),)
+        yield from paragraph(f"'v2vlint explain {counting[0].rule}' says more about a rule", look.width, 0, "dim")

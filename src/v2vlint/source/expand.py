@@ -10,7 +10,7 @@ import subprocess
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from v2vlint.model.errors import UsageError
+from v2vlint.model.errors import NothingFound, UsageError
 from v2vlint.model.source import GuestRef
 
 _KINDS = {".ova": "ova", ".ovf": "ovf", ".vmx": "vmx", ".xml": "libvirt"}
@@ -41,7 +41,7 @@ def _expand(argument: str) -> Iterator[GuestRef]:
     elif glob.has_magic(argument):
         matches = sorted(glob.glob(argument))  # noqa: PTH207
         if not matches:
-            raise UsageError(f"{argument}: no file matches")
+            raise NothingFound(f"{argument}: no file matches")
         for path in matches:
             yield from _existing(path)
     else:
@@ -64,7 +64,7 @@ def _folder(path: str) -> Iterator[GuestRef]:
     described = any(Path(name).suffix.lower() in (".ovf", ".vmx") for name in names)
     chosen = [name for name in names if not _EXTENT.search(name) and not (described and name.lower().endswith(".vmdk"))]
     if not chosen:
-        raise UsageError(f"{path}: a folder without disk images", hint=f"looked for {', '.join(sorted(_IMAGES))}")
+        raise NothingFound(f"{path}: a folder without disk images", hint=f"looked for {', '.join(sorted(_IMAGES))}")
     for name in chosen:
         file = os.path.join(path, name)  # noqa: PTH118
         if not os.path.isdir(file):  # noqa: PTH112
