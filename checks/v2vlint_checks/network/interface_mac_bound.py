@@ -118,4 +118,4 @@ def _effect(interface: InterfaceConfig, cloud_init: CloudInit, severity: Severit
 def _forget(interface: InterfaceConfig, network: Network) -> Fix | None:
     if not interface.edits.drop_mac or len(network.cards) != 1:
         return None
-    return Fix(f"do not ask for the MAC address {interface.mac}", Applicability.UNSAFE, interface.edits.drop_mac)
+    return Fix(f"stop asking for the MAC address {interface.mac}", Applicability.UNSAFE, interface.edits.drop_mac)

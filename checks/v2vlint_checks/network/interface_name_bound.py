@@ -24,7 +24,7 @@ from v2vlint.api import (
     ifname_kind,
 )
 
-_IFUPDOWN = {
+_IFUPDOWN: dict[str, str | Link] = {
     "/sbin/init": "",
     "/sbin/ifup": "",
     "/etc/systemd/system/multi-user.target.wants/networking.service": Link("/lib/systemd/system/networking.service"),
