@@ -117,6 +117,17 @@ def test_a_stack_survives_with_the_best_of_its_cards(one: str, two: str, surviva
     assert [interface.label for interface in network.addressed] == ["vmbr0", "vmbr0.7"]
 
 
+@pytest.mark.parametrize(("renderer", "fallback"), [("NetworkManager", True), ("networkd", False)])
+def test_netplan_may_hand_every_card_to_networkmanager(renderer: str, fallback: bool) -> None:
+    files: Files = {
+        **NM,
+        "/usr/sbin/netplan": "",
+        "/etc/netplan/01-all.yaml": f"network: {{version: 2, renderer: {renderer}}}\n",
+        "/usr/lib/NetworkManager/conf.d/10-globally-managed-devices.conf": "[keyfile]\nunmanaged-devices=*,except:type:wifi\n",
+    }
+    assert bool(fact(Network, files).fallback) is fallback
+
+
 def test_only_managers_that_run_are_in_force() -> None:
     files: Files = {
         **IFUPDOWN,

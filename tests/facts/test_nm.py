@@ -141,7 +141,7 @@ NO_AUTO = "[main]\nno-auto-default=*\n"
     ],
 )
 def test_automatic_connections(files: Files, connects: bool) -> None:
-    assert fact(NmConf, files).auto_connects is connects
+    assert fact(NmConf, files).connects_by_itself() is connects
 
 
 @pytest.mark.parametrize("text", HOSTILE)

@@ -49,6 +49,8 @@ def test_systemd_units_links_aliases_and_masks() -> None:
         ({"/sbin/init": "", "/etc/rcS.d/S10network": ""}, "sysv", True),
         ({"/sbin/openrc": "", "/sbin/init": "", "/etc/runlevels/boot/network": Link("/etc/init.d/network")}, "openrc", True),
         ({"/sbin/init": Link("/lib/systemd/systemd"), "/lib/systemd/systemd": ""}, "systemd", False),
+        ({"/sbin/initctl": "", "/etc/init/network.conf": "start on x\n"}, "upstart", True),
+        ({"/sbin/initctl": "", "/etc/init/network.conf": "x\n", "/etc/init/network.override": "manual\n"}, "upstart", False),
         ({"/etc/rc.d/rc3.d/S10network": ""}, "", None),
     ],
 )

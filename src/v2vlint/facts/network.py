@@ -256,6 +256,7 @@ def parse_network(
     links: SystemdLinks,
     udev: UdevNet,
     nm_conf: NmConf,
+    netplan: Netplan,
     cloud_init: CloudInit,
     os: OsInfo,
 ) -> Network:
@@ -269,7 +270,7 @@ def parse_network(
         policy=policy,
         managers=managers,
         renames_new_cards=udev.generator,
-        fallback=_fallback(managers, nm_conf),
+        fallback=_fallback(managers, nm_conf, netplan),
         cloud_init_writes=cloud_init.writes_network,
         certain=bool(managers.active),
     )
@@ -296,8 +297,9 @@ def _pins(
             yield NamePin(interface.name, interface.where, interface.mac)
 
 
-def _fallback(managers: NetManagers, nm_conf: NmConf) -> str:
-    if managers.runs(Manager.NETWORK_MANAGER) and nm_conf.auto_connects:
+def _fallback(managers: NetManagers, nm_conf: NmConf, netplan: Netplan) -> str:
+    handed_over = bool(managers.runs(Manager.NETPLAN)) and netplan.renderer == "NetworkManager"
+    if managers.runs(Manager.NETWORK_MANAGER) and nm_conf.connects_by_itself(manages_all=handed_over):
         return "NetworkManager connects any other card by DHCP"
     if managers.runs(Manager.DHCPCD):
         return "dhcpcd asks for an address on every card"

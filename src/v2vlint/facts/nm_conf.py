@@ -23,11 +23,13 @@ class NmConf:
     plugins: Token | None = None
     malformed: tuple[Span, ...] = ()
 
-    @property
-    def auto_connects(self) -> bool:
-        """Whether an ethernet card without a profile gets an automatic DHCP connection."""
+    def connects_by_itself(self, manages_all: bool = False) -> bool:
+        """Whether an ethernet card without a profile gets an automatic DHCP connection.
+
+        ``manages_all`` says that netplan hands every card to NetworkManager, whatever ``unmanaged`` is.
+        """
         refused = self.no_auto_default is not None and "*" in self.no_auto_default.value
-        return not refused and self.manages_ethernet
+        return not refused and (manages_all or self.manages_ethernet)
 
     @property
     def manages_ethernet(self) -> bool:

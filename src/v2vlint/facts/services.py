@@ -55,7 +55,16 @@ def parse_services(fs: GuestFS) -> Services:
     """The services of the guest's default boot."""
     init = next((name for name, paths in _INITS if any(fs.exists(path) or fs.readlink(path) for path in paths)), "")
     masked = frozenset(name for name in fs.listdir(_UNITS[0]) if fs.readlink(f"{_UNITS[0]}/{name}") == "/dev/null")
-    return Services(init, tuple(link for link in _enabled(fs) if link[0] not in masked), masked)
+    links = (*_enabled(fs), *(_upstart(fs) if init == "upstart" else ()))
+    return Services(init, tuple(link for link in links if link[0] not in masked), masked)
+
+
+def _upstart(fs: GuestFS) -> Iterator[tuple[str, str]]:
+    """Upstart starts every job of /etc/init, unless an override says ``manual``."""
+    for path in fs.glob("/etc/init/*.conf"):
+        override = fs.text(f"{path.removesuffix('.conf')}.override")
+        if override is None or "manual" not in override.content.split():
+            yield path.rpartition("/")[2].removesuffix(".conf"), path
 
 
 def _enabled(fs: GuestFS) -> Iterator[tuple[str, str]]:
