@@ -300,10 +300,12 @@ class FileState:
     @property
     def text(self) -> Text:
         """The file as UTF-8 text; undecodable bytes become surrogates."""
+        __tracebackhide__ = True
         return Text(self.content.decode("utf-8", "surrogateescape"), self.path)
 
     def contains(self, pattern: str) -> bool:
         """Whether a line matches the regular expression ``pattern`` anywhere."""
+        __tracebackhide__ = True
         return re.search(pattern, self.text, re.MULTILINE) is not None
 
     def listdir(self) -> tuple[str, ...]:
