@@ -165,6 +165,8 @@ def test_unknown_generators_get_no_edit() -> None:
 def test_what_is_left_out() -> None:
     omitted = _config("dracut", {"/etc/dracut.conf": 'omit_drivers+=" a b "\n'}).omitted
     assert [at(token) for token in omitted] == ["a@1:17", "b@1:19"]
+    forced = {"/etc/dracut.conf": 'omit_drivers+=" a-x b "\nforce_drivers+=" a_x "\n'}
+    assert [token.value for token in _config("dracut", forced).omitted] == ["b"]
     assert [token.value for token in _config("booster", {"/etc/booster.yaml": "modules: a,-b\n"}).omitted] == ["-b"]
 
 

@@ -7,7 +7,9 @@ import re
 from v2vlint.facts.conf_vars import ConfVars, conf_vars
 from v2vlint.facts.generator import GeneratorConfig, HostOnly, Insertion
 from v2vlint.facts.layers import layered
+from v2vlint.facts.module_names import normal
 from v2vlint.guest.fs import GuestFS
+from v2vlint.model.place import Token
 
 MAIN = "/etc/dracut.conf"
 DROP_IN = "/etc/dracut.conf.d/90-v2vlint.conf"
@@ -31,10 +33,16 @@ def dracut(fs: GuestFS) -> GeneratorConfig:
         always=_EVER | (_SINCE_108 if sloppy and version(fs) >= 108 else frozenset()),
         added=(*settings.words("add_drivers"), *settings.words("drivers")),
         forced=settings.words("force_drivers"),
-        omitted=settings.words("omit_drivers"),
+        omitted=_omitted(settings),
         insertion=_insertion(fs),
         files=settings.files,
     )
+
+
+def _omitted(settings: ConfVars) -> tuple[Token, ...]:
+    """dracut takes a driver in that is both omitted and forced (or listed by ``drivers``)."""
+    wanted = {normal(token.value) for token in (*settings.words("force_drivers"), *settings.words("drivers"))}
+    return tuple(token for token in settings.words("omit_drivers") if normal(token.value) not in wanted)
 
 
 def _host_only(settings: ConfVars) -> HostOnly | None:
