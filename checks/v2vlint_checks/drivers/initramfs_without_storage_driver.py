@@ -33,6 +33,14 @@ _APPENDED = frozenset({"initramfs-tools", "dracut", "mkinitcpio"})
 _IDE = ("ata_piix: libata", "libata: scsi_mod", "sd_mod: scsi_mod", "scsi_mod", "ext4: jbd2", "jbd2")
 _DRACUT = {"usr/lib/dracut/modules.txt": "base\n", "usr/lib/dracut-lib.sh": "#\n"}
 _OTHERS = 3
+_OLD = "5.10.0-1-amd64"
+_OLD_ENTRY = f"menuentry 'Old' {{\n\tlinux /boot/vmlinuz-{_OLD} ro\n\tinitrd /boot/initrd.img-{_OLD}\n}}\n"
+
+
+def _two_kernels(old: bytes) -> dict[str, str | bytes]:
+    files = {**sample_boot(image=sample_initramfs(_IDE)), **sample_kernel(version=_OLD), f"/boot/initrd.img-{_OLD}": old}
+    files["/boot/grub/grub.cfg"] = f"{files['/boot/grub/grub.cfg']!s}{_OLD_ENTRY}"
+    return files
 
 
 class InitramfsWithoutStorageDriver(Rule):
@@ -86,6 +94,19 @@ class InitramfsWithoutStorageDriver(Rule):
             title="a dependency is missing",
         ),
         Example(sample_boot()),
+        Example(
+            _two_kernels(sample_initramfs(_IDE, version=_OLD)),
+            flags=("/boot/initrd.img-6.1.0-13-amd64", f"/boot/initrd.img-{_OLD}"),
+            title="the older kernel's image has the same gap",
+        ),
+        Example(
+            _two_kernels(sample_initramfs(version=_OLD)), flags=("/boot/initrd.img-6.1.0-13-amd64",), title="the older kernel is a way back"
+        ),
+        Example(
+            sample_boot(image=sample_initramfs(("e1000",), {"bin/nash": ""})),
+            flags=("/boot/initrd.img-6.1.0-13-amd64",),
+            title="Red Hat's old mkinitrd: to be rebuilt by hand",
+        ),
         Example(
             sample_boot(sample_kernel(("hv_storvsc: hv_vmbus", "hv_vmbus", "sd_mod", "ext4")), sample_initramfs(("virtio_blk", "ext4"))),
             target="hyperv-gen2",

@@ -38,7 +38,7 @@ def sample_initramfs(modules: Iterable[str] = (*VIRTIO, *SCSI, *EXT4), files: FI
     names = [line.partition(":")[0] for line in modules]
     members: dict[str, bytes | str] = {f"usr/lib/modules/{version}/kernel/{name}.ko": b"\x7fELF" for name in names}
     members[f"usr/lib/modules/{version}/modules.dep"] = _dep(modules).encode()
-    if files is None or not any(path.startswith(("usr/lib/dracut", "buildconfig")) for path in files):
+    if files is None or not any(path.startswith(("usr/lib/dracut", "buildconfig", "bin/nash")) for path in files):
         members |= {"conf/initramfs.conf": b"MODULES=most\n", "scripts/functions": b"#\n", "init": b"#!/bin/sh\n"}
     for path, content in (files or {}).items():
         members[path] = content.encode() if isinstance(content, str) else content
