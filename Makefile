@@ -78,6 +78,7 @@ bench: packages venv
 .PHONY: docs
 docs: venv
 	$(BIN)/v2vlint rules --write docs/rules
+	$(BIN)/v2vlint completion man > docs/v2vlint.1
 
 .PHONY: clean
 clean:

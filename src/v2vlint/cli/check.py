@@ -54,6 +54,8 @@ def run(args: argparse.Namespace) -> int:
         output.show(text.brief(report) if args.quiet else text.rows(report, output.look()), colour)
     else:
         output.write(render(report))
+    if shape == "github":
+        output.summarise(report)
     return exit_code(report)
 
 

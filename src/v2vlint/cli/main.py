@@ -37,6 +37,7 @@ VERBS = {
     "targets": Verb("v2vlint.cli.targets", "list the target profiles, or show one"),
     "baseline": Verb("v2vlint.cli.baseline", "record today's findings, so that later checks report only new ones"),
     "doctor": Verb("v2vlint.cli.doctor", "say what works on this machine, and what each missing piece costs"),
+    "completion": Verb("v2vlint.cli.completion", "print the completions of a shell, or the manual page"),
 }
 
 

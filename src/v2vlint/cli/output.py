@@ -102,3 +102,17 @@ def save(report: Report, targets: Sequence[tuple[str, Path]]) -> None:
             path.write_text(text, "utf-8", "backslashreplace", newline="")
         except OSError as error:
             raise UsageError(f"{path}: {(error.strerror or 'cannot be written').lower()}") from error
+
+
+def summarise(report: Report) -> None:
+    """Append GitHub's job summary to the file that $GITHUB_STEP_SUMMARY names, if it names one."""
+    path = os.environ.get("GITHUB_STEP_SUMMARY")
+    if not path:
+        return
+    from v2vlint.report.github import summary
+
+    try:
+        with Path(path).open("a", encoding="utf-8", errors="backslashreplace") as file:
+            file.write(summary(report))
+    except OSError as error:
+        raise UsageError(f"$GITHUB_STEP_SUMMARY: {(error.strerror or 'cannot be written').lower()}") from error
