@@ -9,6 +9,7 @@ from v2vlint.api import (
     Fix,
     IfNameKind,
     InterfaceConfig,
+    Manager,
     Method,
     Network,
     NotApplicable,
@@ -88,6 +89,8 @@ class BiosdevnameName(Rule):
 
 def _any(interface: InterfaceConfig, token: Token, network: Network) -> Fix | None:
     if interface.is_virtual or token not in interface.names or not interface.edits.match_any or len(network.cards) != 1:
+        return None
+    if interface.manager is Manager.NETWORK_SCRIPTS:
         return None
     applicability = Applicability.SAFE if interface.method is Method.DHCP else Applicability.UNSAFE
     return Fix(f"apply the configuration of {token.value} to any ethernet card", applicability, interface.edits.match_any)

@@ -29,6 +29,12 @@ _IFUPDOWN: dict[str, str | Link] = {
     "/sbin/ifup": "",
     "/etc/systemd/system/multi-user.target.wants/networking.service": Link("/lib/systemd/system/networking.service"),
 }
+_NM_WITH_IFCFG: dict[str, str | Link] = {
+    "/sbin/init": "",
+    "/usr/sbin/NetworkManager": "",
+    "/usr/lib64/NetworkManager/1.40.0/libnm-settings-plugin-ifcfg-rh.so": "",
+    "/etc/systemd/system/multi-user.target.wants/NetworkManager.service": "",
+}
 _LO = "auto lo\niface lo inet loopback\n\n"
 
 
@@ -99,6 +105,20 @@ class InterfaceNameBound(Rule):
                 "/etc/systemd/network/10-v2vlint-ens192.link": "[Match]\nMACAddress=00:50:56:9a:bc:01\n\n[Link]\nName=ens192\n",
             },
             title="the MAC address travels, so it can keep the name",
+        ),
+        Example(
+            {
+                **_NM_WITH_IFCFG,
+                "/etc/sysconfig/network-scripts/ifcfg-ens192": "TYPE=Ethernet\nDEVICE=ens192\nBOOTPROTO=dhcp\nONBOOT=yes\n",
+            },
+            flags=("/etc/sysconfig/network-scripts/ifcfg-ens192:2",),
+            fixed={"/etc/sysconfig/network-scripts/ifcfg-ens192": "TYPE=Ethernet\nBOOTPROTO=dhcp\nONBOOT=yes\n"},
+            title="NetworkManager reads it",
+        ),
+        Example(
+            {"/etc/sysconfig/network-scripts/ifcfg-ens192": "DEVICE=ens192\nBOOTPROTO=dhcp\nONBOOT=yes\n"},
+            flags=("/etc/sysconfig/network-scripts/ifcfg-ens192:1",),
+            title="who reads it is not known, so there is no fix",
         ),
         Example(
             {"/etc/sysconfig/network/ifcfg-ens192": "BOOTPROTO='static'\nSTARTMODE='auto'\nIPADDR='192.0.2.15/24'\n"},
@@ -201,7 +221,7 @@ def _fix(interface: InterfaceConfig, token: Token, network: Network, target: Tar
         text = f"[Match]\nMACAddress={interface.mac.value.lower()}\n\n[Link]\nName={token.value}\n"
         link = WriteFile(f"/etc/systemd/network/10-v2vlint-{token.value}.link", text)
         return Fix(f"keep the name {token.value} by the card's MAC address", Applicability.SAFE, (link,))
-    if not interface.edits.match_any or len(network.cards) != 1:
+    if not interface.edits.match_any or len(network.cards) != 1 or interface.manager is Manager.NETWORK_SCRIPTS:
         return None
     safe = interface.method is Method.DHCP and interface.manager is not Manager.IFUPDOWN
     applicability = Applicability.SAFE if safe else Applicability.UNSAFE

@@ -110,7 +110,7 @@ def _file(text: GuestText, manager: Manager) -> IfcfgFile:
         autostart=_autostart(vars_, manager) and not _RANGE.fullmatch(suffix),
         uses=tuple(_uses(vars_, name)),
         master=master,
-        edits=InterfaceEdits((), _drop_mac(text, vars_), _to_dhcp(text, vars_, addresses)),
+        edits=InterfaceEdits(_match_any(text, vars_, manager), _drop_mac(text, vars_), _to_dhcp(text, vars_, addresses)),
     )
     return IfcfgFile(interface, vars_, not is_no(vars_.text("NM_CONTROLLED")))
 
@@ -226,6 +226,13 @@ def _suse_routes(fs: GuestFS, name: str) -> Iterator[Token]:
             words = line.words()
             if len(words) > 1 and words[0].value in ("default", "0.0.0.0/0", "::/0") and words[1].value != "-":
                 yield words[1]
+
+
+def _match_any(text: GuestText, vars_: ShellVars, manager: Manager) -> tuple[ReplaceText, ...]:
+    """With ``TYPE=`` but no ``DEVICE=`` NetworkManager applies the file to any card; the network scripts take the file's name then."""
+    if manager is not Manager.NETWORK_SCRIPTS or not vars_.get("TYPE"):
+        return ()
+    return delete_all(text, (var.where for var in vars_.vars if var.key == "DEVICE"))
 
 
 def _drop_mac(text: GuestText, vars_: ShellVars) -> tuple[ReplaceText, ...]:

@@ -232,7 +232,7 @@ def collect_interfaces(
     ifcfg: Ifcfg,
     netifrc: Netifrc,
 ) -> _Configured:
-    """All configurations, ifcfg files attributed to the program that reads them."""
+    """All configurations, ifcfg files attributed to the program that reads them; NetworkManager takes no name from a file's name."""
     found = (*networkd.interfaces, *keyfiles.interfaces, *netplan.interfaces, *ifupdown.interfaces, *netifrc.interfaces)
     return _Configured((*found, *_ifcfg_readers(ifcfg, managers)))
 
@@ -242,7 +242,8 @@ def _ifcfg_readers(ifcfg: Ifcfg, managers: NetManagers) -> Iterator[InterfaceCon
     for file in ifcfg.files:
         by_nm = nm and managers.nm_reads_ifcfg and file.nm_controlled
         if file.interface.manager is Manager.NETWORK_SCRIPTS and by_nm and not scripts:
-            yield replace(file.interface, manager=Manager.NETWORK_MANAGER)
+            written = tuple(name for name in file.interface.names if name.where.end > name.where.start)
+            yield replace(file.interface, manager=Manager.NETWORK_MANAGER, names=written)
         else:
             yield file.interface
 
