@@ -40,6 +40,8 @@ def firmware(store: FactStore) -> StageForecast:
         return passed(Stage.FIRMWARE, f"BIOS: {guest.bios_reason}", _disk(guest))
     if chosen == "uefi":
         return passed(Stage.FIRMWARE, f"UEFI: {_uefi_reason(store)}", store.get(Efi).where)
+    if target.xen_pv and _is_paravirtual(store):
+        return passed(Stage.FIRMWARE, "no firmware: Xen reads the kernel from the guest's disk", store.get(Bootloader).where)
     able = {"bios": guest.bios, "uefi": guest.uefi}
     if any(able[kind] is None for kind in target.firmware):
         return unknown(Stage.FIRMWARE, f"{guest.bios_reason}; {guest.uefi_reason}")
@@ -47,6 +49,15 @@ def firmware(store: FactStore) -> StageForecast:
         return failed(Stage.FIRMWARE, r"UEFI finds no \EFI\BOOT fallback loader, and NVRAM entries do not travel", store.get(Efi).where)
     offered = " or ".join(kind.upper() for kind in target.firmware)
     return failed(Stage.FIRMWARE, f"{offered} cannot start it: {guest.bios_reason}; {guest.uefi_reason}", _disk(guest))
+
+
+def _is_paravirtual(store: FactStore) -> bool:
+    """Whether the default kernel is for Xen PV only, so that the source started it without firmware."""
+    try:
+        found = store.get(Kernels).of_image(default_entry(store).kernel, store.get(GuestFS))
+    except FactUnavailable:
+        return False
+    return found is not None and found.is_xen_pv_only
 
 
 def _uefi_reason(store: FactStore) -> str:
