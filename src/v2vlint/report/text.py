@@ -73,14 +73,21 @@ def brief(report: Report) -> list[Row]:
         for hit in hits(report)
         if hit.shown.counts
     ]
-    for image in report.images:
-        for where, rule, reason in [(p.where, "", p.reason) for p in image.problems] + [
-            (str(g.where), g.rule, g.reason) for g in gaps(image)
-        ]:
-            made.append(
-                (Piece(f"{visible(image.name)}: "), Piece("not checked", "unknown"), Piece(f" {rule} {visible(f'{where}: {reason}')}"))
-            )
+    made += [row for image in report.images for row in _brief_gaps(image)]
     return made
+
+
+def _brief_gaps(image: ImageReport) -> Iterator[Row]:
+    about = [_about(image, problem) for problem in image.problems]
+    about += [f"{gap.rule} {gap.where}: {gap.reason}" for gap in gaps(image)]
+    for text in about:
+        yield (Piece(f"{visible(image.name)}: "), Piece("not checked", "unknown"), Piece(f" {visible(text)}"))
+
+
+def _about(image: ImageReport, problem: Problem) -> str:
+    """A problem's place and reason, without the image's name, which stands before them."""
+    reason = problem.reason.removeprefix(f"{image.name}: ")
+    return reason if problem.where == image.name else f"{problem.where}: {reason}"
 
 
 def _image(image: ImageReport, found: list[Hit], look: Look) -> Iterator[Row]:
@@ -235,7 +242,7 @@ def _gap(gap: Gap, look: Look) -> Iterator[Row]:
 def _problem(image: ImageReport, problem: Problem, look: Look) -> Iterator[Row]:
     where = "" if problem.where == image.name else problem.where
     yield _head("unknown", "unknown", "not checked", where)
-    yield from paragraph(problem.reason, look.width, look.indent)
+    yield from paragraph(problem.reason.removeprefix(f"{image.name}: "), look.width, look.indent)
     if problem.hint:
         yield from paragraph(problem.hint, look.width, look.indent, "dim", Piece(f"{look.arrow} ", "dim"))
     yield ()
