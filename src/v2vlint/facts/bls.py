@@ -41,11 +41,6 @@ class BlsEntry:
     initrds: tuple[Token, ...] = ()
     options: tuple[Token, ...] = ()
 
-    @property
-    def folder(self) -> str:
-        """The directory it is in."""
-        return self.where.path.rsplit("/", 1)[0]
-
 
 @dataclass(frozen=True, slots=True)
 class BlsEntries:
@@ -53,10 +48,6 @@ class BlsEntries:
 
     entries: tuple[BlsEntry, ...] = ()
     machine_id: str = ""
-
-    def of(self, folder: str) -> tuple[BlsEntry, ...]:
-        """The entries in ``folder``, by name."""
-        return tuple(entry for entry in self.entries if entry.folder == folder)
 
 
 @provides

@@ -1,4 +1,4 @@
-"""On which terminals a login is started: ``/etc/inittab`` (inittab(5)), upstart jobs, systemd getty units; and ``/etc/securetty``."""
+"""On which terminals a login is started: ``/etc/inittab`` (inittab(5)), upstart jobs, systemd getty units."""
 
 from __future__ import annotations
 
@@ -28,10 +28,9 @@ class Console:
 
 @dataclass(frozen=True, slots=True)
 class Consoles:
-    """All terminals; ``secure`` are those root may log in on (empty: no restriction known)."""
+    """All terminals."""
 
     consoles: tuple[Console, ...] = ()
-    secure: tuple[Token, ...] = ()
 
     def has(self, name: str) -> bool:
         """Whether a login is started on ``name``."""
@@ -51,7 +50,7 @@ def find_consoles(fs: GuestFS) -> Consoles:
             found.append(Console(match[1], WholeFile(path), source="upstart"))
     units = ((path, _UNIT.fullmatch(path.rsplit("/", 1)[1])) for path in fs.glob("/etc/systemd/system/*.wants/*getty@*.service"))
     found.extend(Console(unit[1], WholeFile(path), source="systemd") for path, unit in units if unit)
-    return Consoles(tuple(found), _securetty(fs))
+    return Consoles(tuple(found))
 
 
 def _inittab(line: Line) -> list[Console]:
@@ -63,8 +62,3 @@ def _inittab(line: Line) -> list[Console]:
         return []
     token = line.group(tty, 1)
     return [Console(token.value, token.where, token)]
-
-
-def _securetty(fs: GuestFS) -> tuple[Token, ...]:
-    text = fs.text("/etc/securetty")
-    return tuple(line.words()[0] for line in text.lines() if not line.is_blank()) if text else ()

@@ -131,10 +131,9 @@ def _files(fs: GuestFS, top: str) -> Iterator[str]:
 
 
 def _image(fs: GuestFS, path: str) -> EfiImage:
-    stat = fs.stat(path)
-    stream = fs.open(path)
-    if stat is None or stream is None:
-        return EfiImage(path, "unknown", "", 0)
+    stat, stream = fs.stat(path), fs.open(path)
+    assert stat
+    assert stream
     try:
         header = read_pe(stream)
         kind = _by_sections(header) or _by_name(path) or _by_content(stream)

@@ -14,10 +14,11 @@ from v2vlint.facts.boot_entry import BootEntry, BootMenu, kernel_version
 from v2vlint.facts.cmdline import split_args, word_args
 from v2vlint.facts.grub_commands import new_shell
 from v2vlint.facts.grub_files import GrubFiles, GuestPath
-from v2vlint.facts.grub_shell import Boot, Environment, GrubShell, MenuItem
+from v2vlint.facts.grub_shell import MAX_STEPS, Boot, Environment, GrubShell, MenuItem
 from v2vlint.facts.located import Located, join, literal
 from v2vlint.guest.fs import GuestFS
 from v2vlint.model.blocks import BlockTable
+from v2vlint.model.errors import FactUnavailable
 from v2vlint.model.place import Span, Token, Where, WholeFile
 
 MAX_SUBMENUS = 4
@@ -37,12 +38,17 @@ class _Node:
 
 
 def grub_menu(fs: GuestFS, blocks: BlockTable, path: str, firmware: str) -> BootMenu:
-    """The menu of a GRUB that starts with the configuration at guest path ``path`` under ``firmware`` (``bios``, ``uefi`` or empty)."""
+    """The menu of a GRUB that starts with the configuration at guest path ``path`` under ``firmware`` (``bios``, ``uefi`` or empty).
+
+    FactUnavailable when the script takes too long to follow.
+    """
     shell = new_shell(GrubFiles(fs, blocks), {})
     shell.env.update(_start(shell.files, path, firmware))
     shell.config = path
     shell.source(path)
     nodes = _nodes(shell, shell.menu, "", 0)
+    if shell.steps > MAX_STEPS:
+        raise FactUnavailable(WholeFile(shell.config), f"takes more than {MAX_STEPS} steps to follow")
     entries = tuple(entry for node in nodes for entry in _entries(node))
     default, reason = _default(shell, nodes)
     if not entries and shell.boot.kernel:
@@ -147,8 +153,7 @@ def _bls_entry(shell: GrubShell, item: MenuItem, entry: BlsEntry, position: str)
 
 def _expanded(shell: GrubShell, token: Token) -> Located:
     text = shell.files.fs.text(token.where.path)
-    if text is None:
-        return Located()
+    assert text, "the token comes from this file"
     parts: list[Located] = []
     position = token.where.start
     for match in _VARIABLE.finditer(text.content, token.where.start, token.where.end):

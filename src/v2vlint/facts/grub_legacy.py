@@ -25,7 +25,7 @@ from v2vlint.model.place import Span, Token, WholeFile
 CONFIGS = ("/boot/grub/grub.conf", "/boot/grub/menu.lst")
 _COMMAND = re.compile(r"\s*(\w+)(?:[\s=]+|$)(.*?)\s*$")
 _DEVICE = re.compile(r"\(hd(\d+)(?:,(\d+))?\)")
-_OPTION = re.compile(r"(?:--\S+\s+)*")
+_OPTION = re.compile(r"(?:--\S+(?:\s+|$))*")
 _WORD = re.compile(r"\S+")
 
 

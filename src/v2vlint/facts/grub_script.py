@@ -14,7 +14,7 @@ from v2vlint.guest.text import GuestText
 from v2vlint.model.place import Span
 
 MAX_DEPTH = 40
-MAX_TOKENS = 200_000
+MAX_TOKENS = 60_000
 
 _PLAIN = re.compile(r"[^\s{}|&;$'\"\\]+")
 _BLANK = re.compile(r"(?:[^\S\n]|\\\n)+")
@@ -112,15 +112,17 @@ _Token = Word | _Mark
 
 def parse_script(source: GuestText) -> Script:
     """The statements of a GRUB script."""
-    parser = _Parser(source, list(_tokens(source)))
+    tokens = list(_tokens(source))
+    parser = _Parser(source, tokens)
     body = parser.top()
+    if len(tokens) > MAX_TOKENS:
+        parser.malformed.append(source.span(tokens[-2].start, len(source.content)))
     return Script(source, body, tuple(parser.malformed))
 
 
 def _tokens(source: GuestText) -> Iterator[_Token]:
     text, position, count = source.content, 0, 0
     while position < len(text) and count < MAX_TOKENS:
-        count += 1
         char = text[position]
         if blank := _BLANK.match(text, position):  # a backslash at the end of a line continues it
             position = blank.end()
@@ -129,14 +131,14 @@ def _tokens(source: GuestText) -> Iterator[_Token]:
             position = len(text) if end < 0 else end
         elif char in "\n;|&":
             yield _Mark(";", position)
-            position += 1
+            position, count = position + 1, count + 1
         elif char in "{}":
             yield _Mark(char, position)
-            position += 1
+            position, count = position + 1, count + 1
         else:
             word = read_word(source, position)
             yield word
-            position = word.end
+            position, count = word.end, count + 1
     yield _Mark("", len(text))
 
 

@@ -12,12 +12,13 @@ from dataclasses import dataclass, field
 from v2vlint.facts.bls import BlsEntry
 from v2vlint.facts.grub_files import GrubFiles
 from v2vlint.facts.grub_script import Block, Command, Function, If, Literal, Loop, Statement, Word, parse_script
-from v2vlint.facts.located import Located
+from v2vlint.facts.located import MAX_LENGTH, Located
 from v2vlint.model.place import Span
 
-MAX_STEPS = 20_000
+MAX_STEPS = 100_000
 MAX_NESTING = 12
 MAX_ENTRIES = 1_000
+MAX_FIELDS = 1_024
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +120,7 @@ class GrubShell:
             case Function():
                 self.functions[statement.name] = statement.body
                 return True
-            case Loop():
+            case _:
                 return self._loop(statement)
 
     def _if(self, branches: Sequence[tuple[Block, Block]], otherwise: Block) -> bool | None:
@@ -159,6 +160,7 @@ class GrubShell:
         return None
 
     def _command(self, command: Command) -> bool | None:
+        self.steps += len(command.words)
         words = self.fields(command.words)
         if not words:
             return True
@@ -177,8 +179,13 @@ class GrubShell:
         return True
 
     def fields(self, words: Sequence[Word]) -> list[Field]:
-        """Expand words: unquoted variables are split at blanks, empty unquoted words vanish."""
-        return [field for word in words for field in self._expand(word)]
+        """Expand words: unquoted variables are split at blanks, empty unquoted words vanish. At most :data:`MAX_FIELDS`."""
+        found: list[Field] = []
+        for word in words:
+            if len(found) >= MAX_FIELDS:
+                break
+            found.extend(self._expand(word))
+        return found[:MAX_FIELDS]
 
     def _expand(self, word: Word) -> list[Field]:
         done: list[Field] = []
@@ -198,13 +205,15 @@ class GrubShell:
 
 
 def _append(current: Field | None, text: Located) -> Field:
+    if current and len(current.text.text) + len(text.text) > MAX_LENGTH:
+        return current
     return Field(current.text + text, current.known) if current else Field(text)
 
 
 def _spread(value: Located, current: Field | None, done: list[Field]) -> Field | None:
     """Split an unquoted variable: its first word joins ``current``, further ones start new fields."""
     position = 0
-    for piece in value.text.split():
+    for piece in value.text.split(None, MAX_FIELDS)[:MAX_FIELDS]:
         start = value.text.index(piece, position)
         if current and start > position:
             done.append(current)

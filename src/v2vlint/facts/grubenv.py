@@ -13,11 +13,9 @@ from dataclasses import dataclass
 from v2vlint.facts.located import Located, join, literal
 from v2vlint.guest.fs import GuestFS
 from v2vlint.guest.text import GuestText, Line
-from v2vlint.model.fix import ReplaceText
-from v2vlint.model.place import Token, WholeFile
+from v2vlint.model.place import WholeFile
 
 _MAGIC = "# GRUB Environment Block\n"
-_SIZE = 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,10 +33,6 @@ class GrubEnv:
     where: WholeFile
     variables: tuple[GrubVariable, ...] = ()
     valid: bool = True
-
-    def get(self, name: str) -> Located | None:
-        """The value of ``name``, or None when it is not set."""
-        return next((variable.value for variable in self.variables if variable.name == name), None)
 
 
 def read_grubenv(fs: GuestFS, path: str) -> GrubEnv | None:
@@ -72,21 +66,3 @@ def _unescape(text: GuestText, start: int, end: int) -> Located:
         parts.append(literal(text, stop + 1, min(stop + 2, end)))
         position = stop + 2
     return join(parts)
-
-
-def grubenv_edits(text: GuestText, token: Token, replacement: str) -> tuple[ReplaceText, ...]:
-    """Edits that put ``replacement`` in place of ``token`` and keep the block's size by trading padding (``#``) at its end.
-
-    Empty when the padding does not suffice: GRUB saves in place and needs the size to stay.
-    """
-    edit = ReplaceText(token.where, token.value, replacement)
-    grow = len(replacement.encode()) - len(token.value.encode("utf-8", "surrogateescape"))
-    content = text.content
-    padding = len(content) - len(content.rstrip("#"))
-    if not padding or len(content.encode("utf-8", "surrogateescape")) != _SIZE:
-        return (edit,)
-    if grow > padding:
-        return ()
-    if grow > 0:
-        return edit, ReplaceText(text.span(len(content) - grow, len(content)), "#" * grow, "")
-    return (edit, ReplaceText(text.span(len(content), len(content)), "", "#" * -grow)) if grow else (edit,)

@@ -8,6 +8,9 @@ from dataclasses import dataclass
 from v2vlint.guest.text import GuestText
 from v2vlint.model.place import Span, Token
 
+MAX_LENGTH = 1 << 16
+MAX_RUNS = 512
+
 
 @dataclass(frozen=True, slots=True)
 class Run:
@@ -67,10 +70,14 @@ def literal(source: GuestText, start: int, end: int) -> Located:
 
 
 def join(parts: Iterable[Located]) -> Located:
-    """Concatenation; runs that touch in the same file become one."""
+    """Concatenation; runs that touch in the same file become one. Parts beyond 64 KiB or 512 runs are dropped: ``a=$a$a`` grows."""
     runs: list[Run] = []
     texts: list[str] = []
+    length = 0
     for part in parts:
+        length += len(part.text)
+        if length > MAX_LENGTH or len(runs) + len(part.runs) > MAX_RUNS:
+            break
         texts.append(part.text)
         for run in part.runs:
             last = runs[-1] if runs else None

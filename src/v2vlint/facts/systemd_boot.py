@@ -133,8 +133,6 @@ def _pe(fs: GuestFS, path: str) -> PeImage | None:
         return None
     try:
         return read_pe(stream)
-    except FactUnavailable:
-        raise
     except Exception as error:
         raise FactUnavailable(WholeFile(path), f"cannot be read: {error}") from error
 
