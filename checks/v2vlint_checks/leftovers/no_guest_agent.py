@@ -7,7 +7,7 @@ from v2vlint.api import Example, Finding, GuestTools, Mover, Packages, Rule, Sev
 _STATUS = "/var/lib/dpkg/status"
 _BASH = "Package: bash\nStatus: install ok installed\nArchitecture: amd64\nVersion: 5.2.15-2\n\n"
 _AGENT = "Package: qemu-guest-agent\nStatus: install ok installed\nArchitecture: amd64\nVersion: 1:7.2\n"
-_WANTED = {"kvm": ("qemu", "qemu-guest-agent"), "vmware": ("open-vm-tools", "open-vm-tools")}
+_WANTED = {"kvm": ("qemu", "qemu-guest-agent", "/usr/sbin/qemu-ga"), "vmware": ("open-vm-tools", "open-vm-tools", "/usr/bin/vmtoolsd")}
 
 
 class NoGuestAgent(Rule):
@@ -27,16 +27,16 @@ class NoGuestAgent(Rule):
     severity = Severity.INFO
     since = "0.1"
     examples = (
-        Example({_STATUS: _BASH}, flags=("/usr/sbin",), severity=Severity.INFO),
+        Example({_STATUS: _BASH}, flags=("/usr/sbin/qemu-ga",), severity=Severity.INFO),
         Example({_STATUS: _BASH + _AGENT}),
         Example({_STATUS: _BASH}, mover=Mover.VIRT_V2V, title="virt-v2v installs it"),
         Example({"/etc/hostname": "web\n"}, title="nothing is known of the packages"),
     )
 
     def check(self, tools: GuestTools, packages: Packages, target: Target, mover: Mover) -> Iterator[Finding]:
-        family, name = _WANTED.get(target.hypervisor, ("", ""))
+        family, name, program = _WANTED.get(target.hypervisor, ("", "", ""))
         if not family or not packages.known or virt_v2v_converts(mover, target):
             return
         if not tools.of(family, "vmware-tools" if family == "open-vm-tools" else family):
             message, effect = f"{name} is not installed", "the hypervisor cannot shut the guest down cleanly, or freeze it for a backup"
-            yield self.finding(WholeFile("/usr/sbin"), message, effect)
+            yield self.finding(WholeFile(program), message, effect)
