@@ -33,7 +33,7 @@ _PCI_NAMES = {
     "vmware": ("ens192", "ens160", "ens33", "enp11s0"),
     "virtualbox": ("enp0s3",),
 }
-_BUS_NAMES = {"hyperv": ("eth0",), "xen": ("eth0", "enX0")}
+_BUS_NAMES = {"hyperv": ("eth0",), "xen": ("eth0", "enX0", "ens3")}
 
 
 class Survival(enum.IntEnum):
@@ -140,7 +140,7 @@ class Network:
         return Survival.UNSURE if target.hypervisor == "xen" else Survival.LOST
 
     def _place_name(self, name: str, kind: IfNameKind, target: Target) -> Survival:
-        if kind is IfNameKind.BIOSDEVNAME or target.hypervisor in ("any", *_BUS_NAMES):
+        if kind is IfNameKind.BIOSDEVNAME or target.hypervisor in ("any", "hyperv"):
             return Survival.LOST
         return Survival.LOST if is_vmware_name(parent_name(name)) and target.hypervisor != "vmware" else Survival.UNSURE
 
