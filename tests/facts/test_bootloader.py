@@ -6,8 +6,8 @@ from collections.abc import Mapping
 
 import pytest
 
-from tests.facts.test_boot_menus import UKI, pe_image
-from tests.facts.test_grub_cfg import CFG, ENTRY, config
+from tests.facts.grub_samples import CFG, ENTRY, config
+from tests.facts.pe_samples import UKI, pe_image
 from v2vlint.facts.bootloader import Bootloader
 from v2vlint.facts.efi import ESP_TYPE, Efi
 from v2vlint.facts.firmware import BIOS_BOOT_TYPE, Firmware

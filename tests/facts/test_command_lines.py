@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from tests.facts.grub_samples import CFG, grubenv
 from tests.facts.test_bootloader import store
-from tests.facts.test_grub_cfg import CFG, grubenv
 from v2vlint.facts.command_lines import CommandLines
 from v2vlint.facts.grub_default import GrubDefaults
 from v2vlint.fix.plan import rewrite

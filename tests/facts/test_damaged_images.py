@@ -8,7 +8,7 @@ from typing import BinaryIO
 
 import pytest
 
-from tests.facts.test_boot_menus import UKI, pe_image
+from tests.facts.pe_samples import UKI, pe_image
 from v2vlint.facts.bootloader import Bootloader
 from v2vlint.facts.efi import Efi
 from v2vlint.facts.registry import FactStore

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import pytest
 
-from tests.facts.test_grub_cfg import CFG
+from tests.facts.grub_samples import CFG
 from v2vlint import target
 from v2vlint.facts.boot_needs import BootNeeds, volume_of
 from v2vlint.facts.devices import Devices, Fate, NameKind, kernel_fate, kernel_prefix, name_kind
