@@ -13,6 +13,7 @@ from v2vlint.model.errors import ImageError, Unsupported
 from v2vlint.model.source import DiskFile
 
 if TYPE_CHECKING:
+    from v2vlint.disk.microsoft import Blocks
     from v2vlint.disk.vmdk import Descriptor, Extent
 
 MAX_CHAIN = 16
@@ -138,6 +139,8 @@ def _open_qcow2(opener: Opener, file: DiskFile, base: Stream) -> Stream:
     backing = opener.referred(file, header.backing, "backing file", header.backing_format)[1] if header.backing else None
     if header.corrupt:
         opener.remarks.append(f"{file.name}: marked as corrupt; qemu-img check -r all may repair it")
+    if (used := qcow2.used_bytes(base, header)) > base.size:
+        opener.remarks.append(f"{file.name}: truncated (in use up to byte {used}, but {base.size} bytes long)")
     if header.dirty:
         opener.remarks.append(f"{file.name}: was not closed cleanly (dirty)")
     return qcow2.Qcow2(file.name, base, header, data, backing)
@@ -149,7 +152,7 @@ def _open_vmdk(opener: Opener, file: DiskFile, base: Stream) -> Stream:
     if base.read_at(0, 21) != b"# Disk DescriptorFile":
         descriptor = vmdk.read_descriptor(file.name, text) if (text := vmdk.embedded_descriptor(base)) else None
         if descriptor is None or len(descriptor.extents) == 1:
-            return vmdk.open_extent(file.name, base, _vmdk_parent(opener, file, descriptor))
+            return _vmdk_sparse(opener, file.name, base, _vmdk_parent(opener, file, descriptor))
     else:
         descriptor = vmdk.read_descriptor(file.name, base.read_at(0, vmdk.MAX_DESCRIPTOR))
     parent = _vmdk_parent(opener, file, descriptor)
@@ -166,8 +169,6 @@ def _vmdk_parent(opener: Opener, file: DiskFile, descriptor: Descriptor | None) 
 
 
 def _vmdk_extent(opener: Opener, file: DiskFile, extent: Extent, parent: Stream | None, offset: int) -> Piece:
-    from v2vlint.disk import vmdk
-
     if extent.kind == "ZERO":
         return Piece(extent.size, None)
     if extent.kind not in ("FLAT", "VMFS", "SPARSE", "VMFSSPARSE", "SESPARSE"):
@@ -179,13 +180,25 @@ def _vmdk_extent(opener: Opener, file: DiskFile, extent: Extent, parent: Stream 
         if host.size < extent.start + extent.size:
             opener.remarks.append(f"{host.path}: truncated ({host.size} of {extent.start + extent.size} bytes)")
         return Piece(extent.size, host, extent.start)
-    return Piece(extent.size, vmdk.open_extent(host.path, host, parent, offset))
+    return Piece(extent.size, _vmdk_sparse(opener, host.path, host, parent, offset))
 
 
-def _open_vhd(_opener: Opener, file: DiskFile, base: Stream) -> Stream:
+def _vmdk_sparse(opener: Opener, name: str, base: Stream, parent: Stream | None, offset: int = 0) -> Stream:
+    from v2vlint.disk import vmdk
+
+    extent = vmdk.open_extent(name, base, parent, offset)
+    if isinstance(extent, vmdk.Sparse) and (used := extent.used_bytes()) > base.size:
+        opener.remarks.append(f"{name}: truncated (in use up to byte {used}, but {base.size} bytes long)")
+    return extent
+
+
+def _open_vhd(opener: Opener, file: DiskFile, base: Stream) -> Stream:
     from v2vlint.disk.microsoft import open_vhd
 
-    return open_vhd(file.name, base)
+    disk = open_vhd(file.name, base)
+    if base.read_at(max(0, base.size - 512), 512).find(b"conectix") not in (0, 1):
+        opener.remarks.append(f"{file.name}: truncated (the footer at its end is missing)")
+    return disk
 
 
 def _open_vhdx(opener: Opener, file: DiskFile, base: Stream) -> Stream:
@@ -194,13 +207,19 @@ def _open_vhdx(opener: Opener, file: DiskFile, base: Stream) -> Stream:
     disk = Vhdx(file.name, base)
     if disk.dirty:
         opener.remarks.append(f"{file.name}: was not closed cleanly; its log holds changes that were not read")
-    return disk
+    return _whole(opener, file, base, disk)
 
 
-def _open_vdi(_opener: Opener, file: DiskFile, base: Stream) -> Stream:
+def _open_vdi(opener: Opener, file: DiskFile, base: Stream) -> Stream:
     from v2vlint.disk.microsoft import Vdi
 
-    return Vdi(file.name, base)
+    return _whole(opener, file, base, Vdi(file.name, base))
+
+
+def _whole(opener: Opener, file: DiskFile, base: Stream, disk: Blocks) -> Stream:
+    if (used := disk.used_bytes()) > base.size:
+        opener.remarks.append(f"{file.name}: truncated (in use up to byte {used}, but {base.size} bytes long)")
+    return disk
 
 
 _MAGICS = (

@@ -65,7 +65,7 @@ class IsoNode:
         if self._fs.kind == "rr_path" and record.rock_ridge is not None:
             return str(record.rock_ridge.name().decode("utf-8", "surrogateescape"))
         raw = bytes(record.file_identifier())
-        return raw.decode("utf-16-be", "replace") if self._fs.kind == "joliet_path" else raw.decode("ascii", "replace").split(";")[0]
+        return raw.decode("utf-16-be", "replace") if self._fs.kind == "joliet_path" else _plain(raw)
 
     def link(self) -> str:
         """See :class:`~v2vlint.disk.node.Node`."""
@@ -75,7 +75,13 @@ class IsoNode:
         """See :class:`~v2vlint.disk.node.Node`."""
         if self._record.get_data_length() > MAX_FILE:
             raise ImageError("too large")
+        iso, kind = self._fs.iso, self._fs.kind
         content = io.BytesIO()
-        self._fs.iso.get_file_from_iso_fp(content, **{self._fs.kind: self._path})
+        iso.get_file_from_iso_fp(content, **{kind: iso.full_path_from_dirrecord(self._record, kind == "rr_path")})
         content.seek(0)
         return content
+
+
+def _plain(raw: bytes) -> str:
+    """A bare ISO name as Linux shows it: in lower case, without version and empty extension."""
+    return raw.decode("ascii", "replace").split(";")[0].rstrip(".").lower()

@@ -9,6 +9,7 @@ from v2vlint.disk.stream import Cached, Slice, Stream, exactly
 from v2vlint.model.errors import ImageError, Unsupported
 
 MAX_BLOCK = 256 << 20
+MAX_COUNTED = 1 << 16
 _MIB = 1 << 20
 _FIXED, _DYNAMIC, _DIFFERENCING = 2, 3, 4
 _BAT = uuid.UUID("2dc27766-f623-4200-9d64-115e9bfd4a08").bytes_le
@@ -48,6 +49,11 @@ class Blocks(Stream):
     def _find(self, number: int) -> int | None:
         """The byte offset of a block, None when it is all zeros."""
         raise NotImplementedError
+
+    def used_bytes(self) -> int:
+        """The end of the last block in use, as the block table tells; looks at no more than the first :data:`MAX_COUNTED`."""
+        last = max((place or 0 for place in map(self._find, range(min(-(-self.size // self._block), MAX_COUNTED)))), default=0)
+        return last + 1
 
     def _entry(self, layout: str, offset: int) -> int:
         data = self._table.read_at(offset, struct.calcsize(layout))

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from v2vlint.disk.stream import Stream
+from v2vlint.model.errors import ImageError
 
 Details = tuple[tuple[str, str], ...]
 
@@ -24,15 +25,24 @@ class Content:
 
 
 def probe(base: Stream) -> Content:
-    """The content of ``base``. RAID members and encrypted volumes win over what they may contain, as with blkid."""
-    for try_probe in _PROBES:
+    """The content of ``base``. RAID members and encrypted volumes win over what they may contain, as with blkid.
+
+    ImageError when nothing was recognised and a place where something may be cannot be read.
+    """
+    unreadable: ImageError | None = None
+    for try_probe in (*_PROBES, _by_magic):
         try:
             found = try_probe(base)
-        except (struct.error, IndexError, ValueError):
+        except (struct.error, IndexError, ValueError, OverflowError):
+            continue
+        except ImageError as error:
+            unreadable = unreadable or error
             continue
         if found:
             return found
-    return _by_magic(base)
+    if unreadable:
+        raise unreadable
+    return Content()
 
 
 def text(data: bytes) -> str:
@@ -47,7 +57,8 @@ def standard_uuid(data: bytes) -> str:
 
 def details(**values: object) -> Details:
     """Details without the empty ones; true is ``yes``, false is left out."""
-    return tuple((key, "yes" if value is True else str(value)) for key, value in values.items() if value not in ("", None, False))
+    kept = ((key, value) for key, value in values.items() if value is not None and value is not False and value != "")
+    return tuple((key, "yes" if value is True else str(value)) for key, value in kept)
 
 
 def _luks(base: Stream) -> Content | None:
@@ -83,15 +94,17 @@ def _ext(base: Stream) -> Content | None:
     block = base.read_at(1024, 1024)
     if len(block) < 1024 or block[56:58] != b"\x53\xef":
         return None
-    _blocks, _reserved, free, free_inodes = struct.unpack_from("<IIII", block, 4)
+    blocks, _reserved, free, free_inodes = struct.unpack_from("<IIII", block, 4)
     log_size = struct.unpack_from("<I", block, 24)[0]
     state, _behaviour = struct.unpack_from("<HH", block, 58)
     compat, incompat, read_only = struct.unpack_from("<III", block, 92)
     if incompat & 8 or log_size > 6:
         return Content("jbd", standard_uuid(block[104:120])) if incompat & 8 else None
     free |= struct.unpack_from("<I", block, 0x158)[0] << 32 if incompat & 0x80 else 0
+    blocks |= struct.unpack_from("<I", block, 0x150)[0] << 32 if incompat & 0x80 else 0
     more = details(
         block_size=1024 << log_size,
+        fs_size=blocks * (1024 << log_size),
         free=free * (1024 << log_size),
         free_inodes=free_inodes,
         clean=bool(state & 1),
@@ -128,6 +141,7 @@ def _xfs(base: Stream) -> Content | None:
     free_inodes, free = struct.unpack_from(">QQ", block, 136)
     more = details(
         block_size=size,
+        fs_size=struct.unpack_from(">Q", block, 8)[0] * size,
         version=version,
         free=free * size,
         free_inodes=free_inodes,
@@ -155,6 +169,7 @@ def _btrfs(base: Stream) -> Content | None:
     sector, node = struct.unpack_from("<II", block, 144)
     more = details(
         block_size=sector,
+        fs_size=struct.unpack_from("<Q", block, 209)[0],
         node_size=node,
         devices=count,
         free=max(0, total - used),
@@ -178,7 +193,8 @@ def _swap(base: Stream) -> Content | None:
 
 def _squashfs(base: Stream) -> Content | None:
     head = base.read_at(0, 96)
-    return Content("squashfs", details=details(block_size=struct.unpack_from("<I", head, 12)[0])) if head[:4] == b"hsqs" else None
+    more = details(block_size=struct.unpack_from("<I", head, 12)[0], fs_size=struct.unpack_from("<Q", head, 40)[0])
+    return Content("squashfs", details=more) if head[:4] == b"hsqs" else None
 
 
 def _iso(base: Stream) -> Content | None:
@@ -220,7 +236,7 @@ _MAGICS: tuple[tuple[str, int, bytes], ...] = (
 )
 
 
-def _by_magic(base: Stream) -> Content:
+def _by_magic(base: Stream) -> Content | None:
     for kind, offset, magic in _MAGICS:
         if base.read_at(offset, len(magic)) == magic:
             return Content(kind)
@@ -230,11 +246,11 @@ def _by_magic(base: Stream) -> Content:
     return _zfs(base)
 
 
-def _zfs(base: Stream) -> Content:
+def _zfs(base: Stream) -> Content | None:
     for slot in range(0, 128 << 10, 16 << 10):
         if base.read_at((128 << 10) + slot, 8) in (b"\x0c\xb1\xba\0\0\0\0\0", b"\0\0\0\0\0\xba\xb1\x0c"):
             return Content("zfs_member")
-    return Content()
+    return None
 
 
 def _raid(base: Stream) -> Content | None:

@@ -34,7 +34,12 @@ def probe_fat(base: Stream) -> Content | None:
     at = 67 if wide else 39
     label = _root_label(base.read_at(root, min(size, MAX_ROOT))) or _plain_label(boot[at + 4 : at + 15])
     bits = "32" if wide else "16" if clusters >= 4085 else "12"
-    return Content("vfat", _serial(boot, at), label, details(block_size=sector, fat_bits=bits, dirty=bool(boot[at - 2] & 1)))
+    return Content(
+        "vfat",
+        _serial(boot, at),
+        label,
+        details(block_size=sector, fs_size=(total16 or total32) * sector, fat_bits=bits, dirty=bool(boot[at - 2] & 1)),
+    )
 
 
 def _serial(boot: bytes, at: int) -> str:
@@ -80,7 +85,12 @@ def probe_ntfs(base: Stream) -> Content | None:
     mft = struct.unpack_from("<Q", boot, 48)[0] * cluster
     label, version, dirty = _volume(base.read_at(mft + 3 * record, record), sector)
     serial = struct.unpack_from("<Q", boot, 72)[0]
-    return Content("ntfs", f"{serial:016X}", label, details(block_size=cluster, version=version, dirty=dirty))
+    return Content(
+        "ntfs",
+        f"{serial:016X}",
+        label,
+        details(block_size=cluster, fs_size=struct.unpack_from("<Q", boot, 40)[0] * sector, version=version, dirty=dirty),
+    )
 
 
 def _volume(record: bytes, sector: int) -> tuple[str, str, bool]:

@@ -41,6 +41,9 @@ class Header:
     extended_l2: bool
     dirty: bool
     corrupt: bool
+    refcount_at: int
+    refcount_clusters: int
+    refcount_order: int
 
 
 def read_header(name: str, base: Stream) -> Header:
@@ -49,7 +52,7 @@ def read_header(name: str, base: Stream) -> Header:
     if len(head) < 72:
         raise ImageError(f"{name}: truncated qcow2 header")
     version, backing_at, backing_size, cluster_bits, size, crypt = struct.unpack_from(">IQIIQI", head, 4)
-    l1_size, l1_offset, _refcounts, _clusters, snapshots, _snapshots_at = struct.unpack_from(">IQQIIQ", head, 36)
+    l1_size, l1_offset, refcount_at, refcount_clusters, snapshots, _snapshots_at = struct.unpack_from(">IQQIIQ", head, 36)
     if version not in (2, 3):
         raise Unsupported(f"{name}: qcow2 version {version} is not supported")
     if crypt:
@@ -78,6 +81,9 @@ def read_header(name: str, base: Stream) -> Header:
         extended_l2=bool(features & _EXTENDED_L2),
         dirty=bool(features & _DIRTY),
         corrupt=bool(features & _CORRUPT),
+        refcount_at=refcount_at,
+        refcount_clusters=refcount_clusters,
+        refcount_order=min(struct.unpack_from(">I", head, 96)[0], 6) if version > 2 else 4,
     )
 
 
@@ -113,6 +119,22 @@ def _backing(name: str, head: bytes, offset: int, size: int) -> str:
 
 def _text(data: bytes) -> str:
     return data.rstrip(b"\0").decode("utf-8", "surrogateescape")
+
+
+def used_bytes(base: Stream, header: Header) -> int:
+    """How far the file is in use, by its reference counts; 0 when they do not tell."""
+    cluster = 1 << header.cluster_bits
+    table = base.read_at(header.refcount_at, min(header.refcount_clusters, 512) * cluster).rstrip(b"\0")
+    blocks = struct.unpack(f">{-(-len(table) // 8)}Q", table.ljust(-(-len(table) // 8) * 8, b"\0"))
+    if header.data_file or not blocks:
+        return 0
+    place = blocks[-1] & _OFFSET_MASK
+    counts = base.read_at(place, cluster)
+    if len(counts) < cluster:
+        return int(place) + cluster
+    bits, used = 1 << header.refcount_order, len(counts.rstrip(b"\0")) * 8
+    per_block = cluster * 8 // bits
+    return int(((len(blocks) - 1) * per_block + -(-used // bits) - 1) * cluster + 1) if used else 0
 
 
 class Qcow2(Stream):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
@@ -109,6 +110,22 @@ class Stack:
         if layer.depth > MAX_DEPTH:
             self.fail(layer.device.name, f"more than {MAX_DEPTH} layers on top of one another")
             return
+        with self._guard(layer.device.name):
+            self._look_into(layer)
+
+    @contextmanager
+    def _guard(self, name: str) -> Iterator[None]:
+        """Damaged bytes are a problem of the device ``name``, whatever a parser makes of them."""
+        try:
+            yield
+        except ImageError as error:
+            self.fail(name, str(error), error.hint)
+        except MemoryError:
+            raise
+        except Exception as error:
+            self.fail(name, f"damaged: {str(error).strip() or type(error).__name__}")
+
+    def _look_into(self, layer: Layer) -> None:
         table = _table(layer)
         if table.problem:
             self.fail(layer.device.name, table.problem)
@@ -148,6 +165,10 @@ class Stack:
             label=content.label,
             details=layer.device.details + content.details,
         )
+        stated = int(layer.device.detail("fs_size") or 0)
+        if stated > layer.stream.size:
+            reason = f"{content.type} of {stated} bytes on a device of {layer.stream.size}: the image is truncated"
+            self.fail(layer.device.name, reason)
         if what := _UNREADABLE.get(content.type):
             self.unreadable.append((layer.device.name, f"{what} is not supported"))
             layer.device = replace(layer.device, problem=f"{what} is not supported")
@@ -178,15 +199,17 @@ class Stack:
 
         arrays: dict[str, list[tuple[md.Member, Layer]]] = {}
         for layer in self._of_type("linux_raid_member"):
-            member = md.read_member(layer.stream) if layer.stream else None
-            if member:
-                arrays.setdefault(member.uuid, []).append((member, layer))
+            with self._guard(layer.device.name):
+                member = md.read_member(layer.stream) if layer.stream else None
+                if member:
+                    arrays.setdefault(member.uuid, []).append((member, layer))
         for uuid, members in arrays.items():
             first = members[0][0]
             if uuid in self._done or (len(members) < first.disks and not final):
                 continue
             self._done.add(uuid)
-            self._array(members)
+            with self._guard(members[0][1].device.name):
+                self._array(members)
 
     def _array(self, members: Sequence[tuple[Member, Layer]]) -> None:
         from v2vlint.disk import md
@@ -208,14 +231,8 @@ class Stack:
             if layer.device.name in self._done or layer.stream is None:
                 continue
             self._done.add(layer.device.name)
-            try:
+            with self._guard(layer.device.name):
                 self._unlock_one(layer, layer.stream)
-            except ImageError as error:
-                self.fail(layer.device.name, str(error), error.hint)
-            except (MemoryError, RecursionError):
-                raise
-            except Exception as error:
-                self.fail(layer.device.name, f"damaged {layer.content.type} header: {error}")
 
     def _unlock_one(self, layer: Layer, base: Stream) -> None:
         luks = layer.content.type == "crypto_LUKS"
@@ -242,24 +259,23 @@ class Stack:
         for layer in layers.values():
             if layer.stream is None or layer.device.name in self._done:
                 continue
-            try:
+            self._done.add(layer.device.name)
+            with self._guard(layer.device.name):
                 metadata = lvm.read_physical(layer.stream).metadata
-                group = lvm.read_group(metadata) if metadata else None
-            except ImageError as error:
-                self._done.add(layer.device.name)
-                self.fail(layer.device.name, str(error))
-                continue
-            self._group(layer, group, layers, final)
+                if metadata and not self._group(lvm.read_group(metadata), layers, final):
+                    self._done.discard(layer.device.name)
 
-    def _group(self, layer: Layer, group: Group | None, layers: Mapping[str, Layer], final: bool) -> None:
-        if group is None:
-            return
+    def _group(self, group: Group, layers: Mapping[str, Layer], final: bool) -> bool:
+        """Bring up the volumes of a group; false when it has to wait for more physical volumes."""
         present = {uuid: layers[uuid] for uuid, _start in group.physical.values() if uuid in layers}
-        if group.uuid in self._done or (len(present) < len(group.physical) and not final):
-            return
+        if group.uuid in self._done:
+            return True
+        if len(present) < len(group.physical) and not final:
+            return False
         self._done.add(group.uuid)
         self._describe_members(group, present)
         self._volumes(group, present)
+        return True
 
     def _describe_members(self, group: Group, present: Mapping[str, Layer]) -> None:
         for one in present.values():

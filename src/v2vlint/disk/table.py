@@ -72,9 +72,11 @@ def _mbr(disk: Stream, first: bytes, entries: list[tuple[int, int, int, bool]]) 
         if not kind or not count:
             continue
         if start == 0 or start * 512 >= disk.size:
-            problem = f"partition {number} starts beyond the end of the disk"
+            problem = f"partition {number} starts beyond the end of the disk: the image is truncated"
             continue
         size = min(count * 512, disk.size - start * 512)
+        if size < count * 512:
+            problem = f"partition {number} ends beyond the end of the disk: the image is truncated"
         found.append(Partition(number, start * 512, size, f"{kind:#04x}", _mbr_uuid(signature, number), bootable=boot))
     if not found:
         return Table(problem=problem)
@@ -136,8 +138,10 @@ def _gpt_at(disk: Stream, offset: int, sector: int) -> Table | None:
     if zlib.crc32(blank) != checksum or zlib.crc32(entries) != entries_sum:
         return None
     found = (_gpt_entry(entries[index * length : (index + 1) * length], index + 1, sector, disk.size) for index in range(count))
+    last = struct.unpack_from("<Q", header, 32)[0] * sector
+    problem = "the backup GPT lies beyond the end of the disk: the image is truncated" if offset == sector and last >= disk.size else ""
     disk_id = str(uuid.UUID(bytes_le=header[56:72]))
-    return Table("gpt", tuple(part for part in found if part)[:MAX_PARTITIONS], sector, id=disk_id)
+    return Table("gpt", tuple(part for part in found if part)[:MAX_PARTITIONS], sector, problem, disk_id)
 
 
 def _gpt_entry(entry: bytes, number: int, sector: int, disk_size: int) -> Partition | None:

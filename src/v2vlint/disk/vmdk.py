@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import struct
 import zlib
+from array import array
 from collections import OrderedDict
 from dataclasses import dataclass
 
@@ -14,6 +15,7 @@ from v2vlint.model.errors import ImageError, Unsupported
 SECTOR = 512
 MAX_DESCRIPTOR = 1 << 20
 MAX_EXTENTS = 4096
+MAX_COUNTED = 1 << 14
 NO_PARENT = "ffffffff"
 _COMPRESSED, _MARKERS, _ZERO_GRAIN = 1 << 16, 1 << 17, 1 << 2
 _AT_END = (1 << 64) - 1
@@ -150,6 +152,17 @@ class Sparse(_Grains):
         if entry == 1 and self._flags & _ZERO_GRAIN:
             return 0
         return entry * SECTOR or None
+
+    def used_bytes(self) -> int:
+        """Where the last grain in use begins; looks at no more than the first :data:`MAX_COUNTED` grain tables."""
+        coverage = self._per_table * self._grain
+        last = 0
+        for table in range(min(-(-self.size // coverage), MAX_COUNTED)):
+            start = self._number("<I", self._directory * SECTOR + table * 4)
+            if start:
+                data = self._base.read_at(start * SECTOR, self._per_table * 4)
+                last = max(last, start + 1, *array("I", data[: len(data) // 4 * 4]))
+        return last * SECTOR
 
     def _read(self, place: int, inside: int, count: int) -> bytes:
         if not self._flags & _COMPRESSED:

@@ -76,7 +76,7 @@ class Mounter:
 
     def _mount_line(self, line: Line, names: Mapping[str, str]) -> None:
         device = self._device(line.spec, names)
-        if device is not None:
+        if device is not None and (device.name != self.mounts[0].device or device.fs_type == "btrfs"):
             self._mount(line.point, device, line)
 
     def _device(self, spec: str, names: Mapping[str, str]) -> BlockDevice | None:

@@ -1,0 +1,1 @@
+"""Tests of the disk layer, on images made by the usual tools."""

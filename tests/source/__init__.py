@@ -1,0 +1,1 @@
+"""Tests of finding the disks of a guest."""
