@@ -24,6 +24,8 @@ def configure(tree: Path, spec: Spec, work: Path) -> None:
     write(tree, "etc/hostname", "guest\n")
     write(tree, "etc/hosts", "127.0.0.1\tlocalhost\n127.0.1.1\tguest\n")
     write(tree, "etc/machine-id", "")
+    # mmdebstrap leaves the builder's own name server there.
+    (tree / "etc/resolv.conf").unlink(missing_ok=True)
     write(tree, "etc/fstab", fstab(spec))
     _set_password(tree)
     _network(tree, spec)

@@ -116,6 +116,19 @@ def test_files_that_never_apply_to_a_virtual_machine(condition: str) -> None:
     assert fact(Networkd, {f"{LIB}/80-x.network": condition}).interfaces == ()
 
 
+def test_systemd_s_own_files_configure_no_card() -> None:
+    """As Debian 12 ships them: a tunnel by its type, and a container's bridge with an address from a pool."""
+    files = {
+        f"{LIB}/80-6rd-tunnel.network": "[Match]\nName=6rd-*\nType=sit\n\n[Network]\nDHCPPrefixDelegation=yes\n",
+        f"{LIB}/80-container-vz.network": "[Match]\nName=vz-*\nDriver=bridge\n\n[Network]\nAddress=0.0.0.0/24\nDHCPServer=yes\n",
+    }
+    found = fact(Networkd, files).interfaces
+    assert [(interface.kind, interface.is_virtual, interface.addresses) for interface in found] == [
+        ("tunnel", True, ()),
+        ("bridge", True, ()),
+    ]
+
+
 def test_a_bridge_knows_its_ports_and_a_port_its_master() -> None:
     networkd = fact(Networkd, BRIDGE)
     port, bridge = networkd.interfaces

@@ -1,10 +1,10 @@
 """systemd-networkd: .network and .netdev files (systemd.network(5), systemd.netdev(5))::
 
-    [Match]
-    Name=ens192
-    [Network]
-    Address=192.0.2.5/24
-    Gateway=192.0.2.1
+[Match]
+Name=ens192
+[Network]
+Address=192.0.2.5/24
+Gateway=192.0.2.1
 """
 
 from __future__ import annotations
@@ -25,6 +25,8 @@ _DHCP = frozenset({"yes", "true", "1", "on", "ipv4", "v4", "ipv6", "v6", "both"}
 _MEMBER = ("Bridge", "Bond", "VRF", "BatmanAdvanced")
 _STACKED = ("VLAN", "MACVLAN", "IPVLAN", "MACVTAP", "Xfrm", "Tunnel", "VXLAN", *_MEMBER)
 _DRIVERS = {"veth": "veth", "bridge": "bridge", "tun": "tunnel", "bonding": "bond", "dummy": "dummy"}
+# "If the specified address is 0.0.0.0 (or ::), a new address range is taken from a pool": systemd.network(5).
+_POOLS = ("0.0.0.0/", "::/")
 _TYPES = {"wlan": "wifi", "wwan": "wwan", "loopback": "loopback", "bond": "bond", "bridge": "bridge", "vlan": "vlan", "sit": "tunnel"}
 
 
@@ -105,13 +107,13 @@ def _kind(unit: Unit, names: tuple[Token, ...], kinds: dict[str, str]) -> str:
     driver = unit.get("Match", "Driver")
     if driver and driver.value in _DRIVERS:
         return _DRIVERS[driver.value]
-    if len(names) == 1:
-        return kinds.get(names[0].value) or kind_of_name(names[0].value)
     kind = unit.get("Match", "Kind")
     if kind and not kind.value.startswith("!"):
         return kind.value
     type_ = unit.get("Match", "Type")
-    return _TYPES.get(type_.value, "ethernet") if type_ else "ethernet"
+    if type_ and type_.value in _TYPES:
+        return _TYPES[type_.value]
+    return (kinds.get(names[0].value) or kind_of_name(names[0].value)) if len(names) == 1 else "ethernet"
 
 
 def _method(unit: Unit, addresses: tuple[Address, ...]) -> Method:
@@ -127,7 +129,7 @@ def _manual(unit: Unit) -> bool:
 
 
 def _addresses(unit: Unit) -> tuple[Address, ...]:
-    words = unit.words("Network", "Address") + unit.words("Address", "Address")
+    words = (word for word in (*unit.words("Network", "Address"), *unit.words("Address", "Address")) if not word.value.startswith(_POOLS))
     return tuple(address for word in words if (address := address_from(word.value, word.where)) is not None)
 
 
