@@ -67,6 +67,9 @@ class GrubDefaultRootDevice(Rule):
             fixed={"/etc/default/grub": "GRUB_DISABLE_LINUX_UUID=false\n"},
         ),
         Example({"/etc/default/grub": "GRUB_DISABLE_LINUX_UUID=true\n", "/boot/grub/grub.cfg": _LVM}, title="root is on LVM"),
+        Example(
+            {"/etc/default/grub": "GRUB_DISABLE_LINUX_UUID=true\nGRUB_DISABLE_LINUX_PARTUUID=false\n"}, title="PARTUUID= is written then"
+        ),
         Example({"/etc/default/grub": "#GRUB_DISABLE_LINUX_UUID=true\nGRUB_CMDLINE_LINUX_DEFAULT=quiet\n"}),
     )
 
@@ -81,14 +84,15 @@ class GrubDefaultRootDevice(Rule):
                 message = f"new boot entries will get {arg}, a name that changes"
                 yield self.finding(arg.where, message, effect, fix=_by_uuid(arg.name, value, lines, devices))
         switch = defaults.get("GRUB_DISABLE_LINUX_UUID")
-        if switch and switch.value == "true" and _matters(bootloader, target):
+        partuuid = defaults.value("GRUB_DISABLE_LINUX_PARTUUID") == "false"
+        if switch and switch.value == "true" and not partuuid and _matters(bootloader):
             edit = ReplaceText(switch.value_at.where, "true", "false") if switch.value_at else None
             fix = Fix("let grub-mkconfig use UUIDs", Applicability.SAFE, (edit,)) if edit else None
             message = "GRUB_DISABLE_LINUX_UUID=true makes grub-mkconfig name the root device as the kernel does"
             yield self.finding(switch.where, message, effect, fix=fix)
 
 
-def _matters(bootloader: Bootloader, target: Target) -> bool:
+def _matters(bootloader: Bootloader) -> bool:
     """Kernel names are only written for plain partitions: volumes keep their mapper names."""
     roots = [entry.root.value for entry in bootloader.all_entries if entry.root and entry.root.value]
     return not roots or not all(name_kind(root) is NameKind.MAPPER for root in roots)

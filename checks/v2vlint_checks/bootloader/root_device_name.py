@@ -175,7 +175,8 @@ def _repaired(bootloader: Bootloader, arg: KernelArg, lines: CommandLines, defau
     if bootloader.loader == "grub-legacy" and name_kind(arg.value or "") is NameKind.KERNEL:
         return Severity.INFO
     wanted = any(source.name == arg.name and source.value == arg.value for source in lines.sources)
-    wanted = wanted or defaults.value("GRUB_DISABLE_LINUX_UUID") == "true"
+    switches = defaults.value("GRUB_DISABLE_LINUX_UUID"), defaults.value("GRUB_DISABLE_LINUX_PARTUUID")
+    wanted = wanted or (switches[0] == "true" and switches[1] != "false")
     return Severity.ERROR if wanted or bootloader.loader != "grub2" else Severity.WARNING
 
 
