@@ -1,1 +1,0 @@
-"""What is this virtual machine?"""
