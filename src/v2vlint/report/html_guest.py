@@ -35,8 +35,7 @@ def at_a_glance(image: ImageReport) -> Safe:
 
 
 def _system(root: RootReport) -> Safe:
-    pairs = [("host name", root.os.hostname)] if root.os.hostname else []
-    rows = [tag("div", tag("dt", label), tag("dd", value)) for label, value in (*pairs, ("root", root.device), *root.glance)]
+    rows = [tag("div", tag("dt", label), tag("dd", value)) for label, value in words.facts(root)]
     return join(tag("p", tag("b", words.system(root.os)), class_="system"), tag("dl", rows))
 
 

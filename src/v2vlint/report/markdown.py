@@ -98,9 +98,8 @@ def _image(image: ImageReport, found: list[Hit]) -> Iterator[str]:
 
 def _glance(image: ImageReport) -> Iterator[str]:
     for root in image.roots:
-        host = f", {code(root.os.hostname)}" if root.os.hostname else ""
-        yield f"- **{text(words.system(root.os))}**{host} on {code(root.device)}"
-        yield from (f"- {text(label)}: {text(value)}" for label, value in root.glance)
+        yield f"- **{text(words.system(root.os))}**"
+        yield from (f"- {text(label)}: {text(value)}" for label, value in words.facts(root))
     yield f"- image: {text(image.format)}, {words.size(image.size)}"
     if image.recipe:
         yield f"- built from {code(image.recipe)}"

@@ -8,7 +8,7 @@ from v2vlint.model.finding import Mover, Severity
 from v2vlint.model.fix import AppendInitramfs, Applicability, CopyFile, Delete, Edit, Fix, Rebuild, ReplaceText, WriteFile
 from v2vlint.model.osinfo import OsInfo
 from v2vlint.model.place import Span
-from v2vlint.model.report import Fate, FindingReport, Forecast, ImageReport
+from v2vlint.model.report import Fate, FindingReport, Forecast, ImageReport, RootReport
 from v2vlint.report.escape import visible
 from v2vlint.report.walk import Hit, Tally
 
@@ -36,6 +36,14 @@ def system(os: OsInfo) -> str:
     version = "" if os.version and os.version in os.name else os.version
     name = f"{os.name or os.distro or os.kind} {version}".rstrip()
     return f"{name} ({os.arch})" if os.arch else name
+
+
+def facts(root: RootReport) -> tuple[tuple[str, str], ...]:
+    """What to show of a system under its name: host name, root device, and the glance without what the name says already."""
+    known = {label for label, _value in root.glance}
+    own = [("hostname", root.os.hostname)] if root.os.hostname and "hostname" not in known else []
+    rest = [(label, value) for label, value in root.glance if label not in ("system", "architecture")]
+    return (*own, ("root device", root.device), *rest)
 
 
 def stop(forecast: Forecast) -> str:
