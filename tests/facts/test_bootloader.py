@@ -154,6 +154,11 @@ def test_nothing_found_says_so() -> None:
         (BlockTable((disk(code="syslinux", table="gpt"), part(1))), False, False, "", None),
         (BlockTable((disk(code="syslinux", table="gpt"), part(1, kind=BIOS_BOOT_TYPE))), True, False, "bios", 0),
         (BlockTable((disk(),), complete=False), True, None, "", 0),
+        (BlockTable((disk(table="gpt", grub_core="1"),)), False, False, "", None),
+        (BlockTable((disk(table="gpt", grub_core="2048"),)), True, False, "bios", 0),
+        (BlockTable((disk(code="other", table="gpt"),)), None, False, "", None),
+        (BlockTable((disk(code="other"),)), True, False, "bios", 0),
+        (BlockTable((disk(code=""),)), None, False, "", None),
     ],
 )
 def test_firmware(blocks: BlockTable, bios: bool | None, uefi: bool | None, only: str, boot_disk: int | None) -> None:

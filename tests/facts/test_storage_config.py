@@ -203,7 +203,8 @@ def test_device_mentions() -> None:
         "/etc/systemd/system/b.service": Link("/usr/lib/systemd/system/b.service"),
         "/usr/lib/systemd/system/b.service": "ExecStart=/x /dev/sdz\n",
         "/etc/udev/rules.d/9.rules": 'KERNEL=="sdb1", ENV{ID_SERIAL}=="36000", RUN+="/x /dev/nvme0n1p2"\n'
-        'PROGRAM=="scsi_id x", RESULT=="3600508b1"\nKERNEL=="sd*"\n',
+        'PROGRAM=="scsi_id x", RESULT=="3600508b1"\nKERNEL=="sd*"\n'
+        'SUBSYSTEM=="tty", ENV{ID_SERIAL}=="FTDI"\n',
         "/etc/crontab": "@reboot root mount /dev/disk/by-id/dm-name-x /dev/cciss/c0d0p1\n",
     }
     found = _get(DeviceMentions, files).mentions

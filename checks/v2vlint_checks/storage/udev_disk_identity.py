@@ -36,6 +36,7 @@ class UdevDiskIdentity(Rule):
         Example(
             {
                 "/etc/udev/rules.d/60-y.rules": 'KERNEL=="sd[a-z]", ATTR{queue/scheduler}="none"\nENV{ID_SERIAL}=="?*", GOTO="end"\n'
+                'SUBSYSTEM=="tty", ENV{ID_SERIAL}=="FTDI_1", SYMLINK+="ups"\nENV{ID_CDROM}=="?*", ENV{ID_PATH}=="pci-0", SYMLINK+="cdrom"\n'
                 'SUBSYSTEM=="net", ATTR{address}=="52:54:00:00:00:01", NAME="eth0"\n'
             }
         ),

@@ -36,6 +36,7 @@ _UDEV_KERNEL = re.compile(r'\bKERNELS?=="((?:hd|sd|vd|xvd)[a-z]{1,2}\d*|nvme\d+n
 _UDEV_IDENTITY = re.compile(
     r'\b(?:ENV\{)?(ID_SERIAL(?:_SHORT)?|ID_WWN(?:_WITH_EXTENSION)?|ID_PATH|DM_UUID|ID_SCSI_SERIAL)\}?=="([^"*?\[]+)"'
 )
+_OTHER_SUBSYSTEM = re.compile(r'\bSUBSYSTEMS?=="(?!block|scsi)|\bID_CDROM\b')
 _UDEV_SCSI_ID = re.compile(r'\bRESULT=="([^"*?\[]{8,})"')
 _COMMENT = re.compile(r"\s#.*$")
 _KEY = re.compile(r"\s*(\w+)\s*=")
@@ -100,6 +101,8 @@ def _in_line(kind: str, line: Line, end: int) -> Iterator[DeviceMention]:
         return
     for match in _UDEV_KERNEL.finditer(line.text):
         yield DeviceMention(kind, line.group(match, 1), line.where, how="kernel")
+    if _OTHER_SUBSYSTEM.search(line.text):
+        return
     for match in _UDEV_IDENTITY.finditer(line.text):
         yield DeviceMention(kind, line.group(match, 2), line.where, match[1], "identity")
     if "scsi_id" in line.text:

@@ -11,7 +11,6 @@ from v2vlint.model.blocks import BlockDevice, BlockTable
 from v2vlint.model.osinfo import OsInfo
 
 BIOS_BOOT_TYPE = "21686148-6449-6e6f-744e-656564454649"
-_CODE = frozenset({"grub", "lilo", "syslinux", "windows", "other"})
 _LOADERS = frozenset({"shim", "grub", "systemd-boot", "uki", "linux", "refind", "fallback", "windows", "elilo", "unknown"})
 
 
@@ -45,7 +44,7 @@ def find_firmware(fs: GuestFS, blocks: BlockTable, efi: Efi, os: OsInfo) -> Firm
     bios, bios_reason, disk = _bios(fs, blocks)
     uefi, uefi_reason = _uefi(blocks, efi, os)
     esp = next(iter(esp_devices(blocks)), None)
-    code = blocks.disks[disk].detail("boot_code") if disk is not None else ""
+    code = next((device.detail("boot_code") for device in blocks.disks if device.disk == disk), "")
     return Firmware(bios, uefi, bios_reason, uefi_reason, disk, esp.disk if esp else None, code)
 
 
@@ -53,22 +52,29 @@ def _bios(fs: GuestFS, blocks: BlockTable) -> tuple[bool | None, str, int | None
     disks = [disk for disk in blocks.disks if disk.detail("boot_code")]
     if not disks:
         return None, "no boot sector is known", None
-    startable = [disk for disk in disks if disk.detail("boot_code") in _CODE and _useful(blocks, disk)]
+    startable = [disk for disk in disks if _starts(blocks, disk)]
     if not startable:
+        if any(disk.detail("boot_code") == "other" for disk in disks):
+            return None, "a disk has boot code of unknown origin", None
         return False, "no disk has BIOS boot code", None
     home = _home(fs, blocks)
     best = min(startable, key=lambda disk: (disk.detail("boot_code") != "grub", disk.disk != home, disk.disk))
     return True, f"{best.name} has boot code ({best.detail('boot_code')})", best.disk
 
 
-def _useful(blocks: BlockTable, disk: BlockDevice) -> bool:
-    """Generic code needs an active partition with code of its own. GRUB needs none, and code of unknown origin may not either."""
+def _starts(blocks: BlockTable, disk: BlockDevice) -> bool:
+    """Whether the boot code finds what it goes on with. Generic code needs an active partition with code of its own."""
     parts = [part for part in blocks if part.disk == disk.disk and part.kind == "partition"]
-    code = disk.detail("boot_code")
-    if code in ("grub", "lilo", "other"):
+    code, gpt = disk.detail("boot_code"), disk.detail("pt") == "gpt"
+    if code == "none" or not code:
+        return False
+    if code == "grub" and gpt:
+        # Sector 1 is the GPT's: GRUB's code that goes on there is left over from an MBR disk.
+        return disk.detail("grub_core") != "1"
+    if code in ("grub", "lilo") or (code == "other" and not gpt):
         return True
-    if disk.detail("pt") == "gpt":
-        return any(part.part_type == BIOS_BOOT_TYPE for part in parts)
+    if gpt:
+        return any(part.part_type == BIOS_BOOT_TYPE or part.bootable for part in parts)
     return not parts or any(part.bootable and part.detail("boot_code") not in ("none", "") for part in parts)
 
 
