@@ -128,11 +128,10 @@ class Mounter:
         guest = self.guest()
         if any(system.type == "vfat" and point.startswith(("/boot", "/efi")) for point, system in self.systems.items()):
             return
-        point = next((point for point in ("/boot/efi", "/efi") if _is_empty(guest, point) and guest.is_dir(point)), "")
-        if not point and _is_empty(guest, "/boot"):
-            point = "/boot"
-        if point:
-            self._mount_found(point, _is_esp)
+        if _is_empty(guest, "/boot") and not guest.is_dir("/boot/efi") and not guest.is_dir("/efi"):
+            self._mount_found("/boot", _is_boot_esp)
+        point = next((point for point in ("/boot/efi", "/efi") if _is_empty(guest, point) and guest.is_dir(point)), "/boot/efi")
+        self._mount_found(point, _is_esp)
 
 
 def choose_subvolume(system: FileSystem, line: Line) -> tuple[FileSystem, str]:
@@ -193,6 +192,10 @@ def _is_boot(fs: GuestFS, device: BlockDevice) -> bool:
 
 def _is_esp(fs: GuestFS, device: BlockDevice) -> bool:
     return fs.mounts["/"].type == "vfat" and (device.part_type in ESP_TYPES or fs.is_dir("/EFI"))
+
+
+def _is_boot_esp(fs: GuestFS, device: BlockDevice) -> bool:
+    return _is_esp(fs, device) and (fs.is_dir("/loader") or any(_KERNEL.match(name) for name in fs.listdir("/")))
 
 
 def ostree_root(system: FileSystem) -> tuple[str, dict[str, FileSystem]]:
