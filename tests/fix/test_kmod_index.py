@@ -37,7 +37,7 @@ def modules(tmp_path: Path) -> Path:
 
 def resolve(modules: Path, name: str) -> list[str]:
     """The files modprobe would load for ``name``, in order."""
-    command = ["modprobe", "-C", "/dev/null", "-d", modules, "-S", VERSION, "--show-depends", name]
+    command = ["modprobe", "-C", "/dev/null", "-d", str(modules), "-S", VERSION, "--show-depends", name]
     out = subprocess.run(command, capture_output=True, text=True, check=True).stdout
     return [Path(line.split()[1]).stem for line in out.splitlines()]
 

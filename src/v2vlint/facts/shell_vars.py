@@ -1,7 +1,7 @@
 """Files of shell assignments (ifcfg-*, /etc/sysconfig/*, /etc/default/*, /etc/conf.d/*): parsed, never evaluated::
 
-    ONBOOT=yes
-    IPADDR="192.0.2.5"   # a comment
+ONBOOT=yes
+IPADDR="192.0.2.5"   # a comment
 """
 
 from __future__ import annotations
@@ -13,7 +13,9 @@ from v2vlint.guest.text import GuestText, Line
 from v2vlint.model.place import Span, Token
 
 MAX_VARS = 5000
-_ASSIGN = re.compile(r"\s*(?:export\s+)?(?P<key>[A-Za-z_]\w*)=(?:\"(?P<dq>(?:[^\"\\]|\\.)*)\"|'(?P<sq>[^']*)'|(?P<bare>[^\s;#]\S*)|)(?P<rest>.*)")
+_ASSIGN = re.compile(
+    r"\s*(?:export\s+)?(?P<key>[A-Za-z_]\w*)=(?:\"(?P<dq>(?:[^\"\\]|\\.)*)\"|'(?P<sq>[^']*)'|(?P<bare>[^\s;#]\S*)|)(?P<rest>.*)"
+)
 
 
 @dataclass(frozen=True, slots=True)
