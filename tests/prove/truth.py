@@ -141,17 +141,18 @@ FAST: tuple[Cell, ...] = (
 )
 
 
-def outcome(cell: Cell, artifacts: Path | None = None) -> Outcome:
-    """Forecast a cell, and boot it unless its boot is known."""
+def outcome(cell: Cell, artifacts: Path | None = None, *, again: bool = False) -> Outcome:
+    """Forecast a cell, and boot it unless its boot is known; with ``again``, boot it anyway and keep nothing."""
     image = build(cell.spec)
     guest = GuestRef(str(image), "disks", (str(image),))
     there = target.load(str(TARGETS / f"{cell.target}.toml"))
     predicted = forecast(guest, there)
     assert predicted, f"{cell.name}: no Linux root found"
-    boot = known().get(cell.key)
+    boot = None if again else known().get(cell.key)
     if boot is None:
         boot = _boot(cell, guest, there, artifacts)
-        _keep(boot)
+        if not again:
+            _keep(boot)
     return Outcome(cell, predicted, boot)
 
 
@@ -274,20 +275,26 @@ def _reasons(found: list[Outcome]) -> Iterator[str]:
             yield f"| {one.cell.spec.name} | {one.cell.target} | {one.boot.reason} | {reason} |".replace("\n", " ")
 
 
+def run(only: str = "*", artifacts: Path | None = None, *, known_only: bool = False) -> list[Outcome]:
+    """Run the cells whose name matches, telling each as it ends."""
+    outcomes = []
+    for cell in CELLS:
+        if not fnmatch.fnmatch(cell.name, only) or (known_only and cell.key not in known()):
+            continue
+        one = outcome(cell, artifacts / cell.name if artifacts else None)
+        outcomes.append(one)
+        print(f"{_cell(one):40} {cell.name}: {one.boot.reason} ({one.boot.seconds:.0f} s)", flush=True)
+    return outcomes
+
+
 def main() -> int:
-    """Run the table; 1 when a cell disagrees."""
+    """Run the table from the command line; 1 when a cell disagrees."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--only", default="*", metavar="GLOB", help="cells to run, by name")
     parser.add_argument("--artifacts", type=Path, metavar="DIR", help="keep logs and screens of every boot there")
     parser.add_argument("--known", action="store_true", help="boot nothing: make the page from the boots at hand")
     args = parser.parse_args()
-    outcomes = []
-    for cell in CELLS:
-        if not fnmatch.fnmatch(cell.name, args.only) or (args.known and cell.key not in known()):
-            continue
-        one = outcome(cell, args.artifacts / cell.name if args.artifacts else None)
-        outcomes.append(one)
-        print(f"{_cell(one):40} {cell.name}: {one.boot.reason} ({one.boot.seconds:.0f} s)", flush=True)
+    outcomes = run(args.only, args.artifacts, known_only=args.known)
     if args.only == "*":
         PAGE.write_text(page(outcomes))
     return int(not all(one.agrees for one in outcomes))

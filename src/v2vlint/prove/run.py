@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import secrets
 import shlex
 import tempfile
@@ -69,7 +68,7 @@ def prove(disks: Sequence[ProofDisk], options: Options, progress: Progress | Non
         fast.kvm,
         options.mac or _new_mac(),
         options.memory or options.target.ram_mib,
-        min(2, os.cpu_count() or 1),
+        2 if fast.kvm else 1,
     )
     files = tuple(dict.fromkeys(path for disk in disks for path in disk.files))
     before = file_states(files)
