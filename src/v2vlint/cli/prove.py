@@ -73,14 +73,24 @@ def _one(args: argparse.Namespace, guest: GuestRef, target: Target, secrets: Key
     from v2vlint.prove import Wish, forecast, prove
 
     predicted = forecast(guest, target, secrets)
-    artifacts = Path(args.artifacts) if args.artifacts else None
-    if artifacts and several:
-        artifacts /= f"{guest.name.replace('/', '_')}-{target.name}"
+    artifacts = _folder(args.artifacts, f"{guest.name.replace('/', '_')}-{target.name}" if several else "")
     wish = Wish(args.via, args.firmware, args.timeout, args.memory, artifacts, secrets)
     with ProgressLine(1, not args.no_progress) as line:
         proof = prove(guest, target, wish, _progress(line.update, target))
     _print(args, guest, proof, predicted)
     return proof.came_up
+
+
+def _folder(artifacts: str | None, name: str) -> Path | None:
+    """Where to keep artifacts, made before the boot: UsageError when it cannot be."""
+    if artifacts is None:
+        return None
+    folder = Path(artifacts) / name
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UsageError(f"--artifacts {folder}: {(error.strerror or 'cannot be made').lower()}") from error
+    return folder
 
 
 def _progress(update: Callable[[list[str], int], None], target: Target) -> Callable[[str, float], None]:

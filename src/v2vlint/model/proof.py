@@ -39,8 +39,9 @@ class Proof:
     """A real boot of one guest on one target's hardware.
 
     ``came_up`` is True (a login prompt was reached), False, or None when it could not be told; ``reason`` says why in words and ``stage``
-    where a boot that failed stopped. ``evidence`` holds the guest's own lines that decided it. ``unchanged`` says that the image files were
-    the same bytes before and after. ``notes`` are the differences between this boot and the target, ``command`` is QEMU's.
+    where a boot that failed stopped. ``evidence`` holds the guest's own lines that decided it, ``cpu`` is the x86-64 level it saw.
+    ``unchanged`` says that the image files were the same bytes before and after. ``notes`` are the differences between this boot and the
+    target, ``command`` is QEMU's.
     """
 
     target: str

@@ -47,6 +47,12 @@ class Board:
         return (_CPUS if self.kvm else _CPUS_EMULATED)[min(max(self.target.cpu_level, 1), 4)]
 
     @property
+    def cpu_level(self) -> str:
+        """What the guest sees: ``x86-64-v2``. Software emulation ends at v3."""
+        level = min(max(self.target.cpu_level, 1), 4)
+        return f"x86-64-v{level if self.kvm else min(level, 3)}"
+
+    @property
     def q35(self) -> bool:
         """Whether the machine is a Q35, whose IDE ports are SATA."""
         return "q35" in self.hardware.machine

@@ -131,7 +131,7 @@ def _proof(board: Board, options: Options, watch: Watch, verdict: Verdict, machi
         via=via,
         firmware=board.firmware,
         acceleration="",
-        cpu=board.cpu,
+        cpu=board.cpu_level,
         came_up=verdict.came_up,
         reason=verdict.reason,
         stage=verdict.stage,

@@ -40,7 +40,7 @@ def _proof(proof: Proof, look: Look) -> Iterator[Row]:
     if network:
         yield from paragraph(network, look.width, 5, "dim", Piece("network: ", "dim"))
     way = "kernel started directly" if proof.via == "kernel" else _FIRMWARE[proof.firmware]
-    facts = (way, f"CPU {proof.cpu}", proof.acceleration, f"{proof.seconds:g} s", "image unchanged" if proof.unchanged else "")
+    facts = (way, proof.cpu, proof.acceleration, f"{proof.seconds:g}s", "image unchanged" if proof.unchanged else "")
     yield from paragraph(f" {look.dot} ".join(fact for fact in facts if fact), look.width, 5, "dim")
     for note in proof.notes:
         yield from paragraph(note, look.width, 5, "dim", Piece("note: ", "dim"))
