@@ -1,9 +1,9 @@
 """systemd .link files: how udevd names network cards (systemd.link(5))::
 
-    [Match]
-    MACAddress=52:54:00:12:34:56
-    [Link]
-    Name=lan0
+[Match]
+MACAddress=52:54:00:12:34:56
+[Link]
+Name=lan0
 """
 
 from __future__ import annotations
@@ -81,5 +81,3 @@ def _link(unit: Unit) -> LinkFile:
         set_mac=mac_token(unit.get("Link", "MACAddress")),
         policies=unit.words("Link", "NamePolicy"),
     )
-
-
