@@ -17,8 +17,8 @@ help:
 	@echo "make lint      only the linters, types and import contracts"
 	@echo "make quick     only the tests that take no images and no boots"
 	@echo "make truth     boot the whole truth table and record it in docs/truth-table.md (hours)"
-	@echo "make bench     measure against virt-inspector and write bench/results.md"
-	@echo "make docs      write the generated pages: docs/rules, docs/schema, the man page"
+	@echo "make bench     measure against virt-inspector and virt-customize; writes bench/*.md"
+	@echo "make docs      write what is generated: docs/rules, the man page, the README example"
 
 # Editable installation with everything a developer needs. The stamp follows pyproject.toml.
 $(VENV)/.installed: pyproject.toml
@@ -74,11 +74,13 @@ truth: packages venv
 .PHONY: bench
 bench: packages venv
 	$(BIN)/python bench/run.py --output bench/results.md
+	$(BIN)/python bench/fix.py --output bench/fix.md
 
 .PHONY: docs
 docs: venv
 	$(BIN)/v2vlint rules --write docs/rules
 	$(BIN)/v2vlint completion man > docs/v2vlint.1
+	PYTHONPATH=sample-guests $(BIN)/python -m tests.readme
 
 .PHONY: clean
 clean:
