@@ -101,6 +101,15 @@ def test_a_flood_on_the_serial_line_is_survived(tmp_path: Path) -> None:
     assert (tmp_path / "artifacts" / "serial.log").stat().st_size <= 16 << 20
 
 
+def test_the_firmware_tries_several_disks_in_order(tmp_path: Path) -> None:
+    first, second = tmp_path / "first.raw", tmp_path / "second.raw"
+    first.write_bytes(bytes(1 << 20))
+    second.write_bytes(printing(b"guest login: ", HANG))
+    proof = prove(GuestRef("pair", "disks", (str(first), str(second))), KVM, Wish(firmware="bios", memory=128, timeout=60))
+    assert proof.came_up
+    assert [word for word in proof.command if word.startswith("virtio-blk-pci")][1].endswith("drive=disk1,bootindex=2")
+
+
 def test_no_operating_system_has_no_forecast_and_no_kernel(tmp_path: Path) -> None:
     image = tmp_path / "disk.raw"
     image.write_bytes(bytes(1 << 20))

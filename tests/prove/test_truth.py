@@ -5,9 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from guestbuild.debian import Spec, build
 
 from tests.prove import truth
 from tests.prove.truth import CELLS, FAST, PAGE, Cell
+from v2vlint import target
+from v2vlint.model.proof import Reached
+from v2vlint.model.source import GuestRef
+from v2vlint.prove import Wish, prove
 
 
 @pytest.mark.slow
@@ -18,6 +23,20 @@ def test_forecast_and_boot_agree(cell: Cell, tmp_path: Path) -> None:
     assert one.boot.came_up is not None, one.boot.reason
     assert one.boot.came_up == one.forecast.will_boot, (one.boot, one.forecast)
     assert one.same_place, (one.boot.stage, one.predicted_stop)
+
+
+@pytest.mark.slow
+@pytest.mark.xdist_group("boots")
+def test_a_kernel_started_directly_gets_as_far(tmp_path: Path) -> None:
+    image = build(Spec())
+    guest = GuestRef(image.name, "disks", (str(image),))
+    proof = prove(guest, target.load("kvm"), Wish(via="kernel", artifacts=tmp_path))
+    assert proof.came_up, proof.reason
+    assert proof.unchanged
+    reached = {milestone.name: milestone.reached for milestone in proof.milestones}
+    assert (reached["firmware"], reached["loader"]) == (Reached.SKIPPED, Reached.SKIPPED)
+    assert (reached["root mounted"], reached["network"]) == (Reached.SEEN, Reached.SEEN)
+    assert "console=ttyS0,115200" in (tmp_path / "qemu.txt").read_text()
 
 
 @pytest.mark.truth
