@@ -50,6 +50,15 @@ def test_disks(machine: str, disk: str, devices: list[str]) -> None:
     assert list(disk_devices(board(disk, machine), ["disk0", "disk1"])) == [word for device in devices for word in ("-device", device)]
 
 
+def test_the_firmware_starts_from_the_disk_with_the_loader() -> None:
+    devices = [word for word in disk_devices(board(), ["disk0", "disk1", "disk2"], 1) if word != "-device"]
+    assert [device.partition(",")[2] for device in devices] == [
+        "drive=disk0,bootindex=2",
+        "drive=disk1,bootindex=1",
+        "drive=disk2,bootindex=3",
+    ]
+
+
 def test_more_disks_than_ports() -> None:
     with pytest.raises(UsageError, match="5 disks do not fit"):
         list(disk_devices(board("ide-hd", "pc"), [f"disk{index}" for index in range(5)]))

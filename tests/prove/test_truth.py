@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from guestbuild.debian import Spec, build
 
+from guestbuild.debian import Spec, build
 from tests.prove import truth
 from tests.prove.truth import CELLS, FAST, PAGE, Cell
 from v2vlint import target

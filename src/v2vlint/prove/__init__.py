@@ -45,6 +45,7 @@ def prove(guest: GuestRef, target: Target, wish: Wish = Wish(), progress: Progre
         options = Options(
             target=target,
             firmware=wish.firmware or prepared.firmware,
+            boot_disk=prepared.boot_disk if prepared.boot_disk < len(prepared.disks) else 0,
             kernel=kernel,
             timeout=wish.timeout,
             memory=wish.memory,

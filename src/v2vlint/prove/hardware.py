@@ -73,16 +73,20 @@ def network(board: Board) -> Iterator[str]:
     yield from ("-device", f"{board.hardware.nic},netdev=net0,mac={board.mac},romfile=")
 
 
-def disk_devices(board: Board, nodes: Sequence[str]) -> Iterator[str]:
-    """``-device`` options that attach the block nodes to the target's controller, in order; the firmware tries them in that order."""
+def disk_devices(board: Board, nodes: Sequence[str], boot: int = 0) -> Iterator[str]:
+    """``-device`` options that attach the block nodes to the target's controller, in order; the firmware starts from number ``boot``.
+
+    SeaBIOS tries one disk only.
+    """
     model = board.hardware.disk
     name, _, properties = model.partition(",")
     if name in _HBAS or name == "ahci":
         yield from ("-device", f"{model},id=hba0")
     elif name in _IDE and len(nodes) > _IDE_PORTS["q35" if board.q35 else "pc"]:
         raise UsageError(f"{len(nodes)} disks do not fit on the controller of target {board.target.name}")
+    order = sorted(range(len(nodes)), key=lambda index: (index != boot, index))
     for index, node in enumerate(nodes):
-        yield from ("-device", f"{_attach(name, index, board.q35, properties)},drive={node},bootindex={index + 1}")
+        yield from ("-device", f"{_attach(name, index, board.q35, properties)},drive={node},bootindex={order.index(index) + 1}")
 
 
 def _attach(name: str, index: int, q35: bool, properties: str) -> str:

@@ -42,7 +42,8 @@ def prepare(request: Any) -> Any:
     stores = [FactStore((root.fs, guest.blocks, root.os, guest.definition or Definition("", ""), ask.target)) for root in guest.roots]
     fonts = tuple(glyphs for store in stores[:1] for glyphs in _fonts(store.get(GuestFS)))
     kernel, reason = _kernel(stores, Path(ask.folder)) if ask.kernel else (None, "")
-    return encode(Prepared(disks, _firmware(stores, ask.target), _mac(guest, stores), fonts, kernel, reason))
+    firmware = _firmware(stores, ask.target)
+    return encode(Prepared(disks, firmware, _boot_disk(stores, firmware), _mac(guest, stores), fonts, kernel, reason))
 
 
 def proof_disk(file: DiskFile) -> ProofDisk:
@@ -79,6 +80,17 @@ def _firmware(stores: list[FactStore], target: Target) -> Firmware:
             return "uefi"
         return "bios" if chosen == "bios" else target.firmware[0]
     return target.firmware[0]
+
+
+def _boot_disk(stores: list[FactStore], firmware: Firmware) -> int:
+    """The disk with the boot code or the ESP, as far as known."""
+    for store in stores:
+        try:
+            found = store.get(FirmwareFact)
+        except FactUnavailable:
+            continue
+        return (found.esp_disk if firmware == "uefi" else found.boot_disk) or 0
+    return 0
 
 
 def _mac(guest: Guest, stores: list[FactStore]) -> str:

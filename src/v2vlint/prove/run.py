@@ -47,10 +47,14 @@ class Kernel:
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """How to boot. ``timeout`` in seconds and ``memory`` in MiB are None for the defaults; ``mac`` is None for a new address."""
+    """How to boot. ``timeout`` in seconds and ``memory`` in MiB are None for the defaults; ``mac`` is None for a new address.
+
+    ``boot_disk`` is the 0-based disk that the firmware starts from.
+    """
 
     target: Target
     firmware: Firmware
+    boot_disk: int = 0
     kernel: Kernel | None = None
     timeout: float | None = None
     memory: int | None = None
@@ -83,6 +87,8 @@ def prove(disks: Sequence[ProofDisk], options: Options, progress: Progress | Non
             _keep(options.artifacts, machine, watch)
     after = file_states(files)
     notes = [*differences(board)]
+    if options.boot_disk:
+        notes.append(f"the firmware starts from disk {options.boot_disk + 1}, which holds the boot loader")
     if not fast.kvm:
         notes.append(f"no KVM here: {fast.reason}")
     if not all(state.whole for state in before):
@@ -97,7 +103,7 @@ def _command(board: Board, disks: Sequence[ProofDisk], options: Options, folder:
     yield from basics(board)
     yield from firmware_options(board.firmware, folder)
     yield from block_options(disks, folder)
-    yield from disk_devices(board, [f"disk{index}" for index in range(len(disks))])
+    yield from disk_devices(board, [f"disk{index}" for index in range(len(disks))], options.boot_disk)
     yield from network(board)
     if options.kernel:
         yield from ("-kernel", str(options.kernel.kernel), "-append", options.kernel.visible_line)
