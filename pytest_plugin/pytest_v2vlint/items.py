@@ -16,6 +16,7 @@ from pytest_v2vlint.plugin import store_of, wish
 from pytest_v2vlint.store import NotEvaluated, Store
 from v2vlint.engine.packs import LoadedRule
 from v2vlint.model.errors import V2vlintError
+from v2vlint.model.finding import Severity
 from v2vlint.model.report import Fate, FindingReport, ImageReport, RuleResult, Status, TargetReport
 from v2vlint.model.source import GuestRef
 from v2vlint.report.escape import visible
@@ -196,10 +197,14 @@ class RuleItem(GuestItem):
         return [found for result in self.results for found in result.findings if found.counts and found.finding.severity >= level]
 
     def runtest(self) -> None:
-        """Fail with the findings; warn of those below the threshold."""
+        """Fail with the findings; warn of those below the threshold, and keep what is only worth knowing for -rP."""
         failing = self.failing()
         for found in (found for result in self.results for found in result.findings if found.counts and found not in failing):
-            self.mention(f"{self.parent.ref.name}: {self.rule.id}: {say.one_line(found)}")
+            text = f"{self.parent.ref.name}: {self.rule.id}: {say.one_line(found)}"
+            if found.finding.severity is Severity.INFO:
+                self.add_report_section("call", "v2vlint", text)
+            else:
+                self.mention(text)
         if failing:
             title = self.rule.info().title.rstrip(".")
             raise Failed(say.findings(failing, f"{self.parent.ref.name} on {self.target}: {title}"))

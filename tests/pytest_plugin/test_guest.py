@@ -44,7 +44,7 @@ FACTS = """
         assert (hostname.exists, hostname.is_file, hostname.text) == (True, True, "portable\\n")
         assert v2vlint_guest.file("/etc/default/grub").contains(r"^GRUB_DEFAULT=0$")
         link = v2vlint_guest.file("/etc/systemd/system/multi-user.target.wants/systemd-networkd.service")
-        assert link.is_symlink and link.linked_to == "/lib/systemd/system/systemd-networkd.service"
+        assert link.is_symlink and link.linked_to.endswith("/lib/systemd/system/systemd-networkd.service")
         assert "fstab" in v2vlint_guest.file("/etc").listdir()
         assert not v2vlint_guest.file("/etc/nothing").exists
 
