@@ -38,7 +38,7 @@ def _read(data: bytes) -> Initramfs:
 def test_an_image_of_many_segments() -> None:
     padded = MICROCODE + bytes(512)
     more = zstandard.compress(newc({"conf/modules": b"virtio_blk\n", f"lib/modules/{V}/kernel/nvme.ko.xz": b"x"}) + bytes(64))
-    image = _read(padded + gzip.compress(MAIN) + bytes(3) + more + bytes(1000))
+    image = _read(padded + gzip.compress(MAIN, mtime=0) + bytes(3) + more + bytes(1000))
     assert [(segment.compression, segment.members) for segment in image.segments] == [("none", 2), ("gzip", 6), ("zstd", 2)]
     assert image.segments[1].offset == len(padded)
     assert (image.has("virtio-blk"), image.has("nvme"), image.has("ahci")) == (True, True, False)
@@ -73,9 +73,9 @@ def test_a_link_is_followed_once() -> None:
         (bytes(4096), "holds only zero bytes"),
         (b"garbage", "holds something at byte 0 that the kernel cannot unpack"),
         (MAIN[:-300], "the archive ends early"),
-        (gzip.compress(MAIN)[:-30], "the compressed data ends early"),
+        (gzip.compress(MAIN, mtime=0)[:-30], "the compressed data ends early"),
         (MICROCODE + b"\x1f\x8b\x08broken", "the compressed data"),
-        (gzip.compress(b"no archive at all, but long enough to be looked at" * 9), "is no newc archive"),
+        (gzip.compress(b"no archive at all, but long enough to be looked at" * 9, mtime=0), "is no newc archive"),
     ],
 )
 def test_damage(data: bytes, damage: str) -> None:
@@ -115,7 +115,7 @@ def test_an_initrd_of_the_old_kind_is_unknown(magic: bytes, offset: int, what: s
 def test_limits(monkeypatch: pytest.MonkeyPatch, limit: str, value: int, reason: str) -> None:
     monkeypatch.setattr(initramfs_reader, limit, value)
     with pytest.raises(FactUnavailable, match=reason):
-        _read(gzip.compress(newc({"big": bytes(4 << 20)})) + gzip.compress(MAIN))
+        _read(gzip.compress(newc({"big": bytes(4 << 20)})) + gzip.compress(MAIN, mtime=0))
 
 
 def test_a_bomb_is_stopped_at_the_ratio() -> None:
