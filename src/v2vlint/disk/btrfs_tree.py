@@ -108,6 +108,12 @@ class Volume:
         self._starts.insert(index, key[2])
         self._chunks.insert(index, Chunk(key[2], size, stripe, profile, sub, stripes))
 
+    @property
+    def missing(self) -> str:
+        """Which part of the devices is not at hand, in words; empty when all are."""
+        count = self.device_count - len(self._devices)
+        return f"{count} of {self.device_count} btrfs devices are missing" if count > 0 else ""
+
     def read(self, address: int, length: int) -> bytes:
         """``length`` bytes from the logical ``address`` on."""
         parts: list[bytes] = []
@@ -126,8 +132,7 @@ class Volume:
         for device, offset in places:
             if device in self._devices:
                 return exactly(self._devices[device], offset, count)
-        missing = self.device_count - len(self._devices)
-        raise ImageError(f"{missing} of {self.device_count} btrfs devices are missing" if missing > 0 else "damaged btrfs chunk map")
+        raise ImageError(self.missing or "damaged btrfs chunk map")
 
     def node(self, address: int) -> Node:
         """The tree block at a logical address."""

@@ -88,6 +88,9 @@ class Stack:
         streams = [layer.stream]
         if layer.content.type == "btrfs":
             streams = [one.stream for one in self.layers.values() if one.stream and one.content.uuid == layer.content.uuid]
+        if layer.content.type == "btrfs" and len(streams) < int(layer.device.detail("devices") or 1):
+            devices = int(layer.device.detail("devices"))
+            self.fail(name, f"{devices - len(streams)} of {devices} btrfs devices are missing")
         try:
             return filesystem.open_filesystem(layer.content, streams)
         except ImageError as error:

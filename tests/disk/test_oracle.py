@@ -1,0 +1,222 @@
+"""Every file as the kernel or libguestfs reads it: real Debian guests, and layers that only a kernel can make."""
+
+from __future__ import annotations
+
+import os
+import tarfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from guestbuild.debian import BuildError, Spec, build
+from tests.disk.images import Tree, blank, host_tree, make_tree, need, open_paths, problems, read_tree, root_tree, run, same
+from v2vlint.guest.open import Guest
+
+pytestmark = pytest.mark.slow
+
+MIB = 1 << 20
+APPLIANCE = ("LIBGUESTFS_BACKEND=direct", "LIBGUESTFS_BACKEND_SETTINGS=force_tcg")
+
+
+@contextmanager
+def mounted(folder: Path, *images: Path, options: str = "") -> Iterator[Path]:
+    """The filesystem on images, mounted by the kernel; skips where that is not allowed."""
+    if os.geteuid() != 0:
+        pytest.skip("mounting needs root")
+    point = folder / "mounted"
+    point.mkdir(exist_ok=True)
+    loops = [run("losetup", "-f", "--show", image).strip() for image in images]
+    try:
+        if len(loops) > 1:
+            run("btrfs", "device", "scan", *loops)
+        run("mount", *(["-o", options] if options else []), loops[0], point)
+        try:
+            yield point
+        finally:
+            run("umount", point)
+    finally:
+        run("losetup", "-d", *loops)
+
+
+def copy(tree: Path, target: Path) -> None:
+    """Fill a mounted filesystem, with a file whose extents are allocated but not written."""
+    run("cp", "-a", "--sparse=always", f"{tree}/.", target)
+    run("fallocate", "-l", "2M", target / "unwritten")
+    with (target / "unwritten").open("r+b") as file:
+        file.seek(1_000_000)
+        file.write(b"written")
+    (target / "broken-up").write_bytes(b"")
+    with (target / "broken-up").open("r+b") as file:
+        for number in range(3000):
+            file.seek(number * 12288)
+            file.write(bytes([number % 251]) * 4096)
+
+
+@pytest.mark.parametrize("options", [(), ("-b", "size=1024"), ("-m", "rmapbt=1,reflink=1", "-i", "nrext64=0")], ids=["v5", "1k", "reflink"])
+def test_xfs(tmp_path: Path, tree: Path, options: tuple[str, ...]) -> None:
+    run("mkfs.xfs", "-q", *(word for word in options if "nrext64" not in word and word != "-i"), blank(tmp_path / "fs", 400 * MIB))
+    with mounted(tmp_path, tmp_path / "fs") as point:
+        copy(tree, point)
+    guest = open_paths(tmp_path / "fs")
+    with mounted(tmp_path, tmp_path / "fs", options="ro") as point:
+        same(root_tree(guest), host_tree(point))
+
+
+BTRFS = {
+    "zlib": (1, (), "compress-force=zlib"),
+    "lzo": (1, (), "compress-force=lzo"),
+    "zstd": (1, (), "compress-force=zstd"),
+    "single on two": (2, ("-d", "single", "-m", "dup"), ""),
+    "raid0": (2, ("-d", "raid0", "-m", "raid1"), ""),
+    "raid1": (2, ("-d", "raid1", "-m", "raid1"), ""),
+    "raid10": (4, ("-d", "raid10", "-m", "raid10"), ""),
+    "raid5": (3, ("-d", "raid5", "-m", "raid1"), ""),
+}
+
+
+@pytest.mark.parametrize(("count", "profile", "options"), BTRFS.values(), ids=BTRFS)
+def test_btrfs(tmp_path: Path, tree: Path, count: int, profile: tuple[str, ...], options: str) -> None:
+    disks = [blank(tmp_path / f"disk{number}", 320 * MIB) for number in range(count)]
+    run("mkfs.btrfs", "-q", *profile, *disks)
+    with mounted(tmp_path, *disks, options=options) as point:
+        copy(tree, point)
+    guest = open_paths(*disks)
+    with mounted(tmp_path, *disks, options="ro") as point:
+        same(root_tree(guest), host_tree(point))
+    if profile[:2] == ("-d", "raid1"):
+        same(root_tree(open_paths(disks[1])), root_tree(guest))
+    elif count > 1:
+        assert f"disk1: {count - 1} of {count} btrfs devices are missing" in problems(open_paths(disks[0]))
+
+
+def test_btrfs_subvolumes(tmp_path: Path) -> None:
+    """As distributions lay them out: @ and @home, snapshots of the root that are no systems of their own, a nested one."""
+    small = make_tree(tmp_path / "tree", odd=False)
+    run("mkfs.btrfs", "-q", "-U", "11111111-2222-4333-8444-555555555555", blank(tmp_path / "fs", 160 * MIB))
+    with mounted(tmp_path, tmp_path / "fs") as point:
+        for name in ("@", "@home", "@snapshots"):
+            run("btrfs", "subvolume", "create", point / name)
+        run("cp", "-a", f"{small}/.", point / "@")
+        uuid = "UUID=11111111-2222-4333-8444-555555555555"
+        (point / "@/etc/fstab").write_text(f"{uuid} / btrfs subvol=@ 0 0\n{uuid} /home btrfs defaults,subvol=/@home 0 0\n")
+        (point / "@home/alice").write_text("hello")
+        run("btrfs", "subvolume", "create", point / "@/var/lib/portables")
+        (point / "@/var/lib/portables/file").write_text("nested")
+        run("btrfs", "subvolume", "snapshot", point / "@", point / "@snapshots/1")
+        run("btrfs", "subvolume", "snapshot", "-r", point / "@", point / "@snapshots/2")
+    (root,) = (guest := open_paths(tmp_path / "fs")).roots
+    assert (root.subvolume, root.fs.read("/home/alice"), root.fs.read("/var/lib/portables/file")) == ("@", b"hello", b"nested")
+    assert {(mount.point, mount.subvolume) for mount in root.mounts} == {("/", "@"), ("/home", "@home")}
+    device = guest.blocks.disks[0]
+    assert device.detail("subvolumes") == "@,@home,@snapshots,@/var/lib/portables"
+    assert (device.detail("snapshots"), device.detail("default_subvolume")) == ("2", "")
+    with mounted(tmp_path, tmp_path / "fs") as point:
+        number = run("btrfs", "inspect-internal", "rootid", point / "@snapshots/2").strip()
+        run("btrfs", "subvolume", "set-default", number, point)
+    roots = open_paths(tmp_path / "fs").roots
+    assert [root.subvolume for root in roots] == ["@", "@snapshots/2"]
+
+
+GUESTFISH = """run
+part-init /dev/sda gpt
+part-add /dev/sda p 2048 204799
+part-add /dev/sda p 204800 -2048
+part-disk /dev/sdb mbr
+debug sh "pvcreate DISK/a1 DISK/a2 DISK/b1"
+debug sh "vgcreate vg-a DISK/a1 DISK/a2 DISK/b1"
+debug sh "lvcreate -y -n root -L 60M vg-a DISK/a1"
+debug sh "lvcreate -y -n striped -i 2 -I 16 -L 60M vg-a DISK/a2 DISK/b1"
+debug sh "lvextend -L 100M vg-a/root DISK/b1"
+debug sh "lvcreate -y --type raid1 -m1 -n mirrored -L 8M vg-a"
+debug sh "lvcreate -y -T -L 12M -V 40M -n thin vg-a/pool"
+debug sh "lvcreate -y -s -L 8M -n snap vg-a/striped"
+mkfs ext4 /dev/vg-a/root
+mkfs ext4 /dev/vg-a/striped
+mount /dev/vg-a/root /
+tar-in ARCHIVE /
+umount /
+mount /dev/vg-a/striped /
+tar-in ARCHIVE /
+umount /
+debug sh "mdadm --create /dev/md/zero --run --metadata=1.2 --level=0 --chunk=64 --raid-devices=2 DISK/c DISK/d"
+debug sh "mkfs.ext4 -q /dev/md127"
+mount /dev/md127 /
+tar-in ARCHIVE /
+umount /
+debug sh "mdadm --stop /dev/md127"
+debug sh "mdadm --create /dev/md/one --run --metadata=0.90 --level=1 --raid-devices=2 DISK/e DISK/f"
+debug sh "mkfs.ext4 -q /dev/md127"
+mount /dev/md127 /
+tar-in ARCHIVE /
+umount /
+debug sh "mdadm --stop /dev/md127"
+debug sh "mdadm --create /dev/md/five --run --metadata=1.0 --level=5 --raid-devices=3 DISK/g DISK/h DISK/i"
+debug sh "mkfs.ext4 -q /dev/md127"
+"""
+
+
+@pytest.fixture(scope="module")
+def layers(tmp_path_factory: pytest.TempPathFactory, tree: Path) -> list[Path]:
+    """Nine disks with LVM over several of them, and MD arrays, made by the kernel of libguestfs' appliance."""
+    need("guestfish")
+    folder = tmp_path_factory.mktemp("layers")
+    sizes = dict(zip("abcdefghi", (180, 180, 48, 48, 72, 72, 24, 24, 24), strict=True))
+    disks = {name: blank(folder / name, size * MIB) for name, size in sizes.items()}
+    with tarfile.open(folder / "tree.tar", "w") as archive:
+        archive.add(tree, ".")
+    added = "".join(f"add {disk} format:raw label:{name}\n" for name, disk in disks.items())
+    script = added + GUESTFISH.replace("ARCHIVE", str(folder / "tree.tar")).replace("DISK", "/dev/disk/guestfs")
+    run("env", *APPLIANCE, "guestfish", input=script)
+    return list(disks.values())
+
+
+def test_lvm_and_raid(layers: list[Path], wanted: Tree) -> None:
+    guest = open_paths(*layers)
+    assert {root.device for root in guest.roots} == {"vg-a/root", "vg-a/striped", "md/zero", "md/127"}
+    for index in range(len(guest.roots)):
+        same(root_tree(guest, index), wanted)
+    reasons = ["mirrored: LVM raid1", "thin: LVM thin", "snap: LVM snapshot"]
+    assert problems(guest) == ["md/five: MD raid5 is not supported", *(f"vg-a/{reason} volume is not supported" for reason in reasons)]
+
+
+def test_missing_members(layers: list[Path], wanted: Tree) -> None:
+    without_second = open_paths(layers[0])
+    assert [root.device for root in without_second.roots] == []
+    assert not without_second.blocks.complete
+    assert any("vg-a/root: physical volume" in problem and "is missing" in problem for problem in problems(without_second))
+    same(root_tree(open_paths(layers[5])), wanted)
+    assert "md/zero: 1 of 2 members are missing" in problems(open_paths(layers[2]))
+
+
+def guestfish_sums(image: Path, device: str) -> dict[str, str]:
+    """SHA-256 of every regular file, by libguestfs."""
+    need("guestfish")
+    sums = image.with_suffix(".sums")
+    run("env", *APPLIANCE, "guestfish", "--ro", "--format=qcow2", "-a", image, "-m", device, "checksums-out", "sha256", "/", sums)
+    rows = (line.split("  ", 1) for line in sums.read_text(errors="surrogateescape").splitlines())
+    return {name.removeprefix("./"): digest for digest, name in rows}
+
+
+REAL = [
+    pytest.param(Spec(), "/dev/sda1", id="ext4"),
+    pytest.param(Spec(lvm=True), "/dev/vg0/root", id="lvm"),
+    pytest.param(Spec(fs="xfs"), "/dev/sda1", id="xfs", marks=pytest.mark.truth),
+    pytest.param(Spec(fs="btrfs"), "/dev/sda1", id="btrfs", marks=pytest.mark.truth),
+]
+
+
+@pytest.mark.parametrize(("spec", "device"), REAL)
+def test_every_file_of_a_real_debian(tmp_path: Path, spec: Spec, device: str) -> None:
+    try:
+        image = build(spec)
+    except BuildError as error:
+        pytest.skip(str(error))
+    (tmp_path / "disk.qcow2").symlink_to(image)
+    guest: Guest = open_paths(image)
+    assert not guest.problems
+    found = {name: entry[1] for name, entry in read_tree(guest.roots[0].fs.mounts["/"]).items() if entry[0] == "file"}
+    wanted = guestfish_sums(tmp_path / "disk.qcow2", device)
+    assert len(found) > 5000
+    assert {name for name in found.keys() | wanted.keys() if found.get(name) != wanted.get(name)} == set()
