@@ -38,8 +38,9 @@ class CopiedKernel:
 class Prepared:
     """The guest's disks and what booting them needs.
 
-    ``firmware`` is what the forecast starts it with, ``boot_disk`` the 0-based disk it is started from. ``mac`` is the address its network card had, when exactly one is known. ``fonts`` are
-    console fonts of the guest: pairs of a bitmap in hex and a character. ``no_kernel`` says why there is none when one was asked for.
+    ``firmware`` is what the forecast starts it with, ``boot_disk`` the 0-based disk it is started from. ``mac`` is the address its network
+    card had, when exactly one is known. ``fonts`` are console fonts of the guest: pairs of a bitmap in hex and a character. ``no_kernel``
+    says why there is none when one was asked for.
     """
 
     disks: tuple[ProofDisk, ...]
