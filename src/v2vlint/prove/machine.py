@@ -19,6 +19,7 @@ from v2vlint.prove.qmp import Qmp
 from v2vlint.prove.screen import Picture, parse_ppm
 
 MAX_WRITTEN = 16 << 30
+OVERHEAD = 6 << 30
 _CHUNK = 1 << 16
 _QUIT_PATIENCE = 3.0
 
@@ -33,14 +34,14 @@ class Output:
 
 
 class Machine:
-    """QEMU with ``options``, which describe everything but the channels. Scratch files go to ``folder``.
+    """QEMU with ``options``, which describe everything but the channels, and ``memory`` MiB for the guest. Scratch files go to ``folder``.
 
     Enter it to start QEMU; leaving it, however that happens, ends QEMU.
     """
 
-    def __init__(self, options: Sequence[str], folder: Path) -> None:
+    def __init__(self, options: Sequence[str], memory: int, folder: Path) -> None:
         need(QEMU, "qemu-system-x86")
-        self.folder = folder
+        self.folder, self._address_space = folder, (memory << 20) + OVERHEAD
         self._capture = folder / "packets.pcap"
         self._complaints = folder / "qemu.log"
         self._qmp_end, qmp = socket.socketpair()
@@ -65,7 +66,7 @@ class Machine:
                 stderr=complaints,
                 pass_fds=[end.fileno() for end in self._theirs],
                 start_new_session=True,
-                preexec_fn=limited(MAX_WRITTEN),
+                preexec_fn=limited(MAX_WRITTEN, self._address_space),
                 cwd=self.folder,
             )
         for end in self._theirs:

@@ -19,8 +19,8 @@ SANDBOX = ("-sandbox", "on,obsolete=deny,elevateprivileges=deny,spawn=deny,resou
 _PR_SET_PDEATHSIG = 1
 
 
-def limited(file_size: int, memory: int = 0) -> Callable[[], None]:
-    """For ``preexec_fn``: no core dump, files of at most ``file_size`` bytes, ``memory`` bytes of address space (0: any).
+def limited(file_size: int, memory: int) -> Callable[[], None]:
+    """For ``preexec_fn``: no core dump, files of at most ``file_size`` bytes, ``memory`` bytes of address space.
 
     The process dies with its parent.
     """
@@ -31,7 +31,7 @@ def limited(file_size: int, memory: int = 0) -> Callable[[], None]:
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
         for kind, wanted in ((resource.RLIMIT_FSIZE, file_size), (resource.RLIMIT_AS, memory)):
             hard = resource.getrlimit(kind)[1]
-            if wanted and (hard == resource.RLIM_INFINITY or wanted < hard):
+            if hard == resource.RLIM_INFINITY or wanted < hard:
                 resource.setrlimit(kind, (wanted, wanted))
 
     return apply

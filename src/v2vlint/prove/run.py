@@ -79,7 +79,7 @@ def prove(disks: Sequence[ProofDisk], options: Options, progress: Progress | Non
     timeout = options.timeout or (TIMEOUT_KVM if fast.kvm else TIMEOUT_TCG)
     with tempfile.TemporaryDirectory(prefix="v2vlint-prove-") as name:
         folder = Path(name)
-        machine = Machine(tuple(_command(board, disks, options, folder)), folder)
+        machine = Machine(tuple(_command(board, disks, options, folder)), board.memory, folder)
         with machine:
             watch = Watch(machine, (vga_font(), *options.fonts), timeout, progress)
             verdict = watch.run()

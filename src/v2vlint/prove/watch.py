@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from v2vlint.model.errors import ImageError
@@ -81,9 +81,15 @@ class Watch:
         elif self.serial.terminal.partial and now - self._spoke > _PROMPT:
             self.story.hear(self.serial.terminal.partial, now)
         for event in self.machine.qmp.take_events():
-            guest = bool(event.get("data", {}).get("guest"))
-            self.resets += event["event"] == "RESET" and guest
-            self.powered_off = self.powered_off or (event["event"] == "SHUTDOWN" and guest)
+            self._note(event["event"], event.get("data", {}))
+
+    def _note(self, event: str, data: Mapping[str, object]) -> None:
+        if event == "BLOCK_IO_ERROR" and data.get("nospace"):
+            raise ImageError(
+                f"no room for what the guest writes, in {self.machine.folder.parent}", hint="set TMPDIR to a folder with more room"
+            )
+        self.resets += event == "RESET" and bool(data.get("guest"))
+        self.powered_off = self.powered_off or (event == "SHUTDOWN" and bool(data.get("guest")))
 
     def _look_at_packets(self, force: bool = False) -> None:
         if force or self.seconds - self._packets_at > _PACKETS_EVERY:
