@@ -92,7 +92,7 @@ class FstabHardwarePath(Rule):
 
 
 def _by_uuid(entry: FstabEntry, devices: Devices) -> Fix | None:
-    lasting = devices.lasting(entry.device, entry.fs_type)
+    lasting = devices.lasting(entry.device, entry.fs_type, entry.mount_point)
     if lasting is None:
         return None
     edit = ReplaceText(entry.spec.where, expect=entry.spec.value, text=lasting.text)

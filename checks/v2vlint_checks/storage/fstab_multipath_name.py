@@ -55,6 +55,13 @@ class FstabMultipathName(Rule):
             fixed={"/etc/fstab": "UUID=aa-11 /boot xfs defaults 0 0\n"},
         ),
         Example(
+            {"/etc/fstab": "UUID=aa-11 /boot xfs defaults 0 0\n/dev/mapper/mpathb1 /oradata xfs defaults 0 0\n"},
+            given=(BlockTable((_DISK, _BOOT)),),
+            flags=("/etc/fstab:2",),
+            fixed={},
+            title="the only disk at hand is mounted elsewhere, so it is not the one meant",
+        ),
+        Example(
             {
                 "/etc/multipath.conf": "multipaths {\n multipath {\n  wwid 36005\n  alias oradata\n }\n}\n",
                 "/etc/fstab": "/dev/mapper/oradata-part1 /u01 xfs nofail 0 0\n",
@@ -77,7 +84,7 @@ class FstabMultipathName(Rule):
 
 
 def _by_uuid(entry: FstabEntry, devices: Devices) -> Fix | None:
-    lasting = devices.lasting(entry.device, entry.fs_type)
+    lasting = devices.lasting(entry.device, entry.fs_type, entry.mount_point)
     if lasting is None:
         return None
     edit = ReplaceText(entry.spec.where, entry.spec.value, lasting.text)

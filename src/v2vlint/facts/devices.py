@@ -90,12 +90,14 @@ class Devices:
     """Resolves specs. ``mapped`` holds what crypttab maps (name, source); ``order_known`` says that letters follow the order of the disks.
 
     ``certain`` says that a device not found is not there: every disk and layer could be read and every content recognised.
+    ``mounted`` are fstab's specs with their mount points, binds left out.
     """
 
     blocks: BlockTable
     mapped: tuple[tuple[str, str], ...] = ()
     order_known: bool = False
     certain: bool = False
+    mounted: tuple[tuple[str, str], ...] = ()
 
     def resolve(self, spec: str) -> BlockDevice | None:
         """The one device that ``spec`` named on the source, or None when nothing or more than one fits."""
@@ -150,16 +152,25 @@ class Devices:
         groups = {device.name.partition("/")[0] for device in self.blocks if device.kind == "lv"}
         return len(parts) == 4 and parts[2] in groups
 
-    def lasting(self, spec: str, fs_type: str = "") -> LastingName | None:
-        """``UUID=…`` for the device ``spec`` named, never ambiguous; None when it cannot be told or does not hold ``fs_type``."""
+    def lasting(self, spec: str, fs_type: str = "", mount_point: str = "") -> LastingName | None:
+        """``UUID=…`` for the device ``spec`` named, never ambiguous; None when it cannot be told or does not hold ``fs_type``.
+
+        For an entry of fstab, ``mount_point`` is where it goes: a device that is mounted elsewhere under another name cannot be meant.
+        """
         device = self.resolve(spec)
         if device is None or not device.uuid or device.fs_type in _CONTAINERS or not _fits(device, fs_type):
+            return None
+        if mount_point and self._mounted_elsewhere(device, spec, mount_point):
             return None
         twins = self.blocks.tagged("UUID", device.uuid)
         if len(twins) > 1 and not all(twin.fs_type == "btrfs" for twin in twins):
             return None
         certain = self.order_known or kernel_position(spec) is None
         return LastingName(f"UUID={device.uuid}", device, certain)
+
+    def _mounted_elsewhere(self, device: BlockDevice, spec: str, mount_point: str) -> bool:
+        others = (other for other, point in self.mounted if point != mount_point and other != spec)
+        return device.fs_type != "btrfs" and any(self.resolve(other) == device for other in others)
 
 
 def _fits(device: BlockDevice, fs_type: str) -> bool:
@@ -172,7 +183,9 @@ def _fits(device: BlockDevice, fs_type: str) -> bool:
 def find_devices(fs: GuestFS, blocks: BlockTable, crypttab: Crypttab, fstab: Fstab) -> Devices:
     """The resolver of this guest."""
     mapped = tuple((entry.name.value, entry.device) for entry in crypttab.entries)
-    return Devices(blocks, mapped, _order_known(fs, blocks, fstab), bool(blocks.devices) and blocks.complete and not _opaque(blocks))
+    mounted = tuple((entry.device, entry.mount_point) for entry in fstab.entries if not entry.is_pseudo)
+    certain = bool(blocks.devices) and blocks.complete and not _opaque(blocks)
+    return Devices(blocks, mapped, _order_known(fs, blocks, fstab), certain, mounted)
 
 
 def _order_known(fs: GuestFS, blocks: BlockTable, fstab: Fstab) -> bool:

@@ -9,6 +9,7 @@ from v2vlint.facts.consoles import Consoles
 from v2vlint.facts.cpu_needs import CpuNeeds
 from v2vlint.facts.devices import Devices, Fate, NameKind, kernel_fate, name_kind
 from v2vlint.facts.fstab import Fstab, FstabEntry
+from v2vlint.facts.mount_policy import MountPolicy
 from v2vlint.facts.network import Network, Survival
 from v2vlint.facts.registry import FactStore
 from v2vlint.forecast.drivers import boot_path
@@ -22,8 +23,8 @@ from v2vlint.model.target import Target
 
 def mounts(store: FactStore) -> StageForecast:
     """Does every mount that blocks the boot find its device?"""
-    fstab = store.get(Fstab)
-    blocking = [entry for entry in fstab.entries if entry.blocks_boot and not entry.is_pseudo and entry.mount_point not in ("/", "none")]
+    fstab, policy = store.get(Fstab), store.get(MountPolicy)
+    blocking = [entry for entry in fstab.entries if policy.stops(entry) and not entry.is_pseudo and entry.mount_point not in ("/", "none")]
     doubtful: FstabEntry | None = None
     for entry in blocking:
         fate = _mount_fate(store, entry)
