@@ -45,6 +45,7 @@ def test_the_whole_table(capsys: pytest.CaptureFixture[str]) -> None:
         outcomes = truth.run()
     PAGE.write_text(truth.page(outcomes))
     assert [one.cell.name for one in outcomes if not one.agrees] == []
+    assert len(outcomes) == len(CELLS)
 
 
 def test_the_recorded_table_has_every_guest() -> None:
