@@ -196,11 +196,16 @@ def guestfish_sums(image: Path, device: str) -> dict[str, str]:
     sums = image.with_suffix(".sums")
     run("env", *APPLIANCE, "guestfish", "--ro", "--format=qcow2", "-a", image, "-m", device, "checksums-out", "sha256", "/", sums)
     rows = (line.split("  ", 1) for line in sums.read_text(errors="surrogateescape").splitlines())
-    return {name.removeprefix("./"): digest for digest, name in rows}
+    return dict(_unescaped(name.removeprefix("./"), digest) for digest, name in rows)
+
+
+def _unescaped(name: str, digest: str) -> tuple[str, str]:
+    """sha256sum(1) starts a line with a backslash when it had to escape the name."""
+    return (name.replace("\\\\", "\\"), digest[1:]) if digest.startswith("\\") else (name, digest)
 
 
 REAL = [
-    pytest.param(Spec(), "/dev/sda1", id="ext4"),
+    pytest.param(Spec(), "/dev/sda1", id="ext4", marks=pytest.mark.truth),
     pytest.param(Spec(lvm=True), "/dev/vg0/root", id="lvm"),
     pytest.param(Spec(fs="xfs"), "/dev/sda1", id="xfs", marks=pytest.mark.truth),
     pytest.param(Spec(fs="btrfs"), "/dev/sda1", id="btrfs", marks=pytest.mark.truth),

@@ -129,6 +129,10 @@ class Stack:
             self.fail(name, f"damaged: {str(error).strip() or type(error).__name__}")
 
     def _look_into(self, layer: Layer) -> None:
+        if layer.device.kind in ("disk", "partition") and layer.stream is not None:
+            sector = layer.stream.read_at(0, 512)
+            facts = details(boot_code=boot_code(sector), grub_core=grub_core(sector) or None)
+            layer.device = replace(layer.device, details=layer.device.details + facts)
         table = _table(layer)
         if table.problem:
             self.fail(layer.device.name, table.problem)
@@ -154,7 +158,7 @@ class Stack:
                 part_type=part.type,
                 bootable=part.bootable,
                 parents=(layer.device.name,),
-                details=details(start=part.start, **_sector_facts(stream)),
+                details=details(start=part.start),
             )
             self._add(Layer(device, stream, depth=layer.depth + 1))
 
@@ -296,13 +300,8 @@ class Stack:
 
 
 def _disk_layer(index: int, image: Image) -> Layer:
-    facts = details(pt="", image=image.name, format=image.format, **_sector_facts(image.stream))
+    facts = details(image=image.name, format=image.format)
     return Layer(BlockDevice(f"disk{index + 1}", "disk", image.stream.size, index, details=facts), image.stream)
-
-
-def _sector_facts(stream: Stream | None) -> dict[str, object]:
-    sector = b"" if stream is None else stream.read_at(0, 512)
-    return {"boot_code": boot_code(sector), "grub_core": grub_core(sector) or None} if sector else {}
 
 
 def _table(layer: Layer) -> Table:

@@ -92,7 +92,8 @@ def _no_system(source: GuestSource, images: list[Image], stack: Stack) -> Iterat
         yield Problem(name, reason)
     blank = [device for device in stack.blocks.disks if _is_bare(stack, device)]
     for device in blank:
-        yield Problem(device.name, _why_bare(stack, device))
+        if not device.problem:
+            yield Problem(device.name, _why_bare(stack, device))
     if images and len(blank) < len(images):
         seen = ", ".join(f"{device.name} ({device.fs_type})" for device in stack.filesystems())
         yield Problem(
@@ -106,6 +107,9 @@ def _is_bare(stack: Stack, device: BlockDevice) -> bool:
 
 def _why_bare(stack: Stack, device: BlockDevice) -> str:
     stream = stack.layers[device.name].stream
-    if stream is not None and not any(stream.read_at(0, _CHUNK)):
-        return "blank: no partition table and no filesystem"
+    try:
+        if stream is not None and not any(stream.read_at(0, _CHUNK)):
+            return "blank: no partition table and no filesystem"
+    except ImageError as error:
+        return str(error)
     return "not a disk image, or an unknown layout: no partition table and no known filesystem"
