@@ -54,7 +54,9 @@ class IsoNode:
     def child(self, name: str) -> IsoNode | None:
         """See :class:`~v2vlint.disk.node.Node`."""
         found = next((record for other, record in self._children() if other == name), None)
-        return None if found is None else IsoNode(self._fs, f"{self._path.rstrip('/')}/{name}", found)
+        if found is None:
+            return None
+        return IsoNode(self._fs, self._fs.iso.full_path_from_dirrecord(found, self._fs.kind == "rr_path"), found)
 
     def _children(self) -> Iterator[tuple[str, Any]]:
         for record in self._fs.iso.list_children(**{self._fs.kind: self._path}):
