@@ -125,6 +125,21 @@ def test_an_image_that_is_not_there(tmp_path: Path) -> None:
         prove(GuestRef("gone", "disks", (str(tmp_path / "gone"),)), KVM)
 
 
+def test_the_command_line(tmp_path: Path) -> None:
+    image = tmp_path / "disk.raw"
+    image.write_bytes(bytes(1 << 20))
+    command = [sys.executable, "-m", "v2vlint", "prove", "--no-config", "--firmware", "bios", str(image)]
+    text = subprocess.run([*command, "--artifacts", str(tmp_path / "kept")], capture_output=True, text=True, timeout=120, check=False)
+    assert (text.returncode, text.stderr) == (1, "")
+    assert "booted on kvm: did not come up: the firmware found no bootable disk" in text.stdout
+    assert (tmp_path / "kept" / "serial.log").exists()
+    found = json.loads(subprocess.run([*command, "--format", "json"], capture_output=True, timeout=120, check=False).stdout)
+    assert (found["proof"]["came_up"], found["forecast"], found["agree"]) == (False, None, None)
+    refused = subprocess.run([*command, "--artifacts", str(image)], capture_output=True, text=True, timeout=120, check=False)
+    assert (refused.returncode, refused.stdout) == (2, "")
+    assert "--artifacts" in refused.stderr
+
+
 def qemus(marker: Path) -> list[int]:
     """The QEMU processes whose command line names ``marker``."""
     found = []

@@ -26,6 +26,7 @@ from v2vlint.prove.images import ImageFile, ProofDisk
 from v2vlint.prove.protocol import Ask, CopiedKernel, Glyphs, Prepared
 from v2vlint.source.locate import locate
 
+_ARCHITECTURES = ("x86_64", "i386", "")
 MAX_CHAIN = 16
 MAX_FONTS = 8
 MAX_COPY = 1 << 30
@@ -39,6 +40,9 @@ def prepare(request: Any) -> Any:
     source = locate(ask.guest)
     disks = tuple(proof_disk(file) for file in source.disks)
     guest = open_guest(source, ask.keys)
+    foreign = [root.os.arch for root in guest.roots if root.os.arch not in _ARCHITECTURES]
+    if foreign and len(foreign) == len(guest.roots):
+        raise Unsupported(f"{source.name}: a guest for {foreign[0]} processors cannot be booted, only x86 ones can")
     stores = [FactStore((root.fs, guest.blocks, root.os, guest.definition or Definition("", ""), ask.target)) for root in guest.roots]
     fonts = tuple(glyphs for store in stores[:1] for glyphs in _fonts(store.get(GuestFS)))
     kernel, reason = _kernel(stores, Path(ask.folder)) if ask.kernel else (None, "")
