@@ -64,12 +64,16 @@ def unlock(base: Stream, secrets: Iterable[bytes]) -> Stream | None:
     volume: Any = LUKS(base)
     if any(segment.integrity for segment in volume.metadata.segments.values()):
         raise Unsupported("LUKS2 with integrity protection is not supported")
+    broken = ""
     for secret in secrets:
         try:
             volume.unlock_with_passphrase(secret)
-        except ValueError:
+        except ValueError as error:
+            broken = str(error).partition("keyslots:")[2].strip()
             continue
         return _plain(base, volume)
+    if broken:
+        raise ImageError(f"a key slot cannot be tried: {broken.splitlines()[0]}")
     return None
 
 

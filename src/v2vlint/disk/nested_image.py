@@ -1,15 +1,17 @@
 """Filesystem images held in memory, listed with their small files: what dracut wraps the content of an initramfs in.
 
-squashfs is read by dissect; of EROFS (the kernel's ``fs/erofs/erofs_fs.h``) only what listing needs, and files stored uncompressed.
+squashfs is read by :mod:`v2vlint.disk.squashfs`. Of EROFS (``fs/erofs/erofs_fs.h`` of Linux) this module reads what listing needs, and
+files stored uncompressed.
 """
 
 from __future__ import annotations
 
-import io
 import struct
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any
+
+from v2vlint.disk.node import Kind
+from v2vlint.disk.stream import MemoryStream
 
 MAX_DEPTH = 48
 MAX_DIRECTORY = 16 << 20
@@ -54,22 +56,25 @@ def _guarded(found: Iterator[Entry]) -> Iterator[Entry]:
 
 
 def _squashfs(data: bytes, wanted: Wanted) -> Iterator[Entry]:
-    from dissect.squashfs import SquashFS
+    from v2vlint.disk.squashfs import SquashFileSystem, SquashNode
 
-    pending: list[tuple[str, Any, int]] = [("", SquashFS(io.BytesIO(data)).root, 0)]
+    pending: list[tuple[str, SquashNode, int]] = [("", SquashFileSystem(MemoryStream(data)).root, 0)]
     while pending:
         folder, node, depth = pending.pop()
-        for child in node.iterdir():
-            path = f"{folder}{child.name}"
-            if child.is_dir():
+        for name in node.names():
+            child = node.child(name)
+            path = f"{folder}{name}"
+            if child is None:
+                continue
+            found = child.stat()
+            if found.kind is Kind.DIR:
                 if depth < MAX_DEPTH:
                     pending.append((f"{path}/", child, depth + 1))
-            elif child.is_symlink():
-                yield Entry(path, 0, link=child.link)
+            elif found.kind is Kind.LINK:
+                yield Entry(path, 0, link=child.link())
             else:
-                size = child.size or 0
-                keep = child.is_file() and wanted(path, size)
-                yield Entry(path, size, child.open().read(size) if keep else None)
+                keep = found.kind is Kind.FILE and wanted(path, found.size)
+                yield Entry(path, found.size, child.open().read(found.size) if keep else None)
 
 
 @dataclass(frozen=True, slots=True)

@@ -135,6 +135,18 @@ def open_host_file(path: str, *, only_regular: bool) -> int:
     raise ImageError(f"{path}: not a regular file")
 
 
+class MemoryStream(Stream):
+    """Bytes in memory."""
+
+    def __init__(self, data: bytes) -> None:
+        super().__init__(len(data))
+        self._data = data
+
+    def read_at(self, offset: int, length: int) -> bytes:
+        """See :class:`Stream`."""
+        return self._data[offset : offset + length]
+
+
 class Slice(Stream):
     """``size`` bytes of another stream from ``offset`` on."""
 

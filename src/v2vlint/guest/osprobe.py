@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import re
 import shlex
-from collections.abc import Iterable
-from typing import Any, BinaryIO
 
 from v2vlint.guest.fs import GuestFS
 from v2vlint.model.errors import FactUnavailable
@@ -130,36 +128,23 @@ def windows_info(fs: GuestFS) -> OsInfo:
 
 
 def _registry(fs: GuestFS) -> dict[str, str]:
+    from v2vlint.disk.hive import hive_values
+
     found: dict[str, str] = {}
-    for hive, keys in _HIVES:
+    for hive, key in _HIVES:
         try:
             stream = fs.open(f"/Windows/System32/config/{hive}")
-            if stream is not None:
-                found |= _values(stream, keys)
         except FactUnavailable:
             continue
+        if stream is not None:
+            found |= hive_values(stream, key)
     return found
 
 
 _HIVES = (
-    ("SOFTWARE", ("Microsoft\\Windows NT\\CurrentVersion",)),
-    ("SYSTEM", ("ControlSet001\\Control\\ComputerName\\ComputerName",)),
+    ("SOFTWARE", "Microsoft\\Windows NT\\CurrentVersion"),
+    ("SYSTEM", "ControlSet001\\Control\\ComputerName\\ComputerName"),
 )
-
-
-def _values(stream: BinaryIO, keys: Iterable[str]) -> dict[str, str]:
-    from dissect.regf import RegistryHive
-
-    found: dict[str, str] = {}
-    try:
-        hive: Any = RegistryHive(stream)
-        for path in keys:
-            found |= {value.name: str(value.value).strip("\0") for value in hive.open(path).values()}
-    except (MemoryError, RecursionError):
-        raise
-    except Exception:
-        return found
-    return found
 
 
 def _windows_arch(fs: GuestFS) -> str:
