@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import tarfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,7 +12,9 @@ from pathlib import Path
 import pytest
 
 from guestbuild.debian import BuildError, Spec, build
-from tests.disk.images import Tree, blank, host_tree, make_tree, need, open_paths, problems, read_tree, root_tree, run, same
+from tests.disk.images import Tree, blank, ext, host_tree, make_tree, need, open_paths, problems, read_tree, root_tree, run, same
+from v2vlint.disk.ext import Ext
+from v2vlint.disk.stream import HostFile
 from v2vlint.guest.open import Guest
 
 pytestmark = pytest.mark.slow
@@ -62,6 +65,32 @@ def test_xfs(tmp_path: Path, tree: Path, options: tuple[str, ...]) -> None:
     guest = open_paths(tmp_path / "fs")
     with mounted(tmp_path, tmp_path / "fs", options="ro") as point:
         same(root_tree(guest), host_tree(point))
+
+
+@pytest.mark.parametrize("options", [("-t", "ext4"), ("-t", "ext3", "-b", "1024"), ("-t", "ext4", "-O", "^64bit,^metadata_csum")])
+def test_journal_of_a_guest_that_was_not_shut_down(tmp_path: Path, tree: Path, options: tuple[str, ...]) -> None:
+    """The image is copied while it is mounted: what was done last is only in its journal."""
+    image = ext(tmp_path / "fs", tree, *options)
+    with mounted(tmp_path, image) as point:
+        for number in range(300):
+            (point / f"etc/new{number}").write_text(f"new {number}\n")
+        shutil.rmtree(point / "odd/many")
+        (point / "etc/fstab").unlink()
+        (point / "etc/fstab.new").write_text("# rewritten\n")
+        (point / "etc/fstab.new").rename(point / "etc/fstab")
+        (point / "magic").write_bytes(b"\xc0\x3b\x39\x98" * 1024)
+        run("sync", point / "etc/fstab", point / "magic")
+        run("cp", "--sparse=always", image, tmp_path / "crashed")
+    run("cp", "--sparse=always", tmp_path / "crashed", tmp_path / "recovered")
+    guest = open_paths(tmp_path / "crashed")
+    assert guest.blocks.disks[0].detail("needs_recovery") == "yes"
+    with mounted(tmp_path, tmp_path / "recovered") as point:
+        same(root_tree(guest), host_tree(point))
+    assert guest.roots[0].fs.read("/etc/fstab") == b"# rewritten\n"
+    bare = Ext(HostFile(str(tmp_path / "crashed")))
+    bare.base = HostFile(str(tmp_path / "crashed"))
+    bare._forget()
+    assert read_tree(bare) != root_tree(guest)
 
 
 BTRFS = {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import functools
 import io
 import struct
@@ -16,6 +17,7 @@ ROOT = 2
 MAX_DIRECTORY = 64 << 20
 MAX_LINK = 1 << 16
 MAX_TREE = 5
+_RECOVER = 0x4
 _META_BG, _EXTENTS, _64BIT, _INLINE = 0x10, 0x40, 0x80, 0x8000
 _KNOWN_INCOMPAT = 0x2 | 0x4 | 0x10 | 0x40 | 0x80 | 0x100 | 0x200 | 0x400 | 0x1000 | 0x2000 | 0x4000 | 0x8000 | 0x10000 | 0x20000
 _EXTENT_FLAG, _INLINE_FLAG, _ENCRYPT_FLAG = 0x80000, 0x10000000, 0x800
@@ -42,6 +44,26 @@ class Ext:
         self._descriptor = descriptor if self._features & _64BIT and descriptor >= 64 else 32
         self.block_size = 1024 << log_size if log_size <= 6 else 0
         self._check()
+        self._journal_inode = struct.unpack_from("<I", block, 224)[0]
+        self._forget()
+        if self._features & _RECOVER:
+            self._recover()
+
+    def _recover(self) -> None:
+        """Lay what the journal holds over the filesystem; a journal that cannot be read leaves it as it is."""
+        from v2vlint.disk.ext_journal import Journal, Replayed
+
+        as_is = copy.copy(self)
+        as_is._forget()
+        try:
+            journal = Journal(ExtFile(as_is, as_is.inode(self._journal_inode)))
+        except (ImageError, struct.error, ValueError):
+            return
+        if journal.changes and journal.block_size == self.block_size:
+            self.base = Replayed(self.base, journal)
+            self._forget()
+
+    def _forget(self) -> None:
         self.inode = functools.lru_cache(maxsize=8192)(self._inode)
         self.directory = functools.lru_cache(maxsize=2048)(self._directory)
         self.block = functools.lru_cache(maxsize=256)(self._block)
