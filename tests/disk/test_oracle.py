@@ -93,6 +93,23 @@ def test_journal_of_a_guest_that_was_not_shut_down(tmp_path: Path, tree: Path, o
     assert read_tree(bare) != root_tree(guest)
 
 
+def test_log_of_an_xfs_that_was_not_unmounted(tmp_path: Path, tree: Path) -> None:
+    run("mkfs.xfs", "-q", blank(tmp_path / "fs", 400 * MIB))
+    assert dirty_log(tmp_path / "fs") == ""
+    for _turn in range(2):
+        with mounted(tmp_path, tmp_path / "fs") as point:
+            run("cp", "-a", tree, point / f"copy{len(list(point.iterdir()))}")
+            (point / "file").write_text("x")
+            run("sync", point / "file")
+            run("cp", "--sparse=always", tmp_path / "fs", tmp_path / "crashed")
+        assert dirty_log(tmp_path / "fs") == ""
+        assert dirty_log(tmp_path / "crashed") == "yes"
+
+
+def dirty_log(image: Path) -> str:
+    return open_paths(image).blocks.disks[0].detail("dirty_log")
+
+
 BTRFS = {
     "zlib": (1, (), "compress-force=zlib"),
     "lzo": (1, (), "compress-force=lzo"),

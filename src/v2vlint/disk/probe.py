@@ -136,6 +136,8 @@ def _xfs(base: Stream) -> Content | None:
     block = base.read_at(0, 512)
     if block[:4] != b"XFSB" or len(block) < 512:
         return None
+    from v2vlint.disk.xfs_log import is_dirty
+
     size = struct.unpack_from(">I", block, 4)[0]
     version = struct.unpack_from(">H", block, 100)[0] & 0xF
     free_inodes, free = struct.unpack_from(">QQ", block, 136)
@@ -145,6 +147,7 @@ def _xfs(base: Stream) -> Content | None:
         version=version,
         free=free * size,
         free_inodes=free_inodes,
+        dirty_log=is_dirty(base, block),
         needs_repair=version == 5 and bool(struct.unpack_from(">I", block, 216)[0] & 0x10),
         features=" ".join(_xfs_features(block)) if version == 5 else "",
     )
