@@ -48,6 +48,8 @@ def test_the_whole_table(capsys: pytest.CaptureFixture[str]) -> None:
     assert len(outcomes) == len(CELLS)
 
 
-def test_the_recorded_table_has_every_guest() -> None:
-    recorded = PAGE.read_text()
-    assert [cell.name for cell in CELLS if f"| {cell.spec.name} |" not in recorded] == []
+def test_the_recorded_table_tells_of_guests_that_are_still_built() -> None:
+    table = PAGE.read_text().partition("## Disagreements")[0]
+    recorded = [line.split("|")[1].strip() for line in table.splitlines() if line.startswith("| ") and "guest" not in line]
+    assert recorded
+    assert [name for name in recorded if name not in {cell.spec.name for cell in CELLS}] == []
