@@ -158,7 +158,7 @@ def test_doctor_says_what_works_and_what_its_lack_costs(v2vlint: Run) -> None:
     verdicts = {verdict["piece"]: verdict for verdict in json.loads(done.stdout)}
     assert done.returncode == 0
     assert verdicts["reader process"]["state"] == "ok"
-    assert verdicts["dissect.extfs"]["state"] == "ok"
+    assert verdicts["dissect.ntfs"]["state"] == "ok"
     assert all(verdict["cost"] for verdict in verdicts.values() if verdict["state"] != "ok")
 
 

@@ -18,15 +18,11 @@ from v2vlint import accel, isolate
 from v2vlint.model.errors import V2vlintError
 
 _READERS = (
-    ("dissect.hypervisor", "qcow2, VMDK, VHD, VHDX and VDI images"),
-    ("dissect.volume", "partitions, LVM and RAID"),
     ("dissect.fve", "LUKS and BitLocker"),
-    ("dissect.extfs", "ext2, ext3 and ext4"),
-    ("dissect.xfs", "XFS"),
-    ("dissect.btrfs", "btrfs"),
-    ("dissect.fat", "FAT, so EFI system partitions"),
     ("dissect.ntfs", "NTFS, so Windows guests"),
-    ("dissect.squashfs", "squashfs"),
+    ("dissect.regf", "the registry of Windows guests"),
+    ("dissect.util", "btrfs and squashfs compressed with LZO"),
+    ("pycdlib", "ISO 9660"),
     ("zstandard", "initramfs images and qcow2 clusters compressed with zstd"),
     ("lz4", "initramfs images compressed with lz4"),
 )
