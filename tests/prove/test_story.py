@@ -86,6 +86,11 @@ FAILING = {
         Stage.MOUNTS,
         "/dev/disk/by-uuid/99 never appeared, and a mount that must not fail needs it",
     ),
+    "systemd with names cut short": (
+        [*MOUNTED, *SYSTEMD, "[ TIME ] Timed out waiting for device …4f-948fcb807a37.", *EMERGENCY[1:]],
+        Stage.MOUNTS,
+        "a mount that must not fail did: /srv",
+    ),
     "systemd with a locked root": (
         [*MOUNTED, *SYSTEMD, "Cannot open access to console, the root account is locked."],
         Stage.MOUNTS,

@@ -19,6 +19,7 @@ CASES = [
     ),
     (b"\x1b[05;02Hmenu\x1b[06;02Hentry\x1b[6;40H!", ["menu"], "entry!"),
     (b"[   *] job (5s)\r[  * ] job (6s)\r", ["[   *] job (5s)", "[  * ] job (6s)"], ""),
+    ("waiting for \x1b[0;1;…94f - \x1b[0m/dev/sdb\n".encode(), ["waiting for …94f - /dev/sdb"], ""),
     (b"abc\b\bXY\n", ["aXY"], ""),
     (b"title \x1b]0;window\x07done\n", ["title done"], ""),
     (b"\x1b(B\x1b[mguest login: ", [], "guest login: "),

@@ -189,14 +189,16 @@ FAILURES: tuple[Failure, ...] = (
         came_up=None,
     ),
     # mounts
-    _hint(Stage.MOUNTS, r"Timed out waiting for device (?:\S+ - )?(.+?)\.$", "{0} never appeared, and a mount that must not fail needs it"),
+    _hint(
+        Stage.MOUNTS, r"Timed out waiting for device (?:\S+ - )?([^…]+)\.$", "{0} never appeared, and a mount that must not fail needs it"
+    ),
     _hint(Stage.MOUNTS, r"UNEXPECTED INCONSISTENCY; RUN fsck MANUALLY", "a filesystem needs a manual fsck"),
     _hint(
         Stage.MOUNTS,
         r"Failed to mount (/?\S+)|mount: (/\S+): (?:special device|wrong fs type|unknown filesystem)",
         "{0}{1} could not be mounted",
     ),
-    _hint(Stage.MOUNTS, r"Dependency failed for (?:\S+ - )?(/\S*|.*Local File Systems)", "a mount that must not fail did: {0}"),
+    _hint(Stage.MOUNTS, r"Dependency failed for (?:\S+ - )?(/\S*?|.*Local File Systems)\.?$", "a mount that must not fail did: {0}"),
     _failure(Stage.MOUNTS, r"Cannot open access to console, the root account is locked", "the guest stopped in emergency mode"),
     _failure(
         Stage.MOUNTS,

@@ -10,6 +10,7 @@ MAX_LINE = 2000
 MAX_SEQUENCE = 256
 _TOKEN = re.compile(
     r"\x1b\[([0-9;?<=>!]*)[ -/]*([@-~])"  # CSI
+    r"|\x1b\[[0-9;?]*(?=[^\x00-\x7f])"  # cut short by systemd's ellipsis
     r"|\x1b[\]PX^_][^\x07\x1b]*(?:\x07|\x1b\\)"  # OSC, DCS, SOS, PM, APC
     r"|\x1b[ -/]*[0-OQ-WYZ\\\\`-~]"
     r"|[\r\n\f\v\b]"
