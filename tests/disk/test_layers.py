@@ -13,6 +13,7 @@ from v2vlint.disk import lvm
 from v2vlint.disk.md import Raid0, read_member
 from v2vlint.disk.stream import HostFile, Joined, Piece, Stream, Striped
 from v2vlint.model.errors import ImageError, Unsupported
+from v2vlint.model.source import Key, Keys
 
 KEY = b"correct horse"
 
@@ -203,3 +204,20 @@ def test_unknown_md_levels_are_named() -> None:
     spare = Member("1.2", "u", "a", "host:x", 1, 0, 2, 0, -1, 10, 0, 1 << 20, 1 << 20)
     with pytest.raises(ImageError, match="no member of the array is in sync"):
         assemble([(spare, Memory(bytes(1 << 20)))])
+
+
+def test_bitlocker_is_recognised(tmp_path: Path) -> None:
+    """No free tool makes one: this is only its signature, so that opening it fails whatever the key."""
+    (tmp_path / "disk").write_bytes((b"\xeb\x58\x90-FVE-FS-" + bytes(501))[:510] + b"\x55\xaa" + bytes(1 << 20))
+    assert problems(open_paths(tmp_path / "disk"))[0] == "disk1: encrypted (BitLocker), and no key was given"
+    opened = open_paths(tmp_path / "disk", keys=(KEY,))
+    assert opened.blocks.disks[0].fs_type == "BitLocker"
+    assert opened.blocks.disks[0].detail("bitlocker") == "yes"
+    assert problems(opened)[0].startswith("disk1: ")
+
+
+def test_keys_go_to_the_device_they_name() -> None:
+    keys = Keys((Key(b"all"), Key(b"mine", "disk1p2"), Key(b"other", "disk1p3"), Key(b"by uuid", "ABCD-EF")))
+    assert keys.matching("disk1p2", "abcd-ef", "") == (b"mine", b"by uuid", b"all")
+    assert keys.matching("vg/root") == (b"all",)
+    assert "mine" not in repr(keys)

@@ -217,9 +217,7 @@ class SeSparse(_Grains):
         start = self._tables_at + (entry & 0xFFFFFFFF) * 64
         grain = self._number("<Q", start * SECTOR + index * 8)
         kind = grain >> 60
-        if kind in (0, 1):
-            return None
-        if kind == 2:
-            return 0
+        if kind != 3:
+            return None if kind == 0 else 0
         place: int = (grain >> 48 & 0xFFF) | (grain & 0xFFFF_FFFF_FFFF) << 12
         return int(self._grains_at + place * 8) * SECTOR

@@ -130,6 +130,11 @@ def kernel_position(spec: str) -> tuple[int, int] | None:
 
 def mapper_names(device: BlockDevice) -> frozenset[str]:
     """The /dev paths under which a logical volume, RAID, LUKS mapping or physical volume appears on every machine."""
+    physical = frozenset({f"/dev/disk/by-id/lvm-pv-uuid-{device.uuid}"} if device.fs_type == "LVM2_member" else ())
+    return physical | _kind_names(device)
+
+
+def _kind_names(device: BlockDevice) -> frozenset[str]:
     if device.kind == "lv":
         return _volume_names(device)
     if device.kind == "md":
@@ -138,8 +143,6 @@ def mapper_names(device: BlockDevice) -> frozenset[str]:
         uuid = device.name.removeprefix("luks-").replace("-", "")
         versions = (f"/dev/disk/by-id/dm-uuid-CRYPT-LUKS{version}-{uuid}-{device.name}" for version in (1, 2))
         return frozenset({f"/dev/mapper/{device.name}", f"/dev/disk/by-id/dm-name-{device.name}", *versions})
-    if device.fs_type == "LVM2_member":
-        return frozenset({f"/dev/disk/by-id/lvm-pv-uuid-{device.uuid}"})
     return frozenset()
 
 
