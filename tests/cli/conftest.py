@@ -21,7 +21,7 @@ DEBIAN = {
     "/etc/hostname": "web\n",
 }
 CLEAN_FSTAB = "UUID=0a1b2c3d-0000-4000-8000-000000000001 / ext4 defaults 0 1\n"
-BAD_FSTAB = "# static\n/dev/sda / ext4 errors=remount-ro 0 1\n"
+BAD_FSTAB = "# static\n/dev/sda /srv ext4 errors=remount-ro 0 1\n"
 ROOT_UUID = "0a1b2c3d-0000-4000-8000-000000000001"
 _KEPT = ("PATH", "HOME", "LANG", "COVERAGE_PROCESS_START", "TMPDIR")
 
@@ -63,7 +63,7 @@ def make_image() -> MakeImage:
 
 @pytest.fixture(scope="session")
 def images(tmp_path_factory: pytest.TempPathFactory, make_image: MakeImage) -> Path:
-    """A folder with ``good.qcow2`` (nothing to find in fstab) and ``bad.qcow2`` (its root is /dev/sda)."""
+    """A folder with ``good.qcow2`` (nothing to find in fstab) and ``bad.qcow2`` (/srv is /dev/sda)."""
     folder = tmp_path_factory.mktemp("images")
     make_image(folder / "good.qcow2", {"/etc/fstab": CLEAN_FSTAB})
     make_image(folder / "bad.qcow2", {"/etc/fstab": BAD_FSTAB})

@@ -27,8 +27,8 @@ def test_check_is_the_default_verb_and_findings_are_on_stdout(v2vlint: Run, imag
     assert (done.returncode, done.stderr) == (1, "")
     lines = done.stdout.splitlines()
     assert "  error    fstab-device-name  /etc/fstab:2:1" in lines
-    assert "           -   2 │ /dev/sda / ext4 errors=remount-ro 0 1" in lines
-    assert f"           +   2 │ UUID={ROOT_UUID} / ext4 errors=remount-ro 0 1" in lines
+    assert "           -   2 │ /dev/sda /srv ext4 errors=remount-ro 0 1" in lines
+    assert f"           +   2 │ UUID={ROOT_UUID} /srv ext4 errors=remount-ro 0 1" in lines
 
 
 def test_findings_below_the_threshold_do_not_fail(v2vlint: Run, images: Path) -> None:
@@ -176,7 +176,7 @@ def test_several_reports_in_one_run(v2vlint: Run, images: Path, tmp_path: Path) 
 
 def test_quiet_is_a_line_per_finding(v2vlint: Run, images: Path) -> None:
     done = v2vlint("-q", *ONLY, "bad.qcow2", cwd=images)
-    assert done.stdout.startswith("bad.qcow2: error fstab-device-name /etc/fstab:2:1: / is mounted from /dev/sda")
+    assert done.stdout.startswith("bad.qcow2: error fstab-device-name /etc/fstab:2:1: /srv is mounted from /dev/sda")
     assert done.stdout.count("\n") == 1
 
 

@@ -188,6 +188,14 @@ def test_what_boot_needs() -> None:
     [
         ({}, "debian", "UUID=1 /a ext4 defaults 0 0", True, "systemd waits 90 s for the device, then stops in emergency mode"),
         ({}, "debian", "UUID=1 /a ext4 nofail 0 0", False, "it stays unmounted"),
+        (
+            {},
+            "debian",
+            "/dev/sda1 / ext4 defaults 0 1",
+            False,
+            "boot goes on with the root that the kernel command line names; programs that look it up in fstab do not find it",
+        ),
+        ({"/etc/inittab": ""}, "rhel", "/dev/sda1 / ext3 defaults 1 1", True, "fsck fails, and boot stops in a maintenance shell"),
         ({}, "debian", "UUID=1 none swap sw 0 0", False, "boot waits 90 s for it and goes on without"),
         ({"/etc/inittab": ""}, "rhel", "UUID=1 /a ext3 defaults 1 2", True, "fsck fails, and boot stops in a maintenance shell"),
         ({"/etc/inittab": ""}, "rhel", "UUID=1 /a ext3 defaults 0 0", False, "it stays unmounted"),

@@ -41,7 +41,8 @@ class FstabDeviceName(Rule):
 
     ## Why it matters
     The name follows the disk controller and the order of discovery. Behind another controller the device does not exist: systemd waits
-    90 seconds for it, then stops in emergency mode unless the entry has `nofail`. A swap entry only costs the wait.
+    90 seconds for it, then stops in emergency mode unless the entry has `nofail`. A swap entry only costs the wait. The root itself is
+    mounted already, from where the kernel command line says: systemd goes on, SysV scripts stop because fsck fails.
 
     ## Fix safety
     Safe where the UUID is read from the very filesystem the entry names: exactly one device fits, holds the type the entry expects, and
@@ -68,6 +69,12 @@ class FstabDeviceName(Rule):
             flags=("/etc/fstab:1", "/etc/fstab:2"),
             severity=Severity.WARNING,
             title="optional mounts and swap only cost time",
+        ),
+        Example(
+            {"/etc/fstab": "/dev/sda1 / ext4 defaults 0 1\n"},
+            flags=("/etc/fstab:1",),
+            severity=Severity.WARNING,
+            title="systemd goes on with the root of the kernel command line",
         ),
         Example(
             {"/etc/fstab": "/dev/sda1 / ext4 defaults 0 1\n"},

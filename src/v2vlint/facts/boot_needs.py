@@ -65,7 +65,7 @@ def find_boot_needs(
     mounts = tuple(
         NeededMount(entry, _under(blocks, devices, entry.device))
         for entry in fstab.entries
-        if policy.stops(entry) and not entry.is_pseudo and entry.mount_point.startswith("/")
+        if (policy.stops(entry) or entry.mount_point == "/") and not entry.is_pseudo and entry.mount_point.startswith("/")
     )
     roots = [name for device in blocks.tagged("UUID", fs.mounts["/"].uuid) for name in _chain(blocks, device.name)]
     for default in bootloader.defaults:
