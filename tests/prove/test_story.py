@@ -220,6 +220,22 @@ def test_local_filesystems_of_an_initramfs_do_not_count() -> None:
     assert MOUNTS in told(*LINUX, "[    9.9] systemd[1]: Switching root.", *LOCAL).seen
 
 
+def test_dracut_times_out_for_good_at_the_fifth_try() -> None:
+    waits = [
+        f"[  {334 + second}.1] dracut-initqueue[264]: Warning: dracut-initqueue: {word}"
+        for second in range(6)
+        for word in ("timeout, still waiting for following initqueue hooks:", "starting timeout scripts")
+    ]
+    assert told(*LINUX, *waits[:8]).end is None
+    story = told(*LINUX, *waits)
+    assert story.end == 11
+    assert (story.failure().came_up, story.failure().stage, story.failure().reason) == (
+        False,
+        Stage.ROOT,
+        "dracut timed out waiting for the root device",
+    )
+
+
 def test_a_passphrase_cannot_be_told() -> None:
     story = told(*LINUX, "Please unlock disk sda2_crypt: ")
     assert story.end is not None

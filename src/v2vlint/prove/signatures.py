@@ -47,14 +47,14 @@ class Mark:
 class Failure:
     """A line that shows where a boot stops, and why. ``{0}`` in ``reason`` is the pattern's first group.
 
-    A ``final`` one decides; one that is not only explains (the boot may still recover). ``came_up`` is what it decides: False, or None
+    One seen ``final`` times decides; with 0 it only explains (the boot may still recover). ``came_up`` is what it decides: False, or None
     where the guest waits for somebody to act.
     """
 
     stage: Stage
     pattern: re.Pattern[str]
     reason: str
-    final: bool = True
+    final: int = 1
     came_up: bool | None = False
 
     def explain(self, line: str) -> str | None:
@@ -72,12 +72,12 @@ def _marks(milestone: str, *patterns: str) -> tuple[Mark, ...]:
     return tuple(Mark(milestone, re.compile(pattern)) for pattern in patterns)
 
 
-def _failure(stage: Stage, pattern: str, reason: str, *, final: bool = True, came_up: bool | None = False) -> Failure:
+def _failure(stage: Stage, pattern: str, reason: str, *, final: int = 1, came_up: bool | None = False) -> Failure:
     return Failure(stage, re.compile(pattern), reason, final, came_up)
 
 
 def _hint(stage: Stage, pattern: str, reason: str) -> Failure:
-    return _failure(stage, pattern, reason, final=False)
+    return _failure(stage, pattern, reason, final=0)
 
 
 MARKS: tuple[Mark, ...] = (
@@ -171,7 +171,10 @@ FAILURES: tuple[Failure, ...] = (
     ),
     _failure(Stage.ROOT, r"Could not find (\S+)\.?\s+Want me to fall back to", "the initramfs finds no {0}"),
     _failure(Stage.ROOT, r"The root filesystem on (\S+) requires a manual fsck", "the root filesystem on {0} needs a manual fsck"),
-    _hint(Stage.ROOT, r"dracut-initqueue.*[Tt]imeout|starting timeout scripts", "dracut timed out waiting for the root device"),
+    # timeout scripts may still start a degraded RAID or a partial volume group, but not at the fifth try
+    _failure(
+        Stage.ROOT, r"dracut-initqueue: (?:starting )?timeout(?:,| scripts)", "dracut timed out waiting for the root device", final=10
+    ),
     _failure(
         Stage.USERLAND, r"No (?:working )?init found|Requested init (?:\S+) failed", "there is no working init in the root filesystem"
     ),

@@ -41,6 +41,7 @@ class Story:
         self.seen: dict[str, Sight] = {}
         self.failures: dict[int, tuple[str, Sight]] = {}
         self.end: float | None = None
+        self._times: dict[int, int] = {}
         self._heard: set[int] = set()
 
     def hear(self, line: str, seconds: float) -> None:
@@ -54,11 +55,13 @@ class Story:
             if mark.milestone not in self.seen and mark.pattern.search(line) and not self._of_initramfs(mark.milestone):
                 self.seen[mark.milestone] = sight
         for index, failure in enumerate(FAILURES):
-            reason = failure.explain(line) if index not in self.failures else None
-            if reason is not None:
-                self.failures[index] = (reason, sight)
-                if failure.final and self.end is None:
-                    self.end = seconds
+            reason = failure.explain(line)
+            if reason is None:
+                continue
+            self.failures.setdefault(index, (reason, sight))
+            self._times[index] = self._times.get(index, 0) + 1
+            if self._times[index] == failure.final and self.end is None:
+                self.end = seconds
 
     def _of_initramfs(self, milestone: str) -> bool:
         """Whether a line that would show ``milestone`` comes from an initramfs, which has local filesystems of its own."""
@@ -87,7 +90,7 @@ class Story:
     def failure(self) -> Verdict:
         """The verdict of a boot that ended in a failure: the most telling reason among those that the boot did not get over."""
         reached = self._reached_stage()
-        final = [index for index in self.failures if FAILURES[index].final]
+        final = [index for index, times in self._times.items() if 0 < FAILURES[index].final <= times]
         explaining = [index for index in self.failures if reached is None or not before(FAILURES[index].stage, reached)]
         best = min({*final, *explaining})
         decisive = FAILURES[min(final)] if final else FAILURES[best]
