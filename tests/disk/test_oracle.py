@@ -12,7 +12,21 @@ from pathlib import Path
 import pytest
 
 from guestbuild.debian import BuildError, Spec, build
-from tests.disk.images import Tree, blank, ext, host_tree, make_tree, need, open_paths, problems, read_tree, root_tree, run, same
+from tests.disk.images import (
+    Tree,
+    blank,
+    ext,
+    host_tree,
+    make_tree,
+    need,
+    open_paths,
+    partitioned,
+    problems,
+    read_tree,
+    root_tree,
+    run,
+    same,
+)
 from v2vlint.disk.ext import Ext
 from v2vlint.disk.stream import HostFile
 from v2vlint.guest.open import Guest
@@ -225,6 +239,18 @@ def test_lvm_and_raid(layers: list[Path], wanted: Tree) -> None:
         same(root_tree(guest, index), wanted)
     reasons = ["mirrored: LVM raid1", "thin: LVM thin", "snap: LVM snapshot"]
     assert problems(guest) == ["md/five: MD raid5 is not supported", *(f"vg-a/{reason} volume is not supported" for reason in reasons)]
+
+
+def test_an_array_with_partitions(tmp_path: Path, layers: list[Path]) -> None:
+    """With the superblock at the end, both members look like partitioned disks of their own."""
+    inner = ext(tmp_path / "fs", make_tree(tmp_path / "tree", odd=False), size=20 * MIB)
+    disk = partitioned(tmp_path / "inner", "label: dos\n1 : start=2048, size=40960, type=83\n", {2048: inner}, 24 * MIB)
+    members = [tmp_path / "one", tmp_path / "two"]
+    for layer, member in zip(layers[4:6], members, strict=True):
+        member.write_bytes(disk.read_bytes() + layer.read_bytes()[disk.stat().st_size :])
+    guest = open_paths(*members)
+    assert [root.device for root in guest.roots] == ["md/127p1"]
+    assert [device.fs_type for device in guest.blocks.disks] == ["linux_raid_member", "linux_raid_member"]
 
 
 def test_missing_members(layers: list[Path], wanted: Tree) -> None:

@@ -18,9 +18,10 @@ _SPARE = 0xFFFE
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """One superblock. ``role`` is the slot in the array, -1 for a spare or faulty device; offsets and sizes are bytes.
+    """One superblock, ``place`` bytes from the start. ``role`` is the slot in the array, -1 for a spare or faulty device.
 
-    ``uuid`` is written as blkid does, ``array_uuid`` as mdadm does; ``name`` is ``host:name`` (1.x) or the preferred minor (0.90).
+    Offsets and sizes are bytes. ``uuid`` is written as blkid does, ``array_uuid`` as mdadm does; ``name`` is ``host:name`` (1.x) or the
+    preferred minor (0.90).
     """
 
     version: str
@@ -37,6 +38,7 @@ class Member:
     data_size: int
     array_size: int
     features: int = 0
+    place: int = 0
 
     @property
     def label(self) -> str:
@@ -84,6 +86,7 @@ def _version1(base: Stream, offset: int) -> Member | None:
         data_size=min(data_size * 512, max(0, base.size - data_offset * 512)),
         array_size=size * 512,
         features=features,
+        place=offset,
     )
 
 
@@ -114,6 +117,7 @@ def _version0(base: Stream, offset: int) -> Member | None:
         data_offset=0,
         data_size=offset,
         array_size=size * 1024,
+        place=offset,
     )
 
 

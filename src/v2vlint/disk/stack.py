@@ -305,9 +305,17 @@ def _disk_layer(index: int, image: Image) -> Layer:
 
 
 def _table(layer: Layer) -> Table:
+    """The partition table, unless it is that of a RAID array with its superblock at the end, which every member shows."""
     if layer.device.kind not in ("disk", "md") or layer.stream is None:
         return Table()
-    return read_table(layer.stream)
+    table = read_table(layer.stream)
+    if table.partitions:
+        from v2vlint.disk.md import read_member
+
+        member = read_member(layer.stream)
+        if member and member.place > max(part.start + part.size for part in table.partitions) - 1:
+            return Table()
+    return table
 
 
 def cached(stream: Stream) -> Stream:
