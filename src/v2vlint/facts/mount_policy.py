@@ -1,8 +1,9 @@
 """What the guest's init does at boot when a filesystem in fstab cannot be mounted.
 
 systemd fails local-fs.target and stops in emergency mode (systemd.mount(5), "fstab"), but not for ``/``: that is mounted already, from
-where the kernel command line says, and is only remounted (seen in docs/truth-table.md, guest ``fstabdevice``). Ubuntu's mountall waits for somebody at the
-keyboard; Red Hat's and Debian's SysV scripts stop when fsck fails, hence only for entries with a pass number; OpenRC goes on.
+where the kernel command line says, and is only remounted (seen in docs/truth-table.md, guest ``fstabdevice``). Ubuntu's mountall waits for
+somebody at the keyboard; Red Hat's and Debian's SysV scripts stop when fsck fails, hence only for entries with a pass number; OpenRC goes
+on.
 """
 
 from __future__ import annotations
