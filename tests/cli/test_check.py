@@ -224,3 +224,12 @@ def test_a_hostile_image_name_cannot_touch_the_terminal(v2vlint: Run, images: Pa
     assert "\x1b" not in done.stdout
     assert "── \\x1b[31m\\n::error::x.qcow2 " in done.stdout
     assert "\x1b" not in v2vlint(f"{name}.gone").stderr
+
+
+def test_a_guest_forecast_to_stop_fails_even_where_no_rule_says_why(v2vlint: Run, images: Path) -> None:
+    """The image has no boot loader at all."""
+    ignored = v2vlint("--ignore", "no-boot-loader", "good.qcow2", cwd=images)
+    assert ignored.returncode == 1
+    assert "error    forecast" in ignored.stdout
+    assert "forecast" not in v2vlint("--ignore", "no-boot-loader,forecast", "-q", "good.qcow2", cwd=images).stdout
+    assert "The boot is forecast to stop" in v2vlint("explain", "forecast").stdout
