@@ -176,7 +176,7 @@ class _Rounds:
         )
 
     def _apply_or_drop(self, current: Prepared, before: ImageReport, applied: list[Chosen]) -> Prepared:
-        saved = [overlay.with_name(f"{overlay.name}.saved") for overlay in self.overlays]
+        saved = [Path(f"{overlay}.saved") for overlay in self.overlays]
         for overlay, copy in zip(self.overlays, saved, strict=True):
             qemu.snapshot(overlay, copy)
         try:
