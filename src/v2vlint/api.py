@@ -72,6 +72,9 @@ from v2vlint.facts.systemd_link import LinkFile, SystemdLinks
 from v2vlint.facts.udev_net import UdevNet, UdevNetRule
 from v2vlint.facts.virt_v2v import virt_v2v_converts, virt_v2v_rebuilds
 from v2vlint.facts.xorg import Xorg, XorgDevice
+from v2vlint.facts.windows_registry import Registry, RegistryNode, RegistryValue
+from v2vlint.facts.windows_services import WindowsService, WindowsServices
+from v2vlint.facts.windows_drivers import WindowsDrivers, DriverVerdict
 from v2vlint.guest.fs import GuestFS
 from v2vlint.guest.text import GuestText, Line
 from v2vlint.model.blocks import BlockDevice, BlockTable, kernel_position
@@ -89,8 +92,8 @@ from v2vlint.model.fix import (
     WriteFile,
 )
 from v2vlint.model.osinfo import OsInfo
-from v2vlint.model.place import Device, Sourced, Span, Token, Where, WholeFile
-from v2vlint.model.rule import Audience, Example, Link, Rule
+from v2vlint.model.place import Device, RegistryKey, Sourced, Span, Token, Where, WholeFile
+from v2vlint.model.rule import Audience, Example, Hive, Link, Rule
 from v2vlint.model.target import Controller, Display, Nic, Target
 
 __all__ = [
@@ -132,6 +135,7 @@ __all__ = [
     "DkmsModule",
     "DriveFate",
     "DriveMapping",
+    "DriverVerdict",
     "Edit",
     "Efi",
     "EfiImage",
@@ -153,6 +157,7 @@ __all__ = [
     "GuestText",
     "GuestTool",
     "GuestTools",
+    "Hive",
     "Hosts",
     "HostsEntry",
     "HugePageReserve",
@@ -218,6 +223,10 @@ __all__ = [
     "Proxy",
     "Rebuild",
     "RefClock",
+    "Registry",
+    "RegistryKey",
+    "RegistryNode",
+    "RegistryValue",
     "ReplaceText",
     "Repositories",
     "Repository",
@@ -242,6 +251,9 @@ __all__ = [
     "Unused",
     "Where",
     "WholeFile",
+    "WindowsDrivers",
+    "WindowsService",
+    "WindowsServices",
     "WriteFile",
     "Xorg",
     "XorgDevice",
