@@ -71,10 +71,16 @@ from v2vlint.facts.services import Services
 from v2vlint.facts.systemd_link import LinkFile, SystemdLinks
 from v2vlint.facts.udev_net import UdevNet, UdevNetRule
 from v2vlint.facts.virt_v2v import virt_v2v_converts, virt_v2v_rebuilds
-from v2vlint.facts.xorg import Xorg, XorgDevice
+from v2vlint.facts.windows_boot import BcdEntry, WindowsBoot
+from v2vlint.facts.windows_drivers import DriverVerdict, WindowsDrivers
+from v2vlint.facts.windows_filters import ClassFilter, ClassFilters
+from v2vlint.facts.windows_network import StaticAddress, WindowsAdapter, WindowsNetwork
+from v2vlint.facts.windows_programs import WindowsProgram, WindowsPrograms, WindowsTools
 from v2vlint.facts.windows_registry import Registry, RegistryNode, RegistryValue
+from v2vlint.facts.windows_samples import sample_unsaved_hive
 from v2vlint.facts.windows_services import WindowsService, WindowsServices
-from v2vlint.facts.windows_drivers import WindowsDrivers, DriverVerdict
+from v2vlint.facts.windows_system import PendingReboot, WindowsSystem
+from v2vlint.facts.xorg import Xorg, XorgDevice
 from v2vlint.guest.fs import GuestFS
 from v2vlint.guest.text import GuestText, Line
 from v2vlint.model.blocks import BlockDevice, BlockTable, kernel_position
@@ -101,6 +107,7 @@ __all__ = [
     "AppendInitramfs",
     "Applicability",
     "Audience",
+    "BcdEntry",
     "BinaryNeed",
     "BlockDevice",
     "BlockTable",
@@ -114,6 +121,8 @@ __all__ = [
     "BootPath",
     "BootPaths",
     "Bootloader",
+    "ClassFilter",
+    "ClassFilters",
     "CloudInit",
     "CommandLines",
     "CompileFlags",
@@ -218,6 +227,7 @@ __all__ = [
     "Packages",
     "PeImage",
     "PeSection",
+    "PendingReboot",
     "Presence",
     "Proxies",
     "Proxy",
@@ -239,6 +249,7 @@ __all__ = [
     "Sourced",
     "Span",
     "Stage",
+    "StaticAddress",
     "Survival",
     "SystemdLinks",
     "Target",
@@ -251,9 +262,16 @@ __all__ = [
     "Unused",
     "Where",
     "WholeFile",
+    "WindowsAdapter",
+    "WindowsBoot",
     "WindowsDrivers",
+    "WindowsNetwork",
+    "WindowsProgram",
+    "WindowsPrograms",
     "WindowsService",
     "WindowsServices",
+    "WindowsSystem",
+    "WindowsTools",
     "WriteFile",
     "Xorg",
     "XorgDevice",
@@ -282,6 +300,7 @@ __all__ = [
     "sample_elf",
     "sample_initramfs",
     "sample_kernel",
+    "sample_unsaved_hive",
     "virt_v2v_converts",
     "virt_v2v_rebuilds",
     "volume_of",
