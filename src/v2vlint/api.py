@@ -71,6 +71,15 @@ from v2vlint.facts.services import Services
 from v2vlint.facts.systemd_link import LinkFile, SystemdLinks
 from v2vlint.facts.udev_net import UdevNet, UdevNetRule
 from v2vlint.facts.virt_v2v import virt_v2v_converts, virt_v2v_rebuilds
+from v2vlint.facts.windows_boot import BcdEntry, WindowsBoot
+from v2vlint.facts.windows_drivers import DriverVerdict, WindowsDrivers
+from v2vlint.facts.windows_filters import ClassFilter, ClassFilters
+from v2vlint.facts.windows_network import StaticAddress, WindowsAdapter, WindowsNetwork
+from v2vlint.facts.windows_programs import WindowsProgram, WindowsPrograms, WindowsTools
+from v2vlint.facts.windows_registry import Registry, RegistryNode, RegistryValue
+from v2vlint.facts.windows_samples import sample_unsaved_hive
+from v2vlint.facts.windows_services import WindowsService, WindowsServices
+from v2vlint.facts.windows_system import PendingReboot, WindowsSystem
 from v2vlint.facts.xorg import Xorg, XorgDevice
 from v2vlint.guest.fs import GuestFS
 from v2vlint.guest.text import GuestText, Line
@@ -89,8 +98,8 @@ from v2vlint.model.fix import (
     WriteFile,
 )
 from v2vlint.model.osinfo import OsInfo
-from v2vlint.model.place import Device, Sourced, Span, Token, Where, WholeFile
-from v2vlint.model.rule import Audience, Example, Link, Rule
+from v2vlint.model.place import Device, RegistryKey, Sourced, Span, Token, Where, WholeFile
+from v2vlint.model.rule import Audience, Example, Hive, Link, Rule
 from v2vlint.model.target import Controller, Display, Nic, Target
 
 __all__ = [
@@ -98,6 +107,7 @@ __all__ = [
     "AppendInitramfs",
     "Applicability",
     "Audience",
+    "BcdEntry",
     "BinaryNeed",
     "BlockDevice",
     "BlockTable",
@@ -111,6 +121,8 @@ __all__ = [
     "BootPath",
     "BootPaths",
     "Bootloader",
+    "ClassFilter",
+    "ClassFilters",
     "CloudInit",
     "CommandLines",
     "CompileFlags",
@@ -132,6 +144,7 @@ __all__ = [
     "DkmsModule",
     "DriveFate",
     "DriveMapping",
+    "DriverVerdict",
     "Edit",
     "Efi",
     "EfiImage",
@@ -153,6 +166,7 @@ __all__ = [
     "GuestText",
     "GuestTool",
     "GuestTools",
+    "Hive",
     "Hosts",
     "HostsEntry",
     "HugePageReserve",
@@ -213,11 +227,16 @@ __all__ = [
     "Packages",
     "PeImage",
     "PeSection",
+    "PendingReboot",
     "Presence",
     "Proxies",
     "Proxy",
     "Rebuild",
     "RefClock",
+    "Registry",
+    "RegistryKey",
+    "RegistryNode",
+    "RegistryValue",
     "ReplaceText",
     "Repositories",
     "Repository",
@@ -230,6 +249,7 @@ __all__ = [
     "Sourced",
     "Span",
     "Stage",
+    "StaticAddress",
     "Survival",
     "SystemdLinks",
     "Target",
@@ -242,6 +262,16 @@ __all__ = [
     "Unused",
     "Where",
     "WholeFile",
+    "WindowsAdapter",
+    "WindowsBoot",
+    "WindowsDrivers",
+    "WindowsNetwork",
+    "WindowsProgram",
+    "WindowsPrograms",
+    "WindowsService",
+    "WindowsServices",
+    "WindowsSystem",
+    "WindowsTools",
     "WriteFile",
     "Xorg",
     "XorgDevice",
@@ -270,6 +300,7 @@ __all__ = [
     "sample_elf",
     "sample_initramfs",
     "sample_kernel",
+    "sample_unsaved_hive",
     "virt_v2v_converts",
     "virt_v2v_rebuilds",
     "volume_of",
