@@ -85,11 +85,15 @@ from v2vlint.model.fix import (
     Edit,
     Fix,
     Rebuild,
+    RegistryDeleteKey,
+    RegistrySet,
     ReplaceText,
+    WriteData,
     WriteFile,
 )
 from v2vlint.model.osinfo import OsInfo
 from v2vlint.model.place import Device, Sourced, Span, Token, Where, WholeFile
+from v2vlint.model.registry import RegistryValue, binary, dword, expand_sz, multi_sz, sz
 from v2vlint.model.rule import Audience, Example, Link, Rule
 from v2vlint.model.target import Controller, Display, Nic, Target
 
@@ -218,6 +222,9 @@ __all__ = [
     "Proxy",
     "Rebuild",
     "RefClock",
+    "RegistryDeleteKey",
+    "RegistrySet",
+    "RegistryValue",
     "ReplaceText",
     "Repositories",
     "Repository",
@@ -242,11 +249,15 @@ __all__ = [
     "Unused",
     "Where",
     "WholeFile",
+    "WriteData",
     "WriteFile",
     "Xorg",
     "XorgDevice",
     "all_args",
+    "binary",
     "comment_out",
+    "dword",
+    "expand_sz",
     "ifname_kind",
     "is_glob",
     "is_link_local",
@@ -260,6 +271,7 @@ __all__ = [
     "kernel_prefix",
     "lacking",
     "last_arg",
+    "multi_sz",
     "name_kind",
     "normal",
     "parent_name",
@@ -270,6 +282,7 @@ __all__ = [
     "sample_elf",
     "sample_initramfs",
     "sample_kernel",
+    "sz",
     "virt_v2v_converts",
     "virt_v2v_rebuilds",
     "volume_of",
