@@ -93,7 +93,7 @@ from v2vlint.model.fix import (
 )
 from v2vlint.model.osinfo import OsInfo
 from v2vlint.model.place import Device, Sourced, Span, Token, Where, WholeFile
-from v2vlint.model.registry import RegistryValue, binary, dword, expand_sz, multi_sz, sz
+from v2vlint.model.registry import RegistryData, binary, dword, expand_sz, multi_sz, sz
 from v2vlint.model.rule import Audience, Example, Link, Rule
 from v2vlint.model.target import Controller, Display, Nic, Target
 
@@ -222,9 +222,9 @@ __all__ = [
     "Proxy",
     "Rebuild",
     "RefClock",
+    "RegistryData",
     "RegistryDeleteKey",
     "RegistrySet",
-    "RegistryValue",
     "ReplaceText",
     "Repositories",
     "Repository",

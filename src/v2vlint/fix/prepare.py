@@ -109,7 +109,12 @@ def _unlock(blocks: BlockTable, keys: Keys) -> list[dict[str, Any]]:
 
 def _prepared(asked: FixAsk, image: ImageReport, guest: Guest | None, rules: tuple[Any, ...], works: list[_Work]) -> Prepared:
     roots = [
-        {"mounts": _needed(work), "operations": list(work.root.operations), "selinux": work.root.selinux}
+        {
+            "mounts": _needed(work),
+            "operations": list(work.root.operations),
+            "selinux": work.root.selinux,
+            "windows": work.root.windows,
+        }
         for work in works
         if work.root.operations
     ]

@@ -7,7 +7,7 @@ import hashlib
 from dataclasses import dataclass
 
 from v2vlint.model.place import Span
-from v2vlint.model.registry import RegistryValue
+from v2vlint.model.registry import RegistryData
 
 
 class Applicability(enum.IntEnum):
@@ -93,8 +93,8 @@ class RegistrySet:
     hive: str
     key: str
     name: str
-    value: RegistryValue
-    expect: RegistryValue | None
+    value: RegistryData
+    expect: RegistryData | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +103,7 @@ class RegistryDeleteKey:
 
     hive: str
     key: str
-    expect: tuple[tuple[str, RegistryValue], ...]
+    expect: tuple[tuple[str, RegistryData], ...]
 
 
 RegistryEdit = RegistrySet | RegistryDeleteKey

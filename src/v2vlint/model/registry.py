@@ -12,7 +12,7 @@ CURRENT = "CurrentControlSet"
 
 
 @dataclass(frozen=True, slots=True)
-class RegistryValue:
+class RegistryData:
     """The type and the bytes of one registry value, exactly as the hive holds them."""
 
     type: int
@@ -60,26 +60,26 @@ def _wide(text: str) -> bytes:
     return f"{text}\0".encode("utf-16-le", "surrogatepass")
 
 
-def dword(number: int) -> RegistryValue:
+def dword(number: int) -> RegistryData:
     """REG_DWORD."""
-    return RegistryValue(DWORD, number.to_bytes(4, "little"))
+    return RegistryData(DWORD, number.to_bytes(4, "little"))
 
 
-def sz(text: str) -> RegistryValue:
+def sz(text: str) -> RegistryData:
     """REG_SZ."""
-    return RegistryValue(SZ, _wide(text))
+    return RegistryData(SZ, _wide(text))
 
 
-def expand_sz(text: str) -> RegistryValue:
+def expand_sz(text: str) -> RegistryData:
     """REG_EXPAND_SZ: text with ``%VARIABLES%``."""
-    return RegistryValue(EXPAND_SZ, _wide(text))
+    return RegistryData(EXPAND_SZ, _wide(text))
 
 
-def multi_sz(items: Iterable[str]) -> RegistryValue:
+def multi_sz(items: Iterable[str]) -> RegistryData:
     """REG_MULTI_SZ: a list of texts."""
-    return RegistryValue(MULTI_SZ, b"".join(map(_wide, items)) + b"\0\0")
+    return RegistryData(MULTI_SZ, b"".join(map(_wide, items)) + b"\0\0")
 
 
-def binary(data: bytes) -> RegistryValue:
+def binary(data: bytes) -> RegistryData:
     """REG_BINARY."""
-    return RegistryValue(BINARY, data)
+    return RegistryData(BINARY, data)

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
 from v2vlint.model.fix import Delete, Edit, RegistryDeleteKey, RegistryEdit, RegistrySet, ReplaceText, WriteFile
-from v2vlint.model.registry import RegistryValue, quoted
+from v2vlint.model.registry import RegistryData, quoted
 
 Reader = Callable[[str], str | None]
 
@@ -85,7 +85,7 @@ def _registry_text(edits: Iterable[RegistryEdit], *, after: bool) -> str:
     return "".join(f"[{key}]\n{''.join(sorted(lines))}" for key, lines in sorted(keys.items()))
 
 
-def _value_line(name: str, value: RegistryValue) -> str:
+def _value_line(name: str, value: RegistryData) -> str:
     return f"{quoted(name) if name else '@'}={value}\n"
 
 
