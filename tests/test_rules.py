@@ -11,7 +11,7 @@ from v2vlint.fix.plan import plan, rewrite
 from v2vlint.guest.fs import GuestFS
 from v2vlint.guest.memory import memory_guest
 from v2vlint.model.fix import Applicability, CopyFile, ReplaceText
-from v2vlint.model.rule import Example, Link
+from v2vlint.model.rule import Content, Example
 
 RULES = load_all()
 CASES = [
@@ -79,7 +79,7 @@ def test_fix_converges(loaded: LoadedRule, example: Example) -> None:
     assert {**changed, **gone} == dict(example.fixed)
 
 
-def _text(files: dict[str, str | bytes | Link], path: str) -> str | None:
+def _text(files: dict[str, Content], path: str) -> str | None:
     text = memory_guest(files).text(path)
     return None if text is None else text.content
 

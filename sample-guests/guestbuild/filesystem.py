@@ -7,6 +7,7 @@ import stat
 from collections.abc import Iterator
 from pathlib import Path
 
+from guestbuild import ntfs
 from guestbuild.tools import BuildError, blank, run
 
 _MIB = 1 << 20
@@ -14,11 +15,16 @@ _MIN_XFS = 320 << 20
 _MIN_BTRFS = 128 << 20
 
 
-def make(kind: str, path: Path, size: int, tree: Path | None = None, *, uuid: str = "", label: str = "") -> Path:
-    """Make a filesystem of ``kind`` (ext2…ext4, xfs, btrfs, vfat, swap) in the new file ``path``, holding what is in ``tree``.
+def make(
+    kind: str, path: Path, size: int, tree: Path | None = None, *, uuid: str = "", label: str = "", geometry: ntfs.Geometry | None = None
+) -> Path:
+    """Make a filesystem of ``kind`` (ext2…ext4, xfs, btrfs, vfat, ntfs, swap) in the new file ``path``, holding what is in ``tree``.
 
     The file may end up larger than ``size``: mkfs.btrfs takes what it needs, XFS has a smallest size. It is always whole MiB.
     """
+    if kind == "ntfs":
+        ntfs.make(blank(path, size), tree, uuid, label, geometry or ntfs.Geometry())
+        return path
     makers = {"xfs": _xfs, "btrfs": _btrfs, "vfat": _vfat, "swap": _swap}
     maker = _ext if kind.startswith("ext") else makers.get(kind)
     if maker is None:

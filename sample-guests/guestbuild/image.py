@@ -7,7 +7,7 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from guestbuild import btrfs, filesystem, lvm
+from guestbuild import btrfs, filesystem, lvm, ntfs
 from guestbuild.partition import MIB, Partition, disk_size, partition
 from guestbuild.recipe import Disk, FileSystem, Part, Recipe
 from guestbuild.tools import blank, copy_into, run, stable_uuid, to_qcow2, write_at
@@ -17,6 +17,7 @@ _BOOT_CODE = {
     "grub": b"\xeb\x63\x90".ljust(0x180, b"\0") + b"GRUB \0Geom\0Hard Disk\0Read\0 Error\r\n\0",
     "grub-legacy": b"\xeb\x48\x90".ljust(0x3E, b"\0") + b"\x03\x02" + b"\0" * 0x139 + b"GRUB \0Geom\0Hard Disk\0Read\0 Error\0",
     "syslinux": b"\x33\xc0\xfa\x8e\xd8\x8e\xd0".ljust(0x120, b"\0") + b"Missing operating system.\r\nOperating system load error.\r\n",
+    "windows": b"\x33\xc0\x8e\xd0\xbc".ljust(0x163, b"\0") + b"Invalid partition table\0Error loading operating system\0",
 }
 _EXTLINUX_SECTOR = b"\xeb\x58\x90EXTLINUX".ljust(510, b"\0") + b"\x55\xaa"
 
@@ -110,7 +111,8 @@ def _file_system(job: _Job, spec: FileSystem, name: str) -> Path | None:
     tree = _take_tree(job, spec, name) if spec.mount else None
     if spec.subvolumes:
         return btrfs.make(path, spec, tree or _empty(job, name), uuid)
-    return filesystem.make(spec.fs, path, spec.size * MIB, tree, uuid=uuid, label=spec.label)
+    geometry = ntfs.Geometry(spec.heads, spec.code, spec.dirty)
+    return filesystem.make(spec.fs, path, spec.size * MIB, tree, uuid=uuid, label=spec.label, geometry=geometry)
 
 
 def _empty(job: _Job, name: str) -> Path:

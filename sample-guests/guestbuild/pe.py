@@ -7,10 +7,11 @@ from collections.abc import Mapping
 
 _ALIGN = 512
 _PAGE = 4096
+_MACHINES = {"x86_64": 0x8664, "i386": 0x14C, "aarch64": 0xAA64}
 
 
-def application(sections: Mapping[str, bytes] | None = None) -> bytes:
-    """An x86-64 EFI application with these sections (``.text`` alone when none are given)."""
+def application(sections: Mapping[str, bytes] | None = None, machine: str = "x86_64") -> bytes:
+    """A program with these sections (``.text`` alone when none are given). The header is that of a 64-bit EFI application whatever the machine."""
     parts = dict(sections or {".text": b"\xc3"})
     head_size = -(-(0x80 + 24 + 240 + 40 * len(parts)) // _ALIGN) * _ALIGN
     table, body, address = b"", b"", _PAGE
@@ -21,7 +22,7 @@ def application(sections: Mapping[str, bytes] | None = None) -> bytes:
         body += data.ljust(raw, b"\0")
         address += -(-max(len(data), 1) // _PAGE) * _PAGE
     dos = b"MZ".ljust(0x3C, b"\0") + struct.pack("<I", 0x80) + bytes(64)
-    coff = struct.pack("<4sHHIIIHH", b"PE\0\0", 0x8664, len(parts), 0, 0, 0, 240, 0x0206)
+    coff = struct.pack("<4sHHIIIHH", b"PE\0\0", _MACHINES[machine], len(parts), 0, 0, 0, 240, 0x0206)
     return (dos + coff + _optional(address, head_size) + table).ljust(head_size, b"\0") + body
 
 

@@ -52,10 +52,14 @@ class Tree:
     """The files of one operating system. ``links`` map paths to targets, ``modes`` paths to octal permissions, ``dirs`` are empty ones.
 
     ``base`` names an entry of ``userlands.toml`` that this adds to. ``services`` are systemd units to install and enable.
+    ``hives`` are registry hives written as ``.reg`` text (:mod:`v2vlint.disk.regf`), added to those of the base; ``programs`` are stubs of
+    Windows programs and drivers for ``machine``.
     """
 
     base: str = ""
-
+    hives: Mapping[str, str] = field(default_factory=dict)
+    programs: tuple[str, ...] = ()
+    machine: str = "x86_64"
     files: Mapping[str, str] = field(default_factory=dict)
     links: Mapping[str, str] = field(default_factory=dict)
     modes: Mapping[str, str] = field(default_factory=dict)
@@ -73,6 +77,7 @@ class FileSystem:
     """A filesystem of ``size`` MiB that holds what ``tree`` has at ``mount``, down to the next filesystem. Empty ``fs``: no content.
 
     ``subvolumes`` are btrfs subvolumes, ``default`` the one mounted by default, ``snapshots`` map a new read-only subvolume to its source.
+    ``heads``, ``code`` (``BOOTMGR``, ``NTLDR``) and ``dirty`` are of NTFS.
     """
 
     size: int
@@ -85,6 +90,9 @@ class FileSystem:
     subvolumes: tuple[str, ...] = ()
     snapshots: Mapping[str, str] = field(default_factory=dict)
     default: str = ""
+    heads: int = 255
+    code: str = ""
+    dirty: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +111,7 @@ class Part(FileSystem):
 @dataclass(frozen=True, slots=True)
 class Disk:
     """One disk: a ``gpt`` or ``mbr`` table, or ``none`` for a filesystem on the whole disk. ``boot`` is the boot code: grub, grub-legacy,
-    syslinux or nothing."""
+    syslinux, windows or nothing."""
 
     table: str
     parts: tuple[Part, ...]
@@ -162,13 +170,23 @@ def _based(tree: dict[str, Any]) -> dict[str, Any]:
     base = tree.get("base", "")
     if not base:
         return tree
-    userlands = tomllib.loads(Path(__file__).with_name("userlands.toml").read_text(encoding="utf-8"))
+    name = "windows.toml" if base.startswith("windows") else "userlands.toml"
+    userlands = tomllib.loads(Path(__file__).with_name(name).read_text(encoding="utf-8"))
     if base not in userlands:
         raise ValueError(f"no userland {base!r}")
-    merged = dict(tree)
-    for key, value in userlands[base].items():
+    return _merged(userlands[base] if "base" not in userlands[base] else _based(userlands[base]), tree)
+
+
+def _merged(below: dict[str, Any], tree: dict[str, Any]) -> dict[str, Any]:
+    merged = {**below, **tree}
+    for key, value in below.items():
         own = tree.get(key, type(value)())
-        merged[key] = {**value, **own} if isinstance(value, dict) else [*value, *own]
+        if key == "hives":
+            merged[key] = {path: f"{value.get(path, '')}\n{own.get(path, '')}" for path in {**value, **own}}
+        elif isinstance(value, dict):
+            merged[key] = {**value, **own}
+        elif isinstance(value, list):
+            merged[key] = [*value, *own]
     return merged
 
 

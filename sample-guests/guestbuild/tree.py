@@ -8,6 +8,7 @@ from pathlib import Path
 from guestbuild import elf, initramfs, kernel, packages, pe
 from guestbuild.recipe import Elf, Tree, Uki
 from guestbuild.tools import BuildError
+from v2vlint.disk.regf import make_hive
 
 
 def unfold(spec: Tree, source: Path, tree: Path) -> Path:
@@ -47,6 +48,10 @@ def _binaries(spec: Tree, tree: Path) -> None:
         _write(tree, stub.path, _program(stub), 0o755)
     for application in spec.efi:
         _write_efi(application, spec, tree)
+    for name in spec.programs:
+        _write(tree, name, pe.application(machine=spec.machine))
+    for name, text in spec.hives.items():
+        _write(tree, name, make_hive(text, name.rsplit("/", 1)[1]))
     if spec.packages:
         packages.install(spec.packages.manager, spec.packages.installed, tree, spec.packages.folder)
 

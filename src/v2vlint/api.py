@@ -71,6 +71,9 @@ from v2vlint.facts.services import Services
 from v2vlint.facts.systemd_link import LinkFile, SystemdLinks
 from v2vlint.facts.udev_net import UdevNet, UdevNetRule
 from v2vlint.facts.virt_v2v import virt_v2v_converts, virt_v2v_rebuilds
+from v2vlint.facts.windows_drivers import DriverVerdict, WindowsDrivers
+from v2vlint.facts.windows_registry import Registry, RegistryNode, RegistryValue
+from v2vlint.facts.windows_services import WindowsService, WindowsServices
 from v2vlint.facts.xorg import Xorg, XorgDevice
 from v2vlint.guest.fs import GuestFS
 from v2vlint.guest.text import GuestText, Line
@@ -92,9 +95,9 @@ from v2vlint.model.fix import (
     WriteFile,
 )
 from v2vlint.model.osinfo import OsInfo
-from v2vlint.model.place import Device, Sourced, Span, Token, Where, WholeFile
+from v2vlint.model.place import Device, RegistryKey, Sourced, Span, Token, Where, WholeFile
 from v2vlint.model.registry import RegistryData, binary, dword, expand_sz, multi_sz, sz
-from v2vlint.model.rule import Audience, Example, Link, Rule
+from v2vlint.model.rule import Audience, Example, Hive, Link, Rule
 from v2vlint.model.target import Controller, Display, Nic, Target
 
 __all__ = [
@@ -136,6 +139,7 @@ __all__ = [
     "DkmsModule",
     "DriveFate",
     "DriveMapping",
+    "DriverVerdict",
     "Edit",
     "Efi",
     "EfiImage",
@@ -157,6 +161,7 @@ __all__ = [
     "GuestText",
     "GuestTool",
     "GuestTools",
+    "Hive",
     "Hosts",
     "HostsEntry",
     "HugePageReserve",
@@ -222,9 +227,13 @@ __all__ = [
     "Proxy",
     "Rebuild",
     "RefClock",
+    "Registry",
     "RegistryData",
     "RegistryDeleteKey",
+    "RegistryKey",
+    "RegistryNode",
     "RegistrySet",
+    "RegistryValue",
     "ReplaceText",
     "Repositories",
     "Repository",
@@ -249,6 +258,9 @@ __all__ = [
     "Unused",
     "Where",
     "WholeFile",
+    "WindowsDrivers",
+    "WindowsService",
+    "WindowsServices",
     "WriteData",
     "WriteFile",
     "Xorg",

@@ -1,18 +1,104 @@
-"""Registry hives of Windows through dissect.regf."""
+"""Registry hives of Windows through dissect.regf: read cell by cell on demand, no more of each than the caps below.
+
+Damaged bytes raise whatever the library raises; :mod:`v2vlint.facts.windows_registry` turns that into outcomes.
+"""
 
 from __future__ import annotations
 
-from typing import Any, BinaryIO
+import io
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, BinaryIO, cast
+
+MAX_DATA = 1 << 20
+MAX_CHILDREN = 20_000
+_BUFFER = 64 << 10
+_DWORD, _QWORD = 4, 11
+_NUMBERS = (_DWORD, 5, _QWORD)
+_TEXTS = (1, 2)
+_MULTI = 7
 
 
-def hive_values(stream: BinaryIO, path: str) -> dict[str, str]:
-    """The values of one key, as text; empty when the hive is damaged or has no such key."""
-    from dissect.regf import RegistryHive
+@dataclass(frozen=True, slots=True)
+class HiveValue:
+    """A value: its name (empty for the default one), its type as Windows numbers them (1 REG_SZ, 4 REG_DWORD…) and its bytes."""
 
-    try:
-        hive: Any = RegistryHive(stream)
-        return {str(value.name): str(value.value).strip("\0") for value in hive.open(path).values()}
-    except MemoryError:
-        raise
-    except Exception:
-        return {}
+    name: str
+    type: int
+    data: bytes
+
+    @property
+    def number(self) -> int | None:
+        """The number of a DWORD or QWORD; None for any other type."""
+        if self.type not in _NUMBERS or len(self.data) < 4:
+            return None
+        return int.from_bytes(self.data[:8] if self.type == _QWORD else self.data[:4], "big" if self.type == 5 else "little")
+
+    @property
+    def text(self) -> str:
+        """The text of a REG_SZ or REG_EXPAND_SZ, the first one of a REG_MULTI_SZ; empty for any other type."""
+        return next(iter(self.texts), "")
+
+    @property
+    def texts(self) -> tuple[str, ...]:
+        """The texts of a REG_MULTI_SZ, or the one of another text type."""
+        if self.type not in (*_TEXTS, _MULTI):
+            return ()
+        parts = self.data.decode("utf-16-le", "replace").split("\0")
+        return tuple(part for part in (parts if self.type == _MULTI else parts[:1]) if part)
+
+
+class HiveKey:
+    """A key of an opened hive."""
+
+    def __init__(self, node: Any) -> None:
+        self._node = node
+        self.name = str(node.name)
+
+    def keys(self) -> Iterator[HiveKey]:
+        """The keys directly below, at most :data:`MAX_CHILDREN`."""
+        for count, node in enumerate(self._node.subkeys()):
+            if count >= MAX_CHILDREN:
+                return
+            yield HiveKey(node)
+
+    def key(self, path: str) -> HiveKey | None:
+        """The key at a path below this one, without regard to case; None when it is absent."""
+        here: HiveKey | None = self
+        for part in path.strip("\\").split("\\") if path.strip("\\") else ():
+            here = None if here is None else here._child(part)
+        return here
+
+    def _child(self, name: str) -> HiveKey | None:
+        from dissect.regf.exceptions import RegistryKeyNotFoundError
+
+        try:
+            return HiveKey(self._node.subkey(name))
+        except RegistryKeyNotFoundError:
+            folded = name.lower()
+            # Index leaves of old hives are searched with regard to case by the library.
+            return next((key for key in self.keys() if key.name.lower() == folded), None) if self._old_leaf() else None
+
+    def _old_leaf(self) -> bool:
+        leaf = getattr(self._node, "_subkey_list", None)
+        return type(leaf).__name__ in ("IndexLeaf", "IndexRoot")
+
+    def values(self) -> Iterator[HiveValue]:
+        """All values with at most :data:`MAX_DATA` bytes each, at most :data:`MAX_CHILDREN`."""
+        for count, value in enumerate(self._node.values()):
+            if count >= MAX_CHILDREN:
+                return
+            name = "" if value.cell.NameLength == 0 else str(value.name)
+            yield HiveValue(name, int(value.type) & 0xFFFF, bytes(value.data) if value.size <= MAX_DATA else b"")
+
+
+class HiveFile:
+    """An opened hive. ``in_transaction`` says that changes in its log files have not been written to it."""
+
+    def __init__(self, stream: BinaryIO) -> None:
+        from dissect.regf import RegistryHive
+
+        buffered = stream if isinstance(stream, io.BytesIO) else io.BufferedReader(cast(io.RawIOBase, stream), _BUFFER)
+        hive: Any = RegistryHive(cast(BinaryIO, buffered))
+        self.in_transaction = bool(hive.in_transaction)
+        self.root = HiveKey(hive.root())

@@ -9,7 +9,7 @@ from v2vlint.engine.packs import LoadedRule
 from v2vlint.engine.profile import PROFILES
 from v2vlint.model.finding import Severity
 from v2vlint.model.rewrite import unified
-from v2vlint.model.rule import Example, Link, RuleInfo
+from v2vlint.model.rule import Example, Hive, Link, RuleInfo
 
 MAX_SHOWN = 4000
 _NOTE = "<!-- made by 'v2vlint rules --write' from the rule itself: change the rule, not this page -->"
@@ -68,15 +68,15 @@ def _examples(examples: Sequence[Example]) -> Iterator[str]:
 
 
 def _example(example: Example) -> Iterator[str]:
-    texts = {path: content for path, content in example.files.items() if isinstance(content, str | Link)}
+    texts = {path: content for path, content in example.files.items() if isinstance(content, str | Link | Hive)}
     if not texts:
         return
     if lead := _lead(example):
         yield lead
     for path, content in texts.items():
-        yield f"`{path}`" if isinstance(content, str) else f"`{path}` is a link to `{content.target}`"
-        if isinstance(content, str):
-            yield _fence("", content)
+        yield f"`{path}` is a link to `{content.target}`" if isinstance(content, Link) else f"`{path}`"
+        if not isinstance(content, Link):
+            yield _fence("", content) if isinstance(content, str) else _fence("reg", content.text.strip())
     if example.fixed:
         yield "The fix:"
         yield _fence("diff", _diff(texts, example.fixed))

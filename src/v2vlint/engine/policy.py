@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 from v2vlint.engine.config import Anchor, Exempt
 from v2vlint.model.finding import Finding, Severity
-from v2vlint.model.place import Device, Span, Where, WholeFile
+from v2vlint.model.place import Device, RegistryKey, Span, Where, WholeFile
 from v2vlint.model.report import FindingReport, ImageReport, RootReport, RuleResult, Status, TargetReport
 from v2vlint.model.rule import Audience, RuleInfo
 
@@ -95,5 +95,5 @@ def _finding(report: FindingReport, policy: Policy, mine: tuple[Exempt, ...]) ->
 
 
 def _reason(where: Where, mine: Iterable[Exempt]) -> str:
-    path = where.path if isinstance(where, Span | WholeFile) else str(where)
+    path = where.path if isinstance(where, Span | WholeFile | RegistryKey) else str(where)
     return next((one.reason for one in mine if not one.path or fnmatch.fnmatchcase(path, one.path)), "")

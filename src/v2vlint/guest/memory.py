@@ -8,16 +8,20 @@ from dataclasses import dataclass, field
 from typing import BinaryIO
 
 from v2vlint.disk.node import Kind, Stat
+from v2vlint.disk.regf import make_hive
 from v2vlint.guest.fs import GuestFS
-from v2vlint.model.rule import Link
+from v2vlint.model.rule import Content, Hive, Link
+
+_NO_CASE = ("ntfs", "vfat")
 
 
 @dataclass
 class MemoryNode:
-    """A file (bytes), a link (:class:`Link`) or a directory (dict) in memory."""
+    """A file (bytes), a link (:class:`Link`) or a directory (dict) in memory; with ``fold``, names are found without regard to case."""
 
     content: bytes | Link | dict[str, MemoryNode]
     mode: int = 0o644
+    fold: bool = False
 
     def stat(self) -> Stat:
         """Type and size."""
@@ -32,7 +36,11 @@ class MemoryNode:
 
     def child(self, name: str) -> MemoryNode | None:
         """The entry ``name``."""
-        return self.content.get(name) if isinstance(self.content, dict) else None
+        if not isinstance(self.content, dict):
+            return None
+        if self.fold and name not in self.content:
+            name = next((known for known in self.content if known.lower() == name.lower()), name)
+        return self.content.get(name)
 
     def link(self) -> str:
         """The link target."""
@@ -47,16 +55,16 @@ class MemoryNode:
 class MemoryFileSystem:
     """A filesystem in memory."""
 
-    files: Mapping[str, str | bytes | Link]
+    files: Mapping[str, Content]
     type: str = "ext4"
     uuid: str = ""
     label: str = ""
     _root: MemoryNode = field(init=False)
 
     def __post_init__(self) -> None:
-        self._root = MemoryNode({})
+        self._root = self._folder()
         for path, content in self.files.items():
-            self._add(path, content.encode("utf-8", "surrogateescape") if isinstance(content, str) else content)
+            self._add(path, _stored(content))
 
     @property
     def root(self) -> MemoryNode:
@@ -68,17 +76,30 @@ class MemoryFileSystem:
         here = self._root.content
         for folder in folders:
             assert isinstance(here, dict)
-            here = here.setdefault(folder, MemoryNode({})).content
+            here = here.setdefault(folder, self._folder()).content
         assert isinstance(here, dict)
         if name:
             here[name] = MemoryNode(content)
 
+    def _folder(self) -> MemoryNode:
+        return MemoryNode({}, fold=self.type in _NO_CASE)
 
-def memory_guest(files: Mapping[str, str | bytes | Link]) -> GuestFS:
-    """A guest with just these files. A path ending in ``/`` makes an empty directory."""
+
+def _stored(content: Content) -> bytes | Link:
+    if isinstance(content, Hive):
+        return make_hive(content.text)
+    return content.encode("utf-8", "surrogateescape") if isinstance(content, str) else content
+
+
+def memory_guest(files: Mapping[str, Content]) -> GuestFS:
+    """A guest with just these files. A path ending in ``/`` makes an empty directory. Files of Windows lie on an NTFS, names without case;
+    what is below ``/esp/`` then is a filesystem of its own."""
     plain = {path: content for path, content in files.items() if not path.endswith("/")}
-    system = MemoryFileSystem(plain)
+    windows = any(path.lower().startswith("/windows/") for path in files)
+    esp = {path.removeprefix("/esp"): content for path, content in plain.items() if windows and path.startswith("/esp/")}
+    top = {path: content for path, content in plain.items() if not (windows and path.startswith("/esp/"))}
+    system = MemoryFileSystem(top, "ntfs" if windows else "ext4")
     for path in files:
         if path.endswith("/"):
             system._add(f"{path}.keep", b"")
-    return GuestFS({"/": system})
+    return GuestFS({"/": system, **({"/esp": MemoryFileSystem(esp, "vfat", "E5E5-0001")} if esp else {})})

@@ -115,36 +115,38 @@ _OTHERS = (
 
 def windows_info(fs: GuestFS) -> OsInfo:
     """Which Windows ``fs`` holds, from its registry where that can be read."""
-    values = _registry(fs)
+    values = _hive_values(fs, "SOFTWARE", "Microsoft\\Windows NT\\CurrentVersion")
     name = values.get("ProductName") or "Windows"
     build = values.get("CurrentBuildNumber") or values.get("CurrentBuild", "")
     if build.isdigit() and int(build) >= 22000:
         name = name.replace("Windows 10", "Windows 11")
+    if name.startswith("Microsoft "):
+        name = name.removeprefix("Microsoft ")
     version = values.get("CurrentVersion", "")
     if values.get("CurrentMajorVersionNumber"):
         version = f"{values['CurrentMajorVersionNumber']}.{values.get('CurrentMinorVersionNumber', '0')}"
     full = f"{version}.{build}" if version and build else version
-    return OsInfo("windows", "windows", "windows", name, full, _windows_arch(fs), values.get("ComputerName", ""))
+    return OsInfo("windows", "windows", "windows", name, full, _windows_arch(fs), _windows_host(fs))
 
 
-def _registry(fs: GuestFS) -> dict[str, str]:
-    from v2vlint.disk.hive import hive_values
-
-    found: dict[str, str] = {}
-    for hive, key in _HIVES:
-        try:
-            stream = fs.open(f"/Windows/System32/config/{hive}")
-        except FactUnavailable:
-            continue
-        if stream is not None:
-            found |= hive_values(stream, key)
-    return found
+def _windows_host(fs: GuestFS) -> str:
+    current = _hive_values(fs, "SYSTEM", "Select").get("Current", "1")
+    name = f"ControlSet{int(current):03d}" if current.isdigit() else "ControlSet001"
+    return _hive_values(fs, "SYSTEM", f"{name}\\Control\\ComputerName\\ComputerName").get("ComputerName", "")
 
 
-_HIVES = (
-    ("SOFTWARE", "Microsoft\\Windows NT\\CurrentVersion"),
-    ("SYSTEM", "ControlSet001\\Control\\ComputerName\\ComputerName"),
-)
+def _hive_values(fs: GuestFS, hive: str, path: str) -> dict[str, str]:
+    """The values of one key, as text; empty when the hive is damaged or has no such key."""
+    from v2vlint.disk.hive import HiveFile
+
+    try:
+        stream = fs.open(f"/Windows/System32/config/{hive}")
+        key = HiveFile(stream).root.key(path) if stream is not None else None
+        return {value.name: value.text or str(value.number or 0) for value in key.values()} if key else {}
+    except MemoryError:
+        raise
+    except Exception:
+        return {}
 
 
 def _windows_arch(fs: GuestFS) -> str:

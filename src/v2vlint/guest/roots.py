@@ -22,6 +22,8 @@ _MARKS = (
 )  # fmt: skip
 _ROOT_ONLY = frozenset({"dev", "proc", "sys", "lib", "bin", "sbin", "root", "var", "boot", "home", "run", "tmp", "mnt"})
 
+_BOOT_PARTITIONS = (("/esp", ("/EFI/Microsoft/Boot", "/EFI/Boot")), ("/system-reserved", ("/bootmgr", "/ntldr", "/NTLDR", "/BOOTMGR")))
+
 
 @dataclass(frozen=True, slots=True)
 class Root:
@@ -123,12 +125,27 @@ def _claims(system: FileSystem, path: str) -> bool:
 def _root(stack: Stack, found: _Candidate, taken: frozenset[str]) -> Root | None:
     kind = _kind_of(found.system)
     if kind == "windows":
-        fs = GuestFS({"/": found.system})
-        return Root(found.device.name, fs, windows_info(fs), (Mount("/", found.device.name),))
+        return _windows_root(stack, found, taken)
     if kind == "other":
         fs = GuestFS({"/": found.system})
         return Root(found.device.name, fs, other_info({name.lower() for name in fs.listdir("/")}) or OsInfo("other", "", "", "unknown"))
     return _linux_root(stack, found, taken, ostree=kind == "ostree")
+
+
+def _windows_root(stack: Stack, found: _Candidate, taken: frozenset[str]) -> Root:
+    """C: at the top; the EFI system partition as /esp, the partition with the BIOS boot manager as /system-reserved, if there are any."""
+    systems, mounts = {"/": found.system}, [Mount("/", found.device.name)]
+    free = [device for device in stack.filesystems() if device.name not in taken]
+    free.sort(key=lambda device: device.disk != found.device.disk)
+    for point, marks in _BOOT_PARTITIONS:
+        for device in free:
+            system = stack.open(device.name)
+            if system is not None and any(_present(GuestFS({"/": system}), mark) for mark in marks):
+                systems[point] = system
+                mounts.append(Mount(point, device.name))
+                break
+    fs = GuestFS(systems)
+    return Root(found.device.name, fs, windows_info(fs), tuple(mounts))
 
 
 def _linux_root(stack: Stack, found: _Candidate, taken: frozenset[str], *, ostree: bool) -> Root | None:

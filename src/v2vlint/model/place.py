@@ -1,4 +1,4 @@
-"""Where a fact or a finding is: a span of a guest text file, a whole file, or a device."""
+"""Where a fact or a finding is: a span of a guest text file, a whole file, a key of the registry, or a device."""
 
 from __future__ import annotations
 
@@ -43,7 +43,19 @@ class Device:
         return f"{self.name} {self.part}".rstrip()
 
 
-Where = Span | WholeFile | Device
+@dataclass(frozen=True, slots=True, order=True)
+class RegistryKey:
+    """A key of the registry hive in the file ``path``, and a value of it when ``value`` is not empty."""
+
+    path: str
+    key: str
+    value: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.path}:{self.key}:{self.value}".removesuffix(":")
+
+
+Where = Span | WholeFile | Device | RegistryKey
 
 
 @dataclass(frozen=True, slots=True, order=True)

@@ -29,15 +29,26 @@ class Link:
 
 
 @dataclass(frozen=True, slots=True)
+class Hive:
+    """A registry hive in an example's guest, written as the text of a ``.reg`` file: see :mod:`v2vlint.disk.regf`."""
+
+    text: str
+
+
+Content = str | bytes | Link | Hive
+"""What a file of an example holds."""
+
+
+@dataclass(frozen=True, slots=True)
 class Example:
     """A guest in a few literals, and what the rule says of it.
 
-    ``files`` maps guest paths to text, bytes or a :class:`Link`; ``given`` supplies other facts. ``flags`` lists the expected
-    findings as ``PATH:LINE`` (``PATH`` for whole files, the device name for devices), in order; ``severity`` is that of the
-    first one. ``fixed`` holds the files as the fix leaves them (None: deleted). ``unknown`` expects 'could not tell'.
+    ``files`` maps guest paths to text, bytes, a :class:`Link` or a :class:`Hive`; ``given`` supplies other facts. ``flags`` lists the
+    expected findings as ``PATH:LINE`` (``PATH`` for whole files, ``PATH:KEY:VALUE`` in the registry, the device name for devices), in
+    order; ``severity`` is that of the first one. ``fixed`` holds the files as the fix leaves them (None: deleted). ``unknown`` expects 'could not tell'.
     """
 
-    files: Mapping[str, str | bytes | Link]
+    files: Mapping[str, Content]
     given: tuple[object, ...] = ()
     flags: tuple[str, ...] = ()
     severity: Severity | None = None

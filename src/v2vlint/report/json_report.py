@@ -21,7 +21,7 @@ from v2vlint.model.fix import (
     WriteData,
     WriteFile,
 )
-from v2vlint.model.place import Span, Where, WholeFile
+from v2vlint.model.place import RegistryKey, Span, Where, WholeFile
 from v2vlint.model.report import FindingReport, Forecast, ImageReport, Report, RootReport, RuleResult, TargetReport
 from v2vlint.model.rule import RuleInfo
 from v2vlint.report.escape import visible
@@ -189,6 +189,8 @@ def _where(where: Where) -> dict[str, Any]:
         return {"kind": "text", "path": where.path, "line": where.line, "column": where.column, "start": where.start, "end": where.end}
     if isinstance(where, WholeFile):
         return {"kind": "file", "path": where.path}
+    if isinstance(where, RegistryKey):
+        return {"kind": "registry", "path": where.path, "key": where.key, "value": where.value or None}
     return {"kind": "device", "device": where.name, "part": where.part or None}
 
 

@@ -1,0 +1,154 @@
+"""The registry of a Windows guest: the hives SYSTEM, SOFTWARE and (on the boot partition) BCD, read on demand.
+
+Key paths are those inside the hive file (``ControlSet001\\Services``), as offline tools show them. Names compare without regard to case.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+from v2vlint.disk.hive import HiveFile, HiveKey, HiveValue
+from v2vlint.facts.registry import provides
+from v2vlint.guest.fs import GuestFS
+from v2vlint.model.errors import FactUnavailable
+from v2vlint.model.place import RegistryKey, WholeFile
+
+CONFIG = "/Windows/System32/config"
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class RegistryValue:
+    """A value with its place. ``number`` is None, ``text`` empty, ``texts`` and ``data`` are empty where the type does not fit."""
+
+    name: str
+    where: RegistryKey
+    number: int | None
+    text: str
+    texts: tuple[str, ...]
+    data: bytes
+    type: int
+
+
+@dataclass(frozen=True, slots=True)
+class RegistryNode:
+    """A key that exists. Reading a damaged one raises FactUnavailable with its place."""
+
+    path: str
+    key_path: str
+    _key: HiveKey = field(repr=False, compare=False)
+
+    @property
+    def where(self) -> RegistryKey:
+        """The place of the key."""
+        return RegistryKey(self.path, self.key_path)
+
+    @property
+    def name(self) -> str:
+        """The last part of its path."""
+        return self.key_path.rsplit("\\", 1)[-1]
+
+    def key(self, path: str) -> RegistryNode | None:
+        """The key at a path below this one, or None."""
+        found = _guarded(self.where, lambda: self._key.key(path))
+        return None if found is None else RegistryNode(self.path, f"{self.key_path}\\{path}".strip("\\"), found)
+
+    def keys(self) -> tuple[RegistryNode, ...]:
+        """The keys directly below."""
+        found = _guarded(self.where, lambda: tuple(self._key.keys()))
+        return tuple(RegistryNode(self.path, f"{self.key_path}\\{key.name}".strip("\\"), key) for key in found)
+
+    def values(self) -> tuple[RegistryValue, ...]:
+        """All values."""
+        return tuple(self._value(value) for value in _guarded(self.where, lambda: tuple(self._key.values())))
+
+    def value(self, name: str) -> RegistryValue | None:
+        """The value called ``name``, or None; an empty name is the default value."""
+        return next((value for value in self.values() if value.name.lower() == name.lower()), None)
+
+    def number(self, name: str) -> int | None:
+        """The number in the value ``name``; None when it is absent or no number."""
+        value = self.value(name)
+        return None if value is None else value.number
+
+    def text(self, name: str) -> str:
+        """The text in the value ``name``, or an empty string."""
+        value = self.value(name)
+        return "" if value is None else value.text
+
+    def _value(self, value: HiveValue) -> RegistryValue:
+        where = RegistryKey(self.path, self.key_path, value.name)
+        return RegistryValue(value.name, where, value.number, value.text, value.texts, value.data, value.type)
+
+
+@dataclass(frozen=True, slots=True)
+class Registry:
+    """The machine's registry. ``control_set`` is the key of the control set that boots (``ControlSet001``), by ``Select\\Current``.
+
+    ``unclean`` lists hive files whose last changes are only in their log files.
+    """
+
+    system: RegistryNode
+    software: RegistryNode | None
+    control_set: str
+    unclean: tuple[str, ...] = ()
+
+    def control(self, path: str) -> RegistryNode | None:
+        """A key below the control set that boots, or None."""
+        return self.system.key(f"{self.control_set}\\{path}")
+
+    def soft(self, path: str) -> RegistryNode | None:
+        """A key of SOFTWARE, or None (also when there is no such hive)."""
+        return self.software.key(path) if self.software else None
+
+    def place(self, path: str, value: str = "") -> RegistryKey:
+        """The place of a key (or a value) below the control set, whether it exists or not."""
+        return RegistryKey(self.system.path, f"{self.control_set}\\{path}", value)
+
+    def soft_place(self, path: str, value: str = "") -> RegistryKey:
+        """The place of a key of SOFTWARE, whether it exists or not."""
+        return RegistryKey(f"{CONFIG}/SOFTWARE", path, value)
+
+
+@provides
+def parse_registry(fs: GuestFS) -> Registry:
+    """Open the hives. FactUnavailable when SYSTEM is absent, damaged, or has no control set."""
+    system, dirty = open_hive(fs, f"{CONFIG}/SYSTEM")
+    if system is None:
+        raise FactUnavailable(WholeFile(f"{CONFIG}/SYSTEM"), "is absent")
+    software, soft_dirty = open_hive(fs, f"{CONFIG}/SOFTWARE")
+    select = system.key("Select")
+    current = select.number("Current") if select else None
+    names = [f"ControlSet{current:03d}"] if current is not None else []
+    control = next((name for name in (*names, "ControlSet001") if system.key(name)), None)
+    if control is None:
+        raise FactUnavailable(RegistryKey(system.path, "Select", "Current"), "there is no control set")
+    unclean = [node.path for node, state in ((system, dirty), (software, soft_dirty)) if node and state]
+    return Registry(system, software, control, tuple(unclean))
+
+
+def open_hive(fs: GuestFS, path: str) -> tuple[RegistryNode | None, bool]:
+    """The top key of the hive in a file (None when it is absent), and whether changes of it are only in its log files."""
+    stream = fs.open(path)
+    if stream is None:
+        return None, False
+    hive = _guarded(WholeFile(path), lambda: HiveFile(stream))
+    return RegistryNode(path, "", hive.root), hive.in_transaction
+
+
+def _guarded(where: RegistryKey | WholeFile, action: Callable[[], T]) -> T:
+    try:
+        return action()
+    except (FactUnavailable, MemoryError):
+        raise
+    except Exception as error:
+        detail = str(error).strip() or type(error).__name__
+        raise FactUnavailable(where, f"cannot be read: {detail}") from error
+
+
+def subkeys(node: RegistryNode | None) -> Iterator[RegistryNode]:
+    """The keys below ``node``; none when it is None."""
+    if node is not None:
+        yield from node.keys()
