@@ -83,14 +83,8 @@ class WindowsDrivers:
         return DriverVerdict(True, (name,), f"{service.name} starts at boot", service.where)
 
     def _starts_late(self, service: WindowsService) -> DriverVerdict:
-        where = (
-            self._registry.place(f"Services\\{service.name}\\StartOverride", "0")
-            if service.override is not None
-            else service.place("Start")
-        )
-        words = (
-            f"{service.name} does not start at boot but {'is disabled' if service.effective == DISABLED else f'on {service.start_words}'}"
-        )
+        where = self._registry.place(f"Services\\{service.name}\\StartOverride", "0") if service.override is not None else service.place("Start")
+        words = f"{service.name} does not start at boot but {'is disabled' if service.effective == DISABLED else f'on {service.start_words}'}"
         words += " (StartOverride)" if service.override is not None else ""
         seen = service.override is None and service.effective == DEMAND and self._seen(service.name)
         return DriverVerdict(None if seen else False, (service.name,), words, where)
