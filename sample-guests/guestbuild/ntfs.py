@@ -25,6 +25,7 @@ _FUNCTIONS = {
     "ntfs_pathname_to_inode": (_POINTER, (_POINTER, _POINTER, _TEXT)),
     "ntfs_create": (_POINTER, (_POINTER, ctypes.c_uint32, _TEXT, ctypes.c_uint8, ctypes.c_uint32)),
     "ntfs_inode_close": (_INT, (_POINTER,)),
+    "ntfs_inode_close_in_dir": (_INT, (_POINTER, _POINTER)),
     "ntfs_attr_open": (_POINTER, (_POINTER, ctypes.c_uint32, _POINTER, ctypes.c_uint32)),
     "ntfs_attr_pwrite": (ctypes.c_int64, (_POINTER, ctypes.c_int64, ctypes.c_int64, _TEXT)),
     "ntfs_attr_close": (None, (_POINTER,)),
@@ -77,7 +78,7 @@ class _Volume:
         if not inode:
             raise BuildError(f"ntfs-3g cannot make {path}: {os.strerror(ctypes.get_errno())}")
         written = self._write(inode, content) if content else 0
-        self._lib.ntfs_inode_close(inode)
+        self._lib.ntfs_inode_close_in_dir(inode, folder)
         self._lib.ntfs_inode_close(folder)
         if written != len(content or b""):
             raise BuildError(f"ntfs-3g cannot write {path}: {os.strerror(ctypes.get_errno())}")

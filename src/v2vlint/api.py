@@ -71,9 +71,15 @@ from v2vlint.facts.services import Services
 from v2vlint.facts.systemd_link import LinkFile, SystemdLinks
 from v2vlint.facts.udev_net import UdevNet, UdevNetRule
 from v2vlint.facts.virt_v2v import virt_v2v_converts, virt_v2v_rebuilds
+from v2vlint.facts.windows_boot import BcdEntry, WindowsBoot
 from v2vlint.facts.windows_drivers import DriverVerdict, WindowsDrivers
+from v2vlint.facts.windows_filters import ClassFilter, ClassFilters
+from v2vlint.facts.windows_network import StaticAddress, WindowsAdapter, WindowsNetwork
+from v2vlint.facts.windows_programs import WindowsProgram, WindowsPrograms, WindowsTools
 from v2vlint.facts.windows_registry import Registry, RegistryNode, RegistryValue
+from v2vlint.facts.windows_samples import sample_unsaved_hive
 from v2vlint.facts.windows_services import WindowsService, WindowsServices
+from v2vlint.facts.windows_system import PendingReboot, WindowsSystem
 from v2vlint.facts.xorg import Xorg, XorgDevice
 from v2vlint.guest.fs import GuestFS
 from v2vlint.guest.text import GuestText, Line
@@ -105,6 +111,7 @@ __all__ = [
     "AppendInitramfs",
     "Applicability",
     "Audience",
+    "BcdEntry",
     "BinaryNeed",
     "BlockDevice",
     "BlockTable",
@@ -118,6 +125,8 @@ __all__ = [
     "BootPath",
     "BootPaths",
     "Bootloader",
+    "ClassFilter",
+    "ClassFilters",
     "CloudInit",
     "CommandLines",
     "CompileFlags",
@@ -222,6 +231,7 @@ __all__ = [
     "Packages",
     "PeImage",
     "PeSection",
+    "PendingReboot",
     "Presence",
     "Proxies",
     "Proxy",
@@ -246,6 +256,7 @@ __all__ = [
     "Sourced",
     "Span",
     "Stage",
+    "StaticAddress",
     "Survival",
     "SystemdLinks",
     "Target",
@@ -258,9 +269,16 @@ __all__ = [
     "Unused",
     "Where",
     "WholeFile",
+    "WindowsAdapter",
+    "WindowsBoot",
     "WindowsDrivers",
+    "WindowsNetwork",
+    "WindowsProgram",
+    "WindowsPrograms",
     "WindowsService",
     "WindowsServices",
+    "WindowsSystem",
+    "WindowsTools",
     "WriteData",
     "WriteFile",
     "Xorg",
@@ -294,6 +312,7 @@ __all__ = [
     "sample_elf",
     "sample_initramfs",
     "sample_kernel",
+    "sample_unsaved_hive",
     "sz",
     "virt_v2v_converts",
     "virt_v2v_rebuilds",

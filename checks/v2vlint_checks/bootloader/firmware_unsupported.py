@@ -28,6 +28,7 @@ class FirmwareUnsupported(Rule):
     severity = Severity.ERROR
     stage = Stage.FIRMWARE
     since = "0.1"
+    kinds = frozenset({"linux", "windows"})
     examples = (
         Example({"/etc/hostname": "x"}, given=(_BIOS,), target="hyperv-gen2", flags=("disk1 boot sector",), severity=Severity.ERROR),
         Example(_LOADER, given=(_UEFI,), target="hyperv-gen1", flags=("disk1 partition table",), severity=Severity.ERROR),

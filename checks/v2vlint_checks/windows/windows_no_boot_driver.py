@@ -28,6 +28,7 @@ _SERVICE = r"""
 "ImagePath"="System32\\drivers\\viostor.sys"
 """
 _BOUND = "[DriverDatabase\\DeviceIds\\PCI\\VEN_1AF4&DEV_1001&SUBSYS_00021AF4&REV_00]\n"
+_SEEN = '[ControlSet001\\Enum\\PCI\\VEN_1AF4&DEV_1001\\3&13c0b0c5&0&20]\n"Service"="viostor"\n'
 _AHCI = r"""
 [ControlSet001\Services\storahci]
 "Type"=dword:1
@@ -42,8 +43,8 @@ class WindowsNoBootDriver(Rule):
     ## What it does
     Looks up the services that can drive each disk controller of the target (`viostor` for virtio-blk, `vioscsi` for virtio-scsi, `storahci`
     or `msahci` for SATA, `stornvme` for NVMe, `storvsc` for Hyper-V, `pvscsi` for VMware…) in the control set that boots. A service counts
-    when it starts at boot (`Start` is 0 and no `StartOverride` says otherwise), its file exists and, for drivers that Windows does not bring,
-    a device ID is bound to it in `CriticalDeviceDatabase` or `DriverDatabase`.
+    when it starts at boot (`Start` is 0 and no `StartOverride` says otherwise), its file exists and, for drivers that Windows does not
+    bring, a device ID is bound to it in `CriticalDeviceDatabase` or `DriverDatabase`.
 
     ## Why it matters
     The boot loader reads the disk through the firmware; the kernel then finds no way to it and stops with INACCESSIBLE_BOOT_DEVICE (0x7B).
@@ -85,7 +86,7 @@ class WindowsNoBootDriver(Rule):
             title="virt-v2v installs it",
         ),
         Example(
-            {_SYSTEM: Hive(f'{_SERVICE.replace("dword:0", "dword:3")}[ControlSet001\\Enum\\PCI\\VEN_1AF4&DEV_1001\\3&1\n]\n"Service"="viostor"\n'.replace("\n]", "]")), **_FILE},
+            {_SYSTEM: Hive(_SERVICE.replace("dword:0", "dword:3") + _SEEN), **_FILE},
             unknown=True,
             title="started on demand, but Windows has seen the device",
         ),

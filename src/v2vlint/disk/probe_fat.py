@@ -72,7 +72,7 @@ def _exfat_label(base: Stream, boot: bytes) -> str:
 
 
 def probe_ntfs(base: Stream) -> Content | None:
-    """``ntfs`` with label, and ``dirty`` and ``version`` among the details; or None."""
+    """``ntfs`` with label, and ``dirty``, ``heads`` and ``version`` among the details; or None."""
     boot = base.read_at(0, 512)
     if boot[3:11] != b"NTFS    " or len(boot) < 512:
         return None
@@ -89,7 +89,13 @@ def probe_ntfs(base: Stream) -> Content | None:
         "ntfs",
         f"{serial:016X}",
         label,
-        details(block_size=cluster, fs_size=struct.unpack_from("<Q", boot, 40)[0] * sector, version=version, dirty=dirty),
+        details(
+            block_size=cluster,
+            fs_size=struct.unpack_from("<Q", boot, 40)[0] * sector,
+            version=version,
+            dirty=dirty,
+            heads=struct.unpack_from("<H", boot, 26)[0],
+        ),
     )
 
 

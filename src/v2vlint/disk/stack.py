@@ -245,14 +245,15 @@ class Stack:
         luks = layer.content.type == "crypto_LUKS"
         name, uuid = layer.device.name, layer.content.uuid
         secrets = self.keys.matching(name, uuid, layer.content.label, f"/dev/{name}", f"luks-{uuid}" if luks else "")
-        if not secrets:
-            self.fail(name, f"encrypted ({layer.content.type}), and no key was given", "give a key with --key-file or in $V2VLINT_KEY")
-            return
         if luks:
             from v2vlint.disk.luks import unlock
         else:
             from v2vlint.disk.bitlocker import unlock
-        plain = unlock(base, secrets)
+        # BitLocker that is suspended, or on but not yet activated, lies open.
+        plain = unlock(base, secrets) if secrets or not luks else None
+        if plain is None and not secrets:
+            self.fail(name, f"encrypted ({layer.content.type}), and no key was given", "give a key with --key-file or in $V2VLINT_KEY")
+            return
         if plain is None:
             self.fail(name, f"encrypted ({layer.content.type}), and no key given opens it", "check the key")
             return

@@ -26,7 +26,7 @@ def judge(
     for target, presenter in zip(targets, presenters, strict=True):
         store = store.with_given(target, mover)
         results = tuple(_result(loaded, store, presenter) for loaded in fitting)
-        forecast = _forecast(store, _outcomes(fitting, results)) if kind == "linux" else None
+        forecast = _forecast(store, _outcomes(fitting, results)) if kind in ("linux", "windows") else None
         reports.append(TargetReport(target.name, mover, results, forecast))
     return tuple(reports)
 

@@ -1,8 +1,8 @@
 """Can Windows drive a disk controller from the first moment, and a network card at all?
 
-A storage driver works at boot when its service starts at boot (``Start`` 0 and no ``StartOverride``), its file is there, and, unless Windows
-brings it itself, a PCI ID is bound to it: in ``CriticalDeviceDatabase`` (up to Windows 7), in ``DriverDatabase`` (from Windows 8 on), or by a
-device that Windows has seen (``Enum``). A driver package that is only staged has no service.
+A storage driver works at boot when its service starts at boot (``Start`` 0 and no ``StartOverride``), its file is there, and, unless
+Windows brings it itself, a PCI ID is bound to it: in ``CriticalDeviceDatabase`` (up to Windows 7), in ``DriverDatabase`` (from Windows 8
+on), or by a device that Windows has seen (``Enum``). A driver package that is only staged has no service.
 """
 
 from __future__ import annotations
@@ -83,9 +83,10 @@ class WindowsDrivers:
         return DriverVerdict(True, (name,), f"{service.name} starts at boot", service.where)
 
     def _starts_late(self, service: WindowsService) -> DriverVerdict:
-        where = self._registry.place(f"Services\\{service.name}\\StartOverride", "0") if service.override is not None else service.place("Start")
-        words = f"{service.name} does not start at boot but {'is disabled' if service.effective == DISABLED else f'on {service.start_words}'}"
-        words += " (StartOverride)" if service.override is not None else ""
+        override = service.override is not None
+        where = self._registry.place(f"Services\\{service.name}\\StartOverride", "0") if override else service.place("Start")
+        how = "is disabled" if service.effective == DISABLED else f"starts only as {service.start_words!r}, not at boot"
+        words = f"{service.name} {how}{' (StartOverride)' if override else ''}"
         seen = service.override is None and service.effective == DEMAND and self._seen(service.name)
         return DriverVerdict(None if seen else False, (service.name,), words, where)
 
@@ -109,7 +110,7 @@ class WindowsDrivers:
     def _seen(self, service: str) -> bool:
         devices = subkeys(self._registry.control("Enum\\PCI"))
         mine = (device for device in devices if _any_id((device.name,), HARDWARE_IDS.get(service, ()), ""))
-        return any(one.text("Service").lower() == service.lower() for device in mine for one in device.keys())
+        return any(one.text("Service").lower() == service.lower() for device in mine for one in subkeys(device))
 
 
 def _any_id(names: Iterable[str], ids: tuple[str, ...], prefix: str) -> bool:

@@ -1,7 +1,7 @@
 """Which Windows services drive a target's hardware.
 
-Profiles name hardware by the Linux modules that drive it; the table says which services of Windows drive the same. Names are those of Windows
-itself (``storahci``, ``msahci``…), of the virtio-win, VMware, Xen, Amazon and Google drivers.
+Profiles name hardware by the Linux modules that drive it; the tables say which services of Windows drive the same. Names are those of
+Windows itself (``storahci``, ``msahci``…), and of the virtio-win, VMware, Xen, Amazon and Google drivers.
 """
 
 from __future__ import annotations

@@ -104,7 +104,7 @@ def _service(node: RegistryNode, fs: GuestFS) -> WindowsService:
 
 
 def image_path(text: str) -> str:
-    """The guest path of an ``ImagePath``: relative to the Windows folder, ``\\SystemRoot\\…``, ``\\??\\C:\\…``, ``%SystemRoot%\\…``, a command."""
+    """The guest path of an ``ImagePath``, which is relative to the Windows folder, or ``\\SystemRoot\\…``, ``\\??\\C:\\…``, a command…"""
     path = text.strip()
     if path.startswith('"'):
         path = path[1:].partition('"')[0]

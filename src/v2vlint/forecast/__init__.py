@@ -10,12 +10,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from v2vlint.facts.registry import FactStore
+from v2vlint.forecast import windows
 from v2vlint.forecast.drivers import initramfs, root, unlock, way_back
 from v2vlint.forecast.early import entry, firmware, kernel, loader
 from v2vlint.forecast.late import console, mounts, network, userland
 from v2vlint.forecast.stage import Judge, failed, skipped, unknown
 from v2vlint.model.errors import FactUnavailable
 from v2vlint.model.finding import Finding, Severity, Stage, Unknown
+from v2vlint.model.osinfo import OsInfo
 from v2vlint.model.report import Fate, Forecast, StageForecast
 
 JUDGES: tuple[tuple[Stage, Judge], ...] = (
@@ -30,6 +32,15 @@ JUDGES: tuple[tuple[Stage, Judge], ...] = (
     (Stage.MOUNTS, mounts),
     (Stage.NETWORK, network),
     (Stage.CONSOLE, console),
+)
+WINDOWS_JUDGES: tuple[tuple[Stage, Judge], ...] = (
+    (Stage.FIRMWARE, firmware),
+    (Stage.LOADER, windows.loader),
+    (Stage.ENTRY, windows.entry),
+    (Stage.KERNEL, windows.kernel),
+    (Stage.ROOT, windows.root),
+    (Stage.UNLOCK, windows.unlock),
+    (Stage.NETWORK, windows.network),
 )
 NEEDED = frozenset(stage for stage, _judge in JUDGES) - {Stage.NETWORK, Stage.CONSOLE}
 """Stages without which no login prompt appears; a guest without network or console is up, only hard to reach."""
@@ -48,7 +59,8 @@ def predict(store: FactStore, outcomes: RuleOutcomes | None = None) -> Forecast:
     outcomes = outcomes or RuleOutcomes()
     stages: list[StageForecast] = []
     stopped: StageForecast | None = None
-    for stage, judge in JUDGES:
+    judges = WINDOWS_JUDGES if store.get(OsInfo).kind == "windows" else JUDGES
+    for stage, judge in judges:
         if stopped is not None:
             stages.append(skipped(stage, f"the boot stops at the {stopped.stage} stage"))
             continue

@@ -1,13 +1,62 @@
-"""The stages of a Windows boot: firmware, boot manager, boot entry, loader and kernel, the driver of the system disk, BitLocker, network."""
+"""The stages of a Windows boot: firmware, boot manager, boot entry, kernel, the driver of the system disk, BitLocker, network."""
 
 from __future__ import annotations
 
 from v2vlint.facts.registry import FactStore
+from v2vlint.facts.root_stack import RootStack
+from v2vlint.facts.windows_boot import WindowsBoot, default_entry, entry_device, needs_kernel
 from v2vlint.facts.windows_drivers import WindowsDrivers
-from v2vlint.forecast.stage import failed, passed, unknown
+from v2vlint.facts.windows_network import WindowsNetwork
+from v2vlint.forecast.early import chosen_firmware
+from v2vlint.forecast.stage import failed, passed, skipped, unknown
+from v2vlint.guest.fs import GuestFS
+from v2vlint.model.blocks import BlockTable
 from v2vlint.model.finding import Stage
 from v2vlint.model.report import StageForecast
 from v2vlint.model.target import Target
+
+
+def loader(store: FactStore) -> StageForecast:
+    """Does Windows' boot manager come up and find its configuration?"""
+    boot, chosen = store.get(WindowsBoot), chosen_firmware(store)
+    if not boot.manager:
+        return unknown(Stage.LOADER, "no boot manager of Windows was found on these disks", boot.where)
+    if not boot.store:
+        return failed(Stage.LOADER, f"{boot.manager} has no boot configuration beside it", boot.where)
+    if chosen and (chosen == "uefi") != boot.uefi:
+        return unknown(Stage.LOADER, f"{boot.manager} is not for {chosen.upper()}", boot.where)
+    if chosen == "uefi" and not store.get(Target).keeps_nvram and boot.is_manager is not True:
+        return unknown(Stage.LOADER, "what the firmware starts by itself could not be told to be Windows' boot manager", boot.where)
+    return passed(Stage.LOADER, f"{boot.manager} reads {boot.store}", boot.where)
+
+
+def entry(store: FactStore) -> StageForecast:
+    """Does the default entry start this Windows?"""
+    boot = store.get(WindowsBoot)
+    if boot.store.lower().endswith("boot.ini"):
+        return passed(Stage.ENTRY, f"{boot.store} of NTLDR", boot.where)
+    found = default_entry(boot)
+    if not found.loader:
+        return unknown(Stage.ENTRY, "the default entry names no loader", found.where)
+    blocks, root = store.get(BlockTable), store.get(GuestFS).mounts["/"].uuid
+    device = entry_device(found, blocks) if found.partition else None
+    if device is not None and device.uuid and device.uuid.lower() != root.lower():
+        return unknown(Stage.ENTRY, f"{found.name or found.loader} starts from {device.name}, which is another system", found.where)
+    if found.partition and device is None and blocks.devices and blocks.complete:
+        return unknown(Stage.ENTRY, f"{found.name or found.loader} names a partition that is none of these", found.where)
+    return passed(Stage.ENTRY, f"{found.name or 'Windows'}: {found.loader}", found.where)
+
+
+def kernel(store: FactStore) -> StageForecast:
+    """Are the loader and the kernel there?"""
+    boot, fs = store.get(WindowsBoot), store.get(GuestFS)
+    loader_path = boot.default.loader.replace("\\", "/") if boot.default else ""
+    if loader_path and not fs.is_file(loader_path):
+        return unknown(Stage.KERNEL, f"{loader_path} is not on this filesystem", boot.where)
+    missing = needs_kernel(fs)
+    if missing is not None:
+        return failed(Stage.KERNEL, f"{missing} does not exist", missing)
+    return passed(Stage.KERNEL, "ntoskrnl.exe and hal.dll")
 
 
 def root(store: FactStore) -> StageForecast:
@@ -18,4 +67,29 @@ def root(store: FactStore) -> StageForecast:
         for name, verdict in verdicts:
             if verdict.usable is wanted:
                 return judge(Stage.ROOT, f"{name}: {verdict.reason}", verdict.where)
-    return passed(Stage.ROOT, "; ".join(verdict.reason for _name, verdict in verdicts), verdicts[0][1].where)
+    return passed(Stage.ROOT, "; ".join(dict.fromkeys(verdict.reason for _name, verdict in verdicts)), verdicts[0][1].where)
+
+
+def unlock(store: FactStore) -> StageForecast:
+    """Can BitLocker be opened there?"""
+    layers = store.get(RootStack).of_kind("bitlocker")
+    if not layers:
+        return skipped(Stage.UNLOCK, "the system volume is not encrypted")
+    if store.get(Target).keeps_tpm:
+        return passed(Stage.UNLOCK, "the TPM travels with the guest")
+    return unknown(Stage.UNLOCK, "BitLocker asks for the recovery key when the TPM it trusted is gone")
+
+
+def network(store: FactStore) -> StageForecast:
+    """Has the network card a driver, and will its address be the one that was set?"""
+    drivers, target = store.get(WindowsDrivers), store.get(Target)
+    doubt = None
+    for nic in target.nics:
+        verdict = drivers.nic(nic)
+        if verdict.usable is False:
+            return failed(Stage.NETWORK, f"{nic.name}: {verdict.reason}", verdict.where)
+        doubt = doubt or (f"{nic.name}: {verdict.reason}" if verdict.usable is None else None)
+    lost = [one for one in store.get(WindowsNetwork).static if one.adapter is None or not any(one.adapter.fits(nic) for nic in target.nics)]
+    if lost:
+        return unknown(Stage.NETWORK, f"the address {lost[0].addresses[0]} belongs to an adapter that is not there", lost[0].where)
+    return unknown(Stage.NETWORK, doubt) if doubt else passed(Stage.NETWORK, "a driver is installed, and addresses come by DHCP")

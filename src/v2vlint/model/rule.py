@@ -45,7 +45,8 @@ class Example:
 
     ``files`` maps guest paths to text, bytes, a :class:`Link` or a :class:`Hive`; ``given`` supplies other facts. ``flags`` lists the
     expected findings as ``PATH:LINE`` (``PATH`` for whole files, ``PATH:KEY:VALUE`` in the registry, the device name for devices), in
-    order; ``severity`` is that of the first one. ``fixed`` holds the files as the fix leaves them (None: deleted). ``unknown`` expects 'could not tell'.
+    order; ``severity`` is that of the first one. ``fixed`` holds the files as the fix leaves them (None: deleted). ``unknown`` expects
+    'could not tell'.
     """
 
     files: Mapping[str, Content]

@@ -1,0 +1,36 @@
+"""Rule windows-already-converted."""
+
+from collections.abc import Iterator
+
+from v2vlint.api import Example, Finding, Hive, Registry, Rule, Severity
+
+_SYSTEM = "/Windows/System32/config/SYSTEM"
+_KEY = "DriverDatabase\\DriverInfFiles\\guestor.inf"
+
+
+class WindowsAlreadyConverted(Rule):
+    """virt-v2v converted this Windows before, and its made-up driver package is still registered.
+
+    ## What it does
+    Looks for the package `guestor.inf` in the driver database: virt-v2v binds its boot driver with it.
+
+    ## Why it matters
+    No such file exists. `pnputil /enum-drivers` and upgrades of Windows to a newer version fail over it.
+
+    ## References
+    - virt-v2v(1), "contrib/remove-guestor.reg" (MTV-2256)
+    """
+
+    severity = Severity.INFO
+    since = "0.1"
+    kinds = frozenset({"windows"})
+    examples = (
+        Example({_SYSTEM: Hive(f"[ControlSet001]\n[{_KEY}]\n")}, flags=(f"{_SYSTEM}:{_KEY}",), severity=Severity.INFO),
+        Example({_SYSTEM: Hive("[ControlSet001]\n[DriverDatabase\\DriverInfFiles\\mshdc.inf]\n")}),
+    )
+
+    def check(self, registry: Registry) -> Iterator[Finding]:
+        found = registry.system.key(_KEY)
+        if found is not None:
+            effect = "pnputil and upgrades of Windows fail over it; merge remove-guestor.reg once real drivers are installed"
+            yield self.finding(found.where, "virt-v2v's driver package guestor.inf is registered", effect)

@@ -1,0 +1,65 @@
+"""Rule windows-class-filter."""
+
+from collections.abc import Iterator
+
+from v2vlint.api import ClassFilter, ClassFilters, Example, Finding, Hive, Rule, Severity, Target
+
+_SYSTEM = "/Windows/System32/config/SYSTEM"
+_DISKS = "ControlSet001\\Control\\Class\\{4d36e967-e325-11ce-bfc1-08002be10318}"
+_NET = "ControlSet001\\Control\\Class\\{4d36e972-e325-11ce-bfc1-08002be10318}"
+_PARTMGR = '[ControlSet001\\Services\\partmgr]\n"Type"=dword:1\n"Start"=dword:0\n"ImagePath"="System32\\\\drivers\\\\partmgr.sys"\n'
+_FILE = {"/Windows/System32/drivers/partmgr.sys": b"MZ"}
+_BY = {"xenfilt": "xen", "vsepflt": "vmware", "vnetflt": "vmware", "vboxusb": "virtualbox"}
+
+
+class WindowsClassFilter(Rule):
+    """A class of devices has a filter driver that cannot start, or that belongs to another hypervisor.
+
+    ## What it does
+    Looks up every service in `UpperFilters` and `LowerFilters` of the device classes: whether it exists, is enabled, and has its file; and
+    names filters of hypervisors' tools.
+
+    ## Why it matters
+    A device whose filter does not start, does not start either. On the classes for disks, controllers and volumes that is the end of the
+    boot (0x7B); on others the device is missing (code 19, 31 or 39). It shows when the devices are installed anew, as on other hardware.
+
+    ## References
+    - Microsoft, "Code 39" and "Advanced troubleshooting for Stop error 7B"
+    - virt-v2v `convert/convert_windows.ml` removes one that is known to do this (`prl_strg`, which has a rule of its own here).
+    """
+
+    severity = Severity.WARNING
+    since = "0.1"
+    kinds = frozenset({"windows"})
+    examples = (
+        Example(
+            {_SYSTEM: Hive(f'[{_DISKS}]\n"UpperFilters"=multi:"partmgr","gone"\n{_PARTMGR}'), **_FILE},
+            flags=(f"{_SYSTEM}:{_DISKS}:UpperFilters",),
+            severity=Severity.WARNING,
+        ),
+        Example(
+            {_SYSTEM: Hive(f'[{_NET}]\n"UpperFilters"=multi:"xenfilt"\n{_PARTMGR.replace("partmgr]", "xenfilt]")}'), **_FILE},
+            flags=(f"{_SYSTEM}:{_NET}:UpperFilters",),
+            title="a filter of Xen's drivers",
+        ),
+        Example({_SYSTEM: Hive(f'[{_DISKS}]\n"UpperFilters"=multi:"partmgr"\n{_PARTMGR}'), **_FILE}),
+        Example(
+            {_SYSTEM: Hive(f'[{_NET}]\n"UpperFilters"=multi:"xenfilt"\n{_PARTMGR.replace("partmgr]", "xenfilt]")}'), **_FILE},
+            target="xen",
+            title="at home on Xen",
+        ),
+    )
+
+    def check(self, filters: ClassFilters, target: Target) -> Iterator[Finding]:
+        for one in filters.filters:
+            foreign = _BY.get(one.name.lower(), target.hypervisor) != target.hypervisor
+            if one.name.lower() == "prl_strg" or not (one.problem or foreign):
+                continue
+            what = f"the filter {one.name} of {_class(one)}"
+            message = f"{what} {one.problem}" if one.problem else f"{what} belongs to another hypervisor"
+            stops = "Windows may not reach its disk and stop with 0x7B" if one.for_disks else "devices of this class may not start"
+            yield self.finding(one.where, message, f"when devices are installed anew, {stops}; take it out of the list")
+
+
+def _class(one: ClassFilter) -> str:
+    return f"all {one.kind}" if one.for_disks else f"class {one.kind}"

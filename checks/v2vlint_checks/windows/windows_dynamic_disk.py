@@ -1,0 +1,46 @@
+"""Rule windows-dynamic-disk."""
+
+from collections.abc import Iterator
+
+from v2vlint.api import BlockDevice, BlockTable, Device, Example, Finding, Hive, Rule, Severity
+
+_SYSTEM = {"/Windows/System32/config/SYSTEM": Hive("[ControlSet001\\Control]\n")}
+_DISK = BlockDevice("disk2", "disk", 1 << 30, 1)
+_LDM = frozenset({"0x42", "5808c8aa-7e8f-42e0-85d2-e1e90434cfb3", "af9b60a0-1431-4f62-bc68-3311714a69ad"})
+
+
+class WindowsDynamicDisk(Rule):
+    """A disk is dynamic: Windows' own volume manager divides it.
+
+    ## What it does
+    Finds partitions of the Logical Disk Manager, in MBR and GPT tables. A guest whose Windows itself is on one cannot be read at all.
+
+    ## Why it matters
+    Volumes that span several dynamic disks come up only when all of them are there, and Windows may call them foreign and leave them
+    offline. Converters do not convert a system on them.
+
+    ## References
+    - virt-v2v(1), RHBZ#2140548: a system disk that is dynamic cannot be converted, data disks can.
+    """
+
+    severity = Severity.INFO
+    since = "0.1"
+    kinds = frozenset({"windows"})
+    examples = (
+        Example(
+            dict(_SYSTEM),
+            given=(BlockTable((_DISK, BlockDevice("disk2p1", "partition", 1 << 29, 1, 1, part_type="0x42", parents=("disk2",)))),),
+            flags=("disk2",),
+        ),
+        Example(
+            dict(_SYSTEM),
+            given=(BlockTable((_DISK, BlockDevice("disk2p1", "partition", 1 << 29, 1, 1, "ntfs", part_type="0x07", parents=("disk2",)))),),
+        ),
+    )
+
+    def check(self, blocks: BlockTable) -> Iterator[Finding]:
+        dynamic = {device.disk for device in blocks if device.part_type in _LDM or device.fs_type == "ldm_member"}
+        for disk in blocks.disks:
+            if disk.disk in dynamic:
+                effect = "its volumes may come up offline; bring them online, or import them, in the disk management"
+                yield self.finding(Device(disk.name), f"{disk.name} is a dynamic disk", effect)

@@ -1,0 +1,84 @@
+"""Rule windows-efi-fallback."""
+
+from collections.abc import Iterator
+
+from v2vlint.api import (
+    BlockDevice,
+    BlockTable,
+    Example,
+    Finding,
+    Firmware,
+    Hive,
+    Mover,
+    NotApplicable,
+    Rule,
+    Severity,
+    Stage,
+    Target,
+    Unknown,
+    WholeFile,
+    WindowsBoot,
+)
+
+_MANAGER = "/esp/EFI/Microsoft/Boot/bootmgfw.efi"
+_BASE = {"/Windows/System32/config/SYSTEM": Hive("[ControlSet001\\Control]\n"), _MANAGER: b"MZ bootmgfw"}
+_GPT = (("pt", "gpt"), ("boot_code", "none"))
+_ESP = BlockDevice("disk1p1", "partition", 1 << 27, 0, 1, "vfat", "E5E5-0001", part_type="c12a7328-f81f-11d2-ba4b-00a0c93ec93b")
+_DISK = BlockTable((BlockDevice("disk1", "disk", 1 << 33, 0, details=_GPT), _ESP))
+
+
+class WindowsEfiFallback(Rule):
+    r"""The program that every UEFI firmware starts by itself is not Windows' boot manager.
+
+    ## What it does
+    For guests that start with UEFI: compares `\EFI\BOOT\BOOTX64.EFI` with `\EFI\Microsoft\Boot\bootmgfw.efi`. An older version of the boot
+    manager is as good.
+
+    ## Why it matters
+    The entry "Windows Boot Manager" lives in the firmware's NVRAM, which stays behind. Without a fallback the firmware ends in its shell;
+    with one left from a Linux that shared the disk, in GRUB's.
+
+    ## References
+    - virt-v2v repairs it: commit 9d4b58dc (RHBZ#2149629), `convert/convert_windows.ml`
+    - UEFI specification, section 3.5.1.1
+    """
+
+    severity = Severity.ERROR
+    stage = Stage.LOADER
+    since = "0.1"
+    kinds = frozenset({"windows"})
+    predicts = (r"(?i)UEFI Interactive Shell", r"(?i)^grub>")
+    examples = (
+        Example(dict(_BASE), given=(_DISK,), flags=("/esp/EFI/Boot",), severity=Severity.ERROR, title="no fallback at all"),
+        Example(
+            {**_BASE, "/esp/EFI/Boot/bootx64.efi": b"MZ UEFI SHIM"},
+            given=(_DISK,),
+            flags=("/esp/EFI/Boot/bootx64.efi",),
+            severity=Severity.ERROR,
+            title="left from a Linux",
+        ),
+        Example(dict(_BASE), given=(_DISK,), mover=Mover.VIRT_V2V, flags=("/esp/EFI/Boot",), severity=Severity.INFO),
+        Example({**_BASE, "/esp/EFI/Boot/bootx64.efi": b"MZ something else"}, given=(_DISK,), unknown=True),
+        Example({**_BASE, "/esp/EFI/Boot/bootx64.efi": b"MZ bootmgfw"}, given=(_DISK,)),
+        Example({**_BASE, "/esp/EFI/Boot/BOOTX64.EFI": b"MZ older bootmgfw.pdb"}, given=(_DISK,), title="an older boot manager"),
+    )
+
+    def check(self, boot: WindowsBoot, firmware: Firmware, target: Target, mover: Mover) -> Iterator[Finding | Unknown]:
+        if not boot.uefi or firmware.bios or "uefi" not in target.firmware:
+            raise NotApplicable("it does not start with UEFI")
+        if target.keeps_nvram or boot.is_manager:
+            return
+        folder = WholeFile(f"{boot.manager.rsplit('/', 3)[0]}/Boot")
+        if boot.fallback is not None and boot.is_manager is None:
+            yield self.unknown(
+                WholeFile(boot.fallback.path), f"{boot.fallback.path} differs from {boot.manager}, and does not say what it is"
+            )
+            return
+        where = WholeFile(boot.fallback.path) if boot.fallback else folder
+        what = f"is {boot.fallback.kind}, not Windows' boot manager" if boot.fallback else "has no fallback loader"
+        repaired = mover is Mover.VIRT_V2V
+        effect = (
+            "the firmware does not start Windows" if not boot.fallback else f"the firmware starts {boot.fallback.kind} in place of Windows"
+        )
+        told = f"virt-v2v copies the boot manager there; after a raw copy {effect}" if repaired else effect
+        yield self.finding(where, f"{where} {what}", told, severity=Severity.INFO if repaired else Severity.ERROR)

@@ -1,0 +1,65 @@
+"""Rule windows-no-network-driver."""
+
+from collections.abc import Iterator
+
+from v2vlint.api import Example, Finding, Hive, Mover, Rule, Severity, Stage, Target, Unknown, WindowsDrivers
+
+_SYSTEM = "/Windows/System32/config/SYSTEM"
+_NETKVM = r"""
+[ControlSet001\Services\netkvm]
+"Type"=dword:1
+"Start"=dword:3
+"ImagePath"="\\SystemRoot\\System32\\drivers\\netkvm.sys"
+"""
+_FILE = {"/Windows/System32/drivers/netkvm.sys": b"MZ"}
+_EMPTY = Hive("[ControlSet001\\Services]\n")
+
+
+class WindowsNoNetworkDriver(Rule):
+    """Windows has no driver for the target's network card.
+
+    ## What it does
+    Looks up the services that drive each network card of the target, such as `netkvm` for virtio-net, `vmxnet3ndis6` for VMXNET3, `ena` for
+    Amazon's. Where Windows brings a driver of its own under a name that differs between versions, absence proves nothing.
+
+    ## Why it matters
+    The guest comes up without a network and can only be reached on its screen.
+
+    ## References
+    - virt-v2v copies NetKVM and installs it at the first boot: `convert/convert_windows.ml`; without virtio-win it chooses rtl8139.
+    """
+
+    severity = Severity.ERROR
+    stage = Stage.NETWORK
+    since = "0.1"
+    kinds = frozenset({"windows"})
+    examples = (
+        Example({_SYSTEM: _EMPTY}, flags=(f"{_SYSTEM}:ControlSet001\\Services\\netkvm",), severity=Severity.ERROR),
+        Example(
+            {_SYSTEM: Hive(_NETKVM)},
+            flags=(f"{_SYSTEM}:ControlSet001\\Services\\netkvm",),
+            severity=Severity.ERROR,
+            title="the service without its file",
+        ),
+        Example(
+            {_SYSTEM: _EMPTY},
+            mover=Mover.VIRT_V2V,
+            flags=(f"{_SYSTEM}:ControlSet001\\Services\\netkvm",),
+            severity=Severity.INFO,
+            title="virt-v2v installs it",
+        ),
+        Example({_SYSTEM: _EMPTY}, target="virtualbox", unknown=True, title="Windows may have a driver for this card by itself"),
+        Example({_SYSTEM: Hive(_NETKVM), **_FILE}),
+    )
+
+    def check(self, drivers: WindowsDrivers, target: Target, mover: Mover) -> Iterator[Finding | Unknown]:
+        for nic in target.nics:
+            verdict = drivers.nic(nic)
+            if verdict.usable is None:
+                yield self.unknown(verdict.where, verdict.reason)
+            elif not verdict.usable:
+                helped = mover is Mover.VIRT_V2V and target.hypervisor == "kvm"
+                effect = "virt-v2v installs it at the first boot; after a raw copy " if helped else ""
+                severity = Severity.INFO if helped else Severity.ERROR
+                message = f"no driver for {nic.name}: {verdict.reason}"
+                yield self.finding(verdict.where, message, f"{effect}Windows comes up without a network", severity=severity)

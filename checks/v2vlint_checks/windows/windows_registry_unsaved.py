@@ -1,0 +1,36 @@
+"""Rule windows-registry-unsaved."""
+
+from collections.abc import Iterator
+
+from v2vlint.api import Example, Finding, Hive, Registry, Rule, Severity, WholeFile, sample_unsaved_hive
+
+_SYSTEM = "/Windows/System32/config/SYSTEM"
+_TEXT = "[ControlSet001\\Control]\n"
+
+
+class WindowsRegistryUnsaved(Rule):
+    """The last changes of the registry are only in its log files.
+
+    ## What it does
+    Compares the two sequence numbers in the header of the SYSTEM and SOFTWARE hives.
+
+    ## Why it matters
+    Windows writes the log into the hive at its next start. What is read here is older, and offline tools that write to the hive lose those
+    changes or mix old and new. The guest was not shut down cleanly: it was copied while it ran, or crashed.
+
+    ## References
+    - The format of hives and their logs: github.com/msuhanov/regf
+    """
+
+    severity = Severity.WARNING
+    since = "0.1"
+    kinds = frozenset({"windows"})
+    examples = (
+        Example({_SYSTEM: sample_unsaved_hive(_TEXT)}, flags=(_SYSTEM,), severity=Severity.WARNING),
+        Example({_SYSTEM: Hive(_TEXT)}),
+    )
+
+    def check(self, registry: Registry) -> Iterator[Finding]:
+        for path in registry.unclean:
+            effect = "what is said here of the registry may be outdated, and edits from outside may be lost; shut the guest down cleanly"
+            yield self.finding(WholeFile(path), f"{path} was not written out: its last changes are in its log files", effect)

@@ -1,0 +1,49 @@
+"""Rule windows-san-policy."""
+
+from collections.abc import Iterator
+
+from v2vlint.api import BlockDevice, BlockTable, Example, Finding, Hive, NotApplicable, OsInfo, Rule, Severity, WindowsSystem
+
+_SYSTEM = "/Windows/System32/config/SYSTEM"
+_KEY = "ControlSet001\\Services\\partmgr\\Parameters"
+_DISKS = BlockTable((BlockDevice("disk1", "disk", 1 << 35, 0), BlockDevice("disk2", "disk", 1 << 36, 1)))
+_SERVER = OsInfo("windows", "windows", "windows", "Windows Server 2022 Standard", "10.0.20348", "x86_64")
+_ONLINE_ALL = 1
+_NAMES = {0: "unknown", 1: "OnlineAll", 2: "OfflineShared", 3: "OfflineAll", 4: "OfflineInternal"}
+
+
+class WindowsSanPolicy(Rule):
+    """Windows takes further disks offline when they appear on another bus.
+
+    ## What it does
+    For guests with several disks, reads `SanPolicy`. Where it is absent, editions of Windows Server take disks on shared buses offline.
+
+    ## Why it matters
+    D: and E: are missing after the move, and with them page files, databases, the directory of a domain controller. virt-v2v brings them
+    online by a script at the first boot.
+
+    ## References
+    - virt-v2v commit cb56f6f9 (RHEL-55837, MTV-1299)
+    - diskpart, "san policy=OnlineAll"
+    """
+
+    severity = Severity.WARNING
+    since = "0.1"
+    kinds = frozenset({"windows"})
+    examples = (
+        Example({_SYSTEM: Hive(f'[{_KEY}]\n"SanPolicy"=dword:3\n')}, given=(_DISKS,), flags=(f"{_SYSTEM}:{_KEY}:SanPolicy",)),
+        Example({_SYSTEM: Hive("[ControlSet001]\n")}, given=(_DISKS, _SERVER), flags=(f"{_SYSTEM}:{_KEY}:SanPolicy",)),
+        Example({_SYSTEM: Hive(f'[{_KEY}]\n"SanPolicy"=dword:1\n')}, given=(_DISKS, _SERVER)),
+        Example({_SYSTEM: Hive("[ControlSet001]\n")}, given=(_DISKS,), title="Windows 10 keeps its disks online"),
+        Example({_SYSTEM: Hive(f'[{_KEY}]\n"SanPolicy"=dword:3\n')}, title="one disk"),
+    )
+
+    def check(self, system: WindowsSystem, blocks: BlockTable) -> Iterator[Finding]:
+        if len(blocks.disks) < 2:
+            raise NotApplicable("there is one disk")
+        policy = system.san_policy
+        if policy == _ONLINE_ALL or (policy is None and not system.server):
+            return
+        words = "is not set, so that Windows Server's default holds" if policy is None else f"is {_NAMES.get(policy, str(policy))}"
+        effect = "disks other than the system's may come up offline and read-only; set OnlineAll, or bring them online by hand"
+        yield self.finding(system.san_where, f"the SAN policy {words}", effect)

@@ -1,0 +1,50 @@
+"""Rule windows-script-policy."""
+
+from collections.abc import Iterator
+
+from v2vlint.api import Example, Finding, Hive, Mover, Rule, Severity, WindowsSystem
+
+_SYSTEM = {"/Windows/System32/config/SYSTEM": Hive("[ControlSet001\\Control]\n")}
+_SOFTWARE = "/Windows/System32/config/SOFTWARE"
+_KEY = "Policies\\Microsoft\\Windows\\PowerShell"
+
+
+class WindowsScriptPolicy(Rule):
+    """A group policy keeps PowerShell scripts from running, those of converters among them.
+
+    ## What it does
+    Finds the policy `ExecutionPolicy` with AllSigned or Restricted, or `EnableScripts` switched off. It wins over what a script asks for.
+
+    ## Why it matters
+    Converters finish their work with unsigned scripts at the first boot: drivers, addresses, disks that are offline.
+
+    ## References
+    - virt-v2v(1), "PowerShell execution policy" (MTV-4424)
+    """
+
+    severity = Severity.INFO
+    since = "0.1"
+    kinds = frozenset({"windows"})
+    examples = (
+        Example(
+            {**_SYSTEM, _SOFTWARE: Hive(f'[{_KEY}]\n"EnableScripts"=dword:1\n"ExecutionPolicy"="AllSigned"\n')},
+            mover=Mover.VIRT_V2V,
+            flags=(f"{_SOFTWARE}:{_KEY}:ExecutionPolicy",),
+            severity=Severity.WARNING,
+        ),
+        Example(
+            {**_SYSTEM, _SOFTWARE: Hive(f'[{_KEY}]\n"EnableScripts"=dword:0\n')},
+            flags=(f"{_SOFTWARE}:{_KEY}:EnableScripts",),
+            severity=Severity.INFO,
+            title="nobody brings scripts to a raw copy",
+        ),
+        Example({**_SYSTEM, _SOFTWARE: Hive(f'[{_KEY}]\n"EnableScripts"=dword:1\n"ExecutionPolicy"="RemoteSigned"\n')}),
+    )
+
+    def check(self, system: WindowsSystem, mover: Mover) -> Iterator[Finding]:
+        value = system.script_policy
+        if value is not None:
+            what = f"is {value.text}" if value.text else "forbids scripts"
+            severity = Severity.WARNING if mover is Mover.VIRT_V2V else Severity.INFO
+            effect = "scripts at the first boot, which install drivers and restore addresses, do not run"
+            yield self.finding(value.where, f"the policy {value.name} {what}", effect, severity=severity)

@@ -1,0 +1,42 @@
+"""Rule windows-sha2-missing."""
+
+from collections.abc import Iterator
+
+from v2vlint.api import Example, Finding, Hive, NotApplicable, OsInfo, Rule, Severity, Target, WindowsSystem
+
+_SYSTEM = {"/Windows/System32/config/SYSTEM": Hive("[ControlSet001\\Control]\n")}
+_SOFTWARE = "/Windows/System32/config/SOFTWARE"
+_PACKAGES = "Microsoft\\Windows\\CurrentVersion\\Component Based Servicing\\Packages"
+_SEVEN = OsInfo("windows", "windows", "windows", "Windows 7 Professional", "6.1.7601", "x86_64")
+
+
+class WindowsSha2Missing(Rule):
+    """Windows 7 or Server 2008 R2 lacks the update that lets it check SHA-2 signatures.
+
+    ## What it does
+    Looks for KB3033929, KB4474419 or KB4490628 among the installed packages.
+
+    ## Why it matters
+    Current virtio drivers, and those of the clouds, are signed with SHA-2 only. Without the update Windows refuses to load them: the driver
+    is there and does not start.
+
+    ## References
+    - virt-v2v(1), "Windows 7 and 2008 R2: SHA-2"; Google's import check demands KB4474419.
+    """
+
+    severity = Severity.WARNING
+    since = "0.1"
+    kinds = frozenset({"windows"})
+    examples = (
+        Example({**_SYSTEM, _SOFTWARE: Hive(f"[{_PACKAGES}]\n")}, given=(_SEVEN,), flags=(f"{_SOFTWARE}:{_PACKAGES}",)),
+        Example({**_SYSTEM, _SOFTWARE: Hive(f"[{_PACKAGES}\\Package_for_KB4474419~31bf3856ad364e35~amd64~~6.1.3.2]\n")}, given=(_SEVEN,)),
+        Example(dict(_SYSTEM), title="Windows 10"),
+        Example({**_SYSTEM, _SOFTWARE: Hive(f"[{_PACKAGES}]\n")}, given=(_SEVEN,), target="vmware", title="VMware's drivers are its own"),
+    )
+
+    def check(self, system: WindowsSystem, target: Target) -> Iterator[Finding]:
+        if system.sha2 is None:
+            raise NotApplicable("it is not Windows 7 or Server 2008 R2")
+        if target.hypervisor in ("kvm", "xen", "any") and not system.sha2:
+            effect = "current virtio drivers do not start; install KB4474419 before the move, or use drivers of that time"
+            yield self.finding(system.packages_where, "no update for SHA-2 signatures is installed", effect)

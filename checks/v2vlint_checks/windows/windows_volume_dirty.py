@@ -1,0 +1,44 @@
+"""Rule windows-volume-dirty."""
+
+from collections.abc import Iterator
+
+from v2vlint.api import BlockDevice, BlockTable, Device, Example, Finding, Hive, Mover, Rule, Severity
+
+_SYSTEM = {"/Windows/System32/config/SYSTEM": Hive("[ControlSet001\\Control]\n")}
+
+
+def _ntfs(*details: tuple[str, str]) -> BlockTable:
+    return BlockTable((BlockDevice("disk1p2", "partition", 1 << 30, 0, 2, "ntfs", "0A", details=details),))
+
+
+class WindowsVolumeDirty(Rule):
+    """An NTFS volume was not unmounted cleanly.
+
+    ## What it does
+    Reads the dirty flag in `$Volume` of every NTFS.
+
+    ## Why it matters
+    Windows checks the volume at its next start. Until then its files may not be what Windows believes; virt-v2v gets the volume read-only
+    and gives up.
+
+    ## References
+    - virt-v2v(1), "Windows Hibernation or Fast Startup"; virt-v2v `convert/mount_filesystems.ml`
+    """
+
+    severity = Severity.WARNING
+    since = "0.1"
+    kinds = frozenset({"windows"})
+    predicts = (r"(?i)filesystem was mounted read-only",)
+    examples = (
+        Example(dict(_SYSTEM), given=(_ntfs(("dirty", "yes")),), flags=("disk1p2",), severity=Severity.WARNING),
+        Example(dict(_SYSTEM), given=(_ntfs(("dirty", "yes")),), mover=Mover.VIRT_V2V, flags=("disk1p2",)),
+        Example(dict(_SYSTEM), given=(_ntfs(("version", "3.1")),)),
+    )
+
+    def check(self, blocks: BlockTable, mover: Mover) -> Iterator[Finding]:
+        for device in blocks:
+            if device.fs_type == "ntfs" and device.detail("dirty"):
+                effect = "virt-v2v can only read it and gives up" if mover is Mover.VIRT_V2V else "Windows checks it at the next start"
+                yield self.finding(
+                    Device(device.name), f"the NTFS on {device.name} is marked dirty", f"{effect}; shut the guest down cleanly"
+                )

@@ -1,0 +1,67 @@
+"""Filter drivers that Windows puts around every device of a class: ``UpperFilters`` and ``LowerFilters`` of ``Control\\Class\\{GUID}``."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from v2vlint.facts.registry import provides
+from v2vlint.facts.windows_registry import Registry, subkeys
+from v2vlint.facts.windows_services import DISABLED, WindowsService, WindowsServices
+from v2vlint.model.place import RegistryKey
+
+DISK_CLASSES = {
+    "{4d36e967-e325-11ce-bfc1-08002be10318}": "disks",
+    "{4d36e97b-e325-11ce-bfc1-08002be10318}": "SCSI controllers",
+    "{4d36e96a-e325-11ce-bfc1-08002be10318}": "IDE and SATA controllers",
+    "{71a27cdd-812a-11d0-bec7-08002be2092f}": "volumes",
+    "{4d36e97d-e325-11ce-bfc1-08002be10318}": "system devices",
+}
+"""The classes without which Windows does not reach its system disk."""
+
+
+@dataclass(frozen=True, slots=True)
+class ClassFilter:
+    """A filter: ``service`` is None when no service has its name. ``kind`` is the class in words, or its GUID."""
+
+    name: str
+    kind: str
+    for_disks: bool
+    service: WindowsService | None
+    where: RegistryKey
+
+    @property
+    def problem(self) -> str:
+        """Why it cannot start, in words; empty when it can."""
+        if self.service is None:
+            return "is no service"
+        if self.service.effective == DISABLED:
+            return "is disabled"
+        return "" if self.service.present else f"has no file {self.service.image}"
+
+
+@dataclass(frozen=True, slots=True)
+class ClassFilters:
+    """All class filters."""
+
+    filters: tuple[ClassFilter, ...] = ()
+
+    def named(self, *names: str) -> tuple[ClassFilter, ...]:
+        """The filters called one of ``names`` (in lower case)."""
+        return tuple(one for one in self.filters if one.name.lower() in names)
+
+
+@provides
+def parse_filters(registry: Registry, services: WindowsServices) -> ClassFilters:
+    """Read the filters of every class."""
+    return ClassFilters(tuple(_filters(registry, services)))
+
+
+def _filters(registry: Registry, services: WindowsServices) -> Iterator[ClassFilter]:
+    for node in subkeys(registry.control("Control\\Class")):
+        kind = DISK_CLASSES.get(node.name.lower(), "")
+        for value in node.values():
+            if value.name.lower() not in ("upperfilters", "lowerfilters"):
+                continue
+            for name in value.texts:
+                yield ClassFilter(name, kind or node.name, bool(kind), services.get(name), value.where)

@@ -1,0 +1,111 @@
+"""Programs installed in Windows (the ``Uninstall`` keys, also those of 32-bit programs), and what of them belongs to a hypervisor."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from v2vlint.facts.registry import provides
+from v2vlint.facts.windows_registry import Registry, subkeys
+from v2vlint.facts.windows_services import DISABLED, WindowsService, WindowsServices
+from v2vlint.model.place import RegistryKey
+
+_UNINSTALL = ("Microsoft\\Windows\\CurrentVersion\\Uninstall", "WOW6432Node\\Microsoft\\Windows\\CurrentVersion\\Uninstall")
+_ANTIVIRUS = re.compile(
+    r"virus|kaspersky|mcafee|trellix|norton|symantec endpoint|sophos|apex ?one|trend micro|bitdefender|crowdstrike|sentinelone|eset |avast",
+    re.IGNORECASE,
+)
+_TOOLS = {
+    "vmware": re.compile(r"VMware Tools", re.IGNORECASE),
+    "virtualbox": re.compile(r"VirtualBox Guest Additions", re.IGNORECASE),
+    "xen": re.compile(r"Xen(Server)? (VM )?Tools|XenServer|Citrix.*Tools|Paravirtualized Xen|Xen PV|AWS PV Drivers|XCP-ng", re.IGNORECASE),
+    "parallels": re.compile(r"(Parallels|Virtuozzo) (Guest )?Tools", re.IGNORECASE),
+}
+_SERVICES = {
+    "vmware": (
+        "VMTools", "VGAuthService", "vm3dservice", "vmvss", "GISvc", "vmci", "vsock", "vmmemctl", "vmhgfs", "vmmouse", "vmusbmouse",
+        "vmrawdsk", "vmxnet3ndis6",
+        "vmxnet3", "vm3dmp", "vm3dmp_loader", "vm3dmp-stats", "vm3dmp-debug", "vnetWFP", "vnetflt", "vsepflt", "vmaudio",
+        "vmx_svga", "vmkbd", "efifw",
+    ),
+    "virtualbox": ("VBoxGuest", "VBoxMouse", "VBoxService", "VBoxSF", "VBoxVideo", "VBoxWddm"),
+    "xen": (
+        "xenbus", "xenvbd", "xenfilt", "xennet", "xenvif", "xeniface", "xenagent", "xensvc", "xenevtchn", "xenpci", "rhelscsi", "rhelnet",
+        "xenlite", "xeninstall",
+    ),
+    "parallels": (
+        "prl_boot", "prl_dd", "prl_eth5", "prl_fs", "prl_memdev", "prl_mouf", "prl_pv32", "prl_pv64", "prl_scsi", "prl_sound", "prl_strg",
+        "prl_tg", "prl_time", "prl_uprof", "prl_va",
+    ),
+}  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class WindowsProgram:
+    """An installed program, as the list of programs shows it."""
+
+    name: str
+    version: str
+    publisher: str
+    where: RegistryKey
+
+
+@dataclass(frozen=True, slots=True)
+class WindowsTools:
+    """What one hypervisor left: ``programs`` and ``services`` that are not disabled."""
+
+    programs: tuple[WindowsProgram, ...]
+    services: tuple[WindowsService, ...]
+
+    @property
+    def early(self) -> tuple[WindowsService, ...]:
+        """The drivers that the boot loader or the kernel starts."""
+        return tuple(service for service in self.services if service.is_driver and service.starts_early)
+
+    @property
+    def where(self) -> RegistryKey | None:
+        """The first place to show; None when nothing is left."""
+        return next((one.where for one in (*self.programs, *self.services)), None)
+
+    @property
+    def words(self) -> str:
+        """The programs and services by name."""
+        programs = ", ".join(f"{one.name} {one.version}".strip() for one in self.programs)
+        names = [one.name for one in self.services]
+        shown = ", ".join(names[:6]) + (f" and {len(names) - 6} more" if len(names) > 6 else "")
+        return "; ".join(part for part in (programs, f"services {shown}" if names else "") if part)
+
+
+@dataclass(frozen=True, slots=True)
+class WindowsPrograms:
+    """All programs; those that guard against viruses; the tools by hypervisor: ``vmware``, ``virtualbox``, ``xen``, ``parallels``."""
+
+    programs: tuple[WindowsProgram, ...]
+    antivirus: tuple[WindowsProgram, ...]
+    tools: tuple[tuple[str, WindowsTools], ...]
+
+    def left_by(self, hypervisor: str) -> WindowsTools:
+        """The tools of one hypervisor, maybe nothing."""
+        return dict(self.tools).get(hypervisor, WindowsTools((), ()))
+
+
+@provides
+def parse_programs(registry: Registry, services: WindowsServices) -> WindowsPrograms:
+    """Read the list of programs, and look up the services of each hypervisor's tools."""
+    programs = tuple(_programs(registry))
+    guards = tuple(one for one in programs if _ANTIVIRUS.search(f"{one.name}\n{one.publisher}"))
+    return WindowsPrograms(programs, guards, tuple((kind, _tools(kind, programs, services)) for kind in _TOOLS))
+
+
+def _programs(registry: Registry) -> Iterator[WindowsProgram]:
+    for path in _UNINSTALL:
+        for key in subkeys(registry.soft(path)):
+            name = key.text("DisplayName")
+            if name:
+                yield WindowsProgram(name, key.text("DisplayVersion"), key.text("Publisher"), key.where)
+
+
+def _tools(kind: str, programs: tuple[WindowsProgram, ...], services: WindowsServices) -> WindowsTools:
+    mine = tuple(one for one in programs if _TOOLS[kind].search(one.name))
+    return WindowsTools(mine, tuple(one for one in services.named(*_SERVICES[kind]) if one.effective != DISABLED))
