@@ -100,7 +100,7 @@ def _mount(g: Any, root: Request) -> _Places:
         return _mount_windows(g, mounts)
     for mount in mounts:
         g.mount_options(mount.get("options", ""), device_name(g, mount["device"]), mount["point"])
-    return _Places(g, {}, folded=False)
+    return _Places(g, {})
 
 
 def _mount_windows(g: Any, mounts: Sequence[Mapping[str, Any]]) -> _Places:
@@ -114,7 +114,7 @@ def _mount_windows(g: Any, mounts: Sequence[Mapping[str, Any]]) -> _Places:
             _mount_ntfs(g, device, point)
         else:
             g.mount_options(mount.get("options", ""), device, point)
-    return _Places(g, points, folded=True)
+    return _Places(g, points)
 
 
 def _mount_ntfs(g: Any, device: str, point: str) -> None:
@@ -128,8 +128,9 @@ def _mount_ntfs(g: Any, device: str, point: str) -> None:
 class _Places:
     """Paths of the guest as paths in the appliance."""
 
-    def __init__(self, g: Any, points: Mapping[str, str], *, folded: bool) -> None:
-        self.g, self.points, self.folded = g, points, folded
+    def __init__(self, g: Any, points: Mapping[str, str]) -> None:
+        self.g, self.points = g, points
+        self._known: dict[tuple[str, str], str] = {}
 
     def place(self, operation: Mapping[str, Any]) -> Mapping[str, Any]:
         """The operation with paths of the appliance."""
@@ -146,9 +147,13 @@ class _Places:
         return here
 
     def _spelled(self, folder: str, name: str) -> str:
-        if self.g.exists(f"{folder}/{name}") or not self.g.is_dir(folder):
-            return name
-        return next((str(known) for known in self.g.ls(folder) if str(known).lower() == name.lower()), name)
+        if (folder, name) not in self._known:
+            exact = self.g.exists(f"{folder}/{name}") or not self.g.is_dir(folder)
+            names = [name] if exact else [str(known) for known in self.g.ls(folder) if str(known).lower() == name.lower()]
+            if not names:
+                return name
+            self._known[folder, name] = names[0]
+        return self._known[folder, name]
 
     def close(self) -> None:
         """Unmount everything."""

@@ -211,7 +211,7 @@ def _diff(changes: Changes, operations: Sequence[Mapping[str, Any]]) -> str:
         if operation["op"] == "append":
             extra.append(f"append {len(operation['data']) * 3 // 4 >> 10} KiB to {operation['path']}\n")
         elif operation.get("binary"):
-            extra.append(f"write {len(operation['data']) * 3 // 4 >> 10} KiB to {operation['path']}\n")
+            extra.append(f"write {len(base64.b64decode(operation['data']))} bytes to {operation['path']}\n")
         elif operation["op"] == "copy":
             extra.append(f"copy {operation['source']} to {operation['path']}\n")
         elif operation["op"] == "command":
