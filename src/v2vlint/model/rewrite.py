@@ -82,7 +82,7 @@ def _registry_text(edits: Iterable[RegistryEdit], *, after: bool) -> str:
                 keys.setdefault(edit.key, []).append(_value_line(edit.name, value))
         elif not after:
             keys.setdefault(edit.key, []).extend(_value_line(name, value) for name, value in edit.expect)
-    return "".join(f"[{key}]\n{''.join(sorted(lines))}" for key, lines in sorted(keys.items()))
+    return "".join(f"[{key}]\n{''.join(sorted(lines))}" for key, lines in sorted(keys.items(), key=lambda item: item[0].lower()))
 
 
 def _value_line(name: str, value: RegistryData) -> str:
