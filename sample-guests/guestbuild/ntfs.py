@@ -35,7 +35,7 @@ _FUNCTIONS = {
 
 @dataclass(frozen=True, slots=True)
 class Geometry:
-    """What the boot sector says: ``heads``, the boot code's message (``BOOTMGR``, ``NTLDR`` or nothing), and the dirty flag of the volume."""
+    """What the boot sector says: ``heads``, the boot code's message (``BOOTMGR``, ``NTLDR`` or nothing), and the volume's dirty flag."""
 
     heads: int = 255
     code: str = ""

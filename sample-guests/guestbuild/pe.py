@@ -11,7 +11,7 @@ _MACHINES = {"x86_64": 0x8664, "i386": 0x14C, "aarch64": 0xAA64}
 
 
 def application(sections: Mapping[str, bytes] | None = None, machine: str = "x86_64") -> bytes:
-    """A program with these sections (``.text`` alone when none are given). The header is that of a 64-bit EFI application whatever the machine."""
+    """A program with these sections (``.text`` alone when none are given). Whatever the machine, the header is that of a 64-bit one."""
     parts = dict(sections or {".text": b"\xc3"})
     head_size = -(-(0x80 + 24 + 240 + 40 * len(parts)) // _ALIGN) * _ALIGN
     table, body, address = b"", b"", _PAGE

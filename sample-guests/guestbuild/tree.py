@@ -22,11 +22,11 @@ def unfold(spec: Tree, source: Path, tree: Path) -> Path:
         path.symlink_to(target)
     if source.is_dir():
         shutil.copytree(source, tree, symlinks=True, dirs_exist_ok=True)
-    for name, text in spec.files.items():
-        _write(tree, name, text.encode())
     for name in spec.services:
         _enable(tree, name)
     _binaries(spec, tree)
+    for name, text in spec.files.items():
+        _write(tree, name, text.encode())
     for name, mode in spec.modes.items():
         (tree / name.lstrip("/")).chmod(int(mode, 8))
     return tree

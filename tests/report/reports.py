@@ -8,7 +8,7 @@ from v2vlint.model.blocks import BlockDevice
 from v2vlint.model.finding import Finding, Mover, Severity, Stage, Unknown
 from v2vlint.model.fix import AppendInitramfs, Applicability, Fix, Rebuild, ReplaceText
 from v2vlint.model.osinfo import OsInfo
-from v2vlint.model.place import Device, Span, Where, WholeFile
+from v2vlint.model.place import Device, RegistryKey, Span, Where, WholeFile
 from v2vlint.model.report import (
     Excerpt,
     Fate,
@@ -308,7 +308,8 @@ def hostile(text: str = HOSTILE) -> Report:
     where = Span(f"/etc/{text}", 10, 20, 3, 5)
     edit = ReplaceText(where, text, text)
     fix = Fix(text, Applicability.SAFE, (edit, AppendInitramfs(text, text, (text,))))
-    finding = Finding("fstab-by-path", Severity.ERROR, where, text, text, fix, (WholeFile(text), Device(text, text)), Stage.MOUNTS)
+    places = (WholeFile(text), Device(text, text), RegistryKey(text, text, text))
+    finding = Finding("fstab-by-path", Severity.ERROR, where, text, text, fix, places, Stage.MOUNTS)
     lines = tuple(text.split("\n"))
     diff = "".join(f"-{line}\n+{line}\n" for line in lines)
     bad = failing(finding, "8c1f6a0b3d5e7f90", excerpt=Excerpt(where.path, 2, (*lines, *lines)), diff=f"--- a{text}\n+++ b{text}\n{diff}")

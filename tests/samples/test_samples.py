@@ -15,7 +15,7 @@ import pytest
 from guestbuild.recipe import Expect, Recipe
 from guestbuild.samples import cached, recipes
 
-FAMILIES = {"debian", "ubuntu", "rhel", "suse", "arch", "alpine", "gentoo"}
+FAMILIES = {"debian", "ubuntu", "rhel", "suse", "arch", "alpine", "gentoo", "windows"}
 CASES = [
     pytest.param(recipe, target, id=f"{name}-{target}", marks=pytest.mark.xdist_group(name))
     for name, recipe in recipes().items()
@@ -45,6 +45,8 @@ def findings(report: dict[str, Any], several: bool) -> Iterator[Expect]:
 def _place(where: dict[str, Any]) -> str:
     if where["kind"] == "text":
         return f"{where['path']}:{where['line']}"
+    if where["kind"] == "registry":
+        return f"{where['path']}:{where['key']}:{where['value'] or ''}".removesuffix(":")
     return str(where["path"] if where["kind"] == "file" else where["device"])
 
 
