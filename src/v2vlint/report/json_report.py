@@ -235,5 +235,5 @@ def _registry_edit(edit: RegistryEdit) -> dict[str, Any]:
             value, expect = str(edit.value), None if edit.expect is None else str(edit.expect)
             return {"kind": "registry-set", "path": edit.hive, "key": edit.key, "name": edit.name, "value": value, "expect": expect}
         case RegistryDeleteKey():
-            values = {name: str(value) for name, value in edit.expect}
+            values = [{"name": name, "value": str(value)} for name, value in edit.expect]
             return {"kind": "registry-delete-key", "path": edit.hive, "key": edit.key, "expect": values}
