@@ -94,11 +94,15 @@ from v2vlint.model.fix import (
     Edit,
     Fix,
     Rebuild,
+    RegistryDeleteKey,
+    RegistrySet,
     ReplaceText,
+    WriteData,
     WriteFile,
 )
 from v2vlint.model.osinfo import OsInfo
 from v2vlint.model.place import Device, RegistryKey, Sourced, Span, Token, Where, WholeFile
+from v2vlint.model.registry import RegistryData, binary, dword, expand_sz, multi_sz, sz
 from v2vlint.model.rule import Audience, Example, Hive, Link, Rule
 from v2vlint.model.target import Controller, Display, Nic, Target
 
@@ -234,8 +238,11 @@ __all__ = [
     "Rebuild",
     "RefClock",
     "Registry",
+    "RegistryData",
+    "RegistryDeleteKey",
     "RegistryKey",
     "RegistryNode",
+    "RegistrySet",
     "RegistryValue",
     "ReplaceText",
     "Repositories",
@@ -272,11 +279,15 @@ __all__ = [
     "WindowsServices",
     "WindowsSystem",
     "WindowsTools",
+    "WriteData",
     "WriteFile",
     "Xorg",
     "XorgDevice",
     "all_args",
+    "binary",
     "comment_out",
+    "dword",
+    "expand_sz",
     "ifname_kind",
     "is_glob",
     "is_link_local",
@@ -290,6 +301,7 @@ __all__ = [
     "kernel_prefix",
     "lacking",
     "last_arg",
+    "multi_sz",
     "name_kind",
     "normal",
     "parent_name",
@@ -301,6 +313,7 @@ __all__ = [
     "sample_initramfs",
     "sample_kernel",
     "sample_unsaved_hive",
+    "sz",
     "virt_v2v_converts",
     "virt_v2v_rebuilds",
     "volume_of",

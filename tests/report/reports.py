@@ -6,9 +6,10 @@ import dataclasses
 
 from v2vlint.model.blocks import BlockDevice
 from v2vlint.model.finding import Finding, Mover, Severity, Stage, Unknown
-from v2vlint.model.fix import AppendInitramfs, Applicability, Fix, Rebuild, ReplaceText
+from v2vlint.model.fix import AppendInitramfs, Applicability, Fix, Rebuild, RegistrySet, ReplaceText
 from v2vlint.model.osinfo import OsInfo
 from v2vlint.model.place import Device, RegistryKey, Span, Where, WholeFile
+from v2vlint.model.registry import sz
 from v2vlint.model.report import (
     Excerpt,
     Fate,
@@ -307,7 +308,7 @@ def hostile(text: str = HOSTILE) -> Report:
     """Every string a guest or a file name can influence is ``text``."""
     where = Span(f"/etc/{text}", 10, 20, 3, 5)
     edit = ReplaceText(where, text, text)
-    fix = Fix(text, Applicability.SAFE, (edit, AppendInitramfs(text, text, (text,))))
+    fix = Fix(text, Applicability.SAFE, (edit, AppendInitramfs(text, text, (text,)), RegistrySet(text, text, text, sz(text), sz(text))))
     places = (WholeFile(text), Device(text, text), RegistryKey(text, text, text))
     finding = Finding("fstab-by-path", Severity.ERROR, where, text, text, fix, places, Stage.MOUNTS)
     lines = tuple(text.split("\n"))

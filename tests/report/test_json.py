@@ -11,6 +11,10 @@ import jsonschema
 import pytest
 
 from tests.report import reports
+from v2vlint.model.finding import Finding, Severity
+from v2vlint.model.fix import Applicability, Edit, Fix, RegistryDeleteKey, RegistrySet, WriteData
+from v2vlint.model.place import WholeFile
+from v2vlint.model.registry import dword
 from v2vlint.model.report import Report
 from v2vlint.report.json_report import as_data, render
 
@@ -69,3 +73,27 @@ def test_what_the_rich_report_says() -> None:
     assert (broken["roots"], broken["devices"], broken["recipe"]) == ([], [], None)
     forecasts = [target["forecast"] for image in data["images"] for root in image["roots"] for target in root["targets"]]
     assert {forecast["will_boot"] for forecast in forecasts if forecast} == {True, False, None}
+
+
+@pytest.mark.parametrize(
+    ("edit", "told"),
+    [
+        (
+            WriteData("/x.sys", b"x"),
+            {"kind": "write-data", "path": "/x.sys", "size": 1, "sha256": WriteData("", b"x").digest, "expect": None},
+        ),
+        (
+            RegistrySet("/SYSTEM", "a\\b", "Start", dword(0), None),
+            {"kind": "registry-set", "path": "/SYSTEM", "key": "a\\b", "name": "Start", "value": "dword:00000000", "expect": None},
+        ),
+        (
+            RegistryDeleteKey("/SYSTEM", "a", (("", dword(1)),)),
+            {"kind": "registry-delete-key", "path": "/SYSTEM", "key": "a", "expect": [{"name": "", "value": "dword:00000001"}]},
+        ),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+def test_edits_of_windows_guests(edit: Edit, told: dict[str, Any]) -> None:
+    finding = Finding("fstab-by-path", Severity.WARNING, WholeFile("/x"), "m", "e", Fix("repair it", Applicability.SAFE, (edit,)))
+    data = check(render(reports.only(reports.failing(finding, "0" * 16))))
+    assert data["images"][0]["roots"][0]["targets"][0]["results"][0]["findings"][0]["fix"]["edits"] == [told]

@@ -25,6 +25,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
     fixing = parser.add_argument_group("fixing")
     fixing.add_argument("--fix", action="store_true", help="repair what is safe to repair, in place; 'v2vlint fix --help' has more")
     fixing.add_argument("--unsafe-fixes", action="store_true", help="with --fix: also what changes behaviour or loses identity")
+    fixing.add_argument(
+        "--virtio-win", metavar="ISO_OR_DIR", help="with --fix: boot drivers for Windows from a virtio-win ISO or directory"
+    )
     group = parser.add_argument_group("reports")
     group.add_argument("--format", choices=tuple(FORMATS), help="what stdout gets (text)")
     group.add_argument("--report", action="append", metavar="FORMAT=FILE", help=f"also write a report: {', '.join(FORMATS)}; repeatable")
@@ -34,7 +37,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Check the images and write the reports."""
-    if args.fix or args.unsafe_fixes:
+    if args.fix or args.unsafe_fixes or args.virtio_win:
         return _fix(args)
     settings = settle(args)
     shape = args.format or settings.config.format or "text"
@@ -70,7 +73,7 @@ def _fix(args: argparse.Namespace) -> int:
     from v2vlint.cli import fix
 
     if not args.fix:
-        raise UsageError("--unsafe-fixes goes with --fix")
+        raise UsageError(f"{'--unsafe-fixes' if args.unsafe_fixes else '--virtio-win'} goes with --fix")
     if args.format not in (None, "text"):
         raise UsageError(f"--fix writes no {args.format} to stdout", hint=f"--report {args.format}=FILE")
     return fix.run(argparse.Namespace(**vars(args), diff=False, output=None, rebuild_initramfs=False))

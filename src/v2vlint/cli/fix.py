@@ -42,6 +42,13 @@ def add_fixing(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--rebuild-initramfs", action="store_true", help="run the guest's own generator in an appliance instead of appending"
     )
+    add_drivers(group)
+
+
+def add_drivers(group: argparse._ArgumentGroup) -> None:
+    """Where drivers for Windows come from."""
+    words = "give Windows its boot driver, and the other drivers for it, from a virtio-win ISO or directory; unsafe"
+    group.add_argument("--virtio-win", metavar="ISO_OR_DIR", help=words)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -76,7 +83,10 @@ def _asks(args: argparse.Namespace, settings: Settings) -> list[FixAsk]:
     secrets = keys.collect(args.key_file or ())
     level = Applicability.UNSAFE if args.unsafe_fixes else Applicability.SAFE
     asks = [Ask(guest, settings.targets, settings.mover, settings.selection, secrets) for guest in guests]
-    return [FixAsk(ask, level, rebuild=args.rebuild_initramfs) for ask in asks]
+    drivers = args.virtio_win or ""
+    if drivers and not Path(drivers).exists():
+        raise UsageError(f"{drivers}: no such file or directory", hint="--virtio-win takes virtio-win.iso or a directory with its content")
+    return [FixAsk(ask, level, rebuild=args.rebuild_initramfs, virtio_win=drivers) for ask in asks]
 
 
 def _one(args: argparse.Namespace, settings: Settings, asked: FixAsk) -> tuple[ImageReport, tuple[RuleInfo, ...]]:

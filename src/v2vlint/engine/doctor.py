@@ -28,6 +28,8 @@ _READERS = (
 )
 _FIRMWARE = ("/usr/share/OVMF", "/usr/share/edk2/ovmf", "/usr/share/qemu")
 
+_APPLIANCES = ("/usr/lib64/guestfs/supermin.d", "/usr/lib/guestfs/supermin.d")
+
 
 class State(enum.StrEnum):
     """OK works, MISSING costs something, BROKEN keeps v2vlint from working."""
@@ -60,6 +62,7 @@ def examine() -> Iterator[Verdict]:
     yield _kvm()
     yield _ovmf()
     yield _guestfs()
+    yield _ntfs_writing()
     yield _program("virsh", "domain:NAME", "--version")
 
 
@@ -132,6 +135,15 @@ def _guestfs() -> Verdict:
         if _runs(interpreter, "-c", "import guestfs"):
             return Verdict("libguestfs", State.OK, f"its Python module is importable by {interpreter}")
     return Verdict("libguestfs", State.MISSING, "no interpreter here can import guestfs", cost)
+
+
+def _ntfs_writing() -> Verdict:
+    """The appliance gets ntfs-3g from this machine, on RHEL and its like from libguestfs-winsupport."""
+    path = shutil.which("ntfs-3g") or next((path for path in ("/sbin/ntfs-3g", "/bin/ntfs-3g") if os.access(path, os.X_OK)), None)
+    bundled = next((file for folder in _APPLIANCES for file in sorted(Path(folder).glob("*winsupport*"))), None)
+    if path or bundled:
+        return Verdict("ntfs-3g", State.OK, str(path or bundled))
+    return Verdict("ntfs-3g", State.MISSING, "neither ntfs-3g nor libguestfs-winsupport is installed", "no fixes of Windows guests")
 
 
 def _runs(*command: str) -> bool:

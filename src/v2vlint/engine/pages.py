@@ -99,5 +99,11 @@ def _fence(language: str, text: str) -> str:
     return f"{marks}{language}\n{safe.rstrip()}\n{marks}"
 
 
-def _diff(before: Mapping[str, object], after: Mapping[str, str | None]) -> str:
-    return unified({path: (old if isinstance(old := before.get(path), str) else None, text) for path, text in after.items()})
+def _diff(before: Mapping[str, object], after: Mapping[str, str | Hive | None]) -> str:
+    return unified({path: (_shown(before.get(path)), _shown(content)) for path, content in after.items()})
+
+
+def _shown(content: object) -> str | None:
+    if isinstance(content, Hive):
+        return f"{content.text.strip()}\n"
+    return content if isinstance(content, str) else None

@@ -12,7 +12,7 @@ from v2vlint.model.finding import Finding
 from v2vlint.model.fix import Fix
 from v2vlint.model.place import Span, WholeFile
 from v2vlint.model.report import Excerpt, FindingReport
-from v2vlint.model.rewrite import StaleEdit, rewrite, unified
+from v2vlint.model.rewrite import StaleEdit, registry_changes, rewrite, unified
 
 CONTEXT = 2
 MAX_LINES = 12
@@ -69,6 +69,6 @@ def _diff(fix: Fix, fs: GuestFS) -> str:
         return None if text is None else text.content
 
     try:
-        return unified(rewrite(fix.edits, read))[:MAX_DIFF]
+        return unified(rewrite(fix.edits, read) | registry_changes(fix.edits))[:MAX_DIFF]
     except (FactUnavailable, StaleEdit):
         return ""

@@ -3,8 +3,10 @@
 Reads one JSON request on standard input and writes one JSON answer on standard output::
 
     request  drives [{path, format}], unlock [{device, name, keys}], roots [{mounts, operations, selinux}], memory (MiB)
-    root     mounts [{device, point, options}], operations [{op, path, …}], selinux (path of file_contexts, or empty)
+    root     mounts [{device, point, options}], operations [{op, path, …}], selinux (path of file_contexts, or empty),
+             windows (whether it is one: names are found without regard to case, and the volume must be safe to write)
              keys and file contents are base64
+    registry edits [{key [names], name, type, data, expect: {type, data} or null}, or {key, delete: true, expect [{name, type, data}]}]
     device   {kind, disk, number, name, uuid} as v2vlint names block devices
     answer   ok, error, notes [text], seconds {launch, edit, close}
 """
@@ -16,10 +18,12 @@ import hashlib
 import json
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 Request = Mapping[str, Any]
+READ_ONLY = 1
+"""ST_RDONLY of statvfs(3)."""
 
 
 class Mismatch(Exception):
@@ -51,11 +55,11 @@ def _serve(request: Request, answer: dict[str, Any]) -> None:
     clock.lap("launch")
     _unlock(g, request)
     for root in request["roots"]:
-        _mount(g, root)
+        where = _mount(g, root)
         for operation in root["operations"]:
-            OPERATIONS[operation["op"]](g, operation)
+            OPERATIONS[operation["op"]](g, where.place(operation))
         _label(g, root, answer["notes"])
-        g.umount_all()
+        where.close()
     clock.lap("edit")
     g.shutdown()
     g.close()
@@ -90,9 +94,72 @@ def _open_luks(g: Any, item: Mapping[str, Any]) -> None:
             return
 
 
-def _mount(g: Any, root: Request) -> None:
-    for mount in sorted(root["mounts"], key=lambda mount: str(mount["point"])):
+def _mount(g: Any, root: Request) -> _Places:
+    mounts = sorted(root["mounts"], key=lambda mount: str(mount["point"]))
+    if root.get("windows"):
+        return _mount_windows(g, mounts)
+    for mount in mounts:
         g.mount_options(mount.get("options", ""), device_name(g, mount["device"]), mount["point"])
+    return _Places(g, {})
+
+
+def _mount_windows(g: Any, mounts: Sequence[Mapping[str, Any]]) -> _Places:
+    """Each volume on a mount point of its own: there is no directory for the EFI system partition inside drive C."""
+    points = {str(mount["point"]).rstrip("/"): f"/volume{number}" for number, mount in enumerate(mounts)}
+    for point in points.values():
+        g.mkmountpoint(point)
+    for mount, point in zip(mounts, points.values(), strict=True):
+        device = device_name(g, mount["device"])
+        if str(g.vfs_type(device)) == "ntfs":
+            _mount_ntfs(g, device, point)
+        else:
+            g.mount_options(mount.get("options", ""), device, point)
+    return _Places(g, points)
+
+
+def _mount_ntfs(g: Any, device: str, point: str) -> None:
+    if not g.feature_available(["ntfs3g"]):
+        raise Mismatch("libguestfs cannot mount NTFS here: install ntfs-3g (RHEL and its like: libguestfs-winsupport)")
+    g.mount_options("norecover", device, point)
+    if g.statvfs(point)["flag"] & READ_ONLY:
+        raise Mismatch("the NTFS volume can only be mounted read-only: Windows is hibernated, or was not shut down cleanly")
+
+
+class _Places:
+    """Paths of the guest as paths in the appliance."""
+
+    def __init__(self, g: Any, points: Mapping[str, str]) -> None:
+        self.g, self.points = g, points
+        self._known: dict[tuple[str, str], str] = {}
+
+    def place(self, operation: Mapping[str, Any]) -> Mapping[str, Any]:
+        """The operation with paths of the appliance."""
+        if not self.points:
+            return operation
+        return {**operation, **{key: self.path(str(operation[key])) for key in ("path", "source") if key in operation}}
+
+    def path(self, path: str) -> str:
+        """Where ``path`` is; names that exist are spelled as they are, those after the last one as given."""
+        volume = max((point for point in self.points if path == point or path.startswith(f"{point}/")), key=len)
+        here = self.points[volume]
+        for name in path[len(volume) :].strip("/").split("/"):
+            here = f"{here}/{self._spelled(here, name)}"
+        return here
+
+    def _spelled(self, folder: str, name: str) -> str:
+        if (folder, name) not in self._known:
+            exact = self.g.exists(f"{folder}/{name}") or not self.g.is_dir(folder)
+            names = [name] if exact else [str(known) for known in self.g.ls(folder) if str(known).lower() == name.lower()]
+            if not names:
+                return name
+            self._known[folder, name] = names[0]
+        return self._known[folder, name]
+
+    def close(self) -> None:
+        """Unmount everything."""
+        self.g.umount_all()
+        for point in self.points.values():
+            self.g.rmmountpoint(point)
 
 
 def device_name(g: Any, device: Mapping[str, Any]) -> str:
@@ -165,6 +232,59 @@ def _append(g: Any, op: Mapping[str, Any]) -> None:
         g.upload_offset(stream.name, path, size)
 
 
+def _registry(g: Any, op: Mapping[str, Any]) -> None:
+    path = op["path"]
+    head = g.pread(path, 12, 0)
+    if head[:4] != b"regf":
+        raise Mismatch(f"{path} is not a registry hive")
+    if head[4:8] != head[8:12]:
+        raise Mismatch(f"{path} was not written out by Windows: changes to it are still in its log files")
+    g.hivex_open(path, write=True)
+    try:
+        for edit in op["edits"]:
+            _delete_key(g, path, edit) if edit.get("delete") else _set_value(g, path, edit)
+        g.hivex_commit(None)
+    finally:
+        g.hivex_close()
+
+
+def _set_value(g: Any, hive: str, edit: Mapping[str, Any]) -> None:
+    node, name = g.hivex_root(), edit["name"]
+    for part in edit["key"]:
+        node = g.hivex_node_get_child(node, part) or g.hivex_node_add_child(node, part)
+    value = g.hivex_node_get_value(node, name)
+    _expect(_shown(g, value) if value else None, edit["expect"], f"{hive}: {_words(edit)}\\{name}")
+    exact = str(g.hivex_value_key(value)) if value else name
+    g.hivex_node_set_value(node, exact, edit["type"], base64.b64decode(edit["data"]))
+
+
+def _delete_key(g: Any, hive: str, edit: Mapping[str, Any]) -> None:
+    node = g.hivex_root()
+    for part in edit["key"]:
+        node = node and g.hivex_node_get_child(node, part)
+    if not node:
+        raise Mismatch(f"{hive}: {_words(edit)} does not exist")
+    found = {str(g.hivex_value_key(value["hivex_value_h"])).lower(): value["hivex_value_h"] for value in g.hivex_node_values(node)}
+    wanted = {str(value["name"]).lower(): {"type": value["type"], "data": value["data"]} for value in edit["expect"]}
+    if g.hivex_node_children(node):
+        raise Mismatch(f"{hive}: {_words(edit)} has subkeys")
+    _expect({name: _shown(g, value) for name, value in found.items()}, wanted, f"{hive}: {_words(edit)}")
+    g.hivex_node_delete_child(node)
+
+
+def _words(edit: Mapping[str, Any]) -> str:
+    return "\\".join(edit["key"])
+
+
+def _shown(g: Any, value: int) -> dict[str, Any]:
+    return {"type": g.hivex_value_type(value), "data": base64.b64encode(g.hivex_value_value(value)).decode()}
+
+
+def _expect(found: Any, wanted: Any, place: str) -> None:
+    if found != wanted:
+        raise Mismatch(f"{place} is not what was checked")
+
+
 def _command(g: Any, op: Mapping[str, Any]) -> None:
     g.sh(op["command"])
 
@@ -189,6 +309,7 @@ OPERATIONS: dict[str, Callable[[Any, Mapping[str, Any]], None]] = {
     "delete": _delete,
     "copy": _copy,
     "append": _append,
+    "registry": _registry,
     "command": _command,
 }
 

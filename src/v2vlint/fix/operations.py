@@ -13,12 +13,13 @@ from typing import Any
 from v2vlint.facts.initramfses import Initramfses
 from v2vlint.fix.renew import Changes, renewals
 from v2vlint.fix.segment import Image, pad4, segment
+from v2vlint.fix.windows import need_settled, registry_operations
 from v2vlint.guest.fs import GuestFS
 from v2vlint.model.blocks import BlockTable
 from v2vlint.model.errors import FactUnavailable
-from v2vlint.model.fix import AppendInitramfs, CopyFile, Edit, Fix, Rebuild, WriteFile
+from v2vlint.model.fix import AppendInitramfs, CopyFile, Edit, Fix, Rebuild, WriteData, WriteFile
 from v2vlint.model.place import WholeFile
-from v2vlint.model.rewrite import StaleEdit, rewrite, unified
+from v2vlint.model.rewrite import StaleEdit, registry_changes, rewrite, unified
 
 RESERVE = 1 << 20
 _GENERATORS = (
@@ -33,7 +34,8 @@ _GENERATORS = (
 class RootWork:
     """The operations for one root, the fixes they come from, those refused with the reason, and the unified diff.
 
-    ``selinux`` is the path of the guest's file_contexts when it uses SELinux; ``written`` the bytes of new content.
+    ``selinux`` is the path of the guest's file_contexts when it uses SELinux; ``written`` the bytes of new content; ``windows`` says
+    whether the root is one.
     """
 
     operations: tuple[dict[str, Any], ...] = ()
@@ -42,6 +44,7 @@ class RootWork:
     diff: str = ""
     selinux: str = ""
     written: int = 0
+    windows: bool = False
 
 
 @dataclass(slots=True)
@@ -72,20 +75,25 @@ def build(fs: GuestFS, blocks: BlockTable, fixes: Sequence[Fix], *, rebuild: boo
         return RootWork(refused=tuple(refused))
     operations, changes = _operations(draft, edits)
     written = sum(len(operation.get("data", "")) * 3 // 4 for operation in operations)
-    return RootWork(operations, tuple(taken), tuple(refused), _diff(changes, operations), selinux_specification(fs), written)
+    diff, windows = _diff(changes, operations), fs.mounts["/"].type == "ntfs"
+    return RootWork(operations, tuple(taken), tuple(refused), diff, selinux_specification(fs), written, windows)
 
 
 def _operations(draft: _Draft, edits: Iterable[Edit]) -> tuple[tuple[dict[str, Any], ...], Changes]:
     edits = tuple(edits)
+    if draft.fs.mounts["/"].type == "ntfs":
+        need_settled(draft.fs, draft.blocks)
     _need_rebuild(draft, edits)
     changes = rewrite(edits, lambda path: _text(draft.fs, path))
     modes = {edit.path: edit.mode for edit in edits if isinstance(edit, WriteFile)}
     found = [_text_operation(draft.fs, path, before, after, modes) for path, (before, after) in changes.items()]
+    found += [_data(draft, edit) for edit in edits if isinstance(edit, WriteData)]
     found += [_copy(draft, edit) for edit in edits if isinstance(edit, CopyFile)]
+    found += registry_operations(draft.fs, edits)
     found += _initramfs(draft, edits, {} if draft.rebuild else renewals(draft.fs, draft.images, changes))
     if not found:
         raise FactUnavailable(WholeFile("/"), "changes nothing")
-    return tuple(found), changes
+    return tuple(found), changes | registry_changes(edits)
 
 
 def _need_rebuild(draft: _Draft, edits: Sequence[Edit]) -> None:
@@ -117,6 +125,17 @@ def _text_operation(fs: GuestFS, path: str, before: str | None, after: str | Non
 
 def _b64(data: bytes) -> str:
     return base64.b64encode(data).decode()
+
+
+def _data(draft: _Draft, edit: WriteData) -> dict[str, Any]:
+    before = draft.fs.read(edit.path)
+    digest = "" if before is None else hashlib.sha256(before).hexdigest()
+    if digest != edit.expect:
+        raise StaleEdit(f"{edit.path} {'is not what was checked' if edit.expect else 'exists already'}")
+    _need_room(draft, edit.path, len(edit.data))
+    if before is None:
+        return {"op": "create", "path": edit.path, "data": _b64(edit.data), "mode": edit.mode, "binary": True}
+    return {"op": "overwrite", "path": draft.fs.resolve(edit.path) or edit.path, "data": _b64(edit.data), "expect": digest, "binary": True}
 
 
 def _copy(draft: _Draft, edit: CopyFile) -> dict[str, Any]:
@@ -194,6 +213,8 @@ def _diff(changes: Changes, operations: Sequence[Mapping[str, Any]]) -> str:
             size = f"{len(operation['data']) * 3 // 4 >> 10} KiB"
             renewed = f", with the new {', '.join(operation['renewed'])}" if operation["renewed"] else ""
             extra.append(f"append {size} to {operation['path']}{renewed}\n")
+        elif operation.get("binary"):
+            extra.append(f"write {len(base64.b64decode(operation['data']))} bytes to {operation['path']}\n")
         elif operation["op"] == "copy":
             extra.append(f"copy {operation['source']} to {operation['path']}\n")
         elif operation["op"] == "command":

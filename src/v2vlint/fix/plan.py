@@ -5,7 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from v2vlint.model.fix import Applicability, Delete, Edit, Fix, ReplaceText, WriteFile
+from v2vlint.model.fix import (
+    Applicability,
+    Delete,
+    Edit,
+    Fix,
+    RegistryDeleteKey,
+    RegistryEdit,
+    RegistrySet,
+    ReplaceText,
+    WriteData,
+    WriteFile,
+)
 from v2vlint.model.rewrite import Reader, StaleEdit, edited_path, rewrite, unified
 
 __all__ = ["HeldBack", "Plan", "Reader", "StaleEdit", "plan", "rewrite", "unified"]
@@ -56,6 +67,19 @@ def _overlap(edit: Edit, other: Edit) -> bool:
     if isinstance(edit, ReplaceText) and isinstance(other, ReplaceText):
         a, b = edit.where, other.where
         return a.path == b.path and a.start <= b.end and b.start <= a.end and not (a.end == b.start or b.end == a.start)
+    if isinstance(edit, RegistrySet | RegistryDeleteKey) and isinstance(other, RegistrySet | RegistryDeleteKey):
+        return _registry_overlap(edit, other)
+    if isinstance(edit, WriteData) and isinstance(other, WriteData):
+        return edit.path.lower() == other.path.lower()
     if isinstance(edit, ReplaceText | WriteFile | Delete) and isinstance(other, ReplaceText | WriteFile | Delete):
         return edited_path(edit) == edited_path(other) and not (isinstance(edit, ReplaceText) and isinstance(other, ReplaceText))
     return False
+
+
+def _registry_overlap(edit: RegistryEdit, other: RegistryEdit) -> bool:
+    if edit.hive.lower() != other.hive.lower():
+        return False
+    if isinstance(edit, RegistrySet) and isinstance(other, RegistrySet):
+        return (edit.key.lower(), edit.name.lower()) == (other.key.lower(), other.name.lower())
+    a, b = f"{edit.key.lower()}\\", f"{other.key.lower()}\\"
+    return a.startswith(b) or b.startswith(a)

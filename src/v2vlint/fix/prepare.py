@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from v2vlint.disk.btrfs import BtrfsFileSystem
@@ -13,9 +13,11 @@ from v2vlint.engine import boot
 from v2vlint.engine.packs import load_all
 from v2vlint.engine.select import choose
 from v2vlint.engine.worker import examine
+from v2vlint.fix.offer import DriverOffer
 from v2vlint.fix.operations import RootWork, build
 from v2vlint.fix.plan import plan
 from v2vlint.fix.protocol import Chosen, FixAsk, Held, Prepared
+from v2vlint.fix.virtio_win import Medium
 from v2vlint.guest.open import Guest, Root
 from v2vlint.model.blocks import BlockDevice, BlockTable
 from v2vlint.model.codec import decode, encode
@@ -33,8 +35,17 @@ def prepare(request: Any) -> Any:
     asked = decode(FixAsk, request)
     rules = choose(load_all(), asked.ask.selection)
     image, guest = examine(asked.ask, rules)
+    offers: list[Held] = []
+    if asked.virtio_win and guest:
+        image, offers = _offered(asked.virtio_win, image, guest)
     works = [_root(asked, root, guest, report) for root, report in _pairs(image, guest)] if guest else []
-    return encode(_prepared(asked, image, guest, boot.infos(rules, asked.ask.selection), works))
+    return encode(_prepared(asked, image, guest, boot.infos(rules, asked.ask.selection), works, offers))
+
+
+def _offered(virtio_win: str, image: ImageReport, guest: Guest) -> tuple[ImageReport, list[Held]]:
+    roots = {root.device: DriverOffer(Medium(virtio_win), root) for root in guest.roots}
+    reports = tuple(roots[report.device].to(report) if report.device in roots else report for report in image.roots)
+    return replace(image, roots=reports), [held for offer in roots.values() for held in offer.held]
 
 
 def _pairs(image: ImageReport, guest: Guest | None) -> Iterator[tuple[Root, RootReport]]:
@@ -108,9 +119,16 @@ def _unlock(blocks: BlockTable, keys: Keys) -> list[dict[str, Any]]:
     return found
 
 
-def _prepared(asked: FixAsk, image: ImageReport, guest: Guest | None, rules: tuple[Any, ...], works: list[_Work]) -> Prepared:
+def _prepared(
+    asked: FixAsk, image: ImageReport, guest: Guest | None, rules: tuple[Any, ...], works: list[_Work], offers: list[Held]
+) -> Prepared:
     roots = [
-        {"mounts": _needed(work), "operations": list(work.root.operations), "selinux": work.root.selinux}
+        {
+            "mounts": _needed(work),
+            "operations": list(work.root.operations),
+            "selinux": work.root.selinux,
+            "windows": work.root.windows,
+        }
         for work in works
         if work.root.operations
     ]
@@ -119,7 +137,7 @@ def _prepared(asked: FixAsk, image: ImageReport, guest: Guest | None, rules: tup
         image=image,
         rules=rules,
         chosen=tuple(chosen for work in works for chosen in work.chosen),
-        held=tuple(held for work in works for held in work.held),
+        held=(*offers, *(held for work in works for held in work.held)),
         diff="".join(work.root.diff for work in works),
         request=json.dumps({"roots": roots, "unlock": unlock}),
         formats=tuple(disk.detail("format") for disk in guest.blocks.disks) if guest else (),

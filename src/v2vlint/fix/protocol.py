@@ -17,12 +17,14 @@ class FixAsk:
     """Judge one guest and prepare fixes at least as safe as ``at_least``.
 
     ``without`` are (rule, title) of fixes to leave out. ``rebuild`` has the guest's own generator make its initramfs again.
+    ``virtio_win`` is the path of an ISO or directory with drivers for Windows.
     """
 
     ask: Ask
     at_least: Applicability = Applicability.SAFE
     without: tuple[tuple[str, str], ...] = ()
     rebuild: bool = False
+    virtio_win: str = ""
 
 
 @dataclass(frozen=True, slots=True)

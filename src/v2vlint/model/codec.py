@@ -5,6 +5,7 @@ Used between the isolated child and its parent: a child that parsed hostile byte
 
 from __future__ import annotations
 
+import base64
 import dataclasses
 import enum
 import functools
@@ -17,7 +18,7 @@ T = TypeVar("T")
 
 
 def encode(value: object) -> Any:
-    """``value`` as JSON-ready data. A dataclass becomes an object with its class name under ``$``; bytes become latin-1 text.
+    """``value`` as JSON-ready data. A dataclass becomes an object with its class name under ``$``; bytes become base64 text.
 
     Private fields (caches) stay behind.
     """
@@ -32,7 +33,7 @@ def encode(value: object) -> Any:
         return [encode(item) for item in value]
     if isinstance(value, (set, frozenset)):
         return sorted((encode(item) for item in value), key=repr)
-    return value.decode("latin-1") if isinstance(value, bytes) else value
+    return base64.b64encode(value).decode() if isinstance(value, bytes) else value
 
 
 def decode(kind: type[T], data: Any) -> T:
@@ -57,7 +58,7 @@ def _decode(kind: Any, data: Any) -> Any:
 
 def _decode_scalar(kind: Any, data: Any) -> Any:
     if kind is bytes and isinstance(data, str):
-        return data.encode("latin-1")
+        return base64.b64decode(data, validate=True)
     if kind is float and isinstance(data, int):
         return float(data)
     if not isinstance(data, kind):

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import enum
+import hashlib
 from dataclasses import dataclass
 
 from v2vlint.model.place import Span
+from v2vlint.model.registry import RegistryData
 
 
 class Applicability(enum.IntEnum):
@@ -32,6 +34,21 @@ class WriteFile:
     path: str
     text: str
     mode: int = 0o644
+
+
+@dataclass(frozen=True, slots=True)
+class WriteData:
+    """Write the binary file ``path``: a new one, or one in place of that with the SHA-256 ``expect`` (hexadecimal)."""
+
+    path: str
+    data: bytes
+    expect: str = ""
+    mode: int = 0o644
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of the new content, hexadecimal."""
+        return hashlib.sha256(self.data).hexdigest()
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +82,32 @@ class Rebuild:
     artefact: str
 
 
-Edit = ReplaceText | WriteFile | Delete | CopyFile | AppendInitramfs | Rebuild
+@dataclass(frozen=True, slots=True)
+class RegistrySet:
+    """Give the value ``name`` (empty: the default value) of a key the content ``value``; keys on the way are created.
+
+    ``hive`` is the guest path of the hive, ``key`` a path in it with backslashes (``CurrentControlSet`` is resolved by the hive's own
+    ``Select``). ``expect`` is what the value must hold now; None: there must be no such value.
+    """
+
+    hive: str
+    key: str
+    name: str
+    value: RegistryData
+    expect: RegistryData | None
+
+
+@dataclass(frozen=True, slots=True)
+class RegistryDeleteKey:
+    """Remove a key that has no subkeys and exactly the values ``expect`` (names and contents, in any order)."""
+
+    hive: str
+    key: str
+    expect: tuple[tuple[str, RegistryData], ...]
+
+
+RegistryEdit = RegistrySet | RegistryDeleteKey
+Edit = ReplaceText | WriteFile | WriteData | Delete | CopyFile | AppendInitramfs | Rebuild | RegistrySet | RegistryDeleteKey
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,8 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
-from v2vlint.model.fix import Delete, Edit, ReplaceText, WriteFile
+from v2vlint.model.fix import Delete, Edit, RegistryDeleteKey, RegistryEdit, RegistrySet, ReplaceText, WriteFile
+from v2vlint.model.registry import RegistryData, quoted
 
 Reader = Callable[[str], str | None]
 
@@ -61,6 +62,31 @@ def _after(path: str, sheet: _Sheet) -> str | None:
             raise StaleEdit(f"{edit.where} no longer reads {edit.expect!r}")
         text = text[:start] + edit.text + text[end:]
     return text
+
+
+def registry_changes(edits: Iterable[Edit]) -> dict[str, tuple[str | None, str | None]]:
+    """The part of each hive that the edits touch, as the text of a ``.reg`` file before and after; what they expect is the before."""
+    hives: dict[str, list[RegistryEdit]] = {}
+    for edit in dict.fromkeys(edits):
+        if isinstance(edit, RegistrySet | RegistryDeleteKey):
+            hives.setdefault(edit.hive, []).append(edit)
+    return {hive: (_registry_text(found, after=False), _registry_text(found, after=True)) for hive, found in hives.items()}
+
+
+def _registry_text(edits: Iterable[RegistryEdit], *, after: bool) -> str:
+    keys: dict[str, list[str]] = {}
+    for edit in edits:
+        if isinstance(edit, RegistrySet):
+            value = edit.value if after else edit.expect
+            if value is not None:
+                keys.setdefault(edit.key, []).append(_value_line(edit.name, value))
+        elif not after:
+            keys.setdefault(edit.key, []).extend(_value_line(name, value) for name, value in edit.expect)
+    return "".join(f"[{key}]\n{''.join(sorted(lines))}" for key, lines in sorted(keys.items(), key=lambda item: item[0].lower()))
+
+
+def _value_line(name: str, value: RegistryData) -> str:
+    return f"{quoted(name) if name else '@'}={value}\n"
 
 
 def unified(changes: Mapping[str, tuple[str | None, str | None]]) -> str:

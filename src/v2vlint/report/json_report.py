@@ -7,7 +7,20 @@ import re
 from typing import Any
 
 from v2vlint.model.blocks import BlockDevice
-from v2vlint.model.fix import AppendInitramfs, CopyFile, Delete, Edit, Fix, Rebuild, ReplaceText, WriteFile
+from v2vlint.model.fix import (
+    AppendInitramfs,
+    CopyFile,
+    Delete,
+    Edit,
+    Fix,
+    Rebuild,
+    RegistryDeleteKey,
+    RegistryEdit,
+    RegistrySet,
+    ReplaceText,
+    WriteData,
+    WriteFile,
+)
 from v2vlint.model.place import RegistryKey, Span, Where, WholeFile
 from v2vlint.model.report import FindingReport, Forecast, ImageReport, Report, RootReport, RuleResult, TargetReport
 from v2vlint.model.rule import RuleInfo
@@ -194,13 +207,33 @@ def _edit(edit: Edit) -> dict[str, Any]:
     match edit:
         case ReplaceText():
             return {"kind": "replace", "where": _where(edit.where), "expect": edit.expect, "text": edit.text}
-        case WriteFile():
-            return {"kind": "write", "path": edit.path, "text": edit.text, "mode": f"{edit.mode:04o}"}
-        case Delete():
-            return {"kind": "delete", "path": edit.path}
         case CopyFile():
             return {"kind": "copy", "source": edit.source, "path": edit.path}
         case AppendInitramfs():
             return {"kind": "append-initramfs", "path": edit.path, "version": edit.version, "modules": list(edit.modules)}
         case Rebuild():
             return {"kind": "rebuild", "artefact": edit.artefact}
+        case RegistrySet() | RegistryDeleteKey():
+            return _registry_edit(edit)
+    return _whole_file(edit)
+
+
+def _whole_file(edit: WriteFile | WriteData | Delete) -> dict[str, Any]:
+    match edit:
+        case WriteFile():
+            return {"kind": "write", "path": edit.path, "text": edit.text, "mode": f"{edit.mode:04o}"}
+        case WriteData():
+            size, digest = len(edit.data), edit.digest
+            return {"kind": "write-data", "path": edit.path, "size": size, "sha256": digest, "expect": edit.expect or None}
+        case Delete():
+            return {"kind": "delete", "path": edit.path}
+
+
+def _registry_edit(edit: RegistryEdit) -> dict[str, Any]:
+    match edit:
+        case RegistrySet():
+            value, expect = str(edit.value), None if edit.expect is None else str(edit.expect)
+            return {"kind": "registry-set", "path": edit.hive, "key": edit.key, "name": edit.name, "value": value, "expect": expect}
+        case RegistryDeleteKey():
+            values = [{"name": name, "value": str(value)} for name, value in edit.expect]
+            return {"kind": "registry-delete-key", "path": edit.hive, "key": edit.key, "expect": values}

@@ -5,7 +5,20 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from v2vlint.model.finding import Mover, Severity
-from v2vlint.model.fix import AppendInitramfs, Applicability, CopyFile, Delete, Edit, Fix, Rebuild, ReplaceText, WriteFile
+from v2vlint.model.fix import (
+    AppendInitramfs,
+    Applicability,
+    CopyFile,
+    Delete,
+    Edit,
+    Fix,
+    Rebuild,
+    RegistryDeleteKey,
+    RegistrySet,
+    ReplaceText,
+    WriteData,
+    WriteFile,
+)
 from v2vlint.model.osinfo import OsInfo
 from v2vlint.model.place import Span
 from v2vlint.model.report import Fate, FindingReport, Forecast, ImageReport, RootReport
@@ -73,21 +86,30 @@ def edit(what: Edit) -> str:
     match what:
         case ReplaceText():
             return f"edit {what.where.path}"
-        case WriteFile():
-            return f"create {what.path}"
-        case Delete():
-            return f"delete {what.path}"
         case CopyFile():
             return f"copy {what.source} to {what.path}"
         case AppendInitramfs():
             return f"append {', '.join(what.modules)} to {what.path}"
         case Rebuild():
             return f"rebuild {what.artefact}"
+        case RegistrySet() | RegistryDeleteKey():
+            return f"edit {what.key} in {what.hive}"
+    return _whole_file(what)
+
+
+def _whole_file(what: WriteFile | WriteData | Delete) -> str:
+    match what:
+        case WriteFile():
+            return f"create {what.path}"
+        case WriteData():
+            return f"write {size(len(what.data))} to {what.path}"
+        case Delete():
+            return f"delete {what.path}"
 
 
 def unseen_edits(fix: Fix) -> tuple[str, ...]:
     """The edits that no text diff shows."""
-    return tuple(edit(one) for one in fix.edits if isinstance(one, AppendInitramfs | CopyFile | Rebuild))
+    return tuple(edit(one) for one in fix.edits if isinstance(one, AppendInitramfs | CopyFile | Rebuild | WriteData))
 
 
 def marked(found: FindingReport) -> Iterator[str]:

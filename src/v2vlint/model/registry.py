@@ -1,0 +1,85 @@
+"""Values of the Windows registry as bytes with a type, and how people write them (a readable form of the syntax of .reg files)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+NONE, SZ, EXPAND_SZ, BINARY, DWORD = range(5)
+MULTI_SZ = 7
+CURRENT = "CurrentControlSet"
+"""The first part of a key that stands for the control set that ``Select\\Current`` names."""
+
+
+@dataclass(frozen=True, slots=True)
+class RegistryData:
+    """The type and the bytes of one registry value, exactly as the hive holds them."""
+
+    type: int
+    data: bytes
+
+    def __str__(self) -> str:
+        """``dword:00000003``, ``"text"``, ``expand:"%SystemRoot%\\\\x"``, ``multi:"a","b"``, ``hex:00,ff`` or ``hex(b):…``."""
+        if self.type == DWORD and self.number is not None:
+            return f"dword:{self.number:08x}"
+        if self.type == MULTI_SZ and self == multi_sz(self.items) and all(map(_plain, self.items)):
+            return f"multi:{','.join(map(quoted, self.items))}"
+        if self.type in (SZ, EXPAND_SZ) and self.data == _wide(self.text) and _plain(self.text):
+            return ("" if self.type == SZ else "expand:") + quoted(self.text)
+        prefix = "hex" if self.type == BINARY else f"hex({self.type:x})"
+        return f"{prefix}:{','.join(f'{byte:02x}' for byte in self.data)}"
+
+    @property
+    def number(self) -> int | None:
+        """The number of a REG_DWORD; None for anything else."""
+        return int.from_bytes(self.data, "little") if self.type == DWORD and len(self.data) == 4 else None
+
+    @property
+    def text(self) -> str:
+        """The text up to the first NUL."""
+        return self.data.decode("utf-16-le", "surrogatepass" if len(self.data) % 2 == 0 else "replace").partition("\0")[0]
+
+    @property
+    def items(self) -> tuple[str, ...]:
+        """The strings of a list."""
+        text = self.data.decode("utf-16-le", "surrogatepass" if len(self.data) % 2 == 0 else "replace")
+        return tuple(item for item in text.split("\0") if item)
+
+
+def _plain(text: str) -> bool:
+    return text.isprintable()
+
+
+def quoted(text: str) -> str:
+    """``text`` between quotation marks, as in a .reg file."""
+    escaped = text.replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{escaped}"'
+
+
+def _wide(text: str) -> bytes:
+    return f"{text}\0".encode("utf-16-le", "surrogatepass")
+
+
+def dword(number: int) -> RegistryData:
+    """REG_DWORD."""
+    return RegistryData(DWORD, number.to_bytes(4, "little"))
+
+
+def sz(text: str) -> RegistryData:
+    """REG_SZ."""
+    return RegistryData(SZ, _wide(text))
+
+
+def expand_sz(text: str) -> RegistryData:
+    """REG_EXPAND_SZ: text with ``%VARIABLES%``."""
+    return RegistryData(EXPAND_SZ, _wide(text))
+
+
+def multi_sz(items: Iterable[str]) -> RegistryData:
+    """REG_MULTI_SZ: a list of texts."""
+    return RegistryData(MULTI_SZ, b"".join(map(_wide, items)) + b"\0\0")
+
+
+def binary(data: bytes) -> RegistryData:
+    """REG_BINARY."""
+    return RegistryData(BINARY, data)
