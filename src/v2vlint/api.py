@@ -66,6 +66,7 @@ from v2vlint.facts.repositories import Repositories, Repository
 from v2vlint.facts.resolv_conf import ResolvConf
 from v2vlint.facts.resume_conf import ResumeConf
 from v2vlint.facts.root_stack import RootStack
+from v2vlint.facts.sample_definitions import sample_domain, sample_ovf, sample_vmx
 from v2vlint.facts.samples import sample_boot, sample_bzimage, sample_elf, sample_initramfs, sample_kernel
 from v2vlint.facts.services import Services
 from v2vlint.facts.systemd_link import LinkFile, SystemdLinks
@@ -75,6 +76,7 @@ from v2vlint.facts.xorg import Xorg, XorgDevice
 from v2vlint.guest.fs import GuestFS
 from v2vlint.guest.text import GuestText, Line
 from v2vlint.model.blocks import BlockDevice, BlockTable, kernel_position
+from v2vlint.model.definition import Definition, DiskDevice, Feature, Medium, NicDevice
 from v2vlint.model.errors import FactUnavailable, NotApplicable
 from v2vlint.model.finding import Finding, Mover, Severity, Stage, Unknown
 from v2vlint.model.fix import (
@@ -121,12 +123,14 @@ __all__ = [
     "CpuNeeds",
     "Crypttab",
     "CrypttabEntry",
+    "Definition",
     "Delete",
     "Device",
     "DeviceMap",
     "DeviceMention",
     "DeviceMentions",
     "Devices",
+    "DiskDevice",
     "Display",
     "Dkms",
     "DkmsModule",
@@ -138,6 +142,7 @@ __all__ = [
     "Example",
     "FactUnavailable",
     "Fate",
+    "Feature",
     "Finding",
     "Firmware",
     "Fix",
@@ -186,6 +191,7 @@ __all__ = [
     "MdArray",
     "MdadmConf",
     "Means",
+    "Medium",
     "Method",
     "Modprobe",
     "ModprobeCommand",
@@ -205,6 +211,7 @@ __all__ = [
     "NetworkOutlook",
     "Networkd",
     "Nic",
+    "NicDevice",
     "NmConf",
     "NmKeyfiles",
     "NotApplicable",
@@ -267,9 +274,12 @@ __all__ = [
     "replace_token",
     "sample_boot",
     "sample_bzimage",
+    "sample_domain",
     "sample_elf",
     "sample_initramfs",
     "sample_kernel",
+    "sample_ovf",
+    "sample_vmx",
     "virt_v2v_converts",
     "virt_v2v_rebuilds",
     "volume_of",

@@ -7,6 +7,7 @@ from v2vlint.engine.run import Outcome, run_rule
 from v2vlint.facts.registry import FactStore
 from v2vlint.guest.memory import memory_guest
 from v2vlint.model.blocks import BlockTable
+from v2vlint.model.definition import Definition
 from v2vlint.model.finding import Finding
 from v2vlint.model.osinfo import OsInfo
 from v2vlint.model.place import Span
@@ -16,9 +17,9 @@ _LINUX = OsInfo("linux", "debian", "debian", "Debian GNU/Linux", "12", "x86_64")
 
 
 def example_store(example: Example) -> FactStore:
-    """The facts of an example: its files, then defaults (a Debian with no known block devices), then what it gives."""
+    """The facts of an example: its files, then defaults (a Debian with no known block devices, no definition), then what it gives."""
     guest = memory_guest(example.files)
-    return FactStore((guest, BlockTable(), _LINUX, target.load(example.target), example.mover, *example.given))
+    return FactStore((guest, BlockTable(), _LINUX, Definition("", ""), target.load(example.target), example.mover, *example.given))
 
 
 def run_example(rule: Rule, example: Example) -> Outcome:
