@@ -15,6 +15,7 @@ from v2vlint.facts.compile_flags import CompileFlags
 from v2vlint.facts.consoles import Console, Consoles
 from v2vlint.facts.cpu_needs import BinaryNeed, CpuNeeds
 from v2vlint.facts.crypttab import Crypttab, CrypttabEntry
+from v2vlint.facts.defined_hardware import DefinedHardware
 from v2vlint.facts.device_map import DeviceMap, DriveMapping
 from v2vlint.facts.device_mentions import DeviceMention, DeviceMentions
 from v2vlint.facts.devices import Devices, Fate, LastingName, NameKind, kernel_fate, kernel_prefix, name_kind
@@ -123,6 +124,7 @@ __all__ = [
     "CpuNeeds",
     "Crypttab",
     "CrypttabEntry",
+    "DefinedHardware",
     "Definition",
     "Delete",
     "Device",

@@ -13,8 +13,8 @@ class DiskIgnoredByVirtV2v(Rule):
     """virt-v2v does not see a disk of the machine.
 
     ## What it does
-    When virt-v2v is the mover, finds libvirt disks without a `device` attribute, LUNs and network disks other than NBD and HTTP, and IDE disks of a
-    VMX file without `deviceType = "ata-hardDisk"`.
+    When virt-v2v is the mover, finds libvirt disks without a `device` attribute, LUNs and network disks other than NBD and HTTP, and IDE
+    disks of a VMX file without `deviceType = "ata-hardDisk"`.
 
     ## Why it matters
     virt-v2v passes over such a disk, with a warning or without, and the guest comes up without it.

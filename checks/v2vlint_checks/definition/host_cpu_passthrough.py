@@ -12,8 +12,8 @@ class HostCpuPassthrough(Rule):
     Finds `host-passthrough`, `maximum` and `host-model` in a libvirt domain.
 
     ## Why it matters
-    Software that was installed or built there may use instructions that another host lacks. What the guest's own files show of that is reported
-    by the rules on processors.
+    Software that was installed or built there may use instructions that another host lacks. What the guest's own files show of that is
+    reported by the rules on processors.
 
     ## References
     - libvirt, "CPU model and topology"; Forklift `ovirt.cpu.custom_model.detected`

@@ -15,8 +15,8 @@ class MacAddressLost(Rule):
     """A network card's MAC address does not reach the target.
 
     ## What it does
-    On targets that keep addresses, finds cards for which the definition states none, and, when virt-v2v is the mover, addresses set by hand in a
-    VMX file: virt-v2v only reads `generatedAddress`.
+    On targets that keep addresses, finds cards for which the definition states none, and, when virt-v2v is the mover, addresses set by hand
+    in a VMX file: virt-v2v only reads `generatedAddress`.
 
     ## Why it matters
     The card gets a new address. Configurations, licences and DHCP reservations that are tied to the old one do not find it.

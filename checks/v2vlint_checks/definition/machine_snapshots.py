@@ -11,11 +11,11 @@ class MachineSnapshots(Rule):
     """The machine has snapshots.
 
     ## What it does
-    Finds disks that are a snapshot's delta, snapshots listed in a VMX machine's .vmsd file or an OVF envelope, and those that libvirt knows of a
-    live domain.
+    Finds disks that are a snapshot's delta, snapshots listed in a VMX machine's .vmsd file or an OVF envelope, and those that libvirt knows
+    of a live domain.
 
     ## Why it matters
-    The guest is what the newest delta says: a copy of the base image alone is the guest of an earlier day. Snapshots themselves do not travel.
+    The guest is what the newest delta says: a copy of the base image alone is the guest of an earlier day. Snapshots do not travel.
 
     ## References
     - Forklift `vmware.snapshot.detected`; virt-v2v-input-vmware(1) refuses chains over ssh

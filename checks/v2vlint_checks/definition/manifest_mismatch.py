@@ -15,8 +15,8 @@ class ManifestMismatch(Rule):
     """The manifest of an OVF package does not fit its files.
 
     ## What it does
-    Verifies the descriptor's SHA-1, SHA-256 or SHA-512 checksum, and with `--verify-manifest` those of all files. It also finds files that are
-    listed but absent, and lines that are no checksum.
+    Verifies the descriptor's SHA-1, SHA-256 or SHA-512 checksum, and with `--verify-manifest` those of all files. It also finds files that
+    are listed but absent, and lines that are no checksum.
 
     ## Why it matters
     A file was changed or damaged on the way. virt-v2v refuses the package when a checksum is wrong.

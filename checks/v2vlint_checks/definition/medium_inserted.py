@@ -14,8 +14,8 @@ class MediumInserted(Rule):
     Finds drives for removable media whose definition names an image.
 
     ## Why it matters
-    The image stays behind. A firmware that starts from CD first may start an installer instead of the guest, and a guest that mounts it at boot
-    waits for it.
+    The image stays behind. A firmware that starts from CD first may start an installer instead of the guest, and a guest that mounts it at
+    boot waits for it.
 
     ## References
     - virt-v2v keeps such drives and leaves them empty

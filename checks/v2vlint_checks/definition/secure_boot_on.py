@@ -12,8 +12,8 @@ class SecureBootOn(Rule):
     Reads the setting from VMX files, OVF envelopes and libvirt domains.
 
     ## Why it matters
-    The keys are in the firmware's variables, which rarely travel. With the vendor's usual keys a signed guest still starts; with own keys, or with
-    modules signed by an own key, it does not until they are enrolled again.
+    The keys are in the firmware's variables, which rarely travel. With the vendor's usual keys a signed guest still starts; with own keys,
+    or with modules signed by an own key, it does not until they are enrolled again.
 
     ## References
     - Forklift `hyperv.secure_boot.detected`, `openstack.secure_boot.detected`

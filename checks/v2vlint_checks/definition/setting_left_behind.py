@@ -40,8 +40,8 @@ class SettingLeftBehind(Rule):
     """A setting of the machine does not travel.
 
     ## What it does
-    Finds pinning, NUMA binding, hot-plug, shares, limits, filters, watchdogs, shared folders, own QEMU arguments and devices that no converter takes
-    over. `docs/definitions.md` lists them all.
+    Finds pinning, NUMA binding, hot-plug, shares, limits, filters, watchdogs, shared folders, own QEMU arguments and devices that no
+    converter takes over. `docs/definitions.md` lists them all.
 
     ## Why it matters
     The guest boots all the same. What the setting was for has to be set up again on the target.

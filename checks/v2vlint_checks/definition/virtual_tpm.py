@@ -14,7 +14,8 @@ class VirtualTpm(Rule):
     Finds a TPM in the definition, on targets that do not take it over.
 
     ## Why it matters
-    Keys sealed to it are lost: BitLocker asks for its recovery key, a LUKS slot bound to it no longer opens, measured boot and attestation fail.
+    Keys sealed to it are lost: BitLocker asks for its recovery key, a LUKS slot bound to it no longer opens, measured boot and attestation
+    fail.
 
     ## References
     - Forklift `vmware.tpm.detected`; virt-v2v(1), "BitLocker"

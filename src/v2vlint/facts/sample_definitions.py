@@ -20,7 +20,7 @@ def sample_vmx(text: str, snapshots: str = "") -> Definition:
 
 
 def sample_domain(devices: str, more: str = "", disk: str = _DISK) -> Definition:
-    """The libvirt domain ``guest.xml``: ``more`` begins on line 2, ``devices`` follow on the line after ``<devices>``, ``disk`` comes last."""
+    """The libvirt domain ``guest.xml``: ``more`` begins on line 2, ``devices`` on the line after ``<devices>``, ``disk`` comes last."""
     from v2vlint.source.domain import domain
 
     body = f"<domain type='kvm'><name>guest</name>\n{more}<devices>\n{devices}{disk}</devices>\n</domain>\n"

@@ -21,8 +21,8 @@ class DiskDevice:
     ``model`` is the controller model as written (``lsilogic``, ``pvscsi``…), ``format`` the image format if the definition states one,
     ``target`` its slot or device name there. ``mode`` is ``independent-persistent``, ``independent-nonpersistent``, ``transient`` or empty.
     ``mapped`` is how a device of the host stands in for an image (``rawDisk``, ``lun``…) or empty. ``capacity`` is in bytes, -1 when not
-    stated; ``chunk`` the size of the pieces that the file is cut into, 0 when it is whole. ``backing`` says what kind of source it is when it
-    is no file (``network rbd``). ``missing`` says that its file is not there.
+    stated; ``chunk`` the size of the pieces that the file is cut into, 0 when it is whole. ``backing`` says what kind of source it is when
+    it is no file (``network rbd``). ``missing`` says that its file is not there.
     """
 
     path: str
@@ -80,11 +80,11 @@ class Definition:
     """A machine definition. ``source`` is ``ovf``, ``vmx`` or ``libvirt``, empty when there is none; ``where`` the file it came from.
 
     ``path`` is what findings call that file: as the user named it, without the folder of an absolute path; it never starts with a slash,
-    as paths in the guest do. ``firmware`` is ``bios``, ``uefi`` or empty when not stated. ``memory_mib`` and ``cpus`` are 0 when not stated.
-    ``cpu_mode`` is libvirt's (``custom``, ``host-model``, ``host-passthrough``…). ``product`` is who wrote it: ``vmware``, ``virtualbox``,
-    ``ovirt``, ``xen``, ``libvirt`` or empty. ``passthrough`` are devices of the host, ``snapshots`` those of the machine, ``features`` further
-    settings. ``running`` is the state of a live domain that is not shut off. ``notes`` are remarks on what was not understood.
-    ``places`` has the place of the single values by field name, ``content`` the text.
+    as paths in the guest do. ``firmware`` is ``bios``, ``uefi`` or empty when not stated. ``memory_mib`` and ``cpus`` are 0 when not
+    stated. ``cpu_mode`` is libvirt's (``custom``, ``host-model``, ``host-passthrough``…). ``product`` is who wrote it: ``vmware``,
+    ``virtualbox``, ``ovirt``, ``xen``, ``libvirt`` or empty. ``passthrough`` are devices of the host, ``snapshots`` those of the machine,
+    ``features`` further settings. ``running`` is the state of a live domain that is not shut off. ``notes`` are remarks on what was not
+    understood. ``places`` has the place of the single values by field name, ``content`` the text.
     """
 
     source: str

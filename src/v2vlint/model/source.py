@@ -12,8 +12,8 @@ class GuestRef:
     """One guest as the user named it. ``kind`` is ``disks``, ``ova``, ``ovf``, ``vmx`` or ``libvirt``.
 
     ``paths`` are host paths: the disks in order, or the one definition file. ``text`` holds a definition that is no file (the XML that
-    libvirt gave for ``domain:NAME``); then ``state`` is that of the live domain when it is not shut off (``running``…), ``snapshots`` are the
-    names of its snapshots, and ``volumes`` pairs of a disk's target and its path, for disks in storage pools. ``verify`` asks for the
+    libvirt gave for ``domain:NAME``); then ``state`` is that of the live domain when it is not shut off (``running``…), ``snapshots`` are
+    the names of its snapshots, and ``volumes`` pairs of a disk's target and its path, for disks in storage pools. ``verify`` asks for the
     checksums of all files that a manifest names, not only of the descriptor.
     """
 

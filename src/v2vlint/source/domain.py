@@ -147,18 +147,20 @@ class _Domain:
             if device.tag in _DEVICES:
                 yield Feature(_DEVICES[device.tag], device.get("model", ""), self.at(device))
         yield from self.tuning()
+        yield from self.ignored()
+        for graphics in self.root.iterfind("devices/graphics[@type='spice']"):
+            yield Feature("spice", "", self.at(graphics))
+        for name, kind in (("bandwidth", "nic-qos"), ("filterref", "nic-filter")):
+            for one in self.root.iterfind(f"devices/interface/{name}"):
+                yield Feature(kind, one.get("filter", ""), self.at(one))
+        own = (one for one in self.root if one.tag.endswith("}commandline"))
+        yield from (Feature("qemu-arguments", "", self.at(one)) for one in own)
+
+    def ignored(self) -> Iterator[Feature]:
         for disk in self.root.iterfind("devices/disk"):
             if disk.get("device") in (None, "lun"):
                 reason = "a device of the host's (lun)" if disk.get("device") else "no device attribute"
                 yield Feature("ignored-disk", f"{_get(disk.find('target'), 'dev')}: {reason}", self.at(disk))
-        for graphics in self.root.iterfind("devices/graphics[@type='spice']"):
-            yield Feature("spice", "", self.at(graphics))
-        for name in ("bandwidth", "filterref"):
-            for one in self.root.iterfind(f"devices/interface/{name}"):
-                yield Feature("nic-qos" if name == "bandwidth" else "nic-filter", one.get("filter", ""), self.at(one))
-        for one in self.root:
-            if one.tag.endswith("}commandline"):
-                yield Feature("qemu-arguments", "", self.at(one))
 
     def tuning(self) -> Iterator[Feature]:
         for one in self.root.iterfind("cputune/*"):

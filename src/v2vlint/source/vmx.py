@@ -21,9 +21,9 @@ _DELTA = re.compile(r"-\d{6}\.vmdk$", re.IGNORECASE)
 _BUSES = ("scsi", "nvme", "sata", "ide")
 _MAPPED = frozenset({"rawdisk", "scsi-passthru", "scsi-nonpassthru-rdm", "scsi-passthru-rdm"})
 _SETTINGS = {
-    "sched.cpu.affinity": "cpu-affinity", "numa.nodeaffinity": "numa-affinity", "vcpu.hotadd": "cpu-hotplug", "vcpu.hotremove": "cpu-hotplug",
-    "mem.hotadd": "memory-hotplug", "usb.present": "usb-controller", "ehci.present": "usb-controller", "sound.present": "sound",
-    "parallel0.present": "parallel-port", "disk.enableuuid": "disk-serials", "ctkenabled": "change-tracking",
+    "sched.cpu.affinity": "cpu-affinity", "numa.nodeaffinity": "numa-affinity", "vcpu.hotadd": "cpu-hotplug",
+    "vcpu.hotremove": "cpu-hotplug", "mem.hotadd": "memory-hotplug", "usb.present": "usb-controller", "ehci.present": "usb-controller",
+    "sound.present": "sound", "parallel0.present": "parallel-port", "disk.enableuuid": "disk-serials", "ctkenabled": "change-tracking",
     "checkpoint.vmstate": "suspended", "mks.enable3d": "3d-acceleration",
 }  # fmt: skip
 
