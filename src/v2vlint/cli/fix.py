@@ -68,7 +68,7 @@ def _asks(args: argparse.Namespace, settings: Settings) -> list[FixAsk]:
     from v2vlint.fix.protocol import FixAsk
     from v2vlint.source.expand import expand
 
-    guests = expand(args.images)
+    guests = expand(args.images, settings.connect, verify=settings.verify)
     if not guests:
         raise UsageError("no image given")
     if args.output and len(guests) != 1:
