@@ -8,6 +8,7 @@ from v2vlint.facts.boot_entry import BootEntry, BootMenu
 from v2vlint.facts.boot_needs import BootNeeds, NeededMount, volume_of
 from v2vlint.facts.boot_path import BootPath, BootPaths, DriveFate, Means, ModuleFate, lacking
 from v2vlint.facts.bootloader import Bootloader, Unused
+from v2vlint.facts.card_macs import CardMacs
 from v2vlint.facts.cloud_init import CloudInit
 from v2vlint.facts.cmdline import KernelArg, KernelCmdline, all_args, last_arg
 from v2vlint.facts.command_lines import CommandLines
@@ -77,6 +78,7 @@ from v2vlint.facts.xorg import Xorg, XorgDevice
 from v2vlint.guest.fs import GuestFS
 from v2vlint.guest.text import GuestText, Line
 from v2vlint.model.blocks import BlockDevice, BlockTable, kernel_position
+from v2vlint.model.card_names import CardNames
 from v2vlint.model.definition import Definition, DiskDevice, Feature, Medium, NicDevice
 from v2vlint.model.errors import FactUnavailable, NotApplicable
 from v2vlint.model.finding import Finding, Mover, Severity, Stage, Unknown
@@ -114,6 +116,8 @@ __all__ = [
     "BootPath",
     "BootPaths",
     "Bootloader",
+    "CardMacs",
+    "CardNames",
     "CloudInit",
     "CommandLines",
     "CompileFlags",

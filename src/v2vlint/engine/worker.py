@@ -73,7 +73,7 @@ def _judge_root(
     ask: Ask, source: GuestSource, guest: Guest, root: Root, rules: tuple[LoadedRule, ...], presenters: tuple[Presenter, ...]
 ) -> RootReport:
     definition = source.definition or Definition("", "")
-    store = FactStore((root.fs, guest.blocks, root.os, definition))
+    store = FactStore((root.fs, guest.blocks, root.os, definition, ask.names))
     targets = judge(store, rules, ask.targets, ask.mover, presenters)
     return RootReport(root.device, root.os, glance(store, root.device, root.subvolume), targets)
 
