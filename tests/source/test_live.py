@@ -16,12 +16,14 @@ from v2vlint.source.live import Live, live_domain
 pytestmark = pytest.mark.skipif(shutil.which("virsh") is None, reason="virsh is not installed")
 
 NODE = """<node xmlns:test='http://libvirt.org/schemas/domain/test/1.0'>
-<domain type='test' xmlns:test='http://libvirt.org/schemas/domain/test/1.0'><name>web 1</name><memory>8192</memory><os><type>hvm</type></os>
+<domain type='test'><name>web 1</name>
+ <uuid>6582eb30-2df9-4b83-bcce-404aafa305e5</uuid><memory>8192</memory><os><type>hvm</type></os>
  <devices><disk type='volume' device='disk'><source pool='images' volume='web.qcow2'/><target dev='vda'/></disk></devices>
  <test:runstate>5</test:runstate>
- <test:domainsnapshot><name>before</name><creationTime>1700000000</creationTime><state>shutoff</state><active>1</active><domain type='test'><name>web 1</name><memory>8192</memory>
+ <test:domainsnapshot><name>before</name><creationTime>1700000000</creationTime>
+ <state>shutoff</state><active>1</active><domain type='test'><name>web 1</name><memory>8192</memory>
   <os><type>hvm</type></os></domain></test:domainsnapshot></domain>
-<domain type='test'><name>db</name><memory>8192</memory><os><type>hvm</type></os></domain>
+<domain type='test'><name>db</name><uuid>ce84f646-c0d4-488b-9948-a123dd2202cf</uuid><memory>8192</memory><os><type>hvm</type></os></domain>
 <pool type='dir'><name>images</name><target><path>/images</path></target>
  <volume type='file'><name>web.qcow2</name><capacity unit='MiB'>1</capacity></volume></pool>
 </node>"""
@@ -59,7 +61,7 @@ def test_a_domain_that_runs(uri: str) -> None:
 def test_what_libvirt_refuses(uri: str) -> None:
     with pytest.raises(UsageError, match="domain:gone: failed to get domain 'gone'"):
         live_domain("gone", uri)
-    with pytest.raises(UsageError, match="domain:web 1: .*no-such-file") as caught:
+    with pytest.raises(UsageError, match=r"domain:web 1: .*no-such-file") as caught:
         live_domain("web 1", "test:///no-such-file")
     assert "--connect" in caught.value.hint
 

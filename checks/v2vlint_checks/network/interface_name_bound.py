@@ -14,6 +14,7 @@ from v2vlint.api import (
     Link,
     Manager,
     Method,
+    NamePin,
     Network,
     NotApplicable,
     Rule,
@@ -209,7 +210,11 @@ def _bound(interface: InterfaceConfig, network: Network, target: Target) -> tupl
     """
     tokens = interface.uses if interface.is_virtual else interface.names[:1]
     own = (token for token in tokens if not interface.is_virtual or network.named(token.value) is None)
-    return tuple(token for token in own if (pin := network.pin_of(token.value)) is None or pin.mac is None or target.keeps_mac)
+    return tuple(token for token in own if not _lost_with_mac(network.pin_of(token.value), target))
+
+
+def _lost_with_mac(pin: NamePin | None, target: Target) -> bool:
+    return pin is not None and pin.mac is not None and not target.keeps_mac and not pin.known_there
 
 
 def _severity(token: Token, survival: Survival, cut_off: bool, network: Network, target: Target) -> Severity:

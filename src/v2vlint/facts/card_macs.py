@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from v2vlint.facts.card_wishes import CardNames
 from v2vlint.facts.network import Network
 from v2vlint.facts.registry import provides
-from v2vlint.model.card_names import CardNames
 from v2vlint.model.definition import Definition
 
 
@@ -24,12 +24,6 @@ class CardMacs:
     def address(self, name: str, *, keeps_mac: bool) -> str:
         """The address that the card called ``name`` has on the target; empty when it is not known."""
         return self.given.mac_of(name) or (self.only if keeps_mac else "")
-
-
-@provides
-def card_names() -> CardNames:
-    """No wishes, unless the user has some."""
-    return CardNames()
 
 
 @provides

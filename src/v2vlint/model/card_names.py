@@ -15,3 +15,7 @@ class CardNames:
     def mac_of(self, name: str) -> str:
         """The address the user gave for the card ``name``; empty when there is none."""
         return next((mac for known, mac in self.macs if known == name), "")
+
+    def knows(self, mac: str) -> bool:
+        """Whether the user gave this address for some card."""
+        return mac.strip("\"'").lower().replace("-", ":") in (known for _name, known in self.macs)
