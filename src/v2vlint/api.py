@@ -8,6 +8,7 @@ from v2vlint.facts.boot_entry import BootEntry, BootMenu
 from v2vlint.facts.boot_needs import BootNeeds, NeededMount, volume_of
 from v2vlint.facts.boot_path import BootPath, BootPaths, DriveFate, Means, ModuleFate, lacking
 from v2vlint.facts.bootloader import Bootloader, Unused
+from v2vlint.facts.card_macs import CardMacs
 from v2vlint.facts.cloud_init import CloudInit
 from v2vlint.facts.cmdline import KernelArg, KernelCmdline, all_args, last_arg
 from v2vlint.facts.command_lines import CommandLines
@@ -15,6 +16,7 @@ from v2vlint.facts.compile_flags import CompileFlags
 from v2vlint.facts.consoles import Console, Consoles
 from v2vlint.facts.cpu_needs import BinaryNeed, CpuNeeds
 from v2vlint.facts.crypttab import Crypttab, CrypttabEntry
+from v2vlint.facts.defined_hardware import DefinedHardware
 from v2vlint.facts.device_map import DeviceMap, DriveMapping
 from v2vlint.facts.device_mentions import DeviceMention, DeviceMentions
 from v2vlint.facts.devices import Devices, Fate, LastingName, NameKind, kernel_fate, kernel_prefix, name_kind
@@ -66,6 +68,7 @@ from v2vlint.facts.repositories import Repositories, Repository
 from v2vlint.facts.resolv_conf import ResolvConf
 from v2vlint.facts.resume_conf import ResumeConf
 from v2vlint.facts.root_stack import RootStack
+from v2vlint.facts.sample_definitions import sample_domain, sample_ovf, sample_vmx
 from v2vlint.facts.samples import sample_boot, sample_bzimage, sample_elf, sample_initramfs, sample_kernel
 from v2vlint.facts.services import Services
 from v2vlint.facts.systemd_link import LinkFile, SystemdLinks
@@ -84,6 +87,8 @@ from v2vlint.facts.xorg import Xorg, XorgDevice
 from v2vlint.guest.fs import GuestFS
 from v2vlint.guest.text import GuestText, Line
 from v2vlint.model.blocks import BlockDevice, BlockTable, kernel_position
+from v2vlint.model.card_names import CardNames
+from v2vlint.model.definition import Definition, DiskDevice, Feature, Medium, NicDevice
 from v2vlint.model.errors import FactUnavailable, NotApplicable
 from v2vlint.model.finding import Finding, Mover, Severity, Stage, Unknown
 from v2vlint.model.fix import (
@@ -127,6 +132,8 @@ __all__ = [
     "Bootloader",
     "ClassFilter",
     "ClassFilters",
+    "CardMacs",
+    "CardNames",
     "CloudInit",
     "CommandLines",
     "CompileFlags",
@@ -137,12 +144,15 @@ __all__ = [
     "CpuNeeds",
     "Crypttab",
     "CrypttabEntry",
+    "DefinedHardware",
+    "Definition",
     "Delete",
     "Device",
     "DeviceMap",
     "DeviceMention",
     "DeviceMentions",
     "Devices",
+    "DiskDevice",
     "Display",
     "Dkms",
     "DkmsModule",
@@ -155,6 +165,7 @@ __all__ = [
     "Example",
     "FactUnavailable",
     "Fate",
+    "Feature",
     "Finding",
     "Firmware",
     "Fix",
@@ -204,6 +215,7 @@ __all__ = [
     "MdArray",
     "MdadmConf",
     "Means",
+    "Medium",
     "Method",
     "Modprobe",
     "ModprobeCommand",
@@ -223,6 +235,7 @@ __all__ = [
     "NetworkOutlook",
     "Networkd",
     "Nic",
+    "NicDevice",
     "NmConf",
     "NmKeyfiles",
     "NotApplicable",
@@ -309,11 +322,14 @@ __all__ = [
     "replace_token",
     "sample_boot",
     "sample_bzimage",
+    "sample_domain",
     "sample_elf",
     "sample_initramfs",
     "sample_kernel",
     "sample_unsaved_hive",
     "sz",
+    "sample_ovf",
+    "sample_vmx",
     "virt_v2v_converts",
     "virt_v2v_rebuilds",
     "volume_of",

@@ -147,7 +147,6 @@ def test_foreign_formats_are_named(tmp_path: Path, form: str, name: str) -> None
 
 
 PACKED = {
-    b"\x1f\x8b\x08": "gzip",
     b"\xfd7zXZ\0": "xz",
     b"BZh9": "bzip2",
     b"\x28\xb5\x2f\xfd": "zstd",

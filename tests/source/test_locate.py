@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from v2vlint.guest.open import open_ref
-from v2vlint.model.definition import Definition, DiskDevice, NicDevice
+from v2vlint.model.definition import Definition, DiskDevice, Feature, Medium, NicDevice
 from v2vlint.model.errors import ImageError
 from v2vlint.model.source import GuestRef, GuestSource
 from v2vlint.source.locate import locate
@@ -94,12 +94,13 @@ def test_ovf(tmp_path: Path) -> None:
         where=str(tmp_path / "web.ovf"),
         name="web01",
         firmware="uefi",
-        disks=(DiskDevice("one.vmdk", "scsi", "VirtualSCSI"), DiskDevice("two.vmdk", "ide")),
+        disks=(DiskDevice("one.vmdk", "scsi", "VirtualSCSI", capacity=1), DiskDevice("two.vmdk", "ide")),
         nics=(NicDevice("00:50:56:aa:bb:cc", "VmxNet3", "VM Network"),),
         secure_boot=True,
         memory_mib=2048,
         cpus=4,
         os_hint="rhel8_64Guest",
+        product="vmware",
     )
 
 
@@ -136,6 +137,8 @@ def test_vmx(tmp_path: Path) -> None:
         memory_mib=4096,
         cpus=2,
         os_hint="debian10-64",
+        media=(Medium("cdrom", "install.iso", "ide"),),
+        product="vmware",
     )
 
 
@@ -150,8 +153,9 @@ def test_libvirt(tmp_path: Path) -> None:
     assert found is not None
     assert (found.name, found.firmware, found.secure_boot, found.tpm, found.memory_mib, found.cpus) == ("web", "uefi", True, True, 2048, 2)
     assert [(disk.bus, disk.model, disk.target) for disk in found.disks[:2]] == [("virtio", "", "vda"), ("scsi", "virtio-scsi", "sda")]
-    assert found.nics == (NicDevice("52:54:00:aa:00:01", "virtio", "default"),)
-    assert found.notes == ("disk vdb: not a local file (network rbd)", "passed-through pci device")
+    assert found.nics == (NicDevice("52:54:00:aa:00:01", "virtio", "default", "network"),)
+    assert found.notes == ("disk vdb: not a local file (network rbd)",)
+    assert (found.passthrough, found.media) == ((Feature("pci"),), (Medium("cdrom", "/x.iso", "sata"),))
 
 
 def test_libvirt_text_without_a_file() -> None:
@@ -183,10 +187,11 @@ def test_ova_is_read_in_place(tmp_path: Path) -> None:
 
 def test_ova_remarks(tmp_path: Path) -> None:
     members = {"web.ovf": OVF.encode(), "web.mf": b"SHA256(web.ovf)= 00ff\n", "one.vmdk": b"1" * 900}
-    assert locate(ova(tmp_path / "web.ova", members)).remarks == (
-        "disk 'two.vmdk' is not in it",
-        "web.ovf does not match its checksum in web.mf",
-    )
+    source = locate(ova(tmp_path / "web.ova", members))
+    assert source.remarks == ("disk 'two.vmdk' is not in it",)
+    assert source.definition is not None
+    assert source.definition.features == (Feature("manifest-mismatch", "web.ovf"),)
+    assert str(source.definition.features[0].where) == "web.ova:web.mf:1:1"
     bare = locate(ova(tmp_path / "bare.ova", {"b.vmdk": b"2" * 700, "notes": b""}))
     assert ([disk.name for disk in bare.disks], bare.remarks) == (["b.vmdk"], ("no OVF descriptor in it",))
 

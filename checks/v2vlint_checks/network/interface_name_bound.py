@@ -4,6 +4,8 @@ from collections.abc import Iterator
 
 from v2vlint.api import (
     Applicability,
+    CardMacs,
+    CardNames,
     Example,
     Finding,
     Fix,
@@ -12,6 +14,7 @@ from v2vlint.api import (
     Link,
     Manager,
     Method,
+    NamePin,
     Network,
     NotApplicable,
     Rule,
@@ -22,6 +25,8 @@ from v2vlint.api import (
     Token,
     WriteFile,
     ifname_kind,
+    is_glob,
+    sample_domain,
 )
 
 _IFUPDOWN: dict[str, str | Link] = {
@@ -55,7 +60,8 @@ class InterfaceNameBound(Rule):
     ## Fix safety
     Safe for an address from DHCP on the only card. Unsafe for a fixed address, which then goes to whatever card comes first, and for
     ifupdown, whose patterns need version 0.8.20 and do not wait for hotplugged cards. Where the configuration knows the card's MAC address
-    and the target keeps it, a `.link` file keeps the name instead.
+    and the target keeps it, a `.link` file keeps the name instead; with `--keep-names`, also by the address of the only card in the
+    machine's definition, or by one that `--mac` gives.
 
     ## References
     - systemd.net-naming-scheme(7), systemd.link(5), interfaces(5), netplan-yaml(5)
@@ -105,6 +111,25 @@ class InterfaceNameBound(Rule):
                 "/etc/systemd/network/10-v2vlint-ens192.link": "[Match]\nMACAddress=00:50:56:9a:bc:01\n\n[Link]\nName=ens192\n",
             },
             title="the MAC address travels, so it can keep the name",
+        ),
+        Example(
+            {"/etc/systemd/network/10-lan.network": "[Match]\nName=ens192\n[Network]\nDHCP=yes\n"},
+            given=(CardNames(keep=True), sample_domain("<interface type='network'><mac address='00:50:56:9a:bc:01'/></interface>\n")),
+            flags=("/etc/systemd/network/10-lan.network:2",),
+            fixed={
+                "/etc/systemd/network/10-v2vlint-ens192.link": "[Match]\nMACAddress=00:50:56:9a:bc:01\n\n[Link]\nName=ens192\n",
+            },
+            title="with --keep-names, by the address in the machine's definition",
+        ),
+        Example(
+            {"/etc/systemd/network/10-lan.network": "[Match]\nName=ens192\n[Network]\nDHCP=yes\n"},
+            given=(CardNames(keep=True, macs=(("ens192", "00:22:48:00:00:01"),)),),
+            target="azure",
+            flags=("/etc/systemd/network/10-lan.network:2",),
+            fixed={
+                "/etc/systemd/network/10-v2vlint-ens192.link": "[Match]\nMACAddress=00:22:48:00:00:01\n\n[Link]\nName=ens192\n",
+            },
+            title="with --mac, by an address known of the target",
         ),
         Example(
             {
@@ -163,7 +188,7 @@ class InterfaceNameBound(Rule):
         ),
     )
 
-    def check(self, network: Network, target: Target) -> Iterator[Finding]:
+    def check(self, network: Network, target: Target, macs: CardMacs) -> Iterator[Finding]:
         if not network.interfaces:
             raise NotApplicable("no network configuration was found")
         cut_off = network.cut_off(target)
@@ -175,7 +200,7 @@ class InterfaceNameBound(Rule):
                 severity = _severity(token, survival, cut_off, network, target)
                 message = f"{interface.manager} configures {_what(interface, token)}, {_why(token)}"
                 effect = _effect(network, target, survival, severity)
-                yield self.finding(token.where, message, effect, severity=severity, fix=_fix(interface, token, network, target))
+                yield self.finding(token.where, message, effect, severity=severity, fix=_fix(interface, token, network, target, macs))
 
 
 def _bound(interface: InterfaceConfig, network: Network, target: Target) -> tuple[Token, ...]:
@@ -185,7 +210,11 @@ def _bound(interface: InterfaceConfig, network: Network, target: Target) -> tupl
     """
     tokens = interface.uses if interface.is_virtual else interface.names[:1]
     own = (token for token in tokens if not interface.is_virtual or network.named(token.value) is None)
-    return tuple(token for token in own if (pin := network.pin_of(token.value)) is None or pin.mac is None or target.keeps_mac)
+    return tuple(token for token in own if not _lost_with_mac(network.pin_of(token.value), target))
+
+
+def _lost_with_mac(pin: NamePin | None, target: Target) -> bool:
+    return pin is not None and pin.mac is not None and not target.keeps_mac and not pin.known_there
 
 
 def _severity(token: Token, survival: Survival, cut_off: bool, network: Network, target: Target) -> Severity:
@@ -214,13 +243,20 @@ def _effect(network: Network, target: Target, survival: Survival, severity: Seve
     return f"the card {verb} another name on {target.name}{rest}"
 
 
-def _fix(interface: InterfaceConfig, token: Token, network: Network, target: Target) -> Fix | None:
-    if interface.is_virtual or token not in interface.names:
-        return None
-    if interface.mac is not None and interface.name is not None and target.keeps_mac:
-        text = f"[Match]\nMACAddress={interface.mac.value.lower()}\n\n[Link]\nName={token.value}\n"
+def _address(interface: InterfaceConfig, token: Token, target: Target, macs: CardMacs) -> str:
+    """The MAC address by which the card can keep the name: of the configuration itself, or known otherwise and wanted."""
+    if interface.mac is not None and interface.name is not None and not interface.is_virtual and target.keeps_mac:
+        return interface.mac.value.lower()
+    return macs.address(token.value, keeps_mac=target.keeps_mac) if macs.keep else ""
+
+
+def _fix(interface: InterfaceConfig, token: Token, network: Network, target: Target, macs: CardMacs) -> Fix | None:
+    if (mac := _address(interface, token, target, macs)) and not is_glob(token.value):
+        text = f"[Match]\nMACAddress={mac}\n\n[Link]\nName={token.value}\n"
         link = WriteFile(f"/etc/systemd/network/10-v2vlint-{token.value}.link", text)
         return Fix(f"keep the name {token.value} by the card's MAC address", Applicability.SAFE, (link,))
+    if interface.is_virtual or token not in interface.names:
+        return None
     if not interface.edits.match_any or len(network.cards) != 1 or interface.manager is Manager.NETWORK_SCRIPTS:
         return None
     safe = interface.method is Method.DHCP and interface.manager is not Manager.IFUPDOWN

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 from v2vlint.api import (
     Applicability,
+    CardNames,
     Delete,
     Example,
     Finding,
@@ -48,12 +49,12 @@ class LinkFileMac(Rule):
         Example({f"{_LINK}.bak": _TEXT, "/usr/lib/systemd/network/99-default.link": "[Match]\nOriginalName=*\n"}, target="azure"),
     )
 
-    def check(self, links: SystemdLinks, network: Network, target: Target) -> Iterator[Finding]:
+    def check(self, links: SystemdLinks, network: Network, target: Target, names: CardNames) -> Iterator[Finding]:
         if target.keeps_mac:
             raise NotApplicable(f"{target.name} keeps MAC addresses")
         cut_off = network.cut_off(target)
         for link in links.links:
-            if not link.macs or link.name is None:
+            if not link.macs or link.name is None or names.knows(link.macs[0].value):
                 continue
             users = [card.label for card in network.cards if link.name.value in (token.value for token in card.names)]
             message = f"the name {link.name} goes to the card with the MAC address {link.macs[0]}"

@@ -76,7 +76,7 @@ def _fix(args: argparse.Namespace) -> int:
         raise UsageError(f"{'--unsafe-fixes' if args.unsafe_fixes else '--virtio-win'} goes with --fix")
     if args.format not in (None, "text"):
         raise UsageError(f"--fix writes no {args.format} to stdout", hint=f"--report {args.format}=FILE")
-    return fix.run(argparse.Namespace(**vars(args), diff=False, output=None, rebuild_initramfs=False))
+    return fix.run(argparse.Namespace(**vars(args), diff=False, output=None, rebuild_initramfs=False, keep_names=False, mac=None))
 
 
 def _rich() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import re
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,9 +11,13 @@ from typing import TYPE_CHECKING
 
 from v2vlint.cli import keys, options, output
 from v2vlint.cli.settings import Settings, settle
+from v2vlint.model.card_names import CardNames
 from v2vlint.model.errors import UsageError
 from v2vlint.model.fix import Applicability
 from v2vlint.report.escape import visible
+from v2vlint.source.values import mac_address
+
+_INTERFACE = re.compile(r"[^\s/:=]{1,15}")
 
 if TYPE_CHECKING:
     from v2vlint.fix.protocol import FixAsk, Held, Prepared
@@ -39,6 +44,10 @@ def add_fixing(parser: argparse.ArgumentParser) -> None:
         "-o", "--output", metavar="NEW", help="write a fixed copy (.qcow2, .raw, .vmdk, .vdi, .vhdx, .vhd), leave the source"
     )
     group.add_argument("--unsafe-fixes", action="store_true", help="also fixes that change behaviour or lose identity")
+    keep_help = "keep the names of network cards: .link files with the MAC addresses of the definition, or those that --mac gives"
+    group.add_argument("--keep-names", action="store_true", help=keep_help)
+    mac_help = "the MAC address of a card on the target, for --keep-names; repeatable"
+    group.add_argument("--mac", action="append", metavar="IFACE=MAC", help=mac_help)
     group.add_argument(
         "--rebuild-initramfs", action="store_true", help="run the guest's own generator in an appliance instead of appending"
     )
@@ -75,18 +84,27 @@ def _asks(args: argparse.Namespace, settings: Settings) -> list[FixAsk]:
     from v2vlint.fix.protocol import FixAsk
     from v2vlint.source.expand import expand
 
-    guests = expand(args.images)
+    guests = expand(args.images, settings.connect, verify=settings.verify)
     if not guests:
         raise UsageError("no image given")
     if args.output and len(guests) != 1:
         raise UsageError("-o takes one guest")
     secrets = keys.collect(args.key_file or ())
+    names = CardNames(args.keep_names or bool(args.mac), tuple(map(_card, args.mac or ())))
     level = Applicability.UNSAFE if args.unsafe_fixes else Applicability.SAFE
-    asks = [Ask(guest, settings.targets, settings.mover, settings.selection, secrets) for guest in guests]
+    asks = [Ask(guest, settings.targets, settings.mover, settings.selection, secrets, names) for guest in guests]
     drivers = args.virtio_win or ""
     if drivers and not Path(drivers).exists():
         raise UsageError(f"{drivers}: no such file or directory", hint="--virtio-win takes virtio-win.iso or a directory with its content")
     return [FixAsk(ask, level, rebuild=args.rebuild_initramfs, virtio_win=drivers) for ask in asks]
+
+
+def _card(text: str) -> tuple[str, str]:
+    name, _, written = text.partition("=")
+    mac = mac_address(written)
+    if not mac or not _INTERFACE.fullmatch(name):
+        raise UsageError(f"--mac {text}: not an interface name and a MAC address", hint="--mac ens192=00:50:56:aa:bb:cc")
+    return name, mac
 
 
 def _one(args: argparse.Namespace, settings: Settings, asked: FixAsk) -> tuple[ImageReport, tuple[RuleInfo, ...]]:

@@ -32,6 +32,7 @@ VERBS = {
     "fix": Verb("v2vlint.cli.fix", "repair what can be repaired safely, as a transaction that can be undone"),
     "undo": Verb("v2vlint.cli.undo", "bring back what a guest was before it was fixed"),
     "prove": Verb("v2vlint.cli.prove", "boot a copy of the guest on the target's hardware, beside the forecast"),
+    "define": Verb("v2vlint.cli.define", "print the libvirt domain that a guest needs on a KVM target"),
     "rules": Verb("v2vlint.cli.rules", "list the rules, or write their documentation"),
     "explain": Verb("v2vlint.cli.explain", "explain a rule, or an error message of a converter or a guest"),
     "targets": Verb("v2vlint.cli.targets", "list the target profiles, or show one"),

@@ -17,13 +17,21 @@ def add_images(parser: argparse.ArgumentParser) -> None:
     """The guests to look at."""
     help_text = "disk image, A+B (several disks of one guest), folder, OVA, OVF, VMX, libvirt XML, or domain:NAME"
     parser.add_argument("images", metavar="IMAGE", nargs="*", help=help_text)
+    group = parser.add_argument_group("machine definitions")
+    group.add_argument("--connect", metavar="URI", default="", help="the libvirt that domain:NAME asks (its default connection)")
+    verify_help = "verify the checksums of all files of an OVF package, which reads them whole; without it only the descriptor's"
+    group.add_argument("--verify-manifest", action="store_true", help=verify_help)
 
 
 def add_judging(parser: argparse.ArgumentParser) -> None:
     """Where the guest goes, who carries it, which rules run."""
     group = parser.add_argument_group("what to judge")
     group.add_argument(
-        "-t", "--target", action="append", metavar="NAME", help="target profile, .toml profile or libvirt XML; repeatable (kvm)"
+        "-t",
+        "--target",
+        action="append",
+        metavar="NAME",
+        help="target profile, .toml profile, libvirt XML or domain:NAME; repeatable (kvm)",
     )
     group.add_argument("--mover", choices=[mover.value for mover in Mover], help="who carries the guest there (raw)")
     group.add_argument("--profile", metavar="NAME", help="minimal, default, template or strict")

@@ -53,7 +53,7 @@ def run(args: argparse.Namespace) -> int:
     from v2vlint.source.expand import expand
 
     settings = settle(args)
-    guests = expand(args.images)
+    guests = expand(args.images, settings.connect, verify=settings.verify)
     if not guests:
         raise UsageError("no image given")
     secrets = keys.collect(args.key_file or ())

@@ -37,7 +37,8 @@ def run_check(
 
 
 def _asks(settings: Settings, images: list[str], secrets: Keys) -> list[Ask]:
-    return [Ask(guest, settings.targets, settings.mover, settings.selection, secrets) for guest in expand(images)]
+    guests = expand(images, settings.connect, verify=settings.verify)
+    return [Ask(guest, settings.targets, settings.mover, settings.selection, secrets) for guest in guests]
 
 
 def _unlocked(settings: Settings, ask: Ask, image: ImageReport) -> ImageReport:

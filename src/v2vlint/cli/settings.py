@@ -21,7 +21,7 @@ from v2vlint.model.target import Target
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """Everything a check needs besides its images and keys."""
+    """Everything a check needs besides its images and keys. ``connect`` is the libvirt of ``domain:NAME``, ``verify`` that of manifests."""
 
     config: Config
     target_names: tuple[str, ...]
@@ -33,6 +33,8 @@ class Settings:
     jobs: int
     limits: Limits
     policy: Policy
+    connect: str = ""
+    verify: bool = False
 
 
 def load_config(args: argparse.Namespace) -> Config:
@@ -50,11 +52,12 @@ def settle(args: argparse.Namespace) -> Settings:
     chosen = profile(name)
     select, ignore = split(args.select) or config.select, split(args.ignore) or config.ignore
     wanted = split(args.target) or config.target or ("kvm",)
+    connect = getattr(args, "connect", "")
     named = (*config.severity, *(one.id for one in config.exceptions if not set(one.id) & set("*?[")))
     return Settings(
         config=config,
         target_names=wanted,
-        targets=_targets(wanted, config, from_flags=bool(args.target)),
+        targets=_targets(wanted, config, connect, from_flags=bool(args.target)),
         mover=Mover(args.mover) if args.mover else config.mover or Mover.RAW,
         selection=Selection(select, ignore, name, named),
         fail_on=_fail_on(args, config, chosen.fail_on),
@@ -62,6 +65,8 @@ def settle(args: argparse.Namespace) -> Settings:
         jobs=_first(args.jobs, config.jobs, 1),
         limits=_limits(args, config),
         policy=Policy(config.severity, config.exceptions, config.images, _baseline(args, config), datetime.date.today()),
+        connect=connect,
+        verify=getattr(args, "verify_manifest", False),
     )
 
 
@@ -83,13 +88,15 @@ def _limits(args: argparse.Namespace, config: Config) -> Limits:
     )
 
 
-def _targets(wanted: tuple[str, ...], config: Config, *, from_flags: bool) -> tuple[Target, ...]:
+def _targets(wanted: tuple[str, ...], config: Config, connect: str, *, from_flags: bool) -> tuple[Target, ...]:
     from v2vlint import target
 
     found: dict[str, Target] = {}
     for name in wanted:
         if name in config.targets:
             loaded = target.parse(name, config.targets[name], f"{config.origin}: targets.{name}")
+        elif name.startswith("domain:"):
+            loaded = live_target(name, connect)
         elif "/" in name or "." in name:
             loaded = target.load(name if from_flags else str(config.folder / name))
         else:
@@ -98,6 +105,14 @@ def _targets(wanted: tuple[str, ...], config: Config, *, from_flags: bool) -> tu
             raise UsageError(f"target {loaded.name!r} is given twice")
         found[loaded.name] = loaded
     return tuple(found.values())
+
+
+def live_target(name: str, connect: str) -> Target:
+    """The target that the domain of a live libvirt is."""
+    from v2vlint.source.live import live_domain
+    from v2vlint.target.libvirt import from_text
+
+    return from_text(name, live_domain(name.removeprefix("domain:"), connect).xml)
 
 
 def _baseline(args: argparse.Namespace, config: Config) -> frozenset[str]:

@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 
 MAX_CHAIN = 16
 _PACKED = {
-    b"\x1f\x8b": ("gzip", "gunzip"),
     b"\xfd7zXZ\0": ("xz", "unxz"),
     b"BZh": ("bzip2", "bunzip2"),
     b"\x28\xb5\x2f\xfd": ("zstd", "unzstd"),
@@ -34,6 +33,7 @@ _FOREIGN = {
     b"#!/bin/sh\n#V2.0 Format": "cloop",
     b"shdw": "ASIF",
 }
+_GZIP = b"\x1f\x8b\x08"
 _PROTOCOL = re.compile(r"^[A-Za-z][A-Za-z0-9+.-]+:")
 
 
@@ -65,8 +65,22 @@ class Opener:
         return stream
 
     def disk(self, file: DiskFile, *, only_regular: bool = False) -> tuple[str, Stream]:
-        """The format and the virtual disk of ``file``."""
-        base = self.host(file, only_regular=only_regular)
+        """The format and the virtual disk of ``file``. The format of one packed with gzip ends in ``.gz``."""
+        base = self.whole(file) if file.chunks else self.host(file, only_regular=only_regular)
+        if not file.format and base.read_at(0, 3) == _GZIP:
+            from v2vlint.disk.gzipped import Gzipped
+
+            kind, stream = self.plain(file, Gzipped(file.name, base))
+            return f"{kind}.gz", stream
+        return self.plain(file, base)
+
+    def whole(self, file: DiskFile) -> Stream:
+        """The pieces of a file put together."""
+        hosts = [self.host(piece, only_regular=True) for piece in file.chunks]
+        return Joined([Piece(host.size, host) for host in hosts])
+
+    def plain(self, file: DiskFile, base: Stream) -> tuple[str, Stream]:
+        """The format and the virtual disk in ``base``, the content of ``file``."""
         kind = file.format or detect(file.name, base)
         try:
             opener = _OPENERS[kind]

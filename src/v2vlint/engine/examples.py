@@ -13,6 +13,7 @@ from v2vlint.facts.registry import FactStore
 from v2vlint.guest.fs import GuestFS
 from v2vlint.guest.memory import memory_guest
 from v2vlint.model.blocks import BlockTable
+from v2vlint.model.definition import Definition
 from v2vlint.model.finding import Finding
 from v2vlint.model.fix import CopyFile, Edit, RegistryDeleteKey, RegistryEdit, RegistrySet, WriteData
 from v2vlint.model.osinfo import OsInfo
@@ -25,10 +26,11 @@ _WINDOWS = OsInfo("windows", "windows", "windows", "Windows 10 Pro", "10.0.19045
 
 
 def example_store(example: Example) -> FactStore:
-    """The facts of an example: its files, then defaults (a Debian or Windows 10 with no known block devices), then what it gives."""
+    """The facts of an example: its files, then defaults (a Debian or Windows 10, no known block devices, no definition), then what it gives."""
     guest = memory_guest(example.files)
     system = _WINDOWS if guest.is_dir("/Windows/System32") else _LINUX
-    return FactStore((guest, BlockTable(), system, target.load(example.target), example.mover, *example.given))
+    there = target.load(example.target)
+    return FactStore((guest, BlockTable(), system, Definition("", ""), there, example.mover, *example.given))
 
 
 def run_example(rule: Rule, example: Example) -> Outcome:

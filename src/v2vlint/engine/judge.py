@@ -10,6 +10,7 @@ from v2vlint.engine.run import run_rule
 from v2vlint.facts.registry import FactStore
 from v2vlint.forecast import RuleOutcomes, predict
 from v2vlint.guest.fs import GuestFS
+from v2vlint.model.definition import Definition
 from v2vlint.model.finding import Mover, Stage
 from v2vlint.model.osinfo import OsInfo
 from v2vlint.model.report import Fate, Forecast, RuleResult, StageForecast, TargetReport
@@ -33,8 +34,8 @@ def judge(
 
 def _result(loaded: LoadedRule, store: FactStore, presenter: Presenter) -> RuleResult:
     outcome = run_rule(loaded.rule, store)
-    fs = store.get(GuestFS)
-    findings = tuple(presenter.present(finding, fs) for finding in outcome.findings)
+    fs, definition = store.get(GuestFS), store.get(Definition)
+    findings = tuple(presenter.present(finding, fs, definition) for finding in outcome.findings)
     return RuleResult(loaded.id, outcome.status, findings, outcome.unknowns, outcome.reason, outcome.crashed)
 
 

@@ -7,6 +7,7 @@ from collections import Counter
 
 from v2vlint.guest.fs import GuestFS
 from v2vlint.guest.text import GuestText
+from v2vlint.model.definition import Definition
 from v2vlint.model.errors import FactUnavailable
 from v2vlint.model.finding import Finding
 from v2vlint.model.fix import Fix
@@ -27,9 +28,9 @@ class Presenter:
         self._image = image
         self._seen: Counter[str] = Counter()
 
-    def present(self, finding: Finding, fs: GuestFS) -> FindingReport:
-        """``finding`` about the files of ``fs`` with all its trimmings."""
-        text = _text(fs, finding.where.path) if isinstance(finding.where, Span) else None
+    def present(self, finding: Finding, fs: GuestFS, definition: Definition | None = None) -> FindingReport:
+        """``finding`` about the files of ``fs``, or about its ``definition``, with all its trimmings."""
+        text = _text(fs, definition, finding.where.path) if isinstance(finding.where, Span) else None
         excerpt = _excerpt(text, finding.where) if text and isinstance(finding.where, Span) else None
         diff = _diff(finding.fix, fs) if finding.fix else ""
         return FindingReport(finding, self._fingerprint(finding, text), excerpt, diff)
@@ -37,6 +38,7 @@ class Presenter:
     def _fingerprint(self, finding: Finding, text: GuestText | None) -> str:
         where = finding.where
         path = where.path if isinstance(where, Span | WholeFile) else str(where)
+        path = path if path.startswith("/") else path.rpartition("/")[2]
         evidence = finding.message
         if text is not None and isinstance(where, Span):
             evidence = text.content[where.start : where.end].strip() or _line(text, where.line)
@@ -45,7 +47,9 @@ class Presenter:
         return hashlib.sha256(f"{key}\0{self._seen[key]}".encode("utf-8", "surrogateescape")).hexdigest()[:32]
 
 
-def _text(fs: GuestFS, path: str) -> GuestText | None:
+def _text(fs: GuestFS, definition: Definition | None, path: str) -> GuestText | None:
+    if not path.startswith("/"):
+        return GuestText(path, definition.content) if definition is not None and definition.path == path else None
     try:
         return fs.text(path)
     except FactUnavailable:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from v2vlint.model.card_names import CardNames
 from v2vlint.model.finding import Mover
 from v2vlint.model.report import ImageReport
 from v2vlint.model.rule import RuleInfo
@@ -35,6 +36,7 @@ class Ask:
     mover: Mover = Mover.RAW
     selection: Selection = Selection()
     keys: Keys = Keys()
+    names: CardNames = CardNames()
 
 
 @dataclass(frozen=True, slots=True)

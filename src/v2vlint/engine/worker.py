@@ -23,6 +23,9 @@ from v2vlint.model.report import ImageReport, Problem, RootReport
 from v2vlint.model.source import GuestSource
 from v2vlint.source.locate import locate
 
+ABOUT_THE_MACHINE = "definition"
+"""Rules of this group judge the machine, not an operating system: they run for the first root only."""
+
 
 def check(request: Any) -> Any:
     """Answer an encoded :class:`~v2vlint.engine.protocol.Ask` with an encoded :class:`~v2vlint.engine.protocol.Judged`."""
@@ -56,7 +59,8 @@ def _judge_opened(ask: Ask, source: GuestSource, guest: Guest, rules: tuple[Load
     problems = list(guest.problems)
     for root in guest.roots:
         try:
-            roots.append(_judge_root(ask, source, guest, root, rules, presenters))
+            fitting = rules if not roots else tuple(rule for rule in rules if rule.group != ABOUT_THE_MACHINE)
+            roots.append(_judge_root(ask, source, guest, root, fitting, presenters))
         except (MemoryError, ImageError):
             raise
         except Exception as error:
@@ -70,7 +74,7 @@ def _judge_root(
     ask: Ask, source: GuestSource, guest: Guest, root: Root, rules: tuple[LoadedRule, ...], presenters: tuple[Presenter, ...]
 ) -> RootReport:
     definition = source.definition or Definition("", "")
-    store = FactStore((root.fs, guest.blocks, root.os, definition))
+    store = FactStore((root.fs, guest.blocks, root.os, definition, ask.names))
     targets = judge(store, rules, ask.targets, ask.mover, presenters)
     if boot.wanted(ask.selection):
         targets = boot.counted(targets, presenters, root.fs)

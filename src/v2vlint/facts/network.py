@@ -6,6 +6,7 @@ import enum
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
+from v2vlint.facts.card_wishes import CardNames
 from v2vlint.facts.cloud_init import CloudInit
 from v2vlint.facts.ifcfg import Ifcfg
 from v2vlint.facts.interface import InterfaceConfig, Manager, Method
@@ -46,16 +47,20 @@ class Survival(enum.IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class NamePin:
-    """Something that gives a card a fixed name. With neither ``mac`` nor ``hardware`` it applies to any card."""
+    """Something that gives a card a fixed name. With neither ``mac`` nor ``hardware`` it applies to any card.
+
+    ``known_there`` says that the user told the address to be that of a card on the target.
+    """
 
     name: Token
     where: Where
     mac: Token | None = None
     hardware: tuple[Token, ...] = ()
+    known_there: bool = False
 
     def holds(self, target: Target) -> bool:
         """Whether it still finds its card on ``target``."""
-        return not self.hardware and (self.mac is None or target.keeps_mac)
+        return not self.hardware and (self.mac is None or target.keeps_mac or self.known_there)
 
 
 @dataclass(frozen=True, slots=True)
@@ -260,14 +265,16 @@ def parse_network(
     netplan: Netplan,
     cloud_init: CloudInit,
     os: OsInfo,
+    names: CardNames,
 ) -> Network:
     """The network of the guest, over every manager that runs or may run."""
     live = tuple(interface for interface in configured.interfaces if managers.runs(interface.manager) is not False)
     unread = tuple(interface for interface in configured.interfaces if managers.runs(interface.manager) is False)
+    pins = _pins(fs, live, links, () if _ignores_udev_names(os) else udev.rules, managers)
     return Network(
         interfaces=live,
         unread=unread,
-        pins=tuple(_pins(fs, live, links, () if _ignores_udev_names(os) else udev.rules, managers)),
+        pins=tuple(replace(pin, known_there=pin.mac is not None and names.knows(pin.mac.value)) for pin in pins),
         policy=policy,
         managers=managers,
         renames_new_cards=udev.generator,

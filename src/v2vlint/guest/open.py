@@ -51,6 +51,9 @@ def open_ref(ref: GuestRef, keys: Keys | None = None) -> Guest:
 def open_guest(source: GuestSource, keys: Keys | None = None) -> Guest:
     """Open all disks of ``source`` and find its roots. Never raises because of what is in an image."""
     problems = [Problem(source.name, remark) for remark in source.remarks]
+    if source.definition and source.definition.running:
+        reason = f"the domain is {source.definition.running}: its disks change while they are read"
+        problems.append(Problem(source.name, reason, "shut it down first, or check a snapshot of it"))
     images = list(_images(source, problems))
     files = tuple((file, file.fingerprint()) for image in images for file in image.files)
     problems += [Problem(file.path, f"in use: {user}", "shut the guest down first") for file, _state in files if (user := user_of(file))]

@@ -12,13 +12,19 @@ class GuestRef:
     """One guest as the user named it. ``kind`` is ``disks``, ``ova``, ``ovf``, ``vmx`` or ``libvirt``.
 
     ``paths`` are host paths: the disks in order, or the one definition file. ``text`` holds a definition that is no file (the XML that
-    ``virsh dumpxml`` printed for ``domain:NAME``).
+    libvirt gave for ``domain:NAME``); then ``state`` is that of the live domain when it is not shut off (``running``…), ``snapshots`` are
+    the names of its snapshots, and ``volumes`` pairs of a disk's target and its path, for disks in storage pools. ``verify`` asks for the
+    checksums of all files that a manifest names, not only of the descriptor.
     """
 
     name: str
     kind: str
     paths: tuple[str, ...]
     text: str = ""
+    state: str = ""
+    snapshots: tuple[str, ...] = ()
+    volumes: tuple[tuple[str, str], ...] = ()
+    verify: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +32,8 @@ class DiskFile:
     """A disk image: a host file, or ``length`` bytes of one from ``offset`` on (a member of an OVA; -1 is up to the end).
 
     ``name`` is what messages call it, ``format`` the stated image format (``raw``, ``qcow2``…) or empty to go by its magic.
-    ``siblings`` maps names that the image may refer to (extents of a VMDK inside an OVA) to where they are.
+    ``siblings`` maps names that the image may refer to (extents of a VMDK inside an OVA) to where they are. ``chunks`` are the pieces, in
+    order, of a file that an OVF envelope cut up.
     """
 
     path: str
@@ -35,6 +42,7 @@ class DiskFile:
     length: int = -1
     format: str = ""
     siblings: tuple[DiskFile, ...] = ()
+    chunks: tuple[DiskFile, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

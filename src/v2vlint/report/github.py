@@ -16,7 +16,7 @@ from v2vlint.model.place import Span, Where
 from v2vlint.model.report import Fate, ImageReport, Report
 from v2vlint.report import markdown, text, words
 from v2vlint.report.escape import visible
-from v2vlint.report.walk import Hit, gaps, hits, logical_name
+from v2vlint.report.walk import Hit, gaps, hits, logical_name, outside
 
 MOST = 9
 _SUMMARY_BYTES = 1_000_000
@@ -105,9 +105,11 @@ def _forecasts(image: ImageReport) -> Iterator[Annotation]:
 
 
 def _place(image: ImageReport, where: Where | None) -> tuple[str, int, int]:
-    """File, line and column: of the recipe, else of ``IMAGE/guest/path``."""
+    """File, line and column: of the recipe, else of the definition or of ``IMAGE/guest/path``."""
     if image.recipe:
         return image.recipe, 1, 0
+    if outside(where):
+        return outside(where), max(1, where.line) if isinstance(where, Span) else 1, where.column if isinstance(where, Span) else 0
     if isinstance(where, Span):
         return f"{logical_name(image)}{where.path}", max(1, where.line), where.column
     return f"{logical_name(image)}/{where or ''}".replace("//", "/").rstrip("/"), 1, 0

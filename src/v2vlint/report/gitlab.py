@@ -10,7 +10,7 @@ from v2vlint.model.place import Span, Where
 from v2vlint.model.report import ImageReport, Problem, Report
 from v2vlint.report import words
 from v2vlint.report.escape import visible
-from v2vlint.report.walk import Gap, Hit, gaps, hits, logical_name, stable_hash
+from v2vlint.report.walk import Gap, Hit, gaps, hits, logical_name, outside, stable_hash
 
 _SEVERITIES = {Severity.ERROR: "critical", Severity.WARNING: "major", Severity.INFO: "minor"}
 
@@ -60,9 +60,11 @@ def _issue(image: ImageReport, check: str, description: str, severity: str, key:
 
 
 def _location(image: ImageReport, where: Where | None) -> dict[str, Any]:
-    """The recipe, else ``IMAGE/guest/path``; lines start at 1."""
+    """The recipe, else the definition or ``IMAGE/guest/path``; lines start at 1."""
     if image.recipe:
         return {"path": visible(image.recipe), "lines": {"begin": 1}}
     path = where.path if isinstance(where, Span) else str(where or "")
     line = max(1, where.line) if isinstance(where, Span) else 1
+    if outside(where):
+        return {"path": visible(path), "lines": {"begin": line}}
     return {"path": visible(f"{logical_name(image)}/{path.lstrip('/')}".rstrip("/")), "lines": {"begin": line}}

@@ -18,7 +18,7 @@ from v2vlint.model.report import Excerpt, Forecast, ImageReport, Problem, Report
 from v2vlint.model.rule import RuleInfo
 from v2vlint.report import words
 from v2vlint.report.escape import visible
-from v2vlint.report.walk import Gap, Hit, exit_code, gaps, hits, logical_name, tally, unread
+from v2vlint.report.walk import Gap, Hit, exit_code, gaps, hits, logical_name, outside, tally, unread
 
 SCHEMA = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
 _LEVELS = {Severity.ERROR: "error", Severity.WARNING: "warning", Severity.INFO: "note"}
@@ -165,7 +165,7 @@ def _places(image: ImageReport, device: str, where: Where, excerpt: Excerpt | No
 
 def _guest_location(image: ImageReport, where: Where, excerpt: Excerpt | None) -> Json:
     path = where.path if isinstance(where, Span) else str(where)
-    physical: Json = {"artifactLocation": _artifact(f"{logical_name(image)}/{path}"), "region": _region(where, excerpt)}
+    physical: Json = {"artifactLocation": _artifact(outside(where) or f"{logical_name(image)}/{path}"), "region": _region(where, excerpt)}
     if excerpt and excerpt.lines:
         physical["contextRegion"] = {
             "startLine": excerpt.first,

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from v2vlint.model.finding import Severity
-from v2vlint.model.place import Span, Where
+from v2vlint.model.place import Span, Where, WholeFile
 from v2vlint.model.report import FindingReport, ImageReport, Report, RootReport, RuleResult, Status, TargetReport
 from v2vlint.model.rule import RuleInfo
 
@@ -118,6 +118,12 @@ def stable_hash(*parts: str) -> str:
 def position(where: Where) -> tuple[str, int, int]:
     """A sort key for places: path or name, line, column."""
     return (where.path, where.line, where.column) if isinstance(where, Span) else (str(where), 0, 0)
+
+
+def outside(where: Where | None) -> str:
+    """The path of a file that is not in the guest (the machine's definition); empty for places in the guest."""
+    path = where.path if isinstance(where, Span | WholeFile) else ""
+    return "" if path.startswith("/") else path
 
 
 def gaps(image: ImageReport) -> tuple[Gap, ...]:

@@ -6,8 +6,8 @@ import glob
 import os
 import re
 import stat
-import subprocess
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from v2vlint.model.errors import NothingFound, UsageError
@@ -19,18 +19,21 @@ _EXTENT = re.compile(r"-(s\d{3}|f\d{3}|flat|delta|sesparse|ctk)\.vmdk$")
 MAX_GUESTS = 10_000
 
 
-def expand(arguments: Sequence[str]) -> tuple[GuestRef, ...]:
+def expand(arguments: Sequence[str], connect: str = "", *, verify: bool = False) -> tuple[GuestRef, ...]:
     """One reference per guest: a disk image, ``a+b`` (disks of one guest), a folder of images, a glob, an OVA, OVF, VMX or libvirt XML
-    file, or ``domain:NAME``. UsageError says which argument is wrong."""
-    found = tuple(ref for argument in arguments for ref in _expand(argument))
+    file, or ``domain:NAME`` of the libvirt at the URI ``connect``. ``verify`` asks for the checksums of whole OVF packages. UsageError says
+    which argument is wrong."""
+    found = tuple(ref for argument in arguments for ref in _expand(argument, connect))
+    if verify:
+        found = tuple(replace(ref, verify=True) for ref in found)
     if len(found) > MAX_GUESTS:
         raise UsageError(f"more than {MAX_GUESTS} guests")
     return found
 
 
-def _expand(argument: str) -> Iterator[GuestRef]:
+def _expand(argument: str, connect: str) -> Iterator[GuestRef]:
     if argument.startswith("domain:"):
-        yield _domain(argument)
+        yield _domain(argument, connect)
     elif os.path.lexists(argument):
         yield from _existing(argument)
     elif "+" in argument and any(os.path.lexists(part) for part in argument.split("+")):
@@ -58,7 +61,7 @@ def _existing(path: str) -> Iterator[GuestRef]:
 
 def _folder(path: str) -> Iterator[GuestRef]:
     try:
-        names = sorted(name for name in os.listdir(path) if Path(name).suffix.lower() in _IMAGES)  # noqa: PTH208
+        names = sorted(name for name in os.listdir(path) if Path(_unpacked(name)).suffix in _IMAGES)  # noqa: PTH208
     except OSError as error:
         raise UsageError(f"{path}: {os.strerror(error.errno or 0).lower()}") from error
     described = any(Path(name).suffix.lower() in (".ovf", ".vmx") for name in names)
@@ -69,6 +72,10 @@ def _folder(path: str) -> Iterator[GuestRef]:
         file = os.path.join(path, name)  # noqa: PTH118
         if not os.path.isdir(file):  # noqa: PTH112
             yield from _existing(file)
+
+
+def _unpacked(name: str) -> str:
+    return name.lower().removesuffix(".gz")
 
 
 def _check(path: str) -> None:
@@ -82,15 +89,8 @@ def _check(path: str) -> None:
         raise UsageError(f"{path}: permission denied")
 
 
-def _domain(argument: str) -> GuestRef:
-    name = argument.removeprefix("domain:")
-    try:
-        done = subprocess.run(
-            ("virsh", "--readonly", "dumpxml", "--inactive", "--", name), capture_output=True, check=True, timeout=60
-        )  # fmt: skip
-    except FileNotFoundError:
-        raise UsageError(f"{argument}: virsh is not installed", hint="install libvirt-clients, or give the disks or the XML") from None
-    except subprocess.SubprocessError as error:
-        detail = getattr(error, "stderr", b"") or str(error).encode()
-        raise UsageError(f"{argument}: {detail.decode('utf-8', 'replace').strip().removeprefix('error: ')}") from error
-    return GuestRef(argument, "libvirt", (), done.stdout.decode("utf-8", "replace"))
+def _domain(argument: str, connect: str) -> GuestRef:
+    from v2vlint.source.live import live_domain
+
+    found = live_domain(argument.removeprefix("domain:"), connect)
+    return GuestRef(argument, "libvirt", (), found.xml, found.state, found.snapshots, found.volumes)

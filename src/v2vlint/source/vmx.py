@@ -1,76 +1,208 @@
-"""VMware's .vmx files: ``key = "value"`` lines, keys without case."""
+"""VMware's .vmx files: ``key = "value"`` lines, keys without case; and the .vmsd file of the machine's snapshots, in the same language."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 
-from v2vlint.model.definition import Definition, DiskDevice, NicDevice
+from v2vlint.model.definition import Definition, DiskDevice, Feature, Medium, NicDevice, place_name
+from v2vlint.model.place import Span, Token, Where, WholeFile
+from v2vlint.model.xml_document import line_starts, span_of
+from v2vlint.source.values import mac_address, number
 
 MAX_VMX = 1 << 20
-_LINE = re.compile(r'^\s*([\w.:]+)\s*=\s*"(.*)"\s*$')
-_DISK = re.compile(r"^(scsi|sata|nvme|ide)(\d+):(\d+)\.filename$")
-_NIC = re.compile(r"^ethernet(\d+)\.")
-_BUSES = ("scsi", "sata", "nvme", "ide")
+MAX_SNAPSHOTS = 500
+_LINE = re.compile(r'^[ \t]*([\w.:]+)[ \t]*=[ \t]*"(.*)"[ \t\r]*$', re.MULTILINE)
+_DISK = re.compile(r"^(scsi|sata|nvme|ide)(\d{1,3}):(\d{1,3})\.(?:filename|devicetype)$")
+_NIC = re.compile(r"^ethernet(\d{1,3})\.")
+_PASSTHROUGH = re.compile(r"^(pcipassthru\d{1,3})\.present$")
+_DELTA = re.compile(r"-\d{6}\.vmdk$", re.IGNORECASE)
+_BUSES = ("scsi", "nvme", "sata", "ide")
+_MAPPED = frozenset({"rawdisk", "scsi-passthru", "scsi-nonpassthru-rdm", "scsi-passthru-rdm"})
+_SETTINGS = {
+    "sched.cpu.affinity": "cpu-affinity", "numa.nodeaffinity": "numa-affinity", "vcpu.hotadd": "cpu-hotplug",
+    "vcpu.hotremove": "cpu-hotplug", "mem.hotadd": "memory-hotplug", "usb.present": "usb-controller", "ehci.present": "usb-controller",
+    "sound.present": "sound", "parallel0.present": "parallel-port", "disk.enableuuid": "disk-serials", "ctkenabled": "change-tracking",
+    "checkpoint.vmstate": "suspended", "mks.enable3d": "3d-acceleration",
+}  # fmt: skip
 
 
-def vmx(where: str, data: bytes) -> Definition:
-    """The machine that a .vmx file defines; lines that do not fit are left out."""
-    values = _values(data)
-    firmware = values.get("firmware", "")
-    notes = ["encrypted: the disks need VMware to decrypt them"] if "encryption.keysafe" in values else []
+@dataclass(frozen=True, slots=True)
+class _Values:
+    """The last value of every key, in lower case, with its place."""
+
+    path: str
+    known: Mapping[str, Token]
+
+    def get(self, key: str, default: str = "") -> str:
+        token = self.known.get(key)
+        return default if token is None else token.value
+
+    def true(self, key: str, default: str = "false") -> bool:
+        return self.get(key, default).lower() in ("true", "1", "yes")
+
+    def number(self, key: str) -> int:
+        return number(self.get(key))
+
+    def at(self, *keys: str) -> Where:
+        return next((self.known[key].where for key in keys if key in self.known), WholeFile(self.path))
+
+
+def vmx(where: str, data: bytes, snapshots: bytes = b"") -> Definition:
+    """The machine that a .vmx file defines; lines that do not fit are left out. ``snapshots`` is its .vmsd file."""
+    text = _decoded(data)
+    values = _parse(place_name(where), text)
+    firmware = values.get("firmware")
+    encrypted = "encryption.keysafe" in values.known
+    tpm = values.true("vtpm.present") or values.get("managedvm.autoaddvtpm") == "software"
     return Definition(
         source="vmx",
         where=where,
-        name=values.get("displayname", ""),
-        firmware="uefi" if firmware.lower() == "efi" else "bios",
+        name=values.get("displayname"),
+        firmware="uefi" if firmware.lower() == "efi" else "bios" if firmware.lower() in ("", "bios") else "",
         disks=tuple(_disks(values)),
         nics=tuple(_nics(values)),
-        secure_boot=_true(values, "uefi.secureboot.enabled"),
-        tpm=_true(values, "vtpm.present"),
-        memory_mib=_number(values, "memsize"),
-        cpus=_number(values, "numvcpus") or 1,
-        os_hint=values.get("guestos", ""),
-        notes=tuple(notes),
+        secure_boot=values.true("uefi.secureboot.enabled"),
+        tpm=tpm,
+        memory_mib=values.number("memsize"),
+        cpus=values.number("numvcpus") or 1,
+        os_hint=values.get("guestos"),
+        notes=("encrypted: the disks need VMware to decrypt them",) if encrypted else (),
+        media=tuple(_media(values)),
+        passthrough=tuple(_passthrough(values)),
+        snapshots=(*_taken(place_name(where), _decoded(snapshots)), *_deltas(values)),
+        features=tuple(_features(values)),
+        product="vmware",
+        encrypted=encrypted,
+        path=values.path,
+        places={name: values.at(*keys) for name, keys in _PLACES.items() if any(key in values.known for key in keys)},
+        content=text,
     )
 
 
-def _values(data: bytes) -> dict[str, str]:
+_PLACES = {
+    "name": ("displayname",), "firmware": ("firmware",), "secure_boot": ("uefi.secureboot.enabled",), "memory_mib": ("memsize",),
+    "tpm": ("vtpm.present", "managedvm.autoaddvtpm"), "cpus": ("numvcpus",), "encrypted": ("encryption.keysafe",), "os_hint": ("guestos",),
+}  # fmt: skip
+
+
+def _decoded(data: bytes) -> str:
     try:
-        text = data.decode("utf-8")
+        return data.decode("utf-8")
     except UnicodeDecodeError:
-        text = data.decode("latin-1")
-    matches = (_LINE.match(line) for line in text.splitlines())
-    return {match[1].lower(): re.sub(r"\|([0-9A-Fa-f]{2})", _unescape, match[2]) for match in matches if match}
+        return data.decode("latin-1")
+
+
+def _parse(path: str, text: str) -> _Values:
+    starts = line_starts(text)
+    found: dict[str, Token] = {}
+    for match in _LINE.finditer(text):
+        value = re.sub(r"\|([0-9A-Fa-f]{2})", _unescape, match[2])
+        found[match[1].lower()] = Token(value, span_of(path, starts, match.start(1), match.end(2) + 1))
+    return _Values(path, found)
 
 
 def _unescape(match: re.Match[str]) -> str:
     return chr(int(match[1], 16))
 
 
-def _disks(values: Mapping[str, str]) -> Iterator[DiskDevice]:
-    found = [(match, path) for key, path in values.items() if (match := _DISK.match(key))]
-    for match, path in sorted(found, key=lambda one: (_BUSES.index(one[0][1]), int(one[0][2]), int(one[0][3]))):
-        bus, controller, unit = match.groups()
+def _slots(values: _Values) -> Iterator[tuple[str, str, str]]:
+    """Bus, controller and slot (``scsi0:1``) of everything present on a disk controller, in the order of the buses."""
+    found = {(match[1], int(match[2]), int(match[3])) for key in values.known if (match := _DISK.match(key))}
+    for bus, controller, unit in sorted(found, key=lambda one: (_BUSES.index(one[0]), *one[1:])):
         slot = f"{bus}{controller}:{unit}"
-        kind = values.get(f"{slot}.devicetype", "disk").lower()
-        if _true(values, f"{slot}.present", "true") and "cdrom" not in kind and not path.lower().endswith((".iso", "auto detect")):
-            yield DiskDevice(path, bus, values.get(f"{bus}{controller}.virtualdev", ""), target=slot)
+        if values.true(f"{slot}.present", "true"):
+            yield bus, f"{bus}{controller}", slot
 
 
-def _nics(values: Mapping[str, str]) -> Iterator[NicDevice]:
-    numbers = {int(match[1]) for key in values if (match := _NIC.match(key))}
-    for number in sorted(numbers):
-        card = f"ethernet{number}"
-        if _true(values, f"{card}.present", "false"):
-            mac = values.get(f"{card}.address") or values.get(f"{card}.generatedaddress", "")
-            yield NicDevice(mac.lower(), values.get(f"{card}.virtualdev", ""), values.get(f"{card}.networkname", ""))
+def _is_medium(values: _Values, slot: str) -> bool:
+    path = values.get(f"{slot}.filename").lower()
+    return "cdrom" in values.get(f"{slot}.devicetype").lower() or path.endswith((".iso", "auto detect"))
 
 
-def _true(values: Mapping[str, str], key: str, default: str = "false") -> bool:
-    return values.get(key, default).lower() in ("true", "1", "yes")
+def _disks(values: _Values) -> Iterator[DiskDevice]:
+    for bus, controller, slot in _slots(values):
+        if f"{slot}.filename" not in values.known or _is_medium(values, slot):
+            continue
+        kind, mode = values.get(f"{slot}.devicetype").lower(), values.get(f"{slot}.mode").lower()
+        shared = values.get(f"{slot}.sharing").lower() == "multi-writer" or values.get(f"{controller}.sharedbus").lower() in (
+            "virtual",
+            "physical",
+        )
+        yield DiskDevice(
+            values.get(f"{slot}.filename"), bus, values.get(f"{controller}.virtualdev"), target=slot,
+            shared=shared,
+            mode=mode if mode.startswith("independent") else "",
+            mapped=kind if kind in _MAPPED else "",
+            where=values.at(f"{slot}.filename"),
+        )  # fmt: skip
 
 
-def _number(values: Mapping[str, str], key: str) -> int:
-    text = values.get(key, "")
-    return int(text) if text.isdecimal() and len(text) < 12 else 0
+def _nics(values: _Values) -> Iterator[NicDevice]:
+    numbers = {int(match[1]) for key in values.known if (match := _NIC.match(key))}
+    for one in sorted(numbers):
+        card = f"ethernet{one}"
+        if not values.true(f"{card}.present", "false"):
+            continue
+        stated = values.get(f"{card}.address")
+        fixed = bool(stated) and values.get(f"{card}.addresstype", "static").lower() == "static"
+        mac = mac_address(stated) or mac_address(values.get(f"{card}.generatedaddress"))
+        where = values.at(f"{card}.address" if stated else f"{card}.generatedaddress", f"{card}.generatedaddress", f"{card}.present")
+        kind = values.get(f"{card}.connectiontype").lower()
+        yield NicDevice(mac, values.get(f"{card}.virtualdev"), values.get(f"{card}.networkname"), kind, fixed, where)
+
+
+def _media(values: _Values) -> Iterator[Medium]:
+    for bus, _controller, slot in _slots(values):
+        if _is_medium(values, slot):
+            image = "raw" not in values.get(f"{slot}.devicetype").lower() and values.true(f"{slot}.startconnected", "true")
+            path = values.get(f"{slot}.filename") if image else ""
+            path = "" if path.lower() in ("auto detect", "emptybackingstring") else path
+            yield Medium("cdrom", path, bus, values.at(f"{slot}.filename", f"{slot}.devicetype"))
+    for one in ("floppy0", "floppy1"):
+        if values.true(f"{one}.present") and values.true(f"{one}.startconnected", "true"):
+            path = values.get(f"{one}.filename") if values.get(f"{one}.filetype").lower() == "file" else ""
+            yield Medium("floppy", path, "", values.at(f"{one}.filename", f"{one}.present"))
+
+
+def _passthrough(values: _Values) -> Iterator[Feature]:
+    for key, token in values.known.items():
+        if (match := _PASSTHROUGH.match(key)) and values.true(key):
+            device = match[1]
+            kind = "network card" if f"{device}.networkname" in values.known else "vgpu" if f"{device}.vgpu" in values.known else "pci"
+            yield Feature(kind, values.get(f"{device}.id"), token.where)
+
+
+def _features(values: _Values) -> Iterator[Feature]:
+    for key, kind in _SETTINGS.items():
+        value = values.get(key)
+        if value and value.lower() not in ("false", "0", "all"):
+            yield Feature(kind, value, values.at(key))
+    for bus, _controller, slot in _slots(values):
+        plain = f"{slot}.filename" in values.known and not _is_medium(values, slot)
+        if plain and bus == "ide" and values.get(f"{slot}.devicetype").lower() != "ata-harddisk":
+            yield Feature("ignored-disk", f"{slot}: no deviceType ata-hardDisk", values.at(f"{slot}.filename"))
+        if values.true(f"{slot}.ctkenabled"):
+            yield Feature("change-tracking", slot, values.at(f"{slot}.ctkenabled"))
+
+
+def _deltas(values: _Values) -> Iterator[Feature]:
+    """Disks whose file is a snapshot's delta."""
+    for _bus, _controller, slot in _slots(values):
+        path = values.get(f"{slot}.filename")
+        if _DELTA.search(path):
+            yield Feature("delta", path, values.at(f"{slot}.filename"))
+
+
+def _taken(path: str, text: str) -> Iterator[Feature]:
+    """The snapshots that a .vmsd file names."""
+    listed = _parse(f"{path.removesuffix('.vmx')}.vmsd", text)
+    for position in range(min(listed.number("snapshot.numsnapshots"), MAX_SNAPSHOTS)):
+        if f"snapshot{position}.uid" in listed.known:
+            yield Feature("snapshot", listed.get(f"snapshot{position}.displayname"), _line(listed, position))
+
+
+def _line(listed: _Values, position: int) -> Where:
+    where = listed.at(f"snapshot{position}.displayname", f"snapshot{position}.uid")
+    return WholeFile(where.path) if isinstance(where, Span) else where

@@ -6,15 +6,14 @@ import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TypeVar
-from xml.etree import ElementTree
 from xml.etree.ElementTree import Element
 
 from v2vlint.model.errors import UsageError
 from v2vlint.model.target import Controller, Display, Firmware, Hardware, Hypervisor, Nic, Target
+from v2vlint.model.xml_document import read_document
 
 T = TypeVar("T")
 
-MAX_XML = 4 << 20
 _SCSI = {
     "virtio-scsi": ("virtio_scsi", "virtio_pci"), "virtio-transitional": ("virtio_scsi", "virtio_pci"),
     "virtio-non-transitional": ("virtio_scsi", "virtio_pci"), "lsilogic": ("sym53c8xx",), "vmpvscsi": ("vmw_pvscsi",),
@@ -41,7 +40,22 @@ _LEVELS = (
 
 def from_domain(path: Path) -> Target:
     """The target that the domain XML in ``path`` describes; UsageError when it is none or has no disk."""
-    root = _read(path)
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise UsageError(f"{path}: {(error.strerror or 'cannot be read').lower()}") from error
+    return _target(path.stem, str(path), data)
+
+
+def from_text(name: str, text: str) -> Target:
+    """The target called ``name`` that the domain XML ``text`` describes; UsageError when it has no disk."""
+    return _target(name, name, text)
+
+
+def _target(name: str, path: str, data: bytes | str) -> Target:
+    root = read_document(path, data, UsageError).root
+    if root.tag != "domain":
+        raise UsageError(f"{path}: not a libvirt domain", hint="'virsh dumpxml NAME' prints one")
     disks = [disk for disk in root.iterfind("devices/disk") if disk.get("device", "disk") == "disk"]
     if not disks:
         raise UsageError(f"{path}: a domain without a disk")
@@ -52,8 +66,8 @@ def from_domain(path: Path) -> Target:
     kind = root.get("type", "")
     hypervisor: Hypervisor = "kvm" if kind in ("kvm", "qemu") else "xen" if kind == "xen" else "any"
     return Target(
-        name=path.stem,
-        title=f"libvirt domain {root.findtext('name', path.stem)}",
+        name=name,
+        title=f"libvirt domain {root.findtext('name', name)}",
         hypervisor=hypervisor,
         controllers=tuple(_controller(bus, scsi, path) for bus in buses),
         nics=tuple(Nic(model, _lookup(_NICS, model, path, "network card")) for model in nics),
@@ -66,22 +80,6 @@ def from_domain(path: Path) -> Target:
         xen_pv=root.findtext("os/type", "") in ("linux", "xen"),
         hardware=_hardware(root, buses[0], scsi, nics, videos) if hypervisor == "kvm" else None,
     )
-
-
-def _read(path: Path) -> Element:
-    try:
-        data = path.read_bytes()
-    except OSError as error:
-        raise UsageError(f"{path}: {(error.strerror or 'cannot be read').lower()}") from error
-    if len(data) > MAX_XML or b"<!DOCTYPE" in data or b"<!ENTITY" in data:
-        raise UsageError(f"{path}: XML that is too large or has a document type")
-    try:
-        root = ElementTree.fromstring(data)
-    except (ElementTree.ParseError, ValueError, LookupError) as error:
-        raise UsageError(f"{path}: not valid XML: {error}") from error
-    if root.tag != "domain":
-        raise UsageError(f"{path}: not a libvirt domain", hint="'virsh dumpxml NAME' prints one")
-    return root
 
 
 def _model(element: Element | None, attribute: str = "model") -> str:
@@ -101,7 +99,7 @@ def _nic_model(nic: Element) -> str:
     return model or "rtl8139"
 
 
-def _controller(bus: str, scsi: str, path: Path) -> Controller:
+def _controller(bus: str, scsi: str, path: str) -> Controller:
     if bus == "scsi":
         return Controller(f"{scsi or 'lsilogic'} SCSI", "sd", ((*_lookup(_SCSI, scsi, path, "SCSI controller"), "sd_mod"),))
     known = {
@@ -115,7 +113,7 @@ def _controller(bus: str, scsi: str, path: Path) -> Controller:
     return _lookup(known, bus, path, "disk bus")
 
 
-def _lookup(table: Mapping[str, T], key: str, path: Path, what: str) -> T:
+def _lookup(table: Mapping[str, T], key: str, path: str, what: str) -> T:
     if key not in table:
         raise UsageError(f"{path}: unknown {what} {key!r}", hint=f"known: {', '.join(filter(None, table))}")
     return table[key]

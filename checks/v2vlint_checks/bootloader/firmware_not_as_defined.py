@@ -1,0 +1,66 @@
+"""Rule firmware-not-as-defined."""
+
+from collections.abc import Iterator
+
+from v2vlint.api import (
+    BlockDevice,
+    BlockTable,
+    Definition,
+    Example,
+    Finding,
+    Firmware,
+    Mover,
+    NotApplicable,
+    Rule,
+    Severity,
+    Stage,
+    sample_domain,
+    sample_vmx,
+)
+
+_BIOS = BlockTable((BlockDevice("disk1", "disk", 2 << 30, 0, details=(("pt", "dos"), ("boot_code", "grub"))),))
+_ESP = BlockDevice("disk1p1", "partition", 1 << 29, 0, 1, "vfat", "AB-CD", part_type="c12a7328-f81f-11d2-ba4b-00a0c93ec93b")
+_UEFI = BlockTable((BlockDevice("disk1", "disk", 2 << 30, 0, details=(("pt", "gpt"), ("boot_code", "none"))), _ESP))
+_LOADER: dict[str, str | bytes] = {"/boot/efi/EFI/BOOT/BOOTX64.EFI": b"MZ"}
+
+
+class FirmwareNotAsDefined(Rule):
+    """The disks start with one kind of firmware, and the machine is defined with the other.
+
+    ## What it does
+    Compares what the disks can be started with (boot code, EFI system partition) with the firmware in the definition. A VMX file that
+    states none, and a libvirt domain without a UEFI loader, mean BIOS.
+
+    ## Why it matters
+    virt-v2v takes the firmware from the definition, not from the disks: the converted machine finds nothing to boot. For whoever copies
+    the disks the definition is a wrong guide.
+
+    ## References
+    - virt-v2v `convert.ml` looks at the disks only when the source states no firmware
+    """
+
+    severity = Severity.WARNING
+    stage = Stage.FIRMWARE
+    since = "0.1"
+    examples = (
+        Example(_LOADER, given=(_UEFI, sample_vmx('firmware = "bios"\n')), flags=("guest.vmx:1",), severity=Severity.WARNING),
+        Example(_LOADER, given=(_UEFI, sample_domain("")), mover=Mover.VIRT_V2V, flags=("guest.xml",), severity=Severity.ERROR),
+        Example({"/etc/hostname": "x"}, given=(_BIOS, sample_vmx('firmware = "efi"\n')), flags=("guest.vmx:1",)),
+        Example(_LOADER, given=(_UEFI, sample_vmx('firmware = "efi"\n'))),
+        Example({"/etc/hostname": "x"}, given=(_BIOS, sample_vmx(""))),
+        Example(_LOADER, given=(BlockTable((*_BIOS.devices, _ESP)), sample_vmx("")), title="starts from both"),
+    )
+
+    def check(self, definition: Definition, firmware: Firmware, mover: Mover) -> Iterator[Finding]:
+        definition.require()
+        if not definition.firmware or not firmware.only:
+            raise NotApplicable("the firmware is not stated, or the disks do not tell")
+        if firmware.only == definition.firmware:
+            return
+        taken = mover is Mover.VIRT_V2V
+        severity = Severity.ERROR if taken else Severity.WARNING
+        effect = f"virt-v2v makes a {definition.firmware.upper()} machine of it, which finds nothing to boot"
+        if not taken:
+            effect = f"define it with {firmware.only.upper()} at the target: with the other firmware there is nothing to boot"
+        message = f"the disks start from {firmware.only.upper()} only, and the machine is defined with {definition.firmware.upper()}"
+        yield self.finding(definition.at("firmware"), message, effect, severity=severity)

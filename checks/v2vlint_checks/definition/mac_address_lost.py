@@ -1,0 +1,49 @@
+"""Rule mac-address-lost."""
+
+from collections.abc import Iterator
+
+from v2vlint.api import Definition, Example, Finding, Mover, NotApplicable, Rule, Severity, Target, sample_domain, sample_vmx
+
+_STATIC = (
+    'ethernet0.present = "TRUE"\nethernet0.addressType = "static"\nethernet0.address = "00:50:56:01:02:03"\n'
+    'ethernet0.connectionType = "bridged"\n'
+)
+_GENERATED = 'ethernet0.present = "TRUE"\nethernet0.generatedAddress = "00:0c:29:01:02:03"\n'
+
+
+class MacAddressLost(Rule):
+    """A network card's MAC address does not reach the target.
+
+    ## What it does
+    On targets that keep addresses, finds cards for which the definition states none, and, when virt-v2v is the mover, addresses set by hand
+    in a VMX file: virt-v2v only reads `generatedAddress`.
+
+    ## Why it matters
+    The card gets a new address. Configurations, licences and DHCP reservations that are tied to the old one do not find it.
+
+    ## References
+    - virt-v2v `parse_vmx.ml`; `virt-v2v --mac` gives the network of an address, not the address
+    """
+
+    severity = Severity.WARNING
+    kinds = frozenset({"linux", "windows", "other"})
+    since = "0.1"
+    examples = (
+        Example({}, given=(sample_vmx(_STATIC),), mover=Mover.VIRT_V2V, flags=("guest.vmx:3",), severity=Severity.WARNING),
+        Example({}, given=(sample_domain("<interface type='user'/>\n"),), flags=("guest.xml:3",), severity=Severity.INFO),
+        Example({}, given=(sample_vmx(_STATIC),), title="whoever copies the disks can give the address"),
+        Example({}, given=(sample_vmx(_GENERATED),), mover=Mover.VIRT_V2V),
+        Example({}, given=(sample_vmx(_STATIC),), target="azure", mover=Mover.VIRT_V2V, title="another rule tells of that"),
+    )
+
+    def check(self, definition: Definition, target: Target, mover: Mover) -> Iterator[Finding]:
+        definition.require()
+        if not target.keeps_mac:
+            raise NotApplicable(f"{target.name} keeps no MAC addresses")
+        for nic in definition.nics:
+            if not nic.mac:
+                effect = "the guest's card gets a new one, and nothing tells which configuration was meant for it"
+                yield self.finding(nic.where, "a network card without a MAC address", effect, severity=Severity.INFO)
+            elif nic.fixed and definition.source == "vmx" and mover is Mover.VIRT_V2V:
+                effect = "virt-v2v reads generated addresses only: the card gets a new one"
+                yield self.finding(nic.where, f"the MAC address {nic.mac} was set by hand", effect)

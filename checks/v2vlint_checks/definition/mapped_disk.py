@@ -1,0 +1,43 @@
+"""Rule mapped-disk."""
+
+from collections.abc import Iterator
+
+from v2vlint.api import Definition, Example, Finding, Mover, Rule, Severity, sample_domain, sample_vmx
+
+_LUN = "<disk type='block' device='lun'>\n<source dev='/dev/sdx'/>\n<target dev='sda' bus='scsi'/>\n</disk>\n"
+_BLOCK = "<disk type='block' device='disk'>\n<source dev='/dev/vg/guest'/>\n<target dev='vda' bus='virtio'/>\n</disk>\n"
+
+
+class MappedDisk(Rule):
+    """A disk is a device of the storage network, handed to the machine as it is.
+
+    ## What it does
+    Finds raw device mappings in VMX files and `device='lun'` disks in libvirt.
+
+    ## Why it matters
+    Copying copies the whole device, and the guest no longer speaks to the array: SCSI reservations, multipath names and array tools
+    stop working. virt-v2v does not see libvirt's LUN disks at all.
+
+    ## References
+    - Forklift `vmware.disk.rdm.detected`, `ovirt.disk.scsi_reservation.enabled`
+    """
+
+    severity = Severity.WARNING
+    kinds = frozenset({"linux", "windows", "other"})
+    since = "0.1"
+    examples = (
+        Example({}, given=(sample_domain("", disk=_LUN),), flags=("guest.xml:4",)),
+        Example({}, given=(sample_vmx('scsi0:1.deviceType = "rawDisk"\nscsi0:1.fileName = "rdm.vmdk"\n'),), flags=("guest.vmx:2",)),
+        Example({}, given=(sample_domain("", disk=_BLOCK),), title="a logical volume as a plain disk is copied like any other"),
+        Example({}, given=(sample_vmx('scsi0:1.deviceType = "scsi-hardDisk"\nscsi0:1.fileName = "a.vmdk"\n'),)),
+    )
+
+    def check(self, definition: Definition, mover: Mover) -> Iterator[Finding]:
+        definition.require()
+        for disk in definition.disks:
+            if disk.mapped not in ("", "block"):
+                unseen = mover is Mover.VIRT_V2V and disk.mapped == "lun"
+                effect = (
+                    "virt-v2v leaves the disk out" if unseen else "its copy is a plain disk: reservations and paths of the array are gone"
+                )
+                yield self.finding(disk.where, f"the disk {disk.path or disk.target} is a mapped device ({disk.mapped})", effect)

@@ -1,0 +1,43 @@
+"""Rule ovf-product-unsupported."""
+
+from collections.abc import Iterator
+
+from v2vlint.api import Definition, Example, Finding, Mover, NotApplicable, Rule, Severity, sample_ovf
+
+_VBOX = (
+    '<Envelope xmlns="http://schemas.dmtf.org/ovf/envelope/1" xmlns:ovf="http://schemas.dmtf.org/ovf/envelope/1"\n'
+    ' xmlns:vbox="http://www.virtualbox.org/ovf/machine"\n'
+    ' xmlns:rasd="http://schemas.dmtf.org/wbem/wscim/1/cim-schema/2/CIM_ResourceAllocationSettingData">\n'
+)
+
+
+class OvfProductUnsupported(Rule):
+    """The OVF package was not made by VMware, which is all that virt-v2v supports.
+
+    ## What it does
+    Tells by the namespaces of the envelope which product wrote it.
+
+    ## Why it matters
+    virt-v2v and Forklift are tested with VMware's packages only; others use OVF in their own ways, and the import may miss disks or cards.
+
+    ## References
+    - virt-v2v-support(1); Forklift `ova.source.unsupported`
+    """
+
+    severity = Severity.WARNING
+    kinds = frozenset({"linux", "windows", "other"})
+    since = "0.1"
+    examples = (
+        Example({}, given=(sample_ovf("", envelope=_VBOX),), mover=Mover.VIRT_V2V, flags=("guest.ovf:1",)),
+        Example({}, given=(sample_ovf(""),), mover=Mover.VIRT_V2V),
+        Example({}, given=(sample_ovf("", envelope=_VBOX),), title="its disks are disks"),
+    )
+
+    def check(self, definition: Definition, mover: Mover) -> Iterator[Finding]:
+        definition.require()
+        if definition.source != "ovf" or mover is not Mover.VIRT_V2V:
+            raise NotApplicable("no OVF package that virt-v2v reads")
+        if definition.product != "vmware":
+            maker = definition.product or "an unknown product"
+            effect = "virt-v2v does not support it: it may fail, or miss disks and cards"
+            yield self.finding(definition.at("product"), f"the package was made by {maker}", effect)

@@ -1,0 +1,44 @@
+"""Rule too-many-disks."""
+
+from collections.abc import Iterator
+
+from v2vlint.api import Definition, Example, Finding, Mover, NotApplicable, Rule, Severity, Target, sample_vmx
+
+_MOST = {"kubevirt": 165, "ovirt": 23}
+
+
+def _many(count: int) -> Definition:
+    return sample_vmx("".join(f'scsi{n // 15}:{n % 15}.fileName = "{n}.vmdk"\n' for n in range(count)))
+
+
+class TooManyDisks(Rule):
+    """The machine has more disks than the target attaches.
+
+    ## What it does
+    Counts the disks of the definition against the limits of KubeVirt (165) and oVirt (23).
+
+    ## Why it matters
+    virt-v2v refuses to write to oVirt; elsewhere the machine does not start until disks are taken away.
+
+    ## References
+    - virt-v2v `output_rhv.ml`; Forklift `vmware.disk.count.exceeds.limit`
+    """
+
+    severity = Severity.WARNING
+    kinds = frozenset({"linux", "windows", "other"})
+    since = "0.1"
+    examples = (
+        Example({}, given=(_many(24),), target="ovirt", flags=("guest.vmx:24",)),
+        Example({}, given=(_many(23),), target="ovirt"),
+        Example({}, given=(_many(24),), target="kubevirt"),
+    )
+
+    def check(self, definition: Definition, target: Target, mover: Mover) -> Iterator[Finding]:
+        definition.require()
+        if (most := _MOST.get(target.name)) is None:
+            raise NotApplicable(f"no limit of disks on {target.name} is known")
+        if len(definition.disks) > most:
+            refused = mover is Mover.VIRT_V2V and target.name == "ovirt"
+            effect = "virt-v2v refuses the machine" if refused else "not all of them can be attached"
+            message = f"{len(definition.disks)} disks, and {target.name} attaches {most}"
+            yield self.finding(definition.disks[most].where, message, effect)

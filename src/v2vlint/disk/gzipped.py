@@ -1,0 +1,97 @@
+"""Random access into a gzip file (RFC 1952) without unpacking it: decompressors saved at intervals, from which reading goes on."""
+
+from __future__ import annotations
+
+import zlib
+from bisect import bisect_right
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from v2vlint.disk.stream import Stream
+from v2vlint.model.errors import ImageError
+
+if TYPE_CHECKING:
+    from zlib import _Decompress
+
+BLOCK = 1 << 18
+MAX_POINTS = 512
+FIRST_SPACING = 4 << 20
+_WITH_HEADER = 16 + zlib.MAX_WBITS
+
+
+@dataclass(frozen=True, slots=True)
+class _Point:
+    """A state to go on from: ``produced`` plain bytes lie before it; the packed ones go on at ``consumed``, after what ``state`` holds."""
+
+    produced: int
+    consumed: int
+    state: _Decompress
+
+
+class Gzipped(Stream):
+    """The plain content of ``base``, which holds gzip members one after the other. Opening reads all of it once.
+
+    ImageError when it is damaged or truncated: ``name`` is what that is said of.
+    """
+
+    def __init__(self, name: str, base: Stream) -> None:
+        self._name, self._base = name, base
+        self._points: list[_Point] = []
+        self._spacing = FIRST_SPACING
+        super().__init__(self._survey())
+
+    def read_at(self, offset: int, length: int) -> bytes:
+        """See :class:`Stream`."""
+        length = self.clip(offset, length)
+        if not length:
+            return b""
+        point = self._points[bisect_right(self._points, offset, key=lambda one: one.produced) - 1]
+        parts: list[bytes] = []
+        position, end = point.produced, offset + length
+        for data, _consumed, _state in self._from(point):
+            if position + len(data) > offset:
+                parts.append(data[max(0, offset - position) : end - position])
+            position += len(data)
+            if position >= end:
+                break
+        return b"".join(parts)
+
+    def _survey(self) -> int:
+        start = _Point(0, 0, zlib.decompressobj(_WITH_HEADER))
+        self._points.append(_Point(0, 0, start.state.copy()))
+        produced = 0
+        for data, consumed, state in self._from(start):
+            produced += len(data)
+            if produced - self._points[-1].produced >= self._spacing:
+                self._points.append(_Point(produced, consumed, state.copy()))
+                if len(self._points) > MAX_POINTS:
+                    self._points = self._points[::2]
+                    self._spacing *= 2
+        return produced
+
+    def _from(self, point: _Point) -> Iterator[tuple[bytes, int, _Decompress]]:
+        """Plain blocks from ``point`` on; with each, where the packed bytes go on and the state that takes them."""
+        state, consumed = point.state.copy(), point.consumed
+        while True:
+            packed = self._base.read_at(consumed, BLOCK)
+            if not packed and state.eof:
+                return
+            data, state, used = self._step(state, packed)
+            if not packed and not data and not state.eof:
+                raise ImageError(f"{self._name}: the gzip file is truncated")
+            consumed += used
+            yield data, consumed, state
+
+    def _step(self, state: _Decompress, packed: bytes) -> tuple[bytes, _Decompress, int]:
+        """Plain bytes, at most a few blocks; the state after them; how many packed bytes they took."""
+        try:
+            if state.eof:
+                if not packed.strip(b"\0"):
+                    return b"", state, len(packed)
+                state = zlib.decompressobj(_WITH_HEADER)
+            data = state.decompress(packed, 4 * BLOCK)
+        except zlib.error as error:
+            raise ImageError(f"{self._name}: damaged gzip file: {error}") from error
+        rest = len(state.unconsumed_tail) + len(state.unused_data)
+        return data, state, len(packed) - rest

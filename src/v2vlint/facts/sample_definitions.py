@@ -1,0 +1,35 @@
+"""Small machine definitions for the examples of rules: each is what its parser makes of a real text."""
+
+from __future__ import annotations
+
+from v2vlint.model.definition import Definition
+
+_DISK = "<disk type='file' device='disk'>\n<source file='/vm/disk.qcow2'/>\n<target dev='vda' bus='virtio'/>\n</disk>\n"
+_ENVELOPE = (
+    '<Envelope xmlns="http://schemas.dmtf.org/ovf/envelope/1" xmlns:ovf="http://schemas.dmtf.org/ovf/envelope/1"\n'
+    ' xmlns:vmw="http://www.vmware.com/schema/ovf"\n'
+    ' xmlns:rasd="http://schemas.dmtf.org/wbem/wscim/1/cim-schema/2/CIM_ResourceAllocationSettingData">\n'
+)
+
+
+def sample_vmx(text: str, snapshots: str = "") -> Definition:
+    """The definition in the text of ``guest.vmx``, with the .vmsd file ``snapshots``."""
+    from v2vlint.source.vmx import vmx
+
+    return vmx("guest.vmx", text.encode(), snapshots.encode())
+
+
+def sample_domain(devices: str, more: str = "", disk: str = _DISK) -> Definition:
+    """The libvirt domain ``guest.xml``: ``more`` begins on line 2, ``devices`` on the line after ``<devices>``, ``disk`` comes last."""
+    from v2vlint.source.domain import domain
+
+    body = f"<domain type='kvm'><name>guest</name>\n{more}<devices>\n{devices}{disk}</devices>\n</domain>\n"
+    return domain("guest.xml", body)
+
+
+def sample_ovf(hardware: str, disks: str = "", envelope: str = _ENVELOPE) -> Definition:
+    """The OVF envelope ``guest.ovf``: ``disks`` begin on line 4, ``hardware`` on the line after ``<VirtualHardwareSection>``."""
+    from v2vlint.source.ovf import ovf
+
+    system = f'<VirtualSystem ovf:id="guest">\n<VirtualHardwareSection>\n{hardware}</VirtualHardwareSection>\n</VirtualSystem>\n'
+    return ovf("guest.ovf", f"{envelope}{disks}{system}</Envelope>\n".encode())

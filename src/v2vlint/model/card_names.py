@@ -1,0 +1,21 @@
+"""What the user wants of the names of network cards."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class CardNames:
+    """``keep`` asks for names to be kept by MAC address; ``macs`` pairs interface names with the addresses the cards have on the target."""
+
+    keep: bool = False
+    macs: tuple[tuple[str, str], ...] = ()
+
+    def mac_of(self, name: str) -> str:
+        """The address the user gave for the card ``name``; empty when there is none."""
+        return next((mac for known, mac in self.macs if known == name), "")
+
+    def knows(self, mac: str) -> bool:
+        """Whether the user gave this address for some card."""
+        return mac.strip("\"'").lower().replace("-", ":") in (known for _name, known in self.macs)

@@ -1,0 +1,120 @@
+"""Domains that libvirt knows: through its Python binding when that is installed, else through virsh. Read-only connections."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+from xml.etree.ElementTree import Element
+
+from v2vlint.model.errors import ImageError, UsageError
+from v2vlint.model.xml_document import read_document
+
+TIMEOUT = 60
+_STATES = ("no state", "running", "idle", "paused", "in shutdown", "shut off", "crashed", "pmsuspended")
+_OFF = frozenset({"shut off", "crashed", "no state", ""})
+
+
+@dataclass(frozen=True, slots=True)
+class Live:
+    """A domain: its inactive XML, its ``state`` when it is not shut off, the names of its snapshots, and paths of its disks in pools.
+
+    ``volumes`` pairs the target of a disk (``vda``) with its path.
+    """
+
+    xml: str
+    state: str = ""
+    snapshots: tuple[str, ...] = ()
+    volumes: tuple[tuple[str, str], ...] = ()
+
+
+def live_domain(name: str, uri: str = "") -> Live:
+    """The domain called ``name`` at the connection ``uri`` (libvirt's default when empty). UsageError says why there is none."""
+    binding = _binding()
+    return _by_binding(binding, name, uri) if binding else _by_virsh(name, uri)
+
+
+def _binding() -> Any:
+    try:
+        import libvirt
+    except ImportError:
+        return None
+    libvirt.registerErrorHandler(lambda _context, _error: None, None)
+    return libvirt
+
+
+def _by_binding(libvirt: Any, name: str, uri: str) -> Live:
+    try:
+        connection = libvirt.openReadOnly(uri or None)
+        try:
+            domain = connection.lookupByName(name)
+            xml = domain.XMLDesc(libvirt.VIR_DOMAIN_XML_INACTIVE)
+            state = _STATES[domain.state()[0]] if domain.state()[0] < len(_STATES) else "running"
+            snapshots = tuple(domain.snapshotListNames())
+            volumes = tuple(_pool_paths(xml, lambda pool, volume: _bound_path(libvirt, connection, pool, volume)))
+        finally:
+            connection.close()
+    except libvirt.libvirtError as error:
+        raise _refused(name, str(error)) from error
+    return Live(xml, "" if state in _OFF else state, snapshots, volumes)
+
+
+def _bound_path(libvirt: Any, connection: Any, pool: str, volume: str) -> str:
+    try:
+        return str(connection.storagePoolLookupByName(pool).storageVolLookupByName(volume).path())
+    except libvirt.libvirtError:
+        return ""
+
+
+def _by_virsh(name: str, uri: str) -> Live:
+    xml = _virsh(name, uri, "dumpxml", "--inactive", "--", name)
+    state = _virsh(name, uri, "domstate", "--", name).strip()
+    try:
+        snapshots = tuple(_virsh(name, uri, "snapshot-list", "--name", "--domain", name).split("\n"))
+    except UsageError:
+        snapshots = ()
+    volumes = tuple(_pool_paths(xml, lambda pool, volume: _virsh_path(name, uri, pool, volume)))
+    return Live(xml, "" if state in _OFF else state, tuple(filter(None, snapshots)), volumes)
+
+
+def _virsh_path(name: str, uri: str, pool: str, volume: str) -> str:
+    try:
+        return _virsh(name, uri, "vol-path", "--pool", pool, "--vol", volume).strip()
+    except UsageError:
+        return ""
+
+
+def _virsh(name: str, uri: str, *command: str) -> str:
+    connection = ("--connect", uri) if uri else ()
+    try:
+        done = subprocess.run(("virsh", "--readonly", *connection, *command), capture_output=True, check=True, timeout=TIMEOUT)
+    except FileNotFoundError:
+        hint = "install libvirt-clients or v2vlint[libvirt], or give the disks or the XML"
+        raise UsageError(f"domain:{name}: neither virsh nor libvirt's Python binding is installed", hint=hint) from None
+    except subprocess.TimeoutExpired as error:
+        raise UsageError(f"domain:{name}: no answer from libvirt within {TIMEOUT} seconds") from error
+    except subprocess.CalledProcessError as error:
+        raise _refused(name, error.stderr.decode("utf-8", "replace")) from error
+    return done.stdout.decode("utf-8", "replace")
+
+
+def _refused(name: str, reason: str) -> UsageError:
+    lines = [line.removeprefix("error: ") for line in reason.strip().splitlines() if line.strip()]
+    return UsageError(f"domain:{name}: {lines[-1] if lines else 'libvirt gave no reason'}", hint="--connect URI says which libvirt to ask")
+
+
+def _pool_paths(xml: str, find: Any) -> Iterator[tuple[str, str]]:
+    """The path of every disk that is a volume of a storage pool, as ``find(pool, volume)`` gives it."""
+    try:
+        root = read_document("domain", xml).root
+    except ImageError:
+        return
+    for disk in root.iterfind("devices/disk[@type='volume']"):
+        source, target = disk.find("source"), disk.find("target")
+        if source is not None and target is not None and (path := find(_value(source, "pool"), _value(source, "volume"))):
+            yield _value(target, "dev"), path
+
+
+def _value(element: Element, name: str) -> str:
+    return element.get(name, "")

@@ -1,0 +1,21 @@
+"""Single values as machine definitions write them."""
+
+from __future__ import annotations
+
+import re
+
+_MAC = re.compile(r"[0-9a-f]{2}(:[0-9a-f]{2}){5}")
+
+
+def number(text: str) -> int:
+    """A whole number; 0 when it is none or has more than 15 digits."""
+    stripped = text.strip()
+    return int(stripped) if stripped.isascii() and stripped.isdecimal() and len(stripped) < 16 else 0
+
+
+def mac_address(text: str) -> str:
+    """A MAC address in lower case with colons, from the forms that definitions use; empty when it is none or all zeroes."""
+    plain = text.strip().lower().replace("-", ":")
+    if len(plain) == 12 and ":" not in plain:
+        plain = ":".join(plain[at : at + 2] for at in range(0, 12, 2))
+    return plain if _MAC.fullmatch(plain) and plain != "00:00:00:00:00:00" else ""
