@@ -68,7 +68,7 @@ class Fat:
         else:
             width, letter = self._bits // 8, "H" if self._bits == 16 else "I"
             values = list(struct.unpack_from(f"<{min(len(table) // width, self._clusters + 2)}{letter}", table))
-        return sum(value & 0x0FFF_FFFF == 0 for value in values[2 : self._clusters + 2]) * self.cluster_size
+        return sum(not value & 0x0FFF_FFFF for value in values[2 : self._clusters + 2]) * int(self.cluster_size)
 
     def _next(self, cluster: int) -> int:
         """The cluster after ``cluster``; 0 at the end of the chain."""

@@ -60,6 +60,7 @@ def _machine(ask: Ask, source: GuestSource, guest: Guest, started: float) -> Mac
         encryption=encryption(guest.blocks),
         systems=marked,
         boot_reason=reason,
+        applications=ask.applications,
         problems=(*problems, *changes(guest)),
         seconds=time.perf_counter() - started,
     )

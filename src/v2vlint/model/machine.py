@@ -269,7 +269,8 @@ class OperatingSystem:
 class Machine:
     """A whole guest. ``format`` and ``size`` are those of its disks together; ``boot_reason`` says how the booted system was told.
 
-    ``devices`` are all block devices, ``volumes`` those with content. ``problems`` say what could not be read, and why.
+    ``devices`` are all block devices, ``volumes`` those with content. ``applications`` tells whether they were asked for. ``problems``
+    say what could not be read, and why.
     """
 
     name: str
@@ -282,6 +283,7 @@ class Machine:
     encryption: tuple[Encryption, ...] = ()
     systems: tuple[OperatingSystem, ...] = ()
     boot_reason: str = ""
+    applications: bool = True
     problems: tuple[Problem, ...] = ()
     seconds: float = 0.0
 

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from v2vlint.model.machine import Application, GuestfsView, Machine, OperatingSystem, Volume
 from v2vlint.report.escape import visible
 
+_TYPES = frozenset({"dos", "hurd", "linux", "windows"})
 _MARKUP = {"&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;", "\r": "&#13;"}
 
 
@@ -47,12 +48,14 @@ def _dev(path: str, name: str = "dev") -> str:
 
 def _system(machine: Machine, system: OperatingSystem) -> Iterator[str]:
     view = system.libguestfs or _own_view(machine, system)
+    if view.type not in _TYPES:
+        return
     yield "  <operatingsystem>"
     for name, value in _names(system, view):
         yield from _element(2, name, value)
     yield "    <mountpoints>"
     for path, point in sorted(view.mountpoints, key=lambda pair: (len(pair[1]), pair[1])):
-        yield from _element(3, "mountpoint", point, _dev(_shown(path)))
+        yield from _element(3, "mountpoint", point, _dev(path))
     yield "    </mountpoints>"
     yield from _filesystems(machine, view)
     if view.drives:
@@ -60,12 +63,13 @@ def _system(machine: Machine, system: OperatingSystem) -> Iterator[str]:
         for letter, path in sorted(view.drives):
             yield from _element(3, "drive_mapping", path, _dev(letter, "name"))
         yield "    </drive_mappings>"
-    yield from _applications(system, view)
+    if machine.applications:
+        yield from _applications(system, view)
     yield "  </operatingsystem>"
 
 
 def _names(system: OperatingSystem, view: GuestfsView) -> Iterator[tuple[str, str | int]]:
-    yield from (("root", _shown(view.root)), ("name", view.type), ("arch", view.arch), ("distro", view.distro))
+    yield from (("root", view.root), ("name", view.type), ("arch", view.arch), ("distro", view.distro))
     yield from (("product_name", view.product_name), ("product_variant", view.product_variant))
     yield from (("major_version", view.major), ("minor_version", view.minor))
     yield from (("package_format", view.package_format), ("package_management", view.package_management))
@@ -75,19 +79,14 @@ def _names(system: OperatingSystem, view: GuestfsView) -> Iterator[tuple[str, st
     yield from (("hostname", view.hostname), ("osinfo", view.osinfo))
 
 
-def _shown(path: str) -> str:
-    return path
-
-
 def _own_view(machine: Machine, system: OperatingSystem) -> GuestfsView:
     """A root that libguestfs would pass over, in as many of its words as there are."""
     paths = {volume.device: volume.path for volume in machine.volumes}
     release, root = system.release, paths.get(system.device, system.device)
-    known = release.type in ("linux", "hurd", "dos", "windows")
     mounts = tuple((paths.get(mount.device, mount.device), mount.path) for mount in system.mounts) or ((root, "/"),)
     return GuestfsView(
         root=root,
-        type=release.type if known else "",
+        type=release.type,
         arch=system.arch,
         hostname=system.hostname,
         product_name=release.product_name,
@@ -103,9 +102,9 @@ def _filesystems(machine: Machine, view: GuestfsView) -> Iterator[str]:
     known = {volume.path: volume for volume in machine.volumes}
     yield "    <filesystems>"
     for path in sorted(view.filesystems):
-        yield f"      <filesystem{_dev(_shown(path))}>"
-        yield from _content(known.get(_device(path)))
-        yield "      </filesystem>"
+        content = list(_content(known.get(_device(path))))
+        yield f"      <filesystem{_dev(path)}{'' if content else '/'}>"
+        yield from (*content, "      </filesystem>") if content else ()
     yield "    </filesystems>"
 
 
