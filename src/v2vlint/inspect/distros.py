@@ -41,7 +41,7 @@ DISTROS: dict[str, Distro] = {
     "centos": Distro("centos", *_RPM_DNF, "centos{0}"),
     "chainguard": Distro("", *_APK),
     "circle": Distro("circle", *_RPM_DNF, "circle{0}"),
-    "cirros": Distro("cirros", *_NONE, "cirros{0}.{1}"),
+    "cirros": Distro("cirros", *_NONE),
     "clear-linux-os": Distro("", "", "swupd", "clearlinux"),
     "cloudlinux": Distro("", *_RPM_DNF),
     "common-base-linux-mariner": Distro("", "rpm", "tdnf"),
