@@ -48,7 +48,7 @@ def guestfs_view(store: FactStore, device: str, subvolume: str) -> GuestfsView |
     naming = _naming(fs)
     major, minor = naming.version or (0, 0)
     root = device_path(home)
-    root = f"btrfsvol:{root}/{subvolume}" if subvolume else root
+    root = f"btrfsvol:{root}/{subvolume}" if subvolume and subvolume != home.detail("default_subvolume") else root
     mounts = guestfs_mounts(store, home, root)
     return GuestfsView(
         root=root,

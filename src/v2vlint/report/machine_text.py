@@ -141,7 +141,8 @@ def _stack(machine: Machine, name: str) -> str:
 
 
 def _kernels(system: OperatingSystem, look: Look) -> Iterator[Row]:
-    for kernel in system.kernels[:MAX_KERNELS]:
+    """The kernel that starts by itself, then the newest."""
+    for kernel in sorted(system.kernels, key=lambda kernel: not kernel.default)[:MAX_KERNELS]:
         yield from _fact("kernel", _kernel(kernel, len(system.kernels) > 1), look)
     if len(system.kernels) > MAX_KERNELS:
         yield from _fact("", f"and {len(system.kernels) - MAX_KERNELS} more", look, "dim")
