@@ -18,7 +18,7 @@ import yaml
 import v2vlint as library
 from tests.cli.conftest import CLEAN_FSTAB, ROOT_UUID, MakeImage, Run
 from tests.disk.images import partitioned
-from tests.inspect.hives import hive
+from tests.inspect.hives import Tree, hive
 from v2vlint.isolate import Limits
 from v2vlint.model.errors import ImageError, UsageError
 
@@ -177,7 +177,7 @@ def test_encryption(encrypted: Path) -> None:
 def test_windows_on_a_partition(tmp_path: Path, v2vlint: Run) -> None:
     folder = tmp_path / "tree" / "Windows" / "System32" / "config"
     folder.mkdir(parents=True)
-    current = {"ProductName": "Windows Server 2022 Standard", "CurrentMajorVersionNumber": 10, "CurrentMinorVersionNumber": 0,
+    current: Tree = {"ProductName": "Windows Server 2022 Standard", "CurrentMajorVersionNumber": 10, "CurrentMinorVersionNumber": 0,
                "CurrentBuildNumber": "20348", "InstallationType": "Server"}  # fmt: skip
     (folder / "SOFTWARE").write_bytes(hive({"Microsoft": {"Windows NT": {"CurrentVersion": current}}}))
     letter = bytes.fromhex("78563412") + (1 << 20).to_bytes(8, "little")

@@ -44,7 +44,7 @@ SOFTWARE: Tree = {
     },
     "WOW6432Node": {"Microsoft": {"Windows": {"CurrentVersion": {"Uninstall": {"Old": {"DisplayName": "Old program"}}}}}},
 }  # fmt: skip
-TCPIP = {
+TCPIP: Tree = {
     "Hostname": "win11",
     "Interfaces": {
         "{AAA}": {"EnableDHCP": 0, "IPAddress": ["192.0.2.9"], "SubnetMask": ["255.255.255.0"], "DefaultGateway": ["192.0.2.1"],
