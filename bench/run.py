@@ -1,8 +1,8 @@
 """Measure ``v2vlint check`` or ``inspect`` against ``virt-inspector`` on the same images in the same run, and write a Markdown table.
 
-``bench/run.py [IMAGE…] [--verb check|inspect] [--repeat N] [--output FILE]``. Without images: a stock Debian guest of the
-cache and two sample guests. Wall time, processor time and peak memory are those of the whole process with all its descendants, as the kernel accounts them (wait4). Runs alternate
-between the two programs, after one run each that does not count; the table gives medians.
+``bench/run.py [IMAGE…] [--verb check|inspect] [--repeat N] [--output FILE]``. Without images: a stock Debian guest of the cache and two
+sample guests. Wall time, processor time and peak memory are those of the whole process with all its descendants, as the kernel accounts
+them (wait4). Runs alternate between the two programs, after one run each that does not count; the table gives medians.
 """
 
 from __future__ import annotations

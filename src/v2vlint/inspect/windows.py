@@ -23,7 +23,7 @@ from v2vlint.model.osinfo import OsInfo
 from v2vlint.model.place import WholeFile
 from v2vlint.model.report import Problem
 
-_ROOTS = ("/Windows", "/WINNT", "/WINDOWS")
+_ROOTS = ("windows", "winnt")
 _UNINSTALL = (
     r"Microsoft\Windows\CurrentVersion\Uninstall",
     r"WOW6432Node\Microsoft\Windows\CurrentVersion\Uninstall",
@@ -95,7 +95,7 @@ def _number(values: dict[str, Any], name: str, default: int) -> int:
 
 def windows_system(fs: GuestFS, blocks: BlockTable, device: str, os: OsInfo) -> OperatingSystem:
     """The Windows on ``device``, without what every system has (mounts, firmware)."""
-    root = next((path for path in _ROOTS if fs.is_dir(path)), "/Windows")
+    root = next((f"/{name}" for name in fs.listdir("/") if name.lower() in _ROOTS), "/Windows")
     problems: list[Problem] = []
     software, system = (_hive(fs, f"{root}/System32/config/{name}", problems) for name in ("SOFTWARE", "SYSTEM"))
     current = software.values(_CURRENT)
