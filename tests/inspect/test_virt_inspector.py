@@ -16,6 +16,7 @@ import v2vlint
 from guestbuild.debian import BuildError, Spec, build, cache_dir
 from guestbuild.recipe import Tree
 from guestbuild.samples import cached, recipes
+from v2vlint.model.machine import Machine
 from v2vlint.report.machine_xml import escaped, render
 
 pytestmark = pytest.mark.slow
@@ -75,11 +76,6 @@ def theirs(images: tuple[Path, ...], *options: str) -> ET.Element:
     return ET.fromstring(kept.read_bytes())
 
 
-def ours(images: tuple[Path, ...]) -> ET.Element:
-    """v2vlint's document."""
-    return ET.fromstring(render([v2vlint.open(*images).machine]))
-
-
 def without_applications(root: ET.Element) -> ET.Element:
     for system in root:
         for child in system.findall("applications"):
@@ -95,8 +91,36 @@ def flat(element: ET.Element, path: str = "") -> list[tuple[str, tuple[tuple[str
 
 
 def compare(images: tuple[Path, ...], rpm: bool) -> None:
-    wanted, found = theirs(images, *(["--no-applications"] if rpm else [])), ours(images)
-    assert flat(without_applications(found) if rpm else found) == flat(wanted)
+    machine = v2vlint.open(*images).machine
+    wanted, found = theirs(images, *(["--no-applications"] if rpm else [])), ET.fromstring(render([machine]))
+    assert flat(without_applications(found) if rpm else found) == flat(as_later_ones(wanted, machine))
+
+
+def as_later_ones(root: ET.Element, machine: Machine) -> ET.Element:
+    """What libguestfs 1.48 answers, with the three answers that later ones changed: the first column of the table in docs/inspect.md."""
+    for system in list(root):
+        osinfo, name = system.find("osinfo"), system.findtext("root", "")
+        if osinfo is not None and (osinfo.text or "").startswith("sles15"):
+            osinfo.text = (osinfo.text or "").replace("sles", "sle")
+        if name.startswith("btrfsvol:") and any(_same_system(system, other) for other in root if other is not system):
+            root.remove(system)
+            continue
+        _resolve_uuids(system, machine)
+    return root
+
+
+def _same_system(snapshot: ET.Element, other: ET.Element) -> bool:
+    device = other.findtext("root", "")
+    same = all(snapshot.findtext(tag) == other.findtext(tag) for tag in ("distro", "product_name", "major_version", "minor_version"))
+    return same and snapshot.findtext("root", "").startswith(f"btrfsvol:{device}/")
+
+
+def _resolve_uuids(system: ET.Element, machine: Machine) -> None:
+    paths = {f"/dev/disk/by-uuid/{volume.uuid}": volume.path for volume in machine.volumes}
+    for element in system.iter():
+        element.attrib.update({name: paths.get(value, value) for name, value in element.attrib.items()})
+    for table in system.findall("filesystems"):
+        table[:] = sorted(table, key=lambda one: one.get("dev", ""))
 
 
 @pytest.mark.parametrize("name", SAMPLES)

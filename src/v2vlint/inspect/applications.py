@@ -63,15 +63,15 @@ def _stanza(text: str) -> dict[str, str]:
             fields[key] = f"{fields.get(key, '')}\n{line[1:]}" if key == "Description" else fields.get(key, "")
         elif match := _FIELD.match(line):
             key = match[1]
-            fields[key] = match[2].strip()
+            fields[key] = match[2].rstrip("\r")
     return fields
 
 
 def _deb(fields: dict[str, str]) -> Application:
-    epoch, version, release = split_version(fields.get("Version", ""))
+    epoch, version, release = split_version(fields.get("Version", "").strip())
     summary, _, description = fields.get("Description", "").partition("\n")
     return Application(
-        name=fields["Package"],
+        name=fields["Package"].strip(),
         version=version,
         release=release,
         epoch=epoch,

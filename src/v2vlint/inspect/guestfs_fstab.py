@@ -14,6 +14,7 @@ from v2vlint.model.errors import FactUnavailable
 _PASSED = re.compile(r"/dev/(?:fd\d|cd\d|floppy$|cdrom$|iso9660/)")
 _TAGS = ("UUID=", "LABEL=", "PARTUUID=", "PARTLABEL=")
 _SYSTEM = ("/dev", "/proc", "/selinux", "/sys")
+_FOLLOWED = re.compile(r"/dev/(?:mapper/|md\d+$|(?:h|s|v|xv)d[a-z]+\d*$|disk/by-uuid/|disk/by-id/dm-uuid-LVM-|(?!disk/)[^/]+/)")
 _BY_ID = re.compile(r"/dev/disk/by-id/.*-part(\d+)")
 
 
@@ -62,13 +63,11 @@ def _device(store: FactStore, blocks: BlockTable, spec: str) -> str:
         inner = _mapped(store, blocks, spec[12:])
         if inner is not None:
             return device_path(inner)
-    known = next(iter(blocks.candidates(spec)), None)
+    known = next(iter(blocks.candidates(spec)), None) if _FOLLOWED.match(spec) else None
     if known is not None:
         return device_path(known)
     by_id = _BY_ID.fullmatch(spec)
-    if by_id and len(blocks.disks) == 1:
-        return f"/dev/sda{by_id[1]}"
-    return spec
+    return f"/dev/sda{by_id[1]}" if by_id and len(blocks.disks) == 1 else spec
 
 
 def _mapped(store: FactStore, blocks: BlockTable, name: str) -> BlockDevice | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
 
+from v2vlint.model.blocks import BlockTable
 from v2vlint.model.machine import Application, GuestfsView, Machine, OperatingSystem, Volume
 from v2vlint.report.escape import visible
 
@@ -99,10 +100,13 @@ def _own_view(machine: Machine, system: OperatingSystem) -> GuestfsView:
 
 
 def _filesystems(machine: Machine, view: GuestfsView) -> Iterator[str]:
-    known = {volume.path: volume for volume in machine.volumes}
+    known = {volume.device: volume for volume in machine.volumes}
+    by_path = {volume.path: volume for volume in machine.volumes}
+    blocks = BlockTable(machine.devices)
     yield "    <filesystems>"
     for path in sorted(view.filesystems):
-        content = list(_content(known.get(_device(path))))
+        linked = blocks.resolve(path)
+        content = list(_content(by_path.get(_device(path)) or (known.get(linked.name) if linked else None)))
         yield f"      <filesystem{_dev(path)}{'' if content else '/'}>"
         yield from (*content, "      </filesystem>") if content else ()
     yield "    </filesystems>"
