@@ -74,6 +74,7 @@ truth: packages venv
 .PHONY: bench
 bench: packages venv
 	$(BIN)/python bench/run.py --output bench/results.md
+	$(BIN)/python bench/run.py --verb inspect --output bench/inspect.md
 	$(BIN)/python bench/fix.py --output bench/fix.md
 
 .PHONY: docs

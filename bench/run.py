@@ -1,8 +1,8 @@
-"""Measure ``v2vlint check`` against ``virt-inspector`` on the same images in the same run, and write a Markdown table.
+"""Measure ``v2vlint check`` or ``inspect`` against ``virt-inspector`` on the same images in the same run, and write a Markdown table.
 
-``bench/run.py [IMAGE…] [--repeat N] [--output FILE]``. Without images: a stock Debian guest of the cache and two sample guests. Wall time,
-processor time and peak memory are those of the whole process with all its descendants, as the kernel accounts them (wait4). Runs alternate
-between the two programs, after one run each that does not count; the table gives medians.
+``bench/run.py [IMAGE…] [--verb check|inspect] [--repeat N] [--output FILE]``. Without images: a stock Debian guest of the cache and two
+sample guests. Wall time, processor time and peak memory are those of the whole process with all its descendants, as the kernel accounts
+them (wait4). Runs alternate between the two programs, after one run each that does not count; the table gives medians.
 """
 
 from __future__ import annotations
@@ -26,6 +26,16 @@ sys.path.insert(0, str(HERE.parent / "sample-guests"))
 from guestbuild.debian import Spec, build  # noqa: E402
 from guestbuild.samples import cached  # noqa: E402
 
+NOTES = {
+    "check": (
+        "`v2vlint check` reads the kernels' modules and the initramfs, judges every rule and forecasts the boot; `virt-inspector` lists",
+        "operating system, mount points and applications. Neither does the other's work.",
+    ),
+    "inspect": (
+        "Both write the same XML document: `v2vlint inspect --format virt-inspector` and `virt-inspector --no-icon`. v2vlint has then also",
+        "read what that form has no place for: kernels, drivers, initramfs, boot loader, network.",
+    ),
+}
 EMULATED = {"LIBGUESTFS_BACKEND": "direct", "LIBGUESTFS_BACKEND_SETTINGS": "force_tcg"}
 
 
@@ -89,9 +99,9 @@ def accelerated() -> bool:
     return done.returncode == 0 and b"accel=kvm" in done.stdout + done.stderr
 
 
-def report(results: Mapping[str, Mapping[str, Usage]], repeat: int, kvm: bool) -> Iterator[str]:
+def report(results: Mapping[str, Mapping[str, Usage]], verb: str, repeat: int, kvm: bool) -> Iterator[str]:
     """The lines of the Markdown page."""
-    yield "# v2vlint check against virt-inspector\n"
+    yield f"# v2vlint {verb} against virt-inspector\n"
     appliance = "virt-inspector uses KVM" if kvm else "no usable KVM: virt-inspector's appliance is emulated"
     yield f"{datetime.now(UTC):%Y-%m-%d}, {_machine()}, {appliance}.  "
     yield f"Load average at the end: {os.getloadavg()[1]:.1f}; above the number of cores, wall times are inflated on both sides.  "
@@ -104,8 +114,7 @@ def report(results: Mapping[str, Mapping[str, Usage]], repeat: int, kvm: bool) -
         for name, used in usages.items():
             yield f"| {guest} | {name} | {used.wall:.2f} | {used.cpu:.2f} | {used.memory:.0f} | {slowest / used.wall:.1f} |"
     yield ""
-    yield "`v2vlint check` reads the kernels' modules and the initramfs, judges every rule and forecasts the boot; `virt-inspector` lists"
-    yield "operating system, mount points and applications. Neither does the other's work."
+    yield from NOTES[verb]
 
 
 def _machine() -> str:
@@ -131,24 +140,30 @@ def _guests(images: list[str]) -> dict[str, tuple[Path, ...]]:
     return {**found, **{f"sample guest {name}": cached(name) for name in ("two-disks",)}}
 
 
+def _programs(verb: str) -> tuple[Program, ...]:
+    tool = (sys.executable, "-m", "v2vlint")
+    if verb == "inspect":
+        own = Program("v2vlint", (*tool, "inspect", "--no-config", "--format", "virt-inspector"), frozenset({0}))
+        return own, Program("virt-inspector", ("virt-inspector", "--no-icon"), frozenset({0}))
+    return Program("v2vlint", (*tool, "check"), frozenset({0, 1})), Program("virt-inspector", ("virt-inspector",), frozenset({0}))
+
+
 def main() -> int:
     """Measure and print, or write, the page."""
-    parser = argparse.ArgumentParser(description="Measure v2vlint check against virt-inspector.")
+    parser = argparse.ArgumentParser(description="Measure v2vlint against virt-inspector.")
     parser.add_argument("images", nargs="*", metavar="IMAGE", help="guests to measure on, disks joined by +")
+    parser.add_argument("--verb", choices=tuple(NOTES), default="check", help="what v2vlint does (check)")
     parser.add_argument("--repeat", type=int, default=3, help="runs that count (3)")
     parser.add_argument("--output", type=Path, help="file to write (stdout)")
     options = parser.parse_args()
     if shutil.which("virt-inspector") is None:
         sys.stderr.write("virt-inspector is not installed (see packages.apt)\n")
         return 1
-    programs = (
-        Program("v2vlint", (sys.executable, "-m", "v2vlint", "check"), frozenset({0, 1})),
-        Program("virt-inspector", ("virt-inspector",), frozenset({0})),
-    )
+    programs = _programs(options.verb)
     kvm = accelerated()
     environment = {} if kvm else EMULATED
     results = {name: compare(disks, options.repeat, programs, environment) for name, disks in _guests(options.images).items()}
-    text = "\n".join(report(results, options.repeat, kvm)) + "\n"
+    text = "\n".join(report(results, options.verb, options.repeat, kvm)) + "\n"
     if options.output:
         options.output.write_text(text, encoding="utf-8")
     else:

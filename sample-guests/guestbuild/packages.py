@@ -67,7 +67,7 @@ def _dpkg(packages: tuple[Package, ...], tree: Path) -> None:
         f"Architecture: {p.arch or 'amd64'}\nVersion: {p.version}\nDescription: {p.name}\n"
         for p in packages
     )
-    _write(tree / "var/lib/dpkg/status", "\n".join(stanzas))
+    _write(tree / "var/lib/dpkg/status", "\n".join([*stanzas, ""]))
 
 
 def _apk(packages: tuple[Package, ...], tree: Path) -> None:

@@ -29,6 +29,7 @@ class Verb:
 
 VERBS = {
     "check": Verb("v2vlint.cli.check", "say what will break on the target, and forecast the boot (the default verb)"),
+    "inspect": Verb("v2vlint.cli.inspect", "say what a machine is: system, disks, packages, kernels, network"),
     "fix": Verb("v2vlint.cli.fix", "repair what can be repaired safely, as a transaction that can be undone"),
     "undo": Verb("v2vlint.cli.undo", "bring back what a guest was before it was fixed"),
     "prove": Verb("v2vlint.cli.prove", "boot a copy of the guest on the target's hardware, beside the forecast"),

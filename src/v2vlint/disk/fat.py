@@ -59,6 +59,17 @@ class Fat:
         """The top directory."""
         return FatNode(self, Entry("", "", _DIRECTORY, self._root_cluster, 0, 0.0))
 
+    def free(self) -> int:
+        """Bytes in clusters that belong to nothing, counted in the FAT itself."""
+        table = self.base.read_at(self._fat_at, min(self._fat_size, (self._clusters + 2) * 4))
+        if self._bits == 12:
+            numbers: Iterator[int] = (int.from_bytes(table[at * 3 // 2 : at * 3 // 2 + 2], "little") for at in range(self._clusters + 2))
+            values = [number >> 4 if at & 1 else number & 0xFFF for at, number in enumerate(numbers)]
+        else:
+            width, letter = self._bits // 8, "H" if self._bits == 16 else "I"
+            values = list(struct.unpack_from(f"<{min(len(table) // width, self._clusters + 2)}{letter}", table))
+        return sum(not value & 0x0FFF_FFFF for value in values[2 : self._clusters + 2]) * int(self.cluster_size)
+
     def _next(self, cluster: int) -> int:
         """The cluster after ``cluster``; 0 at the end of the chain."""
         offset = cluster * self._bits // 8

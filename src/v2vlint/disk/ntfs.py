@@ -12,7 +12,8 @@ from v2vlint.disk.node import Kind, Stat
 from v2vlint.disk.stream import Stream
 from v2vlint.model.errors import ImageError, Unsupported
 
-ROOT = 5
+ROOT, BITMAP = 5, 6
+MAX_BITMAP = 64 << 20
 _WOF = 0x80000017
 _DOS = 2
 
@@ -25,7 +26,16 @@ class NtfsFileSystem:
     def __init__(self, base: Stream, uuid: str = "", label: str = "") -> None:
         self.uuid, self.label = uuid, label
         self._fs: Any = NTFS(base)
+        self._cluster = int(self._fs.cluster_size)
+        self._size = int.from_bytes(base.read_at(40, 8), "little") * int(self._fs.sector_size)
         self.record = functools.lru_cache(maxsize=4096)(self._fs.mft.get)
+
+    def free(self) -> int:
+        """Bytes in clusters that the volume's bitmap marks as free."""
+        clusters = min(self._size // self._cluster, 8 * MAX_BITMAP)
+        bitmap = self.record(BITMAP).open().read(-(-clusters // 8))
+        used = int.from_bytes(bitmap, "little") & ((1 << clusters) - 1)
+        return (clusters - used.bit_count()) * self._cluster
 
     @property
     def root(self) -> NtfsNode:

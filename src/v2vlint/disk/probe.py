@@ -107,6 +107,7 @@ def _ext(base: Stream) -> Content | None:
         fs_size=blocks * (1024 << log_size),
         free=free * (1024 << log_size),
         free_inodes=free_inodes,
+        inodes=struct.unpack_from("<I", block, 0)[0],
         clean=bool(state & 1),
         errors=bool(state & 2),
         needs_recovery=bool(incompat & 4),
@@ -140,12 +141,13 @@ def _xfs(base: Stream) -> Content | None:
 
     size = struct.unpack_from(">I", block, 4)[0]
     version = struct.unpack_from(">H", block, 100)[0] & 0xF
-    free_inodes, free = struct.unpack_from(">QQ", block, 136)
+    inodes, free_inodes, free = struct.unpack_from(">QQQ", block, 128)
     more = details(
         block_size=size,
         fs_size=struct.unpack_from(">Q", block, 8)[0] * size,
         version=version,
         free=free * size,
+        inodes=inodes,
         free_inodes=free_inodes,
         dirty_log=is_dirty(base, block),
         needs_repair=version == 5 and bool(struct.unpack_from(">I", block, 216)[0] & 0x10),

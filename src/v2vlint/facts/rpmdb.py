@@ -5,6 +5,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Callable, Iterator
 from functools import partial
+from typing import TypeVar
 
 from v2vlint.facts.decompress import Source
 from v2vlint.facts.package import Package
@@ -19,18 +20,28 @@ MAX_HEADER, MAX_TAGS, MAX_PACKAGES = 4 << 20, 4096, 50_000
 _NAME, _VERSION, _RELEASE, _EPOCH, _ARCH = 1000, 1001, 1002, 1003, 1022
 _STRING, _INT32 = 6, 4
 
+T = TypeVar("T")
+
 Head = Callable[[int], bytes]
 """Gives the first so many bytes of a header blob."""
 
 
 def rpm_packages(fs: GuestFS) -> list[Package] | None:
     """The installed packages; None without a database. FactUnavailable when it is damaged."""
+    return read_rpmdb(fs, parse_header)
+
+
+def read_rpmdb(fs: GuestFS, parse: Callable[[Head, str], T | None]) -> list[T] | None:
+    """What ``parse`` makes of every package header and the path of the database; None without a database.
+
+    FactUnavailable when it is damaged.
+    """
     for folder in FOLDERS:
         for name, blobs in (("rpmdb.sqlite", sqlite_blobs), ("Packages.db", ndb_blobs), ("Packages", bdb_blobs)):
             path = f"{folder}/{name}"
             source = _source(fs, path)
             if source is not None and source.size:
-                return _read(path, partial(blobs, source, _source(fs, f"{path}-wal")))
+                return _read(path, partial(blobs, source, _source(fs, f"{path}-wal")), parse)
     return [] if any(fs.is_dir(folder) and fs.listdir(folder) for folder in FOLDERS) else None
 
 
@@ -39,11 +50,11 @@ def _source(fs: GuestFS, path: str) -> Source | None:
     return None if stream is None or found is None else Source(stream, 0, found.size)
 
 
-def _read(path: str, blobs: Callable[[], Iterator[Head]]) -> list[Package]:
-    found: list[Package] = []
+def _read(path: str, blobs: Callable[[], Iterator[Head]], parse: Callable[[Head, str], T | None]) -> list[T]:
+    found: list[T] = []
     try:
         for head in blobs():
-            package = parse_header(head, path)
+            package = parse(head, path)
             if package is not None:
                 found.append(package)
             if len(found) > MAX_PACKAGES:
@@ -59,14 +70,7 @@ def _read(path: str, blobs: Callable[[], Iterator[Head]]) -> list[Package]:
 
 def parse_header(head: Head, path: str) -> Package | None:
     """The package a header blob describes (tag index, then data, all big-endian); None when it holds no name, as for public keys."""
-    start = head(8)
-    if len(start) < 8:
-        return None
-    tags, size = struct.unpack(">II", start)
-    if not 0 < tags <= MAX_TAGS or size > MAX_HEADER:
-        raise RpmdbError("holds a damaged package header")
-    index = head(8 + 16 * tags)[8:]
-    entries = {tag: (kind, offset) for tag, kind, offset, _ in struct.iter_unpack(">IIII", index[: len(index) // 16 * 16])}
+    tags, size, entries = header_index(head)
     wanted = [entries[tag][1] for tag in (_NAME, _VERSION, _RELEASE, _EPOCH, _ARCH) if tag in entries]
     if _NAME not in entries or max(wanted) > size:
         return None
@@ -75,6 +79,18 @@ def parse_header(head: Head, path: str) -> Package | None:
     if name == "gpg-pubkey" or not name:
         return None
     return Package(name, f"{_epoch(data, entries.get(_EPOCH))}{version}-{release}", arch, WholeFile(path))
+
+
+def header_index(head: Head) -> tuple[int, int, dict[int, tuple[int, int]]]:
+    """A header's number of tags, the size of its data, and type and offset by tag; no tags when it is empty."""
+    start = head(8)
+    if len(start) < 8:
+        return 0, 0, {}
+    tags, size = struct.unpack(">II", start)
+    if not 0 < tags <= MAX_TAGS or size > MAX_HEADER:
+        raise RpmdbError("holds a damaged package header")
+    index = head(8 + 16 * tags)[8:]
+    return tags, size, {tag: (kind, offset) for tag, kind, offset, _ in struct.iter_unpack(">IIII", index[: len(index) // 16 * 16])}
 
 
 def _string(data: bytes, entry: tuple[int, int] | None) -> str:

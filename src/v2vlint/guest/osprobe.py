@@ -159,9 +159,9 @@ def _windows_arch(fs: GuestFS) -> str:
     return {0x14C: "i386", 0x8664: "x86_64", 0xAA64: "aarch64"}.get(machine, "")
 
 
-def architecture(fs: GuestFS) -> str:
-    """The architecture of the guest's own programs, by the ELF header of the first one found."""
-    for path in (*_PROGRAMS, *_LOADERS):
+def architecture(fs: GuestFS, paths: tuple[str, ...] = (*_PROGRAMS, *_LOADERS)) -> str:
+    """The architecture of the guest's own programs, by the ELF header of the first of ``paths`` found."""
+    for path in paths:
         try:
             head = fs.head(path, 20)
         except FactUnavailable:

@@ -21,15 +21,13 @@ class BlockDevice:
     type, both lower-case. ``problem`` says why the content could not be opened.
 
     ``details`` are further attributes, a flag being ``yes`` or absent. Disks: ``image``, ``format``, ``pt`` (``gpt``, ``dos``),
-    ``pt_uuid``,
-    ``sector_size``; disks and partitions: ``boot_code`` (``grub``, ``lilo``, ``syslinux``, ``windows``, ``none``, ``other``), ``grub_core``
-    (the sector where GRUB 2 goes on); partitions: ``start``. Filesystems: ``block_size``, ``fs_size``, ``free`` (bytes), ``free_inodes``,
-    ``features``; ext: ``clean``, ``errors``, ``needs_recovery``; xfs: ``version``, ``dirty_log``, ``needs_repair``; btrfs: ``devices``,
-    ``node_size``, ``uuid_sub``, ``dirty_log``, ``subvolumes`` (paths, by comma), ``snapshots`` (how many), ``default_subvolume``; vfat:
-    ``fat_bits``; vfat and ntfs: ``dirty``; ntfs: ``version``, ``heads``; swap: ``hibernated``. LUKS: ``version``, ``keyslots``,
-    ``cipher``, ``kdf``, ``tokens`` (types, by comma). MD: ``level``, ``array_uuid``, ``md_name``, ``members``, ``md_version``, ``role``. LVM: ``vg``,
-    ``vg_uuid``,
-    ``lv_uuid``.
+    ``pt_uuid``, ``sector_size``; disks and partitions: ``boot_code`` (``grub``, ``lilo``, ``syslinux``, ``windows``, ``none``,
+    ``other``), ``grub_core`` (the sector where GRUB 2 goes on); partitions: ``start``. Filesystems: ``block_size``, ``fs_size``, ``free``
+    (bytes), ``inodes``, ``free_inodes``, ``features``; ext: ``clean``, ``errors``, ``needs_recovery``; xfs: ``version``, ``dirty_log``,
+    ``needs_repair``; btrfs: ``devices``, ``node_size``, ``uuid_sub``, ``dirty_log``, ``subvolumes`` (paths, by comma), ``snapshots`` (how
+    many), ``default_subvolume``; vfat: ``fat_bits``; vfat and ntfs: ``dirty``; ntfs: ``version``, ``heads``; swap: ``hibernated``. LUKS:
+    ``version``, ``keyslots``, ``cipher``, ``kdf``, ``tokens`` (types, by comma). MD: ``level``, ``array_uuid``, ``md_name``, ``members``,
+    ``md_version``, ``role``. LVM: ``vg``, ``vg_uuid``, ``lv_uuid``.
     """
 
     name: str

@@ -6,6 +6,10 @@ Undecodable bytes travel as lone surrogates and are shown as ``\xff``.
 
 from __future__ import annotations
 
+import re
+from typing import Any
+
+_UNDECODABLE = re.compile("[\ud800-\udfff]")
 _NAMED = {"\n": "\\n", "\r": "\\r", "\t": "\\t"}
 
 
@@ -15,6 +19,15 @@ def visible(text: str, keep: str = "") -> str:
     Characters in ``keep`` stay as they are.
     """
     return text if text.isprintable() else "".join(char if char in keep else _spell(char) for char in text)
+
+
+def valid_unicode(value: Any) -> Any:
+    """Plain data with undecodable bytes spelt out (``\\xff``), so that every string in it is valid Unicode."""
+    if isinstance(value, str):
+        return _UNDECODABLE.sub(lambda match: visible(match[0]), value)
+    if isinstance(value, dict):
+        return {key: valid_unicode(item) for key, item in value.items()}
+    return [valid_unicode(item) for item in value] if isinstance(value, list) else value
 
 
 def _spell(char: str) -> str:

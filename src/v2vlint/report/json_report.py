@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from typing import Any
 
 from v2vlint.model.blocks import BlockDevice
@@ -24,25 +23,15 @@ from v2vlint.model.fix import (
 from v2vlint.model.place import RegistryKey, Span, Where, WholeFile
 from v2vlint.model.report import FindingReport, Forecast, ImageReport, Report, RootReport, RuleResult, TargetReport
 from v2vlint.model.rule import RuleInfo
-from v2vlint.report.escape import visible
+from v2vlint.report.escape import valid_unicode
 from v2vlint.report.walk import exit_code, hits, tally
 
 SCHEMA_VERSION = 1
-_UNDECODABLE = re.compile("[\ud800-\udfff]")
 
 
 def render(report: Report) -> str:
     """The report as ASCII text: what a terminal could take for commands is escaped as JSON does it, and comes back when it is read."""
-    return json.dumps(_clean(as_data(report)), indent=2).replace("\x7f", "\\u007f") + "\n"
-
-
-def _clean(value: Any) -> Any:
-    """Undecodable bytes spelt out (``\\xff``), so that every string is valid Unicode."""
-    if isinstance(value, str):
-        return _UNDECODABLE.sub(lambda match: visible(match[0]), value)
-    if isinstance(value, dict):
-        return {key: _clean(item) for key, item in value.items()}
-    return [_clean(item) for item in value] if isinstance(value, list) else value
+    return json.dumps(valid_unicode(as_data(report)), indent=2).replace("\x7f", "\\u007f") + "\n"
 
 
 def as_data(report: Report) -> dict[str, Any]:

@@ -1,0 +1,125 @@
+"""``v2vlint inspect``: what a machine is, without judging it."""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from v2vlint import __version__
+from v2vlint.cli import exits, keys, options, output
+from v2vlint.model.errors import UsageError
+
+if TYPE_CHECKING:
+    from v2vlint.inspect.protocol import Ask
+    from v2vlint.isolate import Limits
+    from v2vlint.model.machine import Machine
+
+FORMATS = ("text", "json", "yaml", "virt-inspector")
+_HELP = (
+    "exit codes: 0 everything could be read · 2 usage or configuration · 3 something could not be read, or holds no operating system · "
+    "4 nothing matched · 130 interrupted."
+)
+_LOCKED = "no key was given"
+_UNUSED = dict.fromkeys(("mover", "profile", "select", "ignore", "target", "fail_on", "strict", "baseline"))
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Declare the options."""
+    parser.epilog = _HELP
+    parser.set_defaults(**_UNUSED)
+    options.add_images(parser)
+    group = parser.add_argument_group("what to tell")
+    group.add_argument("--format", choices=FORMATS, default="text", help="what is written (text); virt-inspector is its XML")
+    group.add_argument("-o", "--output", metavar="FILE", help="write there instead of to stdout")
+    group.add_argument("--no-applications", action="store_true", help="do not list what is installed")
+    options.add_reading(parser)
+    options.add_screen(parser)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Inspect the images and write what was found."""
+    from v2vlint.cli.progress import ProgressLine
+    from v2vlint.cli.settings import settle
+    from v2vlint.inspect.parent import inspect_all
+    from v2vlint.inspect.protocol import Ask
+    from v2vlint.source.expand import expand
+
+    settings = settle(args)
+    if not args.images:
+        raise UsageError("no image given", hint="see 'v2vlint inspect --help'")
+    _writable(args.output)
+    secrets = keys.collect(args.key_file or ())
+    asks = [Ask(guest, secrets, not args.no_applications) for guest in expand(args.images)]
+    with ProgressLine(len(asks), not args.no_progress) as line:
+        machines = list(inspect_all(asks, settings.limits, settings.jobs, line.update))
+    if keys.can_ask():
+        machines = [_unlocked(ask, machine, settings.limits) for ask, machine in zip(asks, machines, strict=True)]
+    _write(args, machines)
+    return exits.NOT_EVALUATED if any(machine.problems or not machine.systems for machine in machines) else exits.OK
+
+
+def _writable(path: str | None) -> None:
+    """UsageError for an output that cannot be, before any work is done."""
+    if path is not None and (Path(path).is_dir() or not Path(path).parent.is_dir()):
+        raise UsageError(f"--output {path}: {'is a folder' if Path(path).is_dir() else 'no such folder'}")
+
+
+def _unlocked(ask: Ask, machine: Machine, limits: Limits) -> Machine:
+    """The machine again, with the passphrases that somebody at the terminal knows."""
+    from v2vlint.inspect.parent import inspect_all
+    from v2vlint.model.source import Keys
+
+    locked = dict.fromkeys(problem.where for problem in machine.problems if _LOCKED in problem.reason)
+    typed = tuple(key for device in locked if (key := keys.ask(device)))
+    if not typed:
+        return machine
+    return inspect_all([dataclasses.replace(ask, keys=Keys((*ask.keys.keys, *typed)))], limits)[0]
+
+
+def _write(args: argparse.Namespace, machines: Sequence[Machine]) -> None:
+    if args.format == "text" and args.output is None:
+        from v2vlint.report.machine_text import rows
+
+        output.show(rows(machines, output.look()), output.colours(args.color))
+        return
+    text = render(args.format, machines)
+    if args.output is None:
+        output.write(text)
+    else:
+        try:
+            Path(args.output).write_text(text, "utf-8", "backslashreplace", newline="")
+        except OSError as error:
+            raise UsageError(f"{args.output}: {(error.strerror or 'cannot be written').lower()}") from error
+    if args.format == "virt-inspector":
+        _complain(machines)
+
+
+def render(shape: str, machines: Sequence[Machine]) -> str:
+    """The machines in one of the formats."""
+    if shape == "text":
+        from v2vlint.report.layout import plain
+        from v2vlint.report.machine_text import rows
+
+        return plain(rows(machines))
+    if shape == "virt-inspector":
+        from v2vlint.report import machine_xml
+
+        return machine_xml.render(machines)
+    from v2vlint.report import machine_data
+
+    make = machine_data.render_json if shape == "json" else machine_data.render_yaml
+    return make(machines, __version__)
+
+
+def _complain(machines: Sequence[Machine]) -> None:
+    """virt-inspector's form has no place for what could not be read: it goes to stderr."""
+    import sys
+
+    from v2vlint.report.escape import visible
+
+    for machine in machines:
+        for problem in machine.problems:
+            print(f"v2vlint: {visible(machine.name)}: {visible(problem.where)}: {visible(problem.reason)}", file=sys.stderr)

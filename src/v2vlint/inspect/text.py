@@ -1,0 +1,57 @@
+"""Small reads of guest files in which whatever cannot be read counts as absent."""
+
+from __future__ import annotations
+
+import shlex
+
+from v2vlint.guest.fs import GuestFS
+from v2vlint.model.errors import FactUnavailable
+
+MAX_SMALL = 1 << 16
+
+
+def exists(fs: GuestFS, path: str) -> bool:
+    """Whether something is at ``path``."""
+    try:
+        return fs.exists(path)
+    except FactUnavailable:
+        return False
+
+
+def is_file(fs: GuestFS, path: str) -> bool:
+    """Whether a regular file is at ``path``, links followed."""
+    try:
+        return fs.is_file(path)
+    except FactUnavailable:
+        return False
+
+
+def small(fs: GuestFS, path: str) -> str:
+    """The text of a small file; empty when absent."""
+    try:
+        return (fs.read(path, MAX_SMALL) or b"").decode("utf-8", "replace")
+    except FactUnavailable:
+        return ""
+
+
+def first_line(fs: GuestFS, path: str) -> str:
+    """The first line of a file, without surrounding blanks."""
+    return next(iter(small(fs, path).splitlines()), "").strip()
+
+
+def key_values(fs: GuestFS, path: str) -> dict[str, str]:
+    """``KEY=value`` lines as a shell reads them (os-release(5)); the last one of a key wins."""
+    found: dict[str, str] = {}
+    for line in small(fs, path).splitlines()[:400]:
+        key, equals, value = line.strip().partition("=")
+        if equals and not key.startswith("#"):
+            found[key] = unquoted(value)
+    return found
+
+
+def unquoted(value: str) -> str:
+    """A shell word without its quotes."""
+    try:
+        return " ".join(shlex.split(value))
+    except ValueError:
+        return value.strip("\"'")

@@ -1,0 +1,64 @@
+"""Machines for programs: JSON and YAML of one published shape (``docs/schema/machine-1.json``)."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Sequence
+from typing import Any
+
+from v2vlint.model.blocks import BlockDevice
+from v2vlint.model.machine import InstalledKernel, Machine, OperatingSystem, Volume
+from v2vlint.report.escape import valid_unicode
+
+SCHEMA_VERSION = 1
+
+
+def render_json(machines: Sequence[Machine], version: str) -> str:
+    """JSON as ASCII text: what a terminal could take for commands is escaped, and comes back when it is read."""
+    return json.dumps(valid_unicode(as_data(machines, version)), indent=2).replace("\x7f", "\\u007f") + "\n"
+
+
+def render_yaml(machines: Sequence[Machine], version: str) -> str:
+    """The same data as YAML, ASCII too."""
+    import yaml
+
+    dumper = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
+    text: str = yaml.dump(valid_unicode(as_data(machines, version)), Dumper=dumper, sort_keys=False, allow_unicode=False, width=120)
+    return text
+
+
+def as_data(machines: Sequence[Machine], version: str) -> dict[str, Any]:
+    """The machines as plain data."""
+    return {
+        "schema_version": SCHEMA_VERSION,
+        "tool": {"name": "v2vlint", "version": version},
+        "machines": [_machine(machine) for machine in machines],
+    }
+
+
+def _machine(machine: Machine) -> dict[str, Any]:
+    return {**_plain(machine), "applications_listed": machine.applications, "seconds": round(machine.seconds, 3)}
+
+
+def _plain(value: Any) -> Any:
+    """Dataclasses as objects by field name, tuples as lists."""
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        fields = {field.name: _plain(getattr(value, field.name)) for field in dataclasses.fields(value)}
+        return _adjusted(value, fields)
+    return [_plain(item) for item in value] if isinstance(value, tuple) else value
+
+
+def _adjusted(value: object, fields: dict[str, Any]) -> dict[str, Any]:
+    """Pairs as objects, unknown numbers as null, and nothing that only another format needs."""
+    if isinstance(value, Machine):
+        del fields["applications"]
+    if isinstance(value, OperatingSystem):
+        del fields["libguestfs"]
+    if isinstance(value, InstalledKernel):
+        fields["drivers"] = {driver.name: driver.state for driver in value.drivers}
+    if isinstance(value, BlockDevice):
+        fields["details"] = dict(value.details)
+    if isinstance(value, Volume):
+        fields = {name: None if item == -1 else item for name, item in fields.items()}
+    return fields
