@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
+import struct
 import subprocess
 from pathlib import Path
 
 import pytest
+from dissect.regf.exceptions import Error
 
 from tests.disk.images import need
 from v2vlint.disk.hive import HiveFile, HiveKey
@@ -53,7 +56,7 @@ def test_values_come_back(hive: HiveKey) -> None:
 def test_keys_are_found_whatever_their_case(hive: HiveKey) -> None:
     services = hive.key("ControlSet001\\Services")
     assert services is not None
-    assert sorted(key.name for key in services.keys()) == ["viostor", "Äther"]
+    assert sorted(key.name for key in services.children()) == ["viostor", "Äther"]
     assert services.key("nothing") is None
     assert hive.key("Select\\Current") is None
     assert hive.key("") is hive
@@ -91,15 +94,15 @@ def test_damage_ends_in_an_error_or_a_smaller_tree() -> None:
     for place in range(4096, len(good), 7):
         data = bytearray(good)
         data[place : place + 4] = b"\xff\xff\xff\x7f"
-        try:
+        names = 0
+        with contextlib.suppress(
+            OSError, ValueError, EOFError, LookupError, TypeError, NotImplementedError, struct.error, Error, RecursionError
+        ):
             names = _walk(HiveFile(io.BytesIO(bytes(data))).root, 8)
-        except Exception as error:
-            assert not isinstance(error, MemoryError)
-        else:
-            assert names < 100
+        assert names < 100
 
 
 def _walk(key: HiveKey, depth: int) -> int:
     if depth == 0:
         return 1
-    return 1 + sum(1 for _ in key.values()) + sum(_walk(child, depth - 1) for child in key.keys())
+    return 1 + sum(1 for _ in key.values()) + sum(_walk(child, depth - 1) for child in key.children())
