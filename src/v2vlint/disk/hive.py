@@ -55,7 +55,7 @@ class HiveKey:
         self._node = node
         self.name = str(node.name)
 
-    def keys(self) -> Iterator[HiveKey]:
+    def children(self) -> Iterator[HiveKey]:
         """The keys directly below, at most :data:`MAX_CHILDREN`."""
         for count, node in enumerate(self._node.subkeys()):
             if count >= MAX_CHILDREN:
@@ -77,7 +77,7 @@ class HiveKey:
         except RegistryKeyNotFoundError:
             folded = name.lower()
             # Index leaves of old hives are searched with regard to case by the library.
-            return next((key for key in self.keys() if key.name.lower() == folded), None) if self._old_leaf() else None
+            return next((key for key in self.children() if key.name.lower() == folded), None) if self._old_leaf() else None
 
     def _old_leaf(self) -> bool:
         leaf = getattr(self._node, "_subkey_list", None)

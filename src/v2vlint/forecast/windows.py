@@ -7,6 +7,7 @@ from v2vlint.facts.root_stack import RootStack
 from v2vlint.facts.windows_boot import WindowsBoot, default_entry, entry_device, needs_kernel
 from v2vlint.facts.windows_drivers import WindowsDrivers
 from v2vlint.facts.windows_network import WindowsNetwork
+from v2vlint.facts.windows_system import WindowsSystem
 from v2vlint.forecast.early import chosen_firmware
 from v2vlint.forecast.stage import failed, passed, skipped, unknown
 from v2vlint.guest.fs import GuestFS
@@ -56,6 +57,11 @@ def kernel(store: FactStore) -> StageForecast:
     missing = needs_kernel(fs)
     if missing is not None:
         return failed(Stage.KERNEL, f"{missing} does not exist", missing)
+    system = store.get(WindowsSystem)
+    if system.hibernated:
+        return unknown(
+            Stage.KERNEL, "Windows tries to resume the system in hiberfil.sys, whose drivers are for other hardware", system.hiberfil
+        )
     return passed(Stage.KERNEL, "ntoskrnl.exe and hal.dll")
 
 

@@ -27,9 +27,8 @@ class BlockDevice:
     ``features``; ext: ``clean``, ``errors``, ``needs_recovery``; xfs: ``version``, ``dirty_log``, ``needs_repair``; btrfs: ``devices``,
     ``node_size``, ``uuid_sub``, ``dirty_log``, ``subvolumes`` (paths, by comma), ``snapshots`` (how many), ``default_subvolume``; vfat:
     ``fat_bits``; vfat and ntfs: ``dirty``; ntfs: ``version``, ``heads``; swap: ``hibernated``. LUKS: ``version``, ``keyslots``,
-    ``cipher``, ``kdf``, ``tokens`` (types, by comma). MD: ``level``, ``array_uuid``, ``md_name``, ``members``, ``md_version``, ``role``. LVM: ``vg``,
-    ``vg_uuid``,
-    ``lv_uuid``.
+    ``cipher``, ``kdf``, ``tokens`` (types, by comma). MD: ``level``, ``array_uuid``, ``md_name``, ``members``, ``md_version``, ``role``.
+    LVM: ``vg``, ``vg_uuid``, ``lv_uuid``.
     """
 
     name: str
