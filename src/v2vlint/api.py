@@ -108,7 +108,7 @@ from v2vlint.model.fix import (
 from v2vlint.model.osinfo import OsInfo
 from v2vlint.model.place import Device, RegistryKey, Sourced, Span, Token, Where, WholeFile
 from v2vlint.model.registry import RegistryData, binary, dword, expand_sz, multi_sz, sz
-from v2vlint.model.rule import Audience, Example, Hive, Link, Rule
+from v2vlint.model.rule import Audience, Content, Example, Hive, Link, Rule
 from v2vlint.model.target import Controller, Display, Nic, Target
 
 __all__ = [
@@ -139,6 +139,7 @@ __all__ = [
     "CompileFlags",
     "Console",
     "Consoles",
+    "Content",
     "Controller",
     "CopyFile",
     "CpuNeeds",

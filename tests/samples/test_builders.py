@@ -13,11 +13,15 @@ from pathlib import Path
 import pytest
 from dissect.volume.lvm import LVM2
 
-from guestbuild import cpio, elf, filesystem, initramfs, kernel, lvm, packages, pe
+from guestbuild import cpio, elf, filesystem, initramfs, kernel, lvm, ntfs, packages, pe
 from guestbuild.debian import Spec, image_path
 from guestbuild.partition import MIB, Partition, disk_size, partition
 from guestbuild.recipe import Recipe, load
 from guestbuild.tools import BuildError, blank, run, stable_uuid
+from v2vlint.disk.ntfs import NtfsFileSystem
+from v2vlint.disk.probe import probe
+from v2vlint.disk.stream import HostFile
+from v2vlint.guest.fs import GuestFS
 
 
 def _kernel(**changes: object) -> kernel.Kernel:
@@ -197,6 +201,33 @@ def test_vfat_holds_the_tree(tmp_path: Path, tree: Path) -> None:
     shutil.rmtree(tree / "etc")
     path = filesystem.make("vfat", tmp_path / "esp", 34 * MIB, tree, uuid="AB12CD34")
     assert "su" in run("mdir", "-b", "-i", path, "::/bin")
+
+
+def test_ntfs_holds_the_tree_and_its_marks(tmp_path: Path, tree: Path) -> None:
+    (tree / "etc/link").unlink()
+    for number in range(80):
+        (tree / f"empty/file{number}.sys").write_bytes(bytes([number]) * 900)
+    geometry = ntfs.Geometry(heads=16, code="NTLDR", dirty=True)
+    path = filesystem.make("ntfs", tmp_path / "fs", 16 * MIB, tree, uuid="0510000000000051", label="C", geometry=geometry)
+    run("ntfsfix", "-n", path)
+    disk = HostFile(str(path))
+    assert disk.read_at(0x160, 32).startswith(b"\r\nNTLDR is missing")
+    content, system = probe(disk), NtfsFileSystem(disk)
+    assert (content.type, content.uuid, content.label) == ("ntfs", "0510000000000051", "C")
+    assert {("dirty", "yes"), ("heads", "16")} <= set(content.details)
+    guest = GuestFS({"/": system})
+    assert guest.listdir("/") == ("bin", "empty", "etc")
+    assert len(guest.listdir("/EMPTY")) == 80
+    assert guest.read("/empty/FILE79.sys") == bytes([79]) * 900
+    assert guest.read("/bin/su") == b"x" * 70_000
+
+
+def test_the_text_of_a_hive_is_added_to_that_of_its_base(tmp_path: Path) -> None:
+    recipe = _recipe(tmp_path, 'title = "t"\nstory = "s"\ndisks = []\nbase = "windows-10-uefi"\n[hives]\n"/a" = "[k]"\n')
+    hives = recipe.trees["root"].hives
+    assert hives["/a"].strip() == "[k]"
+    assert "[ControlSet001\\Services\\storahci]" in hives["/Windows/System32/config/SYSTEM"]
+    assert "winload.efi" in hives["/esp/EFI/Microsoft/Boot/BCD"]
 
 
 def test_a_unified_kernel_image_has_its_sections() -> None:

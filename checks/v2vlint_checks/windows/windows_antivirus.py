@@ -38,4 +38,4 @@ class WindowsAntivirus(Rule):
     def check(self, programs: WindowsPrograms) -> Iterator[Finding]:
         for one in programs.antivirus:
             effect = "it may block new drivers, so that the guest stops with 0x7B; switch it off, or remove it, for the move"
-            yield self.finding(one.where, f"{one.name} {one.version}".strip() + " is installed", effect)
+            yield self.finding(one.where, f"{one.title} is installed", effect)

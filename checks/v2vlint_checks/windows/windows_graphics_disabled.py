@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from v2vlint.api import Example, Finding, Hive, Mover, Rule, Severity, WindowsBoot
+from v2vlint.api import Content, Example, Finding, Hive, Mover, Rule, Severity, WindowsBoot
 
 _STORE = "/Boot/BCD"
 _LOADER = "{5b2e1d6c-0000-4000-8000-000000000001}"
@@ -13,7 +13,7 @@ _TEXT = f"""
 [Objects\\{_LOADER}\\Elements\\12000002]
 "Element"="\\\\Windows\\\\system32\\\\winload.exe"
 """
-_BASE = {"/Windows/System32/config/SYSTEM": Hive("[ControlSet001\\Control]\n"), "/bootmgr": b"MZ"}
+_BASE: dict[str, Content] = {"/Windows/System32/config/SYSTEM": Hive("[ControlSet001\\Control]\n"), "/bootmgr": b"MZ"}
 
 
 class WindowsGraphicsDisabled(Rule):

@@ -55,7 +55,7 @@ class HiveKey:
         self._node = node
         self.name = str(node.name)
 
-    def keys(self) -> Iterator[HiveKey]:
+    def children(self) -> Iterator[HiveKey]:
         """The keys directly below, at most :data:`MAX_CHILDREN`."""
         for count, node in enumerate(self._node.subkeys()):
             if count >= MAX_CHILDREN:
@@ -75,13 +75,20 @@ class HiveKey:
         try:
             return HiveKey(self._node.subkey(name))
         except RegistryKeyNotFoundError:
-            folded = name.lower()
-            # Index leaves of old hives are searched with regard to case by the library.
-            return next((key for key in self.keys() if key.name.lower() == folded), None) if self._old_leaf() else None
+            return self._search(name) if self._old_leaf() else None
+        except UnicodeDecodeError:
+            return self._search(name)
+
+    def _search(self, name: str) -> HiveKey | None:
+        """One by one: the library heeds case in the index leaves of old hives, and takes name hints for ASCII."""
+        folded = name.lower()
+        return next((key for key in self.children() if key.name.lower() == folded), None)
 
     def _old_leaf(self) -> bool:
-        leaf = getattr(self._node, "_subkey_list", None)
-        return type(leaf).__name__ in ("IndexLeaf", "IndexRoot")
+        leaf = self._node._subkey_list
+        if type(leaf).__name__ == "IndexRoot" and len(leaf.cell.List):
+            leaf = leaf.hive.cell(leaf.cell.List[0])
+        return type(leaf).__name__ == "IndexLeaf"
 
     def values(self) -> Iterator[HiveValue]:
         """All values with at most :data:`MAX_DATA` bytes each, at most :data:`MAX_CHILDREN`."""

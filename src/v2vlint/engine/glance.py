@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from v2vlint.facts.boot_choices import BootChoices
 from v2vlint.facts.bootloader import Bootloader
 from v2vlint.facts.registry import FactStore
+from v2vlint.facts.windows_boot import WindowsBoot
 from v2vlint.isolate import size
 from v2vlint.model.blocks import BlockDevice, BlockTable
 from v2vlint.model.osinfo import OsInfo
@@ -14,6 +15,7 @@ from v2vlint.model.osinfo import OsInfo
 _ESP = "c12a7328-f81f-11d2-ba4b-00a0c93ec93b"
 _BIOS_BOOT = "21686148-6449-6e6f-744e-656564454649"
 _LOADERS = {"grub2": "GRUB 2", "grub-legacy": "GRUB legacy", "extlinux": "SYSLINUX", "uki": "unified kernel image"}
+_MANAGERS = {"bootmgfw.efi": "Windows Boot Manager", "bootmgr": "Windows Boot Manager", "ntldr": "NTLDR"}
 _LAYERS = {"lv": "LVM", "luks": "LUKS", "md": "RAID", "bitlocker": "BitLocker"}
 
 
@@ -35,9 +37,12 @@ def glance(store: FactStore, device: str, subvolume: str = "") -> tuple[tuple[st
 
 def _boot(store: FactStore) -> tuple[tuple[str, str], ...]:
     """The live boot loader and the kernel it starts by itself."""
-    if store.get(OsInfo).kind != "linux":
+    kind = store.get(OsInfo).kind
+    if kind not in ("linux", "windows"):
         return ()
     try:
+        if kind == "windows":
+            return (("loader", _MANAGERS.get(store.get(WindowsBoot).manager.rsplit("/", 1)[-1].lower(), "")),)
         menus, default = store.get(Bootloader).menus, store.get(BootChoices).default
     except MemoryError:
         raise

@@ -50,6 +50,12 @@ class WindowsProgram:
     publisher: str
     where: RegistryKey
 
+    @property
+    def title(self) -> str:
+        """Name and version, unless the name says the version."""
+        head = ".".join(self.version.split(".")[:2])
+        return self.name if not head or head in self.name else f"{self.name} {self.version}"
+
 
 @dataclass(frozen=True, slots=True)
 class WindowsTools:
@@ -66,12 +72,13 @@ class WindowsTools:
     @property
     def where(self) -> RegistryKey | None:
         """The first place to show; None when nothing is left."""
-        return next((one.where for one in (*self.programs, *self.services)), None)
+        places = [one.where for one in self.programs] + [one.where for one in self.services]
+        return next(iter(places), None)
 
     @property
     def words(self) -> str:
         """The programs and services by name."""
-        programs = ", ".join(f"{one.name} {one.version}".strip() for one in self.programs)
+        programs = ", ".join(one.title for one in self.programs)
         names = [one.name for one in self.services]
         shown = ", ".join(names[:6]) + (f" and {len(names) - 6} more" if len(names) > 6 else "")
         return "; ".join(part for part in (programs, f"services {shown}" if names else "") if part)

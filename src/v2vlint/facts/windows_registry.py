@@ -57,7 +57,7 @@ class RegistryNode:
 
     def keys(self) -> tuple[RegistryNode, ...]:
         """The keys directly below."""
-        found = _guarded(self.where, lambda: tuple(self._key.keys()))
+        found = _guarded(self.where, lambda: tuple(self._key.children()))
         return tuple(RegistryNode(self.path, f"{self.key_path}\\{key.name}".strip("\\"), key) for key in found)
 
     def values(self) -> tuple[RegistryValue, ...]:

@@ -13,7 +13,7 @@ from typing import Any
 from v2vlint.facts.initramfses import Initramfses
 from v2vlint.fix.renew import Changes, renewals
 from v2vlint.fix.segment import Image, pad4, segment
-from v2vlint.fix.windows import need_settled, registry_operations
+from v2vlint.fix.windows import is_windows, need_settled, registry_operations
 from v2vlint.guest.fs import GuestFS
 from v2vlint.model.blocks import BlockTable
 from v2vlint.model.errors import FactUnavailable
@@ -75,13 +75,13 @@ def build(fs: GuestFS, blocks: BlockTable, fixes: Sequence[Fix], *, rebuild: boo
         return RootWork(refused=tuple(refused))
     operations, changes = _operations(draft, edits)
     written = sum(len(operation.get("data", "")) * 3 // 4 for operation in operations)
-    diff, windows = _diff(changes, operations), fs.mounts["/"].type == "ntfs"
-    return RootWork(operations, tuple(taken), tuple(refused), diff, selinux_specification(fs), written, windows)
+    diff = _diff(changes, operations)
+    return RootWork(operations, tuple(taken), tuple(refused), diff, selinux_specification(fs), written, is_windows(fs))
 
 
 def _operations(draft: _Draft, edits: Iterable[Edit]) -> tuple[tuple[dict[str, Any], ...], Changes]:
     edits = tuple(edits)
-    if draft.fs.mounts["/"].type == "ntfs":
+    if is_windows(draft.fs):
         need_settled(draft.fs, draft.blocks)
     _need_rebuild(draft, edits)
     changes = rewrite(edits, lambda path: _text(draft.fs, path))

@@ -32,7 +32,8 @@ PCI_IDS: Mapping[str, tuple[str, ...]] = {
 }
 """The transitional and the modern device that each boot driver of virtio-win drives."""
 MAX_FILES = 100_000
-MAX_SIZE = 24 << 20
+MAX_SIZE = 12 << 20
+"""Bytes of drivers for one Windows: they travel with the fix, in a report that may hold it once per target."""
 _SCSI_CLASS = "{4D36E97B-E325-11CE-BFC1-08002BE10318}"
 # Version of a driver package: a fixed head, the class GUID as bytes, the rest zero.
 _VERSION = bytes.fromhex("00ff0900000000007be9364d25e3ce11bfc108002be10318") + bytes(24)

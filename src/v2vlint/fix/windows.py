@@ -59,6 +59,11 @@ def _data(value: RegistryData) -> dict[str, Any]:
     return {"type": value.type, "data": base64.b64encode(value.data).decode()}
 
 
+def is_windows(fs: GuestFS) -> bool:
+    """Whether a root is on a filesystem of Windows; no other system has its root on one."""
+    return fs.mounts["/"].type in ("ntfs", "vfat")
+
+
 def need_settled(fs: GuestFS, blocks: BlockTable) -> None:
     """FactUnavailable when the system volume must not be written: Windows sleeps on it, or was not shut down cleanly."""
     head = fs.head(HIBERNATION_FILE, 4) or b""
@@ -68,5 +73,5 @@ def need_settled(fs: GuestFS, blocks: BlockTable) -> None:
         )
         raise FactUnavailable(WholeFile(HIBERNATION_FILE), reason)
     for device in blocks.tagged("UUID", fs.mounts["/"].uuid):
-        if device.fs_type == "ntfs" and device.detail("dirty"):
+        if device.detail("dirty"):
             raise FactUnavailable(WholeFile("/"), "Windows was not shut down cleanly: start it, let it check its disk, and shut it down")

@@ -7,11 +7,12 @@ from v2vlint.facts.root_stack import RootStack
 from v2vlint.facts.windows_boot import WindowsBoot, default_entry, entry_device, needs_kernel
 from v2vlint.facts.windows_drivers import WindowsDrivers
 from v2vlint.facts.windows_network import WindowsNetwork
+from v2vlint.facts.windows_system import WindowsSystem
 from v2vlint.forecast.early import chosen_firmware
 from v2vlint.forecast.stage import failed, passed, skipped, unknown
 from v2vlint.guest.fs import GuestFS
 from v2vlint.model.blocks import BlockTable
-from v2vlint.model.finding import Stage
+from v2vlint.model.finding import Mover, Stage
 from v2vlint.model.report import StageForecast
 from v2vlint.model.target import Target
 
@@ -25,7 +26,8 @@ def loader(store: FactStore) -> StageForecast:
         return failed(Stage.LOADER, f"{boot.manager} has no boot configuration beside it", boot.where)
     if chosen and (chosen == "uefi") != boot.uefi:
         return unknown(Stage.LOADER, f"{boot.manager} is not for {chosen.upper()}", boot.where)
-    if chosen == "uefi" and not store.get(Target).keeps_nvram and boot.is_manager is not True:
+    repaired = store.get(Mover) is Mover.VIRT_V2V
+    if chosen == "uefi" and not store.get(Target).keeps_nvram and boot.is_manager is not True and not repaired:
         return unknown(Stage.LOADER, "what the firmware starts by itself could not be told to be Windows' boot manager", boot.where)
     return passed(Stage.LOADER, f"{boot.manager} reads {boot.store}", boot.where)
 
@@ -56,6 +58,11 @@ def kernel(store: FactStore) -> StageForecast:
     missing = needs_kernel(fs)
     if missing is not None:
         return failed(Stage.KERNEL, f"{missing} does not exist", missing)
+    system = store.get(WindowsSystem)
+    if system.hibernated:
+        return unknown(
+            Stage.KERNEL, "Windows tries to resume the system in hiberfil.sys, whose drivers are for other hardware", system.hiberfil
+        )
     return passed(Stage.KERNEL, "ntoskrnl.exe and hal.dll")
 
 
@@ -65,9 +72,16 @@ def root(store: FactStore) -> StageForecast:
     verdicts = [(controller.name, drivers.controller(controller)) for controller in target.controllers]
     for wanted, judge in ((False, failed), (None, unknown)):
         for name, verdict in verdicts:
+            if verdict.usable is wanted and _helped(store):
+                return passed(Stage.ROOT, f"virt-v2v installs {verdict.names}, or attaches the disk as IDE", verdict.where)
             if verdict.usable is wanted:
                 return judge(Stage.ROOT, f"{name}: {verdict.reason}", verdict.where)
     return passed(Stage.ROOT, "; ".join(dict.fromkeys(verdict.reason for _name, verdict in verdicts)), verdicts[0][1].where)
+
+
+def _helped(store: FactStore) -> bool:
+    """Whether virt-v2v installs the virtio drivers on the way."""
+    return store.get(Mover) is Mover.VIRT_V2V and store.get(Target).hypervisor == "kvm"
 
 
 def unlock(store: FactStore) -> StageForecast:
@@ -86,10 +100,12 @@ def network(store: FactStore) -> StageForecast:
     doubt = None
     for nic in target.nics:
         verdict = drivers.nic(nic)
-        if verdict.usable is False:
+        if verdict.usable is False and not _helped(store):
             return failed(Stage.NETWORK, f"{nic.name}: {verdict.reason}", verdict.where)
         doubt = doubt or (f"{nic.name}: {verdict.reason}" if verdict.usable is None else None)
     lost = [one for one in store.get(WindowsNetwork).static if one.adapter is None or not any(one.adapter.fits(nic) for nic in target.nics)]
     if lost:
         return unknown(Stage.NETWORK, f"the address {lost[0].addresses[0]} belongs to an adapter that is not there", lost[0].where)
-    return unknown(Stage.NETWORK, doubt) if doubt else passed(Stage.NETWORK, "a driver is installed, and addresses come by DHCP")
+    if doubt:
+        return unknown(Stage.NETWORK, doubt)
+    return passed(Stage.NETWORK, f"a driver {'will be' if _helped(store) else 'is'} installed, and addresses come by DHCP")

@@ -73,10 +73,11 @@ class MemoryFileSystem:
 
     def _add(self, path: str, content: bytes | Link) -> None:
         *folders, name = path.strip("/").split("/")
-        here = self._root.content
+        node = self._root
         for folder in folders:
-            assert isinstance(here, dict)
-            here = here.setdefault(folder, self._folder()).content
+            assert isinstance(node.content, dict)
+            node = node.child(folder) or node.content.setdefault(folder, self._folder())
+        here = node.content
         assert isinstance(here, dict)
         if name:
             here[name] = MemoryNode(content)
