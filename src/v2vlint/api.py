@@ -79,7 +79,7 @@ from v2vlint.facts.windows_drivers import DriverVerdict, WindowsDrivers
 from v2vlint.facts.windows_filters import ClassFilter, ClassFilters
 from v2vlint.facts.windows_network import StaticAddress, WindowsAdapter, WindowsNetwork
 from v2vlint.facts.windows_programs import WindowsProgram, WindowsPrograms, WindowsTools
-from v2vlint.facts.windows_registry import Registry, RegistryNode, RegistryValue
+from v2vlint.facts.windows_registry import Registry, RegistryNode, RegistryValue, set_value
 from v2vlint.facts.windows_samples import sample_unsaved_hive
 from v2vlint.facts.windows_services import WindowsService, WindowsServices
 from v2vlint.facts.windows_system import PendingReboot, WindowsSystem
@@ -330,6 +330,7 @@ __all__ = [
     "sample_ovf",
     "sample_unsaved_hive",
     "sample_vmx",
+    "set_value",
     "sz",
     "virt_v2v_converts",
     "virt_v2v_rebuilds",

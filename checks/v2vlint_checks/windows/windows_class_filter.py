@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from v2vlint.api import ClassFilter, ClassFilters, Example, Finding, Hive, Rule, Severity, Target
+from v2vlint.api import Applicability, ClassFilter, ClassFilters, Example, Finding, Fix, Hive, Rule, Severity, Target
 
 _SYSTEM = "/Windows/System32/config/SYSTEM"
 _DISKS = "ControlSet001\\Control\\Class\\{4d36e967-e325-11ce-bfc1-08002be10318}"
@@ -23,6 +23,9 @@ class WindowsClassFilter(Rule):
     A device whose filter does not start, does not start either. On the classes for disks, controllers and volumes that is the end of the
     boot (0x7B); on others the device is missing (code 19, 31 or 39). It shows when the devices are installed anew, as on other hardware.
 
+    ## Fix safety
+    Safe where the filter cannot start anyway. Unsafe where it works: what it was for is gone.
+
     ## References
     - Microsoft, "Code 39" and "Advanced troubleshooting for Stop error 7B"
     - virt-v2v `convert/convert_windows.ml` removes one that is known to do this (`prl_strg`, which has a rule of its own here).
@@ -36,6 +39,7 @@ class WindowsClassFilter(Rule):
             {_SYSTEM: Hive(f'[{_DISKS}]\n"UpperFilters"=multi:"partmgr","gone"\n{_PARTMGR}'), **_FILE},
             flags=(f"{_SYSTEM}:{_DISKS}:UpperFilters",),
             severity=Severity.WARNING,
+            fixed={_SYSTEM: Hive(f'[{_DISKS}]\n"UpperFilters"=multi:"partmgr"\n{_PARTMGR}')},
         ),
         Example(
             {_SYSTEM: Hive(f'[{_NET}]\n"UpperFilters"=multi:"xenfilt"\n{_PARTMGR.replace("partmgr]", "xenfilt]")}'), **_FILE},
@@ -58,7 +62,9 @@ class WindowsClassFilter(Rule):
             what = f"the filter {one.name} of {_class(one)}"
             message = f"{what} {one.problem}" if one.problem else f"{what} belongs to another hypervisor"
             stops = "Windows may not reach its disk and stop with 0x7B" if one.for_disks else "devices of this class may not start"
-            yield self.finding(one.where, message, f"when devices are installed anew, {stops}; take it out of the list")
+            how = Applicability.SAFE if one.problem else Applicability.UNSAFE
+            fix = Fix(f"take the filter {one.name} out of the list", how, (one.without,))
+            yield self.finding(one.where, message, f"when devices are installed anew, {stops}", fix=fix)
 
 
 def _class(one: ClassFilter) -> str:

@@ -3,12 +3,15 @@
 from collections.abc import Iterator
 
 from v2vlint.api import (
+    Applicability,
     BlockDevice,
     BlockTable,
     Content,
+    CopyFile,
     Example,
     Finding,
     Firmware,
+    Fix,
     Hive,
     Mover,
     NotApplicable,
@@ -22,6 +25,7 @@ from v2vlint.api import (
 )
 
 _MANAGER = "/esp/EFI/Microsoft/Boot/bootmgfw.efi"
+_FOLDER = "/esp/EFI/Boot"
 _BASE: dict[str, Content] = {"/Windows/System32/config/SYSTEM": Hive("[ControlSet001\\Control]\n"), _MANAGER: b"MZ bootmgfw"}
 _GPT = (("pt", "gpt"), ("boot_code", "none"))
 _ESP = BlockDevice("disk1p1", "partition", 1 << 27, 0, 1, "vfat", "E5E5-0001", part_type="c12a7328-f81f-11d2-ba4b-00a0c93ec93b")
@@ -39,6 +43,9 @@ class WindowsEfiFallback(Rule):
     The entry "Windows Boot Manager" lives in the firmware's NVRAM, which stays behind. Without a fallback the firmware ends in its shell;
     with one left from a Linux that shared the disk, in GRUB's.
 
+    ## Fix safety
+    Safe: the boot manager is copied to where nothing is. A loader of another system is left alone.
+
     ## References
     - virt-v2v repairs it: commit 9d4b58dc (RHBZ#2149629), `convert/convert_windows.ml`
     - UEFI specification, section 3.5.1.1
@@ -50,7 +57,14 @@ class WindowsEfiFallback(Rule):
     kinds = frozenset({"windows"})
     predicts = (r"(?i)UEFI Interactive Shell", r"(?i)^grub>")
     examples = (
-        Example(dict(_BASE), given=(_DISK,), flags=("/esp/EFI/Boot",), severity=Severity.ERROR, title="no fallback at all"),
+        Example(
+            dict(_BASE),
+            given=(_DISK,),
+            flags=(_FOLDER,),
+            severity=Severity.ERROR,
+            fixed={f"{_FOLDER}/bootx64.efi": b"MZ bootmgfw"},
+            title="no fallback at all",
+        ),
         Example(
             {**_BASE, "/esp/EFI/Boot/bootx64.efi": b"MZ UEFI SHIM"},
             given=(_DISK,),
@@ -82,4 +96,6 @@ class WindowsEfiFallback(Rule):
             "the firmware does not start Windows" if not boot.fallback else f"the firmware starts {boot.fallback.kind} in place of Windows"
         )
         told = f"virt-v2v copies the boot manager there; after a raw copy {effect}" if repaired else effect
-        yield self.finding(where, f"{where} {what}", told, severity=Severity.INFO if repaired else Severity.ERROR)
+        copy = CopyFile(boot.manager, f"{folder.path}/bootx64.efi")
+        fix = None if boot.fallback else Fix("copy the boot manager to where every firmware looks", Applicability.SAFE, (copy,))
+        yield self.finding(where, f"{where} {what}", told, severity=Severity.INFO if repaired else Severity.ERROR, fix=fix)

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from v2vlint.api import Example, Finding, Hive, Rule, Severity, WindowsSystem
+from v2vlint.api import Applicability, Example, Finding, Fix, Hive, Rule, Severity, WindowsSystem, dword, set_value
 
 _SYSTEM = "/Windows/System32/config/SYSTEM"
 _POWER = "ControlSet001\\Control\\Session Manager\\Power"
@@ -17,6 +17,9 @@ class WindowsFastStartup(Rule):
     ## Why it matters
     A shutdown from the start menu then leaves the kernel in `hiberfil.sys`, which virt-v2v refuses and other hardware cannot resume.
 
+    ## Fix safety
+    Safe: starting takes some seconds longer. It is refused on a volume that is hibernated or not clean.
+
     ## References
     - virt-v2v(1), "Windows Hibernation or Fast Startup"
     """
@@ -25,7 +28,11 @@ class WindowsFastStartup(Rule):
     since = "0.1"
     kinds = frozenset({"windows"})
     examples = (
-        Example({_SYSTEM: Hive(f'[{_POWER}]\n"HiberbootEnabled"=dword:1\n')}, flags=(f"{_SYSTEM}:{_POWER}:HiberbootEnabled",)),
+        Example(
+            {_SYSTEM: Hive(f'[{_POWER}]\n"HiberbootEnabled"=dword:1\n')},
+            flags=(f"{_SYSTEM}:{_POWER}:HiberbootEnabled",),
+            fixed={_SYSTEM: Hive(f'[{_POWER}]\n"HiberbootEnabled"=dword:0\n')},
+        ),
         Example(
             {_SYSTEM: Hive(f'[{_POWER}]\n"HiberbootEnabled"=dword:1\n'), "/hiberfil.sys": b"HIBR"},
             title="windows-hibernated says what it led to",
@@ -36,4 +43,6 @@ class WindowsFastStartup(Rule):
     def check(self, system: WindowsSystem) -> Iterator[Finding]:
         if system.fast_startup is not None and not system.hibernated:
             effect = "the next shutdown may leave it hibernated; use 'shutdown /s /t 0' or 'powercfg /h off' before the move"
-            yield self.finding(system.fast_startup.where, "fast startup is on", effect)
+            value = system.fast_startup
+            fix = Fix("switch fast startup off", Applicability.SAFE, (set_value(value.where, dword(0), value),))
+            yield self.finding(value.where, "fast startup is on", effect, fix=fix)

@@ -3,9 +3,11 @@
 from collections.abc import Iterator
 
 from v2vlint.api import (
+    Applicability,
     DriverVerdict,
     Example,
     Finding,
+    Fix,
     Hive,
     Mover,
     OsInfo,
@@ -51,6 +53,10 @@ class WindowsNoBootDriver(Rule):
     A driver package that is only staged does not help: it has no service yet. Neither does a service whose `StartOverride` was set to 3
     because the controller was absent when Windows ran last.
 
+    ## Fix safety
+    Safe where only start types are in the way: the service gets `Start` and an existing `StartOverride` 0, as Windows has them for a
+    controller it starts from. A driver that is absent comes from `--virtio-win`, which is unsafe.
+
     ## References
     - virt-v2v makes the service and its bindings itself: libguestfs-common `mlcustomize/inject_virtio_win.ml`.
     - virt-v2v(1), "Boot failure: 0x0000007B"
@@ -76,6 +82,7 @@ class WindowsNoBootDriver(Rule):
             target="virtualbox",
             flags=(f"{_KEY}\\storahci\\StartOverride:0",),
             severity=Severity.ERROR,
+            fixed={_SYSTEM: Hive(f'{_AHCI}[ControlSet001\\Services\\storahci\\StartOverride]\n"0"=dword:0\n')},
             title="the SATA driver was put aside because there was no SATA controller",
         ),
         Example(
@@ -107,7 +114,11 @@ class WindowsNoBootDriver(Rule):
                 helped = mover is Mover.VIRT_V2V and target.hypervisor == "kvm"
                 message = f"no driver starts at boot for {controller.name}: {verdict.reason}"
                 severity = Severity.INFO if helped else Severity.ERROR
-                yield self.finding(verdict.where, message, _effect(verdict, os, helped), severity=severity)
+                yield self.finding(verdict.where, message, _effect(verdict, os, helped), severity=severity, fix=_fix(verdict))
+
+
+def _fix(verdict: DriverVerdict) -> Fix | None:
+    return Fix(f"have {verdict.names} start at boot", Applicability.SAFE, verdict.repair) if verdict.repair else None
 
 
 def _effect(verdict: DriverVerdict, os: OsInfo, helped: bool) -> str:

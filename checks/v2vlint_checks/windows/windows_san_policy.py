@@ -2,13 +2,29 @@
 
 from collections.abc import Iterator
 
-from v2vlint.api import BlockDevice, BlockTable, Example, Finding, Hive, NotApplicable, OsInfo, Rule, Severity, WindowsSystem
+from v2vlint.api import (
+    Applicability,
+    BlockDevice,
+    BlockTable,
+    Example,
+    Finding,
+    Fix,
+    Hive,
+    NotApplicable,
+    OsInfo,
+    Rule,
+    Severity,
+    WindowsSystem,
+    dword,
+    set_value,
+)
 
 _SYSTEM = "/Windows/System32/config/SYSTEM"
 _KEY = "ControlSet001\\Services\\partmgr\\Parameters"
 _DISKS = BlockTable((BlockDevice("disk1", "disk", 1 << 35, 0), BlockDevice("disk2", "disk", 1 << 36, 1)))
 _SERVER = OsInfo("windows", "windows", "windows", "Windows Server 2022 Standard", "10.0.20348", "x86_64")
 _ONLINE_ALL = 1
+_ONLINE = {_SYSTEM: Hive(f'[{_KEY}]\n"SanPolicy"=dword:1\n')}
 _NAMES = {0: "unknown", 1: "OnlineAll", 2: "OfflineShared", 3: "OfflineAll", 4: "OfflineInternal"}
 
 
@@ -22,6 +38,10 @@ class WindowsSanPolicy(Rule):
     D: and E: are missing after the move, and with them page files, databases, the directory of a domain controller. virt-v2v brings them
     online by a script at the first boot.
 
+    ## Fix safety
+    Safe where the edition's default holds: it was made for disks that machines share, and a copied disk is shared with none. Unsafe where
+    somebody chose a policy.
+
     ## References
     - virt-v2v commit cb56f6f9 (RHEL-55837, MTV-1299)
     - diskpart, "san policy=OnlineAll"
@@ -31,8 +51,18 @@ class WindowsSanPolicy(Rule):
     since = "0.1"
     kinds = frozenset({"windows"})
     examples = (
-        Example({_SYSTEM: Hive(f'[{_KEY}]\n"SanPolicy"=dword:3\n')}, given=(_DISKS,), flags=(f"{_SYSTEM}:{_KEY}:SanPolicy",)),
-        Example({_SYSTEM: Hive("[ControlSet001]\n")}, given=(_DISKS, _SERVER), flags=(f"{_SYSTEM}:{_KEY}:SanPolicy",)),
+        Example(
+            {_SYSTEM: Hive(f'[{_KEY}]\n"SanPolicy"=dword:3\n')},
+            given=(_DISKS,),
+            flags=(f"{_SYSTEM}:{_KEY}:SanPolicy",),
+            fixed={_SYSTEM: Hive(f'[{_KEY}]\n"SanPolicy"=dword:1\n')},
+        ),
+        Example(
+            {_SYSTEM: Hive("[ControlSet001]\n")},
+            given=(_DISKS, _SERVER),
+            flags=(f"{_SYSTEM}:{_KEY}:SanPolicy",),
+            fixed={_SYSTEM: Hive(f'[{_KEY}]\n"SanPolicy"=dword:1\n')},
+        ),
         Example({_SYSTEM: Hive(f'[{_KEY}]\n"SanPolicy"=dword:1\n')}, given=(_DISKS, _SERVER)),
         Example({_SYSTEM: Hive("[ControlSet001]\n")}, given=(_DISKS,), title="Windows 10 keeps its disks online"),
         Example({_SYSTEM: Hive(f'[{_KEY}]\n"SanPolicy"=dword:3\n')}, title="one disk"),
@@ -46,4 +76,6 @@ class WindowsSanPolicy(Rule):
             return
         words = "is not set, so that Windows Server's default holds" if policy is None else f"is {_NAMES.get(policy, str(policy))}"
         effect = "disks other than the system's may come up offline and read-only; set OnlineAll, or bring them online by hand"
-        yield self.finding(system.san_where, f"the SAN policy {words}", effect)
+        how = Applicability.SAFE if policy is None else Applicability.UNSAFE
+        fix = Fix("bring all disks online (SanPolicy 1)", how, (set_value(system.san_where, dword(_ONLINE_ALL), system.san_value),))
+        yield self.finding(system.san_where, f"the SAN policy {words}", effect, fix=fix)

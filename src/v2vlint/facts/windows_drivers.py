@@ -14,6 +14,7 @@ from v2vlint.facts.registry import provides
 from v2vlint.facts.windows_hardware import ADDED, HARDWARE_IDS, Sets, network_services, storage_services
 from v2vlint.facts.windows_registry import Registry, subkeys
 from v2vlint.facts.windows_services import BOOT, DEMAND, DISABLED, WindowsService, WindowsServices
+from v2vlint.model.fix import RegistrySet
 from v2vlint.model.place import RegistryKey
 from v2vlint.model.target import Controller, Nic
 
@@ -23,12 +24,16 @@ BINDINGS_NEW = "DriverDatabase\\DeviceIds\\PCI"
 
 @dataclass(frozen=True, slots=True)
 class DriverVerdict:
-    """``usable`` is None when it cannot be told. ``services`` are the names that decide; ``reason`` is in words, ``where`` the place."""
+    """``usable`` is None when it cannot be told. ``services`` are the names that decide; ``reason`` is in words, ``where`` the place.
+
+    ``repair`` are the edits that make it usable where only start types are in the way.
+    """
 
     usable: bool | None
     services: tuple[str, ...]
     reason: str
     where: RegistryKey
+    repair: tuple[RegistrySet, ...] = ()
 
     @property
     def names(self) -> str:
@@ -66,7 +71,9 @@ class WindowsDrivers:
         parts = [judge(name) for name in names]
         worst = next((part for part in parts if part.usable is False), None) or next((part for part in parts if part.usable is None), None)
         if worst:
-            return DriverVerdict(worst.usable, names, worst.reason, worst.where)
+            wrong = [part for part in parts if not part.usable]
+            repair = tuple(edit for part in wrong for edit in part.repair) if all(part.repair for part in wrong) else ()
+            return DriverVerdict(worst.usable, names, worst.reason, worst.where, repair)
         return DriverVerdict(True, names, parts[-1].reason, parts[-1].where)
 
     def _boots(self, name: str) -> DriverVerdict:
@@ -88,7 +95,8 @@ class WindowsDrivers:
         how = "is disabled" if service.effective == DISABLED else f"starts only as {service.start_words!r}, not at boot"
         words = f"{service.name} {how}{' (StartOverride)' if override else ''}"
         seen = service.override is None and service.effective == DEMAND and self._seen(service.name)
-        return DriverVerdict(None if seen else False, (service.name,), words, where)
+        bound = service.name.lower() not in HARDWARE_IDS or self.bound(service.name.lower())
+        return DriverVerdict(None if seen else False, (service.name,), words, where, service.at_boot if bound else ())
 
     def _drives(self, name: str) -> DriverVerdict:
         service = self._services.get(name)

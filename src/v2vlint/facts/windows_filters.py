@@ -6,9 +6,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from v2vlint.facts.registry import provides
-from v2vlint.facts.windows_registry import Registry, subkeys
+from v2vlint.facts.windows_registry import Registry, RegistryValue, set_value, subkeys
 from v2vlint.facts.windows_services import DISABLED, WindowsService, WindowsServices
+from v2vlint.model.fix import RegistrySet
 from v2vlint.model.place import RegistryKey
+from v2vlint.model.registry import multi_sz
 
 DISK_CLASSES = {
     "{4d36e967-e325-11ce-bfc1-08002be10318}": "disks",
@@ -28,7 +30,18 @@ class ClassFilter:
     kind: str
     for_disks: bool
     service: WindowsService | None
-    where: RegistryKey
+    value: RegistryValue
+
+    @property
+    def where(self) -> RegistryKey:
+        """The place of the list that names it."""
+        return self.value.where
+
+    @property
+    def without(self) -> RegistrySet:
+        """The edit that takes it out of its list."""
+        left = (name for name in self.value.texts if name.lower() != self.name.lower())
+        return set_value(self.where, multi_sz(left), self.value)
 
     @property
     def problem(self) -> str:
@@ -64,4 +77,4 @@ def _filters(registry: Registry, services: WindowsServices) -> Iterator[ClassFil
             if value.name.lower() not in ("upperfilters", "lowerfilters"):
                 continue
             for name in value.texts:
-                yield ClassFilter(name, kind or node.name, bool(kind), services.get(name), value.where)
+                yield ClassFilter(name, kind or node.name, bool(kind), services.get(name), value)

@@ -13,7 +13,9 @@ from v2vlint.disk.hive import HiveFile, HiveKey, HiveValue
 from v2vlint.facts.registry import provides
 from v2vlint.guest.fs import GuestFS
 from v2vlint.model.errors import FactUnavailable
+from v2vlint.model.fix import RegistrySet
 from v2vlint.model.place import RegistryKey, WholeFile
+from v2vlint.model.registry import RegistryData
 
 CONFIG = "/Windows/System32/config"
 T = TypeVar("T")
@@ -30,6 +32,16 @@ class RegistryValue:
     texts: tuple[str, ...]
     data: bytes
     type: int
+
+    @property
+    def raw(self) -> RegistryData:
+        """Its type and bytes, as edits expect them."""
+        return RegistryData(self.type, self.data)
+
+
+def set_value(where: RegistryKey, new: RegistryData, old: RegistryValue | None) -> RegistrySet:
+    """The edit that gives the value at ``where`` the content ``new``; ``old`` is what is there now."""
+    return RegistrySet(where.path, where.key, where.value, new, old.raw if old else None)
 
 
 @dataclass(frozen=True, slots=True)

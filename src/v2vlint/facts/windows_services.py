@@ -7,9 +7,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from v2vlint.facts.registry import provides
-from v2vlint.facts.windows_registry import Registry, RegistryNode
+from v2vlint.facts.windows_registry import Registry, RegistryNode, RegistryValue, set_value
 from v2vlint.guest.fs import GuestFS
+from v2vlint.model.fix import RegistrySet
 from v2vlint.model.place import RegistryKey
+from v2vlint.model.registry import dword
 
 BOOT, SYSTEM, AUTO, DEMAND, DISABLED = range(5)
 _DRIVERS = frozenset({1, 2, 8})
@@ -32,6 +34,16 @@ class WindowsService:
     present: bool
     group: str
     where: RegistryKey
+    _start: RegistryValue | None = field(default=None, repr=False, compare=False)
+    _override: RegistryValue | None = field(default=None, repr=False, compare=False)
+
+    @property
+    def at_boot(self) -> tuple[RegistrySet, ...]:
+        """The edits that have it start at boot; empty when it does."""
+        edits = [] if self.start == BOOT else [set_value(self.place("Start"), dword(BOOT), self._start)]
+        if self._override is not None and self.override != BOOT:
+            edits.append(set_value(self._override.where, dword(BOOT), self._override))
+        return tuple(edits)
 
     @property
     def effective(self) -> int | None:
@@ -100,6 +112,8 @@ def _service(node: RegistryNode, fs: GuestFS) -> WindowsService:
         present=bool(image) and fs.is_file(image),
         group=node.text("Group"),
         where=node.where,
+        _start=node.value("Start"),
+        _override=override.value("0") if override else None,
     )
 
 

@@ -49,6 +49,7 @@ class WindowsSystem:
     fast_startup: RegistryValue | None
     san_policy: int | None
     san_where: RegistryKey
+    san_value: RegistryValue | None
     utc_clock: bool
     bias: int
     clock_where: RegistryKey
@@ -82,6 +83,7 @@ def parse_system(fs: GuestFS, registry: Registry, os: OsInfo) -> WindowsSystem:
         fast_startup=fast if fast and fast.number else None,
         san_policy=san.number("SanPolicy") if san else None,
         san_where=registry.place("Services\\partmgr\\Parameters", "SanPolicy"),
+        san_value=san.value("SanPolicy") if san else None,
         utc_clock=bool(clock and clock.number("RealTimeIsUniversal")),
         bias=_signed((clock.number("ActiveTimeBias") or clock.number("Bias")) if clock else None),
         clock_where=registry.place("Control\\TimeZoneInformation", "RealTimeIsUniversal"),
