@@ -69,7 +69,7 @@ class Store:
                 mover=mover or wishes.mover or None,
                 profile=wishes.profile or None,
                 select=list(wishes.select),
-                ignore=[one for one in wishes.ignore if one != "forecast"],
+                ignore=[*wishes.ignore, "forecast"],
                 fail_on=wishes.fail_on or None,
                 strict=None,
                 baseline=wishes.baseline or None,

@@ -27,7 +27,7 @@ _OPEN_FILES = 4096
 _CHUNK = 1 << 16
 _STDERR_KEPT = 4096
 _TICK = 0.1
-_GRACE = 5.0
+_GRACE = 30.0
 
 
 @dataclass(frozen=True, slots=True)

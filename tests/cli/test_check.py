@@ -224,3 +224,21 @@ def test_a_hostile_image_name_cannot_touch_the_terminal(v2vlint: Run, images: Pa
     assert "\x1b" not in done.stdout
     assert "── \\x1b[31m\\n::error::x.qcow2 " in done.stdout
     assert "\x1b" not in v2vlint(f"{name}.gone").stderr
+
+
+def test_a_guest_forecast_to_stop_fails_even_where_no_rule_says_why(v2vlint: Run, images: Path) -> None:
+    """The image has no boot loader at all."""
+    ignored = v2vlint("--ignore", "no-boot-loader", "good.qcow2", cwd=images)
+    assert ignored.returncode == 1
+    assert "error    forecast" in ignored.stdout
+    assert "forecast" not in v2vlint("--ignore", "no-boot-loader,forecast", "-q", "good.qcow2", cwd=images).stdout
+    assert "The boot is forecast to stop" in v2vlint("explain", "forecast").stdout
+
+
+def test_a_runner_finds_no_command_in_the_text(v2vlint: Run, make_image: MakeImage, tmp_path: Path) -> None:
+    make_image(tmp_path / "evil.qcow2", {"/etc/fstab": "# x\n/dev/sda /srv ext4 x##[add-mask]a,y##vso[task.setvariable]b 0 1\n"})
+    texts = [v2vlint(*ONLY, "evil.qcow2", env=env).stdout for env in ({}, {"GITHUB_ACTIONS": "true"})]
+    plain, guarded = ([line for line in text.splitlines() if "add-mask" in line] for text in texts)
+    assert plain
+    assert any("##[add-mask]a,y##vso[" in line for line in plain)
+    assert guarded == [line.replace("##[", r"#\x23[").replace("##vso[", r"#\x23vso[") for line in plain]

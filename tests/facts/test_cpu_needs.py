@@ -19,6 +19,7 @@ from v2vlint.facts.elf import ElfNeeds, read_elf_needs
 from v2vlint.facts.huge_pages import HugePages
 from v2vlint.facts.samples import sample_boot, sample_elf
 from v2vlint.model.osinfo import OsInfo
+from v2vlint.model.rule import Link
 
 LIBC = "/lib64/libc.so.6"
 
@@ -71,7 +72,9 @@ def test_damaged_files_say_something_or_nothing(seed: int) -> None:
     [
         ({LIBC: sample_elf(2), "/lib64/ld-linux-x86-64.so.2": sample_elf(), "/sbin/init": sample_elf(1)}, 2, "x86_64"),
         ({LIBC: sample_elf(1), "/usr/lib64/glibc-hwcaps/x86-64-v4/libc.so.6": sample_elf(4)}, 1, "x86_64"),
-        ({"/usr/lib/systemd/systemd": sample_elf(3), "/sbin/init": sample_elf(4)}, 3, "x86_64"),
+        ({"/usr/lib/systemd/systemd": sample_elf(3), "/sbin/init": sample_elf(4)}, 4, "x86_64"),
+        ({"/usr/lib/systemd/systemd": sample_elf(3), "/sbin/init": sample_elf(4), "/usr/bin/dracut": ""}, 3, "x86_64"),
+        ({"/usr/lib/systemd/systemd": sample_elf(3), "/sbin/init": Link("/lib/systemd/systemd"), "/lib": Link("usr/lib")}, 3, "x86_64"),
         ({"/lib/libc.so.6": _elf32()}, 0, "i386"),
         ({LIBC: b"text"}, 0, ""),
         ({}, 0, ""),

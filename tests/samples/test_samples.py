@@ -73,7 +73,10 @@ def test_the_forecast(recipe: Recipe, target: str) -> None:
 @pytest.mark.parametrize(("recipe", "target"), CASES)
 def test_nothing_is_left_untold(recipe: Recipe, target: str) -> None:
     report = check(cached(recipe.id), target)
-    results = [result for root in report["images"][0]["roots"] for result in root["targets"][0]["results"]]
+    first, *others = report["images"][0]["roots"]
+    results = list(first["targets"][0]["results"])
+    for root in others:  # what starts a second root is the first one's loader, which only the guest's user knows how to use
+        results += [result for result in root["targets"][0]["results"] if result["rule"] != "forecast"]
     assert [result for result in results if result["crashed"]] == []
     assert {result["rule"]: result["unknowns"] for result in results if result["unknowns"]} == {}
     assert report["images"][0]["problems"] == []

@@ -34,11 +34,11 @@ class ResumeMissingDevice(Rule):
     Compares `resume=` on the default entry's command line and `RESUME=` of initramfs-tools with what is really on the disks.
 
     ## Why it matters
-    The initramfs waits for the device: 30 seconds with initramfs-tools, without end with some versions of dracut and systemd. The
-    initramfs holds a copy of RESUME=, renewed by the next rebuild.
+    The initramfs waits for the device: 30 seconds with initramfs-tools, without end with some versions of dracut and systemd.
 
     ## Fix safety
-    Safe: there is nothing to resume from. `resume=` becomes `noresume`, `RESUME=` becomes `none`.
+    Safe: there is nothing to resume from. `resume=` becomes `noresume`, `RESUME=` becomes `none`, also in the
+    copy that the initramfs holds.
 
     ## References
     - initramfs-tools `hooks/resume`, dracut's resume module; systemd issue 35180; QubesOS/qubes-issues 3178

@@ -27,8 +27,9 @@ _PV = BlockDevice("disk1p2", "partition", 1 << 30, 0, 2, "LVM2_member", "p2Qx-1"
 _LV = BlockDevice("vg/home", "lv", 1 << 30, 0, 0, "xfs", "cc-33", parents=("disk1p2",))
 _BLOCKS = BlockTable((_DISK, _PV, _LV))
 _CONF = 'devices {\n\t# filter = [ "r|.*|" ]\n\tfilter = [ "a|^/dev/sda2$|", "r|.*|" ]\n}\n'
-_FIXED = _CONF.replace('[ "a|^/dev/sda2', '[ "a|^/dev/vd[a-z]+[0-9]*$|", "a|^/dev/sda2')
-_CLOSED = {"vd": "^/dev/vd[a-z]+[0-9]*$", "sd": "^/dev/sd[a-z]+[0-9]*$", "xvd": "^/dev/xvd[a-z]+[0-9]*$", "nvme": "^/dev/nvme[0-9].*"}
+_FIXED = _CONF.replace('[ "a|^/dev/sda2', '[ "a|^/dev/vda2$|", "a|^/dev/sda2')
+_DATA = BlockDevice("disk2", "disk", 1 << 30, 1, 0, "LVM2_member", "p2Qx-2")
+_TWO = BlockTable((_DISK, _PV, BlockDevice("disk2", "disk", 1 << 30, 1), _DATA))
 
 
 class LvmFilterRejects(Rule):
@@ -40,10 +41,11 @@ class LvmFilterRejects(Rule):
 
     ## Why it matters
     LVM does not see the physical volumes, so their logical volumes are missing. Host-only initramfs images hold a copy of the file: then
-    root itself is not found. The copy is only renewed by rebuilding the initramfs.
+    root itself is not found.
 
     ## Fix safety
-    Unsafe: a pattern accepting the target's names is put in front, which widens what LVM looks at.
+    Safe: patterns that accept the physical volumes found, under their names on the target and nothing else, are put in front. Exact copies
+    of the file in initramfs images are renewed with it.
 
     ## References
     - rear issues 225 and 2651; lvm2 issue 104; dracut's lvm module copies lvm.conf
@@ -61,6 +63,13 @@ class LvmFilterRejects(Rule):
             severity=Severity.ERROR,
             fixed={"/etc/lvm/lvm.conf": _FIXED},
         ),
+        Example(
+            {"/etc/lvm/lvm.conf": _CONF},
+            given=(_TWO,),
+            flags=("/etc/lvm/lvm.conf:3",),
+            fixed={"/etc/lvm/lvm.conf": _FIXED.replace('"a|^/dev/sda2', '"a|^/dev/vdb$|", "a|^/dev/sda2')},
+            title="two physical volumes, one of them a whole disk",
+        ),
         Example({"/etc/lvm/lvm.conf": _CONF}, given=(_BLOCKS,), flags=("/etc/lvm/lvm.conf:3",), severity=Severity.WARNING),
         Example({"/etc/lvm/lvm.conf": _CONF}, given=(_BLOCKS,), target="kvm-scsi", title="sda2 stays sda2"),
         Example({"/etc/lvm/lvm.conf": 'devices {\n filter = [ "r|(|", "a|.*|" ]\n}\n'}, given=(_BLOCKS,), unknown=True),
@@ -76,22 +85,25 @@ class LvmFilterRejects(Rule):
         if not volumes:
             raise NotApplicable("no physical volumes")
         for setting in conf.filters:
-            for volume in volumes:
-                verdicts = {prefix: setting.accepts(*_names(volume, prefix)) for prefix in sorted(target.disk_prefixes)}
-                if False in verdicts.values():
-                    yield self._rejected(setting, volume, needs, [prefix for prefix, ok in verdicts.items() if ok is False])
-                    break
-                if None in verdicts.values():
-                    yield self.unknown(setting.where, f"{setting.name} has a pattern that cannot be evaluated")
-                    break
+            verdicts = {(volume, prefix): setting.accepts(*_names(volume, prefix)) for volume in volumes for prefix in _prefixes(target)}
+            rejected = [where for where, verdict in verdicts.items() if verdict is False]
+            if rejected:
+                yield self._rejected(setting, needs, rejected)
+            elif None in verdicts.values():
+                yield self.unknown(setting.where, f"{setting.name} has a pattern that cannot be evaluated")
 
-    def _rejected(self, setting: LvmFilter, volume: BlockDevice, needs: BootNeeds, prefixes: list[str]) -> Finding:
-        name = _names(volume, prefixes[0])[0]
+    def _rejected(self, setting: LvmFilter, needs: BootNeeds, rejected: list[tuple[BlockDevice, str]]) -> Finding:
+        (volume, prefix), *_others = sorted(rejected, key=lambda one: not needs.needs(one[0].name))
         needed = needs.needs(volume.name)
+        name = _names(volume, prefix)[0]
         message = f"{setting.name} rejects {name}, the name of the physical volume {volume.name} on the target"
         effect = "its logical volumes are missing, and boot stops waiting for them" if needed else "its logical volumes are missing"
         severity = Severity.ERROR if needed else Severity.WARNING
-        return self.finding(setting.where, message, effect, severity=severity, fix=_accept(setting, prefixes))
+        return self.finding(setting.where, message, effect, severity=severity, fix=_accept(setting, rejected))
+
+
+def _prefixes(target: Target) -> list[str]:
+    return sorted(target.disk_prefixes)
 
 
 def _names(volume: BlockDevice, prefix: str) -> tuple[str, ...]:
@@ -103,10 +115,10 @@ def _names(volume: BlockDevice, prefix: str) -> tuple[str, ...]:
     return (kernel + part if number else kernel, *(link for link in links if not link.endswith(("-", "/"))))
 
 
-def _accept(setting: LvmFilter, prefixes: list[str]) -> Fix | None:
-    if not setting.patterns or not set(prefixes) <= _CLOSED.keys():
+def _accept(setting: LvmFilter, rejected: list[tuple[BlockDevice, str]]) -> Fix | None:
+    if not setting.patterns:
         return None
     first = setting.patterns[0].where
     start = Span(first.path, first.start, first.start, first.line, first.column)
-    words = "".join(f'"a|{_CLOSED[prefix]}|", ' for prefix in prefixes)
-    return Fix(f"accept the target's disk names in {setting.name}", Applicability.UNSAFE, (ReplaceText(start, "", words),))
+    words = "".join(f'"a|^{_names(volume, prefix)[0]}$|", ' for volume, prefix in rejected)
+    return Fix(f"accept the physical volumes' names on the target in {setting.name}", Applicability.SAFE, (ReplaceText(start, "", words),))

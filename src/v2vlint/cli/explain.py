@@ -6,10 +6,13 @@ import argparse
 from collections.abc import Iterable, Iterator
 
 from v2vlint.cli import exits, output
+from v2vlint.engine.boot import FORECAST
 from v2vlint.engine.explain import Message, known, predicting
 from v2vlint.engine.packs import LoadedRule, load_all
+from v2vlint.engine.policy import EXPIRED
 from v2vlint.engine.select import unknown_rule
 from v2vlint.model.errors import UsageError
+from v2vlint.model.rule import RuleInfo
 from v2vlint.report.layout import Piece, Row, paragraph
 
 MAX_MESSAGE = 1 << 20
@@ -30,14 +33,15 @@ def run(args: argparse.Namespace) -> int:
     if args.rule is None:
         return _explain_error(args.error, rules)
     loaded = next((rule for rule in rules if rule.id == args.rule), None)
-    if loaded is None:
+    own = next((info for info in (FORECAST, EXPIRED) if info.id == args.rule), None)
+    if loaded is None and own is None:
         raise unknown_rule(args.rule, rules)
-    output.show(list(_rule(loaded)), output.colours("auto"))
+    rows = [*_info(loaded.info()), *_example(loaded)] if loaded else list(_info(own)) if own else []
+    output.show(rows, output.colours("auto"))
     return exits.OK
 
 
-def _rule(loaded: LoadedRule) -> Iterator[Row]:
-    info = loaded.info()
+def _info(info: RuleInfo) -> Iterator[Row]:
     fix = ", has a fix" if info.fixable else ""
     yield (Piece(info.id, "title"), Piece("  "), Piece(info.severity.label, info.severity.label), Piece(f"  {info.group}{fix}", "dim"))
     for line in info.help.split("\n"):
@@ -45,6 +49,9 @@ def _rule(loaded: LoadedRule) -> Iterator[Row]:
             yield (Piece(line[3:], "title"),)
         else:
             yield (Piece(line),)
+
+
+def _example(loaded: LoadedRule) -> Iterator[Row]:
     for example in type(loaded.rule).examples[:1]:
         for path, content in example.files.items():
             if isinstance(content, str):

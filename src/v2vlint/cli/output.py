@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import sys
 from collections.abc import Sequence
@@ -51,7 +52,13 @@ def look() -> Look:
 
 def show(rows: Sequence[Row], colour: bool) -> None:
     """Print rows on stdout."""
-    write(_painted(rows) if colour else plain(rows))
+    text = _painted(rows) if colour else plain(rows)
+    write(_no_commands(text) if "GITHUB_ACTIONS" in os.environ or "TF_BUILD" in os.environ else text)
+
+
+def _no_commands(text: str) -> str:
+    """``text`` for a log that a runner reads for commands: ``::name`` at the start of a line, ``##[name]`` and ``##vso[`` anywhere."""
+    return re.sub(r"(?m)##(?=\[|vso\[)", r"#\\x23", re.sub(r"(?m)^(\s*):(?=:)", r"\1\\x3a", text))
 
 
 def _painted(rows: Sequence[Row]) -> str:

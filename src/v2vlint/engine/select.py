@@ -6,12 +6,14 @@ import difflib
 import fnmatch
 from collections.abc import Iterable
 
+from v2vlint.engine import boot
 from v2vlint.engine.packs import LoadedRule
 from v2vlint.engine.profile import profile
 from v2vlint.engine.protocol import Selection
 from v2vlint.model.errors import NothingFound, UsageError
 
-EXPIRED = "exception-expired"
+ENGINE_OWN = frozenset({"exception-expired", boot.FORECAST.id})
+"""Ids that are no pack's rules."""
 
 
 def choose(rules: Iterable[LoadedRule], selection: Selection) -> tuple[LoadedRule, ...]:
@@ -21,17 +23,17 @@ def choose(rules: Iterable[LoadedRule], selection: Selection) -> tuple[LoadedRul
     """
     rules = tuple(rules)
     for pattern in (*selection.select, *selection.ignore):
-        if not any(matches(rule, pattern) for rule in rules):
+        if not any(matches(rule, pattern) for rule in rules) and not boot.means(pattern):
             raise unknown_rule(pattern, rules, groups=True)
     for name in selection.named:
-        if name != EXPIRED and all(rule.id != name for rule in rules):
+        if name not in ENGINE_OWN and all(rule.id != name for rule in rules):
             raise unknown_rule(name, rules)
     wanted = profile(selection.profile)
     chosen = [
         rule for rule in rules if any(matches(rule, p) for p in selection.select) or (not selection.select and wanted.takes(rule.info()))
     ]
     left = tuple(rule for rule in chosen if not any(matches(rule, pattern) for pattern in selection.ignore))
-    if not left:
+    if not left and not (selection.select and boot.wanted(selection)):
         raise NothingFound("no rule is left to run", hint="--ignore takes away all that --select or the profile gives")
     return left
 

@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterable
 from typing import Any
 
+from v2vlint.engine import boot
 from v2vlint.engine.glance import glance
 from v2vlint.engine.judge import judge
 from v2vlint.engine.packs import LoadedRule, load_all
@@ -27,7 +28,7 @@ def check(request: Any) -> Any:
     """Answer an encoded :class:`~v2vlint.engine.protocol.Ask` with an encoded :class:`~v2vlint.engine.protocol.Judged`."""
     ask = decode(Ask, request)
     rules = choose(load_all(), ask.selection)
-    return encode(Judged(judge_guest(ask, rules), tuple(rule.info() for rule in rules)))
+    return encode(Judged(judge_guest(ask, rules), boot.infos(rules, ask.selection)))
 
 
 def judge_guest(ask: Ask, rules: Iterable[LoadedRule]) -> ImageReport:
@@ -71,6 +72,8 @@ def _judge_root(
     definition = source.definition or Definition("", "")
     store = FactStore((root.fs, guest.blocks, root.os, definition))
     targets = judge(store, rules, ask.targets, ask.mover, presenters)
+    if boot.wanted(ask.selection):
+        targets = boot.counted(targets, presenters, root.fs)
     return RootReport(root.device, root.os, glance(store, root.device, root.subvolume), targets)
 
 

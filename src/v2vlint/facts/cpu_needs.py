@@ -14,7 +14,9 @@ from v2vlint.model.place import WholeFile
 
 _LOADERS = ("/lib64/ld-linux-x86-64.so.2", "/lib/ld-linux-x86-64.so.2", "/lib/x86_64-linux-gnu/ld-linux-x86-64.so.2")
 _LIBRARIES = ("/lib64/libc.so.6", "/usr/lib64/libc.so.6", "/lib/x86_64-linux-gnu/libc.so.6", "/usr/lib/libc.so.6", "/lib/libc.so.6")
-_INITS = ("/usr/lib/systemd/systemd", "/lib/systemd/systemd", "/sbin/init", "/usr/sbin/init", "/usr/bin/init")
+_SYSTEMD = ("/usr/lib/systemd/systemd", "/lib/systemd/systemd")
+_INITS = ("/sbin/init", "/usr/sbin/init", "/usr/bin/init", "/etc/init", "/bin/init")
+_DRACUT = ("/usr/bin/dracut", "/usr/sbin/dracut", "/sbin/dracut")
 _RHEL_LEVELS = {8: 1, 9: 2, 10: 3}
 
 
@@ -60,12 +62,17 @@ def find_cpu_needs(fs: GuestFS, os: OsInfo) -> CpuNeeds:
 
 
 def _binaries(fs: GuestFS) -> Iterator[tuple[str, ElfNeeds]]:
-    for paths in (_LOADERS, _LIBRARIES, _INITS):
+    for paths in (_LOADERS, _LIBRARIES, _inits(fs)):
         for path in paths:
             needs = _needs(fs, path)
             if needs is not None:
                 yield path, needs
                 break
+
+
+def _inits(fs: GuestFS) -> tuple[str, ...]:
+    """Where the first process is looked for: dracut's systemd looks for another systemd before it turns to /sbin/init, others do not."""
+    return (*_SYSTEMD, *_INITS) if any(map(fs.exists, _DRACUT)) else (*_INITS, *_SYSTEMD)
 
 
 def _needs(fs: GuestFS, path: str) -> ElfNeeds | None:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from v2vlint.facts.initramfses import Initramfses
+from v2vlint.fix.renew import Changes, renewals
 from v2vlint.fix.segment import Image, pad4, segment
 from v2vlint.guest.fs import GuestFS
 from v2vlint.model.blocks import BlockTable
@@ -74,9 +75,6 @@ def build(fs: GuestFS, blocks: BlockTable, fixes: Sequence[Fix], *, rebuild: boo
     return RootWork(operations, tuple(taken), tuple(refused), _diff(changes, operations), selinux_specification(fs), written)
 
 
-Changes = Mapping[str, tuple[str | None, str | None]]
-
-
 def _operations(draft: _Draft, edits: Iterable[Edit]) -> tuple[tuple[dict[str, Any], ...], Changes]:
     edits = tuple(edits)
     _need_rebuild(draft, edits)
@@ -84,7 +82,7 @@ def _operations(draft: _Draft, edits: Iterable[Edit]) -> tuple[tuple[dict[str, A
     modes = {edit.path: edit.mode for edit in edits if isinstance(edit, WriteFile)}
     found = [_text_operation(draft.fs, path, before, after, modes) for path, (before, after) in changes.items()]
     found += [_copy(draft, edit) for edit in edits if isinstance(edit, CopyFile)]
-    found += _initramfs(draft, edits)
+    found += _initramfs(draft, edits, {} if draft.rebuild else renewals(draft.fs, draft.images, changes))
     if not found:
         raise FactUnavailable(WholeFile("/"), "changes nothing")
     return tuple(found), changes
@@ -131,7 +129,7 @@ def _copy(draft: _Draft, edit: CopyFile) -> dict[str, Any]:
     return {"op": "copy", "source": draft.fs.resolve(edit.source) or edit.source, "path": edit.path}
 
 
-def _initramfs(draft: _Draft, edits: Sequence[Edit]) -> list[dict[str, Any]]:
+def _initramfs(draft: _Draft, edits: Sequence[Edit], renewed: Mapping[str, Mapping[str, bytes]]) -> list[dict[str, Any]]:
     wanted: dict[tuple[str, str], dict[str, None]] = {}
     for edit in edits:
         if isinstance(edit, AppendInitramfs):
@@ -139,7 +137,9 @@ def _initramfs(draft: _Draft, edits: Sequence[Edit]) -> list[dict[str, Any]]:
     if draft.rebuild:
         versions = {version for _path, version in wanted} | _rebuilt(edits)
         return [_command(draft.fs, version) for version in sorted(versions)]
-    return [_append(draft, path, version, tuple(names)) for (path, version), names in wanted.items()]
+    appended = [_append(draft, path, version, tuple(names), renewed.get(path, {})) for (path, version), names in wanted.items()]
+    others = [path for path in renewed if path not in {path for path, _version in wanted}]
+    return appended + [_append(draft, path, "", (), renewed[path]) for path in others]
 
 
 def _rebuilt(edits: Sequence[Edit]) -> set[str]:
@@ -153,16 +153,17 @@ def _command(fs: GuestFS, version: str) -> dict[str, Any]:
     raise FactUnavailable(WholeFile("/usr/sbin"), "no initramfs generator is installed")
 
 
-def _append(draft: _Draft, path: str, version: str, names: tuple[str, ...]) -> dict[str, Any]:
+def _append(draft: _Draft, path: str, version: str, names: tuple[str, ...], files: Mapping[str, bytes]) -> dict[str, Any]:
     image, found = draft.images.of(path), draft.fs.stat(path)
     if image is None or found is None:
         raise FactUnavailable(WholeFile(path), "is absent")
     if image.damage:
         raise FactUnavailable(WholeFile(path), image.damage)
     view = Image(path, version, image.files, image.contents, image.generator, image.compression)
-    data = bytes(-found.size % 4) + segment(draft.fs, view, names)
+    data = bytes(-found.size % 4) + segment(draft.fs, view, names, files)
     _need_room(draft, path, len(data))
-    return {"op": "append", "path": draft.fs.resolve(path) or path, "size": found.size, "data": _b64(pad4(data))}
+    renewed = sorted(files)
+    return {"op": "append", "path": draft.fs.resolve(path) or path, "size": found.size, "data": _b64(pad4(data)), "renewed": renewed}
 
 
 def _need_room(draft: _Draft, path: str, size: int) -> None:
@@ -190,7 +191,9 @@ def _diff(changes: Changes, operations: Sequence[Mapping[str, Any]]) -> str:
     extra: list[str] = []
     for operation in operations:
         if operation["op"] == "append":
-            extra.append(f"append {len(operation['data']) * 3 // 4 >> 10} KiB to {operation['path']}\n")
+            size = f"{len(operation['data']) * 3 // 4 >> 10} KiB"
+            renewed = f", with the new {', '.join(operation['renewed'])}" if operation["renewed"] else ""
+            extra.append(f"append {size} to {operation['path']}{renewed}\n")
         elif operation["op"] == "copy":
             extra.append(f"copy {operation['source']} to {operation['path']}\n")
         elif operation["op"] == "command":

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from v2vlint.disk.btrfs import BtrfsFileSystem
+from v2vlint.engine import boot
 from v2vlint.engine.packs import load_all
 from v2vlint.engine.select import choose
 from v2vlint.engine.worker import examine
@@ -33,7 +34,7 @@ def prepare(request: Any) -> Any:
     rules = choose(load_all(), asked.ask.selection)
     image, guest = examine(asked.ask, rules)
     works = [_root(asked, root, guest, report) for root, report in _pairs(image, guest)] if guest else []
-    return encode(_prepared(asked, image, guest, tuple(rule.info() for rule in rules), works))
+    return encode(_prepared(asked, image, guest, boot.infos(rules, asked.ask.selection), works))
 
 
 def _pairs(image: ImageReport, guest: Guest | None) -> Iterator[tuple[Root, RootReport]]:

@@ -13,6 +13,7 @@ import posixpath
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 
 from v2vlint.fix.cpio import archive
 from v2vlint.fix.kmod_index import index
@@ -63,14 +64,20 @@ def module_name(path: str) -> str:
     return _SUFFIX.sub("", posixpath.basename(path)).replace("-", "_")
 
 
-def segment(fs: GuestFS, image: Image, wanted: Iterable[str]) -> bytes:
-    """The bytes to append to ``image`` so that it has and loads ``wanted``. FactUnavailable when the guest does not have the modules."""
+def segment(fs: GuestFS, image: Image, wanted: Iterable[str], renewed: Mapping[str, bytes] = MappingProxyType({})) -> bytes:
+    """The bytes to append to ``image`` so that it has and loads ``wanted``, and so that the files ``renewed`` take the place of its own.
+
+    FactUnavailable when the guest does not have the modules.
+    """
     names = tuple(wanted)
+    if not names:
+        return pad4(compress(archive(renewed), image.compression))
     tree = read_tree(fs, image.version)
     absent = [name for name in names if name not in tree.modules]
     if absent:
         raise FactUnavailable(WholeFile(tree.folder), f"the guest has no module {', '.join(absent)} for kernel {image.version}")
     files = dict(_module_files(fs, image, tree, names))
+    files.update(renewed)
     files.update(_loaders(image, names))
     return pad4(compress(archive(files), image.compression))
 

@@ -9,13 +9,14 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from v2vlint import isolate
+from v2vlint.engine.boot import FORECAST
 from v2vlint.fix import appliance, qemu, transaction
 from v2vlint.fix.protocol import PREPARE, Chosen, FixAsk, Held, Prepared
 from v2vlint.isolate import DEFAULT_LIMITS, Answer, Call, Limits, Refusal
 from v2vlint.model.codec import decode, encode
 from v2vlint.model.errors import ImageError, UsageError
 from v2vlint.model.finding import Severity
-from v2vlint.model.report import FindingReport, ImageReport
+from v2vlint.model.report import Fate, FindingReport, ImageReport
 from v2vlint.model.rule import RuleInfo
 from v2vlint.model.source import GuestRef
 
@@ -175,7 +176,7 @@ class _Rounds:
         )
 
     def _apply_or_drop(self, current: Prepared, before: ImageReport, applied: list[Chosen]) -> Prepared:
-        saved = [overlay.with_name(f"{overlay.name}.saved") for overlay in self.overlays]
+        saved = [Path(f"{overlay}.saved") for overlay in self.overlays]
         for overlay, copy in zip(self.overlays, saved, strict=True):
             qemu.snapshot(overlay, copy)
         try:
@@ -213,6 +214,8 @@ class _Rounds:
     def _regressions(self, current: Prepared, before: ImageReport, again: Prepared) -> list[Held]:
         old, new = findings(before), findings(again.image)
         fresh = [key for key, found in new.items() if key not in old and found.finding.severity is Severity.ERROR]
+        if _stops(before):
+            fresh = [key for key in fresh if new[key].finding.rule != FORECAST.id]
         if again.image.problems and not before.problems:
             words = again.image.problems[0].reason
             return [Held(c.rule, c.title, f"the image could not be read again: {words}") for c in current.chosen]
@@ -220,6 +223,11 @@ class _Rounds:
             return [Held(c.rule, c.title, f"a new error appeared: {fresh[0][2]}") for c in current.chosen]
         standing = {(found.finding.rule, found.finding.fix.title) for found in new.values() if found.finding.fix}
         return [Held(c.rule, c.title, "its finding is still there") for c in current.chosen if (c.rule, c.title) in standing]
+
+
+def _stops(image: ImageReport) -> bool:
+    """Whether a boot of it is forecast to stop; a fix may then lay bare a later stage that stops as well."""
+    return any(one.forecast is not None and one.forecast.fate is Fate.FAIL for root in image.roots for one in root.targets)
 
 
 def findings(image: ImageReport) -> dict[Key, FindingReport]:

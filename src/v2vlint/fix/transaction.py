@@ -45,6 +45,11 @@ class Disk:
         return Path(f"{self.image}.v2vlint-overlay")
 
     @property
+    def saved(self) -> Path:
+        """The overlay as it was before the round of edits under way."""
+        return Path(f"{self.overlay}.saved")
+
+    @property
     def undo(self) -> Path:
         """Where the old content is kept."""
         return Path(f"{self.image}.v2vlint-undo")
@@ -149,7 +154,10 @@ def _flock(handle: int) -> bool:
 def recover(image: Path) -> str:
     """Finish or revert what an interrupted run left; says what was done, or nothing. Call under :func:`locked`."""
     journal = read_journal(image)
-    if journal is None or journal.state == "done":
+    if journal is None:
+        return ""
+    if journal.state == "done":
+        _remove_overlays(journal)
         return ""
     if journal.state == "editing":
         _drop(journal)
@@ -253,10 +261,10 @@ def _finish_undo(journal: Journal) -> None:
             qemu.commit(disk.undo)
             qemu.repair_leaks(disk.image, disk.driver)
             sync(disk.image)
-    journal_path(journal.disks[0].image).unlink()
-    _sync_folder(journal.disks[0].image)
     for disk in journal.disks:
         disk.undo.unlink(missing_ok=True)
+    journal_path(journal.disks[0].image).unlink()
+    _sync_folder(journal.disks[0].image)
 
 
 def _drop(journal: Journal) -> None:
@@ -266,16 +274,17 @@ def _drop(journal: Journal) -> None:
     if journal.earlier:
         _write_journal(replace(journal, state="done", titles=journal.titles[: journal.earlier]))
         return
+    for disk in journal.disks:
+        disk.undo.unlink(missing_ok=True)
     first = journal.disks[0].image
     journal_path(first).unlink(missing_ok=True)
     _sync_folder(first)
-    for disk in journal.disks:
-        disk.undo.unlink(missing_ok=True)
 
 
 def _remove_overlays(journal: Journal) -> None:
     for disk in journal.disks:
         disk.overlay.unlink(missing_ok=True)
+        disk.saved.unlink(missing_ok=True)
 
 
 def _need_space(disk: Disk, size: int) -> None:
