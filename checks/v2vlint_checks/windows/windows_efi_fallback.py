@@ -29,6 +29,7 @@ _FOLDER = "/esp/EFI/Boot"
 _BASE: dict[str, Content] = {"/Windows/System32/config/SYSTEM": Hive("[ControlSet001\\Control]\n"), _MANAGER: b"MZ bootmgfw"}
 _GPT = (("pt", "gpt"), ("boot_code", "none"))
 _ESP = BlockDevice("disk1p1", "partition", 1 << 27, 0, 1, "vfat", "E5E5-0001", part_type="c12a7328-f81f-11d2-ba4b-00a0c93ec93b")
+_LINUX = frozenset({"ext2", "ext3", "ext4", "xfs", "btrfs", "LVM2_member", "crypto_LUKS"})
 _DISK = BlockTable((BlockDevice("disk1", "disk", 1 << 33, 0, details=_GPT), _ESP))
 
 
@@ -73,29 +74,41 @@ class WindowsEfiFallback(Rule):
             title="left from a Linux",
         ),
         Example(dict(_BASE), given=(_DISK,), mover=Mover.VIRT_V2V, flags=("/esp/EFI/Boot",), severity=Severity.INFO),
+        Example(
+            {**_BASE, "/esp/EFI/Boot/bootx64.efi": b"MZ UEFI SHIM"},
+            given=(BlockTable((*_DISK.devices, BlockDevice("disk1p5", "partition", 1 << 32, 0, 5, "ext4", "1c7e"))),),
+            flags=("/esp/EFI/Boot/bootx64.efi",),
+            severity=Severity.WARNING,
+            title="a Linux shares the disk, and may start Windows from its menu",
+        ),
         Example({**_BASE, "/esp/EFI/Boot/bootx64.efi": b"MZ something else"}, given=(_DISK,), unknown=True),
         Example({**_BASE, "/esp/EFI/Boot/bootx64.efi": b"MZ bootmgfw"}, given=(_DISK,)),
         Example({**_BASE, "/esp/EFI/Boot/BOOTX64.EFI": b"MZ older bootmgfw.pdb"}, given=(_DISK,), title="an older boot manager"),
     )
 
-    def check(self, boot: WindowsBoot, firmware: Firmware, target: Target, mover: Mover) -> Iterator[Finding | Unknown]:
+    def check(self, boot: WindowsBoot, firmware: Firmware, blocks: BlockTable, target: Target, mover: Mover) -> Iterator[Finding | Unknown]:
         if not boot.uefi or firmware.bios or "uefi" not in target.firmware:
             raise NotApplicable("it does not start with UEFI")
         if target.keeps_nvram or boot.is_manager:
             return
-        folder = WholeFile(f"{boot.manager.rsplit('/', 3)[0]}/Boot")
-        if boot.fallback is not None and boot.is_manager is None:
-            yield self.unknown(
-                WholeFile(boot.fallback.path), f"{boot.fallback.path} differs from {boot.manager}, and does not say what it is"
-            )
+        if boot.fallback is None:
+            where = WholeFile(f"{boot.manager.rsplit('/', 3)[0]}/Boot")
+            what, effect = "has no fallback loader", "the firmware does not start Windows"
+        elif boot.is_manager is None:
+            place = WholeFile(boot.fallback.path)
+            yield self.unknown(place, f"{place} differs from {boot.manager}, and does not say what it is")
             return
-        where = WholeFile(boot.fallback.path) if boot.fallback else folder
-        what = f"is {boot.fallback.kind}, not Windows' boot manager" if boot.fallback else "has no fallback loader"
+        else:
+            where, kind = WholeFile(boot.fallback.path), boot.fallback.kind
+            what, effect = f"is {kind}, not Windows' boot manager", f"the firmware starts {kind} in place of Windows"
         repaired = mover is Mover.VIRT_V2V
-        effect = (
-            "the firmware does not start Windows" if not boot.fallback else f"the firmware starts {boot.fallback.kind} in place of Windows"
-        )
+        shared = boot.fallback is not None and any(device.fs_type in _LINUX for device in blocks)
+        severity = Severity.INFO if repaired else Severity.WARNING if shared else Severity.ERROR
         told = f"virt-v2v copies the boot manager there; after a raw copy {effect}" if repaired else effect
-        copy = CopyFile(boot.manager, f"{folder.path}/bootx64.efi")
-        fix = None if boot.fallback else Fix("copy the boot manager to where every firmware looks", Applicability.SAFE, (copy,))
-        yield self.finding(where, f"{where} {what}", told, severity=Severity.INFO if repaired else Severity.ERROR, fix=fix)
+        told += ", unless that offers it in its menu" if shared else ""
+        yield self.finding(where, f"{where} {what}", told, severity=severity, fix=None if boot.fallback else _copied(boot, where))
+
+
+def _copied(boot: WindowsBoot, folder: WholeFile) -> Fix:
+    copy = CopyFile(boot.manager, f"{folder.path}/bootx64.efi")
+    return Fix("copy the boot manager to where every firmware looks", Applicability.SAFE, (copy,))

@@ -24,6 +24,7 @@ _STORAGE: dict[str, Sets] = {
     "ata_piix": (("atapi", "intelide"), ("atapi", "pciide")),
     "ata_generic": (("atapi", "intelide"), ("atapi", "pciide")),
     "usb_storage": (("USBSTOR",),),
+    "BusLogic": (("buslogic",),),
     "sym53c8xx": (("symc8xx",), ("sym_hi",)),
 }
 _NETWORK: dict[str, Sets] = {
@@ -37,6 +38,8 @@ _NETWORK: dict[str, Sets] = {
     "e1000e": (("e1i65x64",), ("e1i63x64",), ("e1iexpress",), ("e1express",), ("E1G60",)),
     "8139cp": (("rtl8139",),),
     "8139too": (("rtl8139",),),
+    "igb": (("e1r65x64",), ("e1rexpress",)),
+    "pcnet32": (("PCnet",),),
     "ixgbevf": (("vxn65x64",), ("vxn",)),
 }
 _BUS = frozenset({"sd_mod", "virtio_pci", "pci_hyperv", "uas"})

@@ -120,8 +120,6 @@ def windows_info(fs: GuestFS) -> OsInfo:
     build = values.get("CurrentBuildNumber") or values.get("CurrentBuild", "")
     if build.isdigit() and int(build) >= 22000:
         name = name.replace("Windows 10", "Windows 11")
-    if name.startswith("Microsoft "):
-        name = name.removeprefix("Microsoft ")
     version = values.get("CurrentVersion", "")
     if values.get("CurrentMajorVersionNumber"):
         version = f"{values['CurrentMajorVersionNumber']}.{values.get('CurrentMinorVersionNumber', '0')}"
