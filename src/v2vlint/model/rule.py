@@ -53,7 +53,7 @@ class Example:
     given: tuple[object, ...] = ()
     flags: tuple[str, ...] = ()
     severity: Severity | None = None
-    fixed: Mapping[str, str | Hive | None] | None = None
+    fixed: Mapping[str, Content | None] | None = None
     target: str = "kvm"
     mover: Mover = Mover.RAW
     unknown: bool = False
