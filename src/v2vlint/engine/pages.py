@@ -77,9 +77,10 @@ def _example(example: Example) -> Iterator[str]:
         yield f"`{path}` is a link to `{content.target}`" if isinstance(content, Link) else f"`{path}`"
         if not isinstance(content, Link):
             yield _fence("", content) if isinstance(content, str) else _fence("reg", content.text.strip())
-    if example.fixed:
+    if example.fixed and not any(isinstance(content, bytes) for content in example.fixed.values()):
         yield "The fix:"
-        yield _fence("diff", _diff(texts, example.fixed))
+        fixed = {path: content for path, content in example.fixed.items() if content is None or isinstance(content, str | Hive)}
+        yield _fence("diff", _diff(texts, fixed))
 
 
 def _lead(example: Example) -> str:

@@ -6,6 +6,7 @@ stage it names, so that forecast and findings cannot contradict each other; an u
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -85,6 +86,9 @@ def _overlay(found: StageForecast, outcomes: RuleOutcomes) -> StageForecast:
     doubts = [doubt for stage, doubt in outcomes.unknowns if stage is found.stage]
     if found.fate is Fate.PASS and doubts:
         return unknown(found.stage, doubts[0].reason, doubts[0].where, doubts[0].rule)
+    if found.fate is Fate.UNKNOWN and found.where is not None:
+        told = next((finding.rule for finding in outcomes.findings if finding.where == found.where), "")
+        return dataclasses.replace(found, rule=told or found.rule)
     return found
 
 
