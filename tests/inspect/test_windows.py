@@ -90,7 +90,7 @@ def test_everything_the_registry_says() -> None:
         ("AV", "Kaspersky Endpoint", "", "antivirus"),
         ("Old", "Old program", "", ""),
     ]
-    assert found.unread == ()
+    assert (found.loader, found.firmware, found.unread) == ("Windows Boot Manager", "bios", ())
 
 
 def test_addresses_by_connection() -> None:

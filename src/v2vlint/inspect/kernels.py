@@ -36,7 +36,14 @@ _NETWORK = frozenset({
 })  # fmt: skip
 _ALIAS = re.compile(r"scsi_hostadapter\d*|eth\d+")
 _LISTS = ("/etc/modules", "/etc/modules-load.d/*.conf", "/etc/initramfs-tools/modules")
-MANY = 12
+_PLATFORMS = (
+    frozenset({"virtio_blk", "virtio_scsi"}),
+    frozenset({"xen_blkfront"}),
+    frozenset({"hv_storvsc"}),
+    frozenset({"vmw_pvscsi", "mptspi", "mptsas"}),
+    frozenset({"megaraid_sas", "hpsa", "aacraid", "mpt3sas", "smartpqi", "cciss"}),
+)
+MANY = 3
 
 
 def installed(store: FactStore) -> tuple[InstalledKernel, ...]:
@@ -109,11 +116,11 @@ def _role(module: str) -> str:
 
 
 def _host_only(store: FactStore) -> Iterator[DriverInUse]:
-    """An initramfs with few storage drivers was made on the machine whose controller they drive."""
+    """The drivers of an initramfs that was made for the machine it was made on: it knows fewer than three kinds of hardware."""
     choice = _choices(store).default
     modules = _modules(store, choice) if choice else frozenset()
     storage = sorted(modules & _STORAGE)
-    if choice and 0 < len(storage) < MANY:
+    if choice and storage and sum(bool(modules & platform) for platform in _PLATFORMS) < MANY:
         place = choice.initrds[-1] if choice.initrds else choice.kernel_path
         yield from (DriverInUse(name, _role(name), place) for name in (*storage, *sorted(modules & _NETWORK)))
 

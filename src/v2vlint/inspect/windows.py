@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any, BinaryIO
 
 from v2vlint.guest.fs import GuestFS
-from v2vlint.inspect.storage import device_path
+from v2vlint.inspect.storage import device_path, firmware
 from v2vlint.model.blocks import BlockDevice, BlockTable
 from v2vlint.model.errors import FactUnavailable
 from v2vlint.model.machine import (
@@ -94,7 +94,7 @@ def _number(values: dict[str, Any], name: str, default: int) -> int:
 
 
 def windows_system(fs: GuestFS, blocks: BlockTable, device: str, os: OsInfo) -> OperatingSystem:
-    """The Windows on ``device``, without what every system has (mounts, firmware)."""
+    """The Windows on ``device``, without its mounts. The firmware is the one that the disks are laid out for."""
     root = next((f"/{name}" for name in fs.listdir("/") if name.lower() in _ROOTS), "/Windows")
     problems: list[Problem] = []
     software, system = (_hive(fs, f"{root}/System32/config/{name}", problems) for name in ("SOFTWARE", "SYSTEM"))
@@ -110,6 +110,8 @@ def windows_system(fs: GuestFS, blocks: BlockTable, device: str, os: OsInfo) -> 
         release=release,
         arch=os.arch,
         hostname=hostname or os.hostname,
+        firmware=firmware(blocks),
+        loader="Windows Boot Manager" if release.major >= 6 else "NTLDR" if release.major else "",
         drives=drives,
         applications=tuple(sorted(_programs(software), key=lambda one: one.name)),
         interfaces=tuple(_interfaces(system, control)),
