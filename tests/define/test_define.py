@@ -92,7 +92,7 @@ def test_libvirt_takes_the_domain_and_gives_it_back(session: tuple[str, list[str
     uri, words = session
     text, _notes = define(image("debian-portable"))
     plain = text.replace('<domain type="kvm">', '<domain type="qemu">').replace("<cpu mode", "<cpu check='none' mode")
-    for _attempt in range(60):
+    for _attempt in range(120):
         listed = subprocess.run(["virsh", "--connect", uri, "list"], capture_output=True, timeout=60, check=False)
         if listed.returncode == 0:
             break

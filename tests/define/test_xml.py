@@ -29,10 +29,10 @@ MACHINES = {
         "db.1", "uefi", (Disk("/a & b.vmdk", "vmdk", "scsi"), Disk("/c", "raw", "scsi")), (Card("e1000e", "52:54:00:00:00:01"),),
         scsi="virtio-scsi", video="virtio", boot_disk=1, secure_boot=True, tpm=True, rng=True, balloon=True, cpu_level=3,
     ),
-    "windows": Machine("w", "uefi", (Disk("/w.vhdx", "vhdx", "sata"),), (Card("e1000e"),), windows=True),
+    "windows": Machine("w", "uefi", (Disk("/w.vhd", "vpc", "sata"),), (Card("e1000e"),), windows=True),
     "old": Machine("o", "bios", (Disk("/o", "raw", "ide"),), (Card("rtl8139"), Card("rtl8139")), machine="pc", tpm=True),
     "many": Machine("m", "bios", tuple(Disk(f"/{n}", "raw", "virtio") for n in range(30)), cpu_level=2),
-    "hostile": Machine("x\x00\x1b\ud800y", "bios", (Disk("/\x07'\"<>", "raw", "nvme"),)),
+    "hostile": Machine("x\x00\x1b\ud800y", "bios", (Disk("/\x07'\"<>", "raw", "virtio"),)),
 }  # fmt: skip
 
 
