@@ -139,10 +139,16 @@ def test_streamoptimized_needs_a_copy(tmp_path: Path) -> None:
     assert "-o" in caught.value.hint
 
 
-@pytest.mark.parametrize("name", ["x.iso", "x"])
-def test_output_format_must_be_known(tmp_path: Path, name: str) -> None:
+def test_output_format_must_be_known(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="unknown image format"):
-        session.fix_copy(asked((tmp_path / "a.qcow2",)), tmp_path / name)
+        session.fix_copy(asked((tmp_path / "a.qcow2",)), tmp_path / "x.iso")
+
+
+def test_an_output_folder_must_be_new_or_empty(tmp_path: Path) -> None:
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out/file").write_bytes(b"")
+    with pytest.raises(UsageError, match="no empty folder"):
+        session.fix_copy(asked((tmp_path / "a.qcow2",)), tmp_path / "out")
 
 
 def _start(image: Path) -> subprocess.Popen[bytes]:

@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 
 from v2vlint.model.errors import UsageError
-from v2vlint.model.source import GuestRef
 from v2vlint.source.expand import expand
 
 
@@ -78,17 +77,3 @@ def test_permission(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         (folder / "a.qcow2").chmod(0)
     with pytest.raises(UsageError, match=r"a\.qcow2: permission denied"):
         expand(["a.qcow2"])
-
-
-def test_domain(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A stand-in for virsh: it prints what it was asked."""
-    virsh = tmp_path / "virsh"
-    virsh.write_text('#!/bin/sh\n[ "$5" = gone ] && { echo "error: failed to get domain" >&2; exit 1; }\necho "$@"\n')
-    virsh.chmod(0o755)
-    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
-    assert expand(["domain:web 1"]) == (GuestRef("domain:web 1", "libvirt", (), "--readonly dumpxml --inactive -- web 1\n"),)
-    with pytest.raises(UsageError, match="domain:gone: failed to get domain"):
-        expand(["domain:gone"])
-    monkeypatch.setenv("PATH", "/nowhere")
-    with pytest.raises(UsageError, match="virsh is not installed"):
-        expand(["domain:web"])

@@ -41,7 +41,10 @@ def add_fixing(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("fixing")
     group.add_argument("--diff", action="store_true", help="show what would change, and change nothing")
     group.add_argument(
-        "-o", "--output", metavar="NEW", help="write a fixed copy (.qcow2, .raw, .vmdk, .vdi, .vhdx, .vhd), leave the source"
+        "-o",
+        "--output",
+        metavar="NEW",
+        help="write a fixed copy (.qcow2, .raw, .vmdk, .vdi, .vhdx, .vhd), or a folder with all disks as qcow2; leave the source",
     )
     group.add_argument("--unsafe-fixes", action="store_true", help="also fixes that change behaviour or lose identity")
     keep_help = "keep the names of network cards: .link files with the MAC addresses of the definition, or those that --mac gives"

@@ -46,7 +46,7 @@ class Drivers:
 
     def disk(self) -> tuple[str, str]:
         """libvirt's bus for the disks, and the model of the SCSI controller if it is ``scsi``."""
-        offered = tuple((_bus(controller), controller) for controller in self.target.controllers)
+        offered = tuple((_bus(one), one) for one in self.target.controllers if one.prefix != "nvme") or _OTHER_DISKS
         if self.windows:
             self.notes.append("SATA disks: whether this guest has virtio drivers that start at boot was not looked at")
             return "sata", ""
@@ -88,7 +88,7 @@ class Drivers:
 
 def _bus(controller: Controller) -> str:
     modules = {module for one in controller.any_of for module in one}
-    for bus, module in (("virtio", "virtio_blk"), ("scsi", "virtio_scsi"), ("nvme", "nvme"), ("sata", "ahci")):
+    for bus, module in (("virtio", "virtio_blk"), ("scsi", "virtio_scsi"), ("sata", "ahci")):
         if module in modules:
             return bus
     return "ide"

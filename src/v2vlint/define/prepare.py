@@ -22,7 +22,7 @@ from v2vlint.model.source import DiskFile, GuestSource
 from v2vlint.model.target import Firmware, Target
 from v2vlint.source.locate import locate
 
-_FORMATS = {"raw": "raw", "qcow2": "qcow2", "vmdk": "vmdk", "vhd": "vpc", "vhdx": "vhdx", "vdi": "vdi"}
+_FORMATS = {"raw": "raw", "qcow2": "qcow2", "vmdk": "vmdk", "vhd": "vpc", "vdi": "vdi"}
 _ARCHITECTURES = {"x86_64": "x86_64", "i386": "x86_64", "": "x86_64"}
 
 
@@ -111,7 +111,7 @@ class _Proposal:
         kind = (disks or [file.format])[0]
         if file.offset or file.length >= 0 or file.chunks or kind not in _FORMATS:
             path = f"{os.path.splitext(os.path.abspath(file.path))[0]}-disk{position + 1}.qcow2"  # noqa: PTH100, PTH122
-            self.notes.append(f"{file.name} is no image that QEMU opens as it is: unpack it, and convert it to {os.path.basename(path)}")  # noqa: PTH119
+            self.notes.append(f"{file.name} is no image that libvirt can attach as it is: convert it to {os.path.basename(path)}")  # noqa: PTH119
             return Disk(path, "qcow2", bus)
         return Disk(os.path.abspath(file.path), _FORMATS[kind], bus)  # noqa: PTH100
 

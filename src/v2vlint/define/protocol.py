@@ -21,7 +21,7 @@ class DefineAsk:
 
 @dataclass(frozen=True, slots=True)
 class Disk:
-    """A disk: host path, QEMU's name of its format, and libvirt's bus (``virtio``, ``scsi``, ``sata``, ``ide``, ``nvme``)."""
+    """A disk: host path, QEMU's name of its format, and libvirt's bus (``virtio``, ``scsi``, ``sata``, ``ide``)."""
 
     path: str
     format: str

@@ -8,7 +8,7 @@ from xml.etree.ElementTree import Element, SubElement, indent, tostring
 
 from v2vlint.define.protocol import Disk, Machine
 
-_PREFIXES = {"virtio": "vd", "scsi": "sd", "sata": "sd", "ide": "hd", "nvme": "nvme"}
+_PREFIXES = {"virtio": "vd", "scsi": "sd", "sata": "sd", "ide": "hd"}
 _LEVELS = {2: "Nehalem", 3: "Haswell-noTSX", 4: "Skylake-Server-noTSX-IBRS"}
 _NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
@@ -73,8 +73,7 @@ def _cpu(root: Element, machine: Machine) -> None:
 
 def _names(disks: tuple[Disk, ...]) -> Iterator[str]:
     for position, disk in enumerate(disks):
-        prefix = _PREFIXES[disk.bus]
-        yield f"nvme{position}n1" if prefix == "nvme" else f"{prefix}{_letters(position)}"
+        yield f"{_PREFIXES[disk.bus]}{_letters(position)}"
 
 
 def _letters(position: int) -> str:

@@ -98,6 +98,8 @@ class HostFile(Stream):
     def read_at(self, offset: int, length: int) -> bytes:
         """See :class:`Stream`."""
         length = self.clip(offset, length)
+        if not length:
+            return b""
         data = os.pread(self._fd, length, self._offset + offset)
         while len(data) < length:
             more = os.pread(self._fd, length - len(data), self._offset + offset + len(data))

@@ -11,6 +11,7 @@ from pathlib import Path
 from v2vlint import isolate
 from v2vlint.engine.boot import FORECAST
 from v2vlint.fix import appliance, qemu, transaction
+from v2vlint.fix.export import EXPORT, ExportAsk
 from v2vlint.fix.protocol import PREPARE, Chosen, FixAsk, Held, Prepared
 from v2vlint.isolate import DEFAULT_LIMITS, Answer, Call, Limits, Refusal
 from v2vlint.model.codec import decode, encode
@@ -97,20 +98,26 @@ def fix_in_place(asked: FixAsk, limits: Limits = DEFAULT_LIMITS) -> Outcome:
 
 
 def fix_copy(asked: FixAsk, output: Path, limits: Limits = DEFAULT_LIMITS) -> Outcome:
-    """Write a fixed copy of a one-disk guest to ``output``; the source is only read. Its format goes by the name's extension."""
+    """Write a fixed copy of a guest to ``output``; the source is only read.
+
+    A name with an image's extension takes a guest with one disk, in that format. A folder, or a name without extension that becomes one,
+    takes all disks as qcow2.
+    """
+    if output.is_dir() or not output.suffix:
+        return _fix_into(asked, output, limits)
     wanted = _EXTENSIONS.get(output.suffix.lower())
     if wanted is None:
-        raise UsageError(f"{output}: unknown image format {output.suffix!r}", hint=f"one of {', '.join(_EXTENSIONS)}")
+        raise UsageError(f"{output}: unknown image format {output.suffix!r}", hint=f"one of {', '.join(_EXTENSIONS)}, or a folder")
     if output.exists():
         raise UsageError(f"{output} exists already")
     clock = _Clock()
     prepared = preview(asked, limits)
     clock.lap("check")
     if len(prepared.formats) != 1 or len(prepared.image.paths) != 1:
-        raise UsageError(f"{asked.ask.guest.name}: -o takes a guest with one disk", hint="fix a guest of several disks in place")
+        raise UsageError(f"{asked.ask.guest.name}: -o takes a guest with one disk", hint="-o FOLDER takes all of them")
     partial = output.with_name(f".{output.name}.partial")
     try:
-        _copy_source(asked.ask.guest, prepared, partial)
+        _copy_source(asked.ask.guest, prepared, 0, partial, limits)
         clock.lap("copy")
         outcome = _Rounds(asked, limits, [partial], clock).run(prepared) if prepared.has_work else _nothing(prepared, [], clock)
         _publish(partial, output, wanted)
@@ -120,10 +127,48 @@ def fix_copy(asked: FixAsk, output: Path, limits: Limits = DEFAULT_LIMITS) -> Ou
     return replace(outcome, output=str(output))
 
 
-def _copy_source(guest: GuestRef, prepared: Prepared, partial: Path) -> None:
-    if guest.kind == "ova":
-        raise UsageError(f"{guest.name}: unpack the OVA first", hint="tar xf, then fix -o NEW DISK.vmdk")
-    qemu.copy_image(Path(prepared.image.paths[0]), qemu.DRIVERS[prepared.formats[0]], partial)
+def _fix_into(asked: FixAsk, folder: Path, limits: Limits) -> Outcome:
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise UsageError(f"{folder} is there already, and is no empty folder")
+    clock = _Clock()
+    prepared = preview(asked, limits)
+    clock.lap("check")
+    if not prepared.formats or len(prepared.formats) != len(prepared.image.paths):
+        raise ImageError(f"{asked.ask.guest.name}: not all of its disks could be read")
+    made = not folder.exists()
+    folder.mkdir(parents=True, exist_ok=True)
+    disks = [folder / f"disk{number}.qcow2" for number in range(1, len(prepared.formats) + 1)]
+    try:
+        for position, disk in enumerate(disks):
+            _copy_source(asked.ask.guest, prepared, position, disk, limits)
+        clock.lap("copy")
+        outcome = _Rounds(asked, limits, disks, clock).run(prepared) if prepared.has_work else _nothing(prepared, [], clock)
+        for disk in disks:
+            transaction.sync(disk)
+    except BaseException:
+        for disk in disks:
+            disk.unlink(missing_ok=True)
+        if made:
+            folder.rmdir()
+        raise
+    return replace(outcome, output="+".join(map(str, disks)))
+
+
+def _copy_source(guest: GuestRef, prepared: Prepared, position: int, copy: Path, limits: Limits) -> None:
+    """An independent qcow2 copy of a disk; what QEMU cannot open as it is goes through v2vlint's own reader."""
+    kind = prepared.formats[position]
+    if guest.kind not in ("ova", "ovf") and kind in qemu.DRIVERS:
+        qemu.copy_image(Path(prepared.image.paths[position]), qemu.DRIVERS[kind], copy)
+        return
+    raw = copy.with_name(f".{copy.name}.raw")
+    try:
+        outcome = isolate.run(Call(EXPORT, encode(ExportAsk(guest, position, str(raw)))), limits)
+        if not isinstance(outcome, Answer):
+            reason = outcome.message if isinstance(outcome, Refusal) else outcome.reason
+            raise ImageError(f"{guest.name}: disk {position + 1} cannot be copied: {reason}", hint=outcome.hint)
+        qemu.copy_image(raw, "raw", copy)
+    finally:
+        raw.unlink(missing_ok=True)
 
 
 def _publish(partial: Path, output: Path, wanted: str) -> None:

@@ -177,7 +177,7 @@ class _Envelope:
 
     def features(self) -> Iterator[Feature]:
         for key, kind in _SETTINGS.items():
-            if (value := self.value(key)) and value.lower() not in ("false", "0", "all"):
+            if (value := self.value(key)) and value.lower() not in ("false", "all"):
                 yield Feature(kind, value, self.at(self.config[key]))
         for item in self.of("23"):
             yield Feature("usb-controller", text_of(item, "ResourceSubType"), self.at(item))

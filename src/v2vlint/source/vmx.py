@@ -177,7 +177,7 @@ def _passthrough(values: _Values) -> Iterator[Feature]:
 def _features(values: _Values) -> Iterator[Feature]:
     for key, kind in _SETTINGS.items():
         value = values.get(key)
-        if value and value.lower() not in ("false", "0", "all"):
+        if value and value.lower() not in ("false", "all"):
             yield Feature(kind, value, values.at(key))
     for bus, _controller, slot in _slots(values):
         plain = f"{slot}.filename" in values.known and not _is_medium(values, slot)
