@@ -13,6 +13,7 @@ from v2vlint.facts.registry import FactStore, provides
 from v2vlint.guest.fs import GuestFS
 from v2vlint.guest.memory import memory_guest
 from v2vlint.model.blocks import BlockTable
+from v2vlint.model.definition import Definition
 from v2vlint.model.errors import FactUnavailable
 from v2vlint.model.finding import Finding, Mover, Severity, Unknown
 from v2vlint.model.osinfo import OsInfo
@@ -104,7 +105,7 @@ class ForWindows(Rule):
 def judged(*rules: Rule, targets: tuple[str, ...] = ("kvm", "azure")) -> tuple[TargetReport, ...]:
     """The reports of these rules on a small guest."""
     PARSED.clear()
-    store = FactStore((memory_guest({"/etc/motd": "hello"}), BlockTable(), LINUX))
+    store = FactStore((memory_guest({"/etc/motd": "hello"}), BlockTable(), LINUX, Definition("", "")))
     loaded = tuple(LoadedRule(rule, "pack", "group") for rule in rules)
     chosen = tuple(target.load(name) for name in targets)
     return judge(store, loaded, chosen, Mover.RAW, tuple(Presenter("a") for _ in chosen))
@@ -140,5 +141,5 @@ def test_the_same_finding_has_one_fingerprint_on_all_targets() -> None:
 
 
 def test_given_facts_stay_when_the_target_changes() -> None:
-    store = FactStore((memory_guest({}), target.load("kvm"), Welcome("given")))
+    store = FactStore((memory_guest({}), target.load("kvm"), Definition("", ""), Welcome("given")))
     assert store.with_given(target.load("azure")).get(Welcome) == Welcome("given")

@@ -13,8 +13,15 @@ from v2vlint.disk.stream import Stream
 def unlock(base: Stream, secrets: Iterable[bytes]) -> Stream | None:
     """The plain content, opened with the first secret that fits; None when none does."""
     from dissect.fve.bde import BDE
+    from dissect.fve.exception import Error
 
-    volume: Any = BDE(base)
+    secrets = tuple(secrets)
+    try:
+        volume: Any = BDE(base)
+    except (Error, ValueError, EOFError):
+        if secrets:
+            raise
+        return None
     if volume.has_clear_key():
         volume.unlock_with_clear_key()
         return Plain(volume.open())
