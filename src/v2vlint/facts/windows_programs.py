@@ -20,6 +20,7 @@ _TOOLS = {
     "vmware": re.compile(r"VMware Tools", re.IGNORECASE),
     "virtualbox": re.compile(r"VirtualBox Guest Additions", re.IGNORECASE),
     "xen": re.compile(r"Xen(Server)? (VM )?Tools|XenServer|Citrix.*Tools|Paravirtualized Xen|Xen PV|AWS PV Drivers|XCP-ng", re.IGNORECASE),
+    "hyperv": re.compile(r"Hyper-V (Integration (Services|Components)|Guest Components)", re.IGNORECASE),
     "parallels": re.compile(r"(Parallels|Virtuozzo) (Guest )?Tools", re.IGNORECASE),
 }
 _SERVICES = {
@@ -34,6 +35,7 @@ _SERVICES = {
         "xenbus", "xenvbd", "xenfilt", "xennet", "xenvif", "xeniface", "xenagent", "xensvc", "xenevtchn", "xenpci", "rhelscsi", "rhelnet",
         "xenlite", "xeninstall",
     ),
+    "hyperv": (),
     "parallels": (
         "prl_boot", "prl_dd", "prl_eth5", "prl_fs", "prl_memdev", "prl_mouf", "prl_pv32", "prl_pv64", "prl_scsi", "prl_sound", "prl_strg",
         "prl_tg", "prl_time", "prl_uprof", "prl_va",
@@ -86,7 +88,7 @@ class WindowsTools:
 
 @dataclass(frozen=True, slots=True)
 class WindowsPrograms:
-    """All programs; those that guard against viruses; the tools by hypervisor: ``vmware``, ``virtualbox``, ``xen``, ``parallels``."""
+    """All programs; those that guard against viruses; the tools by hypervisor: ``vmware``, ``virtualbox``, ``xen``, ``hyperv``…"""
 
     programs: tuple[WindowsProgram, ...]
     antivirus: tuple[WindowsProgram, ...]
