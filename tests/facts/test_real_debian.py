@@ -20,6 +20,7 @@ from v2vlint.facts.initramfses import Initramfses
 from v2vlint.facts.packages import Packages
 from v2vlint.facts.registry import FactStore
 from v2vlint.guest.open import open_ref
+from v2vlint.model.definition import Definition
 from v2vlint.model.finding import Mover, Severity
 from v2vlint.model.source import GuestRef
 from v2vlint.target import load
@@ -56,7 +57,7 @@ def _built(spec: Spec) -> Built:
         pytest.skip(f"cannot build {spec.name}: {error}")
     guest = open_ref(GuestRef(spec.name, "disks", (str(image),)))
     (root,) = guest.roots
-    return Built(FactStore((root.fs, guest.blocks, root.os, Mover.RAW)))
+    return Built(FactStore((root.fs, guest.blocks, root.os, Mover.RAW, Definition("", ""))))
 
 
 @pytest.fixture(params=SPECS, ids=lambda spec: spec.name)

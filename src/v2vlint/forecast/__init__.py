@@ -1,7 +1,8 @@
 """The forecast: the predicted fate of a boot, stage by stage, from facts and a target.
 
 Each stage has a judge of its own, which says what it found and where. What the rules found is laid over that: an error of a rule fails the
-stage it names, so that forecast and findings cannot contradict each other; an unknown of a rule makes its stage unknown at best.
+stage it names, so that forecast and findings cannot contradict each other; an unknown of a rule makes its stage unknown at best. Where a
+rule only warns of the very place that a judge fails, it knows of a way on, and the stage is unknown.
 """
 
 from __future__ import annotations
@@ -86,9 +87,11 @@ def _overlay(found: StageForecast, outcomes: RuleOutcomes) -> StageForecast:
     doubts = [doubt for stage, doubt in outcomes.unknowns if stage is found.stage]
     if found.fate is Fate.PASS and doubts:
         return unknown(found.stage, doubts[0].reason, doubts[0].where, doubts[0].rule)
-    if found.fate is Fate.UNKNOWN and found.where is not None:
-        told = next((finding.rule for finding in outcomes.findings if finding.where == found.where), "")
-        return dataclasses.replace(found, rule=told or found.rule)
+    told = next((finding for finding in outcomes.findings if found.where is not None and finding.where == found.where), None)
+    if told and found.fate is Fate.UNKNOWN:
+        return dataclasses.replace(found, rule=told.rule)
+    if told and found.fate is Fate.FAIL and told.severity is Severity.WARNING:
+        return unknown(found.stage, f"{found.reason}; {told.effect}", found.where, told.rule)
     return found
 
 
