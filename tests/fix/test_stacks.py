@@ -16,6 +16,7 @@ from v2vlint.engine.protocol import Ask
 from v2vlint.fix import qemu, session, transaction
 from v2vlint.fix.protocol import FixAsk
 from v2vlint.guest.open import open_guest
+from v2vlint.model.fix import Applicability
 from v2vlint.model.source import GuestRef, Key, Keys
 from v2vlint.source.locate import locate
 
@@ -74,7 +75,8 @@ def test_a_fix_reaches_the_root_through_its_layers(tmp_path: Path, disks: int, c
     before = [_digest(image) for image in images]
     guest = GuestRef("+".join(map(str, images)), "disks", tuple(map(str, images)))
     keys = Keys((Key(SECRET.encode()),))
-    outcome = session.fix_in_place(FixAsk(Ask(guest, (target.load("kvm"),), keys=keys)))
+    level = Applicability.SAFE if disks == 1 else Applicability.UNSAFE  # which of several disks is sda there is a guess
+    outcome = session.fix_in_place(FixAsk(Ask(guest, (target.load("kvm"),), keys=keys), level))
     assert "fstab-device-name" in {chosen.rule for chosen in outcome.applied}, outcome
     (found,) = open_guest(locate(guest), keys).roots
     assert (found.fs.read("/etc/fstab") or b"").startswith(b"UUID=")
