@@ -7,6 +7,7 @@ import pytest
 from v2vlint.engine import boot
 from v2vlint.engine.present import Presenter
 from v2vlint.engine.protocol import Selection
+from v2vlint.engine.select import forecast_wanted
 from v2vlint.guest.fs import GuestFS
 from v2vlint.guest.memory import MemoryFileSystem
 from v2vlint.model.finding import Mover, Severity, Stage
@@ -33,7 +34,7 @@ FS = GuestFS({"/": MemoryFileSystem({})})
     ],
 )
 def test_what_selects_the_forecast(selection: Selection, wanted: bool) -> None:
-    assert boot.wanted(selection) is wanted
+    assert forecast_wanted(selection) is wanted
 
 
 def _stage(fate: Fate, rule: str = "", stage: Stage = Stage.ROOT) -> StageForecast:

@@ -36,10 +36,7 @@ def run(args: argparse.Namespace) -> int:
     machine = define(DefineAsk(guests[0], _target(args), keys.collect(args.key_file or ())))
     text = domain_xml(machine)
     if args.output:
-        try:
-            Path(args.output).write_text(text, "utf-8")
-        except OSError as error:
-            raise UsageError(f"{args.output}: {(error.strerror or 'cannot be written').lower()}") from error
+        output.write_file(Path(args.output), text)
     else:
         output.write(text)
     for note in machine.notes:

@@ -54,11 +54,6 @@ def add_fixing(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--rebuild-initramfs", action="store_true", help="run the guest's own generator in an appliance instead of appending"
     )
-    add_drivers(group)
-
-
-def add_drivers(group: argparse._ArgumentGroup) -> None:
-    """Where drivers for Windows come from."""
     words = "give Windows its boot driver, and the other drivers for it, from a virtio-win ISO or directory; unsafe"
     group.add_argument("--virtio-win", metavar="ISO_OR_DIR", help=words)
 

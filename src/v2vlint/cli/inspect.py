@@ -22,7 +22,6 @@ _HELP = (
     "exit codes: 0 everything could be read · 2 usage or configuration · 3 something could not be read, or holds no operating system · "
     "4 nothing matched · 130 interrupted."
 )
-_LOCKED = "no key was given"
 _UNUSED = dict.fromkeys(("mover", "profile", "select", "ignore", "target", "fail_on", "strict", "baseline"))
 
 
@@ -70,13 +69,9 @@ def _writable(path: str | None) -> None:
 def _unlocked(ask: Ask, machine: Machine, limits: Limits) -> Machine:
     """The machine again, with the passphrases that somebody at the terminal knows."""
     from v2vlint.inspect.parent import inspect_all
-    from v2vlint.model.source import Keys
 
-    locked = dict.fromkeys(problem.where for problem in machine.problems if _LOCKED in problem.reason)
-    typed = tuple(key for device in locked if (key := keys.ask(device)))
-    if not typed:
-        return machine
-    return inspect_all([dataclasses.replace(ask, keys=Keys((*ask.keys.keys, *typed)))], limits)[0]
+    known = keys.asked_for(machine.problems, ask.keys)
+    return machine if known is None else inspect_all([dataclasses.replace(ask, keys=known)], limits)[0]
 
 
 def _write(args: argparse.Namespace, machines: Sequence[Machine]) -> None:
@@ -89,10 +84,7 @@ def _write(args: argparse.Namespace, machines: Sequence[Machine]) -> None:
     if args.output is None:
         output.write(text)
     else:
-        try:
-            Path(args.output).write_text(text, "utf-8", "backslashreplace", newline="")
-        except OSError as error:
-            raise UsageError(f"{args.output}: {(error.strerror or 'cannot be written').lower()}") from error
+        output.write_file(Path(args.output), text)
     if args.format == "virt-inspector":
         _complain(machines)
 

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from v2vlint.model.errors import UsageError
+from v2vlint.model.report import Problem
 from v2vlint.model.source import Key, Keys
 
 VARIABLE = "V2VLINT_KEY"
 MAX_KEY = 8 << 20
+_LOCKED = "no key was given"
 
 
 def collect(files: Sequence[str]) -> Keys:
@@ -44,6 +46,13 @@ def _from_file(text: str) -> Key:
 def can_ask() -> bool:
     """Whether somebody sits at a terminal."""
     return sys.stdin.isatty() and sys.stderr.isatty()
+
+
+def asked_for(problems: Iterable[Problem], known: Keys) -> Keys | None:
+    """``known`` and the passphrases that somebody at the terminal types for the devices that stayed closed; None when none is typed."""
+    locked = dict.fromkeys(problem.where for problem in problems if _LOCKED in problem.reason)
+    typed = tuple(key for device in locked if (key := ask(device)))
+    return Keys((*known.keys, *typed)) if typed else None
 
 
 def ask(device: str) -> Key | None:

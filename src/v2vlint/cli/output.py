@@ -104,11 +104,15 @@ def destinations(values: Sequence[str]) -> tuple[tuple[str, Path], ...]:
 def save(report: Report, targets: Sequence[tuple[str, Path]]) -> None:
     """Write the report files; UsageError when one cannot be written."""
     for name, path in targets:
-        text = renderer(name)(report)
-        try:
-            path.write_text(text, "utf-8", "backslashreplace", newline="")
-        except OSError as error:
-            raise UsageError(f"{path}: {(error.strerror or 'cannot be written').lower()}") from error
+        write_file(path, renderer(name)(report))
+
+
+def write_file(path: Path, text: str) -> None:
+    """Write a document; UsageError when that cannot be."""
+    try:
+        path.write_text(text, "utf-8", "backslashreplace", newline="")
+    except OSError as error:
+        raise UsageError(f"{path}: {(error.strerror or 'cannot be written').lower()}") from error
 
 
 def summarise(report: Report) -> None:

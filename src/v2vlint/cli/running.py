@@ -18,8 +18,6 @@ from v2vlint.model.rule import RuleInfo
 from v2vlint.model.source import Keys
 from v2vlint.source.expand import expand
 
-_LOCKED = "no key was given"
-
 
 def run_check(
     settings: Settings, images: list[str], key_files: list[str] | None, *, progress: bool, warm: Callable[[], object] | None = None
@@ -43,12 +41,8 @@ def _asks(settings: Settings, images: list[str], secrets: Keys) -> list[Ask]:
 
 def _unlocked(settings: Settings, ask: Ask, image: ImageReport) -> ImageReport:
     """The image again, with the passphrases that somebody at the terminal knows."""
-    locked = dict.fromkeys(problem.where for problem in image.problems if _LOCKED in problem.reason)
-    typed = tuple(key for device in locked if (key := keys.ask(device)))
-    if not typed:
-        return image
-    again = dataclasses.replace(ask, keys=Keys((*ask.keys.keys, *typed)))
-    return check_all([again], settings.limits).images[0]
+    known = keys.asked_for(image.problems, ask.keys)
+    return image if known is None else check_all([dataclasses.replace(ask, keys=known)], settings.limits).images[0]
 
 
 def report_of(settings: Settings, images: Iterable[ImageReport], rules: dict[str, RuleInfo], seconds: float) -> Report:

@@ -3,13 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
-import fnmatch
 from collections.abc import Iterable, Sequence
 
-from v2vlint.engine.packs import LoadedRule
 from v2vlint.engine.present import Presenter
-from v2vlint.engine.profile import profile
-from v2vlint.engine.protocol import Selection
 from v2vlint.forecast import NEEDED
 from v2vlint.guest.fs import GuestFS
 from v2vlint.model.finding import Finding, Severity, Unknown
@@ -30,25 +26,6 @@ FORECAST = RuleInfo(
     "one that fails where no error of a rule explains it, so that a guest that will not come up never passes a gate.\n\n## Why it matters\n"
     "The guest will not reach its login on this target. Leave it out with `--ignore forecast`, or with an exception for the image.",
 )
-
-
-def wanted(selection: Selection) -> bool:
-    """Whether the forecast counts: as for a rule of that name, by --select, --ignore and the profile."""
-    if any(means(pattern) for pattern in selection.ignore):
-        return False
-    if selection.select:
-        return any(means(pattern) for pattern in selection.select)
-    return profile(selection.profile).takes(FORECAST)
-
-
-def infos(rules: Iterable[LoadedRule], selection: Selection) -> tuple[RuleInfo, ...]:
-    """What a report tells of the rules that ran, the forecast among them."""
-    return (*(rule.info() for rule in rules), *((FORECAST,) if wanted(selection) else ()))
-
-
-def means(pattern: str) -> bool:
-    """Whether ``pattern``, as for rules, takes the forecast."""
-    return pattern == "all" or fnmatch.fnmatchcase(FORECAST.id, pattern) or fnmatch.fnmatchcase(FORECAST.group, pattern)
 
 
 def counted(targets: Iterable[TargetReport], presenters: Sequence[Presenter], fs: GuestFS) -> tuple[TargetReport, ...]:

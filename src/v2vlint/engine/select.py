@@ -11,6 +11,7 @@ from v2vlint.engine.packs import LoadedRule
 from v2vlint.engine.profile import profile
 from v2vlint.engine.protocol import Selection
 from v2vlint.model.errors import NothingFound, UsageError
+from v2vlint.model.rule import RuleInfo
 
 ENGINE_OWN = frozenset({"exception-expired", boot.FORECAST.id})
 """Ids that are no pack's rules."""
@@ -22,8 +23,9 @@ def choose(rules: Iterable[LoadedRule], selection: Selection) -> tuple[LoadedRul
     NothingFound when none is left.
     """
     rules = tuple(rules)
+    known: tuple[LoadedRule | RuleInfo, ...] = (*rules, boot.FORECAST)
     for pattern in (*selection.select, *selection.ignore):
-        if not any(matches(rule, pattern) for rule in rules) and not boot.means(pattern):
+        if not any(matches(rule, pattern) for rule in known):
             raise unknown_rule(pattern, rules, groups=True)
     for name in selection.named:
         if name not in ENGINE_OWN and all(rule.id != name for rule in rules):
@@ -33,12 +35,26 @@ def choose(rules: Iterable[LoadedRule], selection: Selection) -> tuple[LoadedRul
         rule for rule in rules if any(matches(rule, p) for p in selection.select) or (not selection.select and wanted.takes(rule.info()))
     ]
     left = tuple(rule for rule in chosen if not any(matches(rule, pattern) for pattern in selection.ignore))
-    if not left and not (selection.select and boot.wanted(selection)):
+    if not left and not (selection.select and forecast_wanted(selection)):
         raise NothingFound("no rule is left to run", hint="--ignore takes away all that --select or the profile gives")
     return left
 
 
-def matches(rule: LoadedRule, pattern: str) -> bool:
+def forecast_wanted(selection: Selection) -> bool:
+    """Whether the forecast counts: as for a rule of that name, by --select, --ignore and the profile."""
+    if any(matches(boot.FORECAST, pattern) for pattern in selection.ignore):
+        return False
+    if selection.select:
+        return any(matches(boot.FORECAST, pattern) for pattern in selection.select)
+    return profile(selection.profile).takes(boot.FORECAST)
+
+
+def infos(rules: Iterable[LoadedRule], selection: Selection) -> tuple[RuleInfo, ...]:
+    """What a report tells of the rules that ran, the forecast among them."""
+    return (*(rule.info() for rule in rules), *((boot.FORECAST,) if forecast_wanted(selection) else ()))
+
+
+def matches(rule: LoadedRule | RuleInfo, pattern: str) -> bool:
     """Whether ``pattern`` (an id, a group, a glob of either, or ``all``) means ``rule``."""
     return pattern == "all" or fnmatch.fnmatchcase(rule.id, pattern) or fnmatch.fnmatchcase(rule.group, pattern)
 

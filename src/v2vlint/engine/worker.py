@@ -13,7 +13,7 @@ from v2vlint.engine.judge import judge
 from v2vlint.engine.packs import LoadedRule, load_all
 from v2vlint.engine.present import Presenter
 from v2vlint.engine.protocol import Ask, Judged
-from v2vlint.engine.select import choose
+from v2vlint.engine.select import choose, forecast_wanted, infos
 from v2vlint.facts.registry import FactStore
 from v2vlint.guest.open import Guest, Root, changes, open_guest
 from v2vlint.model.codec import decode, encode
@@ -31,7 +31,7 @@ def check(request: Any) -> Any:
     """Answer an encoded :class:`~v2vlint.engine.protocol.Ask` with an encoded :class:`~v2vlint.engine.protocol.Judged`."""
     ask = decode(Ask, request)
     rules = choose(load_all(), ask.selection)
-    return encode(Judged(judge_guest(ask, rules), boot.infos(rules, ask.selection)))
+    return encode(Judged(judge_guest(ask, rules), infos(rules, ask.selection)))
 
 
 def judge_guest(ask: Ask, rules: Iterable[LoadedRule]) -> ImageReport:
@@ -76,7 +76,7 @@ def _judge_root(
     definition = source.definition or Definition("", "")
     store = FactStore((root.fs, guest.blocks, root.os, definition, ask.names))
     targets = judge(store, rules, ask.targets, ask.mover, presenters)
-    if boot.wanted(ask.selection):
+    if forecast_wanted(ask.selection):
         targets = boot.counted(targets, presenters, root.fs)
     return RootReport(root.device, root.os, glance(store, root.device, root.subvolume), targets)
 

@@ -9,9 +9,8 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from v2vlint.disk.btrfs import BtrfsFileSystem
-from v2vlint.engine import boot
 from v2vlint.engine.packs import load_all
-from v2vlint.engine.select import choose
+from v2vlint.engine.select import choose, infos
 from v2vlint.engine.worker import examine
 from v2vlint.fix.offer import DriverOffer
 from v2vlint.fix.operations import RootWork, build
@@ -39,7 +38,7 @@ def prepare(request: Any) -> Any:
     if asked.virtio_win and guest:
         image, offers = _offered(asked.virtio_win, image, guest)
     works = [_root(asked, root, guest, report) for root, report in _pairs(image, guest)] if guest else []
-    return encode(_prepared(asked, image, guest, boot.infos(rules, asked.ask.selection), works, offers))
+    return encode(_prepared(asked, image, guest, infos(rules, asked.ask.selection), works, offers))
 
 
 def _offered(virtio_win: str, image: ImageReport, guest: Guest) -> tuple[ImageReport, list[Held]]:

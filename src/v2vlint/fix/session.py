@@ -10,11 +10,12 @@ from pathlib import Path
 
 from v2vlint import isolate
 from v2vlint.engine.boot import FORECAST
+from v2vlint.engine.child import answer
 from v2vlint.fix import appliance, qemu, transaction
 from v2vlint.fix.export import EXPORT, ExportAsk
 from v2vlint.fix.protocol import PREPARE, Chosen, FixAsk, Held, Prepared
 from v2vlint.isolate import DEFAULT_LIMITS, Answer, Call, Limits, Refusal
-from v2vlint.model.codec import decode, encode
+from v2vlint.model.codec import encode
 from v2vlint.model.errors import ImageError, UsageError
 from v2vlint.model.finding import Severity
 from v2vlint.model.report import Fate, FindingReport, ImageReport
@@ -61,12 +62,7 @@ class _Clock:
 
 def preview(asked: FixAsk, limits: Limits = DEFAULT_LIMITS) -> Prepared:
     """What would be done, without doing it. ImageError when the reader process died."""
-    outcome = isolate.run(Call(PREPARE, encode(asked)), limits)
-    if isinstance(outcome, Answer):
-        return decode(Prepared, outcome.value)
-    if isinstance(outcome, Refusal):
-        raise (UsageError if outcome.kind == "UsageError" else ImageError)(outcome.message, hint=outcome.hint)
-    raise ImageError(f"{asked.ask.guest.name}: {outcome.reason}", hint=outcome.hint)
+    return answer(PREPARE, asked, Prepared, asked.ask.guest.name, limits)
 
 
 def fix_in_place(asked: FixAsk, limits: Limits = DEFAULT_LIMITS) -> Outcome:
@@ -221,7 +217,7 @@ class _Rounds:
         )
 
     def _apply_or_drop(self, current: Prepared, before: ImageReport, applied: list[Chosen]) -> Prepared:
-        saved = [Path(f"{overlay}.saved") for overlay in self.overlays]
+        saved = [transaction.saved(overlay) for overlay in self.overlays]
         for overlay, copy in zip(self.overlays, saved, strict=True):
             qemu.snapshot(overlay, copy)
         try:

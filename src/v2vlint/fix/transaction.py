@@ -47,12 +47,17 @@ class Disk:
     @property
     def saved(self) -> Path:
         """The overlay as it was before the round of edits under way."""
-        return Path(f"{self.overlay}.saved")
+        return saved(self.overlay)
 
     @property
     def undo(self) -> Path:
         """Where the old content is kept."""
         return Path(f"{self.image}.v2vlint-undo")
+
+
+def saved(overlay: Path) -> Path:
+    """Where an overlay is kept as it was before a round of edits."""
+    return Path(f"{overlay}.saved")
 
 
 @dataclass(frozen=True, slots=True)

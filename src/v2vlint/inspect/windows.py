@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import Any, BinaryIO
 
+from v2vlint.disk.hive import HiveFile, HiveKey, HiveValue
 from v2vlint.guest.fs import GuestFS
 from v2vlint.inspect.storage import device_path, firmware
 from v2vlint.model.blocks import BlockDevice, BlockTable
@@ -21,6 +22,7 @@ from v2vlint.model.machine import (
 )
 from v2vlint.model.osinfo import OsInfo
 from v2vlint.model.place import WholeFile
+from v2vlint.model.registry import EXPAND_SZ, MULTI_SZ, SZ
 from v2vlint.model.report import Problem
 
 _ROOTS = ("windows", "winnt")
@@ -39,36 +41,37 @@ class Hive:
     """A registry hive. Keys and values are found without regard to case; what is damaged or absent is empty."""
 
     def __init__(self, stream: BinaryIO | None) -> None:
-        self._hive: Any = None
-        if stream is not None:
-            from dissect.regf import RegistryHive
-
-            self._hive = _quiet(lambda: RegistryHive(stream))
+        self._root: HiveKey | None = None if stream is None else _quiet(lambda: HiveFile(stream).root)
 
     @property
     def readable(self) -> bool:
         """Whether it could be opened at all."""
-        return self._hive is not None
+        return self._root is not None
 
     def values(self, path: str) -> dict[str, Any]:
         """The values of a key, by lower-case name: text, numbers, bytes or lists, as their types say."""
         key = self._key(path)
         found: dict[str, Any] = {}
         for value in _quiet(lambda: list(key.values())) or () if key is not None else ():
-            name = str(value.name)
-            data = _quiet(lambda value=value: value.value)
-            if len(found) < MAX_KEYS and data is not None:
-                found[name.lower()] = data
+            if len(found) < MAX_KEYS:
+                found[value.name.lower()] = _content(value)
         return found
 
     def names(self, path: str) -> tuple[str, ...]:
         """The names of the keys under a key."""
         key = self._key(path)
-        keys = _quiet(lambda: list(key.subkeys())) if key is not None else ()
-        return tuple(str(one.name) for one in (keys or ())[:MAX_KEYS])
+        keys = _quiet(lambda: list(key.children())) if key is not None else ()
+        return tuple(one.name for one in (keys or ())[:MAX_KEYS])
 
-    def _key(self, path: str) -> Any:
-        return _quiet(lambda: self._hive.open(path)) if self._hive is not None else None
+    def _key(self, path: str) -> HiveKey | None:
+        root = self._root
+        return None if root is None else _quiet(lambda: root.key(path))
+
+
+def _content(value: HiveValue) -> int | str | list[str] | bytes:
+    if value.number is not None:
+        return value.number
+    return list(value.texts) if value.type == MULTI_SZ else value.text if value.type in (SZ, EXPAND_SZ) else value.data
 
 
 def _quiet(action: Any) -> Any:
