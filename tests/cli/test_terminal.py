@@ -16,6 +16,7 @@ import pytest
 
 from tests.cli.conftest import BAD_FSTAB, MakeImage, Run
 from tests.cli.test_settings import pack
+from tests.disk.images import run
 
 _ANSI = re.compile(r"\x1b\[[0-9;]*m")
 _SECONDS = re.compile(r"\d+\.\d s")
@@ -28,7 +29,7 @@ def locked(tmp_path_factory: pytest.TempPathFactory, make_image: MakeImage) -> P
     (folder / "key").write_text("sesame")
     make_image(folder / "open.img", {"/etc/fstab": BAD_FSTAB})
     encrypt = ["--object", "secret,id=s,file=key", "-o", "key-secret=s,iter-time=10"]
-    subprocess.run(["qemu-img", "convert", "-q", "-O", "luks", *encrypt, "open.img", "locked.img"], cwd=folder, check=True)
+    run("qemu-img", "convert", "-q", "-O", "luks", *encrypt, "open.img", "locked.img", cwd=folder)
     return folder
 
 
