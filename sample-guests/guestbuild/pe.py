@@ -11,9 +11,11 @@ _MACHINES = {"x86_64": 0x8664, "i386": 0x14C, "aarch64": 0xAA64}
 
 
 def application(sections: Mapping[str, bytes] | None = None, machine: str = "x86_64") -> bytes:
-    """A program with these sections (``.text`` alone when none are given). Whatever the machine, the header is that of a 64-bit one."""
+    """A program with these sections (``.text`` alone when none are given)."""
     parts = dict(sections or {".text": b"\xc3"})
-    head_size = -(-(0x80 + 24 + 240 + 40 * len(parts)) // _ALIGN) * _ALIGN
+    narrow = machine == "i386"
+    optional = 224 if narrow else 240
+    head_size = -(-(0x80 + 24 + optional + 40 * len(parts)) // _ALIGN) * _ALIGN
     table, body, address = b"", b"", _PAGE
     for name, data in parts.items():
         raw = -(-len(data) // _ALIGN) * _ALIGN
@@ -22,12 +24,15 @@ def application(sections: Mapping[str, bytes] | None = None, machine: str = "x86
         body += data.ljust(raw, b"\0")
         address += -(-max(len(data), 1) // _PAGE) * _PAGE
     dos = b"MZ".ljust(0x3C, b"\0") + struct.pack("<I", 0x80) + bytes(64)
-    coff = struct.pack("<4sHHIIIHH", b"PE\0\0", _MACHINES[machine], len(parts), 0, 0, 0, 240, 0x0206)
-    return (dos + coff + _optional(address, head_size) + table).ljust(head_size, b"\0") + body
+    flags = 0x0102 if narrow else 0x0206
+    coff = struct.pack("<4sHHIIIHH", b"PE\0\0", _MACHINES[machine], len(parts), 0, 0, 0, optional, flags)
+    return (dos + coff + _optional(address, head_size, narrow) + table).ljust(head_size, b"\0") + body
 
 
-def _optional(image_size: int, head_size: int) -> bytes:
-    standard = struct.pack("<HBBIIIII", 0x20B, 0, 0, 0, 0, 0, _PAGE, _PAGE)
-    windows = struct.pack("<QIIHHHHHHIIIIHH", 0, _PAGE, _ALIGN, 0, 0, 0, 0, 1, 0, 0, image_size, head_size, 0, 10, 0)
-    stack = struct.pack("<QQQQII", 0, 0, 0, 0, 0, 16)
-    return (standard + windows + stack).ljust(240, b"\0")
+def _optional(image_size: int, head_size: int, narrow: bool) -> bytes:
+    """The optional header: PE32 has a base of data and 32-bit sizes where PE32+ has 64-bit ones."""
+    standard = struct.pack("<HBBIIIII", 0x10B if narrow else 0x20B, 0, 0, 0, 0, 0, _PAGE, _PAGE) + (bytes(4) if narrow else b"")
+    base, sizes = ("<I", "<IIII") if narrow else ("<Q", "<QQQQ")
+    windows = struct.pack("<IIHHHHHHIIIIHH", _PAGE, _ALIGN, 0, 0, 0, 0, 1, 0, 0, image_size, head_size, 0, 10, 0)
+    stack = struct.pack(sizes, 0, 0, 0, 0) + struct.pack("<II", 0, 16)
+    return (standard + struct.pack(base, 0) + windows + stack).ljust(224 if narrow else 240, b"\0")

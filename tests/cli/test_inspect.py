@@ -18,7 +18,7 @@ import yaml
 import v2vlint as library
 from tests.cli.conftest import CLEAN_FSTAB, ROOT_UUID, MakeImage, Run
 from tests.disk.images import partitioned
-from tests.inspect.hives import Tree, hive
+from v2vlint.disk.regf import make_hive
 from v2vlint.isolate import Limits
 from v2vlint.model.errors import ImageError, UsageError
 
@@ -174,14 +174,24 @@ def test_encryption(encrypted: Path) -> None:
     assert opened.opened
 
 
+SERVER = r"""
+[Microsoft\Windows NT\CurrentVersion]
+"ProductName"="Windows Server 2022 Standard"
+"CurrentMajorVersionNumber"=dword:a
+"CurrentMinorVersionNumber"=dword:0
+"CurrentBuildNumber"="20348"
+"InstallationType"="Server"
+"""
+
+
 def test_windows_on_a_partition(tmp_path: Path, v2vlint: Run) -> None:
     folder = tmp_path / "tree" / "Windows" / "System32" / "config"
     folder.mkdir(parents=True)
-    current: Tree = {"ProductName": "Windows Server 2022 Standard", "CurrentMajorVersionNumber": 10, "CurrentMinorVersionNumber": 0,
-               "CurrentBuildNumber": "20348", "InstallationType": "Server"}  # fmt: skip
-    (folder / "SOFTWARE").write_bytes(hive({"Microsoft": {"Windows NT": {"CurrentVersion": current}}}))
+    (folder / "SOFTWARE").write_bytes(make_hive(SERVER))
     letter = bytes.fromhex("78563412") + (1 << 20).to_bytes(8, "little")
-    (folder / "SYSTEM").write_bytes(hive({"Select": {"Current": 1}, "MountedDevices": {"\\DosDevices\\C:": letter}}))
+    (folder / "SYSTEM").write_bytes(
+        make_hive(f'[Select]\n"Current"=dword:1\n[MountedDevices]\n"\\\\DosDevices\\\\C:"=hex:{letter.hex(",")}\n')
+    )
     part = tmp_path / "fs"
     subprocess.run(["mkfs.vfat", "-C", "-F", "32", str(part), "40000"], check=True, capture_output=True)
     subprocess.run(

@@ -181,7 +181,7 @@ def test_an_adapter_and_its_address() -> None:
     assert (address.name, address.addresses, address.gateways) == ("LAN", ("192.0.2.1",), ("192.0.2.254",))
     assert address.adapter == adapter
     assert network.ghosts == ()
-    assert [adapter.fits(nic) for name in ("vmware", "kvm") for nic in target.load(name).nics] == [True, False]
+    assert [adapter.fits(nic, name) for name in ("vmware", "kvm") for nic in target.load(name).nics] == [True, False]
 
 
 def test_settings_have_defaults() -> None:

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import io
 import random
 import uuid
 
 import pytest
 
-from tests.inspect.hives import Tree, hive
+from v2vlint.disk.regf import make_hive
 from v2vlint.guest.memory import memory_guest
-from v2vlint.inspect.windows import Hive, windows_osinfo, windows_system
+from v2vlint.inspect.windows import windows_osinfo, windows_system
 from v2vlint.model.blocks import BlockDevice, BlockTable
 from v2vlint.model.machine import DriveLetter, OperatingSystem
 from v2vlint.model.osinfo import OsInfo
@@ -22,51 +21,58 @@ BLOCKS = BlockTable((
     BlockDevice("disk2", "disk", 1 << 30, 1, details=(("pt", "gpt"),)),
     BlockDevice("disk2p2", "partition", 1 << 28, 1, 2, fs_type="ntfs", part_uuid=GUID),
 ))  # fmt: skip
-SOFTWARE: Tree = {
-    "Microsoft": {
-        "Windows NT": {
-            "CurrentVersion": {
-                "ProductName": "Windows 10 Pro", "CurrentVersion": "6.3", "CurrentBuildNumber": "22631", "DisplayVersion": "23H2",
-                "CurrentMajorVersionNumber": 10, "CurrentMinorVersionNumber": 0, "InstallationType": "Client", "EditionID": "Professional",
-            }
-        },
-        "Windows Defender": {"DisableAntiVirus": 1},
-        "Windows": {
-            "CurrentVersion": {
-                "Uninstall": {
-                    "7-Zip": {"DisplayName": "7-Zip 23.01 (x64)", "DisplayVersion": "23.01", "Publisher": "Igor Pavlov",
-                              "InstallLocation": "C:\\Program Files\\7-Zip\\"},
-                    "{Hidden}": {"DisplayVersion": "1"},
-                    "AV": {"DisplayName": "Kaspersky Endpoint", "URLInfoAbout": "https://example.org/", "Comments": "x"},
-                }
-            }
-        },
-    },
-    "WOW6432Node": {"Microsoft": {"Windows": {"CurrentVersion": {"Uninstall": {"Old": {"DisplayName": "Old program"}}}}}},
-}  # fmt: skip
-TCPIP: Tree = {
-    "Hostname": "win11",
-    "Interfaces": {
-        "{AAA}": {"EnableDHCP": 0, "IPAddress": ["192.0.2.9"], "SubnetMask": ["255.255.255.0"], "DefaultGateway": ["192.0.2.1"],
-                  "NameServer": "192.0.2.2,192.0.2.3"},
-        "{BBB}": {"EnableDHCP": 1},
-        "{CCC}": {},
-    },
-}  # fmt: skip
-SYSTEM: Tree = {
-    "Select": {"Current": 2},
-    "MountedDevices": {
-        "\\DosDevices\\C:": bytes.fromhex("d4c3b2a1") + (1048576).to_bytes(8, "little"),
-        "\\DosDevices\\E:": b"DMIO:ID:" + uuid.UUID(GUID).bytes_le,
-        "\\DosDevices\\Z:": "text".encode("utf-16-le"),
-        "\\??\\Volume{1}": bytes(12),
-    },
-    "ControlSet001": {"Services": {"Tcpip": {"Parameters": {"Hostname": "stale"}}}},
-    "ControlSet002": {
-        "Services": {"Tcpip": {"Parameters": TCPIP}},
-        "Control": {"Network": {"{4D36E972-E325-11CE-BFC1-08002BE10318}": {"{AAA}": {"Connection": {"Name": "Ethernet 2"}}}}},
-    },
-}
+SOFTWARE = r"""
+[Microsoft\Windows NT\CurrentVersion]
+"ProductName"="Windows 10 Pro"
+"CurrentVersion"="6.3"
+"CurrentBuildNumber"="22631"
+"DisplayVersion"="23H2"
+"CurrentMajorVersionNumber"=dword:a
+"CurrentMinorVersionNumber"=dword:0
+"InstallationType"="Client"
+"EditionID"="Professional"
+[Microsoft\Windows Defender]
+"DisableAntiVirus"=dword:1
+[Microsoft\Windows\CurrentVersion\Uninstall\7-Zip]
+"DisplayName"="7-Zip 23.01 (x64)"
+"DisplayVersion"="23.01"
+"Publisher"="Igor Pavlov"
+"InstallLocation"="C:\\Program Files\\7-Zip\\"
+[Microsoft\Windows\CurrentVersion\Uninstall\{Hidden}]
+"DisplayVersion"="1"
+[Microsoft\Windows\CurrentVersion\Uninstall\AV]
+"DisplayName"="Kaspersky Endpoint"
+"URLInfoAbout"="https://example.org/"
+"Comments"="x"
+[WOW6432Node\Microsoft\Windows\CurrentVersion\Uninstall\Old]
+"DisplayName"="Old program"
+"""
+INTERFACES = r"ControlSet002\Services\Tcpip\Parameters\Interfaces"
+SYSTEM = rf"""
+[Select]
+"Current"=dword:2
+[MountedDevices]
+"\\DosDevices\\C:"=hex:{(bytes.fromhex("d4c3b2a1") + (1048576).to_bytes(8, "little")).hex(",")}
+"\\DosDevices\\E:"=hex:{(b"DMIO:ID:" + uuid.UUID(GUID).bytes_le).hex(",")}
+"\\DosDevices\\Z:"="text"
+"\\??\\Volume{{1}}"=hex:00,00,00,00,00,00,00,00,00,00,00,00
+[ControlSet001\Services\Tcpip\Parameters]
+"Hostname"="stale"
+[ControlSet002\Services\Tcpip\Parameters]
+"HostName"="win11"
+[{INTERFACES}\{{AAA}}]
+"EnableDHCP"=dword:0
+"IPAddress"=multi:"192.0.2.9","0.0.0.0"
+"SubnetMask"=multi:"255.255.255.0","0.0.0.0"
+"DefaultGateway"=multi:"192.0.2.1"
+"NameServer"="192.0.2.2,192.0.2.3 192.0.2.4"
+[{INTERFACES}\{{BBB}}]
+"EnableDHCP"=dword:1
+"IPAddress"=multi:"192.0.2.99"
+[{INTERFACES}\{{CCC}}]
+[ControlSet002\Control\Network\{{4D36E972-E325-11CE-BFC1-08002BE10318}}\{{AAA}}\Connection]
+"Name"="Ethernet 2"
+"""
 OS = OsInfo("windows", "windows", "windows", "Windows", arch="x86_64")
 
 
@@ -78,7 +84,7 @@ def inspected(software: bytes | None, system: bytes | None) -> OperatingSystem:
 
 
 def test_everything_the_registry_says() -> None:
-    found = inspected(hive(SOFTWARE), hive(SYSTEM))
+    found = inspected(make_hive(SOFTWARE), make_hive(SYSTEM))
     release, windows = found.release, found.windows
     assert (release.product_name, release.version, release.codename, release.osinfo) == ("Windows 11 Pro", "10.0.22631", "23H2", "win11")
     assert windows is not None
@@ -94,14 +100,14 @@ def test_everything_the_registry_says() -> None:
 
 
 def test_addresses_by_connection() -> None:
-    first, second = inspected(hive(SOFTWARE), hive(SYSTEM)).interfaces
+    first, second = inspected(make_hive(SOFTWARE), make_hive(SYSTEM)).interfaces
     assert (first.name, first.method, first.addresses, first.gateways) == ("Ethernet 2", "static", ("192.0.2.9/24",), ("192.0.2.1",))
-    assert first.dns == ("192.0.2.2", "192.0.2.3")
+    assert first.dns == ("192.0.2.2", "192.0.2.3", "192.0.2.4")
     assert (second.name, second.method, second.addresses) == ("{BBB}", "dhcp", ())
 
 
 def test_the_view_of_libguestfs_keeps_the_product_as_it_is_written() -> None:
-    view = inspected(hive(SOFTWARE), hive(SYSTEM)).libguestfs
+    view = inspected(make_hive(SOFTWARE), make_hive(SYSTEM)).libguestfs
     assert view is not None
     assert (view.product_name, view.product_variant, view.osinfo) == ("Windows 10 Pro", "Client", "win11")
     assert view.drives == (("C", "/dev/sda1"), ("E", "/dev/sdb2"))
@@ -109,7 +115,7 @@ def test_the_view_of_libguestfs_keeps_the_product_as_it_is_written() -> None:
 
 
 def test_defender_counts_unless_it_is_disabled() -> None:
-    found = inspected(hive({"Microsoft": {"Windows Defender": {"x": 1}}}), None)
+    found = inspected(make_hive("[Microsoft\\Windows Defender]\n"), None)
     assert [(one.name, one.kind) for one in found.applications] == [("WinDefend", "antivirus")]
 
 
@@ -143,13 +149,7 @@ def test_no_hives() -> None:
 
 @pytest.mark.parametrize("seed", range(60))
 def test_a_damaged_hive_is_an_outcome(seed: int) -> None:
-    chance, data = random.Random(seed), bytearray(hive(SYSTEM))
+    chance, data = random.Random(seed), bytearray(make_hive(SYSTEM))
     for _hit in range(chance.randint(1, 40)):
         data[chance.randrange(len(data))] = chance.randrange(256)
-    assert inspected(hive(SOFTWARE), bytes(data)).release.major == 10
-
-
-def test_keys_are_found_without_regard_to_case() -> None:
-    found = Hive(io.BytesIO(hive({"Software": {"Value": "x"}})))
-    assert found.values("SOFTWARE") == {"value": "x"}
-    assert found.names("nothing\\here") == ()
+    assert inspected(make_hive(SOFTWARE), bytes(data)).release.major == 10

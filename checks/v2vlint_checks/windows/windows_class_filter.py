@@ -2,11 +2,12 @@
 
 from collections.abc import Iterator
 
-from v2vlint.api import Applicability, ClassFilter, ClassFilters, Example, Finding, Fix, Hive, Rule, Severity, Target
+from v2vlint.api import Applicability, ClassFilters, Example, Finding, Fix, Hive, Rule, Severity, Target
 
 _SYSTEM = "/Windows/System32/config/SYSTEM"
 _DISKS = "ControlSet001\\Control\\Class\\{4d36e967-e325-11ce-bfc1-08002be10318}"
 _NET = "ControlSet001\\Control\\Class\\{4d36e972-e325-11ce-bfc1-08002be10318}"
+_INFRARED = "ControlSet001\\Control\\Class\\{6bdd1fc5-810f-11d0-bec7-08002be2092f}"
 _PARTMGR = '[ControlSet001\\Services\\partmgr]\n"Type"=dword:1\n"Start"=dword:0\n"ImagePath"="System32\\\\drivers\\\\partmgr.sys"\n'
 _FILE = {"/Windows/System32/drivers/partmgr.sys": b"MZ"}
 _BY = {"xenfilt": "xen", "vsepflt": "vmware", "vnetflt": "vmware", "vboxusb": "virtualbox"}
@@ -16,8 +17,9 @@ class WindowsClassFilter(Rule):
     """A class of devices has a filter driver that cannot start, or that belongs to another hypervisor.
 
     ## What it does
-    Looks up every service in `UpperFilters` and `LowerFilters` of the device classes: whether it exists, is enabled, and has its file; and
-    names filters of hypervisors' tools.
+    Looks up every service in `UpperFilters` and `LowerFilters` of the device classes that virtual machines have: whether it exists, is
+    enabled, and has its file; and names filters of hypervisors' tools. Other classes do not count: Windows 10 itself names a filter for
+    infrared ports that it no longer has.
 
     ## Why it matters
     A device whose filter does not start, does not start either. On the classes for disks, controllers and volumes that is the end of the
@@ -48,6 +50,10 @@ class WindowsClassFilter(Rule):
         ),
         Example({_SYSTEM: Hive(f'[{_DISKS}]\n"UpperFilters"=multi:"partmgr"\n{_PARTMGR}'), **_FILE}),
         Example(
+            {_SYSTEM: Hive(f'[{_INFRARED}]\n"UpperFilters"=multi:"IRENUM"\n{_PARTMGR}'), **_FILE},
+            title="Windows 10 from 1703 on, as it is installed",
+        ),
+        Example(
             {_SYSTEM: Hive(f'[{_NET}]\n"UpperFilters"=multi:"xenfilt"\n{_PARTMGR.replace("partmgr]", "xenfilt]")}'), **_FILE},
             target="xen",
             title="at home on Xen",
@@ -57,15 +63,11 @@ class WindowsClassFilter(Rule):
     def check(self, filters: ClassFilters, target: Target) -> Iterator[Finding]:
         for one in filters.filters:
             foreign = _BY.get(one.name.lower(), target.hypervisor) != target.hypervisor
-            if one.name.lower() == "prl_strg" or not (one.problem or foreign):
+            if one.name.lower() == "prl_strg" or not (foreign or (one.problem and one.matters)):
                 continue
-            what = f"the filter {one.name} of {_class(one)}"
+            what = f"the filter {one.name} of {f'all {one.kind}' if one.matters else f'class {one.kind}'}"
             message = f"{what} {one.problem}" if one.problem else f"{what} belongs to another hypervisor"
             stops = "Windows may not reach its disk and stop with 0x7B" if one.for_disks else "devices of this class may not start"
             how = Applicability.SAFE if one.problem else Applicability.UNSAFE
             fix = Fix(f"take the filter {one.name} out of the list", how, (one.without,))
             yield self.finding(one.where, message, f"when devices are installed anew, {stops}", fix=fix)
-
-
-def _class(one: ClassFilter) -> str:
-    return f"all {one.kind}" if one.for_disks else f"class {one.kind}"

@@ -60,6 +60,13 @@ class WindowsStaticAddress(Rule):
             severity=Severity.INFO,
             title="the same model, in what may be another slot",
         ),
+        Example(
+            {_SYSTEM: _hive("PCI\\VEN_8086&DEV_100F&SUBSYS_075015AD&REV_01\\4&3ad87e0a&0&0888")},
+            target="xen",
+            flags=(f"{_SYSTEM}:{_INTERFACE}:IPAddress",),
+            severity=Severity.WARNING,
+            title="VMware's e1000 is not the model that QEMU has under that name",
+        ),
         Example({_SYSTEM: _hive("PCI\\VEN_15AD&DEV_07B0&SUBSYS_07B015AD&REV_01\\FF56", dhcp=1)}, title="an old lease of DHCP"),
     )
 
@@ -67,7 +74,7 @@ class WindowsStaticAddress(Rule):
         for one in network.static:
             if one.adapter is None or not one.adapter.known:
                 continue
-            fits = any(one.adapter.fits(nic) for nic in target.nics)
+            fits = any(one.adapter.fits(nic, target.hypervisor) for nic in target.nics)
             if fits and target.keeps_pci:
                 continue
             message = f"{one.name} has the static address {', '.join(one.addresses)}, bound to {_model(one)}"

@@ -20,17 +20,38 @@ DISK_CLASSES = {
     "{4d36e97d-e325-11ce-bfc1-08002be10318}": "system devices",
 }
 """The classes without which Windows does not reach its system disk."""
+MACHINE_CLASSES = {
+    "{36fc9e60-c465-11cf-8056-444553540000}": "USB controllers",
+    "{4d36e965-e325-11ce-bfc1-08002be10318}": "CD-ROM drives",
+    "{4d36e968-e325-11ce-bfc1-08002be10318}": "displays",
+    "{4d36e96b-e325-11ce-bfc1-08002be10318}": "keyboards",
+    "{4d36e96c-e325-11ce-bfc1-08002be10318}": "sound devices",
+    "{4d36e96e-e325-11ce-bfc1-08002be10318}": "monitors",
+    "{4d36e96f-e325-11ce-bfc1-08002be10318}": "mice",
+    "{4d36e972-e325-11ce-bfc1-08002be10318}": "network adapters",
+    "{4d36e978-e325-11ce-bfc1-08002be10318}": "ports",
+    "{50127dc3-0f36-415e-a6cc-4cb3be910b65}": "processors",
+    "{745a17a0-74d3-11d0-b6fe-00a0c90f57da}": "input devices",
+    "{d94ee5d8-d189-4994-83d2-f68d7d41b0e6}": "security devices",
+}
+"""Other classes that virtual machines have devices of; what Windows keeps of the rest (infrared, tape, modems…) changes nothing there."""
 
 
 @dataclass(frozen=True, slots=True)
 class ClassFilter:
-    """A filter: ``service`` is None when no service has its name. ``kind`` is the class in words, or its GUID."""
+    """A filter: ``service`` is None when no service has its name. ``kind`` is the class in words, or its GUID when it is none that virtual
+    machines have."""
 
     name: str
     kind: str
     for_disks: bool
     service: WindowsService | None
     value: RegistryValue
+
+    @property
+    def matters(self) -> bool:
+        """Whether virtual machines have devices of its class."""
+        return not self.kind.startswith("{")
 
     @property
     def where(self) -> RegistryKey:
@@ -72,9 +93,10 @@ def parse_filters(registry: Registry, services: WindowsServices) -> ClassFilters
 
 def _filters(registry: Registry, services: WindowsServices) -> Iterator[ClassFilter]:
     for node in subkeys(registry.control("Control\\Class")):
-        kind = DISK_CLASSES.get(node.name.lower(), "")
+        disks = DISK_CLASSES.get(node.name.lower(), "")
+        kind = disks or MACHINE_CLASSES.get(node.name.lower(), node.name)
         for value in node.values():
             if value.name.lower() not in ("upperfilters", "lowerfilters"):
                 continue
             for name in value.texts:
-                yield ClassFilter(name, kind or node.name, bool(kind), services.get(name), value)
+                yield ClassFilter(name, kind, bool(disks), services.get(name), value)

@@ -10,19 +10,24 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from v2vlint.facts.registry import provides
-from v2vlint.facts.windows_registry import Registry, RegistryNode, subkeys
+from v2vlint.facts.windows_registry import Registry, RegistryNode, RegistryValue, subkeys
 from v2vlint.model.place import RegistryKey
 from v2vlint.model.target import Nic
 
 CLASS = "{4D36E972-E325-11CE-BFC1-08002BE10318}"
 _NETWORK = f"Control\\Network\\{CLASS}"
 _INTERFACES = "Services\\Tcpip\\Parameters\\Interfaces"
+MAX_ADDRESSES = 64
 _NONE = frozenset({"", "0.0.0.0"})
 _BY_MODULE = {
     "virtio_net": "PCI\\VEN_1AF4", "hv_netvsc": "VMBUS\\", "xen_netfront": "XEN", "vmxnet3": "PCI\\VEN_15AD", "ena": "PCI\\VEN_1D0F",
-    "gve": "PCI\\VEN_1AE0", "e1000": "PCI\\VEN_8086&DEV_10", "e1000e": "PCI\\VEN_8086&DEV_10D3", "8139cp": "PCI\\VEN_10EC&DEV_8139",
+    "gve": "PCI\\VEN_1AE0", "e1000": "PCI\\VEN_8086&DEV_100E", "e1000e": "PCI\\VEN_8086&DEV_10D3", "8139cp": "PCI\\VEN_10EC&DEV_8139",
     "8139too": "PCI\\VEN_10EC&DEV_8139", "ixgbevf": "PCI\\VEN_8086",
 }  # fmt: skip
+
+
+_BY_HYPERVISOR = {("e1000", "vmware"): "PCI\\VEN_8086&DEV_100F"}
+"""Hypervisors emulate different models under the same name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,10 +41,26 @@ class WindowsAdapter:
     known: bool
     where: RegistryKey
 
-    def fits(self, nic: Nic) -> bool:
-        """Whether it is of the model ``nic``."""
-        kinds = tuple(_BY_MODULE[module] for modules in nic.any_of for module in modules if module in _BY_MODULE)
-        return self.device.upper().startswith(kinds)
+    def fits(self, nic: Nic, hypervisor: str) -> bool:
+        """Whether it is of the model ``nic`` as ``hypervisor`` has it."""
+        modules = [module for modules in nic.any_of for module in modules]
+        kinds = (_BY_HYPERVISOR.get((module, hypervisor)) or _BY_MODULE.get(module) for module in modules)
+        return self.device.upper().startswith(tuple(kind for kind in kinds if kind))
+
+
+@dataclass(frozen=True, slots=True)
+class WindowsInterface:
+    """What ``Interfaces\\{GUID}`` says: ``dhcp`` is None when it is not said; ``masks`` belong to ``addresses`` one by one."""
+
+    guid: str
+    name: str
+    dhcp: bool | None
+    addresses: tuple[str, ...]
+    masks: tuple[str, ...]
+    gateways: tuple[str, ...]
+    dns: tuple[str, ...]
+    where: RegistryKey
+    address_at: RegistryKey
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,9 +97,33 @@ def parse_windows_network(registry: Registry) -> WindowsNetwork:
     """Read adapters with a device, and interfaces without DHCP."""
     adapters = tuple(_adapters(registry))
     by_guid = {adapter.guid.lower(): adapter for adapter in adapters}
-    interfaces = subkeys(registry.control(_INTERFACES))
-    static = (_static(node, by_guid.get(node.name.lower())) for node in interfaces if node.number("EnableDHCP") == 0)
+    found = interfaces(registry.system, registry.control_set)
+    static = (_static(one, by_guid.get(one.guid.lower())) for one in found if one.dhcp is False)
     return WindowsNetwork(adapters, tuple(one for one in static if one.addresses))
+
+
+def interfaces(system: RegistryNode, control_set: str) -> Iterator[WindowsInterface]:
+    """The TCP/IP settings of every interface, under its connection's name where one is known."""
+    for node in subkeys(system.key(f"{control_set}\\{_INTERFACES}")):
+        values = {value.name.lower(): value for value in node.values()}
+        connection = system.key(f"{control_set}\\{_NETWORK}\\{node.name}\\Connection")
+        dhcp = values["enabledhcp"].number if "enabledhcp" in values else None
+        servers = ",".join(_texts(values.get("nameserver"))).replace(" ", ",").split(",")
+        yield WindowsInterface(
+            node.name,
+            connection.text("Name") if connection else "",
+            None if dhcp is None else dhcp != 0,
+            _texts(values.get("ipaddress")),
+            _texts(values.get("subnetmask")),
+            _texts(values.get("defaultgateway")),
+            tuple(server for server in servers if server),
+            node.where,
+            values["ipaddress"].where if "ipaddress" in values else node.where,
+        )
+
+
+def _texts(value: RegistryValue | None) -> tuple[str, ...]:
+    return tuple(text.strip() for text in value.texts[:MAX_ADDRESSES]) if value else ()
 
 
 def _adapters(registry: Registry) -> Iterator[WindowsAdapter]:
@@ -90,10 +135,6 @@ def _adapters(registry: Registry) -> Iterator[WindowsAdapter]:
             yield WindowsAdapter(node.name, connection.text("Name"), device, known, connection.where)
 
 
-def _static(node: RegistryNode, adapter: WindowsAdapter | None) -> StaticAddress:
-    values = {value.name.lower(): value for value in node.values()}
-    addresses = values["ipaddress"].texts if "ipaddress" in values else ()
-    gateways = values["defaultgateway"].texts if "defaultgateway" in values else ()
-    where = values["ipaddress"].where if "ipaddress" in values else node.where
-    kept = tuple(one for one in addresses if one not in _NONE)
-    return StaticAddress(node.name, kept, tuple(one for one in gateways if one not in _NONE), adapter, where)
+def _static(one: WindowsInterface, adapter: WindowsAdapter | None) -> StaticAddress:
+    kept = tuple(text for text in one.addresses if text not in _NONE)
+    return StaticAddress(one.guid, kept, tuple(text for text in one.gateways if text not in _NONE), adapter, one.address_at)

@@ -7,13 +7,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from v2vlint.facts.registry import provides
-from v2vlint.facts.windows_registry import Registry, subkeys
+from v2vlint.facts.windows_registry import Registry, RegistryNode, subkeys
 from v2vlint.facts.windows_services import DISABLED, WindowsService, WindowsServices
 from v2vlint.model.place import RegistryKey
 
 _UNINSTALL = ("Microsoft\\Windows\\CurrentVersion\\Uninstall", "WOW6432Node\\Microsoft\\Windows\\CurrentVersion\\Uninstall")
 _ANTIVIRUS = re.compile(
-    r"virus|kaspersky|mcafee|trellix|norton|symantec endpoint|sophos|apex ?one|trend micro|bitdefender|crowdstrike|sentinelone|eset |avast",
+    r"virus|kaspersky|mcafee|trellix|norton|symantec endpoint|sophos|apex ?one|trend micro|bitdefender|crowdstrike|sentinelone|eset |avast|"
+    r"avg technologies",
     re.IGNORECASE,
 )
 _TOOLS = {
@@ -45,12 +46,25 @@ _SERVICES = {
 
 @dataclass(frozen=True, slots=True)
 class WindowsProgram:
-    """An installed program, as the list of programs shows it."""
+    """An installed program: ``name`` is what the list of programs shows, ``key`` what Windows calls it (often a product's GUID)."""
 
     name: str
     version: str
     publisher: str
     where: RegistryKey
+    folder: str = ""
+    url: str = ""
+    comments: str = ""
+
+    @property
+    def key(self) -> str:
+        """Its key below ``Uninstall``."""
+        return self.where.key.rsplit("\\", 1)[-1]
+
+    @property
+    def guards(self) -> bool:
+        """Whether it guards against viruses."""
+        return _ANTIVIRUS.search(f"{self.key}\n{self.name}\n{self.publisher}") is not None
 
     @property
     def title(self) -> str:
@@ -102,17 +116,26 @@ class WindowsPrograms:
 @provides
 def parse_programs(registry: Registry, services: WindowsServices) -> WindowsPrograms:
     """Read the list of programs, and look up the services of each hypervisor's tools."""
-    programs = tuple(_programs(registry))
-    guards = tuple(one for one in programs if _ANTIVIRUS.search(f"{one.name}\n{one.publisher}"))
+    programs = tuple(installed(registry.software)) if registry.software else ()
+    guards = tuple(one for one in programs if one.guards)
     return WindowsPrograms(programs, guards, tuple((kind, _tools(kind, programs, services)) for kind in _TOOLS))
 
 
-def _programs(registry: Registry) -> Iterator[WindowsProgram]:
+def installed(software: RegistryNode) -> Iterator[WindowsProgram]:
+    """The programs that the hive SOFTWARE lists under a name, 64-bit ones (or those of a 32-bit Windows) first."""
     for path in _UNINSTALL:
-        for key in subkeys(registry.soft(path)):
-            name = key.text("DisplayName")
-            if name:
-                yield WindowsProgram(name, key.text("DisplayVersion"), key.text("Publisher"), key.where)
+        for key in subkeys(software.key(path)):
+            values = {value.name.lower(): value.text.strip() for value in key.values()}
+            if shown := values.get("displayname"):
+                yield WindowsProgram(
+                    shown,
+                    values.get("displayversion", ""),
+                    values.get("publisher", ""),
+                    key.where,
+                    values.get("installlocation", ""),
+                    values.get("urlinfoabout", ""),
+                    values.get("comments", ""),
+                )
 
 
 def _tools(kind: str, programs: tuple[WindowsProgram, ...], services: WindowsServices) -> WindowsTools:

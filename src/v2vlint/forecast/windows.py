@@ -103,7 +103,8 @@ def network(store: FactStore) -> StageForecast:
         if verdict.usable is False and not _helped(store):
             return failed(Stage.NETWORK, f"{nic.name}: {verdict.reason}", verdict.where)
         doubt = doubt or (f"{nic.name}: {verdict.reason}" if verdict.usable is None else None)
-    lost = [one for one in store.get(WindowsNetwork).static if one.adapter is None or not any(one.adapter.fits(nic) for nic in target.nics)]
+    addresses = store.get(WindowsNetwork).static
+    lost = [one for one in addresses if one.adapter is None or not any(one.adapter.fits(nic, target.hypervisor) for nic in target.nics)]
     if lost:
         return unknown(Stage.NETWORK, f"the address {lost[0].addresses[0]} belongs to an adapter that is not there", lost[0].where)
     if doubt:

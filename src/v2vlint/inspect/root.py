@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
-from typing import TypeVar
 
 from v2vlint.facts.bootloader import Bootloader
 from v2vlint.facts.consoles import Consoles
@@ -13,38 +11,14 @@ from v2vlint.facts.guest_tools import GuestTools
 from v2vlint.facts.registry import FactStore
 from v2vlint.guest.open import Root
 from v2vlint.inspect import applications, guestfs_view, kernels, network, release
+from v2vlint.inspect.gaps import Gaps
 from v2vlint.inspect.windows import windows_system
 from v2vlint.model.blocks import BlockTable
-from v2vlint.model.errors import FactUnavailable
 from v2vlint.model.machine import Agent, Application, MountPoint, OperatingSystem
 from v2vlint.model.report import Problem
 
-T = TypeVar("T")
 LOADERS = {"grub2": "GRUB 2", "grub-legacy": "GRUB legacy", "extlinux": "SYSLINUX", "uki": "unified kernel image",
            "systemd-boot": "systemd-boot"}  # fmt: skip
-
-
-class _Gaps:
-    """Takes answers, and the reasons where there is none."""
-
-    def __init__(self) -> None:
-        self.problems: dict[tuple[str, str], Problem] = {}
-
-    def ask(self, question: Callable[[], T], default: T) -> T:
-        """The answer, or ``default`` with the reason on record. A crash of a parser is a reason, too."""
-        try:
-            return question()
-        except MemoryError:
-            raise
-        except FactUnavailable as reason:
-            self.add(Problem(str(reason.where), reason.reason))
-        except Exception as error:
-            self.add(Problem("", f"reading it failed: {type(error).__name__}: {error}"))
-        return default
-
-    def add(self, problem: Problem) -> None:
-        """Record a reason once."""
-        self.problems.setdefault((problem.where, problem.reason), problem)
 
 
 def inspect_root(root: Root, store: FactStore, with_applications: bool) -> OperatingSystem:
@@ -61,7 +35,7 @@ def inspect_root(root: Root, store: FactStore, with_applications: bool) -> Opera
 
 
 def _linux(root: Root, store: FactStore, with_applications: bool) -> OperatingSystem:
-    gaps = _Gaps()
+    gaps = Gaps()
     none: tuple[tuple[Application, ...], tuple[Problem, ...]] = ((), ())
     listed, unread = gaps.ask(lambda: applications.applications(root.fs), none) if with_applications else none
     for problem in unread:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
-from typing import Any, BinaryIO
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import TypeVar
 
-from v2vlint.disk.hive import HiveFile, HiveKey, HiveValue
+from v2vlint.facts.windows_network import WindowsInterface, interfaces
+from v2vlint.facts.windows_programs import WindowsProgram, installed
+from v2vlint.facts.windows_registry import CONFIG, RegistryNode, RegistryValue, open_hive
 from v2vlint.guest.fs import GuestFS
+from v2vlint.inspect.gaps import Gaps
 from v2vlint.inspect.storage import device_path, firmware
 from v2vlint.model.blocks import BlockDevice, BlockTable
 from v2vlint.model.errors import FactUnavailable
@@ -22,120 +25,85 @@ from v2vlint.model.machine import (
 )
 from v2vlint.model.osinfo import OsInfo
 from v2vlint.model.place import WholeFile
-from v2vlint.model.registry import EXPAND_SZ, MULTI_SZ, SZ
-from v2vlint.model.report import Problem
+from v2vlint.model.registry import BINARY
 
 _ROOTS = ("windows", "winnt")
-_UNINSTALL = (
-    r"Microsoft\Windows\CurrentVersion\Uninstall",
-    r"WOW6432Node\Microsoft\Windows\CurrentVersion\Uninstall",
-)
 _CURRENT = r"Microsoft\Windows NT\CurrentVersion"
 _LETTER = re.compile(r"\\DosDevices\\([A-Za-z]):", re.IGNORECASE)
-_ANTIVIRUS = re.compile(r"virus|kaspersky|mcafee|norton|sophos|ApexOneNT|avg technologies", re.IGNORECASE)
-MAX_KEYS = 10_000
+MAX_PROGRAMS = 10_000
 MAX_TEXT = 4096
-
-
-class Hive:
-    """A registry hive. Keys and values are found without regard to case; what is damaged or absent is empty."""
-
-    def __init__(self, stream: BinaryIO | None) -> None:
-        self._root: HiveKey | None = None if stream is None else _quiet(lambda: HiveFile(stream).root)
-
-    @property
-    def readable(self) -> bool:
-        """Whether it could be opened at all."""
-        return self._root is not None
-
-    def values(self, path: str) -> dict[str, Any]:
-        """The values of a key, by lower-case name: text, numbers, bytes or lists, as their types say."""
-        key = self._key(path)
-        found: dict[str, Any] = {}
-        for value in _quiet(lambda: list(key.values())) or () if key is not None else ():
-            if len(found) < MAX_KEYS:
-                found[value.name.lower()] = _content(value)
-        return found
-
-    def names(self, path: str) -> tuple[str, ...]:
-        """The names of the keys under a key."""
-        key = self._key(path)
-        keys = _quiet(lambda: list(key.children())) if key is not None else ()
-        return tuple(one.name for one in (keys or ())[:MAX_KEYS])
-
-    def _key(self, path: str) -> HiveKey | None:
-        root = self._root
-        return None if root is None else _quiet(lambda: root.key(path))
-
-
-def _content(value: HiveValue) -> int | str | list[str] | bytes:
-    if value.number is not None:
-        return value.number
-    return list(value.texts) if value.type == MULTI_SZ else value.text if value.type in (SZ, EXPAND_SZ) else value.data
-
-
-def _quiet(action: Any) -> Any:
-    try:
-        return action()
-    except MemoryError:
-        raise
-    except Exception:
-        return None
-
-
-def text(values: dict[str, Any], name: str) -> str:
-    """A value as text; empty when absent."""
-    found = values.get(name.lower())
-    if found is None or isinstance(found, (bytes, list)):
-        return ""
-    return str(found).split("\0")[0].strip()[:MAX_TEXT]
-
-
-def _number(values: dict[str, Any], name: str, default: int) -> int:
-    found = values.get(name.lower())
-    return found if isinstance(found, int) and 0 <= found < 1 << 31 else default
+Values = Mapping[str, RegistryValue]
+T = TypeVar("T")
 
 
 def windows_system(fs: GuestFS, blocks: BlockTable, device: str, os: OsInfo) -> OperatingSystem:
     """The Windows on ``device``, without its mounts. The firmware is the one that the disks are laid out for."""
-    root = next((f"/{name}" for name in fs.listdir("/") if name.lower() in _ROOTS), "/Windows")
-    problems: list[Problem] = []
-    software, system = (_hive(fs, f"{root}/System32/config/{name}", problems) for name in ("SOFTWARE", "SYSTEM"))
-    current = software.values(_CURRENT)
-    control = f"ControlSet{_number(system.values('Select'), 'Current', 1):03d}"
-    facts = WindowsFacts(root, control if system.readable else "", text(current, "EditionID"), text(current, "CurrentBuildNumber"))
+    gaps = Gaps()
+    software, system = (_hive(fs, f"{CONFIG}/{name}", gaps) for name in ("SOFTWARE", "SYSTEM"))
+    current = _values(software, _CURRENT, gaps)
+    control = f"ControlSet{_number(_values(system, 'Select', gaps), 'Current', 1):03d}"
     release = _release(current, os)
-    hostname = text(system.values(rf"{control}\Services\Tcpip\Parameters"), "Hostname")
-    hostname = hostname or text(system.values(rf"{control}\Control\ComputerName\ComputerName"), "ComputerName")
-    drives = tuple(_drives(system.values("MountedDevices"), blocks))
+    named = text(_values(system, rf"{control}\Services\Tcpip\Parameters", gaps), "Hostname")
+    drives = tuple(_drives(_values(system, "MountedDevices", gaps), blocks))
     return OperatingSystem(
         device=device,
         release=release,
         arch=os.arch,
-        hostname=hostname or os.hostname,
+        hostname=named or os.hostname,
         firmware=firmware(blocks),
         loader="Windows Boot Manager" if release.major >= 6 else "NTLDR" if release.major else "",
         drives=drives,
-        applications=tuple(sorted(_programs(software), key=lambda one: one.name)),
-        interfaces=tuple(_interfaces(system, control)),
-        windows=facts,
-        unread=tuple(problems),
-        libguestfs=_view(blocks.named(device), release, os, hostname, drives, blocks),
+        applications=_listed(software, gaps),
+        interfaces=_if_there(system, lambda top: tuple(_interfaces(interfaces(top, control))), (), gaps),
+        windows=WindowsFacts(_root(fs), control if system else "", text(current, "EditionID"), text(current, "CurrentBuildNumber")),
+        unread=tuple(gaps.problems.values()),
+        libguestfs=_view(blocks.named(device), release, os, named, drives, blocks),
     )
 
 
-def _hive(fs: GuestFS, path: str, problems: list[Problem]) -> Hive:
-    try:
-        hive = Hive(fs.open(path))
-    except FactUnavailable as reason:
-        problems.append(Problem(str(reason.where), reason.reason))
-        return Hive(None)
-    if not hive.readable:
-        problems.append(Problem(str(WholeFile(path)), "no registry hive that can be read"))
-    return hive
+def _root(fs: GuestFS) -> str:
+    return next((f"/{name}" for name in fs.listdir("/") if name.lower() in _ROOTS), "/Windows")
 
 
-def _release(current: dict[str, Any], os: OsInfo) -> Release:
+def _hive(fs: GuestFS, path: str, gaps: Gaps) -> RegistryNode | None:
+    def read() -> RegistryNode:
+        top, _unclean = open_hive(fs, path)
+        if top is None:
+            raise FactUnavailable(WholeFile(path), "is absent")
+        return top
+
+    return gaps.ask(read, None)
+
+
+def _if_there(top: RegistryNode | None, action: Callable[[RegistryNode], T], default: T, gaps: Gaps) -> T:
+    return default if top is None else gaps.ask(lambda: action(top), default)
+
+
+def _values(top: RegistryNode | None, path: str, gaps: Gaps) -> Values:
+    """The values of a key by lower-case name; none when the key is absent or damaged."""
+
+    def read(hive: RegistryNode) -> Values:
+        key = hive.key(path)
+        return {value.name.lower(): value for value in key.values()} if key else {}
+
+    return _if_there(top, read, {}, gaps)
+
+
+def text(values: Values, name: str) -> str:
+    """A value as text, a number in decimal; empty when absent."""
+    value = values.get(name.lower())
+    if value is None:
+        return ""
+    return (value.text.strip() if value.number is None else str(value.number))[:MAX_TEXT]
+
+
+def _number(values: Values, name: str, default: int) -> int:
+    value = values.get(name.lower())
+    found = value.number if value else None
+    return found if found is not None and 0 <= found < 1 << 31 else default
+
+
+def _release(current: Values, os: OsInfo) -> Release:
     build = text(current, "CurrentBuildNumber")
     version = text(current, "CurrentVersion")
     major, _, minor = version.partition(".")
@@ -180,34 +148,38 @@ def windows_osinfo(version: tuple[int, int], product: str, variant: str, build: 
     return "win11" if _is_eleven(version, variant, build) else "win10"
 
 
-def _programs(software: Hive) -> Iterator[Application]:
-    for path in _UNINSTALL:
-        for name in software.names(path):
-            values = software.values(rf"{path}\{name}")
-            if shown := text(values, "DisplayName"):
-                publisher = text(values, "Publisher")
-                antivirus = _ANTIVIRUS.search("\n".join((name, shown, publisher)))
-                yield Application(
-                    name=name,
-                    display_name=shown,
-                    version=text(values, "DisplayVersion"),
-                    install_path=text(values, "InstallLocation"),
-                    publisher=publisher,
-                    url=text(values, "URLInfoAbout"),
-                    description=text(values, "Comments"),
-                    kind="antivirus" if antivirus else "",
-                )
-    defender = r"Microsoft\Windows Defender"
-    if "Windows Defender" in software.names("Microsoft") and _number(software.values(defender), "DisableAntiVirus", 0) != 1:
+def _listed(software: RegistryNode | None, gaps: Gaps) -> tuple[Application, ...]:
+    none: tuple[Application, ...] = ()
+    found = _if_there(software, lambda top: tuple(_applications(top)), none, gaps)
+    return tuple(sorted(found[:MAX_PROGRAMS], key=lambda one: one.name))
+
+
+def _applications(software: RegistryNode) -> Iterator[Application]:
+    yield from (_application(program) for program in installed(software))
+    defender = software.key(r"Microsoft\Windows Defender")
+    if defender and defender.number("DisableAntiVirus") != 1:
         yield Application("WinDefend", display_name="Microsoft Defender Antivirus", publisher="Microsoft Corporation", kind="antivirus")
 
 
-def _drives(mounted: dict[str, Any], blocks: BlockTable) -> Iterator[DriveLetter]:
+def _application(program: WindowsProgram) -> Application:
+    return Application(
+        name=program.key[:MAX_TEXT],
+        display_name=program.name[:MAX_TEXT],
+        version=program.version[:MAX_TEXT],
+        install_path=program.folder[:MAX_TEXT],
+        publisher=program.publisher[:MAX_TEXT],
+        url=program.url[:MAX_TEXT],
+        description=program.comments[:MAX_TEXT],
+        kind="antivirus" if program.guards else "",
+    )
+
+
+def _drives(mounted: Values, blocks: BlockTable) -> Iterator[DriveLetter]:
     """Drive letters of disks: a disk signature and a partition's offset (MBR), or ``DMIO:ID:`` and the partition's GUID (GPT)."""
-    for name, blob in sorted(mounted.items()):
+    for name, value in sorted(mounted.items()):
         match = _LETTER.fullmatch(name)
-        if match and isinstance(blob, bytes):
-            found = next(_partitions(blob, blocks), None)
+        if match and value.type == BINARY:
+            found = next(_partitions(value.data, blocks), None)
             if found is not None:
                 yield DriveLetter(match[1].upper(), found.name)
 
@@ -225,39 +197,30 @@ def _partitions(blob: bytes, blocks: BlockTable) -> Iterator[BlockDevice]:
         yield from (one for one in partitions if one.part_uuid.lower() == wanted)
 
 
-def _interfaces(system: Hive, control: str) -> Iterator[NetworkInterface]:
-    """The TCP/IP settings by interface GUID (``Tcpip\\Parameters\\Interfaces``), under the connection's name where one is known."""
-    top = rf"{control}\Services\Tcpip\Parameters\Interfaces"
-    network = rf"{control}\Control\Network\{{4D36E972-E325-11CE-BFC1-08002BE10318}}"
-    for guid in system.names(top):
-        values = system.values(rf"{top}\{guid}")
-        static = values.get("enabledhcp") == 0
-        addresses = [one for one in _list(values, "IPAddress") if one != "0.0.0.0"] if static else []
-        if not static and "enabledhcp" not in values:
+def _interfaces(found: Iterable[WindowsInterface]) -> Iterator[NetworkInterface]:
+    for one in found:
+        if one.dhcp is None:
             continue
+        addresses = tuple(_with_masks(one)) if not one.dhcp else ()
         yield NetworkInterface(
-            name=text(system.values(rf"{network}\{guid}\Connection"), "Name") or guid,
+            name=one.name or one.guid,
             kind="ethernet",
             manager="Windows",
-            method="static" if static and addresses else "none" if static else "dhcp",
-            addresses=tuple(_with_masks(addresses, _list(values, "SubnetMask"))),
-            gateways=tuple(_list(values, "DefaultGateway")) if static else (),
-            dns=tuple(part for part in re.split(r"[ ,]+", text(values, "NameServer")) if part),
-            where=rf"HKLM\SYSTEM\{top}\{guid}",
+            method="dhcp" if one.dhcp else "static" if addresses else "none",
+            addresses=addresses,
+            gateways=() if one.dhcp else one.gateways,
+            dns=one.dns,
+            where=str(one.where),
         )
 
 
-def _list(values: dict[str, Any], name: str) -> list[str]:
-    found = values.get(name.lower())
-    items = found if isinstance(found, list) else str(found).split("\0") if isinstance(found, str) else []
-    return [str(item).strip() for item in items[:64] if str(item).strip()]
-
-
-def _with_masks(addresses: Iterable[str], masks: list[str]) -> Iterator[str]:
+def _with_masks(one: WindowsInterface) -> Iterator[str]:
     import ipaddress
 
-    for index, address in enumerate(addresses):
-        mask = masks[index] if index < len(masks) else ""
+    for index, address in enumerate(one.addresses):
+        mask = one.masks[index] if index < len(one.masks) else ""
+        if address == "0.0.0.0":
+            continue
         try:
             yield f"{address}/{ipaddress.ip_network(f'0.0.0.0/{mask}').prefixlen}" if mask else address
         except ValueError:

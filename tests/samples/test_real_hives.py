@@ -1,0 +1,168 @@
+"""Hives of real Windows machines, on NTFS among stub files: read as hivex and virt-inspector read them, judged, fixed, undone.
+
+The hives are not in this repository. ``V2VLINT_REAL_HIVES`` names a folder with them as regipy's tests have them, unpacked: ``SYSTEM``
+(Windows 7 on VMware), ``SYSTEM_2`` (8.1 on VirtualBox), ``SYSTEM_B`` (10 on a laptop), ``SYSTEM_WIN_10_1709`` (on VMware); the last three
+were taken from running machines, their last changes are in log files.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import io
+import os
+import re
+import shutil
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from guestbuild.image import build
+from guestbuild.recipe import Recipe
+from guestbuild.samples import recipes
+from tests.fix.test_stacks import _digest
+from tests.inspect.test_virt_inspector import compare
+from tests.samples.test_samples import check, findings
+from v2vlint import target
+from v2vlint.disk.hive import HiveFile, HiveKey
+from v2vlint.engine.protocol import Ask
+from v2vlint.fix import session, transaction
+from v2vlint.fix.protocol import FixAsk
+from v2vlint.guest.open import open_guest
+from v2vlint.model.source import GuestRef, Keys
+from v2vlint.source.locate import locate
+
+pytestmark = [pytest.mark.truth, pytest.mark.xdist_group("real-hives")]
+SYSTEM = "/Windows/System32/config/SYSTEM"
+TEN = '"CurrentMajorVersionNumber"=dword:a\n"CurrentMinorVersionNumber"=dword:0\n'
+MACHINES = {
+    "SYSTEM": ("windows-7-virtualbox", "i386", "Windows 7 Professional", "6.1", "7601", ""),
+    "SYSTEM_2": ("windows-7-virtualbox", "x86_64", "Windows 8.1 Pro", "6.3", "9600", ""),
+    "SYSTEM_B": ("windows-10-vmware", "x86_64", "Windows 10 Pro", "6.3", "17134", TEN),
+    "SYSTEM_WIN_10_1709": ("windows-7-virtualbox", "x86_64", "Windows 10 Pro", "6.3", "16299", TEN),
+}
+UNSAVED = "windows-registry-unsaved"
+SHARED = {"windows-no-boot-driver", "windows-no-network-driver"}
+STATIC = {"windows-static-address", "windows-sha2-missing", "windows-vmware-tools"}
+VERDICTS = [
+    ("SYSTEM", "vmware", set()),
+    ("SYSTEM", "kvm", SHARED | STATIC),
+    ("SYSTEM", "xen", STATIC),
+    ("SYSTEM_2", "virtualbox", {UNSAVED}),
+    ("SYSTEM_2", "kvm", SHARED | {UNSAVED, "windows-virtualbox-additions"}),
+    ("SYSTEM_2", "hyperv-gen1", {"windows-no-boot-driver", UNSAVED, "windows-virtualbox-additions"}),
+    ("SYSTEM_B", "ec2-nitro", SHARED | {UNSAVED}),
+    ("SYSTEM_WIN_10_1709", "vmware", {UNSAVED}),
+    ("SYSTEM_WIN_10_1709", "hyperv-gen1", {UNSAVED, "windows-vmware-tools"}),
+    ("SYSTEM_WIN_10_1709", "ec2-nitro", SHARED | {UNSAVED, "windows-vmware-tools"}),
+]
+
+
+@pytest.fixture(scope="session")
+def hives() -> Path:
+    """The folder with the hives."""
+    if "V2VLINT_REAL_HIVES" not in os.environ:
+        pytest.skip("V2VLINT_REAL_HIVES names no folder of real hives")
+    return Path(os.environ["V2VLINT_REAL_HIVES"])
+
+
+def _services(hive: Path) -> HiveKey:
+    found = HiveFile(io.BytesIO(hive.read_bytes())).root.key("ControlSet001\\Services")
+    assert found is not None
+    return found
+
+
+def _drivers(hive: Path) -> Iterator[str]:
+    """The files that services name, as a real disk has them."""
+    for service in _services(hive).children():
+        for value in service.values():
+            path = value.text.lower().replace("\\", "/").removeprefix("/systemroot/") if value.name.lower() == "imagepath" else ""
+            if path.startswith("system32/") and path.endswith(".sys"):
+                yield f"/Windows/System32/{path.removeprefix('system32/')}"
+
+
+def _recipe(name: str, hive: Path) -> Recipe:
+    base, machine, product, version, number, more = MACHINES[name]
+    recipe = recipes()[base]
+    tree = recipe.trees["root"]
+    software = (
+        f'[Microsoft\\Windows NT\\CurrentVersion]\n"ProductName"="{product}"\n"CurrentVersion"="{version}"\n'
+        f'"CurrentBuildNumber"="{number}"\n"InstallationType"="Client"\n{more}[Microsoft\\Windows\\CurrentVersion\\Uninstall]\n'
+    )
+    hives = {path: text for path, text in tree.hives.items() if "System32/config" not in path}
+    hives["/Windows/System32/config/SOFTWARE"] = software
+    known = {path.lower() for path in tree.programs}
+    programs = (*tree.programs, *(path for path in dict.fromkeys(_drivers(hive)) if path.lower() not in known))
+    root = dataclasses.replace(tree, hives=hives, programs=programs, machine=machine)
+    disks = tuple(
+        dataclasses.replace(
+            disk, parts=tuple(dataclasses.replace(part, dirty=False, size=64 if part.mount == "/" else part.size) for part in disk.parts)
+        )
+        for disk in recipe.disks
+    )
+    return dataclasses.replace(recipe, id=name.lower(), trees={"root": root}, disks=disks)
+
+
+@pytest.fixture(scope="session")
+def guests(hives: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """The disk of each machine."""
+    found = {}
+    for name in MACHINES:
+        folder = tmp_path_factory.mktemp(name)
+        config = folder / "source" / "root" / "Windows" / "System32" / "config"
+        config.mkdir(parents=True)
+        shutil.copy(hives / name, config / "SYSTEM")
+        (found[name],) = build(_recipe(name, hives / name), folder / "source", folder)
+    return found
+
+
+def _exported(hive: Path) -> list[str]:
+    done = subprocess.run(["hivexregedit", "--export", "--unsafe-printable-strings", str(hive), "\\"], capture_output=True, check=True)
+    return done.stdout.decode("utf-8", "replace").splitlines()
+
+
+@pytest.mark.parametrize("name", MACHINES)
+def test_start_types_are_those_that_hivex_reads(name: str, hives: Path) -> None:
+    wanted, key = {}, ""
+    for line in _exported(hives / name):
+        if line.startswith("["):
+            key = line.strip("[]")
+        elif match := re.fullmatch(r'"Start"=dword:([0-9a-f]{8})', line):
+            wanted[key.lower()] = int(match[1], 16)
+    found = {}
+    for service in _services(hives / name).children():
+        found.update({service.name.lower(): value.number for value in service.values() if value.name == "Start"})
+    prefix = "\\controlset001\\services\\"
+    assert found == {key.removeprefix(prefix): start for key, start in wanted.items() if key.startswith(prefix) and key.count("\\") == 3}
+    assert len(found) > 300
+
+
+@pytest.mark.parametrize("name", MACHINES)
+def test_the_document_is_that_of_virt_inspector(name: str, guests: dict[str, Path]) -> None:
+    compare((guests[name],), rpm=False)
+
+
+@pytest.mark.parametrize(("name", "where", "rules"), VERDICTS)
+def test_verdicts(name: str, where: str, rules: set[str], guests: dict[str, Path]) -> None:
+    found = findings(check((guests[name],), where), several=False)
+    assert {finding.rule for finding in found if finding.severity != "info"} == rules
+
+
+def test_a_fix_writes_the_value_and_nothing_else(guests: dict[str, Path], tmp_path: Path) -> None:
+    image = tmp_path / "seven.qcow2"
+    shutil.copy(guests["SYSTEM"], image)
+    before, digest = _content(image, tmp_path / "before"), _digest(image)
+    outcome = session.fix_in_place(FixAsk(Ask(GuestRef(str(image), "disks", (str(image),)), (target.load("azure"),))))
+    assert [chosen.rule for chosen in outcome.applied] == ["windows-no-boot-driver"]
+    after = _content(image, tmp_path / "after")
+    changed = [(old, new) for old, new in zip(_exported(before), _exported(after), strict=True) if old != new]
+    assert changed == [('"Start"=dword:00000003', '"Start"=dword:00000000')]
+    transaction.undo(image)
+    assert _digest(image) == digest
+
+
+def _content(image: Path, output: Path) -> Path:
+    (root,) = open_guest(locate(GuestRef(str(image), "disks", (str(image),))), Keys()).roots
+    output.write_bytes(root.fs.read(SYSTEM, 64 << 20) or b"")
+    return output
