@@ -207,3 +207,14 @@ def test_windows_on_a_partition(tmp_path: Path, v2vlint: Run) -> None:
     text = v2vlint("inspect", str(disk)).stdout
     assert "Windows Server 2022 Standard" in text
     assert "drives     C: disk1p1" in text
+
+
+def test_what_no_system_mounts_is_counted_too(tmp_path: Path) -> None:
+    disk = tmp_path / "data.img"
+    disk.write_bytes(b"")
+    os.truncate(disk, 20 << 20)
+    subprocess.run(["mkntfs", "-F", "-q", "-Q", str(disk)], check=True, capture_output=True)
+    told = subprocess.run(["ntfscluster", "--info", str(disk)], check=True, capture_output=True, text=True).stdout
+    free = next(int(line.split(":")[1]) for line in told.splitlines() if line.startswith("bytes of free space"))
+    (volume,) = library.open(disk).machine.volumes
+    assert (volume.free, volume.used) == (free, volume.size - free)

@@ -81,6 +81,11 @@ class Stack:
             self._opened[name] = self._open(name)
         return self._opened[name]
 
+    @property
+    def opened(self) -> dict[str, FileSystem]:
+        """What has been opened so far, by device."""
+        return {name: system for name, system in self._opened.items() if system is not None}
+
     def _open(self, name: str) -> FileSystem | None:
         layer = self.layers[name]
         if layer.stream is None:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from v2vlint.disk.container import Image, open_image
 from v2vlint.disk.inuse import user_of
+from v2vlint.disk.node import FileSystem
 from v2vlint.disk.stack import Stack
 from v2vlint.disk.stream import Fingerprint, HostFile
 from v2vlint.guest.roots import Root, find_roots
@@ -26,7 +27,7 @@ _CHUNK = 1 << 20
 class Guest:
     """An opened guest. ``format`` and ``size`` are those of its disks together; ``problems`` say what could not be read, and why.
 
-    The image files stay open, as ``roots`` are read on demand.
+    The image files stay open, as ``roots`` and ``filesystems`` (by device, those that can be read) are read on demand.
     """
 
     name: str
@@ -37,6 +38,7 @@ class Guest:
     problems: tuple[Problem, ...] = ()
     definition: Definition | None = None
     files: tuple[tuple[HostFile, Fingerprint], ...] = field(default=(), repr=False)
+    filesystems: Mapping[str, FileSystem] = field(default_factory=dict, repr=False)
 
 
 def open_ref(ref: GuestRef, keys: Keys | None = None) -> Guest:
@@ -67,7 +69,7 @@ def open_guest(source: GuestSource, keys: Keys | None = None) -> Guest:
         problems += _no_system(source, images, stack)
     formats = "+".join(dict.fromkeys(image.format for image in images))
     size = sum(image.stream.size for image in images)
-    return Guest(source.name, formats, size, blocks, roots, tuple(dict.fromkeys(problems)), source.definition, files)
+    return Guest(source.name, formats, size, blocks, roots, tuple(dict.fromkeys(problems)), source.definition, files, stack.opened)
 
 
 def changes(guest: Guest) -> tuple[Problem, ...]:

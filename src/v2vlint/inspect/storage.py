@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
 from typing import Protocol, runtime_checkable
 
 from v2vlint.disk.node import FileSystem
@@ -46,25 +45,22 @@ def _letters(index: int) -> str:
 
 def volumes(guest: Guest) -> tuple[Volume, ...]:
     """Every device with a recognised content, in the order of the block table."""
-    counted = dict(_counted(system for root in guest.roots for system in root.fs.mounts.values()))
-    return tuple(_volume(device, counted) for device in guest.blocks if device.fs_type)
+    return tuple(_volume(device, guest.filesystems.get(device.name)) for device in guest.blocks if device.fs_type)
 
 
-def _counted(systems: Iterable[FileSystem]) -> Iterator[tuple[str, int]]:
-    """Free bytes by UUID of the filesystems that must be asked."""
-    for system in {id(one): one for one in systems}.values():
-        if isinstance(system, _Counting) and system.uuid:
-            try:
-                yield system.uuid, system.free()
-            except MemoryError:
-                raise
-            except Exception:
-                continue
+def _counted(system: FileSystem | None) -> int:
+    """Free bytes of a filesystem that must be asked; -1 when they are not known."""
+    try:
+        return system.free() if isinstance(system, _Counting) else -1
+    except MemoryError:
+        raise
+    except Exception:
+        return -1
 
 
-def _volume(device: BlockDevice, counted: Mapping[str, int]) -> Volume:
+def _volume(device: BlockDevice, system: FileSystem | None) -> Volume:
     size, free = _number(device, "fs_size"), _number(device, "free")
-    free = counted.get(device.uuid, free) if free < 0 else free
+    free = _counted(system) if free < 0 else free
     used = size - free if size >= 0 and 0 <= free <= size else -1
     return Volume(
         device=device.name,
