@@ -27,9 +27,14 @@ from tests.samples.test_samples import check, findings
 from v2vlint import target
 from v2vlint.disk.hive import HiveFile, HiveKey
 from v2vlint.engine.protocol import Ask
+from v2vlint.facts.registry import FactStore
+from v2vlint.facts.windows_boot import WindowsBoot, default_entry
 from v2vlint.fix import session, transaction
 from v2vlint.fix.protocol import FixAsk
+from v2vlint.guest.memory import memory_guest
 from v2vlint.guest.open import open_guest
+from v2vlint.model.blocks import BlockTable
+from v2vlint.model.osinfo import OsInfo
 from v2vlint.model.source import GuestRef, Keys
 from v2vlint.source.locate import locate
 
@@ -166,3 +171,18 @@ def _content(image: Path, output: Path) -> Path:
     (root,) = open_guest(locate(GuestRef(str(image), "disks", (str(image),))), Keys()).roots
     output.write_bytes(root.fs.read(SYSTEM, 64 << 20) or b"")
     return output
+
+
+def test_the_boot_configuration_of_a_real_disk(hives: Path) -> None:
+    if not (hives / "BCD").exists():
+        pytest.skip("no BCD in the folder")
+    store = FactStore(
+        (
+            memory_guest({"/Boot/BCD": (hives / "BCD").read_bytes(), "/bootmgr": b""}),
+            BlockTable(),
+            OsInfo("windows", "windows", "windows", "Windows"),
+        )
+    )
+    entry = default_entry(store.get(WindowsBoot))
+    assert (entry.name, entry.loader) == ("Windows 10", "\\Windows\\system32\\winload.efi")
+    assert (entry.partition, entry.graphics_off) == ("8e0f2c38-e4ea-47ba-b7fc-9d8c74dccf0b", None)
