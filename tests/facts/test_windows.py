@@ -71,6 +71,7 @@ def test_a_registry_that_cannot_be_used_is_an_outcome(content: Content | None, w
 )
 def test_image_paths(text: str, path: str) -> None:
     assert image_path(text) == path
+    assert image_path(text, "/WINNT") == path.replace("/Windows/", "/WINNT/")
 
 
 def test_a_driver_without_a_path_lies_among_the_drivers() -> None:

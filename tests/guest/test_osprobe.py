@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import pytest
 
+from v2vlint.disk.regf import make_hive
+from v2vlint.facts.registry import FactStore
+from v2vlint.facts.windows_registry import Registry
 from v2vlint.guest.memory import memory_guest
-from v2vlint.guest.osprobe import architecture, hostname, linux_info
+from v2vlint.guest.osprobe import architecture, hostname, linux_info, windows_folder, windows_info
+from v2vlint.model.blocks import BlockTable
 from v2vlint.model.osinfo import OsInfo
 from v2vlint.model.rule import Link
 
@@ -99,3 +103,35 @@ def test_architecture(files: Files, wanted: str) -> None:
 )
 def test_hostname(files: Files, wanted: str) -> None:
     assert hostname(memory_guest(files)) == wanted
+
+
+@pytest.mark.parametrize(
+    ("files", "folder"),
+    [
+        ({"/Windows/System32/config/SYSTEM": ""}, "/Windows"),
+        ({"/WINNT/System32/config/SYSTEM": ""}, "/WINNT"),
+        ({"/WINDOWS/System32/config/SYSTEM": "", "/WINNT/System32/config/SYSTEM": ""}, "/WINDOWS"),
+        (
+            {
+                "/boot.ini": '[operating systems]\r\nmulti(0)disk(0)rdisk(0)partition(1)\\WINXP.0="Windows XP" /fastdetect\r\n',
+                "/WINXP.0/System32/config/SYSTEM": "",
+                "/WINDOWS/System32/config/SYSTEM": "",
+            },
+            "/WINXP.0",
+        ),
+        ({"/boot.ini": "default=multi(0)disk(0)rdisk(0)partition(1)\\GONE\n", "/WINDOWS/System32/config/SYSTEM": ""}, "/WINDOWS"),
+        ({"/Windows/Temp/x": "", "/backup/System32/config/SYSTEM": ""}, ""),
+    ],
+)
+def test_the_folder_of_windows(files: Files, folder: str) -> None:
+    assert windows_folder(memory_guest(files)) == folder
+
+
+def test_windows_in_a_folder_of_another_name() -> None:
+    config = "/WINNT/System32/config"
+    software = make_hive('[Microsoft\\Windows NT\\CurrentVersion]\n"ProductName"="Microsoft Windows 2000"\n"CurrentVersion"="5.0"\n')
+    fs = memory_guest({f"{config}/SOFTWARE": software, f"{config}/SYSTEM": make_hive("[ControlSet001\\Services\\x]\n")})
+    info = windows_info(fs)
+    assert (info.name, info.version, info.system_root) == ("Microsoft Windows 2000", "5.0", "/WINNT")
+    registry = FactStore((fs, BlockTable(), info)).get(Registry)
+    assert (registry.system.path, registry.soft_place("x").path) == (f"{config}/SYSTEM", f"{config}/SOFTWARE")

@@ -2,7 +2,8 @@
 
 The hives are not in this repository. ``V2VLINT_REAL_HIVES`` names a folder with them as regipy's tests have them, unpacked: ``SYSTEM``
 (Windows 7 on VMware), ``SYSTEM_2`` (8.1 on VirtualBox), ``SYSTEM_B`` (10 on a laptop), ``SYSTEM_WIN_10_1709`` (on VMware); the last three
-were taken from running machines, their last changes are in log files.
+were taken from running machines, their last changes are in log files. ``nt/system`` and ``nt/software`` are those of a Windows NT 4 in
+``C:\\WINNT`` (aiowinreg's tests).
 """
 
 from __future__ import annotations
@@ -120,6 +121,24 @@ def guests(hives: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, P
         shutil.copy(hives / name, config / "SYSTEM")
         (found[name],) = build(_recipe(name, hives / name), folder / "source", folder)
     return found
+
+
+def test_windows_in_another_folder(hives: Path, tmp_path: Path) -> None:
+    if not (hives / "nt" / "system").exists():
+        pytest.skip("no hives of Windows NT in the folder")
+    config = tmp_path / "source" / "root" / "WINNT" / "System32" / "config"
+    config.mkdir(parents=True)
+    for name in ("system", "software"):
+        shutil.copy(hives / "nt" / name, config / name)
+    recipe = recipes()["windows-xp-ide"]
+    tree = recipe.trees["root"]
+    programs = tuple(path.replace("/Windows/", "/WINNT/") for path in tree.programs)
+    recipe = dataclasses.replace(recipe, id="nt", trees={"root": dataclasses.replace(tree, hives={}, programs=programs)})
+    images = build(recipe, tmp_path / "source", tmp_path)
+    compare(images, rpm=False)
+    found = {(one.rule, one.place) for one in findings(check(images, "kvm"), several=False) if one.severity == "error"}
+    services = "/WINNT/System32/config/SYSTEM:ControlSet001\\Services"
+    assert found == {("windows-no-boot-driver", f"{services}\\viostor"), ("windows-no-network-driver", f"{services}\\netkvm")}
 
 
 def _exported(hive: Path) -> list[str]:

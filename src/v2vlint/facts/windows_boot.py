@@ -140,12 +140,10 @@ def entry_device(entry: BcdEntry, blocks: BlockTable) -> BlockDevice | None:
     return next((part for part in parts if part.detail("start") in (offset, str(int(offset) // 512))), None)
 
 
-def needs_kernel(fs: GuestFS) -> WholeFile | None:
+def needs_kernel(fs: GuestFS, os: OsInfo) -> WholeFile | None:
     """The first file of the Windows kernel that is missing, if one is. FactUnavailable where that cannot be told."""
-    for path in ("/Windows/System32/ntoskrnl.exe", "/Windows/System32/hal.dll"):
-        if not fs.is_file(path):
-            return WholeFile(path)
-    return None
+    paths = (f"{os.system_root}/System32/{name}" for name in ("ntoskrnl.exe", "hal.dll"))
+    return next((WholeFile(path) for path in paths if not fs.is_file(path)), None)
 
 
 def default_entry(boot: WindowsBoot) -> BcdEntry:

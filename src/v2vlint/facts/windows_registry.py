@@ -14,10 +14,10 @@ from v2vlint.facts.registry import provides
 from v2vlint.guest.fs import GuestFS
 from v2vlint.model.errors import FactUnavailable
 from v2vlint.model.fix import RegistrySet
+from v2vlint.model.osinfo import OsInfo
 from v2vlint.model.place import RegistryKey, WholeFile
 from v2vlint.model.registry import RegistryData
 
-CONFIG = "/Windows/System32/config"
 T = TypeVar("T")
 
 
@@ -121,16 +121,17 @@ class Registry:
 
     def soft_place(self, path: str, value: str = "") -> RegistryKey:
         """The place of a key of SOFTWARE, whether it exists or not."""
-        return RegistryKey(f"{CONFIG}/SOFTWARE", path, value)
+        return RegistryKey(f"{self.system.path.rpartition('/')[0]}/SOFTWARE", path, value)
 
 
 @provides
-def parse_registry(fs: GuestFS) -> Registry:
+def parse_registry(fs: GuestFS, os: OsInfo) -> Registry:
     """Open the hives. FactUnavailable when SYSTEM is absent, damaged, or has no control set."""
-    system, dirty = open_hive(fs, f"{CONFIG}/SYSTEM")
+    path = f"{os.system_root}/System32/config"
+    system, dirty = open_hive(fs, f"{path}/SYSTEM")
     if system is None:
-        raise FactUnavailable(WholeFile(f"{CONFIG}/SYSTEM"), "is absent")
-    software, soft_dirty = open_hive(fs, f"{CONFIG}/SOFTWARE")
+        raise FactUnavailable(WholeFile(f"{path}/SYSTEM"), "is absent")
+    software, soft_dirty = open_hive(fs, f"{path}/SOFTWARE")
     select = system.key("Select")
     current = select.number("Current") if select else None
     names = [f"ControlSet{current:03d}"] if current is not None else []

@@ -10,6 +10,7 @@ from v2vlint.facts.registry import provides
 from v2vlint.facts.windows_registry import Registry, RegistryNode, RegistryValue, set_value
 from v2vlint.guest.fs import GuestFS
 from v2vlint.model.fix import RegistrySet
+from v2vlint.model.osinfo import OsInfo
 from v2vlint.model.place import RegistryKey
 from v2vlint.model.registry import dword
 
@@ -78,11 +79,12 @@ class WindowsServices:
     where: RegistryKey
     _node: RegistryNode | None = field(repr=False, compare=False)
     _fs: GuestFS = field(repr=False, compare=False)
+    _root: str = field(default="/Windows", repr=False, compare=False)
 
     def get(self, name: str) -> WindowsService | None:
         """The service called ``name`` in whatever case, or None."""
         node = self._node.key(name) if self._node else None
-        return None if node is None else _service(node, self._fs)
+        return None if node is None else _service(node, self._fs, self._root)
 
     def place(self, name: str) -> RegistryKey:
         """Where the service ``name`` is, or would be."""
@@ -94,15 +96,15 @@ class WindowsServices:
 
 
 @provides
-def parse_services(registry: Registry, fs: GuestFS) -> WindowsServices:
+def parse_services(registry: Registry, fs: GuestFS, os: OsInfo) -> WindowsServices:
     """The services of the control set that boots."""
-    return WindowsServices(registry.place("Services"), registry.control("Services"), fs)
+    return WindowsServices(registry.place("Services"), registry.control("Services"), fs, os.system_root)
 
 
-def _service(node: RegistryNode, fs: GuestFS) -> WindowsService:
+def _service(node: RegistryNode, fs: GuestFS, root: str) -> WindowsService:
     override = node.key("StartOverride")
     kind = node.number("Type") or 0
-    image = image_path(node.text("ImagePath")) or (f"/Windows/System32/drivers/{node.name}.sys" if kind in _DRIVERS else "")
+    image = image_path(node.text("ImagePath"), root) or (f"{root}/System32/drivers/{node.name}.sys" if kind in _DRIVERS else "")
     return WindowsService(
         name=node.name,
         type=kind,
@@ -117,8 +119,8 @@ def _service(node: RegistryNode, fs: GuestFS) -> WindowsService:
     )
 
 
-def image_path(text: str) -> str:
-    """The guest path of an ``ImagePath``, which is relative to the Windows folder, or ``\\SystemRoot\\…``, ``\\??\\C:\\…``, a command…"""
+def image_path(text: str, root: str = "/Windows") -> str:
+    """The guest path of an ``ImagePath``: relative to the folder ``root`` of Windows, ``\\SystemRoot\\…``, ``\\??\\C:\\…``, a command…"""
     path = text.strip()
     if path.startswith('"'):
         path = path[1:].partition('"')[0]
@@ -126,7 +128,7 @@ def image_path(text: str) -> str:
     lower = path.lower()
     for prefix in ("/systemroot/", "%systemroot%/", "%windir%/"):
         if lower.startswith(prefix):
-            return f"/Windows/{path[len(prefix) :]}"
+            return f"{root}/{path[len(prefix) :]}"
     if _DRIVE.match(lower):
         return path[2:]
-    return f"/Windows/{path.lstrip('/')}" if path else ""
+    return f"{root}/{path.lstrip('/')}" if path else ""

@@ -13,6 +13,7 @@ from v2vlint.forecast.stage import failed, passed, skipped, unknown
 from v2vlint.guest.fs import GuestFS
 from v2vlint.model.blocks import BlockTable
 from v2vlint.model.finding import Mover, Stage
+from v2vlint.model.osinfo import OsInfo
 from v2vlint.model.report import StageForecast
 from v2vlint.model.target import Target
 
@@ -55,7 +56,7 @@ def kernel(store: FactStore) -> StageForecast:
     loader_path = boot.default.loader.replace("\\", "/") if boot.default else ""
     if loader_path and not fs.is_file(loader_path):
         return unknown(Stage.KERNEL, f"{loader_path} is not on this filesystem", boot.where)
-    missing = needs_kernel(fs)
+    missing = needs_kernel(fs, store.get(OsInfo))
     if missing is not None:
         return failed(Stage.KERNEL, f"{missing} does not exist", missing)
     system = store.get(WindowsSystem)

@@ -27,6 +27,7 @@ _OLD = (
     ("/etc/arch-release", re.compile(r"(?P<name>)(?P<version>)")),
     ("/etc/slackware-version", re.compile(r"(?P<name>Slackware) (?P<version>[\d.]+)")),
 )
+_BOOT_INI = re.compile(r"partition\(\d+\)\\([^\\\s=\"]+)")
 _DISTROS = (
     ("Red Hat Enterprise Linux", "rhel"), ("CentOS", "centos"), ("Scientific", "scientific"), ("Fedora", "fedora"), ("Oracle", "ol"),
     ("Enterprise Linux Enterprise Linux", "ol"), ("Rocky", "rocky"), ("AlmaLinux", "almalinux"), ("Red Hat Linux", "redhat"),
@@ -115,7 +116,8 @@ _OTHERS = (
 
 def windows_info(fs: GuestFS) -> OsInfo:
     """Which Windows ``fs`` holds, from its registry where that can be read."""
-    values = _hive_values(fs, "SOFTWARE", "Microsoft\\Windows NT\\CurrentVersion")
+    root = windows_folder(fs) or "/Windows"
+    values = _hive_values(fs, f"{root}/System32/config/SOFTWARE", "Microsoft\\Windows NT\\CurrentVersion")
     name = values.get("ProductName") or "Windows"
     build = values.get("CurrentBuildNumber") or values.get("CurrentBuild", "")
     if build.isdigit() and int(build) >= 22000:
@@ -124,13 +126,31 @@ def windows_info(fs: GuestFS) -> OsInfo:
     if values.get("CurrentMajorVersionNumber"):
         version = f"{values['CurrentMajorVersionNumber']}.{values.get('CurrentMinorVersionNumber', '0')}"
     full = f"{version}.{build}" if version and build else version
-    return OsInfo("windows", "windows", "windows", name, full, _windows_arch(fs), _windows_host(fs))
+    return OsInfo("windows", "windows", "windows", name, full, _windows_arch(fs, root), _windows_host(fs, root), root)
 
 
-def _windows_host(fs: GuestFS) -> str:
-    current = _hive_values(fs, "SYSTEM", "Select").get("Current", "1")
+def windows_folder(fs: GuestFS) -> str:
+    """The folder of Windows as it is called on the disk (``/Windows``, ``/WINNT``); empty when there is none.
+
+    The one that boot.ini starts comes first: Windows XP may be installed anywhere.
+    """
+    names = {name.lower(): f"/{name}" for name in fs.listdir("/")}
+    wanted = (*(match.lower() for match in _BOOT_INI.findall(_boot_ini(fs))), "windows", "winnt", "win32", "win")
+    return next((names[name] for name in wanted if name in names and fs.is_dir(f"{names[name]}/System32/config")), "")
+
+
+def _boot_ini(fs: GuestFS) -> str:
+    try:
+        return (fs.head("/boot.ini", 4096) or b"").decode("latin-1")
+    except FactUnavailable:
+        return ""
+
+
+def _windows_host(fs: GuestFS, root: str) -> str:
+    hive = f"{root}/System32/config/SYSTEM"
+    current = _hive_values(fs, hive, "Select").get("Current", "1")
     name = f"ControlSet{int(current):03d}" if current.isdigit() else "ControlSet001"
-    return _hive_values(fs, "SYSTEM", f"{name}\\Control\\ComputerName\\ComputerName").get("ComputerName", "")
+    return _hive_values(fs, hive, f"{name}\\Control\\ComputerName\\ComputerName").get("ComputerName", "")
 
 
 def _hive_values(fs: GuestFS, hive: str, path: str) -> dict[str, str]:
@@ -138,7 +158,7 @@ def _hive_values(fs: GuestFS, hive: str, path: str) -> dict[str, str]:
     from v2vlint.disk.hive import HiveFile
 
     try:
-        stream = fs.open(f"/Windows/System32/config/{hive}")
+        stream = fs.open(hive)
         key = HiveFile(stream).root.key(path) if stream is not None else None
         return {value.name: value.text or str(value.number or 0) for value in key.values()} if key else {}
     except MemoryError:
@@ -147,9 +167,9 @@ def _hive_values(fs: GuestFS, hive: str, path: str) -> dict[str, str]:
         return {}
 
 
-def _windows_arch(fs: GuestFS) -> str:
+def _windows_arch(fs: GuestFS, root: str) -> str:
     try:
-        head = fs.head("/Windows/System32/ntoskrnl.exe", 4096) or b""
+        head = fs.head(f"{root}/System32/ntoskrnl.exe", 4096) or b""
     except FactUnavailable:
         return ""
     at = int.from_bytes(head[60:64], "little")

@@ -9,7 +9,7 @@ from v2vlint.disk.node import FileSystem
 from v2vlint.disk.stack import Stack
 from v2vlint.guest.fs import GuestFS
 from v2vlint.guest.mounts import Mount, Mounter, fstab_lines, ostree_root
-from v2vlint.guest.osprobe import linux_info, other_info, windows_info
+from v2vlint.guest.osprobe import linux_info, other_info, windows_folder, windows_info
 from v2vlint.model.blocks import BlockDevice
 from v2vlint.model.errors import FactUnavailable, ImageError
 from v2vlint.model.osinfo import OsInfo
@@ -77,9 +77,8 @@ def _kind(system: FileSystem) -> str:
         return "linux"
     if "ostree" in names and fs.is_dir("/ostree/deploy"):
         return "ostree"
-    for folder in ("windows", "winnt"):
-        if folder in folded and system.type in ("ntfs", "vfat") and fs.is_dir(f"/{folder}/system32/config"):
-            return "windows"
+    if system.type in ("ntfs", "vfat") and windows_folder(fs):
+        return "windows"
     return "other" if other_info(folded) else ""
 
 

@@ -8,7 +8,7 @@ from typing import TypeVar
 
 from v2vlint.facts.windows_network import WindowsInterface, interfaces
 from v2vlint.facts.windows_programs import WindowsProgram, installed
-from v2vlint.facts.windows_registry import CONFIG, RegistryNode, RegistryValue, open_hive
+from v2vlint.facts.windows_registry import RegistryNode, RegistryValue, open_hive
 from v2vlint.guest.fs import GuestFS
 from v2vlint.inspect.gaps import Gaps
 from v2vlint.inspect.storage import device_path, firmware
@@ -27,7 +27,6 @@ from v2vlint.model.osinfo import OsInfo
 from v2vlint.model.place import WholeFile
 from v2vlint.model.registry import BINARY
 
-_ROOTS = ("windows", "winnt")
 _CURRENT = r"Microsoft\Windows NT\CurrentVersion"
 _LETTER = re.compile(r"\\DosDevices\\([A-Za-z]):", re.IGNORECASE)
 MAX_PROGRAMS = 10_000
@@ -39,7 +38,7 @@ T = TypeVar("T")
 def windows_system(fs: GuestFS, blocks: BlockTable, device: str, os: OsInfo) -> OperatingSystem:
     """The Windows on ``device``, without its mounts. The firmware is the one that the disks are laid out for."""
     gaps = Gaps()
-    software, system = (_hive(fs, f"{CONFIG}/{name}", gaps) for name in ("SOFTWARE", "SYSTEM"))
+    software, system = (_hive(fs, f"{os.system_root}/System32/config/{name}", gaps) for name in ("SOFTWARE", "SYSTEM"))
     current = _values(software, _CURRENT, gaps)
     control = f"ControlSet{_number(_values(system, 'Select', gaps), 'Current', 1):03d}"
     release = _release(current, os)
@@ -55,14 +54,10 @@ def windows_system(fs: GuestFS, blocks: BlockTable, device: str, os: OsInfo) -> 
         drives=drives,
         applications=_listed(software, gaps),
         interfaces=_if_there(system, lambda top: tuple(_interfaces(interfaces(top, control))), (), gaps),
-        windows=WindowsFacts(_root(fs), control if system else "", text(current, "EditionID"), text(current, "CurrentBuildNumber")),
+        windows=WindowsFacts(os.system_root, control if system else "", text(current, "EditionID"), text(current, "CurrentBuildNumber")),
         unread=tuple(gaps.problems.values()),
-        libguestfs=_view(blocks.named(device), release, os, named, drives, blocks),
+        libguestfs=_view(blocks.named(device), release, os, (text(current, "ProductName"), named), drives, blocks),
     )
-
-
-def _root(fs: GuestFS) -> str:
-    return next((f"/{name}" for name in fs.listdir("/") if name.lower() in _ROOTS), "/Windows")
 
 
 def _hive(fs: GuestFS, path: str, gaps: Gaps) -> RegistryNode | None:
@@ -228,8 +223,9 @@ def _with_masks(one: WindowsInterface) -> Iterator[str]:
 
 
 def _view(
-    home: BlockDevice | None, release: Release, os: OsInfo, hostname: str, drives: tuple[DriveLetter, ...], blocks: BlockTable
+    home: BlockDevice | None, release: Release, os: OsInfo, names: tuple[str, str], drives: tuple[DriveLetter, ...], blocks: BlockTable
 ) -> GuestfsView | None:
+    """libguestfs takes product and host name as they are, from one place each."""
     if home is None:
         return None
     path = device_path(home)
@@ -239,8 +235,8 @@ def _view(
         type="windows",
         distro="windows",
         arch=os.arch,
-        hostname=hostname,
-        product_name=release.product_name.replace("Windows 11", "Windows 10") if release.osinfo == "win11" else release.product_name,
+        hostname=names[1],
+        product_name=names[0],
         product_variant=release.variant,
         major=release.major,
         minor=release.minor,

@@ -11,6 +11,7 @@ class OsInfo:
 
     ``kind`` is ``linux``, ``windows`` or ``other``. ``family`` is ``debian``, ``rhel``, ``suse``, ``arch``, ``alpine``, ``gentoo``,
     ``windows`` or another ID. ``arch`` is ``x86_64``, ``i386``, ``aarch64`` or empty; ``version`` is the distribution's, maybe empty.
+    ``system_root`` is the folder of Windows (of no meaning otherwise).
     """
 
     kind: str
@@ -20,6 +21,7 @@ class OsInfo:
     version: str = ""
     arch: str = ""
     hostname: str = ""
+    system_root: str = "/Windows"
 
     @property
     def major(self) -> int:
