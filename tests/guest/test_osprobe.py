@@ -130,8 +130,10 @@ def test_the_folder_of_windows(files: Files, folder: str) -> None:
 def test_windows_in_a_folder_of_another_name() -> None:
     config = "/WINNT/System32/config"
     software = make_hive('[Microsoft\\Windows NT\\CurrentVersion]\n"ProductName"="Microsoft Windows 2000"\n"CurrentVersion"="5.0"\n')
-    fs = memory_guest({f"{config}/SOFTWARE": software, f"{config}/SYSTEM": make_hive("[ControlSet001\\Services\\x]\n")})
+    shell = b"MZ".ljust(60, b"\0") + (64).to_bytes(4, "little") + b"PE\0\0" + (0x14C).to_bytes(2, "little")
+    hive = make_hive("[ControlSet001\\Services\\x]\n")
+    fs = memory_guest({f"{config}/SOFTWARE": software, f"{config}/SYSTEM": hive, "/WINNT/System32/cmd.exe": shell})
     info = windows_info(fs)
-    assert (info.name, info.version, info.system_root) == ("Microsoft Windows 2000", "5.0", "/WINNT")
+    assert (info.name, info.version, info.arch, info.system_root) == ("Microsoft Windows 2000", "5.0", "i386", "/WINNT")
     registry = FactStore((fs, BlockTable(), info)).get(Registry)
     assert (registry.system.path, registry.soft_place("x").path) == (f"{config}/SYSTEM", f"{config}/SOFTWARE")

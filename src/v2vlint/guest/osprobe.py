@@ -168,13 +168,15 @@ def _hive_values(fs: GuestFS, hive: str, path: str) -> dict[str, str]:
 
 
 def _windows_arch(fs: GuestFS, root: str) -> str:
-    try:
-        head = fs.head(f"{root}/System32/ntoskrnl.exe", 4096) or b""
-    except FactUnavailable:
-        return ""
-    at = int.from_bytes(head[60:64], "little")
-    machine = int.from_bytes(head[at + 4 : at + 6], "little") if head[at : at + 4] == b"PE\0\0" else 0
-    return {0x14C: "i386", 0x8664: "x86_64", 0xAA64: "aarch64"}.get(machine, "")
+    for program in ("ntoskrnl.exe", "cmd.exe"):
+        try:
+            head = fs.head(f"{root}/System32/{program}", 4096) or b""
+        except FactUnavailable:
+            continue
+        at = int.from_bytes(head[60:64], "little")
+        if head[at : at + 4] == b"PE\0\0":
+            return {0x14C: "i386", 0x8664: "x86_64", 0xAA64: "aarch64"}.get(int.from_bytes(head[at + 4 : at + 6], "little"), "")
+    return ""
 
 
 def architecture(fs: GuestFS, paths: tuple[str, ...] = (*_PROGRAMS, *_LOADERS)) -> str:

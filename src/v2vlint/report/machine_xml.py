@@ -15,11 +15,9 @@ _MARKUP = {"&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;", "\r": "&#13;"}
 
 def render(machines: Sequence[Machine]) -> str:
     """One document with every root of every machine that libguestfs would take for one, or that can be described in its words."""
-    lines = ['<?xml version="1.0"?>', "<operatingsystems>"]
-    for machine in machines:
-        for system in machine.systems:
-            lines += _system(machine, system)
-    return "\n".join([*lines, "</operatingsystems>"]) + "\n"
+    lines = [line for machine in machines for system in machine.systems for line in _system(machine, system)]
+    body = ["<operatingsystems>", *lines, "</operatingsystems>"] if lines else ["<operatingsystems/>"]
+    return "\n".join(['<?xml version="1.0"?>', *body]) + "\n"
 
 
 def escaped(text: str) -> str:
