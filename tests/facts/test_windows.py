@@ -74,6 +74,11 @@ def test_image_paths(text: str, path: str) -> None:
     assert image_path(text, "/WINNT") == path.replace("/Windows/", "/WINNT/")
 
 
+def test_a_key_without_a_start_type_is_no_service() -> None:
+    services = store('[ControlSet001\\Services\\pvscsi\\Parameters]\n[ControlSet001\\Services\\e]\n"Type"=dword:1').get(WindowsServices)
+    assert services.get("pvscsi") is services.get("e") is None
+
+
 def test_a_driver_without_a_path_lies_among_the_drivers() -> None:
     facts = store('[ControlSet001\\Services\\disk]\n"Type"=dword:1\n"Start"=dword:0', {"/Windows/system32/DRIVERS/disk.sys": b"MZ"})
     service = facts.get(WindowsServices).get("disk")

@@ -82,9 +82,9 @@ class WindowsServices:
     _root: str = field(default="/Windows", repr=False, compare=False)
 
     def get(self, name: str) -> WindowsService | None:
-        """The service called ``name`` in whatever case, or None."""
+        """The service called ``name`` in whatever case, or None. A key without ``Start`` is none: event sources and settings have such."""
         node = self._node.key(name) if self._node else None
-        return None if node is None else _service(node, self._fs, self._root)
+        return None if node is None or node.value("Start") is None else _service(node, self._fs, self._root)
 
     def place(self, name: str) -> RegistryKey:
         """Where the service ``name`` is, or would be."""
