@@ -3,7 +3,7 @@
 The hives are not in this repository. ``V2VLINT_REAL_HIVES`` names a folder with them as regipy's tests have them, unpacked: ``SYSTEM``
 (Windows 7 on VMware), ``SYSTEM_2`` (8.1 on VirtualBox), ``SYSTEM_B`` (10 on a laptop), ``SYSTEM_WIN_10_1709`` (on VMware); the last three
 were taken from running machines, their last changes are in log files. ``nt/system`` and ``nt/software`` are those of a Windows NT 4 in
-``C:\\WINNT`` (aiowinreg's tests).
+``C:\\WINNT`` (aiowinreg's tests); ``logs`` has hives with their logs and what Windows made of them (yarp's tests).
 """
 
 from __future__ import annotations
@@ -118,7 +118,9 @@ def guests(hives: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, P
         folder = tmp_path_factory.mktemp(name)
         config = folder / "source" / "root" / "Windows" / "System32" / "config"
         config.mkdir(parents=True)
-        shutil.copy(hives / name, config / "SYSTEM")
+        for suffix in ("", ".LOG1", ".LOG2"):
+            if (hives / f"{name}{suffix}").exists():
+                shutil.copy(hives / f"{name}{suffix}", config / f"SYSTEM{suffix}")
         (found[name],) = build(_recipe(name, hives / name), folder / "source", folder)
     return found
 
@@ -190,6 +192,29 @@ def _content(image: Path, output: Path) -> Path:
     (root,) = open_guest(locate(GuestRef(str(image), "disks", (str(image),))), Keys()).roots
     output.write_bytes(root.fs.read(SYSTEM, 64 << 20) or b"")
     return output
+
+
+RECOVERED = [
+    ("NewDirtyHive1/NewDirtyHive", "NewDirtyHive1/RecoveredHive_Windows10"),
+    ("OldDirtyHive/OldDirtyHive", "OldDirtyHive/RecoveredHive_Windows7"),
+]
+
+
+@pytest.mark.parametrize(("name", "recovered"), RECOVERED)
+def test_a_replayed_hive_is_what_windows_made_of_it(name: str, recovered: str, hives: Path) -> None:
+    if not (hives / "logs").is_dir():
+        pytest.skip("no hives with logs in the folder (yarp's hives_for_tests)")
+    path = hives / "logs" / name
+    logs = [path.with_name(f"{path.name}{suffix}").read_bytes() for suffix in (".LOG1", ".LOG2")]
+    found, stale = HiveFile(io.BytesIO(path.read_bytes()), lambda: logs), HiveFile(io.BytesIO(path.read_bytes()))
+    wanted = _content_of(HiveFile(io.BytesIO((hives / "logs" / recovered).read_bytes())).root)
+    assert _content_of(found.root) == wanted != _content_of(stale.root)
+    assert (found.replayed, stale.replayed) == (True, False)
+
+
+def _content_of(key: HiveKey) -> list[tuple[str, list[tuple[str, int, bytes]]]]:
+    values = [(value.name, value.type, value.data) for value in key.values()]
+    return [(key.name, values), *(one for child in key.children() for one in _content_of(child))]
 
 
 def test_the_boot_configuration_of_a_real_disk(hives: Path) -> None:

@@ -6,9 +6,11 @@ Damaged bytes raise whatever the library raises; :mod:`v2vlint.facts.windows_reg
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, BinaryIO, cast
+
+from v2vlint.disk.hive_log import SECTOR, BaseBlock, ReplayedHive, replay
 
 MAX_DATA = 1 << 20
 MAX_CHILDREN = 20_000
@@ -100,12 +102,20 @@ class HiveKey:
 
 
 class HiveFile:
-    """An opened hive. ``in_transaction`` says that changes in its log files have not been written to it."""
+    """An opened hive. ``in_transaction`` says that its last changes are only in its log files, ``replayed`` that they are read from there.
 
-    def __init__(self, stream: BinaryIO) -> None:
+    ``logs`` gives the content of the log files when it is needed.
+    """
+
+    def __init__(self, stream: BinaryIO, logs: Callable[[], Sequence[bytes]] = tuple) -> None:
         from dissect.regf import RegistryHive
 
-        buffered = stream if isinstance(stream, io.BytesIO) else io.BufferedReader(cast(io.RawIOBase, stream), _BUFFER)
-        hive: Any = RegistryHive(cast(BinaryIO, buffered))
-        self.in_transaction = bool(hive.in_transaction)
-        self.root = HiveKey(hive.root())
+        stream.seek(0)
+        head = BaseBlock(stream.read(SECTOR))
+        self.in_transaction = head.raw[:4] == b"regf" and not head.closed
+        changed = replay(head.raw, logs()) if self.in_transaction else None
+        self.replayed = changed is not None
+        stream.seek(0)
+        base: Any = ReplayedHive(stream, *changed) if changed else stream
+        buffered = base if isinstance(base, io.BytesIO) else io.BufferedReader(base, _BUFFER)
+        self.root = HiveKey(RegistryHive(cast(BinaryIO, buffered)).root())

@@ -5,10 +5,10 @@ Keys and names are found without regard to case. Whatever is wrong with the hive
 
 from __future__ import annotations
 
-import struct
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, BinaryIO, TypeVar
 
+from v2vlint.disk.hive_log import SECTOR, BaseBlock
 from v2vlint.model.errors import ImageError
 from v2vlint.model.fix import RegistryDeleteKey, RegistryEdit, RegistrySet
 from v2vlint.model.registry import CURRENT, RegistryData, quoted
@@ -16,7 +16,6 @@ from v2vlint.model.rewrite import StaleEdit
 
 MAX_KEYS = 100_000
 MAX_DEPTH = 512
-_HEAD = 512
 
 T = TypeVar("T")
 Values = dict[str, RegistryData]
@@ -28,10 +27,9 @@ class HiveDraft:
     def __init__(self, stream: BinaryIO, name: str) -> None:
         self.name = name
         head = self._guarded(lambda: _head(stream))
-        if len(head) < _HEAD or head[:4] != b"regf":
+        if len(head) < SECTOR or head[:4] != b"regf":
             raise ImageError(f"{name}: not a registry hive")
-        first, second = struct.unpack_from("<II", head, 4)
-        self.clean = first == second and _checksum(head) == struct.unpack_from("<I", head, 508)[0]
+        self.clean = BaseBlock(head).closed
         self._hive = self._guarded(lambda: _open(stream))
 
     def values(self, key: str) -> Values | None:
@@ -127,14 +125,7 @@ class HiveDraft:
 
 def _head(stream: BinaryIO) -> bytes:
     stream.seek(0)
-    return stream.read(_HEAD)
-
-
-def _checksum(head: bytes) -> int:
-    total = 0
-    for (word,) in struct.iter_unpack("<I", head[:508]):
-        total ^= word
-    return {0: 1, 0xFFFFFFFF: 0xFFFFFFFE}.get(total, total)
+    return stream.read(SECTOR)
 
 
 def _open(stream: BinaryIO) -> Any:

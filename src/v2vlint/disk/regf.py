@@ -11,6 +11,8 @@ import re
 import struct
 from dataclasses import dataclass, field
 
+from v2vlint.disk.hive_log import checksum
+
 _NONE = 0xFFFFFFFF
 _BASE = 4096
 _MAX_CELL = 16344
@@ -150,7 +152,4 @@ def _file(data: bytearray, root: int, name: str) -> bytes:
     data += struct.pack("<i", spare).ljust(spare, b"\0")
     head = b"regf" + struct.pack("<IIQIIIIIII", 1, 1, _TIME, 1, 5, 0, 1, root, size, 1) + name.encode("utf-16-le")[:62]
     head = head.ljust(508, b"\0")
-    check = 0
-    for (word,) in struct.iter_unpack("<I", head):
-        check ^= word
-    return (head + struct.pack("<I", check)).ljust(_BASE, b"\0") + bytes(data)
+    return (head + struct.pack("<I", checksum(head))).ljust(_BASE, b"\0") + bytes(data)

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import TypeVar
 
 from v2vlint.disk.hive import HiveFile, HiveKey, HiveValue
+from v2vlint.disk.hive_log import MAX_LOG
 from v2vlint.facts.registry import provides
 from v2vlint.guest.fs import GuestFS
 from v2vlint.model.errors import FactUnavailable
@@ -96,16 +97,24 @@ class RegistryNode:
 
 
 @dataclass(frozen=True, slots=True)
+class UnsavedHive:
+    """A hive file whose last changes are only in its log files; ``replayed`` when they were read from there."""
+
+    path: str
+    replayed: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Registry:
     """The machine's registry. ``control_set`` is the key of the control set that boots (``ControlSet001``), by ``Select\\Current``.
 
-    ``unclean`` lists hive files whose last changes are only in their log files.
+    ``unsaved`` lists the hives that Windows has not written out.
     """
 
     system: RegistryNode
     software: RegistryNode | None
     control_set: str
-    unclean: tuple[str, ...] = ()
+    unsaved: tuple[UnsavedHive, ...] = ()
 
     def control(self, path: str) -> RegistryNode | None:
         """A key below the control set that boots, or None."""
@@ -128,27 +137,34 @@ class Registry:
 def parse_registry(fs: GuestFS, os: OsInfo) -> Registry:
     """Open the hives. FactUnavailable when SYSTEM is absent, damaged, or has no control set."""
     path = f"{os.system_root}/System32/config"
-    system, dirty = open_hive(fs, f"{path}/SYSTEM")
+    system, unsaved = open_hive(fs, f"{path}/SYSTEM")
     if system is None:
         raise FactUnavailable(WholeFile(f"{path}/SYSTEM"), "is absent")
-    software, soft_dirty = open_hive(fs, f"{path}/SOFTWARE")
+    software, software_unsaved = open_hive(fs, f"{path}/SOFTWARE")
     select = system.key("Select")
     current = select.number("Current") if select else None
     names = [f"ControlSet{current:03d}"] if current is not None else []
     control = next((name for name in (*names, "ControlSet001") if system.key(name)), None)
     if control is None:
         raise FactUnavailable(RegistryKey(system.path, "Select", "Current"), "there is no control set")
-    unclean = [node.path for node, state in ((system, dirty), (software, soft_dirty)) if node and state]
-    return Registry(system, software, control, tuple(unclean))
+    return Registry(system, software, control, tuple(one for one in (unsaved, software_unsaved) if one))
 
 
-def open_hive(fs: GuestFS, path: str) -> tuple[RegistryNode | None, bool]:
-    """The top key of the hive in a file (None when it is absent), and whether changes of it are only in its log files."""
+def open_hive(fs: GuestFS, path: str) -> tuple[RegistryNode | None, UnsavedHive | None]:
+    """The top key of the hive in a file (None when it is absent), with the changes in its log files, which are told of."""
     stream = fs.open(path)
     if stream is None:
-        return None, False
-    hive = _guarded(WholeFile(path), lambda: HiveFile(stream))
-    return RegistryNode(path, "", hive.root), hive.in_transaction
+        return None, None
+    hive = _guarded(WholeFile(path), lambda: HiveFile(stream, lambda: tuple(_logs(fs, path))))
+    return RegistryNode(path, "", hive.root), UnsavedHive(path, hive.replayed) if hive.in_transaction else None
+
+
+def _logs(fs: GuestFS, path: str) -> Iterator[bytes]:
+    for suffix in (".LOG1", ".LOG2", ".LOG"):
+        try:
+            yield fs.read(path + suffix, MAX_LOG) or b""
+        except FactUnavailable:
+            continue
 
 
 def _guarded(where: RegistryKey | WholeFile, action: Callable[[], T]) -> T:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import struct
 
+from v2vlint.disk.hive_log import checksum
 from v2vlint.disk.regf import make_hive
 
 
@@ -11,8 +12,5 @@ def sample_unsaved_hive(text: str) -> bytes:
     """The hive of a ``.reg`` text (see :mod:`v2vlint.disk.regf`) whose last changes are only in its log files."""
     hive = bytearray(make_hive(text))
     struct.pack_into("<I", hive, 4, 2)
-    check = 0
-    for (word,) in struct.iter_unpack("<I", hive[:508]):
-        check ^= word
-    struct.pack_into("<I", hive, 508, check)
+    struct.pack_into("<I", hive, 508, checksum(hive))
     return bytes(hive)

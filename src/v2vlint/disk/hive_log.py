@@ -1,0 +1,228 @@
+"""Log files of registry hives (``SYSTEM.LOG1``, ``.LOG2``, ``.LOG``): what Windows writes into a hive that was not closed.
+
+Two formats: a bitmap of dirty pages with the pages (``DIRT``, up to Windows 8), and a sequence of entries with pages (``HvLE``, from 8.1
+on), which two files may hold between them. Source: github.com/msuhanov/regf, "Windows registry file format specification".
+"""
+
+from __future__ import annotations
+
+import io
+import struct
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import BinaryIO
+
+MAX_LOG = 64 << 20
+MAX_BINS = 2 << 30
+SECTOR = 512
+BINS_AT = 4096
+_NEW = 6
+_OLD = (1, 2)
+_SEED = (0x7A4E55C5, 0x82EF4D88)
+_MASK = 0xFFFFFFFF
+
+
+@dataclass(frozen=True, slots=True)
+class BaseBlock:
+    """The first sector of a hive or of a log."""
+
+    raw: bytes
+
+    @property
+    def intact(self) -> bool:
+        """Whether the checksum is right."""
+        return len(self.raw) == SECTOR and self.raw[:4] == b"regf" and checksum(self.raw) == self._word(508)
+
+    @property
+    def sequence(self) -> tuple[int, int]:
+        """The primary and the secondary sequence number; they differ while a hive is being written."""
+        return self._word(4), self._word(8)
+
+    @property
+    def closed(self) -> bool:
+        """Whether nothing was being written."""
+        return self.intact and self.sequence[0] == self.sequence[1]
+
+    @property
+    def type(self) -> int:
+        """0 for a hive, 1, 2 or 6 for a log."""
+        return self._word(28)
+
+    @property
+    def bins(self) -> int:
+        """Bytes in hive bins."""
+        return self._word(40)
+
+    @property
+    def written(self) -> bytes:
+        """The time stamp."""
+        return self.raw[12:20]
+
+    def _word(self, offset: int) -> int:
+        return int.from_bytes(self.raw[offset : offset + 4], "little")
+
+
+@dataclass(frozen=True, slots=True)
+class _Entry:
+    sequence: int
+    bins: int
+    pages: Mapping[int, bytes]
+
+
+def checksum(block: bytes | bytearray) -> int:
+    """The checksum of a base block: the exclusive or of its first 127 words, which is never 0 or all ones."""
+    total = 0
+    for word in struct.unpack_from("<127I", block):
+        total ^= word
+    return {0: 1, _MASK: _MASK - 1}.get(total, total)
+
+
+def replay(head: bytes, logs: Sequence[bytes]) -> tuple[bytes, dict[int, bytes]] | None:
+    """The base block and the sectors (by number, from the start of the file) that the logs change in a hive with the base block ``head``.
+
+    None when no log belongs to it.
+    """
+    hive = BaseBlock(head)
+    usable = [log for log in logs if BaseBlock(log[:SECTOR]).closed]
+    new = [log for log in usable if BaseBlock(log).type == _NEW]
+    entries = list(_in_order(hive, new))
+    if not entries:
+        old = (log for log in usable if BaseBlock(log).type in _OLD and (not hive.intact or BaseBlock(log).written == hive.written))
+        entries = [entry for entry in map(_bitmap, old) if entry is not None][:1]
+    if not entries:
+        return None
+    sectors: dict[int, bytes] = {}
+    for entry in entries:
+        for offset, data in entry.pages.items():
+            first = (BINS_AT + offset) // SECTOR
+            sectors.update((first + at // SECTOR, data[at : at + SECTOR]) for at in range(0, len(data), SECTOR))
+    base = head if hive.intact else usable[0][:SECTOR]
+    return _closed(base, entries[-1]), sectors
+
+
+def _in_order(hive: BaseBlock, logs: Sequence[bytes]) -> Iterator[_Entry]:
+    """The entries that follow one another, those of the log with the older ones first."""
+    logs = sorted(logs, key=lambda log: BaseBlock(log).sequence[0])
+    expected = hive.sequence[1] if hive.intact else 0
+    last = None
+    for log in logs if hive.intact else logs[-1:]:
+        first = BaseBlock(log).sequence[0]
+        if first < expected or (last is not None and first != last + 1):
+            continue
+        for entry in _entries(log):
+            if entry.sequence != (first if last is None or entry.sequence == first else last + 1):
+                break
+            last = entry.sequence
+            yield entry
+
+
+def _entries(log: bytes) -> Iterator[_Entry]:
+    """The entries of a log up to the first that is damaged."""
+    offset = SECTOR
+    while log[offset : offset + 4] == b"HvLE" and len(log) >= offset + 40:
+        size, _flags, sequence, bins, count = struct.unpack_from("<5I", log, offset + 4)
+        raw = log[offset : offset + size]
+        first, second = struct.unpack_from("<2Q", log, offset + 24)
+        sane = size % SECTOR == 0 and 40 + 8 * count <= size == len(raw) and bins % 4096 == 0 and bins <= MAX_BINS
+        if not sane or marvin32(raw[:32]) != second or marvin32(raw[40:]) != first:
+            return
+        pages = _pages(raw, count, bins)
+        if pages is None:
+            return
+        yield _Entry(sequence, bins, pages)
+        offset += size
+
+
+def _pages(raw: bytes, count: int, bins: int) -> dict[int, bytes] | None:
+    pages: dict[int, bytes] = {}
+    at = 40 + 8 * count
+    for offset, size in struct.iter_unpack("<2I", raw[40:at]):
+        if offset % SECTOR or size % SECTOR or offset + size > bins or at + size > len(raw):
+            return None
+        pages[offset] = raw[at : at + size]
+        at += size
+    return pages
+
+
+def _bitmap(log: bytes) -> _Entry | None:
+    """The one set of pages in a log of the old format; None when it is damaged."""
+    block = BaseBlock(log[:SECTOR])
+    length = -(-block.bins // SECTOR // 8)
+    if log[SECTOR : SECTOR + 4] != b"DIRT" or block.bins > MAX_BINS or len(log) < SECTOR + 4 + length:
+        return None
+    bitmap = int.from_bytes(log[SECTOR + 4 : SECTOR + 4 + length], "little")
+    at = -(-(SECTOR + 4 + length) // SECTOR) * SECTOR
+    if len(log) < at + bitmap.bit_count() * SECTOR:
+        return None
+    pages: dict[int, bytes] = {}
+    for number in range(8 * length):
+        if bitmap >> number & 1:
+            pages[number * SECTOR] = log[at : at + SECTOR]
+            at += SECTOR
+    return _Entry(block.sequence[0], block.bins, pages)
+
+
+def _closed(base: bytes, last: _Entry) -> bytes:
+    """The base block as Windows leaves it: equal sequence numbers, the size after the last entry."""
+    block = bytearray(base)
+    struct.pack_into("<2I", block, 4, last.sequence + 1, last.sequence + 1)
+    struct.pack_into("<I", block, 28, 0)
+    struct.pack_into("<I", block, 40, last.bins)
+    struct.pack_into("<I", block, 508, checksum(block))
+    return bytes(block)
+
+
+def marvin32(data: bytes) -> int:
+    """Marvin32 with the seed that registry logs have."""
+    low, high = _SEED
+    tail = data[len(data) & ~3 :]
+    words = [word for (word,) in struct.iter_unpack("<I", data[: len(data) & ~3])]
+    words += [int.from_bytes(tail + b"\x80", "little"), 0]
+    for word in words:
+        low = low + word & _MASK
+        high ^= low
+        low = ((low << 20 | low >> 12) + high) & _MASK
+        high = (high << 9 | high >> 23) & _MASK ^ low
+        low = ((low << 27 | low >> 5) + high) & _MASK
+        high = (high << 19 | high >> 13) & _MASK
+    return high << 32 | low
+
+
+class ReplayedHive(io.RawIOBase):
+    """A hive with some sectors replaced, in front of the file that holds the rest."""
+
+    def __init__(self, base: BinaryIO, head: bytes, sectors: Mapping[int, bytes]) -> None:
+        self._base, self._sectors, self._at = base, {**sectors, 0: head}, 0
+
+    def readable(self) -> bool:
+        """Always."""
+        return True
+
+    def seekable(self) -> bool:
+        """Always."""
+        return True
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        """Move, like any file."""
+        start = {io.SEEK_SET: 0, io.SEEK_CUR: self._at}.get(whence)
+        self._at = offset + (self._end() if start is None else start)
+        return self._at
+
+    def _end(self) -> int:
+        return max(self._base.seek(0, io.SEEK_END), (max(self._sectors) + 1) * SECTOR)
+
+    def readinto(self, buffer: bytearray | memoryview) -> int:  # type: ignore[override]
+        """Read up to one buffer."""
+        first, inside = divmod(self._at, SECTOR)
+        count = -(-(inside + len(buffer)) // SECTOR)
+        self._base.seek(first * SECTOR)
+        data = bytearray(self._base.read(count * SECTOR) or b"")
+        for number in range(first, first + count):
+            if (sector := self._sectors.get(number)) is not None:
+                at = (number - first) * SECTOR
+                data.extend(bytes(max(0, at + SECTOR - len(data))))
+                data[at : at + SECTOR] = sector
+        found = data[inside : inside + len(buffer)]
+        buffer[: len(found)] = found
+        self._at += len(found)
+        return len(found)
