@@ -55,6 +55,11 @@ ADDED = frozenset({"netkvm", "xennet", "vmxnet3", "vmxnet3ndis6", "ena", "gvnic"
 """Network drivers that no Windows brings itself."""
 
 
+def storage_drivers() -> tuple[str, ...]:
+    """Every storage service of the table."""
+    return tuple(dict.fromkeys(name for sets in _STORAGE.values() for names in sets for name in names))
+
+
 def storage_services(any_of: Iterable[tuple[str, ...]]) -> Sets:
     """The sets of services, any of which drives a controller; empty when the hardware is not in the table."""
     return _services(any_of, _STORAGE)

@@ -111,8 +111,18 @@ def _lists(fs: GuestFS) -> Iterator[DriverInUse]:
                 yield DriverInUse(words[0], _role(words[0].replace("-", "_")), f"{path}:{number}")
 
 
+def is_storage(module: str) -> bool:
+    """Whether a module drives disks."""
+    return module in _STORAGE
+
+
+def is_network(module: str) -> bool:
+    """Whether a module drives network cards."""
+    return module in _NETWORK
+
+
 def _role(module: str) -> str:
-    return "storage" if module in _STORAGE else "network" if module in _NETWORK else "other"
+    return "storage" if is_storage(module) else "network" if is_network(module) else "other"
 
 
 def _host_only(store: FactStore) -> Iterator[DriverInUse]:

@@ -10,7 +10,7 @@ from v2vlint.facts.firmware import Firmware
 from v2vlint.facts.guest_tools import GuestTools
 from v2vlint.facts.registry import FactStore
 from v2vlint.guest.open import Root
-from v2vlint.inspect import applications, guestfs_view, kernels, network, release
+from v2vlint.inspect import applications, guestfs_view, kernels, network, release, windows_drivers
 from v2vlint.inspect.gaps import Gaps
 from v2vlint.inspect.windows import windows_system
 from v2vlint.model.blocks import BlockTable
@@ -25,13 +25,26 @@ def inspect_root(root: Root, store: FactStore, with_applications: bool) -> Opera
     """One operating system."""
     if root.os.kind == "windows":
         found = windows_system(root.fs, store.get(BlockTable), root.device, root.os)
-        found = found if with_applications else dataclasses.replace(found, applications=())
+        found = _with_drivers(found if with_applications else dataclasses.replace(found, applications=()), store)
     elif root.os.kind == "linux":
         found = _linux(root, store, with_applications)
     else:
         found = OperatingSystem(root.device, release.other_release(root.os), root.os.arch)
     mounts = tuple(MountPoint(mount.point, mount.device, mount.subvolume) for mount in root.mounts)
     return dataclasses.replace(found, mounts=mounts, subvolume=root.subvolume, deployment=root.deployment)
+
+
+def _with_drivers(found: OperatingSystem, store: FactStore) -> OperatingSystem:
+    gaps = Gaps()
+    for problem in found.unread:
+        gaps.add(problem)
+    return dataclasses.replace(
+        found,
+        kernels=gaps.ask(lambda: windows_drivers.windows_kernel(store), ()),
+        drivers=gaps.ask(lambda: windows_drivers.windows_in_use(store), ()),
+        agents=gaps.ask(lambda: windows_drivers.windows_agents(store), ()),
+        unread=tuple(gaps.problems.values()),
+    )
 
 
 def _linux(root: Root, store: FactStore, with_applications: bool) -> OperatingSystem:
