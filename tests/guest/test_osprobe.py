@@ -121,6 +121,8 @@ def test_hostname(files: Files, wanted: str) -> None:
         ),
         ({"/boot.ini": "default=multi(0)disk(0)rdisk(0)partition(1)\\GONE\n", "/WINDOWS/System32/config/SYSTEM": ""}, "/WINDOWS"),
         ({"/Windows/Temp/x": "", "/backup/System32/config/SYSTEM": ""}, ""),
+        ({"/Windows/System32/config/x": ""}, ""),
+        ({"/Windows/System32/config/x": "", "/Windows/System32/cmd.exe": ""}, "/Windows"),
     ],
 )
 def test_the_folder_of_windows(files: Files, folder: str) -> None:

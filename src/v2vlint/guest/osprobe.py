@@ -130,13 +130,18 @@ def windows_info(fs: GuestFS) -> OsInfo:
 
 
 def windows_folder(fs: GuestFS) -> str:
-    """The folder of Windows as it is called on the disk (``/Windows``, ``/WINNT``); empty when there is none.
+    """The folder of Windows as it is called on the disk (``/Windows``, ``/WINNT``); empty when there is none, or only its folders.
 
     The one that boot.ini starts comes first: Windows XP may be installed anywhere.
     """
     names = {name.lower(): f"/{name}" for name in fs.listdir("/")}
     wanted = (*(match.lower() for match in _BOOT_INI.findall(_boot_ini(fs))), "windows", "winnt", "win32", "win")
-    return next((names[name] for name in wanted if name in names and fs.is_dir(f"{names[name]}/System32/config")), "")
+    return next((names[name] for name in wanted if name in names and _is_system_root(fs, names[name])), "")
+
+
+def _is_system_root(fs: GuestFS, folder: str) -> bool:
+    system = f"{folder}/System32"
+    return fs.is_dir(f"{system}/config") and any(fs.is_file(f"{system}/{name}") for name in ("config/SYSTEM", "cmd.exe", "ntoskrnl.exe"))
 
 
 def _boot_ini(fs: GuestFS) -> str:
