@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -45,7 +46,6 @@ def test_without_the_disks(v2vlint: Run, folder: Path) -> None:
         "web.xml: warning disk-file-missing web.xml:4:33: the file of the disk /nowhere/web.qcow2 is missing",
         FOUND,
         "web.xml: not checked disk /nowhere/web.qcow2 is missing",
-        "web.xml: not checked no disks",
     ]
     assert v2vlint("-q", "--fail-on", "warning", "web.xml", cwd=folder).returncode == 1
     assert told(v2vlint("-q", "--ignore", RULE, "web.xml", cwd=folder).stdout) == []
@@ -57,6 +57,16 @@ def test_with_a_disk_that_nobody_understands(v2vlint: Run, folder: Path, content
     done = v2vlint("-q", *ONLY, "web.xml", cwd=folder)
     assert (done.returncode, told(done.stdout)) == (3, [FOUND])
     assert "not checked" in done.stdout
+
+
+def test_with_an_encrypted_disk_and_no_key(v2vlint: Run, folder: Path) -> None:
+    (folder / "web.qcow2").write_bytes(bytes(20 << 20))
+    fast = ("--pbkdf", "pbkdf2", "--pbkdf-force-iterations", "1000")
+    subprocess.run(["cryptsetup", "luksFormat", "-q", *fast, folder / "web.qcow2", "-"], input=b"secret", check=True)
+    (folder / "web.xml").write_text(DOMAIN.replace("<disk type='file' device='disk'>", "<disk type='file'><driver type='raw'/>"))
+    done = v2vlint("-q", *ONLY, "web.xml", cwd=folder)
+    assert (done.returncode, told(done.stdout)) == (3, [FOUND])
+    assert "LUKS" in done.stdout
 
 
 def test_with_a_good_disk_it_is_told_once(v2vlint: Run, folder: Path, make_image: MakeImage) -> None:

@@ -61,8 +61,10 @@ def _judge_opened(ask: Ask, source: GuestSource, guest: Guest, rules: tuple[Load
     for root in guest.roots:
         try:
             roots.append(_judge_root(ask, definition, guest, root, fitting, presenters))
-        except (MemoryError, ImageError):
+        except MemoryError:
             raise
+        except ImageError as error:
+            problems.append(Problem(ask.guest.name, error.message, error.hint))
         except Exception as error:
             problems.append(Problem(root.device, f"judging it failed: {type(error).__name__}: {error}"))
     problems += changes(guest)
