@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import re
 import subprocess
@@ -67,6 +68,16 @@ def test_with_an_encrypted_disk_and_no_key(v2vlint: Run, folder: Path) -> None:
     done = v2vlint("-q", *ONLY, "web.xml", cwd=folder)
     assert (done.returncode, told(done.stdout)) == (3, [FOUND])
     assert "LUKS" in done.stdout
+
+
+@pytest.mark.slow
+def test_with_a_disk_that_takes_too_long(v2vlint: Run, folder: Path) -> None:
+    (folder / "web.img.gz").write_bytes(gzip.compress(bytes(16 << 20)) * 4000)
+    (folder / "web.xml").write_text(DOMAIN.replace("web.qcow2", "web.img.gz"))
+    done = v2vlint("-q", *ONLY, "--time-limit", "12", "web.xml", cwd=folder)
+    assert (done.returncode, told(done.stdout)) == (3, [FOUND])
+    (why,) = (line for line in done.stdout.splitlines() if "not checked" in line)
+    assert "12 s" in why, why
 
 
 def test_with_a_good_disk_it_is_told_once(v2vlint: Run, folder: Path, make_image: MakeImage) -> None:

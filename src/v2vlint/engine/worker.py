@@ -43,7 +43,7 @@ def examine(ask: Ask, rules: Iterable[LoadedRule]) -> tuple[ImageReport, Guest |
     report = ImageReport(ask.guest.name, ask.guest.paths, "", 0, (), ())
     try:
         source = locate(ask.guest)
-        guest = open_guest(source, ask.keys)
+        guest = open_guest(dataclasses.replace(source, disks=()) if ask.unopened else source, ask.keys)
         report = _judge_opened(ask, source, guest, tuple(rules))
     except ImageError as error:
         report = dataclasses.replace(report, problems=(Problem(ask.guest.name, error.message, error.hint),))
