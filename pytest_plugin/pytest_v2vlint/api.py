@@ -7,7 +7,7 @@ raises :class:`Missing` (an AssertionError). What cannot be known raises :class:
 from __future__ import annotations
 
 import fnmatch
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TypeVar
 
@@ -158,7 +158,7 @@ class Guest:
         return self._store.report(self._ref, target or self.target, mover or self.mover)
 
     def judged(self, target: str = "", mover: str = "") -> tuple[TargetReport, ...]:
-        """The judgements for one target or the configured ones. NotEvaluated when the guest cannot be read."""
+        """The judgements of its roots for one target or the configured ones. NotEvaluated when the guest cannot be read."""
         report = self.report(target, mover)
         if not report.roots:
             raise NotEvaluated("; ".join(f"{one.where}: {one.reason}" for one in report.problems) or f"{self.name}: nothing to judge")
@@ -191,7 +191,7 @@ def assert_portable(
     """
     __tracebackhide__ = True
     level, ignored = Severity[fail_on.upper()], tuple(ignore)
-    for one in guest.judged(target, mover):
+    for one in _everything(guest, target, mover):
         results = [result for result in one.results if not _ignored(result.rule, ignored)]
         counted = [report for result in results for report in result.findings if report.counts and report.finding.severity >= level]
         if counted:
@@ -204,6 +204,12 @@ def assert_portable(
             raise NotEvaluated(f"{guest.name} on {one.target}: {crashed[0]}")
         if boot and boot.will_boot is None:
             raise NotEvaluated(say.forecast(boot, guest.name, one.target))
+
+
+def _everything(guest: Guest, target: str, mover: str) -> Iterator[TargetReport]:
+    """What the definition tells comes first: it is known of a guest that cannot be read, too."""
+    yield from guest.report(target, mover).machine
+    yield from guest.judged(target, mover)
 
 
 def blamed(forecast: Forecast | None) -> str:

@@ -113,12 +113,13 @@ class GuestItem(pytest.Item):
         except (NotEvaluated, V2vlintError) as error:
             _stop(str(error))
 
-    def judged(self) -> list[TargetReport]:
-        """Its roots, judged for this item's target."""
+    def judged(self, *, machine: bool = False) -> list[TargetReport]:
+        """Its roots, or what its definition tells of the machine, judged for this item's target."""
         report = self.report()
-        if not report.roots:
+        found = report.machine if machine else [one for root in report.roots for one in root.targets]
+        if not found:
             _stop("; ".join(f"{one.where}: {one.reason}" for one in report.problems) or "no operating system found")
-        return [one for root in report.roots for one in root.targets if one.target == self.target]
+        return [one for one in found if one.target == self.target]
 
     def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None) -> Any:
         """Reports read as they are; a traceback would only show this file."""
@@ -177,7 +178,8 @@ class RuleItem(GuestItem):
 
     def setup(self) -> None:
         """Skip what does not apply, and stop at what could not be told, unless something is wrong anyway."""
-        self.results = [result for one in self.judged() for result in one.results if result.rule == self.rule.id]
+        judged = self.judged(machine=self.rule.of_the_machine)
+        self.results = [result for one in judged for result in one.results if result.rule == self.rule.id]
         if self.failing():
             return
         unsure = [unknown for result in self.results for unknown in result.unknowns]

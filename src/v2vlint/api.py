@@ -74,6 +74,7 @@ from v2vlint.facts.services import Services
 from v2vlint.facts.systemd_link import LinkFile, SystemdLinks
 from v2vlint.facts.udev_net import UdevNet, UdevNetRule
 from v2vlint.facts.virt_v2v import virt_v2v_converts, virt_v2v_rebuilds
+from v2vlint.facts.windows_acpi import ButtonBinding, WindowsAcpi, WindowsHal
 from v2vlint.facts.windows_boot import BcdEntry, WindowsBoot
 from v2vlint.facts.windows_drivers import DriverVerdict, WindowsDrivers
 from v2vlint.facts.windows_filters import ClassFilter, ClassFilters
@@ -130,6 +131,7 @@ __all__ = [
     "BootPath",
     "BootPaths",
     "Bootloader",
+    "ButtonBinding",
     "CardMacs",
     "CardNames",
     "ClassFilter",
@@ -283,9 +285,11 @@ __all__ = [
     "Unused",
     "Where",
     "WholeFile",
+    "WindowsAcpi",
     "WindowsAdapter",
     "WindowsBoot",
     "WindowsDrivers",
+    "WindowsHal",
     "WindowsNetwork",
     "WindowsProgram",
     "WindowsPrograms",

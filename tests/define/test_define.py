@@ -47,6 +47,35 @@ def test_no_virtio_disk_without_its_driver() -> None:
     assert "no virtio-blk disks: virtio_blk is not in the initramfs" in notes
 
 
+@pytest.mark.parametrize(
+    ("name", "machine", "disk", "card"),
+    [
+        pytest.param("windows-xp-ide", "pc", "ide", "e1000", marks=pytest.mark.xdist_group("windows-xp-ide")),
+        pytest.param("windows-7-virtualbox", "q35", "sata", "e1000", marks=pytest.mark.xdist_group("windows-7-virtualbox")),
+        pytest.param("windows-10-vmware", "q35", "sata", "e1000e", marks=pytest.mark.xdist_group("windows-10-vmware")),
+        pytest.param("windows-2019-xen", "q35", "virtio", "virtio", marks=pytest.mark.xdist_group("windows-2019-xen")),
+        pytest.param("windows-2022-disks", "q35", "sata", "virtio", marks=pytest.mark.xdist_group("windows-2022-disks")),
+    ],
+)
+def test_windows_gets_what_its_registry_says_it_drives(name: str, machine: str, disk: str, card: str) -> None:
+    text, notes = define(image(name))
+    found = domain("x.xml", text)
+    assert (found.machine, {one.bus for one in found.disks}, [one.model for one in found.nics]) == (machine, {disk}, [card])
+    assert ("viostor" in notes, "netkvm" in notes) == (disk != "virtio", card != "virtio")
+    assert ('timer name="hypervclock"' in text, "ich9-ehci1" in text) == ("xp" not in name, "-7-" in name)
+    assert '<clock offset="localtime"' in text
+
+
+@pytest.mark.xdist_group("windows-11-hyperv")
+def test_windows_11_gets_a_tpm_and_what_its_definition_says(tmp_path: Path) -> None:
+    (disk,) = cached("windows-11-hyperv")
+    text, notes = define(disk)
+    found = domain("x.xml", text)
+    assert (found.tpm, found.firmware, found.machine, found.secure_boot) == (True, "uefi", "pc", False)
+    assert "no SATA disks: storahci starts only as 'demand', not at boot (StartOverride)" in notes
+    assert "no Secure Boot: it takes UEFI firmware and machine type q35" in notes
+
+
 @pytest.mark.xdist_group("rhel5-hda")
 def test_an_old_kernel_gets_an_old_machine() -> None:
     found = domain("x.xml", define(image("rhel5-hda"))[0])
@@ -87,9 +116,17 @@ def session() -> Iterator[str]:
         shutil.rmtree(home, ignore_errors=True)
 
 
-@pytest.mark.xdist_group("debian-portable")
-def test_libvirt_takes_the_domain_and_gives_it_back(session: str, tmp_path: Path) -> None:
-    text, _notes = define(image("debian-portable"))
+@pytest.mark.parametrize(
+    ("name", "bus"),
+    [
+        pytest.param("debian-portable", "virtio", marks=pytest.mark.xdist_group("debian-portable")),
+        pytest.param("windows-7-virtualbox", "sata", marks=pytest.mark.xdist_group("windows-7-virtualbox")),
+        pytest.param("windows-2019-xen", "virtio", marks=pytest.mark.xdist_group("windows-2019-xen")),
+        pytest.param("windows-2025-parallels", "virtio", marks=pytest.mark.xdist_group("windows-2025-parallels")),
+    ],
+)
+def test_libvirt_takes_the_domain_and_gives_it_back(session: str, tmp_path: Path, name: str, bus: str) -> None:
+    text, _notes = define(image(name))
     plain = text.replace('<domain type="kvm">', '<domain type="qemu">').replace("<cpu mode", "<cpu check='none' mode")
     for _attempt in range(120):
         listed = subprocess.run(["virsh", "--connect", session, "list"], capture_output=True, timeout=60, check=False)
@@ -99,5 +136,5 @@ def test_libvirt_takes_the_domain_and_gives_it_back(session: str, tmp_path: Path
     (tmp_path / "new.xml").write_text(plain)
     done = subprocess.run(["virsh", "--connect", session, "define", tmp_path / "new.xml"], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
-    again, _notes = define("domain:debian-portable", "--connect", session)
-    assert [disk.bus for disk in domain("x.xml", again).disks] == ["virtio"]
+    again, _notes = define(f"domain:{name}", "--connect", session)
+    assert [disk.bus for disk in domain("x.xml", again).disks] == [bus]

@@ -29,8 +29,9 @@ MACHINES = {
         "db.1", "uefi", (Disk("/a & b.vmdk", "vmdk", "scsi"), Disk("/c", "raw", "scsi")), (Card("e1000e", "52:54:00:00:00:01"),),
         scsi="virtio-scsi", video="virtio", boot_disk=1, secure_boot=True, tpm=True, rng=True, balloon=True, cpu_level=3,
     ),
-    "windows": Machine("w", "uefi", (Disk("/w.vhd", "vpc", "sata"),), (Card("e1000e"),), windows=True),
-    "old": Machine("o", "bios", (Disk("/o", "raw", "ide"),), (Card("rtl8139"), Card("rtl8139")), machine="pc", tpm=True),
+    "windows": Machine("w", "uefi", (Disk("/w.vhd", "vpc", "sata"),), (Card("e1000e"),), local_clock=True, hyperv=True),
+    "old": Machine("o", "bios", (Disk("/o", "raw", "ide"),), (Card("rtl8139"), Card("rtl8139")), machine="pc", tpm=True, local_clock=True),
+    "seven": Machine("s", "bios", (Disk("/s", "raw", "sata"),), (Card("e1000"),), hyperv=True, usb="ich9"),
     "many": Machine("m", "bios", tuple(Disk(f"/{n}", "raw", "virtio") for n in range(30)), cpu_level=2),
     "hostile": Machine("x\x00\x1b\ud800y", "bios", (Disk("/\x07'\"<>", "raw", "virtio"),)),
 }  # fmt: skip

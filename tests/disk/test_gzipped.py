@@ -42,6 +42,14 @@ def test_any_place_in_any_order(monkeypatch: pytest.MonkeyPatch, packed: bytes) 
         assert stream.read_at(offset, 10_000) == PLAIN[offset : offset + 10_000]
 
 
+def test_members_that_unpack_to_much_more_than_a_block() -> None:
+    one, two = bytes(6 << 20), b"x" * (5 << 20)
+    stream = Gzipped("x.gz", MemoryStream(b"".join(gzip.compress(part, mtime=0) for part in (one, two, one))))
+    assert stream.size == 17 << 20
+    places = ((6 << 20) - 1, (11 << 20) - 1, (17 << 20) - 2)
+    assert [stream.read_at(place, 2) for place in places] == [b"\0x", b"x\0", b"\0\0"]
+
+
 def test_zeros_are_not_kept_in_memory() -> None:
     stream = Gzipped("x.gz", MemoryStream(gzip.compress(bytes(64 << 20), mtime=0)))
     assert (stream.size, stream.read_at(60 << 20, 4)) == (64 << 20, bytes(4))

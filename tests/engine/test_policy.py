@@ -34,7 +34,7 @@ def decided(policy: Policy, *results: RuleResult, image: str = "images/web.qcow2
 
 def outcome(image: ImageReport) -> list[RuleResult]:
     """Its results."""
-    return [result for _root, _target, result in judged(image)]
+    return [result for _device, _target, result in judged(image)]
 
 
 @pytest.mark.parametrize(
@@ -104,7 +104,7 @@ def test_an_exception_holds_on_its_last_day_and_is_a_finding_after_it() -> None:
     last = Exempt(RULE, "until May", expires=TODAY, where="v2vlint.toml: exceptions #1")
     assert [result.status for result in outcome(decided(Policy(exceptions=(last,)), finding()))] == [Status.EXCEPTED]
     late = dataclasses.replace(last, expires=TODAY - datetime.timedelta(days=1))
-    result, expired = outcome(decided(Policy(exceptions=(late,)), finding()))
+    expired, result = outcome(decided(Policy(exceptions=(late,)), finding()))
     assert result.findings[0].counts
     assert (expired.rule, expired.status) == (EXPIRED.id, Status.FAIL)
     assert str(expired.findings[0].finding.where) == "v2vlint.toml: exceptions #1"
@@ -118,7 +118,7 @@ def test_an_expired_exception_for_another_image_is_silent() -> None:
 
 def test_the_expiry_finding_can_itself_be_excepted_and_lowered() -> None:
     late = Exempt(RULE, "x", expires=datetime.date(2020, 1, 1))
-    _first, expired = outcome(decided(Policy({EXPIRED.id: Severity.ERROR}, (late, Exempt(EXPIRED.id, "soon"))), finding()))
+    expired, _first = outcome(decided(Policy({EXPIRED.id: Severity.ERROR}, (late, Exempt(EXPIRED.id, "soon"))), finding()))
     assert (expired.status, expired.findings[0].finding.severity) == (Status.EXCEPTED, Severity.ERROR)
 
 

@@ -11,6 +11,7 @@ import pytest
 from v2vlint import target
 from v2vlint.engine.examples import example_store
 from v2vlint.facts.registry import FactStore
+from v2vlint.facts.windows_acpi import WindowsAcpi
 from v2vlint.facts.windows_boot import WindowsBoot, entry_device, partition_of
 from v2vlint.facts.windows_drivers import WindowsDrivers
 from v2vlint.facts.windows_hardware import network_services, storage_services
@@ -224,8 +225,45 @@ def test_damaged_hives_never_crash_a_fact() -> None:
         data = bytearray(good)
         data[place : place + 8] = b"\xff" * 8
         facts = example_store(Example({SYSTEM: bytes(data)}))
-        for kind in (WindowsDrivers, WindowsSystem, WindowsNetwork, WindowsPrograms):
+        for kind in (WindowsAcpi, WindowsDrivers, WindowsSystem, WindowsNetwork, WindowsPrograms):
             with contextlib.suppress(FactUnavailable):
                 found = facts.get(kind)
                 if isinstance(found, WindowsDrivers):
                     found.controller(target.load("kvm").controllers[0])
+
+
+ACPI0010 = '[DriverDatabase\\DeviceIds\\ACPI\\ACPI0010]\n"hidinterrupt.inf"=hex:01,ff,00,00\n'
+DESCRIPTOR = "[DriverDatabase\\DriverPackages\\hidinterrupt.inf_amd64_1\\Descriptors\\ACPI\\ACPI0010]\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "removed", "seen"),
+    [
+        (ACPI0010, 1, False),
+        (ACPI0010 + DESCRIPTOR, 2, False),
+        (ACPI0010 + DESCRIPTOR + DESCRIPTOR.replace("amd64_1", "x86_2"), 3, False),
+        (ACPI0010 + DESCRIPTOR.replace("]", "\\Sub]"), 0, False),
+        (f'{ACPI0010}"oem3.inf"=hex:01\n{DESCRIPTOR}', 0, False),
+        (f'{ACPI0010}[ControlSet001\\Enum\\ACPI\\ACPI0010\\1]\n"Service"="HidInterrupt"\n', 1, True),
+    ],
+)
+def test_the_wrong_driver_of_the_processors_container(text: str, removed: int, seen: bool) -> None:
+    found = store(text).get(WindowsAcpi).button
+    assert found is not None
+    assert (str(found.where), found.seen) == (f"{SYSTEM}:DriverDatabase\\DeviceIds\\ACPI\\ACPI0010:hidinterrupt.inf", seen)
+    assert len(found.removal) == removed
+
+
+@pytest.mark.parametrize(
+    ("device", "value", "said"),
+    [
+        ("ACPI_HAL", 'multi:"ACPIAPIC_UP","x"', ("acpiapic_up", "ACPI Uniprocessor PC", True, True)),
+        ("PCI_HAL", 'multi:"mps_mp"', ("mps_mp", "MPS Multiprocessor PC", False, False)),
+        ("PCI_HAL", 'multi:"sgi_mp"', ("sgi_mp", "sgi_mp", False, False)),
+        ("ACPI_HAL", "dword:1", None),
+        ("ACPI_HAL", "multi:", None),
+    ],
+)
+def test_the_hal(device: str, value: str, said: tuple[str, str, bool, bool] | None) -> None:
+    hal = store(f'[ControlSet001\\Enum\\Root\\{device}\\0000]\n"HardwareID"={value}').get(WindowsAcpi).hal
+    assert (None if hal is None else (hal.name, hal.title, hal.acpi, hal.uniprocessor)) == said

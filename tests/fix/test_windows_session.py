@@ -11,6 +11,7 @@ import pytest
 
 from tests.fix.test_session import changed, copies, digests, files
 from v2vlint import target
+from v2vlint.define import DefineAsk, define
 from v2vlint.disk.hive_edit import HiveDraft
 from v2vlint.engine.protocol import Ask, Selection
 from v2vlint.fix import session, transaction
@@ -58,10 +59,11 @@ def _by_us(path: Path, keys: Keys) -> Keys:
 
 
 def _medium(folder: Path) -> Path:
-    drivers = folder / "iso" / "viostor" / "w10" / "amd64"
-    drivers.mkdir(parents=True)
-    for suffix, size in (("sys", 100_000), ("inf", 6_000), ("cat", 11_000)):
-        (drivers / f"viostor.{suffix}").write_bytes(os.urandom(size))
+    for driver in ("viostor", "netkvm"):
+        drivers = folder / "iso" / driver / "w10" / "amd64"
+        drivers.mkdir(parents=True)
+        for suffix, size in (("sys", 100_000), ("inf", 6_000), ("cat", 11_000)):
+            (drivers / f"{driver}.{suffix}").write_bytes(os.urandom(size))
     image = folder / "virtio-win.iso"
     subprocess.run(["genisoimage", "-quiet", "-J", "-r", "-o", image, folder / "iso"], check=True, capture_output=True)
     return image
@@ -78,8 +80,15 @@ def test_the_boot_driver_is_installed_and_taken_back(tmp_path: Path) -> None:
     assert [chosen.title for chosen in outcome.applied] == ["install viostor from virtio-win"]
     assert outcome.after is not None
     assert not session.findings(outcome.after)
-    drivers = {f"/Windows/Drivers/VirtIO/viostor.{suffix}" for suffix in ("sys", "inf", "cat")} | {"/Windows/System32/drivers/viostor.sys"}
+    drivers = {f"/Windows/Drivers/VirtIO/{name}.{suffix}" for name in ("viostor", "netkvm") for suffix in ("sys", "inf", "cat")}
+    drivers.add("/Windows/System32/drivers/viostor.sys")
     assert changed(before, files(images)) == {*drivers, f"{CONFIG}/SYSTEM", f"{CONFIG}/SOFTWARE"}
+    machine = define(DefineAsk(guest, target.load("kvm")))
+    assert ([disk.bus for disk in machine.disks], [card.model for card in machine.cards], machine.machine) == (
+        ["virtio"],
+        ["virtio"],
+        "q35",
+    )
     for name, path in _hives(images[0], tmp_path / "new").items():
         new = _by_hivex(path)
         assert new == _by_us(path, new)

@@ -49,6 +49,16 @@ def test_a_guest_with_nothing_to_say(pytester: pytest.Pytester) -> None:
     result.stdout.fnmatch_lines(["SKIPPED * debian.qcow2:1: not applicable: *"])
 
 
+def test_the_definition_is_tested_although_its_disks_are_gone(pytester: pytest.Pytester) -> None:
+    card = "<interface type='network'><mac address='52:54:00:00:00:01'/></interface>"
+    disk = "<disk type='file' device='disk'><source file='/nowhere/web.qcow2'/><target dev='vda'/></disk>"
+    pytester.path.joinpath("web.xml").write_text(f"<domain><name>web</name><devices>{disk}{card}{card}</devices></domain>\n")
+    chosen = "--v2vlint-select=duplicate-mac-address,shared-disk,too-many-disks,fstab-device-name"
+    result = pytester.runpytest_inprocess("--v2vlint", "web.xml", chosen, "--v2vlint-fail-on", "warning")
+    assert outcomes(result) == {"passed": 1, "failed": 1, "skipped": 1, "errors": 3}
+    result.stdout.fnmatch_lines(["*two network cards have the MAC address 52:54:00:00:00:01*"])
+
+
 def test_findings_fail_with_a_report_and_warn_below_the_threshold(pytester: pytest.Pytester) -> None:
     place(pytester.path, ROCKY, vsphere())
     chosen = "--v2vlint-select=initramfs-without-storage-driver,lvm-devices-file,interface-name-bound,fstab-device-name"

@@ -294,7 +294,8 @@ def only(*results: RuleResult, image: str = "a.qcow2", recipe: str = "", strict:
     """One Debian guest judged for kvm with these results."""
     system = OsInfo("linux", "debian", "debian", "Debian GNU/Linux", "12", "x86_64", "a")
     root = RootReport("disk1p1", system, (), (TargetReport("kvm", Mover.RAW, results),))
-    guest = ImageReport(image, (image,), "qcow2", GIB, (), (root,), recipe=recipe)
+    machine = (TargetReport("kvm", Mover.RAW, ()),)
+    guest = ImageReport(image, (image,), "qcow2", GIB, (), (root,), recipe=recipe, machine=machine)
     return Report("0.1.0", ("kvm",), Mover.RAW, (guest,), RULES, strict=strict)
 
 

@@ -35,7 +35,8 @@ def check(images: tuple[Path, ...], target: str) -> dict[str, Any]:
 
 def findings(report: dict[str, Any], several: bool) -> Iterator[Expect]:
     """What the report says, in the form recipes use."""
-    for root in report["images"][0]["roots"]:
+    image = report["images"][0]
+    for root in ({"device": "", "targets": image["machine"]}, *image["roots"]):
         for result in root["targets"][0]["results"]:
             for finding in result["findings"]:
                 device = root["device"] if several else ""

@@ -12,6 +12,7 @@ _NETKVM = r"""
 "ImagePath"="\\SystemRoot\\System32\\drivers\\netkvm.sys"
 """
 _FILE = {"/Windows/System32/drivers/netkvm.sys": b"MZ"}
+_DEVICE_PATH = Hive('[Microsoft\\Windows\\CurrentVersion]\n"DevicePath"=expand:"%SystemRoot%\\\\inf;%SystemRoot%\\\\Drivers\\\\VirtIO"\n')
 _EMPTY = Hive("[ControlSet001\\Services]\n")
 
 
@@ -20,7 +21,8 @@ class WindowsNoNetworkDriver(Rule):
 
     ## What it does
     Looks up the services that drive each network card of the target, such as `netkvm` for virtio-net, `vmxnet3ndis6` for VMXNET3, `ena` for
-    Amazon's. Where Windows brings a driver of its own under a name that differs between versions, absence proves nothing.
+    Amazon's. Where Windows brings a driver of its own under a name that differs between versions, absence proves nothing; nor does it where
+    the driver waits in a folder of `DevicePath`, from which Windows installs it at the first boot if it trusts its signature.
 
     ## Why it matters
     The guest comes up without a network and can only be reached on its screen.
@@ -49,6 +51,11 @@ class WindowsNoNetworkDriver(Rule):
             title="virt-v2v installs it",
         ),
         Example({_SYSTEM: _EMPTY}, target="virtualbox", unknown=True, title="Windows may have a driver for this card by itself"),
+        Example(
+            {_SYSTEM: _EMPTY, "/Windows/System32/config/SOFTWARE": _DEVICE_PATH, "/Windows/Drivers/VirtIO/netkvm.inf": "[Version]\n"},
+            unknown=True,
+            title="the driver waits for the first boot, as virt-v2v leaves it",
+        ),
         Example({_SYSTEM: Hive(_NETKVM), **_FILE}),
     )
 

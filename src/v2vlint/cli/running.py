@@ -48,7 +48,7 @@ def _unlocked(settings: Settings, ask: Ask, image: ImageReport) -> ImageReport:
 def report_of(settings: Settings, images: Iterable[ImageReport], rules: dict[str, RuleInfo], seconds: float) -> Report:
     """The whole run as one report."""
     images = tuple(images)
-    if any(result.rule == policy.EXPIRED.id for image in images for root in image.roots for t in root.targets for result in t.results):
+    if any(result.rule == policy.EXPIRED.id for image in images for _device, target in image.judged() for result in target.results):
         rules[policy.EXPIRED.id] = policy.EXPIRED
     return Report(
         version=__version__,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+from v2vlint.define.windows import Windows
 from v2vlint.facts.boot_path import BootPath, BootPaths
 from v2vlint.facts.registry import FactStore
 from v2vlint.model.errors import FactUnavailable
@@ -11,10 +12,15 @@ from v2vlint.model.osinfo import OsInfo
 from v2vlint.model.target import Controller, Nic, Target
 
 _VIRTIO_ONE = (4, 0)
+_VIRTIO_DISKS = (
+    ("virtio", Controller("virtio-blk", "vd", (("virtio_blk",),))),
+    ("scsi", Controller("virtio-scsi", "sd", (("virtio_scsi",),))),
+)
 _OTHER_DISKS = (
     ("sata", Controller("SATA", "sd", (("ahci", "sd_mod"),))),
     ("ide", Controller("IDE", "sd", (("ata_piix", "sd_mod"), ("ata_generic", "sd_mod")))),
 )
+_VIRTIO_CARD = Nic("virtio-net", (("virtio_net", "virtio_pci"),))
 _OTHER_CARDS = (
     ("e1000e", Nic("e1000e", (("e1000e",),))),
     ("e1000", Nic("e1000", (("e1000",),))),
@@ -23,16 +29,24 @@ _OTHER_CARDS = (
 
 
 class Drivers:
-    """The devices for one root. ``modern`` says whether its kernel drives virtio 1.0 devices, as they are on PCI Express."""
+    """The devices for one root; ``windows`` is what knows them when that is a Windows."""
 
     def __init__(self, store: FactStore, target: Target) -> None:
         self.target = target
         self.notes: list[str] = []
-        self.windows = store.get(OsInfo).kind != "linux"
-        self.path = None if self.windows else self._path(store)
-        self.modern = self.windows or self.path is None or _is_modern(self.path.kernel.version)
-        if not self.modern:
+        kind = store.get(OsInfo).kind
+        self.windows = Windows(store, self.notes) if kind == "windows" else None
+        self.path = self._path(store) if kind == "linux" else None
+        self._foreign = kind not in ("linux", "windows")
+
+    def is_modern(self, bus: str) -> bool:
+        """Whether it runs on PCI Express with disks on ``bus``: virtio devices are of version 1.0 there."""
+        if self.windows:
+            return self.windows.is_modern(bus)
+        modern = self.path is None or _is_modern(self.path.kernel.version)
+        if not modern:
             self.notes.append("machine type pc: the kernel is older than virtio 1.0, which PCI Express slots need")
+        return modern
 
     def _path(self, store: FactStore) -> BootPath | None:
         try:
@@ -48,7 +62,9 @@ class Drivers:
         """libvirt's bus for the disks, and the model of the SCSI controller if it is ``scsi``."""
         offered = tuple((_bus(one), one) for one in self.target.controllers if one.prefix != "nvme") or _OTHER_DISKS
         if self.windows:
-            self.notes.append("SATA disks: whether this guest has virtio drivers that start at boot was not looked at")
+            return self._model(self.windows.disk(dict((*offered, *_VIRTIO_DISKS, *_OTHER_DISKS)).items()))
+        if self._foreign:
+            self.notes.append("SATA disks: which drivers a guest of this kind has is not known")
             return "sata", ""
         if self.path is None:
             return self._model(offered[0][0])
@@ -67,9 +83,10 @@ class Drivers:
     def card(self) -> str:
         """libvirt's model of the network cards."""
         if self.windows:
+            return self.windows.card(_VIRTIO_CARD, _OTHER_CARDS)
+        if self._foreign:
             return "e1000e"
-        first = ("virtio", Nic("virtio-net", (("virtio_net", "virtio_pci"),)))
-        for model, nic in (first, *_OTHER_CARDS) if self.path else ():
+        for model, nic in (("virtio", _VIRTIO_CARD), *_OTHER_CARDS) if self.path else ():
             fate = self.path.network(nic) if self.path else None
             if fate is not None and fate.usable is not False:
                 return model
@@ -83,6 +100,8 @@ class Drivers:
 
     def has(self, module: str) -> bool:
         """Whether the running system certainly has a driver."""
+        if self.windows:
+            return self.windows.has(module)
         return self.path is not None and self.path.installed(module).usable is True
 
 

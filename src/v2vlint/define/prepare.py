@@ -8,6 +8,7 @@ from typing import Any
 
 from v2vlint.define.drivers import Drivers
 from v2vlint.define.protocol import Card, DefineAsk, Disk, Machine
+from v2vlint.define.windows import EIGHT, VISTA
 from v2vlint.facts.cpu_needs import CpuNeeds
 from v2vlint.facts.firmware import Firmware as FirmwareFact
 from v2vlint.facts.network import Network
@@ -55,9 +56,11 @@ class _Proposal:
             raise ImageError(f"{self.guest.name}: a guest for {self.os.arch} processors; only machines for x86 are proposed")
         drivers = Drivers(self.store, self.target)
         bus, scsi = drivers.disk()
-        firmware = self.firmware()
-        chipset = "q35" if drivers.modern and bus != "ide" else "pc"
-        secure = self.definition.secure_boot and firmware == "uefi" and chipset == "q35"
+        firmware, windows = self.firmware(), drivers.windows
+        chipset = "q35" if drivers.is_modern(bus) and bus != "ide" else "pc"
+        eleven = windows is not None and windows.eleven
+        if eleven:
+            self.notes.append("a TPM, as Windows 11 asks for one")
         machine = Machine(
             name=self.name(),
             firmware=firmware,
@@ -70,11 +73,13 @@ class _Proposal:
             scsi=scsi,
             video=drivers.video(),
             boot_disk=self.boot_disk(firmware),
-            secure_boot=secure,
-            tpm=self.definition.tpm,
+            secure_boot=self.secure_boot(firmware, chipset, eleven),
+            tpm=self.definition.tpm or eleven,
             rng=drivers.has("virtio_rng"),
             balloon=drivers.has("virtio_balloon"),
-            windows=self.os.kind == "windows",
+            local_clock=windows is not None and windows.local_clock,
+            hyperv=windows is not None and not windows.before(VISTA),
+            usb="ich9" if windows and windows.before(EIGHT) and chipset == "q35" else "",
         )
         return Machine(
             **{name: getattr(machine, name) for name in Machine.__slots__ if name != "notes"}, notes=(*self.notes, *drivers.notes)
@@ -94,6 +99,14 @@ class _Proposal:
         if stated and decided != stated:
             self.notes.append(f"{decided.upper()} firmware, as the disks start from it only; the definition says {stated.upper()}")
         return "uefi" if decided == "uefi" else "bios"
+
+    def secure_boot(self, firmware: Firmware, chipset: str, eleven: bool) -> bool:
+        """As the definition says; without one, for Windows 11, whose boot manager every firmware's keys know."""
+        wanted = self.definition.secure_boot or (eleven and not self.definition.source)
+        possible = firmware == "uefi" and chipset == "q35"
+        if wanted and not possible:
+            self.notes.append("no Secure Boot: it takes UEFI firmware and machine type q35")
+        return wanted and possible
 
     def boot_disk(self, firmware: Firmware) -> int:
         found = self.fact(FirmwareFact)

@@ -40,7 +40,9 @@ class Card:
 class Machine:
     """The machine a guest needs. ``scsi`` is the model of the SCSI controller when a disk is on one; ``boot_disk`` is 0-based.
 
-    ``cpu_level`` is the x86-64 level it needs, 0 when not known. ``notes`` say why something is not as one would expect.
+    ``cpu_level`` is the x86-64 level it needs, 0 when not known. ``usb`` is ``ich9`` for guests without a driver for USB 3, else libvirt
+    chooses. ``local_clock`` and ``hyperv`` are for Windows: a hardware clock in local time, and what makes it run better on a hypervisor.
+    ``notes`` say why something is not as one would expect.
     """
 
     name: str
@@ -59,5 +61,7 @@ class Machine:
     tpm: bool = False
     rng: bool = False
     balloon: bool = False
-    windows: bool = False
+    local_clock: bool = False
+    hyperv: bool = False
+    usb: str = ""
     notes: tuple[str, ...] = ()

@@ -21,7 +21,7 @@ def domain_xml(machine: Machine) -> str:
     _text(root, "vcpu", str(machine.cpus))
     _system(root, machine)
     _cpu(root, machine)
-    SubElement(root, "clock", {"offset": "localtime" if machine.windows else "utc"})
+    _clock(root, machine)
     devices = SubElement(root, "devices")
     for disk, name in zip(machine.disks, _names(machine.disks), strict=True):
         _disk(devices, disk, name, first=disk is machine.disks[machine.boot_disk])
@@ -52,13 +52,22 @@ def _system(root: Element, machine: Machine) -> None:
     features = SubElement(root, "features")
     SubElement(features, "acpi")
     SubElement(features, "apic")
-    if machine.windows:
-        hyperv = SubElement(features, "hyperv")
-        SubElement(hyperv, "relaxed", {"state": "on"})
-        SubElement(hyperv, "vapic", {"state": "on"})
-        SubElement(hyperv, "spinlocks", {"state": "on", "retries": "8191"})
+    if machine.hyperv:
+        hyperv = SubElement(features, "hyperv", {"mode": "custom"})
+        for name in ("relaxed", "vapic", "spinlocks", "vpindex", "synic", "stimer"):
+            SubElement(hyperv, name, {"state": "on", **({"retries": "8191"} if name == "spinlocks" else {})})
     if machine.secure_boot:
         SubElement(features, "smm", {"state": "on"})
+
+
+def _clock(root: Element, machine: Machine) -> None:
+    """Windows counts ticks of the RTC, and takes the time from the hypervisor when it is offered there (QEMU's manual, "Hyper-V")."""
+    clock = SubElement(root, "clock", {"offset": "localtime" if machine.local_clock else "utc"})
+    if machine.hyperv:
+        SubElement(clock, "timer", {"name": "rtc", "tickpolicy": "catchup"})
+        SubElement(clock, "timer", {"name": "pit", "tickpolicy": "delay"})
+        SubElement(clock, "timer", {"name": "hpet", "present": "no"})
+        SubElement(clock, "timer", {"name": "hypervclock", "present": "yes"})
 
 
 def _cpu(root: Element, machine: Machine) -> None:
@@ -94,6 +103,8 @@ def _rest(devices: Element, machine: Machine) -> None:
     SubElement(devices, "serial", {"type": "pty"})
     console = SubElement(devices, "console", {"type": "pty"})
     SubElement(console, "target", {"type": "serial"})
+    if machine.usb:
+        _usb(devices)
     SubElement(devices, "input", {"type": "tablet", "bus": "usb"})
     SubElement(devices, "graphics", {"type": "vnc", "autoport": "yes"})
     video = SubElement(devices, "video")
@@ -105,3 +116,11 @@ def _rest(devices: Element, machine: Machine) -> None:
     if machine.rng:
         rng = SubElement(devices, "rng", {"model": "virtio"})
         _text(rng, "backend", "/dev/urandom", model="random")
+
+
+def _usb(devices: Element) -> None:
+    """The USB 2 controllers of the ICH9 chipset: one for fast devices, three companions for slow ones."""
+    SubElement(devices, "controller", {"type": "usb", "index": "0", "model": "ich9-ehci1"})
+    for number in range(3):
+        companion = SubElement(devices, "controller", {"type": "usb", "index": "0", "model": f"ich9-uhci{number + 1}"})
+        SubElement(companion, "master", {"startport": str(2 * number)})

@@ -93,5 +93,5 @@ class Gzipped(Stream):
             data = state.decompress(packed, 4 * BLOCK)
         except zlib.error as error:
             raise ImageError(f"{self._name}: damaged gzip file: {error}") from error
-        rest = len(state.unconsumed_tail) + len(state.unused_data)
+        rest = len(state.unused_data if state.eof else state.unconsumed_tail)  # at the end of a member, zlib may have the rest in both
         return data, state, len(packed) - rest

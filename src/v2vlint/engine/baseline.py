@@ -31,10 +31,9 @@ def _line(image: ImageReport, report: FindingReport) -> str:
 
 
 def _findings(image: ImageReport) -> Iterator[FindingReport]:
-    for root in image.roots:
-        for target in root.targets:
-            for result in target.results:
-                yield from result.findings
+    for _device, target in image.judged():
+        for result in target.results:
+            yield from result.findings
 
 
 def read(path: Path) -> frozenset[str]:

@@ -26,15 +26,32 @@ def judge(
     reports: list[TargetReport] = []
     for target, presenter in zip(targets, presenters, strict=True):
         store = store.with_given(target, mover)
-        results = tuple(_result(loaded, store, presenter) for loaded in fitting)
+        results = tuple(_result(loaded, store, presenter, store.get(GuestFS)) for loaded in fitting)
         forecast = _forecast(store, _outcomes(fitting, results)) if kind in ("linux", "windows") else None
         reports.append(TargetReport(target.name, mover, results, forecast))
     return tuple(reports)
 
 
-def _result(loaded: LoadedRule, store: FactStore, presenter: Presenter) -> RuleResult:
+def judge_machine(
+    definition: Definition,
+    systems: frozenset[str],
+    rules: Iterable[LoadedRule],
+    targets: Sequence[Target],
+    mover: Mover,
+    presenters: Sequence[Presenter],
+) -> tuple[TargetReport, ...]:
+    """Run rules that ask for nothing but the definition. ``systems`` are the kinds of its roots: empty when none could be read."""
+    fitting = tuple(loaded for loaded in rules if not systems or systems & loaded.rule.kinds)
+    reports: list[TargetReport] = []
+    for target, presenter in zip(targets, presenters, strict=True):
+        store = FactStore((definition, target, mover))
+        reports.append(TargetReport(target.name, mover, tuple(_result(loaded, store, presenter, None) for loaded in fitting)))
+    return tuple(reports)
+
+
+def _result(loaded: LoadedRule, store: FactStore, presenter: Presenter, fs: GuestFS | None) -> RuleResult:
     outcome = run_rule(loaded.rule, store)
-    fs, definition = store.get(GuestFS), store.get(Definition)
+    definition = store.get(Definition)
     findings = tuple(presenter.present(finding, fs, definition) for finding in outcome.findings)
     return RuleResult(loaded.id, outcome.status, findings, outcome.unknowns, outcome.reason, outcome.crashed)
 

@@ -11,8 +11,11 @@ from importlib.metadata import EntryPoint, entry_points
 from types import ModuleType
 
 from v2vlint.facts.registry import needs
+from v2vlint.model.definition import Definition
 from v2vlint.model.errors import PackError
+from v2vlint.model.finding import Mover
 from v2vlint.model.rule import Rule, RuleInfo
+from v2vlint.model.target import Target
 
 GROUP = "v2vlint.rules"
 
@@ -29,6 +32,12 @@ class LoadedRule:
     def id(self) -> str:
         """The rule's id."""
         return self.rule.id
+
+    @property
+    def of_the_machine(self) -> bool:
+        """Whether it asks for the definition and nothing of the disks: such a rule judges the machine, once, and not each of its roots."""
+        asked = set(needs(type(self.rule).check).values())
+        return Definition in asked and asked <= {Definition, Target, Mover}
 
     def info(self) -> RuleInfo:
         """What reports and listings need to know of it."""

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from v2vlint.engine.config import Anchor, Exempt
 from v2vlint.model.finding import Finding, Severity
 from v2vlint.model.place import Device, RegistryKey, Span, Where, WholeFile
-from v2vlint.model.report import FindingReport, ImageReport, RootReport, RuleResult, Status, TargetReport
+from v2vlint.model.report import FindingReport, ImageReport, RuleResult, Status, TargetReport
 from v2vlint.model.rule import Audience, RuleInfo
 
 EXPIRED = RuleInfo(
@@ -45,8 +45,9 @@ def apply(image: ImageReport, policy: Policy) -> ImageReport:
     live = tuple(one for one in mine if one.expires is None or one.expires >= policy.today)
     expired = tuple(one for one in mine if one not in live)
     recipe = next((anchor.recipe for anchor in policy.anchors if fits(image.name, anchor.match)), "")
-    roots = tuple(_root(root, policy, live, expired if position == 0 else ()) for position, root in enumerate(image.roots))
-    return dataclasses.replace(image, roots=roots, recipe=recipe)
+    machine = tuple(_with_expired(_target(target, policy, live), expired, policy, live) for target in image.machine)
+    roots = tuple(dataclasses.replace(root, targets=tuple(_target(one, policy, live) for one in root.targets)) for root in image.roots)
+    return dataclasses.replace(image, machine=machine, roots=roots, recipe=recipe)
 
 
 def fits(image: str, pattern: str) -> bool:
@@ -55,16 +56,15 @@ def fits(image: str, pattern: str) -> bool:
     return any(fnmatch.fnmatchcase("/".join(parts[start:]), pattern) for start in range(len(parts)))
 
 
-def _root(root: RootReport, policy: Policy, live: tuple[Exempt, ...], expired: tuple[Exempt, ...]) -> RootReport:
-    return dataclasses.replace(root, targets=tuple(_target(target, policy, live, expired) for target in root.targets))
+def _target(target: TargetReport, policy: Policy, live: tuple[Exempt, ...]) -> TargetReport:
+    return dataclasses.replace(target, results=tuple(_result(result, policy, live) for result in target.results))
 
 
-def _target(target: TargetReport, policy: Policy, live: tuple[Exempt, ...], expired: tuple[Exempt, ...]) -> TargetReport:
-    results = [_result(result, policy, live) for result in target.results]
-    if expired:
-        late = RuleResult(EXPIRED.id, Status.FAIL, tuple(map(_expired, expired)))
-        results.append(_result(late, policy, live))
-    return dataclasses.replace(target, results=tuple(results))
+def _with_expired(target: TargetReport, expired: tuple[Exempt, ...], policy: Policy, live: tuple[Exempt, ...]) -> TargetReport:
+    if not expired:
+        return target
+    late = _result(RuleResult(EXPIRED.id, Status.FAIL, tuple(map(_expired, expired))), policy, live)
+    return dataclasses.replace(target, results=(*target.results, late))
 
 
 def _expired(one: Exempt) -> FindingReport:

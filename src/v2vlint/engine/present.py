@@ -28,11 +28,11 @@ class Presenter:
         self._image = image
         self._seen: Counter[str] = Counter()
 
-    def present(self, finding: Finding, fs: GuestFS, definition: Definition | None = None) -> FindingReport:
-        """``finding`` about the files of ``fs``, or about its ``definition``, with all its trimmings."""
+    def present(self, finding: Finding, fs: GuestFS | None, definition: Definition | None = None) -> FindingReport:
+        """``finding`` about the files of ``fs``, or about the machine's ``definition``, with all its trimmings."""
         text = _text(fs, definition, finding.where.path) if isinstance(finding.where, Span) else None
         excerpt = _excerpt(text, finding.where) if text and isinstance(finding.where, Span) else None
-        diff = _diff(finding.fix, fs) if finding.fix else ""
+        diff = _diff(finding.fix, fs) if finding.fix and fs else ""
         return FindingReport(finding, self._fingerprint(finding, text), excerpt, diff)
 
     def _fingerprint(self, finding: Finding, text: GuestText | None) -> str:
@@ -47,11 +47,11 @@ class Presenter:
         return hashlib.sha256(f"{key}\0{self._seen[key]}".encode("utf-8", "surrogateescape")).hexdigest()[:32]
 
 
-def _text(fs: GuestFS, definition: Definition | None, path: str) -> GuestText | None:
+def _text(fs: GuestFS | None, definition: Definition | None, path: str) -> GuestText | None:
     if not path.startswith("/"):
         return GuestText(path, definition.content) if definition is not None and definition.path == path else None
     try:
-        return fs.text(path)
+        return fs.text(path) if fs else None
     except FactUnavailable:
         return None
 

@@ -29,7 +29,7 @@ class Selection:
 
 @dataclass(frozen=True, slots=True)
 class Ask:
-    """Judge one guest."""
+    """Judge one guest. ``unopened`` leaves its disks alone: only what the definition tells is judged."""
 
     guest: GuestRef
     targets: tuple[Target, ...]
@@ -37,6 +37,7 @@ class Ask:
     selection: Selection = Selection()
     keys: Keys = Keys()
     names: CardNames = CardNames()
+    unopened: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from typing import Any
 
 from v2vlint.engine import boot
 from v2vlint.engine.glance import glance
-from v2vlint.engine.judge import judge
+from v2vlint.engine.judge import judge, judge_machine
 from v2vlint.engine.packs import LoadedRule, load_all
 from v2vlint.engine.present import Presenter
 from v2vlint.engine.protocol import Ask, Judged
@@ -22,9 +22,6 @@ from v2vlint.model.errors import ImageError
 from v2vlint.model.report import ImageReport, Problem, RootReport
 from v2vlint.model.source import GuestSource
 from v2vlint.source.locate import locate
-
-ABOUT_THE_MACHINE = "definition"
-"""Rules of this group judge the machine, not an operating system: they run for the first root only."""
 
 
 def check(request: Any) -> Any:
@@ -46,7 +43,7 @@ def examine(ask: Ask, rules: Iterable[LoadedRule]) -> tuple[ImageReport, Guest |
     report = ImageReport(ask.guest.name, ask.guest.paths, "", 0, (), ())
     try:
         source = locate(ask.guest)
-        guest = open_guest(source, ask.keys)
+        guest = open_guest(dataclasses.replace(source, disks=()) if ask.unopened else source, ask.keys)
         report = _judge_opened(ask, source, guest, tuple(rules))
     except ImageError as error:
         report = dataclasses.replace(report, problems=(Problem(ask.guest.name, error.message, error.hint),))
@@ -55,25 +52,30 @@ def examine(ask: Ask, rules: Iterable[LoadedRule]) -> tuple[ImageReport, Guest |
 
 def _judge_opened(ask: Ask, source: GuestSource, guest: Guest, rules: tuple[LoadedRule, ...]) -> ImageReport:
     presenters = tuple(Presenter(logical_name(ask)) for _target in ask.targets)
+    definition = source.definition or Definition("", "")
+    systems = frozenset(root.os.kind for root in guest.roots)
+    machine = judge_machine(definition, systems, (rule for rule in rules if rule.of_the_machine), ask.targets, ask.mover, presenters)
+    fitting = tuple(rule for rule in rules if not rule.of_the_machine)
     roots: list[RootReport] = []
     problems = list(guest.problems)
     for root in guest.roots:
         try:
-            fitting = rules if not roots else tuple(rule for rule in rules if rule.group != ABOUT_THE_MACHINE)
-            roots.append(_judge_root(ask, source, guest, root, fitting, presenters))
-        except (MemoryError, ImageError):
+            roots.append(_judge_root(ask, definition, guest, root, fitting, presenters))
+        except MemoryError:
             raise
+        except ImageError as error:
+            problems.append(Problem(ask.guest.name, error.message, error.hint))
         except Exception as error:
             problems.append(Problem(root.device, f"judging it failed: {type(error).__name__}: {error}"))
     problems += changes(guest)
     paths = tuple(disk.path for disk in source.disks)
-    return ImageReport(ask.guest.name, paths, guest.format, guest.size, guest.blocks.devices, tuple(roots), tuple(problems))
+    devices = guest.blocks.devices
+    return ImageReport(ask.guest.name, paths, guest.format, guest.size, devices, tuple(roots), tuple(problems), machine=machine)
 
 
 def _judge_root(
-    ask: Ask, source: GuestSource, guest: Guest, root: Root, rules: tuple[LoadedRule, ...], presenters: tuple[Presenter, ...]
+    ask: Ask, definition: Definition, guest: Guest, root: Root, rules: tuple[LoadedRule, ...], presenters: tuple[Presenter, ...]
 ) -> RootReport:
-    definition = source.definition or Definition("", "")
     store = FactStore((root.fs, guest.blocks, root.os, definition, ask.names))
     targets = judge(store, rules, ask.targets, ask.mover, presenters)
     if forecast_wanted(ask.selection):

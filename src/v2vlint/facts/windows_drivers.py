@@ -13,13 +13,16 @@ from dataclasses import dataclass, field
 from v2vlint.facts.registry import provides
 from v2vlint.facts.windows_hardware import ADDED, HARDWARE_IDS, Sets, network_services, storage_services
 from v2vlint.facts.windows_registry import Registry, subkeys
-from v2vlint.facts.windows_services import BOOT, DEMAND, DISABLED, WindowsService, WindowsServices
+from v2vlint.facts.windows_services import BOOT, DEMAND, DISABLED, WindowsService, WindowsServices, image_path
+from v2vlint.guest.fs import GuestFS
 from v2vlint.model.fix import RegistrySet
 from v2vlint.model.place import RegistryKey
 from v2vlint.model.target import Controller, Nic
 
 BINDINGS_OLD = "Control\\CriticalDeviceDatabase"
 BINDINGS_NEW = "DriverDatabase\\DeviceIds\\PCI"
+VIRTIO_ONE = "VEN_1AF4&DEV_104"
+_MAX_FOLDERS = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +50,7 @@ class WindowsDrivers:
 
     _registry: Registry = field(repr=False, compare=False)
     _services: WindowsServices = field(repr=False, compare=False)
+    _fs: GuestFS = field(repr=False, compare=False)
 
     def controller(self, controller: Controller) -> DriverVerdict:
         """Whether a disk behind ``controller`` can be the system disk."""
@@ -94,12 +98,15 @@ class WindowsDrivers:
         where = self._registry.place(f"Services\\{service.name}\\StartOverride", "0") if override else service.place("Start")
         how = "is disabled" if service.effective == DISABLED else f"starts only as {service.start_words!r}, not at boot"
         words = f"{service.name} {how}{' (StartOverride)' if override else ''}"
-        seen = service.override is None and service.effective == DEMAND and self._seen(service.name)
+        seen = service.override is None and service.effective == DEMAND and self._seen(service.name, HARDWARE_IDS.get(service.name, ()))
         bound = service.name.lower() not in HARDWARE_IDS or self.bound(service.name.lower())
         return DriverVerdict(None if seen else False, (service.name,), words, where, service.at_boot if bound else ())
 
     def _drives(self, name: str) -> DriverVerdict:
         service = self._services.get(name)
+        if service is None and (folder := self._staged(name)):
+            words = f"{name}.inf waits in {folder}: Windows installs it at the first boot, if it trusts its signature"
+            return DriverVerdict(None, (name,), words, self._services.place(name))
         if service is None:
             words = f"there is no service {name}"
             return DriverVerdict(False if name in ADDED else None, (name,), words, self._services.place(name))
@@ -108,16 +115,29 @@ class WindowsDrivers:
             return DriverVerdict(False, (name,), words, service.where)
         return DriverVerdict(True, (name,), f"{service.name} is installed", service.where)
 
+    def _staged(self, name: str) -> str:
+        """The folder of ``DevicePath``, where Windows looks for drivers of new devices, that has the driver ``name``; else empty."""
+        setup = self._registry.soft("Microsoft\\Windows\\CurrentVersion")
+        listed = setup.text("DevicePath").split(";")[:_MAX_FOLDERS] if setup else []
+        folders = (image_path(one) for one in listed if one.strip())
+        return next((folder for folder in folders if self._fs.is_file(f"{folder}/{name}.inf")), "")
+
     def bound(self, service: str) -> bool:
         """Whether one of the hardware IDs of ``service`` is bound to a driver."""
-        ids = HARDWARE_IDS[service]
+        return self._bound(service, HARDWARE_IDS[service])
+
+    def modern(self, service: str) -> bool:
+        """Whether the virtio driver ``service`` is bound to the devices of virtio 1.0 too, the only ones there are on PCI Express."""
+        return self._bound(service, tuple(one for one in HARDWARE_IDS[service] if one.startswith(VIRTIO_ONE)))
+
+    def _bound(self, service: str, ids: tuple[str, ...]) -> bool:
         old = (key.name for key in subkeys(self._registry.control(BINDINGS_OLD)))
         new = (key.name for key in subkeys(self._registry.system.key(BINDINGS_NEW)))
-        return _any_id(old, ids, "PCI#") or _any_id(new, ids, "") or self._seen(service)
+        return _any_id(old, ids, "PCI#") or _any_id(new, ids, "") or self._seen(service, ids)
 
-    def _seen(self, service: str) -> bool:
+    def _seen(self, service: str, ids: tuple[str, ...]) -> bool:
         devices = subkeys(self._registry.control("Enum\\PCI"))
-        mine = (device for device in devices if _any_id((device.name,), HARDWARE_IDS.get(service, ()), ""))
+        mine = (device for device in devices if _any_id((device.name,), ids, ""))
         return any(one.text("Service").lower() == service.lower() for device in mine for one in subkeys(device))
 
 
@@ -127,6 +147,6 @@ def _any_id(names: Iterable[str], ids: tuple[str, ...], prefix: str) -> bool:
 
 
 @provides
-def parse_drivers(registry: Registry, services: WindowsServices) -> WindowsDrivers:
+def parse_drivers(registry: Registry, services: WindowsServices, fs: GuestFS) -> WindowsDrivers:
     """Judged on demand."""
-    return WindowsDrivers(registry, services)
+    return WindowsDrivers(registry, services, fs)

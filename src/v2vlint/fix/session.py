@@ -274,9 +274,8 @@ def _stops(image: ImageReport) -> bool:
 def findings(image: ImageReport) -> dict[Key, FindingReport]:
     """All findings by rule, root and message, which stay the same in a copy of the image."""
     return {
-        (found.finding.rule, root.device, found.finding.message): found
-        for root in image.roots
-        for target in root.targets
+        (found.finding.rule, device, found.finding.message): found
+        for device, target in image.judged()
         for result in target.results
         for found in result.findings
     }

@@ -91,7 +91,7 @@ def _images(source: GuestSource, problems: list[Problem]) -> Iterator[Image]:
 
 def _no_system(source: GuestSource, images: list[Image], stack: Stack) -> Iterator[Problem]:
     """Why there is no root; silent when disks that could not be opened are reason enough."""
-    if not source.disks:
+    if not source.disks and not (source.definition and source.definition.disks):
         yield Problem(source.name, "no disks")
     for name, reason in stack.unreadable:
         yield Problem(name, reason)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from v2vlint.model.blocks import BlockDevice
@@ -130,6 +131,7 @@ class Problem:
 class ImageReport:
     """One guest. ``name`` is as the user gave it; ``problems`` make the run exit with 3 unless there are findings.
 
+    ``machine`` is what the definition alone tells, judged once per target whether or not a root could be read; ``roots`` has the rest.
     ``recipe`` is the file in the repository that this image is built from, relative to its root, when the configuration says so.
     """
 
@@ -142,6 +144,12 @@ class ImageReport:
     problems: tuple[Problem, ...] = ()
     seconds: float = 0.0
     recipe: str = ""
+    machine: tuple[TargetReport, ...] = ()
+
+    def judged(self) -> Iterator[tuple[str, TargetReport]]:
+        """Every judgement with the device of its root, which is empty for those of the machine."""
+        yield from (("", target) for target in self.machine)
+        yield from ((root.device, target) for root in self.roots for target in root.targets)
 
 
 @dataclass(frozen=True, slots=True)

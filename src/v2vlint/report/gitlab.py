@@ -38,7 +38,7 @@ def _finding(hit: Hit) -> dict[str, Any]:
 
 
 def _gap(gap: Gap) -> dict[str, Any]:
-    key = stable_hash(logical_name(gap.image), gap.root.device, gap.rule, str(gap.where), gap.reason)
+    key = stable_hash(logical_name(gap.image), gap.device, gap.rule, str(gap.where), gap.reason)
     description = f"could not tell: {gap.reason}. {gap.where} in {gap.image.name}, for {', '.join(gap.targets)}"
     return _issue(gap.image, gap.rule, description, "info", key, gap.where)
 

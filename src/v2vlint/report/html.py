@@ -191,7 +191,7 @@ def _quiet(report: Report, number: int) -> Safe | None:
     for status, label in (("pass", "passed"), ("not_applicable", "did not apply")):
         rules = dict.fromkeys(
             (result.rule, f"{result.rule}: {result.reason}" if result.reason else result.rule)
-            for _root, _target, result in judged(report.images[number - 1])
+            for _device, _target, result in judged(report.images[number - 1])
             if result.status.value == status
         )
         if rules:

@@ -85,6 +85,7 @@ def _image(image: ImageReport) -> dict[str, Any]:
         "recipe": image.recipe or None,
         "problems": [{"where": one.where, "reason": one.reason, "hint": one.hint or None} for one in image.problems],
         "devices": [_device(device) for device in image.blocks],
+        "machine": [_target(target) for target in image.machine],
         "roots": [_root(root) for root in image.roots],
     }
 

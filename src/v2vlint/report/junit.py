@@ -11,7 +11,7 @@ import xml.etree.ElementTree as ET
 from collections.abc import Iterator
 from typing import Any
 
-from v2vlint.model.report import Fate, FindingReport, Forecast, ImageReport, Report, RootReport, RuleResult, Status, TargetReport
+from v2vlint.model.report import Fate, FindingReport, Forecast, ImageReport, Report, RuleResult, Status, TargetReport
 from v2vlint.report import words
 from v2vlint.report.escape import visible
 from v2vlint.report.walk import blocks, logical_name, rules_by_id
@@ -78,17 +78,16 @@ def _readable(image: ImageReport) -> Any:
 
 def _cases(report: Report, image: ImageReport) -> Iterator[Any]:
     rules = rules_by_id(report)
-    for root in image.roots:
-        for target in root.targets:
-            suffix = f"[{target.target}]" if len(image.roots) == 1 else f"[{target.target}, {root.device}]"
-            if target.forecast:
-                yield _forecast(report, image, target, target.forecast, suffix)
-            for result in target.results:
-                rule = rules.get(result.rule)
-                title = f": {rule.title.rstrip('.')}" if rule else ""
-                case = _case(image, rule.group if rule else "rules", f"{result.rule} {suffix}{title}")
-                _fill(case, report, root, result)
-                yield case
+    for device, target in image.judged():
+        suffix = f"[{target.target}, {device}]" if device and len(image.roots) > 1 else f"[{target.target}]"
+        if target.forecast:
+            yield _forecast(report, image, target, target.forecast, suffix)
+        for result in target.results:
+            rule = rules.get(result.rule)
+            title = f": {rule.title.rstrip('.')}" if rule else ""
+            case = _case(image, rule.group if rule else "rules", f"{result.rule} {suffix}{title}")
+            _fill(case, report, device, result)
+            yield case
 
 
 def _forecast(report: Report, image: ImageReport, target: TargetReport, forecast: Forecast, suffix: str) -> Any:
@@ -104,16 +103,16 @@ def _forecast(report: Report, image: ImageReport, target: TargetReport, forecast
     return case
 
 
-def _fill(case: Any, report: Report, root: RootReport, result: RuleResult) -> None:
+def _fill(case: Any, report: Report, device: str, result: RuleResult) -> None:
     """Set the outcome of one rule on its case: one failure, error or skip at most."""
     red = [found for found in result.findings if blocks(found, report.fail_on)]
     other = [found for found in result.findings if found not in red]
     unknown = [f"{unknown.where}: {unknown.reason}" for unknown in result.unknowns]
-    said = [line for found in other for line in _lines(found, root)] + [f"could not tell: {line}" for line in unknown if red]
+    said = [line for found in other for line in _lines(found, device)] + [f"could not tell: {line}" for line in unknown if red]
     if said:
         case.stdout = _text(said)
     if red:
-        message, text = _parts(red[0].finding.message, [line for found in red for line in _lines(found, root)])
+        message, text = _parts(red[0].finding.message, [line for found in red for line in _lines(found, device)])
         case.add_failure_info(message, text, red[0].finding.severity.label)
     elif result.crashed or (unknown and report.strict):
         case.add_error_info(*_parts(result.reason, unknown), "crashed" if result.crashed else "unknown")
@@ -123,10 +122,11 @@ def _fill(case: Any, report: Report, root: RootReport, result: RuleResult) -> No
         case.add_skipped_info(*_parts(f"{result.status.value.replace('_', ' ')}: {result.reason}", []))
 
 
-def _lines(found: FindingReport, root: RootReport) -> Iterator[str]:
+def _lines(found: FindingReport, device: str) -> Iterator[str]:
     finding = found.finding
     yield f"{finding.severity.label}: {finding.where}: {finding.message}"
-    yield f"  root: {root.device}"
+    if device:
+        yield f"  root: {device}"
     if finding.effect:
         yield f"  effect: {finding.effect}"
     yield from (f"  {line}" for line in words.marked(found))

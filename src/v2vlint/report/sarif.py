@@ -109,7 +109,7 @@ def _result(hit: Hit, index: dict[str, int], compared: bool) -> Json:
         "kind": "fail",
         "level": _LEVELS[hit.severity],
         "message": _message(*_sentences(hit)),
-        **_places(hit.image, hit.root.device, finding.where, report.excerpt, finding.related),
+        **_places(hit.image, hit.device, finding.where, report.excerpt, finding.related),
         "partialFingerprints": {"primaryLocationLineHash": hit.key},
         "properties": {"targets": [name for name, _ in hit.targets], "stage": finding.stage.value if finding.stage else "none"},
     }
@@ -127,7 +127,7 @@ def _open(gap: Gap, index: dict[str, int]) -> Json:
         "kind": "open",
         "level": "none",
         "message": _message(f"could not tell: {gap.reason}", f"Targets: {', '.join(gap.targets)}"),
-        **_places(gap.image, gap.root.device, gap.where, None, ()),
+        **_places(gap.image, gap.device, gap.where, None, ()),
         "properties": {"targets": list(gap.targets)},
     }
 
@@ -154,7 +154,11 @@ def _message(*sentences: str) -> Json:
 def _places(image: ImageReport, device: str, where: Where, excerpt: Excerpt | None, related: tuple[Where, ...]) -> Json:
     guest = _guest_location(image, where, excerpt)
     others = [_guest_location(image, place, None) for place in related]
-    logical = {"fullyQualifiedName": visible(f"{image.name}:{device}:{where}"), "name": visible(str(where)) or "guest", "kind": "resource"}
+    logical = {
+        "fullyQualifiedName": visible(f"{image.name}:{device and f'{device}:'}{where}"),
+        "name": visible(str(where)) or "guest",
+        "kind": "resource",
+    }
     if image.recipe:
         others.insert(0, guest)
         guest = {"physicalLocation": {"artifactLocation": _artifact(image.recipe), "region": dict(_NOWHERE)}}

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from v2vlint.model.finding import Severity
 from v2vlint.model.place import Span, Where, WholeFile
-from v2vlint.model.report import FindingReport, ImageReport, Report, RootReport, RuleResult, Status, TargetReport
+from v2vlint.model.report import FindingReport, ImageReport, Report, RuleResult, Status, TargetReport
 from v2vlint.model.rule import RuleInfo
 
 
@@ -17,12 +17,13 @@ from v2vlint.model.rule import RuleInfo
 class Hit:
     """One finding with where it was found, merged over the targets that share it.
 
+    ``device`` is that of the root it is about, empty for one about the machine.
     ``shown`` is the report of the target that takes it hardest; ``targets`` says how hard each takes it; ``key`` is its fingerprint,
     made unique within the run.
     """
 
     image: ImageReport
-    root: RootReport
+    device: str
     shown: FindingReport
     targets: tuple[tuple[str, Severity], ...]
     key: str
@@ -43,7 +44,7 @@ class Gap:
     """Something a rule could not tell, merged over the targets that share it; ``crashed`` marks a bug in the rule."""
 
     image: ImageReport
-    root: RootReport
+    device: str
     rule: str
     where: Where
     reason: str
@@ -66,12 +67,11 @@ class Tally:
     problems: int
 
 
-def judged(image: ImageReport) -> Iterator[tuple[RootReport, TargetReport, RuleResult]]:
-    """Every rule result of an image with its context."""
-    for root in image.roots:
-        for target in root.targets:
-            for result in target.results:
-                yield root, target, result
+def judged(image: ImageReport) -> Iterator[tuple[str, TargetReport, RuleResult]]:
+    """Every rule result of an image with the device of its root (empty for the machine) and its target."""
+    for device, target in image.judged():
+        for result in target.results:
+            yield device, target, result
 
 
 def hits(report: Report) -> tuple[Hit, ...]:
@@ -82,29 +82,29 @@ def hits(report: Report) -> tuple[Hit, ...]:
     unique = []
     for hit in found:
         key = hit.key if shared[hit.key] == 1 else _distinct(hit, seen)
-        unique.append(Hit(hit.image, hit.root, hit.shown, hit.targets, key))
+        unique.append(Hit(hit.image, hit.device, hit.shown, hit.targets, key))
     return tuple(unique)
 
 
 def _of_image(image: ImageReport) -> list[Hit]:
-    groups: dict[tuple[object, ...], list[tuple[RootReport, str, FindingReport]]] = {}
-    for root, target, result in judged(image):
+    groups: dict[tuple[object, ...], list[tuple[str, str, FindingReport]]] = {}
+    for device, target, result in judged(image):
         for report in result.findings:
             finding = report.finding
-            key = (root.device, finding.rule, finding.where, finding.message, report.exception, report.baselined)
-            groups.setdefault(key, []).append((root, target.target, report))
+            key = (device, finding.rule, finding.where, finding.message, report.exception, report.baselined)
+            groups.setdefault(key, []).append((device, target.target, report))
     merged = [_merge(image, group) for group in groups.values()]
-    return sorted(merged, key=lambda hit: (-hit.severity, hit.rule, position(hit.shown.finding.where), hit.root.device))
+    return sorted(merged, key=lambda hit: (-hit.severity, hit.rule, position(hit.shown.finding.where), hit.device))
 
 
-def _merge(image: ImageReport, group: list[tuple[RootReport, str, FindingReport]]) -> Hit:
-    root, _target, worst = max(group, key=lambda item: item[2].finding.severity)
-    targets = tuple((target, report.finding.severity) for _root, target, report in group)
-    return Hit(image, root, worst, targets, worst.fingerprint)
+def _merge(image: ImageReport, group: list[tuple[str, str, FindingReport]]) -> Hit:
+    device, _target, worst = max(group, key=lambda item: item[2].finding.severity)
+    targets = tuple((target, report.finding.severity) for _device, target, report in group)
+    return Hit(image, device, worst, targets, worst.fingerprint)
 
 
 def _distinct(hit: Hit, seen: Counter[str]) -> str:
-    parts = (hit.key, hit.image.name, hit.root.device, hit.shown.finding.message)
+    parts = (hit.key, hit.image.name, hit.device, hit.shown.finding.message)
     key = stable_hash(*parts)
     seen[key] += 1
     return key if seen[key] == 1 else stable_hash(*parts, str(seen[key]))
@@ -128,14 +128,14 @@ def outside(where: Where | None) -> str:
 
 def gaps(image: ImageReport) -> tuple[Gap, ...]:
     """What the rules could not tell about an image, sorted by rule."""
-    groups: dict[tuple[str, str, Where, str], tuple[RootReport, list[str], bool]] = {}
-    for root, target, result in judged(image):
+    groups: dict[tuple[str, str, Where, str], tuple[list[str], bool]] = {}
+    for device, target, result in judged(image):
         for unknown in result.unknowns:
-            fresh: tuple[RootReport, list[str], bool] = (root, [], result.crashed)
-            group = groups.setdefault((root.device, unknown.rule, unknown.where, unknown.reason), fresh)
-            group[1].append(target.target)
-    found = (Gap(image, root, key[1], key[2], key[3], tuple(names), crashed) for key, (root, names, crashed) in groups.items())
-    return tuple(sorted(found, key=lambda gap: (gap.rule, position(gap.where), gap.root.device)))
+            fresh: tuple[list[str], bool] = ([], result.crashed)
+            group = groups.setdefault((device, unknown.rule, unknown.where, unknown.reason), fresh)
+            group[0].append(target.target)
+    found = (Gap(image, *key, tuple(names), crashed) for key, (names, crashed) in groups.items())
+    return tuple(sorted(found, key=lambda gap: (gap.rule, position(gap.where), gap.device)))
 
 
 def logical_name(image: ImageReport) -> str:
@@ -148,7 +148,7 @@ def tally(images: Iterable[ImageReport], found: Iterable[Hit]) -> Tally:
     statuses: Counter[Status] = Counter()
     unknown = problems = 0
     for image in images:
-        statuses.update(result.status for _root, _target, result in judged(image))
+        statuses.update(result.status for _device, _target, result in judged(image))
         unknown += len(gaps(image))
         problems += len(image.problems)
     by: Counter[Severity] = Counter()
@@ -170,7 +170,7 @@ def rules_by_id(report: Report) -> dict[str, RuleInfo]:
 
 def unread(image: ImageReport, *, strict: bool) -> bool:
     """Whether something about the image could not be evaluated that weighs on the exit code: see the table of exit codes."""
-    results = [result for _root, _target, result in judged(image)]
+    results = [result for _device, _target, result in judged(image)]
     return bool(image.problems) or any(result.crashed or (strict and result.unknowns) for result in results)
 
 
