@@ -19,7 +19,8 @@ BCD = r"""
 [Objects\{1}\Elements\12000002]
 "Element"="\\Windows\\System32\\winload.efi"
 """
-AHCI = '[ControlSet001\\Services\\storahci]\n"Type"=dword:1\n"Start"=dword:0\n[ControlSet001\\Services\\E1G60]\n"Type"=dword:1\n'
+_SERVICE = '[ControlSet001\\Services\\{}]\n"Type"=dword:1\n"Start"=dword:{}\n'
+AHCI = _SERVICE.format("storahci", 0) + _SERVICE.format("E1G60", 3)
 WHOLE: dict[str, Content] = {
     "/Windows/System32/config/SYSTEM": Hive(AHCI),
     "/Windows/System32/drivers/storahci.sys": b"MZ",

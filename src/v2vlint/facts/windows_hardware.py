@@ -35,7 +35,7 @@ _NETWORK: dict[str, Sets] = {
     "ena": (("ena",),),
     "gve": (("gvnic",), ("gve",)),
     "e1000": (("E1G60",), ("E1000",)),
-    "e1000e": (("e1i65x64",), ("e1i63x64",), ("e1iexpress",), ("e1express",), ("E1G60",)),
+    "e1000e": (("e1i65x64",), ("e1i63x64",), ("e1iexpress",), ("e1express",)),
     "8139cp": (("rtl8139",),),
     "8139too": (("rtl8139",),),
     "igb": (("e1r65x64",), ("e1rexpress",)),
