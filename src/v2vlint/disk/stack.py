@@ -13,6 +13,7 @@ from v2vlint.disk.node import FileSystem
 from v2vlint.disk.probe import Content, details, probe
 from v2vlint.disk.stream import Cached, Slice, Stream
 from v2vlint.disk.table import Table, boot_code, grub_core, read_table
+from v2vlint.model.bitlocker import bitlocker_volume
 from v2vlint.model.blocks import BlockDevice, BlockTable
 from v2vlint.model.errors import ImageError
 from v2vlint.model.report import Problem
@@ -242,23 +243,28 @@ class Stack:
                 self._unlock_one(layer, layer.stream)
 
     def _unlock_one(self, layer: Layer, base: Stream) -> None:
-        luks = layer.content.type == "crypto_LUKS"
-        name, uuid = layer.device.name, layer.content.uuid
-        secrets = self.keys.matching(name, uuid, layer.content.label, f"/dev/{name}", f"luks-{uuid}" if luks else "")
-        if luks:
+        if layer.content.type == "crypto_LUKS":
             from v2vlint.disk.luks import unlock
+
+            name, ways = f"luks-{layer.content.uuid}", ""
         else:
             from v2vlint.disk.bitlocker import unlock
+
+            name, ways = f"bitlocker-{layer.device.name}", _ways(layer.device)
+        secrets = self._secrets(layer, name)
         # BitLocker that is suspended, or on but not yet activated, lies open.
-        plain = unlock(base, secrets) if secrets or not luks else None
-        if plain is None and not secrets:
-            self.fail(name, f"encrypted ({layer.content.type}), and no key was given", "give a key with --key-file or in $V2VLINT_KEY")
-            return
+        plain = unlock(base, secrets) if secrets or not name.startswith("luks-") else None
         if plain is None:
-            self.fail(name, f"encrypted ({layer.content.type}), and no key given opens it", "check the key")
+            given = "no key given opens it" if secrets else "no key was given"
+            hint = "check the key" if secrets else "give a key with --key-file or in $V2VLINT_KEY"
+            self.fail(layer.device.name, f"encrypted ({layer.content.type}), and {given}{ways}", hint)
             return
-        child = f"luks-{uuid}" if luks else f"bitlocker-{name}"
-        self._on([layer], BlockDevice(child, "luks" if luks else "bitlocker", plain.size, 0), cached(plain))
+        kind = name.partition("-")[0]
+        self._on([layer], BlockDevice(name, kind, plain.size, 0), cached(plain))
+
+    def _secrets(self, layer: Layer, name: str) -> tuple[bytes, ...]:
+        device, content = layer.device, layer.content
+        return self.keys.matching(device.name, content.uuid, content.label, f"/dev/{device.name}", name, device.detail("volume_guid"))
 
     def _lvm(self, final: bool) -> None:
         from v2vlint.disk import lvm
@@ -298,6 +304,14 @@ class Stack:
             facts = details(vg_uuid=group.uuid, lv_uuid=volume.uuid)
             device = BlockDevice(f"{group.name}/{volume.name}", "lv", volume.size, 0, details=facts)
             self._on(parents, device, volume.stream, volume.problem)
+
+
+def _ways(device: BlockDevice) -> str:
+    """What opens a volume under BitLocker, for a message."""
+    volume = bitlocker_volume(device)
+    if volume.only_sealed:
+        return "; only the TPM of the machine it comes from opens it"
+    return f"; {volume.opened_by} opens it" if volume.opened_by else ""
 
 
 def _disk_layer(index: int, image: Image) -> Layer:

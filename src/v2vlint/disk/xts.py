@@ -14,14 +14,14 @@ _MAX = 1 << 20
 
 
 class XtsStream(Stream):
-    """The plain content of ``base`` from ``offset`` on. Initialisation vectors count 512-byte units from ``tweak`` on."""
+    """The plain content of ``base`` from ``offset`` on. Initialisation vectors count units of ``unit`` bytes from ``tweak`` on."""
 
-    def __init__(self, base: Stream, key: bytes, offset: int, size: int, sector: int = 512, tweak: int = 0) -> None:
+    def __init__(self, base: Stream, key: bytes, offset: int, size: int, sector: int = 512, tweak: int = 0, unit: int = _STEP) -> None:
         super().__init__(size)
         half = len(key) // 2
         self._data: Any = AES.new(key[:half], AES.MODE_ECB)
         self._tweak: Any = AES.new(key[half:], AES.MODE_ECB)
-        self._base, self._offset, self._sector, self._first = base, offset, sector, tweak
+        self._base, self._offset, self._sector, self._first, self._unit = base, offset, sector, tweak, unit
 
     def read_at(self, offset: int, length: int) -> bytes:
         """See :class:`~v2vlint.disk.stream.Stream`."""
@@ -34,7 +34,7 @@ class XtsStream(Stream):
         data = self._base.read_at(self._offset + offset, length)
         data = data[: len(data) // self._sector * self._sector]
         count = len(data) // self._sector
-        first, step = self._first + offset // _STEP, self._sector // _STEP
+        first, step = self._first + offset // self._unit, self._sector // self._unit
         vectors = b"".join((first + index * step).to_bytes(16, "little") for index in range(count))
         tweaks = spread(self._tweak.encrypt(vectors), self._sector // 16)
         return xor(self._data.decrypt(xor(data, tweaks)), tweaks)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from v2vlint.facts.bitlocker import Bitlocker
 from v2vlint.facts.registry import FactStore
-from v2vlint.facts.root_stack import RootStack
 from v2vlint.facts.windows_boot import WindowsBoot, default_entry, entry_device, needs_kernel
 from v2vlint.facts.windows_drivers import WindowsDrivers
 from v2vlint.facts.windows_network import WindowsNetwork
@@ -86,11 +86,22 @@ def _helped(store: FactStore) -> bool:
 
 def unlock(store: FactStore) -> StageForecast:
     """Can BitLocker be opened there?"""
-    layers = store.get(RootStack).of_kind("bitlocker")
-    if not layers:
+    volume, target = next(iter(store.get(Bitlocker).system), None), store.get(Target)
+    if volume is None or volume.state == "off":
         return skipped(Stage.UNLOCK, "the system volume is not encrypted")
-    if store.get(Target).keeps_tpm:
+    if volume.lies_open:
+        return passed(Stage.UNLOCK, "BitLocker asks for nothing: its key lies open on the volume")
+    wanted = volume.recovery or "the recovery key"
+    if volume.sealed and target.keeps_tpm and target.keeps_nvram:
         return passed(Stage.UNLOCK, "the TPM travels with the guest")
+    if volume.sealed and target.keeps_tpm:
+        return unknown(Stage.UNLOCK, f"the TPM travels, but not the firmware's variables that it measures: BitLocker may ask for {wanted}")
+    if volume.sealed:
+        return unknown(Stage.UNLOCK, f"the TPM that BitLocker trusted is gone: Windows stops and asks for {wanted}")
+    if "password" in volume.protectors:
+        return passed(Stage.UNLOCK, f"{volume.device} asks for its password on the console")
+    if "startup key" in volume.protectors:
+        return unknown(Stage.UNLOCK, "BitLocker needs its startup key on a USB drive at the start")
     return unknown(Stage.UNLOCK, "BitLocker asks for the recovery key when the TPM it trusted is gone")
 
 
