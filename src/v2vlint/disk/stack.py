@@ -243,24 +243,19 @@ class Stack:
                 self._unlock_one(layer, layer.stream)
 
     def _unlock_one(self, layer: Layer, base: Stream) -> None:
-        if layer.content.type == "crypto_LUKS":
+        luks = layer.content.type == "crypto_LUKS"
+        if luks:
             from v2vlint.disk.luks import unlock
-
-            name, ways = f"luks-{layer.content.uuid}", ""
         else:
             from v2vlint.disk.bitlocker import unlock
-
-            name, ways = f"bitlocker-{layer.device.name}", _ways(layer.device)
+        name = f"luks-{layer.content.uuid}" if luks else f"bitlocker-{layer.device.name}"
         secrets = self._secrets(layer, name)
         # BitLocker that is suspended, or on but not yet activated, lies open.
-        plain = unlock(base, secrets) if secrets or not name.startswith("luks-") else None
+        plain = unlock(base, secrets) if secrets or not luks else None
         if plain is None:
-            given = "no key given opens it" if secrets else "no key was given"
-            hint = "check the key" if secrets else "give a key with --key-file or in $V2VLINT_KEY"
-            self.fail(layer.device.name, f"encrypted ({layer.content.type}), and {given}{ways}", hint)
+            self.fail(layer.device.name, *_locked(layer.device, bool(secrets)))
             return
-        kind = name.partition("-")[0]
-        self._on([layer], BlockDevice(name, kind, plain.size, 0), cached(plain))
+        self._on([layer], BlockDevice(name, "luks" if luks else "bitlocker", plain.size, 0), cached(plain))
 
     def _secrets(self, layer: Layer, name: str) -> tuple[bytes, ...]:
         device, content = layer.device, layer.content
@@ -306,12 +301,15 @@ class Stack:
             self._on(parents, device, volume.stream, volume.problem)
 
 
-def _ways(device: BlockDevice) -> str:
-    """What opens a volume under BitLocker, for a message."""
+def _locked(device: BlockDevice, tried: bool) -> tuple[str, str]:
+    """Why an encrypted device stays closed, and what to do about it."""
+    reason = f"encrypted ({device.fs_type}), and {'no key given opens it' if tried else 'no key was given'}"
     volume = bitlocker_volume(device)
     if volume.only_sealed:
-        return "; only the TPM of the machine it comes from opens it"
-    return f"; {volume.opened_by} opens it" if volume.opened_by else ""
+        hint = "on that machine, add a recovery password or suspend BitLocker"
+        return f"{reason}; only the TPM of the machine it comes from opens it", hint
+    ways = f"; {volume.opened_by} opens it" if volume.opened_by else ""
+    return reason + ways, "check the key" if tried else "give a key with --key-file or in $V2VLINT_KEY"
 
 
 def _disk_layer(index: int, image: Image) -> Layer:
