@@ -13,6 +13,7 @@ from tests.disk.bitlocker_volume import (
     CERTIFICATE,
     CLEAR,
     DIFFUSER_128,
+    DIFFUSER_256,
     HEADER,
     PASSWORD,
     PASSWORD_KIND,
@@ -52,7 +53,7 @@ def opened(spec: Spec, *secrets: bytes) -> bytes | None:
 
 
 @pytest.mark.parametrize("sector", [512, 4096])
-@pytest.mark.parametrize("method", [CBC_128, CBC_256, XTS_128, XTS_256, DIFFUSER_128])
+@pytest.mark.parametrize("method", [CBC_128, CBC_256, XTS_128, XTS_256, DIFFUSER_128, DIFFUSER_256])
 def test_every_method(method: int, sector: int) -> None:
     assert opened(Spec((CLEAR,), method, sector)) == seen(PLAIN)
 
