@@ -36,7 +36,11 @@ def identifier(priority: int) -> UUID:
 
 @dataclass(frozen=True)
 class Spec:
-    """What to build; ``mark`` ends what is encrypted, ``spoil`` puts other bytes into the metadata, whose checksum stays right."""
+    """What to build.
+
+    ``mark`` ends what is encrypted, ``claims`` is another method that the metadata names, ``spoil`` changes bytes of the metadata, whose
+    checksum stays right.
+    """
 
     protectors: tuple[int, ...] = (PASSWORD_KIND, RECOVERY_PASSWORD)
     method: int = CBC_128
@@ -44,6 +48,7 @@ class Spec:
     states: tuple[int, int] = (4, 4)
     version: int = 2
     mark: int = 0
+    claims: int = 0
     torn: int = 0
     to_go: bool = False
     on_write: bool = False
@@ -101,9 +106,9 @@ def _metadata(spec: Spec, size: int) -> bytes:
     areas, header = own_areas(size)
     entries = [_datum(7, 2, "PC C: 24/11/2026\0".encode("utf-16-le"))]
     entries += [_protector(kind, master) for kind in spec.protectors]
-    entries.append(_sealed(master, struct.pack("<HH", spec.method, 0) + key, role=3))
+    entries.append(_sealed(master, struct.pack("<HH", spec.claims or spec.method, 0) + key, role=3))
     entries.append(_datum(15, 15, struct.pack("<QQ", header, HEADER)))
-    dataset = _dataset(b"".join(entries), spec.method)
+    dataset = _dataset(b"".join(entries), spec.claims or spec.method)
     length = (64 + len(dataset) + 15) // 16 * 16
     stated = length >> 4 if spec.version == 2 else length
     head = struct.pack("<8sHHHHQI", b"-FVE-FS-", stated, spec.version, *spec.states, spec.mark or size, spec.torn)

@@ -128,6 +128,14 @@ def test_what_cannot_be_told_apart_is_not_opened(spec: Spec, reason: str) -> Non
         opened(spec)
 
 
+@pytest.mark.parametrize(("claims", "method"), [(0x8009, "unknown (0x8009)"), (XTS_256, "XTS-AES 256"), (CBC_256, "AES 256")])
+def test_a_method_that_does_not_fit_its_key_is_not_opened(claims: int, method: str) -> None:
+    volume = MemoryStream(bitlocker(PLAIN, Spec((CLEAR,), claims=claims)))
+    assert dict(describe(volume))["cipher"] == method
+    with pytest.raises(Unsupported, match=f"method 0x{claims:04x} with a key of 128 bits is not supported"):
+        unlock(volume, ())
+
+
 @pytest.mark.parametrize(
     ("spec", "state"),
     [
@@ -236,3 +244,19 @@ def test_a_locked_volume_says_what_opens_it(tmp_path: Path, protectors: tuple[in
 def test_what_is_not_known_is_empty() -> None:
     volume = bitlocker_volume(BlockDevice("disk1", "disk", 1, 0, fs_type="BitLocker"))
     assert (volume.opened_by, volume.recovery, volume.sealed, volume.only_sealed, volume.lies_open) == ("", "", False, False, False)
+
+
+@pytest.mark.parametrize(
+    ("protectors", "ids", "asked", "opened_by"),
+    [
+        ("TPM,recovery password", "3fd763f9-1", "the recovery password 3FD763F9", "the recovery password 3FD763F9"),
+        ("TPM,startup key", "", "its startup key on a USB drive", "the .bek file of its startup key"),
+        ("recovery password,recovery password", "aa-1,bb-2", "the recovery password AA-1 or BB-2", "the recovery password AA-1 or BB-2"),
+        ("recovery password,password", "", "", "a recovery password or its password"),
+        ("TPM,certificate", "", "", ""),
+    ],
+)
+def test_words(protectors: str, ids: str, asked: str, opened_by: str) -> None:
+    told = (("protectors", protectors), ("recovery_ids", ids))
+    volume = bitlocker_volume(BlockDevice("disk1", "disk", 1, 0, fs_type="BitLocker", details=told))
+    assert (volume.asked, volume.opened_by) == (asked, opened_by)

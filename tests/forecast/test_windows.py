@@ -94,7 +94,7 @@ def _unlocking(state: str, protectors: str, keeps_tpm: bool = False, keeps_nvram
         ("suspended", "TPM,recovery password,clear key", Fate.PASS, "asks for nothing"),
         ("waiting for activation", "clear key", Fate.PASS, "asks for nothing"),
         ("on", "TPM,recovery password", Fate.UNKNOWN, "asks for the recovery password 3FD763F9"),
-        ("on", "TPM and PIN,startup key", Fate.UNKNOWN, "asks for the recovery"),
+        ("on", "TPM and PIN", Fate.UNKNOWN, "asks for the recovery"),
         ("on", "password,recovery password", Fate.PASS, "asks for its password on the console"),
         ("on", "startup key,recovery password", Fate.UNKNOWN, "USB drive"),
         ("", "", Fate.UNKNOWN, "when the TPM it trusted is gone"),

@@ -80,17 +80,17 @@ def _by(volume: BitlockerVolume) -> str:
 
 def _outlook(volume: BitlockerVolume, target: Target) -> tuple[Severity, str]:
     """How bad it is, and what Windows will do at its start."""
-    backup = volume.recovery or "another way to open it"
     if volume.lies_open:
         add = "" if volume.recovery else "; add a recovery password before protection is resumed"
         return Severity.INFO, f"Windows starts without asking, because its key lies open on the volume{add}"
     if volume.sealed and target.keeps_tpm:
+        backup = volume.asked or "another way to open it"
         return Severity.WARNING, f"the TPM travels along, but what it measures may not be the same: have {backup} ready"
     if volume.sealed:
         first = "the TPM stays behind, so that Windows stops before it starts"
-        if volume.recovery:
-            return Severity.WARNING, f"{first} and asks for {volume.recovery}: have it ready, or suspend BitLocker before the move"
-        return Severity.WARNING, f"{first}, and there is no recovery password to give: add one, or suspend BitLocker before the move"
+        if volume.asked:
+            return Severity.WARNING, f"{first} and asks for {volume.asked}: have it ready, or suspend BitLocker before the move"
+        return Severity.WARNING, f"{first}, and nothing is left to give it: add a recovery password, or suspend BitLocker before the move"
     if "password" in volume.protectors:
         return Severity.INFO, f"Windows asks for the password on the console at every start, as before{_or(volume)}"
     if "startup key" in volume.protectors:

@@ -91,7 +91,7 @@ def unlock(store: FactStore) -> StageForecast:
         return skipped(Stage.UNLOCK, "the system volume is not encrypted")
     if volume.lies_open:
         return passed(Stage.UNLOCK, "BitLocker asks for nothing: its key lies open on the volume")
-    wanted = volume.recovery or "the recovery key"
+    wanted = volume.asked or "the recovery key"
     if volume.sealed and target.keeps_tpm and target.keeps_nvram:
         return passed(Stage.UNLOCK, "the TPM travels with the guest")
     if volume.sealed and target.keeps_tpm:

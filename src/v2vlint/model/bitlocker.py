@@ -48,6 +48,11 @@ class BitlockerVolume:
         return f"the recovery password {shown}" if shown else ""
 
     @property
+    def asked(self) -> str:
+        """What Windows takes at its start in place of the TPM, in words; empty when there is nothing, or nothing known."""
+        return self.recovery or ("its startup key on a USB drive" if "startup key" in self.protectors else "")
+
+    @property
     def opened_by(self) -> str:
         """What a person can open it with anywhere, in words."""
         words = [self.recovery] if self.recovery else []
