@@ -16,6 +16,7 @@ from v2vlint.model.rule import Content, Example, Hive
 from v2vlint.target import load
 
 ESP = BlockDevice("disk1p1", "partition", 1 << 27, 0, 1, "vfat", "E5E5-0001", part_type="c12a7328-f81f-11d2-ba4b-00a0c93ec93b")
+ID = "3fd763f9-74c7-4e90-8fa2-1f6a2e2b4e0c"
 DISK = BlockTable((BlockDevice("disk1", "disk", 1 << 33, 0, details=(("pt", "gpt"), ("boot_code", "none"))), ESP))
 BCD = r"""
 [Objects\{9dea862c-5cdd-4e70-acc1-f32b344d4795}\Elements\23000003]
@@ -78,7 +79,7 @@ def test_virt_v2v_brings_the_drivers() -> None:
 
 
 def _unlocking(state: str, protectors: str, keeps_tpm: bool = False, keeps_nvram: bool = False) -> StageForecast:
-    told = (("state", state), ("protectors", protectors), ("recovery_ids", "3fd763f9-74c7-4e90-8fa2-1f6a2e2b4e0c"))
+    told = (("state", state), ("protectors", protectors), ("recovery_ids", ID if "recovery" in protectors else ""))
     inner = BlockDevice("bitlocker-disk1p3", "bitlocker", 1 << 30, 0, 0, "ntfs", "0A", parents=("disk1p3",))
     outer = BlockDevice("disk1p3", "partition", 1 << 30, 0, 3, "BitLocker", details=told)
     there = replace(load("virtualbox"), keeps_tpm=keeps_tpm, keeps_nvram=keeps_nvram)
@@ -94,9 +95,11 @@ def _unlocking(state: str, protectors: str, keeps_tpm: bool = False, keeps_nvram
         ("suspended", "TPM,recovery password,clear key", Fate.PASS, "asks for nothing"),
         ("waiting for activation", "clear key", Fate.PASS, "asks for nothing"),
         ("on", "TPM,recovery password", Fate.UNKNOWN, "asks for the recovery password 3FD763F9"),
-        ("on", "TPM and PIN", Fate.UNKNOWN, "asks for the recovery"),
+        ("on", "TPM and PIN", Fate.UNKNOWN, "asks for the recovery key"),
         ("on", "password,recovery password", Fate.PASS, "asks for its password on the console"),
         ("on", "startup key,recovery password", Fate.UNKNOWN, "USB drive"),
+        ("on", "TPM,startup key", Fate.UNKNOWN, "asks for its startup key"),
+        ("on", "recovery password", Fate.PASS, "asks for the recovery password 3FD763F9 on the console"),
         ("", "", Fate.UNKNOWN, "when the TPM it trusted is gone"),
     ],
 )

@@ -59,6 +59,7 @@ class WindowsBitlocker(Rule):
         Example(
             dict(_SYSTEM), given=_volume("suspended", "TPM,recovery password,clear key", _ID), flags=("disk1p3",), severity=Severity.INFO
         ),
+        Example(dict(_SYSTEM), given=_volume("on", "recovery password", _ID), flags=("disk1p3",), severity=Severity.INFO),
         Example(dict(_SYSTEM), given=_volume("waiting for activation", "clear key"), flags=("disk1p3",), severity=Severity.INFO),
         Example(dict(_SYSTEM), given=_volume("off", "TPM,clear key")),
         Example(dict(_SYSTEM), given=(BlockTable((_PLAIN,)), RootStack("ntfs", _PLAIN))),
@@ -95,6 +96,8 @@ def _outlook(volume: BitlockerVolume, target: Target) -> tuple[Severity, str]:
         return Severity.INFO, f"Windows asks for the password on the console at every start, as before{_or(volume)}"
     if "startup key" in volume.protectors:
         return Severity.WARNING, f"Windows looks for its startup key on a USB drive, which the machine has to be given{_or(volume)}"
+    if volume.recovery:
+        return Severity.INFO, f"Windows asks for {volume.recovery} on the console at every start, as before"
     first = "" if target.keeps_tpm else "a key in the source's TPM stays behind, and Windows asks for the recovery key at its start; "
     return Severity.WARNING, f"{first}have that key ready, or suspend BitLocker before the move"
 

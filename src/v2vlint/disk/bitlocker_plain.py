@@ -11,6 +11,7 @@ from v2vlint.disk.stream import Joined, MemoryStream, Piece, Stream
 from v2vlint.disk.xts import XtsStream
 from v2vlint.model.errors import Unsupported
 
+_SETTLE = "start Windows and let it finish (manage-bde -status shows how far it is), then shut it down"
 _VISTA_PLAIN = 0x2000
 _AREA = 1 << 16
 _XTS = {0x8004: 32, 0x8005: 64}
@@ -24,9 +25,10 @@ def plain_content(base: Stream, found: Metadata, key_type: int = 0, key: bytes =
     Unsupported says of which volumes it cannot be told where they are encrypted.
     """
     if found.on_write:
-        raise Unsupported("BitLocker has not converted all of this volume, and which parts are encrypted is not supported")
+        reason = "BitLocker has not converted all of this volume, and which parts are encrypted is not supported"
+        raise Unsupported(reason, hint=_SETTLE)
     if found.torn:
-        raise Unsupported("BitLocker was stopped while it was converting this volume, which is not supported")
+        raise Unsupported("BitLocker was stopped while it was converting this volume, which is not supported", hint=_SETTLE)
     mixed = base if found.plain else Joined(_mixed(base, decrypted(base, found.sector, key_type, key), found))
     return Joined(_pieces(base, mixed, found))
 

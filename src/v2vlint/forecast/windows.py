@@ -11,6 +11,7 @@ from v2vlint.facts.windows_system import WindowsSystem
 from v2vlint.forecast.early import chosen_firmware
 from v2vlint.forecast.stage import failed, passed, skipped, unknown
 from v2vlint.guest.fs import GuestFS
+from v2vlint.model.bitlocker import BitlockerVolume
 from v2vlint.model.blocks import BlockTable
 from v2vlint.model.finding import Mover, Stage
 from v2vlint.model.report import StageForecast
@@ -91,18 +92,25 @@ def unlock(store: FactStore) -> StageForecast:
         return skipped(Stage.UNLOCK, "the system volume is not encrypted")
     if volume.lies_open:
         return passed(Stage.UNLOCK, "BitLocker asks for nothing: its key lies open on the volume")
-    wanted = volume.asked or "the recovery key"
-    if volume.sealed and target.keeps_tpm and target.keeps_nvram:
-        return passed(Stage.UNLOCK, "the TPM travels with the guest")
-    if volume.sealed and target.keeps_tpm:
-        return unknown(Stage.UNLOCK, f"the TPM travels, but not the firmware's variables that it measures: BitLocker may ask for {wanted}")
     if volume.sealed:
-        return unknown(Stage.UNLOCK, f"the TPM that BitLocker trusted is gone: Windows stops and asks for {wanted}")
+        return _without_tpm(volume, target)
     if "password" in volume.protectors:
         return passed(Stage.UNLOCK, f"{volume.device} asks for its password on the console")
     if "startup key" in volume.protectors:
         return unknown(Stage.UNLOCK, "BitLocker needs its startup key on a USB drive at the start")
+    if volume.recovery:
+        return passed(Stage.UNLOCK, f"{volume.device} asks for {volume.recovery} on the console")
     return unknown(Stage.UNLOCK, "BitLocker asks for the recovery key when the TPM it trusted is gone")
+
+
+def _without_tpm(volume: BitlockerVolume, target: Target) -> StageForecast:
+    """What becomes of a key that a TPM sealed."""
+    wanted = volume.asked or "the recovery key"
+    if not target.keeps_tpm:
+        return unknown(Stage.UNLOCK, f"the TPM that BitLocker trusted is gone: Windows stops and asks for {wanted}")
+    if target.keeps_nvram:
+        return passed(Stage.UNLOCK, "the TPM travels with the guest")
+    return unknown(Stage.UNLOCK, f"the TPM travels, but not the firmware's variables that it measures: BitLocker may ask for {wanted}")
 
 
 def network(store: FactStore) -> StageForecast:
