@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from v2vlint.facts.bitlocker import Bitlocker
 from v2vlint.facts.bls import BlsEntries, BlsEntry
 from v2vlint.facts.boot_choices import BootChoice, BootChoices
 from v2vlint.facts.boot_entry import BootEntry, BootMenu
@@ -87,6 +88,7 @@ from v2vlint.facts.windows_system import PendingReboot, WindowsSystem
 from v2vlint.facts.xorg import Xorg, XorgDevice
 from v2vlint.guest.fs import GuestFS
 from v2vlint.guest.text import GuestText, Line
+from v2vlint.model.bitlocker import BitlockerVolume
 from v2vlint.model.blocks import BlockDevice, BlockTable, kernel_position
 from v2vlint.model.card_names import CardNames
 from v2vlint.model.definition import Definition, DiskDevice, Feature, Medium, NicDevice
@@ -119,6 +121,8 @@ __all__ = [
     "Audience",
     "BcdEntry",
     "BinaryNeed",
+    "Bitlocker",
+    "BitlockerVolume",
     "BlockDevice",
     "BlockTable",
     "BlsEntries",

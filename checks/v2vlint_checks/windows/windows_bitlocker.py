@@ -2,27 +2,48 @@
 
 from collections.abc import Iterator
 
-from v2vlint.api import BlockDevice, BlockTable, Device, Example, Finding, Hive, RootStack, Rule, Severity, Target
+from v2vlint.api import (
+    Bitlocker,
+    BitlockerVolume,
+    BlockDevice,
+    BlockTable,
+    Device,
+    Example,
+    Finding,
+    Hive,
+    RootStack,
+    Rule,
+    Severity,
+    Target,
+)
 
 _SYSTEM = {"/Windows/System32/config/SYSTEM": Hive("[ControlSet001\\Control]\n")}
 _INNER = BlockDevice("bitlocker-disk1p3", "bitlocker", 1 << 30, 0, 0, "ntfs", "0A", parents=("disk1p3",))
-_OUTER = BlockDevice("disk1p3", "partition", 1 << 30, 0, 3, "BitLocker", details=(("bitlocker", "yes"),))
 _PLAIN = BlockDevice("disk1p3", "partition", 1 << 30, 0, 3, "ntfs", "0A")
+_ID = "3fd763f9-74c7-4e90-8fa2-1f6a2e2b4e0c"
+
+
+def _volume(state: str = "", protectors: str = "", ids: str = "") -> tuple[object, ...]:
+    told = (("bitlocker", "yes"), ("state", state), ("protectors", protectors), ("recovery_ids", ids))
+    outer = BlockDevice("disk1p3", "partition", 1 << 30, 0, 3, "BitLocker", details=told)
+    return BlockTable((outer, _INNER)), RootStack("ntfs", _INNER, (_INNER,))
 
 
 class WindowsBitlocker(Rule):
     """The system volume is encrypted with BitLocker.
 
     ## What it does
-    Tells whether the volume with Windows, which was opened with a key, or because BitLocker is suspended, lies under BitLocker. A volume
-    that no key opens cannot be looked at: that is told as a problem of the image.
+    Reads how the key of the volume with Windows is protected, and says what Windows will ask for on the target. Only a volume that was
+    opened, with a key or because its own lies open on it, can be judged: one that no key opens is told as a problem of the image.
 
     ## Why it matters
-    The key is usually sealed to the machine's TPM, which does not travel. Windows then stops before it starts and wants the recovery key.
+    The key is usually sealed to the machine's TPM, which does not travel. Windows then stops before it starts and wants the recovery
+    password. Nothing is asked while protection is suspended: the key lies open on the volume. A password is asked for as before.
 
     ## References
     - virt-v2v(1), "BitLocker" (RHEL-103915, RHEL-70840)
     - manage-bde -protectors -disable C: -RebootCount 0 suspends it until it is switched on again.
+    - manage-bde -protectors -add C: -RecoveryPassword makes a recovery password.
     """
 
     severity = Severity.WARNING
@@ -30,20 +51,56 @@ class WindowsBitlocker(Rule):
     kinds = frozenset({"windows"})
     predicts = (r"(?i)enter the recovery key", r"(?i)BitLocker recovery")
     examples = (
+        Example(dict(_SYSTEM), given=_volume(), flags=("disk1p3",), severity=Severity.WARNING),
+        Example(dict(_SYSTEM), given=_volume("on", "TPM,recovery password", _ID), flags=("disk1p3",), severity=Severity.WARNING),
+        Example(dict(_SYSTEM), given=_volume("on", "TPM and PIN,startup key"), flags=("disk1p3",), severity=Severity.WARNING),
+        Example(dict(_SYSTEM), given=_volume("on", "startup key,recovery password", _ID), flags=("disk1p3",), severity=Severity.WARNING),
+        Example(dict(_SYSTEM), given=_volume("on", "password,recovery password", _ID), flags=("disk1p3",), severity=Severity.INFO),
         Example(
-            dict(_SYSTEM),
-            given=(BlockTable((_OUTER, _INNER)), RootStack("ntfs", _INNER, (_INNER,))),
-            flags=("disk1p3",),
-            severity=Severity.WARNING,
+            dict(_SYSTEM), given=_volume("suspended", "TPM,recovery password,clear key", _ID), flags=("disk1p3",), severity=Severity.INFO
         ),
+        Example(dict(_SYSTEM), given=_volume("on", "recovery password", _ID), flags=("disk1p3",), severity=Severity.INFO),
+        Example(dict(_SYSTEM), given=_volume("waiting for activation", "clear key"), flags=("disk1p3",), severity=Severity.INFO),
+        Example(dict(_SYSTEM), given=_volume("off", "TPM,clear key")),
         Example(dict(_SYSTEM), given=(BlockTable((_PLAIN,)), RootStack("ntfs", _PLAIN))),
     )
 
-    def check(self, stack: RootStack, target: Target) -> Iterator[Finding]:
-        for layer in stack.of_kind("bitlocker"):
-            place = layer.parents[0] if layer.parents else layer.name
-            lost = (
-                "" if target.keeps_tpm else "a key in the source's TPM stays behind, and Windows asks for the recovery key at its start; "
-            )
-            effect = f"{lost}have that key ready, or suspend BitLocker before the move"
-            yield self.finding(Device(place), f"{place}, the system volume, is encrypted with BitLocker", effect)
+    def check(self, bitlocker: Bitlocker, target: Target) -> Iterator[Finding]:
+        for volume in bitlocker.system:
+            if volume.state == "off":
+                continue
+            severity, effect = _outlook(volume, target)
+            state = f" ({volume.state})" if volume.state not in ("", "on") else ""
+            message = f"{volume.device}, the system volume, is encrypted with BitLocker{state}{_by(volume)}"
+            yield self.finding(Device(volume.device), message, effect, severity=severity)
+
+
+def _by(volume: BitlockerVolume) -> str:
+    return f", protected by {', '.join(dict.fromkeys(volume.protectors))}" if volume.protectors else ""
+
+
+def _outlook(volume: BitlockerVolume, target: Target) -> tuple[Severity, str]:
+    """How bad it is, and what Windows will do at its start."""
+    if volume.lies_open:
+        add = "" if volume.recovery else "; add a recovery password before protection is resumed"
+        return Severity.INFO, f"Windows starts without asking, because its key lies open on the volume{add}"
+    if volume.sealed and target.keeps_tpm:
+        backup = volume.asked or "another way to open it"
+        return Severity.WARNING, f"the TPM travels along, but what it measures may not be the same: have {backup} ready"
+    if volume.sealed:
+        first = "the TPM stays behind, so that Windows stops before it starts"
+        if volume.asked:
+            return Severity.WARNING, f"{first} and asks for {volume.asked}: have it ready, or suspend BitLocker before the move"
+        return Severity.WARNING, f"{first}, and nothing is left to give it: add a recovery password, or suspend BitLocker before the move"
+    if "password" in volume.protectors:
+        return Severity.INFO, f"Windows asks for the password on the console at every start, as before{_or(volume)}"
+    if "startup key" in volume.protectors:
+        return Severity.WARNING, f"Windows looks for its startup key on a USB drive, which the machine has to be given{_or(volume)}"
+    if volume.recovery:
+        return Severity.INFO, f"Windows asks for {volume.recovery} on the console at every start, as before"
+    first = "" if target.keeps_tpm else "a key in the source's TPM stays behind, and Windows asks for the recovery key at its start; "
+    return Severity.WARNING, f"{first}have that key ready, or suspend BitLocker before the move"
+
+
+def _or(volume: BitlockerVolume) -> str:
+    return f"; otherwise it takes {volume.recovery}" if volume.recovery else "; there is no recovery password for when that is lost"

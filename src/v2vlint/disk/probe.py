@@ -72,7 +72,12 @@ def _luks(base: Stream) -> Content | None:
 
 
 def _bitlocker(base: Stream) -> Content | None:
-    return Content("BitLocker", details=details(bitlocker=True)) if base.read_at(3, 8) == b"-FVE-FS-" else None
+    head = base.read_at(0, 512)
+    if head[3:11] not in (b"-FVE-FS-", b"MSWIN4.1"):
+        return None
+    from v2vlint.disk.bitlocker_metadata import describe, is_bitlocker
+
+    return Content("BitLocker", details=(*details(bitlocker=True), *describe(base))) if is_bitlocker(head) else None
 
 
 def _lvm(base: Stream) -> Content | None:

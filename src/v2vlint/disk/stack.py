@@ -13,6 +13,7 @@ from v2vlint.disk.node import FileSystem
 from v2vlint.disk.probe import Content, details, probe
 from v2vlint.disk.stream import Cached, Slice, Stream
 from v2vlint.disk.table import Table, boot_code, grub_core, read_table
+from v2vlint.model.bitlocker import bitlocker_volume
 from v2vlint.model.blocks import BlockDevice, BlockTable
 from v2vlint.model.errors import ImageError
 from v2vlint.model.report import Problem
@@ -248,22 +249,22 @@ class Stack:
 
     def _unlock_one(self, layer: Layer, base: Stream) -> None:
         luks = layer.content.type == "crypto_LUKS"
-        name, uuid = layer.device.name, layer.content.uuid
-        secrets = self.keys.matching(name, uuid, layer.content.label, f"/dev/{name}", f"luks-{uuid}" if luks else "")
         if luks:
             from v2vlint.disk.luks import unlock
         else:
             from v2vlint.disk.bitlocker import unlock
+        name = f"luks-{layer.content.uuid}" if luks else f"bitlocker-{layer.device.name}"
+        secrets = self._secrets(layer, name)
         # BitLocker that is suspended, or on but not yet activated, lies open.
         plain = unlock(base, secrets) if secrets or not luks else None
-        if plain is None and not secrets:
-            self.fail(name, f"encrypted ({layer.content.type}), and no key was given", "give a key with --key-file or in $V2VLINT_KEY")
-            return
         if plain is None:
-            self.fail(name, f"encrypted ({layer.content.type}), and no key given opens it", "check the key")
+            self.fail(layer.device.name, *_locked(layer.device, bool(secrets)))
             return
-        child = f"luks-{uuid}" if luks else f"bitlocker-{name}"
-        self._on([layer], BlockDevice(child, "luks" if luks else "bitlocker", plain.size, 0), cached(plain))
+        self._on([layer], BlockDevice(name, "luks" if luks else "bitlocker", plain.size, 0), cached(plain))
+
+    def _secrets(self, layer: Layer, name: str) -> tuple[bytes, ...]:
+        device, content = layer.device, layer.content
+        return self.keys.matching(device.name, content.uuid, content.label, f"/dev/{device.name}", name, device.detail("volume_guid"))
 
     def _lvm(self, final: bool) -> None:
         from v2vlint.disk import lvm
@@ -303,6 +304,17 @@ class Stack:
             facts = details(vg_uuid=group.uuid, lv_uuid=volume.uuid)
             device = BlockDevice(f"{group.name}/{volume.name}", "lv", volume.size, 0, details=facts)
             self._on(parents, device, volume.stream, volume.problem)
+
+
+def _locked(device: BlockDevice, tried: bool) -> tuple[str, str]:
+    """Why an encrypted device stays closed, and what to do about it."""
+    reason = f"encrypted ({device.fs_type}), and {'no key given opens it' if tried else 'no key was given'}"
+    volume = bitlocker_volume(device)
+    if volume.only_sealed:
+        hint = "on that machine, add a recovery password or suspend BitLocker"
+        return f"{reason}; only the TPM of the machine it comes from opens it", hint
+    ways = f"; {volume.opened_by} opens it" if volume.opened_by else ""
+    return reason + ways, "check the key" if tried else "give a key with --key-file or in $V2VLINT_KEY"
 
 
 def _disk_layer(index: int, image: Image) -> Layer:

@@ -13,28 +13,43 @@ _STEP = 512
 _MAX = 1 << 20
 
 
-class XtsStream(Stream):
-    """The plain content of ``base`` from ``offset`` on. Initialisation vectors count 512-byte units from ``tweak`` on."""
+class Sectors(Stream):
+    """What is decrypted from ``base``, from ``offset`` on, sector by sector. Subclasses implement :meth:`plain`."""
 
-    def __init__(self, base: Stream, key: bytes, offset: int, size: int, sector: int = 512, tweak: int = 0) -> None:
+    def __init__(self, base: Stream, offset: int, size: int, sector: int) -> None:
         super().__init__(size)
-        half = len(key) // 2
-        self._data: Any = AES.new(key[:half], AES.MODE_ECB)
-        self._tweak: Any = AES.new(key[half:], AES.MODE_ECB)
-        self._base, self._offset, self._sector, self._first = base, offset, sector, tweak
+        self._base, self._offset, self._sector = base, offset, sector
 
     def read_at(self, offset: int, length: int) -> bytes:
         """See :class:`~v2vlint.disk.stream.Stream`."""
-        length = self.clip(offset, length)
-        start, end = offset // self._sector * self._sector, -(-(offset + length) // self._sector) * self._sector
-        parts = (self._plain(at, min(_MAX, end - at)) for at in range(start, end, _MAX))
+        length, sector = self.clip(offset, length), self._sector
+        start, end = offset // sector * sector, -(-(offset + length) // sector) * sector
+        parts = (self._part(at, min(_MAX, end - at)) for at in range(start, end, _MAX))
         return b"".join(parts)[offset - start : offset - start + length]
 
-    def _plain(self, offset: int, length: int) -> bytes:
+    def _part(self, offset: int, length: int) -> bytes:
         data = self._base.read_at(self._offset + offset, length)
-        data = data[: len(data) // self._sector * self._sector]
+        return self.plain(offset, data[: len(data) // self._sector * self._sector])
+
+    def plain(self, offset: int, data: bytes) -> bytes:
+        """The whole sectors ``data``, which lie at ``offset``, decrypted."""
+        raise NotImplementedError
+
+
+class XtsStream(Sectors):
+    """The plain content of ``base`` from ``offset`` on. Initialisation vectors count units of ``unit`` bytes from ``tweak`` on."""
+
+    def __init__(self, base: Stream, key: bytes, offset: int, size: int, sector: int = 512, tweak: int = 0, unit: int = _STEP) -> None:
+        super().__init__(base, offset, size, sector)
+        half = len(key) // 2
+        self._data: Any = AES.new(key[:half], AES.MODE_ECB)
+        self._tweak: Any = AES.new(key[half:], AES.MODE_ECB)
+        self._first, self._unit = tweak, unit
+
+    def plain(self, offset: int, data: bytes) -> bytes:
+        """See :class:`Sectors`."""
         count = len(data) // self._sector
-        first, step = self._first + offset // _STEP, self._sector // _STEP
+        first, step = self._first + offset // self._unit, self._sector // self._unit
         vectors = b"".join((first + index * step).to_bytes(16, "little") for index in range(count))
         tweaks = spread(self._tweak.encrypt(vectors), self._sector // 16)
         return xor(self._data.decrypt(xor(data, tweaks)), tweaks)

@@ -65,7 +65,7 @@ def is_windows(fs: GuestFS) -> bool:
 
 
 def need_settled(fs: GuestFS, blocks: BlockTable) -> None:
-    """FactUnavailable when the system volume must not be written: Windows sleeps on it, or was not shut down cleanly."""
+    """FactUnavailable when the system volume must not be written: Windows sleeps on it, was not shut down cleanly, or it is encrypted."""
     head = fs.head(HIBERNATION_FILE, 4) or b""
     if head.lower() in _SLEEPING:
         reason = (
@@ -73,5 +73,7 @@ def need_settled(fs: GuestFS, blocks: BlockTable) -> None:
         )
         raise FactUnavailable(WholeFile(HIBERNATION_FILE), reason)
     for device in blocks.tagged("UUID", fs.mounts["/"].uuid):
+        if device.kind == "bitlocker":
+            raise FactUnavailable(WholeFile("/"), "lies under BitLocker, which is read but not written: decrypt the volume first")
         if device.detail("dirty"):
             raise FactUnavailable(WholeFile("/"), "Windows was not shut down cleanly: start it, let it check its disk, and shut it down")

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from v2vlint.facts.bitlocker import Bitlocker
 from v2vlint.facts.registry import FactStore
-from v2vlint.facts.root_stack import RootStack
 from v2vlint.facts.windows_boot import WindowsBoot, default_entry, entry_device, needs_kernel
 from v2vlint.facts.windows_drivers import WindowsDrivers
 from v2vlint.facts.windows_network import WindowsNetwork
@@ -11,6 +11,7 @@ from v2vlint.facts.windows_system import WindowsSystem
 from v2vlint.forecast.early import chosen_firmware
 from v2vlint.forecast.stage import failed, passed, skipped, unknown
 from v2vlint.guest.fs import GuestFS
+from v2vlint.model.bitlocker import BitlockerVolume
 from v2vlint.model.blocks import BlockTable
 from v2vlint.model.finding import Mover, Stage
 from v2vlint.model.osinfo import OsInfo
@@ -87,12 +88,30 @@ def _helped(store: FactStore) -> bool:
 
 def unlock(store: FactStore) -> StageForecast:
     """Can BitLocker be opened there?"""
-    layers = store.get(RootStack).of_kind("bitlocker")
-    if not layers:
+    volume, target = next(iter(store.get(Bitlocker).system), None), store.get(Target)
+    if volume is None or volume.state == "off":
         return skipped(Stage.UNLOCK, "the system volume is not encrypted")
-    if store.get(Target).keeps_tpm:
-        return passed(Stage.UNLOCK, "the TPM travels with the guest")
+    if volume.lies_open:
+        return passed(Stage.UNLOCK, "BitLocker asks for nothing: its key lies open on the volume")
+    if volume.sealed:
+        return _without_tpm(volume, target)
+    if "password" in volume.protectors:
+        return passed(Stage.UNLOCK, f"{volume.device} asks for its password on the console")
+    if "startup key" in volume.protectors:
+        return unknown(Stage.UNLOCK, "BitLocker needs its startup key on a USB drive at the start")
+    if volume.recovery:
+        return passed(Stage.UNLOCK, f"{volume.device} asks for {volume.recovery} on the console")
     return unknown(Stage.UNLOCK, "BitLocker asks for the recovery key when the TPM it trusted is gone")
+
+
+def _without_tpm(volume: BitlockerVolume, target: Target) -> StageForecast:
+    """What becomes of a key that a TPM sealed."""
+    wanted = volume.asked or "the recovery key"
+    if not target.keeps_tpm:
+        return unknown(Stage.UNLOCK, f"the TPM that BitLocker trusted is gone: Windows stops and asks for {wanted}")
+    if target.keeps_nvram:
+        return passed(Stage.UNLOCK, "the TPM travels with the guest")
+    return unknown(Stage.UNLOCK, f"the TPM travels, but not the firmware's variables that it measures: BitLocker may ask for {wanted}")
 
 
 def network(store: FactStore) -> StageForecast:

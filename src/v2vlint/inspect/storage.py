@@ -8,6 +8,7 @@ from v2vlint.disk.node import FileSystem
 from v2vlint.facts.firmware import BIOS_BOOT_TYPE
 from v2vlint.guest.mounts import ESP_TYPES
 from v2vlint.guest.open import Guest
+from v2vlint.model.bitlocker import BitlockerVolume, bitlocker_volume
 from v2vlint.model.blocks import BlockDevice, BlockTable
 from v2vlint.model.machine import Encryption, Volume
 
@@ -99,17 +100,19 @@ def encryption(blocks: BlockTable) -> tuple[Encryption, ...]:
 
 def _encryption(device: BlockDevice, blocks: BlockTable) -> Encryption:
     opened = bool(blocks.children(device.name))
-    if device.fs_type != _LUKS:
-        return Encryption(device.name, "BitLocker", opened=opened)
-    slots = device.detail("keyslots")
+    known = bitlocker_volume(device) if device.fs_type != _LUKS else BitlockerVolume(device.name)
     return Encryption(
         device=device.name,
-        type=f"LUKS{device.detail('version')}",
+        type=f"LUKS{device.detail('version')}" if device.fs_type == _LUKS else "BitLocker",
         cipher=device.detail("cipher"),
         kdf=device.detail("kdf"),
-        keyslots=int(slots) if slots.isdecimal() else 0,
+        keyslots=max(0, _number(device, "keyslots")),
         unlocks=tuple(token for token in device.detail("tokens").split(",") if token),
         opened=opened,
+        state=known.state,
+        guid=known.guid,
+        protectors=known.protectors,
+        recovery_ids=known.recovery_ids,
     )
 
 

@@ -26,7 +26,9 @@ class BlockDevice:
     (bytes), ``inodes``, ``free_inodes``, ``features``; ext: ``clean``, ``errors``, ``needs_recovery``; xfs: ``version``, ``dirty_log``,
     ``needs_repair``; btrfs: ``devices``, ``node_size``, ``uuid_sub``, ``dirty_log``, ``subvolumes`` (paths, by comma), ``snapshots`` (how
     many), ``default_subvolume``; vfat: ``fat_bits``; vfat and ntfs: ``dirty``; ntfs: ``version``, ``heads``; swap: ``hibernated``. LUKS:
-    ``version``, ``keyslots``, ``cipher``, ``kdf``, ``tokens`` (types, by comma). MD: ``level``, ``array_uuid``, ``md_name``, ``members``,
+    ``version``, ``keyslots``, ``cipher``, ``kdf``, ``tokens`` (types, by comma). BitLocker: ``bitlocker``, ``version``, ``state``,
+    ``cipher``, ``keyslots``, ``protectors``, ``volume_guid``, ``recovery_ids`` (:class:`~v2vlint.model.bitlocker.BitlockerVolume`), or
+    ``metadata`` (``damaged``). MD: ``level``, ``array_uuid``, ``md_name``, ``members``,
     ``md_version``, ``role``. LVM: ``vg``, ``vg_uuid``, ``lv_uuid``.
     """
 

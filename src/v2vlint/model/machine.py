@@ -34,7 +34,8 @@ class Volume:
 class Encryption:
     """An encrypted device: ``type`` is ``LUKS1``, ``LUKS2`` or ``BitLocker``; ``opened`` tells whether a key was given that fits.
 
-    ``unlocks`` are further ways to unlock it by itself: token types of LUKS 2 (``systemd-tpm2``, ``clevis``).
+    ``unlocks`` are further ways to unlock it by itself: token types of LUKS 2 (``systemd-tpm2``, ``clevis``). Only BitLocker has ``state``,
+    ``guid``, ``protectors`` and ``recovery_ids`` (see :class:`~v2vlint.model.bitlocker.BitlockerVolume`).
     """
 
     device: str
@@ -44,6 +45,10 @@ class Encryption:
     keyslots: int = 0
     unlocks: tuple[str, ...] = ()
     opened: bool = False
+    state: str = ""
+    guid: str = ""
+    protectors: tuple[str, ...] = ()
+    recovery_ids: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

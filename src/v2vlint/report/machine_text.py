@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from v2vlint.model.machine import (
+    Encryption,
     InstalledKernel,
     Machine,
     NetworkInterface,
@@ -67,8 +68,16 @@ def _mounted(machine: Machine) -> set[str]:
 def _encryption(machine: Machine, look: Look) -> Iterator[Row]:
     for one in machine.encryption:
         state = "opened" if one.opened else "not opened"
-        parts = [f"{one.device}: {one.type}, {state}", one.cipher, one.kdf, *(f"unlocked by {way}" for way in one.unlocks)]
+        kind = f"{one.type} ({one.state})" if one.state else one.type
+        parts = [f"{one.device}: {kind}, {state}", one.cipher, one.kdf, *(f"unlocked by {way}" for way in one.unlocks), _protectors(one)]
         yield from _fact("encrypted", ", ".join(part for part in parts if part), look, "" if one.opened else "unknown")
+
+
+def _protectors(one: Encryption) -> str:
+    """BitLocker's key protectors, a recovery password with the digits under which it is kept."""
+    ids = iter(one.recovery_ids)
+    words = (f"{kind} {next(ids, '')[:8].upper()}".rstrip() if kind == "recovery password" else kind for kind in one.protectors)
+    return f"protected by {', '.join(words)}" if one.protectors else ""
 
 
 def _system(machine: Machine, system: OperatingSystem, look: Look) -> Iterator[Row]:
