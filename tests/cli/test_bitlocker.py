@@ -13,8 +13,16 @@ import v2vlint as library
 from tests.cli.conftest import Run
 from tests.disk.bitlocker_volume import AREA, CLEAR, RECOVERY, RECOVERY_PASSWORD, TPM, Spec, bitlocker, identifier
 from tests.disk.images import partitioned
-from tests.inspect.hives import Tree, hive
+from v2vlint.disk.regf import make_hive
 
+SOFTWARE = r"""
+[Microsoft\Windows NT\CurrentVersion]
+"ProductName"="Windows 10 Pro"
+"CurrentMajorVersionNumber"=dword:a
+"CurrentMinorVersionNumber"=dword:0
+"CurrentBuildNumber"="19045"
+"InstallationType"="Client"
+"""
 ID = str(identifier(RECOVERY_PASSWORD))
 
 
@@ -23,10 +31,8 @@ def plain(tmp_path_factory: pytest.TempPathFactory) -> bytes:
     folder = tmp_path_factory.mktemp("windows")
     config = folder / "Windows" / "System32" / "config"
     config.mkdir(parents=True)
-    current: Tree = {"ProductName": "Windows 10 Pro", "CurrentMajorVersionNumber": 10, "CurrentMinorVersionNumber": 0,
-                     "CurrentBuildNumber": "19045", "InstallationType": "Client"}  # fmt: skip
-    (config / "SOFTWARE").write_bytes(hive({"Microsoft": {"Windows NT": {"CurrentVersion": current}}}))
-    (config / "SYSTEM").write_bytes(hive({"Select": {"Current": 1}}))
+    (config / "SOFTWARE").write_bytes(make_hive(SOFTWARE))
+    (config / "SYSTEM").write_bytes(make_hive('[Select]\n"Current"=dword:1\n'))
     image = folder / "fs"
     subprocess.run(["mkfs.vfat", "-C", "-F", "16", "-s", "1", str(image), "8192"], check=True, capture_output=True)
     done = ["mcopy", "-s", "-i", str(image), str(folder / "Windows"), "::"]
