@@ -3,7 +3,8 @@
 The hives are not in this repository. ``V2VLINT_REAL_HIVES`` names a folder with them as regipy's tests have them, unpacked: ``SYSTEM``
 (Windows 7 on VMware), ``SYSTEM_2`` (8.1 on VirtualBox), ``SYSTEM_B`` (10 on a laptop), ``SYSTEM_WIN_10_1709`` (on VMware); the last three
 were taken from running machines, their last changes are in log files. ``nt/system`` and ``nt/software`` are those of a Windows NT 4 in
-``C:\\WINNT`` (aiowinreg's tests); ``logs`` has hives with their logs and what Windows made of them (yarp's tests).
+``C:\\WINNT`` (aiowinreg's tests); ``logs`` has hives with their logs and what Windows made of them (yarp's tests); ``virtio-win`` has
+Windows 7's drivers of virtio-win-pkg-scripts (``old-drivers``), in folders as on the ISO (``viostor/w7/x86``).
 """
 
 from __future__ import annotations
@@ -35,6 +36,7 @@ from v2vlint.fix.protocol import FixAsk
 from v2vlint.guest.memory import memory_guest
 from v2vlint.guest.open import open_guest
 from v2vlint.model.blocks import BlockTable
+from v2vlint.model.fix import Applicability
 from v2vlint.model.osinfo import OsInfo
 from v2vlint.model.source import GuestRef, Keys
 from v2vlint.source.locate import locate
@@ -184,6 +186,23 @@ def test_a_fix_writes_the_value_and_nothing_else(guests: dict[str, Path], tmp_pa
     after = _content(image, tmp_path / "after")
     changed = [(old, new) for old, new in zip(_exported(before), _exported(after), strict=True) if old != new]
     assert changed == [('"Start"=dword:00000003', '"Start"=dword:00000000')]
+    transaction.undo(image)
+    assert _digest(image) == digest
+
+
+def test_the_real_driver_makes_it_start_on_virtio(hives: Path, guests: dict[str, Path], tmp_path: Path) -> None:
+    if not (hives / "virtio-win").is_dir():
+        pytest.skip("no drivers in the folder (virtio-win-pkg-scripts' old-drivers)")
+    image = tmp_path / "seven.qcow2"
+    shutil.copy(guests["SYSTEM"], image)
+    digest = _digest(image)
+    ask = Ask(GuestRef(str(image), "disks", (str(image),)), (target.load("kvm"),))
+    outcome = session.fix_in_place(FixAsk(ask, Applicability.UNSAFE, virtio_win=str(hives / "virtio-win")))
+    assert "windows-no-boot-driver" in {chosen.rule for chosen in outcome.applied}, outcome
+    report = check((image,), "kvm")
+    assert {one.rule for one in findings(report, several=False) if one.severity == "error"} == set()
+    stages = {one["stage"]: one["fate"] for one in report["images"][0]["roots"][0]["targets"][0]["forecast"]["stages"]}
+    assert stages["root"] == "pass"
     transaction.undo(image)
     assert _digest(image) == digest
 
