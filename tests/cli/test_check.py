@@ -97,6 +97,8 @@ def test_a_missing_backing_file_is_named(v2vlint: Run, images: Path, tmp_path: P
         (("/dev/null",), "v2vlint: /dev/null: not a file or block device", ""),
         (("check",), "v2vlint: no image given", "see 'v2vlint check --help'"),
         (("--nonsense", "x"), "v2vlint: unrecognized arguments: --nonsense", "see 'v2vlint check --help'"),
+        (("--unsafe", "x"), "v2vlint: unrecognized arguments: --unsafe", "did you mean --unsafe-fixes? see 'v2vlint check --help'"),
+        (("--targte=kvm", "x"), "v2vlint: unrecognized arguments: --targte=kvm", "did you mean --target? see 'v2vlint check --help'"),
         (
             ("--select", "fstab-devise-name", "IMAGE"),
             "v2vlint: unknown rule or group 'fstab-devise-name'",

@@ -48,7 +48,16 @@ class Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         """Raise instead of leaving."""
-        raise UsageError(message, hint=f"see '{self.prog} --help'")
+        raise UsageError(message, hint=f"{self._meant(message)}see '{self.prog} --help'")
+
+    def _meant(self, message: str) -> str:
+        """The option that an unknown one is near to, as a question."""
+        import difflib
+
+        word = message.removeprefix("unrecognized arguments: ").split("=")[0].split()[0]
+        options = [option for option in self._option_string_actions if option.startswith("--")]
+        near = [option for option in options if option.startswith(word)] or difflib.get_close_matches(word, options, 1)
+        return f"did you mean {near[0]}? " if word.startswith("--") and word != message and near else ""
 
 
 def top_parser() -> Parser:

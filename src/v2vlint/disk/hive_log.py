@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import BinaryIO
 
-MAX_LOG = 64 << 20
+MAX_LOG = 32 << 20
 MAX_BINS = 2 << 30
 SECTOR = 512
 BINS_AT = 4096
@@ -176,9 +176,8 @@ def marvin32(data: bytes) -> int:
     """Marvin32 with the seed that registry logs have."""
     low, high = _SEED
     tail = data[len(data) & ~3 :]
-    words = [word for (word,) in struct.iter_unpack("<I", data[: len(data) & ~3])]
-    words += [int.from_bytes(tail + b"\x80", "little"), 0]
-    for word in words:
+    words = struct.unpack(f"<{len(data) // 4}I", data[: len(data) & ~3])
+    for word in (*words, int.from_bytes(tail + b"\x80", "little"), 0):
         low = low + word & _MASK
         high ^= low
         low = ((low << 20 | low >> 12) + high) & _MASK
