@@ -81,6 +81,7 @@ def unclean() -> bytes:
 
 NTFS = BlockDevice("disk1p2", "partition", 1, 0, fs_type="ntfs", uuid="1234", details=(("dirty", "yes"),))
 ENCRYPTED = BlockDevice("bitlocker-disk1p2", "bitlocker", 1, 0, fs_type="ntfs", uuid="1234", parents=("disk1p2",))
+DYNAMIC = BlockDevice("ldm_vol_PC-Dg0_Volume1", "ldm", 1, 0, fs_type="ntfs", uuid="1234", parents=("disk1",))
 
 
 @pytest.mark.parametrize(
@@ -90,6 +91,7 @@ ENCRYPTED = BlockDevice("bitlocker-disk1p2", "bitlocker", 1, 0, fs_type="ntfs", 
         (guest(hiberfil_sys=b"rstr"), WriteData("/x", b"x"), (), "hibernated"),
         (guest(), WriteData("/x", b"x"), (NTFS,), "not shut down cleanly"),
         (guest(), START, (ENCRYPTED,), "lies under BitLocker"),
+        (guest(), START, (DYNAMIC,), "lies on a dynamic disk"),
         (GuestFS({"/": MemoryFileSystem({SYSTEM: unclean()}, type="ntfs")}), START, (), "log files"),
         (GuestFS({"/": MemoryFileSystem({SYSTEM: b"x" * 600}, type="ntfs")}), START, (), "not a registry hive"),
         (GuestFS({"/": MemoryFileSystem({"/Windows/x": b""}, type="ntfs")}), START, (), "is absent"),

@@ -15,11 +15,13 @@ from v2vlint.model.machine import DriveLetter, OperatingSystem
 from v2vlint.model.osinfo import OsInfo
 
 GUID = "0b1c2d3e-0000-4111-8222-333344445555"
+DYNAMIC = "0b1c2d3e-0000-4111-8222-333344446666"
 BLOCKS = BlockTable((
     BlockDevice("disk1", "disk", 1 << 30, 0, details=(("pt", "dos"), ("pt_uuid", "a1b2c3d4"))),
     BlockDevice("disk1p1", "partition", 1 << 28, 0, 1, fs_type="ntfs", details=(("start", "1048576"),)),
     BlockDevice("disk2", "disk", 1 << 30, 1, details=(("pt", "gpt"),)),
     BlockDevice("disk2p2", "partition", 1 << 28, 1, 2, fs_type="ntfs", part_uuid=GUID),
+    BlockDevice("ldm_vol_PC-Dg0_Volume1", "ldm", 1 << 28, 1, fs_type="ntfs", details=(("ldm_guid", DYNAMIC),)),
 ))  # fmt: skip
 SOFTWARE = r"""
 [Microsoft\Windows NT\CurrentVersion]
@@ -54,6 +56,7 @@ SYSTEM = rf"""
 [MountedDevices]
 "\\DosDevices\\C:"=hex:{(bytes.fromhex("d4c3b2a1") + (1048576).to_bytes(8, "little")).hex(",")}
 "\\DosDevices\\E:"=hex:{(b"DMIO:ID:" + uuid.UUID(GUID).bytes_le).hex(",")}
+"\\DosDevices\\F:"=hex:{(b"DMIO:ID:" + uuid.UUID(DYNAMIC).bytes_le).hex(",")}
 "\\DosDevices\\Z:"="text"
 "\\??\\Volume{{1}}"=hex:00,00,00,00,00,00,00,00,00,00,00,00
 [ControlSet001\Services\Tcpip\Parameters]
@@ -89,7 +92,8 @@ def test_everything_the_registry_says() -> None:
     assert (release.product_name, release.version, release.codename, release.osinfo) == ("Windows 11 Pro", "10.0.22631", "23H2", "win11")
     assert windows is not None
     assert (windows.control_set, windows.edition, windows.build, found.hostname) == ("ControlSet002", "Professional", "22631", "win11")
-    assert found.drives == (DriveLetter("C", "disk1p1"), DriveLetter("E", "disk2p2"))
+    wanted = (("C", "disk1p1"), ("E", "disk2p2"), ("F", "ldm_vol_PC-Dg0_Volume1"))
+    assert found.drives == tuple(DriveLetter(*one) for one in wanted)
     programs = [(one.name, one.display_name, one.version, one.kind) for one in found.applications]
     assert programs == [
         ("7-Zip", "7-Zip 23.01 (x64)", "23.01", ""),

@@ -2,10 +2,12 @@
 
 from collections.abc import Iterator
 
-from v2vlint.api import BlockDevice, BlockTable, Device, Example, Finding, Hive, Rule, Severity
+from v2vlint.api import BlockDevice, BlockTable, Device, Example, Finding, Hive, Mover, RootStack, Rule, Severity
 
 _SYSTEM = {"/Windows/System32/config/SYSTEM": Hive("[ControlSet001\\Control]\n")}
 _DISK = BlockDevice("disk2", "disk", 1 << 30, 1)
+_PART = BlockDevice("disk2p1", "partition", 1 << 29, 1, 1, "ldm_member", part_type="0x42", parents=("disk2",))
+_VOLUME = BlockDevice("ldm_vol_PC-Dg0_Volume1", "ldm", 1 << 28, 1, 0, "ntfs", "0A", parents=("disk2",))
 _LDM = frozenset({"0x42", "5808c8aa-7e8f-42e0-85d2-e1e90434cfb3", "af9b60a0-1431-4f62-bc68-3311714a69ad"})
 
 
@@ -13,7 +15,7 @@ class WindowsDynamicDisk(Rule):
     """A disk is dynamic: Windows' own volume manager divides it.
 
     ## What it does
-    Finds partitions of the Logical Disk Manager, in MBR and GPT tables. A guest whose Windows itself is on one cannot be read at all.
+    Finds partitions of the Logical Disk Manager, in MBR and GPT tables, and whether Windows itself is on one of its volumes.
 
     ## Why it matters
     Volumes that span several dynamic disks come up only when all of them are there, and Windows may call them foreign and leave them
@@ -34,13 +36,27 @@ class WindowsDynamicDisk(Rule):
         ),
         Example(
             dict(_SYSTEM),
+            given=(BlockTable((_DISK, _PART, _VOLUME)), RootStack("ntfs", _VOLUME, (_VOLUME,))),
+            mover=Mover.VIRT_V2V,
+            flags=("disk2",),
+            severity=Severity.WARNING,
+            title="Windows itself is on one",
+        ),
+        Example(
+            dict(_SYSTEM),
             given=(BlockTable((_DISK, BlockDevice("disk2p1", "partition", 1 << 29, 1, 1, "ntfs", part_type="0x07", parents=("disk2",)))),),
         ),
     )
 
-    def check(self, blocks: BlockTable) -> Iterator[Finding]:
+    def check(self, blocks: BlockTable, stack: RootStack, mover: Mover) -> Iterator[Finding]:
         dynamic = {device.disk for device in blocks if device.part_type in _LDM or device.fs_type == "ldm_member"}
+        system = {name for volume in stack.of_kind("ldm") for name in volume.parents}
         for disk in blocks.disks:
-            if disk.disk in dynamic:
+            if disk.name in system and mover is Mover.VIRT_V2V:
+                effect = "virt-v2v does not convert a system on a dynamic disk; make it a basic disk before the move"
+                yield self.finding(
+                    Device(disk.name), f"{disk.name}, with Windows on it, is a dynamic disk", effect, severity=Severity.WARNING
+                )
+            elif disk.disk in dynamic:
                 effect = "its volumes may come up offline; bring them online, or import them, in the disk management"
                 yield self.finding(Device(disk.name), f"{disk.name} is a dynamic disk", effect)

@@ -20,11 +20,13 @@ from v2vlint.model.report import Problem
 from v2vlint.model.source import Keys
 
 if TYPE_CHECKING:
+    from v2vlint.disk.ldm import Member as Dynamic
     from v2vlint.disk.lvm import Group
     from v2vlint.disk.md import Member
 
 MAX_DEVICES = 512
 MAX_DEPTH = 8
+LDM_TYPES = frozenset({"0x42", "5808c8aa-7e8f-42e0-85d2-e1e90434cfb3", "af9b60a0-1431-4f62-bc68-3311714a69ad"})
 _UNREADABLE = {
     "zfs_member": "ZFS", "bcache": "bcache", "stratis": "Stratis", "vdo": "VDO", "isw_raid_member": "Intel firmware RAID",
     "ddf_raid_member": "DDF firmware RAID", "ldm_member": "Windows dynamic disk", "VMFS_volume_member": "VMFS", "bcachefs": "bcachefs",
@@ -56,6 +58,7 @@ class Stack:
         self.keys = keys
         self._opened: dict[str, FileSystem | None] = {}
         self._done: set[str] = set()
+        self._dynamic_disks: dict[str, tuple[Dynamic, Layer]] = {}
         for index, image in enumerate(images):
             self._add(_disk_layer(index, image))
         self._combine()
@@ -139,6 +142,10 @@ class Stack:
             sector = layer.stream.read_at(0, 512)
             facts = details(boot_code=boot_code(sector), grub_core=grub_core(sector) or None)
             layer.device = replace(layer.device, details=layer.device.details + facts)
+        if layer.device.part_type in LDM_TYPES:
+            layer.content = Content("ldm_member")
+            layer.device = replace(layer.device, fs_type="ldm_member")
+            return
         table = _table(layer)
         if table.problem:
             self.fail(layer.device.name, table.problem)
@@ -193,6 +200,7 @@ class Stack:
             while before != len(self.layers):
                 before = len(self.layers)
                 self._raid(final)
+                self._dynamic(final)
                 self._unlock()
                 self._lvm(final)
 
@@ -238,6 +246,46 @@ class Stack:
             self._on(layers, device, None, str(error), error.hint)
             return
         self._on(layers, replace(device, size=stream.size), stream)
+
+    def _dynamic(self, final: bool) -> None:
+        """Bring up the volumes of a group of dynamic disks when all of them are there; at last with those that are."""
+        from v2vlint.disk import ldm
+
+        for layer in self._of_type("ldm_member"):
+            disk = self.layers[layer.device.parents[0]] if layer.device.kind == "partition" else None
+            if disk is not None and disk.stream is not None and disk.device.name not in self._dynamic_disks:
+                self._read_dynamic(disk, disk.stream)
+        groups: dict[str, dict[str, tuple[Dynamic, Layer]]] = {}
+        for member, layer in self._dynamic_disks.values():
+            groups.setdefault(member.group, {})[member.disk] = (member, layer)
+        for group, members in groups.items():
+            first, layer = next(iter(members.values()))
+            if group in self._done or (ldm.group_disks(first) - members.keys() and not final):
+                continue
+            self._done.add(group)
+            with self._guard(layer.device.name):
+                self._dynamic_volumes(members)
+
+    def _read_dynamic(self, disk: Layer, stream: Stream) -> None:
+        from v2vlint.disk import ldm
+
+        parts = (self.layers[part.name] for part in self.blocks.children(disk.device.name))
+        metadata = next((part.stream for part in parts if part.device.part_type == ldm.METADATA_TYPE), None)
+        if disk.device.name not in self._done:
+            self._done.add(disk.device.name)
+            with self._guard(disk.device.name):
+                self._dynamic_disks[disk.device.name] = (ldm.read_member(stream, metadata), disk)
+
+    def _dynamic_volumes(self, members: Mapping[str, tuple[Dynamic, Layer]]) -> None:
+        from v2vlint.disk import ldm
+
+        there = {guid: (member, layer.stream) for guid, (member, layer) in members.items() if layer.stream}
+        for volume in ldm.volumes(there):
+            layers = [members[guid][1] for guid in volume.disks if guid in members]
+            facts = details(ldm_kind=volume.kind, ldm_guid=volume.guid, letter=volume.hint.rstrip(":"))
+            name = f"ldm_vol_{next(iter(members.values()))[0].group_name}_{volume.name}"
+            if layers:
+                self._on(layers, BlockDevice(name, "ldm", volume.size, 0, details=facts), volume.stream, volume.problem)
 
     def _unlock(self) -> None:
         for layer in self._of_type("crypto_LUKS", "BitLocker"):

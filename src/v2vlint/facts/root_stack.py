@@ -24,7 +24,7 @@ class RootStack:
     layers: tuple[BlockDevice, ...] = ()
 
     def of_kind(self, kind: str) -> tuple[BlockDevice, ...]:
-        """The layers of a kind: ``lv``, ``luks``, ``md``, ``bitlocker``."""
+        """The layers of a kind: ``lv``, ``luks``, ``md``, ``bitlocker``, ``ldm``."""
         return tuple(layer for layer in self.layers if layer.kind == kind)
 
     @property
@@ -64,7 +64,7 @@ def find_root_stack(fs: GuestFS, blocks: BlockTable) -> RootStack:
         layer = pending.pop(0)
         if layer in layers:
             continue
-        if layer.kind in ("lv", "luks", "md", "bitlocker"):
+        if layer.kind in ("lv", "luks", "md", "bitlocker", "ldm"):
             layers.append(layer)
         pending.extend(parent for name in layer.parents if (parent := blocks.named(name)) is not None)
     return RootStack(root.type, device, tuple(layers))

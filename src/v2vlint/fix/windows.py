@@ -75,5 +75,7 @@ def need_settled(fs: GuestFS, blocks: BlockTable) -> None:
     for device in blocks.tagged("UUID", fs.mounts["/"].uuid):
         if device.kind == "bitlocker":
             raise FactUnavailable(WholeFile("/"), "lies under BitLocker, which is read but not written: decrypt the volume first")
+        if device.kind == "ldm":
+            raise FactUnavailable(WholeFile("/"), "lies on a dynamic disk, which is read but not written: make it a basic disk first")
         if device.detail("dirty"):
             raise FactUnavailable(WholeFile("/"), "Windows was not shut down cleanly: start it, let it check its disk, and shut it down")

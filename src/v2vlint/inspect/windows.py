@@ -189,7 +189,7 @@ def _partitions(blob: bytes, blocks: BlockTable) -> Iterator[BlockDevice]:
         import uuid
 
         wanted = str(uuid.UUID(bytes_le=blob[8:24]))
-        yield from (one for one in partitions if one.part_uuid.lower() == wanted)
+        yield from (one for one in blocks if wanted in (one.part_uuid.lower(), one.detail("ldm_guid")))
 
 
 def _interfaces(found: Iterable[WindowsInterface]) -> Iterator[NetworkInterface]:
@@ -243,5 +243,5 @@ def _view(
         osinfo=release.osinfo,
         mountpoints=((path, "/"),),
         filesystems=(path,),
-        drives=tuple((letter, device_path(found)) for letter, found in paths if found is not None),
+        drives=tuple((letter, device_path(found)) for letter, found in paths if found is not None and found.kind == "partition"),
     )

@@ -15,10 +15,10 @@ class BlockDevice:
     """One block device.
 
     ``name`` is v2vlint's own: ``disk1``, ``disk1p2``, ``vg/lv``, ``md/NAME``, ``luks-UUID``. ``kind`` is ``disk``, ``partition``, ``lv``,
-    ``md``, ``luks`` or ``bitlocker``. ``fs_type`` is blkid's TYPE (``ext4``, ``swap``, ``LVM2_member``, ``crypto_LUKS``,
-    ``linux_raid_member``, ``vfat``…), empty when nothing was recognised. ``uuid`` and ``label`` are those of that content. ``disk`` is the
-    0-based index of the (first) disk it lives on, ``number`` the partition number, ``part_type`` the GPT type GUID or ``0x83``-style MBR
-    type, both lower-case. ``problem`` says why the content could not be opened.
+    ``md``, ``luks``, ``bitlocker`` or ``ldm`` (a volume of dynamic disks). ``fs_type`` is blkid's TYPE (``ext4``, ``swap``,
+    ``LVM2_member``, ``crypto_LUKS``, ``linux_raid_member``, ``vfat``…), empty when nothing was recognised. ``uuid`` and ``label`` are
+    those of that content. ``disk`` is the 0-based index of the (first) disk it lives on, ``number`` the partition number, ``part_type``
+    the GPT type GUID or ``0x83``-style MBR type, both lower-case. ``problem`` says why the content could not be opened.
 
     ``details`` are further attributes, a flag being ``yes`` or absent. Disks: ``image``, ``format``, ``pt`` (``gpt``, ``dos``),
     ``pt_uuid``, ``sector_size``; disks and partitions: ``boot_code`` (``grub``, ``lilo``, ``syslinux``, ``windows``, ``none``,
@@ -28,8 +28,8 @@ class BlockDevice:
     many), ``default_subvolume``; vfat: ``fat_bits``; vfat and ntfs: ``dirty``; ntfs: ``version``, ``heads``; swap: ``hibernated``. LUKS:
     ``version``, ``keyslots``, ``cipher``, ``kdf``, ``tokens`` (types, by comma). BitLocker: ``bitlocker``, ``version``, ``state``,
     ``cipher``, ``keyslots``, ``protectors``, ``volume_guid``, ``recovery_ids`` (:class:`~v2vlint.model.bitlocker.BitlockerVolume`), or
-    ``metadata`` (``damaged``). MD: ``level``, ``array_uuid``, ``md_name``, ``members``,
-    ``md_version``, ``role``. LVM: ``vg``, ``vg_uuid``, ``lv_uuid``.
+    ``metadata`` (``damaged``). MD: ``level``, ``array_uuid``, ``md_name``, ``members``, ``md_version``, ``role``. LVM: ``vg``,
+    ``vg_uuid``, ``lv_uuid``. LDM: ``ldm_kind`` (``simple``, ``spanned``, ``striped``, ``mirrored``, ``RAID5``), ``ldm_guid``, ``letter``.
     """
 
     name: str

@@ -130,7 +130,7 @@ def _root(machine: Machine, system: OperatingSystem) -> str:
     return ", ".join(part for part in (system.device, *parts) if part)
 
 
-_LAYERS = {"lv": "LVM", "luks": "LUKS", "md": "RAID", "bitlocker": "BitLocker"}
+_LAYERS = {"lv": "LVM", "luks": "LUKS", "md": "RAID", "bitlocker": "BitLocker", "ldm": "a dynamic disk"}
 
 
 def _stack(machine: Machine, name: str) -> str:

@@ -1,0 +1,292 @@
+"""Dynamic disks of Windows (Logical Disk Manager): the database at the end of each, and the volumes that it describes.
+
+Sizes on the disk are in sectors of 512 bytes, numbers big-endian. The layout is described by Linux' ``block/partitions/ldm.c`` and libldm.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from uuid import UUID
+
+from v2vlint.disk.stream import Joined, Piece, Slice, Stream, Striped, exactly
+from v2vlint.model.errors import ImageError, Unsupported
+
+METADATA_TYPE = "5808c8aa-7e8f-42e0-85d2-e1e90434cfb3"
+SECTOR = 512
+MAX_DATABASE = 4 << 20
+MAX_RECORDS = 20_000
+MAX_FRAGMENTS = 64
+_PRIVHEAD_AT = 6 * SECTOR
+_VMDB_AT = 17 * SECTOR
+_COMPONENT, _PARTITION, _DISK3, _DISK4, _VOLUME = 0x32, 0x33, 0x34, 0x44, 0x51
+_STRIPED, _SPANNED, _RAID5 = 1, 2, 3
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """A dynamic disk: its GUID and group, where its volumes begin, and the records of the group's database, as bytes by their type."""
+
+    disk: str
+    group: str
+    group_name: str
+    start: int
+    sequence: int
+    records: tuple[tuple[int, int, bytes], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """An extent on a disk, in bytes: ``offset`` is its place in the component, ``column`` its number in a stripe."""
+
+    component: int
+    disk: int
+    start: int
+    offset: int
+    size: int
+    column: int
+
+
+@dataclass(frozen=True, slots=True)
+class Volume:
+    """A volume: ``kind`` in ldmtool's words (simple, spanned, striped, mirrored, RAID5), ``hint`` the drive letter, ``disks`` GUIDs.
+
+    ``stream`` is its content, or ``problem`` says why it cannot be read.
+    """
+
+    name: str
+    guid: str
+    kind: str
+    size: int
+    hint: str
+    disks: tuple[str, ...]
+    stream: Stream | None = None
+    problem: str = ""
+
+
+class _Fields:
+    """A record read field by field: numbers and texts have their length in front."""
+
+    def __init__(self, data: bytes, at: int = 0x18) -> None:
+        self._data, self._at = data, at
+
+    def take(self, count: int) -> bytes:
+        found = self._data[self._at : self._at + count]
+        if len(found) != count:
+            raise ImageError("a record of the dynamic disk's database is cut off")
+        self._at += count
+        return found
+
+    def variable(self) -> bytes:
+        return self.take(self.take(1)[0])
+
+    def number(self) -> int:
+        raw = self.variable()
+        if len(raw) > 8:
+            raise ImageError("a number in the dynamic disk's database is too large")
+        return int.from_bytes(raw, "big")
+
+    def text(self) -> str:
+        return self.variable().decode("utf-8", "replace").rstrip("\0")
+
+
+def read_member(disk: Stream, metadata: Stream | None) -> Member:
+    """The database of a dynamic disk; ``metadata`` is the LDM partition of a GPT disk. ImageError when it cannot be read."""
+    head = disk.read_at(_PRIVHEAD_AT, SECTOR) if metadata is None else metadata.read_at(metadata.size - SECTOR, SECTOR)
+    if head[:8] != b"PRIVHEAD" or len(head) < SECTOR:
+        raise ImageError("a dynamic disk without its private header")
+    start, _size, config, config_size = struct.unpack_from(">4Q", head, 0x11B)
+    database = disk.read_at(config * SECTOR, min(config_size * SECTOR, MAX_DATABASE))
+    sequence, size, offset = struct.unpack_from(">3I", database, _VMDB_AT + 4) if len(database) > _VMDB_AT + 16 else (0, 0, 0)
+    if database[_VMDB_AT : _VMDB_AT + 4] != b"VMDB" or not 32 <= size <= 4096:
+        raise ImageError("a dynamic disk without its database")
+    found = tuple(_records(database[_VMDB_AT + offset :], size))
+    return Member(_text(head, 0x30), _text(head, 0xB0), _text(head, 0xF0, 32), start * SECTOR, sequence, found)
+
+
+def _text(head: bytes, at: int, size: int = 64) -> str:
+    return head[at : at + size].split(b"\0")[0].decode("ascii", "replace")
+
+
+def _records(table: bytes, size: int) -> Iterator[tuple[int, int, bytes]]:
+    """(type, flags, record) of every record, put together from its fragments; a record begins with its first fragment's header."""
+    groups: dict[int, dict[int, bytes]] = {}
+    wanted: dict[int, int] = {}
+    for at in range(0, min(len(table), MAX_RECORDS * size), size):
+        raw = table[at : at + size]
+        if raw[:4] != b"VBLK" or len(raw) < size:
+            continue
+        group, number, count = struct.unpack_from(">IHH", raw, 8)
+        if 0 < count <= MAX_FRAGMENTS and number < count:
+            groups.setdefault(group, {})[number] = raw
+            wanted[group] = count
+    for group, fragments in groups.items():
+        if len(fragments) == wanted[group]:
+            whole = fragments[0] + b"".join(fragments[number][16:] for number in range(1, wanted[group]))
+            yield whole[0x13], whole[0x12], whole
+
+
+def volumes(members: Mapping[str, tuple[Member, Stream]]) -> list[Volume]:
+    """The volumes of one group; ``members`` are its disks by GUID, as many as there are."""
+    newest = max((member for member, _disk in members.values()), key=lambda member: member.sequence)
+    disks = dict(_disks(newest))
+    parts = tuple(map(_part, _of_type(newest, _PARTITION)))
+    components = [_component(flags, raw) for kind, flags, raw in newest.records if kind == _COMPONENT]
+    streams = {number: Slice(disk, member.start, disk.size - member.start) for number, (member, disk) in _present(disks, members).items()}
+    return [_volume(flags, raw, components, parts, disks, streams) for kind, flags, raw in newest.records if kind == _VOLUME]
+
+
+def _of_type(member: Member, wanted: int) -> Iterator[tuple[int, bytes]]:
+    return ((flags, raw) for kind, flags, raw in member.records if kind == wanted)
+
+
+def group_disks(member: Member) -> frozenset[str]:
+    """The GUIDs of all disks of the group."""
+    return frozenset(guid for _number, guid in _disks(member))
+
+
+def _disks(member: Member) -> Iterator[tuple[int, str]]:
+    for kind, _flags, raw in member.records:
+        if kind in (_DISK3, _DISK4):
+            fields = _Fields(raw)
+            number, _name = fields.number(), fields.text()
+            yield number, fields.text().lower() if kind == _DISK3 else str(UUID(bytes=fields.take(16)))
+
+
+def _present(disks: Mapping[int, str], members: Mapping[str, tuple[Member, Stream]]) -> dict[int, tuple[Member, Stream]]:
+    return {number: members[guid] for number, guid in disks.items() if guid in members}
+
+
+def _part(found: tuple[int, bytes]) -> Part:
+    flags, raw = found
+    fields = _Fields(raw)
+    fields.number(), fields.text(), fields.take(12)
+    start, offset = struct.unpack(">2Q", fields.take(16))
+    size, component, disk = fields.number(), fields.number(), fields.number()
+    column = fields.number() if flags & 0x08 else 0
+    return Part(component, disk, start * SECTOR, offset * SECTOR, size * SECTOR, column)
+
+
+@dataclass(frozen=True, slots=True)
+class _Component:
+    id: int
+    volume: int
+    type: int
+    chunk: int
+
+
+def _component(flags: int, raw: bytes) -> _Component:
+    fields = _Fields(raw)
+    number = fields.number()
+    fields.text(), fields.text()
+    kind = fields.take(1)[0]
+    fields.take(4), fields.number(), fields.take(16)
+    volume = fields.number()
+    fields.take(1)
+    return _Component(number, volume, kind, fields.number() * SECTOR if flags & 0x10 else 0)
+
+
+def _volume(
+    flags: int, raw: bytes, components: Sequence[_Component], parts: Sequence[Part], disks: Mapping[int, str], streams: Mapping[int, Stream]
+) -> Volume:
+    fields = _Fields(raw)
+    number, name = fields.number(), fields.text()
+    fields.text(), fields.text(), fields.take(21), fields.number(), fields.take(16)
+    size = fields.number() * SECTOR
+    fields.take(5)
+    guid = str(UUID(bytes=fields.take(16)))
+    for optional in (0x08, 0x20, 0x80):
+        if flags & optional:
+            fields.variable()
+    hint = fields.text() if flags & 0x02 else ""
+    mine = [one for one in components if one.volume == number]
+    extents = [[part for part in parts if part.component == one.id] for one in mine]
+    used = tuple(dict.fromkeys(disks.get(part.disk, "") for group in extents for part in group))
+    kind = _kind(mine, extents)
+    try:
+        return Volume(name, guid, kind, size, hint, used, _content(mine, extents, size, streams))
+    except ImageError as error:
+        return Volume(name, guid, kind, size, hint, used, None, str(error))
+
+
+def _kind(components: Sequence[_Component], extents: Sequence[Sequence[Part]]) -> str:
+    if len(components) > 1:
+        return "mirrored"
+    named = {_STRIPED: "striped", _RAID5: "RAID5"}
+    kind = components[0].type if components else 0
+    return named.get(kind, "spanned" if extents and len(extents[0]) > 1 else "simple")
+
+
+def _content(components: Sequence[_Component], extents: Sequence[Sequence[Part]], size: int, streams: Mapping[int, Stream]) -> Stream:
+    """The first component that is whole: of a mirror any will do."""
+    problem = ImageError("a volume without a component")
+    for component, parts in zip(components, extents, strict=True):
+        try:
+            found = _assembled(component, parts, streams)
+        except ImageError as error:
+            problem = error
+            continue
+        return Slice(found, 0, min(size, found.size))
+    raise problem
+
+
+def _assembled(component: _Component, parts: Sequence[Part], streams: Mapping[int, Stream]) -> Stream:
+    if component.type == _SPANNED:
+        ordered = sorted(parts, key=lambda part: part.offset)
+        return Joined(Piece(part.size, _extent(part, streams)) for part in ordered)
+    columns: dict[int, list[Part]] = {}
+    for part in sorted(parts, key=lambda part: (part.column, part.offset)):
+        columns.setdefault(part.column, []).append(part)
+    if component.type not in (_STRIPED, _RAID5) or component.chunk < SECTOR or not columns:
+        raise Unsupported(f"a component of type {component.type} on a dynamic disk is not supported")
+    if component.type == _STRIPED:
+        whole = [Joined(Piece(part.size, _extent(part, streams)) for part in column) for column in columns.values()]
+        return Striped(tuple(whole), component.chunk)
+    return Raid5([_column(column, streams) for column in columns.values()], component.chunk)
+
+
+def _extent(part: Part, streams: Mapping[int, Stream]) -> Stream:
+    if part.disk not in streams:
+        raise ImageError("a disk of this volume is missing")
+    return Slice(streams[part.disk], part.start, part.size)
+
+
+def _column(parts: Sequence[Part], streams: Mapping[int, Stream]) -> tuple[int, Stream | None]:
+    size = sum(part.size for part in parts)
+    present = all(part.disk in streams for part in parts)
+    return size, Joined(Piece(part.size, _extent(part, streams)) for part in parts) if present else None
+
+
+class Raid5(Stream):
+    """RAID 5 with its parity rotating left and the data following it ("left symmetric"); one column may be missing."""
+
+    def __init__(self, columns: Sequence[tuple[int, Stream | None]], chunk: int) -> None:
+        if sum(stream is None for _size, stream in columns) > 1 or len(columns) < 3:
+            raise ImageError("more than one disk of a RAID 5 volume is missing")
+        self._columns, self._chunk = [stream for _size, stream in columns], chunk
+        super().__init__(min(size for size, _stream in columns) // chunk * chunk * (len(columns) - 1))
+
+    def read_at(self, offset: int, length: int) -> bytes:
+        """See :class:`~v2vlint.disk.stream.Stream`."""
+        length = self.clip(offset, length)
+        pieces: list[bytes] = []
+        width = len(self._columns)
+        while length > 0:
+            number, inside = divmod(offset, self._chunk)
+            row, position = divmod(number, width - 1)
+            parity = width - 1 - row % width
+            count = min(length, self._chunk - inside)
+            pieces.append(self._read((parity + 1 + position) % width, row * self._chunk + inside, count))
+            offset, length = offset + count, length - count
+        return b"".join(pieces)
+
+    def _read(self, column: int, at: int, count: int) -> bytes:
+        stream = self._columns[column]
+        if stream is not None:
+            return exactly(stream, at, count)
+        total = 0
+        for other in self._columns:
+            if other is not None:
+                total ^= int.from_bytes(exactly(other, at, count), "little")
+        return total.to_bytes(count, "little")
