@@ -89,7 +89,7 @@ from v2vlint.facts.xorg import Xorg, XorgDevice
 from v2vlint.guest.fs import GuestFS
 from v2vlint.guest.text import GuestText, Line
 from v2vlint.model.bitlocker import BitlockerVolume
-from v2vlint.model.blocks import BlockDevice, BlockTable, kernel_position
+from v2vlint.model.blocks import LDM_TYPES, BlockDevice, BlockTable, kernel_position
 from v2vlint.model.card_names import CardNames
 from v2vlint.model.definition import Definition, DiskDevice, Feature, Medium, NicDevice
 from v2vlint.model.errors import FactUnavailable, NotApplicable
@@ -115,6 +115,7 @@ from v2vlint.model.rule import Audience, Content, Example, Hive, Link, Rule
 from v2vlint.model.target import Controller, Display, Nic, Target
 
 __all__ = [
+    "LDM_TYPES",
     "Address",
     "AppendInitramfs",
     "Applicability",

@@ -9,6 +9,7 @@ import uuid
 import pytest
 
 from v2vlint import target
+from v2vlint.disk.regf import make_hive
 from v2vlint.engine.examples import example_store
 from v2vlint.facts.registry import FactStore
 from v2vlint.facts.windows_acpi import WindowsAcpi
@@ -20,11 +21,13 @@ from v2vlint.facts.windows_programs import WindowsProgram, WindowsPrograms
 from v2vlint.facts.windows_registry import Registry
 from v2vlint.facts.windows_services import WindowsServices, image_path
 from v2vlint.facts.windows_system import WindowsSystem
+from v2vlint.guest.memory import memory_guest
 from v2vlint.model.blocks import BlockDevice, BlockTable
 from v2vlint.model.errors import FactUnavailable
+from v2vlint.model.osinfo import OsInfo
 from v2vlint.model.place import RegistryKey
 from v2vlint.model.rule import Content, Example, Hive
-from v2vlint.model.target import Controller
+from v2vlint.model.target import Controller, Nic
 
 SYSTEM, SOFTWARE = "/Windows/System32/config/SYSTEM", "/Windows/System32/config/SOFTWARE"
 GUID = "c0c0c0c0-0001-4000-8000-00000000c001"
@@ -78,6 +81,16 @@ def test_image_paths(text: str, path: str) -> None:
 def test_a_key_without_a_start_type_is_no_service() -> None:
     services = store('[ControlSet001\\Services\\pvscsi\\Parameters]\n[ControlSet001\\Services\\e]\n"Type"=dword:1').get(WindowsServices)
     assert services.get("pvscsi") is services.get("e") is None
+
+
+def test_a_staged_driver_is_looked_for_in_the_folder_of_windows() -> None:
+    software = '[Microsoft\\Windows\\CurrentVersion]\n"DevicePath"=expand:"%SystemRoot%\\\\inf"\n'
+    config = "/WINNT/System32/config"
+    hives = {f"{config}/SYSTEM": make_hive("[ControlSet001\\Services]\n"), f"{config}/SOFTWARE": make_hive(software)}
+    fs = memory_guest({**hives, "/WINNT/inf/netkvm.inf": ""})
+    old = OsInfo("windows", "windows", "windows", "Windows", system_root="/WINNT")
+    verdict = FactStore((fs, BlockTable(), old)).get(WindowsDrivers).nic(Nic("virtio-net", (("virtio_net",),)))
+    assert (verdict.usable, verdict.reason.startswith("netkvm.inf waits in /WINNT/inf:")) == (None, True)
 
 
 def test_a_driver_without_a_path_lies_among_the_drivers() -> None:

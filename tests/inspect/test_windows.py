@@ -8,6 +8,7 @@ import uuid
 import pytest
 
 from v2vlint.disk.regf import make_hive
+from v2vlint.facts.registry import FactStore
 from v2vlint.guest.memory import memory_guest
 from v2vlint.inspect.windows import windows_osinfo, windows_system
 from v2vlint.model.blocks import BlockDevice, BlockTable
@@ -83,7 +84,7 @@ def inspected(software: bytes | None, system: bytes | None) -> OperatingSystem:
     config = "/Windows/System32/config"
     files = {f"{config}/SOFTWARE": software, f"{config}/SYSTEM": system}
     fs = memory_guest({path: data for path, data in files.items() if data is not None} | {"/Windows/x": ""})
-    return windows_system(fs, BLOCKS, "disk1p1", OS)
+    return windows_system(FactStore((fs, BLOCKS, OS)), "disk1p1")
 
 
 def test_everything_the_registry_says() -> None:

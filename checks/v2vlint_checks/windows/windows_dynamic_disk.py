@@ -2,13 +2,12 @@
 
 from collections.abc import Iterator
 
-from v2vlint.api import BlockDevice, BlockTable, Device, Example, Finding, Hive, Mover, RootStack, Rule, Severity
+from v2vlint.api import LDM_TYPES, BlockDevice, BlockTable, Device, Example, Finding, Hive, Mover, RootStack, Rule, Severity
 
 _SYSTEM = {"/Windows/System32/config/SYSTEM": Hive("[ControlSet001\\Control]\n")}
 _DISK = BlockDevice("disk2", "disk", 1 << 30, 1)
 _PART = BlockDevice("disk2p1", "partition", 1 << 29, 1, 1, "ldm_member", part_type="0x42", parents=("disk2",))
 _VOLUME = BlockDevice("ldm_vol_PC-Dg0_Volume1", "ldm", 1 << 28, 1, 0, "ntfs", "0A", parents=("disk2",))
-_LDM = frozenset({"0x42", "5808c8aa-7e8f-42e0-85d2-e1e90434cfb3", "af9b60a0-1431-4f62-bc68-3311714a69ad"})
 
 
 class WindowsDynamicDisk(Rule):
@@ -49,7 +48,7 @@ class WindowsDynamicDisk(Rule):
     )
 
     def check(self, blocks: BlockTable, stack: RootStack, mover: Mover) -> Iterator[Finding]:
-        dynamic = {device.disk for device in blocks if device.part_type in _LDM or device.fs_type == "ldm_member"}
+        dynamic = {device.disk for device in blocks if device.part_type in LDM_TYPES or device.fs_type == "ldm_member"}
         system = {name for volume in stack.of_kind("ldm") for name in volume.parents}
         for disk in blocks.disks:
             if disk.name in system and mover is Mover.VIRT_V2V:

@@ -6,14 +6,12 @@ from collections.abc import Iterable
 
 from v2vlint.facts.registry import FactStore
 from v2vlint.facts.windows_drivers import WindowsDrivers
-from v2vlint.facts.windows_services import DISABLED, WindowsServices
 from v2vlint.facts.windows_system import WindowsSystem, windows_version
 from v2vlint.model.errors import FactUnavailable
 from v2vlint.model.osinfo import OsInfo
 from v2vlint.model.target import Controller, Nic
 
 VISTA, EIGHT = (6, 0), (6, 2)
-_SERVICES = {"virtio_rng": "viorng", "virtio_balloon": "balloon"}
 _MODERN_ONLY = "the virtio drivers are older than virtio 1.0, which PCI Express slots need"
 
 Offers = Iterable[tuple[str, Controller]]
@@ -29,10 +27,9 @@ class Windows:
         self.version = windows_version(os)
         self.eleven = os.name.startswith("Windows 11")
         self.drivers: WindowsDrivers | None = None
-        self._services: WindowsServices | None = None
         self._system: WindowsSystem | None = None
         try:
-            self.drivers, self._services, self._system = store.get(WindowsDrivers), store.get(WindowsServices), store.get(WindowsSystem)
+            self.drivers, self._system = store.get(WindowsDrivers), store.get(WindowsSystem)
         except FactUnavailable as reason:
             self.notes.append(f"which drivers the guest has cannot be told: {reason.where}: {reason.reason}")
 
@@ -85,5 +82,4 @@ class Windows:
 
     def has(self, module: str) -> bool:
         """Whether the Windows driver for what Linux drives with ``module`` is installed."""
-        service = self._services.get(_SERVICES[module]) if self._services and module in _SERVICES else None
-        return service is not None and service.present and service.effective != DISABLED
+        return self.drivers is not None and self.drivers.other(module)

@@ -10,10 +10,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
-from v2vlint.disk.stream import Joined, Piece, Slice, Stream, Striped, exactly
+from v2vlint.disk.stream import Chunked, Joined, Piece, Slice, Stream, Striped, exactly
 from v2vlint.model.errors import ImageError, Unsupported
 
-METADATA_TYPE = "5808c8aa-7e8f-42e0-85d2-e1e90434cfb3"
 SECTOR = 512
 MAX_DATABASE = 4 << 20
 MAX_RECORDS = 20_000
@@ -258,31 +257,21 @@ def _column(parts: Sequence[Part], streams: Mapping[int, Stream]) -> tuple[int, 
     return size, Joined(Piece(part.size, _extent(part, streams)) for part in parts) if present else None
 
 
-class Raid5(Stream):
+class Raid5(Chunked):
     """RAID 5 with its parity rotating left and the data following it ("left symmetric"); one column may be missing."""
 
     def __init__(self, columns: Sequence[tuple[int, Stream | None]], chunk: int) -> None:
         if sum(stream is None for _size, stream in columns) > 1 or len(columns) < 3:
             raise ImageError("more than one disk of a RAID 5 volume is missing")
-        self._columns, self._chunk = [stream for _size, stream in columns], chunk
-        super().__init__(min(size for size, _stream in columns) // chunk * chunk * (len(columns) - 1))
+        super().__init__(min(size for size, _stream in columns) // chunk * chunk * (len(columns) - 1), chunk)
+        self._columns = [stream for _size, stream in columns]
 
-    def read_at(self, offset: int, length: int) -> bytes:
-        """See :class:`~v2vlint.disk.stream.Stream`."""
-        length = self.clip(offset, length)
-        pieces: list[bytes] = []
+    def piece(self, number: int, inside: int, count: int) -> bytes:
+        """See :class:`~v2vlint.disk.stream.Chunked`. What is on a missing disk is what the others leave over."""
         width = len(self._columns)
-        while length > 0:
-            number, inside = divmod(offset, self._chunk)
-            row, position = divmod(number, width - 1)
-            parity = width - 1 - row % width
-            count = min(length, self._chunk - inside)
-            pieces.append(self._read((parity + 1 + position) % width, row * self._chunk + inside, count))
-            offset, length = offset + count, length - count
-        return b"".join(pieces)
-
-    def _read(self, column: int, at: int, count: int) -> bytes:
-        stream = self._columns[column]
+        row, position = divmod(number, width - 1)
+        parity = width - 1 - row % width
+        at, stream = row * self._chunk + inside, self._columns[(parity + 1 + position) % width]
         if stream is not None:
             return exactly(stream, at, count)
         total = 0

@@ -7,7 +7,7 @@ import uuid as uuids
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from v2vlint.disk.stream import Joined, Piece, Slice, Stream, exactly
+from v2vlint.disk.stream import Chunked, Joined, Piece, Slice, Stream, exactly
 from v2vlint.model.errors import ImageError, Unsupported
 
 MAGIC = b"\xfc\x4e\x2b\xa9"
@@ -175,14 +175,14 @@ def _raid0(parts: Sequence[Stream], reference: Member) -> Stream:
     return Raid0(parts, reference.chunk, absolute=reference.layout == 1)
 
 
-class Raid0(Stream):
+class Raid0(Chunked):
     """RAID 0 over parts of any size: zones of equal height, as drivers/md/raid0.c makes them.
 
     ``absolute`` is its original layout, where the device of a chunk follows from its place in the array, not in the zone.
     """
 
     def __init__(self, parts: Sequence[Stream], chunk: int, *, absolute: bool = False) -> None:
-        self._chunk, self._absolute = chunk, absolute
+        self._absolute = absolute
         self._zones: list[tuple[int, int, list[Stream]]] = []
         floor = total = 0
         for height in sorted({part.size // chunk * chunk for part in parts}):
@@ -191,18 +191,11 @@ class Raid0(Stream):
                 self._zones.append((total, floor, tall))
                 total += (height - floor) * len(tall)
                 floor = height
-        super().__init__(total)
+        super().__init__(total, chunk)
 
-    def read_at(self, offset: int, length: int) -> bytes:
-        """See :class:`~v2vlint.disk.stream.Stream`."""
-        length = self.clip(offset, length)
-        pieces: list[bytes] = []
-        while length > 0:
-            start, floor, parts = next(zone for zone in reversed(self._zones) if zone[0] <= offset)
-            number, inside = divmod(offset - start, self._chunk)
-            turn = offset // self._chunk if self._absolute else number
-            count = min(length, self._chunk - inside)
-            place = floor + number // len(parts) * self._chunk + inside
-            pieces.append(exactly(parts[turn % len(parts)], place, count))
-            offset, length = offset + count, length - count
-        return b"".join(pieces)
+    def piece(self, number: int, inside: int, count: int) -> bytes:
+        """See :class:`~v2vlint.disk.stream.Chunked`. Zones begin at whole chunks."""
+        start, floor, parts = next(zone for zone in reversed(self._zones) if zone[0] <= number * self._chunk)
+        own = number - start // self._chunk
+        turn = number if self._absolute else own
+        return exactly(parts[turn % len(parts)], floor + own // len(parts) * self._chunk + inside, count)

@@ -14,7 +14,7 @@ from v2vlint.disk.probe import Content, details, probe
 from v2vlint.disk.stream import Cached, Slice, Stream
 from v2vlint.disk.table import Table, boot_code, grub_core, read_table
 from v2vlint.model.bitlocker import bitlocker_volume
-from v2vlint.model.blocks import BlockDevice, BlockTable
+from v2vlint.model.blocks import LDM_METADATA_TYPE, LDM_TYPES, BlockDevice, BlockTable
 from v2vlint.model.errors import ImageError
 from v2vlint.model.report import Problem
 from v2vlint.model.source import Keys
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
 
 MAX_DEVICES = 512
 MAX_DEPTH = 8
-LDM_TYPES = frozenset({"0x42", "5808c8aa-7e8f-42e0-85d2-e1e90434cfb3", "af9b60a0-1431-4f62-bc68-3311714a69ad"})
 _UNREADABLE = {
     "zfs_member": "ZFS", "bcache": "bcache", "stratis": "Stratis", "vdo": "VDO", "isw_raid_member": "Intel firmware RAID",
     "ddf_raid_member": "DDF firmware RAID", "ldm_member": "Windows dynamic disk", "VMFS_volume_member": "VMFS", "bcachefs": "bcachefs",
@@ -58,7 +57,7 @@ class Stack:
         self.keys = keys
         self._opened: dict[str, FileSystem | None] = {}
         self._done: set[str] = set()
-        self._dynamic_disks: dict[str, tuple[Dynamic, Layer]] = {}
+        self._dynamic_disks: list[tuple[Dynamic, Layer]] = []
         for index, image in enumerate(images):
             self._add(_disk_layer(index, image))
         self._combine()
@@ -253,10 +252,12 @@ class Stack:
 
         for layer in self._of_type("ldm_member"):
             disk = self.layers[layer.device.parents[0]] if layer.device.kind == "partition" else None
-            if disk is not None and disk.stream is not None and disk.device.name not in self._dynamic_disks:
-                self._read_dynamic(disk, disk.stream)
+            if disk is not None and disk.stream is not None and disk.device.name not in self._done:
+                self._done.add(disk.device.name)
+                with self._guard(disk.device.name):
+                    self._dynamic_disks.append((ldm.read_member(disk.stream, self._ldm_metadata(disk)), disk))
         groups: dict[str, dict[str, tuple[Dynamic, Layer]]] = {}
-        for member, layer in self._dynamic_disks.values():
+        for member, layer in self._dynamic_disks:
             groups.setdefault(member.group, {})[member.disk] = (member, layer)
         for group, members in groups.items():
             first, layer = next(iter(members.values()))
@@ -266,15 +267,10 @@ class Stack:
             with self._guard(layer.device.name):
                 self._dynamic_volumes(members)
 
-    def _read_dynamic(self, disk: Layer, stream: Stream) -> None:
-        from v2vlint.disk import ldm
-
+    def _ldm_metadata(self, disk: Layer) -> Stream | None:
+        """The partition with the database of a GPT disk."""
         parts = (self.layers[part.name] for part in self.blocks.children(disk.device.name))
-        metadata = next((part.stream for part in parts if part.device.part_type == ldm.METADATA_TYPE), None)
-        if disk.device.name not in self._done:
-            self._done.add(disk.device.name)
-            with self._guard(disk.device.name):
-                self._dynamic_disks[disk.device.name] = (ldm.read_member(stream, metadata), disk)
+        return next((part.stream for part in parts if part.device.part_type == LDM_METADATA_TYPE), None)
 
     def _dynamic_volumes(self, members: Mapping[str, tuple[Dynamic, Layer]]) -> None:
         from v2vlint.disk import ldm

@@ -197,13 +197,12 @@ class Joined(Stream):
         return b"".join(parts)
 
 
-class Striped(Stream):
-    """Chunks of ``chunk`` bytes dealt in turn to ``parts`` (of equal size)."""
+class Chunked(Stream):
+    """Content in chunks of ``chunk`` bytes that lie in different places. Subclasses implement :meth:`piece`."""
 
-    def __init__(self, parts: tuple[Stream, ...], chunk: int) -> None:
-        rows = min(part.size for part in parts) // chunk
-        super().__init__(rows * chunk * len(parts))
-        self._parts, self._chunk = parts, chunk
+    def __init__(self, size: int, chunk: int) -> None:
+        super().__init__(size)
+        self._chunk = chunk
 
     def read_at(self, offset: int, length: int) -> bytes:
         """See :class:`Stream`."""
@@ -211,11 +210,28 @@ class Striped(Stream):
         pieces: list[bytes] = []
         while length > 0:
             number, inside = divmod(offset, self._chunk)
-            row, part = divmod(number, len(self._parts))
             count = min(length, self._chunk - inside)
-            pieces.append(exactly(self._parts[part], row * self._chunk + inside, count))
+            pieces.append(self.piece(number, inside, count))
             offset, length = offset + count, length - count
         return b"".join(pieces)
+
+    def piece(self, number: int, inside: int, count: int) -> bytes:
+        """``count`` bytes of chunk ``number``, from ``inside`` it on."""
+        raise NotImplementedError
+
+
+class Striped(Chunked):
+    """Chunks of ``chunk`` bytes dealt in turn to ``parts`` (of equal size)."""
+
+    def __init__(self, parts: tuple[Stream, ...], chunk: int) -> None:
+        rows = min(part.size for part in parts) // chunk
+        super().__init__(rows * chunk * len(parts), chunk)
+        self._parts = parts
+
+    def piece(self, number: int, inside: int, count: int) -> bytes:
+        """See :class:`Chunked`."""
+        row, part = divmod(number, len(self._parts))
+        return exactly(self._parts[part], row * self._chunk + inside, count)
 
 
 def exactly(base: Stream | None, offset: int, length: int) -> bytes:

@@ -11,9 +11,9 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 from v2vlint.facts.registry import provides
-from v2vlint.facts.windows_hardware import ADDED, HARDWARE_IDS, Sets, network_services, storage_services
+from v2vlint.facts.windows_hardware import ADDED, HARDWARE_IDS, OTHERS, Sets, network_services, storage_services
 from v2vlint.facts.windows_registry import Registry, subkeys
-from v2vlint.facts.windows_services import BOOT, DEMAND, DISABLED, WindowsService, WindowsServices, image_path
+from v2vlint.facts.windows_services import BOOT, DEMAND, DISABLED, WindowsService, WindowsServices
 from v2vlint.guest.fs import GuestFS
 from v2vlint.model.fix import RegistrySet
 from v2vlint.model.place import RegistryKey
@@ -115,11 +115,15 @@ class WindowsDrivers:
             return DriverVerdict(False, (name,), words, service.where)
         return DriverVerdict(True, (name,), f"{service.name} is installed", service.where)
 
+    def other(self, module: str) -> bool:
+        """Whether a driver that is neither for disks nor for networks is installed: for what Linux drives with ``module``."""
+        return any(one.present and one.effective != DISABLED for one in self._services.named(*OTHERS.get(module, ())))
+
     def _staged(self, name: str) -> str:
         """The folder of ``DevicePath``, where Windows looks for drivers of new devices, that has the driver ``name``; else empty."""
         setup = self._registry.soft("Microsoft\\Windows\\CurrentVersion")
         listed = setup.text("DevicePath").split(";")[:_MAX_FOLDERS] if setup else []
-        folders = (image_path(one) for one in listed if one.strip())
+        folders = (self._services.path_of(one) for one in listed if one.strip())
         return next((folder for folder in folders if self._fs.is_file(f"{folder}/{name}.inf")), "")
 
     def bound(self, service: str) -> bool:

@@ -42,6 +42,11 @@ _NETWORK: dict[str, Sets] = {
     "pcnet32": (("PCnet",),),
     "ixgbevf": (("vxn65x64",), ("vxn",)),
 }
+OTHERS: dict[str, tuple[str, ...]] = {
+    "virtio_rng": ("viorng", "VirtRng"), "virtio_balloon": ("balloon",), "virtio_gpu": ("viogpudo", "viogpu3d"), "virtiofs": ("viofs",),
+    "vmw_vsock_virtio_transport": ("viosock",),
+}  # fmt: skip
+"""Services for devices that are neither disks nor network cards; one of them is enough."""
 _BUS = frozenset({"sd_mod", "virtio_pci", "pci_hyperv", "uas"})
 
 HARDWARE_IDS: dict[str, tuple[str, ...]] = {

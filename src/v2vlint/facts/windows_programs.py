@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from v2vlint.facts.registry import provides
-from v2vlint.facts.windows_registry import Registry, RegistryNode, subkeys
+from v2vlint.facts.windows_registry import RegistryNode, SoftwareHive, subkeys
 from v2vlint.facts.windows_services import DISABLED, WindowsService, WindowsServices
 from v2vlint.model.place import RegistryKey
 
@@ -113,16 +113,28 @@ class WindowsPrograms:
         return dict(self.tools).get(hypervisor, WindowsTools((), ()))
 
 
+@dataclass(frozen=True, slots=True)
+class InstalledPrograms:
+    """The programs that the hive SOFTWARE lists under a name, 64-bit ones (or those of a 32-bit Windows) first."""
+
+    programs: tuple[WindowsProgram, ...]
+
+
 @provides
-def parse_programs(registry: Registry, services: WindowsServices) -> WindowsPrograms:
-    """Read the list of programs, and look up the services of each hypervisor's tools."""
-    programs = tuple(installed(registry.software)) if registry.software else ()
+def list_programs(software: SoftwareHive) -> InstalledPrograms:
+    """Read the list of programs; empty without the hive."""
+    return InstalledPrograms(tuple(_installed(software.top)) if software.top else ())
+
+
+@provides
+def parse_programs(installed: InstalledPrograms, services: WindowsServices) -> WindowsPrograms:
+    """Sort the programs, and look up the services of each hypervisor's tools."""
+    programs = installed.programs
     guards = tuple(one for one in programs if one.guards)
     return WindowsPrograms(programs, guards, tuple((kind, _tools(kind, programs, services)) for kind in _TOOLS))
 
 
-def installed(software: RegistryNode) -> Iterator[WindowsProgram]:
-    """The programs that the hive SOFTWARE lists under a name, 64-bit ones (or those of a 32-bit Windows) first."""
+def _installed(software: RegistryNode) -> Iterator[WindowsProgram]:
     for path in _UNINSTALL:
         for key in subkeys(software.key(path)):
             values = {value.name.lower(): value.text.strip() for value in key.values()}

@@ -133,21 +133,49 @@ class Registry:
         return RegistryKey(f"{self.system.path.rpartition('/')[0]}/SOFTWARE", path, value)
 
 
+@dataclass(frozen=True, slots=True)
+class SystemHive:
+    """The hive SYSTEM."""
+
+    top: RegistryNode
+    unsaved: UnsavedHive | None
+
+
+@dataclass(frozen=True, slots=True)
+class SoftwareHive:
+    """The hive SOFTWARE; ``top`` is None when there is none."""
+
+    top: RegistryNode | None
+    unsaved: UnsavedHive | None
+
+
 @provides
-def parse_registry(fs: GuestFS, os: OsInfo) -> Registry:
-    """Open the hives. FactUnavailable when SYSTEM is absent, damaged, or has no control set."""
-    path = f"{os.system_root}/System32/config"
-    system, unsaved = open_hive(fs, f"{path}/SYSTEM")
-    if system is None:
-        raise FactUnavailable(WholeFile(f"{path}/SYSTEM"), "is absent")
-    software, software_unsaved = open_hive(fs, f"{path}/SOFTWARE")
+def open_system(fs: GuestFS, os: OsInfo) -> SystemHive:
+    """Open SYSTEM. FactUnavailable when it is absent or damaged."""
+    path = f"{os.system_root}/System32/config/SYSTEM"
+    top, unsaved = open_hive(fs, path)
+    if top is None:
+        raise FactUnavailable(WholeFile(path), "is absent")
+    return SystemHive(top, unsaved)
+
+
+@provides
+def open_software(fs: GuestFS, os: OsInfo) -> SoftwareHive:
+    """Open SOFTWARE. FactUnavailable when it is damaged."""
+    return SoftwareHive(*open_hive(fs, f"{os.system_root}/System32/config/SOFTWARE"))
+
+
+@provides
+def parse_registry(system_hive: SystemHive, software_hive: SoftwareHive) -> Registry:
+    """Put the hives together. FactUnavailable when one cannot be read, or SYSTEM has no control set."""
+    system = system_hive.top
     select = system.key("Select")
     current = select.number("Current") if select else None
     names = [f"ControlSet{current:03d}"] if current is not None else []
     control = next((name for name in (*names, "ControlSet001") if system.key(name)), None)
     if control is None:
         raise FactUnavailable(RegistryKey(system.path, "Select", "Current"), "there is no control set")
-    return Registry(system, software, control, tuple(one for one in (unsaved, software_unsaved) if one))
+    return Registry(system, software_hive.top, control, tuple(hive.unsaved for hive in (system_hive, software_hive) if hive.unsaved))
 
 
 def open_hive(fs: GuestFS, path: str) -> tuple[RegistryNode | None, UnsavedHive | None]:

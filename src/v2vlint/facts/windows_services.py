@@ -84,7 +84,12 @@ class WindowsServices:
     def get(self, name: str) -> WindowsService | None:
         """The service called ``name`` in whatever case, or None. A key without ``Start`` is none: event sources and settings have such."""
         node = self._node.key(name) if self._node else None
-        return None if node is None or node.value("Start") is None else _service(node, self._fs, self._root)
+        start = node.value("Start") if node else None
+        return None if node is None or start is None else _service(node, start, self._fs, self._root)
+
+    def path_of(self, text: str) -> str:
+        """The guest path of an ``ImagePath`` or of a folder in the registry: see :func:`image_path`."""
+        return image_path(text, self._root)
 
     def place(self, name: str) -> RegistryKey:
         """Where the service ``name`` is, or would be."""
@@ -101,20 +106,20 @@ def parse_services(registry: Registry, fs: GuestFS, os: OsInfo) -> WindowsServic
     return WindowsServices(registry.place("Services"), registry.control("Services"), fs, os.system_root)
 
 
-def _service(node: RegistryNode, fs: GuestFS, root: str) -> WindowsService:
+def _service(node: RegistryNode, start: RegistryValue, fs: GuestFS, root: str) -> WindowsService:
     override = node.key("StartOverride")
     kind = node.number("Type") or 0
     image = image_path(node.text("ImagePath"), root) or (f"{root}/System32/drivers/{node.name}.sys" if kind in _DRIVERS else "")
     return WindowsService(
         name=node.name,
         type=kind,
-        start=node.number("Start"),
+        start=start.number,
         override=override.number("0") if override else None,
         image=image,
         present=bool(image) and fs.is_file(image),
         group=node.text("Group"),
         where=node.where,
-        _start=node.value("Start"),
+        _start=start,
         _override=override.value("0") if override else None,
     )
 

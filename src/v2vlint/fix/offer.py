@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import posixpath
 from dataclasses import replace
 
 from v2vlint.fix.protocol import Held
@@ -47,12 +46,12 @@ class DriverOffer:
             return None
         driver = parts[parts.index("Services") + 1]
         if driver not in self._fixes:
-            self._fixes[driver] = self._make(driver, posixpath.dirname(where.path).rsplit("/", 2)[0])
+            self._fixes[driver] = self._make(driver)
         return self._fixes[driver]
 
-    def _make(self, driver: str, windows: str) -> Fix | None:
+    def _make(self, driver: str) -> Fix | None:
         try:
-            return virtio_win_fix(self._root.fs, self._root.os, self._medium, driver, windows)
+            return virtio_win_fix(self._root.fs, self._root.os, self._medium, driver)
         except FactUnavailable as reason:
             self.held.append(Held(RULE, f"install {driver} from virtio-win", str(reason)))
             return None

@@ -126,18 +126,20 @@ def folder_name(system: OsInfo) -> str:
     server = "XP" not in system.name if (major, minor) == (5, 2) else server
     folder = _NAMES.get((major, minor), ("", ""))[server]
     if not folder:
-        raise FactUnavailable(WholeFile("/Windows/System32/config/SOFTWARE"), f"virtio-win has no drivers for Windows {system.version}")
+        raise FactUnavailable(
+            WholeFile(f"{system.system_root}/System32/config/SOFTWARE"), f"virtio-win has no drivers for Windows {system.version}"
+        )
     return folder
 
 
-def virtio_win_fix(fs: GuestFS, system: OsInfo, medium: Medium, driver: str, root: str = "/Windows") -> Fix:
-    """The fix that makes ``driver`` (``viostor`` or ``vioscsi``) start at boot in the Windows whose directory is ``root``.
+def virtio_win_fix(fs: GuestFS, system: OsInfo, medium: Medium, driver: str) -> Fix:
+    """The fix that makes ``driver`` (``viostor`` or ``vioscsi``) start at boot.
 
     FactUnavailable when the medium or the guest does not allow it. What is there already as it should be is left out.
     """
     if driver not in PCI_IDS:
         raise FactUnavailable(WholeFile(medium.path), f"virtio-win has no boot driver {driver}")
-    files = medium.drivers(system)
+    files, root = medium.drivers(system), system.system_root
     if f"{driver}.sys" not in files:
         raise FactUnavailable(WholeFile(medium.path), f"has no {driver}.sys for {system.name}")
     targets = {f"{root}/Drivers/VirtIO/{name}": content for name, content in files.items()}

@@ -10,10 +10,9 @@ from v2vlint.facts.firmware import Firmware
 from v2vlint.facts.guest_tools import GuestTools
 from v2vlint.facts.registry import FactStore
 from v2vlint.guest.open import Root
-from v2vlint.inspect import applications, guestfs_view, kernels, network, release, windows_drivers
+from v2vlint.inspect import applications, guestfs_view, kernels, network, release
 from v2vlint.inspect.gaps import Gaps
 from v2vlint.inspect.windows import windows_system
-from v2vlint.model.blocks import BlockTable
 from v2vlint.model.machine import Agent, Application, MountPoint, OperatingSystem
 from v2vlint.model.report import Problem
 
@@ -24,27 +23,13 @@ LOADERS = {"grub2": "GRUB 2", "grub-legacy": "GRUB legacy", "extlinux": "SYSLINU
 def inspect_root(root: Root, store: FactStore, with_applications: bool) -> OperatingSystem:
     """One operating system."""
     if root.os.kind == "windows":
-        found = windows_system(root.fs, store.get(BlockTable), root.device, root.os)
-        found = _with_drivers(found if with_applications else dataclasses.replace(found, applications=()), store)
+        found = windows_system(store, root.device, with_applications)
     elif root.os.kind == "linux":
         found = _linux(root, store, with_applications)
     else:
         found = OperatingSystem(root.device, release.other_release(root.os), root.os.arch)
     mounts = tuple(MountPoint(mount.point, mount.device, mount.subvolume) for mount in root.mounts)
     return dataclasses.replace(found, mounts=mounts, subvolume=root.subvolume, deployment=root.deployment)
-
-
-def _with_drivers(found: OperatingSystem, store: FactStore) -> OperatingSystem:
-    gaps = Gaps()
-    for problem in found.unread:
-        gaps.add(problem)
-    return dataclasses.replace(
-        found,
-        kernels=gaps.ask(lambda: windows_drivers.windows_kernel(store), ()),
-        drivers=gaps.ask(lambda: windows_drivers.windows_in_use(store), ()),
-        agents=gaps.ask(lambda: windows_drivers.windows_agents(store), ()),
-        unread=tuple(gaps.problems.values()),
-    )
 
 
 def _linux(root: Root, store: FactStore, with_applications: bool) -> OperatingSystem:

@@ -6,12 +6,13 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import TypeVar
 
+from v2vlint.facts.registry import FactStore
 from v2vlint.facts.windows_network import WindowsInterface, interfaces
-from v2vlint.facts.windows_programs import WindowsProgram, installed
-from v2vlint.facts.windows_registry import RegistryNode, RegistryValue, open_hive
-from v2vlint.guest.fs import GuestFS
+from v2vlint.facts.windows_programs import InstalledPrograms, WindowsProgram
+from v2vlint.facts.windows_registry import RegistryNode, RegistryValue, SoftwareHive, SystemHive
 from v2vlint.inspect.gaps import Gaps
 from v2vlint.inspect.storage import device_path, firmware
+from v2vlint.inspect.windows_drivers import windows_agents, windows_in_use, windows_kernel
 from v2vlint.model.blocks import BlockDevice, BlockTable
 from v2vlint.model.errors import FactUnavailable
 from v2vlint.model.machine import (
@@ -35,10 +36,11 @@ Values = Mapping[str, RegistryValue]
 T = TypeVar("T")
 
 
-def windows_system(fs: GuestFS, blocks: BlockTable, device: str, os: OsInfo) -> OperatingSystem:
+def windows_system(store: FactStore, device: str, with_applications: bool = True) -> OperatingSystem:
     """The Windows on ``device``, without its mounts. The firmware is the one that the disks are laid out for."""
-    gaps = Gaps()
-    software, system = (_hive(fs, f"{os.system_root}/System32/config/{name}", gaps) for name in ("SOFTWARE", "SYSTEM"))
+    gaps, blocks, os = Gaps(), store.get(BlockTable), store.get(OsInfo)
+    software = gaps.ask(lambda: _software(store), None)
+    system = gaps.ask(lambda: store.get(SystemHive).top, None)
     current = _values(software, _CURRENT, gaps)
     control = f"ControlSet{_number(_values(system, 'Select', gaps), 'Current', 1):03d}"
     release = _release(current, os)
@@ -52,7 +54,10 @@ def windows_system(fs: GuestFS, blocks: BlockTable, device: str, os: OsInfo) -> 
         firmware=firmware(blocks),
         loader="Windows Boot Manager" if release.major >= 6 else "NTLDR" if release.major else "",
         drives=drives,
-        applications=_listed(software, gaps),
+        applications=gaps.ask(lambda: _listed(store), ()) if with_applications else (),
+        kernels=gaps.ask(lambda: windows_kernel(store), ()),
+        drivers=gaps.ask(lambda: windows_in_use(store), ()),
+        agents=gaps.ask(lambda: windows_agents(store), ()),
         interfaces=_if_there(system, lambda top: tuple(_interfaces(interfaces(top, control))), (), gaps),
         windows=WindowsFacts(os.system_root, control if system else "", text(current, "EditionID"), text(current, "CurrentBuildNumber")),
         unread=tuple(gaps.problems.values()),
@@ -60,14 +65,11 @@ def windows_system(fs: GuestFS, blocks: BlockTable, device: str, os: OsInfo) -> 
     )
 
 
-def _hive(fs: GuestFS, path: str, gaps: Gaps) -> RegistryNode | None:
-    def read() -> RegistryNode:
-        top, _unclean = open_hive(fs, path)
-        if top is None:
-            raise FactUnavailable(WholeFile(path), "is absent")
-        return top
-
-    return gaps.ask(read, None)
+def _software(store: FactStore) -> RegistryNode:
+    top = store.get(SoftwareHive).top
+    if top is None:
+        raise FactUnavailable(WholeFile(f"{store.get(OsInfo).system_root}/System32/config/SOFTWARE"), "is absent")
+    return top
 
 
 def _if_there(top: RegistryNode | None, action: Callable[[RegistryNode], T], default: T, gaps: Gaps) -> T:
@@ -143,17 +145,14 @@ def windows_osinfo(version: tuple[int, int], product: str, variant: str, build: 
     return "win11" if _is_eleven(version, variant, build) else "win10"
 
 
-def _listed(software: RegistryNode | None, gaps: Gaps) -> tuple[Application, ...]:
-    none: tuple[Application, ...] = ()
-    found = _if_there(software, lambda top: tuple(_applications(top)), none, gaps)
-    return tuple(sorted(found[:MAX_PROGRAMS], key=lambda one: one.name))
-
-
-def _applications(software: RegistryNode) -> Iterator[Application]:
-    yield from (_application(program) for program in installed(software))
-    defender = software.key(r"Microsoft\Windows Defender")
+def _listed(store: FactStore) -> tuple[Application, ...]:
+    found = [_application(program) for program in store.get(InstalledPrograms).programs[:MAX_PROGRAMS]]
+    software = store.get(SoftwareHive).top
+    defender = software.key(r"Microsoft\Windows Defender") if software else None
     if defender and defender.number("DisableAntiVirus") != 1:
-        yield Application("WinDefend", display_name="Microsoft Defender Antivirus", publisher="Microsoft Corporation", kind="antivirus")
+        publisher = "Microsoft Corporation"
+        found.append(Application("WinDefend", display_name="Microsoft Defender Antivirus", publisher=publisher, kind="antivirus"))
+    return tuple(sorted(found, key=lambda one: one.name))
 
 
 def _application(program: WindowsProgram) -> Application:

@@ -6,20 +6,16 @@ from collections.abc import Iterator
 
 from v2vlint.facts.registry import FactStore
 from v2vlint.facts.windows_drivers import WindowsDrivers
-from v2vlint.facts.windows_hardware import storage_drivers
+from v2vlint.facts.windows_hardware import OTHERS, storage_drivers
 from v2vlint.facts.windows_network import WindowsNetwork
 from v2vlint.facts.windows_programs import WindowsPrograms, WindowsTools
 from v2vlint.facts.windows_registry import Registry
-from v2vlint.facts.windows_services import BOOT, DISABLED, WindowsService, WindowsServices
+from v2vlint.facts.windows_services import BOOT, WindowsService, WindowsServices
 from v2vlint.inspect.kernels import CAPABILITIES, is_network, is_storage
 from v2vlint.model.machine import Agent, Driver, DriverInUse, InstalledKernel
 from v2vlint.model.osinfo import OsInfo
 from v2vlint.model.target import Controller, Nic
 
-_SERVICES = {
-    "virtio-rng": ("viorng", "VirtRng"), "virtio-balloon": ("balloon",), "virtio-gpu": ("viogpudo", "viogpu3d"), "virtio-fs": ("viofs",),
-    "vsock": ("viosock",),
-}  # fmt: skip
 _FAMILIES = {"vmware": "vmware-tools"}
 _AGENTS = {
     "qemu": ("QEMU-GA", "vdservice", "spice-agent"), "azure": ("WindowsAzureGuestAgent", "RdAgent"), "google": ("GCEAgent",),
@@ -44,14 +40,14 @@ def windows_kernel(store: FactStore) -> tuple[InstalledKernel, ...]:
 
 
 def _state(store: FactStore, name: str, module: str) -> str:
+    drivers = store.get(WindowsDrivers)
+    usable: bool | None = None
     if is_storage(module):
-        usable = store.get(WindowsDrivers).controller(Controller(name, "", ((module,),))).usable
+        usable = drivers.controller(Controller(name, "", ((module,),))).usable
     elif is_network(module):
-        usable = store.get(WindowsDrivers).nic(Nic(name, ((module,),))).usable
-    elif name in _SERVICES:
-        usable = any(one.effective != DISABLED for one in store.get(WindowsServices).named(*_SERVICES[name]))
-    else:
-        usable = None
+        usable = drivers.nic(Nic(name, ((module,),))).usable
+    elif module in OTHERS:
+        usable = drivers.other(module)
     return {True: "module", False: "absent", None: "unknown"}[usable]
 
 

@@ -10,6 +10,11 @@ _KERNEL_DISK = re.compile(r"^/dev/(hd|sd|vd|xvd|ubd)([a-z]{1,2})(\d+)?$")
 _KERNEL_NUMBERED = re.compile(r"^/dev/(nvme(\d+)n1|mmcblk(\d+))(?:p(\d+))?$")
 
 
+LDM_METADATA_TYPE = "5808c8aa-7e8f-42e0-85d2-e1e90434cfb3"
+LDM_TYPES = frozenset({"0x42", LDM_METADATA_TYPE, "af9b60a0-1431-4f62-bc68-3311714a69ad"})
+"""Partition types of dynamic disks."""
+
+
 @dataclass(frozen=True, slots=True)
 class BlockDevice:
     """One block device.
