@@ -7,7 +7,7 @@ import pytest
 from v2vlint.engine.examples import apply_edits, example_store, flag_of, run_example, same_content
 from v2vlint.engine.packs import LoadedRule, load_all
 from v2vlint.engine.run import run_rule
-from v2vlint.fix.plan import plan
+from v2vlint.fixing.plan import plan
 from v2vlint.guest.fs import GuestFS
 from v2vlint.model.fix import Applicability, ReplaceText
 from v2vlint.model.rule import Example

@@ -25,11 +25,11 @@ from pytest_v2vlint.views import (
     Text,
 )
 from v2vlint.engine.questions import FileView, Question
-from v2vlint.facts.bootloader import Bootloader
-from v2vlint.facts.fstab import Fstab
-from v2vlint.facts.initramfs import Initramfs
-from v2vlint.facts.network import Network
-from v2vlint.facts.packages import Packages
+from v2vlint.facts.boot.bootloader import Bootloader
+from v2vlint.facts.initramfs.content import Initramfs
+from v2vlint.facts.network.outlook import Network
+from v2vlint.facts.packages.installed import Packages
+from v2vlint.facts.storage.fstab import Fstab
 from v2vlint.model.blocks import BlockTable
 from v2vlint.model.finding import Severity
 from v2vlint.model.osinfo import OsInfo
@@ -174,7 +174,7 @@ class Guest:
 
     def prove(self, target: str = "", *, via: Via = "firmware", timeout: float | None = None, artifacts: Path | None = None) -> BootProof:
         """Boot it copy-on-write on the target's hardware under QEMU. Needs QEMU; without KVM it takes minutes."""
-        from v2vlint.prove import Wish, prove
+        from v2vlint.proving import Wish, prove
 
         chosen = self._store.settings(target or self.target, self.mover).targets[0]
         wish = Wish(via=via, timeout=timeout, artifacts=artifacts, keys=self._store.keys())

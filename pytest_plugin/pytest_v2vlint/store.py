@@ -13,8 +13,6 @@ from typing import Any, TypeVar
 
 from pytest_v2vlint.cache import SharedCache
 from v2vlint import __version__, isolate
-from v2vlint.cli import keys
-from v2vlint.cli.settings import Settings, settle
 from v2vlint.engine import policy
 from v2vlint.engine.config import find
 from v2vlint.engine.packs import LoadedRule, load_all
@@ -26,6 +24,8 @@ from v2vlint.model.codec import decode, encode
 from v2vlint.model.errors import UsageError
 from v2vlint.model.report import ImageReport
 from v2vlint.model.source import GuestRef, Keys
+from v2vlint.run import keys
+from v2vlint.run.settings import Settings, settle
 from v2vlint.source.expand import expand
 
 T = TypeVar("T")

@@ -8,15 +8,15 @@ from dataclasses import dataclass
 from typing import overload
 
 from v2vlint.engine.questions import FileView
-from v2vlint.facts.boot_entry import BootEntry
-from v2vlint.facts.bootloader import Bootloader
-from v2vlint.facts.cmdline import KernelArg
-from v2vlint.facts.fstab import Fstab, FstabEntry
-from v2vlint.facts.initramfs import Initramfs
-from v2vlint.facts.interface import InterfaceConfig, Method
-from v2vlint.facts.network import Network
-from v2vlint.facts.package import Package
-from v2vlint.facts.packages import Packages
+from v2vlint.facts.boot.bootloader import Bootloader
+from v2vlint.facts.boot.cmdline import KernelArg
+from v2vlint.facts.boot.entry import BootEntry
+from v2vlint.facts.initramfs.content import Initramfs
+from v2vlint.facts.network.interface import InterfaceConfig, Method
+from v2vlint.facts.network.outlook import Network
+from v2vlint.facts.packages.installed import Packages
+from v2vlint.facts.packages.package import Package
+from v2vlint.facts.storage.fstab import Fstab, FstabEntry
 from v2vlint.model.place import Token
 
 

@@ -52,8 +52,8 @@ class Tree:
     """The files of one operating system. ``links`` map paths to targets, ``modes`` paths to octal permissions, ``dirs`` are empty ones.
 
     ``base`` names an entry of ``userlands.toml`` that this adds to. ``services`` are systemd units to install and enable.
-    ``hives`` are registry hives written as ``.reg`` text (:mod:`v2vlint.disk.regf`), added to those of the base; ``programs`` are stubs of
-    Windows programs and drivers for ``machine``.
+    ``hives`` are registry hives written as ``.reg`` text (:mod:`v2vlint.samples.regf`), added to those of the base; ``programs`` are
+    stubs of Windows programs and drivers for ``machine``.
     """
 
     base: str = ""

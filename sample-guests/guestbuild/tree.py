@@ -8,7 +8,7 @@ from pathlib import Path
 from guestbuild import elf, initramfs, kernel, packages, pe
 from guestbuild.recipe import Elf, Tree, Uki
 from guestbuild.tools import BuildError
-from v2vlint.disk.regf import make_hive
+from v2vlint.samples.regf import make_hive
 
 
 def unfold(spec: Tree, source: Path, tree: Path) -> Path:

@@ -7,7 +7,7 @@ if TYPE_CHECKING:
     import os
     from collections.abc import Sequence
 
-    from v2vlint.inspect.library import OpenGuest
+    from v2vlint.inspecting.library import OpenGuest
     from v2vlint.isolate import Limits
 
 __version__ = "0.1.0"
@@ -19,6 +19,6 @@ def open(*images: str | os.PathLike[str], keys: Sequence[bytes | str] = (), limi
     ``images`` are the disks of one guest in order, or its OVA, OVF, VMX, libvirt XML or ``domain:NAME``. ``keys`` are passphrases to try
     on encrypted disks. The bytes are read by a child process within ``limits``.
     """
-    from v2vlint.inspect.library import open_guest
+    from v2vlint.inspecting.library import open_guest
 
     return open_guest(images, keys, limits)

@@ -2,90 +2,87 @@
 
 from __future__ import annotations
 
-from v2vlint.facts.bitlocker import Bitlocker
-from v2vlint.facts.bls import BlsEntries, BlsEntry
-from v2vlint.facts.boot_choices import BootChoice, BootChoices
-from v2vlint.facts.boot_entry import BootEntry, BootMenu
-from v2vlint.facts.boot_needs import BootNeeds, NeededMount, volume_of
-from v2vlint.facts.boot_path import BootPath, BootPaths, DriveFate, Means, ModuleFate, lacking
-from v2vlint.facts.bootloader import Bootloader, Unused
-from v2vlint.facts.card_macs import CardMacs
-from v2vlint.facts.cloud_init import CloudInit
-from v2vlint.facts.cmdline import KernelArg, KernelCmdline, all_args, last_arg
-from v2vlint.facts.command_lines import CommandLines
-from v2vlint.facts.compile_flags import CompileFlags
-from v2vlint.facts.consoles import Console, Consoles
-from v2vlint.facts.cpu_needs import BinaryNeed, CpuNeeds
-from v2vlint.facts.crypttab import Crypttab, CrypttabEntry
-from v2vlint.facts.defined_hardware import DefinedHardware
-from v2vlint.facts.device_map import DeviceMap, DriveMapping
-from v2vlint.facts.device_mentions import DeviceMention, DeviceMentions
-from v2vlint.facts.devices import Devices, Fate, LastingName, NameKind, kernel_fate, kernel_prefix, name_kind
-from v2vlint.facts.dkms import Dkms, DkmsModule
-from v2vlint.facts.edit_lines import comment_out, replace_token
-from v2vlint.facts.efi import Efi, EfiImage
-from v2vlint.facts.firmware import Firmware
-from v2vlint.facts.fstab import Fstab, FstabEntry
-from v2vlint.facts.generator import GeneratorConfig
-from v2vlint.facts.gpu_stack import GpuStack, GpuStacks
-from v2vlint.facts.grub_default import GrubDefaults, GrubSetting
-from v2vlint.facts.grub_install import GrubInstall
-from v2vlint.facts.guest_tools import GuestTool, GuestTools
-from v2vlint.facts.hosts import Hosts, HostsEntry
-from v2vlint.facts.huge_pages import HugePageReserve, HugePages
-from v2vlint.facts.identity import Identity
-from v2vlint.facts.ifcfg import Ifcfg, IfcfgFile
-from v2vlint.facts.initramfs import Initramfs
-from v2vlint.facts.initramfs_config import InitramfsConfig
-from v2vlint.facts.initramfses import Initramfses
-from v2vlint.facts.interface import Address, InterfaceConfig, InterfaceEdits, Manager, Method
-from v2vlint.facts.interface_mentions import InterfaceMention, InterfaceMentions
-from v2vlint.facts.interfaces import Interfaces
-from v2vlint.facts.ip_scope import is_link_local, is_local_host, is_loopback_address, is_private_address
-from v2vlint.facts.kernel_config import KernelConfig
-from v2vlint.facts.kernels import Kernel, Kernels, Presence
-from v2vlint.facts.lvm_conf import LvmConf, LvmFilter
-from v2vlint.facts.lvm_devices import LvmDevice, LvmDevices
-from v2vlint.facts.mdadm_conf import MdadmConf, MdArray
-from v2vlint.facts.modprobe import Modprobe, ModprobeCommand
-from v2vlint.facts.module_names import normal
-from v2vlint.facts.mount_policy import MountPolicy
-from v2vlint.facts.multipath import Multipath
-from v2vlint.facts.name_policy import NamePolicy
-from v2vlint.facts.net_managers import NetManagers
-from v2vlint.facts.net_names import IfNameKind, ifname_kind, is_glob, is_topology_name, is_vmware_name, parent_name
-from v2vlint.facts.netplan import Netplan, NetplanDevice
-from v2vlint.facts.network import NamePin, Network, NetworkOutlook, Survival
-from v2vlint.facts.networkd import NetDev, Networkd
-from v2vlint.facts.nm_conf import NmConf
-from v2vlint.facts.nm_keyfile import NmKeyfiles
-from v2vlint.facts.ntp import RefClock, TimeServer, TimeSources
-from v2vlint.facts.package import Package
-from v2vlint.facts.packages import Packages
-from v2vlint.facts.pe import PeImage, PeSection
-from v2vlint.facts.proxies import Proxies, Proxy
+from v2vlint.facts.boot.bls import BlsEntries, BlsEntry
+from v2vlint.facts.boot.bootloader import Bootloader, Unused
+from v2vlint.facts.boot.choices import BootChoice, BootChoices
+from v2vlint.facts.boot.cmdline import KernelArg, KernelCmdline, all_args, last_arg
+from v2vlint.facts.boot.command_lines import CommandLines
+from v2vlint.facts.boot.consoles import Console, Consoles
+from v2vlint.facts.boot.device_map import DeviceMap, DriveMapping
+from v2vlint.facts.boot.efi import Efi, EfiImage
+from v2vlint.facts.boot.entry import BootEntry, BootMenu
+from v2vlint.facts.boot.firmware import Firmware
+from v2vlint.facts.boot.grub.default import GrubDefaults, GrubSetting
+from v2vlint.facts.boot.grub.install import GrubInstall
+from v2vlint.facts.boot.needs import BootNeeds, NeededMount, volume_of
+from v2vlint.facts.boot.path import BootPath, BootPaths, DriveFate, Means, ModuleFate, lacking
+from v2vlint.facts.boot.pe import PeImage, PeSection
+from v2vlint.facts.conversion import virt_v2v_converts, virt_v2v_rebuilds
+from v2vlint.facts.environment.defined_hardware import DefinedHardware
+from v2vlint.facts.environment.gpu_stack import GpuStack, GpuStacks
+from v2vlint.facts.environment.guest_tools import GuestTool, GuestTools
+from v2vlint.facts.environment.identity import Identity
+from v2vlint.facts.environment.ntp import RefClock, TimeServer, TimeSources
+from v2vlint.facts.environment.services import Services
+from v2vlint.facts.environment.xorg import Xorg, XorgDevice
+from v2vlint.facts.initramfs.config import InitramfsConfig
+from v2vlint.facts.initramfs.content import Initramfs
+from v2vlint.facts.initramfs.generator import GeneratorConfig
+from v2vlint.facts.initramfs.images import Initramfses
+from v2vlint.facts.initramfs.resume_conf import ResumeConf
+from v2vlint.facts.kernel.compile_flags import CompileFlags
+from v2vlint.facts.kernel.config import KernelConfig
+from v2vlint.facts.kernel.cpu_needs import BinaryNeed, CpuNeeds
+from v2vlint.facts.kernel.dkms import Dkms, DkmsModule
+from v2vlint.facts.kernel.huge_pages import HugePageReserve, HugePages
+from v2vlint.facts.kernel.kernels import Kernel, Kernels, Presence
+from v2vlint.facts.kernel.modprobe import Modprobe, ModprobeCommand
+from v2vlint.facts.kernel.module_names import normal
+from v2vlint.facts.network.card_macs import CardMacs
+from v2vlint.facts.network.cloud_init import CloudInit
+from v2vlint.facts.network.hosts import Hosts, HostsEntry
+from v2vlint.facts.network.ifcfg import Ifcfg, IfcfgFile
+from v2vlint.facts.network.ifupdown import Interfaces
+from v2vlint.facts.network.interface import Address, InterfaceConfig, InterfaceEdits, Manager, Method
+from v2vlint.facts.network.interface_mentions import InterfaceMention, InterfaceMentions
+from v2vlint.facts.network.ip_scope import is_link_local, is_local_host, is_loopback_address, is_private_address
+from v2vlint.facts.network.managers import NetManagers
+from v2vlint.facts.network.name_policy import NamePolicy
+from v2vlint.facts.network.names import IfNameKind, ifname_kind, is_glob, is_topology_name, is_vmware_name, parent_name
+from v2vlint.facts.network.netplan import Netplan, NetplanDevice
+from v2vlint.facts.network.networkd import NetDev, Networkd
+from v2vlint.facts.network.nm_conf import NmConf
+from v2vlint.facts.network.nm_keyfile import NmKeyfiles
+from v2vlint.facts.network.outlook import NamePin, Network, NetworkOutlook, Survival
+from v2vlint.facts.network.proxies import Proxies, Proxy
+from v2vlint.facts.network.resolv_conf import ResolvConf
+from v2vlint.facts.network.systemd_link import LinkFile, SystemdLinks
+from v2vlint.facts.network.udev_net import UdevNet, UdevNetRule
+from v2vlint.facts.packages.installed import Packages
+from v2vlint.facts.packages.package import Package
+from v2vlint.facts.packages.repositories import Repositories, Repository
 from v2vlint.facts.registry import provides
-from v2vlint.facts.repositories import Repositories, Repository
-from v2vlint.facts.resolv_conf import ResolvConf
-from v2vlint.facts.resume_conf import ResumeConf
-from v2vlint.facts.root_stack import RootStack
-from v2vlint.facts.sample_definitions import sample_domain, sample_ovf, sample_vmx
-from v2vlint.facts.samples import sample_boot, sample_bzimage, sample_elf, sample_initramfs, sample_kernel
-from v2vlint.facts.services import Services
-from v2vlint.facts.systemd_link import LinkFile, SystemdLinks
-from v2vlint.facts.udev_net import UdevNet, UdevNetRule
-from v2vlint.facts.virt_v2v import virt_v2v_converts, virt_v2v_rebuilds
-from v2vlint.facts.windows_acpi import ButtonBinding, WindowsAcpi, WindowsHal
-from v2vlint.facts.windows_boot import BcdEntry, WindowsBoot
-from v2vlint.facts.windows_drivers import DriverVerdict, WindowsDrivers
-from v2vlint.facts.windows_filters import ClassFilter, ClassFilters
-from v2vlint.facts.windows_network import StaticAddress, WindowsAdapter, WindowsNetwork
-from v2vlint.facts.windows_programs import WindowsProgram, WindowsPrograms, WindowsTools
-from v2vlint.facts.windows_registry import Registry, RegistryNode, RegistryValue, set_value
-from v2vlint.facts.windows_samples import sample_unsaved_hive
-from v2vlint.facts.windows_services import WindowsService, WindowsServices
-from v2vlint.facts.windows_system import PendingReboot, WindowsSystem
-from v2vlint.facts.xorg import Xorg, XorgDevice
+from v2vlint.facts.storage.crypttab import Crypttab, CrypttabEntry
+from v2vlint.facts.storage.device_mentions import DeviceMention, DeviceMentions
+from v2vlint.facts.storage.devices import Devices, Fate, LastingName, NameKind, kernel_fate, kernel_prefix, name_kind
+from v2vlint.facts.storage.fstab import Fstab, FstabEntry
+from v2vlint.facts.storage.lvm_conf import LvmConf, LvmFilter
+from v2vlint.facts.storage.lvm_devices import LvmDevice, LvmDevices
+from v2vlint.facts.storage.mdadm_conf import MdadmConf, MdArray
+from v2vlint.facts.storage.mount_policy import MountPolicy
+from v2vlint.facts.storage.multipath import Multipath
+from v2vlint.facts.storage.root_stack import RootStack
+from v2vlint.facts.syntax.edit_lines import comment_out, replace_token
+from v2vlint.facts.windows.acpi import ButtonBinding, WindowsAcpi, WindowsHal
+from v2vlint.facts.windows.bitlocker import Bitlocker
+from v2vlint.facts.windows.boot import BcdEntry, WindowsBoot
+from v2vlint.facts.windows.drivers import DriverVerdict, WindowsDrivers
+from v2vlint.facts.windows.filters import ClassFilter, ClassFilters
+from v2vlint.facts.windows.network import StaticAddress, WindowsAdapter, WindowsNetwork
+from v2vlint.facts.windows.programs import WindowsProgram, WindowsPrograms, WindowsTools
+from v2vlint.facts.windows.registry import Registry, RegistryNode, RegistryValue, set_value
+from v2vlint.facts.windows.services import WindowsService, WindowsServices
+from v2vlint.facts.windows.system import PendingReboot, WindowsSystem
 from v2vlint.guest.fs import GuestFS
 from v2vlint.guest.text import GuestText, Line
 from v2vlint.model.bitlocker import BitlockerVolume
@@ -113,6 +110,9 @@ from v2vlint.model.place import Device, RegistryKey, Sourced, Span, Token, Where
 from v2vlint.model.registry import RegistryData, binary, dword, expand_sz, multi_sz, sz
 from v2vlint.model.rule import Audience, Content, Example, Hive, Link, Rule
 from v2vlint.model.target import Controller, Display, Nic, Target
+from v2vlint.samples.boot import sample_boot, sample_bzimage, sample_elf, sample_initramfs, sample_kernel
+from v2vlint.samples.definitions import sample_domain, sample_ovf, sample_vmx
+from v2vlint.samples.hives import sample_unsaved_hive
 
 __all__ = [
     "LDM_TYPES",

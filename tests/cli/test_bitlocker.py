@@ -11,9 +11,9 @@ import pytest
 
 import v2vlint as library
 from tests.cli.conftest import Run
-from tests.disk.bitlocker_volume import AREA, CLEAR, RECOVERY, RECOVERY_PASSWORD, TPM, Spec, bitlocker, identifier
+from tests.disk.crypto.bitlocker_volume import AREA, CLEAR, RECOVERY, RECOVERY_PASSWORD, TPM, Spec, bitlocker, identifier
 from tests.disk.images import partitioned
-from v2vlint.disk.regf import make_hive
+from v2vlint.samples.regf import make_hive
 
 SOFTWARE = r"""
 [Microsoft\Windows NT\CurrentVersion]

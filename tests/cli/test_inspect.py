@@ -18,9 +18,9 @@ import yaml
 import v2vlint as library
 from tests.cli.conftest import CLEAN_FSTAB, ROOT_UUID, MakeImage, Run
 from tests.disk.images import partitioned
-from v2vlint.disk.regf import make_hive
 from v2vlint.isolate import Limits
 from v2vlint.model.errors import ImageError, UsageError
+from v2vlint.samples.regf import make_hive
 
 SCHEMA = json.loads((Path(__file__).parents[2] / "docs" / "schema" / "machine-1.json").read_text("utf-8"))
 STATUS = "Package: bash\nStatus: install ok installed\nArchitecture: amd64\nVersion: 5.2-1\nDescription: a shell\n\n"

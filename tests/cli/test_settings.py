@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from tests.cli.conftest import Run
-from v2vlint.cli.options import memory, split
 from v2vlint.model.errors import UsageError
+from v2vlint.run.texts import memory, split
 
 ONLY = 'select = ["fstab-device-name"]\n'
 

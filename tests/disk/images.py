@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from v2vlint.disk.node import FileSystem, Kind, Node
+from v2vlint.disk.filesystems.node import FileSystem, Kind, Node
 from v2vlint.guest.open import Guest, open_guest
 from v2vlint.model.source import DiskFile, GuestSource, Key, Keys
 

@@ -27,7 +27,7 @@ from tests.disk.images import (
     run,
     same,
 )
-from v2vlint.disk.ext import Ext
+from v2vlint.disk.filesystems.ext import Ext
 from v2vlint.disk.stream import HostFile
 from v2vlint.guest.open import Guest
 

@@ -9,10 +9,10 @@ from v2vlint.engine.present import Presenter
 from v2vlint.engine.protocol import Selection
 from v2vlint.engine.select import forecast_wanted
 from v2vlint.guest.fs import GuestFS
-from v2vlint.guest.memory import MemoryFileSystem
 from v2vlint.model.finding import Mover, Severity, Stage
 from v2vlint.model.place import WholeFile
 from v2vlint.model.report import Fate, Forecast, StageForecast, Status, TargetReport
+from v2vlint.samples.memory import MemoryFileSystem
 
 FS = GuestFS({"/": MemoryFileSystem({})})
 

@@ -11,7 +11,6 @@ from v2vlint.engine.packs import LoadedRule
 from v2vlint.engine.present import Presenter
 from v2vlint.facts.registry import FactStore, provides
 from v2vlint.guest.fs import GuestFS
-from v2vlint.guest.memory import memory_guest
 from v2vlint.model.blocks import BlockTable
 from v2vlint.model.definition import Definition
 from v2vlint.model.errors import FactUnavailable
@@ -21,6 +20,7 @@ from v2vlint.model.place import WholeFile
 from v2vlint.model.report import Status, TargetReport
 from v2vlint.model.rule import Rule
 from v2vlint.model.target import Target
+from v2vlint.samples.memory import memory_guest
 
 LINUX = OsInfo("linux", "debian", "debian", "Debian GNU/Linux", "12", "x86_64")
 PARSED: list[str] = []

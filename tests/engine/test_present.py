@@ -6,11 +6,11 @@ import pytest
 
 from v2vlint.engine.present import MAX_LINES, MAX_WIDTH, Presenter
 from v2vlint.guest.fs import GuestFS
-from v2vlint.guest.memory import memory_guest
 from v2vlint.model.finding import Finding, Severity
 from v2vlint.model.fix import Applicability, Fix, Rebuild, ReplaceText
 from v2vlint.model.place import Device, Span, Where, WholeFile
 from v2vlint.model.report import Excerpt, FindingReport
+from v2vlint.samples.memory import memory_guest
 
 PATH = "/etc/fstab"
 TEXT = "# one\n# two\n# three\n/dev/sda1 / ext4 defaults 0 1\n# five\n# six\n# seven\n"

@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from typing import TypeVar
 
 from v2vlint.facts.registry import FactStore
-from v2vlint.guest.memory import memory_guest
 from v2vlint.guest.text import GuestText
 from v2vlint.model.blocks import BlockTable
 from v2vlint.model.finding import Mover
@@ -15,6 +14,7 @@ from v2vlint.model.osinfo import OsInfo
 from v2vlint.model.place import Span, Token
 from v2vlint.model.rewrite import rewrite
 from v2vlint.model.rule import Link
+from v2vlint.samples.memory import memory_guest
 from v2vlint.target import load
 
 T = TypeVar("T")

@@ -14,10 +14,10 @@ import pytest
 from guestbuild.debian import BuildError, Spec, build
 from v2vlint.engine.packs import load_all
 from v2vlint.engine.run import run_rule
-from v2vlint.facts.boot_path import BootPaths
-from v2vlint.facts.cpu_needs import CpuNeeds
-from v2vlint.facts.initramfses import Initramfses
-from v2vlint.facts.packages import Packages
+from v2vlint.facts.boot.path import BootPaths
+from v2vlint.facts.initramfs.images import Initramfses
+from v2vlint.facts.kernel.cpu_needs import CpuNeeds
+from v2vlint.facts.packages.installed import Packages
 from v2vlint.facts.registry import FactStore
 from v2vlint.guest.open import open_ref
 from v2vlint.model.definition import Definition

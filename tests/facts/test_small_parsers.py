@@ -5,16 +5,16 @@ from __future__ import annotations
 import pytest
 
 from tests.facts.guests import HOSTILE, Files, at, fact
-from v2vlint.facts.edit_lines import comment_out, delete_all, delete_lines, insert_line_after, newline, slice_token
-from v2vlint.facts.interface import Method
-from v2vlint.facts.layers import drop_ins, layered, winner
-from v2vlint.facts.netifrc import Netifrc
-from v2vlint.facts.shell_vars import is_no, is_yes, shell_vars_from
-from v2vlint.guest.memory import memory_guest
+from v2vlint.facts.network.interface import Method
+from v2vlint.facts.network.netifrc import Netifrc
+from v2vlint.facts.syntax.edit_lines import comment_out, delete_all, delete_lines, insert_line_after, newline, slice_token
+from v2vlint.facts.syntax.layers import drop_ins, layered, winner
+from v2vlint.facts.syntax.shell_vars import is_no, is_yes, shell_vars_from
 from v2vlint.guest.text import GuestText
 from v2vlint.model.fix import ReplaceText
 from v2vlint.model.rewrite import rewrite
 from v2vlint.model.rule import Link
+from v2vlint.samples.memory import memory_guest
 
 
 @pytest.mark.parametrize(

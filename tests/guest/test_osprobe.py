@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import pytest
 
-from v2vlint.disk.regf import make_hive
 from v2vlint.facts.registry import FactStore
-from v2vlint.facts.windows_registry import Registry
-from v2vlint.guest.memory import memory_guest
+from v2vlint.facts.windows.registry import Registry
 from v2vlint.guest.osprobe import architecture, hostname, linux_info, windows_folder, windows_info
 from v2vlint.model.blocks import BlockTable
 from v2vlint.model.osinfo import OsInfo
 from v2vlint.model.rule import Link
+from v2vlint.samples.memory import memory_guest
+from v2vlint.samples.regf import make_hive
 
 Files = dict[str, str | bytes | Link]
 

@@ -6,11 +6,11 @@ import json
 
 from tests.report.reports import failing, only, span
 from v2vlint.engine.present import Presenter
-from v2vlint.guest.memory import memory_guest
 from v2vlint.model.definition import Definition
 from v2vlint.model.finding import Finding, Severity
 from v2vlint.model.place import WholeFile
 from v2vlint.report import github, gitlab, sarif
+from v2vlint.samples.memory import memory_guest
 from v2vlint.source.vmx import vmx
 
 FINDING = Finding("shared-disk", Severity.WARNING, span("vm/web.vmx", 7, 3), "the disk is shared", "it is not any more")

@@ -18,8 +18,8 @@ from guestbuild.debian import Spec, image_path
 from guestbuild.partition import MIB, Partition, disk_size, partition
 from guestbuild.recipe import Recipe, load
 from guestbuild.tools import BuildError, blank, run, stable_uuid
-from v2vlint.disk.ntfs import NtfsFileSystem
-from v2vlint.disk.probe import probe
+from v2vlint.disk.filesystems.ntfs import NtfsFileSystem
+from v2vlint.disk.filesystems.probe import probe
 from v2vlint.disk.stream import HostFile
 from v2vlint.guest.fs import GuestFS
 

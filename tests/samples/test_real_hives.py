@@ -23,22 +23,22 @@ import pytest
 from guestbuild.image import build
 from guestbuild.recipe import Recipe
 from guestbuild.samples import recipes
-from tests.fix.test_stacks import _digest
-from tests.inspect.test_virt_inspector import compare
+from tests.fixing.test_stacks import _digest
+from tests.inspecting.test_virt_inspector import compare
 from tests.samples.test_samples import check, findings
 from v2vlint import target
-from v2vlint.disk.hive import HiveFile, HiveKey
+from v2vlint.disk.hives.reader import HiveFile, HiveKey
 from v2vlint.engine.protocol import Ask
 from v2vlint.facts.registry import FactStore
-from v2vlint.facts.windows_boot import WindowsBoot, default_entry
-from v2vlint.fix import session, transaction
-from v2vlint.fix.protocol import FixAsk
-from v2vlint.guest.memory import memory_guest
+from v2vlint.facts.windows.boot import WindowsBoot, default_entry
+from v2vlint.fixing import session, transaction
+from v2vlint.fixing.protocol import FixAsk
 from v2vlint.guest.open import open_guest
 from v2vlint.model.blocks import BlockTable
 from v2vlint.model.fix import Applicability
 from v2vlint.model.osinfo import OsInfo
 from v2vlint.model.source import GuestRef, Keys
+from v2vlint.samples.memory import memory_guest
 from v2vlint.source.locate import locate
 
 pytestmark = [pytest.mark.truth, pytest.mark.xdist_group("real-hives")]

@@ -6,8 +6,8 @@ import argparse
 from pathlib import Path
 
 from v2vlint.cli import exits, options
-from v2vlint.cli.settings import settle
 from v2vlint.model.errors import UsageError
+from v2vlint.run.settings import settle
 
 DEFAULT = "v2vlint-baseline.json"
 
@@ -25,8 +25,8 @@ def run(args: argparse.Namespace) -> int:
     """Check the images and write the baseline; 3 when an image could not be read, since its findings are not in it."""
     import sys
 
-    from v2vlint.cli.running import run_check
     from v2vlint.engine import baseline
+    from v2vlint.run.checking import run_check
 
     if not args.images:
         raise UsageError("no image given", hint="see 'v2vlint baseline --help'")

@@ -6,12 +6,12 @@ import argparse
 from importlib import import_module
 
 from v2vlint.cli import exits, options, output
-from v2vlint.cli.settings import Settings, settle
 from v2vlint.model.errors import UsageError
 from v2vlint.model.report import Report
 from v2vlint.report import text
 from v2vlint.report.registry import FORMATS, renderer
 from v2vlint.report.walk import exit_code
+from v2vlint.run.settings import Settings, settle
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -63,7 +63,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _check(args: argparse.Namespace, settings: Settings, colour: bool) -> Report:
-    from v2vlint.cli.running import run_check
+    from v2vlint.run.checking import run_check
 
     warm = _rich if colour else None
     return run_check(settings, args.images, args.key_file, progress=not (args.no_progress or args.quiet), warm=warm)

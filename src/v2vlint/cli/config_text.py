@@ -7,8 +7,8 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from v2vlint.cli.settings import Settings
 from v2vlint.isolate import size
+from v2vlint.run.settings import Settings
 
 
 def config_text(settings: Settings, shape: str, reports: tuple[str, ...], baseline: str) -> str:

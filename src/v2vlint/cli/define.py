@@ -7,10 +7,11 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from v2vlint.cli import exits, keys, options, output
-from v2vlint.cli.settings import live_target
+from v2vlint.cli import exits, options, output
 from v2vlint.model.errors import UsageError
 from v2vlint.report.escape import visible
+from v2vlint.run import keys
+from v2vlint.run.settings import live_target
 
 if TYPE_CHECKING:
     from v2vlint.model.target import Target
@@ -27,7 +28,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Print the domain; why it is not as one would expect goes to stderr."""
-    from v2vlint.define import DefineAsk, define, domain_xml
+    from v2vlint.defining import DefineAsk, define, domain_xml
     from v2vlint.source.expand import expand
 
     guests = expand(args.images, args.connect, verify=args.verify_manifest)

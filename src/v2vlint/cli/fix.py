@@ -9,19 +9,20 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from v2vlint.cli import keys, options, output
-from v2vlint.cli.settings import Settings, settle
+from v2vlint.cli import options, output
 from v2vlint.model.card_names import CardNames
 from v2vlint.model.errors import UsageError
 from v2vlint.model.fix import Applicability
 from v2vlint.report.escape import visible
+from v2vlint.run import keys
+from v2vlint.run.settings import Settings, settle
 from v2vlint.source.values import mac_address
 
 _INTERFACE = re.compile(r"[^\s/:=]{1,15}")
 
 if TYPE_CHECKING:
-    from v2vlint.fix.protocol import FixAsk, Held, Prepared
-    from v2vlint.fix.session import Outcome
+    from v2vlint.fixing.protocol import FixAsk, Held, Prepared
+    from v2vlint.fixing.session import Outcome
     from v2vlint.model.report import ImageReport
     from v2vlint.model.rule import RuleInfo
 
@@ -60,9 +61,9 @@ def add_fixing(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Fix each guest in turn; report and exit code are those of a check of what came out."""
-    from v2vlint.cli.running import report_of
     from v2vlint.engine import policy
     from v2vlint.report.walk import exit_code
+    from v2vlint.run.checking import report_of
 
     settings, started = settle(args), time.perf_counter()
     files = output.destinations(args.report or settings.config.report)
@@ -79,7 +80,7 @@ def run(args: argparse.Namespace) -> int:
 
 def _asks(args: argparse.Namespace, settings: Settings) -> list[FixAsk]:
     from v2vlint.engine.protocol import Ask
-    from v2vlint.fix.protocol import FixAsk
+    from v2vlint.fixing.protocol import FixAsk
     from v2vlint.source.expand import expand
 
     guests = expand(args.images, settings.connect, verify=settings.verify)
@@ -106,7 +107,7 @@ def _card(text: str) -> tuple[str, str]:
 
 
 def _one(args: argparse.Namespace, settings: Settings, asked: FixAsk) -> tuple[ImageReport, tuple[RuleInfo, ...]]:
-    from v2vlint.fix import session
+    from v2vlint.fixing import session
 
     started = time.perf_counter()
     if args.diff:

@@ -9,11 +9,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from v2vlint import __version__
-from v2vlint.cli import exits, keys, options, output
+from v2vlint.cli import exits, options, output
 from v2vlint.model.errors import UsageError
+from v2vlint.run import keys
 
 if TYPE_CHECKING:
-    from v2vlint.inspect.protocol import Ask
+    from v2vlint.inspecting.protocol import Ask
     from v2vlint.isolate import Limits
     from v2vlint.model.machine import Machine
 
@@ -40,10 +41,10 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Inspect the images and write what was found."""
-    from v2vlint.cli.progress import ProgressLine
-    from v2vlint.cli.settings import settle
-    from v2vlint.inspect.parent import inspect_all
-    from v2vlint.inspect.protocol import Ask
+    from v2vlint.inspecting.parent import inspect_all
+    from v2vlint.inspecting.protocol import Ask
+    from v2vlint.run.progress import ProgressLine
+    from v2vlint.run.settings import settle
     from v2vlint.source.expand import expand
 
     settings = settle(args)
@@ -68,7 +69,7 @@ def _writable(path: str | None) -> None:
 
 def _unlocked(ask: Ask, machine: Machine, limits: Limits) -> Machine:
     """The machine again, with the passphrases that somebody at the terminal knows."""
-    from v2vlint.inspect.parent import inspect_all
+    from v2vlint.inspecting.parent import inspect_all
 
     known = keys.asked_for(machine.problems, ask.keys)
     return machine if known is None else inspect_all([dataclasses.replace(ask, keys=known)], limits)[0]

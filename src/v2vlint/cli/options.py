@@ -3,14 +3,8 @@
 from __future__ import annotations
 
 import argparse
-import re
 
-from v2vlint.model.errors import UsageError
 from v2vlint.model.finding import Mover, Severity
-
-_SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*(?:([kmgt])(?:i?b)?|b)?", re.IGNORECASE)
-_UNITS = {"": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30, "t": 1 << 40}
-SMALLEST_MEMORY = 128 << 20
 
 
 def add_images(parser: argparse.ArgumentParser) -> None:
@@ -76,19 +70,3 @@ def positive(text: str) -> int:
     if not text.isdecimal() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"not a positive whole number: {text!r}")
     return int(text)
-
-
-def memory(text: str) -> int:
-    """Bytes from ``512M``, ``2GiB``…; UsageError when it is no size, or too small to run anything in."""
-    match = _SIZE.fullmatch(text.strip())
-    if match is None:
-        raise UsageError(f"not a size: {text!r}", hint="write it as 512MiB or 2GiB")
-    size = int(float(match[1]) * _UNITS[(match[2] or "").lower()])
-    if size < SMALLEST_MEMORY:
-        raise UsageError(f"a memory limit of {text} is too small to read anything", hint="at least 128MiB")
-    return size
-
-
-def split(values: list[str] | None) -> tuple[str, ...]:
-    """The items of a repeatable, comma-separated option."""
-    return tuple(item.strip() for value in values or () for item in value.split(",") if item.strip())

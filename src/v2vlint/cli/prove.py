@@ -7,9 +7,10 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from v2vlint.cli import keys, options, output
-from v2vlint.cli.settings import settle
+from v2vlint.cli import options, output
 from v2vlint.model.errors import UsageError
+from v2vlint.run import keys
+from v2vlint.run.settings import settle
 
 if TYPE_CHECKING:
     from v2vlint.model.proof import Proof
@@ -69,8 +70,8 @@ def exit_code(outcomes: Iterable[bool | None]) -> int:
 
 
 def _one(args: argparse.Namespace, guest: GuestRef, target: Target, secrets: Keys, several: bool) -> bool | None:
-    from v2vlint.cli.progress import ProgressLine
-    from v2vlint.prove import Wish, forecast, prove
+    from v2vlint.proving import Wish, forecast, prove
+    from v2vlint.run.progress import ProgressLine
 
     predicted = forecast(guest, target, secrets)
     artifacts = _folder(args.artifacts, f"{guest.name.replace('/', '_')}-{target.name}" if several else "")

@@ -7,11 +7,12 @@ from collections.abc import Iterator, Sequence
 from itertools import groupby
 from pathlib import Path
 
-from v2vlint.cli import exits, options, output
+from v2vlint.cli import exits, output
 from v2vlint.engine.packs import LoadedRule
 from v2vlint.model.errors import UsageError
 from v2vlint.model.rule import Audience, RuleInfo
 from v2vlint.report.layout import Piece, Row
+from v2vlint.run.texts import split
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -27,7 +28,7 @@ def run(args: argparse.Namespace) -> int:
     from v2vlint.engine.protocol import Selection
     from v2vlint.engine.select import choose
 
-    rules = choose(load_all(), Selection(options.split(args.select) or ("all",)))
+    rules = choose(load_all(), Selection(split(args.select) or ("all",)))
     if args.write:
         return _write(rules, Path(args.write))
     infos = sorted((rule.info() for rule in rules), key=lambda info: (info.group, info.id))

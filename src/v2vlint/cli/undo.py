@@ -18,7 +18,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Undo each image in turn."""
-    from v2vlint.fix import transaction
+    from v2vlint.fixing import transaction
 
     for name in args.images:
         first = Path(name.split("+")[0])

@@ -6,12 +6,12 @@ import dataclasses
 from collections.abc import Iterable, Sequence
 
 from v2vlint.engine.present import Presenter
-from v2vlint.forecast import NEEDED
 from v2vlint.guest.fs import GuestFS
 from v2vlint.model.finding import Finding, Severity, Unknown
 from v2vlint.model.place import Device
 from v2vlint.model.report import Fate, RuleResult, StageForecast, Status, TargetReport
 from v2vlint.model.rule import Audience, RuleInfo
+from v2vlint.verdicts import NEEDED
 
 FORECAST = RuleInfo(
     id="forecast",

@@ -6,12 +6,10 @@ import io
 from collections.abc import Iterable, Mapping
 
 from v2vlint import target
-from v2vlint.disk.hive_edit import HiveDraft
-from v2vlint.disk.regf import make_hive
+from v2vlint.disk.hives.edit import HiveDraft
 from v2vlint.engine.run import Outcome, run_rule
 from v2vlint.facts.registry import FactStore
 from v2vlint.guest.fs import GuestFS
-from v2vlint.guest.memory import memory_guest
 from v2vlint.model.blocks import BlockTable
 from v2vlint.model.definition import Definition
 from v2vlint.model.finding import Finding
@@ -20,6 +18,8 @@ from v2vlint.model.osinfo import OsInfo
 from v2vlint.model.place import Span
 from v2vlint.model.rewrite import StaleEdit, rewrite
 from v2vlint.model.rule import Content, Example, Hive, Rule
+from v2vlint.samples.memory import memory_guest
+from v2vlint.samples.regf import make_hive
 
 _LINUX = OsInfo("linux", "debian", "debian", "Debian GNU/Linux", "12", "x86_64")
 _WINDOWS = OsInfo("windows", "windows", "windows", "Windows 10 Pro", "10.0.19045", "x86_64")

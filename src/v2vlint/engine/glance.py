@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from v2vlint.facts.boot_choices import BootChoices
-from v2vlint.facts.bootloader import Bootloader
+from v2vlint.facts.boot.bootloader import Bootloader
+from v2vlint.facts.boot.choices import BootChoices
 from v2vlint.facts.registry import FactStore
-from v2vlint.facts.windows_boot import WindowsBoot
+from v2vlint.facts.windows.boot import WindowsBoot
 from v2vlint.isolate import size
 from v2vlint.model.blocks import BlockDevice, BlockTable
 from v2vlint.model.osinfo import OsInfo

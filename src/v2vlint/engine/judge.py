@@ -8,13 +8,13 @@ from v2vlint.engine.packs import LoadedRule
 from v2vlint.engine.present import Presenter
 from v2vlint.engine.run import run_rule
 from v2vlint.facts.registry import FactStore
-from v2vlint.forecast import RuleOutcomes, predict
 from v2vlint.guest.fs import GuestFS
 from v2vlint.model.definition import Definition
 from v2vlint.model.finding import Mover, Stage
 from v2vlint.model.osinfo import OsInfo
 from v2vlint.model.report import Fate, Forecast, RuleResult, StageForecast, TargetReport
 from v2vlint.model.target import Target
+from v2vlint.verdicts import RuleOutcomes, predict
 
 
 def judge(

@@ -105,8 +105,8 @@ def _reply(find: Callable[[], object]) -> Reply:
 
 
 def _initramfs(store: Any) -> object:
-    from v2vlint.facts.bootloader import Bootloader
-    from v2vlint.facts.initramfses import Initramfses
+    from v2vlint.facts.boot.bootloader import Bootloader
+    from v2vlint.facts.initramfs.images import Initramfses
 
     loader = store.get(Bootloader)
     if loader.default is None:

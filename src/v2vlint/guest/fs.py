@@ -7,7 +7,7 @@ import functools
 from collections.abc import Callable, Iterator, Mapping
 from typing import BinaryIO, TypeVar
 
-from v2vlint.disk.node import FileSystem, Kind, Node, Stat
+from v2vlint.disk.filesystems.node import FileSystem, Kind, Node, Stat
 from v2vlint.guest.text import GuestText
 from v2vlint.model.errors import FactUnavailable
 from v2vlint.model.place import WholeFile

@@ -9,8 +9,8 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
-from v2vlint.disk.node import FileSystem
-from v2vlint.disk.stack import Stack
+from v2vlint.disk.filesystems.node import FileSystem
+from v2vlint.disk.volumes.stack import Stack
 from v2vlint.guest.fs import GuestFS
 from v2vlint.guest.subtree import descend
 from v2vlint.model.blocks import BlockDevice
@@ -136,7 +136,7 @@ class Mounter:
 
 def choose_subvolume(system: FileSystem, line: Line) -> tuple[FileSystem, str]:
     """The subvolume that the options of ``line`` ask for, with its path; the default one when they ask for none that exists."""
-    from v2vlint.disk.btrfs import BtrfsFileSystem
+    from v2vlint.disk.filesystems.btrfs import BtrfsFileSystem
 
     if not isinstance(system, BtrfsFileSystem):
         return system, ""

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
-from v2vlint.disk.container import Image, open_image
-from v2vlint.disk.inuse import user_of
-from v2vlint.disk.node import FileSystem
-from v2vlint.disk.stack import Stack
+from v2vlint.disk.containers.formats import Image, open_image
+from v2vlint.disk.containers.inuse import user_of
+from v2vlint.disk.filesystems.node import FileSystem
 from v2vlint.disk.stream import Fingerprint, HostFile
+from v2vlint.disk.volumes.stack import Stack
 from v2vlint.guest.roots import Root, find_roots
 from v2vlint.model.blocks import BlockDevice, BlockTable
 from v2vlint.model.definition import Definition

@@ -160,7 +160,7 @@ def _windows_host(fs: GuestFS, root: str) -> str:
 
 def _hive_values(fs: GuestFS, hive: str, path: str) -> dict[str, str]:
     """The values of one key, as text; empty when the hive is damaged or has no such key."""
-    from v2vlint.disk.hive import HiveFile
+    from v2vlint.disk.hives.reader import HiveFile
 
     try:
         stream = fs.open(hive)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
-from v2vlint.disk.node import FileSystem
-from v2vlint.disk.stack import Stack
+from v2vlint.disk.filesystems.node import FileSystem
+from v2vlint.disk.volumes.stack import Stack
 from v2vlint.guest.fs import GuestFS
 from v2vlint.guest.mounts import Mount, Mounter, fstab_lines, ostree_root
 from v2vlint.guest.osprobe import linux_info, other_info, windows_folder, windows_info
@@ -90,7 +90,7 @@ def _present(fs: GuestFS, path: str) -> bool:
 
 
 def _subvolumes(stack: Stack, device: BlockDevice, system: FileSystem) -> Iterator[_Candidate]:
-    from v2vlint.disk.btrfs import BtrfsFileSystem
+    from v2vlint.disk.filesystems.btrfs import BtrfsFileSystem
 
     assert isinstance(system, BtrfsFileSystem)
     everything = system.subvolumes

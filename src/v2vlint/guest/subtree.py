@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from v2vlint.disk.node import FileSystem, Kind, Node
+from v2vlint.disk.filesystems.node import FileSystem, Kind, Node
 
 MAX_DEPTH = 32
 

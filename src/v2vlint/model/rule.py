@@ -30,7 +30,7 @@ class Link:
 
 @dataclass(frozen=True, slots=True)
 class Hive:
-    """A registry hive in an example's guest, written as the text of a ``.reg`` file: see :mod:`v2vlint.disk.regf`."""
+    """A registry hive in an example's guest, written as the text of a ``.reg`` file: see :mod:`v2vlint.samples.regf`."""
 
     text: str
 

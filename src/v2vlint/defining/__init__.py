@@ -1,0 +1,15 @@
+"""Proposing the definition of the machine that a guest needs on a KVM target: a libvirt domain made from what was found."""
+
+from __future__ import annotations
+
+from v2vlint.defining.protocol import PREPARE, DefineAsk, Machine
+from v2vlint.defining.xml import domain_xml
+from v2vlint.engine.child import answer
+from v2vlint.isolate import DEFAULT_LIMITS, Limits
+
+__all__ = ["DefineAsk", "Machine", "define", "domain_xml"]
+
+
+def define(ask: DefineAsk, limits: Limits = DEFAULT_LIMITS) -> Machine:
+    """The machine for one guest, found by an isolated child. ImageError when the guest cannot be read, UsageError for no KVM target."""
+    return answer(PREPARE, ask, Machine, ask.guest.name, limits)

@@ -1,0 +1,146 @@
+"""The child's side of ``define``: what the guest can drive, starts from and needs, as a machine."""
+
+from __future__ import annotations
+
+import os
+import re
+from typing import Any
+
+from v2vlint.defining.drivers import Drivers
+from v2vlint.defining.protocol import Card, DefineAsk, Disk, Machine
+from v2vlint.defining.windows import EIGHT, VISTA
+from v2vlint.facts.boot.firmware import Firmware as FirmwareFact
+from v2vlint.facts.kernel.cpu_needs import CpuNeeds
+from v2vlint.facts.network.outlook import Network
+from v2vlint.facts.registry import FactStore
+from v2vlint.guest.open import Guest, open_guest
+from v2vlint.model.codec import decode, encode
+from v2vlint.model.definition import Definition
+from v2vlint.model.errors import FactUnavailable, ImageError, UsageError
+from v2vlint.model.osinfo import OsInfo
+from v2vlint.model.source import DiskFile, GuestSource
+from v2vlint.model.target import Firmware, Target
+from v2vlint.source.locate import locate
+from v2vlint.verdicts.early import chosen_firmware
+
+_FORMATS = {"raw": "raw", "qcow2": "qcow2", "vmdk": "vmdk", "vhd": "vpc", "vdi": "vdi"}
+_ARCHITECTURES = {"x86_64": "x86_64", "i386": "x86_64", "": "x86_64"}
+
+
+def prepare(request: Any) -> Any:
+    """Answer an encoded :class:`DefineAsk` with an encoded :class:`Machine`."""
+    ask = decode(DefineAsk, request)
+    if ask.target.hypervisor != "kvm":
+        raise UsageError(f"{ask.target.name} is no KVM target: a libvirt domain is no machine there", hint="give --target kvm")
+    source = locate(ask.guest)
+    guest = open_guest(source, ask.keys)
+    if not guest.roots:
+        reasons = "; ".join(problem.reason for problem in guest.problems)
+        raise ImageError(f"{guest.name}: no operating system found: {reasons}")
+    return encode(_Proposal(ask.target, source, guest).machine())
+
+
+class _Proposal:
+    """Collects the parts of a machine, and notes on them."""
+
+    def __init__(self, target: Target, source: GuestSource, guest: Guest) -> None:
+        self.target, self.source, self.guest = target, source, guest
+        self.definition = source.definition or Definition("", "")
+        root = next((root for root in guest.roots if root.os.kind == "linux"), guest.roots[0])
+        self.store = FactStore((root.fs, guest.blocks, root.os, self.definition, target))
+        self.os: OsInfo = root.os
+        self.notes: list[str] = [f"{problem.where}: {problem.reason}" for problem in guest.problems]
+
+    def machine(self) -> Machine:
+        if self.os.arch not in _ARCHITECTURES:
+            raise ImageError(f"{self.guest.name}: a guest for {self.os.arch} processors; only machines for x86 are proposed")
+        drivers = Drivers(self.store, self.target)
+        bus, scsi = drivers.disk()
+        firmware, windows = self.firmware(), drivers.windows
+        chipset = "q35" if drivers.is_modern(bus) and bus != "ide" else "pc"
+        eleven = windows is not None and windows.eleven
+        if eleven:
+            self.notes.append("a TPM, as Windows 11 asks for one")
+        machine = Machine(
+            name=self.name(),
+            firmware=firmware,
+            disks=tuple(self.disk(position, file, bus) for position, file in enumerate(self.source.disks)),
+            cards=self.cards(drivers.card()),
+            machine=chipset,
+            memory_mib=self.definition.memory_mib or self.target.ram_mib,
+            cpus=self.definition.cpus or 1,
+            cpu_level=self.cpu_level(),
+            scsi=scsi,
+            video=drivers.video(),
+            boot_disk=self.boot_disk(firmware),
+            secure_boot=self.secure_boot(firmware, chipset, eleven),
+            tpm=self.definition.tpm or eleven,
+            rng=drivers.has("virtio_rng"),
+            balloon=drivers.has("virtio_balloon"),
+            local_clock=windows is not None and windows.local_clock,
+            hyperv=windows is not None and not windows.before(VISTA),
+            usb="ich9" if windows and windows.before(EIGHT) and chipset == "q35" else "",
+        )
+        return Machine(
+            **{name: getattr(machine, name) for name in Machine.__slots__ if name != "notes"}, notes=(*self.notes, *drivers.notes)
+        )
+
+    def name(self) -> str:
+        first = self.definition.name or os.path.basename(self.source.disks[0].path).split(".")[0]  # noqa: PTH119
+        return re.sub(r"[^\w.+-]+", "-", first).strip("-.") or "guest"
+
+    def firmware(self) -> Firmware:
+        found = self.fact(FirmwareFact)
+        chosen = chosen_firmware(self.store) if found is not None else ""
+        stated: Firmware | None = {"bios": "bios", "uefi": "uefi"}.get(self.definition.firmware)  # type: ignore[assignment]
+        if found is not None and found.only and found.only not in self.target.firmware:
+            self.notes.append(f"{self.target.name} has no {found.only.upper()}, and the disks start from nothing else")
+        decided = (found.only if found else "") or self.definition.firmware or chosen or self.target.firmware[0]
+        if stated and decided != stated:
+            self.notes.append(f"{decided.upper()} firmware, as the disks start from it only; the definition says {stated.upper()}")
+        return "uefi" if decided == "uefi" else "bios"
+
+    def secure_boot(self, firmware: Firmware, chipset: str, eleven: bool) -> bool:
+        """As the definition says; without one, for Windows 11, whose boot manager every firmware's keys know."""
+        wanted = self.definition.secure_boot or (eleven and not self.definition.source)
+        possible = firmware == "uefi" and chipset == "q35"
+        if wanted and not possible:
+            self.notes.append("no Secure Boot: it takes UEFI firmware and machine type q35")
+        return wanted and possible
+
+    def boot_disk(self, firmware: Firmware) -> int:
+        found = self.fact(FirmwareFact)
+        place = None if found is None else found.esp_disk if firmware == "uefi" else found.boot_disk
+        return place or 0
+
+    def fact(self, kind: type[Any]) -> Any:
+        try:
+            return self.store.get(kind)
+        except FactUnavailable:
+            return None
+
+    def disk(self, position: int, file: DiskFile, bus: str) -> Disk:
+        disks = [one.detail("format") for one in self.guest.blocks.disks if one.disk == position]
+        kind = (disks or [file.format])[0]
+        if file.offset or file.length >= 0 or file.chunks or kind not in _FORMATS:
+            path = f"{os.path.splitext(os.path.abspath(file.path))[0]}-disk{position + 1}.qcow2"  # noqa: PTH100, PTH122
+            self.notes.append(f"{file.name} is no image that libvirt can attach as it is: convert it to {os.path.basename(path)}")  # noqa: PTH119
+            return Disk(path, "qcow2", bus)
+        return Disk(os.path.abspath(file.path), _FORMATS[kind], bus)  # noqa: PTH100
+
+    def cards(self, model: str) -> tuple[Card, ...]:
+        if self.definition.nics:
+            named = [nic.network for nic in self.definition.nics if nic.network not in ("", "default")]
+            if named:
+                self.notes.append(f"the cards are on the network 'default'; they were on {', '.join(dict.fromkeys(named))}")
+            return tuple(Card(model, nic.mac) for nic in self.definition.nics)
+        network = self.fact(Network)
+        bound = {token.value.lower().replace("-", ":") for one in network.cards if (token := one.mac)} if network else set()
+        if len(bound) == 1:
+            self.notes.append("the MAC address is the one that the guest's network configuration asks for")
+            return (Card(model, bound.pop()),)
+        return (Card(model),)
+
+    def cpu_level(self) -> int:
+        needs = self.fact(CpuNeeds) if self.os.kind == "linux" else None
+        return 0 if needs is None else max(needs.level, needs.distribution_level)

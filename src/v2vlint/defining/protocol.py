@@ -1,0 +1,67 @@
+"""What is asked of the child that looks at the guest, and the machine it proposes: plain data."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from v2vlint.model.source import GuestRef, Keys
+from v2vlint.model.target import Firmware, Target
+
+PREPARE = "v2vlint.defining.prepare:prepare"
+
+
+@dataclass(frozen=True, slots=True)
+class DefineAsk:
+    """Propose a machine on ``target`` for one guest."""
+
+    guest: GuestRef
+    target: Target
+    keys: Keys = Keys()
+
+
+@dataclass(frozen=True, slots=True)
+class Disk:
+    """A disk: host path, QEMU's name of its format, and libvirt's bus (``virtio``, ``scsi``, ``sata``, ``ide``)."""
+
+    path: str
+    format: str
+    bus: str
+
+
+@dataclass(frozen=True, slots=True)
+class Card:
+    """A network card: ``mac`` is empty when it may be any."""
+
+    model: str
+    mac: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Machine:
+    """The machine a guest needs. ``scsi`` is the model of the SCSI controller when a disk is on one; ``boot_disk`` is 0-based.
+
+    ``cpu_level`` is the x86-64 level it needs, 0 when not known. ``usb`` is ``ich9`` for guests without a driver for USB 3, else libvirt
+    chooses. ``local_clock`` and ``hyperv`` are for Windows: a hardware clock in local time, and what makes it run better on a hypervisor.
+    ``notes`` say why something is not as one would expect.
+    """
+
+    name: str
+    firmware: Firmware
+    disks: tuple[Disk, ...]
+    cards: tuple[Card, ...] = ()
+    machine: str = "q35"
+    arch: str = "x86_64"
+    memory_mib: int = 2048
+    cpus: int = 1
+    cpu_level: int = 0
+    scsi: str = ""
+    video: str = "vga"
+    boot_disk: int = 0
+    secure_boot: bool = False
+    tpm: bool = False
+    rng: bool = False
+    balloon: bool = False
+    local_clock: bool = False
+    hyperv: bool = False
+    usb: str = ""
+    notes: tuple[str, ...] = ()

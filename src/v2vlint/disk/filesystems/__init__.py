@@ -1,0 +1,1 @@
+"""Filesystems: telling them apart, and reading their files."""

@@ -1,0 +1,303 @@
+"""ext2, ext3 and ext4 (Documentation/filesystems/ext4 of Linux): extents, block maps, inline data, 64bit, meta_bg. Read-only."""
+
+from __future__ import annotations
+
+import copy
+import functools
+import io
+import struct
+from collections.abc import Iterator
+from typing import BinaryIO, cast
+
+from v2vlint.disk.filesystems.node import Kind, Stat
+from v2vlint.disk.stream import Stream, exactly
+from v2vlint.model.errors import ImageError, Unsupported
+
+ROOT = 2
+MAX_DIRECTORY = 64 << 20
+MAX_LINK = 1 << 16
+MAX_TREE = 5
+_RECOVER = 0x4
+_META_BG, _EXTENTS, _64BIT, _INLINE = 0x10, 0x40, 0x80, 0x8000
+_KNOWN_INCOMPAT = 0x2 | 0x4 | 0x10 | 0x40 | 0x80 | 0x100 | 0x200 | 0x400 | 0x1000 | 0x2000 | 0x4000 | 0x8000 | 0x10000 | 0x20000
+_EXTENT_FLAG, _INLINE_FLAG, _ENCRYPT_FLAG = 0x80000, 0x10000000, 0x800
+_KINDS = {0x8: Kind.FILE, 0x4: Kind.DIR, 0xA: Kind.LINK}
+
+
+class Ext:
+    """An opened ext filesystem. ``kind`` is blkid's word for it."""
+
+    def __init__(self, base: Stream, kind: str = "ext4", uuid: str = "", label: str = "") -> None:
+        self.type, self.uuid, self.label = kind, uuid, label
+        self.base = base
+        block = base.read_at(1024, 1024)
+        if len(block) < 1024 or block[56:58] != b"\x53\xef":
+            raise ImageError("no ext superblock")
+        self.inodes, _blocks = struct.unpack_from("<II", block, 0)
+        self._first_block, log_size = struct.unpack_from("<II", block, 20)
+        self._per_group = struct.unpack_from("<I", block, 32)[0]
+        self._inodes_per_group = struct.unpack_from("<I", block, 40)[0]
+        self._inode_size = struct.unpack_from("<H", block, 88)[0] if struct.unpack_from("<I", block, 76)[0] else 128
+        self._features = struct.unpack_from("<I", block, 96)[0]
+        self._first_meta_bg = struct.unpack_from("<I", block, 260)[0]
+        descriptor = struct.unpack_from("<H", block, 254)[0]
+        self._descriptor = descriptor if self._features & _64BIT and descriptor >= 64 else 32
+        self.block_size = 1024 << log_size if log_size <= 6 else 0
+        self._check()
+        self._journal_inode = struct.unpack_from("<I", block, 224)[0]
+        self._forget()
+        if self._features & _RECOVER:
+            self._recover()
+
+    def _recover(self) -> None:
+        """Lay what the journal holds over the filesystem; a journal that cannot be read leaves it as it is."""
+        from v2vlint.disk.filesystems.ext_journal import Journal, Replayed
+
+        as_is = copy.copy(self)
+        as_is._forget()
+        try:
+            journal = Journal(ExtFile(as_is, as_is.inode(self._journal_inode)))
+        except (ImageError, struct.error, ValueError):
+            return
+        if journal.changes and journal.block_size == self.block_size:
+            self.base = Replayed(self.base, journal)
+            self._forget()
+
+    def _forget(self) -> None:
+        self.inode = functools.lru_cache(maxsize=8192)(self._inode)
+        self.directory = functools.lru_cache(maxsize=2048)(self._directory)
+        self.block = functools.lru_cache(maxsize=256)(self._block)
+
+    def _check(self) -> None:
+        if not (self.block_size and self._per_group and self._inodes_per_group and 128 <= self._inode_size <= 65536):
+            raise ImageError("damaged ext superblock")
+        if unknown := self._features & ~_KNOWN_INCOMPAT:
+            raise Unsupported(f"ext4 with unknown incompatible features {unknown:#x}")
+
+    @property
+    def root(self) -> ExtNode:
+        """The top directory."""
+        return ExtNode(self, ROOT)
+
+    def _block(self, number: int) -> bytes:
+        return self.base.read_at(number * self.block_size, self.block_size)
+
+    def _group(self, group: int) -> int:
+        per_block = self.block_size // self._descriptor
+        meta = group // per_block
+        if self._features & _META_BG and meta >= self._first_meta_bg:
+            first = meta * per_block
+            block = first * self._per_group + self._first_block + self._has_super(first)
+        else:
+            block = 1024 // self.block_size + 1 + meta
+        data = self.base.read_at(block * self.block_size + group % per_block * self._descriptor, self._descriptor)
+        if len(data) < self._descriptor:
+            raise ImageError(f"truncated: group {group} lies beyond the end")
+        low = int(struct.unpack_from("<I", data, 8)[0])
+        return low | struct.unpack_from("<I", data, 40)[0] << 32 if self._descriptor >= 64 else low
+
+    def _has_super(self, group: int) -> int:
+        if group in (0, 1):
+            return 1
+        return int(any(_is_power(group, base) for base in (3, 5, 7)))
+
+    def _inode(self, number: int) -> ExtInode:
+        if not 1 <= number <= self.inodes:
+            raise ImageError(f"inode {number} does not exist")
+        group, index = divmod(number - 1, self._inodes_per_group)
+        offset = self._group(group) * self.block_size + index * self._inode_size
+        data = self.base.read_at(offset, self._inode_size)
+        if len(data) < self._inode_size:
+            raise ImageError(f"truncated: inode {number} lies beyond the end")
+        return ExtInode(number, data)
+
+    def _directory(self, number: int) -> dict[str, int]:
+        inode = self.inode(number)
+        if inode.kind is not Kind.DIR or inode.flags & _ENCRYPT_FLAG:
+            raise Unsupported("encrypted directory (fscrypt)" if inode.flags & _ENCRYPT_FLAG else "not a directory")
+        if inode.flags & _INLINE_FLAG:
+            inline = inode.inline()
+            return dict([*_entries(inline[4:60]), *_entries(inline[60:])])
+        if inode.size > MAX_DIRECTORY:
+            raise ImageError(f"a directory of {inode.size} bytes")
+        data = ExtFile(self, inode).read()
+        blocks = range(0, len(data), self.block_size)
+        return dict(entry for at in blocks for entry in _entries(data[at : at + self.block_size]))
+
+
+class ExtInode:
+    """The fields of an inode."""
+
+    def __init__(self, number: int, data: bytes) -> None:
+        self.number, self.data = number, data
+        mode, uid, size, _atime, _ctime, mtime, _dtime, gid = struct.unpack_from("<HHIIIIIH", data, 0)
+        self.flags = struct.unpack_from("<I", data, 32)[0]
+        high, uid_high, gid_high = struct.unpack_from("<I", data, 108)[0], *struct.unpack_from("<HH", data, 120)
+        self.kind = _KINDS.get(mode >> 12, Kind.OTHER)
+        self.mode, self.uid, self.gid = mode & 0o7777, uid | uid_high << 16, gid | gid_high << 16
+        self.size = size | high << 32 if self.kind in (Kind.FILE, Kind.DIR) else size
+        self.extra = struct.unpack_from("<H", data, 128)[0] if len(data) > 130 else 0
+        more = struct.unpack_from("<I", data, 136)[0] if len(data) >= 140 and self.extra >= 12 else 0
+        self.mtime = (mtime - (1 << 32) * (mtime >> 31) + ((more & 3) << 32)) + (more >> 2) / 1e9
+
+    @property
+    def map(self) -> bytes:
+        """The 60 bytes of the block map."""
+        return self.data[40:100]
+
+    def inline(self) -> bytes:
+        """The content of an inode with inline data: in the block map, the rest in the attribute ``system.data``."""
+        return (self.map + self._system_data())[: self.size]
+
+    def _system_data(self) -> bytes:
+        start = 128 + self.extra
+        if self.data[start : start + 4] != b"\x00\x00\x02\xea":
+            return b""
+        first = at = start + 4
+        while at + 16 <= len(self.data) and self.data[at : at + 2] != b"\0\0":
+            length, index, offset, _inode, size = struct.unpack_from("<BBHII", self.data, at)
+            if index == 7 and self.data[at + 16 : at + 16 + length] == b"data":
+                return self.data[first + offset : first + offset + size]
+            at += 16 + (length + 3) // 4 * 4
+        return b""
+
+
+class ExtFile(Stream):
+    """The content of a file, block runs looked up as they are needed."""
+
+    def __init__(self, fs: Ext, inode: ExtInode) -> None:
+        super().__init__(inode.size)
+        self._fs, self._inode = fs, inode
+        self._find = self._by_extents if inode.flags & _EXTENT_FLAG else self._by_map
+
+    def read_at(self, offset: int, length: int) -> bytes:
+        """See :class:`Stream`."""
+        length, size = self.clip(offset, length), self._fs.block_size
+        parts: list[bytes] = []
+        while length > 0:
+            number, inside = divmod(offset, size)
+            block, blocks = self._find(number, (inside + length - 1) // size + 1)
+            count = min(length, blocks * size - inside)
+            parts.append(bytes(count) if block == 0 else exactly(self._fs.base, block * size + inside, count))
+            offset, length = offset + count, length - count
+        return b"".join(parts)
+
+    def _by_extents(self, number: int, wanted: int) -> tuple[int, int]:
+        """The disk block of file block ``number`` (0 in a hole) and how many follow in the same run, at least one."""
+        node, end = self._inode.map, number + wanted
+        for _level in range(MAX_TREE + 1):
+            magic, count, _most, depth = struct.unpack_from("<HHHH", node, 0)
+            if magic != 0xF30A or 12 + count * 12 > len(node):
+                raise ImageError(f"damaged extent tree of inode {self._inode.number}")
+            if depth == 0:
+                return _extent(node, count, number, end)
+            child = 0
+            for at in range(12, 12 + count * 12, 12):
+                first, low, high = struct.unpack_from("<IIH", node, at)
+                if first > number:
+                    end = min(end, first)
+                    break
+                child = low | high << 32
+            if not child:
+                return 0, end - number
+            node = self._fs.block(child)
+        raise ImageError(f"damaged extent tree of inode {self._inode.number} (too deep)")
+
+    def _by_map(self, number: int, wanted: int) -> tuple[int, int]:
+        first, run = self._mapped(number), 1
+        while run < wanted and self._mapped(number + run) == (first + run if first else 0):
+            run += 1
+        return first, run
+
+    def _mapped(self, number: int) -> int:
+        if number < 12:
+            return int(struct.unpack_from("<I", self._inode.map, number * 4)[0])
+        per, number = self._fs.block_size // 4, number - 12
+        for level in range(3):
+            if number < per ** (level + 1):
+                break
+            number -= per ** (level + 1)
+        else:
+            raise ImageError(f"inode {self._inode.number} is too large for its block map")
+        block = int(struct.unpack_from("<I", self._inode.map, 48 + level * 4)[0])
+        for power in range(level, -1, -1):
+            if not block:
+                return 0
+            index, number = divmod(number, per**power)
+            block = int(struct.unpack_from("<I", self._fs.block(block), index * 4)[0])
+        return block
+
+
+def _extent(node: bytes, count: int, number: int, end: int) -> tuple[int, int]:
+    for at in range(12, 12 + count * 12, 12):
+        first, length, high, low = struct.unpack_from("<IHHI", node, at)
+        unwritten = length > 32768
+        length = length - 32768 if unwritten else length
+        if number < first:
+            return 0, min(end, first) - number
+        if number < first + length:
+            run = min(end, first + length) - number
+            return (0 if unwritten else (low | high << 32) + number - first), run
+    return 0, end - number
+
+
+class ExtNode:
+    """An inode as the rest of v2vlint sees it."""
+
+    def __init__(self, fs: Ext, number: int) -> None:
+        self._fs, self._number = fs, number
+
+    def stat(self) -> Stat:
+        """See :class:`~v2vlint.disk.filesystems.node.Node`."""
+        inode = self._fs.inode(self._number)
+        return Stat(inode.kind, inode.size, inode.mode, inode.uid, inode.gid, inode.mtime)
+
+    def names(self) -> Iterator[str]:
+        """See :class:`~v2vlint.disk.filesystems.node.Node`."""
+        return iter(self._fs.directory(self._number))
+
+    def child(self, name: str) -> ExtNode | None:
+        """See :class:`~v2vlint.disk.filesystems.node.Node`."""
+        number = self._fs.directory(self._number).get(name)
+        return None if number is None else ExtNode(self._fs, number)
+
+    def link(self) -> str:
+        """See :class:`~v2vlint.disk.filesystems.node.Node`."""
+        inode = self._fs.inode(self._number)
+        if inode.flags & _ENCRYPT_FLAG:
+            raise Unsupported("encrypted link (fscrypt)")
+        if inode.size < 60 and not inode.flags & _EXTENT_FLAG:
+            data = inode.map[: inode.size]
+        elif inode.size > MAX_LINK:
+            raise ImageError(f"a link of {inode.size} bytes")
+        else:
+            data = inode.inline() if inode.flags & _INLINE_FLAG else ExtFile(self._fs, inode).read()
+        return data.decode("utf-8", "surrogateescape")
+
+    def open(self) -> BinaryIO:
+        """See :class:`~v2vlint.disk.filesystems.node.Node`."""
+        inode = self._fs.inode(self._number)
+        if inode.flags & _ENCRYPT_FLAG:
+            raise Unsupported("encrypted file (fscrypt)")
+        if inode.flags & _INLINE_FLAG:
+            return io.BytesIO(inode.inline())
+        return cast(BinaryIO, ExtFile(self._fs, inode))
+
+
+def _entries(block: bytes) -> Iterator[tuple[str, int]]:
+    at, size = 0, len(block)
+    while at + 8 <= size:
+        inode, length, name_length = struct.unpack_from("<IHB", block, at)
+        length = 65536 if length in (0, 65535) and size == 65536 else length
+        if length < 8:
+            return
+        name = block[at + 8 : at + 8 + name_length]
+        if inode and name not in (b".", b"..", b""):
+            yield name.decode("utf-8", "surrogateescape"), inode
+        at += length
+
+
+def _is_power(number: int, base: int) -> bool:
+    while number % base == 0:
+        number //= base
+    return number == 1

@@ -1,0 +1,263 @@
+"""squashfs 4 (Documentation/filesystems/squashfs.rst of Linux): gzip, LZMA, LZO, xz, LZ4 and zstd."""
+
+from __future__ import annotations
+
+import functools
+import struct
+import zlib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from itertools import accumulate
+from typing import Any, BinaryIO, cast
+
+from v2vlint.disk.filesystems.node import Kind, Stat
+from v2vlint.disk.stream import Stream
+from v2vlint.model.errors import ImageError, Unsupported
+
+MAX_BLOCK = 1 << 20
+MAX_METADATA = 16 << 20
+MAX_BLOCKS = 1 << 22
+_METADATA = 8192
+_NO_FRAGMENT = 0xFFFFFFFF
+_PLAIN_METADATA, _PLAIN_DATA = 1 << 15, 1 << 24
+_KINDS = {1: Kind.DIR, 2: Kind.FILE, 3: Kind.LINK, 8: Kind.DIR, 9: Kind.FILE, 10: Kind.LINK}
+
+Place = tuple[int, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Inode:
+    """The fields of an inode. For a directory ``start`` and ``offset`` are where its list is, for a file its first block; ``tail`` is
+    where the block sizes or the link target follow."""
+
+    kind: Kind
+    mode: int
+    uid: int
+    gid: int
+    mtime: int
+    size: int
+    start: int
+    offset: int
+    fragment: int
+    tail: Place
+
+
+class SquashFileSystem:
+    """An opened squashfs."""
+
+    type = "squashfs"
+
+    def __init__(self, base: Stream) -> None:
+        self.uuid = self.label = ""
+        self.base = base
+        head = base.read_at(0, 96)
+        if len(head) < 96 or head[:4] != b"hsqs" or struct.unpack_from("<H", head, 28)[0] != 4:
+            raise Unsupported("only squashfs 4 is supported")
+        self.block_size, self._fragments, packer = struct.unpack_from("<IIH", head, 12)
+        self._ids = struct.unpack_from("<H", head, 26)[0]
+        self._root = struct.unpack_from("<Q", head, 32)[0]
+        self._id_table, _xattrs, self._inode_table, self._directory_table, self._fragment_table = struct.unpack_from("<5Q", head, 48)
+        if not 4096 <= self.block_size <= MAX_BLOCK or packer not in _PACKERS:
+            raise Unsupported(f"squashfs with blocks of {self.block_size} bytes, compression {packer}")
+        self._unpack = _PACKERS[packer]
+        self.metadata_block = functools.lru_cache(maxsize=512)(self._metadata_block)
+        self.data_block = functools.lru_cache(maxsize=max(4, (4 << 20) // self.block_size))(self._data_block)
+        self.inode = functools.lru_cache(maxsize=8192)(self._inode)
+        self.directory = functools.lru_cache(maxsize=2048)(self._directory)
+
+    @property
+    def root(self) -> SquashNode:
+        """The top directory."""
+        return SquashNode(self, (self._root >> 16, self._root & 0xFFFF))
+
+    def _metadata_block(self, at: int) -> tuple[bytes, int]:
+        """A block of metadata and where the next one begins."""
+        header = struct.unpack("<H", self.base.read_at(at, 2))[0]
+        size = header & (_PLAIN_METADATA - 1)
+        data = self.base.read_at(at + 2, size)
+        return data if header & _PLAIN_METADATA else self._unpack(data, _METADATA), at + 2 + size
+
+    def metadata(self, table: int, place: Place, length: int) -> tuple[bytes, Place]:
+        """``length`` bytes of metadata from ``place`` (block relative to ``table``, offset in it) on, and the place after them."""
+        if length > MAX_METADATA:
+            raise ImageError(f"squashfs metadata of {length} bytes")
+        block, offset = table + place[0], place[1]
+        parts: list[bytes] = []
+        while length > 0:
+            data, following = self.metadata_block(block)
+            part = data[offset : offset + length]
+            parts.append(part)
+            length, offset = length - len(part), offset + len(part)
+            if offset >= len(data):
+                block, offset = following, 0
+                if not data:
+                    raise ImageError("damaged squashfs metadata")
+        return b"".join(parts), (block - table, offset)
+
+    def _entry(self, table: int, index: int, size: int) -> bytes:
+        """An entry of one of the tables that are reached through a list of pointers."""
+        block, offset = divmod(index * size, _METADATA)
+        pointer = struct.unpack("<Q", self.base.read_at(table + block * 8, 8))[0]
+        return self.metadata(pointer, (0, offset), size)[0]
+
+    def _id(self, index: int) -> int:
+        return int(struct.unpack("<I", self._entry(self._id_table, index, 4))[0]) if index < self._ids else 0
+
+    def _inode(self, place: Place) -> Inode:
+        head, after = self.metadata(self._inode_table, place, 16)
+        kind, mode, uid, gid, mtime, _number = struct.unpack("<HHHHII", head)
+        layout = _LAYOUTS.get(kind, "")
+        body, tail = self.metadata(self._inode_table, after, struct.calcsize(layout))
+        size, start, offset, fragment = _fields(kind, struct.unpack(layout, body))
+        return Inode(_KINDS.get(kind, Kind.OTHER), mode & 0o7777, self._id(uid), self._id(gid), mtime, size, start, offset, fragment, tail)
+
+    def _directory(self, place: Place) -> dict[str, Place]:
+        inode = self.inode(place)
+        if inode.kind is not Kind.DIR:
+            raise ImageError("not a directory")
+        data = self.metadata(self._directory_table, (inode.start, inode.offset), max(0, inode.size - 3))[0]
+        return dict(_names(data))
+
+    def follow(self, inode: Inode, length: int) -> bytes:
+        """The bytes that follow an inode: block sizes or a link target."""
+        return self.metadata(self._inode_table, inode.tail, length)[0]
+
+    def fragment(self, index: int) -> bytes:
+        """The block that holds the tail ends of files."""
+        if index >= self._fragments:
+            raise ImageError("damaged squashfs (fragment)")
+        start, size, _unused = struct.unpack("<QII", self._entry(self._fragment_table, index, 16))
+        return self._data_block(start, size)
+
+    def _data_block(self, start: int, size: int) -> bytes:
+        data = self.base.read_at(start, size & (_PLAIN_DATA - 1))
+        return data if size & _PLAIN_DATA else self._unpack(data, self.block_size)
+
+
+_LAYOUTS = {1: "<IIHHI", 2: "<IIII", 3: "<II", 8: "<IIIIHHI", 9: "<QQQIIII", 10: "<II"}
+
+
+def _fields(kind: int, raw: tuple[int, ...]) -> tuple[int, int, int, int]:
+    """Size, start, offset and fragment of the kinds of inodes."""
+    match kind:
+        case 1:
+            return raw[2], raw[0], raw[3], 0
+        case 2:
+            return raw[3], raw[0], raw[2], raw[1]
+        case 3 | 10:
+            return raw[1], 0, 0, 0
+        case 8:
+            return raw[1], raw[2], raw[5], 0
+        case 9:
+            return raw[1], raw[0], raw[5], raw[4]
+    return 0, 0, 0, 0
+
+
+def _names(data: bytes) -> Iterator[tuple[str, Place]]:
+    at = 0
+    while at + 12 <= len(data):
+        count, start, _number = struct.unpack_from("<III", data, at)
+        at += 12
+        for _entry in range(min(count, 256) + 1):
+            if at + 8 > len(data):
+                return
+            offset, _delta, _kind, size = struct.unpack_from("<HhHH", data, at)
+            yield data[at + 8 : at + 9 + size].decode("utf-8", "surrogateescape"), (start, offset)
+            at += 9 + size
+
+
+class SquashFile(Stream):
+    """The content of a file."""
+
+    def __init__(self, fs: SquashFileSystem, inode: Inode) -> None:
+        super().__init__(inode.size)
+        self._fs, self._inode = fs, inode
+        whole = inode.fragment != _NO_FRAGMENT
+        count = inode.size // fs.block_size if whole else -(-inode.size // fs.block_size)
+        if count > MAX_BLOCKS:
+            raise ImageError(f"a file of {inode.size} bytes")
+        self._sizes = struct.unpack(f"<{count}I", fs.follow(inode, count * 4))
+        self._starts = list(accumulate((size & (_PLAIN_DATA - 1) for size in self._sizes), initial=inode.start))
+
+    def read_at(self, offset: int, length: int) -> bytes:
+        """See :class:`~v2vlint.disk.stream.Stream`."""
+        length = self.clip(offset, length)
+        parts: list[bytes] = []
+        while length > 0:
+            number, inside = divmod(offset, self._fs.block_size)
+            count = min(length, self._fs.block_size - inside)
+            parts.append(self._block(number)[inside : inside + count].ljust(count, b"\0"))
+            offset, length = offset + count, length - count
+        return b"".join(parts)
+
+    def _block(self, number: int) -> bytes:
+        if number < len(self._sizes):
+            return self._fs.data_block(self._starts[number], self._sizes[number]) if self._sizes[number] else b""
+        return self._fs.fragment(self._inode.fragment)[self._inode.offset :]
+
+
+class SquashNode:
+    """An inode as the rest of v2vlint sees it."""
+
+    def __init__(self, fs: SquashFileSystem, place: Place) -> None:
+        self._fs, self._place = fs, place
+
+    def stat(self) -> Stat:
+        """See :class:`~v2vlint.disk.filesystems.node.Node`."""
+        inode = self._fs.inode(self._place)
+        return Stat(inode.kind, inode.size, inode.mode, inode.uid, inode.gid, float(inode.mtime))
+
+    def names(self) -> Iterator[str]:
+        """See :class:`~v2vlint.disk.filesystems.node.Node`."""
+        return iter(self._fs.directory(self._place))
+
+    def child(self, name: str) -> SquashNode | None:
+        """See :class:`~v2vlint.disk.filesystems.node.Node`."""
+        found = self._fs.directory(self._place).get(name)
+        return None if found is None else SquashNode(self._fs, found)
+
+    def link(self) -> str:
+        """See :class:`~v2vlint.disk.filesystems.node.Node`."""
+        inode = self._fs.inode(self._place)
+        if inode.kind is not Kind.LINK or inode.size > 65536:
+            raise ImageError("damaged link")
+        return self._fs.follow(inode, inode.size).decode("utf-8", "surrogateescape")
+
+    def open(self) -> BinaryIO:
+        """See :class:`~v2vlint.disk.filesystems.node.Node`."""
+        inode = self._fs.inode(self._place)
+        if inode.kind is not Kind.FILE:
+            raise ImageError("not a file")
+        return cast(BinaryIO, SquashFile(self._fs, inode))
+
+
+def _zlib(data: bytes, size: int) -> bytes:
+    return zlib.decompressobj().decompress(data, size)
+
+
+def _lzma(data: bytes, size: int) -> bytes:
+    import lzma
+
+    return lzma.LZMADecompressor().decompress(data, size)
+
+
+def _lzo(data: bytes, size: int) -> bytes:
+    from v2vlint.disk.filesystems.lzo import decompress_block
+
+    return decompress_block(data, size)
+
+
+def _lz4(data: bytes, size: int) -> bytes:
+    import lz4.block
+
+    return cast(bytes, lz4.block.decompress(data, uncompressed_size=size))
+
+
+def _zstd(data: bytes, size: int) -> bytes:
+    import zstandard
+
+    reader: Any = zstandard.ZstdDecompressor().stream_reader(data)
+    return bytes(reader.read(size))
+
+
+_PACKERS: dict[int, Callable[[bytes, int], bytes]] = {1: _zlib, 2: _lzma, 3: _lzo, 4: _lzma, 5: _lz4, 6: _zstd}

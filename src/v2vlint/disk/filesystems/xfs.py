@@ -1,0 +1,222 @@
+"""XFS, versions 4 and 5 (XFS Algorithms & Data Structures, 3rd edition). Read-only."""
+
+from __future__ import annotations
+
+import functools
+import io
+import stat as modes
+import struct
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import BinaryIO, cast
+
+from v2vlint.disk.filesystems.node import Kind, Stat
+from v2vlint.disk.filesystems.runs import MAX_RUNS, RunFile
+from v2vlint.disk.stream import Stream
+from v2vlint.model.errors import ImageError, Unsupported
+
+MAX_DIRECTORY = 64 << 20
+MAX_LINK = 1 << 16
+MAX_LEVEL = 9
+_KNOWN_INCOMPAT = 0xFF
+_LOCAL, _EXTENTS, _BTREE = 1, 2, 3
+_BIGTIME, _LARGE_COUNTS = 8, 16
+_DATA_MAGICS = (b"XD2D", b"XDD3", b"XD2B", b"XDB3")
+_KINDS = {modes.S_IFREG: Kind.FILE, modes.S_IFDIR: Kind.DIR, modes.S_IFLNK: Kind.LINK}
+
+
+@dataclass(frozen=True, slots=True)
+class Inode:
+    """The fields of an inode; ``fork`` is its data fork, ``format`` how that is to be read."""
+
+    number: int
+    kind: Kind
+    mode: int
+    uid: int
+    gid: int
+    size: int
+    mtime: float
+    format: int
+    extents: int
+    fork: bytes
+
+
+class Xfs:
+    """An opened XFS."""
+
+    type = "xfs"
+
+    def __init__(self, base: Stream, uuid: str = "", label: str = "") -> None:
+        self.uuid, self.label = uuid, label
+        self.base = base
+        head = base.read_at(0, 512)
+        version = struct.unpack_from(">H", head, 100)[0] & 0xF
+        incompat = struct.unpack_from(">I", head, 216)[0] if version == 5 else 0
+        if version not in (4, 5) or incompat & ~_KNOWN_INCOMPAT:
+            raise Unsupported(f"XFS version {version} with incompatible features {incompat:#x} is not supported")
+        self.crc = version == 5
+        self.ftype = bool(incompat & 1 if self.crc else struct.unpack_from(">I", head, 200)[0] & 0x200)
+        self.block_size = struct.unpack_from(">I", head, 4)[0]
+        self._root, self._group_blocks = struct.unpack_from(">Q", head, 56)[0], struct.unpack_from(">I", head, 84)[0]
+        self._inode_size = struct.unpack_from(">H", head, 104)[0]
+        self._inode_log, self._block_log, self._directory_log = head[123], head[124], head[192]
+        self._check()
+        self.inode = functools.lru_cache(maxsize=8192)(self._inode)
+        self.directory = functools.lru_cache(maxsize=2048)(self._directory)
+
+    def _check(self) -> None:
+        size = self.block_size
+        plausible = size in (512 << power for power in range(8)) and 256 <= self._inode_size <= size and self._group_blocks
+        if not plausible or self._directory_log > 8 or self._block_log > 31 or self._inode_log > 8:
+            raise ImageError("damaged XFS superblock")
+        self.directory_block = size << self._directory_log
+
+    @property
+    def root(self) -> XfsNode:
+        """The top directory."""
+        return XfsNode(self, self._root)
+
+    def _inode(self, number: int) -> Inode:
+        block, index = divmod(number, 1 << self._inode_log)
+        data = self.base.read_at(self._place(block) * self.block_size + index * self._inode_size, self._inode_size)
+        if data[:2] != b"IN" or len(data) < self._inode_size:
+            raise ImageError(f"inode {number} is damaged or lies beyond the end")
+        mode, version, layout = struct.unpack_from(">HBB", data, 2)
+        uid, gid = struct.unpack_from(">II", data, 8)
+        seconds, nanoseconds = struct.unpack_from(">iI", data, 40)
+        size = struct.unpack_from(">Q", data, 56)[0]
+        flags = struct.unpack_from(">Q", data, 120)[0] if version >= 3 else 0
+        mtime = seconds + nanoseconds / 1e9
+        if flags & _BIGTIME:
+            mtime = struct.unpack_from(">Q", data, 40)[0] / 1e9 - (1 << 31)
+        count = struct.unpack_from(">Q", data, 24)[0] if flags & _LARGE_COUNTS else struct.unpack_from(">I", data, 76)[0]
+        start = 176 if version >= 3 else 100
+        fork = data[start : start + data[82] * 8] if data[82] else data[start:]
+        kind = _KINDS.get(modes.S_IFMT(mode), Kind.OTHER)
+        return Inode(number, kind, mode & 0o7777, uid, gid, size, mtime, layout, count, fork)
+
+    def _place(self, block: int) -> int:
+        """The disk block of a filesystem block number, which holds the allocation group in its high bits."""
+        return (block >> self._block_log) * int(self._group_blocks) + (block & ((1 << self._block_log) - 1))
+
+    def content(self, inode: Inode) -> Stream | BinaryIO:
+        """The data of an inode."""
+        if inode.format == _LOCAL:
+            return io.BytesIO(inode.fork[: inode.size])
+        if inode.format == _EXTENTS:
+            records = inode.fork[: inode.extents * 16]
+        elif inode.format == _BTREE:
+            records = b"".join(self._leaves(inode))
+        else:
+            raise ImageError(f"inode {inode.number} has no data")
+        return RunFile(self.base, self.block_size, inode.size, self._runs(records))
+
+    def _runs(self, records: bytes) -> Iterator[tuple[int, int | None, int]]:
+        for high, low in struct.iter_unpack(">QQ", records[: len(records) // 16 * 16]):
+            unwritten, offset = high >> 63, high >> 9 & ((1 << 54) - 1)
+            block, count = (high & 0x1FF) << 43 | low >> 21, low & ((1 << 21) - 1)
+            yield offset, None if unwritten else self._place(block), count
+
+    def _leaves(self, inode: Inode) -> Iterator[bytes]:
+        level, count = struct.unpack_from(">HH", inode.fork, 0)
+        at = 4 + (len(inode.fork) - 4) // 16 * 8
+        pointers = struct.unpack_from(f">{count}Q", inode.fork, at)
+        budget = [MAX_RUNS]
+        for pointer in pointers:
+            yield from self._leaf(pointer, level - 1, budget)
+
+    def _leaf(self, block: int, level: int, budget: list[int]) -> Iterator[bytes]:
+        data = self.base.read_at(self._place(block) * self.block_size, self.block_size)
+        header = 72 if self.crc else 24
+        magic, found, count = struct.unpack_from(">4sHH", data, 0)
+        budget[0] -= max(1, count)
+        if magic not in (b"BMAP", b"BMA3") or found != level or level > MAX_LEVEL or budget[0] < 0:
+            raise ImageError("damaged extent tree")
+        if level == 0:
+            yield data[header : header + count * 16]
+            return
+        at = header + (len(data) - header) // 16 * 8
+        for pointer in struct.unpack_from(f">{count}Q", data, at):
+            yield from self._leaf(pointer, level - 1, budget)
+
+    def link(self, inode: Inode) -> bytes:
+        """The target of a symbolic link; version 5 puts a header before each block of a long one."""
+        if inode.format == _LOCAL or not self.crc:
+            return self.content(inode).read(inode.size)
+        blocks = -(-inode.size // (self.block_size - 56))
+        data = self.content(replace(inode, size=blocks * self.block_size)).read()
+        parts = (data[at + 56 : at + self.block_size] for at in range(0, len(data), self.block_size))
+        return b"".join(parts)[: inode.size]
+
+    def _directory(self, number: int) -> dict[str, int]:
+        inode = self.inode(number)
+        if inode.size > MAX_DIRECTORY or inode.kind is not Kind.DIR:
+            raise ImageError(f"not a directory, or one of {inode.size} bytes")
+        data = self.content(inode).read()
+        if inode.format == _LOCAL:
+            return dict(self._short(data))
+        blocks = range(0, len(data), self.directory_block)
+        return dict(entry for at in blocks for entry in self._entries(data[at : at + self.directory_block]))
+
+    def _short(self, data: bytes) -> Iterator[tuple[str, int]]:
+        count, wide = data[0], 8 if data[1] else 4
+        at = 2 + wide
+        for _entry in range(count):
+            end = at + 3 + data[at]
+            name = data[at + 3 : end]
+            end += 1 if self.ftype else 0
+            yield name.decode("utf-8", "surrogateescape"), int.from_bytes(data[end : end + wide], "big")
+            at = end + wide
+
+    def _entries(self, block: bytes) -> Iterator[tuple[str, int]]:
+        magic = block[:4]
+        if magic not in _DATA_MAGICS:
+            return
+        at, end = 64 if self.crc else 16, len(block)
+        if magic in (b"XD2B", b"XDB3"):
+            end -= 8 + 8 * struct.unpack_from(">I", block, len(block) - 8)[0]
+        extra = 12 if self.ftype else 11
+        while at + 11 <= end:
+            if block[at : at + 2] == b"\xff\xff":
+                length = struct.unpack_from(">H", block, at + 2)[0]
+                if length < 8:
+                    return
+                at += length
+                continue
+            number, size = struct.unpack_from(">QB", block, at)
+            name = block[at + 9 : at + 9 + size]
+            if name not in (b".", b".."):
+                yield name.decode("utf-8", "surrogateescape"), number
+            at += (size + extra + 7) // 8 * 8
+
+
+class XfsNode:
+    """An inode as the rest of v2vlint sees it."""
+
+    def __init__(self, fs: Xfs, number: int) -> None:
+        self._fs, self._number = fs, number
+
+    def stat(self) -> Stat:
+        """See :class:`~v2vlint.disk.filesystems.node.Node`."""
+        inode = self._fs.inode(self._number)
+        return Stat(inode.kind, inode.size, inode.mode, inode.uid, inode.gid, inode.mtime)
+
+    def names(self) -> Iterator[str]:
+        """See :class:`~v2vlint.disk.filesystems.node.Node`."""
+        return iter(self._fs.directory(self._number))
+
+    def child(self, name: str) -> XfsNode | None:
+        """See :class:`~v2vlint.disk.filesystems.node.Node`."""
+        number = self._fs.directory(self._number).get(name)
+        return None if number is None else XfsNode(self._fs, number)
+
+    def link(self) -> str:
+        """See :class:`~v2vlint.disk.filesystems.node.Node`."""
+        inode = self._fs.inode(self._number)
+        if inode.size > MAX_LINK:
+            raise ImageError(f"a link of {inode.size} bytes")
+        return self._fs.link(inode).decode("utf-8", "surrogateescape")
+
+    def open(self) -> BinaryIO:
+        """See :class:`~v2vlint.disk.filesystems.node.Node`."""
+        return cast(BinaryIO, self._fs.content(self._fs.inode(self._number)))

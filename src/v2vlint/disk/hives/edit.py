@@ -1,0 +1,156 @@
+"""What edits of a registry hive need to know of it before it is written, and what they come to: a dry run without writing.
+
+Keys and names are found without regard to case. Whatever is wrong with the hive is an ImageError.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, BinaryIO, TypeVar
+
+from v2vlint.disk.hives.log import SECTOR, BaseBlock
+from v2vlint.model.errors import ImageError
+from v2vlint.model.fix import RegistryDeleteKey, RegistryEdit, RegistrySet
+from v2vlint.model.registry import CURRENT, RegistryData, quoted
+from v2vlint.model.rewrite import StaleEdit
+
+MAX_KEYS = 100_000
+MAX_DEPTH = 512
+
+T = TypeVar("T")
+Values = dict[str, RegistryData]
+
+
+class HiveDraft:
+    """An opened hive. ``clean`` is false when changes to it are still in its log files, so that its own content is out of date."""
+
+    def __init__(self, stream: BinaryIO, name: str) -> None:
+        self.name = name
+        head = self._guarded(lambda: _head(stream))
+        if len(head) < SECTOR or head[:4] != b"regf":
+            raise ImageError(f"{name}: not a registry hive")
+        self.clean = BaseBlock(head).closed
+        self._hive = self._guarded(lambda: _open(stream))
+
+    def values(self, key: str) -> Values | None:
+        """Names and values of a key; None when there is no such key."""
+        return self._guarded(lambda: _values(node) if (node := self._find(key)) is not None else None)
+
+    def value(self, key: str, name: str) -> RegistryData | None:
+        """One value; None when the key or the value is absent."""
+        return next((value for found, value in (self.values(key) or {}).items() if found.lower() == name.lower()), None)
+
+    def subkeys(self, key: str) -> tuple[str, ...]:
+        """Names of the keys under a key."""
+        return self._guarded(lambda: tuple(str(child.name) for child in _children(self._find(key))))
+
+    def resolve(self, key: str) -> str:
+        """``key`` with the control set that is in use in place of ``CurrentControlSet``."""
+        first, _backslash, rest = key.partition("\\")
+        if first.lower() != CURRENT.lower():
+            return key
+        current = self.value("Select", "Current")
+        if current is None or current.number is None:
+            raise ImageError(f"{self.name}: does not say which control set is in use")
+        return f"ControlSet{current.number:03d}\\{rest}"
+
+    def text(self) -> str:
+        """The whole hive as the text of a ``.reg`` file, keys in alphabetical order. Only for small ones."""
+        return _written(self._guarded(lambda: dict(self._walk())))
+
+    def edited(self, edits: Iterable[RegistryEdit]) -> str:
+        """The text after ``edits``; StaleEdit when the hive is not as one of them expects."""
+        edits = tuple(edits)
+        self.check(edits)
+        keys = self._guarded(lambda: dict(self._walk()))
+        folded = {key.lower(): key for key in keys}
+        for edit in edits:
+            key = self.resolve(edit.key)
+            key = folded.setdefault(key.lower(), key)
+            if isinstance(edit, RegistrySet):
+                values = keys.setdefault(key, {})
+                name = next((known for known in values if known.lower() == edit.name.lower()), edit.name)
+                values[name] = edit.value
+            else:
+                keys.pop(key, None)
+        return _written(keys)
+
+    def check(self, edits: Iterable[RegistryEdit]) -> None:
+        """StaleEdit when the hive is not as one of ``edits`` expects."""
+        for edit in edits:
+            key = self.resolve(edit.key)
+            if isinstance(edit, RegistrySet):
+                self._check_value(edit, key)
+            else:
+                self._check_key(edit, key)
+
+    def _check_value(self, edit: RegistrySet, key: str) -> None:
+        found = self.value(key, edit.name)
+        if found != edit.expect:
+            shown = "is absent" if found is None else "exists already" if edit.expect is None else f"no longer reads {edit.expect}"
+            raise StaleEdit(f"{edit.hive}: {key}\\{edit.name} {shown}")
+
+    def _check_key(self, edit: RegistryDeleteKey, key: str) -> None:
+        values = self.values(key)
+        if values is None:
+            raise StaleEdit(f"{edit.hive}: {key} does not exist")
+        if self.subkeys(key) or _folded(values) != _folded(dict(edit.expect)):
+            raise StaleEdit(f"{edit.hive}: {key} holds more or other than it did")
+
+    def _find(self, key: str) -> Any:
+        node = self._hive.root()
+        for part in (one for one in key.split("\\") if one):
+            node = next((child for child in _children(node) if str(child.name).lower() == part.lower()), None)
+            if node is None:
+                return None
+        return node
+
+    def _walk(self) -> Iterator[tuple[str, Values]]:
+        pending = [("", self._hive.root(), 0)]
+        for number, (path, node, depth) in enumerate(pending):
+            if number > MAX_KEYS or depth > MAX_DEPTH:
+                raise ImageError(f"{self.name}: too many keys")
+            if path:
+                yield path, _values(node)
+            pending += [(f"{path}\\{child.name}".lstrip("\\"), child, depth + 1) for child in _children(node)]
+
+    def _guarded(self, action: Callable[[], T]) -> T:
+        try:
+            return action()
+        except (ImageError, MemoryError):
+            raise
+        except Exception as error:
+            raise ImageError(f"{self.name}: cannot be read: {str(error).strip() or type(error).__name__}") from error
+
+
+def _head(stream: BinaryIO) -> bytes:
+    stream.seek(0)
+    return stream.read(SECTOR)
+
+
+def _open(stream: BinaryIO) -> Any:
+    from dissect.regf import RegistryHive
+
+    return RegistryHive(stream)
+
+
+def _children(node: Any) -> Iterator[Any]:
+    return iter(()) if node is None else iter(node.subkeys())
+
+
+def _values(node: Any) -> Values:
+    return {("" if not value.cell.NameLength else str(value.name)): RegistryData(int(value.type), value.data) for value in node.values()}
+
+
+def _folded(values: Values) -> Values:
+    return {name.lower(): value for name, value in values.items()}
+
+
+def _written(keys: dict[str, Values]) -> str:
+    blocks = (f"[{key}]\n{''.join(sorted(map(_line, keys[key].items())))}" for key in sorted(keys, key=str.lower))
+    return "\n".join(blocks)
+
+
+def _line(item: tuple[str, RegistryData]) -> str:
+    name, value = item
+    return f"{quoted(name) if name else '@'}={value}\n"

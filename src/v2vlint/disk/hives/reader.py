@@ -1,0 +1,121 @@
+"""Registry hives of Windows through dissect.regf: read cell by cell on demand, no more of each than the caps below.
+
+Damaged bytes raise whatever the library raises; :mod:`v2vlint.facts.windows.registry` turns that into outcomes.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, BinaryIO, cast
+
+from v2vlint.disk.hives.log import SECTOR, BaseBlock, ReplayedHive, replay
+
+MAX_DATA = 1 << 20
+MAX_CHILDREN = 20_000
+_BUFFER = 64 << 10
+_DWORD, _QWORD = 4, 11
+_NUMBERS = (_DWORD, 5, _QWORD)
+_TEXTS = (1, 2)
+_MULTI = 7
+
+
+@dataclass(frozen=True, slots=True)
+class HiveValue:
+    """A value: its name (empty for the default one), its type as Windows numbers them (1 REG_SZ, 4 REG_DWORD…) and its bytes."""
+
+    name: str
+    type: int
+    data: bytes
+
+    @property
+    def number(self) -> int | None:
+        """The number of a DWORD or QWORD; None for any other type."""
+        if self.type not in _NUMBERS or len(self.data) < 4:
+            return None
+        return int.from_bytes(self.data[:8] if self.type == _QWORD else self.data[:4], "big" if self.type == 5 else "little")
+
+    @property
+    def text(self) -> str:
+        """The text of a REG_SZ or REG_EXPAND_SZ, the first one of a REG_MULTI_SZ; empty for any other type."""
+        return next(iter(self.texts), "")
+
+    @property
+    def texts(self) -> tuple[str, ...]:
+        """The texts of a REG_MULTI_SZ, or the one of another text type."""
+        if self.type not in (*_TEXTS, _MULTI):
+            return ()
+        parts = self.data.decode("utf-16-le", "replace").split("\0")
+        return tuple(part for part in (parts if self.type == _MULTI else parts[:1]) if part)
+
+
+class HiveKey:
+    """A key of an opened hive."""
+
+    def __init__(self, node: Any) -> None:
+        self._node = node
+        self.name = str(node.name)
+
+    def children(self) -> Iterator[HiveKey]:
+        """The keys directly below, at most :data:`MAX_CHILDREN`."""
+        for count, node in enumerate(self._node.subkeys()):
+            if count >= MAX_CHILDREN:
+                return
+            yield HiveKey(node)
+
+    def key(self, path: str) -> HiveKey | None:
+        """The key at a path below this one, without regard to case; None when it is absent."""
+        here: HiveKey | None = self
+        for part in path.strip("\\").split("\\") if path.strip("\\") else ():
+            here = None if here is None else here._child(part)
+        return here
+
+    def _child(self, name: str) -> HiveKey | None:
+        from dissect.regf.exceptions import RegistryKeyNotFoundError
+
+        try:
+            return HiveKey(self._node.subkey(name))
+        except RegistryKeyNotFoundError:
+            return self._search(name) if self._old_leaf() else None
+        except UnicodeDecodeError:
+            return self._search(name)
+
+    def _search(self, name: str) -> HiveKey | None:
+        """One by one: the library heeds case in the index leaves of old hives, and takes name hints for ASCII."""
+        folded = name.lower()
+        return next((key for key in self.children() if key.name.lower() == folded), None)
+
+    def _old_leaf(self) -> bool:
+        leaf = self._node._subkey_list
+        if type(leaf).__name__ == "IndexRoot" and len(leaf.cell.List):
+            leaf = leaf.hive.cell(leaf.cell.List[0])
+        return type(leaf).__name__ == "IndexLeaf"
+
+    def values(self) -> Iterator[HiveValue]:
+        """All values with at most :data:`MAX_DATA` bytes each, at most :data:`MAX_CHILDREN`."""
+        for count, value in enumerate(self._node.values()):
+            if count >= MAX_CHILDREN:
+                return
+            name = "" if value.cell.NameLength == 0 else str(value.name)
+            yield HiveValue(name, int(value.type) & 0xFFFF, bytes(value.data) if value.size <= MAX_DATA else b"")
+
+
+class HiveFile:
+    """An opened hive. ``in_transaction`` says that its last changes are only in its log files, ``replayed`` that they are read from there.
+
+    ``logs`` gives the content of the log files when it is needed.
+    """
+
+    def __init__(self, stream: BinaryIO, logs: Callable[[], Sequence[bytes]] = tuple) -> None:
+        from dissect.regf import RegistryHive
+
+        stream.seek(0)
+        head = BaseBlock(stream.read(SECTOR))
+        self.in_transaction = head.raw[:4] == b"regf" and not head.closed
+        changed = replay(head.raw, logs()) if self.in_transaction else None
+        self.replayed = changed is not None
+        stream.seek(0)
+        base: Any = ReplayedHive(stream, *changed) if changed else stream
+        buffered = base if isinstance(base, io.BytesIO) else io.BufferedReader(base, _BUFFER)
+        self.root = HiveKey(RegistryHive(cast(BinaryIO, buffered)).root())

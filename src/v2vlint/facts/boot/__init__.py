@@ -1,0 +1,1 @@
+"""What starts the guest: firmware, boot loaders, their entries, kernel command lines, consoles."""

@@ -1,0 +1,221 @@
+"""Which boot loader starts the guest, from which configuration, and what it boots by default.
+
+Several loaders and configurations may lie around; which one is live follows from the firmware, the boot sector and what is installed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from v2vlint.facts.boot.efi import Efi, boot_mounts
+from v2vlint.facts.boot.entry import BootEntry, BootMenu
+from v2vlint.facts.boot.extlinux import CONFIGS as EXTLINUX_CONFIGS
+from v2vlint.facts.boot.extlinux import extlinux_menu
+from v2vlint.facts.boot.firmware import Firmware
+from v2vlint.facts.boot.grub.cfg import grub_menu
+from v2vlint.facts.boot.grub.legacy import CONFIGS as LEGACY_CONFIGS
+from v2vlint.facts.boot.grub.legacy import legacy_menu
+from v2vlint.facts.boot.systemd_boot import systemd_boot_menu, unified_image
+from v2vlint.facts.registry import provides
+from v2vlint.guest.fs import GuestFS
+from v2vlint.model.blocks import BlockTable
+from v2vlint.model.osinfo import OsInfo
+from v2vlint.model.place import Where, WholeFile
+
+GRUB_CONFIGS = ("/boot/grub/grub.cfg", "/boot/grub2/grub.cfg")
+_LINUX = frozenset({"ext2", "ext3", "ext4", "xfs", "btrfs", "reiserfs", "jfs", "f2fs", "zfs_member"})
+MKCONFIGS = ("/usr/sbin/grub2-mkconfig", "/sbin/grub2-mkconfig", "/usr/sbin/grub-mkconfig", "/sbin/grub-mkconfig")
+_VENDORS = {"rhel": "redhat", "ol": "redhat", "almalinux": "almalinux", "rocky": "rocky", "opensuse-leap": "opensuse", "sles": "sles"}
+
+
+@dataclass(frozen=True, slots=True)
+class Unused:
+    """A configuration that no live loader reads, and why."""
+
+    where: WholeFile
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Bootloader:
+    """``menus`` are the menus that may come up, the likeliest first: one, or one per firmware when both can start the guest.
+
+    No menu means that no supported loader was found; ``reason`` then says what was looked for, and ``other`` names a loader whose
+    configuration is not understood (``lilo``, ``zipl``…). ``elsewhere`` says that filesystems outside this root may hold the
+    configuration (of another operating system's loader). ``mkconfig`` is the guest's own grub-mkconfig, empty when it has none.
+    """
+
+    menus: tuple[BootMenu, ...] = ()
+    unused: tuple[Unused, ...] = ()
+    reason: str = ""
+    other: str = ""
+    mkconfig: str = ""
+    elsewhere: bool = False
+
+    @property
+    def loader(self) -> str:
+        """The likeliest loader, or an empty string."""
+        return self.menus[0].loader if self.menus else self.other
+
+    @property
+    def entries(self) -> tuple[BootEntry, ...]:
+        """The entries of the likeliest menu."""
+        return self.menus[0].entries if self.menus else ()
+
+    @property
+    def default(self) -> BootEntry | None:
+        """What boots by itself, or None when it is undecidable; see ``default_reason``."""
+        return self.menus[0].default if self.menus else None
+
+    @property
+    def default_reason(self) -> str:
+        """How the default was found, or why not."""
+        return self.menus[0].default_reason if self.menus else self.reason
+
+    @property
+    def where(self) -> Where:
+        """The live configuration."""
+        return self.menus[0].config if self.menus else WholeFile("/boot")
+
+    @property
+    def defaults(self) -> tuple[BootEntry, ...]:
+        """The default entries of all menus that may come up, each once."""
+        return tuple(dict.fromkeys(menu.default for menu in self.menus if menu.default))
+
+    @property
+    def all_entries(self) -> tuple[BootEntry, ...]:
+        """The entries of all menus that may come up, each once; other operating systems' are left out."""
+        return tuple(dict.fromkeys(entry for menu in self.menus for entry in menu.entries if not entry.foreign))
+
+
+@provides
+def find_bootloader(fs: GuestFS, blocks: BlockTable, efi: Efi, firmware: Firmware, os: OsInfo) -> Bootloader:
+    """The live loader of a Linux guest."""
+    finder = _Finder(fs, blocks, efi, firmware, os)
+    menus = list(finder.live())
+    unused = tuple(finder.left_over(menus))
+    reason = "" if menus else "no GRUB, systemd-boot, extlinux or unified kernel image was found"
+    mkconfig = next((path for path in MKCONFIGS if fs.exists(path)), "")
+    return Bootloader(tuple(menus), unused, reason, "" if menus else _other(fs), mkconfig, _elsewhere(fs, blocks))
+
+
+def _elsewhere(fs: GuestFS, blocks: BlockTable) -> bool:
+    mine = {system.uuid.lower() for system in fs.mounts.values()}
+    return any(device.fs_type in _LINUX and device.uuid.lower() not in mine for device in blocks)
+
+
+def _other(fs: GuestFS) -> str:
+    signs = (("/etc/lilo.conf", "lilo"), ("/etc/zipl.conf", "zipl"), ("/etc/yaboot.conf", "yaboot"), ("/boot/grub.conf", "grub"))
+    return next((name for path, name in signs if fs.exists(path)), "")
+
+
+@dataclass(frozen=True)
+class _Finder:
+    fs: GuestFS
+    blocks: BlockTable
+    efi: Efi
+    firmware: Firmware
+    os: OsInfo
+
+    def live(self) -> Iterator[BootMenu]:
+        """The menus that may come up, the likeliest first; one configuration counts once.
+
+        Disks that no firmware starts may belong to a guest whose hypervisor reads its configuration (pygrub) or loads its kernel.
+        """
+        seen: set[str] = set()
+        bios = None if self.firmware.bios is False else self._bios("bios")
+        uefi = None if self.firmware.uefi is False else self._uefi()
+        order = (uefi, bios) if self._prefers_uefi(bios) else (bios, uefi)
+        for menu in order if bios or uefi else (self._bios(""),):
+            config = menu and (self.fs.resolve(menu.config.path) or menu.config.path)
+            if menu and config and config not in seen:
+                seen.add(config)
+                yield menu
+
+    def _prefers_uefi(self, bios: BootMenu | None) -> bool:
+        if self.firmware.bios or self.firmware.uefi is not True:
+            return False
+        return bios is None or not self._bios_grub()
+
+    def _bios_grub(self) -> bool:
+        return self._modern() or self.fs.exists("/boot/grub/stage2")
+
+    def _bios(self, firmware: str) -> BootMenu | None:
+        """By the boot sector's owner when known, else GRUB 2, GRUB legacy and EXTLINUX in that order."""
+        code = self.firmware.boot_code
+        finders = [self._grub2, self._legacy, self._extlinux]
+        if code == "syslinux" or (code in ("windows", "other") and not self._bios_grub()):
+            finders = [self._extlinux, self._grub2, self._legacy]
+        elif self.fs.exists("/boot/grub/stage2") and not self._modern():
+            finders = [self._legacy, self._grub2, self._extlinux]
+        return next((menu for find in finders if (menu := find(firmware))), None)
+
+    def _modern(self) -> bool:
+        return self.fs.exists("/boot/grub/i386-pc") or self.fs.exists("/boot/grub2/i386-pc")
+
+    def _grub2(self, firmware: str) -> BootMenu | None:
+        paths = GRUB_CONFIGS[::-1] if self.os.family in ("rhel", "suse") else GRUB_CONFIGS
+        found = next((path for path in paths if self.fs.is_file(path)), None)
+        return grub_menu(self.fs, self.blocks, found, firmware) if found else None
+
+    def _legacy(self, firmware: str) -> BootMenu | None:
+        found = next((path for path in LEGACY_CONFIGS if self.fs.is_file(path)), None)
+        return legacy_menu(self.fs, self.blocks, found, firmware) if found else None
+
+    def _extlinux(self, firmware: str) -> BootMenu | None:
+        found = next((path for path in EXTLINUX_CONFIGS if self.fs.is_file(path)), None)
+        return extlinux_menu(self.fs, self.blocks, found, firmware) if found else None
+
+    def _uefi(self) -> BootMenu | None:
+        if not self.efi.images:
+            return None
+        kind = self._first_program()
+        if kind == "systemd-boot":
+            return systemd_boot_menu(self.fs, self.efi.mount, boot_mounts(self.fs, self.blocks))
+        if kind in ("uki", "linux") and (menu := self._direct()):
+            return menu
+        return self._uefi_grub() or self._extlinux("uefi")
+
+    def _first_program(self) -> str:
+        fallback = self.efi.fallback(self.os.arch)
+        kinds = {image.kind for image in self.efi.images}
+        if fallback and fallback.kind in ("systemd-boot", "uki", "linux", "grub"):
+            return fallback.kind
+        return next((kind for kind in ("grub", "systemd-boot", "uki", "linux") if kind in kinds), "")
+
+    def _direct(self) -> BootMenu | None:
+        fallback = self.efi.fallback(self.os.arch)
+        path = fallback.path if fallback else next(i.path for i in self.efi.images if i.kind in ("uki", "linux"))
+        found = unified_image(self.fs, path)
+        if found is None:
+            return None
+        reason = "the firmware starts this unified kernel image"
+        return BootMenu("uki", "uefi", WholeFile(path), (found.entry,), found.entry, reason, (path,))
+
+    def _uefi_grub(self) -> BootMenu | None:
+        for path in self._stubs():
+            menu = (legacy_menu if path.endswith(".conf") else grub_menu)(self.fs, self.blocks, path, "uefi")
+            if menu and (menu.entries or menu.config.path != path):
+                return menu
+        has_grub = any(image.kind in ("grub", "shim") for image in self.efi.images)
+        return self._grub2("uefi") if has_grub else None
+
+    def _stubs(self) -> list[str]:
+        """The ESP's GRUB configurations: the distribution's own directory first, ``BOOT`` last."""
+        own = {self.os.distro, _VENDORS.get(self.os.distro, self.os.distro), self.os.family}
+
+        def rank(path: str) -> tuple[bool, bool, str]:
+            vendor = path.rsplit("/", 2)[1].lower()
+            return vendor == "boot", vendor not in own, path
+
+        return sorted(self.efi.configs, key=rank)
+
+    def left_over(self, menus: list[BootMenu]) -> Iterator[Unused]:
+        """Configurations that none of ``menus`` reads."""
+        used = {self.fs.resolve(path) or path for menu in menus for path in menu.files}
+        names = ", ".join(dict.fromkeys(menu.loader for menu in menus)) or "no loader"
+        for path in (*GRUB_CONFIGS, *LEGACY_CONFIGS, *EXTLINUX_CONFIGS, *self.efi.configs):
+            if self.fs.is_file(path) and (self.fs.resolve(path) or path) not in used:
+                used.add(self.fs.resolve(path) or path)
+                yield Unused(WholeFile(path), f"not read by the live loader ({names})")

@@ -1,0 +1,128 @@
+"""Every place where a kernel command line is written, so that one change can be made in all of them: live entries and their sources."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+from v2vlint.facts.boot.bootloader import Bootloader
+from v2vlint.facts.boot.cmdline import KernelArg, KernelCmdline, split_args
+from v2vlint.facts.boot.grub.default import GrubDefaults
+from v2vlint.facts.registry import provides
+from v2vlint.facts.syntax.located import literal
+from v2vlint.guest.fs import GuestFS
+from v2vlint.guest.text import GuestText
+from v2vlint.model.fix import ReplaceText
+from v2vlint.model.place import Span, Token
+
+_KOPT = re.compile(r"^# (?:kopt|kopt_[\w.]+|defoptions|altoptions|xenkopt)=(.*)$", re.MULTILINE)
+_ALPINE_ROOT = re.compile(r"^root=(\S+)", re.MULTILINE)
+_ALPINE_OPTS = re.compile(r'^default_kernel_opts="?([^"\n]*)', re.MULTILINE)
+_EXTLINUX = re.compile(r'^EXTLINUX_(?:ROOT|PARAMETERS)="?([^"\n]*)', re.MULTILINE)
+
+
+@dataclass(frozen=True, slots=True)
+class Padding:
+    """The ``#`` characters that fill up a GRUB environment block: ``size`` of them before the end of the file."""
+
+    end: Span
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
+class CommandLines:
+    """``live`` are the arguments of this guest's menu entries, ``sources`` those that generators will write into the next ones.
+
+    An argument reached through a variable, or read by several entries, is there once per place.
+    """
+
+    live: tuple[KernelArg, ...] = ()
+    sources: tuple[KernelArg, ...] = ()
+    paddings: tuple[Padding, ...] = ()
+
+    def uses(self, name: str, value: str) -> tuple[KernelArg, ...]:
+        """Every place giving argument ``name`` this value."""
+        return tuple(arg for arg in (*self.live, *self.sources) if arg.name == name and arg.value == value)
+
+    def replace_value(self, name: str, old: str, new: str) -> tuple[ReplaceText, ...]:
+        """Edits giving ``name`` the value ``new`` wherever it has ``old``; none when one of the places cannot be edited."""
+        return self._edit(self.uses(name, old), lambda arg: arg.value_at, new)
+
+    def replace_arg(self, name: str, value: str, text: str) -> tuple[ReplaceText, ...]:
+        """Edits putting ``text`` (may be empty) in place of the whole argument wherever it has this value."""
+        return self._edit(self.uses(name, value), lambda arg: arg.token, text)
+
+    def append(self, args: Iterable[KernelArg], text: str) -> tuple[ReplaceText, ...]:
+        """Edits inserting ``text`` after each of ``args``; none when one of the places cannot be edited."""
+        tokens = [arg.token for arg in dict.fromkeys(args)]
+        if not all(tokens):
+            return ()
+        ends = [_after(token) for token in tokens if token]
+        return self._balanced([ReplaceText(end, "", text) for end in ends])
+
+    def _edit(self, args: Iterable[KernelArg], part: Callable[[KernelArg], Token | None], text: str) -> tuple[ReplaceText, ...]:
+        tokens = [part(arg) for arg in args]
+        if not all(tokens):
+            return ()
+        return self._balanced([ReplaceText(token.where, token.value, text) for token in tokens if token])
+
+    def _balanced(self, edits: list[ReplaceText]) -> tuple[ReplaceText, ...]:
+        """GRUB saves its environment block in place: what an edit adds there is taken from the padding."""
+        for padding in self.paddings:
+            mine = [edit for edit in edits if edit.where.path == padding.end.path]
+            grow = sum(len(edit.text.encode()) - len(edit.expect.encode("utf-8", "surrogateescape")) for edit in mine)
+            if grow > padding.size:
+                return ()
+            if grow:
+                edits = [*edits, _pad(padding, grow)]
+        return tuple(dict.fromkeys(edits))
+
+
+def _after(token: Token) -> Span:
+    where = token.where
+    return Span(where.path, where.end, where.end, where.line, where.column + len(token.value))
+
+
+def _pad(padding: Padding, grow: int) -> ReplaceText:
+    end = padding.end
+    if grow < 0:
+        return ReplaceText(end, "", "#" * -grow)
+    return ReplaceText(Span(end.path, end.end - grow, end.end, end.line, end.column - grow), "#" * grow, "")
+
+
+@provides
+def find_command_lines(fs: GuestFS, bootloader: Bootloader, defaults: GrubDefaults, cmdline: KernelCmdline) -> CommandLines:
+    """All command lines of the guest."""
+    live = dict.fromkeys(arg for entry in bootloader.all_entries for arg in entry.args)
+    sources = dict.fromkeys((*defaults.args, *cmdline.args, *_generators(fs, bootloader)))
+    blocks = {path for menu in bootloader.menus for path in menu.files if path.endswith("/grubenv")}
+    paddings = (_padding(fs.text(path)) for path in sorted(blocks))
+    return CommandLines(tuple(live), tuple(sources), tuple(padding for padding in paddings if padding))
+
+
+def _padding(text: GuestText | None) -> Padding | None:
+    content = text.content if text else ""
+    if text is None or len(content) != 1024:
+        return None
+    return Padding(text.span(1024, 1024), 1024 - len(content.rstrip("#")))
+
+
+def _generators(fs: GuestFS, bootloader: Bootloader) -> list[KernelArg]:
+    """Arguments in the settings of further generators: Debian's update-grub (legacy), Alpine's and Debian's update-extlinux."""
+    legacy = [menu.config.path for menu in bootloader.menus if menu.loader == "grub-legacy"]
+    places = [*((path, _KOPT) for path in legacy), ("/etc/update-extlinux.conf", _ALPINE_OPTS), ("/etc/default/extlinux", _EXTLINUX)]
+    found = [arg for path, pattern in places for arg in _args(fs.text(path), pattern)]
+    return [*found, *_alpine_root(fs.text("/etc/update-extlinux.conf"))]
+
+
+def _args(text: GuestText | None, pattern: re.Pattern[str]) -> list[KernelArg]:
+    if text is None:
+        return []
+    lines = (literal(text, match.start(1), match.end(1)) for match in pattern.finditer(text.content))
+    return [arg for line in lines for arg in split_args(line)]
+
+
+def _alpine_root(text: GuestText | None) -> list[KernelArg]:
+    tokens = [text.group(match, 1) for match in _ALPINE_ROOT.finditer(text.content)] if text else []
+    return [KernelArg("root", token.value, token.where, token, token) for token in tokens]

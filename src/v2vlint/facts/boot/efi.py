@@ -1,0 +1,168 @@
+r"""The EFI system partition: which programs lie on it and what they are (UEFI specification, section 3.5.1.1: ``\EFI\BOOT\BOOTX64.EFI``).
+
+What is registered in the firmware's NVRAM is not on the disks and not known here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import BinaryIO
+
+from v2vlint.facts.boot.pe import PeImage, read_pe
+from v2vlint.facts.registry import provides
+from v2vlint.facts.syntax.caseless import find_case, lower_names
+from v2vlint.guest.fs import GuestFS
+from v2vlint.model.blocks import BlockDevice, BlockTable
+from v2vlint.model.errors import FactUnavailable
+from v2vlint.model.place import Device, Where, WholeFile
+
+ESP_TYPE = "c12a7328-f81f-11d2-ba4b-00a0c93ec93b"
+XBOOTLDR_TYPE = "bc13c2ff-59e6-4262-a352-b275fd6f7172"
+USUAL_MOUNTS = ("/boot/efi", "/efi", "/boot", "/esp", "/boot/EFI")
+FALLBACKS = {"x86_64": "bootx64.efi", "i386": "bootia32.efi", "aarch64": "bootaa64.efi", "riscv64": "bootriscv64.efi"}
+MAX_IMAGES = 100
+MAX_SCAN = 4 << 20
+
+_BY_CONTENT = (
+    (b"LoaderInfo: systemd-boot", "systemd-boot"),
+    (b"UEFI SHIM", "shim"),
+    ("rEFInd".encode("utf-16-le"), "refind"),
+    (b"Welcome to GRUB", "grub"),
+    (b"grub_", "grub"),
+)
+_BY_NAME = (
+    ("shim", "shim"), ("grub", "grub"), ("fb", "fallback"), ("fallback", "fallback"), ("mm", "mok-manager"), ("mokmanager", "mok-manager"),
+    ("systemd-boot", "systemd-boot"), ("bootmgfw", "windows"), ("bootmgr", "windows"), ("refind", "refind"), ("elilo", "elilo"),
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class EfiImage:
+    """A program. ``kind`` is ``shim``, ``fallback``, ``grub``, ``systemd-boot``, ``uki``, ``linux``, ``windows``… or ``unknown``.
+
+    ``machine`` is the architecture suffix in its header (``x64``, ``ia32``, ``aa64``) or empty.
+    """
+
+    path: str
+    kind: str
+    machine: str
+    size: int
+
+    @property
+    def name(self) -> str:
+        """The file name in lower case."""
+        return self.path.rsplit("/", 1)[1].lower()
+
+    @property
+    def folder(self) -> str:
+        """The directory it is in, as a guest path."""
+        return self.path.rsplit("/", 1)[0]
+
+
+@dataclass(frozen=True, slots=True)
+class Efi:
+    """The ESP. ``mount`` is empty when there is none, or when it is not mounted anywhere (``device`` then names it, if there is one).
+
+    ``images`` are all programs below ``\\EFI``; ``configs`` the ``grub.cfg`` (or ``grub.conf``) files beside them.
+    """
+
+    mount: str = ""
+    device: str = ""
+    images: tuple[EfiImage, ...] = ()
+    configs: tuple[str, ...] = ()
+
+    @property
+    def where(self) -> Where:
+        """The place of findings about the ESP as such."""
+        return WholeFile(f"{self.mount.rstrip('/')}/EFI") if self.mount else Device(self.device or "disk1", "partition table")
+
+    @property
+    def vendors(self) -> tuple[str, ...]:
+        r"""The directories below ``\EFI`` that hold programs, except ``BOOT``, by name."""
+        folders = {image.folder.rsplit("/", 1)[1] for image in self.images if image.folder.count("/") == self._depth + 2}
+        return tuple(sorted(folder for folder in folders if folder.lower() not in ("boot", "linux")))
+
+    @property
+    def _depth(self) -> int:
+        return self.mount.rstrip("/").count("/")
+
+    def fallback(self, arch: str) -> EfiImage | None:
+        r"""``\EFI\BOOT\BOOTX64.EFI`` (or that of ``arch``); an unknown architecture takes any."""
+        wanted = {FALLBACKS[arch]} if arch in FALLBACKS else set(FALLBACKS.values())
+        return next((image for image in self.of("boot") if image.name in wanted), None)
+
+    def of(self, vendor: str) -> tuple[EfiImage, ...]:
+        r"""The programs directly in ``\EFI\vendor``, whatever its case."""
+        return tuple(image for image in self.images if image.folder.lower() == f"{self.mount.rstrip('/')}/efi/{vendor}".lower())
+
+
+@provides
+def parse_efi(fs: GuestFS, blocks: BlockTable) -> Efi:
+    """The guest's ESP: the partition the table says is one, else a usual mount point with an ``EFI`` directory."""
+    devices = esp_devices(blocks)
+    mount = next((m for device in devices for m in mounts_of(fs, device)), "")
+    if not mount:
+        mount = next((m for m in USUAL_MOUNTS if find_case(fs, m, "EFI")), "")
+    device = next((d.name for d in devices if mount in mounts_of(fs, d)), devices[0].name if devices else "")
+    top = find_case(fs, mount, "EFI") if mount else None
+    if not top:
+        return Efi(mount if devices else "", device)
+    paths = list(_files(fs, top))
+    images = tuple(_image(fs, path) for path in paths if path.lower().endswith(".efi"))
+    return Efi(mount, device, images, tuple(path for path in paths if path.lower().endswith(("/grub.cfg", "/grub.conf"))))
+
+
+def esp_devices(blocks: BlockTable) -> tuple[BlockDevice, ...]:
+    """Partitions typed as ESP (GPT type or MBR type 0xef)."""
+    return tuple(device for device in blocks if device.part_type in (ESP_TYPE, "0xef"))
+
+
+def mounts_of(fs: GuestFS, device: BlockDevice) -> tuple[str, ...]:
+    """Where the guest mounts the filesystem on ``device``."""
+    return tuple(mount for mount, system in fs.mounts.items() if device.uuid and system.uuid.lower() == device.uuid.lower())
+
+
+def _files(fs: GuestFS, top: str) -> Iterator[str]:
+    for number, path in enumerate(sorted(fs.walk(top))):
+        if number >= MAX_IMAGES * 20:
+            return
+        yield path
+
+
+def _image(fs: GuestFS, path: str) -> EfiImage:
+    stat, stream = fs.stat(path), fs.open(path)
+    assert stat
+    assert stream
+    try:
+        header = read_pe(stream)
+        kind = _by_sections(header) or _by_name(path) or _by_content(stream)
+    except Exception as error:
+        raise FactUnavailable(WholeFile(path), f"cannot be read: {error}") from error
+    return EfiImage(path, kind, header.machine if header else "", stat.size)
+
+
+def _by_sections(header: PeImage | None) -> str:
+    if header and header.section(".linux"):
+        return "uki"
+    return "grub" if header and header.section("mods") else ""
+
+
+def _by_name(path: str) -> str:
+    name = path.rsplit("/", 1)[1].lower()
+    return next((kind for prefix, kind in _BY_NAME if name.startswith(prefix)), "")
+
+
+def _by_content(stream: BinaryIO) -> str:
+    stream.seek(0)
+    scanned = stream.read(MAX_SCAN)
+    if scanned[0x202:0x206] == b"HdrS":
+        return "linux"
+    return next((kind for sign, kind in _BY_CONTENT if sign in scanned), "unknown")
+
+
+def boot_mounts(fs: GuestFS, blocks: BlockTable) -> tuple[str, ...]:
+    """Where extended boot loader partitions (XBOOTLDR) are mounted."""
+    found = (mount for device in blocks if device.part_type == XBOOTLDR_TYPE for mount in mounts_of(fs, device))
+    extra = ("/boot",) if "loader" in lower_names(fs, "/boot") else ()
+    return tuple(dict.fromkeys((*found, *extra)))

@@ -1,0 +1,104 @@
+"""What every boot loader's menu looks like to the rest of v2vlint."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from v2vlint.facts.boot.cmdline import KernelArg, all_args, last_arg
+from v2vlint.facts.boot.pe import PeSection
+from v2vlint.model.place import Span, Token, Where, WholeFile
+
+_VERSION = re.compile(r"(?:vmlinu[xz]|bzImage|linux|kernel(?:-genkernel-\w+)?)[-_.](\d+\.\d[^/]*?)(?:\.(?:gz|efi|EFI|img))?")
+_MODULES = re.compile(r"(?:/usr)?/lib/modules/([^/]+)/")
+_INSTALLED = re.compile(r"/(\d+\.\d[^/]*)/(?:linux|vmlinuz)")
+_RESCUE = re.compile(r"\b(?:rescue|recovery mode|recovery|failsafe|fallback|single[- ]user)\b", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True)
+class BootEntry:
+    """One menu entry.
+
+    ``kernel`` and ``initrds`` are guest paths (``/boot/vmlinuz-…``), translated from the loader's own view; they may name files that do
+    not exist. ``kernel`` is empty for entries that start something else (``chainload``, firmware setup). ``id`` is the loader's
+    identifier, ``position`` GRUB's number (``0``, ``1>2``). A ``foreign`` entry boots another operating system's filesystem. A
+    ``conditional`` entry exists only under a condition that the bytes do not decide. ``uki`` are the sections of a unified kernel
+    image; then ``kernel`` is that image and its initrd is the section ``.initrd``.
+    """
+
+    title: str
+    id: str
+    kernel: str
+    initrds: tuple[str, ...]
+    args: tuple[KernelArg, ...]
+    where: Where
+    source: str
+    kernel_at: Token | None = None
+    initrd_at: tuple[Token, ...] = ()
+    version: str = ""
+    position: str = ""
+    foreign: bool = False
+    conditional: bool = False
+    xen: bool = False
+    chainload: str = ""
+    uki: tuple[PeSection, ...] = ()
+
+    def arg(self, name: str) -> KernelArg | None:
+        """The kernel argument ``name`` that counts (the last one)."""
+        return last_arg(self.args, name)
+
+    def all(self, *names: str) -> tuple[KernelArg, ...]:
+        """Every kernel argument called any of ``names``."""
+        return all_args(self.args, *names)
+
+    @property
+    def root(self) -> KernelArg | None:
+        """The ``root=`` argument (Gentoo's ``real_root=`` wins where present)."""
+        return self.arg("real_root") or self.arg("root")
+
+    @property
+    def resume(self) -> KernelArg | None:
+        """The ``resume=`` argument in effect; ``noresume`` cancels it."""
+        return None if self.arg("noresume") else self.arg("resume")
+
+    @property
+    def is_rescue(self) -> bool:
+        """Whether it is meant for emergencies: recovery mode, dracut's rescue image, a fallback."""
+        single = any(arg.value is None and arg.name in ("single", "recovery", "rescue") for arg in self.args)
+        return single or bool(_RESCUE.search(f"{self.title} {self.id}".replace("_", " ")) or "-rescue-" in self.kernel)
+
+    @property
+    def has_initrd(self) -> bool:
+        """Whether an initramfs is given, as a file or inside the unified kernel image."""
+        return bool(self.initrds) or any(section.name == ".initrd" for section in self.uki)
+
+    def __str__(self) -> str:
+        return self.title or self.id or self.kernel
+
+
+@dataclass(frozen=True, slots=True)
+class BootMenu:
+    """What one loader offers when started by ``firmware`` (``bios``, ``uefi``, or empty when either may start it).
+
+    ``loader`` is ``grub2``, ``grub-legacy``, ``systemd-boot``, ``extlinux`` or ``uki``. ``default`` is None when it is undecidable or
+    absent; ``default_reason`` says how it was found or why not. ``files`` are all configuration files read, the main one first.
+    """
+
+    loader: str
+    firmware: str
+    config: WholeFile
+    entries: tuple[BootEntry, ...]
+    default: BootEntry | None
+    default_reason: str
+    files: tuple[str, ...] = ()
+    malformed: tuple[Span, ...] = ()
+
+
+def kernel_version(*paths: str) -> str:
+    """The kernel release in the first path that shows one (``/boot/vmlinuz-6.1.0-13-amd64`` → ``6.1.0-13-amd64``), or an empty string."""
+    for path in paths:
+        name = path.rsplit("/", 1)[-1]
+        for match in (_MODULES.match(path), _VERSION.fullmatch(name), _INSTALLED.search(path)):
+            if match:
+                return match[1]
+    return ""

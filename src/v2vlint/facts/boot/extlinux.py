@@ -1,0 +1,158 @@
+"""SYSLINUX and EXTLINUX (also U-Boot's and Alpine's ``extlinux.conf``)::
+
+DEFAULT virt
+LABEL virt
+  LINUX vmlinuz-virt
+  INITRD initramfs-virt
+  APPEND root=UUID=0a3f… modules=ext4 quiet
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field, replace
+
+from v2vlint.facts.boot.cmdline import KernelArg, split_args
+from v2vlint.facts.boot.entry import BootEntry, BootMenu, kernel_version
+from v2vlint.facts.boot.grub.files import GrubFiles
+from v2vlint.facts.syntax.located import literal
+from v2vlint.guest.fs import GuestFS
+from v2vlint.guest.text import GuestText, Line
+from v2vlint.model.blocks import BlockTable
+from v2vlint.model.place import Span, Token, WholeFile
+
+CONFIGS = (
+    "/boot/extlinux/extlinux.conf", "/boot/extlinux.conf", "/boot/syslinux/syslinux.cfg", "/boot/syslinux/extlinux.conf",
+    "/extlinux/extlinux.conf", "/extlinux.conf", "/syslinux/syslinux.cfg", "/syslinux.cfg", "/boot/isolinux/isolinux.cfg",
+)  # fmt: skip
+MAX_INCLUDES = 16
+_KEYWORD = re.compile(r"\s*(\S+)(?:\s+(.*?))?\s*$")
+
+
+@dataclass
+class _Label:
+    name: str
+    where: Span
+    title: str = ""
+    kernel: Token | None = None
+    initrds: list[Token] = field(default_factory=list)
+    append: tuple[KernelArg, ...] | None = None
+
+
+@dataclass
+class _Menu:
+    text: GuestText
+    labels: list[_Label] = field(default_factory=list)
+    settings: dict[str, str] = field(default_factory=dict)
+    append: tuple[KernelArg, ...] = ()
+    files: list[str] = field(default_factory=list)
+    marked: str = ""
+
+
+def extlinux_menu(fs: GuestFS, blocks: BlockTable, path: str, firmware: str = "bios") -> BootMenu | None:
+    """The menu in the configuration file ``path``, or None when it is absent."""
+    text = fs.text(path)
+    if text is None:
+        return None
+    files = GrubFiles(fs, blocks)
+    menu = _Menu(text)
+    _read(fs, files, menu, text)
+    entries = tuple(_built(files, path, menu, index, label) for index, label in enumerate(menu.labels))
+    default, reason = _default(path, menu, entries)
+    return BootMenu("extlinux", firmware, WholeFile(path), entries, default, reason, tuple(menu.files))
+
+
+def _read(fs: GuestFS, files: GrubFiles, menu: _Menu, text: GuestText) -> None:
+    menu.files.append(text.path)
+    for line in text.lines():
+        match = None if line.is_blank() else _KEYWORD.match(line.text)
+        if not match:
+            continue
+        keyword, value = match[1].lower(), line.group(match, 2) if match[2] else None
+        if keyword == "menu" and value and value.value.lower().startswith("include"):
+            keyword, value = "include", replace(value, value=value.value[len("include") :].strip())
+        if keyword == "include" and value and len(menu.files) < MAX_INCLUDES:
+            included = fs.text(_path(files, text.path, value.value.split()[0] if value.value.split() else ""))
+            if included:
+                _read(fs, files, menu, included)
+        elif value:
+            _keyword(menu, text, line, keyword, value)
+        elif keyword == "menu":
+            continue
+
+
+def _keyword(menu: _Menu, text: GuestText, line: Line, keyword: str, value: Token) -> None:
+    label = menu.labels[-1] if menu.labels else None
+    if keyword == "label":
+        menu.labels.append(_Label(value.value, line.where))
+    elif keyword == "append":
+        args = () if value.value == "-" else split_args(literal(text, value.where.start, value.where.end))
+        if label:
+            label.append = args
+        else:
+            menu.append = args
+    elif label and keyword in ("linux", "kernel", "initrd"):
+        _load(label, text, keyword, value)
+    elif keyword == "menu":
+        _menu(menu, label, value.value)
+    else:
+        menu.settings.setdefault(keyword, value.value)
+
+
+def _load(label: _Label, text: GuestText, keyword: str, value: Token) -> None:
+    if keyword == "initrd":
+        found = re.compile(r"[^,\s]+").finditer(text.content, value.where.start, value.where.end)
+        label.initrds.extend(text.group(match) for match in found)
+    elif not value.value.endswith((".c32", ".bin", ".bss", ".0")):
+        label.kernel = text.token(value.where.start, value.where.start + len(value.value.split()[0]))
+
+
+def _menu(menu: _Menu, label: _Label | None, value: str) -> None:
+    word, _, rest = value.partition(" ")
+    if label and word.lower() == "label":
+        label.title = rest.strip().replace("^", "")
+    elif label and word.lower() == "default":
+        menu.marked = label.name
+
+
+def _path(files: GrubFiles, config: str, name: str) -> str:
+    if name.startswith("/"):
+        return files.locate(name, files.device_of(config)).path
+    return f"{config.rsplit('/', 1)[0]}/{name}"
+
+
+def _built(files: GrubFiles, path: str, menu: _Menu, index: int, label: _Label) -> BootEntry:
+    args = menu.append if label.append is None else label.append
+    initrds = [token.value for token in label.initrds]
+    at = list(label.initrds)
+    for arg in args:
+        if arg.name == "initrd" and arg.value:
+            initrds += arg.value.split(",")
+            at += [arg.value_at] if arg.value_at and "," not in arg.value else []
+    kernel = _path(files, label.kernel.where.path, label.kernel.value) if label.kernel else ""
+    return BootEntry(
+        title=label.title or label.name,
+        id=label.name,
+        kernel=kernel,
+        initrds=tuple(_path(files, path, initrd) for initrd in initrds),
+        args=args,
+        where=label.kernel.where if label.kernel else label.where,
+        source=label.where.path,
+        kernel_at=label.kernel,
+        initrd_at=tuple(at),
+        version=kernel_version(kernel, files.fs.resolve(kernel) or "") if kernel else "",
+        position=str(index),
+    )
+
+
+def _default(path: str, menu: _Menu, entries: tuple[BootEntry, ...]) -> tuple[BootEntry | None, str]:
+    by_id = {entry.id: entry for entry in reversed(entries)}
+    asked = menu.settings.get("default", "")
+    for name, why in ((menu.marked, "MENU DEFAULT"), (menu.settings.get("ontimeout", ""), "ONTIMEOUT"), (asked, "DEFAULT")):
+        if name.split(" ")[0] in by_id:
+            return by_id[name.split(" ")[0]], f"{why} {name}"
+    if not entries:
+        return None, f"{path} has no labels"
+    if not asked or asked.endswith(".c32"):
+        return entries[0], "the first label"
+    return None, f"DEFAULT {asked} names no label"

@@ -1,0 +1,201 @@
+"""GRUB 2's menu as it will be built at the next boot: ``grub.cfg``, what it includes, ``grubenv`` and the BLS entries.
+
+Source: GRUB manual, "Simple configuration handling" and "Multi-boot manual config"; the ``blscfg`` command is Red Hat's.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from v2vlint.facts.boot.bls import BlsEntry
+from v2vlint.facts.boot.cmdline import split_args, word_args
+from v2vlint.facts.boot.entry import BootEntry, BootMenu, kernel_version
+from v2vlint.facts.boot.grub.commands import new_shell
+from v2vlint.facts.boot.grub.files import GrubFiles, GuestPath
+from v2vlint.facts.boot.grub.shell import MAX_STEPS, Boot, Environment, GrubShell, MenuItem
+from v2vlint.facts.syntax.located import Located, join, literal
+from v2vlint.guest.fs import GuestFS
+from v2vlint.model.blocks import BlockTable
+from v2vlint.model.errors import FactUnavailable
+from v2vlint.model.place import Span, Token, Where, WholeFile
+
+MAX_SUBMENUS = 4
+_FEATURES = (
+    "chainloader_bpb", "ntldr", "platform_search_hint", "default_font_path", "all_video_module", "menuentry_id", "menuentry_options",
+    "200_final", "nativedisk_cmd", "timeout_style",
+)  # fmt: skip
+_PLATFORM = {"bios": "pc", "uefi": "efi"}
+_VARIABLE = re.compile(r"\$\{?(\w+)\}?")
+
+
+@dataclass(frozen=True, slots=True)
+class _Node:
+    item: MenuItem
+    entry: BootEntry | None
+    children: tuple[_Node, ...]
+
+
+def grub_menu(fs: GuestFS, blocks: BlockTable, path: str, firmware: str) -> BootMenu:
+    """The menu of a GRUB that starts with the configuration at guest path ``path`` under ``firmware`` (``bios``, ``uefi`` or empty).
+
+    FactUnavailable when the script takes too long to follow.
+    """
+    shell = new_shell(GrubFiles(fs, blocks), {})
+    shell.env.update(_start(shell.files, path, firmware))
+    shell.config = path
+    shell.source(path)
+    nodes = _nodes(shell, shell.menu, "", 0)
+    if shell.steps > MAX_STEPS:
+        raise FactUnavailable(WholeFile(shell.config), f"takes more than {MAX_STEPS} steps to follow")
+    entries = tuple(entry for node in nodes for entry in _entries(node))
+    default, reason = _default(shell, nodes)
+    if not entries and shell.boot.kernel:
+        default = _entry(shell, MenuItem("", "", (), shell.boot.kernel.where), shell.boot, "0")
+        entries, reason = (default,), "the configuration boots it without a menu"
+    return BootMenu("grub2", firmware, WholeFile(shell.config), entries, default, reason, _files(shell), tuple(shell.malformed))
+
+
+def _files(shell: GrubShell) -> tuple[str, ...]:
+    return tuple(dict.fromkeys((shell.config, *shell.read)))
+
+
+def _start(files: GrubFiles, path: str, firmware: str) -> Environment:
+    folder = path.rsplit("/", 1)[0]
+    env: Environment = {f"feature_{name}": Located("y") for name in _FEATURES}
+    env["prefix"] = Located(f"(mount:/){folder}")
+    env["config_directory"] = Located(f"(mount:/){folder}")
+    env["root"] = Located(files.device_of(path))
+    env["grub_platform"] = Located(_PLATFORM[firmware]) if firmware else None
+    env["grub_cpu"] = env["cmdpath"] = env["?"] = None
+    return env
+
+
+def _nodes(shell: GrubShell, items: Sequence[MenuItem], prefix: str, depth: int) -> tuple[_Node, ...]:
+    return tuple(_node(shell, item, f"{prefix}{index}", depth) for index, item in enumerate(items))
+
+
+def _node(shell: GrubShell, item: MenuItem, position: str, depth: int) -> _Node:
+    if item.bls:
+        return _Node(item, _bls_entry(shell, item, item.bls, position), ())
+    inner = new_shell(shell.files, dict(shell.env))
+    inner.functions, inner.steps, inner.config = shell.functions, shell.steps, shell.config
+    inner.run(item.body)
+    shell.steps = inner.steps
+    shell.read.extend(inner.read)
+    if item.submenu:
+        children = _nodes(inner, inner.menu, f"{position}>", depth + 1) if depth < MAX_SUBMENUS else ()
+        return _Node(item, None, children)
+    return _Node(item, _entry(inner, item, inner.boot, position), ())
+
+
+def _entries(node: _Node) -> list[BootEntry]:
+    return [node.entry] if node.entry else [entry for child in node.children for entry in _entries(child)]
+
+
+def _entry(shell: GrubShell, item: MenuItem, boot: Boot, position: str) -> BootEntry:
+    kernel = shell.files.locate(boot.kernel.text, boot.root) if boot.kernel else None
+    initrds = [shell.files.locate(initrd.text, boot.root).path for initrd in boot.initrds]
+    return BootEntry(
+        title=item.title,
+        id=item.id,
+        kernel=kernel.path if kernel else "",
+        initrds=tuple(initrds),
+        args=word_args(boot.args),
+        where=boot.kernel.where if boot.kernel.runs else item.where or WholeFile(shell.config),
+        source=_path(boot.kernel.where if boot.kernel.runs else item.where, shell),
+        kernel_at=boot.kernel.token,
+        initrd_at=_tokens(boot.initrds),
+        version=_version(shell, kernel),
+        position=position,
+        foreign=kernel.foreign if kernel else False,
+        conditional=item.conditional,
+        xen=boot.xen,
+        chainload=boot.chainload,
+    )
+
+
+def _path(where: Where | None, shell: GrubShell) -> str:
+    return where.path if isinstance(where, Span | WholeFile) else shell.config
+
+
+def _tokens(words: Sequence[Located]) -> tuple[Token, ...]:
+    return tuple(token for word in words if (token := word.token))
+
+
+def _version(shell: GrubShell, kernel: GuestPath | None) -> str:
+    return kernel_version(kernel.path, shell.files.fs.resolve(kernel.path) or "") if kernel else ""
+
+
+def _bls_entry(shell: GrubShell, item: MenuItem, entry: BlsEntry, position: str) -> BootEntry:
+    root = shell.value("root")
+    assert entry.linux
+    kernel = shell.files.locate(entry.linux.value, root)
+    options = _expanded(shell, entry.options[0]) if entry.options else shell.env.get("default_kernelopts") or Located()
+    words = [word for token in entry.initrds for word in _expanded(shell, token).text.split()]
+    return BootEntry(
+        title=item.title,
+        id=entry.id,
+        kernel=kernel.path,
+        initrds=tuple(shell.files.locate(word, root).path for word in words),
+        args=split_args(options),
+        where=entry.options[0].where if entry.options else entry.where,
+        source=entry.where.path,
+        kernel_at=entry.linux,
+        initrd_at=entry.initrds,
+        version=_version(shell, kernel) or (entry.version.value if entry.version else ""),
+        position=position,
+        foreign=kernel.foreign,
+        conditional=item.conditional,
+    )
+
+
+def _expanded(shell: GrubShell, token: Token) -> Located:
+    text = shell.files.fs.text(token.where.path)
+    assert text, "the token comes from this file"
+    parts: list[Located] = []
+    position = token.where.start
+    for match in _VARIABLE.finditer(text.content, token.where.start, token.where.end):
+        parts.append(literal(text, position, match.start()))
+        parts.append(shell.env.get(match[1]) or Located())
+        position = match.end()
+    return join((*parts, literal(text, position, token.where.end)))
+
+
+def _default(shell: GrubShell, nodes: Sequence[_Node]) -> tuple[BootEntry | None, str]:
+    if not nodes:
+        return None, f"{shell.config} has no entries"
+    if shell.is_unknown("default"):
+        return None, "the default depends on the machine"
+    value = shell.env.get("default") or Located("0")
+    origin = f" ({value.runs[0].source.path})" if value.runs else ""
+    return _chosen(nodes, _chain(value.text), f"default={value.text}{origin}")
+
+
+def _chain(value: str) -> list[str]:
+    return [part.replace("\0", ">") for part in value.replace(">>", "\0").split(">")]
+
+
+def _chosen(nodes: Sequence[_Node], chain: Sequence[str], reason: str) -> tuple[BootEntry | None, str]:
+    while True:
+        index, found = _index(nodes, chain[0] if chain else "0")
+        if not found:
+            reason = f"{reason} names no entry, so the first is taken"
+        numbered = found and chain and chain[0].strip().isdigit()
+        if any(node.item.conditional for node in (nodes[: index + 1] if numbered or not found else nodes[index : index + 1])):
+            return None, f"{reason}, but whether its entry is there depends on the machine"
+        node, chain = nodes[index], chain[1:]
+        if not node.item.submenu:
+            return node.entry, reason
+        if not node.children:
+            return None, f"{reason}, a submenu without entries"
+        nodes = node.children
+
+
+def _index(nodes: Sequence[_Node], name: str) -> tuple[int, bool]:
+    if name.strip().isdigit():
+        index = int(name.strip()[:9])
+        return (index, True) if index < len(nodes) else (0, False)
+    found = next((index for index, node in enumerate(nodes) if name in (node.item.title, node.item.id)), None)
+    return (0, not name) if found is None else (found, True)

@@ -1,0 +1,177 @@
+"""The commands of GRUB 2 that decide what is booted; every other command has an unknown status and no effect."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from v2vlint.facts.boot.bls import bls_folder, grub_order
+from v2vlint.facts.boot.grub.env import read_grubenv
+from v2vlint.facts.boot.grub.files import GrubFiles
+from v2vlint.facts.boot.grub.script import Command, Literal
+from v2vlint.facts.boot.grub.shell import MAX_ENTRIES, Boot, Environment, Field, GrubShell, Handler, MenuItem
+from v2vlint.facts.boot.grub.test_command import evaluate
+from v2vlint.facts.syntax.located import Located
+
+
+def new_shell(files: GrubFiles, env: Environment) -> GrubShell:
+    """A shell with GRUB's commands and these variables."""
+    return GrubShell(files, env, COMMANDS)
+
+
+def _set(shell: GrubShell, args: Sequence[Field], _command: Command) -> bool:
+    for arg in args[:1]:
+        shell.assign(arg)
+    return True
+
+
+def _unset(shell: GrubShell, args: Sequence[Field], _command: Command) -> bool:
+    for arg in args:
+        shell.env.pop(arg.text.text, None)
+    return True
+
+
+def _test(shell: GrubShell, args: Sequence[Field], _command: Command) -> bool | None:
+    words = [arg.text.text if arg.known else None for arg in args]
+    if words and words[-1] == "]":
+        words.pop()
+    return evaluate(words, lambda path: shell.files.locate(path, shell.value("root")).path)(shell.files.fs)
+
+
+def _search(shell: GrubShell, args: Sequence[Field], command: Command) -> bool | None:
+    kinds = {"-u": "uuid", "--fs-uuid": "uuid", "-l": "label", "--label": "label", "--fs-label": "label", "-f": "file", "--file": "file"}
+    kinds |= {"search.fs_uuid": "uuid", "search.fs_label": "label", "search.file": "file"}
+    words = [arg.text.text for arg in args]
+    name = next((w.partition("=")[2] for w in words if w.startswith("--set=")), "root")
+    chosen = kinds.get(command.words[0].bare) or next((kinds[w] for w in words if w in kinds), "file")
+    plain = [arg for arg in args if not arg.text.text.startswith("-")]
+    if command.words[0].bare.startswith("search.") and len(plain) > 1:
+        name = plain[1].text.text
+    if not plain or not plain[0].known:
+        shell.env[name] = None
+        return None
+    device = shell.files.search(chosen, plain[0].text.text)
+    if device is None:
+        return False
+    shell.set(name, device)
+    return True
+
+
+def _load_env(shell: GrubShell, args: Sequence[Field], _command: Command) -> bool | None:
+    words = [arg.text.text for arg in args]
+    name = next((w.partition("=")[2] for w in words if w.startswith("--file=")), "")
+    if "-f" in words[:-1] or "--file" in words[:-1]:
+        name = words[next(i for i, w in enumerate(words) if w in ("-f", "--file")) + 1]
+    place = shell.files.locate(name or f"{shell.value('prefix')}/grubenv", shell.value("root"))
+    block = read_grubenv(shell.files.fs, place.path)
+    if block is None:
+        return False
+    shell.read.append(place.path)
+    for variable in block.variables:
+        shell.env[variable.name] = variable.value
+    return block.valid
+
+
+def _source(shell: GrubShell, args: Sequence[Field], command: Command) -> bool | None:
+    name = args[0] if args else Field(Located(f"{shell.value('prefix')}/grub.cfg"))
+    if not name.known:
+        return None
+    path = shell.files.locate(name.text.text, shell.value("root")).path
+    if command.words[0].bare in ("configfile", "normal") and shell.files.fs.is_file(path):
+        shell.config = path
+    return shell.source(path)
+
+
+def _blscfg(shell: GrubShell, args: Sequence[Field], _command: Command) -> bool:
+    chosen = args[0].text.text if args else ""
+    name = chosen if chosen.startswith("(") else shell.value("blsdir") or "/loader/entries"
+    folder = shell.files.locate(name, shell.value("root")).path
+    shell.read.append(folder)
+    seen = {item.bls.where for item in shell.menu if item.bls}
+    for entry in grub_order(bls_folder(shell.files.fs, folder)):
+        if entry.linux and entry.where not in seen:
+            title = entry.title.value if entry.title else entry.linux.value
+            shell.menu.append(MenuItem(title, entry.id, (), None, conditional=shell.uncertain > 0, bls=entry))
+    return True
+
+
+def _define(shell: GrubShell, args: Sequence[Field], command: Command) -> bool:
+    title, identifier = "", ""
+    words = iter(args)
+    for word in words:
+        text = word.text.text
+        if text == "--id":
+            identifier = next(words, Field(Located())).text.text
+        elif text.startswith("--id="):
+            identifier = text.partition("=")[2]
+        elif text in ("--class", "--users", "--hotkey", "--source"):
+            next(words, None)
+        elif not text.startswith("--") and not title:
+            title = text
+    if len(shell.menu) < MAX_ENTRIES:
+        where = command.words[0].parts[0]
+        span = where.text.runs[0].source.span(command.start, command.end) if isinstance(where, Literal) and where.text.runs else None
+        submenu = command.words[0].bare == "submenu"
+        shell.menu.append(MenuItem(title, identifier, command.body or (), span, submenu, shell.uncertain > 0))
+    return True
+
+
+def _linux(shell: GrubShell, args: Sequence[Field], _command: Command) -> bool:
+    if args:
+        shell.boot.kernel = args[0].text
+        shell.boot.args = tuple(arg.text for arg in args[1:])
+        shell.boot.root = shell.value("root")
+    return True
+
+
+def _initrd(shell: GrubShell, args: Sequence[Field], _command: Command) -> bool:
+    shell.boot.initrds = tuple(arg.text for arg in args if arg.text and not arg.text.text.startswith("--"))
+    return True
+
+
+def _multiboot(shell: GrubShell, args: Sequence[Field], _command: Command) -> bool:
+    shell.boot = Boot(xen=bool(args), root=shell.value("root"))
+    return True
+
+
+def _module(shell: GrubShell, args: Sequence[Field], command: Command) -> bool:
+    plain = [arg for arg in args if arg.text and not arg.text.text.startswith("--")]
+    if plain and not shell.boot.kernel:
+        return _linux(shell, plain, command)
+    shell.boot.initrds += tuple(arg.text for arg in plain[:1])
+    return True
+
+
+def _chainload(shell: GrubShell, args: Sequence[Field], _command: Command) -> bool:
+    shell.boot.chainload = args[-1].text.text if args else ""
+    return True
+
+
+def _forget(shell: GrubShell, args: Sequence[Field], _command: Command) -> None:
+    """``regexp``, ``probe``, ``smbios``…: what they set is unknown."""
+    words = [arg.text.text for arg in args]
+    for index, word in enumerate(words):
+        option, _, value = word.partition("=")
+        if option in ("--set", "-s"):
+            target = value or (words[index + 1] if index + 1 < len(words) else "")
+            shell.env[target.rpartition(":")[2]] = None
+
+
+def _succeed(_shell: GrubShell, _args: Sequence[Field], _command: Command) -> bool:
+    return True
+
+
+def _fail(_shell: GrubShell, _args: Sequence[Field], _command: Command) -> bool:
+    return False
+
+
+COMMANDS: dict[str, Handler] = {
+    "set": _set, "unset": _unset, "test": _test, "[": _test, "load_env": _load_env, "true": _succeed, "false": _fail,
+    "search": _search, "search.fs_uuid": _search, "search.fs_label": _search, "search.file": _search,
+    "source": _source, ".": _source, "configfile": _source, "normal": _source, "menuentry": _define, "submenu": _define,
+    "linux": _linux, "linux16": _linux, "linuxefi": _linux, "initrd": _initrd, "initrd16": _initrd, "initrdefi": _initrd,
+    "multiboot": _multiboot, "multiboot2": _multiboot, "module": _module, "module2": _module, "xen_hypervisor": _multiboot,
+    "xen_module": _module, "blscfg": _blscfg, "bls_import": _blscfg, "chainloader": _chainload,
+    "regexp": _forget, "probe": _forget, "smbios": _forget, "rdmsr": _forget,
+    "export": _succeed, "insmod": _succeed, "echo": _succeed, "save_env": _succeed, "terminal_output": _succeed,
+    "terminal_input": _succeed,
+}  # fmt: skip

@@ -1,0 +1,129 @@
+"""What grub-mkconfig reads: ``/etc/default/grub`` and ``/etc/default/grub.d/*.cfg`` (GRUB manual, "Simple configuration handling")::
+
+    GRUB_DEFAULT=saved
+    GRUB_CMDLINE_LINUX="root=/dev/sda1 console=ttyS0"
+    GRUB_CMDLINE_LINUX="$GRUB_CMDLINE_LINUX quiet"
+
+Also SUSE's ``/etc/sysconfig/bootloader`` and Red Hat's legacy ``/etc/sysconfig/grub``. Assignments are parsed, never executed.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from v2vlint.facts.boot.cmdline import KernelArg, split_args
+from v2vlint.facts.boot.grub.script import Literal, read_word
+from v2vlint.facts.registry import provides
+from v2vlint.facts.syntax.located import Located, join
+from v2vlint.guest.fs import GuestFS
+from v2vlint.guest.text import GuestText
+from v2vlint.model.place import Span, Token, Where, WholeFile
+
+PATH = "/etc/default/grub"
+DROP_INS = "/etc/default/grub.d"
+SUSE = "/etc/sysconfig/bootloader"
+RED_HAT = "/etc/sysconfig/grub"
+MAX_ASSIGNMENTS = 2000
+
+_ASSIGN = re.compile(r"[^\S\n]*(?:export[^\S\n]+)?([A-Za-z_]\w*)(\+?)=")
+_NEXT = re.compile(r"\n|$")
+_KERNEL = re.compile(r"GRUB_CMDLINE_\w+|(?:DEFAULT|FAILSAFE|XEN|XEN_KERNEL|IMAGE)_APPEND")
+
+
+@dataclass(frozen=True, slots=True)
+class GrubSetting:
+    """The value a variable ends up with. ``args`` are the kernel arguments in it, each where it was written, in whatever file.
+
+    ``where`` is the assignment that won; ``value_at`` its value as one editable token, None when it is composed of several.
+    """
+
+    name: str
+    value: str
+    where: Where
+    value_at: Token | None = None
+    args: tuple[KernelArg, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class GrubDefaults:
+    """Settings in effect, in order of their last assignment; ``files`` are those that exist, ``malformed`` lines that assign nothing."""
+
+    settings: tuple[GrubSetting, ...] = ()
+    files: tuple[str, ...] = ()
+    malformed: tuple[Span, ...] = ()
+    where: WholeFile = WholeFile(PATH)
+
+    def get(self, name: str) -> GrubSetting | None:
+        """The setting ``name``, or None when it is not assigned."""
+        return next((setting for setting in self.settings if setting.name == name), None)
+
+    def value(self, name: str) -> str:
+        """The value of ``name``, or an empty string."""
+        setting = self.get(name)
+        return setting.value if setting else ""
+
+    @property
+    def args(self) -> tuple[KernelArg, ...]:
+        """All kernel arguments of all ``GRUB_CMDLINE_*`` (and SUSE's ``*_APPEND``) settings, an argument written once counts once."""
+        return tuple(dict.fromkeys(arg for setting in self.settings for arg in setting.args))
+
+
+@provides
+def parse_grub_defaults(fs: GuestFS) -> GrubDefaults:
+    """The guest's settings for grub-mkconfig; absent files are empty."""
+    names = [name for name in fs.listdir(DROP_INS) if name.endswith(".cfg")]
+    paths = [PATH, *(f"{DROP_INS}/{name}" for name in names), SUSE]
+    if fs.readlink(RED_HAT) is None:
+        paths.append(RED_HAT)
+    texts = [text for path in paths if (text := fs.text(path)) is not None]
+    return grub_defaults_from(texts)
+
+
+def grub_defaults_from(texts: list[GuestText]) -> GrubDefaults:
+    """The settings after reading ``texts`` in order."""
+    values: dict[str, tuple[Located, Span]] = {}
+    malformed: list[Span] = []
+    for text in texts:
+        for found in _assignments(text):
+            if isinstance(found, Span):
+                malformed.append(found)
+                continue
+            name, append, start, end = found
+            value = _expand(text, start, values)
+            before = values[name][0] if append and name in values else Located()
+            values.pop(name, None)
+            values[name] = (before + value, text.span(start, end))
+    settings = tuple(_setting(name, value, where) for name, (value, where) in values.items())
+    return GrubDefaults(settings, tuple(text.path for text in texts), tuple(malformed))
+
+
+def _assignments(text: GuestText) -> Iterator[tuple[str, bool, int, int] | Span]:
+    content, position, count = text.content, 0, 0
+    while position < len(content) and count < MAX_ASSIGNMENTS:
+        end_of_line = _NEXT.search(content, position)
+        stop = end_of_line.start() if end_of_line else len(content)
+        if match := _ASSIGN.match(content, position, stop):
+            end = read_word(text, match.end()).end
+            yield match[1], bool(match[2]), match.end(), end
+            end_of_line = _NEXT.search(content, end)
+            stop, count = end_of_line.start() if end_of_line else len(content), count + 1
+        elif (line := content[position:stop].strip()) and not line.startswith("#"):
+            yield text.span(position, stop)
+        position = stop + 1
+
+
+def _expand(text: GuestText, start: int, values: dict[str, tuple[Located, Span]]) -> Located:
+    parts: list[Located] = []
+    for part in read_word(text, start).parts:
+        if isinstance(part, Literal):
+            parts.append(part.text)
+        elif part.name in values:
+            parts.append(values[part.name][0])
+    return join(parts)
+
+
+def _setting(name: str, value: Located, where: Span) -> GrubSetting:
+    args = split_args(value) if _KERNEL.fullmatch(name) else ()
+    return GrubSetting(name, value.text, where, value.token, args)

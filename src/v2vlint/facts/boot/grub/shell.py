@@ -1,0 +1,236 @@
+"""Evaluates GRUB 2 scripts as far as the bytes decide: variables, conditions, functions, and the menu they build.
+
+A value or condition that depends on the machine is *unknown*: both ways are followed, variables that differ become unknown, and menu
+entries made on the way are conditional. Nothing is ever executed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from v2vlint.facts.boot.bls import BlsEntry
+from v2vlint.facts.boot.grub.files import GrubFiles
+from v2vlint.facts.boot.grub.script import Block, Command, Function, If, Literal, Loop, Statement, Word, parse_script
+from v2vlint.facts.syntax.located import MAX_LENGTH, Located
+from v2vlint.model.place import Span
+
+MAX_STEPS = 100_000
+MAX_NESTING = 12
+MAX_ENTRIES = 1_000
+MAX_FIELDS = 1_024
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """An expanded word; ``known`` is false when an unknown variable took part."""
+
+    text: Located
+    known: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class MenuItem:
+    """A ``menuentry`` or ``submenu`` as defined, or an entry file read by ``blscfg``."""
+
+    title: str
+    id: str
+    body: Block
+    where: Span | None
+    submenu: bool = False
+    conditional: bool = False
+    bls: BlsEntry | None = None
+
+
+@dataclass
+class Boot:
+    """What the commands of a menu entry load."""
+
+    kernel: Located = field(default_factory=Located)
+    args: tuple[Located, ...] = ()
+    initrds: tuple[Located, ...] = ()
+    chainload: str = ""
+    xen: bool = False
+    root: str = ""
+
+
+Environment = dict[str, Located | None]
+Handler = Callable[["GrubShell", Sequence[Field], Command], bool | None]
+
+
+@dataclass
+class GrubShell:
+    """One run of a configuration. ``env`` maps variables to values; None is an unknown value, a missing key an empty one."""
+
+    files: GrubFiles
+    env: Environment
+    commands: Mapping[str, Handler]
+    menu: list[MenuItem] = field(default_factory=list)
+    boot: Boot = field(default_factory=Boot)
+    functions: dict[str, Block] = field(default_factory=dict)
+    read: list[str] = field(default_factory=list)
+    config: str = ""
+    malformed: list[Span] = field(default_factory=list)
+    uncertain: int = 0
+    nesting: int = 0
+    steps: int = 0
+
+    def value(self, name: str) -> str:
+        """The text of a variable; empty when it is unset or unknown."""
+        found = self.env.get(name)
+        return found.text if found else ""
+
+    def is_unknown(self, name: str) -> bool:
+        """Whether the value of ``name`` depends on the machine."""
+        return name in self.env and self.env[name] is None
+
+    def set(self, name: str, value: str) -> None:
+        """Give ``name`` a value that is written in no file."""
+        self.env[name] = Located(value)
+
+    def source(self, path: str) -> bool:
+        """Run the configuration file at a guest path; False when it is absent or read too often."""
+        text = self.files.fs.text(path) if len(self.read) < MAX_NESTING else None
+        if text is None:
+            return False
+        self.read.append(path)
+        script = parse_script(text)
+        self.malformed.extend(script.malformed)
+        self.run(script.body)
+        return True
+
+    def run(self, block: Block) -> bool | None:
+        """Run statements; the status of the last one (None: unknown)."""
+        status: bool | None = True
+        self.nesting += 1
+        for statement in block:
+            self.steps += 1
+            if self.steps > MAX_STEPS or self.nesting > MAX_NESTING * 4:
+                break
+            status = self._statement(statement)
+        self.nesting -= 1
+        return status
+
+    def _statement(self, statement: Statement) -> bool | None:
+        match statement:
+            case Command():
+                return self._command(statement)
+            case If():
+                return self._if(statement.branches, statement.otherwise)
+            case Function():
+                self.functions[statement.name] = statement.body
+                return True
+            case _:
+                return self._loop(statement)
+
+    def _if(self, branches: Sequence[tuple[Block, Block]], otherwise: Block) -> bool | None:
+        possible: list[Environment] = []
+        for condition, body in branches:
+            decided = self.run(condition)
+            if decided is False:
+                continue
+            before = dict(self.env)
+            self.uncertain += decided is None
+            self.run(body)
+            if decided is True:
+                break
+            possible.append(self.env)
+            self.env = before
+        else:
+            self.run(otherwise)
+        self.uncertain -= len(possible)
+        for env in possible:
+            self.env = _merged(env, self.env)
+        return None
+
+    def _loop(self, loop: Loop) -> bool | None:
+        if not loop.name:
+            return self._maybe(loop.body)
+        for item in self.fields(loop.items):
+            self.env[loop.name] = item.text if item.known else None
+            self.run(loop.body)
+        return True
+
+    def _maybe(self, body: Block) -> bool | None:
+        before = dict(self.env)
+        self.uncertain += 1
+        self.run(body)
+        self.uncertain -= 1
+        self.env = _merged(self.env, before)
+        return None
+
+    def _command(self, command: Command) -> bool | None:
+        self.steps += len(command.words)
+        words = self.fields(command.words)
+        if not words:
+            return True
+        name = words[0].text.text
+        if "=" in name and command.words[0].parts and _assigns(command.words[0]):
+            return self.assign(words[0])
+        if name in self.functions:
+            return self.run(self.functions[name])
+        handler = self.commands.get(name)
+        return handler(self, words[1:], command) if handler else None
+
+    def assign(self, field_: Field) -> bool:
+        """Carry out ``name=value``."""
+        name, _, _value = field_.text.text.partition("=")
+        self.env[name] = field_.text.part(len(name) + 1, len(field_.text.text)) if field_.known else None
+        return True
+
+    def fields(self, words: Sequence[Word]) -> list[Field]:
+        """Expand words: unquoted variables are split at blanks, empty unquoted words vanish. At most :data:`MAX_FIELDS`."""
+        found: list[Field] = []
+        for word in words:
+            if len(found) >= MAX_FIELDS:
+                break
+            found.extend(self._expand(word))
+        return found[:MAX_FIELDS]
+
+    def _expand(self, word: Word) -> list[Field]:
+        done: list[Field] = []
+        current: Field | None = None
+        for part in word.parts:
+            if isinstance(part, Literal):
+                current = _append(current, part.text)
+                continue
+            value = self.env.get(part.name, Located())
+            if value is None:
+                current = Field(current.text if current else Located(), known=False)
+            elif part.quoted:
+                current = _append(current, value)
+            else:
+                current = _spread(value, current, done)
+        return [*done, current] if current else done
+
+
+def _append(current: Field | None, text: Located) -> Field:
+    if current and len(current.text.text) + len(text.text) > MAX_LENGTH:
+        return current
+    return Field(current.text + text, current.known) if current else Field(text)
+
+
+def _spread(value: Located, current: Field | None, done: list[Field]) -> Field | None:
+    """Split an unquoted variable: its first word joins ``current``, further ones start new fields."""
+    position = 0
+    for piece in value.text.split(None, MAX_FIELDS)[:MAX_FIELDS]:
+        start = value.text.index(piece, position)
+        if current and start > position:
+            done.append(current)
+            current = None
+        position = start + len(piece)
+        current = _append(current, value.part(start, position))
+    if current and position < len(value.text):
+        done.append(current)
+        return None
+    return current
+
+
+def _assigns(word: Word) -> bool:
+    first = word.parts[0]
+    return isinstance(first, Literal) and not first.quoted and "=" in first.text.text
+
+
+def _merged(one: Environment, other: Environment) -> Environment:
+    empty = Located()
+    return {name: one.get(name, empty) if one.get(name, empty) == other.get(name, empty) else None for name in {**one, **other}}

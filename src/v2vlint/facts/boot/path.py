@@ -1,0 +1,307 @@
+"""The shared judgement whether a kernel with its initramfs can reach the root disk on other hardware.
+
+For every module that is needed it says where it comes from: built in, inside the initramfs with all it depends on, only on the disk that
+it should make reachable, absent from the kernel, kept from loading, or unknown. Rules and the forecast ask the same object::
+
+    path = paths.of(choices.default)
+    path.controller(target.controllers[0]).usable      # True, False, or None: cannot be told
+    path.module("virtio_blk").reason                   # "is not in the initramfs"
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+
+from v2vlint.facts.boot.choices import BootChoice, BootChoices
+from v2vlint.facts.boot.cmdline import KernelArg
+from v2vlint.facts.initramfs.content import Initramfs
+from v2vlint.facts.initramfs.images import Initramfses
+from v2vlint.facts.kernel.kernels import Kernel, Presence
+from v2vlint.facts.kernel.modprobe import Modprobe, ModprobeCommand, image_modprobe
+from v2vlint.facts.kernel.module_names import normal
+from v2vlint.facts.kernel.modules import ModuleList, parse_dep, parse_names
+from v2vlint.facts.registry import provides
+from v2vlint.facts.storage.root_stack import RootStack
+from v2vlint.model.errors import FactUnavailable
+from v2vlint.model.place import Where
+from v2vlint.model.target import Controller, Nic
+
+MAX_TRIED = 4
+SCSI_DISK = "sd_mod"
+_TRANSPORTS = ("virtio_pci", "virtio_mmio", "virtio_ccw")
+
+
+class Means(enum.Enum):
+    """How a module comes to be there when the root disk is looked for."""
+
+    BUILTIN = "is built in"
+    IMAGE = "is in the initramfs"
+    INSTALLED = "is installed"
+    DISK = "is not in the initramfs"
+    ABSENT = "is not part of the kernel"
+    BLOCKED = "is kept from loading"
+    UNKNOWN = "cannot be told"
+
+
+@dataclass(frozen=True, slots=True)
+class ModuleFate:
+    """The verdict on one module. ``reason`` reads on from the module's name; ``where`` is the place that decides."""
+
+    module: str
+    means: Means
+    reason: str
+    where: Where
+
+    @property
+    def usable(self) -> bool | None:
+        """Whether the module drives its device in time; None when that cannot be told."""
+        if self.means is Means.UNKNOWN:
+            return None
+        return self.means in (Means.BUILTIN, Means.IMAGE, Means.INSTALLED)
+
+    def __str__(self) -> str:
+        return f"{self.module} {self.reason}"
+
+
+@dataclass(frozen=True, slots=True)
+class DriveFate:
+    """The verdict on something that needs several modules. ``fates`` are those of the best of its alternatives."""
+
+    name: str
+    fates: tuple[ModuleFate, ...]
+
+    @property
+    def usable(self) -> bool | None:
+        """True when every module is usable, False when one certainly is not, else None."""
+        verdicts = {fate.usable for fate in self.fates}
+        return False if False in verdicts else None if None in verdicts else True
+
+    def failing(self, *means: Means) -> tuple[ModuleFate, ...]:
+        """The modules that are not usable, of the given means (or of any)."""
+        return tuple(fate for fate in self.fates if fate.usable is False and (not means or fate.means in means))
+
+    @property
+    def unknown(self) -> tuple[ModuleFate, ...]:
+        """The modules that cannot be told."""
+        return tuple(fate for fate in self.fates if fate.usable is None)
+
+
+@dataclass(frozen=True)
+class BootPath:
+    """One kernel with its initramfs (None: it starts without one) and what keeps modules from loading there."""
+
+    kernel: Kernel
+    image: Initramfs | None
+    modprobe: Modprobe
+    choice: BootChoice
+    _cache: dict[str, object] = field(default_factory=dict, repr=False, compare=False)
+
+    def controller(self, controller: Controller) -> DriveFate:
+        """Whether the disk controller is driven, its transport and the disk driver behind it included."""
+        return self.any_of(controller.name, (_completed(modules, controller.prefix) for modules in controller.any_of))
+
+    def network(self, nic: Nic) -> DriveFate:
+        """Whether the network card is driven once the root filesystem is there, from the initramfs or from the disk."""
+        found = [DriveFate(nic.name, tuple(map(self.installed, modules))) for modules in nic.any_of]
+        return min(found, key=_rank, default=DriveFate(nic.name, ()))
+
+    def root_filesystem(self, stack: RootStack) -> DriveFate:
+        """Whether the root filesystem can be mounted; no fates when its type is not known."""
+        return self.any_of(stack.fs_type, stack.fs_modules, by_name=True)
+
+    def layers(self, stack: RootStack) -> DriveFate:
+        """Whether the kernel can set up LVM, LUKS and MD under the root filesystem."""
+        return DriveFate("root volume", tuple(self.module(name, by_name=True) for name in stack.layer_modules))
+
+    def any_of(self, name: str, alternatives: Iterable[tuple[str, ...]], by_name: bool = False) -> DriveFate:
+        """The best of alternative module sets: a usable one, else one that cannot be told, else the one nearest to usable."""
+        found = [DriveFate(name, tuple(self.module(module, by_name=by_name) for module in modules)) for modules in alternatives]
+        return min(found, key=_rank, default=DriveFate(name, ()))
+
+    def module(self, name: str, by_name: bool = False) -> ModuleFate:
+        """Where ``name`` comes from. ``by_name`` modules are loaded by their name, so that a blacklist does not stop them."""
+        name = normal(name)
+        presence = self.kernel.has(name)
+        if presence is Presence.BUILTIN or name in self._image_builtin():
+            return ModuleFate(name, Means.BUILTIN, Means.BUILTIN.value, self.kernel.where)
+        inside = self._inside(name)
+        if inside is None and presence is Presence.ABSENT:
+            return ModuleFate(name, Means.ABSENT, f"is not part of kernel {self.kernel.version}", self.kernel.where)
+        if inside is None and presence is Presence.UNKNOWN:
+            reason = f"cannot be told for kernel {self.kernel.version or self.kernel.image}: it has no modules.builtin and no configuration"
+            return ModuleFate(name, Means.UNKNOWN, reason, self.kernel.where)
+        if inside is None or inside:
+            return self._outside(name, inside)
+        return self._blocked(name, by_name) or ModuleFate(name, Means.IMAGE, Means.IMAGE.value, self._image_where())
+
+    def installed(self, name: str) -> ModuleFate:
+        """Where ``name`` comes from once the root filesystem is mounted; the guest's own modprobe configuration counts then."""
+        early = self.module(name)
+        if early.usable or early.means in (Means.ABSENT, Means.UNKNOWN):
+            return early
+        late = self._stopped(early.module, self.modprobe, self.kernel.tree.requires(early.module), "")
+        return late or ModuleFate(early.module, Means.INSTALLED, Means.INSTALLED.value, self.kernel.where)
+
+    def _outside(self, name: str, lacking: str | None) -> ModuleFate:
+        if self.image is None:
+            return ModuleFate(name, Means.DISK, "is a module, and the kernel starts without an initramfs", self.choice.where)
+        if self.image.damage or not (self.image.generator or self.image.modules):
+            why = self.image.damage or "holds no modules, and is of an unknown make"
+            return ModuleFate(name, Means.UNKNOWN, f"cannot be told: {self.image.where} {why}", self._image_where())
+        if lacking:
+            return ModuleFate(name, Means.DISK, f"is in the initramfs, but {lacking}, which it depends on, is not", self._image_where())
+        return ModuleFate(name, Means.DISK, Means.DISK.value, self._image_where())
+
+    def _inside(self, name: str) -> str | None:
+        """None when the image lacks the module, the name of a lacking dependency, or an empty string when all is there."""
+        if self.image is None or not self.image.has(name, self.kernel.version):
+            return None
+        for dependency in self.requires(name):
+            if not self.image.has(dependency, self.kernel.version) and not self._builtin(dependency):
+                return dependency
+        return ""
+
+    def _builtin(self, name: str) -> bool:
+        return name in self._image_builtin() or self.kernel.has(name) is Presence.BUILTIN
+
+    def requires(self, name: str) -> tuple[str, ...]:
+        """What ``name`` depends on, by the image's own ``modules.dep`` or else the guest's."""
+        listed = self._image_dep()
+        if listed and normal(name) in listed.deps:
+            return listed.deps[normal(name)]
+        return self.kernel.tree.requires(name)
+
+    def _image_dep(self) -> ModuleList | None:
+        if "dep" not in self._cache:
+            text = self.image.tree_file("modules.dep", self.kernel.version) if self.image else None
+            self._cache["dep"] = None if text is None else parse_dep(text)
+        found = self._cache["dep"]
+        return found if isinstance(found, ModuleList) else None
+
+    def _image_builtin(self) -> frozenset[str]:
+        if "builtin" not in self._cache:
+            text = self.image.tree_file("modules.builtin", self.kernel.version) if self.image else None
+            self._cache["builtin"] = parse_names(text or "")
+        found = self._cache["builtin"]
+        return found if isinstance(found, frozenset) else frozenset()
+
+    def _image_where(self) -> Where:
+        return self.image.where if self.image else self.choice.where
+
+    def _blocked(self, name: str, by_name: bool) -> ModuleFate | None:
+        forced = by_name or name in self.forced()
+        return self._stopped(name, self._image_modprobe(), self.requires(name), " in the initramfs", forced)
+
+    def _stopped(self, name: str, modprobe: Modprobe, requires: tuple[str, ...], place: str, by_name: bool = False) -> ModuleFate | None:
+        for part in (name, *requires):
+            if arg := self._listed(part, "module_blacklist"):
+                return ModuleFate(name, Means.BLOCKED, f"is kept from loading by {arg}", arg.where)
+            if command := modprobe.disabled(part):
+                what = "is disabled" if part == name else f"needs {part}, which is disabled"
+                return ModuleFate(name, Means.BLOCKED, f"{what} by `{_written(command)}`{place}", self._place(command))
+        if by_name:
+            return None
+        if arg := self._listed(name, "modprobe.blacklist", *(("rd.driver.blacklist", "rdblacklist") if place else ())):
+            return ModuleFate(name, Means.BLOCKED, f"is kept from loading by {arg}", arg.where)
+        if command := modprobe.blacklisted(name):
+            return ModuleFate(name, Means.BLOCKED, f"is kept from loading by `{_written(command)}`{place}", self._place(command))
+        return None
+
+    def _listed(self, name: str, *arguments: str) -> KernelArg | None:
+        return next((arg for value, arg in self.choice.values(*arguments) if normal(value) == name), None)
+
+    def _image_modprobe(self) -> Modprobe:
+        if "modprobe" not in self._cache:
+            self._cache["modprobe"] = image_modprobe(self.image) if self.image else Modprobe()
+        found = self._cache["modprobe"]
+        return found if isinstance(found, Modprobe) else Modprobe()
+
+    def _place(self, command: ModprobeCommand) -> Where:
+        """The line of the guest's own configuration that was copied into the image, else the image."""
+        same = (own.where for own in self.modprobe.commands if own.command == command.command and own.name == command.name)
+        return next(same, self._image_where())
+
+    def forced(self) -> frozenset[str]:
+        """Modules that the image's init loads by name, whatever is blacklisted."""
+        found = {normal(value) for value, _ in self.choice.values("rd.driver.pre", "rd.driver.post", "rdloaddriver")}
+        if self.image is not None:
+            lines = (self.image.text("conf/modules") or "").splitlines()
+            found |= {normal(line.split()[0]) for line in lines if line.split() and not line.lstrip().startswith("#")}
+            words = " ".join(self.image.under("etc/cmdline.d").values()).split()
+            found |= {normal(m) for w in words if w.startswith("rd.driver.p") for m in w.partition("=")[2].split(",") if m}
+        return frozenset(found)
+
+
+@dataclass(frozen=True)
+class BootPaths:
+    """The boot path of every choice, made when asked for: an initramfs is read only then."""
+
+    choices: BootChoices
+    initramfses: Initramfses
+    modprobe: Modprobe
+    _known: dict[int, BootPath] = field(default_factory=dict, repr=False, compare=False)
+
+    def of(self, choice: BootChoice) -> BootPath | None:
+        """The path of ``choice``; None when its kernel or an initramfs it names does not exist. FactUnavailable: one is unreadable."""
+        if choice.kernel is None:
+            return None
+        if id(choice) not in self._known:
+            image = self.initramfses.joined(choice.initrds) if choice.initrds else None
+            if choice.initrds and image is None:
+                return None
+            self._known[id(choice)] = BootPath(choice.kernel, image, self.modprobe, choice)
+        return self._known[id(choice)]
+
+    @property
+    def defaults(self) -> Iterator[BootPath]:
+        """The paths of the defaults whose files exist."""
+        return (path for choice in self.choices.defaults if (path := self.of(choice)) is not None)
+
+    def way_back(self, controllers: Iterable[Controller]) -> BootChoice | None:
+        """An entry other than the defaults that drives every one of ``controllers``: a fallback or rescue image, an older kernel."""
+        wanted = tuple(controllers)
+        for choice in self.choices.others[:MAX_TRIED]:
+            try:
+                path = self.of(choice)
+            except FactUnavailable:
+                continue
+            if path is not None and all(path.controller(controller).usable for controller in wanted):
+                return choice
+        return None
+
+
+@provides
+def find_boot_paths(choices: BootChoices, initramfses: Initramfses, modprobe: Modprobe) -> BootPaths:
+    """Nothing is read before a path is asked for."""
+    return BootPaths(choices, initramfses, modprobe)
+
+
+def _completed(modules: tuple[str, ...], prefix: str) -> tuple[str, ...]:
+    """``modules`` with what modules.dep does not say: the bus under a virtio device, the disk driver over a SCSI host."""
+    names = tuple(map(normal, modules))
+    if any(name.startswith("virtio_") for name in names) and not any(name in _TRANSPORTS for name in names):
+        names = (*names, "virtio_pci")
+    return (*names, SCSI_DISK) if prefix == "sd" and SCSI_DISK not in names else names
+
+
+def _rank(fate: DriveFate) -> tuple[int, int, int]:
+    order = {True: 0, None: 1, False: 2}
+    return order[fate.usable], len(fate.failing(Means.ABSENT)), len(fate.failing())
+
+
+def lacking(kernel: Kernel, alternatives: Iterable[tuple[str, ...]], prefix: str = "") -> tuple[str, ...] | None:
+    """What the kernel itself lacks of the best alternative: nothing, some module names, or None when it cannot be told."""
+    found: list[tuple[str, ...] | None] = []
+    for modules in alternatives:
+        presence = {name: kernel.has(name) for name in _completed(modules, prefix)}
+        absent = tuple(name for name, what in presence.items() if what is Presence.ABSENT)
+        found.append(absent if absent or Presence.UNKNOWN not in presence.values() else None)
+    if () in found or not found:
+        return ()
+    return None if None in found else min((names for names in found if names), key=len)
+
+
+def _written(command: ModprobeCommand) -> str:
+    return f"{command.command} {' '.join(word.value for word in command.words)}"[:80]

@@ -1,0 +1,170 @@
+"""systemd-boot (loader.conf(5)) and unified kernel images: ``loader/entries/*.conf`` and ``EFI/Linux/*.efi`` on the ESP and XBOOTLDR."""
+
+from __future__ import annotations
+
+import fnmatch
+import functools
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from v2vlint.facts.boot.bls import BlsEntry, SpecKey, bls_folder, spec_compare
+from v2vlint.facts.boot.cmdline import KernelArg, plain_args, split_args
+from v2vlint.facts.boot.entry import BootEntry, BootMenu, kernel_version
+from v2vlint.facts.boot.pe import PeImage, read_pe, read_section
+from v2vlint.facts.syntax.caseless import find_case, lower_names
+from v2vlint.facts.syntax.located import literal
+from v2vlint.guest.fs import GuestFS
+from v2vlint.model.errors import FactUnavailable
+from v2vlint.model.place import Token, WholeFile
+
+MAX_IMAGES = 200
+_TRIES = re.compile(r"\+(\d+)(?:-\d+)?$")
+
+
+@dataclass(frozen=True, slots=True)
+class _Candidate:
+    key: SpecKey
+    name: str
+    entry: BootEntry
+
+
+def systemd_boot_menu(fs: GuestFS, esp: str, others: Iterable[str] = ()) -> BootMenu:
+    """The menu of a systemd-boot on the ESP mounted at ``esp``, with the entries of XBOOTLDR partitions mounted at ``others``."""
+    mounts = tuple(dict.fromkeys((esp, *others)))
+    found = [candidate for mount in mounts for candidate in (*_type1(fs, mount), *unified_images(fs, mount))]
+    found.sort(key=functools.cmp_to_key(lambda a, b: spec_compare(a.key, b.key)))
+    config = find_case(fs, esp, "loader/loader.conf")
+    default, reason = _default(fs, config, found)
+    where = WholeFile(config or f"{esp.rstrip('/')}/loader/loader.conf")
+    files = (where.path, *(f"{mount.rstrip('/')}/loader/entries" for mount in mounts))
+    return BootMenu("systemd-boot", "uefi", where, tuple(candidate.entry for candidate in found), default, reason, files)
+
+
+def _default(fs: GuestFS, config: str | None, found: list[_Candidate]) -> tuple[BootEntry | None, str]:
+    settings = _settings(fs, config)
+    pattern = settings.get("default", "")
+    if not found:
+        return None, "systemd-boot finds no entries"
+    if pattern == "@saved":
+        return None, "the default is the entry booted last, which only the source's NVRAM knows"
+    if pattern:
+        chosen = next((c for c in found if fnmatch.fnmatchcase(c.name.lower(), pattern.lower())), None)
+        if chosen:
+            return chosen.entry, f"default {pattern} ({config})"
+        return found[0].entry, f"default {pattern} matches no entry, so the first is taken"
+    return found[0].entry, "the first entry in systemd-boot's order"
+
+
+def _settings(fs: GuestFS, config: str | None) -> dict[str, str]:
+    text = fs.text(config) if config else None
+    lines = [line.text.split(None, 1) for line in text.lines() if not line.is_blank()] if text else []
+    return {words[0]: words[1].strip() for words in lines if len(words) == 2}
+
+
+def _type1(fs: GuestFS, mount: str) -> list[_Candidate]:
+    folder = find_case(fs, mount, "loader/entries")
+    return [_from_bls(fs, mount, entry) for entry in bls_folder(fs, folder)] if folder else []
+
+
+def _from_bls(fs: GuestFS, mount: str, bls: BlsEntry) -> _Candidate:
+    tries = _TRIES.search(bls.id)
+    name = _TRIES.sub("", bls.id)
+    key = SpecKey(name, _text(bls.sort_key), _text(bls.machine_id), _text(bls.version), bad=bool(tries and tries[1] == "0"))
+    image = _path(fs, mount, bls.efi.value) if bls.efi else ""
+    sections = _pe(fs, image)
+    kernel = _path(fs, mount, bls.linux.value) if bls.linux else image if sections and sections.section(".linux") else ""
+    args = tuple(arg for token in bls.options for arg in _args(fs, token)) or _uki_args(fs, image, sections)
+    entry = BootEntry(
+        title=_text(bls.title) or name,
+        id=name,
+        kernel=kernel,
+        initrds=tuple(_path(fs, mount, token.value) for token in bls.initrds),
+        args=args,
+        where=bls.options[0].where if bls.options else bls.where,
+        source=bls.where.path,
+        kernel_at=bls.linux or bls.efi,
+        initrd_at=bls.initrds,
+        version=kernel_version(kernel) or _text(bls.version),
+        chainload="" if kernel else image,
+        uki=sections.sections if sections and not bls.linux else (),
+    )
+    return _Candidate(key, f"{name}.conf", entry)
+
+
+def unified_images(fs: GuestFS, mount: str) -> list[_Candidate]:
+    """The unified kernel images in ``EFI/Linux`` below ``mount``."""
+    folder = find_case(fs, mount, "EFI/Linux")
+    names = [name for name in lower_names(fs, folder).values() if name.lower().endswith(".efi")] if folder else []
+    found = (unified_image(fs, f"{folder}/{name}") for name in sorted(names)[:MAX_IMAGES])
+    return [candidate for candidate in found if candidate]
+
+
+def unified_image(fs: GuestFS, path: str) -> _Candidate | None:
+    """The boot entry that the unified kernel image at ``path`` is; None when it is none."""
+    image = _pe(fs, path)
+    if image is None or image.section(".linux") is None:
+        return None
+    release = _os_release(_section(fs, path, image, ".osrel"))
+    uname = _section(fs, path, image, ".uname").strip()
+    file = path.rsplit("/", 1)[1]
+    stem, suffix = file[:-4], file[-4:]
+    tries = _TRIES.search(stem)
+    name = _TRIES.sub("", stem) + suffix
+    version = release.get("IMAGE_VERSION") or uname or release.get("VERSION_ID") or release.get("BUILD_ID", "")
+    key = SpecKey(name, release.get("IMAGE_ID") or release.get("ID", ""), "", version, bad=bool(tries and tries[1] == "0"))
+    entry = BootEntry(
+        title=release.get("PRETTY_NAME") or name,
+        id=name,
+        kernel=path,
+        initrds=(),
+        args=_uki_args(fs, path, image),
+        where=WholeFile(path),
+        source=path,
+        version=uname or kernel_version(path),
+        uki=image.sections,
+    )
+    return _Candidate(key, name, entry)
+
+
+def _pe(fs: GuestFS, path: str) -> PeImage | None:
+    stream = fs.open(path) if path else None
+    if stream is None:
+        return None
+    try:
+        return read_pe(stream)
+    except Exception as error:
+        raise FactUnavailable(WholeFile(path), f"cannot be read: {error}") from error
+
+
+def _section(fs: GuestFS, path: str, image: PeImage, name: str) -> str:
+    stream, section = fs.open(path), image.section(name)
+    if stream is None or section is None:
+        return ""
+    try:
+        return read_section(stream, section).decode("utf-8", "replace")
+    except Exception as error:
+        raise FactUnavailable(WholeFile(path), f"cannot be read: {error}") from error
+
+
+def _uki_args(fs: GuestFS, path: str, image: PeImage | None) -> tuple[KernelArg, ...]:
+    return plain_args(_section(fs, path, image, ".cmdline"), WholeFile(path)) if image else ()
+
+
+def _args(fs: GuestFS, token: Token) -> tuple[KernelArg, ...]:
+    text = fs.text(token.where.path)
+    return split_args(literal(text, token.where.start, token.where.end)) if text else ()
+
+
+def _path(fs: GuestFS, mount: str, name: str) -> str:
+    plain = name.replace("\\", "/").lstrip("/")
+    return find_case(fs, mount, plain) or f"{mount.rstrip('/')}/{plain}"
+
+
+def _os_release(text: str) -> dict[str, str]:
+    lines = (line.partition("=") for line in text.splitlines() if not line.startswith("#"))
+    return {name.strip(): value.strip().strip("\"'") for name, equals, value in lines if equals}
+
+
+def _text(token: Token | None) -> str:
+    return token.value if token else ""

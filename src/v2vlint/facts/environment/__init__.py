@@ -1,0 +1,1 @@
+"""What a guest expects around it: guest agents, time sources, displays, its identity."""

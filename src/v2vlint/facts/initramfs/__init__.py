@@ -1,0 +1,1 @@
+"""Initramfs images, and the configuration of the programs that build them."""

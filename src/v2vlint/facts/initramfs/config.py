@@ -1,0 +1,79 @@
+"""The initramfs generators of a guest: which are installed, and what their next image will hold."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from v2vlint.facts.initramfs.arch import booster, mkinitcpio
+from v2vlint.facts.initramfs.dracut import dracut
+from v2vlint.facts.initramfs.generator import GeneratorConfig, HostOnly, Insertion
+from v2vlint.facts.initramfs.initramfs_tools import initramfs_tools
+from v2vlint.facts.registry import provides
+from v2vlint.facts.syntax.conf_vars import conf_vars
+from v2vlint.guest.fs import GuestFS
+from v2vlint.model.place import Span
+
+SUSE = "/etc/sysconfig/kernel"
+_OTHERS = {
+    "make-initrd": ("/usr/sbin/make-initrd",),
+    "mkinitfs": ("/sbin/mkinitfs", "/usr/sbin/mkinitfs"),
+    "genkernel": ("/usr/bin/genkernel",),
+    "ugrd": ("/usr/bin/ugrd",),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class InitramfsConfig:
+    """The configuration of every generator v2vlint knows, installed or not, those that are installed first."""
+
+    generators: tuple[GeneratorConfig, ...] = ()
+
+    def of(self, name: str) -> GeneratorConfig | None:
+        """The configuration of the generator called ``name`` (as in ``Initramfs.generator``)."""
+        return next((generator for generator in self.generators if generator.name == name), None)
+
+    @property
+    def installed(self) -> tuple[GeneratorConfig, ...]:
+        """The generators whose program is in the guest, the one in use first."""
+        return tuple(generator for generator in self.generators if generator.installed)
+
+    def for_image(self, generator: str) -> GeneratorConfig | None:
+        """The generator that will build the image anew: the one that made it if it is still there, else the first installed one."""
+        made = self.of(generator)
+        if made is not None and made.installed:
+            return made
+        return next(iter(self.installed), made)
+
+
+@provides
+def parse_initramfs_config(fs: GuestFS) -> InitramfsConfig:
+    """Read the configuration of all generators; absent files are empty ones."""
+    found = [initramfs_tools(fs), dracut(fs), mkinitcpio(fs), booster(fs), _mkinitrd(fs)]
+    found += [GeneratorConfig(name, any(fs.exists(path) for path in paths)) for name, paths in _OTHERS.items()]
+    return InitramfsConfig(tuple(sorted(found, key=lambda generator: not generator.installed)))
+
+
+def _mkinitrd(fs: GuestFS) -> GeneratorConfig:
+    """mkinitrd of SUSE up to 11 (``INITRD_MODULES`` in /etc/sysconfig/kernel) or of Red Hat up to 5 (aliases in modprobe.conf)."""
+    suse = fs.is_dir("/lib/mkinitrd")
+    settings = conf_vars((fs.text(SUSE),))
+    listed = settings.assignment("INITRD_MODULES")
+    names = listed.words if listed else ()
+    return GeneratorConfig(
+        "suse-mkinitrd" if suse else "mkinitrd",
+        installed=fs.exists("/sbin/mkinitrd") and not _is_dracut(fs),
+        host_only=HostOnly("INITRD_MODULES", listed.where) if suse and listed else None,
+        added=names,
+        forced=names,
+        insertion=Insertion(SUSE, _end(listed.value.where), " ", " ", "") if suse and listed else None,
+        files=settings.files,
+    )
+
+
+def _end(span: Span) -> Span:
+    return Span(span.path, span.end, span.end, span.line, span.column + span.end - span.start)
+
+
+def _is_dracut(fs: GuestFS) -> bool:
+    """dracut installs a mkinitrd of its own: a wrapper."""
+    return fs.exists("/usr/bin/dracut") or fs.exists("/sbin/dracut")

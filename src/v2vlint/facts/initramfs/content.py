@@ -1,0 +1,146 @@
+"""The content of an initramfs image: what it can drive, and how it was made. Reading one is ``initramfs_reader``'s work."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+
+from v2vlint.facts.kernel.module_names import module_name, normal, tree_version
+from v2vlint.model.place import WholeFile
+
+
+def _no_bytes() -> Mapping[str, bytes]:
+    return MappingProxyType({})
+
+
+def _no_text() -> Mapping[str, str]:
+    return MappingProxyType({})
+
+
+def _no_paths() -> Mapping[str, tuple[str, ...]]:
+    return MappingProxyType({})
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """One archive, or one compressed stream of archives: ``size`` bytes at ``offset``, holding ``members`` members.
+
+    ``compression`` is ``none``, ``gzip``, ``bzip2``, ``xz``, ``lzma``, ``lzo``, ``lz4`` or ``zstd``; a filesystem image found inside
+    adds a segment named after it (``squashfs``, ``erofs``).
+    """
+
+    compression: str
+    offset: int
+    size: int
+    members: int
+
+
+@dataclass(frozen=True, slots=True)
+class Initramfs:
+    """One image file, or what the loader concatenates of several.
+
+    ``files`` are the names of everything that is no directory, without a leading slash; ``contents`` the small files worth reading
+    (configuration, module lists, the head of ``init``); ``links`` the symbolic links. ``damage`` says why the kernel cannot unpack it
+    to its end; what is listed then is what came before. ``remark`` says what follows a complete image that the kernel cannot unpack: it
+    complains and goes on. ``generator`` is ``initramfs-tools``, ``dracut``, ``mkinitcpio``, ``booster``,
+    ``suse-mkinitrd``, ``mkinitrd``, ``mkinitfs``, ``genkernel``, ``make-initrd``, ``systemd`` or empty when it is none of these.
+    """
+
+    where: WholeFile
+    size: int = 0
+    segments: tuple[Segment, ...] = ()
+    files: frozenset[str] = frozenset()
+    contents: Mapping[str, bytes] = field(default_factory=_no_bytes)
+    links: Mapping[str, str] = field(default_factory=_no_text)
+    damage: str = ""
+    remark: str = ""
+    generator: str = ""
+    modules: Mapping[str, tuple[str, ...]] = field(default_factory=_no_paths)
+    """Module name → the paths it has inside."""
+    versions: frozenset[str] = frozenset()
+    """Kernel versions whose module folders are inside."""
+
+    def has(self, module: str, version: str = "") -> bool:
+        """Whether the module's file is inside (for kernel ``version``, when one is given); ``-`` and ``_`` are the same."""
+        return self.path_of(module, version) is not None
+
+    def path_of(self, module: str, version: str = "") -> str | None:
+        """The path of a module that kernel ``version`` would load; folders without a version fit every kernel."""
+        paths = self.modules.get(normal(module), ())
+        return next((path for path in paths if not version or tree_version(path) in ("", version)), None)
+
+    def text(self, path: str) -> str | None:
+        """The content of a small file kept from the image, following one link; None when absent or not kept."""
+        data = self.contents.get(path)
+        if data is None and path in self.links:
+            data = self.contents.get(_beside(path, self.links[path]))
+        return None if data is None else data.decode("utf-8", "surrogateescape")
+
+    def under(self, *folders: str) -> Mapping[str, str]:
+        """The kept files directly or deeper under any of ``folders`` (``etc/modprobe.d``), by path."""
+        heads = tuple(f"{folder.rstrip('/')}/" for folder in folders)
+        return {path: self.text(path) or "" for path in sorted(self.contents) if path.startswith(heads)}
+
+    def has_program(self, *names: str) -> bool:
+        """Whether an executable of any of these names is in a ``bin`` or ``sbin`` folder or among systemd's."""
+        folders = ("bin", "sbin", "usr/bin", "usr/sbin", "usr/lib/systemd", "lib/systemd", "usr/local/bin", "usr/local/sbin")
+        return any(f"{folder}/{name}" in self.files for folder in folders for name in names)
+
+    def tree_file(self, name: str, version: str) -> str | None:
+        """One of the image's own module lists (``modules.dep``, ``modules.builtin``…) for kernel ``version``."""
+        for head in ("lib/modules", "usr/lib/modules"):
+            text = self.text(f"{head}/{version}/{name}")
+            if text is not None:
+                return text
+        return None
+
+    @property
+    def compression(self) -> str:
+        """The compression of the last segment (``none`` when there is none)."""
+        outer = [s for s in self.segments if s.compression not in ("squashfs", "erofs")]
+        return outer[-1].compression if outer else "none"
+
+
+def merged(images: tuple[Initramfs, ...]) -> Initramfs:
+    """What the kernel sees when the loader hands it several images one behind the other; the last one names the place."""
+    if len(images) == 1:
+        return images[0]
+    modules: dict[str, tuple[str, ...]] = {}
+    for image in images:
+        for name, paths in image.modules.items():
+            modules[name] = tuple(dict.fromkeys((*modules.get(name, ()), *paths)))
+    return Initramfs(
+        where=images[-1].where,
+        size=sum(image.size for image in images),
+        segments=tuple(segment for image in images for segment in image.segments),
+        files=frozenset().union(*(image.files for image in images)),
+        contents=MappingProxyType({path: data for image in images for path, data in image.contents.items()}),
+        links=MappingProxyType({path: target for image in images for path, target in image.links.items()}),
+        damage=next((f"{image.where}: {image.damage}" for image in images if image.damage), ""),
+        remark=next((f"{image.where}: {image.remark}" for image in images if image.remark), ""),
+        generator=next((image.generator for image in reversed(images) if image.generator), ""),
+        modules=MappingProxyType(modules),
+        versions=frozenset().union(*(image.versions for image in images)),
+    )
+
+
+def modules_in(files: frozenset[str]) -> tuple[Mapping[str, tuple[str, ...]], frozenset[str]]:
+    """The modules among ``files`` by name, and the kernel versions they belong to."""
+    found: dict[str, list[str]] = {}
+    versions: set[str] = set()
+    for path in files:
+        if path.endswith((".ko", ".ko.gz", ".ko.xz", ".ko.zst", ".o", ".ko.lzma", ".ko.bz2")):
+            found.setdefault(module_name(path), []).append(path)
+            versions.add(tree_version(path))
+    return MappingProxyType({name: tuple(sorted(paths)) for name, paths in found.items()}), frozenset(versions - {""})
+
+
+def _beside(path: str, target: str) -> str:
+    parts = [] if target.startswith("/") else path.split("/")[:-1]
+    for part in target.split("/"):
+        if part == "..":
+            parts = parts[:-1]
+        elif part not in ("", "."):
+            parts.append(part)
+    return "/".join(parts)

@@ -1,0 +1,192 @@
+"""cpio archives of the ``newc`` and ``crc`` kinds (cpio(5), the kernel's buffer-format.rst), read member by member without unpacking."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+from v2vlint.facts.initramfs.decompress import Damaged, Source
+
+HEADER = 110
+MAX_NAME = 4096
+TRAILER = b"TRAILER!!!"
+KINDS = (b"070701", b"070702")
+_STEP = 1 << 16
+_S_IFMT, S_IFREG, S_IFLNK, S_IFDIR = 0o170000, 0o100000, 0o120000, 0o040000
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """One member. ``name`` has no leading ``./`` or ``/``; ``data`` is None unless it was asked for."""
+
+    name: str
+    mode: int
+    size: int
+    data: bytes | None = None
+
+    @property
+    def is_link(self) -> bool:
+        """Whether it is a symbolic link (its data is the target)."""
+        return self.mode & _S_IFMT == S_IFLNK
+
+    @property
+    def is_dir(self) -> bool:
+        """Whether it is a directory."""
+        return self.mode & _S_IFMT == S_IFDIR
+
+
+class Input(Protocol):
+    """Bytes read once, front to back."""
+
+    def take(self, count: int) -> bytes:
+        """The next ``count`` bytes; fewer only at the end."""
+        ...
+
+    def skip(self, count: int) -> int:
+        """Pass over ``count`` bytes; how many there were."""
+        ...
+
+    def skip_zeros(self) -> bool:
+        """Pass over padding; whether anything follows it."""
+        ...
+
+
+class PieceInput:
+    """An :class:`Input` over non-empty pieces of any size."""
+
+    def __init__(self, pieces: Iterator[bytes]) -> None:
+        self._pieces = pieces
+        self._piece = b""
+        self._at = 0
+
+    def take(self, count: int) -> bytes:
+        """The next ``count`` bytes; fewer only at the end."""
+        end = self._at + count
+        if end <= len(self._piece):
+            data = self._piece[self._at : end]
+            self._at = end
+            return data
+        parts = [self._piece[self._at :]]
+        missing = count - len(parts[0])
+        while missing and self._next():
+            parts.append(self._piece[:missing])
+            self._at = len(parts[-1])
+            missing -= self._at
+        return b"".join(parts)
+
+    def skip(self, count: int) -> int:
+        """Pass over ``count`` bytes; how many there were."""
+        missing = count
+        while True:
+            here = min(missing, len(self._piece) - self._at)
+            self._at += here
+            missing -= here
+            if not missing or not self._next():
+                return count - missing
+
+    def skip_zeros(self) -> bool:
+        """Pass over padding; whether anything follows it."""
+        while True:
+            rest = self._piece[self._at :].lstrip(b"\0")
+            if rest:
+                self._at = len(self._piece) - len(rest)
+                return True
+            if not self._next():
+                return False
+
+    def _next(self) -> bool:
+        self._piece, self._at = next(self._pieces, b""), 0
+        return bool(self._piece)
+
+
+class SourceInput:
+    """An :class:`Input` over a :class:`Source`, which seeks instead of reading what is skipped. ``position`` is the next offset."""
+
+    def __init__(self, source: Source, position: int) -> None:
+        self._source = source
+        self.position = position
+
+    def take(self, count: int) -> bytes:
+        """The next ``count`` bytes; fewer only at the end."""
+        data = self._source.at(self.position, count)
+        self.position += len(data)
+        return data
+
+    def skip(self, count: int) -> int:
+        """Pass over ``count`` bytes; how many there were."""
+        passed = max(min(count, self._source.size - self.position), 0)
+        self.position += passed
+        return passed
+
+    def skip_zeros(self) -> bool:
+        """Pass over padding; whether anything follows it."""
+        while data := self._source.at(self.position, _STEP):
+            rest = data.lstrip(b"\0")
+            self.position += len(data) - len(rest)
+            if rest:
+                return True
+        return False
+
+
+Wanted = Callable[[str, int, int], bool]
+
+
+def members(data: Input, wanted: Wanted) -> Iterator[Member]:
+    """The members of one archive, up to and without its trailer. ``wanted(name, mode, size)`` decides whose data is kept.
+
+    Damaged when the archive ends early or what comes is no member.
+    """
+    while True:
+        head = data.take(HEADER)
+        if len(head) < HEADER:
+            raise Damaged("the archive ends early")
+        mode, size, name_size = _fields(head)
+        raw = data.take(name_size + (-(HEADER + name_size) % 4))
+        name = raw[:name_size].rstrip(b"\0")
+        if name == TRAILER:
+            return
+        path = _path(name)
+        keep = wanted(path, mode, size)
+        content = data.take(size) if keep else None
+        passed = (len(content) if content is not None else 0) + data.skip((0 if keep else size) + (-size % 4))
+        if passed < size:
+            raise Damaged(f"the archive ends inside {path}")
+        yield Member(path, mode, size, content)
+
+
+def _fields(head: bytes) -> tuple[int, int, int]:
+    if head[:6] not in KINDS:
+        raise Damaged("is no newc archive, or is damaged inside")
+    try:
+        mode, size, name_size = int(head[14:22], 16), int(head[54:62], 16), int(head[94:102], 16)
+    except ValueError as error:
+        raise Damaged("has a damaged member header") from error
+    if not 0 < name_size <= MAX_NAME or size < 0 or mode < 0:
+        raise Damaged("has a damaged member header")
+    return mode, size, name_size
+
+
+def _path(name: bytes) -> str:
+    text = name.decode("utf-8", "surrogateescape")
+    if not text.startswith((".", "/")):
+        return text
+    while text.startswith(("./", "/")):
+        text = text[1:] if text[0] == "/" else text[2:]
+    return "" if text == "." else text
+
+
+def newc(files: Mapping[str, bytes | str]) -> bytes:
+    """A small archive of regular files and, for values of type str, symbolic links. For examples and tests."""
+    parts = [
+        _member(path, S_IFLNK | 0o777, content.encode()) if isinstance(content, str) else _member(path, S_IFREG | 0o644, content)
+        for path, content in files.items()
+    ]
+    return b"".join([*parts, _member(TRAILER.decode(), 0, b"")])
+
+
+def _member(path: str, mode: int, data: bytes) -> bytes:
+    name = path.encode("utf-8", "surrogateescape") + b"\0"
+    fields = (0, mode, 0, 0, 1, 0, len(data), 0, 0, 0, 0, len(name), 0)
+    head = KINDS[0] + b"".join(b"%08X" % field for field in fields) + name
+    return head + bytes(-len(head) % 4) + data + bytes(-len(data) % 4)

@@ -1,0 +1,248 @@
+"""Compressed streams as the kernel's initramfs unpacker knows them (``lib/decompress*.c``), read piece by piece.
+
+A stream is told by its magic and ends by itself, so that another segment may follow; nothing is ever decompressed whole.
+"""
+
+from __future__ import annotations
+
+import bz2
+import lzma
+import struct
+import zlib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any, BinaryIO, Protocol, cast
+
+from v2vlint.disk.filesystems.lzo import LzoError, decompress_block
+
+PIECE = 1 << 20
+MAX_BLOCK = 64 << 20
+MAX_WINDOW = 256 << 20
+_FEED = 1 << 18
+
+MAGICS = (
+    (b"\x1f\x8b", "gzip"),
+    (b"BZh", "bzip2"),
+    (b"\xfd7zXZ\x00", "xz"),
+    (b"\x5d\x00\x00", "lzma"),
+    (b"\x89LZO\x00", "lzo"),
+    (b"\x02\x21\x4c\x18", "lz4"),
+    (b"\x28\xb5\x2f\xfd", "zstd"),
+)
+
+
+class Damaged(Exception):
+    """A compressed stream or archive that cannot be read on; the message is a lower-case fragment."""
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """``size`` bytes of ``stream`` starting at ``base``, readable at any offset."""
+
+    stream: BinaryIO
+    base: int
+    size: int
+
+    def at(self, offset: int, count: int) -> bytes:
+        """Up to ``count`` bytes at ``offset``; shorter only at the end."""
+        count = min(count, self.size - offset)
+        if count <= 0:
+            return b""
+        self.stream.seek(self.base + offset)
+        return self.stream.read(count)
+
+
+def compression_of(head: bytes) -> str:
+    """The compression that ``head`` begins, or an empty string."""
+    return next((name for magic, name in MAGICS if head.startswith(magic)), "")
+
+
+class Stream:
+    """One compressed stream of ``source`` at ``start``. Iterate it for its content in pieces; then ``end`` is the offset behind it.
+
+    A stream that is cut short or damaged raises :class:`Damaged` after the pieces that could be had.
+    """
+
+    def __init__(self, source: Source, start: int, compression: str) -> None:
+        self.source = source
+        self.end = start
+        self._pieces = _READERS[compression]
+
+    def __iter__(self) -> Iterator[bytes]:
+        return self._pieces(self)
+
+
+class _Bounded(Protocol):
+    eof: bool
+    unused_data: bytes
+    needs_input: bool
+
+    def decompress(self, data: bytes, max_length: int = -1) -> bytes: ...
+
+
+class _Inflate:
+    """zlib's decompressor with the interface of the other two."""
+
+    def __init__(self) -> None:
+        self._inner = zlib.decompressobj(31)
+        self._tail = b""
+        self.needs_input = True
+
+    @property
+    def eof(self) -> bool:
+        return self._inner.eof
+
+    @property
+    def unused_data(self) -> bytes:
+        return self._inner.unused_data
+
+    def decompress(self, data: bytes, max_length: int = -1) -> bytes:
+        out = self._inner.decompress(self._tail + data, max_length)
+        self._tail = self._inner.unconsumed_tail
+        self.needs_input = not self._tail
+        return out
+
+
+def _pump(make: Callable[[], Any]) -> Callable[[Stream], Iterator[bytes]]:
+    def pieces(stream: Stream) -> Iterator[bytes]:
+        decoder: _Bounded = make()
+        fed = stream.end
+        while not decoder.eof:
+            data = stream.source.at(fed, _FEED) if decoder.needs_input else b""
+            if decoder.needs_input and not data:
+                raise Damaged("the compressed data ends early")
+            fed += len(data)
+            try:
+                out = decoder.decompress(data, PIECE)
+            except (OSError, EOFError, ValueError, zlib.error, lzma.LZMAError) as error:
+                raise Damaged(f"the compressed data is damaged ({error})") from error
+            if out:
+                yield out
+        stream.end = fed - len(decoder.unused_data)
+
+    return pieces
+
+
+def _zstd(stream: Stream) -> Iterator[bytes]:
+    import zstandard
+
+    source, start = stream.source, stream.end
+    stream.end, whole = _zstd_end(source, start)
+    frame = Source(source.stream, source.base + start, stream.end - start)
+    reader = zstandard.ZstdDecompressor(max_window_size=MAX_WINDOW).stream_reader(cast(BinaryIO, _Feed(frame)), read_size=_FEED)
+    try:
+        while out := reader.read(PIECE):
+            yield out
+    except zstandard.ZstdError as error:
+        raise Damaged(f"the compressed data is damaged ({error})") from error
+    if not whole:
+        raise Damaged("the compressed data ends early")
+
+
+class _Feed:
+    def __init__(self, source: Source) -> None:
+        self._source = source
+        self._position = 0
+
+    def read(self, size: int) -> bytes:
+        data = self._source.at(self._position, size)
+        self._position += len(data)
+        return data
+
+
+def _zstd_end(source: Source, start: int) -> tuple[int, bool]:
+    """Where the frame at ``start`` ends, found by its block headers alone (RFC 8878), and whether it is whole."""
+    head = source.at(start, 18)
+    if len(head) < 6:
+        return source.size, False
+    flags = head[4]
+    single = flags >> 5 & 1
+    position = start + 5 + (1 - single) + (0, 1, 2, 4)[flags & 3] + (single, 2, 4, 8)[flags >> 6]
+    last = False
+    while not last:
+        block = source.at(position, 3)
+        if len(block) < 3:
+            return source.size, False
+        value = int.from_bytes(block, "little")
+        last, kind, size = bool(value & 1), value >> 1 & 3, value >> 3
+        position += 3 + (1 if kind == 1 else size)
+    position += 4 if flags >> 2 & 1 else 0
+    return min(position, source.size), position <= source.size
+
+
+def _lz4(stream: Stream) -> Iterator[bytes]:
+    """The legacy frame, the only one the kernel reads: blocks of at most 8 MiB, up to a size that cannot be one."""
+    import lz4.block
+
+    source, block_size = stream.source, 8 << 20
+    stream.end += 4
+    while True:
+        head = source.at(stream.end, 4)
+        if head == MAGICS[5][0]:
+            stream.end += 4
+            continue
+        size = int.from_bytes(head, "little")
+        if len(head) < 4 or not 0 < size <= block_size + block_size // 255 + 16:
+            return
+        data = source.at(stream.end + 4, size)
+        if len(data) < size:
+            raise Damaged("the compressed data ends early")
+        try:
+            yield lz4.block.decompress(data, uncompressed_size=block_size)
+        except lz4.block.LZ4BlockError as error:
+            raise Damaged(f"the compressed data is damaged ({error})") from error
+        stream.end += 4 + size
+
+
+_LZO_FILTER, _LZO_CHECKS = 0x800, ((0x001, 0x100), (0x002, 0x200))
+
+
+def _lzo(stream: Stream) -> Iterator[bytes]:
+    """The lzop container: a header, then blocks of unpacked size, packed size and checksums, up to a size of zero."""
+    source = stream.source
+    flags, stream.end = _lzo_header(source, stream.end)
+    plain, packed = (4 * sum(bool(flags & bit) for bit in bits) for bits in _LZO_CHECKS)
+    while True:
+        head = source.at(stream.end, 8)
+        unpacked = int.from_bytes(head[:4], "big")
+        if len(head) >= 4 and unpacked == 0:
+            stream.end += 4
+            return
+        size = int.from_bytes(head[4:], "big")
+        if len(head) < 8 or not 0 < size <= unpacked <= MAX_BLOCK:
+            raise Damaged("the compressed data is damaged or ends early")
+        start = stream.end + 8 + plain + (packed if size < unpacked else 0)
+        data = source.at(start, size)
+        stream.end = start + size
+        yield data if size == unpacked else _lzo_block(data, unpacked)
+
+
+def _lzo_block(data: bytes, unpacked: int) -> bytes:
+    try:
+        return decompress_block(data, unpacked)
+    except LzoError as error:
+        raise Damaged(f"the compressed data is damaged ({error})") from error
+
+
+def _lzo_header(source: Source, start: int) -> tuple[int, int]:
+    head = source.at(start + 9, 300)
+    try:
+        modern = struct.unpack_from(">H", head)[0] >= 0x940
+        position = 4 + (2 if modern else 0) + 1 + (1 if modern else 0)
+        flags = struct.unpack_from(">I", head, position)[0]
+        position += 4 + (4 if flags & _LZO_FILTER else 0) + 4 + (8 if modern else 4)
+        position += 1 + head[position] + 4
+    except (struct.error, IndexError) as error:
+        raise Damaged("the compressed data ends early") from error
+    return flags, start + 9 + position
+
+
+_READERS: dict[str, Callable[[Stream], Iterator[bytes]]] = {
+    "gzip": _pump(_Inflate),
+    "bzip2": _pump(bz2.BZ2Decompressor),
+    "xz": _pump(lambda: lzma.LZMADecompressor(lzma.FORMAT_XZ, memlimit=MAX_WINDOW)),
+    "lzma": _pump(lambda: lzma.LZMADecompressor(lzma.FORMAT_ALONE, memlimit=MAX_WINDOW)),
+    "lzo": _lzo,
+    "lz4": _lz4,
+    "zstd": _zstd,
+}

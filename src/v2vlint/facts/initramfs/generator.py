@@ -1,0 +1,67 @@
+"""What every initramfs generator's configuration looks like to the rest of v2vlint."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from v2vlint.facts.kernel.module_names import normal
+from v2vlint.model.fix import Edit, ReplaceText, WriteFile
+from v2vlint.model.place import Span, Token, Where
+
+
+@dataclass(frozen=True, slots=True)
+class Insertion:
+    """Where module names are added: at the empty span ``where``, or in a new file ``path`` when that is None.
+
+    The text is ``head``, the names joined by ``join``, and ``tail``.
+    """
+
+    path: str
+    where: Span | None
+    head: str
+    join: str
+    tail: str
+
+    def edit(self, modules: Iterable[str]) -> Edit:
+        """The edit that adds ``modules``."""
+        text = f"{self.head}{self.join.join(modules)}{self.tail}"
+        return WriteFile(self.path, text) if self.where is None else ReplaceText(self.where, "", text)
+
+
+@dataclass(frozen=True, slots=True)
+class HostOnly:
+    """A setting by which only what the building machine needs gets in: ``text`` as written, or the default it has."""
+
+    text: str
+    where: Where
+
+
+@dataclass(frozen=True, slots=True)
+class GeneratorConfig:
+    """The configuration of one generator.
+
+    ``installed`` says whether its program is there. ``host_only`` is None when images are made for any machine; ``always`` are modules
+    that get in even so. ``added`` are modules named to be put in, ``forced`` those that the image also loads by name, ``omitted`` those
+    kept out (wildcards allowed). ``insertion`` is how to add more; None when v2vlint does not know.
+    """
+
+    name: str
+    installed: bool = False
+    host_only: HostOnly | None = None
+    always: frozenset[str] = frozenset()
+    added: tuple[Token, ...] = ()
+    forced: tuple[Token, ...] = ()
+    omitted: tuple[Token, ...] = ()
+    insertion: Insertion | None = None
+    files: tuple[str, ...] = ()
+
+    def missing(self, modules: Iterable[str]) -> tuple[str, ...]:
+        """Those of ``modules`` that no setting names."""
+        named = {normal(token.value.rstrip("?").removesuffix(".ko")) for token in (*self.added, *self.forced)} | self.always
+        return tuple(module for module in dict.fromkeys(map(normal, modules)) if module not in named)
+
+    def keep(self, modules: Iterable[str]) -> tuple[Edit, ...]:
+        """Edits that make the next image hold ``modules``; none when it will anyway, or when v2vlint does not know how."""
+        missing = self.missing(modules)
+        return (self.insertion.edit(missing),) if missing and self.insertion else ()

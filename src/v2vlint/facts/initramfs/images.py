@@ -1,0 +1,67 @@
+"""The guest's initramfs images by path, each read once, when somebody asks for it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from v2vlint.facts.boot.pe import read_pe
+from v2vlint.facts.initramfs.content import Initramfs, merged
+from v2vlint.facts.initramfs.decompress import Source
+from v2vlint.facts.initramfs.reader import read_initramfs
+from v2vlint.facts.registry import provides
+from v2vlint.guest.fs import GuestFS
+from v2vlint.model.errors import FactUnavailable
+from v2vlint.model.place import WholeFile
+
+
+@dataclass(frozen=True)
+class Initramfses:
+    """All images of one root. A path may be an image file or a unified kernel image, whose section ``.initrd`` is meant then."""
+
+    fs: GuestFS = field(repr=False, compare=False)
+    _known: dict[str, Initramfs | FactUnavailable | None] = field(default_factory=dict, repr=False, compare=False)
+
+    def of(self, path: str) -> Initramfs | None:
+        """The image at ``path``; None when there is no such file. FactUnavailable (every time) when it cannot be known."""
+        if path not in self._known:
+            try:
+                self._known[path] = self._read(path)
+            except FactUnavailable as reason:
+                self._known[path] = reason
+        found = self._known[path]
+        if isinstance(found, FactUnavailable):
+            raise found
+        return found
+
+    def joined(self, paths: Iterable[str]) -> Initramfs | None:
+        """What the kernel sees when the loader loads all of ``paths``, in order; None when one of them is absent or there is none."""
+        images = [self.of(path) for path in paths]
+        present = tuple(image for image in images if image is not None)
+        return merged(present) if present and len(present) == len(images) else None
+
+    def _read(self, path: str) -> Initramfs | None:
+        where = WholeFile(path)
+        found, stream = self.fs.stat(path), self.fs.open(path)
+        if found is None or stream is None:
+            return None
+        try:
+            source = Source(stream, 0, found.size)
+            if source.at(0, 2) == b"MZ":
+                stream.seek(0)
+                image = read_pe(stream)
+                section = image.section(".initrd") if image else None
+                if section is None:
+                    return None
+                source = Source(stream, section.offset, section.size)
+            return read_initramfs(source, where)
+        except (FactUnavailable, MemoryError):
+            raise
+        except Exception as error:
+            raise FactUnavailable(where, f"cannot be read: {str(error).strip() or type(error).__name__}") from error
+
+
+@provides
+def parse_initramfses(fs: GuestFS) -> Initramfses:
+    """Nothing is read before an image is asked for."""
+    return Initramfses(fs)

@@ -1,0 +1,52 @@
+"""initramfs-tools (initramfs.conf(5), initramfs-tools(7)): Debian's generator, ``MODULES=most|dep|list|netboot`` and a list of names."""
+
+from __future__ import annotations
+
+import re
+
+from v2vlint.facts.initramfs.generator import GeneratorConfig, HostOnly, Insertion
+from v2vlint.facts.syntax.conf_vars import conf_vars
+from v2vlint.guest.fs import GuestFS
+from v2vlint.model.place import Token
+
+MAIN, NAMES = "/etc/initramfs-tools/initramfs.conf", "/etc/initramfs-tools/modules"
+_FOLDERS = ("/usr/share/initramfs-tools/conf.d", "/etc/initramfs-tools/conf.d")
+_PROGRAMS = ("/usr/sbin/mkinitramfs", "/sbin/mkinitramfs")
+_READ = re.compile(r"[A-Za-z0-9][\w.-]*")
+
+
+def initramfs_tools(fs: GuestFS) -> GeneratorConfig:
+    """The configuration of initramfs-tools; later files win."""
+    paths = [MAIN, *(f"{folder}/{name}" for folder in _FOLDERS for name in fs.listdir(folder) if _is_read(name))]
+    settings = conf_vars(fs.text(path) for path in paths if fs.is_file(path))
+    chosen = settings.last("MODULES")
+    limited = chosen is not None and chosen.value in ("dep", "list")
+    names = module_lines(fs, NAMES)
+    return GeneratorConfig(
+        "initramfs-tools",
+        installed=any(fs.exists(path) for path in _PROGRAMS),
+        host_only=HostOnly(f"MODULES={chosen.value}", chosen.where) if limited and chosen else None,
+        added=names,
+        forced=names,
+        insertion=_insertion(fs),
+        files=(*settings.files, *((NAMES,) if fs.is_file(NAMES) else ())),
+    )
+
+
+def _is_read(name: str) -> bool:
+    return _READ.fullmatch(name) is not None and ".dpkg-" not in name
+
+
+def module_lines(fs: GuestFS, path: str) -> tuple[Token, ...]:
+    """The first word of every line of a list of modules."""
+    text = fs.text(path)
+    lines = () if text is None else text.lines()
+    return tuple(line.words()[0] for line in lines if not line.is_blank("#;"))
+
+
+def _insertion(fs: GuestFS) -> Insertion:
+    text = fs.text(NAMES)
+    if text is None:
+        return Insertion(NAMES, None, "", "\n", "\n")
+    end = len(text.content)
+    return Insertion(NAMES, text.span(end, end), "" if not end or text.content.endswith("\n") else "\n", "\n", "\n")

@@ -1,0 +1,1 @@
+"""Installed kernels, their modules, and the CPU that the guest's programs need."""

@@ -1,0 +1,240 @@
+"""Every installed kernel: its image, its modules, its configuration, and whether it can drive something at all."""
+
+from __future__ import annotations
+
+import enum
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from v2vlint.facts.kernel.config import KernelConfig, config_from
+from v2vlint.facts.kernel.image import KernelImage, read_kernel_image
+from v2vlint.facts.kernel.module_names import SYMBOLS, normal
+from v2vlint.facts.kernel.modules import ModuleTree
+from v2vlint.facts.registry import provides
+from v2vlint.facts.storage.fstab import Fstab
+from v2vlint.guest.fs import GuestFS
+from v2vlint.model.place import WholeFile
+
+MAX_KERNELS = 200
+MODULE_FOLDERS = ("/lib/modules", "/usr/lib/modules")
+_IMAGES = (
+    "/boot/vmlinuz*", "/boot/vmlinux*", "/boot/kernel-*", "/boot/bzImage*", "/boot/Image*", "/boot/linux-*", "/boot/kernel*", "/vmlinuz*",
+    "/lib/modules/*/vmlinuz", "/usr/lib/modules/*/vmlinuz", "/boot/*/*/linux", "/efi/*/*/linux", "/boot/efi/*/*/linux",
+    "/boot/EFI/Linux/*.efi", "/efi/EFI/Linux/*.efi", "/boot/efi/EFI/Linux/*.efi",
+)  # fmt: skip
+_NOT_LIVE = re.compile(r"\.(?:dpkg-\w+|rpm(?:save|new|orig)|old|bak|orig|hmac|sig|sha512hmac|fallback|pre-v2v)$|~$|\.sys$")
+_NAMED = re.compile(r"^(?:vmlinu[xz]|bzImage|Image|linux|kernel(?:-genkernel-\w+)?)-(.+?)(?:\.(?:gz|img|efi))?$")
+_FLAVOURS = (
+    ("cloud", r"-cloud"), ("kvm", r"-kvm$"), ("rt", r"[-+.](?:rt|realtime)\d*\b"), ("pae", r"(?i:[-.]?pae\b)"), ("bigsmp", r"bigsmp"),
+    ("hugemem", r"hugemem"), ("largesmp", r"largesmp"), ("xen", r"xen[0U]?$"), ("i686", r"-686$"), ("azure", r"-azure"), ("aws", r"-aws"),
+    ("gcp", r"-(?:gcp|gke)"), ("oracle", r"-oracle|\.el\d+uek"), ("virt", r"-virt(?:ual)?$"), ("lowlatency", r"-lowlatency"),
+    ("cachyos", r"-cachyos"), ("zen", r"-zen\d*$"), ("xanmod", r"-xanmod"), ("default-base", r"-default-base$"),
+)  # fmt: skip
+
+
+class Presence(enum.Enum):
+    """What a kernel has of a module."""
+
+    BUILTIN = "built in"
+    MODULE = "module"
+    ABSENT = "absent"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True)
+class Kernel:
+    """One installed kernel.
+
+    ``image`` is its file, empty when only the modules are there; ``content`` what that file's head says. ``config_path`` is empty when
+    there is no configuration. ``flavour`` is ``cloud``, ``kvm``, ``rt``, ``pae``, ``xen``… or empty for the distribution's plain one.
+    """
+
+    version: str
+    image: str
+    tree: ModuleTree
+    content: KernelImage = KernelImage("")
+    config_path: str = ""
+    flavour: str = ""
+    fs: GuestFS | None = field(default=None, repr=False, compare=False)
+    _cache: dict[str, KernelConfig | None] = field(default_factory=dict, repr=False, compare=False)
+
+    @property
+    def where(self) -> WholeFile:
+        """The kernel's file, else the folder of its modules."""
+        return WholeFile(self.image or self.tree.folder or "/boot")
+
+    @property
+    def config(self) -> KernelConfig | None:
+        """The build configuration, read when first asked for; None when the guest has none."""
+        if "config" not in self._cache:
+            text = self.fs.text(self.config_path) if self.fs and self.config_path else None
+            self._cache["config"] = None if text is None else config_from(text)
+        return self._cache["config"]
+
+    @property
+    def is_rescue(self) -> bool:
+        """Whether it is dracut's copy for emergencies."""
+        return "-rescue-" in self.image
+
+    @property
+    def is_xen_pv_only(self) -> bool:
+        """Whether it runs as a Xen paravirtual guest only; told by its configuration, else by an old kernel's name."""
+        if self.config is not None:
+            return self.config.is_set("X86_XEN") or self.config.is_set("X86_64_XEN")
+        return self.flavour == "xen" and re.match(r"2\.6|[34]\.", self.version) is not None
+
+    def has(self, module: str) -> Presence:
+        """Whether ``module`` is built in, a module, absent, or unknown because this kernel ships no list to tell."""
+        name, tree = normal(module), self.tree
+        if tree.builtin is not None and name in tree.builtin:
+            return Presence.BUILTIN
+        if tree.folder and tree.path(name) is not None:
+            return Presence.MODULE
+        if tree.builtin is not None and tree.dep is not None:
+            return Presence.ABSENT
+        return self._by_config(name)
+
+    def _by_config(self, name: str) -> Presence:
+        symbol = SYMBOLS.get(name.lower())
+        if self.config is None or symbol is None:
+            return Presence.UNKNOWN
+        if self.config.get(symbol) == "y":
+            return Presence.BUILTIN
+        return Presence.MODULE if self.config.get(symbol) == "m" and not self.tree.folder else Presence.ABSENT
+
+    def initrd_names(self) -> tuple[str, ...]:
+        """Where this kernel's initramfs lies by the distributions' conventions, likeliest first."""
+        folder, _, name = self.image.rpartition("/")
+        version, suffix = self.version, name.removeprefix("vmlinuz")
+        names = (f"initrd.img-{version}", f"initramfs-{version}.img", f"initrd-{version}", f"initrd-{version}.img", f"initramfs-{version}")
+        by_version = tuple(f"/boot/{name}" for name in names)
+        return (*by_version, f"{folder}/initramfs{suffix}.img", f"{folder}/initramfs{suffix}", f"{folder}/initrd.img", f"{folder}/initrd")
+
+
+@dataclass(frozen=True, slots=True)
+class Kernels:
+    """All kernels, newest first; those whose image is missing come last. ``where`` is the folder a finding about none can name.
+
+    ``unreadable`` says why none being found means nothing: /boot is a filesystem of its own that could not be opened.
+    """
+
+    kernels: tuple[Kernel, ...] = ()
+    where: WholeFile = WholeFile("/boot")
+    unreadable: str = ""
+
+    def __iter__(self) -> Iterator[Kernel]:
+        return iter(self.kernels)
+
+    @property
+    def bootable(self) -> tuple[Kernel, ...]:
+        """Kernels with an image, rescue copies left out."""
+        return tuple(kernel for kernel in self.kernels if kernel.image and not kernel.is_rescue)
+
+    def of_version(self, version: str) -> Kernel | None:
+        """The kernel called ``version``."""
+        return next((kernel for kernel in self.kernels if kernel.version == version), None)
+
+    def of_image(self, path: str, fs: GuestFS) -> Kernel | None:
+        """The kernel whose file ``path`` leads to, links followed."""
+        real = fs.resolve(path)
+        if real is None:
+            return None
+        found = next((kernel for kernel in self.kernels if kernel.image and fs.resolve(kernel.image) == real), None)
+        return found or next(iter(_kernel(fs, real)), None)
+
+
+@provides
+def parse_kernels(fs: GuestFS, fstab: Fstab) -> Kernels:
+    """Kernels found by their files in the usual places and by their module folders. Only heads of files are read."""
+    found: dict[tuple[str, str], Kernel] = {}
+    for path in _image_paths(fs):
+        for kernel in _kernel(fs, path):
+            found.setdefault((kernel.version, kernel.version or path), kernel)
+    held = {kernel.version for kernel in found.values()}
+    for folder, version in _module_folders(fs):
+        if version not in held:
+            held.add(version)
+            found[version, ""] = Kernel(
+                version, "", ModuleTree(fs, version, folder), KernelImage(""), _config(fs, version), _flavour(version), fs
+            )
+    ordered = sorted(
+        found.values(), key=lambda kernel: (bool(kernel.image), not kernel.is_rescue, version_key(kernel.version)), reverse=True
+    )
+    apart = fstab.entry("/boot") is not None and "/boot" not in fs.mounts
+    return Kernels(tuple(ordered[:MAX_KERNELS]), unreadable="/boot is another filesystem, which could not be opened" if apart else "")
+
+
+def _image_paths(fs: GuestFS) -> Iterator[str]:
+    seen: set[str] = set()
+    for pattern in _IMAGES:
+        for path in fs.glob(pattern):
+            real = fs.resolve(path)
+            if real is None or real in seen or _NOT_LIVE.search(path) or not fs.is_file(real) or len(seen) >= MAX_KERNELS:
+                continue
+            seen.add(real)
+            yield real
+
+
+def _kernel(fs: GuestFS, path: str) -> Iterator[Kernel]:
+    """The kernel whose image is at ``path``; nothing when the file has another purpose."""
+    content = read_kernel_image(fs, path)
+    if content is None:
+        return
+    version = _version(fs, path, content)
+    tree = ModuleTree(fs, version, _folder(fs, version))
+    yield Kernel(version, path, tree, content, _config(fs, version), _flavour(version), fs)
+
+
+def _version(fs: GuestFS, path: str, content: KernelImage) -> str:
+    named = _NAMED.match(path.rsplit("/", 1)[1])
+    parent = path.rsplit("/", 2)[1]
+    folders = _module_folders(fs)
+    known = {version for _, version in folders}
+    candidates = (content.version, named[1] if named else "", parent)
+    for candidate in candidates:
+        if candidate in known:
+            return candidate
+    if content.version:
+        return content.version
+    if named and named[1][:1].isdigit():
+        return named[1]
+    return next(iter(known)) if len(known) == 1 else ""
+
+
+def _module_folders(fs: GuestFS) -> tuple[tuple[str, str], ...]:
+    found: dict[str, str] = {}
+    for top in MODULE_FOLDERS:
+        for name in fs.listdir(top):
+            if name not in found and fs.is_dir(f"{top}/{name}") and (_is_tree(fs, f"{top}/{name}")):
+                found[name] = f"{top}/{name}"
+    return tuple((folder, version) for version, folder in found.items())
+
+
+def _is_tree(fs: GuestFS, folder: str) -> bool:
+    names = fs.listdir(folder)
+    return any(name in names for name in ("kernel", "modules.dep", "modules.builtin", "modules.order", "vmlinuz"))
+
+
+def _folder(fs: GuestFS, version: str) -> str:
+    return next((f"{top}/{version}" for top in MODULE_FOLDERS if version and fs.is_dir(f"{top}/{version}")), "")
+
+
+def _config(fs: GuestFS, version: str) -> str:
+    if not version:
+        return ""
+    places = (
+        f"/boot/config-{version}",
+        *(f"{top}/{version}/{name}" for top in MODULE_FOLDERS for name in ("config", "kernel/.config", "build/.config")),
+    )
+    return next((path for path in places if fs.is_file(path)), "")
+
+
+def _flavour(version: str) -> str:
+    return next((name for name, pattern in _FLAVOURS if re.search(pattern, version)), "")
+
+
+def version_key(version: str) -> tuple[tuple[int, int, str], ...]:
+    """A sort key: numbers compare as numbers, and before letters end (``6.1.9`` < ``6.1.10``)."""
+    parts = re.findall(r"\d{1,18}|[A-Za-z]+", version)
+    return tuple((1, int(part), "") if part.isdigit() else (0, 0, part) for part in parts)

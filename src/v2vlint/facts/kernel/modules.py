@@ -1,0 +1,127 @@
+"""The module folder of one installed kernel: ``modules.dep``, ``modules.builtin``, ``modules.softdep`` (modules.dep(5), depmod(8)).
+
+Typical input of ``modules.dep``::
+
+    kernel/drivers/block/virtio_blk.ko: kernel/drivers/virtio/virtio_ring.ko kernel/drivers/virtio/virtio.ko
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import TypeVar, cast
+
+from v2vlint.facts.kernel.module_names import is_module_path, module_name, normal
+from v2vlint.guest.fs import GuestFS
+
+MAX_LIST = 16 << 20
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class ModuleList:
+    """A parsed ``modules.dep``: module name → its path and the names it depends on, as depmod closed them."""
+
+    paths: Mapping[str, str]
+    deps: Mapping[str, tuple[str, ...]]
+
+
+def parse_dep(text: str) -> ModuleList:
+    """Parse ``modules.dep``; lines without a colon are skipped."""
+    paths: dict[str, str] = {}
+    deps: dict[str, tuple[str, ...]] = {}
+    for line in text.splitlines():
+        path, colon, rest = line.partition(":")
+        if colon and path:
+            name = module_name(path)
+            paths[name] = path
+            deps[name] = tuple(map(module_name, rest.split()))
+    return ModuleList(MappingProxyType(paths), MappingProxyType(deps))
+
+
+def parse_names(text: str) -> frozenset[str]:
+    """Module names of a list of paths, one a line (``modules.builtin``)."""
+    return frozenset(module_name(line.strip()) for line in text.splitlines() if line.strip())
+
+
+def parse_softdep(text: str) -> Mapping[str, tuple[str, ...]]:
+    """``softdep ext4 pre: crc32c`` → ``{"ext4": ("crc32c",)}``, before and after alike."""
+    found: dict[str, tuple[str, ...]] = {}
+    for line in text.splitlines():
+        words = line.split()
+        if len(words) > 2 and words[0] == "softdep":
+            names = tuple(normal(word) for word in words[2:] if not word.endswith(":"))
+            found[normal(words[1])] = (*found.get(normal(words[1]), ()), *names)
+    return MappingProxyType(found)
+
+
+@dataclass(frozen=True)
+class ModuleTree:
+    """The modules of kernel ``version``, read from the guest when first asked for. ``folder`` is empty when there is none."""
+
+    fs: GuestFS = field(repr=False, compare=False)
+    version: str
+    folder: str
+    _cache: dict[str, object] = field(default_factory=dict, repr=False, compare=False)
+
+    @property
+    def dep(self) -> ModuleList | None:
+        """``modules.dep``, or None when it is absent."""
+        return self._once("modules.dep", parse_dep)
+
+    @property
+    def builtin(self) -> frozenset[str] | None:
+        """``modules.builtin``, or None when this kernel ships none."""
+        return self._once("modules.builtin", parse_names)
+
+    @property
+    def softdeps(self) -> Mapping[str, tuple[str, ...]]:
+        """``modules.softdep``; empty when absent."""
+        return self._once("modules.softdep", parse_softdep) or MappingProxyType({})
+
+    @property
+    def files(self) -> Mapping[str, str]:
+        """Module name → path under ``folder`` of every module file really there. Walks the folder: ask only when needed."""
+        if "files" not in self._cache:
+            top = f"{self.folder}/"
+            names = (path.removeprefix(top) for path in self.fs.walk(self.folder)) if self.folder else ()
+            self._cache["files"] = MappingProxyType({module_name(path): path for path in names if is_module_path(path)})
+        return cast("Mapping[str, str]", self._cache["files"])
+
+    def path(self, module: str) -> str | None:
+        """The guest path of a module, from ``modules.dep`` or, without one, from the files themselves."""
+        listed = self.dep.paths if self.dep else self.files
+        found = listed.get(normal(module))
+        if found is None:
+            return None
+        return found if found.startswith("/") else f"{self.folder}/{found}"
+
+    def exists(self, path: str) -> bool:
+        """Whether the module file at a guest path is really there."""
+        return self.fs.is_file(path)
+
+    def requires(self, module: str) -> tuple[str, ...]:
+        """The modules that must be loaded with ``module``; empty when unknown."""
+        return self.dep.deps.get(normal(module), ()) if self.dep else ()
+
+    def closure(self, modules: Iterable[str]) -> tuple[str, ...]:
+        """``modules`` and everything they depend on, sorted; soft dependencies included where they are modules."""
+        found: dict[str, None] = {}
+        pending = [normal(module) for module in modules]
+        known = self.dep.paths if self.dep else {}
+        while pending:
+            name = pending.pop()
+            if name in found:
+                continue
+            found[name] = None
+            pending.extend(self.requires(name))
+            pending.extend(soft for soft in self.softdeps.get(name, ()) if soft in known)
+        return tuple(sorted(found))
+
+    def _once(self, name: str, parse: Callable[[str], T]) -> T | None:
+        if name not in self._cache:
+            data = self.fs.read(f"{self.folder}/{name}", MAX_LIST) if self.folder else None
+            self._cache[name] = None if data is None else parse(data.decode("utf-8", "surrogateescape"))
+        return cast("T | None", self._cache[name])

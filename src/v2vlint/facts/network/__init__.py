@@ -1,0 +1,1 @@
+"""Network cards, their names, and the configuration that each network manager applies to them."""

@@ -1,0 +1,117 @@
+"""cloud-init: whether it runs, where it looks for its data, and what it has been told about the network (cloud-init's documentation)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from v2vlint.facts.environment.services import Services
+from v2vlint.facts.network.interface import mac_token
+from v2vlint.facts.registry import provides
+from v2vlint.facts.syntax.yaml_places import YamlNode, YamlProblem, compose
+from v2vlint.guest.fs import GuestFS
+from v2vlint.guest.text import GuestText
+from v2vlint.model.place import Span, Token, Where, WholeFile
+
+MAX_FILES = 64
+DISABLED = "/etc/cloud/cloud-init.disabled"
+DS_IDENTIFY = "/etc/cloud/ds-identify.cfg"
+UPGRADED = "/var/lib/cloud/data/upgraded-network"
+INSTANCE = "/var/lib/cloud/instance/obj.pkl"
+_PROGRAMS = ("/usr/bin/cloud-init", "/usr/local/bin/cloud-init", "/bin/cloud-init")
+_SERVICES = ("cloud-init.service", "cloud-init-local.service", "cloud-init-main.service", "cloud-init-network.service", "cloud-init")
+
+
+@dataclass(frozen=True, slots=True)
+class CloudInit:
+    """cloud-init's settings, each at the place that won.
+
+    ``runs`` is None when it cannot be told whether it is installed. ``datasources`` is the list in force, empty when none is configured.
+    ``network_disabled`` is the place that forbids it to touch the network; ``network_macs`` are MAC addresses that a network
+    configuration in its own files pins. ``instance`` is its pickled memory of the machine it last ran on.
+    """
+
+    runs: bool | None = None
+    datasources: tuple[Token, ...] = ()
+    datasources_at: Span | None = None
+    network_disabled: Where | None = None
+    network_macs: tuple[Token, ...] = ()
+    manages_hosts: bool = False
+    instance: WholeFile | None = None
+    problems: tuple[YamlProblem, ...] = ()
+
+    @property
+    def writes_network(self) -> bool:
+        """Whether it would write the network configuration of a machine it does not know yet."""
+        return bool(self.runs) and self.network_disabled is None
+
+
+@provides
+def parse_cloud_init(fs: GuestFS, services: Services) -> CloudInit:
+    """The merged settings of cloud.cfg and cloud.cfg.d: later files replace the keys of earlier ones."""
+    documents: list[YamlNode] = []
+    problems: list[YamlProblem] = []
+    for text in _texts(fs):
+        root = compose(text)
+        if isinstance(root, YamlProblem):
+            problems.append(root)
+        elif root is not None and root.kind == "map":
+            documents.append(root)
+    network = _last(documents, "network")
+    sources = _last(documents, "datasource_list")
+    pinned = _ds_identify(fs)
+    return CloudInit(
+        runs=_runs(fs, services),
+        datasources=(pinned,) if pinned else sources.scalars() if sources else (),
+        datasources_at=pinned.where if pinned else sources.where if sources else None,
+        network_disabled=_disabled(fs, network),
+        network_macs=tuple(_macs(network)) if network else (),
+        manages_hosts=(hosts := _last(documents, "manage_etc_hosts")) is not None and hosts.text.lower() not in ("", "false", "no", "off"),
+        instance=WholeFile(INSTANCE) if fs.is_file(INSTANCE) else None,
+        problems=tuple(problems),
+    )
+
+
+def _texts(fs: GuestFS) -> Iterator[GuestText]:
+    for path in ("/etc/cloud/cloud.cfg", *fs.glob("/etc/cloud/cloud.cfg.d/*.cfg")[:MAX_FILES]):
+        text = fs.text(path)
+        if text is not None:
+            yield text
+
+
+def _last(documents: list[YamlNode], key: str) -> YamlNode | None:
+    return next((node for root in reversed(documents) if (node := root.get(key)) is not None), None)
+
+
+def _runs(fs: GuestFS, services: Services) -> bool | None:
+    if not any(fs.exists(path) for path in _PROGRAMS):
+        return False if services.init else None
+    return services.starts(*_SERVICES) if not fs.exists(DISABLED) else False
+
+
+def _ds_identify(fs: GuestFS) -> Token | None:
+    """The one data source that ds-identify.cfg dictates (``datasource: Ec2``)."""
+    text = fs.text(DS_IDENTIFY)
+    for line in text.lines() if text is not None else ():
+        words = line.words()
+        if len(words) == 2 and words[0].value == "datasource:":
+            return words[1]
+    return None
+
+
+def _disabled(fs: GuestFS, network: YamlNode | None) -> Where | None:
+    if network is not None and (config := network.get("config")) is not None and config.text == "disabled":
+        return config.where
+    return WholeFile(UPGRADED) if fs.exists(UPGRADED) else None
+
+
+def _macs(network: YamlNode) -> Iterator[Token]:
+    """MAC addresses anywhere in a network configuration of version 1 (``mac_address``) or 2 (``macaddress``)."""
+    pending = [network]
+    while pending:
+        node = pending.pop(0)
+        for key, value in node.items:
+            if key.text in ("mac_address", "macaddress") and (mac := mac_token(value.token)):
+                yield mac
+            pending.append(value)
+        pending.extend(node.elements)

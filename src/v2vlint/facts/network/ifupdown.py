@@ -1,0 +1,285 @@
+"""ifupdown's interfaces(5) with everything it sources::
+
+auto ens192
+iface ens192 inet static
+    address 192.0.2.5/24
+    gateway 192.0.2.1
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from v2vlint.facts.network.interface import (
+    Address,
+    InterfaceConfig,
+    InterfaceEdits,
+    Manager,
+    Method,
+    address_from,
+    is_mac,
+    kind_of_name,
+)
+from v2vlint.facts.network.names import matches, parent_name
+from v2vlint.facts.registry import provides
+from v2vlint.facts.syntax.edit_lines import delete_all, replace_token, slice_token, whole_lines
+from v2vlint.guest.fs import GuestFS
+from v2vlint.guest.text import GuestText
+from v2vlint.model.fix import ReplaceText
+from v2vlint.model.place import Span, Token
+
+PATH = "/etc/network/interfaces"
+ANY_CARD = "e*"
+MAX_DEPTH = 8
+MAX_FILES = 200
+MAX_STANZAS = 5000
+_WORD = re.compile(r"[^\s\\]\S*|\\\S+")
+_SOURCED_NAME = re.compile(r"[a-zA-Z0-9_-]+(?:\.ifcfg|\.intf)?|[a-zA-Z0-9_.-]+\.ifquery")
+_PATTERN = re.compile(r"(?P<variable>[\w.]*)/(?P<value>[^/=]+)(?:/\d*)?(?:=(?P<logical>\S+))?")
+_STATIC = frozenset({"address", "netmask", "gateway", "network", "broadcast", "metric", "pointopoint", "dns-nameservers", "dns-nameserver",
+                     "dns-search", "dns-domain"})  # fmt: skip
+_PORTS = frozenset({"bridge_ports", "bridge-ports", "bond-slaves", "slaves", "bond_slaves", "ovs_ports", "bond-ports"})
+_PARENT = frozenset({"vlan-raw-device", "vlan_raw_device"})
+
+
+@dataclass(frozen=True, slots=True)
+class _Option:
+    key: str
+    words: tuple[Token, ...]
+    where: Span
+
+
+@dataclass(frozen=True, slots=True)
+class _Stanza:
+    """One ``iface`` stanza; ``family`` and ``method`` are None where ifupdown2 and ifupdown-ng allow to leave them out."""
+
+    name: Token
+    family: Token | None
+    method: Token | None
+    options: tuple[_Option, ...]
+    where: Span
+    text: GuestText
+
+    def words(self, *keys: str) -> tuple[Token, ...]:
+        """The words of every option called any of ``keys``."""
+        return tuple(word for option in self.options if option.key in keys for word in option.words)
+
+
+@dataclass(frozen=True, slots=True)
+class Interfaces:
+    """The whole of ifupdown's configuration. ``auto`` are the names and patterns brought up at boot or by hotplug."""
+
+    interfaces: tuple[InterfaceConfig, ...] = ()
+    auto: tuple[Token, ...] = ()
+    has_mappings: bool = False
+    files: tuple[str, ...] = ()
+    malformed: tuple[Span, ...] = ()
+
+
+@provides
+def parse_interfaces(fs: GuestFS) -> Interfaces:
+    """ifupdown's files, in the order they are read; whether ifupdown is installed and enabled is another fact."""
+    reader = _Reader(fs)
+    reader.read(PATH, 0)
+    found: dict[str, list[_Stanza]] = {}
+    for stanza in reader.stanzas:
+        found.setdefault(stanza.name.value, []).append(stanza)
+    auto = tuple(reader.auto)
+    cards = [name for name, stanzas in found.items() if _kind(stanzas) == "ethernet"]
+    interfaces = tuple(_interface(stanzas, auto, cards == [name]) for name, stanzas in found.items())
+    return Interfaces(interfaces, auto, reader.mappings, tuple(reader.files), tuple(reader.malformed))
+
+
+class _Reader:
+    """Follows source lines and sorts logical lines into stanzas."""
+
+    def __init__(self, fs: GuestFS) -> None:
+        self.fs = fs
+        self.stanzas: list[_Stanza] = []
+        self.auto: list[Token] = []
+        self.files: list[str] = []
+        self.malformed: list[Span] = []
+        self.mappings = False
+
+    def read(self, path: str, depth: int) -> None:
+        """One file and all it sources, depth first."""
+        text = self.fs.text(path) if depth <= MAX_DEPTH and len(self.files) < MAX_FILES else None
+        if text is None:
+            return
+        self.files.append(path)
+        current: list[Token] = []
+        options: list[_Option] = []
+        for words in _logical(text):
+            keyword = words[0].value
+            if _starts_stanza(keyword):
+                self._close(text, current, options)
+                current, options = (list(words), []) if keyword in ("iface", "mapping") else ([], [])
+                self._other(path, words, depth)
+            elif current:
+                options.append(_Option(keyword, words[1:], _join(text, words)))
+            else:
+                self.malformed.append(_join(text, words))
+        self._close(text, current, options)
+
+    def _close(self, text: GuestText, head: list[Token], options: list[_Option]) -> None:
+        if not head or len(self.stanzas) >= MAX_STANZAS:
+            return
+        if head[0].value == "mapping":
+            self.mappings = True
+        elif len(head) < 2:
+            self.malformed.append(head[0].where)
+        else:
+            plain = len(head) > 3 and head[2].value != "inherits"
+            family, method = (head[2], head[3]) if plain else (None, None)
+            self.stanzas.append(_Stanza(head[1], family, method, tuple(options), _join(text, tuple(head)), text))
+
+    def _other(self, path: str, words: tuple[Token, ...], depth: int) -> None:
+        keyword, rest = words[0].value, words[1:]
+        if keyword == "auto" or keyword.startswith("allow-"):
+            self.auto.extend(rest)
+        folder = path.rpartition("/")[0]
+        for word in rest if keyword.startswith("source") else ():
+            target = word.value if word.value.startswith("/") else f"{folder}/{word.value}"
+            for found in self.fs.glob(target):
+                self._source(found, keyword != "source", depth)
+
+    def _source(self, path: str, directory: bool, depth: int) -> None:
+        if not directory:
+            if self.fs.is_file(path):
+                self.read(path, depth + 1)
+            return
+        for name in self.fs.listdir(path):
+            if _SOURCED_NAME.fullmatch(name) and self.fs.is_file(f"{path}/{name}"):
+                self.read(f"{path}/{name}", depth + 1)
+
+
+def _starts_stanza(keyword: str) -> bool:
+    fixed = {"iface", "mapping", "auto", "source", "source-directory", "source-dir", "no-auto-down", "no-scripts", "rename", "template"}
+    return keyword in fixed or keyword.startswith("allow-")
+
+
+def _logical(text: GuestText) -> Iterator[tuple[Token, ...]]:
+    start = -1
+    for line in text.lines():
+        if start < 0 and line.is_blank():
+            continue
+        start = line.start if start < 0 else start
+        if line.text.endswith("\\"):
+            continue
+        words = tuple(text.group(match) for match in _WORD.finditer(text.content, start, line.start + len(line.text)))
+        start = -1
+        if words:
+            yield words
+
+
+def _join(text: GuestText, words: tuple[Token, ...]) -> Span:
+    return text.span(words[0].where.start, words[-1].where.end)
+
+
+def _interface(stanzas: list[_Stanza], auto: tuple[Token, ...], only: bool) -> InterfaceConfig:
+    """All stanzas of one logical name as one interface; ``only`` says that no other one is a card."""
+    first = stanzas[0]
+    started = [token for token in auto if _starts(token.value, first.name.value)]
+    patterns = [pattern for token in started if (pattern := _pattern(token)) is not None]
+    addresses = tuple(address for stanza in stanzas for address in _addresses(stanza))
+    macs = [token for variable, token in patterns if variable == "mac"]
+    names = tuple(token for variable, token in patterns if not variable) or (() if macs else (first.name,))
+    set_macs = [word for stanza in stanzas for word in stanza.words("hwaddress") if is_mac(word.value)]
+    return InterfaceConfig(
+        manager=Manager.IFUPDOWN,
+        where=first.where,
+        kind=_kind(stanzas),
+        names=names,
+        mac=macs[0] if macs else None,
+        set_mac=set_macs[0] if set_macs else None,
+        method=_method(stanzas, addresses),
+        addresses=addresses,
+        gateways=tuple(word for stanza in stanzas for word in stanza.words("gateway")),
+        dns=tuple(word for stanza in stanzas for word in stanza.words("dns-nameservers", "dns-nameserver")),
+        autostart=bool(started),
+        uses=tuple(_uses(stanzas)),
+        edits=InterfaceEdits(match_any=_match_any(stanzas, started) if only else (), to_dhcp=_to_dhcp(stanzas)),
+    )
+
+
+def _starts(word: str, name: str) -> bool:
+    match = _PATTERN.fullmatch(word)
+    logical = match["logical"] if match else word.partition("=")[2]
+    if logical:
+        return logical == name
+    if match is None:
+        return word == name
+    return not match["variable"] and matches(match["value"], name)
+
+
+def _pattern(token: Token) -> tuple[str, Token] | None:
+    """What an ``auto`` word really looks for when it is not just the name: the variable (empty, or ``mac``) and the value."""
+    match = _PATTERN.fullmatch(token.value)
+    if match and match["logical"]:
+        return match["variable"], slice_token(token, match.start("value"), match.end("value"))
+    name, equals, _logical_name = token.value.partition("=")
+    return ("", slice_token(token, 0, len(name))) if equals and match is None else None
+
+
+def _kind(stanzas: list[_Stanza]) -> str:
+    if any(stanza.method and stanza.method.value == "loopback" for stanza in stanzas):
+        return "loopback"
+    keys = {option.key for stanza in stanzas for option in stanza.options}
+    if keys & {"bridge_ports", "bridge-ports"}:
+        return "bridge"
+    if keys & {"bond-slaves", "slaves", "bond_slaves", "bond-mode", "bond_mode"} and not keys & {"bond-master"}:
+        return "bond"
+    if keys & _PARENT:
+        return "vlan"
+    name = stanzas[0].name.value
+    return "alias" if ":" in name else kind_of_name(name)
+
+
+def _addresses(stanza: _Stanza) -> Iterator[Address]:
+    masks = stanza.words("netmask")
+    for word in stanza.words("address"):
+        address = address_from(word.value, word.where, masks[0].value if masks else "")
+        if address is not None:
+            yield address
+
+
+def _method(stanzas: list[_Stanza], addresses: tuple[Address, ...]) -> Method:
+    methods = {stanza.method.value for stanza in stanzas if stanza.method}
+    if methods & {"dhcp", "bootp"} or (methods == {"auto"} and not addresses):
+        return Method.DHCP
+    return Method.STATIC if addresses else Method.NONE
+
+
+def _uses(stanzas: list[_Stanza]) -> Iterator[Token]:
+    for stanza in stanzas:
+        yield from (word for word in stanza.words(*_PORTS) if word.value not in ("none", "all", "regex"))
+        yield from stanza.words(*_PARENT)
+    name = stanzas[0].name
+    if re.search("[.:]", name.value) and not any(stanza.words(*_PARENT) for stanza in stanzas):
+        yield slice_token(name, 0, len(parent_name(name.value)))
+
+
+def _match_any(stanzas: list[_Stanza], started: list[Token]) -> tuple[ReplaceText, ...]:
+    """``auto /e*=NAME``: patterns exist since ifupdown 0.8.20; only ``auto`` lines may map them to a logical name."""
+    if len(started) != 1 or started[0].value != stanzas[0].name.value:
+        return ()
+    text, name = stanzas[0].text, started[0]
+    if name.where.path != text.path:
+        return ()
+    line = whole_lines(text, name.where)
+    words = text.content[line.start : line.end].split()
+    if len(words) != 2:
+        return ()
+    where = text.span(line.start + text.content[line.start : line.end].index(words[0]), name.where.end)
+    return (ReplaceText(where, text.content[where.start : where.end], f"auto /{ANY_CARD}={name.value}"),)
+
+
+def _to_dhcp(stanzas: list[_Stanza]) -> tuple[ReplaceText, ...]:
+    edits: list[ReplaceText] = []
+    for stanza in stanzas:
+        if stanza.method and stanza.family and stanza.method.value == "static":
+            places = [option.where for option in stanza.options if option.key in _STATIC]
+            edits += [replace_token(stanza.method, "dhcp" if stanza.family.value == "inet" else "auto"), *delete_all(stanza.text, places)]
+    return tuple(edits)

@@ -1,0 +1,159 @@
+"""One network interface as some network manager configures it: what every manager's parser produces."""
+
+from __future__ import annotations
+
+import enum
+import ipaddress
+import re
+from dataclasses import dataclass
+
+from v2vlint.facts.network.names import IfNameKind, ifname_kind, is_glob
+from v2vlint.model.fix import ReplaceText
+from v2vlint.model.place import Span, Token
+
+_MAC = re.compile(r"[0-9a-fA-F]{1,2}(?:[:-][0-9a-fA-F]{1,2}){5}")
+
+
+class Manager(enum.StrEnum):
+    """The programs that configure interfaces at boot."""
+
+    NETWORKD = "systemd-networkd"
+    NETWORK_MANAGER = "NetworkManager"
+    NETPLAN = "netplan"
+    IFUPDOWN = "ifupdown"
+    NETWORK_SCRIPTS = "network-scripts"
+    WICKED = "wicked"
+    NETIFRC = "netifrc"
+    DHCPCD = "dhcpcd"
+
+
+class Method(enum.StrEnum):
+    """How an interface gets its address; NONE is deliberately none (a bridge port, a bond member, ``manual``)."""
+
+    DHCP = "dhcp"
+    STATIC = "static"
+    NONE = "none"
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """A configured address; ``prefix`` is None when the file does not tell. ``where`` is the place of the address itself."""
+
+    ip: str
+    prefix: int | None
+    where: Span
+
+    def __str__(self) -> str:
+        return self.ip if self.prefix is None else f"{self.ip}/{self.prefix}"
+
+    @property
+    def version(self) -> int:
+        """4 or 6."""
+        return 6 if ":" in self.ip else 4
+
+
+@dataclass(frozen=True, slots=True)
+class InterfaceEdits:
+    """Ready edits, empty where the manager's syntax has none: apply to any card, forget the MAC, take the address from DHCP."""
+
+    match_any: tuple[ReplaceText, ...] = ()
+    drop_mac: tuple[ReplaceText, ...] = ()
+    to_dhcp: tuple[ReplaceText, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class InterfaceConfig:
+    """One interface configuration.
+
+    ``names`` are the interface names or wildcards it is bound to, ``mac`` the MAC address it is bound to, ``hardware`` driver names or bus
+    paths; with none of them it applies to any card. ``set_mac`` is a MAC it gives to the interface. A name that only the *file name* tells
+    has an empty span at the start of the file. ``uses`` are the interfaces a bond, bridge or VLAN is built on, ``master`` the one that an
+    ethernet card is a member of. ``kind`` is ``ethernet``, ``bond``, ``bridge``, ``vlan``, ``loopback``, ``wifi``, ``dummy``, ``tunnel`` or
+    another word of the manager's. ``ids`` are further words by which other configurations refer to it (a netplan id, a profile's UUID).
+    ``renamed_to`` is the name the manager gives to the card it found. ``dns`` are servers as written.
+    """
+
+    manager: Manager
+    where: Span
+    kind: str = "ethernet"
+    names: tuple[Token, ...] = ()
+    mac: Token | None = None
+    hardware: tuple[Token, ...] = ()
+    set_mac: Token | None = None
+    renamed_to: Token | None = None
+    method: Method = Method.NONE
+    addresses: tuple[Address, ...] = ()
+    gateways: tuple[Token, ...] = ()
+    dns: tuple[Token, ...] = ()
+    autostart: bool = True
+    uses: tuple[Token, ...] = ()
+    master: Token | None = None
+    ids: tuple[str, ...] = ()
+    edits: InterfaceEdits = InterfaceEdits()
+
+    @property
+    def name(self) -> Token | None:
+        """The one interface name it is bound to; None when it is bound by wildcard, by several names, or not by name."""
+        return self.names[0] if len(self.names) == 1 and not is_glob(self.names[0].value) else None
+
+    @property
+    def is_virtual(self) -> bool:
+        """Whether it is no card of its own: a bond, bridge, VLAN, tunnel, loopback…"""
+        return self.kind != "ethernet"
+
+    @property
+    def matches_any(self) -> bool:
+        """Whether any card will do."""
+        return not self.names and self.mac is None and not self.hardware
+
+    @property
+    def label(self) -> str:
+        """What to call it in a message: its name, else its MAC, else the manager."""
+        name = self.name or (self.names[0] if self.names else None) or self.renamed_to or self.mac
+        return name.value if name else f"any interface of {self.manager}"
+
+
+def is_mac(text: str) -> bool:
+    """Whether the text is an ethernet address."""
+    return _MAC.fullmatch(text) is not None
+
+
+def same_mac(one: str, other: str) -> bool:
+    """Whether two ethernet addresses are equal, whatever case and separator they are written with."""
+    return one.lower().replace("-", ":") == other.lower().replace("-", ":")
+
+
+def mac_token(token: Token | None) -> Token | None:
+    """The token if it is an ethernet address (not ``random``, ``permanent``, ``stable``…)."""
+    return token if token is not None and is_mac(token.value) else None
+
+
+def address_from(text: str, where: Span, mask: str = "") -> Address | None:
+    """An address from ``192.0.2.5``, ``192.0.2.5/24``, or an address and a mask (``255.255.255.0`` or ``24``); None when it is none."""
+    ip, _, prefix = text.partition("/")
+    try:
+        ipaddress.ip_address(ip)
+    except ValueError:
+        return None
+    return Address(ip, _prefix(prefix or mask, ip), where)
+
+
+def _prefix(mask: str, ip: str) -> int | None:
+    if mask.isdecimal() and len(mask) <= 3:
+        return int(mask)
+    try:
+        return ipaddress.ip_network(f"0.0.0.0/{mask}").prefixlen if mask and ":" not in ip else None
+    except ValueError:
+        return None
+
+
+def kind_of_name(name: str) -> str:
+    """The kind of an interface that nothing but its name tells."""
+    if name == "lo":
+        return "loopback"
+    if "." in name or name.startswith("vlan"):
+        return "vlan"
+    for prefix, kind in (("bond", "bond"), ("team", "team"), ("br", "bridge"), ("vmbr", "bridge"), ("wl", "wifi"), ("dummy", "dummy")):
+        if name.startswith(prefix):
+            return kind
+    return "tunnel" if ifname_kind(name) is IfNameKind.VIRTUAL else "ethernet"

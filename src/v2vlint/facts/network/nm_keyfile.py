@@ -1,0 +1,171 @@
+"""NetworkManager connection profiles (nm-settings-keyfile(5))::
+
+[connection]
+id=lan
+type=ethernet
+interface-name=ens192
+[ipv4]
+method=manual
+address1=192.0.2.5/24,192.0.2.1
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+from v2vlint.facts.network.interface import Address, InterfaceConfig, InterfaceEdits, Manager, Method, address_from, is_mac, mac_token
+from v2vlint.facts.registry import provides
+from v2vlint.facts.syntax.edit_lines import delete_all, replace_token, slice_token
+from v2vlint.facts.syntax.ini import IniFile, IniSetting, ini_from
+from v2vlint.guest.fs import GuestFS
+from v2vlint.guest.text import GuestText
+from v2vlint.model.fix import ReplaceText
+from v2vlint.model.place import Span, Token
+
+FOLDERS = (
+    "/etc/NetworkManager/system-connections",
+    "/run/NetworkManager/system-connections",
+    "/usr/lib/NetworkManager/system-connections",
+)
+MAX_FILES = 500
+_IGNORED = re.compile(r"\..*|.*(?:~|\.pem|\.der|\.[A-Za-z0-9]{6})", re.IGNORECASE)
+_LIST = re.compile(r"[^;,\s]+")
+_ADDRESS = re.compile(r"address(?:es)?\d*")
+_STATIC = re.compile(r"address(?:es)?\d*|gateway|dns|dns-search|route\d+(?:_options)?|routes\d*")
+_WIRED = ("ethernet", "802-3-ethernet")
+_KINDS = {
+    "ethernet": "ethernet", "802-3-ethernet": "ethernet", "wifi": "wifi", "802-11-wireless": "wifi", "ip-tunnel": "tunnel",
+    "wireguard": "tunnel", "tun": "tunnel", "vxlan": "tunnel", "vpn": "vpn", "loopback": "loopback",
+}  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class NmKeyfiles:
+    """All live connection profiles."""
+
+    interfaces: tuple[InterfaceConfig, ...] = ()
+    malformed: tuple[Span, ...] = ()
+
+
+@provides
+def parse_nm_keyfiles(fs: GuestFS) -> NmKeyfiles:
+    """The profiles of the three folders; a file in /etc hides one of the same name in the others."""
+    profiles = [(ini_from(text), text) for path in _paths(fs) if (text := fs.text(path)) is not None]
+    found = [(ini, interface) for ini, text in profiles if (interface := _interface(ini, text)) is not None]
+    return NmKeyfiles(tuple(_stacked(found)), tuple(place for ini, _text in profiles for place in ini.malformed))
+
+
+def _paths(fs: GuestFS) -> list[str]:
+    winners: dict[str, str] = {}
+    for folder in FOLDERS:
+        vendor = folder != FOLDERS[0]
+        for name in fs.listdir(folder):
+            ignored = _IGNORED.fullmatch(name) or (vendor and not name.endswith(".nmconnection"))
+            if not ignored and len(winners) < MAX_FILES:
+                winners.setdefault(name, f"{folder}/{name}")
+    return [path for path in winners.values() if not fs.is_masked(path)]
+
+
+def _interface(ini: IniFile, text: GuestText) -> InterfaceConfig | None:
+    if not ini.named("connection"):
+        return None
+    kind = _get(ini, "connection", "type")
+    addresses, gateways = _addresses(ini)
+    name = _get(ini, "connection", "interface-name")
+    master = _get(ini, "connection", "master") or _get(ini, "connection", "controller")
+    autoconnect = _get(ini, "connection", "autoconnect")
+    parent = _get(ini, "vlan", "parent")
+    return InterfaceConfig(
+        manager=Manager.NETWORK_MANAGER,
+        where=ini.named("connection")[0].where,
+        kind=_KINDS.get(kind.value, kind.value) if kind else "ethernet",
+        names=(name,) if name else _list(ini, "match", "interface-name"),
+        mac=_wired_mac(ini, "mac-address"),
+        hardware=_list(ini, "match", "driver") + _list(ini, "match", "path"),
+        set_mac=_wired_mac(ini, "cloned-mac-address"),
+        method=Method.NONE if master else _method(ini),
+        addresses=addresses,
+        gateways=gateways,
+        dns=_list(ini, "ipv4", "dns") + _list(ini, "ipv6", "dns"),
+        autostart=autoconnect is None or autoconnect.value.lower() not in {"false", "no", "0"},
+        uses=(parent,) if parent else (),
+        master=master,
+        ids=tuple(token.value for key in ("uuid", "id") if (token := _get(ini, "connection", key))),
+        edits=_edits(ini, text),
+    )
+
+
+def _get(ini: IniFile, section: str, key: str) -> Token | None:
+    found = ini.get(section, key)
+    return found if found is not None and found.value else None
+
+
+def _list(ini: IniFile, section: str, key: str) -> tuple[Token, ...]:
+    value = _get(ini, section, key)
+    return tuple(slice_token(value, m.start(), m.end()) for m in _LIST.finditer(value.value)) if value else ()
+
+
+def _wired_mac(ini: IniFile, key: str) -> Token | None:
+    token = next((found for section in _WIRED if (found := _get(ini, section, key))), None)
+    if token and re.fullmatch(r"(?:\d{1,3};){5}\d{1,3};?", token.value):
+        text = ":".join(f"{int(part):02x}" for part in token.value.strip(";").split(";"))
+        return Token(text, token.where) if is_mac(text) else None
+    return mac_token(token)
+
+
+def _method(ini: IniFile) -> Method:
+    methods = [token.value for version in ("ipv4", "ipv6") if (token := _get(ini, version, "method"))]
+    if not methods:
+        return Method.DHCP
+    if "manual" in methods[:1] or ("manual" in methods and "auto" not in methods):
+        return Method.STATIC
+    return Method.DHCP if {"auto", "dhcp"} & set(methods) else Method.NONE
+
+
+def _addresses(ini: IniFile) -> tuple[tuple[Address, ...], tuple[Token, ...]]:
+    addresses: list[Address] = []
+    gateways: list[Token] = []
+    for version in ("ipv4", "ipv6"):
+        for setting in _settings(ini, version):
+            if _ADDRESS.fullmatch(setting.key):
+                words = [slice_token(setting.value, m.start(), m.end()) for m in _LIST.finditer(setting.value.value)]
+                addresses.extend(found for word in words if "/" in word.value and (found := address_from(word.value, word.where)))
+                gateways.extend(word for word in words if "/" not in word.value and address_from(word.value, word.where))
+        if gateway := _get(ini, version, "gateway"):
+            gateways.append(gateway)
+    return tuple(addresses), tuple(gateways)
+
+
+def _settings(ini: IniFile, section: str) -> Iterator[IniSetting]:
+    merged = ini.merged(section)
+    yield from merged.settings if merged else ()
+
+
+def _edits(ini: IniFile, text: GuestText) -> InterfaceEdits:
+    bound = [setting.where for setting in _settings(ini, "connection") if setting.key == "interface-name"]
+    macs = [setting.where for section in _WIRED for setting in _settings(ini, section) if setting.key == "mac-address"]
+    return InterfaceEdits(delete_all(text, bound), delete_all(text, macs), _to_dhcp(ini, text))
+
+
+def _to_dhcp(ini: IniFile, text: GuestText) -> tuple[ReplaceText, ...]:
+    edits: list[ReplaceText] = []
+    for version in ("ipv4", "ipv6"):
+        method = _get(ini, version, "method")
+        if method and method.value == "manual":
+            static = [setting.where for setting in _settings(ini, version) if _STATIC.fullmatch(setting.key)]
+            edits += [replace_token(method, "auto"), *delete_all(text, static)]
+    return tuple(edits)
+
+
+def _stacked(found: list[tuple[IniFile, InterfaceConfig]]) -> Iterator[InterfaceConfig]:
+    """The profiles, bonds and bridges knowing the profiles that are members of them by name, id or UUID."""
+    members: dict[str, list[Token]] = {}
+    for _ini, interface in found:
+        if interface.master:
+            members.setdefault(interface.master.value, []).extend(interface.names)
+    for ini, interface in found:
+        keys = [token.value for key in ("interface-name", "uuid", "id") if (token := _get(ini, "connection", key))]
+        below = [token for key in dict.fromkeys(keys) for token in members.get(key, ())]
+        yield replace(interface, uses=(*interface.uses, *below)) if below else interface

@@ -1,0 +1,83 @@
+"""systemd .link files: how udevd names network cards (systemd.link(5))::
+
+[Match]
+MACAddress=52:54:00:12:34:56
+[Link]
+Name=lan0
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from v2vlint.facts.network.interface import mac_token
+from v2vlint.facts.registry import provides
+from v2vlint.facts.syntax.layers import winner
+from v2vlint.facts.syntax.systemd_unit import FOLDERS, Unit, in_containers_only, read_units
+from v2vlint.guest.fs import GuestFS
+from v2vlint.model.place import Span, Token, Where, WholeFile
+
+DEFAULT_LINK = "99-default.link"
+_PREDICTABLE = frozenset({"onboard", "slot", "path", "mac", "database"})
+
+
+@dataclass(frozen=True, slots=True)
+class LinkFile:
+    """One live .link file. ``hardware`` are driver names and bus paths it matches; ``policies`` the words of ``NamePolicy=``."""
+
+    path: str
+    where: Span
+    macs: tuple[Token, ...] = ()
+    names: tuple[Token, ...] = ()
+    hardware: tuple[Token, ...] = ()
+    name: Token | None = None
+    set_mac: Token | None = None
+    policies: tuple[Token, ...] = ()
+
+    @property
+    def is_predictable(self) -> bool:
+        """Whether its policy makes names from the place of the card."""
+        return any(policy.value in _PREDICTABLE for policy in self.policies)
+
+
+@dataclass(frozen=True, slots=True)
+class SystemdLinks:
+    """The live .link files in order; ``default`` is udev's own 99-default.link or what stands in its place.
+
+    ``default_masked`` says that 99-default.link exists but is switched off; ``default_at`` is then the file that does it.
+    """
+
+    links: tuple[LinkFile, ...] = ()
+    default: LinkFile | None = None
+    default_masked: bool = False
+    default_at: Where = WholeFile(f"/etc/systemd/network/{DEFAULT_LINK}")
+    malformed: tuple[Span, ...] = ()
+
+
+@provides
+def parse_systemd_links(fs: GuestFS) -> SystemdLinks:
+    """All .link files that can apply in a virtual machine."""
+    units = [unit for unit in read_units(fs, ".link") if not in_containers_only(unit)]
+    links = tuple(map(_link, units))
+    default = next((link for link in links if link.path.endswith(f"/{DEFAULT_LINK}")), None)
+    first = winner(fs, FOLDERS, DEFAULT_LINK)
+    return SystemdLinks(
+        links=links,
+        default=default,
+        default_masked=first is not None and default is None,
+        default_at=default.where if default else WholeFile(first or f"{FOLDERS[0]}/{DEFAULT_LINK}"),
+        malformed=tuple(place for unit in units for place in unit.ini.malformed),
+    )
+
+
+def _link(unit: Unit) -> LinkFile:
+    return LinkFile(
+        path=unit.path,
+        where=unit.head,
+        macs=tuple(word for word in unit.words("Match", "MACAddress", "PermanentMACAddress") if mac_token(word)),
+        names=unit.words("Match", "OriginalName"),
+        hardware=unit.words("Match", "Driver", "Path"),
+        name=unit.get("Link", "Name"),
+        set_mac=mac_token(unit.get("Link", "MACAddress")),
+        policies=unit.words("Link", "NamePolicy"),
+    )

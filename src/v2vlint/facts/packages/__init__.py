@@ -1,0 +1,1 @@
+"""Installed packages and the repositories that they come from."""

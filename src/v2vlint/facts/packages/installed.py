@@ -1,0 +1,75 @@
+"""The installed packages, whichever package manager keeps them (dpkg, rpm, apk, pacman, portage)."""
+
+from __future__ import annotations
+
+import fnmatch
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+
+from v2vlint.facts.packages.package import Package
+from v2vlint.facts.packages.rpmdb import rpm_packages
+from v2vlint.facts.packages.text_databases import apk_packages, dpkg_packages, pacman_packages, portage_packages
+from v2vlint.facts.registry import provides
+from v2vlint.guest.fs import GuestFS
+
+MAX_PACKAGES = 100_000
+
+
+@dataclass(frozen=True)
+class Packages(Mapping[str, Package]):
+    """Packages by name. ``managers`` are the package managers that have a database here; none means that nothing is known.
+
+    A name installed several times (kernels of rpm, foreign architectures of dpkg) gives the last one; :meth:`all` gives each.
+    """
+
+    installed: tuple[Package, ...] = ()
+    managers: tuple[str, ...] = ()
+    _index: dict[str, list[Package]] = field(default_factory=dict, repr=False, compare=False)
+
+    def _names(self) -> dict[str, list[Package]]:
+        if not self._index:
+            for package in self.installed:
+                self._index.setdefault(package.name, []).append(package)
+        return self._index
+
+    def __getitem__(self, name: str) -> Package:
+        return self._names()[name][-1]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._names())
+
+    def __len__(self) -> int:
+        return len(self._names())
+
+    def all(self, name: str) -> tuple[Package, ...]:
+        """Every installed package called ``name``."""
+        return tuple(self._names().get(name, ()))
+
+    def matching(self, *patterns: str) -> tuple[Package, ...]:
+        """The packages whose name matches any shell pattern (``kernel-*``), in the order of the database."""
+        return tuple(p for p in self.installed if any(fnmatch.fnmatchcase(p.name, pattern) for pattern in patterns))
+
+    @property
+    def known(self) -> bool:
+        """Whether the absence of a package means anything."""
+        return bool(self.installed)
+
+
+@provides
+def parse_packages(fs: GuestFS) -> Packages:
+    """Every package of every database in the guest. FactUnavailable when a database is there but cannot be read."""
+    found: list[Package] = []
+    managers: list[str] = []
+    for manager, packages in _databases(fs):
+        if packages is not None:
+            managers.append(manager)
+            found.extend(packages)
+    return Packages(tuple(found[:MAX_PACKAGES]), tuple(managers))
+
+
+def _databases(fs: GuestFS) -> Iterable[tuple[str, Iterable[Package] | None]]:
+    yield "dpkg", dpkg_packages(fs)
+    yield "rpm", rpm_packages(fs)
+    yield "apk", apk_packages(fs)
+    yield "pacman", pacman_packages(fs)
+    yield "portage", portage_packages(fs)

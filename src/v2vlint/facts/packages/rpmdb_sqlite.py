@@ -1,0 +1,168 @@
+"""The table ``Packages`` of an ``rpmdb.sqlite``, read page by page (SQLite's file format, fileformat2.html) without loading the file.
+
+A database of a few thousand packages has a hundred megabytes, of which the heads of the headers are a hundredth. Pages that a
+write-ahead log holds are taken from there, as SQLite would after the guest was switched off.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import partial
+
+from v2vlint.facts.initramfs.decompress import Source
+from v2vlint.facts.packages.rpmdb_files import RpmdbError
+
+MAX_DEPTH, MAX_READS, MAX_LOG = 20, 8, 256 << 20
+_INTERIOR, _LEAF = 5, 13
+
+Head = Callable[[int], bytes]
+
+
+@dataclass(frozen=True, slots=True)
+class _Cell:
+    size: int
+    local: bytes
+    overflow: int
+
+
+class _Database:
+    def __init__(self, source: Source, log: Source | None) -> None:
+        self.source = source
+        head = source.at(0, 100)
+        if len(head) < 100 or head[:16] != b"SQLite format 3\0":
+            raise RpmdbError("is no SQLite database")
+        size = struct.unpack_from(">H", head, 16)[0]
+        self.page_size = 65536 if size == 1 else size
+        if self.page_size < 512 or self.page_size & (self.page_size - 1):
+            raise RpmdbError("has an impossible page size")
+        self.usable = self.page_size - head[20]
+        self.log = log
+        self.frames: Mapping[int, int] = _frames(log, self.page_size) if log and log.size > 32 else {}
+        self.reads_left = MAX_READS * (source.size // self.page_size + 64)
+
+    def page(self, number: int) -> bytes:
+        self.reads_left -= 1
+        if self.reads_left < 0 or number < 1:
+            raise RpmdbError("has a damaged page chain")
+        if self.log is not None and number in self.frames:
+            data = self.log.at(self.frames[number], self.page_size)
+        else:
+            data = self.source.at((number - 1) * self.page_size, self.page_size)
+        if len(data) < self.page_size:
+            raise RpmdbError("ends early")
+        return data
+
+    def cells(self, root: int, depth: int = 0) -> Iterator[_Cell]:
+        """The rows of the table whose b-tree starts at page ``root``."""
+        page, start = self.page(root), 100 if root == 1 else 0
+        kind, count = page[start], struct.unpack_from(">H", page, start + 3)[0]
+        if kind not in (_INTERIOR, _LEAF) or depth > MAX_DEPTH:
+            raise RpmdbError("has a damaged table")
+        head = start + (12 if kind == _INTERIOR else 8)
+        for index in range(min(count, (self.page_size - head) // 2)):
+            offset = struct.unpack_from(">H", page, head + 2 * index)[0]
+            if kind == _LEAF:
+                yield self.cell(page, offset)
+            else:
+                yield from self.cells(struct.unpack_from(">I", page, offset)[0], depth + 1)
+        if kind == _INTERIOR:
+            yield from self.cells(struct.unpack_from(">I", page, start + 8)[0], depth + 1)
+
+    def cell(self, page: bytes, offset: int) -> _Cell:
+        size, offset = _varint(page, offset)
+        _, offset = _varint(page, offset)
+        most, least = self.usable - 35, (self.usable - 12) * 32 // 255 - 23
+        if size <= most:
+            return _Cell(size, page[offset : offset + size], 0)
+        wanted = least + (size - least) % (self.usable - 4)
+        local = wanted if wanted <= most else least
+        return _Cell(size, page[offset : offset + local], struct.unpack_from(">I", page, offset + local)[0])
+
+    def payload(self, cell: _Cell, wanted: int) -> bytes:
+        """The first ``wanted`` bytes of a row."""
+        wanted = min(wanted, cell.size)
+        parts, have, number = [cell.local], len(cell.local), cell.overflow
+        while have < wanted and number:
+            page = self.page(number)
+            parts.append(page[4 : self.usable])
+            have += len(parts[-1])
+            number = struct.unpack_from(">I", page)[0]
+        return b"".join(parts)[:wanted]
+
+    def column(self, cell: _Cell, start: int, wanted: int) -> bytes:
+        """The first ``wanted`` bytes of the column that begins at ``start`` of a row."""
+        return self.payload(cell, start + wanted)[start:]
+
+
+def sqlite_blobs(source: Source, log: Source | None = None) -> Iterator[Head]:
+    """The header blobs of the table ``Packages (hnum INTEGER PRIMARY KEY, blob BLOB)``."""
+    database = _Database(source, log)
+    for cell in database.cells(_root(database)):
+        head = database.payload(cell, 64)
+        size, offset = _varint(head, 0)
+        types: list[int] = []
+        while offset < size:
+            kind, offset = _varint(head, offset)
+            types.append(kind)
+        if len(types) == 2 and types[1] >= 12 and not types[1] % 2:
+            yield partial(database.column, cell, size + _width(types[0]))
+
+
+def _root(database: _Database) -> int:
+    for cell in database.cells(1):
+        values = _record(database.payload(cell, 65536))
+        if len(values) > 3 and values[0] == b"table" and values[1] == b"Packages" and isinstance(values[3], int):
+            return values[3]
+    raise RpmdbError("has no table Packages")
+
+
+def _record(data: bytes) -> list[bytes | int]:
+    """The values of a small row; numbers of eight bytes and more exotic ones are left as bytes."""
+    size, offset = _varint(data, 0)
+    position, values = size, list[bytes | int]()
+    while offset < min(size, len(data)):
+        kind, offset = _varint(data, offset)
+        width = _width(kind)
+        raw = data[position : position + width]
+        position += width
+        values.append(int.from_bytes(raw, "big") if kind in (1, 2, 3, 4) else kind - 8 if kind in (8, 9) else raw)
+    return values
+
+
+def _width(kind: int) -> int:
+    return (kind - 12) // 2 if kind >= 12 else (0, 1, 2, 3, 4, 6, 8, 8, 0, 0, 0, 0)[kind]
+
+
+def _varint(data: bytes, offset: int) -> tuple[int, int]:
+    value = 0
+    for index in range(9):
+        if offset >= len(data):
+            raise RpmdbError("has a damaged row")
+        byte = data[offset]
+        offset += 1
+        if index == 8:
+            return value << 8 | byte, offset
+        value = value << 7 | byte & 0x7F
+        if byte < 0x80:
+            break
+    return value, offset
+
+
+def _frames(log: Source, page_size: int) -> Mapping[int, int]:
+    """Where the last committed version of each page is in a write-ahead log. A frame with other salts ends it."""
+    head = log.at(0, 32)
+    if head[:4] not in (b"\x37\x7f\x06\x82", b"\x37\x7f\x06\x83") or log.size > MAX_LOG:
+        return {}
+    committed: dict[int, int] = {}
+    pending: dict[int, int] = {}
+    position = 32
+    while len(frame := log.at(position, 24)) == 24 and frame[8:16] == head[16:24]:
+        number, commit = struct.unpack_from(">II", frame)
+        pending[number] = position + 24
+        if commit:
+            committed.update(pending)
+            pending.clear()
+        position += 24 + page_size
+    return committed

@@ -1,0 +1,1 @@
+"""Block devices as the guest's configuration names them: fstab, crypttab, LVM, MD, multipath."""

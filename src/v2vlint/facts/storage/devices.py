@@ -1,0 +1,206 @@
+"""What a device spec in a configuration file means: how lasting the name is, which device it named on the source, whether that is here."""
+
+from __future__ import annotations
+
+import enum
+import re
+from dataclasses import dataclass
+
+from v2vlint.facts.registry import provides
+from v2vlint.facts.storage.crypttab import Crypttab
+from v2vlint.facts.storage.fstab import Fstab
+from v2vlint.guest.fs import GuestFS
+from v2vlint.model.blocks import BlockDevice, BlockTable, kernel_position
+from v2vlint.model.target import Target
+
+_KERNEL = re.compile(
+    r"/dev/(?:(?P<disk>hd|sd|vd|xvd|ubd)[a-z]{1,3}\d*|(?P<numbered>nvme)\d+n\d+(?:p\d+)?|(?P<card>mmcblk)\d+(?:p\d+)?|(?P<dasd>dasd)[a-z]+\d*"
+    r"|(?P<raid>cciss|ida|rd)/c\d+d\d+(?:p\d+)?|(?P<i2o>i2o)/hd[a-z]\d*)"
+)
+_LASTING_IDS = re.compile(r"/dev/disk/by-id/(?:dm-name-|dm-uuid-(?:LVM|CRYPT)|lvm-pv-uuid-|md-uuid-|md-name-)")
+_HARDWARE = re.compile(r"/dev/disk/(?:by-path|by-id|by-dname|by-diskseq)/.+|/dev/disk/azure/.+")
+_PART = re.compile(r"-part(\d+)$")
+_MULTIPATH = re.compile(r"/dev/mapper/(?:mpath[a-z]+|[0-9a-f]{17}|[0-9a-f]{33})(?:(?:-part|_part|p)?(\d+))?")
+_TAGS = ("UUID", "LABEL", "PARTUUID", "PARTLABEL")
+_NO_CONTENT = frozenset(
+    {"21686148-6449-6e6f-744e-656564454649", "e3c9e316-0b5c-4db8-817d-f92df00215ae", "0x5", "0x05", "0xf", "0x0f", "0x85", "0x41"}
+)
+_CONTAINERS = frozenset({"LVM2_member", "linux_raid_member", "BitLocker"})
+_SAME_TYPE = ({"ext2", "ext3", "ext4"}, {"vfat", "msdos", "fat"}, {"ntfs", "ntfs3", "ntfs-3g", "fuseblk"}, {"swap", "swsuspend"})
+
+
+class NameKind(enum.StrEnum):
+    """KERNEL names follow controller and order, HARDWARE names the controller or serial; TAG and MAPPER names travel in the disks."""
+
+    KERNEL = "kernel"
+    HARDWARE = "hardware"
+    TAG = "tag"
+    MAPPER = "mapper"
+    OTHER = "other"
+
+
+class Fate(enum.StrEnum):
+    """What becomes of a kernel name on a target: GONE, kept but subject to the ORDER of several disks, or KEPT."""
+
+    GONE = "gone"
+    ORDER = "order"
+    KEPT = "kept"
+
+
+@dataclass(frozen=True, slots=True)
+class LastingName:
+    """A name that travels with the disks. ``certain`` is false when the order of several disks had to be assumed."""
+
+    text: str
+    device: BlockDevice
+    certain: bool
+
+
+def name_kind(spec: str) -> NameKind:
+    """How lasting a device name is."""
+    if _KERNEL.fullmatch(spec):
+        return NameKind.KERNEL
+    if spec.partition("=")[0] in _TAGS or spec.startswith(
+        ("/dev/disk/by-uuid/", "/dev/disk/by-label/", "/dev/disk/by-partuuid/", "/dev/disk/by-partlabel/")
+    ):
+        return NameKind.TAG
+    if _LASTING_IDS.match(spec) or spec.startswith("/dev/mapper/"):
+        return NameKind.MAPPER
+    return NameKind.HARDWARE if _HARDWARE.fullmatch(spec) else NameKind.OTHER
+
+
+def kernel_prefix(spec: str) -> str:
+    """The kernel's naming scheme of a name (``sd``, ``nvme``, ``cciss``…), or an empty string."""
+    match = _KERNEL.fullmatch(spec)
+    return next((value for value in match.groups() if value), "") if match else ""
+
+
+def kernel_fate(spec: str, target: Target, blocks: BlockTable) -> Fate:
+    """What becomes of a kernel name; any other name is KEPT."""
+    prefix = kernel_prefix(spec)
+    if not prefix:
+        return Fate.KEPT
+    if not target.keeps_disk_name(prefix):
+        return Fate.GONE
+    return Fate.ORDER if len(blocks.disks) > 1 else Fate.KEPT
+
+
+@dataclass(frozen=True, slots=True)
+class Devices:
+    """Resolves specs. ``mapped`` holds what crypttab maps (name, source); ``order_known`` says that letters follow the order of the disks.
+
+    ``certain`` says that a device not found is not there: every disk and layer could be read and every content recognised.
+    ``mounted`` are fstab's specs with their mount points, binds left out.
+    """
+
+    blocks: BlockTable
+    mapped: tuple[tuple[str, str], ...] = ()
+    order_known: bool = False
+    certain: bool = False
+    mounted: tuple[tuple[str, str], ...] = ()
+
+    def resolve(self, spec: str) -> BlockDevice | None:
+        """The one device that ``spec`` named on the source, or None when nothing or more than one fits."""
+        source = dict(self.mapped).get(spec.removeprefix("/dev/mapper/")) if spec.startswith("/dev/mapper/") else None
+        if source and source != spec:
+            container = self.blocks.resolve(source)
+            inside = self.blocks.children(container.name) if container else ()
+            return inside[0] if len(inside) == 1 else None
+        if name_kind(spec) is NameKind.HARDWARE:
+            return self._of_only_disk(_PART.search(spec))
+        found = self.blocks.resolve(spec)
+        multipath = None if found else _MULTIPATH.fullmatch(spec)
+        return self._of_only_disk(multipath) if multipath else found
+
+    def _of_only_disk(self, match: re.Match[str] | None) -> BlockDevice | None:
+        """The partition whose number the match shows, or the disk, when there is just one disk that can be meant."""
+        if len(self.blocks.disks) != 1:
+            return None
+        number, kind = (int(match[1][:6]), "partition") if match and match[1] else (0, "disk")
+        found = [device for device in self.blocks if device.kind == kind and device.number == number]
+        return found[0] if len(found) == 1 else None
+
+    def present(self, spec: str) -> bool | None:
+        """Whether the device is on the disks at hand; None when that cannot be told. Kernel and hardware names are never told."""
+        if name_kind(spec) in (NameKind.KERNEL, NameKind.HARDWARE):
+            return None
+        source = dict(self.mapped).get(spec.removeprefix("/dev/mapper/")) if spec.startswith("/dev/mapper/") else None
+        if source and source != spec:
+            return self.present(source)
+        if tuple(self.blocks.candidates(spec)) or self._other_name(spec):
+            return True
+        if not self.certain or self._beyond_reach(spec):
+            return None
+        return False
+
+    def _other_name(self, spec: str) -> bool:
+        """A LUKS mapping whose name only the initramfs or the command line knows."""
+        return spec.startswith("/dev/mapper/luks-") and bool(self.blocks.tagged("UUID", spec.removeprefix("/dev/mapper/luks-")))
+
+    def _beyond_reach(self, spec: str) -> bool:
+        arrays = any(device.kind == "md" or device.fs_type == "linux_raid_member" for device in self.blocks)
+        locked = any(device.fs_type == "crypto_LUKS" for device in self.blocks)
+        if spec.startswith("/dev/md"):
+            return arrays
+        if spec.startswith("/dev/mapper/"):
+            return locked or arrays or "-" not in spec
+        return name_kind(spec) is NameKind.OTHER and not self._lv_path(spec)
+
+    def _lv_path(self, spec: str) -> bool:
+        """Whether ``spec`` looks like /dev/VG/LV of a volume group that is here."""
+        parts = spec.split("/")
+        groups = {device.name.partition("/")[0] for device in self.blocks if device.kind == "lv"}
+        return len(parts) == 4 and parts[2] in groups
+
+    def lasting(self, spec: str, fs_type: str = "", mount_point: str = "") -> LastingName | None:
+        """``UUID=…`` for the device ``spec`` named, never ambiguous; None when it cannot be told or does not hold ``fs_type``.
+
+        For an entry of fstab, ``mount_point`` is where it goes: a device that is mounted elsewhere under another name cannot be meant.
+        """
+        device = self.resolve(spec)
+        if device is None or not device.uuid or device.fs_type in _CONTAINERS or not _fits(device, fs_type):
+            return None
+        if mount_point and self._mounted_elsewhere(device, spec, mount_point):
+            return None
+        twins = self.blocks.tagged("UUID", device.uuid)
+        if len(twins) > 1 and not all(twin.fs_type == "btrfs" for twin in twins):
+            return None
+        certain = self.order_known or kernel_position(spec) is None
+        return LastingName(f"UUID={device.uuid}", device, certain)
+
+    def _mounted_elsewhere(self, device: BlockDevice, spec: str, mount_point: str) -> bool:
+        others = (other for other, point in self.mounted if point != mount_point and other != spec)
+        return device.fs_type != "btrfs" and any(self.resolve(other) == device for other in others)
+
+
+def _fits(device: BlockDevice, fs_type: str) -> bool:
+    if fs_type in ("", "auto", "none", device.fs_type):
+        return True
+    return any(fs_type in group and device.fs_type in group for group in _SAME_TYPE)
+
+
+@provides
+def find_devices(fs: GuestFS, blocks: BlockTable, crypttab: Crypttab, fstab: Fstab) -> Devices:
+    """The resolver of this guest."""
+    mapped = tuple((entry.name.value, entry.device) for entry in crypttab.entries)
+    mounted = tuple((entry.device, entry.mount_point) for entry in fstab.entries if not entry.is_pseudo)
+    certain = bool(blocks.devices) and blocks.complete and not _opaque(blocks)
+    return Devices(blocks, mapped, _order_known(fs, blocks, fstab), certain, mounted)
+
+
+def _order_known(fs: GuestFS, blocks: BlockTable, fstab: Fstab) -> bool:
+    """One disk has one order; with several, the root filesystem (found by content) may prove that letters follow it."""
+    if len(blocks.disks) < 2:
+        return True
+    root = fstab.entry("/")
+    device = blocks.resolve(root.device) if root and kernel_position(root.device) else None
+    return bool(device and device.uuid and device.uuid.lower() == fs.mounts["/"].uuid.lower())
+
+
+def _opaque(blocks: BlockTable) -> bool:
+    """Whether some device holds something unrecognised, which may be what a spec names."""
+    parents = {parent for device in blocks for parent in device.parents}
+    divided = {device.disk for device in blocks if device.kind != "disk"}
+    leaves = (device for device in blocks if device.name not in parents and device.part_type not in _NO_CONTENT)
+    unknown = (device for device in leaves if not device.uuid and device.fs_type not in ("swap", "squashfs", "iso9660"))
+    return any(device.kind != "disk" or device.disk not in divided for device in unknown)

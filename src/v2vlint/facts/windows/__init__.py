@@ -1,0 +1,1 @@
+"""Windows guests: registry, drivers, services, boot configuration."""

@@ -1,0 +1,156 @@
+"""Can Windows drive a disk controller from the first moment, and a network card at all?
+
+A storage driver works at boot when its service starts at boot (``Start`` 0 and no ``StartOverride``), its file is there, and, unless
+Windows brings it itself, a PCI ID is bound to it: in ``CriticalDeviceDatabase`` (up to Windows 7), in ``DriverDatabase`` (from Windows 8
+on), or by a device that Windows has seen (``Enum``). A driver package that is only staged has no service.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+
+from v2vlint.facts.registry import provides
+from v2vlint.facts.windows.hardware import ADDED, HARDWARE_IDS, OTHERS, Sets, network_services, storage_services
+from v2vlint.facts.windows.registry import Registry, subkeys
+from v2vlint.facts.windows.services import BOOT, DEMAND, DISABLED, WindowsService, WindowsServices
+from v2vlint.guest.fs import GuestFS
+from v2vlint.model.fix import RegistrySet
+from v2vlint.model.place import RegistryKey
+from v2vlint.model.target import Controller, Nic
+
+BINDINGS_OLD = "Control\\CriticalDeviceDatabase"
+BINDINGS_NEW = "DriverDatabase\\DeviceIds\\PCI"
+VIRTIO_ONE = "VEN_1AF4&DEV_104"
+_MAX_FOLDERS = 64
+
+
+@dataclass(frozen=True, slots=True)
+class DriverVerdict:
+    """``usable`` is None when it cannot be told. ``services`` are the names that decide; ``reason`` is in words, ``where`` the place.
+
+    ``repair`` are the edits that make it usable where only start types are in the way.
+    """
+
+    usable: bool | None
+    services: tuple[str, ...]
+    reason: str
+    where: RegistryKey
+    repair: tuple[RegistrySet, ...] = ()
+
+    @property
+    def names(self) -> str:
+        """The services in words."""
+        return " and ".join(self.services)
+
+
+@dataclass(frozen=True, slots=True)
+class WindowsDrivers:
+    """What drives what."""
+
+    _registry: Registry = field(repr=False, compare=False)
+    _services: WindowsServices = field(repr=False, compare=False)
+    _fs: GuestFS = field(repr=False, compare=False)
+
+    def controller(self, controller: Controller) -> DriverVerdict:
+        """Whether a disk behind ``controller`` can be the system disk."""
+        return self._best(storage_services(controller.any_of), self._boots, controller.name)
+
+    def nic(self, nic: Nic) -> DriverVerdict:
+        """Whether there is a driver for ``nic``. Without a service, only drivers that no Windows has by itself are surely missing."""
+        return self._best(network_services(nic.any_of), self._drives, nic.name)
+
+    def _best(self, sets: Sets, judge: Callable[[str], DriverVerdict], name: str) -> DriverVerdict:
+        if not sets:
+            return DriverVerdict(None, (), f"no Windows driver is known for {name}", self._services.where)
+        verdicts = [self._set(names, judge) for names in sets]
+        for wanted in (True, None):
+            found = next((verdict for verdict in verdicts if verdict.usable is wanted), None)
+            if found:
+                return found
+        present = (one for one in verdicts if any(self._services.get(name) for name in one.services))
+        return next(present, verdicts[0])
+
+    def _set(self, names: tuple[str, ...], judge: Callable[[str], DriverVerdict]) -> DriverVerdict:
+        parts = [judge(name) for name in names]
+        worst = next((part for part in parts if part.usable is False), None) or next((part for part in parts if part.usable is None), None)
+        if worst:
+            wrong = [part for part in parts if not part.usable]
+            repair = tuple(edit for part in wrong for edit in part.repair) if all(part.repair for part in wrong) else ()
+            return DriverVerdict(worst.usable, names, worst.reason, worst.where, repair)
+        return DriverVerdict(True, names, parts[-1].reason, parts[-1].where)
+
+    def _boots(self, name: str) -> DriverVerdict:
+        service = self._services.get(name)
+        if service is None:
+            return DriverVerdict(False, (name,), f"there is no service {name}", self._services.place(name))
+        if not service.present:
+            words = f"the service {service.name} is there, but {service.image} is not"
+            return DriverVerdict(False, (name,), words, service.place("ImagePath"))
+        if service.effective != BOOT:
+            return self._starts_late(service)
+        if name in HARDWARE_IDS and not self.bound(name):
+            return DriverVerdict(False, (name,), f"{service.name} starts at boot, but no device ID is bound to it", service.where)
+        return DriverVerdict(True, (name,), f"{service.name} starts at boot", service.where)
+
+    def _starts_late(self, service: WindowsService) -> DriverVerdict:
+        override = service.override is not None
+        where = self._registry.place(f"Services\\{service.name}\\StartOverride", "0") if override else service.place("Start")
+        how = "is disabled" if service.effective == DISABLED else f"starts only as {service.start_words!r}, not at boot"
+        words = f"{service.name} {how}{' (StartOverride)' if override else ''}"
+        seen = service.override is None and service.effective == DEMAND and self._seen(service.name, HARDWARE_IDS.get(service.name, ()))
+        bound = service.name.lower() not in HARDWARE_IDS or self.bound(service.name.lower())
+        return DriverVerdict(None if seen else False, (service.name,), words, where, service.at_boot if bound else ())
+
+    def _drives(self, name: str) -> DriverVerdict:
+        service = self._services.get(name)
+        if service is None and (folder := self._staged(name)):
+            words = f"{name}.inf waits in {folder}: Windows installs it at the first boot, if it trusts its signature"
+            return DriverVerdict(None, (name,), words, self._services.place(name))
+        if service is None:
+            words = f"there is no service {name}"
+            return DriverVerdict(False if name in ADDED else None, (name,), words, self._services.place(name))
+        if not service.present or service.effective == DISABLED:
+            words = f"{service.name} is disabled" if service.present else f"{service.image} does not exist"
+            return DriverVerdict(False, (name,), words, service.where)
+        return DriverVerdict(True, (name,), f"{service.name} is installed", service.where)
+
+    def other(self, module: str) -> bool:
+        """Whether a driver that is neither for disks nor for networks is installed: for what Linux drives with ``module``."""
+        return any(one.present and one.effective != DISABLED for one in self._services.named(*OTHERS.get(module, ())))
+
+    def _staged(self, name: str) -> str:
+        """The folder of ``DevicePath``, where Windows looks for drivers of new devices, that has the driver ``name``; else empty."""
+        setup = self._registry.soft("Microsoft\\Windows\\CurrentVersion")
+        listed = setup.text("DevicePath").split(";")[:_MAX_FOLDERS] if setup else []
+        folders = (self._services.path_of(one) for one in listed if one.strip())
+        return next((folder for folder in folders if self._fs.is_file(f"{folder}/{name}.inf")), "")
+
+    def bound(self, service: str) -> bool:
+        """Whether one of the hardware IDs of ``service`` is bound to a driver."""
+        return self._bound(service, HARDWARE_IDS[service])
+
+    def modern(self, service: str) -> bool:
+        """Whether the virtio driver ``service`` is bound to the devices of virtio 1.0 too, the only ones there are on PCI Express."""
+        return self._bound(service, tuple(one for one in HARDWARE_IDS[service] if one.startswith(VIRTIO_ONE)))
+
+    def _bound(self, service: str, ids: tuple[str, ...]) -> bool:
+        old = (key.name for key in subkeys(self._registry.control(BINDINGS_OLD)))
+        new = (key.name for key in subkeys(self._registry.system.key(BINDINGS_NEW)))
+        return _any_id(old, ids, "PCI#") or _any_id(new, ids, "") or self._seen(service, ids)
+
+    def _seen(self, service: str, ids: tuple[str, ...]) -> bool:
+        devices = subkeys(self._registry.control("Enum\\PCI"))
+        mine = (device for device in devices if _any_id((device.name,), ids, ""))
+        return any(one.text("Service").lower() == service.lower() for device in mine for one in subkeys(device))
+
+
+def _any_id(names: Iterable[str], ids: tuple[str, ...], prefix: str) -> bool:
+    wanted = tuple(f"{prefix}{one}".upper() for one in ids)
+    return bool(wanted) and any(name.upper().startswith(wanted) for name in names)
+
+
+@provides
+def parse_drivers(registry: Registry, services: WindowsServices, fs: GuestFS) -> WindowsDrivers:
+    """Judged on demand."""
+    return WindowsDrivers(registry, services, fs)

@@ -1,0 +1,140 @@
+"""Network adapters of Windows and the addresses bound to them: by the adapter's GUID, not by its MAC address.
+
+``Services\\Tcpip\\Parameters\\Interfaces\\{GUID}`` has the addresses, ``Control\\Network\\{class}\\{GUID}\\Connection`` the device,
+``Enum`` that device with its driver.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from v2vlint.facts.registry import provides
+from v2vlint.facts.windows.registry import Registry, RegistryNode, RegistryValue, subkeys
+from v2vlint.model.place import RegistryKey
+from v2vlint.model.target import Nic
+
+CLASS = "{4D36E972-E325-11CE-BFC1-08002BE10318}"
+_NETWORK = f"Control\\Network\\{CLASS}"
+_INTERFACES = "Services\\Tcpip\\Parameters\\Interfaces"
+MAX_ADDRESSES = 64
+_NONE = frozenset({"", "0.0.0.0"})
+_BY_MODULE = {
+    "virtio_net": "PCI\\VEN_1AF4", "hv_netvsc": "VMBUS\\", "xen_netfront": "XEN", "vmxnet3": "PCI\\VEN_15AD", "ena": "PCI\\VEN_1D0F",
+    "gve": "PCI\\VEN_1AE0", "e1000": "PCI\\VEN_8086&DEV_100E", "e1000e": "PCI\\VEN_8086&DEV_10D3", "8139cp": "PCI\\VEN_10EC&DEV_8139",
+    "8139too": "PCI\\VEN_10EC&DEV_8139", "ixgbevf": "PCI\\VEN_8086",
+}  # fmt: skip
+
+
+_BY_HYPERVISOR = {("e1000", "vmware"): "PCI\\VEN_8086&DEV_100F"}
+"""Hypervisors emulate different models under the same name."""
+
+
+@dataclass(frozen=True, slots=True)
+class WindowsAdapter:
+    """An adapter that Windows has seen. ``device`` is its PnP instance (``PCI\\VEN_15AD&DEV_07B0…``); ``known`` whether Windows still has
+    that device in ``Enum``."""
+
+    guid: str
+    name: str
+    device: str
+    known: bool
+    where: RegistryKey
+
+    def fits(self, nic: Nic, hypervisor: str) -> bool:
+        """Whether it is of the model ``nic`` as ``hypervisor`` has it."""
+        modules = [module for modules in nic.any_of for module in modules]
+        kinds = (_BY_HYPERVISOR.get((module, hypervisor)) or _BY_MODULE.get(module) for module in modules)
+        return self.device.upper().startswith(tuple(kind for kind in kinds if kind))
+
+
+@dataclass(frozen=True, slots=True)
+class WindowsInterface:
+    """What ``Interfaces\\{GUID}`` says: ``dhcp`` is None when it is not said; ``masks`` belong to ``addresses`` one by one."""
+
+    guid: str
+    name: str
+    dhcp: bool | None
+    addresses: tuple[str, ...]
+    masks: tuple[str, ...]
+    gateways: tuple[str, ...]
+    dns: tuple[str, ...]
+    where: RegistryKey
+    address_at: RegistryKey
+
+
+@dataclass(frozen=True, slots=True)
+class StaticAddress:
+    """Addresses that were set by hand. ``adapter`` is None when the adapter itself is not known any more."""
+
+    guid: str
+    addresses: tuple[str, ...]
+    gateways: tuple[str, ...]
+    adapter: WindowsAdapter | None
+    where: RegistryKey
+
+    @property
+    def name(self) -> str:
+        """What Windows calls the connection, or its GUID."""
+        return (self.adapter.name if self.adapter else "") or self.guid
+
+
+@dataclass(frozen=True, slots=True)
+class WindowsNetwork:
+    """Adapters and static addresses, in the registry's order."""
+
+    adapters: tuple[WindowsAdapter, ...] = ()
+    static: tuple[StaticAddress, ...] = ()
+
+    @property
+    def ghosts(self) -> tuple[StaticAddress, ...]:
+        """Static addresses of adapters that are gone already."""
+        return tuple(one for one in self.static if one.adapter is None or not one.adapter.known)
+
+
+@provides
+def parse_windows_network(registry: Registry) -> WindowsNetwork:
+    """Read adapters with a device, and interfaces without DHCP."""
+    adapters = tuple(_adapters(registry))
+    by_guid = {adapter.guid.lower(): adapter for adapter in adapters}
+    found = interfaces(registry.system, registry.control_set)
+    static = (_static(one, by_guid.get(one.guid.lower())) for one in found if one.dhcp is False)
+    return WindowsNetwork(adapters, tuple(one for one in static if one.addresses))
+
+
+def interfaces(system: RegistryNode, control_set: str) -> Iterator[WindowsInterface]:
+    """The TCP/IP settings of every interface, under its connection's name where one is known."""
+    for node in subkeys(system.key(f"{control_set}\\{_INTERFACES}")):
+        values = {value.name.lower(): value for value in node.values()}
+        connection = system.key(f"{control_set}\\{_NETWORK}\\{node.name}\\Connection")
+        dhcp = values["enabledhcp"].number if "enabledhcp" in values else None
+        servers = ",".join(_texts(values.get("nameserver"))).replace(" ", ",").split(",")
+        yield WindowsInterface(
+            node.name,
+            connection.text("Name") if connection else "",
+            None if dhcp is None else dhcp != 0,
+            _texts(values.get("ipaddress")),
+            _texts(values.get("subnetmask")),
+            _texts(values.get("defaultgateway")),
+            tuple(server for server in servers if server),
+            node.where,
+            values["ipaddress"].where if "ipaddress" in values else node.where,
+        )
+
+
+def _texts(value: RegistryValue | None) -> tuple[str, ...]:
+    return tuple(text.strip() for text in value.texts[:MAX_ADDRESSES]) if value else ()
+
+
+def _adapters(registry: Registry) -> Iterator[WindowsAdapter]:
+    for node in subkeys(registry.control(_NETWORK)):
+        connection = node.key("Connection")
+        device = connection.text("PnpInstanceID") if connection else ""
+        if connection is not None and device and not device.upper().startswith(("ROOT\\", "SW\\", "SWD\\")):
+            known = registry.control(f"Enum\\{device}") is not None
+            yield WindowsAdapter(node.name, connection.text("Name"), device, known, connection.where)
+
+
+def _static(one: WindowsInterface, adapter: WindowsAdapter | None) -> StaticAddress:
+    kept = tuple(text for text in one.addresses if text not in _NONE)
+    return StaticAddress(one.guid, kept, tuple(text for text in one.gateways if text not in _NONE), adapter, one.address_at)

@@ -1,0 +1,211 @@
+"""The registry of a Windows guest: the hives SYSTEM, SOFTWARE and (on the boot partition) BCD, read on demand.
+
+Key paths are those inside the hive file (``ControlSet001\\Services``), as offline tools show them. Names compare without regard to case.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+from v2vlint.disk.hives.log import MAX_LOG
+from v2vlint.disk.hives.reader import HiveFile, HiveKey, HiveValue
+from v2vlint.facts.registry import provides
+from v2vlint.guest.fs import GuestFS
+from v2vlint.model.errors import FactUnavailable
+from v2vlint.model.fix import RegistrySet
+from v2vlint.model.osinfo import OsInfo
+from v2vlint.model.place import RegistryKey, WholeFile
+from v2vlint.model.registry import RegistryData
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class RegistryValue:
+    """A value with its place. ``number`` is None, ``text`` empty, ``texts`` and ``data`` are empty where the type does not fit."""
+
+    name: str
+    where: RegistryKey
+    number: int | None
+    text: str
+    texts: tuple[str, ...]
+    data: bytes
+    type: int
+
+    @property
+    def raw(self) -> RegistryData:
+        """Its type and bytes, as edits expect them."""
+        return RegistryData(self.type, self.data)
+
+
+def set_value(where: RegistryKey, new: RegistryData, old: RegistryValue | None) -> RegistrySet:
+    """The edit that gives the value at ``where`` the content ``new``; ``old`` is what is there now."""
+    return RegistrySet(where.path, where.key, where.value, new, old.raw if old else None)
+
+
+@dataclass(frozen=True, slots=True)
+class RegistryNode:
+    """A key that exists. Reading a damaged one raises FactUnavailable with its place."""
+
+    path: str
+    key_path: str
+    _key: HiveKey = field(repr=False, compare=False)
+
+    @property
+    def where(self) -> RegistryKey:
+        """The place of the key."""
+        return RegistryKey(self.path, self.key_path)
+
+    @property
+    def name(self) -> str:
+        """The last part of its path."""
+        return self.key_path.rsplit("\\", 1)[-1]
+
+    def key(self, path: str) -> RegistryNode | None:
+        """The key at a path below this one, or None."""
+        found = _guarded(self.where, lambda: self._key.key(path))
+        return None if found is None else RegistryNode(self.path, f"{self.key_path}\\{path}".strip("\\"), found)
+
+    def keys(self) -> tuple[RegistryNode, ...]:
+        """The keys directly below."""
+        found = _guarded(self.where, lambda: tuple(self._key.children()))
+        return tuple(RegistryNode(self.path, f"{self.key_path}\\{key.name}".strip("\\"), key) for key in found)
+
+    def values(self) -> tuple[RegistryValue, ...]:
+        """All values."""
+        return tuple(self._value(value) for value in _guarded(self.where, lambda: tuple(self._key.values())))
+
+    def value(self, name: str) -> RegistryValue | None:
+        """The value called ``name``, or None; an empty name is the default value."""
+        return next((value for value in self.values() if value.name.lower() == name.lower()), None)
+
+    def number(self, name: str) -> int | None:
+        """The number in the value ``name``; None when it is absent or no number."""
+        value = self.value(name)
+        return None if value is None else value.number
+
+    def text(self, name: str) -> str:
+        """The text in the value ``name``, or an empty string."""
+        value = self.value(name)
+        return "" if value is None else value.text
+
+    def _value(self, value: HiveValue) -> RegistryValue:
+        where = RegistryKey(self.path, self.key_path, value.name)
+        return RegistryValue(value.name, where, value.number, value.text, value.texts, value.data, value.type)
+
+
+@dataclass(frozen=True, slots=True)
+class UnsavedHive:
+    """A hive file whose last changes are only in its log files; ``replayed`` when they were read from there."""
+
+    path: str
+    replayed: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Registry:
+    """The machine's registry. ``control_set`` is the key of the control set that boots (``ControlSet001``), by ``Select\\Current``.
+
+    ``unsaved`` lists the hives that Windows has not written out.
+    """
+
+    system: RegistryNode
+    software: RegistryNode | None
+    control_set: str
+    unsaved: tuple[UnsavedHive, ...] = ()
+
+    def control(self, path: str) -> RegistryNode | None:
+        """A key below the control set that boots, or None."""
+        return self.system.key(f"{self.control_set}\\{path}")
+
+    def soft(self, path: str) -> RegistryNode | None:
+        """A key of SOFTWARE, or None (also when there is no such hive)."""
+        return self.software.key(path) if self.software else None
+
+    def place(self, path: str, value: str = "") -> RegistryKey:
+        """The place of a key (or a value) below the control set, whether it exists or not."""
+        return RegistryKey(self.system.path, f"{self.control_set}\\{path}", value)
+
+    def soft_place(self, path: str, value: str = "") -> RegistryKey:
+        """The place of a key of SOFTWARE, whether it exists or not."""
+        return RegistryKey(f"{self.system.path.rpartition('/')[0]}/SOFTWARE", path, value)
+
+
+@dataclass(frozen=True, slots=True)
+class SystemHive:
+    """The hive SYSTEM."""
+
+    top: RegistryNode
+    unsaved: UnsavedHive | None
+
+
+@dataclass(frozen=True, slots=True)
+class SoftwareHive:
+    """The hive SOFTWARE; ``top`` is None when there is none."""
+
+    top: RegistryNode | None
+    unsaved: UnsavedHive | None
+
+
+@provides
+def open_system(fs: GuestFS, os: OsInfo) -> SystemHive:
+    """Open SYSTEM. FactUnavailable when it is absent or damaged."""
+    path = f"{os.system_root}/System32/config/SYSTEM"
+    top, unsaved = open_hive(fs, path)
+    if top is None:
+        raise FactUnavailable(WholeFile(path), "is absent")
+    return SystemHive(top, unsaved)
+
+
+@provides
+def open_software(fs: GuestFS, os: OsInfo) -> SoftwareHive:
+    """Open SOFTWARE. FactUnavailable when it is damaged."""
+    return SoftwareHive(*open_hive(fs, f"{os.system_root}/System32/config/SOFTWARE"))
+
+
+@provides
+def parse_registry(system_hive: SystemHive, software_hive: SoftwareHive) -> Registry:
+    """Put the hives together. FactUnavailable when one cannot be read, or SYSTEM has no control set."""
+    system = system_hive.top
+    select = system.key("Select")
+    current = select.number("Current") if select else None
+    names = [f"ControlSet{current:03d}"] if current is not None else []
+    control = next((name for name in (*names, "ControlSet001") if system.key(name)), None)
+    if control is None:
+        raise FactUnavailable(RegistryKey(system.path, "Select", "Current"), "there is no control set")
+    return Registry(system, software_hive.top, control, tuple(hive.unsaved for hive in (system_hive, software_hive) if hive.unsaved))
+
+
+def open_hive(fs: GuestFS, path: str) -> tuple[RegistryNode | None, UnsavedHive | None]:
+    """The top key of the hive in a file (None when it is absent), with the changes in its log files, which are told of."""
+    stream = fs.open(path)
+    if stream is None:
+        return None, None
+    hive = _guarded(WholeFile(path), lambda: HiveFile(stream, lambda: tuple(_logs(fs, path))))
+    return RegistryNode(path, "", hive.root), UnsavedHive(path, hive.replayed) if hive.in_transaction else None
+
+
+def _logs(fs: GuestFS, path: str) -> Iterator[bytes]:
+    for suffix in (".LOG1", ".LOG2", ".LOG"):
+        try:
+            yield fs.read(path + suffix, MAX_LOG) or b""
+        except FactUnavailable:
+            continue
+
+
+def _guarded(where: RegistryKey | WholeFile, action: Callable[[], T]) -> T:
+    try:
+        return action()
+    except (FactUnavailable, MemoryError):
+        raise
+    except Exception as error:
+        detail = str(error).strip() or type(error).__name__
+        raise FactUnavailable(where, f"cannot be read: {detail}") from error
+
+
+def subkeys(node: RegistryNode | None) -> Iterator[RegistryNode]:
+    """The keys below ``node``; none when it is None."""
+    if node is not None:
+        yield from node.keys()

@@ -1,0 +1,139 @@
+"""The services and drivers of Windows: ``Services`` in the control set that boots, and whether their program is really there."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from v2vlint.facts.registry import provides
+from v2vlint.facts.windows.registry import Registry, RegistryNode, RegistryValue, set_value
+from v2vlint.guest.fs import GuestFS
+from v2vlint.model.fix import RegistrySet
+from v2vlint.model.osinfo import OsInfo
+from v2vlint.model.place import RegistryKey
+from v2vlint.model.registry import dword
+
+BOOT, SYSTEM, AUTO, DEMAND, DISABLED = range(5)
+_DRIVERS = frozenset({1, 2, 8})
+_STARTS = ("boot", "system", "auto", "demand", "disabled")
+_DRIVE = re.compile(r"[a-z]:")
+
+
+@dataclass(frozen=True, slots=True)
+class WindowsService:
+    """A service. ``start`` is 0 (boot) to 4 (disabled), None when it is not stated; ``override`` is ``StartOverride\\0``, which wins.
+
+    ``image`` is the guest path of its program, ``present`` whether that exists; ``group`` its load order group.
+    """
+
+    name: str
+    type: int
+    start: int | None
+    override: int | None
+    image: str
+    present: bool
+    group: str
+    where: RegistryKey
+    _start: RegistryValue | None = field(default=None, repr=False, compare=False)
+    _override: RegistryValue | None = field(default=None, repr=False, compare=False)
+
+    @property
+    def at_boot(self) -> tuple[RegistrySet, ...]:
+        """The edits that have it start at boot; empty when it does."""
+        edits = [] if self.start == BOOT else [set_value(self.place("Start"), dword(BOOT), self._start)]
+        if self._override is not None and self.override != BOOT:
+            edits.append(set_value(self._override.where, dword(BOOT), self._override))
+        return tuple(edits)
+
+    @property
+    def effective(self) -> int | None:
+        """The start type that counts."""
+        return self.start if self.override is None else self.override
+
+    @property
+    def is_driver(self) -> bool:
+        """Whether it is a kernel or file system driver."""
+        return self.type in _DRIVERS
+
+    @property
+    def starts_early(self) -> bool:
+        """Whether the boot loader or the kernel starts it, before any service."""
+        return self.effective in (BOOT, SYSTEM)
+
+    @property
+    def start_words(self) -> str:
+        """The start type in a word, as ``sc.exe`` says it."""
+        found = self.effective
+        return _STARTS[found] if found is not None and 0 <= found < len(_STARTS) else "unknown"
+
+    def place(self, value: str = "") -> RegistryKey:
+        """The place of one of its values."""
+        return RegistryKey(self.where.path, self.where.key, value)
+
+
+@dataclass(frozen=True, slots=True)
+class WindowsServices:
+    """All services, read one by one on demand."""
+
+    where: RegistryKey
+    _node: RegistryNode | None = field(repr=False, compare=False)
+    _fs: GuestFS = field(repr=False, compare=False)
+    _root: str = field(default="/Windows", repr=False, compare=False)
+
+    def get(self, name: str) -> WindowsService | None:
+        """The service called ``name`` in whatever case, or None. A key without ``Start`` is none: event sources and settings have such."""
+        node = self._node.key(name) if self._node else None
+        start = node.value("Start") if node else None
+        return None if node is None or start is None else _service(node, start, self._fs, self._root)
+
+    def path_of(self, text: str) -> str:
+        """The guest path of an ``ImagePath`` or of a folder in the registry: see :func:`image_path`."""
+        return image_path(text, self._root)
+
+    def place(self, name: str) -> RegistryKey:
+        """Where the service ``name`` is, or would be."""
+        return RegistryKey(self.where.path, f"{self.where.key}\\{name}")
+
+    def named(self, *names: str) -> Iterator[WindowsService]:
+        """Those of ``names`` that exist."""
+        yield from (found for name in names if (found := self.get(name)) is not None)
+
+
+@provides
+def parse_services(registry: Registry, fs: GuestFS, os: OsInfo) -> WindowsServices:
+    """The services of the control set that boots."""
+    return WindowsServices(registry.place("Services"), registry.control("Services"), fs, os.system_root)
+
+
+def _service(node: RegistryNode, start: RegistryValue, fs: GuestFS, root: str) -> WindowsService:
+    override = node.key("StartOverride")
+    kind = node.number("Type") or 0
+    image = image_path(node.text("ImagePath"), root) or (f"{root}/System32/drivers/{node.name}.sys" if kind in _DRIVERS else "")
+    return WindowsService(
+        name=node.name,
+        type=kind,
+        start=start.number,
+        override=override.number("0") if override else None,
+        image=image,
+        present=bool(image) and fs.is_file(image),
+        group=node.text("Group"),
+        where=node.where,
+        _start=start,
+        _override=override.value("0") if override else None,
+    )
+
+
+def image_path(text: str, root: str = "/Windows") -> str:
+    """The guest path of an ``ImagePath``: relative to the folder ``root`` of Windows, ``\\SystemRoot\\…``, ``\\??\\C:\\…``, a command…"""
+    path = text.strip()
+    if path.startswith('"'):
+        path = path[1:].partition('"')[0]
+    path = path.replace("\\", "/").removeprefix("/??/")
+    lower = path.lower()
+    for prefix in ("/systemroot/", "%systemroot%/", "%windir%/"):
+        if lower.startswith(prefix):
+            return f"{root}/{path[len(prefix) :]}"
+    if _DRIVE.match(lower):
+        return path[2:]
+    return f"{root}/{path.lstrip('/')}" if path else ""

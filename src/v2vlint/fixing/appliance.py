@@ -1,0 +1,85 @@
+"""Starting the libguestfs worker: which interpreter has the module, which accelerator works, and what came back."""
+
+from __future__ import annotations
+
+import functools
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib import resources
+from typing import Any
+
+from v2vlint.accel import acceleration
+from v2vlint.fixing.qemu import die_with_parent
+from v2vlint.model.errors import ImageError, UsageError
+
+INSTALL_HINT = "apt install python3-guestfs (Fedora: dnf install python3-libguestfs)"
+TIMEOUT = 3600.0
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """What the worker did: ``notes`` for the report, ``seconds`` for launch, edit and close."""
+
+    notes: tuple[str, ...]
+    seconds: Mapping[str, float]
+    accelerator: str
+
+
+@functools.cache
+def interpreter() -> str | None:
+    """A Python interpreter that can import ``guestfs``: this one, else the distribution's; None when neither can."""
+    for candidate in (sys.executable, "/usr/bin/python3"):
+        try:
+            done = subprocess.run([candidate, "-c", "import guestfs"], capture_output=True, timeout=60)
+        except (OSError, subprocess.TimeoutExpired):
+            continue
+        if done.returncode == 0:
+            return candidate
+    return None
+
+
+def write(request: Mapping[str, Any]) -> Written:
+    """Run one request of ``guestfs_worker`` in one appliance.
+
+    UsageError when libguestfs is missing, ImageError with its words when it fails.
+    """
+    python = interpreter()
+    if python is None:
+        raise UsageError("no Python interpreter here can import guestfs", hint=INSTALL_HINT)
+    accelerator = acceleration()
+    answer = _ask(python, request, kvm=accelerator.kvm)
+    if not answer["ok"] and accelerator.kvm and "launch" not in answer["seconds"]:
+        answer = _ask(python, request, kvm=False)
+    if not answer["ok"]:
+        raise ImageError(f"libguestfs: {answer['error']}", hint="nothing was changed")
+    notes = tuple(map(str, answer["notes"]))
+    return Written(notes, dict(answer["seconds"]), accelerator.word)
+
+
+def _ask(python: str, request: Mapping[str, Any], *, kvm: bool) -> dict[str, Any]:
+    environment = {**os.environ, "LIBGUESTFS_BACKEND": "direct", "LC_ALL": "C"}
+    if not kvm:
+        environment["LIBGUESTFS_BACKEND_SETTINGS"] = "force_tcg"
+    script = str(resources.files(__package__) / "guestfs_worker.py")
+    process = subprocess.Popen(
+        [python, "-I", script],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env=environment,
+        preexec_fn=die_with_parent,
+    )
+    try:
+        out, errors = process.communicate(json.dumps(request).encode(), timeout=TIMEOUT)
+    finally:
+        process.kill()
+    try:
+        answer = json.loads(out)
+    except ValueError:
+        words = errors.decode("utf-8", "replace").strip().splitlines() or [f"exit status {process.returncode}"]
+        answer = {"ok": False, "error": words[-1], "notes": [], "seconds": {}}
+    return dict(answer)

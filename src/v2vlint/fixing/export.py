@@ -1,0 +1,41 @@
+"""The child's side of copying: a disk as v2vlint reads it (packed, in pieces, in an archive), written out as a raw image."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from typing import Any
+
+from v2vlint.disk.containers.formats import open_image
+from v2vlint.model.codec import decode
+from v2vlint.model.source import GuestRef
+from v2vlint.source.locate import locate
+
+EXPORT = "v2vlint.fixing.export:export"
+BLOCK = 1 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class ExportAsk:
+    """Write disk ``position`` of a guest to the host file ``path``, which must not exist."""
+
+    guest: GuestRef
+    position: int
+    path: str
+
+
+def export(request: Any) -> Any:
+    """Answer an encoded :class:`ExportAsk` with the number of bytes of the disk. Blocks of zeros become holes."""
+    ask = decode(ExportAsk, request)
+    stream = open_image(locate(ask.guest).disks[ask.position]).stream
+    zeros = bytes(BLOCK)
+    with open(ask.path, "xb") as output:  # noqa: PTH123
+        output.truncate(stream.size)
+        for offset in range(0, stream.size, BLOCK):
+            data = stream.read_at(offset, BLOCK)
+            if data != zeros[: len(data)]:
+                output.seek(offset)
+                output.write(data)
+        output.flush()
+        os.fsync(output.fileno())
+    return stream.size

@@ -1,0 +1,222 @@
+"""From chosen fixes to operations on bytes: what ``guestfs_worker`` will do, and the diff that shows it."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import posixpath
+import shlex
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from v2vlint.facts.initramfs.images import Initramfses
+from v2vlint.fixing.renew import Changes, renewals
+from v2vlint.fixing.segment import Image, pad4, segment
+from v2vlint.fixing.windows import is_windows, need_settled, registry_operations
+from v2vlint.guest.fs import GuestFS
+from v2vlint.model.blocks import BlockTable
+from v2vlint.model.errors import FactUnavailable
+from v2vlint.model.fix import AppendInitramfs, CopyFile, Edit, Fix, Rebuild, WriteData, WriteFile
+from v2vlint.model.place import WholeFile
+from v2vlint.model.rewrite import StaleEdit, registry_changes, rewrite, unified
+
+RESERVE = 1 << 20
+_GENERATORS = (
+    ("/usr/sbin/update-initramfs", "update-initramfs -u -k {version}"),
+    ("/usr/bin/dracut", "dracut -f --kver {version}"),
+    ("/usr/bin/mkinitcpio", "mkinitcpio -P"),
+    ("/sbin/mkinitrd", "mkinitrd"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class RootWork:
+    """The operations for one root, the fixes they come from, those refused with the reason, and the unified diff.
+
+    ``selinux`` is the path of the guest's file_contexts when it uses SELinux; ``written`` the bytes of new content; ``windows`` says
+    whether the root is one.
+    """
+
+    operations: tuple[dict[str, Any], ...] = ()
+    taken: tuple[Fix, ...] = ()
+    refused: tuple[tuple[Fix, str], ...] = ()
+    diff: str = ""
+    selinux: str = ""
+    written: int = 0
+    windows: bool = False
+
+
+@dataclass(slots=True)
+class _Draft:
+    fs: GuestFS
+    blocks: BlockTable
+    rebuild: bool
+    images: Initramfses = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.images = Initramfses(self.fs)
+
+
+def build(fs: GuestFS, blocks: BlockTable, fixes: Sequence[Fix], *, rebuild: bool = False) -> RootWork:
+    """Turn fixes into operations. A fix that cannot be carried out whole is refused with its reason, the others go on."""
+    draft = _Draft(fs, blocks, rebuild)
+    taken: list[Fix] = []
+    refused: list[tuple[Fix, str]] = []
+    for fix in fixes:
+        try:
+            _operations(draft, fix.edits)
+        except (FactUnavailable, StaleEdit) as reason:
+            refused.append((fix, str(reason)))
+        else:
+            taken.append(fix)
+    edits = tuple(dict.fromkeys(edit for fix in taken for edit in fix.edits))
+    if not edits:
+        return RootWork(refused=tuple(refused))
+    operations, changes = _operations(draft, edits)
+    written = sum(len(operation.get("data", "")) * 3 // 4 for operation in operations)
+    diff = _diff(changes, operations)
+    return RootWork(operations, tuple(taken), tuple(refused), diff, selinux_specification(fs), written, is_windows(fs))
+
+
+def _operations(draft: _Draft, edits: Iterable[Edit]) -> tuple[tuple[dict[str, Any], ...], Changes]:
+    edits = tuple(edits)
+    if is_windows(draft.fs):
+        need_settled(draft.fs, draft.blocks)
+    _need_rebuild(draft, edits)
+    changes = rewrite(edits, lambda path: _text(draft.fs, path))
+    modes = {edit.path: edit.mode for edit in edits if isinstance(edit, WriteFile)}
+    found = [_text_operation(draft.fs, path, before, after, modes) for path, (before, after) in changes.items()]
+    found += [_data(draft, edit) for edit in edits if isinstance(edit, WriteData)]
+    found += [_copy(draft, edit) for edit in edits if isinstance(edit, CopyFile)]
+    found += registry_operations(draft.fs, edits)
+    found += _initramfs(draft, edits, {} if draft.rebuild else renewals(draft.fs, draft.images, changes))
+    if not found:
+        raise FactUnavailable(WholeFile("/"), "changes nothing")
+    return tuple(found), changes | registry_changes(edits)
+
+
+def _need_rebuild(draft: _Draft, edits: Sequence[Edit]) -> None:
+    """A rebuild is done by the guest's generator, or made unnecessary by an appended segment; otherwise the fix is not whole."""
+    appended = any(isinstance(edit, AppendInitramfs) for edit in edits)
+    for edit in edits:
+        if not isinstance(edit, Rebuild):
+            continue
+        if not edit.artefact.startswith("initramfs:"):
+            raise FactUnavailable(WholeFile("/boot"), f"{edit.artefact} must be made again by the guest itself")
+        if not (draft.rebuild or appended):
+            raise FactUnavailable(WholeFile("/boot"), "needs --rebuild-initramfs")
+
+
+def _text(fs: GuestFS, path: str) -> str | None:
+    text = fs.text(path)
+    return None if text is None else text.content
+
+
+def _text_operation(fs: GuestFS, path: str, before: str | None, after: str | None, modes: Mapping[str, int]) -> dict[str, Any]:
+    if after is None:
+        return {"op": "delete", "path": path}
+    data = after.encode("utf-8", "surrogateescape")
+    if before is None:
+        return {"op": "create", "path": path, "data": _b64(data), "mode": modes.get(path, 0o644)}
+    expect = hashlib.sha256(before.encode("utf-8", "surrogateescape")).hexdigest()
+    return {"op": "overwrite", "path": fs.resolve(path) or path, "data": _b64(data), "expect": expect}
+
+
+def _b64(data: bytes) -> str:
+    return base64.b64encode(data).decode()
+
+
+def _data(draft: _Draft, edit: WriteData) -> dict[str, Any]:
+    before = draft.fs.read(edit.path)
+    digest = "" if before is None else hashlib.sha256(before).hexdigest()
+    if digest != edit.expect:
+        raise StaleEdit(f"{edit.path} {'is not what was checked' if edit.expect else 'exists already'}")
+    _need_room(draft, edit.path, len(edit.data))
+    if before is None:
+        return {"op": "create", "path": edit.path, "data": _b64(edit.data), "mode": edit.mode, "binary": True}
+    return {"op": "overwrite", "path": draft.fs.resolve(edit.path) or edit.path, "data": _b64(edit.data), "expect": digest, "binary": True}
+
+
+def _copy(draft: _Draft, edit: CopyFile) -> dict[str, Any]:
+    found = draft.fs.stat(edit.source)
+    if found is None:
+        raise FactUnavailable(WholeFile(edit.source), "is absent")
+    if draft.fs.exists(edit.path):
+        raise FactUnavailable(WholeFile(edit.path), "exists already")
+    _need_room(draft, edit.path, found.size)
+    return {"op": "copy", "source": draft.fs.resolve(edit.source) or edit.source, "path": edit.path}
+
+
+def _initramfs(draft: _Draft, edits: Sequence[Edit], renewed: Mapping[str, Mapping[str, bytes]]) -> list[dict[str, Any]]:
+    wanted: dict[tuple[str, str], dict[str, None]] = {}
+    for edit in edits:
+        if isinstance(edit, AppendInitramfs):
+            wanted.setdefault((edit.path, edit.version), {}).update(dict.fromkeys(edit.modules))
+    if draft.rebuild:
+        versions = {version for _path, version in wanted} | _rebuilt(edits)
+        return [_command(draft.fs, version) for version in sorted(versions)]
+    appended = [_append(draft, path, version, tuple(names), renewed.get(path, {})) for (path, version), names in wanted.items()]
+    others = [path for path in renewed if path not in {path for path, _version in wanted}]
+    return appended + [_append(draft, path, "", (), renewed[path]) for path in others]
+
+
+def _rebuilt(edits: Sequence[Edit]) -> set[str]:
+    return {e.artefact.partition(":")[2] for e in edits if isinstance(e, Rebuild) and e.artefact.startswith("initramfs:")}
+
+
+def _command(fs: GuestFS, version: str) -> dict[str, Any]:
+    for path, command in _GENERATORS:
+        if fs.exists(path):
+            return {"op": "command", "path": path, "command": command.format(version=shlex.quote(version))}
+    raise FactUnavailable(WholeFile("/usr/sbin"), "no initramfs generator is installed")
+
+
+def _append(draft: _Draft, path: str, version: str, names: tuple[str, ...], files: Mapping[str, bytes]) -> dict[str, Any]:
+    image, found = draft.images.of(path), draft.fs.stat(path)
+    if image is None or found is None:
+        raise FactUnavailable(WholeFile(path), "is absent")
+    if image.damage:
+        raise FactUnavailable(WholeFile(path), image.damage)
+    view = Image(path, version, image.files, image.contents, image.generator, image.compression)
+    data = bytes(-found.size % 4) + segment(draft.fs, view, names, files)
+    _need_room(draft, path, len(data))
+    renewed = sorted(files)
+    return {"op": "append", "path": draft.fs.resolve(path) or path, "size": found.size, "data": _b64(pad4(data)), "renewed": renewed}
+
+
+def _need_room(draft: _Draft, path: str, size: int) -> None:
+    real = draft.fs.resolve(posixpath.dirname(path)) or path
+    points = [point for point in draft.fs.mounts if real == point or real.startswith(f"{point.rstrip('/')}/")]
+    system = draft.fs.mounts[max(points, key=len)]
+    for device in draft.blocks.tagged("UUID", system.uuid)[:1]:
+        free = device.detail("free")
+        if free.isdigit() and int(free) < size + RESERVE:
+            raise FactUnavailable(WholeFile(path), f"{size >> 10} KiB needed, {int(free) >> 10} KiB free on {device.name}")
+
+
+def selinux_specification(fs: GuestFS) -> str:
+    """The guest's file_contexts when it uses SELinux, else an empty string."""
+    config = fs.text("/etc/selinux/config")
+    if config is None or not (fs.exists("/usr/sbin/load_policy") or fs.exists("/sbin/load_policy")):
+        return ""
+    values = dict(line.text.strip().split("=", 1) for line in config.lines() if "=" in line.text and not line.is_blank())
+    if values.get("SELINUX") == "disabled":
+        return ""
+    return f"/etc/selinux/{values.get('SELINUXTYPE', 'targeted').strip()}/contexts/files/file_contexts"
+
+
+def _diff(changes: Changes, operations: Sequence[Mapping[str, Any]]) -> str:
+    extra: list[str] = []
+    for operation in operations:
+        if operation["op"] == "append":
+            size = f"{len(operation['data']) * 3 // 4 >> 10} KiB"
+            renewed = f", with the new {', '.join(operation['renewed'])}" if operation["renewed"] else ""
+            extra.append(f"append {size} to {operation['path']}{renewed}\n")
+        elif operation.get("binary"):
+            extra.append(f"write {len(base64.b64decode(operation['data']))} bytes to {operation['path']}\n")
+        elif operation["op"] == "copy":
+            extra.append(f"copy {operation['source']} to {operation['path']}\n")
+        elif operation["op"] == "command":
+            extra.append(f"run {operation['command']}\n")
+    return unified(changes) + "".join(extra)

@@ -1,0 +1,144 @@
+"""The child's side of fixing: judge the guest, choose fixes, and turn their edits into operations for ``guestfs_worker``."""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import Any
+
+from v2vlint.disk.filesystems.btrfs import BtrfsFileSystem
+from v2vlint.engine.packs import load_all
+from v2vlint.engine.select import choose, infos
+from v2vlint.engine.worker import examine
+from v2vlint.fixing.offer import DriverOffer
+from v2vlint.fixing.operations import RootWork, build
+from v2vlint.fixing.plan import plan
+from v2vlint.fixing.protocol import Chosen, FixAsk, Held, Prepared
+from v2vlint.fixing.virtio_win import Medium
+from v2vlint.guest.open import Guest, Root
+from v2vlint.model.blocks import BlockDevice, BlockTable
+from v2vlint.model.codec import decode, encode
+from v2vlint.model.finding import Finding
+from v2vlint.model.fix import Fix
+from v2vlint.model.place import Span
+from v2vlint.model.report import ImageReport, RootReport
+from v2vlint.model.source import Keys
+
+_LATER = "overlaps another fix"
+
+
+def prepare(request: Any) -> Any:
+    """Answer an encoded :class:`FixAsk` with an encoded :class:`Prepared`."""
+    asked = decode(FixAsk, request)
+    rules = choose(load_all(), asked.ask.selection)
+    image, guest = examine(asked.ask, rules)
+    offers: list[Held] = []
+    if asked.virtio_win and guest:
+        image, offers = _offered(asked.virtio_win, image, guest)
+    works = [_root(asked, root, guest, report) for root, report in _pairs(image, guest)] if guest else []
+    return encode(_prepared(asked, image, guest, infos(rules, asked.ask.selection), works, offers))
+
+
+def _offered(virtio_win: str, image: ImageReport, guest: Guest) -> tuple[ImageReport, list[Held]]:
+    roots = {root.device: DriverOffer(Medium(virtio_win), root) for root in guest.roots}
+    reports = tuple(roots[report.device].to(report) if report.device in roots else report for report in image.roots)
+    return replace(image, roots=reports), [held for offer in roots.values() for held in offer.held]
+
+
+def _pairs(image: ImageReport, guest: Guest | None) -> Iterator[tuple[Root, RootReport]]:
+    reports = {report.device: report for report in image.roots}
+    for root in guest.roots if guest else ():
+        if root.device in reports:
+            yield root, reports[root.device]
+
+
+@dataclass(frozen=True, slots=True)
+class _Work:
+    chosen: tuple[Chosen, ...]
+    held: tuple[Held, ...]
+    root: RootWork
+    mounts: tuple[dict[str, Any], ...]
+
+
+def _root(asked: FixAsk, root: Root, guest: Guest | None, report: RootReport) -> _Work:
+    assert guest is not None
+    findings = [found.finding for target in report.targets for result in target.results for found in result.findings if not found.exception]
+    offered = {f.fix: f.rule for f in findings if f.fix and (f.rule, f.fix.title) not in asked.without}
+    planned = plan(offered, asked.at_least)
+    held = [Held(offered[h.fix], h.fix.title, h.reason, h.reason == _LATER) for h in planned.held_back]
+    work = build(root.fs, guest.blocks, planned.chosen, rebuild=asked.rebuild)
+    held += [Held(offered[fix], fix.title, reason) for fix, reason in work.refused]
+    chosen = tuple(_chosen(fix, offered[fix], root, findings) for fix in work.taken)
+    return _Work(chosen, tuple(held), work, tuple(mounts(root, guest.blocks)))
+
+
+def _chosen(fix: Fix, rule: str, root: Root, findings: list[Finding]) -> Chosen:
+    places = tuple(dict.fromkeys(_place(finding) for finding in findings if finding.fix == fix))
+    return Chosen(rule, fix.title, root.device, places)
+
+
+def _place(finding: Finding) -> str:
+    where = finding.where
+    return f"{where.path}:{where.line}" if isinstance(where, Span) else str(where)
+
+
+def mounts(root: Root, blocks: BlockTable) -> Iterator[dict[str, Any]]:
+    """The root's mount table as the worker wants it; filesystems found on no device are left out."""
+    for point, system in root.fs.mounts.items():
+        found = blocks.named(root.device) if point == "/" else next(iter(blocks.tagged("UUID", system.uuid)), None)
+        if found is None:
+            continue
+        options = f"subvolid={system.chosen}" if isinstance(system, BtrfsFileSystem) else ""
+        yield {"point": point, "device": device(found), "options": options}
+
+
+def device(found: BlockDevice) -> dict[str, Any]:
+    """A block device as the worker names it."""
+    return {"kind": found.kind, "disk": found.disk, "number": found.number, "name": found.name, "uuid": found.uuid}
+
+
+def _needed(work: _Work) -> list[dict[str, Any]]:
+    """The root and what is mounted above the paths written to; all of it when the guest's own tools run."""
+    operations = work.root.operations
+    paths = [str(op[key]) for op in operations for key in ("path", "source") if key in op]
+    everything = any(op["op"] == "command" for op in operations)
+    return [m for m in work.mounts if everything or m["point"] == "/" or any(path.startswith(f"{m['point']}/") for path in paths)]
+
+
+def _unlock(blocks: BlockTable, keys: Keys) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = []
+    for mapping in (device_ for device_ in blocks if device_.kind == "luks"):
+        parent = blocks.named(mapping.parents[0]) if mapping.parents else None
+        secrets = keys.matching(mapping.name, *((parent.name, parent.uuid, parent.label) if parent else ()))
+        if parent and secrets:
+            encoded = [base64.b64encode(secret).decode() for secret in secrets]
+            found.append({"device": device(parent), "name": mapping.name, "keys": encoded})
+    return found
+
+
+def _prepared(
+    asked: FixAsk, image: ImageReport, guest: Guest | None, rules: tuple[Any, ...], works: list[_Work], offers: list[Held]
+) -> Prepared:
+    roots = [
+        {
+            "mounts": _needed(work),
+            "operations": list(work.root.operations),
+            "selinux": work.root.selinux,
+            "windows": work.root.windows,
+        }
+        for work in works
+        if work.root.operations
+    ]
+    unlock = _unlock(guest.blocks, asked.ask.keys) if guest and roots else []
+    return Prepared(
+        image=image,
+        rules=rules,
+        chosen=tuple(chosen for work in works for chosen in work.chosen),
+        held=(*offers, *(held for work in works for held in work.held)),
+        diff="".join(work.root.diff for work in works),
+        request=json.dumps({"roots": roots, "unlock": unlock}),
+        formats=tuple(disk.detail("format") for disk in guest.blocks.disks) if guest else (),
+        written=sum(work.root.written for work in works),
+    )

@@ -1,0 +1,66 @@
+"""What the parent and the child of a fix say to each other: plain data."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from v2vlint.engine.protocol import Ask
+from v2vlint.model.fix import Applicability
+from v2vlint.model.report import ImageReport
+from v2vlint.model.rule import RuleInfo
+
+PREPARE = "v2vlint.fixing.prepare:prepare"
+
+
+@dataclass(frozen=True, slots=True)
+class FixAsk:
+    """Judge one guest and prepare fixes at least as safe as ``at_least``.
+
+    ``without`` are (rule, title) of fixes to leave out. ``rebuild`` has the guest's own generator make its initramfs again.
+    ``virtio_win`` is the path of an ISO or directory with drivers for Windows.
+    """
+
+    ask: Ask
+    at_least: Applicability = Applicability.SAFE
+    without: tuple[tuple[str, str], ...] = ()
+    rebuild: bool = False
+    virtio_win: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """A fix that will be applied: its rule, its title, the device of its root, and the places of the findings it answers."""
+
+    rule: str
+    title: str
+    root: str
+    places: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """A fix that is not applied, and why. ``later`` ones overlap another and may be applied in the next round."""
+
+    rule: str
+    title: str
+    reason: str
+    later: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """The guest's report and what would be done to it. ``request`` is the guest's part of a worker request, as JSON."""
+
+    image: ImageReport
+    rules: tuple[RuleInfo, ...]
+    chosen: tuple[Chosen, ...]
+    held: tuple[Held, ...]
+    diff: str
+    request: str
+    formats: tuple[str, ...] = ()
+    written: int = 0
+
+    @property
+    def has_work(self) -> bool:
+        """Whether there is anything to write."""
+        return bool(self.chosen)

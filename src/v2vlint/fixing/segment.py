@@ -1,0 +1,207 @@
+"""The initramfs repair: the files of a cpio segment that, appended to an image, bring it the modules it lacks.
+
+The kernel unpacks concatenated archives in order and later files win, so nothing of the old image needs to be rewritten and no guest
+program runs. A segment holds the modules with their dependencies, indexes that know them, and what makes the image's own init load them.
+"""
+
+from __future__ import annotations
+
+import bz2
+import gzip
+import lzma
+import posixpath
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+
+from v2vlint.fixing.cpio import archive
+from v2vlint.fixing.kmod_index import index
+from v2vlint.guest.fs import GuestFS
+from v2vlint.model.errors import FactUnavailable
+from v2vlint.model.place import WholeFile
+
+_SUFFIX = re.compile(r"\.ko(\.gz|\.xz|\.zst)?$")
+MAX_MODULE = 64 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Image:
+    """What is known of the image: its path, the kernel version inside, all member names, contents of its small files, its generator
+    (``initramfs-tools``, ``dracut``, ``mkinitcpio``…) and the compression of its last segment (``gzip``, ``xz``, ``zstd``, …)."""
+
+    path: str
+    version: str
+    members: frozenset[str]
+    contents: Mapping[str, bytes]
+    generator: str
+    compression: str
+
+
+@dataclass(frozen=True, slots=True)
+class Tree:
+    """``modules.dep`` of the guest: module name → (path under the version's folder, paths of its dependencies)."""
+
+    folder: str
+    modules: Mapping[str, tuple[str, tuple[str, ...]]]
+
+    def closure(self, names: Iterable[str], extra: Mapping[str, tuple[str, ...]]) -> tuple[str, ...]:
+        """``names`` with everything they depend on, hard or soft, that exists as a module."""
+        found: dict[str, None] = {}
+        pending = list(names)
+        while pending:
+            name = pending.pop()
+            if name in found or name not in self.modules:
+                continue
+            found[name] = None
+            pending.extend(module_name(path) for path in self.modules[name][1])
+            pending.extend(extra.get(name, ()))
+        return tuple(sorted(found))
+
+
+def module_name(path: str) -> str:
+    """``kernel/drivers/block/virtio-blk.ko.xz`` → ``virtio_blk``."""
+    return _SUFFIX.sub("", posixpath.basename(path)).replace("-", "_")
+
+
+def segment(fs: GuestFS, image: Image, wanted: Iterable[str], renewed: Mapping[str, bytes] = MappingProxyType({})) -> bytes:
+    """The bytes to append to ``image`` so that it has and loads ``wanted``, and so that the files ``renewed`` take the place of its own.
+
+    FactUnavailable when the guest does not have the modules.
+    """
+    names = tuple(wanted)
+    if not names:
+        return pad4(compress(archive(renewed), image.compression))
+    tree = read_tree(fs, image.version)
+    absent = [name for name in names if name not in tree.modules]
+    if absent:
+        raise FactUnavailable(WholeFile(tree.folder), f"the guest has no module {', '.join(absent)} for kernel {image.version}")
+    files = dict(_module_files(fs, image, tree, names))
+    files.update(renewed)
+    files.update(_loaders(image, names))
+    return pad4(compress(archive(files), image.compression))
+
+
+def read_tree(fs: GuestFS, version: str) -> Tree:
+    """The guest's module tree for a kernel version. FactUnavailable when it has no ``modules.dep``."""
+    for folder in (f"/lib/modules/{version}", f"/usr/lib/modules/{version}"):
+        text = fs.text(f"{folder}/modules.dep")
+        if text is not None:
+            lines = (line.partition(":") for line in text.content.splitlines())
+            modules = {module_name(path): (path, tuple(deps.split())) for path, colon, deps in lines if colon}
+            return Tree(folder, modules)
+    raise FactUnavailable(WholeFile(f"/lib/modules/{version}/modules.dep"), "is absent")
+
+
+def _module_files(fs: GuestFS, image: Image, tree: Tree, names: tuple[str, ...]) -> Iterator[tuple[str, bytes]]:
+    present = {module_name(member): member for member in image.members if _SUFFIX.search(member)}
+    home = _home(image, present.values())
+    suffix = _image_suffix(present.values())
+    renamed: dict[str, str] = {}
+    for name in tree.closure(names, _softdeps(fs, tree)):
+        path = tree.modules[name][0]
+        if name in present:
+            renamed[path] = _SUFFIX.sub(_SUFFIX.search(present[name])[0], path)  # type: ignore[index]
+            continue
+        renamed[path] = path if suffix is None else _SUFFIX.sub(suffix, path)
+        data = fs.read(f"{tree.folder}/{path}", MAX_MODULE)
+        if data is None:
+            raise FactUnavailable(WholeFile(f"{tree.folder}/{path}"), "is absent")
+        yield f"{home}/{renamed[path]}", data if renamed[path] == path else recompress(data, path, renamed[path])
+    yield from _indexes(fs, image, tree, home, present)
+
+
+def _home(image: Image, members: Iterable[str]) -> str:
+    """Where the image keeps modules: writing ``lib/…`` where ``lib`` is a link would make the kernel remove the link."""
+    marker = f"/modules/{image.version}/"
+    for member in [*members, *image.members]:
+        head, found, _ = member.partition(marker)
+        if found:
+            return f"{head}{marker}".rstrip("/")
+    merged = any(member.startswith("usr/lib/") for member in image.members)
+    return f"{'usr/lib' if merged else 'lib'}{marker}".rstrip("/")
+
+
+def _image_suffix(members: Iterable[str]) -> str | None:
+    suffixes = [match[0] for member in members if (match := _SUFFIX.search(member))]
+    return max(set(suffixes), key=suffixes.count) if suffixes else None
+
+
+def _softdeps(fs: GuestFS, tree: Tree) -> dict[str, tuple[str, ...]]:
+    text = fs.text(f"{tree.folder}/modules.softdep")
+    found: dict[str, tuple[str, ...]] = {}
+    for line in text.content.splitlines() if text else ():
+        words = line.split()
+        if len(words) > 2 and words[0] == "softdep":
+            found[words[1].replace("-", "_")] = tuple(w.replace("-", "_") for w in words[2:] if not w.endswith(":"))
+    return found
+
+
+def _indexes(fs: GuestFS, image: Image, tree: Tree, home: str, present: Mapping[str, str]) -> Iterator[tuple[str, bytes]]:
+    suffix = _image_suffix(present.values())
+
+    def spelled(path: str) -> str:
+        held = present.get(module_name(path))
+        wanted = _SUFFIX.search(held)[0] if held else suffix  # type: ignore[index]
+        return path if wanted is None else _SUFFIX.sub(wanted, path)
+
+    lines = {name: f"{spelled(path)}: {' '.join(map(spelled, deps))}".rstrip() for name, (path, deps) in tree.modules.items()}
+    yield f"{home}/modules.dep", "".join(f"{line}\n" for line in lines.values()).encode("utf-8", "surrogateescape")
+    yield f"{home}/modules.dep.bin", index((name, line) for name, line in lines.items() if name.isascii() and line.isascii())
+    for name in fs.listdir(tree.folder):
+        if name.startswith("modules.") and name.endswith((".bin", ".softdep")) and name != "modules.dep.bin":
+            data = fs.read(f"{tree.folder}/{name}", MAX_MODULE)
+            if data is not None:
+                yield f"{home}/{name}", data
+
+
+def _loaders(image: Image, names: tuple[str, ...]) -> Iterator[tuple[str, bytes]]:
+    listing = "".join(f"{name}\n" for name in names).encode()
+    if image.generator == "initramfs-tools":
+        before = image.contents.get("conf/modules", b"")
+        yield "conf/modules", before + (b"" if before.endswith(b"\n") or not before else b"\n") + listing
+    elif image.generator == "dracut":
+        arguments = " ".join(f"rd.driver.pre={name}" for name in names)
+        yield "etc/cmdline.d/99-v2vlint.conf", f"{arguments}\n".encode()
+    elif "config" in image.contents and image.generator == "mkinitcpio":
+        yield "config", image.contents["config"] + f'\nMODULES="$MODULES {" ".join(names)}"\n'.encode()
+    if image.generator in ("dracut", "mkinitcpio"):
+        yield "etc/modules-load.d/v2vlint.conf", listing
+
+
+def recompress(data: bytes, old: str, new: str) -> bytes:
+    """Module bytes stored under ``old`` as they must be under the name ``new``."""
+    plain = _decompress_module(data, _SUFFIX.search(old)[0])  # type: ignore[index]
+    return compress(plain, {".ko.gz": "gzip", ".ko.xz": "xz", ".ko.zst": "zstd"}.get(_SUFFIX.search(new)[0], "none"))  # type: ignore[index]
+
+
+def _decompress_module(data: bytes, suffix: str) -> bytes:
+    if suffix == ".ko.gz":
+        return gzip.decompress(data)
+    if suffix == ".ko.xz":
+        return lzma.decompress(data)
+    if suffix == ".ko.zst":
+        import zstandard
+
+        return zstandard.ZstdDecompressor().decompressobj().decompress(data)
+    return data
+
+
+def compress(data: bytes, method: str) -> bytes:
+    """``data`` compressed so that the kernel's decompressor of that name takes it; unknown methods are left uncompressed."""
+    if method == "gzip":
+        return gzip.compress(data, 6, mtime=0)
+    if method == "xz":
+        return lzma.compress(data, check=lzma.CHECK_CRC32, preset=6)
+    if method == "bzip2":
+        return bz2.compress(data)
+    if method == "zstd":
+        import zstandard
+
+        return zstandard.ZstdCompressor(level=10).compress(data)
+    return data
+
+
+def pad4(data: bytes) -> bytes:
+    """Zero padding to four bytes, which the kernel skips between archives."""
+    return data + bytes(-len(data) % 4)

@@ -1,0 +1,281 @@
+"""Fixing one guest, from check to commit: prepare → overlay → write → check again → commit, or nothing."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from v2vlint import isolate
+from v2vlint.engine.boot import FORECAST
+from v2vlint.engine.child import answer
+from v2vlint.fixing import appliance, qemu, transaction
+from v2vlint.fixing.export import EXPORT, ExportAsk
+from v2vlint.fixing.protocol import PREPARE, Chosen, FixAsk, Held, Prepared
+from v2vlint.isolate import DEFAULT_LIMITS, Answer, Call, Limits, Refusal
+from v2vlint.model.codec import encode
+from v2vlint.model.errors import ImageError, UsageError
+from v2vlint.model.finding import Severity
+from v2vlint.model.report import Fate, FindingReport, ImageReport
+from v2vlint.model.rule import RuleInfo
+from v2vlint.model.source import GuestRef
+
+MAX_ROUNDS = 5
+_VMDK_MAGIC, _VMDK_COMPRESSED = b"KDMV", 1 << 16
+_EXTENSIONS = {".qcow2": "qcow2", ".raw": "raw", ".img": "raw", ".vmdk": "vmdk", ".vdi": "vdi", ".vhdx": "vhdx", ".vhd": "vpc"}
+
+Key = tuple[str, str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What fixing a guest came to.
+
+    ``before`` is the report it started from, ``after`` that of the fixed guest (None when nothing was written). ``applied`` were
+    written, ``held`` were not, ``failed`` were rolled back with the reason. ``seconds`` splits the time; ``notes`` are for people.
+    """
+
+    before: ImageReport
+    after: ImageReport | None
+    rules: tuple[RuleInfo, ...]
+    applied: tuple[Chosen, ...]
+    held: tuple[Held, ...]
+    failed: tuple[Held, ...]
+    diff: str
+    notes: tuple[str, ...] = ()
+    seconds: dict[str, float] = field(default_factory=dict)
+    output: str = ""
+
+
+class _Clock:
+    def __init__(self) -> None:
+        self.seconds: dict[str, float] = {}
+        self.last = time.monotonic()
+
+    def lap(self, name: str) -> None:
+        now = time.monotonic()
+        self.seconds[name] = round(self.seconds.get(name, 0.0) + now - self.last, 3)
+        self.last = now
+
+
+def preview(asked: FixAsk, limits: Limits = DEFAULT_LIMITS) -> Prepared:
+    """What would be done, without doing it. ImageError when the reader process died."""
+    return answer(PREPARE, asked, Prepared, asked.ask.guest.name, limits)
+
+
+def fix_in_place(asked: FixAsk, limits: Limits = DEFAULT_LIMITS) -> Outcome:
+    """Fix the images of a guest as a transaction. The journal of an interrupted run is settled first."""
+    if asked.ask.guest.kind != "disks":
+        raise UsageError(f"{asked.ask.guest.name} cannot be changed in place", hint="give -o NEW, or its disk images")
+    images = [Path(path) for path in asked.ask.guest.paths]
+    clock = _Clock()
+    with transaction.locked(images):
+        notes = [note for note in (transaction.recover(images[0]),) if note]
+        prepared = preview(asked, limits)
+        clock.lap("check")
+        if not prepared.has_work:
+            return _nothing(prepared, notes, clock)
+        disks = [transaction.Disk(image, driver(image, kind)) for image, kind in zip(images, prepared.formats, strict=True)]
+        journal = transaction.begin(disks, [chosen.title for chosen in prepared.chosen])
+        try:
+            outcome = _Rounds(asked, limits, [disk.overlay for disk in disks], clock).run(prepared)
+        except BaseException:
+            transaction.abort(journal)
+            raise
+        if not outcome.applied:
+            transaction.abort(journal)
+        else:
+            titles = tuple(chosen.title for chosen in outcome.applied)
+            transaction.commit(replace(journal, titles=(*journal.titles[: journal.earlier], *titles)))
+            clock.lap("commit")
+    return replace(outcome, notes=(*notes, *outcome.notes), output="+".join(map(str, images)))
+
+
+def fix_copy(asked: FixAsk, output: Path, limits: Limits = DEFAULT_LIMITS) -> Outcome:
+    """Write a fixed copy of a guest to ``output``; the source is only read.
+
+    A name with an image's extension takes a guest with one disk, in that format. A folder, or a name without extension that becomes one,
+    takes all disks as qcow2.
+    """
+    if output.is_dir() or not output.suffix:
+        return _fix_into(asked, output, limits)
+    wanted = _EXTENSIONS.get(output.suffix.lower())
+    if wanted is None:
+        raise UsageError(f"{output}: unknown image format {output.suffix!r}", hint=f"one of {', '.join(_EXTENSIONS)}, or a folder")
+    if output.exists():
+        raise UsageError(f"{output} exists already")
+    clock = _Clock()
+    prepared = preview(asked, limits)
+    clock.lap("check")
+    if len(prepared.formats) != 1 or len(prepared.image.paths) != 1:
+        raise UsageError(f"{asked.ask.guest.name}: -o takes a guest with one disk", hint="-o FOLDER takes all of them")
+    partial = output.with_name(f".{output.name}.partial")
+    try:
+        _copy_source(asked.ask.guest, prepared, 0, partial, limits)
+        clock.lap("copy")
+        outcome = _Rounds(asked, limits, [partial], clock).run(prepared) if prepared.has_work else _nothing(prepared, [], clock)
+        _publish(partial, output, wanted)
+        clock.lap("convert")
+    finally:
+        partial.unlink(missing_ok=True)
+    return replace(outcome, output=str(output))
+
+
+def _fix_into(asked: FixAsk, folder: Path, limits: Limits) -> Outcome:
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise UsageError(f"{folder} is there already, and is no empty folder")
+    clock = _Clock()
+    prepared = preview(asked, limits)
+    clock.lap("check")
+    if not prepared.formats or len(prepared.formats) != len(prepared.image.paths):
+        raise ImageError(f"{asked.ask.guest.name}: not all of its disks could be read")
+    made = not folder.exists()
+    folder.mkdir(parents=True, exist_ok=True)
+    disks = [folder / f"disk{number}.qcow2" for number in range(1, len(prepared.formats) + 1)]
+    try:
+        for position, disk in enumerate(disks):
+            _copy_source(asked.ask.guest, prepared, position, disk, limits)
+        clock.lap("copy")
+        outcome = _Rounds(asked, limits, disks, clock).run(prepared) if prepared.has_work else _nothing(prepared, [], clock)
+        for disk in disks:
+            transaction.sync(disk)
+    except BaseException:
+        for disk in disks:
+            disk.unlink(missing_ok=True)
+        if made:
+            folder.rmdir()
+        raise
+    return replace(outcome, output="+".join(map(str, disks)))
+
+
+def _copy_source(guest: GuestRef, prepared: Prepared, position: int, copy: Path, limits: Limits) -> None:
+    """An independent qcow2 copy of a disk; what QEMU cannot open as it is goes through v2vlint's own reader."""
+    kind = prepared.formats[position]
+    if guest.kind not in ("ova", "ovf") and kind in qemu.DRIVERS:
+        qemu.copy_image(Path(prepared.image.paths[position]), qemu.DRIVERS[kind], copy)
+        return
+    raw = copy.with_name(f".{copy.name}.raw")
+    try:
+        outcome = isolate.run(Call(EXPORT, encode(ExportAsk(guest, position, str(raw)))), limits)
+        if not isinstance(outcome, Answer):
+            reason = outcome.message if isinstance(outcome, Refusal) else outcome.reason
+            raise ImageError(f"{guest.name}: disk {position + 1} cannot be copied: {reason}", hint=outcome.hint)
+        qemu.copy_image(raw, "raw", copy)
+    finally:
+        raw.unlink(missing_ok=True)
+
+
+def _publish(partial: Path, output: Path, wanted: str) -> None:
+    if wanted != "qcow2":
+        second = partial.with_suffix(".converted")
+        qemu.convert(partial, second, wanted)
+        partial.unlink()
+        second.rename(partial)
+    transaction.sync(partial)
+    partial.rename(output)
+
+
+def driver(image: Path, kind: str) -> str:
+    """QEMU's name of an image format that can be written in place. UsageError when it cannot."""
+    with image.open("rb") as stream:
+        head = stream.read(12)
+    if head[:4] == _VMDK_MAGIC and int.from_bytes(head[8:12], "little") & _VMDK_COMPRESSED:
+        raise UsageError(f"{image}: a streamOptimized VMDK cannot be changed in place", hint="give -o NEW.qcow2 (or NEW.vmdk)")
+    if kind not in qemu.DRIVERS:
+        raise UsageError(f"{image}: {kind} images cannot be changed in place", hint="give -o NEW.qcow2")
+    return qemu.DRIVERS[kind]
+
+
+def _nothing(prepared: Prepared, notes: list[str], clock: _Clock) -> Outcome:
+    return Outcome(prepared.image, None, prepared.rules, (), prepared.held, (), "", tuple(notes), clock.seconds)
+
+
+class _Rounds:
+    """Writes into overlays, round after round, until nothing safe enough is left; whatever does not help is taken back."""
+
+    def __init__(self, asked: FixAsk, limits: Limits, overlays: Sequence[Path], clock: _Clock) -> None:
+        self.asked, self.limits, self.overlays, self.clock = asked, limits, list(overlays), clock
+        self.notes: list[str] = []
+        self.failed: list[Held] = []
+        self.diff = ""
+
+    def run(self, prepared: Prepared) -> Outcome:
+        """Apply what ``prepared`` says, check, and go on with what became possible."""
+        before, applied, current = prepared.image, list[Chosen](), prepared
+        for _round in range(MAX_ROUNDS):
+            if not current.has_work:
+                break
+            current = self._apply_or_drop(current, before, applied)
+            if not any(held.later for held in current.held):
+                break
+        seconds = self.clock.seconds
+        after = current.image if applied else None
+        return Outcome(
+            before, after, prepared.rules, tuple(applied), current.held, tuple(self.failed), self.diff, tuple(self.notes), seconds
+        )
+
+    def _apply_or_drop(self, current: Prepared, before: ImageReport, applied: list[Chosen]) -> Prepared:
+        saved = [transaction.saved(overlay) for overlay in self.overlays]
+        for overlay, copy in zip(self.overlays, saved, strict=True):
+            qemu.snapshot(overlay, copy)
+        try:
+            self._write(current)
+            again = self._look()
+            bad = self._regressions(current, before, again)
+            if not bad:
+                applied.extend(current.chosen)
+                self.diff += current.diff
+                return again
+            self.failed.extend(bad)
+            for overlay, copy in zip(self.overlays, saved, strict=True):
+                copy.replace(overlay)
+        finally:
+            for copy in saved:
+                copy.unlink(missing_ok=True)
+        self.asked = replace(self.asked, without=(*self.asked.without, *((held.rule, held.title) for held in bad)))
+        remaining = self._look()
+        return self._apply_or_drop(remaining, before, applied) if remaining.has_work else remaining
+
+    def _write(self, current: Prepared) -> None:
+        drives = [{"path": str(overlay), "format": "qcow2"} for overlay in self.overlays]
+        written = appliance.write({"drives": drives, **json.loads(current.request)})
+        for name, seconds in written.seconds.items():
+            self.clock.seconds[name] = round(self.clock.seconds.get(name, 0.0) + seconds, 3)
+        self.clock.last = time.monotonic()
+        self.notes.extend(note for note in (*written.notes, f"written under {written.accelerator}") if note not in self.notes)
+
+    def _look(self) -> Prepared:
+        guest = replace(self.asked.ask.guest, kind="disks", paths=tuple(map(str, self.overlays)))
+        looked = preview(replace(self.asked, ask=replace(self.asked.ask, guest=guest)), self.limits)
+        self.clock.lap("re-check")
+        return looked
+
+    def _regressions(self, current: Prepared, before: ImageReport, again: Prepared) -> list[Held]:
+        old, new = findings(before), findings(again.image)
+        fresh = [key for key, found in new.items() if key not in old and found.finding.severity is Severity.ERROR]
+        if _stops(before):
+            fresh = [key for key in fresh if new[key].finding.rule != FORECAST.id]
+        if again.image.problems and not before.problems:
+            words = again.image.problems[0].reason
+            return [Held(c.rule, c.title, f"the image could not be read again: {words}") for c in current.chosen]
+        if fresh:
+            return [Held(c.rule, c.title, f"a new error appeared: {fresh[0][2]}") for c in current.chosen]
+        standing = {(found.finding.rule, found.finding.fix.title) for found in new.values() if found.finding.fix}
+        return [Held(c.rule, c.title, "its finding is still there") for c in current.chosen if (c.rule, c.title) in standing]
+
+
+def _stops(image: ImageReport) -> bool:
+    """Whether a boot of it is forecast to stop; a fix may then lay bare a later stage that stops as well."""
+    return any(one.forecast is not None and one.forecast.fate is Fate.FAIL for root in image.roots for one in root.targets)
+
+
+def findings(image: ImageReport) -> dict[Key, FindingReport]:
+    """All findings by rule, root and message, which stay the same in a copy of the image."""
+    return {
+        (found.finding.rule, device, found.finding.message): found
+        for device, target in image.judged()
+        for result in target.results
+        for found in result.findings
+    }

@@ -1,0 +1,46 @@
+"""The library: :func:`v2vlint.open` gives a guest that is inspected, in a child process with limits, when somebody asks."""
+
+from __future__ import annotations
+
+import functools
+import os
+from collections.abc import Sequence
+
+from v2vlint.inspecting.parent import inspect_all
+from v2vlint.inspecting.protocol import Ask
+from v2vlint.isolate import DEFAULT_LIMITS, Limits
+from v2vlint.model.errors import ImageError, UsageError
+from v2vlint.model.machine import Machine
+from v2vlint.model.source import GuestRef, Key, Keys
+from v2vlint.source.expand import expand
+
+
+class OpenGuest:
+    """A guest whose :attr:`machine` is found out at the first request. Nothing stays open in between."""
+
+    def __init__(self, ref: GuestRef, keys: Keys, limits: Limits) -> None:
+        self.ref, self.keys, self.limits = ref, keys, limits
+
+    @functools.cached_property
+    def machine(self) -> Machine:
+        """What the machine is. ImageError when nothing of it could be read: no such file, an unknown format, a child that died."""
+        (machine,) = inspect_all([Ask(self.ref, self.keys)], self.limits)
+        if not machine.devices:
+            problem = machine.problems[0] if machine.problems else None
+            reason = f"{problem.where}: {problem.reason}" if problem else f"{machine.name}: nothing to read"
+            raise ImageError(reason, hint=problem.hint if problem else "")
+        return machine
+
+    def __repr__(self) -> str:
+        return f"OpenGuest({self.ref.name!r})"
+
+
+def open_guest(images: Sequence[str | os.PathLike[str]], keys: Sequence[bytes | str], limits: Limits | None) -> OpenGuest:
+    """The guest on ``images``. UsageError when they name none or several."""
+    if not images:
+        raise UsageError("no image given")
+    found = expand(["+".join(os.fspath(image) for image in images)])
+    if len(found) != 1:
+        raise UsageError(f"{len(found)} guests, where one was expected", hint="open them one by one")
+    secrets = Keys(tuple(Key(os.fsencode(key)) for key in keys))
+    return OpenGuest(found[0], secrets, limits or DEFAULT_LIMITS)

@@ -1,0 +1,51 @@
+"""The parent's side of an inspection: one child per guest, machines in the order given."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from v2vlint import isolate
+from v2vlint.inspecting.protocol import INSPECT, Ask
+from v2vlint.isolate import DEFAULT_LIMITS, Answer, Call, Limits, Outcome, Refusal
+from v2vlint.model.codec import decode, encode
+from v2vlint.model.errors import UsageError
+from v2vlint.model.machine import Machine
+from v2vlint.model.report import Problem
+
+Progress = Callable[[Sequence[str], int], None]
+
+
+def inspect_all(
+    asks: Sequence[Ask], limits: Limits = DEFAULT_LIMITS, jobs: int = 1, progress: Progress | None = None
+) -> tuple[Machine, ...]:
+    """Inspect every guest, ``jobs`` at a time. What keeps one from being read is a problem of its machine; UsageError ends the run.
+
+    ``progress`` is called ten times a second with the names under way and the number of guests done.
+    """
+    machines: dict[int, Machine] = {}
+
+    def tick(running: frozenset[int]) -> None:
+        if progress:
+            progress([asks[position].guest.name for position in sorted(running)], len(machines))
+
+    calls = (Call(INSPECT, encode(ask)) for ask in asks)
+    for position, outcome in isolate.run_all(calls, limits, jobs, tick):
+        machines[position] = _machine(asks[position], outcome)
+    return tuple(machines[position] for position in sorted(machines))
+
+
+def _machine(ask: Ask, outcome: Outcome) -> Machine:
+    if isinstance(outcome, Answer):
+        try:
+            return decode(Machine, outcome.value)
+        except (TypeError, ValueError, KeyError):
+            return _failed(ask, "the reader process gave no valid answer", "")
+    if isinstance(outcome, Refusal):
+        if outcome.kind == UsageError.__name__:
+            raise UsageError(outcome.message, hint=outcome.hint)
+        return _failed(ask, outcome.message, outcome.hint)
+    return _failed(ask, outcome.reason, outcome.hint)
+
+
+def _failed(ask: Ask, reason: str, hint: str) -> Machine:
+    return Machine(ask.guest.name, ask.guest.paths, problems=(Problem(ask.guest.name, reason, hint),))

@@ -1,0 +1,126 @@
+"""What is on the disks, as a machine has it: volumes with their sizes, encryption, and the names libguestfs gives to devices."""
+
+from __future__ import annotations
+
+from typing import Protocol, runtime_checkable
+
+from v2vlint.disk.filesystems.node import FileSystem
+from v2vlint.facts.boot.firmware import BIOS_BOOT_TYPE
+from v2vlint.guest.mounts import ESP_TYPES
+from v2vlint.guest.open import Guest
+from v2vlint.model.bitlocker import BitlockerVolume, bitlocker_volume
+from v2vlint.model.blocks import BlockDevice, BlockTable
+from v2vlint.model.machine import Encryption, Volume
+
+_LUKS = "crypto_LUKS"
+
+
+@runtime_checkable
+class _Counting(Protocol):
+    """A filesystem whose free space is not in its superblock."""
+
+    def free(self) -> int:
+        """Free bytes."""
+        ...
+
+
+def device_path(device: BlockDevice) -> str:
+    """The name of a device inside libguestfs: disks by their order, partitions by number, everything else as its kernel names it."""
+    if device.kind in ("disk", "partition"):
+        return f"/dev/sd{_letters(device.disk)}{device.number or ''}"
+    if device.kind == "lv":
+        return f"/dev/{device.name}"
+    if device.kind == "md":
+        return f"/dev/{device.name}"
+    return f"/dev/mapper/{device.name}"
+
+
+def _letters(index: int) -> str:
+    letters = ""
+    index += 1
+    while index:
+        index, rest = divmod(index - 1, 26)
+        letters = chr(ord("a") + rest) + letters
+    return letters
+
+
+def volumes(guest: Guest) -> tuple[Volume, ...]:
+    """Every device with a recognised content, in the order of the block table."""
+    return tuple(_volume(device, guest.filesystems.get(device.name)) for device in guest.blocks if device.fs_type)
+
+
+def _counted(system: FileSystem | None) -> int:
+    """Free bytes of a filesystem that must be asked; -1 when they are not known."""
+    try:
+        return system.free() if isinstance(system, _Counting) else -1
+    except MemoryError:
+        raise
+    except Exception:
+        return -1
+
+
+def _volume(device: BlockDevice, system: FileSystem | None) -> Volume:
+    size, free = _number(device, "fs_size"), _number(device, "free")
+    free = _counted(system) if free < 0 else free
+    used = size - free if size >= 0 and 0 <= free <= size else -1
+    return Volume(
+        device=device.name,
+        path=device_path(device),
+        type=device.fs_type,
+        uuid=device.uuid,
+        label=device.label,
+        size=size if size >= 0 else device.size,
+        used=used,
+        free=free,
+        inodes=_number(device, "inodes"),
+        free_inodes=_number(device, "free_inodes"),
+        clean=_clean(device),
+        version=device.detail("version"),
+    )
+
+
+def _number(device: BlockDevice, key: str) -> int:
+    text = device.detail(key)
+    return int(text) if text.isdecimal() else -1
+
+
+def _clean(device: BlockDevice) -> bool | None:
+    """Whether the filesystem was unmounted; None for one that does not say."""
+    if device.fs_type in ("ext2", "ext3", "ext4"):
+        return not device.detail("needs_recovery") and device.detail("clean") == "yes"
+    if device.fs_type in ("xfs", "btrfs"):
+        return not device.detail("dirty_log")
+    return not device.detail("dirty") if device.fs_type in ("vfat", "ntfs") else None
+
+
+def encryption(blocks: BlockTable) -> tuple[Encryption, ...]:
+    """The encrypted devices."""
+    return tuple(_encryption(device, blocks) for device in blocks if device.fs_type in (_LUKS, "BitLocker"))
+
+
+def _encryption(device: BlockDevice, blocks: BlockTable) -> Encryption:
+    opened = bool(blocks.children(device.name))
+    known = bitlocker_volume(device) if device.fs_type != _LUKS else BitlockerVolume(device.name)
+    return Encryption(
+        device=device.name,
+        type=f"LUKS{device.detail('version')}" if device.fs_type == _LUKS else "BitLocker",
+        cipher=device.detail("cipher"),
+        kdf=device.detail("kdf"),
+        keyslots=max(0, _number(device, "keyslots")),
+        unlocks=tuple(token for token in device.detail("tokens").split(",") if token),
+        opened=opened,
+        state=known.state,
+        guid=known.guid,
+        protectors=known.protectors,
+        recovery_ids=known.recovery_ids,
+    )
+
+
+def firmware(blocks: BlockTable) -> str:
+    """The firmware that the partition tables are laid out for: ``bios``, ``uefi`` or ``bios+uefi``; empty without disks."""
+    types = {device.part_type for device in blocks}
+    if not blocks.devices:
+        return ""
+    if not types & ESP_TYPES:
+        return "bios"
+    return "bios+uefi" if BIOS_BOOT_TYPE in types else "uefi"

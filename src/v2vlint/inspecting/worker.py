@@ -1,0 +1,66 @@
+"""The child's side of an inspection: open the guest, describe its roots. Runs under :mod:`v2vlint.isolate`, never in the parent."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+from v2vlint.facts.registry import FactStore
+from v2vlint.guest.open import Guest, changes, open_guest
+from v2vlint.inspecting.booted import mark_booted
+from v2vlint.inspecting.protocol import Ask
+from v2vlint.inspecting.root import inspect_root
+from v2vlint.inspecting.storage import encryption, firmware, volumes
+from v2vlint.model.codec import decode, encode
+from v2vlint.model.definition import Definition
+from v2vlint.model.errors import ImageError
+from v2vlint.model.machine import Machine, OperatingSystem
+from v2vlint.model.report import Problem
+from v2vlint.model.source import GuestSource
+from v2vlint.source.locate import locate
+
+
+def inspect(request: Any) -> Any:
+    """Answer an encoded :class:`~v2vlint.inspecting.protocol.Ask` with an encoded :class:`~v2vlint.model.machine.Machine`."""
+    return encode(inspect_guest(decode(Ask, request)))
+
+
+def inspect_guest(ask: Ask) -> Machine:
+    """Open the guest and describe it; an image that cannot be opened is a machine with its problem."""
+    started = time.perf_counter()
+    try:
+        source = locate(ask.guest)
+        return _machine(ask, source, open_guest(source, ask.keys), started)
+    except ImageError as error:
+        return Machine(ask.guest.name, ask.guest.paths, problems=(Problem(ask.guest.name, error.message, error.hint),))
+
+
+def _machine(ask: Ask, source: GuestSource, guest: Guest, started: float) -> Machine:
+    problems = list(guest.problems)
+    systems: list[OperatingSystem] = []
+    stores: list[FactStore] = []
+    for root in guest.roots:
+        store = FactStore((root.fs, guest.blocks, root.os, source.definition or Definition("", "")))
+        try:
+            systems.append(inspect_root(root, store, ask.applications))
+            stores.append(store)
+        except (MemoryError, ImageError):
+            raise
+        except Exception as error:
+            problems.append(Problem(root.device, f"inspecting it failed: {type(error).__name__}: {error}"))
+    marked, reason = mark_booted(systems, stores, guest.blocks)
+    return Machine(
+        name=ask.guest.name,
+        paths=tuple(disk.path for disk in source.disks),
+        format=guest.format,
+        size=guest.size,
+        firmware=firmware(guest.blocks),
+        devices=guest.blocks.devices,
+        volumes=volumes(guest),
+        encryption=encryption(guest.blocks),
+        systems=marked,
+        boot_reason=reason,
+        applications=ask.applications,
+        problems=(*problems, *changes(guest)),
+        seconds=time.perf_counter() - started,
+    )

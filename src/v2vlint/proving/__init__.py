@@ -1,0 +1,81 @@
+"""Proof: boot the guest copy-on-write under QEMU and watch where it gets to."""
+
+from __future__ import annotations
+
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from v2vlint.model.errors import ImageError, UsageError
+from v2vlint.model.proof import Proof, Via
+from v2vlint.model.report import Forecast
+from v2vlint.model.source import GuestRef, Keys
+from v2vlint.model.target import Firmware, Target
+
+if TYPE_CHECKING:
+    from v2vlint.proving.protocol import Prepared
+    from v2vlint.proving.watch import Progress
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """How the user wants the boot: what is None is decided by the guest and the target. ``timeout`` in seconds, ``memory`` in MiB."""
+
+    via: Via = "firmware"
+    firmware: Firmware | None = None
+    timeout: float | None = None
+    memory: int | None = None
+    artifacts: Path | None = None
+    keys: Keys = Keys()
+
+
+def prove(guest: GuestRef, target: Target, wish: Wish = Wish(), progress: Progress | None = None) -> Proof:
+    """Boot ``guest`` on ``target``'s hardware. ImageError when it cannot be read or run, UsageError when something is not installed."""
+    from v2vlint.proving.run import Kernel, Options
+    from v2vlint.proving.run import prove as boot
+
+    with tempfile.TemporaryDirectory(prefix="v2vlint-kernel-") as name:
+        folder = Path(name)
+        prepared = _prepared(guest, target, wish, folder)
+        found = prepared.kernel
+        if wish.via == "kernel" and found is None:
+            raise ImageError(f"{guest.name}: there is no kernel to start: {prepared.no_kernel}", hint="boot it through the firmware")
+        kernel = Kernel(folder / found.kernel, tuple(folder / one for one in found.initrds), found.command_line) if found else None
+        options = Options(
+            target=target,
+            firmware=wish.firmware or prepared.firmware,
+            boot_disk=prepared.boot_disk if prepared.boot_disk < len(prepared.disks) else 0,
+            kernel=kernel,
+            timeout=wish.timeout,
+            memory=wish.memory,
+            mac=prepared.mac if target.keeps_mac and prepared.mac else None,
+            fonts=tuple({bytes.fromhex(bitmap): char for bitmap, char in font} for font in prepared.fonts),
+            artifacts=wish.artifacts,
+        )
+        return boot(prepared.disks, options, progress)
+
+
+def forecast(guest: GuestRef, target: Target, keys: Keys | None = None) -> Forecast | None:
+    """What a check predicts for a raw copy; None for a guest without a Linux root. Of several roots, one that boots counts."""
+    from v2vlint.engine.check import check_all
+    from v2vlint.engine.protocol import Ask
+
+    image = check_all([Ask(guest, (target,), keys=keys or Keys())]).images[0]
+    found = [judged.forecast for root in image.roots for judged in root.targets if judged.forecast]
+    return next((one for one in found if one.will_boot), found[0] if found else None)
+
+
+def _prepared(guest: GuestRef, target: Target, wish: Wish, folder: Path) -> Prepared:
+    from v2vlint import isolate
+    from v2vlint.model.codec import decode, encode
+    from v2vlint.proving.protocol import PREPARE, Ask, Prepared
+
+    ask = Ask(guest, target, str(folder), wish.via == "kernel", wish.keys)
+    outcome = isolate.run(isolate.Call(PREPARE, encode(ask)))
+    if isinstance(outcome, isolate.Answer):
+        return decode(Prepared, outcome.value)
+    if isinstance(outcome, isolate.Refusal):
+        kind = UsageError if outcome.kind == "UsageError" else ImageError
+        raise kind(outcome.message, hint=outcome.hint)
+    raise ImageError(f"{guest.name}: {outcome.reason}", hint=outcome.hint)

@@ -1,0 +1,160 @@
+"""One running QEMU and its channels: serial line, firmware log, QMP, captured packets, screen. It never outlives its ``with`` block."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import selectors
+import signal
+import socket
+import subprocess
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+
+from v2vlint.accel import QEMU
+from v2vlint.proving.process import first_line, limited, need, sandbox_options
+from v2vlint.proving.qmp import Qmp
+from v2vlint.proving.screen import Picture, parse_ppm
+
+MAX_WRITTEN = 16 << 30
+OVERHEAD = 6 << 30
+_CHUNK = 1 << 16
+_QUIT_PATIENCE = 3.0
+
+
+@dataclass(frozen=True, slots=True)
+class Output:
+    """What arrived since the last look."""
+
+    serial: bytes = b""
+    firmware: bytes = b""
+    packets: bytes = b""
+
+
+class Machine:
+    """QEMU with ``options``, which describe everything but the channels, and ``memory`` MiB for the guest. Scratch files go to ``folder``.
+
+    Enter it to start QEMU; leaving it, however that happens, ends QEMU.
+    """
+
+    def __init__(self, options: Sequence[str], memory: int, folder: Path) -> None:
+        need(QEMU, "qemu-system-x86")
+        self.folder, self._address_space = folder, (memory << 20) + OVERHEAD
+        self._capture = folder / "packets.pcap"
+        self._complaints = folder / "qemu.log"
+        self._qmp_end, qmp = socket.socketpair()
+        self._log_end, self._log = socket.socketpair()
+        self.command = (QEMU, *options, *self._channels(qmp.fileno(), self._log.fileno()), *sandbox_options())
+        self._theirs = (qmp, self._log)
+
+    def _channels(self, qmp: int, log: int) -> tuple[str, ...]:
+        return (
+            "-chardev", "stdio,id=serial0,signal=off", "-serial", "chardev:serial0",
+            "-chardev", f"socket,id=qmp,fd={qmp}", "-mon", "chardev=qmp,mode=control",
+            "-chardev", f"socket,id=firmware,fd={log}", "-device", "isa-debugcon,iobase=0x402,chardev=firmware",
+            "-object", f"filter-dump,id=dump0,netdev=net0,file={self._capture}",
+        )  # fmt: skip
+
+    def __enter__(self) -> Machine:
+        with self._complaints.open("wb") as complaints:
+            self.process = subprocess.Popen(
+                self.command,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=complaints,
+                pass_fds=[end.fileno() for end in self._theirs],
+                start_new_session=True,
+                preexec_fn=limited(MAX_WRITTEN, self._address_space),
+                cwd=self.folder,
+            )
+        for end in self._theirs:
+            end.close()
+        assert self.process.stdout
+        self._serial = self.process.stdout
+        os.set_blocking(self._serial.fileno(), False)
+        self._log_end.setblocking(False)
+        self.qmp = Qmp(self._qmp_end)
+        self._packets_read = 0
+        self._selector = selectors.DefaultSelector()
+        for channel in (self._serial, self._log_end, self._qmp_end):
+            self._selector.register(channel, selectors.EVENT_READ)
+        self.qmp.execute("qmp_capabilities", timeout=30)
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        try:
+            if kind is None and self.alive:
+                self.qmp.execute("quit", timeout=1)
+                with contextlib.suppress(subprocess.TimeoutExpired):
+                    self.process.wait(_QUIT_PATIENCE)
+        finally:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(self.process.pid, signal.SIGKILL)
+            self.process.wait()
+            self._selector.close()
+            for channel in (self._serial, self._log_end, self._qmp_end):
+                channel.close()
+
+    @property
+    def alive(self) -> bool:
+        """Whether QEMU still runs."""
+        return self.process.poll() is None
+
+    @property
+    def complaint(self) -> str:
+        """QEMU's own last words: the first error it printed that is no warning."""
+        text = self._complaints.read_bytes()[:_CHUNK].decode("utf-8", "replace")
+        lines = [line for line in text.splitlines() if "warning:" not in line]
+        return first_line("\n".join(lines)) or first_line(text)
+
+    def wait(self, seconds: float) -> Output:
+        """What the guest says within ``seconds``; returns early when something came."""
+        ready = {key.fileobj for key, _events in self._selector.select(seconds)}
+        serial = self._read(self._serial.fileno()) if self._serial in ready else b""
+        log = self._read(self._log_end.fileno()) if self._log_end in ready else b""
+        if self._qmp_end in ready:
+            self.qmp.receive()
+            if self.qmp.closed:
+                self._forget(self._qmp_end.fileno())
+        return Output(serial, log)
+
+    def _read(self, descriptor: int) -> bytes:
+        try:
+            data = os.read(descriptor, _CHUNK)
+        except BlockingIOError:
+            return b""
+        except OSError:
+            data = b""
+        if not data:
+            self._forget(descriptor)
+        return data
+
+    def _forget(self, descriptor: int) -> None:
+        with contextlib.suppress(KeyError):
+            self._selector.unregister(descriptor)
+
+    def packets(self) -> bytes:
+        """The part of the capture file that is new."""
+        if not self._capture.exists():
+            return b""
+        with self._capture.open("rb") as stream:
+            stream.seek(self._packets_read)
+            data = stream.read(1 << 22)
+        self._packets_read += len(data)
+        return data
+
+    @property
+    def capture(self) -> Path:
+        """The capture file."""
+        return self._capture
+
+    def screen(self) -> Picture | None:
+        """What the display shows now; None when it cannot be had."""
+        path = self.folder / "screen.ppm"
+        if self.qmp.execute("screendump", filename=str(path)) is None or not path.exists():
+            return None
+        picture = parse_ppm(path.read_bytes())
+        path.unlink()
+        return picture

@@ -1,0 +1,178 @@
+"""The child's side of a proof: which files the disks are, how the guest starts, its kernel. Runs under :mod:`v2vlint.isolate`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from v2vlint.disk.containers import qcow2
+from v2vlint.disk.containers.formats import Opener, open_image
+from v2vlint.disk.stream import HostFile
+from v2vlint.facts.boot.entry import BootEntry
+from v2vlint.facts.boot.firmware import Firmware as FirmwareFact
+from v2vlint.facts.network.outlook import Network
+from v2vlint.facts.registry import FactStore
+from v2vlint.guest.fs import GuestFS
+from v2vlint.guest.open import Guest, open_guest
+from v2vlint.model.codec import decode, encode
+from v2vlint.model.definition import Definition
+from v2vlint.model.errors import FactUnavailable, Unsupported
+from v2vlint.model.source import DiskFile
+from v2vlint.model.target import Firmware, Target
+from v2vlint.proving.font import MAX_FONT, psf_font
+from v2vlint.proving.images import ImageFile, ProofDisk
+from v2vlint.proving.protocol import Ask, CopiedKernel, Glyphs, Prepared
+from v2vlint.source.locate import locate
+from v2vlint.verdicts.early import chosen_firmware, default_entry
+
+_ARCHITECTURES = ("x86_64", "i386", "")
+MAX_CHAIN = 16
+MAX_FONTS = 8
+MAX_COPY = 1 << 30
+_FONTS = ("/etc/console-setup/*.psf.gz", "/etc/console-setup/*.psf")
+_FONT_FOLDERS = ("/usr/lib/kbd/consolefonts", "/usr/share/kbd/consolefonts", "/usr/share/consolefonts", "/lib/kbd/consolefonts")
+
+
+def prepare(request: Any) -> Any:
+    """Answer an encoded :class:`~v2vlint.proving.protocol.Ask` with an encoded :class:`~v2vlint.proving.protocol.Prepared`."""
+    ask = decode(Ask, request)
+    source = locate(ask.guest)
+    disks = tuple(proof_disk(file) for file in source.disks)
+    guest = open_guest(source, ask.keys)
+    foreign = [root.os.arch for root in guest.roots if root.os.arch not in _ARCHITECTURES]
+    if foreign and len(foreign) == len(guest.roots):
+        raise Unsupported(f"{source.name}: a guest for {foreign[0]} processors cannot be booted, only x86 ones can")
+    stores = [FactStore((root.fs, guest.blocks, root.os, guest.definition or Definition("", ""), ask.target)) for root in guest.roots]
+    fonts = tuple(glyphs for store in stores[:1] for glyphs in _fonts(store.get(GuestFS)))
+    kernel, reason = _kernel(stores, Path(ask.folder)) if ask.kernel else (None, "")
+    firmware = _firmware(stores, ask.target)
+    return encode(Prepared(disks, firmware, _boot_disk(stores, firmware), _mac(guest, stores), fonts, kernel, reason))
+
+
+def proof_disk(file: DiskFile) -> ProofDisk:
+    """How QEMU is to open ``file``. ImageError or Unsupported when v2vlint cannot: QEMU sees no image that its own reader refuses."""
+    image = open_image(file)
+    files = tuple(dict.fromkeys(host.path for host in image.files))
+    if len(files) == 1 and len(image.files) > 1:
+        raise Unsupported(f"{file.name}: an image of several parts inside an archive cannot be booted", hint="unpack the archive first")
+    return ProofDisk(tuple(_chain(file, image.format)), image.stream.size, files)
+
+
+def _chain(file: DiskFile, kind: str) -> Iterator[ImageFile]:
+    for _depth in range(MAX_CHAIN):
+        yield ImageFile(file.path, kind, file.offset, file.length)
+        if kind != "qcow2":
+            return
+        header = qcow2.read_header(file.name, HostFile(file.path, file.offset, file.length))
+        if not header.backing:
+            return
+        if not header.backing_format:
+            hint = f"state it: qemu-img rebase -u -b {header.backing} -F FORMAT {file.path}"
+            raise Unsupported(f"{file.name}: does not state the format of its backing file", hint=hint)
+        file, kind = Opener().sibling(file, header.backing, "backing file", header.backing_format), header.backing_format
+
+
+def _firmware(stores: list[FactStore], target: Target) -> Firmware:
+    """The firmware that the forecast starts the guest with; when none can, the one that the guest's disks are made for."""
+    for store in stores:
+        try:
+            chosen, able = chosen_firmware(store), store.get(FirmwareFact)
+        except FactUnavailable:
+            continue
+        if "uefi" in target.firmware and (chosen == "uefi" or (not chosen and able.uefi and not able.bios)):
+            return "uefi"
+        return "bios" if chosen == "bios" else target.firmware[0]
+    return target.firmware[0]
+
+
+def _boot_disk(stores: list[FactStore], firmware: Firmware) -> int:
+    """The disk with the boot code or the ESP, as far as known."""
+    for store in stores:
+        try:
+            found = store.get(FirmwareFact)
+        except FactUnavailable:
+            continue
+        return (found.esp_disk if firmware == "uefi" else found.boot_disk) or 0
+    return 0
+
+
+def _mac(guest: Guest, stores: list[FactStore]) -> str:
+    """The one address the definition states, else the one that the guest's own network configuration is bound to."""
+    stated = {nic.mac for nic in guest.definition.nics if nic.mac} if guest.definition else set()
+    for store in () if stated else stores:
+        try:
+            network = store.get(Network)
+        except FactUnavailable:
+            continue
+        bound = [card.mac for card in network.interfaces] + [pin.mac for pin in network.pins]
+        stated |= {token.value.lower().replace("-", ":") for token in bound if token}
+    return stated.pop() if len(stated) == 1 else ""
+
+
+def _fonts(fs: GuestFS) -> Iterator[Glyphs]:
+    try:
+        paths = [path for pattern in _FONTS for path in fs.glob(pattern)] + list(_vconsole(fs))
+        for path in paths[:MAX_FONTS]:
+            font = psf_font(fs.read(path, MAX_FONT) or b"")
+            if font:
+                yield tuple((bitmap.hex(), char) for bitmap, char in font.items())
+    except FactUnavailable:
+        return
+
+
+def _vconsole(fs: GuestFS) -> Iterator[str]:
+    """The font that vconsole.conf(5) names."""
+    text = fs.text("/etc/vconsole.conf")
+    for line in text.lines() if text else ():
+        key, _, value = line.text.strip().partition("=")
+        name = value.strip("\"'")
+        if key == "FONT" and name.replace("-", "").replace("_", "").isalnum():
+            yield from (path for folder in _FONT_FOLDERS for path in fs.glob(f"{folder}/{name}.psf*"))
+
+
+def _kernel(stores: list[FactStore], folder: Path) -> tuple[CopiedKernel | None, str]:
+    reason = "no operating system was found"
+    for store in stores:
+        try:
+            return _copied(default_entry(store), store.get(GuestFS), folder), ""
+        except FactUnavailable as error:
+            reason = f"{error.where}: {error.reason}"
+    return None, reason
+
+
+def _copied(entry: BootEntry, fs: GuestFS, folder: Path) -> CopiedKernel:
+    if not entry.kernel or entry.foreign or entry.xen:
+        raise FactUnavailable(entry.where, "the default entry starts no Linux kernel of this guest")
+    line = " ".join(f'{arg.name}="{arg.value}"' if arg.value and " " in arg.value else str(arg) for arg in entry.args)
+    if entry.uki:
+        sections = {section.name: section for section in entry.uki}
+        parts = [name for name in (".linux", ".initrd") if name in sections]
+        for part in parts:
+            _copy(fs, entry, entry.kernel, folder / part, sections[part].offset, sections[part].size)
+        return CopiedKernel(str(entry), ".linux", tuple(parts[1:]), line)
+    _copy(fs, entry, entry.kernel, folder / "kernel")
+    names = tuple(f"initrd{index}" for index in range(len(entry.initrds)))
+    for name, path in zip(names, entry.initrds, strict=True):
+        _copy(fs, entry, path, folder / name)
+    return CopiedKernel(str(entry), "kernel", names, line)
+
+
+def _copy(fs: GuestFS, entry: BootEntry, path: str, host: Path, offset: int = 0, size: int = MAX_COPY) -> None:
+    stream = fs.open(path)
+    if stream is None:
+        raise FactUnavailable(entry.where, f"{path} does not exist")
+    with host.open("wb") as out:
+        try:
+            stream.seek(offset)
+            _pump(stream, out, min(size, MAX_COPY))
+        except (MemoryError, FactUnavailable):
+            raise
+        except Exception as error:
+            raise FactUnavailable(entry.where, f"{path} cannot be read: {error}") from error
+
+
+def _pump(stream: BinaryIO, out: BinaryIO, left: int) -> None:
+    while left > 0 and (data := stream.read(min(left, 1 << 20))):
+        out.write(data)
+        left -= len(data)

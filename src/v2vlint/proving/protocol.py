@@ -1,0 +1,52 @@
+"""What the prover asks of the child that reads the guest, and what it answers: plain data."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from v2vlint.model.source import GuestRef, Keys
+from v2vlint.model.target import Firmware, Target
+from v2vlint.proving.images import ProofDisk
+
+PREPARE = "v2vlint.proving.prepare:prepare"
+
+Glyphs = tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """Look at one guest. With ``kernel``, copy its default entry's kernel and initramfs into the host folder ``folder``."""
+
+    guest: GuestRef
+    target: Target
+    folder: str
+    kernel: bool = False
+    keys: Keys = Keys()
+
+
+@dataclass(frozen=True, slots=True)
+class CopiedKernel:
+    """The default entry: names of the copies in the folder, and its command line."""
+
+    entry: str
+    kernel: str
+    initrds: tuple[str, ...]
+    command_line: str
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """The guest's disks and what booting them needs.
+
+    ``firmware`` is what the forecast starts it with, ``boot_disk`` the 0-based disk it is started from. ``mac`` is the address its network
+    card had, when exactly one is known. ``fonts`` are console fonts of the guest: pairs of a bitmap in hex and a character. ``no_kernel``
+    says why there is none when one was asked for.
+    """
+
+    disks: tuple[ProofDisk, ...]
+    firmware: Firmware
+    boot_disk: int = 0
+    mac: str = ""
+    fonts: tuple[Glyphs, ...] = ()
+    kernel: CopiedKernel | None = None
+    no_kernel: str = ""

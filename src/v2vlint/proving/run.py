@@ -1,0 +1,159 @@
+"""Proving: one boot of prepared disks on a target's hardware, from the first option to the verdict."""
+
+from __future__ import annotations
+
+import json
+import secrets
+import shlex
+import tempfile
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from v2vlint.accel import acceleration
+from v2vlint.model.codec import encode
+from v2vlint.model.proof import Proof, Via
+from v2vlint.model.target import Firmware, Target
+from v2vlint.proving.firmware import firmware_options
+from v2vlint.proving.font import Font, vga_font
+from v2vlint.proving.hardware import Board, basics, differences, disk_devices, network
+from v2vlint.proving.images import ProofDisk, block_options
+from v2vlint.proving.machine import Machine
+from v2vlint.proving.pristine import file_states
+from v2vlint.proving.screen import to_png
+from v2vlint.proving.story import Verdict
+from v2vlint.proving.watch import Progress, Watch
+
+TIMEOUT_KVM = 300.0
+TIMEOUT_TCG = 600.0
+_QUIET = frozenset({"quiet", "rhgb", "splash", "splash=silent", "systemd.show_status=0", "systemd.show_status=false"})
+
+
+@dataclass(frozen=True, slots=True)
+class Kernel:
+    """A kernel to start without firmware and loader: files on the host, and the command line of the guest's default entry."""
+
+    kernel: Path
+    initrds: tuple[Path, ...]
+    command_line: str
+    entry: str = ""
+
+    @property
+    def visible_line(self) -> str:
+        """The command line with the serial port as console, and without what silences the boot."""
+        kept = [word for word in self.command_line.split() if word not in _QUIET]
+        return " ".join([*kept, "console=tty0", "console=ttyS0,115200"])
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """How to boot. ``timeout`` in seconds and ``memory`` in MiB are None for the defaults; ``mac`` is None for a new address.
+
+    ``boot_disk`` is the 0-based disk that the firmware starts from.
+    """
+
+    target: Target
+    firmware: Firmware
+    boot_disk: int = 0
+    kernel: Kernel | None = None
+    timeout: float | None = None
+    memory: int | None = None
+    mac: str | None = None
+    fonts: tuple[Font, ...] = ()
+    artifacts: Path | None = None
+
+
+def prove(disks: Sequence[ProofDisk], options: Options, progress: Progress | None = None) -> Proof:
+    """Boot copy-on-write and watch. ImageError when QEMU cannot run it, UsageError when something needed is not installed."""
+    fast = acceleration()
+    board = Board(
+        options.target,
+        options.firmware,
+        fast.kvm,
+        options.mac or _new_mac(),
+        options.memory or options.target.ram_mib,
+        2 if fast.kvm else 1,
+    )
+    files = tuple(dict.fromkeys(path for disk in disks for path in disk.files))
+    before = file_states(files)
+    timeout = options.timeout or (TIMEOUT_KVM if fast.kvm else TIMEOUT_TCG)
+    with tempfile.TemporaryDirectory(prefix="v2vlint-prove-") as name:
+        folder = Path(name)
+        machine = Machine(tuple(_command(board, disks, options, folder)), board.memory, folder)
+        with machine:
+            watch = Watch(machine, (vga_font(), *options.fonts), timeout, progress)
+            verdict = watch.run()
+        if options.artifacts:
+            _keep(options.artifacts, machine, watch)
+    after = file_states(files)
+    notes = [*differences(board)]
+    if options.boot_disk:
+        notes.append(f"the firmware starts from disk {options.boot_disk + 1}, which holds the boot loader")
+    if not fast.kvm:
+        notes.append(f"no KVM here: {fast.reason}")
+    if not all(state.whole for state in before):
+        notes.append("the images are large: their hash covers samples, and the times of last change the rest")
+    proof = replace(_proof(board, options, watch, verdict, machine), unchanged=before == after, notes=tuple(notes), acceleration=fast.word)
+    if options.artifacts:
+        (options.artifacts / "proof.json").write_text(json.dumps(encode(proof), indent=1) + "\n")
+    return proof
+
+
+def _command(board: Board, disks: Sequence[ProofDisk], options: Options, folder: Path) -> Iterator[str]:
+    yield from basics(board)
+    yield from firmware_options(board.firmware, folder)
+    yield from block_options(disks, folder)
+    yield from disk_devices(board, [f"disk{index}" for index in range(len(disks))], options.boot_disk)
+    yield from network(board)
+    if options.kernel:
+        yield from ("-kernel", str(options.kernel.kernel), "-append", options.kernel.visible_line)
+        if options.kernel.initrds:
+            yield from ("-initrd", str(_joined(options.kernel.initrds, folder)))
+
+
+def _joined(initrds: Sequence[Path], folder: Path) -> Path:
+    """One file: the kernel takes concatenated archives, and each starts at a multiple of four bytes."""
+    if len(initrds) == 1:
+        return initrds[0]
+    joined = folder / "initrd"
+    with joined.open("wb") as stream:
+        for initrd in initrds:
+            stream.write(initrd.read_bytes())
+            stream.write(bytes(-stream.tell() % 4))
+    return joined
+
+
+def _new_mac() -> str:
+    return "52:54:00:" + ":".join(f"{byte:02x}" for byte in secrets.token_bytes(3))
+
+
+def _proof(board: Board, options: Options, watch: Watch, verdict: Verdict, machine: Machine) -> Proof:
+    via: Via = "kernel" if options.kernel else "firmware"
+    milestones = watch.story.milestones(verdict, via)
+    traffic = watch.capture.traffic.summary
+    milestones = tuple(replace(m, evidence=m.evidence or traffic) if m.name == "network" else m for m in milestones)
+    return Proof(
+        target=options.target.name,
+        via=via,
+        firmware=board.firmware,
+        acceleration="",
+        cpu=board.cpu_level,
+        came_up=verdict.came_up,
+        reason=verdict.reason,
+        stage=verdict.stage,
+        milestones=milestones,
+        evidence=verdict.evidence,
+        seconds=round(watch.seconds, 1),
+        command=machine.command,
+    )
+
+
+def _keep(artifacts: Path, machine: Machine, watch: Watch) -> None:
+    artifacts.mkdir(parents=True, exist_ok=True)
+    (artifacts / "serial.log").write_bytes(watch.serial.data)
+    (artifacts / "firmware.log").write_bytes(watch.firmware.data)
+    (artifacts / "qemu.txt").write_text(shlex.join(machine.command) + "\n")
+    if machine.capture.exists():
+        (artifacts / "packets.pcap").write_bytes(machine.capture.read_bytes())
+    if watch.picture:
+        (artifacts / "screen.png").write_bytes(to_png(watch.picture))

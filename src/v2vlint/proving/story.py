@@ -1,0 +1,123 @@
+"""From what a boot says to a verdict: milestones in order, the failures seen, and whether the end is certain. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from v2vlint.model.finding import Stage
+from v2vlint.model.proof import Milestone, Reached, Via
+from v2vlint.proving import signatures
+from v2vlint.proving.signatures import FAILURES, MARKS, MILESTONES, before
+
+MAX_LINES = 200_000
+EVIDENCE_LINES = 6
+_FAILS_AT = {Stage.ENTRY: signatures.KERNEL, Stage.UNLOCK: signatures.ROOT}
+_NAME_OF = {stage: name for name, stage in MILESTONES} | _FAILS_AT
+_SKIPPED_BY_KERNEL = (signatures.FIRMWARE, signatures.LOADER)
+
+
+@dataclass(frozen=True, slots=True)
+class Sight:
+    """Something that was read, and when (seconds since the start)."""
+
+    text: str
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """How a boot ended; see :class:`~v2vlint.model.proof.Proof`."""
+
+    came_up: bool | None
+    reason: str
+    stage: Stage | None = None
+    evidence: tuple[str, ...] = ()
+
+
+class Story:
+    """Hears every line of a boot once, in order, from whatever channel."""
+
+    def __init__(self) -> None:
+        self.seen: dict[str, Sight] = {}
+        self.failures: dict[int, tuple[str, Sight]] = {}
+        self.end: float | None = None
+        self._times: dict[int, int] = {}
+        self._heard: set[int] = set()
+
+    def hear(self, line: str, seconds: float) -> None:
+        """Take a line. One heard before says nothing new."""
+        key = hash(line)
+        if key in self._heard or len(self._heard) > MAX_LINES:
+            return
+        self._heard.add(key)
+        sight = Sight(line.strip(), seconds)
+        for mark in MARKS:
+            if mark.milestone not in self.seen and mark.pattern.search(line) and not self._of_initramfs(mark.milestone):
+                self.seen[mark.milestone] = sight
+        for index, failure in enumerate(FAILURES):
+            reason = failure.explain(line)
+            if reason is None:
+                continue
+            self.failures.setdefault(index, (reason, sight))
+            self._times[index] = self._times.get(index, 0) + 1
+            if self._times[index] == failure.final and self.end is None:
+                self.end = seconds
+
+    def _of_initramfs(self, milestone: str) -> bool:
+        """Whether a line that would show ``milestone`` comes from an initramfs, which has local filesystems of its own."""
+        return (
+            milestone == signatures.MOUNTS
+            and signatures.INITRAMFS in self.seen
+            and not {signatures.ROOT, signatures.INIT} & self.seen.keys()
+        )
+
+    def witness(self, milestone: str, evidence: str, seconds: float) -> None:
+        """Note a milestone seen by other means than a line."""
+        self.seen.setdefault(milestone, Sight(evidence, seconds))
+
+    @property
+    def login(self) -> float | None:
+        """When the login prompt was seen."""
+        sight = self.seen.get(signatures.LOGIN)
+        return sight.seconds if sight else None
+
+    @property
+    def furthest(self) -> str:
+        """The name of the last milestone seen, network aside; empty when there is none."""
+        names = [name for name, _stage in MILESTONES if name in self.seen and name != signatures.NETWORK]
+        return names[-1] if names else ""
+
+    def failure(self) -> Verdict:
+        """The verdict of a boot that ended in a failure: the most telling reason among those that the boot did not get over."""
+        reached = self._reached_stage()
+        final = [index for index, times in self._times.items() if 0 < FAILURES[index].final <= times]
+        explaining = [index for index in self.failures if reached is None or not before(FAILURES[index].stage, reached)]
+        best = min({*final, *explaining})
+        decisive = FAILURES[min(final)] if final else FAILURES[best]
+        lines = tuple(sight.text for index, (_reason, sight) in self.failures.items() if index in {*final, *explaining})[-EVIDENCE_LINES:]
+        stage = FAILURES[best].stage
+        if stage is Stage.MOUNTS and self._of_initramfs(signatures.MOUNTS):
+            stage = Stage.ROOT
+        return Verdict(decisive.came_up, self.failures[best][0], stage, lines)
+
+    def _reached_stage(self) -> Stage | None:
+        return dict(MILESTONES).get(self.furthest)
+
+    def milestones(self, verdict: Verdict, via: Via) -> tuple[Milestone, ...]:
+        """All milestones, in order, with what became of them."""
+        names = [name for name, _stage in MILESTONES]
+        passed = names.index(self.furthest) if self.furthest else -1
+        failed = _NAME_OF.get(verdict.stage) if verdict.stage and verdict.came_up is False else None
+        return tuple(self._milestone(name, stage, names.index(name) < passed, name == failed, via) for name, stage in MILESTONES)
+
+    def _milestone(self, name: str, stage: Stage, passed: bool, failed: bool, via: Via) -> Milestone:
+        sight = self.seen.get(name)
+        if failed:
+            reached = Reached.FAILED
+        elif via == "kernel" and name in _SKIPPED_BY_KERNEL:
+            return Milestone(name, stage, Reached.SKIPPED)
+        elif sight:
+            reached = Reached.SEEN
+        else:
+            reached = Reached.IMPLIED if passed else Reached.NOT_SEEN
+        return Milestone(name, stage, reached, round(sight.seconds, 1) if sight else None, sight.text if sight else "")

@@ -1,0 +1,94 @@
+"""Small guests for examples and tests: a kernel with its modules, its initramfs, a GRUB entry that starts both, an ELF file.
+
+Everything is bytes that the real parsers read; nothing here could boot.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterable, Mapping
+
+from v2vlint.facts.initramfs.cpio import newc
+from v2vlint.facts.kernel.module_names import module_name
+
+VERSION = "6.1.0-13-amd64"
+FILES = Mapping[str, str | bytes]
+
+VIRTIO = ("virtio_blk: virtio virtio_ring", "virtio_pci: virtio virtio_ring", "virtio_ring: virtio", "virtio")
+SCSI = ("sd_mod: scsi_mod", "scsi_mod")
+EXT4 = ("ext4: jbd2", "jbd2")
+NETWORK = ("virtio_net: virtio virtio_ring", "e1000", "vmxnet3")
+
+
+def sample_kernel(modules: Iterable[str] = (*VIRTIO, *SCSI, *EXT4, *NETWORK), builtin: Iterable[str] = (), version: str = VERSION) -> FILES:
+    """A kernel's image and module folder. A module is written with what it depends on: ``"virtio_blk: virtio virtio_ring"``."""
+    folder = f"/lib/modules/{version}"
+    files: dict[str, str | bytes] = {
+        f"/boot/vmlinuz-{version}": sample_bzimage(version),
+        f"{folder}/modules.builtin": "".join(f"kernel/{name}.ko\n" for name in builtin),
+        f"{folder}/modules.dep": _dep(modules),
+    }
+    for line in modules:
+        files[f"{folder}/kernel/{line.partition(':')[0]}.ko"] = b"\x7fELF"
+    return files
+
+
+def sample_initramfs(modules: Iterable[str] = (*VIRTIO, *SCSI, *EXT4), files: FILES | None = None, version: str = VERSION) -> bytes:
+    """An uncompressed image as initramfs-tools makes it, with ``modules`` (written as above) and further ``files``."""
+    names = [line.partition(":")[0] for line in modules]
+    members: dict[str, bytes | str] = {f"usr/lib/modules/{version}/kernel/{name}.ko": b"\x7fELF" for name in names}
+    members[f"usr/lib/modules/{version}/modules.dep"] = _dep(modules).encode()
+    if files is None or not any(path.startswith(("usr/lib/dracut", "buildconfig", "bin/nash")) for path in files):
+        members |= {"conf/initramfs.conf": b"MODULES=most\n", "scripts/functions": b"#\n", "init": b"#!/bin/sh\n"}
+    for path, content in (files or {}).items():
+        members[path] = content.encode() if isinstance(content, str) else content
+    return newc(members)
+
+
+def sample_boot(
+    kernel: FILES | None = None,
+    image: bytes | None = None,
+    args: str = "root=UUID=0a1b2c3d-0000-4000-8000-000000000001 ro quiet",
+    version: str = VERSION,
+) -> dict[str, str | bytes]:
+    """A whole boot path: GRUB's configuration, the kernel, and its initramfs (``b""`` as ``image``: none is named)."""
+    files: dict[str, str | bytes] = dict(sample_kernel(version=version) if kernel is None else kernel)
+    initrd = f"\tinitrd /boot/initrd.img-{version}\n"
+    if image == b"":
+        initrd = ""
+    else:
+        files[f"/boot/initrd.img-{version}"] = sample_initramfs(version=version) if image is None else image
+    files["/boot/grub/grub.cfg"] = f"menuentry 'Debian GNU/Linux' {{\n\tlinux /boot/vmlinuz-{version} {args}\n{initrd}}}\n"
+    return files
+
+
+def sample_bzimage(version: str = VERSION, payload: int = 16) -> bytes:
+    """The head of an x86 kernel that says it is ``version``, whole unless the caller cuts it."""
+    text = f"{version} (build@host) #1 SMP".encode() + b"\0"
+    head = bytearray(1024 + payload * 16)
+    head[0x1F1] = 1
+    struct.pack_into("<I", head, 0x1F4, payload)
+    head[0x1FE:0x200] = b"\x55\xaa"
+    head[0x202:0x206] = b"HdrS"
+    struct.pack_into("<H", head, 0x206, 0x020F)
+    struct.pack_into("<H", head, 0x20E, 0x100)
+    head[0x300 : 0x300 + len(text)] = text
+    return bytes(head)
+
+
+def sample_elf(level: int = 0) -> bytes:
+    """A 64-bit x86 ELF file whose note asks for an x86-64 level; 0 leaves the note out."""
+    note = b""
+    if level:
+        properties = struct.pack("<IIII", 0xC0008002, 4, (1 << level) - 1, 0)
+        note = struct.pack("<III", 4, len(properties), 5) + b"GNU\0" + properties
+    head = b"\x7fELF\x02\x01\x01" + bytes(9) + struct.pack("<HHIQQQIHHHHHH", 3, 62, 1, 0, 64, 0, 0, 64, 56, 1, 0, 0, 0)
+    return head + struct.pack("<IIQQQQQQ", 4, 4, 120, 120, 120, len(note), len(note), 8) + note
+
+
+def _dep(modules: Iterable[str]) -> str:
+    lines: list[str] = []
+    for line in modules:
+        name, _, needed = line.partition(":")
+        lines.append(f"kernel/{name}.ko: {' '.join(f'kernel/{module_name(dep)}.ko' for dep in needed.split())}".rstrip())
+    return "\n".join(lines) + "\n" if lines else ""

@@ -1,0 +1,182 @@
+"""Every file of a tree is read back as it is from every filesystem that can be made without root."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from tests.disk.images import Tree, blank, ext, host_tree, make_tree, need, open_paths, problems, read_tree, root_tree, run, same
+from v2vlint.disk.filesystems.opening import open_filesystem
+from v2vlint.disk.filesystems.probe import probe
+from v2vlint.disk.stream import HostFile
+
+
+def opened(path: Path) -> Tree:
+    stream = HostFile(str(path))
+    return read_tree(open_filesystem(probe(stream), [stream]))
+
+
+EXT = {
+    "ext4": ("-t", "ext4"),
+    "1k blocks": ("-t", "ext4", "-b", "1024"),
+    "ext3": ("-t", "ext3"),
+    "ext2": ("-t", "ext2", "-b", "1024"),
+    "meta_bg": ("-t", "ext4", "-b", "1024", "-O", "meta_bg,^resize_inode"),
+    "without 64bit": ("-t", "ext4", "-O", "^64bit,^metadata_csum"),
+    "bigalloc": ("-t", "ext4", "-b", "1024", "-O", "bigalloc"),
+    "128-byte inodes": ("-t", "ext2", "-O", "none", "-I", "128"),
+}
+
+
+@pytest.mark.parametrize("options", EXT.values(), ids=EXT)
+def test_ext(tmp_path: Path, tree: Path, wanted: Tree, options: tuple[str, ...]) -> None:
+    guest = open_paths(ext(tmp_path / "fs", tree, *options))
+    same(root_tree(guest), wanted)
+    assert not guest.problems
+
+
+def test_ext_inline_data(tmp_path: Path) -> None:
+    top = make_tree(tmp_path / "root", odd=False)
+    (top / "small").write_bytes(b"s" * 40)
+    (top / "middle").write_bytes(bytes(range(200)))
+    (top / "folder").mkdir()
+    for number in range(12):
+        (top / f"folder/entry{number}").write_bytes(b"")
+    image = ext(tmp_path / "fs", top, "-t", "ext4", "-O", "inline_data", "-I", "512")
+    same(root_tree(open_paths(image)), host_tree(top))
+
+
+XFS = {
+    "v5": (),
+    "v4": ("-m", "crc=0"),
+    "v4 without ftype": ("-m", "crc=0", "-n", "ftype=0"),
+    "1k blocks": ("-b", "size=1024"),
+    "64k directories": ("-n", "size=65536"),
+    "large inodes": ("-i", "size=2048"),
+}
+
+
+@pytest.mark.parametrize("options", XFS.values(), ids=XFS)
+def test_xfs(tmp_path: Path, tree: Path, wanted: Tree, options: tuple[str, ...]) -> None:
+    need("mkfs.xfs")
+    prototype = tmp_path / "prototype"
+    prototype.write_text("\n".join(["/dev/null", "0 0", "d--755 0 0", *_prototype(tree), "$", ""]))
+    run("mkfs.xfs", "-q", *options, "-p", prototype, blank(tmp_path / "fs", 320 << 20))
+    same(root_tree(open_paths(tmp_path / "fs")), wanted)
+
+
+def _prototype(folder: Path) -> list[str]:
+    lines: list[str] = []
+    for path in sorted(folder.iterdir()):
+        mode = path.lstat().st_mode
+        bits = f"{'u' if mode & 0o4000 else '-'}-{mode & 0o777:03o} 0 0"
+        if path.is_symlink():
+            lines.append(f"{path.name} l--777 0 0 {path.readlink()}")
+        elif path.is_dir():
+            lines += [f"{path.name} d{bits}", *_prototype(path), "$"]
+        else:
+            lines.append(f"{path.name} -{bits} {path}")
+    return lines
+
+
+BTRFS = {"default": (), "mixed": ("-M",), "4k nodes": ("-n", "4096"), "without no-holes": ("-O", "^no-holes")}
+
+
+@pytest.mark.parametrize("options", BTRFS.values(), ids=BTRFS)
+def test_btrfs(tmp_path: Path, tree: Path, wanted: Tree, options: tuple[str, ...]) -> None:
+    need("mkfs.btrfs")
+    run("mkfs.btrfs", "-q", *options, "--rootdir", tree, blank(tmp_path / "fs", 256 << 20))
+    guest = open_paths(tmp_path / "fs")
+    same(root_tree(guest), wanted)
+    assert guest.blocks.disks[0].detail("default_subvolume") == ""
+
+
+@pytest.mark.parametrize(("bits", "size"), [("12", 1 << 20), ("16", 20 << 20), ("32", 80 << 20)])
+def test_fat(tmp_path: Path, bits: str, size: int) -> None:
+    need("mkfs.vfat", "mcopy")
+    top = tmp_path / "root"
+    (top / "EFI/BOOT").mkdir(parents=True)
+    (top / "EFI/BOOT/BOOTX64.EFI").write_bytes(os.urandom(100_000))
+    (top / "a long name with spaces.txt").write_text("long")
+    (top / "lower.txt").write_text("lower")
+    (top / "grün.cfg").write_text("umlaut")
+    for number in range(90):
+        (top / f"EFI/file number {number}").write_bytes(b"%d" % number)
+    run("mkfs.vfat", "-F", bits, "-s", "1", "-n", "ESP", blank(tmp_path / "fs", size))
+    run("mcopy", "-s", "-i", tmp_path / "fs", *sorted(top.iterdir()), "::")
+    same(opened(tmp_path / "fs"), host_tree(top), modes=False)
+
+
+def test_fat_fragmented_backwards(tmp_path: Path) -> None:
+    need("mkfs.vfat", "mcopy", "mdel")
+    image = blank(tmp_path / "fs", 8 << 20)
+    run("mkfs.vfat", "-F", "16", "-s", "1", image)
+    for number in range(40):
+        (tmp_path / f"f{number}").write_bytes(os.urandom(5000 + number))
+        run("mcopy", "-i", image, tmp_path / f"f{number}", "::")
+    run("mdel", "-i", image, *(f"::f{number}" for number in range(0, 40, 2)))
+    (tmp_path / "big").write_bytes(os.urandom(200_000))
+    run("mcopy", "-i", image, tmp_path / "big", "::")
+    found = opened(image)
+    assert found["big"] == (*host_tree(tmp_path)["big"][:2], 0o755)
+
+
+def test_fat_names_have_no_case(tmp_path: Path) -> None:
+    need("mkfs.vfat", "mcopy")
+    (tmp_path / "MixedCase.efi").write_text("x")
+    run("mkfs.vfat", "-F", "16", "-s", "1", blank(tmp_path / "fs", 8 << 20))
+    run("mcopy", "-i", tmp_path / "fs", tmp_path / "MixedCase.efi", "::")
+    stream = HostFile(str(tmp_path / "fs"))
+    root = open_filesystem(probe(stream), [stream]).root
+    assert root.child("mixedcase.EFI") is not None
+    assert root.child("MIXEDC~1.EFI") is not None
+    assert root.child("missing") is None
+
+
+def test_squashfs(tmp_path: Path, tree: Path, wanted: Tree) -> None:
+    need("mksquashfs")
+    for packer in ("gzip", "xz", "zstd", "lz4", "lzo", "lzma"):
+        image = tmp_path / f"{packer}.squashfs"
+        run("mksquashfs", tree, image, "-noappend", "-quiet", "-no-progress", "-comp", packer)
+        guest = open_paths(image)
+        same(root_tree(guest), wanted)
+
+
+@pytest.mark.parametrize("options", [("-R",), ("-J", "-joliet-long"), ()], ids=["rock ridge", "joliet", "plain"])
+def test_iso(tmp_path: Path, options: tuple[str, ...]) -> None:
+    need("genisoimage")
+    top = tmp_path / "root"
+    (top / "sub").mkdir(parents=True)
+    (top / "user-data").write_text("#cloud-config\n")
+    (top / "sub/meta-data").write_bytes(os.urandom(10_000))
+    if options == ("-R",):
+        (top / "link").symlink_to("sub/meta-data")
+    run("genisoimage", "-quiet", *options, "-V", "cidata", "-o", tmp_path / "fs", top)
+    found = opened(tmp_path / "fs")
+    if options:
+        same(found, host_tree(top), modes=False)
+    else:
+        assert set(found) == {"user_dat", "sub", "sub/meta_dat"}
+
+
+def test_ntfs(tmp_path: Path) -> None:
+    need("mkntfs", "ntfscp")
+    image = blank(tmp_path / "fs", 20 << 20)
+    run("mkntfs", "-Q", "-F", "-q", "-L", "Windows", image)
+    for number, size in enumerate((0, 1, 500, 5000, 3_000_000)):
+        (tmp_path / f"File{number}.dat").write_bytes(os.urandom(size))
+        run("ntfscp", "-f", image, tmp_path / f"File{number}.dat", f"/File{number}.dat")
+    found = opened(image)
+    wanted = {name: entry[:2] for name, entry in host_tree(tmp_path).items() if name.startswith("File")}
+    assert {name: entry[:2] for name, entry in found.items()} == wanted
+    stream = HostFile(str(image))
+    assert open_filesystem(probe(stream), [stream]).root.child("fILE3.DAT") is not None
+    assert problems(open_paths(image)) == ["guest: no operating system found on disk1 (ntfs)"]
+
+
+def test_no_reader(tmp_path: Path) -> None:
+    need("mkfs.f2fs")
+    run("mkfs.f2fs", "-q", blank(tmp_path / "fs", 64 << 20))
+    assert "disk1: F2FS is not supported" in problems(open_paths(tmp_path / "fs"))

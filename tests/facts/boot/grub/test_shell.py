@@ -1,0 +1,129 @@
+"""Evaluating GRUB's scripts: conditions, searching, unknown values, and limits."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tests.facts.boot.grub.grub_samples import CFG, ENTRY, grubenv, menu
+from v2vlint.facts.boot.grub.cfg import grub_menu
+from v2vlint.guest.fs import GuestFS
+from v2vlint.model.blocks import BlockTable
+from v2vlint.model.errors import FactUnavailable
+from v2vlint.samples.memory import MemoryFileSystem
+
+
+@pytest.mark.parametrize(
+    ("condition", "taken"),
+    [
+        ("[ -f /there ]", True), ("[ -e /gone ]", False), ("[ -d /boot ]", True), ("[ -s /empty ]", False), ("[ ! -f /gone ]", True),
+        ("[ a = a -a b != c ]", True), ("[ a = b -o b = b ]", True), ("[ ( a = b ) -o ( c = c ) ]", True), ("[ -n '' ]", False),
+        ("[ -z '' ]", True), ("[ 2 -gt 1 ]", True), ("[ 2 -lt 1 ]", False), ("[ '' ]", False), ("[ x ]", True), ("[ a < b ]", True),
+        ("test a = a", True), ("true", True), ("false", False), ("[ ]", False), ("[ ( a = a ]", True),
+    ],
+)  # fmt: skip
+def test_conditions(condition: str, taken: bool) -> None:
+    text = f"if {condition}; then\nset default=1\nelse\nset default=0\nfi\n" + ENTRY.format("1.0") + ENTRY.format("2.0")
+    found = menu({CFG: text, "/there": "x", "/empty": ""})
+    assert found.default is found.entries[int(taken)]
+
+
+@pytest.mark.parametrize(
+    "condition", ["[ $grub_cpu = i386 ]", "[ x -gt 1 ]", "[ -f $cmdpath/x ]", "[ ! $grub_cpu = x ]", "probe -u $root", "[ -z $grub_cpu ]"]
+)
+def test_undecided_conditions(condition: str) -> None:
+    text = f"if {condition}; then\nset default=1\nelse\nset default=0\nfi\n" + ENTRY.format("1.0") + ENTRY.format("2.0")
+    assert menu({CFG: text}, firmware="").default is None
+
+
+@pytest.mark.parametrize(
+    ("text", "device"),
+    [
+        ("search --label --set=root data\n", "/data"),
+        ("search --file --set=root /data-only\n", "/data"),
+        ("search.fs_label data root\n", "/data"),
+        ("search -l data --set=dev\nset root=$dev\n", "/data"),
+    ],
+)
+def test_searching(text: str, device: str) -> None:
+    system = MemoryFileSystem({CFG: text + "menuentry x {\n linux /k\n}\n"}, "ext4", "aaaa", "system")
+    data = MemoryFileSystem({"/k": b"k", "/data-only": b""}, "ext4", "bbbb", "data")
+    found = grub_menu(GuestFS({"/": system, "/data": data}), BlockTable(), CFG, "bios")
+    assert found.entries[0].kernel == f"{device}/k"
+
+
+def test_variables_that_probe_sets_are_unknown() -> None:
+    text = "probe --set=u --fs-uuid $root\nregexp --set=1:v '(.*)' x\nset default=$v\n" + ENTRY.format("1.0")
+    assert menu({CFG: text}).default_reason == "the default depends on the machine"
+
+
+def test_loops_and_unset() -> None:
+    loops = "for k in 1.0 2.0; do menuentry $k { linux /boot/vmlinuz-$k }; done\nwhile x; do set default=1; break; done\n"
+    found = menu({CFG: "set default=1\nunset default\n" + loops})
+    assert [entry.title for entry in found.entries] == ["1.0", "2.0"]
+    assert found.default_reason == "the default depends on the machine"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "set a=xxxxxxxx\n" + "set a=$a$a\n" * 60,
+        "set a='x x x x'\n" + 'set a="$a $a"\n' * 60 + "echo " + "$a " * 1000 + "\n",
+    ],
+)
+def test_growing_values_are_cut(text: str) -> None:
+    assert menu({CFG: text + ENTRY.format("1.0")}).entries
+
+
+def test_menus_without_end_are_cut() -> None:
+    assert len(menu({CFG: "menuentry a { linux /k; }\n" * 1001 + "echo " + "x" * 70_000 + "'y'\n"}).entries) == 1000
+
+
+def test_a_script_that_goes_on_and_on_is_unknowable() -> None:
+    text = "function f { echo " + "x " * 1000 + "; }\n" + "f\n" * 5000
+    with pytest.raises(FactUnavailable, match="takes more than 100000 steps"):
+        menu({CFG: text + ENTRY.format("1.0")})
+
+
+def test_environment_blocks_by_name_and_menu_ids() -> None:
+    env = {"/boot/grub/other": grubenv(default="two", path="C:\\\\x") + "#\nnothing\n", "/boot/grub/third": grubenv()}
+    text = "load_env -f /boot/grub/other\nload_env --file=/boot/grub/third\nload_env --file /boot/grub/gone\n"
+    entries = "menuentry one {\n linux /k\n}\nmenuentry two --id=two --hotkey=x --class a {\n linux /k path=$path\n}\n"
+    found = menu({CFG: text + entries, **env})
+    assert found.default is not None
+    assert (found.default.id, str(found.default.args[0])) == ("two", "path=C:\\x")
+
+
+def test_unknown_names_are_not_followed() -> None:
+    text = "source $cmdpath/x\nsearch --set=root\nsearch --fs-uuid --set=root $grub_cpu\n"
+    found = menu({CFG: text + "set d='  a  b '\necho x$d y\n" + ENTRY.format("1.0")})
+    assert found.entries
+
+
+def test_a_default_that_is_an_empty_submenu() -> None:
+    assert menu({CFG: "submenu x {\n}\n"}).default_reason == "default=0, a submenu without entries"
+
+
+def test_functions_that_call_each_other_end() -> None:
+    text = "function a { b; b; }\nfunction b { c; c; }\nfunction c { a; a; }\na\n" + ENTRY.format("1.0")
+    with pytest.raises(FactUnavailable, match="steps"):
+        menu({CFG: text})
+
+
+@given(st.binary(max_size=300))
+@settings(max_examples=100, deadline=None)
+def test_any_bytes_are_survived(data: bytes) -> None:
+    menu({CFG: b"menuentry x {\n" + data, "/boot/grub/grubenv": data})
+
+
+@given(
+    st.lists(
+        st.sampled_from(
+            ["if", "[", "]", "then", "fi", "else", "menuentry", "x", "{", "}", "\n", ";", "set", "a=b", "$a", "submenu", "linux"]
+        )
+    )
+)
+@settings(max_examples=200, deadline=None)
+def test_any_words_are_survived(words: list[str]) -> None:
+    menu({CFG: " ".join(words)})

@@ -1,0 +1,219 @@
+"""Which loader is live: firmware, boot sector, ESP, and what lies around unused."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import pytest
+
+from tests.facts.boot.grub.grub_samples import CFG, ENTRY, config
+from tests.facts.boot.pe_samples import UKI, pe_image
+from v2vlint.facts.boot.bootloader import Bootloader
+from v2vlint.facts.boot.efi import ESP_TYPE, Efi
+from v2vlint.facts.boot.firmware import BIOS_BOOT_TYPE, Firmware
+from v2vlint.facts.registry import FactStore
+from v2vlint.guest.fs import GuestFS
+from v2vlint.model.blocks import BlockDevice, BlockTable
+from v2vlint.model.osinfo import OsInfo
+from v2vlint.model.rule import Link
+from v2vlint.samples.memory import MemoryFileSystem, memory_guest
+
+Files = Mapping[str, str | bytes | Link]
+STUB = "search.fs_uuid aaaa-1111 root hd0,gpt2\nset prefix=($root)'/boot/grub'\nconfigfile $prefix/grub.cfg\n"
+LEGACY = "title a\n kernel /vmlinuz root=/dev/hda1\n"
+EXTLINUX = "LABEL a\n LINUX vmlinuz\n APPEND root=/dev/sda1\n"
+SYSTEMD = b"MZ #### LoaderInfo: systemd-boot 255 ####"
+
+
+def disk(number: int = 1, code: str = "grub", table: str = "dos", **more: str) -> BlockDevice:
+    """A disk with boot code."""
+    details = (("boot_code", code), ("pt", table), *more.items())
+    return BlockDevice(f"disk{number}", "disk", 1 << 30, number - 1, details=details)
+
+
+def part(number: int, fs_type: str = "ext4", uuid: str = "aaaa-1111", kind: str = "0x83", **more: object) -> BlockDevice:
+    """A partition of the first disk."""
+    return BlockDevice(f"disk1p{number}", "partition", 1 << 28, 0, number, fs_type, uuid, part_type=kind, **more)  # type: ignore[arg-type]
+
+
+ESP = part(1, "vfat", "ABCD-1234", ESP_TYPE)
+UEFI = BlockTable((disk(code="none", table="gpt"), ESP, part(2)))
+BIOS = BlockTable((disk(), part(1)))
+HYBRID = BlockTable((disk(table="gpt"), ESP, part(2), part(3, "", "", BIOS_BOOT_TYPE)))
+
+
+def store(
+    files: Files, blocks: BlockTable | None = None, distro: str = "debian", family: str = "debian", arch: str = "x86_64"
+) -> FactStore:
+    """The facts of an in-memory guest."""
+    return FactStore((memory_guest(files), blocks or BlockTable(), OsInfo("linux", distro, family, "Linux", "12", arch)))
+
+
+@pytest.mark.parametrize(
+    ("files", "blocks", "family", "loader", "where"),
+    [
+        ({CFG: config()}, BIOS, "debian", "grub2", CFG),
+        ({CFG: config()}, BlockTable(), "debian", "grub2", CFG),
+        ({"/boot/grub2/grub.cfg": config(), CFG: "x"}, BIOS, "rhel", "grub2", "/boot/grub2/grub.cfg"),
+        ({"/boot/grub/menu.lst": LEGACY}, BIOS, "debian", "grub-legacy", "/boot/grub/menu.lst"),
+        ({"/boot/grub/menu.lst": LEGACY, CFG: config(), "/boot/grub/i386-pc/core.img": b""}, BIOS, "debian", "grub2", CFG),
+        ({"/boot/grub/menu.lst": LEGACY, CFG: config(), "/boot/grub/stage2": b""}, BIOS, "debian", "grub-legacy", "/boot/grub/menu.lst"),
+        ({"/boot/extlinux.conf": EXTLINUX}, BIOS, "alpine", "extlinux", "/boot/extlinux.conf"),
+        (
+            {"/boot/extlinux/extlinux.conf": EXTLINUX, CFG: config()},
+            BlockTable((disk(code="syslinux"), part(1, bootable=True, details=(("boot_code", "syslinux"),)))),
+            "debian",
+            "extlinux",
+            "/boot/extlinux/extlinux.conf",
+        ),
+        ({"/boot/extlinux/extlinux.conf": EXTLINUX, CFG: config()},
+         BlockTable((disk(code="other"),)), "debian", "extlinux", "/boot/extlinux/extlinux.conf"),
+        ({"/boot/efi/EFI/debian/grubx64.efi": b"MZ", "/boot/efi/EFI/debian/grub.cfg": STUB, CFG: config()}, UEFI, "debian", "grub2", CFG),
+        ({"/boot/efi/EFI/debian/grubx64.efi": b"MZ", CFG: config()}, UEFI, "debian", "grub2", CFG),
+        ({"/boot/efi/EFI/redhat/grub.efi": b"MZ", "/boot/efi/EFI/redhat/grub.conf": LEGACY},
+         UEFI, "rhel", "grub-legacy", "/boot/efi/EFI/redhat/grub.conf"),
+        ({"/boot/EFI/BOOT/BOOTX64.EFI": SYSTEMD, "/boot/loader/entries/a.conf": "linux /k\n"},
+         UEFI, "arch", "systemd-boot", "/boot/loader/loader.conf"),
+        ({"/efi/EFI/systemd/systemd-bootx64.efi": b"MZ", "/efi/loader/loader.conf": ""},
+         UEFI, "arch", "systemd-boot", "/efi/loader/loader.conf"),
+        ({"/efi/EFI/BOOT/BOOTX64.EFI": pe_image(UKI)}, UEFI, "arch", "uki", "/efi/EFI/BOOT/BOOTX64.EFI"),
+        ({"/efi/EFI/Linux/a.efi": pe_image(UKI)}, UEFI, "arch", "uki", "/efi/EFI/Linux/a.efi"),
+        ({"/efi/EFI/BOOT/BOOTX64.EFI": b"MZ".ljust(0x202, b"\0") + b"HdrS"}, UEFI, "arch", "", "/boot"),
+        ({"/boot/efi/EFI/debian/grubx64.efi": b"MZ", "/boot/efi/EFI/debian/grub.cfg": "#\n", CFG: config()}, UEFI, "debian", "grub2", CFG),
+        ({"/etc/lilo.conf": ""}, BIOS, "debian", "lilo", "/boot"),
+        ({}, BIOS, "debian", "", "/boot"),
+        ({"/boot/grub/menu.lst": LEGACY}, BlockTable((disk(code="none"), part(1))), "rhel", "grub-legacy", "/boot/grub/menu.lst"),
+    ],
+)  # fmt: skip
+def test_the_live_loader(files: Files, blocks: BlockTable, family: str, loader: str, where: str) -> None:
+    found = store(files, blocks, family, family).get(Bootloader)
+    assert (found.loader, str(found.where)) == (loader, where)
+
+
+def test_a_hybrid_has_a_menu_per_firmware() -> None:
+    files: Files = {
+        "/boot/efi/EFI/redhat/grubx64.efi": b"MZ", "/boot/efi/EFI/redhat/grub.cfg": ENTRY.format("2.0"),
+        "/boot/grub2/grub.cfg": ENTRY.format("1.0"),
+        "/boot/grub2/i386-pc/core.img": b"",
+    }  # fmt: skip
+    found = store(files, HYBRID, "rhel", "rhel").get(Bootloader)
+    assert [(menu.firmware, menu.config.path) for menu in found.menus] == [
+        ("bios", "/boot/grub2/grub.cfg"), ("uefi", "/boot/efi/EFI/redhat/grub.cfg"),
+    ]  # fmt: skip
+    assert [entry.version for entry in found.defaults] == ["1.0", "2.0"]
+    assert len(found.all_entries) == 2
+    assert found.entries == found.menus[0].entries
+    assert found.default_reason.startswith("default=0")
+
+
+def test_a_hybrid_without_grub_for_bios_prefers_uefi() -> None:
+    files: Files = {"/boot/efi/EFI/BOOT/BOOTX64.EFI": SYSTEMD, "/boot/efi/loader/entries/a.conf": "linux /k\n", CFG: config()}
+    found = store(files, BlockTable((ESP,))).get(Bootloader)
+    assert found.loader == "systemd-boot"
+
+
+def test_one_configuration_for_both_counts_once() -> None:
+    files: Files = {"/boot/efi/EFI/debian/grubx64.efi": b"MZ", "/boot/efi/EFI/debian/grub.cfg": STUB, CFG: config()}
+    assert len(store(files, HYBRID).get(Bootloader).menus) == 1
+
+
+def test_the_own_vendor_comes_first() -> None:
+    files: Files = {
+        "/boot/efi/EFI/BOOT/grub.cfg": ENTRY.format("3.0"), "/boot/efi/EFI/aaa/grub.cfg": ENTRY.format("2.0"),
+        "/boot/efi/EFI/redhat/grub.cfg": ENTRY.format("1.0"), "/boot/efi/EFI/redhat/shimx64.efi": b"MZ",
+    }  # fmt: skip
+    found = store(files, UEFI, "rhel", "rhel").get(Bootloader)
+    assert found.default is not None
+    assert found.default.version == "1.0"
+    assert [unused.where.path for unused in found.unused] == ["/boot/efi/EFI/BOOT/grub.cfg", "/boot/efi/EFI/aaa/grub.cfg"]
+    assert found.unused[0].reason == "not read by the live loader (grub2)"
+
+
+def test_nothing_found_says_so() -> None:
+    found = store({"/usr/sbin/grub-mkconfig": ""}, BlockTable((*BIOS.devices, part(2, uuid="bbbb")))).get(Bootloader)
+    assert (found.entries, found.default, found.defaults, found.mkconfig, found.elsewhere) == (
+        (),
+        None,
+        (),
+        "/usr/sbin/grub-mkconfig",
+        True,
+    )
+    assert found.default_reason == "no GRUB, systemd-boot, extlinux or unified kernel image was found"
+
+
+@pytest.mark.parametrize(
+    ("blocks", "bios", "uefi", "only", "boot_disk"),
+    [
+        (BlockTable(), None, None, "", None),
+        (BIOS, True, False, "bios", 0),
+        (UEFI, False, False, "", None),
+        (BlockTable((disk(code="none"), disk(2))), True, False, "bios", 1),
+        (BlockTable((disk(code="windows"), disk(2))), True, False, "bios", 1),
+        (BlockTable((disk(code="windows"), part(1, bootable=True, details=(("boot_code", "syslinux"),)))), True, False, "bios", 0),
+        (BlockTable((disk(code="windows"), part(1, bootable=True, details=(("boot_code", "none"),)))), False, False, "", None),
+        (BlockTable((disk(code="syslinux", table="gpt"), part(1))), False, False, "", None),
+        (BlockTable((disk(code="syslinux", table="gpt"), part(1, kind=BIOS_BOOT_TYPE))), True, False, "bios", 0),
+        (BlockTable((disk(),), complete=False), True, None, "", 0),
+        (BlockTable((disk(table="gpt", grub_core="1"),)), False, False, "", None),
+        (BlockTable((disk(table="gpt", grub_core="2048"),)), True, False, "bios", 0),
+        (BlockTable((disk(code="other", table="gpt"),)), None, False, "", None),
+        (BlockTable((disk(code="other"),)), True, False, "bios", 0),
+        (BlockTable((disk(code=""),)), None, False, "", None),
+    ],
+)
+def test_firmware(blocks: BlockTable, bios: bool | None, uefi: bool | None, only: str, boot_disk: int | None) -> None:
+    found = store({}, BlockTable(tuple(b for b in blocks if b != ESP), blocks.complete)).get(Firmware)
+    assert (found.bios, found.uefi, found.only, found.boot_disk) == (bios, uefi, only, boot_disk)
+
+
+@pytest.mark.parametrize(
+    ("files", "uefi", "reason"),
+    [
+        ({"/boot/efi/EFI/BOOT/BOOTX64.EFI": b"MZ"}, True, "the ESP at /boot/efi has /boot/efi/EFI/BOOT/BOOTX64.EFI"),
+        ({"/boot/efi/EFI/debian/grubx64.efi": b"MZ"}, True, "the ESP at /boot/efi has /boot/efi/EFI/debian/grubx64.efi"),
+        ({"/boot/efi/EFI/readme": b""}, False, "the ESP holds no loader"),
+        ({}, None, "the ESP disk1p1 is not mounted anywhere and was not read"),
+    ],
+)
+def test_uefi(files: Files, uefi: bool | None, reason: str) -> None:
+    found = store(files, UEFI).get(Firmware)
+    assert (found.uefi, found.uefi_reason, found.esp_disk) == (uefi, reason, 0)
+
+
+def test_the_boot_disk_is_the_one_with_boot() -> None:
+    blocks = BlockTable((disk(), disk(2), BlockDevice("disk2p1", "partition", 1, 1, 1, "ext4", "aaaa-1111")))
+    guest = GuestFS({"/": MemoryFileSystem({"/x": ""}, "ext4", "aaaa-1111")})
+    found = FactStore((guest, blocks, OsInfo("linux", "debian", "debian", "Debian"))).get(Firmware)
+    assert found.boot_disk == 1
+
+
+def test_the_esp() -> None:
+    tree: Files = {
+        "/EFI/Boot/bootx64.efi": b"MZ UEFI SHIM\n", "/EFI/Boot/grubx64.efi": pe_image({"mods": b"x"}), "/EFI/debian/shimx64.efi": b"MZ",
+        "/EFI/debian/mmx64.efi": b"MZ", "/EFI/debian/fbx64.efi": b"MZ", "/EFI/Microsoft/Boot/bootmgfw.efi": b"MZ",
+        "/EFI/Linux/a.efi": pe_image(UKI),
+        "/EFI/x/kernel.efi": b"MZ".ljust(0x202, b"\0") + b"HdrS", "/EFI/x/odd.EFI": b"?", "/EFI/debian/grub.cfg": "",
+    }  # fmt: skip
+    guest = GuestFS({"/": MemoryFileSystem({"/e": ""}, "ext4", "aaaa-1111"), "/efi": MemoryFileSystem(tree, "vfat", "ABCD-1234")})
+    efi = FactStore((guest, UEFI)).get(Efi)
+    assert (efi.mount, efi.device, str(efi.where)) == ("/efi", "disk1p1", "/efi/EFI")
+    assert {image.name: image.kind for image in efi.images} == {
+        "bootx64.efi": "shim", "grubx64.efi": "grub", "shimx64.efi": "shim", "mmx64.efi": "mok-manager", "fbx64.efi": "fallback",
+        "bootmgfw.efi": "windows", "a.efi": "uki", "kernel.efi": "linux", "odd.efi": "unknown",
+    }  # fmt: skip
+    assert efi.vendors == ("debian", "x")
+    assert efi.configs == ("/efi/EFI/debian/grub.cfg",)
+    assert efi.fallback("x86_64") == efi.of("BOOT")[0]
+    assert efi.fallback("") is not None
+    assert efi.fallback("aarch64") is None
+
+
+def test_an_esp_full_of_files_is_cut() -> None:
+    guest = memory_guest({f"/efi/EFI/x/{number:04}.efi": b"" for number in range(2100)})
+    assert len(FactStore((guest, BlockTable())).get(Efi).images) == 2000
+
+
+def test_no_esp() -> None:
+    efi = FactStore((memory_guest({"/boot/vmlinuz": ""}), BlockTable())).get(Efi)
+    assert (efi, str(efi.where)) == (Efi(), "disk1 partition table")
+    assert FactStore((memory_guest({"/x": ""}), UEFI)).get(Efi) == Efi("", "disk1p1")

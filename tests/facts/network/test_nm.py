@@ -1,0 +1,151 @@
+"""NetworkManager's profiles and settings: folders, ignored files, methods, masters, layers, and the edits they offer."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.facts.guests import HOSTILE, Files, at, edited, fact
+from v2vlint.facts.network.interface import Method
+from v2vlint.facts.network.nm_conf import NmConf
+from v2vlint.facts.network.nm_keyfile import NmKeyfiles
+from v2vlint.model.rule import Link
+
+ETC, LIB = "/etc/NetworkManager/system-connections", "/usr/lib/NetworkManager/system-connections"
+STATIC = (
+    "[connection]\nid=lan\nuuid=8f5b6d3e-3d0e-4c0e-9a39-6f6b2d2f5a11\ntype=ethernet\ninterface-name=ens192\n\n"
+    "[ethernet]\nmac-address=00:50:56:9A:BC:01\ncloned-mac-address=stable\n\n"
+    "[ipv4]\naddress1=192.0.2.5/24,192.0.2.1\naddress2=192.0.2.6/24\ndns=192.0.2.53;1.1.1.1;\nmethod=manual\n\n"
+    "[ipv6]\naddr-gen-mode=eui64\nmethod=disabled\n"
+)
+
+
+def test_a_static_profile_whole() -> None:
+    (lan,) = fact(NmKeyfiles, {f"{ETC}/lan.nmconnection": STATIC}).interfaces
+    assert (lan.kind, lan.method, lan.autostart, at(lan.name), at(lan.mac)) == (
+        "ethernet",
+        Method.STATIC,
+        True,
+        "ens192@5:16",
+        "00:50:56:9A:BC:01@8:13",
+    )
+    assert lan.set_mac is None
+    assert [(str(address), at(address.where)) for address in lan.addresses] == [("192.0.2.5/24", "12:10"), ("192.0.2.6/24", "13:10")]
+    assert [at(token) for token in (*lan.gateways, *lan.dns)] == ["192.0.2.1@12:23", "192.0.2.53@14:5", "1.1.1.1@14:16"]
+    assert lan.ids == ("8f5b6d3e-3d0e-4c0e-9a39-6f6b2d2f5a11", "lan")
+
+
+@pytest.mark.parametrize(
+    ("edits", "gone", "replaced"),
+    [
+        ("match_any", ["interface-name=ens192\n"], {}),
+        ("drop_mac", ["mac-address=00:50:56:9A:BC:01\n"], {}),
+        (
+            "to_dhcp",
+            ["address1=192.0.2.5/24,192.0.2.1\n", "address2=192.0.2.6/24\n", "dns=192.0.2.53;1.1.1.1;\n"],
+            {"method=manual": "method=auto"},
+        ),
+    ],
+)
+def test_edits(edits: str, gone: list[str], replaced: dict[str, str]) -> None:
+    path = f"{ETC}/lan.nmconnection"
+    (lan,) = fact(NmKeyfiles, {path: STATIC}).interfaces
+    expected = STATIC
+    for line in gone:
+        expected = expected.replace(line, "")
+    for old, new in replaced.items():
+        expected = expected.replace(old, new)
+    assert edited({path: STATIC}, getattr(lan.edits, edits), path) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "kind", "method", "autostart"),
+    [
+        ("[connection]\ntype=802-3-ethernet\n", "ethernet", Method.DHCP, True),
+        ("[connection]\ntype=ethernet\nautoconnect=false\n[ipv4]\nmethod=auto\n", "ethernet", Method.DHCP, False),
+        ("[connection]\ntype=wifi\n[ipv4]\nmethod=auto\n", "wifi", Method.DHCP, True),
+        ("[connection]\ntype=bridge\ninterface-name=br0\n[ipv4]\nmethod=disabled\n", "bridge", Method.NONE, True),
+        ("[connection]\ntype=ethernet\nmaster=br0\nslave-type=bridge\n", "ethernet", Method.NONE, True),
+        ("[connection]\ntype=vpn\n", "vpn", Method.DHCP, True),
+        (
+            "[connection]\ntype=ethernet\n[ipv4]\nmethod=disabled\n[ipv6]\nmethod=manual\naddress1=2001:db8::5/64\n",
+            "ethernet",
+            Method.STATIC,
+            True,
+        ),
+        (
+            "[connection]\ntype=ethernet\n[ipv4]\nmethod=auto\n[ipv6]\nmethod=manual\naddress1=2001:db8::5/64\n",
+            "ethernet",
+            Method.DHCP,
+            True,
+        ),
+    ],
+)
+def test_kinds_and_methods(text: str, kind: str, method: Method, autostart: bool) -> None:
+    (lan,) = fact(NmKeyfiles, {f"{ETC}/a": text}).interfaces
+    assert (lan.kind, lan.method, lan.autostart) == (kind, method, autostart)
+
+
+@pytest.mark.parametrize(
+    ("name", "read"),
+    [
+        ("lan.nmconnection", True),
+        ("Wired connection 1", True),
+        (".lan.nmconnection", False),
+        ("lan.nmconnection~", False),
+        ("lan.backup", False),
+        ("lan.nmconnection.bak", True),
+        ("ca.pem", False),
+    ],
+)
+def test_which_files_are_profiles(name: str, read: bool) -> None:
+    assert bool(fact(NmKeyfiles, {f"{ETC}/{name}": STATIC}).interfaces) is read
+
+
+def test_a_profile_in_etc_hides_or_masks_the_vendors() -> None:
+    vendor: Files = {f"{LIB}/a.nmconnection": STATIC, f"{LIB}/b.nmconnection": STATIC, f"{LIB}/c": STATIC}
+    files: Files = {**vendor, f"{ETC}/a.nmconnection": STATIC.replace("ens192", "lan0"), f"{ETC}/b.nmconnection": Link("/dev/null")}
+    assert [at(interface.name) for interface in fact(NmKeyfiles, files).interfaces] == ["lan0@5:16"]
+
+
+def test_masters_by_uuid_and_vlans_by_parent() -> None:
+    files: Files = {
+        f"{ETC}/bond": "[connection]\nid=b\nuuid=u-1\ntype=bond\ninterface-name=bond0\n[ipv4]\nmethod=auto\n",
+        f"{ETC}/port": "[connection]\ntype=ethernet\ninterface-name=ens192\ncontroller=u-1\nport-type=bond\n",
+        f"{ETC}/vlan": "[connection]\ntype=vlan\ninterface-name=bond0.7\n[vlan]\nid=7\nparent=bond0\n",
+    }
+    uses = {interface.label: [at(token) for token in interface.uses] for interface in fact(NmKeyfiles, files).interfaces}
+    assert uses == {"bond0": ["ens192@3:16"], "ens192": [], "bond0.7": ["bond0@6:8"]}
+
+
+def test_an_address_in_the_oldest_notation() -> None:
+    files = {f"{ETC}/a": "[connection]\ntype=ethernet\n[802-3-ethernet]\nmac-address=0;80;86;154;188;1;\n"}
+    assert at(fact(NmKeyfiles, files).interfaces[0].mac) == "00:50:56:9a:bc:01@4:13"
+
+
+MAIN = "/etc/NetworkManager/NetworkManager.conf"
+SERVER = "/usr/lib/NetworkManager/conf.d/00-server.conf"
+NO_AUTO = "[main]\nno-auto-default=*\n"
+
+
+@pytest.mark.parametrize(
+    ("files", "connects"),
+    [
+        ({}, True),
+        ({SERVER: NO_AUTO}, False),
+        ({SERVER: NO_AUTO, "/etc/NetworkManager/conf.d/00-server.conf": "# empty on purpose\n"}, True),
+        ({SERVER: NO_AUTO, MAIN: "[main]\nno-auto-default=\n"}, True),
+        ({MAIN: NO_AUTO, "/etc/NetworkManager/conf.d/x.conf": "[main]\nno-auto-default=00:50:56:9a:bc:01\n"}, True),
+        ({f"{SERVER}.bak": NO_AUTO}, True),
+        ({MAIN: "[keyfile]\nunmanaged-devices=*,except:type:wifi,except:type:gsm\n"}, False),
+        ({MAIN: "[keyfile]\nunmanaged-devices=interface-name:veth*\n"}, True),
+    ],
+)
+def test_automatic_connections(files: Files, connects: bool) -> None:
+    assert fact(NmConf, files).connects_by_itself() is connects
+
+
+@pytest.mark.parametrize("text", HOSTILE)
+def test_any_text_is_survived(text: str) -> None:
+    raw = text.encode("utf-8", "surrogateescape")
+    assert len(fact(NmKeyfiles, {f"{ETC}/a": raw}).interfaces) <= 1
+    assert fact(NmConf, {MAIN: raw}).plugins is None

@@ -1,0 +1,215 @@
+"""The network as one: who is in force, what pins names, and what survives where."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.facts.guests import Files, fact
+from v2vlint.facts.network.interface import Manager
+from v2vlint.facts.network.name_policy import NamePolicy
+from v2vlint.facts.network.outlook import Network, Survival
+from v2vlint.model.osinfo import OsInfo
+from v2vlint.model.rule import Link
+from v2vlint.target import load
+
+KEPT, UNSURE, LOST = Survival.KEPT, Survival.UNSURE, Survival.LOST
+UDEV: Files = {
+    "/usr/lib/udev/rules.d/80-net-setup-link.rules": 'NAME=="", NAME="$env{ID_NET_NAME}"\n',
+    "/usr/lib/systemd/network/99-default.link": "[Match]\nOriginalName=*\n[Link]\nNamePolicy=keep kernel onboard slot path\n",
+    "/boot/grub/grub.cfg": "menuentry 'Debian' {\n\tlinux /vmlinuz root=UUID=1c7e ro quiet\n}\n",
+}
+OLD: Files = {"/lib/udev/rules.d/60-x.rules": "# no naming by place\n"}
+PIN = {"/etc/systemd/network/10-lan.link": "[Match]\nMACAddress=00:50:56:9a:bc:01\n[Link]\nName={0}\n"}
+NM: Files = {"/sbin/init": "", "/usr/sbin/NetworkManager": "", "/etc/systemd/system/multi-user.target.wants/NetworkManager.service": ""}
+IFUPDOWN: Files = {"/sbin/init": "", "/sbin/ifup": "", "/etc/rcS.d/S10networking": ""}
+
+
+def pinned(name: str) -> Files:
+    return {path: text.replace("{0}", name) for path, text in PIN.items()}
+
+
+@pytest.mark.parametrize(
+    ("files", "predictable", "reason"),
+    [
+        (UDEV, True, "udev names cards by their place"),
+        ({**UDEV, "/boot/grub/grub.cfg": "menuentry 'x' {\n linux /vmlinuz net.ifnames=0\n}\n"}, False, "net.ifnames=0"),
+        ({**UDEV, "/boot/grub/grub.cfg": "", "/etc/default/grub": 'GRUB_CMDLINE_LINUX="net.ifnames=0"\n'}, False, "net.ifnames=0"),
+        ({**UDEV, "/etc/udev/rules.d/80-net-setup-link.rules": Link("/dev/null")}, False, "rules are masked"),
+        ({**UDEV, "/etc/systemd/network/99-default.link": Link("/dev/null")}, False, "default .link file is masked"),
+        ({**UDEV, "/etc/systemd/network/99-default.link": "[Match]\nOriginalName=*\n[Link]\nNamePolicy=keep\n"}, False, "names no card"),
+        ({**UDEV, "/boot/grub/grub.cfg": ""}, None, "command line is not known"),
+        (OLD, False, "udev has no rules"),
+        ({}, None, "no udev rules"),
+    ],
+)
+def test_what_decides_how_cards_are_named(files: Files, predictable: bool | None, reason: str) -> None:
+    policy = fact(NamePolicy, files)
+    assert policy.predictable is predictable
+    assert reason in policy.reason
+
+
+@pytest.mark.parametrize(
+    ("name", "kvm", "vmware", "azure", "xen"),
+    [
+        ("ens192", LOST, UNSURE, LOST, LOST),
+        ("ens3", UNSURE, UNSURE, LOST, UNSURE),
+        ("enp1s0", UNSURE, UNSURE, LOST, UNSURE),
+        ("eno1", UNSURE, UNSURE, LOST, UNSURE),
+        ("em1", LOST, LOST, LOST, LOST),
+        ("eth0", LOST, LOST, KEPT, UNSURE),
+        ("enX0", LOST, LOST, LOST, KEPT),
+        ("enx0050569abc01", UNSURE, LOST, LOST, UNSURE),
+        ("lan0", KEPT, KEPT, KEPT, KEPT),
+        ("e*", KEPT, KEPT, KEPT, KEPT),
+        ("en*", KEPT, KEPT, LOST, UNSURE),
+        ("ens*", UNSURE, UNSURE, LOST, UNSURE),
+        ("eth*", LOST, LOST, KEPT, UNSURE),
+        ("!lo", KEPT, KEPT, KEPT, KEPT),
+    ],
+)
+def test_names_where_udev_names_cards_by_place(name: str, kvm: Survival, vmware: Survival, azure: Survival, xen: Survival) -> None:
+    network = fact(Network, UDEV)
+    found = [network.name_survival(name, load(target)) for target in ("kvm", "vmware", "azure", "xen")]
+    assert found == [kvm, vmware, azure, xen]
+
+
+@pytest.mark.parametrize(("name", "survival"), [("eth0", KEPT), ("eth*", KEPT), ("ens192", KEPT), ("em1", LOST), ("en*", LOST)])
+def test_names_where_the_kernel_counts(name: str, survival: Survival) -> None:
+    assert fact(Network, OLD).name_survival(name, load("kvm")) is survival
+
+
+def test_a_name_pinned_by_mac_address_goes_with_it() -> None:
+    network = fact(Network, {**UDEV, **pinned("ens192")})
+    assert [network.name_survival("ens192", load(target)) for target in ("kvm", "azure")] == [KEPT, LOST]
+    other = fact(Network, {**UDEV, **pinned("lan0")})
+    assert [other.name_survival("lan0", load(target)) for target in ("kvm", "azure")] == [KEPT, UNSURE]
+
+
+def test_the_old_generator_gives_a_new_card_the_next_number() -> None:
+    rule = 'SUBSYSTEM=="net", ATTR{address}=="00:50:56:9a:bc:01", NAME="eth0"\n'
+    files = {**OLD, "/etc/udev/rules.d/70-persistent-net.rules": rule}
+    generator = {"/lib/udev/rules.d/75-persistent-net-generator.rules": "x\n"}
+    assert fact(Network, files).name_survival("eth0", load("azure")) is KEPT
+    assert fact(Network, {**files, **generator}).name_survival("eth0", load("azure")) is LOST
+    assert fact(Network, {**files, **generator}).name_survival("eth0", load("kvm")) is KEPT
+
+
+def test_red_hat_9_does_not_listen_to_udev_rules() -> None:
+    files = {**UDEV, "/etc/udev/rules.d/70-persistent-net.rules": 'SUBSYSTEM=="net", ATTR{address}=="00:50:56:9a:bc:01", NAME="ens192"\n'}
+    rocky = OsInfo("linux", "rocky", "rhel", "Rocky Linux", "9.3", "x86_64")
+    assert fact(Network, files).name_survival("ens192", load("kvm")) is KEPT
+    assert fact(Network, files, rocky).name_survival("ens192", load("kvm")) is LOST
+
+
+STACK = (
+    "auto vmbr0\niface vmbr0 inet dhcp\n bridge_ports bond0\niface bond0 inet manual\n bond-slaves {0} {1}\n"
+    "auto vmbr0.7\niface vmbr0.7 inet static\n address 10.7.0.1/24\n"
+)
+
+
+@pytest.mark.parametrize(
+    ("one", "two", "survival"),
+    [("ens192", "ens224", LOST), ("ens192", "enp1s0", UNSURE), ("ens192", "lan0", KEPT), ("bond0", "bond0", KEPT)],
+)
+def test_a_stack_survives_with_the_best_of_its_cards(one: str, two: str, survival: Survival) -> None:
+    network = fact(Network, {**UDEV, "/etc/network/interfaces": STACK.replace("{0}", one).replace("{1}", two)})
+    assert [network.survival(interface, load("kvm")) for interface in network.interfaces] == [survival] * 3
+    assert [interface.label for interface in network.addressed] == ["vmbr0", "vmbr0.7"]
+
+
+@pytest.mark.parametrize(("renderer", "fallback"), [("NetworkManager", True), ("networkd", False)])
+def test_netplan_may_hand_every_card_to_networkmanager(renderer: str, fallback: bool) -> None:
+    files: Files = {
+        **NM,
+        "/usr/sbin/netplan": "",
+        "/etc/netplan/01-all.yaml": f"network: {{version: 2, renderer: {renderer}}}\n",
+        "/usr/lib/NetworkManager/conf.d/10-globally-managed-devices.conf": "[keyfile]\nunmanaged-devices=*,except:type:wifi\n",
+    }
+    assert bool(fact(Network, files).fallback) is fallback
+
+
+def test_only_managers_that_run_are_in_force() -> None:
+    files: Files = {
+        **IFUPDOWN,
+        "/etc/network/interfaces": "auto eth0\niface eth0 inet dhcp\n",
+        "/etc/NetworkManager/system-connections/a": "[connection]\ntype=ethernet\n",
+        "/etc/sysconfig/network-scripts/ifcfg-eth0": "DEVICE=eth0\n",
+    }
+    network = fact(Network, files)
+    assert network.certain
+    assert [interface.manager for interface in network.interfaces] == [Manager.IFUPDOWN]
+    assert [interface.manager for interface in network.unread] == [Manager.NETWORK_MANAGER, Manager.NETWORK_SCRIPTS]
+    unknown = fact(Network, {path: text for path, text in files.items() if path.startswith("/etc/") and "rcS.d" not in path})
+    assert not unknown.certain
+    assert len(unknown.interfaces) == 3
+
+
+@pytest.mark.parametrize(
+    ("plugin", "controlled", "managers"),
+    [(True, "", [Manager.NETWORK_MANAGER]), (False, "", []), (True, "NM_CONTROLLED=no\n", [])],
+)
+def test_networkmanager_reads_ifcfg_files_with_its_plugin(plugin: bool, controlled: str, managers: list[Manager]) -> None:
+    files = {**NM, "/etc/sysconfig/network-scripts/ifcfg-eth0": f"DEVICE=eth0\nBOOTPROTO=dhcp\n{controlled}"}
+    files |= {"/usr/lib64/NetworkManager/1.40/libnm-settings-plugin-ifcfg-rh.so": ""} if plugin else {}
+    assert [interface.manager for interface in fact(Network, files).interfaces] == managers
+
+
+ENS192 = "auto ens192\niface ens192 inet dhcp\n"
+NO_AUTO = {"/etc/NetworkManager/conf.d/x.conf": "[main]\nno-auto-default=*\n"}
+PROFILE = {"/etc/NetworkManager/system-connections/a": "[connection]\ntype=ethernet\ninterface-name=ens192\n"}
+
+
+@pytest.mark.parametrize(
+    ("files", "survival", "reason"),
+    [
+        ({**IFUPDOWN, "/etc/network/interfaces": ENS192}, LOST, "ifupdown waits for ens192"),
+        ({"/etc/network/interfaces": ENS192}, UNSURE, "may not exist"),
+        ({**IFUPDOWN, "/etc/network/interfaces": f"{ENS192}auto lan0\niface lan0 inet dhcp\n"}, KEPT, "lan0 comes up by ifupdown"),
+        ({**IFUPDOWN, "/etc/network/interfaces": ENS192.replace("ens192", "enp1s0")}, UNSURE, "may not exist"),
+        ({**IFUPDOWN, "/etc/network/interfaces": "auto lo\niface lo inet loopback\n"}, UNSURE, "no interface is configured"),
+        ({**NM, **PROFILE}, UNSURE, "NetworkManager connects any other card"),
+        ({**NM, **PROFILE, **NO_AUTO}, LOST, "NetworkManager waits for ens192"),
+        (NM, KEPT, "NetworkManager connects any other card"),
+        (
+            {
+                **IFUPDOWN,
+                "/etc/network/interfaces": ENS192,
+                "/usr/bin/cloud-init": "",
+                "/etc/rc3.d/S20cloud-init": "",
+            },
+            UNSURE,
+            "cloud-init may write",
+        ),
+        ({**IFUPDOWN, "/etc/network/interfaces": f"{ENS192}auto br0\niface br0 inet dhcp\n bridge_ports none\n"}, UNSURE, "may not exist"),
+        ({}, UNSURE, "no interface is configured"),
+    ],
+)
+def test_the_outlook(files: Files, survival: Survival, reason: str) -> None:
+    network = fact(Network, {**UDEV, **files})
+    outlook = network.outlook(load("kvm"))
+    assert outlook.survival is survival
+    assert reason in outlook.reason
+    assert network.cut_off(load("kvm")) is (survival is LOST)
+
+
+@pytest.mark.parametrize(
+    ("match", "kvm", "azure"),
+    [
+        ("MACAddress=00:50:56:9a:bc:01", KEPT, LOST),
+        ("Driver=virtio_net", KEPT, LOST),
+        ("Driver=vmxnet3", LOST, LOST),
+        ("Path=pci-0000:0b:00.0", UNSURE, UNSURE),
+        ("Type=ether", KEPT, KEPT),
+    ],
+)
+def test_matches_other_than_names(match: str, kvm: Survival, azure: Survival) -> None:
+    network = fact(Network, {"/etc/systemd/network/x.network": f"[Match]\n{match}\n[Network]\nDHCP=yes\n"})
+    assert [network.survival(network.interfaces[0], load(target)) for target in ("kvm", "azure")] == [kvm, azure]
+
+
+def test_a_card_renamed_by_netplan_or_red_hats_scripts_is_pinned() -> None:
+    netplan = "network: {ethernets: {a: {match: {macaddress: '00:50:56:9a:bc:01'}, set-name: ens192, dhcp4: true}}}\n"
+    ifcfg = "DEVICE=ens224\nHWADDR=00:50:56:9a:bc:02\n"
+    files = {**UDEV, "/etc/netplan/a.yaml": netplan, "/etc/sysconfig/network-scripts/ifcfg-ens224": ifcfg}
+    network = fact(Network, files)
+    assert [network.name_survival(name, load("kvm")) for name in ("ens192", "ens224", "ens256")] == [KEPT, KEPT, LOST]

@@ -1,1 +1,0 @@
-"""Tests of v2vlint.fix."""

@@ -1,0 +1,95 @@
+"""From fixes to operations: each kind of edit, and fixes that cannot be carried out whole."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+
+import pytest
+
+from v2vlint.fixing.operations import build, selinux_specification
+from v2vlint.model.blocks import BlockTable
+from v2vlint.model.fix import AppendInitramfs, Applicability, CopyFile, Delete, Edit, Fix, Rebuild, ReplaceText, WriteFile
+from v2vlint.model.place import Span
+from v2vlint.model.rule import Link
+from v2vlint.samples.memory import memory_guest
+
+FILES: dict[str, str | bytes | Link] = {
+    "/etc/fstab": "/dev/sda1 / ext4\r\n",
+    "/etc/link": Link("/etc/fstab"),
+    "/boot/efi/EFI/debian/grubx64.efi": b"MZ",
+    "/usr/sbin/update-initramfs": "#!/bin/sh\n",
+}
+REPLACE = ReplaceText(Span("/etc/link", 0, 9, 1), "/dev/sda1", "UUID=1")
+
+
+def fix(*edits: Edit) -> Fix:
+    """A safe fix with these edits."""
+    return Fix("repair it", Applicability.SAFE, edits)
+
+
+def work(*fixes: Fix, rebuild: bool = False) -> list[dict[str, object]]:
+    """The operations, with texts readable again."""
+    done = build(memory_guest(FILES), BlockTable(), fixes, rebuild=rebuild)
+    assert not done.refused
+    return [{**op, "data": base64.b64decode(op["data"]).decode()} if "data" in op else dict(op) for op in done.operations]
+
+
+def test_overwrite_follows_links_and_keeps_line_ends() -> None:
+    expect = hashlib.sha256(b"/dev/sda1 / ext4\r\n").hexdigest()
+    assert work(fix(REPLACE)) == [{"op": "overwrite", "path": "/etc/fstab", "data": "UUID=1 / ext4\r\n", "expect": expect}]
+
+
+@pytest.mark.parametrize(
+    ("edit", "operation"),
+    [
+        (WriteFile("/etc/new", "x\n", 0o600), {"op": "create", "path": "/etc/new", "data": "x\n", "mode": 0o600}),
+        (Delete("/etc/link"), {"op": "delete", "path": "/etc/link"}),
+        (
+            CopyFile("/boot/efi/EFI/debian/grubx64.efi", "/boot/efi/EFI/BOOT/BOOTX64.EFI"),
+            {"op": "copy", "source": "/boot/efi/EFI/debian/grubx64.efi", "path": "/boot/efi/EFI/BOOT/BOOTX64.EFI"},
+        ),
+    ],
+)
+def test_other_edits(edit: Edit, operation: dict[str, object]) -> None:
+    assert work(fix(edit)) == [operation]
+
+
+def test_rebuild_runs_the_guests_generator_instead_of_appending() -> None:
+    edits = fix(AppendInitramfs("/boot/initrd.img", "6.1", ("virtio_blk",)))
+    assert [op["command"] for op in work(edits, rebuild=True)] == ["update-initramfs -u -k 6.1"]
+
+
+@pytest.mark.parametrize(
+    ("edit", "reason"),
+    [
+        (Rebuild("initramfs:6.1"), "needs --rebuild-initramfs"),
+        (ReplaceText(Span("/etc/fstab", 0, 4, 1), "LABE", "x"), "no longer reads"),
+        (WriteFile("/etc/fstab", "x"), "exists already"),
+        (CopyFile("/absent", "/new"), "is absent"),
+        (CopyFile("/etc/fstab", "/etc/link"), "exists already"),
+        (AppendInitramfs("/boot/initrd.img", "6.1", ("virtio_blk",)), "is absent"),
+    ],
+)
+def test_what_cannot_be_done_whole_is_refused_and_the_rest_goes_on(edit: Edit, reason: str) -> None:
+    good, bad = fix(Delete("/etc/link")), fix(WriteFile("/etc/other", "x"), edit)
+    done = build(memory_guest(FILES), BlockTable(), [bad, good])
+    assert done.taken == (good,)
+    assert [(one, reason in words) for one, words in done.refused] == [(bad, True)]
+    assert [op["op"] for op in done.operations] == ["delete"]
+
+
+@pytest.mark.parametrize(
+    ("files", "path"),
+    [
+        ({}, ""),
+        ({"/etc/selinux/config": "SELINUX=enforcing\n"}, ""),
+        ({"/etc/selinux/config": "SELINUX=disabled\n", "/usr/sbin/load_policy": b""}, ""),
+        (
+            {"/etc/selinux/config": "# SELINUX=disabled\nSELINUX=permissive\nSELINUXTYPE=mls\n", "/usr/sbin/load_policy": b""},
+            "/etc/selinux/mls/contexts/files/file_contexts",
+        ),
+    ],
+)
+def test_selinux_specification(files: dict[str, str | bytes | Link], path: str) -> None:
+    assert selinux_specification(memory_guest(files)) == path

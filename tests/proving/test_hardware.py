@@ -1,0 +1,99 @@
+"""QEMU options of target hardware."""
+
+from __future__ import annotations
+
+import subprocess
+from dataclasses import replace
+
+import pytest
+
+from v2vlint import target
+from v2vlint.accel import QEMU
+from v2vlint.model.errors import UsageError
+from v2vlint.model.target import Hardware
+from v2vlint.proving.hardware import Board, basics, differences, disk_devices, network
+
+KVM = target.load("kvm")
+
+
+def board(disk: str = "virtio-blk-pci", machine: str = "q35", **changes: object) -> Board:
+    """A board of the kvm target with other hardware."""
+    hardware = Hardware(machine=machine, disk=disk, nic="virtio-net-pci", vga="std")
+    return Board(replace(KVM, hardware=hardware, **changes), "bios", False, "52:54:00:00:00:01", 512)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("machine", "disk", "devices"),
+    [
+        ("q35", "virtio-blk-pci", ["virtio-blk-pci,drive=disk0,bootindex=1", "virtio-blk-pci,drive=disk1,bootindex=2"]),
+        ("q35", "ide-hd", ["ide-hd,bus=ide.0,unit=0,drive=disk0,bootindex=1", "ide-hd,bus=ide.1,unit=0,drive=disk1,bootindex=2"]),
+        ("pc", "ide-hd", ["ide-hd,bus=ide.0,unit=0,drive=disk0,bootindex=1", "ide-hd,bus=ide.0,unit=1,drive=disk1,bootindex=2"]),
+        (
+            "pc",
+            "virtio-scsi-pci",
+            [
+                "virtio-scsi-pci,id=hba0",
+                "scsi-hd,bus=hba0.0,scsi-id=0,drive=disk0,bootindex=1",
+                "scsi-hd,bus=hba0.0,scsi-id=1,drive=disk1,bootindex=2",
+            ],
+        ),
+        ("pc", "ahci", ["ahci,id=hba0", "ide-hd,bus=hba0.0,drive=disk0,bootindex=1", "ide-hd,bus=hba0.1,drive=disk1,bootindex=2"]),
+        ("q35", "nvme", ["nvme,serial=disk0,drive=disk0,bootindex=1", "nvme,serial=disk1,drive=disk1,bootindex=2"]),
+        (
+            "q35",
+            "virtio-blk-pci,disable-legacy=on",
+            ["virtio-blk-pci,disable-legacy=on,drive=disk0,bootindex=1", "virtio-blk-pci,disable-legacy=on,drive=disk1,bootindex=2"],
+        ),
+    ],
+)
+def test_disks(machine: str, disk: str, devices: list[str]) -> None:
+    assert list(disk_devices(board(disk, machine), ["disk0", "disk1"])) == [word for device in devices for word in ("-device", device)]
+
+
+def test_the_firmware_starts_from_the_disk_with_the_loader() -> None:
+    devices = [word for word in disk_devices(board(), ["disk0", "disk1", "disk2"], 1) if word != "-device"]
+    assert [device.partition(",")[2] for device in devices] == [
+        "drive=disk0,bootindex=2",
+        "drive=disk1,bootindex=1",
+        "drive=disk2,bootindex=3",
+    ]
+
+
+def test_more_disks_than_ports() -> None:
+    with pytest.raises(UsageError, match="5 disks do not fit"):
+        list(disk_devices(board("ide-hd", "pc"), [f"disk{index}" for index in range(5)]))
+
+
+@pytest.mark.parametrize(("level", "kvm"), [(1, "qemu64"), (2, "Nehalem"), (3, "Haswell-noTSX"), (4, "Skylake-Server-noTSX-IBRS")])
+def test_processors(level: int, kvm: str) -> None:
+    fast = list(basics(replace(board(cpu_level=level), kvm=True)))
+    assert fast[fast.index("-cpu") + 1] == kvm
+    slow = list(basics(board(cpu_level=level)))
+    assert slow[slow.index("-cpu") + 1].startswith(("qemu64", "EPYC"))
+
+
+def test_what_differs_from_the_target_is_said() -> None:
+    assert differences(board()) == ()
+    assert "AVX-512" in differences(board(cpu_level=4))[0]
+    assert "hyperv" in differences(board(hypervisor="hyperv"))[0]
+    assert differences(replace(board(cpu_level=4), kvm=True)) == ()
+
+
+def test_a_target_without_hardware_cannot_be_proven() -> None:
+    with pytest.raises(UsageError, match="cannot present the hardware of target hyperv-gen2"):
+        list(basics(Board(target.load("hyperv-gen2"), "uefi", False, "", 512)))
+
+
+PROVABLE = [name for name in target.names() if target.load(name).hardware]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", PROVABLE)
+def test_qemu_builds_the_hardware_of_every_shipped_target(name: str) -> None:
+    """QEMU itself accepts the options, with two disks, and stops before the first instruction."""
+    there = Board(target.load(name), "bios", False, "52:54:00:00:00:01", 256)
+    disks = [word for index in (0, 1) for word in ("-blockdev", f"null-co,node-name=disk{index},size=1048576,read-zeroes=on")]
+    command = [QEMU, *basics(there), *disks, *disk_devices(there, ["disk0", "disk1"]), *network(there), "-S", "-qmp", "stdio"]
+    quit_at_once = b'{"execute":"qmp_capabilities"}{"execute":"quit"}'
+    done = subprocess.run(command, input=quit_at_once, capture_output=True, timeout=60, check=False)
+    assert done.returncode == 0, done.stderr.decode()
