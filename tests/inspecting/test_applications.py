@@ -1,4 +1,4 @@
-"""What is installed, from every database. The two RPM files in tests/facts/data were written by rpm 4.18 and by Berkeley DB 5.3."""
+"""What is installed, from every database. Its RPM files are those of tests/facts/packages/data."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from v2vlint.inspecting.applications import applications, split_version
 from v2vlint.model.machine import Application
 from v2vlint.samples.memory import memory_guest
 
-DATA = Path(__file__).parents[1] / "facts" / "data"
+DATA = Path(__file__).parents[1] / "facts" / "packages" / "data"
 STATUS = """Package: bash
 Status: install ok installed
 Maintainer: Matthias Klose <doko@debian.org>

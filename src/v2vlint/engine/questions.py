@@ -91,7 +91,7 @@ def answer(request: Any) -> Any:
 
 
 def _kind(api: Any, name: str) -> type[Any]:
-    kind = getattr(api, name, None) if name in api.__all__ else None
+    kind = getattr(api, name, None)
     if not dataclasses.is_dataclass(kind) or not isinstance(kind, type):
         raise UsageError(f"v2vlint.api has no fact {name}")
     return kind
