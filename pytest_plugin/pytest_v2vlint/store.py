@@ -16,7 +16,7 @@ from v2vlint import __version__, isolate
 from v2vlint.engine import policy
 from v2vlint.engine.config import find
 from v2vlint.engine.packs import LoadedRule, load_all
-from v2vlint.engine.protocol import CHECK, Ask, Judged
+from v2vlint.engine.protocol import CHECK, CheckAsk, Judged
 from v2vlint.engine.questions import ENTRY, Answers, Question, Reply
 from v2vlint.engine.select import choose
 from v2vlint.isolate import Answer, Call, Limits, Outcome, Refusal
@@ -101,8 +101,8 @@ class Store:
     def report(self, guest: GuestRef, target: str = "", mover: str = "") -> ImageReport:
         """The guest judged for one target, or for all configured ones, with the user's policy applied. NotEvaluated when it cannot be."""
         settings = self.settings(target, mover)
-        ask = Ask(guest, settings.targets, settings.mover, settings.selection)
-        secret = Ask(guest, settings.targets, settings.mover, settings.selection, self.keys())
+        ask = CheckAsk(guest, settings.targets, settings.mover, settings.selection)
+        secret = CheckAsk(guest, settings.targets, settings.mover, settings.selection, self.keys())
         judged = self._answer(guest, encode(ask), Call(CHECK, encode(secret)), settings.limits)
         return policy.apply(decode(Judged, judged).image, settings.policy)
 

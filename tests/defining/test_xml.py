@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from v2vlint.defining.protocol import Card, Disk, Machine
+from v2vlint.defining.protocol import ProposedCard, ProposedDisk, ProposedMachine
 from v2vlint.defining.xml import domain_xml
 from v2vlint.source.domain import domain
 
@@ -22,18 +22,24 @@ def valid(text: str, path: Path) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-PLAIN = Machine("web", "bios", (Disk("/a.qcow2", "qcow2", "virtio"),), (Card("virtio"),))
+PLAIN = ProposedMachine("web", "bios", (ProposedDisk("/a.qcow2", "qcow2", "virtio"),), (ProposedCard("virtio"),))
 MACHINES = {
     "plain": PLAIN,
-    "uefi": Machine(
-        "db.1", "uefi", (Disk("/a & b.vmdk", "vmdk", "scsi"), Disk("/c", "raw", "scsi")), (Card("e1000e", "52:54:00:00:00:01"),),
+    "uefi": ProposedMachine(
+        "db.1", "uefi", (ProposedDisk("/a & b.vmdk", "vmdk", "scsi"), ProposedDisk("/c", "raw", "scsi")),
+        (ProposedCard("e1000e", "52:54:00:00:00:01"),),
         scsi="virtio-scsi", video="virtio", boot_disk=1, secure_boot=True, tpm=True, rng=True, balloon=True, cpu_level=3,
     ),
-    "windows": Machine("w", "uefi", (Disk("/w.vhd", "vpc", "sata"),), (Card("e1000e"),), local_clock=True, hyperv=True),
-    "old": Machine("o", "bios", (Disk("/o", "raw", "ide"),), (Card("rtl8139"), Card("rtl8139")), machine="pc", tpm=True, local_clock=True),
-    "seven": Machine("s", "bios", (Disk("/s", "raw", "sata"),), (Card("e1000"),), hyperv=True, usb="ich9"),
-    "many": Machine("m", "bios", tuple(Disk(f"/{n}", "raw", "virtio") for n in range(30)), cpu_level=2),
-    "hostile": Machine("x\x00\x1b\ud800y", "bios", (Disk("/\x07'\"<>", "raw", "virtio"),)),
+    "windows": ProposedMachine(
+        "w", "uefi", (ProposedDisk("/w.vhd", "vpc", "sata"),), (ProposedCard("e1000e"),), local_clock=True, hyperv=True,
+    ),
+    "old": ProposedMachine(
+        "o", "bios", (ProposedDisk("/o", "raw", "ide"),), (ProposedCard("rtl8139"), ProposedCard("rtl8139")),
+        machine="pc", tpm=True, local_clock=True,
+    ),
+    "seven": ProposedMachine("s", "bios", (ProposedDisk("/s", "raw", "sata"),), (ProposedCard("e1000"),), hyperv=True, usb="ich9"),
+    "many": ProposedMachine("m", "bios", tuple(ProposedDisk(f"/{n}", "raw", "virtio") for n in range(30)), cpu_level=2),
+    "hostile": ProposedMachine("x\x00\x1b\ud800y", "bios", (ProposedDisk("/\x07'\"<>", "raw", "virtio"),)),
 }  # fmt: skip
 
 

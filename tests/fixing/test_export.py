@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from v2vlint import target
-from v2vlint.engine.protocol import Ask
+from v2vlint.engine.protocol import CheckAsk
 from v2vlint.fixing import qemu, session
 from v2vlint.fixing.export import ExportAsk, export
 from v2vlint.fixing.protocol import FixAsk
@@ -56,7 +56,7 @@ def test_every_disk_as_it_is_read(tmp_path: Path, name: str) -> None:
 def test_a_folder_of_copies(tmp_path: Path) -> None:
     ova, plain = package(tmp_path)
     (ref,) = expand([str(ova)])
-    outcome = session.fix_copy(FixAsk(Ask(ref, (target.load("kvm"),))), tmp_path / "out")
+    outcome = session.fix_copy(FixAsk(CheckAsk(ref, (target.load("kvm"),))), tmp_path / "out")
     assert not outcome.applied
     made = sorted((tmp_path / "out").iterdir())
     assert [path.name for path in made] == ["disk1.qcow2", "disk2.qcow2"]
@@ -72,5 +72,5 @@ def test_nothing_is_left_of_a_guest_with_a_missing_disk(tmp_path: Path) -> None:
     (ref,) = expand([str(ova.with_suffix(".ovf"))])
     (tmp_path / "a.vmdk").write_bytes(b"x")
     with pytest.raises(ImageError, match="not all of its disks could be read"):
-        session.fix_copy(FixAsk(Ask(ref, (target.load("kvm"),))), tmp_path / "out")
+        session.fix_copy(FixAsk(CheckAsk(ref, (target.load("kvm"),))), tmp_path / "out")
     assert not (tmp_path / "out").exists()

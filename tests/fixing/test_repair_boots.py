@@ -9,7 +9,7 @@ import pytest
 
 from guestbuild.debian import Spec, build
 from v2vlint import target
-from v2vlint.engine.protocol import Ask
+from v2vlint.engine.protocol import CheckAsk
 from v2vlint.fixing import session
 from v2vlint.fixing.protocol import FixAsk
 from v2vlint.model.source import GuestRef
@@ -28,7 +28,7 @@ def test_a_repaired_guest_reaches_its_login(tmp_path: Path, spec: Spec) -> None:
     image = Path(shutil.copy(build(spec), tmp_path / "guest.qcow2"))
     kvm = target.load("kvm")
     guest = GuestRef(str(image), "disks", (str(image),))
-    outcome = session.fix_in_place(FixAsk(Ask(guest, (kvm,))))
+    outcome = session.fix_in_place(FixAsk(CheckAsk(guest, (kvm,))))
     assert "initramfs-without-storage-driver" in {chosen.rule for chosen in outcome.applied}
     assert outcome.before.roots[0].targets[0].forecast is not None
     assert outcome.before.roots[0].targets[0].forecast.will_boot is False

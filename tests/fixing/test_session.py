@@ -17,10 +17,10 @@ import pytest
 
 from guestbuild.samples import cached
 from v2vlint import target
-from v2vlint.engine.protocol import Ask
+from v2vlint.engine.protocol import CheckAsk
 from v2vlint.fixing import qemu, session, transaction
 from v2vlint.fixing.protocol import FixAsk
-from v2vlint.fixing.session import Outcome
+from v2vlint.fixing.session import FixOutcome
 from v2vlint.guest.open import open_guest
 from v2vlint.model.errors import UsageError
 from v2vlint.model.fix import Applicability
@@ -38,7 +38,7 @@ def copies(sample: str, folder: Path) -> tuple[Path, ...]:
 def asked(images: tuple[Path, ...], level: Applicability = Applicability.SAFE) -> FixAsk:
     """Fix for the default target."""
     ref = GuestRef("+".join(map(str, images)), "disks", tuple(map(str, images)))
-    return FixAsk(Ask(ref, (target.load("kvm"),)), level)
+    return FixAsk(CheckAsk(ref, (target.load("kvm"),)), level)
 
 
 def files(images: tuple[Path, ...]) -> Files:
@@ -72,7 +72,7 @@ def digests(images: tuple[Path, ...]) -> list[str]:
     return found
 
 
-def told(outcome: Outcome) -> set[tuple[str, str]]:
+def told(outcome: FixOutcome) -> set[tuple[str, str]]:
     """Rule and first place of each applied fix."""
     return {(chosen.rule, chosen.places[0]) for chosen in outcome.applied}
 

@@ -12,7 +12,7 @@ import pytest
 
 from tests.cli.conftest import DEBIAN
 from v2vlint import target
-from v2vlint.engine.protocol import Ask
+from v2vlint.engine.protocol import CheckAsk
 from v2vlint.fixing import qemu, session, transaction
 from v2vlint.fixing.protocol import FixAsk
 from v2vlint.guest.open import open_guest
@@ -76,7 +76,7 @@ def test_a_fix_reaches_the_root_through_its_layers(tmp_path: Path, disks: int, c
     guest = GuestRef("+".join(map(str, images)), "disks", tuple(map(str, images)))
     keys = Keys((Key(SECRET.encode()),))
     level = Applicability.SAFE if disks == 1 else Applicability.UNSAFE  # which of several disks is sda there is a guess
-    outcome = session.fix_in_place(FixAsk(Ask(guest, (target.load("kvm"),), keys=keys), level))
+    outcome = session.fix_in_place(FixAsk(CheckAsk(guest, (target.load("kvm"),), keys=keys), level))
     assert "fstab-device-name" in {chosen.rule for chosen in outcome.applied}, outcome
     (found,) = open_guest(locate(guest), keys).roots
     assert (found.fs.read("/etc/fstab") or b"").startswith(b"UUID=")

@@ -13,7 +13,7 @@ from tests.fixing.test_session import changed, copies, digests, files
 from v2vlint import target
 from v2vlint.defining import DefineAsk, define
 from v2vlint.disk.hives.edit import HiveDraft
-from v2vlint.engine.protocol import Ask, Selection
+from v2vlint.engine.protocol import CheckAsk, Selection
 from v2vlint.fixing import session, transaction
 from v2vlint.fixing.protocol import FixAsk
 from v2vlint.fixing.virtio_win import RULE
@@ -75,7 +75,7 @@ def test_the_boot_driver_is_installed_and_taken_back(tmp_path: Path) -> None:
     medium, before, bytes_before = _medium(tmp_path), files(images), digests(images)
     old = {name: _by_hivex(path) for name, path in _hives(images[0], tmp_path / "old").items()}
     guest = GuestRef(str(images[0]), "disks", tuple(map(str, images)))
-    ask = Ask(guest, (target.load("kvm"),), selection=Selection(select=(RULE,)))
+    ask = CheckAsk(guest, (target.load("kvm"),), selection=Selection(select=(RULE,)))
     outcome = session.fix_in_place(FixAsk(ask, Applicability.UNSAFE, virtio_win=str(medium)))
     assert [chosen.title for chosen in outcome.applied] == ["install viostor from virtio-win"]
     assert outcome.after is not None

@@ -14,7 +14,7 @@ from v2vlint.model.errors import Unsupported
 from v2vlint.model.source import GuestRef
 from v2vlint.proving.font import vga_font
 from v2vlint.proving.prepare import prepare
-from v2vlint.proving.protocol import Ask, Prepared
+from v2vlint.proving.protocol import PreparedBoot, ProveAsk
 from v2vlint.proving.run import Kernel
 
 UUID = "0a1b2c3d-0000-4000-8000-000000000001"
@@ -49,9 +49,9 @@ def image(folder: Path, files: dict[str, bytes]) -> GuestRef:
     return GuestRef("disk.raw", "disks", (str(path),))
 
 
-def prepared(folder: Path, files: dict[str, bytes], kernel: bool = False) -> Prepared:
+def prepared(folder: Path, files: dict[str, bytes], kernel: bool = False) -> PreparedBoot:
     """The answer of the child's function."""
-    return decode(Prepared, prepare(encode(Ask(image(folder, files), target.load("kvm"), str(folder), kernel))))
+    return decode(PreparedBoot, prepare(encode(ProveAsk(image(folder, files), target.load("kvm"), str(folder), kernel))))
 
 
 def test_the_kernel_of_the_default_entry(tmp_path: Path) -> None:

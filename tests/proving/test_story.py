@@ -7,7 +7,7 @@ import pytest
 from v2vlint.model.finding import Stage
 from v2vlint.model.proof import Reached
 from v2vlint.proving.signatures import INIT, INITRAMFS, KERNEL, LOADER, LOGIN, MOUNTS, NETWORK, ROOT
-from v2vlint.proving.story import MAX_LINES, Story, Verdict
+from v2vlint.proving.story import MAX_LINES, BootOutcome, Story
 
 GRUB = [
     "Booting from Hard Disk...",
@@ -40,14 +40,14 @@ def test_a_boot_to_login() -> None:
     assert names(story) == ["firmware", LOADER, KERNEL, INITRAMFS, ROOT, INIT, MOUNTS, LOGIN]
     assert story.login == 11
     assert story.end is None
-    reached = [milestone.reached for milestone in story.milestones(Verdict(True, "up"), "firmware")]
+    reached = [milestone.reached for milestone in story.milestones(BootOutcome(True, "up"), "firmware")]
     assert reached == [Reached.SEEN] * 8 + [Reached.NOT_SEEN]
 
 
 def test_a_quiet_boot_implies_what_it_did_not_say() -> None:
     story = told("guest login: ")
     story.witness(NETWORK, "DHCP lease 10.0.2.15", 9.0)
-    by_name = {milestone.name: milestone for milestone in story.milestones(Verdict(True, "up"), "kernel")}
+    by_name = {milestone.name: milestone for milestone in story.milestones(BootOutcome(True, "up"), "kernel")}
     assert by_name["firmware"].reached is Reached.SKIPPED
     assert by_name[ROOT].reached is Reached.IMPLIED
     assert by_name[LOGIN].reached is Reached.SEEN

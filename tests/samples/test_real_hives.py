@@ -28,7 +28,7 @@ from tests.inspecting.test_virt_inspector import compare
 from tests.samples.test_samples import check, findings
 from v2vlint import target
 from v2vlint.disk.hives.reader import HiveFile, HiveKey
-from v2vlint.engine.protocol import Ask
+from v2vlint.engine.protocol import CheckAsk
 from v2vlint.facts.registry import FactStore
 from v2vlint.facts.windows.boot import WindowsBoot, default_entry
 from v2vlint.fixing import session, transaction
@@ -181,7 +181,7 @@ def test_a_fix_writes_the_value_and_nothing_else(guests: dict[str, Path], tmp_pa
     image = tmp_path / "seven.qcow2"
     shutil.copy(guests["SYSTEM"], image)
     before, digest = _content(image, tmp_path / "before"), _digest(image)
-    outcome = session.fix_in_place(FixAsk(Ask(GuestRef(str(image), "disks", (str(image),)), (target.load("azure"),))))
+    outcome = session.fix_in_place(FixAsk(CheckAsk(GuestRef(str(image), "disks", (str(image),)), (target.load("azure"),))))
     assert [chosen.rule for chosen in outcome.applied] == ["windows-no-boot-driver"]
     after = _content(image, tmp_path / "after")
     changed = [(old, new) for old, new in zip(_exported(before), _exported(after), strict=True) if old != new]
@@ -196,7 +196,7 @@ def test_the_real_driver_makes_it_start_on_virtio(hives: Path, guests: dict[str,
     image = tmp_path / "seven.qcow2"
     shutil.copy(guests["SYSTEM"], image)
     digest = _digest(image)
-    ask = Ask(GuestRef(str(image), "disks", (str(image),)), (target.load("kvm"),))
+    ask = CheckAsk(GuestRef(str(image), "disks", (str(image),)), (target.load("kvm"),))
     outcome = session.fix_in_place(FixAsk(ask, Applicability.UNSAFE, virtio_win=str(hives / "virtio-win")))
     assert "windows-no-boot-driver" in {chosen.rule for chosen in outcome.applied}, outcome
     report = check((image,), "kvm")

@@ -6,7 +6,7 @@ import argparse
 from collections.abc import Iterator
 
 from v2vlint.cli import exits, output
-from v2vlint.engine.doctor import State, Verdict, examine
+from v2vlint.engine.doctor import PieceState, State, examine
 from v2vlint.report.layout import Piece, Row, paragraph
 
 _STYLES = {State.OK: "ok", State.MISSING: "warning", State.BROKEN: "error"}
@@ -30,7 +30,7 @@ def run(args: argparse.Namespace) -> int:
     return exits.NOT_EVALUATED if any(verdict.state is State.BROKEN for verdict in found) else exits.OK
 
 
-def _rows(found: tuple[Verdict, ...]) -> Iterator[Row]:
+def _rows(found: tuple[PieceState, ...]) -> Iterator[Row]:
     look = output.look()
     for verdict in found:
         lead = Piece(f"{verdict.state.value:<8} {verdict.piece:<19}", _STYLES[verdict.state])

@@ -21,8 +21,8 @@ from v2vlint.source.values import mac_address
 _INTERFACE = re.compile(r"[^\s/:=]{1,15}")
 
 if TYPE_CHECKING:
-    from v2vlint.fixing.protocol import FixAsk, Held, Prepared
-    from v2vlint.fixing.session import Outcome
+    from v2vlint.fixing.protocol import FixAsk, Held, PreparedFix
+    from v2vlint.fixing.session import FixOutcome
     from v2vlint.model.report import ImageReport
     from v2vlint.model.rule import RuleInfo
 
@@ -79,7 +79,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _asks(args: argparse.Namespace, settings: Settings) -> list[FixAsk]:
-    from v2vlint.engine.protocol import Ask
+    from v2vlint.engine.protocol import CheckAsk
     from v2vlint.fixing.protocol import FixAsk
     from v2vlint.source.expand import expand
 
@@ -91,7 +91,7 @@ def _asks(args: argparse.Namespace, settings: Settings) -> list[FixAsk]:
     secrets = keys.collect(args.key_file or ())
     names = CardNames(args.keep_names or bool(args.mac), tuple(map(_card, args.mac or ())))
     level = Applicability.UNSAFE if args.unsafe_fixes else Applicability.SAFE
-    asks = [Ask(guest, settings.targets, settings.mover, settings.selection, secrets, names) for guest in guests]
+    asks = [CheckAsk(guest, settings.targets, settings.mover, settings.selection, secrets, names) for guest in guests]
     drivers = args.virtio_win or ""
     if drivers and not Path(drivers).exists():
         raise UsageError(f"{drivers}: no such file or directory", hint="--virtio-win takes virtio-win.iso or a directory with its content")
@@ -119,7 +119,7 @@ def _one(args: argparse.Namespace, settings: Settings, asked: FixAsk) -> tuple[I
     return done.after or done.before, done.rules
 
 
-def _shown(prepared: Prepared) -> Iterator[str]:
+def _shown(prepared: PreparedFix) -> Iterator[str]:
     yield visible(prepared.diff, keep="\n\t")
     if not prepared.chosen:
         yield f"{visible(prepared.image.name)}: nothing to fix\n"
@@ -128,7 +128,7 @@ def _shown(prepared: Prepared) -> Iterator[str]:
     yield from _kept_back(prepared.held)
 
 
-def _told(name: str, done: Outcome, seconds: float, *, in_place: bool) -> Iterator[str]:
+def _told(name: str, done: FixOutcome, seconds: float, *, in_place: bool) -> Iterator[str]:
     yield visible(done.diff, keep="\n\t")
     if not done.applied and not done.failed:
         yield f"{visible(name)}: nothing to fix\n"

@@ -14,7 +14,7 @@ from v2vlint.model.errors import UsageError
 from v2vlint.run import keys
 
 if TYPE_CHECKING:
-    from v2vlint.inspecting.protocol import Ask
+    from v2vlint.inspecting.protocol import InspectAsk
     from v2vlint.isolate import Limits
     from v2vlint.model.machine import Machine
 
@@ -42,7 +42,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Inspect the images and write what was found."""
     from v2vlint.inspecting.parent import inspect_all
-    from v2vlint.inspecting.protocol import Ask
+    from v2vlint.inspecting.protocol import InspectAsk
     from v2vlint.run.progress import ProgressLine
     from v2vlint.run.settings import settle
     from v2vlint.source.expand import expand
@@ -52,7 +52,7 @@ def run(args: argparse.Namespace) -> int:
         raise UsageError("no image given", hint="see 'v2vlint inspect --help'")
     _writable(args.output)
     secrets = keys.collect(args.key_file or ())
-    asks = [Ask(guest, secrets, not args.no_applications) for guest in expand(args.images)]
+    asks = [InspectAsk(guest, secrets, not args.no_applications) for guest in expand(args.images)]
     with ProgressLine(len(asks), not args.no_progress) as line:
         machines = list(inspect_all(asks, settings.limits, settings.jobs, line.update))
     if keys.can_ask():
@@ -67,7 +67,7 @@ def _writable(path: str | None) -> None:
         raise UsageError(f"--output {path}: {'is a folder' if Path(path).is_dir() else 'no such folder'}")
 
 
-def _unlocked(ask: Ask, machine: Machine, limits: Limits) -> Machine:
+def _unlocked(ask: InspectAsk, machine: Machine, limits: Limits) -> Machine:
     """The machine again, with the passphrases that somebody at the terminal knows."""
     from v2vlint.inspecting.parent import inspect_all
 

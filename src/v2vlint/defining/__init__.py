@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from v2vlint.defining.protocol import PREPARE, DefineAsk, Machine
+from v2vlint.defining.protocol import PREPARE, DefineAsk, ProposedMachine
 from v2vlint.defining.xml import domain_xml
 from v2vlint.engine.child import answer
 from v2vlint.isolate import DEFAULT_LIMITS, Limits
 
-__all__ = ["DefineAsk", "Machine", "define", "domain_xml"]
+__all__ = ["DefineAsk", "ProposedMachine", "define", "domain_xml"]
 
 
-def define(ask: DefineAsk, limits: Limits = DEFAULT_LIMITS) -> Machine:
+def define(ask: DefineAsk, limits: Limits = DEFAULT_LIMITS) -> ProposedMachine:
     """The machine for one guest, found by an isolated child. ImageError when the guest cannot be read, UsageError for no KVM target."""
-    return answer(PREPARE, ask, Machine, ask.guest.name, limits)
+    return answer(PREPARE, ask, ProposedMachine, ask.guest.name, limits)

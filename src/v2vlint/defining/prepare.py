@@ -7,7 +7,7 @@ import re
 from typing import Any
 
 from v2vlint.defining.drivers import Drivers
-from v2vlint.defining.protocol import Card, DefineAsk, Disk, Machine
+from v2vlint.defining.protocol import DefineAsk, ProposedCard, ProposedDisk, ProposedMachine
 from v2vlint.defining.windows import EIGHT, VISTA
 from v2vlint.facts.boot.firmware import Firmware as FirmwareFact
 from v2vlint.facts.kernel.cpu_needs import CpuNeeds
@@ -28,7 +28,7 @@ _ARCHITECTURES = {"x86_64": "x86_64", "i386": "x86_64", "": "x86_64"}
 
 
 def prepare(request: Any) -> Any:
-    """Answer an encoded :class:`DefineAsk` with an encoded :class:`Machine`."""
+    """Answer an encoded :class:`DefineAsk` with an encoded :class:`ProposedMachine`."""
     ask = decode(DefineAsk, request)
     if ask.target.hypervisor != "kvm":
         raise UsageError(f"{ask.target.name} is no KVM target: a libvirt domain is no machine there", hint="give --target kvm")
@@ -51,7 +51,7 @@ class _Proposal:
         self.os: OsInfo = root.os
         self.notes: list[str] = [f"{problem.where}: {problem.reason}" for problem in guest.problems]
 
-    def machine(self) -> Machine:
+    def machine(self) -> ProposedMachine:
         if self.os.arch not in _ARCHITECTURES:
             raise ImageError(f"{self.guest.name}: a guest for {self.os.arch} processors; only machines for x86 are proposed")
         drivers = Drivers(self.store, self.target)
@@ -61,7 +61,7 @@ class _Proposal:
         eleven = windows is not None and windows.eleven
         if eleven:
             self.notes.append("a TPM, as Windows 11 asks for one")
-        machine = Machine(
+        machine = ProposedMachine(
             name=self.name(),
             firmware=firmware,
             disks=tuple(self.disk(position, file, bus) for position, file in enumerate(self.source.disks)),
@@ -81,8 +81,8 @@ class _Proposal:
             hyperv=windows is not None and not windows.before(VISTA),
             usb="ich9" if windows and windows.before(EIGHT) and chipset == "q35" else "",
         )
-        return Machine(
-            **{name: getattr(machine, name) for name in Machine.__slots__ if name != "notes"}, notes=(*self.notes, *drivers.notes)
+        return ProposedMachine(
+            **{name: getattr(machine, name) for name in ProposedMachine.__slots__ if name != "notes"}, notes=(*self.notes, *drivers.notes)
         )
 
     def name(self) -> str:
@@ -119,27 +119,27 @@ class _Proposal:
         except FactUnavailable:
             return None
 
-    def disk(self, position: int, file: DiskFile, bus: str) -> Disk:
+    def disk(self, position: int, file: DiskFile, bus: str) -> ProposedDisk:
         disks = [one.detail("format") for one in self.guest.blocks.disks if one.disk == position]
         kind = (disks or [file.format])[0]
         if file.offset or file.length >= 0 or file.chunks or kind not in _FORMATS:
             path = f"{os.path.splitext(os.path.abspath(file.path))[0]}-disk{position + 1}.qcow2"  # noqa: PTH100, PTH122
             self.notes.append(f"{file.name} is no image that libvirt can attach as it is: convert it to {os.path.basename(path)}")  # noqa: PTH119
-            return Disk(path, "qcow2", bus)
-        return Disk(os.path.abspath(file.path), _FORMATS[kind], bus)  # noqa: PTH100
+            return ProposedDisk(path, "qcow2", bus)
+        return ProposedDisk(os.path.abspath(file.path), _FORMATS[kind], bus)  # noqa: PTH100
 
-    def cards(self, model: str) -> tuple[Card, ...]:
+    def cards(self, model: str) -> tuple[ProposedCard, ...]:
         if self.definition.nics:
             named = [nic.network for nic in self.definition.nics if nic.network not in ("", "default")]
             if named:
                 self.notes.append(f"the cards are on the network 'default'; they were on {', '.join(dict.fromkeys(named))}")
-            return tuple(Card(model, nic.mac) for nic in self.definition.nics)
+            return tuple(ProposedCard(model, nic.mac) for nic in self.definition.nics)
         network = self.fact(Network)
         bound = {token.value.lower().replace("-", ":") for one in network.cards if (token := one.mac)} if network else set()
         if len(bound) == 1:
             self.notes.append("the MAC address is the one that the guest's network configuration asks for")
-            return (Card(model, bound.pop()),)
-        return (Card(model),)
+            return (ProposedCard(model, bound.pop()),)
+        return (ProposedCard(model),)
 
     def cpu_level(self) -> int:
         needs = self.fact(CpuNeeds) if self.os.kind == "linux" else None

@@ -20,7 +20,7 @@ class DefineAsk:
 
 
 @dataclass(frozen=True, slots=True)
-class Disk:
+class ProposedDisk:
     """A disk: host path, QEMU's name of its format, and libvirt's bus (``virtio``, ``scsi``, ``sata``, ``ide``)."""
 
     path: str
@@ -29,7 +29,7 @@ class Disk:
 
 
 @dataclass(frozen=True, slots=True)
-class Card:
+class ProposedCard:
     """A network card: ``mac`` is empty when it may be any."""
 
     model: str
@@ -37,7 +37,7 @@ class Card:
 
 
 @dataclass(frozen=True, slots=True)
-class Machine:
+class ProposedMachine:
     """The machine a guest needs. ``scsi`` is the model of the SCSI controller when a disk is on one; ``boot_disk`` is 0-based.
 
     ``cpu_level`` is the x86-64 level it needs, 0 when not known. ``usb`` is ``ich9`` for guests without a driver for USB 3, else libvirt
@@ -47,8 +47,8 @@ class Machine:
 
     name: str
     firmware: Firmware
-    disks: tuple[Disk, ...]
-    cards: tuple[Card, ...] = ()
+    disks: tuple[ProposedDisk, ...]
+    cards: tuple[ProposedCard, ...] = ()
     machine: str = "q35"
     arch: str = "x86_64"
     memory_mib: int = 2048

@@ -6,14 +6,14 @@ import re
 from collections.abc import Iterator
 from xml.etree.ElementTree import Element, SubElement, indent, tostring
 
-from v2vlint.defining.protocol import Disk, Machine
+from v2vlint.defining.protocol import ProposedDisk, ProposedMachine
 
 _PREFIXES = {"virtio": "vd", "scsi": "sd", "sata": "sd", "ide": "hd"}
 _LEVELS = {2: "Nehalem", 3: "Haswell-noTSX", 4: "Skylake-Server-noTSX-IBRS"}
 _NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
-def domain_xml(machine: Machine) -> str:
+def domain_xml(machine: ProposedMachine) -> str:
     """The domain, indented, with a line end. Characters that XML cannot hold become question marks."""
     root = Element("domain", {"type": "kvm"})
     _text(root, "name", machine.name)
@@ -42,7 +42,7 @@ def _text(parent: Element, name: str, text: str, **attributes: str) -> None:
     SubElement(parent, name, attributes).text = _NOT_XML.sub("?", text)
 
 
-def _system(root: Element, machine: Machine) -> None:
+def _system(root: Element, machine: ProposedMachine) -> None:
     system = SubElement(root, "os", {"firmware": "efi"} if machine.firmware == "uefi" else {})
     _text(system, "type", "hvm", arch=machine.arch, machine=machine.machine)
     if machine.firmware == "uefi":
@@ -60,7 +60,7 @@ def _system(root: Element, machine: Machine) -> None:
         SubElement(features, "smm", {"state": "on"})
 
 
-def _clock(root: Element, machine: Machine) -> None:
+def _clock(root: Element, machine: ProposedMachine) -> None:
     """Windows counts ticks of the RTC, and takes the time from the hypervisor when it is offered there (QEMU's manual, "Hyper-V")."""
     clock = SubElement(root, "clock", {"offset": "localtime" if machine.local_clock else "utc"})
     if machine.hyperv:
@@ -70,7 +70,7 @@ def _clock(root: Element, machine: Machine) -> None:
         SubElement(clock, "timer", {"name": "hypervclock", "present": "yes"})
 
 
-def _cpu(root: Element, machine: Machine) -> None:
+def _cpu(root: Element, machine: ProposedMachine) -> None:
     """At least what the guest needs, and all that the host has besides."""
     model = _LEVELS.get(machine.cpu_level)
     if model is None:
@@ -80,7 +80,7 @@ def _cpu(root: Element, machine: Machine) -> None:
     _text(cpu, "model", model, fallback="allow")
 
 
-def _names(disks: tuple[Disk, ...]) -> Iterator[str]:
+def _names(disks: tuple[ProposedDisk, ...]) -> Iterator[str]:
     for position, disk in enumerate(disks):
         yield f"{_PREFIXES[disk.bus]}{_letters(position)}"
 
@@ -90,7 +90,7 @@ def _letters(position: int) -> str:
     return ("" if position < 26 else _letters(position // 26 - 1)) + chr(ord("a") + position % 26)
 
 
-def _disk(devices: Element, disk: Disk, name: str, *, first: bool) -> None:
+def _disk(devices: Element, disk: ProposedDisk, name: str, *, first: bool) -> None:
     element = SubElement(devices, "disk", {"type": "file", "device": "disk"})
     SubElement(element, "driver", {"name": "qemu", "type": disk.format})
     SubElement(element, "source", {"file": _NOT_XML.sub("?", disk.path)})
@@ -99,7 +99,7 @@ def _disk(devices: Element, disk: Disk, name: str, *, first: bool) -> None:
         SubElement(element, "boot", {"order": "1"})
 
 
-def _rest(devices: Element, machine: Machine) -> None:
+def _rest(devices: Element, machine: ProposedMachine) -> None:
     SubElement(devices, "serial", {"type": "pty"})
     console = SubElement(devices, "console", {"type": "pty"})
     SubElement(console, "target", {"type": "serial"})

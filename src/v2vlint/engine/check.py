@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from v2vlint import isolate
-from v2vlint.engine.protocol import CHECK, Ask, Judged
+from v2vlint.engine.protocol import CHECK, CheckAsk, Judged
 from v2vlint.isolate import DEFAULT_LIMITS, Answer, Call, Limits, Outcome, Refusal
 from v2vlint.model.codec import decode, encode
 from v2vlint.model.errors import NothingFound, PackError, UsageError, V2vlintError
@@ -28,7 +28,7 @@ class Checked:
 Progress = Callable[[Sequence[str], int], None]
 
 
-def check_all(asks: Sequence[Ask], limits: Limits = DEFAULT_LIMITS, jobs: int = 1, progress: Progress | None = None) -> Checked:
+def check_all(asks: Sequence[CheckAsk], limits: Limits = DEFAULT_LIMITS, jobs: int = 1, progress: Progress | None = None) -> Checked:
     """Judge every guest, ``jobs`` at a time. UsageError and PackError of a child end the run; its death is that image's problem.
 
     ``progress`` is called ten times a second with the names under way and the number of guests done.
@@ -48,7 +48,7 @@ def check_all(asks: Sequence[Ask], limits: Limits = DEFAULT_LIMITS, jobs: int = 
     return Checked(tuple(images[position] for position in sorted(images)), tuple(rules[key] for key in sorted(rules)))
 
 
-def _judged(ask: Ask, outcome: Outcome, limits: Limits) -> Judged:
+def _judged(ask: CheckAsk, outcome: Outcome, limits: Limits) -> Judged:
     if isinstance(outcome, Answer):
         try:
             return decode(Judged, outcome.value)
@@ -62,13 +62,13 @@ def _judged(ask: Ask, outcome: Outcome, limits: Limits) -> Judged:
     return failed if ask.guest.kind == "disks" or ask.unopened else _by_definition(ask, failed, limits)
 
 
-def _by_definition(ask: Ask, failed: Judged, limits: Limits) -> Judged:
+def _by_definition(ask: CheckAsk, failed: Judged, limits: Limits) -> Judged:
     """A child died of the disks: another one judges what the definition alone tells."""
     again = dataclasses.replace(ask, unopened=True)
     known = _judged(again, isolate.run(Call(CHECK, encode(again)), limits), limits)
     return Judged(dataclasses.replace(known.image, problems=failed.image.problems), known.rules)
 
 
-def _failed(ask: Ask, reason: str, hint: str) -> Judged:
+def _failed(ask: CheckAsk, reason: str, hint: str) -> Judged:
     image = ImageReport(ask.guest.name, ask.guest.paths, "", 0, (), (), (Problem(ask.guest.name, reason, hint),))
     return Judged(image, ())

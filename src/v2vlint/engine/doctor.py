@@ -40,7 +40,7 @@ class State(enum.StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class PieceState:
     """One piece: what was found, and what its lack costs."""
 
     piece: str
@@ -49,9 +49,9 @@ class Verdict:
     cost: str = ""
 
 
-def examine() -> Iterator[Verdict]:
+def examine() -> Iterator[PieceState]:
     """Look at everything v2vlint can use here."""
-    yield Verdict("python", State.OK, f"{platform.python_version()} ({sys.executable})")
+    yield PieceState("python", State.OK, f"{platform.python_version()} ({sys.executable})")
     yield _child()
     yield _packs()
     for name, reads in _READERS:
@@ -66,84 +66,84 @@ def examine() -> Iterator[Verdict]:
     yield _program("virsh", "domain:NAME", "--version")
 
 
-def _child() -> Verdict:
+def _child() -> PieceState:
     outcome = isolate.run(isolate.Call("operator:neg", 1), isolate.Limits(wall=30))
     if isinstance(outcome, isolate.Answer) and outcome.value == -1:
-        return Verdict("reader process", State.OK, "starts, under limits of memory and time")
-    return Verdict("reader process", State.BROKEN, str(outcome), "no image can be read")
+        return PieceState("reader process", State.OK, "starts, under limits of memory and time")
+    return PieceState("reader process", State.BROKEN, str(outcome), "no image can be read")
 
 
-def _packs() -> Verdict:
+def _packs() -> PieceState:
     from v2vlint.engine.packs import load_all
 
     try:
         rules = load_all()
     except V2vlintError as error:
-        return Verdict("rule packs", State.BROKEN, error.message, "nothing can be judged")
+        return PieceState("rule packs", State.BROKEN, error.message, "nothing can be judged")
     packs = sorted({rule.pack for rule in rules})
     if not rules:
-        return Verdict("rule packs", State.BROKEN, "no rules are installed", "nothing can be judged")
-    return Verdict("rule packs", State.OK, f"{len(rules)} rules from {', '.join(packs)}")
+        return PieceState("rule packs", State.BROKEN, "no rules are installed", "nothing can be judged")
+    return PieceState("rule packs", State.OK, f"{len(rules)} rules from {', '.join(packs)}")
 
 
-def _library(name: str, reads: str) -> Verdict:
+def _library(name: str, reads: str) -> PieceState:
     try:
         importlib.import_module(name)
-        return Verdict(name, State.OK, version(name))
+        return PieceState(name, State.OK, version(name))
     except (ImportError, PackageNotFoundError) as error:
-        return Verdict(name, State.BROKEN, str(error), f"cannot read {reads}")
+        return PieceState(name, State.BROKEN, str(error), f"cannot read {reads}")
 
 
-def _optional(module: str, package: str, reads: str) -> Verdict:
+def _optional(module: str, package: str, reads: str) -> PieceState:
     try:
         importlib.import_module(module)
     except ImportError:
-        return Verdict(package, State.MISSING, "not installed", f"slower reading of {reads}: pip install 'v2vlint[lzo]'")
-    return Verdict(package, State.OK, "installed")
+        return PieceState(package, State.MISSING, "not installed", f"slower reading of {reads}: pip install 'v2vlint[lzo]'")
+    return PieceState(package, State.OK, "installed")
 
 
-def _program(name: str, use: str, *arguments: str) -> Verdict:
+def _program(name: str, use: str, *arguments: str) -> PieceState:
     path = shutil.which(name)
     if path is None:
-        return Verdict(name, State.MISSING, "not installed", f"needed for {use}")
+        return PieceState(name, State.MISSING, "not installed", f"needed for {use}")
     try:
         done = subprocess.run([path, *arguments], capture_output=True, timeout=20, check=True)
     except (OSError, subprocess.SubprocessError) as error:
-        return Verdict(name, State.MISSING, f"does not start: {error}", f"needed for {use}")
+        return PieceState(name, State.MISSING, f"does not start: {error}", f"needed for {use}")
     words = done.stdout.decode("utf-8", "replace").split("\n", 1)[0].strip()
-    return Verdict(name, State.OK, words)
+    return PieceState(name, State.OK, words)
 
 
-def _kvm() -> Verdict:
+def _kvm() -> PieceState:
     found = accel.acceleration()
     if found.kvm:
-        return Verdict("KVM", State.OK, "works")
-    return Verdict("KVM", State.MISSING, found.reason, "'prove' and libguestfs use software emulation, about ten times slower")
+        return PieceState("KVM", State.OK, "works")
+    return PieceState("KVM", State.MISSING, found.reason, "'prove' and libguestfs use software emulation, about ten times slower")
 
 
-def _ovmf() -> Verdict:
+def _ovmf() -> PieceState:
     found = next((path for folder in _FIRMWARE for path in sorted(Path(folder).glob("*OVMF_CODE*.fd"))), None)
     if found is None:
-        return Verdict("OVMF", State.MISSING, "no UEFI firmware for QEMU found", "'prove' cannot boot UEFI guests")
-    return Verdict("OVMF", State.OK, str(found))
+        return PieceState("OVMF", State.MISSING, "no UEFI firmware for QEMU found", "'prove' cannot boot UEFI guests")
+    return PieceState("OVMF", State.OK, str(found))
 
 
-def _guestfs() -> Verdict:
+def _guestfs() -> PieceState:
     cost = "no second opinion on images, and no fixes on layouts that only it can write"
     interpreters = [sys.executable, "/usr/bin/python3"]
     for interpreter in dict.fromkeys(path for path in interpreters if os.access(path, os.X_OK)):
         if _runs(interpreter, "-c", "import guestfs"):
-            return Verdict("libguestfs", State.OK, f"its Python module is importable by {interpreter}")
-    return Verdict("libguestfs", State.MISSING, "no interpreter here can import guestfs", cost)
+            return PieceState("libguestfs", State.OK, f"its Python module is importable by {interpreter}")
+    return PieceState("libguestfs", State.MISSING, "no interpreter here can import guestfs", cost)
 
 
-def _ntfs_writing() -> Verdict:
+def _ntfs_writing() -> PieceState:
     """The appliance gets ntfs-3g from this machine, on RHEL and its like from libguestfs-winsupport."""
     path = shutil.which("ntfs-3g") or next((path for path in ("/sbin/ntfs-3g", "/bin/ntfs-3g") if os.access(path, os.X_OK)), None)
     bundled = next((file for folder in _APPLIANCES for file in sorted(Path(folder).glob("*winsupport*"))), None)
     if path or bundled:
-        return Verdict("ntfs-3g", State.OK, str(path or bundled))
-    return Verdict("ntfs-3g", State.MISSING, "neither ntfs-3g nor libguestfs-winsupport is installed", "no fixes of Windows guests")
+        return PieceState("ntfs-3g", State.OK, str(path or bundled))
+    return PieceState("ntfs-3g", State.MISSING, "neither ntfs-3g nor libguestfs-winsupport is installed", "no fixes of Windows guests")
 
 
 def _runs(*command: str) -> bool:

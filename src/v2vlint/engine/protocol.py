@@ -28,7 +28,7 @@ class Selection:
 
 
 @dataclass(frozen=True, slots=True)
-class Ask:
+class CheckAsk:
     """Judge one guest. ``unopened`` leaves its disks alone: only what the definition tells is judged."""
 
     guest: GuestRef

@@ -12,7 +12,7 @@ from v2vlint.engine.glance import glance
 from v2vlint.engine.judge import judge, judge_machine
 from v2vlint.engine.packs import LoadedRule, load_all
 from v2vlint.engine.present import Presenter
-from v2vlint.engine.protocol import Ask, Judged
+from v2vlint.engine.protocol import CheckAsk, Judged
 from v2vlint.engine.select import choose, forecast_wanted, infos
 from v2vlint.facts.registry import FactStore
 from v2vlint.guest.open import Guest, Root, changes, open_guest
@@ -25,18 +25,18 @@ from v2vlint.source.locate import locate
 
 
 def check(request: Any) -> Any:
-    """Answer an encoded :class:`~v2vlint.engine.protocol.Ask` with an encoded :class:`~v2vlint.engine.protocol.Judged`."""
-    ask = decode(Ask, request)
+    """Answer an encoded :class:`~v2vlint.engine.protocol.CheckAsk` with an encoded :class:`~v2vlint.engine.protocol.Judged`."""
+    ask = decode(CheckAsk, request)
     rules = choose(load_all(), ask.selection)
     return encode(Judged(judge_guest(ask, rules), infos(rules, ask.selection)))
 
 
-def judge_guest(ask: Ask, rules: Iterable[LoadedRule]) -> ImageReport:
+def judge_guest(ask: CheckAsk, rules: Iterable[LoadedRule]) -> ImageReport:
     """Open the guest and judge it; an image that cannot be opened is a report with its problem."""
     return examine(ask, rules)[0]
 
 
-def examine(ask: Ask, rules: Iterable[LoadedRule]) -> tuple[ImageReport, Guest | None]:
+def examine(ask: CheckAsk, rules: Iterable[LoadedRule]) -> tuple[ImageReport, Guest | None]:
     """The report, and the opened guest for those who want to do more with it (None when it cannot be opened)."""
     guest: Guest | None = None
     started = time.perf_counter()
@@ -50,7 +50,7 @@ def examine(ask: Ask, rules: Iterable[LoadedRule]) -> tuple[ImageReport, Guest |
     return dataclasses.replace(report, seconds=time.perf_counter() - started), guest
 
 
-def _judge_opened(ask: Ask, source: GuestSource, guest: Guest, rules: tuple[LoadedRule, ...]) -> ImageReport:
+def _judge_opened(ask: CheckAsk, source: GuestSource, guest: Guest, rules: tuple[LoadedRule, ...]) -> ImageReport:
     presenters = tuple(Presenter(logical_name(ask)) for _target in ask.targets)
     definition = source.definition or Definition("", "")
     systems = frozenset(root.os.kind for root in guest.roots)
@@ -74,7 +74,7 @@ def _judge_opened(ask: Ask, source: GuestSource, guest: Guest, rules: tuple[Load
 
 
 def _judge_root(
-    ask: Ask, definition: Definition, guest: Guest, root: Root, rules: tuple[LoadedRule, ...], presenters: tuple[Presenter, ...]
+    ask: CheckAsk, definition: Definition, guest: Guest, root: Root, rules: tuple[LoadedRule, ...], presenters: tuple[Presenter, ...]
 ) -> RootReport:
     store = FactStore((root.fs, guest.blocks, root.os, definition, ask.names))
     targets = judge(store, rules, ask.targets, ask.mover, presenters)
@@ -83,6 +83,6 @@ def _judge_root(
     return RootReport(root.device, root.os, glance(store, root.device, root.subvolume), targets)
 
 
-def logical_name(ask: Ask) -> str:
+def logical_name(ask: CheckAsk) -> str:
     """The guest's name without folders, the same wherever it is checked from."""
     return "+".join(path.rsplit("/", 1)[-1] for path in ask.guest.paths) or ask.guest.name

@@ -15,7 +15,7 @@ from v2vlint.engine.worker import examine
 from v2vlint.fixing.offer import DriverOffer
 from v2vlint.fixing.operations import RootWork, build
 from v2vlint.fixing.plan import plan
-from v2vlint.fixing.protocol import Chosen, FixAsk, Held, Prepared
+from v2vlint.fixing.protocol import Chosen, FixAsk, Held, PreparedFix
 from v2vlint.fixing.virtio_win import Medium
 from v2vlint.guest.open import Guest, Root
 from v2vlint.model.blocks import BlockDevice, BlockTable
@@ -30,7 +30,7 @@ _LATER = "overlaps another fix"
 
 
 def prepare(request: Any) -> Any:
-    """Answer an encoded :class:`FixAsk` with an encoded :class:`Prepared`."""
+    """Answer an encoded :class:`FixAsk` with an encoded :class:`PreparedFix`."""
     asked = decode(FixAsk, request)
     rules = choose(load_all(), asked.ask.selection)
     image, guest = examine(asked.ask, rules)
@@ -120,7 +120,7 @@ def _unlock(blocks: BlockTable, keys: Keys) -> list[dict[str, Any]]:
 
 def _prepared(
     asked: FixAsk, image: ImageReport, guest: Guest | None, rules: tuple[Any, ...], works: list[_Work], offers: list[Held]
-) -> Prepared:
+) -> PreparedFix:
     roots = [
         {
             "mounts": _needed(work),
@@ -132,7 +132,7 @@ def _prepared(
         if work.root.operations
     ]
     unlock = _unlock(guest.blocks, asked.ask.keys) if guest and roots else []
-    return Prepared(
+    return PreparedFix(
         image=image,
         rules=rules,
         chosen=tuple(chosen for work in works for chosen in work.chosen),

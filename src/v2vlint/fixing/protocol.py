@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from v2vlint.engine.protocol import Ask
+from v2vlint.engine.protocol import CheckAsk
 from v2vlint.model.fix import Applicability
 from v2vlint.model.report import ImageReport
 from v2vlint.model.rule import RuleInfo
@@ -20,7 +20,7 @@ class FixAsk:
     ``virtio_win`` is the path of an ISO or directory with drivers for Windows.
     """
 
-    ask: Ask
+    ask: CheckAsk
     at_least: Applicability = Applicability.SAFE
     without: tuple[tuple[str, str], ...] = ()
     rebuild: bool = False
@@ -48,7 +48,7 @@ class Held:
 
 
 @dataclass(frozen=True, slots=True)
-class Prepared:
+class PreparedFix:
     """The guest's report and what would be done to it. ``request`` is the guest's part of a worker request, as JSON."""
 
     image: ImageReport

@@ -13,7 +13,7 @@ from v2vlint.engine.boot import FORECAST
 from v2vlint.engine.child import answer
 from v2vlint.fixing import appliance, qemu, transaction
 from v2vlint.fixing.export import EXPORT, ExportAsk
-from v2vlint.fixing.protocol import PREPARE, Chosen, FixAsk, Held, Prepared
+from v2vlint.fixing.protocol import PREPARE, Chosen, FixAsk, Held, PreparedFix
 from v2vlint.isolate import DEFAULT_LIMITS, Answer, Call, Limits, Refusal
 from v2vlint.model.codec import encode
 from v2vlint.model.errors import ImageError, UsageError
@@ -30,7 +30,7 @@ Key = tuple[str, str, str]
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class FixOutcome:
     """What fixing a guest came to.
 
     ``before`` is the report it started from, ``after`` that of the fixed guest (None when nothing was written). ``applied`` were
@@ -60,12 +60,12 @@ class _Clock:
         self.last = now
 
 
-def preview(asked: FixAsk, limits: Limits = DEFAULT_LIMITS) -> Prepared:
+def preview(asked: FixAsk, limits: Limits = DEFAULT_LIMITS) -> PreparedFix:
     """What would be done, without doing it. ImageError when the reader process died."""
-    return answer(PREPARE, asked, Prepared, asked.ask.guest.name, limits)
+    return answer(PREPARE, asked, PreparedFix, asked.ask.guest.name, limits)
 
 
-def fix_in_place(asked: FixAsk, limits: Limits = DEFAULT_LIMITS) -> Outcome:
+def fix_in_place(asked: FixAsk, limits: Limits = DEFAULT_LIMITS) -> FixOutcome:
     """Fix the images of a guest as a transaction. The journal of an interrupted run is settled first."""
     if asked.ask.guest.kind != "disks":
         raise UsageError(f"{asked.ask.guest.name} cannot be changed in place", hint="give -o NEW, or its disk images")
@@ -93,7 +93,7 @@ def fix_in_place(asked: FixAsk, limits: Limits = DEFAULT_LIMITS) -> Outcome:
     return replace(outcome, notes=(*notes, *outcome.notes), output="+".join(map(str, images)))
 
 
-def fix_copy(asked: FixAsk, output: Path, limits: Limits = DEFAULT_LIMITS) -> Outcome:
+def fix_copy(asked: FixAsk, output: Path, limits: Limits = DEFAULT_LIMITS) -> FixOutcome:
     """Write a fixed copy of a guest to ``output``; the source is only read.
 
     A name with an image's extension takes a guest with one disk, in that format. A folder, or a name without extension that becomes one,
@@ -123,7 +123,7 @@ def fix_copy(asked: FixAsk, output: Path, limits: Limits = DEFAULT_LIMITS) -> Ou
     return replace(outcome, output=str(output))
 
 
-def _fix_into(asked: FixAsk, folder: Path, limits: Limits) -> Outcome:
+def _fix_into(asked: FixAsk, folder: Path, limits: Limits) -> FixOutcome:
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise UsageError(f"{folder} is there already, and is no empty folder")
     clock = _Clock()
@@ -150,7 +150,7 @@ def _fix_into(asked: FixAsk, folder: Path, limits: Limits) -> Outcome:
     return replace(outcome, output="+".join(map(str, disks)))
 
 
-def _copy_source(guest: GuestRef, prepared: Prepared, position: int, copy: Path, limits: Limits) -> None:
+def _copy_source(guest: GuestRef, prepared: PreparedFix, position: int, copy: Path, limits: Limits) -> None:
     """An independent qcow2 copy of a disk; what QEMU cannot open as it is goes through v2vlint's own reader."""
     kind = prepared.formats[position]
     if guest.kind not in ("ova", "ovf") and kind in qemu.DRIVERS:
@@ -188,8 +188,8 @@ def driver(image: Path, kind: str) -> str:
     return qemu.DRIVERS[kind]
 
 
-def _nothing(prepared: Prepared, notes: list[str], clock: _Clock) -> Outcome:
-    return Outcome(prepared.image, None, prepared.rules, (), prepared.held, (), "", tuple(notes), clock.seconds)
+def _nothing(prepared: PreparedFix, notes: list[str], clock: _Clock) -> FixOutcome:
+    return FixOutcome(prepared.image, None, prepared.rules, (), prepared.held, (), "", tuple(notes), clock.seconds)
 
 
 class _Rounds:
@@ -201,7 +201,7 @@ class _Rounds:
         self.failed: list[Held] = []
         self.diff = ""
 
-    def run(self, prepared: Prepared) -> Outcome:
+    def run(self, prepared: PreparedFix) -> FixOutcome:
         """Apply what ``prepared`` says, check, and go on with what became possible."""
         before, applied, current = prepared.image, list[Chosen](), prepared
         for _round in range(MAX_ROUNDS):
@@ -212,11 +212,11 @@ class _Rounds:
                 break
         seconds = self.clock.seconds
         after = current.image if applied else None
-        return Outcome(
+        return FixOutcome(
             before, after, prepared.rules, tuple(applied), current.held, tuple(self.failed), self.diff, tuple(self.notes), seconds
         )
 
-    def _apply_or_drop(self, current: Prepared, before: ImageReport, applied: list[Chosen]) -> Prepared:
+    def _apply_or_drop(self, current: PreparedFix, before: ImageReport, applied: list[Chosen]) -> PreparedFix:
         saved = [transaction.saved(overlay) for overlay in self.overlays]
         for overlay, copy in zip(self.overlays, saved, strict=True):
             qemu.snapshot(overlay, copy)
@@ -238,7 +238,7 @@ class _Rounds:
         remaining = self._look()
         return self._apply_or_drop(remaining, before, applied) if remaining.has_work else remaining
 
-    def _write(self, current: Prepared) -> None:
+    def _write(self, current: PreparedFix) -> None:
         drives = [{"path": str(overlay), "format": "qcow2"} for overlay in self.overlays]
         written = appliance.write({"drives": drives, **json.loads(current.request)})
         for name, seconds in written.seconds.items():
@@ -246,13 +246,13 @@ class _Rounds:
         self.clock.last = time.monotonic()
         self.notes.extend(note for note in (*written.notes, f"written under {written.accelerator}") if note not in self.notes)
 
-    def _look(self) -> Prepared:
+    def _look(self) -> PreparedFix:
         guest = replace(self.asked.ask.guest, kind="disks", paths=tuple(map(str, self.overlays)))
         looked = preview(replace(self.asked, ask=replace(self.asked.ask, guest=guest)), self.limits)
         self.clock.lap("re-check")
         return looked
 
-    def _regressions(self, current: Prepared, before: ImageReport, again: Prepared) -> list[Held]:
+    def _regressions(self, current: PreparedFix, before: ImageReport, again: PreparedFix) -> list[Held]:
         old, new = findings(before), findings(again.image)
         fresh = [key for key, found in new.items() if key not in old and found.finding.severity is Severity.ERROR]
         if _stops(before):

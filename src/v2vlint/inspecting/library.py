@@ -7,7 +7,7 @@ import os
 from collections.abc import Sequence
 
 from v2vlint.inspecting.parent import inspect_all
-from v2vlint.inspecting.protocol import Ask
+from v2vlint.inspecting.protocol import InspectAsk
 from v2vlint.isolate import DEFAULT_LIMITS, Limits
 from v2vlint.model.errors import ImageError, UsageError
 from v2vlint.model.machine import Machine
@@ -24,7 +24,7 @@ class OpenGuest:
     @functools.cached_property
     def machine(self) -> Machine:
         """What the machine is. ImageError when nothing of it could be read: no such file, an unknown format, a child that died."""
-        (machine,) = inspect_all([Ask(self.ref, self.keys)], self.limits)
+        (machine,) = inspect_all([InspectAsk(self.ref, self.keys)], self.limits)
         if not machine.devices:
             problem = machine.problems[0] if machine.problems else None
             reason = f"{problem.where}: {problem.reason}" if problem else f"{machine.name}: nothing to read"

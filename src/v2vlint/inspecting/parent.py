@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from v2vlint import isolate
-from v2vlint.inspecting.protocol import INSPECT, Ask
+from v2vlint.inspecting.protocol import INSPECT, InspectAsk
 from v2vlint.isolate import DEFAULT_LIMITS, Answer, Call, Limits, Outcome, Refusal
 from v2vlint.model.codec import decode, encode
 from v2vlint.model.errors import UsageError
@@ -16,7 +16,7 @@ Progress = Callable[[Sequence[str], int], None]
 
 
 def inspect_all(
-    asks: Sequence[Ask], limits: Limits = DEFAULT_LIMITS, jobs: int = 1, progress: Progress | None = None
+    asks: Sequence[InspectAsk], limits: Limits = DEFAULT_LIMITS, jobs: int = 1, progress: Progress | None = None
 ) -> tuple[Machine, ...]:
     """Inspect every guest, ``jobs`` at a time. What keeps one from being read is a problem of its machine; UsageError ends the run.
 
@@ -34,7 +34,7 @@ def inspect_all(
     return tuple(machines[position] for position in sorted(machines))
 
 
-def _machine(ask: Ask, outcome: Outcome) -> Machine:
+def _machine(ask: InspectAsk, outcome: Outcome) -> Machine:
     if isinstance(outcome, Answer):
         try:
             return decode(Machine, outcome.value)
@@ -47,5 +47,5 @@ def _machine(ask: Ask, outcome: Outcome) -> Machine:
     return _failed(ask, outcome.reason, outcome.hint)
 
 
-def _failed(ask: Ask, reason: str, hint: str) -> Machine:
+def _failed(ask: InspectAsk, reason: str, hint: str) -> Machine:
     return Machine(ask.guest.name, ask.guest.paths, problems=(Problem(ask.guest.name, reason, hint),))

@@ -10,7 +10,7 @@ INSPECT = "v2vlint.inspecting.worker:inspect"
 
 
 @dataclass(frozen=True, slots=True)
-class Ask:
+class InspectAsk:
     """Inspect one guest; ``applications`` tells whether to list what is installed, the longest part of the answer."""
 
     guest: GuestRef

@@ -8,7 +8,7 @@ from typing import Any
 from v2vlint.facts.registry import FactStore
 from v2vlint.guest.open import Guest, changes, open_guest
 from v2vlint.inspecting.booted import mark_booted
-from v2vlint.inspecting.protocol import Ask
+from v2vlint.inspecting.protocol import InspectAsk
 from v2vlint.inspecting.root import inspect_root
 from v2vlint.inspecting.storage import encryption, firmware, volumes
 from v2vlint.model.codec import decode, encode
@@ -21,11 +21,11 @@ from v2vlint.source.locate import locate
 
 
 def inspect(request: Any) -> Any:
-    """Answer an encoded :class:`~v2vlint.inspecting.protocol.Ask` with an encoded :class:`~v2vlint.model.machine.Machine`."""
-    return encode(inspect_guest(decode(Ask, request)))
+    """Answer an encoded :class:`~v2vlint.inspecting.protocol.InspectAsk` with an encoded :class:`~v2vlint.model.machine.Machine`."""
+    return encode(inspect_guest(decode(InspectAsk, request)))
 
 
-def inspect_guest(ask: Ask) -> Machine:
+def inspect_guest(ask: InspectAsk) -> Machine:
     """Open the guest and describe it; an image that cannot be opened is a machine with its problem."""
     started = time.perf_counter()
     try:
@@ -35,7 +35,7 @@ def inspect_guest(ask: Ask) -> Machine:
         return Machine(ask.guest.name, ask.guest.paths, problems=(Problem(ask.guest.name, error.message, error.hint),))
 
 
-def _machine(ask: Ask, source: GuestSource, guest: Guest, started: float) -> Machine:
+def _machine(ask: InspectAsk, source: GuestSource, guest: Guest, started: float) -> Machine:
     problems = list(guest.problems)
     systems: list[OperatingSystem] = []
     stores: list[FactStore] = []

@@ -14,7 +14,7 @@ from v2vlint.model.source import GuestRef, Keys
 from v2vlint.model.target import Firmware, Target
 
 if TYPE_CHECKING:
-    from v2vlint.proving.protocol import Prepared
+    from v2vlint.proving.protocol import PreparedBoot
     from v2vlint.proving.watch import Progress
 
 
@@ -59,22 +59,22 @@ def prove(guest: GuestRef, target: Target, wish: Wish = Wish(), progress: Progre
 def forecast(guest: GuestRef, target: Target, keys: Keys | None = None) -> Forecast | None:
     """What a check predicts for a raw copy; None for a guest without a Linux root. Of several roots, one that boots counts."""
     from v2vlint.engine.check import check_all
-    from v2vlint.engine.protocol import Ask
+    from v2vlint.engine.protocol import CheckAsk
 
-    image = check_all([Ask(guest, (target,), keys=keys or Keys())]).images[0]
+    image = check_all([CheckAsk(guest, (target,), keys=keys or Keys())]).images[0]
     found = [judged.forecast for root in image.roots for judged in root.targets if judged.forecast]
     return next((one for one in found if one.will_boot), found[0] if found else None)
 
 
-def _prepared(guest: GuestRef, target: Target, wish: Wish, folder: Path) -> Prepared:
+def _prepared(guest: GuestRef, target: Target, wish: Wish, folder: Path) -> PreparedBoot:
     from v2vlint import isolate
     from v2vlint.model.codec import decode, encode
-    from v2vlint.proving.protocol import PREPARE, Ask, Prepared
+    from v2vlint.proving.protocol import PREPARE, PreparedBoot, ProveAsk
 
-    ask = Ask(guest, target, str(folder), wish.via == "kernel", wish.keys)
+    ask = ProveAsk(guest, target, str(folder), wish.via == "kernel", wish.keys)
     outcome = isolate.run(isolate.Call(PREPARE, encode(ask)))
     if isinstance(outcome, isolate.Answer):
-        return decode(Prepared, outcome.value)
+        return decode(PreparedBoot, outcome.value)
     if isinstance(outcome, isolate.Refusal):
         kind = UsageError if outcome.kind == "UsageError" else ImageError
         raise kind(outcome.message, hint=outcome.hint)

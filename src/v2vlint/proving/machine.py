@@ -33,7 +33,7 @@ class Output:
     packets: bytes = b""
 
 
-class Machine:
+class QemuMachine:
     """QEMU with ``options``, which describe everything but the channels, and ``memory`` MiB for the guest. Scratch files go to ``folder``.
 
     Enter it to start QEMU; leaving it, however that happens, ends QEMU.
@@ -57,7 +57,7 @@ class Machine:
             "-object", f"filter-dump,id=dump0,netdev=net0,file={self._capture}",
         )  # fmt: skip
 
-    def __enter__(self) -> Machine:
+    def __enter__(self) -> QemuMachine:
         with self._complaints.open("wb") as complaints:
             self.process = subprocess.Popen(
                 self.command,

@@ -22,7 +22,7 @@ from v2vlint.model.source import DiskFile
 from v2vlint.model.target import Firmware, Target
 from v2vlint.proving.font import MAX_FONT, psf_font
 from v2vlint.proving.images import ImageFile, ProofDisk
-from v2vlint.proving.protocol import Ask, CopiedKernel, Glyphs, Prepared
+from v2vlint.proving.protocol import CopiedKernel, Glyphs, PreparedBoot, ProveAsk
 from v2vlint.source.locate import locate
 from v2vlint.verdicts.early import chosen_firmware, default_entry
 
@@ -35,8 +35,8 @@ _FONT_FOLDERS = ("/usr/lib/kbd/consolefonts", "/usr/share/kbd/consolefonts", "/u
 
 
 def prepare(request: Any) -> Any:
-    """Answer an encoded :class:`~v2vlint.proving.protocol.Ask` with an encoded :class:`~v2vlint.proving.protocol.Prepared`."""
-    ask = decode(Ask, request)
+    """Answer an encoded :class:`~v2vlint.proving.protocol.ProveAsk` with an encoded :class:`~v2vlint.proving.protocol.PreparedBoot`."""
+    ask = decode(ProveAsk, request)
     source = locate(ask.guest)
     disks = tuple(proof_disk(file) for file in source.disks)
     guest = open_guest(source, ask.keys)
@@ -47,7 +47,7 @@ def prepare(request: Any) -> Any:
     fonts = tuple(glyphs for store in stores[:1] for glyphs in _fonts(store.get(GuestFS)))
     kernel, reason = _kernel(stores, Path(ask.folder)) if ask.kernel else (None, "")
     firmware = _firmware(stores, ask.target)
-    return encode(Prepared(disks, firmware, _boot_disk(stores, firmware), _mac(guest, stores), fonts, kernel, reason))
+    return encode(PreparedBoot(disks, firmware, _boot_disk(stores, firmware), _mac(guest, stores), fonts, kernel, reason))
 
 
 def proof_disk(file: DiskFile) -> ProofDisk:

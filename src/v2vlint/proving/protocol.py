@@ -14,7 +14,7 @@ Glyphs = tuple[tuple[str, str], ...]
 
 
 @dataclass(frozen=True, slots=True)
-class Ask:
+class ProveAsk:
     """Look at one guest. With ``kernel``, copy its default entry's kernel and initramfs into the host folder ``folder``."""
 
     guest: GuestRef
@@ -35,7 +35,7 @@ class CopiedKernel:
 
 
 @dataclass(frozen=True, slots=True)
-class Prepared:
+class PreparedBoot:
     """The guest's disks and what booting them needs.
 
     ``firmware`` is what the forecast starts it with, ``boot_disk`` the 0-based disk it is started from. ``mac`` is the address its network

@@ -18,10 +18,10 @@ from v2vlint.proving.firmware import firmware_options
 from v2vlint.proving.font import Font, vga_font
 from v2vlint.proving.hardware import Board, basics, differences, disk_devices, network
 from v2vlint.proving.images import ProofDisk, block_options
-from v2vlint.proving.machine import Machine
+from v2vlint.proving.machine import QemuMachine
 from v2vlint.proving.pristine import file_states
 from v2vlint.proving.screen import to_png
-from v2vlint.proving.story import Verdict
+from v2vlint.proving.story import BootOutcome
 from v2vlint.proving.watch import Progress, Watch
 
 TIMEOUT_KVM = 300.0
@@ -79,7 +79,7 @@ def prove(disks: Sequence[ProofDisk], options: Options, progress: Progress | Non
     timeout = options.timeout or (TIMEOUT_KVM if fast.kvm else TIMEOUT_TCG)
     with tempfile.TemporaryDirectory(prefix="v2vlint-prove-") as name:
         folder = Path(name)
-        machine = Machine(tuple(_command(board, disks, options, folder)), board.memory, folder)
+        machine = QemuMachine(tuple(_command(board, disks, options, folder)), board.memory, folder)
         with machine:
             watch = Watch(machine, (vga_font(), *options.fonts), timeout, progress)
             verdict = watch.run()
@@ -127,7 +127,7 @@ def _new_mac() -> str:
     return "52:54:00:" + ":".join(f"{byte:02x}" for byte in secrets.token_bytes(3))
 
 
-def _proof(board: Board, options: Options, watch: Watch, verdict: Verdict, machine: Machine) -> Proof:
+def _proof(board: Board, options: Options, watch: Watch, verdict: BootOutcome, machine: QemuMachine) -> Proof:
     via: Via = "kernel" if options.kernel else "firmware"
     milestones = watch.story.milestones(verdict, via)
     traffic = watch.capture.traffic.summary
@@ -148,7 +148,7 @@ def _proof(board: Board, options: Options, watch: Watch, verdict: Verdict, machi
     )
 
 
-def _keep(artifacts: Path, machine: Machine, watch: Watch) -> None:
+def _keep(artifacts: Path, machine: QemuMachine, watch: Watch) -> None:
     artifacts.mkdir(parents=True, exist_ok=True)
     (artifacts / "serial.log").write_bytes(watch.serial.data)
     (artifacts / "firmware.log").write_bytes(watch.firmware.data)

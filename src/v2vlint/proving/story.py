@@ -25,7 +25,7 @@ class Sight:
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class BootOutcome:
     """How a boot ended; see :class:`~v2vlint.model.proof.Proof`."""
 
     came_up: bool | None
@@ -87,7 +87,7 @@ class Story:
         names = [name for name, _stage in MILESTONES if name in self.seen and name != signatures.NETWORK]
         return names[-1] if names else ""
 
-    def failure(self) -> Verdict:
+    def failure(self) -> BootOutcome:
         """The verdict of a boot that ended in a failure: the most telling reason among those that the boot did not get over."""
         reached = self._reached_stage()
         final = [index for index, times in self._times.items() if 0 < FAILURES[index].final <= times]
@@ -98,12 +98,12 @@ class Story:
         stage = FAILURES[best].stage
         if stage is Stage.MOUNTS and self._of_initramfs(signatures.MOUNTS):
             stage = Stage.ROOT
-        return Verdict(decisive.came_up, self.failures[best][0], stage, lines)
+        return BootOutcome(decisive.came_up, self.failures[best][0], stage, lines)
 
     def _reached_stage(self) -> Stage | None:
         return dict(MILESTONES).get(self.furthest)
 
-    def milestones(self, verdict: Verdict, via: Via) -> tuple[Milestone, ...]:
+    def milestones(self, verdict: BootOutcome, via: Via) -> tuple[Milestone, ...]:
         """All milestones, in order, with what became of them."""
         names = [name for name, _stage in MILESTONES]
         passed = names.index(self.furthest) if self.furthest else -1

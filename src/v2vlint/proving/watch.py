@@ -9,10 +9,10 @@ from dataclasses import dataclass, field
 from v2vlint.model.errors import ImageError
 from v2vlint.proving import signatures
 from v2vlint.proving.font import Font
-from v2vlint.proving.machine import Machine
+from v2vlint.proving.machine import QemuMachine
 from v2vlint.proving.packets import Capture
 from v2vlint.proving.screen import Picture, read_text
-from v2vlint.proving.story import Story, Verdict
+from v2vlint.proving.story import BootOutcome, Story
 from v2vlint.proving.terminal import Terminal
 
 MAX_LOG = 16 << 20
@@ -45,7 +45,7 @@ class Log:
 class Watch:
     """One boot being watched. ``fonts`` are those its screen may be drawn with; ``progress`` hears the furthest milestone at every tick."""
 
-    def __init__(self, machine: Machine, fonts: tuple[Font, ...], timeout: float, progress: Progress | None = None) -> None:
+    def __init__(self, machine: QemuMachine, fonts: tuple[Font, ...], timeout: float, progress: Progress | None = None) -> None:
         self.machine, self.fonts, self.timeout, self.progress = machine, fonts, timeout, progress
         self.story, self.serial, self.firmware, self.capture = Story(), Log(), Log(), Capture()
         self.picture: Picture | None = None
@@ -59,7 +59,7 @@ class Watch:
         """Since the start."""
         return time.monotonic() - self._start
 
-    def run(self) -> Verdict:
+    def run(self) -> BootOutcome:
         """The verdict. ImageError when QEMU itself fails."""
         while (verdict := self._verdict()) is None:
             self._listen()
@@ -111,10 +111,10 @@ class Watch:
         for line in read_text(picture, self.fonts):
             self.story.hear(line, now)
 
-    def _verdict(self) -> Verdict | None:
+    def _verdict(self) -> BootOutcome | None:
         now, story = self.seconds, self.story
         if story.login is not None and (signatures.NETWORK in story.seen or now - story.login > _NETWORK_PATIENCE):
-            return Verdict(True, "the guest reached its login prompt", None, (story.seen[signatures.LOGIN].text,))
+            return BootOutcome(True, "the guest reached its login prompt", None, (story.seen[signatures.LOGIN].text,))
         if story.login is None and story.end is not None and now - story.end > _LAST_WORDS:
             return story.failure()
         if self.resets >= MAX_RESETS:
@@ -123,28 +123,28 @@ class Watch:
             return self._dead()
         return self._too_long() if now > self.timeout else None
 
-    def _restarting(self) -> Verdict:
+    def _restarting(self) -> BootOutcome:
         if self.story.failures:
             return self.story.failure()
-        return Verdict(False, f"the guest restarts again and again, {self._after()}", None)
+        return BootOutcome(False, f"the guest restarts again and again, {self._after()}", None)
 
-    def _dead(self) -> Verdict:
+    def _dead(self) -> BootOutcome:
         self._listen()
         if self.story.end is not None:
             return self.story.failure()
         if self.powered_off:
-            return Verdict(False, f"the guest switched itself off, {self._after()}", None)
+            return BootOutcome(False, f"the guest switched itself off, {self._after()}", None)
         raise ImageError(f"QEMU failed: {self.machine.complaint or 'without a word'}", hint=_hint(self.machine.complaint))
 
     def _after(self) -> str:
         return f"after {self.story.furthest}" if self.story.furthest else "before anything was seen"
 
-    def _too_long(self) -> Verdict:
+    def _too_long(self) -> BootOutcome:
         evidence = tuple(line for line in self._last_lines() if line)
         reason = f"no login and no known failure within {self.timeout:g} s; last seen: {self.story.furthest or 'nothing'}"
         if self.story.failures:
             reason += f"; {self.story.failure().reason}"
-        return Verdict(None, reason, None, evidence)
+        return BootOutcome(None, reason, None, evidence)
 
     def _last_lines(self) -> tuple[str, ...]:
         tail = Terminal()

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable
 from v2vlint import __version__
 from v2vlint.engine import policy
 from v2vlint.engine.check import check_all
-from v2vlint.engine.protocol import Ask
+from v2vlint.engine.protocol import CheckAsk
 from v2vlint.model.report import ImageReport, Report
 from v2vlint.model.rule import RuleInfo
 from v2vlint.model.source import Keys
@@ -34,12 +34,12 @@ def run_check(
     return report_of(settings, reports, rules, time.perf_counter() - started)
 
 
-def _asks(settings: Settings, images: list[str], secrets: Keys) -> list[Ask]:
+def _asks(settings: Settings, images: list[str], secrets: Keys) -> list[CheckAsk]:
     guests = expand(images, settings.connect, verify=settings.verify)
-    return [Ask(guest, settings.targets, settings.mover, settings.selection, secrets) for guest in guests]
+    return [CheckAsk(guest, settings.targets, settings.mover, settings.selection, secrets) for guest in guests]
 
 
-def _unlocked(settings: Settings, ask: Ask, image: ImageReport) -> ImageReport:
+def _unlocked(settings: Settings, ask: CheckAsk, image: ImageReport) -> ImageReport:
     """The image again, with the passphrases that somebody at the terminal knows."""
     known = keys.asked_for(image.problems, ask.keys)
     return image if known is None else check_all([dataclasses.replace(ask, keys=known)], settings.limits).images[0]
