@@ -6,6 +6,7 @@ import base64
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from v2vlint.disk.filesystems.formats import holds_roots_of
 from v2vlint.disk.hives.edit import HiveDraft
 from v2vlint.guest.fs import GuestFS
 from v2vlint.model.blocks import BlockTable
@@ -61,7 +62,7 @@ def _data(value: RegistryData) -> dict[str, Any]:
 
 def is_windows(fs: GuestFS) -> bool:
     """Whether a root is on a filesystem of Windows; no other system has its root on one."""
-    return fs.mounts["/"].type in ("ntfs", "vfat")
+    return holds_roots_of(fs.mounts["/"].type, "windows")
 
 
 def need_settled(fs: GuestFS, blocks: BlockTable) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
+from v2vlint.disk.filesystems.formats import holds_roots_of
 from v2vlint.disk.filesystems.node import FileSystem
 from v2vlint.disk.volumes.stack import Stack
 from v2vlint.guest.fs import GuestFS
@@ -77,7 +78,7 @@ def _kind(system: FileSystem) -> str:
         return "linux"
     if "ostree" in names and fs.is_dir("/ostree/deploy"):
         return "ostree"
-    if system.type in ("ntfs", "vfat") and windows_folder(fs):
+    if holds_roots_of(system.type, "windows") and windows_folder(fs):
         return "windows"
     return "other" if other_info(folded) else ""
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Protocol, runtime_checkable
 
+from v2vlint.disk.filesystems.formats import format_of
 from v2vlint.disk.filesystems.node import FileSystem
 from v2vlint.facts.boot.firmware import BIOS_BOOT_TYPE
 from v2vlint.guest.mounts import ESP_TYPES
@@ -86,11 +87,10 @@ def _number(device: BlockDevice, key: str) -> int:
 
 def _clean(device: BlockDevice) -> bool | None:
     """Whether the filesystem was unmounted; None for one that does not say."""
-    if device.fs_type in ("ext2", "ext3", "ext4"):
-        return not device.detail("needs_recovery") and device.detail("clean") == "yes"
-    if device.fs_type in ("xfs", "btrfs"):
-        return not device.detail("dirty_log")
-    return not device.detail("dirty") if device.fs_type in ("vfat", "ntfs") else None
+    kind = format_of(device.fs_type)
+    if kind is None or not (kind.clean or kind.dirty):
+        return None
+    return not any(device.detail(sign) for sign in kind.dirty) and (not kind.clean or device.detail(kind.clean) == "yes")
 
 
 def encryption(blocks: BlockTable) -> tuple[Encryption, ...]:

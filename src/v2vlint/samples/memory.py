@@ -7,12 +7,11 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import BinaryIO
 
+from v2vlint.disk.filesystems.formats import is_caseless
 from v2vlint.disk.filesystems.node import Kind, Stat
 from v2vlint.guest.fs import GuestFS
 from v2vlint.model.rule import Content, Hive, Link
 from v2vlint.samples.regf import make_hive
-
-_NO_CASE = ("ntfs", "vfat")
 
 
 @dataclass
@@ -83,7 +82,7 @@ class MemoryFileSystem:
             here[name] = MemoryNode(content)
 
     def _folder(self) -> MemoryNode:
-        return MemoryNode({}, fold=self.type in _NO_CASE)
+        return MemoryNode({}, fold=is_caseless(self.type))
 
 
 def _stored(content: Content) -> bytes | Link:

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from tests.disk.images import blank, need, run
-from v2vlint.disk.filesystems.probe import Content, probe
+from v2vlint.disk.filesystems.content import Content
+from v2vlint.disk.filesystems.probe import probe
 from v2vlint.disk.stream import HostFile
 
 MIB = 1 << 20

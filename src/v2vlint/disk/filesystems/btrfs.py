@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any, BinaryIO, cast
 
 from v2vlint.disk.filesystems.btrfs_tree import Volume
+from v2vlint.disk.filesystems.content import Content
 from v2vlint.disk.filesystems.node import Kind, Stat
 from v2vlint.disk.stream import Stream
 from v2vlint.model.errors import ImageError, Unsupported
@@ -305,3 +306,8 @@ def _unpack_lzo(packed: bytes, size: int, sector: int) -> bytes:
         if sector - at % sector < 4:
             at += sector - at % sector
     return b"".join(parts)[:size]
+
+
+def open_btrfs(content: Content, streams: Sequence[Stream]) -> BtrfsFileSystem:
+    """The reader of :data:`~v2vlint.disk.filesystems.formats.FORMATS`."""
+    return BtrfsFileSystem(streams, content.uuid, content.label)

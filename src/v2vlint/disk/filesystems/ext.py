@@ -6,9 +6,10 @@ import copy
 import functools
 import io
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import BinaryIO, cast
 
+from v2vlint.disk.filesystems.content import Content
 from v2vlint.disk.filesystems.node import Kind, Stat
 from v2vlint.disk.stream import Stream, exactly
 from v2vlint.model.errors import ImageError, Unsupported
@@ -301,3 +302,8 @@ def _is_power(number: int, base: int) -> bool:
     while number % base == 0:
         number //= base
     return number == 1
+
+
+def open_ext(content: Content, streams: Sequence[Stream]) -> Ext:
+    """The reader of :data:`~v2vlint.disk.filesystems.formats.FORMATS`."""
+    return Ext(streams[0], content.type, content.uuid, content.label)

@@ -5,10 +5,11 @@ from __future__ import annotations
 import calendar
 import functools
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import BinaryIO, cast
 
+from v2vlint.disk.filesystems.content import Content
 from v2vlint.disk.filesystems.node import Kind, Stat
 from v2vlint.disk.filesystems.runs import RunFile
 from v2vlint.disk.stream import Slice, Stream
@@ -188,3 +189,8 @@ class FatNode:
     def open(self) -> BinaryIO:
         """See :class:`~v2vlint.disk.filesystems.node.Node`."""
         return cast(BinaryIO, self._fs.content(self._entry.cluster, self._entry.size))
+
+
+def open_fat(content: Content, streams: Sequence[Stream]) -> Fat:
+    """The reader of :data:`~v2vlint.disk.filesystems.formats.FORMATS`."""
+    return Fat(streams[0], content.uuid, content.label)

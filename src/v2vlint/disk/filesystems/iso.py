@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any, BinaryIO
 
 from pycdlib import PyCdlib
 
+from v2vlint.disk.filesystems.content import Content
 from v2vlint.disk.filesystems.node import Kind, Stat
 from v2vlint.disk.stream import Stream
 from v2vlint.model.errors import ImageError
@@ -87,3 +88,8 @@ class IsoNode:
 def _plain(raw: bytes) -> str:
     """A bare ISO name as Linux shows it: in lower case, without version and empty extension."""
     return raw.decode("ascii", "replace").split(";")[0].rstrip(".").lower()
+
+
+def open_iso(content: Content, streams: Sequence[Stream]) -> IsoFileSystem:
+    """The reader of :data:`~v2vlint.disk.filesystems.formats.FORMATS`."""
+    return IsoFileSystem(streams[0], content.uuid, content.label)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any, BinaryIO, cast
 
 from dissect.ntfs import NTFS
 
+from v2vlint.disk.filesystems.content import Content
 from v2vlint.disk.filesystems.node import Kind, Stat
 from v2vlint.disk.stream import Stream
 from v2vlint.model.errors import ImageError, Unsupported
@@ -98,3 +99,8 @@ class NtfsNode:
         if any(int(point.tag) == _WOF for point in points):
             raise Unsupported("a file compressed by Windows (WOF)")
         return cast(BinaryIO, record.open())
+
+
+def open_ntfs(content: Content, streams: Sequence[Stream]) -> NtfsFileSystem:
+    """The reader of :data:`~v2vlint.disk.filesystems.formats.FORMATS`."""
+    return NtfsFileSystem(streams[0], content.uuid, content.label)

@@ -4,19 +4,25 @@ from __future__ import annotations
 
 import struct
 
-from v2vlint.disk.filesystems.probe import Content, details
+from v2vlint.disk.filesystems.content import Content, details
 from v2vlint.disk.stream import Stream
 
 MAX_ROOT = 1 << 20
 
 
+def probe_exfat(base: Stream) -> Content | None:
+    """``exfat``, or None."""
+    boot = base.read_at(0, 512)
+    if boot[3:11] != b"EXFAT   " or boot[510:512] != b"\x55\xaa":
+        return None
+    return Content("exfat", _serial(boot, 100), _exfat_label(base, boot), details(block_size=1 << boot[108]))
+
+
 def probe_fat(base: Stream) -> Content | None:
-    """``vfat`` or ``exfat``, or None."""
+    """``vfat``, or None."""
     boot = base.read_at(0, 512)
     if len(boot) < 512 or boot[510:512] != b"\x55\xaa":
         return None
-    if boot[3:11] == b"EXFAT   ":
-        return Content("exfat", _serial(boot, 100), _exfat_label(base, boot), details(block_size=1 << boot[108]))
     sector, per_cluster, reserved, copies, entries, total16, media, length16 = struct.unpack_from("<HBHBHHBH", boot, 11)
     if sector not in (512, 1024, 2048, 4096) or per_cluster not in (1, 2, 4, 8, 16, 32, 64, 128) or not reserved or not copies:
         return None

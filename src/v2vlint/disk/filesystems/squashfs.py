@@ -5,11 +5,12 @@ from __future__ import annotations
 import functools
 import struct
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 from typing import Any, BinaryIO, cast
 
+from v2vlint.disk.filesystems.content import Content
 from v2vlint.disk.filesystems.node import Kind, Stat
 from v2vlint.disk.stream import Stream
 from v2vlint.model.errors import ImageError, Unsupported
@@ -261,3 +262,8 @@ def _zstd(data: bytes, size: int) -> bytes:
 
 
 _PACKERS: dict[int, Callable[[bytes, int], bytes]] = {1: _zlib, 2: _lzma, 3: _lzo, 4: _lzma, 5: _lz4, 6: _zstd}
+
+
+def open_squashfs(_content: Content, streams: Sequence[Stream]) -> SquashFileSystem:
+    """The reader of :data:`~v2vlint.disk.filesystems.formats.FORMATS`."""
+    return SquashFileSystem(streams[0])

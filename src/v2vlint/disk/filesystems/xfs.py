@@ -6,10 +6,11 @@ import functools
 import io
 import stat as modes
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import BinaryIO, cast
 
+from v2vlint.disk.filesystems.content import Content
 from v2vlint.disk.filesystems.node import Kind, Stat
 from v2vlint.disk.filesystems.runs import MAX_RUNS, RunFile
 from v2vlint.disk.stream import Stream
@@ -220,3 +221,8 @@ class XfsNode:
     def open(self) -> BinaryIO:
         """See :class:`~v2vlint.disk.filesystems.node.Node`."""
         return cast(BinaryIO, self._fs.content(self._fs.inode(self._number)))
+
+
+def open_xfs(content: Content, streams: Sequence[Stream]) -> Xfs:
+    """The reader of :data:`~v2vlint.disk.filesystems.formats.FORMATS`."""
+    return Xfs(streams[0], content.uuid, content.label)

@@ -7,7 +7,8 @@ import struct
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from v2vlint.disk.filesystems.probe import lvm_uuid, text
+from v2vlint.disk.filesystems.content import text
+from v2vlint.disk.filesystems.probe_layers import lvm_uuid
 from v2vlint.disk.stream import Joined, Piece, Slice, Stream, Striped
 from v2vlint.model.errors import ImageError, Unsupported
 

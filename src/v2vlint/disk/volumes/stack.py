@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING
 
 from v2vlint.disk.containers.formats import Image
 from v2vlint.disk.filesystems import opening as filesystem
+from v2vlint.disk.filesystems.content import Content, details
+from v2vlint.disk.filesystems.formats import format_of
 from v2vlint.disk.filesystems.node import FileSystem
-from v2vlint.disk.filesystems.probe import Content, details, probe
+from v2vlint.disk.filesystems.probe import probe
 from v2vlint.disk.stream import Cached, Slice, Stream
 from v2vlint.disk.volumes.table import Table, boot_code, grub_core, read_table
 from v2vlint.model.bitlocker import bitlocker_volume
@@ -26,12 +28,6 @@ if TYPE_CHECKING:
 
 MAX_DEVICES = 512
 MAX_DEPTH = 8
-_UNREADABLE = {
-    "zfs_member": "ZFS", "bcache": "bcache", "stratis": "Stratis", "vdo": "VDO", "isw_raid_member": "Intel firmware RAID",
-    "ddf_raid_member": "DDF firmware RAID", "ldm_member": "Windows dynamic disk", "VMFS_volume_member": "VMFS", "bcachefs": "bcachefs",
-    "f2fs": "F2FS", "jfs": "JFS", "reiserfs": "ReiserFS", "reiser4": "Reiser4", "apfs": "APFS", "hfsplus": "HFS+", "ReFS": "ReFS",
-    "ufs": "UFS", "nilfs2": "NILFS2", "erofs": "EROFS", "DM_integrity": "dm-integrity", "minix": "Minix", "exfat": "exFAT",
-}  # fmt: skip
 
 
 @dataclass(slots=True)
@@ -188,9 +184,10 @@ class Stack:
         if stated > layer.stream.size:
             reason = f"{content.type} of {stated} bytes on a device of {layer.stream.size}: the image is truncated"
             self.fail(layer.device.name, reason)
-        if what := _UNREADABLE.get(content.type):
-            self.unreadable.append((layer.device.name, f"{what} is not supported"))
-            layer.device = replace(layer.device, problem=f"{what} is not supported")
+        kind = format_of(content.type)
+        if kind is not None and not kind.reader and not kind.is_layer:
+            self.unreadable.append((layer.device.name, f"{kind.title} is not supported"))
+            layer.device = replace(layer.device, problem=f"{kind.title} is not supported")
 
     def _combine(self) -> None:
         """Open RAID arrays, encrypted devices and volume groups until nothing new appears; then those that are incomplete."""

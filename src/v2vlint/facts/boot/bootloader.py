@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from v2vlint.disk.filesystems.formats import holds_roots_of
 from v2vlint.facts.boot.efi import Efi, boot_mounts
 from v2vlint.facts.boot.entry import BootEntry, BootMenu
 from v2vlint.facts.boot.extlinux import CONFIGS as EXTLINUX_CONFIGS
@@ -24,7 +25,6 @@ from v2vlint.model.osinfo import OsInfo
 from v2vlint.model.place import Where, WholeFile
 
 GRUB_CONFIGS = ("/boot/grub/grub.cfg", "/boot/grub2/grub.cfg")
-_LINUX = frozenset({"ext2", "ext3", "ext4", "xfs", "btrfs", "reiserfs", "jfs", "f2fs", "zfs_member"})
 MKCONFIGS = ("/usr/sbin/grub2-mkconfig", "/sbin/grub2-mkconfig", "/usr/sbin/grub-mkconfig", "/sbin/grub-mkconfig")
 _VENDORS = {"rhel": "redhat", "ol": "redhat", "almalinux": "almalinux", "rocky": "rocky", "opensuse-leap": "opensuse", "sles": "sles"}
 
@@ -102,7 +102,7 @@ def find_bootloader(fs: GuestFS, blocks: BlockTable, efi: Efi, firmware: Firmwar
 
 def _elsewhere(fs: GuestFS, blocks: BlockTable) -> bool:
     mine = {system.uuid.lower() for system in fs.mounts.values()}
-    return any(device.fs_type in _LINUX and device.uuid.lower() not in mine for device in blocks)
+    return any(holds_roots_of(device.fs_type, "linux") and device.uuid.lower() not in mine for device in blocks)
 
 
 def _other(fs: GuestFS) -> str:

@@ -6,6 +6,7 @@ import enum
 import re
 from dataclasses import dataclass
 
+from v2vlint.disk.filesystems.formats import same_format
 from v2vlint.facts.registry import provides
 from v2vlint.facts.storage.crypttab import Crypttab
 from v2vlint.facts.storage.fstab import Fstab
@@ -26,7 +27,6 @@ _NO_CONTENT = frozenset(
     {"21686148-6449-6e6f-744e-656564454649", "e3c9e316-0b5c-4db8-817d-f92df00215ae", "0x5", "0x05", "0xf", "0x0f", "0x85", "0x41"}
 )
 _CONTAINERS = frozenset({"LVM2_member", "linux_raid_member", "BitLocker"})
-_SAME_TYPE = ({"ext2", "ext3", "ext4"}, {"vfat", "msdos", "fat"}, {"ntfs", "ntfs3", "ntfs-3g", "fuseblk"}, {"swap", "swsuspend"})
 
 
 class NameKind(enum.StrEnum):
@@ -174,9 +174,7 @@ class Devices:
 
 
 def _fits(device: BlockDevice, fs_type: str) -> bool:
-    if fs_type in ("", "auto", "none", device.fs_type):
-        return True
-    return any(fs_type in group and device.fs_type in group for group in _SAME_TYPE)
+    return fs_type in ("", "auto", "none") or same_format(device.fs_type, fs_type)
 
 
 @provides

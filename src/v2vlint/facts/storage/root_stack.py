@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from v2vlint.disk.filesystems.formats import mounting_modules
 from v2vlint.facts.registry import provides
 from v2vlint.guest.fs import GuestFS
 from v2vlint.model.blocks import BlockDevice, BlockTable
 
 MAX_LAYERS = 32
-_FS_MODULES = {"ext2": (("ext4",), ("ext2",)), "ext3": (("ext4",), ("ext3",)), "msdos": (("vfat",),), "zfs_member": (("zfs",),)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,9 +30,7 @@ class RootStack:
     @property
     def fs_modules(self) -> tuple[tuple[str, ...], ...]:
         """The modules that mount the filesystem, any one set of them; empty when its type is not known."""
-        if not self.fs_type:
-            return ()
-        return _FS_MODULES.get(self.fs_type, ((self.fs_type,),))
+        return mounting_modules(self.fs_type) if self.fs_type else ()
 
     @property
     def layer_modules(self) -> tuple[str, ...]:

@@ -1,0 +1,147 @@
+"""Every kind of content that is recognised on a block device: one row each, with its probe and, where there is one, its reader.
+
+A new filesystem is a module beside this one and a row here. Rows name functions as ``module:function`` of this package, so that a
+reader is imported only when a guest has such a filesystem.
+"""
+
+from __future__ import annotations
+
+import functools
+import importlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class Format:
+    """One kind of content.
+
+    ``types`` are blkid's words for it, ``title`` is what people call it. It is recognised by one of ``magics`` (offset in bytes, from the
+    end when negative) or by ``probe``. ``reader`` opens it: a function of a Content and a sequence of Streams; without one it is named, and
+    where ``is_layer`` is true something else opens what is below. ``roots`` are the systems that can be installed on it. ``mounted_as`` are
+    mount(8)'s words besides ``types``. ``clean`` is the detail that a cleanly unmounted one has, ``dirty`` are those of one that was not.
+    ``modules`` are the sets of kernel modules that mount it, any one of which is enough; empty means one module of the type's name.
+    """
+
+    types: tuple[str, ...]
+    title: str
+    probe: str = ""
+    magics: tuple[tuple[int, bytes], ...] = ()
+    reader: str = ""
+    is_layer: bool = False
+    roots: tuple[str, ...] = ()
+    mounted_as: tuple[str, ...] = ()
+    caseless: bool = False
+    clean: str = ""
+    dirty: tuple[str, ...] = ()
+    modules: tuple[tuple[str, ...], ...] = ()
+
+
+_LINUX = ("linux",)
+_WINDOWS = ("windows",)
+
+# RAID members and encrypted volumes come first, as with blkid: what they contain may look like something else.
+FORMATS: tuple[Format, ...] = (
+    Format(("linux_raid_member",), "Linux RAID", "probe_layers:raid", is_layer=True),
+    Format(("crypto_LUKS",), "LUKS", "probe_layers:luks", is_layer=True),
+    Format(("BitLocker",), "BitLocker", "probe_layers:bitlocker", is_layer=True),
+    Format(("LVM2_member",), "LVM", "probe_layers:lvm", is_layer=True),
+    Format(("xfs",), "XFS", "probe_unix:xfs", reader="xfs:open_xfs", roots=_LINUX, dirty=("dirty_log",)),
+    Format(("btrfs",), "Btrfs", "probe_unix:btrfs", reader="btrfs:open_btrfs", roots=_LINUX, dirty=("dirty_log",)),
+    Format(
+        ("ext4", "ext3", "ext2"),
+        "ext2, ext3 or ext4",
+        "probe_unix:ext",
+        reader="ext:open_ext",
+        roots=_LINUX,
+        clean="clean",
+        dirty=("needs_recovery",),
+        modules=(("ext4",), ("{type}",)),
+    ),
+    Format(("squashfs",), "SquashFS", "probe_images:squashfs", reader="squashfs:open_squashfs"),
+    Format(
+        ("ntfs",),
+        "NTFS",
+        "probe_fat:probe_ntfs",
+        reader="ntfs:open_ntfs",
+        roots=_WINDOWS,
+        mounted_as=("ntfs3", "ntfs-3g", "fuseblk"),
+        caseless=True,
+        dirty=("dirty",),
+    ),
+    Format(("exfat",), "exFAT", "probe_fat:probe_exfat", caseless=True),
+    Format(
+        ("vfat",),
+        "FAT",
+        "probe_fat:probe_fat",
+        reader="fat:open_fat",
+        roots=_WINDOWS,
+        mounted_as=("msdos", "fat"),
+        caseless=True,
+        dirty=("dirty",),
+    ),
+    Format(("swap", "swsuspend"), "swap space", "probe_unix:swap", is_layer=True),
+    Format(("iso9660",), "ISO 9660", "probe_images:iso", reader="iso:open_iso"),
+    Format(("bcache",), "bcache", magics=((4096 + 24, bytes.fromhex("c68573f64e1a45ca8265f57f48ba6d81")),)),
+    Format(("stratis",), "Stratis", magics=((512 + 4, b"!Stra0tis\x86\xff\x02^\x41rh"),)),
+    Format(("vdo",), "VDO", magics=((0, b"dmvdo001"),)),
+    Format(("DM_integrity",), "dm-integrity", magics=((0, b"integrt\0"),)),
+    Format(("DM_verity_hash",), "dm-verity hashes", magics=((0, b"verity\0\0"),), is_layer=True),
+    Format(("f2fs",), "F2FS", magics=((1024, b"\x10\x20\xf5\xf2"),), roots=_LINUX),
+    Format(("erofs",), "EROFS", magics=((1024, b"\xe2\xe1\xf5\xe0"),)),
+    Format(("nilfs2",), "NILFS2", magics=((1024 + 6, b"\x34\x34"),)),
+    Format(("jfs",), "JFS", magics=((32768, b"JFS1"),), roots=_LINUX),
+    Format(("reiserfs",), "ReiserFS", magics=tuple((65536 + 52, b"ReIsEr%sFs" % kind) for kind in (b"", b"2", b"3")), roots=_LINUX),
+    Format(("reiser4",), "Reiser4", magics=((65536, b"ReIsEr4"),)),
+    Format(("apfs",), "APFS", magics=((32, b"NXSB"),)),
+    Format(("hfsplus",), "HFS+", magics=((1024, b"H+\0\4"), (1024, b"HX\0\5"))),
+    Format(("ReFS",), "ReFS", magics=((3, b"ReFS\0\0\0\0"),)),
+    Format(("ufs",), "UFS", magics=((65536 + 1372, b"\x19\x01\x54\x19"), (8192 + 1372, b"\x19\x01\x54\x19"))),
+    Format(("bcachefs",), "bcachefs", magics=((4096 + 24, bytes.fromhex("c68573f666ce90a9d96a60cf803df7ef")),)),
+    Format(("VMFS_volume_member",), "VMFS", magics=((1 << 20, b"\x0d\xd0\x01\xc0"),)),
+    Format(("ldm_member",), "Windows dynamic disk", magics=((6 << 9, b"PRIVHEAD"),)),
+    Format(("minix",), "Minix", magics=((1024 + 16, b"\x68\x24"), (1024 + 16, b"\x78\x24"))),
+    Format(("isw_raid_member",), "Intel firmware RAID", magics=((-1024, b"Intel Raid ISM Cfg"),)),
+    Format(("ddf_raid_member",), "DDF firmware RAID", magics=((-512, b"\xde\x11\xde\x11"),)),
+    Format(("zfs_member",), "ZFS", "probe_layers:zfs", roots=_LINUX, modules=(("zfs",),)),
+)
+
+_BY_TYPE = {kind: one for one in FORMATS for kind in one.types}
+
+
+def format_of(kind: str) -> Format | None:
+    """The row of blkid's type ``kind``."""
+    return _BY_TYPE.get(kind)
+
+
+def is_caseless(kind: str) -> bool:
+    """Whether names on a filesystem of type ``kind`` are found without regard to case."""
+    return kind in _BY_TYPE and _BY_TYPE[kind].caseless
+
+
+def holds_roots_of(kind: str, system: str) -> bool:
+    """Whether ``system`` (``linux``, ``windows``) can be installed on a filesystem of type ``kind``."""
+    return kind in _BY_TYPE and system in _BY_TYPE[kind].roots
+
+
+def same_format(kind: str, mounted_as: str) -> bool:
+    """Whether mount(8)'s type ``mounted_as`` mounts what blkid calls ``kind``."""
+    one = _BY_TYPE.get(kind)
+    return mounted_as == kind or (one is not None and mounted_as in (*one.types, *one.mounted_as))
+
+
+def mounting_modules(kind: str) -> tuple[tuple[str, ...], ...]:
+    """The sets of kernel modules that mount a filesystem of type ``kind``, any one of which is enough."""
+    one = _BY_TYPE.get(kind)
+    if one is None or not one.modules:
+        return ((kind,),)
+    return tuple(dict.fromkeys(tuple(name.format(type=kind) for name in names) for names in one.modules))
+
+
+@functools.cache
+def function(name: str) -> Callable[..., Any]:
+    """The function behind ``module:function``."""
+    module, _, attribute = name.partition(":")
+    found: Callable[..., Any] = getattr(importlib.import_module(f"{__package__}.{module}"), attribute)
+    return found

@@ -1,0 +1,118 @@
+"""The superblocks of the filesystems that Linux keeps its roots on, and of swap space."""
+
+from __future__ import annotations
+
+import struct
+
+from v2vlint.disk.filesystems.content import Content, details, standard_uuid, text
+from v2vlint.disk.stream import Stream
+
+
+def ext(base: Stream) -> Content | None:
+    """``ext2``, ``ext3``, ``ext4`` or an external journal, ``jbd`` (Documentation/filesystems/ext4/super.rst of Linux)."""
+    block = base.read_at(1024, 1024)
+    if len(block) < 1024 or block[56:58] != b"\x53\xef":
+        return None
+    blocks, _reserved, free, free_inodes = struct.unpack_from("<IIII", block, 4)
+    log_size = struct.unpack_from("<I", block, 24)[0]
+    state, _behaviour = struct.unpack_from("<HH", block, 58)
+    compat, incompat, read_only = struct.unpack_from("<III", block, 92)
+    if incompat & 8 or log_size > 6:
+        return Content("jbd", standard_uuid(block[104:120])) if incompat & 8 else None
+    free |= struct.unpack_from("<I", block, 0x158)[0] << 32 if incompat & 0x80 else 0
+    blocks |= struct.unpack_from("<I", block, 0x150)[0] << 32 if incompat & 0x80 else 0
+    more = details(
+        block_size=1024 << log_size,
+        fs_size=blocks * (1024 << log_size),
+        free=free * (1024 << log_size),
+        free_inodes=free_inodes,
+        inodes=struct.unpack_from("<I", block, 0)[0],
+        clean=bool(state & 1),
+        errors=bool(state & 2),
+        needs_recovery=bool(incompat & 4),
+        features=" ".join(names_of_ext_features(compat, incompat, read_only)),
+    )
+    return Content(_ext_type(compat, incompat, read_only), standard_uuid(block[104:120]), text(block[120:136]), more)
+
+
+def _ext_type(compat: int, incompat: int, read_only: int) -> str:
+    if incompat & ~0x16 or read_only & ~0x7:
+        return "ext4"
+    return "ext3" if compat & 4 else "ext2"
+
+
+def names_of_ext_features(compat: int, incompat: int, read_only: int) -> list[str]:
+    """The feature names that old kernels and boot loaders stumble over, as tune2fs(8) spells them."""
+    table = (
+        (compat, ((4, "has_journal"), (0x20, "dir_index"), (0x200, "sparse_super2"), (0x1000, "orphan_file"))),
+        (incompat, ((0x10, "meta_bg"), (0x40, "extent"), (0x80, "64bit"), (0x200, "flex_bg"), (0x2000, "metadata_csum_seed"),
+                    (0x4000, "large_dir"), (0x8000, "inline_data"), (0x10000, "encrypt"), (0x20000, "casefold"))),
+        (read_only, ((0x200, "bigalloc"), (0x400, "metadata_csum"), (0x8000, "verity"))),
+    )  # fmt: skip
+    return [name for word, bits in table for bit, name in bits if word & bit]
+
+
+def xfs(base: Stream) -> Content | None:
+    """``xfs`` (``struct xfs_dsb``, fs/xfs/libxfs/xfs_format.h)."""
+    block = base.read_at(0, 512)
+    if block[:4] != b"XFSB" or len(block) < 512:
+        return None
+    from v2vlint.disk.filesystems.xfs_log import is_dirty
+
+    size = struct.unpack_from(">I", block, 4)[0]
+    version = struct.unpack_from(">H", block, 100)[0] & 0xF
+    inodes, free_inodes, free = struct.unpack_from(">QQQ", block, 128)
+    more = details(
+        block_size=size,
+        fs_size=struct.unpack_from(">Q", block, 8)[0] * size,
+        version=version,
+        free=free * size,
+        inodes=inodes,
+        free_inodes=free_inodes,
+        dirty_log=is_dirty(base, block),
+        needs_repair=version == 5 and bool(struct.unpack_from(">I", block, 216)[0] & 0x10),
+        features=" ".join(_xfs_features(block)) if version == 5 else "",
+    )
+    return Content("xfs", standard_uuid(block[32:48]), text(block[108:120]), more)
+
+
+def _xfs_features(block: bytes) -> list[str]:
+    read_only, incompat = struct.unpack_from(">II", block, 212)
+    names = [name for bit, name in ((1, "finobt"), (2, "rmapbt"), (4, "reflink"), (8, "inobtcount")) if read_only & bit]
+    return names + [
+        name for bit, name in ((1, "ftype"), (2, "sparse"), (8, "bigtime"), (0x20, "nrext64"), (0x40, "exchange"), (0x80, "parent"))
+        if incompat & bit
+    ]  # fmt: skip
+
+
+def btrfs(base: Stream) -> Content | None:
+    """``btrfs`` (``struct btrfs_super_block``, include/uapi/linux/btrfs_tree.h)."""
+    block = base.read_at(65536, 4096)
+    if block[64:72] != b"_BHRfS_M" or len(block) < 4096:
+        return None
+    total, used = struct.unpack_from("<QQ", block, 112)
+    count = struct.unpack_from("<Q", block, 136)[0]
+    sector, node = struct.unpack_from("<II", block, 144)
+    more = details(
+        block_size=sector,
+        fs_size=struct.unpack_from("<Q", block, 209)[0],
+        node_size=node,
+        devices=count,
+        free=max(0, total - used),
+        uuid_sub=standard_uuid(block[201 + 66 : 201 + 82]),
+        dirty_log=bool(struct.unpack_from("<Q", block, 96)[0]),
+    )
+    return Content("btrfs", standard_uuid(block[32:48]), text(block[299:555]), more)
+
+
+def swap(base: Stream) -> Content | None:
+    """``swap``, or ``swsuspend`` when a hibernated system lies in it (include/linux/swap.h, kernel/power/swap.c)."""
+    for page in (4096, 8192, 16384, 65536):
+        magic = base.read_at(page - 10, 10)
+        if magic in (b"SWAPSPACE2", b"SWAP-SPACE"):
+            head = base.read_at(1024, 44)
+            return Content("swap", standard_uuid(head[12:28]), text(head[28:44]), details(block_size=page))
+        if magic in (b"S1SUSPEND\0", b"S2SUSPEND\0", b"ULSUSPEND\0", b"LINHIB0001"):
+            head = base.read_at(1024, 44)
+            return Content("swsuspend", standard_uuid(head[12:28]), text(head[28:44]), details(hibernated=True))
+    return None
