@@ -21,7 +21,7 @@ from v2vlint.model.fix import (
 )
 from v2vlint.model.osinfo import OsInfo
 from v2vlint.model.place import Span
-from v2vlint.model.report import Fate, FindingReport, Forecast, ImageReport, RootReport
+from v2vlint.model.report import Fate, FindingReport, Forecast, RootReport
 from v2vlint.report.escape import visible
 from v2vlint.report.walk import Hit, Tally
 
@@ -142,9 +142,3 @@ def counted(tally: Tally) -> str:
 def names(severities: Iterable[Severity]) -> str:
     """``error, warning``."""
     return ", ".join(severity.label for severity in severities)
-
-
-def headline(image: ImageReport) -> str:
-    """Image name and operating systems in one line."""
-    systems = " and ".join(system(root.os) for root in image.roots) or "no operating system found"
-    return f"{image.name}: {systems}"

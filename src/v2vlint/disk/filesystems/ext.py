@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from typing import BinaryIO, cast
 
 from v2vlint.disk.filesystems.content import Content
-from v2vlint.disk.filesystems.node import Kind, Stat
+from v2vlint.disk.filesystems.node import Kind, NumberedNode
 from v2vlint.disk.stream import Stream, exactly
 from v2vlint.model.errors import ImageError, Unsupported
 
@@ -242,25 +242,8 @@ def _extent(node: bytes, count: int, number: int, end: int) -> tuple[int, int]:
     return 0, end - number
 
 
-class ExtNode:
+class ExtNode(NumberedNode["Ext"]):
     """An inode as the rest of v2vlint sees it."""
-
-    def __init__(self, fs: Ext, number: int) -> None:
-        self._fs, self._number = fs, number
-
-    def stat(self) -> Stat:
-        """See :class:`~v2vlint.disk.filesystems.node.Node`."""
-        inode = self._fs.inode(self._number)
-        return Stat(inode.kind, inode.size, inode.mode, inode.uid, inode.gid, inode.mtime)
-
-    def names(self) -> Iterator[str]:
-        """See :class:`~v2vlint.disk.filesystems.node.Node`."""
-        return iter(self._fs.directory(self._number))
-
-    def child(self, name: str) -> ExtNode | None:
-        """See :class:`~v2vlint.disk.filesystems.node.Node`."""
-        number = self._fs.directory(self._number).get(name)
-        return None if number is None else ExtNode(self._fs, number)
 
     def link(self) -> str:
         """See :class:`~v2vlint.disk.filesystems.node.Node`."""

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import enum
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import BinaryIO, Protocol
+from typing import BinaryIO, Generic, Protocol, Self, TypeVar
 
 
 class Kind(enum.Enum):
@@ -64,3 +64,56 @@ class FileSystem(Protocol):
     def root(self) -> Node:
         """The top directory (for btrfs: of the chosen subvolume)."""
         ...
+
+
+class Inode(Protocol):
+    """What a numbered inode tells; see :class:`Stat`."""
+
+    @property
+    def kind(self) -> Kind: ...
+    @property
+    def size(self) -> int: ...
+    @property
+    def mode(self) -> int: ...
+    @property
+    def uid(self) -> int: ...
+    @property
+    def gid(self) -> int: ...
+    @property
+    def mtime(self) -> float: ...
+
+
+class Numbered(Protocol):
+    """A filesystem whose inodes and directories are found by number."""
+
+    def inode(self, number: int) -> Inode:
+        """The inode ``number``."""
+        ...
+
+    def directory(self, number: int) -> Mapping[str, int]:
+        """Names in the directory ``number`` with the numbers of their inodes."""
+        ...
+
+
+System = TypeVar("System", bound=Numbered)
+
+
+class NumberedNode(Generic[System]):
+    """A node of a filesystem whose inodes have numbers; what a link or a file holds is left to each of them."""
+
+    def __init__(self, fs: System, number: int) -> None:
+        self._fs, self._number = fs, number
+
+    def stat(self) -> Stat:
+        """See :class:`Node`."""
+        inode = self._fs.inode(self._number)
+        return Stat(inode.kind, inode.size, inode.mode, inode.uid, inode.gid, inode.mtime)
+
+    def names(self) -> Iterator[str]:
+        """See :class:`Node`."""
+        return iter(self._fs.directory(self._number))
+
+    def child(self, name: str) -> Self | None:
+        """See :class:`Node`."""
+        number = self._fs.directory(self._number).get(name)
+        return None if number is None else type(self)(self._fs, number)

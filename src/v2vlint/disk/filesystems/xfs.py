@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from typing import BinaryIO, cast
 
 from v2vlint.disk.filesystems.content import Content
-from v2vlint.disk.filesystems.node import Kind, Stat
+from v2vlint.disk.filesystems.node import Kind, NumberedNode
 from v2vlint.disk.filesystems.runs import MAX_RUNS, RunFile
 from v2vlint.disk.stream import Stream
 from v2vlint.model.errors import ImageError, Unsupported
@@ -191,25 +191,8 @@ class Xfs:
             at += (size + extra + 7) // 8 * 8
 
 
-class XfsNode:
+class XfsNode(NumberedNode["Xfs"]):
     """An inode as the rest of v2vlint sees it."""
-
-    def __init__(self, fs: Xfs, number: int) -> None:
-        self._fs, self._number = fs, number
-
-    def stat(self) -> Stat:
-        """See :class:`~v2vlint.disk.filesystems.node.Node`."""
-        inode = self._fs.inode(self._number)
-        return Stat(inode.kind, inode.size, inode.mode, inode.uid, inode.gid, inode.mtime)
-
-    def names(self) -> Iterator[str]:
-        """See :class:`~v2vlint.disk.filesystems.node.Node`."""
-        return iter(self._fs.directory(self._number))
-
-    def child(self, name: str) -> XfsNode | None:
-        """See :class:`~v2vlint.disk.filesystems.node.Node`."""
-        number = self._fs.directory(self._number).get(name)
-        return None if number is None else XfsNode(self._fs, number)
 
     def link(self) -> str:
         """See :class:`~v2vlint.disk.filesystems.node.Node`."""

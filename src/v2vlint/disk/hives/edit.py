@@ -6,9 +6,10 @@ Keys and names are found without regard to case. Whatever is wrong with the hive
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any, BinaryIO, TypeVar
+from typing import BinaryIO, TypeVar
 
 from v2vlint.disk.hives.log import SECTOR, BaseBlock
+from v2vlint.disk.hives.reader import HiveFile, HiveKey
 from v2vlint.model.errors import ImageError
 from v2vlint.model.fix import RegistryDeleteKey, RegistryEdit, RegistrySet
 from v2vlint.model.registry import CURRENT, RegistryData, quoted
@@ -30,11 +31,11 @@ class HiveDraft:
         if len(head) < SECTOR or head[:4] != b"regf":
             raise ImageError(f"{name}: not a registry hive")
         self.clean = BaseBlock(head).closed
-        self._hive = self._guarded(lambda: _open(stream))
+        self._root = self._guarded(lambda: HiveFile(stream).root)
 
     def values(self, key: str) -> Values | None:
         """Names and values of a key; None when there is no such key."""
-        return self._guarded(lambda: _values(node) if (node := self._find(key)) is not None else None)
+        return self._guarded(lambda: _values(node) if (node := self._root.key(key)) is not None else None)
 
     def value(self, key: str, name: str) -> RegistryData | None:
         """One value; None when the key or the value is absent."""
@@ -42,7 +43,7 @@ class HiveDraft:
 
     def subkeys(self, key: str) -> tuple[str, ...]:
         """Names of the keys under a key."""
-        return self._guarded(lambda: tuple(str(child.name) for child in _children(self._find(key))))
+        return self._guarded(lambda: tuple(child.name for child in node.children()) if (node := self._root.key(key)) is not None else ())
 
     def resolve(self, key: str) -> str:
         """``key`` with the control set that is in use in place of ``CurrentControlSet``."""
@@ -97,22 +98,14 @@ class HiveDraft:
         if self.subkeys(key) or _folded(values) != _folded(dict(edit.expect)):
             raise StaleEdit(f"{edit.hive}: {key} holds more or other than it did")
 
-    def _find(self, key: str) -> Any:
-        node = self._hive.root()
-        for part in (one for one in key.split("\\") if one):
-            node = next((child for child in _children(node) if str(child.name).lower() == part.lower()), None)
-            if node is None:
-                return None
-        return node
-
     def _walk(self) -> Iterator[tuple[str, Values]]:
-        pending = [("", self._hive.root(), 0)]
+        pending = [("", self._root, 0)]
         for number, (path, node, depth) in enumerate(pending):
             if number > MAX_KEYS or depth > MAX_DEPTH:
                 raise ImageError(f"{self.name}: too many keys")
             if path:
                 yield path, _values(node)
-            pending += [(f"{path}\\{child.name}".lstrip("\\"), child, depth + 1) for child in _children(node)]
+            pending += [(f"{path}\\{child.name}".lstrip("\\"), child, depth + 1) for child in node.children()]
 
     def _guarded(self, action: Callable[[], T]) -> T:
         try:
@@ -128,18 +121,8 @@ def _head(stream: BinaryIO) -> bytes:
     return stream.read(SECTOR)
 
 
-def _open(stream: BinaryIO) -> Any:
-    from dissect.regf import RegistryHive
-
-    return RegistryHive(stream)
-
-
-def _children(node: Any) -> Iterator[Any]:
-    return iter(()) if node is None else iter(node.subkeys())
-
-
-def _values(node: Any) -> Values:
-    return {("" if not value.cell.NameLength else str(value.name)): RegistryData(int(value.type), value.data) for value in node.values()}
+def _values(key: HiveKey) -> Values:
+    return {value.name: RegistryData(value.type, value.data) for value in key.values()}
 
 
 def _folded(values: Values) -> Values:

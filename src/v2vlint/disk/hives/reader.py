@@ -98,7 +98,7 @@ class HiveKey:
             if count >= MAX_CHILDREN:
                 return
             name = "" if value.cell.NameLength == 0 else str(value.name)
-            yield HiveValue(name, int(value.type) & 0xFFFF, bytes(value.data) if value.size <= MAX_DATA else b"")
+            yield HiveValue(name, int(value.type), bytes(value.data) if value.size <= MAX_DATA else b"")
 
 
 class HiveFile:

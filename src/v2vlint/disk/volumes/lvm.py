@@ -48,7 +48,6 @@ class Group:
 
     name: str
     uuid: str
-    seqno: int
     extent: int
     physical: Mapping[str, tuple[str, int]]
     logical: Mapping[str, Mapping[str, Value]] = field(repr=False)
@@ -161,7 +160,7 @@ def read_group(metadata: str) -> Group:
     extent = _number(body, "extent_size") * 512
     if extent <= 0:
         raise ImageError("damaged LVM metadata (extent size)")
-    return Group(name, str(body.get("id", "")), _number(body, "seqno"), extent, physical, _dicts(body, "logical_volumes"))
+    return Group(name, str(body.get("id", "")), extent, physical, _dicts(body, "logical_volumes"))
 
 
 def _dicts(tree: Mapping[str, Value], key: str) -> dict[str, dict[str, Value]]:

@@ -55,11 +55,6 @@ def insert_line_after(text: GuestText, where: Span, line: str) -> ReplaceText:
     return ReplaceText(at, "", f"{line}{end}" if ended else f"{end}{line}")
 
 
-def insert_at(text: GuestText, offset: int, inserted: str) -> ReplaceText:
-    """Insert ``inserted`` at an offset."""
-    return ReplaceText(text.span(offset, offset), "", inserted)
-
-
 def replace_token(token: Token, text: str) -> ReplaceText:
     """Put ``text`` in place of ``token``."""
     return ReplaceText(token.where, token.value, text)

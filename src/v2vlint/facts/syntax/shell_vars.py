@@ -77,11 +77,6 @@ def _var(line: Line) -> ShellVar | None:
     return ShellVar(match["key"], value, line.token(match.start("key"), match.start("rest")).where)
 
 
-def is_yes(value: str) -> bool:
-    """What the scripts reading these files take for true."""
-    return value.lower() in {"yes", "y", "true", "t", "1", "on"}
-
-
 def is_no(value: str) -> bool:
     """What the scripts reading these files take for false."""
     return value.lower() in {"no", "n", "false", "f", "0", "off"}

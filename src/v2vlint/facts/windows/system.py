@@ -12,7 +12,6 @@ from v2vlint.model.osinfo import OsInfo
 from v2vlint.model.place import RegistryKey, WholeFile
 
 HIBERFIL = "/hiberfil.sys"
-ONLINE_ALL = 1
 _SETUP = "Microsoft\\Windows\\CurrentVersion"
 _SESSION = "Control\\Session Manager"
 _PENDING = (
