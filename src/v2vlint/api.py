@@ -110,6 +110,26 @@ from v2vlint.model.place import Device, RegistryKey, Sourced, Span, Token, Where
 from v2vlint.model.registry import RegistryData, binary, dword, expand_sz, multi_sz, sz
 from v2vlint.model.rule import Audience, Content, Example, Hive, Link, Rule
 from v2vlint.model.target import Controller, Display, Nic, Target
+from v2vlint.model.verdict import Cause
 from v2vlint.samples.boot import sample_boot, sample_bzimage, sample_elf, sample_initramfs, sample_kernel
 from v2vlint.samples.definitions import sample_domain, sample_ovf, sample_vmx
 from v2vlint.samples.hives import sample_unsaved_hive
+from v2vlint.verdicts.console import ConsoleVerdict
+from v2vlint.verdicts.entry import EntryVerdict
+from v2vlint.verdicts.firmware import FirmwareVerdict
+from v2vlint.verdicts.initramfs import InitramfsVerdict
+from v2vlint.verdicts.kernel import KernelVerdict
+from v2vlint.verdicts.loader import LoaderVerdict
+from v2vlint.verdicts.mounts import MountsVerdict
+from v2vlint.verdicts.network import NetworkVerdict
+from v2vlint.verdicts.root import RootVerdict
+from v2vlint.verdicts.unlock import UnlockVerdict
+from v2vlint.verdicts.userland import UserlandVerdict
+from v2vlint.verdicts.windows import (
+    WindowsEntryVerdict,
+    WindowsKernelVerdict,
+    WindowsLoaderVerdict,
+    WindowsNetworkVerdict,
+    WindowsRootVerdict,
+    WindowsUnlockVerdict,
+)

@@ -10,6 +10,7 @@ from v2vlint.defining.drivers import Drivers
 from v2vlint.defining.protocol import DefineAsk, ProposedCard, ProposedDisk, ProposedMachine
 from v2vlint.defining.windows import EIGHT, VISTA
 from v2vlint.facts.boot.firmware import Firmware as FirmwareFact
+from v2vlint.facts.boot.start import ChosenFirmware
 from v2vlint.facts.kernel.cpu_needs import CpuNeeds
 from v2vlint.facts.network.outlook import Network
 from v2vlint.facts.registry import FactStore
@@ -21,7 +22,6 @@ from v2vlint.model.osinfo import OsInfo
 from v2vlint.model.source import DiskFile, GuestSource
 from v2vlint.model.target import Firmware, Target
 from v2vlint.source.locate import locate
-from v2vlint.verdicts.early import chosen_firmware
 
 _FORMATS = {"raw": "raw", "qcow2": "qcow2", "vmdk": "vmdk", "vhd": "vpc", "vdi": "vdi"}
 _ARCHITECTURES = {"x86_64": "x86_64", "i386": "x86_64", "": "x86_64"}
@@ -91,7 +91,7 @@ class _Proposal:
 
     def firmware(self) -> Firmware:
         found = self.fact(FirmwareFact)
-        chosen = chosen_firmware(self.store) if found is not None else ""
+        chosen = self.store.get(ChosenFirmware).kind if found is not None else ""
         stated: Firmware | None = {"bios": "bios", "uefi": "uefi"}.get(self.definition.firmware)  # type: ignore[assignment]
         if found is not None and found.only and found.only not in self.target.firmware:
             self.notes.append(f"{self.target.name} has no {found.only.upper()}, and the disks start from nothing else")

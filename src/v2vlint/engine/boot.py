@@ -11,7 +11,7 @@ from v2vlint.model.finding import Finding, Severity, Unknown
 from v2vlint.model.place import Device
 from v2vlint.model.report import Fate, RuleResult, StageForecast, Status, TargetReport
 from v2vlint.model.rule import Audience, RuleInfo
-from v2vlint.verdicts import NEEDED
+from v2vlint.verdicts import stopping
 
 FORECAST = RuleInfo(
     id="forecast",
@@ -39,7 +39,7 @@ def counted(targets: Iterable[TargetReport], presenters: Sequence[Presenter], fs
 def _result(target: TargetReport, presenter: Presenter, fs: GuestFS) -> RuleResult:
     stages = target.forecast.stages if target.forecast else ()
     fate = target.forecast.fate if target.forecast else Fate.PASS
-    stage = next((one for one in stages if one.fate is fate and one.stage in NEEDED), None)
+    stage = next((one for one in stages if one.fate is fate and one.stage in stopping()), None)
     if stage is None or fate is Fate.PASS or stage.rule:
         return RuleResult(FORECAST.id, Status.PASS)
     if fate is Fate.FAIL:

@@ -44,7 +44,7 @@ def needs(function: Callable[..., object]) -> dict[str, Any]:
 @functools.cache
 def _rests_on(kind: Any, bases: frozenset[Any]) -> bool:
     provider = _by_type().get(kind)
-    return kind in bases or (provider is not None and any(_rests_on(need, bases) for need in needs(provider).values()))
+    return kind in bases or kind is FactStore or (provider is not None and any(_rests_on(need, bases) for need in needs(provider).values()))
 
 
 class FactStore:
@@ -55,7 +55,9 @@ class FactStore:
         self._known: dict[Any, object] = dict(self._given)
 
     def get(self, kind: type[T]) -> T:
-        """The fact of type ``kind``; FactUnavailable (every time) when it cannot be known."""
+        """The fact of type ``kind``; FactUnavailable (every time) when it cannot be known. The store is a fact of its own."""
+        if kind is FactStore:
+            return typing.cast(T, self)
         if kind not in self._known:
             self._known[kind] = self._provide(kind)
         value = self._known[kind]

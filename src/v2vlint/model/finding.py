@@ -45,6 +45,15 @@ class Stage(enum.StrEnum):
     CONSOLE = "console"
 
 
+class Fate(enum.StrEnum):
+    """The outcome of one boot stage."""
+
+    PASS = "pass"
+    FAIL = "fail"
+    UNKNOWN = "unknown"
+    SKIPPED = "skipped"
+
+
 @dataclass(frozen=True, slots=True)
 class Finding:
     """One thing that is wrong.

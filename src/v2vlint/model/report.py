@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from v2vlint.model.blocks import BlockDevice
+from v2vlint.model.finding import Fate as Fate
 from v2vlint.model.finding import Finding, Mover, Severity, Stage, Unknown
 from v2vlint.model.osinfo import OsInfo
 from v2vlint.model.place import Where
@@ -21,15 +22,6 @@ class Status(enum.StrEnum):
     UNKNOWN = "unknown"
     NOT_APPLICABLE = "not_applicable"
     EXCEPTED = "excepted"
-
-
-class Fate(enum.StrEnum):
-    """The outcome of one boot stage."""
-
-    PASS = "pass"
-    FAIL = "fail"
-    UNKNOWN = "unknown"
-    SKIPPED = "skipped"
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ from v2vlint.disk.containers.formats import Opener, open_image
 from v2vlint.disk.stream import HostFile
 from v2vlint.facts.boot.entry import BootEntry
 from v2vlint.facts.boot.firmware import Firmware as FirmwareFact
+from v2vlint.facts.boot.start import ChosenFirmware, Startup
 from v2vlint.facts.network.outlook import Network
 from v2vlint.facts.registry import FactStore
 from v2vlint.guest.fs import GuestFS
@@ -24,7 +25,6 @@ from v2vlint.proving.font import MAX_FONT, psf_font
 from v2vlint.proving.images import ImageFile, ProofDisk
 from v2vlint.proving.protocol import CopiedKernel, Glyphs, PreparedBoot, ProveAsk
 from v2vlint.source.locate import locate
-from v2vlint.verdicts.early import chosen_firmware, default_entry
 
 _ARCHITECTURES = ("x86_64", "i386", "")
 MAX_CHAIN = 16
@@ -77,7 +77,7 @@ def _firmware(stores: list[FactStore], target: Target) -> Firmware:
     """The firmware that the forecast starts the guest with; when none can, the one that the guest's disks are made for."""
     for store in stores:
         try:
-            chosen, able = chosen_firmware(store), store.get(FirmwareFact)
+            chosen, able = store.get(ChosenFirmware).kind, store.get(FirmwareFact)
         except FactUnavailable:
             continue
         if "uefi" in target.firmware and (chosen == "uefi" or (not chosen and able.uefi and not able.bios)):
@@ -135,7 +135,7 @@ def _kernel(stores: list[FactStore], folder: Path) -> tuple[CopiedKernel | None,
     reason = "no operating system was found"
     for store in stores:
         try:
-            return _copied(default_entry(store), store.get(GuestFS), folder), ""
+            return _copied(store.get(Startup).entry, store.get(GuestFS), folder), ""
         except FactUnavailable as error:
             reason = f"{error.where}: {error.reason}"
     return None, reason

@@ -1,51 +1,46 @@
-"""The forecast: the predicted fate of a boot, stage by stage, from facts and a target.
+"""The forecast: what becomes of each stage of the boot, from facts as the mover leaves them, and the target.
 
-Each stage has a judge of its own, which says what it found and where. What the rules found is laid over that: an error of a rule fails the
-stage it names, so that forecast and findings cannot contradict each other; an unknown of a rule makes its stage unknown at best. Where a
-rule only warns of the very place that a judge fails, it knows of a way on, and the stage is unknown.
+Every module here has the verdict on one stage (those of Windows share one): a new module is found by itself, and its ``place`` puts it in
+the order. Each verdict is a fact like others, so that rules ask for it by its type.
 """
 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable, Mapping, Sequence
+import functools
+import importlib
+import pkgutil
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from v2vlint.facts.registry import FactStore
+from v2vlint.facts.boot.path import BootPaths
+from v2vlint.facts.registry import FactStore, provides
 from v2vlint.model.errors import FactUnavailable
-from v2vlint.model.finding import Finding, Severity, Stage, Unknown
+from v2vlint.model.finding import Fate, Finding, Severity, Stage, Unknown
 from v2vlint.model.osinfo import OsInfo
-from v2vlint.model.report import Fate, Forecast, StageForecast
-from v2vlint.verdicts import windows
-from v2vlint.verdicts.drivers import initramfs, root, unlock, way_back
-from v2vlint.verdicts.early import entry, firmware, kernel, loader
-from v2vlint.verdicts.late import console, mounts, network, userland
-from v2vlint.verdicts.stage import Judge, failed, skipped, unknown
+from v2vlint.model.report import Forecast, StageForecast
+from v2vlint.model.target import Target
+from v2vlint.model.verdict import Verdict
 
-JUDGES: tuple[tuple[Stage, Judge], ...] = (
-    (Stage.FIRMWARE, firmware),
-    (Stage.LOADER, loader),
-    (Stage.ENTRY, entry),
-    (Stage.KERNEL, kernel),
-    (Stage.INITRAMFS, initramfs),
-    (Stage.ROOT, root),
-    (Stage.UNLOCK, unlock),
-    (Stage.USERLAND, userland),
-    (Stage.MOUNTS, mounts),
-    (Stage.NETWORK, network),
-    (Stage.CONSOLE, console),
-)
-WINDOWS_JUDGES: tuple[tuple[Stage, Judge], ...] = (
-    (Stage.FIRMWARE, firmware),
-    (Stage.LOADER, windows.loader),
-    (Stage.ENTRY, windows.entry),
-    (Stage.KERNEL, windows.kernel),
-    (Stage.ROOT, windows.root),
-    (Stage.UNLOCK, windows.unlock),
-    (Stage.NETWORK, windows.network),
-)
-NEEDED = frozenset(stage for stage, _judge in JUDGES) - {Stage.NETWORK, Stage.CONSOLE}
-"""Stages without which no login prompt appears; a guest without network or console is up, only hard to reach."""
+
+def _all() -> tuple[type[Verdict], ...]:
+    """Every verdict of every module here, in the order of their places."""
+    for module in pkgutil.iter_modules(__path__):
+        importlib.import_module(f"{__name__}.{module.name}")
+    return tuple(sorted(Verdict.__subclasses__(), key=lambda kind: kind.place))
+
+
+def _register(kind: type[Verdict]) -> None:
+    def provide(store: FactStore) -> Verdict:
+        return kind(lambda function: function(**store.arguments(function)))
+
+    provide.__annotations__ = {"store": FactStore, "return": kind}
+    provides(provide)
+
+
+VERDICTS = _all()
+for _kind in VERDICTS:
+    _register(_kind)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,51 +55,55 @@ def predict(store: FactStore, outcomes: RuleOutcomes | None = None) -> Forecast:
     """The forecast for the target in ``store``. Stages behind one that fails are skipped."""
     outcomes = outcomes or RuleOutcomes()
     stages: list[StageForecast] = []
+    needed: list[StageForecast] = []
     stopped: StageForecast | None = None
-    judges = WINDOWS_JUDGES if store.get(OsInfo).kind == "windows" else JUDGES
-    for stage, judge in judges:
-        if stopped is not None:
-            stages.append(skipped(stage, f"the boot stops at the {stopped.stage} stage"))
+    for kind in VERDICTS:
+        if store.get(OsInfo).kind not in kind.kinds:
             continue
-        found = _overlay(_judged(stage, judge, store), outcomes)
+        if stopped is not None:
+            stages.append(StageForecast(kind.stage, Fate.SKIPPED, f"the boot stops at the {stopped.stage} stage"))
+            continue
+        cause = store.get(kind).decisive
+        found = _overlay(StageForecast(kind.stage, cause.fate, cause.reason, cause.where), outcomes)
         stages.append(found)
-        if found.fate is Fate.FAIL and stage in NEEDED:
-            stopped = found
-    return Forecast(_fate(stages), tuple(stages), _way_back(stages, store))
-
-
-def _judged(stage: Stage, judge: Judge, store: FactStore) -> StageForecast:
-    try:
-        return judge(store)
-    except FactUnavailable as reason:
-        return unknown(stage, reason.reason, reason.where)
+        needed += [found] if kind.stops else []
+        stopped = found if found.fate is Fate.FAIL and kind.stops else None
+    return Forecast(_fate(needed), tuple(stages), _way_back(stages, store))
 
 
 def _overlay(found: StageForecast, outcomes: RuleOutcomes) -> StageForecast:
     errors = [f for f in outcomes.findings if f.stage is found.stage and f.severity is Severity.ERROR]
     if errors:
-        return failed(found.stage, errors[0].message, errors[0].where, errors[0].rule)
+        return StageForecast(found.stage, Fate.FAIL, errors[0].message, errors[0].where, errors[0].rule)
     doubts = [doubt for stage, doubt in outcomes.unknowns if stage is found.stage]
     if found.fate is Fate.PASS and doubts:
-        return unknown(found.stage, doubts[0].reason, doubts[0].where, doubts[0].rule)
+        return StageForecast(found.stage, Fate.UNKNOWN, doubts[0].reason, doubts[0].where, doubts[0].rule)
     told = next((finding for finding in outcomes.findings if found.where is not None and finding.where == found.where), None)
     if told and found.fate is Fate.UNKNOWN:
         return dataclasses.replace(found, rule=told.rule)
     if told and found.fate is Fate.FAIL and told.severity is Severity.WARNING:
-        return unknown(found.stage, f"{found.reason}; {told.effect}", found.where, told.rule)
+        return StageForecast(found.stage, Fate.UNKNOWN, f"{found.reason}; {told.effect}", found.where, told.rule)
     return found
 
 
-def _fate(stages: Sequence[StageForecast]) -> Fate:
-    fates = {found.fate for found in stages if found.stage in NEEDED}
+def _fate(needed: Iterable[StageForecast]) -> Fate:
+    fates = {found.fate for found in needed}
     return next((fate for fate in (Fate.FAIL, Fate.UNKNOWN) if fate in fates), Fate.PASS)
 
 
 def _way_back(stages: Iterable[StageForecast], store: FactStore) -> str:
+    """An entry of the menu that would boot on the target all the same, in words; empty when there is none."""
     failing: Mapping[Stage, StageForecast] = {found.stage: found for found in stages if found.fate is Fate.FAIL}
     if not failing.keys() & {Stage.KERNEL, Stage.INITRAMFS}:
         return ""
     try:
-        return way_back(store)
+        choice = store.get(BootPaths).way_back(store.get(Target).controllers)
     except FactUnavailable:
         return ""
+    return "" if choice is None else f"the entry {choice.title!r} can drive the target's disks: choose it in the menu by hand"
+
+
+@functools.cache
+def stopping() -> frozenset[Stage]:
+    """Stages without which no login prompt appears; a guest without network or console is up, only hard to reach."""
+    return frozenset(kind.stage for kind in VERDICTS if kind.stops)

@@ -1,0 +1,127 @@
+"""What becomes of one stage of the boot: a verdict, made of the causes that its judges find.
+
+A stage is judged once, from facts as the mover leaves them. Rules ask for the verdict as a parameter of ``check``, explain its causes and
+carry the fixes; the forecast lists the verdicts. So the two cannot contradict each other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any, ClassVar, Generic, TypeVar, overload
+
+from v2vlint.model.errors import FactUnavailable
+from v2vlint.model.finding import Fate, Severity, Stage
+from v2vlint.model.place import Where
+
+T = TypeVar("T")
+T_co = TypeVar("T_co", covariant=True)
+_ORDER = (Fate.FAIL, Fate.UNKNOWN, Fate.PASS, Fate.SKIPPED)
+LINUX = frozenset({"linux"})
+WINDOWS = frozenset({"windows"})
+
+
+@dataclass(frozen=True, slots=True)
+class Cause(Generic[T_co]):
+    """One thing that decides a stage, or tells of it.
+
+    ``fate`` is what it makes of the stage: FAIL, UNKNOWN, PASS, or SKIPPED where there is nothing to do. ``reason`` is a lower-case
+    fragment for the forecast. ``severity`` is that of the finding which explains it: ERROR exactly when it fails its stage, INFO when the
+    mover repairs it, None when there is nothing to explain. ``about`` is what rules need for their words and fixes.
+    """
+
+    fate: Fate
+    reason: str
+    where: Where | None = None
+    severity: Severity | None = None
+    about: T_co | None = None
+
+
+class Judge(Generic[T]):
+    """One question about a stage. ``function`` names the facts it needs as parameters, by type, and yields causes.
+
+    As an attribute of a :class:`Verdict` it is the tuple of its causes; FactUnavailable where one of its facts cannot be known.
+    """
+
+    name = ""
+
+    def __init__(self, function: Callable[..., Iterator[Cause[T]]]) -> None:
+        self.function = function
+        self.__doc__ = function.__doc__
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self.name = name
+
+    @overload
+    def __get__(self, verdict: None, owner: type) -> Judge[T]: ...
+    @overload
+    def __get__(self, verdict: Verdict, owner: type) -> tuple[Cause[T], ...]: ...
+    def __get__(self, verdict: Verdict | None, owner: type) -> Judge[T] | tuple[Cause[T], ...]:
+        return self if verdict is None else verdict.causes_of(self)
+
+
+class Verdict:
+    """What becomes of one stage. A subclass in ``v2vlint.verdicts`` names its stage, its place in the order, and has judges as attributes.
+
+    ``kinds`` are the operating systems it is for. ``stops`` says that no stage behind a failed one is reached; without it the guest comes
+    up all the same, and only ``severity`` tells how bad that is.
+    """
+
+    stage: ClassVar[Stage]
+    place: ClassVar[int]
+    kinds: ClassVar[frozenset[str]]
+    stops: ClassVar[bool]
+    severity: ClassVar[Severity]
+
+    def __init_subclass__(
+        cls, *, stage: Stage, place: int, kinds: frozenset[str] = LINUX, stops: bool = True, severity: Severity = Severity.ERROR
+    ) -> None:
+        cls.stage, cls.place, cls.kinds, cls.stops, cls.severity = stage, place, kinds, stops, severity
+
+    def __init__(self, call: Callable[[Callable[..., Any]], Any]) -> None:
+        self._call = call
+        self._known: dict[str, tuple[Cause[Any], ...] | Exception] = {}
+
+    @classmethod
+    def judges(cls) -> tuple[Judge[Any], ...]:
+        """The stage's questions, in the order in which they are asked."""
+        return tuple(value for value in vars(cls).values() if isinstance(value, Judge))
+
+    def causes_of(self, judge: Judge[T]) -> tuple[Cause[T], ...]:
+        """What ``judge`` finds; it is asked once. FactUnavailable when a fact it needs cannot be known."""
+        if judge.name not in self._known:
+            self._known[judge.name] = self._asked(judge)
+        known = self._known[judge.name]
+        if isinstance(known, Exception):
+            raise known
+        return known
+
+    def _asked(self, judge: Judge[T]) -> tuple[Cause[T], ...] | Exception:
+        try:
+            return tuple(self._call(judge.function))
+        except MemoryError:
+            raise
+        except Exception as error:
+            return error
+
+    @property
+    def causes(self) -> tuple[Cause[Any], ...]:
+        """All causes, in the order of the judges; a fact that cannot be known is one of fate UNKNOWN."""
+        return tuple(cause for judge in self.judges() for cause in self._told(judge))
+
+    def _told(self, judge: Judge[Any]) -> tuple[Cause[Any], ...]:
+        try:
+            return self.causes_of(judge)
+        except FactUnavailable as reason:
+            return (Cause(Fate.UNKNOWN, reason.reason, reason.where),)
+
+    @property
+    def decisive(self) -> Cause[Any]:
+        """The cause that decides: the first of the worst fate; of harmless ones the first that needs no explanation."""
+        found = self.causes or (Cause(Fate.PASS, "nothing was found that would stop it"),)
+        return min(found, key=lambda cause: (_ORDER.index(cause.fate), cause.fate is Fate.PASS and cause.severity is not None))
+
+    @property
+    def fate(self) -> Fate:
+        """PASS, FAIL, UNKNOWN or SKIPPED."""
+        return self.decisive.fate

@@ -1,0 +1,37 @@
+"""Console: will there be a login on a console that the target has?"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from v2vlint.facts.boot.consoles import Consoles
+from v2vlint.facts.boot.entry import BootEntry
+from v2vlint.facts.boot.start import Startup
+from v2vlint.model.finding import Fate, Severity, Stage
+from v2vlint.model.target import Target
+from v2vlint.model.verdict import Cause, Judge, Verdict
+
+
+def _login(startup: Startup, consoles: Consoles, target: Target) -> Iterator[Cause[None]]:
+    """What the command line and the guest's gettys name."""
+    wanted = tuple(_wanted(startup.entry, consoles))
+    usable = [name for name in wanted if name in target.consoles]
+    if usable:
+        yield Cause(Fate.PASS, f"console on {', '.join(usable)}")
+    elif wanted:
+        yield Cause(Fate.FAIL, f"console only on {', '.join(wanted)}; the target has {', '.join(target.consoles)}")
+    else:
+        yield Cause(Fate.PASS, "login on the display")
+
+
+def _wanted(entry: BootEntry, consoles: Consoles) -> Iterator[str]:
+    for argument in entry.all("console"):
+        if argument.value:
+            yield argument.value.partition(",")[0]
+    yield from (found.name for found in consoles.consoles if not found.name.startswith("tty") or found.name.startswith("ttyS"))
+
+
+class ConsoleVerdict(Verdict, stage=Stage.CONSOLE, place=110, stops=False, severity=Severity.WARNING):
+    """Will there be a login on a console that the target has?"""
+
+    login = Judge(_login)
