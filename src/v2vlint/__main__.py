@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import sys
 
-from v2vlint.cli.main import main
-
 if __name__ == "__main__":
+    if not sys.flags.safe_path:
+        del sys.path[0]  # the current folder, which may be the image's, comes before the standard library
+    from v2vlint.cli.main import main
+
     sys.exit(main())

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import functools
 import os
-import shutil
 import subprocess
 from dataclasses import dataclass
+
+from v2vlint import programs
 
 QEMU = "qemu-system-x86_64"
 _QUIT = b'{"execute":"qmp_capabilities"}{"execute":"quit"}'
@@ -30,11 +31,12 @@ def acceleration() -> Acceleration:
     """Try a stopped 16 MiB machine under KVM (about 0.1 s, once per process)."""
     if not os.access("/dev/kvm", os.R_OK | os.W_OK):
         return Acceleration(False, "/dev/kvm is absent or not accessible")
-    if shutil.which(QEMU) is None:
+    program = programs.find(QEMU)
+    if program is None:
         return Acceleration(False, f"{QEMU} is not installed")
-    command = [QEMU, "-accel", "kvm", "-cpu", "host", "-M", "pc", "-m", "16", "-nodefaults", "-display", "none", "-S", "-qmp", "stdio"]
+    command = [program, "-accel", "kvm", "-cpu", "host", "-M", "pc", "-m", "16", "-nodefaults", "-display", "none", "-S", "-qmp", "stdio"]
     try:
-        done = subprocess.run(command, input=_QUIT, capture_output=True, timeout=20)
+        done = subprocess.run(command, input=_QUIT, capture_output=True, timeout=20, cwd=programs.NEUTRAL, env=programs.environment())
     except subprocess.TimeoutExpired:
         return Acceleration(False, "QEMU hangs with KVM")
     if done.returncode == 0:

@@ -132,7 +132,7 @@ class _Child:
         self.verdict: Death | None = None
         self.answer, self.complaint = bytearray(), bytearray()
         self.request = memoryview(json.dumps({"entry": call.entry, "limits": asdict(limits), "request": call.request}).encode())
-        path = [entry for entry in sys.path if entry]
+        path = [entry for entry in sys.path if os.path.isabs(entry)]  # noqa: PTH117
         environment = {name: os.environ[name] for name in _KEPT_ENVIRONMENT if name in os.environ}
         self.process = subprocess.Popen(
             [sys.executable, "-I", "-c", _BOOT, *path],

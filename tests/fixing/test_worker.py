@@ -14,7 +14,7 @@ import pytest
 
 from tests.fixing.test_session import copies
 from v2vlint.accel import acceleration
-from v2vlint.fixing.appliance import interpreter
+from v2vlint.programs import guestfs_python
 from v2vlint.samples.regf import make_hive
 
 SYSTEM = "/windows/SYSTEM32/config/system"
@@ -93,7 +93,7 @@ def test_the_worker_changes_only_what_is_as_expected(tmp_path: Path) -> None:
     (image,) = copies("windows-10-vmware", tmp_path)
     settings = {} if acceleration().kvm else {"LIBGUESTFS_BACKEND_SETTINGS": "force_tcg"}
     worker = str(resources.files("v2vlint.fixing") / "guestfs_worker.py")
-    python = interpreter()
+    python = guestfs_python()
     assert python is not None
     done = subprocess.run(
         [python, "-c", SCRIPT, worker, str(image)],

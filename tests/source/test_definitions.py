@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -226,3 +228,37 @@ def test_document_types_are_refused_in_any_encoding() -> None:
     for data in (bomb.encode(), bomb.encode("utf-16")):
         with pytest.raises(ImageError, match="document type"):
             domain("x.xml", data)
+
+
+def _domain(count: int) -> bytes:
+    disk = "<disk type='file'><source file='/d/{0}'/><target dev='sd{0}' bus='scsi'/><address type='drive' controller='{0}'/></disk>"
+    card = "<interface type='network'><mac address='52:54:00:00:00:01'/></interface>"
+    disks = "".join(disk.format(number) for number in range(count))
+    controllers = "".join(f"<controller type='scsi' index='{number}' model='lsilogic'/>" for number in range(count))
+    return f"<domain type='kvm'><name>x</name><devices>{disks}{controllers}{card * count}</devices></domain>".encode()
+
+
+def _envelope(count: int) -> bytes:
+    files = "".join(f'<File o:id="f{number}" o:href="{number}.vmdk"/>' for number in range(count))
+    disks = "".join(f'<Disk o:diskId="d{number}" o:fileRef="f{number}" o:capacity="10"/>' for number in range(count))
+    kinds = ((17, "<HostResource>ovf:/disk/{0}</HostResource>"), (10, "<ResourceSubType>E1000</ResourceSubType>"))
+    items = "".join(
+        f"<Item><InstanceID>{number}</InstanceID><ResourceType>{kind}</ResourceType>{rest.format(number)}</Item>"
+        for number in range(count)
+        for kind, rest in kinds
+    )
+    whole = f"<References>{files}</References><DiskSection>{disks}</DiskSection><VirtualSystem>{items}</VirtualSystem>"
+    return f'<Envelope xmlns="e" xmlns:o="o">{whole}</Envelope>'.encode()
+
+
+@pytest.mark.parametrize(("make", "parse"), [(_domain, domain), (_envelope, ovf)])
+def test_time_grows_with_the_size_of_a_definition_and_not_with_its_square(
+    make: Callable[[int], bytes], parse: Callable[[str, bytes], Definition]
+) -> None:
+    def seconds(count: int) -> float:
+        data, started = make(count), time.process_time()
+        assert len(parse("x", data).disks) == count
+        return time.process_time() - started
+
+    seconds(10)
+    assert seconds(4000) < 10 * seconds(1000)

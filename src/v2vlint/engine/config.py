@@ -60,6 +60,7 @@ class Config:
     memory_limit: str = ""
     cpu_limit: int | None = None
     time_limit: int | None = None
+    allow_folder: tuple[str, ...] = ()
     severity: Mapping[str, Severity] = field(default_factory=dict)
     exceptions: tuple[Exempt, ...] = ()
     images: tuple[Anchor, ...] = ()
@@ -96,6 +97,20 @@ def read(path: Path) -> Config:
     if path.name == PROJECT:
         data = data.get("tool", {}).get("v2vlint", {})
     return parse(data, path.name, path.parent)
+
+
+def confined(config: Config) -> Config:
+    """``config`` as one that was found, not named: it may lie beside somebody's images. UsageError when it names files elsewhere."""
+    folder = config.folder.resolve()
+    hint = f"if it is yours: --config {config.folder / config.origin}"
+    if config.allow_folder:
+        raise UsageError(f"{config.origin}: allow-folder counts only in a configuration given with --config", hint=hint)
+    files = [folder / name for name in config.target if name not in config.targets and ("/" in name or "." in name)]
+    files += [folder / config.baseline, *(Path(report.partition("=")[2]) for report in config.report)]
+    for file in files:
+        if not file.resolve().is_relative_to(folder):
+            raise UsageError(f"{config.origin}: {file} is outside its folder, and it was found, not given", hint=hint)
+    return config
 
 
 def parse(data: Mapping[str, Any], origin: str, folder: Path = Path()) -> Config:
@@ -203,7 +218,7 @@ _EXCEPTION_KEYS = {"id": _TEXT, "image": _TEXT, "path": _TEXT, "reason": _TEXT, 
 _KEYS: dict[str, Callable[[Any, str], Any]] = {
     "target": _strings, "mover": MOVER, "profile": _TEXT, "select": _strings, "ignore": _strings, "fail-on": SEVERITY, "strict": _FLAG,
     "jobs": _positive, "format": _TEXT, "report": _strings, "baseline": _TEXT, "memory-limit": _memory, "cpu-limit": _positive,
-    "time-limit": _positive, "severity": _levels, "targets": _tables,
+    "time-limit": _positive, "allow-folder": _strings, "severity": _levels, "targets": _tables,
     "exceptions": _each(lambda values, place: Exempt(**values, where=place), _EXCEPTION_KEYS, ("id", "reason")),
     "images": _each(lambda values, _place: Anchor(**values), {"match": _TEXT, "recipe": _TEXT}, ("match", "recipe")),
 }  # fmt: skip

@@ -6,7 +6,6 @@ import enum
 import importlib
 import os
 import platform
-import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -14,7 +13,7 @@ from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-from v2vlint import accel, isolate
+from v2vlint import accel, isolate, programs
 from v2vlint.model.errors import V2vlintError
 
 _READERS = (
@@ -103,11 +102,12 @@ def _optional(module: str, package: str, reads: str) -> PieceState:
 
 
 def _program(name: str, use: str, *arguments: str) -> PieceState:
-    path = shutil.which(name)
+    path = programs.find(name)
     if path is None:
         return PieceState(name, State.MISSING, "not installed", f"needed for {use}")
     try:
-        done = subprocess.run([path, *arguments], capture_output=True, timeout=20, check=True)
+        command = [path, *arguments]
+        done = subprocess.run(command, capture_output=True, timeout=20, check=True, cwd=programs.NEUTRAL, env=programs.environment())
     except (OSError, subprocess.SubprocessError) as error:
         return PieceState(name, State.MISSING, f"does not start: {error}", f"needed for {use}")
     words = done.stdout.decode("utf-8", "replace").split("\n", 1)[0].strip()
@@ -130,25 +130,16 @@ def _ovmf() -> PieceState:
 
 def _guestfs() -> PieceState:
     cost = "no second opinion on images, and no fixes on layouts that only it can write"
-    interpreters = [sys.executable, "/usr/bin/python3"]
-    for interpreter in dict.fromkeys(path for path in interpreters if os.access(path, os.X_OK)):
-        if _runs(interpreter, "-c", "import guestfs"):
-            return PieceState("libguestfs", State.OK, f"its Python module is importable by {interpreter}")
+    interpreter = programs.guestfs_python()
+    if interpreter:
+        return PieceState("libguestfs", State.OK, f"its Python module is importable by {interpreter}")
     return PieceState("libguestfs", State.MISSING, "no interpreter here can import guestfs", cost)
 
 
 def _ntfs_writing() -> PieceState:
     """The appliance gets ntfs-3g from this machine, on RHEL and its like from libguestfs-winsupport."""
-    path = shutil.which("ntfs-3g") or next((path for path in ("/sbin/ntfs-3g", "/bin/ntfs-3g") if os.access(path, os.X_OK)), None)
+    path = programs.find("ntfs-3g") or next((path for path in ("/sbin/ntfs-3g", "/bin/ntfs-3g") if os.access(path, os.X_OK)), None)
     bundled = next((file for folder in _APPLIANCES for file in sorted(Path(folder).glob("*winsupport*"))), None)
     if path or bundled:
         return PieceState("ntfs-3g", State.OK, str(path or bundled))
     return PieceState("ntfs-3g", State.MISSING, "neither ntfs-3g nor libguestfs-winsupport is installed", "no fixes of Windows guests")
-
-
-def _runs(*command: str) -> bool:
-    try:
-        subprocess.run(command, capture_output=True, timeout=60, check=True)
-    except (OSError, subprocess.SubprocessError):
-        return False
-    return True

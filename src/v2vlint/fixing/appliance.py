@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import functools
 import json
-import os
 import subprocess
-import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib import resources
 from typing import Any
 
+from v2vlint import programs
 from v2vlint.accel import acceleration
 from v2vlint.fixing.qemu import die_with_parent
 from v2vlint.model.errors import ImageError, UsageError
+from v2vlint.programs import guestfs_python
 
 INSTALL_HINT = "apt install python3-guestfs (Fedora: dnf install python3-libguestfs)"
 TIMEOUT = 3600.0
@@ -29,25 +28,12 @@ class Written:
     accelerator: str
 
 
-@functools.cache
-def interpreter() -> str | None:
-    """A Python interpreter that can import ``guestfs``: this one, else the distribution's; None when neither can."""
-    for candidate in (sys.executable, "/usr/bin/python3"):
-        try:
-            done = subprocess.run([candidate, "-c", "import guestfs"], capture_output=True, timeout=60)
-        except (OSError, subprocess.TimeoutExpired):
-            continue
-        if done.returncode == 0:
-            return candidate
-    return None
-
-
 def write(request: Mapping[str, Any]) -> Written:
     """Run one request of ``guestfs_worker`` in one appliance.
 
     UsageError when libguestfs is missing, ImageError with its words when it fails.
     """
-    python = interpreter()
+    python = guestfs_python()
     if python is None:
         raise UsageError("no Python interpreter here can import guestfs", hint=INSTALL_HINT)
     accelerator = acceleration()
@@ -61,7 +47,7 @@ def write(request: Mapping[str, Any]) -> Written:
 
 
 def _ask(python: str, request: Mapping[str, Any], *, kvm: bool) -> dict[str, Any]:
-    environment = {**os.environ, "LIBGUESTFS_BACKEND": "direct", "LC_ALL": "C"}
+    environment = {**programs.environment(), "LIBGUESTFS_BACKEND": "direct"}
     if not kvm:
         environment["LIBGUESTFS_BACKEND_SETTINGS"] = "force_tcg"
     script = str(resources.files(__package__) / "guestfs_worker.py")
@@ -71,6 +57,7 @@ def _ask(python: str, request: Mapping[str, Any], *, kvm: bool) -> dict[str, Any
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         env=environment,
+        cwd=programs.NEUTRAL,
         preexec_fn=die_with_parent,
     )
     try:

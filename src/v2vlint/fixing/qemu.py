@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import ctypes
 import json
-import os
-import shutil
 import signal
 import subprocess
 import time
@@ -13,6 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from v2vlint import programs
 from v2vlint.model.errors import ImageError, UsageError
 
 DRIVERS = {"raw": "raw", "qcow2": "qcow2", "vmdk": "vmdk", "vhd": "vpc", "vhdx": "vhdx", "vdi": "vdi"}
@@ -45,17 +44,18 @@ def die_with_parent() -> None:
 def run(*command: str | Path, timeout: float = 3600) -> str:
     """Standard output of a QEMU tool. ImageLocked or ImageError with its own words when it fails, UsageError when it is absent."""
     tool = str(command[0])
-    if shutil.which(tool) is None:
+    program = programs.find(tool)
+    if program is None:
         raise UsageError(f"{tool} is not installed", hint="apt install qemu-utils")
     done = subprocess.run(
-        list(map(str, command)),
+        [program, *map(str, command[1:])],
         capture_output=True,
         text=True,
         errors="replace",
         stdin=subprocess.DEVNULL,
         timeout=timeout,
         preexec_fn=die_with_parent,
-        env={**os.environ, "LC_ALL": "C"},
+        env=programs.environment(),
     )
     if done.returncode:
         words = done.stderr.strip().splitlines() or [f"exit status {done.returncode}"]

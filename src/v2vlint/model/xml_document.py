@@ -30,10 +30,11 @@ class Document:
         self._raw = text.encode("utf-8", "surrogatepass")
         self._offsets: dict[Element, int] = {}
         self.root = self._parse()
+        self._characters = self._in_characters()
 
     def at(self, element: Element, attribute: str = "") -> Span:
         """The start tag of ``element``, or the value of its ``attribute`` (by local name) when it has one there."""
-        start = len(self._raw[: self._offsets[element]].decode("utf-8", "surrogatepass"))
+        start = self._characters[element]
         match = _TAG.match(self.text, start)
         end = match.end() if match else start
         if attribute and (
@@ -41,6 +42,15 @@ class Document:
         ):
             start, end = found.span(2)
         return span_of(self.path, self._starts, start, end)
+
+    def _in_characters(self) -> dict[Element, int]:
+        """Where every element starts in ``text``, in one pass: expat counts bytes, and elements come in the order of the text."""
+        found: dict[Element, int] = {}
+        before = characters = 0
+        for element, offset in self._offsets.items():
+            characters += len(self._raw[before:offset].decode("utf-8", "surrogatepass"))
+            found[element], before = characters, offset
+        return found
 
     def _parse(self) -> Element:
         builder, depth = TreeBuilder(), 0

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 
+from v2vlint import programs
 from v2vlint.accel import QEMU
 from v2vlint.proving.process import first_line, limited, need, sandbox_options
 from v2vlint.proving.qmp import Qmp
@@ -40,13 +41,13 @@ class QemuMachine:
     """
 
     def __init__(self, options: Sequence[str], memory: int, folder: Path) -> None:
-        need(QEMU, "qemu-system-x86")
+        program = need(QEMU, "qemu-system-x86")
         self.folder, self._address_space = folder, (memory << 20) + OVERHEAD
         self._capture = folder / "packets.pcap"
         self._complaints = folder / "qemu.log"
         self._qmp_end, qmp = socket.socketpair()
         self._log_end, self._log = socket.socketpair()
-        self.command = (QEMU, *options, *self._channels(qmp.fileno(), self._log.fileno()), *sandbox_options())
+        self.command = (program, *options, *self._channels(qmp.fileno(), self._log.fileno()), *sandbox_options())
         self._theirs = (qmp, self._log)
 
     def _channels(self, qmp: int, log: int) -> tuple[str, ...]:
@@ -68,6 +69,7 @@ class QemuMachine:
                 start_new_session=True,
                 preexec_fn=limited(MAX_WRITTEN, self._address_space),
                 cwd=self.folder,
+                env=programs.environment(),
             )
         for end in self._theirs:
             end.close()

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import ctypes
 import functools
-import os
 import resource
-import shutil
 import signal
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
+from v2vlint import programs
 from v2vlint.accel import QEMU
 from v2vlint.model.errors import ImageError, UsageError
 
@@ -37,23 +36,25 @@ def limited(file_size: int, memory: int) -> Callable[[], None]:
     return apply
 
 
-def need(tool: str, package: str) -> None:
-    """UsageError unless ``tool`` is installed."""
-    if shutil.which(tool) is None:
+def need(tool: str, package: str) -> str:
+    """The path of ``tool``; UsageError when it is not installed."""
+    program = programs.find(tool)
+    if program is None:
         raise UsageError(f"{tool} is not installed", hint=f"apt install {package}")
+    return program
 
 
 def run_tool(*command: str | Path) -> str:
     """Standard output of a QEMU tool; ImageError with its own words when it fails."""
-    need(str(command[0]), "qemu-utils")
+    program = need(str(command[0]), "qemu-utils")
     done = subprocess.run(
-        list(map(str, command)),
+        [program, *map(str, command[1:])],
         capture_output=True,
         text=True,
         errors="replace",
         stdin=subprocess.DEVNULL,
         timeout=60,
-        env={**os.environ, "LC_ALL": "C"},
+        env=programs.environment(),
     )
     if done.returncode:
         raise ImageError(f"{command[0]}: {first_line(done.stderr) or f'exit status {done.returncode}'}")
@@ -68,10 +69,12 @@ def first_line(text: str) -> str:
 @functools.cache
 def sandbox_options() -> tuple[str, ...]:
     """QEMU's system call filter, where its build and the kernel have it."""
-    command = [QEMU, "-machine", "none", "-nodefaults", "-display", "none", "-qmp", "stdio", *SANDBOX]
+    command = [programs.find(QEMU) or QEMU, "-machine", "none", "-nodefaults", "-display", "none", "-qmp", "stdio", *SANDBOX]
     quit_at_once = b'{"execute":"qmp_capabilities"}{"execute":"quit"}'
     try:
-        done = subprocess.run(command, input=quit_at_once, capture_output=True, timeout=20)
-    except subprocess.TimeoutExpired:
+        done = subprocess.run(
+            command, input=quit_at_once, capture_output=True, timeout=20, cwd=programs.NEUTRAL, env=programs.environment()
+        )
+    except (OSError, subprocess.TimeoutExpired):
         return ()
     return () if done.returncode else SANDBOX

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from v2vlint.engine.config import Config, find, read
+from v2vlint.engine.config import Config, confined, find, read
 from v2vlint.engine.policy import Policy
 from v2vlint.engine.profile import profile
 from v2vlint.engine.protocol import Selection
@@ -41,8 +41,10 @@ def load_config(args: argparse.Namespace) -> Config:
     """The configuration file that ``args`` name, or the one found upwards, or an empty one."""
     if args.no_config:
         return Config()
-    path = Path(args.config) if args.config else find(Path.cwd())
-    return read(path) if path else Config()
+    if args.config:
+        return read(Path(args.config))
+    path = find(Path.cwd())
+    return confined(read(path)) if path else Config()
 
 
 def settle(args: argparse.Namespace) -> Settings:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import cached_property
 from xml.etree.ElementTree import Element
 
 from v2vlint.model.definition import Definition, DiskDevice, Feature, Medium, NicDevice, place_name
@@ -115,9 +116,11 @@ class _Domain:
     def controller(self, disk: Element, bus: str) -> str:
         if bus != "scsi":
             return ""
-        index = _get(disk.find("address"), "controller") or "0"
-        models = {one.get("index", "0"): one.get("model", "") for one in self.root.iterfind("devices/controller[@type='scsi']")}
-        return models.get(index, "")
+        return self.scsi_models.get(_get(disk.find("address"), "controller") or "0", "")
+
+    @cached_property
+    def scsi_models(self) -> dict[str, str]:
+        return {one.get("index", "0"): one.get("model", "") for one in self.root.iterfind("devices/controller[@type='scsi']")}
 
     def nic(self, interface: Element) -> NicDevice:
         mac, model, source = (interface.find(name) for name in ("mac", "model", "source"))

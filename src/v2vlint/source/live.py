@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 from xml.etree.ElementTree import Element
 
+from v2vlint import programs
 from v2vlint.model.errors import ImageError, UsageError
 from v2vlint.model.xml_document import read_document
 
@@ -87,11 +88,13 @@ def _virsh_path(name: str, uri: str, pool: str, volume: str) -> str:
 
 def _virsh(name: str, uri: str, *command: str) -> str:
     connection = ("--connect", uri) if uri else ()
-    try:
-        done = subprocess.run(("virsh", "--readonly", *connection, *command), capture_output=True, check=True, timeout=TIMEOUT)
-    except FileNotFoundError:
+    virsh = programs.find("virsh")
+    if virsh is None:
         hint = "install libvirt-clients or v2vlint[libvirt], or give the disks or the XML"
-        raise UsageError(f"domain:{name}: neither virsh nor libvirt's Python binding is installed", hint=hint) from None
+        raise UsageError(f"domain:{name}: neither virsh nor libvirt's Python binding is installed", hint=hint)
+    whole = (virsh, "--readonly", *connection, *command)
+    try:
+        done = subprocess.run(whole, capture_output=True, check=True, timeout=TIMEOUT, env=programs.environment())
     except subprocess.TimeoutExpired as error:
         raise UsageError(f"domain:{name}: no answer from libvirt within {TIMEOUT} seconds") from error
     except subprocess.CalledProcessError as error:

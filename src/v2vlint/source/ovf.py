@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from functools import cached_property
 from xml.etree.ElementTree import Element
 
 from v2vlint.model.definition import Definition, DiskDevice, Feature, Medium, NicDevice, place_name
@@ -72,7 +73,7 @@ class _Envelope:
             passthrough=tuple(self.passthrough()),
             snapshots=tuple(self.snapshots()),
             features=tuple(self.features()),
-            product=self.product(),
+            product=self.product,
             path=self.document.path,
             places=self.places(cpu),
             content=self.document.text,
@@ -95,6 +96,7 @@ class _Envelope:
         known = "uefi" if lowered.startswith("efi") else lowered if lowered == "bios" else ""
         return known or _OVIRT_FIRMWARE.get(text_of(self.system, "BiosType"), "")
 
+    @cached_property
     def product(self) -> str:
         text = self.document.text[:8192] + "".join(sorted({one.tag for one in self.root.iter()}))
         return next((product for mark, product in _PRODUCTS if mark in text), "")
@@ -124,18 +126,22 @@ class _Envelope:
     def disks(self) -> Iterator[DiskDevice]:
         known = {attribute(one, "diskId"): one for one in everywhere(self.root, "Disk")}
         controllers = {text_of(item, "InstanceID"): item for item in self.items if text_of(item, "ResourceType") in _CONTROLLERS}
+        by_file = {attribute(one, "fileRef").rpartition("/")[2]: one for one in reversed(known.values())}
         used = list(self.of("17"))
         for item in used:
             name = text_of(item, "HostResource").rpartition("/")[2]
-            disk = known.get(name, next((one for one in known.values() if attribute(one, "fileRef").rpartition("/")[2] == name), None))
+            disk = known.get(name, by_file.get(name))
             yield self.disk(item, disk, controllers.get(text_of(item, "Parent")))
         if not used:
             yield from (self.disk(disk, disk, None) for disk in known.values() if attribute(disk, "fileRef"))
 
+    @cached_property
+    def files(self) -> dict[str, Element]:
+        found = {attribute(one, "id"): one for one in reversed([*everywhere(self.root, "File")])}
+        return {name: element for name, element in found.items() if name}
+
     def disk(self, item: Element, disk: Element | None, controller: Element | None) -> DiskDevice:
-        file = next((one for one in everywhere(self.root, "File") if attribute(one, "id") == attribute(disk, "fileRef")), None)
-        if not attribute(disk, "fileRef"):
-            file = None
+        file = self.files.get(attribute(disk, "fileRef"))
         model = text_of(controller, "ResourceSubType")
         bus = "nvme" if "nvme" in model.lower() else _CONTROLLERS.get(text_of(controller, "ResourceType"), "")
         bus = bus or _OVIRT_BUSES.get(attribute(disk, "disk-interface").lower(), "")
@@ -153,7 +159,7 @@ class _Envelope:
             if not mac and position < len(adapters):
                 address, mac = adapters[position], mac_address(attribute(adapters[position], "MACAddress"))
             model = text_of(item, "ResourceSubType")
-            model = _OVIRT_NICS.get(model, model) if self.product() == "ovirt" else model
+            model = _OVIRT_NICS.get(model, model) if self.product == "ovirt" else model
             where = self.at(item if address is None else address, "MACAddress")
             yield NicDevice(mac, model, text_of(item, "Connection"), where=where)
 

@@ -1,0 +1,49 @@
+"""Programs of this machine: found in absolute folders only, and started where nothing that travels with an image can lead them astray.
+
+A relative or empty entry of ``$PATH``, ``$LD_LIBRARY_PATH`` or ``$LIBGUESTFS_PATH`` is the current folder, which may be the image's.
+"""
+
+from __future__ import annotations
+
+import functools
+import os
+import shutil
+import subprocess
+import sys
+
+NEUTRAL = "/"
+"""The folder that programs are started in."""
+_FOLDERS = frozenset({
+    "PATH", "LD_LIBRARY_PATH", "LD_PRELOAD", "PYTHONPATH", "TMPDIR", "LIBGUESTFS_PATH", "LIBGUESTFS_HV", "LIBGUESTFS_QEMU",
+    "LIBGUESTFS_TMPDIR", "LIBGUESTFS_CACHEDIR", "SUPERMIN_KERNEL", "SUPERMIN_MODULES", "QEMU_MODULE_DIR", "XDG_RUNTIME_DIR",
+})  # fmt: skip
+
+
+def find(name: str) -> str | None:
+    """The absolute path of a program; None when it is not installed."""
+    return shutil.which(name, path=_absolute(os.environ.get("PATH", os.defpath)))
+
+
+def environment() -> dict[str, str]:
+    """This process's environment without what leads to the current folder, and with messages in English."""
+    kept = {name: _absolute(value) if name in _FOLDERS else value for name, value in os.environ.items()}
+    return {name: value for name, value in kept.items() if value or name not in _FOLDERS} | {"LC_ALL": "C"}
+
+
+def _absolute(value: str) -> str:
+    return os.pathsep.join(entry for entry in value.split(os.pathsep) if os.path.isabs(entry))  # noqa: PTH117
+
+
+@functools.cache
+def guestfs_python() -> str | None:
+    """A Python interpreter that can import ``guestfs`` from where it is installed: this one, else the distribution's; or None."""
+    return next((one for one in dict.fromkeys((sys.executable, "/usr/bin/python3")) if _imports_guestfs(one)), None)
+
+
+def _imports_guestfs(interpreter: str) -> bool:
+    command = [interpreter, "-I", "-c", "import guestfs"]
+    try:
+        done = subprocess.run(command, capture_output=True, timeout=60, cwd=NEUTRAL, env=environment())
+    except (OSError, subprocess.TimeoutExpired):
+        return False
+    return done.returncode == 0
