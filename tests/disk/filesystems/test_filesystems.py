@@ -93,7 +93,7 @@ def test_btrfs(tmp_path: Path, tree: Path, wanted: Tree, options: tuple[str, ...
     assert guest.blocks.disks[0].detail("default_subvolume") == ""
 
 
-@pytest.mark.parametrize(("bits", "size"), [("12", 1 << 20), ("16", 20 << 20), ("32", 80 << 20)])
+@pytest.mark.parametrize(("bits", "size"), [("12", 1 << 20), ("16", 20 << 20), ("32", 80 << 20), ("32", 34 << 20)])
 def test_fat(tmp_path: Path, bits: str, size: int) -> None:
     need("mkfs.vfat", "mcopy")
     top = tmp_path / "root"

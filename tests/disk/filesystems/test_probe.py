@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+import os
+import random
 import shlex
+import struct
+import subprocess
 from pathlib import Path
 
 import pytest
 
 from tests.disk.images import blank, need, run
 from v2vlint.disk.filesystems.content import Content
+from v2vlint.disk.filesystems.formats import FORMATS
 from v2vlint.disk.filesystems.probe import probe
+from v2vlint.disk.filesystems.probe_fat import FatLayout
 from v2vlint.disk.stream import HostFile
 
 MIB = 1 << 20
+FORMATS_BY_PROBE = {one.probe: one.types for one in FORMATS}
 UUID = "0f3c5e3c-9f0b-4f0e-8a2f-5a3a4a0b7f11"
 MADE: dict[str, tuple[int, str]] = {
     "ext4": (16, f"mke2fs -q -F -t ext4 -L 'my label' -U {UUID} IMAGE"),
@@ -30,16 +37,28 @@ MADE: dict[str, tuple[int, str]] = {
     "vfat without label": (20, "mkfs.vfat IMAGE"),
     "exfat": (16, "mkfs.exfat -L stick IMAGE"),
     "ntfs": (20, "mkntfs -Q -F -q -L 'System Reserved' IMAGE"),
-    "f2fs": (64, "mkfs.f2fs -q IMAGE"),
+    "f2fs": (64, "mkfs.f2fs -q -l größe IMAGE"),
+    "vfat 32 of few clusters": (34, "mkfs.vfat -F 32 -s 1 -n SMALL -i 01020304 IMAGE"),
+    "vfat 32 of 4096-byte sectors": (260, "mkfs.vfat -F 32 -S 4096 -s 1 -n ESP IMAGE"),
+    "vfat with an empty label": (20, "mkfs.vfat -n NO-NAME IMAGE"),
+    "exfat of large clusters": (64, "mkfs.exfat -c 1M -L wörter IMAGE"),
+    "jfs": (32, "mkfs.jfs -q -L data IMAGE"),
+    "reiserfs": (64, f"mkreiserfs -q -f -f -l data -u {UUID} IMAGE"),
+    "nilfs2": (160, "mkfs.nilfs2 -q -L data IMAGE"),
+    "udf": (16, "mkudffs -b 2048 --label=Größe IMAGE"),
+    "udf of a disk": (16, "mkudffs -b 512 --label=DISK --uuid=0123456789abcdef IMAGE"),
+    "bcache": (16, "make-bcache -B IMAGE"),
+    "gfs2": (256, "mkfs.gfs2 -q -O -p lock_nolock -j 1 -t cluster:data -J 8 IMAGE"),
+    "ocfs2": (300, "mkfs.ocfs2 -q -F -L data --cluster-stack=o2cb --cluster-name=c --global-heartbeat IMAGE"),
+    "erofs": (16, "mkfs.erofs -U 0f3c5e3c-9f0b-4f0e-8a2f-5a3a4a0b7f11 IMAGE FOLDER"),
     "luks1": (4, "cryptsetup luksFormat --type luks1 -q --pbkdf-force-iterations 1000 IMAGE KEY"),
     "luks2": (20, "cryptsetup luksFormat --type luks2 -q --label vault --pbkdf pbkdf2 --pbkdf-force-iterations 1000 IMAGE KEY"),
 }
-OURS_ONLY = {"f2fs": {"UUID", "LABEL"}, "external journal": {"UUID", "LABEL"}}
+OURS_ONLY = {"external journal": {"UUID", "LABEL"}}
 
 
 def blkid(image: Path) -> Content:
-    words = dict(word.split("=", 1) for word in shlex.split(run("blkid", "-p", "-o", "full", image).split(": ", 1)[1]))
-    return Content(words.get("TYPE", ""), words.get("UUID", ""), words.get("LABEL", ""))
+    return Content(*(run("blkid", "-p", "-o", "value", "-s", tag, image).removesuffix("\n") for tag in ("TYPE", "UUID", "LABEL")))
 
 
 @pytest.mark.parametrize("name", MADE)
@@ -47,7 +66,7 @@ def test_as_blkid(tmp_path: Path, name: str) -> None:
     size, command = MADE[name]
     image = blank(tmp_path / "image", size * MIB)
     (tmp_path / "key").write_bytes(b"secret")
-    words = shlex.split(command.replace("IMAGE", str(image)).replace("KEY", str(tmp_path / "key")))
+    words = shlex.split(command.replace("IMAGE", str(image)).replace("KEY", str(tmp_path / "key")).replace("FOLDER", str(tmp_path)))
     need(words[0])
     run(*words)
     found, wanted = probe(HostFile(str(image))), blkid(image)
@@ -121,3 +140,80 @@ def test_swap_of_a_hibernated_system(tmp_path: Path) -> None:
 def test_no_content_survives(tmp_path: Path, data: bytes) -> None:
     (tmp_path / "image").write_bytes(data)
     probe(HostFile(str(tmp_path / "image")))
+
+
+def _words(data: bytes, letter: str) -> int:
+    return sum(struct.unpack(f"<{len(data) // struct.calcsize(letter)}{letter}", data))
+
+
+def _member(kind: str) -> tuple[int, bytes]:
+    """Sectors before the end, and what a member of the firmware RAID has there."""
+    sector = bytearray(512)
+    if kind == "silicon_medley_raid_member":
+        sector[0x60:0x64] = b"\0\0\0\x2f"
+        struct.pack_into("<H", sector, 0x13E, -_words(bytes(sector[:0x13E]), "H") & 0xFFFF)
+    elif kind == "via_raid_member":
+        sector[:4] = b"\x55\xaa\x01\x07"
+        sector[50] = sum(sector[:50]) & 0xFF
+    elif kind == "nvidia_raid_member":
+        sector[:12] = b"NVIDIA  " + struct.pack("<I", 30)
+        struct.pack_into("<I", sector, 12, -_words(bytes(sector[:120]), "I") & 0xFFFFFFFF)
+        return 2, bytes(sector)
+    elif kind == "jmicron_raid_member":
+        sector[:2] = b"JM"
+        struct.pack_into("<H", sector, 4, -_words(bytes(sector[:128]), "H") & 0xFFFF)
+    elif kind == "adaptec_raid_member":
+        sector[:4], sector[256:260] = b"\x37\xfc\x4d\x1e", b"DPTM"
+    else:
+        plain = {
+            "isw_raid_member": (2, b"Intel Raid ISM Cfg Sig. 1.0.00"),
+            "lsi_mega_raid_member": (1, b"$XIDE$"),
+            "promise_fasttrack_raid_member": (63, b"Promise Technology, Inc."),
+            "hpt45x_raid_member": (11, b"\xf3\x16\x78\x5a"),
+        }
+        back, magic = plain[kind]
+        return back, magic
+    return 1, bytes(sector)
+
+
+@pytest.mark.parametrize("kind", sorted({*FORMATS_BY_PROBE["probe_raid:firmware_raid"]} - {"ddf_raid_member"}))
+def test_members_of_firmware_raid(tmp_path: Path, kind: str) -> None:
+    image = blank(tmp_path / "image", 4 * MIB)
+    back, sector = _member(kind)
+    with image.open("r+b") as file:
+        file.seek(-512 * back, 2)
+        file.write(sector)
+    assert probe(HostFile(str(image))).type == blkid(image).type == kind
+    with image.open("r+b") as file:
+        file.seek(-512 * back, 2)
+        file.write(bytes(reversed(sector)))
+    assert probe(HostFile(str(image))).type == ""
+
+
+@pytest.mark.parametrize("seed", range(24))
+def test_labels_among_the_entries_of_a_fat_root_folder(tmp_path: Path, seed: int) -> None:
+    """Deleted entries, long names, folders, entries with content, a label written by hand: the first that counts, as for blkid."""
+    draw = random.Random(seed)
+    wide = draw.random() < 0.5
+    image = blank(tmp_path / "image", (34 if wide else 20) * MIB)
+    run("mkfs.vfat", "-F", "32" if wide else "16", "-s", "1" if wide else draw.choice(("1", "2")), "-n", "BOOTSECTOR", image)
+    names = (b"NO NAME    ", b"\xe5LETED     ", b"\x05UEROPA    ", b"GR\x99\xe1E      ", b"ESP        ", b"           ")
+    entries = b""
+    for _number in range(draw.randint(0, 6)):
+        entry = bytearray(draw.choice(names) + bytes([draw.choice((0x08, 0x0F, 0x10, 0x18, 0x20, 0x28))]) + bytes(20))
+        entry[26] = draw.choice((0, 0, 5))
+        entries += bytes(entry)
+    layout = FatLayout.read(image.read_bytes()[:512])
+    assert layout is not None
+    with image.open("r+b") as file:
+        file.seek(layout.data_at if wide else layout.root_at)
+        file.write(entries + bytes(512))
+    found, wanted = probe(HostFile(str(image))), raw_label(image)
+    assert found.label.encode("utf-8", "surrogateescape") == wanted
+
+
+def raw_label(image: Path) -> bytes:
+    environment = {**os.environ, "PATH": f"{os.environ['PATH']}:/usr/sbin:/sbin"}
+    return subprocess.run(
+        ["blkid", "-p", "-o", "value", "-s", "LABEL", str(image)], env=environment, capture_output=True, check=False
+    ).stdout.removesuffix(b"\n")

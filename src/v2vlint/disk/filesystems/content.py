@@ -20,7 +20,7 @@ class Content:
 
 def text(data: bytes) -> str:
     """A NUL-terminated name in a superblock."""
-    return data.split(b"\0", 1)[0].decode("utf-8", "replace").strip()
+    return data.split(b"\0", 1)[0].decode("utf-8", "surrogateescape").strip()
 
 
 def standard_uuid(data: bytes) -> str:

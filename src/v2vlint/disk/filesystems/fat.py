@@ -11,6 +11,7 @@ from typing import BinaryIO, cast
 
 from v2vlint.disk.filesystems.content import Content
 from v2vlint.disk.filesystems.node import Kind, Stat
+from v2vlint.disk.filesystems.probe_fat import FatLayout
 from v2vlint.disk.filesystems.runs import RunFile
 from v2vlint.disk.stream import Slice, Stream
 from v2vlint.model.errors import ImageError
@@ -39,19 +40,13 @@ class Fat:
 
     def __init__(self, base: Stream, uuid: str = "", label: str = "") -> None:
         self.uuid, self.label = uuid, label
-        boot = base.read_at(0, 512)
-        sector, per_cluster, reserved, copies, entries, total16, _media, length16 = struct.unpack_from("<HBHBHHBH", boot, 11)
-        total32, length32, root = (struct.unpack_from("<I", boot, at)[0] for at in (32, 36, 44))
-        if not sector or not per_cluster:
+        layout = FatLayout.read(base.read_at(0, 512))
+        if layout is None:
             raise ImageError("damaged FAT boot sector")
-        length = length16 or length32
-        self._fat_at, self._fat_size = reserved * sector, length * sector
-        self._root_at, self._root_size = (reserved + copies * length) * sector, entries * 32
-        self.cluster_size = sector * per_cluster
-        self._data_at = self._root_at + (self._root_size + sector - 1) // sector * sector
-        self._clusters = ((total16 or total32) * sector - self._data_at) // self.cluster_size
-        self._bits = 12 if self._clusters < 4085 else 16 if self._clusters < 65525 else 32
-        self._root_cluster = root if self._bits == 32 else 0
+        self._fat_at, self._fat_size = layout.fat_at, layout.fat_size
+        self._root_at, self._root_size = layout.root_at, layout.root_size
+        self.cluster_size, self._data_at = layout.cluster, layout.data_at
+        self._clusters, self._bits, self._root_cluster = layout.clusters, layout.bits, layout.root_cluster
         self.base = base
         self.directory = functools.lru_cache(maxsize=512)(self._directory)
 

@@ -14,20 +14,32 @@ from typing import Any
 
 
 @dataclass(frozen=True, slots=True)
+class Identity:
+    """Where a superblock keeps its UUID and label: offsets in bytes from the start of the device, -1 when it has none."""
+
+    uuid: int = -1
+    label: int = -1
+    label_size: int = 0
+    encoding: str = "utf-8"
+
+
+@dataclass(frozen=True, slots=True)
 class Format:
     """One kind of content.
 
-    ``types`` are blkid's words for it, ``title`` is what people call it. It is recognised by one of ``magics`` (offset in bytes, from the
-    end when negative) or by ``probe``. ``reader`` opens it: a function of a Content and a sequence of Streams; without one it is named, and
-    where ``is_layer`` is true something else opens what is below. ``roots`` are the systems that can be installed on it. ``mounted_as`` are
-    mount(8)'s words besides ``types``. ``clean`` is the detail that a cleanly unmounted one has, ``dirty`` are those of one that was not.
-    ``modules`` are the sets of kernel modules that mount it, any one of which is enough; empty means one module of the type's name.
+    ``types`` are blkid's words for it, ``title`` is what people call it. It is recognised by one of ``magics`` (offset in bytes from the
+    start), and then named by ``identity``, or by ``probe``. ``reader`` opens it: a function of a Content and a sequence of Streams; without
+    one it is named, and where ``is_layer`` is true something else opens what is below. ``roots`` are the systems that can be installed on
+    it. ``mounted_as`` are mount(8)'s words besides ``types``. ``clean`` is the detail of one that was unmounted cleanly, ``dirty`` those
+    of one that was not. ``modules`` are the sets of kernel modules that mount it, any one of which is enough; empty means one module of the
+    type's name.
     """
 
     types: tuple[str, ...]
     title: str
     probe: str = ""
     magics: tuple[tuple[int, bytes], ...] = ()
+    identity: Identity = Identity()
     reader: str = ""
     is_layer: bool = False
     roots: tuple[str, ...] = ()
@@ -38,6 +50,10 @@ class Format:
     modules: tuple[tuple[str, ...], ...] = ()
 
 
+_FIRMWARE_RAID = tuple(
+    f"{name}_raid_member"
+    for name in ("ddf", "lsi_mega", "via", "silicon_medley", "nvidia", "promise_fasttrack", "hpt45x", "adaptec", "jmicron")
+)
 _LINUX = ("linux",)
 _WINDOWS = ("windows",)
 
@@ -83,28 +99,52 @@ FORMATS: tuple[Format, ...] = (
     ),
     Format(("swap", "swsuspend"), "swap space", "probe_unix:swap", is_layer=True),
     Format(("iso9660",), "ISO 9660", "probe_images:iso", reader="iso:open_iso"),
-    Format(("bcache",), "bcache", magics=((4096 + 24, bytes.fromhex("c68573f64e1a45ca8265f57f48ba6d81")),)),
+    Format(("udf",), "UDF", "probe_images:udf"),
+    Format(("squashfs3",), "SquashFS 3", "probe_images:squashfs3"),
+    Format(("bcache",), "bcache", "probe_layers:bcache"),
+    Format(("bcachefs",), "bcachefs", "probe_layers:bcachefs", roots=_LINUX),
     Format(("stratis",), "Stratis", magics=((512 + 4, b"!Stra0tis\x86\xff\x02^\x41rh"),)),
     Format(("vdo",), "VDO", magics=((0, b"dmvdo001"),)),
     Format(("DM_integrity",), "dm-integrity", magics=((0, b"integrt\0"),)),
-    Format(("DM_verity_hash",), "dm-verity hashes", magics=((0, b"verity\0\0"),), is_layer=True),
-    Format(("f2fs",), "F2FS", magics=((1024, b"\x10\x20\xf5\xf2"),), roots=_LINUX),
-    Format(("erofs",), "EROFS", magics=((1024, b"\xe2\xe1\xf5\xe0"),)),
-    Format(("nilfs2",), "NILFS2", magics=((1024 + 6, b"\x34\x34"),)),
-    Format(("jfs",), "JFS", magics=((32768, b"JFS1"),), roots=_LINUX),
-    Format(("reiserfs",), "ReiserFS", magics=tuple((65536 + 52, b"ReIsEr%sFs" % kind) for kind in (b"", b"2", b"3")), roots=_LINUX),
-    Format(("reiser4",), "Reiser4", magics=((65536, b"ReIsEr4"),)),
-    Format(("apfs",), "APFS", magics=((32, b"NXSB"),)),
+    Format(("DM_verity_hash",), "dm-verity hashes", magics=((0, b"verity\0\0"),), is_layer=True, identity=Identity(uuid=16)),
+    Format(
+        ("f2fs",), "F2FS", magics=((1024, b"\x10\x20\xf5\xf2"),), roots=_LINUX, identity=Identity(1024 + 108, 1024 + 124, 1024, "utf-16-le")
+    ),
+    Format(("erofs",), "EROFS", magics=((1024, b"\xe2\xe1\xf5\xe0"),), identity=Identity(1024 + 48, 1024 + 64, 16)),
+    Format(("nilfs2",), "NILFS2", magics=((1024 + 6, b"\x34\x34"),), roots=_LINUX, identity=Identity(1024 + 152, 1024 + 168, 80)),
+    Format(("jfs",), "JFS", magics=((32768, b"JFS1"),), roots=_LINUX, identity=Identity(32768 + 136, 32768 + 152, 16)),
+    Format(
+        ("reiserfs",),
+        "ReiserFS",
+        magics=tuple((65536 + 52, b"ReIsEr%sFs" % kind) for kind in (b"2", b"3")),
+        roots=_LINUX,
+        identity=Identity(65536 + 84, 65536 + 100, 16),
+    ),
+    Format(("reiserfs",), "ReiserFS", magics=((65536 + 52, b"ReIsErFs"), (8192 + 52, b"ReIsErFs"), (8192 + 20, b"ReIsErFs")), roots=_LINUX),
+    Format(("reiser4",), "Reiser4", magics=((65536, b"ReIsEr4"),), roots=_LINUX, identity=Identity(65536 + 20, 65536 + 36, 16)),
+    Format(("apfs",), "APFS", magics=((32, b"NXSB"),), identity=Identity(uuid=72)),
     Format(("hfsplus",), "HFS+", magics=((1024, b"H+\0\4"), (1024, b"HX\0\5"))),
-    Format(("ReFS",), "ReFS", magics=((3, b"ReFS\0\0\0\0"),)),
+    Format(("ReFS",), "ReFS", magics=((0, b"\0\0\0ReFS\0"),)),
     Format(("ufs",), "UFS", magics=((65536 + 1372, b"\x19\x01\x54\x19"), (8192 + 1372, b"\x19\x01\x54\x19"))),
-    Format(("bcachefs",), "bcachefs", magics=((4096 + 24, bytes.fromhex("c68573f666ce90a9d96a60cf803df7ef")),)),
+    Format(
+        ("gfs",),
+        "GFS",
+        magics=((65536, b"\x01\x16\x19\x70" + bytes(20) + b"\0\0\x05\x1d"),),
+        identity=Identity(65536 + 256, 65536 + 160, 64),
+    ),
+    Format(("gfs2",), "GFS2", magics=((65536, b"\x01\x16\x19\x70"),), identity=Identity(65536 + 256, 65536 + 160, 64)),
+    *(
+        Format(("ocfs2",), "OCFS2", magics=((block, b"OCFSV2"),), identity=Identity(block + 336, block + 272, 64))
+        for block in (1024, 2048, 4096, 8192)
+    ),
+    Format(("oracleasm",), "Oracle ASM", magics=((32, b"ORCLDISK"),), identity=Identity(label=40, label_size=24)),
+    Format(("drbd",), "DRBD", "probe_layers:drbd"),
     Format(("VMFS_volume_member",), "VMFS", magics=((1 << 20, b"\x0d\xd0\x01\xc0"),)),
     Format(("ldm_member",), "Windows dynamic disk", magics=((6 << 9, b"PRIVHEAD"),)),
     Format(("minix",), "Minix", magics=((1024 + 16, b"\x68\x24"), (1024 + 16, b"\x78\x24"))),
-    Format(("isw_raid_member",), "Intel firmware RAID", magics=((-1024, b"Intel Raid ISM Cfg"),)),
-    Format(("ddf_raid_member",), "DDF firmware RAID", magics=((-512, b"\xde\x11\xde\x11"),)),
     Format(("zfs_member",), "ZFS", "probe_layers:zfs", roots=_LINUX, modules=(("zfs",),)),
+    Format(("isw_raid_member", *_FIRMWARE_RAID), "firmware RAID", "probe_raid:firmware_raid"),
+    Format(("hpt37x_raid_member",), "firmware RAID", magics=((4608 + 32, b"\xf0\x16\x78\x5a"), (4608 + 32, b"\xfd\x16\x78\x5a"))),
 )
 
 _BY_TYPE = {kind: one for one in FORMATS for kind in one.types}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import struct
 
-from v2vlint.disk.filesystems.content import Content
+from v2vlint.disk.filesystems.content import Content, standard_uuid
 from v2vlint.disk.filesystems.formats import FORMATS, Format, function
 from v2vlint.disk.stream import Stream
 from v2vlint.model.errors import ImageError
@@ -34,7 +34,14 @@ def probe(base: Stream) -> Content:
 def _try(one: Format, base: Stream) -> Content | None:
     """A magic that is there decides; else the format's own probe, where it has one."""
     for offset, magic in one.magics:
-        if offset >= -base.size and base.read_at(offset if offset >= 0 else base.size + offset, len(magic)) == magic:
-            return Content(one.types[0])
+        if base.read_at(offset, len(magic)) == magic:
+            return _named(one, base)
     found: Content | None = function(one.probe)(base) if one.probe else None
     return found
+
+
+def _named(one: Format, base: Stream) -> Content:
+    where = one.identity
+    uuid = standard_uuid(base.read_at(where.uuid, 16)) if where.uuid >= 0 else ""
+    label = base.read_at(where.label, where.label_size).decode(where.encoding, "replace") if where.label >= 0 else ""
+    return Content(one.types[0], uuid, label.split("\0", 1)[0].rstrip())

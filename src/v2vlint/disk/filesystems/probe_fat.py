@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import struct
+from dataclasses import dataclass
 
 from v2vlint.disk.filesystems.content import Content, details
 from v2vlint.disk.stream import Stream
 
 MAX_ROOT = 1 << 20
+MAX_LABEL_CLUSTERS = 100
 
 
 def probe_exfat(base: Stream) -> Content | None:
@@ -18,34 +20,72 @@ def probe_exfat(base: Stream) -> Content | None:
     return Content("exfat", _serial(boot, 100), _exfat_label(base, boot), details(block_size=1 << boot[108]))
 
 
+@dataclass(frozen=True, slots=True)
+class FatLayout:
+    """Where the parts of a FAT lie, in bytes. ``bits`` is 12, 16 or 32; ``root_cluster`` is 0 where the root folder has a place of its own.
+
+    Linux (``fat_fill_super``), GRUB, EDK II and libblkid all take a filesystem for FAT32 when the 16-bit length of its FAT is zero, however
+    few clusters it has; FAT12 and FAT16 differ by the number of clusters.
+    """
+
+    sector: int
+    cluster: int
+    bits: int
+    fat_at: int
+    fat_size: int
+    root_at: int
+    root_size: int
+    data_at: int
+    clusters: int
+    root_cluster: int
+    size: int
+
+    @classmethod
+    def read(cls, boot: bytes) -> FatLayout | None:
+        """The layout that a boot sector describes, None when it is none."""
+        if len(boot) < 512:
+            return None
+        sector, per_cluster, reserved, copies, entries, total16, media, length16 = struct.unpack_from("<HBHBHHBH", boot, 11)
+        total32, length32, first = (struct.unpack_from("<I", boot, at)[0] for at in (32, 36, 44))
+        if sector not in (512, 1024, 2048, 4096) or per_cluster.bit_count() != 1 or not reserved or not copies or media < 0xF0:
+            return None
+        length = length16 or length32
+        root = reserved + copies * length
+        data = root + (entries * 32 + sector - 1) // sector
+        clusters = ((total16 or total32) - data) // per_cluster
+        if not length or clusters <= 0:
+            return None
+        bits = 32 if not length16 else 16 if clusters >= 4085 else 12
+        return cls(
+            sector, sector * per_cluster, bits, reserved * sector, length * sector, root * sector, entries * 32, data * sector,
+            min(clusters, length * sector * 8 // bits - 2), first if bits == 32 else 0, (total16 or total32) * sector,
+        )  # fmt: skip
+
+
 def probe_fat(base: Stream) -> Content | None:
     """``vfat``, or None."""
     boot = base.read_at(0, 512)
-    if len(boot) < 512 or boot[510:512] != b"\x55\xaa":
+    layout = FatLayout.read(boot)
+    if layout is None or boot[510:512] != b"\x55\xaa" or boot[0] not in (0xEB, 0xE9):
         return None
-    sector, per_cluster, reserved, copies, entries, total16, media, length16 = struct.unpack_from("<HBHBHHBH", boot, 11)
-    if sector not in (512, 1024, 2048, 4096) or per_cluster not in (1, 2, 4, 8, 16, 32, 64, 128) or not reserved or not copies:
-        return None
-    if media < 0xF0 or (boot[0] not in (0xEB, 0xE9)):
-        return None
-    total32, length32 = struct.unpack_from("<I", boot, 32)[0], struct.unpack_from("<I", boot, 36)[0]
-    fat_length = length16 or length32
-    data = reserved + copies * fat_length + (entries * 32 + sector - 1) // sector
-    clusters = ((total16 or total32) - data) // per_cluster
-    if not fat_length or clusters <= 0:
-        return None
-    wide = clusters >= 65525
-    root = (data + (struct.unpack_from("<I", boot, 44)[0] - 2) * per_cluster if wide else reserved + copies * fat_length) * sector
-    size = per_cluster * sector if wide else entries * 32
-    at = 67 if wide else 39
-    label = _root_label(base.read_at(root, min(size, MAX_ROOT))) or _plain_label(boot[at + 4 : at + 15])
-    bits = "32" if wide else "16" if clusters >= 4085 else "12"
-    return Content(
-        "vfat",
-        _serial(boot, at),
-        label,
-        details(block_size=sector, fs_size=(total16 or total32) * sector, fat_bits=bits, dirty=bool(boot[at - 2] & 1)),
-    )
+    at = 67 if layout.bits == 32 else 39
+    known = boot[at - 1] in (0x28, 0x29) or layout.bits == 32
+    more = details(block_size=layout.sector, fs_size=layout.size, fat_bits=str(layout.bits), dirty=bool(boot[at - 2] & 1))
+    return Content("vfat", _serial(boot, at) if known else "", _fat_label(base, layout), more)
+
+
+def _fat_label(base: Stream, layout: FatLayout) -> str:
+    """The label in the root folder; the one in the boot sector is no label to blkid."""
+    if layout.bits != 32:
+        return _root_label(base.read_at(layout.root_at, min(layout.root_size, MAX_ROOT))) or ""
+    cluster, seen = layout.root_cluster, 0
+    while 2 <= cluster < layout.clusters + 2 and seen < MAX_LABEL_CLUSTERS:
+        label = _root_label(base.read_at(layout.data_at + (cluster - 2) * layout.cluster, layout.cluster))
+        if label is not None:
+            return label
+        raw = base.read_at(layout.fat_at + cluster * 4, 4)
+        cluster, seen = int.from_bytes(raw, "little") & 0x0FFF_FFFF, seen + 1
+    return ""
 
 
 def _serial(boot: bytes, at: int) -> str:
@@ -53,27 +93,33 @@ def _serial(boot: bytes, at: int) -> str:
     return f"{high:04X}-{low:04X}" if low or high else ""
 
 
-def _plain_label(raw: bytes) -> str:
-    label = raw.decode("ascii", "replace").rstrip(" \0")
-    return "" if label == "NO NAME" else label
-
-
-def _root_label(directory: bytes) -> str:
-    for at in range(0, len(directory) - 31, 32):
-        if directory[at] == 0:
-            break
-        if directory[at] != 0xE5 and directory[at + 11] & 0x3F != 0x0F and directory[at + 11] & 0x18 == 0x08:
-            return _plain_label(directory[at : at + 11])
-    return ""
+def _root_label(folder: bytes) -> str | None:
+    """The volume label among the entries of a root folder, as libblkid's ``search_fat_label`` finds it."""
+    for at in range(0, len(folder) - 31, 32):
+        entry = folder[at : at + 32]
+        if entry[0] == 0:
+            return None
+        empty = entry[20:22] == b"\0\0" and entry[26:28] == b"\0\0"
+        if entry[0] != 0xE5 and empty and entry[11] & 0x3F != 0x0F and entry[11] & 0x18 == 0x08:
+            name = b"\xe5" + entry[1:11] if entry[0] == 0x05 else entry[:11]
+            return name.split(b"\0", 1)[0].decode("utf-8", "surrogateescape").rstrip()
+    return None
 
 
 def _exfat_label(base: Stream, boot: bytes) -> str:
-    heap, _count, root = struct.unpack_from("<III", boot, 88)
-    sector, cluster = 1 << min(boot[108], 12), 1 << min(boot[108] + boot[109], 25)
-    directory = base.read_at(heap * sector + (root - 2) * cluster, 4096) if root >= 2 else b""
-    for at in range(0, len(directory) - 31, 32):
-        if directory[at] == 0x83:
-            return directory[at + 2 : at + 2 + 2 * min(directory[at + 1], 11)].decode("utf-16-le", "replace")
+    """The label in the root folder, whose clusters are followed (exFAT specification, 7.3)."""
+    fat, _length, heap, count, cluster = struct.unpack_from("<IIIII", boot, 80)
+    sector, size = 1 << min(boot[108], 12), 1 << min(boot[108] + boot[109], 25)
+    for _step in range(MAX_LABEL_CLUSTERS):
+        if not 2 <= cluster < count + 2:
+            return ""
+        folder = base.read_at(heap * sector + (cluster - 2) * size, min(size, MAX_ROOT))
+        for at in range(0, len(folder) - 31, 32):
+            if folder[at] == 0x83:
+                return folder[at + 2 : at + 2 + 2 * min(folder[at + 1], 11)].decode("utf-16-le", "replace")
+            if folder[at] == 0:
+                return ""
+        cluster = int.from_bytes(base.read_at(fat * sector + cluster * 4, 4), "little")
     return ""
 
 

@@ -1,11 +1,12 @@
-"""What lies between a disk and its filesystem and is recognised like one: RAID members, encryption, LVM, ZFS."""
+"""What lies between a disk and its filesystem and is recognised like one: RAID members, encryption, LVM,
+bcache, and filesystems of several devices or machines."""
 
 from __future__ import annotations
 
 import struct
 from itertools import pairwise
 
-from v2vlint.disk.filesystems.content import Content, details, text
+from v2vlint.disk.filesystems.content import Content, details, standard_uuid, text
 from v2vlint.disk.stream import Stream
 
 
@@ -60,3 +61,39 @@ def zfs(base: Stream) -> Content | None:
         if base.read_at((128 << 10) + slot, 8) in (b"\x0c\xb1\xba\0\0\0\0\0", b"\0\0\0\0\0\xba\xb1\x0c"):
             return Content("zfs_member")
     return None
+
+
+_BCACHE = bytes.fromhex("c68573f64e1a45ca8265f57f48ba6d81")
+_BCACHEFS = bytes.fromhex("c68573f666ce90a9d96a60cf803df7ef")
+
+
+def bcache(base: Stream) -> Content | None:
+    """``bcache``: its superblock says that it lies in sector 8; a bcachefs of before 2021 has the same magic (``struct cache_sb``)."""
+    block = base.read_at(4096, 104)
+    if block[24:40] != _BCACHE or struct.unpack_from("<Q", block, 8)[0] != 8:
+        return None
+    return Content("bcache", standard_uuid(block[40:56]), text(block[72:104]))
+
+
+def bcachefs(base: Stream) -> Content | None:
+    """``bcachefs`` under its old or its new magic (``struct bch_sb``)."""
+    block = base.read_at(4096, 104)
+    if block[24:40] not in (_BCACHE, _BCACHEFS):
+        return None
+    return Content("bcachefs", standard_uuid(block[56:72]), text(block[72:104]))
+
+
+def drbd(base: Stream) -> Content | None:
+    """``drbd``: metadata of version 8 or 9 in the last 4 KiB of the backing device; its UUID is the 64-bit number of the device."""
+    block = base.read_at((base.size & ~0xFFF) - 4096, 64) if base.size >= 8192 else b""
+    at = {b"\x83\x74\x02\x6b": 40, b"\x83\x74\x02\x6c": 40, b"\x83\x74\x02\x6d": 48}.get(block[60:64])
+    return None if at is None else Content("drbd", f"{struct.unpack_from('>Q', block, at)[0]:x}")
+
+
+def gfs2(base: Stream) -> Content | None:
+    """``gfs2``, or ``gfs`` by the number of its format; the label is the name of the lock table (``struct gfs2_sb``)."""
+    block = base.read_at(65536, 272)
+    if block[:4] != b"\x01\x16\x19\x70":
+        return None
+    kind = "gfs" if struct.unpack_from(">I", block, 24)[0] == 1309 else "gfs2"
+    return Content(kind, standard_uuid(block[256:272]), text(block[160:224]))
