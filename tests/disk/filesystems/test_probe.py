@@ -58,7 +58,8 @@ OURS_ONLY = {"external journal": {"UUID", "LABEL"}}
 
 
 def blkid(image: Path) -> Content:
-    return Content(*(run("blkid", "-p", "-o", "value", "-s", tag, image).removesuffix("\n") for tag in ("TYPE", "UUID", "LABEL")))
+    kind, uuid, label = (run("blkid", "-p", "-o", "value", "-s", tag, image).removesuffix("\n") for tag in ("TYPE", "UUID", "LABEL"))
+    return Content(kind, uuid, label)
 
 
 @pytest.mark.parametrize("name", MADE)
