@@ -27,6 +27,7 @@ from v2vlint.model.source import GuestRef, Keys
 from v2vlint.run import keys
 from v2vlint.run.settings import Settings, settle
 from v2vlint.source.expand import expand
+from v2vlint.source.granted import granted
 
 T = TypeVar("T")
 
@@ -103,13 +104,15 @@ class Store:
         settings = self.settings(target, mover)
         ask = CheckAsk(guest, settings.targets, settings.mover, settings.selection)
         secret = CheckAsk(guest, settings.targets, settings.mover, settings.selection, self.keys())
-        judged = self._answer(guest, encode(ask), Call(CHECK, encode(secret)), settings.limits)
+        judged = self._answer(guest, encode(ask), Call(CHECK, encode(secret), granted(guest)), settings.limits)
         return policy.apply(decode(Judged, judged).image, settings.policy)
 
     def ask(self, question: Question) -> Answers:
         """Facts and files of a guest. NotEvaluated when it cannot be read."""
         secret = Question(question.guest, self.keys(), question.root, question.facts, question.initramfs, question.files)
-        answer = self._answer(question.guest, encode(question), Call(ENTRY, encode(secret)), self.settings().limits)
+        answer = self._answer(
+            question.guest, encode(question), Call(ENTRY, encode(secret), granted(question.guest)), self.settings().limits
+        )
         return decode(Answers, answer)
 
     def _answer(self, guest: GuestRef, question: Any, call: Call, limits: Limits) -> Any:

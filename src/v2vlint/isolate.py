@@ -1,8 +1,9 @@
 """Code that touches guest bytes runs in a child process with limits, and answers in JSON.
 
 A call names a function (``module:function``, JSON-ready data in and out). The child gets it on stdin, so that keys are in no argument
-list, lives in its own process group, and is killed when it takes too long or answers too much. Whatever happens to it is an outcome of
-the call, never an exception in the parent; the parent unpickles nothing.
+list, is confined to the files it is granted before it calls (:mod:`v2vlint.confine`), and is killed when it takes too long or answers too
+much. Whatever happens to it is an outcome of the call, never an exception in the parent; the parent unpickles nothing, and what it does
+with an answer must not rest on names that the child made up.
 """
 
 from __future__ import annotations
@@ -19,10 +20,11 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, dataclass, field
 from typing import IO, Any
 
+from v2vlint.confine import Grant, confine, lower
 from v2vlint.model.errors import V2vlintError
 
 _BOOT = "import sys; sys.path[:] = sys.argv[1:]; from v2vlint.isolate import serve; serve()"
-_KEPT_ENVIRONMENT = ("PATH", "HOME", "LANG", "LC_ALL", "LC_CTYPE", "TMPDIR", "TZ", "LD_LIBRARY_PATH", "COVERAGE_PROCESS_START")
+_KEPT_ENVIRONMENT = ("PATH", "HOME", "LANG", "LC_ALL", "LC_CTYPE", "TMPDIR", "TZ", "LD_LIBRARY_PATH")
 _OPEN_FILES = 4096
 _CHUNK = 1 << 16
 _STDERR_KEPT = 4096
@@ -45,10 +47,14 @@ DEFAULT_LIMITS = Limits()
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """``entry`` (``module:function``) to be called with ``request`` (JSON-ready data)."""
+    """``entry`` (``module:function``) to be called with ``request`` (JSON-ready data) by a child that may use ``grant``.
+
+    The module is imported, and its ``warm()`` called if it has one, before the child is confined.
+    """
 
     entry: str
     request: Any = field(repr=False)
+    grant: Grant = Grant()
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +129,10 @@ def _wait(children: Iterable[_Child]) -> None:
         child.look()
 
 
+def _order(call: Call, limits: Limits) -> bytes:
+    return json.dumps({"entry": call.entry, "limits": asdict(limits), "grant": asdict(call.grant), "request": call.request}).encode()
+
+
 class _Child:
     """One running child and the bytes exchanged with it."""
 
@@ -131,7 +141,7 @@ class _Child:
         self.deadline = time.monotonic() + limits.wall
         self.verdict: Death | None = None
         self.answer, self.complaint = bytearray(), bytearray()
-        self.request = memoryview(json.dumps({"entry": call.entry, "limits": asdict(limits), "request": call.request}).encode())
+        self.request = memoryview(_order(call, limits))
         path = [entry for entry in sys.path if os.path.isabs(entry)]  # noqa: PTH117
         environment = {name: os.environ[name] for name in _KEPT_ENVIRONMENT if name in os.environ}
         self.process = subprocess.Popen(
@@ -265,33 +275,33 @@ def size(count: int) -> str:
 
 
 def serve() -> None:
-    """The child: limit itself, answer the call on stdin, and leave. Whatever is printed meanwhile goes to stderr."""
+    """The child: limit and confine itself, answer the call on stdin, and leave. Whatever is printed meanwhile goes to stderr."""
     channel = os.dup(1)
     os.dup2(2, 1)
     order = json.load(sys.stdin.buffer)
-    _restrict(Limits(**order["limits"]))
-    reply = json.dumps(_reply(order["entry"], order["request"])).encode()
+    _limit(Limits(**order["limits"]))
+    module, _, name = order["entry"].partition(":")
+    reply = json.dumps(_reply(module, name, order["request"], Grant(**order["grant"]))).encode()
     with os.fdopen(channel, "wb") as stream:
         stream.write(reply)
 
 
-def _restrict(limits: Limits) -> None:
+def _limit(limits: Limits) -> None:
     import resource
 
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    for kind, wanted in ((resource.RLIMIT_NOFILE, _OPEN_FILES), (resource.RLIMIT_AS, limits.memory)):
-        _soft, hard = resource.getrlimit(kind)
-        allowed = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
-        resource.setrlimit(kind, (allowed, hard))
-    resource.setrlimit(resource.RLIMIT_CPU, (limits.cpu, limits.cpu + 5))
+    lower(resource.RLIMIT_NOFILE, _OPEN_FILES)
+    lower(resource.RLIMIT_AS, limits.memory)
+    lower(resource.RLIMIT_CPU, limits.cpu, margin=5)
 
 
-def _reply(entry: str, request: Any) -> dict[str, Any]:
+def _reply(module: str, name: str, request: Any, grant: Grant) -> dict[str, Any]:
     import importlib
 
-    module, _, name = entry.partition(":")
     try:
-        return {"value": getattr(importlib.import_module(module), name)(request)}
+        entry = importlib.import_module(module)
+        getattr(entry, "warm", bool)()
+        confine(grant)
+        return {"value": getattr(entry, name)(request)}
     except MemoryError:
         return {"memory": True}
     except V2vlintError as error:

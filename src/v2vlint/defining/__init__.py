@@ -12,4 +12,4 @@ __all__ = ["DefineAsk", "ProposedMachine", "define", "domain_xml"]
 
 def define(ask: DefineAsk, limits: Limits = DEFAULT_LIMITS) -> ProposedMachine:
     """The machine for one guest, found by an isolated child. ImageError when the guest cannot be read, UsageError for no KVM target."""
-    return answer(PREPARE, ask, ProposedMachine, ask.guest.name, limits)
+    return answer(PREPARE, ask, ProposedMachine, ask.guest, limits)

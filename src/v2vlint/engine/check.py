@@ -13,6 +13,7 @@ from v2vlint.model.codec import decode, encode
 from v2vlint.model.errors import NothingFound, PackError, UsageError, V2vlintError
 from v2vlint.model.report import ImageReport, Problem
 from v2vlint.model.rule import RuleInfo
+from v2vlint.source.granted import granted
 
 _ERRORS: dict[str, type[V2vlintError]] = {kind.__name__: kind for kind in (UsageError, NothingFound, PackError)}
 
@@ -40,7 +41,7 @@ def check_all(asks: Sequence[CheckAsk], limits: Limits = DEFAULT_LIMITS, jobs: i
         if progress:
             progress([asks[position].guest.name for position in sorted(running)], len(images))
 
-    calls = (Call(CHECK, encode(ask)) for ask in asks)
+    calls = (Call(CHECK, encode(ask), granted(ask.guest)) for ask in asks)
     for position, outcome in isolate.run_all(calls, limits, jobs, tick):
         judged = _judged(asks[position], outcome, limits)
         images[position] = judged.image
@@ -65,7 +66,7 @@ def _judged(ask: CheckAsk, outcome: Outcome, limits: Limits) -> Judged:
 def _by_definition(ask: CheckAsk, failed: Judged, limits: Limits) -> Judged:
     """A child died of the disks: another one judges what the definition alone tells."""
     again = dataclasses.replace(ask, unopened=True)
-    known = _judged(again, isolate.run(Call(CHECK, encode(again)), limits), limits)
+    known = _judged(again, isolate.run(Call(CHECK, encode(again), granted(ask.guest)), limits), limits)
     return Judged(dataclasses.replace(known.image, problems=failed.image.problems), known.rules)
 
 

@@ -5,18 +5,31 @@ from __future__ import annotations
 from typing import Any, TypeVar
 
 from v2vlint import isolate
+from v2vlint.confine import Grant
 from v2vlint.isolate import Answer, Call, Limits, Refusal
 from v2vlint.model.codec import decode, encode
 from v2vlint.model.errors import ImageError, UsageError
+from v2vlint.model.source import GuestRef
+from v2vlint.source.granted import granted
 
 T = TypeVar("T")
 
 
-def answer(function: str, ask: Any, kind: type[T], name: str, limits: Limits) -> T:
-    """What ``function`` (``module:name``) answers about the guest ``name``. UsageError as the child raised it, ImageError for all else."""
-    outcome = isolate.run(Call(function, encode(ask)), limits)
+def answer(function: str, ask: Any, kind: type[T], guest: GuestRef, limits: Limits, grant: Grant | None = None) -> T:
+    """What ``function`` (``module:name``) answers about ``guest``. UsageError as the child raised it, ImageError for all else.
+
+    ``grant`` is what the child may touch, when that is not what every reader of the guest may.
+    """
+    outcome = isolate.run(Call(function, encode(ask), grant or granted(guest)), limits)
     if isinstance(outcome, Answer):
-        return decode(kind, outcome.value)
+        return _decoded(kind, outcome.value, guest)
     if isinstance(outcome, Refusal):
         raise (UsageError if outcome.kind == "UsageError" else ImageError)(outcome.message, hint=outcome.hint)
-    raise ImageError(f"{name}: {outcome.reason}", hint=outcome.hint)
+    raise ImageError(f"{guest.name}: {outcome.reason}", hint=outcome.hint)
+
+
+def _decoded(kind: type[T], value: Any, guest: GuestRef) -> T:
+    try:
+        return decode(kind, value)
+    except (TypeError, ValueError, KeyError) as error:
+        raise ImageError(f"{guest.name}: the reader process gave no valid answer") from error

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-from v2vlint import accel, isolate, programs
+from v2vlint import accel, confine, isolate, programs
 from v2vlint.model.errors import V2vlintError
 
 _READERS = (
@@ -52,6 +52,7 @@ def examine() -> Iterator[PieceState]:
     """Look at everything v2vlint can use here."""
     yield PieceState("python", State.OK, f"{platform.python_version()} ({sys.executable})")
     yield _child()
+    yield _confinement()
     yield _packs()
     for name, reads in _READERS:
         yield _library(name, reads)
@@ -70,6 +71,14 @@ def _child() -> PieceState:
     if isinstance(outcome, isolate.Answer) and outcome.value == -1:
         return PieceState("reader process", State.OK, "starts, under limits of memory and time")
     return PieceState("reader process", State.BROKEN, str(outcome), "no image can be read")
+
+
+def _confinement() -> PieceState:
+    missing = confine.lacking()
+    if not missing:
+        return PieceState("confinement", State.OK, f"Landlock (version {confine.landlock.version()}) and seccomp")
+    cost = "a reader taken over by a hostile image could do more than read that image (see SECURITY.md)"
+    return PieceState("confinement", State.MISSING, f"this kernel lacks {' and '.join(missing)}", cost)
 
 
 def _packs() -> PieceState:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import time
 from collections.abc import Iterable
@@ -18,10 +19,16 @@ from v2vlint.facts.registry import FactStore
 from v2vlint.guest.open import Guest, Root, changes, open_guest
 from v2vlint.model.codec import decode, encode
 from v2vlint.model.definition import Definition
-from v2vlint.model.errors import ImageError
+from v2vlint.model.errors import ImageError, PackError
 from v2vlint.model.report import ImageReport, Problem, RootReport
 from v2vlint.model.source import GuestSource
 from v2vlint.source.locate import locate
+
+
+def warm() -> None:
+    """Import the rule packs before the child is confined: they are the operator's, and may keep compiled code beside them."""
+    with contextlib.suppress(PackError):
+        load_all()
 
 
 def check(request: Any) -> Any:

@@ -17,7 +17,7 @@ BLOCK = 1 << 20
 
 @dataclass(frozen=True, slots=True)
 class ExportAsk:
-    """Write disk ``position`` of a guest to the host file ``path``, which must not exist."""
+    """Write disk ``position`` of a guest to the host file ``path``, which is there and empty."""
 
     guest: GuestRef
     position: int
@@ -29,7 +29,7 @@ def export(request: Any) -> Any:
     ask = decode(ExportAsk, request)
     stream = open_image(locate(ask.guest).disks[ask.position]).stream
     zeros = bytes(BLOCK)
-    with open(ask.path, "xb") as output:  # noqa: PTH123
+    with open(ask.path, "r+b") as output:  # noqa: PTH123
         output.truncate(stream.size)
         for offset in range(0, stream.size, BLOCK):
             data = stream.read_at(offset, BLOCK)

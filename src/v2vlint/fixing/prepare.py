@@ -12,6 +12,7 @@ from v2vlint.disk.filesystems.btrfs import BtrfsFileSystem
 from v2vlint.engine.packs import load_all
 from v2vlint.engine.select import choose, infos
 from v2vlint.engine.worker import examine
+from v2vlint.engine.worker import warm as warm
 from v2vlint.fixing.offer import DriverOffer
 from v2vlint.fixing.operations import RootWork, build
 from v2vlint.fixing.plan import plan

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from v2vlint import isolate
+from v2vlint.confine import Grant
 from v2vlint.engine.boot import FORECAST
 from v2vlint.engine.child import answer
 from v2vlint.fixing import appliance, qemu, transaction
@@ -21,6 +23,7 @@ from v2vlint.model.finding import Severity
 from v2vlint.model.report import Fate, FindingReport, ImageReport
 from v2vlint.model.rule import RuleInfo
 from v2vlint.model.source import GuestRef
+from v2vlint.source.granted import granted
 
 MAX_ROUNDS = 5
 _VMDK_MAGIC, _VMDK_COMPRESSED = b"KDMV", 1 << 16
@@ -62,7 +65,8 @@ class _Clock:
 
 def preview(asked: FixAsk, limits: Limits = DEFAULT_LIMITS) -> PreparedFix:
     """What would be done, without doing it. ImageError when the reader process died."""
-    return answer(PREPARE, asked, PreparedFix, asked.ask.guest.name, limits)
+    medium = (asked.virtio_win,) if asked.virtio_win else ()
+    return answer(PREPARE, asked, PreparedFix, asked.ask.guest, limits, granted(asked.ask.guest, *medium))
 
 
 def fix_in_place(asked: FixAsk, limits: Limits = DEFAULT_LIMITS) -> FixOutcome:
@@ -158,7 +162,9 @@ def _copy_source(guest: GuestRef, prepared: PreparedFix, position: int, copy: Pa
         return
     raw = copy.with_name(f".{copy.name}.raw")
     try:
-        outcome = isolate.run(Call(EXPORT, encode(ExportAsk(guest, position, str(raw)))), limits)
+        os.close(os.open(raw, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600))
+        grant = granted(guest) + Grant(write=(str(raw),))
+        outcome = isolate.run(Call(EXPORT, encode(ExportAsk(guest, position, str(raw))), grant), limits)
         if not isinstance(outcome, Answer):
             reason = outcome.message if isinstance(outcome, Refusal) else outcome.reason
             raise ImageError(f"{guest.name}: disk {position + 1} cannot be copied: {reason}", hint=outcome.hint)

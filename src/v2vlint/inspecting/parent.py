@@ -11,6 +11,7 @@ from v2vlint.model.codec import decode, encode
 from v2vlint.model.errors import UsageError
 from v2vlint.model.machine import Machine
 from v2vlint.model.report import Problem
+from v2vlint.source.granted import granted
 
 Progress = Callable[[Sequence[str], int], None]
 
@@ -28,7 +29,7 @@ def inspect_all(
         if progress:
             progress([asks[position].guest.name for position in sorted(running)], len(machines))
 
-    calls = (Call(INSPECT, encode(ask)) for ask in asks)
+    calls = (Call(INSPECT, encode(ask), granted(ask.guest)) for ask in asks)
     for position, outcome in isolate.run_all(calls, limits, jobs, tick):
         machines[position] = _machine(asks[position], outcome)
     return tuple(machines[position] for position in sorted(machines))

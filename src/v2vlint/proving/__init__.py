@@ -68,11 +68,13 @@ def forecast(guest: GuestRef, target: Target, keys: Keys | None = None) -> Forec
 
 def _prepared(guest: GuestRef, target: Target, wish: Wish, folder: Path) -> PreparedBoot:
     from v2vlint import isolate
+    from v2vlint.confine import Grant
     from v2vlint.model.codec import decode, encode
     from v2vlint.proving.protocol import PREPARE, PreparedBoot, ProveAsk
+    from v2vlint.source.granted import granted
 
     ask = ProveAsk(guest, target, str(folder), wish.via == "kernel", wish.keys)
-    outcome = isolate.run(isolate.Call(PREPARE, encode(ask)))
+    outcome = isolate.run(isolate.Call(PREPARE, encode(ask), granted(guest) + Grant(write=(str(folder),))))
     if isinstance(outcome, isolate.Answer):
         return decode(PreparedBoot, outcome.value)
     if isinstance(outcome, isolate.Refusal):

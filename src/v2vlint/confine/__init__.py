@@ -1,0 +1,121 @@
+"""Confinement of a process that touches guest bytes: what it was given and nothing else.
+
+Landlock says which files, seccomp which system calls, both for good and for every thread. No new privileges, no capabilities but those
+that files of other users need, no core dump. Where the kernel has neither, what there is is used; :func:`lacking` says what there is not.
+
+Small and over ctypes on purpose; SECURITY.md says which libraries were read and why none is used.
+"""
+
+from __future__ import annotations
+
+import functools
+import os
+import resource
+import signal
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from v2vlint.confine import capabilities, landlock, seccomp
+from v2vlint.confine.grant import Grant, resolved
+from v2vlint.confine.libc import PR_SET_DUMPABLE, PR_SET_NO_NEW_PRIVS, PR_SET_PDEATHSIG, prctl
+
+__all__ = ["NO_BOUNDS", "Bounds", "Grant", "confine", "lacking", "lower", "preparation", "resolved"]
+
+# What every program needs to start: the loader, shared libraries, locales, time zones.
+_SYSTEM = (
+    "/lib", "/lib64", "/usr/lib", "/usr/lib64", "/usr/local/lib", "/usr/share/zoneinfo", "/usr/share/locale",
+    "/etc/ld.so.cache", "/etc/localtime", "/dev/zero", "/dev/urandom", "/dev/random",
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """Hard limits of a tool: bytes of address space (0: none), seconds of processor time (0: none), bytes of the largest file."""
+
+    memory: int = 0
+    cpu: int = 0
+    file_size: int = 0
+
+
+NO_BOUNDS = Bounds()
+
+
+def confine(grant: Grant) -> None:
+    """Confine this process, a reader written in Python, to ``grant``. For good; what the kernel lacks is left out."""
+    prctl(PR_SET_NO_NEW_PRIVS, 1)
+    prctl(PR_SET_DUMPABLE, 0)
+    lower(resource.RLIMIT_CORE, 0)
+    lower(resource.RLIMIT_NPROC, 0)
+    if not grant.write:
+        lower(resource.RLIMIT_FSIZE, 0)
+    given = Grant((*grant.read, *_python()), grant.write)
+    if (rules := landlock.ruleset(given, system=_SYSTEM)) is not None:
+        landlock.enforce(rules)
+        os.close(rules)
+    capabilities.keep(capabilities.WRITING if grant.write else capabilities.READING)
+    if program := seccomp.reader(os.getpid(), writes=bool(grant.write)):
+        seccomp.install(program)
+
+
+def _python() -> Iterator[str]:
+    """Where this interpreter finds modules and their libraries."""
+    yield from (entry for entry in sys.path if entry and entry != "/")
+    yield from (str(Path(prefix) / "lib") for prefix in dict.fromkeys((sys.base_prefix, sys.prefix)))
+    yield from filter(None, os.environ.get("LD_LIBRARY_PATH", "").split(":"))
+
+
+def preparation(program: str, grant: Grant, bounds: Bounds = NO_BOUNDS) -> Callable[[], None]:
+    """For ``preexec_fn``: the child, about to become ``program`` (an absolute path), is confined to ``grant`` and dies with its parent.
+
+    It starts no processes (threads it may), opens no sockets and executes nothing but itself.
+    """
+    given = Grant((*grant.read, program, "/usr/share"), grant.write)
+    rules = landlock.ruleset(given, system=_SYSTEM, execute=(program, *_loaders()))
+    filters = seccomp.tool()
+    kept = capabilities.WRITING if grant.write else capabilities.READING
+
+    def apply() -> None:
+        prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+        prctl(PR_SET_NO_NEW_PRIVS, 1)
+        _bind(bounds)
+        if rules is not None:
+            landlock.enforce(rules)
+        capabilities.keep(kept)
+        if filters:
+            seccomp.install(filters)
+
+    return apply
+
+
+def _bind(bounds: Bounds) -> None:
+    lower(resource.RLIMIT_CORE, 0)
+    for kind, wanted in ((resource.RLIMIT_AS, bounds.memory), (resource.RLIMIT_CPU, bounds.cpu), (resource.RLIMIT_FSIZE, bounds.file_size)):
+        if wanted:
+            lower(kind, wanted)
+
+
+def lower(kind: int, wanted: int, margin: int = 0) -> None:
+    """Set a resource limit that cannot be raised again; a limit that is lower already stays. The hard one is ``margin`` above the soft."""
+    hard = resource.getrlimit(kind)[1]
+    allowed = wanted + margin if hard == resource.RLIM_INFINITY else min(wanted + margin, hard)
+    resource.setrlimit(kind, (min(wanted, allowed), allowed))
+
+
+@functools.cache
+def _loaders() -> tuple[str, ...]:
+    """The dynamic loaders of this system: executing a program executes its loader."""
+    folders = [Path(folder) for folder in ("/lib", "/lib64", "/usr/lib", "/usr/lib64")]
+    folders += [path for folder in folders[:1] for path in folder.glob("*-linux-gnu*") if path.is_dir()]
+    return tuple(dict.fromkeys(str(path.resolve()) for folder in folders for path in folder.glob("ld-*.so*")))
+
+
+def lacking() -> tuple[str, ...]:
+    """What this kernel or machine has not of the confinement, in words; empty when all of it is there."""
+    missing = []
+    if not landlock.version():
+        missing.append("Landlock (files)")
+    if not seccomp.available():
+        missing.append("seccomp (system calls)")
+    return tuple(missing)

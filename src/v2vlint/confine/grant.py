@@ -1,0 +1,31 @@
+"""What a confined process is given."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """Host paths that a confined process may read, and those that it may also write; a folder stands for all that is in it.
+
+    Descriptors that it inherits are its own in any case.
+    """
+
+    read: tuple[str, ...] = ()
+    write: tuple[str, ...] = ()
+
+    def __add__(self, other: Grant) -> Grant:
+        """Both."""
+        return Grant((*self.read, *other.read), (*self.write, *other.write))
+
+    def covers(self, path: str) -> bool:
+        """Whether reading ``path`` is granted, after resolution: for the parent, before it acts on a path that a child told it."""
+        real = resolved(path)
+        return any(real == one or real.startswith(one.rstrip("/") + "/") for one in map(resolved, (*self.read, *self.write)))
+
+
+def resolved(path: str) -> str:
+    """The absolute path without links."""
+    return os.path.realpath(path)

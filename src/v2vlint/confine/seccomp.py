@@ -1,0 +1,161 @@
+"""seccomp: which system calls a process may make (seccomp(2)), as programs for the kernel's classic BPF machine.
+
+A reader gets a list of what it may, a tool of what it may not. A denied call fails with EPERM; one that is too new to be known does not
+exist (ENOSYS), so that libraries fall back; a call of another architecture than the process's own kills it.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import errno
+import functools
+import platform
+import struct
+import sys
+from collections.abc import Iterable, Sequence
+
+from v2vlint.confine import calls
+from v2vlint.confine.libc import address, syscall
+
+_AUDIT = {"x86_64": 0xC000003E, "aarch64": 0xC00000B7, "riscv64": 0xC00000F3, "loongarch64": 0xC0000102}
+_SET_FILTER, _GET_ACTION, _ALL_THREADS = 1, 2, 1
+_SECCOMP = {"x86_64": 317, "generic": 277}
+
+_LOAD, _EQUAL, _ABOVE, _ANY_BIT, _RETURN = 0x20, 0x15, 0x25, 0x45, 0x06
+_NUMBER, _ARCHITECTURE, _ARGUMENTS = 0, 4, 16
+ALLOW, KILL, _ERRNO = 0x7FFF0000, 0x80000000, 0x00050000
+DENY, ABSENT, READ_ONLY = _ERRNO | errno.EPERM, _ERRNO | errno.ENOSYS, _ERRNO | errno.EACCES
+
+# O_WRONLY, O_RDWR, O_CREAT, O_TRUNC and the bit of O_TMPFILE, the same on all of these architectures.
+_OPEN_TO_WRITE = 0o3 | 0o100 | 0o1000 | 0o20000000
+# TCGETS (is it a terminal?), FIONCLEX, FIOCLEX, FIONBIO, BLKGETSIZE64, BLKSSZGET.
+_IOCTLS = (0x5401, 0x5450, 0x5451, 0x5421, 0x80081272, 0x1268)
+# Signals by way of a file: F_SETOWN, F_SETSIG, F_SETOWN_EX, F_SETLEASE, F_NOTIFY.
+_SIGNALLING = (8, 10, 15, 1024, 1026)
+_CLONE_THREAD, _CLONE3 = 0x10000, 435
+
+Instruction = tuple[int, int, int, int]
+
+
+def table() -> str:
+    """The kind of table this process's system calls are in: ``x86_64``, ``generic``, or empty for one that is not known here."""
+    machine = platform.machine()
+    if machine not in _AUDIT or sys.maxsize < 1 << 32 or sys.byteorder != "little":
+        return ""
+    return "x86_64" if machine == "x86_64" else "generic"
+
+
+@functools.cache
+def available() -> bool:
+    """Whether the kernel filters system calls, and they are known here."""
+    if not table():
+        return False
+    action = ctypes.create_string_buffer(struct.pack("=I", DENY & 0xFFFF0000), 4)
+    try:
+        syscall(_SECCOMP[table()], _GET_ACTION, 0, address(action))
+    except OSError:
+        return False
+    return True
+
+
+def reader(pid: int, *, writes: bool) -> bytes:
+    """The filter for a process that reads files, computes and answers; with ``writes`` also one that writes files. ``pid`` is its own.
+
+    Empty where filters are not available.
+    """
+    if not available():
+        return b""
+    lists = (calls.READ, calls.MEMORY, calls.SELF, *((calls.WRITE, calls.OPEN) if writes else ()))
+    special = {
+        "open": _refuse_bits(1, _OPEN_TO_WRITE, READ_ONLY),
+        "openat": _refuse_bits(2, _OPEN_TO_WRITE, READ_ONLY),
+        "fcntl": _refuse_values(1, _SIGNALLING),
+        "ioctl": _allow_values(1, _IOCTLS),
+        "prlimit64": _allow_null(2),
+        "tgkill": _allow_values(0, (pid,)),
+    }
+    program = _start()
+    for number in _numbers(*lists):
+        program += _case(number, [_ret(ALLOW)])
+    for name, number in calls.numbers(f"{calls.OPEN}, {calls.CHECKED}", table() == "generic").items():
+        program += _case(number, special[name])
+    return _packed([*program, _ret(DENY)])
+
+
+@functools.cache
+def tool() -> bytes:
+    """The filter for a program of others: no new processes (threads it may start), no sockets, nothing about other processes or the kernel.
+
+    Empty where filters are not available.
+    """
+    if not available():
+        return b""
+    generic = table() == "generic"
+    program = _start()
+    for number in calls.numbers(calls.PROCESSES, generic).values():
+        program += _case(number, [_ret(ABSENT if number == _CLONE3 else DENY)])
+    for number in calls.numbers(calls.CLONE, generic).values():
+        program += _case(number, [_load(_ARGUMENTS), (_ANY_BIT, 0, 1, _CLONE_THREAD), _ret(ALLOW), _ret(DENY)])
+    for number in _numbers(calls.OTHERS, calls.SOCKETS, calls.KERNEL):
+        program += _case(number, [_ret(DENY)])
+    return _packed([*program, _ret(ALLOW)])
+
+
+def install(program: bytes) -> None:
+    """Filter this process's system calls from now on, for good. Needs no-new-privileges."""
+    instructions = ctypes.create_string_buffer(program, len(program))
+    header = struct.pack("@HP", len(program) // 8, ctypes.addressof(instructions))
+    syscall(_SECCOMP[table()], _SET_FILTER, _ALL_THREADS, address(ctypes.create_string_buffer(header, len(header))))
+
+
+def _numbers(*lists: str) -> list[int]:
+    return [number for names in lists for number in calls.numbers(names, table() == "generic").values()]
+
+
+def _start() -> list[Instruction]:
+    """The architecture must be this one; calls of x32 and those that are not known do not exist."""
+    return [
+        _load(_ARCHITECTURE), (_EQUAL, 1, 0, _AUDIT[platform.machine()]), _ret(KILL),
+        _load(_NUMBER), (_ABOVE, 0, 1, calls.NEWEST), _ret(ABSENT),
+    ]  # fmt: skip
+
+
+def _case(number: int, block: Sequence[Instruction]) -> list[Instruction]:
+    """``block``, which returns on every way, for one system call."""
+    return [(_EQUAL, 0, len(block), number), *block]
+
+
+def _load(offset: int) -> Instruction:
+    return (_LOAD, 0, 0, offset)
+
+
+def _ret(action: int) -> Instruction:
+    return (_RETURN, 0, 0, action)
+
+
+def _low(argument: int) -> Instruction:
+    """Load the lower half of an argument: all that the kernel looks at in an int."""
+    return _load(_ARGUMENTS + 8 * argument)
+
+
+def _refuse_bits(argument: int, bits: int, action: int) -> list[Instruction]:
+    return [_low(argument), (_ANY_BIT, 0, 1, bits), _ret(action), _ret(ALLOW)]
+
+
+def _refuse_values(argument: int, values: Iterable[int]) -> list[Instruction]:
+    tests = [step for value in values for step in ((_EQUAL, 0, 1, value), _ret(DENY))]
+    return [_low(argument), *tests, _ret(ALLOW)]
+
+
+def _allow_values(argument: int, values: Iterable[int]) -> list[Instruction]:
+    tests = [step for value in values for step in ((_EQUAL, 0, 1, value), _ret(ALLOW))]
+    return [_low(argument), *tests, _ret(DENY)]
+
+
+def _allow_null(argument: int) -> list[Instruction]:
+    upper = _load(_ARGUMENTS + 8 * argument + 4)
+    return [_low(argument), (_EQUAL, 0, 2, 0), upper, (_EQUAL, 1, 0, 0), _ret(DENY), _ret(ALLOW)]
+
+
+def _packed(program: Iterable[Instruction]) -> bytes:
+    return b"".join(struct.pack("=HBBI", *instruction) for instruction in program)

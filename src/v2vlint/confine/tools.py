@@ -1,0 +1,108 @@
+"""Running a program of the host (qemu-img, qemu-io, cp…) on a guest's files: confined to them, with limits, and gone afterwards."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import selectors
+import signal
+import subprocess
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from v2vlint import programs
+from v2vlint.confine import NO_BOUNDS, Bounds, preparation
+from v2vlint.confine.grant import Grant
+
+MAX_OUTPUT = 256 << 20
+_CHUNK = 1 << 16
+_KEPT_ENVIRONMENT = ("PATH", "HOME", "TMPDIR", "TZ", "LD_LIBRARY_PATH", "QEMU_MODULE_DIR", "LC_ALL")
+
+
+class NotInstalled(Exception):
+    """The program is not on this machine."""
+
+
+class Stopped(Exception):
+    """It was killed: ``reason`` says for what."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """How a program ended: its exit status (negative: the signal), and what it wrote."""
+
+    status: int
+    output: str
+    errors: str
+
+
+def run(command: Sequence[str], grant: Grant, bounds: Bounds = NO_BOUNDS, timeout: float = 3600.0, descriptors: Sequence[int] = ()) -> Done:
+    """Run ``command`` on the files in ``grant`` (and the open ``descriptors``) to its end. NotInstalled, or Stopped by time or output.
+
+    It gets no input, an environment of a few harmless names and ``/`` as its folder; its whole process group is gone when this returns.
+    """
+    program = programs.find(command[0])
+    if program is None:
+        raise NotInstalled(command[0])
+    program = os.path.realpath(program)
+    environment = programs.environment()
+    process = subprocess.Popen(
+        list(command),
+        executable=program,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env={name: environment[name] for name in _KEPT_ENVIRONMENT if name in environment},
+        cwd=programs.NEUTRAL,
+        pass_fds=tuple(descriptors),
+        start_new_session=True,
+        preexec_fn=preparation(program, grant, bounds),
+    )
+    try:
+        output, errors = _drain(process, time.monotonic() + timeout)
+    finally:
+        _end(process)
+    return Done(process.returncode, output.decode("utf-8", "replace"), errors.decode("utf-8", "replace"))
+
+
+def _drain(process: subprocess.Popen[bytes], deadline: float) -> tuple[bytes, bytes]:
+    assert process.stdout
+    assert process.stderr
+    output, errors = bytearray(), bytearray()
+    with selectors.DefaultSelector() as selector:
+        selector.register(process.stdout, selectors.EVENT_READ, output)
+        selector.register(process.stderr, selectors.EVENT_READ, errors)
+        while selector.get_map():
+            for key, _events in selector.select(max(0.0, deadline - time.monotonic())):
+                data = os.read(key.fd, _CHUNK)
+                key.data.extend(data)
+                if not data:
+                    selector.unregister(key.fileobj)
+            if len(output) + len(errors) > MAX_OUTPUT:
+                raise Stopped(f"more than {MAX_OUTPUT >> 20} MiB of output")
+            if time.monotonic() > deadline:
+                raise Stopped("no end in time")
+    _settle(process, deadline)
+    return bytes(output), bytes(errors)
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+    for stream in (process.stdout, process.stderr):
+        if stream:
+            stream.close()
+
+
+def _settle(process: subprocess.Popen[bytes], deadline: float) -> None:
+    """Wait for its end without taking its status, so that its group's number is not given to others before the group is killed."""
+    while os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT | os.WNOHANG) is None:
+        if time.monotonic() > deadline:
+            raise Stopped("no end in time")
+        time.sleep(0.001)
