@@ -48,6 +48,7 @@ def test_every_disk_as_it_is_read(tmp_path: Path, name: str) -> None:
     (ref,) = expand([str(tmp_path / name)])
     for position, content in enumerate(plain):
         output = tmp_path / f"out{position}"
+        output.touch()
         assert export(encode(ExportAsk(ref, position, str(output)))) == len(content)
         assert output.read_bytes() == content
         assert output.stat().st_blocks * 512 < len(content), "zeros are holes"
