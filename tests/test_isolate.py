@@ -73,6 +73,17 @@ def test_an_answer_that_is_no_json_data_is_a_death() -> None:
     assert _death(Call(EVAL, "object()"), Limits()).reason.endswith("Object of type object is not JSON serializable")
 
 
+@pytest.mark.parametrize(
+    "text", ["'[' * 5_000_000", "'[' * 90_000 + ']' * 90_000", "'NaN'", "'{\"value\": ' + '9' * 5000 + '}'", "'[]'", "'7'"]
+)
+def test_an_answer_that_is_no_proper_json_is_a_death_and_not_the_end_of_the_parent(text: str) -> None:
+    """A stand-in that was taken over writes to the pipe of the answer itself: descriptor 3 is the first that it opened."""
+    forged = (
+        f"[__import__('os').write(3, ({text}).encode()[i:i + 60_000]) for i in range(0, len({text}), 60_000)] and __import__('os')._exit(0)"
+    )
+    assert _death(Call(EVAL, forged), Limits()).reason.startswith("the reader process gave no valid answer")
+
+
 def test_endless_recursion_is_a_crash_not_the_end_of_the_parent() -> None:
     assert "RecursionError" in _death(Call(EVAL, "(lambda f: f(f))(lambda f: f(f))"), Limits()).reason
 

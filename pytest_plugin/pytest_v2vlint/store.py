@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import functools
-import json
 import os
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -20,7 +19,7 @@ from v2vlint.engine.protocol import CHECK, CheckAsk, Judged
 from v2vlint.engine.questions import ENTRY, Answers, Question, Reply
 from v2vlint.engine.select import choose
 from v2vlint.isolate import Answer, Call, Limits, Outcome, Refusal
-from v2vlint.model.codec import decode, encode
+from v2vlint.model.codec import decode, encode, parse
 from v2vlint.model.errors import UsageError
 from v2vlint.model.report import ImageReport
 from v2vlint.model.source import GuestRef, Keys
@@ -146,4 +145,4 @@ def unpack(kind: type[T], reply: Reply) -> T:
     """The value in a reply; NotEvaluated with its place when it cannot be known."""
     if reply.reason:
         raise NotEvaluated(f"{reply.where}: {reply.reason}")
-    return decode(kind, json.loads(reply.value))
+    return decode(kind, parse(reply.value))

@@ -21,13 +21,15 @@ from dataclasses import asdict, dataclass, field
 from typing import IO, Any
 
 from v2vlint.confine import Grant, confine, lower
-from v2vlint.model.errors import V2vlintError
+from v2vlint.model.codec import parse
+from v2vlint.model.errors import V2vlintError, described
 
 _BOOT = "import sys; sys.path[:] = sys.argv[1:]; from v2vlint.isolate import serve; serve()"
 _KEPT_ENVIRONMENT = ("PATH", "HOME", "LANG", "LC_ALL", "LC_CTYPE", "TMPDIR", "TZ", "LD_LIBRARY_PATH")
 _OPEN_FILES = 4096
 _CHUNK = 1 << 16
 _STDERR_KEPT = 4096
+_WORDS = 4000
 _TICK = 0.1
 _GRACE = 30.0
 
@@ -242,8 +244,8 @@ class _Child:
         if status < 0:
             return _by_signal(-status, self.limits)
         try:
-            return _decode(json.loads(self.answer), self.limits)
-        except (ValueError, KeyError, TypeError):
+            return _decode(parse(self.answer), self.limits)
+        except (ValueError, KeyError, TypeError, RecursionError):
             last = self.complaint.decode("utf-8", "replace").strip().splitlines()[-1:] or [f"exit status {status}"]
             return Death(f"the reader process gave no valid answer: {last[0]}")
 
@@ -262,8 +264,8 @@ def _decode(reply: dict[str, Any], limits: Limits) -> Outcome:
     if "memory" in reply:
         return Death(f"needs more than {size(limits.memory)} of memory", "raise --memory-limit")
     if "crash" in reply:
-        return Death(f"the reader failed: {reply['crash']}", "a bug of v2vlint: report it with the layout of the image")
-    return Refusal(str(reply["kind"]), str(reply["message"]), str(reply["hint"]))
+        return Death(f"the reader failed: {str(reply['crash'])[:_WORDS]}", "a bug of v2vlint: report it with the layout of the image")
+    return Refusal(str(reply["kind"]), str(reply["message"])[:_WORDS], str(reply["hint"])[:_WORDS])
 
 
 def size(count: int) -> str:
@@ -307,11 +309,4 @@ def _reply(module: str, name: str, request: Any, grant: Grant) -> dict[str, Any]
     except V2vlintError as error:
         return {"kind": type(error).__name__, "message": error.message, "hint": error.hint}
     except Exception as error:
-        return {"crash": f"{type(error).__name__}: {error}{_last_place(error)}"}
-
-
-def _last_place(error: BaseException) -> str:
-    trace = error.__traceback__
-    while trace is not None and trace.tb_next is not None:
-        trace = trace.tb_next
-    return "" if trace is None else f" ({os.path.basename(trace.tb_frame.f_code.co_filename)}:{trace.tb_lineno})"  # noqa: PTH119
+        return {"crash": described(error)}

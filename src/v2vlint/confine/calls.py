@@ -20,7 +20,7 @@ getpid 39 172, getppid 110 173, getuid 102 174, geteuid 107 175, getgid 104 176,
 getresuid 118 148, getresgid 120 150, getpgrp 111 -, getpgid 121 155, getsid 124 156, umask 95 166, uname 63 160, sysinfo 99 179,
 times 100 153, getrusage 98 165, getrlimit 97 163, clock_gettime 228 113, clock_getres 229 114, clock_nanosleep 230 115,
 nanosleep 35 101, gettimeofday 96 169, time 201 -, getrandom 318 278, sched_yield 24 124, sched_getaffinity 204 123,
-getcpu 309 168, arch_prctl 158 -, capget 125 90, exit 60 93, exit_group 231 94
+getcpu 309 168, arch_prctl 158 -, capget 125 90, setitimer 38 103, exit 60 93, exit_group 231 94
 """
 
 WRITE = """

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 
 from v2vlint.engine.packs import LoadedRule
 from v2vlint.engine.present import Presenter
-from v2vlint.engine.run import run_rule
+from v2vlint.engine.run import failed, run_rule
 from v2vlint.facts.registry import FactStore
 from v2vlint.guest.fs import GuestFS
 from v2vlint.model.definition import Definition
@@ -52,7 +52,10 @@ def judge_machine(
 def _result(loaded: LoadedRule, store: FactStore, presenter: Presenter, fs: GuestFS | None) -> RuleResult:
     outcome = run_rule(loaded.rule, store)
     definition = store.get(Definition)
-    findings = tuple(presenter.present(finding, fs, definition) for finding in outcome.findings)
+    try:
+        findings = tuple(presenter.present(finding, fs, definition) for finding in outcome.findings)
+    except Exception as error:
+        findings, outcome = (), failed(loaded.rule, error, [], list(outcome.unknowns))
     return RuleResult(loaded.id, outcome.status, findings, outcome.unknowns, outcome.reason, outcome.crashed)
 
 

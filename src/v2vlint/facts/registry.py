@@ -7,7 +7,8 @@ import typing
 from collections.abc import Callable, Iterable
 from typing import Any, TypeVar
 
-from v2vlint.model.errors import FactUnavailable
+from v2vlint.guest.budget import spending
+from v2vlint.model.errors import FactFailed, FactUnavailable
 
 T = TypeVar("T")
 F = TypeVar("F", bound=Callable[..., object])
@@ -48,21 +49,27 @@ def _rests_on(kind: Any, bases: frozenset[Any]) -> bool:
 
 
 class FactStore:
-    """The facts of one root. ``given`` values (guest files, block table, target…) are known; the rest is parsed at first request."""
+    """The facts of one root. ``given`` values (guest files, block table, target…) are known; the rest is parsed at first request.
+
+    Each is parsed once, within a budget, whatever comes of it.
+    """
 
     def __init__(self, given: Iterable[object] = ()) -> None:
         self._given: dict[Any, object] = {type(value): value for value in given}
         self._known: dict[Any, object] = dict(self._given)
 
     def get(self, kind: type[T]) -> T:
-        """The fact of type ``kind``; FactUnavailable (every time) when it cannot be known. The store is a fact of its own."""
+        """The fact of type ``kind``; FactUnavailable (every time) when it cannot be known, FactFailed when its parser crashed.
+
+        The store is a fact of its own.
+        """
         if kind is FactStore:
             return typing.cast(T, self)
         if kind not in self._known:
             self._known[kind] = self._provide(kind)
         value = self._known[kind]
         if isinstance(value, FactUnavailable):
-            raise value
+            raise value.with_traceback(None)
         return typing.cast(T, value)
 
     def with_given(self, *values: object) -> FactStore:
@@ -83,6 +90,10 @@ class FactStore:
         if provider is None:
             raise TypeError(f"no fact provider for {kind!r}")
         try:
-            return provider(**self.arguments(provider))
+            arguments = self.arguments(provider)
+            with spending():
+                return provider(**arguments)
         except FactUnavailable as reason:
             return reason
+        except Exception as error:
+            return FactFailed(f"reading {kind.__name__}", error)

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import BinaryIO, TypeVar
 
 from v2vlint.disk.filesystems.node import FileSystem, Kind, Node, Stat
+from v2vlint.guest import budget
 from v2vlint.guest.text import GuestText
 from v2vlint.model.errors import FactUnavailable
 from v2vlint.model.place import WholeFile
@@ -82,6 +83,7 @@ class GuestFS:
         found = self._find(path)
         if found is None or _guarded(path, found[1].stat).kind is not Kind.FILE:
             return None
+        budget.opened(path)
         return _guarded(path, found[1].open)
 
     def read(self, path: str, limit: int = MAX_FILE) -> bytes | None:
@@ -90,6 +92,7 @@ class GuestFS:
         if stream is None:
             return None
         data = _guarded(path, lambda: stream.read(limit + 1))
+        budget.read(path, len(data))
         if len(data) > limit:
             raise FactUnavailable(WholeFile(path), f"larger than {limit} bytes")
         return data
@@ -131,6 +134,7 @@ class GuestFS:
                 raise FactUnavailable(WholeFile(top), f"more than {MAX_ENTRIES} files")
 
     def _find(self, path: str, follow: bool = True) -> tuple[str, Node] | None:
+        budget.looking_at(path)
         return _guarded(path, lambda: self._walk(path, follow))
 
     def _walk_uncached(self, path: str, follow: bool) -> tuple[str, Node] | None:

@@ -1,6 +1,7 @@
 """Turns the frozen dataclasses of this project into JSON-ready values and back, by their annotations.
 
-Used between the isolated child and its parent: a child that parsed hostile bytes must not be trusted with pickle.
+Used between the isolated child and its parent: a child that parsed hostile bytes must not be trusted with pickle, nor to send what it was
+asked for. :func:`parse` and :func:`decode` take nothing that does not fit.
 """
 
 from __future__ import annotations
@@ -9,12 +10,20 @@ import base64
 import dataclasses
 import enum
 import functools
+import json
+import re
 import types
 import typing
 from collections.abc import Mapping
+from itertools import accumulate
 from typing import Any, TypeVar
 
 T = TypeVar("T")
+
+MAX_DEPTH = 100
+_STRING = re.compile(rb'"(?:[^"\\]|\\.)*+"?', re.DOTALL)
+_STEPS = {ord("["): 1, ord("{"): 1, ord("]"): -1, ord("}"): -1}
+_NO_BRACKETS = bytes(char for char in range(256) if char not in _STEPS)
 
 
 def encode(value: object) -> Any:
@@ -36,9 +45,30 @@ def encode(value: object) -> Any:
     return base64.b64encode(value).decode() if isinstance(value, bytes) else value
 
 
+def parse(text: bytes | bytearray | str) -> Any:
+    """The data in JSON ``text``; ValueError when it is none, is nested deeper than MAX_DEPTH, or has numbers that JSON does not have."""
+    data = text.encode("utf-8", "surrogatepass") if isinstance(text, str) else bytes(text)
+    brackets = _STRING.sub(b"", data).translate(None, _NO_BRACKETS)
+    if max(accumulate(_STEPS[char] for char in brackets), default=0) > MAX_DEPTH:
+        raise ValueError(f"nested deeper than {MAX_DEPTH}")
+    return json.loads(data, parse_constant=_refuse)
+
+
+def _refuse(name: str) -> None:
+    raise ValueError(f"{name} is no number of JSON")
+
+
 def decode(kind: type[T], data: Any) -> T:
     """The inverse of :func:`encode` for the annotated type ``kind``; ValueError or TypeError when the data does not fit."""
-    return typing.cast(T, _decode(kind, data))
+    try:
+        return typing.cast(T, _decode(kind, data))
+    except (KeyError, RecursionError) as error:
+        raise ValueError(f"not a {getattr(kind, '__name__', kind)}: {type(error).__name__}") from error
+
+
+def conform(value: T) -> T:
+    """``value`` as it comes out on the other side; ValueError or TypeError names the field that is not as its annotation says."""
+    return decode(type(value), encode(value))
 
 
 def _decode(kind: Any, data: Any) -> Any:
@@ -62,7 +92,7 @@ def _decode_scalar(kind: Any, data: Any) -> Any:
     if kind is float and isinstance(data, int):
         return float(data)
     if not isinstance(data, kind):
-        raise TypeError(f"expected {kind!r}, found {type(data).__name__}")
+        raise TypeError(f"expected {_name(kind)}, found {type(data).__name__}")
     return data
 
 
@@ -74,15 +104,21 @@ def _decode_generic(kind: Any, origin: Any, data: Any) -> Any:
         return data
     if origin is tuple:
         if len(args) == 2 and args[1] is Ellipsis:
-            return tuple(_decode(args[0], item) for item in data)
-        return tuple(_decode(arg, item) for arg, item in zip(args, data, strict=True))
+            return tuple(_decode(args[0], item) for item in _list(data))
+        return tuple(_decode(arg, item) for arg, item in zip(args, _list(data), strict=True))
     if origin in (set, frozenset):
-        return frozenset(_decode(args[0], item) for item in data)
+        return frozenset(_decode(args[0], item) for item in _list(data))
     if isinstance(origin, type) and issubclass(origin, Mapping):
-        return types.MappingProxyType({_decode(args[0], key): _decode(args[1], item) for key, item in data})
+        return types.MappingProxyType({_decode(args[0], key): _decode(args[1], item) for key, item in map(_list, _list(data))})
     if dataclasses.is_dataclass(origin):
         return _decode_dataclass(typing.cast(type, origin), data)
     raise TypeError(f"cannot decode {kind!r}")
+
+
+def _list(data: Any) -> list[Any]:
+    if not isinstance(data, list):
+        raise TypeError(f"expected a list, found {type(data).__name__}")
+    return data
 
 
 def _decode_union(options: tuple[Any, ...], data: Any) -> Any:
@@ -90,14 +126,19 @@ def _decode_union(options: tuple[Any, ...], data: Any) -> Any:
         return None
     candidates = [option for option in options if option is not type(None)]
     if isinstance(data, dict):
-        named = [option for option in candidates if getattr(typing.get_origin(option) or option, "__name__", "") == data.get("$")]
-        candidates = named or candidates
+        candidates = [option for option in candidates if _name(typing.get_origin(option) or option) == data.get("$")]
+    if not candidates:
+        raise TypeError(f"expected {' or '.join(map(_name, options))}, found {data.get('$', 'an object')}")
     for option in candidates[:-1]:
         try:
             return _decode(option, data)
         except (TypeError, ValueError, KeyError):
             continue
     return _decode(candidates[-1], data)
+
+
+def _name(kind: Any) -> str:
+    return "None" if kind is type(None) else getattr(kind, "__name__", str(kind))
 
 
 @functools.cache
@@ -107,6 +148,13 @@ def _hints(kind: type) -> dict[str, Any]:
 
 def _decode_dataclass(kind: type, data: Any) -> Any:
     if not isinstance(data, dict) or data.get("$") != kind.__name__:
-        raise TypeError(f"expected {kind.__name__}")
+        raise TypeError(f"expected {kind.__name__}, found {data.get('$', 'an object') if isinstance(data, dict) else type(data).__name__}")
     hints = _hints(kind)
-    return kind(**{name: _decode(hints[name], item) for name, item in data.items() if name in hints})
+    return kind(**{name: _field(name, hints[name], item) for name, item in data.items() if name in hints})
+
+
+def _field(name: str, kind: Any, data: Any) -> Any:
+    try:
+        return _decode(kind, data)
+    except (TypeError, ValueError) as error:
+        raise type(error)(f"{name}: {error}") from None

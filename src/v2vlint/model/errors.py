@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from v2vlint.model.place import Where
+from pathlib import PurePath
+
+from v2vlint.model.place import Where, WholeFile
 
 
 class V2vlintError(Exception):
@@ -44,6 +46,22 @@ class FactUnavailable(Exception):
         super().__init__(f"{where}: {reason}")
         self.where = where
         self.reason = reason
+
+
+class FactFailed(FactUnavailable):
+    """The parser of a fact crashed: unknown like any other, but a bug of v2vlint or of a rule pack, and told as one (exit code 3)."""
+
+    def __init__(self, what: str, error: BaseException) -> None:
+        super().__init__(WholeFile(""), f"{what} failed: {described(error)}")
+
+
+def described(error: BaseException) -> str:
+    """An unexpected exception in a line: its class, its words, and the line of code that raised it."""
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    place = "" if trace is None else f" ({PurePath(trace.tb_frame.f_code.co_filename).name}:{trace.tb_lineno})"
+    return f"{type(error).__name__}: {error}{place}"
 
 
 class NotApplicable(Exception):

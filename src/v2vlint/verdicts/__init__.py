@@ -10,11 +10,13 @@ import dataclasses
 import functools
 import importlib
 import pkgutil
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from v2vlint.facts.boot.path import BootPaths
 from v2vlint.facts.registry import FactStore, provides
+from v2vlint.guest.budget import spending
 from v2vlint.model.errors import FactUnavailable
 from v2vlint.model.finding import Fate, Finding, Severity, Stage, Unknown
 from v2vlint.model.osinfo import OsInfo
@@ -32,10 +34,16 @@ def _all() -> tuple[type[Verdict], ...]:
 
 def _register(kind: type[Verdict]) -> None:
     def provide(store: FactStore) -> Verdict:
-        return kind(lambda function: function(**store.arguments(function)))
+        return kind(lambda function: _asked(store, function))
 
     provide.__annotations__ = {"store": FactStore, "return": kind}
     provides(provide)
+
+
+def _asked(store: FactStore, function: Callable[..., Iterable[Any]]) -> tuple[Any, ...]:
+    arguments = store.arguments(function)
+    with spending():
+        return tuple(function(**arguments))
 
 
 VERDICTS = _all()

@@ -10,6 +10,7 @@ from v2vlint.facts.initramfs.content import Initramfs, merged
 from v2vlint.facts.initramfs.decompress import Source
 from v2vlint.facts.initramfs.reader import read_initramfs
 from v2vlint.facts.registry import provides
+from v2vlint.guest.budget import spending
 from v2vlint.guest.fs import GuestFS
 from v2vlint.model.errors import FactUnavailable
 from v2vlint.model.place import WholeFile
@@ -26,7 +27,8 @@ class Initramfses:
         """The image at ``path``; None when there is no such file. FactUnavailable (every time) when it cannot be known."""
         if path not in self._known:
             try:
-                self._known[path] = self._read(path)
+                with spending():
+                    self._known[path] = self._read(path)
             except FactUnavailable as reason:
                 self._known[path] = reason
         found = self._known[path]
