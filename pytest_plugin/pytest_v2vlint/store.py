@@ -6,13 +6,12 @@ import argparse
 import functools
 import os
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
 from pytest_v2vlint.cache import SharedCache
 from v2vlint import __version__, isolate
-from v2vlint.engine import policy
 from v2vlint.engine.config import find
 from v2vlint.engine.packs import LoadedRule, load_all
 from v2vlint.engine.protocol import CHECK, CheckAsk, Judged
@@ -99,12 +98,11 @@ class Store:
             return expand([anchored])
 
     def report(self, guest: GuestRef, target: str = "", mover: str = "") -> ImageReport:
-        """The guest judged for one target, or for all configured ones, with the user's policy applied. NotEvaluated when it cannot be."""
+        """The guest judged for one target, or for all configured ones, with the user's decisions. NotEvaluated when it cannot be."""
         settings = self.settings(target, mover)
-        ask = CheckAsk(guest, settings.targets, settings.mover, settings.selection)
-        secret = CheckAsk(guest, settings.targets, settings.mover, settings.selection, self.keys())
-        judged = self._answer(guest, encode(ask), Call(CHECK, encode(secret), granted(guest)), settings.limits)
-        return policy.apply(decode(Judged, judged).image, settings.policy)
+        ask = CheckAsk(guest, settings.targets, settings.mover, settings.selection, settings.decisions)
+        judged = self._answer(guest, encode(ask), Call(CHECK, encode(replace(ask, keys=self.keys())), granted(guest)), settings.limits)
+        return decode(Judged, judged).image
 
     def ask(self, question: Question) -> Answers:
         """Facts and files of a guest. NotEvaluated when it cannot be read."""

@@ -144,3 +144,21 @@ def test_what_is_no_size(text: str) -> None:
 def test_lists_may_be_repeated_and_comma_separated() -> None:
     assert split(["a, b", "c,,"]) == ("a", "b", "c")
     assert split(None) == ()
+
+
+def test_fix_follows_the_decisions_that_check_follows(v2vlint: Run, images: Path, tmp_path: Path) -> None:
+    bad = str(images / "bad.qcow2")
+    shown = v2vlint("fix", "--diff", "--unsafe-fixes", "--no-config", "--select", "fstab-device-name", bad).stdout
+    title = next(line for line in shown.splitlines() if line.startswith("would ")).removeprefix("would ").partition("  ")[0]
+    configured(tmp_path, '[[exceptions]]\nid = "fstab-device-name"\nreason = "it is meant"\n')
+    excepted = v2vlint("fix", "--diff", "--unsafe-fixes", bad)
+    assert excepted.stdout.splitlines() == [
+        f"{bad}: nothing to fix",
+        f"not fixed: {title}  [fstab-device-name]  left alone: excepted, it is meant",
+    ]
+    assert (excepted.returncode, v2vlint(bad).returncode) == (0, 0)
+    configured(tmp_path, 'baseline = "known.json"\n')
+    assert v2vlint("baseline", "--no-config", "--select", "fstab-device-name", bad, "-o", "known.json").returncode == 0
+    known = v2vlint("fix", "--diff", "--unsafe-fixes", bad)
+    assert known.stdout.splitlines() == [f"{bad}: nothing to fix", "left alone: 1 finding of the baseline"]
+    assert (known.returncode, v2vlint(bad).returncode) == (0, 0)

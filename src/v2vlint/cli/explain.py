@@ -7,9 +7,9 @@ from collections.abc import Iterable, Iterator
 
 from v2vlint.cli import exits, output
 from v2vlint.engine.boot import FORECAST
+from v2vlint.engine.decisions import EXPIRED
 from v2vlint.engine.explain import Message, known, predicting
 from v2vlint.engine.packs import LoadedRule, load_all
-from v2vlint.engine.policy import EXPIRED
 from v2vlint.engine.select import unknown_rule
 from v2vlint.model.errors import UsageError
 from v2vlint.model.rule import RuleInfo

@@ -61,7 +61,6 @@ def add_fixing(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Fix each guest in turn; report and exit code are those of a check of what came out."""
-    from v2vlint.engine import policy
     from v2vlint.report.walk import exit_code
     from v2vlint.run.checking import report_of
 
@@ -71,7 +70,7 @@ def run(args: argparse.Namespace) -> int:
     rules: dict[str, RuleInfo] = {}
     for asked in _asks(args, settings):
         image, infos = _one(args, settings, asked)
-        images.append(policy.apply(image, settings.policy))
+        images.append(image)
         rules.update({info.id: info for info in infos})
     report = report_of(settings, images, rules, time.perf_counter() - started)
     output.save(report, files)
@@ -91,7 +90,7 @@ def _asks(args: argparse.Namespace, settings: Settings) -> list[FixAsk]:
     secrets = keys.collect(args.key_file or ())
     names = CardNames(args.keep_names or bool(args.mac), tuple(map(_card, args.mac or ())))
     level = Applicability.UNSAFE if args.unsafe_fixes else Applicability.SAFE
-    asks = [CheckAsk(guest, settings.targets, settings.mover, settings.selection, secrets, names) for guest in guests]
+    asks = [CheckAsk(guest, settings.targets, settings.mover, settings.selection, settings.decisions, secrets, names) for guest in guests]
     drivers = args.virtio_win or ""
     if drivers and not Path(drivers).exists():
         raise UsageError(f"{drivers}: no such file or directory", hint="--virtio-win takes virtio-win.iso or a directory with its content")
@@ -125,7 +124,7 @@ def _shown(prepared: PreparedFix) -> Iterator[str]:
         yield f"{visible(prepared.image.name)}: nothing to fix\n"
     for chosen in prepared.chosen:
         yield f"would {visible(chosen.title)}  [{chosen.rule}]  {visible(', '.join(chosen.places))}\n"
-    yield from _kept_back(prepared.held)
+    yield from _kept_back(prepared.held, prepared.known)
 
 
 def _told(name: str, done: FixOutcome, seconds: float, *, in_place: bool) -> Iterator[str]:
@@ -136,7 +135,7 @@ def _told(name: str, done: FixOutcome, seconds: float, *, in_place: bool) -> Ite
         yield f"fixed: {visible(chosen.title)}  [{chosen.rule}]  {visible(', '.join(chosen.places))}\n"
     for held in done.failed:
         yield f"taken back: {visible(held.title)}  [{held.rule}]  {visible(held.reason)}\n"
-    yield from _kept_back(done.held)
+    yield from _kept_back(done.held, done.known)
     yield from (f"note: {visible(note)}\n" for note in done.notes)
     if done.applied:
         split = " · ".join(f"{part} {spent:.1f} s" for part, spent in done.seconds.items())
@@ -144,7 +143,9 @@ def _told(name: str, done: FixOutcome, seconds: float, *, in_place: bool) -> Ite
         yield f"undo with: v2vlint undo {visible(done.output)}\n" if in_place else f"written: {visible(done.output)}\n"
 
 
-def _kept_back(held: tuple[Held, ...]) -> Iterator[str]:
+def _kept_back(held: tuple[Held, ...], known: int) -> Iterator[str]:
     for one in held:
         hint = " (--unsafe-fixes applies it)" if one.reason == "is unsafe" else ""
         yield f"not fixed: {visible(one.title)}  [{one.rule}]  {visible(one.reason)}{hint}\n"
+    if known:
+        yield f"left alone: {known} finding{'s' if known > 1 else ''} of the baseline\n"

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from v2vlint import isolate
+from v2vlint.engine.decisions import decide
 from v2vlint.engine.protocol import CHECK, CheckAsk, Judged
 from v2vlint.isolate import DEFAULT_LIMITS, Answer, Call, Limits, Outcome, Refusal
 from v2vlint.model.codec import decode, encode
@@ -72,4 +73,4 @@ def _by_definition(ask: CheckAsk, failed: Judged, limits: Limits) -> Judged:
 
 def _failed(ask: CheckAsk, reason: str, hint: str) -> Judged:
     image = ImageReport(ask.guest.name, ask.guest.paths, "", 0, (), (), (Problem(ask.guest.name, reason, hint),))
-    return Judged(image, ())
+    return Judged(decide(image, ask.decisions), ())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from v2vlint.engine.decisions import Decisions
 from v2vlint.model.card_names import CardNames
 from v2vlint.model.finding import Mover
 from v2vlint.model.report import ImageReport
@@ -29,20 +30,25 @@ class Selection:
 
 @dataclass(frozen=True, slots=True)
 class CheckAsk:
-    """Judge one guest. ``unopened`` leaves its disks alone: only what the definition tells is judged."""
+    """Judge one guest. ``unopened`` leaves its disks alone: only what the definition tells is judged.
+
+    ``standing_for`` has the paths of the images that the guest's disks are a working copy of: a baseline knows its findings by their names.
+    """
 
     guest: GuestRef
     targets: tuple[Target, ...]
     mover: Mover = Mover.RAW
     selection: Selection = Selection()
+    decisions: Decisions = Decisions()
     keys: Keys = Keys()
     names: CardNames = CardNames()
     unopened: bool = False
+    standing_for: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """The answer: the guest's report, and the rules that were selected."""
+    """The answer: the guest's report after the user's decisions, and the rules that were selected."""
 
     image: ImageReport
     rules: tuple[RuleInfo, ...]

@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from v2vlint.engine import boot
+from v2vlint.engine.decisions import decide, own_rules
 from v2vlint.engine.glance import glance
 from v2vlint.engine.judge import judge, judge_machine
 from v2vlint.engine.packs import LoadedRule, load_all
@@ -33,18 +34,22 @@ def warm() -> None:
 
 def check(request: Any) -> Any:
     """Answer an encoded :class:`~v2vlint.engine.protocol.CheckAsk` with an encoded :class:`~v2vlint.engine.protocol.Judged`."""
-    ask = decode(CheckAsk, request)
+    return encode(judge_guest(decode(CheckAsk, request))[0])
+
+
+def judge_guest(ask: CheckAsk) -> tuple[Judged, Guest | None]:
+    """Judge the guest as the user wants it: selection before, decisions after. Whoever acts on findings takes them from here.
+
+    With the opened guest, for those who want to do more with it (None when it cannot be opened).
+    """
     rules = choose(load_all(), ask.selection)
-    return encode(Judged(judge_guest(ask, rules), infos(rules, ask.selection)))
-
-
-def judge_guest(ask: CheckAsk, rules: Iterable[LoadedRule]) -> ImageReport:
-    """Open the guest and judge it; an image that cannot be opened is a report with its problem."""
-    return examine(ask, rules)[0]
+    image, guest = examine(ask, rules)
+    image = decide(image, ask.decisions)
+    return Judged(image, (*infos(rules, ask.selection), *own_rules(image))), guest
 
 
 def examine(ask: CheckAsk, rules: Iterable[LoadedRule]) -> tuple[ImageReport, Guest | None]:
-    """The report, and the opened guest for those who want to do more with it (None when it cannot be opened)."""
+    """Open the guest and judge it by ``rules``, before any decision; an image that cannot be opened is a report with its problem."""
     guest: Guest | None = None
     started = time.perf_counter()
     report = ImageReport(ask.guest.name, ask.guest.paths, "", 0, (), ())
@@ -92,4 +97,4 @@ def _judge_root(
 
 def logical_name(ask: CheckAsk) -> str:
     """The guest's name without folders, the same wherever it is checked from."""
-    return "+".join(path.rsplit("/", 1)[-1] for path in ask.guest.paths) or ask.guest.name
+    return "+".join(path.rsplit("/", 1)[-1] for path in ask.standing_for or ask.guest.paths) or ask.guest.name

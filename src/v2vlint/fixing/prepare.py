@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
 from v2vlint.disk.filesystems.btrfs import BtrfsFileSystem
-from v2vlint.engine.packs import load_all
-from v2vlint.engine.select import choose, infos
-from v2vlint.engine.worker import examine
+from v2vlint.engine.protocol import Judged
+from v2vlint.engine.worker import judge_guest
 from v2vlint.engine.worker import warm as warm
-from v2vlint.fixing.offer import DriverOffer
+from v2vlint.fixing.drivers import DriverOffer
+from v2vlint.fixing.offered import offered
 from v2vlint.fixing.operations import RootWork, build
 from v2vlint.fixing.plan import plan
 from v2vlint.fixing.protocol import Chosen, FixAsk, Held, PreparedFix
@@ -33,16 +33,16 @@ _LATER = "overlaps another fix"
 def prepare(request: Any) -> Any:
     """Answer an encoded :class:`FixAsk` with an encoded :class:`PreparedFix`."""
     asked = decode(FixAsk, request)
-    rules = choose(load_all(), asked.ask.selection)
-    image, guest = examine(asked.ask, rules)
+    judged, guest = judge_guest(asked.ask)
     offers: list[Held] = []
     if asked.virtio_win and guest:
-        image, offers = _offered(asked.virtio_win, image, guest)
-    works = [_root(asked, root, guest, report) for root, report in _pairs(image, guest)] if guest else []
-    return encode(_prepared(asked, image, guest, infos(rules, asked.ask.selection), works, offers))
+        image, offers = _with_drivers(asked.virtio_win, judged.image, guest)
+        judged = replace(judged, image=image)
+    works = [_root(asked, root, guest, report) for root, report in _pairs(judged.image, guest)] if guest else []
+    return encode(_prepared(asked, judged, guest, works, offers))
 
 
-def _offered(virtio_win: str, image: ImageReport, guest: Guest) -> tuple[ImageReport, list[Held]]:
+def _with_drivers(virtio_win: str, image: ImageReport, guest: Guest) -> tuple[ImageReport, list[Held]]:
     roots = {root.device: DriverOffer(Medium(virtio_win), root) for root in guest.roots}
     reports = tuple(roots[report.device].to(report) if report.device in roots else report for report in image.roots)
     return replace(image, roots=reports), [held for offer in roots.values() for held in offer.held]
@@ -59,23 +59,24 @@ def _pairs(image: ImageReport, guest: Guest | None) -> Iterator[tuple[Root, Root
 class _Work:
     chosen: tuple[Chosen, ...]
     held: tuple[Held, ...]
+    known: int
     root: RootWork
     mounts: tuple[dict[str, Any], ...]
 
 
 def _root(asked: FixAsk, root: Root, guest: Guest | None, report: RootReport) -> _Work:
     assert guest is not None
-    findings = [found.finding for target in report.targets for result in target.results for found in result.findings if not found.exception]
-    offered = {f.fix: f.rule for f in findings if f.fix and (f.rule, f.fix.title) not in asked.without}
-    planned = plan(offered, asked.at_least)
-    held = [Held(offered[h.fix], h.fix.title, h.reason, h.reason == _LATER) for h in planned.held_back]
+    offer = offered(found for target in report.targets for result in target.results for found in result.findings)
+    rules = {fix: rule for fix, rule in offer.fixes.items() if (rule, fix.title) not in asked.without}
+    planned = plan(rules, asked.at_least)
+    held = [Held(rules[h.fix], h.fix.title, h.reason, h.reason == _LATER) for h in planned.held_back]
     work = build(root.fs, guest.blocks, planned.chosen, rebuild=asked.rebuild)
-    held += [Held(offered[fix], fix.title, reason) for fix, reason in work.refused]
-    chosen = tuple(_chosen(fix, offered[fix], root, findings) for fix in work.taken)
-    return _Work(chosen, tuple(held), work, tuple(mounts(root, guest.blocks)))
+    held += [Held(rules[fix], fix.title, reason) for fix, reason in work.refused]
+    chosen = tuple(_chosen(fix, rules[fix], root, offer.findings) for fix in work.taken)
+    return _Work(chosen, (*held, *offer.held), offer.known, work, tuple(mounts(root, guest.blocks)))
 
 
-def _chosen(fix: Fix, rule: str, root: Root, findings: list[Finding]) -> Chosen:
+def _chosen(fix: Fix, rule: str, root: Root, findings: Iterable[Finding]) -> Chosen:
     places = tuple(dict.fromkeys(_place(finding) for finding in findings if finding.fix == fix))
     return Chosen(rule, fix.title, root.device, places)
 
@@ -119,9 +120,7 @@ def _unlock(blocks: BlockTable, keys: Keys) -> list[dict[str, Any]]:
     return found
 
 
-def _prepared(
-    asked: FixAsk, image: ImageReport, guest: Guest | None, rules: tuple[Any, ...], works: list[_Work], offers: list[Held]
-) -> PreparedFix:
+def _prepared(asked: FixAsk, judged: Judged, guest: Guest | None, works: list[_Work], offers: list[Held]) -> PreparedFix:
     roots = [
         {
             "mounts": _needed(work),
@@ -134,12 +133,13 @@ def _prepared(
     ]
     unlock = _unlock(guest.blocks, asked.ask.keys) if guest and roots else []
     return PreparedFix(
-        image=image,
-        rules=rules,
+        image=judged.image,
+        rules=judged.rules,
         chosen=tuple(chosen for work in works for chosen in work.chosen),
         held=(*offers, *(held for work in works for held in work.held)),
         diff="".join(work.root.diff for work in works),
         request=json.dumps({"roots": roots, "unlock": unlock}),
         formats=tuple(disk.detail("format") for disk in guest.blocks.disks) if guest else (),
         written=sum(work.root.written for work in works),
+        known=sum(work.known for work in works),
     )

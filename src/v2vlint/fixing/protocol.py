@@ -39,7 +39,10 @@ class Chosen:
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """A fix that is not applied, and why. ``later`` ones overlap another and may be applied in the next round."""
+    """A fix that is not applied, and why: ``left alone: excepted, REASON`` for one that the user wants left alone.
+
+    ``later`` ones overlap another and may be applied in the next round.
+    """
 
     rule: str
     title: str
@@ -49,7 +52,10 @@ class Held:
 
 @dataclass(frozen=True, slots=True)
 class PreparedFix:
-    """The guest's report and what would be done to it. ``request`` is the guest's part of a worker request, as JSON."""
+    """The guest's report and what would be done to it. ``request`` is the guest's part of a worker request, as JSON.
+
+    ``known`` counts the findings that could be fixed and are left alone because the baseline knows them.
+    """
 
     image: ImageReport
     rules: tuple[RuleInfo, ...]
@@ -59,6 +65,7 @@ class PreparedFix:
     request: str
     formats: tuple[str, ...] = ()
     written: int = 0
+    known: int = 0
 
     @property
     def has_work(self) -> bool:

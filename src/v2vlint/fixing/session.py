@@ -37,7 +37,8 @@ class FixOutcome:
     """What fixing a guest came to.
 
     ``before`` is the report it started from, ``after`` that of the fixed guest (None when nothing was written). ``applied`` were
-    written, ``held`` were not, ``failed`` were rolled back with the reason. ``seconds`` splits the time; ``notes`` are for people.
+    written, ``held`` were not, ``failed`` were rolled back with the reason; ``known`` findings were left alone for the baseline.
+    ``seconds`` splits the time; ``notes`` are for people.
     """
 
     before: ImageReport
@@ -50,6 +51,7 @@ class FixOutcome:
     notes: tuple[str, ...] = ()
     seconds: dict[str, float] = field(default_factory=dict)
     output: str = ""
+    known: int = 0
 
 
 class _Clock:
@@ -195,7 +197,8 @@ def driver(image: Path, kind: str) -> str:
 
 
 def _nothing(prepared: PreparedFix, notes: list[str], clock: _Clock) -> FixOutcome:
-    return FixOutcome(prepared.image, None, prepared.rules, (), prepared.held, (), "", tuple(notes), clock.seconds)
+    held, known = prepared.held, prepared.known
+    return FixOutcome(prepared.image, None, prepared.rules, (), held, (), "", tuple(notes), clock.seconds, known=known)
 
 
 class _Rounds:
@@ -216,10 +219,17 @@ class _Rounds:
             current = self._apply_or_drop(current, before, applied)
             if not any(held.later for held in current.held):
                 break
-        seconds = self.clock.seconds
-        after = current.image if applied else None
         return FixOutcome(
-            before, after, prepared.rules, tuple(applied), current.held, tuple(self.failed), self.diff, tuple(self.notes), seconds
+            before=before,
+            after=current.image if applied else None,
+            rules=prepared.rules,
+            applied=tuple(applied),
+            held=current.held,
+            failed=tuple(self.failed),
+            diff=self.diff,
+            notes=tuple(self.notes),
+            seconds=self.clock.seconds,
+            known=current.known,
         )
 
     def _apply_or_drop(self, current: PreparedFix, before: ImageReport, applied: list[Chosen]) -> PreparedFix:
@@ -253,14 +263,15 @@ class _Rounds:
         self.notes.extend(note for note in (*written.notes, f"written under {written.accelerator}") if note not in self.notes)
 
     def _look(self) -> PreparedFix:
-        guest = replace(self.asked.ask.guest, kind="disks", paths=tuple(map(str, self.overlays)))
-        looked = preview(replace(self.asked, ask=replace(self.asked.ask, guest=guest)), self.limits)
+        source = self.asked.ask.guest
+        guest = replace(source, kind="disks", paths=tuple(map(str, self.overlays)))
+        looked = preview(replace(self.asked, ask=replace(self.asked.ask, guest=guest, standing_for=source.paths)), self.limits)
         self.clock.lap("re-check")
         return looked
 
     def _regressions(self, current: PreparedFix, before: ImageReport, again: PreparedFix) -> list[Held]:
         old, new = findings(before), findings(again.image)
-        fresh = [key for key, found in new.items() if key not in old and found.finding.severity is Severity.ERROR]
+        fresh = [key for key, found in new.items() if key not in old and found.counts and found.finding.severity is Severity.ERROR]
         if _stops(before):
             fresh = [key for key in fresh if new[key].finding.rule != FORECAST.id]
         if again.image.problems and not before.problems:
@@ -268,7 +279,7 @@ class _Rounds:
             return [Held(c.rule, c.title, f"the image could not be read again: {words}") for c in current.chosen]
         if fresh:
             return [Held(c.rule, c.title, f"a new error appeared: {fresh[0][2]}") for c in current.chosen]
-        standing = {(found.finding.rule, found.finding.fix.title) for found in new.values() if found.finding.fix}
+        standing = {(found.finding.rule, found.finding.fix.title) for found in new.values() if found.finding.fix and found.counts}
         return [Held(c.rule, c.title, "its finding is still there") for c in current.chosen if (c.rule, c.title) in standing]
 
 

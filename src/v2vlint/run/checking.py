@@ -7,7 +7,6 @@ import time
 from collections.abc import Callable, Iterable
 
 from v2vlint import __version__
-from v2vlint.engine import policy
 from v2vlint.engine.check import check_all
 from v2vlint.engine.protocol import CheckAsk
 from v2vlint.model.report import ImageReport, Report
@@ -30,13 +29,12 @@ def run_check(
     reports, rules = list(checked.images), {info.id: info for info in checked.rules}
     if keys.can_ask():
         reports = [_unlocked(settings, ask, image) for ask, image in zip(asks, reports, strict=True)]
-    reports = [policy.apply(image, settings.policy) for image in reports]
     return report_of(settings, reports, rules, time.perf_counter() - started)
 
 
 def _asks(settings: Settings, images: list[str], secrets: Keys) -> list[CheckAsk]:
     guests = expand(images, settings.connect, verify=settings.verify)
-    return [CheckAsk(guest, settings.targets, settings.mover, settings.selection, secrets) for guest in guests]
+    return [CheckAsk(guest, settings.targets, settings.mover, settings.selection, settings.decisions, secrets) for guest in guests]
 
 
 def _unlocked(settings: Settings, ask: CheckAsk, image: ImageReport) -> ImageReport:
@@ -47,14 +45,11 @@ def _unlocked(settings: Settings, ask: CheckAsk, image: ImageReport) -> ImageRep
 
 def report_of(settings: Settings, images: Iterable[ImageReport], rules: dict[str, RuleInfo], seconds: float) -> Report:
     """The whole run as one report."""
-    images = tuple(images)
-    if any(result.rule == policy.EXPIRED.id for image in images for _device, target in image.judged() for result in target.results):
-        rules[policy.EXPIRED.id] = policy.EXPIRED
     return Report(
         version=__version__,
         targets=tuple(target.name for target in settings.targets),
         mover=settings.mover,
-        images=images,
+        images=tuple(images),
         rules=tuple(rules[key] for key in sorted(rules)),
         fail_on=settings.fail_on,
         strict=settings.strict,

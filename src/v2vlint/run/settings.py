@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from v2vlint.engine.config import Config, confined, find, read
-from v2vlint.engine.policy import Policy
+from v2vlint.engine.decisions import Decisions
 from v2vlint.engine.profile import profile
 from v2vlint.engine.protocol import Selection
 from v2vlint.isolate import DEFAULT_LIMITS, Limits
@@ -32,7 +32,7 @@ class Settings:
     strict: bool
     jobs: int
     limits: Limits
-    policy: Policy
+    decisions: Decisions
     connect: str = ""
     verify: bool = False
 
@@ -66,7 +66,7 @@ def settle(args: argparse.Namespace) -> Settings:
         strict=_first(getattr(args, "strict", None), config.strict, chosen.strict),
         jobs=_first(args.jobs, config.jobs, 1),
         limits=_limits(args, config),
-        policy=Policy(config.severity, config.exceptions, config.images, _baseline(args, config), datetime.date.today()),
+        decisions=Decisions(config.severity, config.exceptions, config.images, _baseline(args, config), datetime.date.today()),
         connect=connect,
         verify=getattr(args, "verify_manifest", False),
     )

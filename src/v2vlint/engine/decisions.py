@@ -1,4 +1,7 @@
-"""What the user decided about findings: severities, exceptions, baseline, recipes. Applied to finished reports; nothing is judged again."""
+"""What the user decided about findings: severities, exceptions, baseline, recipes.
+
+They travel with the question and are applied once, where the guest is judged: check, fix, pytest and every report follow the same ones.
+"""
 
 from __future__ import annotations
 
@@ -29,8 +32,8 @@ EXPIRED = RuleInfo(
 
 
 @dataclass(frozen=True, slots=True)
-class Policy:
-    """The user's decisions. ``baseline`` holds the fingerprints that are known already."""
+class Decisions:
+    """The user's decisions. ``baseline`` holds the fingerprints that are known already; ``today`` is the day that exceptions expire by."""
 
     severity: Mapping[str, Severity] = field(default_factory=dict)
     exceptions: tuple[Exempt, ...] = ()
@@ -39,15 +42,21 @@ class Policy:
     today: datetime.date = datetime.date.min
 
 
-def apply(image: ImageReport, policy: Policy) -> ImageReport:
+def decide(image: ImageReport, decisions: Decisions) -> ImageReport:
     """``image`` with the user's severities, exceptions, baseline and recipe."""
-    mine = tuple(one for one in policy.exceptions if fits(image.name, one.image))
-    live = tuple(one for one in mine if one.expires is None or one.expires >= policy.today)
+    mine = tuple(one for one in decisions.exceptions if fits(image.name, one.image))
+    live = tuple(one for one in mine if one.expires is None or one.expires >= decisions.today)
     expired = tuple(one for one in mine if one not in live)
-    recipe = next((anchor.recipe for anchor in policy.anchors if fits(image.name, anchor.match)), "")
-    machine = tuple(_with_expired(_target(target, policy, live), expired, policy, live) for target in image.machine)
-    roots = tuple(dataclasses.replace(root, targets=tuple(_target(one, policy, live) for one in root.targets)) for root in image.roots)
+    recipe = next((anchor.recipe for anchor in decisions.anchors if fits(image.name, anchor.match)), "")
+    machine = tuple(_with_expired(_target(target, decisions, live), expired, decisions, live) for target in image.machine)
+    roots = tuple(dataclasses.replace(root, targets=tuple(_target(one, decisions, live) for one in root.targets)) for root in image.roots)
     return dataclasses.replace(image, machine=machine, roots=roots, recipe=recipe)
+
+
+def own_rules(image: ImageReport) -> tuple[RuleInfo, ...]:
+    """What a report must tell of rules that are no pack's: that of expired exceptions, when ``image`` has such a result."""
+    seen = any(result.rule == EXPIRED.id for target in image.machine for result in target.results)
+    return (EXPIRED,) if seen else ()
 
 
 def fits(image: str, pattern: str) -> bool:
@@ -56,14 +65,14 @@ def fits(image: str, pattern: str) -> bool:
     return any(fnmatch.fnmatchcase("/".join(parts[start:]), pattern) for start in range(len(parts)))
 
 
-def _target(target: TargetReport, policy: Policy, live: tuple[Exempt, ...]) -> TargetReport:
-    return dataclasses.replace(target, results=tuple(_result(result, policy, live) for result in target.results))
+def _target(target: TargetReport, decisions: Decisions, live: tuple[Exempt, ...]) -> TargetReport:
+    return dataclasses.replace(target, results=tuple(_result(result, decisions, live) for result in target.results))
 
 
-def _with_expired(target: TargetReport, expired: tuple[Exempt, ...], policy: Policy, live: tuple[Exempt, ...]) -> TargetReport:
+def _with_expired(target: TargetReport, expired: tuple[Exempt, ...], decisions: Decisions, live: tuple[Exempt, ...]) -> TargetReport:
     if not expired:
         return target
-    late = _result(RuleResult(EXPIRED.id, Status.FAIL, tuple(map(_expired, expired))), policy, live)
+    late = _result(RuleResult(EXPIRED.id, Status.FAIL, tuple(map(_expired, expired))), decisions, live)
     return dataclasses.replace(target, results=(*target.results, late))
 
 
@@ -73,9 +82,9 @@ def _expired(one: Exempt) -> FindingReport:
     return FindingReport(finding, fingerprint=f"{EXPIRED.id}:{one.id}:{one.image}:{one.path}")
 
 
-def _result(result: RuleResult, policy: Policy, live: tuple[Exempt, ...]) -> RuleResult:
+def _result(result: RuleResult, decisions: Decisions, live: tuple[Exempt, ...]) -> RuleResult:
     mine = tuple(one for one in live if fnmatch.fnmatchcase(result.rule, one.id))
-    findings = tuple(_finding(report, policy, mine) for report in result.findings)
+    findings = tuple(_finding(report, decisions, mine) for report in result.findings)
     unknowns = tuple(unknown for unknown in result.unknowns if result.crashed or not _reason(unknown.where, mine))
     covered = (findings or result.unknowns) and not unknowns and all(report.exception for report in findings)
     if mine and covered:
@@ -83,14 +92,14 @@ def _result(result: RuleResult, policy: Policy, live: tuple[Exempt, ...]) -> Rul
     return dataclasses.replace(result, findings=findings, unknowns=unknowns)
 
 
-def _finding(report: FindingReport, policy: Policy, mine: tuple[Exempt, ...]) -> FindingReport:
+def _finding(report: FindingReport, decisions: Decisions, mine: tuple[Exempt, ...]) -> FindingReport:
     finding = report.finding
-    level = policy.severity.get(finding.rule, finding.severity)
+    level = decisions.severity.get(finding.rule, finding.severity)
     return dataclasses.replace(
         report,
         finding=dataclasses.replace(finding, severity=level),
         exception=_reason(finding.where, mine),
-        baselined=report.fingerprint in policy.baseline,
+        baselined=report.fingerprint in decisions.baseline,
     )
 
 

@@ -11,7 +11,7 @@ import pytest
 from tests.report import reports
 from v2vlint.engine import baseline
 from v2vlint.engine.config import Anchor, Exempt
-from v2vlint.engine.policy import EXPIRED, Policy, apply, fits
+from v2vlint.engine.decisions import EXPIRED, Decisions, decide, fits
 from v2vlint.model.errors import UsageError
 from v2vlint.model.finding import Finding, Severity
 from v2vlint.model.place import WholeFile
@@ -27,9 +27,9 @@ def finding(path: str = "/etc/fstab", line: int = 2) -> RuleResult:
     return reports.failing(Finding(RULE, Severity.ERROR, reports.span(path, line), "swap is on /dev/sda3", "boot waits"), f"{line:016x}")
 
 
-def decided(policy: Policy, *results: RuleResult, image: str = "images/web.qcow2") -> ImageReport:
+def decided(decisions: Decisions, *results: RuleResult, image: str = "images/web.qcow2") -> ImageReport:
     """An image with these results, after the user's decisions."""
-    return apply(reports.only(*results, image=image).images[0], dataclasses.replace(policy, today=TODAY))
+    return decide(reports.only(*results, image=image).images[0], dataclasses.replace(decisions, today=TODAY))
 
 
 def outcome(image: ImageReport) -> list[RuleResult]:
@@ -56,17 +56,17 @@ def test_image_globs(image: str, pattern: str, meant: bool) -> None:
 
 def test_no_decision_changes_nothing() -> None:
     image = reports.only(finding()).images[0]
-    assert apply(image, Policy(today=TODAY)) == image
+    assert decide(image, Decisions(today=TODAY)) == image
 
 
 def test_severity_is_overridden() -> None:
-    (result,) = outcome(decided(Policy(severity={RULE: Severity.INFO}), finding()))
+    (result,) = outcome(decided(Decisions(severity={RULE: Severity.INFO}), finding()))
     assert result.findings[0].finding.severity is Severity.INFO
     assert result.status is Status.FAIL
 
 
 def test_an_exception_covers_and_gives_its_reason() -> None:
-    (result,) = outcome(decided(Policy(exceptions=(Exempt(RULE, "known"),)), finding()))
+    (result,) = outcome(decided(Decisions(exceptions=(Exempt(RULE, "known"),)), finding()))
     assert (result.status, result.reason, result.findings[0].exception, result.findings[0].counts) == (
         Status.EXCEPTED,
         "known",
@@ -80,31 +80,31 @@ def test_an_exception_covers_and_gives_its_reason() -> None:
     [Exempt("other-rule", "x"), Exempt(RULE, "x", image="db*"), Exempt(RULE, "x", path="/etc/crypttab")],
 )
 def test_an_exception_for_something_else_does_not(exception: Exempt) -> None:
-    (result,) = outcome(decided(Policy(exceptions=(exception,)), finding()))
+    (result,) = outcome(decided(Decisions(exceptions=(exception,)), finding()))
     assert result.findings[0].counts
 
 
 def test_an_exception_for_one_path_leaves_the_others() -> None:
     both = dataclasses.replace(finding(), findings=(*finding().findings, *finding("/etc/crypttab").findings))
-    (result,) = outcome(decided(Policy(exceptions=(Exempt(RULE, "known", path="/etc/f*"),)), both))
+    (result,) = outcome(decided(Decisions(exceptions=(Exempt(RULE, "known", path="/etc/f*"),)), both))
     assert result.status is Status.FAIL
     assert [item.exception for item in result.findings] == ["known", ""]
 
 
 def test_an_exception_also_covers_what_could_not_be_told_but_no_crash() -> None:
-    policy = Policy(exceptions=(Exempt("fstab-*", "no key here"),))
+    decisions = Decisions(exceptions=(Exempt("fstab-*", "no key here"),))
     gap = reports.unsure("fstab-by-path", WholeFile("/etc/fstab"), "locked")
-    (result,) = outcome(decided(policy, gap))
+    (result,) = outcome(decided(decisions, gap))
     assert (result.status, result.reason, result.unknowns) == (Status.EXCEPTED, "no key here", ())
-    (result,) = outcome(decided(policy, dataclasses.replace(gap, crashed=True)))
+    (result,) = outcome(decided(decisions, dataclasses.replace(gap, crashed=True)))
     assert (result.status, len(result.unknowns)) == (Status.UNKNOWN, 1)
 
 
 def test_an_exception_holds_on_its_last_day_and_is_a_finding_after_it() -> None:
     last = Exempt(RULE, "until May", expires=TODAY, where="v2vlint.toml: exceptions #1")
-    assert [result.status for result in outcome(decided(Policy(exceptions=(last,)), finding()))] == [Status.EXCEPTED]
+    assert [result.status for result in outcome(decided(Decisions(exceptions=(last,)), finding()))] == [Status.EXCEPTED]
     late = dataclasses.replace(last, expires=TODAY - datetime.timedelta(days=1))
-    expired, result = outcome(decided(Policy(exceptions=(late,)), finding()))
+    expired, result = outcome(decided(Decisions(exceptions=(late,)), finding()))
     assert result.findings[0].counts
     assert (expired.rule, expired.status) == (EXPIRED.id, Status.FAIL)
     assert str(expired.findings[0].finding.where) == "v2vlint.toml: exceptions #1"
@@ -113,26 +113,26 @@ def test_an_exception_holds_on_its_last_day_and_is_a_finding_after_it() -> None:
 
 def test_an_expired_exception_for_another_image_is_silent() -> None:
     late = Exempt(RULE, "x", image="db*", expires=datetime.date(2020, 1, 1))
-    assert len(outcome(decided(Policy(exceptions=(late,)), finding()))) == 1
+    assert len(outcome(decided(Decisions(exceptions=(late,)), finding()))) == 1
 
 
 def test_the_expiry_finding_can_itself_be_excepted_and_lowered() -> None:
     late = Exempt(RULE, "x", expires=datetime.date(2020, 1, 1))
-    expired, _first = outcome(decided(Policy({EXPIRED.id: Severity.ERROR}, (late, Exempt(EXPIRED.id, "soon"))), finding()))
+    expired, _first = outcome(decided(Decisions({EXPIRED.id: Severity.ERROR}, (late, Exempt(EXPIRED.id, "soon"))), finding()))
     assert (expired.status, expired.findings[0].finding.severity) == (Status.EXCEPTED, Severity.ERROR)
 
 
 def test_recipes_are_anchored() -> None:
-    policy = Policy(anchors=(Anchor("db*", "packer/db.hcl"), Anchor("web*", "packer/web.hcl"), Anchor("*", "packer/all.hcl")))
-    assert decided(policy, finding()).recipe == "packer/web.hcl"
-    assert decided(policy, finding(), image="x.qcow2").recipe == "packer/all.hcl"
+    decisions = Decisions(anchors=(Anchor("db*", "packer/db.hcl"), Anchor("web*", "packer/web.hcl"), Anchor("*", "packer/all.hcl")))
+    assert decided(decisions, finding()).recipe == "packer/web.hcl"
+    assert decided(decisions, finding(), image="x.qcow2").recipe == "packer/all.hcl"
 
 
 def test_a_baseline_knows_what_it_was_made_of(tmp_path: Path) -> None:
     old, new = finding(line=2), finding(line=7)
     path = tmp_path / "known.json"
     path.write_text(baseline.render(reports.only(old).images))
-    known = Policy(baseline=baseline.read(path))
+    known = Decisions(baseline=baseline.read(path))
     assert [result.findings[0].counts for result in outcome(decided(known, old, new))] == [False, True]
 
 
@@ -163,5 +163,5 @@ def test_what_is_no_baseline(tmp_path: Path, text: str, complaint: str) -> None:
 def test_decisions_reach_the_exit_code() -> None:
     report = reports.only(finding(), image="web.qcow2")
     assert exit_code(report) == 1
-    calm = dataclasses.replace(report, images=(decided(Policy(exceptions=(Exempt(RULE, "known"),)), finding()),))
+    calm = dataclasses.replace(report, images=(decided(Decisions(exceptions=(Exempt(RULE, "known"),)), finding()),))
     assert exit_code(calm) == 0

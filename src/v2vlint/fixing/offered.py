@@ -1,0 +1,47 @@
+"""Which fixes may be made, after the user's decisions: what is excepted is left alone, and so is what a baseline knows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from v2vlint.fixing.protocol import Held
+from v2vlint.model.finding import Finding
+from v2vlint.model.fix import Fix
+from v2vlint.model.report import FindingReport
+
+
+@dataclass(frozen=True, slots=True)
+class Offered:
+    """``findings`` to repair, the fixes ``held`` back for an exception, and the number of ``known`` findings left to the baseline."""
+
+    findings: tuple[Finding, ...] = ()
+    held: tuple[Held, ...] = ()
+    known: int = 0
+
+    @property
+    def fixes(self) -> dict[Fix, str]:
+        """Every fix with the rule that offers it."""
+        return {finding.fix: finding.rule for finding in self.findings if finding.fix}
+
+
+def offered(found: Iterable[FindingReport]) -> Offered:
+    """Sort the findings of one root that have a fix. A fix that also changes what is excepted is not made.
+
+    A fix that one new and one known finding share is made: the new one asks for it.
+    """
+    fixable = [report for report in found if report.finding.fix]
+    excepted = {report.finding.fix: report for report in reversed(fixable) if report.exception}
+    wanted = {report.finding.fix for report in fixable if report.counts} - excepted.keys()
+    known = {_same(report.finding) for report in fixable if not report.counts and report.finding.fix not in excepted.keys() | wanted}
+    held = (Held(one.finding.rule, fix.title, f"left alone: excepted, {one.exception}") for fix, one in excepted.items() if fix)
+    return Offered(
+        findings=tuple(report.finding for report in fixable if report.finding.fix in wanted),
+        held=tuple(dict.fromkeys(held)),
+        known=len(known),
+    )
+
+
+def _same(finding: Finding) -> tuple[object, ...]:
+    """What makes two findings one: a guest judged for several targets has it once for each."""
+    return finding.rule, finding.where, finding.message
