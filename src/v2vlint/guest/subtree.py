@@ -11,7 +11,7 @@ class SubTree:
     """The tree below ``node``, with the identity of the filesystem it is part of."""
 
     def __init__(self, system: FileSystem, node: Node) -> None:
-        self.type, self.uuid, self.label = system.type, system.uuid, system.label
+        self.type, self.uuid, self.label, self.stale = system.type, system.uuid, system.label, system.stale
         self._node = node
 
     @property

@@ -58,6 +58,7 @@ class MemoryFileSystem:
     type: str = "ext4"
     uuid: str = ""
     label: str = ""
+    stale: str = ""
     _root: MemoryNode = field(init=False)
 
     def __post_init__(self) -> None:

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from typing import BinaryIO, cast
 
 from v2vlint.disk.filesystems.content import Content
+from v2vlint.disk.filesystems.ext_fast import FastCommits, read_fast_commits
 from v2vlint.disk.filesystems.node import Kind, NumberedNode
 from v2vlint.disk.stream import Stream, exactly
 from v2vlint.model.errors import ImageError, Unsupported
@@ -45,24 +46,32 @@ class Ext:
         self._descriptor = descriptor if self._features & _64BIT and descriptor >= 64 else 32
         self.block_size = 1024 << log_size if log_size <= 6 else 0
         self._check()
+        self.stale = ""
+        self.fast = FastCommits()
         self._journal_inode = struct.unpack_from("<I", block, 224)[0]
         self._forget()
         if self._features & _RECOVER:
             self._recover()
 
     def _recover(self) -> None:
-        """Lay what the journal holds over the filesystem; a journal that cannot be read leaves it as it is."""
+        """Lay what the journal holds over the filesystem. One that cannot be replayed leaves it as it is, and ``stale`` says why."""
         from v2vlint.disk.filesystems.ext_journal import Journal, Replayed
 
         as_is = copy.copy(self)
         as_is._forget()
         try:
             journal = Journal(ExtFile(as_is, as_is.inode(self._journal_inode)))
-        except (ImageError, struct.error, ValueError):
+            if journal.block_size != self.block_size:
+                raise ImageError("its journal has other blocks than itself")
+            self.fast = read_fast_commits(journal.fast(), journal.expected)
+        except (ImageError, struct.error, ValueError) as error:
+            self.stale = str(error) or "its journal cannot be read"
             return
-        if journal.changes and journal.block_size == self.block_size:
+        if self.fast.reused:
+            self.stale = "its fast commits delete and create the same inodes, which kernels replay differently"
+        if journal.changes:
             self.base = Replayed(self.base, journal)
-            self._forget()
+        self._forget()
 
     def _forget(self) -> None:
         self.inode = functools.lru_cache(maxsize=8192)(self._inode)
@@ -110,9 +119,12 @@ class Ext:
         data = self.base.read_at(offset, self._inode_size)
         if len(data) < self._inode_size:
             raise ImageError(f"truncated: inode {number} lies beyond the end")
-        return ExtInode(number, data)
+        return ExtInode(number, self.fast.inode(number, data))
 
     def _directory(self, number: int) -> dict[str, int]:
+        return self.fast.folder(number, self._listed)
+
+    def _listed(self, number: int) -> dict[str, int]:
         inode = self.inode(number)
         if inode.kind is not Kind.DIR or inode.flags & _ENCRYPT_FLAG:
             raise Unsupported("encrypted directory (fscrypt)" if inode.flags & _ENCRYPT_FLAG else "not a directory")
@@ -177,7 +189,10 @@ class ExtFile(Stream):
         parts: list[bytes] = []
         while length > 0:
             number, inside = divmod(offset, size)
-            block, blocks = self._find(number, (inside + length - 1) // size + 1)
+            wanted = (inside + length - 1) // size + 1
+            block, blocks = self._fs.fast.find(self._inode.number, number, wanted) or self._find(
+                number, self._fs.fast.until(self._inode.number, number, wanted)
+            )
             count = min(length, blocks * size - inside)
             parts.append(bytes(count) if block == 0 else exactly(self._fs.base, block * size + inside, count))
             offset, length = offset + count, length - count

@@ -1,46 +1,102 @@
 """What the journal of ext3/ext4 (jbd2; Documentation/filesystems/ext4/journal.rst) would change at the next mount.
 
 An image of a machine that was not shut down has metadata that only the journal holds. Committed transactions are laid over the
-filesystem in memory; the image is not touched. Fast commits are not replayed.
+filesystem in memory; the image is not touched. Checksums are verified where fs/jbd2/recovery.c of Linux does; a transaction whose
+commit block does not fit ends the replay, a damaged block inside a committed one makes the mount fail.
 """
 
 from __future__ import annotations
 
 import struct
+import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
+from v2vlint.disk.checksums import crc32c
 from v2vlint.disk.stream import Stream, exactly
+from v2vlint.model.errors import ImageError
 
 MAGIC = 0xC03B3998
 MAX_BLOCKS = 1 << 20
 _DESCRIPTOR, _COMMIT, _REVOKE = 1, 2, 5
-_64BIT, _CSUM_V2, _CSUM_V3 = 2, 8, 16
+_COMPAT_CHECKSUM = 1
+_REVOKES, _64BIT, _ASYNC, _CSUM_V2, _CSUM_V3, _FAST = 1, 2, 4, 8, 16, 32
 _KNOWN_INCOMPAT = 0x3F
 _ESCAPED, _SAME_UUID, _LAST = 1, 2, 8
+_DEFAULT_FAST_BLOCKS = 256
+_MIN_BLOCKS = 1024
+_CRC32C = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Tag:
+    """One block of a transaction: where it belongs, where the journal keeps it, its checksum (v2: the low 16 bits)."""
+
+    block: int
+    place: int
+    escaped: bool
+    checksum: int
 
 
 @dataclass(slots=True)
 class _Transaction:
-    """The blocks of one transaction: filesystem block to (journal block, escaped); and the blocks that later ones must not bring back."""
+    """``revoked`` are the blocks that earlier transactions must not bring back."""
 
-    blocks: dict[int, tuple[int, bool]] = field(default_factory=dict)
+    sequence: int
+    tags: list[Tag] = field(default_factory=list)
     revoked: set[int] = field(default_factory=set)
+    damaged: bool = False
+    crc: int = 0xFFFFFFFF
 
 
 class Journal:
-    """A journal that has something to replay. ``changes`` maps filesystem blocks to (journal block, escaped)."""
+    """A journal. ``changes`` maps filesystem blocks to (journal block, escaped), empty when there is nothing to replay.
+
+    ImageError when the kernel would refuse to replay it. ``fast`` are the fast commits' blocks, ``expected`` their transaction.
+    """
 
     def __init__(self, content: Stream) -> None:
         self._content = content
-        head = content.read_at(0, 1024)
-        magic, kind = struct.unpack_from(">II", head, 0)
-        self.block_size, self._length, self._first, self._sequence, self._start = struct.unpack_from(">IIIII", head, 12)
-        self._incompat = struct.unpack_from(">I", head, 40)[0] if kind == 4 else 0
+        self._head = content.read_at(0, 1024)
+        magic, kind = struct.unpack_from(">II", self._head, 0)
+        if magic != MAGIC or kind not in (3, 4):
+            raise ImageError("its journal has no superblock")
+        self.block_size, self._length, self._first, self._sequence, self._start = struct.unpack_from(">IIIII", self._head, 12)
+        compat, self._incompat = struct.unpack_from(">II", self._head, 36) if kind == 4 else (0, 0)
+        self._summed = bool(compat & _COMPAT_CHECKSUM)
+        self._check(content.size)
+        self._seed = crc32c(0xFFFFFFFF, self._head[48:64]) if self._has_sums else 0
+        self._last = self._length - (self._fast_blocks() if self._incompat & _FAST else 0)
         self.changes: dict[int, tuple[int, bool]] = {}
-        plausible = 1024 <= self.block_size <= 65536 and 0 < self._first < self._length <= content.size // self.block_size
-        if magic == MAGIC and kind in (3, 4) and plausible and self._start and not self._incompat & ~_KNOWN_INCOMPAT:
+        self.expected = self._sequence
+        if self._start:
             self._replay()
+
+    @property
+    def _has_sums(self) -> bool:
+        return bool(self._incompat & (_CSUM_V2 | _CSUM_V3))
+
+    def _check(self, size: int) -> None:
+        if unknown := self._incompat & ~_KNOWN_INCOMPAT:
+            raise ImageError(f"its journal has unknown features {unknown:#x}")
+        if not (1024 <= self.block_size <= 65536 and 0 < self._first < self._length <= size // self.block_size):
+            raise ImageError("the superblock of its journal is damaged")
+        if self._has_sums:
+            head = bytearray(self._head)
+            stored = struct.unpack_from(">I", head, 0xFC)[0]
+            head[0xFC:0x100] = bytes(4)
+            if head[0x50] != _CRC32C or crc32c(0xFFFFFFFF, bytes(head)) != stored:
+                raise ImageError("the superblock of its journal fails its checksum")
+
+    def _fast_blocks(self) -> int:
+        count = struct.unpack_from(">I", self._head, 0x54)[0] or _DEFAULT_FAST_BLOCKS
+        return int(count) if self._length - count >= _MIN_BLOCKS else 0
+
+    def fast(self) -> Iterator[bytes]:
+        """The blocks that fast commits are written to, in order."""
+        if self._incompat & _FAST and self._last < self._length:
+            for number in range(self._last + 1, self._length):
+                yield self.block(number, escaped=False)
 
     def block(self, number: int, *, escaped: bool) -> bytes:
         """The new content of a filesystem block; an escaped one began with the journal's magic."""
@@ -49,45 +105,90 @@ class Journal:
 
     def _replay(self) -> None:
         transactions = list(self._transactions())
+        self.expected = self._sequence + len(transactions) & 0xFFFFFFFF
         revoked: dict[int, int] = {}
         for index, transaction in enumerate(transactions):
+            if transaction.damaged:
+                raise ImageError("a block of its journal fails its checksum")
             revoked.update(dict.fromkeys(transaction.revoked, index))
         for index, transaction in enumerate(transactions):
-            self.changes.update((number, place) for number, place in transaction.blocks.items() if revoked.get(number, -1) < index)
+            for tag in transaction.tags:
+                if revoked.get(tag.block, -1) < index:
+                    self._verify(tag, transaction.sequence)
+                    self.changes[tag.block] = (tag.place, tag.escaped)
+
+    def _verify(self, tag: Tag, sequence: int) -> None:
+        if not self._has_sums:
+            return
+        data = exactly(self._content, tag.place * self.block_size, self.block_size)
+        found = crc32c(crc32c(self._seed, struct.pack(">I", sequence)), data)
+        if found != tag.checksum and (self._incompat & _CSUM_V3 or found & 0xFFFF != tag.checksum):
+            raise ImageError(f"block {tag.block} in its journal fails its checksum")
 
     def _transactions(self) -> Iterator[_Transaction]:
         """Committed transactions in order; what follows the last commit never happened."""
-        here, sequence, current, read = self._start, self._sequence, _Transaction(), 0
+        here, read = self._start, 0
+        current = _Transaction(self._sequence)
         while read < min(self._length, MAX_BLOCKS):
             data = self.block(here, escaped=False)
             magic, kind, number = struct.unpack_from(">III", data, 0)
-            if magic != MAGIC or number != sequence:
+            if magic != MAGIC or number != current.sequence:
                 return
             here, read = self._after(here, 1), read + 1
             if kind == _DESCRIPTOR:
-                for place, escaped in self._tags(data):
-                    current.blocks[place] = (here, escaped)
-                    here, read = self._after(here, 1), read + 1
+                current.damaged |= not self._tail_fits(data)
+                here, read = self._described(current, data, here, read)
             elif kind == _REVOKE:
+                current.damaged |= not self._tail_fits(data)
                 current.revoked.update(self._revoked(data))
             elif kind == _COMMIT:
+                if not self._commit_fits(data, current):
+                    return
                 yield current
-                current, sequence = _Transaction(), sequence + 1 & 0xFFFFFFFF
+                current = _Transaction(current.sequence + 1 & 0xFFFFFFFF)
             else:
                 return
 
+    def _described(self, current: _Transaction, data: bytes, here: int, read: int) -> tuple[int, int]:
+        """Take over the tags of a descriptor block; the place and count after its data blocks."""
+        current.crc = self._chained(current.crc, data)
+        for number, flags, checksum in self._tags(data):
+            current.tags.append(Tag(number, here, bool(flags & _ESCAPED), checksum))
+            if self._summed:
+                current.crc = self._chained(current.crc, self.block(here, escaped=False))
+            here, read = self._after(here, 1), read + 1
+        return here, read
+
+    def _chained(self, crc: int, data: bytes) -> int:
+        """The checksum of the first version: ``crc32_be`` of descriptor and data blocks."""
+        return _crc32_be(crc, data) if self._summed and not self._has_sums else crc
+
+    def _tail_fits(self, data: bytes) -> bool:
+        return not self._has_sums or crc32c(self._seed, data[:-4] + bytes(4)) == int.from_bytes(data[-4:], "big")
+
+    def _commit_fits(self, data: bytes, current: _Transaction) -> bool:
+        stored = int.from_bytes(data[16:20], "big")
+        if self._has_sums:
+            return crc32c(self._seed, data[:16] + bytes(4) + data[20:]) == stored
+        if self._summed and data[12] == 1 and data[13] == 4:
+            return stored == current.crc
+        return True
+
     def _after(self, block: int, count: int) -> int:
         block += count
-        return block - (self._length - self._first) if block >= self._length else block
+        return block - (self._last - self._first) if block >= self._last else block
 
-    def _tags(self, data: bytes) -> Iterator[tuple[int, bool]]:
-        at, end = 12, len(data) - (4 if self._incompat & (_CSUM_V2 | _CSUM_V3) else 0)
+    def _tags(self, data: bytes) -> Iterator[tuple[int, int, int]]:
+        """Block, flags and checksum of each tag (``journal_block_tag3_s``, ``journal_block_tag_s``)."""
+        at, end = 12, len(data) - (4 if self._has_sums else 0)
         size = 16 if self._incompat & _CSUM_V3 else (12 if self._incompat & _64BIT else 8) + (2 if self._incompat & _CSUM_V2 else 0)
         while at + size <= end:
-            number, flags = struct.unpack_from(">II", data, at) if size == 16 else struct.unpack_from(">IxxH", data, at)
-            if self._incompat & _64BIT:
-                number |= struct.unpack_from(">I", data, at + 8)[0] << 32
-            yield number, bool(flags & _ESCAPED)
+            if size == 16:
+                number, flags, high, checksum = struct.unpack_from(">IIII", data, at)
+            else:
+                number, checksum, flags = struct.unpack_from(">IHH", data, at)
+                high = struct.unpack_from(">I", data, at + 8)[0] if self._incompat & _64BIT else 0
+            yield number | (high << 32 if self._incompat & _64BIT else 0), flags, checksum
             if flags & _LAST:
                 return
             at += size + (0 if flags & _SAME_UUID else 16)
@@ -97,6 +198,15 @@ class Journal:
         end = min(struct.unpack_from(">I", data, 12)[0], len(data))
         for at in range(16, end - width + 1, width):
             yield int.from_bytes(data[at : at + width], "big")
+
+
+_REVERSED = bytes(int(f"{number:08b}"[::-1], 2) for number in range(256))
+
+
+def _crc32_be(crc: int, data: bytes) -> int:
+    """The kernel's ``crc32_be``: zlib's polynomial, most significant bit first, which is its CRC of bytes with their bits reversed."""
+    start = int(f"{crc:032b}"[::-1], 2)
+    return int(f"{zlib.crc32(data.translate(_REVERSED), start ^ 0xFFFFFFFF) ^ 0xFFFFFFFF:032b}"[::-1], 2)
 
 
 class Replayed(Stream):

@@ -40,6 +40,7 @@ class Fat:
 
     def __init__(self, base: Stream, uuid: str = "", label: str = "") -> None:
         self.uuid, self.label = uuid, label
+        self.stale = ""
         layout = FatLayout.read(base.read_at(0, 512))
         if layout is None:
             raise ImageError("damaged FAT boot sector")

@@ -23,6 +23,7 @@ class IsoFileSystem:
 
     def __init__(self, base: Stream, uuid: str = "", label: str = "") -> None:
         self.uuid, self.label = uuid, label
+        self.stale = ""
         self.iso: Any = PyCdlib()
         self.iso.open_fp(base)
         self.kind = "rr_path" if self.iso.has_rock_ridge() else "joliet_path" if self.iso.has_joliet() else "iso_path"

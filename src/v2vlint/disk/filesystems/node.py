@@ -54,11 +54,16 @@ class Node(Protocol):
 
 
 class FileSystem(Protocol):
-    """An opened filesystem. ``type`` is blkid's word (``ext4``, ``xfs``, ``btrfs``, ``vfat``, ``ntfs``…)."""
+    """An opened filesystem. ``type`` is blkid's word (``ext4``, ``xfs``, ``btrfs``, ``vfat``, ``ntfs``…).
+
+    ``stale`` says why what is read may not be what the kernel will see once it has mounted it: changes in its journal that cannot be
+    replayed. Empty when there are none.
+    """
 
     type: str
     uuid: str
     label: str
+    stale: str
 
     @property
     def root(self) -> Node:

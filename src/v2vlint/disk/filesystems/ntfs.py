@@ -26,6 +26,7 @@ class NtfsFileSystem:
 
     def __init__(self, base: Stream, uuid: str = "", label: str = "") -> None:
         self.uuid, self.label = uuid, label
+        self.stale = ""
         self._fs: Any = NTFS(base)
         self._cluster = int(self._fs.cluster_size)
         self._size = int.from_bytes(base.read_at(40, 8), "little") * int(self._fs.sector_size)

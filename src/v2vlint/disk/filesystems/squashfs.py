@@ -49,7 +49,7 @@ class SquashFileSystem:
     type = "squashfs"
 
     def __init__(self, base: Stream) -> None:
-        self.uuid = self.label = ""
+        self.uuid = self.label = self.stale = ""
         self.base = base
         head = base.read_at(0, 96)
         if len(head) < 96 or head[:4] != b"hsqs" or struct.unpack_from("<H", head, 28)[0] != 4:

@@ -49,6 +49,7 @@ class Xfs:
 
     def __init__(self, base: Stream, uuid: str = "", label: str = "") -> None:
         self.uuid, self.label = uuid, label
+        self.stale = ""
         self.base = base
         head = base.read_at(0, 512)
         version = struct.unpack_from(">H", head, 100)[0] & 0xF

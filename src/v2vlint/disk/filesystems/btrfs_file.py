@@ -1,0 +1,151 @@
+"""The content of a btrfs file: extents in place, compressed with zlib, LZO or zstd, or inline."""
+
+from __future__ import annotations
+
+import struct
+import zlib
+from bisect import bisect_right
+from collections import OrderedDict
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from v2vlint.disk.filesystems.btrfs_tree import Volume
+from v2vlint.disk.stream import Stream
+from v2vlint.model.errors import ImageError, Unsupported
+
+MAX_EXTENTS = 1 << 20
+MAX_EXTENT = 1 << 20
+_INLINE, _REGULAR = 0, 1
+_ZLIB, _LZO, _ZSTD = 1, 2, 3
+
+
+@dataclass(frozen=True, slots=True)
+class Extent:
+    """``size`` bytes of a file from ``start`` on. ``data`` is inline data; ``address`` 0 without it is a hole."""
+
+    start: int
+    size: int
+    compression: int = 0
+    address: int = 0
+    disk_size: int = 0
+    skip: int = 0
+    plain_size: int = 0
+    data: bytes = b""
+
+
+class BtrfsFile(Stream):
+    """The content of a file; gaps between extents are zeros."""
+
+    def __init__(self, volume: Volume, size: int, items: Iterable[tuple[int, bytes]], logged: Mapping[int, bytes]) -> None:
+        super().__init__(size)
+        self._volume = volume
+        self._extents: list[Extent] = []
+        for start, data in items:
+            self._extents.append(_extent(start, data))
+            if len(self._extents) > MAX_EXTENTS:
+                raise ImageError(f"more than {MAX_EXTENTS} extents")
+        if logged:
+            self._extents = _overlaid(self._extents, [_extent(start, data) for start, data in logged.items()], volume.sector)
+        self._starts = [extent.start for extent in self._extents]
+        self._plain: OrderedDict[int, bytes] = OrderedDict()
+
+    def read_at(self, offset: int, length: int) -> bytes:
+        """See :class:`~v2vlint.disk.stream.Stream`."""
+        length = self.clip(offset, length)
+        parts: list[bytes] = []
+        while length > 0:
+            index = bisect_right(self._starts, offset) - 1
+            end = self._starts[index + 1] if index + 1 < len(self._starts) else offset + length
+            count = min(length, end - offset)
+            extent = self._extents[index] if index >= 0 else None
+            if extent is None or offset >= extent.start + extent.size:
+                parts.append(bytes(count))
+            else:
+                count = min(count, extent.start + extent.size - offset)
+                parts.append(self._read(extent, offset - extent.start, count).ljust(count, b"\0"))
+            offset, length = offset + count, length - count
+        return b"".join(parts)
+
+    def _read(self, extent: Extent, inside: int, count: int) -> bytes:
+        if extent.compression:
+            return self._unpacked(extent)[extent.skip + inside : extent.skip + inside + count]
+        if extent.data or not extent.address:
+            return extent.data[inside : inside + count]
+        return self._volume.read(extent.address + extent.skip + inside, count)
+
+    def _unpacked(self, extent: Extent) -> bytes:
+        if extent.start not in self._plain:
+            packed = extent.data or self._volume.read(extent.address, extent.disk_size)
+            try:
+                self._plain[extent.start] = unpack(packed, extent.compression, extent.plain_size, self._volume.sector)
+            except (MemoryError, ImageError):
+                raise
+            except Exception as error:
+                raise ImageError(f"damaged compressed extent: {error}") from error
+            if len(self._plain) > 8:
+                self._plain.popitem(last=False)
+        return self._plain[extent.start]
+
+
+def _extent(start: int, data: bytes) -> Extent:
+    plain, compression, encryption, _other, kind = struct.unpack_from("<QBBHB", data, 8)
+    if encryption or compression > _ZSTD:
+        raise Unsupported(f"btrfs extent with encryption {encryption}, compression {compression}")
+    if kind == _INLINE:
+        return Extent(start, plain, compression, plain_size=min(plain, MAX_EXTENT), data=data[21:])
+    address, disk_size, skip, size = struct.unpack_from("<QQQQ", data, 21)
+    if kind != _REGULAR or not address:
+        return Extent(start, size)
+    if compression and (disk_size > MAX_EXTENT or plain > MAX_EXTENT):
+        raise ImageError("damaged btrfs extent (size)")
+    return Extent(start, size, compression, address, disk_size, skip, plain)
+
+
+def _overlaid(extents: list[Extent], logged: list[Extent], sector: int) -> list[Extent]:
+    """The extents after the replay of a log: each logged one takes the place of all that it covers."""
+    for new in logged:
+        end = -(-(new.start + new.size) // sector) * sector
+        extents = [piece for old in extents for piece in _without(old, new.start, end)] + [new]
+    return sorted(extents, key=lambda extent: extent.start)
+
+
+def _without(extent: Extent, start: int, end: int) -> Iterator[Extent]:
+    """What is left of an extent outside of ``start`` to ``end``. Inline data is not split: it lies in the first sector alone."""
+    last = extent.start + extent.size
+    if last <= start or extent.start >= end:
+        yield extent
+        return
+    if extent.start < start and not extent.data:
+        yield replace(extent, size=start - extent.start)
+    if last > end and not extent.data:
+        yield replace(extent, start=end, size=last - end, skip=extent.skip + end - extent.start)
+
+
+def unpack(packed: bytes, compression: int, size: int, sector: int) -> bytes:
+    """The plain bytes of a compressed extent; any exception when it is damaged."""
+    if compression == _ZLIB:
+        return zlib.decompressobj().decompress(packed, size)
+    if compression == _LZO:
+        return _unpack_lzo(packed, size, sector)
+    import zstandard
+
+    reader: Any = zstandard.ZstdDecompressor().stream_reader(packed)
+    return bytes(reader.read(size))
+
+
+def _unpack_lzo(packed: bytes, size: int, sector: int) -> bytes:
+    from v2vlint.disk.filesystems.lzo import decompress_block
+
+    end = min(len(packed), struct.unpack_from("<I", packed, 0)[0])
+    parts: list[bytes] = []
+    at, total = 4, 0
+    while at + 4 <= end and total < size:
+        length = struct.unpack_from("<I", packed, at)[0]
+        part = decompress_block(packed[at + 4 : at + 4 + length], sector)
+        parts.append(part)
+        total += len(part)
+        at += 4 + length
+        if sector - at % sector < 4:
+            at += sector - at % sector
+    return b"".join(parts)[:size]

@@ -1,0 +1,32 @@
+"""The items of btrfs trees that reading files needs (include/uapi/linux/btrfs_tree.h)."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+INODE, INODE_REF, INODE_EXTREF, DIR_ITEM, DIR_INDEX, EXTENT, ROOT, ROOT_REF = 1, 12, 13, 84, 96, 108, 132, 156
+
+
+@dataclass(frozen=True, slots=True)
+class DirItem:
+    """A name that leads to an inode of the same tree (``kind`` INODE) or to a subvolume (``kind`` ROOT)."""
+
+    name: str
+    target: int
+    kind: int
+
+
+def dir_items(data: bytes) -> Iterator[DirItem]:
+    """The entries of a ``btrfs_dir_item``; names of one hash share an item."""
+    at = 0
+    while at + 30 <= len(data):
+        target, kind, _offset, _transid, extra, size, _type = struct.unpack_from("<QBQQHHB", data, at)
+        yield DirItem(name_of(data[at + 30 : at + 30 + size]), target, kind)
+        at += 30 + size + extra
+
+
+def name_of(raw: bytes) -> str:
+    """A name as text; bytes that are no UTF-8 survive."""
+    return raw.decode("utf-8", "surrogateescape")

@@ -1,0 +1,133 @@
+"""The log tree of btrfs (fs/btrfs/tree-log.c of Linux): what fsync(2) wrote since the last full commit, which the next mount replays.
+
+Each subvolume's log holds copies of items of its tree. They are collected as changes to inodes, folders and extents, which the reader
+asks before it looks at the tree itself.
+"""
+
+from __future__ import annotations
+
+import stat as modes
+import struct
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+
+from v2vlint.disk.filesystems.btrfs_items import DIR_INDEX, EXTENT, INODE, INODE_EXTREF, INODE_REF, ROOT, DirItem, dir_items, name_of
+from v2vlint.disk.filesystems.btrfs_tree import Volume
+from v2vlint.model.errors import ImageError
+
+_TREE_LOG = 2**64 - 6
+_DIR_LOG_INDEX = 72
+_SIZE, _MODE = slice(16, 24), 52
+MAX_ITEMS = 1 << 20
+
+Listing = dict[int, DirItem]
+"""The entries of a folder by their index."""
+
+
+@dataclass(slots=True)
+class LogTree:
+    """The log of one subvolume.
+
+    ``refs`` are the names of an inode in a folder, ``ranges`` the indexes for which a folder's log is complete.
+    """
+
+    inodes: dict[int, bytes] = field(default_factory=dict)
+    refs: dict[tuple[int, int], list[tuple[int, str]]] = field(default_factory=dict)
+    ranges: dict[int, list[tuple[int, int]]] = field(default_factory=dict)
+    entries: dict[int, Listing] = field(default_factory=dict)
+    extents: dict[int, dict[int, bytes]] = field(default_factory=dict)
+
+    def inode(self, number: int, item: bytes | None) -> bytes | None:
+        """The inode item after the replay. One of generation 0 only says that the inode exists, and perhaps how large it is."""
+        new = self.inodes.get(number)
+        if new is None or item is None:
+            return item if new is None else new
+        if not struct.unpack_from("<Q", new)[0]:
+            sized = _is(new, modes.S_ISREG) and _is(item, modes.S_ISREG) and any(new[_SIZE])
+            return item[:16] + new[_SIZE] + item[24:] if sized else item
+        return new[:16] + item[_SIZE] + new[24:] if _is(new, modes.S_ISDIR) else new
+
+    def folder(self, number: int, listing: Listing, exists: Callable[[int], bool], refs: Callable[[int], Mapping[int, str]]) -> Listing:
+        """The entries of a folder after the replay. ``refs`` gives the indexes and names that an inode has in it by its own tree."""
+        logged = self.entries.get(number, {})
+        kept = {at: entry for at, entry in listing.items() if at in logged or not self._covers(number, at)}
+        for at, entry in logged.items():
+            if entry.kind == INODE and exists(entry.target):
+                kept = _with(kept, at, entry)
+        for (inode, parent), names in self.refs.items():
+            if parent == number != inode and exists(inode):
+                kept = _renamed(kept, inode, names, refs(inode))
+        return kept
+
+    def _covers(self, number: int, index: int) -> bool:
+        return any(first <= index <= last for first, last in self.ranges.get(number, ()))
+
+
+def _is(item: bytes, test: Callable[[int], bool]) -> bool:
+    return test(struct.unpack_from("<I", item, _MODE)[0])
+
+
+def _with(listing: Listing, index: int, entry: DirItem) -> Listing:
+    """The listing with an entry instead of any other of its name or index."""
+    return {at: one for at, one in listing.items() if at != index and one.name != entry.name} | {index: entry}
+
+
+def _renamed(listing: Listing, inode: int, names: list[tuple[int, str]], before: Mapping[int, str]) -> Listing:
+    """The listing with exactly ``names`` for an inode: those that its tree has ``before`` and the log has not are gone."""
+    current = {name for _index, name in names}
+    gone = {name for name in before.values() if name not in current}
+    listing = {at: one for at, one in listing.items() if not (one.target == inode and one.kind == INODE and one.name in gone)}
+    for index, name in names:
+        listing = _with(listing, index, DirItem(name, inode, INODE))
+    return listing
+
+
+def read_logs(volume: Volume) -> dict[int, LogTree]:
+    """The logs by subvolume, empty when the filesystem was unmounted or committed last. ImageError when one is damaged."""
+    if not volume.log_root:
+        return {}
+    logs: dict[int, LogTree] = {}
+    for subvolume, data in volume.items(volume.log_root, _TREE_LOG, ROOT):
+        if len(data) < 184:
+            raise ImageError("its log tree is damaged")
+        logs[subvolume] = _read_log(volume, struct.unpack_from("<Q", data, 176)[0])
+    return logs
+
+
+def _read_log(volume: Volume, address: int) -> LogTree:
+    log = LogTree()
+    for count, ((owner, kind, offset), data) in enumerate(volume.scan(address, (0, 0, 0))):
+        if count > MAX_ITEMS:
+            raise ImageError(f"its log tree has more than {MAX_ITEMS} items")
+        _take(log, owner, kind, offset, data)
+    return log
+
+
+def _take(log: LogTree, owner: int, kind: int, offset: int, data: bytes) -> None:
+    if kind == INODE and len(data) >= 160:
+        log.inodes[owner] = data
+    elif kind in (INODE_REF, INODE_EXTREF):
+        for parent, index, name in _refs(kind, offset, data):
+            log.refs.setdefault((owner, parent), []).append((index, name))
+    elif kind == _DIR_LOG_INDEX:
+        log.ranges.setdefault(owner, []).append((offset, struct.unpack_from("<Q", data)[0]))
+    elif kind == DIR_INDEX:
+        log.entries.setdefault(owner, {}).update((offset, entry) for entry in dir_items(data))
+    elif kind == EXTENT:
+        log.extents.setdefault(owner, {})[offset] = data
+
+
+def _refs(kind: int, offset: int, data: bytes) -> Iterator[tuple[int, int, str]]:
+    """Folder, index and name of each reference (``btrfs_inode_ref``, ``btrfs_inode_extref``)."""
+    at, head = 0, 10 if kind == INODE_REF else 18
+    while at + head <= len(data):
+        parent = offset if kind == INODE_REF else struct.unpack_from("<Q", data, at)[0]
+        index, size = struct.unpack_from("<QH", data, at + head - 10)
+        yield parent, index, name_of(data[at + head : at + head + size])
+        at += head + size
+
+
+def names_in(volume: Volume, address: int, inode: int, folder: int) -> dict[int, str]:
+    """The indexes and names that an inode has in a folder, by the tree at ``address``."""
+    plain = ((INODE_REF, offset, data) for offset, data in volume.items(address, inode, INODE_REF, folder))
+    return {index: name for kind, offset, data in plain if offset == folder for _parent, index, name in _refs(kind, offset, data)}

@@ -1,0 +1,144 @@
+"""Fast commits of ext4 (fs/ext4/fast_commit.c of Linux): small changes of files and folders, written after the journal's own transactions.
+
+They are collected as changes to inodes, folders and block maps, which the reader asks before it looks at the disk.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+
+from v2vlint.disk.checksums import crc32c
+from v2vlint.model.errors import ImageError
+
+_ADD_RANGE, _DEL_RANGE, _CREATE, _LINK, _UNLINK, _INODE, _PAD, _TAIL, _HEAD = range(1, 10)
+_SUPPORTED_FEATURES = 0
+_FIXED_LENGTHS = {_ADD_RANGE: 16, _DEL_RANGE: 12, _TAIL: 8, _HEAD: 8}
+_MAP, _GENERATION = 40, 100
+_EXTENT_FLAG, _INLINE_FLAG = 0x80000, 0x10000000
+_EMPTY_TREE = struct.pack("<HHHHI", 0xF30A, 0, 4, 0, 0)
+MAX_TAGS = 1 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class FastRange:
+    """File blocks from ``first`` that lie at ``block`` on the disk; 0 where there is a hole, or room that was never written."""
+
+    first: int
+    count: int
+    block: int
+
+
+@dataclass(slots=True)
+class FastCommits:
+    """What fast commits change: raw inodes, names in folders (None: gone), ranges of file blocks, the latest last.
+
+    A folder among the ``created`` begins empty, whatever lies in its blocks: the kernel makes it anew. What becomes of inodes that are
+    ``reused``, unlinked and created again, differs between kernels: some lose the entry, some the content.
+    """
+
+    inodes: dict[int, bytes] = field(default_factory=dict)
+    names: dict[int, dict[str, int | None]] = field(default_factory=dict)
+    ranges: dict[int, list[FastRange]] = field(default_factory=dict)
+    created: set[int] = field(default_factory=set)
+    unlinked: set[int] = field(default_factory=set)
+    reused: set[int] = field(default_factory=set)
+
+    def __bool__(self) -> bool:
+        return bool(self.inodes or self.names or self.ranges)
+
+    def inode(self, number: int, data: bytes) -> bytes:
+        """The inode ``number`` with what was written of it; its block map stays, unless its data lies in it."""
+        new = self.inodes.get(number)
+        if new is None:
+            return data
+        size = min(len(new), len(data))
+        merged = new[:_MAP] + data[_MAP:_GENERATION] + new[_GENERATION:size] + data[size:]
+        flags = struct.unpack_from("<I", new, 32)[0]
+        tree = merged[_MAP : _MAP + 2] == b"\x0a\xf3"
+        if flags & _INLINE_FLAG or not flags & _EXTENT_FLAG:
+            return merged[:_MAP] + new[_MAP:_GENERATION] + merged[_GENERATION:]
+        return merged if tree else merged[:_MAP] + _EMPTY_TREE.ljust(60, b"\0") + merged[_GENERATION:]
+
+    def folder(self, number: int, on_disk: Callable[[int], dict[str, int]]) -> dict[str, int]:
+        """The names of the folder ``number``, of which ``on_disk`` says what its blocks hold."""
+        changed = self.names.get(number, {})
+        names = {} if number in self.created else on_disk(number)
+        kept = {name: inode for name, inode in names.items() if name not in changed}
+        return kept | {name: inode for name, inode in changed.items() if inode is not None}
+
+    def find(self, number: int, block: int, wanted: int) -> tuple[int, int] | None:
+        """Where file block ``block`` of an inode lies (0: a hole) and how many follow in the run; None when nothing changed there."""
+        for one in reversed(self.ranges.get(number, ())):
+            if one.first <= block < one.first + one.count:
+                run = min(wanted, one.first + one.count - block)
+                later = (other.first for other in self.ranges[number] if other.first > block)
+                run = min([run, *(start - block for start in later)])
+                return (one.block + block - one.first if one.block else 0), run
+        return None
+
+    def until(self, number: int, block: int, wanted: int) -> int:
+        """How many blocks from ``block`` on, ``wanted`` at most, no change begins in."""
+        return min([wanted, *(one.first - block for one in self.ranges.get(number, ()) if one.first > block)])
+
+
+def read_fast_commits(blocks: Iterable[bytes], expected: int) -> FastCommits:
+    """The fast commits of transaction ``expected``, as far as their checksums hold. ImageError when the kernel would refuse them."""
+    tags: list[tuple[int, bytes]] = []
+    complete, crc = 0, 0
+    for tag, value, raw in _tags(blocks):
+        if tag == _HEAD:
+            features, transaction = struct.unpack_from("<II", value)
+            if transaction != expected:
+                break
+            if features & ~_SUPPORTED_FEATURES:
+                raise ImageError(f"its fast commits have unknown features {features:#x}")
+        tags.append((tag, value))
+        if tag == _TAIL:
+            transaction, stored = struct.unpack_from("<II", value)
+            if transaction != expected or crc32c(crc, raw[:8]) != stored:
+                break
+            complete, crc = len(tags), 0
+        else:
+            crc = crc32c(crc, raw)
+    found = FastCommits()
+    for tag, value in tags[:complete]:
+        _apply(found, tag, value)
+    return found
+
+
+def _tags(blocks: Iterable[bytes]) -> Iterator[tuple[int, bytes, bytes]]:
+    """Kind, value and whole bytes of each tag; the end is where something is no tag."""
+    count = 0
+    for block in blocks:
+        at = 0
+        while at + 4 <= len(block):
+            tag, length = struct.unpack_from("<HH", block, at)
+            value = block[at + 4 : at + 4 + length]
+            if not _ADD_RANGE <= tag <= _HEAD or len(value) < max(length, _FIXED_LENGTHS.get(tag, 0)) or count >= MAX_TAGS:
+                return
+            yield tag, value, block[at : at + 4 + length]
+            at, count = at + 4 + length, count + 1
+
+
+def _apply(found: FastCommits, tag: int, value: bytes) -> None:
+    if tag in (_CREATE, _LINK, _UNLINK) and len(value) > 8:
+        parent, inode = struct.unpack_from("<II", value)
+        name = value[8:].decode("utf-8", "surrogateescape")
+        found.names.setdefault(parent, {})[name] = None if tag == _UNLINK else inode
+        if tag == _UNLINK:
+            found.unlinked.add(inode)
+        elif tag == _CREATE:
+            found.created.add(inode)
+            found.reused.update({inode} & found.unlinked)
+    elif tag == _INODE and len(value) >= 4 + 128:
+        found.inodes[struct.unpack_from("<I", value)[0]] = value[4:]
+    elif tag == _ADD_RANGE:
+        number, first, length, high, low = struct.unpack_from("<IIHHI", value)
+        unwritten = length > 32768
+        block = 0 if unwritten else low | high << 32
+        found.ranges.setdefault(number, []).append(FastRange(first, length - 32768 if unwritten else length, block))
+    elif tag == _DEL_RANGE:
+        number, first, length = struct.unpack_from("<III", value)
+        found.ranges.setdefault(number, []).append(FastRange(first, length, 0))
