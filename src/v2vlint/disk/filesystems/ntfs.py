@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import struct
 from collections.abc import Iterator, Sequence
 from typing import Any, BinaryIO, cast
 
@@ -13,10 +14,11 @@ from v2vlint.disk.filesystems.node import Kind, Stat
 from v2vlint.disk.stream import Stream
 from v2vlint.model.errors import ImageError, Unsupported
 
-ROOT, BITMAP = 5, 6
+LOG_FILE, ROOT, BITMAP = 2, 5, 6
 MAX_BITMAP = 64 << 20
 _WOF = 0x80000017
 _DOS = 2
+_NO_CLIENT, _CLEAN = 0xFFFF, 2
 
 
 class NtfsFileSystem:
@@ -26,11 +28,21 @@ class NtfsFileSystem:
 
     def __init__(self, base: Stream, uuid: str = "", label: str = "") -> None:
         self.uuid, self.label = uuid, label
-        self.stale = ""
         self._fs: Any = NTFS(base)
         self._cluster = int(self._fs.cluster_size)
         self._size = int.from_bytes(base.read_at(40, 8), "little") * int(self._fs.sector_size)
+        self.stale = "" if self._log_is_clean() else "its $LogFile, which is not replayed, holds changes"
         self.record = functools.lru_cache(maxsize=4096)(self._fs.mft.get)
+
+    def _log_is_clean(self) -> bool:
+        """Whether Windows closed its log (``RESTART_AREA`` of fs/ntfs3/fslog.c); true where there is none to be read."""
+        try:
+            head = self._fs.mft.get(LOG_FILE).open().read(3 * 4096)
+        except Exception:
+            return True
+        areas = [area for at in (0, 4096) if (area := _restart_area(head[at : at + 4096])) is not None]
+        _lsn, in_use, flags = max(areas, default=(0, _NO_CLIENT, 0))
+        return in_use == _NO_CLIENT or bool(flags & _CLEAN)
 
     def free(self) -> int:
         """Bytes in clusters that the volume's bitmap marks as free."""
@@ -43,6 +55,15 @@ class NtfsFileSystem:
     def root(self) -> NtfsNode:
         """The top directory."""
         return NtfsNode(self, ROOT)
+
+
+def _restart_area(page: bytes) -> tuple[int, int, int] | None:
+    """The last sequence number, the list of clients in use and the flags of a restart page; None when it is none."""
+    if page[:4] != b"RSTR":
+        return None
+    at = struct.unpack_from("<H", page, 24)[0]
+    lsn, _clients, _free, in_use, flags = struct.unpack_from("<QHHHH", page, at)
+    return lsn, in_use, flags
 
 
 class NtfsNode:

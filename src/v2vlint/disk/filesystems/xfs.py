@@ -13,6 +13,8 @@ from typing import BinaryIO, cast
 from v2vlint.disk.filesystems.content import Content
 from v2vlint.disk.filesystems.node import Kind, NumberedNode
 from v2vlint.disk.filesystems.runs import MAX_RUNS, RunFile
+from v2vlint.disk.filesystems.xfs_log import is_dirty
+from v2vlint.disk.filesystems.xfs_log_inode import InodeChange
 from v2vlint.disk.stream import Stream
 from v2vlint.model.errors import ImageError, Unsupported
 
@@ -63,8 +65,24 @@ class Xfs:
         self._inode_size = struct.unpack_from(">H", head, 104)[0]
         self._inode_log, self._block_log, self._directory_log = head[123], head[124], head[192]
         self._check()
+        self._logged: dict[int, list[InodeChange]] = {}
+        if is_dirty(base, head):
+            self._replay(head)
         self.inode = functools.lru_cache(maxsize=8192)(self._inode)
         self.directory = functools.lru_cache(maxsize=2048)(self._directory)
+
+    def _replay(self, head: bytes) -> None:
+        """Lay what the log holds over the filesystem. One that cannot be replayed leaves it as it is, and ``stale`` says why."""
+        from v2vlint.disk.filesystems.xfs_replay import Patched, replay
+
+        try:
+            changes = replay(self.base, head)
+        except (ImageError, struct.error) as error:
+            self.stale = f"what was written last is not read: {error}"
+            return
+        self.stale, self._logged = changes.uncertain, changes.inodes
+        if changes.chunks:
+            self.base = Patched(self.base, changes.chunks)
 
     def _check(self) -> None:
         size = self.block_size
@@ -81,6 +99,8 @@ class Xfs:
     def _inode(self, number: int) -> Inode:
         block, index = divmod(number, 1 << self._inode_log)
         data = self.base.read_at(self._place(block) * self.block_size + index * self._inode_size, self._inode_size)
+        for change in self._logged.get(number, ()):
+            data = change.applied(data)
         if data[:2] != b"IN" or len(data) < self._inode_size:
             raise ImageError(f"inode {number} is damaged or lies beyond the end")
         mode, version, layout = struct.unpack_from(">HBB", data, 2)

@@ -1,4 +1,4 @@
-"""Whether the log of an XFS was emptied by an unmount. Nothing is replayed: what a dirty log holds is not seen by the reader."""
+"""The log of an XFS (fs/xfs/libxfs/xfs_log_format.h of Linux): where it lies, where it ends, and whether it was emptied by an unmount."""
 
 from __future__ import annotations
 
@@ -8,38 +8,55 @@ from v2vlint.disk.stream import Stream
 
 MAGIC = 0xFEEDBABE
 MAX_RECORD = 2048
-_SECTOR = 512
+SECTOR = 512
 _UNMOUNT = 0x20
 
 
 def is_dirty(base: Stream, superblock: bytes) -> bool:
     """Whether the last record of the internal log is anything but that of an unmount. False for an external or unreadable log."""
-    block_size, start = struct.unpack_from(">I", superblock, 4)[0], struct.unpack_from(">Q", superblock, 48)[0]
-    group_blocks, blocks = struct.unpack_from(">I", superblock, 84)[0], struct.unpack_from(">I", superblock, 96)[0]
-    group_log = superblock[124]
-    if not start or not blocks or not block_size:
-        return False
-    place = (start >> group_log) * group_blocks + (start & ((1 << group_log) - 1))
-    log = _Log(base, place * block_size, blocks * block_size // _SECTOR)
-    head = log.head()
-    for back in range(1, min(MAX_RECORD, log.sectors) + 1):
-        record = log.sector((head - back) % log.sectors)
-        if len(record) == _SECTOR and struct.unpack_from(">I", record, 0)[0] == MAGIC:
-            return not log.is_unmount((head - back) % log.sectors, record)
-    return False
+    log = Log.of(base, superblock)
+    head = 0 if log is None else log.head()
+    last = None if log is None else log.last_record(head)
+    return log is not None and last is not None and not log.is_unmount(last, log.sector(last))
 
 
-class _Log:
+class Log:
     """The log in sectors. The first word of each is the cycle it was written in, but for record headers."""
 
     def __init__(self, base: Stream, offset: int, sectors: int) -> None:
         self._base, self._offset, self.sectors = base, offset, sectors
 
+    @classmethod
+    def of(cls, base: Stream, superblock: bytes) -> Log | None:
+        """The log inside the filesystem; None when it has an external one (``struct xfs_dsb``)."""
+        block_size, start = struct.unpack_from(">I", superblock, 4)[0], struct.unpack_from(">Q", superblock, 48)[0]
+        group_blocks, blocks = struct.unpack_from(">I", superblock, 84)[0], struct.unpack_from(">I", superblock, 96)[0]
+        group_log = superblock[124]
+        if not start or not blocks or not block_size:
+            return None
+        place = (start >> group_log) * group_blocks + (start & ((1 << group_log) - 1))
+        return cls(base, place * block_size, blocks * block_size // SECTOR)
+
+    def read(self, number: int, count: int) -> bytes:
+        """So many sectors; the log goes round."""
+        first = min(count, self.sectors - number)
+        data = self._base.read_at(self._offset + number * SECTOR, first * SECTOR)
+        return data if first == count else data + self.read(0, count - first)
+
+    def last_record(self, head: int) -> int | None:
+        """The sector of the last record header before ``head``."""
+        for back in range(1, min(MAX_RECORD, self.sectors) + 1):
+            number = (head - back) % self.sectors
+            record = self.sector(number)
+            if len(record) == SECTOR and struct.unpack_from(">I", record, 0)[0] == MAGIC:
+                return number
+        return None
+
     def sector(self, number: int) -> bytes:
-        return self._base.read_at(self._offset + number * _SECTOR, _SECTOR)
+        return self._base.read_at(self._offset + number * SECTOR, SECTOR)
 
     def cycle(self, number: int) -> int:
-        first, second = struct.unpack(">II", self._base.read_at(self._offset + number * _SECTOR, 8).ljust(8, b"\0"))
+        first, second = struct.unpack(">II", self._base.read_at(self._offset + number * SECTOR, 8).ljust(8, b"\0"))
         return int(second if first == MAGIC else first)
 
     def head(self) -> int:
@@ -56,4 +73,4 @@ class _Log:
         version, operations, size = (struct.unpack_from(">I", header, at)[0] for at in (8, 40, 320))
         blocks = -(-size // 32768) if version & 2 and size > 32768 else 1
         data = self.sector((number + blocks) % self.sectors)
-        return operations == 1 and len(data) == _SECTOR and bool(data[9] & _UNMOUNT)
+        return operations == 1 and len(data) == SECTOR and bool(data[9] & _UNMOUNT)

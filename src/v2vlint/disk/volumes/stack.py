@@ -96,10 +96,14 @@ class Stack:
             devices = int(layer.device.detail("devices"))
             self.fail(name, f"{devices - len(streams)} of {devices} btrfs devices are missing")
         try:
-            return filesystem.open_filesystem(layer.content, streams)
+            system = filesystem.open_filesystem(layer.content, streams)
         except ImageError as error:
             self.fail(name, str(error), error.hint)
             return None
+        if system.stale:
+            reason = f"copied while it was in use, and {system.stale}: the last changes may be missing here"
+            self.problems.append(Problem(name, reason, "shut the guest down before it is copied"))
+        return system
 
     def fail(self, name: str, reason: str, hint: str = "") -> None:
         """Record that the content of the device ``name`` cannot be read."""

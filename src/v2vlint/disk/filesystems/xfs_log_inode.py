@@ -1,0 +1,86 @@
+"""Inodes in the log of an XFS (``struct xfs_inode_log_format``, ``struct xfs_log_dinode``), in the byte order of the disk."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from v2vlint.model.errors import ImageError
+
+_CORE, _LOCAL, _EXTENTS, _ROOT = 1, 2, 4, 8
+_BIGTIME, _LARGE_COUNTS = 8, 16
+# The fields of an inode that are numbers: offset and struct letter. What differs between versions is added by ``_fields``.
+_FIXED = (
+    (0, "H"), (2, "H"), (6, "H"), (8, "I"), (12, "I"), (16, "I"), (20, "H"), (22, "H"), (56, "Q"), (64, "Q"), (72, "I"),
+    (84, "I"), (88, "H"), (90, "H"), (92, "I"), (96, "I"),
+)  # fmt: skip
+_VERSION_3 = ((104, "Q"), (112, "Q"), (120, "Q"), (128, "I"), (152, "Q"))
+
+
+@dataclass(frozen=True, slots=True)
+class InodeChange:
+    """What one transaction logged of an inode: its core as on disk, and its data fork if that was logged too."""
+
+    number: int
+    lsn: int
+    core: bytes
+    fork: bytes | None
+    root: bytes | None
+
+    def applied(self, data: bytes) -> bytes:
+        """The inode as it is on disk after the change; one that was written later than it was logged stays as it is."""
+        written = int.from_bytes(data[112:120], "big") if data[:2] == b"IN" and data[4] >= 3 else 0
+        if written not in (0, 2**64 - 1) and written > self.lsn:
+            return data
+        result = bytearray(data)
+        result[: len(self.core)] = self.core
+        start = 176 if self.core[4] >= 3 else 100
+        end = start + self.core[82] * 8 if self.core[82] else len(data)
+        fork = self.fork if self.root is None else _root_on_disk(self.root, end - start, header=72 if self.core[4] >= 3 else 24)
+        if fork is not None:
+            fork = fork[: end - start]
+            result[start : start + len(fork)] = fork
+        return bytes(result)
+
+
+def inode_change(regions: Sequence[bytes], lsn: int) -> InodeChange:
+    """The change that the regions of a log item are."""
+    head = regions[0]
+    if len(head) < 52 or len(regions) < 2:
+        raise ImageError("its log holds a damaged inode")
+    fields = struct.unpack_from("<I", head, 4)[0]
+    number = struct.unpack_from("<Q", head, 16 if len(head) >= 56 else 12)[0]
+    if len(regions[1]) < 96:
+        raise ImageError("its log holds a damaged inode")
+    data = regions[2] if fields & (_LOCAL | _EXTENTS | _ROOT) and len(regions) > 2 else None
+    core = _on_disk(regions[1])
+    return InodeChange(number, lsn, core, None if fields & _ROOT else data, data if fields & _ROOT else None)
+
+
+def _on_disk(core: bytes) -> bytes:
+    """The core in the disk's byte order; that of version 3 has 176 bytes, of 1 and 2 the first 96."""
+    size = 176 if core[4] >= 3 and len(core) >= 176 else 96
+    result = bytearray(core[:size])
+    for offset, letter in _fields(core, size):
+        width = struct.calcsize(letter)
+        if offset + width <= size:
+            result[offset : offset + width] = core[offset : offset + width][::-1]
+    return bytes(result)
+
+
+def _fields(core: bytes, size: int) -> list[tuple[int, str]]:
+    flags = struct.unpack_from("<Q", core, 120)[0] if size == 176 else 0
+    times = (32, 40, 48, 144) if size == 176 else (32, 40, 48)
+    wide = [(at, "Q") for at in times] if flags & _BIGTIME else [(at + part, "I") for at in times for part in (0, 4)]
+    counts = [(24, "Q"), (76, "I")] if flags & _LARGE_COUNTS else [(30, "H"), (76, "I"), (80, "H")]
+    return [*_FIXED, *wide, *counts, *(_VERSION_3 if size == 176 else ())]
+
+
+def _root_on_disk(block: bytes, room: int, *, header: int) -> bytes:
+    """The root of an extent tree: in the log it is a block with its header, on disk it has level and count alone (``xfs_bmbt_to_bmdr``)."""
+    level, count = struct.unpack_from(">HH", block, 4)
+    logged, stored = (len(block) - header) // 16, (room - 4) // 16
+    keys = block[header : header + count * 8]
+    pointers = block[header + logged * 8 : header + logged * 8 + count * 8]
+    return struct.pack(">HH", level, count) + keys.ljust(stored * 8, b"\0") + pointers

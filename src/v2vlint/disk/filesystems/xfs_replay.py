@@ -1,0 +1,251 @@
+"""What the log of an XFS would change at the next mount (fs/xfs/xfs_log_recover.c and fs/xfs/libxfs/xfs_log_format.h of Linux).
+
+Records from the tail to the head of the log hold transactions; those that were committed are laid over the filesystem in memory: parts
+of buffers, and inodes with their data forks. The image is not touched. Intents to free space or to change the reverse map, which the
+kernel finishes afterwards, change nothing that a reader sees; those that move extents do, and make the result uncertain.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from v2vlint.disk.checksums import crc32c
+from v2vlint.disk.filesystems.xfs_log import MAGIC, SECTOR, Log
+from v2vlint.disk.filesystems.xfs_log_inode import InodeChange, inode_change
+from v2vlint.disk.stream import Stream
+from v2vlint.model.errors import ImageError
+
+CHUNK = 128
+MAX_LOG = 1 << 31
+_BLOCK_OF_CYCLES = 32768
+_LITTLE_ENDIAN = 1
+_START, _COMMIT, _CONTINUE, _WAS_CONTINUED, _END = 1, 2, 4, 8, 16
+_INODE, _BUFFER = 0x123B, 0x123C
+_MOVES = {0x1244: "extents", 0x1248: "ranges of files"}
+_MOVED = {0x1245: 0x1244, 0x1249: 0x1248}
+_INODE_BUFFER, _CANCEL = 1, 2
+_TRANSACTION = b"NART"
+
+
+@dataclass(slots=True)
+class _Item:
+    """A log item: its regions, of which the first describes the others; ``total`` is how many it has."""
+
+    total: int
+    regions: list[bytes]
+
+    @property
+    def kind(self) -> int:
+        return int.from_bytes(self.regions[0][:2], "little")
+
+
+@dataclass(slots=True)
+class _Transaction:
+    lsn: int
+    items: list[_Item] = field(default_factory=list)
+    begun: bool = False
+    last: list[bytes] | None = None
+
+    def add(self, data: bytes) -> None:
+        """The next region."""
+        if not self.begun:
+            self.begun, self.last = True, None
+            return
+        if not self.items or len(self.items[-1].regions) >= self.items[-1].total:
+            if len(data) < 4:
+                raise ImageError("its log holds a damaged item")
+            self.items.append(_Item(int.from_bytes(data[2:4], "little"), []))
+        self.items[-1].regions.append(data)
+        self.last = self.items[-1].regions
+
+    def more(self, data: bytes) -> None:
+        """The rest of the last region, which did not fit into one record."""
+        if self.last:
+            self.last[-1] += data
+
+
+@dataclass(slots=True)
+class Changes:
+    """What a log changes: 128-byte chunks of the disk by their number, inodes by theirs. ``uncertain`` names what is not replayed."""
+
+    chunks: dict[int, bytes] = field(default_factory=dict)
+    inodes: dict[int, list[InodeChange]] = field(default_factory=dict)
+    uncertain: str = ""
+
+
+def replay(base: Stream, superblock: bytes) -> Changes:
+    """The changes of a log that was not emptied. ImageError when the kernel would refuse to replay it."""
+    log = Log.of(base, superblock)
+    if log is None:
+        raise ImageError("its log lies on another device")
+    transactions = [one for one in _transactions(log, has_crc=superblock[101] & 0xF == 5) if one.items]
+    cancelled = Counter(key for one in transactions for item in one.items if (key := _cancelled(item)))
+    changes = Changes()
+    pending: Counter[int] = Counter()
+    for transaction in transactions:
+        for item in transaction.items:
+            if item.kind == _BUFFER:
+                _buffer(item, changes, cancelled)
+        for item in transaction.items:
+            if item.kind == _INODE:
+                change = inode_change(item.regions, transaction.lsn)
+                changes.inodes.setdefault(change.number, []).append(change)
+            pending[item.kind] += item.kind in _MOVES
+            pending[_MOVED.get(item.kind, 0)] -= 1
+    changes.uncertain = next((f"its log has unfinished moves of {what}" for kind, what in _MOVES.items() if pending[kind] > 0), "")
+    return changes
+
+
+def _transactions(log: Log, *, has_crc: bool) -> Iterator[_Transaction]:
+    """Committed transactions in the order of their commits."""
+    running: dict[int, _Transaction] = {}
+    for header, data in _records(log, has_crc=has_crc):
+        lsn = int.from_bytes(header[16:24], "big")
+        for number, flags, region in _operations(data, int.from_bytes(header[40:44], "big")):
+            if flags & _START:
+                running[number] = _Transaction(lsn)
+                continue
+            transaction = running.get(number)
+            if transaction is None:
+                continue
+            if flags & _WAS_CONTINUED:
+                transaction.more(region)
+            elif flags & _COMMIT:
+                yield running.pop(number)
+            elif region:
+                transaction.add(region)
+
+
+def _operations(data: bytes, count: int) -> Iterator[tuple[int, int, bytes]]:
+    """Transaction number, flags and data of each operation of a record (``struct xlog_op_header``)."""
+    at = 0
+    for _number in range(count):
+        if at + 12 > len(data):
+            raise ImageError("its log holds a damaged record")
+        number, length, _client, flags = struct.unpack_from(">IIBB", data, at)
+        yield number, flags, data[at + 12 : at + 12 + length]
+        at += 12 + length
+
+
+def _records(log: Log, *, has_crc: bool) -> Iterator[tuple[bytes, bytes]]:
+    """The records from the tail to the head: header and data with the words that cycle numbers took the place of."""
+    head = log.head()
+    last = log.last_record(head)
+    if last is None:
+        return
+    header = log.sector(last)
+    here, left = int.from_bytes(header[28:32], "big"), log.sectors
+    found: list[tuple[bytes, bytes]] = []
+    while left > 0:
+        header = log.sector(here)
+        if header[:4] != MAGIC.to_bytes(4, "big"):
+            break
+        record = _Record(log, here, header)
+        if has_crc and not record.is_whole():
+            if (log.sectors + last - here) % log.sectors > log.sectors // 2 and here != last:
+                raise ImageError("a record of its log fails its checksum")
+            break
+        found.append((header, record.unpacked()))
+        if here == last:
+            break
+        here, left = (here + record.sectors) % log.sectors, left - record.sectors
+    yield from found
+
+
+class _Record:
+    """A record of the log (``struct xlog_rec_header``), which further headers follow when its data is larger than 32 KiB."""
+
+    def __init__(self, log: Log, number: int, header: bytes) -> None:
+        self._header = header
+        version, self._length, self._size = (int.from_bytes(header[at : at + 4], "big") for at in (8, 12, 320))
+        if int.from_bytes(header[300:304], "big") != _LITTLE_ENDIAN:
+            raise ImageError("its log was written by a big-endian machine")
+        if self._length > log.sectors * SECTOR or self._length > MAX_LOG:
+            raise ImageError("its log holds a damaged record")
+        headers = max(1, -(-self._size // _BLOCK_OF_CYCLES)) if version & 2 else 1
+        blocks = -(-self._length // SECTOR)
+        self.sectors = headers + blocks
+        self._extended = [log.sector((number + index) % log.sectors) for index in range(1, headers)]
+        self._data = log.read((number + headers) % log.sectors, blocks)
+
+    def is_whole(self) -> bool:
+        """Whether the checksum fits; zero stands for none. Machines of 32 bits counted four bytes fewer of the header."""
+        stored = int.from_bytes(self._header[32:36], "little")
+        return not stored or any(self._sum(size) == stored for size in (328, 324))
+
+    def _sum(self, size: int) -> int:
+        crc = crc32c(0xFFFFFFFF, self._header[:32] + bytes(4) + self._header[36:size])
+        for extended in self._extended[: max(0, -(-self._length // _BLOCK_OF_CYCLES) - 1)]:
+            crc = crc32c(crc, extended[:260])
+        return crc32c(crc, self._data[: self._length]) ^ 0xFFFFFFFF
+
+    def unpacked(self) -> bytes:
+        """The data with the first word of each sector back in its place."""
+        words = [self._header[44 + at : 48 + at] for at in range(0, 256, 4)]
+        words += [extended[4 + at : 8 + at] for extended in self._extended for at in range(0, 256, 4)]
+        data = bytearray(self._data)
+        for index, word in zip(range(0, len(data), SECTOR), words, strict=False):
+            data[index : index + 4] = word
+        return bytes(data[: self._length])
+
+
+def _head_of_buffer(item: _Item) -> tuple[int, int, int, Sequence[int]]:
+    """Flags, length in sectors, first sector and the map of dirty chunks of a buffer (``struct xfs_buf_log_format``)."""
+    head = item.regions[0]
+    if len(head) < 20:
+        raise ImageError("its log holds a damaged buffer")
+    flags, length, sector, size = struct.unpack_from("<HHqI", head, 4)
+    return flags, length, sector, struct.unpack_from(f"<{min(size, (len(head) - 20) // 4)}I", head, 20)
+
+
+def _cancelled(item: _Item) -> tuple[int, int] | None:
+    """Place and length of a buffer that was freed: nothing logged of it before counts."""
+    if item.kind != _BUFFER:
+        return None
+    flags, length, sector, _map = _head_of_buffer(item)
+    return (sector, length) if flags & _CANCEL else None
+
+
+def _buffer(item: _Item, changes: Changes, cancelled: Counter[tuple[int, int]]) -> None:
+    """Take over the dirty chunks of a buffer: each run of bits of its map is a region, or several where a page ends."""
+    flags, length, sector, bitmap = _head_of_buffer(item)
+    if flags & _CANCEL:
+        cancelled[(sector, length)] -= 1
+        return
+    if flags & _INODE_BUFFER or cancelled[(sector, length)] > 0:
+        return
+    dirty = [word * 32 + bit for word, bits in enumerate(bitmap) for bit in range(32) if bits >> bit & 1]
+    first = sector * SECTOR // CHUNK
+    data = b"".join(region[: len(region) // CHUNK * CHUNK] for region in item.regions[1:])
+    for index, chunk in enumerate(dirty):
+        part = data[index * CHUNK : (index + 1) * CHUNK]
+        if len(part) == CHUNK:
+            changes.chunks[first + chunk] = part
+
+
+class Patched(Stream):
+    """A disk with some of its 128-byte chunks replaced."""
+
+    def __init__(self, base: Stream, chunks: Mapping[int, bytes]) -> None:
+        super().__init__(base.size)
+        self._base, self._chunks = base, chunks
+        self._blocks = {number >> 5 for number in chunks}
+
+    def read_at(self, offset: int, length: int) -> bytes:
+        """See :class:`~v2vlint.disk.stream.Stream`."""
+        length = self.clip(offset, length)
+        data = self._base.read_at(offset, length)
+        blocks = range(offset // (CHUNK * 32), (offset + length - 1) // (CHUNK * 32) + 1) if length else range(0)
+        touched = [number for block in blocks if block in self._blocks for number in range(block * 32, block * 32 + 32)]
+        if not touched:
+            return data
+        patched = bytearray(data)
+        for number in touched:
+            if (chunk := self._chunks.get(number)) is not None:
+                start = number * CHUNK - offset
+                inside = chunk[max(0, -start) : max(0, len(patched) - start)]
+                patched[max(0, start) : max(0, start) + len(inside)] = inside
+        return bytes(patched)
