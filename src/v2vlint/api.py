@@ -20,7 +20,7 @@ from v2vlint.facts.boot.pe import PeImage, PeSection
 from v2vlint.facts.conversion import virt_v2v_converts, virt_v2v_rebuilds
 from v2vlint.facts.environment.defined_hardware import DefinedHardware
 from v2vlint.facts.environment.gpu_stack import GpuStack, GpuStacks
-from v2vlint.facts.environment.guest_tools import GuestTool, GuestTools
+from v2vlint.facts.environment.guest_tools import GuestTool, GuestTools, agent_called
 from v2vlint.facts.environment.identity import Identity
 from v2vlint.facts.environment.ntp import RefClock, TimeServer, TimeSources
 from v2vlint.facts.environment.services import Services

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import dataclasses
+import re
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from v2vlint import target
+from v2vlint.facts.environment.guest_tools import agent_called, families
 from v2vlint.model.errors import UsageError
 from v2vlint.model.target import Hardware, Target
+from v2vlint.target.keys import KEYS, said
 
 SHIPPED = [target.load(name) for name in target.names()]
 REAL = [one for one in SHIPPED if one.name != "any"]
@@ -55,6 +59,32 @@ def test_any_demands_at_least_what_each_real_target_demands(one: Target) -> None
             assert any(set(demand.any_of) <= set(part.any_of) for demand in mine), part.name
     for keeps in ("keeps_mac", "keeps_pci", "keeps_nvram", "keeps_tpm", "keeps_network"):
         assert not getattr(portable, keeps)
+    for offers in ("datasources", "resolvers", "time_servers", "ptp_clocks", "clocksources", "shares"):
+        assert set(getattr(portable, offers)) <= set(getattr(one, offers)), offers
+    for needs in ("keyboards", "bios", "vmbus_id", "cpu_hotplug"):
+        assert not getattr(one, needs) or getattr(portable, needs) == getattr(one, needs), needs
+
+
+@pytest.mark.parametrize("one", REAL, ids=lambda one: one.name)
+def test_any_takes_no_more_than_each_real_target_takes(one: Target) -> None:
+    portable = target.load("any")
+    for limit in ("disks", "disk_gib", "cpus", "memory_gib"):
+        if most := getattr(one.limits, limit):
+            assert 0 < getattr(portable.limits, limit) <= most, limit
+    assert portable.images.align_mib % (one.images.align_mib or 1) == 0
+    assert portable.limits.name is not None
+    if one.limits.name is not None:
+        assert portable.limits.name.longest <= one.limits.name.longest
+        for name in ("a", "web-1", "a" * 63, "x9"):
+            assert re.fullmatch(portable.limits.name.pattern, name)
+            assert re.fullmatch(one.limits.name.pattern, name)
+
+
+@pytest.mark.parametrize("one", SHIPPED, ids=lambda one: one.name)
+def test_agents_are_families_that_the_table_of_tools_has(one: Target) -> None:
+    assert set(one.agents) <= families()
+    assert not one.guest_agent or one.guest_agent in one.agents
+    assert not one.guest_agent or agent_called(one.guest_agent)
 
 
 @pytest.mark.parametrize("one", SHIPPED, ids=lambda one: one.name)
@@ -76,6 +106,61 @@ def test_kept_names() -> None:
     assert not target.load("any").keeps_disk_name("sd")
 
 
+@pytest.mark.parametrize("one", SHIPPED, ids=lambda one: one.name)
+def test_a_derived_profile_has_all_that_its_base_has(one: Target) -> None:
+    assert target.parse("mine", {"extends": one.name}, "mine") == dataclasses.replace(one, name="mine")
+
+
+def test_tables_are_inherited_key_by_key() -> None:
+    found = target.parse("t", {"extends": "azure", "limits": {"disks": 8}, "images": {"align_mib": 2}}, "t")
+    azure = target.load("azure")
+    assert found.limits == dataclasses.replace(azure.limits, disks=8)
+    assert found.images == dataclasses.replace(azure.images, align_mib=2)
+    assert target.parse("t", {"extends": "kvm-scsi", "hardware": {"nic": "e1000"}}, "t").hardware == Hardware(
+        "q35", "virtio-scsi-pci", "e1000"
+    )
+    assert target.parse("t", {**SMALL, "hardware": {"nic": "e1000"}}, "t").hardware == Hardware(nic="e1000")
+
+
+def test_what_is_inherited_can_be_taken_back() -> None:
+    found = target.parse("t", {"extends": "azure", "platform": "", "vmbus_id": "", "agents": [], "limits": {"disk_gib": 0}}, "t")
+    assert (found.platform, found.vmbus_id, found.agents, found.limits.disk_gib) == ("", "", (), 0)
+
+
+def test_a_profile_may_name_a_hypervisor_that_nobody_knows() -> None:
+    found = target.parse("ahv", {"extends": "kvm-scsi", "hypervisor": "ahv", "platform": "nutanix", "agents": ["nutanix"]}, "ahv")
+    assert (found.hypervisor, found.platform, found.agents) == ("ahv", "nutanix", ("nutanix",))
+
+
+SAMPLES: dict[str, Any] = {
+    "title": "", "hypervisor": "ahv", "xen_pv": True, "platform": "nutanix", "consoles": ["hvc9"], "keyboards": ["odd_keyboard"],
+    "firmware": ["uefi"], "bios": "ahv-bios", "cpu_level": 4, "cpu_hotplug": True, "ram_mib": 4242, "vmbus_id": "AHV1",
+    "controllers": [{"name": "odd controller", "prefix": "hd", "any_of": [["odd"]]}], "nics": [{"name": "odd card", "any_of": [["odd"]]}],
+    "displays": [{"name": "odd screen", "modules": ["odd"], "xorg_drivers": []}], "keeps_mac": True, "keeps_pci": True,
+    "keeps_nvram": True, "keeps_tpm": True, "keeps_network": True, "datasources": ["odd"], "agents": ["odd"], "guest_agent": "odd",
+    "resolvers": ["9.9.9.9"], "time_servers": ["9.9.9.9"], "ptp_clocks": ["/dev/ptp_odd"], "clocksources": ["odd"], "shares": ["oddfs"],
+    "limits": {"disks": 99}, "images": {"formats": ["vdi"]}, "hardware": {"disk": "nvme"},
+}  # fmt: skip
+"""A value for each key that ``SMALL`` has otherwise, or not at all."""
+
+
+def test_every_field_of_a_target_is_a_key() -> None:
+    assert set(KEYS) == set(SAMPLES)
+    assert set(KEYS) | {"name"} == set(Target.__dataclass_fields__)
+
+
+@pytest.mark.parametrize("key", [key for key in KEYS if key != "title"])
+def test_every_key_is_shown(key: str) -> None:
+    plain, changed = (list(said(target.parse("t", data, "t"))) for data in (SMALL, {**SMALL, key: SAMPLES[key]}))
+    assert plain != changed
+
+
+@pytest.mark.parametrize("key", KEYS)
+def test_every_key_has_a_row_in_the_guide(key: str) -> None:
+    guide = (Path(__file__).parents[2] / "docs/targets.md").read_text()
+    assert re.search(rf"^\| [^|]*`{key}`", guide, re.MULTILINE)
+
+
 def test_a_profile_may_extend_a_shipped_one(tmp_path: Path) -> None:
     path = tmp_path / "lab.toml"
     path.write_text('extends = "kvm-scsi"\ntitle = "the lab"\nkeeps_mac = false\nconsoles = ["hvc0"]\n')
@@ -89,7 +174,18 @@ def test_a_profile_may_extend_a_shipped_one(tmp_path: Path) -> None:
     [
         ({"titel": "x"}, "target t: unknown key 'titel'"),
         ({"title": 3}, "target t: title: must be a text"),
-        ({"hypervisor": "qemu"}, "target t: hypervisor: must be one of kvm, vmware"),
+        ({"hypervisor": "QEMU/KVM"}, "target t: hypervisor: must be a word of lower-case letters"),
+        ({"agents": ["qemu", "Nutanix Guest Tools"]}, "target t: agents #2: must be a word of lower-case letters"),
+        ({"ptp_clocks": ["ptp0"]}, "target t: ptp_clocks #1: must be the path of a device"),
+        ({"limits": {"disk": 4}}, "target t: limits: unknown key 'disk'"),
+        ({"limits": {"disks": -1}}, "target t: limits: disks: must be a number from 0 to"),
+        (
+            {"limits": {"name": {"pattern": "[a-z", "longest": 9, "words": "x"}}},
+            "target t: limits: name: pattern: not a regular expression",
+        ),
+        ({"limits": {"name": {"pattern": "[a-z]"}}}, "target t: limits: name: longest, words missing"),
+        ({"images": {"formats": ["qcow"]}}, "target t: images: formats #1: must be one of raw, qcow2"),
+        ({"nics": [{"name": "x", "any_of": [["y"]], "ids": ["8086:100F"]}]}, "target t: nics #1: ids #1: must be a PCI ID"),
         ({"cpu_level": 5}, "target t: cpu_level: must be a number from 1 to 4"),
         ({"cpu_level": True}, "target t: cpu_level: must be a number from 1 to 4"),
         ({"keeps_mac": 1}, "target t: keeps_mac: must be true or false"),

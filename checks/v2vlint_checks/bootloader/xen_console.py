@@ -64,7 +64,7 @@ class XenConsole(Rule):
     )
 
     def check(self, bootloader: Bootloader, lines: CommandLines, consoles: Consoles, target: Target, mover: Mover) -> Iterator[Finding]:
-        if target.hypervisor == "xen":
+        if any(_XEN.fullmatch(name) for name in target.consoles):
             raise NotApplicable("Xen's consoles are at home there")
         severity = Severity.INFO if mover is Mover.VIRT_V2V else Severity.WARNING
         effect = "virt-v2v puts ttyS0 in its place" if mover is Mover.VIRT_V2V else "the console stays empty and has no login"

@@ -6,20 +6,12 @@ from collections.abc import Iterator
 
 from v2vlint.api import Definition, Example, Finding, NotApplicable, Rule, Severity, Target, sample_vmx
 
-_ALLOWED = {
-    "kubevirt": (r"[a-z0-9]([-a-z0-9]*[a-z0-9])?", 63, "lower-case letters, digits and hyphens"),
-    "gce": (r"[a-z]([-a-z0-9]*[a-z0-9])?", 63, "a lower-case letter, then letters, digits and hyphens"),
-    "proxmox": (r"[A-Za-z0-9]([-A-Za-z0-9.]*[A-Za-z0-9])?", 255, "a DNS name"),
-    "azure": (r"[A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9_])?", 64, "letters, digits, hyphens, dots and underscores"),
-    "ovirt": (r"[-A-Za-z0-9_.+]+", 255, "letters, digits and -_.+"),
-}
-
 
 class MachineNameLimits(Rule):
     """The target does not accept the name of the machine.
 
     ## What it does
-    Compares the name in the definition with what KubeVirt, GCE, Proxmox VE, Azure and oVirt allow.
+    Compares the name in the definition with what the target's profile allows (`limits.name`).
 
     ## Why it matters
     The import is refused, or the machine gets another name, which scripts and monitoring do not know.
@@ -41,9 +33,11 @@ class MachineNameLimits(Rule):
 
     def check(self, definition: Definition, target: Target) -> Iterator[Finding]:
         definition.require()
-        if target.name not in _ALLOWED:
+        allowed = target.limits.name
+        if allowed is None:
             raise NotApplicable(f"no limits of names on {target.name} are known")
-        pattern, longest, words = _ALLOWED[target.name]
-        if definition.name and (len(definition.name) > longest or not re.fullmatch(pattern, definition.name)):
-            message = f"the name {definition.name[:80]!r} is not one for {target.name}: at most {longest} characters, {words}"
+        if definition.name and (len(definition.name) > allowed.longest or not re.fullmatch(allowed.pattern, definition.name)):
+            message = (
+                f"the name {definition.name[:80]!r} is not one for {target.name}: at most {allowed.longest} characters, {allowed.words}"
+            )
             yield self.finding(definition.at("name"), message, "the import is refused, or the machine gets another name")

@@ -4,8 +4,6 @@ from collections.abc import Iterator
 
 from v2vlint.api import Definition, Example, Finding, Mover, NotApplicable, Rule, Severity, Target, sample_vmx
 
-_MOST = {"kubevirt": 165, "ovirt": 23}
-
 
 def _many(count: int) -> Definition:
     return sample_vmx("".join(f'scsi{n // 15}:{n % 15}.fileName = "{n}.vmdk"\n' for n in range(count)))
@@ -15,7 +13,7 @@ class TooManyDisks(Rule):
     """The machine has more disks than the target attaches.
 
     ## What it does
-    Counts the disks of the definition against the limits of KubeVirt (165) and oVirt (23).
+    Counts the disks of the definition against the limit in the target's profile (`limits.disks`).
 
     ## Why it matters
     virt-v2v refuses to write to oVirt; elsewhere the machine does not start until disks are taken away.
@@ -35,10 +33,10 @@ class TooManyDisks(Rule):
 
     def check(self, definition: Definition, target: Target, mover: Mover) -> Iterator[Finding]:
         definition.require()
-        if (most := _MOST.get(target.name)) is None:
+        if not (most := target.limits.disks):
             raise NotApplicable(f"no limit of disks on {target.name} is known")
         if len(definition.disks) > most:
-            refused = mover is Mover.VIRT_V2V and target.name == "ovirt"
+            refused = mover is Mover.VIRT_V2V and target.platform == "ovirt"
             effect = "virt-v2v refuses the machine" if refused else "not all of them can be attached"
             message = f"{len(definition.disks)} disks, and {target.name} attaches {most}"
             yield self.finding(definition.disks[most].where, message, effect)

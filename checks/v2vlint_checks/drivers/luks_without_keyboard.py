@@ -31,7 +31,8 @@ class LuksWithoutKeyboard(Rule):
     """The root is encrypted, and the initramfs has no driver for Hyper-V's keyboard.
 
     ## What it does
-    On Hyper-V targets, looks for `hyperv_keyboard` in the initramfs of a guest whose root lies on LUKS.
+    Where the only keyboard needs a driver of its own (`keyboards` of the target's profile), looks for that driver
+    (`hyperv_keyboard`) in the initramfs of a guest whose root lies on LUKS.
 
     ## Why it matters
     A generation 2 machine has no other keyboard: the passphrase prompt appears and cannot be answered.
@@ -60,24 +61,31 @@ class LuksWithoutKeyboard(Rule):
         ),
         Example(sample_boot(_KERNEL, sample_initramfs(("hv_storvsc", "ext4"))), target="hyperv-gen2", title="not encrypted"),
         Example(sample_boot(), given=(_LUKS,), title="KVM has a PS/2 keyboard"),
+        Example(
+            sample_boot(_KERNEL, sample_initramfs(("hv_storvsc", "sd_mod", "ext4"))),
+            given=(_LUKS,),
+            target="hyperv-gen1",
+            title="generation 1 has one, too",
+        ),
     )
 
     def check(self, paths: BootPaths, stack: RootStack, config: InitramfsConfig, target: Target) -> Iterator[Finding]:
-        if target.hypervisor != "hyperv" or not stack.of_kind("luks"):
+        if not target.keyboards or not stack.of_kind("luks"):
             return
         for path in paths.defaults:
-            fate = path.module("hyperv_keyboard")
-            if path.image is None or fate.means is not Means.DISK:
+            lacking = tuple(module for module in target.keyboards if path.module(module).means is Means.DISK)
+            if path.image is None or not lacking:
                 continue
             generator = config.for_image(path.image.generator)
             edits = (
-                AppendInitramfs(path.image.where.path, path.kernel.version, ("hyperv_keyboard",)),
-                *(generator.keep(("hyperv_keyboard",)) if generator else ()),
+                AppendInitramfs(path.image.where.path, path.kernel.version, lacking),
+                *(generator.keep(lacking) if generator else ()),
             )
-            fix = Fix("add hyperv_keyboard to the initramfs", Applicability.SAFE, edits)
+            words = " and ".join(lacking)
+            fix = Fix(f"add {words} to the initramfs", Applicability.SAFE, edits)
             yield self.finding(
                 path.image.where,
-                f"the root is encrypted, and the initramfs of kernel {path.kernel.version} lacks hyperv_keyboard",
+                f"the root is encrypted, and the initramfs of kernel {path.kernel.version} lacks {words}",
                 "the passphrase cannot be typed on a machine without an emulated keyboard",
                 fix=fix if path.image.generator in _APPENDED else None,
                 stage=Stage.UNLOCK,

@@ -4,13 +4,7 @@ from collections.abc import Iterator
 
 from v2vlint.api import Applicability, Bootloader, CommandLines, Example, Finding, Fix, KernelArg, NotApplicable, Rule, Severity, Target
 
-_SOURCES = {
-    "hyperv_clocksource_tsc_page": "hyperv",
-    "hyperv_clocksource_msr": "hyperv",
-    "kvm-clock": "kvm",
-    "xen": "xen",
-    "vmware": "vmware",
-}
+_PARAVIRTUAL = frozenset({"hyperv_clocksource_tsc_page", "hyperv_clocksource_msr", "kvm-clock", "xen", "vmware"})
 _CFG = "/boot/grub/grub.cfg"
 _ENTRY = "menuentry 'Debian' {{\n\tlinux /vmlinuz root=UUID=1c7e ro {0}\n\tinitrd /initrd.img\n}}\n"
 
@@ -19,7 +13,8 @@ class ClockSourceParameter(Rule):
     """The kernel command line asks for another hypervisor's clock.
 
     ## What it does
-    Finds `clocksource=` with the name of a clock that only another hypervisor offers (`kvm-clock`, `xen`, `hyperv_clocksource_tsc_page`).
+    Finds `clocksource=` with the name of a clock that the target does not offer (`clocksources` of its profile;
+    `kvm-clock`, `xen`, `hyperv_clocksource_tsc_page`).
 
     ## Why it matters
     The kernel does not find that clock and takes what it thinks best, which need not be the target's own.
@@ -47,7 +42,7 @@ class ClockSourceParameter(Rule):
         found: dict[str, KernelArg] = {}
         for entry in bootloader.defaults:
             for arg in entry.args:
-                if arg.name == "clocksource" and _SOURCES.get(arg.value or "", target.hypervisor) != target.hypervisor:
+                if arg.name == "clocksource" and arg.value in _PARAVIRTUAL - set(target.clocksources):
                     found.setdefault(arg.value or "", arg)
         if not found:
             raise NotApplicable("no hypervisor's clock is asked for")

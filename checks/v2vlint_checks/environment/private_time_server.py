@@ -4,7 +4,8 @@ from collections.abc import Iterator
 
 from v2vlint.api import Example, Finding, NotApplicable, Rule, Severity, Target, TimeServer, TimeSources, is_local_host
 
-_CLOUD = {"169.254.169.123": "ec2", "metadata.google.internal": "gce", "fd00:ec2::123": "ec2"}
+_CLOUDS = frozenset({"169.254.169.123", "fd00:ec2::123", "metadata.google.internal", "169.254.169.254"})
+"""Time servers that answer in one cloud only, whatever network is there."""
 
 
 class PrivateTimeServer(Rule):
@@ -12,6 +13,7 @@ class PrivateTimeServer(Rule):
 
     ## What it does
     Finds chrony, ntpd and timesyncd settings in which every server has a private address, a local name, or is one cloud's own.
+    The target's own (`time_servers` of its profile) are fine.
 
     ## Why it matters
     In another network none of them answers and the clock drifts away. Kerberos, TLS and clusters stop working days later.
@@ -46,7 +48,7 @@ class PrivateTimeServer(Rule):
 
 
 def _is_left_behind(server: TimeServer, target: Target) -> bool:
-    home = _CLOUD.get(server.host.value.lower())
-    if home is not None:
-        return not target.name.startswith(home)
-    return not target.keeps_network and is_local_host(server.host.value)
+    host = server.host.value.lower()
+    if host in target.time_servers:
+        return False
+    return host in _CLOUDS or (not target.keeps_network and is_local_host(host))

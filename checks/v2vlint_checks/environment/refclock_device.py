@@ -5,11 +5,11 @@ from collections.abc import Iterator
 
 from v2vlint.api import Applicability, Example, Finding, Fix, NotApplicable, Rule, Severity, Target, TimeSources, comment_out
 
-_HOMES = (
-    (re.compile(r"/dev/ptp_hyperv"), "Hyper-V", ("hyperv",)),
-    (re.compile(r"/dev/ptp_kvm"), "KVM", ("kvm",)),
-    (re.compile(r"/dev/ptp_ena"), "EC2", ()),
-    (re.compile(r"/dev/ptp\d+"), "whichever host offers one", ("hyperv",)),
+_OWNERS = (
+    (re.compile(r"/dev/ptp_hyperv"), "Hyper-V"),
+    (re.compile(r"/dev/ptp_kvm"), "KVM"),
+    (re.compile(r"/dev/ptp_ena"), "EC2"),
+    (re.compile(r"/dev/ptp\d+"), "whichever host offers one"),
 )
 
 
@@ -17,7 +17,8 @@ class RefclockDevice(Rule):
     """chronyd reads a host clock that the target does not have.
 
     ## What it does
-    Finds `refclock PHC /dev/ptp…` in chrony's configuration, files it includes too, whose device belongs to another hypervisor.
+    Finds `refclock PHC /dev/ptp…` in chrony's configuration, files it includes too, whose device the
+    target does not offer (`ptp_clocks` of its profile).
 
     ## Why it matters
     chronyd does not start without the device, whatever other servers it has ("Could not open PHC"): the clock is not set at all.
@@ -49,6 +50,7 @@ class RefclockDevice(Rule):
             flags=("/etc/chrony.d/azure.conf:1",),
         ),
         Example({"/etc/chrony/chrony.conf": "refclock PHC /dev/ptp_hyperv poll 3\n"}, target="azure"),
+        Example({"/etc/chrony.conf": "refclock PHC /dev/ptp_ena poll 0\n"}, target="ec2-nitro", title="the clock of EC2's card"),
         Example({"/etc/chrony/chrony.conf": "refclock PHC /dev/ptp_kvm poll 3\n"}, title="KVM's own"),
         Example({"/etc/chrony/chrony.conf": "#refclock PHC /dev/ptp_hyperv poll 3\nrefclock SHM 0\n"}),
         Example(
@@ -62,14 +64,12 @@ class RefclockDevice(Rule):
             raise NotApplicable("chronyd reads no clock of the host")
         for clock in times.refclocks:
             device = clock.device.value.split(":")[0]
-            known = next(((owner, homes) for pattern, owner, homes in _HOMES if pattern.fullmatch(device)), None)
-            if clock.driver != "PHC" or known is None or target.hypervisor in known[1]:
-                continue
-            if known[0] == "EC2" and target.name.startswith("ec2"):
+            owner = next((owner for pattern, owner in _OWNERS if pattern.fullmatch(device)), None)
+            if clock.driver != "PHC" or owner is None or device in target.ptp_clocks:
                 continue
             yield self.finding(
                 clock.where,
-                f"chronyd reads the clock {device}, which belongs to {known[0]}",
+                f"chronyd reads the clock {device}, which belongs to {owner}",
                 f"where {target.name} has no such device chronyd does not start, and nothing sets the clock",
                 fix=Fix(f"do without {device}", Applicability.SAFE, (comment_out(clock.where),)),
             )

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from v2vlint.api import Applicability, Example, Finding, Fix, Mover, NotApplicable, Repositories, Rule, Severity, Target
 
 _VENDORS = (
-    (re.compile(r"(?:.*\.)?vmware\.com"), "VMware", "vmware"),
+    (re.compile(r"(?:.*\.)?vmware\.com"), "VMware", "vmware-tools"),
     (re.compile(r"(?:.*\.)?(?:xenserver|citrix)\.com"), "Citrix", "xen"),
     (re.compile(r"linux\.dell\.com"), "Dell's hardware tools", ""),
     (re.compile(r"downloads\.linux\.hpe?\.com"), "HPE's hardware tools", ""),
@@ -61,7 +61,7 @@ class VendorRepository(Rule):
             raise NotApplicable("no package source is configured")
         for entry in repositories.entries:
             vendor = next(((name, home) for pattern, name, home in _VENDORS if pattern.fullmatch(entry.host)), None)
-            if vendor is None or target.hypervisor == vendor[1]:
+            if vendor is None or vendor[1] in target.agents:
                 continue
             converted = mover is Mover.VIRT_V2V and vendor[0] == "VMware" and entry.where.path.startswith("/etc/yum.repos.d/")
             effect = "updates bring tools that have nothing to work with there"

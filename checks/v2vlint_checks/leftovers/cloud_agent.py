@@ -8,7 +8,7 @@ from v2vlint.api import Example, Finding, GuestFS, GuestTools, Line, Rule, Sever
 _STATUS = "/var/lib/dpkg/status"
 _WAAGENT = "/etc/waagent.conf"
 _PACKAGE = "Package: {}\nStatus: install ok installed\nArchitecture: amd64\nVersion: 2.2.45-1\n"
-_HOMES = {"azure": ("Azure", "azure"), "google": ("Google Compute Engine", "gce"), "amazon": ("Amazon EC2", "ec2")}
+_CLOUDS = {"azure": "Azure", "google": "Google Compute Engine", "amazon": "Amazon EC2"}
 _INTRUSIVE = re.compile(r"(?:Provisioning\.(?:Enabled|MonitorHostName)|ResourceDisk\.(?:Format|EnableSwap))\s*=\s*y", re.IGNORECASE)
 
 
@@ -41,9 +41,9 @@ class CloudAgent(Rule):
     )
 
     def check(self, fs: GuestFS, tools: GuestTools, target: Target) -> Iterator[Finding]:
-        for family, (cloud, prefix) in _HOMES.items():
+        for family, cloud in _CLOUDS.items():
             found = tools.of(family)
-            if not found or target.name.startswith(prefix) or target.hypervisor == "any":
+            if not found or family in target.agents:
                 continue
             line = _intrusive(fs) if family == "azure" else None
             if line is not None:

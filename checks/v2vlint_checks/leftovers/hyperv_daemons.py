@@ -30,6 +30,6 @@ class HypervDaemons(Rule):
 
     def check(self, tools: GuestTools, target: Target) -> Iterator[Finding]:
         found = tools.of("hyperv")
-        if found and target.hypervisor not in ("hyperv", "any"):
+        if found and "hyperv" not in target.agents:
             message = f"Hyper-V's guest daemons are installed ({tools.words('hyperv')})"
             yield self.finding(found[0].where, message, "they are of no use on the target, and harmless")

@@ -2,19 +2,18 @@
 
 from collections.abc import Iterator
 
-from v2vlint.api import Example, Finding, GuestTools, Mover, Packages, Rule, Severity, Target, WholeFile, virt_v2v_converts
+from v2vlint.api import Example, Finding, GuestTools, Mover, Packages, Rule, Severity, Target, WholeFile, agent_called, virt_v2v_converts
 
 _STATUS = "/var/lib/dpkg/status"
 _BASH = "Package: bash\nStatus: install ok installed\nArchitecture: amd64\nVersion: 5.2.15-2\n\n"
 _AGENT = "Package: qemu-guest-agent\nStatus: install ok installed\nArchitecture: amd64\nVersion: 1:7.2\n"
-_WANTED = {"kvm": ("qemu", "qemu-guest-agent", "/usr/sbin/qemu-ga"), "vmware": ("open-vm-tools", "open-vm-tools", "/usr/bin/vmtoolsd")}
 
 
 class NoGuestAgent(Rule):
     """The target's guest agent is not installed.
 
     ## What it does
-    Looks for qemu-guest-agent on KVM targets and open-vm-tools on VMware.
+    Looks for the agent that the target's host talks to (`guest_agent` of its profile): qemu-guest-agent on KVM, open-vm-tools on VMware.
 
     ## Why it matters
     The guest runs without; clean shutdown from outside, quiesced backups and address reporting need the agent. Install it before the move,
@@ -31,12 +30,14 @@ class NoGuestAgent(Rule):
         Example({_STATUS: _BASH + _AGENT}),
         Example({_STATUS: _BASH}, mover=Mover.VIRT_V2V, title="virt-v2v installs it"),
         Example({"/etc/hostname": "web\n"}, title="nothing is known of the packages"),
+        Example({_STATUS: _BASH}, target="ec2-nitro", title="EC2 has no channel to an agent"),
     )
 
     def check(self, tools: GuestTools, packages: Packages, target: Target, mover: Mover) -> Iterator[Finding]:
-        family, name, program = _WANTED.get(target.hypervisor, ("", "", ""))
-        if not family or not packages.known or virt_v2v_converts(mover, target):
+        agent = agent_called(target.guest_agent)
+        if agent is None or not packages.known or virt_v2v_converts(mover, target):
             return
-        if not tools.of(family, "vmware-tools" if family == "open-vm-tools" else family):
-            message, effect = f"{name} is not installed", "the hypervisor cannot shut the guest down cleanly, or freeze it for a backup"
-            yield self.finding(WholeFile(program), message, effect)
+        if not tools.of(target.guest_agent, *agent.instead):
+            message = f"{agent.package} is not installed"
+            effect = "the hypervisor cannot shut the guest down cleanly, or freeze it for a backup"
+            yield self.finding(WholeFile(agent.program), message, effect)

@@ -34,6 +34,6 @@ class OpenVmTools(Rule):
 
     def check(self, tools: GuestTools, target: Target) -> Iterator[Finding]:
         found = tools.of("open-vm-tools")
-        if found and target.hypervisor not in ("vmware", "any"):
+        if found and "open-vm-tools" not in target.agents:
             message = f"VMware's guest tools are installed ({tools.words('open-vm-tools')})"
             yield self.finding(found[0].where, message, "they are of no use on the target, and harmless")

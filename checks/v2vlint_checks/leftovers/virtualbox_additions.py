@@ -34,7 +34,7 @@ class VirtualboxAdditions(Rule):
 
     def check(self, tools: GuestTools, target: Target, mover: Mover) -> Iterator[Finding]:
         found = tools.of("virtualbox")
-        if found and target.hypervisor not in ("virtualbox", "any"):
+        if found and "virtualbox" not in target.agents:
             removed = virt_v2v_converts(mover, target) and not found[0].package
             effect = "virt-v2v uninstalls them" if removed else "their services fail, and shared folders and the display driver are gone"
             message = f"VirtualBox's guest additions are installed ({tools.words('virtualbox')})"

@@ -34,7 +34,7 @@ class VmwareTools(Rule):
 
     def check(self, tools: GuestTools, target: Target, mover: Mover) -> Iterator[Finding]:
         found = tools.of("vmware-tools")
-        if found and target.hypervisor not in ("vmware", "any"):
+        if found and "vmware-tools" not in target.agents:
             removed = virt_v2v_converts(mover, target)
             effect = (
                 "virt-v2v uninstalls them" if removed else "their services fail, and removing them later restores old X and module settings"

@@ -30,6 +30,6 @@ class XenGuestTools(Rule):
 
     def check(self, tools: GuestTools, target: Target, mover: Mover) -> Iterator[Finding]:
         found = tools.of("xen")
-        if found and target.hypervisor not in ("xen", "any"):
+        if found and "xen" not in target.agents:
             effect = "virt-v2v removes them" if virt_v2v_converts(mover, target) else "their daemon fails at every boot"
             yield self.finding(found[0].where, f"Xen's guest tools are installed ({tools.words('xen')})", effect)

@@ -5,24 +5,14 @@ from collections.abc import Iterator
 from v2vlint.api import CloudInit, Example, Finding, NotApplicable, Rule, Severity, Target
 
 _ANYWHERE = frozenset({"nocloud", "configdrive", "none"})
-_HOME = {
-    "azure": {"azure"},
-    "ec2": {"ec2"},
-    "gce": {"gce"},
-    "openstack": {"openstack", "ec2"},
-    "vmware": {"vmware", "ovf"},
-    "virtualbox": {"ovf"},
-    "hyperv": {"azure", "ovf"},
-    "ovirt": {"altcloud", "rhevm"},
-}
 
 
 class CloudInitDatasource(Rule):
     """cloud-init looks for its data only where the guest came from.
 
     ## What it does
-    Reads `datasource_list` (cloud.cfg, cloud.cfg.d) and ds-identify.cfg, and finds lists that hold none of the target's data sources, nor
-    one that works anywhere (NoCloud, ConfigDrive).
+    Reads `datasource_list` (cloud.cfg, cloud.cfg.d) and ds-identify.cfg, and finds lists that hold none of the target's data sources
+    (`datasources` of its profile), nor one that works anywhere (NoCloud, ConfigDrive).
 
     ## Why it matters
     With one source listed cloud-init does not look around: it waits minutes for a metadata service that is not there, and nothing the new
@@ -58,13 +48,8 @@ class CloudInitDatasource(Rule):
             raise NotApplicable("cloud-init is not told where to look")
         listed = [token.value for token in cloud_init.datasources]
         lower = {name.lower() for name in listed} - {"none"}
-        if not lower or lower & (_ANYWHERE | _home(target)):
+        if not lower or lower & (_ANYWHERE | set(target.datasources)):
             return
         names = ", ".join(listed[:6])
         effect = f"it waits for them in vain at boot, and nothing that {target.name} says about the guest is applied"
         yield self.finding(cloud_init.datasources_at, f"cloud-init looks for its data only in {names}", effect)
-
-
-def _home(target: Target) -> set[str]:
-    by_name = next((sources for prefix, sources in _HOME.items() if target.name.startswith(prefix)), None)
-    return by_name if by_name is not None else _HOME.get(target.hypervisor, set())

@@ -18,10 +18,7 @@ from v2vlint.api import (
     Target,
 )
 
-_HOME = {
-    "vmhgfs": "vmware", "fuse.vmhgfs-fuse": "vmware", "vmhgfs-fuse": "vmware", "vboxsf": "virtualbox", "prl_fs": "parallels",
-    "9p": "kvm", "virtiofs": "kvm",
-}  # fmt: skip
+_SHARES = frozenset({"vmhgfs", "fuse.vmhgfs-fuse", "vmhgfs-fuse", "vboxsf", "prl_fs", "9p", "virtiofs"})
 
 
 class FstabHypervisorShare(Rule):
@@ -67,10 +64,9 @@ class FstabHypervisorShare(Rule):
 
     def check(self, fstab: Fstab, policy: MountPolicy, target: Target) -> Iterator[Finding]:
         for entry in fstab.entries:
-            home = _HOME.get(entry.fs_type)
-            if home is None or "noauto" in entry.options or (home == target.hypervisor and home != "kvm"):
+            if entry.fs_type not in _SHARES or "noauto" in entry.options:
                 continue
-            speaks = home == target.hypervisor
+            speaks = entry.fs_type in target.shares
             severity = Severity.ERROR if policy.stops(entry) and not speaks else Severity.WARNING
             message = f"{entry.mount_point} is a folder of the source's host ({entry.fs_type})"
             yield self.finding(entry.where, message, _effect(severity, speaks), severity=severity, fix=_comment(entry))

@@ -17,7 +17,8 @@ class WindowsAzureVmbus(Rule):
     """Windows Server 2012 and 2012 R2 do not know the name that Azure's hosts now give to the VMBus.
 
     ## What it does
-    On Azure, looks whether the ACPI name `MSFT1000` is bound to a driver in Windows Server 2012 and 2012 R2.
+    Looks whether the ACPI name that the target gives to the bus (`vmbus_id` of its profile: `MSFT1000` on Azure) is bound to a driver in
+    Windows Server 2012 and 2012 R2.
 
     ## Why it matters
     Updated hosts call the bus `ACPI\\MSFT1000` instead of `ACPI\\VMBus`. Without a driver for the bus there is no disk, and Windows stops
@@ -50,10 +51,11 @@ class WindowsAzureVmbus(Rule):
     )
 
     def check(self, registry: Registry, system: WindowsSystem, os: OsInfo, target: Target) -> Iterator[Finding]:
-        if target.name != "azure" or not system.server or system.version not in ((6, 2), (6, 3)):
-            raise NotApplicable("only for Windows Server 2012 and 2012 R2 on Azure")
-        if registry.system.key(f"{_BINDINGS}\\MSFT1000") is None:
-            message = f"{os.name} has no driver for ACPI\\MSFT1000, the VMBus of Azure's present hosts"
+        if not target.vmbus_id or not system.server or system.version not in ((6, 2), (6, 3)):
+            raise NotApplicable("only for Windows Server 2012 and 2012 R2 where the VMBus has another name than VMBus")
+        binding = f"{_BINDINGS}\\{target.vmbus_id}"
+        if registry.system.key(binding) is None:
+            message = f"{os.name} has no driver for ACPI\\{target.vmbus_id}, the VMBus of Azure's present hosts"
             effect = "Windows may not find its disk and stop with INACCESSIBLE_BOOT_DEVICE (0x7B)"
-            where = RegistryKey(registry.system.path, f"{_BINDINGS}\\MSFT1000")
+            where = RegistryKey(registry.system.path, binding)
             yield self.finding(where, message, f"{effect}; see Microsoft's article before the move")

@@ -59,7 +59,7 @@ class WindowsBootSectorHeads(Rule):
             raise NotApplicable("it is not Windows XP or 2003 on a disk that is known")
         size = next((disk.size for disk in blocks.disks if disk.disk == device.disk), 0)
         heads, wanted = int(device.detail("heads")), _heads(size)
-        if target.hypervisor in ("kvm", "any") and heads != wanted:
+        if target.bios == "seabios" and heads != wanted:
             repaired = mover is Mover.VIRT_V2V
             effect = f"{'virt-v2v corrects it; after a raw copy ' if repaired else ''}the boot may stop with 'A disk read error occurred'"
             message = f"the boot sector states {heads} heads, and a disk of this size has {wanted}"

@@ -24,7 +24,6 @@ _REST = "[ControlSet001\\Enum]\n[DriverDatabase\\DeviceIds\\ACPI]\n"
 _BUTTON = f'{_REST}[{_PACKAGE}\\ACPI0011]\n"Configuration"="HidInterrupt_Device.NT"\n'
 _BOUND = f'{_BUTTON}[{_IDS}]\n"hidinterrupt.inf"=hex:01,ff,00,00\n[{_PACKAGE}\\ACPI0010]\n"Configuration"="HidInterrupt_Device.NT"\n'
 _DEVICE = '[ControlSet001\\Enum\\ACPI\\ACPI0010\\2&daba3ff&0]\n"Service"="hidinterrupt"\n'
-_NO_HOT_ADD = frozenset({"ec2-nitro", "gce"})
 
 
 class WindowsCpuHotplug(Rule):
@@ -79,7 +78,7 @@ class WindowsCpuHotplug(Rule):
     )
 
     def check(self, acpi: WindowsAcpi, definition: Definition, target: Target) -> Iterator[Finding]:
-        if target.hypervisor != "kvm" or target.name in _NO_HOT_ADD:
+        if not target.cpu_hotplug:
             raise NotApplicable(f"no processors are added to a running machine on {target.name} by QEMU's ACPI tables")
         found = acpi.button
         if found is None:

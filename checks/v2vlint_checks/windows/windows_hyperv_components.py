@@ -35,7 +35,7 @@ class WindowsHypervComponents(Rule):
     )
 
     def check(self, programs: WindowsPrograms, target: Target) -> Iterator[Finding]:
-        if target.hypervisor == "hyperv":
+        if "hyperv" in target.agents:
             raise NotApplicable("the target is Hyper-V")
         left = programs.left_by("hyperv")
         if left.where is not None:

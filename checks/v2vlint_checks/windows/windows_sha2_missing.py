@@ -8,6 +8,8 @@ _SYSTEM = {"/Windows/System32/config/SYSTEM": Hive("[ControlSet001\\Control]\n")
 _SOFTWARE = "/Windows/System32/config/SOFTWARE"
 _PACKAGES = "Microsoft\\Windows\\CurrentVersion\\Component Based Servicing\\Packages"
 _SEVEN = OsInfo("windows", "windows", "windows", "Windows 7 Professional", "6.1.7601", "x86_64")
+_SIGNED = frozenset({"virtio_blk", "virtio_scsi", "virtio_net", "xen_blkfront", "xen_netfront", "nvme", "ena", "gve"})
+"""Modules whose counterparts for Windows are signed with SHA-2 only."""
 
 
 class WindowsSha2Missing(Rule):
@@ -37,6 +39,9 @@ class WindowsSha2Missing(Rule):
     def check(self, system: WindowsSystem, target: Target) -> Iterator[Finding]:
         if system.sha2 is None:
             raise NotApplicable("it is not Windows 7 or Server 2008 R2")
-        if target.hypervisor in ("kvm", "xen", "any") and not system.sha2:
-            effect = "current virtio drivers do not start; install KB4474419 before the move, or use drivers of that time"
+        first = [(one.name, one.any_of[0][0]) for one in target.controllers] + [(one.name, one.any_of[0][0]) for one in target.nics]
+        parts = [name for name, module in first if module in _SIGNED]
+        if parts and not system.sha2:
+            what = f"current drivers for {parts[0]}"
+            effect = f"{what} do not start; install KB4474419 before the move, or use drivers of that time"
             yield self.finding(system.packages_where, "no update for SHA-2 signatures is installed", effect)

@@ -74,7 +74,7 @@ class WindowsStaticAddress(Rule):
         for one in network.static:
             if one.adapter is None or not one.adapter.known:
                 continue
-            fits = any(one.adapter.fits(nic, target.hypervisor) for nic in target.nics)
+            fits = any(one.adapter.fits(nic) for nic in target.nics)
             if fits and target.keeps_pci:
                 continue
             message = f"{one.name} has the static address {', '.join(one.addresses)}, bound to {_model(one)}"

@@ -45,7 +45,7 @@ class WindowsVirtualboxAdditions(Rule):
     )
 
     def check(self, programs: WindowsPrograms, target: Target) -> Iterator[Finding]:
-        if target.hypervisor == "virtualbox":
+        if "virtualbox" in target.agents:
             raise NotApplicable("the target is VirtualBox")
         left = programs.left_by("virtualbox")
         if left.where is not None:

@@ -43,9 +43,9 @@ class WindowsVmwareTools(Rule):
     )
 
     def check(self, programs: WindowsPrograms, target: Target) -> Iterator[Finding]:
-        if target.hypervisor == "vmware":
+        if "vmware-tools" in target.agents:
             raise NotApplicable("the target is VMware")
-        left = programs.left_by("vmware")
+        left = programs.left_by("vmware-tools")
         if left.where is not None:
             related = tuple(service.where for service in left.services[:8])
             yield self.finding(

@@ -43,7 +43,7 @@ class WindowsXenTools(Rule):
     )
 
     def check(self, programs: WindowsPrograms, target: Target) -> Iterator[Finding]:
-        if target.hypervisor == "xen":
+        if "xen" in target.agents:
             raise NotApplicable("the target is Xen")
         left = programs.left_by("xen")
         if left.where is not None:

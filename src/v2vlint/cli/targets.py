@@ -11,6 +11,7 @@ from v2vlint.cli import output
 from v2vlint.engine.config import Config, find, read
 from v2vlint.model.target import Target
 from v2vlint.report.layout import Piece, Row, paragraph
+from v2vlint.target.keys import said
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -54,33 +55,5 @@ def _table(targets: list[Target]) -> Iterator[Row]:
 
 def _card(one: Target) -> Iterator[Row]:
     yield (Piece(one.name, "title"), Piece(f"  {one.title}"))
-    for label, value in _lines(one):
+    for label, value in said(one):
         yield from paragraph(value, output.look().width, 2, "", Piece(f"{label:<12}", "dim"))
-
-
-def _lines(one: Target) -> Iterator[tuple[str, str]]:
-    yield "hypervisor", one.hypervisor + (", also paravirtual Xen kernels" if one.xen_pv else "")
-    for controller in one.controllers:
-        yield "disks", f"{controller.prefix}…: {controller.name} ({_sets(controller.any_of)})"
-    for nic in one.nics:
-        yield "network", f"{nic.name} ({_sets(nic.any_of)})"
-    for display in one.displays:
-        yield "display", f"{display.name} ({' or '.join(display.modules)})"
-    yield "consoles", ", ".join(one.consoles)
-    yield "firmware", " or ".join(kind.upper() for kind in one.firmware)
-    yield "processor", f"x86-64-v{one.cpu_level} at least"
-    yield "memory", f"{one.ram_mib} MiB assumed"
-    kept = [
-        word
-        for word, keeps in (
-            ("MAC addresses", one.keeps_mac), ("PCI slots", one.keeps_pci), ("UEFI variables", one.keeps_nvram), ("vTPM", one.keeps_tpm),
-            ("the network", one.keeps_network),
-        )
-        if keeps
-    ]  # fmt: skip
-    yield "kept", ", ".join(kept) or "nothing of the source's hardware identity"
-    yield "prove", "QEMU can present it" if one.hardware else "QEMU cannot present it"
-
-
-def _sets(any_of: Iterable[Iterable[str]]) -> str:
-    return " or ".join("+".join(names) for names in any_of)

@@ -16,7 +16,6 @@ from v2vlint.model.machine import Agent, Driver, DriverInUse, InstalledKernel
 from v2vlint.model.osinfo import OsInfo
 from v2vlint.model.target import Controller, Nic
 
-_FAMILIES = {"vmware": "vmware-tools"}
 _AGENTS = {
     "qemu": ("QEMU-GA", "vdservice", "spice-agent"), "azure": ("WindowsAzureGuestAgent", "RdAgent"), "google": ("GCEAgent",),
     "amazon": ("AmazonSSMAgent", "Amazon EC2Launch", "Ec2Config"), "cloud-init": ("cloudbase-init",),
@@ -81,7 +80,7 @@ def windows_agents(store: FactStore) -> tuple[Agent, ...]:
 
 def _tools(kind: str, tools: WindowsTools) -> Agent:
     name = tools.programs[0].title if tools.programs else tools.services[0].name
-    return Agent(_FAMILIES.get(kind, kind), name, any(map(_runs, tools.services)))
+    return Agent(kind, name, any(map(_runs, tools.services)))
 
 
 def _runs(service: WindowsService) -> bool:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-Hypervisor = Literal["kvm", "vmware", "hyperv", "xen", "virtualbox", "any"]
 Firmware = Literal["bios", "uefi"]
 
 
@@ -24,10 +23,14 @@ class Controller:
 
 @dataclass(frozen=True, slots=True)
 class Nic:
-    """A network card model and the alternative kernel modules that drive it."""
+    """A network card model and the alternative kernel modules that drive it.
+
+    ``ids`` are the PCI IDs (``8086:100f``) of the models that may be meant; without them the modules tell.
+    """
 
     name: str
     any_of: tuple[tuple[str, ...], ...]
+    ids: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,24 +53,63 @@ class Hardware:
 
 
 @dataclass(frozen=True, slots=True)
+class MachineName:
+    """What a machine may be called there: a regular expression for the whole name, its longest length, and both in words."""
+
+    pattern: str
+    longest: int
+    words: str
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What one machine may have there at most; 0 and None: no limit is known. ``disk_gib`` is the size of one disk."""
+
+    name: MachineName | None = None
+    disks: int = 0
+    disk_gib: int = 0
+    cpus: int = 0
+    memory_gib: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Images:
+    """The disk images that the importer takes: ``formats`` (``raw``, ``qcow2``, ``vhd-fixed``…; empty: not known), and the unit in MiB
+    that a disk's size must be a multiple of (0: any size)."""
+
+    formats: tuple[str, ...] = ()
+    align_mib: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class Target:
-    """A target profile.
+    """A target profile. What a key means and where it is judged stands in ``docs/targets.md``; nothing outside ``v2vlint.target`` asks
+    for ``name``, which is only shown.
 
     The guest must work on *each* of ``controllers`` and on *each* of ``nics``. ``firmware`` lists what the target can present;
     ``cpu_level`` is the x86-64 level (1..4) guaranteed there; ``ram_mib`` the memory assumed. The ``keeps_*`` flags say what
     of the source's hardware identity travels: MAC addresses, PCI topology, UEFI NVRAM, virtual TPM, the IP network.
-    ``xen_pv`` allows Xen PV kernels.
+    ``xen_pv`` allows Xen PV kernels. ``hypervisor`` and ``platform`` are free words.
+
+    What only some hosts offer: ``datasources`` of cloud-init in lower case, families of guest tools at home there (``agents``) and the one
+    that the host talks to (``guest_agent``), ``resolvers`` and ``time_servers`` that answer there only, devices with the host's clock
+    (``ptp_clocks``), paravirtual ``clocksources``, filesystems of folders that the host shares (``shares``). ``keyboards`` are the modules
+    that the only keyboard needs, empty when it is an ordinary one; ``vmbus_id`` the ACPI name of the VMBus where it is not ``VMBus``;
+    ``bios`` the program that is the BIOS (``seabios``, or empty); ``cpu_hotplug`` says that QEMU adds processors to a running machine.
     """
 
     name: str
     title: str
-    hypervisor: Hypervisor
+    hypervisor: str
     controllers: tuple[Controller, ...]
     nics: tuple[Nic, ...]
     displays: tuple[Display, ...]
+    platform: str = ""
     consoles: tuple[str, ...] = ("tty0", "ttyS0")
     firmware: tuple[Firmware, ...] = ("bios", "uefi")
+    bios: str = ""
     cpu_level: int = 2
+    cpu_hotplug: bool = False
     ram_mib: int = 2048
     keeps_mac: bool = False
     keeps_pci: bool = False
@@ -75,6 +117,18 @@ class Target:
     keeps_tpm: bool = False
     keeps_network: bool = False
     xen_pv: bool = False
+    keyboards: tuple[str, ...] = ()
+    vmbus_id: str = ""
+    datasources: tuple[str, ...] = ()
+    agents: tuple[str, ...] = ()
+    guest_agent: str = ""
+    resolvers: tuple[str, ...] = ()
+    time_servers: tuple[str, ...] = ()
+    ptp_clocks: tuple[str, ...] = ()
+    clocksources: tuple[str, ...] = ()
+    shares: tuple[str, ...] = ()
+    limits: Limits = Limits()
+    images: Images = Images()
     hardware: Hardware | None = None
 
     @property

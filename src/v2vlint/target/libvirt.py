@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -9,7 +10,7 @@ from typing import TypeVar
 from xml.etree.ElementTree import Element
 
 from v2vlint.model.errors import UsageError
-from v2vlint.model.target import Controller, Display, Firmware, Hardware, Hypervisor, Nic, Target
+from v2vlint.model.target import Controller, Display, Firmware, Hardware, Nic, Target
 from v2vlint.model.xml_document import read_document
 
 T = TypeVar("T")
@@ -30,6 +31,8 @@ _VIDEO = {
     "vmvga": ("vmwgfx",), "vbox": ("vboxvideo",), "xen": ("xen_fbfront",),
 }  # fmt: skip
 _QEMU_VGA = {"virtio": "virtio", "cirrus": "cirrus", "qxl": "qxl", "vmvga": "vmware"}
+_PROFILES = {"kvm": "kvm", "qemu": "kvm", "xen": "xen", "vmware": "vmware", "vbox": "virtualbox", "hyperv": "hyperv-gen1"}
+"""The shipped profile that says what the XML does not, by the type of the domain."""
 _LEVELS = (
     (re.compile(r"x86-64-v([1-4])"), 0),
     (re.compile(r"Skylake-Server|Cascadelake|Cooperlake|Icelake|Snowridge|SapphireRapids|GraniteRapids|EPYC-Genoa|EPYC-Turin"), 4),
@@ -63,12 +66,11 @@ def _target(name: str, path: str, data: bytes | str) -> Target:
     buses = tuple(dict.fromkeys(_bus(disk) for disk in disks))
     nics = tuple(dict.fromkeys(_nic_model(nic) for nic in root.iterfind("devices/interface")))
     videos = tuple(dict.fromkeys(_model(video.find("model"), "type") for video in root.iterfind("devices/video")))
-    kind = root.get("type", "")
-    hypervisor: Hypervisor = "kvm" if kind in ("kvm", "qemu") else "xen" if kind == "xen" else "any"
-    return Target(
+    base = _base(root.get("type", ""))
+    return dataclasses.replace(
+        base,
         name=name,
         title=f"libvirt domain {root.findtext('name', name)}",
-        hypervisor=hypervisor,
         controllers=tuple(_controller(bus, scsi, path) for bus in buses),
         nics=tuple(Nic(model, _lookup(_NICS, model, path, "network card")) for model in nics),
         displays=tuple(_display(video) for video in videos if video != "none"),
@@ -78,8 +80,14 @@ def _target(name: str, path: str, data: bytes | str) -> Target:
         ram_mib=_memory(root),
         keeps_mac=True,
         xen_pv=root.findtext("os/type", "") in ("linux", "xen"),
-        hardware=_hardware(root, buses[0], scsi, nics, videos) if hypervisor == "kvm" else None,
+        hardware=_hardware(root, buses[0], scsi, nics, videos) if base.hypervisor == "kvm" else None,
     )
+
+
+def _base(kind: str) -> Target:
+    from v2vlint import target
+
+    return target.load(_PROFILES[kind]) if kind in _PROFILES else Target("", "", kind or "unknown", (), (), ())
 
 
 def _model(element: Element | None, attribute: str = "model") -> str:

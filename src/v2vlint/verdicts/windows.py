@@ -163,7 +163,7 @@ def _card(drivers: WindowsDrivers, target: Target, mover: Mover) -> Iterator[Cau
 def _addresses(network: WindowsNetwork, target: Target) -> Iterator[Cause[None]]:
     """Its address will be the one that was set."""
     for one in network.static:
-        if one.adapter is None or not any(one.adapter.fits(nic, target.hypervisor) for nic in target.nics):
+        if one.adapter is None or not any(one.adapter.fits(nic) for nic in target.nics):
             yield Cause(Fate.UNKNOWN, f"the address {one.addresses[0]} belongs to an adapter that is not there", one.where)
 
 

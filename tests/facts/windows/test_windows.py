@@ -201,7 +201,7 @@ def test_an_adapter_and_its_address() -> None:
     assert (address.name, address.addresses, address.gateways) == ("LAN", ("192.0.2.1",), ("192.0.2.254",))
     assert address.adapter == adapter
     assert network.ghosts == ()
-    assert [adapter.fits(nic, name) for name in ("vmware", "kvm") for nic in target.load(name).nics] == [True, False]
+    assert [adapter.fits(nic) for name in ("vmware", "kvm") for nic in target.load(name).nics] == [True, False]
 
 
 def test_settings_have_defaults() -> None:
@@ -222,8 +222,8 @@ def test_programs_of_both_widths() -> None:
     text += f'[WOW6432Node\\{key}\\b]\n"DisplayName"="VMware Tools"\n"DisplayVersion"="12.1"\n'
     found = store("", software=text).get(WindowsPrograms)
     assert [one.title for one in found.programs] == ["7-Zip 23.01", "VMware Tools 12.1"]
-    assert found.left_by("vmware").words == "VMware Tools 12.1"
-    assert found.left_by("vmware").programs == (
+    assert found.left_by("vmware-tools").words == "VMware Tools 12.1"
+    assert found.left_by("vmware-tools").programs == (
         WindowsProgram("VMware Tools", "12.1", "", RegistryKey(SOFTWARE, f"WOW6432Node\\{key}\\b")),
     )
     assert found.left_by("xen").where is None

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import tomllib
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
 
 from v2vlint.facts.environment.services import Services
 from v2vlint.facts.packages.installed import Packages
@@ -11,41 +15,31 @@ from v2vlint.facts.registry import provides
 from v2vlint.guest.fs import GuestFS
 from v2vlint.model.place import Where, WholeFile
 
-_PACKAGES = {
-    "vmware-tools": ("VMwareTools", "vmware-tools-*", "kmod-vmware-tools*"),
-    "open-vm-tools": ("open-vm-tools", "open-vm-tools-*"),
-    "virtualbox": ("virtualbox-guest-*", "kmod-virtualbox-guest*", "virtualbox-kmp-*"),
-    "hyperv": ("hyperv-daemons", "hypervkvpd", "hypervvssd", "hypervfcopyd", "hyperv-tools", "linux-cloud-tools-*", "hv-kvp-daemon-init"),
-    "xen": ("xe-guest-utilities*", "xen-guest-agent", "xenserver-*-guest*"),
-    "parallels": ("parallels-tools*", "prl-guest-tools*"),
-    "qemu": ("qemu-guest-agent", "qemu-ga", "spice-vdagent"),
-    "azure": ("walinuxagent", "WALinuxAgent", "python-azure-agent", "azure-vm-utils"),
-    "google": ("google-guest-agent", "google-compute-engine*", "google-osconfig-agent", "gce-compute-image-packages"),
-    "amazon": ("amazon-ssm-agent", "ec2-net-utils", "amazon-ec2-net-utils", "ec2-instance-connect", "aws-cfn-bootstrap"),
-    "ovirt": ("ovirt-guest-agent*", "rhevm-guest-agent*"),
-}
-_PATHS = {
-    "vmware-tools": ("/usr/bin/vmware-uninstall-tools.pl", "/etc/vmware-tools/locations"),
-    "virtualbox": ("/var/lib/VBoxGuestAdditions/config",),
-    "parallels": ("/usr/lib/parallels-tools/install",),
-    "xen": ("/usr/sbin/xe-daemon",),
-    "azure": ("/usr/sbin/waagent", "/usr/bin/waagent"),
-    "amazon": ("/snap/amazon-ssm-agent/current",),
-    "qemu": ("/usr/bin/qemu-ga", "/usr/sbin/qemu-ga"),
-}
-_GLOBS = {"virtualbox": "/opt/VBoxGuestAdditions-*"}
-_SERVICES = {
-    "vmware-tools": ("vmware-tools",), "open-vm-tools": ("vmtoolsd", "open-vm-tools"), "virtualbox": ("vboxadd", "vboxadd-service"),
-    "hyperv": ("hypervkvpd", "hv-kvp-daemon", "hv_kvp_daemon"), "xen": ("xe-linux-distribution", "xe-daemon", "xen-guest-agent"),
-    "parallels": ("prltoolsd",), "qemu": ("qemu-guest-agent", "qemu-ga"), "azure": ("waagent", "walinuxagent"),
-    "google": ("google-guest-agent", "google-startup-scripts"), "amazon": ("amazon-ssm-agent",), "ovirt": ("ovirt-guest-agent",),
-}  # fmt: skip
+_TABLE = Path(__file__).with_name("guest_tools.toml")
+
+
+@dataclass(frozen=True, slots=True)
+class GuestAgent:
+    """The program that a host talks to: the package and the path that it usually has, and families that do the same work."""
+
+    package: str
+    program: str
+    instead: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class _Family:
+    packages: tuple[str, ...]
+    paths: tuple[str, ...]
+    globs: tuple[str, ...]
+    services: tuple[str, ...]
+    agent: GuestAgent | None
 
 
 @dataclass(frozen=True, slots=True)
 class GuestTool:
-    """One piece of evidence. ``family`` is ``vmware-tools``, ``open-vm-tools``, ``virtualbox``, ``hyperv``, ``xen``, ``parallels``,
-    ``qemu``, ``azure``, ``google``, ``amazon`` or ``ovirt``; ``name`` the package or file; ``package`` tells which of the two."""
+    """One piece of evidence. ``family`` is a table of ``guest_tools.toml`` (``vmware-tools``, ``qemu``, ``azure``…); ``name`` the package
+    or file; ``package`` tells which of the two."""
 
     family: str
     name: str
@@ -73,18 +67,40 @@ class GuestTools:
 @provides
 def find_guest_tools(fs: GuestFS, packages: Packages, services: Services) -> GuestTools:
     """By package, by file, by service link."""
-    running = frozenset(family for family, names in _SERVICES.items() if services.starts(*names))
+    running = frozenset(name for name, family in _families().items() if services.starts(*family.services))
     return GuestTools((*_packaged(packages), *_unpackaged(fs)), running)
 
 
+def families() -> frozenset[str]:
+    """The families that are known."""
+    return frozenset(_families())
+
+
+def agent_called(family: str) -> GuestAgent | None:
+    """The agent of a family; None when it is not known, or nothing that a host talks to."""
+    known = _families().get(family)
+    return known.agent if known else None
+
+
+@cache
+def _families() -> dict[str, _Family]:
+    return {name: _family(data) for name, data in tomllib.loads(_TABLE.read_text("utf-8")).items()}
+
+
+def _family(data: dict[str, Any]) -> _Family:
+    packages, paths, globs, services = (tuple(data.get(key, ())) for key in ("packages", "paths", "globs", "services"))
+    agent = data.get("agent")
+    found = GuestAgent(agent["package"], agent["program"], tuple(agent.get("instead", ()))) if agent else None
+    return _Family(packages, paths, globs, services, found)
+
+
 def _packaged(packages: Packages) -> Iterator[GuestTool]:
-    for family, patterns in _PACKAGES.items():
-        for package in packages.matching(*patterns):
-            yield GuestTool(family, package.name, package.where, True)
+    for name, family in _families().items():
+        for package in packages.matching(*family.packages):
+            yield GuestTool(name, package.name, package.where, True)
 
 
 def _unpackaged(fs: GuestFS) -> Iterator[GuestTool]:
-    for family, paths in _PATHS.items():
-        yield from (GuestTool(family, path, WholeFile(path), False) for path in paths if fs.exists(path))
-    for family, pattern in _GLOBS.items():
-        yield from (GuestTool(family, path, WholeFile(path), False) for path in fs.glob(pattern))
+    for name, family in _families().items():
+        paths = (*(path for path in family.paths if fs.exists(path)), *(path for pattern in family.globs for path in fs.glob(pattern)))
+        yield from (GuestTool(name, path, WholeFile(path), False) for path in paths)

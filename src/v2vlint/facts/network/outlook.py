@@ -159,9 +159,9 @@ class Network:
             return ("eth0",)
         if target.hypervisor in _BUS_NAMES:
             return _BUS_NAMES[target.hypervisor]
-        if target.hypervisor == "any":
-            return tuple(name for names in (*_PCI_NAMES.values(), *_BUS_NAMES.values()) for name in names)
-        return _PCI_NAMES[target.hypervisor]
+        if target.hypervisor in _PCI_NAMES:
+            return _PCI_NAMES[target.hypervisor]
+        return tuple(name for names in (*_PCI_NAMES.values(), *_BUS_NAMES.values()) for name in names)
 
     def survival(self, interface: InterfaceConfig, target: Target) -> Survival:
         """Whether ``interface`` still finds its card (or one of the cards below it) on ``target``."""

@@ -26,10 +26,6 @@ _BY_MODULE = {
 }  # fmt: skip
 
 
-_BY_HYPERVISOR = {("e1000", "vmware"): "PCI\\VEN_8086&DEV_100F"}
-"""Hypervisors emulate different models under the same name."""
-
-
 @dataclass(frozen=True, slots=True)
 class WindowsAdapter:
     """An adapter that Windows has seen. ``device`` is its PnP instance (``PCI\\VEN_15AD&DEV_07B0…``); ``known`` whether Windows still has
@@ -41,11 +37,12 @@ class WindowsAdapter:
     known: bool
     where: RegistryKey
 
-    def fits(self, nic: Nic, hypervisor: str) -> bool:
-        """Whether it is of the model ``nic`` as ``hypervisor`` has it."""
-        modules = [module for modules in nic.any_of for module in modules]
-        kinds = (_BY_HYPERVISOR.get((module, hypervisor)) or _BY_MODULE.get(module) for module in modules)
-        return self.device.upper().startswith(tuple(kind for kind in kinds if kind))
+    def fits(self, nic: Nic) -> bool:
+        """Whether it is of the model ``nic``: by its PCI IDs where they are stated, else by what its modules drive."""
+        named = (id.upper().partition(":") for id in nic.ids)
+        kinds = tuple(f"PCI\\VEN_{vendor}&DEV_{device}" for vendor, _colon, device in named)
+        known = tuple(_BY_MODULE[module] for modules in nic.any_of for module in modules if module in _BY_MODULE)
+        return self.device.upper().startswith(kinds or known)
 
 
 @dataclass(frozen=True, slots=True)

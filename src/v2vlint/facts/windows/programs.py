@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import re
+import tomllib
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
 
 from v2vlint.facts.registry import provides
 from v2vlint.facts.windows.registry import RegistryNode, SoftwareHive, subkeys
@@ -17,31 +20,7 @@ _ANTIVIRUS = re.compile(
     r"avg technologies",
     re.IGNORECASE,
 )
-_TOOLS = {
-    "vmware": re.compile(r"VMware Tools", re.IGNORECASE),
-    "virtualbox": re.compile(r"VirtualBox Guest Additions", re.IGNORECASE),
-    "xen": re.compile(r"Xen(Server)? (VM )?Tools|XenServer|Citrix.*Tools|Paravirtualized Xen|Xen PV|AWS PV Drivers|XCP-ng", re.IGNORECASE),
-    "hyperv": re.compile(r"Hyper-V (Integration (Services|Components)|Guest Components)", re.IGNORECASE),
-    "parallels": re.compile(r"(Parallels|Virtuozzo) (Guest )?Tools", re.IGNORECASE),
-}
-_SERVICES = {
-    "vmware": (
-        "VMTools", "VGAuthService", "vm3dservice", "vmvss", "GISvc", "vmci", "vsock", "vmmemctl", "vmhgfs", "vmmouse", "vmusbmouse",
-        "vmrawdsk", "vmxnet3ndis6",
-        "vmxnet3", "vm3dmp", "vm3dmp_loader", "vm3dmp-stats", "vm3dmp-debug", "vnetWFP", "vnetflt", "vsepflt", "vmaudio",
-        "vmx_svga", "vmkbd", "efifw",
-    ),
-    "virtualbox": ("VBoxGuest", "VBoxMouse", "VBoxService", "VBoxSF", "VBoxVideo", "VBoxWddm"),
-    "xen": (
-        "xenbus", "xenvbd", "xenfilt", "xennet", "xenvif", "xeniface", "xenagent", "xensvc", "xenevtchn", "xenpci", "rhelscsi", "rhelnet",
-        "xenlite", "xeninstall",
-    ),
-    "hyperv": (),
-    "parallels": (
-        "prl_boot", "prl_dd", "prl_eth5", "prl_fs", "prl_memdev", "prl_mouf", "prl_pv32", "prl_pv64", "prl_scsi", "prl_sound", "prl_strg",
-        "prl_tg", "prl_time", "prl_uprof", "prl_va",
-    ),
-}  # fmt: skip
+_TABLE = Path(__file__).with_name("guest_tools.toml")
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,15 +81,15 @@ class WindowsTools:
 
 @dataclass(frozen=True, slots=True)
 class WindowsPrograms:
-    """All programs; those that guard against viruses; the tools by hypervisor: ``vmware``, ``virtualbox``, ``xen``, ``hyperv``…"""
+    """All programs; those that guard against viruses; the tools by family: ``vmware-tools``, ``xen``…"""
 
     programs: tuple[WindowsProgram, ...]
     antivirus: tuple[WindowsProgram, ...]
     tools: tuple[tuple[str, WindowsTools], ...]
 
-    def left_by(self, hypervisor: str) -> WindowsTools:
-        """The tools of one hypervisor, maybe nothing."""
-        return dict(self.tools).get(hypervisor, WindowsTools((), ()))
+    def left_by(self, family: str) -> WindowsTools:
+        """The tools of one family, maybe nothing."""
+        return dict(self.tools).get(family, WindowsTools((), ()))
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,7 +110,7 @@ def parse_programs(installed: InstalledPrograms, services: WindowsServices) -> W
     """Sort the programs, and look up the services of each hypervisor's tools."""
     programs = installed.programs
     guards = tuple(one for one in programs if one.guards)
-    return WindowsPrograms(programs, guards, tuple((kind, _tools(kind, programs, services)) for kind in _TOOLS))
+    return WindowsPrograms(programs, guards, tuple((family, _tools(family, programs, services)) for family in _families()))
 
 
 def _installed(software: RegistryNode) -> Iterator[WindowsProgram]:
@@ -150,6 +129,13 @@ def _installed(software: RegistryNode) -> Iterator[WindowsProgram]:
                 )
 
 
-def _tools(kind: str, programs: tuple[WindowsProgram, ...], services: WindowsServices) -> WindowsTools:
-    mine = tuple(one for one in programs if _TOOLS[kind].search(one.name))
-    return WindowsTools(mine, tuple(one for one in services.named(*_SERVICES[kind]) if one.effective != DISABLED))
+@cache
+def _families() -> dict[str, tuple[re.Pattern[str], tuple[str, ...]]]:
+    data = tomllib.loads(_TABLE.read_text("utf-8"))
+    return {family: (re.compile(one["program"], re.IGNORECASE), tuple(one["services"])) for family, one in data.items()}
+
+
+def _tools(family: str, programs: tuple[WindowsProgram, ...], services: WindowsServices) -> WindowsTools:
+    name, drivers = _families()[family]
+    mine = tuple(one for one in programs if name.search(one.name))
+    return WindowsTools(mine, tuple(one for one in services.named(*drivers) if one.effective != DISABLED))

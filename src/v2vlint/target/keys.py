@@ -1,0 +1,145 @@
+"""The keys of a target profile, each in one place: how it is read, and how ``v2vlint targets NAME`` shows it.
+
+A new key is a field of :class:`~v2vlint.model.target.Target`, an entry here, and a row in ``docs/targets.md``; tests hold the three
+together.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from v2vlint.model.target import Controller, Display, Hardware, Images, Limits, MachineName, Nic, Target
+from v2vlint.target.readers import Reader, fields, filled, flag, listed, maybe, number, one_of, pattern, shaped, table, text
+
+Say = Callable[[Target], Iterable[str]]
+
+PREFIXES = ("vd", "sd", "nvme", "xvd", "hd")
+FORMATS = ("raw", "qcow2", "vmdk", "vmdk-stream", "vhd", "vhd-fixed", "vhdx", "vdi")
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """How a key is read, and what is said of it under which label. ``over`` marks a table whose keys are inherited one by one: ``read``
+    gives those that are there, and ``over`` makes the value of a profile that extends nothing."""
+
+    read: Reader
+    label: str
+    say: Say
+    over: Callable[[], Any] | None = None
+
+
+def _words(field: str) -> Say:
+    def say(target: Target) -> Iterator[str]:
+        if found := getattr(target, field):
+            yield found if isinstance(found, str) else ", ".join(found)
+
+    return say
+
+
+def _kept(field: str, words: str) -> Key:
+    return Key(flag, "kept", lambda target: [words] if getattr(target, field) else [])
+
+
+def _hypervisor(target: Target) -> Iterator[str]:
+    yield target.hypervisor
+
+
+def _xen_pv(target: Target) -> Iterator[str]:
+    if target.xen_pv:
+        yield "also paravirtual Xen kernels"
+
+
+def _controllers(target: Target) -> Iterator[str]:
+    yield from (f"{one.prefix}…: {one.name} ({_sets(one.any_of)})" for one in target.controllers)
+
+
+def _nics(target: Target) -> Iterator[str]:
+    yield from (f"{one.name} ({_sets(one.any_of)})" for one in target.nics)
+
+
+def _displays(target: Target) -> Iterator[str]:
+    yield from (f"{one.name} ({' or '.join(one.modules)})" for one in target.displays)
+
+
+def _sets(any_of: Iterable[Iterable[str]]) -> str:
+    return " or ".join("+".join(names) for names in any_of)
+
+
+def _limits(target: Target) -> Iterator[str]:
+    limits = target.limits
+    if limits.name is not None:
+        yield f"names of at most {limits.name.longest} characters: {limits.name.words}"
+    counts = ((limits.disks, "disks"), (limits.disk_gib, "GiB per disk"), (limits.cpus, "processors"), (limits.memory_gib, "GiB of memory"))
+    yield from (f"{count} {what}" for count, what in counts if count)
+
+
+def _images(target: Target) -> Iterator[str]:
+    if target.images.formats:
+        yield f"imported as {' or '.join(target.images.formats)}"
+    if target.images.align_mib:
+        yield f"sizes are a multiple of {target.images.align_mib} MiB"
+
+
+_WORD = shaped(r"[a-z0-9][a-z0-9._-]*", "a word of lower-case letters, digits and ._-")
+_DEVICE = shaped(r"/dev/[\w/-]+", "the path of a device")
+_COUNT = number(0, 1 << 24)
+_SETS = filled(filled(text))
+_NIC = table(Nic, {"name": text, "any_of": _SETS}, {"ids": listed(shaped(r"[0-9a-f]{4}:[0-9a-f]{4}", "a PCI ID such as 8086:100f"))})
+_NAME = table(MachineName, {"pattern": pattern, "longest": number(1, 1 << 16), "words": text})
+
+KEYS: dict[str, Key] = {
+    "title": Key(text, "", lambda target: ()),
+    "hypervisor": Key(_WORD, "hypervisor", _hypervisor),
+    "xen_pv": Key(flag, "hypervisor", _xen_pv),
+    "platform": Key(maybe(_WORD), "platform", _words("platform")),
+    "controllers": Key(
+        filled(table(Controller, {"name": text, "prefix": one_of(*PREFIXES), "any_of": _SETS})), "disks", _controllers
+    ),
+    "nics": Key(listed(_NIC), "network", _nics),
+    "displays": Key(
+        listed(table(Display, {"name": text, "modules": listed(text), "xorg_drivers": listed(text)})), "display", _displays
+    ),
+    "consoles": Key(listed(text), "consoles", _words("consoles")),
+    "keyboards": Key(listed(text), "keyboard", _words("keyboards")),
+    "firmware": Key(filled(one_of("bios", "uefi")), "firmware", lambda target: [" or ".join(kind.upper() for kind in target.firmware)]),
+    "bios": Key(maybe(_WORD), "firmware", lambda target: [f"the BIOS is {target.bios}"] if target.bios else []),
+    "cpu_level": Key(number(1, 4), "processor", lambda target: [f"x86-64-v{target.cpu_level} at least"]),
+    "cpu_hotplug": Key(flag, "processor", lambda target: ["QEMU can add some to a running machine"] if target.cpu_hotplug else []),
+    "ram_mib": Key(number(64, 1 << 24), "memory", lambda target: [f"{target.ram_mib} MiB assumed"]),
+    "vmbus_id": Key(maybe(text), "VMBus", _words("vmbus_id")),
+    "keeps_mac": _kept("keeps_mac", "MAC addresses"),
+    "keeps_pci": _kept("keeps_pci", "PCI slots"),
+    "keeps_nvram": _kept("keeps_nvram", "UEFI variables"),
+    "keeps_tpm": _kept("keeps_tpm", "vTPM"),
+    "keeps_network": _kept("keeps_network", "the network"),
+    "datasources": Key(listed(_WORD), "cloud-init", _words("datasources")),
+    "agents": Key(listed(_WORD), "agents", _words("agents")),
+    "guest_agent": Key(maybe(_WORD), "agents", lambda target: [f"the host talks to {target.guest_agent}"] if target.guest_agent else []),
+    "resolvers": Key(listed(text), "resolvers", _words("resolvers")),
+    "time_servers": Key(listed(text), "time", _words("time_servers")),
+    "ptp_clocks": Key(listed(_DEVICE), "time", _words("ptp_clocks")),
+    "clocksources": Key(listed(text), "time", _words("clocksources")),
+    "shares": Key(listed(text), "shares", _words("shares")),
+    "limits": Key(
+        fields({"name": _NAME, "disks": _COUNT, "disk_gib": _COUNT, "cpus": _COUNT, "memory_gib": _COUNT}), "limits", _limits, Limits
+    ),
+    "images": Key(fields({"formats": listed(one_of(*FORMATS)), "align_mib": number(0, 1 << 20)}), "images", _images, Images),
+    "hardware": Key(
+        fields({"machine": text, "disk": text, "nic": text, "vga": text}),
+        "prove",
+        lambda target: ["QEMU can present it" if target.hardware else "QEMU cannot present it"],
+        Hardware,
+    ),
+}  # fmt: skip
+
+
+def said(target: Target) -> Iterator[tuple[str, str]]:
+    """What the profile says, as pairs of a label and words, in the order of the keys; several lines may have one label."""
+    for label in dict.fromkeys(key.label for key in KEYS.values() if key.label):
+        alone = label in ("disks", "network", "display", "limits")
+        found = [words for key in KEYS.values() if key.label == label for words in key.say(target)]
+        if label == "kept" and not found:
+            found = ["nothing of the source's hardware identity"]
+        yield from ((label, words) for words in (found if alone else [", ".join(found)]) if words)
