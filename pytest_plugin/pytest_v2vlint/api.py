@@ -46,7 +46,8 @@ _TOGETHER = (OsInfo, BlockTable, Fstab, Bootloader, Network)
 
 
 class BootForecast:
-    """The predicted fate of a boot. ``will_boot`` is True, False, or None when it cannot be told; ``str()`` gives every stage."""
+    """The predicted fate of a boot. ``will_boot`` and ``reachable`` are True, False, or None when it cannot be told; ``str()`` gives every
+    stage."""
 
     def __init__(self, fact: Forecast, guest: str, target: str) -> None:
         self.fact = fact
@@ -59,15 +60,21 @@ class BootForecast:
         return self.fact.will_boot
 
     @property
+    def reachable(self) -> bool | None:
+        """Whether it comes up and its network does."""
+        return self.fact.reachable
+
+    @property
     def stops_at(self) -> str:
-        """The stage that fails, or an empty string."""
-        return next((stage.stage.value for stage in self.fact.stages if stage.fate is Fate.FAIL), "")
+        """The stage at which the boot stops, or an empty string."""
+        stage = self.fact.decisive if self.fact.fate is Fate.FAIL else None
+        return stage.stage.value if stage else ""
 
     def __str__(self) -> str:
         return say.forecast(self.fact, self._guest, self.target)
 
     def __repr__(self) -> str:
-        stage = next((stage for stage in self.fact.stages if stage.fate is self.fact.fate is not Fate.PASS), None)
+        stage = self.fact.decisive
         why = f": {stage.reason}{f' ({stage.where})' if stage.where else ''}" if stage else ""
         return visible(f"<forecast of {self._guest}: {words.verdict(self.fact, self.target)}{why}>")
 
@@ -184,7 +191,7 @@ class Guest:
 def assert_portable(
     guest: Guest, target: str = "", *, mover: str = "", ignore: Iterable[str] = (), fail_on: str = "error", forecast: bool = True
 ) -> None:
-    """Fail unless ``guest`` will work on ``target``: no finding at or above ``fail_on``, and the boot is not forecast to fail.
+    """Fail unless ``guest`` will work on ``target``: no finding at or above ``fail_on``, and it is forecast to boot and to be reached.
 
     ``ignore`` names rules (or patterns of them) whose findings do not count, nor a boot that stops for their reason. Excepted findings and
     those of the baseline do not count either. NotEvaluated when something that matters could not be told: the guest, or the boot.
@@ -197,7 +204,7 @@ def assert_portable(
         if counted:
             raise AssertionError(_portable(guest, one, counted))
         boot = one.forecast if forecast and not _ignored(blamed(one.forecast), ignored) else None
-        if boot and boot.will_boot is False:
+        if boot and boot.outcome is Fate.FAIL:
             raise AssertionError(say.forecast(boot, guest.name, one.target))
         crashed = [result.reason for result in results if result.crashed]
         if crashed:
@@ -213,8 +220,8 @@ def _everything(guest: Guest, target: str, mover: str) -> Iterator[TargetReport]
 
 
 def blamed(forecast: Forecast | None) -> str:
-    """The rule that explains why a boot stops, or cannot be told; empty when none does."""
-    return next((stage.rule for stage in forecast.stages if stage.fate is forecast.fate), "") if forecast else ""
+    """The rule that explains why a guest does not come up or cannot be reached, or that cannot be told; empty when none does."""
+    return forecast.decisive.rule if forecast and forecast.decisive else ""
 
 
 def _ignored(rule: str, patterns: tuple[str, ...]) -> bool:
@@ -224,6 +231,6 @@ def _ignored(rule: str, patterns: tuple[str, ...]) -> bool:
 def _portable(guest: Guest, one: TargetReport, counted: list[FindingReport]) -> str:
     rules = ", ".join(dict.fromkeys(report.finding.rule for report in counted))
     text = say.findings(counted, f"{guest.name} is not portable to {one.target}: {rules}")
-    if one.forecast and one.forecast.will_boot is False:
+    if one.forecast and one.forecast.outcome is Fate.FAIL:
         text = f"{text}\n\n{say.forecast(one.forecast, guest.name, one.target)}"
     return text

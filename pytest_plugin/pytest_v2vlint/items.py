@@ -157,14 +157,14 @@ class Boot(GuestItem):
             _skip("there is no forecast for this guest")
         excepted = {result.rule: result for one in judged for result in one.results if result.status is Status.EXCEPTED}
         for one in self.forecasts:
-            if one.fate is not Fate.PASS and blamed(one) in excepted:
+            if (one.fate is not Fate.PASS or one.outcome is Fate.FAIL) and blamed(one) in excepted:
                 _skip(f"excepted: {_reason(excepted[blamed(one)])}")
-        if all(one.fate is Fate.UNKNOWN for one in self.forecasts):
+        if all(one.fate is one.outcome is Fate.UNKNOWN for one in self.forecasts):
             _unsure(self.config, self.text)
 
     def runtest(self) -> None:
-        """Fail when it will not boot."""
-        if any(one.fate is Fate.FAIL for one in self.forecasts):
+        """Fail when it will not boot, or comes up where nobody can reach it."""
+        if any(one.outcome is Fate.FAIL for one in self.forecasts):
             raise Failed(self.text)
 
 

@@ -23,6 +23,11 @@ def vsphere() -> Path:
     return cached("rhel9-vsphere")[0]
 
 
+def azure() -> Path:
+    """An Ubuntu whose kernel has no driver for the network card of EC2."""
+    return cached("ubuntu-azure")[0]
+
+
 def place(folder: Path, name: str, image: Path) -> Path:
     """``image`` as ``name`` in ``folder``, without copying it."""
     path = folder / name

@@ -6,7 +6,7 @@ import textwrap
 
 import pytest
 
-from tests.pytest_plugin.guests import place, portable, vsphere
+from tests.pytest_plugin.guests import azure, place, portable, vsphere
 
 pytest_plugins = ("pytester",)
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("pytest_plugin")]
@@ -103,6 +103,29 @@ def test_failures_say_what_was_found_and_where(pytester: pytest.Pytester) -> Non
     assert result.parseoutcomes() == {"failed": len(FAILURES)}
     result.stdout.fnmatch_lines([word for _, words in FAILURES for word in words])
     result.stdout.no_fnmatch_line("*pytest_v2vlint/*.py:*")
+
+
+def test_a_guest_out_of_reach_is_not_portable(pytester: pytest.Pytester) -> None:
+    place(pytester.path, "ubuntu.qcow2", azure())
+    pytester.makepyfile(
+        """
+        from pytest_v2vlint import assert_portable
+
+        def test_one(v2vlint_guest):
+            there = v2vlint_guest.forecast("ec2-nitro")
+            assert there.will_boot is not False and there.stops_at == ""
+            assert_portable(v2vlint_guest, "azure")
+            assert there.reachable
+        """
+    )
+    result = pytester.runpytest_inprocess("--v2vlint", "ubuntu.qcow2", "--v2vlint-target", "ec2-nitro", "-k", "test_one or forecast")
+    assert result.parseoutcomes()["failed"] == 2
+    result.stdout.fnmatch_lines(
+        [
+            "*ubuntu.qcow2 may not boot on ec2-nitro, cannot be reached",
+            "*<forecast of ubuntu.qcow2: *, cannot be reached: kernel * no driver*",
+        ]
+    )
 
 
 def test_what_is_ignored_does_not_count_for_the_boot_either(pytester: pytest.Pytester) -> None:

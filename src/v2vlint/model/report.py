@@ -45,8 +45,30 @@ class Forecast:
 
     @property
     def will_boot(self) -> bool | None:
-        """True, False, or None when it could not be told."""
+        """Whether it reaches its login: True, False, or None when it could not be told."""
         return {Fate.PASS: True, Fate.FAIL: False}.get(self.fate)
+
+    @property
+    def reachable(self) -> bool | None:
+        """Whether it comes up and its network does; None when it could not be told."""
+        if Fate.FAIL in (self.fate, self._network):
+            return False
+        return True if self.fate is self._network is Fate.PASS else None
+
+    @property
+    def outcome(self) -> Fate:
+        """FAIL when it does not boot or cannot be reached, UNKNOWN when one of them could not be told, else PASS."""
+        return next((fate for fate in (Fate.FAIL, Fate.UNKNOWN) if fate in (self.fate, self._network)), Fate.PASS)
+
+    @property
+    def decisive(self) -> StageForecast | None:
+        """The stage that makes :attr:`outcome` what it is; None when that is PASS, or no stage says so."""
+        wanted = [one for one in self.stages if one.fate is self.outcome is not Fate.PASS]
+        return next((one for one in wanted if self.fate is self.outcome or one.stage is Stage.NETWORK), None)
+
+    @property
+    def _network(self) -> Fate:
+        return next((one.fate for one in self.stages if one.stage is Stage.NETWORK), Fate.SKIPPED)
 
 
 @dataclass(frozen=True, slots=True)

@@ -93,12 +93,12 @@ def _finding(hit: Hit) -> Annotation:
 
 
 def _forecasts(image: ImageReport) -> Iterator[Annotation]:
-    """A notice for every boot that is not sure to succeed."""
+    """A notice for every guest that is not sure to come up and be reached."""
     for root in image.roots:
         for target in root.targets:
             forecast = target.forecast
-            if forecast and forecast.fate in (Fate.FAIL, Fate.UNKNOWN):
-                reason = next((stage.reason for stage in forecast.stages if stage.fate is forecast.fate), "")
+            if forecast and forecast.outcome in (Fate.FAIL, Fate.UNKNOWN):
+                reason = forecast.decisive.reason if forecast.decisive else ""
                 yield Annotation(
                     "notice", "forecast", (f"{image.name} {words.verdict(forecast, target.target)}", reason), *_place(image, None)
                 )

@@ -83,7 +83,7 @@ def _headline(report: Report) -> str:
 
 
 def _stuck(image: ImageReport) -> bool:
-    return any(one.forecast is not None and one.forecast.fate is Fate.FAIL for root in image.roots for one in root.targets)
+    return any(one.forecast is not None and one.forecast.outcome is Fate.FAIL for root in image.roots for one in root.targets)
 
 
 def _header(report: Report, found: tuple[Hit, ...]) -> Safe:
@@ -116,7 +116,7 @@ def _matrix(report: Report, found: tuple[Hit, ...]) -> Safe:
         cells.append(tag("td", [tag("div", words.system(root.os)) for root in image.roots] or "none found"))
         for name in report.targets:
             fates = [one.forecast for root in image.roots for one in root.targets if one.target == name and one.forecast]
-            chips = [tag("div", chip(words.stop(fate), fate.fate.value)) for fate in fates]
+            chips = [tag("div", chip(words.stop(fate), fate.outcome.value)) for fate in fates]
             cells.append(tag("td", chips or "–", data_target=name))
         counts = words.counted(tally((image,), [hit for hit in found if hit.image is image]))
         rows.append(tag("tr", cells, tag("td", counts)))

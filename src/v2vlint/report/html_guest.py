@@ -81,7 +81,8 @@ def _block(block: BlockDevice) -> Safe:
 def forecast_card(target: str, forecast: Forecast, index: str, device: str, known: frozenset[str]) -> Safe:
     """One boot as a row of stages; what decides its fate is written below, the rest on demand."""
     where = f" from {device}" if device else ""
-    title = tag("h4", icon(forecast.fate.value), " ", words.verdict(forecast, target), where, class_=f"verdict {forecast.fate.value}")
+    outcome = forecast.outcome.value
+    title = tag("h4", icon(outcome), " ", words.verdict(forecast, target), where, class_=f"verdict {outcome}")
     stages = tag("ol", [_stage(stage) for stage in forecast.stages], class_="stages")
     decisive = [stage for stage in forecast.stages if stage.fate in (Fate.FAIL, Fate.UNKNOWN)]
     notes = [_note(stage, known) for stage in decisive]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from typing import Any
 
 from v2vlint.model.blocks import BlockDevice
@@ -27,6 +28,16 @@ from v2vlint.report.escape import valid_unicode
 from v2vlint.report.walk import exit_code, hits, tally
 
 SCHEMA_VERSION = 1
+SCHEMA_REVISION = 1
+"""Counts what was added within the version; the schema says what."""
+
+_OUTCOMES = {
+    (True, True): "reachable",
+    (True, None): "perhaps_unreachable",
+    (True, False): "unreachable",
+    (None, None): "perhaps_no_boot",
+    (False, None): "no_boot",
+}
 
 
 def render(report: Report) -> str:
@@ -39,6 +50,7 @@ def as_data(report: Report) -> dict[str, Any]:
     numbers = tally(report.images, hits(report))
     return {
         "schema_version": SCHEMA_VERSION,
+        "schema_revision": SCHEMA_REVISION,
         "tool": {"name": "v2vlint", "version": report.version},
         "targets": list(report.targets),
         "mover": report.mover.value,
@@ -56,10 +68,18 @@ def as_data(report: Report) -> dict[str, Any]:
             "not_applicable": numbers.not_applicable,
             "excepted": numbers.excepted,
             "baselined": numbers.baselined,
+            "forecasts": _forecasts(report),
         },
         "rules": [_rule(info) for info in report.rules],
         "images": [_image(image) for image in report.images],
     }
+
+
+def _forecasts(report: Report) -> dict[str, int]:
+    """How many roots come to what, each on each target."""
+    found = [one.forecast for image in report.images for _device, one in image.judged() if one.forecast]
+    counts = Counter(_OUTCOMES[one.will_boot, one.reachable if one.will_boot else None] for one in found)
+    return {outcome: counts[outcome] for outcome in _OUTCOMES.values()}
 
 
 def _rule(info: RuleInfo) -> dict[str, Any]:
@@ -142,7 +162,13 @@ def _forecast(forecast: Forecast) -> dict[str, Any]:
         }
         for stage in forecast.stages
     ]
-    return {"fate": forecast.fate.value, "will_boot": forecast.will_boot, "way_back": forecast.way_back or None, "stages": stages}
+    return {
+        "fate": forecast.fate.value,
+        "will_boot": forecast.will_boot,
+        "reachable": forecast.reachable,
+        "way_back": forecast.way_back or None,
+        "stages": stages,
+    }
 
 
 def _result(result: RuleResult) -> dict[str, Any]:

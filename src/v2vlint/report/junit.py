@@ -96,7 +96,7 @@ def _forecast(report: Report, image: ImageReport, target: TargetReport, forecast
     lines += [f"way back: {forecast.way_back}"] if forecast.way_back else []
     message, text = _parts(words.verdict(forecast, target.target), lines)
     red = any(blocks(found, report.fail_on) for result in target.results for found in result.findings)
-    if forecast.fate is Fate.FAIL and red:
+    if forecast.outcome is Fate.FAIL and red:
         case.add_failure_info(message, text, "forecast")
     else:
         case.stdout = f"{message}\n{text}"

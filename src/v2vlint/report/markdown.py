@@ -58,7 +58,7 @@ def _run_line(report: Report) -> str:
 
 
 def overview(report: Report, found: Iterable[Hit]) -> str:
-    """One row per guest: what it is, whether it boots on each target, and the counts."""
+    """One row per guest: what it is, whether it boots and can be reached on each target, and the counts."""
     if not report.images:
         return "No image was looked at."
     rows = [
@@ -76,7 +76,7 @@ def overview(report: Report, found: Iterable[Hit]) -> str:
 
 def _boots(image: ImageReport, target: str) -> str:
     forecasts = [one.forecast for root in image.roots for one in root.targets if one.target == target and one.forecast]
-    return "; ".join(f"{_SIGNS[forecast.fate]} {words.verdict(forecast)}" for forecast in forecasts) or "–"
+    return "; ".join(f"{_SIGNS[forecast.outcome]} {words.verdict(forecast)}" for forecast in forecasts) or "–"
 
 
 def _image(image: ImageReport, found: list[Hit]) -> Iterator[str]:

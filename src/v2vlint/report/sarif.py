@@ -230,4 +230,5 @@ def _summary(report: Report, image: ImageReport, found: list[Hit]) -> Json:
 
 def _forecast(device: str, target: str, forecast: Forecast) -> Json:
     stages = [{"stage": one.stage.value, "fate": one.fate.value, "reason": visible(one.reason)} for one in forecast.stages]
-    return {"root": visible(device), "target": target, "fate": forecast.fate.value, "stages": stages, "wayBack": visible(forecast.way_back)}
+    fates = {"fate": forecast.fate.value, "willBoot": forecast.will_boot, "reachable": forecast.reachable}
+    return {"root": visible(device), "target": target, **fates, "stages": stages, "wayBack": visible(forecast.way_back)}

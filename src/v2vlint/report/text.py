@@ -127,7 +127,7 @@ def _root(image: ImageReport, root: RootReport, look: Look) -> Iterator[Row]:
 
 def forecast_rows(target: TargetReport, forecast: Forecast, look: Look) -> Iterator[Row]:
     """A forecast: the verdict, the stages, and the reasons of those that do not pass."""
-    style = _FATE_STYLE[forecast.fate]
+    style = _FATE_STYLE[forecast.outcome]
     lead = Piece(f"{visible(target.target)}, {words.mover(target.mover)}: ", "title")
     yield from paragraph(words.verdict(forecast), look.width, 3, style, lead)
     marks = [Piece(f"{look.fate(stage.fate)} {stage.stage.value}", _FATE_STYLE[stage.fate]) for stage in forecast.stages]

@@ -60,15 +60,22 @@ def facts(root: RootReport) -> tuple[tuple[str, str], ...]:
 
 
 def stop(forecast: Forecast) -> str:
-    """``stops at initramfs``, ``boots`` or ``may not boot``."""
-    stage = next((one.stage.value for one in forecast.stages if one.fate is Fate.FAIL), "")
-    return f"stops at {stage}" if stage and forecast.fate is Fate.FAIL else _FATES[forecast.fate]
+    """``stops at initramfs``, ``may not boot``, ``boots``; of one that may come up also ``boots, cannot be reached``."""
+    stage = forecast.decisive
+    return f"stops at {stage.stage.value}" if stage and forecast.fate is Fate.FAIL else _FATES[forecast.fate] + _reach(forecast)
 
 
 def verdict(forecast: Forecast, target: str = "") -> str:
-    """``does not boot on kvm: stops at initramfs``."""
-    fate, detail = _FATES[forecast.fate], stop(forecast)
-    return (f"{fate} on {target}" if target else fate) + (f": {detail}" if detail != fate else "")
+    """``does not boot on kvm: stops at initramfs``, ``boots on kvm, cannot be reached``."""
+    fate = (f"{_FATES[forecast.fate]} on {target}" if target else _FATES[forecast.fate]) + _reach(forecast)
+    return f"{fate}: {stop(forecast)}" if forecast.decisive and forecast.fate is Fate.FAIL else fate
+
+
+def _reach(forecast: Forecast) -> str:
+    """What is to be said of a guest that comes up, but perhaps out of reach."""
+    if forecast.fate is not Fate.FAIL and forecast.outcome is Fate.FAIL:
+        return ", cannot be reached"
+    return ", may not be reached" if forecast.fate is Fate.PASS and forecast.outcome is Fate.UNKNOWN else ""
 
 
 def mover(who: Mover) -> str:
