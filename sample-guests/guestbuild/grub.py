@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 import shutil
+import struct
+import tempfile
 from pathlib import Path
 
 from guestbuild.partition import MIB, SECTOR
@@ -10,7 +13,14 @@ from guestbuild.tools import BuildError, run, write_at
 
 _MODULES = ("part_msdos", "part_gpt", "search", "search_fs_uuid", "normal", "configfile", "linux", "echo", "test", "minicmd", "serial")
 _FILESYSTEMS = {"ext4": "ext2", "ext3": "ext2", "ext2": "ext2", "xfs": "xfs", "btrfs": "btrfs", "vfat": "fat"}
+_SYSTEM = Path("/usr/lib/grub")
+# What grub-install takes into core.img is what it needs; this one reads all that a sample guest has.
+_ALL_MODULES = (
+    "biosdisk", "part_msdos", "part_gpt", "ext2", "xfs", "btrfs", "fat", "lvm", "mdraid1x", "search", "search_label", "search_fs_file",
+    "search_fs_uuid", "normal", "configfile", "linux", "echo", "test",
+)  # fmt: skip
 _BOOT_CODE = 440
+_CORE_AT, _LIST_AT = 0x5C, 0x1F4
 _WORKAROUND = 0x66
 
 
@@ -28,6 +38,25 @@ def install_bios(image: Path, tree: Path, work: Path, *, fs_type: str, fs_uuid: 
     boot[_WORKAROUND : _WORKAROUND + 2] = b"\x90\x90"
     write_at(image, 0, bytes(boot))
     write_at(image, SECTOR, core)
+
+
+def write(image: Path, core_at: int, prefix: str) -> None:
+    """The builder's own boot.img in the MBR, and its core.img, which looks for ``prefix``, at the byte ``core_at``; "" leaves it out."""
+    boot = bytearray((_SYSTEM / "i386-pc/boot.img").read_bytes()[:_BOOT_CODE])
+    boot[_WORKAROUND : _WORKAROUND + 2] = b"\x90\x90"
+    struct.pack_into("<Q", boot, _CORE_AT, core_at // SECTOR)
+    write_at(image, 0, bytes(boot))
+    if prefix:
+        core = bytearray(_stock_core(prefix))
+        struct.pack_into("<Q", core, _LIST_AT, core_at // SECTOR + 1)
+        write_at(image, core_at, bytes(core))
+
+
+@functools.cache
+def _stock_core(prefix: str) -> bytes:
+    with tempfile.NamedTemporaryFile(prefix="core-") as output:
+        run("grub-mkimage", "-O", "i386-pc", "-d", _SYSTEM / "i386-pc", "-p", prefix, "-o", output.name, *_ALL_MODULES)
+        return Path(output.name).read_bytes()
 
 
 def efi_application(tree: Path, work: Path, *, fs_type: str, fs_uuid: str, prefix: str) -> Path:

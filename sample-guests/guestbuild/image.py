@@ -4,19 +4,24 @@ from __future__ import annotations
 
 import shutil
 import tempfile
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from guestbuild import btrfs, filesystem, lvm, ntfs
-from guestbuild.partition import MIB, Partition, disk_size, partition
+from guestbuild import btrfs, filesystem, grub, lvm, md, ntfs
+from guestbuild.partition import MIB, SECTOR, Partition, disk_size, partition
 from guestbuild.recipe import Disk, FileSystem, Part, Recipe
 from guestbuild.tools import blank, copy_into, run, stable_uuid, to_qcow2, write_at
 from guestbuild.tree import unfold
 
 _BOOT_CODE = {
-    "grub": b"\xeb\x63\x90".ljust(0x180, b"\0") + b"GRUB \0Geom\0Hard Disk\0Read\0 Error\r\n\0",
     "grub-legacy": b"\xeb\x48\x90".ljust(0x3E, b"\0") + b"\x03\x02" + b"\0" * 0x139 + b"GRUB \0Geom\0Hard Disk\0Read\0 Error\0",
     "syslinux": b"\x33\xc0\xfa\x8e\xd8\x8e\xd0".ljust(0x120, b"\0") + b"Missing operating system.\r\nOperating system load error.\r\n",
+    # What parted writes where there is no boot code: it looks for the active partition and starts that, then or for ever.
+    "parted": bytes.fromhex(
+        "fab800108ed0bc00b0b800008ed88ec0fbbe007cbf0006b90002f3a4ea21060000bebe073804750b83c61081fefe0775"
+        "f3eb16b402b001bb007cb2808a74018b4c02cd13ea007c0000ebfe00"
+    ),
     "windows": b"\x33\xc0\x8e\xd0\xbc".ljust(0x163, b"\0") + b"Invalid partition table\0Error loading operating system\0",
 }
 _EXTLINUX_SECTOR = b"\xeb\x58\x90EXTLINUX".ljust(510, b"\0") + b"\x55\xaa"
@@ -72,12 +77,32 @@ def _disk(job: _Job, disk: Disk, number: int) -> Path:
         if content is not None:
             copy_into(path, offset, content)
             content.unlink()
-    _write_boot_code(disk, path, offsets)
+    _write_boot_code(disk, path, offsets, disk.prefix or _grub_prefix(job.recipe, disk))
     return path
 
 
-def _write_boot_code(disk: Disk, path: Path, offsets: tuple[int, ...]) -> None:
-    if disk.boot:
+def _grub_prefix(recipe: Recipe, disk: Disk) -> str:
+    """Where grub-install would have GRUB look: the folder of the grub.cfg that is on this disk, as GRUB names it."""
+    for system, name in sorted(_grub_names(disk), key=lambda pair: -len(pair[0].mount)):
+        files = recipe.trees[system.tree].files
+        for folder in ("/boot/grub2", "/boot/grub"):
+            if system.mount and f"{folder}/grub.cfg" in files and (folder == system.mount or _below(folder, system.mount)):
+                return f"({name})/{folder.removeprefix(system.mount).lstrip('/')}"
+    return ""
+
+
+def _grub_names(disk: Disk) -> Iterator[tuple[FileSystem, str]]:
+    table = "gpt" if disk.table == "gpt" else "msdos"
+    for number, part in enumerate(disk.parts, 1):
+        yield part, f",{table}{part.number or number}"
+        yield from ((volume, f"lvm/{part.vg}-{volume.name}") for volume in part.volumes)
+
+
+def _write_boot_code(disk: Disk, path: Path, offsets: tuple[int, ...], prefix: str) -> None:
+    if disk.boot.startswith("grub") and disk.boot != "grub-legacy":
+        core = next((offset for offset, part in zip(offsets, disk.parts, strict=True) if part.kind == "bios"), SECTOR)
+        grub.write(path, core, prefix if disk.boot == "grub" else "")
+    elif disk.boot:
         write_at(path, 0, _BOOT_CODE[disk.boot])
     if disk.boot == "syslinux":
         active = next(offset for offset, part in zip(offsets, disk.parts, strict=True) if part.active)
@@ -91,7 +116,10 @@ def _partition(job: _Job, part: Part, content: Path | None, name: str) -> Partit
 
 def _part(job: _Job, part: Part, name: str) -> Path | None:
     if not part.vg:
-        return _file_system(job, part, name)
+        content = _file_system(job, part, name)
+        if part.md and content:
+            md.append(content, part.md, job.uuid("md", name))
+        return content
     volumes = []
     for volume in part.volumes:
         content = _file_system(job, volume, f"{name}-{volume.name}")

@@ -16,11 +16,12 @@ from guestbuild.tools import BuildError
 _MICROCODE = {"kernel/x86/microcode/GenuineIntel.bin": bytes(64)}
 _PROGRAMS = {"mkinitrd": "bin", "mkinitfs": "sbin", "mkinitcpio": "usr/bin"}
 _SCRIPT = b"#!/bin/sh\n"
+_NIX_STORE = "nix/store/0a1b2c3d4e5f6g7h8i9j0k1l2m3n4p5q"
 
 
 @dataclass(frozen=True, slots=True)
 class Initramfs:
-    """One image: ``style`` is its generator (initramfs-tools, dracut, mkinitcpio, mkinitrd, mkinitfs), ``modules`` as in Kernel.
+    """One image: ``style`` is its generator (initramfs-tools, dracut, mkinitcpio, mkinitrd, mkinitfs, nixos), ``modules`` as in Kernel.
 
     ``files`` are more text files in it, ``programs`` the names of tools it brings (lvm, mdadm). ``microcode`` puts an early archive in
     front. ``compress`` is gzip, xz, zstd, lz4 or none.
@@ -66,7 +67,8 @@ def _modules(spec: Initramfs, kernel: Kernel) -> dict[str, bytes]:
     names = _wanted(spec, kernel)
     if spec.style == "mkinitrd":
         return {f"lib/{database()[name].path.rsplit('/', 1)[1]}{kernel.suffix}": packed(kernel, name) for name in names}
-    prefix = "lib/modules" if spec.style == "mkinitfs" else "usr/lib/modules"
+    prefixes = {"mkinitfs": "lib/modules", "nixos": f"{_NIX_STORE}-linux-{kernel.version}-modules-shrunk/lib/modules"}
+    prefix = prefixes.get(spec.style, "usr/lib/modules")
     home = f"{prefix}/{kernel.version}"
     files = {f"{home}/kernel/{database()[name].path}{kernel.suffix}": packed(kernel, name) for name in names}
     files[f"{home}/modules.dep"] = "".join(f"{dependency_line(name, set(names), kernel.suffix)}\n" for name in names).encode()
@@ -96,6 +98,7 @@ def _frame(style: str) -> dict[str, bytes | str]:
             "config": b"EARLYHOOKS='udev'\n", "buildconfig": b"", "hooks/udev": _SCRIPT,
         },
         "mkinitrd": {"bin/nash": b"", "bin/insmod": b"", "etc/passwd": b""},
+        "nixos": {"init": f"/{_NIX_STORE}-stage-1-init.sh", f"{_NIX_STORE}-stage-1-init.sh": _SCRIPT},
         "mkinitfs": {"init": _SCRIPT, "bin/busybox": b"", "sbin/apk": b"", "etc/modprobe.d/.keep": b""},
     }  # fmt: skip
     if style not in frames:

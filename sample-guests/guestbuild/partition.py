@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,12 +20,14 @@ _GPT_TYPES = {
     "raid": "A19D880F-05FC-4D3B-A006-743F0F84911E",
     "ntfs": "EBD0A0A2-B9E5-4433-87C0-68B6B72699C7",
 }
+_OTHER_TYPES = {"gpt": r"[0-9A-F]{8}(-[0-9A-F]{4}){3}-[0-9A-F]{12}", "mbr": r"[0-9a-f]{2}"}
 _MBR_TYPES = {"linux": "83", "esp": "ef", "lvm": "8e", "swap": "82", "raid": "fd", "ntfs": "7", "extended": "5"}
 
 
 @dataclass(frozen=True, slots=True)
 class Partition:
-    """One partition to make: ``size`` in bytes (a multiple of a MiB), ``kind`` one of linux, esp, bios, lvm, swap, raid, ntfs, extended."""
+    """One partition to make: ``size`` in bytes (a multiple of a MiB), ``kind`` one of linux, esp, bios, lvm, swap, raid, ntfs, extended or
+    any other type as the table has it: a GUID, or two hexadecimal digits."""
 
     size: int
     kind: str = "linux"
@@ -60,10 +63,10 @@ def _remaining(partitions: tuple[Partition, ...], after: int) -> int:
 
 def _line(table: str, part: Partition, offset: int, size: int) -> str:
     types = _GPT_TYPES if table == "gpt" else _MBR_TYPES
-    if part.kind not in types:
+    if part.kind not in types and not re.fullmatch(_OTHER_TYPES[table], part.kind):
         raise BuildError(f"no partition type {part.kind!r} in a {table} table")
     head = f"{part.number} : " if part.number else ""
-    fields = [f"start={offset // SECTOR}", f"size={size // SECTOR}", f"type={types[part.kind]}"]
+    fields = [f"start={offset // SECTOR}", f"size={size // SECTOR}", f"type={types.get(part.kind, part.kind)}"]
     if table == "gpt":
         fields += [f"uuid={part.uuid}"] if part.uuid else []
         fields += [f'name="{part.label}"'] if part.label else []

@@ -15,6 +15,8 @@ from guestbuild.initramfs import Initramfs
 from guestbuild.kernel import Kernel
 from guestbuild.tools import BuildError
 
+_SAMPLES = Path(__file__).resolve().parents[1]
+
 
 @dataclass(frozen=True, slots=True)
 class Elf:
@@ -53,7 +55,9 @@ class Tree:
 
     ``base`` names an entry of ``userlands.toml`` that this adds to. ``services`` are systemd units to install and enable.
     ``hives`` are registry hives written as ``.reg`` text (:mod:`v2vlint.samples.regf`), added to those of the base; ``programs`` are
-    stubs of Windows programs and drivers for ``machine``.
+    stubs of Windows programs and drivers for ``machine``. ``fill`` are files of so many bytes. A list takes out what a guest that
+    this one is ``like`` has with ``-NAME`` (``services``, ``programs``); ``without`` are paths, of files or folders, that are not there
+    in the end.
     """
 
     base: str = ""
@@ -63,6 +67,8 @@ class Tree:
     files: Mapping[str, str] = field(default_factory=dict)
     links: Mapping[str, str] = field(default_factory=dict)
     modes: Mapping[str, str] = field(default_factory=dict)
+    fill: Mapping[str, int] = field(default_factory=dict)
+    without: tuple[str, ...] = ()
     dirs: tuple[str, ...] = ()
     services: tuple[str, ...] = ()
     kernels: tuple[Kernel, ...] = ()
@@ -97,25 +103,34 @@ class FileSystem:
 
 @dataclass(frozen=True, slots=True)
 class Part(FileSystem):
-    """A partition; with ``vg`` it is an LVM physical volume whose ``volumes`` are named filesystems."""
+    """A partition; with ``vg`` it is an LVM physical volume whose ``volumes`` are named filesystems.
+
+    ``md`` makes it the one member of a RAID 1 with that name, whose metadata (version 1.0) are behind its content.
+    """
 
     kind: str = "linux"
     active: bool = False
     number: int = 0
     part_uuid: str = ""
     part_label: str = ""
+    md: str = ""
     vg: str = ""
     volumes: tuple[FileSystem, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Disk:
-    """One disk: a ``gpt`` or ``mbr`` table, or ``none`` for a filesystem on the whole disk. ``boot`` is the boot code: grub, grub-legacy,
-    syslinux, windows or nothing."""
+    """One disk: a ``gpt`` or ``mbr`` table, or ``none`` for a filesystem on the whole disk.
+
+    ``boot`` is the boot code: ``grub`` (the real boot.img, and a core.img that looks for ``prefix``, a path of GRUB like
+    ``(,msdos1)/boot/grub``, by default the folder of grub.cfg on this disk), ``grub-alone`` (boot.img with nothing behind it),
+    ``grub-legacy``, ``syslinux``, ``windows``, ``parted`` (starts the active partition) or nothing.
+    """
 
     table: str
     parts: tuple[Part, ...]
     boot: str = ""
+    prefix: str = ""
     identity: str = ""
 
 
@@ -139,10 +154,10 @@ class Recipe:
     """
 
     id: str
-    title: str
-    story: str
     disks: tuple[Disk, ...]
     trees: Mapping[str, Tree]
+    title: str = ""
+    story: str = ""
     forecast: Mapping[str, str] = field(default_factory=dict)
     expect: tuple[Expect, ...] = ()
 
@@ -156,14 +171,32 @@ def load(folder: Path) -> Recipe:
     """Read ``folder``/guest.toml; BuildError names the file and the key that is wrong."""
     path = folder / "guest.toml"
     try:
-        data = tomllib.loads(path.read_text(encoding="utf-8"))
-        names = {field.name for field in dataclasses.fields(Tree)}
-        main = {key: data.pop(key) for key in list(data) if key in names}
-        trees = {"root": main, **data.pop("trees", {})}
-        based = {name: _based(tree) for name, tree in trees.items()}
-        return typing.cast(Recipe, _value(Recipe, {**data, "id": folder.name, "trees": based}))
+        return typing.cast(Recipe, _value(Recipe, {**_read(folder), "id": folder.name}))
     except (OSError, tomllib.TOMLDecodeError, TypeError, ValueError) as error:
         raise BuildError(f"{path}: {error}") from error
+
+
+def _read(folder: Path) -> dict[str, Any]:
+    """What the recipe says, with its userlands, on top of the one that it is ``like``: one beside it, or a sample guest."""
+    data = tomllib.loads((folder / "guest.toml").read_text(encoding="utf-8"))
+    names = {field.name for field in dataclasses.fields(Tree)}
+    main = {key: data.pop(key) for key in list(data) if key in names}
+    trees = {"root": main, **data.pop("trees", {})}
+    based = {name: _based(tree) for name, tree in trees.items()}
+    model = data.pop("like", "")
+    if not model:
+        return {**data, "trees": based}
+    homes = (home / model for home in (folder.parent, _SAMPLES))
+    below = _read(next((home for home in homes if (home / "guest.toml").is_file()), _SAMPLES / model))
+    disks = {"disks": below["disks"]} if "disks" in below else {}
+    return {**disks, **data, "trees": {**below["trees"], **{name: _on(below["trees"].get(name, {}), tree) for name, tree in based.items()}}}
+
+
+def _on(below: dict[str, Any], tree: dict[str, Any]) -> dict[str, Any]:
+    """A tree on top of the one it is like; what it has is not left out because that one leaves it out."""
+    merged = _merged(below, tree)
+    own = {*tree.get("files", ()), *tree.get("links", ()), *tree.get("fill", ())}
+    return {**merged, "without": [path for path in merged.get("without", ()) if path not in own]}
 
 
 def _based(tree: dict[str, Any]) -> dict[str, Any]:

@@ -17,9 +17,9 @@ HOME = Path(__file__).resolve().parents[1]
 
 
 @functools.cache
-def recipes() -> dict[str, Recipe]:
-    """All recipes by id."""
-    return {path.parent.name: load(path.parent) for path in sorted(HOME.glob("*/guest.toml"))}
+def recipes(home: Path = HOME) -> dict[str, Recipe]:
+    """All recipes of a folder by id; those whose name starts with ``_`` are there for others to be like."""
+    return {path.parent.name: load(path.parent) for path in sorted(home.glob("[!_]*/guest.toml"))}
 
 
 def build_guest(name: str, output: Path) -> tuple[Path, ...]:
@@ -29,10 +29,10 @@ def build_guest(name: str, output: Path) -> tuple[Path, ...]:
     return build(recipes()[name], HOME / name, output)
 
 
-def cached(name: str) -> tuple[Path, ...]:
+def cached(name: str, home: Path = HOME) -> tuple[Path, ...]:
     """The disks of one guest from the cache (see :func:`guestbuild.debian.cache_dir`), built when its recipe or the builder changed."""
-    content = dataclasses.replace(recipes()[name], title="", story="", forecast={}, expect=())
-    sources = [*sorted((HOME / "guestbuild").glob("*.*")), *sorted((HOME / name).glob("*/**/*"))]
+    content = dataclasses.replace(recipes(home)[name], title="", story="", forecast={}, expect=())
+    sources = [*sorted((HOME / "guestbuild").glob("*.*")), *sorted((home / name).glob("*/**/*"))]
     parts = [repr(content).encode(), *(path.read_bytes() for path in sources if path.is_file())]
     digest = hashlib.sha256(b"".join(parts)).hexdigest()[:12]
     folder = cache_dir() / "samples" / f"{name}-{digest}"
@@ -41,6 +41,6 @@ def cached(name: str) -> tuple[Path, ...]:
         fcntl.flock(lock, fcntl.LOCK_EX)
         done = folder / ".done"
         if not done.exists():
-            build_guest(name, folder)
+            build(recipes(home)[name], home / name, folder)
             done.touch()
     return tuple(sorted(folder.glob("*.qcow2")))

@@ -14,22 +14,42 @@ from v2vlint.samples.regf import make_hive
 def unfold(spec: Tree, source: Path, tree: Path) -> Path:
     """Make ``tree`` hold what ``spec`` says and, under it, the files of the directory ``source`` if there is one."""
     tree.mkdir(parents=True)
+    _skeleton(spec, tree)
+    if source.is_dir():
+        shutil.copytree(source, tree, symlinks=True, dirs_exist_ok=True)
+    for name in _left(spec.services):
+        _enable(tree, name)
+    _binaries(spec, tree)
+    for name, text in spec.files.items():
+        _write(tree, name, text.encode())
+    for name, size in spec.fill.items():
+        _write(tree, name, b"x" * size)
+    for name, mode in spec.modes.items():
+        (tree / name.lstrip("/")).chmod(int(mode, 8))
+    for name in spec.without:
+        _remove(tree / name.lstrip("/"))
+    return tree
+
+
+def _skeleton(spec: Tree, tree: Path) -> None:
     for name in spec.dirs:
         (tree / name.lstrip("/")).mkdir(parents=True, exist_ok=True)
     for name, target in spec.links.items():
         path = tree / name.lstrip("/")
         path.parent.mkdir(parents=True, exist_ok=True)
         path.symlink_to(target)
-    if source.is_dir():
-        shutil.copytree(source, tree, symlinks=True, dirs_exist_ok=True)
-    for name in spec.services:
-        _enable(tree, name)
-    _binaries(spec, tree)
-    for name, text in spec.files.items():
-        _write(tree, name, text.encode())
-    for name, mode in spec.modes.items():
-        (tree / name.lstrip("/")).chmod(int(mode, 8))
-    return tree
+
+
+def _left(names: tuple[str, ...]) -> list[str]:
+    """``names`` without those that a ``-NAME`` among them takes out."""
+    return [name for name in names if not name.startswith("-") and f"-{name}" not in names]
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink()
 
 
 def _enable(tree: Path, name: str) -> None:
@@ -48,7 +68,7 @@ def _binaries(spec: Tree, tree: Path) -> None:
         _write(tree, stub.path, _program(stub), 0o755)
     for application in spec.efi:
         _write_efi(application, spec, tree)
-    for name in spec.programs:
+    for name in _left(spec.programs):
         _write(tree, name, pe.application(machine=spec.machine))
     for name, text in spec.hives.items():
         _write(tree, name, make_hive(text, name.rsplit("/", 1)[1]))
@@ -81,5 +101,5 @@ def _write_efi(spec: Uki, tree: Tree, root: Path) -> None:
 
 
 def _initrd(spec: Uki, tree: Tree) -> bytes:
-    image = next(image for image in tree.initramfs if image.path == spec.initramfs)
+    image = [image for image in tree.initramfs if image.path == spec.initramfs][-1]
     return initramfs.make(image, next(one for one in tree.kernels if one.version == spec.kernel))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import gzip
 import json
 import shutil
@@ -13,11 +14,12 @@ from pathlib import Path
 import pytest
 from dissect.volume.lvm import LVM2
 
-from guestbuild import cpio, elf, filesystem, initramfs, kernel, lvm, ntfs, packages, pe
+from guestbuild import cpio, elf, filesystem, grub, initramfs, kernel, lvm, md, ntfs, packages, pe
 from guestbuild.debian import Spec, image_path
 from guestbuild.partition import MIB, Partition, disk_size, partition
 from guestbuild.recipe import Recipe, load
 from guestbuild.tools import BuildError, blank, run, stable_uuid
+from guestbuild.tree import unfold
 from v2vlint.disk.filesystems.ntfs import NtfsFileSystem
 from v2vlint.disk.filesystems.probe import probe
 from v2vlint.disk.stream import HostFile
@@ -268,6 +270,47 @@ def test_a_recipe_adds_to_its_userland(tmp_path: Path) -> None:
 def test_a_wrong_recipe_says_what_is_wrong(tmp_path: Path, text: str, message: str) -> None:
     with pytest.raises(BuildError, match=message):
         _recipe(tmp_path, text)
+
+
+def test_a_recipe_that_is_like_another_says_what_differs(tmp_path: Path) -> None:
+    model = tmp_path / "_model"
+    model.mkdir()
+    (model / "guest.toml").write_text(
+        'services = ["ssh", "cron"]\nwithout = ["/a", "/b"]\ndisks = []\ntitle = "m"\n[files]\n"/etc/fstab" = "x"\n"/etc/hosts" = "y"\n'
+    )
+    recipe = _recipe(tmp_path, 'like = "_model"\nservices = ["-cron"]\n[files]\n"/etc/fstab" = "z"\n"/b" = "back"\n')
+    tree = recipe.trees["root"]
+    assert (tree.files["/etc/fstab"], tree.files["/etc/hosts"], tree.without, recipe.title) == ("z", "y", ("/a",), "")
+    made = unfold(dataclasses.replace(tree, without=("/etc/hosts",)), tmp_path / "nothing", tmp_path / "tree")
+    assert (made / "usr/lib/systemd/system/ssh.service").exists()
+    assert not (made / "usr/lib/systemd/system/cron.service").exists()
+    assert not (made / "etc/hosts").exists()
+
+
+def test_a_recipe_may_be_like_a_sample_guest(tmp_path: Path) -> None:
+    recipe = _recipe(tmp_path, 'like = "debian-portable"\n')
+    assert recipe.disks[0].boot == "grub"
+    assert recipe.expect == ()
+
+
+def test_mdadm_knows_the_member_of_a_raid(tmp_path: Path) -> None:
+    part = filesystem.make("ext3", tmp_path / "fs", 8 * MIB, uuid=stable_uuid("md"))
+    md.append(part, "boot", stable_uuid("array"))
+    shown = " ".join(run("mdadm", "--examine", part).split())
+    for line in ("Version : 1.0", "Name : (none):boot", "Raid Level : raid1", "Raid Devices : 1", "State : clean", "- correct"):
+        assert line in shown
+    assert run("blkid", "-p", "-o", "value", "-s", "TYPE", part).strip() == "linux_raid_member"
+
+
+def test_grub_is_told_where_its_files_are(tmp_path: Path) -> None:
+    disk = blank(tmp_path / "disk", 4 * MIB)
+    grub.write(disk, 1 * MIB, "(,gpt1)/boot/grub")
+    data = disk.read_bytes()
+    assert struct.unpack_from("<Q", data, 0x5C)[0] == MIB // 512
+    assert struct.unpack_from("<Q", data, MIB + 0x1F4)[0] == MIB // 512 + 1
+    assert any(data[MIB + 512 :])
+    grub.write(blank(disk, MIB), 512, "")
+    assert not any(disk.read_bytes()[512:])
 
 
 def test_a_spec_is_named_after_its_deviations() -> None:

@@ -53,6 +53,15 @@ def test_values_come_back(hive: HiveKey) -> None:
     assert values["Start"].texts == ()
 
 
+def test_later_lines_take_out_what_earlier_ones_made() -> None:
+    text = TEXT + '[ControlSet001\\Services\\viostor]\n"Group"=-\n[-ControlSet001\\Services\\Äther]\n[-Not\\There]\n'
+    root = HiveFile(io.BytesIO(make_hive(text))).root
+    key = root.key("ControlSet001\\Services\\viostor")
+    assert key is not None
+    assert {"Group", "Start"} & {value.name for value in key.values()} == {"Start"}
+    assert root.key("ControlSet001\\Services\\Äther") is None
+
+
 def test_keys_are_found_whatever_their_case(hive: HiveKey) -> None:
     services = hive.key("ControlSet001\\Services")
     assert services is not None

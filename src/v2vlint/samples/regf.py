@@ -1,8 +1,9 @@
 r"""Registry hives written from text: those of rule examples and sample guests. The text is that of a ``.reg`` file.
 
 ``[Key\Path]`` lines, then ``"name"=…`` (``@=…`` is the default value): ``"text"``, ``dword:1f``, ``qword:1f``, ``hex:01,02``,
-``hex(7):…`` with the type in hexadecimal, and for reading ease ``expand:"%SystemRoot%\\x"`` and ``multi:"one","two"``. Keys in between are
-made. The file is a clean hive of version 1.5 in one bin, as hivex and Windows read it.
+``hex(7):…`` with the type in hexadecimal, and for reading ease ``expand:"%SystemRoot%\\x"`` and ``multi:"one","two"``. ``"name"=-`` and
+``[-Key\Path]`` take out what lines before them made. Keys in between are made. The file is a clean hive of version 1.5 in one bin, as
+hivex and Windows read it.
 """
 
 from __future__ import annotations
@@ -52,15 +53,29 @@ def _parse(text: str) -> _Key:
         if not line or line.startswith((";", "Windows Registry Editor")):
             continue
         if line.startswith("[") and line.endswith("]"):
-            here = root
-            for part in line[1:-1].strip("\\").split("\\"):
-                here = here.sub(part)
+            here = _key(root, line[1:-1])
             continue
         match = _LINE.fullmatch(line)
         if match is None:
             raise ValueError(f"not a line of a .reg file: {line!r}")
-        here.values[_plain(match[1] or "")] = _value(match[2])
+        name = _plain(match[1] or "")
+        if match[2] == "-":
+            here.values.pop(name, None)
+        else:
+            here.values[name] = _value(match[2])
     return root
+
+
+def _key(root: _Key, path: str) -> _Key:
+    """The key of a ``[…]`` line, made where it is not there; one that starts with ``-`` is taken out of its parent, which is given."""
+    *above, last = path.removeprefix("-").strip("\\").split("\\")
+    here = root
+    for part in above:
+        here = here.sub(part)
+    if path.startswith("-"):
+        here.keys.pop(last.upper(), None)
+        return here
+    return here.sub(last)
 
 
 def _plain(text: str) -> str:
