@@ -26,6 +26,7 @@ from v2vlint.run import keys
 from v2vlint.run.settings import Settings, settle
 from v2vlint.source.expand import expand
 from v2vlint.source.granted import granted
+from v2vlint.source.journal import pending
 
 T = TypeVar("T")
 
@@ -102,10 +103,13 @@ class Store:
         settings = self.settings(target, mover)
         ask = CheckAsk(guest, settings.targets, settings.mover, settings.selection, settings.decisions)
         judged = self._answer(guest, encode(ask), Call(CHECK, encode(replace(ask, keys=self.keys())), granted(guest)), settings.limits)
-        return decode(Judged, judged).image
+        image = decode(Judged, judged).image
+        return replace(image, problems=(*pending(guest.paths, image.paths), *image.problems))
 
     def ask(self, question: Question) -> Answers:
         """Facts and files of a guest. NotEvaluated when it cannot be read."""
+        for problem in pending(question.guest.paths):
+            raise NotEvaluated(f"{problem.where}: {problem.reason} ({problem.hint})")
         secret = Question(question.guest, self.keys(), question.root, question.facts, question.initramfs, question.files)
         answer = self._answer(
             question.guest, encode(question), Call(ENTRY, encode(secret), granted(question.guest)), self.settings().limits

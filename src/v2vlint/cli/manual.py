@@ -29,10 +29,12 @@ _EXITS = (
 )
 _FILES = (
     ("v2vlint.toml, pyproject.toml", "The configuration: the nearest one upwards. In pyproject.toml the table [tool.v2vlint]."),
-    ("IMAGE.v2vlint-undo", "What undo needs after a fix."),
+    ("IMAGE.v2vlint-journal, IMAGE.v2vlint-undo", "What undo needs after a fix. For a block device they lie in the state folder."),
+    ("/var/lib/v2vlint, ~/.local/state/v2vlint", "The state folder, of root and of others."),
 )
 _ENVIRONMENT = (
     ("V2VLINT_KEY", "A passphrase for encrypted disks. Keys are never taken from an argument."),
+    ("V2VLINT_STATE", "Another state folder."),
     ("NO_COLOR, FORCE_COLOR", "No colours, or colours without a terminal."),
     ("GITHUB_STEP_SUMMARY", "With --format github, the file that the job summary is appended to."),
 )

@@ -13,7 +13,8 @@ from v2vlint.report.escape import visible
 def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
     parser.add_argument("images", metavar="IMAGE", nargs="+", help="a fixed image; of a guest with several disks (A+B) the first is enough")
-    parser.add_argument("--force", action="store_true", help="even if the image changed since; what was written later may be lost")
+    words = "even if the image was touched, moved or copied since, as long as no block that comes back was written to"
+    parser.add_argument("--force", action="store_true", help=words)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -21,16 +22,16 @@ def run(args: argparse.Namespace) -> int:
     from v2vlint.fixing import transaction
 
     for name in args.images:
-        first = Path(name.split("+")[0])
-        if not first.is_file():
+        first = Path(name if Path(name).exists() else name.split("+")[0])
+        if not first.exists():
             raise UsageError(f"{name}: no such file")
-        journal = transaction.read_journal(first)
-        with transaction.locked([disk.image for disk in journal.disks] if journal else [first]):
-            settled = transaction.recover(first)
+        with transaction.locked([first]):
+            settled = transaction.recover(first, force=args.force)
             if "undo" in settled or "reverted" in settled:
                 output.write(f"{visible(name)}: {settled}\n")
                 continue
             undone = transaction.undo(first, force=args.force)
         titles = ", ".join(undone.titles)
-        output.write(f"{visible(name)}: undone: {visible(titles)}\n")
+        files = "the file is" if len(undone.members) == 1 else f"its {len(undone.members)} files are"
+        output.write(f"{visible(name)}: undone: {visible(titles)}; {files} byte for byte as before\n")
     return exits.OK

@@ -15,6 +15,7 @@ from v2vlint.model.errors import NothingFound, PackError, UsageError, V2vlintErr
 from v2vlint.model.report import ImageReport, Problem
 from v2vlint.model.rule import RuleInfo
 from v2vlint.source.granted import granted
+from v2vlint.source.journal import pending
 
 _ERRORS: dict[str, type[V2vlintError]] = {kind.__name__: kind for kind in (UsageError, NothingFound, PackError)}
 
@@ -45,9 +46,14 @@ def check_all(asks: Sequence[CheckAsk], limits: Limits = DEFAULT_LIMITS, jobs: i
     calls = (Call(CHECK, encode(ask), granted(ask.guest)) for ask in asks)
     for position, outcome in isolate.run_all(calls, limits, jobs, tick):
         judged = _judged(asks[position], outcome, limits)
-        images[position] = judged.image
+        images[position] = _with_pending(asks[position], judged.image)
         rules.update({info.id: info for info in judged.rules})
     return Checked(tuple(images[position] for position in sorted(images)), tuple(rules[key] for key in sorted(rules)))
+
+
+def _with_pending(ask: CheckAsk, image: ImageReport) -> ImageReport:
+    """The report, with a word about every transaction on its disks that was not finished."""
+    return dataclasses.replace(image, problems=(*pending(ask.guest.paths, image.paths), *image.problems))
 
 
 def _judged(ask: CheckAsk, outcome: Outcome, limits: Limits) -> Judged:

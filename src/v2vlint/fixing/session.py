@@ -235,7 +235,7 @@ class _Rounds:
     def _apply_or_drop(self, current: PreparedFix, before: ImageReport, applied: list[Chosen]) -> PreparedFix:
         saved = [transaction.saved(overlay) for overlay in self.overlays]
         for overlay, copy in zip(self.overlays, saved, strict=True):
-            qemu.snapshot(overlay, copy)
+            transaction.snapshot(overlay, copy)
         try:
             self._write(current)
             again = self._look()

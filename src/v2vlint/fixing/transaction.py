@@ -1,35 +1,55 @@
-"""Changing an image so that a crash at any moment leaves it old or new, and so that the change can be undone.
+"""Changing images so that a crash at any moment leaves them old or new, and so that the change can be undone, to the byte.
 
-Files beside the image (``IMAGE`` is its name)::
+Files beside the image (``IMAGE`` is its name; :mod:`v2vlint.source.sidecars` says how they are opened)::
 
     IMAGE.v2vlint-journal   where the transaction is; JSON, replaced atomically
-    IMAGE.v2vlint-overlay   the new content, a qcow2 overlay
-    IMAGE.v2vlint-undo      the old content of what changed, a qcow2 overlay in the other direction
+    IMAGE.v2vlint-overlay   the new content of the guest, a qcow2 overlay
+    IMAGE.v2vlint-shadow    what QEMU makes of the image file with that content
+    IMAGE.v2vlint-redo      the bytes of the image file that change, as they will be
+    IMAGE.v2vlint-undo      the bytes of the image file that changed, as they were
 
-States: ``editing`` (the image is untouched; recovery drops the overlay) → ``committing`` (the undo file is complete and synced; recovery
-repeats the commit) → ``done`` (kept as long as the undo file is) → ``undoing`` (recovery repeats the undo).
+States: ``editing`` (the image is untouched; recovery drops everything) → ``committing`` (redo and undo are complete and synced; recovery
+goes on writing) → ``done`` (kept as long as the undo file is) → ``undoing`` (recovery goes on writing) → ``undone`` (recovery removes the
+files). An image is written by :func:`v2vlint.fixing.patch.apply` alone, after every sector of every image of the guest was found to be
+the old one or the new one.
 """
 
 from __future__ import annotations
 
-import fcntl
-import json
 import os
 import shutil
-import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
-from typing import Any
 
-from v2vlint.fixing import qemu
+from v2vlint.fixing import patch, qemu, rawfile, shadow
+from v2vlint.fixing.holding import held, locked, opened
+from v2vlint.fixing.patch import Patch, Range, State
 from v2vlint.model.errors import ImageError, UsageError
+from v2vlint.source import sidecars
+from v2vlint.source.journal import Journal, Member, Stamp, boot_id, read_journal, stamp_of, write_journal
+from v2vlint.source.sidecars import Place
 
-VERSION = 1
+__all__ = ["Disk", "Journal", "abort", "begin", "commit", "locked", "read_journal", "recover", "saved", "sync", "undo"]
+
 HEADROOM = 64 << 20
-LOCK_PATIENCE = 1.0
-"""Seconds: children of a killed v2vlint may hold the lock a moment longer than it."""
+_TEMPORARY = ("overlay", "overlay.saved", "shadow", "redo", "undo.new", "journal.new")
+_KINDS = ("journal", "undo", *_TEMPORARY)
+_IN_FLIGHT = 1_000_000_000
+"""Nanoseconds between the mark before a write and the time that the write gives the image."""
+_AFTER_A_CRASH = 120_000_000_000
+"""The same when the host itself crashed, and marks may be lost."""
+
+Reached = Callable[[str], None]
+
+
+def _nothing(_point: str) -> None:
+    """What happens at the named points of a transaction: nothing, except in the tests that kill it there."""
+
+
+reached: Reached = _nothing
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,17 +62,7 @@ class Disk:
     @property
     def overlay(self) -> Path:
         """Where the new content is collected."""
-        return Path(f"{self.image}.v2vlint-overlay")
-
-    @property
-    def saved(self) -> Path:
-        """The overlay as it was before the round of edits under way."""
-        return saved(self.overlay)
-
-    @property
-    def undo(self) -> Path:
-        """Where the old content is kept."""
-        return Path(f"{self.image}.v2vlint-undo")
+        return sidecars.place(self.image).path("overlay")
 
 
 def saved(overlay: Path) -> Path:
@@ -60,59 +70,13 @@ def saved(overlay: Path) -> Path:
     return Path(f"{overlay}.saved")
 
 
-@dataclass(frozen=True, slots=True)
-class Journal:
-    """The state of a transaction; ``stamps`` are (size, mtime in ns) of the images after the commit.
-
-    ``titles`` name all fixes that the undo file takes back, the first ``earlier`` of them from previous transactions.
-    """
-
-    state: str
-    disks: tuple[Disk, ...]
-    titles: tuple[str, ...] = ()
-    stamps: tuple[tuple[int, int], ...] = ()
-    earlier: int = 0
-
-
-def journal_path(image: Path) -> Path:
-    """The journal of the guest whose first disk is ``image``."""
-    return Path(f"{image}.v2vlint-journal")
-
-
-def read_journal(image: Path) -> Journal | None:
-    """The journal beside ``image``, or None. ImageError when it is damaged: then nothing is touched."""
-    path = journal_path(image)
+def snapshot(overlay: Path, copy: Path) -> None:
+    """A copy of an overlay, in a new file that nobody else can read. ImageError when something lies there already."""
     try:
-        data = json.loads(path.read_text("utf-8"))
-        return _decode(data, image.parent)
-    except FileNotFoundError:
-        return None
-    except (ValueError, KeyError, TypeError, OSError) as error:
-        raise ImageError(
-            f"{path}: the journal cannot be read: {error}", hint="restore it, or remove it with the overlay and undo files"
-        ) from error
-
-
-def _decode(data: dict[str, Any], folder: Path) -> Journal:
-    if data["version"] != VERSION:
-        raise ValueError(f"version {data['version']}")
-    disks = tuple(Disk(folder / Path(item["image"]), item["driver"]) for item in data["disks"])
-    stamps = tuple((int(size), int(time)) for size, time in data["stamps"])
-    return Journal(data["state"], disks, tuple(data["titles"]), stamps, int(data["earlier"]))
-
-
-def _write_journal(journal: Journal) -> None:
-    first = journal.disks[0].image
-    data = {"version": VERSION, **asdict(journal)}
-    data["disks"] = [{"image": os.path.relpath(d.image, first.parent), "driver": d.driver} for d in journal.disks]
-    path = journal_path(first)
-    temporary = path.with_name(f"{path.name}.new")
-    with temporary.open("w", encoding="utf-8") as stream:
-        json.dump(data, stream, indent=1)
-        stream.flush()
-        os.fsync(stream.fileno())
-    temporary.replace(path)
-    _sync_folder(first)
+        os.close(os.open(copy, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600))
+    except OSError as error:
+        raise ImageError(f"{copy}: {os.strerror(error.errno or 0).lower()}") from error
+    qemu.snapshot(overlay, copy)
 
 
 def sync(path: Path) -> None:
@@ -124,175 +88,303 @@ def sync(path: Path) -> None:
         os.close(handle)
 
 
-def _sync_folder(path: Path) -> None:
-    sync(path.parent)
+def recover(image: Path, *, force: bool = False) -> str:
+    """Finish or revert what an interrupted run left; says what was done, or nothing. Call under :func:`locked`.
 
-
-@contextmanager
-def locked(images: Sequence[Path]) -> Iterator[None]:
-    """Hold an exclusive lock on every image against other v2vlint writers. ImageLocked when one is taken."""
-    handles: list[int] = []
-    try:
-        for image in images:
-            handles.append(os.open(image, os.O_RDONLY | os.O_CLOEXEC))
-            if not _flock(handles[-1]):
-                raise qemu.ImageLocked(f"{image}: another v2vlint is writing to it")
-        yield
-    finally:
-        for handle in handles:
-            os.close(handle)
-
-
-def _flock(handle: int) -> bool:
-    deadline = time.monotonic() + LOCK_PATIENCE
-    while True:
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            if time.monotonic() > deadline:
-                return False
-            time.sleep(0.05)
-        else:
-            return True
-
-
-def recover(image: Path) -> str:
-    """Finish or revert what an interrupted run left; says what was done, or nothing. Call under :func:`locked`."""
+    ImageError when an image was changed by others since it was interrupted; ``force`` looks at the blocks alone, not at times.
+    """
     journal = read_journal(image)
     if journal is None:
+        _clear(sidecars.place(image))
         return ""
     if journal.state == "done":
-        _remove_overlays(journal)
+        for member in journal.members:
+            _clear(member.at)
         return ""
     if journal.state == "editing":
-        _drop(journal)
+        abort(journal)
         return "an interrupted fix was reverted; the image is unchanged"
-    if journal.state == "undoing":
-        _finish_undo(journal)
-        return "an interrupted undo was finished"
-    _finish_commit(journal)
-    return "an interrupted fix was finished"
+    if journal.state == "committing":
+        _write_new(journal, force=force)
+        return "an interrupted fix was finished"
+    _write_old(journal, force=force)
+    return "an interrupted undo was finished"
 
 
 def begin(disks: Sequence[Disk], titles: Sequence[str]) -> Journal:
     """Start a transaction: refuse images in use or changed since the last fix, then lay an overlay on each."""
-    before = read_journal(disks[0].image)
-    if before is not None and stamps(disks) != before.stamps:
-        hint = "undo is no longer possible: remove the .v2vlint-undo and .v2vlint-journal files, then fix again"
-        raise ImageError(f"{disks[0].image}: changed since v2vlint fixed it", hint=hint)
-    for disk in disks:
-        qemu.probe_lock(disk.image, disk.driver)
-        _need_space(disk, HEADROOM)
-    if before is None:
-        for disk in disks:
-            disk.undo.unlink(missing_ok=True)
+    places = [sidecars.place(disk.image) for disk in disks]
+    if len({at.key for at in places}) < len(places):
+        raise UsageError(f"{disks[0].image}: two of the disks are the same file")
+    before = _before(places)
+    for disk, at in zip(disks, places, strict=True):
+        for kind in _KINDS:
+            sidecars.exists(at, kind)
+        qemu.probe_lock(at.image, disk.driver)
+        _need_space(at, HEADROOM)
+    kept = before.members if before else ()
+    known = {member.at.key for member in kept}
+    fresh = tuple(Member(at, disk.driver, _stamp(at)) for disk, at in zip(disks, places, strict=True) if at.key not in known)
     earlier = before.titles if before else ()
-    journal = Journal("editing", tuple(disks), (*earlier, *titles), before.stamps if before else (), len(earlier))
-    _write_journal(journal)
-    for disk in disks:
-        disk.overlay.unlink(missing_ok=True)
-        qemu.create_overlay(disk.overlay, disk.image, disk.driver)
+    journal = Journal("editing", (*kept, *fresh), (*earlier, *titles), len(earlier), boot=boot_id())
+    if before:
+        journal = replace(journal, id=before.id)
+    with _or_nothing(journal):
+        write_journal(journal)
+        reached("editing")
+        for disk, at in zip(disks, places, strict=True):
+            sidecars.remember(at)
+            os.close(sidecars.create(at, "overlay"))
+            qemu.create_overlay(at.path("overlay"), at.image, disk.driver)
     return journal
+
+
+@contextmanager
+def _or_nothing(journal: Journal) -> Iterator[None]:
+    """Whatever goes wrong in here leaves nothing behind."""
+    try:
+        yield
+    except OSError as error:
+        abort(journal)
+        raise ImageError(f"{journal.at.image}: {os.strerror(error.errno or 0).lower()}", hint="nothing was changed") from error
+    except BaseException:
+        abort(journal)
+        raise
+
+
+def _before(places: Sequence[Place]) -> Journal | None:
+    """The finished transaction that these images were part of. ImageError when one changed since, or they were fixed apart."""
+    found = {journal.id: journal for at in places if (journal := read_journal(at.image))}
+    if len(found) > 1:
+        raise ImageError(f"{places[0].image} and other disks of the guest were fixed apart", hint="undo those fixes first")
+    for journal in found.values():
+        if journal.state != "done":
+            raise ImageError(f"{places[0].image}: another fix is not finished")
+        for member in journal.members:
+            if _stamp(member.at) != member.stamp:
+                hint = f"undo is no longer possible: rm {member.at.prefix}.v2vlint-*, then fix again"
+                raise ImageError(f"{member.at.image}: changed since v2vlint fixed it", hint=hint)
+    return next(iter(found.values()), None)
 
 
 def commit(journal: Journal) -> Journal:
-    """Save the old content, then write the new one into the images; see the module's docstring."""
-    for disk in journal.disks:
-        _need_space(disk, 2 * disk.overlay.stat().st_size + HEADROOM)
-        _save_old_content(disk)
-        sync(disk.overlay)
-    committing = replace(journal, state="committing")
-    _write_journal(committing)
-    return _finish_commit(committing)
+    """Work out and save the old and the new bytes, then write the new ones; see the module's docstring. Refused, it leaves nothing."""
+    with _or_nothing(journal):
+        members = tuple(_prepared(member) for member in journal.members)
+        committing = replace(journal, state="committing", members=members, boot=boot_id())
+        reached("prepared")
+        write_journal(committing)
+    reached("committing")
+    return _write_new(committing, fresh=True)
+
+
+def _prepared(member: Member) -> Member:
+    """The member with its patches written."""
+    at = member.at
+    if not sidecars.exists(at, "overlay"):
+        return replace(member, following=member.undo)
+    _need_space(at, 4 * at.path("overlay").stat().st_blocks * 512 + HEADROOM)
+    with opened(at) as image, _sidecar(at, "shadow", fresh=True) as handle:
+        _same(member, image)
+        new = shadow.build(at, member.driver, at.path("overlay"), handle, image)
+        reached("shadow")
+        changes = new.changes()
+        now = (os.lseek(image, 0, os.SEEK_END), partial(rawfile.read_at, image))
+        with _sidecar(at, "redo", fresh=True) as redo:
+            redo_sum = patch.write_patch(redo, (new.size, new.read), now, changes)
+            patch.open_patch(redo, redo_sum, str(at.path("redo"))).mark(image, busy=False)
+        reached("redo")
+        undo_sum = _save_old(member, now, (new.size, new.read), changes)
+        _same(member, image)
+    sidecars.sync_folder(at)
+    return replace(member, redo=redo_sum, following=undo_sum)
+
+
+def _save_old(member: Member, now: State, new: State, changes: tuple[Range, ...]) -> str:
+    """Write the patch that goes back to before the first fix; its SHA-256."""
+    with ExitStack() as stack:
+        old, ranges = now, changes
+        if member.undo:
+            first = _patch(stack, member.at, "undo", member.undo)
+            old, ranges = (first.size, first.over(now[1])), patch.merge((*changes, *first.ranges))
+        handle = stack.enter_context(_sidecar(member.at, "undo.new", fresh=True))
+        return patch.write_patch(handle, old, new, ranges)
+
+
+def _same(member: Member, image: int) -> None:
+    stamp = stamp_of(image, device=bool(member.at.device))
+    if stamp != member.stamp or (member.stamp.ctime and stamp.ctime != member.stamp.ctime):
+        raise ImageError(f"{member.at.image}: changed by somebody else while it was being fixed", hint="nothing was written; fix it again")
 
 
 def abort(journal: Journal) -> None:
-    """Drop the overlay. The images were never touched."""
-    _drop(journal)
+    """Drop what was collected. The images were never touched."""
+    kept = tuple(member for member in journal.members if member.undo)
+    for member in journal.members:
+        _clear(member.at)
+    if kept:
+        write_journal(replace(journal, state="done", members=kept, titles=journal.titles[: journal.earlier]))
+    for member in reversed(journal.members):
+        if not member.undo:
+            sidecars.remove(member.at, "journal")
+            sidecars.forget(member.at)
+    sidecars.sync_folder(journal.at)
 
 
 def undo(image: Path, *, force: bool = False) -> Journal:
-    """Bring the old content back. UsageError when there is nothing to undo, ImageError when the image changed since (unless ``force``)."""
+    """Bring the old bytes back. UsageError when there is nothing to undo, ImageError when the image changed since.
+
+    ``force`` looks at the blocks alone: what was written to other places since may be lost.
+    """
     journal = read_journal(image)
     if journal is None:
-        raise UsageError(f"{image}: nothing to undo", hint=f"no {journal_path(image).name} beside it")
-    if stamps(journal.disks) != journal.stamps and not force:
-        raise ImageError(
-            f"{image}: changed since v2vlint fixed it", hint="--force restores the old blocks all the same; later changes may be lost"
-        )
-    for disk in journal.disks:
-        qemu.probe_lock(disk.image, disk.driver)
-    undoing = replace(journal, state="undoing")
-    _write_journal(undoing)
-    _finish_undo(undoing)
+        raise UsageError(f"{image}: nothing to undo", hint=f"no {sidecars.place(image).path('journal')}")
+    with ExitStack() as stack:
+        for member, handle, old in _opened_all(stack, journal, "undo"):
+            if not force and stamp_of(handle, device=bool(member.at.device)) != member.stamp:
+                hint = "--force restores the old blocks all the same, if nobody wrote to them; later changes may be lost"
+                raise ImageError(f"{member.at.image}: changed since v2vlint fixed it", hint=hint)
+            _only_ours(member, handle, old)
+            old.mark(handle, busy=False)
+    undoing = replace(journal, state="undoing", boot=boot_id())
+    write_journal(undoing)
+    reached("undoing")
+    _write_old(undoing, force=force)
     return journal
 
 
-def stamps(disks: Sequence[Disk]) -> tuple[tuple[int, int], ...]:
-    """Size and modification time of each image."""
-    found = [disk.image.stat() for disk in disks]
-    return tuple((stat.st_size, stat.st_mtime_ns) for stat in found)
-
-
-def _save_old_content(disk: Disk) -> None:
-    partial = Path(f"{disk.undo}.new")
-    partial.unlink(missing_ok=True)
-    if disk.undo.exists():
-        shutil.copyfile(disk.undo, partial)
-    else:
-        qemu.create_overlay(partial, disk.image, disk.driver)
-    for extent in qemu.subtract(qemu.extents(disk.overlay), qemu.extents(partial)):
-        qemu.copy_extent(extent, disk.image, disk.driver, partial)
-    sync(partial)
-    partial.replace(disk.undo)
-    _sync_folder(disk.undo)
-
-
-def _finish_commit(journal: Journal) -> Journal:
-    for disk in journal.disks:
-        if disk.overlay.exists():
-            qemu.commit(disk.overlay)
-            qemu.repair_leaks(disk.image, disk.driver)
-            sync(disk.image)
-    done = replace(journal, state="done", stamps=stamps(journal.disks))
-    _write_journal(done)
-    _remove_overlays(journal)
+def _write_new(journal: Journal, *, fresh: bool = False, force: bool = False) -> Journal:
+    """Write the new bytes into every image, from wherever it was interrupted."""
+    with ExitStack() as stack:
+        images = list(_opened_all(stack, journal, "redo"))
+        for member, handle, new in images:
+            _settled(journal, member, handle, new, force=force)
+            kind = "undo.new" if sidecars.exists(member.at, "undo.new") else "undo"
+            _patch(stack, member.at, kind, member.following)
+        if fresh:
+            _reserve(journal, images)
+        for member, handle, new in images:
+            if sidecars.exists(member.at, "undo.new"):
+                sidecars.rename(member.at, "undo.new", "undo")
+            reached("renamed")
+            _apply(member, handle, new)
+        stamps = {member.at: stamp_of(handle, device=bool(member.at.device)) for member, handle, _new in images}
+    reached("applied")
+    members = tuple(
+        replace(member, stamp=stamps.get(member.at, member.stamp), undo=member.following, following="", redo="")
+        for member in journal.members
+    )
+    done = replace(journal, state="done", members=members)
+    write_journal(done)
+    reached("done")
+    for member in journal.members:
+        _clear(member.at)
     return done
 
 
-def _finish_undo(journal: Journal) -> None:
-    for disk in journal.disks:
-        if disk.undo.exists():
-            qemu.commit(disk.undo)
-            qemu.repair_leaks(disk.image, disk.driver)
-            sync(disk.image)
-    for disk in journal.disks:
-        disk.undo.unlink(missing_ok=True)
-    journal_path(journal.disks[0].image).unlink()
-    _sync_folder(journal.disks[0].image)
+def _reserve(journal: Journal, images: Iterable[tuple[Member, int, Patch]]) -> None:
+    """Set aside the space that the new bytes need. When there is none, and nothing was written, the transaction is dropped."""
+    try:
+        for _member, handle, new in images:
+            with patch.marked(new, handle, reached):
+                for start, length in patch.pieces(new.ranges, new.size):
+                    rawfile.reserve(handle, start, length)
+    except OSError:
+        back = replace(journal, state="editing", members=tuple(replace(one, following="", redo="") for one in journal.members))
+        with _or_nothing(back):
+            write_journal(back)
+            raise
 
 
-def _drop(journal: Journal) -> None:
-    _remove_overlays(journal)
-    for disk in journal.disks:
-        Path(f"{disk.undo}.new").unlink(missing_ok=True)
-    if journal.earlier:
-        _write_journal(replace(journal, state="done", titles=journal.titles[: journal.earlier]))
-        return
-    for disk in journal.disks:
-        disk.undo.unlink(missing_ok=True)
-    first = journal.disks[0].image
-    journal_path(first).unlink(missing_ok=True)
-    _sync_folder(first)
+def _write_old(journal: Journal, *, force: bool = False) -> None:
+    """Write the old bytes into every image, from wherever it was interrupted, and remove what was kept."""
+    if journal.state == "undoing":
+        with ExitStack() as stack:
+            images = list(_opened_all(stack, journal, "undo"))
+            for member, handle, old in images:
+                _settled(journal, member, handle, old, force=force)
+            for member, handle, old in images:
+                _apply(member, handle, old)
+        reached("restored")
+        write_journal(replace(journal, state="undone"))
+        reached("undone")
+    for member in reversed(journal.members):
+        _clear(member.at)
+        sidecars.remove(member.at, "undo")
+        sidecars.forget(member.at)
+        reached("removed")
+        sidecars.remove(member.at, "journal")
+    sidecars.sync_folder(journal.at)
 
 
-def _remove_overlays(journal: Journal) -> None:
-    for disk in journal.disks:
-        disk.overlay.unlink(missing_ok=True)
-        disk.saved.unlink(missing_ok=True)
+def _apply(member: Member, handle: int, new: Patch) -> None:
+    try:
+        patch.apply(handle, new, reached)
+    except OSError as error:
+        words = os.strerror(error.errno or 0).lower()
+        raise ImageError(f"{member.at.image}: {words}", hint="the next fix or undo goes on where this one stopped") from error
 
 
-def _need_space(disk: Disk, size: int) -> None:
-    free = shutil.disk_usage(disk.image.parent).free
-    if free < size:
-        raise ImageError(f"{disk.image.parent}: {free >> 20} MiB free, {size >> 20} MiB needed to fix {disk.image.name}")
+def _settled(journal: Journal, member: Member, handle: int, new: Patch, *, force: bool) -> None:
+    """ImageError unless the image is as this transaction left it: by its time, its length, and every block that is to be written."""
+    _only_ours(member, handle, new)
+    mtime = 0 if member.at.device or force else os.fstat(handle).st_mtime_ns
+    marked, busy = new.progress
+    same_boot = journal.boot == boot_id()
+    latest = new.touched + (_IN_FLIGHT if same_boot else _AFTER_A_CRASH) if busy or not same_boot else marked
+    if mtime and not marked <= mtime <= latest:
+        raise _changed(member)
+
+
+def _only_ours(member: Member, handle: int, new: Patch) -> None:
+    if os.lseek(handle, 0, os.SEEK_END) not in (new.size, new.before) or patch.foreign(handle, new) is not None:
+        raise _changed(member)
+
+
+def _changed(member: Member) -> ImageError:
+    hint = f"restore it from a backup, or keep it as it is now: rm {member.at.prefix}.v2vlint-*"
+    return ImageError(f"{member.at.image}: somebody else wrote to it after v2vlint had begun to", hint=hint)
+
+
+def _opened_all(stack: ExitStack, journal: Journal, kind: str) -> Iterator[tuple[Member, int, Patch]]:
+    """Every image that has a patch of a kind, open for writing and locked, with the patch."""
+    for member in journal.members:
+        if sha256 := getattr(member, kind):
+            handle = stack.enter_context(held(member.at))
+            yield member, handle, _patch(stack, member.at, kind, sha256)
+
+
+def _patch(stack: ExitStack, at: Place, kind: str, sha256: str) -> Patch:
+    try:
+        handle = stack.enter_context(_sidecar(at, kind))
+    except FileNotFoundError as error:
+        raise ImageError(f"{at.path(kind)} is missing", hint="restore it from where it was kept") from error
+    return patch.open_patch(handle, sha256, str(at.path(kind)))
+
+
+@contextmanager
+def _sidecar(at: Place, kind: str, *, fresh: bool = False) -> Iterator[int]:
+    handle = sidecars.create(at, kind) if fresh else sidecars.open_sidecar(at, kind, write=True)
+    try:
+        yield handle
+    finally:
+        os.close(handle)
+
+
+def _stamp(at: Place) -> Stamp:
+    with opened(at) as handle:
+        return stamp_of(handle, device=bool(at.device))
+
+
+def _clear(at: Place) -> None:
+    """Remove what only lives as long as a transaction runs."""
+    for kind in _TEMPORARY:
+        sidecars.remove(at, kind)
+
+
+def _need_space(at: Place, size: int) -> None:
+    for folder in {at.folder, os.path.dirname(at.image)} if not at.device else {at.folder}:  # noqa: PTH120
+        Path(folder).mkdir(mode=0o700, exist_ok=True)
+        free = shutil.disk_usage(folder).free
+        if free < size:
+            raise ImageError(f"{folder}: {free >> 20} MiB free, {size >> 20} MiB needed to fix {at.image.name}")

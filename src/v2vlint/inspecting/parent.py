@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 from v2vlint import isolate
 from v2vlint.inspecting.protocol import INSPECT, InspectAsk
@@ -12,6 +13,7 @@ from v2vlint.model.errors import UsageError
 from v2vlint.model.machine import Machine
 from v2vlint.model.report import Problem
 from v2vlint.source.granted import granted
+from v2vlint.source.journal import pending
 
 Progress = Callable[[Sequence[str], int], None]
 
@@ -31,7 +33,9 @@ def inspect_all(
 
     calls = (Call(INSPECT, encode(ask), granted(ask.guest)) for ask in asks)
     for position, outcome in isolate.run_all(calls, limits, jobs, tick):
-        machines[position] = _machine(asks[position], outcome)
+        machine = _machine(asks[position], outcome)
+        unfinished = pending(asks[position].guest.paths, machine.paths)
+        machines[position] = replace(machine, problems=(*unfinished, *machine.problems))
     return tuple(machines[position] for position in sorted(machines))
 
 

@@ -34,10 +34,13 @@ def prove(guest: GuestRef, target: Target, wish: Wish = Wish(), progress: Progre
     """Boot ``guest`` on ``target``'s hardware. ImageError when it cannot be read or run, UsageError when something is not installed."""
     from v2vlint.proving.run import Kernel, Options
     from v2vlint.proving.run import prove as boot
+    from v2vlint.source.journal import pending
 
     with tempfile.TemporaryDirectory(prefix="v2vlint-kernel-") as name:
         folder = Path(name)
         prepared = _prepared(guest, target, wish, folder)
+        for problem in pending(guest.paths, (file for disk in prepared.disks for file in disk.files)):
+            raise ImageError(f"{problem.where}: {problem.reason}", hint=problem.hint)
         found = prepared.kernel
         if wish.via == "kernel" and found is None:
             raise ImageError(f"{guest.name}: there is no kernel to start: {prepared.no_kernel}", hint="boot it through the firmware")

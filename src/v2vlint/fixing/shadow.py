@@ -1,0 +1,135 @@
+"""What a host file becomes when an overlay is committed, worked out by QEMU without writing to the file.
+
+The image's own format is opened on a *shadow*: a qcow2 overlay on the raw bytes of the file, metadata and all. The commit writes into the
+shadow, and what it holds then is the difference. So every format is written by QEMU's driver for it, and the file by :mod:`patch` alone.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from bisect import bisect_right
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from v2vlint.fixing import qemu
+from v2vlint.fixing.patch import SECTOR, Range, merge, pieces
+from v2vlint.fixing.rawfile import read_at
+from v2vlint.model.errors import ImageError
+from v2vlint.source.sidecars import Place
+
+Node = dict[str, Any]
+"""A block node as QEMU's ``-blockdev`` takes it."""
+
+_SMALL, _LARGE = 4096, 65536
+_SMALL_UP_TO = 4 << 40
+"""Bytes: qcow2's first-level table has at most 32 MiB, which is 8 TiB with clusters of 4 KiB."""
+
+
+@dataclass(frozen=True, slots=True)
+class Extent:
+    """Bytes of the file that were written: ``place`` is where they are in the shadow, None for zeros."""
+
+    start: int
+    length: int
+    place: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Shadow:
+    """The new state of a file: ``size`` bytes, of which the ``extents`` were written; the rest is as in the file."""
+
+    handle: int
+    image: int
+    size: int
+    extents: tuple[Extent, ...]
+
+    def read(self, offset: int, length: int) -> bytes:
+        """Bytes of the new state, fewer at its end."""
+        length = max(0, min(length, self.size - offset))
+        content = bytearray(read_at(self.image, offset, length).ljust(length, b"\0"))
+        first = bisect_right(self.extents, offset, key=lambda extent: extent.start) - 1
+        for extent in islice(self.extents, max(0, first), None):
+            if extent.start >= offset + length:
+                break
+            start, end = max(offset, extent.start), min(offset + length, extent.start + extent.length)
+            if start < end:
+                content[start - offset : end - offset] = self._held(extent, start - extent.start, end - start)
+        return bytes(content)
+
+    def _held(self, extent: Extent, offset: int, length: int) -> bytes:
+        data = b"" if extent.place is None else read_at(self.handle, extent.place + offset, length)
+        return data.ljust(length, b"\0")
+
+    def changes(self) -> tuple[Range, ...]:
+        """The ranges of the file whose bytes differ, in whole sectors."""
+        found: list[Range] = []
+        for start, length in pieces(((extent.start, extent.length) for extent in self.extents), self.size):
+            new, old = self.read(start, length), read_at(self.image, start, length)
+            if new != old:
+                found.extend((start + at, SECTOR) for at in range(0, len(new), SECTOR) if new[at : at + SECTOR] != old[at : at + SECTOR])
+        return merge(found)
+
+
+def build(at: Place, driver: str, overlay: Path, handle: int, image: int) -> Shadow:
+    """Commit ``overlay`` into a shadow (the empty file ``handle``) of the open file ``image``. ImageError when QEMU refuses."""
+    path, size = at.path("shadow"), os.lseek(image, 0, os.SEEK_END)
+    rounded = -(-size // SECTOR) * SECTOR
+    most = rounded + 2 * _virtual_size({"driver": "qcow2", "file": _file(overlay), "backing": None}) + (1 << 30)
+    cluster = _SMALL if most < _SMALL_UP_TO else _LARGE
+    qemu.run("qemu-img", "create", "-q", "-f", "qcow2", "-o", f"cluster_size={cluster}", path, str(rounded))
+    alone: Node = {"driver": "qcow2", "file": _file(path), "backing": None}
+    below = {"driver": "raw", "file": {"driver": "host_device" if at.device else "file", "filename": str(at.image)}}
+    new: Node = {"driver": driver, "file": {**alone, "backing": below}}
+    # A backing file that the overlay itself names would be opened instead of this one.
+    qemu.run("qemu-img", "rebase", "-q", "-u", "-f", "qcow2", "-b", "", overlay)
+    qemu.run("qemu-img", "commit", "-q", "-d", _named({"driver": "qcow2", "file": _file(overlay), "backing": new}))
+    grown = _virtual_size(alone)
+    # A format that grows its file by writing behind the end has written into clusters that the shadow's header does not count yet.
+    counted = _clusters(alone)
+    qemu.run("qemu-img", "resize", "-q", _named(alone), str(most))
+    if _clusters(alone) != counted:
+        raise ImageError(f"{at.image}: this version of QEMU cannot say what a commit changes", hint="give -o NEW.qcow2")
+    extents = tuple(_written(alone, rounded))
+    shadow = Shadow(handle, image, max([grown, *(extent.start + extent.length for extent in extents)]), extents)
+    return replace(shadow, size=_end(shadow, driver, size, rounded))
+
+
+def _named(node: Node) -> str:
+    return f"json:{json.dumps(node)}"
+
+
+def _virtual_size(node: Node) -> int:
+    return int(json.loads(qemu.run("qemu-img", "info", "--output=json", _named(node)))["virtual-size"])
+
+
+def _clusters(node: Node) -> int:
+    """How many clusters a qcow2 file holds, those behind its virtual end included."""
+    return int(json.loads(qemu.run("qemu-img", "check", "--output=json", _named(node)))["allocated-clusters"])
+
+
+def _file(path: Path) -> Node:
+    return {"driver": "file", "filename": str(path)}
+
+
+def _written(alone: Node, rounded: int) -> Iterator[Extent]:
+    """What the shadow holds, in order; zeros behind the file's old end are nothing."""
+    for item in json.loads(qemu.run("qemu-img", "map", "--output=json", _named(alone))):
+        start, length = item["start"], item["length"]
+        if item["data"]:
+            yield Extent(start, length, item["offset"])
+        elif item.get("present") and start < rounded:
+            yield Extent(start, min(length, rounded - start), None)
+
+
+def _end(shadow: Shadow, driver: str, size: int, rounded: int) -> int:
+    """The size of the file. The shadow counts whole clusters, or sectors; a VHD ends with its footer, to the byte."""
+    if shadow.size == rounded:
+        return rounded if any(shadow.read(size, SECTOR)) else size
+    if driver == "vpc":
+        tail = shadow.read(shadow.size - _LARGE, _LARGE).rstrip(b"\0")
+        return shadow.size - _LARGE + -(-len(tail) // SECTOR) * SECTOR
+    return shadow.size

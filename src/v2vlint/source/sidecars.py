@@ -1,0 +1,292 @@
+"""The files that a transaction keeps about an image, and how they are opened: nothing that lies there already is trusted.
+
+They lie beside the image as ``IMAGE.v2vlint-KIND``; for a block device in the state folder, under the device's identity. Whatever
+name the image is called by leads to them: links are resolved first, and the state folder knows the place by the inode.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import re
+import stat
+from dataclasses import dataclass
+from pathlib import Path
+
+from v2vlint.model.errors import ImageError
+
+VARIABLE = "V2VLINT_STATE"
+SYSTEM_STATE = "/var/lib/v2vlint"
+MAX_TEXT = 16 << 20
+_FS_IOC_GETVERSION = 0x80087601
+_DEVICE_NAMES = ("dm/uuid", "wwid", "device/wwid", "serial", "device/serial", "md/uuid", "loop/backing_file")
+
+
+class ForeignSidecar(ImageError):
+    """A file lies where v2vlint keeps its own, and v2vlint did not make it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where the sidecars of ``image`` (a resolved path) lie: each is ``prefix`` and its kind. The rest is what the image's inode says.
+
+    ``mode`` holds the permission bits, ``generation`` tells inodes with a number that was used again apart (0 where the filesystem does
+    not say), ``device`` is the identity of a block device.
+    """
+
+    image: Path
+    prefix: str
+    dev: int
+    ino: int
+    generation: int
+    uid: int
+    gid: int
+    mode: int
+    device: str = ""
+
+    @property
+    def key(self) -> tuple[int, int, int, str]:
+        """The same for every name of the image."""
+        return self.dev, self.ino, self.generation, self.device
+
+    def path(self, kind: str) -> Path:
+        """The sidecar of a kind: ``journal``, ``overlay``, ``undo``…"""
+        return Path(f"{self.prefix}.v2vlint-{kind}")
+
+    @property
+    def folder(self) -> str:
+        """Where the sidecars lie; names of other images in a journal are relative to it."""
+        return os.path.dirname(self.prefix)  # noqa: PTH120
+
+
+def place(image: str | Path) -> Place:
+    """Where the sidecars of an image lie. ImageError when there is no such image, or it is neither a file nor a block device."""
+    real = os.path.realpath(image)
+    try:
+        handle = os.open(real, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOFOLLOW)
+    except OSError as error:
+        raise ImageError(f"{image}: {os.strerror(error.errno or 0).lower()}") from error
+    try:
+        return place_of(Path(real), handle)
+    finally:
+        os.close(handle)
+
+
+def place_of(real: Path, handle: int) -> Place:
+    """Like :func:`place`, of an image that is open."""
+    found = os.fstat(handle)
+    if stat.S_ISBLK(found.st_mode):
+        key = device_identity(found.st_rdev)
+        prefix = str(state_folder() / "devices" / key)
+        return Place(real, prefix, 0, 0, 0, found.st_uid, found.st_gid, 0o600, key)
+    if not stat.S_ISREG(found.st_mode):
+        raise ImageError(f"{real}: neither a file nor a block device")
+    prefix, generation = str(real), _generation(handle)
+    if not os.path.lexists(f"{prefix}.v2vlint-journal"):
+        prefix = _remembered(found, generation) or prefix
+    mode = stat.S_IMODE(found.st_mode)
+    return Place(real, prefix, found.st_dev, found.st_ino, generation, found.st_uid, found.st_gid, mode)
+
+
+def _generation(handle: int) -> int:
+    try:
+        return int.from_bytes(fcntl.ioctl(handle, _FS_IOC_GETVERSION, bytes(8))[:4], "little")
+    except OSError:
+        return 0
+
+
+def device_identity(number: int) -> str:
+    """A name for a block device that stays with it when device numbers change, as far as the kernel knows one."""
+    major, minor = os.major(number), os.minor(number)
+    node = Path(f"/sys/dev/block/{major}:{minor}")
+    start = one_line(node / "start") if (node / "partition").exists() else ""
+    base = node.resolve().parent if start else node
+    name = next((name for candidate in _DEVICE_NAMES if (name := one_line(base / candidate))), "")
+    offset = one_line(base / "loop/offset")
+    parts = [name or f"{major}-{minor}", *(part for part in (start, offset if offset != "0" else "") if part)]
+    return re.sub(r"[^A-Za-z0-9.-]", "_", "+".join(parts))[-180:].lstrip(".")
+
+
+def one_line(path: Path) -> str:
+    """The content of a small file of the kernel, stripped; empty when there is none."""
+    try:
+        return path.read_text("utf-8", "replace").strip()
+    except OSError:
+        return ""
+
+
+def state_folder() -> Path:
+    """Where what is not kept beside an image is kept: ``$V2VLINT_STATE``, for root ``/var/lib/v2vlint``, else as XDG says."""
+    own = os.path.join(os.environ.get("XDG_STATE_HOME") or os.path.expanduser("~/.local/state"), "v2vlint")  # noqa: PTH111, PTH118
+    return Path(os.path.abspath(os.environ.get(VARIABLE) or (SYSTEM_STATE if os.geteuid() == 0 else own)))  # noqa: PTH100
+
+
+def _is_trusted(folder: Path) -> bool:
+    """Whether a state folder is ours or root's, and nobody else may write there."""
+    try:
+        found = folder.lstat()
+    except OSError:
+        return False
+    return stat.S_ISDIR(found.st_mode) and found.st_uid in (0, os.geteuid()) and not found.st_mode & 0o022
+
+
+def _make_state(name: str) -> Path:
+    """A folder of the state folder. ImageError when it cannot be made, or others may write there."""
+    top = state_folder()
+    try:
+        top.mkdir(mode=0o700, parents=True, exist_ok=True)
+        (top / name).mkdir(mode=0o700, exist_ok=True)
+    except OSError as error:
+        raise ImageError(f"{top}: {os.strerror(error.errno or 0).lower()}", hint=f"${VARIABLE} names another folder") from error
+    if not (_is_trusted(top) and _is_trusted(top / name)):
+        raise ImageError(f"{top}: others may write there", hint=f"chmod -R go-w {top}, or name another folder in ${VARIABLE}")
+    return top / name
+
+
+def _memory(dev: int, ino: int, generation: int) -> Path:
+    return state_folder() / "images" / f"{dev}-{ino}-{generation}"
+
+
+def _remembered(found: os.stat_result, generation: int) -> str:
+    """Where the sidecars of an inode lie that was fixed under another name, or an empty string."""
+    entry = _memory(found.st_dev, found.st_ino, generation)
+    try:
+        prefix = entry.read_text("utf-8") if _is_trusted(entry.parent) and _is_trusted(entry.parent.parent) else ""
+    except (OSError, ValueError):
+        return ""
+    return prefix if os.path.isabs(prefix) and os.path.lexists(f"{prefix}.v2vlint-journal") else ""  # noqa: PTH117
+
+
+def remember(at: Place) -> None:
+    """Let the sidecars be found under any other name of the inode. Without a state folder they are found under this one only."""
+    if at.device:
+        return
+    with contextlib.suppress(ImageError, OSError):
+        _make_state("images")
+        entry = _memory(at.dev, at.ino, at.generation)
+        temporary = entry.with_name(f"{entry.name}.{os.getpid()}")
+        temporary.write_text(at.prefix, "utf-8")
+        temporary.replace(entry)
+
+
+def forget(at: Place) -> None:
+    """Undo :func:`remember`."""
+    with contextlib.suppress(OSError):
+        _memory(at.dev, at.ino, at.generation).unlink(missing_ok=True)
+
+
+def _vouch(at: Place, kind: str, found: os.stat_result) -> None:
+    """ForeignSidecar unless it is a plain file of its own, of the image's owner, root or ours, that no more people may change."""
+    path, why = at.path(kind), ""
+    if not stat.S_ISREG(found.st_mode):
+        why = "is no regular file"
+    elif found.st_nlink != 1:
+        why = "has a second name (a hard link)"
+    elif found.st_uid not in (os.geteuid(), at.uid, 0):
+        why = f"belongs to user {found.st_uid}"
+    elif found.st_mode & 0o022 & ~at.mode:
+        why = "can be written by others than the image"
+    if why:
+        hint = f"look at it, and remove it: rm {path}"
+        raise ForeignSidecar(f"{path} {why}: v2vlint did not make it, and does not use it", hint=hint)
+
+
+def exists(at: Place, kind: str) -> bool:
+    """Whether there is such a sidecar. ForeignSidecar when what lies there is none."""
+    try:
+        found = at.path(kind).lstat()
+    except FileNotFoundError:
+        return False
+    _vouch(at, kind, found)
+    return True
+
+
+def open_sidecar(at: Place, kind: str, *, write: bool = False) -> int:
+    """A descriptor of a sidecar that is there. FileNotFoundError, ForeignSidecar."""
+    exists(at, kind)
+    flags = (os.O_RDWR if write else os.O_RDONLY) | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
+    try:
+        handle = os.open(at.path(kind), flags)
+    except FileNotFoundError:
+        raise
+    except OSError as error:
+        raise ImageError(f"{at.path(kind)}: {os.strerror(error.errno or 0).lower()}") from error
+    try:
+        _vouch(at, kind, os.fstat(handle))
+    except BaseException:
+        os.close(handle)
+        raise
+    return handle
+
+
+def create(at: Place, kind: str) -> int:
+    """A descriptor of a new, empty sidecar: readable and writable by the image's owner alone. One of ours that was there is replaced."""
+    remove(at, kind)
+    path = at.path(kind)
+    if at.device:
+        _make_state("devices")
+    try:
+        handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        raise ImageError(f"{path}: {os.strerror(error.errno or 0).lower()}") from error
+    try:
+        found = os.fstat(handle)
+        if os.geteuid() == 0 and not at.device and (found.st_uid, found.st_gid) != (at.uid, at.gid):
+            with contextlib.suppress(PermissionError):
+                os.fchown(handle, at.uid, at.gid)
+        _vouch(at, kind, os.fstat(handle))
+    except BaseException:
+        os.close(handle)
+        path.unlink()
+        raise
+    return handle
+
+
+def remove(at: Place, kind: str) -> None:
+    """Remove a sidecar if it is there. ForeignSidecar when it is not ours: then it stays."""
+    if exists(at, kind):
+        at.path(kind).unlink(missing_ok=True)
+
+
+def read_text(at: Place, kind: str) -> bytes | None:
+    """The content of a small sidecar; None when there is none."""
+    try:
+        handle = open_sidecar(at, kind)
+    except FileNotFoundError:
+        return None
+    with os.fdopen(handle, "rb") as stream:
+        data = stream.read(MAX_TEXT + 1)
+    if len(data) > MAX_TEXT:
+        raise ForeignSidecar(f"{at.path(kind)}: larger than {MAX_TEXT} bytes", hint=f"look at it, and remove it: rm {at.path(kind)}")
+    return data
+
+
+def replace_text(at: Place, kind: str, data: bytes) -> None:
+    """Give a sidecar new content: after a crash it has the old or the new one, whole."""
+    exists(at, kind)
+    try:
+        with os.fdopen(create(at, f"{kind}.new"), "wb") as stream:
+            stream.write(data)
+            stream.flush()
+            os.fsync(stream.fileno())
+    except OSError as error:
+        remove(at, f"{kind}.new")
+        raise ImageError(f"{at.path(kind)}: {os.strerror(error.errno or 0).lower()}") from error
+    rename(at, f"{kind}.new", kind)
+
+
+def rename(at: Place, old: str, new: str) -> None:
+    """Give a sidecar the name of another, durably."""
+    exists(at, old)
+    at.path(old).replace(at.path(new))
+    sync_folder(at)
+
+
+def sync_folder(at: Place) -> None:
+    """Make names durable."""
+    handle = os.open(at.folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
