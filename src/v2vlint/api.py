@@ -17,7 +17,14 @@ from v2vlint.facts.boot.grub.install import GrubInstall
 from v2vlint.facts.boot.needs import BootNeeds, NeededMount, volume_of
 from v2vlint.facts.boot.path import BootPath, BootPaths, DriveFate, Means, ModuleFate, lacking
 from v2vlint.facts.boot.pe import PeImage, PeSection
-from v2vlint.facts.conversion import virt_v2v_converts, virt_v2v_rebuilds
+from v2vlint.facts.boot.start import ChosenFirmware, DefaultBoot, Startup
+from v2vlint.facts.conversion.devices import DeviceNames
+from v2vlint.facts.conversion.kernel import ConvertedKernel
+from v2vlint.facts.conversion.landing import Landing
+from v2vlint.facts.conversion.loader import ConvertedLoader
+from v2vlint.facts.conversion.menu import ConvertedMenu
+from v2vlint.facts.conversion.refusals import Refusal, Refusals
+from v2vlint.facts.conversion.run import Conversion
 from v2vlint.facts.environment.defined_hardware import DefinedHardware
 from v2vlint.facts.environment.gpu_stack import GpuStack, GpuStacks
 from v2vlint.facts.environment.guest_tools import GuestTool, GuestTools, agent_called
@@ -90,6 +97,7 @@ from v2vlint.model.blocks import LDM_TYPES, BlockDevice, BlockTable, kernel_posi
 from v2vlint.model.card_names import CardNames
 from v2vlint.model.definition import Definition, DiskDevice, Feature, Medium, NicDevice
 from v2vlint.model.errors import FactUnavailable, NotApplicable
+from v2vlint.model.finding import Fate as StageFate
 from v2vlint.model.finding import Finding, Mover, Severity, Stage, Unknown
 from v2vlint.model.fix import (
     AppendInitramfs,
@@ -111,21 +119,22 @@ from v2vlint.model.registry import RegistryData, binary, dword, expand_sz, multi
 from v2vlint.model.rule import Audience, Content, Example, Hive, Link, Rule
 from v2vlint.model.target import Controller, Display, Nic, Target
 from v2vlint.model.verdict import Cause
-from v2vlint.samples.boot import sample_boot, sample_bzimage, sample_elf, sample_initramfs, sample_kernel
+from v2vlint.samples.boot import sample_boot, sample_bzimage, sample_elf, sample_initramfs, sample_kernel, sample_tools
 from v2vlint.samples.definitions import sample_domain, sample_ovf, sample_vmx
 from v2vlint.samples.hives import sample_unsaved_hive
 from v2vlint.verdicts.console import ConsoleVerdict
 from v2vlint.verdicts.entry import EntryVerdict
 from v2vlint.verdicts.firmware import FirmwareVerdict
-from v2vlint.verdicts.initramfs import InitramfsVerdict
-from v2vlint.verdicts.kernel import KernelVerdict
-from v2vlint.verdicts.loader import LoaderVerdict
-from v2vlint.verdicts.mounts import MountsVerdict
+from v2vlint.verdicts.initramfs import InitramfsVerdict, Lacking, missing_modules, tries_again
+from v2vlint.verdicts.kernel import ImageFault, KernelVerdict
+from v2vlint.verdicts.loader import LoaderVerdict, LonelyShim
+from v2vlint.verdicts.mounts import KernelNamed, MountsVerdict, Rejected, TiedVolumes
 from v2vlint.verdicts.network import NetworkVerdict
-from v2vlint.verdicts.root import RootVerdict
-from v2vlint.verdicts.unlock import UnlockVerdict
+from v2vlint.verdicts.root import NamedRoot, RootVerdict
+from v2vlint.verdicts.unlock import Sealed, UnlockVerdict
 from v2vlint.verdicts.userland import UserlandVerdict
 from v2vlint.verdicts.windows import (
+    Driven,
     WindowsEntryVerdict,
     WindowsKernelVerdict,
     WindowsLoaderVerdict,

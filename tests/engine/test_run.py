@@ -183,7 +183,6 @@ def test_the_clock_of_a_work_stands_still_while_it_waits_for_another(monkeypatch
     ("body", "words"),
     [
         (lambda self: self.finding(TOKEN, "x"), "where: expected Span or WholeFile or Device or RegistryKey, found Token"),
-        (lambda self: self.finding(None, "x"), "where: expected Span, found NoneType|where: expected"),
         (lambda self: self.finding(WHERE, TOKEN), "message: expected str, found dict"),
         (lambda self: self.finding(WHERE, "x", severity="error"), "is not a valid Severity"),
         (lambda self: self.finding(WHERE, "x", related=(TOKEN,)), "related: expected"),

@@ -2,7 +2,19 @@
 
 from collections.abc import Iterator
 
-from v2vlint.api import BlockDevice, BlockTable, Device, Example, Finding, Firmware, Mover, NotApplicable, Rule, Severity
+from v2vlint.api import (
+    BlockDevice,
+    BlockTable,
+    Conversion,
+    Device,
+    Example,
+    Finding,
+    Firmware,
+    Mover,
+    NotApplicable,
+    Rule,
+    Severity,
+)
 
 _EMPTY = BlockDevice("disk1", "disk", 2 << 30, 0, details=(("boot_code", "none"),))
 _GRUB = BlockDevice("disk2", "disk", 2 << 30, 1, details=(("pt", "dos"), ("boot_code", "grub")))
@@ -36,14 +48,14 @@ class BootDiskNotFirst(Rule):
         Example({"/etc/hostname": "x"}, given=(BlockTable((BlockDevice("disk1", "disk", 1, 0, details=(("boot_code", "grub"),)), _GRUB)),)),
     )
 
-    def check(self, firmware: Firmware, blocks: BlockTable, mover: Mover) -> Iterator[Finding]:
+    def check(self, firmware: Firmware, blocks: BlockTable, conversion: Conversion) -> Iterator[Finding]:
         if firmware.boot_disk is None or firmware.uefi:
             raise NotApplicable("the guest does not need BIOS boot code")
         first = blocks.disks[0]
         if firmware.boot_disk == 0 or first.detail("boot_code") != "none":
             return
         here = f"disk{firmware.boot_disk + 1}"
-        severity = Severity.INFO if mover is Mover.VIRT_V2V else Severity.WARNING
-        effect = "virt-v2v sets the boot order" if mover is Mover.VIRT_V2V else "nothing boots unless the boot order names that disk"
+        severity = Severity.INFO if conversion.fits else Severity.WARNING
+        effect = "virt-v2v sets the boot order" if conversion.fits else "nothing boots unless the boot order names that disk"
         message = f"the boot code is on {here}, and disk1 has none"
         yield self.finding(Device(here, "boot sector"), message, effect, severity=severity)

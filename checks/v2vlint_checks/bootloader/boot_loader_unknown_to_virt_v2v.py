@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from v2vlint.api import Bootloader, Efi, Example, Finding, Firmware, Mover, NotApplicable, Rule, Severity
+from v2vlint.api import Conversion, Example, Finding, Mover, NotApplicable, Refusals, Rule, Severity
 
 _SYSTEMD: dict[str, str | bytes] = {
     "/boot/EFI/BOOT/BOOTX64.EFI": b"MZ LoaderInfo: systemd-boot 255",
@@ -35,21 +35,8 @@ class BootLoaderUnknownToVirtV2v(Rule):
         Example(_SYSTEMD),
     )
 
-    def check(self, bootloader: Bootloader, efi: Efi, firmware: Firmware, mover: Mover) -> Iterator[Finding]:
-        if mover is not Mover.VIRT_V2V:
+    def check(self, refusals: Refusals, conversion: Conversion) -> Iterator[Finding]:
+        if not conversion.by_virt_v2v:
             raise NotApplicable("virt-v2v is not the mover")
-        reason = _refused(bootloader, efi, firmware)
-        if reason:
-            yield self.finding(bootloader.where, reason, "virt-v2v ends with an error and converts nothing")
-
-
-def _refused(bootloader: Bootloader, efi: Efi, firmware: Firmware) -> str:
-    if not bootloader.loader:
-        return ""
-    if bootloader.loader not in ("grub2", "grub-legacy"):
-        return f"the guest is started by {bootloader.loader}, which virt-v2v does not know"
-    if firmware.only == "uefi" and efi.mount and efi.mount != "/boot/efi":
-        return f"the EFI system partition is mounted at {efi.mount}, and virt-v2v looks at /boot/efi only"
-    if bootloader.loader == "grub2" and not bootloader.mkconfig:
-        return "the guest has GRUB 2 but no grub-mkconfig"
-    return ""
+        for refusal in refusals.of("boot loader"):
+            yield self.finding(refusal.where, refusal.reason, "virt-v2v ends with an error and converts nothing")

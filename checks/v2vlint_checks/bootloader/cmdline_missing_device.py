@@ -6,24 +6,19 @@ from v2vlint.api import (
     Applicability,
     BlockDevice,
     BlockTable,
-    Bootloader,
     CommandLines,
     Devices,
     Example,
     Finding,
     Fix,
-    KernelArg,
     NotApplicable,
     OsInfo,
+    RootVerdict,
     Rule,
     Severity,
     Stage,
 )
 
-_VOLUME = ("rd.lvm.lv", "rd_LVM_LV")
-_GROUP = ("rd.lvm.vg", "rd_LVM_VG")
-_LUKS = ("rd.luks.uuid", "rd_LUKS_UUID")
-_ARRAY = ("rd.md.uuid", "rd_MD_UUID")
 _RHEL = OsInfo("linux", "rhel", "rhel", "Red Hat Enterprise Linux", "9.4", "x86_64")
 _BLOCKS = BlockTable(
     (
@@ -76,30 +71,13 @@ class CmdlineMissingDevice(Rule):
         Example({_CFG: _ENTRY.format("rd.lvm.lv=rhel/root rd.lvm.vg=rhel rd.luks=1 ")}, given=(_BLOCKS, _RHEL)),
     )
 
-    def check(self, bootloader: Bootloader, lines: CommandLines, devices: Devices, blocks: BlockTable, os: OsInfo) -> Iterator[Finding]:
+    def check(self, root: RootVerdict, lines: CommandLines, devices: Devices) -> Iterator[Finding]:
         if not devices.certain:
             raise NotApplicable("whether a device is missing cannot be told")
-        severity = Severity.ERROR if os.family in ("rhel", "suse") else Severity.WARNING
-        args = dict.fromkeys(arg for entry in bootloader.defaults for arg in entry.all(*_VOLUME, *_GROUP, *_LUKS, *_ARRAY))
-        for arg in args:
-            if arg.value and not _present(arg, blocks):
-                edits = lines.replace_arg(arg.name, arg.value, "")
-                fix = Fix(f"remove {arg}", Applicability.SAFE, edits) if edits else None
-                effect = (
-                    "dracut waits for it and ends in its emergency shell"
-                    if severity is Severity.ERROR
-                    else "dracut would wait for it in vain"
-                )
-                yield self.finding(arg.where, f"{arg} names what is on none of the disks", effect, severity=severity, fix=fix)
-
-
-def _present(arg: KernelArg, blocks: BlockTable) -> bool:
-    value = arg.value or ""
-    if arg.name in _VOLUME:
-        return blocks.named(value.strip("/")) is not None
-    if arg.name in _GROUP:
-        return any(device.kind == "lv" and device.name.startswith(f"{value}/") for device in blocks)
-    wanted = value.removeprefix("luks-").replace(":", "").replace("-", "").lower()
-    kinds = {"crypto_LUKS"} if arg.name in _LUKS else {"linux_raid_member"}
-    uuids = (f"{device.uuid} {device.detail('array_uuid')}" for device in blocks if device.fs_type in kinds)
-    return any(wanted in uuid.replace(":", "").replace("-", "").lower() for uuid in uuids)
+        for cause in root.parts:
+            arg = cause.about
+            edits = lines.replace_arg(arg.name, arg.value or "", "")
+            fix = Fix(f"remove {arg}", Applicability.SAFE, edits) if edits else None
+            stops = cause.severity is Severity.ERROR
+            effect = "dracut waits for it and ends in its emergency shell" if stops else "dracut would wait for it in vain"
+            yield self.finding(cause.where, cause.reason, effect, severity=cause.severity, fix=fix)

@@ -6,24 +6,18 @@ from v2vlint.api import (
     Applicability,
     BlockDevice,
     BlockTable,
-    Bootloader,
     CommandLines,
     Devices,
     Example,
-    Fate,
     Finding,
     Fix,
     KernelArg,
-    NameKind,
+    RootVerdict,
     Rule,
     Severity,
     Stage,
-    Target,
-    kernel_fate,
-    name_kind,
 )
 
-_NAMES = ("cryptdevice", "crypt_root", "cryptroot")
 _BLOCKS = BlockTable(
     (BlockDevice("disk1", "disk", 2 << 30, 0), BlockDevice("disk1p2", "partition", 1 << 30, 0, 2, "crypto_LUKS", "4a2e-99"))
 )
@@ -66,17 +60,12 @@ class CryptDeviceName(Rule):
         Example({**_FILES, _CONF: _ENTRY.format("/dev/sda2")}, given=(_BLOCKS,), target="kvm-scsi"),
     )
 
-    def check(self, bootloader: Bootloader, lines: CommandLines, devices: Devices, blocks: BlockTable, target: Target) -> Iterator[Finding]:
-        defaults = bootloader.defaults or bootloader.all_entries[:1]
-        for arg in dict.fromkeys(arg for entry in defaults for arg in entry.all(*_NAMES)):
-            device = (arg.value or "").split(":")[0]
-            fate = kernel_fate(device, target, blocks)
-            if fate is Fate.KEPT and name_kind(device) is not NameKind.HARDWARE:
-                continue
-            severity = Severity.WARNING if fate is Fate.ORDER or not bootloader.defaults else Severity.ERROR
-            message = f"the encrypted root is looked for on {device}, a name that changes"
+    def check(self, root: RootVerdict, lines: CommandLines, devices: Devices) -> Iterator[Finding]:
+        for cause in root.containers:
+            arg, device = cause.about.argument, cause.about.device
             effect = "the initramfs does not find the device to unlock and ends in its shell"
-            yield self.finding(arg.where, message, effect, severity=severity, fix=_by_uuid(arg, device, lines, devices))
+            fix = _by_uuid(arg, device, lines, devices)
+            yield self.finding(cause.where, cause.reason, effect, severity=cause.severity, fix=fix)
 
 
 def _by_uuid(arg: KernelArg, device: str, lines: CommandLines, devices: Devices) -> Fix | None:

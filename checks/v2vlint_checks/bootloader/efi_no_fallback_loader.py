@@ -11,7 +11,7 @@ from v2vlint.api import (
     EfiImage,
     Example,
     Finding,
-    Firmware,
+    FirmwareVerdict,
     Fix,
     Mover,
     NotApplicable,
@@ -76,20 +76,18 @@ class EfiNoFallbackLoader(Rule):
         Example({"/etc/hostname": "x\n"}, given=(BlockTable((_MBR,)),)),
     )
 
-    def check(self, efi: Efi, firmware: Firmware, os: OsInfo, target: Target, mover: Mover) -> Iterator[Finding | Unknown]:
+    def check(self, firmware: FirmwareVerdict, efi: Efi, os: OsInfo, target: Target) -> Iterator[Finding | Unknown]:
         if target.keeps_nvram or "uefi" not in target.firmware:
             raise NotApplicable("the firmware's boot entries travel" if target.keeps_nvram else "the target has no UEFI firmware")
-        if firmware.bios is False and firmware.uefi is None and efi.device:
-            yield self.unknown(efi.where, firmware.uefi_reason)
-        elif firmware.only == "uefi" and efi.fallback(os.arch) is None:
-            yield self._missing(efi, os, mover)
-
-    def _missing(self, efi: Efi, os: OsInfo, mover: Mover) -> Finding:
         name = _NAMES.get(os.arch, "BOOTX64.EFI")
-        message = rf"the ESP has no \EFI\BOOT\{name}, and only the source's NVRAM knows where the loader is"
-        if mover is Mover.VIRT_V2V and (os.distro, os.major) in (("debian", 12), ("ubuntu", 14), ("centos", 6)):
-            return self.finding(efi.where, message, "virt-v2v copies one there", severity=Severity.INFO, fix=_copy(efi, name))
-        return self.finding(efi.where, message, "new firmware finds no loader: its shell, or a network boot prompt", fix=_copy(efi, name))
+        for cause in firmware.fallback:
+            message = rf"the ESP has no \EFI\BOOT\{name}, and only the source's NVRAM knows where the loader is"
+            copied = cause.severity is Severity.INFO
+            effect = "virt-v2v copies one there" if copied else "new firmware finds no loader: its shell, or a network boot prompt"
+            if cause.severity is None:
+                yield self.unknown(cause.where, cause.reason)
+            else:
+                yield self.finding(cause.where, message, effect, severity=cause.severity, fix=_copy(efi, name))
 
 
 def _copy(efi: Efi, name: str) -> Fix | None:

@@ -13,17 +13,14 @@ from v2vlint.api import (
     Finding,
     Firmware,
     Fix,
+    LoaderVerdict,
     NotApplicable,
-    OsInfo,
     Rule,
     Severity,
     Stage,
     Target,
-    WholeFile,
 )
 
-_SECOND_STAGE = {"x64": "grubx64.efi", "ia32": "grubia32.efi", "aa64": "grubaa64.efi"}
-_ARCH = {"x86_64": "x64", "i386": "ia32", "aarch64": "aa64"}
 _SHIM = b"MZ ... UEFI SHIM\n$Version: 15.8 $"
 _TOP = "/boot/efi/EFI"
 _UEFI = BlockTable(
@@ -68,18 +65,13 @@ class EfiShimWithoutLoader(Rule):
         Example({f"{_TOP}/BOOT/BOOTX64.EFI": b"MZ Welcome to GRUB"}, given=(_UEFI,)),
     )
 
-    def check(self, efi: Efi, firmware: Firmware, os: OsInfo, target: Target) -> Iterator[Finding]:
+    def check(self, loader: LoaderVerdict, efi: Efi, firmware: Firmware, target: Target) -> Iterator[Finding]:
         if target.keeps_nvram or firmware.only != "uefi":
             raise NotApplicable("the fallback loader is not what must start the guest")
-        fallback = efi.fallback(os.arch)
-        suffix = _ARCH.get(os.arch, "x64")
-        if fallback is None or fallback.kind != "shim":
-            return
-        names = {image.name for image in efi.of("boot")}
-        if not names & {f"fb{suffix}.efi", "fallback.efi", _SECOND_STAGE[suffix]}:
-            message = f"{fallback.path} is shim, and neither fb{suffix}.efi nor {_SECOND_STAGE[suffix]} is beside it"
+        for cause in loader.shim:
             effect = "shim has nothing to start, and the firmware goes on to the network"
-            yield self.finding(WholeFile(fallback.path), message, effect, fix=_copy(efi, fallback, _SECOND_STAGE[suffix]))
+            fix = _copy(efi, cause.about.fallback, cause.about.wanted)
+            yield self.finding(cause.where, cause.reason, effect, severity=cause.severity, fix=fix)
 
 
 def _copy(efi: Efi, fallback: EfiImage, name: str) -> Fix | None:

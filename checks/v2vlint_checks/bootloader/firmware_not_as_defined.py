@@ -9,6 +9,7 @@ from v2vlint.api import (
     Example,
     Finding,
     Firmware,
+    FirmwareVerdict,
     Mover,
     NotApplicable,
     Rule,
@@ -51,16 +52,12 @@ class FirmwareNotAsDefined(Rule):
         Example(_LOADER, given=(BlockTable((*_BIOS.devices, _ESP)), sample_vmx("")), title="starts from both"),
     )
 
-    def check(self, definition: Definition, firmware: Firmware, mover: Mover) -> Iterator[Finding]:
+    def check(self, verdict: FirmwareVerdict, definition: Definition, firmware: Firmware) -> Iterator[Finding]:
         definition.require()
         if not definition.firmware or not firmware.only:
             raise NotApplicable("the firmware is not stated, or the disks do not tell")
-        if firmware.only == definition.firmware:
-            return
-        taken = mover is Mover.VIRT_V2V
-        severity = Severity.ERROR if taken else Severity.WARNING
-        effect = f"virt-v2v makes a {definition.firmware.upper()} machine of it, which finds nothing to boot"
-        if not taken:
-            effect = f"define it with {firmware.only.upper()} at the target: with the other firmware there is nothing to boot"
-        message = f"the disks start from {firmware.only.upper()} only, and the machine is defined with {definition.firmware.upper()}"
-        yield self.finding(definition.at("firmware"), message, effect, severity=severity)
+        for cause in verdict.defined:
+            effect = f"virt-v2v makes a {definition.firmware.upper()} machine of it, which finds nothing to boot"
+            if cause.severity is not Severity.ERROR:
+                effect = f"define it with {firmware.only.upper()} at the target: with the other firmware there is nothing to boot"
+            yield self.finding(cause.where, cause.reason, effect, severity=cause.severity)

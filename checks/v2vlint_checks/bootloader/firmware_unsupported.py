@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from v2vlint.api import BlockDevice, BlockTable, Device, Example, Finding, Firmware, NotApplicable, Rule, Severity, Stage, Target
+from v2vlint.api import BlockDevice, BlockTable, Example, Finding, Firmware, FirmwareVerdict, NotApplicable, Rule, Severity, Stage
 
 _BIOS = BlockTable((BlockDevice("disk1", "disk", 2 << 30, 0, details=(("pt", "dos"), ("boot_code", "grub"))),))
 _ESP = BlockDevice("disk1p1", "partition", 1 << 29, 0, 1, "vfat", "AB-CD", part_type="c12a7328-f81f-11d2-ba4b-00a0c93ec93b")
@@ -36,13 +36,8 @@ class FirmwareUnsupported(Rule):
         Example(_LOADER, given=(BlockTable((*_BIOS.devices, _ESP)),), target="hyperv-gen2", title="starts from both"),
     )
 
-    def check(self, firmware: Firmware, target: Target) -> Iterator[Finding]:
+    def check(self, verdict: FirmwareVerdict, firmware: Firmware) -> Iterator[Finding]:
         if not firmware.only:
             raise NotApplicable(f"the firmware is not certain: {firmware.bios_reason}; {firmware.uefi_reason}")
-        if firmware.only in target.firmware:
-            return
-        disk = firmware.boot_disk if firmware.only == "bios" else firmware.esp_disk
-        where = Device(f"disk{(disk or 0) + 1}", "boot sector" if firmware.only == "bios" else "partition table")
-        has = " or ".join(name.upper() for name in target.firmware)
-        message = f"the disks start from {firmware.only.upper()} only, and {target.title} has {has}"
-        yield self.finding(where, message, "the firmware finds nothing to boot")
+        for cause in verdict.unsupported:
+            yield self.finding(cause.where, cause.reason, "the firmware finds nothing to boot", severity=cause.severity)

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from v2vlint.api import Bootloader, Example, Finding, Multipath, NotApplicable, Rule, Severity, Stage, Target
+from v2vlint.api import Bootloader, Example, Finding, NotApplicable, RootVerdict, Rule, Severity, Stage
 
 _CFG = "/boot/grub2/grub.cfg"
 _ENTRY = "menuentry 'RHEL' {{\n linux /vmlinuz-5.14.0 root={0} ro\n initrd /i\n}}\n"
@@ -31,15 +31,13 @@ class MultipathRoot(Rule):
         Example({_CFG: _ENTRY.format("/dev/mapper/rhel-root"), "/etc/multipath.conf": "defaults {\n user_friendly_names yes\n}\n"}),
     )
 
-    def check(self, bootloader: Bootloader, multipath: Multipath, target: Target) -> Iterator[Finding]:
+    def check(self, root: RootVerdict, bootloader: Bootloader) -> Iterator[Finding]:
         if not bootloader.defaults:
             raise NotApplicable("no default entry is known")
-        severity = Severity.ERROR if target.disk_prefixes <= {"vd", "xvd"} else Severity.WARNING
-        for entry in bootloader.defaults:
-            root = entry.root
-            if root and root.value and multipath.is_multipath(root.value):
-                message = f"the default entry ({entry}) boots from the multipath device {root.value}"
-                effect = "the map is not made there, and the initramfs ends in its shell"
-                if severity is Severity.WARNING:
-                    effect = "the map is not made there, or has another name; then the root filesystem is not found"
-                yield self.finding(root.where, message, effect, severity=severity)
+        for cause in root.multipath:
+            entry = cause.about
+            message = f"the default entry ({entry}) boots from the multipath device {entry.root.value if entry.root else ''}"
+            effect = "the map is not made there, and the initramfs ends in its shell"
+            if cause.severity is Severity.WARNING:
+                effect = "the map is not made there, or has another name; then the root filesystem is not found"
+            yield self.finding(cause.where, message, effect, severity=cause.severity)

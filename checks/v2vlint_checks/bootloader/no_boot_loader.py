@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from v2vlint.api import BlockDevice, BlockTable, Bootloader, Device, Example, Finding, Firmware, Rule, Severity, Stage, Target
+from v2vlint.api import BlockDevice, BlockTable, Bootloader, Device, Example, Finding, Firmware, FirmwareVerdict, Rule, Severity, Stage
 
 _BARE = BlockTable((BlockDevice("disk1", "disk", 2 << 30, 0, fs_type="ext4", uuid="aa-11", details=(("boot_code", "none"),)),))
 _GRUB = BlockTable((BlockDevice("disk1", "disk", 2 << 30, 0, details=(("boot_code", "grub"), ("pt", "dos"))),))
@@ -43,14 +43,10 @@ class NoBootLoader(Rule):
         Example({"/boot/vmlinuz-6.1.0": b"x"}, title="no boot sector is known"),
     )
 
-    def check(self, firmware: Firmware, bootloader: Bootloader, target: Target) -> Iterator[Finding]:
-        if firmware.bios is False and firmware.uefi is False:
-            if not target.xen_pv:
-                message = f"the disks cannot be started: {firmware.bios_reason}, and {firmware.uefi_reason}"
-                yield self.finding(Device("disk1", "boot sector"), message, "the firmware finds nothing to boot")
-        elif (
-            firmware.boot_code == "grub" and firmware.only == "bios" and not (bootloader.menus or bootloader.other or bootloader.elsewhere)
-        ):
+    def check(self, verdict: FirmwareVerdict, firmware: Firmware, bootloader: Bootloader) -> Iterator[Finding]:
+        for cause in verdict.nothing:
+            yield self.finding(cause.where, cause.reason, "the firmware finds nothing to boot", severity=cause.severity)
+        if firmware.boot_code == "grub" and firmware.only == "bios" and not (bootloader.menus or bootloader.other or bootloader.elsewhere):
             where = Device(f"disk{(firmware.boot_disk or 0) + 1}", "boot sector")
             message = "the boot sector starts GRUB, but no configuration for it was found"
             yield self.finding(where, message, "GRUB may stop at its prompt", severity=Severity.WARNING)

@@ -8,6 +8,7 @@ from v2vlint.api import (
     BlockTable,
     Bootloader,
     CommandLines,
+    DeviceNames,
     Devices,
     Edit,
     Example,
@@ -24,6 +25,7 @@ from v2vlint.api import (
     Where,
     kernel_fate,
     name_kind,
+    sample_tools,
 )
 
 _SWAP = BlockDevice("disk1p2", "partition", 1 << 30, 0, 2, "swap", "5a-22")
@@ -67,7 +69,11 @@ class ResumeDeviceName(Rule):
             },
         ),
         Example(
-            {_CFG: _ENTRY.format("/dev/sda2"), "/etc/default/grub": 'GRUB_CMDLINE_LINUX="resume=/dev/sda2"\n'},
+            {
+                **sample_tools(),
+                _CFG: _ENTRY.format("/dev/sda2"),
+                "/etc/default/grub": 'GRUB_CMDLINE_LINUX="resume=/dev/sda2"\n',
+            },
             mover=Mover.VIRT_V2V,
             flags=(f"{_CFG}:2",),
             severity=Severity.INFO,
@@ -85,7 +91,7 @@ class ResumeDeviceName(Rule):
         devices: Devices,
         blocks: BlockTable,
         target: Target,
-        mover: Mover,
+        names: DeviceNames,
     ) -> Iterator[Finding]:
         values: dict[str, Where] = {}
         for entry in bootloader.defaults:
@@ -93,7 +99,7 @@ class ResumeDeviceName(Rule):
                 values.setdefault(entry.resume.value, entry.resume.where)
         for value, where in values.items():
             if _changes(value, target, blocks):
-                handled = mover is Mover.VIRT_V2V and name_kind(value) is NameKind.KERNEL and _in_sources(lines, value)
+                handled = names.changes(value) and _in_sources(lines, value)
                 fix = _fix(value, lines.replace_value("resume", value, _uuid(devices, value)), devices)
                 yield self._found(where, value, Severity.INFO if handled else Severity.WARNING, fix)
         if conf.device and conf.names_device and _changes(conf.device.value, target, blocks):

@@ -6,27 +6,24 @@ from v2vlint.api import (
     Applicability,
     BlockDevice,
     BlockTable,
-    BootEntry,
     Bootloader,
     CommandLines,
     Devices,
     Edit,
     Example,
-    Fate,
     Finding,
     Fix,
     GrubDefaults,
-    KernelArg,
     Mover,
-    NameKind,
+    NamedRoot,
     NotApplicable,
+    OsInfo,
     ReplaceText,
+    RootVerdict,
     Rule,
     Severity,
     Stage,
-    Target,
-    kernel_fate,
-    name_kind,
+    sample_tools,
 )
 
 _DISK = BlockDevice("disk1", "disk", 2 << 30, 0)
@@ -105,17 +102,28 @@ class RootDeviceName(Rule):
             title="BLS entries with $kernelopts from grubenv, whose size stays",
         ),
         Example(
-            {"/boot/grub/menu.lst": "default 0\ntitle CentOS\n root (hd0,0)\n kernel /vmlinuz-2.6.18 ro root=/dev/hda1\n initrd /i.img\n"},
+            {
+                "/boot/grub/menu.lst": "default 0\ntitle CentOS\n kernel /vmlinuz-2.6.18 ro root=/dev/hda1\n initrd /i.img\n",
+                "/sbin/mkinitrd": "",
+            },
+            given=(OsInfo("linux", "centos", "rhel", "CentOS", "5.11", "x86_64"),),
             mover=Mover.VIRT_V2V,
-            flags=("/boot/grub/menu.lst:4",),
+            flags=("/boot/grub/menu.lst:3",),
             severity=Severity.INFO,
         ),
         Example(
-            {_CFG: _ENTRY.format("/dev/sda1")},
+            {_CFG: _ENTRY.format("/dev/sda1"), "/etc/fstab": "/dev/sda1 / ext4\n", **sample_tools()},
             mover=Mover.VIRT_V2V,
             flags=(f"{_CFG}:2",),
-            severity=Severity.WARNING,
-            title="virt-v2v may regenerate this, and nothing else says /dev/sda1",
+            severity=Severity.INFO,
+            title="virt-v2v renames the device in fstab, and has the menu written anew",
+        ),
+        Example(
+            {_CFG: _ENTRY.format("/dev/sda1"), **sample_tools()},
+            mover=Mover.VIRT_V2V,
+            flags=(f"{_CFG}:2",),
+            severity=Severity.ERROR,
+            title="virt-v2v finds nothing to rename, and leaves the menu alone",
         ),
         Example({_CFG: _ENTRY.format("/dev/sda1")}, given=(_BLOCKS,), target="kvm-scsi", title="the name stays"),
         Example(
@@ -129,73 +137,36 @@ class RootDeviceName(Rule):
     )
 
     def check(
-        self,
-        bootloader: Bootloader,
-        lines: CommandLines,
-        defaults: GrubDefaults,
-        devices: Devices,
-        blocks: BlockTable,
-        target: Target,
-        mover: Mover,
+        self, root: RootVerdict, bootloader: Bootloader, lines: CommandLines, defaults: GrubDefaults, devices: Devices
     ) -> Iterator[Finding]:
         if not bootloader.menus:
             raise NotApplicable("no boot menu was found")
-        hits = [(entry, entry.root) for entry in bootloader.all_entries if entry.root and _changes(entry.root, target, blocks)]
-        certain = _certain(bootloader, [entry for entry, _arg in hits])
-        first = [(entry, arg) for entry, arg in hits if entry in certain] or hits[:1]
-        for entry, arg in {arg.where: (entry, arg) for entry, arg in reversed(first)}.values():
-            severity = _severity(arg, target, blocks, fatal=entry in certain)
-            if mover is Mover.VIRT_V2V:
-                severity = min(severity, _repaired(bootloader, arg, lines, defaults))
-            message = f"{'the default entry' if entry in certain else 'a menu entry'} ({entry}) boots {arg}, a name that changes"
-            related = tuple(dict.fromkeys(other.where for _entry, other in hits if other.where != arg.where))
-            fix = _by_uuid(arg, [e for e, a in hits if a.value == arg.value], lines, defaults, devices)
-            yield self.finding(arg.where, message, _effect(severity, entry), severity=severity, fix=fix, related=related)
+        for cause in root.names:
+            named = cause.about
+            entry, argument = named.entry, named.argument
+            what = "the default entry" if named.certain else "a menu entry"
+            message = f"{what} ({entry}) boots {argument}, a name that changes"
+            related = tuple(dict.fromkeys(other.where for other in named.others))
+            fix = _by_uuid(named, lines, defaults, devices)
+            yield self.finding(cause.where, message, _effect(named, cause.severity), severity=cause.severity, fix=fix, related=related)
 
 
-def _certain(bootloader: Bootloader, hit: list[BootEntry]) -> list[BootEntry]:
-    """The flagged entries that boot by default; when the default is undecidable, all of them if no other entry could be it."""
-    if bootloader.defaults:
-        return [entry for entry in hit if entry in bootloader.defaults]
-    usual = [entry for entry in bootloader.all_entries if entry.kernel and not entry.is_rescue]
-    return hit if hit and all(entry in hit for entry in usual) else []
+def _effect(named: NamedRoot, severity: Severity | None) -> str:
+    lost = "the initramfs waits for a root device that never appears and ends in its shell"
+    if not named.entry.has_initrd:
+        lost = "the kernel finds no root filesystem and panics"
+    if severity is Severity.INFO:
+        return "virt-v2v replaces it on the way; a raw copy would not find its root filesystem"
+    return lost if severity is Severity.ERROR else "this entry does not find its root filesystem when it is booted"
 
 
-def _changes(arg: KernelArg, target: Target, blocks: BlockTable) -> bool:
-    value = arg.value or ""
-    return kernel_fate(value, target, blocks) is not Fate.KEPT or name_kind(value) is NameKind.HARDWARE
-
-
-def _severity(arg: KernelArg, target: Target, blocks: BlockTable, fatal: bool) -> Severity:
-    moved = kernel_fate(arg.value or "", target, blocks) is Fate.ORDER
-    return Severity.ERROR if fatal and not moved else Severity.WARNING
-
-
-def _repaired(bootloader: Bootloader, arg: KernelArg, lines: CommandLines, defaults: GrubDefaults) -> Severity:
-    if bootloader.loader == "grub-legacy" and name_kind(arg.value or "") is NameKind.KERNEL:
-        return Severity.INFO
-    wanted = any(source.name == arg.name and source.value == arg.value for source in lines.sources)
-    switches = defaults.value("GRUB_DISABLE_LINUX_UUID"), defaults.value("GRUB_DISABLE_LINUX_PARTUUID")
-    wanted = wanted or (switches[0] == "true" and switches[1] != "false")
-    return Severity.ERROR if wanted or bootloader.loader != "grub2" else Severity.WARNING
-
-
-def _effect(severity: Severity, entry: BootEntry) -> str:
-    if severity is Severity.ERROR and not entry.has_initrd:
-        return "the kernel finds no root filesystem and panics"
-    return {
-        Severity.ERROR: "the initramfs waits for a root device that never appears and ends in its shell",
-        Severity.WARNING: "this entry does not find its root filesystem when it is booted",
-        Severity.INFO: "virt-v2v renames it on the way; a raw copy would not find its root filesystem",
-    }[severity]
-
-
-def _by_uuid(arg: KernelArg, entries: list[BootEntry], lines: CommandLines, defaults: GrubDefaults, devices: Devices) -> Fix | None:
+def _by_uuid(named: NamedRoot, lines: CommandLines, defaults: GrubDefaults, devices: Devices) -> Fix | None:
+    arg = named.argument
     lasting = devices.lasting(arg.value or "")
     if lasting is None:
         return None
     text = lasting.text
-    if not all(entry.has_initrd for entry in entries):
+    if not all(entry.has_initrd for entry in named.entries):
         if not lasting.device.part_uuid:
             return None
         text = f"PARTUUID={lasting.device.part_uuid}"

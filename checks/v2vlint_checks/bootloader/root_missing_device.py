@@ -2,22 +2,7 @@
 
 from collections.abc import Iterator
 
-from v2vlint.api import (
-    BlockDevice,
-    BlockTable,
-    Bootloader,
-    Devices,
-    Example,
-    Finding,
-    NameKind,
-    NotApplicable,
-    Rule,
-    Severity,
-    Stage,
-    Unknown,
-    name_kind,
-    volume_of,
-)
+from v2vlint.api import BlockDevice, BlockTable, Example, Finding, NotApplicable, RootVerdict, Rule, Severity, Stage, Unknown
 
 _BLOCKS = BlockTable(
     (BlockDevice("disk1", "disk", 2 << 30, 0), BlockDevice("disk1p1", "partition", 1 << 30, 0, 1, "ext4", "0f3c-77", "root"))
@@ -52,20 +37,14 @@ class RootMissingDevice(Rule):
         Example({_CFG: _ENTRY.format("UUID=dead")}, title="no block devices are known"),
     )
 
-    def check(self, bootloader: Bootloader, devices: Devices, blocks: BlockTable) -> Iterator[Finding | Unknown]:
+    def check(self, root: RootVerdict, blocks: BlockTable) -> Iterator[Finding | Unknown]:
         if not blocks.devices:
             raise NotApplicable("no block devices are known")
-        for entry in bootloader.defaults:
-            value = entry.root.value if entry.root else None
-            if entry.root is None or not value or entry.foreign or not _judged(value):
+        for cause in root.missing:
+            entry = cause.about
+            if entry is None:
+                yield self.unknown(cause.where, cause.reason)
                 continue
-            present = devices.present(value)
-            if present is None and name_kind(value) is NameKind.TAG:
-                yield self.unknown(entry.root.where, f"whether {value} exists cannot be told: not every disk could be understood")
-            elif present is False:
-                message = f"the default entry ({entry}) looks for {value}, which is on none of the disks"
-                yield self.finding(entry.root.where, message, "the initramfs waits for it and ends in its shell")
-
-
-def _judged(value: str) -> bool:
-    return name_kind(value) is NameKind.TAG or bool(volume_of(value))
+            value = entry.root.value if entry.root else ""
+            message = f"the default entry ({entry}) looks for {value}, which is on none of the disks"
+            yield self.finding(cause.where, message, "the initramfs waits for it and ends in its shell", severity=cause.severity)

@@ -14,10 +14,12 @@ from v2vlint.api import (
     KernelArg,
     Mover,
     NotApplicable,
+    Refusals,
     ReplaceText,
     Rule,
     Severity,
     Target,
+    sample_tools,
 )
 
 _XEN = re.compile(r"(?:/dev/)?[hx]vc\d+")
@@ -58,16 +60,18 @@ class XenConsole(Rule):
             flags=("/etc/inittab:3",),
             fixed={"/etc/inittab": _INITTAB.format("ttyS0")},
         ),
-        Example({_CFG: _ENTRY.format("hvc0")}, mover=Mover.VIRT_V2V, flags=(f"{_CFG}:2",), severity=Severity.INFO),
+        Example({_CFG: _ENTRY.format("hvc0"), **sample_tools()}, mover=Mover.VIRT_V2V, flags=(f"{_CFG}:2",), severity=Severity.INFO),
         Example({_CFG: _ENTRY.format("xvc0"), "/etc/inittab": _INITTAB.format("xvc0")}, target="xen"),
         Example({_CFG: _ENTRY.format("tty0 console=ttyS0"), "/etc/inittab": "1:2345:respawn:/sbin/getty 38400 tty1\n"}),
     )
 
-    def check(self, bootloader: Bootloader, lines: CommandLines, consoles: Consoles, target: Target, mover: Mover) -> Iterator[Finding]:
+    def check(
+        self, bootloader: Bootloader, lines: CommandLines, consoles: Consoles, target: Target, refusals: Refusals
+    ) -> Iterator[Finding]:
         if any(_XEN.fullmatch(name) for name in target.consoles):
             raise NotApplicable("Xen's consoles are at home there")
-        severity = Severity.INFO if mover is Mover.VIRT_V2V else Severity.WARNING
-        effect = "virt-v2v puts ttyS0 in its place" if mover is Mover.VIRT_V2V else "the console stays empty and has no login"
+        severity = Severity.INFO if refusals.converts else Severity.WARNING
+        effect = "virt-v2v puts ttyS0 in its place" if refusals.converts else "the console stays empty and has no login"
         for arg in dict.fromkeys(arg for entry in bootloader.defaults for arg in entry.all("console")):
             name = (arg.value or "").split(",")[0]
             if _XEN.fullmatch(name) and name not in target.consoles:

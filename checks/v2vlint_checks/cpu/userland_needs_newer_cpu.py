@@ -2,21 +2,7 @@
 
 from collections.abc import Iterator
 
-from v2vlint.api import (
-    CpuNeeds,
-    Example,
-    Finding,
-    Mover,
-    NotApplicable,
-    OsInfo,
-    Rule,
-    Severity,
-    Stage,
-    Target,
-    WholeFile,
-    sample_elf,
-    virt_v2v_converts,
-)
+from v2vlint.api import CpuNeeds, Example, Finding, NotApplicable, OsInfo, Rule, Severity, Stage, UserlandVerdict, sample_elf
 
 _LD, _LIBC, _INIT = "/lib64/ld-linux-x86-64.so.2", "/lib64/libc.so.6", "/usr/lib/systemd/systemd"
 _EL9 = OsInfo("linux", "rocky", "rhel", "Rocky Linux", "9.4", "x86_64")
@@ -52,16 +38,12 @@ class UserlandNeedsNewerCpu(Rule):
         Example({_LIBC: sample_elf(3)}, target="azure", title="Azure guarantees level 3"),
     )
 
-    def check(self, needs: CpuNeeds, target: Target, mover: Mover, os: OsInfo) -> Iterator[Finding]:
+    def check(self, userland: UserlandVerdict, needs: CpuNeeds) -> Iterator[Finding]:
         if needs.machine not in ("x86_64", ""):
             raise NotApplicable(f"the userland is for {needs.machine}")
-        highest = needs.highest
-        if highest and highest.level > target.cpu_level:
-            message = f"{highest.where} asks for an x86-64-v{highest.level} CPU, and the target guarantees v{target.cpu_level}"
-            raised = virt_v2v_converts(mover, target) and highest.level == 2 and os.family == "rhel"
+        for cause in userland.binaries:
+            raised = cause.severity is Severity.INFO
             effect = "virt-v2v asks for such a CPU" if raised else "the first process is refused, and the kernel panics"
-            yield self.finding(highest.where, message, effect, severity=Severity.INFO if raised else Severity.ERROR)
-        elif needs.distribution_level > max(target.cpu_level, needs.level) and needs.binaries:
-            where = next((need.where for need in needs.binaries), WholeFile("/etc/os-release"))
-            message = f"{os.name} {os.version} is built for x86-64-v{needs.distribution_level}, above the v{target.cpu_level} of the target"
-            yield self.finding(where, message, "the first process may be refused", severity=Severity.WARNING)
+            yield self.finding(cause.where, cause.reason, effect, severity=cause.severity)
+        for known in userland.distribution:
+            yield self.finding(known.where, known.reason, "the first process may be refused", severity=known.severity)

@@ -3,7 +3,15 @@
 import dataclasses
 from collections.abc import Iterator
 
-from v2vlint.api import Definition, Example, Finding, Mover, Rule, Severity, sample_vmx
+from v2vlint.api import (
+    Conversion,
+    Definition,
+    Example,
+    Finding,
+    Rule,
+    Severity,
+    sample_vmx,
+)
 
 _VMX = sample_vmx('scsi0:0.fileName = "a.vmdk"\nscsi0:1.fileName = "b.vmdk"\n')
 _GONE = dataclasses.replace(_VMX, disks=(_VMX.disks[0], dataclasses.replace(_VMX.disks[1], missing=True)))
@@ -30,9 +38,9 @@ class DiskFileMissing(Rule):
         Example({}, given=(_VMX,)),
     )
 
-    def check(self, definition: Definition, mover: Mover) -> Iterator[Finding]:
+    def check(self, definition: Definition, conversion: Conversion) -> Iterator[Finding]:
         definition.require()
         for disk in definition.disks:
             if disk.missing:
-                effect = "virt-v2v refuses the machine" if mover is Mover.VIRT_V2V else "what is on it does not come along"
+                effect = "virt-v2v refuses the machine" if conversion.by_virt_v2v else "what is on it does not come along"
                 yield self.finding(disk.where, f"the file of the disk {disk.path} is missing", effect)

@@ -2,7 +2,18 @@
 
 from collections.abc import Iterator
 
-from v2vlint.api import Definition, Example, Finding, Mover, NotApplicable, Rule, Severity, sample_domain, sample_vmx
+from v2vlint.api import (
+    Conversion,
+    Definition,
+    Example,
+    Finding,
+    Mover,
+    NotApplicable,
+    Rule,
+    Severity,
+    sample_domain,
+    sample_vmx,
+)
 
 _RBD = "<disk type='network' device='disk'>\n<source protocol='rbd' name='p/x'/>\n<target dev='vda' bus='virtio'/>\n</disk>\n"
 _BARE = "<disk type='file'>\n<source file='/vm/x'/>\n<target dev='vda' bus='virtio'/>\n</disk>\n"
@@ -34,9 +45,9 @@ class DiskIgnoredByVirtV2v(Rule):
         Example({}, given=(sample_domain("", disk=_BARE),)),
     )
 
-    def check(self, definition: Definition, mover: Mover) -> Iterator[Finding]:
+    def check(self, definition: Definition, conversion: Conversion) -> Iterator[Finding]:
         definition.require()
-        if mover is not Mover.VIRT_V2V:
+        if not conversion.by_virt_v2v:
             raise NotApplicable("virt-v2v is not the mover")
         effect = "the guest comes up without it"
         for one in definition.features:

@@ -2,7 +2,19 @@
 
 from collections.abc import Iterator
 
-from v2vlint.api import Definition, Example, Finding, Mover, NotApplicable, Rule, Severity, Target, sample_domain, sample_vmx
+from v2vlint.api import (
+    Conversion,
+    Definition,
+    Example,
+    Finding,
+    Mover,
+    NotApplicable,
+    Rule,
+    Severity,
+    Target,
+    sample_domain,
+    sample_vmx,
+)
 
 _STATIC = (
     'ethernet0.present = "TRUE"\nethernet0.addressType = "static"\nethernet0.address = "00:50:56:01:02:03"\n'
@@ -36,7 +48,7 @@ class MacAddressLost(Rule):
         Example({}, given=(sample_vmx(_STATIC),), target="azure", mover=Mover.VIRT_V2V, title="another rule tells of that"),
     )
 
-    def check(self, definition: Definition, target: Target, mover: Mover) -> Iterator[Finding]:
+    def check(self, definition: Definition, target: Target, conversion: Conversion) -> Iterator[Finding]:
         definition.require()
         if not target.keeps_mac:
             raise NotApplicable(f"{target.name} keeps no MAC addresses")
@@ -44,6 +56,6 @@ class MacAddressLost(Rule):
             if not nic.mac:
                 effect = "the guest's card gets a new one, and nothing tells which configuration was meant for it"
                 yield self.finding(nic.where, "a network card without a MAC address", effect, severity=Severity.INFO)
-            elif nic.fixed and definition.source == "vmx" and mover is Mover.VIRT_V2V:
+            elif nic.fixed and definition.source == "vmx" and conversion.by_virt_v2v:
                 effect = "virt-v2v reads generated addresses only: the card gets a new one"
                 yield self.finding(nic.where, f"the MAC address {nic.mac} was set by hand", effect)

@@ -3,7 +3,17 @@
 import dataclasses
 from collections.abc import Iterator
 
-from v2vlint.api import Definition, Example, Feature, Finding, Mover, Rule, Severity, Span, sample_ovf
+from v2vlint.api import (
+    Conversion,
+    Definition,
+    Example,
+    Feature,
+    Finding,
+    Rule,
+    Severity,
+    Span,
+    sample_ovf,
+)
 
 
 def _with(kind: str) -> Definition:
@@ -36,9 +46,9 @@ class ManifestMismatch(Rule):
         Example({}, given=(sample_ovf(""),)),
     )
 
-    def check(self, definition: Definition, mover: Mover) -> Iterator[Finding]:
+    def check(self, definition: Definition, conversion: Conversion) -> Iterator[Finding]:
         definition.require()
-        refuses = "virt-v2v refuses the package" if mover is Mover.VIRT_V2V else "importers that verify it refuse the package"
+        refuses = "virt-v2v refuses the package" if conversion.by_virt_v2v else "importers that verify it refuse the package"
         for one in definition.features:
             if one.kind == "manifest-mismatch":
                 yield self.finding(one.where, f"{one.value} does not match its checksum", f"it was changed or damaged; {refuses}")

@@ -2,7 +2,16 @@
 
 from collections.abc import Iterator
 
-from v2vlint.api import Definition, Example, Finding, Mover, Rule, Severity, sample_domain, sample_vmx
+from v2vlint.api import (
+    Conversion,
+    Definition,
+    Example,
+    Finding,
+    Rule,
+    Severity,
+    sample_domain,
+    sample_vmx,
+)
 
 _LUN = "<disk type='block' device='lun'>\n<source dev='/dev/sdx'/>\n<target dev='sda' bus='scsi'/>\n</disk>\n"
 _BLOCK = "<disk type='block' device='disk'>\n<source dev='/dev/vg/guest'/>\n<target dev='vda' bus='virtio'/>\n</disk>\n"
@@ -32,11 +41,11 @@ class MappedDisk(Rule):
         Example({}, given=(sample_vmx('scsi0:1.deviceType = "scsi-hardDisk"\nscsi0:1.fileName = "a.vmdk"\n'),)),
     )
 
-    def check(self, definition: Definition, mover: Mover) -> Iterator[Finding]:
+    def check(self, definition: Definition, conversion: Conversion) -> Iterator[Finding]:
         definition.require()
         for disk in definition.disks:
             if disk.mapped not in ("", "block"):
-                unseen = mover is Mover.VIRT_V2V and disk.mapped == "lun"
+                unseen = conversion.by_virt_v2v and disk.mapped == "lun"
                 effect = (
                     "virt-v2v leaves the disk out" if unseen else "its copy is a plain disk: reservations and paths of the array are gone"
                 )

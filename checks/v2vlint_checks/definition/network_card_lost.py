@@ -2,7 +2,17 @@
 
 from collections.abc import Iterator
 
-from v2vlint.api import Definition, Example, Finding, Mover, NotApplicable, Rule, Severity, sample_domain
+from v2vlint.api import (
+    Conversion,
+    Definition,
+    Example,
+    Finding,
+    Mover,
+    NotApplicable,
+    Rule,
+    Severity,
+    sample_domain,
+)
 
 _KEPT = frozenset({"", "network", "bridge"})
 
@@ -36,9 +46,9 @@ class NetworkCardLost(Rule):
         Example({}, given=(sample_domain("<interface type='bridge'><source bridge='br0'/></interface>\n"),), mover=Mover.VIRT_V2V),
     )
 
-    def check(self, definition: Definition, mover: Mover) -> Iterator[Finding]:
+    def check(self, definition: Definition, conversion: Conversion) -> Iterator[Finding]:
         definition.require()
-        if mover is not Mover.VIRT_V2V or definition.source != "libvirt":
+        if not conversion.by_virt_v2v or definition.source != "libvirt":
             raise NotApplicable("no libvirt domain that virt-v2v reads")
         for nic in definition.nics:
             if nic.kind not in _KEPT:

@@ -2,7 +2,17 @@
 
 from collections.abc import Iterator
 
-from v2vlint.api import Definition, Example, Finding, Mover, NotApplicable, Rule, Severity, sample_ovf
+from v2vlint.api import (
+    Conversion,
+    Definition,
+    Example,
+    Finding,
+    Mover,
+    NotApplicable,
+    Rule,
+    Severity,
+    sample_ovf,
+)
 
 _VBOX = (
     '<Envelope xmlns="http://schemas.dmtf.org/ovf/envelope/1" xmlns:ovf="http://schemas.dmtf.org/ovf/envelope/1"\n'
@@ -33,9 +43,9 @@ class OvfProductUnsupported(Rule):
         Example({}, given=(sample_ovf("", envelope=_VBOX),), title="its disks are disks"),
     )
 
-    def check(self, definition: Definition, mover: Mover) -> Iterator[Finding]:
+    def check(self, definition: Definition, conversion: Conversion) -> Iterator[Finding]:
         definition.require()
-        if definition.source != "ovf" or mover is not Mover.VIRT_V2V:
+        if definition.source != "ovf" or not conversion.by_virt_v2v:
             raise NotApplicable("no OVF package that virt-v2v reads")
         if definition.product != "vmware":
             maker = definition.product or "an unknown product"

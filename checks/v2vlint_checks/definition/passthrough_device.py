@@ -2,7 +2,16 @@
 
 from collections.abc import Iterator
 
-from v2vlint.api import Definition, Example, Finding, Mover, Rule, Severity, sample_domain, sample_vmx
+from v2vlint.api import (
+    Conversion,
+    Definition,
+    Example,
+    Finding,
+    Rule,
+    Severity,
+    sample_domain,
+    sample_vmx,
+)
 
 
 class PassthroughDevice(Rule):
@@ -31,10 +40,10 @@ class PassthroughDevice(Rule):
         Example({}, given=(sample_vmx('pciPassthru0.present = "FALSE"\n'),)),
     )
 
-    def check(self, definition: Definition, mover: Mover) -> Iterator[Finding]:
+    def check(self, definition: Definition, conversion: Conversion) -> Iterator[Finding]:
         definition.require()
         for device in definition.passthrough:
             name = f" {device.value}" if device.value else ""
-            left = "virt-v2v leaves it out" if mover is Mover.VIRT_V2V else "it stays behind in the old host"
+            left = "virt-v2v leaves it out" if conversion.by_virt_v2v else "it stays behind in the old host"
             message = f"the machine uses a {device.kind} device of its host{name}"
             yield self.finding(device.where, message, f"{left}; what the guest does with it stops")

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from v2vlint.api import Definition, Example, Finding, Mover, NotApplicable, Rule, Severity, Target, sample_vmx
+from v2vlint.api import Conversion, Definition, Example, Finding, NotApplicable, Rule, Severity, Target, sample_vmx
 
 
 def _many(count: int) -> Definition:
@@ -31,12 +31,12 @@ class TooManyDisks(Rule):
         Example({}, given=(_many(24),), target="kubevirt"),
     )
 
-    def check(self, definition: Definition, target: Target, mover: Mover) -> Iterator[Finding]:
+    def check(self, definition: Definition, target: Target, conversion: Conversion) -> Iterator[Finding]:
         definition.require()
         if not (most := target.limits.disks):
             raise NotApplicable(f"no limit of disks on {target.name} is known")
         if len(definition.disks) > most:
-            refused = mover is Mover.VIRT_V2V and target.platform == "ovirt"
+            refused = conversion.by_virt_v2v and target.platform == "ovirt"
             effect = "virt-v2v refuses the machine" if refused else "not all of them can be attached"
             message = f"{len(definition.disks)} disks, and {target.name} attaches {most}"
             yield self.finding(definition.disks[most].where, message, effect)

@@ -9,6 +9,7 @@ from v2vlint.api import (
     Fix,
     Mover,
     NotApplicable,
+    Refusals,
     Rule,
     Severity,
     Target,
@@ -98,7 +99,7 @@ class XorgFixedDriver(Rule):
         ),
     )
 
-    def check(self, xorg: Xorg, target: Target, mover: Mover) -> Iterator[Finding]:
+    def check(self, xorg: Xorg, target: Target, refusals: Refusals) -> Iterator[Finding]:
         if xorg.installed is False or not xorg.devices:
             raise NotApplicable("no X server is installed, or its configuration names no device")
         fitting = _fitting(target)
@@ -106,7 +107,7 @@ class XorgFixedDriver(Rule):
             driver = device.driver
             if driver is None or not driver.value or driver.value.lower() in fitting:
                 continue
-            converted = mover is Mover.VIRT_V2V and device.is_main_config
+            converted = refusals.converts and device.is_main_config
             effect = "the X server finds no screen: the console shows no desktop; the guest itself runs"
             yield self.finding(
                 driver.where,

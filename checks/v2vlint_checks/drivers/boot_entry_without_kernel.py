@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from v2vlint.api import BootChoice, BootChoices, Example, Finding, Rule, Severity, Stage, Unknown, sample_boot
+from v2vlint.api import BootChoice, BootChoices, Example, Finding, KernelVerdict, Rule, Severity, Stage, Unknown, sample_boot
 
 _KERNEL = "/boot/vmlinuz-6.1.0-13-amd64"
 _OLD = "menuentry 'Old' {\n\tlinux /boot/vmlinuz-5.10.0-1-amd64 root=UUID=1 ro\n}\n"
@@ -43,14 +43,13 @@ class BootEntryWithoutKernel(Rule):
         ),
     )
 
-    def check(self, choices: BootChoices) -> Iterator[Finding | Unknown]:
-        for choice in choices.defaults:
-            if choice.kernel is None and choice.unreadable:
-                yield self.unknown(choice.where, choice.unreadable)
-            elif choice.kernel is None:
+    def check(self, kernel: KernelVerdict, choices: BootChoices) -> Iterator[Finding | Unknown]:
+        for cause in kernel.missing:
+            if cause.severity is None:
+                yield self.unknown(cause.where, cause.reason)
+            elif (choice := cause.about) is not None:
                 effect = "the loader stops at it and waits at the console"
-                severity = Severity.WARNING if choices.assumed else Severity.ERROR
-                yield self._missing(choice, "the default boot entry", effect, severity)
+                yield self._missing(choice, "the default boot entry", effect, cause.severity)
         for choice in choices.others:
             if choice.kernel is None and not choice.unreadable:
                 yield self._missing(choice, "the boot entry", "this entry does not start", Severity.WARNING)

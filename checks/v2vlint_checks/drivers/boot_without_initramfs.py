@@ -2,23 +2,9 @@
 
 from collections.abc import Iterator
 
-from v2vlint.api import (
-    BootPath,
-    BootPaths,
-    Example,
-    Finding,
-    Means,
-    RootStack,
-    Rule,
-    Severity,
-    Stage,
-    Target,
-    sample_boot,
-    sample_kernel,
-)
+from v2vlint.api import Example, Finding, InitramfsVerdict, Rule, Severity, Stage, sample_boot, sample_kernel, tries_again
 
 _PARTUUID = "root=PARTUUID=5a3a4a0b-01 ro"
-_TOOLS = {"lv": "LVM", "luks": "LUKS"}
 
 
 class BootWithoutInitramfs(Rule):
@@ -53,22 +39,11 @@ class BootWithoutInitramfs(Rule):
         Example(sample_boot()),
     )
 
-    def check(self, paths: BootPaths, stack: RootStack, target: Target) -> Iterator[Finding]:
-        for path in paths.defaults:
-            lacking = tuple(_lacking(path, stack, target)) if path.image is None else ()
-            if not lacking:
-                continue
-            again = any(arg.name == "panic" and arg.value == "-1" for arg in path.choice.args)
-            message = f"the boot entry {path.choice.title!r} has no initramfs, which is needed for {', '.join(lacking)}"
-            effect = "the first start panics; the loader then tries with the initramfs" if again else "the kernel panics: it finds no root"
-            severity = Severity.WARNING if again or paths.choices.assumed else Severity.ERROR
-            yield self.finding(path.choice.where, message, effect, severity=severity)
-
-
-def _lacking(path: BootPath, stack: RootStack, target: Target) -> Iterator[str]:
-    for controller in target.controllers:
-        names = [fate.module for fate in path.controller(controller).failing(Means.DISK)]
-        if names:
-            yield f"{controller.name} ({', '.join(names)})"
-    yield from (f"the root filesystem ({fate.module})" for fate in path.root_filesystem(stack).failing(Means.DISK))
-    yield from (f"{what} under the root" for kind, what in _TOOLS.items() if stack.of_kind(kind))
+    def check(self, initramfs: InitramfsVerdict) -> Iterator[Finding]:
+        for cause in initramfs.none_loaded:
+            lacking = cause.about
+            choice, again = lacking.path.choice, tries_again(lacking.path)
+            message = f"the boot entry {choice.title!r} has no initramfs, which is needed for {', '.join(lacking.names)}"
+            panics = "the kernel panics: it finds no root"
+            effect = "the first start panics; the loader then tries with the initramfs" if again else panics
+            yield self.finding(cause.where, message, effect, severity=cause.severity)

@@ -2,24 +2,9 @@
 
 from collections.abc import Iterator
 
-from v2vlint.api import (
-    Applicability,
-    Delete,
-    Example,
-    Finding,
-    Fix,
-    GuestFS,
-    Mover,
-    NotApplicable,
-    Rule,
-    Severity,
-    Target,
-    WholeFile,
-    virt_v2v_converts,
-)
+from v2vlint.api import Applicability, Conversion, Delete, Example, Finding, Fix, Mover, NotApplicable, Refusals, Rule, Severity
 
 _CONF = "/etc/dracut.conf.d/50-network-legacy.conf"
-_CLIENTS = ("/sbin/dhclient", "/usr/sbin/dhclient")
 
 
 class DracutNetworkLegacy(Rule):
@@ -54,10 +39,10 @@ class DracutNetworkLegacy(Rule):
         Example({_CONF: 'add_dracutmodules+=" network-legacy "\n'}, title="nobody rebuilds the image in a raw copy"),
     )
 
-    def check(self, fs: GuestFS, target: Target, mover: Mover) -> Iterator[Finding]:
-        if not virt_v2v_converts(mover, target):
-            raise NotApplicable("virt-v2v does not carry the guest")
-        if fs.is_file(_CONF) and not fs.is_masked(_CONF) and not any(fs.exists(path) for path in _CLIENTS):
-            fix = Fix("let dracut choose its network module", Applicability.UNSAFE, (Delete(_CONF),))
-            message = "dracut is told to use network-legacy, and dhclient is not installed"
-            yield self.finding(WholeFile(_CONF), message, "virt-v2v stops when dracut fails to rebuild the initramfs", fix=fix)
+    def check(self, refusals: Refusals, conversion: Conversion) -> Iterator[Finding]:
+        if not conversion.by_virt_v2v:
+            raise NotApplicable("virt-v2v is not the mover")
+        for refusal in refusals.of("dracut"):
+            fix = Fix("let dracut choose its network module", Applicability.UNSAFE, (Delete(str(refusal.where)),))
+            effect = "virt-v2v stops when dracut fails to rebuild the initramfs"
+            yield self.finding(refusal.where, refusal.reason, effect, fix=fix)

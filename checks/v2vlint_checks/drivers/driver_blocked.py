@@ -6,21 +6,24 @@ from v2vlint.api import (
     AppendInitramfs,
     Applicability,
     BootPath,
-    BootPaths,
+    Cause,
+    DefaultBoot,
     Edit,
     Example,
     Finding,
     Fix,
+    InitramfsVerdict,
+    Landing,
     Means,
     Modprobe,
     ModprobeCommand,
     ModuleFate,
+    NetworkVerdict,
     Presence,
     Rule,
     Severity,
     Span,
     Stage,
-    Target,
     Where,
     comment_out,
     sample_boot,
@@ -92,36 +95,33 @@ class DriverBlocked(Rule):
         ),
     )
 
-    def check(self, paths: BootPaths, modprobe: Modprobe, target: Target) -> Iterator[Finding]:
-        for path in paths.defaults:
-            worst = Severity.WARNING if paths.choices.assumed else Severity.ERROR
-            seen: set[str | Where] = set()
-            for fate in _blocked(path, target):
-                if _is_new(fate, seen):
-                    yield self._storage(path, fate, modprobe, worst)
-            yield from self._network(path, target, modprobe, worst, seen)
-            yield from self._later(path, target, modprobe, seen)
+    def check(
+        self, initramfs: InitramfsVerdict, network: NetworkVerdict, boot: DefaultBoot, modprobe: Modprobe, landing: Landing
+    ) -> Iterator[Finding]:
+        path = boot.path
+        if path is None:
+            return
+        seen: set[str | Where] = set()
+        stops = "the root disk is never found, and boot stops in the initramfs"
+        yield from self._told(initramfs.blocked, path, modprobe, stops, seen, Stage.INITRAMFS)
+        yield from self._told(network.blocked, path, modprobe, "the guest comes up without a network card", seen, Stage.NETWORK)
+        yield from self._later(path, landing, modprobe, seen)
 
-    def _storage(self, path: BootPath, fate: ModuleFate, modprobe: Modprobe, worst: Severity) -> Finding:
-        fix = _fix(path, fate.module, modprobe)
-        effect = "the root disk is never found, and boot stops in the initramfs"
-        return self.finding(fate.where, f"the storage driver {fate}", effect, severity=worst, fix=fix, related=(path.choice.where,))
+    def _told(
+        self, causes: tuple[Cause[ModuleFate], ...], path: BootPath, modprobe: Modprobe, effect: str, seen: set[str | Where], stage: Stage
+    ) -> Iterator[Finding]:
+        for cause in causes:
+            if cause.about is not None and _is_new(cause.about, seen):
+                fix, related = _fix(path, cause.about.module, modprobe), (path.choice.where,) if stage is Stage.INITRAMFS else ()
+                yield self.finding(cause.where, cause.reason, effect, severity=cause.severity, fix=fix, related=related, stage=stage)
 
-    def _network(self, path: BootPath, target: Target, modprobe: Modprobe, worst: Severity, seen: set[str | Where]) -> Iterator[Finding]:
-        for nic in target.nics:
-            for fate in path.network(nic).failing(Means.BLOCKED):
-                if _is_new(fate, seen):
-                    message, effect = f"the network driver {fate}", "the guest comes up without a network card"
-                    fix = _fix(path, fate.module, modprobe)
-                    yield self.finding(fate.where, message, effect, severity=worst, fix=fix, stage=Stage.NETWORK)
-
-    def _later(self, path: BootPath, target: Target, modprobe: Modprobe, seen: set[str | Where]) -> Iterator[Finding]:
+    def _later(self, path: BootPath, landing: Landing, modprobe: Modprobe, seen: set[str | Where]) -> Iterator[Finding]:
         """Lines that the initramfs does not know yet, about modules the target's controllers need."""
-        needed = dict.fromkeys(name for controller in target.controllers for modules in controller.any_of for name in modules)
+        needed = dict.fromkeys(name for controller in landing.controllers for modules in controller.any_of for name in modules)
         usable = [name for name in needed if name not in seen and path.kernel.has(name) is Presence.MODULE]
         for name in usable if path.image else ():
             command = modprobe.disabled(name) or modprobe.blacklisted(name)
-            if command and not any(path.controller(c).usable is False for c in target.controllers):
+            if command and not any(path.controller(c).usable is False for c in landing.controllers):
                 message = f"the storage driver {name} is kept from loading by `{command.command} {command.name}`"
                 effect = "the next initramfs takes the line over, and the root disk is not found any more"
                 yield self.finding(command.where, message, effect, severity=Severity.WARNING, fix=_fix(path, name, modprobe))
@@ -133,11 +133,6 @@ def _is_new(fate: ModuleFate, seen: set[str | Where]) -> bool:
     new = not {fate.module, place} & seen
     seen.update((fate.module, place))
     return new
-
-
-def _blocked(path: BootPath, target: Target) -> Iterator[ModuleFate]:
-    for controller in target.controllers:
-        yield from path.controller(controller).failing(Means.BLOCKED)
 
 
 def _fix(path: BootPath, module: str, modprobe: Modprobe) -> Fix | None:

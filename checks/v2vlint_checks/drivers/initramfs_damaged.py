@@ -2,26 +2,7 @@
 
 from collections.abc import Iterator
 
-from v2vlint.api import (
-    BootChoice,
-    BootChoices,
-    Example,
-    Finding,
-    GuestFS,
-    InitramfsConfig,
-    Initramfses,
-    Mover,
-    OsInfo,
-    Rule,
-    Severity,
-    Stage,
-    Target,
-    Unknown,
-    WholeFile,
-    sample_boot,
-    sample_initramfs,
-    virt_v2v_rebuilds,
-)
+from v2vlint.api import Example, Finding, ImageFault, KernelVerdict, Rule, Severity, Stage, Unknown, sample_boot, sample_initramfs
 
 _IMAGE = "/boot/initrd.img-6.1.0-13-amd64"
 
@@ -62,29 +43,21 @@ class InitramfsDamaged(Rule):
         ),
     )
 
-    def check(
-        self, fs: GuestFS, choices: BootChoices, images: Initramfses, config: InitramfsConfig, target: Target, mover: Mover, os: OsInfo
-    ) -> Iterator[Finding | Unknown]:
-        rebuilt = virt_v2v_rebuilds(mover, target, os, config)
-        worst = Severity.WARNING if rebuilt or choices.assumed else Severity.ERROR
-        for choice in choices.defaults:
-            for number, path in enumerate(choice.initrds):
-                yield from self._image(choice, number, path, images, worst)
+    def check(self, kernel: KernelVerdict) -> Iterator[Finding | Unknown]:
+        for cause in kernel.initramfs:
+            image = cause.about
+            if image is None:
+                yield self.unknown(cause.where, cause.reason)
+            elif image.kind == "missing":
+                message = f"the boot entry {image.choice.title!r} names the initramfs {image.path}, which does not exist"
+                yield self.finding(cause.where, message, _effect(image, cause.severity), severity=cause.severity)
+            else:
+                message, entry = f"the initramfs {cause.reason}", () if image.kind != "damaged" else (image.choice.where,)
+                yield self.finding(cause.where, message, _effect(image, cause.severity), severity=cause.severity, related=entry)
 
-    def _image(self, choice: BootChoice, number: int, path: str, images: Initramfses, worst: Severity) -> Iterator[Finding | Unknown]:
-        image = images.of(path)
-        stops = "the kernel starts without a root filesystem and panics"
-        if image is None and choice.unreadable:
-            yield self.unknown(choice.where, choice.unreadable)
-        elif image is None:
-            tokens = choice.entry.initrd_at if choice.entry else ()
-            where = tokens[number].where if number < len(tokens) else choice.where
-            yield self.finding(
-                where, f"the boot entry {choice.title!r} names the initramfs {path}, which does not exist", stops, severity=worst
-            )
-        elif image.damage:
-            message = f"the initramfs {path} {image.damage}"
-            yield self.finding(WholeFile(path), message, stops, severity=worst, related=(choice.where,))
-        elif image.remark:
-            message = f"the initramfs {path} {image.remark}"
-            yield self.finding(WholeFile(path), message, "the kernel complains and goes on without what follows", severity=Severity.WARNING)
+
+def _effect(image: ImageFault, severity: Severity | None) -> str:
+    if image.kind == "followed by junk":
+        return "the kernel complains and goes on without what follows"
+    stops = "the kernel starts without a root filesystem and panics"
+    return f"virt-v2v rebuilds it; after a raw copy {stops}" if severity is Severity.INFO else stops

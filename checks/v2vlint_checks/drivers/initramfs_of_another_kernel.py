@@ -2,18 +2,7 @@
 
 from collections.abc import Iterator
 
-from v2vlint.api import (
-    BootPaths,
-    Example,
-    Finding,
-    Rule,
-    Severity,
-    Stage,
-    Target,
-    sample_boot,
-    sample_initramfs,
-    sample_kernel,
-)
+from v2vlint.api import Example, Finding, InitramfsVerdict, Rule, Severity, Stage, StageFate, sample_boot, sample_initramfs, sample_kernel
 
 
 class InitramfsOfAnotherKernel(Rule):
@@ -48,13 +37,12 @@ class InitramfsOfAnotherKernel(Rule):
         Example(sample_boot(image=sample_initramfs(())), title="no modules inside"),
     )
 
-    def check(self, paths: BootPaths, target: Target) -> Iterator[Finding]:
-        for path in paths.defaults:
-            image, version = path.image, path.kernel.version
-            if image is None or not version or not image.versions or version in image.versions:
-                continue
-            works = all(path.controller(controller).usable for controller in target.controllers)
-            message = f"the initramfs of kernel {version} holds modules of {', '.join(sorted(image.versions)[:3])} only"
-            effect = "its modules are not loaded" if works else "no driver is loaded, and the root disk is never found"
-            severity = Severity.WARNING if works or paths.choices.assumed else Severity.ERROR
-            yield self.finding(image.where, message, effect, severity=severity, related=(path.choice.where,))
+    def check(self, initramfs: InitramfsVerdict) -> Iterator[Finding]:
+        for cause in initramfs.other_kernel:
+            path = cause.about
+            effect = "no driver is loaded, and the root disk is never found"
+            if cause.severity is Severity.INFO:
+                effect = f"virt-v2v rebuilds it; after a raw copy {effect}"
+            elif cause.fate is StageFate.PASS:
+                effect = "its modules are not loaded"
+            yield self.finding(cause.where, cause.reason, effect, severity=cause.severity, related=(path.choice.where,))

@@ -5,32 +5,18 @@ from collections.abc import Iterator
 from v2vlint.api import (
     BlockDevice,
     BlockTable,
-    BootPath,
-    BootPaths,
     Example,
     Finding,
-    Initramfs,
-    InitramfsConfig,
-    Means,
-    Mover,
-    OsInfo,
+    InitramfsVerdict,
     RootStack,
     Rule,
     Severity,
     Stage,
-    Target,
     sample_boot,
     sample_initramfs,
     sample_kernel,
-    virt_v2v_rebuilds,
 )
 
-_PROGRAMS = {
-    "lv": ("LVM", ("lvm", "vgchange", "lvchange")),
-    "luks": ("LUKS", ("cryptsetup", "systemd-cryptsetup", "crypto-askpass")),
-    "md": ("MD RAID", ("mdadm", "mdassemble")),
-}
-_KNOWN = frozenset({"initramfs-tools", "dracut", "mkinitcpio"})
 _DRIVERS = ("virtio_blk: virtio virtio_ring", "virtio_pci: virtio virtio_ring", "virtio_ring: virtio", "virtio")
 _ROOT = RootStack("ext4", None, (BlockDevice("vg/root", "lv", 1 << 30, 0, fs_type="ext4", parents=("disk1p1",)),))
 
@@ -76,35 +62,10 @@ class InitramfsWithoutRootFilesystem(Rule):
         Example(sample_boot(sample_kernel(_DRIVERS, ("ext4",)), sample_initramfs(_DRIVERS)), given=(BlockTable(),), title="built in"),
     )
 
-    def check(
-        self, paths: BootPaths, stack: RootStack, config: InitramfsConfig, target: Target, mover: Mover, os: OsInfo
-    ) -> Iterator[Finding]:
-        rebuilt = virt_v2v_rebuilds(mover, target, os, config)
-        for path in paths.defaults:
-            lacking = (*_modules(path, stack), *_programs(path.image, stack)) if _judged(path) else ()
-            if not lacking or path.image is None:
-                continue
-            message = f"the initramfs of kernel {path.kernel.version} lacks {', '.join(lacking)}"
+    def check(self, initramfs: InitramfsVerdict) -> Iterator[Finding]:
+        for cause in initramfs.root_filesystem:
+            lacking = cause.about
+            rebuilt = cause.severity is Severity.INFO
             effect = "virt-v2v rebuilds it" if rebuilt else "the root filesystem is not mounted, and boot stops in the initramfs"
-            severity = Severity.INFO if rebuilt else Severity.WARNING if paths.choices.assumed else Severity.ERROR
-            yield self.finding(path.image.where, message, effect, severity=severity, related=(path.choice.where,))
-
-
-def _judged(path: BootPath) -> bool:
-    """An image for another kernel is another rule's matter, and so is a damaged one."""
-    image = path.image
-    return image is not None and not image.damage and (not image.versions or path.kernel.version in image.versions)
-
-
-def _modules(path: BootPath, stack: RootStack) -> Iterator[str]:
-    fates = (*path.root_filesystem(stack).failing(Means.DISK), *path.layers(stack).failing(Means.DISK))
-    for fate in fates:
-        yield f"{fate.module} (the type of the root filesystem)" if (fate.module,) in stack.fs_modules else fate.module
-
-
-def _programs(image: Initramfs | None, stack: RootStack) -> Iterator[str]:
-    if image is None or image.generator not in _KNOWN:
-        return
-    for kind, (what, names) in _PROGRAMS.items():
-        if stack.of_kind(kind) and not image.has_program(*names):
-            yield f"the program {names[0]} ({what})"
+            related = (lacking.path.choice.where,)
+            yield self.finding(cause.where, cause.reason, effect, severity=cause.severity, related=related)

@@ -13,20 +13,21 @@ from v2vlint.api import (
     Fix,
     GeneratorConfig,
     InitramfsConfig,
-    Means,
+    InitramfsVerdict,
+    Lacking,
+    Landing,
     Mover,
-    OsInfo,
     Rebuild,
     Rule,
     Severity,
     Stage,
-    Target,
     Unknown,
     WholeFile,
+    missing_modules,
     sample_boot,
     sample_initramfs,
     sample_kernel,
-    virt_v2v_rebuilds,
+    sample_tools,
 )
 
 _APPENDED = frozenset({"initramfs-tools", "dracut", "mkinitcpio"})
@@ -82,11 +83,22 @@ class InitramfsWithoutStorageDriver(Rule):
             title="dracut",
         ),
         Example(
-            {**sample_boot(image=sample_initramfs(_IDE)), "/usr/sbin/mkinitramfs": ""},
+            {**sample_boot(image=sample_initramfs(_IDE)), **sample_tools()},
             mover=Mover.VIRT_V2V,
             flags=("/boot/initrd.img-6.1.0-13-amd64",),
             severity=Severity.INFO,
             title="virt-v2v rebuilds the image",
+        ),
+        Example(
+            {
+                **sample_boot(sample_kernel(("virtio_blk", "virtio_pci", "ext4", "nvme")), sample_initramfs(_IDE)),
+                **sample_tools(),
+            },
+            target="ec2-nitro",
+            mover=Mover.VIRT_V2V,
+            flags=("/boot/initrd.img-6.1.0-13-amd64",),
+            severity=Severity.ERROR,
+            title="virt-v2v adds virtio's drivers, not NVMe's",
         ),
         Example(
             sample_boot(image=sample_initramfs(("virtio_blk: virtio_ring", "virtio_pci", "ext4"))),
@@ -115,48 +127,35 @@ class InitramfsWithoutStorageDriver(Rule):
         ),
     )
 
-    def check(self, paths: BootPaths, config: InitramfsConfig, target: Target, mover: Mover, os: OsInfo) -> Iterator[Finding | Unknown]:
-        rebuilt = virt_v2v_rebuilds(mover, target, os, config)
+    def check(
+        self, initramfs: InitramfsVerdict, paths: BootPaths, config: InitramfsConfig, landing: Landing
+    ) -> Iterator[Finding | Unknown]:
         failed = False
-        for path in paths.defaults:
-            missing = _missing(path, target)
-            failed = failed or bool(missing)
-            yield from self._unknowns(path, target)
-            if missing:
-                severity = Severity.INFO if rebuilt else Severity.WARNING if paths.choices.assumed else Severity.ERROR
-                effect = "virt-v2v rebuilds it with the drivers it needs" if rebuilt else _effect(paths.way_back(target.controllers))
-                yield self._found(path, missing, target, config, severity, effect)
-        others = (choice for choice in paths.choices.others if failed and not rebuilt and not choice.rescue)
+        for cause in initramfs.drivers:
+            found = cause.about
+            if found is None:
+                yield self.unknown(cause.where, cause.reason)
+                continue
+            rebuilt = cause.severity is Severity.INFO
+            failed = failed or not rebuilt
+            effect = "virt-v2v rebuilds it with the drivers it needs" if rebuilt else _effect(paths.way_back(landing.controllers))
+            yield self._found(found, config, cause.severity, effect)
+        others = (choice for choice in paths.choices.others if failed and not choice.rescue)
         for choice in list(others)[:_OTHERS]:
             other = paths.of(choice)
-            if other is not None and (missing := _missing(other, target)):
-                yield self._found(other, missing, target, config, Severity.WARNING, "this kernel does not find the root disk either")
+            if other is not None and (names := missing_modules(other, landing.controllers)):
+                failing = tuple(one.name for one in landing.controllers if other.controller(one).usable is False)
+                effect = "this kernel does not find the root disk either"
+                yield self._found(Lacking(other, names, failing), config, Severity.WARNING, effect)
 
-    def _found(
-        self, path: BootPath, missing: tuple[str, ...], target: Target, config: InitramfsConfig, severity: Severity, effect: str
-    ) -> Finding:
-        failing = [controller.name for controller in target.controllers if path.controller(controller).usable is False]
+    def _found(self, found: Lacking, config: InitramfsConfig, severity: Severity | None, effect: str) -> Finding:
+        path, failing = found.path, found.controllers
         names = " or ".join(failing) if len(failing) < 4 else f"{len(failing)} of the target's controllers"
-        message = f"the initramfs of kernel {path.kernel.version} lacks {', '.join(missing)} for {names}"
+        message = f"the initramfs of kernel {path.kernel.version} lacks {', '.join(found.names)} for {names}"
         where = path.image.where if path.image else path.choice.where
         generator = config.for_image(path.image.generator if path.image else "")
-        return self.finding(where, message, effect, severity=severity, fix=_fix(path, missing, generator), related=(path.choice.where,))
-
-    def _unknowns(self, path: BootPath, target: Target) -> Iterator[Unknown]:
-        if path.image is None or path.image.damage:
-            return
-        for controller in target.controllers:
-            for fate in path.controller(controller).unknown:
-                if fate.where == path.image.where:
-                    yield self.unknown(fate.where, f"{controller.name}: {fate}")
-
-
-def _missing(path: BootPath, target: Target) -> tuple[str, ...]:
-    """What is to be put in: the modules only on disk, or those in the image that lack something they depend on."""
-    if path.image is None or (path.image.versions and path.kernel.version not in path.image.versions):
-        return ()
-    fates = (fate for controller in target.controllers for fate in path.controller(controller).failing(Means.DISK))
-    return tuple(dict.fromkeys(fate.module for fate in fates))
+        fix = _fix(path, found.names, generator)
+        return self.finding(where, message, effect, severity=severity, fix=fix, related=(path.choice.where,))
 
 
 def _effect(way_back: BootChoice | None) -> str:

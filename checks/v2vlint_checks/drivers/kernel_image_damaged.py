@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from v2vlint.api import BootChoices, Example, Finding, OsInfo, Rule, Severity, Stage, sample_boot, sample_bzimage
+from v2vlint.api import Example, Finding, KernelVerdict, Rule, Severity, Stage, sample_boot, sample_bzimage
 
 _KERNEL = "/boot/vmlinuz-6.1.0-13-amd64"
 
@@ -31,12 +31,8 @@ class KernelImageDamaged(Rule):
         Example({**sample_boot(), _KERNEL: sample_bzimage() + b"signature"}, title="a signature follows the kernel"),
     )
 
-    def check(self, choices: BootChoices, os: OsInfo) -> Iterator[Finding]:
-        for choice in choices.defaults:
-            if choice.kernel is None:
-                continue
-            problem = choice.kernel.content.problem
-            if problem:
-                severity = Severity.WARNING if choices.assumed else Severity.ERROR
-                message = f"the kernel {choice.kernel_path} {problem}"
-                yield self.finding(choice.kernel.where, message, "it does not start", severity=severity, related=(choice.where,))
+    def check(self, kernel: KernelVerdict) -> Iterator[Finding]:
+        for cause in kernel.damaged:
+            choice = cause.about
+            message = f"the kernel {cause.reason}"
+            yield self.finding(cause.where, message, "it does not start", severity=cause.severity, related=(choice.where,))

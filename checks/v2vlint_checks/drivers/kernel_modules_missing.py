@@ -2,21 +2,7 @@
 
 from collections.abc import Iterator
 
-from v2vlint.api import (
-    BootChoices,
-    BootPaths,
-    Example,
-    Finding,
-    Kernel,
-    Presence,
-    Rule,
-    Severity,
-    Stage,
-    Target,
-    WholeFile,
-    sample_boot,
-    sample_kernel,
-)
+from v2vlint.api import Example, Finding, NetworkVerdict, Rule, Severity, Stage, sample_boot, sample_kernel
 
 _FOLDER = "/lib/modules/6.1.0-13-amd64"
 
@@ -62,29 +48,8 @@ class KernelModulesMissing(Rule):
         ),
     )
 
-    def check(self, choices: BootChoices, paths: BootPaths, target: Target) -> Iterator[Finding]:
-        for path in paths.defaults:
-            kernel, worst = path.kernel, Severity.WARNING if choices.assumed else Severity.ERROR
-            effect = "no network driver is loaded"
-            if not kernel.tree.folder:
-                if path.image and kernel.version in path.image.versions:
-                    where = WholeFile(f"/lib/modules/{kernel.version}")
-                    message = f"the modules of the default kernel {kernel.version} are not installed"
-                    yield self.finding(where, message, effect, severity=worst, related=(path.choice.where,))
-            elif kernel.tree.dep is None:
-                if kernel.tree.files:
-                    message = f"the modules of kernel {kernel.version} have no modules.dep, so modprobe finds none of them"
-                    yield self.finding(WholeFile(f"{kernel.tree.folder}/modules.dep"), message, effect, severity=worst)
-            else:
-                for file in _gone(kernel, target):
-                    message = f"modules.dep of kernel {kernel.version} names {file.rsplit('/', 1)[1]}, which is gone"
-                    yield self.finding(WholeFile(file), message, effect, severity=worst)
-
-
-def _gone(kernel: Kernel, target: Target) -> Iterator[str]:
-    """Listed files that do not exist, of network cards that no alternative drives without them."""
-    for nic in target.nics:
-        known = [modules for modules in nic.any_of if all(kernel.has(name) is not Presence.ABSENT for name in modules)]
-        gone = [[file for name in modules if (file := kernel.tree.path(name)) and not kernel.tree.exists(file)] for modules in known]
-        if gone and all(gone):
-            yield from min(gone, key=len)
+    def check(self, network: NetworkVerdict) -> Iterator[Finding]:
+        for cause in network.modules:
+            path = cause.about
+            related = () if path.kernel.tree.folder else (path.choice.where,)
+            yield self.finding(cause.where, cause.reason, "no network driver is loaded", severity=cause.severity, related=related)

@@ -2,20 +2,7 @@
 
 from collections.abc import Iterator
 
-from v2vlint.api import (
-    BootChoices,
-    Example,
-    Finding,
-    Mover,
-    Rule,
-    Severity,
-    Stage,
-    Target,
-    lacking,
-    sample_boot,
-    sample_kernel,
-    virt_v2v_converts,
-)
+from v2vlint.api import Example, Finding, Mover, NetworkVerdict, Rule, Severity, Stage, sample_boot, sample_kernel, sample_tools
 
 
 class KernelWithoutNetworkDriver(Rule):
@@ -42,7 +29,7 @@ class KernelWithoutNetworkDriver(Rule):
             severity=Severity.ERROR,
         ),
         Example(
-            sample_boot(sample_kernel(("virtio_blk", "virtio_pci", "ext4", "e1000"))),
+            {**sample_boot(sample_kernel(("virtio_blk", "virtio_pci", "ext4", "e1000"))), **sample_tools()},
             mover=Mover.VIRT_V2V,
             flags=("/boot/vmlinuz-6.1.0-13-amd64",),
             severity=Severity.WARNING,
@@ -51,17 +38,8 @@ class KernelWithoutNetworkDriver(Rule):
         Example(sample_boot(), target="vmware", title="one of several cards is enough"),
     )
 
-    def check(self, choices: BootChoices, target: Target, mover: Mover) -> Iterator[Finding]:
-        repaired = virt_v2v_converts(mover, target)
-        for choice in choices.defaults:
-            kernel = choice.kernel
-            if kernel is None or (kernel.is_xen_pv_only and not target.xen_pv):
-                continue
-            for nic in target.nics:
-                absent = lacking(kernel, nic.any_of)
-                if not absent:
-                    continue
-                message = f"kernel {kernel.version} has no driver for {nic.name} ({', '.join(absent)})"
-                effect = "virt-v2v presents an e1000 card instead" if repaired else "the guest comes up without a network card"
-                severity = Severity.WARNING if repaired or choices.assumed else Severity.ERROR
-                yield self.finding(kernel.where, message, effect, severity=severity, related=(choice.where,))
+    def check(self, network: NetworkVerdict) -> Iterator[Finding]:
+        for cause in network.kernel_drivers:
+            found = cause.about
+            effect = "virt-v2v presents an e1000 card instead" if found.replaced else "the guest comes up without a network card"
+            yield self.finding(cause.where, cause.reason, effect, severity=cause.severity, related=(found.choice.where,))

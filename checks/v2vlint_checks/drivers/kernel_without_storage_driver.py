@@ -3,22 +3,20 @@
 from collections.abc import Iterator
 
 from v2vlint.api import (
-    BootChoice,
-    BootChoices,
     Example,
     Finding,
+    InitramfsVerdict,
     Kernels,
     Mover,
     Rule,
     Severity,
     Stage,
-    Target,
     Unknown,
     lacking,
     sample_boot,
     sample_initramfs,
     sample_kernel,
-    virt_v2v_converts,
+    sample_tools,
 )
 
 _CLOUD = "6.1.0-13-cloud-amd64"
@@ -55,7 +53,7 @@ class KernelWithoutStorageDriver(Rule):
             title="Debian's cloud kernel has no SATA driver",
         ),
         Example(
-            sample_boot(sample_kernel(("e1000",), ("ext4", "sd_mod", "virtio"))),
+            {**sample_boot(sample_kernel(("e1000", "ahci"), ("ext4", "sd_mod", "virtio"))), **sample_tools()},
             mover=Mover.VIRT_V2V,
             flags=("/boot/vmlinuz-6.1.0-13-amd64",),
             severity=Severity.WARNING,
@@ -70,24 +68,14 @@ class KernelWithoutStorageDriver(Rule):
         ),
     )
 
-    def check(self, choices: BootChoices, kernels: Kernels, target: Target, mover: Mover) -> Iterator[Finding | Unknown]:
-        for choice in choices.defaults:
-            yield from self._choice(choice, choices.assumed, kernels, target, mover)
-
-    def _choice(self, choice: BootChoice, assumed: bool, kernels: Kernels, target: Target, mover: Mover) -> Iterator[Finding | Unknown]:
-        kernel = choice.kernel
-        if kernel is None or (kernel.is_xen_pv_only and not target.xen_pv):
-            return
-        for controller in target.controllers:
-            absent = lacking(kernel, controller.any_of, controller.prefix)
-            if absent is None:
-                reason = f"kernel {kernel.version} has no module list and no configuration that would tell about {controller.name}"
-                yield self.unknown(kernel.where, reason)
-            elif absent:
-                repaired = virt_v2v_converts(mover, target)
-                message = f"kernel {kernel.version} has no driver for {controller.name} ({', '.join(absent)})"
-                other = next((k for k in kernels.bootable if lacking(k, controller.any_of, controller.prefix) == ()), None)
-                advice = f"; kernel {other.version} is installed and has it" if other else ""
-                effect = "virt-v2v attaches the disk to IDE or SATA instead" if repaired else f"the root disk is never found{advice}"
-                severity = Severity.WARNING if repaired or assumed else Severity.ERROR
-                yield self.finding(kernel.where, message, effect, severity=severity, related=(choice.where,))
+    def check(self, initramfs: InitramfsVerdict, kernels: Kernels) -> Iterator[Finding | Unknown]:
+        for cause in initramfs.kernel_drivers:
+            found = cause.about
+            if found is None:
+                yield self.unknown(cause.where, cause.reason)
+                continue
+            controller = found.controller
+            other = next((k for k in kernels.bootable if lacking(k, controller.any_of, controller.prefix) == ()), None)
+            advice = f"; kernel {other.version} is installed and has it" if other else ""
+            effect = "virt-v2v attaches the disk to IDE or SATA instead" if found.replaced else f"the root disk is never found{advice}"
+            yield self.finding(cause.where, cause.reason, effect, severity=cause.severity, related=(found.choice.where,))

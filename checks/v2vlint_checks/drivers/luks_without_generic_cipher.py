@@ -7,21 +7,18 @@ from v2vlint.api import (
     Applicability,
     BlockDevice,
     BootPaths,
+    ConvertedKernel,
     Example,
     Finding,
     Fix,
     InitramfsConfig,
     Means,
-    Mover,
-    OsInfo,
     RootStack,
     Rule,
     Severity,
-    Target,
     sample_boot,
     sample_initramfs,
     sample_kernel,
-    virt_v2v_rebuilds,
 )
 
 _LUKS = RootStack("ext4", None, (BlockDevice("luks-1", "luks", 1 << 30, 0, fs_type="ext4", parents=("disk1p1",)),))
@@ -64,13 +61,11 @@ class LuksWithoutGenericCipher(Rule):
         Example(sample_boot(_KERNEL, sample_initramfs(("virtio_blk", "virtio_pci", "ext4"))), title="not encrypted"),
     )
 
-    def check(
-        self, paths: BootPaths, stack: RootStack, config: InitramfsConfig, target: Target, mover: Mover, os: OsInfo
-    ) -> Iterator[Finding]:
-        if not stack.of_kind("luks") or virt_v2v_rebuilds(mover, target, os, config):
+    def check(self, paths: BootPaths, stack: RootStack, config: InitramfsConfig, converted: ConvertedKernel) -> Iterator[Finding]:
+        if not stack.of_kind("luks"):
             return
         for path in paths.defaults:
-            if path.image is None or path.module("xts").means is not Means.DISK:
+            if path.image is None or converted.path(path).module("xts").means is not Means.DISK:
                 continue
             generator = config.for_image(path.image.generator)
             keep = generator.keep(("xts",)) if generator else ()

@@ -6,17 +6,14 @@ from v2vlint.api import (
     AppendInitramfs,
     Applicability,
     BlockDevice,
-    BootPaths,
     Example,
     Finding,
     Fix,
     InitramfsConfig,
-    Means,
     RootStack,
     Rule,
     Severity,
-    Stage,
-    Target,
+    UnlockVerdict,
     sample_boot,
     sample_initramfs,
     sample_kernel,
@@ -69,24 +66,20 @@ class LuksWithoutKeyboard(Rule):
         ),
     )
 
-    def check(self, paths: BootPaths, stack: RootStack, config: InitramfsConfig, target: Target) -> Iterator[Finding]:
-        if not target.keyboards or not stack.of_kind("luks"):
-            return
-        for path in paths.defaults:
-            lacking = tuple(module for module in target.keyboards if path.module(module).means is Means.DISK)
-            if path.image is None or not lacking:
+    def check(self, unlock: UnlockVerdict, config: InitramfsConfig) -> Iterator[Finding]:
+        for cause in unlock.keyboard:
+            path, lacking = cause.about.path, cause.about.names
+            if path.image is None:
                 continue
             generator = config.for_image(path.image.generator)
             edits = (
                 AppendInitramfs(path.image.where.path, path.kernel.version, lacking),
                 *(generator.keep(lacking) if generator else ()),
             )
-            words = " and ".join(lacking)
-            fix = Fix(f"add {words} to the initramfs", Applicability.SAFE, edits)
-            yield self.finding(
-                path.image.where,
-                f"the root is encrypted, and the initramfs of kernel {path.kernel.version} lacks {words}",
-                "the passphrase cannot be typed on a machine without an emulated keyboard",
-                fix=fix if path.image.generator in _APPENDED else None,
-                stage=Stage.UNLOCK,
+            fix = (
+                Fix(f"add {' and '.join(lacking)} to the initramfs", Applicability.SAFE, edits)
+                if path.image.generator in _APPENDED
+                else None
             )
+            effect = "the passphrase cannot be typed on a machine without an emulated keyboard"
+            yield self.finding(cause.where, cause.reason, effect, severity=cause.severity, fix=fix)

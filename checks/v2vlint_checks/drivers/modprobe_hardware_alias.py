@@ -13,13 +13,14 @@ from v2vlint.api import (
     ModprobeCommand,
     Mover,
     Presence,
+    Refusals,
     Rule,
     Severity,
     Target,
     normal,
     replace_token,
     sample_boot,
-    virt_v2v_converts,
+    sample_tools,
 )
 
 _ALIAS = re.compile(r"(?P<scsi>scsi_hostadapter\d*)|(?P<net>eth\d+)")
@@ -54,14 +55,19 @@ class ModprobeHardwareAlias(Rule):
             severity=Severity.WARNING,
             fixed={_CONF: "alias eth0 virtio_net\nalias scsi_hostadapter virtio_blk\n"},
         ),
-        Example({**sample_boot(), _CONF: "alias eth0 pcnet32\n"}, mover=Mover.VIRT_V2V, flags=(f"{_CONF}:1",), severity=Severity.INFO),
+        Example(
+            {**sample_boot(), **sample_tools(), _CONF: "alias eth0 pcnet32\n"},
+            mover=Mover.VIRT_V2V,
+            flags=(f"{_CONF}:1",),
+            severity=Severity.INFO,
+        ),
         Example({**sample_boot(), _CONF: "alias eth0 virtio_net\nalias usb-controller uhci-hcd\n# alias eth1 e1000\n"}),
         Example({**sample_boot(), _CONF: "alias eth0 xennet\nalias scsi_hostadapter xenblk\n"}, target="xen"),
         Example({**sample_boot(), _CONF: "alias eth0 off\n", "/usr/bin/kmod": ""}, title="kmod does not read modprobe.conf"),
     )
 
-    def check(self, modprobe: Modprobe, choices: BootChoices, target: Target, mover: Mover) -> Iterator[Finding]:
-        repaired = virt_v2v_converts(mover, target)
+    def check(self, modprobe: Modprobe, choices: BootChoices, target: Target, refusals: Refusals) -> Iterator[Finding]:
+        repaired = refusals.converts
         for command in modprobe.aliases(_ALIAS):
             network = command.words[0].value.startswith("eth")
             wanted = [modules for device in (target.nics if network else target.controllers) for modules in device.any_of]

@@ -2,22 +2,7 @@
 
 from collections.abc import Iterator
 
-from v2vlint.api import (
-    Example,
-    Finding,
-    InitramfsConfig,
-    Mover,
-    NotApplicable,
-    OsInfo,
-    Rule,
-    Severity,
-    Target,
-    WholeFile,
-    sample_boot,
-    virt_v2v_converts,
-)
-
-_BUILDERS = frozenset({"dracut", "initramfs-tools", "mkinitrd", "suse-mkinitrd", "make-initrd"})
+from v2vlint.api import Conversion, Example, Finding, Mover, NotApplicable, Refusals, Rule, Severity, sample_boot
 
 
 class NoInitramfsBuilder(Rule):
@@ -42,10 +27,9 @@ class NoInitramfsBuilder(Rule):
         Example(sample_boot(), title="nobody rebuilds it in a raw copy"),
     )
 
-    def check(self, config: InitramfsConfig, target: Target, mover: Mover, os: OsInfo) -> Iterator[Finding]:
-        if not virt_v2v_converts(mover, target):
-            raise NotApplicable("virt-v2v does not carry the guest")
-        if any(generator.name in _BUILDERS for generator in config.installed):
-            return
-        message = f"no initramfs generator that virt-v2v knows is installed in this {os.name or 'guest'}"
-        yield self.finding(WholeFile("/usr/sbin"), message, "virt-v2v stops with an error when it wants to rebuild the initramfs")
+    def check(self, refusals: Refusals, conversion: Conversion) -> Iterator[Finding]:
+        if not conversion.by_virt_v2v:
+            raise NotApplicable("virt-v2v is not the mover")
+        for refusal in refusals.of("initramfs builder"):
+            effect = "virt-v2v stops with an error when it wants to rebuild the initramfs"
+            yield self.finding(refusal.where, refusal.reason, effect)

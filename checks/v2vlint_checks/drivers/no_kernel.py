@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from v2vlint.api import Example, Finding, Kernels, Rule, Severity, Stage, Unknown, sample_boot
+from v2vlint.api import Example, Finding, KernelVerdict, Rule, Severity, Stage, Unknown, sample_boot
 
 
 class NoKernel(Rule):
@@ -30,10 +30,10 @@ class NoKernel(Rule):
         Example(sample_boot()),
     )
 
-    def check(self, kernels: Kernels) -> Iterator[Finding | Unknown]:
-        if kernels.unreadable:
-            yield self.unknown(kernels.where, kernels.unreadable)
-        elif not any(kernel.image for kernel in kernels):
-            left = next((f"; only the modules of {kernel.version} are there" for kernel in kernels), "")
-            effect = "nothing can be started: the guest had its kernel from outside"
-            yield self.finding(kernels.where, f"no kernel image is installed{left}", effect)
+    def check(self, kernel: KernelVerdict) -> Iterator[Finding | Unknown]:
+        for cause in kernel.none_installed:
+            if cause.severity is None:
+                yield self.unknown(cause.where, cause.reason)
+            else:
+                effect = "nothing can be started: the guest had its kernel from outside"
+                yield self.finding(cause.where, cause.reason, effect, severity=cause.severity)

@@ -4,13 +4,10 @@ from collections.abc import Iterator
 
 from v2vlint.api import (
     Applicability,
-    BootChoices,
     Example,
     Finding,
     Fix,
-    Fstab,
-    Modprobe,
-    Presence,
+    MountsVerdict,
     Rule,
     Severity,
     Stage,
@@ -65,17 +62,9 @@ class VfatDisabled(Rule):
         ),
     )
 
-    def check(self, fstab: Fstab, modprobe: Modprobe, choices: BootChoices) -> Iterator[Finding]:
-        kernel = choices.default.kernel if choices.default else None
-        entry = next((entry for entry in fstab.entries if entry.fs_type in ("vfat", "msdos") and entry.blocks_boot), None)
-        if entry is None or (kernel is not None and kernel.has("vfat") is Presence.BUILTIN):
-            return
-        commands = [
-            c for c in modprobe.commands if (c.disables and c.name in ("vfat", "fat")) or (c.command == "blacklist" and c.name == "vfat")
-        ]
-        for command in commands:
-            fix = Fix("allow vfat to be loaded", Applicability.SAFE, tuple(comment_out(c.where, "# ") for c in commands))
-            message = f"{command.name} is disabled, but {entry.mount_point} is a {entry.fs_type} filesystem that boot mounts"
-            effect = f"mounting {entry.mount_point} fails, and boot stops in emergency mode"
-            severity = Severity.ERROR if command.disables else Severity.WARNING
-            yield self.finding(command.where, message, effect, severity=severity, fix=fix, related=(entry.where,))
+    def check(self, mounts: MountsVerdict) -> Iterator[Finding]:
+        for cause in mounts.vfat:
+            found = cause.about
+            fix = Fix("allow vfat to be loaded", Applicability.SAFE, tuple(comment_out(c.where, "# ") for c in found.commands))
+            effect = f"mounting {found.entry.mount_point} fails, and boot stops in emergency mode"
+            yield self.finding(cause.where, cause.reason, effect, severity=cause.severity, fix=fix, related=(found.entry.where,))

@@ -2,22 +2,7 @@
 
 from collections.abc import Iterator
 
-from v2vlint.api import (
-    BootChoices,
-    Example,
-    Finding,
-    Kernel,
-    Kernels,
-    Mover,
-    Rule,
-    Severity,
-    Span,
-    Stage,
-    Target,
-    sample_boot,
-    sample_kernel,
-    virt_v2v_converts,
-)
+from v2vlint.api import Example, Finding, Kernels, KernelVerdict, Mover, Rule, Severity, Stage, sample_boot, sample_kernel, sample_tools
 
 _XEN = "2.6.18-398.el5xen"
 _PLAIN = "2.6.18-398.el5"
@@ -53,7 +38,7 @@ class XenPvKernel(Rule):
     examples = (
         Example(_guest(_XEN), flags=(f"/boot/config-{_XEN}:1",), severity=Severity.ERROR),
         Example(
-            _guest(_XEN, _PLAIN),
+            {**_guest(_XEN, _PLAIN), **sample_tools(), "/sbin/grubby": ""},
             mover=Mover.VIRT_V2V,
             flags=(f"/boot/config-{_XEN}:1",),
             severity=Severity.INFO,
@@ -64,23 +49,12 @@ class XenPvKernel(Rule):
         Example({**sample_boot(), "/boot/config-6.1.0-13-amd64": "CONFIG_XEN=y\nCONFIG_XEN_PV=y\n"}, title="runs anywhere"),
     )
 
-    def check(self, choices: BootChoices, kernels: Kernels, target: Target, mover: Mover) -> Iterator[Finding]:
-        for choice in choices.defaults:
-            kernel = choice.kernel
-            if kernel is None or target.xen_pv or not kernel.is_xen_pv_only:
-                continue
+    def check(self, kernel: KernelVerdict, kernels: Kernels) -> Iterator[Finding]:
+        for cause in kernel.xen:
+            choice = cause.about
             plain = next((other for other in kernels.bootable if not other.is_xen_pv_only), None)
-            changed = plain is not None and virt_v2v_converts(mover, target)
             advice = f"; kernel {plain.version} is installed and would" if plain else ""
+            changed = cause.severity is Severity.INFO
             effect = "virt-v2v makes another kernel the default" if changed else f"it does not start on the target{advice}"
-            severity = Severity.INFO if changed else Severity.WARNING if choices.assumed else Severity.ERROR
-            message = f"the default kernel {kernel.version} runs as a Xen paravirtual guest only"
-            where = _where(kernel) or kernel.where
-            yield self.finding(where, message, effect, severity=severity, related=(choice.where,))
-
-
-def _where(kernel: Kernel) -> Span | None:
-    config = kernel.config
-    if config is None:
-        return None
-    return config.where("X86_XEN" if config.is_set("X86_XEN") else "X86_64_XEN")
+            message = f"the default kernel {cause.reason}"
+            yield self.finding(cause.where, message, effect, severity=cause.severity, related=(choice.where,))

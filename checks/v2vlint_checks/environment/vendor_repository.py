@@ -3,7 +3,19 @@
 import re
 from collections.abc import Iterator
 
-from v2vlint.api import Applicability, Example, Finding, Fix, Mover, NotApplicable, Repositories, Rule, Severity, Target
+from v2vlint.api import (
+    Applicability,
+    Example,
+    Finding,
+    Fix,
+    Mover,
+    NotApplicable,
+    Refusals,
+    Repositories,
+    Rule,
+    Severity,
+    Target,
+)
 
 _VENDORS = (
     (re.compile(r"(?:.*\.)?vmware\.com"), "VMware", "vmware-tools"),
@@ -56,14 +68,14 @@ class VendorRepository(Rule):
         Example({"/etc/apt/sources.list": "deb http://deb.debian.org/debian bookworm main\n# deb http://packages.vmware.com/x y z\n"}),
     )
 
-    def check(self, repositories: Repositories, target: Target, mover: Mover) -> Iterator[Finding]:
+    def check(self, repositories: Repositories, target: Target, refusals: Refusals) -> Iterator[Finding]:
         if not repositories.entries:
             raise NotApplicable("no package source is configured")
         for entry in repositories.entries:
             vendor = next(((name, home) for pattern, name, home in _VENDORS if pattern.fullmatch(entry.host)), None)
             if vendor is None or vendor[1] in target.agents:
                 continue
-            converted = mover is Mover.VIRT_V2V and vendor[0] == "VMware" and entry.where.path.startswith("/etc/yum.repos.d/")
+            converted = refusals.converts and vendor[0] == "VMware" and entry.where.path.startswith("/etc/yum.repos.d/")
             effect = "updates bring tools that have nothing to work with there"
             yield self.finding(
                 entry.url.where,

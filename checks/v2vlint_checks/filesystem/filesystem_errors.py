@@ -2,7 +2,16 @@
 
 from collections.abc import Iterator
 
-from v2vlint.api import BlockDevice, BlockTable, Device, Example, Finding, Mover, Rule, Severity
+from v2vlint.api import (
+    BlockDevice,
+    BlockTable,
+    Conversion,
+    Device,
+    Example,
+    Finding,
+    Rule,
+    Severity,
+)
 
 
 def _part(fs_type: str, **details: str) -> BlockDevice:
@@ -33,8 +42,8 @@ class FilesystemErrors(Rule):
         Example({}, given=(BlockTable((_part("ext4", clean="yes"), _part("xfs", version="5"))),)),
     )
 
-    def check(self, blocks: BlockTable, mover: Mover) -> Iterator[Finding]:
-        effect = "virt-v2v may refuse the guest" if mover is Mover.VIRT_V2V else "boot may stop to repair it"
+    def check(self, blocks: BlockTable, conversion: Conversion) -> Iterator[Finding]:
+        effect = "virt-v2v may refuse the guest" if conversion.by_virt_v2v else "boot may stop to repair it"
         for device in blocks:
             if device.detail("errors") == "yes" or device.detail("needs_repair") == "yes":
                 yield self.finding(Device(device.name), f"{device.fs_type} on {device.name} is marked as damaged", effect)

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from v2vlint.api import Example, Finding, Fstab, Mover, NotApplicable, Rule, Severity
+from v2vlint.api import Conversion, Example, Finding, Fstab, Mover, NotApplicable, Refusals, Rule, Severity
 
 
 class FstabNoRoot(Rule):
@@ -31,14 +31,13 @@ class FstabNoRoot(Rule):
         Example({"/etc/fstab": "UUID=1 /boot ext4\n"}),
     )
 
-    def check(self, fstab: Fstab, mover: Mover) -> Iterator[Finding]:
-        if mover is not Mover.VIRT_V2V:
+    def check(self, fstab: Fstab, refusals: Refusals, conversion: Conversion) -> Iterator[Finding]:
+        if not conversion.by_virt_v2v:
             raise NotApplicable("virt-v2v is not the mover")
         roots = [entry for entry in fstab.entries if entry.mount_point == "/"]
-        mounts = [entry for entry in fstab.entries if not (entry.is_pseudo or entry.is_swap or entry.is_network)]
-        if mounts and not roots:
-            yield self.finding(fstab.where, "fstab has no entry for /", "libguestfs mounts no root, and virt-v2v refuses the guest")
-        elif len({entry.device for entry in roots}) > 1:
+        for refusal in refusals.of("fstab root"):
+            yield self.finding(refusal.where, refusal.reason, "libguestfs mounts no root, and virt-v2v refuses the guest")
+        if len({entry.device for entry in roots}) > 1:
             message = f"fstab has a second entry for / ({roots[1].device})"
             effect = "libguestfs converts the first one, the running system uses the last"
             yield self.finding(roots[1].where, message, effect, severity=Severity.WARNING, related=(roots[0].where,))

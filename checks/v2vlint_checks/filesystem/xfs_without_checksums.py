@@ -2,7 +2,17 @@
 
 from collections.abc import Iterator
 
-from v2vlint.api import BlockDevice, BlockTable, Device, Example, Finding, Mover, Rule, Severity
+from v2vlint.api import (
+    BlockDevice,
+    BlockTable,
+    Conversion,
+    Device,
+    Example,
+    Finding,
+    Mover,
+    Rule,
+    Severity,
+)
 
 
 def _xfs(version: str) -> BlockDevice:
@@ -32,8 +42,8 @@ class XfsWithoutChecksums(Rule):
         Example({}, given=(BlockTable((_xfs("5"),)),)),
     )
 
-    def check(self, blocks: BlockTable, mover: Mover) -> Iterator[Finding]:
-        converted = mover is Mover.VIRT_V2V
+    def check(self, blocks: BlockTable, conversion: Conversion) -> Iterator[Finding]:
+        converted = conversion.by_virt_v2v
         effect = "a conversion appliance with a newer kernel cannot mount it" if converted else "the guest mounts it; newer tools may not"
         severity = Severity.WARNING if converted else Severity.INFO
         for device in blocks:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from v2vlint.api import Example, Finding, GuestTools, Mover, Packages, Rule, Severity, Target, WholeFile, agent_called, virt_v2v_converts
+from v2vlint.api import Conversion, Example, Finding, GuestTools, Mover, Packages, Rule, Severity, Target, WholeFile, agent_called
 
 _STATUS = "/var/lib/dpkg/status"
 _BASH = "Package: bash\nStatus: install ok installed\nArchitecture: amd64\nVersion: 5.2.15-2\n\n"
@@ -33,9 +33,9 @@ class NoGuestAgent(Rule):
         Example({_STATUS: _BASH}, target="ec2-nitro", title="EC2 has no channel to an agent"),
     )
 
-    def check(self, tools: GuestTools, packages: Packages, target: Target, mover: Mover) -> Iterator[Finding]:
+    def check(self, tools: GuestTools, packages: Packages, target: Target, conversion: Conversion) -> Iterator[Finding]:
         agent = agent_called(target.guest_agent)
-        if agent is None or not packages.known or virt_v2v_converts(mover, target):
+        if agent is None or not packages.known or conversion.fits:
             return
         if not tools.of(target.guest_agent, *agent.instead):
             message = f"{agent.package} is not installed"

@@ -2,7 +2,16 @@
 
 from collections.abc import Iterator
 
-from v2vlint.api import Example, Finding, GuestTools, Mover, Rule, Severity, Target, virt_v2v_converts
+from v2vlint.api import (
+    Example,
+    Finding,
+    GuestTools,
+    Mover,
+    Refusals,
+    Rule,
+    Severity,
+    Target,
+)
 
 _INSTALL = "/usr/lib/parallels-tools/install"
 
@@ -29,10 +38,10 @@ class ParallelsTools(Rule):
         Example({"/usr/lib/os-release": "ID=debian\n"}),
     )
 
-    def check(self, tools: GuestTools, target: Target, mover: Mover) -> Iterator[Finding]:
+    def check(self, tools: GuestTools, target: Target, refusals: Refusals) -> Iterator[Finding]:
         found = tools.of("parallels")
         if found:
-            removed = virt_v2v_converts(mover, target)
+            removed = refusals.converts
             effect = "virt-v2v uninstalls them" if removed else "their services fail at every boot"
             severity = Severity.INFO if removed else Severity.WARNING
             yield self.finding(found[0].where, f"Parallels Tools are installed ({tools.words('parallels')})", effect, severity=severity)

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from v2vlint.api import Example, Finding, GuestTools, Mover, Rule, Severity, Target, virt_v2v_converts
+from v2vlint.api import Example, Finding, GuestTools, Mover, Refusals, Rule, Severity, Target
 
 _CONFIG = "/var/lib/VBoxGuestAdditions/config"
 _STATUS = "/var/lib/dpkg/status"
@@ -32,10 +32,10 @@ class VirtualboxAdditions(Rule):
         Example({_CONFIG: "INSTALL_DIR=/opt/x\n"}, target="virtualbox", title="at home"),
     )
 
-    def check(self, tools: GuestTools, target: Target, mover: Mover) -> Iterator[Finding]:
+    def check(self, tools: GuestTools, target: Target, refusals: Refusals) -> Iterator[Finding]:
         found = tools.of("virtualbox")
         if found and "virtualbox" not in target.agents:
-            removed = virt_v2v_converts(mover, target) and not found[0].package
+            removed = refusals.converts and not found[0].package
             effect = "virt-v2v uninstalls them" if removed else "their services fail, and shared folders and the display driver are gone"
             message = f"VirtualBox's guest additions are installed ({tools.words('virtualbox')})"
             yield self.finding(found[0].where, message, effect, severity=Severity.INFO if removed else Severity.WARNING)

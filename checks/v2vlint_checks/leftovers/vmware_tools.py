@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from v2vlint.api import Example, Finding, GuestTools, Mover, Rule, Severity, Target, virt_v2v_converts
+from v2vlint.api import Example, Finding, GuestTools, Mover, Refusals, Rule, Severity, Target
 
 _LOCATIONS = "/etc/vmware-tools/locations"
 _STATUS = "/var/lib/dpkg/status"
@@ -32,10 +32,10 @@ class VmwareTools(Rule):
         Example({_STATUS: "Package: open-vm-tools\nStatus: install ok installed\nArchitecture: amd64\nVersion: 2:12.2.0-1\n"}),
     )
 
-    def check(self, tools: GuestTools, target: Target, mover: Mover) -> Iterator[Finding]:
+    def check(self, tools: GuestTools, target: Target, refusals: Refusals) -> Iterator[Finding]:
         found = tools.of("vmware-tools")
         if found and "vmware-tools" not in target.agents:
-            removed = virt_v2v_converts(mover, target)
+            removed = refusals.converts
             effect = (
                 "virt-v2v uninstalls them" if removed else "their services fail, and removing them later restores old X and module settings"
             )

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from v2vlint.api import Example, Finding, GuestTools, Mover, Rule, Severity, Target, virt_v2v_converts
+from v2vlint.api import Example, Finding, GuestTools, Refusals, Rule, Severity, Target
 
 _STATUS = "/var/lib/dpkg/status"
 _PACKAGE = "Package: xe-guest-utilities\nStatus: install ok installed\nArchitecture: amd64\nVersion: 7.20.0-1\n"
@@ -28,8 +28,8 @@ class XenGuestTools(Rule):
         Example({_STATUS: _PACKAGE}, target="xen"),
     )
 
-    def check(self, tools: GuestTools, target: Target, mover: Mover) -> Iterator[Finding]:
+    def check(self, tools: GuestTools, target: Target, refusals: Refusals) -> Iterator[Finding]:
         found = tools.of("xen")
         if found and "xen" not in target.agents:
-            effect = "virt-v2v removes them" if virt_v2v_converts(mover, target) else "their daemon fails at every boot"
+            effect = "virt-v2v removes them" if refusals.converts else "their daemon fails at every boot"
             yield self.finding(found[0].where, f"Xen's guest tools are installed ({tools.words('xen')})", effect)

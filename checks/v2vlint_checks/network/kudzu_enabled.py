@@ -2,7 +2,19 @@
 
 from collections.abc import Iterator
 
-from v2vlint.api import Applicability, Delete, Example, Finding, Fix, Mover, NotApplicable, Rule, Services, Severity
+from v2vlint.api import (
+    Applicability,
+    Delete,
+    Example,
+    Finding,
+    Fix,
+    Mover,
+    NotApplicable,
+    Refusals,
+    Rule,
+    Services,
+    Severity,
+)
 
 
 class KudzuEnabled(Rule):
@@ -40,11 +52,11 @@ class KudzuEnabled(Rule):
         Example({"/sbin/init": "", "/etc/rc.d/rc3.d/K95kudzu": "", "/etc/init.d/kudzu": ""}),
     )
 
-    def check(self, services: Services, mover: Mover) -> Iterator[Finding]:
+    def check(self, services: Services, refusals: Refusals) -> Iterator[Finding]:
         links = services.link_files("kudzu")
         if not links:
             raise NotApplicable("kudzu does not start")
-        converted = mover is Mover.VIRT_V2V
+        converted = refusals.converts
         effect = "it removes the configuration of the old network card and may wait for an answer on the console"
         yield self.finding(
             links[0],

@@ -5,19 +5,18 @@ from collections.abc import Iterator
 from v2vlint.api import (
     BlockDevice,
     BlockTable,
-    BootNeeds,
+    Cause,
     Crypttab,
-    CrypttabEntry,
-    Device,
     Devices,
     Example,
     Finding,
     NotApplicable,
     Rule,
+    Sealed,
     Severity,
     Stage,
     Target,
-    Where,
+    UnlockVerdict,
 )
 
 _TPM = "systemd-tpm2"
@@ -73,40 +72,26 @@ class LuksTpmKey(Rule):
         Example({"/etc/crypttab": "# data UUID=77 none tpm2-device=auto\n"}, given=(_luks(2, "systemd-recovery"),)),
     )
 
-    def check(self, blocks: BlockTable, crypttab: Crypttab, devices: Devices, needs: BootNeeds, target: Target) -> Iterator[Finding]:
+    def check(self, unlock: UnlockVerdict, crypttab: Crypttab, devices: Devices, target: Target) -> Iterator[Finding]:
         if target.keeps_tpm:
             raise NotApplicable("the target carries the TPM's state along")
         judged: set[str] = set()
-        for device in blocks:
-            tokens = set(device.detail("tokens").split(",")) & {_TPM, "clevis"}
-            if device.fs_type == "crypto_LUKS" and tokens:
-                judged.add(device.name)
-                yield self._sealed(device, tokens, crypttab, devices, needs)
+        for cause in unlock.tpm:
+            sealed = cause.about
+            judged.add(sealed.device.name)
+            yield self._sealed(cause, sealed)
         for entry in crypttab.entries:
             found = devices.resolve(entry.device)
             if entry.option("tpm2-device") is not None and (found is None or found.name not in judged) and not _known(found):
                 message = f"{entry.name} is unlocked with the source's TPM"
                 yield self.finding(entry.where, message, "boot asks for a passphrase, if there is one", severity=Severity.WARNING)
 
-    def _sealed(self, device: BlockDevice, tokens: set[str], crypttab: Crypttab, devices: Devices, needs: BootNeeds) -> Finding:
-        only = device.detail("keyslots") == "1"
-        entry = _entry(device, crypttab, devices)
-        needed = needs.needs(device.name) or (entry is not None and needs.mount_on(f"/dev/mapper/{entry.name}") is not None)
-        certain = only and needed and _TPM in tokens
-        how = "only the source's TPM" if _TPM in tokens else "clevis (the source's TPM, or a key server)"
-        message = (
-            f"{device.name} is unlocked by {how}"
-            if only
-            else f"{device.name} is unlocked by {how.removeprefix('only ')}, else by passphrase"
-        )
-        effect = "nothing unlocks it any more" if only else "boot stops and asks for the passphrase"
-        severity = Severity.ERROR if certain else Severity.WARNING
-        where: Where = Device(device.name, "LUKS header")
-        return self.finding(where, message, effect, severity=severity, related=(entry.where,) if entry else ())
-
-
-def _entry(device: BlockDevice, crypttab: Crypttab, devices: Devices) -> CrypttabEntry | None:
-    return next((entry for entry in crypttab.entries if devices.resolve(entry.device) == device), None)
+    def _sealed(self, cause: Cause[Sealed], sealed: Sealed) -> Finding:
+        only = "only " if sealed.only and "clevis" not in sealed.how else ""
+        message = f"{sealed.device.name} is unlocked by {only}{sealed.how}{'' if sealed.only else ', else by passphrase'}"
+        effect = "nothing unlocks it any more" if sealed.only else "boot stops and asks for the passphrase"
+        related = (sealed.entry.where,) if sealed.entry else ()
+        return self.finding(cause.where, message, effect, severity=cause.severity, related=related)
 
 
 def _known(device: BlockDevice | None) -> bool:

@@ -6,25 +6,20 @@ from v2vlint.api import (
     Applicability,
     BlockDevice,
     BlockTable,
-    BootNeeds,
-    Crypttab,
     CrypttabEntry,
     Devices,
     Example,
     Fate,
     Finding,
     Fix,
+    MountsVerdict,
     Mover,
     ReplaceText,
     Rule,
     Severity,
     Stage,
-    Target,
-    kernel_fate,
-    kernel_prefix,
 )
 
-_REPAIRED = frozenset({"hd", "sd", "vd", "xvd", "nvme"})
 _LUKS = BlockDevice("disk1p2", "partition", 1 << 30, 0, 2, "crypto_LUKS", "4a2e-99")
 
 
@@ -65,7 +60,7 @@ class CrypttabDeviceName(Rule):
             title="nothing that boot waits for is on it",
         ),
         Example(
-            {"/etc/crypttab": "home /dev/sda2 none luks\n", "/etc/fstab": "/dev/mapper/home /home xfs\n"},
+            {"/etc/crypttab": "home /dev/sda2 none luks\n", "/etc/fstab": "UUID=1 / ext4\n/dev/mapper/home /home xfs\n"},
             mover=Mover.VIRT_V2V,
             flags=("/etc/crypttab:1",),
             severity=Severity.INFO,
@@ -73,28 +68,16 @@ class CrypttabDeviceName(Rule):
         Example({"/etc/crypttab": "home UUID=4a2e-99 none luks\nswap /dev/sda3 /dev/urandom swap\nold /dev/sdc1 none luks,noauto\n"}),
     )
 
-    def check(
-        self, crypttab: Crypttab, devices: Devices, blocks: BlockTable, needs: BootNeeds, target: Target, mover: Mover
-    ) -> Iterator[Finding]:
-        for entry in crypttab.entries:
-            fate = kernel_fate(entry.device, target, blocks)
-            if fate is Fate.KEPT or entry.has_random_key or "noauto" in entry.options:
-                continue
-            severity = _severity(entry, devices, needs, mover, fate)
-            why = "a name that changes with the disk controller" if fate is Fate.GONE else "a name that depends on the order of the disks"
+    def check(self, mounts: MountsVerdict, devices: Devices) -> Iterator[Finding]:
+        for cause in mounts.mapped_names:
+            mapped = cause.about
+            entry, gone = mapped.entry, mapped.fate is Fate.GONE
+            why = "a name that changes with the disk controller" if gone else "a name that depends on the order of the disks"
             message = f"{entry.name} is unlocked from {entry.device}, {why}"
-            yield self.finding(entry.source.where, message, _effect(severity), severity=severity, fix=_by_uuid(entry, devices))
+            yield self.finding(cause.where, message, _effect(cause.severity), severity=cause.severity, fix=_by_uuid(entry, devices))
 
 
-def _severity(entry: CrypttabEntry, devices: Devices, needs: BootNeeds, mover: Mover, fate: Fate) -> Severity:
-    if mover is Mover.VIRT_V2V and kernel_prefix(entry.device) in _REPAIRED:
-        return Severity.INFO
-    device = devices.resolve(entry.device)
-    needed = needs.mount_on(f"/dev/mapper/{entry.name}") or (device and needs.needs(device.name))
-    return Severity.ERROR if needed and fate is Fate.GONE else Severity.WARNING
-
-
-def _effect(severity: Severity) -> str:
+def _effect(severity: Severity | None) -> str:
     if severity is Severity.INFO:
         return "virt-v2v puts the UUID in its place; after a raw copy the mapping would be missing"
     if severity is Severity.ERROR:

@@ -6,19 +6,16 @@ from v2vlint.api import (
     Applicability,
     BlockDevice,
     BlockTable,
-    BootNeeds,
-    Crypttab,
     CrypttabEntry,
     Devices,
     Example,
     Finding,
     Fix,
-    NameKind,
+    MountsVerdict,
     ReplaceText,
     Rule,
     Severity,
     Stage,
-    name_kind,
 )
 
 _PATH = "/dev/disk/by-id/scsi-36000c29d1-part2"
@@ -60,16 +57,11 @@ class CrypttabHardwarePath(Rule):
         Example({"/etc/crypttab": f"data /dev/disk/by-uuid/77 none luks\n# x {_PATH} none luks\ny {_PATH} none noauto\n"}),
     )
 
-    def check(self, crypttab: Crypttab, devices: Devices, needs: BootNeeds) -> Iterator[Finding]:
-        for entry in crypttab.entries:
-            if name_kind(entry.device) is not NameKind.HARDWARE or entry.has_random_key or "noauto" in entry.options:
-                continue
-            device = devices.resolve(entry.device)
-            needed = needs.mount_on(f"/dev/mapper/{entry.name}") or (device and needs.needs(device.name))
-            severity = Severity.ERROR if needed else Severity.WARNING
-            effect = "boot stops waiting for what is on it" if needed else "boot waits 90 s for it, and what is on it is missing"
-            message = f"{entry.name} is unlocked from {entry.device}, a name made of the source's hardware"
-            yield self.finding(entry.source.where, message, effect, severity=severity, fix=_by_uuid(entry, devices))
+    def check(self, mounts: MountsVerdict, devices: Devices) -> Iterator[Finding]:
+        for cause in mounts.mapped_hardware:
+            mapped = cause.about
+            waits = "boot stops waiting for what is on it" if mapped.needed else "boot waits 90 s for it, and what is on it is missing"
+            yield self.finding(cause.where, cause.reason, waits, severity=cause.severity, fix=_by_uuid(mapped.entry, devices))
 
 
 def _by_uuid(entry: CrypttabEntry, devices: Devices) -> Fix | None:

@@ -5,18 +5,14 @@ from collections.abc import Iterator
 from v2vlint.api import (
     BlockDevice,
     BlockTable,
-    BootNeeds,
-    Crypttab,
-    Devices,
     Example,
     Finding,
-    NameKind,
+    MountsVerdict,
     NotApplicable,
     Rule,
     Severity,
     Stage,
     Unknown,
-    name_kind,
 )
 
 _LUKS = BlockDevice("disk1p2", "partition", 1 << 30, 0, 2, "crypto_LUKS", "4a2e-99")
@@ -51,18 +47,13 @@ class CrypttabMissingDevice(Rule):
         Example({"/etc/crypttab": 'home UUID="4A2E-99" none luks\nold UUID=dead none luks,noauto\n'}, given=(BlockTable((_LUKS,)),)),
     )
 
-    def check(self, crypttab: Crypttab, devices: Devices, needs: BootNeeds, blocks: BlockTable) -> Iterator[Finding | Unknown]:
+    def check(self, mounts: MountsVerdict, blocks: BlockTable) -> Iterator[Finding | Unknown]:
         if not blocks.devices:
             raise NotApplicable("no block devices are known")
-        for entry in crypttab.entries:
-            if "noauto" in entry.options or name_kind(entry.device) is not NameKind.TAG:
-                continue
-            present = devices.present(entry.device)
-            if present is None:
-                yield self.unknown(entry.source.where, f"whether {entry.device} exists cannot be told: not every disk could be understood")
-            elif not present:
-                needed = needs.mount_on(f"/dev/mapper/{entry.name}")
-                effect = f"boot stops waiting for {needed.entry.mount_point}" if needed else "boot waits 90 s for it and goes on without"
-                severity = Severity.ERROR if needed else Severity.WARNING
-                message = f"{entry.name} is unlocked from {entry.device}, which is on none of the disks"
-                yield self.finding(entry.source.where, message, effect, severity=severity)
+        for cause in mounts.mapped_missing:
+            mount = cause.about.mount if cause.about else None
+            if cause.severity is None and cause.where is not None:
+                yield self.unknown(cause.where, cause.reason)
+            elif cause.where is not None:
+                effect = f"boot stops waiting for {mount.entry.mount_point}" if mount else "boot waits 90 s for it and goes on without"
+                yield self.finding(cause.where, cause.reason, effect, severity=cause.severity)

@@ -11,20 +11,17 @@ from v2vlint.api import (
     Fate,
     Finding,
     Fix,
-    Fstab,
     FstabEntry,
+    KernelNamed,
     MountPolicy,
+    MountsVerdict,
     Mover,
     ReplaceText,
     Rule,
     Severity,
     Stage,
-    Target,
-    kernel_fate,
-    kernel_prefix,
 )
 
-_REPAIRED = frozenset({"hd", "sd", "vd", "xvd", "nvme"})
 _UUID = "0f3c5e3c-9f0b-4f0e-8a2f-5a3a4a0b7f11"
 _DISK = BlockDevice("disk1", "disk", 2 << 30, 0)
 _BOOT = BlockDevice("disk1p1", "partition", 1 << 30, 0, 1, "ext4", _UUID)
@@ -113,35 +110,26 @@ class FstabDeviceName(Rule):
         Example({"/etc/fstab": "/dev/sdb1 /mnt ext4 noauto 0 0\n/dev/fd0 /media/floppy auto rw,user,noauto 0 0\n/dev/md0 /srv xfs\n"}),
     )
 
-    def check(
-        self, fstab: Fstab, devices: Devices, blocks: BlockTable, policy: MountPolicy, target: Target, mover: Mover
-    ) -> Iterator[Finding]:
-        for entry in fstab.entries:
-            fate = kernel_fate(entry.device, target, blocks)
-            if fate is Fate.KEPT or "noauto" in entry.options or entry.is_pseudo:
-                continue
-            severity = _severity(entry, mover, fate, policy)
-            why = "a name that changes with the disk controller" if fate is Fate.GONE else "a name that depends on the order of the disks"
+    def check(self, mounts: MountsVerdict, devices: Devices, policy: MountPolicy) -> Iterator[Finding]:
+        for cause in mounts.kernel_names:
+            named = cause.about
+            entry, moved = named.entry, named.fate is Fate.ORDER
+            why = "a name that depends on the order of the disks" if moved else "a name that changes with the disk controller"
             what = "swap is on" if entry.is_swap else f"{entry.mount_point} is mounted from"
-            message = f"{what} {entry.device}, {why}"
-            effect = _effect(entry, severity, fate, policy)
-            yield self.finding(entry.spec.where, message, effect, severity=severity, fix=_by_uuid(entry, devices))
+            effect = _effect(named, cause.severity, policy)
+            fix = _by_uuid(entry, devices)
+            yield self.finding(cause.where, f"{what} {entry.device}, {why}", effect, severity=cause.severity, fix=fix)
 
 
-def _severity(entry: FstabEntry, mover: Mover, fate: Fate, policy: MountPolicy) -> Severity:
-    if fate is Fate.ORDER:
-        return Severity.WARNING
-    if mover is Mover.VIRT_V2V and kernel_prefix(entry.device) in _REPAIRED:
-        return Severity.INFO
-    return Severity.ERROR if policy.stops(entry) else Severity.WARNING
-
-
-def _effect(entry: FstabEntry, severity: Severity, fate: Fate, policy: MountPolicy) -> str:
-    if fate is Fate.ORDER:
-        return "when the disks come up in another order, the wrong one is used, or none"
+def _effect(named: KernelNamed, severity: Severity | None, policy: MountPolicy) -> str:
+    renamed = f"virt-v2v renames it to {named.after}" if named.after != named.entry.device else ""
     if severity is Severity.INFO:
-        return f"virt-v2v renames it on the way; after a raw copy {policy.effect(entry)}"
-    return policy.effect(entry)
+        return f"{renamed} on the way; after a raw copy {policy.effect(named.entry)}"
+    if renamed:
+        return f"{renamed}, which is not there either: {policy.effect(named.entry)}"
+    if named.fate is Fate.ORDER:
+        return "when the disks come up in another order, the wrong one is used, or none"
+    return policy.effect(named.entry)
 
 
 def _by_uuid(entry: FstabEntry, devices: Devices) -> Fix | None:

@@ -10,16 +10,14 @@ from v2vlint.api import (
     Example,
     Finding,
     Fix,
-    Fstab,
     FstabEntry,
     MountPolicy,
+    MountsVerdict,
     Mover,
-    NameKind,
     ReplaceText,
     Rule,
     Severity,
     Stage,
-    name_kind,
 )
 
 _DISK = BlockDevice("disk1", "disk", 2 << 30, 0)
@@ -78,17 +76,13 @@ class FstabHardwarePath(Rule):
         ),
     )
 
-    def check(self, fstab: Fstab, devices: Devices, policy: MountPolicy) -> Iterator[Finding]:
-        for entry in fstab.entries:
-            if name_kind(entry.device) is not NameKind.HARDWARE or "noauto" in entry.options or entry.is_pseudo:
-                continue
+    def check(self, mounts: MountsVerdict, devices: Devices, policy: MountPolicy) -> Iterator[Finding]:
+        for cause in mounts.hardware_paths:
+            entry = cause.about
             what = "swap is on" if entry.is_swap else f"{entry.mount_point} is mounted from"
             message = f"{what} {entry.device}, a name made of the source's hardware"
-            severity = Severity.ERROR if entry.blocks_boot else Severity.WARNING
-            effect = (
-                "systemd waits 90 s for the link, then stops in emergency mode" if entry.blocks_boot else "it is not found and left out"
-            )
-            yield self.finding(entry.spec.where, message, effect, severity=severity, fix=_by_uuid(entry, devices))
+            fix = _by_uuid(entry, devices)
+            yield self.finding(cause.where, message, policy.effect(entry), severity=cause.severity, fix=fix)
 
 
 def _by_uuid(entry: FstabEntry, devices: Devices) -> Fix | None:

@@ -4,21 +4,19 @@ from collections.abc import Iterator
 
 from v2vlint.api import (
     Applicability,
+    Cause,
     Example,
     Finding,
     Fix,
-    Fstab,
     FstabEntry,
-    MountPolicy,
+    MountsVerdict,
     ReplaceText,
     Rule,
     Severity,
     Span,
     Stage,
-    Target,
+    StageFate,
 )
-
-_SHARES = frozenset({"vmhgfs", "fuse.vmhgfs-fuse", "vmhgfs-fuse", "vboxsf", "prl_fs", "9p", "virtiofs"})
 
 
 class FstabHypervisorShare(Rule):
@@ -62,20 +60,20 @@ class FstabHypervisorShare(Rule):
         Example({"/etc/fstab": "#share /mnt vboxsf\nshare /mnt/b vboxsf noauto 0 0\nnone /proc/xen xenfs defaults 0 0\n"}),
     )
 
-    def check(self, fstab: Fstab, policy: MountPolicy, target: Target) -> Iterator[Finding]:
-        for entry in fstab.entries:
-            if entry.fs_type not in _SHARES or "noauto" in entry.options:
-                continue
-            speaks = entry.fs_type in target.shares
-            severity = Severity.ERROR if policy.stops(entry) and not speaks else Severity.WARNING
-            message = f"{entry.mount_point} is a folder of the source's host ({entry.fs_type})"
-            yield self.finding(entry.where, message, _effect(severity, speaks), severity=severity, fix=_comment(entry))
+    def check(self, mounts: MountsVerdict) -> Iterator[Finding]:
+        for cause in mounts.host_folders:
+            entry = cause.about
+            yield self.finding(cause.where, cause.reason, _effect(cause), severity=cause.severity, fix=_comment(entry))
 
 
-def _effect(severity: Severity, speaks: bool) -> str:
-    if severity is Severity.ERROR:
-        return "the mount fails, and boot stops in emergency mode"
-    return "boot may stop unless the new host offers the same share" if speaks else "the mount fails and the folder stays empty"
+def _effect(cause: Cause[FstabEntry]) -> str:
+    if cause.fate is StageFate.UNKNOWN:
+        return "boot may stop unless the new host offers the same share"
+    return (
+        "the mount fails, and boot stops in emergency mode"
+        if cause.fate is StageFate.FAIL
+        else "the mount fails and the folder stays empty"
+    )
 
 
 def _comment(entry: FstabEntry) -> Fix:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from v2vlint.api import Applicability, Example, Finding, Fix, Fstab, Mover, ReplaceText, Rule, Severity, Span
+from v2vlint.api import Applicability, Conversion, Example, Finding, Fix, Fstab, Mover, ReplaceText, Rule, Severity, Span
 
 
 class FstabMalformed(Rule):
@@ -37,16 +37,15 @@ class FstabMalformed(Rule):
         Example({"/etc/fstab": "# a comment\n\nUUID=1 / ext4 defaults # remark\n\t\nUUID=2 /a\\040b xfs\n"}),
     )
 
-    def check(self, fstab: Fstab, mover: Mover) -> Iterator[Finding]:
-        refused = mover is Mover.VIRT_V2V
+    def check(self, fstab: Fstab, conversion: Conversion) -> Iterator[Finding]:
+        refused = conversion.by_virt_v2v
         severity = Severity.ERROR if refused else Severity.WARNING
         effect = (
             "inspection fails, and virt-v2v refuses the guest" if refused else "the line is skipped: what it should mount is not mounted"
         )
         for where in fstab.malformed:
-            yield self.finding(
-                where, "this line has fewer than three fields and is no entry", effect, severity=severity, fix=_comment(where)
-            )
+            message = "this line has fewer than three fields and is no entry"
+            yield self.finding(where, message, effect, severity=severity, fix=_comment(where))
 
 
 def _comment(where: Span) -> Fix:

@@ -6,22 +6,18 @@ from v2vlint.api import (
     Applicability,
     BlockDevice,
     BlockTable,
-    Devices,
     Example,
     Finding,
     Fix,
-    Fstab,
     FstabEntry,
     MountPolicy,
-    NameKind,
+    MountsVerdict,
     NotApplicable,
     ReplaceText,
     Rule,
     Severity,
     Stage,
     Unknown,
-    name_kind,
-    volume_of,
 )
 
 _VITAL = frozenset({"/", "/usr", "/var", "/etc", "/boot", "/boot/efi", "/home", "/opt"})
@@ -85,27 +81,16 @@ class FstabMissingDevice(Rule):
         ),
     )
 
-    def check(self, fstab: Fstab, devices: Devices, blocks: BlockTable, policy: MountPolicy) -> Iterator[Finding | Unknown]:
+    def check(self, mounts: MountsVerdict, blocks: BlockTable, policy: MountPolicy) -> Iterator[Finding | Unknown]:
         if not blocks.devices:
             raise NotApplicable("no block devices are known")
-        for entry in fstab.entries:
-            if "noauto" in entry.options or entry.is_pseudo or not _judged(entry):
+        for cause in mounts.missing:
+            if (entry := cause.about) is None or cause.where is None:
                 continue
-            present = devices.present(entry.device)
-            if present is None and name_kind(entry.device) is NameKind.TAG:
-                yield self.unknown(entry.spec.where, f"whether {entry.device} exists cannot be told: not every disk could be understood")
-            elif present is False:
-                yield self._missing(entry, policy)
-
-    def _missing(self, entry: FstabEntry, policy: MountPolicy) -> Finding:
-        what = "swap space" if entry.is_swap else entry.mount_point
-        message = f"{what} is on {entry.device}, which is on none of the disks"
-        severity = Severity.ERROR if policy.stops(entry) else Severity.WARNING
-        return self.finding(entry.spec.where, message, policy.effect(entry), severity=severity, fix=_nofail(entry))
-
-
-def _judged(entry: FstabEntry) -> bool:
-    return name_kind(entry.device) in (NameKind.TAG, NameKind.MAPPER) or bool(volume_of(entry.device))
+            if cause.severity is None:
+                yield self.unknown(cause.where, cause.reason)
+            else:
+                yield self.finding(cause.where, cause.reason, policy.effect(entry), severity=cause.severity, fix=_nofail(entry))
 
 
 def _nofail(entry: FstabEntry) -> Fix | None:

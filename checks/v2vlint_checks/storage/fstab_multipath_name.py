@@ -10,15 +10,14 @@ from v2vlint.api import (
     Example,
     Finding,
     Fix,
-    Fstab,
     FstabEntry,
+    Landing,
     MountPolicy,
-    Multipath,
+    MountsVerdict,
     ReplaceText,
     Rule,
     Severity,
     Stage,
-    Target,
 )
 
 _DISK = BlockDevice("disk1", "disk", 2 << 30, 0)
@@ -72,15 +71,12 @@ class FstabMultipathName(Rule):
         Example({"/etc/fstab": "/dev/mapper/vg-root / xfs\n/dev/mapper/luks-77 /home xfs\n", "/etc/multipath.conf": "# alias vg-root\n"}),
     )
 
-    def check(self, fstab: Fstab, multipath: Multipath, devices: Devices, policy: MountPolicy, target: Target) -> Iterator[Finding]:
-        vanishes = target.disk_prefixes <= {"vd", "xvd"}
-        for entry in fstab.entries:
-            if not multipath.is_multipath(entry.device) or "noauto" in entry.options:
-                continue
-            severity = Severity.ERROR if policy.stops(entry) and vanishes else Severity.WARNING
-            message = f"{entry.mount_point} is on the multipath device {entry.device}, which one virtual disk does not have"
+    def check(self, mounts: MountsVerdict, devices: Devices, policy: MountPolicy, landing: Landing) -> Iterator[Finding]:
+        vanishes = landing.prefixes <= {"vd", "xvd"}
+        for cause in mounts.multipath:
+            entry = cause.about
             effect = policy.effect(entry) if vanishes else "it may not be found, or only under another name"
-            yield self.finding(entry.spec.where, message, effect, severity=severity, fix=_by_uuid(entry, devices))
+            yield self.finding(cause.where, cause.reason, effect, severity=cause.severity, fix=_by_uuid(entry, devices))
 
 
 def _by_uuid(entry: FstabEntry, devices: Devices) -> Fix | None:

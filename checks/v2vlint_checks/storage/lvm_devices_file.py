@@ -6,25 +6,20 @@ from v2vlint.api import (
     Applicability,
     BlockDevice,
     BlockTable,
-    Bootloader,
-    BootNeeds,
     Delete,
     Example,
     Finding,
     Fix,
-    LvmConf,
-    LvmDevice,
     LvmDevices,
+    MountsVerdict,
     Mover,
-    NeededMount,
-    NotApplicable,
     OsInfo,
     Rule,
     Severity,
     Stage,
+    TiedVolumes,
 )
 
-_HARDWARE = frozenset({"sys_wwid", "sys_serial", "mpath_uuid", "wwid_naa", "wwid_eui", "wwid_t10"})
 _LINE = "IDTYPE=sys_wwid IDNAME=naa.6000c29d1 DEVNAME=/dev/sda3 PVID=p2Qx PART=3\n"
 _PATH = "/etc/lvm/devices/system.devices"
 _RHEL = OsInfo("linux", "rhel", "rhel", "Red Hat Enterprise Linux", "9.4", "x86_64")
@@ -77,39 +72,17 @@ class LvmDevicesFile(Rule):
         Example({_PATH: _LINE}, title="Debian's LVM does not use the file unless told to"),
     )
 
-    def check(
-        self, devices: LvmDevices, conf: LvmConf, needs: BootNeeds, bootloader: Bootloader, os: OsInfo, mover: Mover
-    ) -> Iterator[Finding]:
-        tied = [entry for entry in devices.entries if entry.id_type in _HARDWARE]
-        if not tied:
-            raise NotApplicable("no devices file with hardware identities")
-        if not (os.family == "rhel" if conf.use_devices_file is None else conf.use_devices_file):
-            raise NotApplicable("LVM does not use the devices file")
-        lost = _lost(needs, bootloader)
-        severity = Severity.ERROR if lost and not devices.refreshes else Severity.WARNING
-        if mover is Mover.VIRT_V2V:
-            severity = Severity.INFO
-        fix = Fix("delete the devices file, so that LVM looks at every disk", Applicability.SAFE, (Delete(devices.where.path),))
-        yield self.finding(tied[0].where, _message(tied), _effect(severity, lost), severity=severity, fix=fix)
+    def check(self, mounts: MountsVerdict, devices: LvmDevices) -> Iterator[Finding]:
+        for cause in mounts.lvm_devices:
+            about = cause.about
+            title = "delete the devices file, so that LVM looks at every disk"
+            fix = Fix(title, Applicability.SAFE, (Delete(devices.where.path),))
+            yield self.finding(cause.where, cause.reason, _effect(cause.severity, about), severity=cause.severity, fix=fix)
 
 
-def _lost(needs: BootNeeds, bootloader: Bootloader) -> tuple[NeededMount, ...]:
-    """Mounts on logical volumes that no default entry's rd.lvm.lv= activates."""
-    if not bootloader.defaults:
-        return ()
-    active = {arg.value for entry in bootloader.defaults for arg in entry.all("rd.lvm.lv", "rd_LVM_LV")}
-    groups = {arg.value for entry in bootloader.defaults for arg in entry.all("rd.lvm.vg", "rd_LVM_VG")}
-    return tuple(m for m in needs.mounts if m.volume and m.volume not in active and m.volume.split("/")[0] not in groups)
-
-
-def _message(tied: list[LvmDevice]) -> str:
-    names = ", ".join(entry.id_name for entry in tied[:3])
-    return f"LVM only accepts disks with the source's identities ({names})"
-
-
-def _effect(severity: Severity, lost: tuple[NeededMount, ...]) -> str:
+def _effect(severity: Severity | None, about: TiedVolumes) -> str:
     if severity is Severity.INFO:
         return "virt-v2v deletes the file; after a raw copy LVM would ignore the volumes"
     if severity is Severity.ERROR:
-        return f"LVM ignores the volumes, and boot stops waiting for {', '.join(mount.entry.mount_point for mount in lost[:4])}"
+        return f"LVM ignores the volumes, and boot stops waiting for {', '.join(mount.entry.mount_point for mount in about.lost[:4])}"
     return "LVM ignores physical volumes until the file is renewed (vgimportdevices -a)"

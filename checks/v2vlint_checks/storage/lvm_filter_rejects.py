@@ -6,19 +6,17 @@ from v2vlint.api import (
     Applicability,
     BlockDevice,
     BlockTable,
-    BootNeeds,
     Example,
     Finding,
     Fix,
-    LvmConf,
-    LvmFilter,
+    MountsVerdict,
     NotApplicable,
+    Rejected,
     ReplaceText,
     Rule,
     Severity,
     Span,
     Stage,
-    Target,
     Unknown,
 )
 
@@ -80,45 +78,23 @@ class LvmFilterRejects(Rule):
         Example({"/etc/lvm/lvm.conf": _CONF}, given=(BlockTable((_DISK,)),), title="no physical volumes"),
     )
 
-    def check(self, conf: LvmConf, blocks: BlockTable, needs: BootNeeds, target: Target) -> Iterator[Finding | Unknown]:
-        volumes = tuple(device for device in blocks if device.fs_type == "LVM2_member")
-        if not volumes:
+    def check(self, mounts: MountsVerdict, blocks: BlockTable) -> Iterator[Finding | Unknown]:
+        if not any(device.fs_type == "LVM2_member" for device in blocks):
             raise NotApplicable("no physical volumes")
-        for setting in conf.filters:
-            verdicts = {(volume, prefix): setting.accepts(*_names(volume, prefix)) for volume in volumes for prefix in _prefixes(target)}
-            rejected = [where for where, verdict in verdicts.items() if verdict is False]
-            if rejected:
-                yield self._rejected(setting, needs, rejected)
-            elif None in verdicts.values():
-                yield self.unknown(setting.where, f"{setting.name} has a pattern that cannot be evaluated")
-
-    def _rejected(self, setting: LvmFilter, needs: BootNeeds, rejected: list[tuple[BlockDevice, str]]) -> Finding:
-        (volume, prefix), *_others = sorted(rejected, key=lambda one: not needs.needs(one[0].name))
-        needed = needs.needs(volume.name)
-        name = _names(volume, prefix)[0]
-        message = f"{setting.name} rejects {name}, the name of the physical volume {volume.name} on the target"
-        effect = "its logical volumes are missing, and boot stops waiting for them" if needed else "its logical volumes are missing"
-        severity = Severity.ERROR if needed else Severity.WARNING
-        return self.finding(setting.where, message, effect, severity=severity, fix=_accept(setting, rejected))
+        for cause in mounts.lvm_filters:
+            rejected = cause.about
+            if rejected is None and cause.where is not None:
+                yield self.unknown(cause.where, cause.reason)
+            elif rejected is not None:
+                effect = "its logical volumes are missing" + (", and boot stops waiting for them" if rejected.needed else "")
+                yield self.finding(cause.where, cause.reason, effect, severity=cause.severity, fix=_accept(rejected))
 
 
-def _prefixes(target: Target) -> list[str]:
-    return sorted(target.disk_prefixes)
-
-
-def _names(volume: BlockDevice, prefix: str) -> tuple[str, ...]:
-    """The paths under which LVM meets the device there: the kernel's name and the links that travel with the disk."""
-    letter, number = chr(ord("a") + volume.disk % 26), volume.number
-    kernel = f"/dev/nvme{volume.disk}n1" if prefix == "nvme" else f"/dev/{prefix}{letter}"
-    part = f"p{number}" if prefix == "nvme" else str(number)
-    links = (f"/dev/disk/by-id/lvm-pv-uuid-{volume.uuid}", f"/dev/disk/by-partuuid/{volume.part_uuid}")
-    return (kernel + part if number else kernel, *(link for link in links if not link.endswith(("-", "/"))))
-
-
-def _accept(setting: LvmFilter, rejected: list[tuple[BlockDevice, str]]) -> Fix | None:
+def _accept(rejected: Rejected) -> Fix | None:
+    setting = rejected.setting
     if not setting.patterns:
         return None
     first = setting.patterns[0].where
     start = Span(first.path, first.start, first.start, first.line, first.column)
-    words = "".join(f'"a|^{_names(volume, prefix)[0]}$|", ' for volume, prefix in rejected)
+    words = "".join(f'"a|^{paths[0]}$|", ' for _volume, paths in rejected.volumes)
     return Fix(f"accept the physical volumes' names on the target in {setting.name}", Applicability.SAFE, (ReplaceText(start, "", words),))

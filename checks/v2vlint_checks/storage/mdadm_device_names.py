@@ -6,21 +6,16 @@ from v2vlint.api import (
     Applicability,
     BlockDevice,
     BlockTable,
-    BootNeeds,
     Example,
-    Fate,
     Finding,
     Fix,
     MdadmConf,
-    NameKind,
+    MountsVerdict,
     ReplaceText,
     Rule,
     Severity,
     Stage,
-    Target,
     Token,
-    kernel_fate,
-    name_kind,
 )
 
 _MEMBER = BlockDevice("disk1p1", "partition", 1 << 30, 0, 1, "linux_raid_member", "8c2f")
@@ -66,27 +61,21 @@ class MdadmDeviceNames(Rule):
         Example({"/etc/mdadm/mdadm.conf": "DEVICE partitions containers\nHOMEHOST <system>\nARRAY /dev/md/0 UUID=8c2f:1 name=h:0\n"}),
     )
 
-    def check(self, conf: MdadmConf, blocks: BlockTable, needs: BootNeeds, target: Target) -> Iterator[Finding]:
-        tied = [token for token in conf.scan if _changes(token, target, blocks)]
-        needed = any(device.kind == "md" and needs.needs(device.name) for device in blocks)
-        severity = Severity.ERROR if needed else Severity.WARNING
-        effect = "the arrays are not assembled, and boot stops waiting for what is on them" if needed else "the arrays are not assembled"
-        if tied:
-            message = f"DEVICE permits {', '.join(token.value for token in tied[:4])}, names that change with the disk controller"
-            yield self.finding(tied[0].where, message, effect, severity=severity, fix=_partitions(conf.scan, tied))
-        for array in conf.arrays:
-            members = [token for token in array.devices if _changes(token, target, blocks)]
-            if members:
-                message = f"{array.device} is made of {', '.join(token.value for token in members[:4])}, names that change"
-                yield self.finding(members[0].where, message, effect, severity=severity)
+    def check(self, mounts: MountsVerdict, conf: MdadmConf) -> Iterator[Finding]:
+        for cause in mounts.md_names:
+            tied = cause.about
+            effect = "the arrays are not assembled" + (", and boot stops waiting for what is on them" if tied.needed else "")
+            names = ", ".join(token.value for token in tied.tokens[:4])
+            if tied.array:
+                message = f"{tied.array} is made of {names}, names that change"
+                yield self.finding(cause.where, message, effect, severity=cause.severity)
+            else:
+                message = f"DEVICE permits {names}, names that change with the disk controller"
+                fix = _partitions(conf.scan, tied.tokens)
+                yield self.finding(cause.where, message, effect, severity=cause.severity, fix=fix)
 
 
-def _changes(token: Token, target: Target, blocks: BlockTable) -> bool:
-    gone = kernel_fate(token.value, target, blocks) is Fate.GONE
-    return "*" not in token.value and (gone or name_kind(token.value) is NameKind.HARDWARE)
-
-
-def _partitions(scan: tuple[Token, ...], tied: list[Token]) -> Fix | None:
+def _partitions(scan: tuple[Token, ...], tied: tuple[Token, ...]) -> Fix | None:
     """Replace the one DEVICE line when all of its words are names."""
     if len(tied) != len(scan) or len({token.where.line for token in scan}) != 1:
         return None

@@ -12,6 +12,7 @@ from v2vlint.api import (
     Mover,
     NotApplicable,
     OsInfo,
+    Refusals,
     RootStack,
     Rule,
     Severity,
@@ -53,14 +54,14 @@ class WindowsBootSectorHeads(Rule):
         Example(dict(_SYSTEM), given=_given("16")[1:], title="Windows 10 does not read it"),
     )
 
-    def check(self, os: OsInfo, blocks: BlockTable, stack: RootStack, target: Target, mover: Mover) -> Iterator[Finding]:
+    def check(self, os: OsInfo, blocks: BlockTable, stack: RootStack, target: Target, refusals: Refusals) -> Iterator[Finding]:
         device = stack.device
         if os.major != 5 or device is None or not device.detail("heads").isdigit():
             raise NotApplicable("it is not Windows XP or 2003 on a disk that is known")
         size = next((disk.size for disk in blocks.disks if disk.disk == device.disk), 0)
         heads, wanted = int(device.detail("heads")), _heads(size)
         if target.bios == "seabios" and heads != wanted:
-            repaired = mover is Mover.VIRT_V2V
+            repaired = refusals.converts
             effect = f"{'virt-v2v corrects it; after a raw copy ' if repaired else ''}the boot may stop with 'A disk read error occurred'"
             message = f"the boot sector states {heads} heads, and a disk of this size has {wanted}"
             severity = Severity.INFO if repaired else Severity.WARNING

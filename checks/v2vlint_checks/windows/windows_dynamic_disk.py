@@ -2,7 +2,20 @@
 
 from collections.abc import Iterator
 
-from v2vlint.api import LDM_TYPES, BlockDevice, BlockTable, Device, Example, Finding, Hive, Mover, RootStack, Rule, Severity
+from v2vlint.api import (
+    LDM_TYPES,
+    BlockDevice,
+    BlockTable,
+    Conversion,
+    Device,
+    Example,
+    Finding,
+    Hive,
+    Mover,
+    RootStack,
+    Rule,
+    Severity,
+)
 
 _SYSTEM = {"/Windows/System32/config/SYSTEM": Hive("[ControlSet001\\Control]\n")}
 _DISK = BlockDevice("disk2", "disk", 1 << 30, 1)
@@ -47,11 +60,11 @@ class WindowsDynamicDisk(Rule):
         ),
     )
 
-    def check(self, blocks: BlockTable, stack: RootStack, mover: Mover) -> Iterator[Finding]:
+    def check(self, blocks: BlockTable, stack: RootStack, conversion: Conversion) -> Iterator[Finding]:
         dynamic = {device.disk for device in blocks if device.part_type in LDM_TYPES or device.fs_type == "ldm_member"}
         system = {name for volume in stack.of_kind("ldm") for name in volume.parents}
         for disk in blocks.disks:
-            if disk.name in system and mover is Mover.VIRT_V2V:
+            if disk.name in system and conversion.by_virt_v2v:
                 effect = "virt-v2v does not convert a system on a dynamic disk; make it a basic disk before the move"
                 yield self.finding(
                     Device(disk.name), f"{disk.name}, with Windows on it, is a dynamic disk", effect, severity=Severity.WARNING

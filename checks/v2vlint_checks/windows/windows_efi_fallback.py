@@ -11,6 +11,7 @@ from v2vlint.api import (
     Example,
     Finding,
     Firmware,
+    FirmwareVerdict,
     Fix,
     Hive,
     Mover,
@@ -18,18 +19,17 @@ from v2vlint.api import (
     Rule,
     Severity,
     Stage,
+    StageFate,
     Target,
     Unknown,
-    WholeFile,
     WindowsBoot,
+    WindowsLoaderVerdict,
 )
 
 _MANAGER = "/esp/EFI/Microsoft/Boot/bootmgfw.efi"
-_FOLDER = "/esp/EFI/Boot"
 _BASE: dict[str, Content] = {"/Windows/System32/config/SYSTEM": Hive("[ControlSet001\\Control]\n"), _MANAGER: b"MZ bootmgfw"}
 _GPT = (("pt", "gpt"), ("boot_code", "none"))
 _ESP = BlockDevice("disk1p1", "partition", 1 << 27, 0, 1, "vfat", "E5E5-0001", part_type="c12a7328-f81f-11d2-ba4b-00a0c93ec93b")
-_LINUX = frozenset({"ext2", "ext3", "ext4", "xfs", "btrfs", "LVM2_member", "crypto_LUKS"})
 _DISK = BlockTable((BlockDevice("disk1", "disk", 1 << 33, 0, details=_GPT), _ESP))
 
 
@@ -61,9 +61,9 @@ class WindowsEfiFallback(Rule):
         Example(
             dict(_BASE),
             given=(_DISK,),
-            flags=(_FOLDER,),
+            flags=("/esp/EFI",),
             severity=Severity.ERROR,
-            fixed={f"{_FOLDER}/bootx64.efi": b"MZ bootmgfw"},
+            fixed={"/esp/EFI/Boot/bootx64.efi": b"MZ bootmgfw"},
             title="no fallback at all",
         ),
         Example(
@@ -73,7 +73,7 @@ class WindowsEfiFallback(Rule):
             severity=Severity.ERROR,
             title="left from a Linux",
         ),
-        Example(dict(_BASE), given=(_DISK,), mover=Mover.VIRT_V2V, flags=("/esp/EFI/Boot",), severity=Severity.INFO),
+        Example(dict(_BASE), given=(_DISK,), mover=Mover.VIRT_V2V, flags=("/esp/EFI",), severity=Severity.INFO),
         Example(
             {**_BASE, "/esp/EFI/Boot/bootx64.efi": b"MZ UEFI SHIM"},
             given=(BlockTable((*_DISK.devices, BlockDevice("disk1p5", "partition", 1 << 32, 0, 5, "ext4", "1c7e"))),),
@@ -86,29 +86,31 @@ class WindowsEfiFallback(Rule):
         Example({**_BASE, "/esp/EFI/Boot/BOOTX64.EFI": b"MZ older bootmgfw.pdb"}, given=(_DISK,), title="an older boot manager"),
     )
 
-    def check(self, boot: WindowsBoot, firmware: Firmware, blocks: BlockTable, target: Target, mover: Mover) -> Iterator[Finding | Unknown]:
+    def check(
+        self, first: FirmwareVerdict, loader: WindowsLoaderVerdict, boot: WindowsBoot, firmware: Firmware, target: Target
+    ) -> Iterator[Finding | Unknown]:
         if not boot.uefi or firmware.bios or "uefi" not in target.firmware:
             raise NotApplicable("it does not start with UEFI")
-        if target.keeps_nvram or boot.is_manager:
-            return
-        if boot.fallback is None:
-            where = WholeFile(f"{boot.manager.rsplit('/', 3)[0]}/Boot")
-            what, effect = "has no fallback loader", "the firmware does not start Windows"
-        elif boot.is_manager is None:
-            place = WholeFile(boot.fallback.path)
-            yield self.unknown(place, f"{place} differs from {boot.manager}, and does not say what it is")
-            return
-        else:
-            where, kind = WholeFile(boot.fallback.path), boot.fallback.kind
-            what, effect = f"is {kind}, not Windows' boot manager", f"the firmware starts {kind} in place of Windows"
-        repaired = mover is Mover.VIRT_V2V
-        shared = boot.fallback is not None and any(device.fs_type in _LINUX for device in blocks)
-        severity = Severity.INFO if repaired else Severity.WARNING if shared else Severity.ERROR
-        told = f"virt-v2v copies the boot manager there; after a raw copy {effect}" if repaired else effect
-        told += ", unless that offers it in its menu" if shared else ""
-        yield self.finding(where, f"{where} {what}", told, severity=severity, fix=None if boot.fallback else _copied(boot, where))
+        for absent in first.fallback if boot.manager else ():
+            if absent.severity is None:
+                yield self.unknown(absent.where, absent.reason)
+                continue
+            effect, fix = _told(absent.severity, "the firmware does not start Windows"), _copied(boot)
+            message = "there is no fallback loader, and only the source's NVRAM knows where the boot manager is"
+            yield self.finding(absent.where, message, effect, severity=absent.severity, fix=fix, stage=Stage.FIRMWARE)
+        for cause in loader.fallback:
+            if (image := cause.about) is None:
+                yield self.unknown(cause.where, cause.reason)
+                continue
+            effect = _told(cause.severity, f"the firmware starts {image.kind} in place of Windows")
+            effect += ", unless that offers it in its menu" if cause.fate is StageFate.UNKNOWN else ""
+            yield self.finding(cause.where, cause.reason, effect, severity=cause.severity)
 
 
-def _copied(boot: WindowsBoot, folder: WholeFile) -> Fix:
-    copy = CopyFile(boot.manager, f"{folder.path}/bootx64.efi")
+def _told(severity: Severity | None, effect: str) -> str:
+    return f"virt-v2v copies the boot manager there; after a raw copy {effect}" if severity is Severity.INFO else effect
+
+
+def _copied(boot: WindowsBoot) -> Fix:
+    copy = CopyFile(boot.manager, f"{boot.manager.rsplit('/', 3)[0]}/Boot/bootx64.efi")
     return Fix("copy the boot manager to where every firmware looks", Applicability.SAFE, (copy,))

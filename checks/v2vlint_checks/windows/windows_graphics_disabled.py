@@ -2,7 +2,16 @@
 
 from collections.abc import Iterator
 
-from v2vlint.api import Content, Example, Finding, Hive, Mover, Rule, Severity, WindowsBoot
+from v2vlint.api import (
+    Content,
+    Example,
+    Finding,
+    Hive,
+    Refusals,
+    Rule,
+    Severity,
+    WindowsBoot,
+)
 
 _STORE = "/Boot/BCD"
 _LOADER = "{5b2e1d6c-0000-4000-8000-000000000001}"
@@ -40,9 +49,9 @@ class WindowsGraphicsDisabled(Rule):
         Example({**_BASE, _STORE: Hive(_TEXT)}),
     )
 
-    def check(self, boot: WindowsBoot, mover: Mover) -> Iterator[Finding]:
+    def check(self, boot: WindowsBoot, refusals: Refusals) -> Iterator[Finding]:
         if boot.default is not None and boot.default.graphics_off is not None:
-            repaired = mover is Mover.VIRT_V2V and boot.uefi
+            repaired = refusals.converts and boot.uefi
             effect = f"{'virt-v2v removes it; after a raw copy ' if repaired else ''}the screen stays black, though Windows runs"
             message = f"the default boot entry of {boot.store} has graphicsmodedisabled"
             severity = Severity.INFO if repaired else Severity.WARNING

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from v2vlint.api import Example, Finding, Hive, Mover, Rule, Severity, WindowsSystem
+from v2vlint.api import Conversion, Example, Finding, Hive, Mover, Rule, Severity, WindowsKernelVerdict
 
 _SYSTEM = {"/Windows/System32/config/SYSTEM": Hive("[ControlSet001\\Control]\n")}
 
@@ -34,10 +34,9 @@ class WindowsHibernated(Rule):
         Example(dict(_SYSTEM)),
     )
 
-    def check(self, system: WindowsSystem, mover: Mover) -> Iterator[Finding]:
-        if system.hibernated:
-            refuses = (
-                "virt-v2v refuses to convert it" if mover is Mover.VIRT_V2V else "it tries to resume with drivers for the old hardware"
-            )
-            message = f"{system.hiberfil} holds a hibernated system"
-            yield self.finding(system.hiberfil, message, f"{refuses}; start it once more, and shut it down fully (shutdown /s /t 0)")
+    def check(self, kernel: WindowsKernelVerdict, conversion: Conversion) -> Iterator[Finding]:
+        for cause in kernel.resumed:
+            resumes = "it tries to resume with drivers for the old hardware"
+            effect = "virt-v2v refuses to convert it" if conversion.by_virt_v2v else resumes
+            message, advice = f"{cause.where} holds a hibernated system", "start it once more, and shut it down fully (shutdown /s /t 0)"
+            yield self.finding(cause.where, message, f"{effect}; {advice}", severity=cause.severity)

@@ -2,7 +2,16 @@
 
 from collections.abc import Iterator
 
-from v2vlint.api import Example, Finding, Hive, Mover, Rule, Severity, WindowsSystem
+from v2vlint.api import (
+    Conversion,
+    Example,
+    Finding,
+    Hive,
+    Mover,
+    Rule,
+    Severity,
+    WindowsSystem,
+)
 
 _SYSTEM = "/Windows/System32/config/SYSTEM"
 _KEY = "ControlSet001\\Control\\TimeZoneInformation"
@@ -34,8 +43,8 @@ class WindowsLocalClock(Rule):
         ),
     )
 
-    def check(self, system: WindowsSystem, mover: Mover) -> Iterator[Finding]:
-        if system.utc_clock or not system.bias or mover is Mover.VIRT_V2V:
+    def check(self, system: WindowsSystem, conversion: Conversion) -> Iterator[Finding]:
+        if system.utc_clock or not system.bias or conversion.fits:
             return
         hours = f"UTC{-system.bias / 60:+g}"
         effect = "with a clock in UTC it starts with the wrong time; give the machine a local clock (offset='localtime')"

@@ -14,9 +14,8 @@ from v2vlint.api import (
     Rule,
     Severity,
     Stage,
-    Target,
     Unknown,
-    WindowsDrivers,
+    WindowsRootVerdict,
 )
 
 _SYSTEM = "/Windows/System32/config/SYSTEM"
@@ -105,16 +104,15 @@ class WindowsNoBootDriver(Rule):
         Example({_SYSTEM: Hive(_AHCI), **_FILE}, target="virtualbox", title="Windows brings the SATA driver itself"),
     )
 
-    def check(self, drivers: WindowsDrivers, os: OsInfo, target: Target, mover: Mover) -> Iterator[Finding | Unknown]:
-        for controller in target.controllers:
-            verdict = drivers.controller(controller)
-            if verdict.usable is None:
-                yield self.unknown(verdict.where, verdict.reason)
-            elif not verdict.usable:
-                helped = mover is Mover.VIRT_V2V and target.hypervisor == "kvm"
-                message = f"no driver starts at boot for {controller.name}: {verdict.reason}"
-                severity = Severity.INFO if helped else Severity.ERROR
-                yield self.finding(verdict.where, message, _effect(verdict, os, helped), severity=severity, fix=_fix(verdict))
+    def check(self, root: WindowsRootVerdict, os: OsInfo) -> Iterator[Finding | Unknown]:
+        for cause in root.driver:
+            driven = cause.about
+            if driven is not None and cause.severity is None:
+                yield self.unknown(cause.where, driven.driver.reason)
+            elif driven is not None:
+                message = f"no driver starts at boot for {driven.name}: {driven.driver.reason}"
+                effect = _effect(driven.driver, os, driven.helped)
+                yield self.finding(cause.where, message, effect, severity=cause.severity, fix=_fix(driven.driver))
 
 
 def _fix(verdict: DriverVerdict) -> Fix | None:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from v2vlint.api import Example, Finding, Hive, Mover, Rule, Severity, Stage, Target, Unknown, WindowsDrivers
+from v2vlint.api import Example, Finding, Hive, Mover, Rule, Severity, Stage, Unknown, WindowsNetworkVerdict
 
 _SYSTEM = "/Windows/System32/config/SYSTEM"
 _NETKVM = r"""
@@ -59,14 +59,12 @@ class WindowsNoNetworkDriver(Rule):
         Example({_SYSTEM: Hive(_NETKVM), **_FILE}),
     )
 
-    def check(self, drivers: WindowsDrivers, target: Target, mover: Mover) -> Iterator[Finding | Unknown]:
-        for nic in target.nics:
-            verdict = drivers.nic(nic)
-            if verdict.usable is None:
-                yield self.unknown(verdict.where, verdict.reason)
-            elif not verdict.usable:
-                helped = mover is Mover.VIRT_V2V and target.hypervisor == "kvm"
-                effect = "virt-v2v installs it at the first boot; after a raw copy " if helped else ""
-                severity = Severity.INFO if helped else Severity.ERROR
-                message = f"no driver for {nic.name}: {verdict.reason}"
-                yield self.finding(verdict.where, message, f"{effect}Windows comes up without a network", severity=severity)
+    def check(self, network: WindowsNetworkVerdict) -> Iterator[Finding | Unknown]:
+        for cause in network.card:
+            driven = cause.about
+            if driven is not None and cause.severity is None:
+                yield self.unknown(cause.where, driven.driver.reason)
+            elif driven is not None:
+                effect = "virt-v2v installs it at the first boot; after a raw copy " if driven.helped else ""
+                message = f"no driver for {driven.name}: {driven.driver.reason}"
+                yield self.finding(cause.where, message, f"{effect}Windows comes up without a network", severity=cause.severity)

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from v2vlint.api import ClassFilters, Example, Finding, Hive, Mover, Rule, Severity, Stage, WindowsPrograms
+from v2vlint.api import Example, Finding, Hive, Mover, Refusals, Rule, Severity, Stage, WindowsPrograms, WindowsRootVerdict
 
 _SYSTEM = "/Windows/System32/config/SYSTEM"
 _SOFTWARE = "/Windows/System32/config/SOFTWARE"
@@ -46,14 +46,11 @@ class WindowsParallelsTools(Rule):
         Example({_SYSTEM: Hive(f'[{_CLASS}]\n"UpperFilters"=multi:"partmgr"\n')}),
     )
 
-    def check(self, programs: WindowsPrograms, filters: ClassFilters, mover: Mover) -> Iterator[Finding]:
-        repaired = mover is Mover.VIRT_V2V
-        on_disks = [one for one in filters.named("prl_strg") if one.for_disks]
-        for one in on_disks:
+    def check(self, root: WindowsRootVerdict, programs: WindowsPrograms, refusals: Refusals) -> Iterator[Finding]:
+        repaired, on_disks = refusals.converts, root.filters
+        for cause in on_disks:
             effect = "virt-v2v removes it; after a raw copy " if repaired else ""
-            severity = Severity.INFO if repaired else Severity.ERROR
-            message = f"{one.name} is a filter of all {one.kind}"
-            yield self.finding(one.where, message, f"{effect}Windows stops with a blue screen at its start", severity=severity)
+            yield self.finding(cause.where, cause.reason, f"{effect}Windows stops with a blue screen at its start", severity=cause.severity)
         left = programs.left_by("parallels")
         if left.where is not None and not on_disks:
             severity = Severity.INFO if repaired else Severity.WARNING

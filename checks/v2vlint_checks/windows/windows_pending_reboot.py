@@ -2,7 +2,16 @@
 
 from collections.abc import Iterator
 
-from v2vlint.api import Example, Finding, Hive, Mover, Rule, Severity, WindowsSystem
+from v2vlint.api import (
+    Conversion,
+    Example,
+    Finding,
+    Hive,
+    Mover,
+    Rule,
+    Severity,
+    WindowsSystem,
+)
 
 _SYSTEM = "/Windows/System32/config/SYSTEM"
 _SOFTWARE = "/Windows/System32/config/SOFTWARE"
@@ -39,8 +48,8 @@ class WindowsPendingReboot(Rule):
         Example({_SYSTEM: Hive(f"[{_SESSION}]\n"), _SOFTWARE: Hive("[Microsoft\\Windows]\n")}),
     )
 
-    def check(self, system: WindowsSystem, mover: Mover) -> Iterator[Finding]:
-        severity = Severity.WARNING if mover is Mover.VIRT_V2V else Severity.INFO
+    def check(self, system: WindowsSystem, conversion: Conversion) -> Iterator[Finding]:
+        severity = Severity.WARNING if conversion.by_virt_v2v else Severity.INFO
         for one in system.pending:
             effect = "drivers are not installed until it has restarted; restart it on the source, then shut it down"
             yield self.finding(one.where, f"a restart is pending: {one.what}", effect, severity=severity)

@@ -2,7 +2,16 @@
 
 from collections.abc import Iterator
 
-from v2vlint.api import Example, Finding, Hive, Mover, Rule, Severity, WindowsSystem
+from v2vlint.api import (
+    Conversion,
+    Example,
+    Finding,
+    Hive,
+    Mover,
+    Rule,
+    Severity,
+    WindowsSystem,
+)
 
 _SYSTEM = {"/Windows/System32/config/SYSTEM": Hive("[ControlSet001\\Control]\n")}
 _SOFTWARE = "/Windows/System32/config/SOFTWARE"
@@ -41,10 +50,10 @@ class WindowsScriptPolicy(Rule):
         Example({**_SYSTEM, _SOFTWARE: Hive(f'[{_KEY}]\n"EnableScripts"=dword:1\n"ExecutionPolicy"="RemoteSigned"\n')}),
     )
 
-    def check(self, system: WindowsSystem, mover: Mover) -> Iterator[Finding]:
+    def check(self, system: WindowsSystem, conversion: Conversion) -> Iterator[Finding]:
         value = system.script_policy
         if value is not None:
             what = f"is {value.text}" if value.text else "forbids scripts"
-            severity = Severity.WARNING if mover is Mover.VIRT_V2V else Severity.INFO
+            severity = Severity.WARNING if conversion.by_virt_v2v else Severity.INFO
             effect = "scripts at the first boot, which install drivers and restore addresses, do not run"
             yield self.finding(value.where, f"the policy {value.name} {what}", effect, severity=severity)

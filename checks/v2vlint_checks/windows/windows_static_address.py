@@ -2,7 +2,18 @@
 
 from collections.abc import Iterator
 
-from v2vlint.api import Example, Finding, Hive, Mover, Rule, Severity, StaticAddress, Target, WindowsNetwork
+from v2vlint.api import (
+    Conversion,
+    Example,
+    Finding,
+    Hive,
+    Mover,
+    Rule,
+    Severity,
+    StaticAddress,
+    Target,
+    WindowsNetwork,
+)
 
 _SYSTEM = "/Windows/System32/config/SYSTEM"
 _GUID = "{5a3c1f0e-0001-4000-8000-00155d000001}"
@@ -70,7 +81,7 @@ class WindowsStaticAddress(Rule):
         Example({_SYSTEM: _hive("PCI\\VEN_15AD&DEV_07B0&SUBSYS_07B015AD&REV_01\\FF56", dhcp=1)}, title="an old lease of DHCP"),
     )
 
-    def check(self, network: WindowsNetwork, target: Target, mover: Mover) -> Iterator[Finding]:
+    def check(self, network: WindowsNetwork, target: Target, conversion: Conversion) -> Iterator[Finding]:
         for one in network.static:
             if one.adapter is None or not one.adapter.known:
                 continue
@@ -78,15 +89,15 @@ class WindowsStaticAddress(Rule):
             if fits and target.keeps_pci:
                 continue
             message = f"{one.name} has the static address {', '.join(one.addresses)}, bound to {_model(one)}"
-            yield self.finding(one.where, message, _effect(fits, mover), severity=Severity.INFO if fits else Severity.WARNING)
+            yield self.finding(one.where, message, _effect(fits, conversion), severity=Severity.INFO if fits else Severity.WARNING)
 
 
 def _model(one: StaticAddress) -> str:
     return "\\".join(one.adapter.device.split("\\")[:2]) if one.adapter else "an adapter that is gone"
 
 
-def _effect(fits: bool, mover: Mover) -> str:
+def _effect(fits: bool, conversion: Conversion) -> str:
     if fits:
         return "the target has the same model of card: in another slot it is a new adapter all the same, without the address"
-    told = "virt-v2v keeps it only where --mac …:ip:… states it: " if mover is Mover.VIRT_V2V else ""
+    told = "virt-v2v keeps it only where --mac …:ip:… states it: " if conversion.by_virt_v2v else ""
     return f"{told}the new card asks DHCP, and the address must be set again"

@@ -2,7 +2,20 @@
 
 from collections.abc import Iterator
 
-from v2vlint.api import Example, Finding, Hive, Mover, NotApplicable, OsInfo, Rule, Severity, Target, WindowsDrivers, WindowsSystem
+from v2vlint.api import (
+    Conversion,
+    Example,
+    Finding,
+    Hive,
+    Mover,
+    NotApplicable,
+    OsInfo,
+    Rule,
+    Severity,
+    Target,
+    WindowsDrivers,
+    WindowsSystem,
+)
 
 _SYSTEM = "/Windows/System32/config/SYSTEM"
 _XP = OsInfo("windows", "windows", "windows", "Windows XP", "5.1.2600", "i386")
@@ -37,12 +50,14 @@ class WindowsTooOldForVirtio(Rule):
         Example({_SYSTEM: Hive(f"[{_SERVICES}]\n")}, given=(_XP,), target="vmware"),
     )
 
-    def check(self, drivers: WindowsDrivers, system: WindowsSystem, os: OsInfo, target: Target, mover: Mover) -> Iterator[Finding]:
+    def check(
+        self, drivers: WindowsDrivers, system: WindowsSystem, os: OsInfo, target: Target, conversion: Conversion
+    ) -> Iterator[Finding]:
         if not (0, 0) < system.version < (6, 1):
             raise NotApplicable("virtio drivers exist for it")
         for controller in target.controllers:
             verdict = drivers.controller(controller)
             if verdict.usable is False and set(verdict.services) & {"viostor", "vioscsi"}:
-                slow = "virt-v2v attaches the disk as IDE unless it is given an old virtio-win" if mover is Mover.VIRT_V2V else ""
+                slow = "virt-v2v attaches the disk as IDE unless it is given an old virtio-win" if conversion.fits else ""
                 effect = slow or "take the driver from an old release of virtio-win, or attach the disk as IDE"
                 yield self.finding(verdict.where, f"current releases of virtio-win have no {verdict.names} for {os.name}", effect)

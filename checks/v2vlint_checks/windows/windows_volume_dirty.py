@@ -2,7 +2,18 @@
 
 from collections.abc import Iterator
 
-from v2vlint.api import BlockDevice, BlockTable, Device, Example, Finding, Hive, Mover, Rule, Severity
+from v2vlint.api import (
+    BlockDevice,
+    BlockTable,
+    Conversion,
+    Device,
+    Example,
+    Finding,
+    Hive,
+    Mover,
+    Rule,
+    Severity,
+)
 
 _SYSTEM = {"/Windows/System32/config/SYSTEM": Hive("[ControlSet001\\Control]\n")}
 
@@ -35,10 +46,10 @@ class WindowsVolumeDirty(Rule):
         Example(dict(_SYSTEM), given=(_ntfs(("version", "3.1")),)),
     )
 
-    def check(self, blocks: BlockTable, mover: Mover) -> Iterator[Finding]:
+    def check(self, blocks: BlockTable, conversion: Conversion) -> Iterator[Finding]:
         for device in blocks:
             if device.fs_type == "ntfs" and device.detail("dirty"):
-                effect = "virt-v2v can only read it and gives up" if mover is Mover.VIRT_V2V else "Windows checks it at the next start"
+                effect = "virt-v2v can only read it and gives up" if conversion.by_virt_v2v else "Windows checks it at the next start"
                 yield self.finding(
                     Device(device.name), f"the NTFS on {device.name} is marked dirty", f"{effect}; shut the guest down cleanly"
                 )

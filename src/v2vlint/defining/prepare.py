@@ -18,6 +18,7 @@ from v2vlint.guest.open import Guest, open_guest
 from v2vlint.model.codec import decode, encode
 from v2vlint.model.definition import Definition
 from v2vlint.model.errors import FactUnavailable, ImageError, UsageError
+from v2vlint.model.finding import Mover
 from v2vlint.model.osinfo import OsInfo
 from v2vlint.model.source import DiskFile, GuestSource
 from v2vlint.model.target import Firmware, Target
@@ -47,7 +48,7 @@ class _Proposal:
         self.target, self.source, self.guest = target, source, guest
         self.definition = source.definition or Definition("", "")
         root = next((root for root in guest.roots if root.os.kind == "linux"), guest.roots[0])
-        self.store = FactStore((root.fs, guest.blocks, root.os, self.definition, target))
+        self.store = FactStore((root.fs, guest.blocks, root.os, self.definition, target, Mover.RAW))
         self.os: OsInfo = root.os
         self.notes: list[str] = [f"{problem.where}: {problem.reason}" for problem in guest.problems]
 

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import dataclasses
+from collections.abc import Iterable, Iterator, Sequence
 
 from v2vlint.engine.packs import LoadedRule
 from v2vlint.engine.present import Presenter
 from v2vlint.engine.run import failed, run_rule
-from v2vlint.facts.registry import FactStore
+from v2vlint.facts.registry import FactStore, needs
 from v2vlint.guest.fs import GuestFS
 from v2vlint.model.definition import Definition
 from v2vlint.model.finding import Mover, Stage
 from v2vlint.model.osinfo import OsInfo
+from v2vlint.model.place import Where
 from v2vlint.model.report import Fate, Forecast, RuleResult, StageForecast, TargetReport
 from v2vlint.model.target import Target
-from v2vlint.verdicts import RuleOutcomes, predict
+from v2vlint.model.verdict import Verdict
+from v2vlint.verdicts import predict
 
 
 def judge(
@@ -27,7 +30,7 @@ def judge(
     for target, presenter in zip(targets, presenters, strict=True):
         store = store.with_given(target, mover)
         results = tuple(_result(loaded, store, presenter, store.get(GuestFS)) for loaded in fitting)
-        forecast = _forecast(store, _outcomes(fitting, results)) if kind in ("linux", "windows") else None
+        forecast = _forecast(store, _said(fitting, results)) if kind in ("linux", "windows") else None
         reports.append(TargetReport(target.name, mover, results, forecast))
     return tuple(reports)
 
@@ -59,19 +62,35 @@ def _result(loaded: LoadedRule, store: FactStore, presenter: Presenter, fs: Gues
     return RuleResult(loaded.id, outcome.status, findings, outcome.unknowns, outcome.reason, outcome.crashed)
 
 
-def _outcomes(rules: Iterable[LoadedRule], results: Iterable[RuleResult]) -> RuleOutcomes:
-    stages = {loaded.id: loaded.rule.stage for loaded in rules}
-    kept = tuple(results)
-    findings = tuple(found.finding for result in kept for found in result.findings)
-    unknowns = ((stages[result.rule], unknown) for result in kept for unknown in result.unknowns)
-    return RuleOutcomes(findings, tuple((stage, unknown) for stage, unknown in unknowns if stage is not None))
+def _said(rules: Iterable[LoadedRule], results: Iterable[RuleResult]) -> frozenset[tuple[Stage, Where, str]]:
+    """What rules say of stages: the stages whose verdict they ask for, the places they name, and their ids."""
+    stages = {loaded.id: [kind.stage for kind in needs(type(loaded.rule).check).values() if _is_verdict(kind)] for loaded in rules}
+    return frozenset((stage, place, result.rule) for result in results for stage in stages[result.rule] for place in _places(result))
 
 
-def _forecast(store: FactStore, outcomes: RuleOutcomes) -> Forecast:
+def _is_verdict(kind: object) -> bool:
+    return isinstance(kind, type) and issubclass(kind, Verdict)
+
+
+def _places(result: RuleResult) -> Iterator[Where]:
+    yield from (found.finding.where for found in result.findings)
+    yield from (unknown.where for unknown in result.unknowns)
+
+
+def _forecast(store: FactStore, said: frozenset[tuple[Stage, Where, str]]) -> Forecast:
     try:
-        return predict(store, outcomes)
+        forecast = predict(store)
     except MemoryError:
         raise
     except Exception as error:
         stage = StageForecast(Stage.FIRMWARE, Fate.UNKNOWN, f"the forecast failed: {type(error).__name__}: {error}")
         return Forecast(Fate.UNKNOWN, (stage,))
+    return dataclasses.replace(forecast, stages=tuple(_explained(stage, said) for stage in forecast.stages))
+
+
+def _explained(stage: StageForecast, said: frozenset[tuple[Stage, Where, str]]) -> StageForecast:
+    """``stage`` with the rule that explains it: one that asks for its verdict, and names the place that decides."""
+    if stage.fate not in (Fate.FAIL, Fate.UNKNOWN):
+        return stage
+    found = sorted(rule for where, place, rule in said if where is stage.stage and place == stage.where)
+    return dataclasses.replace(stage, rule=found[0]) if found else stage

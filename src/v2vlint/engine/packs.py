@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from importlib.metadata import EntryPoint, entry_points
 from types import ModuleType
 
-from v2vlint.facts.registry import needs
+from v2vlint.facts.registry import needs, rests_only_on
 from v2vlint.model.definition import Definition
 from v2vlint.model.errors import PackError
 from v2vlint.model.finding import Mover
@@ -18,6 +18,7 @@ from v2vlint.model.rule import Rule, RuleInfo
 from v2vlint.model.target import Target
 
 GROUP = "v2vlint.rules"
+_OF_THE_MACHINE = frozenset({Definition, Target, Mover})
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +38,7 @@ class LoadedRule:
     def of_the_machine(self) -> bool:
         """Whether it asks for the definition and nothing of the disks: such a rule judges the machine, once, and not each of its roots."""
         asked = set(needs(type(self.rule).check).values())
-        return Definition in asked and asked <= {Definition, Target, Mover}
+        return Definition in asked and all(rests_only_on(kind, _OF_THE_MACHINE) for kind in asked)
 
     def info(self) -> RuleInfo:
         """What reports and listings need to know of it."""

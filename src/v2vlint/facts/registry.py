@@ -48,6 +48,12 @@ def _rests_on(kind: Any, bases: frozenset[Any]) -> bool:
     return kind in bases or kind is FactStore or (provider is not None and any(_rests_on(need, bases) for need in needs(provider).values()))
 
 
+def rests_only_on(kind: Any, bases: frozenset[Any]) -> bool:
+    """Whether the fact ``kind`` is one of ``bases`` or made of nothing else."""
+    provider = _by_type().get(kind)
+    return kind in bases or (provider is not None and all(rests_only_on(need, bases) for need in needs(provider).values()))
+
+
 class FactStore:
     """The facts of one root. ``given`` values (guest files, block table, target…) are known; the rest is parsed at first request.
 

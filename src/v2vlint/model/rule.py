@@ -11,7 +11,9 @@ from typing import Any, ClassVar
 
 from v2vlint.model.finding import Finding, Mover, Severity, Stage, Unknown
 from v2vlint.model.fix import Fix
-from v2vlint.model.place import Where
+from v2vlint.model.place import Device, Where
+
+_GUEST = Device("guest")
 
 
 class Audience(enum.StrEnum):
@@ -87,7 +89,7 @@ class Rule(ABC):
 
     def finding(
         self,
-        where: Where,
+        where: Where | None,
         message: str,
         effect: str = "",
         *,
@@ -96,14 +98,17 @@ class Rule(ABC):
         related: tuple[Where, ...] = (),
         stage: Stage | None = None,
     ) -> Finding:
-        """A finding of this rule; severity and stage default to the rule's. A finding below ERROR fails no stage."""
+        """A finding of this rule; severity and stage default to the rule's. A finding below ERROR fails no stage.
+
+        Without a place it is about the guest as a whole.
+        """
         level = self.severity if severity is None else severity
         failing = (stage or self.stage) if level is Severity.ERROR else None
-        return Finding(self.id, level, where, message, effect, fix, related, failing)
+        return Finding(self.id, level, where or _GUEST, message, effect, fix, related, failing)
 
-    def unknown(self, where: Where, reason: str) -> Unknown:
+    def unknown(self, where: Where | None, reason: str) -> Unknown:
         """'Could not tell', with the reason."""
-        return Unknown(self.id, where, reason)
+        return Unknown(self.id, where or _GUEST, reason)
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any, ClassVar, Generic, TypeVar, overload
+from typing import Any, ClassVar, Generic, TypeVar, cast, overload
 
 from v2vlint.model.errors import FactUnavailable
 from v2vlint.model.finding import Fate, Severity, Stage
@@ -34,7 +34,22 @@ class Cause(Generic[T_co]):
     reason: str
     where: Where | None = None
     severity: Severity | None = None
-    about: T_co | None = None
+    about: T_co = cast("Any", None)
+
+
+def fault(stops: bool, reason: str, where: Where | None, about: T) -> Cause[T]:
+    """What surely goes wrong: it fails the stage, an error, where ``stops``; else it is worth a warning."""
+    return Cause(Fate.FAIL, reason, where, Severity.ERROR, about) if stops else Cause(Fate.PASS, reason, where, Severity.WARNING, about)
+
+
+def doubt(matters: bool, reason: str, where: Where | None, about: T) -> Cause[T]:
+    """What may go wrong, worth a warning: the stage is unknown where it ``matters``."""
+    return Cause(Fate.UNKNOWN if matters else Fate.PASS, reason, where, Severity.WARNING, about)
+
+
+def repaired(reason: str, where: Where | None, about: T) -> Cause[T]:
+    """What the mover repairs on the way."""
+    return Cause(Fate.PASS, reason, where, Severity.INFO, about)
 
 
 class Judge(Generic[T]):
@@ -64,19 +79,16 @@ class Verdict:
     """What becomes of one stage. A subclass in ``v2vlint.verdicts`` names its stage, its place in the order, and has judges as attributes.
 
     ``kinds`` are the operating systems it is for. ``stops`` says that no stage behind a failed one is reached; without it the guest comes
-    up all the same, and only ``severity`` tells how bad that is.
+    up all the same.
     """
 
     stage: ClassVar[Stage]
     place: ClassVar[int]
     kinds: ClassVar[frozenset[str]]
     stops: ClassVar[bool]
-    severity: ClassVar[Severity]
 
-    def __init_subclass__(
-        cls, *, stage: Stage, place: int, kinds: frozenset[str] = LINUX, stops: bool = True, severity: Severity = Severity.ERROR
-    ) -> None:
-        cls.stage, cls.place, cls.kinds, cls.stops, cls.severity = stage, place, kinds, stops, severity
+    def __init_subclass__(cls, *, stage: Stage, place: int, kinds: frozenset[str] = LINUX, stops: bool = True) -> None:
+        cls.stage, cls.place, cls.kinds, cls.stops = stage, place, kinds, stops
 
     def __init__(self, call: Callable[[Callable[..., Any]], Any]) -> None:
         self._call = call

@@ -19,6 +19,7 @@ from v2vlint.guest.open import Guest, open_guest
 from v2vlint.model.codec import decode, encode
 from v2vlint.model.definition import Definition
 from v2vlint.model.errors import FactUnavailable, Unsupported
+from v2vlint.model.finding import Mover
 from v2vlint.model.source import DiskFile
 from v2vlint.model.target import Firmware, Target
 from v2vlint.proving.font import MAX_FONT, psf_font
@@ -43,7 +44,8 @@ def prepare(request: Any) -> Any:
     foreign = [root.os.arch for root in guest.roots if root.os.arch not in _ARCHITECTURES]
     if foreign and len(foreign) == len(guest.roots):
         raise Unsupported(f"{source.name}: a guest for {foreign[0]} processors cannot be booted, only x86 ones can")
-    stores = [FactStore((root.fs, guest.blocks, root.os, guest.definition or Definition("", ""), ask.target)) for root in guest.roots]
+    definition = guest.definition or Definition("", "")
+    stores = [FactStore((root.fs, guest.blocks, root.os, definition, ask.target, Mover.RAW)) for root in guest.roots]
     fonts = tuple(glyphs for store in stores[:1] for glyphs in _fonts(store.get(GuestFS)))
     kernel, reason = _kernel(stores, Path(ask.folder)) if ask.kernel else (None, "")
     firmware = _firmware(stores, ask.target)

@@ -62,6 +62,11 @@ def sample_boot(
     return files
 
 
+def sample_tools() -> dict[str, str | bytes]:
+    """Programs without which virt-v2v converts no Debian: grub-mkconfig and mkinitramfs."""
+    return {"/usr/sbin/grub-mkconfig": "#!/bin/sh\n", "/usr/sbin/mkinitramfs": "#!/bin/sh\n"}
+
+
 def sample_bzimage(version: str = VERSION, payload: int = 16) -> bytes:
     """The head of an x86 kernel that says it is ``version``, whole unless the caller cuts it."""
     text = f"{version} (build@host) #1 SMP".encode() + b"\0"

@@ -7,31 +7,36 @@ from collections.abc import Iterator
 from v2vlint.facts.boot.consoles import Consoles
 from v2vlint.facts.boot.entry import BootEntry
 from v2vlint.facts.boot.start import Startup
-from v2vlint.model.finding import Fate, Severity, Stage
+from v2vlint.model.finding import Fate, Stage
 from v2vlint.model.target import Target
-from v2vlint.model.verdict import Cause, Judge, Verdict
+from v2vlint.model.verdict import Cause, Judge, Verdict, doubt
 
 
 def _login(startup: Startup, consoles: Consoles, target: Target) -> Iterator[Cause[None]]:
-    """What the command line and the guest's gettys name."""
-    wanted = tuple(_wanted(startup.entry, consoles))
-    usable = [name for name in wanted if name in target.consoles]
+    """What the command line and the guest's gettys name. Every display has virtual terminals, and a display may have a login unsaid."""
+    named = tuple(_named(startup.entry, consoles))
+    usable = [name for name in named if name in target.consoles or (_is_display(name) and "tty0" in target.consoles)]
     if usable:
         yield Cause(Fate.PASS, f"console on {', '.join(usable)}")
-    elif wanted:
-        yield Cause(Fate.FAIL, f"console only on {', '.join(wanted)}; the target has {', '.join(target.consoles)}")
+    elif named:
+        reason = f"console only on {', '.join(named)}; the target has {', '.join(target.consoles)}"
+        yield doubt(True, reason, startup.entry.where, None)
     else:
         yield Cause(Fate.PASS, "login on the display")
 
 
-def _wanted(entry: BootEntry, consoles: Consoles) -> Iterator[str]:
+def _is_display(name: str) -> bool:
+    return name.startswith("tty") and name[3:].isdigit()
+
+
+def _named(entry: BootEntry, consoles: Consoles) -> Iterator[str]:
     for argument in entry.all("console"):
         if argument.value:
             yield argument.value.partition(",")[0]
     yield from (found.name for found in consoles.consoles if not found.name.startswith("tty") or found.name.startswith("ttyS"))
 
 
-class ConsoleVerdict(Verdict, stage=Stage.CONSOLE, place=110, stops=False, severity=Severity.WARNING):
+class ConsoleVerdict(Verdict, stage=Stage.CONSOLE, place=110, stops=False):
     """Will there be a login on a console that the target has?"""
 
     login = Judge(_login)

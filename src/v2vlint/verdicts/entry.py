@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from v2vlint.facts.boot.start import Startup
+from v2vlint.facts.conversion.menu import ConvertedMenu
+from v2vlint.guest.fs import GuestFS
 from v2vlint.model.finding import Fate, Stage
-from v2vlint.model.verdict import Cause, Judge, Verdict
+from v2vlint.model.verdict import Cause, Judge, Verdict, fault
 
 
 def _default(startup: Startup) -> Iterator[Cause[None]]:
@@ -20,7 +22,21 @@ def _default(startup: Startup) -> Iterator[Cause[None]]:
         yield Cause(Fate.PASS, f"{entry}" + (f" ({reason})" if reason else ""), entry.where)
 
 
+def _rewritten(startup: Startup, converted: ConvertedMenu, fs: GuestFS) -> Iterator[Cause[None]]:
+    """Red Hat's grub2-mkconfig up to 7, run in virt-v2v's appliance without EFI, writes linux16, which their GRUB for EFI has not.
+
+    libguestfs/virt-v2v issue 160. Which command it writes shows in what it wrote on the guest itself: linuxefi.
+    """
+    menu = startup.menu
+    if menu is None or menu.firmware != "uefi" or not converted.rewritten:
+        return
+    text = fs.text(menu.config.path)
+    if text is not None and any(line.text.split()[:1] == ["linuxefi"] for line in text.lines()):
+        yield fault(True, "virt-v2v has this menu written anew outside EFI, with linux16 in place of linuxefi", menu.config, None)
+
+
 class EntryVerdict(Verdict, stage=Stage.ENTRY, place=30):
     """Which entry boots by default?"""
 
+    rewritten = Judge(_rewritten)
     default = Judge(_default)

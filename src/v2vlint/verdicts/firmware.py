@@ -1,4 +1,4 @@
-"""Firmware: can the target's firmware load anything from these disks?"""
+"""Firmware: can the firmware that is offered load anything from these disks?"""
 
 from __future__ import annotations
 
@@ -8,18 +8,60 @@ from v2vlint.facts.boot.bootloader import Bootloader
 from v2vlint.facts.boot.efi import Efi
 from v2vlint.facts.boot.firmware import Firmware as Startable
 from v2vlint.facts.boot.start import ChosenFirmware, Startup
+from v2vlint.facts.conversion.landing import Landing
+from v2vlint.facts.conversion.loader import ConvertedLoader
+from v2vlint.facts.conversion.run import Conversion
 from v2vlint.facts.kernel.kernels import Kernels
 from v2vlint.facts.registry import FactStore
 from v2vlint.guest.fs import GuestFS
+from v2vlint.model.definition import Definition
 from v2vlint.model.errors import FactUnavailable
 from v2vlint.model.finding import Fate, Stage
 from v2vlint.model.osinfo import OsInfo
 from v2vlint.model.place import Device
 from v2vlint.model.target import Target
-from v2vlint.model.verdict import LINUX, WINDOWS, Cause, Judge, Verdict
+from v2vlint.model.verdict import LINUX, WINDOWS, Cause, Judge, Verdict, fault, repaired
 
 
-def _start(guest: Startable, chosen: ChosenFirmware, target: Target, store: FactStore) -> Iterator[Cause[None]]:
+def _nothing(guest: Startable, target: Target) -> Iterator[Cause[None]]:
+    """Disks with neither boot code nor a loader on an ESP; Xen may read the kernel from such disks itself."""
+    if guest.bios is False and guest.uefi is False and not target.xen_pv:
+        reason = f"the disks cannot be started: {guest.bios_reason}, and {guest.uefi_reason}"
+        yield fault(True, reason, Device("disk1", "boot sector"), None)
+
+
+def _unsupported(guest: Startable, target: Target) -> Iterator[Cause[None]]:
+    """Disks that start only from a firmware which the target does not have."""
+    if guest.only and guest.only not in target.firmware:
+        disk = guest.boot_disk if guest.only == "bios" else guest.esp_disk
+        where = Device(f"disk{(disk or 0) + 1}", "boot sector" if guest.only == "bios" else "partition table")
+        has = " or ".join(name.upper() for name in target.firmware)
+        yield fault(True, f"the disks start from {guest.only.upper()} only, and {target.title} has {has}", where, None)
+
+
+def _fallback(guest: Startable, target: Target, landing: Landing, os: OsInfo, store: FactStore) -> Iterator[Cause[None]]:
+    r"""The loader in \EFI\BOOT, which is what new firmware starts: NVRAM entries do not travel."""
+    by_bios = "bios" in landing.firmware and guest.bios is not False
+    if target.keeps_nvram or "uefi" not in landing.firmware or by_bios:
+        return
+    efi = store.get(Efi)
+    if guest.uefi is None and efi.device:
+        yield Cause(Fate.UNKNOWN, guest.uefi_reason, efi.where)
+    elif guest.uefi and efi.fallback(os.arch) is None:
+        reason = r"UEFI finds no \EFI\BOOT fallback loader, and NVRAM entries do not travel"
+        copied = store.get(ConvertedLoader).fallback
+        yield repaired(reason, efi.where, None) if copied else fault(True, reason, efi.where, None)
+
+
+def _defined(definition: Definition, guest: Startable, conversion: Conversion) -> Iterator[Cause[None]]:
+    """The definition's firmware. virt-v2v takes it over, whatever the disks need: ``get_target_firmware``; others are told anew."""
+    if definition.firmware and guest.only and guest.only != definition.firmware:
+        only, stated = guest.only.upper(), definition.firmware.upper()
+        reason = f"the disks start from {only} only, and the machine is defined with {stated}"
+        yield fault(conversion.fits, reason, definition.at("firmware"), None)
+
+
+def _start(guest: Startable, chosen: ChosenFirmware, landing: Landing, target: Target, store: FactStore) -> Iterator[Cause[None]]:
     """By boot code from a BIOS, by a loader on the ESP from UEFI; Xen reads the kernel of a paravirtual guest itself."""
     if chosen.kind == "bios":
         yield Cause(Fate.PASS, f"BIOS: {guest.bios_reason}", _disk(guest))
@@ -29,19 +71,18 @@ def _start(guest: Startable, chosen: ChosenFirmware, target: Target, store: Fact
         yield Cause(Fate.PASS, f"UEFI: {f'{fallback.path} ({fallback.kind})' if fallback else guest.uefi_reason}", efi.where)
     elif target.xen_pv and _is_paravirtual(store):
         yield Cause(Fate.PASS, "no firmware: Xen reads the kernel from the guest's disk", store.get(Bootloader).where)
+    elif target.xen_pv and guest.bios is not True and guest.uefi is not True:
+        yield Cause(Fate.UNKNOWN, "the disks are started by no firmware: only Xen may read the kernel from them", _disk(guest))
     else:
-        yield _not_started(guest, target, store)
+        yield _not_started(guest, landing)
 
 
-def _not_started(guest: Startable, target: Target, store: FactStore) -> Cause[None]:
+def _not_started(guest: Startable, landing: Landing) -> Cause[None]:
     able = {"bios": guest.bios, "uefi": guest.uefi}
-    if any(able[kind] is None for kind in target.firmware):
+    if any(able[kind] is None for kind in landing.firmware):
         return Cause(Fate.UNKNOWN, f"{guest.bios_reason}; {guest.uefi_reason}")
-    if guest.uefi and "uefi" in target.firmware:
-        reason = r"UEFI finds no \EFI\BOOT fallback loader, and NVRAM entries do not travel"
-        return Cause(Fate.FAIL, reason, store.get(Efi).where)
-    offered = " or ".join(kind.upper() for kind in target.firmware)
-    return Cause(Fate.FAIL, f"{offered} cannot start it: {guest.bios_reason}; {guest.uefi_reason}", _disk(guest))
+    offered = " or ".join(kind.upper() for kind in landing.firmware)
+    return fault(True, f"{offered} cannot start it: {guest.bios_reason}; {guest.uefi_reason}", _disk(guest), None)
 
 
 def _is_paravirtual(store: FactStore) -> bool:
@@ -58,6 +99,10 @@ def _disk(guest: Startable) -> Device:
 
 
 class FirmwareVerdict(Verdict, stage=Stage.FIRMWARE, place=10, kinds=LINUX | WINDOWS):
-    """Can the target's firmware load anything from these disks?"""
+    """Can the firmware that is offered load anything from these disks?"""
 
+    nothing = Judge(_nothing)
+    unsupported = Judge(_unsupported)
+    fallback = Judge(_fallback)
+    defined = Judge(_defined)
     start = Judge(_start)

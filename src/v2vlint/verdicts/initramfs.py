@@ -3,34 +3,208 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 
-from v2vlint.facts.boot.path import DriveFate
+from v2vlint.facts.boot.choices import BootChoice
+from v2vlint.facts.boot.path import BootPath, DriveFate, Means, ModuleFate, lacking
 from v2vlint.facts.boot.start import DefaultBoot
+from v2vlint.facts.conversion.landing import Landing
+from v2vlint.facts.initramfs.content import Initramfs
+from v2vlint.facts.kernel.kernels import Kernel
 from v2vlint.facts.storage.root_stack import RootStack
 from v2vlint.model.finding import Fate, Stage
-from v2vlint.model.target import Target
-from v2vlint.model.verdict import Cause, Judge, Verdict
+from v2vlint.model.target import Controller, Target
+from v2vlint.model.verdict import Cause, Judge, Verdict, doubt, fault, repaired
+
+_PROGRAMS = {
+    "lv": ("LVM", ("lvm", "vgchange", "lvchange")),
+    "luks": ("LUKS", ("cryptsetup", "systemd-cryptsetup", "crypto-askpass")),
+    "md": ("MD RAID", ("mdadm", "mdassemble")),
+}
+_TOOLS = {"lv": "LVM", "luks": "LUKS"}
+_KNOWN = frozenset({"initramfs-tools", "dracut", "mkinitcpio"})
 
 
-def _drives(boot: DefaultBoot, stack: RootStack, target: Target) -> Iterator[Cause[None]]:
-    """Controller, layers and filesystem, each by built-in drivers or by modules in the image."""
+@dataclass(frozen=True, slots=True)
+class Undriven:
+    """A controller for which the kernel has no driver. ``replaced``: the mover attaches the disk to another one, that it drives."""
+
+    kernel: Kernel
+    choice: BootChoice
+    controller: Controller
+    absent: tuple[str, ...]
+    replaced: bool
+
+
+def _kernel_drivers(boot: DefaultBoot, landing: Landing, target: Target) -> Iterator[Cause[Undriven | None]]:
+    """Drivers that the kernel does not have at all. virt-v2v then attaches the disk to IDE: ``do_convert``."""
+    kernel = boot.choice.kernel
+    if kernel is None or (kernel.is_xen_pv_only and not target.xen_pv):
+        return
+    driven = all(lacking(kernel, one.any_of, one.prefix) == () for one in landing.controllers)
+    replaced = landing.controllers != target.controllers and driven
+    for controller in target.controllers:
+        absent = lacking(kernel, controller.any_of, controller.prefix)
+        if absent is None:
+            reason = f"kernel {kernel.version} has no module list and no configuration that would tell about {controller.name}"
+            yield Cause(Fate.UNKNOWN, reason, kernel.where)
+        elif absent:
+            reason = f"kernel {kernel.version} has no driver for {controller.name} ({', '.join(absent)})"
+            about = Undriven(kernel, boot.choice, controller, absent, replaced)
+            yield fault(False, reason, kernel.where, about) if replaced else boot.fault(reason, kernel.where, about)
+
+
+def _blocked(boot: DefaultBoot, landing: Landing) -> Iterator[Cause[ModuleFate]]:
+    """Drivers that modprobe.d or the command line keeps from loading."""
+    path = boot.path
+    for controller in landing.controllers if path else ():
+        for fate in path.controller(controller).failing(Means.BLOCKED) if path else ():
+            yield boot.fault(f"the storage driver {fate}", fate.where, fate)
+
+
+def _other_kernel(boot: DefaultBoot, landing: Landing) -> Iterator[Cause[BootPath]]:
+    """An image with the modules of another kernel only."""
+    path = boot.path
+    if path is None or path.image is None or _fits(path):
+        return
+    works = all(path.controller(controller).usable for controller in landing.controllers)
+    reason = f"the initramfs of kernel {path.kernel.version} holds modules of {', '.join(sorted(path.image.versions)[:3])} only"
+    if path.rebuilt is not None:
+        yield repaired(reason, path.image.where, path)
+    else:
+        yield fault(False, reason, path.image.where, path) if works else boot.fault(reason, path.image.where, path)
+
+
+def _fits(path: BootPath) -> bool:
+    """Whether the image is for this kernel, or says of none."""
+    image, version = path.image, path.kernel.version
+    return image is None or not version or not image.versions or version in image.versions
+
+
+@dataclass(frozen=True, slots=True)
+class Lacking:
+    """What the image of ``path`` lacks. ``controllers`` are those that are not driven for want of it."""
+
+    path: BootPath
+    names: tuple[str, ...]
+    controllers: tuple[str, ...] = ()
+
+
+def _none_loaded(boot: DefaultBoot, stack: RootStack, landing: Landing) -> Iterator[Cause[Lacking]]:
+    """An entry without an initramfs that needs one."""
+    path = boot.path
+    needed = tuple(_needs(path, stack, landing)) if path is not None and path.image is None else ()
+    if path is None or not needed:
+        return
+    again = tries_again(path)
+    reason, about = f"there is no initramfs, which is needed for {', '.join(needed)}", Lacking(path, needed)
+    yield doubt(True, reason, path.choice.where, about) if again else boot.fault(reason, path.choice.where, about)
+
+
+def tries_again(path: BootPath) -> bool:
+    """Whether the kernel restarts at once when it panics, so that the loader's fallback entry gets its turn."""
+    return any(argument.name == "panic" and argument.value == "-1" for argument in path.choice.args)
+
+
+def _needs(path: BootPath, stack: RootStack, landing: Landing) -> Iterator[str]:
+    for controller in landing.controllers:
+        names = [fate.module for fate in path.controller(controller).failing(Means.DISK)]
+        if names:
+            yield f"{controller.name} ({', '.join(names)})"
+    yield from (f"the root filesystem ({fate.module})" for fate in path.root_filesystem(stack).failing(Means.DISK))
+    yield from (f"{what} under the root" for kind, what in _TOOLS.items() if stack.of_kind(kind))
+
+
+def _drivers(boot: DefaultBoot, landing: Landing, target: Target) -> Iterator[Cause[Lacking | None]]:
+    """Modules of the controllers that are not in the image."""
+    path = boot.path
+    if path is None or path.image is None:
+        return
+    found, before = _undriven(path, landing.controllers), _undriven(boot.source_path, target.controllers)
+    if found is not None:
+        yield boot.fault(_lacks(found), path.image.where, found)
+    elif before is not None and before.path.image is not None:
+        yield repaired(_lacks(before), before.path.image.where, before)
+    for controller in landing.controllers if not path.image.damage else ():
+        for fate in path.controller(controller).unknown:
+            if fate.where == path.image.where:
+                yield Cause(Fate.UNKNOWN, f"{controller.name}: {fate}", fate.where)
+
+
+def _lacks(found: Lacking) -> str:
+    return f"the initramfs of kernel {found.path.kernel.version} lacks {', '.join(found.names)}"
+
+
+def _undriven(path: BootPath | None, controllers: tuple[Controller, ...]) -> Lacking | None:
+    found = missing_modules(path, controllers) if path is not None else ()
+    if path is None or not found:
+        return None
+    return Lacking(path, found, tuple(one.name for one in controllers if path.controller(one).usable is False))
+
+
+def missing_modules(path: BootPath, controllers: tuple[Controller, ...]) -> tuple[str, ...]:
+    """What is to be put in: the modules only on disk, or those in the image that lack something they depend on."""
+    if path.image is None or not _fits(path):
+        return ()
+    fates = (fate for controller in controllers for fate in path.controller(controller).failing(Means.DISK))
+    return tuple(dict.fromkeys(fate.module for fate in fates))
+
+
+def _root_filesystem(boot: DefaultBoot, stack: RootStack) -> Iterator[Cause[Lacking]]:
+    """What opens LVM, LUKS and MD, and mounts the filesystem. Every generator takes these in for the root that it finds mounted."""
+    path, before = boot.path, boot.source_path
+    if path is None or path.image is None:
+        return
+    names = (*_modules(path, stack), *_programs(path, stack))
+    if names and _judged(path):
+        found = Lacking(path, names)
+        yield boot.fault(_lacks(found), path.image.where, found)
+    elif before is not None and before.image is not None and _judged(before) and path.rebuilt is not None:
+        names = (*_modules(before, stack), *_programs(before, stack))
+        if names:
+            yield repaired(_lacks(Lacking(before, names)), before.image.where, Lacking(before, names))
+
+
+def _judged(path: BootPath) -> bool:
+    """An image for another kernel is another matter, and so is a damaged one."""
+    return path.image is not None and not path.image.damage and _fits(path)
+
+
+def _modules(path: BootPath, stack: RootStack) -> Iterator[str]:
+    for fate in (*path.root_filesystem(stack).failing(Means.DISK), *path.layers(stack).failing(Means.DISK)):
+        yield f"{fate.module} (the type of the root filesystem)" if (fate.module,) in stack.fs_modules else fate.module
+
+
+def _programs(path: BootPath, stack: RootStack) -> Iterator[str]:
+    image: Initramfs | None = path.image
+    if image is None or image.generator not in _KNOWN or path.rebuilt is not None:
+        return
+    for kind, (what, names) in _PROGRAMS.items():
+        if stack.of_kind(kind) and not image.has_program(*names):
+            yield f"the program {names[0]} ({what})"
+
+
+def _drives(boot: DefaultBoot, stack: RootStack, landing: Landing) -> Iterator[Cause[None]]:
+    """Controller, layers and filesystem, each by built-in drivers or by modules in the image: what nothing above has told."""
     choice, path = boot.choice, boot.path
     where = choice.initrd_where or choice.where
     if path is None:
-        yield Cause(Fate.FAIL, f"{' or '.join(choice.initrds) or choice.kernel_path} does not exist", choice.where)
+        yield Cause(Fate.UNKNOWN, f"{' or '.join(choice.initrds) or choice.kernel_path} does not exist", choice.where)
         return
-    if path.image is not None and path.image.damage:
-        yield Cause(Fate.FAIL, f"{path.image.where} {path.image.damage}", path.image.where)
-        return
-    fates = [path.controller(controller) for controller in target.controllers]
+    fates = [path.controller(controller) for controller in landing.controllers]
     fates += [path.root_filesystem(stack), path.layers(stack)]
-    yield from (Cause(Fate.FAIL, _words(fate), fate.failing()[0].where) for fate in fates if fate.usable is False)
-    yield from (Cause(Fate.UNKNOWN, _words(fate), fate.unknown[0].where) for fate in fates if fate.usable is None)
+    for fate in fates:
+        if fate.usable is False and path.image is None and tries_again(path):
+            yield Cause(Fate.UNKNOWN, _words(fate), choice.where)
+        elif fate.usable is False:
+            yield boot.fault(_words(fate), fate.failing()[0].where, None)
+        elif fate.usable is None:
+            yield Cause(Fate.UNKNOWN, _words(fate), fate.unknown[0].where)
     if not fates[-2].fates:
         yield Cause(Fate.UNKNOWN, "the root filesystem was not recognised", where)
-    what = "no initramfs; the kernel itself" if path.image is None else path.image.generator or "an initramfs"
+    made = "virt-v2v's new initramfs" if path.rebuilt is not None else path.image and (path.image.generator or "an initramfs")
     drives = ", ".join(fate.name for fate in fates[:-2])
-    yield Cause(Fate.PASS, f"{what} drives {drives} and mounts {stack.fs_type}", where)
+    yield boot.passes(f"{made or 'no initramfs; the kernel itself'} drives {drives} and mounts {stack.fs_type}", where)
 
 
 def _words(fate: DriveFate) -> str:
@@ -41,4 +215,10 @@ def _words(fate: DriveFate) -> str:
 class InitramfsVerdict(Verdict, stage=Stage.INITRAMFS, place=50):
     """Can the initramfs reach the root disk through the target's controller, and mount the root filesystem?"""
 
+    kernel_drivers = Judge(_kernel_drivers)
+    blocked = Judge(_blocked)
+    other_kernel = Judge(_other_kernel)
+    none_loaded = Judge(_none_loaded)
+    drivers = Judge(_drivers)
+    root_filesystem = Judge(_root_filesystem)
     drives = Judge(_drives)

@@ -1,33 +1,103 @@
-"""Kernel: does the default entry's kernel exist, whole, and does it run there?"""
+"""Kernel: does the loader find the default entry's kernel and initramfs, whole, and does that kernel run there?"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 
-from v2vlint.facts.boot.start import Startup
-from v2vlint.facts.kernel.kernels import Kernels
-from v2vlint.guest.fs import GuestFS
+from v2vlint.facts.boot.choices import BootChoice
+from v2vlint.facts.boot.start import DefaultBoot
+from v2vlint.facts.initramfs.images import Initramfses
+from v2vlint.facts.kernel.kernels import Kernel, Kernels
 from v2vlint.model.finding import Fate, Stage
-from v2vlint.model.place import WholeFile
+from v2vlint.model.place import Where, WholeFile
 from v2vlint.model.target import Target
-from v2vlint.model.verdict import Cause, Judge, Verdict
+from v2vlint.model.verdict import Cause, Judge, Verdict, doubt, fault, repaired
 
 
-def _image(startup: Startup, fs: GuestFS, kernels: Kernels, target: Target) -> Iterator[Cause[None]]:
-    """The file that the loader reads."""
-    entry = startup.entry
-    found = kernels.of_image(entry.kernel, fs)
-    if found is None:
-        yield Cause(Fate.FAIL, f"{entry.kernel} does not exist", entry.where)
-    elif found.content.problem:
-        yield Cause(Fate.FAIL, f"{entry.kernel} {found.content.problem}", WholeFile(entry.kernel))
-    elif found.is_xen_pv_only and not target.xen_pv:
-        yield Cause(Fate.FAIL, f"{found.version} runs as a Xen paravirtual guest only", found.where)
+def _none_installed(kernels: Kernels) -> Iterator[Cause[None]]:
+    """A guest without any kernel had it from outside."""
+    if kernels.unreadable:
+        yield Cause(Fate.UNKNOWN, kernels.unreadable, kernels.where)
+    elif not any(kernel.image for kernel in kernels):
+        left = next((f"; only the modules of {kernel.version} are there" for kernel in kernels), "")
+        yield fault(True, f"no kernel image is installed{left}", kernels.where, None)
+
+
+def _missing(boot: DefaultBoot) -> Iterator[Cause[BootChoice]]:
+    """The file that the entry names."""
+    choice = boot.choice
+    if choice.kernel is None and choice.unreadable:
+        yield Cause(Fate.UNKNOWN, choice.unreadable, choice.where, None, choice)
+    elif choice.kernel is None:
+        yield boot.fault(f"{choice.kernel_path} does not exist", choice.where, choice)
+
+
+def _damaged(boot: DefaultBoot) -> Iterator[Cause[BootChoice]]:
+    """A file that is cut short, or no kernel."""
+    kernel = boot.choice.kernel
+    if kernel is not None and kernel.content.problem:
+        yield boot.fault(f"{boot.choice.kernel_path} {kernel.content.problem}", kernel.where, boot.choice)
+
+
+def _xen(boot: DefaultBoot, target: Target) -> Iterator[Cause[BootChoice]]:
+    """Separate Xen kernels of Linux 2.6; virt-v2v makes another one the default."""
+    kernel = boot.source.kernel
+    if kernel is None or target.xen_pv or not kernel.is_xen_pv_only:
+        return
+    reason, where = f"{kernel.version} runs as a Xen paravirtual guest only", _xen_symbol(kernel)
+    if boot.choice.kernel is not None and not boot.choice.kernel.is_xen_pv_only:
+        yield repaired(reason, where, boot.source)
     else:
-        yield Cause(Fate.PASS, found.version or entry.kernel, WholeFile(entry.kernel))
+        yield boot.fault(reason, where, boot.source)
+
+
+def _xen_symbol(kernel: Kernel) -> Where:
+    config = kernel.config
+    if config is None:
+        return kernel.where
+    return config.where("X86_XEN" if config.is_set("X86_XEN") else "X86_64_XEN") or kernel.where
+
+
+@dataclass(frozen=True, slots=True)
+class ImageFault:
+    """An initramfs that the entry loads: ``kind`` is ``missing``, ``damaged`` or ``followed by junk``."""
+
+    choice: BootChoice
+    path: str
+    kind: str
+
+
+def _initramfs(boot: DefaultBoot, images: Initramfses) -> Iterator[Cause[ImageFault | None]]:
+    """Each initramfs file that the entry loads. virt-v2v replaces the one of its kernel, whatever is in it, if it is there."""
+    choice = boot.choice
+    for number, path in enumerate(choice.initrds if choice.kernel else ()):
+        image = images.of(path)
+        if image is None and choice.unreadable:
+            yield Cause(Fate.UNKNOWN, choice.unreadable, choice.where)
+        elif image is None:
+            tokens = choice.entry.initrd_at if choice.entry else ()
+            where = tokens[number].where if number < len(tokens) else choice.where
+            yield boot.fault(f"{path} does not exist", where, ImageFault(choice, path, "missing"))
+        elif image.damage:
+            about, reason = ImageFault(choice, path, "damaged"), f"{path} {image.damage}"
+            yield repaired(reason, WholeFile(path), about) if boot.rebuilt else boot.fault(reason, WholeFile(path), about)
+        elif image.remark and not boot.rebuilt:
+            yield doubt(False, f"{path} {image.remark}", WholeFile(path), ImageFault(choice, path, "followed by junk"))
+
+
+def _starts(boot: DefaultBoot) -> Iterator[Cause[None]]:
+    """What starts when nothing is wrong."""
+    choice = boot.choice
+    yield boot.passes(choice.version or choice.kernel_path, WholeFile(choice.kernel_path))
 
 
 class KernelVerdict(Verdict, stage=Stage.KERNEL, place=40):
-    """Does the default entry's kernel exist, whole, and does it run there?"""
+    """Does the loader find the default entry's kernel and initramfs, whole, and does that kernel run there?"""
 
-    image = Judge(_image)
+    none_installed = Judge(_none_installed)
+    missing = Judge(_missing)
+    damaged = Judge(_damaged)
+    xen = Judge(_xen)
+    initramfs = Judge(_initramfs)
+    starts = Judge(_starts)

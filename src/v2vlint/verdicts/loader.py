@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 from v2vlint.facts.boot.bootloader import Bootloader
+from v2vlint.facts.boot.efi import Efi, EfiImage
+from v2vlint.facts.boot.firmware import Firmware
 from v2vlint.facts.boot.start import Startup
 from v2vlint.model.finding import Fate, Stage
-from v2vlint.model.verdict import Cause, Judge, Verdict
+from v2vlint.model.osinfo import OsInfo
+from v2vlint.model.place import WholeFile
+from v2vlint.model.target import Target
+from v2vlint.model.verdict import Cause, Judge, Verdict, fault
 
 
 def _menu(loader: Bootloader, startup: Startup) -> Iterator[Cause[None]]:
@@ -21,7 +27,33 @@ def _menu(loader: Bootloader, startup: Startup) -> Iterator[Cause[None]]:
         yield Cause(Fate.PASS, f"{menu.loader} reads {menu.config.path}", menu.config)
 
 
+SECOND_STAGE = {"x64": "grubx64.efi", "ia32": "grubia32.efi", "aa64": "grubaa64.efi"}
+_SUFFIX = {"x86_64": "x64", "i386": "ia32", "aarch64": "aa64"}
+
+
+@dataclass(frozen=True, slots=True)
+class LonelyShim:
+    """``fallback`` is shim, and neither its fallback program nor ``wanted`` is beside it."""
+
+    fallback: EfiImage
+    wanted: str
+
+
+def _shim(efi: Efi, firmware: Firmware, os: OsInfo, target: Target) -> Iterator[Cause[LonelyShim]]:
+    """shim in the fallback directory, which starts what is beside it."""
+    if target.keeps_nvram or firmware.only != "uefi":
+        return
+    fallback, suffix = efi.fallback(os.arch), _SUFFIX.get(os.arch, "x64")
+    if fallback is None or fallback.kind != "shim":
+        return
+    wanted = SECOND_STAGE[suffix]
+    if not {image.name for image in efi.of("boot")} & {f"fb{suffix}.efi", "fallback.efi", wanted}:
+        reason = f"{fallback.path} is shim, and neither fb{suffix}.efi nor {wanted} is beside it"
+        yield fault(True, reason, WholeFile(fallback.path), LonelyShim(fallback, wanted))
+
+
 class LoaderVerdict(Verdict, stage=Stage.LOADER, place=20):
     """Which loader comes up, with which configuration?"""
 
+    shim = Judge(_shim)
     menu = Judge(_menu)

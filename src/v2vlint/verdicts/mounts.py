@@ -3,45 +3,308 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 
-from v2vlint.facts.storage.devices import Devices, NameKind, kernel_fate, name_kind
+from v2vlint.facts.boot.bootloader import Bootloader
+from v2vlint.facts.boot.choices import BootChoices
+from v2vlint.facts.boot.needs import BootNeeds, NeededMount, volume_of
+from v2vlint.facts.conversion.devices import DeviceNames
+from v2vlint.facts.conversion.landing import Landing
+from v2vlint.facts.conversion.refusals import Refusals
+from v2vlint.facts.kernel.kernels import Presence
+from v2vlint.facts.kernel.modprobe import Modprobe, ModprobeCommand
+from v2vlint.facts.storage.crypttab import Crypttab, CrypttabEntry
+from v2vlint.facts.storage.devices import Devices, NameKind, name_fate, name_kind
 from v2vlint.facts.storage.devices import Fate as NameFate
 from v2vlint.facts.storage.fstab import Fstab, FstabEntry
+from v2vlint.facts.storage.lvm_conf import LvmConf, LvmFilter
+from v2vlint.facts.storage.lvm_devices import LvmDevice, LvmDevices
+from v2vlint.facts.storage.mdadm_conf import MdadmConf
 from v2vlint.facts.storage.mount_policy import MountPolicy
-from v2vlint.model.blocks import BlockTable
+from v2vlint.facts.storage.multipath import Multipath
+from v2vlint.model.blocks import BlockDevice, BlockTable
 from v2vlint.model.finding import Fate, Stage
+from v2vlint.model.osinfo import OsInfo
+from v2vlint.model.place import Token
 from v2vlint.model.target import Target
-from v2vlint.model.verdict import Cause, Judge, Verdict
+from v2vlint.model.verdict import Cause, Judge, Verdict, doubt, fault, repaired
+
+_SHARES = frozenset({"vmhgfs", "fuse.vmhgfs-fuse", "vmhgfs-fuse", "vboxsf", "prl_fs", "9p", "virtiofs"})
+_HARDWARE_IDS = frozenset({"sys_wwid", "sys_serial", "mpath_uuid", "wwid_naa", "wwid_eui", "wwid_t10"})
 
 
-def _devices(fstab: Fstab, policy: MountPolicy, devices: Devices, blocks: BlockTable, target: Target) -> Iterator[Cause[FstabEntry]]:
-    """The devices of fstab's entries."""
-    blocking = [entry for entry in fstab.entries if policy.stops(entry) and not entry.is_pseudo and entry.mount_point not in ("/", "none")]
-    for entry in blocking:
-        present = _present(entry, devices, blocks, target)
-        if present is False:
-            reason = f"{entry.mount_point} waits for {entry.device}, which is not there"
-            yield Cause(Fate.FAIL, reason, entry.where, about=entry)
-        elif present is None:
+@dataclass(frozen=True, slots=True)
+class KernelNamed:
+    """An entry that names its device as the kernel does. ``fate`` is what becomes of the name in a raw copy, ``after`` the mover's name."""
+
+    entry: FstabEntry
+    fate: NameFate
+    after: str
+
+
+def _kernel_names(
+    fstab: Fstab, policy: MountPolicy, names: DeviceNames, landing: Landing, blocks: BlockTable, target: Target
+) -> Iterator[Cause[KernelNamed]]:
+    """``/dev/sda2``: gone with another controller, unsure with several disks, kept, or renamed by the mover."""
+    for entry in fstab.entries:
+        if name_kind(entry.device) is not NameKind.KERNEL or "noauto" in entry.options or entry.is_pseudo:
+            continue
+        after, stops = names.after(entry.device), policy.stops(entry)
+        named = KernelNamed(entry, name_fate(entry.device, target.disk_prefixes, blocks), after)
+        fate = name_fate(after, landing.prefixes, blocks)
+        where, waits = entry.spec.where, f"{entry.mount_point} waits for {after}"
+        if fate is NameFate.GONE:
+            yield fault(stops, f"{waits}, which is not there", where, named)
+        elif after != entry.device:
+            yield repaired(f"{entry.device} is renamed to {after}", where, named)
+        elif fate is NameFate.ORDER:
+            yield doubt(stops, f"{waits}, a name that may move", where, named)
+
+
+def _unmatched(fstab: Fstab, policy: MountPolicy, devices: Devices) -> Iterator[Cause[None]]:
+    """Kernel names for which no partition is there."""
+    for entry in fstab.entries:
+        if name_kind(entry.device) is NameKind.KERNEL and policy.stops(entry) and devices.resolve(entry.device) is None:
             reason = f"{entry.device} for {entry.mount_point} could not be matched with a device"
-            yield Cause(Fate.UNKNOWN, reason, entry.where, about=entry)
+            yield Cause(Fate.UNKNOWN, reason, entry.spec.where)
+
+
+def _hardware_paths(fstab: Fstab, policy: MountPolicy) -> Iterator[Cause[FstabEntry]]:
+    """``/dev/disk/by-path/…`` and serial numbers. virt-v2v does not see them: ``remap_block_devices``."""
+    for entry in fstab.entries:
+        if name_kind(entry.device) is NameKind.HARDWARE and "noauto" not in entry.options and not entry.is_pseudo:
+            reason = f"{entry.mount_point} waits for {entry.device}, a name made of the source's hardware"
+            yield fault(policy.stops(entry), reason, entry.spec.where, entry)
+
+
+def _missing(fstab: Fstab, policy: MountPolicy, devices: Devices, blocks: BlockTable) -> Iterator[Cause[FstabEntry | None]]:
+    """UUIDs, labels and volumes that are on none of the disks; without a severity where that cannot be told."""
+    for entry in fstab.entries:
+        kind = name_kind(entry.device)
+        if "noauto" in entry.options or entry.is_pseudo or kind in (NameKind.KERNEL, NameKind.HARDWARE):
+            continue
+        stops, present = policy.stops(entry) and entry.mount_point != "/", devices.present(entry.device)
+        judged = bool(blocks.devices) and (kind is not NameKind.OTHER or bool(volume_of(entry.device)))
+        if present is False and judged:
+            what = "swap space" if entry.is_swap else entry.mount_point
+            reason = f"{what} is on {entry.device}, which is on none of the disks"
+            yield fault(policy.stops(entry), reason, entry.spec.where, entry)
+        elif present is not True and (stops or (judged and kind is NameKind.TAG)):
+            reason = f"whether {entry.device} exists cannot be told: not every disk could be understood"
+            told = entry if judged and kind is NameKind.TAG else None
+            yield Cause(Fate.UNKNOWN if stops else Fate.PASS, reason, entry.spec.where, None, told)
+
+
+def _multipath(fstab: Fstab, multipath: Multipath, policy: MountPolicy, landing: Landing) -> Iterator[Cause[FstabEntry]]:
+    """Maps of several paths to one disk: virtio and Xen disks have no WWID to make them of."""
+    vanishes = landing.prefixes <= {"vd", "xvd"}
+    for entry in fstab.entries:
+        if multipath.is_multipath(entry.device) and "noauto" not in entry.options:
+            reason = f"{entry.mount_point} is on the multipath device {entry.device}, which one virtual disk does not have"
+            yield (fault if vanishes else doubt)(policy.stops(entry), reason, entry.spec.where, entry)
+
+
+def _host_folders(fstab: Fstab, policy: MountPolicy, target: Target) -> Iterator[Cause[FstabEntry]]:
+    """Folders of the source's host."""
+    for entry in fstab.entries:
+        if entry.fs_type not in _SHARES or "noauto" in entry.options:
+            continue
+        reason = f"{entry.mount_point} is a folder of the source's host ({entry.fs_type})"
+        yield (doubt if entry.fs_type in target.shares else fault)(policy.stops(entry), reason, entry.where, entry)
+
+
+@dataclass(frozen=True, slots=True)
+class Mapped:
+    """An entry of crypttab. ``fate`` is what becomes of a kernel name in a raw copy; ``needed`` the mount that waits for it, if known."""
+
+    entry: CrypttabEntry
+    needed: bool
+    fate: NameFate = NameFate.KEPT
+    mount: NeededMount | None = None
+
+
+def _mapped_names(
+    crypttab: Crypttab, devices: Devices, needs: BootNeeds, names: DeviceNames, landing: Landing, blocks: BlockTable, target: Target
+) -> Iterator[Cause[Mapped]]:
+    """Kernel names in crypttab."""
+    for entry in crypttab.entries:
+        if name_kind(entry.device) is not NameKind.KERNEL or entry.has_random_key or "noauto" in entry.options:
+            continue
+        needed, after = _needed(entry, devices, needs), names.in_crypttab(entry.device)
+        mapped = Mapped(entry, needed, name_fate(entry.device, target.disk_prefixes, blocks))
+        fate, reason = name_fate(after, landing.prefixes, blocks), f"{entry.name} is unlocked from {after}, which is not there"
+        if fate is NameFate.GONE:
+            yield fault(needed, reason, entry.source.where, mapped)
+        elif after != entry.device:
+            yield repaired(f"{entry.device} becomes {after}", entry.source.where, mapped)
+        elif fate is NameFate.ORDER:
+            yield doubt(needed, f"{entry.name} is unlocked from {after}, a name that may move", entry.source.where, mapped)
+
+
+def _needed(entry: CrypttabEntry, devices: Devices, needs: BootNeeds) -> bool:
+    device = devices.resolve(entry.device)
+    return needs.mount_on(f"/dev/mapper/{entry.name}") is not None or (device is not None and needs.needs(device.name))
+
+
+def _mapped_hardware(crypttab: Crypttab, devices: Devices, needs: BootNeeds) -> Iterator[Cause[Mapped]]:
+    """Names in crypttab that are made of the source's hardware."""
+    for entry in crypttab.entries:
+        if name_kind(entry.device) is NameKind.HARDWARE and not entry.has_random_key and "noauto" not in entry.options:
+            needed = _needed(entry, devices, needs)
+            reason = f"{entry.name} is unlocked from {entry.device}, a name made of the source's hardware"
+            yield fault(needed, reason, entry.source.where, Mapped(entry, needed))
+
+
+def _mapped_missing(crypttab: Crypttab, devices: Devices, needs: BootNeeds, blocks: BlockTable) -> Iterator[Cause[Mapped]]:
+    """Containers of crypttab that are on none of the disks."""
+    for entry in crypttab.entries if blocks.devices else ():
+        if "noauto" in entry.options or name_kind(entry.device) is not NameKind.TAG:
+            continue
+        present, mount = devices.present(entry.device), needs.mount_on(f"/dev/mapper/{entry.name}")
+        mapped = Mapped(entry, mount is not None, mount=mount)
+        if present is None:
+            reason = f"whether {entry.device} exists cannot be told: not every disk could be understood"
+            yield Cause(Fate.UNKNOWN if mount else Fate.PASS, reason, entry.source.where, None, mapped)
+        elif not present:
+            reason = f"{entry.name} is unlocked from {entry.device}, which is on none of the disks"
+            yield fault(mount is not None, reason, entry.source.where, mapped)
+
+
+@dataclass(frozen=True, slots=True)
+class Rejected:
+    """Physical volumes that a filter of lvm.conf rejects: ``volumes`` with the names that they have there, the needed one first."""
+
+    setting: LvmFilter
+    volumes: tuple[tuple[BlockDevice, tuple[str, ...]], ...]
+    needed: bool
+
+
+def _lvm_filters(conf: LvmConf, blocks: BlockTable, needs: BootNeeds, landing: Landing) -> Iterator[Cause[Rejected | None]]:
+    """lvm.conf's ``filter`` and ``global_filter``."""
+    volumes = tuple(device for device in blocks if device.fs_type == "LVM2_member")
+    for setting in conf.filters if volumes else ():
+        named = [(volume, _paths(volume, prefix)) for volume in volumes for prefix in sorted(landing.prefixes)]
+        accepted = {paths: setting.accepts(*paths) for _volume, paths in named}
+        lost = sorted((one for one in named if accepted[one[1]] is False), key=lambda one: not needs.needs(one[0].name))
+        if lost:
+            needed = needs.needs(lost[0][0].name)
+            reason = f"{setting.name} rejects {lost[0][1][0]}, the name of the physical volume {lost[0][0].name} on the target"
+            yield fault(needed, reason, setting.where, Rejected(setting, tuple(lost), needed))
+        elif None in accepted.values():
+            yield Cause(Fate.UNKNOWN, f"{setting.name} has a pattern that cannot be evaluated", setting.where)
+
+
+def _paths(volume: BlockDevice, prefix: str) -> tuple[str, ...]:
+    """The paths under which LVM meets the device there: the kernel's name and the links that travel with the disk."""
+    letter, number = chr(ord("a") + volume.disk % 26), volume.number
+    kernel = f"/dev/nvme{volume.disk}n1" if prefix == "nvme" else f"/dev/{prefix}{letter}"
+    part = f"p{number}" if prefix == "nvme" else str(number)
+    links = (f"/dev/disk/by-id/lvm-pv-uuid-{volume.uuid}", f"/dev/disk/by-partuuid/{volume.part_uuid}")
+    return (kernel + part if number else kernel, *(link for link in links if not link.endswith(("-", "/"))))
+
+
+@dataclass(frozen=True, slots=True)
+class TiedVolumes:
+    """Entries of LVM's devices file by hardware identities, and the mounts that are lost with them."""
+
+    tied: tuple[LvmDevice, ...]
+    lost: tuple[NeededMount, ...]
+
+
+def _lvm_devices(
+    listed: LvmDevices, conf: LvmConf, needs: BootNeeds, loader: Bootloader, os: OsInfo, refusals: Refusals
+) -> Iterator[Cause[TiedVolumes]]:
+    """LVM's devices file, where LVM honours it. virt-v2v deletes it: ``remap_block_devices`` runs after ``/etc/lvm/devices`` is cleared."""
+    tied = tuple(entry for entry in listed.entries if entry.id_type in _HARDWARE_IDS)
+    if not tied or not (os.family == "rhel" if conf.use_devices_file is None else conf.use_devices_file):
+        return
+    lost = _lost(needs, loader)
+    reason = f"LVM only accepts disks with the source's identities ({', '.join(entry.id_name for entry in tied[:3])})"
+    about, where = TiedVolumes(tied, lost), tied[0].where
+    if refusals.converts:
+        yield repaired(reason, where, about)
+    else:
+        yield fault(bool(lost) and not listed.refreshes, reason, where, about)
+
+
+def _lost(needs: BootNeeds, loader: Bootloader) -> tuple[NeededMount, ...]:
+    """Mounts on logical volumes that no default entry's rd.lvm.lv= activates."""
+    if not loader.defaults:
+        return ()
+    active = {arg.value for entry in loader.defaults for arg in entry.all("rd.lvm.lv", "rd_LVM_LV")}
+    groups = {arg.value for entry in loader.defaults for arg in entry.all("rd.lvm.vg", "rd_LVM_VG")}
+    return tuple(m for m in needs.mounts if m.volume and m.volume not in active and m.volume.split("/")[0] not in groups)
+
+
+@dataclass(frozen=True, slots=True)
+class TiedArray:
+    """Names in mdadm.conf that are gone there: of the DEVICE lines (``array`` is empty), or of one array's members."""
+
+    tokens: tuple[Token, ...]
+    array: str
+    needed: bool
+
+
+def _md_names(conf: MdadmConf, blocks: BlockTable, needs: BootNeeds, landing: Landing) -> Iterator[Cause[TiedArray]]:
+    """mdadm.conf, which virt-v2v does not touch."""
+    needed = any(device.kind == "md" and needs.needs(device.name) for device in blocks)
+    lists: list[tuple[tuple[Token, ...], str]] = [(conf.scan, ""), *((array.devices, str(array.device)) for array in conf.arrays)]
+    for tokens, array in lists:
+        tied = tuple(token for token in tokens if _is_tied(token, landing, blocks))
+        if tied:
+            reason = f"{array or 'DEVICE'} is bound to {tied[0].value}, a name that changes"
+            yield fault(needed, reason, tied[0].where, TiedArray(tied, array, needed))
+
+
+def _is_tied(token: Token, landing: Landing, blocks: BlockTable) -> bool:
+    gone = name_fate(token.value, landing.prefixes, blocks) is NameFate.GONE
+    return "*" not in token.value and (gone or name_kind(token.value) is NameKind.HARDWARE)
+
+
+@dataclass(frozen=True, slots=True)
+class Disabled:
+    """A command of modprobe.d that keeps vfat from ``entry``; ``commands`` are all of them."""
+
+    command: ModprobeCommand
+    commands: tuple[ModprobeCommand, ...]
+    entry: FstabEntry
+
+
+def _vfat(fstab: Fstab, modprobe: Modprobe, choices: BootChoices, policy: MountPolicy) -> Iterator[Cause[Disabled]]:
+    """The kernel's FAT driver, where boot mounts an ESP."""
+    kernel = choices.default.kernel if choices.default else None
+    entry = next((entry for entry in fstab.entries if entry.fs_type in ("vfat", "msdos") and policy.stops(entry)), None)
+    if entry is None or (kernel is not None and kernel.has("vfat") is Presence.BUILTIN):
+        return
+    commands = tuple(
+        c for c in modprobe.commands if (c.disables and c.name in ("vfat", "fat")) or (c.command == "blacklist" and c.name == "vfat")
+    )
+    for command in commands:
+        reason = f"{command.name} is disabled, but {entry.mount_point} is a {entry.fs_type} filesystem that boot mounts"
+        yield fault(command.disables, reason, command.where, Disabled(command, commands, entry))
+
+
+def _found(fstab: Fstab, policy: MountPolicy) -> Iterator[Cause[None]]:
+    """What is mounted when nothing stands in the way."""
+    blocking = [entry for entry in fstab.entries if policy.stops(entry) and not entry.is_pseudo and entry.mount_point not in ("/", "none")]
     names = ", ".join(entry.mount_point for entry in blocking)
     yield Cause(Fate.PASS, f"{names} found" if names else "nothing but the root is needed", fstab.where)
-
-
-def _present(entry: FstabEntry, devices: Devices, blocks: BlockTable, target: Target) -> bool | None:
-    spec = entry.device
-    if name_kind(spec) is NameKind.KERNEL:
-        kept = kernel_fate(spec, target, blocks)
-        if kept is NameFate.KEPT:
-            return devices.resolve(spec) is not None or None
-        return False if kept is NameFate.GONE else None
-    if name_kind(spec) is NameKind.HARDWARE:
-        return False
-    return devices.present(spec)
 
 
 class MountsVerdict(Verdict, stage=Stage.MOUNTS, place=90):
     """Does every mount that blocks the boot find its device?"""
 
-    devices = Judge(_devices)
+    kernel_names = Judge(_kernel_names)
+    unmatched = Judge(_unmatched)
+    hardware_paths = Judge(_hardware_paths)
+    missing = Judge(_missing)
+    multipath = Judge(_multipath)
+    host_folders = Judge(_host_folders)
+    mapped_names = Judge(_mapped_names)
+    mapped_hardware = Judge(_mapped_hardware)
+    mapped_missing = Judge(_mapped_missing)
+    lvm_filters = Judge(_lvm_filters)
+    lvm_devices = Judge(_lvm_devices)
+    md_names = Judge(_md_names)
+    vfat = Judge(_vfat)
+    found = Judge(_found)

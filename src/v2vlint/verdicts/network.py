@@ -3,24 +3,79 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 
-from v2vlint.facts.boot.path import Means
+from v2vlint.facts.boot.choices import BootChoice
+from v2vlint.facts.boot.path import BootPath, Means, ModuleFate, lacking
 from v2vlint.facts.boot.start import DefaultBoot
+from v2vlint.facts.conversion.landing import Landing
+from v2vlint.facts.kernel.kernels import Kernel, Presence
 from v2vlint.facts.network.outlook import Network, Survival
 from v2vlint.model.finding import Fate, Stage
+from v2vlint.model.place import WholeFile
 from v2vlint.model.target import Target
-from v2vlint.model.verdict import Cause, Judge, Verdict
+from v2vlint.model.verdict import Cause, Judge, Verdict, fault
 
 _FATES = {Survival.LOST: Fate.FAIL, Survival.UNSURE: Fate.UNKNOWN, Survival.KEPT: Fate.PASS}
 
 
-def _driver(boot: DefaultBoot, target: Target) -> Iterator[Cause[None]]:
-    """The kernel's driver of the target's card."""
+@dataclass(frozen=True, slots=True)
+class Undriven:
+    """A card for which the kernel has no driver. ``replaced``: the mover presents another card, which it drives."""
+
+    kernel: Kernel
+    choice: BootChoice
+    replaced: bool
+
+
+def _kernel_drivers(boot: DefaultBoot, landing: Landing, target: Target) -> Iterator[Cause[Undriven]]:
+    """Drivers that the kernel does not have at all. virt-v2v then presents an e1000: ``do_convert``."""
+    kernel = boot.choice.kernel
+    if kernel is None or (kernel.is_xen_pv_only and not target.xen_pv):
+        return
+    replaced = landing.nics != target.nics and all(lacking(kernel, nic.any_of) == () for nic in landing.nics)
+    for nic in target.nics:
+        if absent := lacking(kernel, nic.any_of):
+            reason = f"kernel {kernel.version} has no driver for {nic.name} ({', '.join(absent)})"
+            about = Undriven(kernel, boot.choice, replaced)
+            yield fault(False, reason, kernel.where, about) if replaced else boot.fault(reason, kernel.where, about)
+
+
+def _blocked(boot: DefaultBoot, landing: Landing) -> Iterator[Cause[ModuleFate]]:
+    """Drivers that modprobe.d or the command line keeps from loading."""
     path = boot.path
-    for nic in target.nics if path else ():
-        driver = path.any_of(nic.name, nic.any_of) if path else None
-        for absent in driver.failing(Means.ABSENT) if driver else ():
-            yield Cause(Fate.FAIL, f"{nic.name}: {absent}", absent.where)
+    for nic in landing.nics if path else ():
+        for fate in path.network(nic).failing(Means.BLOCKED) if path else ():
+            yield boot.fault(f"the network driver {fate}", fate.where, fate)
+
+
+def _modules(boot: DefaultBoot, landing: Landing) -> Iterator[Cause[BootPath]]:
+    """The module tree of the kernel, without which modprobe finds no driver once the root is there."""
+    path = boot.path
+    if path is None:
+        return
+    kernel = path.kernel
+    if not kernel.tree.folder:
+        if path.image and kernel.version in path.image.versions:
+            where = WholeFile(f"/lib/modules/{kernel.version}")
+            yield boot.fault(f"the modules of the default kernel {kernel.version} are not installed", where, path)
+    elif kernel.tree.dep is None:
+        if kernel.tree.files:
+            reason = f"the modules of kernel {kernel.version} have no modules.dep, so modprobe finds none of them"
+            yield boot.fault(reason, WholeFile(f"{kernel.tree.folder}/modules.dep"), path)
+    else:
+        for file in _gone(kernel, landing):
+            reason = f"modules.dep of kernel {kernel.version} names {file.rsplit('/', 1)[1]}, which is gone"
+            yield boot.fault(reason, WholeFile(file), path)
+
+
+def _gone(kernel: Kernel, landing: Landing) -> Iterator[str]:
+    """Listed files that do not exist, of network cards that no alternative drives without them."""
+    for nic in landing.nics:
+        known = [modules for modules in nic.any_of if all(kernel.has(name) is not Presence.ABSENT for name in modules)]
+        gone = [[file for name in modules if (file := kernel.tree.path(name)) and not kernel.tree.exists(file)] for modules in known]
+        if gone and all(gone):
+            yield from min(gone, key=len)
 
 
 def _configuration(network: Network, target: Target) -> Iterator[Cause[None]]:
@@ -32,5 +87,7 @@ def _configuration(network: Network, target: Target) -> Iterator[Cause[None]]:
 class NetworkVerdict(Verdict, stage=Stage.NETWORK, place=100, stops=False):
     """Can the guest be reached?"""
 
-    driver = Judge(_driver)
+    kernel_drivers = Judge(_kernel_drivers)
+    blocked = Judge(_blocked)
+    modules = Judge(_modules)
     configuration = Judge(_configuration)

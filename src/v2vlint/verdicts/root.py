@@ -1,52 +1,174 @@
-"""Root: does ``root=`` name a device that exists under that name on the target?"""
+"""Root: does what the command line names as the root, and what lies under it, exist under that name on the target?"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 
-from v2vlint.facts.boot.start import DefaultBoot
-from v2vlint.facts.storage.devices import Devices, NameKind, kernel_fate, name_kind
+from v2vlint.facts.boot.bootloader import Bootloader
+from v2vlint.facts.boot.cmdline import KernelArg
+from v2vlint.facts.boot.entry import BootEntry
+from v2vlint.facts.boot.needs import volume_of
+from v2vlint.facts.boot.start import DefaultBoot, Startup
+from v2vlint.facts.conversion.landing import Landing
+from v2vlint.facts.conversion.menu import ConvertedMenu
+from v2vlint.facts.storage.devices import Devices, NameKind, name_fate, name_kind
 from v2vlint.facts.storage.devices import Fate as NameFate
+from v2vlint.facts.storage.multipath import Multipath
 from v2vlint.model.blocks import BlockTable
+from v2vlint.model.errors import FactUnavailable
 from v2vlint.model.finding import Fate, Stage
+from v2vlint.model.osinfo import OsInfo
 from v2vlint.model.target import Target
-from v2vlint.model.verdict import Cause, Judge, Verdict
+from v2vlint.model.verdict import Cause, Judge, Verdict, doubt, fault, repaired
 
 _NEEDS_USERSPACE = ("UUID=", "LABEL=", "PARTLABEL=", "/dev/disk/", "/dev/mapper/", "ZFS=")
 _NOT_LOCAL = ("/dev/nfs", "nfs:", "nfs4:", "dhcp", "iscsi:", "nbd:", "live:", "tmpfs", "/dev/ram")
+_VOLUME = ("rd.lvm.lv", "rd_LVM_LV")
+_GROUP = ("rd.lvm.vg", "rd_LVM_VG")
+_LUKS = ("rd.luks.uuid", "rd_LUKS_UUID")
+_ARRAY = ("rd.md.uuid", "rd_MD_UUID")
+_CRYPT = ("cryptdevice", "crypt_root", "cryptroot")
 
 
-def _device(boot: DefaultBoot, devices: Devices, blocks: BlockTable, target: Target) -> Iterator[Cause[None]]:
+@dataclass(frozen=True, slots=True)
+class NamedRoot:
+    """``root=`` with a name that changes. ``certain``: ``entry`` boots by itself; ``entries`` are all that say the same ``root=``."""
+
+    entry: BootEntry
+    argument: KernelArg
+    certain: bool
+    after: str
+    entries: tuple[BootEntry, ...]
+    others: tuple[KernelArg, ...]
+
+
+def _names(
+    loader: Bootloader, startup: Startup, menu: ConvertedMenu, landing: Landing, blocks: BlockTable, target: Target
+) -> Iterator[Cause[NamedRoot]]:
+    """Kernel names and hardware paths, in the entry booted by default, else in the first that has one."""
+    hits = [(entry, entry.root) for entry in loader.all_entries if entry.root and _changes(entry.root, menu, target, blocks)]
+    certain = _certain(loader, startup, [entry for entry, _argument in hits])
+    first = [hit for hit in hits if hit[0] in certain] or hits[:1]
+    for entry, argument in {argument.where: (entry, argument) for entry, argument in reversed(first)}.values():
+        same = tuple(entry for entry, other in hits if other.value == argument.value)
+        others = tuple(other for _entry, other in hits if other.where != argument.where)
+        named = NamedRoot(entry, argument, entry in certain, menu.root(argument), same, others)
+        yield _named(named, landing, blocks)
+
+
+def _changes(argument: KernelArg, menu: ConvertedMenu, target: Target, blocks: BlockTable) -> bool:
+    value = argument.value or ""
+    moved = name_fate(value, target.disk_prefixes, blocks) is not NameFate.KEPT
+    return moved or name_kind(value) is NameKind.HARDWARE or menu.root(argument) != value
+
+
+def _certain(loader: Bootloader, startup: Startup, hit: list[BootEntry]) -> list[BootEntry]:
+    """The flagged entry that boots by itself; when the default is undecidable, all of them if no other entry could be it."""
+    try:
+        return [entry for entry in hit if entry == startup.entry]
+    except FactUnavailable:
+        usual = [entry for entry in loader.all_entries if entry.kernel and not entry.is_rescue]
+        return hit if hit and all(entry in hit for entry in usual) else []
+
+
+def _named(named: NamedRoot, landing: Landing, blocks: BlockTable) -> Cause[NamedRoot]:
+    where, words = named.argument.where, f"root={named.after}"
+    fate = name_fate(named.after, landing.prefixes, blocks)
+    if fate is NameFate.GONE or name_kind(named.after) is NameKind.HARDWARE:
+        names = " or ".join(sorted(landing.prefixes))
+        return fault(named.certain, f"{words}, but disks are called {names}* there", where, named)
+    if named.after != named.argument.value:
+        return repaired(f"{named.argument} becomes {words}", where, named)
+    return doubt(named.certain, f"{words} depends on the order in which several disks are found", where, named)
+
+
+def _missing(startup: Startup, devices: Devices, blocks: BlockTable) -> Iterator[Cause[BootEntry | None]]:
+    """UUIDs, labels and volumes that are on none of the disks."""
+    entry = startup.default
+    value = entry.root.value if entry and entry.root else None
+    if entry is None or entry.root is None or not value or entry.foreign or not blocks.devices or value.startswith(_NOT_LOCAL):
+        return
+    present = devices.present(value) if name_kind(value) is NameKind.TAG or volume_of(value) else True
+    if present is None and name_kind(value) is NameKind.TAG:
+        yield Cause(Fate.UNKNOWN, f"whether {value} exists cannot be told: not every disk could be understood", entry.root.where)
+    elif present is False:
+        yield fault(True, f"root={value} is on none of these disks", entry.root.where, entry)
+
+
+def _multipath(startup: Startup, multipath: Multipath, landing: Landing) -> Iterator[Cause[BootEntry]]:
+    """A map of several paths to one disk, which has no WWID on virtio and Xen disks."""
+    entry = startup.default
+    root = entry.root if entry else None
+    if entry and root and root.value and multipath.is_multipath(root.value):
+        vanishes = landing.prefixes <= {"vd", "xvd"}
+        yield (fault if vanishes else doubt)(True, f"root={root.value} is a multipath device", root.where, entry)
+
+
+def _parts(startup: Startup, devices: Devices, blocks: BlockTable, os: OsInfo) -> Iterator[Cause[KernelArg]]:
+    """What dracut is told to wait for: volumes, LUKS containers, arrays. On other systems nothing waits."""
+    if not devices.certain:
+        return
+    entries = (startup.default,) if startup.default else ()
+    for argument in dict.fromkeys(argument for entry in entries for argument in entry.all(*_VOLUME, *_GROUP, *_LUKS, *_ARRAY)):
+        if argument.value and not _present(argument, blocks):
+            yield fault(os.family in ("rhel", "suse"), f"{argument} names what is on none of the disks", argument.where, argument)
+
+
+def _present(argument: KernelArg, blocks: BlockTable) -> bool:
+    value = argument.value or ""
+    if argument.name in _VOLUME:
+        return blocks.named(value.strip("/")) is not None
+    if argument.name in _GROUP:
+        return any(device.kind == "lv" and device.name.startswith(f"{value}/") for device in blocks)
+    wanted = value.removeprefix("luks-").replace(":", "").replace("-", "").lower()
+    kinds = {"crypto_LUKS"} if argument.name in _LUKS else {"linux_raid_member"}
+    uuids = (f"{device.uuid} {device.detail('array_uuid')}" for device in blocks if device.fs_type in kinds)
+    return any(wanted in uuid.replace(":", "").replace("-", "").lower() for uuid in uuids)
+
+
+@dataclass(frozen=True, slots=True)
+class NamedContainer:
+    """An argument that names the encrypted ``device`` under the root."""
+
+    argument: KernelArg
+    device: str
+
+
+def _containers(loader: Bootloader, startup: Startup, blocks: BlockTable, landing: Landing) -> Iterator[Cause[NamedContainer]]:
+    """``cryptdevice=/dev/sda2:root`` and the like. virt-v2v does not look at them."""
+    known = startup.default is not None
+    entries = (startup.default,) if startup.default else loader.all_entries[:1]
+    for argument in dict.fromkeys(argument for entry in entries for argument in entry.all(*_CRYPT)):
+        device = (argument.value or "").split(":")[0]
+        fate = name_fate(device, landing.prefixes, blocks)
+        about, reason = NamedContainer(argument, device), f"the encrypted root is looked for on {device}, a name that changes"
+        if fate is NameFate.ORDER:
+            yield doubt(True, reason, argument.where, about)
+        elif fate is NameFate.GONE or name_kind(device) is NameKind.HARDWARE:
+            yield (fault if known else doubt)(True, reason, argument.where, about)
+
+
+def _device(boot: DefaultBoot, menu: ConvertedMenu, devices: Devices) -> Iterator[Cause[None]]:
     """The device that the command line names, else the one written into the initramfs."""
-    argument = boot.entry.root
+    argument = boot.choice.entry.root if boot.choice.entry else None
     if argument is None or not argument.value:
         yield _without_root(boot, devices)
         return
-    spec, where = argument.value, argument.where
-    present = devices.present(spec)
+    spec, where = menu.root(argument), argument.where
+    present = devices.present(argument.value)
     if spec.startswith(_NOT_LOCAL):
         yield Cause(Fate.UNKNOWN, f"root={spec} is no local disk", where)
     elif boot.choice.initrds == () and spec.startswith(_NEEDS_USERSPACE):
-        yield Cause(Fate.FAIL, f"root={spec} needs an initramfs to be found, and there is none", where)
-    elif name_kind(spec) is NameKind.KERNEL:
-        fate, reason = _kernel_name(spec, devices, blocks, target)
-        yield Cause(fate, reason, where)
-    elif present is None:
+        yield boot.fault(f"root={spec} needs an initramfs to be found, and there is none", where, None)
+    elif name_kind(argument.value) is NameKind.KERNEL and devices.resolve(argument.value) is None:
+        yield Cause(Fate.UNKNOWN, f"root={spec} could not be matched with a partition", where)
+    elif present is None and name_kind(argument.value) is not NameKind.KERNEL:
         yield Cause(Fate.UNKNOWN, f"root={spec} could not be matched with a device on these disks", where)
+    elif present is False:
+        yield boot.fault(f"root={spec} is on none of these disks", where, None)
     else:
-        yield Cause(Fate.PASS if present else Fate.FAIL, f"root={spec}" if present else f"root={spec} is on none of these disks", where)
-
-
-def _kernel_name(spec: str, devices: Devices, blocks: BlockTable, target: Target) -> tuple[Fate, str]:
-    fate = kernel_fate(spec, target, blocks)
-    if fate is NameFate.GONE:
-        names = " or ".join(sorted(target.disk_prefixes))
-        return Fate.FAIL, f"root={spec}, but disks are called {names}* there"
-    if fate is NameFate.ORDER:
-        return Fate.UNKNOWN, f"root={spec} depends on the order in which several disks are found"
-    if devices.resolve(spec) is None:
-        return Fate.UNKNOWN, f"root={spec} could not be matched with a partition"
-    return Fate.PASS, f"root={spec}, a name that stays"
+        yield boot.passes(f"root={spec}", where)
 
 
 def _without_root(boot: DefaultBoot, devices: Devices) -> Cause[None]:
@@ -56,12 +178,19 @@ def _without_root(boot: DefaultBoot, devices: Devices) -> Cause[None]:
     for word in embedded.split():
         if word.startswith("root="):
             present = devices.present(word.removeprefix("root=").strip("\"'").removeprefix("block:"))
-            fate = {True: Fate.PASS, False: Fate.FAIL, None: Fate.UNKNOWN}[present]
-            return Cause(fate, f"{word} inside the initramfs", where)
+            reason = f"{word} inside the initramfs"
+            if present is None:
+                return Cause(Fate.UNKNOWN, reason, where)
+            return boot.passes(reason, where) if present else boot.fault(reason, where, None)
     return Cause(Fate.UNKNOWN, "the kernel command line has no root=", boot.choice.where)
 
 
 class RootVerdict(Verdict, stage=Stage.ROOT, place=60):
-    """Does ``root=`` name a device that exists under that name on the target?"""
+    """Does what the command line names as the root, and what lies under it, exist under that name on the target?"""
 
+    names = Judge(_names)
+    missing = Judge(_missing)
+    multipath = Judge(_multipath)
+    parts = Judge(_parts)
+    containers = Judge(_containers)
     device = Judge(_device)

@@ -3,10 +3,64 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 
+from v2vlint.facts.boot.needs import BootNeeds
+from v2vlint.facts.boot.path import BootPath, Means
+from v2vlint.facts.boot.start import DefaultBoot
+from v2vlint.facts.storage.crypttab import Crypttab, CrypttabEntry
+from v2vlint.facts.storage.devices import Devices
 from v2vlint.facts.storage.root_stack import RootStack
+from v2vlint.model.blocks import BlockDevice, BlockTable
 from v2vlint.model.finding import Fate, Stage
-from v2vlint.model.verdict import Cause, Judge, Verdict
+from v2vlint.model.place import Device
+from v2vlint.model.target import Target
+from v2vlint.model.verdict import Cause, Judge, Verdict, doubt, fault
+
+_TPM = "systemd-tpm2"
+
+
+@dataclass(frozen=True, slots=True)
+class Sealed:
+    """A LUKS container that the source's TPM (or clevis) unlocks. ``only``: no passphrase does. ``entry`` is that of crypttab."""
+
+    device: BlockDevice
+    how: str
+    only: bool
+    entry: CrypttabEntry | None
+
+
+def _tpm(blocks: BlockTable, crypttab: Crypttab, devices: Devices, needs: BootNeeds, target: Target) -> Iterator[Cause[Sealed]]:
+    """Keys that a TPM sealed, where it stays behind: the container's header tells."""
+    for device in blocks if not target.keeps_tpm else ():
+        tokens = set(device.detail("tokens").split(",")) & {_TPM, "clevis"}
+        if device.fs_type != "crypto_LUKS" or not tokens:
+            continue
+        entry = next((entry for entry in crypttab.entries if devices.resolve(entry.device) == device), None)
+        needed = needs.needs(device.name) or (entry is not None and needs.mount_on(f"/dev/mapper/{entry.name}") is not None)
+        how = "the source's TPM" if _TPM in tokens else "clevis (the source's TPM, or a key server)"
+        sealed = Sealed(device, how, device.detail("keyslots") == "1", entry)
+        where, certain = Device(device.name, "LUKS header"), sealed.only and needed and _TPM in tokens
+        yield (fault if certain else doubt)(sealed.only and needed, f"{device.name} is unlocked by {how}", where, sealed)
+
+
+@dataclass(frozen=True, slots=True)
+class Keyless:
+    """The boot path whose image lacks the modules ``names`` of the only keyboard."""
+
+    path: BootPath
+    names: tuple[str, ...]
+
+
+def _keyboard(boot: DefaultBoot, stack: RootStack, target: Target) -> Iterator[Cause[Keyless]]:
+    """The driver of the only keyboard, without which nobody types the passphrase."""
+    path = boot.path if target.keyboards and stack.of_kind("luks") else None
+    if path is None or path.image is None:
+        return
+    names = tuple(module for module in target.keyboards if path.module(module).means is Means.DISK)
+    if names:
+        reason = f"the root is encrypted, and the initramfs of kernel {path.kernel.version} lacks {' and '.join(names)}"
+        yield doubt(True, reason, path.image.where, Keyless(path, names))
 
 
 def _passphrase(stack: RootStack) -> Iterator[Cause[None]]:
@@ -21,4 +75,6 @@ def _passphrase(stack: RootStack) -> Iterator[Cause[None]]:
 class UnlockVerdict(Verdict, stage=Stage.UNLOCK, place=70):
     """Can the encrypted layers under the root be opened there?"""
 
+    tpm = Judge(_tpm)
+    keyboard = Judge(_keyboard)
     passphrase = Judge(_passphrase)

@@ -3,34 +3,58 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 
+from v2vlint.facts.boot.efi import EfiImage
+from v2vlint.facts.boot.firmware import Firmware
 from v2vlint.facts.boot.start import ChosenFirmware
+from v2vlint.facts.conversion.loader import ConvertedLoader
+from v2vlint.facts.conversion.refusals import Refusals
+from v2vlint.facts.conversion.run import Conversion
 from v2vlint.facts.windows.bitlocker import Bitlocker
 from v2vlint.facts.windows.boot import WindowsBoot, default_entry, entry_device, needs_kernel
-from v2vlint.facts.windows.drivers import WindowsDrivers
+from v2vlint.facts.windows.drivers import DriverVerdict, WindowsDrivers
+from v2vlint.facts.windows.filters import ClassFilter, ClassFilters
 from v2vlint.facts.windows.network import WindowsNetwork
 from v2vlint.facts.windows.system import WindowsSystem
 from v2vlint.guest.fs import GuestFS
 from v2vlint.model.bitlocker import BitlockerVolume
 from v2vlint.model.blocks import BlockTable
-from v2vlint.model.finding import Fate, Mover, Stage
+from v2vlint.model.finding import Fate, Stage
 from v2vlint.model.osinfo import OsInfo
+from v2vlint.model.place import WholeFile
 from v2vlint.model.target import Target
-from v2vlint.model.verdict import WINDOWS, Cause, Judge, Verdict
+from v2vlint.model.verdict import WINDOWS, Cause, Judge, Verdict, doubt, fault, repaired
+
+_LINUX = frozenset({"ext2", "ext3", "ext4", "xfs", "btrfs", "LVM2_member", "crypto_LUKS"})
 
 
-def _manager(boot: WindowsBoot, firmware: ChosenFirmware, target: Target, mover: Mover) -> Iterator[Cause[None]]:
+def _fallback(
+    boot: WindowsBoot, guest: Firmware, loader: ConvertedLoader, blocks: BlockTable, target: Target
+) -> Iterator[Cause[EfiImage | None]]:
+    """What the firmware starts by itself; virt-v2v puts the boot manager there: ``convert/convert_windows.ml``, ``fix_win_esp``."""
+    if not boot.uefi or guest.bios or "uefi" not in target.firmware or target.keeps_nvram or boot.is_manager or boot.fallback is None:
+        return
+    place, kind = WholeFile(boot.fallback.path), boot.fallback.kind
+    if boot.is_manager is None:
+        yield Cause(Fate.UNKNOWN, f"{place} differs from {boot.manager}, and does not say what it is", place)
+        return
+    reason, shared = f"{place} is {kind}, not Windows' boot manager", any(device.fs_type in _LINUX for device in blocks)
+    if loader.fallback:
+        yield repaired(reason, place, boot.fallback)
+    else:
+        yield (doubt if shared else fault)(True, reason, place, boot.fallback)
+
+
+def _manager(boot: WindowsBoot, firmware: ChosenFirmware) -> Iterator[Cause[None]]:
     """Windows' boot manager comes up and finds its configuration."""
     chosen = firmware.kind
-    repaired = mover is Mover.VIRT_V2V
     if not boot.manager:
         yield Cause(Fate.UNKNOWN, "no boot manager of Windows was found on these disks", boot.where)
     elif not boot.store:
         yield Cause(Fate.FAIL, f"{boot.manager} has no boot configuration beside it", boot.where)
     elif chosen and (chosen == "uefi") != boot.uefi:
         yield Cause(Fate.UNKNOWN, f"{boot.manager} is not for {chosen.upper()}", boot.where)
-    elif chosen == "uefi" and not target.keeps_nvram and boot.is_manager is not True and not repaired:
-        yield Cause(Fate.UNKNOWN, "what the firmware starts by itself could not be told to be Windows' boot manager", boot.where)
     else:
         yield Cause(Fate.PASS, f"{boot.manager} reads {boot.store}", boot.where)
 
@@ -38,6 +62,7 @@ def _manager(boot: WindowsBoot, firmware: ChosenFirmware, target: Target, mover:
 class WindowsLoaderVerdict(Verdict, stage=Stage.LOADER, place=20, kinds=WINDOWS):
     """Does Windows' boot manager come up and find its configuration?"""
 
+    fallback = Judge(_fallback)
     manager = Judge(_manager)
 
 
@@ -81,7 +106,7 @@ def _resumed(system: WindowsSystem) -> Iterator[Cause[None]]:
     """A hibernated system is not started but resumed."""
     if system.hibernated:
         reason = "Windows tries to resume the system in hiberfil.sys, whose drivers are for other hardware"
-        yield Cause(Fate.UNKNOWN, reason, system.hiberfil)
+        yield doubt(True, reason, system.hiberfil, None)
 
 
 class WindowsKernelVerdict(Verdict, stage=Stage.KERNEL, place=40, kinds=WINDOWS):
@@ -91,25 +116,43 @@ class WindowsKernelVerdict(Verdict, stage=Stage.KERNEL, place=40, kinds=WINDOWS)
     resumed = Judge(_resumed)
 
 
-def _driver(drivers: WindowsDrivers, target: Target, mover: Mover) -> Iterator[Cause[None]]:
-    """A driver that starts at boot reaches the system disk."""
-    verdicts = [(controller.name, drivers.controller(controller)) for controller in target.controllers]
-    for name, verdict in verdicts:
-        if verdict.usable is not True and _helped(mover, target):
-            yield Cause(Fate.PASS, f"virt-v2v installs {verdict.names}, or attaches the disk as IDE", verdict.where)
-        elif verdict.usable is not True:
-            yield Cause(Fate.UNKNOWN if verdict.usable is None else Fate.FAIL, f"{name}: {verdict.reason}", verdict.where)
-    yield Cause(Fate.PASS, "; ".join(dict.fromkeys(verdict.reason for _name, verdict in verdicts)), verdicts[0][1].where)
+@dataclass(frozen=True, slots=True)
+class Driven:
+    """What drives a device called ``name``; ``helped``: the mover installs a driver where it has one."""
+
+    name: str
+    driver: DriverVerdict
+    helped: bool
 
 
-def _helped(mover: Mover, target: Target) -> bool:
-    """Whether virt-v2v installs the virtio drivers on the way."""
-    return mover is Mover.VIRT_V2V and target.hypervisor == "kvm"
+def _driver(drivers: WindowsDrivers, target: Target, conversion: Conversion, refusals: Refusals) -> Iterator[Cause[Driven | None]]:
+    """A driver that starts at boot reaches the system disk. virt-v2v installs viostor, else it attaches the disk as IDE."""
+    helped = conversion.fits and refusals.converts
+    for controller in target.controllers:
+        found = drivers.controller(controller)
+        about, reason = Driven(controller.name, found, helped), f"{controller.name}: {found.reason}"
+        if found.usable is not True and helped:
+            yield repaired(f"virt-v2v installs {found.names}, or attaches the disk as IDE", found.where, about)
+        elif found.usable is None:
+            yield Cause(Fate.UNKNOWN, reason, found.where, None, about)
+        elif not found.usable:
+            yield fault(True, reason, found.where, about)
+        else:
+            yield Cause(Fate.PASS, found.reason, found.where)
+
+
+def _filters(filters: ClassFilters, refusals: Refusals) -> Iterator[Cause[ClassFilter]]:
+    """Parallels' filter driver of all disks; virt-v2v removes it: ``convert/convert_windows.ml``, ``unconfigure_prltools``."""
+    for one in filters.named("prl_strg"):
+        if one.for_disks:
+            reason = f"{one.name} is a filter of all {one.kind}"
+            yield repaired(reason, one.where, one) if refusals.converts else fault(True, reason, one.where, one)
 
 
 class WindowsRootVerdict(Verdict, stage=Stage.ROOT, place=60, kinds=WINDOWS):
     """Does a driver that starts at boot reach the system disk?"""
 
+    filters = Judge(_filters)
     driver = Judge(_driver)
 
 
@@ -149,15 +192,17 @@ class WindowsUnlockVerdict(Verdict, stage=Stage.UNLOCK, place=70, kinds=WINDOWS)
     bitlocker = Judge(_bitlocker)
 
 
-def _card(drivers: WindowsDrivers, target: Target, mover: Mover) -> Iterator[Cause[None]]:
-    """The network card has a driver."""
+def _card(drivers: WindowsDrivers, target: Target, conversion: Conversion, refusals: Refusals) -> Iterator[Cause[Driven | None]]:
+    """The network card has a driver. virt-v2v installs one at the first boot, else it presents an rtl8139."""
+    helped = conversion.fits and refusals.converts
     for nic in target.nics:
-        verdict = drivers.nic(nic)
-        if verdict.usable is False and not _helped(mover, target):
-            yield Cause(Fate.FAIL, f"{nic.name}: {verdict.reason}", verdict.where)
-        elif verdict.usable is None:
-            yield Cause(Fate.UNKNOWN, f"{nic.name}: {verdict.reason}")
-    yield Cause(Fate.PASS, f"a driver {'will be' if _helped(mover, target) else 'is'} installed, and addresses come by DHCP")
+        found = drivers.nic(nic)
+        about, reason = Driven(nic.name, found, helped), f"{nic.name}: {found.reason}"
+        if found.usable is None:
+            yield Cause(Fate.UNKNOWN, reason, found.where, None, about)
+        elif not found.usable:
+            yield repaired(reason, found.where, about) if helped else fault(True, reason, found.where, about)
+    yield Cause(Fate.PASS, f"a driver {'will be' if helped else 'is'} installed, and addresses come by DHCP")
 
 
 def _addresses(network: WindowsNetwork, target: Target) -> Iterator[Cause[None]]:

@@ -90,12 +90,17 @@ class DriveFate:
 
 @dataclass(frozen=True)
 class BootPath:
-    """One kernel with its initramfs (None: it starts without one) and what keeps modules from loading there."""
+    """One kernel with its initramfs (None: it starts without one) and what keeps modules from loading there.
+
+    ``rebuilt`` are modules that the mover's rebuild of the image puts in, besides what its generator took in before and what it takes in
+    for the root filesystem; None when the image stays as it is.
+    """
 
     kernel: Kernel
     image: Initramfs | None
     modprobe: Modprobe
     choice: BootChoice
+    rebuilt: frozenset[str] | None = None
     _cache: dict[str, object] = field(default_factory=dict, repr=False, compare=False)
 
     def controller(self, controller: Controller) -> DriveFate:
@@ -132,6 +137,8 @@ class BootPath:
         if inside is None and presence is Presence.UNKNOWN:
             reason = f"cannot be told for kernel {self.kernel.version or self.kernel.image}: it has no modules.builtin and no configuration"
             return ModuleFate(name, Means.UNKNOWN, reason, self.kernel.where)
+        if self.rebuilt is not None and presence is Presence.MODULE and (by_name or name in self.rebuilt):
+            return self._put_in(name, by_name)
         if inside is None or inside:
             return self._outside(name, inside)
         return self._blocked(name, by_name) or ModuleFate(name, Means.IMAGE, Means.IMAGE.value, self._image_where())
@@ -143,6 +150,11 @@ class BootPath:
             return early
         late = self._stopped(early.module, self.modprobe, self.kernel.tree.requires(early.module), "")
         return late or ModuleFate(early.module, Means.INSTALLED, Means.INSTALLED.value, self.kernel.where)
+
+    def _put_in(self, name: str, by_name: bool) -> ModuleFate:
+        """A new image has the guest's own modprobe configuration."""
+        stopped = self._stopped(name, self.modprobe, self.requires(name), " in the initramfs", by_name)
+        return stopped or ModuleFate(name, Means.IMAGE, "is put into the initramfs", self._image_where())
 
     def _outside(self, name: str, lacking: str | None) -> ModuleFate:
         if self.image is None:

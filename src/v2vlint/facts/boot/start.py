@@ -1,4 +1,4 @@
-"""What comes up by itself on the target: which firmware, which boot menu, which entry, which kernel with which initramfs."""
+"""What comes up by itself on the target, as the mover leaves it: firmware, boot menu, entry, kernel and initramfs."""
 
 from __future__ import annotations
 
@@ -10,26 +10,33 @@ from v2vlint.facts.boot.efi import Efi
 from v2vlint.facts.boot.entry import BootEntry, BootMenu
 from v2vlint.facts.boot.firmware import Firmware
 from v2vlint.facts.boot.path import BootPath, BootPaths
+from v2vlint.facts.conversion.kernel import ConvertedKernel
+from v2vlint.facts.conversion.landing import Landing
+from v2vlint.facts.conversion.loader import ConvertedLoader
 from v2vlint.facts.registry import FactStore, provides
 from v2vlint.model.errors import FactUnavailable
+from v2vlint.model.finding import Fate
 from v2vlint.model.osinfo import OsInfo
+from v2vlint.model.place import Where
 from v2vlint.model.target import Target
+from v2vlint.model.verdict import Cause, T, doubt, fault
 
 
 @dataclass(frozen=True, slots=True)
 class ChosenFirmware:
-    """``kind`` is ``bios`` or ``uefi``, whichever of the target's firmware starts this guest; empty when none surely does."""
+    """``kind`` is ``bios`` or ``uefi``, whichever of the firmware that is offered starts this guest; empty when none surely does."""
 
     kind: str = ""
 
 
 @provides
-def choose_firmware(guest: Firmware, target: Target, store: FactStore) -> ChosenFirmware:
+def choose_firmware(guest: Firmware, landing: Landing, target: Target, store: FactStore) -> ChosenFirmware:
     """The first that is able. The ESP's programs are read only where the fallback loader decides."""
     able = {"bios": guest.bios, "uefi": guest.uefi}
-    if guest.uefi and not target.keeps_nvram:
-        able["uefi"] = store.get(Efi).fallback(store.get(OsInfo).arch) is not None
-    return ChosenFirmware(next((kind for kind in ("bios", "uefi") if kind in target.firmware and able[kind]), ""))
+    if guest.uefi and "uefi" in landing.firmware and not target.keeps_nvram:
+        fallback = store.get(Efi).fallback(store.get(OsInfo).arch)
+        able["uefi"] = fallback is not None or store.get(ConvertedLoader).fallback
+    return ChosenFirmware(next((kind for kind in ("bios", "uefi") if kind in landing.firmware and able[kind]), ""))
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,8 +47,13 @@ class Startup:
     _loader: Bootloader = field(repr=False)
 
     @property
+    def default(self) -> BootEntry | None:
+        """What boots by itself; None when it cannot be told."""
+        return self.menu.default if self.menu else None
+
+    @property
     def entry(self) -> BootEntry:
-        """What boots by itself. FactUnavailable with the reason when it cannot be told."""
+        """What boots by itself before the conversion. FactUnavailable with the reason when it cannot be told."""
         if self.menu is None or self.menu.default is None:
             raise FactUnavailable(self._loader.where, self.menu.default_reason if self.menu else self._loader.reason)
         return self.menu.default
@@ -55,20 +67,57 @@ def find_startup(loader: Bootloader, chosen: ChosenFirmware) -> Startup:
     return Startup(found, loader)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class DefaultBoot:
-    """The default entry joined with its kernel, and its boot path: None when a file that it names does not exist."""
+    """What starts by itself: ``source`` as the guest has it, ``choice`` as the mover leaves it, which may be another kernel.
 
-    entry: BootEntry
+    ``assumed`` says why only the likeliest stands for the default; empty when the default is known.
+    """
+
+    source: BootChoice
     choice: BootChoice
-    path: BootPath | None
+    assumed: str = ""
+    _paths: BootPaths = field(default_factory=lambda: BootPaths.__new__(BootPaths), repr=False, compare=False)
+    _kernel: ConvertedKernel = field(default_factory=ConvertedKernel, repr=False, compare=False)
+
+    @property
+    def source_path(self) -> BootPath | None:
+        """Kernel and initramfs as the guest has them; None when a file does not exist. FactUnavailable: one cannot be read."""
+        return self._paths.of(self.source)
+
+    @property
+    def path(self) -> BootPath | None:
+        """Kernel and initramfs as the mover leaves them."""
+        found = self._paths.of(self.choice)
+        return None if found is None else self._kernel.path(found)
+
+    @property
+    def rebuilt(self) -> bool:
+        """Whether the mover makes the initramfs anew."""
+        found = self.path
+        return found is not None and found.rebuilt is not None
+
+    def fault(self, reason: str, where: Where | None, about: T) -> Cause[T]:
+        """What stops this choice: it fails the stage, unless the default is only assumed."""
+        return doubt(True, reason, where, about) if self.assumed else fault(True, reason, where, about)
+
+    def passes(self, reason: str, where: Where | None) -> Cause[None]:
+        """That this choice passes: unknown when the default is only assumed."""
+        return Cause(Fate.UNKNOWN, self.assumed, where) if self.assumed else Cause(Fate.PASS, reason, where)
 
 
 @provides
-def find_default_boot(startup: Startup, choices: BootChoices, paths: BootPaths) -> DefaultBoot:
-    """FactUnavailable when the default cannot be told, starts no kernel of this root, or its initramfs cannot be read."""
-    entry = startup.entry
-    found = next((choice for choice in choices.defaults if choice.entry == entry), choices.default)
-    if found is None:
-        raise FactUnavailable(entry.where, choices.reason or "the default entry starts no kernel of this root")
-    return DefaultBoot(entry, found, paths.of(found))
+def find_default_boot(startup: Startup, choices: BootChoices, paths: BootPaths, kernel: ConvertedKernel) -> DefaultBoot:
+    """FactUnavailable when the default cannot be told at all, or starts no kernel of this root."""
+    if choices.assumed and choices.default is not None:
+        found = choices.default
+    else:
+        entry = startup.entry
+        match = next((choice for choice in choices.defaults if choice.entry == entry), choices.default)
+        if match is None:
+            raise FactUnavailable(entry.where, choices.reason or "the default entry starts no kernel of this root")
+        found = match
+    arrived = kernel.best if kernel.best is not None and kernel.is_default else found
+    same = arrived.kernel is not None and found.kernel is not None and arrived.kernel.image == found.kernel.image
+    assumed = (choices.reason or "the default is not known") if choices.assumed else ""
+    return DefaultBoot(found, found if same else arrived, assumed, paths, kernel)

@@ -77,10 +77,15 @@ def kernel_prefix(spec: str) -> str:
 
 def kernel_fate(spec: str, target: Target, blocks: BlockTable) -> Fate:
     """What becomes of a kernel name; any other name is KEPT."""
+    return name_fate(spec, target.disk_prefixes, blocks)
+
+
+def name_fate(spec: str, prefixes: frozenset[str], blocks: BlockTable) -> Fate:
+    """What becomes of a kernel name where the disks may be called ``prefixes``; any other name is KEPT."""
     prefix = kernel_prefix(spec)
     if not prefix:
         return Fate.KEPT
-    if not target.keeps_disk_name(prefix):
+    if prefixes != {prefix}:
         return Fate.GONE
     return Fate.ORDER if len(blocks.disks) > 1 else Fate.KEPT
 

@@ -1,0 +1,69 @@
+"""The names that virt-v2v gives to disks in the guest's configuration: ``convert/convert_linux.ml``, ``remap_block_devices``."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from v2vlint.facts.conversion.kernel import ConvertedKernel
+from v2vlint.facts.conversion.refusals import Refusals
+from v2vlint.facts.registry import provides
+from v2vlint.model.blocks import BlockTable
+from v2vlint.model.definition import Definition
+from v2vlint.model.osinfo import OsInfo
+
+_NVME = re.compile(r"/dev/(?P<disk>nvme\d+n1)(?:p(?P<part>\d+))?")
+_PLAIN = re.compile(r"/dev/(?P<disk>[a-z]+)(?P<part>\d*)")
+_SCSI = frozenset({"scsi", "sata", "usb"})
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceNames:
+    """What a name of fstab, crypttab, GRUB legacy's menu or ``resume=`` becomes. ``renamed`` maps disks: ``sda`` → ``vda``."""
+
+    renamed: Mapping[str, str]
+    converts: bool = False
+
+    def after(self, spec: str) -> str:
+        """``spec`` as virt-v2v leaves it. Names that it does not know stay: by-path, by-id, cciss, mmcblk, other controllers' disks."""
+        match = _NVME.fullmatch(spec) or _PLAIN.fullmatch(spec)
+        disk = self.renamed.get(match["disk"]) if match else None
+        return f"/dev/{disk}{match['part'] or ''}" if match and disk else spec
+
+    def in_crypttab(self, spec: str) -> str:
+        """``spec`` of crypttab: ``/dev/sd…`` becomes the UUID that lies there, whatever the controller was."""
+        return "UUID=" if self.converts and spec.startswith("/dev/sd") and _PLAIN.fullmatch(spec) else self.after(spec)
+
+    def changes(self, spec: str) -> bool:
+        """Whether virt-v2v writes another name."""
+        return self.after(spec) != spec
+
+
+@provides
+def find_device_names(refusals: Refusals, kernel: ConvertedKernel, os: OsInfo, definition: Definition, blocks: BlockTable) -> DeviceNames:
+    """By the position of the disk among all, and its controller in the definition.
+
+    Without one (``-i disk``) every disk is taken for IDE: ``sd``, but ``hd`` in SUSE's family and in Red Hat's up to 5, whose ``/dev/sda``
+    therefore stays.
+    """
+    if not refusals.converts:
+        return DeviceNames({})
+    ide = "hd" if os.family == "suse" or (os.family == "rhel" and os.major <= 5) else "sd"
+    new = "vd" if kernel.best is None or kernel.supports("virtio_blk") else ide
+    buses = [disk.bus for disk in definition.disks] if definition.source else [""] * max(1, len(blocks.disks))
+    names = {_before(bus, position, ide): f"{new}{_letters(position)}" for position, bus in enumerate(buses)}
+    xen = {f"xvd{_letters(position)}": f"{new}{_letters(position)}" for position in range(len(buses))}
+    return DeviceNames({**xen, **names}, converts=True)
+
+
+def _before(bus: str, position: int, ide: str) -> str:
+    if bus == "nvme":
+        return f"nvme{position}n1"
+    prefix = "sd" if bus in _SCSI else "vd" if bus == "virtio" else ide
+    return f"{prefix}{_letters(position)}"
+
+
+def _letters(position: int) -> str:
+    first = chr(ord("a") + position % 26)
+    return first if position < 26 else f"{_letters(position // 26 - 1)}{first}"

@@ -1,0 +1,61 @@
+"""What becomes of GRUB's menu: virt-v2v has the guest's own grub-mkconfig write it anew when it renamed a device."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from v2vlint.facts.boot.bootloader import Bootloader
+from v2vlint.facts.boot.cmdline import KernelArg
+from v2vlint.facts.boot.command_lines import CommandLines
+from v2vlint.facts.boot.grub.default import GrubDefaults
+from v2vlint.facts.conversion.devices import DeviceNames
+from v2vlint.facts.conversion.refusals import Refusals
+from v2vlint.facts.registry import provides
+from v2vlint.facts.storage.crypttab import Crypttab
+from v2vlint.facts.storage.devices import NameKind, name_kind
+from v2vlint.facts.storage.fstab import Fstab
+from v2vlint.model.place import Span
+
+
+@dataclass(frozen=True, slots=True)
+class ConvertedMenu:
+    """``rewritten``: grub-mkconfig runs, in virt-v2v's appliance, which has no EFI (``bootloader_grub2``, ``update``)."""
+
+    loader: str = ""
+    rewritten: bool = False
+    written_root: bool = False
+    _names: DeviceNames | None = None
+
+    def root(self, argument: KernelArg) -> str:
+        """``root=`` after the conversion: renamed in GRUB legacy; in a grub.cfg that is written anew, and whose sources do not say it, the
+        UUID that grub-mkconfig prefers. Else it stays (BLS entries, grubenv, unified images)."""
+        value = argument.value or ""
+        if self.loader == "grub-legacy" and self._names is not None:
+            return self._names.after(value)
+        where = argument.where
+        generated = isinstance(where, Span) and where.path.endswith("/grub.cfg")
+        if self.rewritten and generated and not self.written_root and name_kind(value) in (NameKind.KERNEL, NameKind.HARDWARE):
+            return "UUID="
+        return value
+
+
+@provides
+def find_converted_menu(
+    refusals: Refusals,
+    loader: Bootloader,
+    names: DeviceNames,
+    fstab: Fstab,
+    crypttab: Crypttab,
+    defaults: GrubDefaults,
+    lines: CommandLines,
+) -> ConvertedMenu:
+    """From the places in which ``remap_block_devices`` replaces names."""
+    if not refusals.converts:
+        return ConvertedMenu()
+    specs = [entry.device for entry in fstab.entries]
+    specs += [argument.value or "" for argument in defaults.args if argument.name == "resume"]
+    changed = any(map(names.changes, specs)) or any(names.in_crypttab(entry.device) != entry.device for entry in crypttab.entries)
+    rewritten = loader.loader == "grub2" and changed
+    switches = defaults.value("GRUB_DISABLE_LINUX_UUID"), defaults.value("GRUB_DISABLE_LINUX_PARTUUID")
+    written = any(source.name == "root" for source in lines.sources) or (switches[0] == "true" and switches[1] != "false")
+    return ConvertedMenu(loader.loader, rewritten, written, names)

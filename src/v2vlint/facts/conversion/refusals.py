@@ -1,0 +1,142 @@
+"""What makes virt-v2v give up: the guest then stays as it is, and nothing that virt-v2v would repair is repaired."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from v2vlint.facts.boot.bootloader import Bootloader
+from v2vlint.facts.boot.choices import BootChoices
+from v2vlint.facts.boot.efi import Efi
+from v2vlint.facts.boot.firmware import Firmware
+from v2vlint.facts.conversion.run import Conversion
+from v2vlint.facts.initramfs.config import InitramfsConfig
+from v2vlint.facts.kernel.kernels import Kernels
+from v2vlint.facts.registry import FactStore, provides
+from v2vlint.facts.storage.fstab import Fstab
+from v2vlint.facts.windows.system import WindowsSystem
+from v2vlint.guest.fs import GuestFS
+from v2vlint.model.errors import FactUnavailable
+from v2vlint.model.osinfo import OsInfo
+from v2vlint.model.place import Where, WholeFile
+
+BUILDERS = frozenset({"dracut", "initramfs-tools", "mkinitrd", "suse-mkinitrd", "make-initrd"})
+_DISTRIBUTIONS = frozenset(
+    {"altlinux", "centos", "circle", "debian", "fedora", "kali", "kylin", "neokylin", "rhel", "rocky", "sles", "sled", "ubuntu"}
+)
+_RECOGNISED = frozenset(
+    {"alpine", "arch", "coreos", "frugalware", "gentoo", "mageia", "openEuler", "openmandriva", "opencloudos", "pardus", "pld", "tencentos"}
+    | {"void"}
+)
+_NETWORK_LEGACY = "/etc/dracut.conf.d/50-network-legacy.conf"
+_CLIENTS = ("/sbin/dhclient", "/usr/sbin/dhclient")
+_RELEASES = ("oracle-release", "centos-release", "redhat-release", "debian_version", "SuSE-release", "altlinux-release")
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """One reason.
+
+    ``kind`` is ``distribution``, ``boot loader``, ``initramfs builder``, ``fstab``, ``fstab root``, ``kernel``, ``dracut`` or
+    ``hibernated``.
+    """
+
+    kind: str
+    where: Where
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Refusals:
+    """Why virt-v2v ends with an error before it has changed anything; ``converts`` when it carries the guest and does not."""
+
+    found: tuple[Refusal, ...] = ()
+    converts: bool = False
+
+    def of(self, kind: str) -> tuple[Refusal, ...]:
+        """The reasons of one kind."""
+        return tuple(refusal for refusal in self.found if refusal.kind == kind)
+
+
+@provides
+def find_refusals(conversion: Conversion, store: FactStore) -> Refusals:
+    """None for a raw copy. What cannot be known refuses nothing."""
+    if not conversion.by_virt_v2v:
+        return Refusals()
+    questions = _QUESTIONS if store.get(OsInfo).kind == "linux" else (_hibernated,)
+    found = tuple(refusal for question in questions for refusal in _asked(question, store))
+    return Refusals(found, not found)
+
+
+def _asked(question: Callable[..., Iterator[Refusal]], store: FactStore) -> Iterator[Refusal]:
+    try:
+        yield from question(**store.arguments(question))
+    except FactUnavailable:
+        return
+
+
+def _distribution(os: OsInfo, fs: GuestFS) -> Iterator[Refusal]:
+    """The closed list of ``convert/convert.ml``, ``convert``; what libguestfs takes a guest for: ``daemon/inspect_fs_unix.ml``.
+
+    An unknown ID of os-release is looked up in older release files: AlmaLinux counts as of Red Hat's kind, Amazon Linux has none of them.
+    """
+    if os.distro in _DISTRIBUTIONS or os.distro.startswith("opensuse"):
+        return
+    if os.distro in _RECOGNISED or not (_by_lsb_release(fs) or any(fs.is_file(f"/etc/{name}") for name in _RELEASES)):
+        reason = f"virt-v2v converts a closed list of distributions, and {os.name or os.distro or 'this one'} is not on it"
+        yield Refusal("distribution", WholeFile("/etc/os-release"), reason)
+
+
+def _by_lsb_release(fs: GuestFS) -> bool:
+    text = fs.text("/etc/lsb-release")
+    return text is not None and any(f"DISTRIB_ID={name}" in text.content.replace('"', "") for name in ("Ubuntu", "LinuxMint"))
+
+
+def _boot_loader(loader: Bootloader, efi: Efi, firmware: Firmware) -> Iterator[Refusal]:
+    """libguestfs-common ``mldrivers/linux_bootloaders.ml``, ``detect_bootloader`` and ``bootloader_grub2``."""
+    if not loader.loader:
+        return
+    if loader.loader not in ("grub2", "grub-legacy"):
+        yield Refusal("boot loader", loader.where, f"the guest is started by {loader.loader}, which virt-v2v does not know")
+    elif firmware.only == "uefi" and efi.mount and efi.mount != "/boot/efi":
+        reason = f"the EFI system partition is mounted at {efi.mount}, and virt-v2v looks at /boot/efi only"
+        yield Refusal("boot loader", loader.where, reason)
+    elif loader.loader == "grub2" and not loader.mkconfig:
+        yield Refusal("boot loader", loader.where, "the guest has GRUB 2 but no grub-mkconfig")
+
+
+def _builder(config: InitramfsConfig, os: OsInfo, choices: BootChoices) -> Iterator[Refusal]:
+    """``convert/convert_linux.ml``, ``rebuild_initrd``: no program that it knows, for a kernel that has an initramfs."""
+    if any(choice.initrds for choice in choices.defaults) and not any(generator.name in BUILDERS for generator in config.installed):
+        reason = f"no initramfs generator that virt-v2v knows is installed in this {os.name or 'guest'}"
+        yield Refusal("initramfs builder", WholeFile("/usr/sbin"), reason)
+
+
+def _fstab(fstab: Fstab) -> Iterator[Refusal]:
+    """A line that Augeas cannot parse ends inspection: libguestfs ``daemon/inspect_utils.ml``, ``with_augeas``. No ``/``: no guest."""
+    yield from (Refusal("fstab", where, "this line has fewer than three fields and is no entry") for where in fstab.malformed)
+    mounts = [entry for entry in fstab.entries if not (entry.is_pseudo or entry.is_swap or entry.is_network)]
+    if mounts and not any(entry.mount_point == "/" for entry in mounts):
+        yield Refusal("fstab root", fstab.where, "fstab has no entry for /")
+
+
+def _kernel(kernels: Kernels) -> Iterator[Refusal]:
+    """``convert/convert_linux.ml``, ``configure_kernel``: only Xen kernels."""
+    if kernels.bootable and all(kernel.is_xen_pv_only for kernel in kernels.bootable):
+        yield Refusal("kernel", kernels.bootable[0].where, "only Xen kernels are installed")
+
+
+def _hibernated(system: WindowsSystem) -> Iterator[Refusal]:
+    """libguestfs mounts such an NTFS read-only, and ``mount_filesystems`` ends when the root cannot be written to."""
+    if system.hibernated:
+        yield Refusal("hibernated", system.hiberfil, f"{system.hiberfil} holds a hibernated system")
+
+
+def _dracut(fs: GuestFS) -> Iterator[Refusal]:
+    """dracut fails in ``rebuild_initrd``: told to use a network module whose programs are not there."""
+    if fs.is_file(_NETWORK_LEGACY) and not fs.is_masked(_NETWORK_LEGACY) and not any(fs.exists(path) for path in _CLIENTS):
+        reason = "dracut is told to use network-legacy, and dhclient is not installed"
+        yield Refusal("dracut", WholeFile(_NETWORK_LEGACY), reason)
+
+
+_QUESTIONS: tuple[Callable[..., Iterator[Refusal]], ...] = (_distribution, _boot_loader, _builder, _fstab, _kernel, _dracut)
