@@ -19,7 +19,7 @@ from v2vlint.model.errors import V2vlintError
 from v2vlint.model.finding import Severity
 from v2vlint.model.report import Fate, FindingReport, ImageReport, RuleResult, Status, TargetReport
 from v2vlint.model.source import GuestRef
-from v2vlint.report.escape import visible
+from v2vlint.report.escape import visible, without_commands
 
 
 class V2vlintWarning(pytest.PytestWarning):
@@ -220,11 +220,11 @@ class RuleItem(GuestItem):
 
 def _stop(text: str) -> NoReturn:
     """Called in a setup, so that it is an error and not a failure."""
-    pytest.fail(visible(text, keep="\n"), pytrace=False)
+    pytest.fail(without_commands(visible(text, keep="\n")), pytrace=False)
 
 
 def _skip(reason: str) -> NoReturn:
-    raise pytest.skip.Exception(visible(reason), _use_item_location=True)
+    raise pytest.skip.Exception(without_commands(visible(reason)), _use_item_location=True)
 
 
 def _reason(result: RuleResult) -> str:

@@ -7,12 +7,12 @@ from collections.abc import Iterable, Iterator
 from v2vlint.model.proof import Proof
 from v2vlint.model.report import Fate, FindingReport, Forecast
 from v2vlint.report import words
-from v2vlint.report.escape import visible
+from v2vlint.report.escape import visible, without_commands
 
 
 def findings(found: Iterable[FindingReport], heading: str) -> str:
     """Findings under a heading."""
-    return "\n".join([visible(heading), *(line for one in found for line in ("", *_finding(one)))])
+    return without_commands("\n".join([visible(heading), *(line for one in found for line in ("", *_finding(one)))]))
 
 
 def _finding(found: FindingReport) -> Iterator[str]:
@@ -29,7 +29,7 @@ def _finding(found: FindingReport) -> Iterator[str]:
 
 def one_line(found: FindingReport) -> str:
     """A finding for pytest's list of warnings."""
-    return visible(f"{found.finding.where}: {found.finding.message}; {found.finding.effect}".removesuffix("; "))
+    return without_commands(visible(f"{found.finding.where}: {found.finding.message}; {found.finding.effect}".removesuffix("; ")))
 
 
 _MARKS = {Fate.PASS: "ok", Fate.FAIL: "FAILS", Fate.UNKNOWN: "unknown", Fate.SKIPPED: "-"}
@@ -43,7 +43,7 @@ def forecast(one: Forecast, image: str, target: str) -> str:
         rule = f" [{stage.rule}]" if stage.rule else ""
         lines.append(f"  {_MARKS[stage.fate]:8}{stage.stage.value:11}{stage.reason}{place}{rule}".rstrip())
     lines += ["", f"way back: {one.way_back}"] if one.way_back else []
-    return "\n".join(map(visible, lines))
+    return without_commands("\n".join(map(visible, lines)))
 
 
 def proof(one: Proof, image: str) -> str:
@@ -52,4 +52,4 @@ def proof(one: Proof, image: str) -> str:
     lines = [f"{image} {outcome} on {one.target} ({one.acceleration}, {one.seconds:.0f} s): {one.reason}", ""]
     lines += [f"  {step.reached.value:9}{step.name:12}{step.evidence}".rstrip() for step in one.milestones]
     lines += [f"  | {line}" for line in one.evidence]
-    return "\n".join(map(visible, lines))
+    return without_commands("\n".join(map(visible, lines)))

@@ -239,8 +239,6 @@ def test_a_guest_forecast_to_stop_fails_even_where_no_rule_says_why(v2vlint: Run
 
 def test_a_runner_finds_no_command_in_the_text(v2vlint: Run, make_image: MakeImage, tmp_path: Path) -> None:
     make_image(tmp_path / "evil.qcow2", {"/etc/fstab": "# x\n/dev/sda /srv ext4 x##[add-mask]a,y##vso[task.setvariable]b 0 1\n"})
-    texts = [v2vlint(*ONLY, "evil.qcow2", env=env).stdout for env in ({}, {"GITHUB_ACTIONS": "true"})]
-    plain, guarded = ([line for line in text.splitlines() if "add-mask" in line] for text in texts)
-    assert plain
-    assert any("##[add-mask]a,y##vso[" in line for line in plain)
-    assert guarded == [line.replace("##[", r"#\x23[").replace("##vso[", r"#\x23vso[") for line in plain]
+    found = [line for line in v2vlint(*ONLY, "evil.qcow2").stdout.splitlines() if "add-mask" in line]
+    assert found
+    assert all(r"#\x23[add-mask]a,y#\x23vso[task" in line and "##" not in line for line in found)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from v2vlint.cli import exits, options
+from v2vlint.cli import exits, options, output
 from v2vlint.model.errors import UsageError
 from v2vlint.run.settings import settle
 
@@ -23,7 +23,6 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Check the images and write the baseline; 3 when an image could not be read, since its findings are not in it."""
-    import sys
 
     from v2vlint.engine import baseline
     from v2vlint.run.checking import run_check
@@ -39,6 +38,6 @@ def run(args: argparse.Namespace) -> int:
         raise UsageError(f"{path}: {(error.strerror or 'cannot be written').lower()}") from error
     unread = [image.name for image in report.images if image.problems]
     for name in unread:
-        print(f"v2vlint: {name}: not everything could be read, the baseline may lack findings", file=sys.stderr)
-    print(f"{path}: {text.count('fingerprint')} findings known", file=sys.stderr)
+        output.say(f"v2vlint: {name}: not everything could be read, the baseline may lack findings")
+    output.say(f"{path}: {text.count('fingerprint')} findings known")
     return exits.NOT_EVALUATED if unread else exits.OK

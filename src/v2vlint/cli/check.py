@@ -46,7 +46,7 @@ def run(args: argparse.Namespace) -> int:
     if args.print_config:
         from v2vlint.cli.config_text import config_text
 
-        output.write(config_text(settings, shape, reports, args.baseline or settings.config.baseline))
+        output.write(config_text(settings, shape, reports, args.baseline or settings.config.baseline), "json")
         return exits.OK
     if not args.images:
         raise UsageError("no image given", hint="see 'v2vlint check --help'")
@@ -56,7 +56,7 @@ def run(args: argparse.Namespace) -> int:
     if shape == "text":
         output.show(text.brief(report) if args.quiet else text.rows(report, output.look()), colour)
     else:
-        output.write(render(report))
+        output.write(render(report), output.family(shape))
     if shape == "github":
         output.summarise(report)
     return exit_code(report)

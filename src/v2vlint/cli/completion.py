@@ -24,10 +24,10 @@ def run(args: argparse.Namespace) -> int:
     if args.shell == "man":
         from v2vlint.cli.manual import manual
 
-        output.write(manual(verbs()))
+        output.write(manual(verbs()), "raw")
     else:
         render = {"bash": bash, "zsh": zsh, "fish": fish}[args.shell]
-        output.write(render(verbs()))
+        output.write(render(verbs()), "raw")
     return 0
 
 

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from v2vlint.cli import exits, options, output
 from v2vlint.model.errors import UsageError
-from v2vlint.report.escape import visible
 from v2vlint.run import keys
 from v2vlint.run.settings import live_target
 
@@ -39,9 +37,9 @@ def run(args: argparse.Namespace) -> int:
     if args.output:
         output.write_file(Path(args.output), text)
     else:
-        output.write(text)
+        output.write(text, "xml")
     for note in machine.notes:
-        print(f"note: {visible(note)}", file=sys.stderr)
+        output.say(f"note: {note}")
     return exits.OK
 
 

@@ -24,7 +24,7 @@ def run(args: argparse.Namespace) -> int:
         import dataclasses
         import json
 
-        output.write(json.dumps([dataclasses.asdict(verdict) for verdict in found], indent=2) + "\n")
+        output.write(json.dumps([dataclasses.asdict(verdict) for verdict in found], indent=2) + "\n", "json")
     else:
         output.show(list(_rows(found)), output.colours("auto"))
     return exits.NOT_EVALUATED if any(verdict.state is State.BROKEN for verdict in found) else exits.OK

@@ -83,7 +83,7 @@ def _write(args: argparse.Namespace, machines: Sequence[Machine]) -> None:
         return
     text = render(args.format, machines)
     if args.output is None:
-        output.write(text)
+        output.write(text, output.family(args.format))
     else:
         output.write_file(Path(args.output), text)
     if args.format == "virt-inspector":
@@ -109,10 +109,6 @@ def render(shape: str, machines: Sequence[Machine]) -> str:
 
 def _complain(machines: Sequence[Machine]) -> None:
     """virt-inspector's form has no place for what could not be read: it goes to stderr."""
-    import sys
-
-    from v2vlint.report.escape import visible
-
     for machine in machines:
         for problem in machine.problems:
-            print(f"v2vlint: {visible(machine.name)}: {visible(problem.where)}: {visible(problem.reason)}", file=sys.stderr)
+            output.say(f"v2vlint: {machine.name}: {problem.where}: {problem.reason}")

@@ -121,11 +121,9 @@ def _code(error: V2vlintError) -> int:
 
 
 def _complain(error: V2vlintError) -> None:
-    from v2vlint.report.escape import visible
+    from v2vlint.cli import output
 
-    print(f"v2vlint: {visible(error.message)}", file=sys.stderr)
-    if error.hint:
-        print(f"  hint: {visible(error.hint)}", file=sys.stderr)
+    output.say(f"v2vlint: {error.message}", *([f"  hint: {error.hint}"] if error.hint else []))
 
 
 def _terminate(number: int, frame: FrameType | None) -> NoReturn:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import shutil
 import sys
 from collections.abc import Sequence
@@ -11,6 +10,7 @@ from pathlib import Path
 
 from v2vlint.model.errors import UsageError
 from v2vlint.model.report import Report
+from v2vlint.report.escape import Family, visible, without_commands
 from v2vlint.report.layout import Row, plain
 from v2vlint.report.registry import renderer
 from v2vlint.report.text import ASCII, WIDTH, Look
@@ -27,6 +27,13 @@ STYLES = {
     "dim": "bright_black",
     "add": "green",
     "del": "red",
+}
+
+
+_FAMILIES: dict[str, Family] = {
+    **dict.fromkeys(("json", "sarif", "gitlab", "yaml"), "json"),
+    **dict.fromkeys(("junit", "html", "virt-inspector"), "xml"),
+    "github": "raw",
 }
 
 
@@ -52,13 +59,7 @@ def look() -> Look:
 
 def show(rows: Sequence[Row], colour: bool) -> None:
     """Print rows on stdout."""
-    text = _painted(rows) if colour else plain(rows)
-    write(_no_commands(text) if "GITHUB_ACTIONS" in os.environ or "TF_BUILD" in os.environ else text)
-
-
-def _no_commands(text: str) -> str:
-    """``text`` for a log that a runner reads for commands: ``::name`` at the start of a line, ``##[name]`` and ``##vso[`` anywhere."""
-    return re.sub(r"(?m)##(?=\[|vso\[)", r"#\\x23", re.sub(r"(?m)^(\s*):(?=:)", r"\1\\x3a", text))
+    write(_painted(rows) if colour else plain(rows))
 
 
 def _painted(rows: Sequence[Row]) -> str:
@@ -74,15 +75,29 @@ def _painted(rows: Sequence[Row]) -> str:
     return capture.get()
 
 
-def write(text: str) -> None:
-    """Write to stdout. A reader that went away (``| head``) is no error; what the encoding lacks is spelt out."""
-    data = text.encode(sys.stdout.encoding or "utf-8", "backslashreplace")
+def write(text: str, family: Family = "text") -> None:
+    """Write to stdout, without what a CI runner takes for commands.
+
+    A reader that went away (``| head``) is no error; what the encoding lacks is spelt out.
+    """
+    data = without_commands(text, family).encode(sys.stdout.encoding or "utf-8", "backslashreplace")
     try:
         sys.stdout.flush()
         sys.stdout.buffer.write(data)
         sys.stdout.buffer.flush()
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def say(*lines: str) -> None:
+    """Write lines to stderr, each with everything invisible spelt out, and without commands."""
+    for line in lines:
+        print(without_commands(visible(line)), file=sys.stderr)
+
+
+def family(shape: str) -> Family:
+    """What a report or document in the format ``shape`` is made of. GitHub's commands are its own and guard the text between them."""
+    return _FAMILIES.get(shape, "text")
 
 
 def destinations(values: Sequence[str]) -> tuple[tuple[str, Path], ...]:

@@ -105,7 +105,8 @@ def _print(args: argparse.Namespace, guest: GuestRef, proof: Proof, forecast: Fo
         from v2vlint.model.codec import encode
 
         agrees = proof.agrees(forecast) if forecast else None
-        output.write(json.dumps({"image": guest.name, "forecast": encode(forecast), "proof": encode(proof), "agree": agrees}) + "\n")
+        data = {"image": guest.name, "forecast": encode(forecast), "proof": encode(proof), "agree": agrees}
+        output.write(json.dumps(data) + "\n", "json")
         return
     from v2vlint.report.proof import rows
 

@@ -33,7 +33,7 @@ def run(args: argparse.Namespace) -> int:
         return _write(rules, Path(args.write))
     infos = sorted((rule.info() for rule in rules), key=lambda info: (info.group, info.id))
     if args.format == "json":
-        output.write(_json(infos))
+        output.write(_json(infos), "json")
     else:
         output.show(list(_table(infos)), output.colours("auto"))
     return exits.OK

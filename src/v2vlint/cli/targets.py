@@ -27,7 +27,7 @@ def run(args: argparse.Namespace) -> int:
     names = [args.target] if args.target else [*target.names(), *sorted(config.targets)]
     chosen = [_load(name, config) for name in names]
     if args.format == "json":
-        output.write(_json(chosen))
+        output.write(_json(chosen), "json")
     else:
         output.show(list(_card(chosen[0]) if args.target else _table(chosen)), output.colours("auto"))
     return 0

@@ -1,15 +1,18 @@
 r"""Guest text is hostile: nothing of it may reach a terminal, a log or a file as anything but visible characters.
 
 Every format passes what comes from a guest through :func:`visible` and then through its own escaping (HTML, Markdown, ``%0A``).
-Undecodable bytes travel as lone surrogates and are shown as ``\xff``.
+Undecodable bytes travel as lone surrogates and are shown as ``\xff``. What goes to a stream passes :func:`without_commands` last.
 """
 
 from __future__ import annotations
 
 import re
-from typing import Any
+from typing import Any, Literal
 
 _UNDECODABLE = re.compile("[\ud800-\udfff]")
+_HASHES = re.compile(r"##(?=\w*\[)")
+_COLONS = re.compile(r"(?m)^([^\S\n]*)::(?=[\w-]+(?:\s[^\n]*)?::)")
+_SPELT = {"text": (r"\x23", r"\x3a"), "json": (r"\u0023", r"\u003a"), "xml": ("&#35;", "&#58;")}
 _NAMED = {"\n": "\\n", "\r": "\\r", "\t": "\\t"}
 
 
@@ -28,6 +31,21 @@ def valid_unicode(value: Any) -> Any:
     if isinstance(value, dict):
         return {key: valid_unicode(item) for key, item in value.items()}
     return [valid_unicode(item) for item in value] if isinstance(value, list) else value
+
+
+Family = Literal["text", "json", "xml", "raw"]
+"""What a document is made of, so that a character can be spelt in it: text, JSON (also TOML and YAML in double quotes), XML or HTML."""
+
+
+def without_commands(text: str, family: Family = "text") -> str:
+    """``text`` for a log that a CI runner reads for commands; ``raw`` is ours alone and stays.
+
+    GitHub takes ``::name…::`` at the start of a line, GitHub and Azure ``##[name]`` and ``##vso[`` anywhere, TeamCity ``##teamcity[``.
+    """
+    if family == "raw":
+        return text
+    hash_sign, colon = _SPELT[family]
+    return _HASHES.sub(lambda _match: f"#{hash_sign}", _COLONS.sub(lambda match: f"{match[1]}{colon}:", text))
 
 
 def _spell(char: str) -> str:

@@ -23,8 +23,14 @@ def render_yaml(machines: Sequence[Machine], version: str) -> str:
     """The same data as YAML, ASCII too."""
     import yaml
 
-    dumper = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
-    text: str = yaml.dump(valid_unicode(as_data(machines, version)), Dumper=dumper, sort_keys=False, allow_unicode=False, width=120)
+    class Dumper(getattr(yaml, "CSafeDumper", yaml.SafeDumper)):  # type: ignore[misc]
+        """Texts that a CI runner may take for commands stand in double quotes, where their characters can be spelt."""
+
+    def text_node(dumper: Any, text: str) -> Any:
+        return dumper.represent_scalar("tag:yaml.org,2002:str", text, style='"' if "##" in text or "::" in text else None)
+
+    Dumper.add_representer(str, text_node)
+    text: str = yaml.dump(valid_unicode(as_data(machines, version)), Dumper=Dumper, sort_keys=False, allow_unicode=False, width=120)
     return text
 
 
