@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from v2vlint.facts.initramfs.images import Initramfses
+from v2vlint.fixing.protocol import GENERATORS
 from v2vlint.fixing.renew import Changes, renewals
 from v2vlint.fixing.segment import Image, pad4, segment
 from v2vlint.fixing.windows import is_windows, need_settled, registry_operations
@@ -22,12 +23,6 @@ from v2vlint.model.place import WholeFile
 from v2vlint.model.rewrite import StaleEdit, registry_changes, rewrite, unified
 
 RESERVE = 1 << 20
-_GENERATORS = (
-    ("/usr/sbin/update-initramfs", "update-initramfs -u -k {version}"),
-    ("/usr/bin/dracut", "dracut -f --kver {version}"),
-    ("/usr/bin/mkinitcpio", "mkinitcpio -P"),
-    ("/sbin/mkinitrd", "mkinitrd"),
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,7 +161,7 @@ def _rebuilt(edits: Sequence[Edit]) -> set[str]:
 
 
 def _command(fs: GuestFS, version: str) -> dict[str, Any]:
-    for path, command in _GENERATORS:
+    for path, command in GENERATORS:
         if fs.exists(path):
             return {"op": "command", "path": path, "command": command.format(version=shlex.quote(version))}
     raise FactUnavailable(WholeFile("/usr/sbin"), "no initramfs generator is installed")

@@ -10,6 +10,13 @@ from v2vlint.model.report import ImageReport
 from v2vlint.model.rule import RuleInfo
 
 PREPARE = "v2vlint.fixing.prepare:prepare"
+GENERATORS = (
+    ("/usr/sbin/update-initramfs", "update-initramfs -u -k {version}"),
+    ("/usr/bin/dracut", "dracut -f --kver {version}"),
+    ("/usr/bin/mkinitcpio", "mkinitcpio -P"),
+    ("/sbin/mkinitrd", "mkinitrd"),
+)
+"""The guests' initramfs generators, by path, with the command that makes images again: the only programs of a guest that ever run."""
 
 
 @dataclass(frozen=True, slots=True)

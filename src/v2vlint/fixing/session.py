@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import time
 from collections.abc import Sequence
@@ -16,6 +15,7 @@ from v2vlint.engine.child import answer
 from v2vlint.fixing import appliance, qemu, transaction
 from v2vlint.fixing.export import EXPORT, ExportAsk
 from v2vlint.fixing.protocol import PREPARE, Chosen, FixAsk, Held, PreparedFix
+from v2vlint.fixing.request import checked
 from v2vlint.isolate import DEFAULT_LIMITS, Answer, Call, Limits, Refusal
 from v2vlint.model.codec import encode
 from v2vlint.model.errors import ImageError, UsageError
@@ -256,7 +256,7 @@ class _Rounds:
 
     def _write(self, current: PreparedFix) -> None:
         drives = [{"path": str(overlay), "format": "qcow2"} for overlay in self.overlays]
-        written = appliance.write({"drives": drives, **json.loads(current.request)})
+        written = appliance.write({**checked(current.request, self.asked, len(drives)), "drives": drives})
         for name, seconds in written.seconds.items():
             self.clock.seconds[name] = round(self.clock.seconds.get(name, 0.0) + seconds, 3)
         self.clock.last = time.monotonic()
