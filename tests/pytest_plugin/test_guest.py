@@ -122,8 +122,8 @@ def test_a_guest_out_of_reach_is_not_portable(pytester: pytest.Pytester) -> None
     assert result.parseoutcomes()["failed"] == 2
     result.stdout.fnmatch_lines(
         [
-            "*ubuntu.qcow2 may not boot on ec2-nitro, cannot be reached",
             "*<forecast of ubuntu.qcow2: *, cannot be reached: kernel * no driver*",
+            "*ubuntu.qcow2 may not boot on ec2-nitro, cannot be reached",
         ]
     )
 
