@@ -91,12 +91,12 @@ class Store:
     def guests(self, image: str) -> tuple[GuestRef, ...]:
         """The guests that ``image`` names, relative paths being those of pytest's root folder. UsageError when there is none."""
         try:
-            return expand([image])
+            return _expanded(image)
         except UsageError:
             anchored = "+".join(str(self.wishes.root / part) for part in image.split("+"))
             if Path.cwd() == self.wishes.root or ":" in image:
                 raise
-            return expand([anchored])
+            return _expanded(anchored)
 
     def report(self, guest: GuestRef, target: str = "", mover: str = "") -> ImageReport:
         """The guest judged for one target, or for all configured ones, with the user's decisions. NotEvaluated when it cannot be."""
@@ -148,3 +148,12 @@ def unpack(kind: type[T], reply: Reply) -> T:
     if reply.reason:
         raise NotEvaluated(f"{reply.where}: {reply.reason}")
     return decode(kind, parse(reply.value))
+
+
+def _expanded(image: str) -> tuple[GuestRef, ...]:
+    """Its guests; UsageError when one of them cannot be read, because tests are collected before any guest is looked at."""
+    found = expand([image])
+    for guest in found:
+        if guest.problem:
+            raise UsageError(guest.problem, hint=guest.hint)
+    return found

@@ -142,8 +142,8 @@ def test_the_library(image: Path, tmp_path: Path) -> None:
     bash = machine.booted.application("bash")
     assert bash is not None
     assert bash.full_version == "5.2-1"
-    with pytest.raises(UsageError, match="no such file"):
-        library.open(tmp_path / "gone.img")
+    with pytest.raises(ImageError, match="no such file"):
+        _ = library.open(tmp_path / "gone.img").machine
     with pytest.raises(UsageError, match="no image"):
         library.open()
     (tmp_path / "blank.img").write_bytes(bytes(1 << 20))

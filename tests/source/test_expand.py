@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 
 import pytest
 
-from v2vlint.model.errors import UsageError
+from v2vlint.model.errors import ImageError, NothingFound
 from v2vlint.source.expand import expand
+from v2vlint.source.locate import locate
 
 
 @pytest.fixture
@@ -54,26 +56,32 @@ def test_arguments(folder: Path, argument: str, wanted: list[tuple[str, str, tup
 @pytest.mark.parametrize(
     ("argument", "message"),
     [
-        ("missing.qcow2", "missing.qcow2: no such file"),
+        ("missing.qcow2", "missing.qcow2: no such file or directory"),
+        ("missing.vmx", "missing.vmx: no such file or directory"),
         ("a.qcow2+missing", "missing: no such file or directory"),
-        ("*.vdi", r"\*.vdi: no file matches"),
         ("pipe", "pipe: not a file or block device"),
         ("dangling", "dangling: no such file or directory"),
-        ("nothing", "nothing: a folder without disk images"),
+        ("closed.qcow2", "closed.qcow2: permission denied"),
+        ("domain:nobody", "domain:nobody: "),
     ],
 )
-def test_wrong_arguments(folder: Path, argument: str, message: str) -> None:
+def test_what_cannot_be_read_is_a_guest_with_a_problem(folder: Path, argument: str, message: str, monkeypatch: pytest.MonkeyPatch) -> None:
     os.mkfifo("pipe")
     (folder / "dangling").symlink_to("gone")
+    (folder / "closed.qcow2").touch()
+    monkeypatch.setattr(os, "access", lambda path, _mode: path != "closed.qcow2")
+    broken, whole = expand([argument, "a.qcow2"])
+    assert broken.name == argument
+    assert broken.problem.startswith(message)
+    assert whole.problem == ""
+    with pytest.raises(ImageError, match=re.escape(message)):
+        locate(broken)
+
+
+@pytest.mark.parametrize(
+    ("argument", "message"), [("*.vdi", r"\*.vdi: no file matches"), ("nothing", "nothing: a folder without disk images")]
+)
+def test_where_nothing_is_found(folder: Path, argument: str, message: str) -> None:
     (folder / "nothing").mkdir()
-    with pytest.raises(UsageError, match=message):
+    with pytest.raises(NothingFound, match=message):
         expand([argument])
-
-
-def test_permission(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    if os.geteuid() == 0:
-        monkeypatch.setattr(os, "access", lambda *_: False)
-    else:
-        (folder / "a.qcow2").chmod(0)
-    with pytest.raises(UsageError, match=r"a\.qcow2: permission denied"):
-        expand(["a.qcow2"])

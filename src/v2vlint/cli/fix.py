@@ -114,23 +114,29 @@ def _one(args: argparse.Namespace, settings: Settings, asked: FixAsk) -> tuple[I
         output.write("".join(_shown(prepared)))
         return prepared.image, prepared.rules
     done = session.fix_copy(asked, Path(args.output), settings.limits) if args.output else session.fix_in_place(asked, settings.limits)
-    output.write("".join(_told(asked.ask.guest.name, done, time.perf_counter() - started, in_place=not args.output)))
+    output.write("".join(_told(done, time.perf_counter() - started, in_place=not args.output)))
     return done.after or done.before, done.rules
 
 
 def _shown(prepared: PreparedFix) -> Iterator[str]:
     yield visible(prepared.diff, keep="\n\t")
     if not prepared.chosen:
-        yield f"{visible(prepared.image.name)}: nothing to fix\n"
+        yield _unchanged(prepared.image)
     for chosen in prepared.chosen:
         yield f"would {visible(chosen.title)}  [{chosen.rule}]  {visible(', '.join(chosen.places))}\n"
     yield from _kept_back(prepared.held, prepared.known)
 
 
-def _told(name: str, done: FixOutcome, seconds: float, *, in_place: bool) -> Iterator[str]:
+def _unchanged(image: ImageReport) -> str:
+    """Why nothing is done: there is nothing to do, or the guest could not be read."""
+    problem = next(iter(image.problems), None) if not image.roots else None
+    return f"{visible(image.name)}: {visible(f'not read: {problem.reason}' if problem else 'nothing to fix')}\n"
+
+
+def _told(done: FixOutcome, seconds: float, *, in_place: bool) -> Iterator[str]:
     yield visible(done.diff, keep="\n\t")
     if not done.applied and not done.failed:
-        yield f"{visible(name)}: nothing to fix\n"
+        yield _unchanged(done.before)
     for chosen in done.applied:
         yield f"fixed: {visible(chosen.title)}  [{chosen.rule}]  {visible(', '.join(chosen.places))}\n"
     for held in done.failed:

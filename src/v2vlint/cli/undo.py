@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 
 from v2vlint.cli import exits, output
-from v2vlint.model.errors import UsageError
+from v2vlint.model.errors import ImageError
 from v2vlint.report.escape import visible
 
 
@@ -24,7 +24,7 @@ def run(args: argparse.Namespace) -> int:
     for name in args.images:
         first = Path(name if Path(name).exists() else name.split("+")[0])
         if not first.exists():
-            raise UsageError(f"{name}: no such file")
+            raise ImageError(f"{name}: no such file")
         with transaction.locked([first]):
             settled = transaction.recover(first, force=args.force)
             if "undo" in settled or "reverted" in settled:

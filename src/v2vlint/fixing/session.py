@@ -73,6 +73,8 @@ def preview(asked: FixAsk, limits: Limits = DEFAULT_LIMITS) -> PreparedFix:
 
 def fix_in_place(asked: FixAsk, limits: Limits = DEFAULT_LIMITS) -> FixOutcome:
     """Fix the images of a guest as a transaction. The journal of an interrupted run is settled first."""
+    if asked.ask.guest.problem:
+        return _nothing(preview(asked, limits), [], _Clock())
     if asked.ask.guest.kind != "disks":
         raise UsageError(f"{asked.ask.guest.name} cannot be changed in place", hint="give -o NEW, or its disk images")
     images = [Path(path) for path in asked.ask.guest.paths]
@@ -105,6 +107,8 @@ def fix_copy(asked: FixAsk, output: Path, limits: Limits = DEFAULT_LIMITS) -> Fi
     A name with an image's extension takes a guest with one disk, in that format. A folder, or a name without extension that becomes one,
     takes all disks as qcow2.
     """
+    if asked.ask.guest.problem:
+        return _nothing(preview(asked, limits), [], _Clock())
     if output.is_dir() or not output.suffix:
         return _fix_into(asked, output, limits)
     wanted = _EXTENSIONS.get(output.suffix.lower())

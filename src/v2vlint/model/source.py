@@ -14,7 +14,8 @@ class GuestRef:
     ``paths`` are host paths: the disks in order, or the one definition file. ``text`` holds a definition that is no file (the XML that
     libvirt gave for ``domain:NAME``); then ``state`` is that of the live domain when it is not shut off (``running``…), ``snapshots`` are
     the names of its snapshots, and ``volumes`` pairs of a disk's target and its path, for disks in storage pools. ``verify`` asks for the
-    checksums of all files that a manifest names, not only of the descriptor.
+    checksums of all files that a manifest names, not only of the descriptor. ``problem`` says why there is nothing to read (no such file,
+    no such domain) and ``hint`` what can be done: it is told of this guest, and the others go on.
     """
 
     name: str
@@ -25,6 +26,8 @@ class GuestRef:
     snapshots: tuple[str, ...] = ()
     volumes: tuple[tuple[str, str], ...] = ()
     verify: bool = False
+    problem: str = ""
+    hint: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,8 +21,9 @@ MAX_GUESTS = 10_000
 
 def expand(arguments: Sequence[str], connect: str = "", *, verify: bool = False) -> tuple[GuestRef, ...]:
     """One reference per guest: a disk image, ``a+b`` (disks of one guest), a folder of images, a glob, an OVA, OVF, VMX or libvirt XML
-    file, or ``domain:NAME`` of the libvirt at the URI ``connect``. ``verify`` asks for the checksums of whole OVF packages. UsageError says
-    which argument is wrong."""
+    file, or ``domain:NAME`` of the libvirt at the URI ``connect``. ``verify`` asks for the checksums of whole OVF packages.
+
+    What is not there or cannot be read is a guest with a problem. NothingFound when a folder or glob holds no guest."""
     found = tuple(ref for argument in arguments for ref in _expand(argument, connect))
     if verify:
         found = tuple(replace(ref, verify=True) for ref in found)
@@ -38,9 +39,7 @@ def _expand(argument: str, connect: str) -> Iterator[GuestRef]:
         yield from _existing(argument)
     elif "+" in argument and any(os.path.lexists(part) for part in argument.split("+")):
         paths = argument.split("+")
-        for path in paths:
-            _check(path)
-        yield GuestRef(argument, "disks", tuple(paths))
+        yield GuestRef(argument, "disks", tuple(paths), problem=next(filter(None, map(_problem, paths)), ""))
     elif glob.has_magic(argument):
         matches = sorted(glob.glob(argument))  # noqa: PTH207
         if not matches:
@@ -48,22 +47,26 @@ def _expand(argument: str, connect: str) -> Iterator[GuestRef]:
         for path in matches:
             yield from _existing(path)
     else:
-        raise UsageError(f"{argument}: no such file")
+        yield _file(argument)
 
 
 def _existing(path: str) -> Iterator[GuestRef]:
     if os.path.isdir(path):  # noqa: PTH112
         yield from _folder(path)
     else:
-        _check(path)
-        yield GuestRef(path, _KINDS.get(Path(path).suffix.lower(), "disks"), (path,))
+        yield _file(path)
+
+
+def _file(path: str) -> GuestRef:
+    return GuestRef(path, _KINDS.get(Path(path).suffix.lower(), "disks"), (path,), problem=_problem(path))
 
 
 def _folder(path: str) -> Iterator[GuestRef]:
     try:
         names = sorted(name for name in os.listdir(path) if Path(_unpacked(name)).suffix in _IMAGES)  # noqa: PTH208
     except OSError as error:
-        raise UsageError(f"{path}: {os.strerror(error.errno or 0).lower()}") from error
+        yield GuestRef(path, "disks", (path,), problem=f"{path}: {os.strerror(error.errno or 0).lower()}")
+        return
     described = any(Path(name).suffix.lower() in (".ovf", ".vmx") for name in names)
     chosen = [name for name in names if not _EXTENT.search(name) and not (described and name.lower().endswith(".vmdk"))]
     if not chosen:
@@ -78,19 +81,22 @@ def _unpacked(name: str) -> str:
     return name.lower().removesuffix(".gz")
 
 
-def _check(path: str) -> None:
+def _problem(path: str) -> str:
+    """Why ``path`` cannot be read, or an empty string."""
     try:
         mode = os.stat(path).st_mode  # noqa: PTH116
     except OSError as error:
-        raise UsageError(f"{path}: {os.strerror(error.errno or 0).lower()}") from error
+        return f"{path}: {os.strerror(error.errno or 0).lower()}"
     if not (stat.S_ISREG(mode) or stat.S_ISBLK(mode)):
-        raise UsageError(f"{path}: not a file or block device")
-    if not os.access(path, os.R_OK):
-        raise UsageError(f"{path}: permission denied")
+        return f"{path}: not a file or block device"
+    return "" if os.access(path, os.R_OK) else f"{path}: permission denied"
 
 
 def _domain(argument: str, connect: str) -> GuestRef:
     from v2vlint.source.live import live_domain
 
-    found = live_domain(argument.removeprefix("domain:"), connect)
+    try:
+        found = live_domain(argument.removeprefix("domain:"), connect)
+    except UsageError as error:
+        return GuestRef(argument, "libvirt", (), problem=error.message, hint=error.hint)
     return GuestRef(argument, "libvirt", (), found.xml, found.state, found.snapshots, found.volumes)

@@ -27,7 +27,9 @@ Found = DiskFile | str
 
 
 def locate(ref: GuestRef) -> GuestSource:
-    """The ordered disks of ``ref`` with its definition; ImageError when the definition cannot be read."""
+    """The ordered disks of ``ref`` with its definition; ImageError when the definition cannot be read, or there is nothing to read."""
+    if ref.problem:
+        raise ImageError(ref.problem, hint=ref.hint)
     if ref.kind == "disks":
         return GuestSource(ref.name, tuple(DiskFile(path, path) for path in ref.paths))
     if ref.kind == "ova":
