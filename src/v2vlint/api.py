@@ -53,14 +53,16 @@ from v2vlint.facts.network.ifupdown import Interfaces
 from v2vlint.facts.network.interface import Address, InterfaceConfig, InterfaceEdits, Manager, Method
 from v2vlint.facts.network.interface_mentions import InterfaceMention, InterfaceMentions
 from v2vlint.facts.network.ip_scope import is_link_local, is_local_host, is_loopback_address, is_private_address
+from v2vlint.facts.network.landing import Landing, Loss, NetworkOutlook
 from v2vlint.facts.network.managers import NetManagers
+from v2vlint.facts.network.match import Key, Survival
 from v2vlint.facts.network.name_policy import NamePolicy
 from v2vlint.facts.network.names import IfNameKind, ifname_kind, is_glob, is_topology_name, is_vmware_name, parent_name
 from v2vlint.facts.network.netplan import Netplan, NetplanDevice
+from v2vlint.facts.network.network import NamePin, Network
 from v2vlint.facts.network.networkd import NetDev, Networkd
 from v2vlint.facts.network.nm_conf import NmConf
 from v2vlint.facts.network.nm_keyfile import NmKeyfiles
-from v2vlint.facts.network.outlook import NamePin, Network, NetworkOutlook, Survival
 from v2vlint.facts.network.proxies import Proxies, Proxy
 from v2vlint.facts.network.resolv_conf import ResolvConf
 from v2vlint.facts.network.systemd_link import LinkFile, SystemdLinks

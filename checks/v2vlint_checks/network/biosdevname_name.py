@@ -9,6 +9,7 @@ from v2vlint.api import (
     Fix,
     IfNameKind,
     InterfaceConfig,
+    Landing,
     Manager,
     Method,
     Network,
@@ -17,7 +18,6 @@ from v2vlint.api import (
     Severity,
     Stage,
     Survival,
-    Target,
     Token,
     ifname_kind,
 )
@@ -70,21 +70,17 @@ class BiosdevnameName(Rule):
         ),
     )
 
-    def check(self, network: Network, target: Target) -> Iterator[Finding]:
-        if not network.interfaces:
+    def check(self, landing: Landing) -> Iterator[Finding]:
+        if not landing.network.interfaces:
             raise NotApplicable("no network configuration was found")
-        cut_off = network.cut_off(target)
-        for interface in network.interfaces:
-            for token in (*interface.names, *interface.uses) if interface.autostart else ():
-                if (
-                    ifname_kind(token.value) is not IfNameKind.BIOSDEVNAME
-                    or network.name_survival(token.value, target) is not Survival.LOST
-                ):
-                    continue
-                message = f"{interface.manager} configures {token.value}, a name that only a physical machine's firmware gives"
-                effect = "no virtual machine calls a card so: it stays without its configuration"
-                severity = Severity.ERROR if cut_off else Severity.WARNING
-                yield self.finding(token.where, message, effect, severity=severity, fix=_any(interface, token, network))
+        for loss in landing.losses:
+            token = loss.tokens[0] if loss.tokens else None
+            if token is None or loss.pins or loss.survival is not Survival.LOST or ifname_kind(token.value) is not IfNameKind.BIOSDEVNAME:
+                continue
+            message = f"{loss.config.manager} configures {token}, a name that only a physical machine's firmware gives"
+            effect = "no virtual machine calls a card so: it stays without its configuration"
+            severity = Severity.ERROR if landing.cut_off else Severity.WARNING
+            yield self.finding(token.where, message, effect, severity=severity, fix=_any(loss.config, token, landing.network))
 
 
 def _any(interface: InterfaceConfig, token: Token, network: Network) -> Fix | None:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from v2vlint.api import CloudInit, Example, Finding, Method, Network, NotApplicable, Rule, Severity, Survival, Target
+from v2vlint.api import CloudInit, Example, Finding, Landing, Method, NotApplicable, Rule, Severity, Survival, Target
 
 _PATH = "/etc/cloud/cloud.cfg.d/99-disable-network-config.cfg"
 _INIT = {"/sbin/init": "", "/usr/bin/cloud-init": "", "/etc/systemd/system/cloud-init.target.wants/cloud-init.service": ""}
@@ -41,11 +41,11 @@ class CloudInitNetworkDisabled(Rule):
         Example({_PATH: "network: {config: disabled}\n", "/sbin/init": ""}, target="openstack", title="cloud-init is not installed"),
     )
 
-    def check(self, cloud_init: CloudInit, network: Network, target: Target) -> Iterator[Finding]:
+    def check(self, cloud_init: CloudInit, landing: Landing, target: Target) -> Iterator[Finding]:
         if not cloud_init.runs or cloud_init.network_disabled is None:
             raise NotApplicable("cloud-init may configure the network, or does not run")
-        static = not target.keeps_network and any(interface.method is Method.STATIC for interface in network.addressed)
-        if not static and network.outlook(target).survival is Survival.KEPT:
+        static = not target.keeps_network and any(interface.method is Method.STATIC for interface in landing.network.addressed)
+        if not static and landing.usual is Survival.KEPT:
             return
         effect = f"the guest keeps {'its fixed address' if static else 'a configuration for other cards'} whatever {target.name} assigns"
         yield self.finding(cloud_init.network_disabled, "cloud-init may not configure the network", effect)

@@ -2,7 +2,23 @@
 
 from collections.abc import Iterator
 
-from v2vlint.api import Example, Finding, Network, NotApplicable, Rule, Severity, Stage, Survival, SystemdLinks, Target, Token
+from v2vlint.api import (
+    Example,
+    Finding,
+    Key,
+    Landing,
+    Loss,
+    NotApplicable,
+    Rule,
+    Severity,
+    Stage,
+    Survival,
+    SystemdLinks,
+    Target,
+    Token,
+)
+
+_HARDWARE = (Key.DRIVER, Key.PATH, Key.OTHER)
 
 
 class InterfaceHardwareBound(Rule):
@@ -51,20 +67,33 @@ class InterfaceHardwareBound(Rule):
         Example({"/usr/lib/systemd/network/80-container-ve.network": "[Match]\nName=ve-*\nDriver=veth\n[Network]\nDHCPServer=yes\n"}),
     )
 
-    def check(self, network: Network, links: SystemdLinks, target: Target) -> Iterator[Finding]:
-        if not network.interfaces and not links.links:
+    def check(self, landing: Landing, links: SystemdLinks, target: Target) -> Iterator[Finding]:
+        if not landing.network.interfaces and not links.links:
             raise NotApplicable("no network configuration was found")
-        cut_off = network.cut_off(target)
-        for interface in network.cards:
-            if network.hardware_survival(interface.hardware, target) is not Survival.KEPT:
-                severity = Severity.ERROR if cut_off else Severity.WARNING
-                yield self._bound(interface.hardware, f"{interface.manager} configures a card", target, severity)
+        for loss in landing.losses:
+            if loss.key in _HARDWARE and (severity := _severity(loss, landing)) is not None:
+                yield self._bound(loss.tokens, f"{loss.config.manager} configures a card", target, severity, loss.survival)
         for link in links.links:
-            if link.name and network.hardware_survival(link.hardware, target) is not Survival.KEPT:
-                yield self._bound(link.hardware, f"the name {link.name} is given to a card", target, Severity.WARNING)
+            hardware = tuple(condition for condition in link.conditions if condition.key in _HARDWARE)
+            survival = landing.fit(hardware)
+            if link.name and hardware and survival is not Survival.KEPT:
+                waits = landing.cut_off and any(pin.name == link.name for loss in landing.losses for pin in loss.pins)
+                severity = Severity.ERROR if waits else Severity.WARNING if survival is Survival.LOST else Severity.INFO
+                tokens = tuple(token for condition in hardware for token in condition.wanted) or link.hardware
+                yield self._bound(tokens, f"the name {link.name} is given to a card", target, severity, survival)
 
-    def _bound(self, hardware: tuple[Token, ...], what: str, target: Target, severity: Severity) -> Finding:
+    def _bound(self, hardware: tuple[Token, ...], what: str, target: Target, severity: Severity, survival: Survival) -> Finding:
         message = f"{what} by its driver or place: {', '.join(map(str, hardware))[:80]}"
-        return self.finding(
-            hardware[0].where, message, f"the card on {target.name} does not fit, so this does not apply", severity=severity
-        )
+        verb = "does not fit, so this does not apply" if survival is Survival.LOST else "may not fit, so this may not apply"
+        return self.finding(hardware[0].where, message, f"the card on {target.name} {verb}", severity=severity)
+
+
+def _severity(loss: Loss, landing: Landing) -> Severity | None:
+    """None where another configuration does the same for the card."""
+    if not loss.tokens:
+        return None
+    if landing.cut_off and loss.survival is Survival.LOST:
+        return Severity.ERROR
+    if landing.covered is not Survival.LOST and not loss.config.addresses:
+        return None
+    return Severity.WARNING if loss.usual is Survival.LOST else Severity.INFO

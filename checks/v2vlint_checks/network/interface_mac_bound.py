@@ -9,11 +9,14 @@ from v2vlint.api import (
     Finding,
     Fix,
     InterfaceConfig,
+    Key,
+    Landing,
     Network,
     NotApplicable,
     Rule,
     Severity,
     Stage,
+    Survival,
     Target,
 )
 
@@ -94,17 +97,18 @@ class InterfaceMacBound(Rule):
         Example({"/etc/network/interfaces": "auto eth0\niface eth0 inet dhcp\n  hwaddress ether 00:50:56:9a:bc:01\n"}, target="azure"),
     )
 
-    def check(self, network: Network, cloud_init: CloudInit, target: Target) -> Iterator[Finding]:
+    def check(self, landing: Landing, cloud_init: CloudInit, target: Target) -> Iterator[Finding]:
         if target.keeps_mac:
             raise NotApplicable(f"{target.name} keeps MAC addresses")
-        cut_off = network.cut_off(target)
-        for interface in network.cards:
-            if interface.mac is None:
+        for loss in landing.losses:
+            interface = loss.config
+            if interface.mac is None or not (loss.key is Key.MAC or any(pin.mac is interface.mac for pin in loss.pins)):
                 continue
-            severity = Severity.ERROR if cut_off else Severity.WARNING
+            severity = Severity.ERROR if landing.cut_off and loss.survival is Survival.LOST else Severity.WARNING
             message = f"{interface.manager} configures the card with the MAC address {interface.mac} only"
             effect = _effect(interface, cloud_init, severity, target)
-            yield self.finding(interface.mac.where, message, effect, severity=severity, fix=_forget(interface, network))
+            fix = _forget(interface, landing.network)
+            yield self.finding(interface.mac.where, message, effect, severity=severity, fix=fix)
 
 
 def _effect(interface: InterfaceConfig, cloud_init: CloudInit, severity: Severity, target: Target) -> str:

@@ -10,11 +10,12 @@ from v2vlint.api import (
     Finding,
     Fix,
     IfNameKind,
-    InterfaceConfig,
+    Key,
+    Landing,
     Link,
+    Loss,
     Manager,
     Method,
-    NamePin,
     Network,
     NotApplicable,
     Rule,
@@ -188,77 +189,93 @@ class InterfaceNameBound(Rule):
         ),
     )
 
-    def check(self, network: Network, target: Target, macs: CardMacs) -> Iterator[Finding]:
-        if not network.interfaces:
+    def check(self, landing: Landing, target: Target, macs: CardMacs) -> Iterator[Finding]:
+        if not landing.network.interfaces:
             raise NotApplicable("no network configuration was found")
-        cut_off = network.cut_off(target)
-        for interface in network.interfaces:
-            for token in _bound(interface, network, target) if interface.autostart else ():
-                survival = network.name_survival(token.value, target)
-                if survival is Survival.KEPT or ifname_kind(token.value) is IfNameKind.BIOSDEVNAME:
-                    continue
-                severity = _severity(token, survival, cut_off, network, target)
-                message = f"{interface.manager} configures {_what(interface, token)}, {_why(token)}"
-                effect = _effect(network, target, survival, severity)
-                yield self.finding(token.where, message, effect, severity=severity, fix=_fix(interface, token, network, target, macs))
+        for loss in landing.losses:
+            if loss.key not in (Key.NAME, Key.ANY_NAME) or loss.pins or not loss.tokens or not _is_own(loss.tokens[0]):
+                continue
+            severity = _severity(loss, landing)
+            if severity is not None:
+                message = f"{loss.config.manager} configures {_what(loss)}, {_why(loss)}"
+                effect = _effect(loss, landing, target, severity)
+                yield self.finding(loss.where, message, effect, severity=severity, fix=_fix(loss, landing, target, macs))
 
 
-def _bound(interface: InterfaceConfig, network: Network, target: Target) -> tuple[Token, ...]:
-    """The names it needs: its own where it is a card, else those below it that nothing else configures.
-
-    A name that something ties to a MAC address which does not travel is told of there.
-    """
-    tokens = interface.uses if interface.is_virtual else interface.names[:1]
-    own = (token for token in tokens if not interface.is_virtual or network.named(token.value) is None)
-    return tuple(token for token in own if not _lost_with_mac(network.pin_of(token.value), target))
+def _is_own(token: Token) -> bool:
+    """Whether the name is this rule's affair: those of a physical machine's firmware are another's."""
+    return ifname_kind(token.value) is not IfNameKind.BIOSDEVNAME
 
 
-def _lost_with_mac(pin: NamePin | None, target: Target) -> bool:
-    return pin is not None and pin.mac is not None and not target.keeps_mac and not pin.known_there
+def _severity(loss: Loss, landing: Landing) -> Severity | None:
+    """None where another configuration does the same for the card: lists of alternatives, a general one beside a special one."""
+    if landing.cut_off and loss.survival is Survival.LOST:
+        return Severity.ERROR
+    if loss.usual is not Survival.LOST:
+        return Severity.INFO
+    if landing.covered is not Survival.LOST and not _is_static(loss, landing):
+        return None
+    return Severity.WARNING
 
 
-def _severity(token: Token, survival: Survival, cut_off: bool, network: Network, target: Target) -> Severity:
-    if survival is Survival.LOST:
-        return Severity.ERROR if cut_off else Severity.WARNING
-    return Severity.INFO if token.value in network.usual_names(target) else Severity.WARNING
+def _is_static(loss: Loss, landing: Landing) -> bool:
+    """Whether a fixed address goes with it, its own or that of an interface built on it."""
+    return any(interface.addresses for interface in (loss.config, *landing.network.uppers(loss.config)))
 
 
-def _what(interface: InterfaceConfig, token: Token) -> str:
-    return f"{interface.label} on {token.value}" if interface.is_virtual else token.value
+def _what(loss: Loss) -> str:
+    names = ", ".join(token.value for token in loss.tokens[:6])
+    return f"{loss.config.label} on {names}" if loss.config.is_virtual else names
 
 
-def _why(token: Token) -> str:
-    if ifname_kind(token.value) is IfNameKind.KERNEL:
+def _why(loss: Loss) -> str:
+    if len(loss.tokens) > 1 or is_glob(loss.tokens[0].value):
+        return f"which {'fits no' if loss.survival is Survival.LOST else 'may fit no'} card there"
+    kind = ifname_kind(loss.tokens[0].value)
+    if kind is IfNameKind.KERNEL:
         return "but udev names cards by their place"
+    if kind in (IfNameKind.CUSTOM, IfNameKind.VIRTUAL):
+        return "a name that something gives to certain cards only"
     return "a name that changes with the virtual hardware"
 
 
-def _effect(network: Network, target: Target, survival: Survival, severity: Severity) -> str:
+def _effect(loss: Loss, landing: Landing, target: Target, severity: Severity) -> str:
+    network = landing.network
     if severity is Severity.ERROR:
         return "the card gets another name there and nothing else is configured: the guest comes up without network"
     if severity is Severity.INFO:
         return f"{target.name} usually gives this name, but in another slot the card stays without its configuration"
-    verb = "gets" if survival is Survival.LOST else "may get"
+    verb = "gets" if loss.survival is Survival.LOST else "may get"
+    if landing.covered is Survival.KEPT:
+        return f"the card {verb} another name on {target.name}; another configuration applies to it then, without this fixed address"
     rest = f"; {network.fallback}, so it is reached at another address" if network.fallback else " and then has no configuration"
     return f"the card {verb} another name on {target.name}{rest}"
 
 
-def _address(interface: InterfaceConfig, token: Token, target: Target, macs: CardMacs) -> str:
+def _address(loss: Loss, target: Target, macs: CardMacs) -> str:
     """The MAC address by which the card can keep the name: of the configuration itself, or known otherwise and wanted."""
-    if interface.mac is not None and interface.name is not None and not interface.is_virtual and target.keeps_mac:
-        return interface.mac.value.lower()
-    return macs.address(token.value, keeps_mac=target.keeps_mac) if macs.keep else ""
+    config = loss.config
+    if config.mac is not None and config.name is not None and not config.is_virtual and target.keeps_mac:
+        return config.mac.value.lower()
+    return macs.address(loss.tokens[0].value, keeps_mac=target.keeps_mac) if macs.keep else ""
 
 
-def _fix(interface: InterfaceConfig, token: Token, network: Network, target: Target, macs: CardMacs) -> Fix | None:
-    if (mac := _address(interface, token, target, macs)) and not is_glob(token.value):
-        text = f"[Match]\nMACAddress={mac}\n\n[Link]\nName={token.value}\n"
-        link = WriteFile(f"/etc/systemd/network/10-v2vlint-{token.value}.link", text)
-        return Fix(f"keep the name {token.value} by the card's MAC address", Applicability.SAFE, (link,))
-    if interface.is_virtual or token not in interface.names:
+def _keep(name: str, mac: str, network: Network) -> WriteFile:
+    """The file by which this guest's udev gives the name: a .link file where those are read, else a rule."""
+    if network.policy.by_link:
+        return WriteFile(f"/etc/systemd/network/10-v2vlint-{name}.link", f"[Match]\nMACAddress={mac}\n\n[Link]\nName={name}\n")
+    rule = f'SUBSYSTEM=="net", ACTION=="add", ATTR{{address}}=="{mac}", ATTR{{type}}=="1", NAME="{name}"\n'
+    return WriteFile(f"/etc/udev/rules.d/70-v2vlint-{name}.rules", rule)
+
+
+def _fix(loss: Loss, landing: Landing, target: Target, macs: CardMacs) -> Fix | None:
+    token, config, network = loss.tokens[0], loss.config, landing.network
+    if (mac := _address(loss, target, macs)) and not is_glob(token.value):
+        return Fix(f"keep the name {token} by the card's MAC address", Applicability.SAFE, (_keep(token.value, mac, network),))
+    if config.is_virtual or token not in config.names:
         return None
-    if not interface.edits.match_any or len(network.cards) != 1 or interface.manager is Manager.NETWORK_SCRIPTS:
+    if not config.edits.match_any or len(network.cards) != 1 or config.manager is Manager.NETWORK_SCRIPTS:
         return None
-    safe = interface.method is Method.DHCP and interface.manager is not Manager.IFUPDOWN
+    safe = config.method is Method.DHCP and config.manager is not Manager.IFUPDOWN
     applicability = Applicability.SAFE if safe else Applicability.UNSAFE
-    return Fix(f"apply the configuration of {token.value} to any ethernet card", applicability, interface.edits.match_any)
+    return Fix(f"apply the configuration of {token} to any ethernet card", applicability, config.edits.match_any)

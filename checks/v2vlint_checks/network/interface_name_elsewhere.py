@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from v2vlint.api import Audience, Example, Finding, InterfaceMentions, Network, NotApplicable, Rule, Severity, Survival, Target
+from v2vlint.api import Audience, Example, Finding, InterfaceMentions, Landing, NotApplicable, Rule, Severity, Survival
 
 
 class InterfaceNameElsewhere(Rule):
@@ -36,10 +36,11 @@ class InterfaceNameElsewhere(Rule):
         Example({"/etc/iptables/rules.v4": "-A INPUT -i eth0 -j ACCEPT\n"}),
     )
 
-    def check(self, mentions: InterfaceMentions, network: Network, target: Target) -> Iterator[Finding]:
+    def check(self, mentions: InterfaceMentions, landing: Landing) -> Iterator[Finding]:
         if not mentions.mentions:
             raise NotApplicable("no interface is named in the files looked through")
         for mention in mentions.mentions:
-            if network.name_survival(mention.name.value, target) is not Survival.KEPT:
+            survival = landing.name(mention.name.value)
+            if survival is Survival.LOST or (survival is Survival.UNSURE and landing.network.policy.predictable is not None):
                 message = f"{mention.program} names the interface {mention.name}, which changes with the virtual hardware"
                 yield self.finding(mention.name.where, message, "what is set for it does not apply to the card that comes instead")

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from v2vlint.api import Example, Finding, IfNameKind, Network, NotApplicable, Rule, Severity, Target, ifname_kind
+from v2vlint.api import Example, Finding, IfNameKind, Landing, NamePin, NotApplicable, Rule, Severity, Survival, Target, ifname_kind
 
 _TWO = "auto eth0\niface eth0 inet dhcp\nauto eth1\niface eth1 inet static\n  address 192.0.2.5/24\n"
 
@@ -38,12 +38,17 @@ class InterfaceOrder(Rule):
         ),
     )
 
-    def check(self, network: Network, target: Target) -> Iterator[Finding]:
+    def check(self, landing: Landing, target: Target) -> Iterator[Finding]:
+        network = landing.network
         cards = [card for card in network.cards if card.name and ifname_kind(card.name.value) is IfNameKind.KERNEL and card.mac is None]
-        loose = [card for card in cards if card.name and not any(p.holds(target) for p in network.pins if p.name.value == card.name.value)]
+        loose = [card for card in cards if card.name and not any(_holds(pin, landing) for pin in network.pins_of(card.name.value))]
         names = sorted({card.name.value for card in loose if card.name and ":" not in card.name.value})
         if len(names) < 2 or target.keeps_pci or network.policy.predictable:
             raise NotApplicable("no cards that only their order tells apart")
         second = next(card for card in loose if card.name and card.name.value == names[1])
         message = f"{' and '.join(names[:4])} are told apart by the order in which the kernel finds the cards"
         yield self.finding(second.where, message, "the cards may swap names there, and with them their networks")
+
+
+def _holds(pin: NamePin, landing: Landing) -> bool:
+    return landing.fit(pin.match) is Survival.KEPT

@@ -4,17 +4,18 @@ from collections.abc import Iterator
 
 from v2vlint.api import (
     Applicability,
-    CardNames,
     Delete,
     Example,
     Finding,
     Fix,
+    Key,
+    Landing,
     LinkFile,
-    Network,
     NotApplicable,
     Rule,
     Severity,
     Stage,
+    Survival,
     SystemdLinks,
     Target,
 )
@@ -49,17 +50,17 @@ class LinkFileMac(Rule):
         Example({f"{_LINK}.bak": _TEXT, "/usr/lib/systemd/network/99-default.link": "[Match]\nOriginalName=*\n"}, target="azure"),
     )
 
-    def check(self, links: SystemdLinks, network: Network, target: Target, names: CardNames) -> Iterator[Finding]:
+    def check(self, links: SystemdLinks, landing: Landing, target: Target) -> Iterator[Finding]:
         if target.keeps_mac:
             raise NotApplicable(f"{target.name} keeps MAC addresses")
-        cut_off = network.cut_off(target)
         for link in links.links:
-            if not link.macs or link.name is None or names.knows(link.macs[0].value):
+            asked = tuple(condition for condition in link.conditions if condition.key is Key.MAC)
+            if not link.macs or link.name is None or landing.fit(asked) is not Survival.LOST:
                 continue
-            users = [card.label for card in network.cards if link.name.value in (token.value for token in card.names)]
-            message = f"the name {link.name} goes to the card with the MAC address {link.macs[0]}"
+            users = [card.label for card in landing.network.cards if link.name.value in (token.value for token in card.names)]
+            message = f"the name {link.name} goes to the card with the MAC address {', '.join(map(str, link.macs[:3]))}"
             effect = "no card there has it" + (f", so {users[0]} stays without its configuration" if users else "")
-            severity = Severity.ERROR if cut_off and users else Severity.WARNING
+            severity = Severity.ERROR if landing.cut_off and users else Severity.WARNING
             yield self.finding(link.macs[0].where, message, effect, severity=severity, fix=_forget(link))
 
 

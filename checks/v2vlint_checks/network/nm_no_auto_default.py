@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from v2vlint.api import Example, Finding, Manager, Network, NmConf, NotApplicable, Rule, Severity, Survival, Target
+from v2vlint.api import Example, Finding, Landing, Manager, NmConf, NotApplicable, Rule, Severity, Survival
 
 _PATH = "/usr/lib/NetworkManager/conf.d/00-server.conf"
 _TEXT = "[main]\nno-auto-default=*\nignore-carrier=*\n"
@@ -33,11 +33,11 @@ class NmNoAutoDefault(Rule):
         Example({_PATH: _TEXT, "/sbin/init": "", "/sbin/ifup": ""}, title="NetworkManager is not installed"),
     )
 
-    def check(self, conf: NmConf, network: Network, target: Target) -> Iterator[Finding]:
+    def check(self, conf: NmConf, landing: Landing) -> Iterator[Finding]:
         setting = conf.no_auto_default
-        if not network.managers.runs(Manager.NETWORK_MANAGER) or setting is None or "*" not in setting.value:
+        if not landing.network.managers.runs(Manager.NETWORK_MANAGER) or setting is None or "*" not in setting.value:
             raise NotApplicable("NetworkManager does not run, or connects cards by itself")
-        if network.outlook(target).survival is Survival.KEPT:
+        if landing.usual is Survival.KEPT:
             return
         effect = "a card with another name or address there gets no connection by itself"
         yield self.finding(setting.where, "NetworkManager connects no card that has no profile", effect)

@@ -9,12 +9,14 @@ from v2vlint.api import (
     Example,
     Finding,
     Fix,
+    Landing,
     Network,
     NotApplicable,
     OsInfo,
     Rule,
     Severity,
     Stage,
+    Survival,
     Target,
     UdevNet,
     UdevNetRule,
@@ -41,7 +43,7 @@ class PersistentNetRules(Rule):
     ## What it does
     Finds rules under /etc/udev/rules.d that give a network card a fixed name: those that old generators wrote into
     `70-persistent-net.rules`, and anyone's own. Rules with a MAC address count where the target hands out new ones, rules with a bus
-    address or a driver where the card sits elsewhere, and all of them on Red Hat Enterprise Linux 9 and later, which ignores them.
+    address or a driver where no card there fits them, and all of them on Red Hat Enterprise Linux 9 and later, which ignores them.
 
     ## Why it matters
     The old address keeps the name `eth0` reserved: the generator calls the new card `eth1`, and the configuration of `eth0` does not
@@ -72,7 +74,7 @@ class PersistentNetRules(Rule):
         Example(
             {
                 "/etc/udev/rules.d/10-lan.rules": (
-                    'ACTION=="add", SUBSYSTEM=="net", KERNELS=="0000:0b:00.0", NAME="lan0"\nSUBSYSTEM=="block", NAME="x"\n'
+                    'ACTION=="add", SUBSYSTEM=="net", KERNELS=="0000:0b:00.0", DRIVERS=="vmxnet3", NAME="lan0"\nSUBSYSTEM=="block", NAME="x"\n'
                 )
             },
             flags=("/etc/udev/rules.d/10-lan.rules:1",),
@@ -86,37 +88,40 @@ class PersistentNetRules(Rule):
         ),
     )
 
-    def check(self, udev: UdevNet, network: Network, os: OsInfo, target: Target) -> Iterator[Finding]:
+    def check(self, udev: UdevNet, landing: Landing, os: OsInfo, target: Target) -> Iterator[Finding]:
         if not udev.rules:
             raise NotApplicable("no udev rule names a network card")
-        cut_off = network.cut_off(target)
         ignored = os.family == "rhel" and os.major >= 9 and os.distro != "fedora"
+        gone = tuple(rule for rule in udev.rules if landing.fit(rule.conditions) is Survival.LOST)
         for rule in udev.rules:
-            lost = (rule.mac is not None and not target.keeps_mac) or (bool(rule.hardware) and not target.keeps_pci)
-            if not lost and not ignored:
+            survival = landing.fit(rule.conditions)
+            if survival is Survival.KEPT and not ignored:
                 continue
+            lost = survival is Survival.LOST
             by = f"the MAC address {rule.mac}" if rule.mac else f"its place {rule.hardware[0]}" if rule.hardware else "a rule"
-            waits = cut_off and any(rule.name.value in (token.value for token in card.names) for card in network.cards)
+            waits = lost and landing.cut_off and any(pin.where == rule.where for loss in landing.losses for pin in loss.pins)
             yield self.finding(
                 rule.where,
                 f"a udev rule calls the card with {by} {rule.name}",
-                _effect(rule, network, lost),
-                severity=Severity.ERROR if waits and lost else Severity.WARNING,
-                fix=_forget(rule, udev) if lost else None,
+                _effect(rule, landing.network, survival),
+                severity=Severity.ERROR if waits else Severity.WARNING if lost or ignored else Severity.INFO,
+                fix=_forget(rule, udev, gone) if lost else None,
             )
 
 
-def _effect(rule: UdevNetRule, network: Network, lost: bool) -> str:
-    if not lost:
+def _effect(rule: UdevNetRule, network: Network, survival: Survival) -> str:
+    if survival is Survival.KEPT:
         return f"{rule.name} is not the card's name: this release lets .link files decide, and names it by its place"
-    if network.renames_new_cards is not None:
+    if survival is Survival.UNSURE:
+        return f"the new card may not fit the rule, and is then not called {rule.name}"
+    if rule.mac is not None and network.udev.generator is not None:
         return f"{rule.name} stays reserved for a card that is gone; the new one gets the next number and no configuration"
     return f"the new card does not fit the rule and is not called {rule.name}"
 
 
-def _forget(rule: UdevNetRule, udev: UdevNet) -> Fix:
+def _forget(rule: UdevNetRule, udev: UdevNet, gone: tuple[UdevNetRule, ...]) -> Fix:
     path = rule.where.path
     mates = [other for other in udev.rules if other.where.path == path]
-    whole = rule.is_generated and all(other.mac is not None for other in mates)
+    whole = rule.is_generated and all(other.mac is not None and other in gone for other in mates)
     edits: tuple[Edit, ...] = (Delete(path),) if whole else rule.remove
     return Fix(f"forget the udev rules in {path}" if whole else f"forget the udev rule for {rule.name}", Applicability.SAFE, edits)

@@ -12,7 +12,7 @@ from v2vlint.defining.windows import EIGHT, VISTA
 from v2vlint.facts.boot.firmware import Firmware as FirmwareFact
 from v2vlint.facts.boot.start import ChosenFirmware
 from v2vlint.facts.kernel.cpu_needs import CpuNeeds
-from v2vlint.facts.network.outlook import Network
+from v2vlint.facts.network.network import Network
 from v2vlint.facts.registry import FactStore
 from v2vlint.guest.open import Guest, open_guest
 from v2vlint.model.codec import decode, encode

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from v2vlint.facts.network.interface import InterfaceConfig
-from v2vlint.facts.network.outlook import Network
+from v2vlint.facts.network.network import Network
 from v2vlint.facts.registry import FactStore
 from v2vlint.model.machine import NetworkInterface
 

@@ -34,6 +34,28 @@ class Nic:
 
 
 @dataclass(frozen=True, slots=True)
+class CardPlace:
+    """Where a network card sits: its PCI address (``0000:01:00.0``, None when it may be any), hot-plug slot and firmware's index, if any.
+
+    ``bus`` is ``pci``, ``vmbus`` or ``xen``. ``name`` is set when it is the name that is known, not the place.
+    """
+
+    at: str | None = None
+    slot: int | None = None
+    index: int | None = None
+    bus: str = "pci"
+    name: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Board:
+    """One usual arrangement of the first network cards, in their order, and where it is known from."""
+
+    cards: tuple[CardPlace, ...]
+    source: str
+
+
+@dataclass(frozen=True, slots=True)
 class Display:
     """The display adapter: kernel DRM modules that drive it (any of) and the X drivers that work on it."""
 
@@ -96,6 +118,10 @@ class Target:
     (``ptp_clocks``), paravirtual ``clocksources``, filesystems of folders that the host shares (``shares``). ``keyboards`` are the modules
     that the only keyboard needs, empty when it is an ordinary one; ``vmbus_id`` the ACPI name of the VMBus where it is not ``VMBus``;
     ``bios`` the program that is the BIOS (``seabios``, or empty); ``cpu_hotplug`` says that QEMU adds processors to a running machine.
+
+    ``boards`` are the usual arrangements of network cards; ``other_slots``, ``other_buses`` and
+    ``other_indexes`` are the ranges of further places that a card may get, empty where the boards are all there is. ``mac_prefixes`` are
+    how the addresses start that the platform gives, ``max_mtu`` is the largest packet its network carries, 0 when that is not known.
     """
 
     name: str
@@ -129,6 +155,12 @@ class Target:
     shares: tuple[str, ...] = ()
     limits: Limits = Limits()
     images: Images = Images()
+    boards: tuple[Board, ...] = ()
+    other_slots: tuple[int, ...] = ()
+    other_buses: tuple[int, ...] = ()
+    other_indexes: tuple[int, ...] = ()
+    mac_prefixes: tuple[str, ...] = ()
+    max_mtu: int = 0
     hardware: Hardware | None = None
 
     @property

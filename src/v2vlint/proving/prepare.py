@@ -12,7 +12,7 @@ from v2vlint.disk.stream import HostFile
 from v2vlint.facts.boot.entry import BootEntry
 from v2vlint.facts.boot.firmware import Firmware as FirmwareFact
 from v2vlint.facts.boot.start import ChosenFirmware, Startup
-from v2vlint.facts.network.outlook import Network
+from v2vlint.facts.network.network import Network
 from v2vlint.facts.registry import FactStore
 from v2vlint.guest.fs import GuestFS
 from v2vlint.guest.open import Guest, open_guest

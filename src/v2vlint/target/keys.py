@@ -10,8 +10,9 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from v2vlint.model.target import Controller, Display, Hardware, Images, Limits, MachineName, Nic, Target
-from v2vlint.target.readers import Reader, fields, filled, flag, listed, maybe, number, one_of, pattern, shaped, table, text
+from v2vlint.model.target import Board, Controller, Display, Hardware, Images, Limits, MachineName, Nic, Target
+from v2vlint.target.boards import place_of
+from v2vlint.target.readers import Reader, fields, filled, flag, listed, maybe, number, one_of, pattern, shaped, span, table, text
 
 Say = Callable[[Target], Iterable[str]]
 
@@ -59,6 +60,18 @@ def _nics(target: Target) -> Iterator[str]:
     yield from (f"{one.name} ({_sets(one.any_of)})" for one in target.nics)
 
 
+def _boards(target: Target) -> Iterator[str]:
+    yield from (" and ".join(f"{card.bus if not card.at else card.at}" for card in board.cards[:1]) for board in target.boards)
+
+
+def _others(field: str, what: str) -> Say:
+    def say(target: Target) -> Iterator[str]:
+        if found := getattr(target, field):
+            yield f"or {what} {found[0]} to {found[1]}"
+
+    return say
+
+
 def _displays(target: Target) -> Iterator[str]:
     yield from (f"{one.name} ({' or '.join(one.modules)})" for one in target.displays)
 
@@ -98,6 +111,12 @@ KEYS: dict[str, Key] = {
         filled(table(Controller, {"name": text, "prefix": one_of(*PREFIXES), "any_of": _SETS})), "disks", _controllers
     ),
     "nics": Key(listed(_NIC), "network", _nics),
+    "boards": Key(listed(table(Board, {"cards": filled(place_of), "source": text})), "cards", _boards),
+    "other_slots": Key(span(1 << 14), "cards", _others("other_slots", "hot-plug slot")),
+    "other_buses": Key(span(255), "cards", _others("other_buses", "bus")),
+    "other_indexes": Key(span(1 << 27), "cards", _others("other_indexes", "firmware index")),
+    "mac_prefixes": Key(listed(shaped(r"[0-9a-f]{2}(:[0-9a-f]{2}){1,2}", "the first bytes of a MAC address")), "new addresses", _words("mac_prefixes")),
+    "max_mtu": Key(number(0, 1 << 16), "packets", lambda target: [f"{target.max_mtu} bytes at most"] if target.max_mtu else []),
     "displays": Key(
         listed(table(Display, {"name": text, "modules": listed(text), "xorg_drivers": listed(text)})), "display", _displays
     ),

@@ -12,6 +12,7 @@ from xml.etree.ElementTree import Element
 from v2vlint.model.errors import UsageError
 from v2vlint.model.target import Controller, Display, Firmware, Hardware, Nic, Target
 from v2vlint.model.xml_document import read_document
+from v2vlint.target.boards import domain_board
 
 T = TypeVar("T")
 
@@ -67,6 +68,7 @@ def _target(name: str, path: str, data: bytes | str) -> Target:
     nics = tuple(dict.fromkeys(_nic_model(nic) for nic in root.iterfind("devices/interface")))
     videos = tuple(dict.fromkeys(_model(video.find("model"), "type") for video in root.iterfind("devices/video")))
     base = _base(root.get("type", ""))
+    placed = domain_board(root, base.hypervisor)
     return dataclasses.replace(
         base,
         name=name,
@@ -79,6 +81,10 @@ def _target(name: str, path: str, data: bytes | str) -> Target:
         cpu_level=_cpu_level(root.find("cpu")),
         ram_mib=_memory(root),
         keeps_mac=True,
+        boards=placed or base.boards,
+        other_slots=() if placed else base.other_slots,
+        other_buses=() if placed else base.other_buses,
+        other_indexes=() if placed else base.other_indexes,
         xen_pv=root.findtext("os/type", "") in ("linux", "xen"),
         hardware=_hardware(root, buses[0], scsi, nics, videos) if base.hypervisor == "kvm" else None,
     )

@@ -62,6 +62,19 @@ def number(low: int, high: int) -> Reader:
     return convert
 
 
+def span(high: int) -> Reader:
+    """Two numbers from 0 to ``high``, the lowest and the highest of a range; an empty list for none."""
+    numbers = listed(number(0, high))
+
+    def convert(value: Any, place: str) -> tuple[Any, ...]:
+        found: tuple[Any, ...] = numbers(value, place)
+        if found and (len(found) != 2 or found[0] > found[1]):
+            raise UsageError(f"{place}: must be the lowest and the highest number")
+        return found
+
+    return convert
+
+
 def one_of(*options: str) -> Reader:
     """One of some words."""
 

@@ -10,7 +10,8 @@ from v2vlint.facts.boot.path import BootPath, Means, ModuleFate, lacking
 from v2vlint.facts.boot.start import DefaultBoot
 from v2vlint.facts.conversion.landing import Landing
 from v2vlint.facts.kernel.kernels import Kernel, Presence
-from v2vlint.facts.network.outlook import Network, Survival
+from v2vlint.facts.network.landing import NetworkLanding
+from v2vlint.facts.network.match import Survival
 from v2vlint.model.finding import Fate, Stage
 from v2vlint.model.place import WholeFile
 from v2vlint.model.target import Target
@@ -78,9 +79,9 @@ def _gone(kernel: Kernel, landing: Landing) -> Iterator[str]:
             yield from min(gone, key=len)
 
 
-def _configuration(network: Network, target: Target) -> Iterator[Cause[None]]:
+def _configuration(landing: NetworkLanding) -> Iterator[Cause[None]]:
     """Whether a configuration takes the card."""
-    outlook = network.outlook(target)
+    outlook = landing.outlook
     yield Cause(_FATES[outlook.survival], outlook.reason, outlook.where)
 
 

@@ -110,6 +110,8 @@ def _file(text: GuestText, manager: Manager) -> IfcfgFile:
         autostart=_autostart(vars_, manager) and not _RANGE.fullmatch(suffix),
         uses=tuple(_uses(vars_, name)),
         master=master,
+        mtu=vars_.get("MTU"),
+        brings_up=manager is Manager.WICKED or kind in ("bond", "team"),
         edits=InterfaceEdits(_match_any(text, vars_, manager), _drop_mac(text, vars_), _to_dhcp(text, vars_, addresses)),
     )
     return IfcfgFile(interface, vars_, not is_no(vars_.text("NM_CONTROLLED")))

@@ -200,6 +200,8 @@ def _interface(stanzas: list[_Stanza], auto: tuple[Token, ...], only: bool) -> I
         dns=tuple(word for stanza in stanzas for word in stanza.words("dns-nameservers", "dns-nameserver")),
         autostart=bool(started),
         uses=tuple(_uses(stanzas)),
+        mtu=next((word for stanza in stanzas for word in stanza.words("mtu")), None),
+        brings_up=True,
         edits=InterfaceEdits(match_any=_match_any(stanzas, started) if only else (), to_dhcp=_to_dhcp(stanzas)),
     )
 

@@ -7,6 +7,7 @@ import ipaddress
 import re
 from dataclasses import dataclass
 
+from v2vlint.facts.network.match import Key, Match, any_of, plain_mac
 from v2vlint.facts.network.names import IfNameKind, ifname_kind, is_glob
 from v2vlint.model.fix import ReplaceText
 from v2vlint.model.place import Span, Token
@@ -70,7 +71,12 @@ class InterfaceConfig:
     has an empty span at the start of the file. ``uses`` are the interfaces a bond, bridge or VLAN is built on, ``master`` the one that an
     ethernet card is a member of. ``kind`` is ``ethernet``, ``bond``, ``bridge``, ``vlan``, ``loopback``, ``wifi``, ``dummy``, ``tunnel`` or
     another word of the manager's. ``ids`` are further words by which other configurations refer to it (a netplan id, a profile's UUID).
-    ``renamed_to`` is the name the manager gives to the card it found. ``dns`` are servers as written.
+    ``renamed_to`` is the name the manager gives to the card it found. ``dns`` are servers as written, ``mtu`` is the packet size it sets.
+
+    ``conditions`` are what a card must fit, where that is more than ``names``, ``mac`` and ``hardware`` say. ``brings_up`` says that it
+    starts the interfaces it ``uses``, whatever they say; ``carries`` are the stacked interfaces that it names. ``order`` sorts the
+    configurations of which a card gets only the first that fits (empty: it gets all). ``renderer`` is the program that brings up what
+    netplan defines.
     """
 
     manager: Manager
@@ -89,7 +95,20 @@ class InterfaceConfig:
     uses: tuple[Token, ...] = ()
     master: Token | None = None
     ids: tuple[str, ...] = ()
+    mtu: Token | None = None
+    conditions: Match | None = None
+    brings_up: bool = False
+    carries: tuple[Token, ...] = ()
+    order: str = ""
+    renderer: str = ""
     edits: InterfaceEdits = InterfaceEdits()
+
+    @property
+    def match(self) -> Match:
+        """What a card must fit for this configuration to apply to it."""
+        if self.conditions is not None:
+            return self.conditions
+        return (*any_of(Key.NAME, self.names), *any_of(Key.MAC, [self.mac] if self.mac else []), *any_of(Key.DRIVER, self.hardware))
 
     @property
     def name(self) -> Token | None:
@@ -120,7 +139,7 @@ def is_mac(text: str) -> bool:
 
 def same_mac(one: str, other: str) -> bool:
     """Whether two ethernet addresses are equal, whatever case and separator they are written with."""
-    return one.lower().replace("-", ":") == other.lower().replace("-", ":")
+    return plain_mac(one) == plain_mac(other)
 
 
 def mac_token(token: Token | None) -> Token | None:

@@ -12,7 +12,7 @@ Every value keeps the place of the file that won.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from v2vlint.facts.network.interface import (
     Address,
@@ -24,6 +24,7 @@ from v2vlint.facts.network.interface import (
     is_mac,
     mac_token,
 )
+from v2vlint.facts.network.match import Key, Match, any_of
 from v2vlint.facts.registry import provides
 from v2vlint.facts.syntax.edit_lines import replace_token
 from v2vlint.facts.syntax.layers import layered
@@ -105,7 +106,8 @@ class _Reader:
                 if key.text in ("renderer", "version") or key.token is None:
                     continue
                 own = node.scalar("renderer") or group
-                yield NetplanDevice(key.token, own.value if own else self.renderer, self._interface(kind, key.token, node))
+                renderer = own.value if own else self.renderer
+                yield NetplanDevice(key.token, renderer, replace(self._interface(kind, key.token, node), renderer=renderer))
 
     def _interface(self, kind: str, name: Token, node: YamlNode) -> InterfaceConfig:
         addresses = tuple(_addresses(node))
@@ -130,6 +132,10 @@ class _Reader:
             dns=node.scalars("nameservers", "addresses"),
             autostart=activation is None,
             uses=(*node.scalars("interfaces"), *((link,) if link else ())),
+            mtu=node.scalar("mtu"),
+            conditions=_match(bound, mac, node),
+            brings_up=True,
+            order=f"10-netplan-{name.value}.network",
             ids=(name.value,),
             edits=InterfaceEdits(self._match_any(name, node, match), self._drop_mac(node, match), self._to_dhcp(node, addresses)),
         )
@@ -177,6 +183,12 @@ class _Reader:
         elif not node.is_true("dhcp4"):
             edits.append(replace_token(dhcp, "true"))
         return _all(edits)
+
+
+def _match(names: tuple[Token, ...], mac: Token | None, node: YamlNode) -> Match:
+    drivers, paths = node.scalars("match", "driver"), node.scalars("match", "path")
+    one_each = (*any_of(Key.ANY_NAME, names), *any_of(Key.MAC, [mac] if mac else []))
+    return (*one_each, *any_of(Key.DRIVER, drivers), *any_of(Key.PATH, paths))
 
 
 def _all(edits: list[ReplaceText | None]) -> tuple[ReplaceText, ...]:

@@ -13,6 +13,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from v2vlint.facts.network.interface import Address, InterfaceConfig, InterfaceEdits, Manager, Method, address_from, kind_of_name, mac_token
+from v2vlint.facts.network.match import Key
+from v2vlint.facts.network.systemd_match import match_of
 from v2vlint.facts.registry import provides
 from v2vlint.facts.syntax.edit_lines import delete_all, insert_line_after, replace_token
 from v2vlint.facts.syntax.systemd_unit import Unit, in_containers_only, read_units, same_file, section_places, setting_places
@@ -41,9 +43,10 @@ class NetDev:
 
 @dataclass(frozen=True, slots=True)
 class Networkd:
-    """The configuration of systemd-networkd, in the order it tries the files."""
+    """The configuration of systemd-networkd, in the order it tries the files. ``unmanaged`` keep it off the cards that they fit."""
 
     interfaces: tuple[InterfaceConfig, ...] = ()
+    unmanaged: tuple[InterfaceConfig, ...] = ()
     netdevs: tuple[NetDev, ...] = ()
     malformed: tuple[Span, ...] = ()
 
@@ -57,7 +60,8 @@ def parse_networkd(fs: GuestFS) -> Networkd:
     kinds = {netdev.name.value: netdev.kind for netdev in netdevs}
     users = _users(units)
     found = tuple(_interface(unit, kinds, users) for unit in units if not _unmanaged(unit))
-    return Networkd(found, netdevs, tuple(place for unit in (*devices, *units) for place in unit.ini.malformed))
+    hands_off = tuple(_interface(unit, kinds, users) for unit in units if _unmanaged(unit))
+    return Networkd(found, hands_off, netdevs, tuple(place for unit in (*devices, *units) for place in unit.ini.malformed))
 
 
 def _netdev(unit: Unit) -> NetDev | None:
@@ -99,6 +103,10 @@ def _interface(unit: Unit, kinds: dict[str, str], users: dict[str, list[Token]])
         autostart=not _manual(unit),
         uses=tuple(token for name in names for token in users.get(name.value, ())),
         master=members[0] if members else None,
+        mtu=unit.get("Link", "MTUBytes"),
+        conditions=match_of(unit, Key.ANY_NAME),
+        carries=unit.words("Network", *_STACKED),
+        order=unit.name,
         edits=InterfaceEdits(_match_any(names), _drop_mac(unit, names, macs), _to_dhcp(unit, addresses)),
     )
 

@@ -16,6 +16,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from v2vlint.facts.network.interface import Address, InterfaceConfig, InterfaceEdits, Manager, Method, address_from, is_mac, mac_token
+from v2vlint.facts.network.match import Condition, Key, Match, any_of, nm_term
 from v2vlint.facts.registry import provides
 from v2vlint.facts.syntax.edit_lines import delete_all, replace_token, slice_token
 from v2vlint.facts.syntax.ini import IniFile, IniSetting, ini_from
@@ -92,9 +93,24 @@ def _interface(ini: IniFile, text: GuestText) -> InterfaceConfig | None:
         autostart=autoconnect is None or autoconnect.value.lower() not in {"false", "no", "0"},
         uses=(parent,) if parent else (),
         master=master,
+        mtu=next((mtu for section in _WIRED if (mtu := _get(ini, section, "mtu"))), None),
+        conditions=_match(ini, name),
+        brings_up=_tristate(ini, "autoconnect-slaves", "autoconnect-ports"),
         ids=tuple(token.value for key in ("uuid", "id") if (token := _get(ini, "connection", key))),
         edits=_edits(ini, text),
     )
+
+
+def _match(ini: IniFile, name: Token | None) -> Match:
+    mac = _wired_mac(ini, "mac-address")
+    listed = ((Key.NAME, "interface-name"), (Key.DRIVER, "driver"), (Key.PATH, "path"), (Key.OTHER, "kernel-command-line"))
+    terms = ((key, tuple(map(nm_term, _list(ini, "match", setting)))) for key, setting in listed)
+    own = (*any_of(Key.NAME, [name] if name else []), *any_of(Key.MAC, [mac] if mac else []))
+    return (*own, *(Condition(key, found) for key, found in terms if found))
+
+
+def _tristate(ini: IniFile, *keys: str) -> bool:
+    return any((token := _get(ini, "connection", key)) is not None and token.value.lower() in ("1", "true", "yes") for key in keys)
 
 
 def _get(ini: IniFile, section: str, key: str) -> Token | None:

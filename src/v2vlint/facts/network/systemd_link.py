@@ -11,6 +11,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from v2vlint.facts.network.interface import mac_token
+from v2vlint.facts.network.match import Key, Match
+from v2vlint.facts.network.systemd_match import match_of
 from v2vlint.facts.registry import provides
 from v2vlint.facts.syntax.layers import winner
 from v2vlint.facts.syntax.systemd_unit import FOLDERS, Unit, in_containers_only, read_units
@@ -23,7 +25,11 @@ _PREDICTABLE = frozenset({"onboard", "slot", "path", "mac", "database"})
 
 @dataclass(frozen=True, slots=True)
 class LinkFile:
-    """One live .link file. ``hardware`` are driver names and bus paths it matches; ``policies`` the words of ``NamePolicy=``."""
+    """One live .link file. ``hardware`` are driver names and bus paths it matches; ``policies`` the words of ``NamePolicy=``,
+    ``altpolicies`` those of ``AlternativeNamesPolicy=``.
+
+    ``conditions`` are what a card must fit for the file to apply to it.
+    """
 
     path: str
     where: Span
@@ -33,6 +39,8 @@ class LinkFile:
     name: Token | None = None
     set_mac: Token | None = None
     policies: tuple[Token, ...] = ()
+    altpolicies: tuple[Token, ...] = ()
+    conditions: Match = ()
 
     @property
     def is_predictable(self) -> bool:
@@ -80,4 +88,6 @@ def _link(unit: Unit) -> LinkFile:
         name=unit.get("Link", "Name"),
         set_mac=mac_token(unit.get("Link", "MACAddress")),
         policies=unit.words("Link", "NamePolicy"),
+        altpolicies=unit.words("Link", "AlternativeNamesPolicy"),
+        conditions=match_of(unit, Key.KERNEL_NAME),
     )

@@ -8,11 +8,14 @@ Rules of the distribution itself are not read, only those under /etc, /run and /
 
 from __future__ import annotations
 
+import fnmatch
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from v2vlint.facts.network.interface import is_mac
+from v2vlint.facts.network.match import Match
+from v2vlint.facts.network.udev_match import conditions_of
 from v2vlint.facts.registry import provides
 from v2vlint.facts.syntax.edit_lines import delete_all
 from v2vlint.facts.syntax.layers import UDEV_RULES, layered, winner
@@ -25,6 +28,7 @@ GENERATORS = ("75-persistent-net-generator.rules", "45-persistent-net-generator.
 _PAIR = re.compile(
     r'(?<![A-Z_])(?P<key>[A-Z_]+)(?:\{(?P<attr>[^}"\n]{1,100})\})?\s{0,9}(?P<op>==|!=|\+=|-=|:=|=)\s{0,9}"(?P<value>(?:[^"\\\n]|\\.)*+)"'
 )
+_SPARED = re.compile(r'^[^#\n]*(?:ENV\{MATCHADDR\}|ATTRS?\{address\})=="([^"\n]{1,200})"[^\n]*GOTO=', re.MULTILINE)
 _GENERATED = re.compile(r"(?:70-|z?\d\d_?-?)?(?:persistent-net|net_persistent_names)(?:-cpu)?\.rules")
 _HARDWARE = frozenset({"DRIVERS", "DRIVER", "KERNELS", "DEVPATH", "ID", "BUS", "PROGRAM", "IMPORT"})
 _MAC_ATTRIBUTES = frozenset({"ATTR", "ATTRS", "SYSFS"})
@@ -34,7 +38,7 @@ _MAC_ATTRIBUTES = frozenset({"ATTR", "ATTRS", "SYSFS"})
 class UdevNetRule:
     """A rule that gives a network card a fixed name. ``hardware`` are drivers, bus paths and other traits of the card it asks for.
 
-    ``remove`` deletes its lines.
+    ``remove`` deletes its lines. ``conditions`` are what a card must fit.
     """
 
     where: Span
@@ -42,6 +46,7 @@ class UdevNetRule:
     mac: Token | None = None
     hardware: tuple[Token, ...] = ()
     remove: tuple[ReplaceText, ...] = ()
+    conditions: Match = ()
 
     @property
     def is_generated(self) -> bool:
@@ -51,10 +56,21 @@ class UdevNetRule:
 
 @dataclass(frozen=True, slots=True)
 class UdevNet:
-    """The naming rules in the order udev runs them, and the generator that would add more; ``generator`` is None when absent or masked."""
+    """The naming rules in the order udev runs them, and the generator that would add more; ``generator`` is None when absent or masked.
+
+    ``spared`` are patterns of MAC addresses that the generator leaves alone: those of virtual machines, mostly.
+    """
 
     rules: tuple[UdevNetRule, ...] = ()
     generator: WholeFile | None = None
+    spared: tuple[str, ...] = ()
+
+    def names_new_card(self, prefixes: Iterable[str]) -> bool | None:
+        """Whether the generator gives a name to a new card whose address starts with one of ``prefixes``; None: to some, or not known."""
+        if self.generator is None:
+            return False
+        taken = {not any(fnmatch.fnmatchcase(f"{prefix}:00:00:00:00"[:17], pattern) for pattern in self.spared) for prefix in prefixes}
+        return taken.pop() if len(taken) == 1 else None if taken or self.spared else True
 
 
 @provides
@@ -65,7 +81,14 @@ def parse_udev_net(fs: GuestFS) -> UdevNet:
     for path in sorted(own, key=lambda path: path.rpartition("/")[2]):
         text = fs.text(path)
         rules.extend(_rules(text) if text is not None else ())
-    return UdevNet(tuple(rules), _generator(fs))
+    generator = _generator(fs)
+    return UdevNet(tuple(rules), generator, _spared(fs.text(generator.path)) if generator is not None else ())
+
+
+def _spared(text: GuestText | None) -> tuple[str, ...]:
+    """Patterns of addresses by which the generator's rules jump to their end."""
+    matches = _SPARED.finditer(text.content) if text is not None else ()
+    return tuple(pattern for match in matches for pattern in match[1].lower().split("|"))
 
 
 def _generator(fs: GuestFS) -> WholeFile | None:
@@ -91,7 +114,8 @@ def _rules(text: GuestText) -> Iterator[UdevNetRule]:
         hardware = tuple(text.group(match, "value") for match in pairs if _is_hardware(match))
         raw = text.content[start:end]
         where = text.span(start + len(raw) - len(raw.lstrip()), start + len(raw.rstrip()))
-        yield UdevNetRule(where, text.group(name, "value"), macs[0] if macs else None, hardware, delete_all(text, (where,)))
+        mac, remove = (macs[0] if macs else None), delete_all(text, (where,))
+        yield UdevNetRule(where, text.group(name, "value"), mac, hardware, remove, conditions_of(text, pairs))
 
 
 def _logical(text: GuestText) -> Iterator[tuple[int, int]]:

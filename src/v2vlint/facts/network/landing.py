@@ -1,0 +1,359 @@
+"""What becomes of the guest's network on the target: which card gets which configuration there, what is lost, and why.
+
+Everything is asked of each *world* (see :mod:`worlds`): pins give the cards their names, managers their configurations. What holds in all
+worlds is certain, what holds in some is not.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field, replace
+from functools import partial
+
+from v2vlint.facts.network.card_wishes import CardNames
+from v2vlint.facts.network.interface import InterfaceConfig
+from v2vlint.facts.network.match import Card, Condition, Key, Match, Survival, Term, fits, plain_mac
+from v2vlint.facts.network.name_policy import NamePolicy
+from v2vlint.facts.network.names import IfNameKind, ifname_kind, is_glob, parent_name
+from v2vlint.facts.network.network import NamePin, Network
+from v2vlint.facts.network.worlds import MAX_CARDS, World, card_count, worlds
+from v2vlint.facts.registry import provides
+from v2vlint.model.definition import Definition
+from v2vlint.model.place import Span, Token, Where
+from v2vlint.model.target import Target
+
+MAX_CONFIGS = 200
+_NAMES = (Key.NAME, Key.ANY_NAME)
+_NOWHERE = Span("", 0, 0, 1)
+
+
+@dataclass(frozen=True, slots=True)
+class Loss:
+    """A configuration that a card of the target does not surely fit.
+
+    ``key`` is what does not fit, ``tokens`` are the words that ask for it. ``survival`` counts all worlds, ``usual`` those that are common:
+    there it may fit. ``pins`` are what gave the name on the source, none of them for a card of the target.
+    """
+
+    config: InterfaceConfig
+    key: Key
+    tokens: tuple[Token, ...]
+    survival: Survival
+    usual: Survival
+    pins: tuple[NamePin, ...] = ()
+
+    @property
+    def where(self) -> Where:
+        """The place that decides it."""
+        return self.pins[0].where if self.pins else self.tokens[0].where if self.tokens else self.config.where
+
+
+@dataclass(frozen=True, slots=True)
+class NetworkOutlook:
+    """What becomes of the guest's network: how sure, why, and the place that decides it."""
+
+    survival: Survival
+    reason: str
+    where: Where | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Scene:
+    """One world with what each card gets in it: configurations and how surely they fit."""
+
+    world: World
+    won: tuple[tuple[tuple[InterfaceConfig, Survival], ...], ...]
+
+    def fit(self, config: InterfaceConfig) -> Survival:
+        """Whether some card gets ``config``."""
+        return max((fit for card in self.won for one, fit in card if one is config), default=Survival.LOST)
+
+
+@dataclass(frozen=True)
+class Landing:
+    """The network on the target. ``ways`` are the configurations that would give an address; ``covered`` says whether in the usual worlds
+    every card gets one of them; ``losses`` are the configurations that no card, or perhaps no card, gets."""
+
+    network: Network
+    scenes: tuple[_Scene, ...] = field(repr=False)
+    outlook: NetworkOutlook
+    usual: Survival
+    covered: Survival
+    losses: tuple[Loss, ...] = ()
+
+    @property
+    def cut_off(self) -> bool:
+        """Whether it is certain that nothing that is configured comes up."""
+        return self.outlook.survival is Survival.LOST
+
+    def name(self, name: str) -> Survival:
+        """Whether a card is called ``name`` (or fits it, if it is a pattern)."""
+        base = Token(name if is_glob(name) else parent_name(name), _NOWHERE)
+        return self.fit((Condition(Key.NAME, (Term(base),)),))
+
+    def fit(self, match: Match) -> Survival:
+        """Whether some card fits ``match``."""
+        return _over(self.scenes, partial(_fits_some, match))
+
+    def config(self, config: InterfaceConfig) -> Survival:
+        """Whether ``config`` applies to a card, or stands on one that it applies to."""
+        return _over(self.scenes, partial(_stands, self.network, config, ()))
+
+    @property
+    def usual_names(self) -> tuple[str, ...]:
+        """What the cards are commonly called there."""
+        return tuple(dict.fromkeys(name for scene in self.scenes if scene.world.usual for card in scene.world.cards for name in card.names))
+
+
+def _over(scenes: Iterable[_Scene], ask: Callable[[_Scene], Survival]) -> Survival:
+    answers = {ask(scene) for scene in scenes}
+    return answers.pop() if len(answers) == 1 else Survival.UNSURE
+
+
+@provides
+def land(network: Network, target: Target, wishes: CardNames, definition: Definition) -> Landing:
+    """The landing of the guest's network on the target."""
+    scenes = _scenes(network, target, wishes, definition)
+    losses = tuple(_losses(network, scenes))
+    ways = tuple(way for way in network.addressed if not way.is_virtual or network.lowers(way) or network.bare_uses(way))
+    usual_scenes = tuple(scene for scene in scenes if scene.world.usual) or scenes
+    reached = _over(scenes, partial(_reached, network, ways))
+    return Landing(
+        network=network,
+        scenes=scenes,
+        outlook=_outlook(network, ways, scenes, losses, reached),
+        usual=_over(usual_scenes, partial(_reached, network, ways)),
+        covered=_over(usual_scenes, partial(_covered, network, ways)),
+        losses=losses,
+    )
+
+
+def _scenes(network: Network, target: Target, wishes: CardNames, definition: Definition) -> tuple[_Scene, ...]:
+    configs = tuple(_sorted(network))[:MAX_CONFIGS]
+    asked = [token.value for config in (*configs, *network.interfaces) for token in (*config.names, *config.uses)]
+    macs = _macs(network, target, wishes, configs)
+    literal = [token.value for config in network.cards for token in config.names[:1] if not is_glob(token.value) and len(config.names) == 1]
+    count = min(MAX_CARDS, max(len(definition.nics) or card_count(literal), len(macs), 1))
+    pinned = frozenset(pin.name.value for pin in network.pins)
+    policy = _likely(network.policy, literal or asked)
+    known = frozenset(name for name in asked if _believed(parent_name(name), policy) and parent_name(name) not in pinned)
+    found = worlds(target, policy, count, dict.fromkeys(map(parent_name, asked)))
+    named = (_named(world, network, target, macs, known) for world in found)
+    return tuple(_Scene(world, tuple(_won(card, configs, count) for card in world.cards)) for world in named)
+
+
+def _likely(policy: NamePolicy, names: Iterable[str]) -> NamePolicy:
+    """A policy that is not known, as the names that the guest uses tell it."""
+    kernel = {name.startswith("eth") for name in names if name.startswith(("eth", "en"))}
+    return replace(policy, predictable=not kernel.pop()) if policy.predictable is None and len(kernel) == 1 else policy
+
+
+def _believed(name: str, policy: NamePolicy) -> bool:
+    """Whether it is a name of whose making the guest shows nothing, so that the target takes nothing away: one's own, ``wlan0``, and
+    names by place where udev makes none."""
+    kind = ifname_kind(name)
+    if is_glob(name) or name.startswith("!"):
+        return False
+    if policy.predictable is False and kind in (IfNameKind.ONBOARD, IfNameKind.SLOT, IfNameKind.PATH):
+        return True
+    return kind in (IfNameKind.CUSTOM, IfNameKind.VIRTUAL) or (kind is IfNameKind.KERNEL and not name.startswith("eth"))
+
+
+def _macs(network: Network, target: Target, wishes: CardNames, configs: Iterable[InterfaceConfig]) -> tuple[str, ...]:
+    """The addresses that the configuration asks for and that cards of the target have: one card each."""
+    tokens = [pin.mac for pin in network.pins] + [config.mac for config in configs]
+    asked = dict.fromkeys(plain_mac(token.value) for token in tokens if token is not None)
+    return tuple(mac for mac in asked if target.keeps_mac or wishes.knows(mac))[:MAX_CARDS]
+
+
+def _sorted(network: Network) -> Iterable[InterfaceConfig]:
+    """The configurations of cards, with those that keep a manager off, in the order in which they are tried."""
+    found = [config for config in network.cards if not _is_odd(config)]
+    return sorted((*found, *network.hands_off), key=lambda config: config.order)
+
+
+def _is_odd(config: InterfaceConfig) -> bool:
+    return config.kind != "ethernet"
+
+
+def _named(world: World, network: Network, target: Target, macs: tuple[str, ...], known: frozenset[str]) -> World:
+    """The world with addresses, and with the names that pins and the old generator give."""
+    cards: list[Card] = []
+    spent: set[str] = set()
+    for number, plain in enumerate(world.cards):
+        card = replace(plain, mac=macs[number] if number < len(macs) else "", known=known)
+        pinned, sure = _pinned(card, network)
+        rest = () if sure else _free(card, network, target, spent)
+        names = tuple(dict.fromkeys((*pinned, *rest)))
+        spent |= set(names) if len(names) == 1 else set()
+        cards.append(replace(card, names=names, altnames=() if pinned else card.altnames))
+    return replace(world, cards=tuple(cards))
+
+
+def _pinned(card: Card, network: Network) -> tuple[tuple[str, ...], bool]:
+    """The names that pins may give to ``card``, and whether one surely does."""
+    found: list[str] = []
+    for pin in network.pins:
+        fit = fits(pin.match, card)
+        if fit is not Survival.LOST:
+            found.append(pin.name.value)
+        if fit is Survival.KEPT:
+            return tuple(found), True
+    return tuple(found), False
+
+
+def _free(card: Card, network: Network, target: Target, spent: set[str]) -> tuple[str, ...]:
+    """The names of a card that no pin surely fits. The old generator gives the first number that no rule has reserved."""
+    takes = network.udev.names_new_card(target.mac_prefixes) if network.policy.predictable is not True else False
+    reserved = {pin.name.value for pin in network.pins if pin.mac is not None}
+    if takes is False or not reserved & set(card.names):
+        return card.names
+    free = next(f"eth{number}" for number in range(1000) if f"eth{number}" not in reserved | spent)
+    return (free,) if takes else (*card.names, free)
+
+
+def _won(card: Card, configs: Iterable[InterfaceConfig], count: int) -> tuple[tuple[InterfaceConfig, Survival], ...]:
+    """The configurations that ``card`` gets: of those with an order the first that fits, of the others all that do."""
+    won: list[tuple[InterfaceConfig, Survival]] = []
+    ended: set[str] = set()
+    for config in configs:
+        group = _group(config)
+        fit = fits(config.match, card) if group not in ended else Survival.LOST
+        if fit is not Survival.LOST:
+            earlier = bool(config.order) and any(_group(one) == group for one, _fit in won)
+            won.append((config, Survival.UNSURE if earlier else fit))
+        if fit is Survival.KEPT and config.order and (config.mac is None or count == 1):
+            ended.add(group)
+    return tuple(won)
+
+
+def _group(config: InterfaceConfig) -> str:
+    """Configurations of which one card gets only the first: networkd's, netplan's for networkd among them."""
+    return "networkd" if config.order and config.renderer in ("", "networkd") else ""
+
+
+def _stands(network: Network, config: InterfaceConfig, above: tuple[InterfaceConfig, ...], scene: _Scene) -> Survival:
+    """Whether ``config`` has a card, itself or below it."""
+    if not config.is_virtual:
+        return scene.fit(config)
+    if any(config is one for one in above) or len(above) > MAX_CARDS:
+        return Survival.LOST
+    below = [min(_stands(network, lower, (*above, config), scene), _started(network, lower)) for lower in network.lowers(config)]
+    below += [_called(token.value, scene) for token in network.bare_uses(config)]
+    return max(below, default=Survival.KEPT)
+
+
+def _started(network: Network, lower: InterfaceConfig) -> Survival:
+    return Survival.KEPT if lower.is_virtual or network.starts(lower) else Survival.UNSURE
+
+
+def _fit_of(config: InterfaceConfig, scene: _Scene) -> Survival:
+    return scene.fit(config)
+
+
+def _fits_some(match: Match, scene: _Scene) -> Survival:
+    return max((fits(match, card) for card in scene.world.cards), default=Survival.LOST)
+
+
+def _called(name: str, scene: _Scene) -> Survival:
+    condition = (Condition(Key.NAME, (Term(Token(parent_name(name), _NOWHERE)),)),)
+    return _fits_some(condition, scene)
+
+
+def _reached(network: Network, ways: Iterable[InterfaceConfig], scene: _Scene) -> Survival:
+    return max((_stands(network, way, (), scene) for way in ways), default=Survival.LOST)
+
+
+def _covered(network: Network, ways: tuple[InterfaceConfig, ...], scene: _Scene) -> Survival:
+    """Whether each card gets an address, or is part of something that gets one."""
+    leads = {id(way) for way in ways}
+    for way in ways:
+        leads |= {id(lower) for lower in _all_below(network, way)}
+    bare = [token.value for way in ways for token in network.bare_uses(way)]
+    best = []
+    for number, card in enumerate(scene.won):
+        answers = [fit for config, fit in card if id(config) in leads]
+        names = scene.world.cards[number].names
+        best.append(max([*answers, *([Survival.KEPT] if set(names) & set(bare) else [])], default=Survival.LOST))
+    return min(best, default=Survival.LOST)
+
+
+def _all_below(network: Network, way: InterfaceConfig) -> list[InterfaceConfig]:
+    found: list[InterfaceConfig] = []
+    pending = [way]
+    while pending and len(found) < MAX_CONFIGS:
+        for lower in network.lowers(pending.pop()):
+            if not any(lower is one for one in found):
+                found.append(lower)
+                pending.append(lower)
+    return found
+
+
+def _losses(network: Network, scenes: tuple[_Scene, ...]) -> Iterable[Loss]:
+    usual = tuple(scene for scene in scenes if scene.world.usual) or scenes
+    for config in [config for config in network.cards if not _is_odd(config)][:MAX_CONFIGS]:
+        survival = _over(scenes, partial(_fit_of, config))
+        if survival is not Survival.KEPT and (condition := _cause(config, scenes)) is not None:
+            at_home = _over(usual, partial(_fit_of, config))
+            yield Loss(config, condition.key, condition.wanted, survival, at_home, _pins_lost(network, condition, scenes))
+    for upper in network.interfaces:
+        for token in network.bare_uses(upper) if upper.autostart else ():
+            survival = _over(scenes, partial(_called, token.value))
+            if survival is not Survival.KEPT and not _believed(parent_name(token.value), network.policy):
+                at_home = _over(usual, partial(_called, token.value))
+                yield Loss(upper, Key.NAME, (token,), survival, at_home)
+
+
+def _cause(config: InterfaceConfig, scenes: tuple[_Scene, ...]) -> Condition | None:
+    """The condition that fits worst; None when all fit, and it is another configuration that takes the card."""
+    worst: Condition | None = None
+    least = Survival.KEPT
+    for condition in config.match:
+        fit = _over(scenes, partial(_fits_some, (condition,)))
+        if fit < least:
+            worst, least = condition, fit
+    return worst
+
+
+def _pins_lost(network: Network, condition: Condition, scenes: tuple[_Scene, ...]) -> tuple[NamePin, ...]:
+    """The pins that gave the name, when none of them finds its card."""
+    if condition.key not in _NAMES or not condition.wanted:
+        return ()
+    pins = network.pins_of(condition.wanted[0].value)
+    return pins if pins and all(_pin_fit(pin, scenes) is Survival.LOST for pin in pins) else ()
+
+
+def _pin_fit(pin: NamePin, scenes: Iterable[_Scene]) -> Survival:
+    return _over(scenes, partial(_fits_some, pin.match))
+
+
+def _outlook(
+    network: Network, ways: tuple[InterfaceConfig, ...], scenes: tuple[_Scene, ...], losses: tuple[Loss, ...], reached: Survival
+) -> NetworkOutlook:
+    if not ways:
+        if network.fallback:
+            return NetworkOutlook(Survival.KEPT, network.fallback)
+        return NetworkOutlook(Survival.UNSURE, "no interface is configured to come up")
+    best = max(ways, key=lambda way: _over(scenes, partial(_stands, network, way, ())))
+    if reached is Survival.KEPT:
+        return NetworkOutlook(reached, f"{best.label} comes up by {best.manager}", best.where)
+    loss = _loss_of(network, best, losses) or next(iter(losses), None)
+    where = loss.where if loss else best.where
+    if network.fallback or network.cloud_init_writes:
+        return NetworkOutlook(Survival.UNSURE, network.fallback or "cloud-init may write a new configuration", where)
+    certain = reached is Survival.LOST and network.certain and len(ways) == len(network.addressed) and loss is not None
+    return NetworkOutlook(Survival.LOST if certain else Survival.UNSURE, _reason(best, loss, certain), where)
+
+
+def _loss_of(network: Network, way: InterfaceConfig, losses: tuple[Loss, ...]) -> Loss | None:
+    members = [way, *_all_below(network, way)]
+    return next((loss for loss in losses if any(loss.config is member for member in members)), None)
+
+
+def _reason(way: InterfaceConfig, loss: Loss | None, certain: bool) -> str:
+    verb = "does not" if certain else "may not"
+    if loss is None or loss.key in _NAMES:
+        name = loss.tokens[0].value if loss and loss.tokens and len(loss.tokens) == 1 else way.label
+        return f"{way.manager} waits for {name}, which {verb} exist there"
+    wanted = ", ".join(token.value for token in loss.tokens[:4])
+    return f"{way.manager} configures a card with the {loss.key} {wanted}, which {verb} exist there"

@@ -1,0 +1,183 @@
+"""The algebra of matches: which card of the target fits what a configuration asks for.
+
+All managers say it alike. A match is a row of conditions, joined by AND. A condition has one key and a list of terms: a term that is
+*mandatory* must hold, of the others one must, and ``!`` inverts. That is the rule of NetworkManager's ``[match]`` (nm-core-utils.c,
+``nm_wildcard_match_check``); in systemd's (net-condition.c, ``net_condition_test_strv``) every inverted term is mandatory, and
+netplan's and udev's lists have alternatives only.
+"""
+
+from __future__ import annotations
+
+import enum
+import fnmatch
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from v2vlint.facts.syntax.edit_lines import slice_token
+from v2vlint.model.place import Token
+
+MAX_PATTERN = 200
+
+
+class Survival(enum.IntEnum):
+    """Whether something still works on the target: surely not, perhaps, surely. Minimum is AND, maximum is OR."""
+
+    LOST = 0
+    UNSURE = 1
+    KEPT = 2
+
+
+class Key(enum.StrEnum):
+    """What a condition asks about a card.
+
+    ANY_NAME counts the alternative names too, as networkd does; KERNEL_NAME is the name before udev gives another; PATH udev's ``ID_PATH``
+    (``pci-0000:00:03.0``), PARENT the name of a device above the card (``0000:00:03.0``). OTHER is something that nothing here can answer.
+    """
+
+    NAME = "name"
+    ANY_NAME = "name or alternative name"
+    KERNEL_NAME = "kernel name"
+    MAC = "MAC address"
+    DRIVER = "driver"
+    PATH = "path"
+    PARENT = "parent"
+    TYPE = "type"
+    KIND = "kind"
+    OTHER = "other"
+
+
+@dataclass(frozen=True, slots=True)
+class Term:
+    """One pattern with shell wildcards. ``value`` has the place of the pattern alone."""
+
+    value: Token
+    inverted: bool = False
+    mandatory: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """Terms over one key; with none it holds."""
+
+    key: Key
+    terms: tuple[Term, ...]
+
+    @property
+    def wanted(self) -> tuple[Token, ...]:
+        """The patterns that are not inverted."""
+        return tuple(term.value for term in self.terms if not term.inverted)
+
+    def holds_for(self, value: str) -> bool:
+        """Whether a card with this value fits."""
+        hits = [(term, _hit(self.key, term.value.value, value) != term.inverted) for term in self.terms]
+        optional = [hit for term, hit in hits if not term.mandatory]
+        return all(hit for term, hit in hits if term.mandatory) and (not optional or any(optional))
+
+
+Match = tuple[Condition, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Card:
+    """A card as the target may present it. ``names`` are the names that it may have there, each of them possible.
+
+    ``drivers`` are words by which its driver goes; ``at`` is the PCI address, empty on other buses, None when it may be any. ``known`` are
+    names that nothing the guest shows gives: they are believed. ``altnames`` are its alternative names.
+    ``same_place``: the card sits where it sat on the source.
+    """
+
+    names: tuple[str, ...]
+    kernel_name: str = "eth0"
+    drivers: tuple[str, ...] = ()
+    at: str | None = None
+    mac: str = ""
+    known: frozenset[str] = frozenset()
+    altnames: tuple[str, ...] = ()
+    same_place: bool = False
+
+
+def any_of(key: Key, tokens: Iterable[Token]) -> Match:
+    """A card with one of these values will do; no tokens, no condition."""
+    terms = tuple(map(Term, tokens))
+    return (Condition(key, terms),) if terms else ()
+
+
+def systemd_terms(tokens: Iterable[Token]) -> tuple[Term, ...]:
+    """Words of a ``[Match]`` setting of systemd's: ``!`` inverts, and an inverted word excludes whatever the others say."""
+    return tuple(_stripped(token, mandatory=True) if token.value.startswith("!") else Term(token) for token in tokens)
+
+
+def nm_term(token: Token) -> Term:
+    """An element of NetworkManager's ``[match]``: ``|`` makes it an alternative, ``&`` mandatory, ``!`` inverts (then it is mandatory)."""
+    mark = token.value[:1] if token.value[:1] in ("|", "&") else ""
+    rest = _cut(token, 1) if mark else token
+    inverted = rest.value.startswith("!")
+    return Term(_cut(rest, 1) if inverted else rest, inverted, mandatory=mark == "&" or (inverted and mark != "|"))
+
+
+def _stripped(token: Token, mandatory: bool) -> Term:
+    return Term(_cut(token, 1), inverted=True, mandatory=mandatory)
+
+
+def _cut(token: Token, size: int) -> Token:
+    return slice_token(token, size, len(token.value))
+
+
+def fits(match: Match, card: Card) -> Survival:
+    """Whether ``card`` fits every condition."""
+    return min((_fits(condition, card) for condition in match), default=Survival.KEPT)
+
+
+def _fits(condition: Condition, card: Card) -> Survival:
+    if card.same_place and condition.key in (Key.NAME, Key.ANY_NAME, Key.KERNEL_NAME, Key.PATH, Key.PARENT):
+        return Survival.KEPT
+    if condition.key in (Key.NAME, Key.ANY_NAME) and card.known & {token.value for token in condition.wanted}:
+        return Survival.KEPT
+    values = _values(condition.key, card)
+    if values is None:
+        return _without_place(condition)
+    hits = [condition.holds_for(value) for value in values]
+    return Survival.KEPT if all(hits) else Survival.UNSURE if any(hits) else Survival.LOST
+
+
+def _values(key: Key, card: Card) -> tuple[str, ...] | None:
+    """What the card's ``key`` may be; None when that is not known."""
+    if key is Key.DRIVER:
+        return None if not card.drivers else (" ".join(card.drivers),)
+    if key in (Key.PATH, Key.PARENT):
+        return None if card.at is None else (f"pci-{card.at}" if key is Key.PATH and card.at else card.at,)
+    if key is Key.ANY_NAME:
+        return tuple(" ".join((name, *card.altnames)) for name in card.names)
+    known = {Key.NAME: card.names, Key.KERNEL_NAME: (card.kernel_name,), Key.MAC: (card.mac,), Key.TYPE: ("ether",), Key.KIND: ("",)}
+    return known.get(key)
+
+
+def _without_place(condition: Condition) -> Survival:
+    """An answer where the card's value is not known: a PCI address may be the one that is asked for, a word for another bus is not."""
+    if condition.key is Key.OTHER or not condition.wanted:
+        return Survival.UNSURE
+    sample = "pci-0000:00:07.0" if condition.key is Key.PATH else "0000:00:07.0"
+    possible = [_hit(condition.key, token.value, sample) or _is_pci(token.value) for token in condition.wanted]
+    return Survival.UNSURE if any(possible) else Survival.LOST
+
+
+def _is_pci(pattern: str) -> bool:
+    head = pattern.removeprefix("pci-")
+    return head[:5].count(":") == 1 and head[:4].isalnum()
+
+
+def _hit(key: Key, pattern: str, value: str) -> bool:
+    if len(pattern) > MAX_PATTERN:
+        return False
+    if key is Key.MAC:
+        return fnmatch.fnmatchcase(value.lower(), plain_mac(pattern))
+    if key is Key.ANY_NAME:
+        return any(fnmatch.fnmatchcase(one, pattern) for one in value.split())
+    if key is Key.DRIVER:
+        return any(fnmatch.fnmatchcase(one, wanted) for one in value.split() for wanted in (pattern, pattern.replace("-", "_")))
+    return fnmatch.fnmatchcase(value, pattern)
+
+
+def plain_mac(text: str) -> str:
+    """An ethernet address in lower case with colons, without quotes."""
+    return text.strip("\"'").lower().replace("-", ":")

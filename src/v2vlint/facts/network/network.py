@@ -1,0 +1,213 @@
+"""The guest's network as one: which managers run, what they configure, and what gives names to cards."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+
+from v2vlint.facts.network.cloud_init import CloudInit
+from v2vlint.facts.network.ifcfg import Ifcfg
+from v2vlint.facts.network.ifupdown import Interfaces
+from v2vlint.facts.network.interface import InterfaceConfig, Manager, Method
+from v2vlint.facts.network.managers import NetManagers
+from v2vlint.facts.network.match import Key, Match, any_of
+from v2vlint.facts.network.name_policy import NamePolicy
+from v2vlint.facts.network.names import parent_name
+from v2vlint.facts.network.netifrc import Netifrc
+from v2vlint.facts.network.netplan import Netplan
+from v2vlint.facts.network.networkd import Networkd
+from v2vlint.facts.network.nm_conf import NmConf
+from v2vlint.facts.network.nm_keyfile import NmKeyfiles
+from v2vlint.facts.network.systemd_link import SystemdLinks
+from v2vlint.facts.network.udev_net import UdevNet, UdevNetRule
+from v2vlint.facts.registry import provides
+from v2vlint.guest.fs import GuestFS
+from v2vlint.model.osinfo import OsInfo
+from v2vlint.model.place import Token, Where, WholeFile
+
+_RENAME_DEVICE = ("/lib/udev/rename_device", "/usr/lib/udev/rename_device")
+_NO_CARD = frozenset({"loopback", "wifi", "wwan", "modem", "vpn", "tunnel", "dummy", "veth", "other", "infiniband"})
+
+
+@dataclass(frozen=True, slots=True)
+class NamePin:
+    """Something that gives a name to a card that fits ``match``; with no conditions to any card. ``mac`` is the address it asks for.
+
+    ``where`` is the place of what ties it to the card.
+    """
+
+    name: Token
+    where: Where
+    mac: Token | None = None
+    match: Match = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Network:
+    """The network configuration that is really in force.
+
+    ``interfaces`` are those of managers that run (or that may, where the guest does not tell: then ``certain`` is false); ``unread`` are
+    configurations whose manager does not run. ``pins`` give cards fixed names; ``policy`` names the others. ``fallback`` says what brings
+    up a card that nothing mentions, or is empty. ``hands_off`` are configurations that keep a manager off the cards that they fit.
+    """
+
+    interfaces: tuple[InterfaceConfig, ...] = ()
+    unread: tuple[InterfaceConfig, ...] = ()
+    hands_off: tuple[InterfaceConfig, ...] = ()
+    pins: tuple[NamePin, ...] = ()
+    policy: NamePolicy = NamePolicy(None, WholeFile("/etc"), "not known")
+    managers: NetManagers = NetManagers()
+    udev: UdevNet = UdevNet()
+    fallback: str = ""
+    cloud_init_writes: bool = False
+    certain: bool = False
+
+    @property
+    def cards(self) -> tuple[InterfaceConfig, ...]:
+        """The configurations of network cards that come up, by themselves or below another interface."""
+        return tuple(interface for interface in self.interfaces if not interface.is_virtual and self.starts(interface))
+
+    def starts(self, interface: InterfaceConfig) -> bool:
+        """Whether it comes up at boot: by itself, or because an interface that comes up is built on it and starts it."""
+        return interface.autostart or any(upper.brings_up and upper.autostart for upper in self.uppers(interface))
+
+    def uppers(self, interface: InterfaceConfig) -> tuple[InterfaceConfig, ...]:
+        """The interfaces that are built on it."""
+        return tuple(upper for upper in self.interfaces if upper.is_virtual and upper is not interface and _is_below(interface, upper))
+
+    def lowers(self, upper: InterfaceConfig) -> tuple[InterfaceConfig, ...]:
+        """The configurations of what it is built on."""
+        return tuple(lower for lower in self.interfaces if lower is not upper and _is_below(lower, upper)) if upper.is_virtual else ()
+
+    def bare_uses(self, upper: InterfaceConfig) -> tuple[Token, ...]:
+        """Names of cards that it is built on and that have no configuration of their own."""
+        known = {word for lower in self.lowers(upper) for word in _words(lower)}
+        return tuple(token for token in upper.uses if upper.is_virtual and token.value not in known and self.named(token.value) is None)
+
+    @property
+    def addressed(self) -> tuple[InterfaceConfig, ...]:
+        """The interfaces that come up by themselves and get an address, cards or not; loopback and tunnels are none of them."""
+        return tuple(i for i in self.interfaces if i.autostart and i.method is not Method.NONE and i.kind not in _NO_CARD)
+
+    def named(self, name: str) -> InterfaceConfig | None:
+        """The configuration that others call ``name``: by interface name, netplan id, or a profile's id or UUID."""
+        for interface in self.interfaces:
+            if name in interface.ids or any(token.value == name for token in interface.names):
+                return interface
+        return None
+
+    def pins_of(self, name: str) -> tuple[NamePin, ...]:
+        """All that gives a card this name."""
+        return tuple(pin for pin in self.pins if pin.name.value == parent_name(name))
+
+
+def _words(interface: InterfaceConfig) -> tuple[str, ...]:
+    """What others may call it."""
+    return (*(token.value for token in interface.names), *interface.ids)
+
+
+def _is_below(lower: InterfaceConfig, upper: InterfaceConfig) -> bool:
+    names = frozenset(_words(upper))
+    if names & {token.value for token in (*lower.carries, *((lower.master,) if lower.master else ()))}:
+        return True
+    return any(token.value in _words(lower) for token in upper.uses)
+
+
+@dataclass(frozen=True, slots=True)
+class _Configured:
+    """What each manager's files configure, before asking which manager runs."""
+
+    interfaces: tuple[InterfaceConfig, ...]
+
+
+@provides
+def collect_interfaces(
+    managers: NetManagers,
+    networkd: Networkd,
+    keyfiles: NmKeyfiles,
+    netplan: Netplan,
+    ifupdown: Interfaces,
+    ifcfg: Ifcfg,
+    netifrc: Netifrc,
+) -> _Configured:
+    """All configurations, ifcfg files attributed to the program that reads them; NetworkManager takes no name from a file's name."""
+    found = (*networkd.interfaces, *keyfiles.interfaces, *netplan.interfaces, *ifupdown.interfaces, *netifrc.interfaces)
+    return _Configured((*found, *_ifcfg_readers(ifcfg, managers)))
+
+
+def _ifcfg_readers(ifcfg: Ifcfg, managers: NetManagers) -> Iterator[InterfaceConfig]:
+    scripts, nm = managers.runs(Manager.NETWORK_SCRIPTS), managers.runs(Manager.NETWORK_MANAGER)
+    for file in ifcfg.files:
+        by_nm = nm and managers.nm_reads_ifcfg and file.nm_controlled
+        if file.interface.manager is Manager.NETWORK_SCRIPTS and by_nm and not scripts:
+            written = tuple(name for name in file.interface.names if name.where.end > name.where.start)
+            yield replace(file.interface, manager=Manager.NETWORK_MANAGER, names=written)
+        else:
+            yield file.interface
+
+
+@provides
+def parse_network(
+    fs: GuestFS,
+    configured: _Configured,
+    managers: NetManagers,
+    policy: NamePolicy,
+    links: SystemdLinks,
+    udev: UdevNet,
+    nm_conf: NmConf,
+    netplan: Netplan,
+    cloud_init: CloudInit,
+    os: OsInfo,
+    networkd: Networkd,
+) -> Network:
+    """The network of the guest, over every manager that runs or may run."""
+    live = tuple(interface for interface in configured.interfaces if managers.runs(interface.manager) is not False)
+    hands_off = networkd.unmanaged if managers.runs(Manager.NETWORKD) is not False else ()
+    unread = tuple(interface for interface in configured.interfaces if managers.runs(interface.manager) is False)
+    udev_pins = () if _ignores_udev_names(os) else udev.rules
+    pins = tuple(_pins(fs, live, links if policy.by_link else SystemdLinks(), udev_pins, managers))
+    return Network(
+        interfaces=live,
+        unread=unread,
+        hands_off=hands_off,
+        pins=pins,
+        policy=policy,
+        managers=managers,
+        udev=udev,
+        fallback=_fallback(managers, nm_conf, netplan),
+        cloud_init_writes=cloud_init.writes_network,
+        certain=bool(managers.active),
+    )
+
+
+def _ignores_udev_names(os: OsInfo) -> bool:
+    """From Red Hat Enterprise Linux 9 on, a ``NAME=`` of a rule loses against the .link files."""
+    return os.family == "rhel" and os.major >= 9 and os.distro != "fedora"
+
+
+def _pins(
+    fs: GuestFS, live: Iterable[InterfaceConfig], links: SystemdLinks, rules: Iterable[UdevNetRule], managers: NetManagers
+) -> Iterator[NamePin]:
+    for rule in rules:
+        yield NamePin(rule.name, rule.where, rule.mac, rule.conditions)
+    for interface in live:
+        if interface.renamed_to is not None:
+            bound = next((token for token in (interface.mac, *interface.hardware) if token), None)
+            yield NamePin(interface.renamed_to, bound.where if bound else interface.where, interface.mac, interface.match)
+    for link in links.links:
+        if link.name is not None:
+            bound = next(iter((*link.macs, *link.hardware)), None)
+            yield NamePin(link.name, bound.where if bound else link.where, link.macs[0] if link.macs else None, link.conditions)
+    scripts_rename = not managers.active or any(fs.exists(path) for path in _RENAME_DEVICE)
+    for interface in live:
+        if interface.manager is Manager.NETWORK_SCRIPTS and interface.mac and interface.name and scripts_rename:
+            yield NamePin(interface.name, interface.mac.where, interface.mac, any_of(Key.MAC, (interface.mac,)))
+
+
+def _fallback(managers: NetManagers, nm_conf: NmConf, netplan: Netplan) -> str:
+    handed_over = bool(managers.runs(Manager.NETPLAN)) and netplan.renderer == "NetworkManager"
+    if managers.runs(Manager.NETWORK_MANAGER) and nm_conf.connects_by_itself(manages_all=handed_over):
+        return "NetworkManager connects any other card by DHCP"
+    if managers.runs(Manager.DHCPCD):
+        return "dhcpcd asks for an address on every card"
+    return ""

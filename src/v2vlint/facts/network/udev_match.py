@@ -1,0 +1,64 @@
+"""What a udev rule asks of a network card (udev(7)): alternatives are parted by ``|``, ``!=`` inverts them all."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+
+from v2vlint.facts.network.match import Condition, Key, Match, Term
+from v2vlint.facts.syntax.edit_lines import slice_token
+from v2vlint.guest.text import GuestText
+from v2vlint.model.place import Token
+
+_ALTERNATIVE = re.compile(r"[^|]+")
+_PCI = re.compile(r"[0-9a-fA-F*?]{1,4}:[0-9a-fA-F*?]{1,2}:[0-9a-fA-F*?]{1,2}\.[0-7*?]")
+_ANYTHING = frozenset({"*", "?*"})
+# Keys that hold for every card there is: the event, the class of the device, Ethernet's own numbers.
+_ALWAYS = frozenset({"SUBSYSTEM", "SUBSYSTEMS", "ACTION", "NAME", "SYMLINK", "BUS", "TAG", "TAGS", "CONST"})
+_PLAIN = {
+    "KERNEL": Key.KERNEL_NAME, "ENV{INTERFACE}": Key.KERNEL_NAME, "DRIVER": Key.DRIVER, "DRIVERS": Key.DRIVER,
+    "ENV{ID_NET_DRIVER}": Key.DRIVER, "ENV{ID_PATH}": Key.PATH,
+}  # fmt: skip
+_PARENTS = frozenset({"KERNELS", "ID", "DEVPATH"})
+_ATTRIBUTES = frozenset({"ATTR", "ATTRS", "SYSFS"})
+# PCI vendors of cards, and the drivers that they go with on a platform.
+_VENDORS = {
+    "0x1af4": ("virtio_net",), "0x15ad": ("vmxnet3",), "0x1d0f": ("ena",), "0x1ae0": ("gve",), "0x10ec": ("8139cp", "8139too"),
+    "0x8086": ("e1000", "e1000e", "igb", "ixgbevf", "iavf"), "0x1022": ("pcnet32",), "0x15b3": ("mlx4_en", "mlx5_core"),
+}  # fmt: skip
+
+
+def conditions_of(text: GuestText, pairs: Iterable[re.Match[str]]) -> Match:
+    """The conditions of a rule's ``key{attr}OP"value"`` pairs."""
+    found = ((pair, text.group(pair, "value")) for pair in pairs if pair["op"] in ("==", "!="))
+    return tuple(condition for pair, value in found for condition in _conditions(pair, value))
+
+
+def _conditions(pair: re.Match[str], value: Token) -> Iterator[Condition]:
+    inverted = pair["op"] == "!="
+    words = tuple(slice_token(value, match.start(), match.end()) for match in _ALTERNATIVE.finditer(value.value))
+    key = _key(pair, value.value)
+    if pair["key"] in _ALWAYS or not words or (not inverted and {word.value for word in words} & _ANYTHING) or key is None:
+        return
+    if key is Key.DRIVER and pair["attr"] in ("vendor", "subsystem_vendor"):
+        words = tuple(Token(driver, word.where) for word in words for driver in _VENDORS.get(word.value.lower(), (word.value,)))
+    elif key is Key.PARENT:
+        words = tuple(slice_token(word, match.start(), match.end()) for word in words for match in [*_PCI.finditer(word.value)][-1:])
+    yield Condition(key, tuple(Term(word, inverted, mandatory=inverted) for word in words))
+
+
+def _key(pair: re.Match[str], value: str) -> Key | None:
+    """What the pair asks about; None when every card of the target fits, OTHER when it cannot be told."""
+    name, attr = pair["key"], pair["attr"] or ""
+    full = f"{name}{{{attr}}}" if attr else name
+    if full in _PLAIN:
+        return _PLAIN[full]
+    if name in _PARENTS:
+        return Key.PARENT if _PCI.search(value) else Key.OTHER if "virtio" in value or name == "DEVPATH" else Key.PARENT
+    if name not in _ATTRIBUTES:
+        return Key.OTHER
+    if attr == "address":
+        return Key.MAC if ":" in value and not _PCI.search(value) else Key.OTHER
+    if attr in ("vendor", "subsystem_vendor"):
+        return Key.DRIVER
+    return None if (attr, value) in (("type", "1"), ("dev_id", "0x0"), ("dev_port", "0")) else Key.OTHER
