@@ -16,7 +16,7 @@ from v2vlint.facts.network.match import Card, Condition, Key, Match, Survival, T
 from v2vlint.facts.network.name_policy import NamePolicy
 from v2vlint.facts.network.names import IfNameKind, ifname_kind, is_glob, parent_name
 from v2vlint.facts.network.network import NamePin, Network
-from v2vlint.facts.network.worlds import MAX_CARDS, World, card_count, worlds
+from v2vlint.facts.network.worlds import MAX_CARDS, World, card_count, other_place, worlds
 from v2vlint.facts.registry import provides
 from v2vlint.model.definition import Definition
 from v2vlint.model.place import Span, Token, Where
@@ -75,6 +75,7 @@ class Landing:
     every card gets one of them; ``losses`` are the configurations that no card, or perhaps no card, gets."""
 
     network: Network
+    target: Target
     scenes: tuple[_Scene, ...] = field(repr=False)
     outlook: NetworkOutlook
     usual: Survival
@@ -87,9 +88,13 @@ class Landing:
         return self.outlook.survival is Survival.LOST
 
     def name(self, name: str) -> Survival:
-        """Whether a card is called ``name`` (or fits it, if it is a pattern)."""
-        base = Token(name if is_glob(name) else parent_name(name), _NOWHERE)
-        return self.fit((Condition(Key.NAME, (Term(base),)),))
+        """Whether a card is called ``name`` (or fits it, if it is a pattern). VLANs and aliases have the name of their card."""
+        base = name if is_glob(name) else parent_name(name)
+        if not self.network.pins_of(base) and _believed(base, self.network.policy):
+            return Survival.KEPT
+        found = self.fit((Condition(Key.NAME, (Term(Token(base, _NOWHERE)),)),))
+        placed = self.network.policy.predictable is not False and other_place(self.target, base) is not None
+        return Survival.UNSURE if found is Survival.LOST and placed and not self.network.pins_of(base) else found
 
     def fit(self, match: Match) -> Survival:
         """Whether some card fits ``match``."""
@@ -120,6 +125,7 @@ def land(network: Network, target: Target, wishes: CardNames, definition: Defini
     reached = _over(scenes, partial(_reached, network, ways))
     return Landing(
         network=network,
+        target=target,
         scenes=scenes,
         outlook=_outlook(network, ways, scenes, losses, reached),
         usual=_over(usual_scenes, partial(_reached, network, ways)),

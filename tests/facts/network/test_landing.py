@@ -6,8 +6,11 @@ import pytest
 
 from tests.facts.guests import Files, fact
 from v2vlint.facts.network.interface import Manager
+from v2vlint.facts.network.landing import Landing
+from v2vlint.facts.network.match import Survival
 from v2vlint.facts.network.name_policy import NamePolicy
-from v2vlint.facts.network.outlook import Network, Survival
+from v2vlint.facts.network.network import Network
+from v2vlint.model.definition import Definition
 from v2vlint.model.osinfo import OsInfo
 from v2vlint.model.rule import Link
 from v2vlint.target import load
@@ -22,6 +25,10 @@ OLD: Files = {"/lib/udev/rules.d/60-x.rules": "# no naming by place\n"}
 PIN = {"/etc/systemd/network/10-lan.link": "[Match]\nMACAddress=00:50:56:9a:bc:01\n[Link]\nName={0}\n"}
 NM: Files = {"/sbin/init": "", "/usr/sbin/NetworkManager": "", "/etc/systemd/system/multi-user.target.wants/NetworkManager.service": ""}
 IFUPDOWN: Files = {"/sbin/init": "", "/sbin/ifup": "", "/etc/rcS.d/S10networking": ""}
+
+
+def land(files: Files, target: str = "kvm", *given: object) -> Landing:
+    return fact(Landing, files, load(target), Definition("", ""), *given)
 
 
 def pinned(name: str) -> Files:
@@ -52,12 +59,13 @@ def test_what_decides_how_cards_are_named(files: Files, predictable: bool | None
     ("name", "kvm", "vmware", "azure", "xen"),
     [
         ("ens192", LOST, UNSURE, LOST, LOST),
-        ("ens3", UNSURE, UNSURE, LOST, UNSURE),
-        ("enp1s0", UNSURE, UNSURE, LOST, UNSURE),
-        ("eno1", UNSURE, UNSURE, LOST, UNSURE),
+        ("ens3", UNSURE, LOST, LOST, LOST),
+        ("ens7", UNSURE, LOST, LOST, UNSURE),
+        ("enp1s0", UNSURE, LOST, LOST, LOST),
+        ("eno1", UNSURE, LOST, LOST, LOST),
         ("em1", LOST, LOST, LOST, LOST),
         ("eth0", LOST, LOST, KEPT, UNSURE),
-        ("enX0", LOST, LOST, LOST, KEPT),
+        ("enX0", LOST, LOST, LOST, UNSURE),
         ("enx0050569abc01", UNSURE, LOST, LOST, UNSURE),
         ("lan0", KEPT, KEPT, KEPT, KEPT),
         ("e*", KEPT, KEPT, KEPT, KEPT),
@@ -68,37 +76,34 @@ def test_what_decides_how_cards_are_named(files: Files, predictable: bool | None
     ],
 )
 def test_names_where_udev_names_cards_by_place(name: str, kvm: Survival, vmware: Survival, azure: Survival, xen: Survival) -> None:
-    network = fact(Network, UDEV)
-    found = [network.name_survival(name, load(target)) for target in ("kvm", "vmware", "azure", "xen")]
+    found = [land(UDEV, target).name(name) for target in ("kvm", "vmware", "azure", "xen")]
     assert found == [kvm, vmware, azure, xen]
 
 
 @pytest.mark.parametrize(("name", "survival"), [("eth0", KEPT), ("eth*", KEPT), ("ens192", KEPT), ("em1", LOST), ("en*", LOST)])
 def test_names_where_the_kernel_counts(name: str, survival: Survival) -> None:
-    assert fact(Network, OLD).name_survival(name, load("kvm")) is survival
+    assert land(OLD).name(name) is survival
 
 
 def test_a_name_pinned_by_mac_address_goes_with_it() -> None:
-    network = fact(Network, {**UDEV, **pinned("ens192")})
-    assert [network.name_survival("ens192", load(target)) for target in ("kvm", "azure")] == [KEPT, LOST]
-    other = fact(Network, {**UDEV, **pinned("lan0")})
-    assert [other.name_survival("lan0", load(target)) for target in ("kvm", "azure")] == [KEPT, UNSURE]
+    assert [land({**UDEV, **pinned("ens192")}, target).name("ens192") for target in ("kvm", "azure")] == [KEPT, LOST]
+    assert [land({**UDEV, **pinned("lan0")}, target).name("lan0") for target in ("kvm", "azure")] == [KEPT, LOST]
 
 
 def test_the_old_generator_gives_a_new_card_the_next_number() -> None:
     rule = 'SUBSYSTEM=="net", ATTR{address}=="00:50:56:9a:bc:01", NAME="eth0"\n'
     files = {**OLD, "/etc/udev/rules.d/70-persistent-net.rules": rule}
     generator = {"/lib/udev/rules.d/75-persistent-net-generator.rules": "x\n"}
-    assert fact(Network, files).name_survival("eth0", load("azure")) is KEPT
-    assert fact(Network, {**files, **generator}).name_survival("eth0", load("azure")) is LOST
-    assert fact(Network, {**files, **generator}).name_survival("eth0", load("kvm")) is KEPT
+    assert land(files, "azure").name("eth0") is KEPT
+    assert land({**files, **generator}, "azure").name("eth0") is LOST
+    assert land({**files, **generator}).name("eth0") is KEPT
 
 
 def test_red_hat_9_does_not_listen_to_udev_rules() -> None:
     files = {**UDEV, "/etc/udev/rules.d/70-persistent-net.rules": 'SUBSYSTEM=="net", ATTR{address}=="00:50:56:9a:bc:01", NAME="ens192"\n'}
     rocky = OsInfo("linux", "rocky", "rhel", "Rocky Linux", "9.3", "x86_64")
-    assert fact(Network, files).name_survival("ens192", load("kvm")) is KEPT
-    assert fact(Network, files, rocky).name_survival("ens192", load("kvm")) is LOST
+    assert land(files).name("ens192") is KEPT
+    assert land(files, "kvm", rocky).name("ens192") is LOST
 
 
 STACK = (
@@ -112,9 +117,9 @@ STACK = (
     [("ens192", "ens224", LOST), ("ens192", "enp1s0", UNSURE), ("ens192", "lan0", KEPT), ("bond0", "bond0", KEPT)],
 )
 def test_a_stack_survives_with_the_best_of_its_cards(one: str, two: str, survival: Survival) -> None:
-    network = fact(Network, {**UDEV, "/etc/network/interfaces": STACK.replace("{0}", one).replace("{1}", two)})
-    assert [network.survival(interface, load("kvm")) for interface in network.interfaces] == [survival] * 3
-    assert [interface.label for interface in network.addressed] == ["vmbr0", "vmbr0.7"]
+    landing = land({**UDEV, "/etc/network/interfaces": STACK.replace("{0}", one).replace("{1}", two)})
+    assert [landing.config(interface) for interface in landing.network.interfaces] == [survival] * 3
+    assert [interface.label for interface in landing.network.addressed] == ["vmbr0", "vmbr0.7"]
 
 
 @pytest.mark.parametrize(("renderer", "fallback"), [("NetworkManager", True), ("networkd", False)])
@@ -185,11 +190,10 @@ PROFILE = {"/etc/NetworkManager/system-connections/a": "[connection]\ntype=ether
     ],
 )
 def test_the_outlook(files: Files, survival: Survival, reason: str) -> None:
-    network = fact(Network, {**UDEV, **files})
-    outlook = network.outlook(load("kvm"))
-    assert outlook.survival is survival
-    assert reason in outlook.reason
-    assert network.cut_off(load("kvm")) is (survival is LOST)
+    landing = land({**UDEV, **files})
+    assert landing.outlook.survival is survival
+    assert reason in landing.outlook.reason
+    assert landing.cut_off is (survival is LOST)
 
 
 @pytest.mark.parametrize(
@@ -198,18 +202,19 @@ def test_the_outlook(files: Files, survival: Survival, reason: str) -> None:
         ("MACAddress=00:50:56:9a:bc:01", KEPT, LOST),
         ("Driver=virtio_net", KEPT, LOST),
         ("Driver=vmxnet3", LOST, LOST),
-        ("Path=pci-0000:0b:00.0", UNSURE, UNSURE),
+        ("Path=pci-0000:0b:00.0", UNSURE, LOST),
         ("Type=ether", KEPT, KEPT),
     ],
 )
 def test_matches_other_than_names(match: str, kvm: Survival, azure: Survival) -> None:
-    network = fact(Network, {"/etc/systemd/network/x.network": f"[Match]\n{match}\n[Network]\nDHCP=yes\n"})
-    assert [network.survival(network.interfaces[0], load(target)) for target in ("kvm", "azure")] == [kvm, azure]
+    files = {"/etc/systemd/network/x.network": f"[Match]\n{match}\n[Network]\nDHCP=yes\n"}
+    landings = [land(files, target) for target in ("kvm", "azure")]
+    assert [landing.config(landing.network.interfaces[0]) for landing in landings] == [kvm, azure]
 
 
 def test_a_card_renamed_by_netplan_or_red_hats_scripts_is_pinned() -> None:
     netplan = "network: {ethernets: {a: {match: {macaddress: '00:50:56:9a:bc:01'}, set-name: ens192, dhcp4: true}}}\n"
     ifcfg = "DEVICE=ens224\nHWADDR=00:50:56:9a:bc:02\n"
     files = {**UDEV, "/etc/netplan/a.yaml": netplan, "/etc/sysconfig/network-scripts/ifcfg-ens224": ifcfg}
-    network = fact(Network, files)
-    assert [network.name_survival(name, load("kvm")) for name in ("ens192", "ens224", "ens256")] == [KEPT, KEPT, LOST]
+    landing = land(files)
+    assert [landing.name(name) for name in ("ens192", "ens224", "ens256")] == [KEPT, KEPT, LOST]
