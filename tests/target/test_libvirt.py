@@ -47,6 +47,7 @@ def test_a_whole_domain(tmp_path: Path) -> None:
         cpu_level=3,
         ram_mib=1536,
         keeps_mac=True,
+        other_buses=(0, 31),
         hardware=Hardware("q35", "virtio-scsi-pci", "virtio-net-pci", "virtio"),
     )
 
@@ -108,3 +109,31 @@ def test_what_is_no_usable_domain(tmp_path: Path, text: str, complaint: str) -> 
 def test_a_missing_file(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="no such file"):
         target.load(str(tmp_path / "none.xml"))
+
+
+_PORT = "<controller type='pci' index='{0}' model='pcie-root-port'/>"
+_CARD = (
+    "<interface type='network'><model type='virtio'/>"
+    "<address type='pci' domain='0x0000' bus='0x{0:02x}' slot='0x{1:02x}' function='0x0'/>{2}</interface>"
+)
+_DISK = "<disk device='disk'><target dev='vda'/></disk>"
+
+
+@pytest.mark.parametrize(
+    ("devices", "places"),
+    [
+        (_CARD.format(0, 3, "") + _CARD.format(0, 7, ""), [("0000:00:03.0", 3, None), ("0000:00:07.0", 7, None)]),
+        (_CARD.format(0, 3, "<acpi index='5'/>"), [("0000:00:03.0", 3, 5)]),
+        (
+            "<controller type='pci' index='0' model='pcie-root'/>" + _PORT.format(1) + _PORT.format(2) + _CARD.format(2, 0, ""),
+            [("0000:02:00.0", None, None)],
+        ),
+        ("<interface type='network'/>", []),
+        (_CARD.format(0, 3, "") + "<interface type='network'/>", []),
+        (_PORT.format(1) + "<controller type='pci' index='2' model='pcie-to-pci-bridge'/>" + _CARD.format(2, 1, ""), []),
+    ],
+)
+def test_the_places_of_cards(tmp_path: Path, devices: str, places: list[tuple[str, int | None, int | None]]) -> None:
+    target = load(tmp_path, f"<domain type='kvm'><devices>{_DISK}{devices}</devices></domain>")
+    assert [(card.at, card.slot, card.index) for board in target.boards for card in board.cards] == places
+    assert bool(target.other_buses) is not bool(places)

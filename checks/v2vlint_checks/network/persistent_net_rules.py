@@ -74,11 +74,22 @@ class PersistentNetRules(Rule):
         Example(
             {
                 "/etc/udev/rules.d/10-lan.rules": (
-                    'ACTION=="add", SUBSYSTEM=="net", KERNELS=="0000:0b:00.0", DRIVERS=="vmxnet3", NAME="lan0"\nSUBSYSTEM=="block", NAME="x"\n'
+                    'ACTION=="add", SUBSYSTEM=="net", KERNELS=="0000:0b:00.0", DRIVERS=="vmxnet3", NAME="lan0"\n'
+                    'SUBSYSTEM=="block", NAME="x"\n'
                 )
             },
             flags=("/etc/udev/rules.d/10-lan.rules:1",),
             fixed={"/etc/udev/rules.d/10-lan.rules": 'SUBSYSTEM=="block", NAME="x"\n'},
+        ),
+        Example(
+            {"/etc/udev/rules.d/10-lan.rules": 'SUBSYSTEM=="net", ACTION=="add", DRIVERS=="virtio_net", NAME="lan0"\n'},
+            title="the target's card has this driver",
+        ),
+        Example(
+            {"/etc/udev/rules.d/10-lan.rules": 'SUBSYSTEM=="net", KERNELS=="0000:00:03.0", NAME="lan0"\n'},
+            flags=("/etc/udev/rules.d/10-lan.rules:1",),
+            severity=Severity.INFO,
+            title="a card there may have this address",
         ),
         Example({_PATH: _RULE}, given=(_ALMA9,), flags=(f"{_PATH}:2",), title="ignored from Red Hat Enterprise Linux 9 on"),
         Example({_PATH: _RULE}, title="the target keeps the MAC address"),

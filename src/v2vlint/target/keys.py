@@ -97,6 +97,7 @@ def _images(target: Target) -> Iterator[str]:
 
 _WORD = shaped(r"[a-z0-9][a-z0-9._-]*", "a word of lower-case letters, digits and ._-")
 _DEVICE = shaped(r"/dev/[\w/-]+", "the path of a device")
+_MAC = shaped(r"[0-9a-f]{2}(:[0-9a-f]{2}){1,2}", "the first bytes of a MAC address")
 _COUNT = number(0, 1 << 24)
 _SETS = filled(filled(text))
 _NIC = table(Nic, {"name": text, "any_of": _SETS}, {"ids": listed(shaped(r"[0-9a-f]{4}:[0-9a-f]{4}", "a PCI ID such as 8086:100f"))})
@@ -115,7 +116,7 @@ KEYS: dict[str, Key] = {
     "other_slots": Key(span(1 << 14), "cards", _others("other_slots", "hot-plug slot")),
     "other_buses": Key(span(255), "cards", _others("other_buses", "bus")),
     "other_indexes": Key(span(1 << 27), "cards", _others("other_indexes", "firmware index")),
-    "mac_prefixes": Key(listed(shaped(r"[0-9a-f]{2}(:[0-9a-f]{2}){1,2}", "the first bytes of a MAC address")), "new addresses", _words("mac_prefixes")),
+    "mac_prefixes": Key(listed(_MAC), "new addresses", _words("mac_prefixes")),
     "max_mtu": Key(number(0, 1 << 16), "packets", lambda target: [f"{target.max_mtu} bytes at most"] if target.max_mtu else []),
     "displays": Key(
         listed(table(Display, {"name": text, "modules": listed(text), "xorg_drivers": listed(text)})), "display", _displays

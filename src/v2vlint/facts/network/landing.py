@@ -92,7 +92,8 @@ class Landing:
         base = name if is_glob(name) else parent_name(name)
         if not self.network.pins_of(base) and _believed(base, self.network.policy):
             return Survival.KEPT
-        found = self.fit((Condition(Key.NAME, (Term(Token(base, _NOWHERE)),)),))
+        inverted = base.startswith("!")
+        found = self.fit((Condition(Key.NAME, (Term(Token(base.removeprefix("!"), _NOWHERE), inverted, inverted),)),))
         placed = self.network.policy.predictable is not False and other_place(self.target, base) is not None
         return Survival.UNSURE if found is Survival.LOST and placed and not self.network.pins_of(base) else found
 
@@ -298,9 +299,8 @@ def _all_below(network: Network, way: InterfaceConfig) -> list[InterfaceConfig]:
 def _losses(network: Network, scenes: tuple[_Scene, ...]) -> Iterable[Loss]:
     usual = tuple(scene for scene in scenes if scene.world.usual) or scenes
     for config in [config for config in network.cards if not _is_odd(config)][:MAX_CONFIGS]:
-        survival = _over(scenes, partial(_fit_of, config))
-        if survival is not Survival.KEPT and (condition := _cause(config, scenes)) is not None:
-            at_home = _over(usual, partial(_fit_of, config))
+        survival, at_home = _over(scenes, partial(_fit_of, config)), _over(usual, partial(_fit_of, config))
+        for condition in _failing(config, scenes) if survival is not Survival.KEPT else ():
             yield Loss(config, condition.key, condition.wanted, survival, at_home, _pins_lost(network, condition, scenes))
     for upper in network.interfaces:
         for token in network.bare_uses(upper) if upper.autostart else ():
@@ -310,15 +310,10 @@ def _losses(network: Network, scenes: tuple[_Scene, ...]) -> Iterable[Loss]:
                 yield Loss(upper, Key.NAME, (token,), survival, at_home)
 
 
-def _cause(config: InterfaceConfig, scenes: tuple[_Scene, ...]) -> Condition | None:
-    """The condition that fits worst; None when all fit, and it is another configuration that takes the card."""
-    worst: Condition | None = None
-    least = Survival.KEPT
-    for condition in config.match:
-        fit = _over(scenes, partial(_fits_some, (condition,)))
-        if fit < least:
-            worst, least = condition, fit
-    return worst
+def _failing(config: InterfaceConfig, scenes: tuple[_Scene, ...]) -> list[Condition]:
+    """The conditions that do not surely fit, the worst first; none when all fit, and it is another configuration that takes the card."""
+    found = [(_over(scenes, partial(_fits_some, (condition,))), number) for number, condition in enumerate(config.match)]
+    return [config.match[number] for fit, number in sorted(found) if fit is not Survival.KEPT]
 
 
 def _pins_lost(network: Network, condition: Condition, scenes: tuple[_Scene, ...]) -> tuple[NamePin, ...]:
