@@ -27,7 +27,7 @@ from pytest_v2vlint.views import (
 from v2vlint.engine.questions import FileView, Question
 from v2vlint.facts.boot.bootloader import Bootloader
 from v2vlint.facts.initramfs.content import Initramfs
-from v2vlint.facts.network.outlook import Network
+from v2vlint.facts.network.network import Network
 from v2vlint.facts.packages.installed import Packages
 from v2vlint.facts.storage.fstab import Fstab
 from v2vlint.model.blocks import BlockTable

@@ -13,7 +13,7 @@ from v2vlint.facts.boot.cmdline import KernelArg
 from v2vlint.facts.boot.entry import BootEntry
 from v2vlint.facts.initramfs.content import Initramfs
 from v2vlint.facts.network.interface import InterfaceConfig, Method
-from v2vlint.facts.network.outlook import Network
+from v2vlint.facts.network.network import Network
 from v2vlint.facts.packages.installed import Packages
 from v2vlint.facts.packages.package import Package
 from v2vlint.facts.storage.fstab import Fstab, FstabEntry

@@ -140,6 +140,8 @@ SAMPLES: dict[str, Any] = {
     "keeps_nvram": True, "keeps_tpm": True, "keeps_network": True, "datasources": ["odd"], "agents": ["odd"], "guest_agent": "odd",
     "resolvers": ["9.9.9.9"], "time_servers": ["9.9.9.9"], "ptp_clocks": ["/dev/ptp_odd"], "clocksources": ["odd"], "shares": ["oddfs"],
     "limits": {"disks": 99}, "images": {"formats": ["vdi"]}, "hardware": {"disk": "nvme"},
+    "boards": [{"cards": ["0000:09:00.0"], "source": "odd"}], "other_slots": [9, 99], "other_buses": [9, 99], "other_indexes": [9, 99],
+    "mac_prefixes": ["02:99"], "max_mtu": 1492,
 }  # fmt: skip
 """A value for each key that ``SMALL`` has otherwise, or not at all."""
 
@@ -178,6 +180,9 @@ def test_a_profile_may_extend_a_shipped_one(tmp_path: Path) -> None:
         ({"agents": ["qemu", "Nutanix Guest Tools"]}, "target t: agents #2: must be a word of lower-case letters"),
         ({"ptp_clocks": ["ptp0"]}, "target t: ptp_clocks #1: must be the path of a device"),
         ({"limits": {"disk": 4}}, "target t: limits: unknown key 'disk'"),
+        ({"boards": [{"cards": ["slot 3"], "source": "x"}]}, "target t: boards #1: cards #1: must be a PCI address"),
+        ({"other_slots": [9, 1]}, "target t: other_slots: must be the lowest and the highest number"),
+        ({"mac_prefixes": ["52:54:00:12:34:56"]}, "target t: mac_prefixes #1: must be the first bytes of a MAC address"),
         ({"limits": {"disks": -1}}, "target t: limits: disks: must be a number from 0 to"),
         (
             {"limits": {"name": {"pattern": "[a-z", "longest": 9, "words": "x"}}},

@@ -116,7 +116,7 @@ KEYS: dict[str, Key] = {
     "other_slots": Key(span(1 << 14), "cards", _others("other_slots", "hot-plug slot")),
     "other_buses": Key(span(255), "cards", _others("other_buses", "bus")),
     "other_indexes": Key(span(1 << 27), "cards", _others("other_indexes", "firmware index")),
-    "mac_prefixes": Key(listed(_MAC), "new addresses", _words("mac_prefixes")),
+    "mac_prefixes": Key(listed(_MAC), "addresses", _words("mac_prefixes")),
     "max_mtu": Key(number(0, 1 << 16), "packets", lambda target: [f"{target.max_mtu} bytes at most"] if target.max_mtu else []),
     "displays": Key(
         listed(table(Display, {"name": text, "modules": listed(text), "xorg_drivers": listed(text)})), "display", _displays
