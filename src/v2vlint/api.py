@@ -53,7 +53,7 @@ from v2vlint.facts.network.ifupdown import Interfaces
 from v2vlint.facts.network.interface import Address, InterfaceConfig, InterfaceEdits, Manager, Method
 from v2vlint.facts.network.interface_mentions import InterfaceMention, InterfaceMentions
 from v2vlint.facts.network.ip_scope import is_link_local, is_local_host, is_loopback_address, is_private_address
-from v2vlint.facts.network.landing import Landing, Loss, NetworkOutlook
+from v2vlint.facts.network.landing import Loss, NetworkLanding, NetworkOutlook
 from v2vlint.facts.network.managers import NetManagers
 from v2vlint.facts.network.match import Key, Survival
 from v2vlint.facts.network.name_policy import NamePolicy

@@ -9,10 +9,10 @@ from v2vlint.api import (
     Fix,
     IfNameKind,
     InterfaceConfig,
-    Landing,
     Manager,
     Method,
     Network,
+    NetworkLanding,
     NotApplicable,
     Rule,
     Severity,
@@ -70,7 +70,7 @@ class BiosdevnameName(Rule):
         ),
     )
 
-    def check(self, landing: Landing) -> Iterator[Finding]:
+    def check(self, landing: NetworkLanding) -> Iterator[Finding]:
         if not landing.network.interfaces:
             raise NotApplicable("no network configuration was found")
         for loss in landing.losses:

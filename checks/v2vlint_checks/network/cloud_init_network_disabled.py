@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from v2vlint.api import CloudInit, Example, Finding, Landing, Method, NotApplicable, Rule, Severity, Survival, Target
+from v2vlint.api import CloudInit, Example, Finding, Method, NetworkLanding, NotApplicable, Rule, Severity, Survival, Target
 
 _PATH = "/etc/cloud/cloud.cfg.d/99-disable-network-config.cfg"
 _INIT = {"/sbin/init": "", "/usr/bin/cloud-init": "", "/etc/systemd/system/cloud-init.target.wants/cloud-init.service": ""}
@@ -41,7 +41,7 @@ class CloudInitNetworkDisabled(Rule):
         Example({_PATH: "network: {config: disabled}\n", "/sbin/init": ""}, target="openstack", title="cloud-init is not installed"),
     )
 
-    def check(self, cloud_init: CloudInit, landing: Landing, target: Target) -> Iterator[Finding]:
+    def check(self, cloud_init: CloudInit, landing: NetworkLanding, target: Target) -> Iterator[Finding]:
         if not cloud_init.runs or cloud_init.network_disabled is None:
             raise NotApplicable("cloud-init may configure the network, or does not run")
         static = not target.keeps_network and any(interface.method is Method.STATIC for interface in landing.network.addressed)

@@ -6,8 +6,8 @@ from v2vlint.api import (
     Example,
     Finding,
     Key,
-    Landing,
     Loss,
+    NetworkLanding,
     NotApplicable,
     Rule,
     Severity,
@@ -67,7 +67,7 @@ class InterfaceHardwareBound(Rule):
         Example({"/usr/lib/systemd/network/80-container-ve.network": "[Match]\nName=ve-*\nDriver=veth\n[Network]\nDHCPServer=yes\n"}),
     )
 
-    def check(self, landing: Landing, links: SystemdLinks, target: Target) -> Iterator[Finding]:
+    def check(self, landing: NetworkLanding, links: SystemdLinks, target: Target) -> Iterator[Finding]:
         if not landing.network.interfaces and not links.links:
             raise NotApplicable("no network configuration was found")
         for loss in landing.losses:
@@ -88,7 +88,7 @@ class InterfaceHardwareBound(Rule):
         return self.finding(hardware[0].where, message, f"the card on {target.name} {verb}", severity=severity)
 
 
-def _severity(loss: Loss, landing: Landing) -> Severity | None:
+def _severity(loss: Loss, landing: NetworkLanding) -> Severity | None:
     """None where another configuration does the same for the card."""
     if not loss.tokens:
         return None

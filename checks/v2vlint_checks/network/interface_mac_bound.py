@@ -10,8 +10,8 @@ from v2vlint.api import (
     Fix,
     InterfaceConfig,
     Key,
-    Landing,
     Network,
+    NetworkLanding,
     NotApplicable,
     Rule,
     Severity,
@@ -97,7 +97,7 @@ class InterfaceMacBound(Rule):
         Example({"/etc/network/interfaces": "auto eth0\niface eth0 inet dhcp\n  hwaddress ether 00:50:56:9a:bc:01\n"}, target="azure"),
     )
 
-    def check(self, landing: Landing, cloud_init: CloudInit, target: Target) -> Iterator[Finding]:
+    def check(self, landing: NetworkLanding, cloud_init: CloudInit, target: Target) -> Iterator[Finding]:
         if target.keeps_mac:
             raise NotApplicable(f"{target.name} keeps MAC addresses")
         for loss in landing.losses:

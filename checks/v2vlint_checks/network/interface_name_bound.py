@@ -11,12 +11,12 @@ from v2vlint.api import (
     Fix,
     IfNameKind,
     Key,
-    Landing,
     Link,
     Loss,
     Manager,
     Method,
     Network,
+    NetworkLanding,
     NotApplicable,
     Rule,
     Severity,
@@ -189,7 +189,7 @@ class InterfaceNameBound(Rule):
         ),
     )
 
-    def check(self, landing: Landing, target: Target, macs: CardMacs) -> Iterator[Finding]:
+    def check(self, landing: NetworkLanding, target: Target, macs: CardMacs) -> Iterator[Finding]:
         if not landing.network.interfaces:
             raise NotApplicable("no network configuration was found")
         for loss in landing.losses:
@@ -207,7 +207,7 @@ def _is_own(token: Token) -> bool:
     return ifname_kind(token.value) is not IfNameKind.BIOSDEVNAME
 
 
-def _severity(loss: Loss, landing: Landing) -> Severity | None:
+def _severity(loss: Loss, landing: NetworkLanding) -> Severity | None:
     """None where another configuration does the same for the card: lists of alternatives, a general one beside a special one."""
     if landing.cut_off and loss.survival is Survival.LOST:
         return Severity.ERROR
@@ -218,7 +218,7 @@ def _severity(loss: Loss, landing: Landing) -> Severity | None:
     return Severity.WARNING
 
 
-def _is_static(loss: Loss, landing: Landing) -> bool:
+def _is_static(loss: Loss, landing: NetworkLanding) -> bool:
     """Whether a fixed address goes with it, its own or that of an interface built on it."""
     return any(interface.addresses for interface in (loss.config, *landing.network.uppers(loss.config)))
 
@@ -239,7 +239,7 @@ def _why(loss: Loss) -> str:
     return "a name that changes with the virtual hardware"
 
 
-def _effect(loss: Loss, landing: Landing, target: Target, severity: Severity) -> str:
+def _effect(loss: Loss, landing: NetworkLanding, target: Target, severity: Severity) -> str:
     network = landing.network
     if severity is Severity.ERROR:
         return "the card gets another name there and nothing else is configured: the guest comes up without network"
@@ -268,7 +268,7 @@ def _keep(name: str, mac: str, network: Network) -> WriteFile:
     return WriteFile(f"/etc/udev/rules.d/70-v2vlint-{name}.rules", rule)
 
 
-def _fix(loss: Loss, landing: Landing, target: Target, macs: CardMacs) -> Fix | None:
+def _fix(loss: Loss, landing: NetworkLanding, target: Target, macs: CardMacs) -> Fix | None:
     token, config, network = loss.tokens[0], loss.config, landing.network
     if (mac := _address(loss, target, macs)) and not is_glob(token.value):
         return Fix(f"keep the name {token} by the card's MAC address", Applicability.SAFE, (_keep(token.value, mac, network),))

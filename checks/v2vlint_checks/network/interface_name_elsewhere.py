@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from v2vlint.api import Audience, Example, Finding, InterfaceMentions, Landing, NotApplicable, Rule, Severity, Survival
+from v2vlint.api import Audience, Example, Finding, InterfaceMentions, NetworkLanding, NotApplicable, Rule, Severity, Survival
 
 
 class InterfaceNameElsewhere(Rule):
@@ -36,7 +36,7 @@ class InterfaceNameElsewhere(Rule):
         Example({"/etc/iptables/rules.v4": "-A INPUT -i eth0 -j ACCEPT\n"}),
     )
 
-    def check(self, mentions: InterfaceMentions, landing: Landing) -> Iterator[Finding]:
+    def check(self, mentions: InterfaceMentions, landing: NetworkLanding) -> Iterator[Finding]:
         if not mentions.mentions:
             raise NotApplicable("no interface is named in the files looked through")
         for mention in mentions.mentions:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from v2vlint.api import Example, Finding, IfNameKind, Landing, NamePin, NotApplicable, Rule, Severity, Survival, Target, ifname_kind
+from v2vlint.api import Example, Finding, IfNameKind, NamePin, NetworkLanding, NotApplicable, Rule, Severity, Survival, Target, ifname_kind
 
 _TWO = "auto eth0\niface eth0 inet dhcp\nauto eth1\niface eth1 inet static\n  address 192.0.2.5/24\n"
 
@@ -38,7 +38,7 @@ class InterfaceOrder(Rule):
         ),
     )
 
-    def check(self, landing: Landing, target: Target) -> Iterator[Finding]:
+    def check(self, landing: NetworkLanding, target: Target) -> Iterator[Finding]:
         network = landing.network
         cards = [card for card in network.cards if card.name and ifname_kind(card.name.value) is IfNameKind.KERNEL and card.mac is None]
         loose = [card for card in cards if card.name and not any(_holds(pin, landing) for pin in network.pins_of(card.name.value))]
@@ -50,5 +50,5 @@ class InterfaceOrder(Rule):
         yield self.finding(second.where, message, "the cards may swap names there, and with them their networks")
 
 
-def _holds(pin: NamePin, landing: Landing) -> bool:
+def _holds(pin: NamePin, landing: NetworkLanding) -> bool:
     return landing.fit(pin.match) is Survival.KEPT

@@ -9,8 +9,8 @@ from v2vlint.api import (
     Finding,
     Fix,
     Key,
-    Landing,
     LinkFile,
+    NetworkLanding,
     NotApplicable,
     Rule,
     Severity,
@@ -50,7 +50,7 @@ class LinkFileMac(Rule):
         Example({f"{_LINK}.bak": _TEXT, "/usr/lib/systemd/network/99-default.link": "[Match]\nOriginalName=*\n"}, target="azure"),
     )
 
-    def check(self, links: SystemdLinks, landing: Landing, target: Target) -> Iterator[Finding]:
+    def check(self, links: SystemdLinks, landing: NetworkLanding, target: Target) -> Iterator[Finding]:
         if target.keeps_mac:
             raise NotApplicable(f"{target.name} keeps MAC addresses")
         for link in links.links:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from v2vlint.api import Example, Finding, Landing, Manager, NmConf, NotApplicable, Rule, Severity, Survival
+from v2vlint.api import Example, Finding, Manager, NetworkLanding, NmConf, NotApplicable, Rule, Severity, Survival
 
 _PATH = "/usr/lib/NetworkManager/conf.d/00-server.conf"
 _TEXT = "[main]\nno-auto-default=*\nignore-carrier=*\n"
@@ -33,7 +33,7 @@ class NmNoAutoDefault(Rule):
         Example({_PATH: _TEXT, "/sbin/init": "", "/sbin/ifup": ""}, title="NetworkManager is not installed"),
     )
 
-    def check(self, conf: NmConf, landing: Landing) -> Iterator[Finding]:
+    def check(self, conf: NmConf, landing: NetworkLanding) -> Iterator[Finding]:
         setting = conf.no_auto_default
         if not landing.network.managers.runs(Manager.NETWORK_MANAGER) or setting is None or "*" not in setting.value:
             raise NotApplicable("NetworkManager does not run, or connects cards by itself")

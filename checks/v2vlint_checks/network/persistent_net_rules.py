@@ -9,8 +9,8 @@ from v2vlint.api import (
     Example,
     Finding,
     Fix,
-    Landing,
     Network,
+    NetworkLanding,
     NotApplicable,
     OsInfo,
     Rule,
@@ -99,7 +99,7 @@ class PersistentNetRules(Rule):
         ),
     )
 
-    def check(self, udev: UdevNet, landing: Landing, os: OsInfo, target: Target) -> Iterator[Finding]:
+    def check(self, udev: UdevNet, landing: NetworkLanding, os: OsInfo, target: Target) -> Iterator[Finding]:
         if not udev.rules:
             raise NotApplicable("no udev rule names a network card")
         ignored = os.family == "rhel" and os.major >= 9 and os.distro != "fedora"

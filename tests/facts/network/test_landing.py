@@ -6,7 +6,7 @@ import pytest
 
 from tests.facts.guests import Files, fact
 from v2vlint.facts.network.interface import Manager
-from v2vlint.facts.network.landing import Landing
+from v2vlint.facts.network.landing import NetworkLanding
 from v2vlint.facts.network.match import Survival
 from v2vlint.facts.network.name_policy import NamePolicy
 from v2vlint.facts.network.network import Network
@@ -27,8 +27,8 @@ NM: Files = {"/sbin/init": "", "/usr/sbin/NetworkManager": "", "/etc/systemd/sys
 IFUPDOWN: Files = {"/sbin/init": "", "/sbin/ifup": "", "/etc/rcS.d/S10networking": ""}
 
 
-def land(files: Files, target: str = "kvm", *given: object) -> Landing:
-    return fact(Landing, files, load(target), Definition("", ""), *given)
+def land(files: Files, target: str = "kvm", *given: object) -> NetworkLanding:
+    return fact(NetworkLanding, files, load(target), Definition("", ""), *given)
 
 
 def pinned(name: str) -> Files:

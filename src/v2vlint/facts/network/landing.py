@@ -70,7 +70,7 @@ class _Scene:
 
 
 @dataclass(frozen=True)
-class Landing:
+class NetworkLanding:
     """The network on the target. ``ways`` are the configurations that would give an address; ``covered`` says whether in the usual worlds
     every card gets one of them; ``losses`` are the configurations that no card, or perhaps no card, gets."""
 
@@ -117,14 +117,14 @@ def _over(scenes: Iterable[_Scene], ask: Callable[[_Scene], Survival]) -> Surviv
 
 
 @provides
-def land(network: Network, target: Target, wishes: CardNames, definition: Definition) -> Landing:
+def land(network: Network, target: Target, wishes: CardNames, definition: Definition) -> NetworkLanding:
     """The landing of the guest's network on the target."""
     scenes = _scenes(network, target, wishes, definition)
     losses = tuple(_losses(network, scenes))
     ways = tuple(way for way in network.addressed if not way.is_virtual or network.lowers(way) or network.bare_uses(way))
     usual_scenes = tuple(scene for scene in scenes if scene.world.usual) or scenes
     reached = _over(scenes, partial(_reached, network, ways))
-    return Landing(
+    return NetworkLanding(
         network=network,
         target=target,
         scenes=scenes,
