@@ -28,7 +28,6 @@ OWNER = Path(target.__file__).parent
 SPEAKS_OF_THE_HYPERVISOR = {
     "v2vlint/defining/prepare.py",  # a libvirt domain of type kvm
     "v2vlint/facts/conversion.py",
-    "v2vlint/facts/network/outlook.py",
     "v2vlint/proving/hardware.py",  # says that QEMU is not that hypervisor
     "v2vlint/verdicts/windows.py",
     "v2vlint_checks/windows/windows_no_boot_driver.py",
