@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from pytest_v2vlint.run import store_of
+
 if TYPE_CHECKING:
     from pytest_v2vlint.api import Guest
 
@@ -32,7 +34,6 @@ def v2vlint_open(request: pytest.FixtureRequest) -> Callable[..., Guest]:
 
 def _open(config: pytest.Config, image: str, target: str, mover: str, root: str) -> Guest:
     from pytest_v2vlint.api import Guest
-    from pytest_v2vlint.plugin import store_of
     from v2vlint.model.errors import V2vlintError
 
     store = store_of(config)

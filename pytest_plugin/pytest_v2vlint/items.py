@@ -12,13 +12,14 @@ import pytest
 
 from pytest_v2vlint import say
 from pytest_v2vlint.api import blamed
-from pytest_v2vlint.plugin import store_of, wish
+from pytest_v2vlint.run import store_of, wish
 from pytest_v2vlint.store import NotEvaluated, Store
 from v2vlint.engine.packs import LoadedRule
 from v2vlint.model.errors import V2vlintError
 from v2vlint.model.finding import Severity
 from v2vlint.model.report import Fate, FindingReport, ImageReport, RuleResult, Status, TargetReport
 from v2vlint.model.source import GuestRef
+from v2vlint.model.target import Target
 from v2vlint.report.escape import visible, without_commands
 
 
@@ -33,6 +34,7 @@ class Failed(AssertionError):
 def guest_nodes(session: pytest.Session, images: Iterable[str]) -> Iterator[pytest.Collector]:
     """A collector for every guest that ``images`` name. UsageError when one names none."""
     store = store_of(session.config)
+    _settled(store)
     for image in images:
         try:
             refs = store.guests(image)
@@ -40,6 +42,14 @@ def guest_nodes(session: pytest.Session, images: Iterable[str]) -> Iterator[pyte
             raise pytest.UsageError(f"--v2vlint {image}: {error}{f' ({error.hint})' if error.hint else ''}") from None
         for ref in refs:
             yield _node(session, ref)
+
+
+def _settled(store: Store) -> tuple[tuple[Target, ...], tuple[LoadedRule, ...]]:
+    """The targets and the selected rules. UsageError when options or configuration make no sense."""
+    try:
+        return store.settings().targets, store.rules()
+    except V2vlintError as error:
+        raise pytest.UsageError(f"v2vlint: {error}{f' ({error.hint})' if error.hint else ''}") from None
 
 
 def _node(session: pytest.Session, ref: GuestRef) -> pytest.Collector:
@@ -59,14 +69,11 @@ class _Guest(pytest.Collector):
     def collect(self) -> Iterator[pytest.Item]:
         """Static: the selected rules, times the targets."""
         store = store_of(self.config)
-        try:
-            targets, rules = store.settings().targets, store.rules()
-        except V2vlintError as error:
-            raise pytest.UsageError(f"v2vlint: {error}{f' ({error.hint})' if error.hint else ''}") from None
+        targets, rules = _settled(store)
         yield Readable.from_parent(self, name="readable")
         for target in targets:
             suffix = f"[{target.name}]" if len(targets) > 1 else ""
-            if "forecast" not in store.wishes.ignore:
+            if store.forecasts():
                 yield Boot.from_parent(self, name=f"forecast{suffix}", target=target.name)
             for rule in rules:
                 yield RuleItem.from_parent(self, name=f"{rule.id}{suffix}", target=target.name, rule=rule)

@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-import secrets
-import shutil
-import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
+from pytest_v2vlint import run
 from pytest_v2vlint.fixtures import v2vlint_guest, v2vlint_open
-
-if TYPE_CHECKING:
-    from pytest_v2vlint.store import Store
 
 __all__ = ["v2vlint_guest", "v2vlint_open"]
 
@@ -31,8 +26,6 @@ _OPTIONS = (
     ("baseline", "FILE", "string", "findings recorded there do not count"),
     ("unknown", "OUTCOME", "string", "what becomes of a rule that could not tell: error (the default) or skip"),
 )
-_STORE: pytest.StashKey[Store] = pytest.StashKey()
-_FOLDER: pytest.StashKey[Path] = pytest.StashKey()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -67,15 +60,15 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
-    """Remove the answers; they may hold what the guest keeps to itself."""
-    if not hasattr(config, "workerinput") and _FOLDER in config.stash:
-        shutil.rmtree(config.stash[_FOLDER], ignore_errors=True)
+    """Leave no answers behind."""
+    if not hasattr(config, "workerinput"):
+        run.clean_up(config)
 
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_configure_node(node: Any) -> None:
-    """Tell xdist's workers where they share answers. Nobody makes the folder before it is needed."""
-    node.workerinput["v2vlint_folder"] = str(_folder(node.config))
+    """Tell xdist's workers where they share answers."""
+    node.workerinput["v2vlint_folder"] = str(run.folder(node.config))
 
 
 def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> pytest.Collector | None:
@@ -94,7 +87,7 @@ def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> pytest.Col
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(session: pytest.Session, config: pytest.Config, items: list[pytest.Item]) -> None:
     """Add the items of the guests that options name, before -k and -m look at them."""
-    images = images_of(config)
+    images = run.images_of(config)
     if not images:
         return
     from pytest_v2vlint.items import guest_nodes
@@ -109,7 +102,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "v2vlint_guest" not in metafunc.fixturenames:
         return
     marks = [mark.kwargs for mark in metafunc.definition.iter_markers("v2vlint")]
-    asked = [mark for mark in marks if "image" in mark] or [{"image": image} for image in images_of(metafunc.config)] or [{"image": ""}]
+    asked = [mark for mark in marks if "image" in mark] or [{"image": image} for image in run.images_of(metafunc.config)] or [{"image": ""}]
     shared = {key: value for mark in reversed(marks) for key, value in mark.items() if key != "image"}
     params = [tuple(sorted({**shared, **mark}.items())) for mark in asked]
     metafunc.parametrize("v2vlint_guest", params, indirect=True, ids=[mark["image"] or "no-image" for mark in asked], scope="session")
@@ -132,39 +125,3 @@ def pytest_assertrepr_compare(config: pytest.Config, op: str, left: object, righ
         f"found:    {found!r}",
         f"place:    {places[0] or 'not in the guest'}",
     ]
-
-
-def images_of(config: pytest.Config) -> list[str]:
-    """The guests that options or ini keys name."""
-    return list(config.getoption("--v2vlint") or config.getini("v2vlint_images"))
-
-
-def wish(config: pytest.Config, name: str) -> Any:
-    """An option, else its ini key."""
-    return config.getoption(f"--v2vlint-{name}") or config.getini(f"v2vlint_{name.replace('-', '_')}")
-
-
-def store_of(config: pytest.Config) -> Store:
-    """The run's answers about guests; made at first use."""
-    if _STORE not in config.stash:
-        from pytest_v2vlint.store import Store, Wishes
-
-        wishes = Wishes(
-            root=config.rootpath,
-            targets=tuple(wish(config, "target")),
-            mover=wish(config, "mover"),
-            fail_on=wish(config, "fail-on"),
-            select=tuple(wish(config, "select")),
-            ignore=tuple(wish(config, "ignore")),
-            profile=wish(config, "profile"),
-            baseline=wish(config, "baseline"),
-        )
-        config.stash[_STORE] = Store(wishes, _folder(config))
-    return config.stash[_STORE]
-
-
-def _folder(config: pytest.Config) -> Path:
-    if _FOLDER not in config.stash:
-        given = getattr(config, "workerinput", {}).get("v2vlint_folder")
-        config.stash[_FOLDER] = Path(given) if given else Path(tempfile.gettempdir()) / f"v2vlint-{secrets.token_hex(16)}"
-    return config.stash[_FOLDER]

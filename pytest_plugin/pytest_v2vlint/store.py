@@ -2,29 +2,30 @@
 
 from __future__ import annotations
 
-import argparse
 import functools
 import os
-from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
 
 from pytest_v2vlint.cache import SharedCache
 from v2vlint import __version__, isolate
-from v2vlint.engine.config import find
+from v2vlint.engine import config
+from v2vlint.engine.boot import FORECAST
+from v2vlint.engine.config import Config, find, read
 from v2vlint.engine.packs import LoadedRule, load_all
 from v2vlint.engine.protocol import CHECK, CheckAsk, Judged
 from v2vlint.engine.questions import ENTRY, Answers, Question, Reply
-from v2vlint.engine.select import choose
+from v2vlint.engine.select import choose, forecast_wanted
 from v2vlint.isolate import Answer, Call, Limits, Outcome, Refusal
 from v2vlint.model.codec import decode, encode, parse
 from v2vlint.model.errors import UsageError
 from v2vlint.model.report import ImageReport
 from v2vlint.model.source import GuestRef, Keys
 from v2vlint.run import keys
-from v2vlint.run.settings import Settings, settle
-from v2vlint.source.expand import expand
+from v2vlint.run.settings import Access, Settings, settle
+from v2vlint.run.texts import split
 from v2vlint.source.granted import granted
 from v2vlint.source.journal import pending
 
@@ -35,50 +36,32 @@ class NotEvaluated(Exception):
     """Something about a guest could not be known, so that no test of it can pass or fail."""
 
 
-@dataclass(frozen=True, slots=True)
-class Wishes:
-    """Options of the plugin; empty means the configuration file's word, else the default. ``root`` is pytest's root folder."""
-
-    root: Path
-    targets: tuple[str, ...] = ()
-    mover: str = ""
-    fail_on: str = ""
-    select: tuple[str, ...] = ()
-    ignore: tuple[str, ...] = ()
-    profile: str = ""
-    baseline: str = ""
-
-
 class Store:
-    """Answers about guests, each computed once per test run in an isolated child, whatever number of workers ask."""
+    """Answers about guests, each computed once per test run in an isolated child, whatever number of workers ask.
 
-    def __init__(self, wishes: Wishes, folder: Path) -> None:
-        self.wishes = wishes
+    ``said`` are the options, under the names of the configuration's keys; ``root`` is where the configuration is looked for.
+    """
+
+    def __init__(self, root: Path, said: Mapping[str, object], folder: Path) -> None:
+        self._root, self._said = root, said
         self._cache = SharedCache(folder)
         self.settings = functools.cache(self._settings)
 
     def _settings(self, target: str = "", mover: str = "") -> Settings:
-        """The settings in force, for one target instead of the configured ones if given."""
-        wishes = self.wishes
-        found = find(wishes.root)
-        return settle(
-            argparse.Namespace(
-                no_config=found is None,
-                config=str(found) if found else None,
-                target=[target] if target else list(wishes.targets),
-                mover=mover or wishes.mover or None,
-                profile=wishes.profile or None,
-                select=list(wishes.select),
-                ignore=[*wishes.ignore, "forecast"],
-                fail_on=wishes.fail_on or None,
-                strict=None,
-                baseline=wishes.baseline or None,
-                jobs=None,
-                memory_limit=None,
-                cpu_limit=None,
-                time_limit=None,
-            )
-        )
+        """The settings in force, for one target instead of the configured ones if given.
+
+        The forecast is an item of its own: it is judged even when only some rules are selected, unless it is ignored.
+        """
+        path = find(self._root)
+        asked = {key: value for key, value in (("target", target), ("mover", mover)) if value}
+        said = {key: list(split(value)) if isinstance(value, list) else value for key, value in (dict(self._said) | asked).items()}
+        settings = settle(config.parse(said, "options"), read(path) if path else Config(), Access())
+        chosen = settings.selection
+        return replace(settings, selection=replace(chosen, select=(*chosen.select, FORECAST.id) if chosen.select else ()))
+
+    def forecasts(self) -> bool:
+        """Whether the forecast counts."""
+        return forecast_wanted(self.settings().selection)
 
     def keys(self) -> Keys:
         """Keys of encrypted disks: ``$V2VLINT_KEY``."""
@@ -91,12 +74,12 @@ class Store:
     def guests(self, image: str) -> tuple[GuestRef, ...]:
         """The guests that ``image`` names, relative paths being those of pytest's root folder. UsageError when there is none."""
         try:
-            return _expanded(image)
+            return _present(self.settings().access.guests([image]))
         except UsageError:
-            anchored = "+".join(str(self.wishes.root / part) for part in image.split("+"))
-            if Path.cwd() == self.wishes.root or ":" in image:
+            anchored = "+".join(str(self._root / part) for part in image.split("+"))
+            if Path.cwd() == self._root or ":" in image:
                 raise
-            return _expanded(anchored)
+            return _present(self.settings().access.guests([anchored]))
 
     def report(self, guest: GuestRef, target: str = "", mover: str = "") -> ImageReport:
         """The guest judged for one target, or for all configured ones, with the user's decisions. NotEvaluated when it cannot be."""
@@ -150,9 +133,8 @@ def unpack(kind: type[T], reply: Reply) -> T:
     return decode(kind, parse(reply.value))
 
 
-def _expanded(image: str) -> tuple[GuestRef, ...]:
-    """Its guests; UsageError when one of them cannot be read, because tests are collected before any guest is looked at."""
-    found = expand([image])
+def _present(found: tuple[GuestRef, ...]) -> tuple[GuestRef, ...]:
+    """The guests; UsageError when one of them cannot be read, because tests are collected before any guest is looked at."""
     for guest in found:
         if guest.problem:
             raise UsageError(guest.problem, hint=guest.hint)

@@ -1,16 +1,102 @@
-"""v2vlint says what will break when a virtual machine lands on other virtual hardware."""
+"""v2vlint says what will break when a virtual machine lands on other virtual hardware.
+
+The functions here are what the command line and the pytest plugin use, too. Guest bytes are read by child processes with limits. Errors are
+those of :mod:`v2vlint.model.errors`: UsageError for wrong arguments and configuration, ImageError for a guest that cannot be read.
+"""
 
 from __future__ import annotations
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import os
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
+    from typing import Unpack
 
+    from v2vlint.defining import ProposedMachine
     from v2vlint.inspecting.library import OpenGuest
     from v2vlint.isolate import Limits
+    from v2vlint.model.machine import Machine
+    from v2vlint.model.proof import Proof, Via
+    from v2vlint.model.report import Forecast, Report
+    from v2vlint.run.fixing import FixReport
+    from v2vlint.run.library import Image, Wishes
 
 __version__ = "0.1.0"
+
+
+def check(*images: Image, **wishes: Unpack[Wishes]) -> Report:
+    """What will break, and whether it will boot: ``v2vlint.check("disk.qcow2", target="azure")``.
+
+    Each of ``images`` is what an argument of the command line is: an image, ``"a+b"``, a folder, an OVA, ``domain:NAME``; a sequence holds
+    the disks of one guest. What cannot be read of a guest is a problem in its report, not an error. ``wishes`` are the keys of the
+    configuration (:class:`v2vlint.run.library.Wishes`); no file is read unless ``config`` names it, or a folder to look for it from.
+    """
+    from v2vlint.run import library
+
+    return library.check(images, wishes)
+
+
+def fix(
+    *images: Image,
+    diff: bool = False,
+    output: str | os.PathLike[str] | None = None,
+    unsafe_fixes: bool = False,
+    rebuild_initramfs: bool = False,
+    keep_names: bool = False,
+    mac: Mapping[str, str] | None = None,
+    virtio_win: str | os.PathLike[str] = "",
+    **wishes: Unpack[Wishes],
+) -> FixReport:
+    """Repair what is safe to repair, guest after guest, each in place as a transaction: ``v2vlint.fix("disk.qcow2").outcomes``.
+
+    ``diff`` changes nothing and says what would be done; ``output`` writes a fixed copy there and leaves the source. The other options are
+    those of ``v2vlint fix``; ``mac`` maps names of network cards to addresses. ImageError when a guest cannot be read or written; guests
+    before it stay fixed.
+    """
+    from v2vlint.run import library
+
+    wish = library.fix_wish(
+        diff=diff, output=output, unsafe=unsafe_fixes, rebuild=rebuild_initramfs, names=(keep_names, mac or {}), virtio_win=virtio_win
+    )
+    return library.fix(images, wish, wishes)
+
+
+def inspect(*images: Image, applications: bool = True, **wishes: Unpack[Wishes]) -> tuple[Machine, ...]:
+    """What machines are, one for each guest: ``v2vlint.inspect("disk.qcow2")[0].booted``.
+
+    ``images`` are those of :func:`check`. What cannot be read of a guest is a problem of its machine. Without ``applications`` nobody lists
+    what is installed, which takes longest.
+    """
+    from v2vlint.run import library
+
+    return library.inspect(images, applications, wishes)
+
+
+def forecast(image: Image, **wishes: Unpack[Wishes]) -> Forecast:
+    """The boot of one guest on one target, stage by stage: ``v2vlint.forecast("disk.qcow2", target="kvm").will_boot``.
+
+    ImageError when nothing can be forecast.
+    """
+    from v2vlint.run import library
+
+    return library.forecast(image, wishes)
+
+
+def prove(image: Image, *, via: Via = "firmware", timeout: float | None = None, **wishes: Unpack[Wishes]) -> Proof:
+    """Boot one guest copy-on-write on one target's hardware under QEMU: ``v2vlint.prove("disk.qcow2", target="kvm").came_up``.
+
+    ``timeout`` in seconds. UsageError when QEMU is not installed, ImageError when the guest cannot be booted.
+    """
+    from v2vlint.run import library
+
+    return library.prove(image, via, timeout, wishes)
+
+
+def define(image: Image, **wishes: Unpack[Wishes]) -> ProposedMachine:
+    """The machine that one guest needs on a KVM target: ``v2vlint.define("disk.qcow2").xml`` is its libvirt domain."""
+    from v2vlint.run import library
+
+    return library.define(image, wishes)
 
 
 def open(*images: str | os.PathLike[str], keys: Sequence[bytes | str] = (), limits: Limits | None = None) -> OpenGuest:

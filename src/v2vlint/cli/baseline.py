@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import argparse
+from dataclasses import replace
 from pathlib import Path
 
 from v2vlint.cli import exits, options, output
 from v2vlint.model.errors import UsageError
-from v2vlint.run.settings import settle
 
 DEFAULT = "v2vlint-baseline.json"
 
@@ -25,11 +25,12 @@ def run(args: argparse.Namespace) -> int:
     """Check the images and write the baseline; 3 when an image could not be read, since its findings are not in it."""
 
     from v2vlint.engine import baseline
-    from v2vlint.run.checking import run_check
+    from v2vlint.run.checking import check
+    from v2vlint.run.progress import ProgressLine
 
-    if not args.images:
-        raise UsageError("no image given", hint="see 'v2vlint baseline --help'")
-    report = run_check(settle(args), args.images, args.key_file, progress=not args.no_progress)
+    request = options.request(args, options.settings(args), "baseline")
+    with ProgressLine(len(request.guests), not args.no_progress) as line:
+        report = check(replace(request, progress=line.update))
     text = baseline.render(report.images)
     path = Path(args.output)
     try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from dataclasses import replace
 from importlib import import_module
 
 from v2vlint.cli import exits, options, output
@@ -11,7 +12,7 @@ from v2vlint.model.report import Report
 from v2vlint.report import text
 from v2vlint.report.registry import FORMATS, renderer
 from v2vlint.report.walk import exit_code
-from v2vlint.run.settings import Settings, settle
+from v2vlint.run.settings import Settings
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -37,19 +38,17 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Check the images and write the reports."""
+    settings = options.settings(args)
     if args.fix or args.unsafe_fixes or args.virtio_win:
-        return _fix(args)
-    settings = settle(args)
+        return _fix(args, settings)
     shape = args.format or settings.config.format or "text"
     render, reports = renderer(shape), tuple(args.report or settings.config.report)
     files = output.destinations(reports)
     if args.print_config:
         from v2vlint.cli.config_text import config_text
 
-        output.write(config_text(settings, shape, reports, args.baseline or settings.config.baseline), "json")
+        output.write(config_text(settings, shape, reports), "json")
         return exits.OK
-    if not args.images:
-        raise UsageError("no image given", hint="see 'v2vlint check --help'")
     colour = shape == "text" and output.colours(args.color)
     report = _check(args, settings, colour)
     output.save(report, files)
@@ -63,20 +62,24 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _check(args: argparse.Namespace, settings: Settings, colour: bool) -> Report:
-    from v2vlint.run.checking import run_check
+    from v2vlint.run.checking import check
+    from v2vlint.run.progress import ProgressLine
 
-    warm = _rich if colour else None
-    return run_check(settings, args.images, args.key_file, progress=not (args.no_progress or args.quiet), warm=warm)
+    request = options.request(args, settings, "check")
+    with ProgressLine(len(request.guests), not (args.no_progress or args.quiet), _rich if colour else None) as line:
+        return check(replace(request, progress=line.update))
 
 
-def _fix(args: argparse.Namespace) -> int:
+def _fix(args: argparse.Namespace, settings: Settings) -> int:
     from v2vlint.cli import fix
+    from v2vlint.run.fixing import FixWish
 
     if not args.fix:
         raise UsageError(f"{'--unsafe-fixes' if args.unsafe_fixes else '--virtio-win'} goes with --fix")
     if args.format not in (None, "text"):
         raise UsageError(f"--fix writes no {args.format} to stdout", hint=f"--report {args.format}=FILE")
-    return fix.run(argparse.Namespace(**vars(args), diff=False, output=None, rebuild_initramfs=False, keep_names=False, mac=None))
+    wish = FixWish(unsafe=args.unsafe_fixes, virtio_win=args.virtio_win or "")
+    return fix.fix_all(options.request(args, settings, "check"), wish, tuple(args.report or settings.config.report))
 
 
 def _rich() -> None:

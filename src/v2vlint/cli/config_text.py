@@ -11,8 +11,8 @@ from v2vlint.isolate import size
 from v2vlint.run.settings import Settings
 
 
-def config_text(settings: Settings, shape: str, reports: tuple[str, ...], baseline: str) -> str:
-    """TOML of ``settings``; ``shape``, ``reports`` and ``baseline`` are the output settings in force."""
+def config_text(settings: Settings, shape: str, reports: tuple[str, ...]) -> str:
+    """TOML of ``settings``; ``shape`` and ``reports`` are the output settings in force."""
     config, selection, limits = settings.config, settings.selection, settings.limits
     plain: dict[str, Any] = {
         "target": list(settings.target_names),
@@ -25,7 +25,7 @@ def config_text(settings: Settings, shape: str, reports: tuple[str, ...], baseli
         "jobs": settings.jobs,
         "format": shape,
         "report": list(reports),
-        "baseline": baseline,
+        "baseline": config.baseline,
         "memory-limit": size(limits.memory).replace(" ", ""),
         "cpu-limit": limits.cpu,
         "time-limit": int(limits.wall),

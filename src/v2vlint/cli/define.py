@@ -7,33 +7,30 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from v2vlint.cli import exits, options, output
-from v2vlint.model.errors import UsageError
-from v2vlint.run import keys
-from v2vlint.run.settings import live_target
 
 if TYPE_CHECKING:
     from v2vlint.model.target import Target
+    from v2vlint.run.settings import Settings
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
     options.add_images(parser)
     group = parser.add_argument_group("the machine")
-    group.add_argument("-t", "--target", default="kvm", metavar="NAME", help="a KVM target: profile, .toml profile or libvirt XML (kvm)")
+    group.add_argument("-t", "--target", metavar="NAME", help="a KVM target: profile, .toml profile or libvirt XML (kvm)")
     group.add_argument("-o", "--output", metavar="FILE", help="write the domain there instead of to stdout")
     group.add_argument("--key-file", action="append", metavar="[DEVICE=]PATH", help="key of an encrypted disk; repeatable")
+    options.add_configuration(parser)
 
 
 def run(args: argparse.Namespace) -> int:
     """Print the domain; why it is not as one would expect goes to stderr."""
-    from v2vlint.defining import DefineAsk, define, domain_xml
-    from v2vlint.source.expand import expand
+    from v2vlint.defining import DefineAsk, define
 
-    guests = expand(args.images, args.connect, verify=args.verify_manifest)
-    if len(guests) != 1:
-        raise UsageError("define takes one guest", hint="the disks of one guest are joined with '+'")
-    machine = define(DefineAsk(guests[0], _target(args), keys.collect(args.key_file or ())))
-    text = domain_xml(machine)
+    settings = options.settings(args)
+    request = options.request(args, settings, "define")
+    machine = define(DefineAsk(request.only_guest(), _target(args, settings), request.keys), settings.limits)
+    text = machine.xml
     if args.output:
         output.write_file(Path(args.output), text)
     else:
@@ -43,7 +40,10 @@ def run(args: argparse.Namespace) -> int:
     return exits.OK
 
 
-def _target(args: argparse.Namespace) -> Target:
+def _target(args: argparse.Namespace, settings: Settings) -> Target:
+    """The target that is given; else the first of the configuration's that is KVM, else the profile ``kvm``."""
     from v2vlint import target
 
-    return live_target(args.target, args.connect) if args.target.startswith("domain:") else target.load(args.target)
+    if args.target:
+        return settings.targets[0]
+    return next((one for one in settings.targets if one.hypervisor == "kvm"), None) or target.load("kvm")

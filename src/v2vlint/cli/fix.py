@@ -3,28 +3,20 @@
 from __future__ import annotations
 
 import argparse
-import re
 import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from v2vlint.cli import options, output
-from v2vlint.model.card_names import CardNames
-from v2vlint.model.errors import UsageError
-from v2vlint.model.fix import Applicability
 from v2vlint.report.escape import visible
-from v2vlint.run import keys
-from v2vlint.run.settings import Settings, settle
-from v2vlint.source.values import mac_address
-
-_INTERFACE = re.compile(r"[^\s/:=]{1,15}")
 
 if TYPE_CHECKING:
-    from v2vlint.fixing.protocol import FixAsk, Held, PreparedFix
+    from v2vlint.fixing.protocol import Held
     from v2vlint.fixing.session import FixOutcome
     from v2vlint.model.report import ImageReport
-    from v2vlint.model.rule import RuleInfo
+    from v2vlint.run.fixing import FixWish
+    from v2vlint.run.request import Request
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -61,70 +53,35 @@ def add_fixing(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Fix each guest in turn; report and exit code are those of a check of what came out."""
+    from v2vlint.run.fixing import FixWish, card_names
+
+    settings = options.settings(args)
+    wish = FixWish(
+        diff=args.diff,
+        output=Path(args.output) if args.output else None,
+        unsafe=args.unsafe_fixes,
+        rebuild=args.rebuild_initramfs,
+        names=card_names(args.keep_names, (text.partition("=")[::2] for text in args.mac or ())),
+        virtio_win=args.virtio_win or "",
+    )
+    return fix_all(options.request(args, settings, "fix"), wish, tuple(args.report or settings.config.report))
+
+
+def fix_all(request: Request, wish: FixWish, reports: tuple[str, ...]) -> int:
+    """Fix the guests, say what became of each, and write ``reports`` (``FORMAT=FILE``); the exit code."""
     from v2vlint.report.walk import exit_code
     from v2vlint.run.checking import report_of
+    from v2vlint.run.fixing import fix
 
-    settings, started = settle(args), time.perf_counter()
-    files = output.destinations(args.report or settings.config.report)
-    images: list[ImageReport] = []
-    rules: dict[str, RuleInfo] = {}
-    for asked in _asks(args, settings):
-        image, infos = _one(args, settings, asked)
-        images.append(image)
-        rules.update({info.id: info for info in infos})
-    report = report_of(settings, images, rules, time.perf_counter() - started)
+    files, started = output.destinations(reports), time.perf_counter()
+    done: list[FixOutcome] = []
+    for outcome in fix(request, wish):
+        output.write("".join(_told(outcome, in_place=not wish.output)))
+        done.append(outcome)
+    rules = (rule for outcome in done for rule in outcome.rules)
+    report = report_of(request.settings, (outcome.image for outcome in done), rules, time.perf_counter() - started)
     output.save(report, files)
     return exit_code(report)
-
-
-def _asks(args: argparse.Namespace, settings: Settings) -> list[FixAsk]:
-    from v2vlint.engine.protocol import CheckAsk
-    from v2vlint.fixing.protocol import FixAsk
-    from v2vlint.source.expand import expand
-
-    guests = expand(args.images, settings.connect, verify=settings.verify)
-    if not guests:
-        raise UsageError("no image given")
-    if args.output and len(guests) != 1:
-        raise UsageError("-o takes one guest")
-    secrets = keys.collect(args.key_file or ())
-    names = CardNames(args.keep_names or bool(args.mac), tuple(map(_card, args.mac or ())))
-    level = Applicability.UNSAFE if args.unsafe_fixes else Applicability.SAFE
-    asks = [CheckAsk(guest, settings.targets, settings.mover, settings.selection, settings.decisions, secrets, names) for guest in guests]
-    drivers = args.virtio_win or ""
-    if drivers and not Path(drivers).exists():
-        raise UsageError(f"{drivers}: no such file or directory", hint="--virtio-win takes virtio-win.iso or a directory with its content")
-    return [FixAsk(ask, level, rebuild=args.rebuild_initramfs, virtio_win=drivers) for ask in asks]
-
-
-def _card(text: str) -> tuple[str, str]:
-    name, _, written = text.partition("=")
-    mac = mac_address(written)
-    if not mac or not _INTERFACE.fullmatch(name):
-        raise UsageError(f"--mac {text}: not an interface name and a MAC address", hint="--mac ens192=00:50:56:aa:bb:cc")
-    return name, mac
-
-
-def _one(args: argparse.Namespace, settings: Settings, asked: FixAsk) -> tuple[ImageReport, tuple[RuleInfo, ...]]:
-    from v2vlint.fixing import session
-
-    started = time.perf_counter()
-    if args.diff:
-        prepared = session.preview(asked, settings.limits)
-        output.write("".join(_shown(prepared)))
-        return prepared.image, prepared.rules
-    done = session.fix_copy(asked, Path(args.output), settings.limits) if args.output else session.fix_in_place(asked, settings.limits)
-    output.write("".join(_told(done, time.perf_counter() - started, in_place=not args.output)))
-    return done.after or done.before, done.rules
-
-
-def _shown(prepared: PreparedFix) -> Iterator[str]:
-    yield visible(prepared.diff, keep="\n\t")
-    if not prepared.chosen:
-        yield _unchanged(prepared.image)
-    for chosen in prepared.chosen:
-        yield f"would {visible(chosen.title)}  [{chosen.rule}]  {visible(', '.join(chosen.places))}\n"
-    yield from _kept_back(prepared.held, prepared.known)
 
 
 def _unchanged(image: ImageReport) -> str:
@@ -133,19 +90,19 @@ def _unchanged(image: ImageReport) -> str:
     return f"{visible(image.name)}: {visible(f'not read: {problem.reason}' if problem else 'nothing to fix')}\n"
 
 
-def _told(done: FixOutcome, seconds: float, *, in_place: bool) -> Iterator[str]:
+def _told(done: FixOutcome, *, in_place: bool) -> Iterator[str]:
     yield visible(done.diff, keep="\n\t")
-    if not done.applied and not done.failed:
+    if not done.applied and not done.failed and not done.planned:
         yield _unchanged(done.before)
-    for chosen in done.applied:
-        yield f"fixed: {visible(chosen.title)}  [{chosen.rule}]  {visible(', '.join(chosen.places))}\n"
+    for word, fixes in (("would", done.planned), ("fixed:", done.applied)):
+        yield from (f"{word} {visible(one.title)}  [{one.rule}]  {visible(', '.join(one.places))}\n" for one in fixes)
     for held in done.failed:
         yield f"taken back: {visible(held.title)}  [{held.rule}]  {visible(held.reason)}\n"
     yield from _kept_back(done.held, done.known)
     yield from (f"note: {visible(note)}\n" for note in done.notes)
     if done.applied:
         split = " · ".join(f"{part} {spent:.1f} s" for part, spent in done.seconds.items())
-        yield f"{len(done.applied)} fixed in {seconds:.1f} s ({split})\n"
+        yield f"{len(done.applied)} fixed in {sum(done.seconds.values()):.1f} s ({split})\n"
         yield f"undo with: v2vlint undo {visible(done.output)}\n" if in_place else f"written: {visible(done.output)}\n"
 
 

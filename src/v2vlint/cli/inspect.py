@@ -11,11 +11,8 @@ from typing import TYPE_CHECKING
 from v2vlint import __version__
 from v2vlint.cli import exits, options, output
 from v2vlint.model.errors import UsageError
-from v2vlint.run import keys
 
 if TYPE_CHECKING:
-    from v2vlint.inspecting.protocol import InspectAsk
-    from v2vlint.isolate import Limits
     from v2vlint.model.machine import Machine
 
 FORMATS = ("text", "json", "yaml", "virt-inspector")
@@ -23,13 +20,11 @@ _HELP = (
     "exit codes: 0 everything could be read · 2 usage or configuration · 3 something could not be read, or holds no operating system · "
     "4 nothing matched · 130 interrupted."
 )
-_UNUSED = dict.fromkeys(("mover", "profile", "select", "ignore", "target", "fail_on", "strict", "baseline"))
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
     parser.epilog = _HELP
-    parser.set_defaults(**_UNUSED)
     options.add_images(parser)
     group = parser.add_argument_group("what to tell")
     group.add_argument("--format", choices=FORMATS, default="text", help="what is written (text); virt-inspector is its XML")
@@ -41,22 +36,13 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Inspect the images and write what was found."""
-    from v2vlint.inspecting.parent import inspect_all
-    from v2vlint.inspecting.protocol import InspectAsk
+    from v2vlint.run.inspecting import inspect
     from v2vlint.run.progress import ProgressLine
-    from v2vlint.run.settings import settle
-    from v2vlint.source.expand import expand
 
-    settings = settle(args)
-    if not args.images:
-        raise UsageError("no image given", hint="see 'v2vlint inspect --help'")
+    request = options.request(args, options.settings(args), "inspect")
     _writable(args.output)
-    secrets = keys.collect(args.key_file or ())
-    asks = [InspectAsk(guest, secrets, not args.no_applications) for guest in expand(args.images)]
-    with ProgressLine(len(asks), not args.no_progress) as line:
-        machines = list(inspect_all(asks, settings.limits, settings.jobs, line.update))
-    if keys.can_ask():
-        machines = [_unlocked(ask, machine, settings.limits) for ask, machine in zip(asks, machines, strict=True)]
+    with ProgressLine(len(request.guests), not args.no_progress) as line:
+        machines = inspect(dataclasses.replace(request, progress=line.update), applications=not args.no_applications)
     _write(args, machines)
     return exits.NOT_EVALUATED if any(machine.problems or not machine.systems for machine in machines) else exits.OK
 
@@ -65,14 +51,6 @@ def _writable(path: str | None) -> None:
     """UsageError for an output that cannot be, before any work is done."""
     if path is not None and (Path(path).is_dir() or not Path(path).parent.is_dir()):
         raise UsageError(f"--output {path}: {'is a folder' if Path(path).is_dir() else 'no such folder'}")
-
-
-def _unlocked(ask: InspectAsk, machine: Machine, limits: Limits) -> Machine:
-    """The machine again, with the passphrases that somebody at the terminal knows."""
-    from v2vlint.inspecting.parent import inspect_all
-
-    known = keys.asked_for(machine.problems, ask.keys)
-    return machine if known is None else inspect_all([dataclasses.replace(ask, keys=known)], limits)[0]
 
 
 def _write(args: argparse.Namespace, machines: Sequence[Machine]) -> None:

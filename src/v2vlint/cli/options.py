@@ -3,8 +3,18 @@
 from __future__ import annotations
 
 import argparse
+from pathlib import Path
 
+from v2vlint.engine.config import Config, parse, read
+from v2vlint.model.errors import UsageError
 from v2vlint.model.finding import Mover, Severity
+from v2vlint.run import keys
+from v2vlint.run.request import Request
+from v2vlint.run.settings import Access, Settings, found, settle
+from v2vlint.run.texts import split
+
+_SETTINGS = ("mover", "profile", "fail_on", "strict", "baseline", "jobs", "memory_limit", "cpu_limit", "time_limit")
+_LISTS = ("target", "select", "ignore")
 
 
 def add_images(parser: argparse.ArgumentParser) -> None:
@@ -53,9 +63,14 @@ def add_reading(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--memory-limit", metavar="SIZE", help="address space of the reader process (2GiB)")
     group.add_argument("--cpu-limit", type=positive, metavar="SECONDS", help="processor time of the reader process (300)")
     group.add_argument("--time-limit", type=positive, metavar="SECONDS", help="time on the clock per image (600)")
-    config = parser.add_argument_group("configuration")
-    config.add_argument("--config", metavar="FILE", help="instead of the v2vlint.toml or pyproject.toml found upwards")
-    config.add_argument("--no-config", action="store_true", help="use no configuration file")
+    add_configuration(parser)
+
+
+def add_configuration(parser: argparse.ArgumentParser) -> None:
+    """Which configuration file counts."""
+    group = parser.add_argument_group("configuration")
+    group.add_argument("--config", metavar="FILE", help="instead of the v2vlint.toml or pyproject.toml found upwards")
+    group.add_argument("--no-config", action="store_true", help="use no configuration file")
 
 
 def add_screen(parser: argparse.ArgumentParser) -> None:
@@ -70,3 +85,33 @@ def positive(text: str) -> int:
     if not text.isdecimal() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"not a positive whole number: {text!r}")
     return int(text)
+
+
+def settings(args: argparse.Namespace) -> Settings:
+    """What the options say, over the configuration. An option that a verb does not have says nothing."""
+    said = {name.replace("_", "-"): getattr(args, name, None) for name in _SETTINGS}
+    said |= {name: list(_listed(getattr(args, name, None))) for name in _LISTS}
+    return settle(parse({key: value for key, value in said.items() if value}, "options"), _configured(args), _access(args))
+
+
+def _listed(value: str | list[str] | None) -> tuple[str, ...]:
+    return split([value] if isinstance(value, str) else value)
+
+
+def _configured(args: argparse.Namespace) -> Config:
+    """The configuration file that ``args`` name, or the one found upwards, or an empty one."""
+    if args.no_config:
+        return Config()
+    return read(Path(args.config)) if args.config else found(Path.cwd())
+
+
+def _access(args: argparse.Namespace) -> Access:
+    return Access(args.connect, args.verify_manifest)
+
+
+def request(args: argparse.Namespace, known: Settings, verb: str) -> Request:
+    """What the command line asks for. UsageError when it names no guest. Somebody at the terminal is asked for missing keys."""
+    guests = known.access.guests(args.images)
+    if not guests:
+        raise UsageError("no image given", hint=f"see 'v2vlint {verb} --help'")
+    return Request(known, guests, keys.collect(args.key_file or ()), unlock=keys.asked_for if keys.can_ask() else None)

@@ -9,8 +9,6 @@ from typing import TYPE_CHECKING
 
 from v2vlint.cli import options, output
 from v2vlint.model.errors import UsageError
-from v2vlint.run import keys
-from v2vlint.run.settings import settle
 
 if TYPE_CHECKING:
     from v2vlint.model.proof import Proof
@@ -20,15 +18,11 @@ if TYPE_CHECKING:
 
 CAME_UP, DID_NOT, COULD_NOT_TELL = 0, 1, 3
 _HELP = "exit codes: 0 the guest came up · 1 it did not · 2 usage or configuration · 3 it could not be told · 130 interrupted."
-_UNUSED = dict.fromkeys(
-    ("mover", "profile", "select", "ignore", "fail_on", "strict", "baseline", "jobs", "memory_limit", "cpu_limit", "time_limit")
-)
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
     parser.epilog = _HELP
-    parser.set_defaults(**_UNUSED)
     options.add_images(parser)
     group = parser.add_argument_group("the boot")
     group.add_argument("-t", "--target", action="append", metavar="NAME", help="target profile, .toml or libvirt XML; repeatable (kvm)")
@@ -42,25 +36,17 @@ def configure(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--key-file", action="append", metavar="[DEVICE=]PATH", help="key of an encrypted disk, for the forecast; repeatable"
     )
-    group = parser.add_argument_group("configuration")
-    group.add_argument("--config", metavar="FILE", help="instead of the v2vlint.toml or pyproject.toml found upwards")
-    group.add_argument("--no-config", action="store_true", help="use no configuration file")
+    options.add_configuration(parser)
     options.add_screen(parser)
     parser.add_argument("--format", choices=("text", "json"), default="text", help="what stdout gets")
 
 
 def run(args: argparse.Namespace) -> int:
     """Boot every guest on every target, one at a time; the exit code is the worst outcome's."""
-    from v2vlint.source.expand import expand
-
-    settings = settle(args)
-    guests = expand(args.images, settings.connect, verify=settings.verify)
-    if not guests:
-        raise UsageError("no image given")
-    secrets = keys.collect(args.key_file or ())
-    boots = [(guest, target) for guest in guests for target in settings.targets]
-    outcomes = [_one(args, guest, target, secrets, len(boots) > 1) for guest, target in boots]
-    return exit_code(outcomes)
+    settings = options.settings(args)
+    request = options.request(args, settings, "prove")
+    boots = [(guest, target) for guest in request.guests for target in settings.targets]
+    return exit_code([_one(args, guest, target, request.keys, len(boots) > 1) for guest, target in boots])
 
 
 def exit_code(outcomes: Iterable[bool | None]) -> int:

@@ -65,3 +65,10 @@ class ProposedMachine:
     hyperv: bool = False
     usb: str = ""
     notes: tuple[str, ...] = ()
+
+    @property
+    def xml(self) -> str:
+        """Its libvirt domain."""
+        from v2vlint.defining.xml import domain_xml
+
+        return domain_xml(self)

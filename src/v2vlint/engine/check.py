@@ -12,7 +12,7 @@ from v2vlint.engine.protocol import CHECK, CheckAsk, Judged
 from v2vlint.isolate import DEFAULT_LIMITS, Answer, Call, Limits, Outcome, Refusal
 from v2vlint.model.codec import decode, encode
 from v2vlint.model.errors import NothingFound, PackError, UsageError, V2vlintError
-from v2vlint.model.report import ImageReport, Problem
+from v2vlint.model.report import Forecast, ImageReport, Problem
 from v2vlint.model.rule import RuleInfo
 from v2vlint.source.granted import granted
 from v2vlint.source.journal import pending
@@ -49,6 +49,12 @@ def check_all(asks: Sequence[CheckAsk], limits: Limits = DEFAULT_LIMITS, jobs: i
         images[position] = _with_pending(asks[position], judged.image)
         rules.update({info.id: info for info in judged.rules})
     return Checked(tuple(images[position] for position in sorted(images)), tuple(rules[key] for key in sorted(rules)))
+
+
+def forecast_of(image: ImageReport) -> Forecast | None:
+    """The forecast for a guest that was judged for one target: of several systems, one that boots counts. None when there is none."""
+    found = [judged.forecast for root in image.roots for judged in root.targets if judged.forecast]
+    return next((one for one in found if one.will_boot), found[0] if found else None)
 
 
 def _with_pending(ask: CheckAsk, image: ImageReport) -> ImageReport:

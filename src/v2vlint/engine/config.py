@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import datetime
 import tomllib
 from collections.abc import Callable, Mapping
@@ -65,6 +66,11 @@ class Config:
     exceptions: tuple[Exempt, ...] = ()
     images: tuple[Anchor, ...] = ()
     targets: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+
+    def over(self, base: Config) -> Config:
+        """``base`` with what this one says in its place, key by key; origin and folder stay those of ``base``."""
+        said = {one.name: getattr(self, one.name) for one in dataclasses.fields(self)[2:]}
+        return dataclasses.replace(base, **{name: value for name, value in said.items() if value not in (None, "", (), {})})
 
 
 def find(start: Path) -> Path | None:

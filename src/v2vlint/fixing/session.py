@@ -38,7 +38,7 @@ class FixOutcome:
 
     ``before`` is the report it started from, ``after`` that of the fixed guest (None when nothing was written). ``applied`` were
     written, ``held`` were not, ``failed`` were rolled back with the reason; ``known`` findings were left alone for the baseline.
-    ``seconds`` splits the time; ``notes`` are for people.
+    ``seconds`` splits the time; ``notes`` are for people. ``planned`` is what would be written, when nothing was to be.
     """
 
     before: ImageReport
@@ -52,6 +52,12 @@ class FixOutcome:
     seconds: dict[str, float] = field(default_factory=dict)
     output: str = ""
     known: int = 0
+    planned: tuple[Chosen, ...] = ()
+
+    @property
+    def image(self) -> ImageReport:
+        """What a check says of what came out."""
+        return self.after or self.before
 
 
 class _Clock:

@@ -60,13 +60,11 @@ def prove(guest: GuestRef, target: Target, wish: Wish = Wish(), progress: Progre
 
 
 def forecast(guest: GuestRef, target: Target, keys: Keys | None = None) -> Forecast | None:
-    """What a check predicts for a raw copy; None for a guest without a Linux root. Of several roots, one that boots counts."""
-    from v2vlint.engine.check import check_all
+    """What a check predicts for a raw copy; None for a guest of which nothing can be forecast."""
+    from v2vlint.engine.check import check_all, forecast_of
     from v2vlint.engine.protocol import CheckAsk
 
-    image = check_all([CheckAsk(guest, (target,), keys=keys or Keys())]).images[0]
-    found = [judged.forecast for root in image.roots for judged in root.targets if judged.forecast]
-    return next((one for one in found if one.will_boot), found[0] if found else None)
+    return forecast_of(check_all([CheckAsk(guest, (target,), keys=keys or Keys())]).images[0])
 
 
 def _prepared(guest: GuestRef, target: Target, wish: Wish, folder: Path) -> PreparedBoot:

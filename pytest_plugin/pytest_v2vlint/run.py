@@ -1,0 +1,52 @@
+"""What belongs to one pytest run: the options in force, and the answers about guests. Imports only pytest, until somebody asks."""
+
+from __future__ import annotations
+
+import secrets
+import shutil
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from pytest_v2vlint.store import Store
+
+_STORE: pytest.StashKey[Store] = pytest.StashKey()
+_FOLDER: pytest.StashKey[Path] = pytest.StashKey()
+_SETTINGS = ("target", "mover", "fail-on", "select", "ignore", "profile", "baseline")
+
+
+def images_of(config: pytest.Config) -> list[str]:
+    """The guests that options or ini keys name."""
+    return list(config.getoption("--v2vlint") or config.getini("v2vlint_images"))
+
+
+def wish(config: pytest.Config, name: str) -> Any:
+    """An option, else its ini key."""
+    return config.getoption(f"--v2vlint-{name}") or config.getini(f"v2vlint_{name.replace('-', '_')}")
+
+
+def store_of(config: pytest.Config) -> Store:
+    """The run's answers about guests; made at first use."""
+    if _STORE not in config.stash:
+        from pytest_v2vlint.store import Store
+
+        said = {name: wish(config, name) for name in _SETTINGS}
+        config.stash[_STORE] = Store(config.rootpath, {name: value for name, value in said.items() if value}, folder(config))
+    return config.stash[_STORE]
+
+
+def folder(config: pytest.Config) -> Path:
+    """Where xdist's workers share answers. Nobody makes it before it is needed."""
+    if _FOLDER not in config.stash:
+        given = getattr(config, "workerinput", {}).get("v2vlint_folder")
+        config.stash[_FOLDER] = Path(given) if given else Path(tempfile.gettempdir()) / f"v2vlint-{secrets.token_hex(16)}"
+    return config.stash[_FOLDER]
+
+
+def clean_up(config: pytest.Config) -> None:
+    """Remove the answers; they may hold what the guest keeps to itself."""
+    if _FOLDER in config.stash:
+        shutil.rmtree(config.stash[_FOLDER], ignore_errors=True)

@@ -1,0 +1,148 @@
+"""The Python API behind :func:`v2vlint.check` and its siblings: keyword arguments become a request."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypedDict
+
+from v2vlint.engine.config import Config, parse, read
+from v2vlint.model.errors import UsageError
+from v2vlint.model.report import Forecast, Report
+from v2vlint.model.source import Key, Keys
+from v2vlint.run.request import Progress, Request
+from v2vlint.run.settings import Access, found, settle
+
+if TYPE_CHECKING:
+    from v2vlint.defining.protocol import ProposedMachine
+    from v2vlint.model.machine import Machine
+    from v2vlint.model.proof import Proof, Via
+    from v2vlint.run.fixing import FixReport, FixWish
+
+PathText = str | os.PathLike[str]
+Image = PathText | Sequence[PathText]
+Texts = str | Sequence[str]
+
+
+class Wishes(TypedDict, total=False):
+    """Keyword arguments of :func:`v2vlint.check` and its siblings: the keys of the configuration, and four that no file can have."""
+
+    target: Texts
+    mover: str
+    profile: str
+    select: Texts
+    ignore: Texts
+    fail_on: str
+    strict: bool
+    jobs: int
+    baseline: PathText
+    memory_limit: str
+    cpu_limit: int
+    time_limit: int
+    severity: Mapping[str, str]
+    exceptions: Sequence[Mapping[str, Any]]
+    targets: Mapping[str, Mapping[str, Any]]
+    config: PathText
+    connect: str
+    verify_manifest: bool
+    keys: Sequence[bytes | str | Key]
+    progress: Progress
+
+
+_OWN = ("config", "connect", "verify_manifest", "keys", "progress")
+
+
+def request(images: Sequence[Image], wishes: Wishes) -> Request:
+    """The request that the arguments of an API function make. UsageError names the argument that is wrong."""
+    if not images:
+        raise UsageError("no image given")
+    said = parse({key.replace("_", "-"): _plain(value) for key, value in wishes.items() if key not in _OWN}, "arguments")
+    access = Access(wishes.get("connect", ""), wishes.get("verify_manifest", False))
+    settings = settle(said, configured(wishes.get("config")), access)
+    return Request(settings, access.guests([_joined(image) for image in images]), _keys(wishes.get("keys", ())), wishes.get("progress"))
+
+
+def configured(place: PathText | None) -> Config:
+    """The configuration file at ``place``; of a folder the one found there or above; None is no configuration."""
+    if place is None:
+        return Config()
+    return found(Path(place).absolute()) if Path(place).is_dir() else read(Path(place))
+
+
+def _joined(image: Image) -> str:
+    return os.fspath(image) if isinstance(image, str | os.PathLike) else "+".join(os.fspath(part) for part in image)
+
+
+def _plain(value: object) -> object:
+    """A value as a TOML file would have it."""
+    if isinstance(value, os.PathLike):
+        return os.fspath(value)
+    if isinstance(value, Mapping):
+        return {key: _plain(item) for key, item in value.items()}
+    return [_plain(item) for item in value] if isinstance(value, list | tuple) else value
+
+
+def _keys(keys: Sequence[bytes | str | Key]) -> Keys:
+    return Keys(tuple(key if isinstance(key, Key) else Key(os.fsencode(key)) for key in keys))
+
+
+def check(images: Sequence[Image], wishes: Wishes) -> Report:
+    """See :func:`v2vlint.check`."""
+    from v2vlint.run import checking
+
+    return checking.check(request(images, wishes))
+
+
+def forecast(image: Image, wishes: Wishes) -> Forecast:
+    """See :func:`v2vlint.forecast`."""
+    from v2vlint.run import checking
+
+    return checking.forecast(request([image], wishes))
+
+
+def inspect(images: Sequence[Image], applications: bool, wishes: Wishes) -> tuple[Machine, ...]:
+    """See :func:`v2vlint.inspect`."""
+    from v2vlint.run import inspecting
+
+    return inspecting.inspect(request(images, wishes), applications=applications)
+
+
+def fix_wish(
+    *, diff: bool, output: PathText | None, unsafe: bool, rebuild: bool, names: tuple[bool, Mapping[str, str]], virtio_win: PathText
+) -> FixWish:
+    """The options of :func:`v2vlint.fix` as one object. UsageError for a MAC address that is none."""
+    from v2vlint.run.fixing import FixWish, card_names
+
+    keep, macs = names
+    copy = None if output is None else Path(output)
+    return FixWish(diff, copy, unsafe, rebuild, card_names(keep, macs.items()), os.fspath(virtio_win))
+
+
+def fix(images: Sequence[Image], wish: FixWish, wishes: Wishes) -> FixReport:
+    """See :func:`v2vlint.fix`."""
+    from v2vlint.run import checking, fixing
+
+    started = time.perf_counter()
+    asked = request(images, wishes)
+    outcomes = tuple(fixing.fix(asked, wish))
+    rules = [rule for outcome in outcomes for rule in outcome.rules]
+    report = checking.report_of(asked.settings, [outcome.image for outcome in outcomes], rules, time.perf_counter() - started)
+    return fixing.FixReport(outcomes, report)
+
+
+def prove(image: Image, via: Via, timeout: float | None, wishes: Wishes) -> Proof:
+    """See :func:`v2vlint.prove`."""
+    from v2vlint import proving
+
+    asked = request([image], wishes)
+    return proving.prove(asked.only_guest(), asked.only_target(), proving.Wish(via, timeout=timeout, keys=asked.keys))
+
+
+def define(image: Image, wishes: Wishes) -> ProposedMachine:
+    """See :func:`v2vlint.define`."""
+    from v2vlint.defining import DefineAsk, define
+
+    asked = request([image], wishes)
+    return define(DefineAsk(asked.only_guest(), asked.only_target(), asked.keys), asked.settings.limits)
