@@ -50,7 +50,7 @@ def fix(request: Request, wish: FixWish) -> Iterator[FixOutcome]:
     if wish.output and len(request.guests) != 1:
         raise UsageError("a fixed copy takes one guest", hint="fix the guests one by one")
     if wish.virtio_win and not Path(wish.virtio_win).exists():
-        hint = "it takes virtio-win.iso or a directory with its content"
+        hint = "--virtio-win takes virtio-win.iso or a directory with its content"
         raise UsageError(f"{wish.virtio_win}: no such file or directory", hint=hint)
     level = Applicability.UNSAFE if wish.unsafe else Applicability.SAFE
     asks = [FixAsk(request.ask(guest, wish.names), level, (), wish.rebuild, wish.virtio_win) for guest in request.guests]
