@@ -1,0 +1,49 @@
+"""Rule disk-size-not-accepted."""
+
+from collections.abc import Iterator
+
+from v2vlint.api import BlockDevice, BlockTable, Device, Example, Finding, NotApplicable, Rule, Severity, Target
+
+_MIB, _GIB = 1 << 20, 1 << 30
+
+
+def _given(size: int) -> tuple[BlockTable]:
+    return (BlockTable((BlockDevice("disk1", "disk", size, 0),)),)
+
+
+class DiskSizeNotAccepted(Rule):
+    """A disk is larger than the target takes, or its size is no multiple of the target's unit.
+
+    ## What it does
+    Compares the size of each disk with `limits.disk_gib` and `images.align_mib` of the target's profile.
+
+    ## Why it matters
+    The upload is refused. Disks of physical machines rarely have a size in whole mebibytes, which Azure asks for.
+
+    ## References
+    - Microsoft, "Prepare a Windows VHD or VHDX to upload to Azure"
+    """
+
+    severity = Severity.WARNING
+    kinds = frozenset({"linux", "windows", "other"})
+    since = "0.1"
+    examples = (
+        Example({}, given=_given(500107862016), target="azure", flags=("disk1",), title="a physical disk of 500 GB"),
+        Example({}, given=_given(40 * _GIB), target="azure"),
+        Example({}, given=_given(33000 * _GIB), target="azure", flags=("disk1",)),
+        Example({}, given=_given(500107862016), title="KVM takes every size"),
+    )
+
+    def check(self, blocks: BlockTable, target: Target) -> Iterator[Finding]:
+        most, unit = target.limits.disk_gib, target.images.align_mib * _MIB
+        if not (most or unit):
+            raise NotApplicable(f"{target.name} takes disks of any size")
+        for disk in blocks.disks:
+            where = Device(disk.name)
+            if most and disk.size > most * _GIB:
+                message = f"{disk.name} has {disk.size // _GIB} GiB, and {target.name} takes at most {most}"
+                yield self.finding(where, message, "the disk is refused, or cut off")
+            if unit and disk.size % unit:
+                message = f"{disk.name} has {disk.size} bytes, no multiple of {target.images.align_mib} MiB"
+                grown = -(-disk.size // unit) * unit // _MIB
+                yield self.finding(where, message, f"{target.name} refuses it: make the image {grown} MiB large first (qemu-img resize)")
