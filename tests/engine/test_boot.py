@@ -9,9 +9,9 @@ from v2vlint.engine.present import Presenter
 from v2vlint.engine.protocol import Selection
 from v2vlint.engine.select import forecast_wanted
 from v2vlint.guest.fs import GuestFS
-from v2vlint.model.finding import Mover, Severity, Stage
+from v2vlint.model.finding import Finding, Mover, Severity, Stage
 from v2vlint.model.place import WholeFile
-from v2vlint.model.report import Fate, Forecast, StageForecast, Status, TargetReport
+from v2vlint.model.report import Fate, FindingReport, Forecast, RuleResult, StageForecast, Status, TargetReport
 from v2vlint.samples.memory import MemoryFileSystem
 
 FS = GuestFS({"/": MemoryFileSystem({})})
@@ -41,8 +41,8 @@ def _stage(fate: Fate, rule: str = "", stage: Stage = Stage.ROOT) -> StageForeca
     return StageForecast(stage, fate, "no disk is called /dev/hda1", WholeFile("/boot/grub/grub.cfg"), rule)
 
 
-def _counted(*stages: StageForecast, fate: Fate) -> TargetReport:
-    target = TargetReport("kvm", Mover.RAW, (), Forecast(fate, stages))
+def _counted(*stages: StageForecast, fate: Fate, said: tuple[RuleResult, ...] = ()) -> TargetReport:
+    target = TargetReport("kvm", Mover.RAW, said, Forecast(fate, stages))
     (counted,) = boot.counted((target,), (Presenter("disk.qcow2"),), FS)
     return counted
 
@@ -70,14 +70,36 @@ def test_a_doubt_that_no_rule_explains_is_an_unknown() -> None:
 @pytest.mark.parametrize(
     ("stage", "fate"),
     [
-        (_stage(Fate.FAIL, rule="root-device-name"), Fate.FAIL),
         (_stage(Fate.UNKNOWN, rule="root-device-name"), Fate.UNKNOWN),
-        (_stage(Fate.FAIL, stage=Stage.NETWORK), Fate.PASS),
         (_stage(Fate.PASS), Fate.PASS),
     ],
 )
 def test_what_a_rule_says_already_is_not_said_twice(stage: StageForecast, fate: Fate) -> None:
     assert [result.status for result in _counted(stage, fate=fate).results] == [Status.PASS]
+
+
+def _said(severity: Severity, stage: Stage | None) -> tuple[RuleResult, ...]:
+    found = Finding("root-device-name", severity, WholeFile("/boot/grub/grub.cfg"), "m", "e", stage=stage)
+    return (RuleResult("root-device-name", Status.FAIL, (FindingReport(found, "f"),)),)
+
+
+@pytest.mark.parametrize(
+    ("severity", "stage", "status"),
+    [
+        (Severity.ERROR, Stage.ROOT, Status.PASS),
+        (Severity.ERROR, Stage.MOUNTS, Status.FAIL),
+        (Severity.WARNING, None, Status.FAIL),
+    ],
+)
+def test_a_failed_stage_has_an_error_at_its_place(severity: Severity, stage: Stage | None, status: Status) -> None:
+    results = _counted(_stage(Fate.FAIL, rule="root-device-name"), fate=Fate.FAIL, said=_said(severity, stage)).results
+    assert results[-1].status is status
+
+
+def test_a_guest_that_cannot_be_reached_passes_no_gate() -> None:
+    (result,) = _counted(_stage(Fate.FAIL, stage=Stage.NETWORK), fate=Fate.PASS).results
+    (found,) = result.findings
+    assert found.finding.effect == "on kvm the network stage fails"
 
 
 def test_without_a_forecast_nothing_is_added() -> None:

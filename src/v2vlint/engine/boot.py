@@ -9,7 +9,7 @@ from v2vlint.engine.present import Presenter
 from v2vlint.guest.fs import GuestFS
 from v2vlint.model.finding import Finding, Severity, Unknown
 from v2vlint.model.place import Device
-from v2vlint.model.report import Fate, RuleResult, StageForecast, Status, TargetReport
+from v2vlint.model.report import Fate, FindingReport, RuleResult, StageForecast, Status, TargetReport
 from v2vlint.model.rule import Audience, RuleInfo
 from v2vlint.verdicts import stopping
 
@@ -23,8 +23,9 @@ FORECAST = RuleInfo(
     since="0.1",
     pack="v2vlint",
     help="The boot is forecast to stop, and no rule's finding says so.\n\n## What it does\nWalks the stages of the boot, and reports the "
-    "one that fails where no error of a rule explains it, so that a guest that will not come up never passes a gate.\n\n## Why it matters\n"
-    "The guest will not reach its login on this target. Leave it out with `--ignore forecast`, or with an exception for the image.",
+    "ones that fail where no error of a rule explains it, so that a guest that will not come up, or cannot be reached, never passes a "
+    "gate.\n\n## Why it matters\nThe guest will not reach its login on this target, or nobody reaches the guest. "
+    "Leave it out with `--ignore forecast`, or with an exception for the image.",
 )
 
 
@@ -38,17 +39,22 @@ def counted(targets: Iterable[TargetReport], presenters: Sequence[Presenter], fs
 
 def _result(target: TargetReport, presenter: Presenter, fs: GuestFS) -> RuleResult:
     stages = target.forecast.stages if target.forecast else ()
-    fate = target.forecast.fate if target.forecast else Fate.PASS
-    stage = next((one for one in stages if one.fate is fate and one.stage in stopping()), None)
-    if stage is None or fate is Fate.PASS or stage.rule:
+    told = {(found.finding.stage, found.finding.where) for result in target.results for found in result.findings if _is_error(found)}
+    failing = [stage for stage in stages if stage.fate is Fate.FAIL and (stage.stage, stage.where) not in told]
+    if failing:
+        findings = tuple(presenter.present(_finding(stage, target.target), fs) for stage in failing)
+        return RuleResult(FORECAST.id, Status.FAIL, findings)
+    doubtful = next((stage for stage in stages if stage.fate is Fate.UNKNOWN and stage.stage in stopping()), None)
+    if doubtful is None or doubtful.rule or any(stage.fate is Fate.FAIL and stage.stage in stopping() for stage in stages):
         return RuleResult(FORECAST.id, Status.PASS)
-    if fate is Fate.FAIL:
-        finding = presenter.present(_finding(stage, target.target), fs)
-        return RuleResult(FORECAST.id, Status.FAIL, (finding,))
-    doubt = Unknown(FORECAST.id, stage.where or Device("guest"), stage.reason)
+    doubt = Unknown(FORECAST.id, doubtful.where or Device("guest"), doubtful.reason)
     return RuleResult(FORECAST.id, Status.UNKNOWN, (), (doubt,))
 
 
+def _is_error(found: FindingReport) -> bool:
+    return found.finding.severity is Severity.ERROR
+
+
 def _finding(stage: StageForecast, target: str) -> Finding:
-    effect = f"on {target} the boot stops at the {stage.stage} stage"
-    return Finding(FORECAST.id, Severity.ERROR, stage.where or Device("guest"), stage.reason, effect, stage=stage.stage)
+    stops = f"the boot stops at the {stage.stage} stage" if stage.stage in stopping() else f"the {stage.stage} stage fails"
+    return Finding(FORECAST.id, Severity.ERROR, stage.where or Device("guest"), stage.reason, f"on {target} {stops}", stage=stage.stage)
