@@ -7,6 +7,7 @@ import os
 import shutil
 import subprocess
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -255,3 +256,16 @@ def test_a_journal_survives_writing_and_reading(tmp_path: Path) -> None:
     assert read_journal(disks[1].image) == journal
     write_journal(journal)
     assert read_journal(disks[0].image) == journal
+
+
+@pytest.mark.parametrize(
+    "damage", [{"see": 7}, {"see": "a\0b"}, {"see": None, "ino": None}, {"see": "gone"}, {"see": "/dev/null"}, {"see": "b.img"}]
+)
+def test_a_journal_that_points_nowhere_is_refused(tmp_path: Path, damage: dict[str, object]) -> None:
+    _a, b = stranded(tmp_path, "committing", "a.img", "b.img")
+    path = Path(f"{b.image}.v2vlint-journal")
+    path.write_text(json.dumps(json.loads(path.read_text("utf-8")) | damage), "utf-8")
+    before = b.image.read_bytes()
+    with suppress(ImageError):
+        assert transaction.recover(b.image) == ""
+    assert b.image.read_bytes() == before

@@ -145,8 +145,12 @@ def read_journal(image: str | Path) -> Journal | None:
         return None
     if data["state"] != "see":
         return _decoded(at, data)
-    lead = sidecars.place(os.path.join(at.folder, _text(data, "see")))  # noqa: PTH118
-    _bound(at, data, data)
+    try:
+        name = _text(data, "see")
+        _bound(at, data, data)
+    except (ValueError, KeyError) as error:
+        raise ImageError(f"{at.path('journal')}: the journal cannot be read: {error!r}", hint=_removal(at)) from error
+    lead = sidecars.place(os.path.join(at.folder, name))  # noqa: PTH118
     main = _load(lead)
     if main is None or main["id"] != data["id"] or main["state"] == "see":
         return None

@@ -64,6 +64,9 @@ def place(image: str | Path) -> Place:
     """Where the sidecars of an image lie. ImageError when there is no such image, or it is neither a file nor a block device."""
     real = os.path.realpath(image)
     try:
+        mode = os.lstat(real).st_mode
+        if not stat.S_ISREG(mode) and not stat.S_ISBLK(mode):
+            raise ImageError(f"{image}: neither a file nor a block device")
         handle = os.open(real, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOFOLLOW)
     except OSError as error:
         raise ImageError(f"{image}: {os.strerror(error.errno or 0).lower()}") from error
