@@ -14,6 +14,8 @@ import pytest
 from v2vlint.fixing import qemu, shadow, transaction
 from v2vlint.fixing.shadow import Extent, Shadow
 from v2vlint.fixing.transaction import Disk
+from v2vlint.source import sidecars
+from v2vlint.source.journal import Member
 from v2vlint.source.sidecars import Place
 
 SIZE = 700_123
@@ -46,17 +48,18 @@ def make(folder: Path, name: str = "disk.img") -> Disk:
 def patched(edits: tuple[Edit, ...]) -> Iterator[None]:
     """Transactions change files as ``edits`` say; QEMU is not asked."""
 
-    def build(at: Place, driver: str, overlay: Path, handle: int, image: int) -> Shadow:
-        old = at.image.read_bytes()
-        new = new_bytes(old, edits)
-        os.pwrite(handle, new, 0)
+    @contextmanager
+    def new_state(member: Member, _overlay: Place, image: int) -> Iterator[Shadow]:
+        new = new_bytes(member.at.image.read_bytes(), edits)
         extents = tuple(
             Extent(start - start % 512, length, None if byte == 0 else start - start % 512) for start, length, byte in sorted(edits)
         )
-        return Shadow(handle, image, len(new), extents)
+        with sidecars.held(member.at, "shadow", fresh=True) as handle:
+            os.pwrite(handle, new, 0)
+            yield Shadow(handle, image, len(new), extents)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(shadow, "build", build)
+        patch.setattr(shadow, "new_state", new_state)
         patch.setattr(qemu, "probe_lock", lambda *_: None)
         patch.setattr(qemu, "create_overlay", lambda *_: None)
         yield

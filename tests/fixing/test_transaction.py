@@ -60,6 +60,83 @@ def test_commit_writes_what_was_edited_and_undo_restores_the_file(tmp_path: Path
     assert leftovers(disk) == set()
 
 
+OPTIONS = [
+    ("vmdk", "subformat=monolithicFlat"),
+    ("vmdk", "subformat=twoGbMaxExtentFlat"),
+    ("vpc", "subformat=fixed"),
+    ("vdi", "static=on"),
+    ("qcow2", "extended_l2=on"),
+    ("qcow2", "cluster_size=512"),
+    ("qcow2", "cluster_size=2M"),
+    ("qcow2", "compat=0.10"),
+    ("qcow2", "lazy_refcounts=on,refcount_bits=1"),
+    ("qcow2", "preallocation=metadata"),
+]
+
+
+@pytest.mark.parametrize(("driver", "options"), OPTIONS)
+def test_every_file_of_every_layout_comes_back(tmp_path: Path, driver: str, options: str) -> None:
+    image = tmp_path / "disk.img"
+    qemu.run("qemu-img", "create", "-q", "-f", driver, "-o", options, image, str(SIZE))
+    qemu.run("qemu-io", "-f", driver, "-c", "write -P 1 0 8M", image)
+    _fixed_and_undone(Disk(image, driver))
+
+
+def test_an_image_with_a_snapshot_comes_back(tmp_path: Path) -> None:
+    disk = make_image(tmp_path)
+    qemu.run("qemu-img", "snapshot", "-c", "before", disk.image)
+    _fixed_and_undone(disk)
+
+
+def test_a_compressed_image_and_one_of_odd_length_come_back(tmp_path: Path) -> None:
+    raw = tmp_path / "raw"
+    raw.write_bytes(bytes(range(256)) * (SIZE // 256) + b"odd")
+    qemu.run("qemu-img", "convert", "-c", "-f", "raw", "-O", "qcow2", raw, tmp_path / "packed")
+    _fixed_and_undone(Disk(tmp_path / "packed", "qcow2"))
+    _fixed_and_undone(Disk(raw, "raw"))
+
+
+def _fixed_and_undone(disk: Disk) -> None:
+    folder = disk.image.parent
+    before = {path.name: path.read_bytes() for path in folder.iterdir()}
+    journal = transaction.begin([disk], ["a fix"])
+    edit(disk)
+    wanted = content(disk.overlay, "qcow2")
+    assert {path.name: path.read_bytes() for path in folder.iterdir() if "v2vlint" not in path.name} == before
+    transaction.commit(journal)
+    assert content(disk.image, disk.driver) == wanted
+    transaction.undo(disk.image)
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
+
+
+@pytest.mark.parametrize(
+    ("driver", "options", "words"),
+    [("vmdk", "subformat=twoGbMaxExtentSparse", "in pieces"), ("qcow2", "data_file=data.raw", "in another file")],
+)
+def test_what_cannot_be_taken_back_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, driver: str, options: str, words: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    options = options.replace("=data", f"={tmp_path}/data")
+    qemu.run("qemu-img", "create", "-q", "-f", driver, "-o", options, tmp_path / "disk.img", "8M")
+    before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+    with pytest.raises(UsageError, match=words) as caught:
+        transaction.begin([Disk(tmp_path / "disk.img", driver)], ["a fix"])
+    assert "-o" in caught.value.hint
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
+
+
+def test_a_description_that_names_a_file_elsewhere_is_refused(tmp_path: Path) -> None:
+    """Also through a link in the folder."""
+    (tmp_path / "in").mkdir()
+    image = tmp_path / "in/disk.vmdk"
+    qemu.run("qemu-img", "create", "-q", "-f", "vmdk", "-o", "subformat=monolithicFlat", image, "8M")
+    flat = (tmp_path / "in/disk-flat.vmdk").rename(tmp_path / "victim")
+    (tmp_path / "in/disk-flat.vmdk").symlink_to(flat)
+    with pytest.raises(UsageError, match="outside its folder"):
+        transaction.begin([Disk(image, "vmdk")], ["a fix"])
+
+
 def test_second_fix_keeps_the_oldest_content(tmp_path: Path) -> None:
     disk = make_image(tmp_path)
     before = content(disk.image, "qcow2")

@@ -10,6 +10,7 @@ import json
 import os
 from bisect import bisect_right
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
@@ -19,8 +20,12 @@ from v2vlint.fixing import qemu
 from v2vlint.fixing.patch import SECTOR, Range, merge, pieces
 from v2vlint.fixing.rawfile import read_at
 from v2vlint.model.errors import ImageError
+from v2vlint.source import sidecars
+from v2vlint.source.journal import Member
 from v2vlint.source.sidecars import Place
 
+DESCRIPTION = "description"
+"""The driver of an image that only says in which files its data is."""
 Node = dict[str, Any]
 """A block node as QEMU's ``-blockdev`` takes it."""
 
@@ -74,7 +79,36 @@ class Shadow:
         return merge(found)
 
 
-def build(at: Place, driver: str, overlay: Path, handle: int, image: int) -> Shadow:
+@contextmanager
+def new_state(member: Member, overlay: Place, image: int) -> Iterator[Shadow]:
+    """What the open file ``image`` of a member becomes with the content of an overlay."""
+    path = overlay.path("overlay")
+    if member.driver == DESCRIPTION:
+        yield Shadow(image, image, os.lseek(image, 0, os.SEEK_END), ())
+    elif member.driver == "raw":
+        with sidecars.held(overlay, "overlay") as handle:
+            yield _raw(path, handle, image, *member.window)
+    else:
+        with sidecars.held(member.at, "shadow", fresh=True) as handle:
+            yield _built(member.at, member.driver, path, handle, image)
+
+
+def _raw(overlay: Path, handle: int, image: int, start: int, length: int) -> Shadow:
+    """Of a file that holds the virtual disk from ``start`` on as it is; ``length`` 0 is all there is."""
+    size = os.lseek(image, 0, os.SEEK_END)
+    rounded = -(-size // SECTOR) * SECTOR
+    end = start + (length or rounded)
+    extents: list[Extent] = []
+    for extent in _written({"driver": "qcow2", "file": _file(overlay), "backing": None}, end):
+        first, last = max(start, extent.start), min(end, extent.start + extent.length)
+        if first < last:
+            place = None if extent.place is None else extent.place + first - extent.start
+            extents.append(Extent(first - start, last - first, place))
+    shadow = Shadow(handle, image, rounded, tuple(extents))
+    return replace(shadow, size=_end(shadow, "raw", size, rounded))
+
+
+def _built(at: Place, driver: str, overlay: Path, handle: int, image: int) -> Shadow:
     """Commit ``overlay`` into a shadow (the empty file ``handle``) of the open file ``image``. ImageError when QEMU refuses."""
     path, size = at.path("shadow"), os.lseek(image, 0, os.SEEK_END)
     rounded = -(-size // SECTOR) * SECTOR

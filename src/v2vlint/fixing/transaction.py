@@ -24,7 +24,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
-from v2vlint.fixing import patch, qemu, rawfile, shadow
+from v2vlint.fixing import layout, patch, qemu, rawfile, shadow
 from v2vlint.fixing.holding import held, locked, opened
 from v2vlint.fixing.patch import Patch, Range, State
 from v2vlint.model.errors import ImageError, UsageError
@@ -113,18 +113,18 @@ def recover(image: Path, *, force: bool = False) -> str:
 
 def begin(disks: Sequence[Disk], titles: Sequence[str]) -> Journal:
     """Start a transaction: refuse images in use or changed since the last fix, then lay an overlay on each."""
-    places = [sidecars.place(disk.image) for disk in disks]
-    if len({at.key for at in places}) < len(places):
+    files = [member for disk in disks for member in _files(disk)]
+    wanted = {member.at.key: member for member in files}
+    if len(wanted) < len(files):
         raise UsageError(f"{disks[0].image}: two of the disks are the same file")
-    before = _before(places)
-    for disk, at in zip(disks, places, strict=True):
+    before = _before([member.at for member in files])
+    for member in files:
         for kind in _KINDS:
-            sidecars.exists(at, kind)
-        qemu.probe_lock(at.image, disk.driver)
-        _need_space(at, HEADROOM)
-    kept = before.members if before else ()
-    known = {member.at.key for member in kept}
-    fresh = tuple(Member(at, disk.driver, _stamp(at)) for disk, at in zip(disks, places, strict=True) if at.key not in known)
+            sidecars.exists(member.at, kind)
+        _need_space(member.at, HEADROOM)
+    known = {member.at.key: member for member in (before.members if before else ())}
+    kept = tuple(replace(one, of=again.of, window=again.window) if (again := wanted.get(one.at.key)) else one for one in known.values())
+    fresh = tuple(member for member in files if member.at.key not in known)
     earlier = before.titles if before else ()
     journal = Journal("editing", (*kept, *fresh), (*earlier, *titles), len(earlier), boot=boot_id())
     if before:
@@ -132,11 +132,24 @@ def begin(disks: Sequence[Disk], titles: Sequence[str]) -> Journal:
     with _or_nothing(journal):
         write_journal(journal)
         reached("editing")
-        for disk, at in zip(disks, places, strict=True):
-            sidecars.remember(at)
+        for member in files:
+            sidecars.remember(member.at)
+        for disk in disks:
+            at = sidecars.place(disk.image)
             os.close(sidecars.create(at, "overlay"))
             qemu.create_overlay(at.path("overlay"), at.image, disk.driver)
     return journal
+
+
+def _files(disk: Disk) -> Iterator[Member]:
+    """The files that a disk is made of, nothing but read. ImageLocked when somebody has it open."""
+    at = sidecars.place(disk.image)
+    qemu.probe_lock(at.image, disk.driver)
+    flats = layout.flats(at, disk.driver)
+    yield Member(at, shadow.DESCRIPTION if flats else disk.driver, _stamp(at), of=at)
+    for flat in flats:
+        part = sidecars.place(flat.path)
+        yield Member(part, "raw", _stamp(part), of=at, window=(flat.start, flat.length))
 
 
 @contextmanager
@@ -180,17 +193,16 @@ def commit(journal: Journal) -> Journal:
 
 def _prepared(member: Member) -> Member:
     """The member with its patches written."""
-    at = member.at
-    if not sidecars.exists(at, "overlay"):
+    at, overlay = member.at, member.of
+    if overlay is None:
         return replace(member, following=member.undo)
-    _need_space(at, 4 * at.path("overlay").stat().st_blocks * 512 + HEADROOM)
-    with opened(at) as image, _sidecar(at, "shadow", fresh=True) as handle:
+    _need_space(at, 4 * overlay.path("overlay").stat().st_blocks * 512 + HEADROOM)
+    with opened(at) as image, shadow.new_state(member, overlay, image) as new:
         _same(member, image)
-        new = shadow.build(at, member.driver, at.path("overlay"), handle, image)
         reached("shadow")
         changes = new.changes()
         now = (os.lseek(image, 0, os.SEEK_END), partial(rawfile.read_at, image))
-        with _sidecar(at, "redo", fresh=True) as redo:
+        with sidecars.held(at, "redo", fresh=True) as redo:
             redo_sum = patch.write_patch(redo, (new.size, new.read), now, changes)
             patch.open_patch(redo, redo_sum, str(at.path("redo"))).mark(image, busy=False)
         reached("redo")
@@ -207,7 +219,7 @@ def _save_old(member: Member, now: State, new: State, changes: tuple[Range, ...]
         if member.undo:
             first = _patch(stack, member.at, "undo", member.undo)
             old, ranges = (first.size, first.over(now[1])), patch.merge((*changes, *first.ranges))
-        handle = stack.enter_context(_sidecar(member.at, "undo.new", fresh=True))
+        handle = stack.enter_context(sidecars.held(member.at, "undo.new", fresh=True))
         return patch.write_patch(handle, old, new, ranges)
 
 
@@ -356,19 +368,10 @@ def _opened_all(stack: ExitStack, journal: Journal, kind: str) -> Iterator[tuple
 
 def _patch(stack: ExitStack, at: Place, kind: str, sha256: str) -> Patch:
     try:
-        handle = stack.enter_context(_sidecar(at, kind))
+        handle = stack.enter_context(sidecars.held(at, kind))
     except FileNotFoundError as error:
         raise ImageError(f"{at.path(kind)} is missing", hint="restore it from where it was kept") from error
     return patch.open_patch(handle, sha256, str(at.path(kind)))
-
-
-@contextmanager
-def _sidecar(at: Place, kind: str, *, fresh: bool = False) -> Iterator[int]:
-    handle = sidecars.create(at, kind) if fresh else sidecars.open_sidecar(at, kind, write=True)
-    try:
-        yield handle
-    finally:
-        os.close(handle)
 
 
 def _stamp(at: Place) -> Stamp:

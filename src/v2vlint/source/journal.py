@@ -55,9 +55,11 @@ class Stamp:
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """An image of a transaction. ``undo``, ``following`` and ``redo`` are SHA-256 of its patches, empty when there is none.
+    """A file of a transaction: an image, or one that an image keeps its data in.
 
-    ``undo`` goes with the state before this transaction (it takes back earlier ones), ``following`` with the one after it.
+    ``undo``, ``following`` and ``redo`` are SHA-256 of its patches, empty when there is none. ``undo`` goes with the state before this
+    transaction (it takes back earlier ones), ``following`` with the one after it. While it runs, ``of`` is the image whose overlay has
+    the file's new content, and ``window`` where in its virtual disk, in bytes.
     """
 
     at: Place
@@ -66,6 +68,8 @@ class Member:
     undo: str = ""
     following: str = ""
     redo: str = ""
+    of: Place | None = field(default=None, compare=False)
+    window: tuple[int, int] = field(default=(0, 0), compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,11 +203,11 @@ def _decoded_member(lead: Place, data: dict[str, Any], number: int, item: dict[s
             raise NotItsJournal(
                 f"{lead.path('journal')} names {at.image}, whose own journal does not say so", hint=_removal(lead), state=data["state"]
             )
-    patches = [_text(item, name) for name in ("undo", "following", "redo")]
-    if not all(map(_DIGEST.fullmatch, patches)):
+    undo, following, redo = (_text(item, name) for name in ("undo", "following", "redo"))
+    if not all(map(_DIGEST.fullmatch, (undo, following, redo))):
         raise ValueError("not a digest")
     stamp = Stamp(int(item["size"]), int(item["mtime"]), _text(item, "samples"))
-    return Member(at, _text(item, "driver"), stamp, *patches)
+    return Member(at, _text(item, "driver"), stamp, undo, following, redo)
 
 
 def _bound(at: Place, item: dict[str, Any], data: dict[str, Any]) -> None:

@@ -11,6 +11,7 @@ import fcntl
 import os
 import re
 import stat
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -244,6 +245,16 @@ def create(at: Place, kind: str) -> int:
         path.unlink()
         raise
     return handle
+
+
+@contextlib.contextmanager
+def held(at: Place, kind: str, *, fresh: bool = False) -> Iterator[int]:
+    """A descriptor of a sidecar for as long as it is needed: of a new one, or of one that is there (FileNotFoundError)."""
+    handle = create(at, kind) if fresh else open_sidecar(at, kind, write=True)
+    try:
+        yield handle
+    finally:
+        os.close(handle)
 
 
 def remove(at: Place, kind: str) -> None:
