@@ -31,7 +31,7 @@ SMALL: dict[str, Any] = {
 
 
 def test_all_promised_profiles_are_there() -> None:
-    assert set(target.names()) == NAMES
+    assert set(target.names()) >= NAMES
 
 
 @pytest.mark.parametrize("one", SHIPPED, ids=lambda one: one.name)
@@ -94,7 +94,7 @@ def test_the_file_says_where_its_values_come_from(one: Target) -> None:
 
 
 def test_qemu_presents_what_it_has() -> None:
-    assert {one.name for one in SHIPPED if one.hardware is None} == {
+    assert {one.name for one in SHIPPED if one.hardware is None} >= {
         "any", "azure", "ec2-nitro", "ec2-xen", "hyperv-gen1", "hyperv-gen2", "xen",
     }  # fmt: skip
     assert target.load("vmware").hardware == Hardware("pc", "pvscsi", "vmxnet3", "vmware")

@@ -15,13 +15,12 @@ from v2vlint.api import (
     Rule,
     Severity,
     Target,
+    vendor_of_host,
 )
 
-_VENDORS = (
-    (re.compile(r"(?:.*\.)?vmware\.com"), "VMware", "vmware-tools"),
-    (re.compile(r"(?:.*\.)?(?:xenserver|citrix)\.com"), "Citrix", "xen"),
-    (re.compile(r"linux\.dell\.com"), "Dell's hardware tools", ""),
-    (re.compile(r"downloads\.linux\.hpe?\.com"), "HPE's hardware tools", ""),
+_MAKERS = (
+    (re.compile(r"linux\.dell\.com"), "Dell's hardware tools"),
+    (re.compile(r"downloads\.linux\.hpe?\.com"), "HPE's hardware tools"),
 )
 _LIST = "/etc/apt/sources.list.d/dell.list"
 _DELL = "deb [trusted=yes] http://linux.dell.com/repo/community/ubuntu jammy main"
@@ -72,14 +71,15 @@ class VendorRepository(Rule):
         if not repositories.entries:
             raise NotApplicable("no package source is configured")
         for entry in repositories.entries:
-            vendor = next(((name, home) for pattern, name, home in _VENDORS if pattern.fullmatch(entry.host)), None)
-            if vendor is None or vendor[1] in target.agents:
+            family, vendor = vendor_of_host(entry.host)
+            vendor = vendor or next((name for pattern, name in _MAKERS if pattern.fullmatch(entry.host)), "")
+            if not vendor or family in target.agents:
                 continue
-            converted = refusals.converts and vendor[0] == "VMware" and entry.where.path.startswith("/etc/yum.repos.d/")
+            converted = refusals.converts and family == "vmware-tools" and entry.where.path.startswith("/etc/yum.repos.d/")
             effect = "updates bring tools that have nothing to work with there"
             yield self.finding(
                 entry.url.where,
-                f"the package source {entry.name} is {vendor[0]}: {entry.url.value[:100]}",
+                f"the package source {entry.name} is {vendor}: {entry.url.value[:100]}",
                 "virt-v2v switches it off" if converted else effect,
                 severity=Severity.INFO if converted else Severity.WARNING,
                 fix=Fix(f"switch the package source {entry.name} off", Applicability.SAFE, entry.disable) if entry.disable else None,

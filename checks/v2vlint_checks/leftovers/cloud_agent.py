@@ -3,12 +3,11 @@
 import re
 from collections.abc import Iterator
 
-from v2vlint.api import Example, Finding, GuestFS, GuestTools, Line, Rule, Severity, Target
+from v2vlint.api import Example, Finding, GuestFS, GuestTools, Line, Rule, Severity, Target, cloud_agents
 
 _STATUS = "/var/lib/dpkg/status"
 _WAAGENT = "/etc/waagent.conf"
 _PACKAGE = "Package: {}\nStatus: install ok installed\nArchitecture: amd64\nVersion: 2.2.45-1\n"
-_CLOUDS = {"azure": "Azure", "google": "Google Compute Engine", "amazon": "Amazon EC2"}
 _INTRUSIVE = re.compile(r"(?:Provisioning\.(?:Enabled|MonitorHostName)|ResourceDisk\.(?:Format|EnableSwap))\s*=\s*y", re.IGNORECASE)
 
 
@@ -41,7 +40,7 @@ class CloudAgent(Rule):
     )
 
     def check(self, fs: GuestFS, tools: GuestTools, target: Target) -> Iterator[Finding]:
-        for family, cloud in _CLOUDS.items():
+        for family, cloud in cloud_agents().items():
             found = tools.of(family)
             if not found or family in target.agents:
                 continue

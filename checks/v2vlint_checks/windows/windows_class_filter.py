@@ -10,7 +10,6 @@ _NET = "ControlSet001\\Control\\Class\\{4d36e972-e325-11ce-bfc1-08002be10318}"
 _INFRARED = "ControlSet001\\Control\\Class\\{6bdd1fc5-810f-11d0-bec7-08002be2092f}"
 _PARTMGR = '[ControlSet001\\Services\\partmgr]\n"Type"=dword:1\n"Start"=dword:0\n"ImagePath"="System32\\\\drivers\\\\partmgr.sys"\n'
 _FILE = {"/Windows/System32/drivers/partmgr.sys": b"MZ"}
-_BY = {"xenfilt": "xen", "vsepflt": "vmware-tools", "vnetflt": "vmware-tools", "vboxusb": "virtualbox"}
 
 
 class WindowsClassFilter(Rule):
@@ -62,8 +61,7 @@ class WindowsClassFilter(Rule):
 
     def check(self, filters: ClassFilters, target: Target) -> Iterator[Finding]:
         for one in filters.filters:
-            family = _BY.get(one.name.lower())
-            foreign = family is not None and family not in target.agents
+            foreign = bool(one.family) and one.family not in target.agents
             if one.name.lower() == "prl_strg" or not (foreign or (one.problem and one.matters)):
                 continue
             what = f"the filter {one.name} of {f'all {one.kind}' if one.matters else f'class {one.kind}'}"

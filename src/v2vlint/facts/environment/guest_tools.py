@@ -33,6 +33,9 @@ class _Family:
     paths: tuple[str, ...]
     globs: tuple[str, ...]
     services: tuple[str, ...]
+    repositories: tuple[str, ...]
+    vendor: str
+    cloud: str
     agent: GuestAgent | None
 
 
@@ -82,16 +85,31 @@ def agent_called(family: str) -> GuestAgent | None:
     return known.agent if known else None
 
 
+def cloud_agents() -> dict[str, str]:
+    """The families that are a cloud's agent, with the name of the cloud."""
+    return {name: family.cloud for name, family in _families().items() if family.cloud}
+
+
+def vendor_of_host(host: str) -> tuple[str, str]:
+    """The family of tools that a host of package sources offers and its vendor's name; empty texts for any other host."""
+    for name, family in _families().items():
+        if any(host == own or host.endswith(f".{own}") for own in family.repositories):
+            return name, family.vendor
+    return "", ""
+
+
 @cache
 def _families() -> dict[str, _Family]:
     return {name: _family(data) for name, data in tomllib.loads(_TABLE.read_text("utf-8")).items()}
 
 
 def _family(data: dict[str, Any]) -> _Family:
-    packages, paths, globs, services = (tuple(data.get(key, ())) for key in ("packages", "paths", "globs", "services"))
+    packages, paths, globs, services, hosts = (
+        tuple(data.get(key, ())) for key in ("packages", "paths", "globs", "services", "repositories")
+    )
     agent = data.get("agent")
     found = GuestAgent(agent["package"], agent["program"], tuple(agent.get("instead", ()))) if agent else None
-    return _Family(packages, paths, globs, services, found)
+    return _Family(packages, paths, globs, services, hosts, data.get("vendor", ""), data.get("cloud", ""), found)
 
 
 def _packaged(packages: Packages) -> Iterator[GuestTool]:

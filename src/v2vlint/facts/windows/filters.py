@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from v2vlint.facts.registry import provides
+from v2vlint.facts.windows.guest_tools import family_of_filter
 from v2vlint.facts.windows.registry import Registry, RegistryValue, set_value, subkeys
 from v2vlint.facts.windows.services import DISABLED, WindowsService, WindowsServices
 from v2vlint.model.fix import RegistrySet
@@ -52,6 +53,11 @@ class ClassFilter:
     def matters(self) -> bool:
         """Whether virtual machines have devices of its class."""
         return not self.kind.startswith("{")
+
+    @property
+    def family(self) -> str:
+        """The family of a hypervisor's tools that it belongs to (``xen``, ``vmware-tools``…), or an empty string."""
+        return family_of_filter(self.name)
 
     @property
     def where(self) -> RegistryKey:

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import re
-import tomllib
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cache
-from pathlib import Path
 
 from v2vlint.facts.registry import provides
+from v2vlint.facts.windows.guest_tools import tool_families
 from v2vlint.facts.windows.registry import RegistryNode, SoftwareHive, subkeys
 from v2vlint.facts.windows.services import DISABLED, WindowsService, WindowsServices
 from v2vlint.model.place import RegistryKey
@@ -20,7 +18,6 @@ _ANTIVIRUS = re.compile(
     r"avg technologies",
     re.IGNORECASE,
 )
-_TABLE = Path(__file__).with_name("guest_tools.toml")
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +107,7 @@ def parse_programs(installed: InstalledPrograms, services: WindowsServices) -> W
     """Sort the programs, and look up the services of each hypervisor's tools."""
     programs = installed.programs
     guards = tuple(one for one in programs if one.guards)
-    return WindowsPrograms(programs, guards, tuple((family, _tools(family, programs, services)) for family in _families()))
+    return WindowsPrograms(programs, guards, tuple((family, _tools(family, programs, services)) for family in tool_families()))
 
 
 def _installed(software: RegistryNode) -> Iterator[WindowsProgram]:
@@ -129,13 +126,7 @@ def _installed(software: RegistryNode) -> Iterator[WindowsProgram]:
                 )
 
 
-@cache
-def _families() -> dict[str, tuple[re.Pattern[str], tuple[str, ...]]]:
-    data = tomllib.loads(_TABLE.read_text("utf-8"))
-    return {family: (re.compile(one["program"], re.IGNORECASE), tuple(one["services"])) for family, one in data.items()}
-
-
 def _tools(family: str, programs: tuple[WindowsProgram, ...], services: WindowsServices) -> WindowsTools:
-    name, drivers = _families()[family]
-    mine = tuple(one for one in programs if name.search(one.name))
-    return WindowsTools(mine, tuple(one for one in services.named(*drivers) if one.effective != DISABLED))
+    known = tool_families()[family]
+    mine = tuple(one for one in programs if known.program.search(one.name))
+    return WindowsTools(mine, tuple(one for one in services.named(*known.services) if one.effective != DISABLED))
