@@ -24,6 +24,7 @@ from pytest_v2vlint.views import (
     PackageView,
     Text,
 )
+from v2vlint.engine.boot import FORECAST
 from v2vlint.engine.questions import FileView, Question
 from v2vlint.facts.boot.bootloader import Bootloader
 from v2vlint.facts.initramfs.content import Initramfs
@@ -34,10 +35,11 @@ from v2vlint.model.blocks import BlockTable
 from v2vlint.model.finding import Severity
 from v2vlint.model.osinfo import OsInfo
 from v2vlint.model.proof import Proof, Via
-from v2vlint.model.report import Fate, FindingReport, Forecast, ImageReport, TargetReport
+from v2vlint.model.report import Fate, FindingReport, Forecast, ImageReport, Status, TargetReport
 from v2vlint.model.source import GuestRef
 from v2vlint.report import words
 from v2vlint.report.escape import visible
+from v2vlint.run.settings import Settings
 
 __all__ = ["BootForecast", "BootProof", "Guest", "Missing", "NotEvaluated", "Text", "assert_portable"]
 
@@ -164,6 +166,10 @@ class Guest:
         """Everything v2vlint has to say of it, for one target or all configured ones."""
         return self._store.report(self._ref, target or self.target, mover or self.mover)
 
+    def settings(self, target: str = "", mover: str = "") -> Settings:
+        """The settings that it is judged by."""
+        return self._store.settings(target or self.target, mover or self.mover)
+
     def judged(self, target: str = "", mover: str = "") -> tuple[TargetReport, ...]:
         """The judgements of its roots for one target or the configured ones. NotEvaluated when the guest cannot be read."""
         report = self.report(target, mover)
@@ -199,11 +205,12 @@ def assert_portable(
     __tracebackhide__ = True
     level, ignored = Severity[fail_on.upper()], tuple(ignore)
     for one in _everything(guest, target, mover):
-        results = [result for result in one.results if not _ignored(result.rule, ignored)]
+        results = [result for result in one.results if result.rule != FORECAST.id and not _ignored(result.rule, ignored)]
         counted = [report for result in results for report in result.findings if report.counts and report.finding.severity >= level]
         if counted:
             raise AssertionError(_portable(guest, one, counted))
-        boot = one.forecast if forecast and not _ignored(blamed(one.forecast), ignored) else None
+        counts = forecast and not _ignored(blamed(one.forecast), ignored) and not excused(one, guest.settings(target, mover))
+        boot = one.forecast if counts else None
         if boot and boot.outcome is Fate.FAIL:
             raise AssertionError(say.forecast(boot, guest.name, one.target))
         crashed = [result.reason for result in results if result.crashed]
@@ -220,8 +227,21 @@ def _everything(guest: Guest, target: str, mover: str) -> Iterator[TargetReport]
 
 
 def blamed(forecast: Forecast | None) -> str:
-    """The rule that explains why a guest does not come up or cannot be reached, or that cannot be told; empty when none does."""
-    return forecast.decisive.rule if forecast and forecast.decisive else ""
+    """The rule that explains why a guest does not come up or cannot be reached, or that it cannot be told; ``forecast`` when none does."""
+    return (forecast.decisive.rule if forecast and forecast.decisive else "") or FORECAST.id
+
+
+def excused(one: TargetReport, settings: Settings) -> str:
+    """Why it does not count that the guest will not come up, or cannot be reached: what explains it is excepted, known to the baseline,
+    or less severe here than what fails. Empty when it counts."""
+    rule = blamed(one.forecast)
+    for result in (result for result in one.results if result.rule == rule):
+        if result.status is Status.EXCEPTED:
+            return f"excepted: {result.reason}"
+        if result.findings and not any(found.counts for found in result.findings):
+            return f"{rule}: every finding is excepted or known to the baseline"
+    level = settings.decisions.severity.get(rule, Severity.ERROR)
+    return "" if level >= settings.fail_on else f"{rule} is only {level.label} here"
 
 
 def _ignored(rule: str, patterns: tuple[str, ...]) -> bool:

@@ -11,7 +11,7 @@ from typing import Any, NoReturn
 import pytest
 
 from pytest_v2vlint import say
-from pytest_v2vlint.api import blamed
+from pytest_v2vlint.api import excused
 from pytest_v2vlint.run import store_of, wish
 from pytest_v2vlint.store import NotEvaluated, Store
 from v2vlint.engine.packs import LoadedRule
@@ -156,16 +156,15 @@ class Boot(GuestItem):
     """The forecast of one boot."""
 
     def setup(self) -> None:
-        """An error when it cannot be told, a skip when what stops it is excepted."""
+        """An error when it cannot be told, a skip when what stops it does not count."""
         judged = self.judged()
         self.forecasts = [one.forecast for one in judged if one.forecast]
         self.text = "\n\n".join(say.forecast(one, self.parent.ref.name, self.target) for one in self.forecasts)
         if not self.forecasts:
             _skip("there is no forecast for this guest")
-        excepted = {result.rule: result for one in judged for result in one.results if result.status is Status.EXCEPTED}
-        for one in self.forecasts:
-            if (one.fate is not Fate.PASS or one.outcome is Fate.FAIL) and blamed(one) in excepted:
-                _skip(f"excepted: {_reason(excepted[blamed(one)])}")
+        reasons = [excused(one, self.store.settings()) for one in judged if one.forecast and one.forecast.decisive]
+        if reasons and all(reasons):
+            _skip(reasons[0])
         if all(one.fate is one.outcome is Fate.UNKNOWN for one in self.forecasts):
             _unsure(self.config, self.text)
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+import v2vlint
 from tests.pytest_plugin.guests import place, portable, vsphere
+from v2vlint.engine import baseline
 
 pytest_plugins = ("pytester",)
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("pytest_plugin")]
@@ -115,14 +117,34 @@ def test_what_cannot_be_evaluated_is_an_error(pytester: pytest.Pytester) -> None
     result.stdout.fnmatch_lines(["*ERROR at setup of disk.qcow2 :: readable*", "disk.qcow2: qcow2 version 0 is not supported"])
 
 
-def test_exceptions_and_baseline_of_the_configuration_count(pytester: pytest.Pytester) -> None:
-    place(pytester.path, ROCKY, vsphere())
-    pytester.path.joinpath("v2vlint.toml").write_text(
-        '[[exceptions]]\nid = "initramfs-without-*"\nimage = "rocky.qcow2"\nreason = "rebuilt on the way (OPS-7)"\n'
-    )
-    result = pytester.runpytest_inprocess("--v2vlint", ROCKY, "--v2vlint-select=initramfs-without-storage-driver", "-rs")
-    assert outcomes(result) == {"passed": 1, "skipped": 2}
-    result.stdout.fnmatch_lines(["SKIPPED * excepted: rebuilt on the way (OPS-7)"])
+DRIVER = "initramfs-without-storage-driver"
+EXCEPTION = '[[exceptions]]\nid = "{}"\nimage = "rocky.qcow2"\nreason = "rebuilt on the way (OPS-7)"\n'
+SKIPS = {"passed": 2, "skipped": 1}
+WARNS = {**SKIPS, "warnings": 1}
+BOTH = f"{DRIVER},fstab-device-name"
+DECISIONS = {
+    "exception": (DRIVER, EXCEPTION.format("initramfs-*"), {"passed": 1, "skipped": 2}, "SKIPPED * excepted: rebuilt on the way (OPS-7)"),
+    "forecast": ("fstab-device-name", EXCEPTION.format("forecast"), SKIPS, "SKIPPED * excepted: rebuilt *"),
+    "baseline": (DRIVER, 'baseline = "known.json"', SKIPS, "SKIPPED * known to the baseline"),
+    "severity": (DRIVER, f'[severity]\n{DRIVER} = "warning"', WARNS, f"SKIPPED * {DRIVER} is only warning here"),
+    "ignore": (BOTH, f'ignore = "{DRIVER}"', {"passed": 2, "failed": 1}, "FAILED rocky.qcow2::forecast*"),
+}
+
+
+@pytest.mark.parametrize(("chosen", "text", "expected", "line"), DECISIONS.values(), ids=DECISIONS)
+def test_decisions_of_the_configuration_count(
+    pytester: pytest.Pytester, chosen: str, text: str, expected: dict[str, int], line: str
+) -> None:
+    image = place(pytester.path, ROCKY, vsphere())
+    if "known.json" in text:
+        pytester.path.joinpath("known.json").write_text(baseline.render(v2vlint.check(image, select=[DRIVER]).images))
+    pytester.path.joinpath("v2vlint.toml").write_text(text)
+    result = pytester.runpytest_inprocess("--v2vlint", ROCKY, f"--v2vlint-select={chosen}", "-rsf")
+    assert outcomes(result) == expected
+    result.stdout.fnmatch_lines([line])
+    pytester.makepyfile(f"import pytest_v2vlint as p\ndef test_one(v2vlint_open):\n    p.assert_portable(v2vlint_open({ROCKY!r}))")
+    portable = pytester.runpytest_inprocess(f"--v2vlint-select={chosen}")
+    assert outcomes(portable) == ({"failed": 1} if "failed" in expected else {"passed": 1})
 
 
 def test_ini_keys(pytester: pytest.Pytester) -> None:
