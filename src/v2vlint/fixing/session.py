@@ -265,7 +265,7 @@ class _Rounds:
         return self._apply_or_drop(remaining, before, applied) if remaining.has_work else remaining
 
     def _write(self, current: PreparedFix) -> None:
-        drives = [{"path": str(overlay), "format": "qcow2"} for overlay in self.overlays]
+        drives = [{"path": str(overlay.absolute()), "format": "qcow2"} for overlay in self.overlays]
         written = appliance.write({**checked(current.request, self.asked, len(drives)), "drives": drives})
         for name, seconds in written.seconds.items():
             self.clock.seconds[name] = round(self.clock.seconds.get(name, 0.0) + seconds, 3)

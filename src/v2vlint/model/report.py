@@ -165,6 +165,10 @@ class ImageReport:
         yield from (("", target) for target in self.machine)
         yield from ((root.device, target) for root in self.roots for target in root.targets)
 
+    def findings(self) -> Iterator[FindingReport]:
+        """Every finding, once for each target that it is one on, also those that do not count."""
+        return (found for _device, target in self.judged() for result in target.results for found in result.findings)
+
 
 @dataclass(frozen=True, slots=True)
 class Report:
