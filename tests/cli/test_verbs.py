@@ -153,6 +153,12 @@ def test_one_target_is_shown(v2vlint: Run) -> None:
     assert v2vlint("targets", "hyperv").returncode == 2
 
 
+def test_agents_that_no_rule_knows_are_told(v2vlint: Run, tmp_path: Path) -> None:
+    (tmp_path / "mine.toml").write_text('extends = "kvm"\nagents = ["quemu"]\n')
+    assert "no rule knows the agents quemu" in v2vlint("targets", "mine.toml").stdout
+    assert "no rule knows" not in v2vlint("targets", "kvm").stdout
+
+
 def test_doctor_says_what_works_and_what_its_lack_costs(v2vlint: Run) -> None:
     done = v2vlint("doctor", "--format", "json")
     verdicts = {verdict["piece"]: verdict for verdict in json.loads(done.stdout)}

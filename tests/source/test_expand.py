@@ -84,4 +84,7 @@ def test_what_cannot_be_read_is_a_guest_with_a_problem(folder: Path, argument: s
 def test_where_nothing_is_found(folder: Path, argument: str, message: str) -> None:
     (folder / "nothing").mkdir()
     with pytest.raises(NothingFound, match=message):
-        expand([argument])
+        expand([argument, argument])
+    broken, whole = expand([argument, "a.qcow2"])
+    assert re.match(message, broken.problem)
+    assert (whole.name, whole.problem) == ("a.qcow2", "")

@@ -9,6 +9,7 @@ from pathlib import Path
 from v2vlint import target
 from v2vlint.cli import output
 from v2vlint.engine.config import Config, find, read
+from v2vlint.facts.environment.guest_tools import families
 from v2vlint.model.target import Target
 from v2vlint.report.layout import Piece, Row, paragraph
 from v2vlint.target.keys import said
@@ -57,3 +58,5 @@ def _card(one: Target) -> Iterator[Row]:
     yield (Piece(one.name, "title"), Piece(f"  {one.title}"))
     for label, value in said(one):
         yield from paragraph(value, output.look().width, 2, "", Piece(f"{label:<12}", "dim"))
+    if strange := sorted({*one.agents, *filter(None, [one.guest_agent])} - families()):
+        yield from paragraph(f"no rule knows the agents {', '.join(strange)}", output.look().width, 2, "warning", Piece(f"{'':<12}"))

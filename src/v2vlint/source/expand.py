@@ -23,13 +23,28 @@ def expand(arguments: Sequence[str], connect: str = "", *, verify: bool = False)
     """One reference per guest: a disk image, ``a+b`` (disks of one guest), a folder of images, a glob, an OVA, OVF, VMX or libvirt XML
     file, or ``domain:NAME`` of the libvirt at the URI ``connect``. ``verify`` asks for the checksums of whole OVF packages.
 
-    What is not there or cannot be read is a guest with a problem. NothingFound when a folder or glob holds no guest."""
-    found = tuple(ref for argument in arguments for ref in _expand(argument, connect))
+    What is not there or cannot be read is a guest with a problem, and so is a folder or glob that holds no guest beside others that do;
+    NothingFound when none does."""
+    found, empty = _every(arguments, connect)
+    if empty and len(found) == len(empty):
+        raise empty[0]
     if verify:
         found = tuple(replace(ref, verify=True) for ref in found)
     if len(found) > MAX_GUESTS:
         raise UsageError(f"more than {MAX_GUESTS} guests")
     return found
+
+
+def _every(arguments: Sequence[str], connect: str) -> tuple[tuple[GuestRef, ...], list[NothingFound]]:
+    found: list[GuestRef] = []
+    empty: list[NothingFound] = []
+    for argument in arguments:
+        try:
+            found += _expand(argument, connect)
+        except NothingFound as error:
+            empty.append(error)
+            found.append(GuestRef(argument, "disks", (), problem=error.message, hint=error.hint))
+    return tuple(found), empty
 
 
 def _expand(argument: str, connect: str) -> Iterator[GuestRef]:
