@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import doctest
 import re
-import shutil
 import tomllib
 from pathlib import Path
 
 import pytest
 
-from guestbuild.samples import cached
 from tests import readme
 from v2vlint import target
 from v2vlint.cli.main import VERBS
@@ -38,17 +35,6 @@ def test_the_target_example_is_accepted() -> None:
     (example,) = _examples("docs/targets.md", "toml")
     found = target.parse("our-cluster", tomllib.loads(example), "docs/targets.md", target.load)
     assert (found.hypervisor, found.cpu_level, tuple(found.disk_prefixes)) == ("kvm", 3, ("sd",))
-
-
-@pytest.mark.slow
-@pytest.mark.xdist_group(readme.GUEST)
-def test_the_python_examples_are_true(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    shutil.copy(cached(readme.GUEST)[0], tmp_path / "web.qcow2")
-    monkeypatch.chdir(tmp_path)
-    told: list[str] = []
-    examples = doctest.DocTestParser().get_doctest((ROOT / "docs/python.md").read_text("utf-8"), {}, "docs/python.md", None, 0)
-    doctest.DocTestRunner().run(examples, out=told.append)
-    assert "".join(told) == ""
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
