@@ -121,7 +121,7 @@ def confined(config: Config) -> Config:
 
 def parse(data: Mapping[str, Any], origin: str, folder: Path = Path()) -> Config:
     """A configuration from TOML data."""
-    return Config(origin=origin, folder=folder, **_fields(data, _KEYS, origin))
+    return Config(origin=origin, folder=folder, **_fields(data, KEYS, origin))
 
 
 def _fields(data: Mapping[str, Any], keys: Mapping[str, Callable[[Any, str], Any]], place: str) -> dict[str, Any]:
@@ -221,7 +221,7 @@ _TABLE = _a(dict, "a table")
 SEVERITY = _choice({level.label: level for level in Severity})
 MOVER = _choice({mover.value: mover for mover in Mover})
 _EXCEPTION_KEYS = {"id": _TEXT, "image": _TEXT, "path": _TEXT, "reason": _TEXT, "expires": _day}
-_KEYS: dict[str, Callable[[Any, str], Any]] = {
+KEYS: dict[str, Callable[[Any, str], Any]] = {
     "target": _strings, "mover": MOVER, "profile": _TEXT, "select": _strings, "ignore": _strings, "fail-on": SEVERITY, "strict": _FLAG,
     "jobs": _positive, "format": _TEXT, "report": _strings, "baseline": _TEXT, "memory-limit": _memory, "cpu-limit": _positive,
     "time-limit": _positive, "allow-folder": _strings, "severity": _levels, "targets": _tables,

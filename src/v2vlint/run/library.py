@@ -27,7 +27,7 @@ Texts = str | Sequence[str]
 
 
 class Wishes(TypedDict, total=False):
-    """Keyword arguments of :func:`v2vlint.check` and its siblings: the keys of the configuration, and four that no file can have."""
+    """Keyword arguments of :func:`v2vlint.check` and its siblings: the keys of the configuration, and those of ``OWN``."""
 
     target: Texts
     mover: str
@@ -41,6 +41,7 @@ class Wishes(TypedDict, total=False):
     memory_limit: str
     cpu_limit: int
     time_limit: int
+    allow_folder: Texts
     severity: Mapping[str, str]
     exceptions: Sequence[Mapping[str, Any]]
     targets: Mapping[str, Mapping[str, Any]]
@@ -51,14 +52,15 @@ class Wishes(TypedDict, total=False):
     progress: Progress
 
 
-_OWN = ("config", "connect", "verify_manifest", "keys", "progress")
+OWN = frozenset({"config", "connect", "verify_manifest", "keys", "progress"})
+"""Arguments that are no keys of the configuration."""
 
 
 def request(images: Sequence[Image], wishes: Wishes) -> Request:
     """The request that the arguments of an API function make. UsageError names the argument that is wrong."""
     if not images:
         raise UsageError("no image given")
-    said = parse({key.replace("_", "-"): _plain(value) for key, value in wishes.items() if key not in _OWN}, "arguments")
+    said = parse({key.replace("_", "-"): _plain(value) for key, value in wishes.items() if key not in OWN}, "arguments")
     access = Access(wishes.get("connect", ""), wishes.get("verify_manifest", False))
     settings = settle(said, configured(wishes.get("config")), access)
     return Request(settings, access.guests([_joined(image) for image in images]), _keys(wishes.get("keys", ())), wishes.get("progress"))
