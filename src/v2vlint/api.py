@@ -31,6 +31,7 @@ from v2vlint.facts.environment.guest_tools import GuestTool, GuestTools, agent_c
 from v2vlint.facts.environment.identity import Identity
 from v2vlint.facts.environment.ntp import RefClock, TimeServer, TimeSources
 from v2vlint.facts.environment.services import Services
+from v2vlint.facts.environment.sshd import Sshd
 from v2vlint.facts.environment.xorg import Xorg, XorgDevice
 from v2vlint.facts.initramfs.config import InitramfsConfig
 from v2vlint.facts.initramfs.content import Initramfs
@@ -46,11 +47,14 @@ from v2vlint.facts.kernel.kernels import Kernel, Kernels, Presence
 from v2vlint.facts.kernel.modprobe import Modprobe, ModprobeCommand
 from v2vlint.facts.kernel.module_names import normal
 from v2vlint.facts.network.card_macs import CardMacs
+from v2vlint.facts.network.cloud_addresses import cloud_of
 from v2vlint.facts.network.cloud_init import CloudInit
+from v2vlint.facts.network.early_network import EarlyCard, EarlyNetwork
+from v2vlint.facts.network.firewall import Firewalls, SshGate
 from v2vlint.facts.network.hosts import Hosts, HostsEntry
 from v2vlint.facts.network.ifcfg import Ifcfg, IfcfgFile
 from v2vlint.facts.network.ifupdown import Interfaces
-from v2vlint.facts.network.interface import Address, InterfaceConfig, InterfaceEdits, Manager, Method
+from v2vlint.facts.network.interface import Address, InterfaceConfig, InterfaceEdits, Manager, Method, same_mac
 from v2vlint.facts.network.interface_mentions import InterfaceMention, InterfaceMentions
 from v2vlint.facts.network.ip_scope import is_link_local, is_local_host, is_loopback_address, is_private_address
 from v2vlint.facts.network.landing import Loss, NetworkLanding, NetworkOutlook

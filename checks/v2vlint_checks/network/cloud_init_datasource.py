@@ -4,15 +4,13 @@ from collections.abc import Iterator
 
 from v2vlint.api import CloudInit, Example, Finding, NotApplicable, Rule, Severity, Target
 
-_ANYWHERE = frozenset({"nocloud", "configdrive", "none"})
-
 
 class CloudInitDatasource(Rule):
     """cloud-init looks for its data only where the guest came from.
 
     ## What it does
     Reads `datasource_list` (cloud.cfg, cloud.cfg.d) and ds-identify.cfg, and finds lists that hold none of the target's data sources
-    (`datasources` of its profile), nor one that works anywhere (NoCloud, ConfigDrive).
+    (`datasources` of its profile). NoCloud and ConfigDrive need a disk or firmware text that somebody attaches: no public cloud does.
 
     ## Why it matters
     With one source listed cloud-init does not look around: it waits minutes for a metadata service that is not there, and nothing the new
@@ -38,6 +36,13 @@ class CloudInitDatasource(Rule):
         ),
         Example({"/etc/cloud/ds-identify.cfg": "datasource: Ec2\n"}, target="azure", flags=("/etc/cloud/ds-identify.cfg:1",)),
         Example({"/etc/cloud/cloud.cfg.d/90_dpkg.cfg": "datasource_list: [ NoCloud, ConfigDrive, OpenNebula, Azure, Ec2, None ]\n"}),
+        Example(
+            {"/etc/cloud/cloud.cfg.d/99-pve.cfg": "datasource_list: [ NoCloud, ConfigDrive ]\n"},
+            target="azure",
+            flags=("/etc/cloud/cloud.cfg.d/99-pve.cfg:1",),
+            title="a template of Proxmox VE",
+        ),
+        Example({"/etc/cloud/cloud.cfg.d/99-pve.cfg": "datasource_list: [ NoCloud, ConfigDrive ]\n"}, target="proxmox"),
         Example({"/etc/cloud/cloud.cfg.d/90-azure.cfg": "datasource_list: [ Azure ]\n"}, target="azure"),
         Example({"/etc/cloud/cloud.cfg.d/90.cfg": "datasource_list: [ Ec2 ]\n", "/sbin/init": ""}, title="cloud-init is not installed"),
         Example({"/etc/cloud/cloud.cfg.d/90.cfg": "#datasource_list: [ Ec2 ]\ndatasource_list: [ None ]\n"}),
@@ -48,7 +53,7 @@ class CloudInitDatasource(Rule):
             raise NotApplicable("cloud-init is not told where to look")
         listed = [token.value for token in cloud_init.datasources]
         lower = {name.lower() for name in listed} - {"none"}
-        if not lower or lower & (_ANYWHERE | set(target.datasources)):
+        if not lower or lower & set(target.datasources):
             return
         names = ", ".join(listed[:6])
         effect = f"it waits for them in vain at boot, and nothing that {target.name} says about the guest is applied"

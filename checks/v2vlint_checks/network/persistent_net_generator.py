@@ -7,6 +7,7 @@ from v2vlint.api import Applicability, Delete, Edit, Example, Finding, Fix, NotA
 _NAME = "75-persistent-net-generator.rules"
 _MASK = f"/etc/udev/rules.d/{_NAME}"
 _TEXT = 'ACTION=="add", SUBSYSTEM=="net", KERNEL=="eth*", IMPORT{program}="write_net_rules"\n'
+_RULE = 'SUBSYSTEM=="net", ATTR{address}=="00:50:56:9a:bc:01", NAME="eth0"\n'
 _NOTE = "# Empty on purpose: cards are no longer named by the MAC address they were first seen with.\n"
 
 
@@ -14,7 +15,9 @@ class PersistentNetGenerator(Rule):
     """udev writes a permanent name for every network card it meets.
 
     ## What it does
-    Finds the generator of `70-persistent-net.rules` (`75-persistent-net-generator.rules`) where it is live, not masked.
+    Finds the generator of `70-persistent-net.rules` (`75-persistent-net-generator.rules`) where it is live, not masked, and does not leave
+    out the addresses of the target's cards, as most versions do with those of virtual machines. Only a rule that reserves a name already
+    makes it harmful at once.
 
     ## Why it matters
     Each new MAC address takes the next name: a guest that gets a new one at every move or copy counts up to `eth1`, `eth2`…, and its
@@ -34,24 +37,37 @@ class PersistentNetGenerator(Rule):
             {f"/lib/udev/rules.d/{_NAME}": _TEXT},
             target="azure",
             flags=(f"/lib/udev/rules.d/{_NAME}",),
-            severity=Severity.WARNING,
+            severity=Severity.INFO,
             fixed={_MASK: _NOTE},
         ),
         Example(
             {f"/lib/udev/rules.d/{_NAME}": _TEXT}, flags=(f"/lib/udev/rules.d/{_NAME}",), severity=Severity.INFO, title="harmless once"
+        ),
+        Example(
+            {f"/lib/udev/rules.d/{_NAME}": _TEXT, "/etc/udev/rules.d/70-persistent-net.rules": _RULE},
+            target="azure",
+            flags=(f"/lib/udev/rules.d/{_NAME}",),
+            severity=Severity.WARNING,
+            title="a rule has reserved eth0 for the card that is left behind",
+        ),
+        Example(
+            {f"/lib/udev/rules.d/{_NAME}": f'ENV{{MATCHADDR}}=="00:15:5d:*", GOTO="persistent_net_generator_end"\n{_TEXT}'},
+            target="hyperv-gen1",
+            title="addresses of Hyper-V are left out",
         ),
         Example({_MASK: _TEXT}, target="gce", flags=(_MASK,), fixed={_MASK: None}),
         Example({f"/lib/udev/rules.d/{_NAME}": _TEXT, _MASK: ""}, target="azure", title="masked"),
     )
 
     def check(self, udev: UdevNet, target: Target) -> Iterator[Finding]:
-        if udev.generator is None:
-            raise NotApplicable("udev writes no permanent names")
+        if udev.generator is None or udev.names_new_card(target.mac_prefixes) is False:
+            raise NotApplicable("udev writes no permanent names, or not for the target's cards")
         path = udev.generator.path
         effect = f"{target.name} gives the card a new MAC address, which then takes the next free name"
         if target.keeps_mac:
             effect = "nothing while the MAC address stays; a copy with a new one gets the next free name"
         edit: Edit = Delete(path) if path.startswith("/etc/") else WriteFile(f"/etc/udev/rules.d/{path.rpartition('/')[2]}", _NOTE)
         fix = Fix("stop udev from writing permanent names", Applicability.SAFE, (edit,))
-        severity = Severity.INFO if target.keeps_mac else Severity.WARNING
+        reserved = any(rule.mac is not None for rule in udev.rules)
+        severity = Severity.WARNING if reserved and not target.keeps_mac else Severity.INFO
         yield self.finding(udev.generator, "udev writes a permanent name for every card it meets", effect, severity=severity, fix=fix)

@@ -52,6 +52,14 @@ class FstabHypervisorShare(Rule):
             severity=Severity.WARNING,
         ),
         Example(
+            {"/etc/fstab": "vmhgfs-fuse /mnt/hgfs fuse defaults,allow_other 0 0\n"},
+            flags=("/etc/fstab:1",),
+            severity=Severity.ERROR,
+            title="the program is named where the device would be",
+        ),
+        Example({"/etc/fstab": "vmhgfs-fuse /mnt/hgfs fuse defaults,nofail 0 0\n"}, target="vmware", flags=("/etc/fstab:1",)),
+        Example({"/etc/fstab": "sshfs#me@there: /mnt fuse defaults,nofail 0 0\n"}),
+        Example(
             {"/etc/fstab": "hostshare /data virtiofs defaults 0 0\n"},
             flags=("/etc/fstab:1",),
             severity=Severity.WARNING,

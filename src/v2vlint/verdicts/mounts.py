@@ -29,7 +29,7 @@ from v2vlint.model.place import Token
 from v2vlint.model.target import Target
 from v2vlint.model.verdict import Cause, Judge, Verdict, doubt, fault, repaired
 
-_SHARES = frozenset({"vmhgfs", "fuse.vmhgfs-fuse", "vmhgfs-fuse", "vboxsf", "prl_fs", "9p", "virtiofs"})
+_SHARES = frozenset({"vmhgfs", "fuse.vmhgfs-fuse", "vmhgfs-fuse", "vboxsf", "prl_fs", "fuse.prl_fsd", "9p", "virtiofs"})
 _HARDWARE_IDS = frozenset({"sys_wwid", "sys_serial", "mpath_uuid", "wwid_naa", "wwid_eui", "wwid_t10"})
 
 
@@ -107,10 +107,17 @@ def _multipath(fstab: Fstab, multipath: Multipath, policy: MountPolicy, landing:
 def _host_folders(fstab: Fstab, policy: MountPolicy, target: Target) -> Iterator[Cause[FstabEntry]]:
     """Folders of the source's host."""
     for entry in fstab.entries:
-        if entry.fs_type not in _SHARES or "noauto" in entry.options:
+        kind = _share(entry)
+        if kind not in _SHARES or "noauto" in entry.options:
             continue
-        reason = f"{entry.mount_point} is a folder of the source's host ({entry.fs_type})"
-        yield (doubt if entry.fs_type in target.shares else fault)(policy.stops(entry), reason, entry.where, entry)
+        reason = f"{entry.mount_point} is a folder of the source's host ({kind})"
+        yield (doubt if kind in target.shares else fault)(policy.stops(entry), reason, entry.where, entry)
+
+
+def _share(entry: FstabEntry) -> str:
+    """The type of a mount; of ``fuse`` lines the program is in front of the source: mount.fuse(8)."""
+    program = entry.device.rpartition("#")[0] or entry.device
+    return f"fuse.{program.rpartition('/')[2]}" if entry.fs_type == "fuse" else entry.fs_type
 
 
 @dataclass(frozen=True, slots=True)

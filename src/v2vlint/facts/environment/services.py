@@ -50,6 +50,15 @@ class Services:
         return bool(self.enabled & (units | set(names)))
 
 
+def starts_if_there(fs: GuestFS, services: Services, *names: str) -> bool | None:
+    """As :meth:`Services.starts`, but None where the guest has no such service at all: something else may do its work."""
+    if services.starts(*names):
+        return True
+    units = (f"{folder}/{name if '.' in name else f'{name}.service'}" for name in names for folder in _UNITS)
+    scripts = (f"/etc/init.d/{name}" for name in names)
+    return False if any(fs.exists(path) for path in (*units, *scripts)) else None
+
+
 @provides
 def parse_services(fs: GuestFS) -> Services:
     """The services of the guest's default boot."""

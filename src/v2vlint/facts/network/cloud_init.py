@@ -28,7 +28,8 @@ class CloudInit:
 
     ``runs`` is None when it cannot be told whether it is installed. ``datasources`` is the list in force, empty when none is configured.
     ``network_disabled`` is the place that forbids it to touch the network; ``network_macs`` are MAC addresses that a network
-    configuration in its own files pins. ``instance`` is its pickled memory of the machine it last ran on.
+    configuration in its own files pins, ``network_names`` the names and patterns of the cards that it configures.
+    ``instance`` is its pickled memory of the machine it last ran on.
     """
 
     runs: bool | None = None
@@ -36,6 +37,7 @@ class CloudInit:
     datasources_at: Span | None = None
     network_disabled: Where | None = None
     network_macs: tuple[Token, ...] = ()
+    network_names: tuple[Token, ...] = ()
     manages_hosts: bool = False
     instance: WholeFile | None = None
     problems: tuple[YamlProblem, ...] = ()
@@ -66,6 +68,7 @@ def parse_cloud_init(fs: GuestFS, services: Services) -> CloudInit:
         datasources_at=pinned.where if pinned else sources.where if sources else None,
         network_disabled=_disabled(fs, network),
         network_macs=tuple(_macs(network)) if network else (),
+        network_names=tuple(_names(network)) if network else (),
         manages_hosts=(hosts := _last(documents, "manage_etc_hosts")) is not None and hosts.text.lower() not in ("", "false", "no", "off"),
         instance=WholeFile(INSTANCE) if fs.is_file(INSTANCE) else None,
         problems=tuple(problems),
@@ -115,3 +118,20 @@ def _macs(network: YamlNode) -> Iterator[Token]:
                 yield mac
             pending.append(value)
         pending.extend(node.elements)
+
+
+def _names(network: YamlNode) -> Iterator[Token]:
+    """The cards of a network configuration: ``type: physical`` of version 1, ``ethernets`` of version 2."""
+    inner = network.get("network") or network
+    config = inner.get("config")
+    for one in config.elements if config is not None else ():
+        kind, name = one.scalar("type"), one.scalar("name")
+        if kind is not None and kind.value == "physical" and name is not None and one.scalar("mac_address") is None:
+            yield name
+    cards = inner.get("ethernets")
+    for key, node in cards.items if cards is not None else ():
+        match = node.get("match")
+        if match is None and key.token is not None:
+            yield key.token
+        elif match is not None and match.item("macaddress") is None:
+            yield from match.scalars("name")

@@ -169,6 +169,8 @@ def _is_pci(pattern: str) -> bool:
 def _hit(key: Key, pattern: str, value: str) -> bool:
     if len(pattern) > MAX_PATTERN:
         return False
+    if key is Key.KIND and not value:
+        return False  # a card has no kind at all, which no pattern fits, not even "*"
     if key is Key.MAC:
         return fnmatch.fnmatchcase(value.lower(), plain_mac(pattern))
     if key is Key.ANY_NAME:

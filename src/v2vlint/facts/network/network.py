@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
 from v2vlint.facts.network.cloud_init import CloudInit
+from v2vlint.facts.network.dhcpcd import Dhcpcd
 from v2vlint.facts.network.ifcfg import Ifcfg
 from v2vlint.facts.network.ifupdown import Interfaces
 from v2vlint.facts.network.interface import InterfaceConfig, Manager, Method
@@ -129,9 +130,10 @@ def collect_interfaces(
     ifupdown: Interfaces,
     ifcfg: Ifcfg,
     netifrc: Netifrc,
+    dhcpcd: Dhcpcd,
 ) -> _Configured:
     """All configurations, ifcfg files attributed to the program that reads them; NetworkManager takes no name from a file's name."""
-    found = (*networkd.interfaces, *keyfiles.interfaces, *netplan.interfaces, *ifupdown.interfaces, *netifrc.interfaces)
+    found = (*networkd.interfaces, *keyfiles.interfaces, *netplan.interfaces, *ifupdown.interfaces, *netifrc.interfaces, *dhcpcd.interfaces)
     return _Configured((*found, *_ifcfg_readers(ifcfg, managers)))
 
 

@@ -1,0 +1,52 @@
+"""Rule program-needs-avx."""
+
+import re
+from collections.abc import Iterator
+
+from v2vlint.api import Example, Finding, NotApplicable, Packages, Rule, Severity, Target
+
+_STATUS = "/var/lib/dpkg/status"
+# Packages whose programs stop with "Illegal instruction" without AVX, and the first version that does.
+_PROGRAMS = {
+    "mongodb-org-server": ("MongoDB", 5), "mongodb-enterprise-server": ("MongoDB", 5), "mongodb-server": ("MongoDB", 5),
+    "mongodb-server-core": ("MongoDB", 5), "percona-server-mongodb-server": ("Percona Server for MongoDB", 5),
+}  # fmt: skip
+
+
+def _dpkg(name: str, version: str) -> dict[str, str]:
+    return {_STATUS: f"Package: {name}\nStatus: install ok installed\nArchitecture: amd64\nVersion: {version}\n\n"}
+
+
+class ProgramNeedsAvx(Rule):
+    """A program is installed that does not start on a processor without AVX.
+
+    ## What it does
+    Finds MongoDB 5 and later on targets that guarantee less than x86-64-v3. The level x86-64-v2, which is what many hypervisors present
+    by default, has no AVX.
+
+    ## Why it matters
+    The server dies at once with "Illegal instruction"; the machine itself runs.
+
+    ## References
+    - mongodb.com/docs/manual/administration/production-notes, "x86_64": MongoDB 5.0 requires AVX
+    """
+
+    severity = Severity.WARNING
+    since = "0.1"
+    predicts = (r"WARNING: MongoDB 5\.0\+ requires a CPU with AVX", r"mongod.*(SIGILL|status=4/ILL|core dumped)")
+    examples = (
+        Example(_dpkg("mongodb-org-server", "6.0.14"), flags=(_STATUS + ":1",)),
+        Example(_dpkg("mongodb-org-server", "4.4.29")),
+        Example(_dpkg("mongodb-org-server", "6.0.14"), target="azure"),
+    )
+
+    def check(self, packages: Packages, target: Target) -> Iterator[Finding]:
+        if target.cpu_level >= 3:
+            raise NotApplicable(f"{target.name} has AVX")
+        for name, (program, first) in _PROGRAMS.items():
+            found = packages.get(name)
+            match = re.match(r"(?:\d+:)?(\d{1,4})\.", found.version) if found else None
+            if found and match and int(match[1]) >= first:
+                message = f"{program} ({found}) needs a processor with AVX"
+                effect = f"{target.name} guarantees x86-64-v{target.cpu_level} only, where it may die with an illegal instruction"
+                yield self.finding(found.where, message, effect)

@@ -1,0 +1,87 @@
+"""Rule early-network-card."""
+
+from collections.abc import Iterator
+
+from v2vlint.api import (
+    EarlyCard,
+    EarlyNetwork,
+    Example,
+    Finding,
+    NetworkLanding,
+    NotApplicable,
+    Rule,
+    Severity,
+    Survival,
+    Target,
+    same_mac,
+)
+
+_CFG = "/boot/grub/grub.cfg"
+_ENTRY = "menuentry 'Rocky' {\n linux /vmlinuz root=UUID=1 ro {0}\n}\n"
+_IP = "ip=192.0.2.5::192.0.2.1:255.255.255.0:web1:ens192:none"
+
+
+class EarlyNetworkCard(Rule):
+    """The kernel command line or the initramfs names a network card that has another name there.
+
+    ## What it does
+    Looks through `ip=`, `bootdev=`, `vlan=`, `bond=`, `bridge=`, `team=`, `rd.route=`, `ifname=` and `BOOTIF=` of the default boot entry,
+    and `IP=` and `DEVICE=` of initramfs-tools. Names that `ifname=` gives to an address which the target keeps are fine.
+
+    ## Why it matters
+    With `rd.neednet=1` dracut waits for the card: its old scripts (network-legacy) for ever, NetworkManager in the initramfs until its
+    time is over. What is needed from the network before the root (an unlocking server, NFS, iSCSI) is not reached.
+
+    ## References
+    - dracut.cmdline(7), `modules.d/35network-legacy/net-genrules.sh`; initramfs-tools(7)
+    """
+
+    severity = Severity.WARNING
+    since = "0.1"
+    predicts = (r"IP-Config: Device .* not found", r"ipconfig: .*: SIOCGIFINDEX: No such device")
+    examples = (
+        Example({_CFG: _ENTRY.replace("{0}", f"rd.neednet=1 {_IP}")}, flags=(f"{_CFG}:2",), severity=Severity.WARNING),
+        Example({_CFG: _ENTRY.replace("{0}", "ip=ens192:dhcp")}, flags=(f"{_CFG}:2",)),
+        Example({_CFG: _ENTRY.replace("{0}", "vlan=ens192.20:ens192 bond=bond0:ens192,ens224:mode=1")}, flags=(f"{_CFG}:2",) * 3),
+        Example({_CFG: _ENTRY.replace("{0}", "BOOTIF=01-00-50-56-9a-bc-01")}, target="azure", flags=(f"{_CFG}:2",)),
+        Example({"/etc/initramfs-tools/initramfs.conf": f"MODULES=most\nIP={_IP[3:]}\n"}, flags=("/etc/initramfs-tools/initramfs.conf:2",)),
+        Example({_CFG: _ENTRY.replace("{0}", f"{_IP} ifname=ens192:00:50:56:9a:bc:01")}, title="named by an address that travels"),
+        Example({_CFG: _ENTRY.replace("{0}", "ip=dhcp ip=::::web1::dhcp rd.neednet=1")}),
+        Example({_CFG: _ENTRY.replace("{0}", "BOOTIF=01-00-50-56-9a-bc-01 ip=eth0:dhcp net.ifnames=0")}),
+    )
+
+    def check(self, early: EarlyNetwork, landing: NetworkLanding, target: Target) -> Iterator[Finding]:
+        if not early.cards:
+            raise NotApplicable("nothing that boot reads names a network card")
+        for card in early.cards:
+            survival = _survival(card, early, landing, target)
+            if survival is Survival.KEPT:
+                continue
+            what = f"the card with the MAC address {card.mac}" if card.mac else f"the card {card.name}"
+            who = "the initramfs" if card.in_initramfs else "the kernel command line"
+            usual = survival is Survival.UNSURE and card.name in landing.usual_names
+            yield self.finding(
+                card.where,
+                f"{who} asks for {what} ({card.setting[:80]})",
+                _effect(early, survival),
+                severity=Severity.INFO if usual else Severity.WARNING,
+            )
+
+
+def _survival(card: EarlyCard, early: EarlyNetwork, landing: NetworkLanding, target: Target) -> Survival:
+    if card.mac:
+        return Survival.KEPT if target.keeps_mac else Survival.LOST
+    if any(name == card.name and (target.keeps_mac or _wished(mac, landing)) for name, mac in early.given):
+        return Survival.KEPT
+    return landing.name(card.name)
+
+
+def _wished(mac: str, landing: NetworkLanding) -> bool:
+    return any(same_mac(mac, one.mac) for scene in landing.scenes for one in scene.world.cards if one.mac)
+
+
+def _effect(early: EarlyNetwork, survival: Survival) -> str:
+    verb = "has" if survival is Survival.LOST else "may have"
+    if early.needed:
+        return f"the card {verb} another name there; boot waits for it, with dracut's old network scripts for ever"
+    return f"the card {verb} another name there, and boot has no network before the root is mounted"

@@ -1,0 +1,98 @@
+"""Network cards that the kernel command line or the initramfs' own settings name: dracut.cmdline(7), initramfs-tools(7), initramfs.conf(5).
+
+``ip=192.0.2.5::192.0.2.1:255.255.255.0:web1:ens192:none`` names a card in its sixth part, ``ip=ens192:dhcp`` in its first.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from v2vlint.facts.boot.bootloader import Bootloader
+from v2vlint.facts.boot.cmdline import KernelArg
+from v2vlint.facts.registry import provides
+from v2vlint.facts.syntax.shell_vars import shell_vars_from
+from v2vlint.guest.fs import GuestFS
+from v2vlint.model.place import Where
+
+MAX_NAMES = 200
+_METHODS = frozenset(
+    {"dhcp", "on", "any", "both", "dhcp6", "auto6", "either6", "link6", "link-local", "ibft", "off", "none", "single-dhcp"}
+)
+_PART = re.compile(r"\[[^\]]*\]|[^:\[]+|(?<=:)(?=:)|^(?=:)")
+_NAME = re.compile(r"[A-Za-z][\w.-]{0,14}")
+_STACKED = frozenset({"vlan", "bridge", "bond", "team"})
+
+
+@dataclass(frozen=True, slots=True)
+class EarlyCard:
+    """A card that ``setting`` (as written) asks for at ``where``: by ``name``, or by ``mac`` (``BOOTIF=``). ``in_initramfs`` says that the
+    initramfs' own settings do."""
+
+    setting: str
+    where: Where
+    name: str = ""
+    mac: str = ""
+    in_initramfs: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class EarlyNetwork:
+    """What of the network the boot needs before the root. ``given`` are names that ``ifname=`` gives to cards with these addresses;
+    ``needed`` says that dracut waits for the network (``rd.neednet=1``); ``servers`` are ``netroot=`` and iSCSI targets."""
+
+    cards: tuple[EarlyCard, ...] = ()
+    given: tuple[tuple[str, str], ...] = ()
+    servers: tuple[KernelArg, ...] = ()
+    needed: bool = False
+
+
+@provides
+def find_early_network(fs: GuestFS, bootloader: Bootloader) -> EarlyNetwork:
+    """The arguments of the default entry, then initramfs-tools' ``IP=`` and ``DEVICE=``."""
+    args = bootloader.default.args if bootloader.default is not None else ()
+    cards = (*(card for arg in args for card in _cards(arg)), *_settings(fs))
+    given = tuple((name, mac) for arg in args if arg.name == "ifname" and arg.value for name, _colon, mac in [arg.value.partition(":")])
+    servers = tuple(arg for arg in args if arg.value and (arg.name in ("netroot", "iscsi_target_ip") or _is_nfs(arg)))
+    needed = any(arg.name == "rd.neednet" and arg.value not in ("0", "no") for arg in args)
+    return EarlyNetwork(cards[:MAX_NAMES], given, servers, needed)
+
+
+def _is_nfs(arg: KernelArg) -> bool:
+    return (arg.name in ("root", "nfsroot") and (arg.value or "").startswith(("nfs:", "nfs4:", "iscsi:", "nbd:"))) or arg.name == "nfsroot"
+
+
+def _cards(arg: KernelArg) -> Iterator[EarlyCard]:
+    value = arg.value or ""
+    if arg.name == "BOOTIF":
+        mac = value.replace("-", ":").lower()
+        yield EarlyCard(str(arg), arg.where, mac=mac[3:] if len(mac) == 20 else mac)
+    names: tuple[str, ...] = ()
+    if arg.name == "ip":
+        names = _ip_name(value)
+    elif arg.name in ("bootdev", "ksdevice", "rd.route"):
+        names = (value.rpartition(":")[2] if arg.name == "rd.route" else value,)
+    elif arg.name in _STACKED:
+        names = tuple(value.partition(":")[2].partition(":")[0].split(","))
+    yield from (
+        EarlyCard(str(arg), arg.where, name) for name in names if _NAME.fullmatch(name) and name not in (*_METHODS, "bootif", "link")
+    )
+
+
+def _ip_name(value: str) -> tuple[str, ...]:
+    parts = value.split(":") if "[" not in value else [match[0] for match in _PART.finditer(value)]
+    if len(parts) >= 2 and parts[1].split(",")[0] in _METHODS:
+        return (parts[0],)
+    return (parts[5],) if len(parts) >= 6 else ()
+
+
+def _settings(fs: GuestFS) -> Iterator[EarlyCard]:
+    for path in ("/etc/initramfs-tools/initramfs.conf", *fs.glob("/etc/initramfs-tools/conf.d/*")[:MAX_NAMES]):
+        text = fs.text(path)
+        if text is None:
+            continue
+        for var in shell_vars_from(text).vars:
+            found = _ip_name(var.value.value) if var.key == "IP" else (var.value.value,) if var.key == "DEVICE" else ()
+            names = (name for name in found if _NAME.fullmatch(name))
+            yield from (EarlyCard(f"{var.key}={var.value}", var.where, name, in_initramfs=True) for name in names)

@@ -1,0 +1,78 @@
+"""What boot asks of the network, and who is let in: arguments, dhcpcd, sshd, firewalls."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.facts.guests import HOSTILE, Files, at, fact, tokens_fit
+from v2vlint.facts.environment.sshd import Sshd
+from v2vlint.facts.network.dhcpcd import Dhcpcd
+from v2vlint.facts.network.early_network import EarlyNetwork
+from v2vlint.facts.network.firewall import Firewalls
+
+CFG = "/boot/grub/grub.cfg"
+
+
+def entry(args: str) -> Files:
+    return {CFG: f"menuentry 'x' {{\n linux /vmlinuz root=UUID=1 {args}\n}}\n"}
+
+
+@pytest.mark.parametrize(
+    ("args", "names"),
+    [
+        ("ip=192.0.2.5::192.0.2.1:255.255.255.0:web:ens192:none", ["ens192"]),
+        ("ip=ens192:dhcp", ["ens192"]),
+        ("ip=ens192:dhcp:1500:00:50:56:00:00:01", ["ens192"]),
+        ("ip=[2001:db8::5]::[2001:db8::1]:64:web:ens192:none", ["ens192"]),
+        ("ip=dhcp", []),
+        ("ip=::::web::dhcp", []),
+        ("ip=192.0.2.5:192.0.2.9:192.0.2.1:255.255.255.0", []),
+        ("bridge=br0:ens192,ens224", ["ens192", "ens224"]),
+        ("bootdev=ens192 ksdevice=bootif", ["ens192"]),
+    ],
+)
+def test_cards_on_the_command_line(args: str, names: list[str]) -> None:
+    assert [card.name for card in fact(EarlyNetwork, entry(args)).cards] == names
+
+
+def test_dhcpcd_blocks() -> None:
+    text = "hostname\nstatic domain_name_servers=192.0.2.53\ninterface ens192\nstatic ip_address=10.3.3.3/24\nstatic routers=10.3.3.1\n"
+    files = {"/etc/dhcpcd.conf": f"{text}profile fall\nstatic ip_address=10.9.9.9/24\n"}
+    (one,) = fact(Dhcpcd, files).interfaces
+    assert [at(token) for token in (*one.names, *one.gateways)] == ["ens192@3:11", "10.3.3.1@5:16"]
+    assert str(one.addresses[0]) == "10.3.3.3/24"
+    assert tokens_fit(files, *one.names, *one.gateways)
+
+
+def test_sshd_follows_includes_and_stops_at_match() -> None:
+    files = {
+        "/etc/ssh/sshd_config": "Include sshd_config.d/*.conf\nListenAddress [2001:db8::5]:22\nMatch User x\nListenAddress 192.0.2.7\n",
+        "/etc/ssh/sshd_config.d/a.conf": "ListenAddress 192.0.2.6:2222\n",
+    }
+    assert [at(token) for token in fact(Sshd, files).listen] == ["192.0.2.6@1:15", "2001:db8::5@2:16"]
+
+
+@pytest.mark.parametrize(
+    ("rules", "names"),
+    [
+        ("-A INPUT -i ens192 -p tcp -m multiport --dports 20:25,80 -j ACCEPT", ["ens192"]),
+        ("-A INPUT -i ens192 -j LAN\n-A LAN -p tcp --dport 22 -j ACCEPT", []),
+        ("-A INPUT -j lan\n-A lan -i ens192 -p tcp --dport ssh -j ACCEPT", ["ens192"]),
+        ("-A INPUT -p tcp --dport 22 -j ACCEPT\n-A INPUT -i ens192 -j ACCEPT", []),
+        ("-A INPUT -i ens192 -p udp --dport 22 -j ACCEPT", []),
+        ("-A INPUT -m state --state ESTABLISHED -j ACCEPT\n-A INPUT -i ens192 -m state --state NEW -j ACCEPT", ["ens192"]),
+    ],
+)
+def test_who_admits_ssh(rules: str, names: list[str]) -> None:
+    files = {"/etc/iptables/rules.v4": f"*filter\n:INPUT DROP [0:0]\n{rules}\nCOMMIT\n"}
+    gates = fact(Firewalls, files).gates
+    assert [token.value for gate in gates for token in gate.interfaces] == names
+    assert tokens_fit(files, *(token for gate in gates for token in gate.interfaces))
+
+
+@pytest.mark.parametrize("text", HOSTILE)
+def test_hostile_files(text: str) -> None:
+    paths = ("/etc/dhcpcd.conf", "/etc/ssh/sshd_config", "/etc/iptables/rules.v4", "/etc/nftables.conf", "/etc/firewalld/zones/a.xml")
+    files = dict.fromkeys((*paths, "/etc/firewalld/firewalld.conf", "/etc/ufw/user.rules", "/etc/initramfs-tools/initramfs.conf"), text)
+    for kind in (Dhcpcd, Sshd, Firewalls, EarlyNetwork):
+        fact(kind, files)
