@@ -17,6 +17,7 @@ help:
 	@echo "make lint      only the linters, types and import contracts"
 	@echo "make quick     only the tests that take no images and no boots"
 	@echo "make truth     boot the whole truth table and record it in docs/truth-table.md (hours)"
+	@echo "make fuzz      judge COUNT=10000 damaged images (hours); a bounded run is part of make test"
 	@echo "make bench     measure against virt-inspector and virt-customize; writes bench/*.md"
 	@echo "make docs      write what is generated: docs/rules, the man page, the README example"
 
@@ -70,6 +71,12 @@ wheel: venv
 .PHONY: truth
 truth: packages venv
 	$(BIN)/python -m pytest -m truth -s
+
+# Damaged images until COUNT of them are judged; what goes wrong is kept in build/fuzz with the number that makes it again.
+COUNT ?= 10000
+.PHONY: fuzz
+fuzz: packages venv
+	PYTHONPATH=sample-guests $(BIN)/python -m tests.fuzz --count $(COUNT)
 
 .PHONY: bench
 bench: packages venv

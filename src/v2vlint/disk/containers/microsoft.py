@@ -5,6 +5,7 @@ from __future__ import annotations
 import struct
 import uuid
 
+from v2vlint.disk.checksums import crc32c
 from v2vlint.disk.stream import Cached, Slice, Stream, exactly
 from v2vlint.model.errors import ImageError, Unsupported
 
@@ -64,20 +65,28 @@ class Blocks(Stream):
 
 def open_vhd(name: str, base: Stream) -> Stream:
     """A fixed or dynamic VHD; differencing ones are Unsupported."""
-    footer = next((data for at in (512, 511) if (data := base.read_at(max(0, base.size - at), at))[:8] == b"conectix"), b"")
-    footer = footer or base.read_at(0, 512)
-    if footer[:8] != b"conectix":
+    copies = (base.read_at(0, 512), *(base.read_at(max(0, base.size - at), at) for at in (512, 511)))
+    footers = [data for data in copies if data[:8] == b"conectix"]
+    if not footers:
         raise ImageError(f"{name}: no VHD footer")
+    footer = footers[0]
     header_at, size, kind = (struct.unpack_from(layout, footer, at)[0] for layout, at in ((">Q", 16), (">Q", 48), (">I", 60)))
+    if kind == _DIFFERENCING:
+        raise Unsupported(f"{name}: a differencing VHD is not supported", hint="merge it into its parent first")
+    if not _sums_up(footer, 64):
+        raise ImageError(f"{name}: damaged VHD (the checksum of its footer is wrong)")
     if kind == _FIXED:
         if size > base.size:
             raise ImageError(f"{name}: truncated ({base.size} of {size} bytes)")
         return Slice(base, 0, size)
-    if kind == _DIFFERENCING:
-        raise Unsupported(f"{name}: a differencing VHD is not supported", hint="merge it into its parent first")
     if kind != _DYNAMIC:
         raise Unsupported(f"{name}: VHD type {kind} is not supported")
     return DynamicVhd(name, base, size, header_at)
+
+
+def _sums_up(data: bytes, at: int) -> bool:
+    """Whether the checksum at ``at`` is that of a footer or header: the ones' complement of the sum of its bytes without it."""
+    return int.from_bytes(data[at : at + 4], "big") == ~(sum(data) - sum(data[at : at + 4])) & 0xFFFFFFFF
 
 
 class DynamicVhd(Blocks):
@@ -87,6 +96,8 @@ class DynamicVhd(Blocks):
         header = base.read_at(header_at, 1024)
         if header[:8] != b"cxsparse" or len(header) < 1024:
             raise ImageError(f"{name}: no dynamic VHD header")
+        if not _sums_up(header, 36):
+            raise ImageError(f"{name}: damaged VHD (the checksum of its dynamic header is wrong)")
         self._bat, _version, self._entries, block = struct.unpack_from(">QIII", header, 16)
         super().__init__(name, base, size, block)
         self._bitmap = -(-block // 512 // 8 // 512) * 512
@@ -106,11 +117,14 @@ class Vdi(Blocks):
         if len(header) < 512:
             raise ImageError(f"{name}: truncated VDI header")
         version, _length, kind = struct.unpack_from("<III", header, 68)
-        if version >> 16 != 1 or kind not in (1, 2):
-            what = "a differencing VDI" if kind == 4 else f"VDI version {version:#x}, type {kind},"
-            raise Unsupported(f"{name}: {what} is not supported", hint="merge it into its parent first" if kind == 4 else "")
+        linked = any(header[424:456])
+        if version >> 16 != 1 or kind not in (1, 2) or linked:
+            what = "a differencing VDI" if kind == 4 or linked else f"VDI version {version:#x}, type {kind},"
+            raise Unsupported(f"{name}: {what} is not supported", hint="merge it into its parent first" if kind == 4 or linked else "")
         self._map, self._data = struct.unpack_from("<II", header, 340)
         size, block, extra, self._count = struct.unpack_from("<QIII", header, 368)
+        if (sector := struct.unpack_from("<I", header, 360)[0]) != 512:
+            raise ImageError(f"{name}: damaged VDI (sector size {sector})")
         super().__init__(name, base, size, block)
         self._extra = extra
 
@@ -121,12 +135,19 @@ class Vdi(Blocks):
         return None if entry >= 0xFFFFFFFE else self._data + entry * (self._block + self._extra) + self._extra
 
 
+def _is_whole(data: bytes, signature: bytes, length: int) -> bool:
+    """Whether ``data`` is a header or region table of VHDX whose CRC-32C is right."""
+    if data[:4] != signature or len(data) < length:
+        return False
+    return ~crc32c(0xFFFFFFFF, data[:4] + bytes(4) + data[8:]) & 0xFFFFFFFF == int.from_bytes(data[4:8], "little")
+
+
 class Vhdx(Blocks):
     """A fixed or dynamic VHDX; differencing ones are Unsupported. ``dirty`` tells that its log was not replayed."""
 
     def __init__(self, name: str, base: Stream) -> None:
         self._label = name
-        headers = [data for at in (64 << 10, 128 << 10) if (data := base.read_at(at, 4096))[:4] == b"head" and len(data) == 4096]
+        headers = [data for at in (64 << 10, 128 << 10) if _is_whole(data := base.read_at(at, 4096), b"head", 4096)]
         if not headers:
             raise ImageError(f"{name}: damaged VHDX (no valid header)")
         current = max(headers, key=lambda data: int(struct.unpack_from("<Q", data, 8)[0]))
@@ -148,7 +169,7 @@ class Vhdx(Blocks):
     def _regions(self, base: Stream) -> dict[bytes, tuple[int, int]]:
         for at in (192 << 10, 256 << 10):
             table = base.read_at(at, 64 << 10)
-            if table[:4] != b"regi" or len(table) < 64 << 10:
+            if not _is_whole(table, b"regi", 64 << 10):
                 continue
             count = min(struct.unpack_from("<I", table, 8)[0], 2047)
             entries = [(table[16 + 32 * i : 32 + 32 * i], struct.unpack_from("<QI", table, 32 + 32 * i)) for i in range(count)]

@@ -17,6 +17,7 @@ from v2vlint.model.errors import ImageError, Unsupported
 MAGIC = b"QFI\xfb"
 MAX_L1_BYTES = 32 << 20
 MAX_HEADER = 1 << 16
+MAX_REFCOUNT_TABLE = 8 << 20
 _DIRTY, _CORRUPT, _DATA_FILE, _COMPRESSION, _EXTENDED_L2 = 1, 2, 4, 8, 16
 _KNOWN = _DIRTY | _CORRUPT | _DATA_FILE | _COMPRESSION | _EXTENDED_L2
 _OFFSET_MASK = 0x00FF_FFFF_FFFF_FE00
@@ -62,9 +63,19 @@ def read_header(name: str, base: Stream) -> Header:
     if not 9 <= cluster_bits <= 21:
         raise ImageError(f"{name}: damaged qcow2 header (cluster size 2^{cluster_bits})")
     features, length = (struct.unpack_from(">Q", head, 72)[0], struct.unpack_from(">I", head, 100)[0]) if version > 2 else (0, 72)
-    extensions = _extensions(head, length, backing_at)
+    cluster = 1 << cluster_bits
+    order = struct.unpack_from(">I", head, 96)[0] if version > 2 else 4
+    compression = head[104] if length > 104 else 0
+    _check_parts(
+        name,
+        {
+            "its parts do not fit into one cluster": backing_at <= cluster and (104 if version > 2 else 72) <= length <= cluster,
+            "reference counts": refcount_clusters * cluster <= MAX_REFCOUNT_TABLE and refcount_at % cluster == 0 and order <= 6,
+        },
+    )
+    extensions = _extensions(name, head, length, backing_at or cluster)
     _check_features(name, features, extensions.get(0x6803F857, b""))
-    compression = head[104] if features & _COMPRESSION and length > 104 else 0
+    _check_parts(name, {"compression type": bool(compression) is bool(features & _COMPRESSION)})
     if compression > 1:
         raise Unsupported(f"{name}: qcow2 compression type {compression} is not supported")
     return Header(
@@ -83,8 +94,14 @@ def read_header(name: str, base: Stream) -> Header:
         corrupt=bool(features & _CORRUPT),
         refcount_at=refcount_at,
         refcount_clusters=refcount_clusters,
-        refcount_order=min(struct.unpack_from(">I", head, 96)[0], 6) if version > 2 else 4,
+        refcount_order=order,
     )
+
+
+def _check_parts(name: str, parts: dict[str, bool]) -> None:
+    for part, right in parts.items():
+        if not right:
+            raise ImageError(f"{name}: damaged qcow2 header ({part})")
 
 
 def _check_features(name: str, features: int, table: bytes) -> None:
@@ -97,12 +114,13 @@ def _check_features(name: str, features: int, table: bytes) -> None:
     raise Unsupported(f"{name}: qcow2 with unknown incompatible features: {listed}")
 
 
-def _extensions(head: bytes, offset: int, backing_at: int) -> dict[int, bytes]:
+def _extensions(name: str, head: bytes, offset: int, end: int) -> dict[int, bytes]:
     found: dict[int, bytes] = {}
-    end = min(backing_at or len(head), len(head))
-    while offset + 8 <= end:
+    while offset < end and offset + 8 <= len(head):
         kind, length = struct.unpack_from(">II", head, offset)
-        if kind == 0 or offset + 8 + length > len(head):
+        if length > end - offset - 8:
+            raise ImageError(f"{name}: damaged qcow2 header (an extension is larger than the header)")
+        if kind == 0:
             break
         found[kind] = head[offset + 8 : offset + 8 + length]
         offset += 8 + (length + 7) // 8 * 8
@@ -182,6 +200,8 @@ class Qcow2(Stream):
         if entry & _COMPRESSED:
             return self._inflate(entry)[inside : inside + count]
         host = entry & _OFFSET_MASK
+        if host % self._cluster:
+            raise ImageError(f"{self._name}: damaged qcow2 (data at byte {host}, which begins no cluster)")
         if self.header.extended_l2:
             bitmap = struct.unpack_from(">Q", table, second * 16 + 8)[0] if table else 0
             return self._read_subclusters(number, host, bitmap, inside, count)
@@ -213,6 +233,8 @@ class Qcow2(Stream):
     def _table(self, offset: int) -> bytes:
         if not offset:
             return b""
+        if offset % self._cluster:
+            raise ImageError(f"{self._name}: damaged qcow2 (an L2 table at byte {offset}, which begins no cluster)")
         tables = self._tables
         if offset in tables:
             tables.move_to_end(offset)
@@ -233,7 +255,9 @@ class Qcow2(Stream):
         offset = entry & ((1 << shift) - 1)
         sectors = (entry >> shift & ((1 << (self.header.cluster_bits - 8)) - 1)) + 1
         packed = self._base.read_at(offset, sectors * 512 - (offset & 511))
-        plain = clusters[entry] = self._decompress(packed).ljust(self._cluster, b"\0")
+        plain = clusters[entry] = self._decompress(packed)
+        if len(plain) < self._cluster:
+            raise ImageError(f"{self._name}: damaged or truncated compressed cluster (at byte {offset})")
         if len(clusters) > max(4, (4 << 20) // self._cluster):
             clusters.popitem(last=False)
         return plain

@@ -176,11 +176,16 @@ class Sparse(_Grains):
     def _inflate(self, place: int) -> bytes:
         skip = 12 if self._flags & _MARKERS else 4
         size = struct.unpack_from("<I", self._base.read_at(place, skip).ljust(skip, b"\0"), skip - 4)[0]
-        packed = self._base.read_at(place + skip, min(size, 2 * self._grain + 4096))
+        if not 0 < size <= 2 * self._grain:
+            raise ImageError(f"{self._name}: damaged compressed grain (of {size} bytes)")
+        inflater = zlib.decompressobj()
         try:
-            return zlib.decompressobj().decompress(packed, self._grain).ljust(self._grain, b"\0")
+            plain = inflater.decompress(self._base.read_at(place + skip, size), self._grain + 1)
         except zlib.error as error:
             raise ImageError(f"{self._name}: damaged or truncated compressed grain: {error}") from error
+        if not inflater.eof or len(plain) > self._grain:
+            raise ImageError(f"{self._name}: damaged or truncated compressed grain (at byte {place})")
+        return plain.ljust(self._grain, b"\0")
 
 
 class Cowd(_Grains):

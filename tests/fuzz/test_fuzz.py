@@ -1,0 +1,71 @@
+"""A bounded run of the fuzzer: the same damage every time, so that a failure can be made again by its number. `make fuzz` runs longer."""
+
+from __future__ import annotations
+
+import random
+import shutil
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.fuzz.__main__ import one
+from tests.fuzz.lanes import Tally, compare, judge_texts
+from tests.fuzz.mutate import damage, regions
+from tests.fuzz.seeds import CONTAINERS, seeds
+from v2vlint.engine.packs import load_all
+
+pytestmark = pytest.mark.slow
+needs_qemu = pytest.mark.skipif(not shutil.which("qemu-img"), reason="qemu-img is not installed")
+
+
+@pytest.fixture(scope="module")
+def folder() -> Iterator[Path]:
+    memory = Path("/dev/shm")
+    path = Path(subprocess.check_output(["mktemp", "-d", "-p", str(memory if memory.is_dir() else Path("/tmp"))], text=True).strip())
+    yield path
+    shutil.rmtree(path)
+
+
+@needs_qemu
+def test_damaged_images_end_with_0_1_or_3(folder: Path) -> None:
+    known, tally = list(seeds(folder, containers=1)), Tally()
+    for number in range(60):
+        one(number, known, folder, tally)
+    assert tally.wrong == []
+    assert sum(tally.exits.values()) == 60
+    assert set(tally.exits) <= {"exit 0", "exit 1", "exit 3", "limit"}
+
+
+def test_damaged_texts_crash_no_rule() -> None:
+    rules = load_all()
+    examples = [example for loaded in rules for example in loaded.rule.examples]
+    for number in range(200):
+        rng = random.Random(number)
+        assert judge_texts(rng.choice(examples), rng, rules) == "", number
+
+
+@needs_qemu
+def test_damaged_containers_are_read_as_qemu_reads_them_or_not_at_all(folder: Path) -> None:
+    rng = random.Random(1)
+    plain = bytearray(3 << 20)
+    for at in range(0, len(plain), 1 << 16):
+        if rng.random() < 0.6:
+            plain[at : at + (1 << 16)] = rng.randbytes(1 << 12) * 16
+    (folder / "plain.raw").write_bytes(plain)
+    made = {}
+    for shape, options in CONTAINERS.items():
+        subprocess.run(["qemu-img", "convert", *options, str(folder / "plain.raw"), str(folder / f"seed.{shape}")], check=True)
+        made[shape] = (folder / f"seed.{shape}").read_bytes()
+        read = compare(folder / f"seed.{shape}", shape.rpartition(".")[2])
+        assert read.disagreement == ""
+        assert bytes(read.ours)[: len(plain)] == plain  # type: ignore[arg-type]
+    for number in range(200):
+        rng = random.Random(number)
+        shape = rng.choice(list(made))
+        data = bytearray(made[shape])
+        done = damage(data, {"container": regions(made[shape])["container"]}, rng)
+        image = folder / f"damaged.{shape}"
+        image.write_bytes(data)
+        assert compare(image, shape.rpartition(".")[2]).disagreement == "", f"{number}: {shape}: {done}"
