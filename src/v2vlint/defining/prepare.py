@@ -20,6 +20,7 @@ from v2vlint.model.definition import Definition
 from v2vlint.model.errors import FactUnavailable, ImageError, UsageError
 from v2vlint.model.finding import Mover
 from v2vlint.model.osinfo import OsInfo
+from v2vlint.model.secrecy import without_secrets
 from v2vlint.model.source import DiskFile, GuestSource
 from v2vlint.model.target import Firmware, Target
 from v2vlint.source.locate import locate
@@ -38,7 +39,7 @@ def prepare(request: Any) -> Any:
     if not guest.roots:
         reasons = "; ".join(problem.reason for problem in guest.problems)
         raise ImageError(f"{guest.name}: no operating system found: {reasons}")
-    return encode(_Proposal(ask.target, source, guest).machine())
+    return without_secrets(encode(_Proposal(ask.target, source, guest).machine()))
 
 
 class _Proposal:

@@ -22,6 +22,7 @@ from v2vlint.model.codec import decode, encode
 from v2vlint.model.definition import Definition
 from v2vlint.model.errors import ImageError, PackError
 from v2vlint.model.report import ImageReport, Problem, RootReport
+from v2vlint.model.secrecy import without_secrets
 from v2vlint.model.source import GuestSource
 from v2vlint.source.locate import locate
 
@@ -34,7 +35,8 @@ def warm() -> None:
 
 def check(request: Any) -> Any:
     """Answer an encoded :class:`~v2vlint.engine.protocol.CheckAsk` with an encoded :class:`~v2vlint.engine.protocol.Judged`."""
-    return encode(judge_guest(decode(CheckAsk, request))[0])
+    judged = encode(judge_guest(decode(CheckAsk, request))[0])
+    return {**judged, "image": without_secrets(judged["image"])}
 
 
 def judge_guest(ask: CheckAsk) -> tuple[Judged, Guest | None]:

@@ -25,6 +25,7 @@ from v2vlint.model.finding import Finding
 from v2vlint.model.fix import Fix
 from v2vlint.model.place import Span
 from v2vlint.model.report import ImageReport, RootReport
+from v2vlint.model.secrecy import hidden, without_secrets
 from v2vlint.model.source import Keys
 
 _LATER = "overlaps another fix"
@@ -39,7 +40,8 @@ def prepare(request: Any) -> Any:
         image, offers = _with_drivers(asked.virtio_win, judged.image, guest)
         judged = replace(judged, image=image)
     works = [_root(asked, root, guest, report) for root, report in _pairs(judged.image, guest)] if guest else []
-    return encode(_prepared(asked, judged, guest, works, offers))
+    prepared = encode(_prepared(asked, judged, guest, works, offers))
+    return {**without_secrets({**prepared, "request": "", "rules": []}), "request": prepared["request"], "rules": prepared["rules"]}
 
 
 def _with_drivers(virtio_win: str, image: ImageReport, guest: Guest) -> tuple[ImageReport, list[Held]]:
@@ -67,7 +69,7 @@ class _Work:
 def _root(asked: FixAsk, root: Root, guest: Guest | None, report: RootReport) -> _Work:
     assert guest is not None
     offer = offered(found for target in report.targets for result in target.results for found in result.findings)
-    rules = {fix: rule for fix, rule in offer.fixes.items() if (rule, fix.title) not in asked.without}
+    rules = {fix: rule for fix, rule in offer.fixes.items() if (rule, hidden(fix.title)) not in asked.without}
     planned = plan(rules, asked.at_least)
     held = [Held(rules[h.fix], h.fix.title, h.reason, h.reason == _LATER) for h in planned.held_back]
     work = build(root.fs, guest.blocks, planned.chosen, rebuild=asked.rebuild)

@@ -16,13 +16,14 @@ from v2vlint.model.definition import Definition
 from v2vlint.model.errors import ImageError
 from v2vlint.model.machine import Machine, OperatingSystem
 from v2vlint.model.report import Problem
+from v2vlint.model.secrecy import without_secrets
 from v2vlint.model.source import GuestSource
 from v2vlint.source.locate import locate
 
 
 def inspect(request: Any) -> Any:
     """Answer an encoded :class:`~v2vlint.inspecting.protocol.InspectAsk` with an encoded :class:`~v2vlint.model.machine.Machine`."""
-    return encode(inspect_guest(decode(InspectAsk, request)))
+    return without_secrets(encode(inspect_guest(decode(InspectAsk, request))))
 
 
 def inspect_guest(ask: InspectAsk) -> Machine:

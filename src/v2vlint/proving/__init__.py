@@ -32,6 +32,8 @@ class Wish:
 
 def prove(guest: GuestRef, target: Target, wish: Wish = Wish(), progress: Progress | None = None) -> Proof:
     """Boot ``guest`` on ``target``'s hardware. ImageError when it cannot be read or run, UsageError when something is not installed."""
+    from v2vlint.model.codec import decode, encode
+    from v2vlint.model.secrecy import without_secrets
     from v2vlint.proving.run import Kernel, Options
     from v2vlint.proving.run import prove as boot
     from v2vlint.source.journal import pending
@@ -42,6 +44,8 @@ def prove(guest: GuestRef, target: Target, wish: Wish = Wish(), progress: Progre
         for problem in pending(guest.paths, (file for disk in prepared.disks for file in disk.files)):
             raise ImageError(f"{problem.where}: {problem.reason}", hint=problem.hint)
         found = prepared.kernel
+        if found and not all(name == Path(name).name not in ("", "..") for name in (found.kernel, *found.initrds)):
+            raise ImageError(f"{guest.name}: the reader process names files that it was not asked for")
         if wish.via == "kernel" and found is None:
             raise ImageError(f"{guest.name}: there is no kernel to start: {prepared.no_kernel}", hint="boot it through the firmware")
         kernel = Kernel(folder / found.kernel, tuple(folder / one for one in found.initrds), found.command_line) if found else None
@@ -56,7 +60,8 @@ def prove(guest: GuestRef, target: Target, wish: Wish = Wish(), progress: Progre
             fonts=tuple({bytes.fromhex(bitmap): char for bitmap, char in font} for font in prepared.fonts),
             artifacts=wish.artifacts,
         )
-        return boot(prepared.disks, options, progress)
+        proof = boot(prepared.disks, options, progress)
+        return decode(Proof, without_secrets(encode(proof)))
 
 
 def forecast(guest: GuestRef, target: Target, keys: Keys | None = None) -> Forecast | None:

@@ -1,0 +1,121 @@
+"""Secrets of a guest do not leave the process that reads it: what a report, a diff or an excerpt would show of one is replaced.
+
+One function for all texts, applied to every answer on its way out of the child and to what a console said. It knows a secret by what stands
+before it (``password=``, ``psk =``, ``<Password>``), by its own form (password hashes, private keys, tokens) or by the file it is in.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+MASK = "(hidden)"
+
+_WORD = (
+    r"(?:pass(?:word|wd|phrase)?|pwd|secret|token|psk|pre-?shared-?key|private-?key|api[_-]?key|access[_-]?key|wep[_-]?key\d?|credentials?)"
+)
+_QUOTED = r"\"[^\"\n]*\"|'[^'\n]*'"
+# Up to a blank; within a list of options up to the comma before the next one.
+_BARE = r"[^\s,;\"'<>]+(?:,(?![\w.-]+(?:[=,\s]|$))[^\s,;\"'<>]*)*"
+# Values that are no secrets: switches, paths, places to look.
+_HARMLESS = re.compile(
+    r"(?i)[\"']?(?:|yes|no|true|false|on|off|none|null|0|1|x|\*+|!+|\||>|files|compat|systemd|sss|ldap|nis|db|winbind|required|optional|sufficient"
+    r"|requisite|include|ask|auto|never|always|/[\w./-]*|%\w+%|\$\{?\w+\}?)[\"']?"
+)
+_HINTS = re.compile(
+    r"(?i)pass|pwd|secret|token|psk|key|cred|\$\w{1,8}\$|pbkdf2|://|-----|value>|auth|eyJ|AKIA|ASIA|gh\w_|glpat|xox"
+    r"|:[^:\n]{13,}:\d*:|^[+ -]*-\s+[\"']?[\w.-]+:\S",
+    re.MULTILINE,
+)
+_KEY_LINE = re.compile(r"(?m)^[+\- ]?\s*[A-Za-z0-9+/]{40,}={0,2}\s*$")
+_EDGE = re.compile(r"-----(BEGIN|END) [A-Z0-9 ]*PRIVATE KEY-----")
+_PEM = re.compile(r"(-----BEGIN [A-Z0-9 ]*PRIVATE KEY-----)(.*?)(-----END [A-Z0-9 ]*PRIVATE KEY-----|\Z)", re.DOTALL)
+# GRUB legacy's, ifupdown's.
+_BY_BLANK = (
+    r"(?m)^([+\- ]?\s*(?:password(?:_pbkdf2\s+\S+|\s+--\w+)?|wpa-(?:psk|password\S*|private-key-passwd\S*)|wireless-key\d?)\s+)"
+    r"(?!(?:yes|no)$)\S.*$"
+)
+# cloud-init's chpasswd: a list of user:password.
+_IN_A_LIST = r"^([+\- ]?\s*-\s+[\"']?[\w.-]+:)"
+_FORMS = (
+    (re.compile(r"\$(?:1|2[abxy]?|5|6|7|y|gy|sha1|md5|apr1|argon2\w*|pbkdf2[\w-]*|scrypt)\$[^\s:'\"<>]+"), MASK),
+    (re.compile(r"grub\.pbkdf2\.[\w.]+"), MASK),
+    (re.compile(r"([A-Za-z_][\w.-]*\$?:)[^:\s]{13,}(:\d*:\d*:)"), rf"\g<1>{MASK}\g<2>"),
+    (re.compile(r"(\b[a-z][\w+.-]*://[^\s/:@]*:)[^\s/@]+(@)"), rf"\g<1>{MASK}\g<2>"),
+    (re.compile(r"\beyJ[\w-]{8,}\.[\w-]{8,}\.[\w-]*"), MASK),
+    (re.compile(r"\b(?:AKIA|ASIA)[A-Z0-9]{16}\b|\bgh[pousr]_\w{20,}|\bglpat-[\w-]{16,}|\bxox[abprs]-[\w-]{10,}"), MASK),
+    (re.compile(r"(?i)(\bauthorization\s*[:=]\s*\"?(?:basic|bearer|token)\s+)[^\s\"']+"), rf"\g<1>{MASK}"),
+    (re.compile(r"(?is)(<(?:\w+:)?(?:\w*password|value|passphrase|productkey|secret)\b[^>]*>)([^<]+)(</)"), rf"\g<1>{MASK}\g<3>"),
+    (re.compile(rf"(?i)(\bkey=\"[^\"]*{_WORD}[^\"]*\"[^>]*?\bvalue=\")[^\"]*"), rf"\g<1>{MASK}"),
+    (re.compile(_BY_BLANK), rf"\g<1>{MASK}"),
+    (re.compile(rf"(?m){_IN_A_LIST}(?!\d+[\"']?$)[^\s:/\"']{{6,}}[\"']?$"), rf"\g<1>{MASK}"),
+)
+_PAIR = re.compile(rf"(?i)([\w.-]*{_WORD}[\w.-]*[\"']?\s*[:=]\s*)({_QUOTED}|{_BARE})")
+_FILES = re.compile(
+    r"/etc/(?:g?shadow-?|ppp/(?:chap|pap)-secrets|ipsec\.secrets|krb5\.keytab|ssl/private/.*|ssh/ssh_host_\w+_key|wireguard/.*|cups/ssl/.*)"
+    r"|.*/(?:id_(?:rsa|dsa|ecdsa|ed25519)|\.netrc|\.pgpass|\.htpasswd|\.docker/config\.json|\.aws/credentials|[^/]*\.(?:key|p12|pfx|jks|kdbx|keytab))"
+)
+
+
+_OF_THE_OPERATOR = ("name", "paths", "recipe")
+
+
+def hidden(text: str) -> str:
+    """``text`` with MASK in the place of every secret in it. What was hidden once stays as it is."""
+    if not _HINTS.search(text):
+        return text
+    text = _PEM.sub(lambda match: f"{match[1]}{MASK}{match[3]}", text)
+    for pattern, instead in _FORMS:
+        text = pattern.sub(instead, text)
+    return _PAIR.sub(_pair, text)
+
+
+def _pair(match: re.Match[str]) -> str:
+    value = match[2]
+    if _HARMLESS.fullmatch(value) or MASK in value:
+        return match[0]
+    quote = value[0] if value[0] in "\"'" else ""
+    return f"{match[1]}{quote}{MASK}{quote}"
+
+
+def is_secret(path: str) -> bool:
+    """Whether a guest file is secret as a whole."""
+    return _FILES.fullmatch(path) is not None
+
+
+def hidden_lines(path: str, lines: tuple[str, ...]) -> tuple[str, ...]:
+    """Lines of the guest file ``path``: a secret may begin above them or end below, as private keys do."""
+    if is_secret(path):
+        return (MASK,) * len(lines)
+    ends = [match[1] for line in lines if (match := _EDGE.search(line))]
+    inside, shown = ends[:1] == ["END"], []
+    for line in lines:
+        edge = _EDGE.search(line)
+        shown.append(MASK if inside and not edge else hidden(_KEY_LINE.sub(MASK, line)))
+        inside = edge[1] == "BEGIN" if edge else inside
+    return tuple(shown)
+
+
+def hidden_diff(diff: str) -> str:
+    """A unified diff: what it shows of secret files is hidden whole, and lines of keys whose beginning it does not show."""
+    path, lines = "", []
+    for line in diff.split("\n"):
+        if line.startswith(("--- ", "+++ ")):
+            path = line[4:].split("\t")[0]
+        elif is_secret(path) and line[:1] in ("+", "-", " ") and line[1:]:
+            line = line[0] + MASK
+        lines.append(_KEY_LINE.sub(f" {MASK}", line) if line.startswith(" ") else line)
+    return hidden("\n".join(lines))
+
+
+def without_secrets(data: Any) -> Any:
+    """JSON-ready data, as it leaves a child, with secrets hidden in every text; excerpts by lines, diffs by files."""
+    if isinstance(data, str):
+        return hidden(data)
+    if isinstance(data, Mapping):
+        if data.get("$") == "Excerpt":
+            return {**data, "lines": list(hidden_lines(data["path"], tuple(data["lines"])))}
+        kept = _OF_THE_OPERATOR if data.get("$") in ("ImageReport", "Machine") else ()
+        return {key: item if key in kept else hidden_diff(item) if key == "diff" else without_secrets(item) for key, item in data.items()}
+    return [without_secrets(item) for item in data] if isinstance(data, list) else data
