@@ -6,6 +6,7 @@ before it (``password=``, ``psk =``, ``<Password>``), by its own form (password 
 
 from __future__ import annotations
 
+import base64
 import re
 from collections.abc import Mapping
 from typing import Any
@@ -45,7 +46,7 @@ _FORMS = (
     (re.compile(r"(\b[a-z][\w+.-]*://[^\s/:@]*:)[^\s/@]+(@)"), rf"\g<1>{MASK}\g<2>"),
     (re.compile(r"\beyJ[\w-]{8,}\.[\w-]{8,}\.[\w-]*"), MASK),
     (re.compile(r"\b(?:AKIA|ASIA)[A-Z0-9]{16}\b|\bgh[pousr]_\w{20,}|\bglpat-[\w-]{16,}|\bxox[abprs]-[\w-]{10,}"), MASK),
-    (re.compile(r"(?i)(\bauthorization\s*[:=]\s*\"?(?:basic|bearer|token)\s+)[^\s\"']+"), rf"\g<1>{MASK}"),
+    (re.compile(r"(?i)(authorization\s*[:=]\s*\"?(?:basic|bearer|token)\s+)[^\s\"']+"), rf"\g<1>{MASK}"),
     (re.compile(r"(?is)(<(?:\w+:)?(?:\w*password|value|passphrase|productkey|secret)\b[^>]*>)([^<]+)(</)"), rf"\g<1>{MASK}\g<3>"),
     (re.compile(rf"(?i)(\bkey=\"[^\"]*{_WORD}[^\"]*\"[^>]*?\bvalue=\")[^\"]*"), rf"\g<1>{MASK}"),
     (re.compile(_BY_BLANK), rf"\g<1>{MASK}"),
@@ -58,6 +59,7 @@ _FILES = re.compile(
 )
 
 
+_MASKED = {"$": "RegistryData", "type": 1, "data": base64.b64encode(f"{MASK}\0".encode("utf-16-le")).decode()}
 _OF_THE_OPERATOR = ("name", "paths", "recipe")
 
 
@@ -115,7 +117,21 @@ def without_secrets(data: Any) -> Any:
         return hidden(data)
     if isinstance(data, Mapping):
         if data.get("$") == "Excerpt":
-            return {**data, "lines": list(hidden_lines(data["path"], tuple(data["lines"])))}
+            return {**data, "path": hidden(data["path"]), "lines": list(hidden_lines(data["path"], tuple(data["lines"])))}
+        if data.get("$") == "RegistrySet" and re.search(_WORD, str(data.get("name", "")), re.IGNORECASE):
+            rest = {key: without_secrets(item) for key, item in data.items()}
+            return {**rest, "value": _MASKED, "expect": data["expect"] and _MASKED}
+        if data.get("$") == "RegistryData":
+            return {**data, "data": _hidden_value(data["data"])}
         kept = _OF_THE_OPERATOR if data.get("$") in ("ImageReport", "Machine") else ()
         return {key: item if key in kept else hidden_diff(item) if key == "diff" else without_secrets(item) for key, item in data.items()}
     return [without_secrets(item) for item in data] if isinstance(data, list) else data
+
+
+def _hidden_value(encoded: str) -> str:
+    """A value of a registry, base64: the texts among them are UTF-16."""
+    try:
+        text = base64.b64decode(encoded).decode("utf-16-le")
+    except ValueError:
+        return encoded
+    return base64.b64encode(hidden(text).encode("utf-16-le", "surrogatepass")).decode() if hidden(text) != text else encoded
