@@ -32,7 +32,8 @@ def work(*fixes: Fix, rebuild: bool = False) -> list[dict[str, object]]:
     """The operations, with texts readable again."""
     done = build(memory_guest(FILES), BlockTable(), fixes, rebuild=rebuild)
     assert not done.refused
-    return [{**op, "data": base64.b64decode(op["data"]).decode()} if "data" in op else dict(op) for op in done.operations]
+    found: list[dict[str, object]] = [dict(op) for op in done.operations]
+    return [{**op, "data": base64.b64decode(str(op["data"])).decode()} if "data" in op else op for op in found]
 
 
 def test_overwrite_follows_links_and_keeps_line_ends() -> None:

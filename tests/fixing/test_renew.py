@@ -57,6 +57,7 @@ def _replace(path: str, old: str, text: str) -> ReplaceText:
 def test_the_copy_follows_the_file(tmp_path: Path, edit: Edit, member: str, content: str) -> None:
     done = _work(edit)
     (_text, append) = done.operations
+    assert append["op"] == "append"
     assert (append["op"], append["path"], append["renewed"]) == ("append", "/boot/initrd.img-6.1.0", [member])
     assert f"to /boot/initrd.img-6.1.0, with the new {member}" in done.diff
     data = base64.b64decode(append["data"])

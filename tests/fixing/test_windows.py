@@ -65,7 +65,11 @@ def test_binary_files_travel_whole() -> None:
     fix = Fix("bring it", Applicability.UNSAFE, edits)
     assert decode(Fix, encode(fix)) == fix
     done = work(guest(), *edits)
-    assert [(op["op"], op["path"], base64.b64decode(op["data"]) == content) for op in done.operations] == [
+    assert [
+        (op["op"], op["path"], base64.b64decode(op["data"]) == content)
+        for op in done.operations
+        if op["op"] == "create" or op["op"] == "overwrite"
+    ] == [
         ("create", "/Windows/new.sys", True),
         ("overwrite", "/Windows/System32/drivers/viostor.sys", True),
     ]

@@ -8,9 +8,9 @@ import posixpath
 import shlex
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 from v2vlint.facts.initramfs.images import Initramfses
+from v2vlint.fixing.orders import Appending, Commanding, Copying, Creating, Deleting, Operation, Overwriting
 from v2vlint.fixing.protocol import GENERATORS
 from v2vlint.fixing.renew import Changes, renewals
 from v2vlint.fixing.segment import Image, pad4, segment
@@ -33,7 +33,7 @@ class RootWork:
     whether the root is one.
     """
 
-    operations: tuple[dict[str, Any], ...] = ()
+    operations: tuple[Operation, ...] = ()
     taken: tuple[Fix, ...] = ()
     refused: tuple[tuple[Fix, str], ...] = ()
     diff: str = ""
@@ -69,19 +69,25 @@ def build(fs: GuestFS, blocks: BlockTable, fixes: Sequence[Fix], *, rebuild: boo
     if not edits:
         return RootWork(refused=tuple(refused))
     operations, changes = _operations(draft, edits)
-    written = sum(len(operation.get("data", "")) * 3 // 4 for operation in operations)
+    written = sum(map(_size, operations))
     diff = _diff(changes, operations)
     return RootWork(operations, tuple(taken), tuple(refused), diff, selinux_specification(fs), written, is_windows(fs))
 
 
-def _operations(draft: _Draft, edits: Iterable[Edit]) -> tuple[tuple[dict[str, Any], ...], Changes]:
+def _size(operation: Operation) -> int:
+    """Bytes of new content."""
+    new = operation["data"] if operation["op"] in ("overwrite", "create", "append") else ""
+    return len(new) * 3 // 4
+
+
+def _operations(draft: _Draft, edits: Iterable[Edit]) -> tuple[tuple[Operation, ...], Changes]:
     edits = tuple(edits)
     if is_windows(draft.fs):
         need_settled(draft.fs, draft.blocks)
     _need_rebuild(draft, edits)
     changes = rewrite(edits, lambda path: _text(draft.fs, path))
     modes = {edit.path: edit.mode for edit in edits if isinstance(edit, WriteFile)}
-    found = [_text_operation(draft.fs, path, before, after, modes) for path, (before, after) in changes.items()]
+    found: list[Operation] = [_text_operation(draft.fs, path, before, after, modes) for path, (before, after) in changes.items()]
     found += [_data(draft, edit) for edit in edits if isinstance(edit, WriteData)]
     found += [_copy(draft, edit) for edit in edits if isinstance(edit, CopyFile)]
     found += registry_operations(draft.fs, edits)
@@ -108,7 +114,9 @@ def _text(fs: GuestFS, path: str) -> str | None:
     return None if text is None else text.content
 
 
-def _text_operation(fs: GuestFS, path: str, before: str | None, after: str | None, modes: Mapping[str, int]) -> dict[str, Any]:
+def _text_operation(
+    fs: GuestFS, path: str, before: str | None, after: str | None, modes: Mapping[str, int]
+) -> Overwriting | Creating | Deleting:
     if after is None:
         return {"op": "delete", "path": path}
     data = after.encode("utf-8", "surrogateescape")
@@ -122,7 +130,7 @@ def _b64(data: bytes) -> str:
     return base64.b64encode(data).decode()
 
 
-def _data(draft: _Draft, edit: WriteData) -> dict[str, Any]:
+def _data(draft: _Draft, edit: WriteData) -> Overwriting | Creating:
     before = draft.fs.read(edit.path)
     digest = "" if before is None else hashlib.sha256(before).hexdigest()
     if digest != edit.expect:
@@ -133,7 +141,7 @@ def _data(draft: _Draft, edit: WriteData) -> dict[str, Any]:
     return {"op": "overwrite", "path": draft.fs.resolve(edit.path) or edit.path, "data": _b64(edit.data), "expect": digest, "binary": True}
 
 
-def _copy(draft: _Draft, edit: CopyFile) -> dict[str, Any]:
+def _copy(draft: _Draft, edit: CopyFile) -> Copying:
     found = draft.fs.stat(edit.source)
     if found is None:
         raise FactUnavailable(WholeFile(edit.source), "is absent")
@@ -143,7 +151,7 @@ def _copy(draft: _Draft, edit: CopyFile) -> dict[str, Any]:
     return {"op": "copy", "source": draft.fs.resolve(edit.source) or edit.source, "path": edit.path}
 
 
-def _initramfs(draft: _Draft, edits: Sequence[Edit], renewed: Mapping[str, Mapping[str, bytes]]) -> list[dict[str, Any]]:
+def _initramfs(draft: _Draft, edits: Sequence[Edit], renewed: Mapping[str, Mapping[str, bytes]]) -> Sequence[Appending | Commanding]:
     wanted: dict[tuple[str, str], dict[str, None]] = {}
     for edit in edits:
         if isinstance(edit, AppendInitramfs):
@@ -160,14 +168,14 @@ def _rebuilt(edits: Sequence[Edit]) -> set[str]:
     return {e.artefact.partition(":")[2] for e in edits if isinstance(e, Rebuild) and e.artefact.startswith("initramfs:")}
 
 
-def _command(fs: GuestFS, version: str) -> dict[str, Any]:
+def _command(fs: GuestFS, version: str) -> Commanding:
     for path, command in GENERATORS:
         if fs.exists(path):
             return {"op": "command", "path": path, "command": command.format(version=shlex.quote(version))}
     raise FactUnavailable(WholeFile("/usr/sbin"), "no initramfs generator is installed")
 
 
-def _append(draft: _Draft, path: str, version: str, names: tuple[str, ...], files: Mapping[str, bytes]) -> dict[str, Any]:
+def _append(draft: _Draft, path: str, version: str, names: tuple[str, ...], files: Mapping[str, bytes]) -> Appending:
     image, found = draft.images.of(path), draft.fs.stat(path)
     if image is None or found is None:
         raise FactUnavailable(WholeFile(path), "is absent")
@@ -201,14 +209,14 @@ def selinux_specification(fs: GuestFS) -> str:
     return f"/etc/selinux/{values.get('SELINUXTYPE', 'targeted').strip()}/contexts/files/file_contexts"
 
 
-def _diff(changes: Changes, operations: Sequence[Mapping[str, Any]]) -> str:
+def _diff(changes: Changes, operations: Sequence[Operation]) -> str:
     extra: list[str] = []
     for operation in operations:
         if operation["op"] == "append":
-            size = f"{len(operation['data']) * 3 // 4 >> 10} KiB"
+            size = f"{_size(operation) >> 10} KiB"
             renewed = f", with the new {', '.join(operation['renewed'])}" if operation["renewed"] else ""
             extra.append(f"append {size} to {operation['path']}{renewed}\n")
-        elif operation.get("binary"):
+        elif (operation["op"] == "create" or operation["op"] == "overwrite") and operation.get("binary"):
             extra.append(f"write {len(base64.b64decode(operation['data']))} bytes to {operation['path']}\n")
         elif operation["op"] == "copy":
             extra.append(f"copy {operation['source']} to {operation['path']}\n")

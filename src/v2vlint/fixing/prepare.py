@@ -15,6 +15,7 @@ from v2vlint.engine.worker import warm as warm
 from v2vlint.fixing.drivers import DriverOffer
 from v2vlint.fixing.offered import offered
 from v2vlint.fixing.operations import RootWork, build
+from v2vlint.fixing.orders import DeviceName, Mounting, Orders, RootOrders, Unlocking
 from v2vlint.fixing.plan import plan
 from v2vlint.fixing.protocol import Chosen, FixAsk, Held, PreparedFix
 from v2vlint.fixing.virtio_win import Medium
@@ -63,7 +64,7 @@ class _Work:
     held: tuple[Held, ...]
     known: int
     root: RootWork
-    mounts: tuple[dict[str, Any], ...]
+    mounts: tuple[Mounting, ...]
 
 
 def _root(asked: FixAsk, root: Root, guest: Guest | None, report: RootReport) -> _Work:
@@ -88,7 +89,7 @@ def _place(finding: Finding) -> str:
     return f"{where.path}:{where.line}" if isinstance(where, Span) else str(where)
 
 
-def mounts(root: Root, blocks: BlockTable) -> Iterator[dict[str, Any]]:
+def mounts(root: Root, blocks: BlockTable) -> Iterator[Mounting]:
     """The root's mount table as the worker wants it; filesystems found on no device are left out."""
     for point, system in root.fs.mounts.items():
         found = blocks.named(root.device) if point == "/" else next(iter(blocks.tagged("UUID", system.uuid)), None)
@@ -98,21 +99,21 @@ def mounts(root: Root, blocks: BlockTable) -> Iterator[dict[str, Any]]:
         yield {"point": point, "device": device(found), "options": options}
 
 
-def device(found: BlockDevice) -> dict[str, Any]:
+def device(found: BlockDevice) -> DeviceName:
     """A block device as the worker names it."""
     return {"kind": found.kind, "disk": found.disk, "number": found.number, "name": found.name, "uuid": found.uuid}
 
 
-def _needed(work: _Work) -> list[dict[str, Any]]:
+def _needed(work: _Work) -> list[Mounting]:
     """The root and what is mounted above the paths written to; all of it when the guest's own tools run."""
     operations = work.root.operations
-    paths = [str(op[key]) for op in operations for key in ("path", "source") if key in op]
+    paths = [op["path"] for op in operations] + [op["source"] for op in operations if op["op"] == "copy"]
     everything = any(op["op"] == "command" for op in operations)
     return [m for m in work.mounts if everything or m["point"] == "/" or any(path.startswith(f"{m['point']}/") for path in paths)]
 
 
-def _unlock(blocks: BlockTable, keys: Keys) -> list[dict[str, Any]]:
-    found: list[dict[str, Any]] = []
+def _unlock(blocks: BlockTable, keys: Keys) -> list[Unlocking]:
+    found: list[Unlocking] = []
     for mapping in (device_ for device_ in blocks if device_.kind == "luks"):
         parent = blocks.named(mapping.parents[0]) if mapping.parents else None
         secrets = keys.matching(mapping.name, *((parent.name, parent.uuid, parent.label) if parent else ()))
@@ -123,7 +124,7 @@ def _unlock(blocks: BlockTable, keys: Keys) -> list[dict[str, Any]]:
 
 
 def _prepared(asked: FixAsk, judged: Judged, guest: Guest | None, works: list[_Work], offers: list[Held]) -> PreparedFix:
-    roots = [
+    roots: list[RootOrders] = [
         {
             "mounts": _needed(work),
             "operations": list(work.root.operations),
@@ -133,14 +134,14 @@ def _prepared(asked: FixAsk, judged: Judged, guest: Guest | None, works: list[_W
         for work in works
         if work.root.operations
     ]
-    unlock = _unlock(guest.blocks, asked.ask.keys) if guest and roots else []
+    orders: Orders = {"roots": roots, "unlock": _unlock(guest.blocks, asked.ask.keys) if guest and roots else []}
     return PreparedFix(
         image=judged.image,
         rules=judged.rules,
         chosen=tuple(chosen for work in works for chosen in work.chosen),
         held=(*offers, *(held for work in works for held in work.held)),
         diff="".join(work.root.diff for work in works),
-        request=json.dumps({"roots": roots, "unlock": unlock}),
+        request=json.dumps(orders),
         formats=tuple(disk.detail("format") for disk in guest.blocks.disks) if guest else (),
         written=sum(work.root.written for work in works),
         known=sum(work.known for work in works),

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Iterable, Sequence
-from typing import Any
 
 from v2vlint.disk.filesystems.formats import holds_roots_of
 from v2vlint.disk.hives.edit import HiveDraft
+from v2vlint.fixing.orders import KeyDeleting, RegistryEditing, ValueData, ValueSetting
 from v2vlint.guest.fs import GuestFS
 from v2vlint.model.blocks import BlockTable
 from v2vlint.model.errors import FactUnavailable, ImageError
@@ -20,7 +20,7 @@ _SLEEPING = (b"hibr", b"rstr")
 """What the hibernation file of a sleeping or a waking Windows begins with, in either case; the fast startup uses it too."""
 
 
-def registry_operations(fs: GuestFS, edits: Iterable[Edit]) -> list[dict[str, Any]]:
+def registry_operations(fs: GuestFS, edits: Iterable[Edit]) -> list[RegistryEditing]:
     """One operation per hive. FactUnavailable when a hive cannot be edited, StaleEdit when it is not as an edit expects."""
     hives: dict[str, tuple[str, list[RegistryEdit]]] = {}
     for edit in dict.fromkeys(edits):
@@ -29,7 +29,7 @@ def registry_operations(fs: GuestFS, edits: Iterable[Edit]) -> list[dict[str, An
     return [_hive(fs, path, found) for path, found in hives.values()]
 
 
-def _hive(fs: GuestFS, path: str, edits: Sequence[RegistryEdit]) -> dict[str, Any]:
+def _hive(fs: GuestFS, path: str, edits: Sequence[RegistryEdit]) -> RegistryEditing:
     try:
         hive = open_hive(fs, path)
         if not hive.clean:
@@ -49,14 +49,14 @@ def open_hive(fs: GuestFS, path: str) -> HiveDraft:
     return HiveDraft(stream, path)
 
 
-def _edit(hive: HiveDraft, edit: RegistryEdit) -> dict[str, Any]:
+def _edit(hive: HiveDraft, edit: RegistryEdit) -> ValueSetting | KeyDeleting:
     key = [part for part in hive.resolve(edit.key).split("\\") if part]
     if isinstance(edit, RegistrySet):
         return {"key": key, "name": edit.name, **_data(edit.value), "expect": None if edit.expect is None else _data(edit.expect)}
     return {"key": key, "delete": True, "expect": [{"name": name, **_data(value)} for name, value in edit.expect]}
 
 
-def _data(value: RegistryData) -> dict[str, Any]:
+def _data(value: RegistryData) -> ValueData:
     return {"type": value.type, "data": base64.b64encode(value.data).decode()}
 
 

@@ -1,0 +1,142 @@
+"""What ``guestfs_worker`` is told, as types: it is a script of another interpreter, so that everything goes to it as plain JSON objects.
+
+File contents, registry data and keys are base64. ``expect`` is what must be there now: the SHA-256 of a file, the data of a registry value.
+"""
+
+from __future__ import annotations
+
+from typing import Literal, NotRequired, TypedDict
+
+
+class DeviceName(TypedDict):
+    """A block device as v2vlint names it: ``disk`` is 0-based, ``number`` that of a partition."""
+
+    kind: str
+    disk: int | None
+    number: int | None
+    name: str
+    uuid: str
+
+
+class Mounting(TypedDict):
+    """A device to mount at ``point``."""
+
+    point: str
+    device: DeviceName
+    options: str
+
+
+class Unlocking(TypedDict):
+    """A LUKS device to open as ``name`` with one of ``keys``."""
+
+    device: DeviceName
+    name: str
+    keys: list[str]
+
+
+class Overwriting(TypedDict):
+    """New content for a file; ``binary`` keeps it out of the text of the diff."""
+
+    op: Literal["overwrite"]
+    path: str
+    data: str
+    expect: str
+    binary: NotRequired[Literal[True]]
+
+
+class Creating(TypedDict):
+    """A file that is not there yet."""
+
+    op: Literal["create"]
+    path: str
+    data: str
+    mode: int
+    binary: NotRequired[Literal[True]]
+
+
+class Deleting(TypedDict):
+    """A file to remove."""
+
+    op: Literal["delete"]
+    path: str
+
+
+class Copying(TypedDict):
+    """A copy of the guest's own file ``source``."""
+
+    op: Literal["copy"]
+    source: str
+    path: str
+
+
+class Appending(TypedDict):
+    """Bytes behind the first ``size`` of a file; ``renewed`` names the members of an initramfs that they replace."""
+
+    op: Literal["append"]
+    path: str
+    size: int
+    data: str
+    renewed: list[str]
+
+
+class Commanding(TypedDict):
+    """A command of the guest's own, the program at ``path``."""
+
+    op: Literal["command"]
+    path: str
+    command: str
+
+
+class ValueData(TypedDict):
+    """Type and data of a registry value."""
+
+    type: int
+    data: str
+
+
+class NamedValue(ValueData):
+    """A registry value."""
+
+    name: str
+
+
+class ValueSetting(NamedValue):
+    """A value of the key at ``key`` (its names from the root) to set; ``expect`` is None for one that is not there yet."""
+
+    key: list[str]
+    expect: ValueData | None
+
+
+class KeyDeleting(TypedDict):
+    """A key to delete, with exactly the values ``expect``."""
+
+    key: list[str]
+    delete: Literal[True]
+    expect: list[NamedValue]
+
+
+class RegistryEditing(TypedDict):
+    """Edits of the hive at ``path``."""
+
+    op: Literal["registry"]
+    path: str
+    edits: list[ValueSetting | KeyDeleting]
+
+
+Operation = Overwriting | Creating | Deleting | Copying | Appending | Commanding | RegistryEditing
+
+
+class RootOrders(TypedDict):
+    """What is to be done to one root; ``selinux`` is the path of its file_contexts, or empty."""
+
+    mounts: list[Mounting]
+    operations: list[Operation]
+    selinux: str
+    windows: bool
+
+
+class Orders(TypedDict):
+    """The guest's part of a request."""
+
+    roots: list[RootOrders]
+    unlock: list[Unlocking]
