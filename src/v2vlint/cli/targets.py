@@ -8,10 +8,10 @@ from pathlib import Path
 
 from v2vlint import target
 from v2vlint.cli import output
-from v2vlint.engine.config import Config, find, read
 from v2vlint.facts.environment.guest_tools import families
 from v2vlint.model.target import Target
 from v2vlint.report.layout import Piece, Row, paragraph
+from v2vlint.run.settings import found, load_target
 from v2vlint.target.keys import said
 
 
@@ -23,21 +23,14 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """List the targets, or show one."""
-    path = find(Path.cwd())
-    config = read(path) if path else Config()
+    config = found(Path.cwd())
     names = [args.target] if args.target else [*target.names(), *sorted(config.targets)]
-    chosen = [_load(name, config) for name in names]
+    chosen = [load_target(name, config) for name in names]
     if args.format == "json":
         output.write(_json(chosen), "json")
     else:
         output.show(list(_card(chosen[0]) if args.target else _table(chosen)), output.colours("auto"))
     return 0
-
-
-def _load(name: str, config: Config) -> Target:
-    if name in config.targets:
-        return target.parse(name, config.targets[name], f"{config.origin}: targets.{name}")
-    return target.load(name)
 
 
 def _json(targets: Iterable[Target]) -> str:

@@ -1,1 +1,1 @@
-"""Packs, selection, running rules, policy. Knows no pack and no pytest."""
+"""Packs, selection, running rules, the user's decisions. Knows no pack and no pytest."""

@@ -96,14 +96,14 @@ def _limits(config: Config) -> Limits:
 def _targets(wanted: tuple[str, ...], config: Config, folder: Path, connect: str) -> tuple[Target, ...]:
     loaded: dict[str, Target] = {}
     for name in wanted:
-        one = _load_target(name, config, folder, connect)
+        one = load_target(name, config, folder, connect)
         if one.name in loaded:
             raise UsageError(f"target {one.name!r} is given twice")
         loaded[one.name] = one
     return tuple(loaded.values())
 
 
-def _load_target(name: str, config: Config, folder: Path, connect: str) -> Target:
+def load_target(name: str, config: Config, folder: Path = Path(), connect: str = "") -> Target:
     """A target by name: one of the configuration's own, ``domain:NAME``, a file (relative to ``folder``) or a shipped profile."""
     from v2vlint import target
 
