@@ -20,12 +20,12 @@ def configured(folder: Path, text: str) -> None:
 
 
 def test_a_configuration_is_found_upwards_and_flags_win(v2vlint: Run, images: Path, tmp_path: Path) -> None:
-    configured(tmp_path, 'mover = "virt-v2v"\n')
+    configured(tmp_path, 'target = "vmware"\n')
     inner = tmp_path / "deep" / "er"
     inner.mkdir(parents=True)
     bad = str(images / "bad.qcow2")
     assert v2vlint(bad, cwd=inner).returncode == 0
-    assert v2vlint("--mover", "raw", bad, cwd=inner).returncode == 1
+    assert v2vlint("--target", "kvm", bad, cwd=inner).returncode == 1
     assert v2vlint("--no-config", "--select", "fstab-device-name", bad, cwd=inner).returncode == 1
 
 
