@@ -53,11 +53,10 @@ class FirmwareNotAsDefined(Rule):
     )
 
     def check(self, verdict: FirmwareVerdict, definition: Definition, firmware: Firmware) -> Iterator[Finding]:
-        definition.require()
-        if not definition.firmware or not firmware.only:
-            raise NotApplicable("the firmware is not stated, or the disks do not tell")
+        if not firmware.only:
+            raise NotApplicable("the disks do not tell which firmware they need")
         for cause in verdict.defined:
-            effect = f"virt-v2v makes a {definition.firmware.upper()} machine of it, which finds nothing to boot"
+            effect = "virt-v2v makes a machine with the other firmware of it, which finds nothing to boot"
             if cause.severity is not Severity.ERROR:
                 effect = f"define it with {firmware.only.upper()} at the target: with the other firmware there is nothing to boot"
             yield self.finding(cause.where, cause.reason, effect, severity=cause.severity)

@@ -11,6 +11,7 @@ from v2vlint.defining.protocol import DefineAsk, ProposedCard, ProposedDisk, Pro
 from v2vlint.defining.windows import EIGHT, VISTA
 from v2vlint.facts.boot.firmware import Firmware as FirmwareFact
 from v2vlint.facts.boot.start import ChosenFirmware
+from v2vlint.facts.boot.who import system_of, who_starts
 from v2vlint.facts.kernel.cpu_needs import CpuNeeds
 from v2vlint.facts.network.network import Network
 from v2vlint.facts.registry import FactStore
@@ -48,10 +49,19 @@ class _Proposal:
     def __init__(self, target: Target, source: GuestSource, guest: Guest) -> None:
         self.target, self.source, self.guest = target, source, guest
         self.definition = source.definition or Definition("", "")
-        root = next((root for root in guest.roots if root.os.kind == "linux"), guest.roots[0])
-        self.store = FactStore((root.fs, guest.blocks, root.os, self.definition, target, Mover.RAW))
-        self.os: OsInfo = root.os
         self.notes: list[str] = [f"{problem.where}: {problem.reason}" for problem in guest.problems]
+        self.store = self._starting()
+        self.os: OsInfo = self.store.get(OsInfo)
+
+    def _starting(self) -> FactStore:
+        """The facts of the system that comes up by itself; of the first Linux, else the first of all, when that cannot be told."""
+        given = (self.guest.blocks, self.definition, self.target, Mover.RAW)
+        systems = [system_of(root, FactStore((root.fs, root.os, *given))) for root in self.guest.roots]
+        starter = who_starts(systems, self.guest.blocks, self.target.firmware)
+        chosen = starter.system or next((system for system in systems if system.kind == "linux"), systems[0])
+        if len(systems) > 1:
+            self.notes.append(f"for {chosen.name} on {chosen.device}, one of {len(systems)} systems: {starter.reason}")
+        return chosen.store
 
     def machine(self) -> ProposedMachine:
         if self.os.arch not in _ARCHITECTURES:

@@ -16,6 +16,7 @@ from v2vlint.engine.packs import LoadedRule, load_all
 from v2vlint.engine.present import Presenter
 from v2vlint.engine.protocol import CheckAsk, Judged
 from v2vlint.engine.select import choose, forecast_wanted, infos
+from v2vlint.facts.boot.who import Systems, system_of
 from v2vlint.facts.registry import FactStore
 from v2vlint.guest.open import Guest, Root, changes, open_guest
 from v2vlint.model.codec import decode, encode
@@ -72,9 +73,11 @@ def _judge_opened(ask: CheckAsk, source: GuestSource, guest: Guest, rules: tuple
     fitting = tuple(rule for rule in rules if not rule.of_the_machine)
     roots: list[RootReport] = []
     problems = list(guest.problems)
-    for root in guest.roots:
+    stores = [FactStore((root.fs, guest.blocks, root.os, definition, ask.names)) for root in guest.roots]
+    several = tuple(map(system_of, guest.roots, stores)) if len(stores) > 1 else ()
+    for own, (root, store) in enumerate(zip(guest.roots, stores, strict=True)):
         try:
-            roots.append(_judge_root(ask, definition, guest, root, fitting, presenters))
+            roots.append(_judge_root(ask, root, store.with_given(Systems(several, own)), fitting, presenters))
         except MemoryError:
             raise
         except ImageError as error:
@@ -88,9 +91,8 @@ def _judge_opened(ask: CheckAsk, source: GuestSource, guest: Guest, rules: tuple
 
 
 def _judge_root(
-    ask: CheckAsk, definition: Definition, guest: Guest, root: Root, rules: tuple[LoadedRule, ...], presenters: tuple[Presenter, ...]
+    ask: CheckAsk, root: Root, store: FactStore, rules: tuple[LoadedRule, ...], presenters: tuple[Presenter, ...]
 ) -> RootReport:
-    store = FactStore((root.fs, guest.blocks, root.os, definition, ask.names))
     targets = judge(store, rules, ask.targets, ask.mover, presenters)
     if forecast_wanted(ask.selection):
         targets = boot.counted(targets, presenters, root.fs)

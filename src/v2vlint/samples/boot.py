@@ -8,8 +8,10 @@ from __future__ import annotations
 import struct
 from collections.abc import Iterable, Mapping
 
+from v2vlint.facts.boot.who import Starter, System, Systems
 from v2vlint.facts.initramfs.cpio import newc
 from v2vlint.facts.kernel.module_names import module_name
+from v2vlint.facts.registry import FactStore
 
 VERSION = "6.1.0-13-amd64"
 FILES = Mapping[str, str | bytes]
@@ -65,6 +67,12 @@ def sample_boot(
 def sample_tools() -> dict[str, str | bytes]:
     """Programs without which virt-v2v converts no Debian: grub-mkconfig and mkinitramfs."""
     return {"/usr/sbin/grub-mkconfig": "#!/bin/sh\n", "/usr/sbin/mkinitramfs": "#!/bin/sh\n"}
+
+
+def sample_other_system(device: str, name: str) -> tuple[Systems, Starter]:
+    """What is given to an example whose guest has two systems, of which the other, on ``device`` and called ``name``, comes up."""
+    own, other = (System(place, "linux", what, place, FactStore()) for place, what in (("disk1p9", ""), (device, name)))
+    return Systems((own, other)), Starter(other, "the firmware starts its loader")
 
 
 def sample_bzimage(version: str = VERSION, payload: int = 16) -> bytes:

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from v2vlint.facts.boot.start import Startup
+from v2vlint.facts.boot.who import Starter, System, Systems
 from v2vlint.facts.conversion.menu import ConvertedMenu
 from v2vlint.guest.fs import GuestFS
 from v2vlint.model.finding import Fate, Stage
+from v2vlint.model.place import Device
 from v2vlint.model.verdict import Cause, Judge, Verdict, fault
 
 
@@ -35,8 +37,16 @@ def _rewritten(startup: Startup, converted: ConvertedMenu, fs: GuestFS) -> Itera
         yield fault(True, "virt-v2v has this menu written anew outside EFI, with linux16 in place of linuxefi", menu.config, None)
 
 
+def another(starter: Starter, systems: Systems) -> Iterator[Cause[System]]:
+    """Of several systems only one comes up by itself."""
+    other = starter.other_than(systems)
+    if other is not None:
+        yield Cause(Fate.UNKNOWN, f"{other.name} on {other.device} comes up instead: {starter.reason}", Device(other.device), None, other)
+
+
 class EntryVerdict(Verdict, stage=Stage.ENTRY, place=30):
     """Which entry boots by default?"""
 
+    another = Judge(another)
     rewritten = Judge(_rewritten)
     default = Judge(_default)

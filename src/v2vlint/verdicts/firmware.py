@@ -53,8 +53,15 @@ def _fallback(guest: Startable, target: Target, landing: Landing, os: OsInfo, st
         yield repaired(reason, efi.where, None) if copied else fault(True, reason, efi.where, None)
 
 
-def _defined(definition: Definition, guest: Startable, conversion: Conversion) -> Iterator[Cause[None]]:
-    """The definition's firmware. virt-v2v takes it over, whatever the disks need: ``get_target_firmware``; others are told anew."""
+def _defined(definition: Definition, guest: Startable, conversion: Conversion, landing: Landing, target: Target) -> Iterator[Cause[None]]:
+    """The definition's firmware. virt-v2v takes it over, whatever the disks need: ``get_target_firmware``; others are told anew.
+
+    Without one virt-v2v goes by the partitions: ``detect_firmware``.
+    """
+    if not definition.firmware and guest.only in target.firmware and guest.only not in landing.firmware:
+        made = " or ".join(name.upper() for name in landing.firmware)
+        reason = f"the disks start from {guest.only.upper()} only, and virt-v2v takes their partitions for those of a {made} machine"
+        yield fault(True, reason, Device("disk1", "partition table"), None)
     if definition.firmware and guest.only and guest.only != definition.firmware:
         only, stated = guest.only.upper(), definition.firmware.upper()
         reason = f"the disks start from {only} only, and the machine is defined with {stated}"

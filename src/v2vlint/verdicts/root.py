@@ -12,6 +12,7 @@ from v2vlint.facts.boot.needs import volume_of
 from v2vlint.facts.boot.start import DefaultBoot, Startup
 from v2vlint.facts.conversion.landing import Landing
 from v2vlint.facts.conversion.menu import ConvertedMenu
+from v2vlint.facts.kernel.kernels import version_key
 from v2vlint.facts.storage.devices import Devices, NameKind, name_fate, name_kind
 from v2vlint.facts.storage.devices import Fate as NameFate
 from v2vlint.facts.storage.multipath import Multipath
@@ -159,7 +160,7 @@ def _device(boot: DefaultBoot, menu: ConvertedMenu, devices: Devices) -> Iterato
     present = devices.present(argument.value)
     if spec.startswith(_NOT_LOCAL):
         yield Cause(Fate.UNKNOWN, f"root={spec} is no local disk", where)
-    elif boot.choice.initrds == () and spec.startswith(_NEEDS_USERSPACE):
+    elif boot.choice.initrds == () and spec.startswith(_NEEDS_USERSPACE) and not _by_kernel(spec, boot.choice.version):
         yield boot.fault(f"root={spec} needs an initramfs to be found, and there is none", where, None)
     elif name_kind(argument.value) is NameKind.KERNEL and devices.resolve(argument.value) is None:
         yield Cause(Fate.UNKNOWN, f"root={spec} could not be matched with a partition", where)
@@ -169,6 +170,11 @@ def _device(boot: DefaultBoot, menu: ConvertedMenu, devices: Devices) -> Iterato
         yield boot.fault(f"root={spec} is on none of these disks", where, None)
     else:
         yield boot.passes(f"root={spec}", where)
+
+
+def _by_kernel(spec: str, version: str) -> bool:
+    """Whether the kernel finds the partition by its label itself: from 5.11 on (``init/do_mounts.c``, now ``block/early-lookup.c``)."""
+    return spec.startswith("PARTLABEL=") and version_key(version)[:2] >= version_key("5.11")
 
 
 def _without_root(boot: DefaultBoot, devices: Devices) -> Cause[None]:

@@ -25,6 +25,7 @@ from v2vlint.model.osinfo import OsInfo
 from v2vlint.model.place import WholeFile
 from v2vlint.model.target import Target
 from v2vlint.model.verdict import WINDOWS, Cause, Judge, Verdict, doubt, fault, repaired
+from v2vlint.verdicts.entry import another
 
 _LINUX = frozenset({"ext2", "ext3", "ext4", "xfs", "btrfs", "LVM2_member", "crypto_LUKS"})
 
@@ -87,6 +88,7 @@ def _default(boot: WindowsBoot, blocks: BlockTable, fs: GuestFS) -> Iterator[Cau
 class WindowsEntryVerdict(Verdict, stage=Stage.ENTRY, place=30, kinds=WINDOWS):
     """Does the default entry start this Windows?"""
 
+    another = Judge(another)
     default = Judge(_default)
 
 

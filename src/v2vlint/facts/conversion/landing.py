@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from v2vlint.facts.boot.efi import ESP_TYPE
 from v2vlint.facts.boot.firmware import BIOS_BOOT_TYPE
 from v2vlint.facts.conversion.kernel import ConvertedKernel
+from v2vlint.facts.conversion.refusals import Refusals
 from v2vlint.facts.conversion.run import Conversion
 from v2vlint.facts.registry import FactStore, provides
 from v2vlint.model.blocks import BlockTable
@@ -48,7 +49,9 @@ def find_landing(target: Target, conversion: Conversion, os: OsInfo, store: Fact
     if os.kind == "linux" and (kernel := _kernel(store)) is not None and kernel.best is not None:
         controllers = (_BLOCK if kernel.supports("virtio_blk") else _IDE,)
         nics = (_NET if kernel.supports("virtio_net") else _E1000,)
-    return Landing(controllers, nics, _firmware(store.get(BlockTable), store.get(Definition)) or firmware)
+    if store.get(Refusals).converts:
+        firmware = _firmware(store.get(BlockTable), store.get(Definition)) or firmware
+    return Landing(controllers, nics, firmware)
 
 
 def _kernel(store: FactStore) -> ConvertedKernel | None:
