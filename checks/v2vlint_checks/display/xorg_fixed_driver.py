@@ -47,7 +47,7 @@ class XorgFixedDriver(Rule):
 
     severity = Severity.WARNING
     since = "0.1"
-    predicts = (r"\(EE\) no screens found", r"\(EE\) No devices detected", r"Failed to load module \"(vmware|nvidia|fglrx|vboxvideo)\"")
+    predicts = (r"no screens found", r"\(EE\) No devices detected", r"Failed to load module \"(vmware|nvidia|fglrx|vboxvideo)\"")
     examples = (
         Example({**_X, _CONF: _DEVICE.format("vmware")}, flags=(f"{_CONF}:3",), severity=Severity.WARNING, fixed={_CONF: _PLAIN}),
         Example(

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from v2vlint.api import CloudInit, Example, Finding, NotApplicable, Rule, Severity, Target
+from v2vlint.api import CardNames, CloudInit, Example, Finding, NotApplicable, Rule, Severity, Target
 
 _PATH = "/etc/cloud/cloud.cfg.d/50-curtin-networking.cfg"
 _TEXT = (
@@ -31,13 +31,19 @@ class CloudInitNetworkMac(Rule):
     examples = (
         Example({_PATH: _TEXT}, target="ec2-nitro", flags=(f"{_PATH}:6",)),
         Example({_PATH: _TEXT}, title="the target keeps the MAC address"),
+        Example(
+            {_PATH: _TEXT},
+            given=(CardNames(macs=(("eth0", "52:54:00:12:34:56"),)),),
+            target="ec2-nitro",
+            title="--mac says that the card has it",
+        ),
         Example({_PATH: "network: {version: 2, ethernets: {eth0: {dhcp4: true}}}\n"}, target="azure"),
         Example({_PATH: _TEXT, "/sbin/init": ""}, target="azure", title="cloud-init is not installed"),
     )
 
-    def check(self, cloud_init: CloudInit, target: Target) -> Iterator[Finding]:
+    def check(self, cloud_init: CloudInit, target: Target, names: CardNames) -> Iterator[Finding]:
         if cloud_init.runs is False or target.keeps_mac:
             raise NotApplicable("cloud-init does not run, or the MAC address stays")
-        for mac in cloud_init.network_macs:
+        for mac in (mac for mac in cloud_init.network_macs if not names.knows(mac.value)):
             message = f"cloud-init's network configuration asks for the MAC address {mac}"
             yield self.finding(mac.where, message, f"{target.name} assigns another one: cloud-init gives up and configures nothing")

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 from v2vlint.api import (
     Applicability,
+    CardNames,
     CloudInit,
     Example,
     Finding,
@@ -93,6 +94,12 @@ class InterfaceMacBound(Rule):
             },
         ),
         Example({"/etc/netplan/50-cloud-init.yaml": _NETPLAN}, title="libvirt keeps the address"),
+        Example(
+            {"/etc/netplan/50-cloud-init.yaml": _NETPLAN},
+            given=(CardNames(macs=(("lan", "00:50:56:9a:bc:01"),)),),
+            target="azure",
+            title="--mac says that the card has it",
+        ),
         Example({"/etc/sysconfig/network-scripts/ifcfg-bond0": "DEVICE=bond0\nTYPE=Bond\nMACADDR=00:50:56:9A:BC:01\n"}, target="azure"),
         Example({"/etc/network/interfaces": "auto eth0\niface eth0 inet dhcp\n  hwaddress ether 00:50:56:9a:bc:01\n"}, target="azure"),
     )

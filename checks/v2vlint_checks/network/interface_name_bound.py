@@ -72,7 +72,15 @@ class InterfaceNameBound(Rule):
     severity = Severity.WARNING
     stage = Stage.NETWORK
     since = "0.1"
-    predicts = (r"Timed out waiting for device .*net-devices", r"Cannot find device \"e(n|th)", r"Failed to start Raise network interfaces")
+    predicts = (
+        r"Timed out waiting for device .*net-devices",
+        r"Cannot find device \"e(n|th)",
+        r"Failed to start Raise network interfaces",
+        r"Wait for Network to be Configured",
+        r"wicked.*no-device",
+        r"No suitable device found for this connection",
+        r"ignoring unknown interface",
+    )
     examples = (
         Example(
             {**_IFUPDOWN, "/etc/network/interfaces": f"{_LO}auto ens192\niface ens192 inet dhcp\n"},

@@ -84,7 +84,9 @@ def test_static_to_dhcp_keeps_comments_and_line_ends(end: str) -> None:
     path = f"{ETC}/lan.network"
     files = {path: STATIC.replace("\n", end)}
     (lan,) = fact(Networkd, files).interfaces
-    expected = "[Match]\nName=ens192\n\n[Network]\nDHCP=yes\n# the old net\nLLDP=yes\n\n\n"
+    expected = (
+        "[Match]\nName=ens192\n\n[Network]\nDHCP=yes\n# the old net\nLLDP=yes\n\n\n[Route]\nGateway=192.0.2.254\nDestination=10.0.0.0/8\n"
+    )
     assert edited(files, lan.edits.to_dhcp, path) == expected.replace("\n", end)
 
 

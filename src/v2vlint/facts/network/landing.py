@@ -71,8 +71,8 @@ class _Scene:
 
 @dataclass(frozen=True)
 class NetworkLanding:
-    """The network on the target. ``ways`` are the configurations that would give an address; ``covered`` says whether in the usual worlds
-    every card gets one of them; ``losses`` are the configurations that no card, or perhaps no card, gets."""
+    """The network on the target. ``usual`` is the outlook in the usual worlds alone; ``covered`` says whether there every card gets a
+    configuration that gives it an address, or is below one; ``losses`` are the configurations that no card, or perhaps no card, gets."""
 
     network: Network
     target: Target
@@ -129,7 +129,7 @@ def land(network: Network, target: Target, wishes: CardNames, definition: Defini
         target=target,
         scenes=scenes,
         outlook=_outlook(network, ways, scenes, losses, reached),
-        usual=_over(usual_scenes, partial(_reached, network, ways)),
+        usual=_over(usual_scenes, partial(_reached, network, ways)) if ways or not network.fallback else Survival.KEPT,
         covered=_over(usual_scenes, partial(_covered, network, ways)),
         losses=losses,
     )

@@ -41,6 +41,7 @@ _KINDS = {
     "ethernets": "ethernet", "wifis": "wifi", "modems": "modem", "bonds": "bond", "bridges": "bridge", "vlans": "vlan", "vrfs": "vrf",
     "tunnels": "tunnel", "dummy-devices": "dummy", "virtual-ethernets": "veth", "nm-devices": "other",
 }  # fmt: skip
+_DEFAULTS = ("default", "0.0.0.0/0", "::/0", "0/0")
 _STATIC = ("addresses", "gateway4", "gateway6", "routes", "nameservers")
 
 
@@ -172,7 +173,7 @@ class _Reader:
         return _all(edits)
 
     def _to_dhcp(self, node: YamlNode, addresses: tuple[Address, ...]) -> tuple[ReplaceText, ...]:
-        if not addresses or node.kind != "map" or len(_files(node)) != 1:
+        if not addresses or node.kind != "map" or len(_files(node)) != 1 or _other_routes(node):
             return ()
         text = self._text(node)
         present = [key for key in _STATIC if node.item(key)]
@@ -194,6 +195,13 @@ def _match(names: tuple[Token, ...], mac: Token | None, node: YamlNode) -> Match
 def _all(edits: list[ReplaceText | None]) -> tuple[ReplaceText, ...]:
     """All edits, or none when one of them cannot be made."""
     return tuple(edit for edit in edits if edit is not None) if None not in edits else ()
+
+
+def _other_routes(node: YamlNode) -> bool:
+    """Whether there are routes besides the default one, which a change to DHCP would lose."""
+    routes = node.get("routes")
+    targets = [route.scalar("to") for route in routes.elements] if routes is not None else []
+    return any(to is None or to.value not in _DEFAULTS for to in targets)
 
 
 def _files(node: YamlNode) -> frozenset[str]:
@@ -219,7 +227,7 @@ def _gateways(node: YamlNode) -> Iterator[Token]:
     routes = node.get("routes")
     for route in routes.elements if routes is not None else ():
         to, via = route.scalar("to"), route.scalar("via")
-        if via and to and to.value in ("default", "0.0.0.0/0", "::/0", "0/0"):
+        if via and to and to.value in _DEFAULTS:
             yield via
 
 

@@ -156,11 +156,19 @@ def _drop_mac(unit: Unit, names: tuple[Token, ...], macs: list[Token]) -> tuple[
     return (ReplaceText(places[0], text.content[places[0].start : places[0].end], f"Name={ANY_CARD}"),)
 
 
+def _default_routes(unit: Unit) -> tuple[Span, ...]:
+    """The places of route sections without a destination of their own; the others lead where they say."""
+    sections = [
+        section for section in unit.ini.named("Route") if (to := section.get("Destination")) is None or to.value in ("0.0.0.0/0", "::/0")
+    ]
+    return tuple(place for section in sections for place in (section.where, *(setting.where for setting in section.settings)))
+
+
 def _to_dhcp(unit: Unit, addresses: tuple[Address, ...]) -> tuple[ReplaceText, ...]:
     header = next(iter(unit.ini.named("Network")), None)
     if not addresses or header is None:
         return ()
-    places = setting_places(unit, "Network", ("Address", "Gateway", "DNS")) + section_places(unit, ("Address", "Route"))
+    places = setting_places(unit, "Network", ("Address", "Gateway", "DNS")) + section_places(unit, ("Address",)) + _default_routes(unit)
     edits = [edit for text in unit.texts for edit in delete_all(text, (place for place in places if place.path == text.path))]
     dhcp = unit.ini.get("Network", "DHCP")
     if dhcp is None:

@@ -34,7 +34,9 @@ MAX_FILES = 500
 _IGNORED = re.compile(r"\..*|.*(?:~|\.pem|\.der|\.[A-Za-z0-9]{6})", re.IGNORECASE)
 _LIST = re.compile(r"[^;,\s]+")
 _ADDRESS = re.compile(r"address(?:es)?\d*")
-_STATIC = re.compile(r"address(?:es)?\d*|gateway|dns|dns-search|route\d+(?:_options)?|routes\d*")
+_STATIC = re.compile(r"address(?:es)?\d*|gateway|dns|dns-search")
+_ROUTE = re.compile(r"routes?\d*")
+_DEFAULT_ROUTES = ("0.0.0.0/0", "::/0")
 _WIRED = ("ethernet", "802-3-ethernet")
 _KINDS = {
     "ethernet": "ethernet", "802-3-ethernet": "ethernet", "wifi": "wifi", "802-11-wireless": "wifi", "ip-tunnel": "tunnel",
@@ -170,9 +172,15 @@ def _to_dhcp(ini: IniFile, text: GuestText) -> tuple[ReplaceText, ...]:
     for version in ("ipv4", "ipv6"):
         method = _get(ini, version, "method")
         if method and method.value == "manual":
-            static = [setting.where for setting in _settings(ini, version) if _STATIC.fullmatch(setting.key)]
+            static = [setting.where for setting in _settings(ini, version) if _is_static(setting)]
             edits += [replace_token(method, "auto"), *delete_all(text, static)]
     return tuple(edits)
+
+
+def _is_static(setting: IniSetting) -> bool:
+    """What goes with a fixed address; of the routes only the default one, as the others lead where it says."""
+    default = _ROUTE.fullmatch(setting.key) is not None and setting.value.value.startswith(_DEFAULT_ROUTES)
+    return default or _STATIC.fullmatch(setting.key) is not None
 
 
 def _stacked(found: list[tuple[IniFile, InterfaceConfig]]) -> Iterator[InterfaceConfig]:
