@@ -35,6 +35,7 @@ class SharedCache:
             return json.loads(path.read_text("utf-8"))
         answer = compute()
         draft = path.with_suffix(".new")
+        draft.touch(0o600)
         draft.write_text(json.dumps(answer), "utf-8")
         draft.rename(path)
         return answer

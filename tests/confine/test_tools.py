@@ -31,6 +31,7 @@ def test_qemu_img_creates_converts_and_maps_what_it_was_given(tmp_path: Path) ->
     for step in steps:
         done = tools.run(step, here)
         assert (done.status, done.errors) == (0, ""), step
+    assert Path(copy).stat().st_mode & 0o777 == 0o600
     assert '"data": true' in tools.run(("qemu-img", "map", "--output=json", image), Grant((image,))).output
 
 

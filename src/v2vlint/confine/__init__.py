@@ -69,7 +69,7 @@ def _python() -> Iterator[str]:
 def preparation(program: str, grant: Grant, bounds: Bounds = NO_BOUNDS) -> Callable[[], None]:
     """For ``preexec_fn``: the child, about to become ``program`` (an absolute path), is confined to ``grant`` and dies with its parent.
 
-    It starts no processes (threads it may), opens no sockets and executes nothing but itself.
+    It starts no processes (threads it may), opens no sockets and executes nothing but itself. What it writes is the user's alone.
     """
     given = Grant((*grant.read, program, "/usr/share"), grant.write)
     rules = landlock.ruleset(given, system=_SYSTEM, execute=(program, *_loaders()))
@@ -79,6 +79,7 @@ def preparation(program: str, grant: Grant, bounds: Bounds = NO_BOUNDS) -> Calla
     def apply() -> None:
         prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
         prctl(PR_SET_NO_NEW_PRIVS, 1)
+        os.umask(0o077)
         _bind(bounds)
         if rules is not None:
             landlock.enforce(rules)

@@ -32,8 +32,6 @@ class Wish:
 
 def prove(guest: GuestRef, target: Target, wish: Wish = Wish(), progress: Progress | None = None) -> Proof:
     """Boot ``guest`` on ``target``'s hardware. ImageError when it cannot be read or run, UsageError when something is not installed."""
-    from v2vlint.model.codec import decode, encode
-    from v2vlint.model.secrecy import without_secrets
     from v2vlint.proving.run import Kernel, Options
     from v2vlint.proving.run import prove as boot
     from v2vlint.source.journal import pending
@@ -60,8 +58,7 @@ def prove(guest: GuestRef, target: Target, wish: Wish = Wish(), progress: Progre
             fonts=tuple({bytes.fromhex(bitmap): char for bitmap, char in font} for font in prepared.fonts),
             artifacts=wish.artifacts,
         )
-        proof = boot(prepared.disks, options, progress)
-        return decode(Proof, without_secrets(encode(proof)))
+        return boot(prepared.disks, options, progress)
 
 
 def forecast(guest: GuestRef, target: Target, keys: Keys | None = None) -> Forecast | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import secrets
 import shlex
 import tempfile
@@ -11,8 +12,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from v2vlint.accel import acceleration
-from v2vlint.model.codec import encode
+from v2vlint.model.codec import decode, encode
 from v2vlint.model.proof import Proof, Via
+from v2vlint.model.secrecy import without_secrets
 from v2vlint.model.target import Firmware, Target
 from v2vlint.proving.firmware import firmware_options
 from v2vlint.proving.font import Font, vga_font
@@ -94,9 +96,10 @@ def prove(disks: Sequence[ProofDisk], options: Options, progress: Progress | Non
     if not all(state.whole for state in before):
         notes.append("the images are large: their hash covers samples, and the times of last change the rest")
     proof = replace(_proof(board, options, watch, verdict, machine), unchanged=before == after, notes=tuple(notes), acceleration=fast.word)
+    shown = without_secrets(encode(proof))
     if options.artifacts:
-        (options.artifacts / "proof.json").write_text(json.dumps(encode(proof), indent=1) + "\n")
-    return proof
+        _keep_file(options.artifacts / "proof.json", json.dumps(shown, indent=1) + "\n")
+    return decode(Proof, shown)
 
 
 def _command(board: Board, disks: Sequence[ProofDisk], options: Options, folder: Path) -> Iterator[str]:
@@ -148,12 +151,19 @@ def _proof(board: Board, options: Options, watch: Watch, verdict: BootOutcome, m
     )
 
 
+def _keep_file(path: Path, content: str | bytes | bytearray) -> None:
+    """Write what may hold guest content: for the user alone."""
+    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as stream:
+        os.fchmod(stream.fileno(), 0o600)
+        stream.write(content.encode("utf-8", "backslashreplace") if isinstance(content, str) else content)
+
+
 def _keep(artifacts: Path, machine: QemuMachine, watch: Watch) -> None:
     artifacts.mkdir(parents=True, exist_ok=True)
-    (artifacts / "serial.log").write_bytes(watch.serial.data)
-    (artifacts / "firmware.log").write_bytes(watch.firmware.data)
-    (artifacts / "qemu.txt").write_text(shlex.join(machine.command) + "\n")
+    _keep_file(artifacts / "serial.log", watch.serial.data)
+    _keep_file(artifacts / "firmware.log", watch.firmware.data)
+    _keep_file(artifacts / "qemu.txt", shlex.join(machine.command) + "\n")
     if machine.capture.exists():
-        (artifacts / "packets.pcap").write_bytes(machine.capture.read_bytes())
+        _keep_file(artifacts / "packets.pcap", machine.capture.read_bytes())
     if watch.picture:
-        (artifacts / "screen.png").write_bytes(to_png(watch.picture))
+        _keep_file(artifacts / "screen.png", to_png(watch.picture))
