@@ -12,6 +12,7 @@ import pytest
 from tests.fixing import stand_in
 from tests.fixing.stand_in import EDITS, fixed, make, patched, stranded
 from v2vlint.cli.main import main
+from v2vlint.fixing import transaction
 from v2vlint.fixing.transaction import Disk
 from v2vlint.source import sidecars
 from v2vlint.source.journal import pending, read_journal
@@ -126,6 +127,38 @@ def test_a_pending_transaction_is_told_under_every_name(tmp_path: Path, call: Ca
     (tmp_path / "elsewhere").mkdir()
     (disk,) = stranded(tmp_path, "committing")
     assert list(pending([str(call(disk.image, tmp_path / "elsewhere"))]))
+
+
+@pytest.mark.parametrize("state", ["editing", "committing", "undoing"])
+def test_a_transaction_under_way_is_told_from_one_that_was_interrupted(tmp_path: Path, state: str) -> None:
+    (disk,) = stranded(tmp_path, state)
+    with transaction.locked([disk.image]):
+        (problem,) = pending([str(disk.image)])
+    assert "at this moment" in problem.reason
+    (problem,) = pending([str(disk.image)])
+    assert "interrupted" in problem.reason
+
+
+@pytest.mark.parametrize("same_inode", [True, False])
+def test_a_stale_note_in_the_state_folder_says_nothing(
+    tmp_path: Path, state_folder: Path, monkeypatch: pytest.MonkeyPatch, same_inode: bool
+) -> None:
+    """Where the filesystem does not count generations, an inode number may come back."""
+    monkeypatch.setattr(sidecars, "_generation", lambda _handle: 0)
+    disk, other = fixed(tmp_path), make(tmp_path, "other.img")
+    (note,) = (state_folder / "images").iterdir()
+    at = sidecars.place(other.image)
+    note.rename(note.with_name(f"{at.dev}-{at.ino}-0"))
+    if same_inode:
+        path = Path(f"{disk.image}.v2vlint-journal")
+        path.write_text(path.read_text("utf-8").replace(str(disk.image.stat().st_ino), str(at.ino)), "utf-8")
+    other.image.write_bytes(other.image.read_bytes()[::-1])
+    disk.image.unlink()
+    assert sidecars.place(other.image).remembered
+    assert read_journal(other.image) is None
+    with patched(EDITS[0]):
+        stand_in.fix([other], "a fix")
+    stand_in.undo([other])
 
 
 def test_an_inode_that_is_used_again_has_no_history(tmp_path: Path) -> None:

@@ -141,9 +141,30 @@ def read_journal(image: str | Path) -> Journal | None:
     """The journal of the transaction that ``image`` is part of, or None.
 
     ForeignSidecar when what lies there is not v2vlint's, NotItsJournal when it is another image's, ImageError when it is damaged. Then
-    nothing may be touched.
+    nothing may be touched. What the state folder remembers of an inode number that is used again is no journal of this image.
     """
     at = sidecars.place(image)
+    try:
+        journal = _found(at)
+    except NotItsJournal:
+        if at.remembered:
+            return None
+        raise
+    return None if journal is not None and at.remembered and _is_used_again(at, journal) else journal
+
+
+def _is_used_again(at: Place, journal: Journal) -> bool:
+    """Whether a filesystem that does not count generations has given the number to another file."""
+    if at.generation or journal.state != "done":
+        return False
+    handle = os.open(at.image, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
+    try:
+        return all(stamp_of(handle).samples != member.stamp.samples for member in journal.members if member.at.key == at.key)
+    finally:
+        os.close(handle)
+
+
+def _found(at: Place) -> Journal | None:
     data = _load(at)
     if data is None:
         return None

@@ -56,6 +56,11 @@ class Place:
         return Path(f"{self.prefix}.v2vlint-{kind}")
 
     @property
+    def remembered(self) -> bool:
+        """Whether the state folder, not the name of the image, told where they lie."""
+        return not self.device and self.prefix != str(self.image)
+
+    @property
     def folder(self) -> str:
         """Where the sidecars lie; names of other images in a journal are relative to it."""
         return os.path.dirname(self.prefix)  # noqa: PTH120
