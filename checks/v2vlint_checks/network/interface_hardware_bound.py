@@ -62,6 +62,11 @@ class InterfaceHardwareBound(Rule):
             target="azure",
             title="the driver fits; the address is another rule's affair",
         ),
+        Example(
+            {"/etc/systemd/network/x.network": "[Match]\nDriver=!virtio_net\nType=ether\n[Network]\nDHCP=yes\n"},
+            flags=("/etc/systemd/network/x.network:2",),
+            title="any card but the one that comes",
+        ),
         Example({"/etc/systemd/network/lan.network": "[Match]\nDriver=virtio_net\n[Network]\nDHCP=yes\n"}),
         Example({"/usr/lib/systemd/network/73-usb-net-by-mac.link": "[Match]\nPath=*-usb-*\n[Link]\nNamePolicy=mac\n"}),
         Example({"/usr/lib/systemd/network/80-container-ve.network": "[Match]\nName=ve-*\nDriver=veth\n[Network]\nDHCPServer=yes\n"}),
@@ -72,7 +77,8 @@ class InterfaceHardwareBound(Rule):
             raise NotApplicable("no network configuration was found")
         for loss in landing.losses:
             if loss.key in _HARDWARE and (severity := _severity(loss, landing)) is not None:
-                yield self._bound(loss.tokens, f"{loss.config.manager} configures a card", target, severity, loss.survival)
+                what = f"{loss.config.manager} configures a card{' by what it is not' if loss.excludes else ''}"
+                yield self._bound(loss.tokens, what, target, severity, loss.survival)
         for link in links.links:
             hardware = tuple(condition for condition in link.conditions if condition.key in _HARDWARE)
             survival = landing.fit(hardware)

@@ -232,7 +232,7 @@ def _is_static(loss: Loss, landing: NetworkLanding) -> bool:
 
 
 def _what(loss: Loss) -> str:
-    names = ", ".join(token.value for token in loss.tokens[:6])
+    names = ("anything but " if loss.excludes else "") + ", ".join(token.value for token in loss.tokens[:6])
     return f"{loss.config.label} on {names}" if loss.config.is_virtual else names
 
 

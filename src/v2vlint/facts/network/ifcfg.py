@@ -94,7 +94,8 @@ def _file(text: GuestText, manager: Manager) -> IfcfgFile:
     name, mac = _bound(vars_, by_file, manager)
     kind = _kind(vars_, name.value if name else "")
     addresses = tuple(_addresses(vars_))
-    master = next((token for key in ("MASTER", "BRIDGE", "TEAM_MASTER") if (token := vars_.get(key))), None)
+    masters = ("MASTER",) if manager is Manager.WICKED else ("MASTER", "BRIDGE", "TEAM_MASTER")
+    master = next((token for key in masters if (token := vars_.get(key))), None)
     interface = InterfaceConfig(
         manager=manager,
         where=_head(text, vars_),

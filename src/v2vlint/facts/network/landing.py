@@ -33,6 +33,7 @@ class Loss:
 
     ``key`` is what does not fit, ``tokens`` are the words that ask for it. ``survival`` counts all worlds, ``usual`` those that are common:
     there it may fit. ``pins`` are what gave the name on the source, none of them for a card of the target.
+    ``excludes`` says that the words are those that must not fit.
     """
 
     config: InterfaceConfig
@@ -41,6 +42,7 @@ class Loss:
     survival: Survival
     usual: Survival
     pins: tuple[NamePin, ...] = ()
+    excludes: bool = False
 
     @property
     def where(self) -> Where:
@@ -301,7 +303,8 @@ def _losses(network: Network, scenes: tuple[_Scene, ...]) -> Iterable[Loss]:
     for config in [config for config in network.cards if not _is_odd(config)][:MAX_CONFIGS]:
         survival, at_home = _over(scenes, partial(_fit_of, config)), _over(usual, partial(_fit_of, config))
         for condition in _failing(config, scenes) if survival is not Survival.KEPT else ():
-            yield Loss(config, condition.key, condition.wanted, survival, at_home, _pins_lost(network, condition, scenes))
+            pins = _pins_lost(network, condition, scenes)
+            yield Loss(config, condition.key, condition.said, survival, at_home, pins, excludes=not condition.wanted)
     for upper in network.interfaces:
         for token in network.bare_uses(upper) if upper.autostart else ():
             survival = _over(scenes, partial(_called, token.value))
@@ -354,7 +357,7 @@ def _loss_of(network: Network, way: InterfaceConfig, losses: tuple[Loss, ...]) -
 def _reason(way: InterfaceConfig, loss: Loss | None, certain: bool) -> str:
     verb = "does not" if certain else "may not"
     if loss is None or loss.key in _NAMES:
-        name = loss.tokens[0].value if loss and loss.tokens and len(loss.tokens) == 1 else way.label
+        name = loss.tokens[0].value if loss and len(loss.tokens) == 1 and not loss.excludes else way.label
         return f"{way.manager} waits for {name}, which {verb} exist there"
-    wanted = ", ".join(token.value for token in loss.tokens[:4])
+    wanted = ("other than " if loss.excludes else "") + ", ".join(token.value for token in loss.tokens[:4])
     return f"{way.manager} configures a card with the {loss.key} {wanted}, which {verb} exist there"

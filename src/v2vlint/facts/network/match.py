@@ -67,6 +67,11 @@ class Condition:
         """The patterns that are not inverted."""
         return tuple(term.value for term in self.terms if not term.inverted)
 
+    @property
+    def said(self) -> tuple[Token, ...]:
+        """The patterns that decide: those that are wanted, or with none of them those that are not."""
+        return self.wanted or tuple(term.value for term in self.terms)
+
     def holds_for(self, value: str) -> bool:
         """Whether a card with this value fits."""
         hits = [(term, _hit(self.key, term.value.value, value) != term.inverted) for term in self.terms]

@@ -6,17 +6,19 @@ that the profile allows gives a further world, as far as somebody in the guest a
 
 from __future__ import annotations
 
+import fnmatch
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
 from v2vlint.facts.network.match import Card
 from v2vlint.facts.network.name_policy import NamePolicy
-from v2vlint.facts.network.names import IfNameKind, ifname_kind
+from v2vlint.facts.network.names import IfNameKind, ifname_kind, is_glob
 from v2vlint.model.target import CardPlace, Target
 
 MAX_CARDS = 8
 MAX_WORLDS = 64
+MAX_TRIED = 256
 _SLOT = re.compile(r"en(?:P\d+)?s(\d{1,9})(?:np?\w*|f0|d\d+)?")
 _BUS = re.compile(r"en(?:P\d+)?p(\d{1,9})s\d{1,9}(?:np?\w*|f\d+|d\d+)*")
 _INDEX = re.compile(r"eno(\d{1,9})(?:np?\w*|d\d+)?")
@@ -56,9 +58,19 @@ def _placements(target: Target, policy: NamePolicy, count: int, asked: Iterable[
         yield True, _filled(board.cards, count)
     if policy.predictable is False and target.boards:
         return
-    mentioned = [place for name in asked if (place := other_place(target, name)) is not None]
+    mentioned = [place for name in asked for place in (_fitting(target, name) if is_glob(name) else [other_place(target, name)]) if place]
     for place in (*_samples(target), *mentioned):
         yield False, _filled((place,), count)
+
+
+def _fitting(target: Target, pattern: str) -> Iterator[CardPlace]:
+    """One place of each kind, outside the usual boards, whose name fits ``pattern``."""
+    for numbers, name in ((target.other_slots, "ens{}"), (target.other_buses, "enp{}s0"), (target.other_indexes, "eno{}")):
+        found = range(numbers[0], min(numbers[1], numbers[0] + MAX_TRIED) + 1) if numbers else ()
+        fits = next((number for number in found if fnmatch.fnmatchcase(name.format(number), pattern.removeprefix("!"))), None)
+        place = other_place(target, name.format(fits)) if fits is not None else None
+        if place is not None:
+            yield place
 
 
 def _filled(places: tuple[CardPlace, ...], count: int) -> tuple[CardPlace, ...]:
