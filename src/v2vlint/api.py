@@ -128,6 +128,7 @@ from v2vlint.model.verdict import Cause
 from v2vlint.samples.boot import sample_boot, sample_bzimage, sample_elf, sample_initramfs, sample_kernel, sample_other_system, sample_tools
 from v2vlint.samples.definitions import sample_domain, sample_ovf, sample_vmx
 from v2vlint.samples.hives import sample_unsaved_hive
+from v2vlint.samples.pe import sample_driver
 from v2vlint.verdicts.console import ConsoleVerdict
 from v2vlint.verdicts.entry import EntryVerdict
 from v2vlint.verdicts.firmware import FirmwareVerdict

@@ -12,6 +12,7 @@ from v2vlint.model.blocks import BlockDevice, BlockTable
 from v2vlint.model.finding import Mover, Stage
 from v2vlint.model.report import Fate, StageForecast
 from v2vlint.model.rule import Content, Example, Hive
+from v2vlint.samples.pe import sample_driver
 from v2vlint.target import load
 from v2vlint.verdicts import predict
 
@@ -28,8 +29,8 @@ _SERVICE = '[ControlSet001\\Services\\{}]\n"Type"=dword:1\n"Start"=dword:{}\n'
 AHCI = _SERVICE.format("storahci", 0) + _SERVICE.format("E1G60", 3)
 WHOLE: dict[str, Content] = {
     "/Windows/System32/config/SYSTEM": Hive(AHCI),
-    "/Windows/System32/drivers/storahci.sys": b"MZ",
-    "/Windows/System32/drivers/E1G60.sys": b"MZ",
+    "/Windows/System32/drivers/storahci.sys": sample_driver(),
+    "/Windows/System32/drivers/E1G60.sys": sample_driver(),
     "/Windows/System32/ntoskrnl.exe": b"MZ",
     "/Windows/System32/hal.dll": b"MZ",
     "/Windows/System32/winload.efi": b"MZ",
@@ -63,7 +64,7 @@ def test_a_whole_system_boots() -> None:
         ({**WHOLE, "/esp/EFI/Boot/bootx64.efi": b"MZ other"}, Stage.LOADER, Fate.UNKNOWN),
         ({**WHOLE, "/esp/EFI/Microsoft/Boot/BCD": Hive("[Objects]\n")}, Stage.ENTRY, Fate.UNKNOWN),
         (without("/Windows/System32/hal.dll"), Stage.KERNEL, Fate.FAIL),
-        (without("/Windows/System32/winload.efi"), Stage.KERNEL, Fate.UNKNOWN),
+        (without("/Windows/System32/winload.efi"), Stage.ENTRY, Fate.UNKNOWN),
         ({**WHOLE, "/hiberfil.sys": b"HIBR"}, Stage.KERNEL, Fate.UNKNOWN),
         (without("/Windows/System32/drivers/storahci.sys"), Stage.ROOT, Fate.FAIL),
         (without("/Windows/System32/drivers/E1G60.sys"), Stage.NETWORK, Fate.UNKNOWN),

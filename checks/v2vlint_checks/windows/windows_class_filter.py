@@ -2,14 +2,14 @@
 
 from collections.abc import Iterator
 
-from v2vlint.api import Applicability, ClassFilters, Example, Finding, Fix, Hive, Rule, Severity, Target
+from v2vlint.api import Applicability, ClassFilters, Example, Finding, Fix, Hive, Rule, Severity, Target, sample_driver
 
 _SYSTEM = "/Windows/System32/config/SYSTEM"
 _DISKS = "ControlSet001\\Control\\Class\\{4d36e967-e325-11ce-bfc1-08002be10318}"
 _NET = "ControlSet001\\Control\\Class\\{4d36e972-e325-11ce-bfc1-08002be10318}"
 _INFRARED = "ControlSet001\\Control\\Class\\{6bdd1fc5-810f-11d0-bec7-08002be2092f}"
 _PARTMGR = '[ControlSet001\\Services\\partmgr]\n"Type"=dword:1\n"Start"=dword:0\n"ImagePath"="System32\\\\drivers\\\\partmgr.sys"\n'
-_FILE = {"/Windows/System32/drivers/partmgr.sys": b"MZ"}
+_FILE = {"/Windows/System32/drivers/partmgr.sys": sample_driver()}
 
 
 class WindowsClassFilter(Rule):
@@ -68,5 +68,5 @@ class WindowsClassFilter(Rule):
             message = f"{what} {one.problem}" if one.problem else f"{what} belongs to another hypervisor"
             stops = "Windows may not reach its disk and stop with 0x7B" if one.for_disks else "devices of this class may not start"
             how = Applicability.SAFE if one.problem else Applicability.UNSAFE
-            fix = Fix(f"take the filter {one.name} out of the list", how, (one.without,))
+            fix = None if one.is_microsoft else Fix(f"take the filter {one.name} out of the list", how, (one.without,))
             yield self.finding(one.where, message, f"when devices are installed anew, {stops}", fix=fix)

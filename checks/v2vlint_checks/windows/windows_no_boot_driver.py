@@ -16,11 +16,12 @@ from v2vlint.api import (
     Stage,
     Unknown,
     WindowsRootVerdict,
+    sample_driver,
 )
 
 _SYSTEM = "/Windows/System32/config/SYSTEM"
 _KEY = f"{_SYSTEM}:ControlSet001\\Services"
-_FILE = {"/Windows/System32/drivers/viostor.sys": b"MZ", "/Windows/System32/drivers/storahci.sys": b"MZ"}
+_FILE = {"/Windows/System32/drivers/viostor.sys": sample_driver(), "/Windows/System32/drivers/storahci.sys": sample_driver()}
 _SERVICE = r"""
 [ControlSet001\Services\viostor]
 "Type"=dword:1

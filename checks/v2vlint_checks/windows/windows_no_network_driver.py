@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from v2vlint.api import Example, Finding, Hive, Mover, Rule, Severity, Stage, Unknown, WindowsNetworkVerdict
+from v2vlint.api import Example, Finding, Hive, Mover, Rule, Severity, Stage, Unknown, WindowsNetworkVerdict, sample_driver
 
 _SYSTEM = "/Windows/System32/config/SYSTEM"
 _NETKVM = r"""
@@ -11,7 +11,7 @@ _NETKVM = r"""
 "Start"=dword:3
 "ImagePath"="\\SystemRoot\\System32\\drivers\\netkvm.sys"
 """
-_FILE = {"/Windows/System32/drivers/netkvm.sys": b"MZ"}
+_FILE = {"/Windows/System32/drivers/netkvm.sys": sample_driver()}
 _DEVICE_PATH = Hive('[Microsoft\\Windows\\CurrentVersion]\n"DevicePath"=expand:"%SystemRoot%\\\\inf;%SystemRoot%\\\\Drivers\\\\VirtIO"\n')
 _EMPTY = Hive("[ControlSet001\\Services]\n")
 

@@ -15,6 +15,7 @@ from v2vlint.api import (
     Target,
     WindowsDrivers,
     WindowsSystem,
+    sample_driver,
 )
 
 _SYSTEM = "/Windows/System32/config/SYSTEM"
@@ -45,7 +46,11 @@ class WindowsTooOldForVirtio(Rule):
     examples = (
         Example({_SYSTEM: Hive(f"[{_SERVICES}]\n")}, given=(_XP,), flags=(f"{_SYSTEM}:{_SERVICES}\\viostor",), severity=Severity.WARNING),
         Example({_SYSTEM: Hive(f"[{_SERVICES}]\n")}, given=(_XP,), mover=Mover.VIRT_V2V, flags=(f"{_SYSTEM}:{_SERVICES}\\viostor",)),
-        Example({_SYSTEM: Hive(_VIOSTOR), "/Windows/System32/drivers/viostor.sys": b"MZ"}, given=(_XP,), title="it has one already"),
+        Example(
+            {_SYSTEM: Hive(_VIOSTOR), "/Windows/System32/drivers/viostor.sys": sample_driver("i386")},
+            given=(_XP,),
+            title="it has one already",
+        ),
         Example({_SYSTEM: Hive(f"[{_SERVICES}]\n")}, title="Windows 10"),
         Example({_SYSTEM: Hive(f"[{_SERVICES}]\n")}, given=(_XP,), target="vmware"),
     )

@@ -112,6 +112,7 @@ class Target:
     ``cpu_level`` is the x86-64 level (1..4) guaranteed there; ``ram_mib`` the memory assumed. The ``keeps_*`` flags say what
     of the source's hardware identity travels: MAC addresses, PCI topology, UEFI NVRAM, virtual TPM, the IP network.
     ``xen_pv`` allows Xen PV kernels. ``hypervisor`` and ``platform`` are free words.
+    ``names_system_disk`` says that whoever imports a guest there names the disk it starts from; elsewhere that is the first.
 
     What only some hosts offer: ``datasources`` of cloud-init in lower case, families of guest tools at home there (``agents``) and the one
     that the host talks to (``guest_agent``), ``resolvers`` and ``time_servers`` that answer there only, devices with the host's clock
@@ -143,6 +144,7 @@ class Target:
     keeps_tpm: bool = False
     keeps_network: bool = False
     xen_pv: bool = False
+    names_system_disk: bool = False
     keyboards: tuple[str, ...] = ()
     vmbus_id: str = ""
     datasources: tuple[str, ...] = ()

@@ -124,6 +124,9 @@ KEYS: dict[str, Key] = {
     "consoles": Key(listed(text), "consoles", _words("consoles")),
     "keyboards": Key(listed(text), "keyboard", _words("keyboards")),
     "firmware": Key(filled(one_of("bios", "uefi")), "firmware", lambda target: [" or ".join(kind.upper() for kind in target.firmware)]),
+    "names_system_disk": Key(
+        flag, "firmware", lambda target: ["the import names the disk that is started"] if target.names_system_disk else []
+    ),
     "bios": Key(maybe(_WORD), "firmware", lambda target: [f"the BIOS is {target.bios}"] if target.bios else []),
     "cpu_level": Key(number(1, 4), "processor", lambda target: [f"x86-64-v{target.cpu_level} at least"]),
     "cpu_hotplug": Key(flag, "processor", lambda target: ["QEMU can add some to a running machine"] if target.cpu_hotplug else []),

@@ -14,13 +14,14 @@ from v2vlint.facts.conversion.run import Conversion
 from v2vlint.facts.kernel.kernels import Kernels
 from v2vlint.facts.registry import FactStore
 from v2vlint.guest.fs import GuestFS
+from v2vlint.model.blocks import BlockTable
 from v2vlint.model.definition import Definition
 from v2vlint.model.errors import FactUnavailable
 from v2vlint.model.finding import Fate, Stage
 from v2vlint.model.osinfo import OsInfo
 from v2vlint.model.place import Device
 from v2vlint.model.target import Target
-from v2vlint.model.verdict import LINUX, WINDOWS, Cause, Judge, Verdict, fault, repaired
+from v2vlint.model.verdict import LINUX, WINDOWS, Cause, Judge, Verdict, doubt, fault, repaired
 
 
 def _nothing(guest: Startable, target: Target) -> Iterator[Cause[None]]:
@@ -68,6 +69,25 @@ def _defined(definition: Definition, guest: Startable, conversion: Conversion, l
         yield fault(conversion.fits, reason, definition.at("firmware"), None)
 
 
+def _order(guest: Startable, chosen: ChosenFirmware, blocks: BlockTable, target: Target, conversion: Conversion) -> Iterator[Cause[None]]:
+    """The disk that firmware starts from by itself is the first. Who imports into a cloud says which disk holds the system."""
+    disk = guest.boot_disk if chosen.kind == "bios" else guest.esp_disk if chosen.kind == "uefi" else None
+    first = blocks.disks[0] if blocks.disks else None
+    if not disk or first is None:
+        return
+    place = Device(f"disk{disk + 1}", "boot sector" if chosen.kind == "bios" else "partition table")
+    what = "the boot code is" if chosen.kind == "bios" else "the EFI system partition is"
+    reason = f"{what} on disk{disk + 1}, and {target.title} starts disk1, which has none"
+    if chosen.kind == "bios" and first.detail("boot_code") != "none":
+        return
+    if conversion.fits:
+        yield repaired(reason, place, None)
+    elif chosen.kind == "uefi" or target.names_system_disk:
+        yield doubt(True, reason, place, None)
+    else:
+        yield fault(True, reason, place, None)
+
+
 def _start(guest: Startable, chosen: ChosenFirmware, landing: Landing, target: Target, store: FactStore) -> Iterator[Cause[None]]:
     """By boot code from a BIOS, by a loader on the ESP from UEFI; Xen reads the kernel of a paravirtual guest itself."""
     if chosen.kind == "bios":
@@ -112,4 +132,5 @@ class FirmwareVerdict(Verdict, stage=Stage.FIRMWARE, place=10, kinds=LINUX | WIN
     unsupported = Judge(_unsupported)
     fallback = Judge(_fallback)
     defined = Judge(_defined)
+    order = Judge(_order)
     start = Judge(_start)

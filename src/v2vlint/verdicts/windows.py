@@ -12,14 +12,14 @@ from v2vlint.facts.conversion.loader import ConvertedLoader
 from v2vlint.facts.conversion.refusals import Refusals
 from v2vlint.facts.conversion.run import Conversion
 from v2vlint.facts.windows.bitlocker import Bitlocker
-from v2vlint.facts.windows.boot import WindowsBoot, default_entry, entry_device, needs_kernel
+from v2vlint.facts.windows.boot import BcdEntry, WindowsBoot, default_entry, entry_device, needs_kernel
 from v2vlint.facts.windows.drivers import DriverVerdict, WindowsDrivers
 from v2vlint.facts.windows.filters import ClassFilter, ClassFilters
 from v2vlint.facts.windows.network import WindowsNetwork
 from v2vlint.facts.windows.system import WindowsSystem
 from v2vlint.guest.fs import GuestFS
 from v2vlint.model.bitlocker import BitlockerVolume
-from v2vlint.model.blocks import BlockTable
+from v2vlint.model.blocks import BlockDevice, BlockTable
 from v2vlint.model.finding import Fate, Stage
 from v2vlint.model.osinfo import OsInfo
 from v2vlint.model.place import WholeFile
@@ -27,6 +27,7 @@ from v2vlint.model.target import Target
 from v2vlint.model.verdict import WINDOWS, Cause, Judge, Verdict, doubt, fault, repaired
 from v2vlint.verdicts.entry import another
 
+_TEAMS = ("a virtual switch of Hyper-V", "a team of network adapters")
 _LINUX = frozenset({"ext2", "ext3", "ext4", "xfs", "btrfs", "LVM2_member", "crypto_LUKS"})
 
 
@@ -67,22 +68,42 @@ class WindowsLoaderVerdict(Verdict, stage=Stage.LOADER, place=20, kinds=WINDOWS)
     manager = Judge(_manager)
 
 
-def _default(boot: WindowsBoot, blocks: BlockTable, fs: GuestFS) -> Iterator[Cause[None]]:
+def _default(boot: WindowsBoot, blocks: BlockTable, fs: GuestFS) -> Iterator[Cause[BcdEntry | None]]:
     """It starts this Windows."""
     if boot.store.lower().endswith("boot.ini"):
         yield Cause(Fate.PASS, f"{boot.store} of NTLDR", boot.where)
         return
-    found, root = default_entry(boot), fs.mounts["/"].uuid
-    name = found.name or found.loader
+    yield _entry(default_entry(boot), boot, blocks, fs)
+
+
+def _entry(found: BcdEntry, boot: WindowsBoot, blocks: BlockTable, fs: GuestFS) -> Cause[BcdEntry | None]:
+    root, name = fs.mounts["/"].uuid, found.name or found.loader
     device = entry_device(found, blocks) if found.loader and found.partition else None
+    home = next(iter(blocks.tagged("UUID", root)), None) if root else None
     if not found.loader:
-        yield Cause(Fate.UNKNOWN, "the default entry names no loader", found.where)
-    elif device is not None and device.uuid and device.uuid.lower() != root.lower():
-        yield Cause(Fate.UNKNOWN, f"{name} starts from {device.name}, which is another system", found.where)
-    elif found.partition and device is None and blocks.devices and blocks.complete:
-        yield Cause(Fate.UNKNOWN, f"{name} names a partition that is none of these", found.where)
-    else:
-        yield Cause(Fate.PASS, f"{found.name or 'Windows'}: {found.loader}", found.where)
+        return Cause(Fate.UNKNOWN, "the default entry names no loader", found.where)
+    if device is not None and device.uuid and device.uuid.lower() != root.lower() and not _holds(device, home):
+        return Cause(Fate.UNKNOWN, f"{name} starts from {device.name}, which is another system", found.where)
+    if found.partition and device is None and blocks.devices and blocks.complete:
+        certain = home is not None and home.kind in ("partition", "bitlocker")
+        reason = f"{name} starts from a partition that is on none of these disks ({found.partition})"
+        return fault(True, reason, found.device_at, found) if certain else Cause(Fate.UNKNOWN, reason, found.where)
+    if _of_other_firmware(found.loader, uefi=boot.uefi):
+        return fault(True, f"{name} starts {found.loader}, which is not for {'UEFI' if boot.uefi else 'a BIOS'}", found.loader_at, found)
+    if not fs.is_file(found.loader.replace("\\", "/")):
+        reason, certain = f"{name} starts {found.loader}, which does not exist", device is not None and _holds(device, home)
+        return fault(True, reason, found.loader_at, found) if certain else Cause(Fate.UNKNOWN, reason, found.where)
+    return Cause(Fate.PASS, f"{found.name or 'Windows'}: {found.loader}", found.where)
+
+
+def _holds(device: BlockDevice, home: BlockDevice | None) -> bool:
+    """Whether the system volume is the partition, or lies in it under BitLocker."""
+    return home is not None and (home.name == device.name or device.name in home.parents)
+
+
+def _of_other_firmware(loader: str, *, uefi: bool) -> bool:
+    """Whether the loader is one for the other firmware: the boot manager of UEFI starts ``winload.efi``, that of a BIOS ``winload.exe``."""
+    return loader.lower().endswith(("winload.exe", "winresume.exe") if uefi else ("winload.efi", "winresume.efi"))
 
 
 class WindowsEntryVerdict(Verdict, stage=Stage.ENTRY, place=30, kinds=WINDOWS):
@@ -92,13 +113,10 @@ class WindowsEntryVerdict(Verdict, stage=Stage.ENTRY, place=30, kinds=WINDOWS):
     default = Judge(_default)
 
 
-def _files(boot: WindowsBoot, fs: GuestFS, os: OsInfo) -> Iterator[Cause[None]]:
-    """The loader, the kernel and the HAL."""
-    loader = boot.default.loader.replace("\\", "/") if boot.default else ""
+def _files(fs: GuestFS, os: OsInfo) -> Iterator[Cause[None]]:
+    """The kernel and the HAL."""
     missing = needs_kernel(fs, os)
-    if loader and not fs.is_file(loader):
-        yield Cause(Fate.UNKNOWN, f"{loader} is not on this filesystem", boot.where)
-    elif missing is not None:
+    if missing is not None:
         yield Cause(Fate.FAIL, f"{missing} does not exist", missing)
     else:
         yield Cause(Fate.PASS, "ntoskrnl.exe and hal.dll")
@@ -112,7 +130,7 @@ def _resumed(system: WindowsSystem) -> Iterator[Cause[None]]:
 
 
 class WindowsKernelVerdict(Verdict, stage=Stage.KERNEL, place=40, kinds=WINDOWS):
-    """Are the loader and the kernel there?"""
+    """Is the kernel there?"""
 
     files = Judge(_files)
     resumed = Judge(_resumed)
@@ -143,6 +161,13 @@ def _driver(drivers: WindowsDrivers, target: Target, conversion: Conversion, ref
             yield Cause(Fate.PASS, found.reason, found.where)
 
 
+def _chain(drivers: WindowsDrivers, target: Target) -> Iterator[Cause[DriverVerdict]]:
+    """The drivers of the bus, of disks and of volumes start at boot."""
+    modules = {module for controller in target.controllers for modules in controller.any_of for module in modules}
+    for one in drivers.chain("pci_hyperv" in modules):
+        yield fault(True, one.reason, one.where, one)
+
+
 def _filters(filters: ClassFilters, refusals: Refusals) -> Iterator[Cause[ClassFilter]]:
     """Parallels' filter driver of all disks; virt-v2v removes it: ``convert/convert_windows.ml``, ``unconfigure_prltools``."""
     for one in filters.named("prl_strg"):
@@ -155,6 +180,7 @@ class WindowsRootVerdict(Verdict, stage=Stage.ROOT, place=60, kinds=WINDOWS):
     """Does a driver that starts at boot reach the system disk?"""
 
     filters = Judge(_filters)
+    chain = Judge(_chain)
     driver = Judge(_driver)
 
 
@@ -210,7 +236,12 @@ def _card(drivers: WindowsDrivers, target: Target, conversion: Conversion, refus
 def _addresses(network: WindowsNetwork, target: Target) -> Iterator[Cause[None]]:
     """Its address will be the one that was set."""
     for one in network.static:
-        if one.adapter is None or not any(one.adapter.fits(nic) for nic in target.nics):
+        if one.is_software:
+            if one.stacked_on in _TEAMS:
+                yield Cause(
+                    Fate.UNKNOWN, f"the address {one.addresses[0]} belongs to {one.stacked_on} over adapters that change", one.where
+                )
+        elif one.adapter is None or not any(one.adapter.fits(nic) for nic in target.nics):
             yield Cause(Fate.UNKNOWN, f"the address {one.addresses[0]} belongs to an adapter that is not there", one.where)
 
 

@@ -27,6 +27,7 @@ from v2vlint.model.place import RegistryKey
 from v2vlint.model.rule import Content, Example, Hive
 from v2vlint.model.target import Controller, Nic
 from v2vlint.samples.memory import memory_guest
+from v2vlint.samples.pe import sample_driver
 from v2vlint.samples.regf import make_hive
 
 SYSTEM, SOFTWARE = "/Windows/System32/config/SYSTEM", "/Windows/System32/config/SOFTWARE"
@@ -51,7 +52,7 @@ def test_the_control_set_is_the_current_one() -> None:
 
 @pytest.mark.parametrize(
     ("content", "where"),
-    [(None, SYSTEM), (b"regf", SYSTEM), (b"", SYSTEM), (Hive("[Setup]\n"), f"{SYSTEM}:Select:Current")],
+    [(None, SYSTEM), (b"regf", SYSTEM), (b"", SYSTEM), (Hive("[Setup]\n"), f"{SYSTEM}:Select:Default")],
 )
 def test_a_registry_that_cannot_be_used_is_an_outcome(content: Content | None, where: str) -> None:
     files: dict[str, Content] = {"/Windows/System32/ntdll.dll": b"MZ"}
@@ -101,7 +102,7 @@ def test_a_driver_without_a_path_lies_among_the_drivers() -> None:
 
 
 IDE = Controller("IDE", "sd", (("ata_piix", "sd_mod"),))
-DRIVERS: dict[str, Content] = {f"/Windows/System32/drivers/{name}.sys": b"MZ" for name in ("atapi", "intelide", "pciide")}
+DRIVERS: dict[str, Content] = {f"/Windows/System32/drivers/{name}.sys": sample_driver() for name in ("atapi", "intelide", "pciide")}
 
 
 @pytest.mark.parametrize(

@@ -46,11 +46,11 @@ class HiveDraft:
         return self._guarded(lambda: tuple(child.name for child in node.children()) if (node := self._root.key(key)) is not None else ())
 
     def resolve(self, key: str) -> str:
-        """``key`` with the control set that is in use in place of ``CurrentControlSet``."""
+        """``key`` with the control set that starts next in place of ``CurrentControlSet``."""
         first, _backslash, rest = key.partition("\\")
         if first.lower() != CURRENT.lower():
             return key
-        current = self.value("Select", "Current")
+        current = self.value("Select", "Default") or self.value("Select", "Current")
         if current is None or current.number is None:
             raise ImageError(f"{self.name}: does not say which control set is in use")
         return f"ControlSet{current.number:03d}\\{rest}"

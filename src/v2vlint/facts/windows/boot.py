@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from v2vlint.facts.boot.efi import Efi, EfiImage
 from v2vlint.facts.registry import provides
 from v2vlint.facts.syntax.caseless import find_case
-from v2vlint.facts.windows.registry import RegistryNode, open_hive
+from v2vlint.facts.windows.registry import RegistryNode, RegistryValue, open_hive
 from v2vlint.guest.fs import GuestFS
 from v2vlint.model.blocks import BlockDevice, BlockTable
 from v2vlint.model.errors import FactUnavailable
@@ -31,6 +31,7 @@ _OLD = (("/system-reserved", "boot.ini", "ntldr"), ("", "boot.ini", "ntldr"))
 @dataclass(frozen=True, slots=True)
 class BcdEntry:
     """The default entry: its name, the loader's path as written, and the partition it names (a PARTUUID as blkid writes it, or empty).
+    ``device_at`` and ``loader_at`` are the places of partition and path, ``loader_value`` is the path as it is stored.
 
     ``graphics_off`` is the place of graphicsmodedisabled when it is set.
     """
@@ -39,6 +40,9 @@ class BcdEntry:
     loader: str
     partition: str
     where: RegistryKey
+    device_at: RegistryKey
+    loader_at: RegistryKey
+    loader_value: RegistryValue | None = None
     graphics_off: RegistryKey | None = None
 
 
@@ -101,6 +105,7 @@ def _default(fs: GuestFS, store: str) -> BcdEntry | None:
     if entry is None:
         return None
     device, no_graphics = _element(top, name, _DEVICE), _element(top, name, _NO_GRAPHICS)
+    loader = _element(top, name, _PATH)
     data = device.value("Element") if device else None
     off = no_graphics.value("Element") if no_graphics else None
     return BcdEntry(
@@ -108,6 +113,9 @@ def _default(fs: GuestFS, store: str) -> BcdEntry | None:
         loader=_text(top, name, _PATH),
         partition=partition_of(data.data) if data else "",
         where=entry.where,
+        device_at=RegistryKey(device.path, device.key_path, "Element") if device else entry.where,
+        loader_at=RegistryKey(loader.path, loader.key_path, "Element") if loader else entry.where,
+        loader_value=loader.value("Element") if loader else None,
         graphics_off=no_graphics.where if no_graphics and off and any(off.data) else None,
     )
 

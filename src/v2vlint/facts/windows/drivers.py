@@ -23,6 +23,7 @@ BINDINGS_OLD = "Control\\CriticalDeviceDatabase"
 BINDINGS_NEW = "DriverDatabase\\DeviceIds\\PCI"
 VIRTIO_ONE = "VEN_1AF4&DEV_104"
 _MAX_FOLDERS = 64
+_CHAIN = ("pci", "disk", "partmgr", "volmgr", "volume")
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +57,15 @@ class WindowsDrivers:
         """Whether a disk behind ``controller`` can be the system disk."""
         return self._best(storage_services(controller.any_of), self._boots, controller.name)
 
+    def chain(self, through_hyperv: bool) -> tuple[DriverVerdict, ...]:
+        """The drivers between the bus and the volumes that would keep Windows from its disk, whatever drives the controller.
+
+        Those that this Windows does not have are not in the way: older ones have other names for some. ``through_hyperv``: disks are
+        PCI devices that Hyper-V passes to the guest, whose bus ``vpci`` drives.
+        """
+        names = (*_CHAIN, "vpci") if through_hyperv else _CHAIN
+        return tuple(verdict for one in self._services.named(*names) if (verdict := self._boots(one.name)).usable is False)
+
     def nic(self, nic: Nic) -> DriverVerdict:
         """Whether there is a driver for ``nic``. Without a service, only drivers that no Windows has by itself are surely missing."""
         return self._best(network_services(nic.any_of), self._drives, nic.name)
@@ -84,8 +94,8 @@ class WindowsDrivers:
         service = self._services.get(name)
         if service is None:
             return DriverVerdict(False, (name,), f"there is no service {name}", self._services.place(name))
-        if not service.present:
-            words = f"the service {service.name} is there, but {service.image} is not"
+        if problem := self._services.unusable(service):
+            words = f"the service {service.name} is there, but {problem}"
             return DriverVerdict(False, (name,), words, service.place("ImagePath"))
         if service.effective != BOOT:
             return self._starts_late(service)

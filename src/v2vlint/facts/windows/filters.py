@@ -38,6 +38,16 @@ MACHINE_CLASSES = {
 """Other classes that virtual machines have devices of; what Windows keeps of the rest (infrared, tape, modems…) changes nothing there."""
 
 
+_MICROSOFT = frozenset(
+    {
+        "partmgr", "volsnap", "fvevol", "iorate", "rdyboost", "ehstorclass", "volmgrx", "ftdisk", "ksthunk", "kbdclass", "mouclass",
+        "storqosflt", "vwififlt", "wudffilter", "pciidex", "atapi", "imapi", "redbook", "cdrom", "serenum", "swenum", "wdf01000", "wdfldr",
+        "bttflt", "winhv",
+    }
+)  # fmt: skip
+"""Filters that are parts of Windows (class keys of fresh installations of XP to Server 2025)."""
+
+
 @dataclass(frozen=True, slots=True)
 class ClassFilter:
     """A filter: ``service`` is None when no service has its name. ``kind`` is the class in words, or its GUID when it is none that virtual
@@ -58,6 +68,11 @@ class ClassFilter:
     def family(self) -> str:
         """The family of a hypervisor's tools that it belongs to (``xen``, ``vmware-tools``…), or an empty string."""
         return family_of_filter(self.name)
+
+    @property
+    def is_microsoft(self) -> bool:
+        """Whether it is a part of Windows, which does not work without it: then its missing file is the fault, not the list."""
+        return self.name.lower() in _MICROSOFT
 
     @property
     def where(self) -> RegistryKey:

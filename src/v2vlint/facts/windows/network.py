@@ -18,6 +18,12 @@ CLASS = "{4D36E972-E325-11CE-BFC1-08002BE10318}"
 _NETWORK = f"Control\\Network\\{CLASS}"
 _INTERFACES = "Services\\Tcpip\\Parameters\\Interfaces"
 MAX_ADDRESSES = 64
+_SOFTWARE = ("ROOT\\", "SW\\", "SWD\\", "COMPOSITEBUS\\", "{")
+_STACKED = {
+    "ROOT\\VMS_MP": "a virtual switch of Hyper-V", "ROOT\\VMS_VSMP": "a virtual switch of Hyper-V", "ROOT\\NETFT": "the failover cluster",
+    "COMPOSITEBUS\\MS_IMPLAT_MP": "a team of network adapters", "ROOT\\MS_NDISIMPLATFORMMP": "a team of network adapters",
+    "COMPOSITEBUS\\MS_NDISIMPLATFORM": "a team of network adapters",
+}  # fmt: skip
 _NONE = frozenset({"", "0.0.0.0"})
 _BY_MODULE = {
     "virtio_net": "PCI\\VEN_1AF4", "hv_netvsc": "VMBUS\\", "xen_netfront": "XEN", "vmxnet3": "PCI\\VEN_15AD", "ena": "PCI\\VEN_1D0F",
@@ -69,6 +75,17 @@ class StaticAddress:
     gateways: tuple[str, ...]
     adapter: WindowsAdapter | None
     where: RegistryKey
+    device: str = ""
+
+    @property
+    def is_software(self) -> bool:
+        """Whether its adapter is no hardware: a loopback adapter, a team, a virtual switch, a VPN."""
+        return self.device.upper().startswith(_SOFTWARE)
+
+    @property
+    def stacked_on(self) -> str:
+        """What it is that sits on physical adapters, in words; empty for hardware and for software that needs none."""
+        return next((words for start, words in _STACKED.items() if self.device.upper().startswith(start)), "")
 
     @property
     def name(self) -> str:
@@ -85,8 +102,8 @@ class WindowsNetwork:
 
     @property
     def ghosts(self) -> tuple[StaticAddress, ...]:
-        """Static addresses of adapters that are gone already."""
-        return tuple(one for one in self.static if one.adapter is None or not one.adapter.known)
+        """Static addresses of adapters that are gone already. Those of software are made by it anew, if it is still there."""
+        return tuple(one for one in self.static if not one.is_software and (one.adapter is None or not one.adapter.known))
 
 
 @provides
@@ -95,7 +112,8 @@ def parse_windows_network(registry: Registry) -> WindowsNetwork:
     adapters = tuple(_adapters(registry))
     by_guid = {adapter.guid.lower(): adapter for adapter in adapters}
     found = interfaces(registry.system, registry.control_set)
-    static = (_static(one, by_guid.get(one.guid.lower())) for one in found if one.dhcp is False)
+    devices = {node.name.lower(): _device(node) for node in subkeys(registry.control(_NETWORK))}
+    static = (_static(one, by_guid.get(one.guid.lower()), devices.get(one.guid.lower(), "")) for one in found if one.dhcp is False)
     return WindowsNetwork(adapters, tuple(one for one in static if one.addresses))
 
 
@@ -123,15 +141,20 @@ def _texts(value: RegistryValue | None) -> tuple[str, ...]:
     return tuple(text.strip() for text in value.texts[:MAX_ADDRESSES]) if value else ()
 
 
+def _device(node: RegistryNode) -> str:
+    connection = node.key("Connection")
+    return connection.text("PnpInstanceID") if connection else ""
+
+
 def _adapters(registry: Registry) -> Iterator[WindowsAdapter]:
     for node in subkeys(registry.control(_NETWORK)):
         connection = node.key("Connection")
-        device = connection.text("PnpInstanceID") if connection else ""
-        if connection is not None and device and not device.upper().startswith(("ROOT\\", "SW\\", "SWD\\")):
+        device = _device(node)
+        if connection is not None and device and not device.upper().startswith(_SOFTWARE):
             known = registry.control(f"Enum\\{device}") is not None
             yield WindowsAdapter(node.name, connection.text("Name"), device, known, connection.where)
 
 
-def _static(one: WindowsInterface, adapter: WindowsAdapter | None) -> StaticAddress:
+def _static(one: WindowsInterface, adapter: WindowsAdapter | None, device: str) -> StaticAddress:
     kept = tuple(text for text in one.addresses if text not in _NONE)
-    return StaticAddress(one.guid, kept, tuple(text for text in one.gateways if text not in _NONE), adapter, one.address_at)
+    return StaticAddress(one.guid, kept, tuple(text for text in one.gateways if text not in _NONE), adapter, one.address_at, device)

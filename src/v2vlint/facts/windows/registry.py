@@ -106,7 +106,8 @@ class UnsavedHive:
 
 @dataclass(frozen=True, slots=True)
 class Registry:
-    """The machine's registry. ``control_set`` is the key of the control set that boots (``ControlSet001``), by ``Select\\Current``.
+    """The machine's registry. ``control_set`` is the key of the control set that boots (``ControlSet001``): the loader takes
+    ``Select\\Default``, and Windows then writes its number to ``Current``. ``last`` is that number: which one ran last.
 
     ``unsaved`` lists the hives that Windows has not written out.
     """
@@ -115,6 +116,7 @@ class Registry:
     software: RegistryNode | None
     control_set: str
     unsaved: tuple[UnsavedHive, ...] = ()
+    last: int | None = None
 
     def control(self, path: str) -> RegistryNode | None:
         """A key below the control set that boots, or None."""
@@ -170,12 +172,13 @@ def parse_registry(system_hive: SystemHive, software_hive: SoftwareHive) -> Regi
     """Put the hives together. FactUnavailable when one cannot be read, or SYSTEM has no control set."""
     system = system_hive.top
     select = system.key("Select")
-    current = select.number("Current") if select else None
-    names = [f"ControlSet{current:03d}"] if current is not None else []
+    chosen = {name: select.number(name) if select else None for name in ("Default", "Current")}
+    names = [f"ControlSet{number:03d}" for number in chosen.values() if number is not None]
     control = next((name for name in (*names, "ControlSet001") if system.key(name)), None)
     if control is None:
-        raise FactUnavailable(RegistryKey(system.path, "Select", "Current"), "there is no control set")
-    return Registry(system, software_hive.top, control, tuple(hive.unsaved for hive in (system_hive, software_hive) if hive.unsaved))
+        raise FactUnavailable(RegistryKey(system.path, "Select", "Default"), "there is no control set")
+    unsaved = tuple(hive.unsaved for hive in (system_hive, software_hive) if hive.unsaved)
+    return Registry(system, software_hive.top, control, unsaved, chosen["Current"])
 
 
 def open_hive(fs: GuestFS, path: str) -> tuple[RegistryNode | None, UnsavedHive | None]:

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from v2vlint.facts.registry import provides
+from v2vlint.facts.windows.driver_file import driver_problem
 from v2vlint.facts.windows.registry import Registry, RegistryNode, RegistryValue, set_value
 from v2vlint.guest.fs import GuestFS
 from v2vlint.model.fix import RegistrySet
@@ -80,12 +81,18 @@ class WindowsServices:
     _node: RegistryNode | None = field(repr=False, compare=False)
     _fs: GuestFS = field(repr=False, compare=False)
     _root: str = field(default="/Windows", repr=False, compare=False)
+    _arch: str = field(default="", repr=False, compare=False)
 
     def get(self, name: str) -> WindowsService | None:
         """The service called ``name`` in whatever case, or None. A key without ``Start`` is none: event sources and settings have such."""
         node = self._node.key(name) if self._node else None
         start = node.value("Start") if node else None
         return None if node is None or start is None else _service(node, start, self._fs, self._root)
+
+    def unusable(self, driver: WindowsService) -> str:
+        """Why the file of a driver cannot be loaded, in words with its path; empty when it can. FactUnavailable: it cannot be read."""
+        problem = driver_problem(self._fs, driver.image, self._arch) if driver.image else ""
+        return f"{driver.image} {problem}" if problem else ""
 
     def path_of(self, text: str) -> str:
         """The guest path of an ``ImagePath`` or of a folder in the registry: see :func:`image_path`."""
@@ -103,7 +110,7 @@ class WindowsServices:
 @provides
 def parse_services(registry: Registry, fs: GuestFS, os: OsInfo) -> WindowsServices:
     """The services of the control set that boots."""
-    return WindowsServices(registry.place("Services"), registry.control("Services"), fs, os.system_root)
+    return WindowsServices(registry.place("Services"), registry.control("Services"), fs, os.system_root, os.arch)
 
 
 def _service(node: RegistryNode, start: RegistryValue, fs: GuestFS, root: str) -> WindowsService:

@@ -1,0 +1,33 @@
+"""Driver files of Windows: whether the boot loader can load one at all (PE header, machine, size against the ends of the sections)."""
+
+from __future__ import annotations
+
+import struct
+
+from v2vlint.facts.boot.pe import read_pe
+from v2vlint.guest.fs import GuestFS
+
+_MACHINES = {"x86_64": "x64", "i386": "ia32", "i686": "ia32", "aarch64": "aa64"}
+_TITLES = {"x64": "x86-64", "ia32": "32-bit x86", "aa64": "ARM64", "arm": "ARM"}
+
+
+def driver_problem(fs: GuestFS, path: str, arch: str) -> str:
+    """Why Windows for ``arch`` cannot load the driver at ``path``, in words; empty when nothing speaks against it.
+
+    FactUnavailable when the file cannot be read. The signature is not verified.
+    """
+    stream = fs.open(path)
+    if stream is None:
+        return "does not exist"
+    try:
+        image = read_pe(stream)
+    except (struct.error, ValueError):
+        image = None
+    if image is None:
+        return "is no driver: it has no PE header"
+    wanted = _MACHINES.get(arch, "")
+    if wanted and image.machine != wanted:
+        return f"is for {_TITLES.get(image.machine, 'another machine')}, and this Windows is {_TITLES[wanted]}"
+    end = max((section.offset + section.size for section in image.sections), default=0)
+    size = stream.seek(0, 2)
+    return f"is cut short: it has {size} of {end} bytes" if end > size else ""
