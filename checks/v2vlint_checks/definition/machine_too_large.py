@@ -36,8 +36,8 @@ class MachineTooLarge(Rule):
             raise NotApplicable(f"no limits of processors or memory on {target.name} are known")
         effect = "the import is refused, or the machine does not start until it is made smaller"
         if cpus and definition.cpus > cpus:
-            message = f"the machine has {definition.cpus} processors, and {target.name} gives at most {cpus}"
+            message = f"the machine has {definition.cpus} processors, and {target.title} gives at most {cpus}"
             yield self.finding(definition.at("cpus"), message, effect)
         if memory and definition.memory_mib > memory << 10:
-            message = f"the machine has {definition.memory_mib >> 10} GiB of memory, and {target.name} gives at most {memory}"
+            message = f"the machine has {definition.memory_mib >> 10} GiB of memory, and {target.title} gives at most {memory}"
             yield self.finding(definition.at("memory_mib"), message, effect)

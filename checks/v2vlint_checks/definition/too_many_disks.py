@@ -38,5 +38,5 @@ class TooManyDisks(Rule):
         if len(definition.disks) > most:
             refused = conversion.by_virt_v2v and target.platform == "ovirt"
             effect = "virt-v2v refuses the machine" if refused else "not all of them can be attached"
-            message = f"{len(definition.disks)} disks, and {target.name} attaches {most}"
+            message = f"{len(definition.disks)} disks, and {target.title} attaches {most}"
             yield self.finding(definition.disks[most].where, message, effect)

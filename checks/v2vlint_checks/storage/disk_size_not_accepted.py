@@ -41,7 +41,7 @@ class DiskSizeNotAccepted(Rule):
         for disk in blocks.disks:
             where = Device(disk.name)
             if most and disk.size > most * _GIB:
-                message = f"{disk.name} has {disk.size // _GIB} GiB, and {target.name} takes at most {most}"
+                message = f"{disk.name} has {disk.size // _GIB} GiB, and {target.title} takes at most {most}"
                 yield self.finding(where, message, "the disk is refused, or cut off")
             if unit and disk.size % unit:
                 message = f"{disk.name} has {disk.size} bytes, no multiple of {target.images.align_mib} MiB"

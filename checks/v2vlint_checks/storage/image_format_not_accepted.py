@@ -41,5 +41,5 @@ class ImageFormatNotAccepted(Rule):
         for disk in blocks.disks:
             kind = disk.detail("format").removesuffix(".gz")
             if kind and kind not in {name.partition("-")[0] for name in accepted}:
-                message = f"the image of {disk.name} is {kind}, and {target.name} takes {' or '.join(accepted)}"
+                message = f"the image of {disk.name} is {kind}, and {target.title} takes {' or '.join(accepted)}"
                 yield self.finding(Device(disk.name), message, "it has to be converted first (qemu-img convert)")
