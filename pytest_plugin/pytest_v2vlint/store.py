@@ -18,6 +18,7 @@ from v2vlint.engine.packs import LoadedRule, load_all
 from v2vlint.engine.protocol import CHECK, CheckAsk, Judged
 from v2vlint.engine.questions import ENTRY, Answers, Question, Reply
 from v2vlint.engine.select import choose, forecast_wanted
+from v2vlint.files import Desk
 from v2vlint.isolate import Answer, Call, Limits, Outcome, Refusal
 from v2vlint.model.codec import decode, encode, parse
 from v2vlint.model.errors import UsageError
@@ -26,7 +27,6 @@ from v2vlint.model.source import GuestRef, Keys
 from v2vlint.run import keys
 from v2vlint.run.settings import Access, Settings, settle
 from v2vlint.run.texts import split
-from v2vlint.source.granted import granted
 from v2vlint.source.journal import pending
 
 T = TypeVar("T")
@@ -85,8 +85,8 @@ class Store:
         """The guest judged for one target, or for all configured ones, with the user's decisions. NotEvaluated when it cannot be."""
         settings = self.settings(target, mover)
         ask = CheckAsk(guest, settings.targets, settings.mover, settings.selection, settings.decisions)
-        judged = self._answer(guest, encode(ask), Call(CHECK, encode(replace(ask, keys=self.keys())), granted(guest)), settings.limits)
-        image = decode(Judged, judged).image
+        call = Call(CHECK, encode(replace(ask, keys=self.keys())), desk=Desk(guest))
+        image = decode(Judged, self._answer(guest, encode(ask), call, settings.limits)).image
         return replace(image, problems=(*pending(guest.paths, image.paths), *image.problems))
 
     def ask(self, question: Question) -> Answers:
@@ -94,9 +94,8 @@ class Store:
         for problem in pending(question.guest.paths):
             raise NotEvaluated(f"{problem.where}: {problem.reason} ({problem.hint})")
         secret = Question(question.guest, self.keys(), question.root, question.facts, question.initramfs, question.files)
-        answer = self._answer(
-            question.guest, encode(question), Call(ENTRY, encode(secret), granted(question.guest)), self.settings().limits
-        )
+        call = Call(ENTRY, encode(secret), desk=Desk(question.guest))
+        answer = self._answer(question.guest, encode(question), call, self.settings().limits)
         return decode(Answers, answer)
 
     def _answer(self, guest: GuestRef, question: Any, call: Call, limits: Limits) -> Any:

@@ -4,6 +4,8 @@ A call names a function (``module:function``, JSON-ready data in and out). The c
 list, is confined to the files it is granted before it calls (:mod:`v2vlint.confine`), and is killed when it takes too long or answers too
 much. Whatever happens to it is an outcome of the call, never an exception in the parent; the parent unpickles nothing, and what it does
 with an answer must not rest on names that the child made up.
+
+A child opens no files of guests: it asks its parent for each over a socket, and gets a descriptor when the call's desk agrees.
 """
 
 from __future__ import annotations
@@ -13,6 +15,7 @@ import json
 import os
 import selectors
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -47,16 +50,21 @@ class Limits:
 DEFAULT_LIMITS = Limits()
 
 
+Desk = Callable[[Any], tuple[Any, int | None]]
+"""Answers a question of a child (JSON-ready data) with JSON-ready data and perhaps a descriptor, which is closed once it was sent."""
+
+
 @dataclass(frozen=True, slots=True)
 class Call:
     """``entry`` (``module:function``) to be called with ``request`` (JSON-ready data) by a child that may use ``grant``.
 
-    The module is imported, and its ``warm()`` called if it has one, before the child is confined.
+    The module is imported, and its ``warm()`` called if it has one, before the child is confined. ``desk`` answers what it asks meanwhile.
     """
 
     entry: str
     request: Any = field(repr=False)
     grant: Grant = Grant()
+    desk: Desk | None = field(default=None, repr=False, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,14 +133,18 @@ def _wait(children: Iterable[_Child]) -> None:
         for child in children:
             child.register(selector)
             timeout = min(timeout, child.remaining)
-        for key, _events in selector.select(max(0.0, timeout)):
+        ready = selector.select(max(0.0, timeout))
+        started = time.monotonic()
+        for key, _events in ready:
             key.data()
     for child in children:
+        child.deadline += time.monotonic() - started
         child.look()
 
 
-def _order(call: Call, limits: Limits) -> bytes:
-    return json.dumps({"entry": call.entry, "limits": asdict(limits), "grant": asdict(call.grant), "request": call.request}).encode()
+def _order(call: Call, limits: Limits, parent: int) -> bytes:
+    grant = asdict(call.grant)
+    return json.dumps({"entry": call.entry, "limits": asdict(limits), "grant": grant, "parent": parent, "request": call.request}).encode()
 
 
 class _Child:
@@ -143,7 +155,9 @@ class _Child:
         self.deadline = time.monotonic() + limits.wall
         self.verdict: Death | None = None
         self.answer, self.complaint = bytearray(), bytearray()
-        self.request = memoryview(_order(call, limits))
+        self.desk = call.desk
+        self.counter, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        self.request = memoryview(_order(call, limits, theirs.fileno()))
         path = [entry for entry in sys.path if os.path.isabs(entry)]  # noqa: PTH117
         environment = {name: os.environ[name] for name in _KEPT_ENVIRONMENT if name in os.environ}
         self.process = subprocess.Popen(
@@ -154,13 +168,16 @@ class _Child:
             env=environment,
             bufsize=0,
             start_new_session=True,
+            pass_fds=(theirs.fileno(),),
         )
+        theirs.close()
         assert self.process.stdin
         assert self.process.stdout
         assert self.process.stderr
         self.stdin: IO[bytes] | None = self.process.stdin
         self.outputs: dict[IO[bytes], bytearray] = {self.process.stdout: self.answer, self.process.stderr: self.complaint}
         os.set_blocking(self.stdin.fileno(), False)
+        self.counter.setblocking(False)
 
     @property
     def remaining(self) -> float:
@@ -178,6 +195,24 @@ class _Child:
             selector.register(self.stdin, selectors.EVENT_WRITE, self._feed)
         for stream in self.outputs:
             selector.register(stream, selectors.EVENT_READ, lambda stream=stream: self._drain(stream))
+        if self.counter.fileno() >= 0:
+            selector.register(self.counter, selectors.EVENT_READ, self._serve)
+
+    def _serve(self) -> None:
+        """Answer one question of the child."""
+        handle = None
+        try:
+            question = self.counter.recv(_CHUNK)
+            if not question:
+                self.counter.close()
+                return
+            answer, handle = self.desk(json.loads(question)) if self.desk else ({"error": "", "message": "no files", "hint": ""}, None)
+            socket.send_fds(self.counter, [json.dumps(answer).encode()], [] if handle is None else [handle])
+        except (OSError, ValueError, RecursionError):
+            self.counter.close()
+        finally:
+            if handle is not None:
+                os.close(handle)
 
     def _feed(self) -> None:
         assert self.stdin
@@ -222,6 +257,7 @@ class _Child:
             if stream is not None:
                 stream.close()
         self.stdin, self.outputs = None, {}
+        self.counter.close()
         self.process.wait()
 
     def _settle(self) -> None:
@@ -276,11 +312,29 @@ def size(count: int) -> str:
     return f"{count} bytes"
 
 
+_parent: socket.socket | None = None
+
+
+def has_parent() -> bool:
+    """Whether this is a child that can ask its parent."""
+    return _parent is not None
+
+
+def ask_parent(question: Any) -> tuple[Any, int | None]:
+    """In a child: the parent's answer to a question of at most 64 KiB, and the descriptor that came with it, which is the caller's."""
+    assert _parent
+    os.write(_parent.fileno(), json.dumps(question).encode())
+    data, handles, _flags, _address = socket.recv_fds(_parent, _CHUNK, 1)
+    return json.loads(data), handles[0] if handles else None
+
+
 def serve() -> None:
     """The child: limit and confine itself, answer the call on stdin, and leave. Whatever is printed meanwhile goes to stderr."""
     channel = os.dup(1)
     os.dup2(2, 1)
     order = json.load(sys.stdin.buffer)
+    global _parent
+    _parent = socket.socket(fileno=order["parent"])
     _limit(Limits(**order["limits"]))
     module, _, name = order["entry"].partition(":")
     reply = json.dumps(_reply(module, name, order["request"], Grant(**order["grant"]))).encode()

@@ -11,9 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from v2vlint.fixing import qemu, shadow, transaction
+from v2vlint.fixing import disk, qemu, shadow, transaction
 from v2vlint.fixing.shadow import Extent, Shadow
 from v2vlint.fixing.transaction import Disk
+from v2vlint.model.source import ImageNode
 from v2vlint.source import sidecars
 from v2vlint.source.journal import Member
 from v2vlint.source.sidecars import Place
@@ -62,6 +63,8 @@ def patched(edits: tuple[Edit, ...]) -> Iterator[None]:
         patch.setattr(shadow, "new_state", new_state)
         patch.setattr(qemu, "probe_lock", lambda *_: None)
         patch.setattr(qemu, "create_overlay", lambda *_: None)
+        patch.setattr(qemu, "virtual_size", lambda *_: 0)
+        patch.setattr(disk, "look", lambda path: ImageNode(str(path), "raw"))
         yield
 
 

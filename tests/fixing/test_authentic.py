@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.disk.images import run
 from tests.fixing import stand_in
 from tests.fixing.stand_in import EDITS, fixed, make, patched, stranded
 from v2vlint.cli.main import main
@@ -31,11 +32,11 @@ def test_a_journal_that_comes_with_an_image_writes_no_host_file(tmp_path: Path, 
     victim, image = tmp_path / "authorized_keys", tmp_path / "in/disk.qcow2"
     image.parent.mkdir()
     victim.write_bytes(b"ssh-ed25519 mine".ljust(1 << 16))
-    qemu.run("qemu-img", "create", "-q", "-f", "qcow2", image, "1M")
+    run("qemu-img", "create", "-q", "-f", "qcow2", image, "1M")
     kind = "undo" if state == "undoing" else "overlay"
     layer = f"{image}.v2vlint-{kind}"
-    qemu.run("qemu-img", "create", "-q", "-f", "qcow2", "-F", "raw", "-b", victim, layer)
-    qemu.run("qemu-io", "-f", "qcow2", "-c", "write -P 65 0 512", layer)
+    run("qemu-img", "create", "-q", "-f", "qcow2", "-F", "raw", "-b", victim, layer)
+    run("qemu-io", "-f", "qcow2", "-c", "write -P 65 0 512", layer)
     for name, version in (("disk.qcow2", 1), ("../authorized_keys", 1), ("../authorized_keys", 2)):
         journal = {"version": version, "state": state, "disks": [{"image": name, "driver": "raw"}], "titles": ["x"], "stamps": [[0, 0]]}
         Path(f"{image}.v2vlint-journal").write_text(json.dumps({**journal, "earlier": 0, "id": "0" * 32}), "utf-8")

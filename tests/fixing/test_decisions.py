@@ -16,6 +16,7 @@ from v2vlint import target
 from v2vlint.engine.config import Exempt
 from v2vlint.engine.decisions import Decisions
 from v2vlint.engine.protocol import CHECK, CheckAsk, Judged
+from v2vlint.files import Desk
 from v2vlint.fixing import session
 from v2vlint.fixing.offered import offered
 from v2vlint.fixing.plan import plan
@@ -28,7 +29,6 @@ from v2vlint.model.fix import Applicability, Delete, Fix
 from v2vlint.model.place import WholeFile
 from v2vlint.model.report import FindingReport, ImageReport
 from v2vlint.model.source import GuestRef
-from v2vlint.source.granted import granted
 
 FIXES = {name: Fix(f"delete {name}", Applicability.SAFE, (Delete(f"/{name}"),)) for name in "abc"}
 DAY = datetime.date(2026, 3, 1)
@@ -103,7 +103,7 @@ def titles(fixes: Iterable[Chosen | Held]) -> set[tuple[str, str]]:
 def test_check_and_fix_select_the_same_findings(sample: str) -> None:
     undecided = findings(fixing(guest(cached(sample))).image)
     ask = dataclasses.replace(guest(cached(sample)), decisions=decided(report for _device, report in undecided))
-    answer = run(Call(CHECK, encode(ask), granted(ask.guest)))
+    answer = run(Call(CHECK, encode(ask), desk=Desk(ask.guest)))
     assert isinstance(answer, Answer), answer
     checked = findings(decode(Judged, answer.value).image)
     assert {report.finding.severity for _device, report in checked} <= {Severity.INFO}

@@ -9,9 +9,10 @@ from pathlib import Path
 
 import pytest
 
+from tests.disk.images import run
 from v2vlint import target
 from v2vlint.engine.protocol import CheckAsk
-from v2vlint.fixing import qemu, session
+from v2vlint.fixing import session
 from v2vlint.fixing.export import ExportAsk, export
 from v2vlint.fixing.protocol import FixAsk
 from v2vlint.model.codec import encode
@@ -29,7 +30,7 @@ def package(folder: Path) -> tuple[Path, list[bytes]]:
     plain = [random.Random(1).randbytes(3 << 20) + bytes(5 << 20), bytes(2 << 20) + random.Random(2).randbytes(1 << 20)]
     (folder / "a.raw").write_bytes(plain[0])
     options = ("-O", "vmdk", "-o", "subformat=streamOptimized")
-    qemu.run("qemu-img", "convert", "-f", "raw", *options, folder / "a.raw", folder / "a.vmdk")
+    run("qemu-img", "convert", "-f", "raw", *options, folder / "a.raw", folder / "a.vmdk")
     packed = gzip.compress(plain[1])
     names = ["a.vmdk"]
     for number, start in enumerate(range(0, len(packed), 70_000)):
@@ -62,7 +63,7 @@ def test_a_folder_of_copies(tmp_path: Path) -> None:
     made = sorted((tmp_path / "out").iterdir())
     assert [path.name for path in made] == ["disk1.qcow2", "disk2.qcow2"]
     for path, content in zip(made, plain, strict=True):
-        qemu.run("qemu-img", "convert", "-f", "qcow2", "-O", "raw", path, tmp_path / "back")
+        run("qemu-img", "convert", "-f", "qcow2", "-O", "raw", path, tmp_path / "back")
         assert (tmp_path / "back").read_bytes() == content
 
 

@@ -144,7 +144,7 @@ def test_drives_are_the_parents_whatever_the_child_says(monkeypatch: pytest.Monk
     """The line of the session that joins both: what the child sends for ``drives`` ends the run before the worker starts."""
     seen: list[Any] = []
     monkeypatch.setattr(appliance, "write", seen.append)
-    rounds = session._Rounds(asked((Path("/x"),)), DEFAULT_LIMITS, [Path("/x.overlay")], session._Clock())
+    rounds = session._Rounds(asked((Path("/x"),)), DEFAULT_LIMITS, {Path("/x.overlay"): None}, session._Clock())
     forged = json.dumps({**REQUEST, "drives": [{"path": "/dev/sda", "format": "raw"}]})
     with pytest.raises(ImageError):
         rounds._write(type("Forged", (), {"request": forged})())

@@ -16,9 +16,10 @@ from pathlib import Path
 import pytest
 
 from guestbuild.samples import cached
+from tests.disk.images import run
 from v2vlint import target
 from v2vlint.engine.protocol import CheckAsk
-from v2vlint.fixing import qemu, session, transaction
+from v2vlint.fixing import session, transaction
 from v2vlint.fixing.protocol import FixAsk
 from v2vlint.fixing.session import FixOutcome
 from v2vlint.guest.open import open_guest
@@ -65,7 +66,7 @@ def digests(images: tuple[Path, ...]) -> list[str]:
     found: list[str] = []
     for image in images:
         raw = image.with_suffix(".raw-copy")
-        qemu.run("qemu-img", "convert", "-f", "qcow2", "-O", "raw", image, raw)
+        run("qemu-img", "convert", "-f", "qcow2", "-O", "raw", image, raw)
         with raw.open("rb") as stream:
             found.append(hashlib.file_digest(stream, "sha256").hexdigest())
         raw.unlink()
@@ -133,7 +134,7 @@ def test_copy_leaves_the_source_alone(tmp_path: Path) -> None:
 
 def test_streamoptimized_needs_a_copy(tmp_path: Path) -> None:
     image = tmp_path / "disk.vmdk"
-    qemu.run("qemu-img", "create", "-q", "-f", "vmdk", "-o", "subformat=streamOptimized", image, "8M")
+    run("qemu-img", "create", "-q", "-f", "vmdk", "-o", "subformat=streamOptimized", image, "8M")
     with pytest.raises(UsageError, match="streamOptimized") as caught:
         session.driver(image, "vmdk")
     assert "-o" in caught.value.hint
@@ -159,8 +160,8 @@ def _start(image: Path) -> subprocess.Popen[bytes]:
 def _filesystem_is_clean(image: Path) -> bool:
     """What ``e2fsck -n`` says of the first partition."""
     raw = image.with_suffix(".fsck")
-    qemu.run("qemu-img", "convert", "-f", "qcow2", "-O", "raw", image, raw)
-    table = json.loads(qemu.run("sfdisk", "-J", raw))["partitiontable"]
+    run("qemu-img", "convert", "-f", "qcow2", "-O", "raw", image, raw)
+    table = json.loads(run("sfdisk", "-J", raw))["partitiontable"]
     start = table["partitions"][0]["start"] * table.get("sectorsize", 512)
     done = subprocess.run(["e2fsck", "-fn", f"{raw}?offset={start}"], capture_output=True, check=False)
     raw.unlink()
@@ -190,7 +191,7 @@ def test_kill_the_whole_process_at_sixty_moments(tmp_path: Path) -> None:
         process.wait()
         with transaction.locked([image]):
             transaction.recover(image)
-        qemu.run("qemu-img", "check", "-q", "-f", "qcow2", image)
+        run("qemu-img", "check", "-q", "-f", "qcow2", image)
         found = files((image,))
         assert found in (before, fixed)
         assert _filesystem_is_clean(image)
@@ -205,7 +206,7 @@ def test_kill_the_whole_process_at_sixty_moments(tmp_path: Path) -> None:
 
 def test_a_guest_that_cannot_be_read_is_named(tmp_path: Path) -> None:
     image = tmp_path / "empty.qcow2"
-    qemu.run("qemu-img", "create", "-q", "-f", "qcow2", image, "8M")
+    run("qemu-img", "create", "-q", "-f", "qcow2", image, "8M")
     outcome = session.fix_in_place(asked((image,)))
     assert not outcome.applied
     assert outcome.before.problems

@@ -11,9 +11,10 @@ from pathlib import Path
 import pytest
 
 from tests.cli.conftest import DEBIAN
+from tests.disk.images import run
 from v2vlint import target
 from v2vlint.engine.protocol import CheckAsk
-from v2vlint.fixing import qemu, session, transaction
+from v2vlint.fixing import session, transaction
 from v2vlint.fixing.protocol import FixAsk
 from v2vlint.guest.open import open_guest
 from v2vlint.model.fix import Applicability
@@ -42,7 +43,7 @@ STACKS = [
 
 def _digest(image: Path) -> str:
     raw = image.with_suffix(".raw-copy")
-    qemu.run("qemu-img", "convert", "-f", "qcow2", "-O", "raw", image, raw)
+    run("qemu-img", "convert", "-f", "qcow2", "-O", "raw", image, raw)
     with raw.open("rb") as stream:
         found = hashlib.file_digest(stream, "sha256").hexdigest()
     raw.unlink()
@@ -60,7 +61,7 @@ def _made(folder: Path, disks: int, commands: tuple[str, ...], root: str) -> tup
         archive.add(tree, ".")
     images = tuple(folder / f"disk{number}.qcow2" for number in range(disks))
     for image in images:
-        qemu.run("qemu-img", "create", "-q", "-f", "qcow2", image, "120M")
+        run("qemu-img", "create", "-q", "-f", "qcow2", image, "120M")
     script = [*(f"add {image} format:qcow2" for image in images), "run", *commands]
     script += [f"mkfs ext4 {root}", f"mount {root} /", f"tar-in {folder / 'root.tar'} /", "umount-all"]
     keyed = "\n".join(f"{line}\n{SECRET}" if line.startswith("luks-") else line for line in script)

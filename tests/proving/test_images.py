@@ -8,9 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from v2vlint.files.nodes import Nodes, argument
 from v2vlint.model.errors import ImageError, Unsupported
-from v2vlint.model.source import DiskFile
-from v2vlint.proving.images import block_options
+from v2vlint.model.source import DiskFile, ImageNode
+from v2vlint.proving.images import ProofDisk, block_options
 from v2vlint.proving.prepare import proof_disk
 from v2vlint.proving.pristine import file_states
 
@@ -34,12 +35,20 @@ def converted(folder: Path, kind: str) -> Path:
     return path
 
 
-def through_the_overlay(options: list[str], path: Path) -> bytes:
-    """What a guest would read: the first node's content, copied out by qemu-storage-daemon's sibling qemu-img."""
-    node = json.loads(options[1])
-    del node["node-name"]
-    qemu_img("convert", "-O", "raw", f"json:{json.dumps(node)}", path)
+def through_the_overlay(disk: ProofDisk, path: Path, *, write: str = "") -> bytes:
+    """What a guest would read, after it wrote: the first node's content, copied out by QEMU."""
+    with Nodes() as nodes:
+        node = json.loads(list(block_options([disk], path.parent, nodes))[1])
+        del node["node-name"]
+        if write:
+            qemu("qemu-io", "-c", write, argument(node), inherit=nodes)
+        qemu("qemu-img", "convert", "-O", "raw", argument(node), path, inherit=nodes)
     return path.read_bytes()
+
+
+def qemu(*command: str | Path, inherit: Nodes) -> None:
+    """Run a QEMU tool on nodes."""
+    subprocess.run(list(map(str, command)), check=True, capture_output=True, pass_fds=inherit.descriptors)
 
 
 @pytest.mark.parametrize("kind", ["raw", "qcow2", "vmdk", "vdi", "vhdx"])
@@ -47,16 +56,8 @@ def test_every_format(tmp_path: Path, kind: str) -> None:
     image = converted(tmp_path, kind) if kind != "raw" else raw(tmp_path)
     disk = proof_disk(DiskFile(str(image), image.name))
     before = file_states(disk.files)
-    options = list(block_options([disk], tmp_path))
-    assert through_the_overlay(options, tmp_path / "out").startswith(b"\x55" * (1 << 20))
-    qemu_io = [
-        "qemu-io",
-        "-c",
-        "write -P 7 0 64k",
-        f"json:{json.dumps({k: v for k, v in json.loads(options[1]).items() if k != 'node-name'})}",
-    ]
-    subprocess.run(qemu_io, check=True, capture_output=True)
-    assert through_the_overlay(options, tmp_path / "out").startswith(b"\x07" * (1 << 16) + b"\x55")
+    assert through_the_overlay(disk, tmp_path / "out").startswith(b"\x55" * (1 << 20))
+    assert through_the_overlay(disk, tmp_path / "out", write="write -P 7 0 64k").startswith(b"\x07" * (1 << 16) + b"\x55")
     assert file_states(disk.files) == before
     assert disk.files == (str(image),)
 
@@ -66,9 +67,9 @@ def test_a_chain_is_opened_by_its_stated_formats(tmp_path: Path) -> None:
     top = tmp_path / "top.qcow2"
     qemu_img("create", "-f", "qcow2", "-F", "raw", "-b", base.name, top)
     disk = proof_disk(DiskFile(str(top), top.name))
-    assert [(image.path, image.format) for image in disk.chain] == [(str(top), "qcow2"), (str(base), "raw")]
+    assert disk.node == ImageNode(str(top), "qcow2", backing=ImageNode(str(base), "raw"))
     assert set(disk.files) == {str(top), str(base)}
-    assert through_the_overlay(list(block_options([disk], tmp_path)), tmp_path / "out").startswith(b"\x55" * 512)
+    assert through_the_overlay(disk, tmp_path / "out").startswith(b"\x55" * 512)
 
 
 def test_a_backing_format_is_never_guessed(tmp_path: Path) -> None:
@@ -88,8 +89,8 @@ def test_a_raw_guest_cannot_pretend_to_be_a_backing_chain(tmp_path: Path) -> Non
     top = tmp_path / "top.qcow2"
     qemu_img("create", "-f", "qcow2", "-F", "raw", "-b", evil.name, top, "2M")
     disk = proof_disk(DiskFile(str(top), top.name))
-    assert [image.format for image in disk.chain] == ["qcow2", "raw"]
-    assert through_the_overlay(list(block_options([disk], tmp_path)), tmp_path / "out").startswith(b"QFI\xfb")
+    assert disk.node == ImageNode(str(top), "qcow2", backing=ImageNode(str(evil), "raw"))
+    assert through_the_overlay(disk, tmp_path / "out").startswith(b"QFI\xfb")
 
 
 def test_a_member_of_an_archive(tmp_path: Path) -> None:
@@ -97,7 +98,7 @@ def test_a_member_of_an_archive(tmp_path: Path) -> None:
     archive = tmp_path / "guest.ova"
     archive.write_bytes(b"\xee" * 1024 + image.read_bytes() + b"\xee" * 1024)
     disk = proof_disk(DiskFile(str(archive), "disk.qcow2", 1024, image.stat().st_size))
-    assert through_the_overlay(list(block_options([disk], tmp_path)), tmp_path / "out").startswith(b"\x55" * 512)
+    assert through_the_overlay(disk, tmp_path / "out").startswith(b"\x55" * 512)
 
 
 @pytest.mark.parametrize("content", [b"", b"QFI\xfb" + b"\xff" * 200])

@@ -22,6 +22,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     options.add_judging(parser)
     options.add_verdict(parser)
     options.add_reading(parser)
+    options.add_hash(parser)
     options.add_screen(parser)
     fixing = parser.add_argument_group("fixing")
     fixing.add_argument("--fix", action="store_true", help="repair what is safe to repair, in place; 'v2vlint fix --help' has more")

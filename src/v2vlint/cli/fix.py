@@ -26,6 +26,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     options.add_judging(parser)
     options.add_verdict(parser)
     options.add_reading(parser)
+    options.add_hash(parser)
     parser.add_argument("--report", action="append", metavar="FORMAT=FILE", help="write a report of the outcome; repeatable")
 
 

@@ -31,6 +31,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     group.add_argument("-o", "--output", metavar="FILE", help="write there instead of to stdout")
     group.add_argument("--no-applications", action="store_true", help="do not list what is installed")
     options.add_reading(parser)
+    options.add_hash(parser)
     options.add_screen(parser)
 
 

@@ -25,6 +25,15 @@ def add_images(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--connect", metavar="URI", default="", help="the libvirt that domain:NAME asks (its default connection)")
     verify_help = "verify the checksums of all files of an OVF package, which reads them whole; without it only the descriptor's"
     group.add_argument("--verify-manifest", action="store_true", help=verify_help)
+    group = parser.add_argument_group("files")
+    allow_help = "files that a guest refers to (backing files, extents, disks of a definition) may also lie in DIR; repeatable"
+    group.add_argument("--allow-folder", action="append", metavar="DIR", help=allow_help)
+
+
+def add_hash(parser: argparse.ArgumentParser) -> None:
+    """Evidence of what was read."""
+    help_text = "the SHA-256 of every file that was opened, before and after, in the reports; reads them whole"
+    parser.add_argument("--hash", action="store_true", help=help_text)
 
 
 def add_judging(parser: argparse.ArgumentParser) -> None:
@@ -91,6 +100,7 @@ def settings(args: argparse.Namespace) -> Settings:
     """What the options say, over the configuration. An option that a verb does not have says nothing."""
     said = {name.replace("_", "-"): getattr(args, name, None) for name in _SETTINGS}
     said |= {name: list(_listed(getattr(args, name, None))) for name in _LISTS}
+    said["allow-folder"] = args.allow_folder
     return settle(parse({key: value for key, value in said.items() if value}, "options"), _configured(args), _access(args))
 
 
@@ -106,7 +116,7 @@ def _configured(args: argparse.Namespace) -> Config:
 
 
 def _access(args: argparse.Namespace) -> Access:
-    return Access(args.connect, args.verify_manifest)
+    return Access(args.connect, args.verify_manifest, getattr(args, "hash", False))
 
 
 def request(args: argparse.Namespace, known: Settings, verb: str) -> Request:

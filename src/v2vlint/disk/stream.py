@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import io
 import os
-import stat
 from bisect import bisect_right
 from collections import OrderedDict
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from v2vlint.files import Access, access
 from v2vlint.model.errors import ImageError
 
 MAX_READ = 1 << 30
@@ -84,12 +84,14 @@ class Fingerprint:
 
 
 class HostFile(Stream):
-    """A host file, or ``length`` bytes of it from ``offset`` on. ``only_regular`` refuses devices, pipes and directories."""
+    """A host file, or ``length`` bytes of it from ``offset`` on. ``files`` opens it; without, the file counts as named by the operator.
 
-    def __init__(self, path: str, offset: int = 0, length: int = -1, *, only_regular: bool = False) -> None:
-        self.path = path
-        self._fd = open_host_file(path, only_regular=only_regular)
-        size = os.lseek(self._fd, 0, os.SEEK_END)
+    ImageError when it cannot be opened, or may not be: see :mod:`v2vlint.files`. ``real`` is where it is.
+    """
+
+    def __init__(self, path: str, offset: int = 0, length: int = -1, files: Access | None = None) -> None:
+        opened = (files or access(None, path)).open(path)
+        self.path, self.real, self._fd, size = path, opened.real, opened.descriptor, opened.size
         self.file_size = size
         rest = max(0, size - offset)
         super().__init__(rest if length < 0 else min(length, rest))
@@ -122,19 +124,6 @@ class HostFile(Stream):
         if not self.closed:
             os.close(self._fd)
         super().close()
-
-
-def open_host_file(path: str, *, only_regular: bool) -> int:
-    """A read-only descriptor of ``path``; ImageError says why not."""
-    try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
-    except OSError as error:
-        raise ImageError(f"{path}: {os.strerror(error.errno or 0).lower()}") from error
-    mode = os.fstat(descriptor).st_mode
-    if stat.S_ISREG(mode) or (stat.S_ISBLK(mode) and not only_regular):
-        return descriptor
-    os.close(descriptor)
-    raise ImageError(f"{path}: not a regular file")
 
 
 class MemoryStream(Stream):

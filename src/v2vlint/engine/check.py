@@ -9,12 +9,12 @@ from dataclasses import dataclass
 from v2vlint import isolate
 from v2vlint.engine.decisions import decide
 from v2vlint.engine.protocol import CHECK, CheckAsk, Judged
+from v2vlint.files import Desk
 from v2vlint.isolate import DEFAULT_LIMITS, Answer, Call, Limits, Outcome, Refusal
 from v2vlint.model.codec import decode, encode
 from v2vlint.model.errors import NothingFound, PackError, UsageError, V2vlintError
 from v2vlint.model.report import Forecast, ImageReport, Problem
 from v2vlint.model.rule import RuleInfo
-from v2vlint.source.granted import granted
 from v2vlint.source.journal import pending
 
 _ERRORS: dict[str, type[V2vlintError]] = {kind.__name__: kind for kind in (UsageError, NothingFound, PackError)}
@@ -43,10 +43,12 @@ def check_all(asks: Sequence[CheckAsk], limits: Limits = DEFAULT_LIMITS, jobs: i
         if progress:
             progress([asks[position].guest.name for position in sorted(running)], len(images))
 
-    calls = (Call(CHECK, encode(ask), granted(ask.guest)) for ask in asks)
+    desks = [Desk(ask.guest) for ask in asks]
+    calls = (Call(CHECK, encode(ask), desk=desk) for ask, desk in zip(asks, desks, strict=True))
     for position, outcome in isolate.run_all(calls, limits, jobs, tick):
         judged = _judged(asks[position], outcome, limits)
-        images[position] = _with_pending(asks[position], judged.image)
+        image = dataclasses.replace(judged.image, files=desks[position].files())
+        images[position] = _with_pending(asks[position], image)
         rules.update({info.id: info for info in judged.rules})
     return Checked(tuple(images[position] for position in sorted(images)), tuple(rules[key] for key in sorted(rules)))
 
@@ -79,7 +81,7 @@ def _judged(ask: CheckAsk, outcome: Outcome, limits: Limits) -> Judged:
 def _by_definition(ask: CheckAsk, failed: Judged, limits: Limits) -> Judged:
     """A child died of the disks: another one judges what the definition alone tells."""
     again = dataclasses.replace(ask, unopened=True)
-    known = _judged(again, isolate.run(Call(CHECK, encode(again), granted(ask.guest)), limits), limits)
+    known = _judged(again, isolate.run(Call(CHECK, encode(again), desk=Desk(ask.guest)), limits), limits)
     return Judged(dataclasses.replace(known.image, problems=failed.image.problems), known.rules)
 
 

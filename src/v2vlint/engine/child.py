@@ -6,21 +6,22 @@ from typing import Any, TypeVar
 
 from v2vlint import isolate
 from v2vlint.confine import Grant
+from v2vlint.files import Desk
 from v2vlint.isolate import Answer, Call, Limits, Refusal
 from v2vlint.model.codec import decode, encode
 from v2vlint.model.errors import ImageError, UsageError
 from v2vlint.model.source import GuestRef
-from v2vlint.source.granted import granted
 
 T = TypeVar("T")
+NOTHING = Grant()
 
 
-def answer(function: str, ask: Any, kind: type[T], guest: GuestRef, limits: Limits, grant: Grant | None = None) -> T:
+def answer(function: str, ask: Any, kind: type[T], guest: GuestRef, limits: Limits, desk: Desk | None = None, grant: Grant = NOTHING) -> T:
     """What ``function`` (``module:name``) answers about ``guest``. UsageError as the child raised it, ImageError for all else.
 
-    ``grant`` is what the child may touch, when that is not what every reader of the guest may.
+    ``desk`` opens its files, when it is not the guest's alone; ``grant`` is what the child may touch besides.
     """
-    outcome = isolate.run(Call(function, encode(ask), grant or granted(guest)), limits)
+    outcome = isolate.run(Call(function, encode(ask), grant, desk or Desk(guest)), limits)
     if isinstance(outcome, Answer):
         return _decoded(kind, outcome.value, guest)
     if isinstance(outcome, Refusal):

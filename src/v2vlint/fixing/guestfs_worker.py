@@ -2,7 +2,7 @@
 
 Reads one JSON request on standard input and writes one JSON answer on standard output::
 
-    request  drives [{path, format}], unlock [{device, name, keys}], roots [{mounts, operations, selinux}], memory (MiB)
+    request  drives [{socket}] (of NBD servers), unlock [{device, name, keys}], roots [{mounts, operations, selinux}], memory (MiB)
     root     mounts [{device, point, options}], operations [{op, path, …}], selinux (path of file_contexts, or empty),
              windows (whether it is one: names are found without regard to case, and the volume must be safe to write)
              keys and file contents are base64
@@ -50,7 +50,7 @@ def _serve(request: Request, answer: dict[str, Any]) -> None:
     g = guestfs.GuestFS(python_return_dict=True)
     g.set_memsize(request.get("memory", 768))
     for drive in request["drives"]:
-        g.add_drive_opts(drive["path"], format=drive["format"], cachemode="unsafe")
+        g.add_drive_opts("", protocol="nbd", server=[f"unix:{drive['socket']}"], format="raw", cachemode="unsafe")
     g.launch()
     clock.lap("launch")
     _unlock(g, request)

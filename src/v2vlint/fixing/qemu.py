@@ -1,21 +1,24 @@
-"""What fixing needs of qemu-img and qemu-io. Formats are always given, never probed: probing reads what the guest wrote."""
+"""What fixing needs of QEMU's tools. They get block nodes with every file and format stated: nothing is probed, no name is parsed."""
 
 from __future__ import annotations
 
 import ctypes
 import json
+import os
+import re
 import signal
 import subprocess
 import time
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 from v2vlint import programs
+from v2vlint.confine import Grant, tools
+from v2vlint.files.nodes import Nodes, argument
 from v2vlint.model.errors import ImageError, UsageError
+from v2vlint.model.source import ImageNode
 
-DRIVERS = {"raw": "raw", "qcow2": "qcow2", "vmdk": "vmdk", "vhd": "vpc", "vhdx": "vhdx", "vdi": "vdi"}
-LOCK_PATIENCE = 2.0
 _LOCKED = ('Failed to get "write" lock', "Failed to get shared")
 
 
@@ -23,131 +26,122 @@ class ImageLocked(ImageError):
     """Another program (a running guest, a second v2vlint) has the image open for writing."""
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class Extent:
-    """``length`` bytes of a virtual disk from ``start``."""
-
-    start: int
-    length: int
-
-    @property
-    def end(self) -> int:
-        """The first byte behind it."""
-        return self.start + self.length
-
-
 def die_with_parent() -> None:
     """For ``preexec_fn``: have the kernel kill this child when its parent dies (prctl(2), PR_SET_PDEATHSIG)."""
     ctypes.CDLL(None).prctl(1, signal.SIGKILL)
 
 
-def run(*command: str | Path, timeout: float = 3600) -> str:
-    """Standard output of a QEMU tool. ImageLocked or ImageError with its own words when it fails, UsageError when it is absent."""
-    tool = str(command[0])
-    program = programs.find(tool)
-    if program is None:
-        raise UsageError(f"{tool} is not installed", hint="apt install qemu-utils")
-    done = subprocess.run(
-        [program, *map(str, command[1:])],
-        capture_output=True,
-        text=True,
-        errors="replace",
-        stdin=subprocess.DEVNULL,
-        timeout=timeout,
-        preexec_fn=die_with_parent,
-        env=programs.environment(),
-    )
-    if done.returncode:
-        words = done.stderr.strip().splitlines() or [f"exit status {done.returncode}"]
-        kind = ImageLocked if any(mark in done.stderr for mark in _LOCKED) else ImageError
+def run(
+    *command: str | Path, nodes: Nodes | None = None, reads: Sequence[Path] = (), writes: Sequence[Path] = (), timeout: float = 3600
+) -> str:
+    """Standard output of a QEMU tool, confined to the files of ``nodes`` and those that it ``reads`` and ``writes``, which are there.
+
+    ImageLocked or ImageError with its own words when it fails, UsageError when it is absent.
+    """
+    words = [str(word.absolute()) if isinstance(word, Path) else word for word in command]
+    known = nodes.grant if nodes else Grant()
+    grant = known + Grant(tuple(map(str, reads)), tuple(map(str, writes)))
+    try:
+        done = tools.run(words, grant, timeout=timeout, descriptors=nodes.descriptors if nodes else ())
+    except tools.NotInstalled:
+        raise UsageError(f"{words[0]} is not installed", hint="apt install qemu-utils") from None
+    except tools.Stopped as error:
+        raise ImageError(f"{words[0]} {words[1]}: {error.reason}") from error
+    if done.status:
+        kind = ImageLocked if any(mark in done.errors for mark in _LOCKED) else ImageError
         hint = "shut the guest down first" if kind is ImageLocked else ""
-        raise kind(f"{tool} {command[1]}: {words[0]}", hint=hint)
-    return done.stdout
+        raise kind(f"{words[0]} {words[1]}: {_named(done.errors, done.status, nodes)}", hint=hint)
+    return done.output
 
 
-def run_patiently(*command: str | Path) -> str:
-    """Like :func:`run`, but a taken lock is waited for: a QEMU tool that was just killed may hold it a moment longer."""
-    deadline = time.monotonic() + LOCK_PATIENCE
-    while True:
-        try:
-            return run(*command)
-        except ImageLocked:
-            if time.monotonic() > deadline:
-                raise
-            time.sleep(0.05)
+def _named(errors: str, status: int, nodes: Nodes | None) -> str:
+    """What a tool complains about, with the names of files for those of descriptors."""
+    names = nodes.names if nodes else {}
+    words = re.sub(r"Could not open 'json:.*?\}': ", "", _words(errors, status))
+    return re.sub(r"/dev/fd/(\d+)", lambda match: names.get(int(match[1]), match[0]), words)
 
 
-def probe_lock(image: Path, driver: str) -> None:
+def fresh(path: Path) -> Path:
+    """``path`` as an empty file that only its owner can read, for a tool to fill. ImageError when a link lies there."""
+    try:
+        os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600))
+    except OSError as error:
+        raise ImageError(f"{path}: {os.strerror(error.errno or 0).lower()}") from error
+    return path
+
+
+def probe_lock(image: ImageNode) -> None:
     """Open the image for writing and close it again, which takes QEMU's image lock; ImageLocked when somebody holds it."""
-    run("qemu-io", "-f", driver, "-c", "quit", image)
+    with Nodes() as nodes:
+        run("qemu-io", "-c", "quit", argument(nodes.image(image, writable=True)), nodes=nodes)
 
 
-def create_overlay(overlay: Path, image: Path, driver: str) -> None:
-    """An empty qcow2 overlay on ``image`` in the same folder, so that the pair can be moved together."""
-    run("qemu-img", "create", "-q", "-f", "qcow2", "-F", driver, "-b", image.name, overlay)
+def create_overlay(overlay: Path, size: int) -> None:
+    """An empty qcow2 of ``size`` bytes. What it is a change of is stated by whoever opens it, and stands nowhere in it."""
+    run("qemu-img", "create", "-q", "-f", "qcow2", overlay, str(size), writes=(fresh(overlay),))
 
 
-def extents(overlay: Path) -> tuple[Extent, ...]:
-    """The extents that the overlay itself holds, in order."""
-    items = json.loads(run("qemu-img", "map", "--output=json", "-f", "qcow2", "-U", overlay))
-    held = [Extent(i["start"], i["length"]) for i in items if i["depth"] == 0 and (i["present"] or i["zero"])]
-    merged: list[Extent] = []
-    for extent in held:
-        if merged and merged[-1].end == extent.start:
-            extent = Extent(merged[-1].start, merged.pop().length + extent.length)
-        merged.append(extent)
-    return tuple(merged)
-
-
-def subtract(wanted: tuple[Extent, ...], held: tuple[Extent, ...]) -> Iterator[Extent]:
-    """The parts of ``wanted`` that ``held`` does not cover. Both are sorted and free of overlaps."""
-    for extent in wanted:
-        start = extent.start
-        for other in held:
-            if other.end <= start or other.start >= extent.end:
-                continue
-            if other.start > start:
-                yield Extent(start, other.start - start)
-            start = max(start, other.end)
-        if start < extent.end:
-            yield Extent(start, extent.end - start)
-
-
-def copy_extent(extent: Extent, source: Path, driver: str, overlay: Path) -> None:
-    """Copy an extent of the virtual disk ``source`` into the qcow2 ``overlay``, zeroes included."""
-    window = f"driver=raw,offset={extent.start},size={extent.length}"
-    run(
-        "qemu-img", "convert", "-n", "-S", "0", "-U",
-        "--image-opts", f"{window},file.driver={driver},file.file.driver=file,file.file.filename={_escape(source)}",
-        "--target-image-opts", f"{window},file.driver=qcow2,file.file.driver=file,file.file.filename={_escape(overlay)}",
-    )  # fmt: skip
-
-
-def _escape(path: Path) -> str:
-    return str(path).replace(",", ",,")
-
-
-def commit(overlay: Path) -> None:
-    """Write the overlay's content into its backing image and keep the overlay, so that the commit can be repeated."""
-    run_patiently("qemu-img", "commit", "-q", "-d", "-f", "qcow2", overlay)
-
-
-def repair_leaks(image: Path, driver: str) -> None:
-    """Free clusters that an interrupted write leaked. Only qcow2 needs it."""
-    if driver == "qcow2":
-        run_patiently("qemu-img", "check", "-q", "-f", driver, "-r", "leaks", image)
+def virtual_size(image: ImageNode) -> int:
+    """The size of the virtual disk in bytes."""
+    with Nodes() as nodes:
+        told = json.loads(run("qemu-img", "info", "--output=json", "-U", argument(nodes.image(image)), nodes=nodes))
+    return int(told["virtual-size"])
 
 
 def convert(source: Path, output: Path, driver: str) -> None:
-    """Write a new image with the content of the qcow2 ``source``."""
-    run("qemu-img", "convert", "-f", "qcow2", "-O", driver, source, output)
+    """Write a new image with the content of the independent qcow2 ``source``."""
+    with Nodes() as nodes:
+        top = argument(nodes.overlay(source, None, writable=False))
+        run("qemu-img", "convert", "-O", driver, top, output, nodes=nodes, writes=(fresh(output),))
 
 
-def copy_image(source: Path, driver: str, output: Path) -> None:
-    """A qcow2 copy of ``source``, independent of it."""
-    run("qemu-img", "convert", "-U", "-f", driver, "-O", "qcow2", source, output)
+def copy_image(image: ImageNode, output: Path) -> None:
+    """A qcow2 copy of ``image``, independent of it."""
+    with Nodes() as nodes:
+        run("qemu-img", "convert", "-U", "-O", "qcow2", argument(nodes.image(image)), output, nodes=nodes, writes=(fresh(output),))
 
 
 def snapshot(overlay: Path, copy: Path) -> None:
     """A copy of a small overlay, sharing blocks where the host's filesystem can."""
-    run("cp", "--reflink=auto", "--sparse=always", overlay, copy)
+    run("cp", "--reflink=auto", "--sparse=always", "--", overlay, copy, reads=(overlay,), writes=(fresh(copy),))
+
+
+def _required(tool: str) -> str:
+    program = programs.find(tool)
+    if program is None:
+        raise UsageError(f"{tool} is not installed", hint="apt install qemu-utils")
+    return program
+
+
+@contextmanager
+def exported(overlay: Path, image: ImageNode | None, folder: Path) -> Iterator[Path]:
+    """A Unix socket in ``folder`` where an NBD client reads and writes the overlay on ``image`` as a raw disk."""
+    at = folder / f"{overlay.stat().st_ino}.socket"
+    with Nodes() as nodes:
+        command = (_required("qemu-nbd"), "--socket", str(at), "--persistent", "--shared=4", "--cache=unsafe", "--discard=unmap")
+        top = argument(nodes.overlay(overlay, image))
+        process = subprocess.Popen(
+            [*command, top], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, pass_fds=nodes.descriptors,
+            env=programs.environment(), cwd=programs.NEUTRAL, preexec_fn=die_with_parent,
+        )  # fmt: skip
+        try:
+            _await_socket(process, at)
+            yield at
+        finally:
+            process.terminate()
+            _out, errors = process.communicate(timeout=60)
+    if process.returncode:
+        raise ImageError(f"qemu-nbd: {_words(errors.decode('utf-8', 'replace'), process.returncode)}")
+
+
+def _await_socket(process: subprocess.Popen[bytes], at: Path) -> None:
+    deadline = time.monotonic() + 20
+    while not at.exists():
+        if process.poll() is not None or time.monotonic() > deadline:
+            _out, errors = process.communicate() if process.poll() is not None else (b"", b"does not start")
+            raise ImageError(f"qemu-nbd: {_words(errors.decode('utf-8', 'replace'), process.returncode)}")
+        time.sleep(0.01)
+
+
+def _words(errors: str, status: int | None) -> str:
+    return next((line for line in errors.splitlines() if line.strip()), f"exit status {status}")

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -12,8 +14,11 @@ from v2vlint import isolate
 from v2vlint.confine import Grant
 from v2vlint.engine.boot import FORECAST
 from v2vlint.engine.child import answer
+from v2vlint.files import Desk
+from v2vlint.files.nodes import DRIVERS
 from v2vlint.fixing import appliance, qemu, transaction
 from v2vlint.fixing.export import EXPORT, ExportAsk
+from v2vlint.fixing.look import to_change, to_read
 from v2vlint.fixing.protocol import PREPARE, Chosen, FixAsk, Held, PreparedFix
 from v2vlint.fixing.request import checked
 from v2vlint.isolate import DEFAULT_LIMITS, Answer, Call, Limits, Refusal
@@ -22,8 +27,7 @@ from v2vlint.model.errors import ImageError, UsageError
 from v2vlint.model.finding import Severity
 from v2vlint.model.report import Fate, FindingReport, ImageReport
 from v2vlint.model.rule import RuleInfo
-from v2vlint.model.source import GuestRef
-from v2vlint.source.granted import granted
+from v2vlint.model.source import GuestRef, ImageNode
 
 MAX_ROUNDS = 5
 _VMDK_MAGIC, _VMDK_COMPRESSED = b"KDMV", 1 << 16
@@ -73,8 +77,10 @@ class _Clock:
 
 def preview(asked: FixAsk, limits: Limits = DEFAULT_LIMITS) -> PreparedFix:
     """What would be done, without doing it. ImageError when the reader process died."""
-    medium = (asked.virtio_win,) if asked.virtio_win else ()
-    return answer(PREPARE, asked, PreparedFix, asked.ask.guest, limits, granted(asked.ask.guest, *medium))
+    named = (asked.virtio_win,) if asked.virtio_win else ()
+    guest, desk = asked.ask.guest, Desk(asked.ask.guest, *named)
+    prepared = answer(PREPARE, asked, PreparedFix, guest, limits, desk, Grant(named))
+    return replace(prepared, image=replace(prepared.image, files=desk.files()))
 
 
 def fix_in_place(asked: FixAsk, limits: Limits = DEFAULT_LIMITS) -> FixOutcome:
@@ -91,10 +97,12 @@ def fix_in_place(asked: FixAsk, limits: Limits = DEFAULT_LIMITS) -> FixOutcome:
         clock.lap("check")
         if not prepared.has_work:
             return _nothing(prepared, notes, clock)
-        disks = [transaction.Disk(image, driver(image, kind)) for image, kind in zip(images, prepared.formats, strict=True)]
+        nodes = to_change(asked.ask.guest, limits)
+        drivers = [driver(image, kind) for image, kind in zip(images, prepared.formats, strict=True)]
+        disks = [transaction.Disk(*one) for one in zip(images, drivers, nodes, strict=True)]
         journal = transaction.begin(disks, [chosen.title for chosen in prepared.chosen])
         try:
-            outcome = _Rounds(asked, limits, [disk.overlay for disk in disks], clock).run(prepared)
+            outcome = _Rounds(asked, limits, {disk.overlay: node for disk, node in zip(disks, nodes, strict=True)}, clock).run(prepared)
         except BaseException:
             transaction.abort(journal)
             raise
@@ -131,7 +139,7 @@ def fix_copy(asked: FixAsk, output: Path, limits: Limits = DEFAULT_LIMITS) -> Fi
     try:
         _copy_source(asked.ask.guest, prepared, 0, partial, limits)
         clock.lap("copy")
-        outcome = _Rounds(asked, limits, [partial], clock).run(prepared) if prepared.has_work else _nothing(prepared, [], clock)
+        outcome = _Rounds(asked, limits, {partial: None}, clock).run(prepared) if prepared.has_work else _nothing(prepared, [], clock)
         _publish(partial, output, wanted)
         clock.lap("convert")
     finally:
@@ -154,7 +162,7 @@ def _fix_into(asked: FixAsk, folder: Path, limits: Limits) -> FixOutcome:
         for position, disk in enumerate(disks):
             _copy_source(asked.ask.guest, prepared, position, disk, limits)
         clock.lap("copy")
-        outcome = _Rounds(asked, limits, disks, clock).run(prepared) if prepared.has_work else _nothing(prepared, [], clock)
+        outcome = _Rounds(asked, limits, dict.fromkeys(disks), clock).run(prepared) if prepared.has_work else _nothing(prepared, [], clock)
         for disk in disks:
             transaction.sync(disk)
     except BaseException:
@@ -168,19 +176,19 @@ def _fix_into(asked: FixAsk, folder: Path, limits: Limits) -> FixOutcome:
 
 def _copy_source(guest: GuestRef, prepared: PreparedFix, position: int, copy: Path, limits: Limits) -> None:
     """An independent qcow2 copy of a disk; what QEMU cannot open as it is goes through v2vlint's own reader."""
-    kind = prepared.formats[position]
-    if guest.kind not in ("ova", "ovf") and kind in qemu.DRIVERS:
-        qemu.copy_image(Path(prepared.image.paths[position]), qemu.DRIVERS[kind], copy)
+    node = to_read(guest, limits)[position]
+    if node is not None:
+        qemu.copy_image(node, copy)
         return
     raw = copy.with_name(f".{copy.name}.raw")
     try:
         os.close(os.open(raw, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600))
-        grant = granted(guest) + Grant(write=(str(raw),))
-        outcome = isolate.run(Call(EXPORT, encode(ExportAsk(guest, position, str(raw))), grant), limits)
+        grant = Grant(write=(str(raw),))
+        outcome = isolate.run(Call(EXPORT, encode(ExportAsk(guest, position, str(raw))), grant, Desk(guest)), limits)
         if not isinstance(outcome, Answer):
             reason = outcome.message if isinstance(outcome, Refusal) else outcome.reason
             raise ImageError(f"{guest.name}: disk {position + 1} cannot be copied: {reason}", hint=outcome.hint)
-        qemu.copy_image(raw, "raw", copy)
+        qemu.copy_image(ImageNode(str(raw.resolve()), "raw"), copy)
     finally:
         raw.unlink(missing_ok=True)
 
@@ -201,9 +209,9 @@ def driver(image: Path, kind: str) -> str:
         head = stream.read(12)
     if head[:4] == _VMDK_MAGIC and int.from_bytes(head[8:12], "little") & _VMDK_COMPRESSED:
         raise UsageError(f"{image}: a streamOptimized VMDK cannot be changed in place", hint="give -o NEW.qcow2 (or NEW.vmdk)")
-    if kind not in qemu.DRIVERS:
+    if kind not in DRIVERS:
         raise UsageError(f"{image}: {kind} images cannot be changed in place", hint="give -o NEW.qcow2")
-    return qemu.DRIVERS[kind]
+    return DRIVERS[kind]
 
 
 def _nothing(prepared: PreparedFix, notes: list[str], clock: _Clock) -> FixOutcome:
@@ -214,8 +222,9 @@ def _nothing(prepared: PreparedFix, notes: list[str], clock: _Clock) -> FixOutco
 class _Rounds:
     """Writes into overlays, round after round, until nothing safe enough is left; whatever does not help is taken back."""
 
-    def __init__(self, asked: FixAsk, limits: Limits, overlays: Sequence[Path], clock: _Clock) -> None:
-        self.asked, self.limits, self.overlays, self.clock = asked, limits, list(overlays), clock
+    def __init__(self, asked: FixAsk, limits: Limits, disks: Mapping[Path, ImageNode | None], clock: _Clock) -> None:
+        """``disks`` are the files written to, each with what it is a change of."""
+        self.asked, self.limits, self.disks, self.overlays, self.clock = asked, limits, disks, list(disks), clock
         self.notes: list[str] = []
         self.failed: list[Held] = []
         self.diff = ""
@@ -265,8 +274,11 @@ class _Rounds:
         return self._apply_or_drop(remaining, before, applied) if remaining.has_work else remaining
 
     def _write(self, current: PreparedFix) -> None:
-        drives = [{"path": str(overlay.absolute()), "format": "qcow2"} for overlay in self.overlays]
-        written = appliance.write({**checked(current.request, self.asked, len(drives)), "drives": drives})
+        request = checked(current.request, self.asked, len(self.overlays))
+        with tempfile.TemporaryDirectory(prefix="v2vlint-nbd-") as folder, ExitStack() as stack:
+            sockets = [stack.enter_context(qemu.exported(overlay, node, Path(folder))) for overlay, node in self.disks.items()]
+            drives = [{"socket": str(socket)} for socket in sockets]
+            written = appliance.write({**request, "drives": drives})
         for name, seconds in written.seconds.items():
             self.clock.seconds[name] = round(self.clock.seconds.get(name, 0.0) + seconds, 3)
         self.clock.last = time.monotonic()
@@ -274,7 +286,8 @@ class _Rounds:
 
     def _look(self) -> PreparedFix:
         source = self.asked.ask.guest
-        guest = replace(source, kind="disks", paths=tuple(map(str, self.overlays)))
+        below = tuple((node.path, node.format) if node else ("", "") for node in self.disks.values())
+        guest = replace(source, kind="disks", paths=tuple(map(str, self.overlays)), below=below)
         looked = preview(replace(self.asked, ask=replace(self.asked.ask, guest=guest, standing_for=source.paths)), self.limits)
         self.clock.lap("re-check")
         return looked

@@ -16,18 +16,18 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
+from v2vlint.files.nodes import DRIVERS, Nodes, argument
 from v2vlint.fixing import qemu
 from v2vlint.fixing.patch import SECTOR, Range, merge, pieces
 from v2vlint.fixing.rawfile import read_at
 from v2vlint.model.errors import ImageError
+from v2vlint.model.source import ImageNode
 from v2vlint.source import sidecars
 from v2vlint.source.journal import Member
 from v2vlint.source.sidecars import Place
 
 DESCRIPTION = "description"
 """The driver of an image that only says in which files its data is."""
-Node = dict[str, Any]
-"""A block node as QEMU's ``-blockdev`` takes it."""
 
 _SMALL, _LARGE = 4096, 65536
 _SMALL_UP_TO = 4 << 40
@@ -90,7 +90,8 @@ def new_state(member: Member, overlay: Place, image: int) -> Iterator[Shadow]:
             yield _raw(path, handle, image, *member.window)
     else:
         with sidecars.held(member.at, "shadow", fresh=True) as handle:
-            yield _built(member.at, member.driver, path, handle, image)
+            assert member.node
+            yield _built(member.at, member.node, path, handle, image)
 
 
 def _raw(overlay: Path, handle: int, image: int, start: int, length: int) -> Shadow:
@@ -99,7 +100,7 @@ def _raw(overlay: Path, handle: int, image: int, start: int, length: int) -> Sha
     rounded = -(-size // SECTOR) * SECTOR
     end = start + (length or rounded)
     extents: list[Extent] = []
-    for extent in _written({"driver": "qcow2", "file": _file(overlay), "backing": None}, end):
+    for extent in _written(overlay, end):
         first, last = max(start, extent.start), min(end, extent.start + extent.length)
         if first < last:
             place = None if extent.place is None else extent.place + first - extent.start
@@ -108,50 +109,48 @@ def _raw(overlay: Path, handle: int, image: int, start: int, length: int) -> Sha
     return replace(shadow, size=_end(shadow, "raw", size, rounded))
 
 
-def _built(at: Place, driver: str, overlay: Path, handle: int, image: int) -> Shadow:
-    """Commit ``overlay`` into a shadow (the empty file ``handle``) of the open file ``image``. ImageError when QEMU refuses."""
+def _built(at: Place, node: ImageNode, overlay: Path, handle: int, image: int) -> Shadow:
+    """Commit ``overlay`` into a shadow (the empty file ``handle``) of ``node``'s open file ``image``. ImageError when QEMU refuses."""
     path, size = at.path("shadow"), os.lseek(image, 0, os.SEEK_END)
     rounded = -(-size // SECTOR) * SECTOR
-    most = rounded + 2 * _virtual_size({"driver": "qcow2", "file": _file(overlay), "backing": None}) + (1 << 30)
+    most = rounded + 2 * _virtual_size(overlay) + (1 << 30)
     cluster = _SMALL if most < _SMALL_UP_TO else _LARGE
-    qemu.run("qemu-img", "create", "-q", "-f", "qcow2", "-o", f"cluster_size={cluster}", path, str(rounded))
-    alone: Node = {"driver": "qcow2", "file": _file(path), "backing": None}
-    below = {"driver": "raw", "file": {"driver": "host_device" if at.device else "file", "filename": str(at.image)}}
-    new: Node = {"driver": driver, "file": {**alone, "backing": below}}
-    # A backing file that the overlay itself names would be opened instead of this one.
-    qemu.run("qemu-img", "rebase", "-q", "-u", "-f", "qcow2", "-b", "", overlay)
-    qemu.run("qemu-img", "commit", "-q", "-d", _named({"driver": "qcow2", "file": _file(overlay), "backing": new}))
-    grown = _virtual_size(alone)
+    qemu.run("qemu-img", "create", "-q", "-f", "qcow2", "-o", f"cluster_size={cluster}", path, str(rounded), writes=(path,))
+    with Nodes() as nodes:
+        file = {**nodes.overlay(path, None), "backing": {"driver": "raw", "file": nodes.file(node.path)}}
+        top = {**nodes.overlay(overlay, None), "backing": nodes.on(node, file)}
+        qemu.run("qemu-img", "commit", "-q", "-d", argument(top), nodes=nodes)
+    grown = _virtual_size(path)
     # A format that grows its file by writing behind the end has written into clusters that the shadow's header does not count yet.
-    counted = _clusters(alone)
-    qemu.run("qemu-img", "resize", "-q", _named(alone), str(most))
-    if _clusters(alone) != counted:
+    counted = _clusters(path)
+    with Nodes() as nodes:
+        qemu.run("qemu-img", "resize", "-q", argument(nodes.overlay(path, None)), str(most), nodes=nodes)
+    if _clusters(path) != counted:
         raise ImageError(f"{at.image}: this version of QEMU cannot say what a commit changes", hint="give -o NEW.qcow2")
-    extents = tuple(_written(alone, rounded))
+    extents = tuple(_written(path, rounded))
     shadow = Shadow(handle, image, max([grown, *(extent.start + extent.length for extent in extents)]), extents)
-    return replace(shadow, size=_end(shadow, driver, size, rounded))
+    return replace(shadow, size=_end(shadow, DRIVERS[node.format], size, rounded))
 
 
-def _named(node: Node) -> str:
-    return f"json:{json.dumps(node)}"
+def _told(command: str, path: Path) -> Any:
+    """What qemu-img says of a qcow2 file of ours, by itself."""
+    with Nodes() as nodes:
+        node = argument(nodes.overlay(path, None, writable=False))
+        return json.loads(qemu.run("qemu-img", command, "--output=json", node, nodes=nodes))
 
 
-def _virtual_size(node: Node) -> int:
-    return int(json.loads(qemu.run("qemu-img", "info", "--output=json", _named(node)))["virtual-size"])
+def _virtual_size(path: Path) -> int:
+    return int(_told("info", path)["virtual-size"])
 
 
-def _clusters(node: Node) -> int:
+def _clusters(path: Path) -> int:
     """How many clusters a qcow2 file holds, those behind its virtual end included."""
-    return int(json.loads(qemu.run("qemu-img", "check", "--output=json", _named(node)))["allocated-clusters"])
+    return int(_told("check", path)["allocated-clusters"])
 
 
-def _file(path: Path) -> Node:
-    return {"driver": "file", "filename": str(path)}
-
-
-def _written(alone: Node, rounded: int) -> Iterator[Extent]:
-    """What the shadow holds, in order; zeros behind the file's old end are nothing."""
-    for item in json.loads(qemu.run("qemu-img", "map", "--output=json", _named(alone))):
+def _written(path: Path, rounded: int) -> Iterator[Extent]:
+    """What a qcow2 file of ours holds, in order; zeros behind the old end are nothing."""
+    for item in _told("map", path):
         start, length = item["start"], item["length"]
         if item["data"]:
             yield Extent(start, length, item["offset"])

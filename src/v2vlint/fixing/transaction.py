@@ -20,11 +20,12 @@ import os
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
 from v2vlint.fixing import layout, patch, qemu, rawfile, shadow
+from v2vlint.fixing.disk import Disk
 from v2vlint.fixing.holding import held, locked, opened
 from v2vlint.fixing.patch import Patch, Range, State
 from v2vlint.model.errors import ImageError, UsageError
@@ -50,19 +51,6 @@ def _nothing(_point: str) -> None:
 
 
 reached: Reached = _nothing
-
-
-@dataclass(frozen=True, slots=True)
-class Disk:
-    """An image that is written: its path and QEMU's name of its format."""
-
-    image: Path
-    driver: str
-
-    @property
-    def overlay(self) -> Path:
-        """Where the new content is collected."""
-        return sidecars.place(self.image).path("overlay")
 
 
 def saved(overlay: Path) -> Path:
@@ -123,7 +111,10 @@ def begin(disks: Sequence[Disk], titles: Sequence[str]) -> Journal:
             sidecars.exists(member.at, kind)
         _need_space(member.at, HEADROOM)
     known = {member.at.key: member for member in (before.members if before else ())}
-    kept = tuple(replace(one, of=again.of, window=again.window) if (again := wanted.get(one.at.key)) else one for one in known.values())
+    kept = tuple(
+        replace(one, of=again.of, window=again.window, node=again.node) if (again := wanted.get(one.at.key)) else one
+        for one in known.values()
+    )
     fresh = tuple(member for member in files if member.at.key not in known)
     earlier = before.titles if before else ()
     journal = Journal("editing", (*kept, *fresh), (*earlier, *titles), len(earlier), boot=boot_id())
@@ -134,19 +125,20 @@ def begin(disks: Sequence[Disk], titles: Sequence[str]) -> Journal:
         reached("editing")
         for member in files:
             sidecars.remember(member.at)
-        for disk in disks:
-            at = sidecars.place(disk.image)
-            os.close(sidecars.create(at, "overlay"))
-            qemu.create_overlay(at.path("overlay"), at.image, disk.driver)
+        for member in files:
+            if member.of == member.at and member.node:
+                os.close(sidecars.create(member.at, "overlay"))
+                qemu.create_overlay(member.at.path("overlay"), qemu.virtual_size(member.node))
     return journal
 
 
 def _files(disk: Disk) -> Iterator[Member]:
     """The files that a disk is made of, nothing but read. ImageLocked when somebody has it open."""
     at = sidecars.place(disk.image)
-    qemu.probe_lock(at.image, disk.driver)
-    flats = layout.flats(at, disk.driver)
-    yield Member(at, shadow.DESCRIPTION if flats else disk.driver, _stamp(at), of=at)
+    node = disk.node
+    qemu.probe_lock(node)
+    flats = layout.flats(node)
+    yield Member(at, shadow.DESCRIPTION if flats else disk.driver, _stamp(at), of=at, node=node)
     for flat in flats:
         part = sidecars.place(flat.path)
         yield Member(part, "raw", _stamp(part), of=at, window=(flat.start, flat.length))

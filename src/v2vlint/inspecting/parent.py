@@ -6,13 +6,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from v2vlint import isolate
+from v2vlint.files import Desk
 from v2vlint.inspecting.protocol import INSPECT, InspectAsk
 from v2vlint.isolate import DEFAULT_LIMITS, Answer, Call, Limits, Outcome, Refusal
 from v2vlint.model.codec import decode, encode
 from v2vlint.model.errors import UsageError
 from v2vlint.model.machine import Machine
 from v2vlint.model.report import Problem
-from v2vlint.source.granted import granted
 from v2vlint.source.journal import pending
 
 Progress = Callable[[Sequence[str], int], None]
@@ -31,11 +31,13 @@ def inspect_all(
         if progress:
             progress([asks[position].guest.name for position in sorted(running)], len(machines))
 
-    calls = (Call(INSPECT, encode(ask), granted(ask.guest)) for ask in asks)
+    desks = [Desk(ask.guest) for ask in asks]
+    calls = (Call(INSPECT, encode(ask), desk=desk) for ask, desk in zip(asks, desks, strict=True))
     for position, outcome in isolate.run_all(calls, limits, jobs, tick):
         machine = _machine(asks[position], outcome)
         unfinished = pending(asks[position].guest.paths, machine.paths)
-        machines[position] = replace(machine, problems=(*unfinished, *machine.problems))
+        files = desks[position].files()
+        machines[position] = replace(machine, problems=(*unfinished, *machine.problems), files=files)
     return tuple(machines[position] for position in sorted(machines))
 
 

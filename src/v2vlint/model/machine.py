@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from v2vlint.model.blocks import BlockDevice
 from v2vlint.model.report import Problem
+from v2vlint.model.source import HostFileInfo
 
 
 @dataclass(frozen=True, slots=True)
@@ -275,7 +276,7 @@ class Machine:
     """A whole guest. ``format`` and ``size`` are those of its disks together; ``boot_reason`` says how the booted system was told.
 
     ``devices`` are all block devices, ``volumes`` those with content. ``applications`` tells whether they were asked for. ``problems``
-    say what could not be read, and why.
+    say what could not be read, and why. ``files`` are the host files that were opened.
     """
 
     name: str
@@ -291,6 +292,7 @@ class Machine:
     applications: bool = True
     problems: tuple[Problem, ...] = ()
     seconds: float = 0.0
+    files: tuple[HostFileInfo, ...] = ()
 
     @property
     def booted(self) -> OperatingSystem | None:

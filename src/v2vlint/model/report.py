@@ -12,6 +12,7 @@ from v2vlint.model.finding import Finding, Mover, Severity, Stage, Unknown
 from v2vlint.model.osinfo import OsInfo
 from v2vlint.model.place import Where
 from v2vlint.model.rule import RuleInfo
+from v2vlint.model.source import HostFileInfo
 
 
 class Status(enum.StrEnum):
@@ -147,6 +148,7 @@ class ImageReport:
 
     ``machine`` is what the definition alone tells, judged once per target whether or not a root could be read; ``roots`` has the rest.
     ``recipe`` is the file in the repository that this image is built from, relative to its root, when the configuration says so.
+    ``files`` are the host files that were opened for it.
     """
 
     name: str
@@ -159,6 +161,7 @@ class ImageReport:
     seconds: float = 0.0
     recipe: str = ""
     machine: tuple[TargetReport, ...] = ()
+    files: tuple[HostFileInfo, ...] = ()
 
     def judged(self) -> Iterator[tuple[str, TargetReport]]:
         """Every judgement with the device of its root, which is empty for those of the machine."""

@@ -16,6 +16,11 @@ class GuestRef:
     the names of its snapshots, and ``volumes`` pairs of a disk's target and its path, for disks in storage pools. ``verify`` asks for the
     checksums of all files that a manifest names, not only of the descriptor. ``problem`` says why there is nothing to read (no such file,
     no such domain) and ``hint`` what can be done: it is told of this guest, and the others go on.
+
+    ``named`` are further host files that count as named by the operator: the disks of a domain that libvirt describes, with the chains that
+    it lists. ``allowed`` are folders that the operator allows besides. ``folder`` is set when the guest was found in a folder: then not
+    ``paths`` were named, but it. ``hashed`` asks for the digests of all files that are opened.
+    ``below`` are, for disks that are overlays of v2vlint's, the path and format of the image that each is a change of.
     """
 
     name: str
@@ -28,6 +33,24 @@ class GuestRef:
     verify: bool = False
     problem: str = ""
     hint: str = ""
+    named: tuple[str, ...] = ()
+    allowed: tuple[str, ...] = ()
+    folder: str = ""
+    hashed: bool = False
+    below: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class HostFileInfo:
+    """A host file that was opened for a guest: where it is, and its size in bytes.
+
+    ``before`` and ``after`` are its SHA-256 when it was opened and when all was done, in hex; empty unless they were asked for.
+    """
+
+    path: str
+    size: int
+    before: str = ""
+    after: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +59,7 @@ class DiskFile:
 
     ``name`` is what messages call it, ``format`` the stated image format (``raw``, ``qcow2``…) or empty to go by its magic.
     ``siblings`` maps names that the image may refer to (extents of a VMDK inside an OVA) to where they are. ``chunks`` are the pieces, in
-    order, of a file that an OVF envelope cut up.
+    order, of a file that an OVF envelope cut up. ``below`` is the path and format of what an overlay of v2vlint's is a change of.
     """
 
     path: str
@@ -46,6 +69,45 @@ class DiskFile:
     format: str = ""
     siblings: tuple[DiskFile, ...] = ()
     chunks: tuple[DiskFile, ...] = ()
+    below: tuple[str, str] = ("", "")
+
+
+@dataclass(frozen=True, slots=True)
+class ImageExtent:
+    """A line of a VMDK descriptor: ``size`` bytes from byte ``start`` of ``node`` (none: zeros), of VMware's type ``kind`` (``FLAT``…)."""
+
+    kind: str
+    size: int
+    node: ImageNode | None = None
+    start: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class ImageNode:
+    """A disk image with everything that it refers to, as it was opened: whoever opens it again asks no header for names.
+
+    ``path`` is resolved; ``offset`` and ``length`` are those of a member of an archive. ``backing`` is what a qcow2 or VMDK is a change of,
+    ``stated`` whether its format is written in the one above it, ``data`` the external data file of a qcow2. ``extents`` are those of a
+    VMDK descriptor, with ``kind``, its type, and ``ids``, its own and its parent's content id.
+    """
+
+    path: str
+    format: str
+    offset: int = 0
+    length: int = -1
+    backing: ImageNode | None = None
+    stated: bool = True
+    data: ImageNode | None = None
+    extents: tuple[ImageExtent, ...] = ()
+    kind: str = ""
+    ids: tuple[str, str] = ("", "")
+
+    @property
+    def paths(self) -> tuple[str, ...]:
+        """The host files that it is made of, its own first."""
+        below = [self.backing, self.data, *(extent.node for extent in self.extents)]
+        found = (self.path, *(path for node in below if node for path in node.paths))
+        return tuple(dict.fromkeys(found))
 
 
 @dataclass(frozen=True, slots=True)

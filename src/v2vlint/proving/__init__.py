@@ -72,14 +72,18 @@ def forecast(guest: GuestRef, target: Target, keys: Keys | None = None) -> Forec
 def _prepared(guest: GuestRef, target: Target, wish: Wish, folder: Path) -> PreparedBoot:
     from v2vlint import isolate
     from v2vlint.confine import Grant
+    from v2vlint.files import Desk
     from v2vlint.model.codec import decode, encode
     from v2vlint.proving.protocol import PREPARE, PreparedBoot, ProveAsk
-    from v2vlint.source.granted import granted
 
     ask = ProveAsk(guest, target, str(folder), wish.via == "kernel", wish.keys)
-    outcome = isolate.run(isolate.Call(PREPARE, encode(ask), granted(guest) + Grant(write=(str(folder),))))
+    desk = Desk(guest)
+    outcome = isolate.run(isolate.Call(PREPARE, encode(ask), Grant(write=(str(folder),)), desk))
     if isinstance(outcome, isolate.Answer):
-        return decode(PreparedBoot, outcome.value)
+        prepared = decode(PreparedBoot, outcome.value)
+        if not all(desk.gave(path) for disk in prepared.disks for path in disk.files):
+            raise ImageError(f"{guest.name}: the reader process gave no valid answer")
+        return prepared
     if isinstance(outcome, isolate.Refusal):
         kind = UsageError if outcome.kind == "UsageError" else ImageError
         raise kind(outcome.message, hint=outcome.hint)

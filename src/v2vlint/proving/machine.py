@@ -36,11 +36,12 @@ class Output:
 
 class QemuMachine:
     """QEMU with ``options``, which describe everything but the channels, and ``memory`` MiB for the guest. Scratch files go to ``folder``.
+    QEMU inherits ``descriptors``.
 
     Enter it to start QEMU; leaving it, however that happens, ends QEMU.
     """
 
-    def __init__(self, options: Sequence[str], memory: int, folder: Path) -> None:
+    def __init__(self, options: Sequence[str], memory: int, folder: Path, descriptors: Sequence[int] = ()) -> None:
         program = need(QEMU, "qemu-system-x86")
         self.folder, self._address_space = folder, (memory << 20) + OVERHEAD
         self._capture = folder / "packets.pcap"
@@ -49,6 +50,7 @@ class QemuMachine:
         self._log_end, self._log = socket.socketpair()
         self.command = (program, *options, *self._channels(qmp.fileno(), self._log.fileno()), *sandbox_options())
         self._theirs = (qmp, self._log)
+        self._descriptors = tuple(descriptors)
 
     def _channels(self, qmp: int, log: int) -> tuple[str, ...]:
         return (
@@ -65,7 +67,7 @@ class QemuMachine:
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 stderr=complaints,
-                pass_fds=[end.fileno() for end in self._theirs],
+                pass_fds=[*self._descriptors, *(end.fileno() for end in self._theirs)],
                 start_new_session=True,
                 preexec_fn=limited(MAX_WRITTEN, self._address_space),
                 cwd=self.folder,

@@ -6,9 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from v2vlint.disk.containers import qcow2
-from v2vlint.disk.containers.formats import Opener, open_image
-from v2vlint.disk.stream import HostFile
+from v2vlint.disk.containers.formats import open_image
 from v2vlint.facts.boot.entry import BootEntry
 from v2vlint.facts.boot.firmware import Firmware as FirmwareFact
 from v2vlint.facts.boot.start import ChosenFirmware, Startup
@@ -20,15 +18,14 @@ from v2vlint.model.codec import decode, encode
 from v2vlint.model.definition import Definition
 from v2vlint.model.errors import FactUnavailable, Unsupported
 from v2vlint.model.finding import Mover
-from v2vlint.model.source import DiskFile
+from v2vlint.model.source import DiskFile, ImageNode
 from v2vlint.model.target import Firmware, Target
 from v2vlint.proving.font import MAX_FONT, psf_font
-from v2vlint.proving.images import ImageFile, ProofDisk
+from v2vlint.proving.images import ProofDisk
 from v2vlint.proving.protocol import CopiedKernel, Glyphs, PreparedBoot, ProveAsk
 from v2vlint.source.locate import locate
 
 _ARCHITECTURES = ("x86_64", "i386", "")
-MAX_CHAIN = 16
 MAX_FONTS = 8
 MAX_COPY = 1 << 30
 _FONTS = ("/etc/console-setup/*.psf.gz", "/etc/console-setup/*.psf")
@@ -55,24 +52,15 @@ def prepare(request: Any) -> Any:
 def proof_disk(file: DiskFile) -> ProofDisk:
     """How QEMU is to open ``file``. ImageError or Unsupported when v2vlint cannot: QEMU sees no image that its own reader refuses."""
     image = open_image(file)
-    files = tuple(dict.fromkeys(host.path for host in image.files))
-    if len(files) == 1 and len(image.files) > 1:
-        raise Unsupported(f"{file.name}: an image of several parts inside an archive cannot be booted", hint="unpack the archive first")
-    return ProofDisk(tuple(_chain(file, image.format)), image.stream.size, files)
-
-
-def _chain(file: DiskFile, kind: str) -> Iterator[ImageFile]:
-    for _depth in range(MAX_CHAIN):
-        yield ImageFile(file.path, kind, file.offset, file.length)
-        if kind != "qcow2":
-            return
-        header = qcow2.read_header(file.name, HostFile(file.path, file.offset, file.length))
-        if not header.backing:
-            return
-        if not header.backing_format:
-            hint = f"state it: qemu-img rebase -u -b {header.backing} -F FORMAT {file.path}"
+    if image.node is None:
+        raise Unsupported(f"{file.name}: {image.format} images cannot be booted as they are", hint="unpack it first")
+    one: ImageNode | None = image.node
+    while one is not None:
+        if not one.stated and one.backing:
+            hint = f"state it: qemu-img rebase -u -b {one.backing.path} -F {one.backing.format} {one.path}"
             raise Unsupported(f"{file.name}: does not state the format of its backing file", hint=hint)
-        file, kind = Opener().sibling(file, header.backing, "backing file", header.backing_format), header.backing_format
+        one = one.backing
+    return ProofDisk(image.node, image.stream.size)
 
 
 def _firmware(stores: list[FactStore], target: Target) -> Firmware:

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from v2vlint.accel import acceleration
+from v2vlint.files.nodes import Nodes
 from v2vlint.model.codec import decode, encode
 from v2vlint.model.proof import Proof, Via
 from v2vlint.model.secrecy import without_secrets
@@ -81,10 +82,12 @@ def prove(disks: Sequence[ProofDisk], options: Options, progress: Progress | Non
     timeout = options.timeout or (TIMEOUT_KVM if fast.kvm else TIMEOUT_TCG)
     with tempfile.TemporaryDirectory(prefix="v2vlint-prove-") as name:
         folder = Path(name)
-        machine = QemuMachine(tuple(_command(board, disks, options, folder)), board.memory, folder)
-        with machine:
-            watch = Watch(machine, (vga_font(), *options.fonts), timeout, progress)
-            verdict = watch.run()
+        with Nodes() as nodes:
+            command = tuple(_command(board, disks, options, folder, nodes))
+            machine = QemuMachine(command, board.memory, folder, nodes.descriptors)
+            with machine:
+                watch = Watch(machine, (vga_font(), *options.fonts), timeout, progress)
+                verdict = watch.run()
         if options.artifacts:
             _keep(options.artifacts, machine, watch)
     after = file_states(files)
@@ -102,10 +105,10 @@ def prove(disks: Sequence[ProofDisk], options: Options, progress: Progress | Non
     return decode(Proof, shown)
 
 
-def _command(board: Board, disks: Sequence[ProofDisk], options: Options, folder: Path) -> Iterator[str]:
+def _command(board: Board, disks: Sequence[ProofDisk], options: Options, folder: Path, nodes: Nodes) -> Iterator[str]:
     yield from basics(board)
     yield from firmware_options(board.firmware, folder)
-    yield from block_options(disks, folder)
+    yield from block_options(disks, folder, nodes)
     yield from disk_devices(board, [f"disk{index}" for index in range(len(disks))], options.boot_disk)
     yield from network(board)
     if options.kernel:

@@ -46,6 +46,7 @@ class Wishes(TypedDict, total=False):
     exceptions: Sequence[Mapping[str, Any]]
     targets: Mapping[str, Mapping[str, Any]]
     config: PathText
+    allow_folder: Sequence[PathText]
     connect: str
     verify_manifest: bool
     keys: Sequence[bytes | str | Key]
@@ -63,7 +64,9 @@ def request(images: Sequence[Image], wishes: Wishes) -> Request:
     said = parse({key.replace("_", "-"): _plain(value) for key, value in wishes.items() if key not in OWN}, "arguments")
     access = Access(wishes.get("connect", ""), wishes.get("verify_manifest", False))
     settings = settle(said, configured(wishes.get("config")), access)
-    return Request(settings, access.guests([_joined(image) for image in images]), _keys(wishes.get("keys", ())), wishes.get("progress"))
+    return Request(
+        settings, settings.access.guests([_joined(image) for image in images]), _keys(wishes.get("keys", ())), wishes.get("progress")
+    )
 
 
 def configured(place: PathText | None) -> Config:

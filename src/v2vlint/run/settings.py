@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeVar
 
@@ -25,14 +25,19 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Access:
-    """How guests are found: ``connect`` is the libvirt of ``domain:NAME``, ``verify`` asks for the checksums of whole OVF packages."""
+    """How guests are found: ``connect`` is the libvirt of ``domain:NAME``, ``verify`` asks for the checksums of whole OVF packages.
+
+    ``hashed`` asks for those of all files that are opened; ``allowed`` are folders in which files that a guest refers to may lie.
+    """
 
     connect: str = ""
     verify: bool = False
+    hashed: bool = False
+    allowed: tuple[str, ...] = ()
 
     def guests(self, images: Sequence[str]) -> tuple[GuestRef, ...]:
         """The guests that ``images`` name; see :func:`~v2vlint.source.expand.expand`."""
-        return expand(images, self.connect, verify=self.verify)
+        return expand(images, self.connect, verify=self.verify, allowed=self.allowed, hashed=self.hashed)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +70,7 @@ def settle(said: Config, base: Config, access: Access) -> Settings:
     chosen = profile(name)
     wanted = config.target or ("kvm",)
     named = (*config.severity, *(one.id for one in config.exceptions if not set(one.id) & set("*?[")))
+    allowing = said.folder if said.allow_folder else base.folder
     known = _baseline(said.folder if said.baseline else base.folder, config.baseline)
     return Settings(
         config=config,
@@ -77,7 +83,7 @@ def settle(said: Config, base: Config, access: Access) -> Settings:
         jobs=_first(config.jobs, 1),
         limits=_limits(config),
         decisions=Decisions(config.severity, config.exceptions, config.images, known, datetime.date.today()),
-        access=access,
+        access=replace(access, allowed=tuple(str(allowing / folder) for folder in config.allow_folder)),
     )
 
 

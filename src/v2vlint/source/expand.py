@@ -19,17 +19,22 @@ _EXTENT = re.compile(r"-(s\d{3}|f\d{3}|flat|delta|sesparse|ctk)\.vmdk$")
 MAX_GUESTS = 10_000
 
 
-def expand(arguments: Sequence[str], connect: str = "", *, verify: bool = False) -> tuple[GuestRef, ...]:
+def expand(
+    arguments: Sequence[str], connect: str = "", *, verify: bool = False, allowed: Sequence[str] = (), hashed: bool = False
+) -> tuple[GuestRef, ...]:
     """One reference per guest: a disk image, ``a+b`` (disks of one guest), a folder of images, a glob, an OVA, OVF, VMX or libvirt XML
-    file, or ``domain:NAME`` of the libvirt at the URI ``connect``. ``verify`` asks for the checksums of whole OVF packages.
+    file, or ``domain:NAME`` of the libvirt at the URI ``connect``. ``verify`` asks for the checksums of whole OVF packages,
+    ``hashed`` for the digests of all files; ``allowed`` are folders in which files that a guest refers to may lie.
 
     What is not there or cannot be read is a guest with a problem, and so is a folder or glob that holds no guest beside others that do;
     NothingFound when none does."""
-    found, empty = _every(arguments, connect)
-    if empty and len(found) == len(empty):
+    for folder in allowed:
+        if not os.path.isdir(folder):  # noqa: PTH112
+            raise UsageError(f"--allow-folder {folder}: no such folder")
+    refs, empty = _every(arguments, connect)
+    if empty and len(refs) == len(empty):
         raise empty[0]
-    if verify:
-        found = tuple(replace(ref, verify=True) for ref in found)
+    found = tuple(replace(ref, verify=verify, hashed=hashed, allowed=tuple(allowed)) for ref in refs)
     if len(found) > MAX_GUESTS:
         raise UsageError(f"more than {MAX_GUESTS} guests")
     return found
@@ -89,7 +94,7 @@ def _folder(path: str) -> Iterator[GuestRef]:
     for name in chosen:
         file = os.path.join(path, name)  # noqa: PTH118
         if not os.path.isdir(file):  # noqa: PTH112
-            yield from _existing(file)
+            yield from (replace(ref, folder=path) for ref in _existing(file))
 
 
 def _unpacked(name: str) -> str:
@@ -114,4 +119,5 @@ def _domain(argument: str, connect: str) -> GuestRef:
         found = live_domain(argument.removeprefix("domain:"), connect)
     except UsageError as error:
         return GuestRef(argument, "libvirt", (), problem=error.message, hint=error.hint)
-    return GuestRef(argument, "libvirt", (), found.xml, found.state, found.snapshots, found.volumes)
+    named = (*found.files, *(path for _target, path in found.volumes))
+    return GuestRef(argument, "libvirt", (), found.xml, found.state, found.snapshots, found.volumes, named=named)

@@ -20,6 +20,7 @@ from typing import Any
 
 from v2vlint.model.errors import ImageError
 from v2vlint.model.report import Problem
+from v2vlint.model.source import ImageNode
 from v2vlint.source import sidecars
 from v2vlint.source.sidecars import Place
 
@@ -59,7 +60,7 @@ class Member:
 
     ``undo``, ``following`` and ``redo`` are SHA-256 of its patches, empty when there is none. ``undo`` goes with the state before this
     transaction (it takes back earlier ones), ``following`` with the one after it. While it runs, ``of`` is the image whose overlay has
-    the file's new content, and ``window`` where in its virtual disk, in bytes.
+    the file's new content, and ``window`` where in its virtual disk, in bytes; ``node`` is what an image refers to. No journal says it.
     """
 
     at: Place
@@ -70,6 +71,7 @@ class Member:
     redo: str = ""
     of: Place | None = field(default=None, compare=False)
     window: tuple[int, int] = field(default=(0, 0), compare=False)
+    node: ImageNode | None = field(default=None, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,6 +29,16 @@ class Live:
     snapshots: tuple[str, ...] = ()
     volumes: tuple[tuple[str, str], ...] = ()
 
+    @property
+    def files(self) -> tuple[str, ...]:
+        """The files and devices of its disks, with their chains of backing files as far as libvirt lists them."""
+        try:
+            root = read_document("domain", self.xml).root
+        except ImageError:
+            return ()
+        sources = (source for disk in root.iterfind("devices/disk") for source in disk.iter("source"))
+        return tuple(path for source in sources if (path := source.get("file") or source.get("dev") or ""))
+
 
 def live_domain(name: str, uri: str = "") -> Live:
     """The domain called ``name`` at the connection ``uri`` (libvirt's default when empty). UsageError says why there is none."""

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import re
 from collections.abc import Callable, Iterator
 
+from v2vlint.files import Access
 from v2vlint.model.definition import Feature
 from v2vlint.model.place import Span
 from v2vlint.model.source import DiskFile
@@ -15,10 +17,13 @@ _BLOCK = 4 << 20
 _LINE = re.compile(r"^(SHA1|SHA256|SHA512)\s*\(([^)]+)\)\s*=\s*([0-9a-fA-F]+)\s*$")
 
 
-def compare(path: str, text: bytes, find: Callable[[str], DiskFile | None], wanted: Callable[[str], bool]) -> Iterator[Feature]:
+def compare(
+    path: str, text: bytes, find: Callable[[str], DiskFile | None], wanted: Callable[[str], bool], files: Access
+) -> Iterator[Feature]:
     """What is wrong between the manifest ``text`` (called ``path``) and the files that ``find`` knows.
 
-    Kinds: ``manifest-mismatch``, ``manifest-missing`` and ``manifest-malformed``. Only files that are ``wanted`` are read and hashed.
+    Kinds: ``manifest-mismatch``, ``manifest-missing`` and ``manifest-malformed``.
+    Only files that are ``wanted`` are read, through ``files``, and hashed.
     """
     start = 0
     for number, line in enumerate(text.decode("utf-8", "replace").splitlines(), 1):
@@ -32,14 +37,14 @@ def compare(path: str, text: bytes, find: Callable[[str], DiskFile | None], want
         file = find(match[2])
         if file is None:
             yield Feature("manifest-missing", match[2], where)
-        elif wanted(match[2]) and digest(match[1].lower(), file) != match[3].lower():
+        elif wanted(match[2]) and digest(match[1].lower(), file, files) != match[3].lower():
             yield Feature("manifest-mismatch", match[2], where)
 
 
-def digest(algorithm: str, file: DiskFile) -> str:
-    """The hexadecimal digest of a whole file or archive member; OSError when it cannot be read."""
+def digest(algorithm: str, file: DiskFile, files: Access) -> str:
+    """The hexadecimal digest of a whole file or archive member; OSError or ImageError when it cannot be read."""
     found = hashlib.new(algorithm)
-    with open(file.path, "rb") as stream:  # noqa: PTH123
+    with os.fdopen(files.open(file.path).descriptor, "rb") as stream:
         stream.seek(file.offset)
         left = file.length if file.length >= 0 else 1 << 62
         while left and (block := stream.read(min(left, _BLOCK))):

@@ -10,6 +10,7 @@ import pytest
 
 from tests.disk.images import blank, need, open_paths, problems, run
 from v2vlint.disk.containers.formats import Image, open_image
+from v2vlint.files import Refused
 from v2vlint.model.errors import ImageError, Unsupported
 from v2vlint.model.source import DiskFile
 
@@ -204,7 +205,7 @@ def test_a_backing_file_is_a_plain_file_name(tmp_path: Path, name: bytes) -> Non
 
 
 def test_a_backing_file_is_a_regular_file(tmp_path: Path) -> None:
-    with pytest.raises(ImageError, match="/dev/zero: not a regular file"):
+    with pytest.raises(ImageError, match=r"refers to /dev/zero \(backing file\), outside its folder"):
         open_one(qcow2(tmp_path / "disk", backing=b"/dev/zero"))
     with pytest.raises(ImageError, match=r"its backing file .*/gone is missing"):
         open_one(qcow2(tmp_path / "disk", backing=b"gone"))
@@ -253,11 +254,26 @@ def test_missing_extent(tmp_path: Path, plain: Path) -> None:
         open_one(tmp_path / "disk.vmdk")
 
 
-@pytest.mark.parametrize("name", ["/etc/passwd", "../secret", "sub/disk-flat.vmdk"])
+@pytest.mark.parametrize("name", ["/etc/passwd", "../disk.vmdk", "../bundle/../disk.vmdk", "link/passwd", "here"])
 def test_extents_stay_in_the_folder(tmp_path: Path, name: str) -> None:
-    (tmp_path / "disk.vmdk").write_text(f'# Disk DescriptorFile\nversion=1\nparentCID=ffffffff\nRW 100 FLAT "{name}" 0\n')
-    with pytest.raises(Unsupported, match="in another folder"):
-        open_one(tmp_path / "disk.vmdk")
+    bundle = tmp_path / "bundle"
+    bundle.mkdir()
+    (bundle / "link").symlink_to("/etc")
+    (bundle / "here").symlink_to("/etc/passwd")
+    (tmp_path / "disk.vmdk").write_bytes(bytes(512))
+    (bundle / "disk.vmdk").write_text(f'# Disk DescriptorFile\nversion=1\nparentCID=ffffffff\nRW 1 FLAT "{name}" 0\n')
+    with pytest.raises(Refused, match=r"refers to .* \(extent\), outside its folder") as caught:
+        open_one(bundle / "disk.vmdk")
+    assert caught.value.hint.startswith("if it belongs to it: --allow-folder /")
+
+
+@pytest.mark.parametrize("name", ["sub/disk-flat.vmdk", "{folder}/sub/disk-flat.vmdk"])
+def test_extents_may_lie_below_the_folder(tmp_path: Path, name: str) -> None:
+    (tmp_path / "sub").mkdir()
+    (tmp_path / "sub/disk-flat.vmdk").write_bytes(b"7" * 512)
+    text = f'# Disk DescriptorFile\nversion=1\nparentCID=ffffffff\nRW 1 FLAT "{name.format(folder=tmp_path)}" 0\n'
+    (tmp_path / "disk.vmdk").write_text(text)
+    assert open_one(tmp_path / "disk.vmdk").stream.read_at(0, 512) == b"7" * 512
 
 
 def test_differencing_disks_are_named(tmp_path: Path) -> None:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from v2vlint.disk.stream import Cached, HostFile, Joined, Piece, Stream
+from v2vlint.files import Access, Missing, Refused, access
 from v2vlint.model.errors import ImageError, Unsupported
-from v2vlint.model.source import DiskFile
+from v2vlint.model.source import DiskFile, ImageExtent, ImageNode
 
 if TYPE_CHECKING:
     from v2vlint.disk.containers.microsoft import Blocks
@@ -34,92 +35,120 @@ _FOREIGN = {
     b"shdw": "ASIF",
 }
 _GZIP = b"\x1f\x8b\x08"
-_PROTOCOL = re.compile(r"^[A-Za-z][A-Za-z0-9+.-]+:")
+_PROTOCOL = re.compile(r"[^:/]*:")
 
 
 @dataclass(slots=True)
 class Image:
-    """An opened disk image: ``stream`` is the virtual disk, ``files`` all host files it is made of, ``remarks`` what is odd about it."""
+    """An opened disk image: ``stream`` is the virtual disk, ``files`` all host files it is made of, ``remarks`` what is odd about it.
+
+    ``node`` is how QEMU can open the same; None when it cannot (a packed image, one in pieces).
+    """
 
     name: str
     format: str
     stream: Stream
     files: list[HostFile] = field(default_factory=list)
     remarks: list[str] = field(default_factory=list)
+    node: ImageNode | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """An image of a chain: its format, virtual disk, and node."""
+
+    format: str
+    stream: Stream
+    node: ImageNode | None
+
+
+Read = tuple[Stream, Mapping[str, Any] | None]
+"""A virtual disk, and what its node has besides a path; None when QEMU cannot open it."""
 
 
 class Opener:
-    """Opens one image and everything it refers to, keeping track of the host files and the depth of the chain."""
+    """Opens one image and everything it refers to through ``access``, keeping track of the host files and the depth of the chain."""
 
-    def __init__(self) -> None:
+    def __init__(self, files: Access) -> None:
+        self.access = files
         self.files: list[HostFile] = []
         self.remarks: list[str] = []
         self.depth = 0
 
-    def host(self, file: DiskFile, *, only_regular: bool = False) -> HostFile:
+    def host(self, file: DiskFile) -> HostFile:
         """The bytes of a disk file on the host."""
-        stream = HostFile(file.path, file.offset, file.length, only_regular=only_regular)
+        stream = HostFile(file.path, file.offset, file.length, self.access)
         self.files.append(stream)
         if file.length > stream.size:
             self.remarks.append(f"{file.name}: truncated ({stream.size} of {file.length} bytes)")
         return stream
 
-    def disk(self, file: DiskFile, *, only_regular: bool = False) -> tuple[str, Stream]:
-        """The format and the virtual disk of ``file``. The format of one packed with gzip ends in ``.gz``."""
-        base = self.whole(file) if file.chunks else self.host(file, only_regular=only_regular)
+    def disk(self, file: DiskFile, base: Stream | None = None) -> Part:
+        """The image in ``file`` (in ``base``, when it is open). The format of one packed with gzip ends in ``.gz``."""
+        base = base or (self.whole(file) if file.chunks else self.host(file))
         if not file.format and base.read_at(0, 3) == _GZIP:
             from v2vlint.disk.containers.gzipped import Gzipped
 
-            kind, stream = self.plain(file, Gzipped(file.name, base))
-            return f"{kind}.gz", stream
+            part = self.plain(file, Gzipped(file.name, base))
+            return Part(f"{part.format}.gz", part.stream, None)
         return self.plain(file, base)
 
     def whole(self, file: DiskFile) -> Stream:
         """The pieces of a file put together."""
-        hosts = [self.host(piece, only_regular=True) for piece in file.chunks]
+        hosts = [self.host(piece) for piece in file.chunks]
         return Joined([Piece(host.size, host) for host in hosts])
 
-    def plain(self, file: DiskFile, base: Stream) -> tuple[str, Stream]:
-        """The format and the virtual disk in ``base``, the content of ``file``."""
+    def plain(self, file: DiskFile, base: Stream) -> Part:
+        """The image in ``base``, the content of ``file``."""
         kind = file.format or detect(file.name, base)
         try:
             opener = _OPENERS[kind]
         except KeyError:
             raise Unsupported(f"{file.name}: image format {kind} is not supported", hint="convert it with qemu-img convert") from None
-        return kind, opener(self, file, base)
+        stream, more = opener(self, file, base)
+        lone = more is not None and isinstance(base, HostFile)
+        return Part(kind, stream, ImageNode(base.real, kind, file.offset, file.length, **more) if lone else None)  # type: ignore[attr-defined, arg-type]
 
-    def referred(self, file: DiskFile, name: str, what: str, kind: str = "") -> tuple[str, Stream]:
-        """The disk that ``file`` names as its ``what`` (backing file, extent…): a regular file, found relative to ``file``."""
+    def referred(self, file: DiskFile, names: Sequence[str], what: str, kind: str = "") -> Part:
+        """The disk that ``file`` names as its ``what`` (backing file, parent…); see :meth:`found`."""
         if self.depth >= MAX_CHAIN:
             raise ImageError(f"{file.name}: more than {MAX_CHAIN} images in a chain")
         self.depth += 1
         try:
-            return self.disk(self.sibling(file, name, what, kind), only_regular=True)
+            return self.disk(*self.found(file, names, what, kind))
         finally:
             self.depth -= 1
 
-    def sibling(self, file: DiskFile, name: str, what: str, kind: str = "") -> DiskFile:
-        """The file that ``file`` calls ``name``. Protocols and options are refused by name: an image must not choose what is opened."""
-        known = next((one for one in file.siblings if one.name.rpartition("/")[2] == name.rpartition("/")[2]), None)
+    def found(self, file: DiskFile, names: Sequence[str], what: str, kind: str = "") -> tuple[DiskFile, HostFile]:
+        """The first of ``names`` that there is, relative to ``file``, opened. Refused when the policy forbids it."""
+        known = next((one for one in file.siblings if one.name.rpartition("/")[2] == names[0].rpartition("/")[2]), None)
         if known:
-            return known
-        if _PROTOCOL.match(name) and not name.startswith("file:"):
-            raise Unsupported(f"{file.name}: its {what} {name[:80]!r} is not a plain file name")
-        path = os.path.join(os.path.dirname(file.path), name.removeprefix("file:"))  # noqa: PTH118, PTH120
+            return known, self.host(known)
         if file.offset:
-            raise ImageError(f"{file.name}: its {what} {name!r} is missing")
-        if not os.path.exists(path):  # noqa: PTH110
-            raise ImageError(f"{file.name}: its {what} {path} is missing", hint="give the whole chain of images")
-        return DiskFile(path, path, format=kind, siblings=file.siblings)
+            raise ImageError(f"{file.name}: its {what} {names[0]!r} is missing")
+        paths = [os.path.join(os.path.dirname(file.path), name) for name in names]  # noqa: PTH118, PTH120
+        for path in paths:
+            target = DiskFile(path, path, format=kind, siblings=file.siblings)
+            try:
+                return target, self.host(target)
+            except Missing:
+                continue
+            except Refused as error:
+                raise Refused(f"{file.name}: refers to {path[:200]} ({what}), outside its folder", hint=error.hint) from error
+        raise Missing(f"{file.name}: its {what} {paths[0]} is missing", hint="give the whole chain of images")
 
 
-def open_image(file: DiskFile) -> Image:
-    """Open ``file``; ImageError or Unsupported says why not."""
-    opener = Opener()
-    kind, stream = opener.disk(file)
-    if stream.size < 512:
-        raise ImageError(f"{file.name}: " + ("empty" if not stream.size else f"too small to be a disk ({stream.size} bytes)"))
-    return Image(file.name, kind, Cached(stream), opener.files, opener.remarks)
+def open_image(file: DiskFile, files: Access | None = None) -> Image:
+    """Open ``file`` and what it refers to through ``files``; ImageError, Unsupported or Refused says why not.
+
+    Without ``files`` the operator named it, and what it refers to must lie in its folder.
+    """
+    opener = Opener(files or access(None, file.path, *(piece.path for piece in file.chunks)))
+    part = opener.disk(file)
+    if part.stream.size < 512:
+        size = part.stream.size
+        raise ImageError(f"{file.name}: " + ("empty" if not size else f"too small to be a disk ({size} bytes)"))
+    return Image(file.name, part.format, Cached(part.stream), opener.files, opener.remarks, part.node)
 
 
 def detect(name: str, base: Stream) -> str:
@@ -141,60 +170,85 @@ def _has_vhd_footer(base: Stream) -> bool:
     return base.size >= 1024 and b"conectix" in (base.read_at(base.size - 512, 8), base.read_at(base.size - 511, 8))
 
 
-def _open_raw(_opener: Opener, _file: DiskFile, base: Stream) -> Stream:
-    return base
+def _open_raw(_opener: Opener, _file: DiskFile, base: Stream) -> Read:
+    return base, {}
 
 
-def _open_qcow2(opener: Opener, file: DiskFile, base: Stream) -> Stream:
+def _open_qcow2(opener: Opener, file: DiskFile, base: Stream) -> Read:
     from v2vlint.disk.containers import qcow2
 
     header = qcow2.read_header(file.name, base)
-    data = opener.host(opener.sibling(file, header.data_file, "data file"), only_regular=True) if header.data_file else None
-    backing = opener.referred(file, header.backing, "backing file", header.backing_format)[1] if header.backing else None
+    if header.external and not header.data_file:
+        raise ImageError(f"{file.name}: damaged qcow2 (its data is in another file, which it does not name)")
+    data = opener.found(file, [_plain_name(file, header.data_file, "data file")], "data file")[1] if header.data_file else None
+    name, kind = file.below
+    if not name and header.backing:
+        name, kind = _plain_name(file, header.backing, "backing file"), header.backing_format
+    backing = opener.referred(file, [name], "backing file", kind) if name else None
     if header.corrupt:
         opener.remarks.append(f"{file.name}: marked as corrupt; qemu-img check -r all may repair it")
     if (used := qcow2.used_bytes(base, header)) > base.size:
         opener.remarks.append(f"{file.name}: truncated (in use up to byte {used}, but {base.size} bytes long)")
     if header.dirty:
         opener.remarks.append(f"{file.name}: was not closed cleanly (dirty)")
-    return qcow2.Qcow2(file.name, base, header, data, backing)
+    stream = qcow2.Qcow2(file.name, base, header, data, backing.stream if backing else None)
+    if backing and backing.node is None:
+        return stream, None
+    node = ImageNode(data.real, "raw") if data else None
+    return stream, {"backing": backing and backing.node, "data": node, "stated": not backing or bool(kind)}
 
 
-def _open_vmdk(opener: Opener, file: DiskFile, base: Stream) -> Stream:
+def _plain_name(file: DiskFile, name: str, what: str) -> str:
+    """A name in a qcow2 header as a host path. Where QEMU sees a protocol or options, it is Unsupported: an image must not choose those."""
+    if _PROTOCOL.match(name) and not name.startswith("file:"):
+        raise Unsupported(f"{file.name}: its {what} {name[:80]!r} is not a plain file name")
+    return name.removeprefix("file:")
+
+
+def _open_vmdk(opener: Opener, file: DiskFile, base: Stream) -> Read:
     from v2vlint.disk.containers import vmdk
 
     if base.read_at(0, 21) != b"# Disk DescriptorFile":
         descriptor = vmdk.read_descriptor(file.name, text) if (text := vmdk.embedded_descriptor(base)) else None
         if descriptor is None or len(descriptor.extents) == 1:
-            return _vmdk_sparse(opener, file.name, base, _vmdk_parent(opener, file, descriptor))
+            parent = _vmdk_parent(opener, file, descriptor)
+            stream = _vmdk_sparse(opener, file.name, base, parent.stream if parent else None)
+            return stream, None if parent and parent.node is None else {"backing": parent and parent.node}
     else:
         descriptor = vmdk.read_descriptor(file.name, base.read_at(0, vmdk.MAX_DESCRIPTOR))
     parent = _vmdk_parent(opener, file, descriptor)
     pieces: list[Piece] = []
+    nodes: list[ImageExtent] = []
     for extent in descriptor.extents:
-        pieces.append(_vmdk_extent(opener, file, extent, parent, sum(piece.size for piece in pieces)))
-    return Joined(pieces)
+        piece, node = _vmdk_extent(opener, file, extent, parent, sum(piece.size for piece in pieces))
+        pieces.append(piece)
+        nodes.append(ImageExtent(extent.kind, extent.size, node, extent.start))
+    more = {"extents": tuple(nodes), "backing": parent and parent.node, "kind": descriptor.kind, "ids": descriptor.ids}
+    return Joined(pieces), None if parent and parent.node is None else more
 
 
-def _vmdk_parent(opener: Opener, file: DiskFile, descriptor: Descriptor | None) -> Stream | None:
+def _vmdk_parent(opener: Opener, file: DiskFile, descriptor: Descriptor | None) -> Part | None:
+    """The parent where the hint says, else under the same name beside the child: the hint may be a path of another host."""
     if descriptor is None or not descriptor.parent:
         return None
-    return opener.referred(file, descriptor.parent.replace("\\", "/").rpartition("/")[2], "parent")[1]
+    written = descriptor.parent.replace("\\", "/")
+    return opener.referred(file, [written, written.rpartition("/")[2]], "parent")
 
 
-def _vmdk_extent(opener: Opener, file: DiskFile, extent: Extent, parent: Stream | None, offset: int) -> Piece:
+def _vmdk_extent(opener: Opener, file: DiskFile, extent: Extent, parent: Part | None, offset: int) -> tuple[Piece, ImageNode | None]:
     if extent.kind == "ZERO":
-        return Piece(extent.size, None)
+        return Piece(extent.size, None), None
     if extent.kind not in ("FLAT", "VMFS", "SPARSE", "VMFSSPARSE", "SESPARSE"):
         raise Unsupported(f"{file.name}: VMDK extent of type {extent.kind} is not supported")
-    if "/" in extent.file or "\\" in extent.file:
-        raise Unsupported(f"{file.name}: its extent {extent.file[:80]!r} is in another folder")
-    host = opener.host(opener.sibling(file, extent.file, "extent"), only_regular=True)
+    if not extent.file:
+        raise ImageError(f"{file.name}: damaged VMDK descriptor (an extent without a file)")
+    target, host = opener.found(file, [extent.file], "extent")
+    node = ImageNode(host.real, "raw", target.offset, target.length)
     if extent.kind in ("FLAT", "VMFS"):
         if host.size < extent.start + extent.size:
             opener.remarks.append(f"{host.path}: truncated ({host.size} of {extent.start + extent.size} bytes)")
-        return Piece(extent.size, host, extent.start)
-    return Piece(extent.size, _vmdk_sparse(opener, host.path, host, parent, offset))
+        return Piece(extent.size, host, extent.start), node
+    return Piece(extent.size, _vmdk_sparse(opener, host.path, host, parent.stream if parent else None, offset)), node
 
 
 def _vmdk_sparse(opener: Opener, name: str, base: Stream, parent: Stream | None, offset: int = 0) -> Stream:
@@ -206,28 +260,28 @@ def _vmdk_sparse(opener: Opener, name: str, base: Stream, parent: Stream | None,
     return extent
 
 
-def _open_vhd(opener: Opener, file: DiskFile, base: Stream) -> Stream:
+def _open_vhd(opener: Opener, file: DiskFile, base: Stream) -> Read:
     from v2vlint.disk.containers.microsoft import open_vhd
 
     disk = open_vhd(file.name, base)
     if base.read_at(max(0, base.size - 512), 512).find(b"conectix") not in (0, 1):
         opener.remarks.append(f"{file.name}: truncated (the footer at its end is missing)")
-    return disk
+    return disk, {}
 
 
-def _open_vhdx(opener: Opener, file: DiskFile, base: Stream) -> Stream:
+def _open_vhdx(opener: Opener, file: DiskFile, base: Stream) -> Read:
     from v2vlint.disk.containers.microsoft import Vhdx
 
     disk = Vhdx(file.name, base)
     if disk.dirty:
         opener.remarks.append(f"{file.name}: was not closed cleanly; its log holds changes that were not read")
-    return _whole(opener, file, base, disk)
+    return _whole(opener, file, base, disk), {}
 
 
-def _open_vdi(opener: Opener, file: DiskFile, base: Stream) -> Stream:
+def _open_vdi(opener: Opener, file: DiskFile, base: Stream) -> Read:
     from v2vlint.disk.containers.microsoft import Vdi
 
-    return _whole(opener, file, base, Vdi(file.name, base))
+    return _whole(opener, file, base, Vdi(file.name, base)), {}
 
 
 def _whole(opener: Opener, file: DiskFile, base: Stream, disk: Blocks) -> Stream:
@@ -246,7 +300,7 @@ _MAGICS = (
     (b"conectix", 0, "vhd"),
     (b"\x7f\x10\xda\xbe", 64, "vdi"),
 )
-_OPENERS: dict[str, Callable[[Opener, DiskFile, Stream], Stream]] = {
+_OPENERS: dict[str, Callable[[Opener, DiskFile, Stream], Read]] = {
     "raw": _open_raw,
     "qcow2": _open_qcow2,
     "vmdk": _open_vmdk,

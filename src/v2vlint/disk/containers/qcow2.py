@@ -37,6 +37,7 @@ class Header:
     snapshots: int
     backing: str
     backing_format: str
+    external: bool
     data_file: str
     compression: int
     extended_l2: bool
@@ -87,6 +88,7 @@ def read_header(name: str, base: Stream) -> Header:
         snapshots=snapshots,
         backing=_backing(name, head, backing_at, backing_size),
         backing_format=_text(extensions.get(0xE2792ACA, b"")),
+        external=bool(features & _DATA_FILE),
         data_file=_text(extensions.get(0x44415441, b"")) if features & _DATA_FILE else "",
         compression=compression,
         extended_l2=bool(features & _EXTENDED_L2),
@@ -144,7 +146,7 @@ def used_bytes(base: Stream, header: Header) -> int:
     cluster = 1 << header.cluster_bits
     table = base.read_at(header.refcount_at, min(header.refcount_clusters, 512) * cluster).rstrip(b"\0")
     blocks = struct.unpack(f">{-(-len(table) // 8)}Q", table.ljust(-(-len(table) // 8) * 8, b"\0"))
-    if header.data_file or not blocks:
+    if header.external or not blocks:
         return 0
     place = blocks[-1] & _OFFSET_MASK
     counts = base.read_at(place, cluster)
@@ -198,10 +200,14 @@ class Qcow2(Stream):
         table = self._table(self._l1[first] & _OFFSET_MASK)
         entry = struct.unpack_from(">Q", table, second * self._entry)[0] if table else 0
         if entry & _COMPRESSED:
+            if self._raw_data:
+                raise ImageError(f"{self._name}: damaged qcow2 (a compressed cluster beside an external data file)")
             return self._inflate(entry)[inside : inside + count]
         host = entry & _OFFSET_MASK
         if host % self._cluster:
             raise ImageError(f"{self._name}: damaged qcow2 (data at byte {host}, which begins no cluster)")
+        if self._raw_data and host and host != number * self._cluster:
+            raise ImageError(f"{self._name}: damaged qcow2 (its external data file is mapped out of order, which QEMU refuses)")
         if self.header.extended_l2:
             bitmap = struct.unpack_from(">Q", table, second * 16 + 8)[0] if table else 0
             return self._read_subclusters(number, host, bitmap, inside, count)

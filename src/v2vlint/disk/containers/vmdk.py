@@ -35,11 +35,12 @@ class Extent:
 
 @dataclass(frozen=True, slots=True)
 class Descriptor:
-    """A descriptor: the type of the disk, the hint where its parent is (empty without one) and its extents."""
+    """A descriptor: the type of the disk, the hint where its parent is (empty without one), its extents, its own and its parent's id."""
 
     kind: str
     parent: str
     extents: tuple[Extent, ...]
+    ids: tuple[str, str] = ("", "")
 
 
 def read_descriptor(name: str, data: bytes) -> Descriptor:
@@ -55,7 +56,8 @@ def read_descriptor(name: str, data: bytes) -> Descriptor:
     if not extents or len(extents) > MAX_EXTENTS:
         raise ImageError(f"{name}: damaged VMDK descriptor ({len(extents)} extents)")
     parented = settings.get("parentcid", NO_PARENT).lower() != NO_PARENT
-    return Descriptor(settings.get("createtype", ""), settings.get("parentfilenamehint", "?") if parented else "", extents)
+    ids = settings.get("cid", ""), settings.get("parentcid", NO_PARENT)
+    return Descriptor(settings.get("createtype", ""), settings.get("parentfilenamehint", "?") if parented else "", extents, ids)
 
 
 def embedded_descriptor(base: Stream) -> bytes:
@@ -130,6 +132,8 @@ class Sparse(_Grains):
         head = base.read_at(0, SECTOR)
         if len(head) < SECTOR:
             raise ImageError(f"{name}: truncated VMDK header")
+        if not any(head[12:20]):
+            raise ImageError(f"{name}: damaged VMDK header (QEMU takes what follows it for a descriptor)")
         if struct.unpack_from("<Q", head, 56)[0] == _AT_END:
             head = base.read_at(base.size - 2 * SECTOR, SECTOR)
             if head[:4] != b"KDMV":

@@ -1,0 +1,99 @@
+"""Where files are asked for. A confined child opens nothing itself: it asks its parent, which judges, and gets a descriptor."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from dataclasses import replace
+from typing import Any, Protocol
+
+from v2vlint import isolate
+from v2vlint.files.policy import FilePolicy, Missing, Opened, Refused
+from v2vlint.model.errors import ImageError
+from v2vlint.model.source import GuestRef, HostFileInfo
+
+MAX_FILES = 20_000
+_BLOCK = 4 << 20
+_ERRORS = {kind.__name__: kind for kind in (Missing, Refused, ImageError)}
+
+
+class Access(Protocol):
+    """What opens files: a policy, or the desk of the parent."""
+
+    def open(self, path: str) -> Opened:
+        """The file at ``path``. Missing, Refused or ImageError."""
+
+
+class Desk:
+    """The parent's side: judges what the child of one call asks for, hands out descriptors, and remembers what it gave.
+
+    ``more`` are files that the operator named with the guest.
+    """
+
+    def __init__(self, ref: GuestRef, *more: str) -> None:
+        self.policy = FilePolicy.of(ref, *more)
+        self._digests = ref.hashed
+        self._given: dict[str, HostFileInfo] = {}
+
+    def __call__(self, question: Any) -> tuple[Any, int | None]:
+        """Answer a child: its path as text, or what is wrong with it, and the descriptor."""
+        try:
+            opened = self.open(str(question))
+        except ImageError as error:
+            return {"error": type(error).__name__, "message": error.message, "hint": error.hint}, None
+        return {"real": opened.real, "size": opened.size}, opened.descriptor
+
+    def open(self, path: str) -> Opened:
+        """See :class:`Access`."""
+        if len(self._given) >= MAX_FILES:
+            raise ImageError(f"{path}: more than {MAX_FILES} files")
+        opened = self.policy.open(path)
+        if opened.real not in self._given:
+            before = _digest(opened.descriptor) if self._digests else ""
+            self._given[opened.real] = HostFileInfo(opened.real, opened.size, before)
+        return opened
+
+    def gave(self, path: str) -> bool:
+        """Whether the child got the file at ``path``: a parent acts on no path that it did not give."""
+        return os.path.realpath(path) in self._given
+
+    def files(self) -> tuple[HostFileInfo, ...]:
+        """All files that were given, in order; with their digests as they are now, when digests are wanted."""
+        given = tuple(self._given.values())
+        return tuple(replace(one, after=self._now(one.path)) for one in given) if self._digests else given
+
+    def _now(self, path: str) -> str:
+        try:
+            opened = self.policy.open(path)
+        except ImageError:
+            return ""
+        try:
+            return _digest(opened.descriptor)
+        finally:
+            os.close(opened.descriptor)
+
+
+class _Counter:
+    """The child's side: asks the parent."""
+
+    def open(self, path: str) -> Opened:
+        """See :class:`Access`."""
+        answer, descriptor = isolate.ask_parent(path)
+        if descriptor is None:
+            raise _ERRORS.get(answer["error"], ImageError)(answer["message"], hint=answer["hint"])
+        return Opened(path, answer["real"], answer["size"], descriptor)
+
+
+def access(ref: GuestRef | None = None, *paths: str) -> Access:
+    """What opens files here: in a child its parent, else the policy for ``ref`` and further ``paths`` that the operator named."""
+    if isolate.has_parent():
+        return _Counter()
+    return FilePolicy.of(ref, *paths) if ref else FilePolicy.naming(paths)
+
+
+def _digest(descriptor: int) -> str:
+    found, position = hashlib.sha256(), 0
+    while block := os.pread(descriptor, _BLOCK, position):
+        found.update(block)
+        position += len(block)
+    return found.hexdigest()
