@@ -31,6 +31,7 @@ def at_a_glance(image: ImageReport) -> Safe:
         tag("h2", image.name),
         tag("p", chips, class_="about"),
         tag("div", tag("div", systems), tag("div", disks) if disks else None, class_="glance"),
+        tag("ul", [tag("li", words.opened(file)) for file in image.files], class_="files") if image.files else None,
     )
 
 

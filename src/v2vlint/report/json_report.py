@@ -24,11 +24,12 @@ from v2vlint.model.fix import (
 from v2vlint.model.place import RegistryKey, Span, Where, WholeFile
 from v2vlint.model.report import FindingReport, Forecast, ImageReport, Report, RootReport, RuleResult, TargetReport
 from v2vlint.model.rule import RuleInfo
+from v2vlint.model.source import HostFileInfo
 from v2vlint.report.escape import valid_unicode
 from v2vlint.report.walk import exit_code, hits, tally
 
 SCHEMA_VERSION = 1
-SCHEMA_REVISION = 1
+SCHEMA_REVISION = 2
 """Counts what was added within the version; the schema says what."""
 
 _OUTCOMES = {
@@ -103,11 +104,16 @@ def _image(image: ImageReport) -> dict[str, Any]:
         "size": image.size,
         "seconds": round(image.seconds, 3),
         "recipe": image.recipe or None,
+        "files": [_file(file) for file in image.files],
         "problems": [{"where": one.where, "reason": one.reason, "hint": one.hint or None} for one in image.problems],
         "devices": [_device(device) for device in image.blocks],
         "machine": [_target(target) for target in image.machine],
         "roots": [_root(root) for root in image.roots],
     }
+
+
+def _file(file: HostFileInfo) -> dict[str, Any]:
+    return {"path": file.path, "size": file.size, "sha256_before": file.before or None, "sha256_after": file.after or None}
 
 
 def _device(device: BlockDevice) -> dict[str, Any]:

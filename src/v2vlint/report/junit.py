@@ -54,6 +54,7 @@ def _properties(report: Report, image: ImageReport) -> Iterator[tuple[str, str]]
     yield "mover", report.mover.value
     yield "format", image.format
     yield "size", words.size(image.size)
+    yield from (("file", words.opened(file)) for file in image.files)
     for root in image.roots:
         prefix = f"{root.device} " if len(image.roots) > 1 else ""
         yield f"{prefix}system", words.system(root.os)

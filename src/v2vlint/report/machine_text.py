@@ -54,6 +54,9 @@ def _machine(machine: Machine, look: Look) -> Iterator[Row]:
         yield ()
     for problem in machine.problems:
         yield from _problem(machine, problem, look)
+    if len(machine.files) > 1 or any(file.before for file in machine.files):
+        for file in machine.files:
+            yield from paragraph(visible(f"read {words.opened(file)}"), look.width, 3, "dim")
 
 
 def _is_layer(volume: Volume) -> bool:

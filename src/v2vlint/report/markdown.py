@@ -145,6 +145,9 @@ def _rest(image: ImageReport, quiet: list[Hit], counts: Tally) -> Iterator[str]:
     if unsure:
         yield "### Not checked"
         yield "\n".join(unsure)
+    if image.files:
+        yield "### Files opened"
+        yield "\n".join(f"- {text(words.opened(file))}" for file in image.files)
     if quiet:
         yield "### Accepted"
         yield "\n".join(f"- {code(hit.rule)}: {text(hit.shown.finding.message)}: {_why(hit)}" for hit in quiet)

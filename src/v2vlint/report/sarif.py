@@ -16,6 +16,7 @@ from v2vlint.model.fix import Fix, ReplaceText
 from v2vlint.model.place import Span, Where
 from v2vlint.model.report import Excerpt, Forecast, ImageReport, Problem, Report
 from v2vlint.model.rule import RuleInfo
+from v2vlint.model.source import HostFileInfo
 from v2vlint.report import words
 from v2vlint.report.escape import visible
 from v2vlint.report.walk import Gap, Hit, exit_code, gaps, hits, logical_name, outside, tally, unread
@@ -89,7 +90,13 @@ def _invocation(report: Report, image: ImageReport) -> Json:
         "executionSuccessful": not unread(image, strict=report.strict),
         "exitCode": exit_code(report),
         "toolExecutionNotifications": notes,
+        **({"properties": {"files": [_file(file) for file in image.files]}} if image.files else {}),
     }
+
+
+def _file(file: HostFileInfo) -> Json:
+    digests = {"sha256Before": file.before, "sha256After": file.after} if file.before else {}
+    return {"path": file.path, "size": file.size, **digests}
 
 
 def _problem(image: ImageReport, problem: Problem) -> Json:

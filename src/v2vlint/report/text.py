@@ -104,6 +104,9 @@ def _image(image: ImageReport, found: list[Hit], look: Look) -> Iterator[Row]:
         yield from _gap(gap, look)
     for problem in image.problems:
         yield from _problem(image, problem, look)
+    if len(image.files) > 1 or any(file.before for file in image.files):
+        for file in image.files:
+            yield from paragraph(visible(f"read {words.opened(file)}"), look.width, 3, "dim")
 
 
 def _kernel(facts: dict[str, str]) -> str:

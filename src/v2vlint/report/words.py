@@ -22,6 +22,7 @@ from v2vlint.model.fix import (
 from v2vlint.model.osinfo import OsInfo
 from v2vlint.model.place import Span
 from v2vlint.model.report import Fate, FindingReport, Forecast, RootReport
+from v2vlint.model.source import HostFileInfo
 from v2vlint.report.escape import visible
 from v2vlint.report.walk import Hit, Tally
 
@@ -32,6 +33,14 @@ _SAFETY = {Applicability.SAFE: "safe", Applicability.UNSAFE: "unsafe", Applicabi
 def count(number: int, noun: str) -> str:
     """``1 error``, ``2 errors``."""
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
+def opened(file: HostFileInfo) -> str:
+    """A host file that was opened: its path and size, and its SHA-256 when it was asked for."""
+    if not file.before:
+        return f"{file.path} ({size(file.size)})"
+    after = "" if file.after == file.before else f", afterwards {file.after or 'not readable'}"
+    return f"{file.path} ({size(file.size)}, sha256 {file.before}{after})"
 
 
 def size(number: int) -> str:

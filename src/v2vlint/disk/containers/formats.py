@@ -6,6 +6,7 @@ import os
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from v2vlint.disk.stream import Cached, HostFile, Joined, Piece, Stream
@@ -42,7 +43,8 @@ _PROTOCOL = re.compile(r"[^:/]*:")
 class Image:
     """An opened disk image: ``stream`` is the virtual disk, ``files`` all host files it is made of, ``remarks`` what is odd about it.
 
-    ``node`` is how QEMU can open the same; None when it cannot (a packed image, one in pieces).
+    ``node`` is how QEMU can open the same; None when it cannot (a packed image, one in pieces). ``backing`` and ``data_file`` are the names
+    that the image gives to another one that it is a change of, and to the file with its data.
     """
 
     name: str
@@ -51,6 +53,8 @@ class Image:
     files: list[HostFile] = field(default_factory=list)
     remarks: list[str] = field(default_factory=list)
     node: ImageNode | None = None
+    backing: str = ""
+    data_file: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,7 +152,9 @@ def open_image(file: DiskFile, files: Access | None = None) -> Image:
     if part.stream.size < 512:
         size = part.stream.size
         raise ImageError(f"{file.name}: " + ("empty" if not size else f"too small to be a disk ({size} bytes)"))
-    return Image(file.name, part.format, Cached(part.stream), opener.files, opener.remarks, part.node)
+    own = part.node.backing if part.node and file.below[0] else part.node
+    names = [Path(node.path).name if node else "" for node in (own and own.backing, own and own.data)]
+    return Image(file.name, part.format, Cached(part.stream), opener.files, opener.remarks, part.node, *names)
 
 
 def detect(name: str, base: Stream) -> str:

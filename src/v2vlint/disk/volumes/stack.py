@@ -363,7 +363,7 @@ def _locked(device: BlockDevice, tried: bool) -> tuple[str, str]:
 
 
 def _disk_layer(index: int, image: Image) -> Layer:
-    facts = details(image=image.name, format=image.format)
+    facts = details(image=image.name, format=image.format, backing=image.backing, data_file=image.data_file)
     return Layer(BlockDevice(f"disk{index + 1}", "disk", image.stream.size, index, details=facts), image.stream)
 
 
