@@ -46,7 +46,6 @@ class Wishes(TypedDict, total=False):
     exceptions: Sequence[Mapping[str, Any]]
     targets: Mapping[str, Mapping[str, Any]]
     config: PathText
-    allow_folder: Sequence[PathText]
     connect: str
     verify_manifest: bool
     keys: Sequence[bytes | str | Key]
