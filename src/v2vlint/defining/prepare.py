@@ -39,7 +39,8 @@ def prepare(request: Any) -> Any:
     guest = open_guest(source, ask.keys)
     if not guest.roots:
         reasons = "; ".join(problem.reason for problem in guest.problems)
-        raise ImageError(f"{guest.name}: no operating system found: {reasons}")
+        hint = next((problem.hint for problem in guest.problems if problem.hint), "")
+        raise ImageError(f"{guest.name}: no operating system found: {reasons}", hint=hint)
     return without_secrets(encode(_Proposal(ask.target, source, guest).machine()))
 
 

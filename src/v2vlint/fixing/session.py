@@ -131,7 +131,7 @@ def fix_copy(asked: FixAsk, output: Path, limits: Limits = DEFAULT_LIMITS) -> Fi
     if output.exists():
         raise UsageError(f"{output} exists already")
     clock = _Clock()
-    prepared = preview(asked, limits)
+    prepared = _readable(preview(asked, limits))
     clock.lap("check")
     if len(prepared.formats) != 1 or len(prepared.image.paths) != 1:
         raise UsageError(f"{asked.ask.guest.name}: -o takes a guest with one disk", hint="-o FOLDER takes all of them")
@@ -147,13 +147,21 @@ def fix_copy(asked: FixAsk, output: Path, limits: Limits = DEFAULT_LIMITS) -> Fi
     return replace(outcome, output=str(output))
 
 
+def _readable(prepared: PreparedFix) -> PreparedFix:
+    """``prepared``, unless no disk of the guest can be read: ImageError with the reason."""
+    problem = next(iter(prepared.image.problems), None)
+    if problem and not prepared.formats:
+        raise ImageError(f"{problem.where}: {problem.reason}", hint=problem.hint)
+    return prepared
+
+
 def _fix_into(asked: FixAsk, folder: Path, limits: Limits) -> FixOutcome:
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise UsageError(f"{folder} is there already, and is no empty folder")
     clock = _Clock()
-    prepared = preview(asked, limits)
+    prepared = _readable(preview(asked, limits))
     clock.lap("check")
-    if not prepared.formats or len(prepared.formats) != len(prepared.image.paths):
+    if len(prepared.formats) != len(prepared.image.paths):
         raise ImageError(f"{asked.ask.guest.name}: not all of its disks could be read")
     made = not folder.exists()
     folder.mkdir(parents=True, exist_ok=True)
