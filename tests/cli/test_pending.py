@@ -60,6 +60,15 @@ def test_check_and_inspect_tell(image: Path, capsys: pytest.CaptureFixture[str],
     assert "interrupted" not in capsys.readouterr().out
 
 
+@pytest.mark.parametrize("verb", [["fix", "--diff"], ["fix", "-o", "{}/new.qcow2"], ["define"]])
+def test_nothing_is_made_of_it(image: Path, capsys: pytest.CaptureFixture[str], verb: list[str]) -> None:
+    _interrupted(image, "committing")
+    command = [*(word.format(image.parent) for word in verb), str(image), "--no-config"]
+    assert main(command if verb != ["define"] else command[:-1]) == 3
+    assert f"v2vlint undo {image}" in " ".join(capsys.readouterr().err.split())
+    assert not (image.parent / "new.qcow2").exists()
+
+
 def test_prove_does_not_boot_it(image: Path) -> None:
     _interrupted(image, "committing")
     with pytest.raises(ImageError, match="neither the old guest nor the new one") as caught:

@@ -11,6 +11,7 @@ from v2vlint.isolate import Answer, Call, Limits, Refusal
 from v2vlint.model.codec import decode, encode
 from v2vlint.model.errors import ImageError, UsageError
 from v2vlint.model.source import GuestRef
+from v2vlint.source.journal import pending
 
 T = TypeVar("T")
 NOTHING = Grant()
@@ -19,8 +20,11 @@ NOTHING = Grant()
 def answer(function: str, ask: Any, kind: type[T], guest: GuestRef, limits: Limits, desk: Desk | None = None, grant: Grant = NOTHING) -> T:
     """What ``function`` (``module:name``) answers about ``guest``. UsageError as the child raised it, ImageError for all else.
 
-    ``desk`` opens its files, when it is not the guest's alone; ``grant`` is what the child may touch besides.
+    ``desk`` opens its files, when it is not the guest's alone; ``grant`` is what the child may touch besides. A guest with a transaction
+    that was not finished is neither the old one nor the new one: ImageError says how to finish it.
     """
+    for problem in pending(guest.paths):
+        raise ImageError(f"{problem.where}: {problem.reason}", hint=problem.hint)
     outcome = isolate.run(Call(function, encode(ask), grant, desk or Desk(guest)), limits)
     if isinstance(outcome, Answer):
         return _decoded(kind, outcome.value, guest)
