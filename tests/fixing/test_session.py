@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import random
 import shutil
 import signal
 import subprocess
@@ -17,6 +16,7 @@ import pytest
 
 from guestbuild.samples import cached
 from tests.disk.images import run
+from tests.fixing.stand_in import killed_at
 from v2vlint import target
 from v2vlint.engine.protocol import CheckAsk
 from v2vlint.fixing import session, transaction
@@ -62,15 +62,8 @@ def changed(before: Files, after: Files) -> set[str]:
 
 
 def digests(images: tuple[Path, ...]) -> list[str]:
-    """SHA-256 of each virtual disk."""
-    found: list[str] = []
-    for image in images:
-        raw = image.with_suffix(".raw-copy")
-        run("qemu-img", "convert", "-f", "qcow2", "-O", "raw", image, raw)
-        with raw.open("rb") as stream:
-            found.append(hashlib.file_digest(stream, "sha256").hexdigest())
-        raw.unlink()
-    return found
+    """SHA-256 of each image file."""
+    return [hashlib.sha256(image.read_bytes()).hexdigest() for image in images]
 
 
 def told(outcome: FixOutcome) -> set[tuple[str, str]]:
@@ -168,40 +161,46 @@ def _filesystem_is_clean(image: Path) -> bool:
     return done.returncode == 0
 
 
+POINTS = ("editing", "shadow", "redo", "prepared", "committing", "renamed", "changed", "applied", "done")
+"""Named points of a fix where it is killed; before the fifth, the image stays old."""
+
+
 @pytest.mark.truth
-def test_kill_the_whole_process_at_sixty_moments(tmp_path: Path) -> None:
-    """Every other time only the process itself is shot: its QEMU and qemu-img must not outlive it."""
+def test_kill_real_fixes_at_a_dozen_moments(tmp_path: Path) -> None:
+    """At named points, and three times anywhere, with all that it started: what it leaves is the old file or the new one."""
     (image,) = copies("debian-vmware-desktop", tmp_path)
-    old = digests((image,))
-    before = files((image,))
+    old, before = digests((image,)), files((image,))
     started = time.monotonic()
     assert _start(image).wait() in (0, 1)
-    full = time.monotonic() - started
-    fixed = files((image,))
+    full, fixed = time.monotonic() - started, files((image,))
     transaction.undo(image)
-    random.seed(7)
-    outcomes = {"old": 0, "new": 0}
-    for turn in range(60):
+    assert digests((image,)) == old
+    for point in POINTS:
+        assert killed_at(0, lambda: _fix(image), point) == point
+        _settled(image, old, before if point in POINTS[:4] else fixed)
+    for moment in (0.3, 0.6, 0.9):
         process = _start(image)
-        time.sleep(random.uniform(0.0, full * 1.02))
-        if turn % 2:
-            process.kill()
-        else:
-            os.killpg(process.pid, signal.SIGKILL)
+        time.sleep(full * moment)
+        os.killpg(process.pid, signal.SIGKILL)
         process.wait()
-        with transaction.locked([image]):
-            transaction.recover(image)
-        run("qemu-img", "check", "-q", "-f", "qcow2", image)
-        found = files((image,))
-        assert found in (before, fixed)
-        assert _filesystem_is_clean(image)
-        outcomes["new" if found == fixed else "old"] += 1
-        if found == fixed:
-            transaction.undo(image)
-        assert digests((image,)) == old
-        assert [path for path in tmp_path.iterdir() if path != image] == []
-    assert outcomes["old"]
-    print(f"killed 60 times in {full:.0f} s runs: {outcomes}")
+        _settled(image, old, None)
+
+
+def _fix(image: Path) -> None:
+    assert session.fix_in_place(asked((image,))).applied
+
+
+def _settled(image: Path, old: list[str], wanted: Files | None) -> None:
+    """After the next run the image has the ``wanted`` files and is sound; undone, it is the old file, alone in its folder."""
+    with transaction.locked([image]):
+        transaction.recover(image)
+    run("qemu-img", "check", "-q", "-f", "qcow2", image)
+    assert wanted is None or files((image,)) == wanted
+    assert _filesystem_is_clean(image)
+    if digests((image,)) != old:
+        transaction.undo(image)
+    assert digests((image,)) == old
+    assert list(image.parent.iterdir()) == [image]
 
 
 def test_a_guest_that_cannot_be_read_is_named(tmp_path: Path) -> None:
