@@ -90,7 +90,7 @@ def test_every_tool_takes_every_name(tmp_path: Path, plain: Path, name: str) -> 
     assert node == ImageNode(str(image), "qcow2")
     qemu.probe_lock(node)
     overlay, before = Path(f"{image}.overlay"), opened(image).stream.read_at(0, SIZE)
-    qemu.create_overlay(overlay, qemu.virtual_size(node))
+    qemu.create_overlay(qemu.fresh(overlay), qemu.virtual_size(node))
     with qemu.exported(overlay, node, tmp_path) as socket:
         run("qemu-io", "-f", "raw", "-c", "read -P 0x55 7M 1M", "-c", "write -P 7 1M 64k", f"nbd:unix:{socket}")
     changed = open_image(DiskFile(str(overlay), "overlay", below=(str(image), "qcow2"))).stream

@@ -7,6 +7,7 @@ import json
 import os
 import re
 import signal
+import stat
 import subprocess
 import time
 from collections.abc import Iterator, Sequence
@@ -62,11 +63,19 @@ def _named(errors: str, status: int, nodes: Nodes | None) -> str:
 
 
 def fresh(path: Path) -> Path:
-    """``path`` as an empty file that only its owner can read, for a tool to fill. ImageError when a link lies there."""
+    """``path`` as an empty file that only its owner can read, for a tool to fill. ImageError when a link or no file at all lies there."""
     try:
-        os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600))
+        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, 0o600)
     except OSError as error:
         raise ImageError(f"{path}: {os.strerror(error.errno or 0).lower()}") from error
+    try:
+        found = os.fstat(handle)
+        if not stat.S_ISREG(found.st_mode) or found.st_nlink != 1 or found.st_uid != os.geteuid():
+            raise ImageError(f"{path} is in the way", hint=f"look at it, and remove it: rm {path}")
+        os.fchmod(handle, 0o600)
+        os.ftruncate(handle, 0)
+    finally:
+        os.close(handle)
     return path
 
 
@@ -77,8 +86,8 @@ def probe_lock(image: ImageNode) -> None:
 
 
 def create_overlay(overlay: Path, size: int) -> None:
-    """An empty qcow2 of ``size`` bytes. What it is a change of is stated by whoever opens it, and stands nowhere in it."""
-    run("qemu-img", "create", "-q", "-f", "qcow2", overlay, str(size), writes=(fresh(overlay),))
+    """Make the empty file ``overlay`` an empty qcow2 of ``size`` bytes. What it is a change of is stated by whoever opens it, and stands nowhere in it."""
+    run("qemu-img", "create", "-q", "-f", "qcow2", overlay, str(size), writes=(overlay,))
 
 
 def virtual_size(image: ImageNode) -> int:

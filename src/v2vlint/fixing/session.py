@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -141,9 +141,11 @@ def fix_copy(asked: FixAsk, output: Path, limits: Limits = DEFAULT_LIMITS) -> Fi
         clock.lap("copy")
         outcome = _Rounds(asked, limits, {partial: None}, clock).run(prepared) if prepared.has_work else _nothing(prepared, [], clock)
         _publish(partial, output, wanted)
+        _like(prepared.image.paths, output)
         clock.lap("convert")
     finally:
-        partial.unlink(missing_ok=True)
+        if not partial.is_dir():
+            partial.unlink(missing_ok=True)
     return replace(outcome, output=str(output))
 
 
@@ -173,6 +175,7 @@ def _fix_into(asked: FixAsk, folder: Path, limits: Limits) -> FixOutcome:
         outcome = _Rounds(asked, limits, dict.fromkeys(disks), clock).run(prepared) if prepared.has_work else _nothing(prepared, [], clock)
         for disk in disks:
             transaction.sync(disk)
+            _like(prepared.image.paths, disk)
     except BaseException:
         for disk in disks:
             disk.unlink(missing_ok=True)
@@ -209,6 +212,15 @@ def _publish(partial: Path, output: Path, wanted: str) -> None:
         second.rename(partial)
     transaction.sync(partial)
     partial.rename(output)
+
+
+def _like(sources: Sequence[str], copy: Path) -> None:
+    """Let those read and write the copy of a guest who may do so with all that it was made of."""
+    mode = 0o666
+    for source in sources:
+        mode &= os.stat(source).st_mode  # noqa: PTH116
+    os.umask(mask := os.umask(0o077))
+    copy.chmod(mode & ~mask | 0o600)
 
 
 def driver(image: Path, kind: str) -> str:
