@@ -15,7 +15,7 @@ from v2vlint.fixing.transaction import Disk
 from v2vlint.model.errors import ImageError, UsageError
 from v2vlint.model.source import DiskFile
 
-SIZE = 48 << 20
+SIZE = 24 << 20
 FORMATS = ["qcow2", "raw", "vmdk", "vdi", "vhdx", "vpc"]
 
 
@@ -178,7 +178,7 @@ def test_undo_refuses_an_image_that_changed(tmp_path: Path) -> None:
     journal = transaction.begin([disk], ["a fix"])
     edit(disk)
     transaction.commit(journal)
-    run("qemu-io", "-f", "qcow2", "-c", "write -P 5 40M 64k", disk.image)
+    run("qemu-io", "-f", "qcow2", "-c", "write -P 5 12M 64k", disk.image)
     with pytest.raises(ImageError, match="changed since"):
         transaction.undo(disk.image)
     with pytest.raises(ImageError, match="changed since"):

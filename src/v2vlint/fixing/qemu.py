@@ -86,7 +86,10 @@ def probe_lock(image: ImageNode) -> None:
 
 
 def create_overlay(overlay: Path, size: int) -> None:
-    """Make the empty file ``overlay`` an empty qcow2 of ``size`` bytes. What it is a change of is stated by whoever opens it, and stands nowhere in it."""
+    """Make the empty file ``overlay`` an empty qcow2 of ``size`` bytes.
+
+    What it is a change of is stated by whoever opens it, and stands nowhere in it.
+    """
     run("qemu-img", "create", "-q", "-f", "qcow2", overlay, str(size), writes=(overlay,))
 
 
