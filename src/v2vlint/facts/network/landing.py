@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from functools import partial
+from typing import TypeVar, cast
 
 from v2vlint.facts.network.card_wishes import CardNames
 from v2vlint.facts.network.interface import InterfaceConfig
@@ -22,6 +23,7 @@ from v2vlint.model.definition import Definition
 from v2vlint.model.place import Span, Token, Where
 from v2vlint.model.target import Target
 
+T = TypeVar("T")
 MAX_CONFIGS = 200
 _NAMES = (Key.NAME, Key.ANY_NAME)
 _NOWHERE = Span("", 0, 0, 1)
@@ -118,9 +120,37 @@ def _over(scenes: Iterable[_Scene], ask: Callable[[_Scene], Survival]) -> Surviv
     return answers.pop() if len(answers) == 1 else Survival.UNSURE
 
 
+class _Remembering(Network):
+    """A network that works out only once what is built on what; every scene asks for it."""
+
+    __slots__ = ("_known",)
+
+    def _once(self, ask: Callable[[InterfaceConfig], T], name: str, config: InterfaceConfig) -> T:
+        known: dict[tuple[str, int], object] = self._known  # type: ignore[attr-defined]
+        if (name, id(config)) not in known:
+            known[name, id(config)] = ask(config)
+        return cast(T, known[name, id(config)])
+
+    def starts(self, interface: InterfaceConfig) -> bool:
+        return self._once(super().starts, "starts", interface)
+
+    def lowers(self, upper: InterfaceConfig) -> tuple[InterfaceConfig, ...]:
+        return self._once(super().lowers, "lowers", upper)
+
+    def bare_uses(self, upper: InterfaceConfig) -> tuple[Token, ...]:
+        return self._once(super().bare_uses, "bare", upper)
+
+
+def _remembering(network: Network) -> Network:
+    found = _Remembering(**{name: getattr(network, name) for name in Network.__dataclass_fields__})
+    object.__setattr__(found, "_known", {})
+    return found
+
+
 @provides
 def land(network: Network, target: Target, wishes: CardNames, definition: Definition) -> NetworkLanding:
     """The landing of the guest's network on the target."""
+    network = _remembering(network)
     scenes = _scenes(network, target, wishes, definition)
     losses = tuple(_losses(network, scenes))
     ways = tuple(way for way in network.addressed if not way.is_virtual or network.lowers(way) or network.bare_uses(way))
