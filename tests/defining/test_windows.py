@@ -9,6 +9,7 @@ from v2vlint.defining.drivers import Drivers
 from v2vlint.engine.examples import example_store
 from v2vlint.model.osinfo import OsInfo
 from v2vlint.model.rule import Content, Example, Hive
+from v2vlint.samples.pe import sample_driver
 
 SYSTEM, SOFTWARE = "/Windows/System32/config/SYSTEM", "/Windows/System32/config/SOFTWARE"
 TEN, EIGHT_ONE, SEVEN, XP = ((name, version) for name, version in (
@@ -35,7 +36,7 @@ DEVICE_PATH = '[Microsoft\\Windows\\CurrentVersion]\n"DevicePath"=expand:"%Syste
 def proposed(system: tuple[str, str], text: str, profile: str = "kvm", software: str = "", **files: bytes) -> tuple[Drivers, str]:
     """The devices for a Windows with these keys; the files of its services are there."""
     drivers = "viostor", "vioscsi", "netkvm", "storahci", "msahci", "atapi", "intelide", "pciide", "E1G60", "e1i65x64", "rtl8139", "viorng"
-    content: dict[str, Content] = {f"/Windows/System32/drivers/{name}.sys": b"MZ" for name in drivers}
+    content: dict[str, Content] = {f"/Windows/System32/drivers/{name}.sys": sample_driver() for name in drivers}
     content |= {SYSTEM: Hive(f"[ControlSet001]\n{text}"), SOFTWARE: Hive(f"[Microsoft]\n{software}")}
     os = OsInfo("windows", "windows", "windows", *system, "x86_64")
     store = example_store(

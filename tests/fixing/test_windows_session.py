@@ -20,6 +20,7 @@ from v2vlint.fixing.virtio_win import RULE
 from v2vlint.guest.open import open_ref
 from v2vlint.model.fix import Applicability
 from v2vlint.model.source import GuestRef
+from v2vlint.samples.pe import sample_driver
 
 CONFIG = "/Windows/System32/config"
 HIVEX = """
@@ -63,7 +64,7 @@ def _medium(folder: Path) -> Path:
         drivers = folder / "iso" / driver / "w10" / "amd64"
         drivers.mkdir(parents=True)
         for suffix, size in (("sys", 100_000), ("inf", 6_000), ("cat", 11_000)):
-            (drivers / f"{driver}.{suffix}").write_bytes(os.urandom(size))
+            (drivers / f"{driver}.{suffix}").write_bytes((sample_driver() if suffix == "sys" else b"") + os.urandom(size))
     image = folder / "virtio-win.iso"
     subprocess.run(["genisoimage", "-quiet", "-J", "-r", "-o", image, folder / "iso"], check=True, capture_output=True)
     return image

@@ -7,6 +7,7 @@ from v2vlint.facts.registry import FactStore
 from v2vlint.inspecting.windows_drivers import windows_agents, windows_in_use, windows_kernel
 from v2vlint.model.machine import Agent
 from v2vlint.model.rule import Content, Example, Hive
+from v2vlint.samples.pe import sample_driver
 
 SERVICES = "ControlSet001\\Services"
 CARD = "PCI\\VEN_8086&DEV_100E\\3&1"
@@ -54,7 +55,7 @@ SYSTEM = rf"""
 
 def store() -> FactStore:
     names = ("storahci", "stornvme", "iaStorAC", "netkvm", "viorng", "E1G60")
-    files: dict[str, Content] = {f"/Windows/System32/drivers/{name}.sys": b"MZ" for name in names}
+    files: dict[str, Content] = {f"/Windows/System32/drivers/{name}.sys": sample_driver() for name in names}
     return example_store(Example({"/Windows/System32/config/SYSTEM": Hive(SYSTEM), **files}))
 
 

@@ -261,4 +261,4 @@ def test_time_grows_with_the_size_of_a_definition_and_not_with_its_square(
         return time.process_time() - started
 
     seconds(10)
-    assert seconds(4000) < 10 * seconds(1000)
+    assert min(seconds(4000) for _try in range(3)) < 10 * min(seconds(1000) for _try in range(3))
