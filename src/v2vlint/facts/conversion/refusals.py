@@ -28,6 +28,8 @@ _RECOGNISED = frozenset(
     {"alpine", "arch", "coreos", "frugalware", "gentoo", "mageia", "openEuler", "openmandriva", "opencloudos", "pardus", "pld", "tencentos"}
     | {"void"}
 )
+# Not recognised, and shipped without any of the older release files; one that lies there is some other system's.
+_BARE = frozenset({"amzn", "flatcar", "photon", "azurelinux", "mariner"})
 _NETWORK_LEGACY = "/etc/dracut.conf.d/50-network-legacy.conf"
 _CLIENTS = ("/sbin/dhclient", "/usr/sbin/dhclient")
 _RELEASES = ("oracle-release", "centos-release", "redhat-release", "debian_version", "SuSE-release", "altlinux-release")
@@ -82,7 +84,7 @@ def _distribution(os: OsInfo, fs: GuestFS) -> Iterator[Refusal]:
     """
     if os.distro in _DISTRIBUTIONS or os.distro.startswith("opensuse"):
         return
-    if os.distro in _RECOGNISED or not (_by_lsb_release(fs) or any(fs.is_file(f"/etc/{name}") for name in _RELEASES)):
+    if os.distro in _RECOGNISED | _BARE or not (_by_lsb_release(fs) or any(fs.is_file(f"/etc/{name}") for name in _RELEASES)):
         reason = f"virt-v2v converts a closed list of distributions, and {os.name or os.distro or 'this one'} is not on it"
         yield Refusal("distribution", WholeFile("/etc/os-release"), reason)
 
