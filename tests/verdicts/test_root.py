@@ -31,6 +31,6 @@ def test_without_initramfs_the_kernel_finds_the_root_by_some_names_only(version:
     part = BlockDevice(
         "disk1p1", "partition", 1 << 29, 0, number=1, fs_type="ext4", label="root-fs", part_label="root-a", parents=("disk1",)
     )
-    files = {"/boot/grub/grub.cfg": _CFG.format(version, root), f"/boot/vmlinuz-{version}": vmlinuz(version)}
+    files: dict[str, str | bytes] = {"/boot/grub/grub.cfg": _CFG.format(version, root), f"/boot/vmlinuz-{version}": vmlinuz(version)}
     given = (memory_guest(files), BlockTable((disk, part)), DEBIAN, Definition("", ""), CardNames(), load("kvm"), Mover.RAW)
     assert FactStore(given).get(RootVerdict).fate is fate
