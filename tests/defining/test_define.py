@@ -89,7 +89,8 @@ def test_the_definition_gives_cards_and_memory(tmp_path: Path) -> None:
  <disk type='file' device='disk'><source file='{disk}'/><target dev='sda' bus='scsi'/></disk>
  <interface type='bridge'><mac address='52:54:00:00:00:07'/><source bridge='br9'/></interface></devices></domain>"""
     (tmp_path / "old.xml").write_text(xml)
-    text, notes = define(tmp_path / "old.xml", "--target", "kvm-scsi", "-o", tmp_path / "new.xml")
+    options = ("--allow-folder", disk.parent, "--target", "kvm-scsi", "-o", tmp_path / "new.xml")
+    text, notes = define(tmp_path / "old.xml", *options)
     assert text == ""
     found = domain("x.xml", (tmp_path / "new.xml").read_text())
     assert (found.name, found.memory_mib, found.cpus, found.macs) == ("old-name", 3000, 3, ("52:54:00:00:00:07",))
