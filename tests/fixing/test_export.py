@@ -73,6 +73,6 @@ def test_nothing_is_left_of_a_guest_with_a_missing_disk(tmp_path: Path) -> None:
         piece.unlink()
     (ref,) = expand([str(ova.with_suffix(".ovf"))])
     (tmp_path / "a.vmdk").write_bytes(b"x")
-    with pytest.raises(ImageError, match="b.img is missing"):
+    with pytest.raises(ImageError, match=r"b\.img is missing"):
         session.fix_copy(FixAsk(CheckAsk(ref, (target.load("kvm"),))), tmp_path / "out")
     assert not (tmp_path / "out").exists()

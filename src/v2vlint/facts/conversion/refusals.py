@@ -16,9 +16,10 @@ from v2vlint.facts.registry import FactStore, provides
 from v2vlint.facts.storage.fstab import Fstab
 from v2vlint.facts.windows.system import WindowsSystem
 from v2vlint.guest.fs import GuestFS
+from v2vlint.model.blocks import BlockTable
 from v2vlint.model.errors import FactUnavailable
 from v2vlint.model.osinfo import OsInfo
-from v2vlint.model.place import Where, WholeFile
+from v2vlint.model.place import Device, Where, WholeFile
 
 BUILDERS = frozenset({"dracut", "initramfs-tools", "mkinitrd", "suse-mkinitrd", "make-initrd"})
 _DISTRIBUTIONS = frozenset(
@@ -30,6 +31,7 @@ _RECOGNISED = frozenset(
 )
 # Not recognised, and shipped without any of the older release files; one that lies there is some other system's.
 _BARE = frozenset({"amzn", "flatcar", "photon", "azurelinux", "mariner"})
+_INODES = 100
 _NETWORK_LEGACY = "/etc/dracut.conf.d/50-network-legacy.conf"
 _CLIENTS = ("/sbin/dhclient", "/usr/sbin/dhclient")
 _RELEASES = ("oracle-release", "centos-release", "redhat-release", "debian_version", "SuSE-release", "altlinux-release")
@@ -39,7 +41,7 @@ _RELEASES = ("oracle-release", "centos-release", "redhat-release", "debian_versi
 class Refusal:
     """One reason.
 
-    ``kind`` is ``distribution``, ``boot loader``, ``initramfs builder``, ``fstab``, ``fstab root``, ``kernel``, ``dracut`` or
+    ``kind`` is ``distribution``, ``boot loader``, ``initramfs builder``, ``fstab``, ``fstab root``, ``kernel``, ``dracut``, ``space`` or
     ``hibernated``.
     """
 
@@ -65,7 +67,7 @@ def find_refusals(conversion: Conversion, store: FactStore) -> Refusals:
     """None for a raw copy. What cannot be known refuses nothing."""
     if not conversion.by_virt_v2v:
         return Refusals()
-    questions = _QUESTIONS if store.get(OsInfo).kind == "linux" else (_hibernated,)
+    questions = _QUESTIONS if store.get(OsInfo).kind == "linux" else (_hibernated, _space)
     found = tuple(refusal for question in questions for refusal in _asked(question, store))
     return Refusals(found, not found)
 
@@ -141,4 +143,23 @@ def _dracut(fs: GuestFS) -> Iterator[Refusal]:
         yield Refusal("dracut", WholeFile(_NETWORK_LEGACY), reason)
 
 
-_QUESTIONS: tuple[Callable[..., Iterator[Refusal]], ...] = (_distribution, _boot_loader, _builder, _fstab, _kernel, _dracut)
+def _space(fs: GuestFS, blocks: BlockTable, os: OsInfo) -> Iterator[Refusal]:
+    """``convert/convert.ml``, ``check_guest_free_space``.
+
+    Its guard is meant for ``/boot`` or ``/`` without a separate ``/boot``, but covers both: a separate ``/boot`` needs 10 MiB only.
+    """
+    alone = "/boot" not in fs.mounts and os.kind == "linux"
+    for point, system in fs.mounts.items():
+        device = next((one for one in blocks.tagged("UUID", system.uuid) if one.fs_type == system.type), None) if system.uuid else None
+        if device is None:
+            continue
+        needed = (50 if alone else 100) if point == "/" else 10
+        free, inodes = device.detail("free"), device.detail("free_inodes")
+        if free.isdecimal() and int(free) < needed << 20:
+            reason = f"{int(free) / (1 << 20):.1f} MiB are free on {point}, and virt-v2v wants {needed}"
+            yield Refusal("space", Device(device.name), reason)
+        elif system.type.startswith("ext") and inodes.isdecimal() and int(inodes) < _INODES:
+            yield Refusal("space", Device(device.name), f"{inodes} inodes are free on {point}, and virt-v2v wants {_INODES}")
+
+
+_QUESTIONS: tuple[Callable[..., Iterator[Refusal]], ...] = (_distribution, _boot_loader, _builder, _fstab, _kernel, _dracut, _space)
