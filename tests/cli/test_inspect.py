@@ -110,7 +110,7 @@ def test_exit_codes(v2vlint: Run, image: Path, tmp_path: Path) -> None:
     assert "blank: no partition table and no filesystem" in done.stdout
     assert v2vlint("inspect").returncode == 2
     assert v2vlint("inspect", "empty").returncode == 4
-    assert v2vlint("inspect", "gone.img").returncode == 2
+    assert v2vlint("inspect", "gone.img").returncode == 3
     broken = v2vlint("inspect", "blank.img", "--format", "virt-inspector")
     assert (broken.returncode, broken.stdout.split()[-1]) == (3, "<operatingsystems/>")
     assert "blank.img: disk1: blank" in broken.stderr

@@ -2,9 +2,12 @@
 
 from collections.abc import Iterator
 
-from v2vlint.api import BlockDevice, BlockTable, Conversion, Example, Finding, Mover, NotApplicable, Refusals, Rule, Severity
+from v2vlint.api import BlockDevice, BlockTable, Content, Conversion, Example, Finding, Hive, Mover, NotApplicable, Refusals, Rule, Severity
 
-_FILES = {"/etc/debian_version": "12.5\n", "/esp/EFI/debian/grubx64.efi": b"MZ"}
+_FILES: dict[str, Content] = {
+    "/Windows/System32/config/SYSTEM": Hive("[ControlSet001\\Control]\n"),
+    "/esp/EFI/Microsoft/Boot/bootmgfw.efi": b"MZ",
+}
 
 
 def _full(free: int) -> BlockTable:
