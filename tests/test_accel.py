@@ -1,20 +1,35 @@
-"""The probe for KVM runs code in a machine: under an emulator that works it comes to its end, whatever KVM does here."""
+"""Whether KVM is used: a machine must run under it, and not more slowly than emulated."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import pytest
 
-from v2vlint import accel, programs
+from v2vlint import accel
 
 
-@pytest.mark.skipif(programs.find(accel.QEMU) is None, reason="needs QEMU")
-def test_the_probe_tells_a_machine_that_runs_from_one_that_does_not(monkeypatch: pytest.MonkeyPatch) -> None:
-    emulated = tuple({"kvm": "tcg", "host": "max"}.get(word, word) for word in accel._MACHINE)
-    monkeypatch.setattr("os.access", lambda *_: True)
-    monkeypatch.setattr(accel, "_MACHINE", emulated)
-    assert accel.acceleration.__wrapped__().kvm
-    monkeypatch.setattr(accel, "_MACHINE", (*emulated, "-S"))
-    monkeypatch.setattr(accel, "PATIENCE", 1.0)
-    assert "nothing happens" in accel.acceleration.__wrapped__().reason
-    monkeypatch.setattr(accel, "_MACHINE", ("-accel", "none-such"))
-    assert not accel.acceleration.__wrapped__().kvm
+@pytest.fixture(autouse=True)
+def fresh(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """No answer that was given before, and a device that can be opened."""
+    monkeypatch.setattr(accel.os, "access", lambda *_arguments: True)
+    accel.acceleration.cache_clear()
+    yield
+    accel.acceleration.cache_clear()
+
+
+def test_a_machine_that_runs_counts(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(accel, "KVM", ("-accel", "tcg"))
+    assert accel.acceleration().kvm
+
+
+def test_a_machine_that_never_executes_does_not(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(accel, "KVM", ("-accel", "tcg", "-S"))
+    assert accel.acceleration() == accel.Acceleration(False, "a machine under KVM does not run, or more slowly than under emulation")
+
+
+def test_the_words_of_qemu_are_the_reason(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(accel, "KVM", ("-accel", "none-such"))
+    found = accel.acceleration()
+    assert not found.kvm
+    assert "none-such" in found.reason
