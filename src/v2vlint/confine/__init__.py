@@ -47,7 +47,8 @@ def confine(grant: Grant) -> None:
     prctl(PR_SET_NO_NEW_PRIVS, 1)
     prctl(PR_SET_DUMPABLE, 0)
     lower(resource.RLIMIT_CORE, 0)
-    lower(resource.RLIMIT_NPROC, 0)
+    if not seccomp.available():
+        lower(resource.RLIMIT_NPROC, 0)
     if not grant.write:
         lower(resource.RLIMIT_FSIZE, 0)
     given = Grant((*grant.read, *_python()), grant.write)

@@ -79,7 +79,16 @@ def reader(pid: int, *, writes: bool) -> bytes:
         program += _case(number, [_ret(ALLOW)])
     for name, number in calls.numbers(f"{calls.OPEN}, {calls.CHECKED}", table() == "generic").items():
         program += _case(number, special[name])
-    return _packed([*program, _ret(DENY)])
+    return _packed([*program, *_threads(), _ret(DENY)])
+
+
+def _threads() -> list[Instruction]:
+    """Threads may be started, processes not. Libraries that derive keys (Argon2) compute in threads; they have their starter's limits."""
+    generic = table() == "generic"
+    program: list[Instruction] = []
+    for number in calls.numbers(calls.CLONE, generic).values():
+        program += _case(number, [_load(_ARGUMENTS), (_ANY_BIT, 0, 1, _CLONE_THREAD), _ret(ALLOW), _ret(DENY)])
+    return [*_case(_CLONE3, [_ret(ABSENT)]), *program]
 
 
 @functools.cache
@@ -92,10 +101,9 @@ def tool() -> bytes:
         return b""
     generic = table() == "generic"
     program = _start()
+    program += _threads()
     for number in calls.numbers(calls.PROCESSES, generic).values():
-        program += _case(number, [_ret(ABSENT if number == _CLONE3 else DENY)])
-    for number in calls.numbers(calls.CLONE, generic).values():
-        program += _case(number, [_load(_ARGUMENTS), (_ANY_BIT, 0, 1, _CLONE_THREAD), _ret(ALLOW), _ret(DENY)])
+        program += _case(number, [_ret(DENY)])
     for number in _numbers(calls.OTHERS, calls.SOCKETS, calls.KERNEL):
         program += _case(number, [_ret(DENY)])
     return _packed([*program, _ret(ALLOW)])
