@@ -20,11 +20,6 @@ class Grant:
         """Both."""
         return Grant((*self.read, *other.read), (*self.write, *other.write))
 
-    def covers(self, path: str) -> bool:
-        """Whether reading ``path`` is granted, after resolution: for the parent, before it acts on a path that a child told it."""
-        real = resolved(path)
-        return any(real == one or real.startswith(one.rstrip("/") + "/") for one in map(resolved, (*self.read, *self.write)))
-
 
 def resolved(path: str) -> str:
     """The absolute path without links."""
