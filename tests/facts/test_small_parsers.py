@@ -23,7 +23,7 @@ from v2vlint.samples.memory import memory_guest
         ("A=b", "b@1:3"),
         ('A="b c"  # note', "b c@1:4"),
         ("A='b # c'", "b # c@1:4"),
-        ("export A=b;", "b;@1:10"),
+        ("export A=b;", "b@1:10"),
         ("  A=b # x", "b@1:5"),
         ("A=", "-"),
         ('A=""', "-"),

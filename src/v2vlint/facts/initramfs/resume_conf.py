@@ -9,12 +9,12 @@ import re
 from dataclasses import dataclass
 
 from v2vlint.facts.registry import provides
+from v2vlint.facts.syntax.conf_vars import conf_vars
 from v2vlint.guest.fs import GuestFS
 from v2vlint.model.place import Token
 
 MAIN = "/etc/initramfs-tools/initramfs.conf"
 DROP_INS = "/etc/initramfs-tools/conf.d"
-_RESUME = re.compile(r"\s*(?:export\s+)?RESUME=\s*([\"']?)([^\"'#]*?)\1\s*(?:#.*)?$")
 _IGNORED = re.compile(r"[\w.-]+")
 
 
@@ -36,10 +36,4 @@ def parse_resume_conf(fs: GuestFS) -> ResumeConf:
     names = [
         name for name in fs.listdir(DROP_INS) if _IGNORED.fullmatch(name) and not name.endswith((".dpkg-old", ".dpkg-dist", ".dpkg-new"))
     ]
-    last: Token | None = None
-    for path in (MAIN, *(f"{DROP_INS}/{name}" for name in names)):
-        text = fs.text(path)
-        for line in text.lines() if text else ():
-            match = None if line.is_blank() else _RESUME.match(line.text)
-            last = line.group(match, 2) if match else last
-    return ResumeConf(last)
+    return ResumeConf(conf_vars(fs.text(path) for path in (MAIN, *(f"{DROP_INS}/{name}" for name in names))).last("RESUME"))

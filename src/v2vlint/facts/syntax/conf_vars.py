@@ -10,15 +10,11 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from v2vlint.facts.syntax.shell import Assignment, assignments
 from v2vlint.guest.text import GuestText
 from v2vlint.model.place import Span, Token
 
 MAX_VARS = 5000
-_ASSIGN = re.compile(
-    r"^[ \t]*(?:export[ \t]+)?(?P<name>[A-Za-z_]\w*)(?P<add>\+?)="
-    r"(?:\"(?P<double>(?:[^\"\\]|\\.)*+)\"|'(?P<single>[^']*+)'|\((?P<array>[^)]*+)\)|(?P<bare>[^\s;#\"'()]*+))",
-    re.MULTILINE,
-)
 _WORD = re.compile(r"#[^\n]*|[^\s\"'#\\]+")
 
 
@@ -59,21 +55,11 @@ class ConfVars:
 
 def conf_vars(texts: Iterable[GuestText | None]) -> ConfVars:
     """Parse files in the order given; absent ones are passed over, and so is all that is no assignment."""
-    found: list[ConfVar] = []
-    files: list[str] = []
-    for text in texts:
-        if text is None:
-            continue
-        files.append(text.path)
-        for match in _ASSIGN.finditer(text.content):
-            if len(found) < MAX_VARS:
-                found.append(_var(text, match))
-    return ConfVars(tuple(found), tuple(files))
+    there = [text for text in texts if text is not None]
+    found = [_var(text, one) for text in there for one in assignments(text) if isinstance(one, Assignment)]
+    return ConfVars(tuple(found[:MAX_VARS]), tuple(text.path for text in there))
 
 
-def _var(text: GuestText, match: re.Match[str]) -> ConfVar:
-    group = next(name for name in ("double", "single", "array", "bare") if match[name] is not None)
-    start, end = match.span(group)
-    words = (word for word in _WORD.finditer(text.content, start, end) if not word[0].startswith("#"))
-    tokens = tuple(text.token(word.start(), word.end()) for word in words)
-    return ConfVar(match["name"], bool(match["add"]), text.token(start, end), tokens, text.span(match.start("name"), match.end()))
+def _var(text: GuestText, one: Assignment) -> ConfVar:
+    words = (word for word in _WORD.finditer(text.content, one.inner.where.start, one.inner.where.end) if not word[0].startswith("#"))
+    return ConfVar(one.name, one.adds, one.inner, tuple(text.group(word) for word in words), one.where)

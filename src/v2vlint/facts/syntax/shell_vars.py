@@ -6,16 +6,15 @@ IPADDR="192.0.2.5"   # a comment
 
 from __future__ import annotations
 
+import itertools
 import re
 from dataclasses import dataclass
 
-from v2vlint.guest.text import GuestText, Line
+from v2vlint.facts.syntax.shell import assignments
+from v2vlint.guest.text import GuestText
 from v2vlint.model.place import Span, Token
 
 MAX_VARS = 5000
-_ASSIGN = re.compile(
-    r"\s*(?:export\s+)?(?P<key>[A-Za-z_]\w*)=(?:\"(?P<dq>(?:[^\"\\]|\\.)*)\"|'(?P<sq>[^']*)'|(?P<bare>[^\s;#]\S*)|)(?P<rest>.*)"
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,27 +53,12 @@ def shell_vars_from(text: GuestText) -> ShellVars:
     """Parse the assignments of ``text``; other lines are malformed."""
     found: list[ShellVar] = []
     malformed: list[Span] = []
-    for line in text.lines():
-        if line.is_blank():
-            continue
-        var = _var(line) if len(found) < MAX_VARS else None
-        if var is None:
-            malformed.append(line.where)
+    for one in itertools.islice(assignments(text), MAX_VARS):
+        if isinstance(one, Span):
+            malformed.append(one)
         else:
-            found.append(var)
+            found.append(ShellVar(one.name, one.inner, one.where))
     return ShellVars(text.path, tuple(found), tuple(malformed))
-
-
-def _var(line: Line) -> ShellVar | None:
-    match = _ASSIGN.fullmatch(line.text)
-    if match is None:
-        return None
-    rest = match["rest"].strip()
-    if rest and rest[0] not in ";#":
-        return None
-    group = next((name for name in ("dq", "sq", "bare") if match[name] is not None), None)
-    value = line.group(match, group) if group else line.token(match.start("rest"), match.start("rest"))
-    return ShellVar(match["key"], value, line.token(match.start("key"), match.start("rest")).where)
 
 
 def is_no(value: str) -> bool:

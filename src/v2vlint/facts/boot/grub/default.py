@@ -9,14 +9,14 @@ Also SUSE's ``/etc/sysconfig/bootloader`` and Red Hat's legacy ``/etc/sysconfig/
 
 from __future__ import annotations
 
+import itertools
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 from v2vlint.facts.boot.cmdline import KernelArg, split_args
-from v2vlint.facts.boot.grub.script import Literal, read_word
 from v2vlint.facts.registry import provides
-from v2vlint.facts.syntax.located import Located, join
+from v2vlint.facts.syntax.located import Located
+from v2vlint.facts.syntax.shell import assignments
 from v2vlint.guest.fs import GuestFS
 from v2vlint.guest.text import GuestText
 from v2vlint.model.place import Span, Token, Where, WholeFile
@@ -27,8 +27,6 @@ SUSE = "/etc/sysconfig/bootloader"
 RED_HAT = "/etc/sysconfig/grub"
 MAX_ASSIGNMENTS = 2000
 
-_ASSIGN = re.compile(r"[^\S\n]*(?:export[^\S\n]+)?([A-Za-z_]\w*)(\+?)=")
-_NEXT = re.compile(r"\n|$")
 _KERNEL = re.compile(r"GRUB_CMDLINE_\w+|(?:DEFAULT|FAILSAFE|XEN|XEN_KERNEL|IMAGE)_APPEND")
 
 
@@ -83,45 +81,20 @@ def parse_grub_defaults(fs: GuestFS) -> GrubDefaults:
 
 def grub_defaults_from(texts: list[GuestText]) -> GrubDefaults:
     """The settings after reading ``texts`` in order."""
-    values: dict[str, tuple[Located, Span]] = {}
+    values: dict[str, Located] = {}
+    places: dict[str, Span] = {}
     malformed: list[Span] = []
-    for text in texts:
-        for found in _assignments(text):
-            if isinstance(found, Span):
-                malformed.append(found)
-                continue
-            name, append, start, end = found
-            value = _expand(text, start, values)
-            before = values[name][0] if append and name in values else Located()
-            values.pop(name, None)
-            values[name] = (before + value, text.span(start, end))
-    settings = tuple(_setting(name, value, where) for name, (value, where) in values.items())
+    found = (one for text in texts for one in itertools.islice(assignments(text), MAX_ASSIGNMENTS))
+    for one in found:
+        if isinstance(one, Span):
+            malformed.append(one)
+            continue
+        value = one.value(values)
+        before = values.pop(one.name, Located())
+        values[one.name] = before + value if one.adds else value
+        places[one.name] = one.written
+    settings = tuple(_setting(name, value, places[name]) for name, value in values.items())
     return GrubDefaults(settings, tuple(text.path for text in texts), tuple(malformed))
-
-
-def _assignments(text: GuestText) -> Iterator[tuple[str, bool, int, int] | Span]:
-    content, position, count = text.content, 0, 0
-    while position < len(content) and count < MAX_ASSIGNMENTS:
-        end_of_line = _NEXT.search(content, position)
-        stop = end_of_line.start() if end_of_line else len(content)
-        if match := _ASSIGN.match(content, position, stop):
-            end = read_word(text, match.end()).end
-            yield match[1], bool(match[2]), match.end(), end
-            end_of_line = _NEXT.search(content, end)
-            stop, count = end_of_line.start() if end_of_line else len(content), count + 1
-        elif (line := content[position:stop].strip()) and not line.startswith("#"):
-            yield text.span(position, stop)
-        position = stop + 1
-
-
-def _expand(text: GuestText, start: int, values: dict[str, tuple[Located, Span]]) -> Located:
-    parts: list[Located] = []
-    for part in read_word(text, start).parts:
-        if isinstance(part, Literal):
-            parts.append(part.text)
-        elif part.name in values:
-            parts.append(values[part.name][0])
-    return join(parts)
 
 
 def _setting(name: str, value: Located, where: Span) -> GrubSetting:
