@@ -6,7 +6,8 @@ import pytest
 
 from v2vlint.facts.registry import FactStore
 from v2vlint.facts.windows.registry import Registry
-from v2vlint.guest.osprobe import architecture, hostname, linux_info, windows_folder, windows_info
+from v2vlint.guest.identity import hostname
+from v2vlint.guest.osprobe import architecture, linux_info, windows_folder, windows_info
 from v2vlint.model.blocks import BlockTable
 from v2vlint.model.osinfo import OsInfo
 from v2vlint.model.rule import Link

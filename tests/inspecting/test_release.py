@@ -11,10 +11,12 @@ import pytest
 
 from tests.facts.guests import HOSTILE
 from v2vlint.facts.registry import FactStore
+from v2vlint.guest.mounts import Mount
 from v2vlint.guest.osprobe import linux_info
+from v2vlint.guest.release_files import numbers
 from v2vlint.inspecting.distros import DISTROS, distro_of, osinfo_of
 from v2vlint.inspecting.guestfs_view import guestfs_osinfo, guestfs_view
-from v2vlint.inspecting.release import linux_release, numbers
+from v2vlint.inspecting.release import linux_release
 from v2vlint.model.blocks import BlockDevice, BlockTable
 from v2vlint.model.machine import GuestfsView, Release
 from v2vlint.model.osinfo import OsInfo
@@ -172,9 +174,11 @@ UUID=u-1 / xfs defaults 0 0
     assert view({}).mountpoints == (("/dev/sda1", "/"),)
 
 
-def test_what_libguestfs_would_pass_over() -> None:
-    fs = memory_guest({"/etc/hosts": "", "/usr/bin/x": ""})
-    assert guestfs_view(FactStore((fs, DISK, OsInfo("linux", "", "", ""))), "disk1p1", "") is None
+def test_what_libguestfs_would_pass_over_has_what_was_found_mounted() -> None:
+    fs = memory_guest({**COREOS, "/usr/bin/x": ""})
+    found = guestfs_view(FactStore((fs, DISK, OsInfo("linux", "", "", ""))), "disk1p1", "", (Mount("/", "disk1p1"), Mount("/x", "gone")))
+    assert found is not None
+    assert (found.distro, found.osinfo, found.mountpoints) == ("fedora", "fedora39", (("/dev/sda1", "/"),))
 
 
 @pytest.mark.parametrize("text", HOSTILE)

@@ -16,6 +16,7 @@ import v2vlint
 from guestbuild.debian import BuildError, Spec, build, cache_dir
 from guestbuild.recipe import Tree
 from guestbuild.samples import cached, recipes
+from tests.inspecting.identities import contradictions
 from v2vlint.inspecting.storage import device_path
 from v2vlint.model.machine import Machine
 from v2vlint.report.machine_xml import escaped, render
@@ -194,7 +195,9 @@ def errors(schema: Path, document: Path) -> str:
 
 @pytest.mark.parametrize("name", [pytest.param(name, marks=pytest.mark.xdist_group(name)) for name in recipes()])
 def test_every_document_is_valid(name: str, schema: Path, tmp_path: Path) -> None:
-    text = render([v2vlint.open(*cached(name)).machine])
+    machine = v2vlint.open(*cached(name)).machine
+    assert [one for system in machine.systems for one in contradictions(system)] == []
+    text = render([machine])
     document = tmp_path / "machine.xml"
     document.write_text(text, encoding="utf-8")
     if "<distro>rocky</distro>" in text:

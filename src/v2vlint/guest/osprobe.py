@@ -1,11 +1,11 @@
-"""Telling an operating system from its files: os-release(5), the release files of older systems, the ELF header of its programs."""
+"""Telling an operating system from its files: its release files, its registry, the header of its programs."""
 
 from __future__ import annotations
 
 import re
-import shlex
 
 from v2vlint.guest.fs import GuestFS
+from v2vlint.guest.identity import hostname, identify
 from v2vlint.model.errors import FactUnavailable
 from v2vlint.model.osinfo import OsInfo
 
@@ -13,54 +13,25 @@ _FAMILIES = {
     "debian": "debian", "ubuntu": "debian", "raspbian": "debian", "linuxmint": "debian", "kali": "debian", "devuan": "debian",
     "rhel": "rhel", "fedora": "rhel", "centos": "rhel", "rocky": "rhel", "almalinux": "rhel", "ol": "rhel", "amzn": "rhel",
     "scientific": "rhel", "sles": "suse", "sled": "suse", "opensuse": "suse", "suse": "suse", "arch": "arch", "archarm": "arch",
-    "manjaro": "arch", "alpine": "alpine", "gentoo": "gentoo",
+    "manjaro": "arch", "alpine": "alpine", "gentoo": "gentoo", "pop": "debian", "zorin": "debian", "elementary": "debian",
+    "redhat": "rhel", "cloudlinux": "rhel", "circle": "rhel", "xenenterprise": "rhel", "virtuozzo": "rhel", "eurolinux": "rhel",
+    "miraclelinux": "rhel", "opencloudos": "rhel", "tencentos": "rhel", "openEuler": "rhel", "anolis": "rhel", "mageia": "rhel",
+    "mandriva": "rhel", "openmandriva": "rhel", "rhcos": "rhel",
 }  # fmt: skip
 _MACHINES = {3: "i386", 62: "x86_64", 183: "aarch64", 40: "arm", 21: "ppc64le", 22: "s390x", 243: "riscv64", 8: "mips", 258: "loongarch64"}
-_PROGRAMS = ("/bin/sh", "/usr/bin/sh", "/bin/bash", "/sbin/init", "/bin/busybox", "/usr/lib/systemd/systemd", "/lib/systemd/systemd")
+GUESTFS_PROGRAMS = ("/bin/bash", "/bin/ls", "/bin/echo", "/bin/rm", "/bin/sh")
+"""Where libguestfs looks for the architecture."""
+_PROGRAMS = ("/usr/bin/sh", "/sbin/init", "/bin/busybox", "/usr/lib/systemd/systemd", "/lib/systemd/systemd")
 _LOADERS = ("/lib64/ld-linux-x86-64.so.2", "/lib/ld-linux.so.2", "/lib/ld-linux-aarch64.so.1", "/lib/ld-musl-x86_64.so.1")
-_OLD = (
-    ("/etc/redhat-release", re.compile(r"(?P<name>.*?) release (?P<version>[\d.]+)")),
-    ("/etc/SuSE-release", re.compile(r"(?P<name>.*?SU[sS]E.*?) (?P<version>\d[\d.]*)")),
-    ("/etc/debian_version", re.compile(r"(?P<name>)(?P<version>[\w./]+)")),
-    ("/etc/alpine-release", re.compile(r"(?P<name>)(?P<version>[\d.]+)")),
-    ("/etc/gentoo-release", re.compile(r"(?P<name>Gentoo.*?)release (?P<version>[\d.]+)")),
-    ("/etc/arch-release", re.compile(r"(?P<name>)(?P<version>)")),
-    ("/etc/slackware-version", re.compile(r"(?P<name>Slackware) (?P<version>[\d.]+)")),
-)
 _BOOT_INI = re.compile(r"partition\(\d+\)\\([^\\\s=\"]+)")
-_DISTROS = (
-    ("Red Hat Enterprise Linux", "rhel"), ("CentOS", "centos"), ("Scientific", "scientific"), ("Fedora", "fedora"), ("Oracle", "ol"),
-    ("Enterprise Linux Enterprise Linux", "ol"), ("Rocky", "rocky"), ("AlmaLinux", "almalinux"), ("Red Hat Linux", "redhat"),
-    ("openSUSE", "opensuse"), ("SUSE Linux Enterprise Desktop", "sled"), ("SUSE Linux Enterprise", "sles"),
-    ("SUSE", "suse"), ("SuSE", "suse"),
-)  # fmt: skip
-_FILE_DISTRO = {
-    "/etc/debian_version": ("debian", "Debian GNU/Linux"),
-    "/etc/alpine-release": ("alpine", "Alpine Linux"),
-    "/etc/gentoo-release": ("gentoo", "Gentoo"),
-    "/etc/arch-release": ("arch", "Arch Linux"),
-    "/etc/slackware-version": ("slackware", "Slackware"),
-}
 
 
 def linux_info(fs: GuestFS) -> OsInfo:
     """What Linux ``fs`` holds; unreadable files count as absent."""
-    values = _os_release(fs)
-    distro, name, version = values.get("ID", ""), values.get("NAME", ""), values.get("VERSION_ID", "")
-    if not distro:
-        distro, name, version = _old_release(fs)
-    elif distro in ("debian", "alpine", "centos"):
-        version = _finer(distro, version, _line(fs, f"/etc/{_FINER[distro]}"))
-    family = _family(distro, values.get("ID_LIKE", ""))
-    return OsInfo("linux", distro, family, name or distro or "Linux", version, architecture(fs), hostname(fs))
-
-
-_FINER = {"debian": "debian_version", "alpine": "alpine-release", "centos": "centos-release"}
-
-
-def _finer(distro: str, version: str, line: str) -> str:
-    match = re.search(r"\d[\d.]*", line)
-    return match[0].rstrip(".") if match and match[0].split(".")[0] == version.split(".")[0] and distro else version
+    found = identify(fs)
+    family = _family(found.id, found.like)
+    name = found.name or found.id or "Linux"
+    return OsInfo("linux", found.id, family, name, found.version, architecture(fs), hostname(fs))
 
 
 def _family(distro: str, like: str) -> str:
@@ -68,35 +39,6 @@ def _family(distro: str, like: str) -> str:
         if word in _FAMILIES:
             return _FAMILIES[word]
     return distro or "linux"
-
-
-def _os_release(fs: GuestFS) -> dict[str, str]:
-    content = _text(fs, "/etc/os-release") or _text(fs, "/usr/lib/os-release")
-    found: dict[str, str] = {}
-    for line in content.splitlines()[:200]:
-        key, equals, value = line.strip().partition("=")
-        if equals and not key.startswith("#"):
-            found[key] = _unquote(value)
-    return found
-
-
-def _unquote(value: str) -> str:
-    try:
-        return " ".join(shlex.split(value))
-    except ValueError:
-        return value.strip("\"'")
-
-
-def _old_release(fs: GuestFS) -> tuple[str, str, str]:
-    for path, pattern in _OLD:
-        if not _exists(fs, path):
-            continue
-        line = _line(fs, path)
-        match = pattern.search(line)
-        name, version = (match["name"].strip(), match["version"]) if match else (line, "")
-        distro, default = _FILE_DISTRO.get(path, ("", ""))
-        return distro or next((one for words, one in _DISTROS if words in line), "linux"), name or default, version
-    return "", "", ""
 
 
 def other_info(names: set[str]) -> OsInfo | None:
@@ -184,7 +126,7 @@ def _windows_arch(fs: GuestFS, root: str) -> str:
     return ""
 
 
-def architecture(fs: GuestFS, paths: tuple[str, ...] = (*_PROGRAMS, *_LOADERS)) -> str:
+def architecture(fs: GuestFS, paths: tuple[str, ...] = (*GUESTFS_PROGRAMS, *_PROGRAMS, *_LOADERS)) -> str:
     """The architecture of the guest's own programs, by the ELF header of the first of ``paths`` found."""
     for path in paths:
         try:
@@ -194,34 +136,3 @@ def architecture(fs: GuestFS, paths: tuple[str, ...] = (*_PROGRAMS, *_LOADERS)) 
         if head and head[:4] == b"\x7fELF" and len(head) == 20:
             return _MACHINES.get(int.from_bytes(head[18:20], "big" if head[5] == 2 else "little"), "")
     return ""
-
-
-def hostname(fs: GuestFS) -> str:
-    """The configured host name, or an empty string."""
-    for path in ("/etc/hostname", "/etc/HOSTNAME"):
-        line = _line(fs, path)
-        if line and not line.startswith("#"):
-            return line
-    match = re.search(r"^\s*HOSTNAME=[\"']?([\w.-]+)", _text(fs, "/etc/sysconfig/network"), re.MULTILINE)
-    match = match or re.search(r"^\s*hostname=[\"']?([\w.-]+)", _text(fs, "/etc/conf.d/hostname"), re.MULTILINE)
-    return match[1] if match else ""
-
-
-def _exists(fs: GuestFS, path: str) -> bool:
-    try:
-        return fs.is_file(path)
-    except FactUnavailable:
-        return False
-
-
-def _text(fs: GuestFS, path: str) -> str:
-    try:
-        data = fs.read(path, 1 << 16)
-    except FactUnavailable:
-        return ""
-    return (data or b"").decode("utf-8", "replace")
-
-
-def _line(fs: GuestFS, path: str) -> str:
-    lines = _text(fs, path).splitlines()
-    return lines[0].strip() if lines else ""

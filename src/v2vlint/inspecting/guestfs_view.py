@@ -5,66 +5,61 @@ Written from the behaviour of libguestfs 1.48 and later (``inspect-get-*`` in gu
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Sequence
 
 from v2vlint.facts.registry import FactStore
 from v2vlint.guest.fs import GuestFS
-from v2vlint.guest.osprobe import architecture
-from v2vlint.inspecting.distros import DISTROS
+from v2vlint.guest.identity import hostname
+from v2vlint.guest.mounts import Mount
+from v2vlint.guest.osprobe import GUESTFS_PROGRAMS, architecture
+from v2vlint.guest.release_files import RELEASE_FILES, Naming, lsb_release, numbers, read_release_files
+from v2vlint.guest.small import exists, is_file, key_values
+from v2vlint.inspecting.distros import DISTROS, Distro
 from v2vlint.inspecting.guestfs_fstab import guestfs_mounts
 from v2vlint.inspecting.storage import device_path
-from v2vlint.inspecting.text import exists, first_line, is_file, key_values, small
 from v2vlint.model.blocks import BlockTable
 from v2vlint.model.errors import FactUnavailable
 from v2vlint.model.machine import GuestfsView
 
-_ROLLING = frozenset({"archlinux", "gentoo", "voidlinux"})
+_ROLLING = frozenset({"arch", "gentoo", "void"})
 _COARSE = frozenset({"debian", "centos", "circle", "rocky"})
-_PROGRAMS = ("/bin/bash", "/bin/ls", "/bin/echo", "/bin/rm", "/bin/sh")
-_VERSION = re.compile(r"(\d{1,9})(?:\.(\d{1,9}))?")
-_WORDS = {identity: known.word for identity, known in DISTROS.items() if known.word} | {"coreos": "coreos", "openEuler": "openeuler"}
-_LSB = {"CoreOS": "coreos", "LinuxMint": "linuxmint", "Mageia": "mageia", "Ubuntu": "ubuntu"}
+_NOT_KNOWN = Distro("", "", "")
 _MAIN_ONLY = frozenset({"buildroot", "cirros", "freedos", "linuxmint", "msdos", "ol", "opensuse-tumbleweed", "redhat", "scientific",
                         "slackware", "suse", "ttylinux", "mandriva", "meego"})  # fmt: skip
 
 
-@dataclass(slots=True)
-class _Naming:
-    """What has been found so far; a parser that fails leaves behind what it found."""
-
-    distro: str = ""
-    product: str = ""
-    version: tuple[int, int] | None = None
-
-
-def guestfs_view(store: FactStore, device: str, subvolume: str) -> GuestfsView | None:
-    """The view of a Linux root; None when libguestfs would not take it for one."""
+def guestfs_view(store: FactStore, device: str, subvolume: str, found: Sequence[Mount] = ()) -> GuestfsView | None:
+    """The view of a Linux root. One that libguestfs would pass over has what was ``found`` mounted; None when its device is gone."""
     fs, blocks = store.get(GuestFS), store.get(BlockTable)
     home = blocks.named(device)
-    if home is None or not _is_root(fs):
+    if home is None:
         return None
     naming = _naming(fs)
-    major, minor = naming.version or (0, 0)
+    major, minor = numbers(naming.version)
+    distro = DISTROS.get(naming.distro, _NOT_KNOWN).word
     root = device_path(home)
     root = f"btrfsvol:{root}/{subvolume}" if subvolume and subvolume != home.detail("default_subvolume") else root
-    mounts = guestfs_mounts(store, home, root)
+    mounts = guestfs_mounts(store, home, root) if _is_root(fs) else _found(blocks, found)
     return GuestfsView(
         root=root,
         type="hurd" if is_file(fs, "/hurd/console") and is_file(fs, "/hurd/null") else "linux",
-        distro=naming.distro,
-        arch=architecture(fs, _PROGRAMS),
-        hostname=_hostname(fs),
+        distro=distro,
+        arch=architecture(fs, GUESTFS_PROGRAMS),
+        hostname=hostname(fs),
         product_name=naming.product,
         major=major,
         minor=minor,
-        package_format=_package_format(naming.distro),
-        package_management=_package_management(fs, naming.distro, major),
-        osinfo=guestfs_osinfo(naming.distro, major, minor),
+        package_format=_package_format(distro),
+        package_management=_package_management(fs, distro, major),
+        osinfo=guestfs_osinfo(distro, major, minor),
         mountpoints=tuple((path, point) for path, point in mounts if point.startswith("/")) or (() if mounts else ((root, "/"),)),
         filesystems=tuple(path for path, _point in mounts) or (root,),
     )
+
+
+def _found(blocks: BlockTable, mounts: Sequence[Mount]) -> tuple[tuple[str, str], ...]:
+    homes = {blocks.named(mount.device): mount.point for mount in reversed(mounts)}
+    return tuple((device_path(home), point) for home, point in reversed(homes.items()) if home is not None)
 
 
 def _is_root(fs: GuestFS) -> bool:
@@ -75,135 +70,30 @@ def _is_root(fs: GuestFS) -> bool:
         return False
 
 
-def _naming(fs: GuestFS) -> _Naming:
-    naming = _Naming()
-    for path, parse in _TESTS:
-        if is_file(fs, path) and parse(fs, path, naming):
-            break
+def _naming(fs: GuestFS) -> Naming:
+    naming = Naming()
+    read_release_files(fs, naming, _FILES)
     return naming
 
 
-def _os_release(fs: GuestFS, path: str, naming: _Naming) -> bool:
+def _os_release(fs: GuestFS, path: str, naming: Naming) -> bool:
     values = key_values(fs, path)
     identity = values.get("ID", "")
-    word = "opensuse" if identity.startswith("opensuse-") else _WORDS.get(identity, "") if identity not in _MAIN_ONLY else ""
-    naming.distro = word or naming.distro
+    if DISTROS.get(identity, _NOT_KNOWN).word and identity not in _MAIN_ONLY:
+        naming.distro = identity
+    elif identity.startswith("opensuse-"):
+        naming.distro = "opensuse"
     naming.product = values.get("PRETTY_NAME", "") or naming.product
-    if "VERSION_ID" in values:
-        _set_version(naming, values["VERSION_ID"])
+    version = values.get("VERSION_ID", "")
+    naming.version = version if any(char.isdecimal() for char in version) else naming.version
     if not naming.distro or not naming.product:
         return False
-    if naming.distro in _COARSE and naming.version and naming.version[1] == 0:
+    if naming.distro in _COARSE and naming.version and numbers(naming.version)[1] == 0:
         return False
-    if naming.distro in _ROLLING and naming.version is None:
-        naming.version = (0, 0)
-    return naming.version is not None
+    return bool(naming.version) or naming.distro in _ROLLING
 
 
-def _set_version(naming: _Naming, text: str) -> None:
-    if match := _VERSION.search(text):
-        naming.version = (int(match[1]), int(match[2] or 0))
-
-
-def _lsb_release(fs: GuestFS, path: str, naming: _Naming) -> bool:
-    values = key_values(fs, path)
-    naming.distro = _LSB.get(values.get("DISTRIB_ID", ""), naming.distro)
-    if "DISTRIB_RELEASE" in values:
-        _set_version(naming, values["DISTRIB_RELEASE"])
-    naming.product = values.get("DISTRIB_DESCRIPTION", naming.product)
-    return values.get("DISTRIB_ID", "") in _LSB or "DISTRIB_DESCRIPTION" in values
-
-
-def _generic(distro: str, pattern: str = "") -> Callable[[GuestFS, str, _Naming], bool]:
-    """A release file of one line; without a pattern any line will do, and the first numbers in it are the version."""
-    compiled = re.compile(pattern or _VERSION.pattern)
-
-    def parse(fs: GuestFS, path: str, naming: _Naming) -> bool:
-        line = first_line(fs, path)
-        if not line:
-            return False
-        naming.product, naming.distro = line, distro
-        match = compiled.search(line)
-        if match is None:
-            return not pattern
-        numbers = [int(group) for group in match.groups() if group is not None]
-        if numbers:
-            naming.version = (numbers[0], numbers[1] if len(numbers) > 1 else 0)
-        return True
-
-    return parse
-
-
-def _fixed(distro: str) -> Callable[[GuestFS, str, _Naming], bool]:
-    def parse(_fs: GuestFS, _path: str, naming: _Naming) -> bool:
-        naming.distro = distro
-        return True
-
-    return parse
-
-
-def _suse_release(fs: GuestFS, path: str, naming: _Naming) -> bool:
-    lines = small(fs, path).splitlines()
-    if not lines:
-        return False
-    naming.product = lines[0]
-    if re.match(r"SUSE (?:Linux|LINUX) Enterprise |Novell Linux Desktop ", lines[0]):
-        numbers = [re.match(rf"{key} = (\d{{1,9}})", line) for key, line in zip(("VERSION", "PATCHLEVEL"), lines[1:], strict=False)]
-        naming.distro = "sles"
-        if numbers and numbers[0]:
-            minor = numbers[1] if len(numbers) > 1 else None
-            naming.version = (int(numbers[0][1]), int(minor[1]) if minor else 0)
-    elif re.match(r"(?:openSUSE|SuSE Linux|SUSE LINUX) ", lines[0]):
-        naming.distro = "opensuse"
-        _set_version(naming, lines[1] if len(lines) > 1 else "")
-    return True
-
-
-def _br_version(fs: GuestFS, path: str, naming: _Naming) -> bool:
-    return _generic("cirros" if is_file(fs, "/usr/share/cirros/logo") else "buildroot")(fs, path, naming)
-
-
-def _enterprise(name: str, distro: str) -> tuple[Callable[[GuestFS, str, _Naming], bool], ...]:
-    patterns = (rf"{name}.*release (\d+).*Update (\d+)", rf"{name}.*release (\d+)\.(\d+)", rf"{name}.*release (\d+)")
-    return tuple(_generic(distro, pattern) for pattern in patterns)
-
-
-def _tests() -> Iterator[tuple[str, Callable[[GuestFS, str, _Naming], bool]]]:
-    """Release files in libguestfs's order, each with its parser; the first that succeeds ends the search."""
-    yield from (("/etc/os-release", _os_release), ("/etc/lsb-release", _lsb_release))
-    yield "/etc/openmandriva-release", _generic("openmandriva", r"OpenMandriva.*release (\d+)\.(\d+)")
-    yield "/etc/opencloudos-release", _generic("opencloudos", r"OpenCloudOS.*release (\d+)")
-    yield "/etc/tencentos-release", _generic("tencentos", r"TencentOS.* (\d+)\.(\d+)")
-    own = (("oracle", "Oracle Linux", "oraclelinux"), ("centos", "CentOS", "centos"), ("circle", "Circle Linux", "circle"),
-           ("rocky", "Rocky Linux", "rocky"))  # fmt: skip
-    for file, name, distro in own:
-        yield from ((f"/etc/{file}-release", parse) for parse in _enterprise(name, distro))
-    yield "/etc/altlinux-release", _generic("altlinux")
-    yield "/etc/redhat-release", _generic("fedora", r"Fedora release (\d+)")
-    shared = (("Red Hat", "rhel"), ("CentOS", "centos"), ("Circle Linux", "circle"), ("Rocky Linux", "rocky"),
-              ("Scientific Linux", "scientificlinux"))  # fmt: skip
-    for name, distro in shared:
-        yield from (("/etc/redhat-release", parse) for parse in _enterprise(name, distro))
-    yield from (("/etc/redhat-release", _generic("redhat-based")), ("/etc/redhat-release", _fixed("redhat-based")))
-    yield from (("/etc/debian_version", _generic("debian")), ("/etc/pardus-release", _generic("pardus")))
-    yield from (("/etc/arch-release", _fixed("archlinux")), ("/etc/gentoo-release", _generic("gentoo")))
-    yield from (("/etc/meego-release", _generic("meego")), ("/etc/slackware-version", _generic("slackware")))
-    yield from (("/etc/ttylinux-target", _generic("ttylinux")), ("/etc/SuSE-release", _suse_release))
-    yield from (("/etc/SuSE-release", _fixed("suse-based")), ("/etc/cirros/version", _generic("cirros")))
-    yield from (("/etc/br-version", _br_version), ("/etc/alpine-release", _generic("alpinelinux")))
-    yield "/etc/frugalware-release", _generic("frugalware", r"Frugalware (\d+)\.(\d+)")
-    yield "/etc/pld-release", _generic("pldlinux", r"(\d+)\.(\d+) PLD Linux")
-
-
-_TESTS = tuple(_tests())
-
-
-def _hostname(fs: GuestFS) -> str:
-    for path in ("/etc/HOSTNAME", "/etc/hostname"):
-        kept = [line for line in small(fs, path).splitlines() if line and not line.startswith("#")]
-        if kept:
-            return kept[0]
-    return key_values(fs, "/etc/sysconfig/network").get("HOSTNAME", "")
+_FILES = (("/etc/os-release", _os_release), ("/etc/lsb-release", lsb_release), *RELEASE_FILES)
 
 
 _RPM = frozenset({

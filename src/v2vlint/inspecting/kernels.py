@@ -12,7 +12,7 @@ from v2vlint.facts.kernel.kernels import Kernel, Kernels, Presence
 from v2vlint.facts.kernel.modprobe import Modprobe
 from v2vlint.facts.registry import FactStore
 from v2vlint.guest.fs import GuestFS
-from v2vlint.inspecting.text import small
+from v2vlint.guest.small import small
 from v2vlint.model.errors import FactUnavailable
 from v2vlint.model.machine import Driver, DriverInUse, InstalledKernel
 

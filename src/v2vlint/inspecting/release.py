@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 
 from v2vlint.guest.fs import GuestFS
+from v2vlint.guest.identity import Identity, identify
+from v2vlint.guest.release_files import numbers
+from v2vlint.guest.small import exists
 from v2vlint.inspecting.distros import Distro, distro_of, manager_of, osinfo_of
-from v2vlint.inspecting.text import exists, first_line, key_values
 from v2vlint.model.machine import Release
 from v2vlint.model.osinfo import OsInfo
 
-OS_RELEASE = ("/etc/os-release", "/usr/lib/os-release")
-_NUMBERS = re.compile(r"(\d{1,9})(?:\.(\d{1,9}))?")
 _STREAM = re.compile(r"\bStream\b")
 _IMAGES = (
     ("bootc", ("/usr/lib/bootc/install", "/usr/lib/bootc/kargs.d")),
@@ -22,85 +21,32 @@ _IMAGES = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class _Stated:
-    """What the release file says."""
-
-    id: str
-    like: str
-    pretty: str
-    variant: str
-    codename: str
-    build: str
-
-
 def linux_release(fs: GuestFS, os: OsInfo, deployment: str = "") -> Release:
     """The release of a Linux (or Hurd) root; unreadable files count as absent."""
-    values = next((found for path in OS_RELEASE if (found := key_values(fs, path))), {})
-    stated = _stated(fs, values)
-    identity = _identity(fs, stated.id or os.distro)
-    version = os.version or values.get("VERSION_ID", "")
-    major, minor = numbers(version)
-    known = distro_of(identity, stated.like)
+    found = identify(fs)
+    identity = found.id or "linux"
+    major, minor = numbers(found.version)
+    known = distro_of(identity, found.like)
     has_dnf = exists(fs, "/usr/bin/dnf")
     return Release(
         type="hurd" if exists(fs, "/hurd/console") and exists(fs, "/hurd/null") else "linux",
         distro=known.word or identity,
-        product_name=stated.pretty or _product(fs) or os.name,
-        variant=stated.variant,
-        version=version,
+        product_name=found.product or os.name,
+        variant=found.variant,
+        version=found.version,
         major=major,
         minor=minor,
-        codename=stated.codename,
-        build_id=stated.build,
-        osinfo=_osinfo(identity, known, stated, major, minor),
+        codename=found.codename,
+        build_id=found.build,
+        osinfo=_osinfo(identity, known, found, major, minor),
         package_format=known.package_format,
         package_manager=_rpm_ostree(fs, deployment) or manager_of(identity, known, major, has_dnf),
         image=_image(fs, deployment),
     )
 
 
-def _stated(fs: GuestFS, values: dict[str, str]) -> _Stated:
-    pretty = values.get("PRETTY_NAME", "")
-    if not values:
-        lsb = key_values(fs, "/etc/lsb-release")
-        return _Stated("", "", lsb.get("DISTRIB_DESCRIPTION", ""), "", lsb.get("DISTRIB_CODENAME", ""), "")
-    codename = values.get("VERSION_CODENAME", "") or _bracketed(values.get("VERSION", ""))
-    return _Stated(values.get("ID", ""), values.get("ID_LIKE", ""), pretty, values.get("VARIANT_ID", ""), codename,
-                   values.get("BUILD_ID", "") or values.get("IMAGE_VERSION", ""))  # fmt: skip
-
-
-def _bracketed(version: str) -> str:
-    match = re.search(r"\(([^)]+)\)", version)
-    return match[1] if match else ""
-
-
-def _identity(fs: GuestFS, identity: str) -> str:
-    """The ID, with the few systems that write another one or none."""
-    if identity in ("linux", "redhat") and exists(fs, "/etc/oracle-release"):
-        return "ol"
-    if identity in ("linux", "") and exists(fs, "/etc/cirros/version"):
-        return "cirros"
-    return identity or "linux"
-
-
-def _product(fs: GuestFS) -> str:
-    """The release line of systems without os-release."""
-    for path in ("/etc/oracle-release", "/etc/centos-release", "/etc/redhat-release", "/etc/SuSE-release", "/etc/gentoo-release",
-                 "/etc/slackware-version", "/etc/system-release"):  # fmt: skip
-        if line := first_line(fs, path):
-            return line
-    return ""
-
-
-def numbers(version: str) -> tuple[int, int]:
-    """Major and minor of a version: ``12.5`` → (12, 5), ``v3.19`` → (3, 19), ``tumbleweed`` → (0, 0)."""
-    match = _NUMBERS.search(version)
-    return (int(match[1]), int(match[2] or 0)) if match else (0, 0)
-
-
-def _osinfo(identity: str, known: Distro, stated: _Stated, major: int, minor: int) -> str:
-    if identity == "centos" and _STREAM.search(stated.pretty):
+def _osinfo(identity: str, known: Distro, stated: Identity, major: int, minor: int) -> str:
+    if identity == "centos" and _STREAM.search(stated.product):
         return f"centos-stream{major}"
     if identity == "fedora" and stated.variant in ("silverblue", "coreos"):
         return f"silverblue{major}" if stated.variant == "silverblue" else "fedora-coreos-stable"

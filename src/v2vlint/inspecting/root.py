@@ -53,7 +53,7 @@ def _linux(root: Root, store: FactStore, with_applications: bool) -> OperatingSy
         interfaces=gaps.ask(lambda: network.interfaces(store), ()),
         consoles=gaps.ask(lambda: _consoles(store), ()),
         agents=gaps.ask(lambda: _agents(store), ()),
-        libguestfs=gaps.ask(lambda: guestfs_view.guestfs_view(store, root.device, root.subvolume), None),
+        libguestfs=gaps.ask(lambda: guestfs_view.guestfs_view(store, root.device, root.subvolume, root.mounts), None),
         unread=tuple(gaps.problems.values()),
     )
 

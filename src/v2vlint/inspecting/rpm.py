@@ -12,6 +12,7 @@ MAX_TEXT = 16 << 10
 _NAME, _VERSION, _RELEASE, _EPOCH, _SUMMARY, _DESCRIPTION = 1000, 1001, 1002, 1003, 1004, 1005
 _VENDOR, _URL, _ARCH, _SOURCE = 1011, 1020, 1022, 1044
 _WANTED = (_NAME, _VERSION, _RELEASE, _EPOCH, _SUMMARY, _DESCRIPTION, _VENDOR, _URL, _ARCH, _SOURCE)
+_MAY_BE_BLANK = ((_ARCH, "arch"), (_URL, "url"), (_SUMMARY, "summary"), (_DESCRIPTION, "description"))
 _INT32, _STRINGS = 4, frozenset({6, 8, 9})
 
 
@@ -42,6 +43,7 @@ def parse(head: Head, _path: str) -> Application | None:
         source=texts[_SOURCE],
         summary=texts[_SUMMARY],
         description=texts[_DESCRIPTION],
+        blank=tuple(name for tag, name in _MAY_BE_BLANK if tag in entries and not texts[tag]),
         kind="key" if texts[_NAME] == "gpg-pubkey" else "",
     )
 

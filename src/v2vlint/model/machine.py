@@ -74,7 +74,7 @@ class Application:
     """An installed package or program. Empty is not stated.
 
     ``version`` is without epoch and release. ``kind`` is ``antivirus`` (as libguestfs recognises them), ``key`` (a public key that RPM
-    keeps like a package) or empty.
+    keeps like a package) or empty. ``blank`` are the names of fields that are stated, and empty.
     """
 
     name: str
@@ -90,6 +90,7 @@ class Application:
     summary: str = ""
     description: str = ""
     kind: str = ""
+    blank: tuple[str, ...] = ()
 
     @property
     def full_version(self) -> str:

@@ -10,6 +10,7 @@ from v2vlint.model.machine import Application, GuestfsView, Machine, OperatingSy
 from v2vlint.report.escape import visible
 
 _TYPES = frozenset({"dos", "hurd", "linux", "windows"})
+_ABSENT = ("version", "release", "arch", "url", "summary", "description")
 _MARKUP = {"&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;", "\r": "&#13;"}
 
 
@@ -138,18 +139,18 @@ def _applications(system: OperatingSystem, view: GuestfsView) -> Iterator[str]:
 
 def _fields(one: Application, package_format: str) -> Iterable[tuple[str, str | int]]:
     rpm, deb, windows = package_format == "rpm", package_format == "deb", not package_format
-    absent = "(none)" if rpm else ""
+    none = {name: "(none)" if rpm and name not in one.blank else "" for name in _ABSENT}
     return (
         ("name", one.name),
         ("display_name", one.display_name),
         ("epoch", one.epoch or ""),
-        ("version", one.version or absent),
-        ("release", one.release or absent),
-        ("arch", one.arch or absent),
+        ("version", one.version or none["version"]),
+        ("release", one.release or none["release"]),
+        ("arch", one.arch or none["arch"]),
         ("install_path", one.install_path),
         ("publisher", one.publisher if windows else ""),
-        ("url", one.url or absent),
+        ("url", one.url or none["url"]),
         ("source_package", one.source if deb else ""),
-        ("summary", one.summary or absent if rpm or deb else ""),
-        ("description", one.description or absent),
+        ("summary", one.summary or none["summary"] if rpm or deb else ""),
+        ("description", one.description or none["description"]),
     )
