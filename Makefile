@@ -17,6 +17,7 @@ help:
 	@echo "make lint      only the linters, types and import contracts"
 	@echo "make quick     only the tests that take no images and no boots"
 	@echo "make truth     boot the whole truth table and record it in docs/truth-table.md (hours)"
+	@echo "make mutants   put small faults into the code and list those that no test notices (an hour)"
 	@echo "make fuzz      judge COUNT=10000 damaged images (hours); a bounded run is part of make test"
 	@echo "make bench     measure against virt-inspector and virt-customize; writes bench/*.md"
 	@echo "make docs      write what is generated: docs/rules, the man page, the README example"
@@ -77,6 +78,13 @@ COUNT ?= 10000
 .PHONY: fuzz
 fuzz: packages venv
 	PYTHONPATH=sample-guests $(BIN)/python -m tests.fuzz --count $(COUNT)
+
+# A seeded sample of small faults in verdicts, conversion, readers and rules: which of them does no test notice? Goes on where it stopped.
+SEED ?= 1
+.PHONY: mutants
+mutants: packages venv
+	$(BIN)/pip install --quiet --group mutants
+	PYTHONPATH=sample-guests $(BIN)/python -m tests.mutants --seed $(SEED)
 
 .PHONY: bench
 bench: packages venv

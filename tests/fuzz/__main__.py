@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import random
+import shutil
 import sys
 import tempfile
 import time
@@ -59,7 +60,7 @@ def one(number: int, known: Sequence[Seed], folder: Path, tally: Tally, keep: Pa
         print(words, file=sys.stderr, flush=True)
         if keep:
             keep.mkdir(parents=True, exist_ok=True)
-            image.rename(keep / f"{number}.{seed.name}")
+            shutil.move(image, keep / f"{number}.{seed.name}")
     image.unlink(missing_ok=True)
 
 

@@ -1,0 +1,121 @@
+"""``python -m tests.mutants``: mutate a seeded sample of each subject, and say which mutants no test noticed. Goes on where it stopped."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import shutil
+import sys
+import tomllib
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+from cosmic_ray.mutating import mutate_and_test
+from cosmic_ray.work_item import MutationSpec, TestOutcome
+
+from tests.mutants.sampling import sample
+
+ROOT = Path(__file__).resolve().parents[2]
+COPIED = ("src", "checks", "pytest_plugin", "sample-guests", "tests", "docs", "pyproject.toml", "README.md")
+PATHS = ("src", "checks", "pytest_plugin", "sample-guests", ".")
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One mutant and the tests that have to notice it."""
+
+    mutant: MutationSpec
+    tests: tuple[str, ...]
+
+    @property
+    def key(self) -> str:
+        """What identifies it as long as its module stays as it is."""
+        found = self.mutant
+        return (
+            f"{found.module_path}:{found.start_pos[0]}:{found.start_pos[1]} {found.operator_name.removeprefix('core/')} {found.occurrence}"
+        )
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Try what is left to try; 1 when fewer than ``--least`` percent were noticed."""
+    parser = argparse.ArgumentParser(prog="python -m tests.mutants", description=__doc__)
+    parser.add_argument("subjects", nargs="*", help="names of subjects.toml, or modules (all)")
+    parser.add_argument("--seed", type=int, default=1, help="which sample (1)")
+    parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="how many at a time (one a processor)")
+    parser.add_argument("--least", type=float, default=90, help="percent that have to be noticed (90)")
+    parser.add_argument("--state", type=Path, default=Path("build/mutants"), help="folder for outcomes and working copies")
+    parser.add_argument("--again", action="store_true", help="try survivors once more")
+    options = parser.parse_args(argv)
+    os.chdir(ROOT)
+    options.state.mkdir(parents=True, exist_ok=True)
+    record = options.state / f"outcomes.{options.seed}.jsonl"
+    known = _known(record, options.again)
+    trials = list(_trials(options.subjects, options.seed))
+    left = [trial for trial in trials if trial.key not in known]
+    print(f"{len(trials)} mutants, {len(left)} to try", flush=True)
+    with ProcessPoolExecutor(options.jobs, initializer=_copy, initargs=(options.state.resolve(),)) as pool, record.open("a") as file:
+        for number, (key, outcome) in enumerate(pool.map(_try, left), 1):
+            known[key] = outcome
+            file.write(json.dumps({"key": key, **outcome}) + "\n")
+            file.flush()
+            print(f"{number}/{len(left)} {outcome['outcome']} {key}", flush=True)
+    return _tell(trials, known, options.least)
+
+
+def _known(record: Path, again: bool) -> dict[str, dict[str, str]]:
+    lines = record.read_text().splitlines() if record.exists() else []
+    known = {entry.pop("key"): entry for entry in map(json.loads, lines)}
+    return {key: entry for key, entry in known.items() if not (again and entry["outcome"] == "survived")}
+
+
+def _trials(names: Sequence[str], seed: int) -> Iterator[Trial]:
+    subjects = tomllib.loads((Path(__file__).parent / "subjects.toml").read_text())["subject"]
+    for subject in subjects:
+        for module in sorted(found for glob in subject["modules"] for found in Path().glob(glob)):
+            if not names or subject["name"] in names or any(name in (str(module), module.stem) for name in names):
+                yield from (Trial(mutant, tuple(subject["tests"])) for mutant in sample(module, seed))
+
+
+def _copy(state: Path) -> None:
+    """A copy of the tree for this process: mutants are written into files."""
+    tree = state / f"tree.{os.getpid()}"
+    for name in COPIED:
+        place = ROOT / name
+        (shutil.copytree if place.is_dir() else shutil.copy)(place, _made(tree) / name)
+    os.chdir(tree)
+    os.environ |= {"PYTHONPATH": os.pathsep.join(str(tree / name) for name in PATHS), "PYTEST_ADDOPTS": "-p no:cacheprovider"}
+
+
+def _made(folder: Path) -> Path:
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+def _try(trial: Trial) -> tuple[str, dict[str, str]]:
+    command = f"{sys.executable} -m pytest -x -q -m 'not slow and not truth' {' '.join(trial.tests)}"
+    result = mutate_and_test([trial.mutant], command, timeout=300)
+    noticed = {TestOutcome.KILLED: "noticed", TestOutcome.SURVIVED: "survived"}.get(result.test_outcome, "failed")
+    return trial.key, {"outcome": noticed, "diff": result.diff or "" if noticed != "noticed" else ""}
+
+
+def _tell(trials: Sequence[Trial], known: dict[str, dict[str, str]], least: float) -> int:
+    """A line a module, then every survivor."""
+    modules: dict[str, list[bool]] = {}
+    for trial in trials:
+        modules.setdefault(trial.mutant.module_path, []).append(known[trial.key]["outcome"] == "noticed")
+    for module, noticed in modules.items():
+        print(f"{sum(noticed):4} of {len(noticed):4}  {module}")
+    for trial in trials:
+        if known[trial.key]["outcome"] != "noticed":
+            print(f"\n{known[trial.key]['outcome']}: {trial.key}\n{known[trial.key]['diff']}")
+    everything = [one for noticed in modules.values() for one in noticed]
+    share = 100 * sum(everything) / max(1, len(everything))
+    print(f"{sum(everything)} of {len(everything)} noticed: {share:.0f} %")
+    return share < least
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,327 @@
+"""The verdict on mounts: each judge by each thing that decides it."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import pytest
+
+from tests.verdicts.asking import (
+    DATA,
+    DISKS,
+    FAILS,
+    REPAIRED,
+    ROOT,
+    UNKNOWN,
+    UNSURE,
+    VOLUME,
+    WARNS,
+    Told,
+    disk,
+    landing,
+    part,
+    store,
+    told,
+)
+from v2vlint.facts.conversion.devices import DeviceNames
+from v2vlint.facts.conversion.refusals import Refusals
+from v2vlint.facts.environment.services import Services
+from v2vlint.facts.storage.mount_policy import MountPolicy
+from v2vlint.model.blocks import BlockDevice, BlockTable
+from v2vlint.model.finding import Fate
+from v2vlint.model.osinfo import OsInfo
+from v2vlint.verdicts.mounts import MountsVerdict
+
+SDA = DeviceNames({"sda": "vda"}, converts=True)
+NOBODY = "0a1b2c3d-0000-4000-8000-0000000000ff"
+TWO = BlockTable((*DISKS.devices, disk(2)))
+PARTIAL = dataclasses.replace(DISKS, complete=False)
+EL9 = OsInfo("linux", "rocky", "rhel", "Rocky Linux", "9.4", "x86_64")
+
+
+def asked(fstab: str, *given: object, **files: str) -> MountsVerdict:
+    """The verdict on a guest with this fstab; other files are named ``etc_crypttab``."""
+    more = {f"/{name.replace('_', '/')}": text for name, text in files.items()}
+    return store({"/etc/fstab": fstab} | more, *given).get(MountsVerdict)
+
+
+@pytest.mark.parametrize(
+    ("line", "given", "found"),
+    [
+        ("/dev/sda2 /data xfs defaults 0 2", (landing("vd"),), [FAILS]),
+        ("/dev/sda2 /data xfs nofail 0 2", (landing("vd"),), [WARNS]),
+        ("/dev/sda2 /data xfs noauto 0 2", (landing("vd"),), []),
+        ("/dev/sda2 / xfs defaults 0 1", (landing("vd"),), [WARNS]),
+        ("/dev/sda2 / xfs defaults 0 1", (landing("vd"), MountPolicy("sysv")), [FAILS]),
+        ("/dev/sda3 none swap sw 0 0", (landing("vd"),), [WARNS]),
+        ("/dev/sda2 /data none bind 0 0", (landing("vd"),), []),
+        (f"UUID={DATA} /data xfs defaults 0 2", (landing("vd"),), []),
+        ("/dev/sda2 /data xfs defaults 0 2", (landing("sd"),), []),
+        ("/dev/sda2 /data xfs defaults 0 2", (landing("sd", "vd"),), [FAILS]),
+        ("/dev/sda2 /data xfs defaults 0 2", (landing("sd"), TWO), [UNSURE]),
+        ("/dev/sda2 /data xfs nofail 0 2", (landing("sd"), TWO), [WARNS]),
+        ("/dev/sda2 /data xfs defaults 0 2", (landing("vd"), SDA), [REPAIRED]),
+        ("/dev/sdb2 /data xfs defaults 0 2", (landing("vd"), SDA), [FAILS]),
+    ],
+)
+def test_kernel_names(line: str, given: tuple[object, ...], found: Told) -> None:
+    assert told(asked(line, *given).kernel_names) == found
+
+
+def test_a_kernel_name_keeps_what_becomes_of_it_before_and_after_the_mover() -> None:
+    (cause,) = asked("/dev/sda2 /data xfs defaults 0 2", landing("vd"), SDA).kernel_names
+    assert (cause.about.fate.name, cause.about.after) == ("GONE", "/dev/vda2")
+
+
+@pytest.mark.parametrize(
+    ("line", "found"),
+    [
+        ("/dev/sda2 /data xfs defaults 0 2", []),
+        ("/dev/sda7 /data xfs defaults 0 2", [UNKNOWN]),
+        ("/dev/sda7 /data xfs nofail 0 2", []),
+        ("LABEL=x /data xfs defaults 0 2", []),
+    ],
+)
+def test_kernel_names_without_a_partition(line: str, found: Told) -> None:
+    assert told(asked(line, landing("sd")).unmatched) == found
+
+
+@pytest.mark.parametrize(
+    ("line", "found"),
+    [
+        ("/dev/disk/by-path/pci-0000:03:00.0-scsi-0:0:0:0-part2 /data xfs defaults 0 2", [FAILS]),
+        ("/dev/disk/by-path/pci-0000:03:00.0-scsi-0:0:0:0-part2 /data xfs nofail 0 2", [WARNS]),
+        ("/dev/disk/by-path/pci-0000:03:00.0-scsi-0:0:0:0-part2 /data xfs noauto 0 2", []),
+        ("/dev/disk/by-id/x-part2 /data none bind 0 0", []),
+        ("/dev/disk/by-uuid/x /data xfs defaults 0 2", []),
+    ],
+)
+def test_names_made_of_hardware(line: str, found: Told) -> None:
+    assert told(asked(line).hardware_paths) == found
+
+
+@pytest.mark.parametrize(
+    ("line", "blocks", "found"),
+    [
+        (f"UUID={NOBODY} /data xfs defaults 0 2", DISKS, [FAILS]),
+        (f"UUID={NOBODY} /data xfs nofail 0 2", DISKS, [WARNS]),
+        (f"UUID={NOBODY} /data xfs noauto 0 2", DISKS, []),
+        (f"UUID={NOBODY} / xfs defaults 0 1", DISKS, [WARNS]),
+        (f"UUID={NOBODY} none swap sw 0 0", DISKS, [WARNS]),
+        (f"UUID={DATA} /data xfs defaults 0 2", DISKS, []),
+        (f"UUID={NOBODY} /data xfs defaults 0 2", PARTIAL, [UNKNOWN]),
+        (f"UUID={NOBODY} /data xfs nofail 0 2", PARTIAL, [(Fate.PASS, None)]),
+        ("/dev/mapper/vg-data /data xfs defaults 0 2", DISKS, [FAILS]),
+        ("/dev/vg/data /data xfs defaults 0 2", DISKS, [UNKNOWN]),
+        ("/dev/vg/data /data xfs nofail 0 2", PARTIAL, []),
+        ("/srv/image /data ext4 loop 0 0", DISKS, [UNKNOWN]),
+        ("server:/export /data nfs defaults 0 0", DISKS, []),
+        (f"UUID={NOBODY} /data xfs defaults 0 2", BlockTable(), [UNKNOWN]),
+        ("/dev/sda9 /data xfs defaults 0 2", DISKS, []),
+    ],
+)
+def test_what_is_on_none_of_the_disks(line: str, blocks: BlockTable, found: Told) -> None:
+    assert told(asked(line, blocks).missing) == found
+
+
+def test_swap_space_that_is_not_there_is_called_so() -> None:
+    (cause,) = asked(f"UUID={NOBODY} none swap sw 0 0").missing
+    assert cause.reason.startswith("swap space is on")
+
+
+@pytest.mark.parametrize(
+    ("prefixes", "options", "found"),
+    [
+        (("vd",), "defaults", [FAILS]),
+        (("xvd", "vd"), "defaults", [FAILS]),
+        (("sd",), "defaults", [UNSURE]),
+        (("vd", "sd"), "defaults", [UNSURE]),
+        (("vd",), "nofail", [WARNS]),
+        (("vd",), "noauto", []),
+    ],
+)
+def test_multipath(prefixes: tuple[str, ...], options: str, found: Told) -> None:
+    line = f"/dev/mapper/mpatha-part1 /data xfs {options} 0 2"
+    assert told(asked(line, landing(*prefixes)).multipath) == found
+
+
+@pytest.mark.parametrize(
+    ("line", "target", "found"),
+    [
+        (".host:/ /mnt fuse.vmhgfs-fuse defaults 0 0", "kvm", [FAILS]),
+        ("vmhgfs-fuse#.host:/ /mnt fuse defaults 0 0", "kvm", [FAILS]),
+        ("/usr/bin/vmhgfs-fuse /mnt fuse nofail 0 0", "kvm", [WARNS]),
+        (".host:/ /mnt fuse.vmhgfs-fuse noauto 0 0", "kvm", []),
+        ("sshfs#me@there: /mnt fuse defaults 0 0", "kvm", []),
+        (".host:/ /mnt vmhgfs defaults 0 0", "vmware", [UNSURE]),
+        ("share /mnt vboxsf defaults 0 0", "vmware", [FAILS]),
+    ],
+)
+def test_folders_of_the_host(line: str, target: str, found: Told) -> None:
+    assert told(store({"/etc/fstab": line}, target=target).get(MountsVerdict).host_folders) == found
+
+
+LUKS = BlockTable((disk(), part(1, "ext4", ROOT), part(2, "crypto_LUKS", VOLUME)))
+MAPPED = "/dev/mapper/data /data xfs defaults 0 2"
+
+
+@pytest.mark.parametrize(
+    ("line", "fstab", "given", "found"),
+    [
+        ("data /dev/sda2 none luks", MAPPED, (landing("vd"),), [FAILS]),
+        ("data /dev/sda2 none luks", "", (landing("vd"),), [WARNS]),
+        ("data /dev/sda2 /dev/urandom swap", MAPPED, (landing("vd"),), []),
+        ("data /dev/sda2 none luks,noauto", MAPPED, (landing("vd"),), []),
+        ("data /dev/sda2 none luks", MAPPED, (landing("sd"),), []),
+        ("data /dev/sda2 none luks", MAPPED, (landing("sd"), BlockTable((*LUKS.devices, disk(2)))), [UNSURE]),
+        ("data /dev/sda2 none luks", MAPPED, (landing("vd"), SDA), [REPAIRED]),
+        ("data UUID=x none luks", MAPPED, (landing("vd"),), []),
+    ],
+)
+def test_kernel_names_in_crypttab(line: str, fstab: str, given: tuple[object, ...], found: Told) -> None:
+    blocks = () if any(isinstance(fact, BlockTable) for fact in given) else (LUKS,)
+    assert told(asked(fstab, *blocks, *given, etc_crypttab=line + "\n").mapped_names) == found
+
+
+@pytest.mark.parametrize(
+    ("line", "fstab", "found"),
+    [
+        ("data /dev/disk/by-path/x none luks", MAPPED, [FAILS]),
+        ("data /dev/disk/by-path/x none luks", "", [WARNS]),
+        ("data /dev/disk/by-path/x none luks,noauto", MAPPED, []),
+        ("data /dev/disk/by-path/x /dev/random swap", MAPPED, []),
+    ],
+)
+def test_hardware_names_in_crypttab(line: str, fstab: str, found: Told) -> None:
+    assert told(asked(fstab, LUKS, etc_crypttab=line + "\n").mapped_hardware) == found
+
+
+@pytest.mark.parametrize(
+    ("line", "fstab", "blocks", "found"),
+    [
+        (f"data UUID={NOBODY} none luks", MAPPED, LUKS, [FAILS]),
+        (f"data UUID={NOBODY} none luks", "", LUKS, [WARNS]),
+        (f"data UUID={NOBODY} none luks,noauto", MAPPED, LUKS, []),
+        (f"data UUID={VOLUME} none luks", MAPPED, LUKS, []),
+        (f"data UUID={NOBODY} none luks", MAPPED, dataclasses.replace(LUKS, complete=False), [UNKNOWN]),
+        (f"data UUID={NOBODY} none luks", "", dataclasses.replace(LUKS, complete=False), [(Fate.PASS, None)]),
+        (f"data UUID={NOBODY} none luks", MAPPED, BlockTable(), []),
+        ("data /dev/sda9 none luks", MAPPED, LUKS, []),
+    ],
+)
+def test_containers_on_none_of_the_disks(line: str, fstab: str, blocks: BlockTable, found: Told) -> None:
+    assert told(asked(fstab, blocks, etc_crypttab=line + "\n").mapped_missing) == found
+
+
+def volumes(*numbers: int) -> BlockTable:
+    """Physical volumes on partitions with these numbers; ``vg/data`` is on the last."""
+    members = [part(number, "LVM2_member", f"pv{number}", part_uuid=f"part{number}") for number in numbers]
+    return BlockTable((disk(), *members, BlockDevice("vg/data", "lv", 1 << 30, 0, fs_type="xfs", uuid=DATA, parents=(members[-1].name,))))
+
+
+ON_VOLUME = "/dev/vg/data /data xfs defaults 0 2"
+
+
+@pytest.mark.parametrize(
+    ("pattern", "fstab", "prefix", "found"),
+    [
+        ('"a|^/dev/sda|", "r|.*|"', ON_VOLUME, "vd", [FAILS]),
+        ('"a|^/dev/sda|", "r|.*|"', "", "vd", [WARNS]),
+        ('"a|^/dev/sda|", "r|.*|"', ON_VOLUME, "sd", []),
+        ('"a|^/dev/vda3$|", "r|.*|"', ON_VOLUME, "vd", []),
+        ('"a|^/dev/nvme0n1p3$|", "r|.*|"', ON_VOLUME, "nvme", []),
+        ('"a|/by-id/lvm-pv-uuid-pv3|", "r|.*|"', ON_VOLUME, "vd", []),
+        ('"a|/by-partuuid/part3|", "r|.*|"', ON_VOLUME, "vd", []),
+        ('"a|(|"', ON_VOLUME, "vd", [UNKNOWN]),
+        ('"r|/dev/cdrom|"', ON_VOLUME, "vd", []),
+    ],
+)
+def test_filters_of_lvm(pattern: str, fstab: str, prefix: str, found: Told) -> None:
+    files = {"/etc/fstab": fstab, "/etc/lvm/lvm.conf": f"devices {{\n global_filter = [ {pattern} ]\n}}\n"}
+    assert told(store(files, volumes(3), landing(prefix)).get(MountsVerdict).lvm_filters) == found
+
+
+def test_the_needed_volume_that_a_filter_rejects_is_named_first() -> None:
+    files = {"/etc/fstab": ON_VOLUME, "/etc/lvm/lvm.conf": 'devices {\n filter = [ "r|.*|" ]\n}\n'}
+    (cause,) = store(files, volumes(2, 3), landing("vd")).get(MountsVerdict).lvm_filters
+    assert cause.about is not None
+    assert [(device.name, paths[0]) for device, paths in cause.about.volumes] == [("disk1p3", "/dev/vda3"), ("disk1p2", "/dev/vda2")]
+    assert "rejects /dev/vda3" in cause.reason
+
+
+@pytest.mark.parametrize(
+    ("line", "conf", "os", "converts", "found"),
+    [
+        ("IDTYPE=sys_wwid IDNAME=naa.6 DEVNAME=/dev/sda2 PVID=x", "", EL9, False, [FAILS]),
+        ("IDTYPE=sys_wwid IDNAME=naa.6 DEVNAME=/dev/sda2 PVID=x", "", EL9, True, [REPAIRED]),
+        ("IDTYPE=devname IDNAME=/dev/sda2 DEVNAME=/dev/sda2 PVID=x", "", EL9, False, []),
+        ("IDTYPE=sys_wwid IDNAME=naa.6 DEVNAME=/dev/sda2 PVID=x", "use_devicesfile = 0", EL9, False, []),
+        ("IDTYPE=sys_wwid IDNAME=naa.6 DEVNAME=/dev/sda2 PVID=x", "", None, False, []),
+        ("IDTYPE=sys_wwid IDNAME=naa.6 DEVNAME=/dev/sda2 PVID=x", "use_devicesfile = 1", None, False, [FAILS]),
+        ("PRODUCT_UUID=1\nIDTYPE=sys_wwid IDNAME=naa.6 DEVNAME=/dev/sda2 PVID=x", "", EL9, False, [WARNS]),
+    ],
+)
+def test_the_devices_file_of_lvm(line: str, conf: str, os: OsInfo | None, converts: bool, found: Told) -> None:
+    files = {
+        "/etc/fstab": ON_VOLUME,
+        "/etc/lvm/devices/system.devices": line + "\n",
+        "/etc/lvm/lvm.conf": f"devices {{\n {conf}\n}}\n",
+        "/boot/grub/grub.cfg": f"menuentry 'x' {{\n linux /boot/vmlinuz root=UUID={ROOT}\n}}\n",
+    }
+    given = (volumes(3), Refusals(converts=converts), *((os,) if os else ()))
+    assert told(store(files, *given).get(MountsVerdict).lvm_devices) == found
+
+
+@pytest.mark.parametrize(("argument", "found"), [("rd.lvm.lv=vg/data", [WARNS]), ("rd.lvm.vg=vg", [WARNS]), ("rd.lvm.lv=vg/root", [FAILS])])
+def test_a_volume_that_dracut_activates_is_not_lost(argument: str, found: Told) -> None:
+    files = {
+        "/etc/fstab": ON_VOLUME,
+        "/etc/lvm/devices/system.devices": "IDTYPE=sys_wwid IDNAME=naa.6 DEVNAME=/dev/sda2 PVID=x\n",
+        "/boot/grub/grub.cfg": f"menuentry 'x' {{\n linux /boot/vmlinuz root=UUID={ROOT} {argument}\n}}\n",
+    }
+    assert told(store(files, volumes(3), EL9).get(MountsVerdict).lvm_devices) == found
+
+
+def arrays(uuid: str) -> BlockTable:
+    """An array on two partitions, with a filesystem of this UUID."""
+    members = tuple(part(number, "linux_raid_member", f"m{number}") for number in (5, 6))
+    return BlockTable((disk(), *members, BlockDevice("md/0", "md", 1 << 30, 0, fs_type="xfs", uuid=uuid, parents=("disk1p5", "disk1p6"))))
+
+
+@pytest.mark.parametrize(
+    ("conf", "fstab", "prefix", "found"),
+    [
+        ("DEVICE /dev/sda5 /dev/sda6", f"UUID={DATA} /data xfs defaults 0 2", "vd", [FAILS]),
+        ("DEVICE /dev/sda5 /dev/sda6", "", "vd", [WARNS]),
+        ("DEVICE /dev/sda5 /dev/sda6", f"UUID={DATA} /data xfs defaults 0 2", "sd", []),
+        ("DEVICE partitions", f"UUID={DATA} /data xfs defaults 0 2", "vd", []),
+        ("DEVICE /dev/disk/by-path/x", f"UUID={DATA} /data xfs defaults 0 2", "sd", [FAILS]),
+        ("ARRAY /dev/md0 devices=/dev/sda5,/dev/sda6", f"UUID={DATA} /data xfs defaults 0 2", "vd", [FAILS]),
+    ],
+)
+def test_names_in_mdadm_conf(conf: str, fstab: str, prefix: str, found: Told) -> None:
+    files = {"/etc/fstab": fstab, "/etc/mdadm/mdadm.conf": conf + "\n"}
+    assert told(store(files, arrays(DATA), landing(prefix)).get(MountsVerdict).md_names) == found
+
+
+@pytest.mark.parametrize(
+    ("conf", "line", "found"),
+    [
+        ("install vfat /bin/true", "LABEL=ESP /boot/efi vfat defaults 0 1", [FAILS]),
+        ("install fat /bin/false", "LABEL=ESP /boot/efi vfat defaults 0 1", [FAILS]),
+        ("blacklist vfat", "LABEL=ESP /boot/efi vfat defaults 0 1", [WARNS]),
+        ("blacklist fat", "LABEL=ESP /boot/efi vfat defaults 0 1", []),
+        ("install vfat /bin/true", "LABEL=ESP /boot/efi vfat nofail 0 1", []),
+        ("install vfat /bin/true", "LABEL=ESP /boot/efi ext4 defaults 0 1", []),
+        ("install cramfs /bin/true", "LABEL=ESP /boot/efi vfat defaults 0 1", []),
+    ],
+)
+def test_a_disabled_driver_of_the_esp(conf: str, line: str, found: Told) -> None:
+    assert told(asked(line, etc_modprobe_d_x=conf).vfat) == []
+    assert told(store({"/etc/fstab": line, "/etc/modprobe.d/x.conf": conf + "\n"}).get(MountsVerdict).vfat) == found
+
+
+def test_what_is_mounted_when_all_is_well() -> None:
+    verdict = asked(f"UUID={ROOT} / ext4 defaults 0 1\nUUID={DATA} /data xfs defaults 0 2\nproc /proc proc defaults 0 0\n", Services())
+    assert (verdict.fate, verdict.decisive.reason) == (Fate.PASS, "/data found")
+    assert asked(f"UUID={ROOT} / ext4 defaults 0 1\n").decisive.reason == "nothing but the root is needed"
