@@ -1,0 +1,284 @@
+"""What virt-v2v makes of a guest: its names, kernel, machine, menu and loader, each by what its code looks at."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import pytest
+
+from tests.verdicts.asking import DATA, DISKS, ROOT, disk, part, store
+from v2vlint.facts.boot.bootloader import Bootloader
+from v2vlint.facts.conversion.devices import DeviceNames, find_device_names
+from v2vlint.facts.conversion.kernel import PUT_IN, ConvertedKernel
+from v2vlint.facts.conversion.landing import Landing
+from v2vlint.facts.conversion.loader import ConvertedLoader
+from v2vlint.facts.conversion.menu import ConvertedMenu
+from v2vlint.facts.conversion.refusals import Refusals
+from v2vlint.facts.conversion.run import Conversion, find_conversion
+from v2vlint.guest.fs import GuestFS
+from v2vlint.model.blocks import BlockTable
+from v2vlint.model.definition import Definition, DiskDevice
+from v2vlint.model.finding import Mover
+from v2vlint.model.osinfo import OsInfo
+from v2vlint.model.rule import Content
+from v2vlint.samples.boot import EXT4, NETWORK, SCSI, VIRTIO, sample_boot, sample_kernel, sample_tools
+from v2vlint.samples.memory import MemoryFileSystem
+from v2vlint.target import load
+
+CONVERTS = Refusals(converts=True)
+
+
+def linux(distro: str, family: str, version: str) -> OsInfo:
+    return OsInfo("linux", distro, family, distro.title(), version, "x86_64")
+
+
+RHEL5, RHEL9, SLES, DEBIAN = (
+    linux("rhel", "rhel", "5.11"),
+    linux("rhel", "rhel", "9.4"),
+    linux("sles", "suse", "12.5"),
+    linux("debian", "debian", "12.5"),
+)
+
+
+@pytest.mark.parametrize(
+    ("os", "buses", "before", "after"),
+    [
+        (DEBIAN, None, "/dev/sda2", "/dev/vda2"),
+        (RHEL9, None, "/dev/sda2", "/dev/vda2"),
+        (RHEL5, None, "/dev/sda2", "/dev/sda2"),
+        (RHEL5, None, "/dev/hda2", "/dev/vda2"),
+        (SLES, None, "/dev/sda2", "/dev/sda2"),
+        (SLES, None, "/dev/hda", "/dev/vda"),
+        (DEBIAN, None, "/dev/hda2", "/dev/hda2"),
+        (DEBIAN, None, "/dev/xvda1", "/dev/vda1"),
+        (DEBIAN, ("scsi", "scsi"), "/dev/sdb1", "/dev/vdb1"),
+        (DEBIAN, ("sata", "usb"), "/dev/sdb1", "/dev/vdb1"),
+        (DEBIAN, ("nvme", "nvme"), "/dev/nvme1n1p3", "/dev/vdb3"),
+        (DEBIAN, ("nvme",), "/dev/nvme0n1", "/dev/vda"),
+        (DEBIAN, ("virtio",), "/dev/vda1", "/dev/vda1"),
+        (DEBIAN, ("scsi",), "/dev/sdb1", "/dev/sdb1"),
+        (SLES, ("ide",), "/dev/hda1", "/dev/vda1"),
+        (DEBIAN, ("ide",), "/dev/sda1", "/dev/vda1"),
+        (DEBIAN, ("scsi",) * 27, "/dev/sdaa1", "/dev/vdaa1"),
+        (DEBIAN, ("scsi",) * 27, "/dev/sdz1", "/dev/vdz1"),
+        (DEBIAN, None, "/dev/disk/by-id/x", "/dev/disk/by-id/x"),
+        (DEBIAN, None, "/dev/mmcblk0p1", "/dev/mmcblk0p1"),
+        (DEBIAN, None, "UUID=x", "UUID=x"),
+    ],
+)
+def test_names_of_disks(os: OsInfo, buses: tuple[str, ...] | None, before: str, after: str) -> None:
+    disks = tuple(DiskDevice(f"disk{number}", bus=bus) for number, bus in enumerate(buses or ()))
+    names = find_device_names(CONVERTS, ConvertedKernel(), os, Definition("vmx" if buses else "", "", disks=disks), DISKS)
+    assert (names.after(before), names.changes(before)) == (after, after != before)
+
+
+def test_every_disk_without_a_definition_is_renamed_in_its_place() -> None:
+    two = BlockTable((*DISKS.devices, disk(2)))
+    names = find_device_names(CONVERTS, ConvertedKernel(), DEBIAN, Definition("", ""), two)
+    assert (names.after("/dev/sdb1"), names.after("/dev/sdc1")) == ("/dev/vdb1", "/dev/sdc1")
+    alone = find_device_names(CONVERTS, ConvertedKernel(), DEBIAN, Definition("", ""), BlockTable())
+    assert alone.after("/dev/sda1") == "/dev/vda1"
+
+
+def test_who_is_refused_keeps_every_name() -> None:
+    names = find_device_names(Refusals(), ConvertedKernel(), DEBIAN, Definition("", ""), DISKS)
+    assert (names.after("/dev/sda1"), names.in_crypttab("/dev/sda1")) == ("/dev/sda1", "/dev/sda1")
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [("/dev/sda2", "UUID="), ("/dev/sdq2", "UUID="), ("/dev/hda2", "/dev/vda2"), ("/dev/sda-x", "/dev/sda-x"), ("UUID=x", "UUID=x")],
+)
+def test_crypttab_gets_the_uuid(before: str, after: str) -> None:
+    assert DeviceNames({"hda": "vda"}, converts=True).in_crypttab(before) == after
+
+
+KERNEL = sample_kernel((*VIRTIO, *SCSI, *EXT4, *NETWORK))
+ALL: dict[str, Content] = {
+    **sample_boot(KERNEL, args=f"root=UUID={ROOT} ro"),
+    "/etc/fstab": f"UUID={ROOT} / ext4 defaults 0 1\n",
+    **sample_tools(),
+}
+BLOCKS = BlockTable((disk(details=(("pt", "dos"), ("boot_code", "grub"))), part(1, "ext4", ROOT)))
+
+
+@pytest.mark.parametrize(
+    ("mover", "target", "found"),
+    [
+        (Mover.RAW, "kvm", Conversion(False, False)),
+        (Mover.VIRT_V2V, "kvm", Conversion(True, True)),
+        (Mover.VIRT_V2V, "kubevirt", Conversion(True, True)),
+        (Mover.VIRT_V2V, "azure", Conversion(True, False)),
+    ],
+)
+def test_whether_it_makes_the_machine(mover: Mover, target: str, found: Conversion) -> None:
+    assert find_conversion(mover, load(target)) == found
+
+
+def refused(files: dict[str, Content], *given: object) -> list[str]:
+    known = {type(fact) for fact in given}
+    return [
+        found.kind
+        for found in store(files, *((BLOCKS,) if BlockTable not in known else ()), *given, mover=Mover.VIRT_V2V).get(Refusals).found
+    ]
+
+
+def test_a_plain_debian_is_converted() -> None:
+    assert store(ALL, BLOCKS, mover=Mover.VIRT_V2V).get(Refusals) == CONVERTS
+    assert store(ALL, BLOCKS, mover=Mover.RAW).get(Refusals) == Refusals()
+
+
+@pytest.mark.parametrize(
+    ("os", "files", "kinds"),
+    [
+        (linux("opensuse-leap", "suse", "15.5"), {}, []),
+        (linux("altlinux", "alt", "10"), {}, []),
+        (linux("arch", "arch", ""), {}, ["distribution"]),
+        (linux("arch", "arch", ""), {"/etc/debian_version": "12\n"}, ["distribution"]),
+        (linux("amzn", "rhel", "2023"), {"/etc/redhat-release": "Rocky\n"}, ["distribution"]),
+        (linux("nosuch", "rhel", "9"), {}, ["distribution"]),
+        (linux("nosuch", "rhel", "9"), {"/etc/redhat-release": "x\n"}, []),
+        (linux("nosuch", "debian", "9"), {"/etc/lsb-release": 'DISTRIB_ID="LinuxMint"\n'}, []),
+        (linux("nosuch", "debian", "9"), {"/etc/lsb-release": "DISTRIB_ID=Other\n"}, ["distribution"]),
+    ],
+)
+def test_the_closed_list_of_distributions(os: OsInfo, files: dict[str, Content], kinds: list[str]) -> None:
+    assert refused(ALL | files, os) == kinds
+
+
+def without(*paths: str) -> dict[str, Content]:
+    return {path: content for path, content in ALL.items() if path not in paths}
+
+
+@pytest.mark.parametrize(
+    ("files", "kinds"),
+    [
+        (without("/usr/sbin/grub-mkconfig"), ["boot loader"]),
+        (without("/usr/sbin/mkinitramfs"), ["initramfs builder"]),
+        (ALL | {"/etc/fstab": "/dev/sda1 /\n"}, ["fstab"]),
+        (ALL | {"/etc/fstab": f"UUID={DATA} /data xfs defaults 0 0\n"}, ["fstab root"]),
+        (ALL | {"/etc/fstab": "proc /proc proc defaults 0 0\nserver:/x /x nfs defaults 0 0\nUUID=x none swap sw 0 0\n"}, []),
+        (ALL | {"/etc/dracut.conf.d/50-network-legacy.conf": "add_dracutmodules+=x\n"}, ["dracut"]),
+        (ALL | {"/etc/dracut.conf.d/50-network-legacy.conf": "x\n", "/usr/sbin/dhclient": ""}, []),
+        (ALL | {"/etc/dracut.conf.d/50-network-legacy.conf": "x\n", "/sbin/dhclient": ""}, []),
+    ],
+)
+def test_refusals(files: dict[str, Content], kinds: list[str]) -> None:
+    assert refused(files) == kinds
+
+
+def test_a_loader_that_it_does_not_know() -> None:
+    found = store(ALL, BLOCKS, Bootloader(other="systemd-boot"), mover=Mover.VIRT_V2V).get(Refusals).found
+    assert [(one.kind, "systemd-boot" in one.reason) for one in found] == [("boot loader", True)]
+    assert "boot loader" not in refused(ALL, Bootloader())
+
+
+def test_machines_it_makes() -> None:
+    plain = store(ALL, BLOCKS, CONVERTS, mover=Mover.VIRT_V2V).get(Landing)
+    assert ([one.name for one in plain.controllers], [one.name for one in plain.nics], plain.firmware) == (
+        ["virtio-blk"],
+        ["virtio-net"],
+        ("bios",),
+    )
+    old: dict[str, Content] = {**sample_boot(sample_kernel((*SCSI, *EXT4)), args=f"root=UUID={ROOT}"), **sample_tools()}
+    bare = store(old, BLOCKS, CONVERTS, mover=Mover.VIRT_V2V).get(Landing)
+    assert ([one.name for one in bare.controllers], [one.name for one in bare.nics]) == (["SATA or IDE"], ["e1000"])
+    assert (set(plain.prefixes), set(bare.prefixes)) == ({"vd"}, {"sd"})
+    raw = store(ALL, BLOCKS, mover=Mover.RAW).get(Landing)
+    assert raw.firmware == load("kvm").firmware
+
+
+ESP, BIOS_BOOT = "c12a7328-f81f-11d2-ba4b-00a0c93ec93b", "21686148-6449-6e6f-744e-656564454649"
+
+
+@pytest.mark.parametrize(
+    ("blocks", "firmware", "found"),
+    [
+        (BLOCKS, "", ("bios",)),
+        (BLOCKS, "uefi", ("uefi",)),
+        (BlockTable((*BLOCKS.devices, part(2, "vfat", "e", part_type=ESP))), "", ("uefi",)),
+        (BlockTable((*BLOCKS.devices, part(2, "vfat", "e", part_type=ESP))), "bios", ("bios",)),
+        (BlockTable((*BLOCKS.devices, part(2, "vfat", "e", part_type=ESP), part(3, "", part_type=BIOS_BOOT))), "", ("bios",)),
+        (dataclasses.replace(BLOCKS, complete=False), "", load("kvm").firmware),
+    ],
+)
+def test_the_firmware_of_its_machine(blocks: BlockTable, firmware: str, found: tuple[str, ...]) -> None:
+    definition = Definition("vmx", "vm.vmx", firmware=firmware)
+    assert store(ALL, blocks, CONVERTS, definition, mover=Mover.VIRT_V2V).get(Landing).firmware == found
+
+
+def test_the_kernel_that_it_prepares_is_the_newest_with_virtio_net() -> None:
+    newer, newest = sample_kernel((*VIRTIO, *EXT4, *NETWORK), version="6.1.0-20-amd64"), sample_kernel(EXT4, version="6.5.0-1-amd64")
+    files: dict[str, Content] = {**ALL, **newer, **newest}
+    found = store(files, BLOCKS, CONVERTS).get(ConvertedKernel)
+    assert found.best is not None
+    assert found.best.kernel is not None
+    assert (found.best.kernel.version, found.is_default, found.supports("virtio_blk"), found.supports("nvme")) == (
+        "6.1.0-20-amd64",
+        False,
+        True,
+        False,
+    )
+    assert store(files | {"/usr/sbin/grubby": ""}, BLOCKS, CONVERTS).get(ConvertedKernel).is_default
+    assert store(files | {"/usr/lib/perl5/vendor_perl/5.18/Bootloader/Tools.pm": ""}, BLOCKS, CONVERTS).get(ConvertedKernel).is_default
+    assert store(ALL, BLOCKS, CONVERTS).get(ConvertedKernel).is_default
+    assert store(files, BLOCKS, Refusals()).get(ConvertedKernel) == ConvertedKernel()
+    assert "virtio_blk" in PUT_IN
+
+
+GRUB = {"/boot/grub/grub.cfg": "menuentry 'x' {\n linux /boot/vmlinuz-6.1.0-13-amd64 root=/dev/sda1 ro\n}\n"}
+
+
+@pytest.mark.parametrize(
+    ("fstab", "default", "root"),
+    [
+        ("/dev/sda1 / ext4 defaults 0 1\n", "", "UUID="),
+        (f"UUID={ROOT} / ext4 defaults 0 1\n", "", "/dev/sda1"),
+        (f"UUID={ROOT} / ext4 defaults 0 1\n", 'GRUB_CMDLINE_LINUX="resume=/dev/sda2"\n', "UUID="),
+        ("/dev/sda1 / ext4 defaults 0 1\n", 'GRUB_CMDLINE_LINUX="root=/dev/sda1"\n', "/dev/sda1"),
+        ("/dev/sda1 / ext4 defaults 0 1\n", "GRUB_DISABLE_LINUX_UUID=true\n", "/dev/sda1"),
+        ("/dev/sda1 / ext4 defaults 0 1\n", "GRUB_DISABLE_LINUX_UUID=true\nGRUB_DISABLE_LINUX_PARTUUID=false\n", "UUID="),
+    ],
+)
+def test_the_root_in_a_menu_written_anew(fstab: str, default: str, root: str) -> None:
+    files = ALL | GRUB | {"/etc/fstab": fstab, "/etc/default/grub": default}
+    found = store(files, BLOCKS, CONVERTS, mover=Mover.VIRT_V2V)
+    (entry,) = found.get(Bootloader).all_entries
+    assert entry.root is not None
+    assert found.get(ConvertedMenu).root(entry.root) == root
+
+
+def test_a_menu_of_a_guest_that_it_refuses_stays() -> None:
+    files = ALL | GRUB | {"/etc/fstab": "/dev/sda1 / ext4 defaults 0 1\n"}
+    found = store(files, BLOCKS, Refusals(), mover=Mover.VIRT_V2V)
+    assert found.get(ConvertedMenu) == ConvertedMenu()
+    assert not found.get(ConvertedMenu).rewritten
+
+
+def test_windows_gets_a_fallback_loader_and_a_newer_debian_none() -> None:
+    windows = OsInfo("windows", "windows", "windows", "Windows 10", "10.0", "x86_64")
+    assert store({}, windows, CONVERTS).get(ConvertedLoader).fallback
+    assert not store({}, windows, Refusals()).get(ConvertedLoader).fallback
+    assert not store(ALL, BLOCKS, linux("debian", "debian", "13"), CONVERTS).get(ConvertedLoader).fallback
+
+
+@pytest.mark.parametrize(
+    ("free", "inodes", "boot_free", "kinds"),
+    [
+        (50 << 20, "100", None, []),
+        ((50 << 20) - 1, "100", None, ["space"]),
+        (200 << 20, "99", None, ["space"]),
+        (200 << 20, "", None, []),
+        ((100 << 20) - 1, "100", 10 << 20, ["space"]),
+        (100 << 20, "100", 10 << 20, []),
+        (100 << 20, "100", (10 << 20) - 1, ["space"]),
+    ],
+)
+def test_free_space(free: int, inodes: str, boot_free: int | None, kinds: list[str]) -> None:
+    devices = [disk(), part(1, "ext4", ROOT, details=(("free", str(free)), ("free_inodes", inodes)))]
+    mounts = {"/": MemoryFileSystem(ALL, "ext4", ROOT)}
+    if boot_free is not None:
+        devices.append(part(2, "ext4", DATA, details=(("free", str(boot_free)), ("free_inodes", "500"))))
+        mounts["/boot"] = MemoryFileSystem({}, "ext4", DATA)
+    found = store({}, BlockTable(tuple(devices)), GuestFS(mounts), mover=Mover.VIRT_V2V).get(Refusals).found
+    assert [one.kind for one in found if one.kind == "space"] == kinds
