@@ -25,7 +25,7 @@ def service(name: str, start: int) -> str:
 
 def ids(*devices: str, key: str = "DriverDatabase\\DeviceIds\\PCI\\VEN_") -> str:
     """Bindings of PCI IDs."""
-    return "".join(f"[{key}{device}]\n" for device in devices)
+    return "".join(f'[{key}{device}]\n"Service"="viostor"\n' for device in devices)
 
 
 CRITICAL = "ControlSet001\\Control\\CriticalDeviceDatabase\\PCI#VEN_"

@@ -9,10 +9,10 @@ _KEY = "DriverDatabase\\DriverInfFiles\\guestor.inf"
 
 
 class WindowsAlreadyConverted(Rule):
-    """virt-v2v converted this Windows before, and its made-up driver package is still registered.
+    """A driver package is registered that does not exist: a conversion bound its boot driver with it.
 
     ## What it does
-    Looks for the package `guestor.inf` in the driver database: virt-v2v binds its boot driver with it.
+    Looks for the package `guestor.inf` in the driver database: virt-v2v, and `v2vlint fix --virtio-win`, bind their boot driver with it.
 
     ## Why it matters
     No such file exists. `pnputil /enum-drivers` and upgrades of Windows to a newer version fail over it.
@@ -33,4 +33,4 @@ class WindowsAlreadyConverted(Rule):
         found = registry.system.key(_KEY)
         if found is not None:
             effect = "pnputil and upgrades of Windows fail over it; merge remove-guestor.reg once real drivers are installed"
-            yield self.finding(found.where, "virt-v2v's driver package guestor.inf is registered", effect)
+            yield self.finding(found.where, "the driver package guestor.inf of a conversion is registered", effect)

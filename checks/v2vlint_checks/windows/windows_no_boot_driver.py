@@ -37,6 +37,19 @@ _AHCI = r"""
 "Start"=dword:0
 "ImagePath"="System32\\drivers\\storahci.sys"
 """
+_XP = OsInfo("windows", "windows", "windows", "Windows XP", "5.1.2600", "i386")
+_CRITICAL = "ControlSet001\\Control\\CriticalDeviceDatabase"
+_IDE = "".join(f'[ControlSet001\\Services\\{name}]\n"Type"=dword:1\n"Start"=dword:0\n' for name in ("atapi", "intelide", "pciide"))
+_IDE_FILES = {f"/Windows/System32/drivers/{name}.sys": sample_driver("i386") for name in ("atapi", "intelide", "pciide")}
+
+
+def _bound(name: str, service: str) -> str:
+    return f'[{_CRITICAL}\\{name}]\n"Service"="{service}"\n"ClassGUID"="{{4D36E96A-E325-11CE-BFC1-08002BE10318}}"\n'
+
+
+_PIIX4 = _bound("PCI#VEN_8086&DEV_7111", "intelide")
+_PIIX3 = "".join(map(_bound, ("PCI#VEN_8086&DEV_7010", "primary_ide_channel", "secondary_ide_channel"), ("intelide", "atapi", "atapi")))
+_GENERIC = _bound("PCI#CC_0101", "pciide")
 
 
 class WindowsNoBootDriver(Rule):
@@ -45,19 +58,23 @@ class WindowsNoBootDriver(Rule):
     ## What it does
     Looks up the services that can drive each disk controller of the target (`viostor` for virtio-blk, `vioscsi` for virtio-scsi, `storahci`
     or `msahci` for SATA, `stornvme` for NVMe, `storvsc` for Hyper-V, `pvscsi` for VMware…) in the control set that boots. A service counts
-    when it starts at boot (`Start` is 0 and no `StartOverride` says otherwise), its file exists and, for drivers that Windows does not
-    bring, a device ID is bound to it in `CriticalDeviceDatabase` or `DriverDatabase`.
+    when it starts at boot (`Start` is 0 and no `StartOverride` says otherwise), its file is a driver for this Windows, and the controller
+    is bound to it: up to Windows 7 and Server 2008 R2 a key of `CriticalDeviceDatabase` names it for one of the controller's IDs or its
+    class (`PCI#CC_0101`); from Windows 8 on `DriverDatabase` does, which is looked up for drivers that Windows does not bring.
 
     ## Why it matters
     The boot loader reads the disk through the firmware; the kernel then finds no way to it and stops with INACCESSIBLE_BOOT_DEVICE (0x7B).
     A driver package that is only staged does not help: it has no service yet. Neither does a service whose `StartOverride` was set to 3
-    because the controller was absent when Windows ran last.
+    because the controller was absent when Windows ran last. Windows XP and 2003 know only the IDE controllers that they have met: one from
+    VMware, VirtualBox or Virtual PC (8086:7111) does not start on QEMU's (8086:7010).
 
     ## Fix safety
-    Safe where only start types are in the way: the service gets `Start` and an existing `StartOverride` 0, as Windows has them for a
-    controller it starts from. A driver that is absent comes from `--virtio-win`, which is unsafe.
+    Safe where only start types or bindings of Windows' own drivers are in the way: the service gets `Start` and an existing `StartOverride`
+    0, as Windows has them for a controller it starts from, and the controller its key in `CriticalDeviceDatabase`, as Microsoft's own
+    registry file for this does. A driver that is absent comes from `--virtio-win`, which is unsafe.
 
     ## References
+    - Microsoft KB 314082, "You receive a Stop 0x0000007B error after you move the Windows XP system disk to another computer"
     - virt-v2v makes the service and its bindings itself: libguestfs-common `mlcustomize/inject_virtio_win.ml`.
     - virt-v2v(1), "Boot failure: 0x0000007B"
     - A StartOverride of 3 kept a driver from loading: Azure/SAP-on-Azure-Scripts-and-Utilities#147.
@@ -99,9 +116,25 @@ class WindowsNoBootDriver(Rule):
         ),
         Example({_SYSTEM: Hive(_SERVICE + _BOUND), **_FILE}),
         Example(
-            {_SYSTEM: Hive(_SERVICE + "[ControlSet001\\Control\\CriticalDeviceDatabase\\PCI#VEN_1AF4&DEV_1001&REV_00]\n"), **_FILE},
+            {
+                _SYSTEM: Hive(
+                    _SERVICE + '[ControlSet001\\Control\\CriticalDeviceDatabase\\PCI#VEN_1AF4&DEV_1001&REV_00]\n"Service"="viostor"\n'
+                ),
+                **_FILE,
+            },
             given=(OsInfo("windows", "windows", "windows", "Windows 7 Professional", "6.1.7601", "x86_64"),),
         ),
+        Example(
+            {_SYSTEM: Hive(_IDE + _PIIX4), **_IDE_FILES},
+            given=(_XP,),
+            target="xen",
+            flags=(f"{_SYSTEM}:{_CRITICAL}\\PCI#VEN_8086&DEV_7010",),
+            severity=Severity.ERROR,
+            fixed={_SYSTEM: Hive(_IDE + _PIIX4 + _PIIX3)},
+            title="XP knows VMware's IDE controller, not QEMU's",
+        ),
+        Example({_SYSTEM: Hive(_IDE + _PIIX4), **_IDE_FILES}, given=(_XP,), target="vmware"),
+        Example({_SYSTEM: Hive(_IDE + _GENERIC), **_IDE_FILES}, given=(_XP,), target="xen", title="any IDE controller, by its class"),
         Example({_SYSTEM: Hive(_AHCI), **_FILE}, target="virtualbox", title="Windows brings the SATA driver itself"),
     )
 
@@ -117,7 +150,8 @@ class WindowsNoBootDriver(Rule):
 
 
 def _fix(verdict: DriverVerdict) -> Fix | None:
-    return Fix(f"have {verdict.names} start at boot", Applicability.SAFE, verdict.repair) if verdict.repair else None
+    how = f"have {verdict.names} start at boot" if verdict.bound else f"give the controller to {verdict.services[-1]}"
+    return Fix(how, Applicability.SAFE, verdict.repair) if verdict.repair else None
 
 
 def _effect(verdict: DriverVerdict, os: OsInfo, helped: bool) -> str:

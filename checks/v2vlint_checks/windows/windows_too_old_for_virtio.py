@@ -21,8 +21,8 @@ from v2vlint.api import (
 _SYSTEM = "/Windows/System32/config/SYSTEM"
 _XP = OsInfo("windows", "windows", "windows", "Windows XP", "5.1.2600", "i386")
 _SERVICES = "ControlSet001\\Services"
-_VIOSTOR = (
-    f'[{_SERVICES}\\viostor]\n"Type"=dword:1\n"Start"=dword:0\n[ControlSet001\\Control\\CriticalDeviceDatabase\\PCI#VEN_1AF4&DEV_1001]\n'
+_VIOSTOR = f'[{_SERVICES}\\viostor]\n"Type"=dword:1\n"Start"=dword:0\n' + (
+    '[ControlSet001\\Control\\CriticalDeviceDatabase\\PCI#VEN_1AF4&DEV_1001]\n"Service"="viostor"\n'
 )
 
 

@@ -13,12 +13,14 @@ class Controller:
     """A disk controller the root disk may be attached to.
 
     ``any_of`` holds alternative module sets: the guest can drive the controller when every module of one set is usable.
-    ``prefix`` is the kernel's disk naming there: ``vd``, ``sd``, ``nvme``, ``xvd`` or ``hd``.
+    ``prefix`` is the kernel's disk naming there: ``vd``, ``sd``, ``nvme``, ``xvd`` or ``hd``. ``ids`` are pairs of a module and the PCI
+    ID (``8086:7111``) of the controller that it drives there, where that is not QEMU's.
     """
 
     name: str
     prefix: str
     any_of: tuple[tuple[str, ...], ...]
+    ids: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

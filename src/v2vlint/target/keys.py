@@ -12,7 +12,7 @@ from typing import Any
 
 from v2vlint.model.target import Board, Controller, Display, Hardware, Images, Limits, MachineName, Nic, Target
 from v2vlint.target.boards import place_of
-from v2vlint.target.readers import Reader, fields, filled, flag, listed, maybe, number, one_of, pattern, shaped, span, table, text
+from v2vlint.target.readers import Reader, fields, filled, flag, listed, maybe, number, one_of, pairs, pattern, shaped, span, table, text
 
 Say = Callable[[Target], Iterable[str]]
 
@@ -100,7 +100,9 @@ _DEVICE = shaped(r"/dev/[\w/-]+", "the path of a device")
 _MAC = shaped(r"[0-9a-f]{2}(:[0-9a-f]{2}){1,2}", "the first bytes of a MAC address")
 _COUNT = number(0, 1 << 24)
 _SETS = filled(filled(text))
-_NIC = table(Nic, {"name": text, "any_of": _SETS}, {"ids": listed(shaped(r"[0-9a-f]{4}:[0-9a-f]{4}", "a PCI ID such as 8086:100f"))})
+_PCI_ID = shaped(r"[0-9a-f]{4}:[0-9a-f]{4}", "a PCI ID such as 8086:100f")
+_NIC = table(Nic, {"name": text, "any_of": _SETS}, {"ids": listed(_PCI_ID)})
+_CONTROLLER = table(Controller, {"name": text, "prefix": one_of(*PREFIXES), "any_of": _SETS}, {"ids": pairs(_PCI_ID)})
 _NAME = table(MachineName, {"pattern": pattern, "longest": number(1, 1 << 16), "words": text})
 
 KEYS: dict[str, Key] = {
@@ -108,9 +110,7 @@ KEYS: dict[str, Key] = {
     "hypervisor": Key(_WORD, "hypervisor", _hypervisor),
     "xen_pv": Key(flag, "hypervisor", _xen_pv),
     "platform": Key(maybe(_WORD), "platform", _words("platform")),
-    "controllers": Key(
-        filled(table(Controller, {"name": text, "prefix": one_of(*PREFIXES), "any_of": _SETS})), "disks", _controllers
-    ),
+    "controllers": Key(filled(_CONTROLLER), "disks", _controllers),
     "nics": Key(listed(_NIC), "network", _nics),
     "boards": Key(listed(table(Board, {"cards": filled(place_of), "source": text})), "cards", _boards),
     "other_slots": Key(span(1 << 14), "cards", _others("other_slots", "hot-plug slot")),

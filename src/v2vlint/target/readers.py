@@ -120,6 +120,17 @@ def fields(keys: Mapping[str, Reader]) -> Reader:
     return convert
 
 
+def pairs(item: Reader) -> Reader:
+    """A table with keys of any name, as a tuple of pairs."""
+
+    def convert(value: Any, place: str) -> tuple[tuple[str, Any], ...]:
+        if not isinstance(value, dict):
+            raise UsageError(f"{place}: must be a table")
+        return tuple((key, item(one, f"{place}: {key}")) for key, one in value.items())
+
+    return convert
+
+
 def table(kind: type, keys: Mapping[str, Reader], optional: Mapping[str, Reader] | None = None) -> Reader:
     """A ``kind`` made from a table with all of ``keys``, and maybe some ``optional`` ones."""
     every = fields({**keys, **(optional or {})})

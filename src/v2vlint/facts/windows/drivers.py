@@ -1,27 +1,31 @@
 """Can Windows drive a disk controller from the first moment, and a network card at all?
 
-A storage driver works at boot when its service starts at boot (``Start`` 0 and no ``StartOverride``), its file is there, and, unless
-Windows brings it itself, a PCI ID is bound to it: in ``CriticalDeviceDatabase`` (up to Windows 7), in ``DriverDatabase`` (from Windows 8
-on), or by a device that Windows has seen (``Enum``). A driver package that is only staged has no service.
+A storage driver works at boot when its service starts at boot (``Start`` 0 and no ``StartOverride``), its file is there, and the controller
+is bound to it: up to Windows 7 in ``CriticalDeviceDatabase`` (:mod:`v2vlint.facts.windows.critical`), from Windows 8 on in
+``DriverDatabase``, where Windows' own drivers are in any case; or by a device that Windows has seen (``Enum``). A driver package that is
+only staged has no service.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from v2vlint.facts.registry import provides
-from v2vlint.facts.windows.hardware import ADDED, HARDWARE_IDS, OTHERS, Sets, network_services, storage_services
+from v2vlint.facts.windows.critical import DATABASE, CriticalDevices
+from v2vlint.facts.windows.hardware import ADDED, HARDWARE_IDS, OTHERS, StorageWay, network_services, storage_ways
 from v2vlint.facts.windows.registry import Registry, subkeys
 from v2vlint.facts.windows.services import BOOT, DEMAND, DISABLED, WindowsService, WindowsServices
+from v2vlint.facts.windows.system import windows_version
 from v2vlint.guest.fs import GuestFS
 from v2vlint.model.fix import RegistrySet
+from v2vlint.model.osinfo import OsInfo
 from v2vlint.model.place import RegistryKey
 from v2vlint.model.target import Controller, Nic
 
-BINDINGS_OLD = "Control\\CriticalDeviceDatabase"
 BINDINGS_NEW = "DriverDatabase\\DeviceIds\\PCI"
 VIRTIO_ONE = "VEN_1AF4&DEV_104"
+_EIGHT = (6, 2)
 _MAX_FOLDERS = 64
 _CHAIN = ("pci", "disk", "partmgr", "volmgr", "volume")
 
@@ -30,7 +34,7 @@ _CHAIN = ("pci", "disk", "partmgr", "volmgr", "volume")
 class DriverVerdict:
     """``usable`` is None when it cannot be told. ``services`` are the names that decide; ``reason`` is in words, ``where`` the place.
 
-    ``repair`` are the edits that make it usable where only start types are in the way.
+    ``repair`` are the edits that make it usable where only start types and bindings are in the way; ``bound`` says that the latter are not.
     """
 
     usable: bool | None
@@ -38,6 +42,7 @@ class DriverVerdict:
     reason: str
     where: RegistryKey
     repair: tuple[RegistrySet, ...] = ()
+    bound: bool = True
 
     @property
     def names(self) -> str:
@@ -52,10 +57,45 @@ class WindowsDrivers:
     _registry: Registry = field(repr=False, compare=False)
     _services: WindowsServices = field(repr=False, compare=False)
     _fs: GuestFS = field(repr=False, compare=False)
+    _version: tuple[int, int] = (0, 0)
+    _critical: CriticalDevices | None = field(default=None, repr=False, compare=False)
 
     def controller(self, controller: Controller) -> DriverVerdict:
         """Whether a disk behind ``controller`` can be the system disk."""
-        return self._best(storage_services(controller.any_of), self._boots, controller.name)
+        ways = storage_ways(controller)
+        found = [self._way(way) for way in ways]
+        return self._best([*self._of_others(ways), *found], controller.name)
+
+    def _way(self, way: StorageWay) -> DriverVerdict:
+        verdict = self._set(way.services, self._boots)
+        return self._critically(verdict, way) if self._critical and way.devices else verdict
+
+    def _critically(self, verdict: DriverVerdict, way: StorageWay) -> DriverVerdict:
+        """``verdict`` for a Windows that asks its CriticalDeviceDatabase which driver a new controller gets."""
+        critical, service = self._critical or CriticalDevices(self._registry), way.services[-1]
+        entry, device = critical.of(way.devices), way.devices[0]
+        shown = device.partition("&CC_")[0].replace("#", "\\")
+        if entry is not None and entry.service.lower() == service.lower():
+            return verdict
+        own, bus = service not in HARDWARE_IDS, device.partition("#")[0]
+        if critical.seen(way.devices, service) or (verdict.usable is False and not verdict.repair) or (own and not critical.exists):
+            return verdict
+        if entry is not None:
+            reason = f"{shown} is given to {entry.service}, not to {service}"
+            return DriverVerdict(False, way.services, reason, entry.where, bound=False)
+        told = not own or bus == "PCI" or self._version < (6, 0)
+        reason = f"no driver is bound to {shown} in {DATABASE.rpartition(chr(92))[2]}"
+        binding = critical.binding(device, service) if own and bus == "PCI" else ()
+        repair = (*verdict.repair, *binding) if binding else ()
+        return DriverVerdict(False if told else None, way.services, reason, critical.place(device), repair, bound=False)
+
+    def _of_others(self, ways: tuple[StorageWay, ...]) -> Iterator[DriverVerdict]:
+        """Drivers that are in no table, which this Windows gives to the controller."""
+        known = {way.services[-1].lower() for way in ways}
+        for devices in dict.fromkeys(way.devices for way in ways if self._critical):
+            entry = self._critical.of(devices) if self._critical else None
+            if entry is not None and entry.service.lower() not in known:
+                yield self._boots(entry.service)
 
     def chain(self, through_hyperv: bool) -> tuple[DriverVerdict, ...]:
         """The drivers between the bus and the volumes that would keep Windows from its disk, whatever drives the controller.
@@ -68,18 +108,18 @@ class WindowsDrivers:
 
     def nic(self, nic: Nic) -> DriverVerdict:
         """Whether there is a driver for ``nic``. Without a service, only drivers that no Windows has by itself are surely missing."""
-        return self._best(network_services(nic.any_of), self._drives, nic.name)
+        return self._best([self._set(names, self._drives) for names in network_services(nic.any_of)], nic.name)
 
-    def _best(self, sets: Sets, judge: Callable[[str], DriverVerdict], name: str) -> DriverVerdict:
-        if not sets:
+    def _best(self, verdicts: Sequence[DriverVerdict], name: str) -> DriverVerdict:
+        if not verdicts:
             return DriverVerdict(None, (), f"no Windows driver is known for {name}", self._services.where)
-        verdicts = [self._set(names, judge) for names in sets]
         for wanted in (True, None):
             found = next((verdict for verdict in verdicts if verdict.usable is wanted), None)
             if found:
                 return found
+        curable = (one for one in verdicts if one.repair and not one.bound)
         present = (one for one in verdicts if any(self._services.get(name) for name in one.services))
-        return next(present, verdicts[0])
+        return next(curable, None) or next(present, verdicts[0])
 
     def _set(self, names: tuple[str, ...], judge: Callable[[str], DriverVerdict]) -> DriverVerdict:
         parts = [judge(name) for name in names]
@@ -99,7 +139,7 @@ class WindowsDrivers:
             return DriverVerdict(False, (name,), words, service.place("ImagePath"))
         if service.effective != BOOT:
             return self._starts_late(service)
-        if name in HARDWARE_IDS and not self.bound(name):
+        if name in HARDWARE_IDS and self._critical is None and not self.bound(name):
             return DriverVerdict(False, (name,), f"{service.name} starts at boot, but no device ID is bound to it", service.where)
         return DriverVerdict(True, (name,), f"{service.name} starts at boot", service.where)
 
@@ -145,7 +185,7 @@ class WindowsDrivers:
         return self._bound(service, tuple(one for one in HARDWARE_IDS[service] if one.startswith(VIRTIO_ONE)))
 
     def _bound(self, service: str, ids: tuple[str, ...]) -> bool:
-        old = (key.name for key in subkeys(self._registry.control(BINDINGS_OLD)))
+        old = (key.name for key in subkeys(self._registry.control(DATABASE)))
         new = (key.name for key in subkeys(self._registry.system.key(BINDINGS_NEW)))
         return _any_id(old, ids, "PCI#") or _any_id(new, ids, "") or self._seen(service, ids)
 
@@ -161,6 +201,8 @@ def _any_id(names: Iterable[str], ids: tuple[str, ...], prefix: str) -> bool:
 
 
 @provides
-def parse_drivers(registry: Registry, services: WindowsServices, fs: GuestFS) -> WindowsDrivers:
+def parse_drivers(registry: Registry, services: WindowsServices, fs: GuestFS, os: OsInfo) -> WindowsDrivers:
     """Judged on demand."""
-    return WindowsDrivers(registry, services, fs)
+    version = windows_version(os)
+    critical = CriticalDevices(registry) if (0, 0) < version < _EIGHT else None
+    return WindowsDrivers(registry, services, fs, version, critical)

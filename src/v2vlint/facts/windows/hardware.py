@@ -6,7 +6,10 @@ Windows itself (``storahci``, ``msahci``…), and of the virtio-win, VMware, Xen
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from v2vlint.model.target import Controller
 
 Sets = tuple[tuple[str, ...], ...]
 
@@ -49,6 +52,24 @@ OTHERS: dict[str, tuple[str, ...]] = {
 """Services for devices that are neither disks nor network cards; one of them is enough."""
 _BUS = frozenset({"sd_mod", "virtio_pci", "pci_hyperv", "uas"})
 
+_DEVICES: dict[str, tuple[str, ...]] = {
+    "virtio_blk": ("PCI#VEN_1AF4&DEV_1001&CC_0100", "PCI#VEN_1AF4&DEV_1042&CC_0100"),
+    "virtio_scsi": ("PCI#VEN_1AF4&DEV_1004&CC_0100", "PCI#VEN_1AF4&DEV_1048&CC_0100"),
+    "ahci": ("PCI#VEN_8086&DEV_2922&CC_010601",),
+    "nvme": ("PCI#VEN_1B36&DEV_0010&CC_010802",),
+    "hv_storvsc": ("VMBUS#{ba6163d9-04a1-4d29-b605-72e2ffb1dc7f}", "VMBUS#{32412632-86cb-44a2-9b5c-50d1417354f5}"),
+    "vmw_pvscsi": ("PCI#VEN_15AD&DEV_07C0&CC_0107",),
+    "mptspi": ("PCI#VEN_1000&DEV_0030&CC_0100",),
+    "mptsas": ("PCI#VEN_1000&DEV_0054&CC_0107",),
+    "megaraid_sas": ("PCI#VEN_1000&DEV_0060&CC_0104", "PCI#VEN_1000&DEV_005B&CC_0104"),
+    "ata_piix": ("PCI#VEN_8086&DEV_7010&CC_010180",),
+    "ata_generic": ("PCI#VEN_8086&DEV_7010&CC_010180",),
+    "BusLogic": ("PCI#VEN_104B&DEV_1040&CC_0100",),
+    "sym53c8xx": ("PCI#VEN_1000&DEV_0012&CC_0100", "PCI#VEN_1000&DEV_0001&CC_0100"),
+}
+"""The devices that a module's controller may be, one of which the guest meets: their plug and play IDs with the class of PCI devices, as
+QEMU has them (hw/ide/piix.c, hw/ide/ich.c, hw/scsi) where the profile says nothing else. VMBus: Linux, include/linux/hyperv.h."""
+
 HARDWARE_IDS: dict[str, tuple[str, ...]] = {
     "viostor": ("VEN_1AF4&DEV_1001", "VEN_1AF4&DEV_1042"),
     "vioscsi": ("VEN_1AF4&DEV_1004", "VEN_1AF4&DEV_1048"),
@@ -63,6 +84,30 @@ ADDED = frozenset({"netkvm", "xennet", "vmxnet3", "vmxnet3ndis6", "ena", "gvnic"
 def storage_drivers() -> tuple[str, ...]:
     """Every storage service of the table."""
     return tuple(dict.fromkeys(name for sets in _STORAGE.values() for names in sets for name in names))
+
+
+@dataclass(frozen=True, slots=True)
+class StorageWay:
+    """One way to drive a controller: ``services`` that all must start, of which the last drives the device itself, which is one of
+    ``devices`` (plug and play IDs with ``#``, see :mod:`v2vlint.facts.windows.critical`; none where they are not known)."""
+
+    services: tuple[str, ...]
+    devices: tuple[str, ...]
+
+
+def storage_ways(controller: Controller) -> tuple[StorageWay, ...]:
+    """All ways; empty when the hardware is not in the table."""
+    return tuple(dict.fromkeys(_ways(controller)))
+
+
+def _ways(controller: Controller) -> Iterator[StorageWay]:
+    named = dict(controller.ids)
+    for module in (one for modules in controller.any_of for one in modules if one not in _BUS):
+        devices = _DEVICES.get(module, ())
+        if devices and module in named:
+            vendor, _colon, device = named[module].upper().partition(":")
+            devices = (f"PCI#VEN_{vendor}&DEV_{device}&CC_{devices[0].rpartition('CC_')[2]}",)
+        yield from (StorageWay(services, devices) for services in _STORAGE.get(module, ()))
 
 
 def storage_services(any_of: Iterable[tuple[str, ...]]) -> Sets:
