@@ -94,10 +94,13 @@ def _boot_ini(fs: GuestFS) -> str:
 
 
 def _windows_host(fs: GuestFS, root: str) -> str:
-    hive = f"{root}/System32/config/SYSTEM"
-    current = _hive_values(fs, hive, "Select").get("Current", "1")
-    name = f"ControlSet{int(current):03d}" if current.isdigit() else "ControlSet001"
-    return _hive_values(fs, hive, f"{name}\\Control\\ComputerName\\ComputerName").get("ComputerName", "")
+    key = f"{_control_set(fs, root)}\\Control\\ComputerName\\ComputerName"
+    return _hive_values(fs, f"{root}/System32/config/SYSTEM", key).get("ComputerName", "")
+
+
+def _control_set(fs: GuestFS, root: str) -> str:
+    current = _hive_values(fs, f"{root}/System32/config/SYSTEM", "Select").get("Current", "1")
+    return f"ControlSet{int(current):03d}" if current.isdigit() else "ControlSet001"
 
 
 def _hive_values(fs: GuestFS, hive: str, path: str) -> dict[str, str]:
@@ -123,7 +126,8 @@ def _windows_arch(fs: GuestFS, root: str) -> str:
         at = int.from_bytes(head[60:64], "little")
         if head[at : at + 4] == b"PE\0\0":
             return {0x14C: "i386", 0x8664: "x86_64", 0xAA64: "aarch64"}.get(int.from_bytes(head[at + 4 : at + 6], "little"), "")
-    return ""
+    environment = _hive_values(fs, f"{root}/System32/config/SYSTEM", f"{_control_set(fs, root)}\\Control\\Session Manager\\Environment")
+    return {"x86": "i386", "amd64": "x86_64", "arm64": "aarch64"}.get(environment.get("PROCESSOR_ARCHITECTURE", "").lower(), "")
 
 
 def architecture(fs: GuestFS, paths: tuple[str, ...] = (*GUESTFS_PROGRAMS, *_PROGRAMS, *_LOADERS)) -> str:

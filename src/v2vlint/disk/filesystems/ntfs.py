@@ -4,20 +4,27 @@ from __future__ import annotations
 
 import functools
 import struct
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, BinaryIO, cast
 
 from dissect.ntfs import NTFS
 
 from v2vlint.disk.filesystems.content import Content
 from v2vlint.disk.filesystems.node import Kind, Stat
+from v2vlint.disk.filesystems.wof import STREAM as WOF
+from v2vlint.disk.filesystems.wof import open_wof
 from v2vlint.disk.stream import Stream
 from v2vlint.model.errors import ImageError, Unsupported
 
 LOG_FILE, ROOT, BITMAP = 2, 5, 6
 MAX_BITMAP = 64 << 20
-_WOF = 0x80000017
-_DOS = 2
+_INFORMATION, _ENCRYPTED = 0x10, 0x4000
+_WOF, _CLOUD = 0x80000017, 0x9000001A
+_ELSEWHERE = {
+    0x80000013: "a deduplicated file", 0xC0000004: "a file in hierarchical storage", 0x80000006: "a file in hierarchical storage",
+    0x80000008: "a file of an image (WIM)", 0x80000021: "a file in the cloud", 0x8000001E: "a file in the cloud",
+}  # fmt: skip
+_DOS, _HEADER = 2, 72
 _NO_CLIENT, _CLEAN = 0xFFFF, 2
 
 
@@ -29,10 +36,10 @@ class NtfsFileSystem:
     def __init__(self, base: Stream, uuid: str = "", label: str = "") -> None:
         self.uuid, self.label = uuid, label
         self._fs: Any = NTFS(base)
+        self.record = self._fs.mft.get = functools.lru_cache(maxsize=4096)(_whole(self._fs.mft.get))
         self._cluster = int(self._fs.cluster_size)
         self._size = int.from_bytes(base.read_at(40, 8), "little") * int(self._fs.sector_size)
         self.stale = "" if self._log_is_clean() else "its $LogFile, which is not replayed, holds changes"
-        self.record = functools.lru_cache(maxsize=4096)(self._fs.mft.get)
 
     def _log_is_clean(self) -> bool:
         """Whether Windows closed its log (``RESTART_AREA`` of fs/ntfs3/fslog.c); true where there is none to be read."""
@@ -55,6 +62,18 @@ class NtfsFileSystem:
     def root(self) -> NtfsNode:
         """The top directory."""
         return NtfsNode(self, ROOT)
+
+
+def _whole(get: Callable[..., Any]) -> Callable[..., Any]:
+    """``get`` for records whose last attribute is found too: dissect reads more of each header than a short one has, and takes the end of
+    the record for that of the attributes."""
+
+    def found(reference: Any, root: Any = None) -> Any:
+        record = get(reference, root)
+        record.data += bytes(_HEADER)
+        return record
+
+    return found
 
 
 def _restart_area(page: bytes) -> tuple[int, int, int] | None:
@@ -86,7 +105,7 @@ class NtfsNode:
         return Stat(Kind.FILE, int(record.size()) if record.has_stream() else 0, 0o755, mtime=self._mtime())
 
     def _mtime(self) -> float:
-        attributes = self._record.attributes.find("", 0x10)
+        attributes = self._record.attributes.find("", _INFORMATION)
         return attributes[0].last_modification_time_ns / 1e9 if attributes else 0.0
 
     def names(self) -> Iterator[str]:
@@ -117,10 +136,19 @@ class NtfsNode:
         record = self._record
         if record.is_dir():
             raise ImageError("a directory")
+        if any(int(one.attr.FileAttributes) & _ENCRYPTED for one in record.attributes.find("", _INFORMATION)):
+            raise Unsupported("a file encrypted by Windows (EFS)")
         points = record.attributes.find("", 0xC0) if record.is_reparse_point() else ()
-        if any(int(point.tag) == _WOF for point in points):
-            raise Unsupported("a file compressed by Windows (WOF)")
-        return cast(BinaryIO, record.open())
+        return next((self._behind(record, point) for point in points), None) or cast(BinaryIO, record.open())
+
+    def _behind(self, record: Any, point: Any) -> BinaryIO | None:
+        """The content that a reparse point stands for; None where the file holds it itself."""
+        tag = int(point.tag)
+        if tag == _WOF:
+            return cast(BinaryIO, open_wof(bytes(point.buffer), record.open(WOF), int(record.size())))
+        if tag in _ELSEWHERE or tag & 0xFFFF0FFF == _CLOUD:
+            raise Unsupported(f"{_ELSEWHERE.get(tag, 'a file in the cloud')}, whose content is elsewhere")
+        return None
 
 
 def open_ntfs(content: Content, streams: Sequence[Stream]) -> NtfsFileSystem:

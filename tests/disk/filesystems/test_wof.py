@@ -1,0 +1,143 @@
+"""Files that Windows compressed, or put elsewhere: written by ntfs-3g, packed by wimlib, whose chunks are those of CompactOS."""
+
+from __future__ import annotations
+
+import io
+import os
+import struct
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from random import Random
+
+import pytest
+
+from tests.disk.images import need, run
+from v2vlint.disk.filesystems.ntfs import NtfsFileSystem
+from v2vlint.disk.filesystems.wof import STREAM, WofStream, open_wof
+from v2vlint.disk.stream import MemoryStream
+from v2vlint.model.errors import ImageError, Unsupported
+
+ALGORITHMS = {0: ("xpress", 4096), 1: ("lzx", 32768), 2: ("xpress", 8192), 3: ("xpress", 16384)}
+CALLS = b"".join(b"line %d calls \xe8%c\0\0\0 and so on\n" % (number, number % 200) for number in range(2500))
+CONTENTS = {
+    "text": (b"the quick brown fox " * 4000)[:70001],
+    "calls": CALLS,
+    "mixed": b"".join(Random(number).randbytes(120) + b"A" * (number % 400) for number in range(200)),
+    "random": Random(1).randbytes(33000) + bytes(37000),
+    "empty": bytes(50000),
+}
+_TAG, _PROVIDER = 0x80000017, 2
+
+
+def packed(folder: Path, content: bytes, algorithm: int) -> bytes:
+    """The resource of ``content`` in a WIM: a table of chunks and the chunks."""
+    source, image = folder / "source", folder / "image.wim"
+    source.mkdir(exist_ok=True)
+    (source / "file").write_bytes(content)
+    name, chunk = ALGORITHMS[algorithm]
+    run("wimcapture", source, image, f"--compress={name}", f"--chunk-size={chunk}", "--no-acls")
+    data = image.read_bytes()
+    table, start = int.from_bytes(data[0x30:0x37], "little"), int.from_bytes(data[0x38:0x40], "little")
+    for at in range(start, start + table, 50):
+        size, flags, place, plain = int.from_bytes(data[at : at + 7], "little"), data[at + 7], *struct.unpack_from("<QQ", data, at + 8)
+        if plain == len(content) and flags & 4:
+            return data[place : place + size]
+    raise AssertionError("not compressed")
+
+
+@pytest.mark.parametrize("algorithm", ALGORITHMS)
+@pytest.mark.parametrize("name", CONTENTS)
+def test_chunks_as_wimlib_packs_them(tmp_path: Path, name: str, algorithm: int) -> None:
+    need("wimcapture")
+    content = CONTENTS[name][:40001]
+    stream = WofStream(io.BytesIO(packed(tmp_path, content, algorithm)), len(content), algorithm)
+    assert stream.read() == content
+    stream.seek(32760)
+    assert stream.read(20) == content[32760:32780]
+
+
+@pytest.mark.parametrize("algorithm", [0, 1])
+def test_damage_is_an_error_of_the_image(tmp_path: Path, algorithm: int) -> None:
+    need("wimcapture")
+    good = packed(tmp_path, CALLS[:20000], algorithm)
+    chance = Random(algorithm)
+    for _ in range(60):
+        data = bytearray(good)
+        data[chance.randrange(len(data))] ^= 1 << chance.randrange(8)
+        try:
+            found = WofStream(io.BytesIO(bytes(data[: chance.choice([None, 700])])), 20000, algorithm).read()
+        except ImageError:
+            continue
+        assert len(found) == 20000
+
+
+@pytest.mark.parametrize(
+    ("data", "error"),
+    [
+        (b"", ImageError),
+        (struct.pack("<4I", 1, 1, 1, 0), Unsupported),
+        (struct.pack("<4I", 1, 2, 1, 9), Unsupported),
+    ],
+)
+def test_what_is_not_read_says_so(data: bytes, error: type[Exception]) -> None:
+    with pytest.raises(error):
+        open_wof(data, io.BytesIO(), 10)
+
+
+@pytest.fixture
+def volume(tmp_path: Path) -> Iterator[tuple[Path, Path]]:
+    """An image with an NTFS, and where it is mounted with its streams and with compression."""
+    need("mkntfs", "ntfs-3g", "mount")
+    image, top = tmp_path / "image", tmp_path / "top"
+    top.mkdir()
+    image.write_bytes(b"")
+    os.truncate(image, 40 << 20)
+    run("mkntfs", "-Q", "-F", "-q", image)
+    options = ["-t", "ntfs-3g", "-o", "loop,compression,streams_interface=windows"]
+    if subprocess.run(["mount", *options, str(image), str(top)], capture_output=True, check=False).returncode:
+        pytest.skip("ntfs-3g cannot be mounted here")
+    yield image, top
+    subprocess.run(["umount", str(top)], capture_output=True, check=False)
+
+
+def _reparse(path: Path, tag: int, data: bytes) -> None:
+    os.setxattr(path, "system.ntfs_reparse_data", struct.pack("<IHH", tag, len(data), 0) + data)
+
+
+def test_files_as_ntfs_holds_them(tmp_path: Path, volume: tuple[Path, Path]) -> None:
+    need("wimcapture")
+    image, top = volume
+    squeezed = top / "squeezed"
+    squeezed.mkdir()
+    os.setxattr(squeezed, "system.ntfs_attrib", struct.pack("<I", 0x810))
+    for name, content in CONTENTS.items():
+        (squeezed / name).write_bytes(content)
+        for algorithm in ALGORITHMS if name in ("text", "mixed") else ():
+            path = top / f"{name}{algorithm}"
+            path.write_bytes(b"")
+            os.truncate(path, len(content))
+            Path(f"{path}:{STREAM}").write_bytes(packed(tmp_path, content, algorithm))
+            _reparse(path, _TAG, struct.pack("<4I", 1, _PROVIDER, 1, algorithm))
+    for name, tag in (("deduplicated", 0x80000013), ("cloud", 0x9000701A), ("kept", 0x80000099)):
+        (top / name).write_bytes(bytes(3000))
+        _reparse(top / name, tag, bytes(8))
+    run("umount", top)
+    _compare(image)
+
+
+def _compare(image: Path) -> None:
+    root = NtfsFileSystem(MemoryStream(image.read_bytes())).root
+
+    def read(*path: str) -> bytes:
+        node = root
+        for name in path:
+            node = node.child(name) or node
+        return node.open().read()
+
+    assert [name for name, content in CONTENTS.items() if read("squeezed", name) != content] == []
+    assert [(name, one) for name in ("text", "mixed") for one in ALGORITHMS if read(f"{name}{one}") != CONTENTS[name]] == []
+    for name in ("deduplicated", "cloud"):
+        with pytest.raises(Unsupported, match="elsewhere"):
+            read(name)
+    assert read("kept") == bytes(3000)
