@@ -15,7 +15,7 @@ import pytest
 
 from guestbuild.samples import cached, recipes
 from tests.defining.test_xml import valid
-from v2vlint.source.domain import domain
+from v2vlint.source.kinds.libvirt import domain
 
 pytestmark = pytest.mark.slow
 _SERVICE_USER = "games"

@@ -10,7 +10,7 @@ import pytest
 
 from v2vlint.defining.protocol import ProposedCard, ProposedDisk, ProposedMachine
 from v2vlint.defining.xml import domain_xml
-from v2vlint.source.domain import domain
+from v2vlint.source.kinds.libvirt import domain
 
 
 def valid(text: str, path: Path) -> None:

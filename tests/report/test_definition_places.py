@@ -11,7 +11,7 @@ from v2vlint.model.finding import Finding, Severity
 from v2vlint.model.place import WholeFile
 from v2vlint.report import github, gitlab, sarif
 from v2vlint.samples.memory import memory_guest
-from v2vlint.source.vmx import vmx
+from v2vlint.source.kinds.vmx import vmx
 
 FINDING = Finding("shared-disk", Severity.WARNING, span("vm/web.vmx", 7, 3), "the disk is shared", "it is not any more")
 WHOLE = Finding("firmware-not-as-defined", Severity.WARNING, WholeFile("vm/web.vmx"), "BIOS", "nothing boots")

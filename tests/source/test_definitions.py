@@ -13,15 +13,22 @@ from v2vlint.model.definition import Definition, DiskDevice, Feature, Medium, Ni
 from v2vlint.model.errors import ImageError
 from v2vlint.model.place import Span
 from v2vlint.model.source import GuestRef
-from v2vlint.source.domain import domain
+from v2vlint.source.kinds.libvirt import domain
+from v2vlint.source.kinds.ovf import ovf
+from v2vlint.source.kinds.vmx import vmx
 from v2vlint.source.locate import locate
-from v2vlint.source.ovf import ovf
 from v2vlint.source.values import mac_address
-from v2vlint.source.vmx import vmx
 
 VMX = r"""displayName = "web"
 FIRMWARE = "EFI"
+nvme0.present = "TRUE"
+nvme0:0.present = "TRUE"
 nvme0:0.fileName = "fast.vmdk"
+scsi0.present = "TRUE"
+scsi0:0.present = "TRUE"
+scsi0:1.present = "TRUE"
+ide0:0.present = "TRUE"
+ide1:0.present = "TRUE"
 scsi0.virtualDev = "pvscsi"
 scsi0.sharedBus = "virtual"
 scsi0:0.fileName = "web-000002.vmdk"
@@ -61,10 +68,10 @@ def test_vmx() -> None:
         DiskDevice("fast.vmdk", "nvme", target="nvme0:0"),
         DiskDevice("old.vmdk", "ide", target="ide0:0"),
     )
-    assert [line(disk) for disk in found.disks] == [6, 9, 3, 10]
+    assert [line(disk) for disk in found.disks] == [13, 16, 5, 17]
     assert found.nics == (NicDevice("00:50:56:00:00:01", fixed=True),)
     assert found.media == (Medium("cdrom", "", "ide"), Medium("floppy", "a.flp"))
-    assert [(one.kind, line(one)) for one in found.passthrough] == [("vgpu", 19)]
+    assert [(one.kind, line(one)) for one in found.passthrough] == [("vgpu", 26)]
     assert found.snapshots == (Feature("snapshot", "first"), Feature("delta", "web-000002.vmdk"))
     kinds = {one.kind for one in found.features}
     assert kinds == {"numa-affinity", "change-tracking", "suspended", "ignored-disk"}
@@ -194,7 +201,8 @@ def test_chunks_are_found(tmp_path: Path) -> None:
 
 
 def test_missing_files_are_marked(tmp_path: Path) -> None:
-    (tmp_path / "web.vmx").write_text('scsi0:0.fileName = "a.vmdk"\nscsi0:1.fileName = "b.vmdk"\n')
+    slots = "".join(f'scsi0:{n}.present = "TRUE"\nscsi0:{n}.fileName = "{name}.vmdk"\n' for n, name in enumerate("ab"))
+    (tmp_path / "web.vmx").write_text(f'scsi0.present = "TRUE"\n{slots}')
     (tmp_path / "b.vmdk").write_bytes(bytes(600))
     (tmp_path / "web.vmsd").write_text(VMSD)
     source = locate(GuestRef("web", "vmx", (str(tmp_path / "web.vmx"),)))

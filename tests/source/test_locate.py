@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from v2vlint.guest.open import open_ref
-from v2vlint.model.definition import Definition, DiskDevice, Feature, Medium, NicDevice
+from v2vlint.model.definition import ControllerDevice, Definition, DiskDevice, Feature, Medium, NicDevice
 from v2vlint.model.errors import ImageError
 from v2vlint.model.source import GuestRef, GuestSource
 from v2vlint.source.locate import locate
@@ -47,6 +47,12 @@ vtpm.present = "TRUE"
 memsize = "4096"
 numvcpus = "2"
 guestOS = "debian10-64"
+scsi0.present = "TRUE"
+scsi0:10.present = "TRUE"
+scsi0:2.present = "TRUE"
+sata0.present = "TRUE"
+sata0:0.present = "TRUE"
+ide1:0.present = "TRUE"
 scsi0.virtualDev = "pvscsi"
 scsi0:10.fileName = "ten.vmdk"
 scsi0:2.fileName = "two.vmdk"
@@ -101,6 +107,7 @@ def test_ovf(tmp_path: Path) -> None:
         cpus=4,
         os_hint="rhel8_64Guest",
         product="vmware",
+        controllers=(ControllerDevice("scsi", "VirtualSCSI"), ControllerDevice("ide")),
     )
 
 
@@ -139,6 +146,7 @@ def test_vmx(tmp_path: Path) -> None:
         os_hint="debian10-64",
         media=(Medium("cdrom", "install.iso", "ide"),),
         product="vmware",
+        controllers=(ControllerDevice("scsi", "pvscsi", "scsi0"), ControllerDevice("sata", "", "sata0")),
     )
 
 
@@ -152,7 +160,9 @@ def test_libvirt(tmp_path: Path) -> None:
     found = source.definition
     assert found is not None
     assert (found.name, found.firmware, found.secure_boot, found.tpm, found.memory_mib, found.cpus) == ("web", "uefi", True, True, 2048, 2)
-    assert [(disk.bus, disk.model, disk.target) for disk in found.disks[:2]] == [("virtio", "", "vda"), ("scsi", "virtio-scsi", "sda")]
+    assert [(disk.bus, disk.model, disk.target) for disk in found.disks] == [
+        ("virtio", "", "vda"), ("virtio", "", "vdb"), ("scsi", "virtio-scsi", "sda"),
+    ]  # fmt: skip
     assert found.nics == (NicDevice("52:54:00:aa:00:01", "virtio", "default", "network"),)
     assert found.notes == ("disk vdb: not a local file (network rbd)",)
     assert (found.passthrough, found.media) == ((Feature("pci"),), (Medium("cdrom", "/x.iso", "sata"),))

@@ -17,6 +17,8 @@ _WARN = {
     "smartcard": ("the machine has a smart card reader", "it does not travel"),
 }
 _TELL = {
+    "configuration": ("it was read in one configuration of several", "--configuration NAME chooses another"),
+    "further-system": ("the package holds a further machine", "only the first was read"),
     "numa-topology": ("the machine has a NUMA topology", "it is not taken over"),
     "cpu-hotplug": ("processors can be added while it runs", "the setting is not taken over"),
     "memory-hotplug": ("memory can be added while it runs", "the setting is not taken over"),

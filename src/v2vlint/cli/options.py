@@ -19,12 +19,14 @@ _LISTS = ("target", "select", "ignore")
 
 def add_images(parser: argparse.ArgumentParser) -> None:
     """The guests to look at."""
-    help_text = "disk image, A+B (several disks of one guest), folder, OVA, OVF, VMX, libvirt XML, or domain:NAME"
+    help_text = "disk image, A+B (several disks of one guest), folder, machine definition (OVF, VMX, libvirt XML…), or domain:NAME"
     parser.add_argument("images", metavar="IMAGE", nargs="*", help=help_text)
     group = parser.add_argument_group("machine definitions")
     group.add_argument("--connect", metavar="URI", default="", help="the libvirt that domain:NAME asks (its default connection)")
     verify_help = "verify the checksums of all files of an OVF package, which reads them whole; without it only the descriptor's"
     group.add_argument("--verify-manifest", action="store_true", help=verify_help)
+    choice_help = "the deployment configuration of an OVF package that offers several (its default)"
+    group.add_argument("--configuration", metavar="NAME", default="", help=choice_help)
     group = parser.add_argument_group("files")
     allow_help = "files that a guest refers to (backing files, extents, disks of a definition) may also lie in DIR; repeatable"
     group.add_argument("--allow-folder", action="append", metavar="DIR", help=allow_help)
@@ -116,7 +118,7 @@ def _configured(args: argparse.Namespace) -> Config:
 
 
 def _access(args: argparse.Namespace) -> Access:
-    return Access(args.connect, args.verify_manifest, getattr(args, "hash", False))
+    return Access(args.connect, args.verify_manifest, getattr(args, "hash", False), configuration=args.configuration)
 
 
 def request(args: argparse.Namespace, known: Settings, verb: str) -> Request:

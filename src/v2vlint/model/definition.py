@@ -1,4 +1,4 @@
-"""A virtual machine's definition, as OVF, VMX or libvirt XML states it: the hardware the guest had on its source.
+"""A virtual machine's definition, as OVF, VMX, libvirt XML and others state it: the hardware the guest had on its source.
 
 Devices and values know where they are written, so that findings can point there; places take no part in comparisons.
 """
@@ -22,7 +22,7 @@ class DiskDevice:
     ``target`` its slot or device name there. ``mode`` is ``independent-persistent``, ``independent-nonpersistent``, ``transient`` or empty.
     ``mapped`` is how a device of the host stands in for an image (``rawDisk``, ``lun``…) or empty. ``capacity`` is in bytes, -1 when not
     stated; ``chunk`` the size of the pieces that the file is cut into, 0 when it is whole. ``backing`` says what kind of source it is when
-    it is no file (``network rbd``). ``missing`` says that its file is not there.
+    it is no file (``network rbd``). ``blank`` says that it needs none, as it starts empty; ``missing`` that its file is not there.
     """
 
     path: str
@@ -36,8 +36,28 @@ class DiskDevice:
     capacity: int = -1
     chunk: int = 0
     backing: str = ""
+    blank: bool = False
     missing: bool = False
     where: Where = field(default=_NOWHERE, compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class ControllerDevice:
+    """A controller of disks: its ``bus`` (as of a disk), ``model`` as written, and ``target``, its name or number there."""
+
+    bus: str
+    model: str = ""
+    target: str = ""
+    where: Where = field(default=_NOWHERE, compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Topology:
+    """How the virtual processors are laid out; 0 is not stated."""
+
+    sockets: int = 0
+    cores: int = 0
+    threads: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,12 +97,14 @@ class Feature:
 
 @dataclass(frozen=True, slots=True)
 class Definition:
-    """A machine definition. ``source`` is ``ovf``, ``vmx`` or ``libvirt``, empty when there is none; ``where`` the file it came from.
+    """A machine definition. ``source`` is its kind (``ovf``, ``vmx``…), empty when there is none; ``where`` the file it came from.
 
     ``path`` is what findings call that file: as the user named it, without the folder of an absolute path; it never starts with a slash,
     as paths in the guest do. ``firmware`` is ``bios``, ``uefi`` or empty when not stated. ``memory_mib`` and ``cpus`` are 0 when not
     stated. ``cpu_mode`` is libvirt's (``custom``, ``host-model``, ``host-passthrough``…). ``product`` is who wrote it: ``vmware``,
-    ``virtualbox``, ``ovirt``, ``xen``, ``libvirt`` or empty. ``passthrough`` are devices of the host, ``snapshots`` those of the machine,
+    ``virtualbox``, ``ovirt``, ``xen``, ``libvirt``… or empty. ``uuid`` and ``genid`` (VM generation ID) are in lower case with hyphens.
+    ``arch`` is the processor's when stated (``x86_64``, ``aarch64``…). ``configuration`` is the one of ``configurations`` that was read,
+    of a definition that offers several. ``passthrough`` are devices of the host, ``snapshots`` those of the machine,
     ``features`` further settings. ``running`` is the state of a live domain that is not shut off. ``notes`` are remarks on what was not
     understood. ``places`` has the place of the single values by field name, ``content`` the text.
     """
@@ -108,6 +130,13 @@ class Definition:
     snapshots: tuple[Feature, ...] = ()
     features: tuple[Feature, ...] = ()
     product: str = ""
+    uuid: str = ""
+    genid: str = ""
+    arch: str = ""
+    topology: Topology = Topology()
+    controllers: tuple[ControllerDevice, ...] = ()
+    configuration: str = ""
+    configurations: tuple[str, ...] = ()
     encrypted: bool = False
     running: str = ""
     path: str = field(default="", compare=False)

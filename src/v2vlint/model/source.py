@@ -9,17 +9,19 @@ from v2vlint.model.definition import Definition
 
 @dataclass(frozen=True, slots=True)
 class GuestRef:
-    """One guest as the user named it. ``kind`` is ``disks``, ``ova``, ``ovf``, ``vmx`` or ``libvirt``.
+    """One guest as the user named it. ``kind`` is ``disks``, a kind of definition, or ``definition`` where the content of the file decides.
 
     ``paths`` are host paths: the disks in order, or the one definition file. ``text`` holds a definition that is no file (the XML that
-    libvirt gave for ``domain:NAME``); then ``state`` is that of the live domain when it is not shut off (``running``…), ``snapshots`` are
-    the names of its snapshots, and ``volumes`` pairs of a disk's target and its path, for disks in storage pools. ``verify`` asks for the
-    checksums of all files that a manifest names, not only of the descriptor. ``problem`` says why there is nothing to read (no such file,
-    no such domain) and ``hint`` what can be done: it is told of this guest, and the others go on.
+    libvirt gave for ``domain:NAME``); then ``state`` is that of the live domain when it is not shut off (``running``…), ``saved`` tells
+    that libvirt has saved its memory, ``snapshots`` are the names of its snapshots, and ``volumes`` pairs of a disk's target and its path,
+    for disks in storage pools. ``verify`` asks for the checksums of all files that a manifest names, not only of the descriptor.
+    ``problem`` says why there is nothing to read (no such file, no such domain) and ``hint`` what can be done: it is told of this guest,
+    and the others go on.
 
     ``named`` are further host files that count as named by the operator: the disks of a domain that libvirt describes, with the chains that
     it lists. ``allowed`` are folders that the operator allows besides. ``folder`` is set when the guest was found in a folder: then not
     ``paths`` were named, but it. ``hashed`` asks for the digests of all files that are opened.
+    ``configuration`` is the one wanted of an OVF package that offers several.
     ``below`` are, for disks that are overlays of v2vlint's, the path and format of the image that each is a change of.
     """
 
@@ -38,6 +40,8 @@ class GuestRef:
     folder: str = ""
     hashed: bool = False
     below: tuple[tuple[str, str], ...] = ()
+    configuration: str = ""
+    saved: bool = False
 
 
 @dataclass(frozen=True, slots=True)

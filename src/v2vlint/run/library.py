@@ -48,11 +48,12 @@ class Wishes(TypedDict, total=False):
     config: PathText
     connect: str
     verify_manifest: bool
+    configuration: str
     keys: Sequence[bytes | str | Key]
     progress: Progress
 
 
-OWN = frozenset({"config", "connect", "verify_manifest", "keys", "progress"})
+OWN = frozenset({"config", "connect", "verify_manifest", "configuration", "keys", "progress"})
 """Arguments that are no keys of the configuration."""
 
 
@@ -61,7 +62,7 @@ def request(images: Sequence[Image], wishes: Wishes) -> Request:
     if not images:
         raise UsageError("no image given")
     said = parse({key.replace("_", "-"): _plain(value) for key, value in wishes.items() if key not in OWN}, "arguments")
-    access = Access(wishes.get("connect", ""), wishes.get("verify_manifest", False))
+    access = Access(wishes.get("connect", ""), wishes.get("verify_manifest", False), configuration=wishes.get("configuration", ""))
     settings = settle(said, configured(wishes.get("config")), access)
     return Request(
         settings, settings.access.guests([_joined(image) for image in images]), _keys(wishes.get("keys", ())), wishes.get("progress")

@@ -27,17 +27,20 @@ T = TypeVar("T")
 class Access:
     """How guests are found: ``connect`` is the libvirt of ``domain:NAME``, ``verify`` asks for the checksums of whole OVF packages.
 
-    ``hashed`` asks for those of all files that are opened; ``allowed`` are folders in which files that a guest refers to may lie.
+    ``hashed`` asks for those of all files that are opened; ``configuration`` is the one wanted of OVF packages;
+    ``allowed`` are folders in which files that a guest refers to may lie.
     """
 
     connect: str = ""
     verify: bool = False
     hashed: bool = False
     allowed: tuple[str, ...] = ()
+    configuration: str = ""
 
     def guests(self, images: Sequence[str]) -> tuple[GuestRef, ...]:
         """The guests that ``images`` name; see :func:`~v2vlint.source.expand.expand`."""
-        return expand(images, self.connect, verify=self.verify, allowed=self.allowed, hashed=self.hashed)
+        wishes = {"verify": self.verify, "hashed": self.hashed}
+        return expand(images, self.connect, allowed=self.allowed, configuration=self.configuration, **wishes)
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from v2vlint.model.definition import Definition
 
 _DISK = "<disk type='file' device='disk'>\n<source file='/vm/disk.qcow2'/>\n<target dev='vda' bus='virtio'/>\n</disk>\n"
@@ -13,15 +15,21 @@ _ENVELOPE = (
 
 
 def sample_vmx(text: str, snapshots: str = "") -> Definition:
-    """The definition in the text of ``guest.vmx``, with the .vmsd file ``snapshots``."""
-    from v2vlint.source.vmx import vmx
+    """The definition in the text of ``guest.vmx``, with the .vmsd file ``snapshots``.
 
-    return vmx("guest.vmx", text.encode(), snapshots.encode())
+    The slots and controllers it mentions are there unless it says otherwise; that is stated on lines after it.
+    """
+    from v2vlint.source.kinds.vmx import vmx
+
+    slots = re.findall(r"^((?:scsi|sata|nvme|ide)\d+)(:\d+)?\.", text, re.MULTILINE | re.IGNORECASE)
+    present = {f"{controller}{unit}.present" for controller, slot in slots for unit in ("", slot)}
+    missing = sorted(one for one in present if one.lower() not in text.lower())
+    return vmx("guest.vmx", (text + "".join(f'{one} = "TRUE"\n' for one in missing)).encode(), snapshots.encode())
 
 
 def sample_domain(devices: str, more: str = "", disk: str = _DISK) -> Definition:
     """The libvirt domain ``guest.xml``: ``more`` begins on line 2, ``devices`` on the line after ``<devices>``, ``disk`` comes last."""
-    from v2vlint.source.domain import domain
+    from v2vlint.source.kinds.libvirt import domain
 
     body = f"<domain type='kvm'><name>guest</name>\n{more}<devices>\n{devices}{disk}</devices>\n</domain>\n"
     return domain("guest.xml", body)
@@ -29,7 +37,7 @@ def sample_domain(devices: str, more: str = "", disk: str = _DISK) -> Definition
 
 def sample_ovf(hardware: str, disks: str = "", envelope: str = _ENVELOPE) -> Definition:
     """The OVF envelope ``guest.ovf``: ``disks`` begin on line 4, ``hardware`` on the line after ``<VirtualHardwareSection>``."""
-    from v2vlint.source.ovf import ovf
+    from v2vlint.source.kinds.ovf import ovf
 
     system = f'<VirtualSystem ovf:id="guest">\n<VirtualHardwareSection>\n{hardware}</VirtualHardwareSection>\n</VirtualSystem>\n'
     return ovf("guest.ovf", f"{envelope}{disks}{system}</Envelope>\n".encode())

@@ -8,22 +8,28 @@ import re
 import stat
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from pathlib import Path
 
 from v2vlint.model.errors import NothingFound, UsageError
 from v2vlint.model.source import GuestRef
+from v2vlint.source.kind import claiming, kind_name, kinds
 
-_KINDS = {".ova": "ova", ".ovf": "ovf", ".vmx": "vmx", ".xml": "libvirt"}
-_IMAGES = frozenset({".qcow2", ".qcow", ".img", ".raw", ".vmdk", ".vhd", ".vhdx", ".vdi", ".ova", ".ovf", ".vmx"})
+_IMAGES = (".qcow2", ".qcow", ".img", ".raw", ".vmdk", ".vhd", ".vhdx", ".vdi")
 _EXTENT = re.compile(r"-(s\d{3}|f\d{3}|flat|delta|sesparse|ctk)\.vmdk$")
 MAX_GUESTS = 10_000
 
 
 def expand(
-    arguments: Sequence[str], connect: str = "", *, verify: bool = False, allowed: Sequence[str] = (), hashed: bool = False
+    arguments: Sequence[str],
+    connect: str = "",
+    *,
+    verify: bool = False,
+    allowed: Sequence[str] = (),
+    hashed: bool = False,
+    configuration: str = "",
 ) -> tuple[GuestRef, ...]:
-    """One reference per guest: a disk image, ``a+b`` (disks of one guest), a folder of images, a glob, an OVA, OVF, VMX or libvirt XML
-    file, or ``domain:NAME`` of the libvirt at the URI ``connect``. ``verify`` asks for the checksums of whole OVF packages,
+    """One reference per guest: a disk image, ``a+b`` (disks of one guest), a folder of images or of one machine, a glob, a machine
+    definition (see :mod:`v2vlint.source.kinds`), or ``domain:NAME`` of the libvirt at the URI ``connect``. ``configuration`` is the one
+    wanted of OVF packages that offer several. ``verify`` asks for the checksums of whole OVF packages,
     ``hashed`` for the digests of all files; ``allowed`` are folders in which files that a guest refers to may lie.
 
     What is not there or cannot be read is a guest with a problem, and so is a folder or glob that holds no guest beside others that do;
@@ -34,7 +40,7 @@ def expand(
     refs, empty = _every(arguments, connect)
     if empty and len(refs) == len(empty):
         raise empty[0]
-    found = tuple(replace(ref, verify=verify, hashed=hashed, allowed=tuple(allowed)) for ref in refs)
+    found = tuple(replace(ref, verify=verify, hashed=hashed, allowed=tuple(allowed), configuration=configuration) for ref in refs)
     if len(found) > MAX_GUESTS:
         raise UsageError(f"more than {MAX_GUESTS} guests")
     return found
@@ -54,7 +60,7 @@ def _every(arguments: Sequence[str], connect: str) -> tuple[tuple[GuestRef, ...]
 
 def _expand(argument: str, connect: str) -> Iterator[GuestRef]:
     if argument.startswith("domain:"):
-        yield _domain(argument, connect)
+        yield from _domains(argument, connect)
     elif os.path.lexists(argument):
         yield from _existing(argument)
     elif "+" in argument and any(os.path.lexists(part) for part in argument.split("+")):
@@ -78,27 +84,41 @@ def _existing(path: str) -> Iterator[GuestRef]:
 
 
 def _file(path: str) -> GuestRef:
-    return GuestRef(path, _KINDS.get(Path(path).suffix.lower(), "disks"), (path,), problem=_problem(path))
+    return GuestRef(path, kind_name(path), (path,), problem=_problem(path))
 
 
 def _folder(path: str) -> Iterator[GuestRef]:
     try:
-        names = sorted(name for name in os.listdir(path) if Path(_unpacked(name)).suffix in _IMAGES)  # noqa: PTH208
+        names = sorted(os.listdir(path))  # noqa: PTH208
     except OSError as error:
         yield GuestRef(path, "disks", (path,), problem=f"{path}: {os.strerror(error.errno or 0).lower()}")
         return
-    described = any(Path(name).suffix.lower() in (".ovf", ".vmx") for name in names)
-    chosen = [name for name in names if not _EXTENT.search(name) and not (described and name.lower().endswith(".vmdk"))]
-    if not chosen:
-        raise NothingFound(f"{path}: a folder without disk images", hint=f"looked for {', '.join(sorted(_IMAGES))}")
-    for name in chosen:
-        file = os.path.join(path, name)  # noqa: PTH118
+    files = [*_bundles(path), *(os.path.join(path, name) for name in _guests(names))]  # noqa: PTH118
+    if not files:
+        looked = sorted({*_IMAGES, *(suffix for kind in kinds() if kind.listed for suffix in kind.suffixes)})
+        raise NothingFound(f"{path}: a folder without disk images", hint=f"looked for {', '.join(looked)}")
+    for file in dict.fromkeys(files):
         if not os.path.isdir(file):  # noqa: PTH112
-            yield from (replace(ref, folder=path) for ref in _existing(file))
+            yield replace(_file(file), folder=path)
 
 
-def _unpacked(name: str) -> str:
-    return name.lower().removesuffix(".gz")
+def _bundles(path: str) -> Iterator[str]:
+    """The definitions in a folder that is one machine as a whole."""
+    for kind in kinds():
+        for pattern in kind.inside:
+            yield from sorted(glob.glob(os.path.join(glob.escape(path), pattern)))  # noqa: PTH118, PTH207
+
+
+def _guests(names: Sequence[str]) -> Iterator[str]:
+    """The images and definitions among the files of a folder, without what belongs to one of them."""
+    described = [(name, kind) for name in names for kind in claiming(name) if kind.listed]
+    owned = tuple({suffix for _name, kind in described for suffix in kind.disks})
+    definitions = {name for name, _kind in described}
+    for name in names:
+        lowered = name.lower()
+        image = lowered.removesuffix(".gz").endswith(_IMAGES) and not _EXTENT.search(name) and not (owned and lowered.endswith(owned))
+        if image or name in definitions:
+            yield name
 
 
 def _problem(path: str) -> str:
@@ -112,6 +132,18 @@ def _problem(path: str) -> str:
     return "" if os.access(path, os.R_OK) else f"{path}: permission denied"
 
 
+def _domains(argument: str, connect: str) -> Iterator[GuestRef]:
+    """The domain that is named, or all that a pattern fits."""
+    from v2vlint.source.live import live_names
+
+    try:
+        names = live_names(argument.removeprefix("domain:"), connect)
+    except UsageError as error:
+        yield GuestRef(argument, "libvirt", (), problem=error.message, hint=error.hint)
+        return
+    yield from (_domain(f"domain:{name}", connect) for name in names)
+
+
 def _domain(argument: str, connect: str) -> GuestRef:
     from v2vlint.source.live import live_domain
 
@@ -120,4 +152,4 @@ def _domain(argument: str, connect: str) -> GuestRef:
     except UsageError as error:
         return GuestRef(argument, "libvirt", (), problem=error.message, hint=error.hint)
     named = (*found.files, *(path for _target, path in found.volumes))
-    return GuestRef(argument, "libvirt", (), found.xml, found.state, found.snapshots, found.volumes, named=named)
+    return GuestRef(argument, "libvirt", (), found.xml, found.state, found.snapshots, found.volumes, named=named, saved=found.saved)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import fnmatch
+import glob
+import re
 import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -14,6 +17,7 @@ from v2vlint.model.xml_document import read_document
 
 TIMEOUT = 60
 _STATES = ("no state", "running", "idle", "paused", "in shutdown", "shut off", "crashed", "pmsuspended")
+_SAVED = re.compile(r"^Managed save:\s*yes\s*$", re.MULTILINE)
 _OFF = frozenset({"shut off", "crashed", "no state", ""})
 
 
@@ -21,13 +25,14 @@ _OFF = frozenset({"shut off", "crashed", "no state", ""})
 class Live:
     """A domain: its inactive XML, its ``state`` when it is not shut off, the names of its snapshots, and paths of its disks in pools.
 
-    ``volumes`` pairs the target of a disk (``vda``) with its path.
+    ``volumes`` pairs the target of a disk (``vda``) with its path. ``saved`` tells that libvirt has saved its memory (managed save).
     """
 
     xml: str
     state: str = ""
     snapshots: tuple[str, ...] = ()
     volumes: tuple[tuple[str, str], ...] = ()
+    saved: bool = False
 
     @property
     def files(self) -> tuple[str, ...]:
@@ -44,6 +49,29 @@ def live_domain(name: str, uri: str = "") -> Live:
     """The domain called ``name`` at the connection ``uri`` (libvirt's default when empty). UsageError says why there is none."""
     binding = _binding()
     return _by_binding(binding, name, uri) if binding else _by_virsh(name, uri)
+
+
+def live_names(pattern: str, uri: str = "") -> tuple[str, ...]:
+    """The names of the domains that a shell pattern fits, in order; the name itself when it is no pattern. UsageError when none fits."""
+    if not glob.has_magic(pattern):
+        return (pattern,)
+    binding = _binding()
+    names = _bound_names(binding, pattern, uri) if binding else _virsh(pattern, uri, "list", "--all", "--name").splitlines()
+    found = sorted(name for name in map(str.strip, names) if name and fnmatch.fnmatchcase(name, pattern))
+    if not found:
+        raise UsageError(f"domain:{pattern}: no domain matches", hint="--connect URI says which libvirt to ask")
+    return tuple(found)
+
+
+def _bound_names(libvirt: Any, pattern: str, uri: str) -> list[str]:
+    try:
+        connection = libvirt.openReadOnly(uri or None)
+        try:
+            return [domain.name() for domain in connection.listAllDomains()]
+        finally:
+            connection.close()
+    except libvirt.libvirtError as error:
+        raise _refused(pattern, str(error)) from error
 
 
 def _binding() -> Any:
@@ -64,11 +92,12 @@ def _by_binding(libvirt: Any, name: str, uri: str) -> Live:
             state = _STATES[domain.state()[0]] if domain.state()[0] < len(_STATES) else "running"
             snapshots = tuple(domain.snapshotListNames())
             volumes = tuple(_pool_paths(xml, lambda pool, volume: _bound_path(libvirt, connection, pool, volume)))
+            saved = bool(domain.hasManagedSaveImage())
         finally:
             connection.close()
     except libvirt.libvirtError as error:
         raise _refused(name, str(error)) from error
-    return Live(xml, "" if state in _OFF else state, snapshots, volumes)
+    return Live(xml, "" if state in _OFF else state, snapshots, volumes, saved)
 
 
 def _bound_path(libvirt: Any, connection: Any, pool: str, volume: str) -> str:
@@ -86,7 +115,8 @@ def _by_virsh(name: str, uri: str) -> Live:
     except UsageError:
         snapshots = ()
     volumes = tuple(_pool_paths(xml, lambda pool, volume: _virsh_path(name, uri, pool, volume)))
-    return Live(xml, "" if state in _OFF else state, tuple(filter(None, snapshots)), volumes)
+    saved = bool(_SAVED.search(_virsh(name, uri, "dominfo", "--", name)))
+    return Live(xml, "" if state in _OFF else state, tuple(filter(None, snapshots)), volumes, saved)
 
 
 def _virsh_path(name: str, uri: str, pool: str, volume: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+_UUID = re.compile(r"[0-9a-f]{32}")
 _MAC = re.compile(r"[0-9a-f]{2}(:[0-9a-f]{2}){5}")
 
 
@@ -19,3 +20,16 @@ def mac_address(text: str) -> str:
     if len(plain) == 12 and ":" not in plain:
         plain = ":".join(plain[at : at + 2] for at in range(0, 12, 2))
     return plain if _MAC.fullmatch(plain) and plain != "00:00:00:00:00:00" else ""
+
+
+def identifier(text: str) -> str:
+    """A UUID in lower case with hyphens, from the forms that definitions use; empty when it is none or all zeroes."""
+    plain = re.sub(r"[\s{}:-]", "", text.lower()) if len(text) < 100 else ""
+    if not _UUID.fullmatch(plain) or not plain.strip("0"):
+        return ""
+    return "-".join((plain[:8], plain[8:12], plain[12:16], plain[16:20], plain[20:]))
+
+
+def true(text: str) -> bool:
+    """Whether a word means yes."""
+    return text.strip().lower() in ("true", "yes", "on", "1")

@@ -89,6 +89,8 @@ class Opener:
 
     def disk(self, file: DiskFile, base: Stream | None = None) -> Part:
         """The image in ``file`` (in ``base``, when it is open). The format of one packed with gzip ends in ``.gz``."""
+        if file.format == "blank":
+            return Part(file.format, Joined([Piece(file.length, None)]), None)
         base = base or (self.whole(file) if file.chunks else self.host(file))
         if not file.format and base.read_at(0, 3) == _GZIP:
             from v2vlint.disk.containers.gzipped import Gzipped

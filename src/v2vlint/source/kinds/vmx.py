@@ -2,19 +2,27 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from v2vlint.model.definition import Definition, DiskDevice, Feature, Medium, NicDevice, place_name
+from v2vlint.model.definition import ControllerDevice, Definition, DiskDevice, Feature, Medium, NicDevice, Topology, place_name
 from v2vlint.model.place import Span, Token, Where, WholeFile
+from v2vlint.model.source import GuestSource
 from v2vlint.model.xml_document import line_starts, span_of
-from v2vlint.source.values import mac_address, number
+from v2vlint.source.kind import Kind
+from v2vlint.source.nearby import Nearby
+from v2vlint.source.values import identifier, mac_address, number
 
 MAX_VMX = 1 << 20
 MAX_SNAPSHOTS = 500
+DEFAULT_MEMORY = 32
+"""MiB of a machine that states none."""
 _LINE = re.compile(r'^[ \t]*([\w.:]+)[ \t]*=[ \t]*"(.*)"[ \t\r]*$', re.MULTILINE)
 _DISK = re.compile(r"^(scsi|sata|nvme|ide)(\d{1,3}):(\d{1,3})\.(?:filename|devicetype)$")
+_CONTROLLER = re.compile(r"^(scsi|sata|nvme)(\d{1,3})\.present$")
+_SIGNED = re.compile(r"-?\d{1,20}")
 _NIC = re.compile(r"^ethernet(\d{1,3})\.")
 _PASSTHROUGH = re.compile(r"^(pcipassthru\d{1,3})\.present$")
 _DELTA = re.compile(r"-\d{6}\.vmdk$", re.IGNORECASE)
@@ -65,7 +73,7 @@ def vmx(where: str, data: bytes, snapshots: bytes = b"") -> Definition:
         nics=tuple(_nics(values)),
         secure_boot=values.true("uefi.secureboot.enabled"),
         tpm=tpm,
-        memory_mib=values.number("memsize"),
+        memory_mib=values.number("memsize") or DEFAULT_MEMORY,
         cpus=values.number("numvcpus") or 1,
         os_hint=values.get("guestos"),
         notes=("encrypted: the disks need VMware to decrypt them",) if encrypted else (),
@@ -74,6 +82,10 @@ def vmx(where: str, data: bytes, snapshots: bytes = b"") -> Definition:
         snapshots=(*_taken(place_name(where), _decoded(snapshots)), *_deltas(values)),
         features=tuple(_features(values)),
         product="vmware",
+        uuid=identifier(values.get("uuid.bios")),
+        genid=_genid(values),
+        topology=_topology(values),
+        controllers=tuple(_controllers(values)),
         encrypted=encrypted,
         path=values.path,
         places={name: values.at(*keys) for name, keys in _PLACES.items() if any(key in values.known for key in keys)},
@@ -107,12 +119,35 @@ def _unescape(match: re.Match[str]) -> str:
     return chr(int(match[1], 16))
 
 
+def _genid(values: _Values) -> str:
+    """Two signed numbers of 64 bits, the upper half first (libvirt's vmx.c)."""
+    halves = [values.get(key).strip() for key in ("vm.genid", "vm.genidx")]
+    if not all(_SIGNED.fullmatch(half) for half in halves):
+        return ""
+    return identifier("".join(f"{int(half) & (1 << 64) - 1:016x}" for half in halves))
+
+
+def _topology(values: _Values) -> Topology:
+    cpus, cores = values.number("numvcpus") or 1, values.number("cpuid.corespersocket")
+    return Topology(cpus // cores, cores, 1) if cores and cpus % cores == 0 else Topology()
+
+
+def _controllers(values: _Values) -> Iterator[ControllerDevice]:
+    for key in values.known:
+        if (match := _CONTROLLER.match(key)) and values.true(key):
+            name = f"{match[1]}{match[2]}"
+            yield ControllerDevice(match[1], values.get(f"{name}.virtualdev"), name, values.at(f"{name}.virtualdev", key))
+
+
 def _slots(values: _Values) -> Iterator[tuple[str, str, str]]:
-    """Bus, controller and slot (``scsi0:1``) of everything present on a disk controller, in the order of the buses."""
+    """Bus, controller and slot (``scsi0:1``) of everything present on a disk controller, in the order of the buses.
+
+    A slot is present when it says so, and its controller does; the two of IDE are always there (libvirt's vmx.c).
+    """
     found = {(match[1], int(match[2]), int(match[3])) for key in values.known if (match := _DISK.match(key))}
     for bus, controller, unit in sorted(found, key=lambda one: (_BUSES.index(one[0]), *one[1:])):
         slot = f"{bus}{controller}:{unit}"
-        if values.true(f"{slot}.present", "true"):
+        if values.true(f"{slot}.present") and (bus == "ide" or values.true(f"{bus}{controller}.present")):
             yield bus, f"{bus}{controller}", slot
 
 
@@ -150,7 +185,10 @@ def _nics(values: _Values) -> Iterator[NicDevice]:
         mac = mac_address(stated) or mac_address(values.get(f"{card}.generatedaddress"))
         where = values.at(f"{card}.address" if stated else f"{card}.generatedaddress", f"{card}.generatedaddress", f"{card}.present")
         kind = values.get(f"{card}.connectiontype").lower()
-        yield NicDevice(mac, values.get(f"{card}.virtualdev"), values.get(f"{card}.networkname"), kind, fixed, where)
+        model = values.get(f"{card}.virtualdev")
+        if model.lower() == "vmxnet" and values.get(f"{card}.features") == "15":
+            model = "vmxnet2"
+        yield NicDevice(mac, model, values.get(f"{card}.networkname"), kind, fixed, where)
 
 
 def _media(values: _Values) -> Iterator[Medium]:
@@ -197,7 +235,7 @@ def _deltas(values: _Values) -> Iterator[Feature]:
 
 def _taken(path: str, text: str) -> Iterator[Feature]:
     """The snapshots that a .vmsd file names."""
-    listed = _parse(f"{path.removesuffix('.vmx')}.vmsd", text)
+    listed = _parse(f"{path.rpartition('.')[0] or path}.vmsd", text)
     for position in range(min(listed.number("snapshot.numsnapshots"), MAX_SNAPSHOTS)):
         if f"snapshot{position}.uid" in listed.known:
             yield Feature("snapshot", listed.get(f"snapshot{position}.displayname"), _line(listed, position))
@@ -206,3 +244,12 @@ def _taken(path: str, text: str) -> Iterator[Feature]:
 def _line(listed: _Values, position: int) -> Where:
     where = listed.at(f"snapshot{position}.displayname", f"snapshot{position}.uid")
     return WholeFile(where.path) if isinstance(where, Span) else where
+
+
+def _locate(nearby: Nearby) -> GuestSource:
+    listed = f"{os.path.splitext(nearby.where)[0]}.vmsd"  # noqa: PTH122
+    definition = vmx(nearby.where, nearby.read(nearby.where, MAX_VMX), nearby.optional(listed, MAX_VMX))
+    return nearby.source(definition, [nearby.beside(disk) for disk in definition.disks])
+
+
+KINDS = (Kind("vmx", "a VMware machine", (".vmx", ".vmtx"), _locate, listed=True, disks=(".vmdk",)),)

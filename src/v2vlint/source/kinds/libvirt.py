@@ -2,19 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from functools import cached_property
 from xml.etree.ElementTree import Element
 
-from v2vlint.model.definition import Definition, DiskDevice, Feature, Medium, NicDevice, place_name
+from v2vlint.model.definition import ControllerDevice, Definition, DiskDevice, Feature, Medium, NicDevice, Topology, place_name
 from v2vlint.model.errors import ImageError
 from v2vlint.model.place import Where
-from v2vlint.model.xml_document import Document, everywhere, read_document
-from v2vlint.source.values import mac_address, number
+from v2vlint.model.source import GuestSource
+from v2vlint.model.xml_document import MAX_XML, Document, everywhere, read_document
+from v2vlint.source.kind import Kind
+from v2vlint.source.nearby import Nearby
+from v2vlint.source.values import identifier, mac_address, number
 
 _UNITS = {"b": 1, "bytes": 1, "kb": 1000, "k": 1024, "kib": 1024, "mb": 1000**2, "m": 1 << 20, "mib": 1 << 20, "gb": 1000**3, "g": 1 << 30,
           "gib": 1 << 30, "tb": 1000**4, "t": 1 << 40, "tib": 1 << 40}  # fmt: skip
+_NAME = re.compile(r"(?:fd|hd|vd|sd|xvd|ubd)([a-z]{1,4})\d*")
 _GUESSED = (("vd", "virtio"), ("sd", "scsi"), ("xvd", "xen"), ("hd", "ide"), ("fd", "fdc"))
+_KEYLESS = re.compile(r"OVMF_VARS(_4M)?\.fd$")
+"""Variable stores of distributions that come without keys; those with keys are called otherwise (``secboot``, ``ms``)."""
 _PINNED = ("vcpupin", "emulatorpin", "iothreadpin", "vcpusched", "iothreadsched", "emulatorsched", "cachetune")
 _SHARES = ("shares", "period", "quota", "global_period", "global_quota", "emulator_period", "emulator_quota")
 _DEVICES = {
@@ -52,7 +60,7 @@ class _Domain:
             secure_boot=self.secure_boot(),
             tpm=root.find("devices/tpm") is not None,
             memory_mib=self.memory(),
-            cpus=number(root.findtext("vcpu") or ""),
+            cpus=number(root.findtext("vcpu") or "") or 1,
             os_hint=next((one.get("id", "") for one in root.iter() if one.tag.endswith("}os") and one.get("id")), ""),
             machine=_get(root.find("os/type"), "machine"),
             cpu_mode="" if cpu is None else cpu.get("mode", "custom" if cpu.find("model") is not None else ""),
@@ -63,6 +71,11 @@ class _Domain:
             features=tuple(self.features()),
             notes=tuple(self.notes),
             product="xen" if root.get("type") == "xen" else "libvirt",
+            uuid=identifier(root.findtext("uuid") or ""),
+            genid=identifier(root.findtext("genid") or ""),
+            arch=_get(root.find("os/type"), "arch"),
+            topology=self.topology(),
+            controllers=tuple(self.controllers()),
             path=self.document.path,
             places=self.places(),
             content=self.document.text,
@@ -72,12 +85,20 @@ class _Domain:
         return _get(self.root.find("os"), "firmware") == "efi" or _get(self.root.find("os/loader"), "type") == "pflash"
 
     def secure_boot(self) -> bool:
+        """Whether it is enforced, which takes keys in the firmware: without any, Secure Boot is in setup mode and lets everything start."""
         features = {one.get("name"): one.get("enabled") for one in self.root.iterfind("os/firmware/feature")}
+        if enrolled := features.get("enrolled-keys"):
+            return enrolled == "yes"
+        if _KEYLESS.search(_get(self.root.find("os/nvram"), "template")):
+            return False
         return _get(self.root.find("os/loader"), "secure") == "yes" or features.get("secure-boot") == "yes"
 
     def memory(self) -> int:
+        """In MiB; without a word of its own it is that of the NUMA cells."""
         memory = self.root.find("memory")
-        return 0 if memory is None else number(memory.text or "") * _UNITS.get((memory.get("unit") or "kib").lower(), 1024) >> 20
+        if memory is not None:
+            return _bytes(memory.text or "", memory.get("unit")) >> 20
+        return sum(_bytes(cell.get("memory", ""), cell.get("unit")) for cell in self.root.iterfind("cpu/numa/cell")) >> 20
 
     def at(self, element: Element, attribute: str = "") -> Where:
         return self.document.at(element, attribute)
@@ -89,11 +110,12 @@ class _Domain:
         }  # fmt: skip
         found = ((name, self.root.find(path)) for name, path in paths.items())
         places = {name: self.at(element) for name, element in found if element is not None}
-        feature = self.root.find("os/firmware/feature[@name='secure-boot']")
+        features = [self.root.find(f"os/firmware/feature[@name='{name}']") for name in ("enrolled-keys", "secure-boot")]
+        feature = next((one for one in features if one is not None), None)
         return places if feature is None else {**places, "secure_boot": self.at(feature)}
 
     def disks(self) -> Iterator[DiskDevice]:
-        for disk in self.root.iterfind("devices/disk"):
+        for disk in _in_order(self.root.iterfind("devices/disk")):
             if disk.get("device", "disk") in ("disk", "lun"):
                 yield self.disk(disk)
 
@@ -121,6 +143,16 @@ class _Domain:
     @cached_property
     def scsi_models(self) -> dict[str, str]:
         return {one.get("index", "0"): one.get("model", "") for one in self.root.iterfind("devices/controller[@type='scsi']")}
+
+    def controllers(self) -> Iterator[ControllerDevice]:
+        for one in self.root.iterfind("devices/controller"):
+            if one.get("type") in ("scsi", "sata", "ide", "nvme"):
+                yield ControllerDevice(one.get("type", ""), one.get("model", ""), one.get("index", "0"), self.at(one))
+
+    def topology(self) -> Topology:
+        found = self.root.find("cpu/topology")
+        dies = max(1, number(_get(found, "dies"))) * max(1, number(_get(found, "clusters")))
+        return Topology(*(number(_get(found, name)) * (dies if name == "sockets" else 1) for name in ("sockets", "cores", "threads")))
 
     def nic(self, interface: Element) -> NicDevice:
         mac, model, source = (interface.find(name) for name in ("mac", "model", "source"))
@@ -184,6 +216,10 @@ class _Domain:
                 yield Feature(kind, (found.text or "").strip(), self.at(found))
 
 
+def _bytes(text: str, unit: str | None) -> int:
+    return number(text) * _UNITS.get((unit or "kib").lower(), 1024)
+
+
 def _get(element: Element | None, name: str) -> str:
     return "" if element is None else element.get(name, "")
 
@@ -194,6 +230,23 @@ def _bus(target: Element | None) -> str:
     return _get(target, "bus") or next((bus for prefix, bus in _GUESSED if name.startswith(prefix)), "")
 
 
+def _in_order(disks: Iterable[Element]) -> list[Element]:
+    """The disks as libvirt has them when it has read the file: those of a bus together, by their names (virDomainDiskInsert)."""
+    buses: dict[str, list[Element]] = {}
+    for disk in disks:
+        buses.setdefault(_bus(disk.find("target")), []).append(disk)
+    return [disk for found in buses.values() for disk in sorted(found, key=_position)]
+
+
+def _position(disk: Element) -> int:
+    """The number in the name of a disk: ``vda`` is 0, ``vdaa`` 26; 0 when the name is none."""
+    match = _NAME.fullmatch(_get(disk.find("target"), "dev"))
+    found = 0
+    for letter in match[1] if match else "a":
+        found = found * 26 + ord(letter) - ord("a") + 1
+    return found - 1
+
+
 def _host_address(device: Element) -> str:
     address = device.find("source/address")
     if address is None:
@@ -201,3 +254,16 @@ def _host_address(device: Element) -> str:
     return ":".join(
         value.removeprefix("0x") for key, value in address.attrib.items() if key in ("domain", "bus", "slot", "function", "uuid")
     )
+
+
+def _locate(nearby: Nearby) -> GuestSource:
+    ref = nearby.ref
+    definition = domain(nearby.where, ref.text or nearby.read(nearby.where, MAX_XML))
+    taken = tuple(Feature("snapshot", name, definition.at("name")) for name in ref.snapshots)
+    saved = (Feature("suspended", "managed save", definition.at("name")),) if ref.saved else ()
+    definition = replace(definition, running=ref.state, snapshots=taken, features=(*definition.features, *saved))
+    volumes = dict(ref.volumes)
+    return nearby.source(definition, [nearby.local(disk, volumes.get(disk.target, "")) for disk in definition.disks])
+
+
+KINDS = (Kind("libvirt", "a libvirt domain", (".xml",), _locate),)
