@@ -12,12 +12,12 @@ from typing import Any
 
 
 class SharedCache:
-    """Answers by key. Whoever asks first computes, the others wait for it and read; an exception is not kept."""
+    """Answers by key. The first to ask computes; the others wait and read. Exceptions are not kept."""
 
     def __init__(self, folder: Path) -> None:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         if folder.stat().st_uid != os.getuid():
-            raise PermissionError(f"{folder} belongs to somebody else")
+            raise PermissionError(f"{folder} belongs to another user")
         self._folder = folder
         self._known: dict[str, Any] = {}
 

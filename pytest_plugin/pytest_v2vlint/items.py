@@ -121,7 +121,7 @@ class GuestItem(pytest.Item):
             _stop(str(error))
 
     def judged(self, *, machine: bool = False) -> list[TargetReport]:
-        """Its roots, or what its definition tells of the machine, judged for this item's target."""
+        """Its roots, or what its definition says about the machine, judged for this item's target."""
         report = self.report()
         found = report.machine if machine else [one for root in report.roots for one in root.targets]
         if not found:

@@ -1,4 +1,4 @@
-"""What belongs to one pytest run: the options in force, and the answers about guests. Imports only pytest, until somebody asks."""
+"""What belongs to one pytest run: the options in force, and the answers about guests. Imports only pytest until an answer is needed."""
 
 from __future__ import annotations
 

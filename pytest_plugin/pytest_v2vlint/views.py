@@ -161,7 +161,7 @@ class BootloaderView:
 
     @property
     def default(self) -> EntryView:
-        """What boots by itself. Missing says why that cannot be told."""
+        """The default entry. Missing says why it cannot be determined."""
         __tracebackhide__ = True
         if self._fact.default is None:
             raise Missing(f"{self._guest} has no default boot entry: {self._fact.default_reason} ({self.where})")

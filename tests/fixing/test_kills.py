@@ -162,7 +162,7 @@ def _guest_runs_after(disk: Disk, point: str) -> None:
         stream.write(b"the guest")
     there = disk.image.read_bytes()
     if journal is not None and journal.state in ("committing", "undoing"):
-        with pytest.raises(ImageError, match="somebody else wrote"):
+        with pytest.raises(ImageError, match="another program wrote"):
             _recover([disk])
         (problem,) = pending([str(disk.image)])
         assert "interrupted" in problem.reason

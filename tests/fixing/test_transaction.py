@@ -183,7 +183,7 @@ def test_undo_refuses_an_image_that_changed(tmp_path: Path) -> None:
         transaction.undo(disk.image)
     with pytest.raises(ImageError, match="changed since"):
         transaction.begin([disk], ["another"])
-    with pytest.raises(ImageError, match="somebody else wrote"):
+    with pytest.raises(ImageError, match="another program wrote"):
         transaction.undo(disk.image, force=True)
 
 

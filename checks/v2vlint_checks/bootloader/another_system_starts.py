@@ -8,14 +8,14 @@ _HOST = {"/etc/hostname": "web\n"}
 
 
 class AnotherSystemStarts(Rule):
-    """The guest has several operating systems, and this one does not come up by itself.
+    """The guest has several operating systems, and this one is not the one that starts.
 
     ## What it does
     For guests with several systems: follows what the firmware starts (boot code of the first disk that has any, the active partition, the
     fallback loader) to the loader, and its default entry to a system.
 
     ## Why it matters
-    What is said of this system's boot holds only when somebody chooses it in a menu, if there is one. A Linux whose loader is nowhere
+    The boot forecast for this system holds only if it is chosen in a menu, where there is one. A Linux whose loader is nowhere
     started cannot be chosen at all.
 
     ## References

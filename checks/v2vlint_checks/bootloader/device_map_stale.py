@@ -35,7 +35,7 @@ class DeviceMapStale(Rule):
     finds the drives itself when there is no map; GRUB legacy needs a right one.
 
     ## Fix safety
-    Safe with GRUB 2: the map is deleted, and made anew when wanted. GRUB legacy's map is left alone: rewriting it blindly has broken
+    Safe with GRUB 2: the map is deleted, and recreated when needed. GRUB legacy's map is left alone: rewriting it blindly has broken
     SUSE guests (stage1 Error 21).
 
     ## References

@@ -33,7 +33,7 @@ class FirmwareNotAsDefined(Rule):
     states none, and a libvirt domain without a UEFI loader, mean BIOS.
 
     ## Why it matters
-    virt-v2v takes the firmware from the definition, not from the disks: the converted machine finds nothing to boot. For whoever copies
+    virt-v2v takes the firmware from the definition, not from the disks: the converted machine finds nothing to boot. For anyone who copies
     the disks the definition is a wrong guide.
 
     ## References

@@ -43,9 +43,9 @@ class MacAddressLost(Rule):
     examples = (
         Example({}, given=(sample_vmx(_STATIC),), mover=Mover.VIRT_V2V, flags=("guest.vmx:3",), severity=Severity.WARNING),
         Example({}, given=(sample_domain("<interface type='user'/>\n"),), flags=("guest.xml:3",), severity=Severity.INFO),
-        Example({}, given=(sample_vmx(_STATIC),), title="whoever copies the disks can give the address"),
+        Example({}, given=(sample_vmx(_STATIC),), title="a raw copy can set the address"),
         Example({}, given=(sample_vmx(_GENERATED),), mover=Mover.VIRT_V2V),
-        Example({}, given=(sample_vmx(_STATIC),), target="azure", mover=Mover.VIRT_V2V, title="another rule tells of that"),
+        Example({}, given=(sample_vmx(_STATIC),), target="azure", mover=Mover.VIRT_V2V, title="another rule reports that"),
     )
 
     def check(self, definition: Definition, target: Target, conversion: Conversion) -> Iterator[Finding]:

@@ -40,9 +40,7 @@ class NetworkCardLost(Rule):
             mover=Mover.VIRT_V2V,
             flags=("guest.xml:3",),
         ),
-        Example(
-            {}, given=(sample_domain("<interface type='direct'/>\n"),), title="a raw copy leaves the cards to whoever defines the machine"
-        ),
+        Example({}, given=(sample_domain("<interface type='direct'/>\n"),), title="a raw copy leaves the cards to the new definition"),
         Example({}, given=(sample_domain("<interface type='bridge'><source bridge='br0'/></interface>\n"),), mover=Mover.VIRT_V2V),
     )
 

@@ -46,7 +46,7 @@ class SettingLeftBehind(Rule):
     converter takes over. `docs/definitions.md` lists them all.
 
     ## Why it matters
-    The guest boots all the same. What the setting was for has to be set up again on the target.
+    The guest still boots. What the setting was for has to be set up again on the target.
 
     ## References
     - Forklift's policies on affinity, hot-plug, NUMA, watchdogs, shares and the boot menu

@@ -10,7 +10,7 @@ _DEVICE = 'Section "Device"\n\tIdentifier "Card0"\n\tDriver "modesetting"\n\tBus
 
 
 class XorgBusId(Rule):
-    """The X server is told at which place of the bus the graphics card is.
+    """The X configuration pins the graphics card to a bus address.
 
     ## What it does
     Finds `BusID` lines in live `Section "Device"` entries of xorg.conf, XF86Config and xorg.conf.d.

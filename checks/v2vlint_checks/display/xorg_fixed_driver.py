@@ -27,7 +27,7 @@ _PLAIN = 'Section "Device"\n\tIdentifier "Card0"\n\tDriver     "modesetting"\nEn
 
 
 class XorgFixedDriver(Rule):
-    """The X server is told to use the driver of one graphics card.
+    """The X configuration names the driver of one graphics card.
 
     ## What it does
     Finds live `Section "Device"` entries in xorg.conf, XF86Config and xorg.conf.d whose `Driver` does not work on the target's display.
@@ -111,7 +111,7 @@ class XorgFixedDriver(Rule):
             effect = "the X server finds no screen: the console shows no desktop; the guest itself runs"
             yield self.finding(
                 driver.where,
-                f'the X server is told to use the driver "{driver}", which has no card on {target.name}',
+                f'the X configuration asks for the driver "{driver}", which has no card on {target.name}',
                 "virt-v2v puts modesetting in its place" if converted else effect,
                 severity=Severity.INFO if converted else Severity.WARNING,
                 fix=_generic(device, xorg),

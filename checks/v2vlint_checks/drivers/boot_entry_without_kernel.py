@@ -22,7 +22,7 @@ class BootEntryWithoutKernel(Rule):
     another entry a warning.
 
     ## Why it matters
-    The loader stops with `file not found` and waits for somebody at the console. Make the configuration anew before the move.
+    The loader stops with `file not found` and waits at the console. Regenerate the configuration before the move.
 
     ## References
     - virt-v2v warns about such entries and skips them: libguestfs-common `mldrivers/linux_kernels.ml`.

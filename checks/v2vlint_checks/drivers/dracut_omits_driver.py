@@ -19,7 +19,7 @@ _CONF = "/etc/dracut.conf.d/slim.conf"
 
 
 class DracutOmitsDriver(Rule):
-    """The initramfs generator is told to leave out a driver the target needs.
+    """The initramfs generator is configured to leave out a driver the target needs.
 
     ## What it does
     Finds the target's storage modules in `omit_drivers` of dracut's configuration, and booster's modules with a minus sign.
@@ -52,7 +52,7 @@ class DracutOmitsDriver(Rule):
             for token in generator.omitted:
                 name = normal(token.value.lstrip("-"))
                 if name in needed:
-                    message = f"{generator.name} is told to leave out {name}"
+                    message = f"{generator.name} is configured to leave out {name}"
                     effect = "the next initramfs it builds does not find the root disk"
                     edit = ReplaceText(token.where, token.value, "")
                     yield self.finding(token.where, message, effect, fix=Fix(f"let {name} in", Applicability.SAFE, (edit,)))

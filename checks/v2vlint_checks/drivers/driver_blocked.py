@@ -91,7 +91,7 @@ class DriverBlocked(Rule):
         ),
         Example(
             {**sample_boot(), **_KMOD, "/etc/modprobe.d/x.conf.bak": _CIS, "/etc/modprobe.d/y.conf": "blacklist virtio_ring\n"},
-            title="a file modprobe does not read; a dependency is loaded all the same",
+            title="a file modprobe does not read; a dependency is loaded anyway",
         ),
     )
 

@@ -57,7 +57,7 @@ class InitramfsWithoutStorageDriver(Rule):
     machine they were built on. Elsewhere the root disk does not appear: dracut times out, Debian stops at its `(initramfs)` prompt.
 
     ## Fix safety
-    Safe: a segment with the guest's own modules is appended to the image, the old content stays, and the generator is told to include the
+    Safe: a segment with the guest's own modules is appended to the image, the old content stays, and the generator is set to include the
     modules from now on. An image made by an unknown generator is only to be rebuilt by hand.
 
     ## References

@@ -12,7 +12,7 @@ class NoKernel(Rule):
     Looks for kernel images in /boot, in the module folders and on the EFI system partition.
 
     ## Why it matters
-    The guest cannot start by itself: it was started with a kernel from outside (a Xen PV guest, a container made into a disk, direct kernel
+    The guest cannot start alone: it was started with a kernel from outside (a Xen PV guest, a container made into a disk, direct kernel
     boot). Install a kernel package and a boot loader before the move.
 
     ## References

@@ -20,7 +20,7 @@ class ClockSourceParameter(Rule):
     The kernel does not find that clock and takes what it thinks best, which need not be the target's own.
 
     ## Fix safety
-    Safe: without the argument the kernel chooses the hypervisor's clock by itself.
+    Safe: without the argument the kernel picks the hypervisor's clock.
 
     ## References
     - kernel-parameters.txt, `clocksource=`
@@ -50,6 +50,4 @@ class ClockSourceParameter(Rule):
             edits = lines.replace_arg("clocksource", value, "")
             fix = Fix("let the kernel choose its clock", Applicability.SAFE, edits) if edits else None
             effect = "the kernel does not find it and takes another one"
-            yield self.finding(
-                arg.where, f"the kernel is told to use the clock {value}, which {target.name} does not have", effect, fix=fix
-            )
+            yield self.finding(arg.where, f"the command line selects the clock {value}, which {target.name} does not have", effect, fix=fix)

@@ -26,7 +26,7 @@ class PrivateNameserver(Rule):
     """Names are looked up at a fixed server of a private network, or of another cloud.
 
     ## What it does
-    Finds `nameserver` lines with private addresses in a resolv.conf that somebody wrote, and `DNS=` of systemd-resolved. A link to a
+    Finds `nameserver` lines with private addresses in a resolv.conf written by hand, and `DNS=` of systemd-resolved. A link to a
     program's file, a program's file, and a file that a DHCP client rewrites are fine. The resolvers of Azure (168.63.129.16), EC2 and
     other clouds, which answer inside them only, are found wherever the target is not that cloud.
 

@@ -22,10 +22,10 @@ class StaticAddress(Rule):
 
     ## What it does
     Finds interfaces that come up with a fixed address, in every network manager, and prints what they have: address, prefix, gateway, name
-    servers. Nothing is said of targets that keep the network (a stretched one, or the same host).
+    servers. Targets that keep the network are not reported (a stretched one, or the same host).
 
     ## Why it matters
-    In another network the address is nobody's or somebody else's: the guest is up and cannot be reached, or disturbs another machine.
+    In another network the address is unused or taken: the guest is up and unreachable, or it disturbs another machine.
 
     ## Fix safety
     Unsafe: the interface asks DHCP instead, and the address, the gateway and the name servers are gone from the file.
@@ -91,7 +91,7 @@ class StaticAddress(Rule):
         for interface in network.addressed:
             if interface.method is Method.STATIC and interface.addresses:
                 message = f"{interface.label} has the fixed address {_settings(interface)}"
-                effect = "in another network it is unreachable there, or takes somebody else's address"
+                effect = "in another network it is unreachable, or takes another machine's address"
                 yield self.finding(interface.addresses[0].where, message, effect, fix=_dhcp(interface))
 
 

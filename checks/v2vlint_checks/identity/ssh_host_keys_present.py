@@ -14,10 +14,10 @@ class SshHostKeysPresent(Rule):
     Finds private host keys in /etc/ssh. For templates: a guest that moves keeps its keys.
 
     ## Why it matters
-    Whoever has one copy can pose as all others, and clients cannot tell the machines apart.
+    Anyone who has one copy can pose as all the others, and clients cannot tell the machines apart.
 
     ## Fix safety
-    Unsafe: the guest loses its identity, and clients warn of it. Only offered where the guest makes new keys by itself at boot (cloud-init,
+    Unsafe: the guest loses its identity, and clients warn about it. Only offered where the guest generates new keys at boot (cloud-init,
     Red Hat's `sshd-keygen`); Debian's sshd would not start without keys.
 
     ## References

@@ -10,7 +10,7 @@ class CloudInitDatasource(Rule):
 
     ## What it does
     Reads `datasource_list` (cloud.cfg, cloud.cfg.d) and ds-identify.cfg, and finds lists that hold none of the target's data sources
-    (`datasources` of its profile). NoCloud and ConfigDrive need a disk or firmware text that somebody attaches: no public cloud does.
+    (`datasources` of its profile). NoCloud and ConfigDrive need an attached disk or firmware strings, which no public cloud provides.
 
     ## Why it matters
     With one source listed cloud-init does not look around: it waits minutes for a metadata service that is not there, and nothing the new

@@ -9,7 +9,7 @@ _INIT = {"/sbin/init": "", "/usr/bin/cloud-init": "", "/etc/systemd/system/cloud
 
 
 class CloudInitNetworkDisabled(Rule):
-    """cloud-init is told to leave the network alone, and the network does not fit the target.
+    """cloud-init is configured to leave the network alone, and the network does not fit the target.
 
     ## What it does
     Finds `network: {config: disabled}` where cloud-init runs and the guest's own network configuration is fixed or bound to the old

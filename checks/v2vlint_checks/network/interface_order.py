@@ -8,7 +8,7 @@ _TWO = "auto eth0\niface eth0 inet dhcp\nauto eth1\niface eth1 inet static\n  ad
 
 
 class InterfaceOrder(Rule):
-    """Several network cards are told apart by nothing but the order of discovery.
+    """Several network cards are distinguished only by the order of discovery.
 
     ## What it does
     Finds guests that configure two or more of `eth0`, `eth1`…, where nothing ties the names to cards.
@@ -46,7 +46,7 @@ class InterfaceOrder(Rule):
         if len(names) < 2 or target.keeps_pci or network.policy.predictable:
             raise NotApplicable("no cards that only their order tells apart")
         second = next(card for card in loose if card.name and card.name.value == names[1])
-        message = f"{' and '.join(names[:4])} are told apart by the order in which the kernel finds the cards"
+        message = f"{' and '.join(names[:4])} are distinguished only by the order in which the kernel finds the cards"
         yield self.finding(second.where, message, "the cards may swap names there, and with them their networks")
 
 

@@ -12,7 +12,7 @@ class MtuAboveNetwork(Rule):
 
     ## What it does
     Compares `mtu` of every manager with the largest packet of the target's network (`max_mtu` of its profile). Where that is not known,
-    anything above 1,500 is told as information, as long as the target does not keep the network.
+    anything above 1,500 is reported as info, unless the target keeps the network.
 
     ## Why it matters
     Small packets pass: the guest answers to ping and to the start of a login. Large ones are dropped on the way, and transfers hang.

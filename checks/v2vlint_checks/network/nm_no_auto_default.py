@@ -36,8 +36,8 @@ class NmNoAutoDefault(Rule):
     def check(self, conf: NmConf, landing: NetworkLanding) -> Iterator[Finding]:
         setting = conf.no_auto_default
         if not landing.network.managers.runs(Manager.NETWORK_MANAGER) or setting is None or "*" not in setting.value:
-            raise NotApplicable("NetworkManager does not run, or connects cards by itself")
+            raise NotApplicable("NetworkManager does not run, or connects new cards automatically")
         if landing.usual is Survival.KEPT:
             return
-        effect = "a card with another name or address there gets no connection by itself"
+        effect = "a card with another name or address there gets no connection automatically"
         yield self.finding(setting.where, "NetworkManager connects no card that has no profile", effect)

@@ -34,7 +34,7 @@ class WindowsBitlocker(Rule):
 
     ## What it does
     Reads how the key of the volume with Windows is protected, and says what Windows will ask for on the target. Only a volume that was
-    opened, with a key or because its own lies open on it, can be judged: one that no key opens is told as a problem of the image.
+    opened, with a key or because its own lies open on it, can be judged: one that no key opens is reported as a problem of the image.
 
     ## Why it matters
     The key is usually sealed to the machine's TPM, which does not travel. Windows then stops before it starts and wants the recovery

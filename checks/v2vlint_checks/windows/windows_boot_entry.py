@@ -64,7 +64,7 @@ class WindowsBootEntry(Rule):
             flags=(f"{_STORE}:{_PATH}:Element",),
             severity=Severity.ERROR,
             fixed={_STORE: Hive(_BCD.replace("winload.exe", "winload.efi"))},
-            title="UEFI's boot manager is told to start the loader for a BIOS",
+            title="the UEFI boot manager starts the BIOS loader",
         ),
         Example({**_BASE, _STORE: Hive(_BCD.replace("winload.exe", "winload.efi"))}),
     )

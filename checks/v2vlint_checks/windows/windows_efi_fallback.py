@@ -34,7 +34,7 @@ _DISK = BlockTable((BlockDevice("disk1", "disk", 1 << 33, 0, details=_GPT), _ESP
 
 
 class WindowsEfiFallback(Rule):
-    r"""The program that every UEFI firmware starts by itself is not Windows' boot manager.
+    r"""The program at UEFI's fallback path is not Windows' boot manager.
 
     ## What it does
     For guests that start with UEFI: compares `\EFI\BOOT\BOOTX64.EFI` with `\EFI\Microsoft\Boot\bootmgfw.efi`. An older version of the boot

@@ -20,7 +20,7 @@ class WindowsLegacyHal(Rule):
     Reads which hardware abstraction layer (HAL) setup chose: the hardware ID of `Enum\Root\ACPI_HAL` or `Enum\Root\PCI_HAL`.
 
     ## Why it matters
-    Every virtual machine has ACPI, and a Windows that was installed without it starts there all the same, but does not use it: it does not
+    Every virtual machine has ACPI, and a Windows that was installed without it still starts there, but does not use it: it does not
     hear the power button (`virsh shutdown`, "shut down" of a management console) and does not switch itself off, so that hosts that go down
     wait for it and then kill it. A HAL for one processor uses one, however many the machine has. Windows Vista and later choose for
     themselves.

@@ -50,7 +50,7 @@ class WindowsNoNetworkDriver(Rule):
             severity=Severity.INFO,
             title="virt-v2v installs it",
         ),
-        Example({_SYSTEM: _EMPTY}, target="virtualbox", unknown=True, title="Windows may have a driver for this card by itself"),
+        Example({_SYSTEM: _EMPTY}, target="virtualbox", unknown=True, title="Windows may ship a driver for this card"),
         Example(
             {_SYSTEM: _EMPTY, "/Windows/System32/config/SOFTWARE": _DEVICE_PATH, "/Windows/Drivers/VirtIO/netkvm.inf": "[Version]\n"},
             unknown=True,

@@ -40,7 +40,7 @@ class WindowsSanPolicy(Rule):
 
     ## Fix safety
     Safe where the edition's default holds: it was made for disks that machines share, and a copied disk is shared with none. Unsafe where
-    somebody chose a policy.
+    the policy was set by hand.
 
     ## References
     - virt-v2v commit cb56f6f9 (RHEL-55837, MTV-1299)

@@ -98,6 +98,6 @@ def _model(one: StaticAddress) -> str:
 
 def _effect(fits: bool, conversion: Conversion) -> str:
     if fits:
-        return "the target has the same model of card: in another slot it is a new adapter all the same, without the address"
+        return "the target has the same model of card: in another slot it is still a new adapter, without the address"
     told = "virt-v2v keeps it only where --mac …:ip:… states it: " if conversion.by_virt_v2v else ""
     return f"{told}the new card asks DHCP, and the address must be set again"

@@ -24,7 +24,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Print the domain; why it is not as one would expect goes to stderr."""
+    """Print the domain; anything that may surprise is explained on stderr."""
     from v2vlint.defining import DefineAsk, define
 
     settings = options.settings(args)

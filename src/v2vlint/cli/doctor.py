@@ -18,7 +18,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Look around; 3 when a piece without which nothing works is broken."""
+    """Look at everything; 3 when something essential is broken."""
     found = tuple(examine())
     if args.format == "json":
         import dataclasses

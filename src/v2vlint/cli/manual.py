@@ -9,7 +9,7 @@ from v2vlint.cli.surface import Option, Verb
 
 _DESCRIPTION = (
     "v2vlint looks into the disk images of a powered-off guest and says what will break on the target's hardware, and how far it boots.",
-    "It needs no root, no KVM and no appliance, and never writes to an image unless it is told to fix it.",
+    "It needs no root, no KVM and no appliance, and never writes to an image unless asked to fix it.",
 )
 _EXAMPLES = (
     ("v2vlint disk.qcow2", "What breaks when this guest lands on KVM, and will it boot?"),

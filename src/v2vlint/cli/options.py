@@ -78,7 +78,7 @@ def add_reading(parser: argparse.ArgumentParser) -> None:
 
 
 def add_configuration(parser: argparse.ArgumentParser) -> None:
-    """Which configuration file counts."""
+    """Which configuration file is used."""
     group = parser.add_argument_group("configuration")
     group.add_argument("--config", metavar="FILE", help="instead of the v2vlint.toml or pyproject.toml found upwards")
     group.add_argument("--no-config", action="store_true", help="use no configuration file")
@@ -122,7 +122,7 @@ def _access(args: argparse.Namespace) -> Access:
 
 
 def request(args: argparse.Namespace, known: Settings, verb: str) -> Request:
-    """What the command line asks for. UsageError when it names no guest. Somebody at the terminal is asked for missing keys."""
+    """What the command line asks for. UsageError when it names no guest. On a terminal, missing keys are asked for."""
     guests = known.access.guests(args.images)
     if not guests:
         raise UsageError("no image given", hint=f"see 'v2vlint {verb} --help'")

@@ -38,7 +38,7 @@ _FAMILIES: dict[str, Family] = {
 
 
 def colours(choice: str) -> bool:
-    """Whether stdout gets colours: as told, else when it is a terminal that can and $NO_COLOR is not set."""
+    """Whether stdout gets colours: as requested, else when it is a capable terminal and $NO_COLOR is not set."""
     if choice != "auto":
         return choice == "always"
     if os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb":
@@ -47,7 +47,7 @@ def colours(choice: str) -> bool:
 
 
 def look() -> Look:
-    """How to draw on this stdout: its width (80 in a pipe), and ASCII when its encoding knows no better."""
+    """How to draw on this stdout: its width (80 in a pipe), and ASCII when its encoding has nothing better."""
     width = shutil.get_terminal_size((WIDTH, 24)).columns if sys.stdout.isatty() or "COLUMNS" in os.environ else WIDTH
     width = min(max(width, 40), 120)
     try:
@@ -78,7 +78,7 @@ def _painted(rows: Sequence[Row]) -> str:
 def write(text: str, family: Family = "text") -> None:
     """Write to stdout, without what a CI runner takes for commands.
 
-    A reader that went away (``| head``) is no error; what the encoding lacks is spelt out.
+    A closed pipe (``| head``) is no error; characters that the encoding lacks are escaped.
     """
     data = without_commands(text, family).encode(sys.stdout.encoding or "utf-8", "backslashreplace")
     try:

@@ -1,4 +1,4 @@
-"""``v2vlint undo``: bring back what a guest was before it was fixed."""
+"""``v2vlint undo``: restore a guest to what it was before it was fixed."""
 
 from __future__ import annotations
 

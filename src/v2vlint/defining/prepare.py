@@ -55,7 +55,7 @@ class _Proposal:
         self.os: OsInfo = self.store.get(OsInfo)
 
     def _starting(self) -> FactStore:
-        """The facts of the system that comes up by itself; of the first Linux, else the first of all, when that cannot be told."""
+        """The facts of the system that starts by default; when that is undecided, of the first Linux, else of the first system."""
         given = (self.guest.blocks, self.definition, self.target, Mover.RAW)
         systems = [system_of(root, FactStore((root.fs, root.os, *given))) for root in self.guest.roots]
         starter = who_starts(systems, self.guest.blocks, self.target.firmware)

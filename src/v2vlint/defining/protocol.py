@@ -42,7 +42,7 @@ class ProposedMachine:
 
     ``cpu_level`` is the x86-64 level it needs, 0 when not known. ``usb`` is ``ich9`` for guests without a driver for USB 3, else libvirt
     chooses. ``local_clock`` and ``hyperv`` are for Windows: a hardware clock in local time, and what makes it run better on a hypervisor.
-    ``notes`` say why something is not as one would expect.
+    ``notes`` explain what may surprise.
     """
 
     name: str

@@ -106,7 +106,7 @@ def read(path: Path) -> Config:
 
 
 def confined(config: Config) -> Config:
-    """``config`` as one that was found, not named: it may lie beside somebody's images. UsageError when it names files elsewhere."""
+    """``config`` as one that was found, not named: it may lie beside untrusted images. UsageError when it names files elsewhere."""
     folder = config.folder.resolve()
     hint = f"if it is yours: --config {config.folder / config.origin}"
     if config.allow_folder:

@@ -1,4 +1,4 @@
-"""What the user decided about findings: severities, exceptions, baseline, recipes.
+"""The user's decisions about findings: severities, exceptions, baseline, recipes.
 
 They travel with the question and are applied once, where the guest is judged: check, fix, pytest and every report follow the same ones.
 """
@@ -54,7 +54,7 @@ def decide(image: ImageReport, decisions: Decisions) -> ImageReport:
 
 
 def own_rules(image: ImageReport) -> tuple[RuleInfo, ...]:
-    """What a report must tell of rules that are no pack's: that of expired exceptions, when ``image`` has such a result."""
+    """What a report says about rules that belong to no pack: the one for expired exceptions, when ``image`` has such a result."""
     seen = any(result.rule == EXPIRED.id for target in image.machine for result in target.results)
     return (EXPIRED,) if seen else ()
 

@@ -20,7 +20,7 @@ _LAYERS = {"lv": "LVM", "luks": "LUKS", "md": "RAID", "bitlocker": "BitLocker", 
 
 
 def glance(store: FactStore, device: str, subvolume: str = "") -> tuple[tuple[str, str], ...]:
-    """What is worth knowing of the root on ``device``. What cannot be known is left out: the rules say why."""
+    """What is worth knowing about the root on ``device``. What cannot be known is left out: the rules say why."""
     os, blocks = store.get(OsInfo), store.get(BlockTable)
     pairs = [
         ("system", " ".join(part for part in (os.name, os.version) if part)),
@@ -36,7 +36,7 @@ def glance(store: FactStore, device: str, subvolume: str = "") -> tuple[tuple[st
 
 
 def _boot(store: FactStore) -> tuple[tuple[str, str], ...]:
-    """The live boot loader and the kernel it starts by itself."""
+    """The boot loader in use and its default kernel."""
     kind = store.get(OsInfo).kind
     if kind not in ("linux", "windows"):
         return ()
@@ -53,7 +53,7 @@ def _boot(store: FactStore) -> tuple[tuple[str, str], ...]:
 
 
 def firmware(blocks: BlockTable) -> str:
-    """The firmware the partition tables are laid out for."""
+    """The firmware that the partition tables suit."""
     types = {device.part_type for device in blocks}
     if _ESP not in types and "0xef" not in types:
         return "BIOS"

@@ -63,7 +63,7 @@ def _result(loaded: LoadedRule, store: FactStore, presenter: Presenter, fs: Gues
 
 
 def _said(rules: Iterable[LoadedRule], results: Iterable[RuleResult]) -> frozenset[tuple[Stage, Where, str]]:
-    """What rules say of stages: the stages whose verdict they ask for, the places they name, and their ids."""
+    """What rules say about stages: the stages whose verdict they ask for, the places they name, and their ids."""
     stages = {loaded.id: [kind.stage for kind in needs(type(loaded.rule).check).values() if _is_verdict(kind)] for loaded in rules}
     return frozenset((stage, place, result.rule) for result in results for stage in stages[result.rule] for place in _places(result))
 

@@ -41,7 +41,7 @@ class LoadedRule:
         return Definition in asked and all(rests_only_on(kind, _OF_THE_MACHINE) for kind in asked)
 
     def info(self) -> RuleInfo:
-        """What reports and listings need to know of it."""
+        """What reports and listings need to know about it."""
         kind = type(self.rule)
         doc = inspect.cleandoc(kind.__doc__ or "")
         return RuleInfo(

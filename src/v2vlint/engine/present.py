@@ -1,4 +1,4 @@
-"""What a reader of a finding needs besides the finding: excerpt, the diff of its fix, a fingerprint that survives line shifts."""
+"""What a report adds to a finding: excerpt, the diff of its fix, a fingerprint that survives line shifts."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Presenter:
         self._seen: Counter[str] = Counter()
 
     def present(self, finding: Finding, fs: GuestFS | None, definition: Definition | None = None) -> FindingReport:
-        """``finding`` about the files of ``fs``, or about the machine's ``definition``, with all its trimmings."""
+        """``finding`` about the files of ``fs``, or about the machine's ``definition``, with everything a report shows."""
         text = _text(fs, definition, finding.where.path) if isinstance(finding.where, Span) else None
         excerpt = _excerpt(text, finding.where) if text and isinstance(finding.where, Span) else None
         diff = _diff(finding.fix, fs) if finding.fix and fs else ""

@@ -1,4 +1,4 @@
-"""What parent and child say to each other: plain data, cheap to import."""
+"""The messages between parent and child: plain data, cheap to import."""
 
 from __future__ import annotations
 

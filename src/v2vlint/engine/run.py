@@ -31,7 +31,7 @@ class Outcome:
 def run_rule(rule: Rule, store: FactStore) -> Outcome:
     """Supply the facts ``rule`` asks for and judge, within a budget. A crash of the rule or of a parser is an unknown with ``crashed`` set.
 
-    So is a result that is not what a rule may yield: one rule with a slip costs its own outcome, not the guest's report.
+    So is a result that is not what a rule may yield: a faulty rule costs its own outcome, not the guest's report.
     """
     findings: list[Finding] = []
     unknowns: list[Unknown] = []

@@ -50,7 +50,7 @@ def forecast_wanted(selection: Selection) -> bool:
 
 
 def infos(rules: Iterable[LoadedRule], selection: Selection) -> tuple[RuleInfo, ...]:
-    """What a report tells of the rules that ran, the forecast among them."""
+    """What a report says about the rules that ran, the forecast among them."""
     return (*(rule.info() for rule in rules), *((boot.FORECAST,) if forecast_wanted(selection) else ()))
 
 

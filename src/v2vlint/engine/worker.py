@@ -41,9 +41,9 @@ def check(request: Any) -> Any:
 
 
 def judge_guest(ask: CheckAsk) -> tuple[Judged, Guest | None]:
-    """Judge the guest as the user wants it: selection before, decisions after. Whoever acts on findings takes them from here.
+    """Judge the guest as the user asked: selection before, decisions after. Everything that acts on findings takes them from here.
 
-    With the opened guest, for those who want to do more with it (None when it cannot be opened).
+    With the opened guest, for further use (None when it cannot be opened).
     """
     rules = choose(load_all(), ask.selection)
     image, guest = examine(ask, rules)
@@ -100,5 +100,5 @@ def _judge_root(
 
 
 def logical_name(ask: CheckAsk) -> str:
-    """The guest's name without folders, the same wherever it is checked from."""
+    """The guest's name without folders, independent of the folder it is checked from."""
     return "+".join(path.rsplit("/", 1)[-1] for path in ask.standing_for or ask.guest.paths) or ask.guest.name

@@ -1,4 +1,4 @@
-"""Facts on demand: providers register by what they return, and are run once per guest when somebody asks."""
+"""Facts on demand: providers register by what they return, and run once per guest, on demand."""
 
 from __future__ import annotations
 

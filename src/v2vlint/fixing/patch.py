@@ -229,7 +229,7 @@ def apply(image: int, patch: Patch, reached: Callable[[str], None]) -> None:
 
 @contextmanager
 def marked(patch: Patch, image: int, reached: Callable[[str], None]) -> Iterator[None]:
-    """One change of the image between two marks, so that a later change by somebody else can be told from it."""
+    """One change of the image between two marks, so that a later change by another program can be told apart."""
     patch.mark(image, busy=True)
     reached("marked")
     yield

@@ -80,7 +80,7 @@ def fresh(path: Path) -> Path:
 
 
 def probe_lock(image: ImageNode) -> None:
-    """Open the image for writing and close it again, which takes QEMU's image lock; ImageLocked when somebody holds it."""
+    """Open the image for writing and close it again, which takes QEMU's image lock; ImageLocked when another process holds it."""
     with Nodes() as nodes:
         run("qemu-io", "-c", "quit", argument(nodes.image(image, writable=True)), nodes=nodes)
 
@@ -88,7 +88,7 @@ def probe_lock(image: ImageNode) -> None:
 def create_overlay(overlay: Path, size: int) -> None:
     """Make the empty file ``overlay`` an empty qcow2 of ``size`` bytes.
 
-    What it is a change of is stated by whoever opens it, and stands nowhere in it.
+    The caller states what it is a change of; the file itself does not say.
     """
     run("qemu-img", "create", "-q", "-f", "qcow2", overlay, str(size), writes=(overlay,))
 

@@ -133,7 +133,7 @@ def _built(at: Place, node: ImageNode, overlay: Path, handle: int, image: int) -
 
 
 def _told(command: str, path: Path) -> Any:
-    """What qemu-img says of a qcow2 file of ours, by itself."""
+    """What qemu-img reports about one of our qcow2 files, opened without its backing chain."""
     with Nodes() as nodes:
         node = argument(nodes.overlay(path, None, writable=False))
         return json.loads(qemu.run("qemu-img", command, "--output=json", node, nodes=nodes))

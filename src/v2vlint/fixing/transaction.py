@@ -68,7 +68,7 @@ def snapshot(overlay: Path, copy: Path) -> None:
 
 
 def sync(path: Path) -> None:
-    """fsync(2) a file or folder, whoever wrote it."""
+    """fsync(2) a file or folder, whichever process wrote it."""
     handle = os.open(path, os.O_RDONLY)
     try:
         os.fsync(handle)
@@ -133,7 +133,7 @@ def begin(disks: Sequence[Disk], titles: Sequence[str]) -> Journal:
 
 
 def _files(disk: Disk) -> Iterator[Member]:
-    """The files that a disk is made of, nothing but read. ImageLocked when somebody has it open."""
+    """The files that a disk is made of, opened for reading only. ImageLocked when another process has them open."""
     at = sidecars.place(disk.image)
     node = disk.node
     qemu.probe_lock(node)
@@ -218,7 +218,7 @@ def _save_old(member: Member, now: State, new: State, changes: tuple[Range, ...]
 def _same(member: Member, image: int) -> None:
     stamp = stamp_of(image, device=bool(member.at.device))
     if stamp != member.stamp or (member.stamp.ctime and stamp.ctime != member.stamp.ctime):
-        raise ImageError(f"{member.at.image}: changed by somebody else while it was being fixed", hint="nothing was written; fix it again")
+        raise ImageError(f"{member.at.image}: another program changed it during the fix", hint="nothing was written; fix it again")
 
 
 def abort(journal: Journal) -> None:
@@ -246,7 +246,7 @@ def undo(image: Path, *, force: bool = False) -> Journal:
     with ExitStack() as stack:
         for member, handle, old in _opened_all(stack, journal, "undo"):
             if not force and stamp_of(handle, device=bool(member.at.device)) != member.stamp:
-                hint = "--force restores the old blocks all the same, if nobody wrote to them; later changes may be lost"
+                hint = "--force restores the old blocks anyway, if nothing wrote to them; later changes may be lost"
                 raise ImageError(f"{member.at.image}: changed since v2vlint fixed it", hint=hint)
             _only_ours(member, handle, old)
             old.mark(handle, busy=False)
@@ -347,7 +347,7 @@ def _only_ours(member: Member, handle: int, new: Patch) -> None:
 
 def _changed(member: Member) -> ImageError:
     hint = f"restore it from a backup, or keep it as it is now: rm {member.at.prefix}.v2vlint-*"
-    return ImageError(f"{member.at.image}: somebody else wrote to it after v2vlint had begun to", hint=hint)
+    return ImageError(f"{member.at.image}: another program wrote to it after v2vlint had begun to", hint=hint)
 
 
 def _opened_all(stack: ExitStack, journal: Journal, kind: str) -> Iterator[tuple[Member, int, Patch]]:

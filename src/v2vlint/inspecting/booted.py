@@ -1,4 +1,4 @@
-"""Which of several operating systems the disk starts by itself, marked among them."""
+"""Marks which of several operating systems the disk boots by default."""
 
 from __future__ import annotations
 

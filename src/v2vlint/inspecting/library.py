@@ -1,4 +1,4 @@
-"""The library: :func:`v2vlint.open` gives a guest that is inspected, in a child process with limits, when somebody asks."""
+"""The library: :func:`v2vlint.open` gives a guest that is inspected on demand, in a child process with limits."""
 
 from __future__ import annotations
 

@@ -65,7 +65,7 @@ class NicDevice:
     """One network card: ``mac`` in lower case with colons (maybe empty), ``model`` and ``network`` as written.
 
     ``kind`` is how it is attached: libvirt's interface type (``network``, ``bridge``, ``direct``, ``hostdev``…) or VMX's connection type.
-    ``fixed`` says that somebody set the address by hand.
+    ``fixed`` says that the address was set by hand.
     """
 
     mac: str = ""

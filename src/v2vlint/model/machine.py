@@ -35,7 +35,7 @@ class Volume:
 class Encryption:
     """An encrypted device: ``type`` is ``LUKS1``, ``LUKS2`` or ``BitLocker``; ``opened`` tells whether a key was given that fits.
 
-    ``unlocks`` are further ways to unlock it by itself: token types of LUKS 2 (``systemd-tpm2``, ``clevis``). Only BitLocker has ``state``,
+    ``unlocks`` unlock it unattended: token types of LUKS 2 (``systemd-tpm2``, ``clevis``). Only BitLocker has ``state``,
     ``guid``, ``protectors`` and ``recovery_ids`` (see :class:`~v2vlint.model.bitlocker.BitlockerVolume`).
     """
 
@@ -116,7 +116,7 @@ class Driver:
 class InstalledKernel:
     """A kernel. ``drivers`` are those that decide about a move, by capability (``virtio-blk``, ``nvme``, ``hyperv-storage``…).
 
-    ``initramfs`` is the image it is started with, ``default`` marks the one that starts by itself, ``image`` is empty when only modules are
+    ``initramfs`` is the image it is started with, ``default`` marks the one that boots by default, ``image`` is empty when only modules are
     left.
     """
 
@@ -264,7 +264,7 @@ class OperatingSystem:
 
     @property
     def kernel(self) -> InstalledKernel | None:
-        """The kernel that starts by itself."""
+        """The default kernel."""
         return next((kernel for kernel in self.kernels if kernel.default), None)
 
     def application(self, name: str) -> Application | None:
@@ -297,5 +297,5 @@ class Machine:
 
     @property
     def booted(self) -> OperatingSystem | None:
-        """The operating system the disk starts by itself; None when that is not known."""
+        """The operating system that the disk boots by default; None when that is not known."""
         return next((system for system in self.systems if system.boots), None)

@@ -88,7 +88,7 @@ class ImageExtent:
 
 @dataclass(frozen=True, slots=True)
 class ImageNode:
-    """A disk image with everything that it refers to, as it was opened: whoever opens it again asks no header for names.
+    """A disk image with everything that it refers to, as it was opened: it can be opened again without reading names from headers.
 
     ``path`` is resolved; ``offset`` and ``length`` are those of a member of an archive. ``backing`` is what a qcow2 or VMDK is a change of,
     ``stated`` whether its format is written in the one above it, ``data`` the external data file of a qcow2. ``extents`` are those of a

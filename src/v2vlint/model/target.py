@@ -114,7 +114,7 @@ class Target:
     ``cpu_level`` is the x86-64 level (1..4) guaranteed there; ``ram_mib`` the memory assumed. The ``keeps_*`` flags say what
     of the source's hardware identity travels: MAC addresses, PCI topology, UEFI NVRAM, virtual TPM, the IP network.
     ``xen_pv`` allows Xen PV kernels. ``hypervisor`` and ``platform`` are free words.
-    ``names_system_disk`` says that whoever imports a guest there names the disk it starts from; elsewhere that is the first.
+    ``names_system_disk`` says that the import names the disk to boot from; elsewhere that is the first one.
 
     What only some hosts offer: ``datasources`` of cloud-init in lower case, families of guest tools at home there (``agents``) and the one
     that the host talks to (``guest_agent``), ``resolvers`` and ``time_servers`` that answer there only, devices with the host's clock

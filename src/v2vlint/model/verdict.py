@@ -23,7 +23,7 @@ WINDOWS = frozenset({"windows"})
 
 @dataclass(frozen=True, slots=True)
 class Cause(Generic[T_co]):
-    """One thing that decides a stage, or tells of it.
+    """One thing that decides a stage, or describes it.
 
     ``fate`` is what it makes of the stage: FAIL, UNKNOWN, PASS, or SKIPPED where there is nothing to do. ``reason`` is a lower-case
     fragment for the forecast. ``severity`` is that of the finding which explains it: ERROR exactly when it fails its stage, INFO when the
@@ -78,8 +78,8 @@ class Judge(Generic[T]):
 class Verdict:
     """What becomes of one stage. A subclass in ``v2vlint.verdicts`` names its stage, its place in the order, and has judges as attributes.
 
-    ``kinds`` are the operating systems it is for. ``stops`` says that no stage behind a failed one is reached; without it the guest comes
-    up all the same.
+    ``kinds`` are the operating systems it is for. ``stops`` says that no stage behind a failed one is reached; without it the guest
+    comes up regardless.
     """
 
     stage: ClassVar[Stage]

@@ -48,7 +48,7 @@ class Failure:
     """A line that shows where a boot stops, and why. ``{0}`` in ``reason`` is the pattern's first group.
 
     One seen ``final`` times decides; with 0 it only explains (the boot may still recover). ``came_up`` is what it decides: False, or None
-    where the guest waits for somebody to act.
+    where the guest waits for an operator.
     """
 
     stage: Stage

@@ -153,7 +153,7 @@ def _stack(machine: Machine, name: str) -> str:
 
 
 def _kernels(system: OperatingSystem, look: Look) -> Iterator[Row]:
-    """The kernel that starts by itself, then the newest."""
+    """The default kernel, then the newest one."""
     for kernel in sorted(system.kernels, key=lambda kernel: not kernel.default)[:MAX_KERNELS]:
         yield from _fact("kernel", _kernel(kernel, len(system.kernels) > 1), look)
     if len(system.kernels) > MAX_KERNELS:

@@ -45,7 +45,7 @@ def _proof(proof: Proof, look: Look) -> Iterator[Row]:
     for note in proof.notes:
         yield from paragraph(note, look.width, 5, "dim", Piece("note: ", "dim"))
     if not proof.unchanged:
-        yield from paragraph("the image files changed during the boot: somebody else is writing to them", look.width, 3, "error")
+        yield from paragraph("the image files changed during the boot: another program is writing to them", look.width, 3, "error")
 
 
 def _mark(milestone: Milestone, proof: Proof, look: Look) -> Piece:

@@ -81,7 +81,7 @@ def verdict(forecast: Forecast, target: str = "") -> str:
 
 
 def _reach(forecast: Forecast) -> str:
-    """What is to be said of a guest that comes up, but perhaps out of reach."""
+    """What to say about a guest that comes up but may be unreachable."""
     if forecast.fate is not Fate.FAIL and forecast.outcome is Fate.FAIL:
         return ", cannot be reached"
     return ", may not be reached" if forecast.fate is Fate.PASS and forecast.outcome is Fate.UNKNOWN else ""

@@ -1,1 +1,1 @@
-"""One run, whoever starts it: settings, keys, children, progress, report."""
+"""One run, from whichever front end: settings, keys, children, progress, report."""

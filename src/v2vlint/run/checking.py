@@ -25,7 +25,7 @@ def check(request: Request) -> Report:
 
 
 def _unlocked(request: Request, guest: GuestRef, image: ImageReport) -> ImageReport:
-    """The image again, with the keys that somebody knows."""
+    """The image again, with the keys that were typed."""
     again = request.more_keys(guest, image.problems)
     return image if again is None else check_all([again.ask(guest)], again.settings.limits).images[0]
 

@@ -46,7 +46,7 @@ class FixReport:
 
 
 def fix(request: Request, wish: FixWish) -> Iterator[FixOutcome]:
-    """Fix guest after guest. UsageError for wishes that cannot be, before anything is done; ImageError when a guest cannot be fixed."""
+    """Fix guest after guest. UsageError for contradictory options, before anything is done; ImageError when a guest cannot be fixed."""
     if wish.output and len(request.guests) != 1:
         raise UsageError("a fixed copy takes one guest", hint="fix the guests one by one")
     if wish.virtio_win and not Path(wish.virtio_win).exists():
@@ -58,7 +58,7 @@ def fix(request: Request, wish: FixWish) -> Iterator[FixOutcome]:
 
 
 def card_names(keep: bool, macs: Iterable[tuple[str, str]]) -> CardNames:
-    """The cards whose names are kept: those of the definition, and those that ``macs`` pairs with addresses. UsageError for no address."""
+    """Cards whose names are kept: the definition's, and those that ``macs`` pairs with addresses. UsageError if there is no address."""
     cards = tuple((name, _checked(name, written)) for name, written in macs)
     return CardNames(keep or bool(cards), cards)
 

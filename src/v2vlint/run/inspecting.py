@@ -17,7 +17,7 @@ def inspect(request: Request, *, applications: bool = True) -> tuple[Machine, ..
 
 
 def _unlocked(request: Request, ask: InspectAsk, machine: Machine) -> Machine:
-    """The machine again, with the keys that somebody knows."""
+    """The machine again, with the keys that were typed."""
     again = request.more_keys(ask.guest, machine.problems)
     if again is None:
         return machine

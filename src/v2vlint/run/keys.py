@@ -1,4 +1,4 @@
-"""Keys of encrypted disks: from files, from the environment, or asked for. Never from an argument: those are visible to everybody."""
+"""Keys of encrypted disks: from files, from the environment, or asked for. Never from an argument: every user can see those."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _LOCKED = "no key was given"
 def collect(files: Sequence[str]) -> Keys:
     """Keys of ``--key-file`` options and of ``$V2VLINT_KEY``. UsageError when a file cannot be read.
 
-    A key file counts as it is, and also without the line end that an editor or echo put behind a passphrase.
+    A key file is tried as it is, and also without the newline that an editor or echo adds to a passphrase.
     """
     exact = [_from_file(text) for text in files]
     typed = [Key(key.secret[:-1], key.device) for key in exact if key.secret.endswith(b"\n")]
@@ -44,12 +44,12 @@ def _from_file(text: str) -> Key:
 
 
 def can_ask() -> bool:
-    """Whether somebody sits at a terminal."""
+    """Whether there is a terminal to ask on."""
     return sys.stdin.isatty() and sys.stderr.isatty()
 
 
 def asked_for(problems: Iterable[Problem], known: Keys) -> Keys | None:
-    """``known`` and the passphrases that somebody at the terminal types for the devices that stayed closed; None when none is typed."""
+    """``known`` plus the passphrases typed for the devices that stayed locked; None when none is typed."""
     locked = dict.fromkeys(problem.where for problem in problems if _LOCKED in problem.reason)
     typed = tuple(key for device in locked if (key := ask(device)))
     return Keys((*known.keys, *typed)) if typed else None

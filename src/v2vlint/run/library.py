@@ -117,7 +117,7 @@ def inspect(images: Sequence[Image], applications: bool, wishes: Wishes) -> tupl
 def fix_wish(
     *, diff: bool, output: PathText | None, unsafe: bool, rebuild: bool, names: tuple[bool, Mapping[str, str]], virtio_win: PathText
 ) -> FixWish:
-    """The options of :func:`v2vlint.fix` as one object. UsageError for a MAC address that is none."""
+    """The options of :func:`v2vlint.fix` as one object. UsageError for an invalid MAC address."""
     from v2vlint.run.fixing import FixWish, card_names
 
     keep, macs = names

@@ -1,4 +1,4 @@
-"""One line on stderr while images are read, only when stderr is a terminal. Whether it is decides the terminal, not a library."""
+"""One line on stderr while images are read, only when stderr is a terminal. Whether it is comes from isatty(3), not from a library."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _SPIN = "|/-\\"
 
 
 class ProgressLine:
-    """Draws and wipes the line; does nothing when it is off. Use it as a context manager."""
+    """Draws and clears the line; does nothing when off. Use it as a context manager."""
 
     def __init__(self, total: int, enabled: bool, warm: Callable[[], object] | None = None) -> None:
         self._on = enabled and sys.stderr.isatty()

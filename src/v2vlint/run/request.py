@@ -1,4 +1,4 @@
-"""What somebody wants done: guests, settings and keys in one object, whoever asks."""
+"""A request: guests, settings and keys in one object, for every front end."""
 
 from __future__ import annotations
 
@@ -50,6 +50,6 @@ class Request:
         return self.settings.targets[0]
 
     def more_keys(self, guest: GuestRef, problems: Iterable[Problem]) -> Request | None:
-        """The request for ``guest`` alone with the keys that somebody knows for what stayed closed; None when there are none."""
+        """The request for ``guest`` alone, with keys typed for what stayed locked; None when there are none."""
         keys = self.unlock(problems, self.keys) if self.unlock else None
         return None if keys is None else dataclasses.replace(self, guests=(guest,), keys=keys, progress=None, unlock=None)

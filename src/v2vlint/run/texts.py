@@ -1,4 +1,4 @@
-"""What the texts of options and configuration keys mean."""
+"""Parsing the values of options and configuration keys."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ SMALLEST_MEMORY = 128 << 20
 
 
 def memory(text: str) -> int:
-    """Bytes from ``512M``, ``2GiB``…; UsageError when it is no size, or too small to run anything in."""
+    """Bytes from ``512M``, ``2GiB``…; UsageError when it is not a size, or too small to run anything in."""
     match = _SIZE.fullmatch(text.strip())
     if match is None:
         raise UsageError(f"not a size: {text!r}", hint="write it as 512MiB or 2GiB")

@@ -239,7 +239,7 @@ def _bound(at: Place, item: dict[str, Any], data: dict[str, Any]) -> None:
     if data["boot"] != boot_id():
         wanted["dev"] = item["dev"]
     if {name: item[name] for name in wanted} != wanted:
-        why = "belongs to another file: the image is a copy or was replaced, or somebody put the journal there"
+        why = "belongs to another file: the image is a copy or was replaced, or the journal was planted"
         raise NotItsJournal(f"{at.path('journal')} {why}", hint=_removal(at), state=data["state"])
 
 

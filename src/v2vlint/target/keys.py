@@ -22,7 +22,7 @@ FORMATS = ("raw", "qcow2", "vmdk", "vmdk-stream", "vhd", "vhd-fixed", "vhdx", "v
 
 @dataclass(frozen=True, slots=True)
 class Key:
-    """How a key is read, and what is said of it under which label. ``over`` marks a table whose keys are inherited one by one: ``read``
+    """How a key is read, and how it is described, under which label. ``over`` marks a table whose keys are inherited one by one: ``read``
     gives those that are there, and ``over`` makes the value of a profile that extends nothing."""
 
     read: Reader

@@ -1,6 +1,6 @@
 """The forecast: what becomes of each stage of the boot, from facts as the mover leaves them, and the target.
 
-Every module here has the verdict on one stage (those of Windows share one): a new module is found by itself, and its ``place`` puts it in
+Every module here has the verdict on one stage (those of Windows share one): a new module is discovered, and its ``place`` puts it in
 the order. Each verdict is a fact like others, so that rules ask for it by its type.
 """
 
@@ -68,7 +68,7 @@ def predict(store: FactStore) -> Forecast:
 
 
 def _way_back(stages: Iterable[StageForecast], store: FactStore) -> str:
-    """An entry of the menu that would boot on the target all the same, in words; empty when there is none."""
+    """A menu entry that would still boot on the target, in words; empty when there is none."""
     failing = {found.stage for found in stages if found.fate is Fate.FAIL}
     if not failing & {Stage.KERNEL, Stage.INITRAMFS}:
         return ""

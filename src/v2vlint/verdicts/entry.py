@@ -38,7 +38,7 @@ def _rewritten(startup: Startup, converted: ConvertedMenu, fs: GuestFS) -> Itera
 
 
 def another(starter: Starter, systems: Systems) -> Iterator[Cause[System]]:
-    """Of several systems only one comes up by itself."""
+    """Of several systems only one starts by default."""
     other = starter.other_than(systems)
     if other is not None:
         yield Cause(Fate.UNKNOWN, f"{other.name} on {other.device} comes up instead: {starter.reason}", Device(other.device), None, other)

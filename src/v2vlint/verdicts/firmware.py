@@ -70,7 +70,7 @@ def _defined(definition: Definition, guest: Startable, conversion: Conversion, l
 
 
 def _order(guest: Startable, chosen: ChosenFirmware, blocks: BlockTable, target: Target, conversion: Conversion) -> Iterator[Cause[None]]:
-    """The disk that firmware starts from by itself is the first. Who imports into a cloud says which disk holds the system."""
+    """Firmware boots from the first disk by default. An import into a cloud names the disk that holds the system."""
     disk = guest.boot_disk if chosen.kind == "bios" else guest.esp_disk if chosen.kind == "uefi" else None
     first = blocks.disks[0] if blocks.disks else None
     if not disk or first is None:

@@ -83,7 +83,7 @@ def _fits(path: BootPath) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Lacking:
-    """What the image of ``path`` lacks. ``controllers`` are those that are not driven for want of it."""
+    """What the image of ``path`` lacks. ``controllers`` are those left without a driver because of it."""
 
     path: BootPath
     names: tuple[str, ...]

@@ -34,7 +34,7 @@ _CRYPT = ("cryptdevice", "crypt_root", "cryptroot")
 
 @dataclass(frozen=True, slots=True)
 class NamedRoot:
-    """``root=`` with a name that changes. ``certain``: ``entry`` boots by itself; ``entries`` are all that say the same ``root=``."""
+    """``root=`` with a name that changes. ``certain``: ``entry`` is the default; ``entries`` are all that have the same ``root=``."""
 
     entry: BootEntry
     argument: KernelArg
@@ -65,7 +65,7 @@ def _changes(argument: KernelArg, menu: ConvertedMenu, target: Target, blocks: B
 
 
 def _certain(loader: Bootloader, startup: Startup, hit: list[BootEntry]) -> list[BootEntry]:
-    """The flagged entry that boots by itself; when the default is undecidable, all of them if no other entry could be it."""
+    """The flagged entry that boots by default; when the default cannot be decided, all of them if no other entry could be it."""
     try:
         return [entry for entry in hit if entry == startup.entry]
     except FactUnavailable:
@@ -107,7 +107,7 @@ def _multipath(startup: Startup, multipath: Multipath, landing: Landing) -> Iter
 
 
 def _parts(startup: Startup, devices: Devices, blocks: BlockTable, os: OsInfo) -> Iterator[Cause[KernelArg]]:
-    """What dracut is told to wait for: volumes, LUKS containers, arrays. On other systems nothing waits."""
+    """What dracut waits for by request: volumes, LUKS containers, arrays. On other systems nothing waits."""
     if not devices.certain:
         return
     entries = (startup.default,) if startup.default else ()

@@ -64,7 +64,7 @@ def _keyboard(boot: DefaultBoot, stack: RootStack, target: Target) -> Iterator[C
 
 
 def _passphrase(stack: RootStack) -> Iterator[Cause[None]]:
-    """Somebody types it."""
+    """A passphrase typed on the console."""
     layers = stack.of_kind("luks")
     if layers:
         yield Cause(Fate.PASS, f"{', '.join(layer.name for layer in layers)} asks for its passphrase on the console")

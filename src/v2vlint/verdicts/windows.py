@@ -34,7 +34,7 @@ _LINUX = frozenset({"ext2", "ext3", "ext4", "xfs", "btrfs", "LVM2_member", "cryp
 def _fallback(
     boot: WindowsBoot, guest: Firmware, loader: ConvertedLoader, blocks: BlockTable, target: Target
 ) -> Iterator[Cause[EfiImage | None]]:
-    """What the firmware starts by itself; virt-v2v puts the boot manager there: ``convert/convert_windows.ml``, ``fix_win_esp``."""
+    """The loader at UEFI's fallback path; virt-v2v puts the boot manager there: ``convert/convert_windows.ml``, ``fix_win_esp``."""
     if not boot.uefi or guest.bios or "uefi" not in target.firmware or target.keeps_nvram or boot.is_manager or boot.fallback is None:
         return
     place, kind = WholeFile(boot.fallback.path), boot.fallback.kind

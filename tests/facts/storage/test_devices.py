@@ -202,7 +202,7 @@ def test_what_boot_needs() -> None:
         ({"/etc/init/rc.conf": ""}, "rhel", "UUID=1 /a ext4 defaults 0 0", False, "it stays unmounted"),
         ({"/etc/init/rc.conf": ""}, "debian", "UUID=1 /a ext4 defaults 0 0", True, "boot stops and waits for a key to be pressed"),
         ({"/sbin/openrc": ""}, "alpine", "UUID=1 /a ext4 defaults 0 0", False, "it stays unmounted"),
-        ({"/sbin/openrc": ""}, "alpine", "UUID=1 /usr ext4 defaults 0 0", True, "boot fails for want of it"),
+        ({"/sbin/openrc": ""}, "alpine", "UUID=1 /usr ext4 defaults 0 0", True, "boot fails without it"),
         ({"/sbin/openrc": ""}, "alpine", "UUID=1 none swap sw 0 0", False, "boot goes on without it"),
     ],
 )

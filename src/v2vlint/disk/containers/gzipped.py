@@ -32,7 +32,7 @@ class _Point:
 class Gzipped(Stream):
     """The plain content of ``base``, which holds gzip members one after the other. Opening reads all of it once.
 
-    ImageError when it is damaged or truncated: ``name`` is what that is said of.
+    ImageError, naming ``name``, when it is damaged or truncated.
     """
 
     def __init__(self, name: str, base: Stream) -> None:

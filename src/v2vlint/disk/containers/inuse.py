@@ -1,4 +1,4 @@
-"""Whether somebody writes to an image at this moment, as far as the locks of the usual hypervisors tell."""
+"""Whether a hypervisor has an image open for writing right now, as far as the usual locks show."""
 
 from __future__ import annotations
 

@@ -65,7 +65,7 @@ class Bootloader:
 
     @property
     def default(self) -> BootEntry | None:
-        """What boots by itself, or None when it is undecidable; see ``default_reason``."""
+        """The default entry, or None when that cannot be decided; see ``default_reason``."""
         return self.menus[0].default if self.menus else None
 
     @property

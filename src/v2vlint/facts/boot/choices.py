@@ -50,7 +50,7 @@ class BootChoice:
 
 @dataclass(frozen=True)
 class BootChoices:
-    """``defaults`` start by themselves: one, or one per firmware that may start the guest. ``others`` must be chosen; rescue ones last.
+    """``defaults`` boot unattended: one, or one for each firmware that may start the guest. ``others`` must be chosen; rescue entries last.
 
     ``assumed`` says that no configuration tells the default, so that the first candidate stands for it; ``reason`` explains.
     """

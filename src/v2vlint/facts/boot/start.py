@@ -1,4 +1,4 @@
-"""What comes up by itself on the target, as the mover leaves it: firmware, boot menu, entry, kernel and initramfs."""
+"""What starts by default on the target, as the mover leaves it: firmware, boot menu, entry, kernel and initramfs."""
 
 from __future__ import annotations
 
@@ -48,12 +48,12 @@ class Startup:
 
     @property
     def default(self) -> BootEntry | None:
-        """What boots by itself; None when it cannot be told."""
+        """The default entry; None when it cannot be determined."""
         return self.menu.default if self.menu else None
 
     @property
     def entry(self) -> BootEntry:
-        """What boots by itself before the conversion. FactUnavailable with the reason when it cannot be told."""
+        """The default entry before the conversion. FactUnavailable with the reason when it cannot be determined."""
         if self.menu is None or self.menu.default is None:
             raise FactUnavailable(self._loader.where, self.menu.default_reason if self.menu else self._loader.reason)
         return self.menu.default
@@ -69,7 +69,7 @@ def find_startup(loader: Bootloader, chosen: ChosenFirmware) -> Startup:
 
 @dataclass(frozen=True)
 class DefaultBoot:
-    """What starts by itself: ``source`` as the guest has it, ``choice`` as the mover leaves it, which may be another kernel.
+    """What starts by default: ``source`` as the guest has it, ``choice`` as the mover leaves it, which may be another kernel.
 
     ``assumed`` says why only the likeliest stands for the default; empty when the default is known.
     """

@@ -1,6 +1,6 @@
 """Which of several operating systems comes up: what the firmware reaches on the disks in their order. check, inspect and define ask here.
 
-A boot sector or a fallback loader belongs to somebody: a Linux whose loader nothing reaches does not win over a Windows that alone starts.
+A boot sector or fallback loader belongs to one system: a Linux whose loader is unreachable does not win over a Windows that does start.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ class Systems:
 
 @dataclass(frozen=True, slots=True)
 class Starter:
-    """The system that comes up by itself, and how that was told, or why not (``system`` is None then)."""
+    """The system that starts by default and how that was decided; or why it could not be (``system`` is None then)."""
 
     system: System | None = None
     reason: str = ""
@@ -106,7 +106,7 @@ def _live(systems: Sequence[System], blocks: BlockTable, offered: Sequence[str])
 
 
 def _reached(system: System, blocks: BlockTable, offered: Sequence[str]) -> Bootloader | None:
-    """The loader of a Linux, unless what the firmware starts surely is somebody else's."""
+    """The loader of a Linux, unless what the firmware starts certainly belongs to another system."""
     loader, firmware = system.store.get(Bootloader), system.store.get(Firmware)
     by_bios = "bios" in offered and firmware.bios is not False and boot_owner(blocks) != "windows"
     by_uefi = "uefi" in offered and firmware.uefi is not False and _is_on_esp(system.store)

@@ -20,10 +20,10 @@ PUT_IN = ("virtio", "virtio_ring", "virtio_blk", "virtio_scsi", "virtio_net", "v
 
 @dataclass(frozen=True, slots=True)
 class ConvertedKernel:
-    """``best`` is the kernel that virt-v2v prepares; None when it carries nothing, or finds none. ``is_default``: it also starts by itself.
+    """``best`` is the kernel that virt-v2v prepares; None when it carries nothing, or finds none. ``is_default``: it also boots by default.
 
     ``convert/convert_linux.ml``, ``configure_kernel``: the newest of those that can be started, with virtio_net before without. The loader
-    is told with grubby or SUSE's perl module, which Debian's family has not (``bootloader_grub2``, ``set_default_kernel``).
+    is set with grubby or SUSE's perl module, which Debian's family lacks (``bootloader_grub2``, ``set_default_kernel``).
     """
 
     best: BootChoice | None = None

@@ -1,6 +1,6 @@
 """Compressed streams as the kernel's initramfs unpacker knows them (``lib/decompress*.c``), read piece by piece.
 
-A stream is told by its magic and ends by itself, so that another segment may follow; nothing is ever decompressed whole.
+The magic identifies a stream, and the stream marks its own end, so another segment may follow. Nothing is decompressed as a whole.
 """
 
 from __future__ import annotations

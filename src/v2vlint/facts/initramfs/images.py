@@ -1,4 +1,4 @@
-"""The guest's initramfs images by path, each read once, when somebody asks for it."""
+"""The guest's initramfs images by path, each read once, on first use."""
 
 from __future__ import annotations
 

@@ -7,7 +7,7 @@
     IPADDR=192.0.2.5
     PREFIX=24
 
-Backup copies are told apart as their readers do: initscripts and wicked skip a list of suffixes, anything else *is* read.
+Backup copies are recognised as their readers do it: initscripts and wicked skip a list of suffixes, anything else *is* read.
 """
 
 from __future__ import annotations

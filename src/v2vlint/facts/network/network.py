@@ -65,11 +65,11 @@ class Network:
 
     @property
     def cards(self) -> tuple[InterfaceConfig, ...]:
-        """The configurations of network cards that come up, by themselves or below another interface."""
+        """The configurations of network cards that come up, on their own or as part of another interface."""
         return tuple(interface for interface in self.interfaces if not interface.is_virtual and self.starts(interface))
 
     def starts(self, interface: InterfaceConfig) -> bool:
-        """Whether it comes up at boot: by itself, or because an interface that comes up is built on it and starts it."""
+        """Whether it comes up at boot: on its own, or because an interface that comes up is built on it and starts it."""
         return interface.autostart or any(upper.brings_up and upper.autostart for upper in self.uppers(interface))
 
     def uppers(self, interface: InterfaceConfig) -> tuple[InterfaceConfig, ...]:
@@ -87,7 +87,7 @@ class Network:
 
     @property
     def addressed(self) -> tuple[InterfaceConfig, ...]:
-        """The interfaces that come up by themselves and get an address, cards or not; loopback and tunnels are none of them."""
+        """The interfaces that come up on their own and get an address, cards or not; loopback and tunnels excluded."""
         return tuple(i for i in self.interfaces if i.autostart and i.method is not Method.NONE and i.kind not in _NO_CARD)
 
     def named(self, name: str) -> InterfaceConfig | None:

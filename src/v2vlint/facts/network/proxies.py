@@ -1,4 +1,4 @@
-"""Web proxies that package managers and shells are told to use."""
+"""Web proxies configured for package managers and shells."""
 
 from __future__ import annotations
 

@@ -36,7 +36,7 @@ class ResolvConf:
 
     @property
     def is_static(self) -> bool:
-        """Whether the servers in the file are somebody's choice and stay: no link, no program's file."""
+        """Whether the servers were set by an administrator and stay: the file is no link, and no program writes it."""
         return bool(self.nameservers) and not self.link and not self.writer
 
 

@@ -1,4 +1,4 @@
-"""udev rules that name network cards (udev(7)), and the old generator that wrote them by itself::
+"""udev rules that name network cards (udev(7)), and the old generator that wrote them automatically::
 
     # PCI device 0x15ad:0x07b0 (vmxnet3)
     SUBSYSTEM=="net", ACTION=="add", DRIVERS=="?*", ATTR{address}=="00:50:56:9a:2c:11", ATTR{type}=="1", KERNEL=="eth*", NAME="eth0"

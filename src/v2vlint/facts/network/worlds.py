@@ -1,7 +1,7 @@
 """The name engine: how the cards of the target may be placed, and what this guest calls them there.
 
 A *world* is one way in which the target may present its cards. The boards of the profile are the usual ones; each of the other places
-that the profile allows gives a further world, as far as somebody in the guest asks for the name that it makes.
+that the profile allows gives a further world, if anything in the guest refers to the name that results.
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
 systemd fails local-fs.target and stops in emergency mode (systemd.mount(5), "fstab"), but not for ``/``: that is mounted already, from
 where the kernel command line says, and is only remounted (seen in docs/truth-table.md, guest ``fstabdevice``). Ubuntu's mountall waits for
-somebody at the keyboard; Red Hat's and Debian's SysV scripts stop when fsck fails, hence only for entries with a pass number; OpenRC goes
+a key press on the console; Red Hat's and Debian's SysV scripts stop when fsck fails, hence only for entries with a pass number; OpenRC goes
 on.
 """
 
@@ -40,7 +40,7 @@ class MountPolicy:
                 "systemd": "systemd waits 90 s for the device, then stops in emergency mode",
                 "mountall": "boot stops and waits for a key to be pressed",
                 "sysv": "fsck fails, and boot stops in a maintenance shell",
-                "openrc": "boot fails for want of it",
+                "openrc": "boot fails without it",
             }[self.style]
         if self._is_mounted_already(entry):
             return "boot goes on with the root that the kernel command line names; programs that look it up in fstab do not find it"

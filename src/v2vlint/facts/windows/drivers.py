@@ -107,7 +107,7 @@ class WindowsDrivers:
         return tuple(verdict for one in self._services.named(*names) if (verdict := self._boots(one.name)).usable is False)
 
     def nic(self, nic: Nic) -> DriverVerdict:
-        """Whether there is a driver for ``nic``. Without a service, only drivers that no Windows has by itself are surely missing."""
+        """Whether there is a driver for ``nic``. Without a service, only drivers that Windows never ships are certainly missing."""
         return self._best([self._set(names, self._drives) for names in network_services(nic.any_of)], nic.name)
 
     def _best(self, verdicts: Sequence[DriverVerdict], name: str) -> DriverVerdict:

@@ -182,7 +182,7 @@ def parse_registry(system_hive: SystemHive, software_hive: SoftwareHive) -> Regi
 
 
 def open_hive(fs: GuestFS, path: str) -> tuple[RegistryNode | None, UnsavedHive | None]:
-    """The top key of the hive in a file (None when it is absent), with the changes in its log files, which are told of."""
+    """The top key of the hive in a file (None when it is absent), with the changes in its log files, which are reported."""
     stream = fs.open(path)
     if stream is None:
         return None, None
