@@ -87,8 +87,9 @@ from v2vlint.facts.storage.multipath import Multipath
 from v2vlint.facts.storage.root_stack import RootStack
 from v2vlint.facts.syntax.edit_lines import comment_out, replace_token
 from v2vlint.facts.windows.acpi import ButtonBinding, WindowsAcpi, WindowsHal
+from v2vlint.facts.windows.bcd import BcdEntry, BcdMenu
 from v2vlint.facts.windows.bitlocker import Bitlocker
-from v2vlint.facts.windows.boot import BcdEntry, WindowsBoot
+from v2vlint.facts.windows.boot import WindowsBoot
 from v2vlint.facts.windows.drivers import DriverVerdict, WindowsDrivers
 from v2vlint.facts.windows.filters import ClassFilter, ClassFilters
 from v2vlint.facts.windows.network import StaticAddress, WindowsAdapter, WindowsNetwork

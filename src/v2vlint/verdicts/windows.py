@@ -11,8 +11,9 @@ from v2vlint.facts.boot.start import ChosenFirmware
 from v2vlint.facts.conversion.loader import ConvertedLoader
 from v2vlint.facts.conversion.refusals import Refusals
 from v2vlint.facts.conversion.run import Conversion
+from v2vlint.facts.windows.bcd import BcdEntry, BcdMenu
 from v2vlint.facts.windows.bitlocker import Bitlocker
-from v2vlint.facts.windows.boot import BcdEntry, WindowsBoot, default_entry, entry_device, needs_kernel
+from v2vlint.facts.windows.boot import WindowsBoot, default_entry, entry_device, needs_kernel, partition_device
 from v2vlint.facts.windows.drivers import DriverVerdict, WindowsDrivers
 from v2vlint.facts.windows.filters import ClassFilter, ClassFilters
 from v2vlint.facts.windows.network import WindowsNetwork
@@ -76,10 +77,19 @@ def _default(boot: WindowsBoot, blocks: BlockTable, fs: GuestFS) -> Iterator[Cau
     yield _entry(default_entry(boot), boot, blocks, fs)
 
 
+def _menu(boot: WindowsBoot) -> Iterator[Cause[BcdMenu]]:
+    """A menu that waits for somebody: without a timeout the boot manager starts nothing by itself (BcdBootMgrInteger_Timeout)."""
+    menu = boot.menu
+    if menu.shown and menu.timeout is None:
+        yield doubt(True, f"the boot manager's menu ({', '.join(menu.names)}) has no timeout and waits for a choice", menu.where, menu)
+
+
 def _entry(found: BcdEntry, boot: WindowsBoot, blocks: BlockTable, fs: GuestFS) -> Cause[BcdEntry | None]:
     root, name = fs.mounts["/"].uuid, found.name or found.loader
     device = entry_device(found, blocks) if found.loader and found.partition else None
     home = next(iter(blocks.tagged("UUID", root)), None) if root else None
+    if found.file:
+        return Cause(Fate.UNKNOWN, f"{name} starts from the virtual disk {found.file}, which is a file in another volume", found.where)
     if not found.loader:
         return Cause(Fate.UNKNOWN, "the default entry names no loader", found.where)
     if device is not None and device.uuid and device.uuid.lower() != root.lower() and not _holds(device, home):
@@ -88,12 +98,17 @@ def _entry(found: BcdEntry, boot: WindowsBoot, blocks: BlockTable, fs: GuestFS) 
         certain = home is not None and home.kind in ("partition", "bitlocker")
         reason = f"{name} starts from a partition that is on none of these disks ({found.partition})"
         return fault(True, reason, found.device_at, found) if certain else Cause(Fate.UNKNOWN, reason, found.where)
+    if found.windows_at and found.windows and blocks.devices and blocks.complete and partition_device(found.windows, blocks) is None:
+        reason = f"{name} takes Windows from a partition that is on none of these disks ({found.windows})"
+        certain = home is not None and home.kind in ("partition", "bitlocker")
+        return fault(True, reason, found.windows_at, found) if certain else Cause(Fate.UNKNOWN, reason, found.where)
     if _of_other_firmware(found.loader, uefi=boot.uefi):
         return fault(True, f"{name} starts {found.loader}, which is not for {'UEFI' if boot.uefi else 'a BIOS'}", found.loader_at, found)
     if not fs.is_file(found.loader.replace("\\", "/")):
         reason, certain = f"{name} starts {found.loader}, which does not exist", device is not None and _holds(device, home)
         return fault(True, reason, found.loader_at, found) if certain else Cause(Fate.UNKNOWN, reason, found.where)
-    return Cause(Fate.PASS, f"{found.name or 'Windows'}: {found.loader}", found.where)
+    once = ", for the next start only" if found.once else ""
+    return Cause(Fate.PASS, f"{found.name or 'Windows'}: {found.loader}{once}", found.where)
 
 
 def _holds(device: BlockDevice, home: BlockDevice | None) -> bool:
@@ -110,6 +125,7 @@ class WindowsEntryVerdict(Verdict, stage=Stage.ENTRY, place=30, kinds=WINDOWS):
     """Does the default entry start this Windows?"""
 
     another = Judge(another)
+    menu = Judge(_menu)
     default = Judge(_default)
 
 
@@ -245,8 +261,21 @@ def _addresses(network: WindowsNetwork, target: Target) -> Iterator[Cause[None]]
             yield Cause(Fate.UNKNOWN, f"the address {one.addresses[0]} belongs to an adapter that is not there", one.where)
 
 
+def _safe_mode(boot: WindowsBoot) -> Iterator[Cause[BcdEntry]]:
+    """Safe mode starts no network, or few services."""
+    entry = boot.default
+    if entry is None or entry.safe_mode is None:
+        return
+    reason = f"{entry.name or entry.loader} starts in safe mode ({entry.safe})"
+    if entry.safe == "minimal":
+        yield fault(True, f"{reason}, without network", entry.safe_mode.where, entry)
+    else:
+        yield doubt(entry.safe == "network", reason, entry.safe_mode.where, entry)
+
+
 class WindowsNetworkVerdict(Verdict, stage=Stage.NETWORK, place=100, kinds=WINDOWS, stops=False):
     """Has the network card a driver, and will its address be the one that was set?"""
 
+    safe_mode = Judge(_safe_mode)
     addresses = Judge(_addresses)
     card = Judge(_card)

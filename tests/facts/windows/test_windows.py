@@ -12,7 +12,8 @@ from v2vlint import target
 from v2vlint.engine.examples import example_store
 from v2vlint.facts.registry import FactStore
 from v2vlint.facts.windows.acpi import WindowsAcpi
-from v2vlint.facts.windows.boot import WindowsBoot, entry_device, partition_of
+from v2vlint.facts.windows.bcd import partition_of
+from v2vlint.facts.windows.boot import WindowsBoot, entry_device
 from v2vlint.facts.windows.drivers import WindowsDrivers
 from v2vlint.facts.windows.hardware import network_services, storage_services
 from v2vlint.facts.windows.network import WindowsNetwork

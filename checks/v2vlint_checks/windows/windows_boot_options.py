@@ -1,0 +1,83 @@
+"""Rule windows-boot-options."""
+
+from collections.abc import Iterator
+
+from v2vlint.api import BcdEntry, Content, Example, Finding, Hive, RegistryKey, Rule, Severity, Target, WindowsBoot
+
+_STORE = "/Boot/BCD"
+_ELEMENTS = "Objects\\{1}\\Elements"
+_BCD = rf"""
+[Objects\{{9dea862c-5cdd-4e70-acc1-f32b344d4795}}\Elements\23000003]
+"Element"="{{1}}"
+[{_ELEMENTS}\12000002]
+"Element"="\\Windows\\System32\\winload.exe"
+"""
+_RECOVERY = rf"""
+[{_ELEMENTS}\14000008]
+"Element"=multi:"{{2}}"
+[{_ELEMENTS}\16000009]
+"Element"=hex:01
+"""
+_EMS = f'[{_ELEMENTS}\\260000b0]\n"Element"=hex:01\n'
+_BASE: dict[str, Content] = {"/Windows/System32/config/SYSTEM": Hive("[ControlSet001\\Control]\n"), "/bootmgr": b"MZ"}
+
+
+class WindowsBootOptions(Rule):
+    """The boot entry of Windows has options that matter on another machine.
+
+    ## What it does
+    Reads the entry that the next start takes. It tells of entries for one start only; of `testsigning` and `nointegritychecks`; of a
+    recovery environment that comes up after a failed start; and, for targets whose main console is serial, of missing emergency services
+    (`ems`), which put a console on the serial port.
+
+    ## Why it matters
+    After a failed start or two Windows enters the recovery environment, which waits for somebody with a screen and keyboard; the clouds ask
+    for `bootstatuspolicy IgnoreAllFailures`. Without emergency services nothing shows on a serial console. Where signatures are not
+    checked, drivers count that Secure Boot refuses: with it on, the options are ignored.
+
+    ## References
+    - Microsoft, "Prepare a Windows VHD or VHDX to upload to Azure": `bootstatuspolicy`, `recoveryenabled`, `bootems`, `ems`
+    - Google, "Connecting to serial consoles", Windows Special Administrative Console
+    """
+
+    severity = Severity.INFO
+    since = "0.2"
+    kinds = frozenset({"windows"})
+    examples = (
+        Example({**_BASE, _STORE: Hive(_BCD + _RECOVERY)}, flags=(f"{_STORE}:{_ELEMENTS}\\14000008:Element",), severity=Severity.INFO),
+        Example({**_BASE, _STORE: Hive(_BCD + f'[{_ELEMENTS}\\16000049]\n"Element"=hex:01\n')}, flags=(f"{_STORE}:{_ELEMENTS}\\16000049",)),
+        Example({**_BASE, _STORE: Hive(_BCD)}, target="gce", flags=(f"{_STORE}:{_ELEMENTS}",), title="nothing on the serial console"),
+        Example(
+            {
+                **_BASE,
+                _STORE: Hive(_BCD.replace("23000003", "24000002").replace('"Element"="{1}"', '"Element"=multi:"{1}"')),
+            },
+            flags=(f"{_STORE}:{_ELEMENTS}",),
+            title="an entry for the next start only",
+        ),
+        Example({**_BASE, _STORE: Hive(_BCD + _EMS)}, target="gce"),
+        Example(
+            {**_BASE, _STORE: Hive(f'{_BCD}{_RECOVERY}[{_ELEMENTS}\\250000e0]\n"Element"=hex:01,00,00,00,00,00,00,00\n')},
+            title="failures are ignored",
+        ),
+    )
+
+    def check(self, boot: WindowsBoot, target: Target) -> Iterator[Finding]:
+        if boot.default is not None:
+            for where, message, effect in _told(boot.default, target):
+                yield self.finding(where, message, effect)
+
+
+def _told(entry: BcdEntry, target: Target) -> Iterator[tuple[RegistryKey, str, str]]:
+    name = entry.name or entry.loader or "the entry"
+    if entry.once:
+        yield entry.where, f"the next start takes {name}, the ones after it the default entry", "only the next start is judged"
+    if entry.recovery:
+        effect = "where nobody sees the screen, set bootstatuspolicy IgnoreAllFailures or recoveryenabled No"
+        yield entry.recovery, f"after a failed start {name} enters the recovery environment, which waits for somebody", effect
+    if entry.unsigned:
+        effect = "with Secure Boot the option is ignored, and drivers without a signature do not load"
+        yield entry.unsigned, f"{name} does not check the signatures of drivers", effect
+    if target.consoles[:1] == ("ttyS0",) and entry.ems is None:
+        effect = "nothing shows on the target's serial console: bcdedit /ems {default} on, and /emssettings EMSPORT:1 EMSBAUDRATE:115200"
+        yield entry.where, f"{name} has no emergency services on a serial port", effect
