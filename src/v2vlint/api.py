@@ -86,12 +86,16 @@ from v2vlint.facts.storage.mount_policy import MountPolicy
 from v2vlint.facts.storage.multipath import Multipath
 from v2vlint.facts.storage.root_stack import RootStack
 from v2vlint.facts.syntax.edit_lines import comment_out, replace_token
+from v2vlint.facts.windows.access import RemoteWay, WindowsAccess
 from v2vlint.facts.windows.acpi import ButtonBinding, WindowsAcpi, WindowsHal
+from v2vlint.facts.windows.agents import CLOUDS as windows_clouds
+from v2vlint.facts.windows.agents import WindowsAgents
 from v2vlint.facts.windows.bcd import BcdEntry, BcdMenu
 from v2vlint.facts.windows.bitlocker import Bitlocker
 from v2vlint.facts.windows.boot import WindowsBoot
 from v2vlint.facts.windows.drivers import DriverVerdict, WindowsDrivers
 from v2vlint.facts.windows.filters import ClassFilter, ClassFilters
+from v2vlint.facts.windows.identity import WindowsIdentity
 from v2vlint.facts.windows.network import StaticAddress, WindowsAdapter, WindowsNetwork
 from v2vlint.facts.windows.programs import WindowsProgram, WindowsPrograms, WindowsTools
 from v2vlint.facts.windows.registry import Registry, RegistryNode, RegistryValue, set_value

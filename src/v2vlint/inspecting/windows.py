@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import TypeVar
 
 from v2vlint.facts.registry import FactStore
+from v2vlint.facts.windows.drives import drives_of
 from v2vlint.facts.windows.network import WindowsInterface, interfaces
 from v2vlint.facts.windows.programs import InstalledPrograms, WindowsProgram
 from v2vlint.facts.windows.registry import RegistryNode, RegistryValue, SoftwareHive, SystemHive
@@ -26,10 +26,8 @@ from v2vlint.model.machine import (
 )
 from v2vlint.model.osinfo import OsInfo
 from v2vlint.model.place import WholeFile
-from v2vlint.model.registry import BINARY
 
 _CURRENT = r"Microsoft\Windows NT\CurrentVersion"
-_LETTER = re.compile(r"\\DosDevices\\([A-Za-z]):", re.IGNORECASE)
 MAX_PROGRAMS = 10_000
 MAX_TEXT = 4096
 Values = Mapping[str, RegistryValue]
@@ -169,26 +167,8 @@ def _application(program: WindowsProgram) -> Application:
 
 
 def _drives(mounted: Values, blocks: BlockTable) -> Iterator[DriveLetter]:
-    """Drive letters of disks: a disk signature and a partition's offset (MBR), or ``DMIO:ID:`` and the partition's GUID (GPT)."""
-    for name, value in sorted(mounted.items()):
-        match = _LETTER.fullmatch(name)
-        if match and value.type == BINARY:
-            found = next(_partitions(value.data, blocks), None)
-            if found is not None:
-                yield DriveLetter(match[1].upper(), found.name)
-
-
-def _partitions(blob: bytes, blocks: BlockTable) -> Iterator[BlockDevice]:
-    partitions = [device for device in blocks if device.kind == "partition"]
-    if len(blob) == 12:
-        signature, offset = f"{int.from_bytes(blob[:4], 'little'):08x}", str(int.from_bytes(blob[4:], "little"))
-        disks = {disk.disk for disk in blocks.disks if disk.detail("pt_uuid").lower() == signature}
-        yield from (one for one in partitions if one.disk in disks and one.detail("start") == offset)
-    elif len(blob) >= 24 and blob[:8] == b"DMIO:ID:":
-        import uuid
-
-        wanted = str(uuid.UUID(bytes_le=blob[8:24]))
-        yield from (one for one in blocks if wanted in (one.part_uuid.lower(), one.detail("ldm_guid")))
+    """Drive letters of partitions that are there."""
+    yield from (DriveLetter(one.letter, one.device.name) for one in drives_of(mounted.values(), blocks) if one.device is not None)
 
 
 def _interfaces(found: Iterable[WindowsInterface]) -> Iterator[NetworkInterface]:

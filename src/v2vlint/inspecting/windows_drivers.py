@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from v2vlint.facts.registry import FactStore
+from v2vlint.facts.windows.agents import WindowsAgents, starts
 from v2vlint.facts.windows.drivers import WindowsDrivers
 from v2vlint.facts.windows.hardware import OTHERS, storage_drivers
 from v2vlint.facts.windows.network import WindowsNetwork
@@ -16,11 +17,6 @@ from v2vlint.model.machine import Agent, Driver, DriverInUse, InstalledKernel
 from v2vlint.model.osinfo import OsInfo
 from v2vlint.model.target import Controller, Nic
 
-_AGENTS = {
-    "qemu": ("QEMU-GA", "vdservice", "spice-agent"), "azure": ("WindowsAzureGuestAgent", "RdAgent"), "google": ("GCEAgent",),
-    "amazon": ("AmazonSSMAgent", "Amazon EC2Launch", "Ec2Config"), "cloud-init": ("cloudbase-init",),
-}  # fmt: skip
-_AUTOMATIC = 2
 _BUSES = ("PCI\\", "VMBUS\\", "XEN", "USB\\")
 _ADAPTERS = (
     "iaStorA", "iaStorAC", "iaStorAV", "iaStorAVC", "iaStorV", "iaStorVD", "vmd", "LSI_SAS2", "LSI_SAS2i", "LSI_SAS3", "LSI_SAS3i",
@@ -72,16 +68,11 @@ def _cards(store: FactStore) -> Iterator[DriverInUse]:
 
 def windows_agents(store: FactStore) -> tuple[Agent, ...]:
     """Tools of hypervisors and clouds, installed or left over."""
-    services = store.get(WindowsServices)
     found = (_tools(kind, tools) for kind, tools in store.get(WindowsPrograms).tools if tools.where is not None)
-    own = (Agent(family, one.name, _runs(one)) for family, names in _AGENTS.items() for one in services.named(*names))
+    own = (Agent(family, one.name, starts(one)) for family, one in store.get(WindowsAgents).services)
     return (*found, *own)
 
 
 def _tools(kind: str, tools: WindowsTools) -> Agent:
     name = tools.programs[0].title if tools.programs else tools.services[0].name
-    return Agent(kind, name, any(map(_runs, tools.services)))
-
-
-def _runs(service: WindowsService) -> bool:
-    return service.effective is not None and service.effective <= _AUTOMATIC
+    return Agent(kind, name, any(map(starts, tools.services)))

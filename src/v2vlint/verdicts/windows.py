@@ -11,12 +11,14 @@ from v2vlint.facts.boot.start import ChosenFirmware
 from v2vlint.facts.conversion.loader import ConvertedLoader
 from v2vlint.facts.conversion.refusals import Refusals
 from v2vlint.facts.conversion.run import Conversion
+from v2vlint.facts.windows.access import RemoteWay, WindowsAccess
 from v2vlint.facts.windows.bcd import BcdEntry, BcdMenu
 from v2vlint.facts.windows.bitlocker import Bitlocker
 from v2vlint.facts.windows.boot import WindowsBoot, default_entry, entry_device, needs_kernel, partition_device
 from v2vlint.facts.windows.drivers import DriverVerdict, WindowsDrivers
 from v2vlint.facts.windows.filters import ClassFilter, ClassFilters
 from v2vlint.facts.windows.network import WindowsNetwork
+from v2vlint.facts.windows.services import WindowsService
 from v2vlint.facts.windows.system import WindowsSystem
 from v2vlint.guest.fs import GuestFS
 from v2vlint.model.bitlocker import BitlockerVolume
@@ -261,6 +263,33 @@ def _addresses(network: WindowsNetwork, target: Target) -> Iterator[Cause[None]]
             yield Cause(Fate.UNKNOWN, f"the address {one.addresses[0]} belongs to an adapter that is not there", one.where)
 
 
+def _dhcp(access: WindowsAccess, network: WindowsNetwork, target: Target) -> Iterator[Cause[WindowsService]]:
+    """A new adapter asks DHCP for its address, which a service does."""
+    if access.no_dhcp is None:
+        return
+    reason, where = "the DHCP client is disabled: an adapter that is new to Windows gets no address", access.no_dhcp.place("Start")
+    kept = any(
+        one.adapter is not None and one.adapter.known and any(one.adapter.fits(nic) for nic in target.nics) for one in network.static
+    )
+    yield (doubt if kept else fault)(True, reason, where, access.no_dhcp)
+
+
+def _access(access: WindowsAccess, target: Target) -> Iterator[Cause[RemoteWay]]:
+    """Somebody gets in: by Remote Desktop, or another way that the firewall lets through in a new network."""
+    way, other = access.desktop, any(one.is_open for one in access.others)
+    if way is None or other:
+        return
+    if access.one_adapter is not None and way.on:
+        yield doubt(True, "Remote Desktop listens on one network adapter only", access.one_adapter, way)
+    elif way.on and not way.opening.wide:
+        lets = f"lets only {way.opening.only} in" if way.opening.only else "lets nobody in"
+        reason = f"Remote Desktop is on, but the firewall {lets} where the network is new, and so public"
+        yield doubt(not target.keeps_network, reason, way.opening.where, way)
+    elif not way.on:
+        reason = f"Remote Desktop is off: {way.off_because}"
+        yield doubt(True, reason, way.where, way) if target.consoles[:1] == ("ttyS0",) else repaired(reason, way.where, way)
+
+
 def _safe_mode(boot: WindowsBoot) -> Iterator[Cause[BcdEntry]]:
     """Safe mode starts no network, or few services."""
     entry = boot.default
@@ -277,5 +306,7 @@ class WindowsNetworkVerdict(Verdict, stage=Stage.NETWORK, place=100, kinds=WINDO
     """Has the network card a driver, and will its address be the one that was set?"""
 
     safe_mode = Judge(_safe_mode)
+    dhcp = Judge(_dhcp)
+    access = Judge(_access)
     addresses = Judge(_addresses)
     card = Judge(_card)

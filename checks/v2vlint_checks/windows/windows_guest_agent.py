@@ -1,0 +1,59 @@
+"""Rule windows-guest-agent."""
+
+from collections.abc import Iterator
+
+from v2vlint.api import Conversion, Example, Finding, Hive, Mover, Rule, Severity, Target, WholeFile, WindowsAgents, windows_clouds
+
+_SYSTEM = "/Windows/System32/config/SYSTEM"
+_NONE = Hive("[ControlSet001\\Services]\n")
+
+
+def _hive(name: str, start: int = 2) -> Hive:
+    return Hive(f'[ControlSet001\\Services\\{name}]\n"Type"=dword:10\n"Start"=dword:{start}\n')
+
+
+class WindowsGuestAgent(Rule):
+    """The agent of the target is not installed in Windows, or that of another cloud is.
+
+    ## What it does
+    Looks for the services of agents: Azure's VM agent, EC2Launch (also the first one, which is scripts), EC2Config, Google's guest agent,
+    QEMU's; and which of them belong to another cloud.
+
+    ## Why it matters
+    Without its agent a cloud does not reset passwords, run extensions or set up further disks; QEMU's lets a hypervisor shut the guest
+    down cleanly and freeze it for a backup. Another cloud's agent asks for a metadata service that is not there, and fills the log.
+
+    ## References
+    - Microsoft, "Azure Windows VM Agent overview"; Amazon, "EC2Launch v2"; Google, "Guest environment"
+    - virt-v2v installs QEMU's agent where it has virtio-win: libguestfs-common `mlcustomize/inject_virtio_win.ml`
+    """
+
+    severity = Severity.INFO
+    since = "0.2"
+    kinds = frozenset({"windows"})
+    examples = (
+        Example({_SYSTEM: _NONE}, target="azure", flags=("/Windows",), severity=Severity.INFO),
+        Example({_SYSTEM: _NONE}, flags=("/Windows",), title="QEMU's agent"),
+        Example({_SYSTEM: _NONE}, mover=Mover.VIRT_V2V, title="virt-v2v installs QEMU's agent"),
+        Example(
+            {_SYSTEM: _hive("WindowsAzureGuestAgent")},
+            target="virtualbox",
+            flags=(f"{_SYSTEM}:ControlSet001\\Services\\WindowsAzureGuestAgent",),
+            title="another cloud's",
+        ),
+        Example({_SYSTEM: _hive("WindowsAzureGuestAgent")}, target="azure"),
+        Example({_SYSTEM: _NONE, "/ProgramData/Amazon/EC2-Windows/Launch/Scripts/InitializeInstance.ps1": ""}, target="ec2-nitro"),
+    )
+
+    def check(self, agents: WindowsAgents, target: Target, conversion: Conversion) -> Iterator[Finding]:
+        wanted = [family for family in windows_clouds if family in target.agents]
+        if len(wanted) == 1 and not agents.runs(wanted[0]):
+            message = f"the agent of {windows_clouds[wanted[0]]} is not installed, or does not start"
+            yield self.finding(WholeFile("/Windows"), message, "what the cloud does inside the guest does not work")
+        elif target.guest_agent == "qemu" and not agents.runs("qemu") and not conversion.fits:
+            effect = "the hypervisor cannot shut the guest down cleanly, or freeze it for a backup"
+            yield self.finding(WholeFile("/Windows"), "QEMU's guest agent is not installed, or does not start", effect)
+        for family, cloud in windows_clouds.items():
+            if family not in target.agents and (found := agents.of(family)) and agents.runs(family):
+                effect = "it looks for a metadata service that is not there, and fills the log"
+                yield self.finding(found[0].where, f"the agent of {cloud} is installed ({found[0].name})", effect)

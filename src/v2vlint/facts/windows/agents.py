@@ -1,0 +1,48 @@
+"""Agents of hypervisors and clouds in Windows, by their services."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from v2vlint.facts.registry import provides
+from v2vlint.facts.windows.services import AUTO, WindowsService, WindowsServices
+from v2vlint.guest.fs import GuestFS
+
+AGENTS = {
+    "qemu": ("QEMU-GA", "vdservice", "spice-agent"),
+    "azure": ("WindowsAzureGuestAgent", "RdAgent"),
+    "google": ("GCEAgent", "GCEAgentManager"),
+    "amazon": ("AmazonSSMAgent", "Amazon EC2Launch", "Ec2Config"),
+    "cloud-init": ("cloudbase-init",),
+}
+"""Services by families of ``agents`` in target profiles."""
+CLOUDS = {"azure": "Azure", "google": "Google Compute Engine", "amazon": "Amazon EC2"}
+_EC2LAUNCH = "/ProgramData/Amazon/EC2-Windows/Launch"
+
+
+@dataclass(frozen=True, slots=True)
+class WindowsAgents:
+    """The services that are there, by family. ``ec2launch`` says that the first EC2Launch is installed, which is no service but scripts."""
+
+    services: tuple[tuple[str, WindowsService], ...]
+    ec2launch: bool
+
+    def of(self, family: str) -> tuple[WindowsService, ...]:
+        """The services of one family."""
+        return tuple(service for name, service in self.services if name == family)
+
+    def runs(self, family: str) -> bool:
+        """Whether the agents of a family start by themselves."""
+        return (family == "amazon" and self.ec2launch) or any(starts(service) for service in self.of(family))
+
+
+def starts(service: WindowsService) -> bool:
+    """Whether a service starts by itself."""
+    return service.effective is not None and service.effective <= AUTO
+
+
+@provides
+def parse_agents(services: WindowsServices, fs: GuestFS) -> WindowsAgents:
+    """Look up each."""
+    found = ((family, one) for family, names in AGENTS.items() for one in services.named(*names))
+    return WindowsAgents(tuple(found), fs.is_dir(_EC2LAUNCH))
