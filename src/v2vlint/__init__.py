@@ -99,12 +99,12 @@ def define(image: Image, **wishes: Unpack[Wishes]) -> ProposedMachine:
     return library.define(image, wishes)
 
 
-def open(*images: str | os.PathLike[str], keys: Sequence[bytes | str] = (), limits: Limits | None = None) -> OpenGuest:
+def open(*images: str | os.PathLike[str], keys: Sequence[bytes | str] = (), limits: Limits | None = None, connect: str = "") -> OpenGuest:
     """A guest: ``v2vlint.open("disk.qcow2").machine`` says what it is.
 
-    ``images`` are the disks of one guest in order, or its OVA, OVF, VMX, libvirt XML or ``domain:NAME``. ``keys`` are passphrases to try
-    on encrypted disks. The bytes are read by a child process within ``limits``.
+    ``images`` are the disks of one guest in order, its machine definition, or ``domain:NAME`` of the libvirt at ``connect``. ``keys`` are
+    passphrases to try on encrypted disks. The bytes are read by a child process within ``limits``.
     """
     from v2vlint.inspecting.library import open_guest
 
-    return open_guest(images, keys, limits)
+    return open_guest(images, keys, limits, connect)

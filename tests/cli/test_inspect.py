@@ -218,3 +218,39 @@ def test_what_no_system_mounts_is_counted_too(tmp_path: Path) -> None:
     free = next(int(line.split(":")[1]) for line in told.splitlines() if line.startswith("bytes of free space"))
     (volume,) = library.open(disk).machine.volumes
     assert (volume.free, volume.used) == (free, volume.size - free)
+
+
+VMX = """displayName = "web"\nscsi0.present = "TRUE"\nscsi0:0.present = "TRUE"\nscsi0:0.fileName = "{}"\nvtpm.present = "TRUE"\n"""
+
+
+@pytest.mark.parametrize("name", ["web.qcow2", "gone.vmdk"])
+def test_the_definition_is_told_with_and_without_its_disks(v2vlint: Run, image: Path, tmp_path: Path, name: str) -> None:
+    (tmp_path / "web.qcow2").symlink_to(image)
+    (tmp_path / "web.vmx").write_text(VMX.format(name))
+    done = v2vlint("inspect", str(tmp_path / "web.vmx"), "--format", "json", "--allow-folder", str(image.parent))
+    data = json.loads(done.stdout)
+    jsonschema.validate(data, closed(copy.deepcopy(SCHEMA)), jsonschema.Draft202012Validator)
+    (machine,) = data["machines"]
+    found = machine["definition"]
+    assert (found["name"], found["tpm"], found["disks"][0]["where"], found["path"]) == ("web", True, "web.vmx:4:1", "web.vmx")
+    missing = name == "gone.vmdk"
+    assert (done.returncode, found["disks"][0]["missing"], bool(machine["systems"])) == (3 if missing else 0, missing, not missing)
+    opened = library.open(tmp_path / "web.vmx").machine.definition
+    assert opened is not None
+    assert (opened.name, opened.content) == ("web", "")
+
+
+def test_packages_are_verified_when_asked_for(v2vlint: Run, tmp_path: Path) -> None:
+    (tmp_path / "app.ovf").write_text('<Envelope><VirtualSystem id="app"/></Envelope>')
+    (tmp_path / "disk.img").write_bytes(b"x")
+    (tmp_path / "app.mf").write_text(f"SHA1(disk.img)= {'0' * 40}\n")
+    plain, verified = (v2vlint("inspect", str(tmp_path / "app.ovf"), *more).stdout for more in ((), ("--verify-manifest",)))
+    assert ("checksum" in " ".join(plain.split()), "disk.img: its checksum is not the one" in " ".join(verified.split())) == (False, True)
+
+
+def test_domains_of_another_libvirt(v2vlint: Run) -> None:
+    done = v2vlint("inspect", "domain:t*", "--connect", "test:///default")
+    assert "     defined    test (libvirt)" in done.stdout.splitlines()
+    found = library.open("domain:test", connect="test:///default").machine.definition
+    assert found is not None
+    assert found.memory_mib == 8192

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from v2vlint.defining.formats.libvirt import domain_xml
 from v2vlint.defining.protocol import ProposedCard, ProposedDisk, ProposedMachine
-from v2vlint.defining.xml import domain_xml
 from v2vlint.source.kinds.libvirt import domain
 
 

@@ -8,6 +8,7 @@ import pytest
 import yaml
 
 from v2vlint.model.blocks import BlockDevice
+from v2vlint.model.definition import ControllerDevice, Definition, DiskDevice, Feature, Medium, NicDevice, Topology
 from v2vlint.model.machine import (
     Agent,
     Application,
@@ -184,3 +185,34 @@ def test_nothing_hostile_in_the_documents() -> None:
         assert not [char for char in text if not char.isprintable() and char != "\n"]
     name = json.loads(as_json)["machines"][0]["name"]
     assert name == yaml.safe_load(as_yaml)["machines"][0]["name"] == EVIL.replace("\udcff", "\\xff")
+
+
+def test_the_definition_is_shown_with_its_devices() -> None:
+    definition = Definition(
+        "vmx", "/x/web.vmx", name="web", firmware="uefi", memory_mib=4096, cpus=4, secure_boot=True, product="vmware",
+        topology=Topology(2, 2, 1), uuid="564d9bef-acd9-b4e0-c8f0-aea8b9103515", controllers=(ControllerDevice("scsi", "pvscsi", "scsi0"),),
+        disks=(DiskDevice("a.vmdk", "scsi", "pvscsi", target="scsi0:0", missing=True), DiskDevice("", blank=True, capacity=1 << 30)),
+        nics=(NicDevice("00:50:56:00:00:01", "vmxnet3", "VM Network", fixed=True), *(NicDevice(),) * 12),
+        media=(Medium("cdrom", "a.iso", "ide"),), snapshots=(Feature("snapshot", "before\x1b[31m"),),
+        passthrough=(Feature("vgpu", "grid_p40"),), features=(Feature("sound", "TRUE"), Feature("cpu-affinity", "0")),
+    )  # fmt: skip
+    shown = lines(Machine("web", definition=definition))
+    wanted = """\
+     defined    web (VMX of vmware)
+     machine    4 CPUs (2 sockets × 2 cores), 4.0 GiB, UEFI, Secure Boot
+     identity   UUID 564d9bef-acd9-b4e0-c8f0-aea8b9103515
+     attached   scsi0: scsi pvscsi
+     disk       scsi0:0: a.vmdk, scsi pvscsi, missing
+     disk       no file, 1.0 GiB, empty
+     card       00:50:56:00:00:01, vmxnet3, on VM Network, set by hand
+     card       any address
+""".splitlines()
+    assert shown[2 : 2 + len(wanted)] == wanted
+    assert shown[2 + len(wanted) + 10 :][:6] == [
+        "                and 1 more",
+        "     drive      cdrom, ide, holds a.iso",
+        "     snapshot   before\\x1b[31m",
+        "     passed     vgpu grid_p40",
+        "     settings   sound, cpu-affinity (0)",
+        "",
+    ]

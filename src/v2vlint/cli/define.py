@@ -1,4 +1,4 @@
-"""``v2vlint define``: the libvirt domain that a guest needs on a KVM target."""
+"""``v2vlint define``: the machine that a guest needs on a KVM target, as a libvirt domain or in another form."""
 
 from __future__ import annotations
 
@@ -15,26 +15,29 @@ if TYPE_CHECKING:
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
+    from v2vlint.defining import formats
+
     options.add_images(parser)
     group = parser.add_argument_group("the machine")
     group.add_argument("-t", "--target", metavar="NAME", help="a KVM target: profile, .toml profile or libvirt XML (kvm)")
-    group.add_argument("-o", "--output", metavar="FILE", help="write the domain there instead of to stdout")
+    group.add_argument("--format", choices=formats.names(), default="libvirt", help="what is written (libvirt, a domain)")
+    group.add_argument("-o", "--output", metavar="FILE", help="write it there instead of to stdout")
     group.add_argument("--key-file", action="append", metavar="[DEVICE=]PATH", help="key of an encrypted disk; repeatable")
     options.add_configuration(parser)
 
 
 def run(args: argparse.Namespace) -> int:
-    """Print the domain; anything that may surprise is explained on stderr."""
+    """Print the machine; anything that may surprise is explained on stderr."""
     from v2vlint.defining import DefineAsk, define
 
     settings = options.settings(args)
     request = options.request(args, settings, "define")
     machine = define(DefineAsk(request.only_guest(), _target(args, settings), request.keys), settings.limits)
-    text = machine.xml
+    text = machine.render(args.format)
     if args.output:
         output.write_file(Path(args.output), text)
     else:
-        output.write(text, "xml")
+        output.write(text, "xml" if args.format == "libvirt" else "json")
     for note in machine.notes:
         output.say(f"note: {note}")
     return exits.OK

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from v2vlint.defining.formats.libvirt import domain_xml
 from v2vlint.defining.protocol import PREPARE, DefineAsk, ProposedMachine
-from v2vlint.defining.xml import domain_xml
 from v2vlint.engine.child import answer
 from v2vlint.isolate import DEFAULT_LIMITS, Limits
 

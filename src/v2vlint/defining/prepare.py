@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 import re
+from dataclasses import replace
 from typing import Any
 
+from v2vlint.defining.changed import changed
 from v2vlint.defining.drivers import Drivers
 from v2vlint.defining.protocol import DefineAsk, ProposedCard, ProposedDisk, ProposedMachine
 from v2vlint.defining.windows import EIGHT, VISTA
@@ -17,7 +19,7 @@ from v2vlint.facts.network.network import Network
 from v2vlint.facts.registry import FactStore
 from v2vlint.guest.open import Guest, open_guest
 from v2vlint.model.codec import decode, encode
-from v2vlint.model.definition import Definition
+from v2vlint.model.definition import Definition, Topology
 from v2vlint.model.errors import FactUnavailable, ImageError, UsageError
 from v2vlint.model.finding import Mover
 from v2vlint.model.osinfo import OsInfo
@@ -80,7 +82,7 @@ class _Proposal:
             disks=tuple(self.disk(position, file, bus) for position, file in enumerate(self.source.disks)),
             cards=self.cards(drivers.card()),
             machine=chipset,
-            memory_mib=self.definition.memory_mib or self.target.ram_mib,
+            memory_mib=self.memory(),
             cpus=self.definition.cpus or 1,
             cpu_level=self.cpu_level(),
             scsi=scsi,
@@ -92,11 +94,21 @@ class _Proposal:
             balloon=drivers.has("virtio_balloon"),
             local_clock=windows is not None and windows.local_clock,
             hyperv=windows is not None and not windows.before(VISTA),
+            uuid=self.definition.uuid,
+            genid=self.definition.genid,
+            topology=self.topology(),
             usb="ich9" if windows and windows.before(EIGHT) and chipset == "q35" else "",
         )
-        return ProposedMachine(
-            **{name: getattr(machine, name) for name in ProposedMachine.__slots__ if name != "notes"}, notes=(*self.notes, *drivers.notes)
-        )
+        return replace(machine, notes=(*self.notes, *drivers.notes, *changed(self.definition, machine)))
+
+    def memory(self) -> int:
+        """What the definition states; what the format takes for granted (VMX's 32 MiB) starts nothing."""
+        return self.definition.memory_mib if "memory_mib" in self.definition.places else self.target.ram_mib
+
+    def topology(self) -> Topology | None:
+        """The definition's, when it gives as many processors as the machine has."""
+        shape = self.definition.topology
+        return shape if shape.sockets * shape.cores * max(1, shape.threads) == (self.definition.cpus or 1) else None
 
     def name(self) -> str:
         first = self.definition.name or os.path.basename(self.source.disks[0].path).split(".")[0]  # noqa: PTH119

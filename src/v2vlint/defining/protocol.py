@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from v2vlint.model.definition import Topology
 from v2vlint.model.source import GuestRef, Keys
 from v2vlint.model.target import Firmware, Target
 
@@ -40,6 +41,7 @@ class ProposedCard:
 class ProposedMachine:
     """The machine a guest needs. ``scsi`` is the model of the SCSI controller when a disk is on one; ``boot_disk`` is 0-based.
 
+    ``topology`` is how its processors are laid out, None for the hypervisor's way; ``uuid`` and ``genid`` are empty for new ones.
     ``cpu_level`` is the x86-64 level it needs, 0 when not known. ``usb`` is ``ich9`` for guests without a driver for USB 3, else libvirt
     chooses. ``local_clock`` and ``hyperv`` are for Windows: a hardware clock in local time, and what makes it run better on a hypervisor.
     ``notes`` explain what may surprise.
@@ -64,11 +66,18 @@ class ProposedMachine:
     local_clock: bool = False
     hyperv: bool = False
     usb: str = ""
+    uuid: str = ""
+    genid: str = ""
+    topology: Topology | None = None
     notes: tuple[str, ...] = ()
 
     @property
     def xml(self) -> str:
         """Its libvirt domain."""
-        from v2vlint.defining.xml import domain_xml
+        return self.render("libvirt")
 
-        return domain_xml(self)
+    def render(self, form: str) -> str:
+        """The machine written as ``libvirt`` or ``kubevirt``; ModuleNotFoundError for a form that there is not."""
+        from v2vlint.defining import formats
+
+        return formats.load(form).render(self)

@@ -25,7 +25,7 @@ class OpenGuest:
     def machine(self) -> Machine:
         """What the machine is. ImageError when nothing of it could be read: no such file, an unknown format, a child that died."""
         (machine,) = inspect_all([InspectAsk(self.ref, self.keys)], self.limits)
-        if not machine.devices:
+        if not machine.devices and machine.definition is None:
             problem = machine.problems[0] if machine.problems else None
             reason = f"{problem.where}: {problem.reason}" if problem else f"{machine.name}: nothing to read"
             raise ImageError(reason, hint=problem.hint if problem else "")
@@ -35,11 +35,13 @@ class OpenGuest:
         return f"OpenGuest({self.ref.name!r})"
 
 
-def open_guest(images: Sequence[str | os.PathLike[str]], keys: Sequence[bytes | str], limits: Limits | None) -> OpenGuest:
-    """The guest on ``images``. UsageError when they name none or several."""
+def open_guest(
+    images: Sequence[str | os.PathLike[str]], keys: Sequence[bytes | str], limits: Limits | None, connect: str = ""
+) -> OpenGuest:
+    """The guest on ``images``; ``connect`` is the libvirt of ``domain:NAME``. UsageError when they name none or several."""
     if not images:
         raise UsageError("no image given")
-    found = expand(["+".join(os.fspath(image) for image in images)])
+    found = expand(["+".join(os.fspath(image) for image in images)], connect)
     if len(found) != 1:
         raise UsageError(f"{len(found)} guests, where one was expected", hint="open them one by one")
     secrets = Keys(tuple(Key(os.fsencode(key)) for key in keys))

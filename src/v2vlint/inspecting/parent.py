@@ -34,14 +34,14 @@ def inspect_all(
     desks = [Desk(ask.guest) for ask in asks]
     calls = (Call(INSPECT, encode(ask), desk=desk) for ask, desk in zip(asks, desks, strict=True))
     for position, outcome in isolate.run_all(calls, limits, jobs, tick):
-        machine = _machine(asks[position], outcome)
+        machine = _machine(asks[position], outcome, limits)
         unfinished = pending(asks[position].guest.paths, machine.paths)
         files = desks[position].files()
         machines[position] = replace(machine, problems=(*unfinished, *machine.problems), files=files)
     return tuple(machines[position] for position in sorted(machines))
 
 
-def _machine(ask: InspectAsk, outcome: Outcome) -> Machine:
+def _machine(ask: InspectAsk, outcome: Outcome, limits: Limits) -> Machine:
     if isinstance(outcome, Answer):
         try:
             return decode(Machine, outcome.value)
@@ -51,7 +51,15 @@ def _machine(ask: InspectAsk, outcome: Outcome) -> Machine:
         if outcome.kind == UsageError.__name__:
             raise UsageError(outcome.message, hint=outcome.hint)
         return _failed(ask, outcome.message, outcome.hint)
-    return _failed(ask, outcome.reason, outcome.hint)
+    failed = _failed(ask, outcome.reason, outcome.hint)
+    return failed if ask.guest.kind == "disks" or ask.unopened else _by_definition(ask, failed, limits)
+
+
+def _by_definition(ask: InspectAsk, failed: Machine, limits: Limits) -> Machine:
+    """A child died of the disks: another one tells what the definition states."""
+    again = replace(ask, unopened=True)
+    known = _machine(again, isolate.run(Call(INSPECT, encode(again), desk=Desk(ask.guest)), limits), limits)
+    return replace(known, problems=failed.problems)
 
 
 def _failed(ask: InspectAsk, reason: str, hint: str) -> Machine:

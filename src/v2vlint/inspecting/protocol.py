@@ -11,8 +11,12 @@ INSPECT = "v2vlint.inspecting.worker:inspect"
 
 @dataclass(frozen=True, slots=True)
 class InspectAsk:
-    """Inspect one guest; ``applications`` tells whether to list what is installed, the longest part of the answer."""
+    """Inspect one guest; ``applications`` tells whether to list what is installed, the longest part of the answer.
+
+    ``unopened`` asks for what its definition states alone, after the disks were the end of a child.
+    """
 
     guest: GuestRef
     keys: Keys = Keys()
     applications: bool = True
+    unopened: bool = False

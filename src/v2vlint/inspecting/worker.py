@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 from v2vlint.facts.registry import FactStore
@@ -31,13 +33,14 @@ def inspect_guest(ask: InspectAsk) -> Machine:
     started = time.perf_counter()
     try:
         source = locate(ask.guest)
+        source = replace(source, disks=()) if ask.unopened else source
         return _machine(ask, source, open_guest(source, ask.keys), started)
     except ImageError as error:
         return Machine(ask.guest.name, ask.guest.paths, problems=(Problem(ask.guest.name, error.message, error.hint),))
 
 
 def _machine(ask: InspectAsk, source: GuestSource, guest: Guest, started: float) -> Machine:
-    problems = list(guest.problems)
+    problems = [*guest.problems, *_manifest(source.definition)]
     systems: list[OperatingSystem] = []
     stores: list[FactStore] = []
     for root in guest.roots:
@@ -64,4 +67,19 @@ def _machine(ask: InspectAsk, source: GuestSource, guest: Guest, started: float)
         applications=ask.applications,
         problems=(*problems, *changes(guest)),
         seconds=time.perf_counter() - started,
+        definition=replace(source.definition, places={}, content="") if source.definition else None,
     )
+
+
+_MANIFEST = {
+    "manifest-mismatch": "its checksum is not the one in the manifest",
+    "manifest-missing": "the manifest names it, and it is not there",
+    "manifest-malformed": "no line of a manifest",
+}
+
+
+def _manifest(definition: Definition | None) -> Iterator[Problem]:
+    """What the manifest of a package finds wrong."""
+    for one in definition.features if definition else ():
+        if one.kind in _MANIFEST:
+            yield Problem(str(one.where), f"{one.value}: {_MANIFEST[one.kind]}")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from v2vlint.model.blocks import BlockDevice
+from v2vlint.model.definition import Definition
 from v2vlint.model.report import Problem
 from v2vlint.model.source import HostFileInfo
 
@@ -277,7 +278,8 @@ class Machine:
     """A whole guest. ``format`` and ``size`` are those of its disks together; ``boot_reason`` says how the booted system was told.
 
     ``devices`` are all block devices, ``volumes`` those with content. ``applications`` tells whether they were asked for. ``problems``
-    say what could not be read, and why. ``files`` are the host files that were opened.
+    say what could not be read, and why. ``files`` are the host files that were opened. ``definition`` is what the machine's definition
+    states, None when it came without one; it has neither its text nor places.
     """
 
     name: str
@@ -294,6 +296,7 @@ class Machine:
     problems: tuple[Problem, ...] = ()
     seconds: float = 0.0
     files: tuple[HostFileInfo, ...] = ()
+    definition: Definition | None = None
 
     @property
     def booted(self) -> OperatingSystem | None:

@@ -8,10 +8,15 @@ from collections.abc import Sequence
 from typing import Any
 
 from v2vlint.model.blocks import BlockDevice
+from v2vlint.model.definition import Definition, DiskDevice
 from v2vlint.model.machine import InstalledKernel, Machine, OperatingSystem, Volume
+from v2vlint.model.place import Device, RegistryKey, Span, WholeFile
 from v2vlint.report.escape import valid_unicode
 
 SCHEMA_VERSION = 1
+SCHEMA_REVISION = 1
+"""Counts what was added within the version; the schema says what."""
+_PLACES = (Span, WholeFile, Device, RegistryKey)
 
 
 def render_json(machines: Sequence[Machine], version: str) -> str:
@@ -38,6 +43,7 @@ def as_data(machines: Sequence[Machine], version: str) -> dict[str, Any]:
     """The machines as plain data."""
     return {
         "schema_version": SCHEMA_VERSION,
+        "schema_revision": SCHEMA_REVISION,
         "tool": {"name": "v2vlint", "version": version},
         "machines": [_machine(machine) for machine in machines],
     }
@@ -48,7 +54,9 @@ def _machine(machine: Machine) -> dict[str, Any]:
 
 
 def _plain(value: Any) -> Any:
-    """Dataclasses as objects by field name, tuples as lists."""
+    """Dataclasses as objects by field name, places as text, tuples as lists."""
+    if isinstance(value, _PLACES):
+        return str(value)
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         fields = {field.name: _plain(getattr(value, field.name)) for field in dataclasses.fields(value)}
         return _adjusted(value, fields)
@@ -63,6 +71,10 @@ def _adjusted(value: object, fields: dict[str, Any]) -> dict[str, Any]:
         del fields["libguestfs"]
     if isinstance(value, InstalledKernel):
         fields["drivers"] = {driver.name: driver.state for driver in value.drivers}
+    if isinstance(value, Definition):
+        fields = {name: item for name, item in fields.items() if name not in ("where", "places", "content")}
+    if isinstance(value, DiskDevice):
+        fields["capacity"] = None if value.capacity < 0 else value.capacity
     if isinstance(value, BlockDevice):
         fields["details"] = dict(value.details)
     if isinstance(value, Volume):

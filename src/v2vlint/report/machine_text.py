@@ -13,7 +13,7 @@ from v2vlint.model.machine import (
     Volume,
 )
 from v2vlint.model.report import Problem
-from v2vlint.report import words
+from v2vlint.report import definition_text, words
 from v2vlint.report.escape import visible
 from v2vlint.report.layout import Piece, Row, flow, paragraph
 from v2vlint.report.text import Look
@@ -41,6 +41,7 @@ def _machine(machine: Machine, look: Look) -> Iterator[Row]:
     text = f" {look.dot} ".join(visible(part) for part in about if part)
     yield from paragraph(text, look.width, 3, "dim") if text else ()
     yield from _encryption(machine, look)
+    yield from _definition(machine, look)
     yield ()
     for system in machine.systems:
         yield from _system(machine, system, look)
@@ -57,6 +58,13 @@ def _machine(machine: Machine, look: Look) -> Iterator[Row]:
     if len(machine.files) > 1 or any(file.before for file in machine.files):
         for file in machine.files:
             yield from paragraph(visible(f"read {words.opened(file)}"), look.width, 3, "dim")
+
+
+def _definition(machine: Machine, look: Look) -> Iterator[Row]:
+    if machine.definition is not None:
+        yield ()
+        for label, text in definition_text.lines(machine.definition):
+            yield from _fact(label, text, look) if text else ()
 
 
 def _is_layer(volume: Volume) -> bool:

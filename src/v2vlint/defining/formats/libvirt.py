@@ -8,6 +8,7 @@ from xml.etree.ElementTree import Element, SubElement, indent, tostring
 
 from v2vlint.defining.protocol import ProposedDisk, ProposedMachine
 
+TITLE = "a libvirt domain (XML)"
 _PREFIXES = {"virtio": "vd", "scsi": "sd", "sata": "sd", "ide": "hd"}
 _LEVELS = {2: "Nehalem", 3: "Haswell-noTSX", 4: "Skylake-Server-noTSX-IBRS"}
 _NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
@@ -17,6 +18,10 @@ def domain_xml(machine: ProposedMachine) -> str:
     """The domain, indented, with a line end. Characters that XML cannot hold become question marks."""
     root = Element("domain", {"type": "kvm"})
     _text(root, "name", machine.name)
+    if machine.uuid:
+        _text(root, "uuid", machine.uuid)
+    if machine.genid:
+        _text(root, "genid", machine.genid)
     _text(root, "memory", str(machine.memory_mib), unit="MiB")
     _text(root, "vcpu", str(machine.cpus))
     _system(root, machine)
@@ -36,6 +41,9 @@ def domain_xml(machine: ProposedMachine) -> str:
     _rest(devices, machine)
     indent(root)
     return _NOT_XML.sub("?", tostring(root, encoding="unicode")) + "\n"
+
+
+render = domain_xml
 
 
 def _text(parent: Element, name: str, text: str, **attributes: str) -> None:
@@ -73,11 +81,12 @@ def _clock(root: Element, machine: ProposedMachine) -> None:
 def _cpu(root: Element, machine: ProposedMachine) -> None:
     """At least what the guest needs, and all that the host has besides."""
     model = _LEVELS.get(machine.cpu_level)
-    if model is None:
-        SubElement(root, "cpu", {"mode": "host-model"})
-        return
-    cpu = SubElement(root, "cpu", {"mode": "custom", "match": "minimum"})
-    _text(cpu, "model", model, fallback="allow")
+    cpu = SubElement(root, "cpu", {"mode": "custom", "match": "minimum"} if model else {"mode": "host-model"})
+    if model:
+        _text(cpu, "model", model, fallback="allow")
+    if shape := machine.topology:
+        counts = {"sockets": shape.sockets, "cores": shape.cores, "threads": max(1, shape.threads)}
+        SubElement(cpu, "topology", {name: str(count) for name, count in counts.items()})
 
 
 def _names(disks: tuple[ProposedDisk, ...]) -> Iterator[str]:

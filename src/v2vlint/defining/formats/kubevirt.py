@@ -1,0 +1,107 @@
+"""From a machine to a VirtualMachine of KubeVirt (kubevirt.io/v1). Its disks are claims that have to be filled first."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from v2vlint.defining.protocol import ProposedMachine
+
+TITLE = "a VirtualMachine of KubeVirt (YAML)"
+MAX_NAME = 52
+"""Characters of a name: claims, launcher pods and the virtual machine have it with an ending, in a label of 63."""
+_BUSES = {"virtio": "virtio", "scsi": "scsi", "sata": "sata", "ide": "sata"}
+_CARDS = {"virtio": "virtio", "e1000e": "e1000e", "e1000": "e1000", "rtl8139": "rtl8139"}
+_ENLIGHTENED = ("relaxed", "vapic", "vpindex", "synic")
+
+
+def render(machine: ProposedMachine) -> str:
+    """The YAML, with what has to be done first as comments."""
+    import yaml
+
+    name = label(machine.name)
+    claims = [f"{name}-disk{number + 1}" for number in range(len(machine.disks))]
+    lines = ["# Disks become claims:"]
+    for claim, disk in zip(claims, machine.disks, strict=True):
+        lines.append(f"#   virtctl image-upload pvc {claim} --size=SIZE --image-path={disk.path!a}")
+    text: str = yaml.safe_dump(_machine(machine, name, claims), sort_keys=False, width=120)
+    return "\n".join((*lines, text))
+
+
+def label(text: str) -> str:
+    """A name as Kubernetes takes it (RFC 1123)."""
+    return re.sub(r"[^a-z0-9-]+", "-", text.lower())[:MAX_NAME].strip("-") or "guest"
+
+
+def _machine(machine: ProposedMachine, name: str, claims: list[str]) -> dict[str, Any]:
+    volumes = [{"name": f"disk{number + 1}", "persistentVolumeClaim": {"claimName": claim}} for number, claim in enumerate(claims)]
+    spec: dict[str, Any] = {"domain": _domain(machine), "networks": _networks(machine), "volumes": volumes}
+    return {
+        "apiVersion": "kubevirt.io/v1",
+        "kind": "VirtualMachine",
+        "metadata": {"name": name},
+        "spec": {"runStrategy": "Halted", "template": {"metadata": {"labels": {"kubevirt.io/domain": name}}, "spec": spec}},
+    }
+
+
+def _domain(machine: ProposedMachine) -> dict[str, Any]:
+    domain: dict[str, Any] = {
+        "machine": {"type": machine.machine},
+        "cpu": _cpu(machine),
+        "memory": {"guest": f"{machine.memory_mib}Mi"},
+        "clock": _clock(machine),
+        "firmware": _firmware(machine),
+        "devices": _devices(machine),
+    }
+    features: dict[str, Any] = {"acpi": {}}
+    if machine.secure_boot:
+        features["smm"] = {"enabled": True}
+    if machine.hyperv:
+        features["hyperv"] = {**{name: {} for name in _ENLIGHTENED}, "synictimer": {}, "spinlocks": {"spinlocks": 8191}}
+    return {**domain, "features": features}
+
+
+def _cpu(machine: ProposedMachine) -> dict[str, int]:
+    shape = machine.topology
+    if shape is None:
+        return {"sockets": machine.cpus}
+    return {"sockets": shape.sockets, "cores": shape.cores, "threads": max(1, shape.threads)}
+
+
+def _clock(machine: ProposedMachine) -> dict[str, Any]:
+    if not machine.hyperv:
+        return {"utc": {}}
+    timer = {"hpet": {"present": False}, "pit": {"tickPolicy": "delay"}, "rtc": {"tickPolicy": "catchup"}, "hyperv": {}}
+    return {"utc": {}, "timer": timer}
+
+
+def _firmware(machine: ProposedMachine) -> dict[str, Any]:
+    loader = {"efi": {"secureBoot": machine.secure_boot}} if machine.firmware == "uefi" else {"bios": {}}
+    return {"bootloader": loader, **({"uuid": machine.uuid} if machine.uuid else {})}
+
+
+def _devices(machine: ProposedMachine) -> dict[str, Any]:
+    disks = [
+        {"name": f"disk{number + 1}", "disk": {"bus": _BUSES[disk.bus]}, **({"bootOrder": 1} if number == machine.boot_disk else {})}
+        for number, disk in enumerate(machine.disks)
+    ]
+    interfaces = [
+        {"name": f"net{number + 1}", "masquerade" if number == 0 else "bridge": {}, "model": _CARDS[card.model],
+         **({"macAddress": card.mac} if card.mac else {})}
+        for number, card in enumerate(machine.cards)
+    ]  # fmt: skip
+    found: dict[str, Any] = {"disks": disks, "interfaces": interfaces, "autoattachMemBalloon": machine.balloon}
+    if machine.rng:
+        found["rng"] = {}
+    if machine.tpm:
+        found["tpm"] = {"persistent": True}
+    return found
+
+
+def _networks(machine: ProposedMachine) -> list[dict[str, Any]]:
+    """The first card is on the pod network; each further one needs a network of the cluster's."""
+    networks: list[dict[str, Any]] = []
+    for number in range(len(machine.cards)):
+        kind: dict[str, Any] = {"multus": {"networkName": f"network{number + 1}"}} if number else {"pod": {}}
+        networks.append({"name": f"net{number + 1}", **kind})
+    return networks
