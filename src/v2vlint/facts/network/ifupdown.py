@@ -8,6 +8,7 @@ iface ens192 inet static
 
 from __future__ import annotations
 
+import glob
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -22,6 +23,7 @@ from v2vlint.facts.network.interface import (
     is_mac,
     kind_of_name,
 )
+from v2vlint.facts.network.match import Condition, Key, Match, Term, any_of
 from v2vlint.facts.network.names import matches, parent_name
 from v2vlint.facts.registry import provides
 from v2vlint.facts.syntax.edit_lines import delete_all, replace_token, slice_token, whole_lines
@@ -37,7 +39,7 @@ MAX_FILES = 200
 MAX_STANZAS = 5000
 _WORD = re.compile(r"[^\s\\]\S*|\\\S+")
 _SOURCED_NAME = re.compile(r"[a-zA-Z0-9_-]+(?:\.ifcfg|\.intf)?|[a-zA-Z0-9_.-]+\.ifquery")
-_PATTERN = re.compile(r"(?P<variable>[\w.]*)/(?P<value>[^/=]+)(?:/\d*)?(?:=(?P<logical>\S+))?")
+_PATTERN = re.compile(r"(?P<variable>[\w.]*)/(?P<value>[^/=]+)(?:/(?P<number>\d*))?(?:=(?P<logical>\S+))?")
 _STATIC = frozenset({"address", "netmask", "gateway", "network", "broadcast", "metric", "pointopoint", "dns-nameservers", "dns-nameserver",
                      "dns-search", "dns-domain"})  # fmt: skip
 _PORTS = frozenset({"bridge_ports", "bridge-ports", "bond-slaves", "slaves", "bond_slaves", "ovs_ports", "bond-ports"})
@@ -201,9 +203,25 @@ def _interface(stanzas: list[_Stanza], auto: tuple[Token, ...], only: bool) -> I
         autostart=bool(started),
         uses=tuple(_uses(stanzas)),
         mtu=next((word for stanza in stanzas for word in stanza.words("mtu")), None),
+        conditions=_conditions(names, macs, started),
         brings_up=True,
+        ids=(first.name.value,),
         edits=InterfaceEdits(match_any=_match_any(stanzas, started) if only else (), to_dhcp=_to_dhcp(stanzas)),
     )
+
+
+def _conditions(names: tuple[Token, ...], macs: list[Token], started: list[Token]) -> Match:
+    """A stanza's own name is no pattern, whatever it looks like. ``/e*/2=lan`` takes the second card that fits, whichever that is, and of
+    a name and an address either will do: both are left to chance."""
+    if (names and macs) or any((match := _PATTERN.fullmatch(token.value)) and match["number"] not in (None, "1") for token in started):
+        return (Condition(Key.OTHER, ()),)
+    terms = tuple(Term(Token(glob.escape(name.value), name.where) if name.where not in _values(started) else name) for name in names)
+    return (*((Condition(Key.NAME, terms),) if terms else ()), *any_of(Key.MAC, macs))
+
+
+def _values(started: list[Token]) -> list[Span]:
+    """The places of the patterns in the words that start a stanza."""
+    return [found[1].where for token in started if (found := _pattern(token)) is not None]
 
 
 def _starts(word: str, name: str) -> bool:

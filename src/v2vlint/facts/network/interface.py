@@ -12,7 +12,7 @@ from v2vlint.facts.network.names import IfNameKind, ifname_kind, is_glob
 from v2vlint.model.fix import ReplaceText
 from v2vlint.model.place import Span, Token
 
-_MAC = re.compile(r"[0-9a-fA-F]{1,2}(?:[:-][0-9a-fA-F]{1,2}){5}")
+_MAC = re.compile(r"[0-9a-fA-F]{1,2}(?:[:-][0-9a-fA-F]{1,2}){5}|[0-9a-fA-F]{4}(?:\.[0-9a-fA-F]{4}){2}")
 
 
 class Manager(enum.StrEnum):
@@ -76,7 +76,7 @@ class InterfaceConfig:
     ``conditions`` are what a card must fit, where that is more than ``names``, ``mac`` and ``hardware`` say. ``brings_up`` says that it
     starts the interfaces it ``uses``, whatever they say; ``carries`` are the stacked interfaces that it names. ``order`` sorts the
     configurations of which a card gets only the first that fits (empty: it gets all). ``renderer`` is the program that brings up what
-    netplan defines.
+    netplan defines. ``single``: it applies to one card at a time.
     """
 
     manager: Manager
@@ -100,6 +100,7 @@ class InterfaceConfig:
     brings_up: bool = False
     carries: tuple[Token, ...] = ()
     order: str = ""
+    single: bool = False
     renderer: str = ""
     edits: InterfaceEdits = InterfaceEdits()
 

@@ -12,6 +12,7 @@ from functools import partial
 from typing import TypeVar, cast
 
 from v2vlint.facts.network.card_wishes import CardNames
+from v2vlint.facts.network.choice import won
 from v2vlint.facts.network.interface import InterfaceConfig
 from v2vlint.facts.network.match import Card, Condition, Key, Match, Survival, Term, fits, plain_mac
 from v2vlint.facts.network.name_policy import NamePolicy
@@ -178,7 +179,7 @@ def _scenes(network: Network, target: Target, wishes: CardNames, definition: Def
     known = frozenset(name for name in asked if _believed(parent_name(name), policy) and parent_name(name) not in pinned)
     found = worlds(target, policy, count, dict.fromkeys(map(parent_name, asked)))
     named = (_named(world, network, target, macs, known) for world in found)
-    return tuple(_Scene(world, tuple(_won(card, configs, count) for card in world.cards)) for world in named)
+    return tuple(_Scene(world, tuple(won(card, configs, count) for card in world.cards)) for world in named)
 
 
 def _likely(policy: NamePolicy, names: Iterable[str]) -> NamePolicy:
@@ -249,26 +250,6 @@ def _free(card: Card, network: Network, target: Target, spent: set[str]) -> tupl
         return card.names
     free = next(f"eth{number}" for number in range(1000) if f"eth{number}" not in reserved | spent)
     return (free,) if takes else (*card.names, free)
-
-
-def _won(card: Card, configs: Iterable[InterfaceConfig], count: int) -> tuple[tuple[InterfaceConfig, Survival], ...]:
-    """The configurations that ``card`` gets: of those with an order the first that fits, of the others all that do."""
-    won: list[tuple[InterfaceConfig, Survival]] = []
-    ended: set[str] = set()
-    for config in configs:
-        group = _group(config)
-        fit = fits(config.match, card) if group not in ended else Survival.LOST
-        if fit is not Survival.LOST:
-            earlier = bool(config.order) and any(_group(one) == group for one, _fit in won)
-            won.append((config, Survival.UNSURE if earlier else fit))
-        if fit is Survival.KEPT and config.order and (config.mac is None or count == 1):
-            ended.add(group)
-    return tuple(won)
-
-
-def _group(config: InterfaceConfig) -> str:
-    """Configurations of which one card gets only the first: networkd's, netplan's for networkd among them."""
-    return "networkd" if config.order and config.renderer in ("", "networkd") else ""
 
 
 def _stands(network: Network, config: InterfaceConfig, above: tuple[InterfaceConfig, ...], scene: _Scene) -> Survival:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import enum
 import fnmatch
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -17,6 +18,7 @@ from v2vlint.facts.syntax.edit_lines import slice_token
 from v2vlint.model.place import Token
 
 MAX_PATTERN = 200
+_GROUPS = re.compile(r"[0-9a-f]{4}(?:\.[0-9a-f]{4}){2}")
 
 
 class Survival(enum.IntEnum):
@@ -186,5 +188,6 @@ def _hit(key: Key, pattern: str, value: str) -> bool:
 
 
 def plain_mac(text: str) -> str:
-    """An ethernet address in lower case with colons, without quotes."""
-    return text.strip("\"'").lower().replace("-", ":")
+    """An ethernet address in lower case with colons, without quotes; systemd's three groups (``5254.0012.3456``) as well."""
+    plain = text.strip("\"'").lower().replace("-", ":")
+    return ":".join(re.findall("..", plain.replace(".", ""))) if _GROUPS.fullmatch(plain) else plain

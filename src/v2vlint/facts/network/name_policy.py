@@ -13,6 +13,7 @@ from v2vlint.facts.boot.bootloader import Bootloader
 from v2vlint.facts.boot.cmdline import KernelArg, last_arg
 from v2vlint.facts.boot.command_lines import CommandLines
 from v2vlint.facts.network.systemd_link import SystemdLinks
+from v2vlint.facts.network.udev_version import UdevVersion
 from v2vlint.facts.registry import provides
 from v2vlint.facts.syntax.layers import UDEV_RULES, winner
 from v2vlint.guest.fs import GuestFS
@@ -21,9 +22,6 @@ from v2vlint.model.place import Where, WholeFile
 
 _BY_LINK, _BY_RULE = "80-net-setup-link.rules", "80-net-name-slot.rules"
 _VENDOR_RULES = UDEV_RULES[-2:]
-_LIBRARIES = ("/usr/lib/systemd/libsystemd-shared-*.so", "/lib/systemd/libsystemd-shared-*.so", "/usr/lib/*/systemd/libsystemd-shared-*.so")
-_LIBRARY = re.compile(r"libsystemd-shared-(\d{3})(?!\d)")
-_RELEASES = {("rhel", 7): 219, ("debian", 8): 215, ("debian", 9): 232, ("ubuntu", 14): 204, ("ubuntu", 15): 219, ("ubuntu", 16): 229}
 _MDEV = ("/sbin/mdev", "/etc/mdev.conf")
 _WORDS = ("onboard", "slot", "path")
 _TRUE = frozenset({"1", "yes", "true", "on", "y", "t"})
@@ -50,23 +48,6 @@ class NamePolicy:
     names_xen: bool | None = None
     index_limit: int = _INDEX_LIMIT
     by_link: bool = True
-
-
-@dataclass(frozen=True, slots=True)
-class UdevVersion:
-    """The version of systemd's udev; 0 when it is not known or is no systemd."""
-
-    number: int = 0
-
-
-@provides
-def parse_udev_version(fs: GuestFS, os: OsInfo) -> UdevVersion:
-    """From the name of systemd's own library, which has the version in it; before it had, from the distribution's release."""
-    for pattern in _LIBRARIES:
-        for path in fs.glob(pattern):
-            if match := _LIBRARY.search(path):
-                return UdevVersion(int(match[1]))
-    return UdevVersion(_RELEASES.get((os.family if os.family == "rhel" else os.distro, os.major), 0))
 
 
 @provides

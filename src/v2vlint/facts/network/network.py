@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
+from v2vlint.facts.network.choice import nm_order
 from v2vlint.facts.network.cloud_init import CloudInit
 from v2vlint.facts.network.dhcpcd import Dhcpcd
 from v2vlint.facts.network.ifcfg import Ifcfg
@@ -18,7 +19,7 @@ from v2vlint.facts.network.netifrc import Netifrc
 from v2vlint.facts.network.netplan import Netplan
 from v2vlint.facts.network.networkd import Networkd
 from v2vlint.facts.network.nm_conf import NmConf
-from v2vlint.facts.network.nm_keyfile import NmKeyfiles
+from v2vlint.facts.network.nm_keyfile import NmKeyfiles, nm_timestamps
 from v2vlint.facts.network.systemd_link import SystemdLinks
 from v2vlint.facts.network.udev_net import UdevNet, UdevNetRule
 from v2vlint.facts.registry import provides
@@ -131,19 +132,24 @@ def collect_interfaces(
     ifcfg: Ifcfg,
     netifrc: Netifrc,
     dhcpcd: Dhcpcd,
+    fs: GuestFS,
 ) -> _Configured:
     """All configurations, ifcfg files attributed to the program that reads them; NetworkManager takes no name from a file's name."""
+    times = nm_timestamps(fs) if ifcfg.files else {}
     found = (*networkd.interfaces, *keyfiles.interfaces, *netplan.interfaces, *ifupdown.interfaces, *netifrc.interfaces, *dhcpcd.interfaces)
-    return _Configured((*found, *_ifcfg_readers(ifcfg, managers)))
+    return _Configured((*found, *_ifcfg_readers(ifcfg, managers, times)))
 
 
-def _ifcfg_readers(ifcfg: Ifcfg, managers: NetManagers) -> Iterator[InterfaceConfig]:
+def _ifcfg_readers(ifcfg: Ifcfg, managers: NetManagers, times: dict[str, str]) -> Iterator[InterfaceConfig]:
     scripts, nm = managers.runs(Manager.NETWORK_SCRIPTS), managers.runs(Manager.NETWORK_MANAGER)
     for file in ifcfg.files:
         by_nm = nm and managers.nm_reads_ifcfg and file.nm_controlled
         if file.interface.manager is Manager.NETWORK_SCRIPTS and by_nm and not scripts:
             written = tuple(name for name in file.interface.names if name.where.end > name.where.start)
-            yield replace(file.interface, manager=Manager.NETWORK_MANAGER, names=written)
+            uuid = file.vars.text("UUID")
+            order = nm_order(file.vars.text("AUTOCONNECT_PRIORITY"), times.get(uuid, ""), uuid)
+            single = not file.vars.text("MULTI_CONNECT").startswith("3")
+            yield replace(file.interface, manager=Manager.NETWORK_MANAGER, names=written, order=order, single=single)
         else:
             yield file.interface
 

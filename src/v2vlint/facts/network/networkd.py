@@ -14,7 +14,8 @@ from dataclasses import dataclass
 
 from v2vlint.facts.network.interface import Address, InterfaceConfig, InterfaceEdits, Manager, Method, address_from, kind_of_name, mac_token
 from v2vlint.facts.network.match import Key
-from v2vlint.facts.network.systemd_match import match_of
+from v2vlint.facts.network.systemd_match import live_units, match_of
+from v2vlint.facts.network.udev_version import UdevVersion
 from v2vlint.facts.registry import provides
 from v2vlint.facts.syntax.edit_lines import delete_all, insert_line_after, replace_token
 from v2vlint.facts.syntax.systemd_unit import Unit, in_containers_only, read_units, same_file, section_places, setting_places
@@ -52,15 +53,15 @@ class Networkd:
 
 
 @provides
-def parse_networkd(fs: GuestFS) -> Networkd:
+def parse_networkd(fs: GuestFS, version: UdevVersion) -> Networkd:
     """All .network and .netdev files that can apply in a virtual machine; whether networkd runs at all is another fact."""
     devices = [unit for unit in read_units(fs, ".netdev") if not in_containers_only(unit)]
     netdevs = tuple(netdev for unit in devices if (netdev := _netdev(unit)) is not None)
-    units = [unit for unit in read_units(fs, ".network") if not in_containers_only(unit)]
+    units = live_units(fs, ".network", version)
     kinds = {netdev.name.value: netdev.kind for netdev in netdevs}
     users = _users(units)
-    found = tuple(_interface(unit, kinds, users) for unit in units if not _unmanaged(unit))
-    hands_off = tuple(_interface(unit, kinds, users) for unit in units if _unmanaged(unit))
+    found = tuple(_interface(unit, kinds, users, version) for unit in units if not _unmanaged(unit))
+    hands_off = tuple(_interface(unit, kinds, users, version) for unit in units if _unmanaged(unit))
     return Networkd(found, hands_off, netdevs, tuple(place for unit in (*devices, *units) for place in unit.ini.malformed))
 
 
@@ -83,7 +84,7 @@ def _users(units: Iterable[Unit]) -> dict[str, list[Token]]:
     return users
 
 
-def _interface(unit: Unit, kinds: dict[str, str], users: dict[str, list[Token]]) -> InterfaceConfig:
+def _interface(unit: Unit, kinds: dict[str, str], users: dict[str, list[Token]], version: UdevVersion) -> InterfaceConfig:
     names = unit.words("Match", "Name")
     macs = [word for word in unit.words("Match", "MACAddress", "PermanentMACAddress") if mac_token(word)]
     addresses = _addresses(unit)
@@ -104,7 +105,7 @@ def _interface(unit: Unit, kinds: dict[str, str], users: dict[str, list[Token]])
         uses=tuple(token for name in names for token in users.get(name.value, ())),
         master=members[0] if members else None,
         mtu=unit.get("Link", "MTUBytes"),
-        conditions=match_of(unit, Key.ANY_NAME),
+        conditions=match_of(unit, Key.ANY_NAME, version),
         carries=unit.words("Network", *_STACKED),
         order=unit.name,
         edits=InterfaceEdits(_match_any(names), _drop_mac(unit, names, macs), _to_dhcp(unit, addresses)),

@@ -15,6 +15,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
+from v2vlint.facts.network.choice import nm_order
 from v2vlint.facts.network.interface import Address, InterfaceConfig, InterfaceEdits, Manager, Method, address_from, is_mac, mac_token
 from v2vlint.facts.network.match import Condition, Key, Match, any_of, nm_term
 from v2vlint.facts.registry import provides
@@ -30,6 +31,7 @@ FOLDERS = (
     "/run/NetworkManager/system-connections",
     "/usr/lib/NetworkManager/system-connections",
 )
+TIMESTAMPS = "/var/lib/NetworkManager/timestamps"
 MAX_FILES = 500
 _IGNORED = re.compile(r"\..*|.*(?:~|\.pem|\.der|\.[A-Za-z0-9]{6})", re.IGNORECASE)
 _LIST = re.compile(r"[^;,\s]+")
@@ -56,8 +58,23 @@ class NmKeyfiles:
 def parse_nm_keyfiles(fs: GuestFS) -> NmKeyfiles:
     """The profiles of the three folders; a file in /etc hides one of the same name in the others."""
     profiles = [(ini_from(text), text) for path in _paths(fs) if (text := fs.text(path)) is not None]
-    found = [(ini, interface) for ini, text in profiles if (interface := _interface(ini, text)) is not None]
+    times = nm_timestamps(fs)
+    found = [(ini, _ordered(ini, interface, times)) for ini, text in profiles if (interface := _interface(ini, text)) is not None]
     return NmKeyfiles(tuple(_stacked(found)), tuple(place for ini, _text in profiles for place in ini.malformed))
+
+
+def nm_timestamps(fs: GuestFS) -> dict[str, str]:
+    """When each profile was last used, in seconds, by its UUID."""
+    text = fs.text(TIMESTAMPS)
+    section = ini_from(text).merged("timestamps") if text is not None else None
+    return {setting.key: setting.value.value for setting in section.settings} if section else {}
+
+
+def _ordered(ini: IniFile, interface: InterfaceConfig, times: dict[str, str]) -> InterfaceConfig:
+    priority, uuid, multiple = (_get(ini, "connection", key) for key in ("autoconnect-priority", "uuid", "multi-connect"))
+    name = uuid.value if uuid else ""
+    order = nm_order(priority.value if priority else "", times.get(name, ""), name)
+    return replace(interface, order=order, single=multiple is None or multiple.value in ("0", "1", "2"))
 
 
 def _paths(fs: GuestFS) -> list[str]:

@@ -12,10 +12,11 @@ from dataclasses import dataclass
 
 from v2vlint.facts.network.interface import mac_token
 from v2vlint.facts.network.match import Key, Match
-from v2vlint.facts.network.systemd_match import match_of
+from v2vlint.facts.network.systemd_match import live_units, match_of
+from v2vlint.facts.network.udev_version import UdevVersion
 from v2vlint.facts.registry import provides
 from v2vlint.facts.syntax.layers import winner
-from v2vlint.facts.syntax.systemd_unit import FOLDERS, Unit, in_containers_only, read_units
+from v2vlint.facts.syntax.systemd_unit import FOLDERS, Unit
 from v2vlint.guest.fs import GuestFS
 from v2vlint.model.place import Span, Token, Where, WholeFile
 
@@ -63,10 +64,10 @@ class SystemdLinks:
 
 
 @provides
-def parse_systemd_links(fs: GuestFS) -> SystemdLinks:
+def parse_systemd_links(fs: GuestFS, version: UdevVersion) -> SystemdLinks:
     """All .link files that can apply in a virtual machine."""
-    units = [unit for unit in read_units(fs, ".link") if not in_containers_only(unit)]
-    links = tuple(map(_link, units))
+    units = live_units(fs, ".link", version)
+    links = tuple(_link(unit, version) for unit in units)
     default = next((link for link in links if link.path.endswith(f"/{DEFAULT_LINK}")), None)
     first = winner(fs, FOLDERS, DEFAULT_LINK)
     return SystemdLinks(
@@ -78,7 +79,7 @@ def parse_systemd_links(fs: GuestFS) -> SystemdLinks:
     )
 
 
-def _link(unit: Unit) -> LinkFile:
+def _link(unit: Unit, version: UdevVersion) -> LinkFile:
     return LinkFile(
         path=unit.path,
         where=unit.head,
@@ -89,5 +90,5 @@ def _link(unit: Unit) -> LinkFile:
         set_mac=mac_token(unit.get("Link", "MACAddress")),
         policies=unit.words("Link", "NamePolicy"),
         altpolicies=unit.words("Link", "AlternativeNamesPolicy"),
-        conditions=match_of(unit, Key.KERNEL_NAME),
+        conditions=match_of(unit, Key.KERNEL_NAME, version),
     )

@@ -3,21 +3,37 @@
 from __future__ import annotations
 
 from v2vlint.facts.network.match import Condition, Key, Match, Term, systemd_terms
+from v2vlint.facts.network.udev_version import UdevVersion
 from v2vlint.facts.syntax.ini import words_of
-from v2vlint.facts.syntax.systemd_unit import Unit
+from v2vlint.facts.syntax.systemd_unit import Unit, in_containers_only, read_units
+from v2vlint.guest.fs import GuestFS
 from v2vlint.model.place import Token
 
 _KEYS = {
     Key.MAC: ("MACAddress", "PermanentMACAddress"), Key.PATH: ("Path",), Key.DRIVER: ("Driver",), Key.TYPE: ("Type",), Key.KIND: ("Kind",),
     Key.OTHER: ("Property", "Host", "Credential", "Firmware", "KernelCommandLine", "KernelVersion", "Version"),
 }  # fmt: skip
+# Versions 243 and 244 warn of a file without a condition, 245 ignores it (networkd-network.c, link-config.c).
+_NEEDS_MATCH = 245
 
 
-def match_of(unit: Unit, names: Key) -> Match:
+def live_units(fs: GuestFS, suffix: str, version: UdevVersion) -> list[Unit]:
+    """The units that may apply in a virtual machine: without a condition, systemd ignores a .link or .network file since version 245."""
+    units = [unit for unit in read_units(fs, suffix) if not in_containers_only(unit)]
+    return [unit for unit in units if version.number < _NEEDS_MATCH or _has_match(unit)]
+
+
+def _has_match(unit: Unit) -> bool:
+    return any(setting.value.value for part in unit.ini.named("Match") for setting in part.settings)
+
+
+def match_of(unit: Unit, names: Key, version: UdevVersion) -> Match:
     """The conditions of a unit. ``names`` is what its ``Name=`` or ``OriginalName=`` compares with.
 
     Only ``Property=`` and its like, which ask for something else than the card, are left to chance; those of the host hold as they did.
     """
+    if not version.number and not _has_match(unit):
+        return (Condition(Key.OTHER, ()),)
     keys = {names: ("Name",) if names is Key.ANY_NAME else ("OriginalName",), **_KEYS}
     found = ((key, name, unit.ini.all("Match", name)) for key, settings in keys.items() for name in settings)
     rows = ((key, name, _terms(values)) for key, name, values in found if values)
@@ -25,7 +41,7 @@ def match_of(unit: Unit, names: Key) -> Match:
 
 
 def _terms(values: tuple[Token, ...]) -> tuple[Term, ...]:
-    """A ``!`` in front of a value inverts all of its words; an empty value drops what was said before."""
+    """A ``!`` before a value inverts all of its words, one before a later word that word; an empty value drops what was said before."""
     terms: list[Term] = []
     for value in values:
         words = words_of(value)
@@ -35,5 +51,5 @@ def _terms(values: tuple[Token, ...]) -> tuple[Term, ...]:
             first, *rest = systemd_terms(words)
             terms += [first, *(Term(term.value, inverted=True, mandatory=True) for term in rest)]
         else:
-            terms += map(Term, words)
+            terms += systemd_terms(words)
     return tuple(terms)

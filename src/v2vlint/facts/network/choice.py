@@ -1,0 +1,55 @@
+"""Which of the configurations that fit a card applies to it: the manager's own order decides.
+
+networkd takes the first file by name (systemd.network(5)), NetworkManager the profile with the highest ``autoconnect-priority``, then the
+one that was used last, then the lowest UUID (nm-settings-connection.c, ``nm_settings_connection_cmp_autoconnect_priority``); the others
+apply all that fit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from v2vlint.facts.network.interface import InterfaceConfig, Manager
+from v2vlint.facts.network.match import Card, Survival, fits
+
+_MIDDLE = 10_000
+
+
+def nm_order(priority: str, used: str, uuid: str) -> str:
+    """What sorts profiles as NetworkManager tries them: priority (-999 to 999), time of the last use in seconds, UUID, all as written."""
+    level = int(priority) if priority.removeprefix("-").isdecimal() and len(priority) < 5 else 0
+    time = int(used) if used.isdecimal() and len(used) < 13 else 0
+    return f"{_MIDDLE - level:05d} {10**13 - time:014d} {uuid}"
+
+
+def won(card: Card, configs: Iterable[InterfaceConfig], count: int) -> tuple[tuple[InterfaceConfig, Survival], ...]:
+    """The configurations that ``card``, one of ``count``, gets: of those with an order the first that fits, of the others all that do.
+
+    ``configs`` are sorted by their order.
+    """
+    found: list[tuple[InterfaceConfig, Survival]] = []
+    ended: set[str] = set()
+    for config in configs:
+        group = _group(config)
+        fit = fits(config.match, card) if group not in ended else Survival.LOST
+        if fit is not Survival.LOST:
+            earlier = bool(group) and any(_group(one) == group for one, _fit in found)
+            found.append((config, Survival.UNSURE if earlier and _excludes(config, count) else fit))
+        if fit is Survival.KEPT and group and _excludes(config, count):
+            ended.add(group)
+    return tuple(found)
+
+
+def _excludes(config: InterfaceConfig, count: int) -> bool:
+    """Whether a card that surely fits ``config`` gets no later one. With several cards it is not known which of them has an address, nor
+    which of them a profile for one card at a time goes to."""
+    return count == 1 or (config.mac is None and not config.single)
+
+
+def _group(config: InterfaceConfig) -> str:
+    """Configurations of which one card gets only the first: networkd's, netplan's for networkd among them, and NetworkManager's."""
+    if not config.order:
+        return ""
+    if config.manager is Manager.NETPLAN:
+        return "networkd" if config.renderer == "networkd" else ""
+    return config.manager.value.removeprefix("systemd-")
