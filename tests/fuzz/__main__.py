@@ -11,7 +11,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from tests.fuzz.lanes import Tally, judge_in_child
+from tests.fuzz.lanes import Tally, disagreements, judge_in_child
 from tests.fuzz.mutate import damage
 from tests.fuzz.seeds import Seed, seeds
 from v2vlint.engine.worker import warm
@@ -22,6 +22,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.fuzz", description=__doc__)
     parser.add_argument("--count", type=int, default=1000, help="how many damaged images (1000)")
     parser.add_argument("--first", type=int, default=0, help="number of the first one: each is made from its number alone (0)")
+    parser.add_argument("--containers", action="store_true", help="compare damaged containers with qemu-img instead")
     parser.add_argument("--seconds", type=float, default=1e9, help="stop after so long")
     parser.add_argument("--keep", type=Path, default=Path("build/fuzz"), help="folder for images that went wrong")
     options = parser.parse_args(argv)
@@ -29,6 +30,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     started = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="v2vlint-fuzz-", dir="/dev/shm") as name:
         folder = Path(name)
+        if options.containers:
+            return compare_all(folder, range(options.first, options.first + options.count))
         known = list(seeds(folder))
         print(f"{len(known)} seeds", flush=True)
         tally = Tally()
@@ -40,6 +43,16 @@ def main(argv: Sequence[str] | None = None) -> int:
                 print(f"{number + 1 - options.first} images, {time.monotonic() - started:.0f} s: {tally.exits}", flush=True)
     print(f"ended: {tally.exits}; {len(tally.wrong)} wrong; slowest {tally.slowest:.1f} s", flush=True)
     return 1 if tally.wrong else 0
+
+
+def compare_all(folder: Path, numbers: Sequence[int]) -> int:
+    """Damaged containers, read here and by qemu-img; 1 when any is read as another disk, or here alone."""
+    wrong = 0
+    for words in disagreements(folder, numbers):
+        wrong += 1
+        print(words, flush=True)
+    print(f"ended: {len(numbers)} containers, {wrong} disagreements", flush=True)
+    return 1 if wrong else 0
 
 
 def one(number: int, known: Sequence[Seed], folder: Path, tally: Tally, keep: Path | None = None) -> None:

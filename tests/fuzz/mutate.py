@@ -9,6 +9,8 @@ from collections import defaultdict
 from dataclasses import dataclass
 from itertools import islice
 
+from v2vlint.disk.checksums import crc32c
+
 INTERESTING = (0, 1, 2, 7, 0x7F, 0x80, 0xFF, 0x100, 0x200, 0x1000, 0x7FFF, 0xFFFF, 0x10000, 1 << 20, 0x7FFFFFFF, 0x80000000, 0xFFFFFFFF,
                1 << 32, 1 << 40, (1 << 63) - 1, 1 << 63, (1 << 64) - 1)  # fmt: skip
 TOKENS = (
@@ -43,9 +45,7 @@ class Region:
 def regions(data: bytes) -> dict[str, list[Region]]:
     """What is in an image, by kind: both ends and the tables of the container, then all that has a magic number, wherever it lies."""
     found: dict[str, list[Region]] = defaultdict(list)
-    for start, length in ((0, 512), (0, 4096), (512, 1 << 16), (1 << 16, 1 << 18), (len(data) - 512, 512), (len(data) - 4096, 4096)):
-        if 0 <= start < len(data):
-            found["container"].append(Region("container", start, min(length, len(data) - start)))
+    found["container"] = tables(data, "")
     for kind, magic in _MAGICS.items():
         matches = islice(re.finditer(magic, data, re.DOTALL), 3000)
         found[kind] += [Region(kind, match.start(), min(1024, len(data) - match.start())) for match in matches]
@@ -54,6 +54,18 @@ def regions(data: bytes) -> dict[str, list[Region]]:
         if data[start + 510 : start + 512] == b"\x55\xaa":
             found["sector"].append(Region("sector", start, 512))
     return {kind: places for kind, places in found.items() if places}
+
+
+def tables(data: bytes, shape: str) -> list[Region]:
+    """The parts of a container of its own, in ``shape``: both ends, its tables, and of a qcow2 what :data:`seeds.WITH_TABLES` makes."""
+    places = [(0, 512), (0, 4096), (512, 1 << 16), (1 << 16, 1 << 18), (len(data) - 512, 512), (len(data) - 4096, 4096)]
+    if shape == "snapshots.qcow2":
+        places = [(0, 112), (int.from_bytes(data[64:72], "big"), 256), (int.from_bytes(data[64:72], "big"), 256)]
+    elif shape == "bitmaps.qcow2":
+        extension = data.index(b"\x23\x85\x28\x75")
+        directory = int.from_bytes(data[extension + 24 : extension + 32], "big")
+        places = [(extension, 40), (directory, 64), (int.from_bytes(data[directory : directory + 8], "big"), 64)]
+    return [Region("container", start, min(length, len(data) - start)) for start, length in places if 0 <= start < len(data)]
 
 
 def _ext(data: bytes, start: int) -> list[Region]:
@@ -123,6 +135,21 @@ def _word(data: bytearray, at: int, rng: random.Random) -> None:
 
 
 _OPERATORS = (_bit, _bit, _byte, _byte, _number, _number, _number, _step, _fill, _noise, _copy, _word)
+
+
+def sum_up(data: bytearray, kind: str) -> None:
+    """Give the headers of a VHD or VHDX right checksums again, so that what was damaged in them is looked at."""
+    if kind == "vhd":
+        header = int.from_bytes(data[16:24], "big") if data[:8] == b"conectix" else len(data)
+        for start, length, field in ((0, 512, 64), (len(data) - 512, 512, 64), (header, 1024, 36)):
+            if bytes(data[start : start + 8]) in (b"conectix", b"cxsparse") and start + length <= len(data):
+                data[start + field : start + field + 4] = bytes(4)
+                struct.pack_into(">I", data, start + field, ~sum(data[start : start + length]) & 0xFFFFFFFF)
+    if kind == "vhdx":
+        for start, length in ((64 << 10, 4096), (128 << 10, 4096), (192 << 10, 64 << 10), (256 << 10, 64 << 10)):
+            if bytes(data[start : start + 4]) in (b"head", b"regi") and start + length <= len(data):
+                data[start + 4 : start + 8] = bytes(4)
+                struct.pack_into("<I", data, start + 4, ~crc32c(0xFFFFFFFF, bytes(data[start : start + length])) & 0xFFFFFFFF)
 
 
 def damage_text(text: str, rng: random.Random) -> str:

@@ -24,6 +24,27 @@ CONTAINERS: dict[str, tuple[str, ...]] = {
 }
 
 
+WITH_TABLES = {
+    "snapshots.qcow2": ("qemu-img", "snapshot", "-c", "{name}", "{path}"),
+    "bitmaps.qcow2": ("qemu-img", "bitmap", "--add", "{path}", "{name}"),
+}
+"""What makes the tables of a qcow2 that reading does not need, twice for each image."""
+
+
+def containers(plain: Path, folder: Path) -> dict[str, bytes]:
+    """The raw image ``plain`` in every container, and as qcow2 with internal snapshots and with dirty bitmaps."""
+    made = {}
+    shapes = CONTAINERS | dict.fromkeys(WITH_TABLES, ("-O", "qcow2", "-o", "cluster_size=4096"))
+    for shape, options in shapes.items():
+        path = folder / f"seed.{shape}"
+        subprocess.run(["qemu-img", "convert", *options, str(plain), str(path)], check=True)
+        for name in ("one", "two"):
+            if command := WITH_TABLES.get(shape):
+                subprocess.run([word.format(name=name, path=path) for word in command], check=True)
+        made[shape] = path.read_bytes()
+    return made
+
+
 @dataclass(frozen=True)
 class Seed:
     """An undamaged disk. ``others`` are the further disks of its guest, which stay as they are."""

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import struct
+import sys
 import uuid
+from array import array
 
 from v2vlint.disk.checksums import crc32c
 from v2vlint.disk.stream import Cached, Slice, Stream, exactly
@@ -12,12 +14,20 @@ from v2vlint.model.errors import ImageError, Unsupported
 MAX_BLOCK = 256 << 20
 MAX_COUNTED = 1 << 16
 _MIB = 1 << 20
+MAX_ENTRIES = 1 << 24
+MAX_VHD = 65535 * 255 * 255 * 512
+MAX_VDI_BLOCKS = 0x3FFFFFFF
+_UNUSED = 0xFFFFFFFF
 _FIXED, _DYNAMIC, _DIFFERENCING = 2, 3, 4
 _BAT = uuid.UUID("2dc27766-f623-4200-9d64-115e9bfd4a08").bytes_le
 _METADATA = uuid.UUID("8b7ca206-4790-4b9a-b8fe-575f050f886e").bytes_le
 _PARAMETERS = uuid.UUID("caa16737-fa36-4d43-b3b6-33f0aa44e76b").bytes_le
 _SIZE = uuid.UUID("2fa54224-cd1b-4876-b211-5dbed83bf4b8").bytes_le
 _SECTOR = uuid.UUID("8141bf1d-a96f-4709-ba47-f233a8faab5f").bytes_le
+_PHYSICAL = uuid.UUID("cda348c7-445d-4471-9cc9-e9885251c556").bytes_le
+_PAGE_83 = uuid.UUID("beca12ab-b2e6-4523-93ef-c309e000c746").bytes_le
+_PARENT = uuid.UUID("a8d35f2d-b30b-454d-abf7-d3d84834ab0c").bytes_le
+_ITEMS = (_PARAMETERS, _SIZE, _SECTOR, _PHYSICAL, _PAGE_83, _PARENT)
 
 
 class Blocks(Stream):
@@ -70,11 +80,14 @@ def open_vhd(name: str, base: Stream) -> Stream:
     if not footers:
         raise ImageError(f"{name}: no VHD footer")
     footer = footers[0]
+    first = copies[0] is footer
     header_at, size, kind = (struct.unpack_from(layout, footer, at)[0] for layout, at in ((">Q", 16), (">Q", 48), (">I", 60)))
     if kind == _DIFFERENCING:
         raise Unsupported(f"{name}: a differencing VHD is not supported", hint="merge it into its parent first")
     if not _sums_up(footer, 64):
         raise ImageError(f"{name}: damaged VHD (the checksum of its footer is wrong)")
+    if first is (kind == _FIXED):
+        raise ImageError(f"{name}: damaged VHD (a copy of its footer is " + ("" if first else "not ") + "at its start)")
     if kind == _FIXED:
         if size > base.size:
             raise ImageError(f"{name}: truncated ({base.size} of {size} bytes)")
@@ -100,13 +113,27 @@ class DynamicVhd(Blocks):
             raise ImageError(f"{name}: damaged VHD (the checksum of its dynamic header is wrong)")
         self._bat, _version, self._entries, block = struct.unpack_from(">QIII", header, 16)
         super().__init__(name, base, size, block)
+        if block & (block - 1) or self._entries * block > MAX_VHD or self._entries > MAX_ENTRIES:
+            raise ImageError(f"{name}: damaged VHD ({self._entries} blocks of {block} bytes)")
+        if self._entries * block < size:
+            raise ImageError(f"{name}: damaged VHD (its block table is too small)")
         self._bitmap = -(-block // 512 // 8 // 512) * 512
+        if (used := self._used()) > base.size:
+            raise ImageError(f"{name}: truncated (in use up to byte {used}, but {base.size} bytes long)")
+
+    def _used(self) -> int:
+        """The end of the table and of the last block in use."""
+        table = self._base.read_at(self._bat, self._entries * 4)
+        places = array("I", table[: len(table) // 4 * 4])
+        if sys.byteorder == "little":
+            places.byteswap()
+        last = max((place for place in places if place != _UNUSED), default=None)
+        end: int = self._bat + -(-self._entries * 4 // 512) * 512
+        return end if last is None else max(end, last * 512 + self._bitmap + self._block)
 
     def _find(self, number: int) -> int | None:
-        if number >= self._entries:
-            raise ImageError(f"{self._name}: damaged VHD (its block table is too small)")
         entry = self._entry(">I", self._bat + number * 4)
-        return None if entry == 0xFFFFFFFF else entry * 512 + self._bitmap
+        return None if entry == _UNUSED else entry * 512 + self._bitmap
 
 
 class Vdi(Blocks):
@@ -116,23 +143,28 @@ class Vdi(Blocks):
         header = base.read_at(0, 512)
         if len(header) < 512:
             raise ImageError(f"{name}: truncated VDI header")
+        if header[64:68] != b"\x7f\x10\xda\xbe":
+            raise ImageError(f"{name}: no VDI header")
         version, _length, kind = struct.unpack_from("<III", header, 68)
         linked = any(header[424:456])
-        if version >> 16 != 1 or kind not in (1, 2) or linked:
+        if version != 0x10001 or kind not in (1, 2) or linked:
             what = "a differencing VDI" if kind == 4 or linked else f"VDI version {version:#x}, type {kind},"
             raise Unsupported(f"{name}: {what} is not supported", hint="merge it into its parent first" if kind == 4 or linked else "")
         self._map, self._data = struct.unpack_from("<II", header, 340)
         size, block, extra, self._count = struct.unpack_from("<QIII", header, 368)
         if (sector := struct.unpack_from("<I", header, 360)[0]) != 512:
             raise ImageError(f"{name}: damaged VDI (sector size {sector})")
-        super().__init__(name, base, size, block)
-        self._extra = extra
+        if block != _MIB or self._map % 512 or self._data % 512:
+            raise Unsupported(f"{name}: a VDI with blocks of {block} bytes, or parts that begin no sector, is not supported")
+        if self._count * block < size or self._count > MAX_VDI_BLOCKS:
+            raise ImageError(f"{name}: damaged VDI (a block map of {self._count} entries)")
+        if extra:
+            raise Unsupported(f"{name}: a VDI with data of its own in each block is not supported")
+        super().__init__(name, base, -(-size // 512) * 512, block)
 
     def _find(self, number: int) -> int | None:
-        if number >= self._count:
-            raise ImageError(f"{self._name}: damaged VDI (its block map is too small)")
         entry = self._entry("<I", self._map + number * 4)
-        return None if entry >= 0xFFFFFFFE else self._data + entry * (self._block + self._extra) + self._extra
+        return None if entry >= 0xFFFFFFFE else self._data + entry * self._block
 
 
 def _is_whole(data: bytes, signature: bytes, length: int) -> bool:
@@ -147,53 +179,93 @@ class Vhdx(Blocks):
 
     def __init__(self, name: str, base: Stream) -> None:
         self._label = name
-        headers = [data for at in (64 << 10, 128 << 10) if _is_whole(data := base.read_at(at, 4096), b"head", 4096)]
-        if not headers:
-            raise ImageError(f"{name}: damaged VHDX (no valid header)")
-        current = max(headers, key=lambda data: int(struct.unpack_from("<Q", data, 8)[0]))
+        if base.read_at(0, 8) != b"vhdxfile":
+            raise self._damaged("no signature")
+        self._taken = [(0, _MIB)]
+        current = self._header(base)
         self.dirty = any(current[48:64])
+        log_size, log_at = struct.unpack_from("<IQ", current, 68)
+        self._take(log_at, log_size, "log")
         regions = self._regions(base)
-        metadata = self._metadata(base, regions[_METADATA])
-        block, flags = struct.unpack("<II", metadata[_PARAMETERS][:8])
-        size, sector = struct.unpack("<Q", metadata[_SIZE][:8])[0], struct.unpack("<I", metadata[_SECTOR][:4])[0]
-        if flags & 2:
-            raise Unsupported(f"{name}: a differencing VHDX is not supported", hint="merge it into its parent first")
+        block, size, sector = self._metadata(base, regions[_METADATA][0])
         super().__init__(name, base, size, block)
-        if sector not in (512, 4096):
-            raise ImageError(f"{name}: damaged VHDX (sector size {sector})")
-        self._bat, self._bat_size = regions[_BAT]
+        self._bat, length = regions[_BAT]
         self._ratio = (1 << 23) * sector // block
-        if not self._ratio:
-            raise ImageError(f"{name}: damaged VHDX (block size {block})")
+        blocks = -(-size // block)
+        if (blocks + (blocks - 1) // self._ratio) * 8 > length:
+            raise self._damaged("its block table is too small")
+        self._check_blocks(blocks)
+
+    def _damaged(self, what: str) -> ImageError:
+        return ImageError(f"{self._label}: damaged VHDX ({what})")
+
+    def _header(self, base: Stream) -> bytes:
+        """The valid one of its two headers that was written last."""
+        found = [data for at in (64 << 10, 128 << 10) if _is_whole(data := base.read_at(at, 4096), b"head", 4096)]
+        headers = [data for data in found if struct.unpack_from("<H", data, 66)[0] == 1]
+        written = [struct.unpack_from("<Q", data, 8)[0] for data in headers]
+        if not headers or (len(set(written)) < len(set(headers))):
+            raise self._damaged("no valid header")
+        return headers[written.index(max(written))]
+
+    def _take(self, start: int, length: int, what: str) -> None:
+        """Remember a part of the file; ImageError when it lies on another one."""
+        if any(start < end and begin < start + length for begin, end in self._taken):
+            raise self._damaged(f"its {what} lies on another part")
+        self._taken.append((start, start + length))
 
     def _regions(self, base: Stream) -> dict[bytes, tuple[int, int]]:
-        for at in (192 << 10, 256 << 10):
-            table = base.read_at(at, 64 << 10)
-            if not _is_whole(table, b"regi", 64 << 10):
-                continue
-            count = min(struct.unpack_from("<I", table, 8)[0], 2047)
-            entries = [(table[16 + 32 * i : 32 + 32 * i], struct.unpack_from("<QI", table, 32 + 32 * i)) for i in range(count)]
-            found = {guid: (int(place), int(length)) for guid, (place, length) in entries}
-            if _BAT in found and _METADATA in found:
-                return found
-        raise ImageError(f"{self._label}: damaged VHDX (no region table)")
-
-    def _metadata(self, base: Stream, region: tuple[int, int]) -> dict[bytes, bytes]:
-        table = base.read_at(region[0], 64 << 10)
-        if table[:8] != b"metadata":
-            raise ImageError(f"{self._label}: damaged VHDX (no metadata table)")
-        found: dict[bytes, bytes] = {}
-        for index in range(min(struct.unpack_from("<H", table, 10)[0], 2047)):
-            entry = table[32 + 32 * index : 64 + 32 * index]
-            offset, length = struct.unpack_from("<II", entry, 16)
-            found[entry[:16]] = base.read_at(region[0] + offset, min(length, 4096))
-        if any(len(found.get(key, b"")) < 4 for key in (_PARAMETERS, _SIZE, _SECTOR)):
-            raise ImageError(f"{self._label}: damaged VHDX (metadata is missing)")
+        table = base.read_at(192 << 10, 64 << 10)
+        if not _is_whole(table, b"regi", 64 << 10):
+            table = base.read_at(256 << 10, 64 << 10)
+        if not _is_whole(table, b"regi", 64 << 10):
+            raise self._damaged("no region table")
+        count = struct.unpack_from("<I", table, 8)[0]
+        if count > 2047:
+            raise self._damaged("its region table")
+        found: dict[bytes, tuple[int, int]] = {}
+        for at in range(16, 16 + 32 * count, 32):
+            guid, (place, length, required) = table[at : at + 16], struct.unpack_from("<QII", table, at + 16)
+            self._take(place, length, "region")
+            if guid in found or (guid not in (_BAT, _METADATA) and required & 1):
+                raise self._damaged("its region table")
+            found[guid] = (place, length)
+        if not {_BAT, _METADATA} <= set(found):
+            raise self._damaged("a region is missing")
         return found
 
+    def _metadata(self, base: Stream, region: int) -> tuple[int, int, int]:
+        """The sizes of a block, the disk and a sector, in bytes."""
+        table = base.read_at(region, 64 << 10).ljust(64 << 10, b"\0")
+        count = struct.unpack_from("<H", table, 10)[0]
+        if table[:8] != b"metadata" or count > 2047:
+            raise self._damaged("no metadata table")
+        found: dict[bytes, bytes] = {}
+        for at in range(32, 32 + 32 * count, 32):
+            guid, (offset, _length, flags) = table[at : at + 16], struct.unpack_from("<III", table, at + 16)
+            if guid in found or (guid not in _ITEMS and flags & 4):
+                raise self._damaged("its metadata table")
+            found[guid] = base.read_at(region + offset, 8).ljust(8, b"\0") if guid in _ITEMS else b""
+        if not set(_ITEMS[:5]) <= set(found):
+            raise self._damaged("metadata is missing")
+        block, flags = struct.unpack("<II", found[_PARAMETERS])
+        if flags & 2:
+            raise Unsupported(f"{self._label}: a differencing VHDX is not supported", hint="merge it into its parent first")
+        if _PARENT in found:
+            raise self._damaged("the place of a parent, but none is used")
+        (size,), (sector, _more) = struct.unpack("<Q", found[_SIZE]), struct.unpack("<II", found[_SECTOR])
+        if sector not in (512, 4096) or not _MIB <= block <= MAX_BLOCK or block & (block - 1):
+            raise self._damaged(f"block size {block}, sector size {sector}")
+        return block, size // sector * sector, sector
+
+    def _check_blocks(self, blocks: int) -> None:
+        """Every block in use must lie in the file, and on no other part."""
+        taken = sorted(self._taken)
+        for number in range(min(blocks, MAX_COUNTED)):
+            place = self._find(number)
+            if place is not None and any(place < end and begin < place + self._block for begin, end in taken):
+                raise self._damaged("a block lies on another part")
+
     def _find(self, number: int) -> int | None:
-        index = number + number // self._ratio
-        if index * 8 >= self._bat_size:
-            raise ImageError(f"{self._name}: damaged VHDX (its block table is too small)")
-        entry = self._entry("<Q", self._bat + index * 8)
+        entry = self._entry("<Q", self._bat + (number + number // self._ratio) * 8)
         return (entry >> 20) * _MIB if entry & 7 == 6 else None

@@ -11,6 +11,7 @@ from collections import OrderedDict
 from dataclasses import dataclass
 from typing import Any
 
+from v2vlint.disk.containers.qcow2_tables import check_bitmaps, check_snapshots
 from v2vlint.disk.stream import Stream, exactly
 from v2vlint.model.errors import ImageError, Unsupported
 
@@ -20,6 +21,8 @@ MAX_HEADER = 1 << 16
 MAX_REFCOUNT_TABLE = 8 << 20
 _DIRTY, _CORRUPT, _DATA_FILE, _COMPRESSION, _EXTENDED_L2 = 1, 2, 4, 8, 16
 _KNOWN = _DIRTY | _CORRUPT | _DATA_FILE | _COMPRESSION | _EXTENDED_L2
+_HAS_BITMAPS, _RAW_DATA = 1, 2
+_BACKING_FORMAT, _FEATURE_NAMES, _DATA_NAME, _CRYPTO, _BITMAPS = 0xE2792ACA, 0x6803F857, 0x44415441, 0x0537BE77, 0x23852875
 _OFFSET_MASK = 0x00FF_FFFF_FFFF_FE00
 _COMPRESSED = 1 << 62
 _CIPHERS = {1: "AES", 2: "LUKS"}
@@ -51,10 +54,10 @@ class Header:
 def read_header(name: str, base: Stream) -> Header:
     """Parse and judge the header; ImageError or Unsupported names what is wrong with ``name``."""
     head = base.read_at(0, MAX_HEADER)
-    if len(head) < 72:
-        raise ImageError(f"{name}: truncated qcow2 header")
+    if len(head) < 72 or head[:4] != MAGIC:
+        raise ImageError(f"{name}: truncated qcow2 header, or none")
     version, backing_at, backing_size, cluster_bits, size, crypt = struct.unpack_from(">IQIIQI", head, 4)
-    l1_size, l1_offset, refcount_at, refcount_clusters, snapshots, _snapshots_at = struct.unpack_from(">IQQIIQ", head, 36)
+    l1_size, l1_offset, refcount_at, refcount_clusters, snapshots, snapshots_at = struct.unpack_from(">IQQIIQ", head, 36)
     if version not in (2, 3):
         raise Unsupported(f"{name}: qcow2 version {version} is not supported")
     if crypt:
@@ -71,12 +74,18 @@ def read_header(name: str, base: Stream) -> Header:
         name,
         {
             "its parts do not fit into one cluster": backing_at <= cluster and (104 if version > 2 else 72) <= length <= cluster,
-            "reference counts": refcount_clusters * cluster <= MAX_REFCOUNT_TABLE and refcount_at % cluster == 0 and order <= 6,
+            "reference counts": 0 < refcount_clusters * cluster <= MAX_REFCOUNT_TABLE and order <= 6,
+            "the place of its reference counts": _is_place(refcount_at, refcount_clusters * cluster, cluster),
+            "the place of its snapshot table": _is_place(snapshots_at, snapshots * 40, cluster),
+            "the place of its L1 table": _is_place(l1_offset, l1_size * 8, cluster) and l1_size * 8 <= MAX_L1_BYTES,
+            "subclusters smaller than a sector": not features & _EXTENDED_L2 or cluster_bits >= 14,
         },
     )
     extensions = _extensions(name, head, length, backing_at or cluster)
-    _check_features(name, features, extensions.get(0x6803F857, b""))
+    _check_features(name, features, extensions.get(_FEATURE_NAMES, b""))
     _check_parts(name, {"compression type": bool(compression) is bool(features & _COMPRESSION)})
+    clearing = struct.unpack_from(">Q", head, 88)[0] if version > 2 else 0
+    _check_tables(name, base, (snapshots_at, snapshots), extensions, features, clearing, cluster, size)
     if compression > 1:
         raise Unsupported(f"{name}: qcow2 compression type {compression} is not supported")
     return Header(
@@ -86,10 +95,10 @@ def read_header(name: str, base: Stream) -> Header:
         l1_offset=l1_offset,
         l1_size=l1_size,
         snapshots=snapshots,
-        backing=_backing(name, head, backing_at, backing_size),
-        backing_format=_text(extensions.get(0xE2792ACA, b"")),
+        backing=_backing(name, head, backing_at, backing_size, cluster),
+        backing_format=_text(extensions.get(_BACKING_FORMAT, b"")),
         external=bool(features & _DATA_FILE),
-        data_file=_text(extensions.get(0x44415441, b"")) if features & _DATA_FILE else "",
+        data_file=_text(extensions.get(_DATA_NAME, b"")) if features & _DATA_FILE else "",
         compression=compression,
         extended_l2=bool(features & _EXTENDED_L2),
         dirty=bool(features & _DIRTY),
@@ -98,6 +107,36 @@ def read_header(name: str, base: Stream) -> Header:
         refcount_clusters=refcount_clusters,
         refcount_order=order,
     )
+
+
+def _check_tables(
+    name: str,
+    base: Stream,
+    snapshots: tuple[int, int],
+    extensions: dict[int, bytes],
+    features: int,
+    clearing: int,
+    cluster: int,
+    size: int,
+) -> None:
+    """Parts that reading does not need; without them QEMU does not open the image. ``snapshots`` are the place and the number."""
+    _check_parts(
+        name,
+        {
+            "raw external data without a data file": not clearing & _RAW_DATA or bool(features & _DATA_FILE),
+            "the format of its backing file": len(extensions.get(_BACKING_FORMAT, b"")) < 16,
+            "an encryption header": _CRYPTO not in extensions,
+            "its bitmaps": len(extensions.get(_BITMAPS, bytes(24))) == 24,
+        },
+    )
+    check_snapshots(name, base, *snapshots)
+    if _BITMAPS in extensions and clearing & _HAS_BITMAPS:
+        check_bitmaps(name, base, extensions[_BITMAPS], cluster, size)
+
+
+def _is_place(offset: int, length: int, cluster: int) -> bool:
+    """Whether a table may lie there: on a cluster, and where a file can reach."""
+    return offset % cluster == 0 and offset + length < 1 << 63
 
 
 def _check_parts(name: str, parts: dict[str, bool]) -> None:
@@ -129,10 +168,10 @@ def _extensions(name: str, head: bytes, offset: int, end: int) -> dict[int, byte
     return found
 
 
-def _backing(name: str, head: bytes, offset: int, size: int) -> str:
+def _backing(name: str, head: bytes, offset: int, size: int, cluster: int) -> str:
     if not offset:
         return ""
-    if size > 1023 or offset + size > len(head):
+    if size > min(1023, cluster - offset) or offset + size > len(head):
         raise ImageError(f"{name}: damaged qcow2 header (backing file name)")
     return _text(head[offset : offset + size])
 
@@ -161,7 +200,7 @@ class Qcow2(Stream):
     """The virtual disk of a qcow2 file. ``data`` is the external data file, ``backing`` the opened backing disk."""
 
     def __init__(self, name: str, base: Stream, header: Header, data: Stream | None = None, backing: Stream | None = None) -> None:
-        super().__init__(header.size)
+        super().__init__(header.size // 512 * 512)
         self.header = header
         self._name, self._base, self._data, self._backing = name, base, data or base, backing
         self._raw_data = data is not None
