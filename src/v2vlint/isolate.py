@@ -10,7 +10,6 @@ A child opens no files of guests: it asks its parent for each over a socket, and
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 import selectors
@@ -23,7 +22,8 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, dataclass, field
 from typing import IO, Any
 
-from v2vlint.confine import Grant, confine, lower
+from v2vlint.confine import Grant, confine, lower, supervise
+from v2vlint.confine.lack import PRETENDED
 from v2vlint.model.codec import parse
 from v2vlint.model.errors import V2vlintError, described
 
@@ -144,7 +144,8 @@ def _wait(children: Iterable[_Child]) -> None:
 
 def _order(call: Call, limits: Limits, parent: int) -> bytes:
     grant = asdict(call.grant)
-    return json.dumps({"entry": call.entry, "limits": asdict(limits), "grant": grant, "parent": parent, "request": call.request}).encode()
+    order = {"entry": call.entry, "limits": asdict(limits), "grant": grant, "parent": parent, "lacks": [*PRETENDED]}
+    return json.dumps({**order, "request": call.request}).encode()
 
 
 class _Child:
@@ -250,15 +251,12 @@ class _Child:
 
     def kill(self) -> None:
         """Kill whatever is left of its process group, take its exit status, and let go of its pipes."""
-        if self.process.returncode is None:
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(self.process.pid, signal.SIGKILL)
+        supervise.end(self.process)
         for stream in (self.stdin, *self.outputs):
             if stream is not None:
                 stream.close()
         self.stdin, self.outputs = None, {}
         self.counter.close()
-        self.process.wait()
 
     def _settle(self) -> None:
         """Wait for its end without taking its status, so that its group's number is not given to others before the group is killed."""
@@ -335,7 +333,10 @@ def serve() -> None:
     order = json.load(sys.stdin.buffer)
     global _parent
     _parent = socket.socket(fileno=order["parent"])
+    PRETENDED.update(order["lacks"])
     _limit(Limits(**order["limits"]))
+    if supervise.needed():
+        supervise.supervise()
     module, _, name = order["entry"].partition(":")
     reply = json.dumps(_reply(module, name, order["request"], Grant(**order["grant"]))).encode()
     with os.fdopen(channel, "wb") as stream:

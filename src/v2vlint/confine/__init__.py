@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from v2vlint.confine import capabilities, landlock, seccomp
+from v2vlint.confine import capabilities, landlock, seccomp, supervise
 from v2vlint.confine.grant import Grant, resolved
 from v2vlint.confine.libc import PR_SET_DUMPABLE, PR_SET_NO_NEW_PRIVS, PR_SET_PDEATHSIG, prctl
 
@@ -67,18 +67,21 @@ def _python() -> Iterator[str]:
     yield from filter(None, os.environ.get("LD_LIBRARY_PATH", "").split(":"))
 
 
-def preparation(program: str, grant: Grant, bounds: Bounds = NO_BOUNDS) -> Callable[[], None]:
+def preparation(program: str, grant: Grant, bounds: Bounds = NO_BOUNDS, *, filtered: bool = True) -> Callable[[], None]:
     """For ``preexec_fn``: the child, about to become ``program`` (an absolute path), is confined to ``grant`` and dies with its parent.
 
-    It starts no processes (threads it may), opens no sockets and executes nothing but itself. What it writes is the user's alone.
+    It starts no processes (threads it may), opens no sockets but those granted and executes nothing but itself. What it writes is the
+    user's alone. One that filters its system calls itself is not ``filtered``.
     """
-    given = Grant((*grant.read, program, "/usr/share"), grant.write)
+    given = grant + Grant((program, "/usr/share"))
     rules = landlock.ruleset(given, system=_SYSTEM, execute=(program, *_loaders()))
-    filters = seccomp.tool()
+    filters = seccomp.tool(serves=bool(grant.sockets)) if filtered else b""
     kept = capabilities.WRITING if grant.write else capabilities.READING
 
     def apply() -> None:
         prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+        if filtered and supervise.needed():
+            supervise.supervise()
         prctl(PR_SET_NO_NEW_PRIVS, 1)
         os.umask(0o077)
         _bind(bounds)

@@ -41,10 +41,9 @@ ptrace 101 117, process_vm_readv 310 270, process_vm_writev 311 271, kill 62 129
 rt_tgsigqueueinfo 297 240, pidfd_open 434 434, pidfd_getfd 438 438, pidfd_send_signal 424 424, process_madvise 440 440,
 kcmp 312 272
 """
-SOCKETS = """
-socket 41 198, socketpair 53 199, connect 42 203, bind 49 200, listen 50 201, accept 43 202, accept4 288 242, shmget 29 194,
-msgget 68 186, semget 64 190, mq_open 240 180
-"""
+SOCKETS = "socketpair 53 199, connect 42 203, shmget 29 194, msgget 68 186, semget 64 190, mq_open 240 180"
+SERVING = "bind 49 200, listen 50 201, accept 43 202, accept4 288 242"
+SOCKET = "socket 41 198"
 # io_uring opens files and sockets past a filter of system calls.
 KERNEL = """
 io_uring_setup 425 425, io_uring_enter 426 426, io_uring_register 427 427, bpf 321 280, perf_event_open 298 241,

@@ -10,6 +10,7 @@ import struct
 from collections.abc import Iterable
 
 from v2vlint.confine.grant import Grant
+from v2vlint.confine.lack import PRETENDED
 from v2vlint.confine.libc import address, syscall
 
 # The same numbers on every architecture but Alpha.
@@ -25,15 +26,21 @@ _OF_FILES = EXECUTE | WRITE_FILE | READ_FILE | TRUNCATE | IOCTL_DEV
 _READ = READ_FILE | READ_DIR
 # Regular files and folders made and removed; no links, sockets, pipes or devices.
 _WRITE = _READ | WRITE_FILE | TRUNCATE | REFER | 1 << 4 | 1 << 5 | 1 << 7 | 1 << 8 | IOCTL_DEV
+# Sockets made, and one that is in the way removed.
+_SOCKETS = READ_DIR | 1 << 5 | 1 << 9
 # QEMU opens it for writing to find out which locks the kernel has.
 _SINK = "/dev/null"
 _TCP = 3
 _SCOPES = 3
 
 
-@functools.cache
 def version() -> int:
     """The version of the kernel's interface; 0 when it has none, or has it switched off."""
+    return 0 if "landlock" in PRETENDED else _version()
+
+
+@functools.cache
+def _version() -> int:
     try:
         return syscall(_CREATE, None, 0, _VERSION)
     except OSError:
@@ -50,8 +57,8 @@ def _handled() -> int:
 def ruleset(grant: Grant, system: Iterable[str] = (), execute: Iterable[str] = ()) -> int | None:
     """The descriptor of a ruleset for :func:`enforce`; None without Landlock.
 
-    Everything is denied but reading ``grant.read`` and ``system``, reading and writing ``grant.write`` and executing ``execute``; besides,
-    as far as the kernel can: TCP, abstract sockets and signals to processes outside.
+    Everything is denied but reading ``grant.read`` and ``system``, reading and writing ``grant.write``, executing ``execute`` and sockets
+    in ``grant.sockets``; besides, as far as the kernel can: TCP, abstract sockets and signals to processes outside.
     """
     if not version():
         return None
@@ -59,7 +66,13 @@ def ruleset(grant: Grant, system: Iterable[str] = (), execute: Iterable[str] = (
     attributes = struct.pack("QQQ", handled, _TCP, _SCOPES)[: 24 if version() >= 6 else 16 if version() >= 4 else 8]
     rules = syscall(_CREATE, address(ctypes.create_string_buffer(attributes, len(attributes))), len(attributes), 0)
     os.set_inheritable(rules, False)
-    for paths, rights in (((*system, *grant.read), _READ), ((_SINK, *grant.write), _WRITE), (execute, _READ | EXECUTE)):
+    granted = (
+        ((*system, *grant.read), _READ),
+        ((_SINK, *grant.write), _WRITE),
+        (execute, _READ | EXECUTE),
+        (grant.sockets, _SOCKETS),
+    )
+    for paths, rights in granted:
         for path in dict.fromkeys(paths):
             _allow(rules, path, rights & handled)
     return rules

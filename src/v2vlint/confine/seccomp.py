@@ -15,6 +15,7 @@ import sys
 from collections.abc import Iterable, Sequence
 
 from v2vlint.confine import calls
+from v2vlint.confine.lack import PRETENDED
 from v2vlint.confine.libc import address, syscall
 
 _AUDIT = {"x86_64": 0xC000003E, "aarch64": 0xC00000B7, "riscv64": 0xC00000F3, "loongarch64": 0xC0000102}
@@ -32,6 +33,7 @@ _OPEN_TO_WRITE = 0o3 | 0o100 | 0o1000 | 0o20000000
 _IOCTLS = (0x5401, 0x5450, 0x5451, 0x5421, 0x80081272, 0x1268)
 # Signals by way of a file: F_SETOWN, F_SETSIG, F_SETOWN_EX, F_SETLEASE, F_NOTIFY.
 _SIGNALLING = (8, 10, 15, 1024, 1026)
+_AF_UNIX = 1
 _CLONE_THREAD, _CLONE3 = 0x10000, 435
 
 Instruction = tuple[int, int, int, int]
@@ -45,9 +47,13 @@ def table() -> str:
     return "x86_64" if machine == "x86_64" else "generic"
 
 
-@functools.cache
 def available() -> bool:
     """Whether the kernel filters system calls, and they are known here."""
+    return "seccomp" not in PRETENDED and _available()
+
+
+@functools.cache
+def _available() -> bool:
     if not table():
         return False
     action = ctypes.create_string_buffer(struct.pack("=I", DENY & 0xFFFF0000), 4)
@@ -91,11 +97,10 @@ def _threads() -> list[Instruction]:
     return [*_case(_CLONE3, [_ret(ABSENT)]), *program]
 
 
-@functools.cache
-def tool() -> bytes:
+def tool(*, serves: bool = False) -> bytes:
     """The filter for a program of others: no new processes (threads it may start), no sockets, nothing about other processes or the kernel.
 
-    Empty where filters are not available.
+    One that ``serves`` may make Unix stream sockets and accept connections, but make none. Empty where filters are not available.
     """
     if not available():
         return b""
@@ -104,9 +109,16 @@ def tool() -> bytes:
     program += _threads()
     for number in calls.numbers(calls.PROCESSES, generic).values():
         program += _case(number, [_ret(DENY)])
-    for number in _numbers(calls.OTHERS, calls.SOCKETS, calls.KERNEL):
+    for number in _numbers(calls.OTHERS, calls.SOCKETS, calls.KERNEL, *(() if serves else (calls.SERVING,))):
         program += _case(number, [_ret(DENY)])
+    for number in _numbers(calls.SOCKET):
+        program += _case(number, _stream_sockets() if serves else [_ret(DENY)])
     return _packed([*program, _ret(ALLOW)])
+
+
+def _stream_sockets() -> list[Instruction]:
+    """AF_UNIX and SOCK_STREAM, with any flags: 1 is the one type without a bit of 14."""
+    return [_low(0), (_EQUAL, 1, 0, _AF_UNIX), _ret(DENY), _low(1), (_ANY_BIT, 0, 1, 14), _ret(DENY), _ret(ALLOW)]
 
 
 def install(program: bytes) -> None:

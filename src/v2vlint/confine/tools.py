@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import selectors
-import signal
 import subprocess
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from v2vlint import programs
-from v2vlint.confine import NO_BOUNDS, Bounds, preparation
+from v2vlint.confine import NO_BOUNDS, Bounds, preparation, supervise
 from v2vlint.confine.grant import Grant
 
 MAX_OUTPUT = 256 << 20
@@ -46,16 +45,35 @@ def run(command: Sequence[str], grant: Grant, bounds: Bounds = NO_BOUNDS, timeou
 
     It gets no input, an environment of a few harmless names and ``/`` as its folder; its whole process group is gone when this returns.
     """
+    process = _start(command, grant, bounds, descriptors, stdout=subprocess.PIPE)
+    try:
+        output, errors = _drain(process, time.monotonic() + timeout)
+    finally:
+        _end(process)
+    return Done(process.returncode, output.decode("utf-8", "replace"), errors.decode("utf-8", "replace"))
+
+
+@contextmanager
+def serving(command: Sequence[str], grant: Grant, descriptors: Sequence[int] = ()) -> Iterator[subprocess.Popen[bytes]]:
+    """``command`` while it runs, confined as with :func:`run`; its standard error is a pipe. Its group is gone when this is left."""
+    process = _start(command, grant, NO_BOUNDS, descriptors, stdout=subprocess.DEVNULL)
+    try:
+        yield process
+    finally:
+        _end(process)
+
+
+def _start(command: Sequence[str], grant: Grant, bounds: Bounds, descriptors: Sequence[int], stdout: int) -> subprocess.Popen[bytes]:
     program = programs.find(command[0])
     if program is None:
         raise NotInstalled(command[0])
     program = os.path.realpath(program)
     environment = programs.environment()
-    process = subprocess.Popen(
+    return subprocess.Popen(
         list(command),
         executable=program,
         stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
+        stdout=stdout,
         stderr=subprocess.PIPE,
         env={name: environment[name] for name in _KEPT_ENVIRONMENT if name in environment},
         cwd=programs.NEUTRAL,
@@ -63,11 +81,6 @@ def run(command: Sequence[str], grant: Grant, bounds: Bounds = NO_BOUNDS, timeou
         start_new_session=True,
         preexec_fn=preparation(program, grant, bounds),
     )
-    try:
-        output, errors = _drain(process, time.monotonic() + timeout)
-    finally:
-        _end(process)
-    return Done(process.returncode, output.decode("utf-8", "replace"), errors.decode("utf-8", "replace"))
 
 
 def _drain(process: subprocess.Popen[bytes], deadline: float) -> tuple[bytes, bytes]:
@@ -92,9 +105,7 @@ def _drain(process: subprocess.Popen[bytes], deadline: float) -> tuple[bytes, by
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:
-    with contextlib.suppress(ProcessLookupError):
-        os.killpg(process.pid, signal.SIGKILL)
-    process.wait()
+    supervise.end(process)
     for stream in (process.stdout, process.stderr):
         if stream:
             stream.close()

@@ -11,10 +11,9 @@ import stat
 import subprocess
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-from v2vlint import programs
 from v2vlint.confine import Grant, tools
 from v2vlint.files.nodes import Nodes, argument
 from v2vlint.model.errors import ImageError, UsageError
@@ -118,30 +117,22 @@ def snapshot(overlay: Path, copy: Path) -> None:
     run("cp", "--reflink=auto", "--sparse=always", "--", overlay, copy, reads=(overlay,), writes=(fresh(copy),))
 
 
-def _required(tool: str) -> str:
-    program = programs.find(tool)
-    if program is None:
-        raise UsageError(f"{tool} is not installed", hint="apt install qemu-utils")
-    return program
-
-
 @contextmanager
 def exported(overlay: Path, image: ImageNode | None, folder: Path) -> Iterator[Path]:
-    """A Unix socket in ``folder`` where an NBD client reads and writes the overlay on ``image`` as a raw disk."""
+    """A Unix socket in ``folder``, which has nothing else, where an NBD client reads and writes the overlay on ``image`` as a raw disk."""
     at = folder / f"{overlay.stat().st_ino}.socket"
-    with Nodes() as nodes:
-        command = (_required("qemu-nbd"), "--socket", str(at), "--persistent", "--shared=4", "--cache=unsafe", "--discard=unmap")
+    options = ("--socket", str(at), "--persistent", "--shared=4", "--cache=unsafe", "--discard=unmap")
+    with Nodes() as nodes, ExitStack() as stack:
         top = argument(nodes.overlay(overlay, image))
-        process = subprocess.Popen(
-            [*command, top], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, pass_fds=nodes.descriptors,
-            env=programs.environment(), cwd=programs.NEUTRAL, preexec_fn=die_with_parent,
-        )  # fmt: skip
+        grant = nodes.grant + Grant(sockets=(str(folder.resolve()),))
         try:
-            _await_socket(process, at)
-            yield at
-        finally:
-            process.terminate()
-            _out, errors = process.communicate(timeout=60)
+            process = stack.enter_context(tools.serving(("qemu-nbd", *options, top), grant, nodes.descriptors))
+        except tools.NotInstalled:
+            raise UsageError("qemu-nbd is not installed", hint="apt install qemu-utils") from None
+        _await_socket(process, at)
+        yield at
+        process.terminate()
+        _out, errors = process.communicate(timeout=60)
     if process.returncode:
         raise ImageError(f"qemu-nbd: {_words(errors.decode('utf-8', 'replace'), process.returncode)}")
 

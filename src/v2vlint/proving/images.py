@@ -9,7 +9,7 @@ from pathlib import Path
 
 from v2vlint.files.nodes import Nodes
 from v2vlint.model.source import ImageNode
-from v2vlint.proving.process import run_tool
+from v2vlint.proving.process import create_overlay
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +29,7 @@ def block_options(disks: Sequence[ProofDisk], folder: Path, nodes: Nodes) -> Ite
     """``-blockdev`` options for nodes ``disk0``, ``disk1``…, after creating their overlays in ``folder``. ``nodes`` keeps images open."""
     for index, disk in enumerate(disks):
         overlay = folder / f"disk{index}.qcow2"
-        run_tool("qemu-img", "create", "-q", "-f", "qcow2", overlay, str(disk.size))
+        create_overlay(overlay, disk.size)
         node = {
             "driver": "qcow2",
             "node-name": f"disk{index}",

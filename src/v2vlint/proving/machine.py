@@ -15,12 +15,17 @@ from types import TracebackType
 
 from v2vlint import programs
 from v2vlint.accel import QEMU
-from v2vlint.proving.process import first_line, limited, need, sandbox_options
+from v2vlint.confine import Bounds, Grant, preparation
+from v2vlint.proving.process import first_line, need, sandbox_options
 from v2vlint.proving.qmp import Qmp
 from v2vlint.proving.screen import Picture, parse_ppm
 
 MAX_WRITTEN = 16 << 30
 OVERHEAD = 6 << 30
+NOTHING = Grant()
+_KVM = ("/dev/kvm",)
+# What QEMU and its user network look at in the host besides: nothing of a guest's or of a user's.
+_DEVICES = ("/proc/self", "/sys/devices/system", "/proc/cpuinfo", "/etc/resolv.conf")
 _CHUNK = 1 << 16
 _QUIT_PATIENCE = 3.0
 
@@ -36,12 +41,13 @@ class Output:
 
 class QemuMachine:
     """QEMU with ``options``, which describe everything but the channels, and ``memory`` MiB for the guest. Scratch files go to ``folder``.
-    QEMU inherits ``descriptors``.
+    QEMU inherits ``descriptors`` and may read the files of ``grant``, write in ``folder``, and use KVM: no other file, where there is
+    Landlock.
 
     Enter it to start QEMU; leaving it, however that happens, ends QEMU.
     """
 
-    def __init__(self, options: Sequence[str], memory: int, folder: Path, descriptors: Sequence[int] = ()) -> None:
+    def __init__(self, options: Sequence[str], memory: int, folder: Path, descriptors: Sequence[int] = (), grant: Grant = NOTHING) -> None:
         program = need(QEMU, "qemu-system-x86")
         self.folder, self._address_space = folder, (memory << 20) + OVERHEAD
         self._capture = folder / "packets.pcap"
@@ -51,6 +57,7 @@ class QemuMachine:
         self.command = (program, *options, *self._channels(qmp.fileno(), self._log.fileno()), *sandbox_options())
         self._theirs = (qmp, self._log)
         self._descriptors = tuple(descriptors)
+        self._grant = grant + Grant(_DEVICES, (str(folder.resolve()), *_KVM))
 
     def _channels(self, qmp: int, log: int) -> tuple[str, ...]:
         return (
@@ -61,6 +68,7 @@ class QemuMachine:
         )  # fmt: skip
 
     def __enter__(self) -> QemuMachine:
+        bounds = Bounds(memory=self._address_space, file_size=MAX_WRITTEN)
         with self._complaints.open("wb") as complaints:
             self.process = subprocess.Popen(
                 self.command,
@@ -69,7 +77,7 @@ class QemuMachine:
                 stderr=complaints,
                 pass_fds=[*self._descriptors, *(end.fileno() for end in self._theirs)],
                 start_new_session=True,
-                preexec_fn=limited(MAX_WRITTEN, self._address_space),
+                preexec_fn=preparation(os.path.realpath(self.command[0]), self._grant, bounds, filtered=False),
                 cwd=self.folder,
                 env=programs.environment(),
             )

@@ -1,39 +1,17 @@
-"""QEMU processes with limits: they die with v2vlint, cannot dump core, and cannot fill the disk."""
+"""QEMU and its tools for a proof: which are installed, which sandbox they have, and their words."""
 
 from __future__ import annotations
 
-import ctypes
 import functools
-import resource
-import signal
 import subprocess
-from collections.abc import Callable
 from pathlib import Path
 
 from v2vlint import programs
 from v2vlint.accel import QEMU
+from v2vlint.confine import Grant, tools
 from v2vlint.model.errors import ImageError, UsageError
 
 SANDBOX = ("-sandbox", "on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny")
-_PR_SET_PDEATHSIG = 1
-
-
-def limited(file_size: int, memory: int) -> Callable[[], None]:
-    """For ``preexec_fn``: no core dump, files of at most ``file_size`` bytes, ``memory`` bytes of address space.
-
-    The process dies with its parent.
-    """
-    libc = ctypes.CDLL(None)
-
-    def apply() -> None:
-        libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-        for kind, wanted in ((resource.RLIMIT_FSIZE, file_size), (resource.RLIMIT_AS, memory)):
-            hard = resource.getrlimit(kind)[1]
-            if hard == resource.RLIM_INFINITY or wanted < hard:
-                resource.setrlimit(kind, (wanted, wanted))
-
-    return apply
 
 
 def need(tool: str, package: str) -> str:
@@ -44,21 +22,17 @@ def need(tool: str, package: str) -> str:
     return program
 
 
-def run_tool(*command: str | Path) -> str:
-    """Standard output of a QEMU tool; ImageError with its own words when it fails."""
-    program = need(str(command[0]), "qemu-utils")
-    done = subprocess.run(
-        [program, *map(str, command[1:])],
-        capture_output=True,
-        text=True,
-        errors="replace",
-        stdin=subprocess.DEVNULL,
-        timeout=60,
-        env=programs.environment(),
-    )
-    if done.returncode:
-        raise ImageError(f"{command[0]}: {first_line(done.stderr) or f'exit status {done.returncode}'}")
-    return done.stdout
+def create_overlay(path: Path, size: int) -> None:
+    """A new qcow2 file of ``size`` bytes, by qemu-img in its confinement. ImageError with its words, or UsageError when it is absent."""
+    path.touch(0o600)
+    try:
+        done = tools.run(("qemu-img", "create", "-q", "-f", "qcow2", str(path), str(size)), Grant(write=(str(path),)), timeout=60)
+    except tools.NotInstalled:
+        raise UsageError("qemu-img is not installed", hint="apt install qemu-utils") from None
+    except tools.Stopped as error:
+        raise ImageError(f"qemu-img create: {error.reason}") from error
+    if done.status:
+        raise ImageError(f"qemu-img create: {first_line(done.errors) or f'exit status {done.status}'}")
 
 
 def first_line(text: str) -> str:

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from v2vlint.accel import acceleration
+from v2vlint.confine import Grant
 from v2vlint.files.nodes import Nodes
 from v2vlint.model.codec import decode, encode
 from v2vlint.model.proof import Proof, Via
@@ -84,7 +85,8 @@ def prove(disks: Sequence[ProofDisk], options: Options, progress: Progress | Non
         folder = Path(name)
         with Nodes() as nodes:
             command = tuple(_command(board, disks, options, folder, nodes))
-            machine = QemuMachine(command, board.memory, folder, nodes.descriptors)
+            kernel = (str(options.kernel.kernel), *map(str, options.kernel.initrds)) if options.kernel else ()
+            machine = QemuMachine(command, board.memory, folder, nodes.descriptors, nodes.grant + Grant(kernel))
             with machine:
                 watch = Watch(machine, (vga_font(), *options.fonts), timeout, progress)
                 verdict = watch.run()

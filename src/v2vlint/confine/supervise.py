@@ -1,0 +1,86 @@
+"""Where the kernel filters no system calls, a confined process may start others, which leave its group: a supervisor ends them all.
+
+The process that was started becomes the supervisor, and what it was started for runs in a child of it. As a subreaper (prctl(2)) it gets
+all orphans below it, whatever session they are in, and kills them when the child has ended or when it is told to (SIGTERM).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import resource
+import signal
+import subprocess
+from pathlib import Path
+
+from v2vlint.confine import seccomp
+from v2vlint.confine.libc import PR_SET_CHILD_SUBREAPER, PR_SET_PDEATHSIG, prctl
+
+PATIENCE = 10.0
+_DESCRIPTORS = 1 << 16
+
+
+def needed() -> bool:
+    """Whether a process can start others in spite of its confinement."""
+    return not seccomp.available()
+
+
+def supervise() -> None:
+    """Return in a child of this process. This process itself never returns: it waits, kills what is left, and ends as the child did."""
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM, signal.SIGCHLD})
+    prctl(PR_SET_CHILD_SUBREAPER, 1)
+    prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
+    child = os.fork()
+    if child:
+        os.closerange(0, _DESCRIPTORS)
+        _wait(child)
+    prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    os.setsid()
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM, signal.SIGCHLD})
+
+
+def end(process: subprocess.Popen[bytes]) -> None:
+    """Kill a process that was started in a group of its own, with all that it started, and take its status."""
+    if process.returncode is None and needed():
+        process.terminate()
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(PATIENCE)
+    if process.returncode is None:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+
+
+def _wait(child: int) -> None:
+    while (status := _ended(child)) is None:
+        if signal.sigwait({signal.SIGTERM, signal.SIGCHLD}) == signal.SIGTERM:
+            os.kill(child, signal.SIGKILL)
+    while _kill_the_rest():
+        pass
+    if os.WIFSIGNALED(status):
+        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+        signal.signal(os.WTERMSIG(status), signal.SIG_DFL) if os.WTERMSIG(status) != signal.SIGKILL else None
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {os.WTERMSIG(status)})
+        os.kill(os.getpid(), os.WTERMSIG(status))
+    os._exit(os.waitstatus_to_exitcode(status) & 0xFF)
+
+
+def _ended(child: int) -> int | None:
+    """The status of the child when it has ended; orphans that have ended are taken on the way."""
+    while True:
+        ended, status = os.waitpid(-1, os.WNOHANG)
+        if ended in (0, child):
+            return status if ended else None
+
+
+def _kill_the_rest() -> bool:
+    """Kill all children, which orphans become, and take the status of one; False when there are none. Their children are next."""
+    with contextlib.suppress(OSError):
+        for pid in Path("/proc/thread-self/children").read_text().split():
+            os.kill(int(pid), signal.SIGKILL)
+    try:
+        os.waitpid(-1, 0)
+    except ChildProcessError:
+        return False
+    return True
