@@ -69,7 +69,8 @@ class Store:
 
     def rules(self) -> tuple[LoadedRule, ...]:
         """The selected rules; no guest is touched."""
-        return choose(load_all(), self.settings().selection)
+        selection = self.settings().selection
+        return choose(load_all(selection.folders), selection)
 
     def guests(self, image: str) -> tuple[GuestRef, ...]:
         """The guests that ``image`` names, relative paths being those of pytest's root folder. UsageError when there is none."""

@@ -58,7 +58,7 @@ Desk = Callable[[Any], tuple[Any, int | None]]
 class Call:
     """``entry`` (``module:function``) to be called with ``request`` (JSON-ready data) by a child that may use ``grant``.
 
-    The module is imported, and its ``warm()`` called if it has one, before the child is confined. ``desk`` answers what it asks meanwhile.
+    The module is imported, and its ``warm(request)`` called if it has one, before the child is confined. ``desk`` answers its questions.
     """
 
     entry: str
@@ -356,7 +356,7 @@ def _reply(module: str, name: str, request: Any, grant: Grant) -> dict[str, Any]
 
     try:
         entry = importlib.import_module(module)
-        getattr(entry, "warm", bool)()
+        getattr(entry, "warm", bool)(request)
         confine(grant)
         return {"value": getattr(entry, name)(request)}
     except MemoryError:

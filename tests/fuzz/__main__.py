@@ -14,7 +14,8 @@ from pathlib import Path
 from tests.fuzz.lanes import Tally, disagreements, judge_in_child
 from tests.fuzz.mutate import damage
 from tests.fuzz.seeds import Seed, seeds
-from v2vlint.engine.worker import warm
+from v2vlint.engine.protocol import Selection
+from v2vlint.engine.worker import import_rules
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -26,7 +27,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--seconds", type=float, default=1e9, help="stop after so long")
     parser.add_argument("--keep", type=Path, default=Path("build/fuzz"), help="folder for images that went wrong")
     options = parser.parse_args(argv)
-    warm()
+    import_rules(Selection())
     started = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="v2vlint-fuzz-", dir="/dev/shm") as name:
         folder = Path(name)

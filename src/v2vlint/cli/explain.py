@@ -5,14 +5,18 @@ from __future__ import annotations
 import argparse
 from collections.abc import Iterable, Iterator
 
-from v2vlint.cli import exits, output
+from v2vlint.cli import exits, options, output
 from v2vlint.engine.boot import FORECAST
 from v2vlint.engine.decisions import EXPIRED
+from v2vlint.engine.examples import run_example
 from v2vlint.engine.explain import Message, known, predicting
 from v2vlint.engine.packs import LoadedRule, load_all
 from v2vlint.engine.select import unknown_rule
 from v2vlint.model.errors import UsageError
-from v2vlint.model.rule import RuleInfo
+from v2vlint.model.finding import Finding
+from v2vlint.model.place import Span
+from v2vlint.model.rule import Example, RuleInfo
+from v2vlint.report.escape import visible
 from v2vlint.report.layout import Piece, Row, paragraph
 
 MAX_MESSAGE = 1 << 20
@@ -23,13 +27,14 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.usage = "v2vlint explain RULE | --error TEXT"
     parser.add_argument("rule", metavar="RULE", nargs="?", help="the id of a rule")
     parser.add_argument("--error", metavar="TEXT", help="a message of virt-v2v or of a guest that does not boot; - reads it from stdin")
+    options.add_configuration(parser)
 
 
 def run(args: argparse.Namespace) -> int:
     """Explain; 4 when nothing is known about a message."""
     if (args.rule is None) == (args.error is None):
         raise UsageError("give the id of a rule, or --error TEXT", hint="'v2vlint rules' lists the rules")
-    rules = load_all()
+    rules = load_all(options.rule_folders(args))
     if args.rule is None:
         return _explain_error(args.error, rules)
     loaded = next((rule for rule in rules if rule.id == args.rule), None)
@@ -52,12 +57,22 @@ def _info(info: RuleInfo) -> Iterator[Row]:
 
 
 def _example(loaded: LoadedRule) -> Iterator[Row]:
-    for example in type(loaded.rule).examples[:1]:
-        for path, content in example.files.items():
-            if isinstance(content, str):
-                yield ()
-                yield (Piece("For instance, in "), Piece(path, "place"), Piece(":"))
-                yield from ((Piece(f"    {line}", "dim"),) for line in content.rstrip("\n").split("\n")[:20])
+    """What the rule says of its first example that has a finding: the line, the message, what happens."""
+    for example in type(loaded.rule).examples:
+        for finding in run_example(loaded.rule, example).findings[:1]:
+            yield ()
+            yield (Piece("For instance"), Piece(f" ({example.target})", "dim"))
+            yield (Piece(f"  {visible(str(finding.where))}", "place"),)
+            yield from ((Piece(f"    {visible(line)}", "dim"),) for line in _line(example, finding))
+            yield from paragraph(finding.message, output.look().width, 2)
+            yield from paragraph(finding.effect, output.look().width, 2, lead=Piece("→ ", "dim"))
+            return
+
+
+def _line(example: Example, finding: Finding) -> Iterator[str]:
+    content = example.files.get(finding.where.path) if isinstance(finding.where, Span) else None
+    if isinstance(content, str) and isinstance(finding.where, Span):
+        yield content.split("\n")[finding.where.line - 1]
 
 
 def _explain_error(text: str, rules: Iterable[LoadedRule]) -> int:

@@ -35,6 +35,7 @@ VERBS = {
     "prove": Verb("v2vlint.cli.prove", "boot a copy of the guest on the target's hardware, beside the forecast"),
     "define": Verb("v2vlint.cli.define", "print the libvirt domain that a guest needs on a KVM target"),
     "rules": Verb("v2vlint.cli.rules", "list the rules, or write their documentation"),
+    "test": Verb("v2vlint.cli.test", "run the examples of your own rules"),
     "explain": Verb("v2vlint.cli.explain", "explain a rule, or an error message of a converter or a guest"),
     "targets": Verb("v2vlint.cli.targets", "list the target profiles, or show one"),
     "baseline": Verb("v2vlint.cli.baseline", "record today's findings, so that later checks report only new ones"),
@@ -95,6 +96,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("v2vlint: interrupted", file=sys.stderr)
         return exits.INTERRUPTED
+    except PermissionError as error:
+        if os.environ.get("V2VLINT_DEBUG") or not error.filename:
+            raise
+        _complain(UsageError(f"{error.filename}: permission denied", hint="v2vlint may not read or run it as this user"))
+        return exits.USAGE
     except Exception as error:
         if os.environ.get("V2VLINT_DEBUG"):
             raise
@@ -109,9 +115,21 @@ def _run(arguments: list[str]) -> int:
         parser.print_help(sys.stderr)
         return exits.USAGE
     name = arguments.pop(0) if arguments[0] in VERBS else DEFAULT
+    if name == DEFAULT and (near := _near_verb(arguments)):
+        raise UsageError(f"no verb and no file is called {arguments[0]!r}", hint=f"did you mean 'v2vlint {near}'?")
     args = verb_parser(name).parse_args(arguments)
     code: int = importlib.import_module(VERBS[name].module).run(args)
     return code
+
+
+def _near_verb(arguments: list[str]) -> str:
+    """The verb that the first argument is near to, when it names no file; else an empty string."""
+    import difflib
+
+    word = arguments[0] if arguments else ""
+    if not word.isalpha() or os.path.lexists(word):
+        return ""
+    return next(iter(difflib.get_close_matches(word.lower(), VERBS, 1, 0.6)), "")
 
 
 def _code(error: V2vlintError) -> int:

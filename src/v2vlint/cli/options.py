@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 from pathlib import Path
 
 from v2vlint.engine.config import Config, parse, read
@@ -11,6 +12,7 @@ from v2vlint.model.finding import Mover, Severity
 from v2vlint.run import keys
 from v2vlint.run.request import Request
 from v2vlint.run.settings import Access, Settings, found, settle
+from v2vlint.run.settings import rule_folders as folders_of
 from v2vlint.run.texts import split
 
 _SETTINGS = ("mover", "profile", "fail_on", "strict", "baseline", "jobs", "memory_limit", "cpu_limit", "time_limit")
@@ -68,7 +70,7 @@ def add_verdict(parser: argparse.ArgumentParser) -> None:
 def add_reading(parser: argparse.ArgumentParser) -> None:
     """How images are read: keys, limits, parallelism, configuration."""
     group = parser.add_argument_group("reading images")
-    group.add_argument("-j", "--jobs", type=positive, metavar="N", help="images read at the same time (1)")
+    group.add_argument("-j", "--jobs", type=jobs, metavar="N", help="images read at the same time, or auto: one for each processor (1)")
     key_help = "file with a passphrase or key for encrypted disks; repeatable. Also from $V2VLINT_KEY, or asked for on a terminal"
     group.add_argument("--key-file", action="append", metavar="[DEVICE=]PATH", help=key_help)
     group.add_argument("--memory-limit", metavar="SIZE", help="address space of the reader process (2GiB)")
@@ -89,6 +91,11 @@ def add_screen(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("output")
     group.add_argument("--color", choices=("auto", "always", "never"), default="auto", help="colours on stdout")
     group.add_argument("--no-progress", action="store_true", help="no progress line on stderr")
+
+
+def jobs(text: str) -> int:
+    """A positive whole number, or ``auto`` for the processors that this process may use."""
+    return len(os.sched_getaffinity(0)) if text == "auto" else positive(text)
 
 
 def positive(text: str) -> int:
@@ -115,6 +122,11 @@ def _configured(args: argparse.Namespace) -> Config:
     if args.no_config:
         return Config()
     return read(Path(args.config)) if args.config else found(Path.cwd())
+
+
+def rule_folders(args: argparse.Namespace) -> tuple[str, ...]:
+    """Folders of rules that the configuration names."""
+    return folders_of(Config(), _configured(args))
 
 
 def _access(args: argparse.Namespace) -> Access:

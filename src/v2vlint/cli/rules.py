@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from itertools import groupby
 from pathlib import Path
 
-from v2vlint.cli import exits, output
+from v2vlint.cli import exits, options, output
 from v2vlint.engine.packs import LoadedRule
 from v2vlint.model.errors import UsageError
 from v2vlint.model.rule import Audience, RuleInfo
@@ -20,6 +20,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--select", action="append", metavar="RULE", help="only these rules: ids, groups or globs; repeatable")
     parser.add_argument("--format", choices=("text", "json"), default="text", help="what stdout gets")
     parser.add_argument("--write", metavar="FOLDER", help="write a documentation page for every rule, and an index")
+    parser.add_argument("--new", metavar="ID", help="write a rule to start from, with its examples, and leave")
+    parser.add_argument("--folder", metavar="FOLDER", default="rules", help="where --new writes it (rules)")
+    options.add_configuration(parser)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -28,7 +31,9 @@ def run(args: argparse.Namespace) -> int:
     from v2vlint.engine.protocol import Selection
     from v2vlint.engine.select import choose
 
-    rules = choose(load_all(), Selection(split(args.select) or ("all",)))
+    if args.new:
+        return _new(args.new, Path(args.folder))
+    rules = choose(load_all(options.rule_folders(args)), Selection(split(args.select) or ("all",)))
     if args.write:
         return _write(rules, Path(args.write))
     infos = sorted((rule.info() for rule in rules), key=lambda info: (info.group, info.id))
@@ -36,6 +41,15 @@ def run(args: argparse.Namespace) -> int:
         output.write(_json(infos), "json")
     else:
         output.show(list(_table(infos)), output.colours("auto"))
+    return exits.OK
+
+
+def _new(rule: str, folder: Path) -> int:
+    from v2vlint.run import skeleton
+
+    path = skeleton.write(rule, folder)
+    output.write(f"{path}\n")
+    output.say(f"try it: v2vlint test {folder}", f"use it: rules = [{str(folder)!r}] in a configuration given with --config")
     return exits.OK
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import datetime
+import os
 import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -62,6 +63,7 @@ class Config:
     cpu_limit: int | None = None
     time_limit: int | None = None
     allow_folder: tuple[str, ...] = ()
+    rules: tuple[str, ...] = ()
     severity: Mapping[str, Severity] = field(default_factory=dict)
     exceptions: tuple[Exempt, ...] = ()
     images: tuple[Anchor, ...] = ()
@@ -109,8 +111,9 @@ def confined(config: Config) -> Config:
     """``config`` as one that was found, not named: it may lie beside untrusted images. UsageError when it names files elsewhere."""
     folder = config.folder.resolve()
     hint = f"if it is yours: --config {config.folder / config.origin}"
-    if config.allow_folder:
-        raise UsageError(f"{config.origin}: allow-folder counts only in a configuration given with --config", hint=hint)
+    for key, value in (("allow-folder", config.allow_folder), ("rules", config.rules)):
+        if value:
+            raise UsageError(f"{config.origin}: {key} counts only in a configuration given with --config", hint=hint)
     files = [folder / name for name in config.target if name not in config.targets and ("/" in name or "." in name)]
     files += [folder / config.baseline, *(Path(report.partition("=")[2]) for report in config.report)]
     for file in files:
@@ -162,6 +165,10 @@ def _positive(value: Any, place: str) -> int:
     if type(value) is not int or value < 1:
         raise UsageError(f"{place}: must be a positive whole number")
     return value
+
+
+def _jobs(value: Any, place: str) -> int:
+    return len(os.sched_getaffinity(0)) if value == "auto" else _positive(value, place)
 
 
 def _strings(value: Any, place: str) -> tuple[str, ...]:
@@ -223,8 +230,8 @@ MOVER = _choice({mover.value: mover for mover in Mover})
 _EXCEPTION_KEYS = {"id": _TEXT, "image": _TEXT, "path": _TEXT, "reason": _TEXT, "expires": _day}
 KEYS: dict[str, Callable[[Any, str], Any]] = {
     "target": _strings, "mover": MOVER, "profile": _TEXT, "select": _strings, "ignore": _strings, "fail-on": SEVERITY, "strict": _FLAG,
-    "jobs": _positive, "format": _TEXT, "report": _strings, "baseline": _TEXT, "memory-limit": _memory, "cpu-limit": _positive,
-    "time-limit": _positive, "allow-folder": _strings, "severity": _levels, "targets": _tables,
+    "jobs": _jobs, "format": _TEXT, "report": _strings, "baseline": _TEXT, "memory-limit": _memory, "cpu-limit": _positive,
+    "time-limit": _positive, "allow-folder": _strings, "rules": _strings, "severity": _levels, "targets": _tables,
     "exceptions": _each(lambda values, place: Exempt(**values, where=place), _EXCEPTION_KEYS, ("id", "reason")),
     "images": _each(lambda values, _place: Anchor(**values), {"match": _TEXT, "recipe": _TEXT}, ("match", "recipe")),
 }  # fmt: skip

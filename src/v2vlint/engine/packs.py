@@ -1,13 +1,19 @@
-"""Finding rule packs by entry point, importing them, and collecting their rules: three phases, as plain data."""
+"""Finding rule packs by entry point, and rules in folders of the operator's own; importing them, and collecting their rules."""
 
 from __future__ import annotations
 
+import functools
+import hashlib
 import importlib
+import importlib.util
 import inspect
 import pkgutil
-from collections.abc import Iterator
+import sys
+import traceback
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from importlib.metadata import EntryPoint, entry_points
+from pathlib import Path
 from types import ModuleType
 
 from v2vlint.facts.registry import needs, rests_only_on
@@ -58,15 +64,71 @@ class LoadedRule:
         )
 
 
-def load_all() -> tuple[LoadedRule, ...]:
-    """All rules of all installed packs, sorted by id. PackError names the pack that cannot be loaded, or a rule id used twice."""
+def load_all(folders: Iterable[str] = ()) -> tuple[LoadedRule, ...]:
+    """All rules of all installed packs, and of the Python files in ``folders``, sorted by id.
+
+    PackError names the pack, or the file and line, that cannot be loaded, or a rule id used twice.
+    """
     rules: dict[str, LoadedRule] = {}
-    for entry in sorted(entry_points(group=GROUP), key=lambda entry: (entry.name, entry.value)):
-        for loaded in _load(entry):
+    packs = sorted(entry_points(group=GROUP), key=lambda entry: (entry.name, entry.value))
+    for found in (*map(_load, packs), *map(load_folder, dict.fromkeys(folders))):
+        for loaded in found:
             if loaded.id in rules:
                 raise PackError(f"rule {loaded.id} is in both {rules[loaded.id].pack} and {loaded.pack}")
             rules[loaded.id] = loaded
     return tuple(rules[key] for key in sorted(rules))
+
+
+@functools.cache
+def load_folder(folder: str) -> tuple[LoadedRule, ...]:
+    """The rules in the ``*.py`` files of a folder, which is their pack and their group. PackError names the file and line at fault.
+
+    The folder is read once: a child that is confined cannot list it any more.
+    """
+    place, rules = Path(folder), list[LoadedRule]()
+    if not place.is_dir():
+        raise PackError(f"{folder}: no such folder of rules")
+    for path in sorted(place.glob("*.py")):
+        if path.name.startswith(("_", "test_")):
+            continue
+        found = list(_rules(_module(path)))
+        if not found:
+            raise PackError(f"{path}: defines no rule", hint="a rule is a subclass of v2vlint.api.Rule")
+        rules += (LoadedRule(kind(), place.name, place.name) for kind in found)
+    return tuple(rules)
+
+
+def _module(path: Path) -> ModuleType:
+    """The file as a module, imported once. Its name holds where it is: two folders may have a file of the same name."""
+    name = f"_v2vlint_own_{hashlib.sha256(bytes(path.resolve())).hexdigest()[:16]}_{path.stem}"
+    if name in sys.modules:
+        return sys.modules[name]
+    spec = importlib.util.spec_from_file_location(name, path)
+    assert spec
+    assert spec.loader
+    module = sys.modules[name] = importlib.util.module_from_spec(spec)
+    try:
+        spec.loader.exec_module(module)
+    except BaseException as error:
+        del sys.modules[name]
+        if not isinstance(error, Exception):
+            raise
+        raise PackError(f"{path}{_line(error, path)}: {type(error).__name__}: {error}") from error
+    return module
+
+
+def _line(error: Exception, path: Path) -> str:
+    """``:LINE`` of the file's own last line that the error went through."""
+    if isinstance(error, SyntaxError) and error.lineno:
+        return f":{error.lineno}"
+    lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if Path(frame.filename).resolve() == path.resolve()]
+    return f":{lines[-1]}" if lines else ""
+
+
+def _rules(module: ModuleType) -> Iterator[type[Rule]]:
+    for kind in vars(module).values():
+        if inspect.isclass(kind) and issubclass(kind, Rule) and kind.__module__ == module.__name__ and not inspect.isabstract(kind):
+            yield kind
 
 
 def _load(entry: EntryPoint) -> Iterator[LoadedRule]:
@@ -77,9 +139,7 @@ def _load(entry: EntryPoint) -> Iterator[LoadedRule]:
         raise PackError(f"rule pack {entry.name!r} ({entry.value}) cannot be loaded: {error}") from error
     for module in modules:
         group = module.__name__.removeprefix(package.__name__).strip(".").split(".")[0]
-        for kind in vars(module).values():
-            if inspect.isclass(kind) and issubclass(kind, Rule) and kind.__module__ == module.__name__ and not inspect.isabstract(kind):
-                yield LoadedRule(kind(), entry.name, group)
+        yield from (LoadedRule(kind(), entry.name, group) for kind in _rules(module))
 
 
 def _submodules(package: ModuleType) -> Iterator[ModuleType]:

@@ -19,13 +19,15 @@ CHECK = "v2vlint.engine.worker:check"
 class Selection:
     """Which rules run: those of ``profile``, or those matching ``select``, without those matching ``ignore``.
 
-    Patterns are rule ids, groups, or globs of either. ``named`` are further ids, from configuration, that must exist.
+    Patterns are rule ids, groups, or globs of either. ``named`` are further ids, from configuration, that must exist. ``folders`` hold
+    rules of the operator's own.
     """
 
     select: tuple[str, ...] = ()
     ignore: tuple[str, ...] = ()
     profile: str = "default"
     named: tuple[str, ...] = ()
+    folders: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ from v2vlint.engine.glance import glance
 from v2vlint.engine.judge import judge, judge_machine
 from v2vlint.engine.packs import LoadedRule, load_all
 from v2vlint.engine.present import Presenter
-from v2vlint.engine.protocol import CheckAsk, Judged
+from v2vlint.engine.protocol import CheckAsk, Judged, Selection
 from v2vlint.engine.select import choose, forecast_wanted, infos
 from v2vlint.facts.boot.who import Systems, system_of
 from v2vlint.facts.registry import FactStore
@@ -28,10 +28,15 @@ from v2vlint.model.source import GuestSource
 from v2vlint.source.locate import locate
 
 
-def warm() -> None:
+def warm(request: Any) -> None:
     """Import the rule packs before the child is confined: they are the operator's, and may keep compiled code beside them."""
+    import_rules(decode(CheckAsk, request).selection)
+
+
+def import_rules(selection: Selection) -> None:
+    """Import every rule that may be selected. What is wrong with one is told when they are chosen."""
     with contextlib.suppress(PackError):
-        load_all()
+        load_all(selection.folders)
 
 
 def check(request: Any) -> Any:
@@ -45,7 +50,7 @@ def judge_guest(ask: CheckAsk) -> tuple[Judged, Guest | None]:
 
     With the opened guest, for further use (None when it cannot be opened).
     """
-    rules = choose(load_all(), ask.selection)
+    rules = choose(load_all(ask.selection.folders), ask.selection)
     image, guest = examine(ask, rules)
     image = decide(image, ask.decisions)
     return Judged(image, (*infos(rules, ask.selection), *own_rules(image))), guest

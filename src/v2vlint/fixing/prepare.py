@@ -10,8 +10,7 @@ from typing import Any
 
 from v2vlint.disk.filesystems.btrfs import BtrfsFileSystem
 from v2vlint.engine.protocol import Judged
-from v2vlint.engine.worker import judge_guest
-from v2vlint.engine.worker import warm as warm
+from v2vlint.engine.worker import import_rules, judge_guest
 from v2vlint.fixing.drivers import DriverOffer
 from v2vlint.fixing.offered import offered
 from v2vlint.fixing.operations import RootWork, build
@@ -30,6 +29,11 @@ from v2vlint.model.secrecy import hidden, without_secrets
 from v2vlint.model.source import Keys
 
 _LATER = "overlaps another fix"
+
+
+def warm(request: Any) -> None:
+    """Import the rules before the child is confined."""
+    import_rules(decode(FixAsk, request).ask.selection)
 
 
 def prepare(request: Any) -> Any:

@@ -42,6 +42,7 @@ class Wishes(TypedDict, total=False):
     cpu_limit: int
     time_limit: int
     allow_folder: Texts
+    rules: Texts
     severity: Mapping[str, str]
     exceptions: Sequence[Mapping[str, Any]]
     targets: Mapping[str, Mapping[str, Any]]

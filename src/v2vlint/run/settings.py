@@ -80,7 +80,7 @@ def settle(said: Config, base: Config, access: Access) -> Settings:
         target_names=wanted,
         targets=_targets(wanted, config, said.folder if said.target else base.folder, access.connect),
         mover=config.mover or Mover.RAW,
-        selection=Selection(config.select, config.ignore, name, named),
+        selection=Selection(config.select, config.ignore, name, named, rule_folders(said, base)),
         fail_on=_first(config.fail_on, chosen.fail_on),
         strict=_first(config.strict, chosen.strict),
         jobs=_first(config.jobs, 1),
@@ -88,6 +88,12 @@ def settle(said: Config, base: Config, access: Access) -> Settings:
         decisions=Decisions(config.severity, config.exceptions, config.images, known, datetime.date.today()),
         access=replace(access, allowed=tuple(str(allowing / folder) for folder in config.allow_folder)),
     )
+
+
+def rule_folders(said: Config, base: Config) -> tuple[str, ...]:
+    """The folders of rules that are in force, relative to who named them."""
+    source = said if said.rules else base
+    return tuple(str((source.folder / folder).absolute()) for folder in source.rules)
 
 
 def _first(value: T | None, default: T) -> T:
