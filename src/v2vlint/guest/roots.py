@@ -9,6 +9,7 @@ from v2vlint.disk.filesystems.formats import holds_roots_of
 from v2vlint.disk.filesystems.node import FileSystem
 from v2vlint.disk.volumes.stack import Stack
 from v2vlint.guest.fs import GuestFS
+from v2vlint.guest.mdadm_conf import array_names, read_mdadm_conf
 from v2vlint.guest.mounts import Mount, Mounter, fstab_lines, ostree_root
 from v2vlint.guest.osprobe import linux_info, other_info, windows_folder, windows_info
 from v2vlint.model.blocks import BlockDevice
@@ -163,6 +164,7 @@ def _linux_root(stack: Stack, found: _Candidate, taken: frozenset[str], *, ostre
         mounter.mounts += [Mount(point, found.device.name, found.subvolume) for point in trees if point != "/"]
         if "/boot" in trees and mounter.guest().glob("/boot/*vmlinuz*") == mounter.guest().glob("/boot/loader*") == ():
             del mounter.systems["/boot"]
+    stack.name_arrays(array_names(read_mdadm_conf(mounter.guest())))
     mounter.mount_all()
     fs = mounter.guest()
     return Root(found.device.name, fs, linux_info(fs), tuple(mounter.mounts), found.subvolume, deployment)

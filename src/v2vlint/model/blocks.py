@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 _KERNEL_DISK = re.compile(r"^/dev/(hd|sd|vd|xvd|ubd)([a-z]{1,2})(\d+)?$")
 _KERNEL_NUMBERED = re.compile(r"^/dev/(nvme(\d+)n1|mmcblk(\d+))(?:p(\d+))?$")
 
+_NUMBERED_ARRAY = re.compile(r"/dev/md(?:/|_)?(\d{1,4})")
+_ARRAY_PART = re.compile(r"(/dev/md\d{1,4}|/dev/md/[^/]*?)p?(\d{1,3})")
 
 LDM_METADATA_TYPE = "5808c8aa-7e8f-42e0-85d2-e1e90434cfb3"
 LDM_TYPES = frozenset({"0x42", LDM_METADATA_TYPE, "af9b60a0-1431-4f62-bc68-3311714a69ad"})
@@ -33,8 +35,10 @@ class BlockDevice:
     many), ``default_subvolume``; vfat: ``fat_bits``; vfat and ntfs: ``dirty``; ntfs: ``version``, ``heads``; swap: ``hibernated``. LUKS:
     ``version``, ``keyslots``, ``cipher``, ``kdf``, ``tokens`` (types, by comma). BitLocker: ``bitlocker``, ``version``, ``state``,
     ``cipher``, ``keyslots``, ``protectors``, ``volume_guid``, ``recovery_ids`` (:class:`~v2vlint.model.bitlocker.BitlockerVolume`), or
-    ``metadata`` (``damaged``). MD: ``level``, ``array_uuid``, ``md_name``, ``members``, ``md_version``, ``role``. LVM: ``vg``,
-    ``vg_uuid``, ``lv_uuid``. LDM: ``ldm_kind`` (``simple``, ``spanned``, ``striped``, ``mirrored``, ``RAID5``), ``ldm_guid``, ``letter``.
+    ``metadata`` (``damaged``). MD: ``level``, ``array_uuid``, ``md_name``, ``members``, ``md_version``, ``role``; ``degraded``
+    (how many members lack), ``not_copied`` (how many that the array had are on no disk at hand), ``left_behind`` (devices that missed its
+    last changes, by comma), ``dirty`` (parity was being written), ``names`` (of mdadm.conf, by blank). LVM: ``vg``, ``vg_uuid``,
+    ``lv_uuid``, ``degraded``. LDM: ``ldm_kind`` (``simple``, ``spanned``, ``striped``, ``mirrored``, ``RAID5``), ``ldm_guid``, ``letter``.
     """
 
     name: str
@@ -56,6 +60,22 @@ class BlockDevice:
     def detail(self, key: str) -> str:
         """A further attribute by name (``tokens``, ``boot_code``, ``read_only``…), or an empty string."""
         return dict(self.details).get(key, "")
+
+
+@dataclass(frozen=True, slots=True)
+class ArrayName:
+    """An array appears as ``path`` (``/dev/md5``): the one of ``uuid`` (mdadm's way of writing it), or where that is empty of ``name``."""
+
+    path: str
+    uuid: str = ""
+    name: str = ""
+
+    def names(self, array: BlockDevice) -> bool:
+        """Whether ``array`` is meant."""
+        if self.uuid:
+            return self.uuid.replace(":", "").replace("-", "").lower() == array.detail("array_uuid").replace(":", "")
+        whole = array.detail("md_name")
+        return bool(self.name) and self.name in (whole, whole.rpartition(":")[2])
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +108,13 @@ class BlockTable:
         wanted = value.lower() if fold else value
         return tuple(d for d in self.devices if (_fold(getattr(d, attribute), fold) == wanted) and wanted)
 
+    def with_arrays(self, arrays: Iterable[ArrayName]) -> BlockTable:
+        """The same devices, RAID arrays with the further names that ``arrays`` (lines of mdadm.conf) give them."""
+        known = tuple(arrays)
+        if not known or not any(device.kind == "md" for device in self.devices):
+            return self
+        return replace(self, devices=tuple(_named(device, known) if device.kind == "md" else device for device in self.devices))
+
     def resolve(self, spec: str) -> BlockDevice | None:
         """The device an fstab/crypttab/``root=`` spec names *on the source machine*, or None when nothing or more than one fits.
 
@@ -112,9 +139,28 @@ class BlockTable:
         position = kernel_position(spec)
         if position is not None:
             disk, number = position
-            kind = "partition" if number else "disk"
-            return [d for d in self.devices if d.kind == kind and d.disk == disk and d.number == number]
-        return [d for d in self.devices if spec in mapper_names(d)]
+            kind, arrays = "partition" if number else "disk", {d.name for d in self.devices if d.kind == "md"}
+            fits = (d for d in self.devices if d.kind == kind and d.disk == disk and d.number == number)
+            return [d for d in fits if not arrays & set(d.parents)]
+        found = [d for d in self.devices if spec in mapper_names(d)]
+        return found or self._by_late_name(spec) or self._part_of_array(spec)
+
+    def _by_late_name(self, spec: str) -> list[BlockDevice]:
+        """Arrays that have no number of their own get 127, 126… in the order in which they are found."""
+        late = [d for d in self.devices if d.kind == "md" and not any(_NUMBERED_ARRAY.fullmatch(name) for name in _array_names(d))]
+        match = _NUMBERED_ARRAY.fullmatch(spec)
+        return late if match and int(match[1]) in range(128 - len(late), 128) else []
+
+    def _part_of_array(self, spec: str) -> list[BlockDevice]:
+        match = _ARRAY_PART.fullmatch(spec)
+        arrays = {d.name for d in self._by_path(match[1]) if d.kind == "md"} if match else set()
+        return [d for d in self.devices if match and d.kind == "partition" and d.number == int(match[2]) and arrays & set(d.parents)]
+
+
+def _named(device: BlockDevice, arrays: Iterable[ArrayName]) -> BlockDevice:
+    paths = [*device.detail("names").split(), *(array.path for array in arrays if array.names(device))]
+    rest = tuple(pair for pair in device.details if pair[0] != "names")
+    return replace(device, details=(*rest, ("names", " ".join(dict.fromkeys(paths))))) if paths else device
 
 
 def _fold(value: str, fold: bool) -> str:
@@ -162,7 +208,7 @@ def _volume_names(device: BlockDevice) -> frozenset[str]:
 
 
 def _array_names(device: BlockDevice) -> frozenset[str]:
-    names = {f"/dev/{device.name}", f"/dev/{device.name.replace('md/', 'md')}"}
+    names = {f"/dev/{device.name}", f"/dev/{device.name.replace('md/', 'md')}", *device.detail("names").split()}
     if device.detail("array_uuid"):
         names.add(f"/dev/disk/by-id/md-uuid-{device.detail('array_uuid')}")
     if ":" in device.detail("md_name"):

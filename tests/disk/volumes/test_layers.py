@@ -10,7 +10,7 @@ import pytest
 
 from tests.disk.images import Tree, ext, open_paths, problems, root_tree, run, same
 from v2vlint.disk.stream import HostFile, Joined, Piece, Stream, Striped
-from v2vlint.disk.volumes import lvm
+from v2vlint.disk.volumes import lvm, lvm_text
 from v2vlint.disk.volumes.md import Raid0, read_member
 from v2vlint.model.errors import ImageError, Unsupported
 from v2vlint.model.source import Key, Keys
@@ -123,10 +123,10 @@ class Memory(Stream):
 
 def test_lvm_metadata() -> None:
     data = [random.Random(number).randbytes(32 << 10) for number in range(2)]
-    group = lvm.read_group(METADATA)
+    group = lvm_text.read_group(METADATA)
     found = {volume.name: volume for volume in lvm.volumes(group, {"PV0": Memory(data[0]), "PV1": Memory(data[1])})}
     assert list(found) == ["root", "thin", "old"]
-    assert (found["thin"].problem, found["old"].problem) == ("LVM thin volume is not supported", "LVM snapshot volume is not supported")
+    assert (found["thin"].problem, found["old"].problem) == ("damaged LVM metadata (no volume )", "LVM snapshot volume is not supported")
     root = found["root"]
     assert (root.size, root.physical, root.problem) == (12 << 10, ("PV0", "PV1"), "")
     assert root.stream is not None
@@ -135,7 +135,7 @@ def test_lvm_metadata() -> None:
 
 
 def test_lvm_missing_volume() -> None:
-    (root,) = (one for one in lvm.volumes(lvm.read_group(METADATA), {"PV0": Memory(bytes(9000))}) if one.name == "root")
+    (root,) = (one for one in lvm.volumes(lvm_text.read_group(METADATA), {"PV0": Memory(bytes(9000))}) if one.name == "root")
     assert root.stream is None
     assert root.problem == "physical volume PV1 is missing"
 
@@ -145,12 +145,12 @@ def test_lvm_missing_volume() -> None:
 )
 def test_damaged_lvm_metadata(text: str) -> None:
     with pytest.raises(ImageError, match="damaged LVM metadata"):
-        lvm.read_group(text)
+        lvm_text.read_group(text)
 
 
 def test_lvm_sizes_are_checked() -> None:
     text = METADATA.replace("stripe_size = 1", "stripe_size = 0")
-    (root,) = (one for one in lvm.volumes(lvm.read_group(text), {"PV0": Memory(b""), "PV1": Memory(b"")}) if one.name == "root")
+    (root,) = (one for one in lvm.volumes(lvm_text.read_group(text), {"PV0": Memory(b""), "PV1": Memory(b"")}) if one.name == "root")
     assert root.problem == "damaged LVM metadata (stripes)"
 
 
@@ -198,8 +198,8 @@ def test_damaged_md_superblock(tmp_path: Path, fill: bytes) -> None:
 def test_unknown_md_levels_are_named() -> None:
     from v2vlint.disk.volumes.md import Member, assemble
 
-    member = Member("1.2", "u", "a", "host:x", 5, 2, 3, 65536, 0, 10, 0, 1 << 20, 2 << 20)
-    with pytest.raises(Unsupported, match="MD raid5 is not supported"):
+    member = Member("1.2", "u", "a", "host:x", -4, 0, 3, 65536, 0, 10, 0, 1 << 20, 2 << 20)
+    with pytest.raises(Unsupported, match="MD multipath is not supported"):
         assemble([(member, Memory(bytes(1 << 20)))])
     spare = Member("1.2", "u", "a", "host:x", 1, 0, 2, 0, -1, 10, 0, 1 << 20, 1 << 20)
     with pytest.raises(ImageError, match="no member of the array is in sync"):

@@ -1,24 +1,21 @@
-"""LVM2 (lvm(8)): physical volume labels, the text metadata of a volume group, and its linear and striped volumes."""
+"""LVM2 (lvm(8)): physical volume labels, the text metadata of a volume group, and its volumes."""
 
 from __future__ import annotations
 
 import re
 import struct
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass
 
 from v2vlint.disk.filesystems.content import text
 from v2vlint.disk.filesystems.probe_layers import lvm_uuid
-from v2vlint.disk.stream import Joined, Piece, Slice, Stream, Striped
+from v2vlint.disk.stream import Stream
+from v2vlint.disk.volumes.lvm_content import Contents
+from v2vlint.disk.volumes.lvm_text import Group, Value, number, segments_of, words
 from v2vlint.model.errors import ImageError, Unsupported
 
 MAX_METADATA = 8 << 20
-MAX_DEPTH = 12
-MAX_SEGMENTS = 100_000
-_TOKEN = re.compile(r'#[^\n]*|(?P<name>[\w.+@-]+)|(?P<text>"(?:[^"\\]|\\.)*")|(?P<mark>[{}\[\]=,])')
 _POOLS = frozenset({"thin-pool", "cache-pool", "vdo-pool"})
-
-Value = int | str | list["Value"] | dict[str, "Value"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +28,10 @@ class Physical:
 
 @dataclass(frozen=True, slots=True)
 class Logical:
-    """A visible logical volume: ``stream`` is its content, or ``problem`` says why it cannot be read."""
+    """A visible logical volume: ``stream`` is its content, or ``problem`` says why it cannot be read.
+
+    ``lost`` is how many legs of it are missing or not in sync.
+    """
 
     group: str
     name: str
@@ -40,17 +40,7 @@ class Logical:
     physical: tuple[str, ...]
     stream: Stream | None = None
     problem: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Group:
-    """A volume group as its metadata describes it: ``physical`` maps names (``pv0``) to UUIDs."""
-
-    name: str
-    uuid: str
-    extent: int
-    physical: Mapping[str, tuple[str, int]]
-    logical: Mapping[str, Mapping[str, Value]] = field(repr=False)
+    lost: int = 0
 
 
 def read_physical(base: Stream) -> Physical:
@@ -96,153 +86,46 @@ def _seqno(metadata: str) -> int:
     return int(match[1]) if match else -1
 
 
-def parse(metadata: str) -> dict[str, Value]:
-    """LVM's configuration syntax as nested dictionaries; ImageError when it does not fit."""
-    tokens = [(match.lastgroup, match[match.lastgroup]) for match in _TOKEN.finditer(metadata) if match.lastgroup]
-    tokens.append(("end", ""))
-    tree, at = _section(tokens, 0, 0)
-    if tokens[at][0] != "end":
-        raise ImageError("damaged LVM metadata")
-    return tree
-
-
-def _section(tokens: Sequence[tuple[str, str]], at: int, depth: int) -> tuple[dict[str, Value], int]:
-    found: dict[str, Value] = {}
-    if depth > MAX_DEPTH:
-        raise ImageError("damaged LVM metadata (nested too deep)")
-    while tokens[at][0] == "name":
-        name, mark = tokens[at][1], tokens[at + 1][1]
-        if mark == "{":
-            found[name], at = _section(tokens, at + 2, depth + 1)
-            if tokens[at][1] != "}":
-                raise ImageError("damaged LVM metadata")
-            at += 1
-        elif mark == "=":
-            found[name], at = _value(tokens, at + 2)
-        else:
-            raise ImageError("damaged LVM metadata")
-    return found, at
-
-
-def _value(tokens: Sequence[tuple[str, str]], at: int) -> tuple[Value, int]:
-    kind, word = tokens[at]
-    if word == "[" and kind == "mark":
-        items: list[Value] = []
-        at += 1
-        while tokens[at] != ("mark", "]"):
-            if tokens[at][0] not in ("name", "text"):
-                raise ImageError("damaged LVM metadata")
-            items.append(_scalar(tokens[at]))
-            at += 2 if tokens[at + 1] == ("mark", ",") else 1
-        return items, at + 1
-    if kind not in ("name", "text"):
-        raise ImageError("damaged LVM metadata")
-    return _scalar(tokens[at]), at + 1
-
-
-def _scalar(token: tuple[str, str]) -> Value:
-    kind, word = token
-    if kind == "text":
-        return re.sub(r"\\(.)", r"\1", word[1:-1])
-    return int(word) if word.lstrip("-").isdecimal() and len(word) < 20 else word
-
-
-def read_group(metadata: str) -> Group:
-    """The volume group of a metadata text."""
-    tree = parse(metadata)
-    name, body = next(((key, value) for key, value in tree.items() if isinstance(value, dict)), ("", None))
-    if body is None:
-        raise ImageError("damaged LVM metadata (no volume group)")
-    physical = {
-        key: (str(value.get("id", "")), _number(value, "pe_start") * 512)
-        for key, value in _dicts(body, "physical_volumes").items()
-    }  # fmt: skip
-    extent = _number(body, "extent_size") * 512
-    if extent <= 0:
-        raise ImageError("damaged LVM metadata (extent size)")
-    return Group(name, str(body.get("id", "")), extent, physical, _dicts(body, "logical_volumes"))
-
-
-def _dicts(tree: Mapping[str, Value], key: str) -> dict[str, dict[str, Value]]:
-    section = tree.get(key, {})
-    return {name: value for name, value in section.items() if isinstance(value, dict)} if isinstance(section, dict) else {}
-
-
-def _number(tree: Mapping[str, Value], key: str) -> int:
-    value = tree.get(key, 0)
-    return value if isinstance(value, int) else 0
-
-
-def _words(tree: Mapping[str, Value], key: str) -> list[Value]:
-    value = tree.get(key, [])
-    return value if isinstance(value, list) else [value]
-
-
 def volumes(group: Group, present: Mapping[str, Stream]) -> list[Logical]:
     """The visible volumes of ``group``, without pools. ``present`` are the physical volumes at hand, by UUID."""
     snapshots = _snapshots(group)
     return [
-        _volume(group, name, tree, present)
+        _volume(group, name, tree, present, snapshots)
         for name, tree in group.logical.items()
-        if name in snapshots or ("VISIBLE" in _words(tree, "status") and not _kinds(tree) & (_POOLS | {"snapshot"}))
+        if name in snapshots or ("VISIBLE" in words(tree, "status") and not _kinds(tree) & (_POOLS | {"snapshot"}))
     ]
 
 
 def _kinds(tree: Mapping[str, Value]) -> set[str]:
-    return {str(segment.get("type", "")).split("+")[0] for segment in _segments(tree)}
+    return {str(segment.get("type", "")).split("+")[0] for segment in segments_of(tree)}
 
 
-def _volume(group: Group, name: str, tree: Mapping[str, Value], present: Mapping[str, Stream]) -> Logical:
-    segments = sorted(_segments(tree), key=lambda segment: _number(segment, "start_extent"))
-    size = sum(_number(segment, "extent_count") for segment in segments) * group.extent
-    used = {str(word) for segment in segments for word in _words(segment, "stripes")[::2]}
-    uuids = tuple(group.physical[key][0] for key in sorted(used) if key in group.physical)
+def _volume(group: Group, name: str, tree: Mapping[str, Value], present: Mapping[str, Stream], snapshots: set[str]) -> Logical:
+    size = sum(number(segment, "extent_count") for segment in segments_of(tree)) * group.extent
+    uuids = tuple(group.physical[key][0] for key in sorted(_physical(group, name, set())))
+    contents = Contents(group, present)
     try:
-        stream = _content(group, name, segments, present)
+        if name in snapshots:
+            raise Unsupported("LVM snapshot volume is not supported")
+        stream = contents.volume(name)
     except ImageError as error:
         return Logical(group.name, name, str(tree.get("id", "")), size, uuids, problem=str(error))
-    return Logical(group.name, name, str(tree.get("id", "")), size, uuids, stream)
+    return Logical(group.name, name, str(tree.get("id", "")), size, uuids, stream, lost=contents.lost)
 
 
-def _segments(tree: Mapping[str, Value]) -> list[dict[str, Value]]:
-    found = [value for value in tree.values() if isinstance(value, dict) and "extent_count" in value]
-    if len(found) > MAX_SEGMENTS:
-        raise ImageError("damaged LVM metadata (segments)")
+def _physical(group: Group, name: str, seen: set[str]) -> set[str]:
+    """The names of the physical volumes below a volume: any word of its segments that names one, or another volume."""
+    seen.add(name)
+    found: set[str] = set()
+    for segment in segments_of(group.logical.get(name, {})):
+        for key, value in segment.items():
+            for word in value if isinstance(value, list) else [value]:
+                if word in group.physical:
+                    found.add(str(word))
+                elif key != "cow_store" and isinstance(word, str) and word in group.logical and word not in seen:
+                    found |= _physical(group, word, seen)
     return found
 
 
-def _content(group: Group, name: str, segments: Sequence[Mapping[str, Value]], present: Mapping[str, Stream]) -> Stream:
-    if name in _snapshots(group):
-        raise Unsupported("LVM snapshot volume is not supported")
-    pieces: list[Piece] = []
-    for segment in segments:
-        kind = str(segment.get("type", "")).split("+")[0]
-        if kind not in ("striped", "linear"):
-            raise Unsupported(f"LVM {kind} volume is not supported")
-        part = _striped(group, segment, present)
-        pieces.append(Piece(part.size, part))
-    return Joined(pieces)
-
-
 def _snapshots(group: Group) -> set[str]:
-    return {str(segment["cow_store"]) for tree in group.logical.values() for segment in _segments(tree) if "cow_store" in segment}
-
-
-def _striped(group: Group, segment: Mapping[str, Value], present: Mapping[str, Stream]) -> Stream:
-    areas = _words(segment, "stripes")
-    count = _number(segment, "extent_count") * group.extent
-    chunk = _number(segment, "stripe_size") * 512
-    width = len(areas) // 2
-    if not width or (width > 1 and (chunk <= 0 or count % width)):
-        raise ImageError("damaged LVM metadata (stripes)")
-    parts = tuple(_area(group, areas[at], areas[at + 1], count // width, present) for at in range(0, width * 2, 2))
-    return parts[0] if width == 1 else Striped(parts, chunk)
-
-
-def _area(group: Group, name: Value, start: Value, size: int, present: Mapping[str, Stream]) -> Stream:
-    if name not in group.physical or not isinstance(start, int):
-        raise Unsupported(f"LVM segment on {name} is not supported")
-    uuid, first = group.physical[str(name)]
-    if uuid not in present:
-        raise ImageError(f"physical volume {uuid} is missing")
-    return Slice(present[uuid], first + start * group.extent, size)
+    return {str(segment["cow_store"]) for tree in group.logical.values() for segment in segments_of(tree) if "cow_store" in segment}

@@ -1,19 +1,22 @@
-"""Linux MD RAID (md(4), drivers/md/md_p.h): superblocks 0.90 and 1.x; levels linear, 0 and 1 are put together."""
+"""Linux MD RAID (md(4), drivers/md/md_p.h): superblocks 0.90 and 1.x, and what an array of any level holds."""
 
 from __future__ import annotations
 
 import struct
 import uuid as uuids
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from v2vlint.disk.stream import Chunked, Joined, Piece, Slice, Stream, exactly
+from v2vlint.disk.volumes.parity import Parity
+from v2vlint.disk.volumes.raid10 import Raid10
 from v2vlint.model.errors import ImageError, Unsupported
 
 MAGIC = b"\xfc\x4e\x2b\xa9"
 MAX_DISKS = 384
 _BITMAP, _RECOVERY, _RESHAPE, _JOURNAL = 1, 2, 4, 0x200
-_SPARE = 0xFFFE
+_SPARE, _ALL = 0xFFFE, (1 << 64) - 1
+_FAULTY, _IN_SYNC = 1, 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +24,7 @@ class Member:
     """One superblock, ``place`` bytes from the start. ``role`` is the slot in the array, -1 for a spare or faulty device.
 
     Offsets and sizes are bytes. ``uuid`` is written as blkid does, ``array_uuid`` as mdadm does; ``name`` is ``host:name`` (1.x) or the
-    preferred minor (0.90).
+    preferred minor (0.90). ``active`` are the slots that had a working member when it was written, ``dirty``: not all parity was.
     """
 
     version: str
@@ -39,6 +42,8 @@ class Member:
     array_size: int
     features: int = 0
     place: int = 0
+    active: frozenset[int] = frozenset()
+    dirty: bool = False
 
     @property
     def label(self) -> str:
@@ -87,6 +92,8 @@ def _version1(base: Stream, offset: int) -> Member | None:
         array_size=size * 512,
         features=features,
         place=offset,
+        active=frozenset(slot for slot in struct.unpack_from(f"<{min(roles, MAX_DISKS)}H", block, 256) if slot < disks),
+        dirty=struct.unpack_from("<Q", block, 208)[0] != _ALL,
     )
 
 
@@ -118,7 +125,17 @@ def _version0(base: Stream, offset: int) -> Member | None:
         data_size=offset,
         array_size=size * 1024,
         place=offset,
+        active=frozenset(slot for slot, state in _descriptors(block) if slot < disks and state & _IN_SYNC and not state & _FAULTY),
+        dirty=not block[32 * 4] & 1,
     )
+
+
+def _descriptors(block: bytes) -> Iterator[tuple[int, int]]:
+    """Slot and state of every member that a superblock 0.90 lists."""
+    for at in range(128 * 4, 992 * 4, 128):
+        slot, state = struct.unpack_from("<II", block, at + 12)
+        if any(block[at : at + 20]):
+            yield slot, state
 
 
 def describe(member: Member) -> tuple[tuple[str, str], ...]:
@@ -139,27 +156,56 @@ def level_name(level: int) -> str:
     return {-1: "linear", -4: "multipath", -5: "faulty", -3: "container"}.get(level, f"raid{level}")
 
 
+def condition(members: Sequence[tuple[Member, str]]) -> tuple[tuple[str, str], ...]:
+    """Details of an array by its members, each with a name: what is missing, what was left behind."""
+    known = [member for member, _name in members]
+    newest = max(known, key=lambda member: member.events)
+    slots = in_sync(known)
+    redundant = newest.level in (1, 4, 5, 6, 10)
+    stale = [name for member, name in members if member.role >= 0 and slots.get(member.role) is not member]
+    missing = newest.disks - len(slots)
+    facts = {
+        "degraded": str(missing) if redundant and missing > 0 else "",
+        "not_copied": str(len(newest.active - set(slots)) or ""),
+        "left_behind": ",".join(stale),
+        "dirty": "yes" if newest.dirty and newest.level in (4, 5, 6) else "",
+    }
+    return tuple((key, value) for key, value in facts.items() if value)
+
+
+def in_sync(members: Sequence[Member]) -> dict[int, Member]:
+    """The members that hold what the array holds, by slot: those that saw its last events, as md's ``super_1_validate`` decides."""
+    newest = max(member.events for member in members)
+    return {member.role: member for member in members if member.role >= 0 and member.events >= newest - 1}
+
+
 def assemble(members: Sequence[tuple[Member, Stream]]) -> Stream:
     """The content of an array from the members at hand; Unsupported or ImageError names what is missing."""
-    newest = max(member.events for member, _base in members)
-    current = [(member, base) for member, base in members if member.role >= 0 and member.events >= newest - 1]
-    slots = {member.role: (member, Slice(base, member.data_offset, member.data_size)) for member, base in current}
     reference = max((member for member, _base in members), key=lambda member: member.events)
-    if reference.features & _RESHAPE:
-        raise Unsupported("the array is being reshaped")
+    for feature, reason in ((_RESHAPE, "is being reshaped"), (_JOURNAL, "has a write journal")):
+        if reference.features & feature:
+            raise Unsupported(f"the array {reason}")
+    slots = in_sync([member for member, _base in members])
     if not slots:
         raise ImageError("no member of the array is in sync")
-    if reference.level == 1:
-        _member, data = slots[min(slots)]
-        return Slice(data, 0, min(reference.array_size, data.size) or data.size)
-    if reference.level not in (-1, 0):
-        raise Unsupported(f"MD {level_name(reference.level)} is not supported")
-    if len(slots) < reference.disks:
-        raise ImageError(f"{reference.disks - len(slots)} of {reference.disks} members are missing")
-    parts = [slots[role][1] for role in sorted(slots)]
-    if reference.level == -1:
-        return _linear(parts, reference.chunk)
-    return _raid0(parts, reference)
+    parts = {member.role: Slice(base, member.data_offset, member.data_size) for member, base in members if member is slots.get(member.role)}
+    return _content(reference, parts)
+
+
+def _content(array: Member, parts: Mapping[int, Stream]) -> Stream:
+    if array.level == 1:
+        data = parts[min(parts)]
+        return Slice(data, 0, min(array.array_size, data.size) or data.size)
+    if array.level in (4, 5, 6):
+        return Parity(array.level, array.layout, array.disks, array.chunk, parts, array.array_size)
+    if array.level == 10:
+        return Raid10(array.layout, array.disks, array.chunk, parts, array.array_size)
+    if array.level not in (-1, 0):
+        raise Unsupported(f"MD {level_name(array.level)} is not supported")
+    if len(parts) < array.disks:
+        raise ImageError(f"{array.disks - len(parts)} of {array.disks} members are missing")
+    ordered = [parts[role] for role in sorted(parts)]
+    return _linear(ordered, array.chunk) if array.level == -1 else _raid0(ordered, array)
 
 
 def _linear(parts: Sequence[Stream], rounding: int) -> Stream:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
@@ -16,14 +16,14 @@ from v2vlint.disk.filesystems.probe import probe
 from v2vlint.disk.stream import Cached, Slice, Stream
 from v2vlint.disk.volumes.table import Table, boot_code, grub_core, read_table
 from v2vlint.model.bitlocker import bitlocker_volume
-from v2vlint.model.blocks import LDM_METADATA_TYPE, LDM_TYPES, BlockDevice, BlockTable
+from v2vlint.model.blocks import LDM_METADATA_TYPE, LDM_TYPES, ArrayName, BlockDevice, BlockTable
 from v2vlint.model.errors import ImageError
 from v2vlint.model.report import Problem
 from v2vlint.model.source import Keys
 
 if TYPE_CHECKING:
     from v2vlint.disk.volumes.ldm import Member as Dynamic
-    from v2vlint.disk.volumes.lvm import Group
+    from v2vlint.disk.volumes.lvm_text import Group
     from v2vlint.disk.volumes.md import Member
 
 MAX_DEVICES = 512
@@ -104,6 +104,11 @@ class Stack:
             reason = f"copied while it was in use, and {system.stale}: the last changes may be missing here"
             self.problems.append(Problem(name, reason, "shut the guest down before it is copied"))
         return system
+
+    def name_arrays(self, arrays: Iterable[ArrayName]) -> None:
+        """Give RAID arrays the names that a root's mdadm.conf has for them."""
+        for device in self.blocks.with_arrays(arrays):
+            self.layers[device.name].device = device
 
     def fail(self, name: str, reason: str, hint: str = "") -> None:
         """Record that the content of the device ``name`` cannot be read."""
@@ -237,6 +242,7 @@ class Stack:
 
         first = members[0][0]
         facts = details(level=md.level_name(first.level), array_uuid=first.array_uuid, md_name=first.name, members=first.disks)
+        facts += md.condition([(member, layer.device.name) for member, layer in members])
         name = f"md/{first.short_name or first.array_uuid[:8]}"
         layers = [layer for _member, layer in members]
         device = BlockDevice(name if name not in self.layers else f"md/{first.array_uuid}", "md", first.array_size, 0, details=facts)
@@ -312,7 +318,7 @@ class Stack:
         return self.keys.matching(device.name, content.uuid, content.label, f"/dev/{device.name}", name, device.detail("volume_guid"))
 
     def _lvm(self, final: bool) -> None:
-        from v2vlint.disk.volumes import lvm
+        from v2vlint.disk.volumes import lvm, lvm_text
 
         layers = {layer.content.uuid: layer for layer in self._of_type("LVM2_member")}
         for layer in layers.values():
@@ -321,7 +327,7 @@ class Stack:
             self._done.add(layer.device.name)
             with self._guard(layer.device.name):
                 metadata = lvm.read_physical(layer.stream).metadata
-                if metadata and not self._group(lvm.read_group(metadata), layers, final):
+                if metadata and not self._group(lvm_text.read_group(metadata), layers, final):
                     self._done.discard(layer.device.name)
 
     def _group(self, group: Group, layers: Mapping[str, Layer], final: bool) -> bool:
@@ -346,7 +352,7 @@ class Stack:
         streams = {uuid: layer.stream for uuid, layer in present.items() if layer.stream}
         for volume in lvm.volumes(group, streams):
             parents = [present[uuid] for uuid in volume.physical if uuid in present]
-            facts = details(vg_uuid=group.uuid, lv_uuid=volume.uuid)
+            facts = details(vg_uuid=group.uuid, lv_uuid=volume.uuid, degraded=volume.lost or None)
             device = BlockDevice(f"{group.name}/{volume.name}", "lv", volume.size, 0, details=facts)
             self._on(parents, device, volume.stream, volume.problem)
 

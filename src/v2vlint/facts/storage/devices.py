@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import enum
+import functools
 import re
 from dataclasses import dataclass
 
 from v2vlint.disk.filesystems.formats import same_format
+from v2vlint.facts.initramfs.images import Initramfses
 from v2vlint.facts.registry import provides
 from v2vlint.facts.storage.crypttab import Crypttab
 from v2vlint.facts.storage.fstab import Fstab
 from v2vlint.guest.fs import GuestFS
-from v2vlint.model.blocks import BlockDevice, BlockTable, kernel_position
+from v2vlint.guest.mdadm_conf import array_names, mdadm_conf_from
+from v2vlint.guest.text import GuestText
+from v2vlint.model.blocks import ArrayName, BlockDevice, BlockTable, kernel_position
+from v2vlint.model.errors import FactUnavailable
 from v2vlint.model.target import Target
 
 _KERNEL = re.compile(
@@ -26,6 +31,8 @@ _TAGS = ("UUID", "LABEL", "PARTUUID", "PARTLABEL")
 _NO_CONTENT = frozenset(
     {"21686148-6449-6e6f-744e-656564454649", "e3c9e316-0b5c-4db8-817d-f92df00215ae", "0x5", "0x05", "0xf", "0x0f", "0x85", "0x41"}
 )
+_IMAGES = ("/boot/initr*", "/boot/initramfs*", "/boot/efi/EFI/*/initr*")
+_MAX_IMAGES = 2
 _CONTAINERS = frozenset({"LVM2_member", "linux_raid_member", "BitLocker"})
 
 
@@ -90,12 +97,38 @@ def name_fate(spec: str, prefixes: frozenset[str], blocks: BlockTable) -> Fate:
     return Fate.ORDER if len(blocks.disks) > 1 else Fate.KEPT
 
 
+def _newest(path: str) -> list[int]:
+    return [int(number[:9]) for number in re.findall(r"\d+", path)]
+
+
+@dataclass(frozen=True)
+class EarlyArrays:
+    """Names of RAID arrays that only an initramfs has: dracut and initramfs-tools write an mdadm.conf of their own into it."""
+
+    images: Initramfses
+
+    @functools.cached_property
+    def names(self) -> tuple[ArrayName, ...]:
+        """Those of the newest images in /boot; none when they cannot be read."""
+        paths = sorted((path for pattern in _IMAGES for path in self.images.fs.glob(pattern)), key=_newest, reverse=True)
+        return tuple(name for path in paths[:_MAX_IMAGES] for name in self._of(path))
+
+    def _of(self, path: str) -> tuple[ArrayName, ...]:
+        try:
+            image = self.images.of(path)
+        except FactUnavailable:
+            return ()
+        texts = image.under("etc/mdadm", "etc/mdadm.conf.d") if image else {}
+        alone = (image.text("etc/mdadm.conf") or "") if image else ""
+        return array_names(mdadm_conf_from([GuestText(path, text) for text in (*texts.values(), alone)]))
+
+
 @dataclass(frozen=True, slots=True)
 class Devices:
     """Resolves specs. ``mapped`` holds what crypttab maps (name, source); ``order_known`` says that letters follow the order of the disks.
 
     ``certain`` says that a device not found is not there: every disk and layer could be read and every content recognised.
-    ``mounted`` are fstab's specs with their mount points, binds left out.
+    ``mounted`` are fstab's specs with their mount points, binds left out. ``early`` has names of arrays from the initramfs.
     """
 
     blocks: BlockTable
@@ -103,17 +136,23 @@ class Devices:
     order_known: bool = False
     certain: bool = False
     mounted: tuple[tuple[str, str], ...] = ()
+    early: EarlyArrays | None = None
+
+    def _table(self, spec: str) -> BlockTable:
+        """The block table with the names that ``spec`` needs."""
+        unknown = self.early is not None and spec.startswith("/dev/md") and not tuple(self.blocks.candidates(spec))
+        return self.blocks.with_arrays(self.early.names) if unknown and self.early is not None else self.blocks
 
     def resolve(self, spec: str) -> BlockDevice | None:
         """The one device that ``spec`` named on the source, or None when nothing or more than one fits."""
         source = dict(self.mapped).get(spec.removeprefix("/dev/mapper/")) if spec.startswith("/dev/mapper/") else None
         if source and source != spec:
-            container = self.blocks.resolve(source)
+            container = self._table(source).resolve(source)
             inside = self.blocks.children(container.name) if container else ()
             return inside[0] if len(inside) == 1 else None
         if name_kind(spec) is NameKind.HARDWARE:
             return self._of_only_disk(_PART.search(spec))
-        found = self.blocks.resolve(spec)
+        found = self._table(spec).resolve(spec)
         multipath = None if found else _MULTIPATH.fullmatch(spec)
         return self._of_only_disk(multipath) if multipath else found
 
@@ -132,7 +171,7 @@ class Devices:
         source = dict(self.mapped).get(spec.removeprefix("/dev/mapper/")) if spec.startswith("/dev/mapper/") else None
         if source and source != spec:
             return self.present(source)
-        if tuple(self.blocks.candidates(spec)) or self._other_name(spec):
+        if tuple(self._table(spec).candidates(spec)) or self._other_name(spec):
             return True
         if not self.certain or self._beyond_reach(spec):
             return None
@@ -183,12 +222,12 @@ def _fits(device: BlockDevice, fs_type: str) -> bool:
 
 
 @provides
-def find_devices(fs: GuestFS, blocks: BlockTable, crypttab: Crypttab, fstab: Fstab) -> Devices:
+def find_devices(fs: GuestFS, blocks: BlockTable, crypttab: Crypttab, fstab: Fstab, images: Initramfses) -> Devices:
     """The resolver of this guest."""
     mapped = tuple((entry.name.value, entry.device) for entry in crypttab.entries)
     mounted = tuple((entry.device, entry.mount_point) for entry in fstab.entries if not entry.is_pseudo)
     certain = bool(blocks.devices) and blocks.complete and not _opaque(blocks)
-    return Devices(blocks, mapped, _order_known(fs, blocks, fstab), certain, mounted)
+    return Devices(blocks, mapped, _order_known(fs, blocks, fstab), certain, mounted, EarlyArrays(images))
 
 
 def _order_known(fs: GuestFS, blocks: BlockTable, fstab: Fstab) -> bool:

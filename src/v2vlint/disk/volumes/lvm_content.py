@@ -1,0 +1,175 @@
+"""What an LVM volume holds, by the types of its segments: stripes, mirrors, RAID, thin pools and caches, on one another."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from v2vlint.disk.stream import Joined, Piece, Slice, Stream, Striped
+from v2vlint.disk.volumes.lvm_text import Group, Value, number, segments_of, words
+from v2vlint.disk.volumes.parity import (
+    LEFT_ASYMMETRIC,
+    LEFT_SYMMETRIC,
+    PARITY_FIRST,
+    PARITY_LAST,
+    RIGHT_ASYMMETRIC,
+    RIGHT_SYMMETRIC,
+    Parity,
+)
+from v2vlint.disk.volumes.persistent import Cache, Thin
+from v2vlint.disk.volumes.raid10 import Raid10
+from v2vlint.model.errors import ImageError, Unsupported
+
+MAX_DEPTH = 8
+_ALL = (1 << 64) - 1
+_LEVELS = {
+    "raid4": (5, PARITY_FIRST), "raid5": (5, LEFT_SYMMETRIC), "raid5_ls": (5, LEFT_SYMMETRIC), "raid5_la": (5, LEFT_ASYMMETRIC),
+    "raid5_rs": (5, RIGHT_SYMMETRIC), "raid5_ra": (5, RIGHT_ASYMMETRIC), "raid5_n": (5, PARITY_LAST), "raid6": (6, 8),
+    "raid6_zr": (6, 8), "raid6_nr": (6, 9), "raid6_nc": (6, 10), "raid6_la_6": (6, 16), "raid6_ra_6": (6, 17), "raid6_ls_6": (6, 18),
+    "raid6_rs_6": (6, 19), "raid6_n_6": (6, PARITY_LAST),
+}  # fmt: skip
+"""LVM's words (dm-raid.c) with the level and layout of the same array of MD."""
+Segment = Mapping[str, Value]
+
+
+@dataclass
+class Contents:
+    """Opens volumes of ``group``; ``present`` are the physical volumes at hand, by UUID. ``lost`` counts legs that were done without."""
+
+    group: Group
+    present: Mapping[str, Stream]
+    lost: int = 0
+    _open: list[str] = field(default_factory=list)
+
+    def volume(self, name: str) -> Stream:
+        """The content of any volume, hidden ones too; ImageError when a part is missing, Unsupported when it is of another type."""
+        tree = self.group.logical.get(name)
+        if tree is None:
+            raise ImageError(f"damaged LVM metadata (no volume {name})")
+        if len(self._open) > MAX_DEPTH or name in self._open:
+            raise ImageError(f"damaged LVM metadata (volume {name} lies on itself)")
+        self._open.append(name)
+        try:
+            parts = [self._segment(segment) for segment in sorted(segments_of(tree), key=lambda one: number(one, "start_extent"))]
+        finally:
+            self._open.pop()
+        return parts[0] if len(parts) == 1 else Joined(Piece(part.size, part) for part in parts)
+
+    def _segment(self, segment: Segment) -> Stream:
+        kind = str(segment.get("type", "")).split("+")[0]
+        size = number(segment, "extent_count") * self.group.extent
+        if kind in ("striped", "linear"):
+            return self._striped(segment)
+        if kind == "zero":
+            return Joined([Piece(size, None)])
+        if kind == "mirror":
+            return self._mirror(segment, size)
+        if kind == "thin":
+            return self._thin(segment, size)
+        if kind == "cache":
+            return self._cache(segment, size)
+        if kind.startswith("raid"):
+            return Slice(self._raid(kind, segment), 0, size)
+        raise Unsupported(f"LVM {kind} volume is not supported")
+
+    def _striped(self, segment: Segment) -> Stream:
+        areas = words(segment, "stripes")
+        count = number(segment, "extent_count") * self.group.extent
+        chunk = number(segment, "stripe_size") * 512
+        width = len(areas) // 2
+        if not width or (width > 1 and (chunk <= 0 or count % width)):
+            raise ImageError("damaged LVM metadata (stripes)")
+        parts = tuple(self._area(areas[at], areas[at + 1], count // width) for at in range(0, width * 2, 2))
+        return parts[0] if width == 1 else Striped(parts, chunk)
+
+    def _area(self, name: Value, start: Value, size: int) -> Stream:
+        if not isinstance(start, int):
+            raise ImageError("damaged LVM metadata (stripes)")
+        if name in self.group.physical:
+            uuid, first = self.group.physical[str(name)]
+            if uuid not in self.present:
+                raise ImageError(f"physical volume {uuid} is missing")
+            return Slice(self.present[uuid], first + start * self.group.extent, size)
+        return Slice(self.volume(str(name)), start * self.group.extent, size)
+
+    def _mirror(self, segment: Segment, size: int) -> Stream:
+        areas = words(segment, "mirrors")
+        missing: ImageError | None = None
+        for at in range(0, len(areas) - 1, 2):
+            try:
+                return self._area(areas[at], areas[at + 1], size)
+            except ImageError as error:
+                missing, self.lost = error, self.lost + 1
+        raise missing or ImageError("damaged LVM metadata (mirrors)")
+
+    def _raid(self, kind: str, segment: Segment) -> Stream:
+        chunk = number(segment, "stripe_size") * 512
+        if kind in ("raid0", "raid0_meta"):
+            pairs = words(segment, "raid0_lvs") or words(segment, "raids")
+            images = pairs if kind == "raid0" else pairs[1::2]
+            return Striped(tuple(self.volume(str(name)) for name in images), _checked(chunk))
+        legs, disks = self._legs(segment)
+        if not legs:
+            raise ImageError("every leg of the LVM volume is missing")
+        self.lost += disks - len(legs)
+        if kind == "raid1":
+            return legs[min(legs)]
+        size = min(leg.size for leg in legs.values())
+        if kind in ("raid10", "raid10_near"):
+            return Raid10(number(segment, "data_copies") or 2 | 1 << 8, disks, _checked(chunk), legs, size)
+        if kind not in _LEVELS:
+            raise Unsupported(f"LVM {kind} volume is not supported")
+        level, layout = _LEVELS[kind]
+        return Parity(level, layout, disks, _checked(chunk), legs, size)
+
+    def _legs(self, segment: Segment) -> tuple[dict[int, Stream], int]:
+        """The legs at hand that are in sync, by slot, and how many there should be."""
+        names = [str(name) for name in words(segment, "raids")]
+        offset = number(segment, "data_offset") * 512
+        found: dict[int, tuple[Stream, bytes]] = {}
+        for slot in range(len(names) // 2):
+            try:
+                head, image = self.volume(names[2 * slot]).read_at(0, 512), self.volume(names[2 * slot + 1])
+            except Unsupported:
+                raise
+            except ImageError:
+                continue
+            found[slot] = (Slice(image, offset, image.size - offset), head)
+        stated = {slot: head for slot, (_image, head) in found.items() if head[:4] == b"DmRd"}
+        newest = max(stated.values(), key=lambda head: struct.unpack_from("<Q", head, 16)[0], default=b"")
+        return {slot: image for slot, (image, head) in found.items() if _in_sync(slot, head, newest)}, len(names) // 2
+
+    def _thin(self, segment: Segment, size: int) -> Stream:
+        pool = next(iter(segments_of(self.group.logical.get(str(segment.get("thin_pool", "")), {}))), {})
+        origin = self.volume(str(segment["external_origin"])) if "external_origin" in segment else None
+        metadata, data = self.volume(str(pool.get("metadata", ""))), self.volume(str(pool.get("pool", "")))
+        return Thin(metadata, data, number(segment, "device_id"), size, origin)
+
+    def _cache(self, segment: Segment, size: int) -> Stream:
+        origin, name = self.volume(str(segment.get("origin", ""))), str(segment.get("cache_pool"))
+        pool = next(iter(segments_of(self.group.logical.get(name, {}))), {})
+        if "passthrough" in (segment.get("cache_mode"), pool.get("cache_mode")):
+            return origin
+        if "metadata_len" not in segment:
+            return Cache(self.volume(str(pool.get("metadata", ""))), self.volume(str(pool.get("data", ""))), origin, size)
+        whole = self.volume(name)
+        metadata, data = (Slice(whole, number(segment, f"{one}_start") * 512, number(segment, f"{one}_len") * 512) for one in _PARTS)
+        return Cache(metadata, data, origin, size)
+
+
+_PARTS: Sequence[str] = ("metadata", "data")
+
+
+def _checked(chunk: int) -> int:
+    if chunk <= 0:
+        raise ImageError("damaged LVM metadata (stripes)")
+    return chunk
+
+
+def _in_sync(slot: int, head: bytes, newest: bytes) -> bool:
+    """Whether a leg holds what the volume holds, by dm-raid's superblocks; without any, all legs do."""
+    if not newest:
+        return True
+    failed = struct.unpack_from("<Q", newest, 24)[0] >> slot & 1 if slot < 64 else 0
+    return not failed and head[:4] == b"DmRd" and struct.unpack_from("<Q", head, 32)[0] == _ALL

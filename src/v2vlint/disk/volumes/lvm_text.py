@@ -1,0 +1,118 @@
+"""LVM's metadata text (lvm(8), the format of its configuration files): the tree, and the volume group in it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from v2vlint.model.errors import ImageError
+
+MAX_DEPTH = 12
+MAX_SEGMENTS = 100_000
+_TOKEN = re.compile(r'#[^\n]*|(?P<name>[\w.+@-]+)|(?P<text>"(?:[^"\\]|\\.)*")|(?P<mark>[{}\[\]=,])')
+
+Value = int | str | list["Value"] | dict[str, "Value"]
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """A volume group as its metadata describes it: ``physical`` maps names (``pv0``) to UUIDs."""
+
+    name: str
+    uuid: str
+    extent: int
+    physical: Mapping[str, tuple[str, int]]
+    logical: Mapping[str, Mapping[str, Value]] = field(repr=False)
+
+
+def parse(metadata: str) -> dict[str, Value]:
+    """LVM's configuration syntax as nested dictionaries; ImageError when it does not fit."""
+    tokens = [(match.lastgroup, match[match.lastgroup]) for match in _TOKEN.finditer(metadata) if match.lastgroup]
+    tokens.append(("end", ""))
+    tree, at = _section(tokens, 0, 0)
+    if tokens[at][0] != "end":
+        raise ImageError("damaged LVM metadata")
+    return tree
+
+
+def _section(tokens: Sequence[tuple[str, str]], at: int, depth: int) -> tuple[dict[str, Value], int]:
+    found: dict[str, Value] = {}
+    if depth > MAX_DEPTH:
+        raise ImageError("damaged LVM metadata (nested too deep)")
+    while tokens[at][0] == "name":
+        name, mark = tokens[at][1], tokens[at + 1][1]
+        if mark == "{":
+            found[name], at = _section(tokens, at + 2, depth + 1)
+            if tokens[at][1] != "}":
+                raise ImageError("damaged LVM metadata")
+            at += 1
+        elif mark == "=":
+            found[name], at = _value(tokens, at + 2)
+        else:
+            raise ImageError("damaged LVM metadata")
+    return found, at
+
+
+def _value(tokens: Sequence[tuple[str, str]], at: int) -> tuple[Value, int]:
+    kind, word = tokens[at]
+    if word == "[" and kind == "mark":
+        items: list[Value] = []
+        at += 1
+        while tokens[at] != ("mark", "]"):
+            if tokens[at][0] not in ("name", "text"):
+                raise ImageError("damaged LVM metadata")
+            items.append(_scalar(tokens[at]))
+            at += 2 if tokens[at + 1] == ("mark", ",") else 1
+        return items, at + 1
+    if kind not in ("name", "text"):
+        raise ImageError("damaged LVM metadata")
+    return _scalar(tokens[at]), at + 1
+
+
+def _scalar(token: tuple[str, str]) -> Value:
+    kind, word = token
+    if kind == "text":
+        return re.sub(r"\\(.)", r"\1", word[1:-1])
+    return int(word) if word.lstrip("-").isdecimal() and len(word) < 20 else word
+
+
+def read_group(metadata: str) -> Group:
+    """The volume group of a metadata text."""
+    tree = parse(metadata)
+    name, body = next(((key, value) for key, value in tree.items() if isinstance(value, dict)), ("", None))
+    if body is None:
+        raise ImageError("damaged LVM metadata (no volume group)")
+    physical = {
+        key: (str(value.get("id", "")), number(value, "pe_start") * 512)
+        for key, value in _dicts(body, "physical_volumes").items()
+    }  # fmt: skip
+    extent = number(body, "extent_size") * 512
+    if extent <= 0:
+        raise ImageError("damaged LVM metadata (extent size)")
+    return Group(name, str(body.get("id", "")), extent, physical, _dicts(body, "logical_volumes"))
+
+
+def _dicts(tree: Mapping[str, Value], key: str) -> dict[str, dict[str, Value]]:
+    section = tree.get(key, {})
+    return {name: value for name, value in section.items() if isinstance(value, dict)} if isinstance(section, dict) else {}
+
+
+def number(tree: Mapping[str, Value], key: str) -> int:
+    """The number at ``key``; 0 when there is none."""
+    value = tree.get(key, 0)
+    return value if isinstance(value, int) else 0
+
+
+def words(tree: Mapping[str, Value], key: str) -> list[Value]:
+    """The list at ``key``."""
+    value = tree.get(key, [])
+    return value if isinstance(value, list) else [value]
+
+
+def segments_of(tree: Mapping[str, Value]) -> list[dict[str, Value]]:
+    """The segments of a volume, in any order; ImageError when there are too many."""
+    found = [value for value in tree.values() if isinstance(value, dict) and "extent_count" in value]
+    if len(found) > MAX_SEGMENTS:
+        raise ImageError("damaged LVM metadata (segments)")
+    return found

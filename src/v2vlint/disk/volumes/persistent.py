@@ -1,0 +1,136 @@
+"""Device-mapper's persistent data (drivers/md/persistent-data): B-trees and arrays in blocks of 4,096 bytes, thin pools and caches."""
+
+from __future__ import annotations
+
+import struct
+from bisect import bisect_right
+from collections import OrderedDict
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import pairwise
+
+from v2vlint.disk.stream import Chunked, Stream, exactly
+from v2vlint.model.errors import ImageError
+
+BLOCK = 4096
+THIN_MAGIC, CACHE_MAGIC = 27022010, 6142003
+MAX_DEPTH = 12
+MAX_MAPPINGS = 4_000_000
+MAX_NODES = 4096
+
+
+@dataclass(frozen=True, slots=True)
+class _Node:
+    leaf: bool
+    keys: tuple[int, ...]
+    values: tuple[int, ...]
+
+
+class Tree:
+    """B-trees of 64-bit values on one metadata device. ImageError where a node is none."""
+
+    def __init__(self, base: Stream) -> None:
+        self._base = base
+        self._nodes: OrderedDict[int, _Node] = OrderedDict()
+
+    def lookup(self, root: int, key: int) -> int | None:
+        """The value of ``key`` in the tree at block ``root``, or None."""
+        for _level in range(MAX_DEPTH):
+            node = self._node(root)
+            index = bisect_right(node.keys, key) - 1
+            if index < 0:
+                return None
+            if node.leaf:
+                return node.values[index] if node.keys[index] == key else None
+            root = node.values[index]
+        raise ImageError("damaged device-mapper metadata (tree too deep)")
+
+    def items(self, root: int, depth: int = 0) -> Iterator[tuple[int, int]]:
+        """Every key and value, in the order of the keys."""
+        if depth > MAX_DEPTH:
+            raise ImageError("damaged device-mapper metadata (tree too deep)")
+        node = self._node(root)
+        for key, value in zip(node.keys, node.values, strict=True):
+            if node.leaf:
+                yield key, value
+            else:
+                yield from self.items(value, depth + 1)
+
+    def _node(self, number: int) -> _Node:
+        if number in self._nodes:
+            self._nodes.move_to_end(number)
+            return self._nodes[number]
+        data = exactly(self._base, number * BLOCK, BLOCK)
+        flags, place, count, room, size = struct.unpack_from("<4xIQIII", data)
+        if flags not in (1, 2) or place != number or not count <= room or (flags == 1 and size != 8) or 32 + room * (8 + size) > BLOCK:
+            raise ImageError(f"damaged device-mapper metadata (block {number})")
+        keys = struct.unpack_from(f"<{count}Q", data, 32)
+        values = struct.unpack_from(f"<{count}Q", data, 32 + room * 8) if size == 8 else ()
+        if size != 8 or any(one >= other for one, other in pairwise(keys)):
+            raise ImageError(f"damaged device-mapper metadata (block {number})")
+        node = self._nodes[number] = _Node(flags == 2, keys, values)
+        if len(self._nodes) > MAX_NODES:
+            self._nodes.popitem(last=False)
+        return node
+
+
+class Thin(Chunked):
+    """One thin volume of a pool, ``size`` bytes. What was never written comes from ``origin``, or is zeros."""
+
+    def __init__(self, metadata: Stream, data: Stream, device: int, size: int, origin: Stream | None = None) -> None:
+        head = metadata.read_at(0, BLOCK)
+        if len(head) < BLOCK or struct.unpack_from("<Q", head, 32)[0] != THIN_MAGIC:
+            raise ImageError("damaged LVM thin pool (no superblock)")
+        root, _details, sectors = struct.unpack_from("<QQI", head, 320)
+        if not 128 <= sectors <= 1 << 21 or sectors % 128:
+            raise ImageError(f"damaged LVM thin pool (blocks of {sectors} sectors)")
+        self._tree, self._data, self._origin = Tree(metadata), data, origin
+        self._root = self._tree.lookup(root, device)
+        if self._root is None:
+            raise ImageError(f"the LVM thin pool has no device {device}")
+        super().__init__(size, sectors * 512)
+
+    def piece(self, number: int, inside: int, count: int) -> bytes:
+        """See :class:`~v2vlint.disk.stream.Chunked`."""
+        assert self._root is not None
+        found = self._tree.lookup(self._root, number)
+        if found is None:
+            return exactly(self._origin, number * self._chunk + inside, count)
+        return exactly(self._data, (found >> 24) * self._chunk + inside, count)
+
+
+class Cache(Chunked):
+    """An LVM cache in front of ``origin``: blocks that the cache holds are read from it, as it may be written back late."""
+
+    def __init__(self, metadata: Stream, data: Stream, origin: Stream, size: int) -> None:
+        head = metadata.read_at(0, BLOCK)
+        if len(head) < BLOCK or struct.unpack_from("<Q", head, 32)[0] != CACHE_MAGIC:
+            raise ImageError("damaged LVM cache (no superblock)")
+        root, sectors = struct.unpack_from("<Q", head, 192)[0], struct.unpack_from("<I", head, 232)[0]
+        if not 64 <= sectors <= 1 << 21:
+            raise ImageError(f"damaged LVM cache (blocks of {sectors} sectors)")
+        super().__init__(size, sectors * 512)
+        self._data, self._origin = data, origin
+        self._mapped = {value >> 16: block for block, value in _array(metadata, root) if value & 1}
+
+    def piece(self, number: int, inside: int, count: int) -> bytes:
+        """See :class:`~v2vlint.disk.stream.Chunked`."""
+        block = self._mapped.get(number)
+        if block is None:
+            return exactly(self._origin, number * self._chunk + inside, count)
+        return exactly(self._data, block * self._chunk + inside, count)
+
+
+def _array(base: Stream, root: int) -> Iterator[tuple[int, int]]:
+    """The entries of an array of 64-bit values (dm-array.c), with their numbers."""
+    number = 0
+    for _key, block in Tree(base).items(root):
+        data = exactly(base, block * BLOCK, BLOCK)
+        room, count, size = struct.unpack_from("<4xIII", data)
+        if size != 8 or not count <= room <= (BLOCK - 24) // 8:
+            raise ImageError(f"damaged device-mapper metadata (block {block})")
+        for value in struct.unpack_from(f"<{count}Q", data, 24):
+            yield number, value
+            number += 1
+            if number > MAX_MAPPINGS:
+                raise ImageError(f"more than {MAX_MAPPINGS} mappings in an LVM cache")
