@@ -42,6 +42,7 @@ def _machine(machine: Machine, look: Look) -> Iterator[Row]:
     yield from paragraph(text, look.width, 3, "dim") if text else ()
     yield from _encryption(machine, look)
     yield from _definition(machine, look)
+    yield from _incomplete(machine, look)
     yield ()
     for system in machine.systems:
         yield from _system(machine, system, look)
@@ -82,6 +83,18 @@ def _encryption(machine: Machine, look: Look) -> Iterator[Row]:
         kind = f"{one.type} ({one.state})" if one.state else one.type
         parts = [f"{one.device}: {kind}, {state}", one.cipher, one.kdf, *(f"unlocked by {way}" for way in one.unlocks), _protectors(one)]
         yield from _fact("encrypted", ", ".join(part for part in parts if part), look, "" if one.opened else "unknown")
+
+
+def _incomplete(machine: Machine, look: Look) -> Iterator[Row]:
+    """Arrays and volumes that lack members, or left some behind."""
+    for device in machine.devices:
+        lost, gone, behind = (device.detail(key) for key in ("degraded", "not_copied", "left_behind"))
+        of = f" of {device.detail('members')}" if device.detail("members") else ""
+        parts = [f"{lost}{of} missing" if lost else "", f"{gone} not among these disks" if gone else ""]
+        parts.append(f"{behind.replace(',', ', ')} left behind" if behind else "")
+        if any(parts):
+            text = ", ".join(part for part in (device.detail("level"), *parts) if part)
+            yield from _fact("incomplete", f"{device.name}: {text}", look, "unknown")
 
 
 def _protectors(one: Encryption) -> str:
