@@ -157,10 +157,10 @@ def ext(path: Path, tree: Path, *options: str, size: int = 48 << 20) -> Path:
     return path
 
 
-def open_paths(*paths: Path, keys: tuple[bytes, ...] = (), form: str = "") -> Guest:
+def open_paths(*paths: Path, keys: tuple[bytes | Key, ...] = (), form: str = "") -> Guest:
     """Open disk files as one guest, with keys for every device."""
     files = tuple(DiskFile(str(path), path.name, format=form) for path in paths)
-    return open_guest(GuestSource("guest", files), Keys(tuple(Key(key) for key in keys)))
+    return open_guest(GuestSource("guest", files), Keys(tuple(key if isinstance(key, Key) else Key(key) for key in keys)))
 
 
 def root_tree(guest: Guest, index: int = 0) -> Tree:

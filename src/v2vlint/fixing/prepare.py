@@ -120,7 +120,7 @@ def _unlock(blocks: BlockTable, keys: Keys) -> list[Unlocking]:
     found: list[Unlocking] = []
     for mapping in (device_ for device_ in blocks if device_.kind == "luks"):
         parent = blocks.named(mapping.parents[0]) if mapping.parents else None
-        secrets = keys.matching(mapping.name, *((parent.name, parent.uuid, parent.label) if parent else ()))
+        secrets = keys.opening(parent, blocks, mapping.name) if parent else ()
         if parent and secrets:
             encoded = [base64.b64encode(secret).decode() for secret in secrets]
             found.append({"device": device(parent), "name": mapping.name, "keys": encoded})

@@ -15,7 +15,7 @@ from v2vlint.model.blocks import BlockDevice, BlockTable
 from v2vlint.model.definition import Definition
 from v2vlint.model.errors import ImageError
 from v2vlint.model.report import Problem
-from v2vlint.model.source import GuestRef, GuestSource, Keys
+from v2vlint.model.source import KEY_OPTION, GuestRef, GuestSource, Keys
 from v2vlint.source.locate import locate
 
 __all__ = ["Guest", "Root", "changes", "open_guest", "open_ref"]
@@ -65,6 +65,7 @@ def open_guest(source: GuestSource, keys: Keys | None = None) -> Guest:
     if len(images) < len(source.disks) or source.remarks:
         blocks = BlockTable(blocks.devices, complete=False)
     problems += stack.problems
+    problems += _unused_keys(stack)
     if not roots:
         problems += _no_system(source, images, stack)
     formats = "+".join(dict.fromkeys(image.format for image in images))
@@ -104,6 +105,14 @@ def _no_system(source: GuestSource, images: list[Image], stack: Stack) -> Iterat
         yield Problem(
             source.name, f"no operating system found on {seen}" if seen else "no operating system found: no filesystem to look at"
         )
+
+
+def _unused_keys(stack: Stack) -> Iterator[Problem]:
+    """Keys for devices that are not there, or not encrypted."""
+    there = list(stack.encrypted())
+    known = ", ".join(device.name for device, _names in there) or "none"
+    for name in stack.keys.unused(there, stack.blocks):
+        yield Problem(f"{KEY_OPTION} {name}", "no encrypted device has that name", f"encrypted devices: {known}")
 
 
 def _is_bare(stack: Stack, device: BlockDevice) -> bool:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
+from v2vlint.model.blocks import BlockDevice, BlockTable
 from v2vlint.model.definition import Definition
 
 
@@ -124,9 +126,15 @@ class GuestSource:
     remarks: tuple[str, ...] = ()
 
 
+KEY_OPTION = "--key-file"
+
+
 @dataclass(frozen=True, slots=True)
 class Key:
-    """A passphrase or key file content for the encrypted device ``device`` (a name, UUID or label); empty means every one."""
+    """The passphrase or key file of an encrypted device ``device``: ours (``disk1p2``), the guest's (``/dev/sda2``), a UUID or label.
+
+    Empty means every one.
+    """
 
     secret: bytes = field(repr=False)
     device: str = ""
@@ -138,8 +146,21 @@ class Keys:
 
     keys: tuple[Key, ...] = ()
 
-    def matching(self, *names: str) -> tuple[bytes, ...]:
-        """Secrets to try on the device known by any of ``names``: its own first, then those for every device."""
-        folded = {name.lower() for name in names if name}
-        own = tuple(key.secret for key in self.keys if key.device.lower() in folded)
+    def opening(self, device: BlockDevice, blocks: BlockTable, *names: str) -> tuple[bytes, ...]:
+        """Secrets to try on ``device``, also called ``names``: its own first, then those for every device."""
+        own = tuple(key.secret for key in self.keys if key.device and _means(key.device, device, blocks, names))
         return own + tuple(key.secret for key in self.keys if not key.device)
+
+    def unused(self, devices: Iterable[tuple[BlockDevice, tuple[str, ...]]], blocks: BlockTable) -> tuple[str, ...]:
+        """Names given with keys that mean none of ``devices``."""
+        known = tuple(devices)
+        named = dict.fromkeys(key.device for key in self.keys if key.device)
+        return tuple(name for name in named if not any(_means(name, device, blocks, others) for device, others in known))
+
+
+def _means(given: str, device: BlockDevice, blocks: BlockTable, names: tuple[str, ...]) -> bool:
+    """Whether somebody who says ``given`` means ``device``: our names, its tags, and every path that the guest has for it."""
+    known = (device.name, device.uuid, device.label, device.part_uuid, device.part_label, *names)
+    if given.lower().removeprefix("/dev/").removeprefix("mapper/") in {name.lower() for name in known if name}:
+        return True
+    return any(device in blocks.candidates(spec) for spec in (given, f"/dev/{given}", f"/dev/mapper/{given}"))

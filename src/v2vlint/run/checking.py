@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import time
 from collections.abc import Iterable
 
@@ -11,6 +12,7 @@ from v2vlint.model.errors import ImageError
 from v2vlint.model.report import Forecast, ImageReport, Report
 from v2vlint.model.rule import RuleInfo
 from v2vlint.model.source import GuestRef
+from v2vlint.run import keys
 from v2vlint.run.request import Request
 from v2vlint.run.settings import Settings
 
@@ -21,6 +23,8 @@ def check(request: Request) -> Report:
     asks = [request.ask(guest) for guest in request.guests]
     checked = check_all(asks, request.settings.limits, request.settings.jobs, request.progress)
     images = [_unlocked(request, guest, image) for guest, image in zip(request.guests, checked.images, strict=True)]
+    fitting = keys.fitting([image.problems for image in images])
+    images = [dataclasses.replace(image, problems=problems) for image, problems in zip(images, fitting, strict=True)]
     return report_of(request.settings, images, checked.rules, time.perf_counter() - started)
 
 

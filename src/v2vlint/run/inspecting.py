@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 from v2vlint.inspecting.parent import inspect_all
 from v2vlint.inspecting.protocol import InspectAsk
 from v2vlint.model.machine import Machine
+from v2vlint.run import keys
 from v2vlint.run.request import Request
 
 
@@ -13,7 +16,9 @@ def inspect(request: Request, *, applications: bool = True) -> tuple[Machine, ..
     asks = [InspectAsk(guest, request.keys, applications) for guest in request.guests]
     settings = request.settings
     machines = inspect_all(asks, settings.limits, settings.jobs, request.progress)
-    return tuple(_unlocked(request, ask, machine) for ask, machine in zip(asks, machines, strict=True))
+    found = [_unlocked(request, ask, machine) for ask, machine in zip(asks, machines, strict=True)]
+    fitting = keys.fitting([machine.problems for machine in found])
+    return tuple(dataclasses.replace(machine, problems=problems) for machine, problems in zip(found, fitting, strict=True))
 
 
 def _unlocked(request: Request, ask: InspectAsk, machine: Machine) -> Machine:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from v2vlint.model.errors import UsageError
 from v2vlint.model.report import Problem
-from v2vlint.model.source import Key, Keys
+from v2vlint.model.source import KEY_OPTION, Key, Keys
 
 VARIABLE = "V2VLINT_KEY"
 MAX_KEY = 8 << 20
@@ -41,6 +41,14 @@ def _from_file(text: str) -> Key:
     if len(secret) > MAX_KEY:
         raise UsageError(f"key file {path}: larger than {MAX_KEY} bytes")
     return Key(secret, device)
+
+
+def fitting(guests: Sequence[Sequence[Problem]]) -> list[tuple[Problem, ...]]:
+    """The problems of all guests without keys that are another guest's: a name given with a key has to fit one of them."""
+    unused = [{problem.where for problem in problems if problem.where.startswith(f"{KEY_OPTION} ")} for problems in guests]
+    nowhere = set.intersection(*unused) if unused else set()
+    elsewhere = set().union(*unused) - nowhere
+    return [tuple(problem for problem in problems if problem.where not in elsewhere) for problems in guests]
 
 
 def can_ask() -> bool:

@@ -12,8 +12,11 @@ from tests.disk.images import Tree, ext, open_paths, problems, root_tree, run, s
 from v2vlint.disk.stream import HostFile, Joined, Piece, Stream, Striped
 from v2vlint.disk.volumes import lvm, lvm_text
 from v2vlint.disk.volumes.md import Raid0, read_member
+from v2vlint.model.blocks import BlockDevice, BlockTable
 from v2vlint.model.errors import ImageError, Unsupported
+from v2vlint.model.report import Problem
 from v2vlint.model.source import Key, Keys
+from v2vlint.run.keys import fitting
 
 KEY = b"correct horse"
 
@@ -217,8 +220,43 @@ def test_bitlocker_is_recognised(tmp_path: Path) -> None:
     assert problems(opened)[0] == reason
 
 
-def test_keys_go_to_the_device_they_name() -> None:
-    keys = Keys((Key(b"all"), Key(b"mine", "disk1p2"), Key(b"other", "disk1p3"), Key(b"by uuid", "ABCD-EF")))
-    assert keys.matching("disk1p2", "abcd-ef", "") == (b"mine", b"by uuid", b"all")
-    assert keys.matching("vg/root") == (b"all",)
-    assert "mine" not in repr(keys)
+PARTS = BlockTable((
+    BlockDevice("disk1", "disk", 1 << 30, 0),
+    BlockDevice("disk1p2", "partition", 1 << 20, 0, 2, "crypto_LUKS", "abcd-ef", "box", "0a-02", parents=("disk1",)),
+    BlockDevice("vg-a/root", "lv", 1 << 20, 0, 0, "crypto_LUKS", "1234-56"),
+))  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["disk1p2", "/dev/disk1p2", "/dev/sda2", "sda2", "vda2", "nvme0n1p2", "ABCD-EF", "UUID=abcd-ef", "/dev/disk/by-uuid/abcd-ef", "box",
+     "PARTUUID=0a-02", "luks-abcd-ef", "/dev/mapper/luks-abcd-ef"],
+)  # fmt: skip
+def test_a_partition_has_many_names(name: str) -> None:
+    keys, (part, volume) = Keys((Key(b"mine", name), Key(b"all"))), PARTS.devices[1:]
+    assert keys.opening(part, PARTS, "luks-abcd-ef") == (b"mine", b"all")
+    assert keys.opening(volume, PARTS, "luks-1234-56") == (b"all",)
+    assert keys.unused([(part, ("luks-abcd-ef",))], PARTS) == ()
+
+
+@pytest.mark.parametrize("name", ["vg-a/root", "/dev/vg-a/root", "/dev/mapper/vg--a-root", "vg--a-root", "1234-56"])
+def test_a_volume_has_many_names(name: str) -> None:
+    keys, (part, volume) = Keys((Key(b"mine", name),)), PARTS.devices[1:]
+    assert (keys.opening(volume, PARTS), keys.opening(part, PARTS)) == ((b"mine",), ())
+
+
+def test_a_name_that_fits_nothing_is_told(luks1: Path) -> None:
+    assert "mine" not in repr(Keys((Key(b"mine", "sda9"),)))
+    guest = open_paths(luks1, keys=(Key(KEY, "sda"), Key(KEY, "disk2"), Key(KEY, "/dev/sda1")))
+    assert guest.roots
+    assert [(one.where, one.reason) for one in guest.problems] == [
+        ("--key-file disk2", "no encrypted device has that name"),
+        ("--key-file /dev/sda1", "no encrypted device has that name"),
+    ]
+
+
+def test_a_key_may_be_that_of_another_guest() -> None:
+    other, mine, gone = (Problem(f"--key-file {name}", "no") for name in ("sda2", "sdb2", "sdc2"))
+    rest = Problem("disk1", "else")
+    assert fitting([(other, gone, rest), (mine, gone)]) == [(gone, rest), (gone,)]
+    assert fitting([]) == []

@@ -305,7 +305,7 @@ class Stack:
         else:
             from v2vlint.disk.crypto.bitlocker import unlock
         name = f"luks-{layer.content.uuid}" if luks else f"bitlocker-{layer.device.name}"
-        secrets = self._secrets(layer, name)
+        secrets = self.keys.opening(layer.device, self.blocks, name, layer.device.detail("volume_guid"))
         # BitLocker that is suspended, or on but not yet activated, lies open.
         plain = unlock(base, secrets) if secrets or not luks else None
         if plain is None:
@@ -313,9 +313,11 @@ class Stack:
             return
         self._on([layer], BlockDevice(name, "luks" if luks else "bitlocker", plain.size, 0), cached(plain))
 
-    def _secrets(self, layer: Layer, name: str) -> tuple[bytes, ...]:
-        device, content = layer.device, layer.content
-        return self.keys.matching(device.name, content.uuid, content.label, f"/dev/{device.name}", name, device.detail("volume_guid"))
+    def encrypted(self) -> Iterator[tuple[BlockDevice, tuple[str, ...]]]:
+        """Encrypted devices, each with the further names that a key may be given for."""
+        for layer in self._of_type("crypto_LUKS", "BitLocker"):
+            opened = f"{'luks' if layer.content.type == 'crypto_LUKS' else 'bitlocker'}-{layer.content.uuid or layer.device.name}"
+            yield layer.device, (opened, layer.device.detail("volume_guid"))
 
     def _lvm(self, final: bool) -> None:
         from v2vlint.disk.volumes import lvm, lvm_text
