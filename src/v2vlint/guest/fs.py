@@ -25,12 +25,15 @@ T = TypeVar("T")
 class GuestFS:
     """The file tree of one root: a root filesystem and what is mounted under it.
 
+    ``by_device`` are all filesystems of the guest's disks, mounted here or not; empty where only a tree of files is known.
+
     Absent files are ``None``, ``False`` or empty, never an exception. Unreadable ones raise
     :class:`~v2vlint.model.errors.FactUnavailable` with the path and the reason.
     """
 
-    def __init__(self, mounts: Mapping[str, FileSystem]) -> None:
+    def __init__(self, mounts: Mapping[str, FileSystem], others: Mapping[str, FileSystem] | None = None) -> None:
         self.mounts = dict(mounts)
+        self.by_device = dict(others or {})
         self._walk = functools.lru_cache(maxsize=50_000)(self._walk_uncached)
 
     def exists(self, path: str) -> bool:

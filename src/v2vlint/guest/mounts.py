@@ -59,7 +59,7 @@ class Mounter:
 
     def guest(self) -> GuestFS:
         """The tree with what is mounted so far."""
-        return GuestFS(self.systems)
+        return GuestFS(self.systems, self.stack.opened)
 
     def mount_all(self) -> None:
         """Mount what fstab names, then what is still missing and can be told by content."""

@@ -8,10 +8,11 @@ MAX_DEPTH = 32
 
 
 class SubTree:
-    """The tree below ``node``, with the identity of the filesystem it is part of."""
+    """The tree below ``node``, which is at ``path`` of ``system``, with the identity of that filesystem."""
 
-    def __init__(self, system: FileSystem, node: Node) -> None:
+    def __init__(self, system: FileSystem, node: Node, path: str) -> None:
         self.type, self.uuid, self.label, self.stale = system.type, system.uuid, system.label, system.stale
+        self.system, self.path = system, path
         self._node = node
 
     @property
@@ -23,8 +24,9 @@ class SubTree:
 def descend(system: FileSystem, path: str) -> SubTree | None:
     """The directory ``path`` of ``system`` as a tree, or None when it is not there. Links are not followed."""
     node: Node | None = system.root
-    for name in [part for part in path.split("/") if part][:MAX_DEPTH]:
+    names = [part for part in path.split("/") if part][:MAX_DEPTH]
+    for name in names:
         if node is None or node.stat().kind is not Kind.DIR:
             return None
         node = node.child(name)
-    return None if node is None or node.stat().kind is not Kind.DIR else SubTree(system, node)
+    return None if node is None or node.stat().kind is not Kind.DIR else SubTree(system, node, "".join(f"/{name}" for name in names))

@@ -14,6 +14,7 @@ from tests.facts.boot.pe_samples import UKI, pe_image
 from v2vlint.facts.boot.cmdline import plain_args
 from v2vlint.facts.boot.entry import BootEntry, kernel_version
 from v2vlint.facts.boot.extlinux import extlinux_menu
+from v2vlint.facts.boot.grub.files import GrubFiles
 from v2vlint.facts.boot.grub.legacy import legacy_menu
 from v2vlint.facts.boot.pe import PeSection, read_pe, read_section
 from v2vlint.facts.boot.systemd_boot import systemd_boot_menu, unified_image
@@ -50,7 +51,7 @@ def test_grub_legacy() -> None:
         "/boot/vmlinuz-2.6.18": b"k",
         "/boot/initrd-2.6.18xen.img": b"i",
     }
-    found = legacy_menu(memory_guest(files), BlockTable(), "/boot/grub/menu.lst")
+    found = legacy_menu(GrubFiles(memory_guest(files), BlockTable()), "/boot/grub/menu.lst")
     assert found is not None
     first, xen, other = found.entries
     assert (first.kernel, first.version, str(first.root), str(first.where)) == (
@@ -74,7 +75,9 @@ def test_grub_legacy() -> None:
 )
 def test_the_default_of_grub_legacy(head: str, title: str | None, reason: str) -> None:
     text = head + "title a\n kernel /k root=/dev/sda1\ntitle b\n kernel (hd0,0)/k root=/dev/sda1\n"
-    found = legacy_menu(memory_guest({"/boot/grub/grub.conf": text, "/boot/grub/default": "1\n#\n"}), BlockTable(), "/boot/grub/grub.conf")
+    found = legacy_menu(
+        GrubFiles(memory_guest({"/boot/grub/grub.conf": text, "/boot/grub/default": "1\n#\n"}), BlockTable()), "/boot/grub/grub.conf"
+    )
     assert found is not None
     assert (found.default.title if found.default else None, found.default_reason) == (title, reason)
 
@@ -85,18 +88,18 @@ def test_grub_legacy_finds_its_filesystem() -> None:
     guest = GuestFS(
         {"/": MemoryFileSystem({"/boot/grub/menu.lst": text}, "ext3", "aaaa"), "/boot2": MemoryFileSystem({"/k": b""}, "ext3", "bbbb")}
     )
-    found = legacy_menu(guest, BlockTable((boot,)), "/boot/grub/menu.lst")
+    found = legacy_menu(GrubFiles(guest, BlockTable((boot,))), "/boot/grub/menu.lst")
     assert found is not None
     assert [entry.kernel for entry in found.entries][:2] == ["/boot2/k", "/boot2/k"]
 
 
 def test_an_absent_or_empty_grub_legacy() -> None:
-    assert legacy_menu(memory_guest({}), BlockTable(), "/boot/grub/menu.lst") is None
-    found = legacy_menu(memory_guest({"/m": "!!\ntimeout\ntitle\n kernel --type=linux \n savedefault\n"}), BlockTable(), "/m")
+    assert legacy_menu(GrubFiles(memory_guest({}), BlockTable()), "/boot/grub/menu.lst") is None
+    found = legacy_menu(GrubFiles(memory_guest({"/m": "!!\ntimeout\ntitle\n kernel --type=linux \n savedefault\n"}), BlockTable()), "/m")
     assert found is not None
     assert len(found.malformed) == 1
     assert found.entries[0].kernel == ""
-    empty = legacy_menu(memory_guest({"/m": "kernel /x\n"}), BlockTable(), "/m")
+    empty = legacy_menu(GrubFiles(memory_guest({"/m": "kernel /x\n"}), BlockTable()), "/m")
     assert empty is not None
     assert (empty.default, empty.default_reason) == (None, "/m has no entries")
 
@@ -119,7 +122,7 @@ LABEL mem
 
 
 def test_extlinux() -> None:
-    found = extlinux_menu(memory_guest({"/boot/extlinux.conf": ALPINE}), BlockTable(), "/boot/extlinux.conf")
+    found = extlinux_menu(GrubFiles(memory_guest({"/boot/extlinux.conf": ALPINE}), BlockTable()), "/boot/extlinux.conf")
     assert found is not None
     virt, old, hdt, memory = found.entries
     assert (virt.title, virt.kernel, virt.initrds) == ("Linux virt", "/boot/vmlinuz-virt", ("/boot/ucode.img", "/boot/initramfs-virt"))
@@ -143,7 +146,7 @@ def test_extlinux() -> None:
 def test_the_default_of_extlinux(head: str, name: str | None, reason: str) -> None:
     labels = "LABEL a\n LINUX k\n APPEND -\nLABEL b\n LINUX k\n APPEND initrd=/i root=/dev/sda1\nLABEL c\n LINUX k\n MENU HIDE\n menu\n"
     files = {"/boot/extlinux/extlinux.conf": head + labels, "/boot/extlinux/more.cfg": "DEFAULT c\n", "/boot/more.cfg": "# nothing\n"}
-    found = extlinux_menu(memory_guest(files), BlockTable(), "/boot/extlinux/extlinux.conf")
+    found = extlinux_menu(GrubFiles(memory_guest(files), BlockTable()), "/boot/extlinux/extlinux.conf")
     assert found is not None
     assert (found.default.id if found.default else None, found.default_reason) == (name, reason)
     assert found.entries[1].initrds == ("/i",)
@@ -151,8 +154,8 @@ def test_the_default_of_extlinux(head: str, name: str | None, reason: str) -> No
 
 
 def test_an_absent_or_empty_extlinux() -> None:
-    assert extlinux_menu(memory_guest({}), BlockTable(), "/extlinux.conf") is None
-    found = extlinux_menu(memory_guest({"/extlinux.conf": "\n"}), BlockTable(), "/extlinux.conf")
+    assert extlinux_menu(GrubFiles(memory_guest({}), BlockTable()), "/extlinux.conf") is None
+    found = extlinux_menu(GrubFiles(memory_guest({"/extlinux.conf": "\n"}), BlockTable()), "/extlinux.conf")
     assert found is not None
     assert (found.default, found.default_reason) == (None, "/extlinux.conf has no labels")
 
@@ -245,8 +248,8 @@ _PATHS = ("/boot/grub/menu.lst", "/boot/extlinux.conf", "/efi/loader/loader.conf
 def test_any_bytes_are_survived(data: bytes) -> None:
     files: Files = dict.fromkeys(_PATHS, data)
     guest = memory_guest({**files, "/efi/EFI/Linux/a.efi": b"MZ".ljust(60, b"\0") + data})
-    legacy_menu(guest, BlockTable(), "/boot/grub/menu.lst")
-    extlinux_menu(guest, BlockTable(), "/boot/extlinux.conf")
+    legacy_menu(GrubFiles(guest, BlockTable()), "/boot/grub/menu.lst")
+    extlinux_menu(GrubFiles(guest, BlockTable()), "/boot/extlinux.conf")
     systemd_boot_menu(guest, "/efi")
 
 

@@ -15,6 +15,7 @@ from v2vlint.facts.boot.extlinux import CONFIGS as EXTLINUX_CONFIGS
 from v2vlint.facts.boot.extlinux import extlinux_menu
 from v2vlint.facts.boot.firmware import Firmware
 from v2vlint.facts.boot.grub.cfg import grub_menu
+from v2vlint.facts.boot.grub.files import GrubFiles
 from v2vlint.facts.boot.grub.legacy import CONFIGS as LEGACY_CONFIGS
 from v2vlint.facts.boot.grub.legacy import legacy_menu
 from v2vlint.facts.boot.systemd_boot import systemd_boot_menu, unified_image
@@ -26,6 +27,7 @@ from v2vlint.model.place import Where, WholeFile
 
 GRUB_CONFIGS = ("/boot/grub/grub.cfg", "/boot/grub2/grub.cfg")
 MKCONFIGS = ("/usr/sbin/grub2-mkconfig", "/sbin/grub2-mkconfig", "/usr/sbin/grub-mkconfig", "/sbin/grub-mkconfig")
+_PATCHED = ("suse", "rhel")
 _VENDORS = {"rhel": "redhat", "ol": "redhat", "almalinux": "almalinux", "rocky": "rocky", "opensuse-leap": "opensuse", "sles": "sles"}
 
 
@@ -92,7 +94,7 @@ class Bootloader:
 @provides
 def find_bootloader(fs: GuestFS, blocks: BlockTable, efi: Efi, firmware: Firmware, os: OsInfo) -> Bootloader:
     """The live loader of a Linux guest."""
-    finder = _Finder(fs, blocks, efi, firmware, os)
+    finder = _Finder(GrubFiles(fs, blocks, os.family in _PATCHED), efi, firmware, os)
     menus = list(finder.live())
     unused = tuple(finder.left_over(menus))
     reason = "" if menus else "no GRUB, systemd-boot, extlinux or unified kernel image was found"
@@ -112,11 +114,15 @@ def _other(fs: GuestFS) -> str:
 
 @dataclass(frozen=True)
 class _Finder:
-    fs: GuestFS
-    blocks: BlockTable
+    files: GrubFiles
     efi: Efi
     firmware: Firmware
     os: OsInfo
+
+    @property
+    def fs(self) -> GuestFS:
+        """The guest's files."""
+        return self.files.fs
 
     def live(self) -> Iterator[BootMenu]:
         """The menus that may come up, the likeliest first; one configuration counts once.
@@ -157,22 +163,22 @@ class _Finder:
     def _grub2(self, firmware: str) -> BootMenu | None:
         paths = GRUB_CONFIGS[::-1] if self.os.family in ("rhel", "suse") else GRUB_CONFIGS
         found = next((path for path in paths if self.fs.is_file(path)), None)
-        return grub_menu(self.fs, self.blocks, found, firmware) if found else None
+        return grub_menu(self.files, found, firmware) if found else None
 
     def _legacy(self, firmware: str) -> BootMenu | None:
         found = next((path for path in LEGACY_CONFIGS if self.fs.is_file(path)), None)
-        return legacy_menu(self.fs, self.blocks, found, firmware) if found else None
+        return legacy_menu(self.files, found, firmware) if found else None
 
     def _extlinux(self, firmware: str) -> BootMenu | None:
         found = next((path for path in EXTLINUX_CONFIGS if self.fs.is_file(path)), None)
-        return extlinux_menu(self.fs, self.blocks, found, firmware) if found else None
+        return extlinux_menu(self.files, found, firmware) if found else None
 
     def _uefi(self) -> BootMenu | None:
         if not self.efi.images:
             return None
         kind = self._first_program()
         if kind == "systemd-boot":
-            return systemd_boot_menu(self.fs, self.efi.mount, boot_mounts(self.fs, self.blocks))
+            return systemd_boot_menu(self.fs, self.efi.mount, boot_mounts(self.fs, self.files.blocks))
         if kind in ("uki", "linux") and (menu := self._direct()):
             return menu
         return self._uefi_grub() or self._extlinux("uefi")
@@ -195,7 +201,7 @@ class _Finder:
 
     def _uefi_grub(self) -> BootMenu | None:
         for path in self._stubs():
-            menu = (legacy_menu if path.endswith(".conf") else grub_menu)(self.fs, self.blocks, path, "uefi")
+            menu = (legacy_menu if path.endswith(".conf") else grub_menu)(self.files, path, "uefi")
             if menu and (menu.entries or menu.config.path != path):
                 return menu
         has_grub = any(image.kind in ("grub", "shim") for image in self.efi.images)

@@ -18,7 +18,6 @@ from v2vlint.facts.boot.grub.files import GrubFiles
 from v2vlint.facts.syntax.located import literal
 from v2vlint.guest.fs import GuestFS
 from v2vlint.guest.text import GuestText, Line
-from v2vlint.model.blocks import BlockTable
 from v2vlint.model.place import Span, Token, WholeFile
 
 CONFIGS = (
@@ -49,12 +48,12 @@ class _Menu:
     marked: str = ""
 
 
-def extlinux_menu(fs: GuestFS, blocks: BlockTable, path: str, firmware: str = "bios") -> BootMenu | None:
+def extlinux_menu(files: GrubFiles, path: str, firmware: str = "bios") -> BootMenu | None:
     """The menu in the configuration file ``path``, or None when it is absent."""
+    fs = files.fs
     text = fs.text(path)
     if text is None:
         return None
-    files = GrubFiles(fs, blocks)
     menu = _Menu(text)
     _read(fs, files, menu, text)
     entries = tuple(_built(files, path, menu, index, label) for index, label in enumerate(menu.labels))
@@ -117,7 +116,7 @@ def _menu(menu: _Menu, label: _Label | None, value: str) -> None:
 
 def _path(files: GrubFiles, config: str, name: str) -> str:
     if name.startswith("/"):
-        return files.locate(name, files.device_of(config)).path
+        return files.locate(name, files.device_of(config), files.part_of(config)).path
     return f"{config.rsplit('/', 1)[0]}/{name}"
 
 

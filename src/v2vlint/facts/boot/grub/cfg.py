@@ -16,8 +16,6 @@ from v2vlint.facts.boot.grub.commands import new_shell
 from v2vlint.facts.boot.grub.files import GrubFiles, GuestPath
 from v2vlint.facts.boot.grub.shell import MAX_STEPS, Boot, Environment, GrubShell, MenuItem
 from v2vlint.facts.syntax.located import Located, join, literal
-from v2vlint.guest.fs import GuestFS
-from v2vlint.model.blocks import BlockTable
 from v2vlint.model.errors import FactUnavailable
 from v2vlint.model.place import Span, Token, Where, WholeFile
 
@@ -37,12 +35,12 @@ class _Node:
     children: tuple[_Node, ...]
 
 
-def grub_menu(fs: GuestFS, blocks: BlockTable, path: str, firmware: str) -> BootMenu:
+def grub_menu(files: GrubFiles, path: str, firmware: str) -> BootMenu:
     """The menu of a GRUB that starts with the configuration at guest path ``path`` under ``firmware`` (``bios``, ``uefi`` or empty).
 
     FactUnavailable when the script takes too long to follow.
     """
-    shell = new_shell(GrubFiles(fs, blocks), {})
+    shell = new_shell(files, {})
     shell.env.update(_start(shell.files, path, firmware))
     shell.config = path
     shell.source(path)
@@ -62,11 +60,12 @@ def _files(shell: GrubShell) -> tuple[str, ...]:
 
 
 def _start(files: GrubFiles, path: str, firmware: str) -> Environment:
-    folder = path.rsplit("/", 1)[0]
+    folder = files.inside(path).rsplit("/", 1)[0]
+    device = files.device_of(path)
     env: Environment = {f"feature_{name}": Located("y") for name in _FEATURES}
-    env["prefix"] = Located(f"(mount:/){folder}")
-    env["config_directory"] = Located(f"(mount:/){folder}")
-    env["root"] = Located(files.device_of(path))
+    env["prefix"] = Located(f"({device}){folder}")
+    env["config_directory"] = Located(f"({device}){folder}")
+    env["root"] = Located(device)
     env["grub_platform"] = Located(_PLATFORM[firmware]) if firmware else None
     env["grub_cpu"] = env["cmdpath"] = env["?"] = None
     return env
@@ -95,13 +94,12 @@ def _entries(node: _Node) -> list[BootEntry]:
 
 
 def _entry(shell: GrubShell, item: MenuItem, boot: Boot, position: str) -> BootEntry:
-    kernel = shell.files.locate(boot.kernel.text, boot.root) if boot.kernel else None
-    initrds = [shell.files.locate(initrd.text, boot.root).path for initrd in boot.initrds]
+    kernel = boot.kernel_path if boot.kernel else None
     return BootEntry(
         title=item.title,
         id=item.id,
         kernel=kernel.path if kernel else "",
-        initrds=tuple(initrds),
+        initrds=tuple(place.path for place in boot.initrd_paths),
         args=word_args(boot.args),
         where=boot.kernel.where if boot.kernel.runs else item.where or WholeFile(shell.config),
         source=_path(boot.kernel.where if boot.kernel.runs else item.where, shell),
@@ -129,16 +127,15 @@ def _version(shell: GrubShell, kernel: GuestPath | None) -> str:
 
 
 def _bls_entry(shell: GrubShell, item: MenuItem, entry: BlsEntry, position: str) -> BootEntry:
-    root = shell.value("root")
     assert entry.linux
-    kernel = shell.files.locate(entry.linux.value, root)
+    kernel = shell.locate(entry.linux.value)
     options = _expanded(shell, entry.options[0]) if entry.options else shell.env.get("default_kernelopts") or Located()
     words = [word for token in entry.initrds for word in _expanded(shell, token).text.split()]
     return BootEntry(
         title=item.title,
         id=entry.id,
         kernel=kernel.path,
-        initrds=tuple(shell.files.locate(word, root).path for word in words),
+        initrds=tuple(shell.locate(word).path for word in words),
         args=split_args(options),
         where=entry.options[0].where if entry.options else entry.where,
         source=entry.where.path,

@@ -34,7 +34,7 @@ def _test(shell: GrubShell, args: Sequence[Field], _command: Command) -> bool | 
     words = [arg.text.text if arg.known else None for arg in args]
     if words and words[-1] == "]":
         words.pop()
-    return evaluate(words, lambda path: shell.files.locate(path, shell.value("root")).path)(shell.files.fs)
+    return evaluate(words, lambda path: shell.locate(path).path)(shell.files.fs)
 
 
 def _search(shell: GrubShell, args: Sequence[Field], command: Command) -> bool | None:
@@ -61,7 +61,7 @@ def _load_env(shell: GrubShell, args: Sequence[Field], _command: Command) -> boo
     name = next((w.partition("=")[2] for w in words if w.startswith("--file=")), "")
     if "-f" in words[:-1] or "--file" in words[:-1]:
         name = words[next(i for i, w in enumerate(words) if w in ("-f", "--file")) + 1]
-    place = shell.files.locate(name or f"{shell.value('prefix')}/grubenv", shell.value("root"))
+    place = shell.locate(name or f"{shell.value('prefix')}/grubenv")
     block = read_grubenv(shell.files.fs, place.path)
     if block is None:
         return False
@@ -75,7 +75,7 @@ def _source(shell: GrubShell, args: Sequence[Field], command: Command) -> bool |
     name = args[0] if args else Field(Located(f"{shell.value('prefix')}/grub.cfg"))
     if not name.known:
         return None
-    path = shell.files.locate(name.text.text, shell.value("root")).path
+    path = shell.locate(name.text.text).path
     if command.words[0].bare in ("configfile", "normal") and shell.files.fs.is_file(path):
         shell.config = path
     return shell.source(path)
@@ -84,7 +84,7 @@ def _source(shell: GrubShell, args: Sequence[Field], command: Command) -> bool |
 def _blscfg(shell: GrubShell, args: Sequence[Field], _command: Command) -> bool:
     chosen = args[0].text.text if args else ""
     name = chosen if chosen.startswith("(") else shell.value("blsdir") or "/loader/entries"
-    folder = shell.files.locate(name, shell.value("root")).path
+    folder = shell.locate(name).path
     shell.read.append(folder)
     seen = {item.bls.where for item in shell.menu if item.bls}
     for entry in grub_order(bls_folder(shell.files.fs, folder)):
@@ -119,17 +119,18 @@ def _linux(shell: GrubShell, args: Sequence[Field], _command: Command) -> bool:
     if args:
         shell.boot.kernel = args[0].text
         shell.boot.args = tuple(arg.text for arg in args[1:])
-        shell.boot.root = shell.value("root")
+        shell.boot.kernel_path = shell.locate(args[0].text.text)
     return True
 
 
 def _initrd(shell: GrubShell, args: Sequence[Field], _command: Command) -> bool:
     shell.boot.initrds = tuple(arg.text for arg in args if arg.text and not arg.text.text.startswith("--"))
+    shell.boot.initrd_paths = tuple(shell.locate(initrd.text) for initrd in shell.boot.initrds)
     return True
 
 
 def _multiboot(shell: GrubShell, args: Sequence[Field], _command: Command) -> bool:
-    shell.boot = Boot(xen=bool(args), root=shell.value("root"))
+    shell.boot = Boot(xen=bool(args))
     return True
 
 
@@ -138,6 +139,7 @@ def _module(shell: GrubShell, args: Sequence[Field], command: Command) -> bool:
     if plain and not shell.boot.kernel:
         return _linux(shell, plain, command)
     shell.boot.initrds += tuple(arg.text for arg in plain[:1])
+    shell.boot.initrd_paths += tuple(shell.locate(arg.text.text) for arg in plain[:1])
     return True
 
 

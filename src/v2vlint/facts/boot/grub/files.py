@@ -1,25 +1,37 @@
-"""GRUB's view of files, translated to the guest's: ``($root)/vmlinuz`` on the boot partition is ``/boot/vmlinuz`` to the guest."""
+"""GRUB's view of files, translated to the guest's: ``($root)/vmlinuz`` on the boot partition is ``/boot/vmlinuz`` to the guest.
+
+GRUB opens exactly the path that is written, on exactly that device; links are followed on that filesystem alone, and btrfs begins at its
+top, not at the subvolume that Linux mounts (grub-core/fs/btrfs.c), unless a GRUB with SUSE's patch is told ``btrfs_relative_path``.
+"""
 
 from __future__ import annotations
 
+import functools
 import re
 from dataclasses import dataclass
 
+from v2vlint.facts.boot.grub.volumes import Volume, block_of, mount_of, volumes_of
 from v2vlint.guest.fs import GuestFS
 from v2vlint.model.blocks import BlockTable
 
 _DEVICE = re.compile(r"\(([^)]*)\)(.*)", re.DOTALL)
-_BIOS_DISK = re.compile(r"hd(\d+)(?:,(?:[a-z]+)?(\d+))?")
 MAX_STRIPPED = 6
+DEFAULT = "default"
+"""What stands for btrfs' default subvolume."""
 
 
 @dataclass(frozen=True, slots=True)
 class GuestPath:
-    """A guest path, whether something is there, and whether it is on a filesystem of another operating system."""
+    """Where a loader's path leads.
+
+    ``path`` is the guest's; ``(disk1p2)/vmlinuz`` where the guest shows nothing of that place. ``foreign`` says that it is on a
+    filesystem, or a part of one, that this system does not mount. ``certain`` is false when the device was unknown and the path a guess.
+    """
 
     path: str
     exists: bool
     foreign: bool = False
+    certain: bool = True
 
 
 @dataclass(frozen=True)
@@ -27,58 +39,102 @@ class GrubFiles:
     """Resolves GRUB paths.
 
     A device is written ``mount:/boot`` (what the guest mounts there), ``uuid:…``, ``label:…``, or GRUB's own ``hd0,msdos1``; anything else
-    is unknown. Where the device is unknown, the path is looked for below ``/boot`` and below ``/``.
+    is unknown. Only where the device is unknown, the path is looked for below ``/boot`` and below ``/``. ``patched`` says that this GRUB
+    has SUSE's patches for btrfs, which Red Hat took over.
     """
 
     fs: GuestFS
     blocks: BlockTable
+    patched: bool = False
+
+    @functools.cached_property
+    def volumes(self) -> tuple[Volume, ...]:
+        """All filesystems, those that the guest mounts first."""
+        return volumes_of(self.fs, self.blocks)
 
     def device_of(self, path: str) -> str:
         """The device holding the guest path ``path``."""
-        mounts = [mount for mount in self.fs.mounts if path == mount or path.startswith(f"{mount.rstrip('/')}/")]
-        return f"mount:{max(mounts, key=len, default='/')}"
+        return f"mount:{mount_of(path, self.fs.mounts)}"
 
-    def locate(self, name: str, root: str) -> GuestPath:
-        """Where GRUB's ``name`` (``/x`` on the device ``root``, or ``(device)/x``) is in the guest."""
+    def inside(self, path: str) -> str:
+        """The path of the guest's ``path`` on the device holding it."""
+        return f"{self.part_of(path)}/{path[len(mount_of(path, self.fs.mounts)) :].lstrip('/')}"
+
+    def part_of(self, path: str) -> str:
+        """What the guest mounts of that device: the path of a subvolume or folder on it, empty for all of it."""
+        point = mount_of(path, self.fs.mounts)
+        volume = self._mounted_at(point)
+        return next((inner for inner, at in volume.parts if at == point), "") if volume else ""
+
+    def locate(self, name: str, root: str, subvolume: str = "") -> GuestPath:
+        """Where GRUB's ``name`` (``/x`` on the device ``root``, or ``(device)/x``) is in the guest.
+
+        btrfs begins at ``subvolume``, a path from its top, or :data:`DEFAULT`.
+        """
         device, path = root, name
         if match := _DEVICE.fullmatch(name):
             device, path = match[1], match[2]
         path = "/" + path.lstrip("/")
-        mounts, foreign = self._mounts(device)
-        candidates = [f"{mount.rstrip('/')}{path}" for mount in mounts]
-        if not foreign:
-            candidates += [f"/boot{path}", path, *_stripped(path)]
-        found = next((candidate for candidate in candidates if self.fs.exists(candidate)), None)
-        if found is not None:
-            return GuestPath(found, exists=True)
-        best = candidates[0] if mounts else path if path.startswith("/boot/") or foreign else f"/boot{path}"
-        return GuestPath(best, exists=False, foreign=foreign)
+        volume = self._volume(device)
+        if volume is not None:
+            below = volume.default if subvolume == DEFAULT else subvolume if volume.system.type == "btrfs" else ""
+            return self._exactly(volume, f"{below}{path}")
+        if self._is_elsewhere(device):
+            return GuestPath(path, exists=False, foreign=True)
+        return self._guessed(device, path)
 
     def search(self, kind: str, value: str) -> str | None:
         """What ``search --fs-uuid``, ``--label`` or ``--file`` finds: a device, or None when it certainly finds nothing."""
+        certain = self.blocks.complete and bool(self.blocks.devices)
         if kind == "file":
-            mounts = [mount for mount in self.fs.mounts if self.fs.exists(f"{mount.rstrip('/')}/{value.lstrip('/')}")]
-            return f"mount:{mounts[0]}" if mounts else ""
+            found = [volume for volume in self.volumes if volume.tree.exists(value)]
+            if not self.volumes:
+                return next(
+                    (f"mount:{point}" for point in self.fs.mounts if self.fs.exists(f"{point.rstrip('/')}/{value.lstrip('/')}")), ""
+                )
+            return f"uuid:{found[0].system.uuid}" if len(found) == 1 else "" if found or not certain else None
         device = f"{kind}:{value}"
-        known = self._mounts(device)[0] or self.blocks.tagged(kind.upper(), value)
-        certain = self.blocks.complete and self.blocks.devices
+        known = self._volume(device) or self.blocks.tagged(kind.upper(), value)
         return device if known or not certain else None
 
-    def _mounts(self, device: str) -> tuple[list[str], bool]:
+    def _volume(self, device: str) -> Volume | None:
         kind, _, value = device.partition(":")
         if kind == "mount":
-            return [value], False
-        if match := _BIOS_DISK.fullmatch(device):
-            kind, value = "uuid", self._uuid_of(int(match[1]), int(match[2] or 0))
-        if kind not in ("uuid", "label") or not value:
-            return [], False
-        mounts = [mount for mount, system in self.fs.mounts.items() if getattr(system, kind).lower() == value.lower()]
-        told_apart = bool(getattr(self.fs.mounts["/"], kind))
-        return mounts, not mounts and told_apart and bool(self.blocks.tagged(kind.upper(), value))
+            return self._mounted_at(value)
+        if kind == "uuid":
+            return next((volume for volume in self.volumes if volume.system.uuid.lower() == value.lower()), None)
+        if kind == "label":
+            return next((volume for volume in self.volumes if value and volume.system.label == value), None)
+        block = block_of(device, self.blocks)
+        return next((volume for volume in self.volumes if block and block.uuid.lower() == volume.system.uuid.lower()), None)
 
-    def _uuid_of(self, disk: int, number: int) -> str:
-        found = [d for d in self.blocks if d.disk == disk and d.number == number and d.kind in ("disk", "partition")]
-        return found[0].uuid if len(found) == 1 else ""
+    def _mounted_at(self, point: str) -> Volume | None:
+        return next((volume for volume in self.volumes if any(at == point for _inner, at in volume.parts)), None)
+
+    def _is_elsewhere(self, device: str) -> bool:
+        """Whether ``device`` is there and cannot be opened, while what this system mounts is told apart from it."""
+        kind, _, value = device.partition(":")
+        told_apart = kind in ("uuid", "label") and bool(getattr(self.fs.mounts["/"], kind))
+        return told_apart and bool(self.blocks.tagged(kind.upper(), value))
+
+    def _exactly(self, volume: Volume, path: str) -> GuestPath:
+        real = volume.tree.resolve(path)
+        shown = volume.shown_at(path, self.fs.mounts)
+        if real is None:
+            return GuestPath(shown or f"({volume.device}){path}", exists=False, foreign=not volume.parts)
+        seen = volume.shown_at(real, self.fs.mounts)
+        if seen is None:
+            return GuestPath(f"({volume.device}){path}", exists=True, foreign=True)
+        same = shown is not None and self.fs.resolve(shown) == self.fs.resolve(seen)
+        return GuestPath(shown if same and shown else seen, exists=True)
+
+    def _guessed(self, device: str, path: str) -> GuestPath:
+        kind, _, value = device.partition(":")
+        mounts = [value] if kind == "mount" else []
+        candidates = [*(f"{mount.rstrip('/')}{path}" for mount in mounts), f"/boot{path}", path, *_stripped(path)]
+        found = next((candidate for candidate in candidates if self.fs.exists(candidate)), None)
+        best = candidates[0] if mounts else path if path.startswith("/boot/") else f"/boot{path}"
+        return GuestPath(found or best, exists=found is not None, certain=False)
 
 
 def _stripped(path: str) -> list[str]:

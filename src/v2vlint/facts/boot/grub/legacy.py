@@ -19,7 +19,6 @@ from v2vlint.facts.boot.grub.files import GrubFiles
 from v2vlint.facts.syntax.located import literal
 from v2vlint.guest.fs import GuestFS
 from v2vlint.guest.text import GuestText, Line
-from v2vlint.model.blocks import BlockTable
 from v2vlint.model.place import Span, Token, WholeFile
 
 CONFIGS = ("/boot/grub/grub.conf", "/boot/grub/menu.lst")
@@ -49,12 +48,12 @@ class _Menu:
     malformed: list[Span] = field(default_factory=list)
 
 
-def legacy_menu(fs: GuestFS, blocks: BlockTable, path: str, firmware: str = "bios") -> BootMenu | None:
+def legacy_menu(files: GrubFiles, path: str, firmware: str = "bios") -> BootMenu | None:
     """The menu in the configuration file ``path``, or None when it is absent."""
+    fs = files.fs
     text = fs.text(path)
     if text is None:
         return None
-    files = GrubFiles(fs, blocks)
     menu = _Menu(files.device_of(path))
     for line in text.lines():
         if not line.is_blank():

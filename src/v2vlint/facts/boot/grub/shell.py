@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from v2vlint.facts.boot.bls import BlsEntry
-from v2vlint.facts.boot.grub.files import GrubFiles
+from v2vlint.facts.boot.grub.files import DEFAULT, GrubFiles, GuestPath
 from v2vlint.facts.boot.grub.script import Block, Command, Function, If, Literal, Loop, Statement, Word, parse_script
 from v2vlint.facts.syntax.located import MAX_LENGTH, Located
 from v2vlint.model.place import Span
@@ -51,7 +51,8 @@ class Boot:
     initrds: tuple[Located, ...] = ()
     chainload: str = ""
     xen: bool = False
-    root: str = ""
+    kernel_path: GuestPath | None = None
+    initrd_paths: tuple[GuestPath, ...] = ()
 
 
 Environment = dict[str, Located | None]
@@ -79,6 +80,14 @@ class GrubShell:
         """The text of a variable; empty when it is unset or unknown."""
         found = self.env.get(name)
         return found.text if found else ""
+
+    def locate(self, name: str) -> GuestPath:
+        """Where a command that is given ``name`` now looks for it."""
+        below = ""
+        if self.files.patched:
+            below = DEFAULT if self.value("btrfs_relative_path")[:1] in ("1", "y") else ""
+            below = f"/{named}" if (named := self.value("btrfs_subvol").strip("/")) else below
+        return self.files.locate(name, self.value("root"), below)
 
     def is_unknown(self, name: str) -> bool:
         """Whether the value of ``name`` depends on the machine."""

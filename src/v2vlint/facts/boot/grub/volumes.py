@@ -1,0 +1,84 @@
+"""GRUB's devices: whole filesystems, looked up by the names that GRUB gives them, and where the guest shows what is on them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from v2vlint.disk.filesystems.node import FileSystem
+from v2vlint.guest.fs import GuestFS
+from v2vlint.guest.whole import default_subvolume, whole
+from v2vlint.model.blocks import BlockDevice, BlockTable
+
+_BIOS_DISK = re.compile(r"hd(\d+)(?:,(?:[a-z]+)?(\d+))?")
+
+
+@dataclass(frozen=True, slots=True)
+class Volume:
+    """A filesystem as GRUB opens it. ``parts`` maps paths on it to the guest's mount points; ``default`` is btrfs' default subvolume."""
+
+    device: str
+    system: FileSystem
+    tree: GuestFS
+    parts: tuple[tuple[str, str], ...] = ()
+    default: str = ""
+
+    def shown_at(self, path: str, mounts: Iterable[str]) -> str | None:
+        """The guest path of ``path`` on this filesystem; None where the guest mounts nothing that shows it."""
+        points = tuple(mounts)
+        for inner, point in sorted(self.parts, key=lambda part: -len(part[0])):
+            if path == inner or path.startswith(f"{inner}/"):
+                shown = f"{point.rstrip('/')}{path[len(inner) :]}" or "/"
+                return shown if mount_of(shown, points) == point else None
+        return None
+
+
+def mount_of(path: str, points: Iterable[str]) -> str:
+    """The mount point that the guest path ``path`` is below."""
+    return max((point for point in points if path == point or path.startswith(f"{point.rstrip('/')}/")), key=len, default="/")
+
+
+def volumes_of(fs: GuestFS, blocks: BlockTable) -> tuple[Volume, ...]:
+    """The filesystems that the guest mounts, then the others that could be opened. Those without a UUID cannot be told apart."""
+    found: dict[str, tuple[FileSystem, list[tuple[str, str]]]] = {}
+    for point, system in fs.mounts.items():
+        top, inner = whole(system)
+        if top.uuid:
+            found.setdefault(top.uuid.lower(), (top, []))[1].append((inner, point))
+    for system in fs.by_device.values():
+        if system.uuid:
+            found.setdefault(system.uuid.lower(), (whole(system)[0], []))
+    names = _devices(blocks, fs.by_device)
+    return tuple(_volume(names.get(uuid, uuid), system, parts) for uuid, (system, parts) in found.items())
+
+
+def _volume(device: str, system: FileSystem, parts: list[tuple[str, str]]) -> Volume:
+    return Volume(device, system, GuestFS({"/": system}), tuple(parts), default_subvolume(system))
+
+
+def _devices(blocks: BlockTable, opened: Mapping[str, FileSystem]) -> dict[str, str]:
+    named = {device.uuid.lower(): device.name for device in reversed(blocks.devices) if device.uuid}
+    return named | {system.uuid.lower(): name for name, system in reversed(tuple(opened.items())) if system.uuid}
+
+
+def block_of(device: str, blocks: BlockTable) -> BlockDevice | None:
+    """The block device that GRUB calls ``hd0,gpt2``, ``lvm/vg-lv``, ``lvmid/…/…``, ``md/NAME`` or ``mduuid/…``; None when unclear."""
+    if match := _BIOS_DISK.fullmatch(device):
+        disk, number = int(match[1]), int(match[2] or 0)
+        return _only(one for one in blocks if one.disk == disk and one.number == number and one.kind in ("disk", "partition"))
+    kind, _, name = device.partition("/")
+    if kind == "lvm":
+        return _only(one for one in blocks if one.kind == "lv" and "-".join(p.replace("-", "--") for p in one.name.split("/")) == name)
+    if kind == "lvmid":
+        return _only(one for one in blocks if one.kind == "lv" and f"{one.detail('vg_uuid')}/{one.detail('lv_uuid')}" == name)
+    if kind == "mduuid":
+        return _only(one for one in blocks if one.kind == "md" and re.sub("[-:]", "", one.detail("array_uuid")).lower() == name.lower())
+    if kind == "md":
+        return _only(one for one in blocks if one.kind == "md" and one.name == device)
+    return None
+
+
+def _only(found: Iterable[BlockDevice]) -> BlockDevice | None:
+    devices = tuple(found)
+    return devices[0] if len(devices) == 1 else None

@@ -1,0 +1,31 @@
+"""Filesystems as boot loaders see them: whole, where the guest mounts a subvolume or a folder of one."""
+
+from __future__ import annotations
+
+from v2vlint.disk.filesystems.node import FileSystem
+from v2vlint.guest.subtree import SubTree
+
+
+def whole(system: FileSystem) -> tuple[FileSystem, str]:
+    """The filesystem that ``system`` is a part of, and the path of that part in it: empty when it is the whole.
+
+    The seam for readers that replay no journal: what a loader reads is opened here.
+    """
+    if isinstance(system, SubTree):
+        top, inner = whole(system.system)
+        return top, f"{inner}{system.path}"
+    if system.type != "btrfs":
+        return system, ""
+    from v2vlint.disk.filesystems.btrfs import TOP, BtrfsFileSystem
+
+    if not isinstance(system, BtrfsFileSystem):
+        return system, ""
+    path = next((one.path for one in system.subvolumes if one.id == system.chosen), "")
+    return system.choose(TOP), f"/{path}" if path else ""
+
+
+def default_subvolume(system: FileSystem) -> str:
+    """The path of the subvolume that a mount without options shows; empty for the top, and for other filesystems."""
+    subvolumes = getattr(system, "subvolumes", ())
+    path = next((str(one.path) for one in subvolumes if one.default), "")
+    return f"/{path}" if path else ""
