@@ -27,7 +27,7 @@ _WINDOWS = OsInfo("windows", "windows", "windows", "Windows 10 Pro", "10.0.19045
 
 def example_store(example: Example) -> FactStore:
     """The facts of an example: its files, then defaults (a Debian or Windows 10; no disks, no machine are known), then what it gives."""
-    guest = memory_guest(example.files)
+    guest = memory_guest(example.files, example.uuid)
     system = _WINDOWS if guest.is_dir("/Windows/System32") else _LINUX
     there = target.load(example.target)
     return FactStore((guest, BlockTable(), system, Definition("", ""), there, example.mover, *example.given))

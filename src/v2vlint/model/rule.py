@@ -48,7 +48,7 @@ class Example:
     ``files`` maps guest paths to text, bytes, a :class:`Link` or a :class:`Hive`; ``given`` supplies other facts. ``flags`` lists the
     expected findings as ``PATH:LINE`` (``PATH`` for whole files, ``PATH:KEY:VALUE`` in the registry, the device name for devices), in
     order; ``severity`` is that of the first one. ``fixed`` holds the files as the fix leaves them (None: deleted). ``unknown`` expects
-    'could not tell'.
+    'could not tell'. ``uuid`` is that of the filesystem with these files: without one, boot loaders' devices cannot be told apart.
     """
 
     files: Mapping[str, Content]
@@ -60,6 +60,7 @@ class Example:
     mover: Mover = Mover.RAW
     unknown: bool = False
     title: str = ""
+    uuid: str = ""
 
 
 class Rule(ABC):

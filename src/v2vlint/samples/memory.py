@@ -92,14 +92,15 @@ def _stored(content: Content) -> bytes | Link:
     return content.encode("utf-8", "surrogateescape") if isinstance(content, str) else content
 
 
-def memory_guest(files: Mapping[str, Content]) -> GuestFS:
-    """A guest with just these files. A path ending in ``/`` makes an empty directory. Files of Windows lie on an NTFS, names without case;
-    what is below ``/esp/`` then is a filesystem of its own."""
+def memory_guest(files: Mapping[str, Content], uuid: str = "") -> GuestFS:
+    """A guest with just these files on a filesystem with this UUID. A path ending in ``/`` makes an empty directory.
+
+    Files of Windows lie on an NTFS, names without case; what is below ``/esp/`` then is a filesystem of its own."""
     plain = {path: content for path, content in files.items() if not path.endswith("/")}
     windows = any(path.lower().startswith("/windows/") for path in files)
     esp = {path.removeprefix("/esp"): content for path, content in plain.items() if windows and path.startswith("/esp/")}
     top = {path: content for path, content in plain.items() if not (windows and path.startswith("/esp/"))}
-    system = MemoryFileSystem(top, "ntfs" if windows else "ext4")
+    system = MemoryFileSystem(top, "ntfs" if windows else "ext4", uuid)
     for path in files:
         if path.endswith("/"):
             system._add(f"{path}.keep", b"")

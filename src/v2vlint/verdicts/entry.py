@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from v2vlint.facts.boot.entry import BootEntry
 from v2vlint.facts.boot.start import Startup
 from v2vlint.facts.boot.who import Starter, System, Systems
 from v2vlint.facts.conversion.menu import ConvertedMenu
@@ -37,6 +38,14 @@ def _rewritten(startup: Startup, converted: ConvertedMenu, fs: GuestFS) -> Itera
         yield fault(True, "virt-v2v has this menu written anew outside EFI, with linux16 in place of linuxefi", menu.config, None)
 
 
+def _command(startup: Startup) -> Iterator[Cause[BootEntry]]:
+    """A command of the default entry that this GRUB neither has nor can load."""
+    entry = startup.default
+    if entry is not None and entry.unknown_command:
+        reason = f"the default entry says {entry.unknown_command}, a command that this GRUB does not have"
+        yield fault(True, reason, entry.unknown_at or entry.where, entry)
+
+
 def another(starter: Starter, systems: Systems) -> Iterator[Cause[System]]:
     """Of several systems only one starts by default."""
     other = starter.other_than(systems)
@@ -49,4 +58,5 @@ class EntryVerdict(Verdict, stage=Stage.ENTRY, place=30):
 
     another = Judge(another)
     rewritten = Judge(_rewritten)
+    command = Judge(_command)
     default = Judge(_default)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from v2vlint.facts.boot.bootloader import Bootloader
 from v2vlint.facts.boot.efi import Efi, EfiImage
+from v2vlint.facts.boot.entry import BootMenu
 from v2vlint.facts.boot.firmware import Firmware
 from v2vlint.facts.boot.start import Startup
 from v2vlint.model.finding import Fate, Stage
@@ -16,13 +17,20 @@ from v2vlint.model.target import Target
 from v2vlint.model.verdict import Cause, Judge, Verdict, fault
 
 
+def _stops(startup: Startup) -> Iterator[Cause[BootMenu]]:
+    """A GRUB that reads one configuration, which leads to no menu: it reads no other one."""
+    menu = startup.menu
+    if menu is not None and menu.stops:
+        yield fault(True, f"GRUB reads {menu.config.path}, which leads to no menu: {menu.stops}", menu.config, menu)
+
+
 def _menu(loader: Bootloader, startup: Startup) -> Iterator[Cause[None]]:
     """A loader that is understood reads a menu with entries."""
     menu = startup.menu
     if menu is None:
         yield Cause(Fate.UNKNOWN, f"{loader.other} is not understood" if loader.other else loader.reason, loader.where)
     elif not menu.entries:
-        yield Cause(Fate.UNKNOWN, f"{menu.config.path} has no entry that could be read", menu.config)
+        yield Cause(Fate.UNKNOWN, f"{menu.config.path} has no entry that could be read: {menu.default_reason}", menu.config)
     else:
         yield Cause(Fate.PASS, f"{menu.loader} reads {menu.config.path}", menu.config)
 
@@ -56,4 +64,5 @@ class LoaderVerdict(Verdict, stage=Stage.LOADER, place=20):
     """Which loader comes up, with which configuration?"""
 
     shim = Judge(_shim)
+    prompt = Judge(_stops)
     menu = Judge(_menu)

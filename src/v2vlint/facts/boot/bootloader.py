@@ -6,18 +6,20 @@ Several loaders and configurations may lie around; which one is live follows fro
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from v2vlint.disk.filesystems.formats import holds_roots_of
-from v2vlint.facts.boot.efi import Efi, boot_mounts
+from v2vlint.facts.boot.efi import Efi, EfiImage, boot_mounts
 from v2vlint.facts.boot.entry import BootEntry, BootMenu
 from v2vlint.facts.boot.extlinux import CONFIGS as EXTLINUX_CONFIGS
 from v2vlint.facts.boot.extlinux import extlinux_menu
 from v2vlint.facts.boot.firmware import Firmware
-from v2vlint.facts.boot.grub.cfg import grub_menu
+from v2vlint.facts.boot.grub.build import GrubBuild, build_of
+from v2vlint.facts.boot.grub.cfg import grub_menu, grub_program_menu
 from v2vlint.facts.boot.grub.files import GrubFiles
 from v2vlint.facts.boot.grub.legacy import CONFIGS as LEGACY_CONFIGS
 from v2vlint.facts.boot.grub.legacy import legacy_menu
+from v2vlint.facts.boot.grub.program import GrubProgram
 from v2vlint.facts.boot.systemd_boot import systemd_boot_menu, unified_image
 from v2vlint.facts.registry import provides
 from v2vlint.guest.fs import GuestFS
@@ -163,7 +165,7 @@ class _Finder:
     def _grub2(self, firmware: str) -> BootMenu | None:
         paths = GRUB_CONFIGS[::-1] if self.os.family in ("rhel", "suse") else GRUB_CONFIGS
         found = next((path for path in paths if self.fs.is_file(path)), None)
-        return grub_menu(self.files, found, firmware) if found else None
+        return grub_menu(self.files, found, self._program(firmware)) if found else None
 
     def _legacy(self, firmware: str) -> BootMenu | None:
         found = next((path for path in LEGACY_CONFIGS if self.fs.is_file(path)), None)
@@ -200,20 +202,46 @@ class _Finder:
         return BootMenu("uki", "uefi", WholeFile(path), (found.entry,), found.entry, reason, (path,))
 
     def _uefi_grub(self) -> BootMenu | None:
+        """By what is in the program that starts, where that can be read. Else the ESP's configuration is taken for what it reads."""
+        image = self._grub_image()
+        build = build_of(self.fs, image.path) if image else None
+        if image and build:
+            return grub_program_menu(self.files, self._program("uefi", image.path, build), build)
+        menus = []
         for path in self._stubs():
-            menu = (legacy_menu if path.endswith(".conf") else grub_menu)(self.files, path, "uefi")
+            menu = legacy_menu(self.files, path, "uefi") if path.endswith(".conf") else grub_menu(self.files, path, self._program("uefi"))
             if menu and (menu.entries or menu.config.path != path):
                 return menu
-        has_grub = any(image.kind in ("grub", "shim") for image in self.efi.images)
-        return self._grub2("uefi") if has_grub else None
+            menus += [menu] if menu and menu.stops else []
+        if menus:
+            # Only the distribution's own program, which shim starts, surely reads this file: another one has its prefix inside.
+            signed = any(image.kind == "shim" for image in self.efi.images)
+            return (
+                menus[0] if signed else replace(menus[0], stops="", default_reason=f"{menus[0].stops}; whether GRUB reads it is not known")
+            )
+        return self._grub2("uefi") if image else None
+
+    def _program(self, firmware: str, path: str = "", build: GrubBuild | None = None) -> GrubProgram:
+        return GrubProgram(firmware, self.os.arch, self.os.family, path, build)
+
+    def _grub_image(self) -> EfiImage | None:
+        """The GRUB that the fallback program is, or that shim starts beside itself, else that of the distribution's folder."""
+        fallback = self.efi.fallback(self.os.arch)
+        if fallback and fallback.kind == "grub":
+            return fallback
+        boot = self.efi.of("boot")
+        order = sorted(self.efi.images, key=lambda image: (image not in boot, not self._is_own(image.path), image.path))
+        return next((image for kind in ("grub", "shim") for image in order if image.kind == kind), None)
+
+    def _is_own(self, path: str) -> bool:
+        own = {self.os.distro, _VENDORS.get(self.os.distro, self.os.distro), self.os.family}
+        return path.rsplit("/", 2)[1].lower() in own
 
     def _stubs(self) -> list[str]:
         """The ESP's GRUB configurations: the distribution's own directory first, ``BOOT`` last."""
-        own = {self.os.distro, _VENDORS.get(self.os.distro, self.os.distro), self.os.family}
 
         def rank(path: str) -> tuple[bool, bool, str]:
-            vendor = path.rsplit("/", 2)[1].lower()
-            return vendor == "boot", vendor not in own, path
+            return path.rsplit("/", 2)[1].lower() == "boot", not self._is_own(path), path
 
         return sorted(self.efi.configs, key=rank)
 

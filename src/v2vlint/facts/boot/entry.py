@@ -23,7 +23,8 @@ class BootEntry:
     not exist. ``kernel`` is empty for entries that start something else (``chainload``, firmware setup). ``id`` is the loader's
     identifier, ``position`` GRUB's number (``0``, ``1>2``). A ``foreign`` entry boots another operating system's filesystem. A
     ``conditional`` entry exists only under a condition that the bytes do not decide. ``uki`` are the sections of a unified kernel
-    image; then ``kernel`` is that image and its initrd is the section ``.initrd``.
+    image; then ``kernel`` is that image and its initrd is the section ``.initrd``. ``unknown_command`` is a command of the entry that the
+    loader does not have, at ``unknown_at``.
     """
 
     title: str
@@ -42,6 +43,8 @@ class BootEntry:
     xen: bool = False
     chainload: str = ""
     uki: tuple[PeSection, ...] = ()
+    unknown_command: str = ""
+    unknown_at: Span | None = None
 
     def arg(self, name: str) -> KernelArg | None:
         """The kernel argument ``name`` that counts (the last one)."""
@@ -81,7 +84,8 @@ class BootMenu:
     """What one loader offers when started by ``firmware`` (``bios``, ``uefi``, or empty when either may start it).
 
     ``loader`` is ``grub2``, ``grub-legacy``, ``systemd-boot``, ``extlinux`` or ``uki``. ``default`` is None when it is undecidable or
-    absent; ``default_reason`` says how it was found or why not. ``files`` are all configuration files read, the main one first.
+    absent; ``default_reason`` says how it was found or why not. ``files`` are all configuration files read, the main one first. ``stops``
+    says why the loader certainly comes to no menu, and waits at its prompt.
     """
 
     loader: str
@@ -92,6 +96,7 @@ class BootMenu:
     default_reason: str
     files: tuple[str, ...] = ()
     malformed: tuple[Span, ...] = ()
+    stops: str = ""
 
 
 def kernel_version(*paths: str) -> str:

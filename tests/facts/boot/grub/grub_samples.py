@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from v2vlint.facts.boot.entry import BootMenu
 from v2vlint.facts.boot.grub.cfg import grub_menu
 from v2vlint.facts.boot.grub.files import GrubFiles
+from v2vlint.facts.boot.grub.program import GrubProgram
 from v2vlint.model.blocks import BlockTable
 from v2vlint.model.rule import Link
 from v2vlint.samples.memory import memory_guest
@@ -76,7 +77,7 @@ def config(default: str = "0") -> str:
 
 def menu(files: Mapping[str, str | bytes | Link], path: str = CFG, firmware: str = "bios", blocks: BlockTable | None = None) -> BootMenu:
     """The menu of an in-memory guest."""
-    return grub_menu(GrubFiles(memory_guest(files), blocks or BlockTable()), path, firmware)
+    return grub_menu(GrubFiles(memory_guest(files), blocks or BlockTable()), path, GrubProgram(firmware))
 
 
 def grubenv(**values: str) -> str:

@@ -7,6 +7,7 @@ import pytest
 from tests.facts.boot.grub.grub_samples import CFG, ENTRY, FIRMWARE_SETUP, HEADER, config, grubenv, menu
 from v2vlint.facts.boot.grub.cfg import grub_menu
 from v2vlint.facts.boot.grub.files import GrubFiles
+from v2vlint.facts.boot.grub.program import GrubProgram
 from v2vlint.guest.fs import GuestFS
 from v2vlint.model.blocks import BlockDevice, BlockTable
 from v2vlint.samples.memory import MemoryFileSystem
@@ -103,7 +104,7 @@ def test_paths_on_a_boot_partition_are_below_boot() -> None:
     boot._add("/grub2/grub.cfg", text.encode())
     boot._add("/vmlinuz-6.1.0", b"k")
     boot._add("/initrd.img", b"i")
-    found = grub_menu(GrubFiles(GuestFS({"/": root, "/boot": boot}), BlockTable()), "/boot/grub2/grub.cfg", "bios")
+    found = grub_menu(GrubFiles(GuestFS({"/": root, "/boot": boot}), BlockTable()), "/boot/grub2/grub.cfg", GrubProgram("bios"))
     assert found.entries[0].kernel == "/boot/vmlinuz-6.1.0"
     assert found.entries[0].initrds == ("/boot/initrd.img",)
 
@@ -111,7 +112,7 @@ def test_paths_on_a_boot_partition_are_below_boot() -> None:
 def test_entries_of_another_system_are_foreign() -> None:
     other = BlockDevice("disk1p3", "partition", 1, 0, 3, "ext4", "cccc-3333")
     own = MemoryFileSystem({CFG: "menuentry o {\n search --fs-uuid --set=root cccc-3333\n linux /boot/vmlinuz-9\n}\n"}, "ext4", "aaaa-1111")
-    found = grub_menu(GrubFiles(GuestFS({"/": own}), BlockTable((other,))), CFG, "bios")
+    found = grub_menu(GrubFiles(GuestFS({"/": own}), BlockTable((other,))), CFG, GrubProgram("bios"))
     assert found.entries[0].foreign
     assert found.entries[0].kernel == "/boot/vmlinuz-9"
 
@@ -120,7 +121,7 @@ def test_a_search_that_finds_nothing_leaves_root_alone() -> None:
     disk = BlockDevice("disk1p1", "partition", 1, 0, 1, "ext4", "aaaa-1111")
     text = "set root='hd0,msdos1'\nsearch --fs-uuid --set=root dead\nmenuentry x {\n linux /vmlinuz-6.1.0\n}\n"
     own = MemoryFileSystem({CFG: text, "/vmlinuz-6.1.0": b"k"}, "ext4", "aaaa-1111")
-    assert grub_menu(GrubFiles(GuestFS({"/": own}), BlockTable((disk,))), CFG, "bios").entries[0].kernel == "/vmlinuz-6.1.0"
+    assert grub_menu(GrubFiles(GuestFS({"/": own}), BlockTable((disk,))), CFG, GrubProgram("bios")).entries[0].kernel == "/vmlinuz-6.1.0"
 
 
 def test_btrfs_paths_lose_their_subvolume() -> None:

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from tests.facts.boot.grub.grub_samples import CFG, ENTRY, grubenv, menu
 from v2vlint.facts.boot.grub.cfg import grub_menu
 from v2vlint.facts.boot.grub.files import GrubFiles
+from v2vlint.facts.boot.grub.program import GrubProgram
 from v2vlint.guest.fs import GuestFS
 from v2vlint.model.blocks import BlockTable
 from v2vlint.model.errors import FactUnavailable
@@ -50,7 +51,7 @@ def test_undecided_conditions(condition: str) -> None:
 def test_searching(text: str, device: str) -> None:
     system = MemoryFileSystem({CFG: text + "menuentry x {\n linux /k\n}\n"}, "ext4", "aaaa", "system")
     data = MemoryFileSystem({"/k": b"k", "/data-only": b""}, "ext4", "bbbb", "data")
-    found = grub_menu(GrubFiles(GuestFS({"/": system, "/data": data}), BlockTable()), CFG, "bios")
+    found = grub_menu(GrubFiles(GuestFS({"/": system, "/data": data}), BlockTable()), CFG, GrubProgram("bios"))
     assert found.entries[0].kernel == f"{device}/k"
 
 

@@ -5,6 +5,7 @@ Source: GRUB manual, "Simple configuration handling" and "Multi-boot manual conf
 
 from __future__ import annotations
 
+import dataclasses
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,10 +13,13 @@ from dataclasses import dataclass
 from v2vlint.facts.boot.bls import BlsEntry
 from v2vlint.facts.boot.cmdline import split_args, word_args
 from v2vlint.facts.boot.entry import BootEntry, BootMenu, kernel_version
+from v2vlint.facts.boot.grub.build import GrubBuild
 from v2vlint.facts.boot.grub.commands import new_shell
 from v2vlint.facts.boot.grub.files import GrubFiles, GuestPath
+from v2vlint.facts.boot.grub.program import GrubProgram, start
 from v2vlint.facts.boot.grub.shell import MAX_STEPS, Boot, Environment, GrubShell, MenuItem
 from v2vlint.facts.syntax.located import Located, join, literal
+from v2vlint.guest.text import GuestText
 from v2vlint.model.errors import FactUnavailable
 from v2vlint.model.place import Span, Token, Where, WholeFile
 
@@ -35,15 +39,35 @@ class _Node:
     children: tuple[_Node, ...]
 
 
-def grub_menu(files: GrubFiles, path: str, firmware: str) -> BootMenu:
-    """The menu of a GRUB that starts with the configuration at guest path ``path`` under ``firmware`` (``bios``, ``uefi`` or empty).
+def grub_menu(files: GrubFiles, path: str, program: GrubProgram) -> BootMenu:
+    """The menu of a GRUB that starts with the configuration at guest path ``path``.
 
     FactUnavailable when the script takes too long to follow.
     """
-    shell = new_shell(files, {})
-    shell.env.update(_start(shell.files, path, firmware))
+    shell = new_shell(files, _always(program), program.has)
+    folder, device = files.inside(path).rsplit("/", 1)[0], files.device_of(path)
+    shell.env.update(
+        prefix=Located(f"({device}){folder}"), config_directory=Located(f"({device}){folder}"), root=Located(device), cmdpath=None
+    )
     shell.config = path
-    shell.source(path)
+    shell.source(GuestPath(path, exists=files.fs.exists(path)))
+    return _menu(shell, program)
+
+
+def grub_program_menu(files: GrubFiles, program: GrubProgram, build: GrubBuild) -> BootMenu:
+    """The menu of the EFI program itself: its own configuration, then that in the folder it takes for its own."""
+    files = dataclasses.replace(files, memory=build.memory)
+    shell = new_shell(files, _always(program) | start(program, build, files), program.has)
+    shell.config = program.path
+    shell.execute(GuestText(program.path, build.config))
+    if not shell.normal:
+        place = shell.locate(f"{shell.value('prefix')}/grub.cfg")
+        shell.config = place.path if place.exists else shell.config
+        shell.source(place)
+    return _menu(shell, program)
+
+
+def _menu(shell: GrubShell, program: GrubProgram) -> BootMenu:
     nodes = _nodes(shell, shell.menu, "", 0)
     if shell.steps > MAX_STEPS:
         raise FactUnavailable(WholeFile(shell.config), f"takes more than {MAX_STEPS} steps to follow")
@@ -52,22 +76,16 @@ def grub_menu(files: GrubFiles, path: str, firmware: str) -> BootMenu:
     if not entries and shell.boot.kernel:
         default = _entry(shell, MenuItem("", "", (), shell.boot.kernel.where), shell.boot, "0")
         entries, reason = (default,), "the configuration boots it without a menu"
-    return BootMenu("grub2", firmware, WholeFile(shell.config), entries, default, reason, _files(shell), tuple(shell.malformed))
+    stops = "" if entries or shell.doubts else " and ".join(dict.fromkeys(shell.lost[:4]))
+    files = tuple(dict.fromkeys((shell.config, *shell.read)))
+    malformed = tuple(shell.malformed)
+    return BootMenu("grub2", program.firmware, WholeFile(shell.config), entries, default, reason, files, malformed, stops)
 
 
-def _files(shell: GrubShell) -> tuple[str, ...]:
-    return tuple(dict.fromkeys((shell.config, *shell.read)))
-
-
-def _start(files: GrubFiles, path: str, firmware: str) -> Environment:
-    folder = files.inside(path).rsplit("/", 1)[0]
-    device = files.device_of(path)
+def _always(program: GrubProgram) -> Environment:
     env: Environment = {f"feature_{name}": Located("y") for name in _FEATURES}
-    env["prefix"] = Located(f"({device}){folder}")
-    env["config_directory"] = Located(f"({device}){folder}")
-    env["root"] = Located(device)
-    env["grub_platform"] = Located(_PLATFORM[firmware]) if firmware else None
-    env["grub_cpu"] = env["cmdpath"] = env["?"] = None
+    env["grub_platform"] = Located(_PLATFORM[program.firmware]) if program.firmware else None
+    env["grub_cpu"] = env["?"] = None
     return env
 
 
@@ -78,7 +96,7 @@ def _nodes(shell: GrubShell, items: Sequence[MenuItem], prefix: str, depth: int)
 def _node(shell: GrubShell, item: MenuItem, position: str, depth: int) -> _Node:
     if item.bls:
         return _Node(item, _bls_entry(shell, item, item.bls, position), ())
-    inner = new_shell(shell.files, dict(shell.env))
+    inner = new_shell(shell.files, dict(shell.env), shell.has)
     inner.functions, inner.steps, inner.config = shell.functions, shell.steps, shell.config
     inner.run(item.body)
     shell.steps = inner.steps
@@ -111,6 +129,8 @@ def _entry(shell: GrubShell, item: MenuItem, boot: Boot, position: str) -> BootE
         conditional=item.conditional,
         xen=boot.xen,
         chainload=boot.chainload,
+        unknown_command=boot.unknown[0] if boot.unknown else "",
+        unknown_at=boot.unknown[1] if boot.unknown else None,
     )
 
 

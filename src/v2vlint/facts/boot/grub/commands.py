@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from v2vlint.facts.boot.bls import bls_folder, grub_order
 from v2vlint.facts.boot.grub.env import read_grubenv
@@ -13,9 +13,9 @@ from v2vlint.facts.boot.grub.test_command import evaluate
 from v2vlint.facts.syntax.located import Located
 
 
-def new_shell(files: GrubFiles, env: Environment) -> GrubShell:
+def new_shell(files: GrubFiles, env: Environment, has: Callable[[GrubShell, str], bool | None] = lambda _shell, _name: None) -> GrubShell:
     """A shell with GRUB's commands and these variables."""
-    return GrubShell(files, env, COMMANDS)
+    return GrubShell(files, env, COMMANDS, has)
 
 
 def _set(shell: GrubShell, args: Sequence[Field], _command: Command) -> bool:
@@ -34,7 +34,7 @@ def _test(shell: GrubShell, args: Sequence[Field], _command: Command) -> bool | 
     words = [arg.text.text if arg.known else None for arg in args]
     if words and words[-1] == "]":
         words.pop()
-    return evaluate(words, lambda path: shell.locate(path).path)(shell.files.fs)
+    return evaluate(words, shell.locate)(shell.files.fs)
 
 
 def _search(shell: GrubShell, args: Sequence[Field], command: Command) -> bool | None:
@@ -51,7 +51,9 @@ def _search(shell: GrubShell, args: Sequence[Field], command: Command) -> bool |
         return None
     device = shell.files.search(chosen, plain[0].text.text)
     if device is None:
+        shell.lost.append(f"no disk has the {chosen} {plain[0].text.text}")
         return False
+    shell.doubts += not device
     shell.set(name, device)
     return True
 
@@ -75,10 +77,12 @@ def _source(shell: GrubShell, args: Sequence[Field], command: Command) -> bool |
     name = args[0] if args else Field(Located(f"{shell.value('prefix')}/grub.cfg"))
     if not name.known:
         return None
-    path = shell.locate(name.text.text).path
-    if command.words[0].bare in ("configfile", "normal") and shell.files.fs.is_file(path):
-        shell.config = path
-    return shell.source(path)
+    place = shell.locate(name.text.text)
+    if command.words[0].bare in ("configfile", "normal"):
+        shell.normal = True
+        if shell.files.text(place) is not None:
+            shell.config = place.path
+    return shell.source(place)
 
 
 def _blscfg(shell: GrubShell, args: Sequence[Field], _command: Command) -> bool:

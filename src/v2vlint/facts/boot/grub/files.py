@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import functools
 import re
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from v2vlint.facts.boot.grub.volumes import Volume, block_of, mount_of, volumes_of
 from v2vlint.guest.fs import GuestFS
+from v2vlint.guest.text import GuestText
 from v2vlint.model.blocks import BlockTable
 
 _DEVICE = re.compile(r"\(([^)]*)\)(.*)", re.DOTALL)
@@ -40,12 +42,13 @@ class GrubFiles:
 
     A device is written ``mount:/boot`` (what the guest mounts there), ``uuid:…``, ``label:…``, or GRUB's own ``hd0,msdos1``; anything else
     is unknown. Only where the device is unknown, the path is looked for below ``/boot`` and below ``/``. ``patched`` says that this GRUB
-    has SUSE's patches for btrfs, which Red Hat took over.
+    has SUSE's patches for btrfs, which Red Hat took over. ``memory`` is the memory disk inside GRUB's program, the device ``memdisk``.
     """
 
     fs: GuestFS
     blocks: BlockTable
     patched: bool = False
+    memory: Mapping[str, bytes] = field(default_factory=dict, repr=False)
 
     @functools.cached_property
     def volumes(self) -> tuple[Volume, ...]:
@@ -75,6 +78,9 @@ class GrubFiles:
         if match := _DEVICE.fullmatch(name):
             device, path = match[1], match[2]
         path = "/" + path.lstrip("/")
+        if device == "memdisk":
+            inside = path in self.memory or any(one.startswith(f"{path.rstrip('/')}/") for one in self.memory)
+            return GuestPath(f"(memdisk){path}", exists=inside, foreign=True)
         volume = self._volume(device)
         if volume is not None:
             below = volume.default if subvolume == DEFAULT else subvolume if volume.system.type == "btrfs" else ""
@@ -82,6 +88,13 @@ class GrubFiles:
         if self._is_elsewhere(device):
             return GuestPath(path, exists=False, foreign=True)
         return self._guessed(device, path)
+
+    def text(self, place: GuestPath) -> GuestText | None:
+        """The content of a configuration file; None when it is absent, or where the guest shows nothing of it."""
+        if place.path.startswith("(memdisk)"):
+            data = self.memory.get(place.path.removeprefix("(memdisk)"))
+            return None if data is None else GuestText(place.path, data.decode("utf-8", "surrogateescape"))
+        return None if place.foreign else self.fs.text(place.path)
 
     def search(self, kind: str, value: str) -> str | None:
         """What ``search --fs-uuid``, ``--label`` or ``--file`` finds: a device, or None when it certainly finds nothing."""

@@ -13,6 +13,7 @@ from v2vlint.facts.boot.bls import BlsEntry
 from v2vlint.facts.boot.grub.files import DEFAULT, GrubFiles, GuestPath
 from v2vlint.facts.boot.grub.script import Block, Command, Function, If, Literal, Loop, Statement, Word, parse_script
 from v2vlint.facts.syntax.located import MAX_LENGTH, Located
+from v2vlint.guest.text import GuestText
 from v2vlint.model.place import Span
 
 MAX_STEPS = 100_000
@@ -44,7 +45,7 @@ class MenuItem:
 
 @dataclass
 class Boot:
-    """What the commands of a menu entry load."""
+    """What the commands of a menu entry load. ``unknown`` is the first command that this GRUB does not have, and where it stands."""
 
     kernel: Located = field(default_factory=Located)
     args: tuple[Located, ...] = ()
@@ -53,6 +54,7 @@ class Boot:
     xen: bool = False
     kernel_path: GuestPath | None = None
     initrd_paths: tuple[GuestPath, ...] = ()
+    unknown: tuple[str, Span] | None = None
 
 
 Environment = dict[str, Located | None]
@@ -61,17 +63,25 @@ Handler = Callable[["GrubShell", Sequence[Field], Command], bool | None]
 
 @dataclass
 class GrubShell:
-    """One run of a configuration. ``env`` maps variables to values; None is an unknown value, a missing key an empty one."""
+    """One run of a configuration. ``env`` maps variables to values; None is an unknown value, a missing key an empty one.
+
+    ``has`` says whether this GRUB has a command. ``lost`` is what was certainly not found, in words; ``doubts`` counts what was guessed or
+    depends on the machine.
+    """
 
     files: GrubFiles
     env: Environment
     commands: Mapping[str, Handler]
+    has: Callable[[GrubShell, str], bool | None] = lambda _shell, _name: None
     menu: list[MenuItem] = field(default_factory=list)
     boot: Boot = field(default_factory=Boot)
     functions: dict[str, Block] = field(default_factory=dict)
     read: list[str] = field(default_factory=list)
     config: str = ""
     malformed: list[Span] = field(default_factory=list)
+    lost: list[str] = field(default_factory=list)
+    doubts: int = 0
+    normal: bool = False
     uncertain: int = 0
     nesting: int = 0
     steps: int = 0
@@ -87,7 +97,9 @@ class GrubShell:
         if self.files.patched:
             below = DEFAULT if self.value("btrfs_relative_path")[:1] in ("1", "y") else ""
             below = f"/{named}" if (named := self.value("btrfs_subvol").strip("/")) else below
-        return self.files.locate(name, self.value("root"), below)
+        place = self.files.locate(name, self.value("root"), below)
+        self.doubts += not place.certain or (place.exists and place.foreign and not place.path.startswith("(memdisk)"))
+        return place
 
     def is_unknown(self, name: str) -> bool:
         """Whether the value of ``name`` depends on the machine."""
@@ -97,16 +109,21 @@ class GrubShell:
         """Give ``name`` a value that is written in no file."""
         self.env[name] = Located(value)
 
-    def source(self, path: str) -> bool:
-        """Run the configuration file at a guest path; False when it is absent or read too often."""
-        text = self.files.fs.text(path) if len(self.read) < MAX_NESTING else None
+    def source(self, place: GuestPath) -> bool:
+        """Run a configuration file; False when it is absent or read too often."""
+        text = self.files.text(place) if len(self.read) < MAX_NESTING else None
         if text is None:
+            self.lost += () if place.exists else (f"there is no {place.path}",)
             return False
-        self.read.append(path)
+        self.read.append(place.path)
+        self.execute(text)
+        return True
+
+    def execute(self, text: GuestText) -> None:
+        """Run the text of a script."""
         script = parse_script(text)
         self.malformed.extend(script.malformed)
         self.run(script.body)
-        return True
 
     def run(self, block: Block) -> bool | None:
         """Run statements; the status of the last one (None: unknown)."""
@@ -140,6 +157,7 @@ class GrubShell:
                 continue
             before = dict(self.env)
             self.uncertain += decided is None
+            self.doubts += decided is None
             self.run(body)
             if decided is True:
                 break
@@ -178,6 +196,8 @@ class GrubShell:
             return self.assign(words[0])
         if name in self.functions:
             return self.run(self.functions[name])
+        if self.boot.unknown is None and self.has(self, name) is False and (place := _place(command)):
+            self.boot.unknown = name, place
         handler = self.commands.get(name)
         return handler(self, words[1:], command) if handler else None
 
@@ -233,6 +253,12 @@ def _spread(value: Located, current: Field | None, done: list[Field]) -> Field |
         done.append(current)
         return None
     return current
+
+
+def _place(command: Command) -> Span | None:
+    first = command.words[0].parts[0]
+    runs = first.text.runs if isinstance(first, Literal) else ()
+    return runs[0].source.span(command.start, command.end) if runs else None
 
 
 def _assigns(word: Word) -> bool:

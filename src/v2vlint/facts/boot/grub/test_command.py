@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+from v2vlint.facts.boot.grub.files import GuestPath
 from v2vlint.guest.fs import GuestFS
 
 Verdict = Callable[[GuestFS], bool | None]
@@ -20,13 +21,13 @@ _NUMBER_TESTS: dict[str, Callable[[int, int], bool]] = {
 }  # fmt: skip
 
 
-def evaluate(words: Sequence[str | None], locate: Callable[[str], str]) -> Verdict:
+def evaluate(words: Sequence[str | None], locate: Callable[[str], GuestPath]) -> Verdict:
     """The meaning of the words between ``[`` and ``]``; None stands for a word that is not known."""
     return lambda fs: _Test(list(words[:MAX_WORDS]), fs, locate).either()
 
 
 class _Test:
-    def __init__(self, words: list[str | None], fs: GuestFS, locate: Callable[[str], str]) -> None:
+    def __init__(self, words: list[str | None], fs: GuestFS, locate: Callable[[str], GuestPath]) -> None:
         self.words, self.fs, self.locate, self.depth = words, fs, locate, 0
 
     def either(self) -> bool | None:
@@ -75,10 +76,14 @@ class _Test:
             return None
         if operator in ("-n", "-z"):
             return bool(operand) == (operator == "-n")
-        path = self.locate(operand)
+        place = self.locate(operand)
+        if place.foreign:
+            return None if place.exists and operator != "-e" else place.exists
+        if not place.exists and place.certain:
+            return False
         if operator == "-d":
-            return self.fs.is_dir(path)
-        found = self.fs.stat(path)
+            return self.fs.is_dir(place.path)
+        path, found = place.path, self.fs.stat(place.path)
         return found is not None and (operator == "-e" or (self.fs.is_file(path) and (operator == "-f" or found.size > 0)))
 
 

@@ -1,0 +1,48 @@
+"""Rule grub-command-missing."""
+
+from collections.abc import Iterator
+
+from v2vlint.api import BlockDevice, BlockTable, EntryVerdict, Example, Finding, OsInfo, Rule, Severity, Stage
+
+_CFG = "/boot/efi/EFI/centos/grub.cfg"
+_ENTRY = "menuentry 'CentOS' {{\n\t{0} /vmlinuz-3.10.0-1160 root=UUID=1 ro\n\tinitrd{1} /i.img\n}}\n"
+_LISTED = {"/boot/grub/i386-pc/linux.mod": "", "/boot/grub/i386-pc/command.lst": "*linux: linux\n*initrd: linux\n"}
+_GUEST: dict[str, str | bytes] = {"/boot/efi/EFI/centos/grubx64.efi": b"MZ GRUB", "/boot/efi/EFI/BOOT/BOOTX64.EFI": b"MZ GRUB"}
+_ESP = BlockDevice("disk1p1", "partition", 1 << 29, 0, 1, "vfat", "AB-CD", part_type="c12a7328-f81f-11d2-ba4b-00a0c93ec93b")
+_UEFI = BlockTable((BlockDevice("disk1", "disk", 2 << 30, 0, details=(("pt", "gpt"), ("boot_code", "none"))), _ESP))
+_OS = OsInfo("linux", "centos", "rhel", "CentOS Linux", "7.9", "x86_64")
+
+
+class GrubCommandMissing(Rule):
+    """The default entry uses a command that this GRUB does not have.
+
+    ## What it does
+    Reads which modules are built into the GRUB that starts, and which it can load from the folder that `$prefix` leads to, and compares
+    them with the commands of the default entry.
+
+    ## Why it matters
+    `linux16` is made for BIOS: GRUB programs for UEFI that are one signed file (Red Hat, Debian, Ubuntu) have it neither inside nor in a
+    folder beside. `linuxefi` is a distribution's patch for UEFI. GRUB prints `error: can't find command` and loads nothing. Such a menu is
+    left when the firmware of a guest was changed, or when a menu was made for the other one, as virt-v2v does (issue 160). Write the menu
+    with the guest's own grub-mkconfig while it runs with this firmware, or replace the command by `linux`.
+
+    ## References
+    - GRUB: `grub-core/script/execute.c`, `grub_script_execute_cmdline`; Red Hat's module list is in `grub2.spec`.
+    - libguestfs/virt-v2v issue 160
+    """
+
+    severity = Severity.ERROR
+    stage = Stage.ENTRY
+    since = "0.1"
+    predicts = (r"can't find command .?(?:linux|initrd)(?:16|efi)", r"[Uu]nknown command .?(?:linux|initrd)(?:16|efi)")
+    examples = (
+        Example({**_GUEST, _CFG: _ENTRY.format("linux16", "16")}, given=(_UEFI, _OS), flags=(f"{_CFG}:2",), severity=Severity.ERROR),
+        Example({**_LISTED, "/boot/grub/grub.cfg": _ENTRY.format("linuxefi", "efi")}, title="a core of another build may have it"),
+        Example({**_GUEST, _CFG: _ENTRY.format("linuxefi", "efi")}, given=(_UEFI, _OS)),
+        Example({**_GUEST, _CFG: _ENTRY.format("linux", "")}, given=(_UEFI, _OS)),
+    )
+
+    def check(self, entry: EntryVerdict) -> Iterator[Finding]:
+        for cause in entry.command:
+            effect = "GRUB prints an error, loads no kernel, and waits at the console"
+            yield self.finding(cause.where, cause.reason, effect, severity=cause.severity)

@@ -1,0 +1,56 @@
+"""Rule grub-stops-at-prompt."""
+
+from collections.abc import Iterator
+
+from v2vlint.api import BlockDevice, BlockTable, Example, Finding, LoaderVerdict, OsInfo, Rule, Severity, Stage
+
+_STUB = "/boot/efi/EFI/debian/grub.cfg"
+_LEADS = "search.fs_uuid {0} root\nset prefix=($root)'{1}/grub'\nconfigfile $prefix/grub.cfg\n"
+_GUEST: dict[str, str | bytes] = {
+    "/boot/efi/EFI/debian/shimx64.efi": b"MZ",
+    "/boot/efi/EFI/debian/grubx64.efi": b"MZ GRUB",
+    "/boot/efi/EFI/BOOT/BOOTX64.EFI": b"MZ UEFI SHIM",
+    "/boot/efi/EFI/BOOT/grubx64.efi": b"MZ GRUB",
+    "/boot/grub/grub.cfg": "menuentry 'Debian' {\n\tlinux /boot/vmlinuz-6.1.0-28-amd64 root=UUID=0a3f-01 ro\n}\n",
+}
+_ESP = BlockDevice("disk1p1", "partition", 1 << 29, 0, 1, "vfat", "AB-CD", part_type="c12a7328-f81f-11d2-ba4b-00a0c93ec93b")
+_ROOT = BlockDevice("disk1p2", "partition", 1 << 30, 0, 2, "ext4", "0a3f-01")
+_UEFI = BlockTable((BlockDevice("disk1", "disk", 2 << 30, 0, details=(("pt", "gpt"), ("boot_code", "none"))), _ESP, _ROOT))
+_OS = OsInfo("linux", "debian", "debian", "Debian GNU/Linux", "12", "x86_64")
+
+
+class GrubStopsAtPrompt(Rule):
+    """GRUB's first configuration leads to no menu.
+
+    ## What it does
+    Follows the configuration that the GRUB on the EFI system partition reads, with what is built into the program where that can be read.
+
+    ## Why it matters
+    A GRUB reads one configuration: the one in the folder that is its prefix. On UEFI that is a few lines on the EFI system partition which
+    search the filesystem with the real menu. When they name a UUID that is gone (a new mkfs, a clone, a restored backup), GRUB stops at
+    its prompt; it does not look elsewhere. Correct the UUID there, or reinstall GRUB.
+
+    ## References
+    - GRUB: `grub-core/kern/main.c`, `grub_set_prefix_and_root`; `grub-core/normal/main.c`, `grub_cmd_normal`
+    """
+
+    severity = Severity.ERROR
+    stage = Stage.LOADER
+    since = "0.1"
+    predicts = (r"no such device: [0-9a-fA-F-]+", r"^grub(?: rescue)?>")
+    examples = (
+        Example(
+            {**_GUEST, _STUB: _LEADS.format("dead-02", "")}, given=(_UEFI, _OS), flags=(_STUB,), severity=Severity.ERROR, uuid="0a3f-01"
+        ),
+        Example({**_GUEST, _STUB: _LEADS.format("0a3f-01", "/boot")}, given=(_UEFI, _OS), uuid="0a3f-01"),
+        Example(
+            {"/boot/efi/EFI/BOOT/BOOTX64.EFI": b"MZ GRUB", _STUB: _LEADS.format("dead-02", "")},
+            given=(_UEFI, _OS),
+            title="a GRUB of another build may have its prefix inside",
+            uuid="0a3f-01",
+        ),
+    )
+
+    def check(self, loader: LoaderVerdict) -> Iterator[Finding]:
+        for cause in loader.prompt:
+            yield self.finding(cause.where, cause.reason, "GRUB waits at its prompt", severity=cause.severity)

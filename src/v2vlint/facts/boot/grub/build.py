@@ -1,0 +1,135 @@
+"""What is inside a GRUB 2 EFI program: its modules, embedded configuration, prefix and memory disk (include/grub/kernel.h, ``mods``).
+
+Whoever built the program decided these, and nothing on the disks changes them: Debian's signed one holds ``linuxefi`` and no ``linux16``.
+"""
+
+from __future__ import annotations
+
+import io
+import re
+import struct
+import tarfile
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import BinaryIO
+
+from v2vlint.disk.filesystems.fat import Fat
+from v2vlint.disk.stream import MemoryStream
+from v2vlint.facts.boot.pe import PeImage, read_pe
+from v2vlint.guest.fs import GuestFS
+from v2vlint.model.errors import FactUnavailable
+
+MAX_MODULES = 64 << 20
+MAX_FILES = 4_000
+MAX_FILE = 1 << 20
+MODULES = {
+    "linux": "linux", "initrd": "linux", "linux16": "linux16", "initrd16": "linux16", "linuxefi": "linuxefi", "initrdefi": "linuxefi",
+    "blscfg": "blscfg", "multiboot": "multiboot", "multiboot2": "multiboot2", "chainloader": "chain",
+}  # fmt: skip
+"""The commands that decide what is booted, and the modules that usually have them."""
+_MAGIC = 0x676D696D
+_ELF, _MEMDISK, _CONFIG, _PREFIX = range(4)
+_LAYOUTS = {1: (40, 0x20, 0x2E), 2: (64, 0x28, 0x3A)}
+
+
+@dataclass(frozen=True, slots=True)
+class GrubBuild:
+    """``modules`` are built in, ``commands`` those of :data:`MODULES` that they have.
+
+    ``prefix`` is empty when the program takes the folder that it was started from. ``config`` is run before anything is read from the
+    disks. ``memory`` are the paths on the memory disk, with what is in small files.
+    """
+
+    modules: frozenset[str]
+    commands: frozenset[str]
+    prefix: str = ""
+    config: str = ""
+    memory: Mapping[str, bytes] = field(default_factory=dict, repr=False)
+
+
+def build_of(fs: GuestFS, path: str) -> GrubBuild | None:
+    """What is inside the EFI program at ``path``; None where that cannot be told."""
+    try:
+        stream = fs.open(path)
+        image = read_pe(stream) if stream else None
+        return read_build(stream, image) if stream and image else None
+    except (FactUnavailable, OSError, ValueError):
+        return None
+
+
+def read_build(stream: BinaryIO, image: PeImage) -> GrubBuild | None:
+    """What the section ``mods`` of the program holds; None where there is none that can be read."""
+    section = image.section("mods")
+    if section is None or section.size > MAX_MODULES:
+        return None
+    stream.seek(section.offset)
+    try:
+        found = list(_objects(stream.read(section.size)))
+    except struct.error:
+        return None
+    bodies = {name: body for kind, body in found if kind == _ELF and (name := module_name(body))}
+    texts = {kind: body.split(b"\0", 1)[0].decode("utf-8", "replace") for kind, body in found if kind in (_CONFIG, _PREFIX)}
+    memory = next((memory_files(body) for kind, body in found if kind == _MEMDISK), {})
+    commands = frozenset(name for name in MODULES if any(_has(body, name) for body in bodies.values()))
+    return GrubBuild(frozenset(bodies), commands, texts.get(_PREFIX, ""), texts.get(_CONFIG, ""), memory) if bodies else None
+
+
+def _has(body: bytes, name: str) -> bool:
+    """Whether a module has the string, as what registers the command does."""
+    return re.search(rb"(?<![\w-])" + name.encode() + rb"\0", body) is not None
+
+
+def memory_files(data: bytes) -> dict[str, bytes]:
+    """The files of a memory disk: a FAT as Debian makes it, or the archive of grub-mkstandalone(1). Empty when it is neither."""
+    try:
+        if data[257:262] == b"ustar":
+            with tarfile.open(fileobj=io.BytesIO(data)) as archive:
+                members = [member for _number, member in zip(range(MAX_FILES), archive, strict=False) if member.isfile()]
+                return {f"/{one.name.removeprefix('./').lstrip('/')}": _content(archive, one) for one in members}
+        fs = GuestFS({"/": Fat(MemoryStream(data))})
+        return {path: fs.head(path, MAX_FILE) or b"" for _number, path in zip(range(MAX_FILES), fs.walk("/"), strict=False)}
+    except Exception:
+        # The memory disk is as hostile as the program: what cannot be read of it is absent.
+        return {}
+
+
+def _content(archive: tarfile.TarFile, member: tarfile.TarInfo) -> bytes:
+    stream = archive.extractfile(member) if member.size <= MAX_FILE else None
+    return stream.read(MAX_FILE) if stream else b""
+
+
+def _objects(data: bytes) -> Iterator[tuple[int, bytes]]:
+    """Type and content of each object. Firmware of 32 bits has a header with narrower fields."""
+    magic, first, wide = struct.unpack_from("<III", data)
+    if magic != _MAGIC:
+        return
+    at, end = struct.unpack_from("<QQ", data, 8) if first == 0 and wide == 24 else struct.unpack_from("<II", data, 4)
+    while at + 8 <= min(end, len(data)):
+        kind, size = struct.unpack_from("<II", data, at)
+        if size < 8:
+            return
+        yield kind, data[at + 8 : at + size]
+        at += size
+
+
+def module_name(body: bytes) -> str:
+    """The name of a module, which its ELF file has in the section ``.modname``; empty when it is none."""
+    layout = _LAYOUTS.get(body[4]) if body[:4] == b"\x7fELF" and len(body) > 64 else None
+    if layout is None:
+        return ""
+    size, table_at, count_at = layout
+    try:
+        (table,) = struct.unpack_from("<I" if size == 40 else "<Q", body, table_at)
+        _size, count, names = struct.unpack_from("<HHH", body, count_at)
+        sections = [_section(body, table + number * size, size) for number in range(min(count, 256))]
+        start = sections[names][1]
+        found = next((at for name, at in sections if body[start + name : start + name + 9] == b".modname\0"), None)
+    except (struct.error, IndexError):
+        return ""
+    return "" if found is None else body[found : found + 64].split(b"\0", 1)[0].decode("ascii", "replace")
+
+
+def _section(body: bytes, at: int, size: int) -> tuple[int, int]:
+    """Where a section's name is in the table of names, and where its content is."""
+    name = int(struct.unpack_from("<I", body, at)[0])
+    return name, int(struct.unpack_from("<I", body, at + 16)[0] if size == 40 else struct.unpack_from("<Q", body, at + 24)[0])

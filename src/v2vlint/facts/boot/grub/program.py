@@ -1,0 +1,78 @@
+"""The GRUB 2 that runs: on which firmware, with what built in, where it begins, and so which commands it has.
+
+A command is there when the program has it built in, or when its module can be loaded from the folder that ``$prefix`` leads to
+(``command.lst`` names the module of each command). Nothing else adds one.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from v2vlint.facts.boot.grub.build import MODULES, GrubBuild
+from v2vlint.facts.boot.grub.files import GrubFiles
+from v2vlint.facts.boot.grub.shell import Environment, GrubShell
+from v2vlint.facts.boot.grub.volumes import mount_of
+from v2vlint.facts.syntax.located import Located
+from v2vlint.guest.text import GuestText
+
+_FOLDERS = {"x86_64": "x86_64-efi", "i386": "i386-efi", "aarch64": "arm64-efi", "": "x86_64-efi"}
+# Red Hat's and Fedora's program for UEFI is one file whose modules grub2.spec lists; linux16 and initrd16 are for BIOS.
+_NEVER = {("rhel", "uefi"): frozenset({"linux16", "initrd16"})}
+
+
+@dataclass(frozen=True, slots=True)
+class GrubProgram:
+    """``firmware`` is ``bios``, ``uefi`` or empty; ``path`` the EFI program where it is known, ``build`` what is in it."""
+
+    firmware: str = ""
+    arch: str = ""
+    family: str = ""
+    path: str = ""
+    build: GrubBuild | None = None
+
+    def has(self, shell: GrubShell, command: str) -> bool | None:
+        """Whether the program has ``command``, or can load it now; None when that cannot be told, or decides nothing."""
+        if command not in MODULES or not self.firmware:
+            return None
+        if self.build is not None and command in self.build.commands:
+            return True
+        loadable = self._loadable(shell, command)
+        if loadable or command in _NEVER.get((self.family, self.firmware), ()):
+            return loadable is True
+        return None if self.build is None else loadable
+
+    def _loadable(self, shell: GrubShell, command: str) -> bool | None:
+        folder = "i386-pc" if self.firmware == "bios" else _FOLDERS.get(self.arch, "")
+        prefix = shell.value("prefix")
+        place = shell.files.locate(f"{prefix}/{folder}", shell.value("root")) if prefix and folder else None
+        if place is None or not place.certain:
+            return None
+        if not place.exists:
+            return False
+        listed = shell.files.text(shell.files.locate(f"{prefix}/{folder}/command.lst", shell.value("root")))
+        module = MODULES[command] if listed is None else _module(listed, command)
+        return bool(module) and shell.files.locate(f"{prefix}/{folder}/{module}.mod", shell.value("root")).exists
+
+
+def _module(listed: GuestText, command: str) -> str:
+    """The module that has the command, by ``command.lst`` (``*linux: linux``); empty when none has."""
+    rows = (line.text.partition(":") for line in listed.lines())
+    return next((module.strip() for name, _colon, module in rows if name.strip().lstrip("*") == command), "")
+
+
+def start(program: GrubProgram, build: GrubBuild, files: GrubFiles) -> Environment:
+    """The variables that the program sets when firmware has started it from its own place (grub-core/kern/main.c)."""
+    device, folder = files.device_of(program.path), files.inside(program.path).rsplit("/", 1)[0]
+    prefix = build.prefix or f"({device}){folder}"
+    if not prefix.startswith("("):
+        prefix = f"({device}){prefix}"
+    elif prefix.startswith("(,"):
+        prefix = f"({_disk_of(program.path, files)}{prefix[1:]}"
+    root = prefix[1:].partition(")")[0]
+    return {"prefix": Located(prefix), "root": Located(root), "cmdpath": Located(f"({device}){folder}")}
+
+
+def _disk_of(path: str, files: GrubFiles) -> str:
+    uuid = files.fs.mounts[mount_of(path, files.fs.mounts)].uuid
+    block = next(iter(files.blocks.tagged("UUID", uuid)), None)
+    return f"hd{block.disk}" if block else "hd"

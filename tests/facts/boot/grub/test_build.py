@@ -1,0 +1,113 @@
+"""EFI programs made by grub-mkimage(1) and grub-mkstandalone(1): what is in them decides what they read, and which commands they have."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from v2vlint.facts.boot.grub.build import GrubBuild, build_of, memory_files
+from v2vlint.facts.boot.grub.cfg import grub_program_menu
+from v2vlint.facts.boot.grub.files import GrubFiles
+from v2vlint.facts.boot.grub.program import GrubProgram
+from v2vlint.guest.fs import GuestFS
+from v2vlint.model.blocks import BlockDevice, BlockTable
+from v2vlint.samples.memory import MemoryFileSystem, memory_guest
+
+needs_grub = pytest.mark.skipif(not Path("/usr/lib/grub/x86_64-efi").is_dir(), reason="needs grub-efi-amd64-bin")
+ENTRY = "menuentry x {\n linux16 /vmlinuz root=UUID=aaaa\n initrd16 /initrd\n}\n"
+FOLDER = "/boot/grub/x86_64-efi"
+BLOCKS = BlockTable(
+    (
+        BlockDevice("disk1", "disk", 1 << 30, 0, details=(("pt", "gpt"),)),
+        BlockDevice("disk1p1", "partition", 1 << 20, 0, 1, "vfat", "E5E5-0001"),
+        BlockDevice("disk1p2", "partition", 1 << 20, 0, 2, "ext4", "aaaa"),
+    )
+)
+
+
+def made(folder: Path, *modules: str, prefix: str = "/EFI/debian", config: str = "", memdisk: Path | None = None) -> bytes:
+    """A program with these modules inside, as grub-mkimage makes it."""
+    output, load = folder / "grub.efi", folder / "load.cfg"
+    load.write_text(config)
+    more = [*(("-c", load) if config else ()), *(("-m", memdisk) if memdisk else ())]
+    subprocess.run(["grub-mkimage", "-O", "x86_64-efi", *more, "-p", prefix, "-o", output, "normal", "part_gpt", *modules], check=True)
+    return output.read_bytes()
+
+
+def started(program: bytes, esp: dict[str, str | bytes], root: dict[str, str | bytes]) -> tuple[str, str, str]:
+    """What stops GRUB, the unknown command and the kernel of the entry that it starts from an ESP and a root with these files."""
+    mounts = {
+        "/": MemoryFileSystem({"/boot/.keep": "", **root}, "ext4", "aaaa"),
+        "/boot/efi": MemoryFileSystem({**esp, "/EFI/debian/g.efi": program}, "vfat", "E5E5-0001"),
+    }
+    files, path = GrubFiles(GuestFS(mounts), BLOCKS), "/boot/efi/EFI/debian/g.efi"
+    build = build_of(files.fs, path)
+    assert build is not None
+    menu = grub_program_menu(files, GrubProgram("uefi", "x86_64", "debian", path, build), build)
+    entry = menu.default
+    return menu.stops, entry.unknown_command if entry else "", entry.kernel if entry else ""
+
+
+@needs_grub
+def test_what_is_inside_is_read(tmp_path: Path) -> None:
+    build = build_of(memory_guest({"/g.efi": made(tmp_path, "linux16", "ext2", config="set x=y\n")}), "/g.efi")
+    assert build is not None
+    assert {"linux16", "ext2", "normal", "part_gpt"} <= build.modules
+    assert {"linux16", "initrd16"} <= build.commands
+    assert (build.prefix, build.config) == ("/EFI/debian", "set x=y\n")
+
+
+@needs_grub
+@pytest.mark.parametrize(
+    ("modules", "folder", "unknown"),
+    [
+        (("linux", "ext2"), {}, "linux16"),
+        (("linux16", "ext2"), {}, ""),
+        (
+            ("linux", "ext2"),
+            {"/boot/grub/x86_64-efi/linux16.mod": "", "/boot/grub/x86_64-efi/command.lst": "linux16: linux16\ninitrd16: linux16\n"},
+            "",
+        ),
+        (("linux", "ext2"), {"/boot/grub/x86_64-efi/linux16.mod": "", "/boot/grub/x86_64-efi/command.lst": "*linux: linux\n"}, "linux16"),
+        (("linux", "ext2"), {"/boot/grub/i386-pc/linux16.mod": ""}, "linux16"),
+    ],
+    ids=["not there", "built in", "loaded", "not listed", "of the other platform"],
+)
+def test_a_command_is_built_in_or_loaded(tmp_path: Path, modules: tuple[str, ...], folder: dict[str, str | bytes], unknown: str) -> None:
+    program = made(tmp_path, *modules, config="search.fs_uuid aaaa root\nset prefix=($root)/boot/grub\n")
+    assert started(program, {}, {"/boot/grub/grub.cfg": ENTRY, "/vmlinuz": b"k", **folder}) == ("", unknown, "/vmlinuz")
+
+
+@needs_grub
+def test_the_configuration_is_that_of_the_prefix_and_no_other(tmp_path: Path) -> None:
+    menu: dict[str, str | bytes] = {"/boot/grub/grub.cfg": ENTRY, "/vmlinuz": b"k"}
+    stub: dict[str, str | bytes] = {
+        "/EFI/debian/grub.cfg": "search.fs_uuid aaaa root\nset prefix=($root)/boot/grub\nconfigfile $prefix/grub.cfg\n"
+    }
+    stale: dict[str, str | bytes] = {"/EFI/debian/grub.cfg": str(stub["/EFI/debian/grub.cfg"]).replace("aaaa", "dead")}
+    monolith = made(tmp_path, "linux16")
+    assert started(monolith, stub, menu) == ("", "", "/vmlinuz")
+    assert started(monolith, {}, menu)[0] == "there is no /boot/efi/EFI/debian/grub.cfg"
+    assert "no disk has the uuid dead" in started(monolith, stale, menu)[0]
+    assert started(made(tmp_path, "linux16", prefix="(,gpt2)/boot/grub"), stale, menu) == ("", "", "/vmlinuz")
+    assert started(made(tmp_path, "linux16", prefix=""), {}, menu)[0]
+
+
+@needs_grub
+def test_the_memory_disk_leads_on(tmp_path: Path) -> None:
+    disk = tmp_path / "memdisk.fat"
+    subprocess.run(["mformat", "-C", "-f", "160", "-i", disk, "::"], check=True)
+    (tmp_path / "grub.cfg").write_text("if [ -e $prefix/grub.cfg ]; then\n source $prefix/grub.cfg\nelse\n source $cmdpath/grub.cfg\nfi\n")
+    subprocess.run(["mcopy", "-i", disk, tmp_path / "grub.cfg", "::/grub.cfg"], check=True)
+    program = made(tmp_path, "linux16", prefix="/EFI/ubuntu", config="normal (memdisk)/grub.cfg\n", memdisk=disk)
+    assert started(program, {"/EFI/debian/grub.cfg": ENTRY, "/vmlinuz": b"k"}, {}) == ("", "", "/boot/efi/vmlinuz")
+    assert "(memdisk)" not in started(program, {}, {})[0]
+
+
+def test_damaged_programs_hold_nothing() -> None:
+    assert build_of(memory_guest({"/g.efi": b"MZ" + bytes(100)}), "/g.efi") is None
+    assert build_of(memory_guest({}), "/g.efi") is None
+    assert [memory_files(data) for data in (b"", b"x" * 600, b"\0" * 257 + b"ustar" + b"\xff" * 300)] == [{}, {}, {}]
+    assert GrubBuild(frozenset(), frozenset()).memory == {}
