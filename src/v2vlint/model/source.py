@@ -65,7 +65,8 @@ class DiskFile:
 
     ``name`` is what messages call it, ``format`` the stated image format (``raw``, ``qcow2``…) or empty to go by its magic.
     ``siblings`` maps names that the image may refer to (extents of a VMDK inside an OVA) to where they are. ``chunks`` are the pieces, in
-    order, of a file that an OVF envelope cut up. ``below`` is the path and format of what an overlay of v2vlint's is a change of.
+    order, of a file that an OVF envelope cut up. ``member`` is the folder of a disk in an archive of XenServer's. ``below`` is the path and
+    format of what an overlay of v2vlint's is a change of.
     """
 
     path: str
@@ -75,6 +76,7 @@ class DiskFile:
     format: str = ""
     siblings: tuple[DiskFile, ...] = ()
     chunks: tuple[DiskFile, ...] = ()
+    member: str = ""
     below: tuple[str, str] = ("", "")
 
 

@@ -137,7 +137,7 @@ def test_encrypted_qcow2_is_named(tmp_path: Path) -> None:
         open_one(tmp_path / "disk")
 
 
-@pytest.mark.parametrize(("form", "name"), [("qed", "QED"), ("parallels", "Parallels"), ("qcow", r"qcow \(version 1\)")])
+@pytest.mark.parametrize(("form", "name"), [("qed", "QED"), ("qcow", r"qcow \(version 1\)")])
 def test_foreign_formats_are_named(tmp_path: Path, form: str, name: str) -> None:
     run("qemu-img", "create", "-q", "-f", form, tmp_path / "disk", "10M")
     with pytest.raises(Unsupported, match=f"disk: {name} images are not supported"):

@@ -28,8 +28,6 @@ _PACKED = {
 }
 _FOREIGN = {
     b"QED\0": "QED",
-    b"WithoutFreeSpace": "Parallels",
-    b"WithouFreSpacExt": "Parallels",
     b"QFI\xfb\0\0\0\1": "qcow (version 1)",
     b"Bochs Virtual HD": "Bochs",
     b"#!/bin/sh\n#V2.0 Format": "cloop",
@@ -292,6 +290,21 @@ def _open_vdi(opener: Opener, file: DiskFile, base: Stream) -> Read:
     return _whole(opener, file, base, Vdi(file.name, base)), {}
 
 
+def _open_parallels(opener: Opener, file: DiskFile, base: Stream) -> Read:
+    from v2vlint.disk.containers.parallels import Parallels
+
+    disk = Parallels(file.name, base)
+    if disk.dirty:
+        opener.remarks.append(f"{file.name}: was not closed cleanly")
+    return _whole(opener, file, base, disk), None
+
+
+def _open_xva(_opener: Opener, file: DiskFile, base: Stream) -> Read:
+    from v2vlint.disk.containers.xva import XvaDisk
+
+    return XvaDisk(file.name, base, file.member), None
+
+
 def _whole(opener: Opener, file: DiskFile, base: Stream, disk: Blocks) -> Stream:
     if (used := disk.used_bytes()) > base.size:
         opener.remarks.append(f"{file.name}: truncated (in use up to byte {used}, but {base.size} bytes long)")
@@ -305,6 +318,8 @@ _MAGICS = (
     (b"\xbe\xba\xfe\xca\0\0\0\0", 0, "vmdk"),
     (b"# Disk DescriptorFile", 0, "vmdk"),
     (b"vhdxfile", 0, "vhdx"),
+    (b"WithoutFreeSpace", 0, "parallels"),
+    (b"WithouFreSpacExt", 0, "parallels"),
     (b"conectix", 0, "vhd"),
     (b"\x7f\x10\xda\xbe", 64, "vdi"),
 )
@@ -316,4 +331,6 @@ _OPENERS: dict[str, Callable[[Opener, DiskFile, Stream], Read]] = {
     "vpc": _open_vhd,
     "vhdx": _open_vhdx,
     "vdi": _open_vdi,
+    "parallels": _open_parallels,
+    "xva": _open_xva,
 }

@@ -266,4 +266,14 @@ def _locate(nearby: Nearby) -> GuestSource:
     return nearby.source(definition, [nearby.local(disk, volumes.get(disk.target, "")) for disk in definition.disks])
 
 
-KINDS = (Kind("libvirt", "a libvirt domain", (".xml",), _locate),)
+_ROOT = re.compile(rb"<(domain|domstatus)[\s>]")
+
+KINDS = (
+    Kind(
+        "libvirt",
+        "a libvirt domain",
+        (".xml",),
+        _locate,
+        knows=lambda head: bool(_ROOT.search(head.replace(b"\0", b""))),
+    ),
+)

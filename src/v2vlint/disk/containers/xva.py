@@ -1,0 +1,58 @@
+"""A disk of XenServer's .xva archives: files of 1 MiB, numbered, those that are all zeros left out; each with its checksum behind it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from v2vlint.disk.stream import Chunked, Stream, exactly
+from v2vlint.model.errors import ImageError
+
+CHUNK = 1 << 20
+MAX_MEMBERS = 20_000_000
+_BLOCK = 512
+_NUMBER = re.compile(rb"\d{1,12}")
+
+
+class XvaDisk(Chunked):
+    """The disk whose chunks are in the folder ``member`` of the archive ``base``, read in place.
+
+    ImageError when there are none, or the archive is cut short. The first and the last chunk are always there: they give the size.
+    """
+
+    def __init__(self, name: str, base: Stream, member: str) -> None:
+        self._base = base
+        self._places = dict(_chunks(name, base, f"{member}/".encode()))
+        if not self._places:
+            raise ImageError(f"{name}: there is no disk {member} in the archive")
+        last = max(self._places)
+        super().__init__(last * CHUNK + self._places[last][1], CHUNK)
+
+    def piece(self, number: int, inside: int, count: int) -> bytes:
+        """See :class:`~v2vlint.disk.stream.Chunked`."""
+        place, size = self._places.get(number, (0, 0))
+        return exactly(self._base, place + inside, min(count, max(0, size - inside))).ljust(count, b"\0")
+
+
+def _chunks(name: str, base: Stream, folder: bytes) -> Iterator[tuple[int, tuple[int, int]]]:
+    """The number, place and size of every chunk in ``folder``, from the headers of the archive."""
+    at = seen = 0
+    while at + _BLOCK <= base.size and seen < MAX_MEMBERS:
+        header = base.read_at(at, _BLOCK)
+        if not header.strip(b"\0"):
+            return
+        size, path = _size(name, header), header[:100].rstrip(b"\0").removeprefix(b"./")
+        if path.startswith(folder) and _NUMBER.fullmatch(path[len(folder) :]):
+            if size > CHUNK or at + _BLOCK + size > base.size:
+                raise ImageError(f"{name}: truncated or damaged (the chunk {path.decode('latin-1')} does not fit)")
+            yield int(path[len(folder) :]), (at + _BLOCK, size)
+        at += _BLOCK + -(-size // _BLOCK) * _BLOCK
+        seen += 1
+    raise ImageError(f"{name}: truncated (the archive has no end)")
+
+
+def _size(name: str, header: bytes) -> int:
+    field = header[124:136].strip(b" \0")
+    if header[257:262] not in (b"ustar", bytes(5)) or not field or set(field) - set(b"01234567"):
+        raise ImageError(f"{name}: damaged (no header of an archive where one should be)")
+    return int(field, 8)
