@@ -100,6 +100,7 @@ from v2vlint.facts.windows.network import StaticAddress, WindowsAdapter, Windows
 from v2vlint.facts.windows.programs import WindowsProgram, WindowsPrograms, WindowsTools
 from v2vlint.facts.windows.registry import Registry, RegistryNode, RegistryValue, set_value
 from v2vlint.facts.windows.services import WindowsService, WindowsServices
+from v2vlint.facts.windows.signature import signed_by
 from v2vlint.facts.windows.system import PendingReboot, WindowsSystem
 from v2vlint.guest.fs import GuestFS
 from v2vlint.guest.text import GuestText, Line
@@ -133,7 +134,7 @@ from v2vlint.model.verdict import Cause
 from v2vlint.samples.boot import sample_boot, sample_bzimage, sample_elf, sample_initramfs, sample_kernel, sample_other_system, sample_tools
 from v2vlint.samples.definitions import sample_domain, sample_ovf, sample_vmx
 from v2vlint.samples.hives import sample_unsaved_hive
-from v2vlint.samples.pe import sample_driver
+from v2vlint.samples.pe import sample_driver, sample_unsigned_driver
 from v2vlint.verdicts.console import ConsoleVerdict
 from v2vlint.verdicts.entry import EntryVerdict
 from v2vlint.verdicts.firmware import FirmwareVerdict

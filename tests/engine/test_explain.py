@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from v2vlint.cli.main import main
 from v2vlint.engine.explain import known, messages, predicting
 from v2vlint.engine.packs import load_all
 
@@ -81,3 +82,19 @@ def test_predictions_of_the_installed_rules_are_expressions() -> None:
     for loaded in load_all():
         for pattern in loaded.rule.predicts:
             assert re.compile(pattern).search("") is None
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "0x7B", "STOP: 0x0000007B (0xF78D2524, 0xC0000034)", "inaccessible boot device", "Status: 0xc000000e", "0xC0000225", "0xc0000034",
+        "BOOTMGR is missing", "NTLDR is missing", "Windows cannot verify the digital signature for this file. 0xc0000428",
+    ],
+)  # fmt: skip
+def test_windows_says_why_it_does_not_start(text: str) -> None:
+    assert known(text)
+
+
+def test_a_code_for_the_id_of_a_rule_is_pointed_to_error(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["explain", "0x7B"]) == 2
+    assert 'explain --error "0x7B"' in capsys.readouterr().err

@@ -13,7 +13,8 @@ class WindowsAntivirus(Rule):
     """An antivirus program is installed that may block new drivers.
 
     ## What it does
-    Finds products of other makers than Microsoft in the list of programs. Microsoft Defender alone is not told.
+    Finds products of other makers than Microsoft in the list of programs, also those that watch endpoints (Cortex XDR, Carbon Black,
+    CylancePROTECT, FortiClient, CrowdStrike, SentinelOne…). Microsoft Defender alone is not told.
 
     ## Why it matters
     Such products guard the registry and the driver store: drivers that were put there from outside are taken out or blocked, and the boot
@@ -31,6 +32,11 @@ class WindowsAntivirus(Rule):
             {**_SYSTEM, _SOFTWARE: Hive(f'[{_KEY}]\n"DisplayName"="Sophos Endpoint Agent"\n"Publisher"="Sophos Limited"\n')},
             flags=(f"{_SOFTWARE}:{_KEY}",),
             severity=Severity.WARNING,
+        ),
+        Example(
+            {**_SYSTEM, _SOFTWARE: Hive(f'[{_KEY}]\n"DisplayName"="Cortex XDR 8.2.1"\n"Publisher"="Palo Alto Networks, Inc."\n')},
+            flags=(f"{_SOFTWARE}:{_KEY}",),
+            title="it watches the endpoint",
         ),
         Example({**_SYSTEM, _SOFTWARE: Hive(f'[{_KEY}]\n"DisplayName"="7-Zip 23.01"\n[Microsoft\\Windows Defender]\n')}),
     )

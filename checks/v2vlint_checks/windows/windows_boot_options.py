@@ -2,9 +2,10 @@
 
 from collections.abc import Iterator
 
-from v2vlint.api import BcdEntry, Content, Example, Finding, Hive, RegistryKey, Rule, Severity, Target, WindowsBoot
+from v2vlint.api import BcdEntry, BlockTable, Content, Example, Finding, Hive, RegistryKey, Rule, Severity, Target, WindowsBoot
 
 _STORE = "/Boot/BCD"
+_RECOVERY_TYPES = frozenset({"de94bba4-06d1-4d40-a16a-bfd50179d6ac", "0x27"})
 _ELEMENTS = "Objects\\{1}\\Elements"
 _BCD = rf"""
 [Objects\{{9dea862c-5cdd-4e70-acc1-f32b344d4795}}\Elements\23000003]
@@ -62,19 +63,25 @@ class WindowsBootOptions(Rule):
         ),
     )
 
-    def check(self, boot: WindowsBoot, target: Target) -> Iterator[Finding]:
+    def check(self, boot: WindowsBoot, target: Target, blocks: BlockTable) -> Iterator[Finding]:
         if boot.default is not None:
-            for where, message, effect in _told(boot.default, target):
+            for where, message, effect in _told(boot.default, target, _recovery(blocks)):
                 yield self.finding(where, message, effect)
 
 
-def _told(entry: BcdEntry, target: Target) -> Iterator[tuple[RegistryKey, str, str]]:
+def _recovery(blocks: BlockTable) -> str:
+    """Where the recovery environment is, in words: a partition of that type."""
+    names = [one.name for one in blocks if one.part_type.lower() in _RECOVERY_TYPES]
+    return f" ({', '.join(names)})" if names else ""
+
+
+def _told(entry: BcdEntry, target: Target, place: str) -> Iterator[tuple[RegistryKey, str, str]]:
     name = entry.name or entry.loader or "the entry"
     if entry.once:
         yield entry.where, f"the next start takes {name}, the ones after it the default entry", "only the next start is judged"
     if entry.recovery:
         effect = "where nobody sees the screen, set bootstatuspolicy IgnoreAllFailures or recoveryenabled No"
-        yield entry.recovery, f"after a failed start {name} enters the recovery environment, which waits for somebody", effect
+        yield entry.recovery, f"after a failed start {name} enters the recovery environment{place}, which waits for somebody", effect
     if entry.unsigned:
         effect = "with Secure Boot the option is ignored, and drivers without a signature do not load"
         yield entry.unsigned, f"{name} does not check the signatures of drivers", effect

@@ -35,7 +35,7 @@ class WindowsBusDriverDisabled(Rule):
     stage = Stage.ROOT
     since = "0.2"
     kinds = frozenset({"windows"})
-    predicts = (r"(?i)INACCESSIBLE.BOOT.DEVICE", r"0x0000007B", r"(?i)stop code:? 0x7b")
+    predicts = (r"(?i)INACCESSIBLE.BOOT.DEVICE", r"(?i)\b0x0*7b\b")
     examples = (
         Example(
             {_SYSTEM: Hive(f'{_AHCI}{_PCI}[{_KEY}\\pci\\StartOverride]\n"0"=dword:3\n'), **_FILES},

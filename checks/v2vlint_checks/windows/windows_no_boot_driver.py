@@ -84,7 +84,7 @@ class WindowsNoBootDriver(Rule):
     stage = Stage.ROOT
     since = "0.1"
     kinds = frozenset({"windows"})
-    predicts = (r"(?i)INACCESSIBLE.BOOT.DEVICE", r"0x0000007B", r"(?i)stop code:? 0x7b")
+    predicts = (r"(?i)INACCESSIBLE.BOOT.DEVICE", r"(?i)\b0x0*7b\b")
     examples = (
         Example({_SYSTEM: Hive(_AHCI), **_FILE}, flags=(f"{_KEY}\\viostor",), severity=Severity.ERROR, title="no service at all"),
         Example(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 from v2vlint.cli import exits, options, output
 from v2vlint.engine.boot import FORECAST
@@ -40,10 +40,18 @@ def run(args: argparse.Namespace) -> int:
     loaded = next((rule for rule in rules if rule.id == args.rule), None)
     own = next((info for info in (FORECAST, EXPIRED) if info.id == args.rule), None)
     if loaded is None and own is None:
-        raise unknown_rule(args.rule, rules)
+        raise _unknown(args.rule, rules)
     rows = [*_info(loaded.info()), *_example(loaded)] if loaded else list(_info(own)) if own else []
     output.show(rows, output.colours("auto"))
     return exits.OK
+
+
+def _unknown(name: str, rules: Sequence[LoadedRule]) -> UsageError:
+    """The error for what is no rule; a piece of a known message is pointed to ``--error``."""
+    error = unknown_rule(name, rules)
+    if predicting(name, rules) or known(name):
+        return UsageError(error.message, hint=f'a message is explained by: v2vlint explain --error "{name}"')
+    return error
 
 
 def _info(info: RuleInfo) -> Iterator[Row]:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import TypeVar
 
 from v2vlint.facts.registry import FactStore
+from v2vlint.facts.windows.boot import WindowsBoot
 from v2vlint.facts.windows.drives import drives_of
 from v2vlint.facts.windows.network import WindowsInterface, interfaces
 from v2vlint.facts.windows.programs import InstalledPrograms, WindowsProgram
@@ -28,6 +29,7 @@ from v2vlint.model.osinfo import OsInfo
 from v2vlint.model.place import WholeFile
 
 _CURRENT = r"Microsoft\Windows NT\CurrentVersion"
+_MANAGERS = {"bootmgfw.efi": "Windows Boot Manager", "bootmgr": "Windows Boot Manager", "ntldr": "NTLDR"}
 MAX_PROGRAMS = 10_000
 MAX_TEXT = 4096
 Values = Mapping[str, RegistryValue]
@@ -50,7 +52,7 @@ def windows_system(store: FactStore, device: str, with_applications: bool = True
         arch=os.arch,
         hostname=named or os.hostname,
         firmware=firmware(blocks),
-        loader="Windows Boot Manager" if release.major >= 6 else "NTLDR" if release.major else "",
+        loader=gaps.ask(lambda: _MANAGERS.get(store.get(WindowsBoot).manager.rpartition("/")[2].lower(), ""), ""),
         drives=drives,
         applications=gaps.ask(lambda: _listed(store), ()) if with_applications else (),
         kernels=gaps.ask(lambda: windows_kernel(store), ()),

@@ -124,7 +124,8 @@ FORMATS: tuple[Format, ...] = (
     Format(("reiser4",), "Reiser4", magics=((65536, b"ReIsEr4"),), roots=_LINUX, identity=Identity(65536 + 20, 65536 + 36, 16)),
     Format(("apfs",), "APFS", magics=((32, b"NXSB"),), identity=Identity(uuid=72)),
     Format(("hfsplus",), "HFS+", magics=((1024, b"H+\0\4"), (1024, b"HX\0\5"))),
-    Format(("ReFS",), "ReFS", magics=((0, b"\0\0\0ReFS\0"),)),
+    Format(("ReFS",), "ReFS", magics=((0, b"\0\0\0ReFS\0"),), roots=_WINDOWS),
+    Format(("storage_spaces",), "Storage Spaces", magics=((4096, b"SPACEDB "),)),
     Format(("ufs",), "UFS", magics=((65536 + 1372, b"\x19\x01\x54\x19"), (8192 + 1372, b"\x19\x01\x54\x19"))),
     Format(
         ("gfs",),

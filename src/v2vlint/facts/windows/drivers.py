@@ -176,6 +176,10 @@ class WindowsDrivers:
         folders = (self._services.path_of(one) for one in listed if one.strip())
         return next((folder for folder in folders if self._fs.is_file(f"{folder}/{name}.inf")), "")
 
+    def is_added(self, verdict: DriverVerdict) -> bool:
+        """Whether no Windows brings one of the drivers of a verdict itself."""
+        return any(name.lower() in HARDWARE_IDS for name in verdict.services)
+
     def bound(self, service: str) -> bool:
         """Whether one of the hardware IDs of ``service`` is bound to a driver."""
         return self._bound(service, HARDWARE_IDS[service])

@@ -14,10 +14,15 @@ from v2vlint.model.place import RegistryKey
 
 _UNINSTALL = ("Microsoft\\Windows\\CurrentVersion\\Uninstall", "WOW6432Node\\Microsoft\\Windows\\CurrentVersion\\Uninstall")
 _ANTIVIRUS = re.compile(
-    r"virus|kaspersky|mcafee|trellix|norton|symantec endpoint|sophos|apex ?one|trend micro|bitdefender|crowdstrike|sentinelone|eset |avast|"
-    r"avg technologies",
+    r"virus|anti-?malware|kaspersky|mcafee|trellix|fireeye|\bnorton|symantec|sophos|apex ?one|trend ?micro|officescan|worry-free business|"
+    r"deep security agent|bitdefender|crowdstrike|sentinel ?(?:one|agent)|\beset\b|avast|\bavg\b|avira|f-secure|withsecure|webroot|cylance|"
+    r"carbon ?black|\bcb defense|cortex xdr|palo alto networks.*traps|\btraps \d|forticlient|fortiedr|malwarebytes|g ?data security|"
+    r"\bpanda (?:endpoint|adaptive|dome|cloud|security)|watchguard endpoint|check point endpoint|harmony endpoint|cybereason|comodo|"
+    r"deep instinct|elastic (?:agent|endpoint)|vipre|\bdr\.? ?web|ahnlab|quick heal|cisco secure endpoint|morphisec",
     re.IGNORECASE,
 )
+"""Products against viruses, and those that watch endpoints: they guard drivers alike. libguestfs knows five of the makers
+(``lib/inspect-apps.c``)."""
 
 
 @dataclass(frozen=True, slots=True)

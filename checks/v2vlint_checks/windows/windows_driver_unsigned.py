@@ -1,0 +1,80 @@
+"""Rule windows-driver-unsigned."""
+
+from collections.abc import Iterator
+
+from v2vlint.api import (
+    Content,
+    Example,
+    Finding,
+    GuestFS,
+    Hive,
+    NotApplicable,
+    OsInfo,
+    Rule,
+    Severity,
+    Target,
+    Unknown,
+    WholeFile,
+    WindowsDrivers,
+    WindowsServices,
+    WindowsSystem,
+    sample_driver,
+    sample_unsigned_driver,
+    signed_by,
+)
+
+_SYSTEM = "/Windows/System32/config/SYSTEM"
+_FILE = "/Windows/System32/drivers/viostor.sys"
+_CATALOG = "/Windows/System32/CatRoot/{F750E6C3-38EE-11D1-85E5-00C04FC295EE}/oem2.cat"
+_HIVE = r"""
+[ControlSet001\Services\viostor]
+"Type"=dword:1
+"Start"=dword:0
+[DriverDatabase\DeviceIds\PCI\VEN_1AF4&DEV_1001]
+"""
+_BASE: dict[str, Content] = {_SYSTEM: Hive(_HIVE)}
+
+
+class WindowsDriverUnsigned(Rule):
+    """No signature was found for the driver of the target's disk controller.
+
+    ## What it does
+    Looks into the file of the storage driver that starts at boot, on 64-bit Windows from Vista on: a certificate in the file, or its hash
+    in the catalogs of added driver packages. Drivers that Windows brings are left out. Who signed is not judged.
+
+    ## Why it matters
+    64-bit Windows does not load drivers without a signature and stops with 0xc0000428, unless it was told otherwise (`testsigning`).
+
+    ## References
+    - Microsoft, "Driver Signing Policy"; "Catalog Files and Digital Signatures"
+    """
+
+    severity = Severity.INFO
+    since = "0.2"
+    kinds = frozenset({"windows"})
+    examples = (
+        Example({**_BASE, _FILE: sample_unsigned_driver()}, flags=(_FILE,), severity=Severity.INFO),
+        Example(
+            {**_BASE, _FILE: sample_unsigned_driver(), _CATALOG: sample_unsigned_driver(catalog=True)}, title="its hash is in a catalog"
+        ),
+        Example({**_BASE, _FILE: sample_unsigned_driver(signed=True)}, title="signed itself"),
+        Example({**_BASE, _FILE: sample_driver()}, title="no place for a signature: it cannot be told"),
+        Example(
+            {**_BASE, _FILE: sample_unsigned_driver()},
+            given=(OsInfo("windows", "windows", "windows", "Windows XP", "5.1.2600", "i386"),),
+            title="Windows XP",
+        ),
+    )
+
+    def check(
+        self, drivers: WindowsDrivers, services: WindowsServices, system: WindowsSystem, fs: GuestFS, os: OsInfo, target: Target
+    ) -> Iterator[Finding | Unknown]:
+        if os.arch == "i386" or (0, 0) < system.version < (6, 0):
+            raise NotApplicable("only 64-bit Windows from Vista on asks for signatures")
+        for controller in target.controllers:
+            verdict = drivers.controller(controller)
+            for service in services.named(*verdict.services) if verdict.usable and drivers.is_added(verdict) else ():
+                if signed_by(fs, service.image, os.system_root) == "":
+                    message = f"no signature was found for {service.name}, which drives {controller.name}"
+                    effect = "Windows may refuse it at the start (0xc0000428)"
+                    yield self.finding(WholeFile(service.image), message, effect)
