@@ -114,3 +114,84 @@ def test_bitlocker_by_its_protectors(state: str, protectors: str, fate: Fate, re
 def test_a_tpm_that_travels_still_measures_the_firmware() -> None:
     assert _unlocking("on", "TPM", keeps_tpm=True, keeps_nvram=True).fate is Fate.PASS
     assert _unlocking("on", "TPM", keeps_tpm=True).fate is Fate.UNKNOWN
+
+
+DISKS = "ControlSet001\\Control\\Class\\{4d36e967-e325-11ce-bfc1-08002be10318}"
+VOLUMES = "ControlSet001\\Control\\Class\\{71a27cdd-812a-11d0-bec7-08002be2092f}"
+MICE = "ControlSet001\\Control\\Class\\{4d36e96f-e325-11ce-bfc1-08002be10318}"
+
+
+@pytest.mark.parametrize(
+    ("kind", "value", "services", "fate"),
+    [
+        (DISKS, "UpperFilters", "", Fate.FAIL),
+        (DISKS, "LowerFilters", "", Fate.FAIL),
+        (VOLUMES, "LowerFilters", "", Fate.FAIL),
+        (MICE, "UpperFilters", "", Fate.PASS),
+        (DISKS, "LowerFilters", _SERVICE.format("storahci", 0), Fate.FAIL),
+        (DISKS, "UpperFilters", _SERVICE.format("guard", 0), Fate.PASS),
+        (DISKS, "UpperFilters", _SERVICE.format("guard", 4), Fate.FAIL),
+        (DISKS, "UpperFilters", _SERVICE.format("guard", 3), Fate.UNKNOWN),
+        (DISKS, "UpperFilters", _SERVICE.format("guard", 0) + '[ControlSet001\\Services\\guard\\StartOverride]\n"0"=dword:4\n', Fate.FAIL),
+        (DISKS, "UpperFilters", _SERVICE.format("guard", 0) + '"ImagePath"="System32\\\\drivers\\\\text.sys"\n', Fate.FAIL),
+    ],
+)
+def test_a_filter_that_does_not_start_keeps_the_disk_from_starting(kind: str, value: str, services: str, fate: Fate) -> None:
+    files: dict[str, Content] = {"/Windows/System32/drivers/guard.sys": sample_driver(), "/Windows/System32/drivers/text.sys": b"no driver"}
+    hive = Hive(f'{AHCI}{services}[{kind}]\n"{value}"=multi:"guard"\n')
+    assert fates({**WHOLE, **files, "/Windows/System32/config/SYSTEM": hive})[Stage.ROOT] is fate
+
+
+@pytest.mark.parametrize(
+    ("service", "fate"),
+    [("pci", Fate.FAIL), ("acpi", Fate.FAIL), ("volmgr", Fate.FAIL), ("volume", Fate.FAIL), ("vpci", Fate.PASS), ("ftdisk", Fate.PASS)],
+)
+def test_the_drivers_between_the_bus_and_the_volumes(service: str, fate: Fate) -> None:
+    files: dict[str, Content] = {f"/Windows/System32/drivers/{service}.sys": sample_driver()}
+    for more in (f"[ControlSet001\\Services\\{service}\\StartOverride]\n", ""):
+        text = AHCI + _SERVICE.format(service, 0 if more else 3) + (f'{more}"0"=dword:3\n' if more else "")
+        assert fates({**WHOLE, **files, "/Windows/System32/config/SYSTEM": Hive(text)})[Stage.ROOT] is fate
+
+
+def test_a_driver_in_the_store_is_installed_when_the_card_is_met() -> None:
+    files: dict[str, Content] = {**WHOLE, "/Windows/System32/config/SYSTEM": Hive(_SERVICE.format("storahci", 0))}
+    assert fates(files)[Stage.NETWORK] is Fate.UNKNOWN
+    assert fates({**files, "/Windows/System32/DriverStore/FileRepository/netkvm.inf_amd64_1/netkvm.sys": b"MZ"})[Stage.NETWORK] is Fate.PASS
+
+
+TERMINAL = '[ControlSet001\\Control\\Terminal Server]\n"fDenyTSConnections"=dword:{}\n'
+FIREWALL = "[ControlSet001\\Services\\SharedAccess\\Parameters\\FirewallPolicy\\{}]\n"
+CLOSED = TERMINAL.format(0) + FIREWALL.format("PublicProfile") + '"EnableFirewall"=dword:1\n'
+
+
+def rule(action: str, active: str, more: str) -> str:
+    """A closed firewall with one rule for what comes in by TCP."""
+    return f'{CLOSED}{FIREWALL.format("FirewallRules")}"a"="v2.30|Action={action}|Active={active}|Dir=In|Protocol=6|{more}|"\n'
+
+
+@pytest.mark.parametrize(
+    ("text", "blind", "fate"),
+    [
+        (TERMINAL.format(0), False, Fate.PASS),
+        (TERMINAL.format(1), False, Fate.PASS),
+        (TERMINAL.format(1), True, Fate.UNKNOWN),
+        (TERMINAL.format(1) + _SERVICE.format("sshd", 2), True, Fate.PASS),
+        (CLOSED, False, Fate.UNKNOWN),
+        (rule("Allow", "TRUE", "LPort=3389"), False, Fate.PASS),
+        (rule("Allow", "TRUE", "LPort=3000-4000|Profile=Public"), False, Fate.PASS),
+        (rule("Allow", "TRUE", "LPort=3389|RA4=LocalSubnet"), False, Fate.UNKNOWN),
+        (rule("Allow", "FALSE", "LPort=3389"), False, Fate.UNKNOWN),
+        (rule("Allow", "TRUE", "LPort=3389|Profile=Private"), False, Fate.UNKNOWN),
+        (rule("Block", "TRUE", "LPort=3389"), False, Fate.UNKNOWN),
+        (CLOSED + _SERVICE.format("mpssvc", 4), False, Fate.PASS),
+        (TERMINAL.format(0) + _SERVICE.format("TermService", 4), True, Fate.UNKNOWN),
+        (_SERVICE.format("Dhcp", 4), False, Fate.FAIL),
+        (_SERVICE.format("Dhcp", 2), False, Fate.PASS),
+    ],
+)
+def test_who_gets_in(text: str, blind: bool, fate: Fate) -> None:
+    there = load("virtualbox")
+    there = replace(there, consoles=("ttyS0",)) if blind else there
+    files: dict[str, Content] = {**WHOLE, "/Windows/System32/config/SYSTEM": Hive(AHCI + text)}
+    forecast = predict(example_store(Example(files, given=(DISK, there))))
+    assert next(one for one in forecast.stages if one.stage is Stage.NETWORK).fate is fate

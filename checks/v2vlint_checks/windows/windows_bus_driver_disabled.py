@@ -16,7 +16,8 @@ class WindowsBusDriverDisabled(Rule):
     """A driver between the bus and the volumes of Windows does not start at boot.
 
     ## What it does
-    Looks at the drivers that Windows needs for any disk: `pci`, `disk`, `partmgr`, `volmgr`, `volume`, and `vpci` where Hyper-V or Azure
+    Looks at the drivers that Windows needs for any disk: `acpi`, `pci`, `disk`, `partmgr`, `volmgr`, `volume` (`ftdisk` in Windows XP and
+    2003, which run without ACPI too), and `vpci` where Hyper-V or Azure
     passes NVMe disks to the guest. Each must start at boot (`Start` is 0 and no `StartOverride` says otherwise), and its file must be a
     driver for this Windows.
 

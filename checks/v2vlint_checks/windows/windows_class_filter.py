@@ -2,7 +2,21 @@
 
 from collections.abc import Iterator
 
-from v2vlint.api import Applicability, ClassFilters, Example, Finding, Fix, Hive, Rule, Severity, Target, sample_driver
+from v2vlint.api import (
+    Applicability,
+    ClassFilter,
+    ClassFilters,
+    Example,
+    Finding,
+    Fix,
+    Hive,
+    Rule,
+    Severity,
+    Stage,
+    Target,
+    WindowsRootVerdict,
+    sample_driver,
+)
 
 _SYSTEM = "/Windows/System32/config/SYSTEM"
 _DISKS = "ControlSet001\\Control\\Class\\{4d36e967-e325-11ce-bfc1-08002be10318}"
@@ -22,7 +36,8 @@ class WindowsClassFilter(Rule):
 
     ## Why it matters
     A device whose filter does not start, does not start either. On the classes for disks, controllers and volumes that is the end of the
-    boot (0x7B); on others the device is missing (code 19, 31 or 39). It shows when the devices are installed anew, as on other hardware.
+    boot (0x7B): an error where the filter cannot start, a warning where it starts late. On others the device is missing (code 19, 31 or
+    39), and that shows when it is installed anew, as on other hardware.
 
     ## Fix safety
     Safe where the filter cannot start anyway. Unsafe where it works: what it was for is gone.
@@ -33,13 +48,14 @@ class WindowsClassFilter(Rule):
     """
 
     severity = Severity.WARNING
+    stage = Stage.ROOT
     since = "0.1"
     kinds = frozenset({"windows"})
     examples = (
         Example(
             {_SYSTEM: Hive(f'[{_DISKS}]\n"UpperFilters"=multi:"partmgr","gone"\n{_PARTMGR}'), **_FILE},
             flags=(f"{_SYSTEM}:{_DISKS}:UpperFilters",),
-            severity=Severity.WARNING,
+            severity=Severity.ERROR,
             fixed={_SYSTEM: Hive(f'[{_DISKS}]\n"UpperFilters"=multi:"partmgr"\n{_PARTMGR}')},
         ),
         Example(
@@ -59,14 +75,25 @@ class WindowsClassFilter(Rule):
         ),
     )
 
-    def check(self, filters: ClassFilters, target: Target) -> Iterator[Finding]:
+    def check(self, filters: ClassFilters, root: WindowsRootVerdict, target: Target) -> Iterator[Finding]:
+        fatal = {cause.about: cause for cause in root.class_filters}
         for one in filters.filters:
             foreign = bool(one.family) and one.family not in target.agents
-            if one.name.lower() == "prl_strg" or not (foreign or (one.problem and one.matters)):
+            cause = fatal.get(one)
+            if one.name.lower() == "prl_strg" or not (foreign or cause or (one.problem and one.matters)):
                 continue
             what = f"the filter {one.name} of {f'all {one.kind}' if one.matters else f'class {one.kind}'}"
-            message = f"{what} {one.problem}" if one.problem else f"{what} belongs to another hypervisor"
-            stops = "Windows may not reach its disk and stop with 0x7B" if one.for_disks else "devices of this class may not start"
-            how = Applicability.SAFE if one.problem else Applicability.UNSAFE
-            fix = None if one.is_microsoft else Fix(f"take the filter {one.name} out of the list", how, (one.without,))
-            yield self.finding(one.where, message, f"when devices are installed anew, {stops}", fix=fix)
+            message = cause.reason if cause else f"{what} {one.problem or 'belongs to another hypervisor'}"
+            yield self.finding(one.where, message, _effect(one), severity=cause.severity if cause else None, fix=_fix(one))
+
+
+def _effect(one: ClassFilter) -> str:
+    if not one.for_disks:
+        return "when devices are installed anew, devices of this class may not start"
+    stops = "Windows does not reach its disk and stops with 0x7B"
+    return stops if one.problem else f"when devices are installed anew, {stops.replace('does not reach', 'may not reach')}"
+
+
+def _fix(one: ClassFilter) -> Fix | None:
+    how = Applicability.SAFE if one.problem else Applicability.UNSAFE
+    return None if one.is_microsoft else Fix(f"take the filter {one.name} out of the list", how, (one.without,))

@@ -32,14 +32,13 @@ class WindowsUnreadVolume(Rule):
     kinds = frozenset({"windows"})
     examples = (
         Example(dict(_SYSTEM), given=(_disk("", _SPACES),), flags=("disk2p1",), severity=Severity.WARNING),
-        Example(dict(_SYSTEM), given=(_disk("storage_spaces"),), flags=("disk2p1",)),
         Example(dict(_SYSTEM), given=(_disk("ReFS"),), flags=("disk2p1",), severity=Severity.INFO),
         Example(dict(_SYSTEM), given=(_disk("ntfs"),)),
     )
 
     def check(self, blocks: BlockTable) -> Iterator[Finding]:
         for device in blocks:
-            if device.part_type.lower() == _SPACES or device.fs_type == "storage_spaces":
+            if device.part_type.lower() == _SPACES:
                 effect = "the pool comes up only with enough of its disks, and what is in it is not judged"
                 message = f"{device.name} is part of a pool of Storage Spaces"
                 yield self.finding(Device(device.name), message, effect, severity=Severity.WARNING)

@@ -194,10 +194,23 @@ def _filters(filters: ClassFilters, refusals: Refusals) -> Iterator[Cause[ClassF
             yield repaired(reason, one.where, one) if refusals.converts else fault(True, reason, one.where, one)
 
 
+def _class_filters(filters: ClassFilters) -> Iterator[Cause[ClassFilter]]:
+    """A device whose class filter does not start, does not start either. ``partmgr`` is judged with the drivers of disks."""
+    for one in filters.filters:
+        if not one.for_disks or one.name.lower() in ("prl_strg", "partmgr"):
+            continue
+        reason = f"the filter {one.name} of all {one.kind} "
+        if one.problem:
+            yield fault(True, f"{reason}{one.problem}", one.where, one)
+        elif one.late:
+            yield doubt(True, f"{reason}does not start at boot", one.where, one)
+
+
 class WindowsRootVerdict(Verdict, stage=Stage.ROOT, place=60, kinds=WINDOWS):
     """Does a driver that starts at boot reach the system disk?"""
 
     filters = Judge(_filters)
+    class_filters = Judge(_class_filters)
     chain = Judge(_chain)
     driver = Judge(_driver)
 

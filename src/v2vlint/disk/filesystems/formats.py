@@ -125,7 +125,6 @@ FORMATS: tuple[Format, ...] = (
     Format(("apfs",), "APFS", magics=((32, b"NXSB"),), identity=Identity(uuid=72)),
     Format(("hfsplus",), "HFS+", magics=((1024, b"H+\0\4"), (1024, b"HX\0\5"))),
     Format(("ReFS",), "ReFS", magics=((0, b"\0\0\0ReFS\0"),), roots=_WINDOWS),
-    Format(("storage_spaces",), "Storage Spaces", magics=((4096, b"SPACEDB "),)),
     Format(("ufs",), "UFS", magics=((65536 + 1372, b"\x19\x01\x54\x19"), (8192 + 1372, b"\x19\x01\x54\x19"))),
     Format(
         ("gfs",),

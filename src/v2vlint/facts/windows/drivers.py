@@ -27,7 +27,9 @@ BINDINGS_NEW = "DriverDatabase\\DeviceIds\\PCI"
 VIRTIO_ONE = "VEN_1AF4&DEV_104"
 _EIGHT = (6, 2)
 _MAX_FOLDERS = 64
-_CHAIN = ("pci", "disk", "partmgr", "volmgr", "volume")
+_CHAIN = ("acpi", "pci", "disk", "partmgr", "volmgr", "volume")
+_CHAIN_OLD = ("pci", "disk", "partmgr", "ftdisk")
+"""Windows XP and 2003 run without ACPI too."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +105,8 @@ class WindowsDrivers:
         Those that this Windows does not have are not in the way: older ones have other names for some. ``through_hyperv``: disks are
         PCI devices that Hyper-V passes to the guest, whose bus ``vpci`` drives.
         """
-        names = (*_CHAIN, "vpci") if through_hyperv else _CHAIN
+        own = _CHAIN_OLD if (0, 0) < self._version < (6, 0) else _CHAIN
+        names = (*own, "vpci") if through_hyperv else own
         return tuple(verdict for one in self._services.named(*names) if (verdict := self._boots(one.name)).usable is False)
 
     def nic(self, nic: Nic) -> DriverVerdict:
@@ -154,6 +157,9 @@ class WindowsDrivers:
 
     def _drives(self, name: str) -> DriverVerdict:
         service = self._services.get(name)
+        if service is None and (package := self._stored(name)):
+            words = f"{package} is in the driver store: Windows installs it when it meets the card"
+            return DriverVerdict(True, (name,), words, self._services.place(name))
         if service is None and (folder := self._staged(name)):
             words = f"{name}.inf waits in {folder}: Windows installs it at the first boot, if it trusts its signature"
             return DriverVerdict(None, (name,), words, self._services.place(name))
@@ -168,6 +174,12 @@ class WindowsDrivers:
     def other(self, module: str) -> bool:
         """Whether a driver that is neither for disks nor for networks is installed: for what Linux drives with ``module``."""
         return any(one.present and one.effective != DISABLED for one in self._services.named(*OTHERS.get(module, ())))
+
+    def _stored(self, name: str) -> str:
+        """The folder of the driver store that has the driver ``name``; else empty."""
+        store = self._services.path_of("System32\\DriverStore\\FileRepository")
+        names = self._fs.listdir(store) if self._fs.is_dir(store) else ()
+        return next((one for one in sorted(names) if one.lower().startswith(f"{name.lower()}.inf_")), "")
 
     def _staged(self, name: str) -> str:
         """The folder of ``DevicePath``, where Windows looks for drivers of new devices, that has the driver ``name``; else empty."""

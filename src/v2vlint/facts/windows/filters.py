@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from v2vlint.facts.registry import provides
 from v2vlint.facts.windows.guest_tools import family_of_filter
 from v2vlint.facts.windows.registry import Registry, RegistryValue, set_value, subkeys
-from v2vlint.facts.windows.services import DISABLED, WindowsService, WindowsServices
+from v2vlint.facts.windows.services import BOOT, DISABLED, WindowsService, WindowsServices
+from v2vlint.model.errors import FactUnavailable
 from v2vlint.model.fix import RegistrySet
 from v2vlint.model.place import RegistryKey
 from v2vlint.model.registry import multi_sz
@@ -51,13 +52,14 @@ _MICROSOFT = frozenset(
 @dataclass(frozen=True, slots=True)
 class ClassFilter:
     """A filter: ``service`` is None when no service has its name. ``kind`` is the class in words, or its GUID when it is none that virtual
-    machines have."""
+    machines have. ``broken`` says why its file is no driver for this Windows, where a disk is behind it."""
 
     name: str
     kind: str
     for_disks: bool
     service: WindowsService | None
     value: RegistryValue
+    broken: str = ""
 
     @property
     def matters(self) -> bool:
@@ -92,7 +94,12 @@ class ClassFilter:
             return "is no service"
         if self.service.effective == DISABLED:
             return "is disabled"
-        return "" if self.service.present else f"has no file {self.service.image}"
+        return self.broken if self.service.present else f"has no file {self.service.image}"
+
+    @property
+    def late(self) -> bool:
+        """Whether it starts after the disk is needed: the devices of these classes then wait for it."""
+        return self.for_disks and self.service is not None and self.service.effective != BOOT
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,4 +127,14 @@ def _filters(registry: Registry, services: WindowsServices) -> Iterator[ClassFil
             if value.name.lower() not in ("upperfilters", "lowerfilters"):
                 continue
             for name in value.texts:
-                yield ClassFilter(name, kind, bool(disks), services.get(name), value)
+                service = services.get(name)
+                broken = _broken(services, service) if disks and service is not None and service.present else ""
+                yield ClassFilter(name, kind, bool(disks), service, value, broken)
+
+
+def _broken(services: WindowsServices, service: WindowsService) -> str:
+    try:
+        problem = services.unusable(service)
+    except FactUnavailable:
+        return ""
+    return f"cannot be loaded: {problem}" if problem else ""
