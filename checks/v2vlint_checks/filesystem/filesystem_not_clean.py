@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from v2vlint.api import BlockDevice, BlockTable, Device, Example, Finding, Rule, Severity
 
-_EXT = ("ext2", "ext3", "ext4")
+_JOURNALED = ("ext2", "ext3", "ext4", "xfs", "btrfs")
 
 
 def _part(fs_type: str, **details: str) -> BlockDevice:
@@ -15,15 +15,17 @@ class FilesystemNotClean(Rule):
     """A filesystem was not unmounted: the guest was running, or crashed, when its disk was taken.
 
     ## What it does
-    Looks for ext filesystems that need their journal replayed, and ext2 filesystems not marked clean.
+    Looks for ext, XFS and btrfs filesystems with a journal, log or log tree that the next mount replays, and ext2 filesystems not marked
+    clean.
 
     ## Why it matters
     The copy is like that of a machine whose power failed: the journal repairs the filesystem at the next mount, but what programs had
-    not written yet is lost, and databases may need recovery. Take the disk of a guest that was shut down.
+    not written yet is lost, and databases may need recovery. Boot loaders replay no journal: a kernel or a menu that was written shortly
+    before is not there for them, and the forecast reads files of the boot loader as it does. Take the disk of a guest that was shut down.
 
     ## References
     - virt-v2v `convert/convert.ml`, `do_fsck`: it replays journals and checks before converting
-    - ext4(5), tune2fs(8)
+    - ext4(5), tune2fs(8); GRUB `grub-core/fs/ext2.c`, `xfs.c` and `btrfs.c`, which know no journal
     """
 
     severity = Severity.INFO
@@ -31,14 +33,16 @@ class FilesystemNotClean(Rule):
     examples = (
         Example({}, given=(BlockTable((_part("ext4", clean="yes", needs_recovery="yes"),)),), flags=("disk1p1",), severity=Severity.INFO),
         Example({}, given=(BlockTable((_part("ext2", version="1"),)),), flags=("disk1p1",)),
+        Example({}, given=(BlockTable((_part("xfs", version="5", dirty_log="yes"),)),), flags=("disk1p1",)),
+        Example({}, given=(BlockTable((_part("btrfs", dirty_log="yes"),)),), flags=("disk1p1",)),
         Example({}, given=(BlockTable((_part("ext4", clean="yes"), _part("xfs", version="5"), _part("swap"))),)),
     )
 
     def check(self, blocks: BlockTable) -> Iterator[Finding]:
         for device in blocks:
-            if device.fs_type not in _EXT or not device.details:
+            if device.fs_type not in _JOURNALED or not device.details:
                 continue
-            replay = device.detail("needs_recovery") == "yes"
+            replay = "yes" in (device.detail("needs_recovery"), device.detail("dirty_log"))
             if replay or (device.fs_type == "ext2" and device.detail("clean") != "yes"):
                 message = f"{device.fs_type} on {device.name} was not unmounted"
                 effect = "the journal is replayed at the next mount" if replay else "fsck checks it at the next boot"

@@ -7,7 +7,7 @@ import functools
 from collections.abc import Callable, Iterator, Mapping
 from typing import BinaryIO, TypeVar
 
-from v2vlint.disk.filesystems.node import FileSystem, Kind, Node, Stat
+from v2vlint.disk.filesystems.node import FileSystem, Kind, Node, Stat, as_it_lies
 from v2vlint.guest import budget
 from v2vlint.guest.text import GuestText
 from v2vlint.model.errors import FactUnavailable
@@ -34,7 +34,16 @@ class GuestFS:
     def __init__(self, mounts: Mapping[str, FileSystem], others: Mapping[str, FileSystem] | None = None) -> None:
         self.mounts = dict(mounts)
         self.by_device = dict(others or {})
+        self._lying: GuestFS | None = None
         self._walk = functools.lru_cache(maxsize=50_000)(self._walk_uncached)
+
+    def as_it_lies(self) -> GuestFS:
+        """The tree as firmware and boot loaders read it, which replay no journal; this one when nothing waits in a journal."""
+        if self._lying is None:
+            mounts, others = ({name: as_it_lies(one) for name, one in found.items()} for found in (self.mounts, self.by_device))
+            same = mounts == self.mounts and others == self.by_device
+            self._lying = self if same else GuestFS(mounts, others)
+        return self._lying
 
     def exists(self, path: str) -> bool:
         """Whether ``path`` leads to anything, following links."""

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from v2vlint.disk.filesystems.node import FileSystem, Kind, Node
+from collections.abc import Iterator
+from typing import BinaryIO
+
+from v2vlint.disk.filesystems.node import FileSystem, Kind, Node, Stat, as_it_lies
+from v2vlint.model.errors import ImageError
 
 MAX_DEPTH = 32
 
@@ -19,6 +23,34 @@ class SubTree:
     def root(self) -> Node:
         """The directory that was chosen."""
         return self._node
+
+    def as_it_lies(self) -> FileSystem:
+        """The same directory as the boot loader finds it; an empty tree when it is not there yet."""
+        lying = as_it_lies(self.system)
+        return self if lying is self.system else descend(lying, self.path) or SubTree(lying, Nothing(), self.path)
+
+
+class Nothing:
+    """An empty directory."""
+
+    def stat(self) -> Stat:
+        """See :class:`~v2vlint.disk.filesystems.node.Node`."""
+        return Stat(Kind.DIR, 0)
+
+    def names(self) -> Iterator[str]:
+        """None."""
+        return iter(())
+
+    def child(self, name: str) -> None:
+        """None."""
+
+    def link(self) -> str:
+        """It is no link."""
+        raise ImageError("not a link")
+
+    def open(self) -> BinaryIO:
+        """It is no file."""
+        raise ImageError("not a file")
 
 
 def descend(system: FileSystem, path: str) -> SubTree | None:

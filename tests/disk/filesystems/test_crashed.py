@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import random
 import shutil
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
@@ -16,10 +17,11 @@ import pytest
 
 from tests.disk.images import blank, host_tree, need, read_tree, run, same
 from tests.disk.test_oracle import mounted
-from v2vlint.disk.filesystems.node import FileSystem
+from v2vlint.disk.filesystems.node import FileSystem, Kind, as_it_lies
 from v2vlint.disk.filesystems.opening import open_filesystem
 from v2vlint.disk.filesystems.probe import probe
 from v2vlint.disk.stream import HostFile
+from v2vlint.guest.fs import GuestFS
 
 pytestmark = pytest.mark.slow
 
@@ -127,24 +129,80 @@ def opened(image: Path) -> FileSystem:
     return open_filesystem(probe(stream), [stream])
 
 
-@pytest.mark.parametrize("seed", range(CASES))
-@pytest.mark.parametrize("kind", KINDS)
-def test_a_copy_made_in_use_is_read_as_the_kernel_mounts_it(tmp_path: Path, kind: str, seed: int) -> None:
+def crashed(folder: Path, kind: str, seed: int) -> Path:
+    """A copy of a filesystem of this kind, taken while it was mounted and changed."""
     size, command, options = KINDS[kind]
-    words = command.replace("IMAGE", str(tmp_path / "fs")).split()
+    words = command.replace("IMAGE", str(folder / "fs")).split()
     need(words[0])
-    image = tmp_path / "fs"
-    blank(image, size * MIB)
+    blank(folder / "fs", size * MIB)
     run(*words)
     history = random.Random(f"{kind}{seed}")
-    with mounted(tmp_path, image, options=options) as point:
+    with mounted(folder, folder / "fs", options=options) as point:
         changes = History(point, history.randrange(1 << 30))
         changes.run(history.randrange(5, 120))
         run("sync", "-f", point)
         changes.run(history.randrange(5, 120))
-        run("cp", "--sparse=always", image, tmp_path / "crashed")
-    run("cp", "--sparse=always", tmp_path / "crashed", tmp_path / "recovered")
-    system = opened(tmp_path / "crashed")
-    with mounted(tmp_path, tmp_path / "recovered", options=options) as point:
+        run("cp", "--sparse=always", folder / "fs", folder / "crashed")
+    return folder / "crashed"
+
+
+@pytest.mark.parametrize("seed", range(CASES))
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_copy_made_in_use_is_read_as_the_kernel_mounts_it(tmp_path: Path, kind: str, seed: int) -> None:
+    image = crashed(tmp_path, kind, seed)
+    run("cp", "--sparse=always", image, tmp_path / "recovered")
+    system = opened(image)
+    with mounted(tmp_path, tmp_path / "recovered", options=KINDS[kind][2]) as point:
         if not system.stale:
             same(read_tree(system), host_tree(point))
+
+
+def grub(image: Path, *words: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(["grub-fstest", str(image), *words], capture_output=True, text=True, check=False)
+
+
+@pytest.mark.parametrize("kind", ["ext4", "ext3", "xfs", "btrfs"])
+def test_the_boot_loader_reads_it_as_it_lies(tmp_path: Path, kind: str) -> None:
+    """GRUB knows no journal, no log and no log tree: the same files, with the same content, as :func:`as_it_lies` finds."""
+    need("grub-fstest")
+    image = crashed(tmp_path, kind, 1)
+    system = opened(image)
+    lying = as_it_lies(system)
+    listed = grub(image, "ls", "(loop0)/")
+    if listed.returncode:
+        pytest.skip(f"this GRUB cannot read it: {listed.stderr}")
+    names = sorted(name.rstrip("/") for name in listed.stdout.split() if name.rstrip("/") not in (".", ".."))
+    assert names == sorted(lying.root.names())
+    files = [name for name in names if (node := lying.root.child(name)) and node.stat().kind is Kind.FILE][:12]
+    for name in files:
+        done = grub(image, "cp", f"(loop0)/{name}", str(tmp_path / "copy"))
+        node = lying.root.child(name)
+        assert node is not None
+        if done.returncode == 0:
+            assert (tmp_path / "copy").read_bytes() == node.open().read(), name
+    assert read_tree(as_it_lies(lying)) == read_tree(lying)
+
+
+def test_what_only_the_journal_holds_is_not_there_for_the_loader(tmp_path: Path) -> None:
+    """A kernel that was installed just before the copy: the kernel's view has it, GRUB's has not."""
+    need("grub-fstest")
+    image = tmp_path / "fs"
+    blank(image, 32 * MIB)
+    run("mke2fs", "-q", "-F", "-t", "ext4", image)
+    with mounted(tmp_path, image) as point:
+        (point / "boot").mkdir()
+        (point / "boot/vmlinuz-1").write_bytes(b"old")
+        run("sync", "-f", point)
+        (point / "boot/vmlinuz-1").write_bytes(b"x")
+    with mounted(tmp_path, image) as point:
+        (point / "boot/vmlinuz-2").write_bytes(b"new")
+        for path in (point / "boot/vmlinuz-2", point / "boot"):
+            handle = os.open(path, os.O_RDONLY)
+            os.fsync(handle)
+            os.close(handle)
+        run("cp", image, tmp_path / "crashed")
+    fs = GuestFS({"/": opened(tmp_path / "crashed")})
+    assert (fs.listdir("/boot"), fs.as_it_lies().listdir("/boot")) == (("vmlinuz-1", "vmlinuz-2"), ("vmlinuz-1",))
+    assert grub(tmp_path / "crashed", "ls", "(loop0)/boot/").stdout.split() == ["vmlinuz-1"]
+    assert fs.as_it_lies() is fs.as_it_lies()
+    assert GuestFS({"/": opened(image)}).as_it_lies().exists("/boot/vmlinuz-2")

@@ -69,6 +69,16 @@ class BtrfsFileSystem:
         other.chosen = subvolume
         return other
 
+    def as_it_lies(self) -> BtrfsFileSystem:
+        """See :class:`~v2vlint.disk.filesystems.node.Journaled`. GRUB's ``btrfs.c`` knows no log tree."""
+        if not self.logs:
+            return self
+        other = self.choose(self.chosen)
+        other.logs = {}
+        other.inode = functools.lru_cache(maxsize=16384)(other._inode)
+        other.directory = functools.lru_cache(maxsize=2048)(other._directory)
+        return other
+
     @property
     def root(self) -> BtrfsNode:
         """The top directory of the chosen subvolume."""

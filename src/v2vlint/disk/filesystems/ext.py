@@ -49,15 +49,20 @@ class Ext:
         self.stale = ""
         self.fast = FastCommits()
         self._journal_inode = struct.unpack_from("<I", block, 224)[0]
+        self._lying: Ext | None = None
         self._forget()
         if self._features & _RECOVER:
             self._recover()
+
+    def as_it_lies(self) -> Ext:
+        """See :class:`~v2vlint.disk.filesystems.node.Journaled`. GRUB's ``ext2.c`` mounts without a look at the journal."""
+        return self._lying or self
 
     def _recover(self) -> None:
         """Lay what the journal holds over the filesystem. One that cannot be replayed leaves it as it is, and ``stale`` says why."""
         from v2vlint.disk.filesystems.ext_journal import Journal, Replayed
 
-        as_is = copy.copy(self)
+        as_is = self._lying = copy.copy(self)
         as_is._forget()
         try:
             journal = Journal(ExtFile(as_is, as_is.inode(self._journal_inode)))

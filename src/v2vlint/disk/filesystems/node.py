@@ -5,7 +5,7 @@ from __future__ import annotations
 import enum
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import BinaryIO, Generic, Protocol, Self, TypeVar
+from typing import BinaryIO, Generic, Protocol, Self, TypeVar, runtime_checkable
 
 
 class Kind(enum.Enum):
@@ -69,6 +69,20 @@ class FileSystem(Protocol):
     def root(self) -> Node:
         """The top directory (for btrfs: of the chosen subvolume)."""
         ...
+
+
+@runtime_checkable
+class Journaled(Protocol):
+    """A filesystem with a journal that its reader replays."""
+
+    def as_it_lies(self) -> FileSystem:
+        """The same filesystem without what only the journal holds, as firmware and boot loaders read it; itself when there is nothing."""
+        ...
+
+
+def as_it_lies(system: FileSystem) -> FileSystem:
+    """How firmware and boot loaders see ``system``: no journal is replayed for them."""
+    return system.as_it_lies() if isinstance(system, Journaled) else system
 
 
 class Inode(Protocol):

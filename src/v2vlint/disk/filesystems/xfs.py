@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import functools
 import io
 import stat as modes
@@ -66,10 +67,20 @@ class Xfs:
         self._inode_log, self._block_log, self._directory_log = head[123], head[124], head[192]
         self._check()
         self._logged: dict[int, list[InodeChange]] = {}
+        self._lying: Xfs | None = None
         if is_dirty(base, head):
+            self._lying = copy.copy(self)
+            self._lying._forget()
             self._replay(head)
+        self._forget()
+
+    def _forget(self) -> None:
         self.inode = functools.lru_cache(maxsize=8192)(self._inode)
         self.directory = functools.lru_cache(maxsize=2048)(self._directory)
+
+    def as_it_lies(self) -> Xfs:
+        """See :class:`~v2vlint.disk.filesystems.node.Journaled`. GRUB's ``xfs.c`` knows no log."""
+        return self._lying or self
 
     def _replay(self, head: bytes) -> None:
         """Lay what the log holds over the filesystem. One that cannot be replayed leaves it as it is, and ``stale`` says why."""

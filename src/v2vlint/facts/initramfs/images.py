@@ -65,5 +65,5 @@ class Initramfses:
 
 @provides
 def parse_initramfses(fs: GuestFS) -> Initramfses:
-    """Nothing is read before an image is asked for."""
-    return Initramfses(fs)
+    """Nothing is read before an image is asked for. It is the boot loader that reads them, without a look at journals."""
+    return Initramfses(fs.as_it_lies())
