@@ -19,10 +19,36 @@ _SEED = 0xF597A6CF
 
 @dataclass(frozen=True, slots=True)
 class Volume:
-    """One logical volume: its name and the file that holds its content."""
+    """One logical volume: its name and the file that holds its content.
+
+    It lies in ``segments`` parts, with a free extent between them.
+    """
 
     name: str
     content: Path
+    segments: int = 1
+
+    @property
+    def extents(self) -> int:
+        """How many extents its content takes."""
+        return _extents(self.content.stat().st_size)
+
+    def layout(self, start: int) -> list[tuple[int, int, int]]:
+        """Its segments when it begins at extent ``start`` of the physical volume: first extent in it, on the physical volume, and count."""
+        each = -(-self.extents // self.segments)
+        return [
+            (number * each, start + number * (each + 1), min(each, self.extents - number * each))
+            for number in range(self.segments)
+        ]  # fmt: skip
+
+
+def _laid_out(volumes: tuple[Volume, ...]) -> list[tuple[Volume, list[tuple[int, int, int]]]]:
+    found, start = [], 0
+    for volume in volumes:
+        found.append((volume, volume.layout(start)))
+        _first, last, count = found[-1][1][-1]
+        start = last + count
+    return found
 
 
 def group_size(volumes: tuple[int, ...]) -> int:
@@ -41,10 +67,13 @@ def write_group(path: Path, name: str, volumes: tuple[Volume, ...], size: int) -
     text = _metadata(name, pv_uuid, size, volumes).encode() + b"\0"
     write_at(path, _MDA_START, _mda_header(text))
     write_at(path, _MDA_START + 512, text)
-    offset = DATA_START
-    for volume in volumes:
-        copy_into(path, offset, volume.content)
-        offset += _extents(volume.content.stat().st_size) * EXTENT
+    for volume, segments in _laid_out(volumes):
+        if volume.segments == 1:
+            copy_into(path, DATA_START + segments[0][1] * EXTENT, volume.content)
+            continue
+        content = volume.content.read_bytes()
+        for first, start, count in segments:
+            write_at(path, DATA_START + start * EXTENT, content[first * EXTENT : (first + count) * EXTENT])
     return path
 
 
@@ -82,11 +111,7 @@ def _mda_header(text: bytes) -> bytes:
 
 
 def _metadata(name: str, pv_uuid: str, size: int, volumes: tuple[Volume, ...]) -> str:
-    start, blocks = 0, []
-    for volume in volumes:
-        count = _extents(volume.content.stat().st_size)
-        blocks.append(_volume(name, volume.name, start, count))
-        start += count
+    blocks = [_volume(name, volume.name, segments) for volume, segments in _laid_out(volumes)]
     return f"""{name} {{
 id = "{lvm_uuid(name, "vg")}"
 seqno = {len(volumes) + 1}
@@ -121,22 +146,27 @@ creation_time = 1700000000
 """
 
 
-def _volume(group: str, name: str, start: int, count: int) -> str:
+def _volume(group: str, name: str, segments: list[tuple[int, int, int]]) -> str:
+    listed = "".join(_segment(number, *segment) for number, segment in enumerate(segments, 1))
     return f"""{name} {{
 id = "{lvm_uuid(group, "lv", name)}"
 status = ["READ", "WRITE", "VISIBLE"]
 flags = []
 creation_time = 1700000000
 creation_host = "guestbuild"
-segment_count = 1
-segment1 {{
-start_extent = 0
+segment_count = {len(segments)}
+{listed}}}
+"""
+
+
+def _segment(number: int, first: int, start: int, count: int) -> str:
+    return f"""segment{number} {{
+start_extent = {first}
 extent_count = {count}
 type = "striped"
 stripe_count = 1
 stripes = [
 "pv0", {start}
 ]
-}}
 }}
 """

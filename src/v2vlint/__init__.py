@@ -45,6 +45,7 @@ def fix(
     keep_names: bool = False,
     mac: Mapping[str, str] | None = None,
     virtio_win: str | os.PathLike[str] = "",
+    writer: str = "auto",
     **wishes: Unpack[Wishes],
 ) -> FixReport:
     """Repair what is safe to repair, guest after guest, each in place as a transaction: ``v2vlint.fix("disk.qcow2").outcomes``.
@@ -56,7 +57,13 @@ def fix(
     from v2vlint.run import library
 
     wish = library.fix_wish(
-        diff=diff, output=output, unsafe=unsafe_fixes, rebuild=rebuild_initramfs, names=(keep_names, mac or {}), virtio_win=virtio_win
+        diff=diff,
+        output=output,
+        unsafe=unsafe_fixes,
+        rebuild=rebuild_initramfs,
+        names=(keep_names, mac or {}),
+        virtio_win=virtio_win,
+        writer=writer,
     )
     return library.fix(images, wish, wishes)
 

@@ -13,7 +13,7 @@ import pytest
 from guestbuild.samples import cached
 from v2vlint import target
 from v2vlint.engine.protocol import CheckAsk
-from v2vlint.fixing import appliance, session
+from v2vlint.fixing import session, writers
 from v2vlint.fixing.protocol import FixAsk
 from v2vlint.fixing.request import checked
 from v2vlint.isolate import DEFAULT_LIMITS
@@ -143,7 +143,7 @@ def test_only_a_generator_runs_and_only_when_asked(command: str, allowed: bool) 
 def test_drives_are_the_parents_whatever_the_child_says(monkeypatch: pytest.MonkeyPatch) -> None:
     """The line of the session that joins both: what the child sends for ``drives`` ends the run before the worker starts."""
     seen: list[Any] = []
-    monkeypatch.setattr(appliance, "write", seen.append)
+    monkeypatch.setattr(writers, "write", lambda work, _writer: seen.append(work))
     rounds = session._Rounds(asked((Path("/x"),)), DEFAULT_LIMITS, {Path("/x.overlay"): None}, session._Clock())
     forged = json.dumps({**REQUEST, "drives": [{"path": "/dev/sda", "format": "raw"}]})
     with pytest.raises(ImageError):

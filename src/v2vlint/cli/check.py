@@ -30,6 +30,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     fixing.add_argument(
         "--virtio-win", metavar="ISO_OR_DIR", help="with --fix: boot drivers for Windows from a virtio-win ISO or directory"
     )
+    fixing.add_argument("--writer", choices=("auto", "libguestfs", "direct"), default="auto", help="with --fix: what writes into the guest")
     group = parser.add_argument_group("reports")
     group.add_argument("--format", choices=tuple(FORMATS), help="what stdout gets (text)")
     group.add_argument("--report", action="append", metavar="FORMAT=FILE", help=f"also write a report: {', '.join(FORMATS)}; repeatable")
@@ -73,13 +74,14 @@ def _check(args: argparse.Namespace, settings: Settings, colour: bool) -> Report
 
 def _fix(args: argparse.Namespace, settings: Settings) -> int:
     from v2vlint.cli import fix
+    from v2vlint.fixing.protocol import Writer
     from v2vlint.run.fixing import FixWish
 
     if not args.fix:
         raise UsageError(f"{'--unsafe-fixes' if args.unsafe_fixes else '--virtio-win'} goes with --fix")
     if args.format not in (None, "text"):
         raise UsageError(f"--fix writes no {args.format} to stdout", hint=f"--report {args.format}=FILE")
-    wish = FixWish(unsafe=args.unsafe_fixes, virtio_win=args.virtio_win or "")
+    wish = FixWish(unsafe=args.unsafe_fixes, virtio_win=args.virtio_win or "", writer=Writer(args.writer))
     return fix.fix_all(options.request(args, settings, "check"), wish, tuple(args.report or settings.config.report))
 
 

@@ -19,7 +19,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Look at everything; 3 when something essential is broken."""
-    found = tuple(examine())
+    from v2vlint.fixing.direct.pieces import pieces
+
+    found = (*examine(), *pieces())
     if args.format == "json":
         import dataclasses
         import json

@@ -50,10 +50,13 @@ def add_fixing(parser: argparse.ArgumentParser) -> None:
     )
     words = "give Windows its boot driver, and the other drivers for it, from a virtio-win ISO or directory; unsafe"
     group.add_argument("--virtio-win", metavar="ISO_OR_DIR", help=words)
+    words = "what writes: libguestfs in an appliance, direct (without one; ext2/3/4, vfat, NTFS), or whichever can (auto)"
+    group.add_argument("--writer", choices=("auto", "libguestfs", "direct"), default="auto", help=words)
 
 
 def run(args: argparse.Namespace) -> int:
     """Fix each guest in turn; report and exit code are those of a check of what came out."""
+    from v2vlint.fixing.protocol import Writer
     from v2vlint.run.fixing import FixWish, card_names
 
     settings = options.settings(args)
@@ -64,6 +67,7 @@ def run(args: argparse.Namespace) -> int:
         rebuild=args.rebuild_initramfs,
         names=card_names(args.keep_names, (text.partition("=")[::2] for text in args.mac or ())),
         virtio_win=args.virtio_win or "",
+        writer=Writer(args.writer),
     )
     return fix_all(options.request(args, settings, "fix"), wish, tuple(args.report or settings.config.report))
 

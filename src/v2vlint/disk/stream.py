@@ -6,7 +6,7 @@ import io
 import os
 from bisect import bisect_right
 from collections import OrderedDict
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from v2vlint.files import Access, access
@@ -70,6 +70,10 @@ class Stream(io.RawIOBase):
     def clip(self, offset: int, length: int) -> int:
         """How many of ``length`` bytes from ``offset`` exist."""
         return max(0, min(length, self.size - offset))
+
+    def parts(self, offset: int, length: int) -> Iterator[tuple[Stream | None, int, int]]:
+        """Where ``length`` bytes lie as they are, in order: stream, offset, length. Itself, when it is no mapping; None for zeros."""
+        yield self, offset, length
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,6 +155,10 @@ class Slice(Stream):
         length = self.clip(offset, length)
         return self.base.read_at(self.offset + offset, length) if length else b""
 
+    def parts(self, offset: int, length: int) -> Iterator[tuple[Stream | None, int, int]]:
+        """See :class:`Stream`."""
+        yield self.base, self.offset + offset, length
+
 
 @dataclass(frozen=True, slots=True)
 class Piece:
@@ -175,15 +183,16 @@ class Joined(Stream):
 
     def read_at(self, offset: int, length: int) -> bytes:
         """See :class:`Stream`."""
-        length = self.clip(offset, length)
-        parts: list[bytes] = []
+        return b"".join(exactly(base, start, count) for base, start, count in self.parts(offset, self.clip(offset, length)))
+
+    def parts(self, offset: int, length: int) -> Iterator[tuple[Stream | None, int, int]]:
+        """See :class:`Stream`."""
         index = bisect_right(self._starts, offset) - 1
         while length > 0:
             piece, inside = self._pieces[index], offset - self._starts[index]
             count = min(length, piece.size - inside)
-            parts.append(exactly(piece.base, piece.offset + inside, count))
+            yield piece.base, piece.offset + inside, count
             offset, length, index = offset + count, length - count, index + 1
-        return b"".join(parts)
 
 
 class Chunked(Stream):
@@ -222,6 +231,15 @@ class Striped(Chunked):
         row, part = divmod(number, len(self._parts))
         return exactly(self._parts[part], row * self._chunk + inside, count)
 
+    def parts(self, offset: int, length: int) -> Iterator[tuple[Stream | None, int, int]]:
+        """See :class:`Stream`."""
+        while length > 0:
+            number, inside = divmod(offset, self._chunk)
+            count = min(length, self._chunk - inside)
+            row, part = divmod(number, len(self._parts))
+            yield self._parts[part], row * self._chunk + inside, count
+            offset, length = offset + count, length - count
+
 
 def exactly(base: Stream | None, offset: int, length: int) -> bytes:
     """``length`` bytes of ``base``, zeros where it has none or ends early."""
@@ -250,6 +268,10 @@ class Cached(Stream):
         if last - first >= 8:
             return self.base.read_at(offset, length)
         return b"".join(map(self._get, range(first, last + 1)))[inside : inside + length]
+
+    def parts(self, offset: int, length: int) -> Iterator[tuple[Stream | None, int, int]]:
+        """See :class:`Stream`."""
+        yield self.base, offset, length
 
     def _get(self, number: int) -> bytes:
         blocks = self._blocks

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import json
 import subprocess
+import tempfile
 from collections.abc import Mapping
-from dataclasses import dataclass
+from contextlib import ExitStack
 from importlib import resources
+from pathlib import Path
 from typing import Any
 
 from v2vlint import programs
 from v2vlint.accel import acceleration
-from v2vlint.fixing.qemu import die_with_parent
+from v2vlint.fixing import qemu
+from v2vlint.fixing.work import Work, Written
 from v2vlint.model.errors import ImageError, UsageError
 from v2vlint.programs import guestfs_python
 
@@ -19,20 +22,14 @@ INSTALL_HINT = "apt install python3-guestfs (Fedora: dnf install python3-libgues
 TIMEOUT = 3600.0
 
 
-@dataclass(frozen=True, slots=True)
-class Written:
-    """What the worker did: ``notes`` for the report, ``seconds`` for launch, edit and close."""
-
-    notes: tuple[str, ...]
-    seconds: Mapping[str, float]
-    accelerator: str
+def write(work: Work) -> Written:
+    """Carry out the orders in one appliance. UsageError when libguestfs is missing, ImageError with its words when it fails."""
+    with tempfile.TemporaryDirectory(prefix="v2vlint-nbd-") as folder, ExitStack() as stack:
+        sockets = [stack.enter_context(qemu.exported(overlay, node, Path(folder))) for overlay, node in work.disks.items()]
+        return _run({**work.orders, "drives": [{"socket": str(socket)} for socket in sockets]})
 
 
-def write(request: Mapping[str, Any]) -> Written:
-    """Run one request of ``guestfs_worker`` in one appliance.
-
-    UsageError when libguestfs is missing, ImageError with its words when it fails.
-    """
+def _run(request: Mapping[str, Any]) -> Written:
     python = guestfs_python()
     if python is None:
         raise UsageError("no Python interpreter here can import guestfs", hint=INSTALL_HINT)
@@ -43,7 +40,7 @@ def write(request: Mapping[str, Any]) -> Written:
     if not answer["ok"]:
         raise ImageError(f"libguestfs: {answer['error']}", hint="nothing was changed")
     notes = tuple(map(str, answer["notes"]))
-    return Written(notes, dict(answer["seconds"]), accelerator.word)
+    return Written(notes, dict(answer["seconds"]), f"under {accelerator.word}")
 
 
 def _ask(python: str, request: Mapping[str, Any], *, kvm: bool) -> dict[str, Any]:
@@ -58,7 +55,7 @@ def _ask(python: str, request: Mapping[str, Any], *, kvm: bool) -> dict[str, Any
         stderr=subprocess.PIPE,
         env=environment,
         cwd=programs.NEUTRAL,
-        preexec_fn=die_with_parent,
+        preexec_fn=qemu.die_with_parent,
     )
     try:
         out, errors = process.communicate(json.dumps(request).encode(), timeout=TIMEOUT)

@@ -53,6 +53,15 @@ class _Draft:
         self.images = Initramfses(self.fs)
 
 
+def _place(fs: GuestFS, path: str) -> str:
+    """Where a file that is made or removed lies: its path with every link on the way resolved, but not the last name."""
+    folder, name = posixpath.split(path)
+    if folder == path:
+        return path
+    real = fs.resolve(folder)
+    return posixpath.join(_place(fs, folder) if real is None else real, name)
+
+
 def build(fs: GuestFS, blocks: BlockTable, fixes: Sequence[Fix], *, rebuild: bool = False) -> RootWork:
     """Turn fixes into operations. A fix that cannot be carried out whole is refused with its reason, the others go on."""
     draft = _Draft(fs, blocks, rebuild)
@@ -118,10 +127,10 @@ def _text_operation(
     fs: GuestFS, path: str, before: str | None, after: str | None, modes: Mapping[str, int]
 ) -> Overwriting | Creating | Deleting:
     if after is None:
-        return {"op": "delete", "path": path}
+        return {"op": "delete", "path": _place(fs, path)}
     data = after.encode("utf-8", "surrogateescape")
     if before is None:
-        return {"op": "create", "path": path, "data": _b64(data), "mode": modes.get(path, 0o644)}
+        return {"op": "create", "path": _place(fs, path), "data": _b64(data), "mode": modes.get(path, 0o644)}
     expect = hashlib.sha256(before.encode("utf-8", "surrogateescape")).hexdigest()
     return {"op": "overwrite", "path": fs.resolve(path) or path, "data": _b64(data), "expect": expect}
 
@@ -137,7 +146,7 @@ def _data(draft: _Draft, edit: WriteData) -> Overwriting | Creating:
         raise StaleEdit(f"{edit.path} {'is not what was checked' if edit.expect else 'exists already'}")
     _need_room(draft, edit.path, len(edit.data))
     if before is None:
-        return {"op": "create", "path": edit.path, "data": _b64(edit.data), "mode": edit.mode, "binary": True}
+        return {"op": "create", "path": _place(draft.fs, edit.path), "data": _b64(edit.data), "mode": edit.mode, "binary": True}
     return {"op": "overwrite", "path": draft.fs.resolve(edit.path) or edit.path, "data": _b64(edit.data), "expect": digest, "binary": True}
 
 
@@ -148,7 +157,7 @@ def _copy(draft: _Draft, edit: CopyFile) -> Copying:
     if draft.fs.exists(edit.path):
         raise FactUnavailable(WholeFile(edit.path), "exists already")
     _need_room(draft, edit.path, found.size)
-    return {"op": "copy", "source": draft.fs.resolve(edit.source) or edit.source, "path": edit.path}
+    return {"op": "copy", "source": draft.fs.resolve(edit.source) or edit.source, "path": _place(draft.fs, edit.path)}
 
 
 def _initramfs(draft: _Draft, edits: Sequence[Edit], renewed: Mapping[str, Mapping[str, bytes]]) -> Sequence[Appending | Commanding]:

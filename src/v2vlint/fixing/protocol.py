@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import enum
 from dataclasses import dataclass
 
 from v2vlint.engine.protocol import CheckAsk
@@ -19,12 +20,20 @@ GENERATORS = (
 """The guests' initramfs generators, by path, with the command that makes images again: the only programs of a guest that ever run."""
 
 
+class Writer(enum.StrEnum):
+    """What writes into guests: whatever fits, an appliance, or libraries and tools on the filesystems themselves."""
+
+    AUTO = "auto"
+    LIBGUESTFS = "libguestfs"
+    DIRECT = "direct"
+
+
 @dataclass(frozen=True, slots=True)
 class FixAsk:
     """Judge one guest and prepare fixes at least as safe as ``at_least``.
 
     ``without`` are (rule, title) of fixes to leave out. ``rebuild`` has the guest's own generator make its initramfs again.
-    ``virtio_win`` is the path of an ISO or directory with drivers for Windows.
+    ``virtio_win`` is the path of an ISO or directory with drivers for Windows. ``writer`` is what writes.
     """
 
     ask: CheckAsk
@@ -32,6 +41,7 @@ class FixAsk:
     without: tuple[tuple[str, str], ...] = ()
     rebuild: bool = False
     virtio_win: str = ""
+    writer: Writer = Writer.AUTO
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import os
-import tempfile
 import time
 from collections.abc import Mapping, Sequence
-from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -16,11 +14,12 @@ from v2vlint.engine.boot import FORECAST
 from v2vlint.engine.child import answer
 from v2vlint.files import Desk
 from v2vlint.files.nodes import DRIVERS
-from v2vlint.fixing import appliance, qemu, transaction
+from v2vlint.fixing import qemu, transaction, writers
 from v2vlint.fixing.export import EXPORT, ExportAsk
 from v2vlint.fixing.look import to_change, to_read
 from v2vlint.fixing.protocol import PREPARE, Chosen, FixAsk, Held, PreparedFix
 from v2vlint.fixing.request import checked
+from v2vlint.fixing.work import Work
 from v2vlint.isolate import DEFAULT_LIMITS, Answer, Call, Limits, Refusal
 from v2vlint.model.codec import encode
 from v2vlint.model.errors import ImageError, UsageError
@@ -294,21 +293,22 @@ class _Rounds:
         return self._apply_or_drop(remaining, before, applied) if remaining.has_work else remaining
 
     def _write(self, current: PreparedFix) -> None:
-        request = checked(current.request, self.asked, len(self.overlays))
-        with tempfile.TemporaryDirectory(prefix="v2vlint-nbd-") as folder, ExitStack() as stack:
-            sockets = [stack.enter_context(qemu.exported(overlay, node, Path(folder))) for overlay, node in self.disks.items()]
-            drives = [{"socket": str(socket)} for socket in sockets]
-            written = appliance.write({**request, "drives": drives})
+        orders = checked(current.request, self.asked, len(self.overlays))
+        work = Work(orders, self.disks, self._changed(), self.asked.ask.keys, self.limits)
+        written = writers.write(work, self.asked.writer)
         for name, seconds in written.seconds.items():
             self.clock.seconds[name] = round(self.clock.seconds.get(name, 0.0) + seconds, 3)
         self.clock.last = time.monotonic()
-        self.notes.extend(note for note in (*written.notes, f"written under {written.accelerator}") if note not in self.notes)
+        self.notes.extend(note for note in (*written.notes, f"written {written.by}") if note not in self.notes)
+
+    def _changed(self) -> GuestRef:
+        """The guest in the overlays."""
+        below = tuple((node.path, node.format) if node else ("", "") for node in self.disks.values())
+        return replace(self.asked.ask.guest, kind="disks", paths=tuple(map(str, self.overlays)), below=below)
 
     def _look(self) -> PreparedFix:
-        source = self.asked.ask.guest
-        below = tuple((node.path, node.format) if node else ("", "") for node in self.disks.values())
-        guest = replace(source, kind="disks", paths=tuple(map(str, self.overlays)), below=below)
-        looked = preview(replace(self.asked, ask=replace(self.asked.ask, guest=guest, standing_for=source.paths)), self.limits)
+        ask = replace(self.asked.ask, guest=self._changed(), standing_for=self.asked.ask.guest.paths)
+        looked = preview(replace(self.asked, ask=ask), self.limits)
         self.clock.lap("re-check")
         return looked
 

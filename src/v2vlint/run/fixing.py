@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from v2vlint.fixing import session
-from v2vlint.fixing.protocol import FixAsk
+from v2vlint.fixing.protocol import FixAsk, Writer
 from v2vlint.fixing.session import FixOutcome
 from v2vlint.model.card_names import CardNames
 from v2vlint.model.errors import UsageError
@@ -26,7 +26,7 @@ class FixWish:
 
     ``diff`` only says what would be done. ``output`` is the file or folder of a fixed copy; the source is then only read. ``unsafe`` also
     makes fixes that change behaviour or lose identity. ``rebuild`` has the guest's own generator make its initramfs. ``names`` are the
-    network cards whose names are kept. ``virtio_win`` is an ISO or a directory with drivers for Windows.
+    network cards whose names are kept. ``virtio_win`` is an ISO or a directory with drivers for Windows. ``writer`` is what writes.
     """
 
     diff: bool = False
@@ -35,6 +35,7 @@ class FixWish:
     rebuild: bool = False
     names: CardNames = CardNames()
     virtio_win: str = ""
+    writer: Writer = Writer.AUTO
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,8 +54,16 @@ def fix(request: Request, wish: FixWish) -> Iterator[FixOutcome]:
         hint = "--virtio-win takes virtio-win.iso or a directory with its content"
         raise UsageError(f"{wish.virtio_win}: no such file or directory", hint=hint)
     level = Applicability.UNSAFE if wish.unsafe else Applicability.SAFE
-    asks = [FixAsk(request.ask(guest, wish.names), level, (), wish.rebuild, wish.virtio_win) for guest in request.guests]
+    asks = [FixAsk(request.ask(guest, wish.names), level, (), wish.rebuild, wish.virtio_win, wish.writer) for guest in request.guests]
     return (_one(asked, wish, request) for asked in asks)
+
+
+def writer_named(name: str) -> Writer:
+    """The writer called ``name``. UsageError when there is none."""
+    try:
+        return Writer(name)
+    except ValueError:
+        raise UsageError(f"{name!r} is no writer", hint=f"one of {', '.join(Writer)}") from None
 
 
 def card_names(keep: bool, macs: Iterable[tuple[str, str]]) -> CardNames:

@@ -116,14 +116,21 @@ def inspect(images: Sequence[Image], applications: bool, wishes: Wishes) -> tupl
 
 
 def fix_wish(
-    *, diff: bool, output: PathText | None, unsafe: bool, rebuild: bool, names: tuple[bool, Mapping[str, str]], virtio_win: PathText
+    *,
+    diff: bool,
+    output: PathText | None,
+    unsafe: bool,
+    rebuild: bool,
+    names: tuple[bool, Mapping[str, str]],
+    virtio_win: PathText,
+    writer: str,
 ) -> FixWish:
-    """The options of :func:`v2vlint.fix` as one object. UsageError for an invalid MAC address."""
-    from v2vlint.run.fixing import FixWish, card_names
+    """The options of :func:`v2vlint.fix` as one object. UsageError for an invalid MAC address or an unknown writer."""
+    from v2vlint.run.fixing import FixWish, card_names, writer_named
 
     keep, macs = names
     copy = None if output is None else Path(output)
-    return FixWish(diff, copy, unsafe, rebuild, card_names(keep, macs.items()), os.fspath(virtio_win))
+    return FixWish(diff, copy, unsafe, rebuild, card_names(keep, macs.items()), os.fspath(virtio_win), writer_named(writer))
 
 
 def fix(images: Sequence[Image], wish: FixWish, wishes: Wishes) -> FixReport:

@@ -160,6 +160,11 @@ class FatNode:
     def __init__(self, fs: Fat, entry: Entry) -> None:
         self._fs, self._entry = fs, entry
 
+    @property
+    def entry(self) -> Entry:
+        """The entry itself."""
+        return self._entry
+
     def stat(self) -> Stat:
         """See :class:`~v2vlint.disk.filesystems.node.Node`."""
         entry = self._entry

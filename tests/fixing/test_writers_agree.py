@@ -1,0 +1,113 @@
+"""Every fix of every sample guest and case that both back-ends can write leaves the same files."""
+
+from __future__ import annotations
+
+import copy
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from guestbuild.samples import HOME, cached, recipes
+from tests.cases.test_cases import GUESTS
+from tests.fixing import both
+from tests.fixing.test_session import asked
+from v2vlint.fixing import appliance, session
+from v2vlint.fixing.direct.terms import Declined
+from v2vlint.fixing.direct.write import write as write_directly
+from v2vlint.fixing.request import checked
+from v2vlint.model.errors import ImageError
+from v2vlint.model.fix import Applicability
+
+BATCH = 12
+"""Guests in one appliance, which takes half a minute to start."""
+
+
+@dataclass(frozen=True)
+class Job:
+    """The orders for one guest, and its disks after they were carried out directly."""
+
+    name: str
+    images: tuple[Path, ...]
+    orders: dict[str, Any]
+    direct: tuple[Path, ...]
+
+    @property
+    def groups(self) -> frozenset[str]:
+        """The volume groups that it has, of which an appliance can have one of a name."""
+        devices = (mount["device"] for root in self.orders["roots"] for mount in root["mounts"])
+        return frozenset(device["name"].partition("/")[0] for device in devices if device["kind"] == "lv")
+
+
+def jobs(folder: Path) -> Iterator[Job]:
+    """All guests with something to fix that can be written directly."""
+    for home in (HOME, GUESTS):
+        for name in sorted(recipes(home)):
+            images = cached(name, home)
+            ask = asked(images, Applicability.UNSAFE)
+            prepared = session.preview(ask)
+            if not prepared.has_work:
+                continue
+            orders = checked(prepared.request, ask, len(images))
+            for root in orders["roots"]:
+                root["selinux"] = ""  # Debian's libguestfs sets no labels
+            own = folder / name
+            own.mkdir()
+            work = both.work(own, images, orders, "qcow2")
+            try:
+                write_directly(work)
+            except (Declined, ImageError) as error:
+                print(f"{name}: not directly: {error}", flush=True)
+                shutil.rmtree(own)
+            else:
+                yield Job(name, images, orders, both.flat(work, own))
+
+
+def _shifted(value: Any, first: int) -> Any:
+    """Orders for a guest whose first disk is number ``first`` of many."""
+    if isinstance(value, list):
+        return [_shifted(item, first) for item in value]
+    if not isinstance(value, dict):
+        return value
+    found = {key: _shifted(item, first) for key, item in value.items()}
+    if "kind" in found and "disk" in found:
+        found["disk"] += first
+    return found
+
+
+def _batches(found: list[Job]) -> Iterator[list[Job]]:
+    while found:
+        batch: list[Job] = []
+        for job in found:
+            if len(batch) < BATCH and not any(job.groups & other.groups for other in batch):
+                batch.append(job)
+        found = [job for job in found if job not in batch]
+        yield batch
+
+
+@pytest.mark.truth
+def test_every_fix_leaves_the_same_files_whoever_writes(tmp_path: Path) -> None:
+    found = list(jobs(tmp_path))
+    compared = 0
+    for number, batch in enumerate(_batches(found)):
+        folder = tmp_path / f"batch{number}"
+        folder.mkdir()
+        images, roots = list[Path](), list[Any]()
+        for job in batch:
+            roots += _shifted(copy.deepcopy(job.orders["roots"]), len(images))
+            images += job.images
+        work = both.work(folder, tuple(images), {"roots": roots, "unlock": []}, "qcow2")
+        appliance.write(work)
+        flat = list(both.flat(work, folder))
+        for job in batch:
+            mine, flat = tuple(flat[: len(job.images)]), flat[len(job.images) :]
+            (folder / job.name).mkdir()
+            compared += both.compare(job.direct, mine, folder / job.name, "raw")
+            print(f"{job.name}: the same", flush=True)
+            shutil.rmtree(folder / job.name)
+        shutil.rmtree(folder)
+    assert len(found) > 30
+    assert compared > 1000
