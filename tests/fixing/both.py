@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import stat
+import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -92,12 +93,19 @@ def check(volume: Path) -> None:
 
 @contextmanager
 def mounted(volume: Path, folder: Path) -> Iterator[Path]:
-    """What the kernel (for NTFS ntfs-3g) shows of a volume. Skips without root."""
+    """What the kernel (for NTFS ntfs-3g, for FAT mtools) shows of a volume. Skips without root."""
     if os.geteuid():
         pytest.skip("mounting needs root")
     need("mount")
-    folder.mkdir(exist_ok=True)
     kind = volume.suffix[1:]
+    if kind == "vfat":
+        with tempfile.TemporaryDirectory() as copied:
+            run("mcopy", "-i", volume, "-s", "-m", "-n", "::/", copied)
+            marks = run("mattrib", "-i", volume, "-/", "-X", "::/")
+            (Path(copied) / "attributes").write_text("\n".join(sorted(marks.splitlines())))
+            yield Path(copied)
+        return
+    folder.mkdir(exist_ok=True)
     options = "ro,loop,noload" if kind in ("ext3", "ext4") else "ro,loop,nouuid,norecovery" if kind == "xfs" else "ro,loop"
     run("mount", "-t", "ntfs-3g" if kind == "ntfs" else kind, "-o", options, volume, folder)
     try:

@@ -19,14 +19,17 @@ from guestbuild.samples import cached
 from tests.disk.images import blank, ext, make_tree, need, open_paths, root_tree, run
 from tests.fixing.test_session import asked, copies, digests
 from v2vlint.disk.stream import HostFile, Joined, MemoryStream, Piece, Slice, Stream
+from v2vlint.disk.volumes.lvm import read_group, volumes
 from v2vlint.fixing import appliance, session, transaction
 from v2vlint.fixing.direct import hive
 from v2vlint.fixing.direct.ext import ExtFiles
 from v2vlint.fixing.direct.ntfs import NtfsFiles
 from v2vlint.fixing.direct.terms import Declined, Files, Mismatch
 from v2vlint.fixing.direct.volume import Volume
+from v2vlint.fixing.direct.worker import lies_on
 from v2vlint.fixing.protocol import Writer
 from v2vlint.fixing.work import Work, Written
+from v2vlint.model.blocks import BlockDevice, BlockTable
 from v2vlint.model.errors import ImageError
 from v2vlint.model.fix import Applicability
 from v2vlint.samples.regf import make_hive
@@ -288,3 +291,38 @@ def test_a_folder_whose_entries_are_in_its_inode_is_declined(tmp_path: Path) -> 
     image = ext(tmp_path / "image", make_tree(tmp_path / "tree", odd=False), "-t", "ext4", "-O", "inline_data", size=24 << 20)
     with pytest.raises(Declined, match="no plain one"):
         ExtFiles(Volume(HostFile(str(image)))).create("/var/x", b"", 0o644)
+
+
+VOLUMES = """vg {
+id = "v"
+extent_size = 8
+physical_volumes {
+pv0 { id = "p" pe_start = 8 }
+}
+logical_volumes {
+plain { id = "1" status = ["VISIBLE"] segment1 { start_extent = 0 extent_count = 2 type = "striped" stripes = ["pv0", 0] } }
+root { id = "2" status = ["VISIBLE"] segment1 { start_extent = 0 extent_count = 2 type = "striped" stripes = ["pv0", 2] } }
+snapshot0 { id = "3" segment1 { start_extent = 0 extent_count = 2 type = "snapshot" origin = "root" cow_store = "snap" } }
+snap { id = "4" status = ["VISIBLE"] segment1 { start_extent = 0 extent_count = 2 type = "striped" stripes = ["pv0", 4] } }
+twin { id = "5" status = ["VISIBLE"] segment1 { start_extent = 0 extent_count = 2 type = "mirror" mirrors = ["pv0", 6, "pv0", 8] } }
+upon { id = "6" status = ["VISIBLE"] segment1 { start_extent = 0 extent_count = 2 type = "striped" stripes = ["plain", 0] } }
+}
+}
+"""
+
+
+def test_a_volume_that_a_snapshot_watches_or_that_is_kept_twice_is_no_plain_one() -> None:
+    """Their bytes may be read from one place, but what is written to that place alone does damage."""
+    found = {one.name: one for one in volumes(read_group(VOLUMES), {"p": MemoryStream(bytes(64 << 10))})}
+    assert {name for name, one in found.items() if one.stream} == {"plain", "root", "twin", "upon"}
+    assert {name for name, one in found.items() if one.plain} == {"plain"}
+
+
+@pytest.mark.parametrize("kind", ["md", "luks", "ldm", "bitlocker", "lv"])
+def test_what_lies_on_more_than_parts_of_disks_is_declined(kind: str) -> None:
+    disk = BlockDevice("disk1", "disk", 1, 0)
+    layer = BlockDevice("layer", kind, 1, 0, parents=("disk1",))
+    top = BlockDevice("vg/root", "lv", 1, 0, parents=("layer",), details=(("plain", "yes"),))
+    assert "layer" in lies_on(BlockTable((disk, layer, top)), "vg/root")
+    plain = BlockDevice("layer", "partition", 1, 0, parents=("disk1",))
+    assert lies_on(BlockTable((disk, plain, top)), "vg/root") == ""

@@ -38,7 +38,8 @@ class BlockDevice:
     ``metadata`` (``damaged``). MD: ``level``, ``array_uuid``, ``md_name``, ``members``, ``md_version``, ``role``; ``degraded``
     (how many members lack), ``not_copied`` (how many that the array had are on no disk at hand), ``left_behind`` (devices that missed its
     last changes, by comma), ``dirty`` (parity was being written), ``names`` (of mdadm.conf, by blank). LVM: ``vg``, ``vg_uuid``,
-    ``lv_uuid``, ``degraded``. LDM: ``ldm_kind`` (``simple``, ``spanned``, ``striped``, ``mirrored``, ``RAID5``), ``ldm_guid``, ``letter``.
+    ``lv_uuid``, ``degraded``, ``plain`` (nothing but parts of disks). LDM: ``ldm_kind`` (``simple``, ``spanned``, ``striped``,
+    ``mirrored``, ``RAID5``), ``ldm_guid``, ``letter``.
     """
 
     name: str

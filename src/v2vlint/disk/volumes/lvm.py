@@ -30,7 +30,8 @@ class Physical:
 class Logical:
     """A visible logical volume: ``stream`` is its content, or ``problem`` says why it cannot be read.
 
-    ``lost`` is how many legs of it are missing or not in sync.
+    ``lost`` is how many legs of it are missing or not in sync. A ``plain`` one is nothing but parts of physical volumes, which no snapshot
+    watches.
     """
 
     group: str
@@ -41,6 +42,7 @@ class Logical:
     stream: Stream | None = None
     problem: str = ""
     lost: int = 0
+    plain: bool = False
 
 
 def read_physical(base: Stream) -> Physical:
@@ -110,7 +112,14 @@ def _volume(group: Group, name: str, tree: Mapping[str, Value], present: Mapping
         stream = contents.volume(name)
     except ImageError as error:
         return Logical(group.name, name, str(tree.get("id", "")), size, uuids, problem=str(error))
-    return Logical(group.name, name, str(tree.get("id", "")), size, uuids, stream, lost=contents.lost)
+    return Logical(group.name, name, str(tree.get("id", "")), size, uuids, stream, "", contents.lost, _is_plain(group, name, tree))
+
+
+def _is_plain(group: Group, name: str, tree: Mapping[str, Value]) -> bool:
+    parts = segments_of(tree)
+    areas = [area for segment in parts for area in words(segment, "stripes")[::2]]
+    watched = {str(segment.get("origin", "")) for other in group.logical.values() for segment in segments_of(other)}
+    return _kinds(tree) <= {"striped", "linear"} and all(area in group.physical for area in areas) and name not in watched
 
 
 def _physical(group: Group, name: str, seen: set[str]) -> set[str]:

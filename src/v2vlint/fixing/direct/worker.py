@@ -123,9 +123,8 @@ def lies_on(blocks: BlockTable, name: str) -> str:
         return f"{name} cannot be read whole"
     if device.kind not in _PLAIN:
         return f"it lies on {device.name} ({device.kind})"
-    group = name.partition("/")[0]
-    if device.kind == "lv" and any(one.problem for one in blocks if one.kind == "lv" and one.name.partition("/")[0] == group):
-        return f"the volume group {group} has volumes that are more than parts of disks"
+    if device.kind == "lv" and not device.detail("plain"):
+        return f"it lies on the logical volume {name}, which is more than parts of disks"
     return next((reason for parent in device.parents if (reason := lies_on(blocks, parent))), "")
 
 
