@@ -19,7 +19,8 @@ from guestbuild.samples import cached
 from tests.disk.images import blank, ext, make_tree, need, open_paths, root_tree, run
 from tests.fixing.test_session import asked, copies, digests
 from v2vlint.disk.stream import HostFile, Joined, MemoryStream, Piece, Slice, Stream
-from v2vlint.disk.volumes.lvm import read_group, volumes
+from v2vlint.disk.volumes.lvm import volumes
+from v2vlint.disk.volumes.lvm_text import read_group
 from v2vlint.fixing import appliance, session, transaction
 from v2vlint.fixing.direct import hive
 from v2vlint.fixing.direct.ext import ExtFiles
