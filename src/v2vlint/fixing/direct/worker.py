@@ -30,7 +30,7 @@ Operation = Mapping[str, Any]
 _PLAIN = frozenset({"disk", "partition", "lv"})
 
 
-def warm() -> None:
+def warm(_request: Any) -> None:
     """Load what cannot be loaded once confined."""
     from v2vlint.fixing.direct import libext2fs, libntfs
 
