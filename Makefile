@@ -20,6 +20,7 @@ help:
 	@echo "make mutants   put small faults into the code and list those that no test notices (an hour)"
 	@echo "make fuzz      judge COUNT=10000 damaged images (hours); a bounded run is part of make test"
 	@echo "make bench     measure against virt-inspector and virt-customize; writes bench/*.md"
+	@echo "make site      build the documentation site into build/site, with its links checked"
 	@echo "make docs      write what is generated: docs/rules, the man page, the README example"
 
 # Editable installation with everything a developer needs. The stamp follows pyproject.toml.
@@ -97,6 +98,11 @@ docs: venv
 	$(BIN)/v2vlint rules --write docs/rules
 	$(BIN)/v2vlint completion man > docs/v2vlint.1
 	PYTHONPATH=sample-guests $(BIN)/python -m tests.readme
+
+# The documentation site, in build/site, with every link checked.
+.PHONY: site
+site: venv
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet
 
 .PHONY: clean
 clean:

@@ -26,6 +26,7 @@ def config_text(settings: Settings, shape: str, reports: tuple[str, ...]) -> str
         "format": shape,
         "report": list(reports),
         "baseline": config.baseline,
+        "docs-url": config.docs_url,
         "rules": list(config.rules),
         "memory-limit": size(limits.memory).replace(" ", ""),
         "cpu-limit": limits.cpu,

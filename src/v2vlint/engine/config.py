@@ -59,6 +59,7 @@ class Config:
     format: str = ""
     report: tuple[str, ...] = ()
     baseline: str = ""
+    docs_url: str = ""
     memory_limit: str = ""
     cpu_limit: int | None = None
     time_limit: int | None = None
@@ -167,6 +168,12 @@ def _positive(value: Any, place: str) -> int:
     return value
 
 
+def _url(value: Any, place: str) -> str:
+    if not isinstance(value, str) or (value and not value.startswith(("https://", "http://"))):
+        raise UsageError(f"{place}: must be a URL that starts with https://")
+    return value.rstrip("/")
+
+
 def _jobs(value: Any, place: str) -> int:
     return len(os.sched_getaffinity(0)) if value == "auto" else _positive(value, place)
 
@@ -230,8 +237,9 @@ MOVER = _choice({mover.value: mover for mover in Mover})
 _EXCEPTION_KEYS = {"id": _TEXT, "image": _TEXT, "path": _TEXT, "reason": _TEXT, "expires": _day}
 KEYS: dict[str, Callable[[Any, str], Any]] = {
     "target": _strings, "mover": MOVER, "profile": _TEXT, "select": _strings, "ignore": _strings, "fail-on": SEVERITY, "strict": _FLAG,
-    "jobs": _jobs, "format": _TEXT, "report": _strings, "baseline": _TEXT, "memory-limit": _memory, "cpu-limit": _positive,
-    "time-limit": _positive, "allow-folder": _strings, "rules": _strings, "severity": _levels, "targets": _tables,
+    "jobs": _jobs, "format": _TEXT, "report": _strings, "baseline": _TEXT, "docs-url": _url,
+    "memory-limit": _memory, "cpu-limit": _positive, "time-limit": _positive, "allow-folder": _strings, "rules": _strings,
+    "severity": _levels, "targets": _tables,
     "exceptions": _each(lambda values, place: Exempt(**values, where=place), _EXCEPTION_KEYS, ("id", "reason")),
     "images": _each(lambda values, _place: Anchor(**values), {"match": _TEXT, "recipe": _TEXT}, ("match", "recipe")),
 }  # fmt: skip

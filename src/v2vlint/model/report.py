@@ -175,7 +175,7 @@ class ImageReport:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """A whole run."""
+    """A whole run. ``docs_url`` is where the documentation site is, without a slash at its end; empty when that is not known."""
 
     version: str
     targets: tuple[str, ...]
@@ -185,3 +185,4 @@ class Report:
     fail_on: Severity = Severity.ERROR
     strict: bool = False
     seconds: float = 0.0
+    docs_url: str = ""

@@ -44,7 +44,13 @@ def _run(report: Report, image: ImageReport, found: list[Hit], compared: bool) -
     results = [_result(hit, index, compared) for hit in found]
     unsure = [gap for gap in gaps(image) if not gap.crashed]
     return {
-        "tool": {"driver": {"name": "v2vlint", "semanticVersion": report.version, "rules": [_rule(rule) for rule in report.rules]}},
+        "tool": {
+            "driver": {
+                "name": "v2vlint",
+                "semanticVersion": report.version,
+                "rules": [_rule(rule, report.docs_url) for rule in report.rules],
+            }
+        },
         "automationDetails": {"id": f"v2vlint/{_uri(logical_name(image))}/"},
         "columnKind": "unicodeCodePoints",
         "originalUriBaseIds": {"%SRCROOT%": {"description": {"text": "the root of the repository"}}},
@@ -54,7 +60,12 @@ def _run(report: Report, image: ImageReport, found: list[Hit], compared: bool) -
     }
 
 
-def _rule(rule: RuleInfo) -> Json:
+def _has_page(rule: RuleInfo) -> bool:
+    """Whether the site has a page about it: not about other packs' rules, nor what the engine itself reports, which asks for no facts."""
+    return rule.pack == "v2vlint" and bool(rule.facts)
+
+
+def _rule(rule: RuleInfo, docs_url: str) -> Json:
     title, _, body = rule.help.partition("\n")
     body = body.strip() or title
     tags = [rule.group] if rule.group else []
@@ -73,6 +84,7 @@ def _rule(rule: RuleInfo) -> Json:
         "shortDescription": {"text": rule.title[:_LONGEST] or rule.id},
         "fullDescription": {"text": _first_section(body)[:_LONGEST] or rule.title or rule.id},
         "help": {"text": body or rule.id, "markdown": body or rule.id},
+        **({"helpUri": f"{docs_url}/rules/{quote(rule.id)}/"} if docs_url and _has_page(rule) else {}),
         "defaultConfiguration": {"level": _LEVELS[rule.severity]},
         "properties": properties,
     }

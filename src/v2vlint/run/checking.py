@@ -46,6 +46,7 @@ def report_of(settings: Settings, images: Iterable[ImageReport], rules: Iterable
         fail_on=settings.fail_on,
         strict=settings.strict,
         seconds=seconds,
+        docs_url=settings.config.docs_url,
     )
 
 

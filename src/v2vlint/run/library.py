@@ -38,6 +38,7 @@ class Wishes(TypedDict, total=False):
     strict: bool
     jobs: int
     baseline: PathText
+    docs_url: str
     memory_limit: str
     cpu_limit: int
     time_limit: int

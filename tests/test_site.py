@@ -1,0 +1,58 @@
+"""The documentation site: it builds without a dead link, and a rule's page lies where SARIF's helpUri says."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.report.reports import clean
+from v2vlint.engine.boot import FORECAST
+from v2vlint.engine.config import parse
+from v2vlint.engine.packs import load_all
+from v2vlint.model.errors import UsageError
+from v2vlint.report.sarif import render
+
+ROOT = Path(__file__).resolve().parents[1]
+RULES = tuple(rule.info() for rule in load_all())
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The site, built strictly: a warning fails it."""
+    folder = tmp_path_factory.mktemp("site")
+    command = [sys.executable, "-m", "mkdocs", "build", "--quiet", "--strict", "--site-dir", str(folder), "--config-file", "mkdocs.yml"]
+    done = subprocess.run(command, cwd=ROOT, env={**os.environ, "NO_MKDOCS_2_WARNING": "1"}, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return folder
+
+
+@pytest.mark.slow
+def test_every_rule_has_its_page_where_sarif_leads(site: Path) -> None:
+    report = dataclasses.replace(clean(), rules=(*RULES, FORECAST), docs_url="https://docs.example.com/v2vlint")
+    (run,) = json.loads(render(report))["runs"]
+    assert "helpUri" not in run["tool"]["driver"]["rules"][-1], "the forecast has no page"
+    for rule in run["tool"]["driver"]["rules"][:-1]:
+        path = rule["helpUri"].removeprefix("https://docs.example.com/v2vlint/")
+        assert (site / path / "index.html").is_file(), rule["helpUri"]
+
+
+@pytest.mark.slow
+def test_pages_above_the_folder_are_there(site: Path) -> None:
+    for page in ("tutorial", "rules", "SECURITY", "CONTRIBUTING", "CHANGELOG", "own-rules"):
+        assert (site / page / "index.html").is_file(), page
+
+
+def test_without_an_address_sarif_has_no_uri_of_help() -> None:
+    assert '"helpUri"' not in render(dataclasses.replace(clean(), rules=RULES))
+
+
+def test_the_address_is_a_url() -> None:
+    assert parse({"docs-url": "https://x.example/v2vlint/"}, "x").docs_url == "https://x.example/v2vlint"
+    with pytest.raises(UsageError, match="must be a URL"):
+        parse({"docs-url": "docs"}, "x")
