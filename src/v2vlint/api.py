@@ -30,6 +30,7 @@ from v2vlint.facts.environment.gpu_stack import GpuStack, GpuStacks
 from v2vlint.facts.environment.guest_tools import GuestTool, GuestTools, agent_called, cloud_agents, vendor_of_host
 from v2vlint.facts.environment.identity import Identity
 from v2vlint.facts.environment.ntp import RefClock, TimeServer, TimeSources
+from v2vlint.facts.environment.servers import Server, Servers
 from v2vlint.facts.environment.services import Services
 from v2vlint.facts.environment.sshd import Sshd
 from v2vlint.facts.environment.xorg import Xorg, XorgDevice
@@ -46,9 +47,11 @@ from v2vlint.facts.kernel.huge_pages import HugePageReserve, HugePages
 from v2vlint.facts.kernel.kernels import Kernel, Kernels, Presence
 from v2vlint.facts.kernel.modprobe import Modprobe, ModprobeCommand
 from v2vlint.facts.kernel.module_names import normal
+from v2vlint.facts.network.bound_services import Binding, BoundServices
 from v2vlint.facts.network.card_macs import CardMacs
 from v2vlint.facts.network.cloud_addresses import cloud_of
 from v2vlint.facts.network.cloud_init import CloudInit
+from v2vlint.facts.network.dhcp_client import DhcpClients, DhcpOverride
 from v2vlint.facts.network.early_network import EarlyCard, EarlyNetwork
 from v2vlint.facts.network.firewall import Firewalls, SshGate
 from v2vlint.facts.network.hosts import Hosts, HostsEntry
@@ -142,7 +145,7 @@ from v2vlint.verdicts.initramfs import InitramfsVerdict, Lacking, missing_module
 from v2vlint.verdicts.kernel import ImageFault, KernelVerdict
 from v2vlint.verdicts.loader import LoaderVerdict, LonelyShim
 from v2vlint.verdicts.mounts import KernelNamed, MountsVerdict, Rejected, TiedVolumes
-from v2vlint.verdicts.network import NetworkVerdict
+from v2vlint.verdicts.network import LockOut, NetworkVerdict
 from v2vlint.verdicts.root import NamedRoot, RootVerdict
 from v2vlint.verdicts.unlock import Sealed, UnlockVerdict
 from v2vlint.verdicts.userland import UserlandVerdict

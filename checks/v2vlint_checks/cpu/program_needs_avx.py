@@ -10,6 +10,7 @@ _STATUS = "/var/lib/dpkg/status"
 _PROGRAMS = {
     "mongodb-org-server": ("MongoDB", 5), "mongodb-enterprise-server": ("MongoDB", 5), "mongodb-server": ("MongoDB", 5),
     "mongodb-server-core": ("MongoDB", 5), "percona-server-mongodb-server": ("Percona Server for MongoDB", 5),
+    "mongodb": ("MongoDB", 5), "mongodb-org": ("MongoDB", 5), "milvus": ("Milvus", 2),
 }  # fmt: skip
 
 

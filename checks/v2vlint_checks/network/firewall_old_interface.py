@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from v2vlint.api import Example, Finding, Firewalls, NetworkLanding, NotApplicable, Rule, Severity, SshGate, Survival
+from v2vlint.api import Example, Finding, Firewalls, NetworkVerdict, NotApplicable, Rule, Severity, Stage, Survival
 
 _RULES = "/etc/iptables/rules.v4"
 _HEAD = "*filter\n:INPUT DROP [0:0]\n-A INPUT -i lo -j ACCEPT\n-A INPUT -m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT\n"
@@ -25,6 +25,7 @@ class FirewallOldInterface(Rule):
     """
 
     severity = Severity.WARNING
+    stage = Stage.NETWORK
     since = "0.1"
     examples = (
         Example({_RULES: f"{_HEAD}-A INPUT -i ens192 -p tcp --dport 22 -j ACCEPT\nCOMMIT\n"}, flags=(f"{_RULES}:5",)),
@@ -48,27 +49,10 @@ class FirewallOldInterface(Rule):
         Example({"/etc/nftables.conf": _NFT + '  iifname "ens192" tcp dport 80 accept\n  tcp dport ssh accept\n }\n}\n'}),
     )
 
-    def check(self, firewalls: Firewalls, landing: NetworkLanding) -> Iterator[Finding]:
+    def check(self, firewalls: Firewalls, network: NetworkVerdict) -> Iterator[Finding]:
         if not firewalls.gates:
             raise NotApplicable("no firewall that admits SSH on certain interfaces only was found")
-        for gate in firewalls.gates:
-            survival = max(landing.name(_glob(token.value)) for token in gate.interfaces)
-            if gate.runs is False or survival is Survival.KEPT or (survival is Survival.UNSURE and _usual(gate, landing)):
-                continue
-            names = ", ".join(token.value for token in gate.interfaces[:3])
-            certain = gate.runs is True and survival is Survival.LOST
-            verb = "has" if survival is Survival.LOST else "may have"
-            yield self.finding(
-                gate.interfaces[0].where,
-                f"the firewall ({gate.program}) admits SSH on {names} only",
-                f"the card {verb} another name there, and every login from outside is refused",
-                severity=Severity.ERROR if certain else Severity.WARNING,
-            )
-
-
-def _usual(gate: SshGate, landing: NetworkLanding) -> bool:
-    return any(token.value in landing.usual_names for token in gate.interfaces)
-
-
-def _glob(name: str) -> str:
-    return f"{name[:-1]}*" if name.endswith("+") else name
+        for cause in network.firewall:
+            verb = "has" if cause.about.survival is Survival.LOST else "may have"
+            effect = f"the card {verb} another name there, and every login from outside is refused"
+            yield self.finding(cause.about.names[0].where, cause.reason, effect, severity=cause.severity)

@@ -58,7 +58,7 @@ class MacAddressNotDefined(Rule):
                 effect = "no card there has the address, so the configuration never applies"
                 yield self.finding(interface.mac.where, message, effect, related=(definition.nics[0].where,))
         for pin in network.pins:
-            if pin.mac is not None and _plain(pin.mac) not in known:
+            if pin.name.value and pin.mac is not None and _plain(pin.mac) not in known:
                 message = f"the name {pin.name} is for a card with the MAC address {pin.mac}, which the machine does not have"
                 effect = "no card gets the name; it may be left from an earlier machine"
                 yield self.finding(pin.mac.where, message, effect, severity=Severity.INFO, related=(definition.nics[0].where,))

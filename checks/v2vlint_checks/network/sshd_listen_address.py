@@ -1,9 +1,8 @@
 """Rule sshd-listen-address."""
 
-import ipaddress
 from collections.abc import Iterator
 
-from v2vlint.api import Example, Finding, NetworkLanding, NotApplicable, Rule, Severity, Sshd, Survival, Target, Token
+from v2vlint.api import Example, Finding, NetworkVerdict, NotApplicable, Rule, Severity, Sshd, Stage, Target
 
 _CONFIG = "/etc/ssh/sshd_config"
 _ON = {"/sbin/init": "", "/etc/systemd/system/multi-user.target.wants/ssh.service": ""}
@@ -25,6 +24,7 @@ class SshdListenAddress(Rule):
     """
 
     severity = Severity.WARNING
+    stage = Stage.NETWORK
     since = "0.1"
     predicts = (r"[Cc]annot bind any address", r"Bind to port 22 on \S+ failed")
     examples = (
@@ -34,9 +34,30 @@ class SshdListenAddress(Rule):
             {
                 "/sbin/init": "",
                 "/etc/systemd/system/sockets.target.wants/ssh.socket": "",
+                "/usr/lib/systemd/system/ssh.socket": "[Socket]\nListenStream=22\n",
+                "/etc/systemd/system/ssh.socket.d/lan.conf": "[Socket]\nListenStream=10.20.30.40:22\n",
+            },
+            title="the socket listens on the port anywhere, too",
+        ),
+        Example(
+            {
+                "/sbin/init": "",
+                "/etc/systemd/system/sockets.target.wants/ssh.socket": "",
                 "/etc/systemd/system/ssh.socket.d/lan.conf": "[Socket]\nListenStream=10.20.30.40:22\n",
             },
             flags=("/etc/systemd/system/ssh.socket.d/lan.conf:2",),
+        ),
+        Example(
+            {
+                "/sbin/init": "",
+                "/usr/lib/systemd/system/ssh.socket": "[Socket]\nListenStream=22\nBindToDevice=ens192\n",
+                "/etc/systemd/system/sockets.target.wants/ssh.socket": "",
+                "/usr/lib/udev/rules.d/80-net-setup-link.rules": "x\n",
+                "/boot/grub/grub.cfg": "menuentry 'x' {\n linux /vmlinuz root=UUID=1\n}\n",
+            },
+            flags=("/usr/lib/systemd/system/ssh.socket:3",),
+            severity=Severity.ERROR,
+            title="bound to a card that surely has another name",
         ),
         Example({**_ON, _CONFIG: "ListenAddress 10.20.30.40\nListenAddress 0.0.0.0\n"}),
         Example({**_ON, _CONFIG: "#ListenAddress 10.20.30.40\nMatch Address 10.0.0.0/8\n  ListenAddress 10.20.30.40\n"}),
@@ -45,30 +66,10 @@ class SshdListenAddress(Rule):
         ),
     )
 
-    def check(self, sshd: Sshd, landing: NetworkLanding, target: Target) -> Iterator[Finding]:
+    def check(self, sshd: Sshd, network: NetworkVerdict, target: Target) -> Iterator[Finding]:
         if sshd.starts is False or target.keeps_network:
             raise NotApplicable("sshd does not start, or the network stays")
-        addresses = [token for token in sshd.listen if _is_address(token)]
-        if addresses and len(addresses) == len(sshd.listen) and all(_is_own(token) for token in addresses):
-            names = ", ".join(token.value for token in addresses[:3])
-            effect = "in another network it cannot bind, and nobody can log in by SSH"
-            yield self.finding(addresses[0].where, f"sshd listens on {names} only (ListenAddress)", effect)
-        for device in sshd.devices:
-            if landing.name(device.value) is not Survival.KEPT:
-                yield self.finding(
-                    device.where, f"sshd's socket is bound to {device}", "the card has another name there: nobody can log in by SSH"
-                )
-
-
-def _is_address(token: Token) -> bool:
-    try:
-        ipaddress.ip_address(token.value)
-    except ValueError:
-        return False
-    return True
-
-
-def _is_own(token: Token) -> bool:
-    """Whether only a machine with this address can bind to it."""
-    address = ipaddress.ip_address(token.value)
-    return not address.is_unspecified and not address.is_loopback
+        for cause in network.sshd:
+            by_card = cause.about.names[0] in sshd.devices
+            effect = "the card has another name there" if by_card else "in another network it cannot bind"
+            yield self.finding(cause.about.names[0].where, cause.reason, f"{effect}: nobody can log in by SSH", severity=cause.severity)

@@ -9,13 +9,16 @@ from v2vlint.facts.boot.choices import BootChoice
 from v2vlint.facts.boot.path import BootPath, Means, ModuleFate, lacking
 from v2vlint.facts.boot.start import DefaultBoot
 from v2vlint.facts.conversion.landing import Landing
+from v2vlint.facts.environment.sshd import Sshd
 from v2vlint.facts.kernel.kernels import Kernel, Presence
+from v2vlint.facts.network.firewall import Firewalls
+from v2vlint.facts.network.ip_scope import is_one_machines
 from v2vlint.facts.network.landing import NetworkLanding
 from v2vlint.facts.network.match import Survival
 from v2vlint.model.finding import Fate, Stage
-from v2vlint.model.place import WholeFile
+from v2vlint.model.place import Token, WholeFile
 from v2vlint.model.target import Target
-from v2vlint.model.verdict import Cause, Judge, Verdict, fault
+from v2vlint.model.verdict import Cause, Judge, Verdict, doubt, fault
 
 _FATES = {Survival.LOST: Fate.FAIL, Survival.UNSURE: Fate.UNKNOWN, Survival.KEPT: Fate.PASS}
 
@@ -85,6 +88,48 @@ def _configuration(landing: NetworkLanding) -> Iterator[Cause[None]]:
     yield Cause(_FATES[outlook.survival], outlook.reason, outlook.where)
 
 
+@dataclass(frozen=True, slots=True)
+class LockOut:
+    """SSH is let in on ``names`` only (cards or addresses). ``survival`` says whether they are there."""
+
+    names: tuple[Token, ...]
+    survival: Survival
+    program: str = "sshd"
+
+
+def _firewall(firewalls: Firewalls, landing: NetworkLanding) -> Iterator[Cause[LockOut]]:
+    """Firewalls that admit SSH on certain cards only, which are called otherwise there."""
+    for gate in firewalls.gates:
+        survival = max(landing.name(_glob(token.value)) for token in gate.interfaces)
+        usual = any(token.value in landing.usual_names for token in gate.interfaces)
+        if gate.runs is False or survival is Survival.KEPT or (survival is Survival.UNSURE and usual):
+            continue
+        reason = f"the firewall ({gate.program}) admits SSH on {', '.join(token.value for token in gate.interfaces[:3])} only"
+        about = LockOut(gate.interfaces, survival, gate.program)
+        certain = gate.runs is True and survival is Survival.LOST
+        where = gate.interfaces[0].where
+        yield fault(True, reason, where, about) if certain else doubt(gate.runs is True, reason, where, about)
+
+
+def _sshd(sshd: Sshd, landing: NetworkLanding, target: Target) -> Iterator[Cause[LockOut]]:
+    """An SSH server that is bound to cards that are called otherwise there, or to addresses of the old network."""
+    if sshd.starts is False:
+        return
+    for device in sshd.devices:
+        if (survival := landing.name(device.value)) is not Survival.KEPT:
+            reason, about = f"sshd's socket is bound to {device}", LockOut((device,), survival)
+            certain = sshd.starts is True and survival is Survival.LOST
+            yield fault(True, reason, device.where, about) if certain else doubt(sshd.starts is True, reason, device.where, about)
+    own = [token for token in sshd.listen if is_one_machines(token.value)]
+    if own and len(own) == len(sshd.listen) and not target.keeps_network:
+        reason = f"sshd listens on {', '.join(token.value for token in own[:3])} only (ListenAddress)"
+        yield doubt(sshd.starts is True, reason, own[0].where, LockOut(tuple(own), Survival.UNSURE))
+
+
+def _glob(name: str) -> str:
+    return f"{name[:-1]}*" if name.endswith("+") else name
+
+
 class NetworkVerdict(Verdict, stage=Stage.NETWORK, place=100, stops=False):
     """Can the guest be reached?"""
 
@@ -92,3 +137,5 @@ class NetworkVerdict(Verdict, stage=Stage.NETWORK, place=100, stops=False):
     blocked = Judge(_blocked)
     modules = Judge(_modules)
     configuration = Judge(_configuration)
+    firewall = Judge(_firewall)
+    sshd = Judge(_sshd)

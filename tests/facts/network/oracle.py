@@ -199,3 +199,32 @@ def ifupdown_choices(folder: Path, guests: Iterable[Files]) -> list[set[tuple[st
     lines = [line.split() for line in inside(_IFUPDOWN, *roots).splitlines()]
     pairs = [(root, *name.partition("=")[::2]) for root, name in lines]
     return [{(card, logical or card) for where, card, logical in pairs if where == str(root) and card in CARDS} for root in roots]
+
+
+_UDEVADM = """
+mkdir -p /run/udev
+for root; do
+  mount --bind $root/etc/systemd/network /etc/systemd/network
+  mount --bind $root/usr/lib/systemd/network /usr/lib/systemd/network
+  for name in $(ls /sys/class/net); do
+    udevadm test-builtin net_setup_link /sys/class/net/$name 2>/dev/null | sed -n "s|^ID_NET_LINK_FILE=|$root $name |p"
+  done
+  umount /etc/systemd/network /usr/lib/systemd/network
+done
+"""
+
+
+def link_choices(folder: Path, guests: Iterable[Files]) -> list[dict[str, str]]:
+    """For each guest, the .link file that udev applies to each card; empty when to none."""
+    roots = []
+    for number, files in enumerate(guests):
+        root = folder / str(number)
+        for place in ("etc", "usr/lib"):
+            (root / place / "systemd/network").mkdir(parents=True)
+        lay(root, files)
+        roots.append(root)
+    lines = [line.split() for line in inside(_UDEVADM, *roots).splitlines()]
+    return [
+        {**dict.fromkeys(CARDS, ""), **{name: path for where, name, path in lines if where == str(root) and name in CARDS}}
+        for root in roots
+    ]

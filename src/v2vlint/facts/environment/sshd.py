@@ -2,31 +2,38 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 from v2vlint.facts.environment.services import Services, starts_if_there
 from v2vlint.facts.registry import provides
 from v2vlint.facts.syntax.edit_lines import slice_token
-from v2vlint.facts.syntax.ini import ini_from, words_of
-from v2vlint.facts.syntax.layers import SYSTEMD, drop_ins
+from v2vlint.facts.syntax.ini import ini_from, joined, words_of
+from v2vlint.facts.syntax.layers import SYSTEMD, drop_ins, winner
 from v2vlint.guest.fs import GuestFS
-from v2vlint.model.place import Token
+from v2vlint.model.place import Token, WholeFile
 
 PATH = "/etc/ssh/sshd_config"
 MAX_DEPTH = 4
 MAX_FILES = 100
+_DENIES = re.compile(r"^\s*(?:ALL|[^#\n:]*\bsshd\b[^#\n:]*)\s*:\s*ALL\b", re.MULTILINE | re.IGNORECASE)
+_ALLOWS = re.compile(r"^\s*(?:ALL|[^#\n:]*\bsshd\b[^#\n:]*)\s*:\s*(?P<hosts>[^#\n:]{1,500})", re.MULTILINE | re.IGNORECASE)
+_SERVICES = ("sshd.service", "ssh.service")
 _UNITS = tuple(f"{folder}/system" for folder in SYSTEMD)
 
 
 @dataclass(frozen=True, slots=True)
 class Sshd:
     """``listen`` are the addresses that sshd binds to, without ports; none means all. ``devices`` are interfaces that its socket is bound
-    to. ``starts`` is None when it cannot be told."""
+    to. ``starts`` is None when it cannot be told. ``clients`` are the patterns of AllowUsers, and of hosts.allow where hosts.deny refuses
+    the rest, when each of them names where the user comes from. ``unit`` is the service's file."""
 
     listen: tuple[Token, ...] = ()
     devices: tuple[Token, ...] = ()
     starts: bool | None = None
+    clients: tuple[Token, ...] = ()
+    unit: WholeFile | None = None
 
 
 @provides
@@ -34,12 +41,32 @@ def parse_sshd(fs: GuestFS, services: Services) -> Sshd:
     """The settings outside of ``Match`` blocks, includes followed; a socket unit's take their place where it is enabled."""
     by_socket = bool(services.starts("ssh.socket", "sshd.socket"))
     files: list[str] = []
-    listen = tuple(_sockets(fs, "ListenStream")) if by_socket else tuple(_listen(fs, PATH, 0, files))
+    settings = tuple(_settings(fs, PATH, 0, files))
+    own = tuple(_address(words[0]) for keyword, words in settings if keyword == "listenaddress")
+    listen = tuple(_sockets(fs, "ListenStream")) if by_socket else own
     starts = starts_if_there(fs, services, "sshd", "ssh", "ssh.socket", "sshd.socket")
-    return Sshd(listen, tuple(_sockets(fs, "BindToDevice")) if by_socket else (), starts)
+    allowed = [word for keyword, words in settings if keyword == "allowusers" for word in words]
+    clients = tuple(_host(word) for word in allowed) if allowed and all("@" in word.value for word in allowed) else tuple(_wrapped(fs))
+    unit = next((WholeFile(path) for name in _SERVICES if (path := winner(fs, _UNITS, name)) is not None), None)
+    return Sshd(listen, tuple(_sockets(fs, "BindToDevice")) if by_socket else (), starts, clients, unit)
 
 
-def _listen(fs: GuestFS, path: str, depth: int, files: list[str]) -> Iterator[Token]:
+def _host(word: Token) -> Token:
+    return slice_token(word, word.value.rindex("@") + 1, len(word.value))
+
+
+def _wrapped(fs: GuestFS) -> Iterator[Token]:
+    """What hosts.allow lets in for sshd, where hosts.deny refuses everybody else: hosts_access(5)."""
+    deny, allow = fs.text("/etc/hosts.deny"), fs.text("/etc/hosts.allow")
+    if deny is None or allow is None or not _DENIES.search(deny.content):
+        return
+    for match in _ALLOWS.finditer(allow.content):
+        hosts = allow.group(match, "hosts")
+        yield from (slice_token(hosts, word.start(), word.end()) for word in re.finditer(r"[^\s,]+", hosts.value))
+
+
+def _settings(fs: GuestFS, path: str, depth: int, files: list[str]) -> Iterator[tuple[str, tuple[Token, ...]]]:
+    """Keywords in lower case with their values, includes in their place."""
     text = fs.text(path) if depth <= MAX_DEPTH and len(files) < MAX_FILES else None
     if text is None:
         return
@@ -51,11 +78,10 @@ def _listen(fs: GuestFS, path: str, depth: int, files: list[str]) -> Iterator[To
         keyword = words[0].value.lower()
         if keyword == "match":
             return
-        if keyword == "listenaddress":
-            yield _address(words[1])
+        yield keyword, tuple(words[1:])
         for pattern in words[1:] if keyword == "include" else ():
             for found in fs.glob(pattern.value if pattern.value.startswith("/") else f"/etc/ssh/{pattern.value}"):
-                yield from _listen(fs, found, depth + 1, files)
+                yield from _settings(fs, found, depth + 1, files)
 
 
 def _address(word: Token) -> Token:
@@ -67,8 +93,10 @@ def _address(word: Token) -> Token:
 
 
 def _sockets(fs: GuestFS, key: str) -> Iterator[Token]:
+    """The values of ``key`` in the socket unit and its drop-ins, ports alone among them; an empty one drops those before."""
     for name in ("ssh.socket", "sshd.socket"):
-        for path in drop_ins(fs, _UNITS, name):
-            text = fs.text(path)
-            for value in ini_from(text).all("Socket", key) if text is not None else ():
-                yield from (_address(word) for word in words_of(value) if not word.value.isdecimal() and not word.value.startswith("/"))
+        own = winner(fs, _UNITS, name)
+        texts = (fs.text(path) for path in (*((own,) if own else ()), *drop_ins(fs, _UNITS, name)))
+        merged = joined(ini_from(text) for text in texts if text is not None)
+        for value in merged.all("Socket", key):
+            yield from (_address(word) for word in words_of(value) if not word.value.startswith(("/", "@", "vsock:")))

@@ -44,3 +44,12 @@ def is_local_host(text: str) -> bool:
     if not _HOST.fullmatch(name) or re.fullmatch(r"[\d.]+", name):
         return False
     return name not in ("localhost",) and ("." not in name or name.endswith(_LOCAL_SUFFIXES))
+
+
+def is_one_machines(text: str) -> bool:
+    """Whether ``text`` is an address that only a machine which has it can bind to: no wildcard and not this machine's own."""
+    try:
+        address = ipaddress.ip_address(text.partition("%")[0])
+    except ValueError:
+        return False
+    return not address.is_unspecified and not address.is_loopback

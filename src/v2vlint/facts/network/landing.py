@@ -235,8 +235,9 @@ def _pinned(card: Card, network: Network) -> tuple[tuple[str, ...], bool]:
     found: list[str] = []
     for pin in network.pins:
         fit = fits(pin.match, card)
+        named = pin.last and card.kernel_name not in card.names
         if fit is not Survival.LOST:
-            found.append(pin.name.value)
+            found += card.names if named else (pin.name.value or card.kernel_name,)
         if fit is Survival.KEPT:
             return tuple(found), True
     return tuple(found), False

@@ -35,13 +35,15 @@ _NO_CARD = frozenset({"loopback", "wifi", "wwan", "modem", "vpn", "tunnel", "dum
 class NamePin:
     """Something that gives a name to a card that fits ``match``; with no conditions to any card. ``mac`` is the address it asks for.
 
-    ``where`` is the place of what ties it to the card.
+    ``where`` is the place of what ties it to the card. An empty ``name`` leaves the card its kernel name; ``last`` says that a name by the
+    card's place comes before.
     """
 
     name: Token
     where: Where
     mac: Token | None = None
     match: Match = ()
+    last: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,14 +204,24 @@ def _pins(
         if interface.renamed_to is not None:
             bound = next((token for token in (interface.mac, *interface.hardware) if token), None)
             yield NamePin(interface.renamed_to, bound.where if bound else interface.where, interface.mac, interface.match)
-    for link in links.links:
-        if link.name is not None:
-            bound = next(iter((*link.macs, *link.hardware)), None)
-            yield NamePin(link.name, bound.where if bound else link.where, link.macs[0] if link.macs else None, link.conditions)
     scripts_rename = not managers.active or any(fs.exists(path) for path in _RENAME_DEVICE)
     for interface in live:
         if interface.manager is Manager.NETWORK_SCRIPTS and interface.mac and interface.name and scripts_rename:
             yield NamePin(interface.name, interface.mac.where, interface.mac, any_of(Key.MAC, (interface.mac,)))
+    yield from _link_pins(links)
+
+
+def _link_pins(links: SystemdLinks) -> Iterator[NamePin]:
+    """udev takes the first .link file that fits, whatever it sets; its ``NamePolicy=`` comes before its ``Name=`` (link-config.c)."""
+    for link in links.links:
+        if link is links.default:
+            return
+        bound = next(iter((*link.macs, *link.hardware)), None)
+        where, mac = bound.where if bound else link.where, link.macs[0] if link.macs else None
+        if link.name is not None:
+            yield NamePin(link.name, where, mac, link.conditions, link.is_predictable)
+        elif not link.is_predictable:
+            yield NamePin(Token("", link.where), where, mac, link.conditions)
 
 
 def _fallback(managers: NetManagers, nm_conf: NmConf, netplan: Netplan) -> str:
