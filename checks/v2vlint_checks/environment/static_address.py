@@ -2,7 +2,20 @@
 
 from collections.abc import Iterator
 
-from v2vlint.api import Applicability, Example, Finding, Fix, InterfaceConfig, Method, Network, NotApplicable, Rule, Severity, Target
+from v2vlint.api import (
+    Applicability,
+    CloudInit,
+    Example,
+    Finding,
+    Fix,
+    InterfaceConfig,
+    Method,
+    Network,
+    NotApplicable,
+    Rule,
+    Severity,
+    Target,
+)
 
 _STRETCHED = Target("stretched", "the same network on the other side", "kvm", (), (), (), keeps_network=True)
 _INTERFACES = "/etc/network/interfaces"
@@ -85,14 +98,15 @@ class StaticAddress(Rule):
         Example({_INTERFACES: "auto lo\niface lo inet loopback\n\taddress 192.0.2.9/32\n"}, title="an address on the loopback interface"),
     )
 
-    def check(self, network: Network, target: Target) -> Iterator[Finding]:
+    def check(self, network: Network, target: Target, cloud_init: CloudInit) -> Iterator[Finding]:
         if target.keeps_network:
             raise NotApplicable(f"{target.name} keeps the network")
         for interface in network.addressed:
             if interface.method is Method.STATIC and interface.addresses:
                 message = f"{interface.label} has the fixed address {_settings(interface)}"
                 effect = "in another network it is unreachable, or takes another machine's address"
-                yield self.finding(interface.addresses[0].where, message, effect, fix=_dhcp(interface))
+                fix = _dhcp(interface)
+                yield self.finding(interface.addresses[0].where, message, effect, fix=fix and cloud_init.lasting(fix))
 
 
 def _settings(interface: InterfaceConfig) -> str:

@@ -43,6 +43,14 @@ class CloudInitDatasource(Rule):
             title="a template of Proxmox VE",
         ),
         Example({"/etc/cloud/cloud.cfg.d/99-pve.cfg": "datasource_list: [ NoCloud, ConfigDrive ]\n"}, target="proxmox"),
+        Example(
+            {
+                "/etc/cloud/cloud.cfg.d/99.cfg": "datasource_list: [ NoCloud ]\n",
+                "/var/lib/cloud/seed/nocloud-net/meta-data": "instance-id: x\n",
+            },
+            target="azure",
+            title="the seed is in the guest and goes with it",
+        ),
         Example({"/etc/cloud/cloud.cfg.d/90-azure.cfg": "datasource_list: [ Azure ]\n"}, target="azure"),
         Example({"/etc/cloud/cloud.cfg.d/90.cfg": "datasource_list: [ Ec2 ]\n", "/sbin/init": ""}, title="cloud-init is not installed"),
         Example({"/etc/cloud/cloud.cfg.d/90.cfg": "#datasource_list: [ Ec2 ]\ndatasource_list: [ None ]\n"}),
@@ -53,7 +61,7 @@ class CloudInitDatasource(Rule):
             raise NotApplicable("cloud-init is not told where to look")
         listed = [token.value for token in cloud_init.datasources]
         lower = {name.lower() for name in listed} - {"none"}
-        if not lower or lower & set(target.datasources):
+        if not lower or lower & set(target.datasources) or ("nocloud" in lower and cloud_init.seed is not None):
             return
         names = ", ".join(listed[:6])
         effect = f"it waits for them in vain at boot, and nothing that {target.name} says about the guest is applied"

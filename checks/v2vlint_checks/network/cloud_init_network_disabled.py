@@ -38,6 +38,16 @@ class CloudInitNetworkDisabled(Rule):
             {**_INIT, _PATH: "network: {config: disabled}\n", "/etc/network/interfaces": "auto eth0\niface eth0 inet dhcp\n"},
             target="openstack",
         ),
+        Example(
+            {
+                **_INIT,
+                "/boot/grub/grub.cfg": "menuentry 'x' {\n linux /vmlinuz root=UUID=1 network-config=disabled\n}\n",
+                "/etc/network/interfaces": "auto eth0\niface eth0 inet static\n  address 192.0.2.5/24\n",
+            },
+            target="openstack",
+            flags=("/boot/grub/grub.cfg:2",),
+            title="by the kernel command line",
+        ),
         Example({_PATH: "network: {config: disabled}\n", "/sbin/init": ""}, target="openstack", title="cloud-init is not installed"),
     )
 

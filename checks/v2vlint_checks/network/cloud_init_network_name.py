@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from v2vlint.api import CloudInit, Example, Finding, NetworkLanding, NotApplicable, Rule, Severity, Survival, Target
 
 _PATH = "/etc/cloud/cloud.cfg.d/90-installer-network.cfg"
+_SEED = "version: 2\nethernets:\n  ens160:\n    dhcp4: true\n"
 _TEXT = "network:\n  version: 2\n  ethernets:\n    ens160:\n      dhcp4: true\n"
 
 
@@ -12,8 +13,8 @@ class CloudInitNetworkName(Rule):
     """cloud-init's own network configuration names a card that is called otherwise on the target.
 
     ## What it does
-    Finds the names of cards in network configurations under /etc/cloud (Ubuntu's installer writes `90-installer-network.cfg`) that the
-    target's cards do not have.
+    Finds the names of cards in network configurations under /etc/cloud (Ubuntu's installer writes `90-installer-network.cfg`) and in a
+    NoCloud seed inside the guest that the target's cards do not have.
 
     ## Why it matters
     Such a configuration outranks what the data source says, and cloud-init writes it into netplan's or the distribution's files again at
@@ -33,6 +34,11 @@ class CloudInitNetworkName(Rule):
         ),
         Example({_PATH: _TEXT.replace("ens160", "all").replace("      dhcp4", "      match: {name: 'en*'}\n      dhcp4")}),
         Example({_PATH: _TEXT, "/sbin/init": ""}, title="cloud-init is not installed"),
+        Example(
+            {"/var/lib/cloud/seed/nocloud/meta-data": "instance-id: x\n", "/var/lib/cloud/seed/nocloud/network-config": _SEED},
+            flags=("/var/lib/cloud/seed/nocloud/network-config:3",),
+            title="a seed that goes with the guest",
+        ),
         Example({_PATH: "network: {config: disabled}\n"}),
     )
 

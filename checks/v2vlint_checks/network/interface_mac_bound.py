@@ -115,6 +115,7 @@ class InterfaceMacBound(Rule):
             message = f"{interface.manager} configures the card with the MAC address {interface.mac} only"
             effect = _effect(interface, cloud_init, severity, target)
             fix = _forget(interface, landing.network)
+            fix = fix and cloud_init.lasting(fix)
             yield self.finding(interface.mac.where, message, effect, severity=severity, fix=fix)
 
 

@@ -6,6 +6,7 @@ from v2vlint.api import (
     Applicability,
     CardMacs,
     CardNames,
+    CloudInit,
     Example,
     Finding,
     Fix,
@@ -41,6 +42,11 @@ _NM_WITH_IFCFG: dict[str, str | Link] = {
     "/usr/lib64/NetworkManager/1.40.0/libnm-settings-plugin-ifcfg-rh.so": "",
     "/etc/systemd/system/multi-user.target.wants/NetworkManager.service": "",
 }
+_CLOUD_INIT: dict[str, str | Link] = {
+    "/sbin/init": "",
+    "/usr/bin/cloud-init": "",
+    "/etc/systemd/system/cloud-init.target.wants/cloud-init.service": "",
+}
 _LO = "auto lo\niface lo inet loopback\n\n"
 
 
@@ -62,7 +68,8 @@ class InterfaceNameBound(Rule):
     Safe for an address from DHCP on the only card. Unsafe for a fixed address, which then goes to whatever card comes first, and for
     ifupdown, whose patterns need version 0.8.20 and do not wait for hotplugged cards. Where the configuration knows the card's MAC address
     and the target keeps it, a `.link` file keeps the name instead; with `--keep-names`, also by the address of the only card in the
-    machine's definition, or by one that `--mac` gives.
+    machine's definition, or by one that `--mac` gives. A file that cloud-init has written is changed together with cloud-init's leave to
+    write it, which is unsafe.
 
     ## References
     - systemd.net-naming-scheme(7), systemd.link(5), interfaces(5), netplan-yaml(5)
@@ -141,6 +148,19 @@ class InterfaceNameBound(Rule):
             title="with --mac, by an address known of the target",
         ),
         Example(
+            {**_CLOUD_INIT, "/etc/netplan/50-cloud-init.yaml": "network:\n  version: 2\n  ethernets:\n    ens160:\n      dhcp4: true\n"},
+            flags=("/etc/netplan/50-cloud-init.yaml:4",),
+            fixed={
+                "/etc/netplan/50-cloud-init.yaml": (
+                    'network:\n  version: 2\n  ethernets:\n    ens160:\n      match: {name: "e*"}\n      dhcp4: true\n'
+                ),
+                "/etc/cloud/cloud.cfg.d/99-v2vlint-network.cfg": (
+                    "# Written by v2vlint: the rendered network configuration was changed.\nnetwork: {config: disabled}\n"
+                ),
+            },
+            title="cloud-init has written it and would write it again",
+        ),
+        Example(
             {
                 **_NM_WITH_IFCFG,
                 "/etc/sysconfig/network-scripts/ifcfg-ens192": "TYPE=Ethernet\nDEVICE=ens192\nBOOTPROTO=dhcp\nONBOOT=yes\n",
@@ -197,7 +217,7 @@ class InterfaceNameBound(Rule):
         ),
     )
 
-    def check(self, landing: NetworkLanding, target: Target, macs: CardMacs) -> Iterator[Finding]:
+    def check(self, landing: NetworkLanding, target: Target, macs: CardMacs, cloud_init: CloudInit) -> Iterator[Finding]:
         if not landing.network.interfaces:
             raise NotApplicable("no network configuration was found")
         for loss in landing.losses:
@@ -207,7 +227,8 @@ class InterfaceNameBound(Rule):
             if severity is not None:
                 message = f"{loss.config.manager} configures {_what(loss)}, {_why(loss)}"
                 effect = _effect(loss, landing, target, severity)
-                yield self.finding(loss.where, message, effect, severity=severity, fix=_fix(loss, landing, target, macs))
+                fix = _fix(loss, landing, target, macs)
+                yield self.finding(loss.where, message, effect, severity=severity, fix=fix and cloud_init.lasting(fix))
 
 
 def _is_own(token: Token) -> bool:

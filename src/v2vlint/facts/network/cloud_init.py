@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
+from v2vlint.facts.boot.bootloader import Bootloader
+from v2vlint.facts.boot.cmdline import KernelArg, last_arg
 from v2vlint.facts.environment.services import Services
 from v2vlint.facts.network.interface import mac_token
 from v2vlint.facts.registry import provides
 from v2vlint.facts.syntax.yaml_places import YamlNode, YamlProblem, compose
 from v2vlint.guest.fs import GuestFS
 from v2vlint.guest.text import GuestText
+from v2vlint.model.fix import Applicability, Fix, ReplaceText, WriteFile
 from v2vlint.model.place import Span, Token, Where, WholeFile
 
 MAX_FILES = 64
@@ -18,6 +21,14 @@ DISABLED = "/etc/cloud/cloud-init.disabled"
 DS_IDENTIFY = "/etc/cloud/ds-identify.cfg"
 UPGRADED = "/var/lib/cloud/data/upgraded-network"
 INSTANCE = "/var/lib/cloud/instance/obj.pkl"
+KEEP = "/etc/cloud/cloud.cfg.d/99-v2vlint-network.cfg"
+SEEDS = ("/var/lib/cloud/seed/nocloud", "/var/lib/cloud/seed/nocloud-net")
+# What cloud-init's renderers write (cloudinit/net: netplan.py, eni.py, sysconfig.py, network_manager.py, networkd.py).
+_RENDERED = (
+    "/etc/netplan/50-cloud-init.yaml", "/etc/network/interfaces.d/50-cloud-init*", "/etc/systemd/network/10-cloud-init-*.network",
+    "/etc/NetworkManager/system-connections/cloud-init-*.nmconnection", "/etc/sysconfig/network-scripts/ifcfg-*",
+    "/etc/sysconfig/network/ifcfg-*",
+)  # fmt: skip
 _PROGRAMS = ("/usr/bin/cloud-init", "/usr/local/bin/cloud-init", "/bin/cloud-init")
 _SERVICES = ("cloud-init.service", "cloud-init-local.service", "cloud-init-main.service", "cloud-init-network.service", "cloud-init")
 
@@ -29,7 +40,8 @@ class CloudInit:
     ``runs`` is None when it cannot be told whether it is installed. ``datasources`` is the list in force, empty when none is configured.
     ``network_disabled`` is the place that forbids it to touch the network; ``network_macs`` are MAC addresses that a network
     configuration in its own files pins, ``network_names`` the names and patterns of the cards that it configures.
-    ``instance`` is its pickled memory of the machine it last ran on.
+    ``instance`` is its pickled memory of the machine it last ran on, ``seed`` a NoCloud seed inside the guest, which goes with it.
+    ``rendered`` are the network files that it has written.
     """
 
     runs: bool | None = None
@@ -40,6 +52,8 @@ class CloudInit:
     network_names: tuple[Token, ...] = ()
     manages_hosts: bool = False
     instance: WholeFile | None = None
+    seed: WholeFile | None = None
+    rendered: frozenset[str] = frozenset()
     problems: tuple[YamlProblem, ...] = ()
 
     @property
@@ -47,9 +61,17 @@ class CloudInit:
         """Whether it would write the network configuration of a machine it does not know yet."""
         return bool(self.runs) and self.network_disabled is None
 
+    def lasting(self, fix: Fix) -> Fix:
+        """``fix`` as it lasts: cloud-init writes its files anew for the next instance, unless it is told to leave the network alone."""
+        paths = {edit.where.path for edit in fix.edits if isinstance(edit, ReplaceText)}
+        if not self.writes_network or paths.isdisjoint(self.rendered):
+            return fix
+        keep = WriteFile(KEEP, "# Written by v2vlint: the rendered network configuration was changed.\nnetwork: {config: disabled}\n")
+        return Fix(f"{fix.title}, and keep cloud-init from writing it again", Applicability.UNSAFE, (*fix.edits, keep))
+
 
 @provides
-def parse_cloud_init(fs: GuestFS, services: Services) -> CloudInit:
+def parse_cloud_init(fs: GuestFS, services: Services, bootloader: Bootloader) -> CloudInit:
     """The merged settings of cloud.cfg and cloud.cfg.d: later files replace the keys of earlier ones."""
     documents: list[YamlNode] = []
     problems: list[YamlProblem] = []
@@ -59,20 +81,38 @@ def parse_cloud_init(fs: GuestFS, services: Services) -> CloudInit:
             problems.append(root)
         elif root is not None and root.kind == "map":
             documents.append(root)
-    network = _last(documents, "network")
+    args = bootloader.default.args if bootloader.default is not None else ()
+    seed = next((WholeFile(folder) for folder in SEEDS if fs.is_file(f"{folder}/meta-data")), None)
+    own = _last(documents, "network")
+    network = own or (_document(fs.text(f"{seed.path}/network-config")) if seed is not None else None)
     sources = _last(documents, "datasource_list")
     pinned = _ds_identify(fs)
     return CloudInit(
-        runs=_runs(fs, services),
+        runs=False if any(arg.name == "cloud-init" and arg.value == "disabled" for arg in args) else _runs(fs, services),
         datasources=(pinned,) if pinned else sources.scalars() if sources else (),
         datasources_at=pinned.where if pinned else sources.where if sources else None,
-        network_disabled=_disabled(fs, network),
+        network_disabled=_disabled(fs, own, args),
         network_macs=tuple(_macs(network)) if network else (),
         network_names=tuple(_names(network)) if network else (),
         manages_hosts=(hosts := _last(documents, "manage_etc_hosts")) is not None and hosts.text.lower() not in ("", "false", "no", "off"),
         instance=WholeFile(INSTANCE) if fs.is_file(INSTANCE) else None,
+        seed=seed,
+        rendered=frozenset(_rendered(fs)),
         problems=tuple(problems),
     )
+
+
+def _rendered(fs: GuestFS) -> Iterator[str]:
+    """Network files of its renderers; all but netplan's are told by what they say at their head."""
+    for path in [path for pattern in _RENDERED for path in fs.glob(pattern)][:MAX_FILES]:
+        text = fs.text(path)
+        if text is not None and ("50-cloud-init" in path or "cloud-init" in text.content[:400]):
+            yield path
+
+
+def _document(text: GuestText | None) -> YamlNode | None:
+    root = compose(text) if text is not None else None
+    return root if isinstance(root, YamlNode) and root.kind == "map" else None
 
 
 def _texts(fs: GuestFS) -> Iterator[GuestText]:
@@ -102,7 +142,10 @@ def _ds_identify(fs: GuestFS) -> Token | None:
     return None
 
 
-def _disabled(fs: GuestFS, network: YamlNode | None) -> Where | None:
+def _disabled(fs: GuestFS, network: YamlNode | None, args: Iterable[KernelArg]) -> Where | None:
+    """The kernel command line counts before the files (cloud-init's documentation, "Disabling network activation")."""
+    if (arg := last_arg(args, "network-config")) is not None and arg.value == "disabled":
+        return arg.where
     if network is not None and (config := network.get("config")) is not None and config.text == "disabled":
         return config.where
     return WholeFile(UPGRADED) if fs.exists(UPGRADED) else None
