@@ -190,6 +190,18 @@ class InterfaceNameBound(Rule):
             severity=Severity.INFO,
             title="what libvirt usually gives",
         ),
+        Example(
+            {
+                **_IFUPDOWN,
+                "/etc/network/interfaces": (
+                    "auto ens192\niface ens192 inet static\n address 10.0.0.5/24\n gateway 10.0.0.1\n"
+                    "auto lan0\niface lan0 inet static\n address 10.1.0.5/24\n"
+                ),
+            },
+            flags=("/etc/network/interfaces:2",),
+            severity=Severity.WARNING,
+            title="a card stays, but not the one with the default route",
+        ),
         Example({"/etc/network/interfaces": "auto ens3\niface ens3 inet dhcp\n"}, target="vmware", flags=("/etc/network/interfaces:2",)),
         Example(
             {"/etc/systemd/network/wired.network": "[Match]\nName=ens*\n[Network]\nDHCP=yes\n"},
@@ -242,7 +254,7 @@ def _severity(loss: Loss, landing: NetworkLanding) -> Severity | None:
         return Severity.ERROR
     if loss.usual is not Survival.LOST:
         return Severity.INFO
-    if landing.covered is not Survival.LOST and not _is_static(loss, landing):
+    if landing.covered is not Survival.LOST and not _is_static(loss, landing) and landing.routed is not Survival.LOST:
         return None
     return Severity.WARNING
 
@@ -277,6 +289,8 @@ def _effect(loss: Loss, landing: NetworkLanding, target: Target, severity: Sever
     verb = "gets" if loss.survival is Survival.LOST else "may get"
     if landing.covered is Survival.KEPT:
         return f"the card {verb} another name on {target.name}; another configuration applies to it then, without this fixed address"
+    if landing.routed is Survival.LOST and landing.usual is Survival.KEPT:
+        return f"the card {verb} another name on {target.name}, and the default route goes with it: other networks are out of reach"
     rest = f"; {network.fallback}, so it is reached at another address" if network.fallback else " and then has no configuration"
     return f"the card {verb} another name on {target.name}{rest}"
 

@@ -13,7 +13,7 @@ from typing import TypeVar, cast
 
 from v2vlint.facts.network.card_wishes import CardNames
 from v2vlint.facts.network.choice import won
-from v2vlint.facts.network.interface import InterfaceConfig
+from v2vlint.facts.network.interface import InterfaceConfig, Method
 from v2vlint.facts.network.match import Card, Condition, Key, Match, Survival, Term, fits, plain_mac
 from v2vlint.facts.network.name_policy import NamePolicy
 from v2vlint.facts.network.names import IfNameKind, ifname_kind, is_glob, parent_name
@@ -77,7 +77,8 @@ class _Scene:
 @dataclass(frozen=True)
 class NetworkLanding:
     """The network on the target. ``usual`` is the outlook in the usual worlds alone; ``covered`` says whether there every card gets a
-    configuration that gives it an address, or is below one; ``losses`` are the configurations that no card, or perhaps no card, gets."""
+    configuration that gives it an address, or is below one; ``losses`` are the configurations that no card, or perhaps no card, gets.
+    ``routed`` says whether one of those that have a default route applies there."""
 
     network: Network
     target: Target
@@ -86,6 +87,7 @@ class NetworkLanding:
     usual: Survival
     covered: Survival
     losses: tuple[Loss, ...] = ()
+    routed: Survival = Survival.KEPT
 
     @property
     def cut_off(self) -> bool:
@@ -157,15 +159,28 @@ def land(network: Network, target: Target, wishes: CardNames, definition: Defini
     ways = tuple(way for way in network.addressed if not way.is_virtual or network.lowers(way) or network.bare_uses(way))
     usual_scenes = tuple(scene for scene in scenes if scene.world.usual) or scenes
     reached = _over(scenes, partial(_reached, network, ways))
+    routes = tuple(way for way in ways if way.gateways or way.method is Method.DHCP)
+    routed = _over(scenes, partial(_reached, network, routes)) if routes and not network.fallback else reached
     return NetworkLanding(
         network=network,
         target=target,
         scenes=scenes,
-        outlook=_outlook(network, ways, scenes, losses, reached),
+        outlook=_outlook(network, ways, scenes, losses, reached, _way_out(network, routes, losses, routed)),
         usual=_over(usual_scenes, partial(_reached, network, ways)) if ways or not network.fallback else Survival.KEPT,
         covered=_over(usual_scenes, partial(_covered, network, ways)),
         losses=losses,
+        routed=routed,
     )
+
+
+def _way_out(network: Network, routes: tuple[InterfaceConfig, ...], losses: tuple[Loss, ...], routed: Survival) -> NetworkOutlook | None:
+    """The doubt that remains where a card comes up, but perhaps none with a default route."""
+    if routed is Survival.KEPT or not routes:
+        return None
+    loss = _loss_of(network, routes[0], losses)
+    verb = "does not" if routed is Survival.LOST else "may not"
+    reason = f"the default route is on {routes[0].label}, which {verb} come up there"
+    return NetworkOutlook(Survival.UNSURE, reason, loss.where if loss else routes[0].where)
 
 
 def _scenes(network: Network, target: Target, wishes: CardNames, definition: Definition) -> tuple[_Scene, ...]:
@@ -344,13 +359,20 @@ def _pin_fit(pin: NamePin, scenes: Iterable[_Scene]) -> Survival:
 
 
 def _outlook(
-    network: Network, ways: tuple[InterfaceConfig, ...], scenes: tuple[_Scene, ...], losses: tuple[Loss, ...], reached: Survival
+    network: Network,
+    ways: tuple[InterfaceConfig, ...],
+    scenes: tuple[_Scene, ...],
+    losses: tuple[Loss, ...],
+    reached: Survival,
+    way_out: NetworkOutlook | None,
 ) -> NetworkOutlook:
     if not ways:
         if network.fallback:
             return NetworkOutlook(Survival.KEPT, network.fallback)
         return NetworkOutlook(Survival.UNSURE, "no interface is configured to come up")
     best = max(ways, key=lambda way: _over(scenes, partial(_stands, network, way, ())))
+    if reached is Survival.KEPT and way_out is not None:
+        return way_out
     if reached is Survival.KEPT:
         return NetworkOutlook(reached, f"{best.label} comes up by {best.manager}", best.where)
     loss = _loss_of(network, best, losses) or next(iter(losses), None)
