@@ -8,7 +8,9 @@ from dataclasses import dataclass
 from v2vlint.facts.boot.bootloader import Bootloader
 from v2vlint.facts.boot.cmdline import KernelArg
 from v2vlint.facts.boot.entry import BootEntry
+from v2vlint.facts.boot.gpt_auto import GptAuto, gpt_auto
 from v2vlint.facts.boot.needs import volume_of
+from v2vlint.facts.boot.path import BootPath
 from v2vlint.facts.boot.start import DefaultBoot, Startup
 from v2vlint.facts.conversion.landing import Landing
 from v2vlint.facts.conversion.menu import ConvertedMenu
@@ -150,11 +152,33 @@ def _containers(loader: Bootloader, startup: Startup, blocks: BlockTable, landin
             yield (fault if known else doubt)(True, reason, argument.where, about)
 
 
-def _device(boot: DefaultBoot, menu: ConvertedMenu, devices: Devices) -> Iterator[Cause[None]]:
+def _unnamed(boot: DefaultBoot, startup: Startup, blocks: BlockTable, os: OsInfo) -> Iterator[Cause[GptAuto]]:
+    """A root that nobody names, and whose partition has not the type by which systemd finds one."""
+    found = _automatic(boot, startup, blocks, os)
+    if found is not None and found.root is None and blocks.complete and blocks.disks:
+        path = boot.path
+        nothing_else = found.runs or (path is not None and path.image is not None and path.image.generator == "mkinitcpio")
+        reason = f"no root= is given, and no partition on the disk of the EFI system partition has the type {found.wanted}"
+        if nothing_else:
+            yield boot.fault(reason, boot.choice.where, found)
+
+
+def _automatic(boot: DefaultBoot, startup: Startup, blocks: BlockTable, os: OsInfo) -> GptAuto | None:
+    """What systemd does about a root that nobody names; None when one is named, on the command line or inside the initramfs."""
+    argument = boot.choice.entry.root if boot.choice.entry else None
+    path = boot.path
+    if (argument and argument.value not in (None, "", "gpt-auto")) or path is None or _embedded(path):
+        return None
+    return gpt_auto(blocks, os.arch, startup.menu.loader if startup.menu else "", path.image, boot.choice.args)
+
+
+def _device(
+    boot: DefaultBoot, menu: ConvertedMenu, devices: Devices, startup: Startup, blocks: BlockTable, os: OsInfo
+) -> Iterator[Cause[None]]:
     """The device that the command line names, else the one written into the initramfs."""
     argument = boot.choice.entry.root if boot.choice.entry else None
-    if argument is None or not argument.value:
-        yield _without_root(boot, devices)
+    if argument is None or not argument.value or argument.value == "gpt-auto":
+        yield _without_root(boot, devices, _automatic(boot, startup, blocks, os))
         return
     spec, where = menu.root(argument), argument.where
     present = devices.present(argument.value)
@@ -177,17 +201,24 @@ def _by_kernel(spec: str, version: str) -> bool:
     return spec.startswith("PARTLABEL=") and version_key(version)[:2] >= version_key("5.11")
 
 
-def _without_root(boot: DefaultBoot, devices: Devices) -> Cause[None]:
+def _embedded(path: BootPath) -> str:
+    """The ``root=`` that dracut wrote into the image."""
+    words = " ".join(path.image.under("etc/cmdline.d").values()).split() if path.image else []
+    return next((word for word in words if word.startswith("root=")), "")
+
+
+def _without_root(boot: DefaultBoot, devices: Devices, automatic: GptAuto | None) -> Cause[None]:
     path = boot.path
-    embedded = " ".join(path.image.under("etc/cmdline.d").values()) if path and path.image else ""
     where = path.image.where if path and path.image else boot.choice.where
-    for word in embedded.split():
-        if word.startswith("root="):
-            present = devices.present(word.removeprefix("root=").strip("\"'").removeprefix("block:"))
-            reason = f"{word} inside the initramfs"
-            if present is None:
-                return Cause(Fate.UNKNOWN, reason, where)
-            return boot.passes(reason, where) if present else boot.fault(reason, where, None)
+    word = _embedded(path) if path else ""
+    if word:
+        present = devices.present(word.removeprefix("root=").strip("\"'").removeprefix("block:"))
+        reason = f"{word} inside the initramfs"
+        if present is None:
+            return Cause(Fate.UNKNOWN, reason, where)
+        return boot.passes(reason, where) if present else boot.fault(reason, where, None)
+    if automatic is not None and automatic.root is not None and automatic.runs:
+        return boot.passes(f"no root=: systemd takes {automatic.root.name} by its partition type", boot.choice.where)
     return Cause(Fate.UNKNOWN, "the kernel command line has no root=", boot.choice.where)
 
 
@@ -199,4 +230,5 @@ class RootVerdict(Verdict, stage=Stage.ROOT, place=60):
     multipath = Judge(_multipath)
     parts = Judge(_parts)
     containers = Judge(_containers)
+    unnamed = Judge(_unnamed)
     device = Judge(_device)

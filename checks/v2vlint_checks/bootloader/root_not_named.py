@@ -1,0 +1,47 @@
+"""Rule root-not-named."""
+
+from collections.abc import Iterator
+
+from v2vlint.api import BlockDevice, BlockTable, Example, Finding, RootVerdict, Rule, Severity, Stage, sample_boot, sample_initramfs
+
+_CFG = "/boot/grub/grub.cfg"
+_IMAGE = sample_initramfs(files={"buildconfig": "HOOKS=(base)\n", "usr/lib/systemd/system-generators/systemd-gpt-auto-generator": ""})
+_LINUX, _ROOT = "0fc63daf-8483-4772-8e79-3d69d8477de4", "4f68bce3-e8cd-4db1-96e7-fbcaf984b709"
+
+
+def _disk(kind: str) -> BlockTable:
+    esp = BlockDevice("disk1p1", "partition", 1 << 29, 0, 1, "vfat", "AB-CD", part_type="c12a7328-f81f-11d2-ba4b-00a0c93ec93b")
+    root = BlockDevice("disk1p2", "partition", 1 << 30, 0, 2, "ext4", "0f3c-77", part_type=kind)
+    return BlockTable((BlockDevice("disk1", "disk", 2 << 30, 0, details=(("pt", "gpt"),)), esp, root))
+
+
+class RootNotNamed(Rule):
+    """Nothing names the root filesystem, and no partition has the type by which systemd would find it.
+
+    ## What it does
+    Looks at default entries without `root=` whose initramfs leaves it to systemd, or to a command line that does not say it.
+
+    ## Why it matters
+    systemd-gpt-auto-generator takes the partition whose type says that it is a root for this architecture (`root-x86-64`), on the disk of
+    the EFI system partition. A partition of the type `linux-generic` is not looked at: the initramfs waits for a root and ends in its
+    shell. Correct the type (`sfdisk --part-type`), or add `root=`.
+
+    ## References
+    - systemd-gpt-auto-generator(8); UAPI.2 Discoverable Partitions Specification
+    """
+
+    severity = Severity.ERROR
+    stage = Stage.ROOT
+    since = "0.1"
+    predicts = (r"gpt-auto-root.*(?:timed out|timeout)", r"Failed to mount .* on real root")
+    examples = (
+        Example(sample_boot(image=_IMAGE, args="rw quiet"), given=(_disk(_LINUX),), flags=(f"{_CFG}:2",), severity=Severity.ERROR),
+        Example(sample_boot(image=_IMAGE, args="rw quiet"), given=(_disk(_ROOT),)),
+        Example(sample_boot(image=_IMAGE, args="root=UUID=0f3c-77 rw"), given=(_disk(_LINUX),)),
+        Example(sample_boot(args="rw quiet"), given=(_disk(_LINUX),), title="another initramfs may have it written inside"),
+    )
+
+    def check(self, root: RootVerdict) -> Iterator[Finding]:
+        for cause in root.unnamed:
+            effect = "the initramfs waits for a root filesystem and ends in its shell"
+            yield self.finding(cause.where, cause.reason, effect, severity=cause.severity)

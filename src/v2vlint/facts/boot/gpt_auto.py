@@ -1,0 +1,53 @@
+"""Roots that nobody names: systemd-gpt-auto-generator(8) takes the partition of the root's type on the disk of the ESP that was booted.
+
+The generator goes by ``LoaderDevicePartUUID``, which systemd-boot and the stub of unified kernel images set, and which GRUB sets with its
+module bli only. Types: Discoverable Partitions Specification (UAPI.2).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from v2vlint.facts.boot.cmdline import KernelArg
+from v2vlint.facts.boot.efi import esp_devices
+from v2vlint.facts.initramfs.content import Initramfs
+from v2vlint.model.blocks import BlockDevice, BlockTable
+
+ROOT_TYPES = {
+    "x86_64": "4f68bce3-e8cd-4db1-96e7-fbcaf984b709",
+    "i386": "44479540-f297-41b2-9af7-d131d5f0458a",
+    "aarch64": "b921b045-1df0-41c3-af44-4c6f280d3fae",
+    "riscv64": "72ec70a6-cf74-40e6-bd49-4bda08e8f224",
+}
+GENERATORS = tuple(f"{top}lib/systemd/system-generators/systemd-gpt-auto-generator" for top in ("usr/", ""))
+_NO = ("0", "no", "n", "false", "f", "off")
+
+
+@dataclass(frozen=True, slots=True)
+class GptAuto:
+    """``runs``: whether the initramfs looks for the root; None when that depends. ``root`` is the partition that it takes, if there is one.
+
+    ``wanted`` is the type it looks for, as systemd calls it.
+    """
+
+    runs: bool | None
+    root: BlockDevice | None
+    wanted: str
+
+
+def gpt_auto(blocks: BlockTable, arch: str, loader: str, image: Initramfs | None, args: Iterable[KernelArg]) -> GptAuto:
+    """What becomes of a command line without ``root=``, or with ``root=gpt-auto``."""
+    esp = next(iter(esp_devices(blocks)), None)
+    kind = ROOT_TYPES.get(arch, ROOT_TYPES["x86_64"])
+    disk = esp.disk if esp is not None else 0
+    root = next((device for device in blocks if device.part_type == kind and device.disk == disk), None)
+    return GptAuto(_runs(loader, image, args), root, f"root-{(arch or 'x86_64').replace('_', '-').replace('aarch64', 'arm64')}")
+
+
+def _runs(loader: str, image: Initramfs | None, args: Iterable[KernelArg]) -> bool | None:
+    if image is None or not any(path in image.files for path in GENERATORS):
+        return False
+    if any(arg.name in ("systemd.gpt_auto", "rd.systemd.gpt_auto") and (arg.value or "").lower() in _NO for arg in args):
+        return False
+    return True if loader in ("systemd-boot", "uki") else None
