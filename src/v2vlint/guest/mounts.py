@@ -69,6 +69,8 @@ class Mounter:
             wanted = "noauto" not in line.options or line.point.startswith(_SYSTEM)
             if wanted and line.point not in self.systems and line.point.startswith("/"):
                 self._mount_line(line, names)
+        if "/boot" not in self.systems and _is_empty(self.guest(), "/boot"):
+            self._mount_found("/boot", _is_xbootldr)
         for point, looks_right in (("/usr", _is_usr), ("/var", _is_var), ("/boot", _is_boot)):
             if point not in self.systems and _is_empty(self.guest(), point):
                 self._mount_found(point, looks_right)
@@ -124,9 +126,14 @@ class Mounter:
         except FactUnavailable:
             return False
 
+    def _is_perhaps_esp(self, mount: Mount) -> bool:
+        device = self.stack.blocks.named(mount.device)
+        usual = mount.point.startswith(("/boot", "/efi")) and self.systems[mount.point].type == "vfat"
+        return usual and (device is None or device.part_type != XBOOTLDR)
+
     def _mount_esp(self) -> None:
         guest = self.guest()
-        if any(system.type == "vfat" and point.startswith(("/boot", "/efi")) for point, system in self.systems.items()):
+        if any(self._is_perhaps_esp(mount) for mount in self.mounts):
             return
         if _is_empty(guest, "/boot") and not guest.is_dir("/boot/efi") and not guest.is_dir("/efi"):
             self._mount_found("/boot", _is_boot_esp)
@@ -187,7 +194,14 @@ def _is_var(fs: GuestFS, _device: BlockDevice) -> bool:
 
 def _is_boot(fs: GuestFS, device: BlockDevice) -> bool:
     names = fs.listdir("/")
-    return device.part_type == XBOOTLDR or (any(_KERNEL.match(name) for name in names) and not {"etc", "usr"} & set(names))
+    if device.part_type in ESP_TYPES:
+        return False
+    return any(_KERNEL.match(name) for name in names) and not {"etc", "usr"} & set(names)
+
+
+def _is_xbootldr(_fs: GuestFS, device: BlockDevice) -> bool:
+    """What systemd-gpt-auto-generator(8) mounts at an empty /boot that fstab does not name."""
+    return device.part_type == XBOOTLDR
 
 
 def _is_esp(fs: GuestFS, device: BlockDevice) -> bool:

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from v2vlint.facts.boot.choices import BootChoice
+from v2vlint.facts.boot.bootloader import Bootloader
+from v2vlint.facts.boot.choices import BootChoice, BootChoices
+from v2vlint.facts.boot.efi import Efi
 from v2vlint.facts.boot.start import DefaultBoot
 from v2vlint.facts.initramfs.images import Initramfses
 from v2vlint.facts.kernel.kernels import Kernel, Kernels
@@ -15,10 +17,17 @@ from v2vlint.model.target import Target
 from v2vlint.model.verdict import Cause, Judge, Verdict, doubt, fault, repaired
 
 
-def _none_installed(kernels: Kernels) -> Iterator[Cause[None]]:
-    """A guest without any kernel had it from outside."""
+def _none_installed(kernels: Kernels, choices: BootChoices, loader: Bootloader, efi: Efi) -> Iterator[Cause[None]]:
+    """A guest without any kernel had it from outside. Behind a loader that is not understood it may lie anywhere."""
+    if any(choice.kernel is not None for choice in (*choices.defaults, *choices.others)):
+        return
     if kernels.unreadable:
         yield Cause(Fate.UNKNOWN, kernels.unreadable, kernels.where)
+    elif not loader.entries and (loader.other or efi.images) and not any(kernel.image for kernel in kernels):
+        what = loader.other or efi.images[0].path
+        yield Cause(
+            Fate.UNKNOWN, f"no kernel image is in the usual places, and where {what} looks for one is not understood", kernels.where
+        )
     elif not any(kernel.image for kernel in kernels):
         left = next((f"; only the modules of {kernel.version} are there" for kernel in kernels), "")
         yield fault(True, f"no kernel image is installed{left}", kernels.where, None)

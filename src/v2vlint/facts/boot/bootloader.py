@@ -20,7 +20,7 @@ from v2vlint.facts.boot.grub.files import GrubFiles
 from v2vlint.facts.boot.grub.legacy import CONFIGS as LEGACY_CONFIGS
 from v2vlint.facts.boot.grub.legacy import legacy_menu
 from v2vlint.facts.boot.grub.program import GrubProgram
-from v2vlint.facts.boot.systemd_boot import systemd_boot_menu, unified_image
+from v2vlint.facts.boot.systemd_boot import grub_bls_menu, systemd_boot_menu, unified_image
 from v2vlint.facts.registry import provides
 from v2vlint.guest.fs import GuestFS
 from v2vlint.model.blocks import BlockTable
@@ -219,7 +219,7 @@ class _Finder:
             return (
                 menus[0] if signed else replace(menus[0], stops="", default_reason=f"{menus[0].stops}; whether GRUB reads it is not known")
             )
-        return self._grub2("uefi") if image else None
+        return (self._grub2("uefi") or grub_bls_menu(self.fs, self.efi.mount)) if image else None
 
     def _program(self, firmware: str, path: str = "", build: GrubBuild | None = None) -> GrubProgram:
         return GrubProgram(firmware, self.os.arch, self.os.family, path, build)

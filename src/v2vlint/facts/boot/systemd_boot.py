@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from v2vlint.facts.boot.bls import BlsEntry, SpecKey, bls_folder, spec_compare
 from v2vlint.facts.boot.cmdline import KernelArg, plain_args, split_args
 from v2vlint.facts.boot.entry import BootEntry, BootMenu, kernel_version
+from v2vlint.facts.boot.grub.env import read_grubenv
 from v2vlint.facts.boot.pe import PeImage, read_pe, read_section
 from v2vlint.facts.syntax.caseless import find_case, lower_names
 from v2vlint.facts.syntax.located import literal
@@ -32,13 +33,35 @@ class _Candidate:
 def systemd_boot_menu(fs: GuestFS, esp: str, others: Iterable[str] = ()) -> BootMenu:
     """The menu of a systemd-boot on the ESP mounted at ``esp``, with the entries of XBOOTLDR partitions mounted at ``others``."""
     mounts = tuple(dict.fromkeys((esp, *others)))
-    found = [candidate for mount in mounts for candidate in (*_type1(fs, mount), *unified_images(fs, mount))]
-    found.sort(key=functools.cmp_to_key(lambda a, b: spec_compare(a.key, b.key)))
+    found = _ordered(candidate for mount in mounts for candidate in (*_type1(fs, mount), *unified_images(fs, mount)))
     config = find_case(fs, esp, "loader/loader.conf")
     default, reason = _default(fs, config, found)
     where = WholeFile(config or f"{esp.rstrip('/')}/loader/loader.conf")
     files = (where.path, *(f"{mount.rstrip('/')}/loader/entries" for mount in mounts))
     return BootMenu("systemd-boot", "uefi", where, tuple(candidate.entry for candidate in found), default, reason, files)
+
+
+def grub_bls_menu(fs: GuestFS, esp: str) -> BootMenu | None:
+    """The menu of a GRUB without configuration file, which reads entries on its own partition (openSUSE's grub2-bls with sdbootutil).
+
+    None when there are none. ``saved_entry`` in the grubenv beside the program names the default.
+    """
+    found = _ordered(_type1(fs, esp))
+    folder = find_case(fs, esp, "loader/entries")
+    if not found or not folder:
+        return None
+    blocks = (read_grubenv(fs, path) for path in fs.glob(f"{esp.rstrip('/')}/EFI/*/grubenv"))
+    saved = {v.value.text for block in blocks if block for v in block.variables if v.name in ("saved_entry", "default", "next_entry")}
+    entry = next((one.entry for one in found if saved & {one.entry.id, one.name}), found[0].entry)
+    entries, reason = tuple(one.entry for one in found), "GRUB reads the entries on its partition, in their order"
+    return BootMenu("grub2", "uefi", WholeFile(folder), entries, entry, reason, (folder,))
+
+
+def _ordered(candidates: Iterable[_Candidate]) -> list[_Candidate]:
+    def compare(a: _Candidate, b: _Candidate) -> int:
+        return spec_compare(a.key, b.key)
+
+    return sorted(candidates, key=functools.cmp_to_key(compare))
 
 
 def _default(fs: GuestFS, config: str | None, found: list[_Candidate]) -> tuple[BootEntry | None, str]:

@@ -18,9 +18,12 @@ from v2vlint.model.place import WholeFile
 
 MAX_KERNELS = 200
 MODULE_FOLDERS = ("/lib/modules", "/usr/lib/modules")
+# NixOS: each generation of the system links to the modules of its kernel in /nix/store.
+_GENERATIONS = "/nix/var/nix/profiles/system*/kernel-modules/lib/modules"
 _IMAGES = (
     "/boot/vmlinuz*", "/boot/vmlinux*", "/boot/kernel-*", "/boot/bzImage*", "/boot/Image*", "/boot/linux-*", "/boot/kernel*", "/vmlinuz*",
     "/lib/modules/*/vmlinuz", "/usr/lib/modules/*/vmlinuz", "/boot/*/*/linux", "/efi/*/*/linux", "/boot/efi/*/*/linux",
+    "/boot/efi/*/*/linux-*", "/efi/*/*/linux-*", "/boot/*/*/linux-*", "/boot/kernels/*-bzImage", "/boot/EFI/nixos/*-bzImage.efi",
     "/boot/EFI/Linux/*.efi", "/efi/EFI/Linux/*.efi", "/boot/efi/EFI/Linux/*.efi",
 )  # fmt: skip
 _NOT_LIVE = re.compile(r"\.(?:dpkg-\w+|rpm(?:save|new|orig)|old|bak|orig|hmac|sig|sha512hmac|fallback|pre-v2v)$|~$|\.sys$")
@@ -204,7 +207,7 @@ def _version(fs: GuestFS, path: str, content: KernelImage) -> str:
 
 def _module_folders(fs: GuestFS) -> tuple[tuple[str, str], ...]:
     found: dict[str, str] = {}
-    for top in MODULE_FOLDERS:
+    for top in (*MODULE_FOLDERS, *fs.glob(_GENERATIONS)[:MAX_KERNELS]):
         for name in fs.listdir(top):
             if name not in found and fs.is_dir(f"{top}/{name}") and (_is_tree(fs, f"{top}/{name}")):
                 found[name] = f"{top}/{name}"
@@ -217,7 +220,7 @@ def _is_tree(fs: GuestFS, folder: str) -> bool:
 
 
 def _folder(fs: GuestFS, version: str) -> str:
-    return next((f"{top}/{version}" for top in MODULE_FOLDERS if version and fs.is_dir(f"{top}/{version}")), "")
+    return next((folder for folder, name in _module_folders(fs) if version and name == version), "")
 
 
 def _config(fs: GuestFS, version: str) -> str:
