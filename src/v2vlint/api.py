@@ -18,6 +18,7 @@ from v2vlint.facts.boot.needs import BootNeeds, NeededMount, volume_of
 from v2vlint.facts.boot.path import BootPath, BootPaths, DriveFate, Means, ModuleFate, lacking
 from v2vlint.facts.boot.pe import PeImage, PeSection
 from v2vlint.facts.boot.start import ChosenFirmware, DefaultBoot, Startup
+from v2vlint.facts.boot.who import Systems
 from v2vlint.facts.conversion.devices import DeviceNames
 from v2vlint.facts.conversion.kernel import ConvertedKernel
 from v2vlint.facts.conversion.landing import Landing

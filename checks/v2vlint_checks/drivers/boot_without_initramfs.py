@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from v2vlint.api import Example, Finding, InitramfsVerdict, Rule, Severity, Stage, sample_boot, sample_kernel, tries_again
+from v2vlint.api import Example, Finding, InitramfsVerdict, Rule, Severity, Stage, Unknown, sample_boot, sample_kernel, tries_again
 
 _PARTUUID = "root=PARTUUID=5a3a4a0b-01 ro"
 
@@ -37,10 +37,16 @@ class BootWithoutInitramfs(Rule):
         ),
         Example(sample_boot(sample_kernel((), ("virtio_blk", "virtio_pci", "ext4")), b"", _PARTUUID)),
         Example(sample_boot()),
+        Example(
+            {p: d for p, d in sample_boot(image=b"").items() if p != "/boot/grub/grub.cfg"}, unknown=True, title="no boot loader is found"
+        ),
     )
 
-    def check(self, initramfs: InitramfsVerdict) -> Iterator[Finding]:
+    def check(self, initramfs: InitramfsVerdict) -> Iterator[Finding | Unknown]:
         for cause in initramfs.none_loaded:
+            if cause.severity is None:
+                yield self.unknown(cause.where, cause.reason)
+                continue
             lacking = cause.about
             choice, again = lacking.path.choice, tries_again(lacking.path)
             message = f"the boot entry {choice.title!r} has no initramfs, which is needed for {', '.join(lacking.names)}"

@@ -17,6 +17,7 @@ from v2vlint.engine.present import Presenter
 from v2vlint.engine.protocol import CheckAsk, Judged, Selection
 from v2vlint.engine.select import choose, forecast_wanted, infos
 from v2vlint.facts.boot.who import Systems, system_of
+from v2vlint.facts.conversion.command import virt_v2v_command
 from v2vlint.facts.registry import FactStore
 from v2vlint.guest.open import Guest, Root, changes, open_guest
 from v2vlint.model.codec import decode, encode
@@ -101,6 +102,10 @@ def _judge_root(
     targets = judge(store, rules, ask.targets, ask.mover, presenters)
     if forecast_wanted(ask.selection):
         targets = boot.counted(targets, presenters, root.fs)
+    several = len(store.get(Systems).found) > 1
+    stores = (store.with_given(target, ask.mover) for target in ask.targets)
+    commands = (virt_v2v_command(ask.guest, one, root.device, root.subvolume, several) for one in stores)
+    targets = tuple(dataclasses.replace(target, command=command) for target, command in zip(targets, commands, strict=True))
     return RootReport(root.device, root.os, glance(store, root.device, root.subvolume), targets)
 
 

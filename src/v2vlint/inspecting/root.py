@@ -17,7 +17,7 @@ from v2vlint.model.machine import Agent, Application, MountPoint, OperatingSyste
 from v2vlint.model.report import Problem
 
 LOADERS = {"grub2": "GRUB 2", "grub-legacy": "GRUB legacy", "extlinux": "SYSLINUX", "uki": "unified kernel image",
-           "systemd-boot": "systemd-boot"}  # fmt: skip
+           "efi-stub": "the kernel itself", "systemd-boot": "systemd-boot"}  # fmt: skip
 
 
 def inspect_root(root: Root, store: FactStore, with_applications: bool) -> OperatingSystem:

@@ -115,12 +115,13 @@ class RuleResult:
 
 @dataclass(frozen=True, slots=True)
 class TargetReport:
-    """One root judged for one target."""
+    """One root judged for one target. ``command`` is the mover's command line that fits it; empty for a raw copy."""
 
     target: str
     mover: Mover
     results: tuple[RuleResult, ...]
     forecast: Forecast | None = None
+    command: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -152,6 +152,7 @@ def _target(target: TargetReport) -> dict[str, Any]:
     return {
         "target": target.target,
         "mover": target.mover.value,
+        "command": target.command or None,
         "forecast": _forecast(target.forecast) if target.forecast else None,
         "results": [_result(result) for result in target.results],
     }

@@ -126,6 +126,8 @@ def _root(image: ImageReport, root: RootReport, look: Look) -> Iterator[Row]:
         if target.forecast:
             yield ()
             yield from forecast_rows(target, target.forecast, look)
+        if target.command:
+            yield from paragraph(visible(target.command), look.width, 5, "dim", Piece("command: ", "dim"))
 
 
 def forecast_rows(target: TargetReport, forecast: Forecast, look: Look) -> Iterator[Row]:

@@ -96,6 +96,10 @@ def _none_loaded(boot: DefaultBoot, stack: RootStack, landing: Landing) -> Itera
     needed = tuple(_needs(path, stack, landing)) if path is not None and path.image is None else ()
     if path is None or not needed:
         return
+    if path.choice.entry is None:
+        reason = "no boot loader's configuration was found, which would tell whether an initramfs is loaded"
+        yield Cause(Fate.UNKNOWN, reason, path.choice.where, None, Lacking(path, needed))
+        return
     again = tries_again(path)
     reason, about = f"there is no initramfs, which is needed for {', '.join(needed)}", Lacking(path, needed)
     yield doubt(True, reason, path.choice.where, about) if again else boot.fault(reason, path.choice.where, about)

@@ -16,8 +16,8 @@ from v2vlint.facts.boot.entry import BootEntry, kernel_version
 from v2vlint.facts.boot.extlinux import extlinux_menu
 from v2vlint.facts.boot.grub.files import GrubFiles
 from v2vlint.facts.boot.grub.legacy import legacy_menu
-from v2vlint.facts.boot.pe import PeSection, read_pe, read_section
-from v2vlint.facts.boot.systemd_boot import systemd_boot_menu, unified_image
+from v2vlint.facts.boot.pe import PeImage, PeSection, read_pe, read_section
+from v2vlint.facts.boot.systemd_boot import grub_bls_menu, systemd_boot_menu, unified_image
 from v2vlint.guest.fs import GuestFS
 from v2vlint.model.blocks import BlockDevice, BlockTable
 from v2vlint.model.place import WholeFile
@@ -170,6 +170,7 @@ ESP: dict[str, str | bytes | Link] = {
     "/efi/EFI/Linux/none.efi": b"MZ",
     "/efi/EFI/Linux/readme.txt": b"",
     "/efi/DEB/6.1.0-13/LINUX": b"k",
+    "/efi/bad": b"k",
 }
 
 
@@ -218,6 +219,51 @@ def test_a_unified_image_without_a_release() -> None:
     assert found is not None
     assert (found.entry.title, found.entry.version, found.entry.args) == ("linux-6.1.0.efi", "6.1.0", ())
     assert unified_image(guest, "/x/gone.efi") is None
+
+
+def test_add_ons_append_to_the_command_line() -> None:
+    addon = pe_image({".cmdline": b"console=ttyS0\0"})
+    files: Files = {
+        "/efi/EFI/Linux/arch+3.efi": pe_image(UKI),
+        "/efi/EFI/Linux/arch.efi.extra.d/a.addon.efi": addon,
+        "/efi/EFI/Linux/arch.efi.extra.d/b.efi": addon,
+        "/efi/loader/addons/all.addon.efi": pe_image({".cmdline": b"quiet\0"}),
+    }
+    found = unified_image(memory_guest(files), "/efi/EFI/Linux/arch+3.efi")
+    assert found is not None
+    assert [str(arg) for arg in found.entry.args] == ["root=/dev/sda2", "rw", "console=ttyS0", "quiet"]
+    assert found.entry.id == "arch.efi"
+
+
+def test_the_first_profile_of_a_unified_image_counts() -> None:
+    sections = tuple(PeSection(name, number, 1) for number, name in enumerate((".linux", ".cmdline", ".profile", ".profile", ".cmdline")))
+    assert PeImage("x64", sections).section(".cmdline") == sections[1]
+    own = (*sections[:3], PeSection(".cmdline", 9, 1), *sections[3:])
+    assert PeImage("x64", own).section(".cmdline") == own[3]
+    assert PeImage("x64", own).section(".linux") == sections[0]
+
+
+def test_entries_whose_kernel_is_gone_are_left_out() -> None:
+    entry = "linux /vmlinuz-{0}\nversion {0}\nsort-key a\n"
+    files: Files = {f"/efi/loader/entries/{name}.conf": entry.format(name) for name in ("1", "2")}
+    assert [e.id for e in systemd_boot_menu(memory_guest({**files, "/efi/vmlinuz-1": b"k"}), "/efi").entries] == ["1"]
+    assert [e.id for e in systemd_boot_menu(memory_guest(files), "/efi").entries] == ["2", "1"]
+
+
+def test_grub_with_entries_on_its_own_partition() -> None:
+    entry = "linux /vmlinuz-{0}\nversion {0}\nsort-key a\n"
+    files: Files = {f"/efi/loader/entries/{name}.conf": entry.format(name) for name in ("1", "2")}
+    files = {**files, "/efi/vmlinuz-1": "k", "/efi/vmlinuz-2": "k"}
+    found = grub_bls_menu(memory_guest(files), "/efi")
+    assert found is not None
+    assert found.default is not None
+    assert (found.loader, found.default.kernel) == ("grub2", "/efi/vmlinuz-2")
+    block = "# GRUB Environment Block\nsaved_entry=1\n".ljust(1024, "#")
+    again = grub_bls_menu(memory_guest({**files, "/efi/EFI/opensuse/grubenv": block}), "/efi")
+    assert again is not None
+    assert again.default is not None
+    assert again.default.id == "1"
+    assert grub_bls_menu(memory_guest({}), "/efi") is None
 
 
 def test_pe_sections() -> None:

@@ -20,7 +20,7 @@ from v2vlint.facts.boot.grub.files import GrubFiles
 from v2vlint.facts.boot.grub.legacy import CONFIGS as LEGACY_CONFIGS
 from v2vlint.facts.boot.grub.legacy import legacy_menu
 from v2vlint.facts.boot.grub.program import GrubProgram
-from v2vlint.facts.boot.systemd_boot import grub_bls_menu, systemd_boot_menu, unified_image
+from v2vlint.facts.boot.systemd_boot import grub_bls_menu, stub_entry, systemd_boot_menu, unified_image
 from v2vlint.facts.registry import provides
 from v2vlint.guest.fs import GuestFS
 from v2vlint.model.blocks import BlockTable
@@ -197,7 +197,8 @@ class _Finder:
         path = fallback.path if fallback else next(i.path for i in self.efi.images if i.kind in ("uki", "linux"))
         found = unified_image(self.fs, path)
         if found is None:
-            return None
+            entry, reason = stub_entry(path), "the firmware starts this kernel, with the arguments that are compiled into it"
+            return BootMenu("efi-stub", "uefi", WholeFile(path), (entry,), entry, reason, (path,))
         reason = "the firmware starts this unified kernel image"
         return BootMenu("uki", "uefi", WholeFile(path), (found.entry,), found.entry, reason, (path,))
 

@@ -83,9 +83,9 @@ class BootEntry:
 class BootMenu:
     """What one loader offers when started by ``firmware`` (``bios``, ``uefi``, or empty when either may start it).
 
-    ``loader`` is ``grub2``, ``grub-legacy``, ``systemd-boot``, ``extlinux`` or ``uki``. ``default`` is None when it is undecidable or
-    absent; ``default_reason`` says how it was found or why not. ``files`` are all configuration files read, the main one first. ``stops``
-    says why the loader certainly comes to no menu, and waits at its prompt.
+    ``loader`` is ``grub2``, ``grub-legacy``, ``systemd-boot``, ``extlinux``, ``uki`` or ``efi-stub``. ``default`` is None when it is
+    undecidable or absent; ``default_reason`` says how it was found or why not. ``files`` are all configuration files read, the main one
+    first. ``stops`` says why the loader certainly comes to no menu, and waits at its prompt.
     """
 
     loader: str

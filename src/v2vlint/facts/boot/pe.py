@@ -31,8 +31,14 @@ class PeImage:
     sections: tuple[PeSection, ...]
 
     def section(self, name: str) -> PeSection | None:
-        """The first section called ``name``."""
-        return next((section for section in self.sections if section.name == name), None)
+        """The section called ``name``: of a unified kernel image with profiles that of the first profile, else that which all share.
+
+        Sections before the first ``.profile`` are shared, those behind one belong to it (UAPI.5, "Multi-profile UKIs").
+        """
+        marks = [index for index, section in enumerate(self.sections) if section.name == ".profile"]
+        start, end = (marks[0], marks[1] if len(marks) > 1 else len(self.sections)) if marks else (0, 0)
+        shared = self.sections[: start or len(self.sections)]
+        return next((section for section in (*self.sections[start:end], *shared) if section.name == name), None)
 
 
 def read_pe(stream: BinaryIO) -> PeImage | None:

@@ -20,7 +20,10 @@ from v2vlint.model.errors import FactUnavailable
 from v2vlint.model.place import Token, WholeFile
 
 MAX_IMAGES = 200
+MAX_ADDONS = 100
 _TRIES = re.compile(r"\+(\d+)(?:-\d+)?$")
+_TRIES_FILE = re.compile(r"\+\d+(?:-\d+)?(?=\.efi$)", re.IGNORECASE)
+_TOP = re.compile(r"(.*)/EFI/", re.IGNORECASE | re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,8 +89,10 @@ def _settings(fs: GuestFS, config: str | None) -> dict[str, str]:
 
 
 def _type1(fs: GuestFS, mount: str) -> list[_Candidate]:
+    """The entries whose program is there: systemd-boot leaves out the others (``boot_entry_add_type1``), unless that are all."""
     folder = find_case(fs, mount, "loader/entries")
-    return [_from_bls(fs, mount, entry) for entry in bls_folder(fs, folder)] if folder else []
+    found = [_from_bls(fs, mount, entry) for entry in bls_folder(fs, folder)] if folder else []
+    return [one for one in found if fs.exists(one.entry.kernel or one.entry.chainload)] or found
 
 
 def _from_bls(fs: GuestFS, mount: str, bls: BlsEntry) -> _Candidate:
@@ -150,6 +155,12 @@ def unified_image(fs: GuestFS, path: str) -> _Candidate | None:
     return _Candidate(key, name, entry)
 
 
+def stub_entry(path: str) -> BootEntry:
+    """The kernel at ``path`` as what firmware starts itself: without arguments but those that were compiled into it."""
+    name = path.rsplit("/", 1)[1]
+    return BootEntry(name, name, path, (), (), WholeFile(path), path, version=kernel_version(path))
+
+
 def _pe(fs: GuestFS, path: str) -> PeImage | None:
     stream = fs.open(path) if path else None
     if stream is None:
@@ -171,7 +182,22 @@ def _section(fs: GuestFS, path: str, image: PeImage, name: str) -> str:
 
 
 def _uki_args(fs: GuestFS, path: str, image: PeImage | None) -> tuple[KernelArg, ...]:
-    return plain_args(_section(fs, path, image, ".cmdline"), WholeFile(path)) if image else ()
+    """The command line inside the image, and what its add-ons append (systemd-stub(7)): its own, then those of all images."""
+    if image is None:
+        return ()
+    args = plain_args(_section(fs, path, image, ".cmdline"), WholeFile(path))
+    for addon in _addons(fs, path):
+        found = _pe(fs, addon)
+        args += plain_args(_section(fs, addon, found, ".cmdline"), WholeFile(addon)) if found else ()
+    return args
+
+
+def _addons(fs: GuestFS, path: str) -> list[str]:
+    top = _TOP.match(path)
+    common = find_case(fs, top[1] or "/", "loader/addons") if top else None
+    folders = (f"{_TRIES_FILE.sub('', path)}.extra.d", common or "")
+    names = ((folder, name) for folder in folders if folder for name in fs.listdir(folder) if name.lower().endswith(".addon.efi"))
+    return [f"{folder}/{name}" for folder, name in sorted(names)][:MAX_ADDONS]
 
 
 def _args(fs: GuestFS, token: Token) -> tuple[KernelArg, ...]:

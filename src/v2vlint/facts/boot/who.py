@@ -20,7 +20,7 @@ from v2vlint.model.errors import FactUnavailable
 from v2vlint.model.target import Target
 
 LOADERS = {"grub2": "GRUB 2", "grub-legacy": "GRUB legacy", "extlinux": "SYSLINUX", "uki": "unified kernel image",
-           "systemd-boot": "systemd-boot"}  # fmt: skip
+           "efi-stub": "the kernel itself", "systemd-boot": "systemd-boot"}  # fmt: skip
 
 
 _LINUX = frozenset({"shim", "grub", "systemd-boot", "uki", "linux", "refind", "elilo", "fallback"})

@@ -1,0 +1,84 @@
+"""The virt-v2v command line that fits a guest and a target: ``docs/virt-v2v.pod``, ``input/select_input.ml``, ``convert/choose_root.ml``.
+
+Words in capitals are for the user to fill in.
+"""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterator
+
+from v2vlint.facts.conversion.run import Conversion
+from v2vlint.facts.registry import FactStore
+from v2vlint.facts.windows.network import WindowsNetwork
+from v2vlint.model.blocks import BlockDevice, BlockTable
+from v2vlint.model.definition import Definition
+from v2vlint.model.errors import FactUnavailable
+from v2vlint.model.osinfo import OsInfo
+from v2vlint.model.source import GuestRef
+from v2vlint.model.target import Target
+
+_OUTPUTS = {
+    "libvirt": ("-o", "libvirt", "-os", "POOL"),
+    "openstack": ("-o", "openstack", "-oo", "server-id=SERVER"),
+    "kubevirt": ("-o", "kubevirt", "-os", "FOLDER"),
+    "ovirt": ("-o", "ovirt-upload", "-oc", "https://ENGINE/ovirt-engine/api", "-os", "STORAGE"),
+}
+_LOCAL = ("-o", "local", "-os", "FOLDER")
+
+
+def virt_v2v_command(ref: GuestRef, store: FactStore, root: str, subvolume: str, several: bool) -> str:
+    """The command, quoted for a shell; empty when virt-v2v is not the mover, or cannot read the guest in this form."""
+    definition = store.get(Definition)
+    source = tuple(_input(ref, definition))
+    if not source or not store.get(Conversion).by_virt_v2v:
+        return ""
+    chosen = ("--root", _device(store.get(BlockTable).named(root), root, subvolume)) if several else ()
+    words = ("virt-v2v", *source, *chosen, *_macs(store, definition), *_OUTPUTS.get(store.get(Target).platform, _LOCAL))
+    return shlex.join(words)
+
+
+def _input(ref: GuestRef, definition: Definition) -> Iterator[str]:
+    if definition.source == "libvirt" and ref.text:
+        yield from ("-i", "libvirt", definition.name or ref.name)
+    elif definition.source == "libvirt":
+        yield from ("-i", "libvirtxml", *ref.paths[:1])
+    elif definition.source == "vmx":
+        yield from ("-i", "vmx", *ref.paths[:1])
+    elif definition.source == "ovf" and ref.paths:
+        path = ref.paths[0]
+        yield from ("-i", "ova", path if path.endswith(".ova") else path.rpartition("/")[0] or ".")
+    elif ref.kind == "disks" and len(ref.paths) == 1:
+        yield from ("-i", "disk", *ref.paths)
+
+
+def _device(device: BlockDevice | None, name: str, subvolume: str) -> str:
+    """libguestfs' name of a root; the default subvolume of a btrfs is the device itself."""
+    if device is None or device.kind not in ("disk", "partition"):
+        return f"/dev/{name}"
+    path = f"/dev/{_letters(device.disk)}{device.number or ''}"
+    inside = bool(subvolume) and subvolume != device.detail("default_subvolume")
+    return f"btrfsvol:{path}/{subvolume}" if inside else path
+
+
+def _letters(index: int) -> str:
+    name = ""
+    while index >= 0:
+        index, rest = divmod(index, 26)
+        name, index = chr(ord("a") + rest) + name, index - 1
+    return f"sd{name}"
+
+
+def _macs(store: FactStore, definition: Definition) -> Iterator[str]:
+    """A static address of Windows, which loses it with its card. Which card has it is known only where there is one."""
+    if store.get(OsInfo).kind != "windows" or len(definition.nics) != 1 or not definition.nics[0].mac:
+        return
+    try:
+        static = store.get(WindowsNetwork).static
+    except FactUnavailable:
+        return
+    if len(static) == 1:
+        address, _, length = static[0].addresses[0].partition("/")
+        gateway = next(iter(static[0].gateways), "")
+        parts = (address, gateway, length) if gateway and length else (address, gateway) if gateway else (address,)
+        yield from ("--mac", f"{definition.nics[0].mac}:ip:{','.join(parts)}")
