@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -115,11 +115,16 @@ class Opener:
 
     def referred(self, file: DiskFile, names: Sequence[str], what: str, kind: str = "") -> Part:
         """The disk that ``file`` names as its ``what`` (backing file, parent…); see :meth:`found`."""
+        return self.below(file, names, what, kind)[0]
+
+    def below(self, file: DiskFile, names: Sequence[str], what: str, kind: str = "") -> tuple[Part, HostFile]:
+        """The same, with the file that it is in."""
         if self.depth >= MAX_CHAIN:
             raise ImageError(f"{file.name}: more than {MAX_CHAIN} images in a chain")
         self.depth += 1
         try:
-            return self.disk(*self.found(file, names, what, kind))
+            target, host = self.found(file, names, what, kind)
+            return self.disk(target, host), host
         finally:
             self.depth -= 1
 
@@ -127,6 +132,7 @@ class Opener:
         """The first of ``names`` that there is, relative to ``file``, opened. Refused when the policy forbids it."""
         known = next((one for one in file.siblings if one.name.rpartition("/")[2] == names[0].rpartition("/")[2]), None)
         if known:
+            known = replace(known, siblings=file.siblings)
             return known, self.host(known)
         if file.offset:
             raise ImageError(f"{file.name}: its {what} {names[0]!r} is missing")
@@ -267,27 +273,48 @@ def _vmdk_sparse(opener: Opener, name: str, base: Stream, parent: Stream | None,
 
 
 def _open_vhd(opener: Opener, file: DiskFile, base: Stream) -> Read:
+    from v2vlint.disk.containers.differencing import vhd_identity
     from v2vlint.disk.containers.microsoft import open_vhd
 
     disk = open_vhd(file.name, base)
     if base.read_at(max(0, base.size - 512), 512).find(b"conectix") not in (0, 1):
         opener.remarks.append(f"{file.name}: truncated (the footer at its end is missing)")
-    return disk, {}
+    return _with_parent(opener, file, disk, vhd_identity)
+
+
+def _with_parent(opener: Opener, file: DiskFile, disk: Stream, identity: Callable[[Stream], bytes]) -> Read:
+    """The disk, and below it what it is a change of: that very disk, as it was then. QEMU opens no such disk."""
+    from v2vlint.disk.containers.microsoft import Blocks
+
+    if not isinstance(disk, Blocks) or disk.link is None:
+        return disk, {}
+    below, host = opener.below(file, disk.link.names, "parent")
+    if identity(host) != disk.link.identity:
+        hint = "give the one that it was made from, as it was then"
+        raise ImageError(f"{file.name}: its parent {host.path} is another disk, or was changed since", hint=hint)
+    disk.parent = below.stream
+    return disk, None
 
 
 def _open_vhdx(opener: Opener, file: DiskFile, base: Stream) -> Read:
+    from v2vlint.disk.containers.differencing import vhdx_identity
     from v2vlint.disk.containers.microsoft import Vhdx
 
     disk = Vhdx(file.name, base)
     if disk.dirty:
         opener.remarks.append(f"{file.name}: was not closed cleanly; its log holds changes that were not read")
-    return _whole(opener, file, base, disk), {}
+    return _with_parent(opener, file, _whole(opener, file, base, disk), vhdx_identity)
 
 
 def _open_vdi(opener: Opener, file: DiskFile, base: Stream) -> Read:
+    from v2vlint.disk.containers.differencing import vdi_identity
     from v2vlint.disk.containers.microsoft import Vdi
 
-    return _whole(opener, file, base, Vdi(file.name, base)), {}
+    disk = _whole(opener, file, base, Vdi(file.name, base))
+    if disk.link and not file.siblings:
+        hint = "give the machine's .vbox file, which knows where that is, or merge the disk into its parent"
+        raise Unsupported(f"{file.name}: a differencing VDI, which names its parent by an identifier only", hint=hint)
+    return _with_parent(opener, file, disk, vdi_identity)
 
 
 def _open_parallels(opener: Opener, file: DiskFile, base: Stream) -> Read:
@@ -305,7 +332,7 @@ def _open_xva(_opener: Opener, file: DiskFile, base: Stream) -> Read:
     return XvaDisk(file.name, base, file.member), None
 
 
-def _whole(opener: Opener, file: DiskFile, base: Stream, disk: Blocks) -> Stream:
+def _whole(opener: Opener, file: DiskFile, base: Stream, disk: Blocks) -> Blocks:
     if (used := disk.used_bytes()) > base.size:
         opener.remarks.append(f"{file.name}: truncated (in use up to byte {used}, but {base.size} bytes long)")
     return disk

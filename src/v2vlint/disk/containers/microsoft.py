@@ -8,6 +8,7 @@ import uuid
 from array import array
 
 from v2vlint.disk.checksums import crc32c
+from v2vlint.disk.containers.differencing import MAX_LOCATOR, Changed, Link, merged, vhd_link, vhdx_link
 from v2vlint.disk.stream import Cached, Slice, Stream, exactly
 from v2vlint.model.errors import ImageError, Unsupported
 
@@ -18,6 +19,8 @@ MAX_ENTRIES = 1 << 24
 MAX_VHD = 65535 * 255 * 255 * 512
 MAX_VDI_BLOCKS = 0x3FFFFFFF
 _UNUSED = 0xFFFFFFFF
+ZEROS = -1
+_ABSENT, _WHOLE, _PARTLY = 0, 6, 7
 _FIXED, _DYNAMIC, _DIFFERENCING = 2, 3, 4
 _BAT = uuid.UUID("2dc27766-f623-4200-9d64-115e9bfd4a08").bytes_le
 _METADATA = uuid.UUID("8b7ca206-4790-4b9a-b8fe-575f050f886e").bytes_le
@@ -31,7 +34,13 @@ _ITEMS = (_PARAMETERS, _SIZE, _SECTOR, _PHYSICAL, _PAGE_83, _PARENT)
 
 
 class Blocks(Stream):
-    """A disk in blocks of ``block`` bytes; subclasses say where each is."""
+    """A disk in blocks of ``block`` bytes; subclasses say where each is.
+
+    ``link`` says what it is a change of, when it is one; ``parent`` has that disk's content then.
+    """
+
+    link: Link | None = None
+    parent: Stream | None = None
 
     def __init__(self, name: str, base: Stream, size: int, block: int) -> None:
         if not 512 <= block <= MAX_BLOCK or block % 512 or not 0 <= size < 1 << 56:
@@ -47,23 +56,35 @@ class Blocks(Stream):
         while length > 0:
             number, inside = divmod(offset, self._block)
             count = min(length, self._block - inside)
-            place = self._find(number)
-            if place is None:
-                parts.append(bytes(count))
-            elif place + inside >= self._base.size:
-                raise ImageError(f"{self._name}: truncated (data at byte {place + inside} lies beyond the end of the file)")
-            else:
-                parts.append(exactly(self._base, place + inside, count))
+            parts.append(self._piece(number, inside, count))
             offset, length = offset + count, length - count
         return b"".join(parts)
 
+    def _piece(self, number: int, inside: int, count: int) -> bytes:
+        place = self._find(number)
+        if place is None:
+            return exactly(self.parent, number * self._block + inside, count)
+        if place == ZEROS:
+            return bytes(count)
+        if place + inside >= self._base.size:
+            raise ImageError(f"{self._name}: truncated (data at byte {place + inside} lies beyond the end of the file)")
+        own = exactly(self._base, place + inside, count)
+        changed = self._changed(number) if self.link else None
+        if changed is None:
+            return own
+        return merged(changed, inside, own, exactly(self.parent, number * self._block + inside, count))
+
     def _find(self, number: int) -> int | None:
-        """The byte offset of a block, None when it is all zeros."""
+        """The byte offset of a block; None when it is not in this file, :data:`ZEROS` when it is all zeros."""
+        raise NotImplementedError
+
+    def _changed(self, number: int) -> Changed | None:
+        """Which sectors of a block are in this file, of a disk that is a change of another; None when all are."""
         raise NotImplementedError
 
     def used_bytes(self) -> int:
         """The end of the last block in use, as the block table tells; looks at no more than the first :data:`MAX_COUNTED`."""
-        last = max((place or 0 for place in map(self._find, range(min(-(-self.size // self._block), MAX_COUNTED)))), default=0)
+        last = max((max(place or 0, 0) for place in map(self._find, range(min(-(-self.size // self._block), MAX_COUNTED)))), default=0)
         return last + 1
 
     def _entry(self, layout: str, offset: int) -> int:
@@ -74,7 +95,7 @@ class Blocks(Stream):
 
 
 def open_vhd(name: str, base: Stream) -> Stream:
-    """A fixed or dynamic VHD; differencing ones are Unsupported."""
+    """A fixed, dynamic or differencing VHD; the last needs its ``parent``."""
     copies = (base.read_at(0, 512), *(base.read_at(max(0, base.size - at), at) for at in (512, 511)))
     footers = [data for data in copies if data[:8] == b"conectix"]
     if not footers:
@@ -82,8 +103,6 @@ def open_vhd(name: str, base: Stream) -> Stream:
     footer = footers[0]
     first = copies[0] is footer
     header_at, size, kind = (struct.unpack_from(layout, footer, at)[0] for layout, at in ((">Q", 16), (">Q", 48), (">I", 60)))
-    if kind == _DIFFERENCING:
-        raise Unsupported(f"{name}: a differencing VHD is not supported", hint="merge it into its parent first")
     if not _sums_up(footer, 64):
         raise ImageError(f"{name}: damaged VHD (the checksum of its footer is wrong)")
     if first is (kind == _FIXED):
@@ -92,9 +111,9 @@ def open_vhd(name: str, base: Stream) -> Stream:
         if size > base.size:
             raise ImageError(f"{name}: truncated ({base.size} of {size} bytes)")
         return Slice(base, 0, size)
-    if kind != _DYNAMIC:
+    if kind not in (_DYNAMIC, _DIFFERENCING):
         raise Unsupported(f"{name}: VHD type {kind} is not supported")
-    return DynamicVhd(name, base, size, header_at)
+    return DynamicVhd(name, base, size, header_at, linked=kind == _DIFFERENCING)
 
 
 def _sums_up(data: bytes, at: int) -> bool:
@@ -103,9 +122,9 @@ def _sums_up(data: bytes, at: int) -> bool:
 
 
 class DynamicVhd(Blocks):
-    """A dynamic VHD."""
+    """A dynamic or differencing VHD."""
 
-    def __init__(self, name: str, base: Stream, size: int, header_at: int) -> None:
+    def __init__(self, name: str, base: Stream, size: int, header_at: int, *, linked: bool = False) -> None:
         header = base.read_at(header_at, 1024)
         if header[:8] != b"cxsparse" or len(header) < 1024:
             raise ImageError(f"{name}: no dynamic VHD header")
@@ -118,6 +137,7 @@ class DynamicVhd(Blocks):
         if self._entries * block < size:
             raise ImageError(f"{name}: damaged VHD (its block table is too small)")
         self._bitmap = -(-block // 512 // 8 // 512) * 512
+        self.link = vhd_link(base, header) if linked else None
         if (used := self._used()) > base.size:
             raise ImageError(f"{name}: truncated (in use up to byte {used}, but {base.size} bytes long)")
 
@@ -135,21 +155,22 @@ class DynamicVhd(Blocks):
         entry = self._entry(">I", self._bat + number * 4)
         return None if entry == _UNUSED else entry * 512 + self._bitmap
 
+    def _changed(self, number: int) -> Changed | None:
+        entry = self._entry(">I", self._bat + number * 4)
+        return Changed(self._base.read_at(entry * 512, self._bitmap), first_bit=0x80)
+
 
 class Vdi(Blocks):
-    """A fixed or dynamic VDI; differencing ones are Unsupported."""
+    """A fixed, dynamic or differencing VDI; the last needs its ``parent``."""
 
     def __init__(self, name: str, base: Stream) -> None:
         header = base.read_at(0, 512)
-        if len(header) < 512:
-            raise ImageError(f"{name}: truncated VDI header")
-        if header[64:68] != b"\x7f\x10\xda\xbe":
-            raise ImageError(f"{name}: no VDI header")
+        if len(header) < 512 or header[64:68] != b"\x7f\x10\xda\xbe":
+            raise ImageError(f"{name}: " + ("truncated VDI header" if len(header) < 512 else "no VDI header"))
         version, _length, kind = struct.unpack_from("<III", header, 68)
-        linked = any(header[424:456])
-        if version != 0x10001 or kind not in (1, 2) or linked:
-            what = "a differencing VDI" if kind == 4 or linked else f"VDI version {version:#x}, type {kind},"
-            raise Unsupported(f"{name}: {what} is not supported", hint="merge it into its parent first" if kind == 4 or linked else "")
+        self.link = Link((str(uuid.UUID(bytes_le=header[424:440])),), header[424:440]) if kind == 4 else None
+        if version != 0x10001 or kind not in (1, 2, 4) or (self.link is None and any(header[424:456])):
+            raise Unsupported(f"{name}: VDI version {version:#x}, type {kind}, is not supported")
         self._map, self._data = struct.unpack_from("<II", header, 340)
         size, block, extra, self._count = struct.unpack_from("<QIII", header, 368)
         if (sector := struct.unpack_from("<I", header, 360)[0]) != 512:
@@ -164,7 +185,11 @@ class Vdi(Blocks):
 
     def _find(self, number: int) -> int | None:
         entry = self._entry("<I", self._map + number * 4)
-        return None if entry >= 0xFFFFFFFE else self._data + entry * self._block
+        return None if entry == _UNUSED else ZEROS if entry == _UNUSED - 1 else self._data + entry * self._block
+
+    def _changed(self, number: int) -> Changed | None:
+        """Blocks of a VDI are copied whole when they are first written to."""
+        return None
 
 
 def _is_whole(data: bytes, signature: bytes, length: int) -> bool:
@@ -175,7 +200,9 @@ def _is_whole(data: bytes, signature: bytes, length: int) -> bool:
 
 
 class Vhdx(Blocks):
-    """A fixed or dynamic VHDX; differencing ones are Unsupported. ``dirty`` tells that its log was not replayed."""
+    """A fixed, dynamic or differencing VHDX; the last needs its ``parent``. ``dirty`` tells that its log was not replayed."""
+
+    _locator: tuple[int, int] | None = None
 
     def __init__(self, name: str, base: Stream) -> None:
         self._label = name
@@ -187,10 +214,12 @@ class Vhdx(Blocks):
         log_size, log_at = struct.unpack_from("<IQ", current, 68)
         self._take(log_at, log_size, "log")
         regions = self._regions(base)
-        block, size, sector = self._metadata(base, regions[_METADATA][0])
+        block, size, self._sector = self._metadata(base, regions[_METADATA][0])
         super().__init__(name, base, size, block)
+        if self._locator:
+            self.link = vhdx_link(name, base.read_at(*self._locator))
         self._bat, length = regions[_BAT]
-        self._ratio = (1 << 23) * sector // block
+        self._ratio = (1 << 23) * self._sector // block
         blocks = -(-size // block)
         if (blocks + (blocks - 1) // self._ratio) * 8 > length:
             raise self._damaged("its block table is too small")
@@ -242,17 +271,17 @@ class Vhdx(Blocks):
             raise self._damaged("no metadata table")
         found: dict[bytes, bytes] = {}
         for at in range(32, 32 + 32 * count, 32):
-            guid, (offset, _length, flags) = table[at : at + 16], struct.unpack_from("<III", table, at + 16)
+            guid, (offset, length, flags) = table[at : at + 16], struct.unpack_from("<III", table, at + 16)
             if guid in found or (guid not in _ITEMS and flags & 4):
                 raise self._damaged("its metadata table")
             found[guid] = base.read_at(region + offset, 8).ljust(8, b"\0") if guid in _ITEMS else b""
+            if guid == _PARENT:
+                self._locator = (region + offset, min(length, MAX_LOCATOR))
         if not set(_ITEMS[:5]) <= set(found):
             raise self._damaged("metadata is missing")
         block, flags = struct.unpack("<II", found[_PARAMETERS])
-        if flags & 2:
-            raise Unsupported(f"{self._label}: a differencing VHDX is not supported", hint="merge it into its parent first")
-        if _PARENT in found:
-            raise self._damaged("the place of a parent, but none is used")
+        if (flags & 2 == 2) is not (_PARENT in found):
+            raise self._damaged("the place of a parent, but none is used" if _PARENT in found else "no place of its parent")
         (size,), (sector, _more) = struct.unpack("<Q", found[_SIZE]), struct.unpack("<II", found[_SECTOR])
         if sector not in (512, 4096) or not _MIB <= block <= MAX_BLOCK or block & (block - 1):
             raise self._damaged(f"block size {block}, sector size {sector}")
@@ -263,9 +292,21 @@ class Vhdx(Blocks):
         taken = sorted(self._taken)
         for number in range(min(blocks, MAX_COUNTED)):
             place = self._find(number)
-            if place is not None and any(place < end and begin < place + self._block for begin, end in taken):
+            if place not in (None, ZEROS) and any(place < end and begin < place + self._block for begin, end in taken):
                 raise self._damaged("a block lies on another part")
 
     def _find(self, number: int) -> int | None:
         entry = self._entry("<Q", self._bat + (number + number // self._ratio) * 8)
-        return (entry >> 20) * _MIB if entry & 7 == 6 else None
+        if entry & 7 in (_WHOLE, _PARTLY):
+            return (entry >> 20) * _MIB
+        return None if entry & 7 == _ABSENT else ZEROS
+
+    def _changed(self, number: int) -> Changed | None:
+        if self._entry("<Q", self._bat + (number + number // self._ratio) * 8) & 7 == _WHOLE:
+            return None
+        chunk, inside = divmod(number, self._ratio)
+        entry = self._entry("<Q", self._bat + ((chunk + 1) * self._ratio + chunk) * 8)
+        count = self._block // self._sector // 8
+        if entry & 7 != _WHOLE:
+            raise self._damaged("a block with changes has no bitmap of them")
+        return Changed(self._base.read_at((entry >> 20) * _MIB + inside * count, count), sector=self._sector)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from xml.etree.ElementTree import Element
 
 from v2vlint.model.definition import ControllerDevice, Definition, DiskDevice, Feature, Medium, NicDevice, place_name
 from v2vlint.model.errors import ImageError
 from v2vlint.model.place import Where
-from v2vlint.model.source import GuestSource
+from v2vlint.model.source import DiskFile, GuestSource
 from v2vlint.model.xml_document import MAX_XML, Document, attribute, child, everywhere, local, read_document
 from v2vlint.source.kind import Kind
 from v2vlint.source.nearby import Nearby
@@ -18,6 +19,7 @@ _BUSES = {
     "AHCI": "sata", "PIIX3": "ide", "PIIX4": "ide", "ICH6": "ide", "LsiLogic": "scsi", "BusLogic": "scsi", "LsiLogicSas": "scsi",
     "VirtioSCSI": "scsi", "NVMe": "nvme", "USB": "usb", "I82078": "fdc",
 }  # fmt: skip
+MAX_MEDIA = 200
 _MEDIA = {"DVD": "cdrom", "Floppy": "floppy"}
 _FORMATS = {"VDI": "vdi", "VMDK": "vmdk", "VHD": "vpc", "RAW": "raw"}
 _ARCHITECTURES = {"x86": "x86_64", "arm": "aarch64"}
@@ -144,7 +146,19 @@ class _Machine:
 
 def _locate(nearby: Nearby) -> GuestSource:
     definition = vbox(nearby.where, nearby.read(nearby.where, MAX_XML))
-    return nearby.source(definition, [nearby.beside(disk) for disk in definition.disks])
+    source = nearby.source(definition, [nearby.beside(disk) for disk in definition.disks])
+    media = tuple(_media(nearby, definition))
+    return replace(source, disks=tuple(replace(disk, siblings=media) for disk in source.disks))
+
+
+def _media(nearby: Nearby, definition: Definition) -> Iterator[DiskFile]:
+    """Every registered image by its identifier, under which a differencing one names its parent."""
+    root = read_document(definition.path, definition.content).root
+    registered = [one for one in everywhere(root, "HardDisk") if attribute(one, "location")]
+    for one in registered[:MAX_MEDIA] if len(registered) > len(definition.disks) else ():
+        found = nearby.beside(DiskDevice(attribute(one, "location")))
+        if isinstance(found, DiskFile):
+            yield DiskFile(found.path, f"{found.path}/{identifier(attribute(one, 'uuid'))}")
 
 
 KINDS = (Kind("vbox", "a VirtualBox machine", (".vbox",), _locate, listed=True, disks=(".vdi", ".vmdk", ".vhd")),)
