@@ -76,6 +76,11 @@ truth: packages venv
 
 # Damaged images until COUNT of them are judged; what goes wrong is kept in build/fuzz with the number that makes it again.
 COUNT ?= 10000
+.PHONY: corpora
+## Read the test data of other projects that lies in FOLDER (tests/corpora says which).
+corpora:
+	V2VLINT_CORPORA=$(abspath $(FOLDER)) $(BIN)/python -m pytest -q -s tests/corpora
+
 .PHONY: fuzz
 fuzz: packages venv
 	PYTHONPATH=sample-guests $(BIN)/python -m tests.fuzz --count $(COUNT)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.source.reading import GENID, UUID, source
+from tests.source.reading import UUID, source
 from v2vlint.disk.containers.formats import open_image
 from v2vlint.guest.open import open_ref
 from v2vlint.model.definition import Medium, NicDevice, Topology
@@ -73,7 +73,7 @@ def test_xenserver_exports_are_read_in_place(tmp_path: Path) -> None:
     assert stream.read_at(0, 8 << 20) == first + bytes(1 << 20) + last
     assert stream.read_at((1 << 20) - 5, 10) == first[-5:] + bytes(5)
     assert (stated.name, stated.cpus, stated.topology, stated.memory_mib, stated.uuid) == ("xen1", 4, Topology(2, 2, 1), 2048, UUID)
-    assert (stated.firmware, stated.secure_boot, stated.genid) == ("uefi", True, GENID)
+    assert (stated.firmware, stated.secure_boot, stated.genid) == ("uefi", True, "9f47526f-7c91-13c6-f9b4-4b2edde4d6b0")
     assert stated.nics == (NicDevice("aa:bb:cc:00:11:22", "netfront", "lan", "bridge", fixed=True),)
     assert (stated.media, [one.value for one in stated.snapshots]) == ((Medium("cdrom", "", "ide"),), ["before"])
 

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import re
+import struct
+import uuid
 
 _UUID = re.compile(r"[0-9a-f]{32}")
+_SIGNED = re.compile(r"-?\d{1,20}")
 _MAC = re.compile(r"[0-9a-f]{2}(:[0-9a-f]{2}){5}")
 
 
@@ -28,6 +31,16 @@ def identifier(text: str) -> str:
     if not _UUID.fullmatch(plain) or not plain.strip("0"):
         return ""
     return "-".join((plain[:8], plain[8:12], plain[12:16], plain[16:20], plain[20:]))
+
+
+def generation(first: str, second: str) -> str:
+    """A VM generation ID from two signed numbers of 64 bits, as the guest finds them in memory; empty when they are none.
+
+    The GUID that libvirt and QEMU take is of the same sixteen bytes (virt-v2v says the same; libvirt's own XML of a VMX file writes the
+    numbers' digits in order instead, which the guest would see otherwise).
+    """
+    halves = [int(text) & (1 << 64) - 1 for text in (first, second) if _SIGNED.fullmatch(text.strip())]
+    return identifier(str(uuid.UUID(bytes_le=struct.pack("<QQ", *halves)))) if len(halves) == 2 else ""
 
 
 def true(text: str) -> bool:

@@ -6,6 +6,7 @@ import os
 import random
 import struct
 import subprocess
+import sys
 import uuid
 from pathlib import Path
 
@@ -27,6 +28,10 @@ for file, path in zip(files, sys.argv[1:]):
 for child, parent in zip(files, files[1:]):
     child.set_parent(parent)
 sys.stdout.buffer.write(files[0].read_buffer_at_offset(files[0].get_media_size(), 0))"""
+
+DISSECT = """import pathlib, sys
+from dissect.hypervisor.disk.vhdx import VHDX
+sys.stdout.buffer.write(VHDX(pathlib.Path(sys.argv[1])).read())"""
 
 
 def opened(path: Path) -> bytes:
@@ -193,7 +198,7 @@ def test_a_chain_of_vhd(tmp_path: Path, options: str, step: int) -> None:
 @pytest.mark.parametrize("depth", [1, 2])
 def test_a_chain_of_vhdx(tmp_path: Path, depth: int) -> None:
     """dissect.hypervisor 3.21 loses its place in reads of parts of a block, as those of a parent are: it is asked about one level."""
-    vhdx = pytest.importorskip("dissect.hypervisor.disk.vhdx")
+    pytest.importorskip("dissect.hypervisor.disk.vhdx")
     parent, content = base(tmp_path, "vhdx")
     for number, name in enumerate(("one.avhdx", "two.avhdx")[:depth]):
         changed = {sector: data for sector, data in changes(number + 7, SIZE).items() if sector * SECTOR >> 20 != 9}
@@ -203,7 +208,7 @@ def test_a_chain_of_vhdx(tmp_path: Path, depth: int) -> None:
         content, parent = applied(bytes(new), changed), tmp_path / name
     assert opened(parent) == content
     if depth == 1:
-        assert vhdx.VHDX(parent).read(SIZE) == content
+        assert subprocess.run((sys.executable, "-c", DISSECT, parent), capture_output=True, check=True).stdout == content
 
 
 @pytest.mark.parametrize("form", ["vpc", "vhdx"])

@@ -13,7 +13,7 @@ from v2vlint.model.source import GuestSource
 from v2vlint.model.xml_document import line_starts, span_of
 from v2vlint.source.kind import Kind
 from v2vlint.source.nearby import Nearby
-from v2vlint.source.values import identifier, mac_address, number
+from v2vlint.source.values import generation, identifier, mac_address, number
 
 MAX_VMX = 1 << 20
 MAX_SNAPSHOTS = 500
@@ -22,7 +22,6 @@ DEFAULT_MEMORY = 32
 _LINE = re.compile(r'^[ \t]*([\w.:]+)[ \t]*=[ \t]*"(.*)"[ \t\r]*$', re.MULTILINE)
 _DISK = re.compile(r"^(scsi|sata|nvme|ide)(\d{1,3}):(\d{1,3})\.(?:filename|devicetype)$")
 _CONTROLLER = re.compile(r"^(scsi|sata|nvme)(\d{1,3})\.present$")
-_SIGNED = re.compile(r"-?\d{1,20}")
 _NIC = re.compile(r"^ethernet(\d{1,3})\.")
 _PASSTHROUGH = re.compile(r"^(pcipassthru\d{1,3})\.present$")
 _DELTA = re.compile(r"-\d{6}\.vmdk$", re.IGNORECASE)
@@ -83,7 +82,7 @@ def vmx(where: str, data: bytes, snapshots: bytes = b"") -> Definition:
         features=tuple(_features(values)),
         product="vmware",
         uuid=identifier(values.get("uuid.bios")),
-        genid=_genid(values),
+        genid=generation(values.get("vm.genid"), values.get("vm.genidx")),
         topology=_topology(values),
         controllers=tuple(_controllers(values)),
         encrypted=encrypted,
@@ -117,14 +116,6 @@ def _parse(path: str, text: str) -> _Values:
 
 def _unescape(match: re.Match[str]) -> str:
     return chr(int(match[1], 16))
-
-
-def _genid(values: _Values) -> str:
-    """Two signed numbers of 64 bits, the upper half first (libvirt's vmx.c)."""
-    halves = [values.get(key).strip() for key in ("vm.genid", "vm.genidx")]
-    if not all(_SIGNED.fullmatch(half) for half in halves):
-        return ""
-    return identifier("".join(f"{int(half) & (1 << 64) - 1:016x}" for half in halves))
 
 
 def _topology(values: _Values) -> Topology:

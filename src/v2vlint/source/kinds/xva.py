@@ -14,7 +14,7 @@ from v2vlint.model.source import DiskFile, GuestSource
 from v2vlint.model.xml_document import MAX_XML, Document, child, local, read_document, text_of
 from v2vlint.source.kind import Kind
 from v2vlint.source.nearby import Absent, Found, Nearby, whole
-from v2vlint.source.values import identifier, mac_address, number, true
+from v2vlint.source.values import generation, identifier, mac_address, number, true
 
 FORMAT = "xva"
 """The image format of a disk that is a folder of chunks in such an archive."""
@@ -98,7 +98,7 @@ class _Export:
             features=tuple(Feature("further-system", one.text("name_label"), self.at(one, "name_label")) for one in self.further),
             product="xen",
             uuid=identifier(vm.text("uuid")),
-            genid=_genid(vm.text("generation_id")),
+            genid=generation(*vm.text("generation_id").partition(":")[::2]),
             topology=Topology(cpus // cores, cores, 1) if cores and cpus % cores == 0 else Topology(),
             path=self.document.path,
             places={name: self.at(vm, key) for name, key in stated.items() if key in vm.members},
@@ -157,14 +157,6 @@ def _text(value: Element | None) -> str:
         return ""
     inner = next(iter(value), value)
     return (inner.text or "").strip()
-
-
-def _genid(text: str) -> str:
-    """Two numbers of 64 bits."""
-    halves = text.split(":")
-    if len(halves) != 2 or not all(half.lstrip("-").isdecimal() and len(half) < 21 for half in halves):
-        return ""
-    return identifier("".join(f"{int(half) & (1 << 64) - 1:016x}" for half in halves))
 
 
 def _archive(nearby: Nearby) -> GuestSource:
