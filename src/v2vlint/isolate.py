@@ -341,6 +341,8 @@ def serve() -> None:
     reply = json.dumps(_reply(module, name, order["request"], Grant(**order["grant"]))).encode()
     with os.fdopen(channel, "wb") as stream:
         stream.write(reply)
+    # Taking the interpreter down, object by object, costs a tenth of the time of a check.
+    os._exit(0)
 
 
 def _limit(limits: Limits) -> None:

@@ -10,7 +10,6 @@ from pathlib import Path
 
 from v2vlint import isolate
 from v2vlint.confine import Grant
-from v2vlint.engine.boot import FORECAST
 from v2vlint.engine.child import answer
 from v2vlint.files import Desk
 from v2vlint.files.nodes import DRIVERS
@@ -316,6 +315,8 @@ class _Rounds:
         old, new = findings(before), findings(again.image)
         fresh = [key for key, found in new.items() if key not in old and found.counts and found.finding.severity is Severity.ERROR]
         if _stops(before):
+            from v2vlint.engine.boot import FORECAST
+
             fresh = [key for key in fresh if new[key].finding.rule != FORECAST.id]
         if again.image.problems and not before.problems:
             words = again.image.problems[0].reason
