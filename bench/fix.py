@@ -1,7 +1,7 @@
 """Measure fixing: both back-ends, a bare libguestfs launch, the guest's own tool in virt-customize, and virt-v2v, on the same guests.
 
-``bench/fix.py [--output FILE] [--skip-rebuild] [--skip-convert] [--times N]``. Everything runs without KVM on the same machine, one after the
-other, on copies of real Debian guests from the cache. The rebuild (``virt-customize --run-command 'update-initramfs -u'``) and the
+``bench/fix.py [--output FILE] [--skip-rebuild] [--skip-convert] [--times N]``. Everything runs without KVM on the same machine, one
+after the other, on copies of real Debian guests from the cache. The rebuild (``virt-customize --run-command 'update-initramfs -u'``) and the
 conversion (``virt-v2v -i disk -o local``) run once: they take minutes. The others run N times, of which the best counts. Where others use
 the machine meanwhile, processor time says more than wall time: it is that of all processes that a command started.
 """
@@ -120,11 +120,12 @@ def main() -> int:
         measured = rows(Path(name), args)
     version = json.dumps(subprocess.run(["guestfish", "--version"], capture_output=True, text=True, check=True).stdout.strip())
     lines = [f"| {row.name} | {row.taken.cpu:.1f} s | {row.taken.wall:.1f} s | {row.remark} |" for row in measured]
+    machine = f"{os.cpu_count()} CPUs ({platform.machine()}), no KVM, {version[1:-1]}"
     head = [
         "# Fixing, measured",
         "",
-        f"{datetime.now(UTC):%Y-%m-%d}, {os.cpu_count()} CPUs ({platform.machine()}), no KVM, {version[1:-1]}. Written by `bench/fix.py`: the best of",
-        f"{args.times} runs (the last two rows: one). The load of the machine was {load:.0f} when it began: where that is above 1, compare processor time.",
+        f"{datetime.now(UTC):%Y-%m-%d}, {machine}. Written by `bench/fix.py`: the best of {args.times} runs (of the last two rows: one).",
+        f"The load of the machine was {load:.0f} when it began: where that is above 1, compare processor time.",
         "",
         "| what | processor time | wall time | |",
         "| --- | --- | --- | --- |",
