@@ -22,8 +22,8 @@ from v2vlint.fixing.request import checked
 from v2vlint.model.errors import ImageError
 from v2vlint.model.fix import Applicability
 
-BATCH = 12
-"""Guests in one appliance, which takes half a minute to start."""
+SHARDS = 10
+"""Each has some of the guests, those of one in as few appliances as can be: one takes half a minute to start."""
 
 
 @dataclass(frozen=True)
@@ -42,10 +42,10 @@ class Job:
         return frozenset(device["name"].partition("/")[0] for device in devices if device["kind"] == "lv")
 
 
-def jobs(folder: Path) -> Iterator[Job]:
-    """All guests with something to fix that can be written directly."""
+def jobs(folder: Path, shard: int) -> Iterator[Job]:
+    """The guests of a shard with something to fix that can be written directly."""
     for home in (HOME, GUESTS):
-        for name in sorted(recipes(home)):
+        for name in sorted(recipes(home))[shard::SHARDS]:
             images = cached(name, home)
             ask = asked(images, Applicability.UNSAFE)
             prepared = session.preview(ask)
@@ -82,15 +82,16 @@ def _batches(found: list[Job]) -> Iterator[list[Job]]:
     while found:
         batch: list[Job] = []
         for job in found:
-            if len(batch) < BATCH and not any(job.groups & other.groups for other in batch):
+            if not any(job.groups & other.groups for other in batch):
                 batch.append(job)
         found = [job for job in found if job not in batch]
         yield batch
 
 
 @pytest.mark.truth
-def test_every_fix_leaves_the_same_files_whoever_writes(tmp_path: Path) -> None:
-    found = list(jobs(tmp_path))
+@pytest.mark.parametrize("shard", range(SHARDS))
+def test_every_fix_leaves_the_same_files_whoever_writes(tmp_path: Path, shard: int) -> None:
+    found = list(jobs(tmp_path, shard))
     compared = 0
     for number, batch in enumerate(_batches(found)):
         folder = tmp_path / f"batch{number}"
@@ -109,5 +110,5 @@ def test_every_fix_leaves_the_same_files_whoever_writes(tmp_path: Path) -> None:
             print(f"{job.name}: the same", flush=True)
             shutil.rmtree(folder / job.name)
         shutil.rmtree(folder)
-    assert len(found) > 30
-    assert compared > 1000
+    assert found
+    assert compared > 100
