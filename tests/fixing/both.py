@@ -150,14 +150,17 @@ def compare(one: tuple[Path, ...], other: tuple[Path, ...], folder: Path, form: 
     left.mkdir()
     right.mkdir()
     first, second, count = volumes(one, left, form), volumes(other, right, form), 0
+    wrong: list[str] = []
     assert first.keys() == second.keys()
     for name, volume in first.items():
         check(volume)
         check(second[name])
         with mounted(volume, folder / "a") as a, mounted(second[name], folder / "b") as b:
             found = entries(a)
-            assert differences(found, entries(b)) == []
+            wrong += [f"{name}: {words}" for words in differences(found, entries(b))]
         count += len(found)
+    if wrong:
+        pytest.fail("\n".join(wrong[:40]))
     return count
 
 
