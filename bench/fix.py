@@ -1,10 +1,10 @@
 """Measure fixing: both back-ends, a bare libguestfs launch, the guest's own tool in virt-customize, and virt-v2v, on the same guests.
 
-``bench/fix.py [--output FILE] [--skip-rebuild] [--skip-convert] [--times N] [--limit S]``. Everything runs without KVM on the same
-machine, one after the other, on copies of real Debian guests from the cache. What is slow runs once: launches, the rebuild
-(``virt-customize --run-command 'update-initramfs -u'``) and the conversion (``virt-v2v -i disk -o local``), the last two for at most
-``--limit`` seconds. What is written directly runs N times, of which the best counts. Where others use the machine meanwhile, processor time says more than wall time: it is
-that of all processes that a command started.
+``bench/fix.py [--output FILE] [--skip-rebuild] [--skip-convert] [--times N] [--limit S]``. Everything runs without KVM on the same machine,
+one after the other, on copies of real Debian guests from the cache. What is slow runs once: launches, the rebuild (``virt-customize
+--run-command 'update-initramfs -u'``) and the conversion (``virt-v2v -i disk -o local``), the last two for at most ``--limit`` seconds.
+What is written directly runs N times, of which the best counts. Where others use the machine meanwhile, processor time says more than wall
+time: it is that of all processes that a command started.
 """
 
 from __future__ import annotations
