@@ -6,9 +6,11 @@ import hashlib
 import os
 import random
 import shutil
+import socket
 import subprocess
 import sys
 import tempfile
+import threading
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -24,6 +26,7 @@ from v2vlint.disk.volumes.lvm_text import read_group
 from v2vlint.fixing import appliance, session, transaction
 from v2vlint.fixing.direct import hive
 from v2vlint.fixing.direct.ext import ExtFiles
+from v2vlint.fixing.direct.nbd import Client
 from v2vlint.fixing.direct.ntfs import NtfsFiles
 from v2vlint.fixing.direct.terms import Declined, Files, Mismatch
 from v2vlint.fixing.direct.volume import Volume
@@ -327,3 +330,13 @@ def test_what_lies_on_more_than_parts_of_disks_is_declined(kind: str) -> None:
     assert "layer" in lies_on(BlockTable((disk, layer, top)), "vg/root")
     plain = BlockDevice("layer", "partition", 1, 0, parents=("disk1",))
     assert lies_on(BlockTable((disk, plain, top)), "vg/root") == ""
+
+
+def test_a_server_that_does_not_listen_yet_is_waited_for(tmp_path: Path) -> None:
+    place = tmp_path / "socket"
+    with socket.socket(socket.AF_UNIX) as server:
+        server.bind(str(place))
+        threading.Timer(0.2, server.listen).start()
+        threading.Timer(0.4, lambda: server.accept()[0].sendall(bytes(18))).start()
+        with pytest.raises(ImageError, match="no NBD server"):
+            Client(place)

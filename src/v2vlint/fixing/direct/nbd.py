@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 import struct
+import time
 from pathlib import Path
 from types import TracebackType
 
@@ -14,6 +15,7 @@ _REQUEST, _REPLY = 0x25609513, 0x67446698
 _FIXED_NEWSTYLE, _NO_ZEROES, _EXPORT_NAME = 1, 2, 1
 _WRITE, _LEAVE, _FLUSH = 1, 2, 3
 _CHUNK = 4 << 20
+_PATIENCE = 20.0
 
 
 class Client:
@@ -23,7 +25,7 @@ class Client:
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         try:
             self._socket.settimeout(60)
-            self._socket.connect(str(place))
+            self._connect(place)
             magic, option, _flags = struct.unpack(">QQH", self._receive(18))
             if (magic, option) != (_MAGIC, _OPTION):
                 raise ImageError(f"{place}: no NBD server")
@@ -32,6 +34,17 @@ class Client:
         except BaseException:
             self._socket.close()
             raise
+
+    def _connect(self, place: Path) -> None:
+        """A socket is there a moment before its server listens."""
+        deadline = time.monotonic() + _PATIENCE
+        while True:
+            try:
+                return self._socket.connect(str(place))
+            except ConnectionRefusedError:
+                if time.monotonic() > deadline:
+                    raise ImageError("qemu-nbd: does not listen", hint="nothing was changed") from None
+                time.sleep(0.005)
 
     def __enter__(self) -> Client:
         return self
