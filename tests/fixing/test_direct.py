@@ -11,6 +11,7 @@ import subprocess
 import sys
 import tempfile
 import threading
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -336,7 +337,15 @@ def test_a_server_that_does_not_listen_yet_is_waited_for(tmp_path: Path) -> None
     place = tmp_path / "socket"
     with socket.socket(socket.AF_UNIX) as server:
         server.bind(str(place))
-        threading.Timer(0.2, server.listen).start()
-        threading.Timer(0.4, lambda: server.accept()[0].sendall(bytes(18))).start()
+
+        def serve() -> None:
+            time.sleep(0.2)
+            server.listen()
+            with server.accept()[0] as client:
+                client.sendall(bytes(18))
+
+        thread = threading.Thread(target=serve)
+        thread.start()
         with pytest.raises(ImageError, match="no NBD server"):
             Client(place)
+        thread.join()
