@@ -25,6 +25,9 @@ _DEBIAN = (
 )
 _IFCFG = "/etc/sysconfig/network-scripts/ifcfg-eth0"
 _PROFILE = "/etc/NetworkManager/system-connections/lan.nmconnection"
+_ROUTED = (
+    "[connection]\ntype=ethernet\n[ipv4]\nmethod=manual\naddress1=192.0.2.5/24\nroute1=0.0.0.0/0,192.0.2.1\nroute2=10.0.0.0/8,192.0.2.9\n"
+)
 _SUSE = "/etc/sysconfig/network/ifcfg-eth0"
 _NETWORK = "/etc/systemd/network/lan.network"
 _NETPLAN = "/etc/netplan/01-lan.yaml"
@@ -68,6 +71,12 @@ class StaticAddress(Rule):
             {_PROFILE: "[connection]\ntype=ethernet\n\n[ipv4]\naddress1=192.0.2.5/24,192.0.2.1\ndns=192.0.2.53;\nmethod=manual\n"},
             flags=(f"{_PROFILE}:5",),
             fixed={_PROFILE: "[connection]\ntype=ethernet\n\n[ipv4]\nmethod=auto\n"},
+        ),
+        Example(
+            {_PROFILE: _ROUTED},
+            flags=(f"{_PROFILE}:5",),
+            fixed={_PROFILE: "[connection]\ntype=ethernet\n[ipv4]\nmethod=auto\nroute2=10.0.0.0/8,192.0.2.9\n"},
+            title="the default route goes (its gateway is told), the other stays",
         ),
         Example(
             {

@@ -80,7 +80,8 @@ class InterfaceNameBound(Rule):
     stage = Stage.NETWORK
     since = "0.1"
     predicts = (
-        r"Timed out waiting for device .*net-devices",
+        r"(Timed out waiting for device|start job is running for) .*net-devices",
+        r"ifup: unknown interface e(n|th)",
         r"Cannot find device \"e(n|th)",
         r"Failed to start Raise network interfaces",
         r"Wait for Network to be Configured",
@@ -159,6 +160,21 @@ class InterfaceNameBound(Rule):
                 ),
             },
             title="cloud-init has written it and would write it again",
+        ),
+        Example(
+            {
+                "/lib/udev/rules.d/80-net-name-slot.rules": 'NAME="$env{ID_NET_NAME_SLOT}"\n',
+                "/etc/network/interfaces": "auto ens192\niface ens192 inet dhcp\n",
+            },
+            given=(CardNames(keep=True, macs=(("ens192", "00:22:48:00:00:01"),)),),
+            target="azure",
+            flags=("/etc/network/interfaces:2",),
+            fixed={
+                "/etc/udev/rules.d/70-v2vlint-ens192.rules": (
+                    'SUBSYSTEM=="net", ACTION=="add", ATTR{address}=="00:22:48:00:00:01", ATTR{type}=="1", NAME="ens192"\n'
+                ),
+            },
+            title="a udev that reads no .link files",
         ),
         Example(
             {

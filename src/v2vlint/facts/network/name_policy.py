@@ -69,7 +69,7 @@ def parse_name_policy(
         words=tuple(word.value for word in policies if word.value in _WORDS) or _WORDS,
         altwords=tuple(word.value for word in links.default.altpolicies) if links.default is not None else (),
         names_xen=_xen(udev, bootloader, lines),
-        index_limit=_limit(udev),
+        index_limit=_limit(udev, os),
         by_link=_reads_links(fs, rules),
     )
 
@@ -131,7 +131,11 @@ def _xen(udev: UdevVersion, bootloader: Bootloader, lines: CommandLines) -> bool
     return number >= 250 if number else None
 
 
-def _limit(udev: UdevVersion) -> int:
+def _limit(udev: UdevVersion, os: OsInfo) -> int:
+    """The largest onboard index that makes a name. Red Hat took up 16383 with 7.3 (access.redhat.com/solutions/2592561)."""
+    early = re.fullmatch(r"7\.[0-2](?:\D.*)?", os.version) is not None
+    if os.family == "rhel" and udev.number == 219 and not early:
+        return _INDEX_LIMIT
     return 1 << 27 if 0 < udev.number < 220 else (1 << 16) - 1 if udev.number >= 249 else _INDEX_LIMIT
 
 

@@ -168,6 +168,9 @@ def _addresses(ini: IniFile) -> tuple[tuple[Address, ...], tuple[Token, ...]]:
                 words = [slice_token(setting.value, m.start(), m.end()) for m in _LIST.finditer(setting.value.value)]
                 addresses.extend(found for word in words if "/" in word.value and (found := address_from(word.value, word.where)))
                 gateways.extend(word for word in words if "/" not in word.value and address_from(word.value, word.where))
+            elif _ROUTE.fullmatch(setting.key) and setting.value.value.startswith(_DEFAULT_ROUTES):
+                words = [slice_token(setting.value, m.start(), m.end()) for m in _LIST.finditer(setting.value.value)]
+                gateways.extend(word for word in words[1:2] if address_from(word.value, word.where))
         if gateway := _get(ini, version, "gateway"):
             gateways.append(gateway)
     return tuple(addresses), tuple(gateways)
