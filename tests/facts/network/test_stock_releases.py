@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.facts.guests import Files, fact
-from tests.facts.network.test_stock import CLOUD_INIT, IFUPDOWN, NETPLAN, NETWORKD, NM, SYSTEMD, WICKED
+from tests.facts.network.test_stock import CLOUD_INIT, ETH0, IFUPDOWN, NETPLAN, NETWORKD, NM, SYSTEMD, WICKED
 from v2vlint.engine.packs import load_all
 from v2vlint.engine.run import run_rule
 from v2vlint.facts.network.landing import NetworkLanding
@@ -68,7 +68,7 @@ STOCK: list[tuple[str, str, OsInfo, Files]] = [
         IFCFG + "eth0": "DEVICE=eth0\nBOOTPROTO=dhcp\nONBOOT=yes\nTYPE=Ethernet\nUSERCTL=yes\nPEERDNS=yes\nDHCPV6C=yes\n"}),
     # debian-installer's netcfg.
     ("Ubuntu 16.04 server", "kvm", system("ubuntu", "debian", "Ubuntu 16.04", "16.04"), {**IFUPDOWN,
-        "/etc/network/interfaces": "source /etc/network/interfaces.d/*\nauto lo\niface lo inet loopback\nauto ens3\niface ens3 inet dhcp\n"}),
+        "/etc/network/interfaces": "source /etc/network/interfaces.d/*\n" + ETH0.replace("eth0", "ens3")}),
     # cloud-init's eni renderer, per DataSourceOpenStack.
     ("Ubuntu 16.04 cloud", "openstack", system("ubuntu", "debian", "Ubuntu 16.04", "16.04"), {**IFUPDOWN, **CLOUD_INIT,
         "/etc/network/interfaces": "source /etc/network/interfaces.d/*.cfg\n",
@@ -123,7 +123,8 @@ def test_at_home_the_network_comes_up_and_no_rule_warns(target: str, os: OsInfo,
 
 
 DEBIAN_FILES = ("/etc/cloud/cloud.cfg", "/etc/cloud/cloud.cfg.d/*.cfg", "/etc/NetworkManager/NetworkManager.conf",
-                "/etc/dhcp/dhclient.conf", "/lib/systemd/network/*.link", "/lib/systemd/network/*.network", "/lib/udev/rules.d/*net*.rules")  # fmt: skip
+                "/etc/dhcp/dhclient.conf", "/lib/systemd/network/*.link", "/lib/systemd/network/*.network",
+                "/lib/udev/rules.d/*net*.rules")  # fmt: skip
 
 
 @pytest.mark.skipif(not Path("/etc/cloud/cloud.cfg").exists(), reason="Debian's cloud-init is not installed")
