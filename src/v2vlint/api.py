@@ -105,6 +105,7 @@ from v2vlint.facts.windows.programs import WindowsProgram, WindowsPrograms, Wind
 from v2vlint.facts.windows.registry import Registry, RegistryNode, RegistryValue, set_value
 from v2vlint.facts.windows.services import WindowsService, WindowsServices
 from v2vlint.facts.windows.signature import signed_by
+from v2vlint.facts.windows.start import WindowsStart
 from v2vlint.facts.windows.system import PendingReboot, WindowsSystem
 from v2vlint.guest.fs import GuestFS
 from v2vlint.guest.text import GuestText, Line

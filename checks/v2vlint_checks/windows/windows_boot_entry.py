@@ -5,6 +5,8 @@ from collections.abc import Iterator
 from v2vlint.api import (
     Applicability,
     BcdEntry,
+    BlockDevice,
+    BlockTable,
     Content,
     Example,
     Finding,
@@ -14,8 +16,8 @@ from v2vlint.api import (
     Rule,
     Severity,
     Stage,
-    WindowsBoot,
     WindowsEntryVerdict,
+    WindowsStart,
     set_value,
     sz,
 )
@@ -34,6 +36,9 @@ _BASE: dict[str, Content] = {
     "/Windows/System32/winload.exe": b"MZ",
     "/esp/EFI/Microsoft/Boot/bootmgfw.efi": b"MZ bootmgfw",
 }
+_XP: dict[str, Content] = {"/Windows/System32/config/SYSTEM": Hive("[ControlSet001\\Control]\n"), "/ntldr": b"NTLDR"}
+_INI = "[boot loader]\ndefault=multi(0)disk(0)rdisk(0)partition({})\\WINDOWS\n"
+_DISK = BlockTable((BlockDevice("disk1", "disk", 1 << 33, 0), BlockDevice("disk1p1", "partition", 1 << 32, 0, 1, "ntfs", "A1")))
 
 
 class WindowsBootEntry(Rule):
@@ -41,10 +46,12 @@ class WindowsBootEntry(Rule):
 
     ## What it does
     Reads the default entry of the BCD: whether its partition is on one of the disks, its loader exists there, and is the one for the
-    firmware that the boot manager belongs to (`winload.efi` for UEFI, `winload.exe` for a BIOS).
+    firmware that the boot manager belongs to (`winload.efi` for UEFI, `winload.exe` for a BIOS). For Windows XP and 2003 it follows the
+    default of `boot.ini` (`multi(0)disk(0)rdisk(0)partition(1)\\WINDOWS`) to a partition and folder.
 
     ## Why it matters
-    The boot manager stops with 0xc000000e (no such device), 0xc000000f or 0xc0000034 (no such file), or 0xc0000225, before Windows starts.
+    The boot manager stops with 0xc000000e (no such device), 0xc000000f or 0xc0000034 (no such file), or 0xc0000225, before Windows starts;
+    NTLDR says that a file is missing or corrupt: `hal.dll`, or `ntoskrnl.exe`.
 
     ## Fix safety
     Safe: the path gets the other ending, where that loader lies beside the one that is named. A partition is not chosen for you.
@@ -67,15 +74,18 @@ class WindowsBootEntry(Rule):
             title="the UEFI boot manager starts the BIOS loader",
         ),
         Example({**_BASE, _STORE: Hive(_BCD.replace("winload.exe", "winload.efi"))}),
+        Example(
+            {**_XP, "/boot.ini": _INI.format(2)}, given=(_DISK,), uuid="A1", flags=("/boot.ini:2",), severity=Severity.ERROR, title="NTLDR"
+        ),
+        Example({**_XP, "/boot.ini": _INI.format(1)}, given=(_DISK,), uuid="A1"),
     )
 
-    def check(self, entry: WindowsEntryVerdict, boot: WindowsBoot, fs: GuestFS) -> Iterator[Finding]:
+    def check(self, entry: WindowsEntryVerdict, start: WindowsStart, fs: GuestFS) -> Iterator[Finding]:
         for cause in entry.default:
-            if cause.severity is not None and cause.about is not None:
+            if cause.severity is not None:
                 effect = "the boot manager stops with an error before Windows starts"
-                yield self.finding(
-                    cause.where, cause.reason, effect, severity=cause.severity, fix=_fix(cause.about, fs, "efi" if boot.uefi else "exe")
-                )
+                fix = _fix(cause.about, fs, "efi" if start.boot.uefi else "exe") if cause.about else None
+                yield self.finding(cause.where, cause.reason, effect, severity=cause.severity, fix=fix)
 
 
 def _fix(entry: BcdEntry, fs: GuestFS, ending: str) -> Fix | None:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from v2vlint.api import BcdEntry, BlockTable, Content, Example, Finding, Hive, RegistryKey, Rule, Severity, Target, WindowsBoot
+from v2vlint.api import BcdEntry, BlockTable, Content, Example, Finding, Hive, RegistryKey, Rule, Severity, Target, WindowsStart
 
 _STORE = "/Boot/BCD"
 _RECOVERY_TYPES = frozenset({"de94bba4-06d1-4d40-a16a-bfd50179d6ac", "0x27"})
@@ -63,9 +63,9 @@ class WindowsBootOptions(Rule):
         ),
     )
 
-    def check(self, boot: WindowsBoot, target: Target, blocks: BlockTable) -> Iterator[Finding]:
-        if boot.default is not None:
-            for where, message, effect in _told(boot.default, target, _recovery(blocks)):
+    def check(self, start: WindowsStart, target: Target, blocks: BlockTable) -> Iterator[Finding]:
+        if start.boot.default is not None:
+            for where, message, effect in _told(start.boot.default, target, _recovery(blocks)):
                 yield self.finding(where, message, effect)
 
 

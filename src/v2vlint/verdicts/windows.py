@@ -15,10 +15,12 @@ from v2vlint.facts.windows.access import RemoteWay, WindowsAccess
 from v2vlint.facts.windows.bcd import BcdEntry, BcdMenu
 from v2vlint.facts.windows.bitlocker import Bitlocker
 from v2vlint.facts.windows.boot import WindowsBoot, default_entry, entry_device, needs_kernel, partition_device
+from v2vlint.facts.windows.boot_ini import BootIni, counted, ini_disk
 from v2vlint.facts.windows.drivers import DriverVerdict, WindowsDrivers
 from v2vlint.facts.windows.filters import ClassFilter, ClassFilters
 from v2vlint.facts.windows.network import WindowsNetwork
 from v2vlint.facts.windows.services import WindowsService
+from v2vlint.facts.windows.start import WindowsStart
 from v2vlint.facts.windows.system import WindowsSystem
 from v2vlint.guest.fs import GuestFS
 from v2vlint.model.bitlocker import BitlockerVolume
@@ -51,17 +53,19 @@ def _fallback(
         yield (doubt if shared else fault)(True, reason, place, boot.fallback)
 
 
-def _manager(boot: WindowsBoot, firmware: ChosenFirmware) -> Iterator[Cause[None]]:
+def _manager(start: WindowsStart, firmware: ChosenFirmware) -> Iterator[Cause[None]]:
     """Windows' boot manager comes up and finds its configuration."""
-    chosen = firmware.kind
+    boot, chosen = start.boot, firmware.kind
     if not boot.manager:
         yield Cause(Fate.UNKNOWN, "no boot manager of Windows was found on these disks", boot.where)
-    elif not boot.store:
+    elif not boot.store and not boot.is_ntldr:
         yield Cause(Fate.FAIL, f"{boot.manager} has no boot configuration beside it", boot.where)
     elif chosen and (chosen == "uefi") != boot.uefi:
         yield Cause(Fate.UNKNOWN, f"{boot.manager} is not for {chosen.upper()}", boot.where)
     else:
-        yield Cause(Fate.PASS, f"{boot.manager} reads {boot.store}", boot.where)
+        yield Cause(
+            Fate.PASS, f"{boot.manager} {f'reads {boot.store}' if boot.store else 'has no boot.ini, and takes its default'}", boot.where
+        )
 
 
 class WindowsLoaderVerdict(Verdict, stage=Stage.LOADER, place=20, kinds=WINDOWS):
@@ -71,17 +75,35 @@ class WindowsLoaderVerdict(Verdict, stage=Stage.LOADER, place=20, kinds=WINDOWS)
     manager = Judge(_manager)
 
 
-def _default(boot: WindowsBoot, blocks: BlockTable, fs: GuestFS) -> Iterator[Cause[BcdEntry | None]]:
+def _default(start: WindowsStart, ini: BootIni, blocks: BlockTable, fs: GuestFS, os: OsInfo) -> Iterator[Cause[BcdEntry | None]]:
     """It starts this Windows."""
-    if boot.store.lower().endswith("boot.ini"):
-        yield Cause(Fate.PASS, f"{boot.store} of NTLDR", boot.where)
-        return
-    yield _entry(default_entry(boot), boot, blocks, fs)
+    boot = start.boot
+    yield _ini(ini, blocks, fs, os) if boot.is_ntldr else _entry(default_entry(boot), boot, blocks, fs)
 
 
-def _menu(boot: WindowsBoot) -> Iterator[Cause[BcdMenu]]:
+def _ini(ini: BootIni, blocks: BlockTable, fs: GuestFS, os: OsInfo) -> Cause[BcdEntry | None]:
+    """The ARC path of boot.ini leads to this Windows: the folder on the partition that NTLDR counts."""
+    home, reason = next(iter(blocks.tagged("UUID", fs.mounts["/"].uuid)), None) if fs.mounts["/"].uuid else None, f"NTLDR starts {ini.path}"
+    if ini.bus not in ("multi", "signature"):
+        why = "through ntbootdd.sys, which is a driver for one controller" if ini.bus else "which is not understood"
+        return Cause(Fate.UNKNOWN, f"{reason}, {why}", ini.where)
+    if home is None or home.kind != "partition" or not blocks.complete:
+        return Cause(Fate.PASS, reason, ini.where)
+    disk = ini_disk(ini, blocks)
+    found = counted(disk, blocks)[ini.partition - 1 : ini.partition] if disk is not None and ini.partition else ()
+    if not found:
+        return fault(True, f"{reason}, a partition that is on none of these disks", ini.where, None)
+    if found[0].name != home.name:
+        return Cause(Fate.UNKNOWN, f"{reason}, which is {found[0].name} and another system", ini.where)
+    if not fs.is_dir(f"/{ini.folder}/System32"):
+        return fault(True, f"{reason}, a folder without Windows", ini.where, None)
+    other = f"/{ini.folder}".lower() != os.system_root.lower()
+    return Cause(Fate.UNKNOWN if other else Fate.PASS, f"{reason}{', another Windows on this partition' if other else ''}", ini.where)
+
+
+def _menu(start: WindowsStart) -> Iterator[Cause[BcdMenu]]:
     """A menu that waits for somebody: without a timeout the boot manager starts nothing by itself (BcdBootMgrInteger_Timeout)."""
-    menu = boot.menu
+    menu = start.boot.menu
     if menu.shown and menu.timeout is None:
         yield doubt(True, f"the boot manager's menu ({', '.join(menu.names)}) has no timeout and waits for a choice", menu.where, menu)
 
@@ -303,9 +325,9 @@ def _access(access: WindowsAccess, target: Target) -> Iterator[Cause[RemoteWay]]
         yield doubt(True, reason, way.where, way) if target.consoles[:1] == ("ttyS0",) else repaired(reason, way.where, way)
 
 
-def _safe_mode(boot: WindowsBoot) -> Iterator[Cause[BcdEntry]]:
+def _safe_mode(start: WindowsStart) -> Iterator[Cause[BcdEntry]]:
     """Safe mode starts no network, or few services."""
-    entry = boot.default
+    entry = start.boot.default
     if entry is None or entry.safe_mode is None:
         return
     reason = f"{entry.name or entry.loader} starts in safe mode ({entry.safe})"

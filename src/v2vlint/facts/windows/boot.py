@@ -5,7 +5,7 @@ Windows XP and 2003 have ``ntldr`` and ``boot.ini`` instead.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from v2vlint.facts.boot.efi import Efi, EfiImage
 from v2vlint.facts.registry import provides
@@ -29,7 +29,7 @@ class WindowsBoot:
 
     ``default`` is the entry that the next start takes, ``menu`` what the boot manager shows. ``fallback`` is the program at the path that
     every UEFI firmware tries; ``is_manager`` whether that is Windows' boot manager too: None
-    when there is none, or its content does not say.
+    when there is none, or its content does not say. ``bios`` is the boot manager for a BIOS where there is one beside that on the ESP.
     """
 
     manager: str = ""
@@ -38,11 +38,17 @@ class WindowsBoot:
     fallback: EfiImage | None = None
     is_manager: bool | None = None
     menu: BcdMenu = BcdMenu()
+    bios: WindowsBoot | None = None
 
     @property
     def uefi(self) -> bool:
         """Whether the boot manager is that for UEFI."""
         return self.manager.lower().endswith(".efi")
+
+    @property
+    def is_ntldr(self) -> bool:
+        """Whether it is NTLDR, which Windows before Vista starts with."""
+        return self.manager.lower().rpartition("/")[2] == "ntldr"
 
     @property
     def where(self) -> Where:
@@ -53,17 +59,22 @@ class WindowsBoot:
 @provides
 def parse_windows_boot(fs: GuestFS, efi: Efi, os: OsInfo) -> WindowsBoot:
     """What is on the ESP, else on the active partition, else on C:."""
+    bios = _of_bios(fs)
     manager = next((image for image in efi.images if image.name == "bootmgfw.efi"), None)
     if manager is not None:
         store = find_case(fs, manager.folder, "BCD") or ""
         fallback = efi.fallback(os.arch)
         same = _is_manager(fs, fallback, manager.path) if fallback else None
-        return _configured(fs, manager.path, store, fallback, same)
+        return replace(_configured(fs, manager.path, store, fallback, same), bios=bios)
+    return bios or WindowsBoot()
+
+
+def _of_bios(fs: GuestFS) -> WindowsBoot | None:
     for top, store, program in (*_BIOS, *_OLD):
         found = find_case(fs, top, program)
         if found:
             return _configured(fs, found, find_case(fs, top, store) or "")
-    return WindowsBoot()
+    return None
 
 
 def _is_manager(fs: GuestFS, fallback: EfiImage, manager: str) -> bool | None:
