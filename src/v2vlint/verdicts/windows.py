@@ -18,7 +18,7 @@ from v2vlint.facts.windows.boot import WindowsBoot, default_entry, entry_device,
 from v2vlint.facts.windows.boot_ini import BootIni, counted, ini_disk
 from v2vlint.facts.windows.drivers import DriverVerdict, WindowsDrivers
 from v2vlint.facts.windows.filters import ClassFilter, ClassFilters
-from v2vlint.facts.windows.network import WindowsNetwork
+from v2vlint.facts.windows.network import TEAMS, WindowsNetwork
 from v2vlint.facts.windows.services import WindowsService
 from v2vlint.facts.windows.start import WindowsStart
 from v2vlint.facts.windows.system import WindowsSystem
@@ -32,7 +32,6 @@ from v2vlint.model.target import Target
 from v2vlint.model.verdict import WINDOWS, Cause, Judge, Verdict, doubt, fault, repaired
 from v2vlint.verdicts.entry import another
 
-_TEAMS = ("a virtual switch of Hyper-V", "a team of network adapters")
 _LINUX = frozenset({"ext2", "ext3", "ext4", "xfs", "btrfs", "LVM2_member", "crypto_LUKS"})
 
 
@@ -290,7 +289,7 @@ def _addresses(network: WindowsNetwork, target: Target) -> Iterator[Cause[None]]
     """Its address will be the one that was set."""
     for one in network.static:
         if one.is_software:
-            if one.stacked_on in _TEAMS:
+            if one.stacked_on in TEAMS:
                 yield Cause(
                     Fate.UNKNOWN, f"the address {one.addresses[0]} belongs to {one.stacked_on} over adapters that change", one.where
                 )

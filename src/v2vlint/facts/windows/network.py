@@ -24,6 +24,8 @@ _STACKED = {
     "COMPOSITEBUS\\MS_IMPLAT_MP": "a team of network adapters", "ROOT\\MS_NDISIMPLATFORMMP": "a team of network adapters",
     "COMPOSITEBUS\\MS_NDISIMPLATFORM": "a team of network adapters",
 }  # fmt: skip
+TEAMS = frozenset({"a virtual switch of Hyper-V", "a team of network adapters"})
+"""What needs physical adapters as members."""
 _NONE = frozenset({"", "0.0.0.0"})
 _BY_MODULE = {
     "virtio_net": "PCI\\VEN_1AF4", "hv_netvsc": "VMBUS\\", "xen_netfront": "XEN", "vmxnet3": "PCI\\VEN_15AD", "ena": "PCI\\VEN_1D0F",
@@ -85,7 +87,7 @@ class StaticAddress:
     @property
     def stacked_on(self) -> str:
         """What it is that sits on physical adapters, in words; empty for hardware and for software that needs none."""
-        return next((words for start, words in _STACKED.items() if self.device.upper().startswith(start)), "")
+        return _stacked(self.device)
 
     @property
     def name(self) -> str:
@@ -94,11 +96,21 @@ class StaticAddress:
 
 
 @dataclass(frozen=True, slots=True)
+class StackedAdapter:
+    """A team or a virtual switch; ``kind`` is which, in words."""
+
+    name: str
+    kind: str
+    where: RegistryKey
+
+
+@dataclass(frozen=True, slots=True)
 class WindowsNetwork:
-    """Adapters and static addresses, in the registry's order."""
+    """Adapters, static addresses, and what is stacked on adapters, in the registry's order."""
 
     adapters: tuple[WindowsAdapter, ...] = ()
     static: tuple[StaticAddress, ...] = ()
+    stacks: tuple[StackedAdapter, ...] = ()
 
     @property
     def ghosts(self) -> tuple[StaticAddress, ...]:
@@ -114,7 +126,18 @@ def parse_windows_network(registry: Registry) -> WindowsNetwork:
     found = interfaces(registry.system, registry.control_set)
     devices = {node.name.lower(): _device(node) for node in subkeys(registry.control(_NETWORK))}
     static = (_static(one, by_guid.get(one.guid.lower()), devices.get(one.guid.lower(), "")) for one in found if one.dhcp is False)
-    return WindowsNetwork(adapters, tuple(one for one in static if one.addresses))
+    return WindowsNetwork(adapters, tuple(one for one in static if one.addresses), tuple(_stacks(registry)))
+
+
+def _stacked(device: str) -> str:
+    return next((words for start, words in _STACKED.items() if device.upper().startswith(start)), "")
+
+
+def _stacks(registry: Registry) -> Iterator[StackedAdapter]:
+    for node in subkeys(registry.control(_NETWORK)):
+        connection, kind = node.key("Connection"), _stacked(_device(node))
+        if connection is not None and kind in TEAMS:
+            yield StackedAdapter(connection.text("Name") or node.name, kind, connection.where)
 
 
 def interfaces(system: RegistryNode, control_set: str) -> Iterator[WindowsInterface]:
