@@ -19,6 +19,7 @@ _RECOVERY = rf"""
 [{_ELEMENTS}\16000009]
 "Element"=hex:01
 """
+_RESUME = "Objects\\{9dea862c-5cdd-4e70-acc1-f32b344d4795}\\Elements\\26000005"
 _EMS = f'[{_ELEMENTS}\\260000b0]\n"Element"=hex:01\n'
 _BASE: dict[str, Content] = {"/Windows/System32/config/SYSTEM": Hive("[ControlSet001\\Control]\n"), "/bootmgr": b"MZ"}
 
@@ -27,9 +28,9 @@ class WindowsBootOptions(Rule):
     """The boot entry of Windows has options that matter on another machine.
 
     ## What it does
-    Reads the entry that the next start takes. It tells of entries for one start only; of `testsigning` and `nointegritychecks`; of a
-    recovery environment that comes up after a failed start; and, for targets whose main console is serial, of missing emergency services
-    (`ems`), which put a console on the serial port.
+    Reads the entry that the next start takes. It tells of entries for one start only; of an attempt to resume; of `testsigning` and
+    `nointegritychecks`; of a recovery environment that comes up after a failed start; and, for targets whose main console is serial, of
+    missing emergency services (`ems`), which put a console on the serial port.
 
     ## Why it matters
     After a failed start or two Windows enters the recovery environment, which waits for somebody with a screen and keyboard; the clouds ask
@@ -56,6 +57,9 @@ class WindowsBootOptions(Rule):
             flags=(f"{_STORE}:{_ELEMENTS}",),
             title="an entry for the next start only",
         ),
+        Example(
+            {**_BASE, _STORE: Hive(_BCD + f'[{_RESUME}]\n"Element"=hex:01\n')}, flags=(f"{_STORE}:{_RESUME}",), title="a resume is tried"
+        ),
         Example({**_BASE, _STORE: Hive(_BCD + _EMS)}, target="gce"),
         Example(
             {**_BASE, _STORE: Hive(f'{_BCD}{_RECOVERY}[{_ELEMENTS}\\250000e0]\n"Element"=hex:01,00,00,00,00,00,00,00\n')},
@@ -67,6 +71,9 @@ class WindowsBootOptions(Rule):
         if start.boot.default is not None:
             for where, message, effect in _told(start.boot.default, target, _recovery(blocks)):
                 yield self.finding(where, message, effect)
+        if start.boot.menu.resumes is not None:
+            effect = "without a hibernated system in hiberfil.sys it starts the entry as usual"
+            yield self.finding(start.boot.menu.resumes, "the boot manager tries to wake a hibernated system first", effect)
 
 
 def _recovery(blocks: BlockTable) -> str:

@@ -28,10 +28,13 @@ from v2vlint.model.blocks import BlockDevice, BlockTable
 from v2vlint.model.finding import Fate, Stage
 from v2vlint.model.osinfo import OsInfo
 from v2vlint.model.place import WholeFile
-from v2vlint.model.target import Target
+from v2vlint.model.target import Controller, Target
 from v2vlint.model.verdict import WINDOWS, Cause, Judge, Verdict, doubt, fault, repaired
 from v2vlint.verdicts.entry import another
 
+_SEVEN = (6, 1)
+_IDE = Controller("QEMU's IDE", "hd", (("ata_piix",),))
+"""What virt-v2v attaches the disk of a Windows to that virtio-win has no driver for: the oldest it has is 7's."""
 _LINUX = frozenset({"ext2", "ext3", "ext4", "xfs", "btrfs", "LVM2_member", "crypto_LUKS"})
 
 
@@ -184,13 +187,19 @@ class Driven:
     helped: bool
 
 
-def _driver(drivers: WindowsDrivers, target: Target, conversion: Conversion, refusals: Refusals) -> Iterator[Cause[Driven | None]]:
+def _driver(
+    drivers: WindowsDrivers, system: WindowsSystem, target: Target, conversion: Conversion, refusals: Refusals
+) -> Iterator[Cause[Driven | None]]:
     """A driver that starts at boot reaches the system disk. virt-v2v installs viostor, else it attaches the disk as IDE."""
     helped = conversion.fits and refusals.converts
+    ide = drivers.controller(_IDE) if helped and (0, 0) < system.version < _SEVEN else None
     for controller in target.controllers:
         found = drivers.controller(controller)
         about, reason = Driven(controller.name, found, helped), f"{controller.name}: {found.reason}"
-        if found.usable is not True and helped:
+        if found.usable is not True and ide is not None and ide.usable is False:
+            why = f"current virtio-win has no {found.names} for this Windows, virt-v2v attaches the disk as IDE, and {ide.reason}"
+            yield doubt(True, why, ide.where, Driven(_IDE.name, ide, False))
+        elif found.usable is not True and helped:
             yield repaired(f"virt-v2v installs {found.names}, or attaches the disk as IDE", found.where, about)
         elif found.usable is None:
             yield Cause(Fate.UNKNOWN, reason, found.where, None, about)

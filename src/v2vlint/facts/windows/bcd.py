@@ -1,9 +1,10 @@
 """The boot configuration data of Windows (BCD), a hive: objects by their GUID, and their elements.
 
-Elements have the numbers of Microsoft's documentation: 23000003 the default entry, 24000002 entries for the next start only, 24000001 the
-menu, 25000004 its timeout, 26000020 whether it is always shown; of an entry 12000002 its loader, 11000001 the loader's device, 21000001
-that of Windows, 14000008 what follows a failure and 16000009 whether, 250000e0 what is a failure, 25000080 safe mode, 16000046
-graphicsmodedisabled, 16000048 nointegritychecks, 16000049 testsigning, 260000b0 the emergency services on a serial port.
+Elements have the numbers of Microsoft's documentation. Of the boot manager: 23000003 the default entry, 24000002 entries for the next start
+only, 24000001 the menu, 25000004 its timeout, 26000020 whether it is always shown, 26000005 whether a hibernated system is woken. Of an
+entry: 12000002 its loader, 11000001 the loader's device, 21000001 that of Windows, 14000008 what follows a failure and 16000009 whether,
+250000e0 what is a failure, 25000080 safe mode, 16000046 graphicsmodedisabled, 16000048 nointegritychecks, 16000049 testsigning, 260000b0
+the emergency services on a serial port.
 """
 
 from __future__ import annotations
@@ -54,12 +55,14 @@ class BcdEntry:
 
 @dataclass(frozen=True, slots=True)
 class BcdMenu:
-    """The menu of the boot manager: the names in it, whether it is shown, and after how many seconds the default starts (None: never)."""
+    """The menu of the boot manager: the names in it, whether it is shown, and after how many seconds the default starts (None: never).
+    ``resumes`` is where it is told to wake a hibernated system first."""
 
     names: tuple[str, ...] = ()
     shown: bool = False
     timeout: int | None = None
     where: RegistryKey | None = None
+    resumes: RegistryKey | None = None
 
 
 class Bcd:
@@ -84,7 +87,7 @@ class Bcd:
         timeout = self._value(MANAGER, "25000004")
         shown = len(names) > 1 or self._flag(MANAGER, "26000020") is not None
         where = order.where if order else RegistryKey(self._top.path, f"Objects\\{MANAGER}")
-        return BcdMenu(names, shown, _number(timeout), where)
+        return BcdMenu(names, shown, _number(timeout), where, self._flag(MANAGER, "26000005"))
 
     def _entry(self, name: str, once: bool = False) -> BcdEntry | None:
         node = self._top.key(f"Objects\\{name}\\Elements")
