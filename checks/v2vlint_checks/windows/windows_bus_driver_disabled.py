@@ -2,7 +2,20 @@
 
 from collections.abc import Iterator
 
-from v2vlint.api import Applicability, Example, Finding, Fix, Hive, OsInfo, Rule, Severity, Stage, WindowsRootVerdict, sample_driver
+from v2vlint.api import (
+    Applicability,
+    Example,
+    Finding,
+    Fix,
+    Hive,
+    OsInfo,
+    Rule,
+    Severity,
+    Stage,
+    Unknown,
+    WindowsRootVerdict,
+    sample_driver,
+)
 
 _SYSTEM = "/Windows/System32/config/SYSTEM"
 _KEY = "ControlSet001\\Services"
@@ -62,9 +75,12 @@ class WindowsBusDriverDisabled(Rule):
         Example({_SYSTEM: Hive(_AHCI), **_FILES}, target="virtualbox", title="a Windows that has no such service"),
     )
 
-    def check(self, root: WindowsRootVerdict, os: OsInfo) -> Iterator[Finding]:
+    def check(self, root: WindowsRootVerdict, os: OsInfo) -> Iterator[Finding | Unknown]:
         for cause in root.chain:
             driver = cause.about
+            if cause.severity is None:
+                yield self.unknown(cause.where, driver.reason)
+                continue
             how = f"have {driver.names} start at boot"
             fix = Fix(how, Applicability.SAFE, driver.repair) if driver.repair else None
             effect = f"{os.name} does not reach its disk and stops with INACCESSIBLE_BOOT_DEVICE (0x7B)"

@@ -213,7 +213,7 @@ def _chain(drivers: WindowsDrivers, target: Target) -> Iterator[Cause[DriverVerd
     """The drivers of the bus, of disks and of volumes start at boot."""
     modules = {module for controller in target.controllers for modules in controller.any_of for module in modules}
     for one in drivers.chain("pci_hyperv" in modules):
-        yield fault(True, one.reason, one.where, one)
+        yield fault(True, one.reason, one.where, one) if one.usable is False else Cause(Fate.UNKNOWN, one.reason, one.where, None, one)
 
 
 def _filters(filters: ClassFilters, refusals: Refusals) -> Iterator[Cause[ClassFilter]]:

@@ -9,7 +9,10 @@ from v2vlint.engine.examples import example_store
 from v2vlint.facts.windows.critical import CriticalDevices
 from v2vlint.facts.windows.drivers import DriverVerdict, WindowsDrivers
 from v2vlint.facts.windows.registry import Registry
+from v2vlint.guest.fs import GuestFS
+from v2vlint.model.errors import FactUnavailable
 from v2vlint.model.osinfo import OsInfo
+from v2vlint.model.place import WholeFile
 from v2vlint.model.rule import Content, Example, Hive
 from v2vlint.model.target import Controller
 from v2vlint.samples.pe import sample_driver
@@ -113,3 +116,23 @@ def test_the_closest_id_wins() -> None:
     devices = CriticalDevices(example_store(Example({SYSTEM: Hive(text)})).get(Registry))
     found = [devices.of([one]) for one in ("PCI#VEN_8086&DEV_7010&CC_010180", "PCI#VEN_8086&DEV_1&CC_010180", "PCI#VEN_1&DEV_1&CC_010180")]
     assert [one.service if one else "" for one in found] == ["c", "b", "a"]
+
+
+def test_a_file_that_cannot_be_read_costs_its_own_driver(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A deduplicated ``pciide.sys`` is unknown; ``intelide`` drives the controller all the same."""
+
+    def problem(_fs: GuestFS, path: str, _arch: str) -> str:
+        if unreadable in path:
+            raise FactUnavailable(WholeFile(path), "cannot be read: a deduplicated file")
+        return ""
+
+    monkeypatch.setattr("v2vlint.facts.windows.services.driver_problem", problem)
+    unreadable = "pciide"
+    assert judged(hive(IDE, {}), QEMU_IDE, TEN).usable is True
+    unreadable = "atapi"
+    assert judged(hive(IDE, {}), QEMU_IDE, TEN).usable is None
+    chain = example_store(Example({SYSTEM: Hive(hive({"pci": 0, "atapi": 0}, {}))})).get(WindowsDrivers).chain(False)
+    assert chain == ()
+    unreadable = "pci.sys"
+    (found,) = example_store(Example({SYSTEM: Hive(hive({"pci": 0}, {}))})).get(WindowsDrivers).chain(False)
+    assert (found.usable, "deduplicated" in found.reason) == (None, True)

@@ -18,9 +18,10 @@ from v2vlint.facts.windows.registry import Registry, subkeys
 from v2vlint.facts.windows.services import BOOT, DEMAND, DISABLED, WindowsService, WindowsServices
 from v2vlint.facts.windows.system import windows_version
 from v2vlint.guest.fs import GuestFS
+from v2vlint.model.errors import FactUnavailable
 from v2vlint.model.fix import RegistrySet
 from v2vlint.model.osinfo import OsInfo
-from v2vlint.model.place import RegistryKey
+from v2vlint.model.place import Where
 from v2vlint.model.target import Controller, Nic
 
 BINDINGS_NEW = "DriverDatabase\\DeviceIds\\PCI"
@@ -42,7 +43,7 @@ class DriverVerdict:
     usable: bool | None
     services: tuple[str, ...]
     reason: str
-    where: RegistryKey
+    where: Where
     repair: tuple[RegistrySet, ...] = ()
     bound: bool = True
 
@@ -100,14 +101,14 @@ class WindowsDrivers:
                 yield self._boots(entry.service)
 
     def chain(self, through_hyperv: bool) -> tuple[DriverVerdict, ...]:
-        """The drivers between the bus and the volumes that would keep Windows from its disk, whatever drives the controller.
+        """The drivers between the bus and the volumes that would, or might, keep Windows from its disk, whatever drives the controller.
 
         Those that this Windows does not have are not in the way: older ones have other names for some. ``through_hyperv``: disks are
         PCI devices that Hyper-V passes to the guest, whose bus ``vpci`` drives.
         """
         own = _CHAIN_OLD if (0, 0) < self._version < (6, 0) else _CHAIN
         names = (*own, "vpci") if through_hyperv else own
-        return tuple(verdict for one in self._services.named(*names) if (verdict := self._boots(one.name)).usable is False)
+        return tuple(verdict for one in self._services.named(*names) if (verdict := self._boots(one.name)).usable is not True)
 
     def nic(self, nic: Nic) -> DriverVerdict:
         """Whether there is a driver for ``nic``. Without a service, only drivers that Windows never ships are certainly missing."""
@@ -137,7 +138,11 @@ class WindowsDrivers:
         service = self._services.get(name)
         if service is None:
             return DriverVerdict(False, (name,), f"there is no service {name}", self._services.place(name))
-        if problem := self._services.unusable(service):
+        try:
+            problem = self._services.unusable(service)
+        except FactUnavailable as reason:
+            return DriverVerdict(None, (name,), f"the file of {service.name} {reason.reason}", reason.where)
+        if problem:
             words = f"the service {service.name} is there, but {problem}"
             return DriverVerdict(False, (name,), words, service.place("ImagePath"))
         if service.effective != BOOT:
