@@ -98,6 +98,10 @@ bench: packages venv
 	$(BIN)/python bench/run.py --verb inspect --output bench/inspect.md
 	$(BIN)/python bench/fix.py --output bench/fix.md
 
+.PHONY: corpora
+corpora: venv
+	V2VLINT_CORPORA=$(FOLDER) PYTHONPATH=sample-guests $(BIN)/python -m pytest -q -m truth tests/corpora
+
 .PHONY: docs
 docs: venv
 	$(BIN)/v2vlint rules --write docs/rules

@@ -283,3 +283,19 @@ def test_nothing_to_open(tmp_path: Path) -> None:
     assert problems(open_paths(tmp_path / "note")) == ["note: too small to be a disk (6 bytes)"]
     assert problems(open_paths(blank(tmp_path / "blank", 1 << 20))) == ["disk1: blank: no partition table and no filesystem"]
     assert problems(open_paths(tmp_path / "gone")) == [f"gone: {tmp_path}/gone: no such file or directory"]
+
+
+@pytest.mark.parametrize(
+    ("data", "words"),
+    [
+        (bytes(8192) + b"koly" + bytes(508), "DMG images are not supported"),
+        (b"encrcdsa" + bytes(4096), "encrypted DMG images are not supported"),
+        (b"EVF\x09\x0d\x0a\xff\x00" + bytes(4096), r"EnCase \(E01\) images are not supported"),
+        (bytes(257) + b"ustar" + bytes(4096), "tar images are not supported"),
+    ],
+)
+def test_what_is_no_disk_image_is_named_with_what_to_do(tmp_path: Path, data: bytes, words: str) -> None:
+    (tmp_path / "disk").write_bytes(data)
+    with pytest.raises(Unsupported, match=words) as caught:
+        open_image(DiskFile(str(tmp_path / "disk"), "disk"))
+    assert caught.value.hint

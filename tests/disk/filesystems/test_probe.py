@@ -16,7 +16,7 @@ from v2vlint.disk.filesystems.content import Content
 from v2vlint.disk.filesystems.formats import FORMATS
 from v2vlint.disk.filesystems.probe import probe
 from v2vlint.disk.filesystems.probe_fat import FatLayout
-from v2vlint.disk.stream import HostFile
+from v2vlint.disk.stream import HostFile, MemoryStream
 
 MIB = 1 << 20
 FORMATS_BY_PROBE = {one.probe: one.types for one in FORMATS}
@@ -218,3 +218,33 @@ def raw_label(image: Path) -> bytes:
     return subprocess.run(
         ["blkid", "-p", "-o", "value", "-s", "LABEL", str(image)], env=environment, capture_output=True, check=False
     ).stdout.removesuffix(b"\n")
+
+
+@pytest.mark.parametrize(
+    ("place", "data", "wanted"),
+    [
+        (4096, b"SPB5" + bytes(344) + bytes(range(16)), ("nss", "00010203-0405-0607-0809-0a0b0c0d0e0f", "")),
+        (0, b"\x45\x3d\xcd\x28" + bytes(44) + b"crammed", ("cramfs", "", "crammed")),
+        (0, b"-rom1fs-" + bytes(8) + b"rom", ("romfs", "", "rom")),
+        (0, b"UBI#" + bytes(20) + (7).to_bytes(4, "big"), ("ubi", "7", "")),
+        (1024, b"BD" + bytes(34) + b"\4Disk" + bytes(140), ("hfs", "", "Disk")),
+        (1024, b"BD" + bytes(122) + b"H+" + bytes(60), ("hfsplus", "", "")),
+        (2 << 20, b"\x5e\xf1\xab\x2f" + bytes(5) + bytes(range(16)) + bytes(4) + b"datastore1",
+         ("VMFS", "03020100-07060504-0908-0a0b0c0d0e0f", "datastore1")),
+        (0, b"\xed\xc3\x02\xe9\x98\x56\xe5\x0c" + bytes(4078) + b"SWAPSPACE2", ("swsuspend", "", "")),
+        (1024, bytes.fromhex("400064000100010006000000001c08108f130100"), ("minix", "", "")),
+    ],
+)  # fmt: skip
+def test_what_is_named_without_a_reader(place: int, data: bytes, wanted: tuple[str, str, str]) -> None:
+    found = probe(MemoryStream(bytes(place) + data + bytes(3 << 20)))
+    assert (found.type, found.uuid, found.label) == wanted
+
+
+def test_a_pool_of_zfs_has_a_name_and_a_number() -> None:
+    name = b"\0\0\0\x04name\0\0\0\x09\0\0\0\x01\0\0\0\x04tank"
+    guid = b"\0\0\0\x09pool_guid\0\0\0\0\0\0\x08\0\0\0\x01" + (1782036546311300980).to_bytes(8, "big")
+    data = bytearray(512 << 10)
+    data[16 << 10 : (16 << 10) + len(name + guid)] = name + guid
+    data[128 << 10 : (128 << 10) + 8] = b"\x0c\xb1\xba\0\0\0\0\0"
+    found = probe(MemoryStream(bytes(data)))
+    assert (found.type, found.uuid, found.label) == ("zfs_member", "1782036546311300980", "tank")

@@ -26,13 +26,21 @@ _PACKED = {
     b"PK\3\4": ("zip", "unzip"),
     b"7z\xbc\xaf\x27\x1c": ("7z", "7z x"),
 }
-_FOREIGN = {
-    b"QED\0": "QED",
-    b"QFI\xfb\0\0\0\1": "qcow (version 1)",
-    b"Bochs Virtual HD": "Bochs",
-    b"#!/bin/sh\n#V2.0 Format": "cloop",
-    b"shdw": "ASIF",
-}
+_CONVERT, _EXPORT = "convert it with qemu-img convert", "export it as a raw image first, with ewfexport"
+_FOREIGN = (
+    (0, b"QED\0", "QED", _CONVERT),
+    (0, b"QFI\xfb\0\0\0\1", "qcow (version 1)", _CONVERT),
+    (0, b"Bochs Virtual HD", "Bochs", _CONVERT),
+    (0, b"#!/bin/sh\n#V2.0 Format", "cloop", _CONVERT),
+    (0, b"shdw", "ASIF", "convert it on macOS, with diskutil image"),
+    (-512, b"koly", "DMG", "convert it with qemu-img convert, or on macOS with hdiutil convert"),
+    (0, b"encrcdsa", "encrypted DMG", "convert it on macOS, with hdiutil convert"),
+    (0, b"EVF\x09\x0d\x0a\xff\0", "EnCase (E01)", _EXPORT),
+    (0, b"EVF2\x0d\x0a\x81\0", "EnCase (Ex01)", _EXPORT),
+    (0, b"AFF10\x0d\x0a\0", "AFF", "export it as a raw image first, with affconvert"),
+    (257, b"ustar", "tar", "unpack it first, with tar xf"),
+)
+"""What is not read: where its magic is (negative: from the end), the magic, its name, what to do."""
 _GZIP = b"\x1f\x8b\x08"
 _PROTOCOL = re.compile(r"[^:/]*:")
 
@@ -166,9 +174,9 @@ def open_image(file: DiskFile, files: Access | None = None) -> Image:
 def detect(name: str, base: Stream) -> str:
     """The image format by magic; ``raw`` when there is none. Unsupported for packed and foreign formats."""
     head = base.read_at(0, 4096)
-    for magic, foreign in _FOREIGN.items():
-        if head.startswith(magic):
-            raise Unsupported(f"{name}: {foreign} images are not supported", hint="convert it with qemu-img convert")
+    for place, magic, foreign, hint in _FOREIGN:
+        if base.read_at(place if place >= 0 else max(0, base.size + place), len(magic)) == magic:
+            raise Unsupported(f"{name}: {foreign} images are not supported", hint=hint)
     for magic, (packer, tool) in _PACKED.items():
         if head.startswith(magic):
             raise Unsupported(f"{name}: compressed with {packer}", hint=f"unpack it first, with {tool}")

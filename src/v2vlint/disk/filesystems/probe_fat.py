@@ -5,7 +5,7 @@ from __future__ import annotations
 import struct
 from dataclasses import dataclass
 
-from v2vlint.disk.filesystems.content import Content, details
+from v2vlint.disk.filesystems.content import Content, details, text
 from v2vlint.disk.stream import Stream
 
 MAX_ROOT = 1 << 20
@@ -179,3 +179,14 @@ def _fixed_up(record: bytes, sector: int) -> bytearray:
         if end <= len(data) and offset + index * 2 + 2 <= len(data):
             data[end - 2 : end] = data[offset + index * 2 : offset + index * 2 + 2]
     return data
+
+
+def probe_hpfs(base: Stream) -> Content | None:
+    """``hpfs`` of OS/2: a superblock and a spare one; serial number and label are in the boot sector."""
+    if base.read_at(8192, 8) != b"\x49\xe8\x95\xf9\xc5\xe9\x53\xfa" or base.read_at(8704, 4) != b"\x49\x18\x91\xf9":
+        return None
+    sector = base.read_at(0, 512)
+    if sector[510:] != b"\x55\xaa" or sector[38] not in (0x28, 0x29):
+        return Content("hpfs")
+    serial = sector[39:43][::-1].hex().upper()
+    return Content("hpfs", f"{serial[:4]}-{serial[4:]}", text(sector[43:54]).rstrip())

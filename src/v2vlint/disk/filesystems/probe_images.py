@@ -105,3 +105,9 @@ def _volume_set(name: str) -> str:
     if odd < 16:
         return (data[:8].decode() + data[8:12].hex()).lower()
     return data.decode().lower()
+
+
+def ubi(base: Stream) -> Content | None:
+    """``ubi``: volumes on flash memory; the number of the image stands for a UUID."""
+    block = base.read_at(0, 28)
+    return Content("ubi", str(int.from_bytes(block[24:28], "big"))) if block[:4] == b"UBI#" and len(block) == 28 else None

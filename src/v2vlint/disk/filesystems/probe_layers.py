@@ -59,8 +59,49 @@ def zfs(base: Stream) -> Content | None:
     """``zfs_member``, by the magic of an uberblock in either byte order."""
     for slot in range(0, 128 << 10, 16 << 10):
         if base.read_at((128 << 10) + slot, 8) in (b"\x0c\xb1\xba\0\0\0\0\0", b"\0\0\0\0\0\xba\xb1\x0c"):
-            return Content("zfs_member")
+            return _zfs(base)
     return None
+
+
+def _zfs(base: Stream) -> Content:
+    """The pool's number and name, from the list of names and values (XDR) in the first label."""
+    pairs = base.read_at(16 << 10, 112 << 10)
+    guid = _after(pairs, b"\0\0\0\x09pool_guid\0\0\0" + b"\0\0\0\x08\0\0\0\x01", 8)
+    name = _after(pairs, b"\0\0\0\x04name" + b"\0\0\0\x09\0\0\0\x01", 260)
+    size = int.from_bytes(name[:4], "big")
+    return Content("zfs_member", str(int.from_bytes(guid, "big")) if guid else "", text(name[4 : 4 + min(size, 256)]))
+
+
+def _after(data: bytes, mark: bytes, size: int) -> bytes:
+    at = data.find(mark)
+    return data[at + len(mark) :][:size] if at >= 0 else b""
+
+
+def vmfs(base: Stream) -> Content | None:
+    """``VMFS``: the filesystem of ESX on its volume, with the UUID as ESX writes it."""
+    block = base.read_at(2 << 20, 157)
+    if block[:4] != b"\x5e\xf1\xab\x2f" or len(block) < 157:
+        return None
+    return Content("VMFS", _esx_uuid(block[9:25]), text(block[29:157]))
+
+
+def vmfs_volume(base: Stream) -> Content | None:
+    """``VMFS_volume_member``: an extent of such a volume."""
+    block = base.read_at(1 << 20, 612)
+    return Content("VMFS_volume_member", _esx_uuid(block[596:])) if block[:4] == b"\x0d\xd0\x01\xc0" and len(block) == 612 else None
+
+
+def _esx_uuid(raw: bytes) -> str:
+    first, second, third = struct.unpack_from("<IIH", raw)
+    return f"{first:08x}-{second:08x}-{third:04x}-{raw[10:].hex()}"
+
+
+def scoutfs(base: Stream) -> Content | None:
+    """``scoutfs_meta`` or ``scoutfs_data``, which differ by a flag."""
+    block = base.read_at(65536, 72)
+    if block[4:8] != b"\x8b\x42\x3c\x10" or len(block) < 72:
+        return None
+    return Content("scoutfs_meta" if block[48] & 1 else "scoutfs_data", standard_uuid(block[56:72]))
 
 
 _BCACHE = bytes.fromhex("c68573f64e1a45ca8265f57f48ba6d81")

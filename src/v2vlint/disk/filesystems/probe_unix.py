@@ -105,13 +105,54 @@ def btrfs(base: Stream) -> Content | None:
     return Content("btrfs", standard_uuid(block[32:48]), text(block[299:555]), more)
 
 
+_TUX_ON_ICE = b"\xed\xc3\x02\xe9\x98\x56\xe5\x0c"
+
+
+def ufs(base: Stream) -> Content | None:
+    """``ufs`` of either version (``struct fs`` of BSD), in the places where its superblock may be."""
+    for place in (8192, 65536, 0, 256 << 10):
+        block = base.read_at(place, 1376)
+        for order, magics in (("<", (b"\x19\x01\x54\x19", b"\x54\x19\x01\x00")), (">", (b"\x19\x54\x01\x19", b"\x00\x01\x19\x54"))):
+            if block[1372:1376] in magics:
+                return Content("ufs", "{:08x}{:08x}".format(*struct.unpack_from(f"{order}II", block, 144)))
+    return None
+
+
+_MINIX = {0x137F: 1, 0x138F: 1, 0x2468: 2, 0x2478: 2}
+
+
+def minix(base: Stream) -> Content | None:
+    """``minix`` of version 1 and 2, with the sanity checks of its fsck, as two bytes are a weak sign."""
+    block = base.read_at(1024, 32)
+    for order in "<>":
+        inodes, zones, inode_maps, zone_maps, first, log, _size, magic, state = struct.unpack_from(f"{order}HHHHHHIHH", block)
+        version = _MINIX.get(magic)
+        if version is None:
+            continue
+        zones = struct.unpack_from(f"{order}I", block, 20)[0] if version == 2 else zones
+        if not log and inodes and inode_maps << 13 > inodes and first <= zones and zone_maps << 13 > zones - first and not state & ~3:
+            return Content("minix")
+    return None
+
+
+def hfs(base: Stream) -> Content | None:
+    """``hfs``: Apple's older filesystem (Inside Macintosh: Files, "Master Directory Block"); a wrapper of HFS+ is ``hfsplus``."""
+    block = base.read_at(1024, 162)
+    if block[:2] != b"BD" or len(block) < 162:
+        return None
+    return Content("hfsplus" if block[124:126] in (b"H+", b"HX") else "hfs", "", block[37 : 37 + min(block[36], 27)].decode("mac-roman"))
+
+
 def swap(base: Stream) -> Content | None:
     """``swap``, or ``swsuspend`` when a hibernated system lies in it (include/linux/swap.h, kernel/power/swap.c)."""
     for page in (4096, 8192, 16384, 65536):
         magic = base.read_at(page - 10, 10)
         if magic in (b"SWAPSPACE2", b"SWAP-SPACE"):
             head = base.read_at(1024, 44)
-            return Content("swap", standard_uuid(head[12:28]), text(head[28:44]), details(block_size=page))
+            uuid, label = standard_uuid(head[12:28]), text(head[28:44])
+            if base.read_at(0, 8) == _TUX_ON_ICE:
+                return Content("swsuspend", uuid, label, details(hibernated=True))
+            return Content("swap", uuid, label, details(block_size=page))
         if magic in (b"S1SUSPEND\0", b"S2SUSPEND\0", b"ULSUSPEND\0", b"LINHIB0001"):
             head = base.read_at(1024, 44)
             return Content("swsuspend", standard_uuid(head[12:28]), text(head[28:44]), details(hibernated=True))
