@@ -7,9 +7,11 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from v2vlint.engine.packs import LoadedRule
 from v2vlint.engine.present import Presenter
+from v2vlint.engine.room import with_room
 from v2vlint.engine.run import failed, run_rule
 from v2vlint.facts.registry import FactStore, needs
 from v2vlint.guest.fs import GuestFS
+from v2vlint.model.blocks import BlockTable
 from v2vlint.model.definition import Definition
 from v2vlint.model.finding import Mover, Stage
 from v2vlint.model.osinfo import OsInfo
@@ -56,7 +58,8 @@ def _result(loaded: LoadedRule, store: FactStore, presenter: Presenter, fs: Gues
     outcome = run_rule(loaded.rule, store)
     definition = store.get(Definition)
     try:
-        findings = tuple(presenter.present(finding, fs, definition) for finding in outcome.findings)
+        found = outcome.findings if fs is None else (with_room(one, fs, store.get(BlockTable)) for one in outcome.findings)
+        findings = tuple(presenter.present(finding, fs, definition) for finding in found)
     except Exception as error:
         findings, outcome = (), failed(loaded.rule, error, [], list(outcome.unknowns))
     return RuleResult(loaded.id, outcome.status, findings, outcome.unknowns, outcome.reason, outcome.crashed)

@@ -9,6 +9,7 @@ import shlex
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from v2vlint.engine.room import lack_of_room
 from v2vlint.facts.initramfs.images import Initramfses
 from v2vlint.fixing.orders import Appending, Commanding, Copying, Creating, Deleting, Operation, Overwriting
 from v2vlint.fixing.protocol import GENERATORS
@@ -21,8 +22,6 @@ from v2vlint.model.errors import FactUnavailable
 from v2vlint.model.fix import AppendInitramfs, CopyFile, Edit, Fix, Rebuild, WriteData, WriteFile
 from v2vlint.model.place import WholeFile
 from v2vlint.model.rewrite import StaleEdit, registry_changes, rewrite, unified
-
-RESERVE = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,13 +197,8 @@ def _append(draft: _Draft, path: str, version: str, names: tuple[str, ...], file
 
 
 def _need_room(draft: _Draft, path: str, size: int) -> None:
-    real = draft.fs.resolve(posixpath.dirname(path)) or path
-    points = [point for point in draft.fs.mounts if real == point or real.startswith(f"{point.rstrip('/')}/")]
-    system = draft.fs.mounts[max(points, key=len)]
-    for device in draft.blocks.tagged("UUID", system.uuid)[:1]:
-        free = device.detail("free")
-        if free.isdigit() and int(free) < size + RESERVE:
-            raise FactUnavailable(WholeFile(path), f"{size >> 10} KiB needed, {int(free) >> 10} KiB free on {device.name}")
+    if reason := lack_of_room(draft.fs, draft.blocks, path, size):
+        raise FactUnavailable(WholeFile(path), reason)
 
 
 def selinux_specification(fs: GuestFS) -> str:

@@ -110,7 +110,14 @@ FORMATS: tuple[Format, ...] = (
     Format(
         ("f2fs",), "F2FS", magics=((1024, b"\x10\x20\xf5\xf2"),), roots=_LINUX, identity=Identity(1024 + 108, 1024 + 124, 1024, "utf-16-le")
     ),
-    Format(("erofs",), "EROFS", magics=((1024, b"\xe2\xe1\xf5\xe0"),), identity=Identity(1024 + 48, 1024 + 64, 16)),
+    Format(
+        ("erofs",),
+        "EROFS",
+        magics=((1024, b"\xe2\xe1\xf5\xe0"),),
+        identity=Identity(1024 + 48, 1024 + 64, 16),
+        reader="erofs:open_erofs",
+        roots=_LINUX,
+    ),
     Format(("nilfs2",), "NILFS2", magics=((1024 + 6, b"\x34\x34"),), roots=_LINUX, identity=Identity(1024 + 152, 1024 + 168, 80)),
     Format(("jfs",), "JFS", magics=((32768, b"JFS1"),), roots=_LINUX, identity=Identity(32768 + 136, 32768 + 152, 16)),
     Format(

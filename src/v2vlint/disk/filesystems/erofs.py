@@ -1,0 +1,159 @@
+"""EROFS (fs/erofs/erofs_fs.h): the read-only filesystem of images, containers and phones. LZ4 is unpacked; other compression is named."""
+
+from __future__ import annotations
+
+import functools
+import struct
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import BinaryIO, cast
+
+from v2vlint.disk.filesystems.content import Content
+from v2vlint.disk.filesystems.node import Kind, NumberedNode
+from v2vlint.disk.stream import Joined, Piece, Stream, exactly
+from v2vlint.model.errors import ImageError, Unsupported
+
+MAX_LINK = 4096
+MAX_DIRECTORY = 64 << 20
+MAX_CHUNKS = 1 << 20
+_PLAIN, _FULL, _INLINE, _COMPACT, _CHUNKS = range(5)
+_KINDS = {0o100000: Kind.FILE, 0o040000: Kind.DIR, 0o120000: Kind.LINK}
+_INDEXES = 32
+_HOLE = 0xFFFFFFFF
+_KNOWN = 0x1 | 0x2 | 0x4 | 0x8
+"""Zero padding (of LZ4), big physical clusters, chunks, and the device table of files that may be elsewhere."""
+
+
+@dataclass(frozen=True, slots=True)
+class Inode:
+    """An inode. ``layout`` says how its data lies, ``place`` is what follows it, in bytes; ``data`` is a block or a format of chunks."""
+
+    kind: Kind
+    size: int
+    mode: int
+    uid: int
+    gid: int
+    mtime: float
+    layout: int
+    place: int
+    data: int
+
+
+class Erofs:
+    """An opened EROFS."""
+
+    type = "erofs"
+
+    def __init__(self, base: Stream, uuid: str = "", label: str = "") -> None:
+        self.uuid, self.label, self.stale = uuid, label, ""
+        self.base = base
+        block = base.read_at(1024, 128)
+        if len(block) < 128 or block[:4] != b"\xe2\xe1\xf5\xe0":
+            raise ImageError("no EROFS superblock")
+        if not 9 <= block[12] <= 16:
+            raise ImageError(f"damaged EROFS (blocks of 2^{block[12]} bytes)")
+        self.block = 1 << block[12]
+        self._root, self._built = struct.unpack_from("<H", block, 14)[0], struct.unpack_from("<Q", block, 24)[0]
+        self._inodes_at = struct.unpack_from("<I", block, 40)[0] * self.block
+        features = struct.unpack_from("<I", block, 80)[0]
+        if features & ~_KNOWN:
+            raise Unsupported(f"EROFS with incompatible features {features & ~_KNOWN:#x} is not supported")
+        self._padded = bool(features & 1)
+        self.inode = functools.lru_cache(maxsize=4096)(self._inode)
+        self.directory = functools.lru_cache(maxsize=512)(self._directory)
+
+    @property
+    def root(self) -> ErofsNode:
+        """The top directory."""
+        return ErofsNode(self, self._root)
+
+    def _inode(self, number: int) -> Inode:
+        at = self._inodes_at + number * 32
+        raw = exactly(self.base, at, 64)
+        form, xattrs, mode = struct.unpack_from("<HHH", raw)
+        if form & 1:
+            size, data, _ino, uid, gid, mtime = struct.unpack_from("<QIIIIQ", raw, 8)
+        else:
+            size, _reserved, data, _ino, uid, gid = struct.unpack_from("<IIIIHH", raw, 8)
+            mtime = self._built
+        place = at + (64 if form & 1 else 32) + (12 + 4 * (xattrs - 1) if xattrs else 0)
+        kind = _KINDS.get(mode & 0o170000, Kind.OTHER)
+        return Inode(kind, size, mode & 0o7777, uid, gid, float(mtime), form >> 1 & 7, place, data)
+
+    def _directory(self, number: int) -> dict[str, int]:
+        inode = self.inode(number)
+        if inode.kind is not Kind.DIR or inode.size > MAX_DIRECTORY:
+            raise ImageError(f"damaged EROFS (directory {number})")
+        stream, found = self.open(inode), dict[str, int]()
+        for at in range(0, inode.size, self.block):
+            for name, child in _entries(stream.read_at(at, min(self.block, inode.size - at))):
+                found[name] = child
+        return {name: child for name, child in found.items() if name not in (".", "..")}
+
+    def open(self, inode: Inode) -> Stream:
+        """The content of a file, a link or a directory."""
+        if inode.layout in (_PLAIN, _INLINE):
+            return self._flat(inode)
+        if inode.layout == _CHUNKS:
+            return self._chunked(inode)
+        if inode.layout in (_FULL, _COMPACT):
+            from v2vlint.disk.filesystems.erofs_lz4 import Packed
+
+            if not self._padded:
+                raise Unsupported("EROFS files in the old way of compression are not supported")
+            return Packed(self.base, self.block, inode.size, inode.place, compact=inode.layout == _COMPACT)
+        raise Unsupported(f"EROFS data of layout {inode.layout} is not supported")
+
+    def _flat(self, inode: Inode) -> Stream:
+        last = (inode.size - 1) // self.block * self.block if inode.size and inode.layout == _INLINE else inode.size
+        pieces = [Piece(last, self.base, inode.data * self.block)]
+        return Joined([*pieces, Piece(inode.size - last, self.base, inode.place)])
+
+    def _chunked(self, inode: Inode) -> Stream:
+        form, width = inode.data & 0xFFFF, 8 if inode.data & _INDEXES else 4
+        chunk = self.block << (form & 31)
+        count = -(-inode.size // chunk)
+        if count > MAX_CHUNKS:
+            raise ImageError(f"damaged EROFS ({count} chunks)")
+        table = exactly(self.base, -(-inode.place // width) * width, count * width)
+        pieces = []
+        for number in range(count):
+            device = struct.unpack_from("<H", table, number * 8 + 2)[0] if width == 8 else 0
+            place = struct.unpack_from("<I", table, number * width + width - 4)[0]
+            if device:
+                raise Unsupported("EROFS data on another device is not supported")
+            size = min(chunk, inode.size - number * chunk)
+            pieces.append(Piece(size, None if place == _HOLE else self.base, 0 if place == _HOLE else place * self.block))
+        return Joined(pieces)
+
+
+def _entries(block: bytes) -> Iterator[tuple[str, int]]:
+    first = struct.unpack_from("<H", block, 8)[0] if len(block) >= 12 else 0
+    if not 12 <= first <= len(block) or first % 12:
+        raise ImageError("damaged EROFS (directory)")
+    heads = [struct.unpack_from("<QH", block, at) for at in range(0, first, 12)]
+    ends = [*(head[1] for head in heads[1:]), len(block)]
+    for (number, start), end in zip(heads, ends, strict=True):
+        if not first <= start < end <= len(block):
+            raise ImageError("damaged EROFS (directory)")
+        yield block[start:end].split(b"\0", 1)[0].decode("utf-8", "surrogateescape"), number
+
+
+class ErofsNode(NumberedNode[Erofs]):
+    """An inode as the rest of v2vlint sees it."""
+
+    def link(self) -> str:
+        """See :class:`~v2vlint.disk.filesystems.node.Node`."""
+        inode = self._fs.inode(self._number)
+        if inode.size > MAX_LINK:
+            raise ImageError(f"a link of {inode.size} bytes")
+        return self._fs.open(inode).read().decode("utf-8", "surrogateescape")
+
+    def open(self) -> BinaryIO:
+        """See :class:`~v2vlint.disk.filesystems.node.Node`."""
+        return cast(BinaryIO, self._fs.open(self._fs.inode(self._number)))
+
+
+def open_erofs(content: Content, streams: Sequence[Stream]) -> Erofs:
+    """The reader of :data:`~v2vlint.disk.filesystems.formats.FORMATS`."""
+    return Erofs(streams[0], content.uuid, content.label)

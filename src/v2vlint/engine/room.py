@@ -1,0 +1,66 @@
+"""Whether there is room for what a fix writes: one that finds none is told, not promised."""
+
+from __future__ import annotations
+
+import dataclasses
+import posixpath
+import re
+
+from v2vlint.guest.fs import GuestFS
+from v2vlint.model.blocks import BlockTable
+from v2vlint.model.errors import FactUnavailable
+from v2vlint.model.finding import Finding
+from v2vlint.model.fix import AppendInitramfs, Applicability, CopyFile, Edit, Fix, WriteData
+
+RESERVE = 1 << 20
+"""What a fix leaves free."""
+_MODULE = re.compile(r"([^/]+)\.ko(?:\.\w+)?$")
+
+
+def with_room(finding: Finding, fs: GuestFS, blocks: BlockTable) -> Finding:
+    """``finding``; its fix is only printed, with the reason, when the filesystem that it writes to is full."""
+    fix = finding.fix
+    if fix is None or fix.applicability is Applicability.MANUAL:
+        return finding
+    reason = next(filter(None, (lack_of_room(fs, blocks, *_written(fs, edit)) for edit in fix.edits)), "")
+    if not reason:
+        return finding
+    return dataclasses.replace(finding, fix=Fix(f"{fix.title} (not now: {reason})", Applicability.MANUAL, fix.edits))
+
+
+def lack_of_room(fs: GuestFS, blocks: BlockTable, path: str, size: int) -> str:
+    """Why ``size`` more bytes cannot be written to ``path``; empty when they can, or nothing is known of the filesystem's space."""
+    if not path:
+        return ""
+    real = fs.resolve(posixpath.dirname(path)) or path
+    points = [point for point in fs.mounts if real == point or real.startswith(f"{point.rstrip('/')}/")]
+    for device in blocks.tagged("UUID", fs.mounts[max(points, key=len)].uuid)[:1]:
+        free = device.detail("free")
+        if free.isdigit() and int(free) < size + RESERVE:
+            return f"{size >> 10} KiB needed, {int(free) >> 10} KiB free on {device.name}"
+    return ""
+
+
+def _written(fs: GuestFS, edit: Edit) -> tuple[str, int]:
+    """Where an edit writes, and about how much; an empty path for those that write next to nothing."""
+    try:
+        if isinstance(edit, WriteData):
+            return edit.path, len(edit.data)
+        if isinstance(edit, CopyFile):
+            found = fs.stat(edit.source)
+            return edit.path, found.size if found else 0
+        if isinstance(edit, AppendInitramfs):
+            return edit.path, _modules(fs, edit)
+    except FactUnavailable:
+        pass
+    return "", 0
+
+
+def _modules(fs: GuestFS, edit: AppendInitramfs) -> int:
+    """The size of the modules to be brought, with those that they need."""
+    folder = next((one for one in (f"/lib/modules/{edit.version}", f"/usr/lib/modules/{edit.version}") if fs.is_dir(one)), "")
+    text = fs.text(f"{folder}/modules.dep") if folder else None
+    lines = (line.partition(":") for line in (text.content if text else "").splitlines())
+    table = {match[1].replace("-", "_"): [path, *needs.split()] for path, _colon, needs in lines if (match := _MODULE.search(path))}
+    paths = {path for name in edit.modules for path in table.get(name.replace("-", "_"), ())}
+    return sum(found.size for path in paths if (found := fs.stat(f"{folder}/{path}")))
