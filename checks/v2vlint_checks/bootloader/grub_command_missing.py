@@ -10,6 +10,7 @@ _LISTED = {"/boot/grub/i386-pc/linux.mod": "", "/boot/grub/i386-pc/command.lst":
 _GUEST: dict[str, str | bytes] = {"/boot/efi/EFI/centos/grubx64.efi": b"MZ GRUB", "/boot/efi/EFI/BOOT/BOOTX64.EFI": b"MZ GRUB"}
 _ESP = BlockDevice("disk1p1", "partition", 1 << 29, 0, 1, "vfat", "AB-CD", part_type="c12a7328-f81f-11d2-ba4b-00a0c93ec93b")
 _UEFI = BlockTable((BlockDevice("disk1", "disk", 2 << 30, 0, details=(("pt", "gpt"), ("boot_code", "none"))), _ESP))
+_BIOS = BlockTable((BlockDevice("disk1", "disk", 2 << 30, 0, details=(("pt", "dos"), ("boot_code", "grub"))),))
 _OS = OsInfo("linux", "centos", "rhel", "CentOS Linux", "7.9", "x86_64")
 
 
@@ -37,7 +38,8 @@ class GrubCommandMissing(Rule):
     predicts = (r"can't find command .?(?:linux|initrd)(?:16|efi)", r"[Uu]nknown command .?(?:linux|initrd)(?:16|efi)")
     examples = (
         Example({**_GUEST, _CFG: _ENTRY.format("linux16", "16")}, given=(_UEFI, _OS), flags=(f"{_CFG}:2",), severity=Severity.ERROR),
-        Example({**_LISTED, "/boot/grub/grub.cfg": _ENTRY.format("linuxefi", "efi")}, title="a core of another build may have it"),
+        Example({**_LISTED, "/boot/grub/grub.cfg": _ENTRY.format("linuxefi", "efi")}, given=(_BIOS,), flags=("/boot/grub/grub.cfg:2",)),
+        Example({**_LISTED, "/boot/grub/grub.cfg": _ENTRY.format("linux16", "16")}, given=(_BIOS,), title="inside core.img, perhaps"),
         Example({**_GUEST, _CFG: _ENTRY.format("linuxefi", "efi")}, given=(_UEFI, _OS)),
         Example({**_GUEST, _CFG: _ENTRY.format("linux", "")}, given=(_UEFI, _OS)),
     )

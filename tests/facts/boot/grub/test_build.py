@@ -91,6 +91,10 @@ def test_the_configuration_is_that_of_the_prefix_and_no_other(tmp_path: Path) ->
     assert started(monolith, stub, menu) == ("", "", "/vmlinuz")
     assert started(monolith, {}, menu)[0] == "there is no /boot/efi/EFI/debian/grub.cfg"
     assert "no disk has the uuid dead" in started(monolith, stale, menu)[0]
+    unset: dict[str, str | bytes] = {
+        "/EFI/debian/grub.cfg": "search --fs-uuid --set=dev dead\nset prefix=($dev)/boot/grub\nconfigfile $prefix/grub.cfg\n"
+    }
+    assert started(monolith, unset, menu)[0] == "no disk has the uuid dead and there is no ()/boot/grub/grub.cfg"
     assert started(made(tmp_path, "linux16", prefix="(,gpt2)/boot/grub"), stale, menu) == ("", "", "/vmlinuz")
     assert started(made(tmp_path, "linux16", prefix=""), {}, menu)[0]
 

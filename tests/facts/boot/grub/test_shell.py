@@ -46,6 +46,10 @@ def test_undecided_conditions(condition: str) -> None:
         ("search --file --set=root /data-only\n", "/data"),
         ("search.fs_label data root\n", "/data"),
         ("search -l data --set=dev\nset root=$dev\n", "/data"),
+        ("search --label data --set dev --no-floppy\nset root=$dev\n", "/data"),
+        ("search -n --set dev -l data\nset root=$dev\n", "/data"),
+        ("search -n -l data -s\n", "/data"),
+        ("search --hint hd0 --label --set=root data\n", "/data"),
     ],
 )
 def test_searching(text: str, device: str) -> None:

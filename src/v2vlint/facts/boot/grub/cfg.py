@@ -63,6 +63,7 @@ def grub_program_menu(files: GrubFiles, program: GrubProgram, build: GrubBuild) 
     if not shell.normal:
         place = shell.locate(f"{shell.value('prefix')}/grub.cfg")
         shell.config = place.path if place.exists else shell.config
+        shell.set("config_directory", shell.value("prefix"))
         shell.source(place)
     return _menu(shell, program)
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 
 from v2vlint.facts.boot.bls import bls_folder, grub_order
 from v2vlint.facts.boot.grub.env import read_grubenv
-from v2vlint.facts.boot.grub.files import GrubFiles
+from v2vlint.facts.boot.grub.files import UNKNOWN, GrubFiles
 from v2vlint.facts.boot.grub.script import Command, Literal
 from v2vlint.facts.boot.grub.shell import MAX_ENTRIES, Boot, Environment, Field, GrubShell, Handler, MenuItem
 from v2vlint.facts.boot.grub.test_command import evaluate
@@ -37,23 +37,46 @@ def _test(shell: GrubShell, args: Sequence[Field], _command: Command) -> bool | 
     return evaluate(words, shell.locate)(shell.files.fs)
 
 
+_KINDS = {
+    "-u": "uuid", "--fs-uuid": "uuid", "-l": "label", "--label": "label", "--fs-label": "label", "-f": "file", "--file": "file",
+    "search.fs_uuid": "uuid", "search.fs_label": "label", "search.file": "file",
+}  # fmt: skip
+
+
 def _search(shell: GrubShell, args: Sequence[Field], command: Command) -> bool | None:
-    kinds = {"-u": "uuid", "--fs-uuid": "uuid", "-l": "label", "--label": "label", "--fs-label": "label", "-f": "file", "--file": "file"}
-    kinds |= {"search.fs_uuid": "uuid", "search.fs_label": "label", "search.file": "file"}
-    words = [arg.text.text for arg in args]
-    name = next((w.partition("=")[2] for w in words if w.startswith("--set=")), "root")
-    chosen = kinds.get(command.words[0].bare) or next((kinds[w] for w in words if w in kinds), "file")
-    plain = [arg for arg in args if not arg.text.text.startswith("-")]
-    if command.words[0].bare.startswith("search.") and len(plain) > 1:
+    """A name may follow ``--set`` as a word of its own: GRUB takes the next one unless it is an option (seen in QEMU)."""
+    own = command.words[0].bare
+    kind, name = _KINDS.get(own, "file"), "root"
+    plain: list[Field] = []
+    words = list(args)
+    while words:
+        arg = words.pop(0)
+        word = arg.text.text
+        follows = bool(words) and not words[0].text.text.startswith("-")
+        if word in _KINDS:
+            kind = _KINDS[word]
+        elif word in ("-s", "--set") and follows:
+            name = words.pop(0).text.text
+        elif word in ("-h", "--hint") and follows:
+            words.pop(0)
+        elif word.startswith("--set="):
+            name = word.partition("=")[2]
+        elif not word.startswith("-"):
+            plain.append(arg)
+    if own.startswith("search.") and len(plain) > 1:
         name = plain[1].text.text
+    return _look(shell, kind, name, plain)
+
+
+def _look(shell: GrubShell, kind: str, name: str, plain: Sequence[Field]) -> bool | None:
     if not plain or not plain[0].known:
         shell.env[name] = None
         return None
-    device = shell.files.search(chosen, plain[0].text.text)
+    device = shell.files.search(kind, plain[0].text.text)
     if device is None:
-        shell.lost.append(f"no disk has the {chosen} {plain[0].text.text}")
+        shell.lost.append(f"no disk has the {kind} {plain[0].text.text}")
         return False
-    shell.doubts += not device
+    shell.doubts += device == UNKNOWN
     shell.set(name, device)
     return True
 
@@ -82,13 +105,15 @@ def _source(shell: GrubShell, args: Sequence[Field], command: Command) -> bool |
         shell.normal = True
         if shell.files.text(place) is not None:
             shell.config = place.path
+            shell.set("config_directory", name.text.text.rpartition("/")[0])
     return shell.source(place)
 
 
 def _blscfg(shell: GrubShell, args: Sequence[Field], _command: Command) -> bool:
     chosen = args[0].text.text if args else ""
     name = chosen if chosen.startswith("(") else shell.value("blsdir") or "/loader/entries"
-    folder = shell.locate(name).path
+    boot = shell.value("boot")  # Red Hat's blscfg reads entries there, and kernels on $root
+    folder = shell.locate(f"({boot}){name}" if boot and not name.startswith("(") else name).path
     shell.read.append(folder)
     seen = {item.bls.where for item in shell.menu if item.bls}
     for entry in grub_order(bls_folder(shell.files.fs, folder)):

@@ -20,6 +20,8 @@ _DEVICE = re.compile(r"\(([^)]*)\)(.*)", re.DOTALL)
 MAX_STRIPPED = 6
 DEFAULT = "default"
 """What stands for btrfs' default subvolume."""
+UNKNOWN = "?"
+"""A device that a search may find, and that cannot be told."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +80,8 @@ class GrubFiles:
         if match := _DEVICE.fullmatch(name):
             device, path = match[1], match[2]
         path = "/" + path.lstrip("/")
+        if match and not device:
+            return GuestPath(f"(){path}", exists=False)  # a variable that a search left unset: GRUB opens no device without a name
         if device == "memdisk":
             inside = path in self.memory or any(one.startswith(f"{path.rstrip('/')}/") for one in self.memory)
             return GuestPath(f"(memdisk){path}", exists=inside, foreign=True)
@@ -87,6 +91,8 @@ class GrubFiles:
             return self._exactly(volume, f"{below}{path}")
         if self._is_elsewhere(device):
             return GuestPath(path, exists=False, foreign=True)
+        if device.startswith(("md/", "mduuid/", "lvm/", "lvmid/")) and self.blocks.complete and self.blocks.devices:
+            return GuestPath(f"({device}){path}", exists=False)
         return self._guessed(device, path)
 
     def text(self, place: GuestPath) -> GuestText | None:
@@ -105,7 +111,7 @@ class GrubFiles:
                 return next(
                     (f"mount:{point}" for point in self.fs.mounts if self.fs.exists(f"{point.rstrip('/')}/{value.lstrip('/')}")), ""
                 )
-            return f"uuid:{found[0].system.uuid}" if len(found) == 1 else "" if found or not certain else None
+            return f"uuid:{found[0].system.uuid}" if len(found) == 1 else UNKNOWN if found or not certain else None
         device = f"{kind}:{value}"
         known = self._volume(device) or self.blocks.tagged(kind.upper(), value)
         return device if known or not certain else None

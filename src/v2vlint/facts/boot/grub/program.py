@@ -16,8 +16,12 @@ from v2vlint.facts.syntax.located import Located
 from v2vlint.guest.text import GuestText
 
 _FOLDERS = {"x86_64": "x86_64-efi", "i386": "i386-efi", "aarch64": "arm64-efi", "": "x86_64-efi"}
-# Red Hat's and Fedora's program for UEFI is one file whose modules grub2.spec lists; linux16 and initrd16 are for BIOS.
-_NEVER = {("rhel", "uefi"): frozenset({"linux16", "initrd16"})}
+# Red Hat's and Fedora's program for UEFI is one file whose modules grub2.spec lists; linux16 and initrd16 are for BIOS. The patch that adds
+# linuxefi and initrdefi is for UEFI, in every distribution that has it.
+_NEVER: dict[str, tuple[frozenset[str], frozenset[str] | None]] = {
+    "uefi": (frozenset({"linux16", "initrd16"}), frozenset({"rhel"})),
+    "bios": (frozenset({"linuxefi", "initrdefi"}), None),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,9 +41,13 @@ class GrubProgram:
         if self.build is not None and command in self.build.commands:
             return True
         loadable = self._loadable(shell, command)
-        if loadable or command in _NEVER.get((self.family, self.firmware), ()):
+        if loadable or self._is_never_there(command):
             return loadable is True
         return None if self.build is None else loadable
+
+    def _is_never_there(self, command: str) -> bool:
+        commands, families = _NEVER.get(self.firmware, (frozenset(), None))
+        return command in commands and (families is None or self.family in families)
 
     def _loadable(self, shell: GrubShell, command: str) -> bool | None:
         folder = "i386-pc" if self.firmware == "bios" else _FOLDERS.get(self.arch, "")

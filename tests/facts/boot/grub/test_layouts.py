@@ -1,0 +1,122 @@
+"""Configurations as distributions write them: each leads from its first file to the kernel that boots.
+
+Fedora CoreOS: coreos-assembler ``src/grub.cfg`` and bootupd ``src/grub2/grub-static-efi.cfg``; Photon OS: ``installer/boot/grub.cfg``;
+openSUSE: ``grub2-install`` with the patch for subvolumes.
+"""
+
+from __future__ import annotations
+
+import pytest
+
+from v2vlint.facts.boot.grub.cfg import grub_menu
+from v2vlint.facts.boot.grub.files import GrubFiles
+from v2vlint.facts.boot.grub.program import GrubProgram
+from v2vlint.guest.fs import GuestFS
+from v2vlint.model.blocks import BlockDevice, BlockTable
+from v2vlint.model.rule import Hive, Link
+from v2vlint.samples.memory import MemoryFileSystem
+
+COREOS = """
+if [ -e (md/md-boot) ]; then
+  set prefix=md/md-boot
+else
+  if [ -f ${config_directory}/bootuuid.cfg ]; then
+    source ${config_directory}/bootuuid.cfg
+  fi
+  if [ -n "${BOOT_UUID}" ]; then
+    search --fs-uuid "${BOOT_UUID}" --set prefix --no-floppy
+  else
+    search --label boot --set prefix --no-floppy
+  fi
+fi
+if [ -d ($prefix)/grub2 ]; then
+  set prefix=($prefix)/grub2
+  configfile $prefix/grub.cfg
+else
+  set prefix=($prefix)/boot/grub2
+  configfile $prefix/grub.cfg
+fi
+boot
+"""
+STATIC = """
+if [ -f ${config_directory}/console.cfg ]; then
+  source ${config_directory}/console.cfg
+fi
+search --set=root --label boot --no-floppy
+set boot=$root
+set default="0"
+blscfg
+"""
+OSTREE = """title Fedora CoreOS (ostree:0)
+version 1
+linux /ostree/fcos-0a/vmlinuz-6.9
+initrd /ostree/fcos-0a/i.img
+options ostree=/ostree/boot.1/x
+"""
+PHOTON = """
+set default=0
+set timeout=5
+search -n -u aaaa -s
+loadfont /boot/grub2/fonts/ascii.pf2
+load_env -f /boot/photon.cfg
+if [ -f /boot/systemd.cfg ]; then
+    load_env -f /boot/systemd.cfg
+else
+    set systemd_cmdline=net.ifnames=0
+fi
+set rootpartition=PARTUUID=0a3f
+menuentry "Photon" {
+    linux /boot/$photon_linux root=$rootpartition $photon_cmdline $systemd_cmdline
+    if [ -f /boot/$photon_initrd ]; then
+        initrd /boot/$photon_initrd
+    fi
+}
+"""
+PHOTON_ENV = (
+    "# GRUB Environment Block\nphoton_cmdline=init=/lib/systemd/systemd ro\nphoton_linux=vmlinuz-6.1\nphoton_initrd=initrd.img-6.1\n"
+)
+Files = dict[str, str | bytes | Link | Hive]
+FILES: dict[str, tuple[Files, Files, Files, str]] = {
+    "coreos": (
+        {"/ostree/x": ""},
+        {
+            "/loader": Link("loader.1"),
+            "/loader.1/entries/ostree-1.conf": OSTREE,
+            "/grub2/grub.cfg": STATIC,
+            "/ostree/fcos-0a/vmlinuz-6.9": b"k",
+            "/ostree/fcos-0a/i.img": b"i",
+        },
+        {"/EFI/fedora/grub.cfg": COREOS},
+        "/boot/efi/EFI/fedora/grub.cfg",
+    ),
+    "photon": (
+        {"/boot/grub2/grub.cfg": PHOTON, "/boot/photon.cfg": PHOTON_ENV, "/boot/vmlinuz-6.1": b"k", "/boot/initrd.img-6.1": b"i"},
+        {},
+        {},
+        "/boot/grub2/grub.cfg",
+    ),
+}
+
+
+@pytest.mark.parametrize(
+    ("name", "kernel", "initrd", "argument"),
+    [
+        ("coreos", "/boot/ostree/fcos-0a/vmlinuz-6.9", "/boot/ostree/fcos-0a/i.img", "ostree=/ostree/boot.1/x"),
+        ("photon", "/boot/vmlinuz-6.1", "/boot/initrd.img-6.1", "net.ifnames=0"),
+    ],
+)
+def test_the_first_file_leads_to_the_kernel(name: str, kernel: str, initrd: str, argument: str) -> None:
+    root, boot, esp, path = FILES[name]
+    mounts = {"/": MemoryFileSystem({"/boot/efi/.keep": "", **root}, "xfs", "aaaa", "root")}
+    if boot:
+        mounts["/boot"] = MemoryFileSystem({"/efi/.keep": "", **boot}, "ext4", "bbbb", "boot")
+        mounts["/boot/efi"] = MemoryFileSystem(esp, "vfat", "E5E5-0001", "EFI-SYSTEM")
+    blocks = BlockTable(
+        tuple(BlockDevice(f"disk1p{n}", "partition", 1, 0, n, s.type, s.uuid, s.label) for n, s in enumerate(mounts.values(), 1))
+    )
+    menu = grub_menu(GrubFiles(GuestFS(mounts), blocks, patched=True), path, GrubProgram("uefi", "x86_64", "rhel"))
+    assert menu.default is not None, menu
+    assert (menu.default.kernel, menu.default.initrds) == (kernel, (initrd,))
+    assert argument in map(str, menu.default.args)
+    assert not menu.default.conditional
+    assert not menu.default.unknown_command
