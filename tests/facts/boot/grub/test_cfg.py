@@ -236,3 +236,32 @@ def test_a_configuration_without_a_menu() -> None:
 def test_an_empty_configuration() -> None:
     found = menu({CFG: "# nothing\n"})
     assert (found.entries, found.default, found.default_reason) == ((), None, f"{CFG} has no entries")
+
+
+def _two_disks(*more: BlockDevice) -> GrubFiles:
+    own = BlockDevice("disk1p1", "partition", 1, 0, 1, "ext4", "aaaa")
+    data = BlockDevice("disk2p1", "partition", 1, 1, 1, "ext4", "bbbb")
+    disks = (BlockDevice("disk1", "disk", 1, 0), BlockDevice("disk2", "disk", 1, 1))
+    mounts = {
+        "/": MemoryFileSystem({"/vmlinuz": b"k", "/data/x": ""}, "ext4", "aaaa"),
+        "/data": MemoryFileSystem({"/y": ""}, "ext4", "bbbb"),
+    }
+    return GrubFiles(GuestFS(mounts), BlockTable((*disks, own, data, *more)))
+
+
+def test_the_numbers_of_several_disks_are_the_firmware_s() -> None:
+    found = _two_disks().locate("/vmlinuz", "hd1,msdos1")
+    assert (found.path, found.exists, found.certain) == ("/vmlinuz", True, False)
+    assert _two_disks().locate("/y", "hd1,msdos1").certain
+    assert not _two_disks().locate("/y", "uuid:aaaa").exists
+
+
+def test_a_search_is_certain_where_grub_names_filesystems_as_blkid_does() -> None:
+    assert _two_disks().search("uuid", "dead") is None
+    assert _two_disks(BlockDevice("disk2p2", "partition", 1, 1, 2, "zfs_member", "77")).search("uuid", "dead") == "uuid:dead"
+
+
+@pytest.mark.parametrize("path", ["()/vmlinuz", "(md/none)/vmlinuz", "(lvm/vg-none)/vmlinuz"])
+def test_a_device_that_is_not_there_is_not_guessed(path: str) -> None:
+    found = _two_disks().locate(path, "hd0,msdos1")
+    assert (found.exists, found.certain) == (False, True)

@@ -77,7 +77,7 @@ def _menu(shell: GrubShell, program: GrubProgram) -> BootMenu:
     if not entries and shell.boot.kernel:
         default = _entry(shell, MenuItem("", "", (), shell.boot.kernel.where), shell.boot, "0")
         entries, reason = (default,), "the configuration boots it without a menu"
-    stops = "" if entries or shell.doubts else " and ".join(dict.fromkeys(shell.lost[:4]))
+    stops = "" if entries or shell.doubts or shell.boot.chainload else " and ".join(dict.fromkeys(shell.lost[:4]))
     files = tuple(dict.fromkeys((shell.config, *shell.read)))
     malformed = tuple(shell.malformed)
     return BootMenu("grub2", program.firmware, WholeFile(shell.config), entries, default, reason, files, malformed, stops)

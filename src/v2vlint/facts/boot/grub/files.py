@@ -18,6 +18,8 @@ from v2vlint.model.blocks import BlockTable
 
 _DEVICE = re.compile(r"\(([^)]*)\)(.*)", re.DOTALL)
 MAX_STRIPPED = 6
+# Filesystems that GRUB identifies otherwise than blkid, or not at all.
+_OTHERWISE = frozenset({"zfs_member", "udf", "ufs", "minix", "iso9660", "hfsplus", "hfs"})
 DEFAULT = "default"
 """What stands for btrfs' default subvolume."""
 UNKNOWN = "?"
@@ -88,7 +90,9 @@ class GrubFiles:
         volume = self._volume(device)
         if volume is not None:
             below = volume.default if subvolume == DEFAULT else subvolume if volume.system.type == "btrfs" else ""
-            return self._exactly(volume, f"{below}{path}")
+            found = self._exactly(volume, f"{below}{path}")
+            ordered = device.startswith("hd") and len(self.blocks.disks) > 1  # the firmware's order of disks may be another one
+            return self._guessed(device, path) if ordered and not found.exists else found
         if self._is_elsewhere(device):
             return GuestPath(path, exists=False, foreign=True)
         if device.startswith(("md/", "mduuid/", "lvm/", "lvmid/")) and self.blocks.complete and self.blocks.devices:
@@ -104,7 +108,7 @@ class GrubFiles:
 
     def search(self, kind: str, value: str) -> str | None:
         """What ``search --fs-uuid``, ``--label`` or ``--file`` finds: a device, or None when it certainly finds nothing."""
-        certain = self.blocks.complete and bool(self.blocks.devices)
+        certain = self.blocks.complete and bool(self.blocks.devices) and not any(one.fs_type in _OTHERWISE for one in self.blocks)
         if kind == "file":
             found = [volume for volume in self.volumes if volume.tree.exists(value)]
             if not self.volumes:
