@@ -120,3 +120,8 @@ def test_the_last_assignment_wins_with_its_parts() -> None:
 def test_a_linked_sysconfig_is_read_once() -> None:
     found = store({"/etc/default/grub": "A=1\n", "/etc/sysconfig/grub": Link("../default/grub")}).get(GrubDefaults)
     assert found.files == ("/etc/default/grub",)
+
+
+def test_settings_of_extlinux_are_read_as_the_shell_reads_them() -> None:
+    files = {"/etc/default/extlinux": "EXTLINUX_ROOT='root=/dev/sda1' EXTLINUX_PARAMETERS=quiet\nLANG=C true EXTLINUX_ROOT=x\n"}
+    assert list(map(str, store(files).get(CommandLines).sources)) == ["root=/dev/sda1", "quiet"]

@@ -10,16 +10,15 @@ from v2vlint.facts.boot.bootloader import Bootloader
 from v2vlint.facts.boot.cmdline import KernelArg, KernelCmdline, split_args
 from v2vlint.facts.boot.grub.default import GrubDefaults
 from v2vlint.facts.registry import provides
-from v2vlint.facts.syntax.located import literal
+from v2vlint.facts.syntax.located import Located, literal
+from v2vlint.facts.syntax.shell import Assignment, assignments
 from v2vlint.guest.fs import GuestFS
 from v2vlint.guest.text import GuestText
 from v2vlint.model.fix import ReplaceText
 from v2vlint.model.place import Span, Token
 
 _KOPT = re.compile(r"^# (?:kopt|kopt_[\w.]+|defoptions|altoptions|xenkopt)=(.*)$", re.MULTILINE)
-_ALPINE_ROOT = re.compile(r"^root=(\S+)", re.MULTILINE)
-_ALPINE_OPTS = re.compile(r'^default_kernel_opts="?([^"\n]*)', re.MULTILINE)
-_EXTLINUX = re.compile(r'^EXTLINUX_(?:ROOT|PARAMETERS)="?([^"\n]*)', re.MULTILINE)
+_ALPINE, _EXTLINUX = "/etc/update-extlinux.conf", "/etc/default/extlinux"
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,18 +110,25 @@ def _padding(text: GuestText | None) -> Padding | None:
 def _generators(fs: GuestFS, bootloader: Bootloader) -> list[KernelArg]:
     """Arguments in the settings of further generators: Debian's update-grub (legacy), Alpine's and Debian's update-extlinux."""
     legacy = [menu.config.path for menu in bootloader.menus if menu.loader == "grub-legacy"]
-    places = [*((path, _KOPT) for path in legacy), ("/etc/update-extlinux.conf", _ALPINE_OPTS), ("/etc/default/extlinux", _EXTLINUX)]
-    found = [arg for path, pattern in places for arg in _args(fs.text(path), pattern)]
-    return [*found, *_alpine_root(fs.text("/etc/update-extlinux.conf"))]
+    found = [arg for path in legacy for arg in _commented(fs.text(path))]
+    lines = (*_values(fs, _ALPINE, "default_kernel_opts"), *_values(fs, _EXTLINUX, "EXTLINUX_ROOT", "EXTLINUX_PARAMETERS"))
+    roots = (value.token for value in _values(fs, _ALPINE, "root"))
+    return [
+        *found,
+        *(arg for line in lines for arg in split_args(line)),
+        *(KernelArg("root", token.value, token.where, token, token) for token in roots if token),
+    ]
 
 
-def _args(text: GuestText | None, pattern: re.Pattern[str]) -> list[KernelArg]:
+def _commented(text: GuestText | None) -> list[KernelArg]:
     if text is None:
         return []
-    lines = (literal(text, match.start(1), match.end(1)) for match in pattern.finditer(text.content))
+    lines = (literal(text, match.start(1), match.end(1)) for match in _KOPT.finditer(text.content))
     return [arg for line in lines for arg in split_args(line)]
 
 
-def _alpine_root(text: GuestText | None) -> list[KernelArg]:
-    tokens = [text.group(match, 1) for match in _ALPINE_ROOT.finditer(text.content)] if text else []
-    return [KernelArg("root", token.value, token.where, token, token) for token in tokens]
+def _values(fs: GuestFS, path: str, *names: str) -> list[Located]:
+    """The values of settings in a file that a shell sources; the last assignment of each counts."""
+    text = fs.text(path)
+    found = {one.name: one.value({}) for one in assignments(text) if isinstance(one, Assignment)} if text else {}
+    return [found[name] for name in names if name in found]
