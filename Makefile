@@ -74,13 +74,13 @@ wheel: venv
 truth: packages venv
 	$(BIN)/python -m pytest -m truth -s
 
-# Damaged images until COUNT of them are judged; what goes wrong is kept in build/fuzz with the number that makes it again.
-COUNT ?= 10000
 .PHONY: corpora
-## Read the test data of other projects that lies in FOLDER (tests/corpora says which).
+# Read the test data of other projects that lies in FOLDER (tests/corpora says which).
 corpora:
 	V2VLINT_CORPORA=$(abspath $(FOLDER)) $(BIN)/python -m pytest -q -s tests/corpora
 
+# Damaged images until COUNT of them are judged; what goes wrong is kept in build/fuzz with the number that makes it again.
+COUNT ?= 10000
 .PHONY: fuzz
 fuzz: packages venv
 	PYTHONPATH=sample-guests $(BIN)/python -m tests.fuzz --count $(COUNT)

@@ -19,7 +19,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
     options.add_images(parser)
     group = parser.add_argument_group("the machine")
-    group.add_argument("-t", "--target", metavar="NAME", help="a KVM target: profile, .toml profile or libvirt XML (kvm)")
+    group.add_argument("-t", "--target", metavar="NAME", help="a KVM target: profile, .toml profile, libvirt XML or Proxmox .conf (kvm)")
     group.add_argument("--format", choices=formats.names(), default="libvirt", help="what is written (libvirt, a domain)")
     group.add_argument("-o", "--output", metavar="FILE", help="write it there instead of to stdout")
     group.add_argument("--key-file", action="append", metavar="[DEVICE=]PATH", help="key of an encrypted disk; repeatable")

@@ -48,7 +48,7 @@ def add_judging(parser: argparse.ArgumentParser) -> None:
         "--target",
         action="append",
         metavar="NAME",
-        help="target profile, .toml profile, libvirt XML or domain:NAME; repeatable (kvm)",
+        help="target profile, .toml profile, libvirt XML, Proxmox .conf or domain:NAME; repeatable (kvm)",
     )
     group.add_argument("--mover", choices=[mover.value for mover in Mover], help="who carries the guest there (raw)")
     group.add_argument("--profile", metavar="NAME", help="minimal, default, template or strict")

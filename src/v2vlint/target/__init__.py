@@ -22,7 +22,8 @@ def names() -> tuple[str, ...]:
 
 @cache
 def load(name: str) -> Target:
-    """The shipped profile ``name``, or what a file of that name describes: a ``.toml`` profile or a libvirt domain's ``.xml``.
+    """The shipped profile ``name``, or what a file of that name describes: a ``.toml`` profile, a libvirt domain's ``.xml``, or the
+    ``.conf`` of a machine of Proxmox VE.
 
     UsageError when it is absent or wrong.
     """
@@ -30,6 +31,10 @@ def load(name: str) -> Target:
         from v2vlint.target.libvirt import from_domain
 
         return from_domain(Path(name))
+    if name.endswith(".conf"):
+        from v2vlint.target.proxmox import from_conf
+
+        return from_conf(Path(name))
     if name.endswith(".toml"):
         return parse(Path(name).stem, read_toml(Path(name)), name, _base)
     if name not in names():
@@ -48,4 +53,4 @@ def _near(name: str) -> str:
 
     near = difflib.get_close_matches(name, names(), 1)
     meant = f"did you mean {near[0]}? " if near else ""
-    return f"{meant}one of {', '.join(names())}, or a file: a .toml profile, a libvirt .xml"
+    return f"{meant}one of {', '.join(names())}, or a file: a .toml profile, a libvirt .xml, a Proxmox .conf"

@@ -127,6 +127,26 @@ def _controller(bus: str, scsi: str, path: str) -> Controller:
     return _lookup(known, bus, path, "disk bus")
 
 
+def controller_of(bus: str, scsi: str, path: str) -> Controller:
+    """The controller for disks on ``bus``, with libvirt's model of a SCSI controller. UsageError for an unknown one."""
+    return _controller(bus, scsi, path)
+
+
+def nic_modules(model: str, path: str) -> tuple[tuple[str, ...], ...]:
+    """Linux's modules for a model of network card, any of which will do. UsageError for an unknown one."""
+    return _lookup(_NICS, model, path, "network card")
+
+
+def video_modules(model: str) -> tuple[str, ...]:
+    """Linux's modules for a model of display."""
+    return _VIDEO.get(model, ())
+
+
+def cpu_level_of(model: str) -> int:
+    """The x86-64 level of a processor model of QEMU's; 1 when it is unknown."""
+    return next((level or int(match[1]) for pattern, level in _LEVELS if (match := pattern.match(model))), 1)
+
+
 def _lookup(table: Mapping[str, T], key: str, path: str, what: str) -> T:
     if key not in table:
         raise UsageError(f"{path}: unknown {what} {key!r}", hint=f"known: {', '.join(filter(None, table))}")
@@ -157,11 +177,7 @@ def _cpu_level(cpu: Element | None) -> int:
         return 1
     if cpu.get("mode") in ("host-model", "host-passthrough", "maximum"):
         return 2
-    model = cpu.findtext("model", "")
-    for pattern, level in _LEVELS:
-        if match := pattern.match(model):
-            return level or int(match[1])
-    return 1
+    return cpu_level_of(cpu.findtext("model", ""))
 
 
 def _memory(root: Element) -> int:
