@@ -13,7 +13,8 @@ class ImageNotSelfContained(Rule):
     """A disk image needs another file: a backing file, a parent or an external data file.
 
     ## What it does
-    Reads what the image says of other files: the backing file and the external data file of a qcow2, the parent of a VMDK. Files that are
+    Reads what the image says of other files: the backing file and the external data file of a qcow2, the parent of a VMDK and the files
+    with its extents. Files that are
     outside the folder of the image are not opened: `--allow-folder` allows them.
 
     ## Why it matters

@@ -50,7 +50,7 @@ class Image:
     """An opened disk image: ``stream`` is the virtual disk, ``files`` all host files it is made of, ``remarks`` what is odd about it.
 
     ``node`` is how QEMU can open the same; None when it cannot (a packed image, one in pieces). ``backing`` and ``data_file`` are the names
-    that the image gives to another one that it is a change of, and to the file with its data.
+    that the image gives to another one that it is a change of, and to the (first) file with its data.
     """
 
     name: str
@@ -167,7 +167,8 @@ def open_image(file: DiskFile, files: Access | None = None) -> Image:
         size = part.stream.size
         raise ImageError(f"{file.name}: " + ("empty" if not size else f"too small to be a disk ({size} bytes)"))
     own = part.node.backing if part.node and file.below[0] else part.node
-    names = [Path(node.path).name if node else "" for node in (own and own.backing, own and own.data)]
+    extent = next((extent.node for extent in own.extents if extent.node), None) if own else None
+    names = [Path(node.path).name if node else "" for node in (own and own.backing, own and (own.data or extent))]
     return Image(file.name, part.format, Cached(part.stream), opener.files, opener.remarks, part.node, *names)
 
 

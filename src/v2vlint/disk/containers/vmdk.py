@@ -15,6 +15,7 @@ from v2vlint.model.errors import ImageError, Unsupported
 SECTOR = 512
 MAX_DESCRIPTOR = 1 << 20
 MAX_EXTENTS = 4096
+MAX_PER_TABLE = 512
 MAX_COUNTED = 1 << 14
 NO_PARENT = "ffffffff"
 _COMPRESSED, _MARKERS, _ZERO_GRAIN = 1 << 16, 1 << 17, 1 << 2
@@ -129,6 +130,24 @@ class Sparse(_Grains):
     """A hosted sparse extent, also the stream-optimised one."""
 
     def __init__(self, name: str, base: Stream, parent: Stream | None, offset: int = 0) -> None:
+        head = self._header(name, base)
+        version, self._flags, capacity, grain = struct.unpack_from("<IIQQ", head, 4)
+        self._per_table, _redundant, self._directory = struct.unpack_from("<IQQ", head, 44)
+        super().__init__(name, base, parent, offset, capacity, grain)
+        if version > 3:
+            raise Unsupported(f"{name}: VMDK version {version} is not supported")
+        if not 0 < self._per_table <= MAX_PER_TABLE:
+            raise ImageError(f"{name}: damaged VMDK header (grain table size)")
+        overhead, algorithm = struct.unpack_from("<Q", head, 64)[0], struct.unpack_from("<H", head, 77)[0]
+        if overhead * SECTOR > base.size:
+            raise ImageError(f"{name}: truncated (its grains begin at sector {overhead}, beyond the end of the file)")
+        if bool(self._flags & _COMPRESSED) is not (algorithm == 1):
+            raise Unsupported(f"{name}: unknown VMDK compression (type {algorithm}, flags {self._flags:#x})")
+        self._plain: OrderedDict[int, bytes] = OrderedDict()
+
+    @staticmethod
+    def _header(name: str, base: Stream) -> bytes:
+        """The header, or the footer that stands for it."""
         head = base.read_at(0, SECTOR)
         if len(head) < SECTOR:
             raise ImageError(f"{name}: truncated VMDK header")
@@ -138,16 +157,7 @@ class Sparse(_Grains):
             head = base.read_at(base.size - 2 * SECTOR, SECTOR)
             if head[:4] != b"KDMV":
                 raise ImageError(f"{name}: truncated (the footer of a stream-optimised VMDK is missing)")
-        version, self._flags, capacity, grain = struct.unpack_from("<IIQQ", head, 4)
-        self._per_table, _redundant, self._directory = struct.unpack_from("<IQQ", head, 44)
-        super().__init__(name, base, parent, offset, capacity, grain)
-        if version > 3:
-            raise Unsupported(f"{name}: VMDK version {version} is not supported")
-        if not 0 < self._per_table <= 65536:
-            raise ImageError(f"{name}: damaged VMDK header (grain table size)")
-        if self._flags & _COMPRESSED and struct.unpack_from("<H", head, 77)[0] != 1:
-            raise Unsupported(f"{name}: unknown VMDK compression")
-        self._plain: OrderedDict[int, bytes] = OrderedDict()
+        return head
 
     def _find(self, number: int) -> int | None:
         table, index = divmod(number, self._per_table)
