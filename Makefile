@@ -97,6 +97,7 @@ bench: packages venv
 	$(BIN)/python bench/run.py --output bench/results.md
 	$(BIN)/python bench/run.py --verb inspect --output bench/inspect.md
 	$(BIN)/python bench/fix.py --output bench/fix.md
+	$(BIN)/python bench/confine.py
 
 .PHONY: corpora
 corpora: venv

@@ -68,7 +68,7 @@ def sandbox(images: Path) -> Sandbox:
     product = Path(v2vlint.__file__).parents[2]
     paths = (sys.prefix, sys.base_prefix, *(entry for entry in sys.path if entry))
     above = [folder / name for folder in (images, *images.parents) for name in ("pyproject.toml", "v2vlint.toml")]
-    resolved = tuple(Path(os.path.realpath(path)) for path in (*paths, images))
+    resolved = tuple(Path(os.path.realpath(path)) for path in (*paths, str(images)))
     return Sandbox((*resolved, product, Path(sys.executable).parent, *above), sys.executable, (*resolved[:-1], product))
 
 
