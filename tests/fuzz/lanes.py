@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import os
 import random
+import re
 import selectors
 import signal
 import time
@@ -191,9 +192,10 @@ def _one_region_table(data: bytes) -> str:
     return "" if right else "[MS-VHDX] keeps two region tables; QEMU looks at the first alone"
 
 
+_IDS = "only QEMU needs the content ids of a disk without a parent"
 _STRICTER: dict[str, Callable[[bytes], str]] = {
     "vhdx": _one_region_table,
-    "vmdk": lambda data: "" if b"CID=" in data else "only QEMU needs the content id of a disk without a parent",
+    "vmdk": lambda data: "" if re.search(rb"CID=\s*[0-9a-fA-F].*parentCID=\s*[0-9a-fA-F]", data, re.DOTALL) else _IDS,
 }
 
 

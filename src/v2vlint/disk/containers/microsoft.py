@@ -292,7 +292,13 @@ class Vhdx(Blocks):
         taken = sorted(self._taken)
         for number in range(min(blocks, MAX_COUNTED)):
             place = self._find(number)
-            if place not in (None, ZEROS) and any(place < end and begin < place + self._block for begin, end in taken):
+            if place is None or place == ZEROS:
+                continue
+            if place + self._block > -(-self._base.size // 512) * 512:
+                raise ImageError(
+                    f"{self._label}: truncated (a block ends at byte {place + self._block}, but the file at {self._base.size})"
+                )
+            if any(place < end and begin < place + self._block for begin, end in taken):
                 raise self._damaged("a block lies on another part")
 
     def _find(self, number: int) -> int | None:

@@ -249,21 +249,26 @@ class Qcow2(Stream):
             raise ImageError(f"{self._name}: damaged qcow2 (its external data file is mapped out of order, which QEMU refuses)")
         if self.header.extended_l2:
             bitmap = struct.unpack_from(">Q", table, second * 16 + 8)[0] if table else 0
-            return self._read_subclusters(number, host, bitmap, inside, count)
+            place = host if host or (self._raw_data and entry >> 63) else None
+            return self._read_subclusters(number, place, bitmap, inside, count)
         if entry & 1 and self.header.version > 2:
             return bytes(count)
         if host or (self._raw_data and entry >> 63):
             return self._read_host(host + inside, count)
         return exactly(self._backing, number * self._cluster + inside, count)
 
-    def _read_subclusters(self, number: int, host: int, bitmap: int, inside: int, count: int) -> bytes:
+    def _read_subclusters(self, number: int, host: int | None, bitmap: int, inside: int, count: int) -> bytes:
+        """Of a cluster at ``host`` (None: nowhere). A subcluster is data or zeros, not both; one that is nowhere is not data."""
+        allocated, zeros = bitmap & 0xFFFFFFFF, bitmap >> 32
+        if allocated & zeros or (allocated and host is None):
+            raise ImageError(f"{self._name}: damaged qcow2 (the subclusters of cluster {number})")
         size, parts = self._cluster // 32, []
         while count > 0:
             index, skip = divmod(inside, size)
             step = min(count, size - skip)
-            if bitmap >> (32 + index) & 1:
+            if zeros >> index & 1:
                 parts.append(bytes(step))
-            elif bitmap >> index & 1:
+            elif allocated >> index & 1 and host is not None:
                 parts.append(self._read_host(host + inside, step))
             else:
                 parts.append(exactly(self._backing, number * self._cluster + inside, step))

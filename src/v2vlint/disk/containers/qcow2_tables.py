@@ -47,7 +47,7 @@ def check_bitmaps(name: str, base: Stream, extension: bytes, cluster: int, size:
     Of the tables of all bitmaps it looks at little more than the first :data:`MAX_LOOKED_AT` entries.
     """
     count, reserved, length, offset = _BITMAPS.unpack(extension)
-    if reserved or not 0 < count <= _MAX_BITMAPS or offset % cluster or not 0 < length <= _MAX_DIRECTORY:
+    if reserved or not 0 < count <= _MAX_BITMAPS or offset % cluster or offset >> 62 or not 0 < length <= _MAX_DIRECTORY:
         raise _damaged(name, "the place of its bitmap directory")
     directory = base.read_at(offset, length).ljust(length, b"\0")
     at = found = looked_at = 0
@@ -57,7 +57,7 @@ def check_bitmaps(name: str, base: Stream, extension: bytes, cluster: int, size:
         table, entries, flags, kind, bits, label, extra = _BITMAP.unpack_from(directory, at)
         at += -(-(_BITMAP.size + extra + label) // 8) * 8
         found += 1
-        right = entries and table and table % cluster == 0 and entries <= _MAX_TABLE and 9 <= bits <= 31 and not flags & ~_FLAGS
+        right = 0 < entries <= _MAX_TABLE and 0 < table < 1 << 62 and table % cluster == 0 and 9 <= bits <= 31 and not flags & ~_FLAGS
         if at > length or extra or not right or not 0 < label <= 1023 or kind != _TRACKING or found > count:
             raise _damaged(name, f"entry {found - 1} of its bitmap directory")
         needed = -(-(-(-size // (64 << bits)) * 8) // cluster)
