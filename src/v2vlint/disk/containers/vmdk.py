@@ -18,7 +18,7 @@ MAX_EXTENTS = 4096
 MAX_PER_TABLE = 512
 MAX_COUNTED = 1 << 14
 NO_PARENT = "ffffffff"
-_COMPRESSED, _MARKERS, _ZERO_GRAIN = 1 << 16, 1 << 17, 1 << 2
+_COMPRESSED, _MARKERS, _ZERO_GRAIN, _REDUNDANT = 1 << 16, 1 << 17, 1 << 2, 1 << 1
 _AT_END = (1 << 64) - 1
 _EXTENT = re.compile(r'^(RW|RDONLY|NOACCESS)\s+(\d+)\s+(\w+)(?:\s+"([^"]*)"(?:\s+(\d+))?)?')
 _SETTING = re.compile(r'^\s*([\w.]+)\s*=\s*"?(.*?)"?\s*$')
@@ -132,12 +132,12 @@ class Sparse(_Grains):
     def __init__(self, name: str, base: Stream, parent: Stream | None, offset: int = 0) -> None:
         head = self._header(name, base)
         version, self._flags, capacity, grain = struct.unpack_from("<IIQQ", head, 4)
-        self._per_table, _redundant, self._directory = struct.unpack_from("<IQQ", head, 44)
+        self._per_table, redundant, self._directory = struct.unpack_from("<IQQ", head, 44)
         super().__init__(name, base, parent, offset, capacity, grain)
         if version > 3:
             raise Unsupported(f"{name}: VMDK version {version} is not supported")
-        if not 0 < self._per_table <= MAX_PER_TABLE:
-            raise ImageError(f"{name}: damaged VMDK header (grain table size)")
+        if not 0 < self._per_table <= MAX_PER_TABLE or (self._flags & _REDUNDANT and redundant >> 53):
+            raise ImageError(f"{name}: damaged VMDK header (grain tables)")
         overhead, algorithm = struct.unpack_from("<Q", head, 64)[0], struct.unpack_from("<H", head, 77)[0]
         if overhead * SECTOR > base.size:
             raise ImageError(f"{name}: truncated (its grains begin at sector {overhead}, beyond the end of the file)")
