@@ -40,9 +40,9 @@ def on_terminal(
     """Run with stdin, stdout and stderr on a terminal of 80 columns; the exit code and all that was shown."""
     master, slave = pty.openpty()
     environment = {"PATH": os.environ["PATH"], "TERM": "xterm", "COLUMNS": "80", **(env or {})}
-    process = subprocess.Popen(
-        [sys.executable, "-m", "v2vlint", *arguments], stdin=slave, stdout=slave, stderr=slave, cwd=cwd, env=environment
-    )
+    command = [sys.executable, "-m", "v2vlint", *arguments]
+    # In a session of its own: /dev/tty would be the terminal that the suite was started from, and the passphrase would be asked for there.
+    process = subprocess.Popen(command, stdin=slave, stdout=slave, stderr=slave, cwd=cwd, env=environment, start_new_session=True)
     os.close(slave)
     shown = bytearray()
     if act:
