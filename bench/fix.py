@@ -1,10 +1,10 @@
 """Measure fixing: both back-ends, a bare libguestfs launch, the guest's own tool in virt-customize, and virt-v2v, on the same guests.
 
-``bench/fix.py [--output FILE] [--skip-rebuild] [--skip-convert] [--times N] [--limit S]``. Everything runs without KVM on the same machine,
-one after the other, on copies of real Debian guests from the cache. What is slow runs once: launches, the rebuild (``virt-customize
---run-command 'update-initramfs -u'``) and the conversion (``virt-v2v -i disk -o local``), the last two for at most ``--limit`` seconds.
-What is written directly runs N times, of which the best counts. Where others use the machine meanwhile, processor time says more than wall
-time: it is that of all processes that a command started.
+``bench/fix.py [--output FILE] [--skip-rebuild] [--skip-convert] [--times N] [--limit S] [--beside]``. Everything runs without KVM on the
+same machine, on copies of real Debian guests from the cache. What is written directly runs N times, of which the best counts, all else
+once. The rebuild (``virt-customize --run-command 'update-initramfs -u'``) and the conversion (``virt-v2v -i disk -o local``) come last, or
+``--beside`` the others, and are stopped after ``--limit`` seconds. Where others use the machine meanwhile, processor time says more than
+wall time: it is that of all processes that a command started.
 """
 
 from __future__ import annotations
@@ -13,7 +13,6 @@ import argparse
 import json
 import os
 import platform
-import resource
 import shutil
 import signal
 import subprocess
@@ -55,26 +54,34 @@ class Row:
     remark: str = ""
 
 
-def timed(*words: str | Path, limit: float | None = None) -> Taken:
-    """What one command takes, or has taken when it was stopped at its ``limit``; RuntimeError when it fails."""
-    before, start = resource.getrusage(resource.RUSAGE_CHILDREN), time.monotonic()
-    process = subprocess.Popen(
-        list(map(str, words)), env=EMULATED, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
-    )
-    try:
-        output, errors = process.communicate(timeout=limit)
-    except subprocess.TimeoutExpired:
-        spent = _spent(process.pid)
-        os.killpg(process.pid, signal.SIGTERM)
-        process.communicate()
-        return Taken(round(spent, 2), round(time.monotonic() - start, 2), ended=False)
-    done = subprocess.CompletedProcess(words, process.returncode, output, errors)
-    wall, after = time.monotonic() - start, resource.getrusage(resource.RUSAGE_CHILDREN)
-    fixed = next((line for line in done.stdout.splitlines() if " fixed in " in line), "")
-    if done.returncode not in (0, 1) or (done.returncode and not fixed):
-        raise RuntimeError(f"{words[0]} exited {done.returncode}: {done.stderr.strip()[-500:]}")
-    spent = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-    return Taken(round(spent, 2), round(wall, 2), fixed.partition("(")[2].rstrip(")"))
+class Running:
+    """A command that has been started. Its output goes to a file."""
+
+    def __init__(self, *words: str | Path) -> None:
+        self.words, self.start = list(map(str, words)), time.monotonic()
+        self.output = tempfile.TemporaryFile("w+")  # noqa: SIM115
+        self.process = subprocess.Popen(self.words, env=EMULATED, stdout=self.output, stderr=subprocess.STDOUT, start_new_session=True)
+
+    def taken(self, limit: float | None = None) -> Taken:
+        """What it takes, or has taken when it is stopped ``limit`` seconds after its start; RuntimeError when it fails."""
+        while (ended := os.wait4(self.process.pid, os.WNOHANG if limit else 0))[0] == 0:
+            if limit and time.monotonic() - self.start > limit:
+                spent = _spent(self.process.pid)
+                os.killpg(self.process.pid, signal.SIGTERM)
+                return Taken(round(spent, 2), round(time.monotonic() - self.start, 2), ended=False)
+            time.sleep(0.05)
+        wall, code = time.monotonic() - self.start, os.waitstatus_to_exitcode(ended[1])
+        self.output.seek(0)
+        said = self.output.read()
+        fixed = next((line for line in said.splitlines() if " fixed in " in line), "")
+        if code not in (0, 1) or (code and not fixed):
+            raise RuntimeError(f"{self.words[0]} exited {code}: {said.strip()[-500:]}")
+        return Taken(round(ended[2].ru_utime + ended[2].ru_stime, 2), round(wall, 2), fixed.partition("(")[2].rstrip(")"))
+
+
+def timed(*words: str | Path) -> Taken:
+    """What one command takes."""
+    return Running(*words).taken()
 
 
 def _spent(pid: int) -> float:
@@ -103,31 +110,42 @@ def fix(image: Path, writer: str, folder: Path) -> Taken:
     return taken
 
 
+def slow(folder: Path, args: argparse.Namespace) -> dict[str, Callable[[], Running]]:
+    """How the commands are started that take minutes, by name."""
+    found: dict[str, Callable[[], Running]] = {}
+    lean = build(LEAN)
+    if not args.skip_rebuild:
+        other = Path(shutil.copy(lean, folder / "other.qcow2"))
+        command = "printf 'virtio_blk\\nvirtio_pci\\n' >> /etc/initramfs-tools/modules; update-initramfs -u -k all"
+        found["virt-customize, update-initramfs"] = lambda: Running("virt-customize", "-q", "-a", other, "--run-command", command)
+    if not args.skip_convert:
+        found["virt-v2v -i disk -o local"] = lambda: Running("virt-v2v", "-i", "disk", lean, "-o", "local", "-os", folder)
+    return found
+
+
 def rows(folder: Path, args: argparse.Namespace) -> list[Row]:
     """What was measured."""
     (text,) = cached("debian-vmware-desktop")
-    lean = build(LEAN)
-    found = [Row("bare libguestfs launch", timed("guestfish", "--ro", "-a", text, "run"))]
-    repair = found[0].taken
+    lean, waiting = build(LEAN), slow(folder, args)
+    beside = {name: start() for name, start in waiting.items()} if args.beside else {}
+    found: list[Row] = []
+    repair = Taken(1.0, 1.0)
     for what, image in (("text only", text), ("initramfs repair", lean)):
         for writer in ("direct", "libguestfs"):
             taken = best(args.times if writer == "direct" else 1, lambda: fix(image, writer, folder))  # noqa: B023
             found.append(Row(f"v2vlint --fix --writer {writer}, {what}", taken, taken.split))
+            print(found[-1], flush=True)
             repair = taken if (what, writer) == ("initramfs repair", "direct") else repair
-    if not args.skip_rebuild:
-        other = Path(shutil.copy(lean, folder / "other.qcow2"))
-        command = "printf 'virtio_blk\\nvirtio_pci\\n' >> /etc/initramfs-tools/modules; update-initramfs -u -k all"
-        slow = timed("virt-customize", "-q", "-a", other, "--run-command", command, limit=args.limit)
-        found.append(Row("virt-customize, update-initramfs", slow, _against(slow, repair)))
-    if not args.skip_convert:
-        slow = timed("virt-v2v", "-i", "disk", lean, "-o", "local", "-os", folder, limit=args.limit)
-        found.append(Row("virt-v2v -i disk -o local", slow, _against(slow, repair)))
+    found.append(Row("bare libguestfs launch", timed("guestfish", "--ro", "-a", text, "run")))
+    for name, start in waiting.items():
+        taken = (beside.get(name) or start()).taken(args.limit)
+        found.append(Row(name, taken, _against(taken, repair)))
     return found
 
 
-def _against(slow: Taken, repair: Taken) -> str:
-    least = "" if slow.ended else "stopped; more than "
-    return f"{least}{slow.wall / repair.wall:.0f} × the direct repair on the clock, {slow.cpu / repair.cpu:.0f} × in processor time"
+def _against(taken: Taken, repair: Taken) -> str:
+    least = "" if taken.ended else "stopped before its end; more than "
+    return f"{least}{taken.wall / repair.wall:.0f} × the direct repair on the clock, {taken.cpu / repair.cpu:.0f} × in processor time"
 
 
 def main() -> int:
@@ -138,6 +156,7 @@ def main() -> int:
     parser.add_argument("--skip-convert", action="store_true")
     parser.add_argument("--times", type=int, default=3)
     parser.add_argument("--limit", type=float)
+    parser.add_argument("--beside", action="store_true")
     args = parser.parse_args()
     load = os.getloadavg()[0]
     with tempfile.TemporaryDirectory(prefix="v2vlint-bench-") as name:
