@@ -75,7 +75,7 @@ _MARKS = (
     ("etc/dropped", "user.note", "y" * 900),
 )  # fmt: skip
 # A POSIX ACL as system.posix_acl_access has it: rw for the owner and user 1000, r for the group and the mask, nothing for others.
-_ACL = "0200000001000600ffffffff02000600e803000004000400ffffffff10000600ffffffff20000000ffffffff"
+_ACL = "0200000001000600ffffffff02000600e803000004000400ffffffff10000400ffffffff20000000ffffffff"
 
 
 def _marked(image: Path) -> Path:
