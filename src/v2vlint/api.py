@@ -78,6 +78,7 @@ from v2vlint.facts.network.udev_net import UdevNet, UdevNetRule
 from v2vlint.facts.packages.installed import Packages
 from v2vlint.facts.packages.package import Package
 from v2vlint.facts.packages.repositories import Repositories, Repository
+from v2vlint.facts.packages.wheels import Wheels
 from v2vlint.facts.registry import provides
 from v2vlint.facts.storage.crypttab import Crypttab, CrypttabEntry
 from v2vlint.facts.storage.device_mentions import DeviceMention, DeviceMentions

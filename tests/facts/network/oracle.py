@@ -60,7 +60,7 @@ def lay(root: Path, files: Files) -> None:
             place.symlink_to(content.target)
         else:
             place.write_bytes(content.encode() if isinstance(content, str) else content)
-            place.chmod(0o600)
+            place.chmod(0o600 if "NetworkManager" in path else 0o644)
 
 
 def inside(script: str, *arguments: str | Path, cards: Mapping[str, str] = CARDS) -> str:
