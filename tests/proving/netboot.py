@@ -69,7 +69,7 @@ for guest in /guests/*; do
     sleep 1
     ip -4 -o addr show scope global | grep -q inet && break
   done
-  : > /dev/udp/10.0.2.2/9
+  echo > /dev/udp/10.0.2.2/9
   sleep 2
   echo "END ${guest##*/}"
   kill $managers $(cat /run/dhclient*.pid 2>/dev/null) 2>/dev/null; sleep 1

@@ -30,7 +30,8 @@ def tokens(text: str) -> tuple[Token, ...]:
         (Key.NAME, "ens192 enp1s0 eth0", KEPT),
         (Key.NAME, "ens1", LOST),
         (Key.ANY_NAME, "ens1", KEPT),
-        (Key.ANY_NAME, "!ens1", LOST),
+        (Key.ANY_NAME, "!ens1", KEPT),
+        (Key.ANY_NAME, "!enp1s0 !ens1", LOST),
         (Key.MAC, "00:50:56:00:00:01 52:54:00:12:34:56", KEPT),
         (Key.PATH, "pci-0000:0b:00.0 pci-0000:01:*", KEPT),
         (Key.OTHER, "ID_MODEL=x", UNSURE),
@@ -68,3 +69,10 @@ def test_inverting_every_word_inverts_the_list(words: list[str], name: str) -> N
         plain = Condition(Key.NAME, tuple(map(Term, tokens(" ".join(words)))))
         inverted = Condition(Key.NAME, systemd_terms(tokens(" ".join(f"!{word}" for word in words))))
         assert plain.holds_for(name) is not inverted.holds_for(name)
+
+
+def test_an_inverted_name_fits_by_an_alternative_name() -> None:
+    """Seen in a guest that booted: networkd configures ens3, which is also called enp0s3, by ``Name=!ens3``."""
+    condition = Condition(Key.ANY_NAME, systemd_terms(tokens("!ens3")))
+    assert fits((condition,), Card(("ens3",), altnames=("enp0s3",))) is Survival.KEPT
+    assert fits((condition,), Card(("ens3",))) is Survival.LOST

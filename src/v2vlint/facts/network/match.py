@@ -32,8 +32,9 @@ class Survival(enum.IntEnum):
 class Key(enum.StrEnum):
     """What a condition asks about a card.
 
-    ANY_NAME counts the alternative names too, as networkd does; KERNEL_NAME is the name before udev gives another; PATH udev's ``ID_PATH``
-    (``pci-0000:00:03.0``), PARENT the name of a device above the card (``0000:00:03.0``). OTHER is something that nothing here can answer.
+    ANY_NAME counts the alternative names too, as networkd does: one that fits is enough, for ``!`` as well. KERNEL_NAME is the name before
+    udev gives another; PATH udev's ``ID_PATH`` (``pci-0000:00:03.0``), PARENT the name of a device above the card (``0000:00:03.0``).
+    OTHER is something that nothing here can answer.
     """
 
     NAME = "name"
@@ -143,7 +144,7 @@ def _fits(condition: Condition, card: Card) -> Survival:
     values = _values(condition.key, card)
     if values is None:
         return _without_place(condition)
-    hits = [condition.holds_for(value) for value in values]
+    hits = [any(condition.holds_for(one) for one in (value.split() if condition.key is Key.ANY_NAME else (value,))) for value in values]
     return Survival.KEPT if all(hits) else Survival.UNSURE if any(hits) else Survival.LOST
 
 
@@ -180,8 +181,6 @@ def _hit(key: Key, pattern: str, value: str) -> bool:
         return False  # a card has no kind at all, which no pattern fits, not even "*"
     if key is Key.MAC:
         return fnmatch.fnmatchcase(value.lower(), plain_mac(pattern))
-    if key is Key.ANY_NAME:
-        return any(fnmatch.fnmatchcase(one, pattern) for one in value.split())
     if key is Key.DRIVER:
         return any(fnmatch.fnmatchcase(one, wanted) for one in value.split() for wanted in (pattern, pattern.replace("-", "_")))
     return fnmatch.fnmatchcase(value, pattern)
