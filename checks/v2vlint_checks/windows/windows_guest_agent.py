@@ -17,14 +17,16 @@ class WindowsGuestAgent(Rule):
 
     ## What it does
     Looks for the services of agents: Azure's VM agent, EC2Launch (also the first one, which is scripts), EC2Config, Google's guest agent,
-    QEMU's; and which of them belong to another cloud.
+    QEMU's, cloudbase-init where OpenStack's metadata is; and which of them belong to another cloud.
 
     ## Why it matters
-    Without its agent a cloud does not reset passwords, run extensions or set up further disks; QEMU's lets a hypervisor shut the guest
+    Without its agent a cloud does not reset passwords, run extensions or set up further disks; cloudbase-init sets host name, password and
+    network on OpenStack; QEMU's lets a hypervisor shut the guest
     down cleanly and freeze it for a backup. Another cloud's agent asks for a metadata service that is not there, and fills the log.
 
     ## References
     - Microsoft, "Azure Windows VM Agent overview"; Amazon, "EC2Launch v2"; Google, "Guest environment"
+    - OpenStack, "Create Windows images", cloudbase-init
     - virt-v2v installs QEMU's agent where it has virtio-win: libguestfs-common `mlcustomize/inject_virtio_win.ml`
     """
 
@@ -42,6 +44,9 @@ class WindowsGuestAgent(Rule):
             title="another cloud's",
         ),
         Example({_SYSTEM: _hive("WindowsAzureGuestAgent")}, target="azure"),
+        Example({_SYSTEM: _hive("QEMU-GA")}, target="openstack", flags=("/Windows",), title="cloudbase-init"),
+        Example({_SYSTEM: Hive(_hive("QEMU-GA").text + _hive("cloudbase-init").text)}, target="openstack"),
+        Example({_SYSTEM: _hive("QEMU-GA")}, title="no cloud"),
         Example({_SYSTEM: _NONE, "/ProgramData/Amazon/EC2-Windows/Launch/Scripts/InitializeInstance.ps1": ""}, target="ec2-nitro"),
     )
 
@@ -53,6 +58,9 @@ class WindowsGuestAgent(Rule):
         elif target.guest_agent == "qemu" and not agents.runs("qemu") and not conversion.fits:
             effect = "the hypervisor cannot shut the guest down cleanly, or freeze it for a backup"
             yield self.finding(WholeFile("/Windows"), "QEMU's guest agent is not installed, or does not start", effect)
+        if "openstack" in target.datasources and not agents.runs("cloud-init"):
+            effect = "host name, administrator password and network stay as they are in the image"
+            yield self.finding(WholeFile("/Windows"), "cloudbase-init is not installed, or does not start", effect)
         for family, cloud in windows_clouds.items():
             if family not in target.agents and (found := agents.of(family)) and agents.runs(family):
                 effect = "it looks for a metadata service that is not there, and fills the log"
