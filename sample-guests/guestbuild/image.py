@@ -8,15 +8,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from guestbuild import btrfs, filesystem, grub, lvm, md, ntfs
+from guestbuild import btrfs, extlinux, filesystem, grub, legacy, lvm, md, ntfs
 from guestbuild.partition import MIB, SECTOR, Partition, disk_size, partition
 from guestbuild.recipe import Disk, FileSystem, Part, Recipe
 from guestbuild.tools import blank, copy_into, run, stable_uuid, to_qcow2, write_at
 from guestbuild.tree import unfold
 
 _BOOT_CODE = {
-    "grub-legacy": b"\xeb\x48\x90".ljust(0x3E, b"\0") + b"\x03\x02" + b"\0" * 0x139 + b"GRUB \0Geom\0Hard Disk\0Read\0 Error\0",
-    "syslinux": b"\x33\xc0\xfa\x8e\xd8\x8e\xd0".ljust(0x120, b"\0") + b"Missing operating system.\r\nOperating system load error.\r\n",
     # What parted writes where there is no boot code: it looks for the active partition and starts that, then or for ever.
     "parted": bytes.fromhex(
         "fab800108ed0bc00b0b800008ed88ec0fbbe007cbf0006b90002f3a4ea21060000bebe073804750b83c61081fefe0775"
@@ -24,7 +22,6 @@ _BOOT_CODE = {
     ),
     "windows": b"\x33\xc0\x8e\xd0\xbc".ljust(0x163, b"\0") + b"Invalid partition table\0Error loading operating system\0",
 }
-_EXTLINUX_SECTOR = b"\xeb\x58\x90EXTLINUX".ljust(510, b"\0") + b"\x55\xaa"
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +40,7 @@ def build(recipe: Recipe, source: Path, output: Path) -> tuple[Path, ...]:
         job = _Job(recipe, Path(folder))
         for name, spec in recipe.trees.items():
             unfold(spec, source / name, job.work / "trees" / name)
+            _add_loaders(recipe, job.work / "trees" / name)
         _check_trees(job)
         images = []
         for number, disk in enumerate(recipe.disks, 1):
@@ -76,9 +74,37 @@ def _disk(job: _Job, disk: Disk, number: int) -> Path:
     for offset, content in zip(offsets, contents, strict=True):
         if content is not None:
             copy_into(path, offset, content)
+    _write_loader(job, disk, path, offsets, contents)
+    for content in contents:
+        if content is not None:
             content.unlink()
-    _write_boot_code(disk, path, offsets, disk.prefix or _grub_prefix(job.recipe, disk))
     return path
+
+
+def _write_loader(job: _Job, disk: Disk, path: Path, offsets: tuple[int, ...], contents: list[Path | None]) -> None:
+    if disk.boot == "syslinux":
+        part, offset, content = next(one for one in zip(disk.parts, offsets, contents, strict=True) if one[0].active)
+        assert content is not None
+        extlinux.write(path, offset, content, extlinux.folder_of(job.work / "trees" / part.tree).removeprefix(part.mount.rstrip("/")))
+    elif disk.boot == "grub-legacy":
+        number, part = _legacy_home(disk)
+        legacy.write(path, part.number or number, part.fs, part.mount)
+    else:
+        _write_boot_code(disk, path, offsets, disk.prefix or _grub_prefix(job.recipe, disk))
+
+
+def _add_loaders(recipe: Recipe, tree: Path) -> None:
+    for disk in recipe.disks:
+        if disk.boot == "syslinux":
+            extlinux.add_files(tree)
+        elif disk.boot == "grub-legacy":
+            legacy.add_files(tree, _legacy_home(disk)[1].mount)
+
+
+def _legacy_home(disk: Disk) -> tuple[int, Part]:
+    """The partition with GRUB's folder, and its number."""
+    parts = [(number, part) for number, part in enumerate(disk.parts, 1) if part.mount and _below(legacy.FOLDER, part.mount)]
+    return max(parts, key=lambda pair: len(pair[1].mount))
 
 
 def _grub_prefix(recipe: Recipe, disk: Disk) -> str:
@@ -99,14 +125,11 @@ def _grub_names(disk: Disk) -> Iterator[tuple[FileSystem, str]]:
 
 
 def _write_boot_code(disk: Disk, path: Path, offsets: tuple[int, ...], prefix: str) -> None:
-    if disk.boot.startswith("grub") and disk.boot != "grub-legacy":
+    if disk.boot.startswith("grub"):
         core = next((offset for offset, part in zip(offsets, disk.parts, strict=True) if part.kind == "bios"), SECTOR)
         grub.write(path, core, prefix if disk.boot == "grub" else "")
     elif disk.boot:
         write_at(path, 0, _BOOT_CODE[disk.boot])
-    if disk.boot == "syslinux":
-        active = next(offset for offset, part in zip(offsets, disk.parts, strict=True) if part.active)
-        write_at(path, active, _EXTLINUX_SECTOR)
 
 
 def _partition(job: _Job, part: Part, content: Path | None, name: str) -> Partition:

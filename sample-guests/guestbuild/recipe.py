@@ -124,7 +124,8 @@ class Disk:
 
     ``boot`` is the boot code: ``grub`` (the real boot.img, and a core.img that looks for ``prefix``, a path of GRUB like
     ``(,msdos1)/boot/grub``, by default the folder of grub.cfg on this disk), ``grub-alone`` (boot.img with nothing behind it),
-    ``grub-legacy``, ``syslinux``, ``windows``, ``parted`` (starts the active partition) or nothing.
+    ``grub-legacy`` (real stages, of which stage2 is the file /boot/grub/stage2), ``syslinux`` (the real EXTLINUX on the active partition,
+    an ext4), ``windows``, ``parted`` (starts the active partition) or nothing.
     """
 
     table: str

@@ -137,7 +137,16 @@ from v2vlint.model.registry import RegistryData, binary, dword, expand_sz, multi
 from v2vlint.model.rule import Audience, Content, Example, Hive, Link, Rule
 from v2vlint.model.target import Controller, Display, Nic, Target
 from v2vlint.model.verdict import Cause
-from v2vlint.samples.boot import sample_boot, sample_bzimage, sample_elf, sample_initramfs, sample_kernel, sample_other_system, sample_tools
+from v2vlint.samples.boot import (
+    sample_boot,
+    sample_bzimage,
+    sample_chain,
+    sample_elf,
+    sample_initramfs,
+    sample_kernel,
+    sample_other_system,
+    sample_tools,
+)
 from v2vlint.samples.definitions import sample_domain, sample_ovf, sample_vmx
 from v2vlint.samples.hives import sample_unsaved_hive
 from v2vlint.samples.pe import sample_driver, sample_unsigned_driver

@@ -24,7 +24,7 @@ from v2vlint.model.finding import Fate, Mover, Severity, Stage
 from v2vlint.model.osinfo import OsInfo
 from v2vlint.model.report import TargetReport
 from v2vlint.model.rule import Content, Example
-from v2vlint.samples.boot import sample_boot, sample_initramfs, sample_kernel
+from v2vlint.samples.boot import sample_boot, sample_chain, sample_initramfs, sample_kernel
 from v2vlint.verdicts import VERDICTS
 
 RULES = load_all()
@@ -34,10 +34,11 @@ DEBIAN = OsInfo("linux", "debian", "debian", "Debian GNU/Linux", "12.5", "x86_64
 ROOT, BOOT = "0a1b2c3d-0000-4000-8000-000000000001", "0a1b2c3d-0000-4000-8000-000000000002"
 DISK = BlockTable(
     (
-        BlockDevice("disk1", "disk", 8 << 30, 0, details=(("pt", "dos"), ("boot_code", "grub"))),
+        BlockDevice("disk1", "disk", 8 << 30, 0, details=(("pt", "dos"),)),
         BlockDevice("disk1p1", "partition", 7 << 30, 0, 1, "ext4", ROOT, bootable=True, part_uuid="5e1d-01"),
         BlockDevice("disk1p2", "partition", 1 << 30, 0, 2, "xfs", BOOT, part_uuid="5e1d-02"),
-    )
+    ),
+    chains=(sample_chain(),),
 )
 MODULES = (
     "virtio_blk: virtio_ring virtio",
@@ -159,13 +160,13 @@ def test_a_virtual_terminal_is_a_console(console: str, fate: Fate) -> None:
 
 def _uefi() -> tuple[dict[str, Content], BlockTable]:
     esp = BlockDevice("disk1p3", "partition", 1 << 29, 0, 3, "vfat", "AB-CD", part_type="c12a7328-f81f-11d2-ba4b-00a0c93ec93b")
-    disk = BlockDevice("disk1", "disk", 8 << 30, 0, details=(("pt", "gpt"), ("boot_code", "none")))
+    disk = BlockDevice("disk1", "disk", 8 << 30, 0, details=(("pt", "gpt"),))
     efi: dict[str, Content] = {
         "/boot/efi/EFI/debian/shimx64.efi": b"MZ shim",
         "/boot/efi/EFI/debian/grubx64.efi": b"MZ grub",
         "/boot/efi/EFI/debian/grub.cfg": "configfile /boot/grub/grub.cfg\n",
     }
-    return {**guest(), **efi}, BlockTable((disk, *DISK.devices[1:], esp))
+    return {**guest(), **efi}, BlockTable((disk, *DISK.devices[1:], esp), chains=(sample_chain("none"),))
 
 
 @pytest.mark.parametrize(("version", "fate"), [("12.5", Fate.PASS), ("11.9", Fate.FAIL)])

@@ -12,13 +12,14 @@ from v2vlint.model.blocks import BlockDevice, BlockTable
 from v2vlint.model.finding import Mover, Stage
 from v2vlint.model.report import Fate, StageForecast
 from v2vlint.model.rule import Content, Example, Hive
+from v2vlint.samples.boot import sample_chain
 from v2vlint.samples.pe import sample_driver
 from v2vlint.target import load
 from v2vlint.verdicts import predict
 
 ESP = BlockDevice("disk1p1", "partition", 1 << 27, 0, 1, "vfat", "E5E5-0001", part_type="c12a7328-f81f-11d2-ba4b-00a0c93ec93b")
 ID = "3fd763f9-74c7-4e90-8fa2-1f6a2e2b4e0c"
-DISK = BlockTable((BlockDevice("disk1", "disk", 1 << 33, 0, details=(("pt", "gpt"), ("boot_code", "none"))), ESP))
+DISK = BlockTable((BlockDevice("disk1", "disk", 1 << 33, 0, details=(("pt", "gpt"),)), ESP), chains=(sample_chain("none"),))
 BCD = r"""
 [Objects\{9dea862c-5cdd-4e70-acc1-f32b344d4795}\Elements\23000003]
 "Element"="{1}"

@@ -2,10 +2,12 @@
 
 from collections.abc import Iterator
 
-from v2vlint.api import BlockDevice, BlockTable, Example, Finding, FirmwareVerdict, Mover, Rule, Severity, Stage
+from v2vlint.api import BlockDevice, BlockTable, Example, Finding, FirmwareVerdict, Mover, Rule, Severity, Stage, sample_chain
 
-_EMPTY = BlockDevice("disk1", "disk", 2 << 30, 0, details=(("boot_code", "none"),))
-_GRUB = BlockDevice("disk2", "disk", 2 << 30, 1, details=(("pt", "dos"), ("boot_code", "grub")))
+_EMPTY = BlockDevice("disk1", "disk", 2 << 30, 0)
+_GRUB = BlockDevice("disk2", "disk", 2 << 30, 1, details=(("pt", "dos"),))
+_LATER = BlockTable((_EMPTY, _GRUB), chains=(sample_chain("none"), sample_chain(disk=1)))
+_BOTH = BlockTable((_EMPTY, _GRUB), chains=(sample_chain(), sample_chain(disk=1)))
 
 
 class BootDiskNotFirst(Rule):
@@ -28,15 +30,15 @@ class BootDiskNotFirst(Rule):
     kinds = frozenset({"linux", "windows"})
     since = "0.1"
     examples = (
-        Example({"/etc/hostname": "x"}, given=(BlockTable((_EMPTY, _GRUB)),), flags=("disk2 boot sector",), severity=Severity.ERROR),
+        Example({"/etc/hostname": "x"}, given=(_LATER,), flags=("disk2 boot sector",), severity=Severity.ERROR),
         Example(
             {"/etc/hostname": "x"},
-            given=(BlockTable((_EMPTY, _GRUB)),),
+            given=(_LATER,),
             mover=Mover.VIRT_V2V,
             flags=("disk2 boot sector",),
             severity=Severity.INFO,
         ),
-        Example({"/etc/hostname": "x"}, given=(BlockTable((BlockDevice("disk1", "disk", 1, 0, details=(("boot_code", "grub"),)), _GRUB)),)),
+        Example({"/etc/hostname": "x"}, given=(_BOTH,)),
     )
 
     def check(self, firmware: FirmwareVerdict) -> Iterator[Finding]:

@@ -21,15 +21,16 @@ from v2vlint.api import (
     Stage,
     Target,
     Unknown,
+    sample_chain,
 )
 
 _NAMES = {"x86_64": "BOOTX64.EFI", "i386": "BOOTIA32.EFI", "aarch64": "BOOTAA64.EFI", "riscv64": "BOOTRISCV64.EFI"}
-_GPT = (("pt", "gpt"), ("boot_code", "none"))
+_GPT = (("pt", "gpt"),)
 _ESP = "c12a7328-f81f-11d2-ba4b-00a0c93ec93b"
 _DISK = BlockDevice("disk1", "disk", 2 << 30, 0, details=_GPT)
 _PART = BlockDevice("disk1p1", "partition", 1 << 29, 0, 1, "vfat", "AB-CD", part_type=_ESP)
-_UEFI = BlockTable((_DISK, _PART))
-_MBR = BlockDevice("disk1", "disk", 2 << 30, 0, details=(("pt", "dos"), ("boot_code", "grub")))
+_UEFI = BlockTable((_DISK, _PART), chains=(sample_chain("none"),))
+_MBR = BlockDevice("disk1", "disk", 2 << 30, 0, details=(("pt", "dos"),))
 _DEBIAN: dict[str, str | bytes] = {
     "/boot/efi/EFI/debian/shimx64.efi": "MZ shim",
     "/boot/efi/EFI/debian/grubx64.efi": "MZ grub",
@@ -72,8 +73,8 @@ class EfiNoFallbackLoader(Rule):
         Example(_DEBIAN, given=(_UEFI,), mover=Mover.VIRT_V2V, flags=("/boot/efi/EFI",), severity=Severity.INFO, title="Debian 12"),
         Example({"/etc/hostname": "x\n"}, given=(_UEFI,), unknown=True, title="the ESP is not mounted and was not read"),
         Example({**_DEBIAN, "/boot/efi/EFI/boot/bootx64.efi": b"MZ"}, given=(_UEFI,), title="FAT knows no case"),
-        Example(_DEBIAN, given=(BlockTable((_MBR, _PART)),), title="starts from BIOS as well"),
-        Example({"/etc/hostname": "x\n"}, given=(BlockTable((_MBR,)),)),
+        Example(_DEBIAN, given=(BlockTable((_MBR, _PART), chains=(sample_chain(),)),), title="starts from BIOS as well"),
+        Example({"/etc/hostname": "x\n"}, given=(BlockTable((_MBR,), chains=(sample_chain(),)),)),
     )
 
     def check(self, firmware: FirmwareVerdict, efi: Efi, os: OsInfo, target: Target) -> Iterator[Finding | Unknown]:

@@ -19,15 +19,17 @@ from v2vlint.api import (
     Severity,
     Stage,
     Target,
+    sample_chain,
 )
 
 _SHIM = b"MZ ... UEFI SHIM\n$Version: 15.8 $"
 _TOP = "/boot/efi/EFI"
 _UEFI = BlockTable(
     (
-        BlockDevice("disk1", "disk", 2 << 30, 0, details=(("pt", "gpt"), ("boot_code", "none"))),
+        BlockDevice("disk1", "disk", 2 << 30, 0, details=(("pt", "gpt"),)),
         BlockDevice("disk1p1", "partition", 1 << 29, 0, 1, "vfat", "AB-CD", part_type="c12a7328-f81f-11d2-ba4b-00a0c93ec93b"),
-    )
+    ),
+    chains=(sample_chain("none"),),
 )
 
 

@@ -15,13 +15,14 @@ from v2vlint.api import (
     Rule,
     Severity,
     Stage,
+    sample_chain,
     sample_domain,
     sample_vmx,
 )
 
-_BIOS = BlockTable((BlockDevice("disk1", "disk", 2 << 30, 0, details=(("pt", "dos"), ("boot_code", "grub"))),))
+_BIOS = BlockTable((BlockDevice("disk1", "disk", 2 << 30, 0, details=(("pt", "dos"),)),), chains=(sample_chain(),))
 _ESP = BlockDevice("disk1p1", "partition", 1 << 29, 0, 1, "vfat", "AB-CD", part_type="c12a7328-f81f-11d2-ba4b-00a0c93ec93b")
-_UEFI = BlockTable((BlockDevice("disk1", "disk", 2 << 30, 0, details=(("pt", "gpt"), ("boot_code", "none"))), _ESP))
+_UEFI = BlockTable((BlockDevice("disk1", "disk", 2 << 30, 0, details=(("pt", "gpt"),)), _ESP), chains=(sample_chain("none"),))
 _LOADER: dict[str, str | bytes] = {"/boot/efi/EFI/BOOT/BOOTX64.EFI": b"MZ"}
 
 

@@ -13,6 +13,7 @@ from v2vlint.api import (
     Rule,
     Severity,
     Stage,
+    sample_chain,
     sample_tools,
 )
 
@@ -24,7 +25,7 @@ _GUEST: dict[str, str | bytes] = {
     "/boot/efi/EFI/BOOT/BOOTX64.EFI": b"MZ GRUB",
 }
 _ESP = BlockDevice("disk1p1", "partition", 1 << 29, 0, 1, "vfat", "AB-CD", part_type="c12a7328-f81f-11d2-ba4b-00a0c93ec93b")
-_UEFI = BlockTable((BlockDevice("disk1", "disk", 2 << 30, 0, details=(("pt", "gpt"), ("boot_code", "none"))), _ESP))
+_UEFI = BlockTable((BlockDevice("disk1", "disk", 2 << 30, 0, details=(("pt", "gpt"),)), _ESP), chains=(sample_chain("none"),))
 _OS = OsInfo("linux", "centos", "rhel", "CentOS Linux", "7.9", "x86_64")
 
 

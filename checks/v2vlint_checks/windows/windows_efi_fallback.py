@@ -24,13 +24,14 @@ from v2vlint.api import (
     Unknown,
     WindowsBoot,
     WindowsLoaderVerdict,
+    sample_chain,
 )
 
 _MANAGER = "/esp/EFI/Microsoft/Boot/bootmgfw.efi"
 _BASE: dict[str, Content] = {"/Windows/System32/config/SYSTEM": Hive("[ControlSet001\\Control]\n"), _MANAGER: b"MZ bootmgfw"}
-_GPT = (("pt", "gpt"), ("boot_code", "none"))
+_GPT = (("pt", "gpt"),)
 _ESP = BlockDevice("disk1p1", "partition", 1 << 27, 0, 1, "vfat", "E5E5-0001", part_type="c12a7328-f81f-11d2-ba4b-00a0c93ec93b")
-_DISK = BlockTable((BlockDevice("disk1", "disk", 1 << 33, 0, details=_GPT), _ESP))
+_DISK = BlockTable((BlockDevice("disk1", "disk", 1 << 33, 0, details=_GPT), _ESP), chains=(sample_chain("none"),))
 
 
 class WindowsEfiFallback(Rule):

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from v2vlint.disk.containers.formats import Image, open_image
 from v2vlint.disk.containers.inuse import user_of
 from v2vlint.disk.filesystems.node import FileSystem
 from v2vlint.disk.stream import Fingerprint, HostFile
 from v2vlint.disk.volumes.stack import Stack
+from v2vlint.guest.boot_chains import with_chains
 from v2vlint.guest.roots import Root, find_roots
 from v2vlint.model.blocks import BlockDevice, BlockTable
 from v2vlint.model.definition import Definition
@@ -61,9 +62,9 @@ def open_guest(source: GuestSource, keys: Keys | None = None) -> Guest:
     problems += [Problem(file.path, f"in use: {user}", "shut the guest down first") for file, _state in files if (user := user_of(file))]
     stack = Stack(images, keys or Keys())
     roots = find_roots(stack)
-    blocks = stack.blocks
+    blocks = with_chains(stack)
     if len(images) < len(source.disks) or source.remarks:
-        blocks = BlockTable(blocks.devices, complete=False)
+        blocks = replace(blocks, complete=False)
     problems += stack.problems
     problems += _unused_keys(stack)
     if not roots:

@@ -6,6 +6,8 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
+from v2vlint.model.boot_chain import BootChain
+
 _KERNEL_DISK = re.compile(r"^/dev/(hd|sd|vd|xvd|ubd)([a-z]{1,2})(\d+)?$")
 _KERNEL_NUMBERED = re.compile(r"^/dev/(nvme(\d+)n1|mmcblk(\d+))(?:p(\d+))?$")
 
@@ -28,8 +30,7 @@ class BlockDevice:
     the GPT type GUID or ``0x83``-style MBR type, both lower-case. ``problem`` says why the content could not be opened.
 
     ``details`` are further attributes, a flag being ``yes`` or absent. Disks: ``image``, ``format``, ``pt`` (``gpt``, ``dos``),
-    ``pt_uuid``, ``sector_size``; disks and partitions: ``boot_code`` (``grub``, ``lilo``, ``syslinux``, ``windows``, ``none``,
-    ``other``), ``grub_core`` (the sector where GRUB 2 goes on); partitions: ``start``. Filesystems: ``block_size``, ``fs_size``, ``free``
+    ``pt_uuid``, ``sector_size``; partitions: ``start`` (bytes). Filesystems: ``block_size``, ``fs_size``, ``free``
     (bytes), ``inodes``, ``free_inodes``, ``features``; ext: ``clean``, ``errors``, ``needs_recovery``; xfs: ``version``, ``dirty_log``,
     ``needs_repair``; btrfs: ``devices``, ``node_size``, ``uuid_sub``, ``dirty_log``, ``subvolumes`` (paths, by comma), ``snapshots`` (how
     many), ``default_subvolume``; vfat: ``fat_bits``; vfat and ntfs: ``dirty``; ntfs: ``version``, ``heads``; swap: ``hibernated``. LUKS:
@@ -81,10 +82,14 @@ class ArrayName:
 
 @dataclass(frozen=True, slots=True)
 class BlockTable:
-    """All block devices of a guest. ``complete`` is false when a disk or layer could not be opened, so that absence proves nothing."""
+    """All block devices of a guest. ``complete`` is false when a disk or layer could not be opened, so that absence proves nothing.
+
+    ``chains`` is what a BIOS gets from each disk that could be read.
+    """
 
     devices: tuple[BlockDevice, ...] = ()
     complete: bool = True
+    chains: tuple[BootChain, ...] = ()
 
     def __iter__(self) -> Iterator[BlockDevice]:
         return iter(self.devices)
@@ -101,6 +106,20 @@ class BlockTable:
     def children(self, name: str) -> tuple[BlockDevice, ...]:
         """Devices built on the device called ``name``."""
         return tuple(device for device in self.devices if name in device.parents)
+
+    def raw(self, device: BlockDevice) -> BlockDevice | None:
+        """What a program that knows nothing of RAID sees on ``device``: firmware, GRUB legacy, SYSLINUX.
+
+        A member of a mirror whose metadata lie at the end (0.90 and 1.0) has the array's content at its beginning; None for other members.
+        """
+        if device.fs_type != "linux_raid_member":
+            return device
+        behind = device.detail("level") == "raid1" and device.detail("md_version") in ("0.90", "1.0")
+        return next((child for child in self.children(device.name) if child.kind == "md"), None) if behind else None
+
+    def chain(self, disk: int) -> BootChain | None:
+        """What a BIOS gets from the disk with this index; None when it could not be read."""
+        return next((chain for chain in self.chains if chain.disk == disk), None)
 
     def tagged(self, tag: str, value: str) -> tuple[BlockDevice, ...]:
         """Devices with ``tag`` (UUID, LABEL, PARTUUID, PARTLABEL) equal to ``value``; UUIDs compare without case."""

@@ -12,6 +12,7 @@ from v2vlint.facts.boot.who import Starter, System, Systems
 from v2vlint.facts.initramfs.cpio import newc
 from v2vlint.facts.kernel.module_names import module_name
 from v2vlint.facts.registry import FactStore
+from v2vlint.model.boot_chain import BootChain
 
 VERSION = "6.1.0-13-amd64"
 FILES = Mapping[str, str | bytes]
@@ -73,6 +74,12 @@ def sample_other_system(device: str, name: str) -> tuple[Systems, Starter]:
     """What is given to an example whose guest has two systems, of which the other, on ``device`` and called ``name``, comes up."""
     own, other = (System(place, "linux", what, place, FactStore()) for place, what in (("disk1p9", ""), (device, name)))
     return Systems((own, other)), Starter(other, "the firmware starts its loader")
+
+
+def sample_chain(code: str = "grub2", disk: int = 0, partition: str = "") -> BootChain:
+    """What a BIOS gets from a disk whose boot code is ``code``, and good: ``none`` starts nothing, ``other`` is not understood."""
+    starts = {"none": False, "other": None, "lilo": None}.get(code, True)
+    return BootChain(disk, code, starts, f"disk{disk + 1} has boot code ({code})", code if starts else "", partition)
 
 
 def sample_bzimage(version: str = VERSION, payload: int = 16) -> bytes:

@@ -72,13 +72,13 @@ def _defined(definition: Definition, guest: Startable, conversion: Conversion, l
 def _order(guest: Startable, chosen: ChosenFirmware, blocks: BlockTable, target: Target, conversion: Conversion) -> Iterator[Cause[None]]:
     """Firmware boots from the first disk by default. An import into a cloud names the disk that holds the system."""
     disk = guest.boot_disk if chosen.kind == "bios" else guest.esp_disk if chosen.kind == "uefi" else None
-    first = blocks.disks[0] if blocks.disks else None
-    if not disk or first is None:
+    first = blocks.chain(0)
+    if not disk or not blocks.disks:
         return
     place = Device(f"disk{disk + 1}", "boot sector" if chosen.kind == "bios" else "partition table")
     what = "the boot code is" if chosen.kind == "bios" else "the EFI system partition is"
     reason = f"{what} on disk{disk + 1}, and {target.title} starts disk1, which has none"
-    if chosen.kind == "bios" and first.detail("boot_code") != "none":
+    if chosen.kind == "bios" and (first is None or first.starts is not False):
         return
     if conversion.fits:
         yield repaired(reason, place, None)

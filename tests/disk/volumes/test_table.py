@@ -11,7 +11,7 @@ import pytest
 
 from tests.disk.images import ext, open_paths, partitioned, problems, root_tree, run, same
 from v2vlint.disk.stream import HostFile
-from v2vlint.disk.volumes.table import Table, boot_code, grub_core, read_table
+from v2vlint.disk.volumes.table import Table, read_table
 
 MIB = 1 << 20
 MBR = """label: dos
@@ -120,15 +120,3 @@ def test_root_in_a_logical_partition(tmp_path: Path, tree: Path, wanted: dict[st
     assert device is not None
     assert (device.kind, device.number, device.part_type, device.parents) == ("partition", 5, "0x83", ("disk1",))
     assert guest.blocks.disks[0].detail("pt") == "dos"
-
-
-def test_boot_code() -> None:
-    assert boot_code(bytes(512)) == "none"
-    assert boot_code(b"\xeb\x63" + bytes(80) + b"GRUB \0Geom\0Hard Disk\0Read\0 Error" + bytes(300)) == "grub"
-    assert boot_code(b"\x33\xc0 Invalid partition table\0Error loading" + bytes(400)) == "windows"
-    assert boot_code(b"Operating system load error." + bytes(400)) == "syslinux"
-    assert boot_code(b"\1" + bytes(511)) == "other"
-    sector = bytearray(b"\xeb\x63" + bytes(400) + b"GRUB " + bytes(200))[:512]
-    sector[0x5C:0x64] = (34).to_bytes(8, "little")
-    assert grub_core(bytes(sector)) == 34
-    assert grub_core(bytes(512)) == 0

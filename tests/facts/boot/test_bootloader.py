@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 import pytest
 
@@ -16,6 +17,7 @@ from v2vlint.guest.fs import GuestFS
 from v2vlint.model.blocks import BlockDevice, BlockTable
 from v2vlint.model.osinfo import OsInfo
 from v2vlint.model.rule import Link
+from v2vlint.samples.boot import sample_chain
 from v2vlint.samples.memory import MemoryFileSystem, memory_guest
 
 Files = Mapping[str, str | bytes | Link]
@@ -25,10 +27,9 @@ EXTLINUX = "LABEL a\n LINUX vmlinuz\n APPEND root=/dev/sda1\n"
 SYSTEMD = b"MZ #### LoaderInfo: systemd-boot 255 ####"
 
 
-def disk(number: int = 1, code: str = "grub", table: str = "dos", **more: str) -> BlockDevice:
-    """A disk with boot code."""
-    details = (("boot_code", code), ("pt", table), *more.items())
-    return BlockDevice(f"disk{number}", "disk", 1 << 30, number - 1, details=details)
+def disk(number: int = 1, table: str = "dos") -> BlockDevice:
+    """A disk."""
+    return BlockDevice(f"disk{number}", "disk", 1 << 30, number - 1, details=(("pt", table),))
 
 
 def part(number: int, fs_type: str = "ext4", uuid: str = "aaaa-1111", kind: str = "0x83", **more: object) -> BlockDevice:
@@ -37,9 +38,11 @@ def part(number: int, fs_type: str = "ext4", uuid: str = "aaaa-1111", kind: str 
 
 
 ESP = part(1, "vfat", "ABCD-1234", ESP_TYPE)
-UEFI = BlockTable((disk(code="none", table="gpt"), ESP, part(2)))
-BIOS = BlockTable((disk(), part(1)))
-HYBRID = BlockTable((disk(table="gpt"), ESP, part(2), part(3, "", "", BIOS_BOOT_TYPE)))
+BROKEN = replace(sample_chain(), starts=False, loader="")
+UEFI = BlockTable((disk(table="gpt"), ESP, part(2)), chains=(sample_chain("none"),))
+BARE = BlockTable((disk(), part(1)), chains=(sample_chain("none"),))
+BIOS = BlockTable((disk(), part(1)), chains=(sample_chain(),))
+HYBRID = BlockTable((disk(table="gpt"), ESP, part(2), part(3, "", "", BIOS_BOOT_TYPE)), chains=(sample_chain(),))
 
 
 def store(
@@ -61,13 +64,13 @@ def store(
         ({"/boot/extlinux.conf": EXTLINUX}, BIOS, "alpine", "extlinux", "/boot/extlinux.conf"),
         (
             {"/boot/extlinux/extlinux.conf": EXTLINUX, CFG: config()},
-            BlockTable((disk(code="syslinux"), part(1, bootable=True, details=(("boot_code", "syslinux"),)))),
+            BlockTable((disk(), part(1, bootable=True)), chains=(sample_chain("syslinux"),)),
             "debian",
             "extlinux",
             "/boot/extlinux/extlinux.conf",
         ),
         ({"/boot/extlinux/extlinux.conf": EXTLINUX, CFG: config()},
-         BlockTable((disk(code="other"),)), "debian", "extlinux", "/boot/extlinux/extlinux.conf"),
+         BlockTable((disk(),), chains=(sample_chain("other"),)), "debian", "extlinux", "/boot/extlinux/extlinux.conf"),
         ({"/boot/efi/EFI/debian/grubx64.efi": b"MZ", "/boot/efi/EFI/debian/grub.cfg": STUB, CFG: config()}, UEFI, "debian", "grub2", CFG),
         ({"/boot/efi/EFI/debian/grubx64.efi": b"MZ", CFG: config()}, UEFI, "debian", "grub2", CFG),
         ({"/boot/efi/EFI/redhat/grub.efi": b"MZ", "/boot/efi/EFI/redhat/grub.conf": LEGACY},
@@ -83,7 +86,7 @@ def store(
         ({"/boot/efi/EFI/debian/grubx64.efi": b"MZ", "/boot/efi/EFI/debian/grub.cfg": "#\n", CFG: config()}, UEFI, "debian", "grub2", CFG),
         ({"/etc/lilo.conf": ""}, BIOS, "debian", "lilo", "/boot"),
         ({}, BIOS, "debian", "", "/boot"),
-        ({"/boot/grub/menu.lst": LEGACY}, BlockTable((disk(code="none"), part(1))), "rhel", "grub-legacy", "/boot/grub/menu.lst"),
+        ({"/boot/grub/menu.lst": LEGACY}, BARE, "rhel", "grub-legacy", "/boot/grub/menu.lst"),
     ],
 )  # fmt: skip
 def test_the_live_loader(files: Files, blocks: BlockTable, family: str, loader: str, where: str) -> None:
@@ -148,22 +151,16 @@ def test_nothing_found_says_so() -> None:
         (BlockTable(), None, None, "", None),
         (BIOS, True, False, "bios", 0),
         (UEFI, False, False, "", None),
-        (BlockTable((disk(code="none"), disk(2))), True, False, "bios", 1),
-        (BlockTable((disk(code="windows"), disk(2))), True, False, "bios", 1),
-        (BlockTable((disk(code="windows"), part(1, bootable=True, details=(("boot_code", "syslinux"),)))), True, False, "bios", 0),
-        (BlockTable((disk(code="windows"), part(1, bootable=True, details=(("boot_code", "none"),)))), False, False, "", None),
-        (BlockTable((disk(code="syslinux", table="gpt"), part(1))), False, False, "", None),
-        (BlockTable((disk(code="syslinux", table="gpt"), part(1, kind=BIOS_BOOT_TYPE))), True, False, "bios", 0),
-        (BlockTable((disk(),), complete=False), True, None, "", 0),
-        (BlockTable((disk(table="gpt", grub_core="1"),)), False, False, "", None),
-        (BlockTable((disk(table="gpt", grub_core="2048"),)), True, False, "bios", 0),
-        (BlockTable((disk(code="other", table="gpt"),)), None, False, "", None),
-        (BlockTable((disk(code="other"),)), True, False, "bios", 0),
-        (BlockTable((disk(code=""),)), None, False, "", None),
+        (BlockTable((disk(), disk(2)), chains=(sample_chain("none"), sample_chain(disk=1))), True, False, "bios", 1),
+        (BlockTable((disk(),), complete=False, chains=(sample_chain(),)), True, None, "", 0),
+        (BlockTable((disk(),), chains=(sample_chain("other"),)), None, False, "", None),
+        (BlockTable((disk(), disk(2)), chains=(sample_chain("other"), sample_chain(disk=1))), True, False, "bios", 1),
+        (BlockTable((disk(), disk(2)), chains=(BROKEN, sample_chain("none", 1))), False, False, "", None),
+        (BlockTable((disk(),)), None, False, "", None),
     ],
 )
 def test_firmware(blocks: BlockTable, bios: bool | None, uefi: bool | None, only: str, boot_disk: int | None) -> None:
-    found = store({}, BlockTable(tuple(b for b in blocks if b != ESP), blocks.complete)).get(Firmware)
+    found = store({}, replace(blocks, devices=tuple(b for b in blocks if b != ESP))).get(Firmware)
     assert (found.bios, found.uefi, found.only, found.boot_disk) == (bios, uefi, only, boot_disk)
 
 
@@ -182,7 +179,8 @@ def test_uefi(files: Files, uefi: bool | None, reason: str) -> None:
 
 
 def test_the_boot_disk_is_the_one_with_boot() -> None:
-    blocks = BlockTable((disk(), disk(2), BlockDevice("disk2p1", "partition", 1, 1, 1, "ext4", "aaaa-1111")))
+    parts = (disk(), disk(2), BlockDevice("disk2p1", "partition", 1, 1, 1, "ext4", "aaaa-1111"))
+    blocks = BlockTable(parts, chains=(sample_chain(), sample_chain(disk=1)))
     guest = GuestFS({"/": MemoryFileSystem({"/x": ""}, "ext4", "aaaa-1111")})
     found = FactStore((guest, blocks, OsInfo("linux", "debian", "debian", "Debian"))).get(Firmware)
     assert found.boot_disk == 1

@@ -14,7 +14,7 @@ from v2vlint.disk.filesystems.formats import format_of
 from v2vlint.disk.filesystems.node import FileSystem
 from v2vlint.disk.filesystems.probe import probe
 from v2vlint.disk.stream import Cached, Slice, Stream
-from v2vlint.disk.volumes.table import Table, boot_code, grub_core, read_table
+from v2vlint.disk.volumes.table import Table, read_table
 from v2vlint.model.bitlocker import bitlocker_volume
 from v2vlint.model.blocks import LDM_METADATA_TYPE, LDM_TYPES, ArrayName, BlockDevice, BlockTable
 from v2vlint.model.errors import ImageError
@@ -62,7 +62,12 @@ class Stack:
     def blocks(self) -> BlockTable:
         """All devices found, disks with their partitions first."""
         devices = tuple(layer.device for layer in self.layers.values())
-        return BlockTable(devices, complete=not any(device.problem for device in devices))
+        return BlockTable(devices, not any(device.problem for device in devices))
+
+    @property
+    def disks(self) -> Mapping[int, Stream]:
+        """The bytes of whole disks, by index."""
+        return {layer.device.disk: layer.stream for layer in self.layers.values() if layer.device.kind == "disk" and layer.stream}
 
     def filesystems(self) -> Iterator[BlockDevice]:
         """Devices that hold a filesystem there is a reader for; of a multi-device btrfs only the first."""
@@ -142,10 +147,6 @@ class Stack:
             self.fail(name, f"damaged: {str(error).strip() or type(error).__name__}")
 
     def _look_into(self, layer: Layer) -> None:
-        if layer.device.kind in ("disk", "partition") and layer.stream is not None:
-            sector = layer.stream.read_at(0, 512)
-            facts = details(boot_code=boot_code(sector), grub_core=grub_core(sector) or None)
-            layer.device = replace(layer.device, details=layer.device.details + facts)
         if layer.device.part_type in LDM_TYPES:
             layer.content = Content("ldm_member")
             layer.device = replace(layer.device, fs_type="ldm_member")

@@ -158,29 +158,3 @@ def _gpt_entry(entry: bytes, number: int, sector: int, disk_size: int) -> Partit
         name=entry[56:128].decode("utf-16-le", "replace").split("\0", 1)[0],
         bootable=bool(attributes >> 2 & 1),
     )
-
-
-def boot_code(sector: bytes) -> str:
-    """Whose code a boot sector holds: ``grub``, ``lilo``, ``syslinux``, ``windows``, ``none`` or ``other``."""
-    code = sector[:440]
-    if not any(code):
-        return "none"
-    marks = (
-        (b"GRUB", "grub"),
-        (b"LILO", "lilo"),
-        (b"Operating system load error", "syslinux"),
-        (b"SYSLINUX", "syslinux"),
-        (b"isolinux", "syslinux"),
-        (b"BOOTMGR", "windows"),
-        (b"NTLDR", "windows"),
-        (b"Invalid partition table", "windows"),
-        (b"TCPA", "windows"),
-    )
-    return next((name for mark, name in marks if mark in code), "other")
-
-
-def grub_core(sector: bytes) -> int:
-    """The sector where GRUB 2's boot.img expects the rest of GRUB; 0 when this is no GRUB 2 boot sector."""
-    if boot_code(sector) != "grub" or len(sector) < 512:
-        return 0
-    return int(struct.unpack_from("<Q", sector, 0x5C)[0])

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from v2vlint.disk.filesystems.formats import holds_roots_of
-from v2vlint.facts.boot.efi import Efi, EfiImage, boot_mounts
+from v2vlint.facts.boot.efi import Efi, EfiImage, boot_mounts, mounts_of
 from v2vlint.facts.boot.entry import BootEntry, BootMenu
 from v2vlint.facts.boot.extlinux import CONFIGS as EXTLINUX_CONFIGS
 from v2vlint.facts.boot.extlinux import extlinux_menu
@@ -151,11 +151,11 @@ class _Finder:
 
     def _bios(self, firmware: str) -> BootMenu | None:
         """By the boot sector's owner when known, else GRUB 2, GRUB legacy and EXTLINUX in that order."""
-        code = self.firmware.boot_code
+        chain = self.firmware.chain
         finders = [self._grub2, self._legacy, self._extlinux]
-        if code == "syslinux" or (code in ("windows", "other") and not self._bios_grub()):
+        if self.firmware.loader == "syslinux" or (chain and chain.code not in ("grub2", "grub-legacy", "none") and not self._bios_grub()):
             finders = [self._extlinux, self._grub2, self._legacy]
-        elif self.fs.exists("/boot/grub/stage2") and not self._modern():
+        elif self.firmware.loader == "grub-legacy" or (self.fs.exists("/boot/grub/stage2") and not self._modern()):
             finders = [self._legacy, self._grub2, self._extlinux]
         return next((menu for find in finders if (menu := find(firmware))), None)
 
@@ -168,8 +168,16 @@ class _Finder:
         return grub_menu(self.files, found, self._program(firmware)) if found else None
 
     def _legacy(self, firmware: str) -> BootMenu | None:
-        found = next((path for path in LEGACY_CONFIGS if self.fs.is_file(path)), None)
+        found = next((path for path in self._legacy_configs() if self.fs.is_file(path)), None)
         return legacy_menu(self.files, found, firmware) if found else None
+
+    def _legacy_configs(self) -> tuple[str, ...]:
+        """The file that is written into its stages, where these are read; else the usual ones."""
+        chain = self.firmware.chain
+        home = self.files.blocks.named(chain.partition) if chain and chain.loader == "grub-legacy" and chain.config else None
+        seen = self.files.blocks.raw(home) if home else None
+        mounts = mounts_of(self.fs, seen) if seen else ()
+        return tuple(f"{mount.rstrip('/')}{chain.config}" for mount in mounts) if chain and mounts else LEGACY_CONFIGS
 
     def _extlinux(self, firmware: str) -> BootMenu | None:
         found = next((path for path in EXTLINUX_CONFIGS if self.fs.is_file(path)), None)

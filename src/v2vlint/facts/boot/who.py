@@ -126,16 +126,9 @@ def _is_on_esp(store: FactStore) -> bool:
 def boot_owner(blocks: BlockTable) -> str:
     """Whose boot code a BIOS runs: ``linux``, ``windows``, or empty when it cannot be told.
 
-    The first disk with code decides. Generic code, which is Windows' or that of a partitioning program, goes on to the active partition.
+    The first disk with code decides.
     """
-    disk = next((disk for disk in blocks.disks if disk.detail("boot_code") not in ("", "none")), None)
-    if disk is None:
-        return ""
-    code = disk.detail("boot_code")
-    if code == "windows":
-        active = next((part for part in blocks if part.disk == disk.disk and part.kind == "partition" and part.bootable), None)
-        code = active.detail("boot_code") if active and active.detail("boot_code") not in ("", "none") else code
-    return {"windows": "windows", "grub": "linux", "lilo": "linux", "syslinux": "linux"}.get(code, "")
+    return next((chain.owner for chain in blocks.chains if chain.code != "none"), "")
 
 
 def _rank(system: System, blocks: BlockTable) -> int:

@@ -13,11 +13,12 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import BinaryIO
 
+from v2vlint.disk.boot.grub_image import CONFIG, ELF, MEMDISK, PREFIX, module_name, objects
 from v2vlint.disk.filesystems.fat import Fat
 from v2vlint.disk.stream import MemoryStream
 from v2vlint.facts.boot.pe import PeImage, read_pe
 from v2vlint.guest.fs import GuestFS
-from v2vlint.model.errors import FactUnavailable
+from v2vlint.model.errors import FactUnavailable, ImageError
 
 MAX_MODULES = 64 << 20
 MAX_FILES = 4_000
@@ -28,8 +29,6 @@ MODULES = {
 }  # fmt: skip
 """The commands that decide what is booted, and the modules that usually have them."""
 _MAGIC = 0x676D696D
-_ELF, _MEMDISK, _CONFIG, _PREFIX = range(4)
-_LAYOUTS = {1: (40, 0x20, 0x2E), 2: (64, 0x28, 0x3A)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,13 +64,13 @@ def read_build(stream: BinaryIO, image: PeImage) -> GrubBuild | None:
     stream.seek(section.offset)
     try:
         found = list(_objects(stream.read(section.size)))
-    except struct.error:
+    except (struct.error, ImageError):
         return None
-    bodies = {name: body for kind, body in found if kind == _ELF and (name := module_name(body))}
-    texts = {kind: body.split(b"\0", 1)[0].decode("utf-8", "replace") for kind, body in found if kind in (_CONFIG, _PREFIX)}
-    memory = next((memory_files(body) for kind, body in found if kind == _MEMDISK), {})
+    bodies = {name: body for kind, body in found if kind == ELF and (name := module_name(body))}
+    texts = {kind: body.split(b"\0", 1)[0].decode("utf-8", "replace") for kind, body in found if kind in (CONFIG, PREFIX)}
+    memory = next((memory_files(body) for kind, body in found if kind == MEMDISK), {})
     commands = frozenset(name for name in MODULES if any(_has(body, name) for body in bodies.values()))
-    return GrubBuild(frozenset(bodies), commands, texts.get(_PREFIX, ""), texts.get(_CONFIG, ""), memory) if bodies else None
+    return GrubBuild(frozenset(bodies), commands, texts.get(PREFIX, ""), texts.get(CONFIG, ""), memory) if bodies else None
 
 
 def _has(body: bytes, name: str) -> bool:
@@ -104,32 +103,4 @@ def _objects(data: bytes) -> Iterator[tuple[int, bytes]]:
     if magic != _MAGIC:
         return
     at, end = struct.unpack_from("<QQ", data, 8) if first == 0 and wide == 24 else struct.unpack_from("<II", data, 4)
-    while at + 8 <= min(end, len(data)):
-        kind, size = struct.unpack_from("<II", data, at)
-        if size < 8:
-            return
-        yield kind, data[at + 8 : at + size]
-        at += size
-
-
-def module_name(body: bytes) -> str:
-    """The name of a module, which its ELF file has in the section ``.modname``; empty when it is none."""
-    layout = _LAYOUTS.get(body[4]) if body[:4] == b"\x7fELF" and len(body) > 64 else None
-    if layout is None:
-        return ""
-    size, table_at, count_at = layout
-    try:
-        (table,) = struct.unpack_from("<I" if size == 40 else "<Q", body, table_at)
-        _size, count, names = struct.unpack_from("<HHH", body, count_at)
-        sections = [_section(body, table + number * size, size) for number in range(min(count, 256))]
-        start = sections[names][1]
-        found = next((at for name, at in sections if body[start + name : start + name + 9] == b".modname\0"), None)
-    except (struct.error, IndexError):
-        return ""
-    return "" if found is None else body[found : found + 64].split(b"\0", 1)[0].decode("ascii", "replace")
-
-
-def _section(body: bytes, at: int, size: int) -> tuple[int, int]:
-    """Where a section's name is in the table of names, and where its content is."""
-    name = int(struct.unpack_from("<I", body, at)[0])
-    return name, int(struct.unpack_from("<I", body, at + 16)[0] if size == 40 else struct.unpack_from("<Q", body, at + 24)[0])
+    yield from objects(data[at:end])

@@ -66,7 +66,8 @@ def block_of(device: str, blocks: BlockTable) -> BlockDevice | None:
     """The block device that GRUB calls ``hd0,gpt2``, ``lvm/vg-lv``, ``lvmid/…/…``, ``md/NAME`` or ``mduuid/…``; None when unclear."""
     if match := _BIOS_DISK.fullmatch(device):
         disk, number = int(match[1]), int(match[2] or 0)
-        return _only(one for one in blocks if one.disk == disk and one.number == number and one.kind in ("disk", "partition"))
+        found = _only(one for one in blocks if one.disk == disk and one.number == number and one.kind in ("disk", "partition"))
+        return blocks.raw(found) if found else None
     kind, _, name = device.partition("/")
     if kind == "lvm":
         return _only(one for one in blocks if one.kind == "lv" and "-".join(p.replace("-", "--") for p in one.name.split("/")) == name)

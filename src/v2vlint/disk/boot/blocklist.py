@@ -1,0 +1,41 @@
+"""The lists of sectors by which GRUB loads itself: they end the first sector of core.img, stage2 and stage1_5, and grow downwards."""
+
+from __future__ import annotations
+
+import struct
+from dataclasses import dataclass
+
+from v2vlint.disk.boot.disks import Disks
+from v2vlint.disk.boot.sector import SIZE
+
+MAX_BLOCKS = 128
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """``count`` sectors from ``start`` on."""
+
+    start: int
+    count: int
+
+
+def blocks_of(sector: bytes, form: str) -> tuple[Block, ...]:
+    """The list in ``sector``: entries are ``<QHH`` (GRUB 2) or ``<IHH`` (GRUB legacy); one without a length ends it."""
+    size, found = struct.calcsize(form), []
+    for index in range(1, min(MAX_BLOCKS, SIZE // size) + 1):
+        start, count, _segment = struct.unpack_from(form, sector, SIZE - index * size)
+        if not count:
+            break
+        found.append(Block(start, count))
+    return tuple(found)
+
+
+def load(disks: Disks, disk: int, blocks: tuple[Block, ...]) -> bytes | None:
+    """The sectors of all blocks; None when some are beyond the end of the disk."""
+    parts = []
+    for block in blocks:
+        data = disks.read(disk, block.start, block.count)
+        if len(data) < block.count * SIZE:
+            return None
+        parts.append(data)
+    return b"".join(parts)

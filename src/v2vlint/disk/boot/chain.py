@@ -1,0 +1,116 @@
+"""The way of a BIOS from each disk's first sector to a boot loader: boot code, active partition, its boot sector, what that loads."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from v2vlint.disk.boot import grub2, grub_legacy, syslinux
+from v2vlint.disk.boot.disks import Disks
+from v2vlint.disk.boot.sector import SIGNATURE, SIZE, code_of, family
+from v2vlint.disk.stream import Stream
+from v2vlint.model.blocks import BlockDevice
+from v2vlint.model.boot_chain import TITLES, BootChain
+
+MAX_STEPS = 4
+_NUMBER_AT = 439
+
+
+def follow(streams: Mapping[int, Stream], partitions: Sequence[BlockDevice], read: grub_legacy.ReadFile) -> tuple[BootChain, ...]:
+    """The chain of every disk. Damaged bytes make one that is not understood."""
+    walker = _Walker(Disks(streams, partitions), read)
+    return tuple(walker.disk(disk) for disk in sorted(streams))
+
+
+@dataclass(frozen=True, slots=True)
+class _Boot:
+    """An entry that boot code may go on with: where the partition begins, and what to call it."""
+
+    sector: int
+    name: str
+
+
+@dataclass(frozen=True)
+class _Walker:
+    disks: Disks
+    read: grub_legacy.ReadFile
+
+    def disk(self, disk: int) -> BootChain:
+        sector = self.disks.read(disk, 0)
+        if sector[SIZE - 2 :] != SIGNATURE:
+            has = "has no boot sector" if any(sector) else "has an empty boot sector"
+            return BootChain(disk, "none", False, f"disk{disk + 1} {has}")
+        try:
+            return self._sector(disk, 0, sector, f"disk{disk + 1}", 0)
+        except (struct.error, ValueError, IndexError, OSError) as error:
+            return BootChain(disk, family(code_of(sector)), None, f"the boot code of disk{disk + 1} could not be followed: {error}")
+
+    def _sector(self, disk: int, base: int, sector: bytes, place: str, depth: int) -> BootChain:
+        code = code_of(sector)
+        if code == "grub2":
+            return grub2.follow(self.disks, disk, sector, place)
+        if code == "grub-legacy":
+            return grub_legacy.follow(self.disks, disk, sector, place, self.read)
+        if code == "syslinux":
+            return syslinux.follow(self.disks, disk, base, sector, place)
+        if code in ("windows", "dos"):
+            return BootChain(disk, code, True, f"{place} has the boot code of {TITLES[code]}", code, place if depth else "")
+        if code in _GENERIC and depth < MAX_STEPS:
+            return self._generic(disk, code, sector, place, depth)
+        return _not_followed(disk, code, place)
+
+    def _generic(self, disk: int, code: str, sector: bytes, place: str, depth: int) -> BootChain:
+        """Code that looks for the partition to be booted and starts that one's boot sector."""
+        name = family(code)
+        told = f"the boot code of {place} is {TITLES[name]}'s"
+        found = _choose(code, self.disks, disk, sector)
+        if not found:
+            return BootChain(disk, name, False, f"{told}, which starts the active partition, and none is active")
+        if len(found) > 1 and code != "parted":
+            return BootChain(disk, name, False, f"{told}, and several partitions are active")
+        chosen = found[0]
+        inner = self.disks.read(disk, chosen.sector)
+        signed = inner[SIZE - 2 :] == SIGNATURE
+        if not signed and (code != "parted" or not any(inner)):
+            return BootChain(disk, name, False, f"{told}, and the boot sector of {chosen.name}, which it starts, is empty or none at all")
+        step = self._sector(disk, chosen.sector, inner, chosen.name, depth + 1)
+        if step.code == "none":
+            reason = f"{told}, and the boot sector of {chosen.name}, which it starts, has no boot code"
+            return BootChain(disk, name, False, reason, partition=chosen.name)
+        reason = step.reason if step.starts else f"{told}, and {step.reason}"
+        return replace(step, code=name, reason=reason, partition=step.partition or chosen.name)
+
+
+_GENERIC = frozenset({"parted", "windows-mbr", "syslinux-mbr", "syslinux-altmbr", "syslinux-gptmbr"})
+
+
+def _choose(code: str, disks: Disks, disk: int, sector: bytes) -> list[_Boot]:
+    """The partitions that the code takes for those to be booted, in its order."""
+    if code == "syslinux-gptmbr":
+        return [_Boot(int(part.detail("start")) // SIZE, part.name) for part in disks.active(disk)]
+    if code == "syslinux-altmbr":
+        number = sector[_NUMBER_AT]
+        parts = (part for part in disks.partitions if part.disk == disk and part.number == number)
+        return [_Boot(int(part.detail("start")) // SIZE, part.name) for part in parts]
+    active = []
+    for at in range(446, 510, 16):
+        if sector[at] & 0x80 or (code == "parted" and sector[at]):
+            start = struct.unpack_from("<I", sector, at + 8)[0]
+            part = disks.partition(disk, start)
+            active.append(_Boot(start, part.name if part else f"the entry at sector {start}"))
+    return active
+
+
+def _not_followed(disk: int, code: str, place: str) -> BootChain:
+    name = family(code)
+    if code in ("none", "dummy"):
+        what = "has no boot code" if code == "none" else "only says that it is not bootable"
+        return BootChain(disk, "none", False, f"the boot sector of {place} {what}")
+    if code == "lilo":
+        return BootChain(disk, name, None, f"{place} has the boot code of LILO, whose list of sectors is not followed", name)
+    if code == "isolinux":
+        return BootChain(
+            disk, name, None, f"{place} has the boot code of an ISO image for hard disks (ISOLINUX), which is not followed", name
+        )
+    return BootChain(disk, name, None, f"the boot code of {place} is of unknown origin")

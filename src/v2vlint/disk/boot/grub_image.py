@@ -1,0 +1,113 @@
+"""core.img of GRUB 2 as ``grub-mkimage -O i386-pc`` makes it, and what is embedded in it, as in GRUB's EFI programs.
+
+Layouts from GRUB's ``include/grub/offsets.h``, ``include/grub/kernel.h`` and ``grub-core/boot/i386/pc/startup_raw.S``.
+"""
+
+from __future__ import annotations
+
+import lzma
+import re
+import struct
+from collections.abc import Iterator
+
+from v2vlint.model.boot_chain import GrubImage
+from v2vlint.model.errors import ImageError
+
+MAX_KERNEL = 8 << 20
+MAX_MODULES = 500
+_LOADED_AT = 0x8200
+_MAGIC = b"mimg"
+ELF, MEMDISK, CONFIG, PREFIX = range(4)
+"""The types of embedded objects."""
+_LAYOUTS = {1: (40, 0x20, 0x2E), 2: (64, 0x28, 0x3A)}
+_LZMA = [{"id": lzma.FILTER_LZMA1, "lc": 3, "lp": 0, "pb": 2, "dict_size": 1 << 16}]
+
+
+def read_core(core: bytes) -> GrubImage | None:
+    """core.img behind its first sector; None when it is of a make that is not known here, ImageError when it is damaged."""
+    if len(core) < 0x400:
+        return None
+    packed, plain = struct.unpack_from("<II", core, 8)
+    starts = [number - _LOADED_AT for number in _loads(core[:0x2000]) if 0x300 < number - _LOADED_AT < 0x2000]
+    if not starts or not 0 < packed <= plain <= MAX_KERNEL:
+        return None
+    for start in starts:
+        kernel = _unpacked(core[start : start + packed], plain)
+        at = kernel.rfind(_MAGIC)
+        if at >= 0:
+            offset, size = struct.unpack_from("<II", kernel, at + 4)
+            return read_modules(kernel[at + offset : at + size])
+    raise ImageError("its compressed part does not unpack")
+
+
+def redundancy(core: bytes) -> int:
+    """How many bytes of Reed-Solomon code follow, by which GRUB repairs up to half as many damaged ones."""
+    return int(struct.unpack_from("<I", core, 0x10)[0]) if len(core) >= 0x14 else 0
+
+
+def _loads(code: bytes) -> Iterator[int]:
+    """What the code loads into %esi, where the compressed part begins."""
+    for match in re.finditer(rb"\xbe(.{4})", code, re.DOTALL):
+        yield struct.unpack("<I", match[1])[0]
+
+
+def _unpacked(packed: bytes, size: int) -> bytes:
+    try:
+        data = lzma.LZMADecompressor(lzma.FORMAT_RAW, filters=_LZMA).decompress(packed, size)
+    except (lzma.LZMAError, EOFError):
+        return b""
+    return data if len(data) == size else b""
+
+
+def read_modules(data: bytes) -> GrubImage:
+    """A list of embedded objects, each behind its type and size. ImageError when a size is impossible."""
+    names: set[str] = set()
+    prefix = config = ""
+    memdisk = False
+    for kind, content in objects(data):
+        if kind == ELF:
+            names.add(module_name(content))
+        elif kind == PREFIX:
+            prefix = _text(content)
+        elif kind == CONFIG:
+            config = _text(content)
+        memdisk = memdisk or kind == MEMDISK
+    return GrubImage(prefix, frozenset(names - {""}), config, memdisk)
+
+
+def objects(data: bytes) -> Iterator[tuple[int, bytes]]:
+    """Type and content of each embedded object. ImageError when a size is impossible."""
+    at = count = 0
+    while at + 8 <= len(data) and count < MAX_MODULES:
+        kind, size = struct.unpack_from("<II", data, at)
+        if not 8 <= size <= len(data) - at:
+            raise ImageError("its list of modules is damaged")
+        yield kind, data[at + 8 : at + size]
+        at, count = at + size, count + 1
+
+
+def _text(content: bytes) -> str:
+    return content.split(b"\0", 1)[0].decode("utf-8", "replace")
+
+
+def module_name(module: bytes) -> str:
+    """The name of a module, which its ELF file has in the section ``.modname``; empty when it is none."""
+    layout = _LAYOUTS.get(module[4]) if module[:4] == b"\x7fELF" and len(module) > 64 else None
+    if layout is None:
+        return ""
+    size, table_at, count_at = layout
+    try:
+        (table,) = struct.unpack_from("<I" if size == 40 else "<Q", module, table_at)
+        _size, count, names = struct.unpack_from("<HHH", module, count_at)
+        sections = [_section(module, table + number * size, size) for number in range(min(count, 256))]
+        start = sections[names][1]
+        found = next((at for name, at in sections if module[start + name : start + name + 9] == b".modname\0"), None)
+    except (struct.error, IndexError):
+        return ""
+    return "" if found is None else module[found : found + 64].split(b"\0", 1)[0].decode("ascii", "replace")
+
+
+def _section(module: bytes, at: int, size: int) -> tuple[int, int]:
+    """Where a section's name is in the table of names, and where its content is."""
+    name = int(struct.unpack_from("<I", module, at)[0])
+    return name, int(struct.unpack_from("<I", module, at + 16)[0] if size == 40 else struct.unpack_from("<Q", module, at + 24)[0])

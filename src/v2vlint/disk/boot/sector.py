@@ -1,0 +1,89 @@
+"""Whose code a boot sector holds. Told by the code, not by the messages in it: a sector with GRUB's name alone starts nothing."""
+
+from __future__ import annotations
+
+SIZE = 512
+CODE_SIZE = 440
+SIGNATURE = b"\x55\xaa"
+
+_PARTED = bytes.fromhex("fab800108ed0bc00b0b800008ed88ec0fbbe007cbf0006b90002f3a4ea21060000bebe07")
+_SYSLINUX_MBR = bytes.fromhex("33c0fa8ed88ed0bc007c89e606578ec0fbfcbf0006b90001f3a5ea1f060000")
+_WINDOWS_MBR = bytes.fromhex("33c08ed0bc")
+_STACK = b"\x00\x7c"
+_DUMMY = (b"not a bootable disk", b"Non-System disk", b"not a bootable partition")
+
+
+def code_of(sector: bytes) -> str:
+    """One of ``grub2``, ``grub-legacy``, ``lilo``, ``isolinux``, ``parted``, ``none`` and ``other``.
+
+    Also ``syslinux-mbr``, ``syslinux-altmbr``, ``syslinux-gptmbr`` and ``windows-mbr`` of disks, ``syslinux``, ``windows``, ``dos`` and
+    ``dummy`` (which only prints a message) of partitions.
+    """
+    code = sector[:CODE_SIZE]
+    if not any(code):
+        return "none"
+    for name, test in _TESTS:
+        if test(sector):
+            return name
+    return "other"
+
+
+def family(code: str) -> str:
+    """The program that a kind of code belongs to: ``syslinux-gptmbr`` is ``syslinux``."""
+    return "none" if code == "dummy" else code.partition("-")[0] if code.startswith(("syslinux", "windows")) else code
+
+
+def _grub2(sector: bytes) -> bool:
+    """boot.img of 1.97 and later: the address of core.img's first sector, the drive, and its messages."""
+    return sector[0] == 0xEB and sector[0x5A:0x5C] == b"\x00\x80" and sector[1] in (0x4C, 0x63, 0x5E) and b"GRUB \0Geom\0" in sector
+
+
+def _grub_legacy(sector: bytes) -> bool:
+    """stage1, whose version is 3.2 whatever GRUB's is; it loads stage1_5 to 0x2000 or stage2 to 0x8000."""
+    goes_on = sector[0x42:0x44] in (b"\x00\x20", b"\x00\x80")
+    return sector[0] == 0xEB and sector[0x3E:0x40] == b"\x03\x02" and goes_on and b"GRUB \0Geom\0" in sector
+
+
+def _syslinux_mbr(sector: bytes) -> bool:
+    return sector.startswith(_SYSLINUX_MBR) and b"Multiple active partitions" in sector and b"Operating system load error" in sector
+
+
+def _altmbr(sector: bytes) -> bool:
+    return sector.startswith(_SYSLINUX_MBR) and b"Operating system load error" in sector
+
+
+def _gptmbr(sector: bytes) -> bool:
+    return sector.startswith(_SYSLINUX_MBR[:27]) and b"Missing OS" in sector
+
+
+def _syslinux(sector: bytes) -> bool:
+    return sector[3:11] in (b"SYSLINUX", b"EXTLINUX") and sector[0] == 0xEB and b"Boot error" in sector
+
+
+def _windows_mbr(sector: bytes) -> bool:
+    return sector.startswith(_WINDOWS_MBR) and (sector[5:7] == _STACK or b"Invalid partition table" in sector)
+
+
+def _windows(sector: bytes) -> bool:
+    return sector[0] in (0xEB, 0xE9) and (b"BOOTMGR" in sector or b"NTLDR" in sector)
+
+
+def _dos(sector: bytes) -> bool:
+    return sector[0] in (0xEB, 0xE9) and (b"IO      SYS" in sector or b"KERNEL  SYS" in sector)
+
+
+_TESTS = (
+    ("grub-legacy", _grub_legacy),
+    ("grub2", _grub2),
+    ("lilo", lambda sector: sector[6:10] == b"LILO"),
+    ("syslinux-mbr", _syslinux_mbr),
+    ("syslinux-altmbr", _altmbr),
+    ("syslinux-gptmbr", _gptmbr),
+    ("isolinux", lambda sector: b"isolinux.bin missing" in sector),
+    ("syslinux", _syslinux),
+    ("windows-mbr", _windows_mbr),
+    ("windows", _windows),
+    ("dos", _dos),
+    ("parted", lambda sector: sector.startswith(_PARTED)),
+    ("dummy", lambda sector: any(text in sector for text in _DUMMY)),
+)

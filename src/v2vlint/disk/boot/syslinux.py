@@ -1,0 +1,69 @@
+"""SYSLINUX and EXTLINUX: the boot sector of a partition loads the first sector of ldlinux.sys, and that the rest of it.
+
+Layouts from its ``core/diskstart.inc`` and ``libinstaller/syslxint.h``.
+"""
+
+from __future__ import annotations
+
+import re
+import struct
+
+from v2vlint.disk.boot.disks import Disks
+from v2vlint.disk.boot.sector import SIZE
+from v2vlint.model.boot_chain import BootChain
+
+_LOADS = re.compile(rb"\x66\xb8(.{4})\x66\xba(.{4})\xbb\x00\x80", re.DOTALL)
+_MAGIC = 0x3EB202FE
+_EXTENTS = re.compile(rb"\x66\x8d\x36(.{2})", re.DOTALL)
+_LOADED_AT = 0x8000
+_MAX_EXTENTS = 256
+_MAX_SECTORS = 1024
+
+
+def follow(disks: Disks, disk: int, base: int, sector: bytes, place: str) -> BootChain:
+    """What the boot sector of the partition that begins at ``base`` loads."""
+    match = _LOADS.search(sector)
+    if match is None:
+        return BootChain(disk, "syslinux", None, f"{place} has a boot sector of SYSLINUX of a make that is not known here", "syslinux")
+    start = base + (struct.unpack("<I", match[1])[0] | struct.unpack("<I", match[2])[0] << 32)
+    told = f"the boot sector of {place} is SYSLINUX's, and goes on at sector {start}"
+    first = disks.read(disk, start)
+    if b"SYSLINUX" not in first or struct.pack("<I", _MAGIC) not in first:
+        return BootChain(disk, "syslinux", False, f"{told}, which has no ldlinux.sys")
+    return _checked(disks, disk, base, start, told, place)
+
+
+def _checked(disks: Disks, disk: int, base: int, start: int, told: str, place: str) -> BootChain:
+    first = disks.read(disk, start)
+    at, table = first.find(struct.pack("<I", _MAGIC)), _EXTENTS.search(first)
+    if table is None or at + 24 > SIZE:
+        return BootChain(disk, "syslinux", None, f"{told}, where ldlinux.sys is of a make that is not known here", "syslinux")
+    dwords, more = struct.unpack_from("<I4xxxH", first, at + 12)
+    body = _body(disks, disk, base, first, struct.unpack("<H", table[1])[0] - _LOADED_AT)
+    total = sum(struct.unpack_from(f"<{dwords}I", body)) & 0xFFFFFFFF if len(body) >= dwords * 4 else 0
+    if total != _MAGIC:
+        return BootChain(disk, "syslinux", False, f"{told}, where ldlinux.sys is damaged: its checksum is wrong")
+    reason = f"{place} has the boot code of SYSLINUX"
+    return BootChain(disk, "syslinux", True, reason, "syslinux", place, config=_folder(body, more))
+
+
+def _body(disks: Disks, disk: int, base: int, first: bytes, table: int) -> bytes:
+    """ldlinux.sys: its sectors follow a list of extents, which may go on in the sectors that it names."""
+    body = first
+    for index in range(_MAX_EXTENTS):
+        at = table + 10 * index
+        if at < 0 or at + 10 > len(body):
+            break
+        sector, count = struct.unpack_from("<QH", body, at)
+        if not count or len(body) + count * SIZE > _MAX_SECTORS * SIZE:
+            break
+        body += disks.read(disk, base + sector, count)
+    return body
+
+
+def _folder(body: bytes, more: int) -> str:
+    """The folder that it was installed in, as the installer wrote it down."""
+    if more + 6 > len(body):
+        return ""
+    at, room = struct.unpack_from("<HH", body, more + 2)
+    return body[at : at + room].split(b"\0", 1)[0].decode("utf-8", "replace")

@@ -1,0 +1,88 @@
+"""The way of a BIOS from the first sector to a boot loader, on disks with real boot code; QEMU's BIOS is asked, too."""
+
+from __future__ import annotations
+
+import re
+import selectors
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.disk.boot.disks import MIB, SECTOR, SHAPES, Raw, grub2
+from v2vlint.guest.open import open_ref
+from v2vlint.model.boot_chain import BootChain
+from v2vlint.model.source import GuestRef
+
+SECONDS = 12
+LOADED = {"grub2": "rescue>", "syslinux": r"SYSLINUX [\d.]+ EDD", "grub-legacy": "GNU GRUB  version 0.97"}
+
+
+def chain(path: Path) -> BootChain:
+    """What a BIOS gets from the disk."""
+    return open_ref(GuestRef(str(path), "disks", (str(path),))).blocks.chains[0]
+
+
+@pytest.mark.parametrize("name", SHAPES)
+def test_the_chain(name: str, tmp_path: Path) -> None:
+    starts, code, reason, make = SHAPES[name]
+    found = chain(make(tmp_path / "d.raw").path)
+    assert (found.starts, reason in found.reason) == (starts, True), found
+    assert code in (found.code, found.loader), found
+    assert bool(found.loader) == starts
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", SHAPES)
+def test_qemus_bios_agrees(name: str, tmp_path: Path) -> None:
+    starts, code, _reason, make = SHAPES[name]
+    awaited = LOADED.get(code, "GRUB|LINUX")
+    assert bool(re.search(awaited, screen(make(tmp_path / "d.raw").path, awaited))) == starts
+
+
+def screen(path: Path, awaited: str) -> str:
+    """What a machine shows that starts the disk, until it shows what is awaited or a few seconds are over."""
+    drive = f"file={path},format=raw,if=ide,snapshot=on"
+    command = ["qemu-system-x86_64", "-accel", "tcg", "-m", "128", "-nographic", "-net", "none", "-drive", drive]
+    shown = ""
+    with subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as machine:
+        assert machine.stdout is not None
+        with selectors.DefaultSelector() as selector:
+            selector.register(machine.stdout, selectors.EVENT_READ)
+            end = time.monotonic() + SECONDS
+            while time.monotonic() < end and not re.search(awaited, shown):
+                if selector.select(0.5):
+                    shown += machine.stdout.read1(4096).decode("ascii", "replace")  # type: ignore[attr-defined]
+        machine.kill()
+    return shown
+
+
+def test_core_img_tells_what_it_can_read(tmp_path: Path) -> None:
+    image = chain(grub2(tmp_path / "d.raw").path).image
+    assert image is not None
+    assert image.prefix == "(hd0,msdos1)/boot/grub"
+    assert {"biosdisk", "part_msdos", "ext2", "normal"} <= image.modules
+
+
+def test_a_name_alone_is_no_boot_code(tmp_path: Path) -> None:
+    for text in (b"GRUB \0Geom\0Hard Disk\0Read\0 Error", b"Operating system load error.", b"BOOTMGR is missing"):
+        raw = Raw(tmp_path / "d.raw", "2048,32768,83,*").write(0, b"\x33\xdb" + bytes(300) + text)
+        assert (chain(raw.path).code, chain(raw.path).starts) == ("other", None)
+
+
+def test_core_img_that_repairs_itself_may_start(tmp_path: Path) -> None:
+    raw = grub2(tmp_path / "d.raw")
+    raw.write(2, (64 * SECTOR).to_bytes(4, "little"), 0x10).write(60, bytes(SECTOR))
+    found = chain(raw.path)
+    assert found.starts is None
+    assert "may be able to repair it" in found.reason
+
+
+def test_a_sector_beyond_two_terabytes(tmp_path: Path) -> None:
+    far = (5 << 40) // SECTOR
+    raw = grub2(tmp_path / "d.raw")
+    core = raw.read(1, 400)
+    subprocess.run(["truncate", "-s", str((5 << 40) + 64 * MIB), raw.path], check=True)
+    raw.write(0, far.to_bytes(8, "little"), 0x5C).write(far, core).write(1, bytes(SECTOR))
+    assert chain(raw.path).starts is True
