@@ -11,13 +11,24 @@ from v2vlint.facts.storage.root_stack import RootStack
 from v2vlint.model.blocks import BlockDevice, BlockTable
 from v2vlint.model.finding import Fate, Mover
 from v2vlint.model.rule import Content
-from v2vlint.samples.boot import EXT4, NETWORK, SCSI, VERSION, VIRTIO, sample_boot, sample_bzimage, sample_initramfs, sample_kernel
+from v2vlint.samples.boot import (
+    EXT4,
+    NETWORK,
+    SCSI,
+    VERSION,
+    VIRTIO,
+    sample_boot,
+    sample_bzimage,
+    sample_chain,
+    sample_initramfs,
+    sample_kernel,
+)
 from v2vlint.verdicts.initramfs import InitramfsVerdict
 from v2vlint.verdicts.kernel import KernelVerdict
 
 KERNEL = sample_kernel((*VIRTIO, *SCSI, *EXT4, *NETWORK, "dm_mod", "dm_crypt", "raid1", "vmw_pvscsi"))
 WHOLE = sample_initramfs((*VIRTIO, *SCSI, *EXT4))
-BLOCKS = BlockTable((disk(details=(("pt", "dos"), ("boot_code", "grub"))), part(1, "ext4", ROOT)))
+BLOCKS = BlockTable((disk(details=(("pt", "dos"),)), part(1, "ext4", ROOT)), chains=(sample_chain(),))
 EXT = RootStack("ext4", BLOCKS.devices[1])
 IMAGE = f"/boot/initrd.img-{VERSION}"
 PASSES = (Fate.PASS, None)

@@ -17,7 +17,7 @@ from v2vlint.model.finding import Fate, Stage
 from v2vlint.model.osinfo import OsInfo
 from v2vlint.model.place import WholeFile
 from v2vlint.model.report import Forecast
-from v2vlint.samples.boot import EXT4, NETWORK, SCSI, VIRTIO, sample_boot, sample_elf, sample_initramfs, sample_kernel
+from v2vlint.samples.boot import EXT4, NETWORK, SCSI, VIRTIO, sample_boot, sample_chain, sample_elf, sample_initramfs, sample_kernel
 from v2vlint.target import load
 from v2vlint.verdicts import VERDICTS, predict, stopping
 from v2vlint.verdicts.console import ConsoleVerdict
@@ -170,7 +170,7 @@ def forecast(image: bytes, *given: object, fstab: str = "", level: int = 1, targ
     files = sample_boot(kernel, image, f"root=UUID={ROOT} ro")
     files |= {"/etc/fstab": f"UUID={ROOT} / ext4 defaults 0 1\n{fstab}", "/lib64/libc.so.6": sample_elf(level), "/sbin/init": sample_elf(1)}
     return predict(
-        store(files, BlockTable((disk(details=(("pt", "dos"), ("boot_code", "grub"))), part(1, "ext4", ROOT))), *given, target=target)
+        store(files, BlockTable((disk(details=(("pt", "dos"),)), part(1, "ext4", ROOT)), chains=(sample_chain(),)), *given, target=target)
     )
 
 
@@ -215,8 +215,8 @@ def test_the_way_back_is_told_only_where_kernel_or_initramfs_fail() -> None:
     rescue = f"menuentry 'Rescue' {{\n linux /boot/vmlinuz-6.1.0-13-amd64 root=UUID={ROOT}\n initrd /boot/rescue.img\n}}\n"
     files["/boot/grub/grub.cfg"] = f"{files['/boot/grub/grub.cfg']!s}{rescue}"
     files["/boot/rescue.img"] = GOOD
-    blocks = BlockTable((disk(details=(("pt", "dos"), ("boot_code", "grub"))), part(1, "ext4", ROOT)))
+    blocks = BlockTable((disk(details=(("pt", "dos"),)), part(1, "ext4", ROOT)), chains=(sample_chain(),))
     assert "'Rescue' can drive" in predict(store(files, blocks)).way_back
-    empty = BlockTable((disk(details=(("pt", "dos"), ("boot_code", "none"))), part(1, "ext4", ROOT)))
+    empty = BlockTable((disk(details=(("pt", "dos"),)), part(1, "ext4", ROOT)), chains=(sample_chain("none"),))
     stopped = predict(store(files, empty))
     assert (stopped.stages[0].fate, stopped.way_back) == (Fate.FAIL, "")

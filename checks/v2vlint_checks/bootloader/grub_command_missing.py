@@ -2,15 +2,15 @@
 
 from collections.abc import Iterator
 
-from v2vlint.api import BlockDevice, BlockTable, EntryVerdict, Example, Finding, OsInfo, Rule, Severity, Stage
+from v2vlint.api import BlockDevice, BlockTable, EntryVerdict, Example, Finding, OsInfo, Rule, Severity, Stage, sample_chain
 
 _CFG = "/boot/efi/EFI/centos/grub.cfg"
 _ENTRY = "menuentry 'CentOS' {{\n\t{0} /vmlinuz-3.10.0-1160 root=UUID=1 ro\n\tinitrd{1} /i.img\n}}\n"
 _LISTED = {"/boot/grub/i386-pc/linux.mod": "", "/boot/grub/i386-pc/command.lst": "*linux: linux\n*initrd: linux\n"}
 _GUEST: dict[str, str | bytes] = {"/boot/efi/EFI/centos/grubx64.efi": b"MZ GRUB", "/boot/efi/EFI/BOOT/BOOTX64.EFI": b"MZ GRUB"}
 _ESP = BlockDevice("disk1p1", "partition", 1 << 29, 0, 1, "vfat", "AB-CD", part_type="c12a7328-f81f-11d2-ba4b-00a0c93ec93b")
-_UEFI = BlockTable((BlockDevice("disk1", "disk", 2 << 30, 0, details=(("pt", "gpt"), ("boot_code", "none"))), _ESP))
-_BIOS = BlockTable((BlockDevice("disk1", "disk", 2 << 30, 0, details=(("pt", "dos"), ("boot_code", "grub"))),))
+_UEFI = BlockTable((BlockDevice("disk1", "disk", 2 << 30, 0, details=(("pt", "gpt"),)), _ESP), chains=(sample_chain("none"),))
+_BIOS = BlockTable((BlockDevice("disk1", "disk", 2 << 30, 0, details=(("pt", "dos"),)),), chains=(sample_chain(),))
 _OS = OsInfo("linux", "centos", "rhel", "CentOS Linux", "7.9", "x86_64")
 
 

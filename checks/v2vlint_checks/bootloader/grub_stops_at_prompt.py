@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from v2vlint.api import BlockDevice, BlockTable, Example, Finding, LoaderVerdict, OsInfo, Rule, Severity, Stage
+from v2vlint.api import BlockDevice, BlockTable, Example, Finding, LoaderVerdict, OsInfo, Rule, Severity, Stage, sample_chain
 
 _STUB = "/boot/efi/EFI/debian/grub.cfg"
 _LEADS = "search.fs_uuid {0} root\nset prefix=($root)'{1}/grub'\nconfigfile $prefix/grub.cfg\n"
@@ -15,7 +15,7 @@ _GUEST: dict[str, str | bytes] = {
 }
 _ESP = BlockDevice("disk1p1", "partition", 1 << 29, 0, 1, "vfat", "AB-CD", part_type="c12a7328-f81f-11d2-ba4b-00a0c93ec93b")
 _ROOT = BlockDevice("disk1p2", "partition", 1 << 30, 0, 2, "ext4", "0a3f-01")
-_UEFI = BlockTable((BlockDevice("disk1", "disk", 2 << 30, 0, details=(("pt", "gpt"), ("boot_code", "none"))), _ESP, _ROOT))
+_UEFI = BlockTable((BlockDevice("disk1", "disk", 2 << 30, 0, details=(("pt", "gpt"),)), _ESP, _ROOT), chains=(sample_chain("none"),))
 _OS = OsInfo("linux", "debian", "debian", "Debian GNU/Linux", "12", "x86_64")
 
 

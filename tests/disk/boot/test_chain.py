@@ -16,7 +16,7 @@ from v2vlint.model.boot_chain import BootChain
 from v2vlint.model.source import GuestRef
 
 SECONDS = 12
-LOADED = {"grub2": "rescue>", "syslinux": r"SYSLINUX [\d.]+ EDD", "grub-legacy": "GNU GRUB  version 0.97"}
+LOADED = {"grub2": "grub> |rescue>", "syslinux": r"EDD \d+ Copy", "grub-legacy": "GNU GRUB  version 0.97"}
 
 
 def chain(path: Path) -> BootChain:

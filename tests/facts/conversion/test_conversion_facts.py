@@ -21,7 +21,7 @@ from v2vlint.model.definition import Definition, DiskDevice
 from v2vlint.model.finding import Mover
 from v2vlint.model.osinfo import OsInfo
 from v2vlint.model.rule import Content
-from v2vlint.samples.boot import EXT4, NETWORK, SCSI, VIRTIO, sample_boot, sample_kernel, sample_tools
+from v2vlint.samples.boot import EXT4, NETWORK, SCSI, VIRTIO, sample_boot, sample_chain, sample_kernel, sample_tools
 from v2vlint.samples.memory import MemoryFileSystem
 from v2vlint.target import load
 
@@ -99,7 +99,7 @@ ALL: dict[str, Content] = {
     "/etc/fstab": f"UUID={ROOT} / ext4 defaults 0 1\n",
     **sample_tools(),
 }
-BLOCKS = BlockTable((disk(details=(("pt", "dos"), ("boot_code", "grub"))), part(1, "ext4", ROOT)))
+BLOCKS = BlockTable((disk(details=(("pt", "dos"),)), part(1, "ext4", ROOT)), chains=(sample_chain(),))
 
 
 @pytest.mark.parametrize(
