@@ -101,8 +101,10 @@ def packed(kernel: Kernel, name: str) -> bytes:
 
 
 def vmlinuz(version: str) -> bytes:
-    """A bzImage's first sectors: setup header with the version string, no code behind it."""
+    """A bzImage's first sectors: header of an EFI program, setup header with the version string, no code behind it."""
     image = bytearray(4096)
+    image[:2] = b"MZ"
+    struct.pack_into("<I4sH", image, 0x3C, 0x40, b"PE\0\0", 0x8664)
     image[0x1F1] = 4
     struct.pack_into("<H", image, 0x1FE, 0xAA55)
     struct.pack_into("<H4sH", image, 0x200, 0x66EB, b"HdrS", 0x020F)

@@ -47,10 +47,12 @@ class EfiNoFallbackLoader(Rule):
 
     ## Why it matters
     The entry "debian" or "Red Hat" lives in the firmware's NVRAM, which stays behind. New firmware only knows the fallback path, finds
-    nothing, and ends in its shell or at the network boot prompt.
+    nothing, and ends in its shell or at the network boot prompt. The same happens where the file there is no program: an empty one, random
+    bytes, one that is cut short.
 
     ## Fix safety
-    Safe: the distribution's own loader is copied to the fallback path, shim together with the GRUB it starts. Nothing is replaced.
+    Safe: the distribution's own loader is copied to the fallback path, shim together with the GRUB it starts, GRUB legacy together with its
+    configuration, which it looks for beside itself (`BOOTX64.conf`). Nothing is replaced.
 
     ## References
     - virt-v2v commits 59f0c279 and 16167926 (RHEL-144467): it repairs Debian 12, Ubuntu 14 and CentOS 6 only.
@@ -71,6 +73,17 @@ class EfiNoFallbackLoader(Rule):
             fixed={"/boot/efi/EFI/BOOT/BOOTX64.EFI": "MZ shim", "/boot/efi/EFI/BOOT/grubx64.efi": "MZ grub"},
         ),
         Example(_DEBIAN, given=(_UEFI,), mover=Mover.VIRT_V2V, flags=("/boot/efi/EFI",), severity=Severity.INFO, title="Debian 12"),
+        Example(
+            {"/boot/efi/EFI/redhat/grub.efi": "MZ grub", "/boot/efi/EFI/redhat/grub.conf": "title a\n kernel /vmlinuz root=/dev/sda2\n"},
+            given=(_UEFI,),
+            flags=("/boot/efi/EFI",),
+            fixed={
+                "/boot/efi/EFI/BOOT/BOOTX64.EFI": "MZ grub",
+                "/boot/efi/EFI/BOOT/BOOTX64.conf": "title a\n kernel /vmlinuz root=/dev/sda2\n",
+            },
+            title="GRUB legacy has its configuration beside it",
+        ),
+        Example({**_DEBIAN, "/boot/efi/EFI/boot/bootx64.efi": b"\0" * 700}, given=(_UEFI,), flags=("/boot/efi/EFI/boot/bootx64.efi",)),
         Example({"/etc/hostname": "x\n"}, given=(_UEFI,), unknown=True, title="the ESP is not mounted and was not read"),
         Example({**_DEBIAN, "/boot/efi/EFI/boot/bootx64.efi": b"MZ"}, given=(_UEFI,), title="FAT knows no case"),
         Example(_DEBIAN, given=(BlockTable((_MBR, _PART), chains=(sample_chain(),)),), title="starts from BIOS as well"),
@@ -82,13 +95,15 @@ class EfiNoFallbackLoader(Rule):
             raise NotApplicable("the firmware's boot entries travel" if target.keeps_nvram else "the target has no UEFI firmware")
         name = _NAMES.get(os.arch, "BOOTX64.EFI")
         for cause in firmware.fallback:
-            message = rf"the ESP has no \EFI\BOOT\{name}, and only the source's NVRAM knows where the loader is"
+            broken = efi.broken_fallback(os.arch)
+            lacking = rf"the ESP has no \EFI\BOOT\{name}, and only the source's NVRAM knows where the loader is"
+            message = f"{broken.path} is no program: it {broken.problem}" if broken else lacking
             copied = cause.severity is Severity.INFO
             effect = "virt-v2v copies one there" if copied else "new firmware finds no loader: its shell, or a network boot prompt"
             if cause.severity is None:
                 yield self.unknown(cause.where, cause.reason)
             else:
-                yield self.finding(cause.where, message, effect, severity=cause.severity, fix=_copy(efi, name))
+                yield self.finding(cause.where, message, effect, severity=cause.severity, fix=None if broken else _copy(efi, name))
 
 
 def _copy(efi: Efi, name: str) -> Fix | None:
@@ -104,10 +119,18 @@ def _copy(efi: Efi, name: str) -> Fix | None:
             edits.append(CopyFile(grub.path, f"{folder}/{grub.name}"))
         if first is shim and (keys := images.get("mok-manager")):
             edits.append(CopyFile(keys.path, f"{folder}/{keys.name}"))
+        if first is grub and (config := _own_config(efi, grub)):
+            edits.append(CopyFile(config, f"{folder}/{name.removesuffix('.EFI')}.conf"))
         present = {image.path.lower() for image in efi.images}
         wanted = tuple(edit for edit in edits if edit.path.lower() not in present)
         return Fix(rf"copy the loader of {vendor} to \EFI\BOOT", Applicability.SAFE, wanted)
     return None
+
+
+def _own_config(efi: Efi, grub: EfiImage) -> str:
+    """The configuration of GRUB legacy, which it looks for beside itself under its own name with the ending ``.conf``."""
+    own = (path for path in efi.configs if path.lower() == f"{grub.path.lower().removesuffix('.efi')}.conf")
+    return next(own, "")
 
 
 def _folder(efi: Efi, image: EfiImage) -> str:

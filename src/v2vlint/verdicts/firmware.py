@@ -19,7 +19,7 @@ from v2vlint.model.definition import Definition
 from v2vlint.model.errors import FactUnavailable
 from v2vlint.model.finding import Fate, Stage
 from v2vlint.model.osinfo import OsInfo
-from v2vlint.model.place import Device
+from v2vlint.model.place import Device, WholeFile
 from v2vlint.model.target import Target
 from v2vlint.model.verdict import LINUX, WINDOWS, Cause, Judge, Verdict, doubt, fault, repaired
 
@@ -49,9 +49,12 @@ def _fallback(guest: Startable, target: Target, landing: Landing, os: OsInfo, st
     if guest.uefi is None and efi.device:
         yield Cause(Fate.UNKNOWN, guest.uefi_reason, efi.where)
     elif guest.uefi and efi.fallback(os.arch) is None:
-        reason = r"UEFI finds no \EFI\BOOT fallback loader, and NVRAM entries do not travel"
+        broken = efi.broken_fallback(os.arch)
+        missing = r"UEFI finds no \EFI\BOOT fallback loader"
+        found = f"UEFI cannot load {broken.path}, which {broken.problem}" if broken else missing
+        reason, place = f"{found}, and NVRAM entries do not travel", WholeFile(broken.path) if broken else efi.where
         copied = store.get(ConvertedLoader).fallback
-        yield repaired(reason, efi.where, None) if copied else fault(True, reason, efi.where, None)
+        yield repaired(reason, place, None) if copied else fault(True, reason, place, None)
 
 
 def _defined(definition: Definition, guest: Startable, conversion: Conversion, landing: Landing, target: Target) -> Iterator[Cause[None]]:

@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from tests.facts.boot.grub.grub_samples import CFG, ENTRY, config
-from tests.facts.boot.pe_samples import UKI, pe_image
+from tests.facts.boot.pe_samples import KERNEL, UKI, pe_image
 from v2vlint.facts.boot.bootloader import Bootloader
 from v2vlint.facts.boot.efi import ESP_TYPE, Efi
 from v2vlint.facts.boot.firmware import BIOS_BOOT_TYPE, Firmware
@@ -81,7 +81,7 @@ def store(
          UEFI, "arch", "systemd-boot", "/efi/loader/loader.conf"),
         ({"/efi/EFI/BOOT/BOOTX64.EFI": pe_image(UKI)}, UEFI, "arch", "uki", "/efi/EFI/BOOT/BOOTX64.EFI"),
         ({"/efi/EFI/Linux/a.efi": pe_image(UKI)}, UEFI, "arch", "uki", "/efi/EFI/Linux/a.efi"),
-        ({"/efi/EFI/BOOT/BOOTX64.EFI": b"MZ".ljust(0x202, b"\0") + b"HdrS"}, UEFI, "arch", "efi-stub",
+        ({"/efi/EFI/BOOT/BOOTX64.EFI": bytes(KERNEL)}, UEFI, "arch", "efi-stub",
          "/efi/EFI/BOOT/BOOTX64.EFI"),
         ({"/boot/efi/EFI/debian/grubx64.efi": b"MZ", "/boot/efi/EFI/debian/grub.cfg": "#\n", CFG: config()}, UEFI, "debian", "grub2", CFG),
         ({"/etc/lilo.conf": ""}, BIOS, "debian", "lilo", "/boot"),
@@ -178,6 +178,35 @@ def test_uefi(files: Files, uefi: bool | None, reason: str) -> None:
     assert (found.uefi, found.uefi_reason, found.esp_disk) == (uefi, reason, 0)
 
 
+@pytest.mark.parametrize(
+    ("version", "level", "seen"), [("1.0", "raid1", True), ("0.90", "raid1", True), ("1.2", "raid1", False), ("1.0", "raid0", False)]
+)
+def test_firmware_sees_an_esp_on_a_mirror_with_its_metadata_at_the_end(version: str, level: str, seen: bool) -> None:
+    member = part(1, "linux_raid_member", "5f3c", ESP_TYPE, details=(("level", level), ("md_version", version)))
+    array = BlockDevice("md/esp", "md", 1 << 28, 0, 0, "vfat", "AB-CD", parents=("disk1p1",))
+    blocks = BlockTable((disk(table="gpt"), member, array, part(2)), chains=(sample_chain("none"),))
+    esp = MemoryFileSystem({"/EFI/BOOT/BOOTX64.EFI": pe_image({"mods": b"x"})}, "vfat", "AB-CD")
+    guest = GuestFS({"/": MemoryFileSystem({"/boot/efi/x": ""}, "ext4", "aaaa-1111"), "/boot/efi": esp})
+    found = FactStore((guest, blocks, OsInfo("linux", "debian", "debian", "Debian", "12", "x86_64"))).get(Firmware)
+    assert found.uefi is seen
+    assert seen or found.uefi_reason == "the ESP at /boot/efi is on md/esp, which firmware cannot read"
+
+
+@pytest.mark.parametrize(
+    ("content", "problem"),
+    [
+        (b"", "is empty"),
+        (b"\xa5" * 700, "has no PE header"),
+        (pe_image({".text": b"x" * 900})[:-1], "is cut short: it has 1923 of 1924 bytes"),
+        (pe_image({".text": b"x" * 900}), ""),
+    ],
+)
+def test_a_program_that_no_firmware_can_load(content: bytes, problem: str) -> None:
+    found = store({"/boot/efi/EFI/BOOT/BOOTX64.EFI": content}, UEFI)
+    assert found.get(Efi).images[0].problem == problem
+    assert found.get(Firmware).uefi is (problem == "")
+
+
 def test_the_boot_disk_is_the_one_with_boot() -> None:
     parts = (disk(), disk(2), BlockDevice("disk2p1", "partition", 1, 1, 1, "ext4", "aaaa-1111"))
     blocks = BlockTable(parts, chains=(sample_chain(), sample_chain(disk=1)))
@@ -191,7 +220,7 @@ def test_the_esp() -> None:
         "/EFI/Boot/bootx64.efi": b"MZ UEFI SHIM\n", "/EFI/Boot/grubx64.efi": pe_image({"mods": b"x"}), "/EFI/debian/shimx64.efi": b"MZ",
         "/EFI/debian/mmx64.efi": b"MZ", "/EFI/debian/fbx64.efi": b"MZ", "/EFI/Microsoft/Boot/bootmgfw.efi": b"MZ",
         "/EFI/Linux/a.efi": pe_image(UKI),
-        "/EFI/x/kernel.efi": b"MZ".ljust(0x202, b"\0") + b"HdrS", "/EFI/x/odd.EFI": b"?", "/EFI/debian/grub.cfg": "",
+        "/EFI/x/kernel.efi": bytes(KERNEL), "/EFI/x/odd.EFI": b"?", "/EFI/debian/grub.cfg": "",
     }  # fmt: skip
     guest = GuestFS({"/": MemoryFileSystem({"/e": ""}, "ext4", "aaaa-1111"), "/efi": MemoryFileSystem(tree, "vfat", "ABCD-1234")})
     efi = FactStore((guest, UEFI)).get(Efi)

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import BinaryIO
 
-from v2vlint.facts.boot.pe import PeImage, read_pe
+from v2vlint.facts.boot.pe import PeImage, pe_defect, read_pe
 from v2vlint.facts.registry import provides
 from v2vlint.facts.syntax.caseless import find_case, lower_names
 from v2vlint.guest.fs import GuestFS
@@ -23,6 +23,7 @@ USUAL_MOUNTS = ("/boot/efi", "/efi", "/boot", "/esp", "/boot/EFI")
 FALLBACKS = {"x86_64": "bootx64.efi", "i386": "bootia32.efi", "aarch64": "bootaa64.efi", "riscv64": "bootriscv64.efi"}
 MAX_IMAGES = 100
 MAX_SCAN = 4 << 20
+_DOS_HEADER = 64
 
 _BY_CONTENT = (
     (b"LoaderInfo: systemd-boot", "systemd-boot"),
@@ -41,13 +42,15 @@ _BY_NAME = (
 class EfiImage:
     """A program. ``kind`` is ``shim``, ``fallback``, ``grub``, ``systemd-boot``, ``uki``, ``linux``, ``windows``… or ``unknown``.
 
-    ``machine`` is the architecture suffix in its header (``x64``, ``ia32``, ``aa64``) or empty.
+    ``machine`` is the architecture suffix in its header (``x64``, ``ia32``, ``aa64``) or empty. ``problem`` says why no firmware can load
+    it, to be read on from its path: it is empty, random bytes, or cut short.
     """
 
     path: str
     kind: str
     machine: str
     size: int
+    problem: str = ""
 
     @property
     def name(self) -> str:
@@ -64,13 +67,15 @@ class EfiImage:
 class Efi:
     """The ESP. ``mount`` is empty when there is none, or when it is not mounted anywhere (``device`` then names it, if there is one).
 
-    ``images`` are all programs below ``\\EFI``; ``configs`` the ``grub.cfg`` (or ``grub.conf``) files beside them.
+    ``images`` are all programs below ``\\EFI``; ``configs`` the ``grub.cfg`` (or ``grub.conf``) files beside them. ``hidden`` says why
+    firmware, which knows no RAID, LVM or encryption, does not see it.
     """
 
     mount: str = ""
     device: str = ""
     images: tuple[EfiImage, ...] = ()
     configs: tuple[str, ...] = ()
+    hidden: str = ""
 
     @property
     def where(self) -> Where:
@@ -89,8 +94,15 @@ class Efi:
 
     def fallback(self, arch: str) -> EfiImage | None:
         r"""``\EFI\BOOT\BOOTX64.EFI`` (or that of ``arch``); an unknown architecture takes any."""
+        return next((image for image in self._fallbacks(arch) if not image.problem), None)
+
+    def broken_fallback(self, arch: str) -> EfiImage | None:
+        """The program at that path which no firmware can load."""
+        return next((image for image in self._fallbacks(arch) if image.problem), None)
+
+    def _fallbacks(self, arch: str) -> tuple[EfiImage, ...]:
         wanted = {FALLBACKS[arch]} if arch in FALLBACKS else set(FALLBACKS.values())
-        return next((image for image in self.of("boot") if image.name in wanted), None)
+        return tuple(image for image in self.of("boot") if image.name in wanted)
 
     def of(self, vendor: str) -> tuple[EfiImage, ...]:
         r"""The programs directly in ``\EFI\vendor``, whatever its case."""
@@ -101,16 +113,29 @@ class Efi:
 def parse_efi(fs: GuestFS, blocks: BlockTable) -> Efi:
     """The guest's ESP: the partition the table says is one, else a usual mount point with an ``EFI`` directory."""
     devices = esp_devices(blocks)
-    mount = next((m for device in devices for m in mounts_of(fs, device)), "")
+    mount = next((m for device in devices for m in mounts_of(fs, blocks.raw(device) or device)), "")
     if not mount:
         mount = next((m for m in USUAL_MOUNTS if find_case(fs, m, "EFI")), "")
-    device = next((d.name for d in devices if mount in mounts_of(fs, d)), devices[0].name if devices else "")
+    device = next((d.name for d in devices if mount in mounts_of(fs, blocks.raw(d) or d)), devices[0].name if devices else "")
     top = find_case(fs, mount, "EFI") if mount else None
     if not top:
         return Efi(mount if devices else "", device)
     paths = list(_files(fs, top))
     images = tuple(_image(fs, path) for path in paths if path.lower().endswith(".efi"))
-    return Efi(mount, device, images, tuple(path for path in paths if path.lower().endswith(("/grub.cfg", "/grub.conf"))))
+    configs = tuple(path for path in paths if path.lower().endswith(("/grub.cfg", "/grub.conf")))
+    return Efi(mount, device, images, configs, _hidden(fs, blocks, mount))
+
+
+def _hidden(fs: GuestFS, blocks: BlockTable, mount: str) -> str:
+    """Whether only the kernel puts together what is mounted as the ESP. A mirror with its metadata at the end shows on each member."""
+    system = fs.mounts.get(mount)
+    home = next(iter(blocks.tagged("UUID", system.uuid)), None) if system and mount != "/" else None
+    if home is None or home.kind in ("disk", "partition"):
+        return ""
+    members = [member for name in home.parents if (member := blocks.named(name)) is not None]
+    if any(member.fs_type == "linux_raid_member" and blocks.raw(member) == home for member in members):
+        return ""
+    return f"the ESP at {mount} is on {home.name}, which firmware cannot read"
 
 
 def esp_devices(blocks: BlockTable) -> tuple[BlockDevice, ...]:
@@ -137,9 +162,21 @@ def _image(fs: GuestFS, path: str) -> EfiImage:
     try:
         header = read_pe(stream)
         kind = _by_sections(header) or _by_name(path) or _by_content(stream)
+        problem = _problem(stream, stat.size)
     except Exception as error:
         raise FactUnavailable(WholeFile(path), f"cannot be read: {error}") from error
-    return EfiImage(path, kind, header.machine if header else "", stat.size)
+    return EfiImage(path, kind, header.machine if header else "", stat.size, problem)
+
+
+def _problem(stream: BinaryIO, size: int) -> str:
+    """What speaks against loading the program. One of fewer bytes than its first header has is not judged further."""
+    stream.seek(0)
+    head = stream.read(_DOS_HEADER)
+    if not size:
+        return "is empty"
+    if head[:2] != b"MZ" or len(head) == _DOS_HEADER:
+        return pe_defect(stream)
+    return ""
 
 
 def _by_sections(header: PeImage | None) -> str:

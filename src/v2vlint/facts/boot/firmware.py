@@ -73,13 +73,16 @@ def _home(fs: GuestFS, blocks: BlockTable) -> int | None:
 
 
 def _uefi(blocks: BlockTable, efi: Efi, os: OsInfo) -> tuple[bool | None, str]:
-    loaders = [image for image in efi.images if image.kind in _LOADERS]
+    if efi.hidden:
+        return False, efi.hidden
+    loaders = [image for image in efi.images if image.kind in _LOADERS and not image.problem]
     if efi.fallback(os.arch) or loaders:
         return True, f"the ESP at {efi.mount} has {(efi.fallback(os.arch) or loaders[0]).path}"
     if efi.device and not efi.mount:
         return None, f"the ESP {efi.device} is not mounted anywhere and was not read"
     if efi.device or efi.mount:
-        return False, "the ESP holds no loader"
+        broken = efi.broken_fallback(os.arch) or next((image for image in efi.images if image.problem), None)
+        return False, f"the ESP holds no loader: {broken.path} {broken.problem}" if broken else "the ESP holds no loader"
     if blocks.devices and blocks.complete:
         return False, "there is no ESP"
     return None, "no ESP is known"

@@ -57,6 +57,20 @@ def read_pe(stream: BinaryIO) -> PeImage | None:
     return PeImage(_MACHINES.get(machine, ""), sections)
 
 
+def pe_defect(stream: BinaryIO) -> str:
+    """Why nothing can load the image in ``stream``, to be read on from its name; empty when nothing speaks against it."""
+    stream.seek(0)
+    try:
+        image = read_pe(stream)
+    except (struct.error, ValueError):
+        image = None
+    if image is None:
+        return "has no PE header"
+    end = max((section.offset + section.size for section in image.sections), default=0)
+    size = stream.seek(0, 2)
+    return f"is cut short: it has {size} of {end} bytes" if end > size else ""
+
+
 def _section(table: bytes, offset: int) -> PeSection:
     name, virtual, _address, raw, pointer = struct.unpack_from("<8sIIII", table, offset)
     size = min(virtual, raw) if virtual else raw

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import struct
-
-from v2vlint.facts.boot.pe import read_pe
+from v2vlint.facts.boot.pe import pe_defect, read_pe
 from v2vlint.guest.fs import GuestFS
 
 _MACHINES = {"x86_64": "x64", "i386": "ia32", "i686": "ia32", "aarch64": "aa64"}
@@ -19,15 +17,12 @@ def driver_problem(fs: GuestFS, path: str, arch: str) -> str:
     stream = fs.open(path)
     if stream is None:
         return "does not exist"
-    try:
-        image = read_pe(stream)
-    except (struct.error, ValueError):
-        image = None
+    defect = pe_defect(stream)
+    stream.seek(0)
+    image = read_pe(stream) if "header" not in defect else None
     if image is None:
-        return "is no driver: it has no PE header"
+        return f"is no driver: it {defect}"
     wanted = _MACHINES.get(arch, "")
     if wanted and image.machine != wanted:
         return f"is for {_TITLES.get(image.machine, 'another machine')}, and this Windows is {_TITLES[wanted]}"
-    end = max((section.offset + section.size for section in image.sections), default=0)
-    size = stream.seek(0, 2)
-    return f"is cut short: it has {size} of {end} bytes" if end > size else ""
+    return defect
