@@ -74,11 +74,6 @@ wheel: venv
 truth: packages venv
 	$(BIN)/python -m pytest -m truth -s
 
-.PHONY: corpora
-# Read the test data of other projects that lies in FOLDER (tests/corpora says which).
-corpora:
-	V2VLINT_CORPORA=$(abspath $(FOLDER)) $(BIN)/python -m pytest -q -s tests/corpora
-
 # Damaged images until COUNT of them are judged; what goes wrong is kept in build/fuzz with the number that makes it again.
 COUNT ?= 10000
 .PHONY: fuzz
@@ -99,9 +94,10 @@ bench: packages venv
 	$(BIN)/python bench/fix.py --output bench/fix.md
 	$(BIN)/python bench/confine.py
 
+# Read the test data of other projects that lies in FOLDER (CONTRIBUTING.md says where it comes from).
 .PHONY: corpora
 corpora: venv
-	V2VLINT_CORPORA=$(FOLDER) PYTHONPATH=sample-guests $(BIN)/python -m pytest -q -m truth tests/corpora
+	V2VLINT_CORPORA=$(abspath $(FOLDER)) PYTHONPATH=sample-guests $(BIN)/python -m pytest -q -s tests/corpora
 
 .PHONY: docs
 docs: venv
