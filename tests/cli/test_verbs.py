@@ -99,7 +99,7 @@ def test_explain_a_rule(v2vlint: Run) -> None:
     assert done.returncode == 0
     assert done.stdout.startswith("fstab-device-name  error  storage, has a fix\n")
     assert "\nWhy it matters\n" in done.stdout
-    assert "For instance, in /etc/fstab:" in done.stdout
+    assert "For instance (kvm)\n  /etc/fstab:2:1\n    /dev/sda1 /boot" in done.stdout
 
 
 def test_explain_an_unknown_rule(v2vlint: Run) -> None:
