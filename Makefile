@@ -5,7 +5,7 @@ VENV ?= .venv
 SAMPLE ?= rhel9-vsphere
 SAMPLE_DIR ?= build/samples
 # What the tests reach, in per cent. Raise it when it rises; never lower it.
-COVERAGE = 89
+COVERAGE = 90
 
 BIN = $(VENV)/bin
 SOURCES = src checks pytest_plugin tests sample-guests bench

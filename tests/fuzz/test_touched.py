@@ -51,7 +51,7 @@ class Sandbox:
             return ""
         call, arguments, _result, opened = match.groups()
         quoted = _QUOTED.findall(arguments)
-        path = (opened or "").removesuffix("(deleted)") or quoted[0]
+        path = (opened or "").removesuffix("(deleted)") or (quoted[0] if quoted else "")
         compiled = any(path.startswith(f"{one}/") for one in self.code) and "/__pycache__/" in path
         if call not in _OPENS:
             return "" if (call == "execve" and quoted[0] == self.program) or (call == "rename" and compiled) else line
@@ -76,7 +76,8 @@ def run(images: Path, log: Path) -> tuple[int, str]:
     """`check` everything in ``images`` under strace; exit code and what it said."""
     command = ["strace", "-f", "-y", "-s", "4096", "-o", str(log), "-e", f"trace={','.join(f'?{call}' for call in _CALLS)}", sys.executable]
     words = ["-m", "v2vlint", "check", "--no-config", "-q", "-j", "2", "."]
-    environment = {**os.environ, "PYTHONDONTWRITEBYTECODE": "1"}
+    own = {name: value for name, value in os.environ.items() if not name.startswith("COVERAGE_")}  # it would write its data file
+    environment = {**own, "PYTHONDONTWRITEBYTECODE": "1"}
     done = subprocess.run([*command, *words], cwd=images, env=environment, capture_output=True, text=True, errors="replace", check=False)
     return done.returncode, done.stdout + done.stderr
 

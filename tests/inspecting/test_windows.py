@@ -12,12 +12,13 @@ from v2vlint.inspecting.windows import windows_osinfo, windows_system
 from v2vlint.model.blocks import BlockDevice, BlockTable
 from v2vlint.model.machine import DriveLetter, OperatingSystem
 from v2vlint.model.osinfo import OsInfo
+from v2vlint.samples.boot import sample_chain
 from v2vlint.samples.memory import memory_guest
 from v2vlint.samples.regf import make_hive
 
 GUID = "0b1c2d3e-0000-4111-8222-333344445555"
 DYNAMIC = "0b1c2d3e-0000-4111-8222-333344446666"
-BLOCKS = BlockTable((
+BLOCKS = BlockTable(chains=(sample_chain("windows"),), devices=(
     BlockDevice("disk1", "disk", 1 << 30, 0, details=(("pt", "dos"), ("pt_uuid", "a1b2c3d4"))),
     BlockDevice("disk1p1", "partition", 1 << 28, 0, 1, fs_type="ntfs", details=(("start", "1048576"),)),
     BlockDevice("disk2", "disk", 1 << 30, 1, details=(("pt", "gpt"),)),
@@ -83,7 +84,7 @@ OS = OsInfo("windows", "windows", "windows", "Windows", arch="x86_64")
 def inspected(software: bytes | None, system: bytes | None) -> OperatingSystem:
     config = "/Windows/System32/config"
     files = {f"{config}/SOFTWARE": software, f"{config}/SYSTEM": system}
-    fs = memory_guest({path: data for path, data in files.items() if data is not None} | {"/Windows/x": ""})
+    fs = memory_guest({path: data for path, data in files.items() if data is not None} | {"/Windows/x": "", "/bootmgr": ""})
     return windows_system(FactStore((fs, BLOCKS, OS)), "disk1p1")
 
 

@@ -9,10 +9,12 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, BinaryIO
 
-from v2vlint.disk.filesystems.node import FileSystem, Kind, Node, Stat
+from v2vlint.disk.filesystems.node import FileSystem, Kind, Node, Stat, as_it_lies
 from v2vlint.disk.hives.edit import HiveDraft
 from v2vlint.fixing.operations import RootWork
 from v2vlint.guest.fs import GuestFS
+from v2vlint.guest.subtree import descend
+from v2vlint.guest.whole import whole
 from v2vlint.model.fix import RegistryDeleteKey, RegistryEdit, RegistrySet
 from v2vlint.samples.regf import make_hive
 
@@ -86,17 +88,30 @@ class Patched:
         """The top directory."""
         return PatchedNode(self.below.root, "/", self.changes, self.type in ("ntfs", "vfat"))
 
+    def as_it_lies(self) -> Patched:
+        """What was changed is on the disk, not in the journal."""
+        lying = as_it_lies(self.below)
+        return self if lying is self.below else Patched(lying, self.changes)
+
     def __getattr__(self, name: str) -> Any:
         return getattr(self.below, name)
 
 
 def patched(fs: GuestFS, changes: Changes) -> GuestFS:
-    """``fs`` with new contents at guest paths."""
-    by_mount: dict[str, dict[str, bytes | None]] = {}
+    """``fs`` with new contents at guest paths: in each filesystem as a whole, and so in every part of it that is mounted."""
+    parts = {point: whole(system) for point, system in fs.mounts.items()}
+    edits: dict[str, dict[str, bytes | None]] = {}
     for path, data in changes.items():
         point, inside = place(fs, path)
-        by_mount.setdefault(point, {})[inside] = data
-    return GuestFS({point: Patched(system, by_mount[point]) if point in by_mount else system for point, system in fs.mounts.items()})
+        top, inner = parts[point]
+        edits.setdefault(top.uuid or point, {})[f"{inner}{inside}"] = data
+    made = {top.uuid or point: Patched(top, edits[top.uuid or point]) for point, (top, _) in parts.items() if (top.uuid or point) in edits}
+    mounts = {point: _part(made.get(top.uuid or point), inner) or fs.mounts[point] for point, (top, inner) in parts.items()}
+    return GuestFS(mounts, {name: made.get(system.uuid, system) if system.uuid else system for name, system in fs.by_device.items()})
+
+
+def _part(system: Patched | None, inner: str) -> FileSystem | None:
+    return descend(system, inner) if system and inner else system
 
 
 def place(fs: GuestFS, path: str) -> tuple[str, str]:

@@ -63,6 +63,6 @@ class WindowsActivation(Rule):
                 )
             elif one.kind == "OEM":
                 yield self.finding(one.where, "Windows has an OEM licence", "it belongs to the computer it came with, and asks for a key")
-            elif target.hypervisor != "hyperv":
+            elif "hyperv" not in target.agents:
                 message = "Windows is activated by its Hyper-V host (AVMA)"
                 yield self.finding(one.where, message, "the target has no such host: Windows asks for a key")

@@ -21,7 +21,9 @@ _LISTS = ("target", "select", "ignore")
 
 def add_images(parser: argparse.ArgumentParser) -> None:
     """The guests to look at."""
-    help_text = "disk image, A+B (several disks of one guest), folder, machine definition (OVF, VMX, libvirt XML and others), or domain:NAME"
+    help_text = (
+        "disk image, A+B (several disks of one guest), folder, machine definition (OVF, VMX, libvirt XML and others), or domain:NAME"
+    )
     parser.add_argument("images", metavar="IMAGE", nargs="*", help=help_text)
     group = parser.add_argument_group("machine definitions")
     group.add_argument("--connect", metavar="URI", default="", help="the libvirt that domain:NAME asks (its default connection)")
