@@ -229,3 +229,13 @@ def test_a_change_is_noticed(tmp_path: Path) -> None:
     assert changes(guest) == ()
     os.utime(image, ns=(0, 1))
     assert [(problem.where, problem.reason) for problem in changes(guest)] == [(str(image), "changed while it was read")]
+
+
+@pytest.mark.parametrize("path", ["etc/mdadm", "etc/mdadm/mdadm.conf", "etc/hostname", "etc/fstab", "etc/crypttab", "etc/os-release"])
+def test_what_cannot_be_read_costs_no_guest(tmp_path: Path, path: str) -> None:
+    """Found by damaged images: whatever is read while a guest is opened may be unreadable, a folder's inode too."""
+    more = {"etc/mdadm/mdadm.conf": "ARRAY /dev/md0\n", "etc/hostname": "x\n", "etc/crypttab": "x /dev/sda1 none\n"}
+    image = filesystem(tmp_path / "root", root_files(f"UUID={ROOT} / ext4 defaults 0 1\n", **more), uuid=ROOT)
+    for field in ("flags 0x80000", "block[0] 0", "block[1] 0", "size 99999999"):  # extents, whose head has no magic number
+        run("debugfs", "-w", "-R", f"sif /{path} {field}", image)
+    assert [root.os.kind for root in open_paths(image).roots] == ["linux"]

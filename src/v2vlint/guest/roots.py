@@ -12,7 +12,7 @@ from v2vlint.guest.fs import GuestFS
 from v2vlint.guest.mdadm_conf import array_names, read_mdadm_conf
 from v2vlint.guest.mounts import Mount, Mounter, fstab_lines, ostree_root
 from v2vlint.guest.osprobe import linux_info, other_info, windows_folder, windows_info
-from v2vlint.model.blocks import BlockDevice
+from v2vlint.model.blocks import ArrayName, BlockDevice
 from v2vlint.model.errors import FactUnavailable, ImageError
 from v2vlint.model.osinfo import OsInfo
 
@@ -162,9 +162,25 @@ def _linux_root(stack: Stack, found: _Candidate, taken: frozenset[str], *, ostre
             return None
         mounter.systems.update(trees)
         mounter.mounts += [Mount(point, found.device.name, found.subvolume) for point in trees if point != "/"]
-        if "/boot" in trees and mounter.guest().glob("/boot/*vmlinuz*") == mounter.guest().glob("/boot/loader*") == ():
+        if "/boot" in trees and _is_bare(mounter.guest()):
             del mounter.systems["/boot"]
-    stack.name_arrays(array_names(read_mdadm_conf(mounter.guest())))
+    stack.name_arrays(_array_names(mounter.guest()))
     mounter.mount_all()
     fs = mounter.guest()
     return Root(found.device.name, fs, linux_info(fs), tuple(mounter.mounts), found.subvolume, deployment)
+
+
+def _is_bare(fs: GuestFS) -> bool:
+    """Whether /boot holds neither a kernel nor loader entries; one that cannot be read is left as it is."""
+    try:
+        return fs.glob("/boot/*vmlinuz*") == fs.glob("/boot/loader*") == ()
+    except FactUnavailable:
+        return False
+
+
+def _array_names(fs: GuestFS) -> tuple[ArrayName, ...]:
+    """What mdadm.conf calls arrays; nothing when it cannot be read, which the rules that need it will say."""
+    try:
+        return array_names(read_mdadm_conf(fs))
+    except FactUnavailable:
+        return ()
