@@ -11,6 +11,7 @@ from tests.disk.images import Tree, blank, ext, host_tree, make_tree, need, open
 from v2vlint.disk.filesystems.opening import open_filesystem
 from v2vlint.disk.filesystems.probe import probe
 from v2vlint.disk.stream import HostFile
+from v2vlint.model.errors import ImageError
 
 
 def opened(path: Path) -> Tree:
@@ -174,6 +175,39 @@ def test_ntfs(tmp_path: Path) -> None:
     stream = HostFile(str(image))
     assert open_filesystem(probe(stream), [stream]).root.child("fILE3.DAT") is not None
     assert problems(open_paths(image)) == ["guest: no operating system found on disk1 (ntfs)"]
+
+
+def folder_with_nodes(tmp_path: Path) -> tuple[Path, bytearray, int]:
+    """An NTFS whose root folder needs a tree: the image, its bytes, and where its first index node lies."""
+    need("mkntfs", "ntfscp")
+    image = blank(tmp_path / "fs", 20 << 20)
+    run("mkntfs", "-Q", "-F", "-q", image)
+    (tmp_path / "empty").write_bytes(b"")
+    for number in range(60):
+        run("ntfscp", "-f", image, tmp_path / "empty", f"/a rather long name of a file {number:03}.dat")
+    data = bytearray(image.read_bytes())
+    return (
+        image,
+        data,
+        next(at for at in range(0, len(data), 4096) if data[at : at + 4] == b"INDX" and b"r\0a\0t\0h\0e\0r" in data[at : at + 4096]),
+    )
+
+
+@pytest.mark.parametrize("damage", ["no length", "back to itself"])
+def test_a_damaged_index_of_ntfs_comes_to_an_end(tmp_path: Path, damage: str) -> None:
+    """Damaged image 8132 was read until the limit on processor time."""
+    image, data, node = folder_with_nodes(tmp_path)
+    first = node + 24 + int.from_bytes(data[node + 24 : node + 28], "little")
+    if damage == "no length":
+        data[first + 8 : first + 10] = bytes(2)
+    else:
+        vcn, length = data[node + 16 : node + 24], int.from_bytes(data[first + 8 : first + 10], "little")
+        data[first + 12] |= 1 | 2  # the last entry, and one with a node below it
+        data[first + length - 8 : first + length] = vcn
+    image.write_bytes(data)
+    stream = HostFile(str(image))
+    with pytest.raises(ImageError, match="an index entry of 0 bytes" if damage == "no length" else "leads back to itself"):
+        open_filesystem(probe(stream), [stream]).root.child("a rather long name of a file 030.dat")
 
 
 def test_no_reader(tmp_path: Path) -> None:

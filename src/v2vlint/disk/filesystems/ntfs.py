@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import functools
+import math
 import struct
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, BinaryIO, cast
 
-from dissect.ntfs import NTFS
+from dissect.ntfs import NTFS, index, mft
 
 from v2vlint.disk.filesystems.content import Content
 from v2vlint.disk.filesystems.node import Kind, Stat
@@ -24,8 +25,47 @@ _ELSEWHERE = {
     0x80000013: "a deduplicated file", 0xC0000004: "a file in hierarchical storage", 0x80000006: "a file in hierarchical storage",
     0x80000008: "a file of an image (WIM)", 0x80000021: "a file in the cloud", 0x8000001E: "a file in the cloud",
 }  # fmt: skip
-_DOS, _HEADER = 2, 72
+_DOS, _HEADER, _ENTRY = 2, 72, 16
+_DEEPEST = 64
 _NO_CLIENT, _CLEAN = 0xFFFF, 2
+
+
+class IndexEntry(index.IndexEntry):  # type: ignore[misc]
+    """An entry of an index that leads on to the next one: dissect reads one without a length again and again, without end."""
+
+    def __init__(self, owner: Any, stream: BinaryIO, offset: int) -> None:
+        super().__init__(owner, stream, offset)
+        if self.length < _ENTRY:
+            raise ImageError(f"an index entry of {self.length} bytes")
+
+
+class Index(index.Index):  # type: ignore[misc]
+    """An index whose searches end: in a damaged one a node may lead back to one above, and dissect would follow."""
+
+    index_buffer: Any
+
+    def __init__(self, *arguments: Any) -> None:
+        super().__init__(*arguments)
+        self._node, self._left = self.index_buffer, math.inf
+        self.index_buffer = self._bounded  # kept in the object by dissect, too
+
+    def search(self, *arguments: Any, **options: Any) -> Any:
+        """See dissect. ImageError after more nodes than any tree is deep."""
+        self._left = _DEEPEST
+        try:
+            return super().search(*arguments, **options)
+        finally:
+            self._left = math.inf
+
+    def _bounded(self, vcn: Any) -> Any:
+        self._left -= 1
+        if self._left < 0:
+            raise ImageError("an index that leads back to itself")
+        return self._node(vcn)
+
+
+# dissect searches indexes already while it opens a volume.
+index.IndexEntry, index.Index, mft.Index = IndexEntry, Index, Index
 
 
 class NtfsFileSystem:
