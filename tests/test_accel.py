@@ -27,7 +27,7 @@ def test_a_machine_that_runs_counts(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_a_machine_that_never_executes_does_not(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(accel, "KVM", ("-accel", "tcg", "-S"))
-    assert accel.acceleration() == accel.Acceleration(False, "a machine under KVM does not run, or more slowly than under emulation")
+    assert accel.acceleration() == accel.Acceleration(False, "a machine under KVM does not run, or runs slower than under emulation")
 
 
 def test_the_words_of_qemu_are_the_reason(monkeypatch: pytest.MonkeyPatch) -> None:

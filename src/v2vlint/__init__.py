@@ -1,6 +1,6 @@
 """v2vlint says what will break when a virtual machine lands on other virtual hardware.
 
-The functions here are what the command line and the pytest plugin use, too. Guest bytes are read by child processes with limits. Errors are
+The command line and the pytest plugin use these functions as well. Guest bytes are read by child processes under limits. Errors are
 those of :mod:`v2vlint.model.errors`: UsageError for wrong arguments and configuration, ImageError for a guest that cannot be read.
 """
 
@@ -25,11 +25,11 @@ __version__ = "0.1.0"
 
 
 def check(*images: Image, **wishes: Unpack[Wishes]) -> Report:
-    """What will break, and whether it will boot: ``v2vlint.check("disk.qcow2", target="azure")``.
+    """Predict what will break and whether the guest will boot: ``v2vlint.check("disk.qcow2", target="azure")``.
 
-    Each of ``images`` is what an argument of the command line is: an image, ``"a+b"``, a folder, an OVA, ``domain:NAME``; a sequence holds
-    the disks of one guest. What cannot be read of a guest is a problem in its report, not an error. ``wishes`` are the keys of the
-    configuration (:class:`v2vlint.run.library.Wishes`); no file is read unless ``config`` names it, or a folder to look for it from.
+    Each of ``images`` is what the command line accepts as an argument: an image, ``"a+b"``, a folder, an OVA, ``domain:NAME``. A sequence
+    holds the disks of one guest. Parts of a guest that cannot be read are problems in its report, not errors. ``wishes`` are configuration
+    keys (:class:`v2vlint.run.library.Wishes`). No configuration file is read unless ``config`` names one or a folder to search from.
     """
     from v2vlint.run import library
 
@@ -48,11 +48,11 @@ def fix(
     writer: str = "auto",
     **wishes: Unpack[Wishes],
 ) -> FixReport:
-    """Repair what is safe to repair, guest after guest, each in place as a transaction: ``v2vlint.fix("disk.qcow2").outcomes``.
+    """Apply safe repairs to each guest in place, as a transaction: ``v2vlint.fix("disk.qcow2").outcomes``.
 
-    ``diff`` changes nothing and says what would be done; ``output`` writes a fixed copy there and leaves the source. The other options are
-    those of ``v2vlint fix``; ``mac`` maps names of network cards to addresses. ImageError when a guest cannot be read or written; guests
-    before it stay fixed.
+    ``diff`` changes nothing and returns what would be done; ``output`` writes a fixed copy and leaves the source alone. The other options
+    are those of ``v2vlint fix``; ``mac`` maps interface names to MAC addresses. ImageError when a guest cannot be read or written; guests
+    fixed before it stay fixed.
     """
     from v2vlint.run import library
 
@@ -69,10 +69,10 @@ def fix(
 
 
 def inspect(*images: Image, applications: bool = True, **wishes: Unpack[Wishes]) -> tuple[Machine, ...]:
-    """What machines are, one for each guest: ``v2vlint.inspect("disk.qcow2")[0].booted``.
+    """Describe each guest: ``v2vlint.inspect("disk.qcow2")[0].booted``.
 
-    ``images`` are those of :func:`check`. What cannot be read of a guest is a problem of its machine. Without ``applications`` nobody lists
-    what is installed, which takes longest.
+    ``images`` are those of :func:`check`. Parts of a guest that cannot be read are problems of its machine. ``applications=False`` skips
+    the list of installed software, which takes longest.
     """
     from v2vlint.run import library
 
@@ -80,7 +80,7 @@ def inspect(*images: Image, applications: bool = True, **wishes: Unpack[Wishes])
 
 
 def forecast(image: Image, **wishes: Unpack[Wishes]) -> Forecast:
-    """The boot of one guest on one target, stage by stage: ``v2vlint.forecast("disk.qcow2", target="kvm").will_boot``.
+    """Predict the boot of one guest on one target, stage by stage: ``v2vlint.forecast("disk.qcow2", target="kvm").will_boot``.
 
     ImageError when nothing can be forecast.
     """
@@ -92,7 +92,7 @@ def forecast(image: Image, **wishes: Unpack[Wishes]) -> Forecast:
 def prove(image: Image, *, via: Via = "firmware", timeout: float | None = None, **wishes: Unpack[Wishes]) -> Proof:
     """Boot one guest copy-on-write on one target's hardware under QEMU: ``v2vlint.prove("disk.qcow2", target="kvm").came_up``.
 
-    ``timeout`` in seconds. UsageError when QEMU is not installed, ImageError when the guest cannot be booted.
+    ``timeout`` is in seconds. UsageError when QEMU is not installed, ImageError when the guest cannot be booted.
     """
     from v2vlint.run import library
 
@@ -100,17 +100,17 @@ def prove(image: Image, *, via: Via = "firmware", timeout: float | None = None, 
 
 
 def define(image: Image, **wishes: Unpack[Wishes]) -> ProposedMachine:
-    """The machine that one guest needs on a KVM target: ``v2vlint.define("disk.qcow2").xml`` is its libvirt domain."""
+    """Propose the machine that a guest needs on a KVM target: ``v2vlint.define("disk.qcow2").xml`` is its libvirt domain."""
     from v2vlint.run import library
 
     return library.define(image, wishes)
 
 
 def open(*images: str | os.PathLike[str], keys: Sequence[bytes | str] = (), limits: Limits | None = None, connect: str = "") -> OpenGuest:
-    """A guest: ``v2vlint.open("disk.qcow2").machine`` says what it is.
+    """Open a guest: ``v2vlint.open("disk.qcow2").machine`` describes it.
 
-    ``images`` are the disks of one guest in order, its machine definition, or ``domain:NAME`` of the libvirt at ``connect``. ``keys`` are
-    passphrases to try on encrypted disks. The bytes are read by a child process within ``limits``.
+    ``images`` are the disks of one guest in order, its machine definition, or ``domain:NAME`` on the libvirt at ``connect``. ``keys`` are
+    passphrases to try on encrypted disks. The bytes are read by a child process under ``limits``.
     """
     from v2vlint.inspecting.library import open_guest
 

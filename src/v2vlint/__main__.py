@@ -6,7 +6,7 @@ import sys
 
 if __name__ == "__main__":
     if not sys.flags.safe_path:
-        del sys.path[0]  # the current folder, which may be the image's, comes before the standard library
+        del sys.path[0]  # the current folder may be the image's, and precedes the standard library
     from v2vlint.cli.main import main
 
     sys.exit(main())

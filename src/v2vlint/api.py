@@ -1,4 +1,4 @@
-"""All that a rule pack may import: the rule base class, places, findings, fixes, the target, and every fact."""
+"""Everything a rule pack may import: the rule base class, places, findings, fixes, the target, and every fact."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""Programs of this machine: found in absolute folders only, and started where nothing that travels with an image can lead them astray.
+"""Find host programs in absolute folders only, and start them so that nothing shipped with an image can influence them.
 
-A relative or empty entry of ``$PATH``, ``$LD_LIBRARY_PATH`` or ``$LIBGUESTFS_PATH`` is the current folder, which may be the image's.
+A relative or empty entry in ``$PATH``, ``$LD_LIBRARY_PATH`` or ``$LIBGUESTFS_PATH`` means the current folder, which may be the image's.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import subprocess
 import sys
 
 NEUTRAL = "/"
-"""The folder that programs are started in."""
+"""The working directory of started programs."""
 _FOLDERS = frozenset({
     "PATH", "LD_LIBRARY_PATH", "LD_PRELOAD", "PYTHONPATH", "TMPDIR", "LIBGUESTFS_PATH", "LIBGUESTFS_HV", "LIBGUESTFS_QEMU",
     "LIBGUESTFS_TMPDIR", "LIBGUESTFS_CACHEDIR", "SUPERMIN_KERNEL", "SUPERMIN_MODULES", "QEMU_MODULE_DIR", "XDG_RUNTIME_DIR",
@@ -25,7 +25,7 @@ def find(name: str) -> str | None:
 
 
 def environment() -> dict[str, str]:
-    """This process's environment without what leads to the current folder, and with messages in English."""
+    """This process's environment without references to the current folder, and with messages in English."""
     kept = {name: _absolute(value) if name in _FOLDERS else value for name, value in os.environ.items()}
     return {name: value for name, value in kept.items() if value or name not in _FOLDERS} | {"LC_ALL": "C"}
 
@@ -36,7 +36,7 @@ def _absolute(value: str) -> str:
 
 @functools.cache
 def guestfs_python() -> str | None:
-    """A Python interpreter that can import ``guestfs`` from where it is installed: this one, else the distribution's; or None."""
+    """A Python interpreter that can import the installed ``guestfs``: this one, else the distribution's; None when there is none."""
     return next((one for one in dict.fromkeys((sys.executable, "/usr/bin/python3")) if _imports_guestfs(one)), None)
 
 

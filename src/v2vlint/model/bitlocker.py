@@ -1,4 +1,4 @@
-"""What the metadata of a BitLocker volume says, read back from the details of its block device."""
+"""A BitLocker volume as its metadata describes it, rebuilt from the details of its block device."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ _TYPED = {"recovery password": "a recovery password", "password": "its password"
 
 @dataclass(frozen=True, slots=True)
 class BitlockerVolume:
-    """A volume under BitLocker, ``device`` in the block table. Empty is not known.
+    """A BitLocker volume; ``device`` is its name in the block table. An empty field is not known.
 
     ``state`` is ``on``, ``off``, ``suspended``, ``waiting for activation``, ``being encrypted``, ``being decrypted``, ``paused`` or
-    ``unknown``. ``protectors`` are kinds, one for each: ``clear key``, ``TPM``, ``TPM and PIN``, ``TPM and startup key``,
+    ``unknown``. ``protectors`` lists one kind per key protector: ``clear key``, ``TPM``, ``TPM and PIN``, ``TPM and startup key``,
     ``TPM and PIN and startup key``, ``startup key``, ``recovery password``, ``password``, ``certificate``, ``unknown (0x…)``.
     ``recovery_ids`` are the identifiers of the recovery passwords, as the recovery screen shows them.
     """
@@ -28,40 +28,40 @@ class BitlockerVolume:
 
     @property
     def lies_open(self) -> bool:
-        """Whether its key lies on it in the clear, as when protection is suspended or was never activated."""
+        """Whether the volume stores its key in the clear: protection is suspended or was never activated."""
         return "clear key" in self.protectors
 
     @property
     def sealed(self) -> bool:
-        """Whether the TPM of one machine takes part in opening it."""
+        """Whether some protector depends on the TPM of one machine."""
         return any(kind.startswith("TPM") for kind in self.protectors)
 
     @property
     def only_sealed(self) -> bool:
-        """Whether nothing but that TPM opens it."""
+        """Whether every protector depends on that TPM."""
         return self.sealed and all(kind.startswith("TPM") for kind in self.protectors)
 
     @property
     def recovery(self) -> str:
-        """The recovery passwords in words, by the first eight digits of their identifiers: under these they are kept."""
+        """The recovery passwords as text, each by the first eight digits of the identifier under which it is filed."""
         shown = " or ".join(one[:8].upper() for one in self.recovery_ids[:4])
         return f"the recovery password {shown}" if shown else ""
 
     @property
     def asked(self) -> str:
-        """What Windows takes at its start in place of the TPM, in words; empty when there is nothing, or nothing known."""
+        """What Windows asks for at boot when the TPM is missing; empty when nothing is asked for or it is not known."""
         return self.recovery or ("its startup key on a USB drive" if "startup key" in self.protectors else "")
 
     @property
     def opened_by(self) -> str:
-        """What a person can open it with anywhere, in words."""
+        """What opens the volume on any machine, as text."""
         words = [self.recovery] if self.recovery else []
         words += [text for kind, text in _TYPED.items() if kind in self.protectors and not (kind == "recovery password" and words)]
         return " or ".join(words)
 
 
 def bitlocker_volume(device: BlockDevice) -> BitlockerVolume:
-    """What the details of a block device with ``fs_type`` ``BitLocker`` say."""
+    """The volume behind a block device whose ``fs_type`` is ``BitLocker``."""
     protectors, ids = device.detail("protectors"), device.detail("recovery_ids")
     return BitlockerVolume(
         device.name,

@@ -1,4 +1,4 @@
-"""The block devices really found in a guest's disks, with their identities (what blkid would print)."""
+"""The block devices found in a guest's disks, with the identifiers that blkid would print."""
 
 from __future__ import annotations
 
@@ -26,20 +26,20 @@ class BlockDevice:
     ``name`` is v2vlint's own: ``disk1``, ``disk1p2``, ``vg/lv``, ``md/NAME``, ``luks-UUID``. ``kind`` is ``disk``, ``partition``, ``lv``,
     ``md``, ``luks``, ``bitlocker`` or ``ldm`` (a volume of dynamic disks). ``fs_type`` is blkid's TYPE (``ext4``, ``swap``,
     ``LVM2_member``, ``crypto_LUKS``, ``linux_raid_member``, ``vfat``…), empty when nothing was recognised. ``uuid`` and ``label`` are
-    those of that content. ``disk`` is the 0-based index of the (first) disk it lives on, ``number`` the partition number, ``part_type``
+    those of that content. ``disk`` is the 0-based index of the (first) disk it is on, ``number`` the partition number, ``part_type``
     the GPT type GUID or ``0x83``-style MBR type, both lower-case. ``problem`` says why the content could not be opened.
 
-    ``details`` are further attributes, a flag being ``yes`` or absent. Disks: ``image``, ``format``, ``pt`` (``gpt``, ``dos``),
-    ``pt_uuid``, ``sector_size``; partitions: ``start`` (bytes). Filesystems: ``block_size``, ``fs_size``, ``free``
-    (bytes), ``inodes``, ``free_inodes``, ``features``; ext: ``clean``, ``errors``, ``needs_recovery``; xfs: ``version``, ``dirty_log``,
-    ``needs_repair``; btrfs: ``devices``, ``node_size``, ``uuid_sub``, ``dirty_log``, ``subvolumes`` (paths, by comma), ``snapshots`` (how
-    many), ``default_subvolume``; vfat: ``fat_bits``; vfat and ntfs: ``dirty``; ntfs: ``version``, ``heads``; swap: ``hibernated``. LUKS:
-    ``version``, ``keyslots``, ``cipher``, ``kdf``, ``tokens`` (types, by comma). BitLocker: ``bitlocker``, ``version``, ``state``,
-    ``cipher``, ``keyslots``, ``protectors``, ``volume_guid``, ``recovery_ids`` (:class:`~v2vlint.model.bitlocker.BitlockerVolume`), or
-    ``metadata`` (``damaged``). MD: ``level``, ``array_uuid``, ``md_name``, ``members``, ``md_version``, ``role``; ``degraded``
-    (how many members lack), ``not_copied`` (how many that the array had are on no disk at hand), ``left_behind`` (devices that missed its
-    last changes, by comma), ``dirty`` (parity was being written), ``names`` (of mdadm.conf, by blank). LVM: ``vg``, ``vg_uuid``,
-    ``lv_uuid``, ``degraded``, ``plain`` (nothing but parts of disks). LDM: ``ldm_kind`` (``simple``, ``spanned``, ``striped``,
+    ``details`` holds further attributes; a flag is ``yes`` or absent. Disks: ``image``, ``format``, ``pt`` (``gpt``, ``dos``), ``pt_uuid``,
+    ``sector_size``; partitions: ``start`` (bytes). Filesystems: ``block_size``, ``fs_size``, ``free`` (bytes), ``inodes``, ``free_inodes``,
+    ``features``; ext: ``clean``, ``errors``, ``needs_recovery``; xfs: ``version``, ``dirty_log``, ``needs_repair``; btrfs: ``devices``,
+    ``node_size``, ``uuid_sub``, ``dirty_log``, ``subvolumes`` (paths, comma-separated), ``snapshots`` (a count), ``default_subvolume``;
+    vfat: ``fat_bits``; vfat and ntfs: ``dirty``; ntfs: ``version``, ``heads``; swap: ``hibernated``. LUKS: ``version``, ``keyslots``,
+    ``cipher``, ``kdf``, ``tokens`` (types, comma-separated). BitLocker: ``bitlocker``, ``version``, ``state``, ``cipher``, ``keyslots``,
+    ``protectors``, ``volume_guid``, ``recovery_ids`` (:class:`~v2vlint.model.bitlocker.BitlockerVolume`), or ``metadata`` (``damaged``).
+    MD: ``level``, ``array_uuid``, ``md_name``, ``members``, ``md_version``, ``role``; ``degraded`` (number of missing members),
+    ``not_copied`` (members the array had that are on none of the disks), ``left_behind`` (devices that missed its last writes,
+    comma-separated), ``dirty`` (parity was being written), ``names`` (from mdadm.conf, space-separated). LVM: ``vg``, ``vg_uuid``,
+    ``lv_uuid``, ``degraded``, ``plain`` (maps to plain disk extents only). LDM: ``ldm_kind`` (``simple``, ``spanned``, ``striped``,
     ``mirrored``, ``RAID5``), ``ldm_guid``, ``letter``.
     """
 
@@ -66,14 +66,14 @@ class BlockDevice:
 
 @dataclass(frozen=True, slots=True)
 class ArrayName:
-    """An array appears as ``path`` (``/dev/md5``): the one of ``uuid`` (mdadm's way of writing it), or where that is empty of ``name``."""
+    """The array with this ``uuid`` (in mdadm's notation), or if that is empty with this ``name``, appears as ``path`` (``/dev/md5``)."""
 
     path: str
     uuid: str = ""
     name: str = ""
 
     def names(self, array: BlockDevice) -> bool:
-        """Whether ``array`` is meant."""
+        """Whether this line names ``array``."""
         if self.uuid:
             return self.uuid.replace(":", "").replace("-", "").lower() == array.detail("array_uuid").replace(":", "")
         whole = array.detail("md_name")
@@ -84,7 +84,7 @@ class ArrayName:
 class BlockTable:
     """All block devices of a guest. ``complete`` is false when a disk or layer could not be opened, so that absence proves nothing.
 
-    ``chains`` is what a BIOS gets from each disk that could be read.
+    ``chains`` holds the BIOS boot chain of each readable disk.
     """
 
     devices: tuple[BlockDevice, ...] = ()
@@ -108,9 +108,9 @@ class BlockTable:
         return tuple(device for device in self.devices if name in device.parents)
 
     def raw(self, device: BlockDevice) -> BlockDevice | None:
-        """What a program that knows nothing of RAID sees on ``device``: firmware, GRUB legacy, SYSLINUX.
+        """What software without RAID support (firmware, GRUB legacy, SYSLINUX) sees on ``device``.
 
-        A member of a mirror whose metadata lie at the end (0.90 and 1.0) has the array's content at its beginning; None for other members.
+        For a mirror member with metadata at its end (formats 0.90 and 1.0) that is the array's content; None for any other member.
         """
         if device.fs_type != "linux_raid_member":
             return device
@@ -118,35 +118,35 @@ class BlockTable:
         return next((child for child in self.children(device.name) if child.kind == "md"), None) if behind else None
 
     def chain(self, disk: int) -> BootChain | None:
-        """What a BIOS gets from the disk with this index; None when it could not be read."""
+        """The BIOS boot chain of the disk with this index; None when the disk could not be read."""
         return next((chain for chain in self.chains if chain.disk == disk), None)
 
     def tagged(self, tag: str, value: str) -> tuple[BlockDevice, ...]:
-        """Devices with ``tag`` (UUID, LABEL, PARTUUID, PARTLABEL) equal to ``value``; UUIDs compare without case."""
+        """Devices whose ``tag`` (UUID, LABEL, PARTUUID, PARTLABEL) equals ``value``; the case of UUIDs is ignored."""
         attribute = {"UUID": "uuid", "LABEL": "label", "PARTUUID": "part_uuid", "PARTLABEL": "part_label"}[tag]
         fold = tag.endswith("UUID")
         wanted = value.lower() if fold else value
         return tuple(d for d in self.devices if (_fold(getattr(d, attribute), fold) == wanted) and wanted)
 
     def with_arrays(self, arrays: Iterable[ArrayName]) -> BlockTable:
-        """The same devices, RAID arrays with the further names that ``arrays`` (lines of mdadm.conf) give them."""
+        """The same table with the names that the ARRAY lines of mdadm.conf (``arrays``) give to RAID arrays added."""
         known = tuple(arrays)
         if not known or not any(device.kind == "md" for device in self.devices):
             return self
         return replace(self, devices=tuple(_named(device, known) if device.kind == "md" else device for device in self.devices))
 
     def resolve(self, spec: str) -> BlockDevice | None:
-        """The device an fstab/crypttab/``root=`` spec names *on the source machine*, or None when nothing or more than one fits.
+        """The device that an fstab, crypttab or ``root=`` spec names *on the source machine*; None when none or several match.
 
-        Kernel names (``/dev/sda1``) are taken by letter = disk order and partition number, whatever the prefix. Of the devices of one
-        btrfs, which share UUID and label, the first stands for all.
+        Kernel names (``/dev/sda1``) are resolved by disk order and partition number, whatever their prefix. Of the devices of one
+        btrfs, which share UUID and label, the first represents all.
         """
         found = tuple(self.candidates(spec))
         one_btrfs = len({device.uuid for device in found if device.fs_type == "btrfs"}) == 1
         return found[0] if len(found) == 1 or (one_btrfs and all(device.fs_type == "btrfs" for device in found)) else None
 
     def candidates(self, spec: str) -> Iterable[BlockDevice]:
-        """Every device that ``spec`` may name; see :meth:`resolve`."""
+        """Every device that ``spec`` may refer to; see :meth:`resolve`."""
         tag, _, value = spec.partition("=")
         if tag in {"UUID", "LABEL", "PARTUUID", "PARTLABEL"}:
             return self.tagged(tag, value.strip("\"'"))
@@ -166,7 +166,7 @@ class BlockTable:
         return found or self._by_late_name(spec) or self._part_of_array(spec)
 
     def _by_late_name(self, spec: str) -> list[BlockDevice]:
-        """Arrays that have no number of their own get 127, 126… in the order in which they are found."""
+        """Arrays without a number of their own are numbered 127, 126… in the order of discovery."""
         late = [d for d in self.devices if d.kind == "md" and not any(_NUMBERED_ARRAY.fullmatch(name) for name in _array_names(d))]
         match = _NUMBERED_ARRAY.fullmatch(spec)
         return late if match and int(match[1]) in range(128 - len(late), 128) else []
@@ -200,7 +200,7 @@ def kernel_position(spec: str) -> tuple[int, int] | None:
 
 
 def mapper_names(device: BlockDevice) -> frozenset[str]:
-    """The /dev paths under which a logical volume, RAID, LUKS mapping or physical volume appears on every machine."""
+    """The /dev paths that a logical volume, RAID array, LUKS mapping or physical volume has on any machine."""
     physical = frozenset({f"/dev/disk/by-id/lvm-pv-uuid-{device.uuid}"} if device.fs_type == "LVM2_member" else ())
     return physical | _kind_names(device)
 

@@ -1,4 +1,4 @@
-"""What a BIOS gets when it starts a disk: the boot code in the first sector, and what that goes on with, followed byte by byte."""
+"""What a BIOS runs when it boots a disk: the code in the first sector and whatever that loads, followed byte by byte."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ TITLES = {
 
 @dataclass(frozen=True, slots=True)
 class GrubImage:
-    """What is inside an image of GRUB 2, which for a BIOS is core.img and for UEFI a program.
+    """The contents of a GRUB 2 image: core.img on a BIOS, an EFI program on UEFI.
 
-    ``prefix`` is where it looks for its files as it was built (``(,msdos1)/boot/grub``, ``/EFI/debian``), ``modules`` are those inside by
-    name, ``config`` the configuration inside that runs first, ``memdisk`` whether it has a filesystem inside.
+    ``prefix`` is the built-in path to GRUB's files (``(,msdos1)/boot/grub``, ``/EFI/debian``), ``modules`` the names of the embedded
+    modules, ``config`` the embedded configuration, which runs first, ``memdisk`` whether the image embeds a filesystem.
     """
 
     prefix: str = ""
@@ -26,14 +26,14 @@ class GrubImage:
 
 @dataclass(frozen=True, slots=True)
 class BootChain:
-    """The way from one disk's first sector to a boot loader.
+    """The path from one disk's first sector to a boot loader.
 
-    ``disk`` is its 0-based index. ``code`` is whose code is in that sector: ``grub2``, ``grub-legacy``, ``lilo``, ``syslinux``,
-    ``windows``, ``dos``, ``parted``, ``isolinux``, ``none`` or ``other``. ``starts`` says whether a boot loader comes up: None when the
-    bytes are not understood. ``reason`` says so in words. ``loader`` is what comes up at last, one of the same words, empty when that is
-    not known; ``partition`` the device whose boot sector or files it is from, empty while that is the disk itself. ``image`` is GRUB 2's
-    core.img, None when it was not understood. ``config`` is the configuration that GRUB legacy has written into it, or the folder that
-    SYSLINUX was installed in.
+    ``disk`` is the 0-based index of the disk. ``code`` identifies the code in that sector: ``grub2``, ``grub-legacy``, ``lilo``,
+    ``syslinux``, ``windows``, ``dos``, ``parted``, ``isolinux``, ``none`` or ``other``. ``starts`` says whether a boot loader comes up,
+    None when the bytes are not understood; ``reason`` explains it. ``loader`` is the loader that finally comes up (same vocabulary as
+    ``code``, empty when not known), and ``partition`` the device whose boot sector or files it was loaded from, empty for the disk itself.
+    ``image`` is GRUB 2's core.img, None when it was not understood. ``config`` is the path of the configuration embedded in GRUB legacy, or
+    the folder that SYSLINUX was installed in.
     """
 
     disk: int
@@ -47,6 +47,6 @@ class BootChain:
 
     @property
     def owner(self) -> str:
-        """Whose loader comes up: ``linux``, ``windows``, or empty when it is not known or none does."""
+        """The system whose loader comes up: ``linux``, ``windows``, or empty when none does or it is not known."""
         found = self.loader or ("" if self.starts is False else self.code)
         return {"windows": "windows", "grub2": "linux", "grub-legacy": "linux", "lilo": "linux", "syslinux": "linux"}.get(found, "")

@@ -1,4 +1,4 @@
-"""What the user wants of the names of network cards."""
+"""The user's wishes for the names of network cards."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class CardNames:
-    """``keep`` asks for names to be kept by MAC address; ``macs`` pairs interface names with the addresses the cards have on the target."""
+    """``keep`` asks to pin the names to MAC addresses; ``macs`` pairs interface names with the addresses the cards have on the target."""
 
     keep: bool = False
     macs: tuple[tuple[str, str], ...] = ()
 
     def mac_of(self, name: str) -> str:
-        """The address the user gave for the card ``name``; empty when there is none."""
+        """The address the user gave for the card ``name``, or an empty string."""
         return next((mac for known, mac in self.macs if known == name), "")
 
     def knows(self, mac: str) -> bool:

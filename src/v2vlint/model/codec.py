@@ -1,7 +1,7 @@
-"""Turns the frozen dataclasses of this project into JSON-ready values and back, by their annotations.
+"""Convert the project's frozen dataclasses to JSON-ready values and back, guided by their annotations.
 
-Used between the isolated child and its parent: a child that parsed hostile bytes must not be trusted with pickle, nor to send what it was
-asked for. :func:`parse` and :func:`decode` take nothing that does not fit.
+The isolated child and its parent talk in this format. A child that has parsed hostile bytes is trusted neither with pickle nor to answer
+in the agreed form: :func:`parse` and :func:`decode` reject whatever does not fit.
 """
 
 from __future__ import annotations
@@ -28,10 +28,10 @@ _NO_BRACKETS = bytes(char for char in range(256) if char not in _STEPS)
 
 
 def encode(value: object) -> Any:
-    """``value`` as JSON-ready data. A dataclass becomes an object with its class name under ``$``; bytes become base64 text,
-    a day its ISO date.
+    """Convert ``value`` to JSON-ready data. A dataclass becomes an object with its class name under ``$``; bytes become base64 text,
+    a date its ISO form.
 
-    Private fields (caches) stay behind.
+    Private fields (caches) are left out.
     """
     if isinstance(value, enum.Enum):
         return value.value
@@ -50,7 +50,7 @@ def encode(value: object) -> Any:
 
 
 def parse(text: bytes | bytearray | str) -> Any:
-    """The data in JSON ``text``; ValueError when it is none, is nested deeper than MAX_DEPTH, or has numbers that JSON does not have."""
+    """Parse JSON ``text``. ValueError when it is not JSON, is nested deeper than MAX_DEPTH, or contains NaN or Infinity."""
     data = text.encode("utf-8", "surrogatepass") if isinstance(text, str) else bytes(text)
     brackets = _STRING.sub(b"", data).translate(None, _NO_BRACKETS)
     if max(accumulate(_STEPS[char] for char in brackets), default=0) > MAX_DEPTH:
@@ -59,11 +59,11 @@ def parse(text: bytes | bytearray | str) -> Any:
 
 
 def _refuse(name: str) -> None:
-    raise ValueError(f"{name} is no number of JSON")
+    raise ValueError(f"{name} is not a JSON number")
 
 
 def decode(kind: type[T], data: Any) -> T:
-    """The inverse of :func:`encode` for the annotated type ``kind``; ValueError or TypeError when the data does not fit."""
+    """The inverse of :func:`encode` for the annotated type ``kind``. ValueError or TypeError when the data does not fit."""
     try:
         return typing.cast(T, _decode(kind, data))
     except (KeyError, RecursionError) as error:
@@ -71,7 +71,7 @@ def decode(kind: type[T], data: Any) -> T:
 
 
 def conform(value: T) -> T:
-    """``value`` as it comes out on the other side; ValueError or TypeError names the field that is not as its annotation says."""
+    """``value`` after a round trip through the codec. ValueError or TypeError names a field that contradicts its annotation."""
     return decode(type(value), encode(value))
 
 

@@ -1,6 +1,6 @@
-"""A virtual machine's definition, as OVF, VMX, libvirt XML and others state it: the hardware the guest had on its source.
+"""A virtual machine's definition, as OVF, VMX, libvirt XML and other formats state it: the hardware of the guest on its source.
 
-Devices and values know where they are written, so that findings can point there; places take no part in comparisons.
+Devices and values record where they are written, so that findings can point there; comparisons ignore those places.
 """
 
 from __future__ import annotations
@@ -16,13 +16,13 @@ _NOWHERE = WholeFile("")
 
 @dataclass(frozen=True, slots=True)
 class DiskDevice:
-    """One disk of a definition. ``path`` is as written there; ``bus`` is ``ide``, ``sata``, ``scsi``, ``virtio``, ``nvme``, ``xen``…
+    """One disk of a definition. ``path`` is as written; ``bus`` is ``ide``, ``sata``, ``scsi``, ``virtio``, ``nvme``, ``xen``…
 
-    ``model`` is the controller model as written (``lsilogic``, ``pvscsi``…), ``format`` the image format if the definition states one,
-    ``target`` its slot or device name there. ``mode`` is ``independent-persistent``, ``independent-nonpersistent``, ``transient`` or empty.
-    ``mapped`` is how a device of the host stands in for an image (``rawDisk``, ``lun``…) or empty. ``capacity`` is in bytes, -1 when not
-    stated; ``chunk`` the size of the pieces that the file is cut into, 0 when it is whole. ``backing`` says what kind of source it is when
-    it is no file (``network rbd``). ``blank`` says that it needs none, as it starts empty; ``missing`` that its file is not there.
+    ``model`` is the controller model as written (``lsilogic``, ``pvscsi``…), ``format`` the image format if stated, ``target`` its slot or
+    device name there. ``mode`` is ``independent-persistent``, ``independent-nonpersistent``, ``transient`` or empty. ``mapped`` tells how a
+    host device is used in place of an image (``rawDisk``, ``lun``…), or is empty. ``capacity`` is in bytes, -1 when not stated; ``chunk``
+    is the size in bytes of the pieces that the file is split into, 0 when it is not split. ``backing`` describes a source that is not a
+    file (``network rbd``). ``blank`` marks a disk that starts empty and so needs no file; ``missing`` one whose file does not exist.
     """
 
     path: str
@@ -43,7 +43,7 @@ class DiskDevice:
 
 @dataclass(frozen=True, slots=True)
 class ControllerDevice:
-    """A controller of disks: its ``bus`` (as of a disk), ``model`` as written, and ``target``, its name or number there."""
+    """A disk controller: its ``bus`` (as for disks), ``model`` as written, and ``target``, its name or number in the definition."""
 
     bus: str
     model: str = ""
@@ -53,7 +53,7 @@ class ControllerDevice:
 
 @dataclass(frozen=True, slots=True)
 class Topology:
-    """How the virtual processors are laid out; 0 is not stated."""
+    """How the virtual processors are arranged; 0 means not stated."""
 
     sockets: int = 0
     cores: int = 0
@@ -62,10 +62,10 @@ class Topology:
 
 @dataclass(frozen=True, slots=True)
 class NicDevice:
-    """One network card: ``mac`` in lower case with colons (maybe empty), ``model`` and ``network`` as written.
+    """One network card: ``mac`` in lower case with colons, or empty; ``model`` and ``network`` as written.
 
-    ``kind`` is how it is attached: libvirt's interface type (``network``, ``bridge``, ``direct``, ``hostdev``…) or VMX's connection type.
-    ``fixed`` says that the address was set by hand.
+    ``kind`` is the type of attachment: libvirt's interface type (``network``, ``bridge``, ``direct``, ``hostdev``…) or VMX's connection
+    type. ``fixed`` says that the address was set by hand.
     """
 
     mac: str = ""
@@ -78,7 +78,7 @@ class NicDevice:
 
 @dataclass(frozen=True, slots=True)
 class Medium:
-    """A drive for removable media: ``kind`` is ``cdrom`` or ``floppy``; ``path`` is what is inserted, empty when it is empty."""
+    """A drive for removable media: ``kind`` is ``cdrom`` or ``floppy``, ``path`` the inserted image, empty when there is none."""
 
     kind: str
     path: str = ""
@@ -88,7 +88,7 @@ class Medium:
 
 @dataclass(frozen=True, slots=True)
 class Feature:
-    """Something else that a definition has: ``kind`` is one of the words in ``docs/definitions.md``, ``value`` what it says."""
+    """Any other setting of a definition: ``kind`` is one of the words in ``docs/definitions.md``, ``value`` its content."""
 
     kind: str
     value: str = ""
@@ -97,16 +97,16 @@ class Feature:
 
 @dataclass(frozen=True, slots=True)
 class Definition:
-    """A machine definition. ``source`` is its kind (``ovf``, ``vmx``…), empty when there is none; ``where`` the file it came from.
+    """A machine definition. ``source`` is its format (``ovf``, ``vmx``…), empty when there is none; ``where`` is the file it came from.
 
-    ``path`` is what findings call that file: as the user named it, without the folder of an absolute path; it never starts with a slash,
-    as paths in the guest do. ``firmware`` is ``bios``, ``uefi`` or empty when not stated. ``memory_mib`` and ``cpus`` are 0 when not
-    stated. ``cpu_mode`` is libvirt's (``custom``, ``host-model``, ``host-passthrough``…). ``product`` is who wrote it: ``vmware``,
-    ``virtualbox``, ``ovirt``, ``xen``, ``libvirt``… or empty. ``uuid`` and ``genid`` (VM generation ID) are in lower case with hyphens.
-    ``arch`` is the processor's when stated (``x86_64``, ``aarch64``…). ``configuration`` is the one of ``configurations`` that was read,
-    of a definition that offers several. ``passthrough`` are devices of the host, ``snapshots`` those of the machine,
-    ``features`` further settings. ``running`` is the state of a live domain that is not shut off. ``notes`` are remarks on what was not
-    understood. ``places`` has the place of the single values by field name, ``content`` the text.
+    ``path`` is the name of that file in findings: as the user gave it, or the last part of an absolute path; it never starts with a slash,
+    unlike paths in the guest. ``firmware`` is ``bios``, ``uefi`` or empty when not stated. ``memory_mib`` and ``cpus`` are 0 when not
+    stated. ``cpu_mode`` is libvirt's (``custom``, ``host-model``, ``host-passthrough``…). ``product`` is the software that wrote it:
+    ``vmware``, ``virtualbox``, ``ovirt``, ``xen``, ``libvirt``… or empty. ``uuid`` and ``genid`` (VM generation ID) are in lower case with
+    hyphens. ``arch`` is the processor architecture if stated (``x86_64``, ``aarch64``…). Where a definition offers several
+    ``configurations``, ``configuration`` is the one that was read. ``passthrough`` lists host devices, ``snapshots`` the machine's
+    snapshots, ``features`` further settings. ``running`` is the state of a live domain that is not shut off. ``notes`` are remarks on what
+    was not understood. ``places`` maps field names to where their values are written, ``content`` is the text.
     """
 
     source: str
@@ -144,20 +144,20 @@ class Definition:
     content: str = field(default="", compare=False, repr=False)
 
     def at(self, name: str) -> Where:
-        """Where the field ``name`` is written; the whole file when that is not known."""
+        """Where the field ``name`` is written, or the whole file when that is not known."""
         return self.places.get(name, WholeFile(self.path))
 
     def require(self) -> None:
-        """NotApplicable when the guest came without a definition."""
+        """Raise NotApplicable when the guest came without a definition."""
         if not self.source:
             raise NotApplicable("no machine definition was given")
 
     @property
     def macs(self) -> tuple[str, ...]:
-        """The known addresses of its cards, in order."""
+        """The known MAC addresses of its cards, in order."""
         return tuple(nic.mac for nic in self.nics if nic.mac)
 
 
 def place_name(where: str) -> str:
-    """What findings call the definition at ``where``: as named, but the last part of an absolute path."""
+    """The name of the definition at ``where`` in findings: as given, or the last part of an absolute path."""
     return where.rsplit("/", 1)[-1] if where.startswith("/") else where

@@ -1,4 +1,4 @@
-"""Exceptions of v2vlint. Each names the object it is about and, where one exists, the remedy."""
+"""Exceptions of v2vlint. Each names the object concerned and, where one exists, the remedy."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class UsageError(V2vlintError):
 
 
 class NothingFound(UsageError):
-    """What was asked for is well-formed, but fits nothing: no image in a folder, no rule left (exit code 4)."""
+    """A well-formed request that matches nothing: no image in a folder, no rule left (exit code 4)."""
 
 
 class ImageError(V2vlintError):
@@ -40,7 +40,7 @@ class PackError(V2vlintError):
 
 
 class FactUnavailable(Exception):
-    """Not an error but an outcome: a fact cannot be known. The rules needing it are reported as unknown with this reason."""
+    """An outcome rather than an error: a fact cannot be known. Rules that need it are reported as unknown with this reason."""
 
     def __init__(self, where: Where, reason: str) -> None:
         super().__init__(f"{where}: {reason}")
@@ -49,14 +49,14 @@ class FactUnavailable(Exception):
 
 
 class FactFailed(FactUnavailable):
-    """The parser of a fact crashed: unknown like any other, but a bug of v2vlint or of a rule pack, and told as one (exit code 3)."""
+    """The parser of a fact crashed. Unknown like any other fact, but a bug of v2vlint or a rule pack, and reported as one (exit code 3)."""
 
     def __init__(self, what: str, error: BaseException) -> None:
         super().__init__(WholeFile(""), f"{what} failed: {described(error)}")
 
 
 def described(error: BaseException) -> str:
-    """An unexpected exception in a line: its class, its words, and the line of code that raised it."""
+    """An unexpected exception in one line: its class, its message, and the source line that raised it."""
     trace = error.__traceback__
     while trace is not None and trace.tb_next is not None:
         trace = trace.tb_next
@@ -65,7 +65,7 @@ def described(error: BaseException) -> str:
 
 
 class NotApplicable(Exception):
-    """Raised by a rule's ``check`` before its first finding: the rule has nothing to judge here, for this reason."""
+    """Raised by a rule's ``check`` before its first finding: the rule has nothing to judge, for this reason."""
 
     def __init__(self, reason: str) -> None:
         super().__init__(reason)

@@ -1,4 +1,4 @@
-"""What a rule says: findings, and the honest 'could not tell'."""
+"""What rules report: findings, and the honest "could not tell"."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from v2vlint.model.place import Where
 
 
 class Severity(enum.IntEnum):
-    """INFO: worth knowing · WARNING: degraded, or manual work · ERROR: does not boot, or is unreachable."""
+    """INFO: worth knowing · WARNING: degraded, or needs manual work · ERROR: does not boot, or is unreachable."""
 
     INFO = 1
     WARNING = 2
@@ -23,7 +23,7 @@ class Severity(enum.IntEnum):
 
 
 class Mover(enum.StrEnum):
-    """Who carries the guest: RAW copies the bytes, VIRT_V2V repairs some things on the way."""
+    """How the guest is moved: RAW copies the bytes, VIRT_V2V also repairs some things."""
 
     RAW = "raw"
     VIRT_V2V = "virt-v2v"
@@ -58,8 +58,8 @@ class Fate(enum.StrEnum):
 class Finding:
     """One thing that is wrong.
 
-    ``message`` names the object and what is wrong with it (a lower-case fragment), ``effect`` what will happen to the guest.
-    ``related`` are further places worth seeing; ``stage`` is the boot stage that fails because of it, if one does.
+    ``message`` names the object and what is wrong with it (a lower-case fragment), ``effect`` the consequence for the guest.
+    ``related`` are further places of interest; ``stage`` is the boot stage that fails because of it, if one does.
     """
 
     rule: str
@@ -74,7 +74,7 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class Unknown:
-    """The rule (or the reader) could not tell, for ``reason``."""
+    """The rule (or the reader) could not tell, because of ``reason``."""
 
     rule: str
     where: Where

@@ -1,4 +1,4 @@
-"""Edits are data. A fix is a titled group of edits that applies whole or not at all."""
+"""Fixes as data. A fix is a titled group of edits, applied as a whole or not at all."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from v2vlint.model.registry import RegistryData
 
 
 class Applicability(enum.IntEnum):
-    """How far a fix may be trusted: MANUAL is only printed, UNSAFE changes behaviour or loses identity, SAFE does neither."""
+    """How far a fix can be trusted: MANUAL is only printed, UNSAFE changes behaviour or loses identity, SAFE does neither."""
 
     MANUAL = 0
     UNSAFE = 1
@@ -20,7 +20,7 @@ class Applicability(enum.IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class ReplaceText:
-    """Replace ``where`` by ``text`` if it still reads ``expect``; an empty span inserts, an empty text deletes."""
+    """Replace ``where`` with ``text`` if it still reads ``expect``. An empty span inserts, an empty text deletes."""
 
     where: Span
     expect: str
@@ -38,7 +38,7 @@ class WriteFile:
 
 @dataclass(frozen=True, slots=True)
 class WriteData:
-    """Write the binary file ``path``: a new one, or one in place of that with the SHA-256 ``expect`` (hexadecimal)."""
+    """Write the binary file ``path``. ``expect`` is the SHA-256 (hexadecimal) of the file it replaces, empty for a new file."""
 
     path: str
     data: bytes
@@ -47,7 +47,7 @@ class WriteData:
 
     @property
     def digest(self) -> str:
-        """SHA-256 of the new content, hexadecimal."""
+        """SHA-256 of the new content, in hexadecimal."""
         return hashlib.sha256(self.data).hexdigest()
 
 
@@ -68,7 +68,7 @@ class CopyFile:
 
 @dataclass(frozen=True, slots=True)
 class AppendInitramfs:
-    """Append a cpio segment to the initramfs ``path`` of kernel ``version`` that brings and loads ``modules``."""
+    """Append a cpio segment to the initramfs ``path`` of kernel ``version`` that adds ``modules`` and loads them."""
 
     path: str
     version: str
@@ -77,17 +77,17 @@ class AppendInitramfs:
 
 @dataclass(frozen=True, slots=True)
 class Rebuild:
-    """Ask the guest's own generator to make ``artefact`` (``initramfs:VERSION``, ``grub.cfg``) again; never hand-edited."""
+    """Have the guest's own generator rebuild ``artefact`` (``initramfs:VERSION``, ``grub.cfg``), which is never edited by hand."""
 
     artefact: str
 
 
 @dataclass(frozen=True, slots=True)
 class RegistrySet:
-    """Give the value ``name`` (empty: the default value) of a key the content ``value``; keys on the way are created.
+    """Set the registry value ``name`` (empty: the default value) of a key to ``value``, creating missing keys.
 
-    ``hive`` is the guest path of the hive, ``key`` a path in it with backslashes (``CurrentControlSet`` is resolved by the hive's own
-    ``Select``). ``expect`` is what the value must hold now; None: there must be no such value.
+    ``hive`` is the guest path of the hive, ``key`` a backslash-separated path in it (``CurrentControlSet`` is resolved through the hive's
+    ``Select`` key). ``expect`` is the value's present content; None when the value must not exist.
     """
 
     hive: str
@@ -99,7 +99,7 @@ class RegistrySet:
 
 @dataclass(frozen=True, slots=True)
 class RegistryDeleteKey:
-    """Remove a key that has no subkeys and exactly the values ``expect`` (names and contents, in any order)."""
+    """Delete a key that has no subkeys and exactly the values ``expect`` (names and contents, in any order)."""
 
     hive: str
     key: str
@@ -112,7 +112,7 @@ Edit = ReplaceText | WriteFile | WriteData | Delete | CopyFile | AppendInitramfs
 
 @dataclass(frozen=True, slots=True)
 class Fix:
-    """One repair: ``title`` in the imperative, how safe it is, and its edits (all or nothing)."""
+    """One repair: ``title`` in the imperative, how safe it is, and its edits."""
 
     title: str
     applicability: Applicability

@@ -1,4 +1,4 @@
-"""What a machine is, as plain data: disks, filesystems, and every operating system with what is installed and configured in it."""
+"""A machine as plain data: disks, filesystems, and each operating system with its software and configuration."""
 
 from __future__ import annotations
 
@@ -12,10 +12,11 @@ from v2vlint.model.source import HostFileInfo
 
 @dataclass(frozen=True, slots=True)
 class Volume:
-    """Something that holds files, swap or further layers, on the block device ``device``.
+    """A block device ``device`` with content: files, swap, or a further layer.
 
-    ``path`` is the name libguestfs gives to that device (``/dev/sda1``, ``/dev/vg/lv``). ``type`` is blkid's, ``version`` that of
-    its format. Sizes are bytes, inodes are counts; -1 is not known. ``clean`` tells whether it was unmounted; None where it does not say.
+    ``path`` is libguestfs's name for the device (``/dev/sda1``, ``/dev/vg/lv``). ``type`` is blkid's, ``version`` that of the format. Sizes
+    are in bytes and inodes are counts; -1 is not known. ``clean`` says whether it was unmounted cleanly, None when the format does not
+    record it.
     """
 
     device: str
@@ -34,10 +35,10 @@ class Volume:
 
 @dataclass(frozen=True, slots=True)
 class Encryption:
-    """An encrypted device: ``type`` is ``LUKS1``, ``LUKS2`` or ``BitLocker``; ``opened`` tells whether a key was given that fits.
+    """An encrypted device: ``type`` is ``LUKS1``, ``LUKS2`` or ``BitLocker``; ``opened`` says whether one of the given keys fits.
 
-    ``unlocks`` unlock it unattended: token types of LUKS 2 (``systemd-tpm2``, ``clevis``). Only BitLocker has ``state``,
-    ``guid``, ``protectors`` and ``recovery_ids`` (see :class:`~v2vlint.model.bitlocker.BitlockerVolume`).
+    ``unlocks`` lists means of unattended unlocking: LUKS 2 token types (``systemd-tpm2``, ``clevis``). ``state``, ``guid``, ``protectors``
+    and ``recovery_ids`` are for BitLocker only (see :class:`~v2vlint.model.bitlocker.BitlockerVolume`).
     """
 
     device: str
@@ -55,7 +56,7 @@ class Encryption:
 
 @dataclass(frozen=True, slots=True)
 class MountPoint:
-    """``device`` (a name in the block table) is mounted at ``path``; ``subvolume`` is the btrfs subvolume when one was chosen."""
+    """``device`` (a name in the block table) is mounted at ``path``; ``subvolume`` is the btrfs subvolume, if one is given."""
 
     path: str
     device: str
@@ -64,7 +65,7 @@ class MountPoint:
 
 @dataclass(frozen=True, slots=True)
 class DriveLetter:
-    """A drive letter of Windows (``C``) and the block device behind it."""
+    """A Windows drive letter (``C``) and the block device behind it."""
 
     letter: str
     device: str
@@ -72,10 +73,10 @@ class DriveLetter:
 
 @dataclass(frozen=True, slots=True)
 class Application:
-    """An installed package or program. Empty is not stated.
+    """An installed package or program. An empty field is not stated.
 
-    ``version`` is without epoch and release. ``kind`` is ``antivirus`` (as libguestfs recognises them), ``key`` (a public key that RPM
-    keeps like a package) or empty. ``blank`` are the names of fields that are stated, and empty.
+    ``version`` excludes epoch and release. ``kind`` is ``antivirus`` (as libguestfs classifies), ``key`` (a public key, which RPM
+    stores as a package) or empty. ``blank`` names fields that are present but empty.
     """
 
     name: str
@@ -102,23 +103,23 @@ class Application:
 
 @dataclass(frozen=True, slots=True)
 class Driver:
-    """A driver a kernel has: ``state`` is ``built in``, ``module``, ``absent`` or ``unknown``."""
+    """A driver of a kernel: ``state`` is ``built in``, ``module``, ``absent`` or ``unknown``."""
 
     name: str
     state: str
 
     @property
     def present(self) -> bool:
-        """Whether the kernel can drive it."""
+        """Whether the kernel has the driver."""
         return self.state in ("built in", "module")
 
 
 @dataclass(frozen=True, slots=True)
 class InstalledKernel:
-    """A kernel. ``drivers`` are those that decide about a move, by capability (``virtio-blk``, ``nvme``, ``hyperv-storage``…).
+    """A kernel. ``drivers`` are those that matter to a move, by capability (``virtio-blk``, ``nvme``, ``hyperv-storage``…).
 
-    ``initramfs`` is the image it is started with, ``default`` marks the one that boots by default, ``image`` is empty when only modules are
-    left.
+    ``initramfs`` is the image it boots with, ``default`` marks the kernel that boots by default, ``image`` is empty when only the modules
+    are left.
     """
 
     version: str
@@ -130,14 +131,14 @@ class InstalledKernel:
     drivers: tuple[Driver, ...] = ()
 
     def has(self, capability: str) -> bool | None:
-        """Whether it can drive ``capability``; None when that is not known, or is not the name of one."""
+        """Whether it supports ``capability``; None when that is not known or there is no such capability."""
         state = next((driver.state for driver in self.drivers if driver.name == capability), "unknown")
         return None if state == "unknown" else state != "absent"
 
 
 @dataclass(frozen=True, slots=True)
 class DriverInUse:
-    """A driver that the guest is set up to use: ``role`` is ``storage``, ``network``, ``display`` or ``other``; ``where`` says so."""
+    """A driver the guest is set to use: ``role`` is ``storage``, ``network``, ``display`` or ``other``; ``where`` is the evidence."""
 
     name: str
     role: str
@@ -146,9 +147,10 @@ class DriverInUse:
 
 @dataclass(frozen=True, slots=True)
 class NetworkInterface:
-    """A network interface as configured. ``method`` is ``dhcp``, ``static`` or ``none``; ``where`` the file (or key) that says so.
+    """A configured network interface. ``method`` is ``dhcp``, ``static`` or ``none``; ``where`` is the file (or registry key) of the
+    setting.
 
-    ``name`` is empty when it applies to any card. ``active`` is false for a configuration that nothing brings up.
+    ``name`` is empty for a configuration that applies to any card. ``active`` is false when nothing brings it up.
     """
 
     name: str
@@ -166,7 +168,7 @@ class NetworkInterface:
 
 @dataclass(frozen=True, slots=True)
 class Agent:
-    """Software of one hypervisor or cloud: ``family`` is ``qemu``, ``open-vm-tools``, ``hyperv``…; ``running``: starts at boot."""
+    """A guest agent of one hypervisor or cloud: ``family`` is ``qemu``, ``open-vm-tools``, ``hyperv``…; ``running``: starts at boot."""
 
     family: str
     name: str
@@ -175,12 +177,12 @@ class Agent:
 
 @dataclass(frozen=True, slots=True)
 class Release:
-    """Which system it is.
+    """Name and version of an operating system.
 
-    ``type`` is ``linux``, ``windows``, ``hurd``, ``dos`` or ``other``; ``distro`` is libguestfs's word where it has one, else the ID of
-    os-release(5). ``variant`` is the edition (``server``, ``coreos``; of Windows ``Server``, ``Client``…). ``major`` and ``minor`` are 0
-    when there is no version. ``image`` tells how the system is deployed when packages are not: ``ostree``, ``bootc``, ``nix``,
-    ``a/b partitions``. ``osinfo`` is the id in libosinfo's database, empty when unsure. ``codename`` is the release's.
+    ``type`` is ``linux``, ``windows``, ``hurd``, ``dos`` or ``other``; ``distro`` is libguestfs's name where it has one, else the ID of
+    os-release(5). ``variant`` is the edition (``server``, ``coreos``; on Windows ``Server``, ``Client``…). ``major`` and ``minor`` are 0
+    without a version. ``image`` names the deployment method of systems not made of packages: ``ostree``, ``bootc``, ``nix``,
+    ``a/b partitions``. ``osinfo`` is the id in the libosinfo database, empty when uncertain. ``codename`` is the release's.
     """
 
     type: str
@@ -200,10 +202,10 @@ class Release:
 
 @dataclass(frozen=True, slots=True)
 class GuestfsView:
-    """The same root as libguestfs describes it, for output that its users can take instead. Empty is its ``unknown``.
+    """The same root as libguestfs describes it, for output in its terms. An empty field is its ``unknown``.
 
-    ``mountpoints`` and ``filesystems`` come from fstab alone, as pairs of device path and mount point or as device paths; ``root`` is the
-    root's own device path.
+    ``mountpoints`` (pairs of device path and mount point) and ``filesystems`` (device paths) come from fstab alone; ``root`` is the root's
+    own device path.
     """
 
     root: str
@@ -225,7 +227,7 @@ class GuestfsView:
 
 @dataclass(frozen=True, slots=True)
 class WindowsFacts:
-    """What only Windows has: the folder of the system, the control set it starts with, the installation's edition and build."""
+    """Facts that only Windows has: the system folder, the control set in use, edition and build of the installation."""
 
     system_root: str = ""
     control_set: str = ""
@@ -235,10 +237,10 @@ class WindowsFacts:
 
 @dataclass(frozen=True, slots=True)
 class OperatingSystem:
-    """One operating system of a machine. ``device`` is the block device of its root; ``boots`` marks the one that the disk starts.
+    """One operating system of a machine. ``device`` is the block device of its root; ``boots`` marks the one the disk boots.
 
-    ``loader`` is its boot loader and ``loader_config`` the file it reads; ``firmware`` says with which firmware it can start (``bios``,
-    ``uefi``, ``bios+uefi`` or empty). ``consoles`` are the terminals on which users can log in. ``unread`` says what could not be known.
+    ``loader`` is its boot loader and ``loader_config`` the file it reads; ``firmware`` is what it can boot with (``bios``,
+    ``uefi``, ``bios+uefi`` or empty). ``consoles`` are the terminals that offer a login. ``unread`` lists what could not be known.
     """
 
     device: str
@@ -275,11 +277,11 @@ class OperatingSystem:
 
 @dataclass(frozen=True, slots=True)
 class Machine:
-    """A whole guest. ``format`` and ``size`` are those of its disks together; ``boot_reason`` says how the booted system was told.
+    """A whole guest. ``format`` and ``size`` are those of its disks together; ``boot_reason`` explains which system is taken to boot.
 
-    ``devices`` are all block devices, ``volumes`` those with content. ``applications`` tells whether they were asked for. ``problems``
-    say what could not be read, and why. ``files`` are the host files that were opened. ``definition`` is what the machine's definition
-    states, None when it came without one; it has neither its text nor places.
+    ``devices`` are all block devices, ``volumes`` those with content. ``applications`` says whether the lists of applications were
+    requested. ``problems`` lists what could not be read, and why. ``files`` are the host files that were opened. ``definition`` is the
+    machine's definition without its text and places, None when there is none.
     """
 
     name: str
@@ -300,5 +302,5 @@ class Machine:
 
     @property
     def booted(self) -> OperatingSystem | None:
-        """The operating system that the disk boots by default; None when that is not known."""
+        """The operating system that boots by default; None when that is not known."""
         return next((system for system in self.systems if system.boots), None)

@@ -1,4 +1,4 @@
-"""Which operating system a root holds."""
+"""The operating system of a root."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ class OsInfo:
     """An operating system.
 
     ``kind`` is ``linux``, ``windows`` or ``other``. ``family`` is ``debian``, ``rhel``, ``suse``, ``arch``, ``alpine``, ``gentoo``,
-    ``windows`` or another ID. ``arch`` is ``x86_64``, ``i386``, ``aarch64`` or empty; ``version`` is the distribution's, maybe empty.
-    ``system_root`` is the folder of Windows (of no meaning otherwise).
+    ``windows`` or another ID. ``arch`` is ``x86_64``, ``i386``, ``aarch64`` or empty; ``version`` is the distribution's, possibly empty.
+    ``system_root`` is the Windows folder (unused for other systems).
     """
 
     kind: str

@@ -1,4 +1,4 @@
-"""Where a fact or a finding is: a span of a guest text file, a whole file, a key of the registry, or a device."""
+"""Places of facts and findings: a span of a guest text file, a whole file, a registry key, or a device."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class Span:
 
 @dataclass(frozen=True, slots=True, order=True)
 class WholeFile:
-    """A file as such: binary, absent, or a directory."""
+    """A file as a whole: a binary file, an absent file, or a directory."""
 
     path: str
 
@@ -34,7 +34,7 @@ class WholeFile:
 
 @dataclass(frozen=True, slots=True, order=True)
 class Device:
-    """A block device of the guest (``disk1``, ``disk1p2``, ``vg/root``) and the part meant, such as ``partition table``."""
+    """A block device of the guest (``disk1``, ``disk1p2``, ``vg/root``), optionally with the part meant, such as ``partition table``."""
 
     name: str
     part: str = ""
@@ -45,7 +45,7 @@ class Device:
 
 @dataclass(frozen=True, slots=True, order=True)
 class RegistryKey:
-    """A key of the registry hive in the file ``path``, and a value of it when ``value`` is not empty."""
+    """A key of the registry hive in the file ``path``, or the value called ``value`` in it when that is not empty."""
 
     path: str
     key: str
@@ -71,7 +71,7 @@ class Token:
 
 @dataclass(frozen=True, slots=True)
 class Sourced(Generic[T_co]):
-    """A value merged from several files, with the place of the one that won."""
+    """A value merged from several files, with the place it was taken from."""
 
     value: T_co
     where: Where

@@ -1,4 +1,4 @@
-"""What a boot proved: milestones with their evidence, and the verdict."""
+"""The outcome of a real boot: milestones with their evidence, and the verdict."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Via = Literal["firmware", "kernel"]
 
 
 class Reached(enum.StrEnum):
-    """SEEN: its sign was read · IMPLIED: a later one was seen · SKIPPED: this boot does not pass it · FAILED: the boot stopped here."""
+    """SEEN: its sign was read · IMPLIED: a later milestone was seen · SKIPPED: not part of this boot · FAILED: the boot stopped here."""
 
     SEEN = "seen"
     IMPLIED = "implied"
@@ -25,7 +25,7 @@ class Reached(enum.StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Milestone:
-    """One step of a boot. ``seconds`` since QEMU started and ``evidence`` (what was read) belong to SEEN."""
+    """One step of a boot. ``seconds`` since QEMU started and ``evidence`` (what was read) are set for SEEN only."""
 
     name: str
     stage: Stage
@@ -38,10 +38,10 @@ class Milestone:
 class Proof:
     """A real boot of one guest on one target's hardware.
 
-    ``came_up`` is True (a login prompt was reached), False, or None when it could not be told; ``reason`` says why in words and ``stage``
-    where a boot that failed stopped. ``evidence`` holds the guest's own lines that decided it, ``cpu`` is the x86-64 level it saw.
-    ``unchanged`` says that the image files were the same bytes before and after. ``notes`` are the differences between this boot and the
-    target, ``command`` is QEMU's.
+    ``came_up`` is True (a login prompt was reached), False, or None when that could not be determined; ``reason`` explains it and ``stage``
+    is where a failed boot stopped. ``evidence`` holds the guest's own lines that decided it, ``cpu`` is the x86-64 level of the virtual
+    CPU. ``unchanged`` says that the image files had the same bytes before and after. ``notes`` are differences between this boot and the
+    target, ``command`` is QEMU's command line.
     """
 
     target: str
@@ -60,7 +60,7 @@ class Proof:
     command: tuple[str, ...] = ()
 
     def agrees(self, forecast: Forecast) -> bool | None:
-        """Whether ``forecast`` predicted this outcome; None when either of them could not tell."""
+        """Whether ``forecast`` predicted this outcome; None when either of them is undecided."""
         if self.came_up is None or forecast.will_boot is None:
             return None
         return self.came_up == forecast.will_boot

@@ -1,4 +1,4 @@
-"""The language of Proxmox VE's configuration of virtual machines (qm.conf(5)) and of its storage (storage.cfg)."""
+"""The syntax of Proxmox VE's machine configuration (qm.conf(5)) and storage configuration (storage.cfg)."""
 
 from __future__ import annotations
 
@@ -17,23 +17,23 @@ _PROPERTY = re.compile(r"^[ \t]+(\S+)(?:[ \t]+(.*?))?[ \t\r]*$")
 
 @dataclass(frozen=True, slots=True)
 class Conf:
-    """The keys of the machine as it is, each with its last value and place, and the names of the ``sections`` behind them."""
+    """The keys of the current configuration, each with its last value and place, and the names of the ``sections`` that follow."""
 
     values: Mapping[str, Token]
     sections: tuple[Token, ...]
 
     def get(self, key: str, default: str = "") -> str:
-        """The value of a key."""
+        """The value of a key, or ``default``."""
         token = self.values.get(key)
         return default if token is None else token.value
 
     def options(self, key: str, first: str = "") -> dict[str, str]:
-        """A value as options; see :func:`options`."""
+        """The value of a key as options; see :func:`options`."""
         return options(self.get(key), first)
 
 
 def read_conf(path: str, text: str) -> Conf:
-    """The configuration in ``text``, whose places are in ``path``. Lines that do not fit are left out."""
+    """Parse ``text``, whose places are in ``path``. Lines that do not match the syntax are ignored."""
     values: dict[str, Token] = {}
     sections: list[Token] = []
     start = 0
@@ -48,7 +48,7 @@ def read_conf(path: str, text: str) -> Conf:
 
 
 def options(text: str, first: str = "") -> dict[str, str]:
-    """``a,b=c``: the words of a property string. One without a key has ``first`` for its key."""
+    """Split a property string ``a,b=c``. A word without ``=`` becomes the value of ``first``."""
     found: dict[str, str] = {}
     for part in text.split(","):
         key, equals, value = part.partition("=")
@@ -67,7 +67,7 @@ class Storage:
     properties: Mapping[str, str]
 
     def path(self, name: str, volume: str) -> str:
-        """Where the volume called ``volume`` of this storage, called ``name``, is on the host; empty when it is no file or device there."""
+        """The host path of ``volume`` in this storage, called ``name``; empty when it is neither a file nor a device there."""
         last = volume.rpartition("/")[2]
         if self.kind in ("lvm", "lvmthin"):
             return f"/dev/{self.properties.get('vgname', '')}/{last}"
@@ -78,11 +78,11 @@ class Storage:
 
 
 LOCAL = Storage("dir", {"path": "/var/lib/vz"})
-"""What ``local`` is on a host whose storage.cfg does not say otherwise."""
+"""The definition of ``local`` on a host whose storage.cfg does not override it."""
 
 
 def read_storage(text: str) -> dict[str, Storage]:
-    """The storages that a storage.cfg defines, by name."""
+    """The storages defined by a storage.cfg, by name."""
     found: dict[str, Storage] = {}
     properties: dict[str, str] = {}
     for line in text.split("\n"):

@@ -1,4 +1,4 @@
-"""Values of the Windows registry as bytes with a type, and how people write them (a readable form of the syntax of .reg files)."""
+"""Values of the Windows registry: typed bytes, and a readable notation based on the syntax of .reg files."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from dataclasses import dataclass
 NONE, SZ, EXPAND_SZ, BINARY, DWORD = range(5)
 MULTI_SZ = 7
 CURRENT = "CurrentControlSet"
-"""The first part of a key that stands for the control set that ``Select\\Current`` names."""
+"""The first component of a key path that stands for the control set in ``Select\\Current``."""
 
 
 @dataclass(frozen=True, slots=True)
 class RegistryData:
-    """The type and the bytes of one registry value, exactly as the hive holds them."""
+    """The type and the bytes of one registry value, exactly as stored in the hive."""
 
     type: int
     data: bytes
@@ -31,7 +31,7 @@ class RegistryData:
 
     @property
     def number(self) -> int | None:
-        """The number of a REG_DWORD; None for anything else."""
+        """The number in a REG_DWORD; None for other types."""
         return int.from_bytes(self.data, "little") if self.type == DWORD and len(self.data) == 4 else None
 
     @property
@@ -41,7 +41,7 @@ class RegistryData:
 
     @property
     def items(self) -> tuple[str, ...]:
-        """The strings of a list."""
+        """The strings of a REG_MULTI_SZ."""
         text = self.data.decode("utf-16-le", "surrogatepass" if len(self.data) % 2 == 0 else "replace")
         return tuple(item for item in text.split("\0") if item)
 
@@ -51,7 +51,7 @@ def _plain(text: str) -> bool:
 
 
 def quoted(text: str) -> str:
-    """``text`` between quotation marks, as in a .reg file."""
+    """``text`` in quotation marks, escaped as in a .reg file."""
     escaped = text.replace("\\", "\\\\").replace('"', '\\"')
     return f'"{escaped}"'
 

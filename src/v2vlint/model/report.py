@@ -1,4 +1,4 @@
-"""The result of a run, as plain data. Every report format is made from it alone."""
+"""The result of a run as plain data, the only input of every report format."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Status(enum.StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class StageForecast:
-    """What will happen at one stage: ``fate``, the reason in words, the place that decides it and the rule that explains it."""
+    """The prediction for one stage: ``fate``, the reason, the place that decides it and the rule that explains it."""
 
     stage: Stage
     fate: Fate
@@ -38,7 +38,7 @@ class StageForecast:
 
 @dataclass(frozen=True, slots=True)
 class Forecast:
-    """The predicted fate of a boot, stage by stage. ``fate`` is PASS (reaches its login), FAIL or UNKNOWN."""
+    """The predicted outcome of a boot, stage by stage. ``fate`` is PASS (reaches its login), FAIL or UNKNOWN."""
 
     fate: Fate
     stages: tuple[StageForecast, ...]
@@ -46,24 +46,24 @@ class Forecast:
 
     @property
     def will_boot(self) -> bool | None:
-        """Whether it reaches its login: True, False, or None when it could not be told."""
+        """Whether it reaches its login: True, False, or None when undecided."""
         return {Fate.PASS: True, Fate.FAIL: False}.get(self.fate)
 
     @property
     def reachable(self) -> bool | None:
-        """Whether it comes up and its network does; None when it could not be told."""
+        """Whether it boots and its network comes up; None when undecided."""
         if Fate.FAIL in (self.fate, self._network):
             return False
         return True if self.fate is self._network is Fate.PASS else None
 
     @property
     def outcome(self) -> Fate:
-        """FAIL when it does not boot or cannot be reached, UNKNOWN when one of them could not be told, else PASS."""
+        """FAIL when it does not boot or cannot be reached, UNKNOWN when either is undecided, else PASS."""
         return next((fate for fate in (Fate.FAIL, Fate.UNKNOWN) if fate in (self.fate, self._network)), Fate.PASS)
 
     @property
     def decisive(self) -> StageForecast | None:
-        """The stage that makes :attr:`outcome` what it is; None when that is PASS, or no stage says so."""
+        """The stage that determines :attr:`outcome`; None when the outcome is PASS, or no single stage determines it."""
         wanted = [one for one in self.stages if one.fate is self.outcome is not Fate.PASS]
         return next((one for one in wanted if self.fate is self.outcome or one.stage is Stage.NETWORK), None)
 
@@ -83,9 +83,9 @@ class Excerpt:
 
 @dataclass(frozen=True, slots=True)
 class FindingReport:
-    """A finding with what a reader needs to see: excerpt, the diff its fix makes, fingerprint, and how policy treated it.
+    """A finding with everything a reader needs: excerpt, the diff of its fix, fingerprint, and how policy treated it.
 
-    ``exception`` is the reason it was excepted; ``baselined`` says that a baseline already knows it.
+    ``exception`` is the reason it was excepted; ``baselined`` says that it is in the baseline.
     """
 
     finding: Finding
@@ -97,13 +97,13 @@ class FindingReport:
 
     @property
     def counts(self) -> bool:
-        """Whether it weighs on the exit code."""
+        """Whether it affects the exit code."""
         return not self.exception and not self.baselined
 
 
 @dataclass(frozen=True, slots=True)
 class RuleResult:
-    """One rule's outcome. ``reason`` explains unknown, not-applicable and excepted results; ``crashed`` marks a bug in the rule."""
+    """The outcome of one rule. ``reason`` explains unknown, not-applicable and excepted results; ``crashed`` marks a bug in the rule."""
 
     rule: str
     status: Status
@@ -115,7 +115,7 @@ class RuleResult:
 
 @dataclass(frozen=True, slots=True)
 class TargetReport:
-    """One root judged for one target. ``command`` is the mover's command line that fits it; empty for a raw copy."""
+    """The verdict on one root for one target. ``command`` is the matching command line of the mover; empty for a raw copy."""
 
     target: str
     mover: Mover
@@ -126,7 +126,7 @@ class TargetReport:
 
 @dataclass(frozen=True, slots=True)
 class RootReport:
-    """One operating system. ``device`` names the block device of its root; ``glance`` is a few label/value pairs (kernel, loader…)."""
+    """One operating system. ``device`` is the block device of its root; ``glance`` holds a few label/value pairs (kernel, loader…)."""
 
     device: str
     os: OsInfo
@@ -136,7 +136,7 @@ class RootReport:
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """Something about the image that kept the reader from knowing: an unsupported layout, a missing key, a dead child."""
+    """Something about the image that limited what could be read: an unsupported layout, a missing key, a crashed child."""
 
     where: str
     reason: str
@@ -147,8 +147,8 @@ class Problem:
 class ImageReport:
     """One guest. ``name`` is as the user gave it; ``problems`` make the run exit with 3 unless there are findings.
 
-    ``machine`` is what the definition alone tells, judged once per target whether or not a root could be read; ``roots`` has the rest.
-    ``recipe`` is the file in the repository that this image is built from, relative to its root, when the configuration says so.
+    ``machine`` is the judgement of the definition alone, once per target, whether or not a root could be read; ``roots`` holds the rest.
+    ``recipe`` is the repository file that this image is built from, relative to the repository, if the configuration names one.
     ``files`` are the host files that were opened for it.
     """
 
@@ -165,18 +165,18 @@ class ImageReport:
     files: tuple[HostFileInfo, ...] = ()
 
     def judged(self) -> Iterator[tuple[str, TargetReport]]:
-        """Every judgement with the device of its root, which is empty for those of the machine."""
+        """Every judgement with the device of its root; the device is empty for judgements of the definition."""
         yield from (("", target) for target in self.machine)
         yield from ((root.device, target) for root in self.roots for target in root.targets)
 
     def findings(self) -> Iterator[FindingReport]:
-        """Every finding, once for each target that it is one on, also those that do not count."""
+        """Every finding, once per target it was found for, including those that do not count."""
         return (found for _device, target in self.judged() for result in target.results for found in result.findings)
 
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """A whole run. ``docs_url`` is where the documentation site is, without a slash at its end; empty when that is not known."""
+    """A whole run. ``docs_url`` is the URL of the documentation site without a trailing slash, or empty when not known."""
 
     version: str
     targets: tuple[str, ...]

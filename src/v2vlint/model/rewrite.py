@@ -1,4 +1,4 @@
-"""What edits do to text files. Pure: texts in, texts out."""
+"""The effect of edits on text files. Pure functions: texts in, texts out."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ Reader = Callable[[str], str | None]
 
 
 def edited_path(edit: ReplaceText | WriteFile | Delete) -> str:
-    """The text file an edit is about."""
+    """The text file that an edit changes."""
     return edit.where.path if isinstance(edit, ReplaceText) else edit.path
 
 
@@ -30,7 +30,7 @@ class _Sheet:
 
 
 def rewrite(edits: Iterable[Edit], read: Reader) -> dict[str, tuple[str | None, str | None]]:
-    """Texts (before, after) of every text file the edits touch; None means absent. StaleEdit when an expectation fails."""
+    """The texts (before, after) of every file that the edits touch; None means absent. StaleEdit when an expectation fails."""
     sheets: dict[str, _Sheet] = {}
     for edit in edits:
         if not isinstance(edit, ReplaceText | WriteFile | Delete):
@@ -41,7 +41,7 @@ def rewrite(edits: Iterable[Edit], read: Reader) -> dict[str, tuple[str | None, 
                 sheet.replacements.append(edit)
         elif isinstance(edit, WriteFile):
             if sheet.before is not None:
-                raise StaleEdit(f"{edit.path} exists already")
+                raise StaleEdit(f"{edit.path} already exists")
             sheet.created = edit.text
         else:
             sheet.deleted = True
@@ -65,7 +65,7 @@ def _after(path: str, sheet: _Sheet) -> str | None:
 
 
 def registry_changes(edits: Iterable[Edit]) -> dict[str, tuple[str | None, str | None]]:
-    """The part of each hive that the edits touch, as the text of a ``.reg`` file before and after; what they expect is the before."""
+    """The part of each hive that the edits touch, as the text of a ``.reg`` file before and after; "before" is what the edits expect."""
     hives: dict[str, list[RegistryEdit]] = {}
     for edit in dict.fromkeys(edits):
         if isinstance(edit, RegistrySet | RegistryDeleteKey):
@@ -90,7 +90,7 @@ def _value_line(name: str, value: RegistryData) -> str:
 
 
 def unified(changes: Mapping[str, tuple[str | None, str | None]]) -> str:
-    """One unified diff of all changed text files, sorted by path, with ``/dev/null`` for absent sides."""
+    """One unified diff of all changed files, sorted by path, with ``/dev/null`` for an absent side."""
     import difflib
 
     parts: list[str] = []

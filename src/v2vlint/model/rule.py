@@ -1,4 +1,4 @@
-"""The base class of every rule, and the examples that are its tests, its documentation and its fix specification."""
+"""The base class of rules, and the examples that serve as their tests, documentation and fix specification."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _GUEST = Device("guest")
 
 
 class Audience(enum.StrEnum):
-    """DEFAULT rules run always; PEDANTIC ones are heuristics or hygiene, run in the ``strict`` profile or when selected."""
+    """DEFAULT rules always run; PEDANTIC ones are heuristics or hygiene, and run in the ``strict`` profile or when selected."""
 
     DEFAULT = "default"
     PEDANTIC = "pedantic"
@@ -38,17 +38,18 @@ class Hive:
 
 
 Content = str | bytes | Link | Hive
-"""What a file of an example holds."""
+"""The content of a file in an example."""
 
 
 @dataclass(frozen=True, slots=True)
 class Example:
-    """A guest in a few literals, and what the rule says of it.
+    """A guest in a few literals, and what the rule reports for it.
 
     ``files`` maps guest paths to text, bytes, a :class:`Link` or a :class:`Hive`; ``given`` supplies other facts. ``flags`` lists the
     expected findings as ``PATH:LINE`` (``PATH`` for whole files, ``PATH:KEY:VALUE`` in the registry, the device name for devices), in
-    order; ``severity`` is that of the first one. ``fixed`` holds the files as the fix leaves them (None: deleted). ``unknown`` expects
-    'could not tell'. ``uuid`` is that of the filesystem with these files: without one, boot loaders' devices cannot be told apart.
+    order; ``severity`` is that of the first one. ``fixed`` holds the files as the fix leaves them (None: deleted). ``unknown`` expects the
+    rule to answer "could not tell". ``uuid`` is that of the filesystem with these files; without one, boot loaders cannot tell devices
+    apart.
     """
 
     files: Mapping[str, Content]
@@ -67,8 +68,8 @@ class Rule(ABC):
     """A judgement over facts. Subclasses are stateless; the parameters of ``check`` are the facts it needs, by annotation.
 
     ``check`` yields findings made with :meth:`finding` and unknowns made with :meth:`unknown`; it may raise
-    :class:`~v2vlint.model.errors.NotApplicable` before the first one. ``kinds`` are the operating systems it applies to. ``predicts`` are
-    regular expressions of converters' or guests' fatal messages this rule foresees (used by ``explain --error``).
+    :class:`~v2vlint.model.errors.NotApplicable` before the first one. ``kinds`` are the operating systems it applies to. ``predicts`` holds
+    regular expressions for fatal messages of converters or guests that this rule foresees (used by ``explain --error``).
     """
 
     id: ClassVar[str] = ""
@@ -86,7 +87,7 @@ class Rule(ABC):
 
     @abstractmethod
     def check(self, *args: Any, **kwargs: Any) -> Iterator[Finding | Unknown]:
-        """Judge the facts and yield what is wrong."""
+        """Judge the facts and yield findings and unknowns."""
 
     def finding(
         self,
@@ -99,22 +100,22 @@ class Rule(ABC):
         related: tuple[Where, ...] = (),
         stage: Stage | None = None,
     ) -> Finding:
-        """A finding of this rule; severity and stage default to the rule's. A finding below ERROR fails no stage.
+        """A finding of this rule; severity and stage default to the rule's. A finding below ERROR does not fail a stage.
 
-        Without a place it is about the guest as a whole.
+        Without a place the finding is about the guest as a whole.
         """
         level = self.severity if severity is None else severity
         failing = (stage or self.stage) if level is Severity.ERROR else None
         return Finding(self.id, level, where or _GUEST, message, effect, fix, related, failing)
 
     def unknown(self, where: Where | None, reason: str) -> Unknown:
-        """'Could not tell', with the reason."""
+        """A "could not tell", with its reason."""
         return Unknown(self.id, where or _GUEST, reason)
 
 
 @dataclass(frozen=True, slots=True)
 class RuleInfo:
-    """What reports print about a rule without importing its pack."""
+    """What reports print about a rule, without importing its pack."""
 
     id: str
     group: str

@@ -1,7 +1,7 @@
-"""Secrets of a guest do not leave the process that reads it: what a report, a diff or an excerpt would show of one is replaced.
+"""Keep a guest's secrets inside the process that reads it: mask them in reports, diffs and excerpts.
 
-One function for all texts, applied to every answer on its way out of the child and to what a console said. It knows a secret by what stands
-before it (``password=``, ``psk =``, ``<Password>``), by its own form (password hashes, private keys, tokens) or by the file it is in.
+The same functions are applied to every answer that leaves the child and to console output. A secret is recognised by the key before it
+(``password=``, ``psk =``, ``<Password>``), by its own form (password hashes, private keys, tokens) or by the file it is in.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ _WORD = (
     r"(?:pass(?:word|wd|phrase)?|pwd|secret|token|psk|pre-?shared-?key|private-?key|api[_-]?key|access[_-]?key|wep[_-]?key\d?|credentials?)"
 )
 _QUOTED = r"\"[^\"\n]*\"|'[^'\n]*'"
-# Up to a blank; within a list of options up to the comma before the next one.
+# Up to a space; in a list of options, up to the next comma.
 _BARE = r"[^\s,;\"'<>]+(?:,(?![\w.-]+(?:[=,\s]|$))[^\s,;\"'<>]*)*"
-# Values that are no secrets: switches, paths, places to look.
+# Values that are not secrets: switches, paths, lookup directives.
 _HARMLESS = re.compile(
     r"(?i)[\"']?(?:|yes|no|true|false|on|off|none|null|0|1|x|\*+|!+|\||>|files|compat|systemd|sss|ldap|nis|db|winbind|required|optional|sufficient"
     r"|requisite|include|ask|auto|never|always|/[\w./-]*|%\w+%|\$\{?\w+\}?)[\"']?"
@@ -32,7 +32,7 @@ _HINTS = re.compile(
 _KEY_LINE = re.compile(r"(?m)^[+\- ]?\s*[A-Za-z0-9+/]{40,}={0,2}\s*$")
 _EDGE = re.compile(r"-----(BEGIN|END) [A-Z0-9 ]*PRIVATE KEY-----")
 _PEM = re.compile(r"(-----BEGIN [A-Z0-9 ]*PRIVATE KEY-----)(.*?)(-----END [A-Z0-9 ]*PRIVATE KEY-----|\Z)", re.DOTALL)
-# GRUB legacy's, ifupdown's.
+# Password hashes of GRUB legacy; ifupdown's keys.
 _BY_BLANK = (
     r"(?m)^([+\- ]?\s*(?:password(?:_pbkdf2\s+\S+|\s+--\w+)?|wpa-(?:psk|password\S*|private-key-passwd\S*)|wireless-key\d?)\s+)"
     r"(?!(?:yes|no)$)\S.*$"
@@ -64,7 +64,7 @@ _OF_THE_OPERATOR = ("name", "paths", "recipe")
 
 
 def hidden(text: str) -> str:
-    """``text`` with MASK in the place of every secret in it. What was hidden once stays as it is."""
+    """``text`` with every secret replaced by MASK. Masking is idempotent."""
     if not _HINTS.search(text):
         return text
     text = _PEM.sub(lambda match: f"{match[1]}{MASK}{match[3]}", text)
@@ -82,12 +82,12 @@ def _pair(match: re.Match[str]) -> str:
 
 
 def is_secret(path: str) -> bool:
-    """Whether a guest file is secret as a whole."""
+    """Whether the whole content of a guest file is secret."""
     return _FILES.fullmatch(path) is not None
 
 
 def hidden_lines(path: str, lines: tuple[str, ...]) -> tuple[str, ...]:
-    """Lines of the guest file ``path``: a secret may begin above them or end below, as private keys do."""
+    """Mask lines of the guest file ``path``, including those of a private key whose BEGIN or END is outside the lines."""
     if is_secret(path):
         return (MASK,) * len(lines)
     ends = [match[1] for line in lines if (match := _EDGE.search(line))]
@@ -100,7 +100,7 @@ def hidden_lines(path: str, lines: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def hidden_diff(diff: str) -> str:
-    """A unified diff: what it shows of secret files is hidden whole, and lines of keys whose beginning it does not show."""
+    """Mask a unified diff: secret files entirely, and lines of private keys whose BEGIN is outside the diff."""
     path, lines = "", []
     for line in diff.split("\n"):
         if line.startswith(("--- ", "+++ ")):
@@ -112,7 +112,7 @@ def hidden_diff(diff: str) -> str:
 
 
 def without_secrets(data: Any) -> Any:
-    """JSON-ready data, as it leaves a child, with secrets hidden in every text; excerpts by lines, diffs by files."""
+    """JSON-ready data with secrets masked in every text: excerpts by line, diffs by file."""
     if isinstance(data, str):
         return hidden(data)
     if isinstance(data, Mapping):
@@ -129,7 +129,7 @@ def without_secrets(data: Any) -> Any:
 
 
 def _hidden_value(encoded: str) -> str:
-    """A value of a registry, base64: the texts among them are UTF-16."""
+    """A base64-encoded registry value with secrets masked; its texts are UTF-16."""
     try:
         text = base64.b64decode(encoded).decode("utf-16-le")
     except ValueError:

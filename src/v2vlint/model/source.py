@@ -1,4 +1,4 @@
-"""Where a guest comes from: what the user named, and the disk files behind it. Both travel between parent and child."""
+"""Where a guest comes from: what the user named, and the disk files behind it. Parent and child exchange both."""
 
 from __future__ import annotations
 
@@ -11,20 +11,19 @@ from v2vlint.model.definition import Definition
 
 @dataclass(frozen=True, slots=True)
 class GuestRef:
-    """One guest as the user named it. ``kind`` is ``disks``, a kind of definition, or ``definition`` where the content of the file decides.
+    """One guest as the user named it. ``kind`` is ``disks``, a definition format, or ``definition`` when the file's content decides.
 
-    ``paths`` are host paths: the disks in order, or the one definition file. ``text`` holds a definition that is no file (the XML that
-    libvirt gave for ``domain:NAME``); then ``state`` is that of the live domain when it is not shut off (``running``…), ``saved`` tells
-    that libvirt has saved its memory, ``snapshots`` are the names of its snapshots, and ``volumes`` pairs of a disk's target and its path,
-    for disks in storage pools. ``verify`` asks for the checksums of all files that a manifest names, not only of the descriptor.
-    ``problem`` says why there is nothing to read (no such file, no such domain) and ``hint`` what can be done: it is told of this guest,
-    and the others go on.
+    ``paths`` are host paths: the disks in order, or the one definition file. ``text`` holds a definition that is not a file (the XML of
+    ``domain:NAME``); ``state`` is then the state of the live domain when it is not shut off (``running``…), ``saved`` says that libvirt
+    has saved its memory, ``snapshots`` names its snapshots, and ``volumes`` maps a disk's target to its path for disks in storage pools.
+    ``verify`` requests the checksums of all files that a manifest lists, not only of the descriptor. ``problem`` says why there is nothing
+    to read (no such file, no such domain) and ``hint`` the remedy; they concern this guest only.
 
-    ``named`` are further host files that count as named by the operator: the disks of a domain that libvirt describes, with the chains that
-    it lists. ``allowed`` are folders that the operator allows besides. ``folder`` is set when the guest was found in a folder: then not
-    ``paths`` were named, but it. ``hashed`` asks for the digests of all files that are opened.
-    ``configuration`` is the one wanted of an OVF package that offers several.
-    ``below`` are, for disks that are overlays of v2vlint's, the path and format of the image that each is a change of.
+    ``named`` are further host files that count as named by the operator: the disks of a libvirt domain with their backing chains.
+    ``allowed`` are folders that the operator allows as well. ``folder`` is set when the guest was found in a folder: the operator then
+    named the folder and not ``paths``. ``hashed`` requests the digests of all files that are opened.
+    ``configuration`` selects one of several configurations in an OVF package.
+    ``below`` gives, for disks that are overlays made by v2vlint, the path and format of the image each one is based on.
     """
 
     name: str
@@ -48,9 +47,9 @@ class GuestRef:
 
 @dataclass(frozen=True, slots=True)
 class HostFileInfo:
-    """A host file that was opened for a guest: where it is, and its size in bytes.
+    """A host file that was opened for a guest: its path, and its size in bytes.
 
-    ``before`` and ``after`` are its SHA-256 when it was opened and when all was done, in hex; empty unless they were asked for.
+    ``before`` and ``after`` are its SHA-256 in hexadecimal at opening and at the end; empty unless requested.
     """
 
     path: str
@@ -61,12 +60,12 @@ class HostFileInfo:
 
 @dataclass(frozen=True, slots=True)
 class DiskFile:
-    """A disk image: a host file, or ``length`` bytes of one from ``offset`` on (a member of an OVA; -1 is up to the end).
+    """A disk image: a host file, or ``length`` bytes of one starting at ``offset`` (a member of an OVA; -1: up to the end of the file).
 
-    ``name`` is what messages call it, ``format`` the stated image format (``raw``, ``qcow2``…) or empty to go by its magic.
-    ``siblings`` maps names that the image may refer to (extents of a VMDK inside an OVA) to where they are. ``chunks`` are the pieces, in
-    order, of a file that an OVF envelope cut up. ``member`` is the folder of a disk in an archive of XenServer's. ``below`` is the path and
-    format of what an overlay of v2vlint's is a change of.
+    ``name`` identifies it in messages, ``format`` is the stated image format (``raw``, ``qcow2``…), empty to detect it by magic.
+    ``siblings`` maps the names that the image may refer to (extents of a VMDK inside an OVA) to their locations. ``chunks`` are the pieces,
+    in order, of a file that was split for an OVF envelope. ``member`` is the folder of a disk in a XenServer archive. ``below`` is the path
+    and format of the base image of an overlay made by v2vlint.
     """
 
     path: str
@@ -92,11 +91,11 @@ class ImageExtent:
 
 @dataclass(frozen=True, slots=True)
 class ImageNode:
-    """A disk image with everything that it refers to, as it was opened: it can be opened again without reading names from headers.
+    """A disk image with all files it refers to, as opened: it can be opened again without reading names from headers.
 
-    ``path`` is resolved; ``offset`` and ``length`` are those of a member of an archive. ``backing`` is what a qcow2 or VMDK is a change of,
-    ``stated`` whether its format is written in the one above it, ``data`` the external data file of a qcow2. ``extents`` are those of a
-    VMDK descriptor, with ``kind``, its type, and ``ids``, its own and its parent's content id.
+    ``path`` is resolved; ``offset`` and ``length`` are those of a member of an archive. ``backing`` is the parent of a qcow2 or VMDK,
+    ``stated`` says whether the child states its format, ``data`` is the external data file of a qcow2. ``extents``, ``kind`` (its type) and
+    ``ids`` (its own content id and its parent's) belong to a VMDK descriptor.
     """
 
     path: str
@@ -112,7 +111,7 @@ class ImageNode:
 
     @property
     def paths(self) -> tuple[str, ...]:
-        """The host files that it is made of, its own first."""
+        """The host files it consists of, its own first."""
         below = [self.backing, self.data, *(extent.node for extent in self.extents)]
         found = (self.path, *(path for node in below if node for path in node.paths))
         return tuple(dict.fromkeys(found))
@@ -120,7 +119,7 @@ class ImageNode:
 
 @dataclass(frozen=True, slots=True)
 class GuestSource:
-    """The disks of one guest, in order, and its definition if there is one. ``remarks`` say what of the definition was left out."""
+    """The disks of one guest, in order, and its definition if there is one. ``remarks`` list what of the definition was ignored."""
 
     name: str
     disks: tuple[DiskFile, ...]
@@ -133,9 +132,9 @@ KEY_OPTION = "--key-file"
 
 @dataclass(frozen=True, slots=True)
 class Key:
-    """The passphrase or key file of an encrypted device ``device``: ours (``disk1p2``), the guest's (``/dev/sda2``), a UUID or label.
+    """The passphrase or key file for ``device``: v2vlint's name (``disk1p2``), the guest's (``/dev/sda2``), a UUID or a label.
 
-    Empty means every one.
+    Empty means every device.
     """
 
     secret: bytes = field(repr=False)
@@ -149,19 +148,19 @@ class Keys:
     keys: tuple[Key, ...] = ()
 
     def opening(self, device: BlockDevice, blocks: BlockTable, *names: str) -> tuple[bytes, ...]:
-        """Secrets to try on ``device``, also called ``names``: its own first, then those for every device."""
+        """The secrets to try on ``device``, also known as ``names``: its own first, then those for every device."""
         own = tuple(key.secret for key in self.keys if key.device and _means(key.device, device, blocks, names))
         return own + tuple(key.secret for key in self.keys if not key.device)
 
     def unused(self, devices: Iterable[tuple[BlockDevice, tuple[str, ...]]], blocks: BlockTable) -> tuple[str, ...]:
-        """Names given with keys that mean none of ``devices``."""
+        """The device names given with keys that match none of ``devices``."""
         known = tuple(devices)
         named = dict.fromkeys(key.device for key in self.keys if key.device)
         return tuple(name for name in named if not any(_means(name, device, blocks, others) for device, others in known))
 
 
 def _means(given: str, device: BlockDevice, blocks: BlockTable, names: tuple[str, ...]) -> bool:
-    """Whether somebody who says ``given`` means ``device``: our names, its tags, and every path that the guest has for it."""
+    """Whether ``given`` refers to ``device``: by v2vlint's name, a tag, or any path the guest has for it."""
     known = (device.name, device.uuid, device.label, device.part_uuid, device.part_label, *names)
     if given.lower().removeprefix("/dev/").removeprefix("mapper/") in {name.lower() for name in known if name}:
         return True

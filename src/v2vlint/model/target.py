@@ -12,9 +12,9 @@ Firmware = Literal["bios", "uefi"]
 class Controller:
     """A disk controller the root disk may be attached to.
 
-    ``any_of`` holds alternative module sets: the guest can drive the controller when every module of one set is usable.
-    ``prefix`` is the kernel's disk naming there: ``vd``, ``sd``, ``nvme``, ``xvd`` or ``hd``. ``ids`` are pairs of a module and the PCI
-    ID (``8086:7111``) of the controller that it drives there, where that is not QEMU's.
+    ``any_of`` holds alternative sets of modules: the guest can drive the controller when every module of one set is usable.
+    ``prefix`` is the kernel's disk naming there: ``vd``, ``sd``, ``nvme``, ``xvd`` or ``hd``. ``ids`` pairs a module with the PCI
+    ID (``8086:7111``) of the controller it drives there, where that differs from QEMU's.
     """
 
     name: str
@@ -27,7 +27,7 @@ class Controller:
 class Nic:
     """A network card model and the alternative kernel modules that drive it.
 
-    ``ids`` are the PCI IDs (``8086:100f``) of the models that may be meant; without them the modules tell.
+    ``ids`` are the PCI IDs (``8086:100f``) of the possible models; without them drivers are matched by module name only.
     """
 
     name: str
@@ -37,9 +37,9 @@ class Nic:
 
 @dataclass(frozen=True, slots=True)
 class CardPlace:
-    """Where a network card sits: its PCI address (``0000:01:00.0``, None when it may be any), hot-plug slot and firmware's index, if any.
+    """Where a network card sits: its PCI address (``0000:01:00.0``, None for any), hot-plug slot and firmware index, if any.
 
-    ``bus`` is ``pci``, ``vmbus`` or ``xen``. ``name`` is set when it is the name that is known, not the place.
+    ``bus`` is ``pci``, ``vmbus`` or ``xen``. ``name`` is set when the interface name is known rather than the place.
     """
 
     at: str | None = None
@@ -51,7 +51,7 @@ class CardPlace:
 
 @dataclass(frozen=True, slots=True)
 class Board:
-    """One usual arrangement of the first network cards, in their order, and where it is known from."""
+    """A usual arrangement of the first network cards, in order, and the source of that knowledge."""
 
     cards: tuple[CardPlace, ...]
     source: str
@@ -59,7 +59,7 @@ class Board:
 
 @dataclass(frozen=True, slots=True)
 class Display:
-    """The display adapter: kernel DRM modules that drive it (any of) and the X drivers that work on it."""
+    """The display adapter: alternative kernel DRM modules, and the X drivers that work on it."""
 
     name: str
     modules: tuple[str, ...]
@@ -68,7 +68,7 @@ class Display:
 
 @dataclass(frozen=True, slots=True)
 class Hardware:
-    """How ``v2vlint prove`` presents this target with QEMU: option values of ``-machine``, ``-device`` and ``-vga``."""
+    """How ``v2vlint prove`` presents this target in QEMU: values for ``-machine``, ``-device`` and ``-vga``."""
 
     machine: str = "q35"
     disk: str = "virtio-blk-pci"
@@ -78,7 +78,7 @@ class Hardware:
 
 @dataclass(frozen=True, slots=True)
 class MachineName:
-    """What a machine may be called there: a regular expression for the whole name, its longest length, and both in words."""
+    """Valid machine names: a regular expression for the whole name, the maximum length, and a description."""
 
     pattern: str
     longest: int
@@ -87,7 +87,7 @@ class MachineName:
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What one machine may have there at most; 0 and None: no limit is known. ``disk_gib`` is the size of one disk."""
+    """Maxima for one machine; 0 or None means no known limit. ``disk_gib`` is the size of one disk."""
 
     name: MachineName | None = None
     disks: int = 0
@@ -98,8 +98,8 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class Images:
-    """The disk images that the importer takes: ``formats`` (``raw``, ``qcow2``, ``vhd-fixed``…; empty: not known), and the unit in MiB
-    that a disk's size must be a multiple of (0: any size)."""
+    """The disk images the importer accepts: ``formats`` (``raw``, ``qcow2``, ``vhd-fixed``…; empty: not known), and the unit in MiB
+    that disk sizes must be a multiple of (0: any size)."""
 
     formats: tuple[str, ...] = ()
     align_mib: int = 0
@@ -107,24 +107,24 @@ class Images:
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """A target profile. What a key means and where it is judged stands in ``docs/targets.md``; nothing outside ``v2vlint.target`` asks
-    for ``name``, which is only shown.
+    """A target profile. ``docs/targets.md`` lists each key with its meaning and where it is judged. Nothing outside ``v2vlint.target``
+    reads ``name`` except to display it.
 
     The guest must work on *each* of ``controllers`` and on *each* of ``nics``. ``firmware`` lists what the target can present;
-    ``cpu_level`` is the x86-64 level (1..4) guaranteed there; ``ram_mib`` the memory assumed. The ``keeps_*`` flags say what
+    ``cpu_level`` is the guaranteed x86-64 level (1..4); ``ram_mib`` the assumed memory. The ``keeps_*`` flags say what
     of the source's hardware identity travels: MAC addresses, PCI topology, UEFI NVRAM, virtual TPM, the IP network.
     ``xen_pv`` allows Xen PV kernels. ``hypervisor`` and ``platform`` are free words.
-    ``names_system_disk`` says that the import names the disk to boot from; elsewhere that is the first one.
+    ``names_system_disk`` says that the import designates the boot disk; elsewhere it is the first disk.
 
-    What only some hosts offer: ``datasources`` of cloud-init in lower case, families of guest tools at home there (``agents``) and the one
-    that the host talks to (``guest_agent``), ``resolvers`` and ``time_servers`` that answer there only, devices with the host's clock
-    (``ptp_clocks``), paravirtual ``clocksources``, filesystems of folders that the host shares (``shares``). ``keyboards`` are the modules
-    that the only keyboard needs, empty when it is an ordinary one; ``vmbus_id`` the ACPI name of the VMBus where it is not ``VMBus``;
-    ``bios`` the program that is the BIOS (``seabios``, or empty); ``cpu_hotplug`` says that QEMU adds processors to a running machine.
+    Specific to some hosts: cloud-init ``datasources`` in lower case, families of guest tools that belong there (``agents``) and the one the
+    host talks to (``guest_agent``), ``resolvers`` and ``time_servers`` that exist only there, devices exposing the host's clock
+    (``ptp_clocks``), paravirtual ``clocksources``, filesystem types of folders shared by the host (``shares``). ``keyboards`` are the
+    modules for the only keyboard, empty for a PS/2 or USB one; ``vmbus_id`` is the ACPI name of the VMBus where it is not ``VMBus``;
+    ``bios`` names the BIOS implementation (``seabios``, or empty); ``cpu_hotplug`` says that processors can be added while running.
 
-    ``boards`` are the usual arrangements of network cards; ``other_slots``, ``other_buses`` and
-    ``other_indexes`` are the ranges of further places that a card may get, empty where the boards are all there is. ``mac_prefixes`` are
-    how the addresses start that the platform gives, ``max_mtu`` is the largest packet its network carries, 0 when that is not known.
+    ``boards`` are the usual arrangements of network cards; ``other_slots``, ``other_buses`` and ``other_indexes`` are ranges of further
+    places a card may get, empty where the boards are exhaustive. ``mac_prefixes`` are the prefixes of MAC addresses assigned by the
+    platform, ``max_mtu`` is the largest packet its network carries in bytes, 0 when not known.
     """
 
     name: str
@@ -169,9 +169,9 @@ class Target:
 
     @property
     def disk_prefixes(self) -> frozenset[str]:
-        """All disk name prefixes the root disk may get: ``{"vd"}``, ``{"sd", "nvme"}``…"""
+        """All disk name prefixes that the root disk may get: ``{"vd"}``, ``{"sd", "nvme"}``…"""
         return frozenset(controller.prefix for controller in self.controllers)
 
     def keeps_disk_name(self, prefix: str) -> bool:
-        """Whether a disk named with ``prefix`` (``sd``) on the source keeps that prefix wherever the target puts it."""
+        """Whether a disk named with ``prefix`` (``sd``) on the source keeps that prefix on every controller of the target."""
         return self.disk_prefixes == {prefix}

@@ -1,7 +1,7 @@
-"""What becomes of one stage of the boot: a verdict, made of the causes that its judges find.
+"""The verdict on one stage of the boot, made of the causes that its judges find.
 
-A stage is judged once, from facts as the mover leaves them. Rules ask for the verdict as a parameter of ``check``, explain its causes and
-carry the fixes; the forecast lists the verdicts. So the two cannot contradict each other.
+A stage is judged once, from facts as the mover leaves them. Rules receive the verdict as a parameter of ``check``, explain its causes and
+attach the fixes; the forecast lists the verdicts. The two therefore cannot contradict each other.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ WINDOWS = frozenset({"windows"})
 
 @dataclass(frozen=True, slots=True)
 class Cause(Generic[T_co]):
-    """One thing that decides a stage, or describes it.
+    """One thing that decides or describes a stage.
 
-    ``fate`` is what it makes of the stage: FAIL, UNKNOWN, PASS, or SKIPPED where there is nothing to do. ``reason`` is a lower-case
-    fragment for the forecast. ``severity`` is that of the finding which explains it: ERROR exactly when it fails its stage, INFO when the
-    mover repairs it, None when there is nothing to explain. ``about`` is what rules need for their words and fixes.
+    ``fate`` is its effect on the stage: FAIL, UNKNOWN, PASS, or SKIPPED when the stage does not take place. ``reason`` is a lower-case
+    fragment for the forecast. ``severity`` is that of the finding which explains it: ERROR exactly when it fails the stage, INFO when the
+    mover repairs it, None when there is nothing to explain. ``about`` carries the details that rules need for their messages and fixes.
     """
 
     fate: Fate
@@ -38,24 +38,24 @@ class Cause(Generic[T_co]):
 
 
 def fault(stops: bool, reason: str, where: Where | None, about: T) -> Cause[T]:
-    """What surely goes wrong: it fails the stage, an error, where ``stops``; else it is worth a warning."""
+    """A definite fault: an error that fails the stage where ``stops``, else a warning."""
     return Cause(Fate.FAIL, reason, where, Severity.ERROR, about) if stops else Cause(Fate.PASS, reason, where, Severity.WARNING, about)
 
 
 def doubt(matters: bool, reason: str, where: Where | None, about: T) -> Cause[T]:
-    """What may go wrong, worth a warning: the stage is unknown where it ``matters``."""
+    """A possible fault, reported as a warning; the stage is unknown where it ``matters``."""
     return Cause(Fate.UNKNOWN if matters else Fate.PASS, reason, where, Severity.WARNING, about)
 
 
 def repaired(reason: str, where: Where | None, about: T) -> Cause[T]:
-    """What the mover repairs on the way."""
+    """Something the mover repairs on the way."""
     return Cause(Fate.PASS, reason, where, Severity.INFO, about)
 
 
 class Judge(Generic[T]):
-    """One question about a stage. ``function`` names the facts it needs as parameters, by type, and yields causes.
+    """One question about a stage. ``function`` declares the facts it needs as annotated parameters, and yields causes.
 
-    As an attribute of a :class:`Verdict` it is the tuple of its causes; FactUnavailable where one of its facts cannot be known.
+    As an attribute of a :class:`Verdict` it evaluates to the tuple of its causes. FactUnavailable when one of its facts cannot be known.
     """
 
     name = ""
@@ -76,10 +76,11 @@ class Judge(Generic[T]):
 
 
 class Verdict:
-    """What becomes of one stage. A subclass in ``v2vlint.verdicts`` names its stage, its place in the order, and has judges as attributes.
+    """The verdict on one stage. A subclass in ``v2vlint.verdicts`` declares its stage and its place in the order, and has judges as
+    attributes.
 
-    ``kinds`` are the operating systems it is for. ``stops`` says that no stage behind a failed one is reached; without it the guest
-    comes up regardless.
+    ``kinds`` are the operating systems it applies to. ``stops`` says that a failure keeps later stages from being reached; otherwise the
+    guest comes up regardless.
     """
 
     stage: ClassVar[Stage]
@@ -96,11 +97,11 @@ class Verdict:
 
     @classmethod
     def judges(cls) -> tuple[Judge[Any], ...]:
-        """The stage's questions, in the order in which they are asked."""
+        """The stage's judges, in the order in which they are asked."""
         return tuple(value for value in vars(cls).values() if isinstance(value, Judge))
 
     def causes_of(self, judge: Judge[T]) -> tuple[Cause[T], ...]:
-        """What ``judge`` finds; it is asked once. FactUnavailable when a fact it needs cannot be known."""
+        """The causes ``judge`` finds; it is asked only once. FactUnavailable when a fact it needs cannot be known."""
         if judge.name not in self._known:
             self._known[judge.name] = self._asked(judge)
         known = self._known[judge.name]
@@ -118,7 +119,7 @@ class Verdict:
 
     @property
     def causes(self) -> tuple[Cause[Any], ...]:
-        """All causes, in the order of the judges; a fact that cannot be known is one of fate UNKNOWN."""
+        """All causes, in the order of the judges; a fact that cannot be known becomes a cause with fate UNKNOWN."""
         return tuple(cause for judge in self.judges() for cause in self._told(judge))
 
     def _told(self, judge: Judge[Any]) -> tuple[Cause[Any], ...]:
@@ -129,8 +130,8 @@ class Verdict:
 
     @property
     def decisive(self) -> Cause[Any]:
-        """The cause that decides: the first of the worst fate; of harmless ones the first that needs no explanation."""
-        found = self.causes or (Cause(Fate.PASS, "nothing was found that would stop it"),)
+        """The cause that decides the stage: the first of the worst fate, or if all are harmless the first that needs no explanation."""
+        found = self.causes or (Cause(Fate.PASS, "nothing found that would stop it"),)
         return min(found, key=lambda cause: (_ORDER.index(cause.fate), cause.fate is Fate.PASS and cause.severity is not None))
 
     @property

@@ -1,4 +1,4 @@
-"""XML whose elements know where they are written. Bounded: no document type, no entities, limited size, depth and number of elements."""
+"""XML whose elements know their position in the file. No document type or entities; size, depth and number of elements are limited."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ _TAG = re.compile(r"""<(?:[^>"']|"[^"]*"|'[^']*')*>""")
 
 
 class Document:
-    """A parsed document: ``root``, the ``text`` it was made from, and the place of every element in ``path``."""
+    """A parsed document: ``root``, the ``text`` it was parsed from, and the place of every element in ``path``."""
 
     def __init__(self, path: str, text: str) -> None:
-        """Parse ``text``; ValueError says why it is not acceptable."""
+        """Parse ``text``. ValueError says why it is not acceptable."""
         self.path, self.text = path, text
         self._starts = line_starts(text)
         self._raw = text.encode("utf-8", "surrogatepass")
@@ -44,7 +44,7 @@ class Document:
         return span_of(self.path, self._starts, start, end)
 
     def _in_characters(self) -> dict[Element, int]:
-        """Where every element starts in ``text``, in one pass: expat counts bytes, and elements come in the order of the text."""
+        """The offset of every element in ``text``, in one pass: expat counts bytes, and elements appear in document order."""
         found: dict[Element, int] = {}
         before = characters = 0
         for element, offset in self._offsets.items():
@@ -85,13 +85,13 @@ def _full(name: str) -> str:
 
 
 def _refuse(*_arguments: object) -> NoReturn:
-    raise ValueError("it has a document type")
+    raise ValueError("document types are not allowed")
 
 
 def read_document(path: str, data: bytes | str, problem: Callable[[str], Exception] = ImageError) -> Document:
-    """The document in ``data``; what ``problem`` makes of the reason when it is no XML, too large or has a document type.
+    """The document in ``data``. Raises ``problem(reason)`` when it is not XML, is too large or has a document type.
 
-    ``path`` is what its places are called.
+    ``path`` is the file name in its places.
     """
     if len(data) > MAX_XML:
         raise problem(f"{path}: XML of more than {MAX_XML} bytes")
@@ -109,7 +109,7 @@ def _decoded(data: bytes) -> str:
 
 
 def line_starts(text: str) -> list[int]:
-    """The offset of every line."""
+    """The offset of each line."""
     return [0, *(match.end() for match in _LINE_END.finditer(text))]
 
 
@@ -120,12 +120,12 @@ def span_of(path: str, starts: list[int], start: int, end: int) -> Span:
 
 
 def local(element: Element) -> str:
-    """The name of an element without its namespace."""
+    """The name of an element, without namespace."""
     return element.tag.rpartition("}")[2]
 
 
 def everywhere(element: Element, name: str) -> Iterator[Element]:
-    """All elements called ``name`` in or below ``element``, whatever their namespace."""
+    """All elements called ``name`` at or below ``element``, in any namespace."""
     return (one for one in element.iter() if local(one) == name)
 
 
@@ -141,5 +141,5 @@ def text_of(element: Element | None, name: str) -> str:
 
 
 def attribute(element: Element | None, name: str) -> str:
-    """The attribute called ``name`` in whatever namespace; empty when there is none."""
+    """The attribute called ``name`` in any namespace; empty when there is none."""
     return "" if element is None else next((value for key, value in element.attrib.items() if key.rpartition("}")[2] == name), "")

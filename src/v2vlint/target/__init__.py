@@ -22,10 +22,10 @@ def names() -> tuple[str, ...]:
 
 @cache
 def load(name: str) -> Target:
-    """The shipped profile ``name``, or what a file of that name describes: a ``.toml`` profile, a libvirt domain's ``.xml``, or the
-    ``.conf`` of a machine of Proxmox VE.
+    """The shipped profile ``name``, or the target described by a file: a ``.toml`` profile, a libvirt domain's ``.xml``, or the
+    ``.conf`` of a Proxmox VE machine.
 
-    UsageError when it is absent or wrong.
+    UsageError when it does not exist or is invalid.
     """
     if name.endswith(".xml"):
         from v2vlint.target.libvirt import from_domain

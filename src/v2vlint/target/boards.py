@@ -1,7 +1,7 @@
-"""Where network cards sit: the words of a profile, and the addresses that a libvirt domain gives.
+"""Places of network cards, as written in a profile or derived from a libvirt domain.
 
 A profile writes ``0000:00:03.0 slot 3`` for a PCI card in hot-plug slot 3, ``0000:02:01.0 index 7`` for one that the firmware numbers,
-``vmbus`` and ``xen`` for cards on buses that udev makes no names of.
+``vmbus`` and ``xen`` for cards on buses that udev does not build names from.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _FLAT = frozenset({"pcie-root", "pcie-root-port", "pcie-switch-downstream-port",
 
 
 def place_of(value: Any, place: str) -> CardPlace:
-    """A place as a profile writes it; UsageError when it is none."""
+    """Parse a place as written in a profile. UsageError when it is invalid."""
     match = _PLACE.fullmatch(value) if isinstance(value, str) else None
     if match is None:
         raise UsageError(f"{place}: must be a PCI address such as '0000:00:03.0 slot 3', 'vmbus' or 'xen'")
@@ -30,7 +30,7 @@ def place_of(value: Any, place: str) -> CardPlace:
 
 
 def domain_board(root: Element, hypervisor: str) -> tuple[Board, ...]:
-    """The board of a libvirt domain whose cards all have their PCI addresses written out; nothing when one has not."""
+    """The board of a libvirt domain whose cards all have explicit PCI addresses; empty when one has not."""
     nics = list(root.iterfind("devices/interface"))
     models = {model.get("type", "") for nic in nics for model in nic.iterfind("model")}
     if hypervisor == "xen" and models <= {"netfront"}:
@@ -59,6 +59,6 @@ def _domain_place(nic: Element, buses: dict[int, str]) -> CardPlace | None:
 
 
 def _guest_bus(bus: int, buses: dict[int, str]) -> int | None:
-    """The number that the firmware gives to the bus: that of libvirt as long as all controllers below it are root ports or the root."""
+    """The number the firmware assigns to the bus: libvirt's, as long as all controllers below it are root ports or the root."""
     plain = all(model in ("pci-root", "pcie-root", "pcie-root-port") for index, model in buses.items() if index <= bus)
     return bus if plain else None

@@ -1,4 +1,4 @@
-"""The keys of a target profile, each in one place: how it is read, and how ``v2vlint targets NAME`` shows it.
+"""The keys of a target profile, each defined once: how it is read, and how ``v2vlint targets NAME`` shows it.
 
 A new key is a field of :class:`~v2vlint.model.target.Target`, an entry here, and a row in ``docs/targets.md``; tests hold the three
 together.
@@ -22,8 +22,8 @@ FORMATS = ("raw", "qcow2", "vmdk", "vmdk-stream", "vhd", "vhd-fixed", "vhdx", "v
 
 @dataclass(frozen=True, slots=True)
 class Key:
-    """How a key is read, and how it is described, under which label. ``over`` marks a table whose keys are inherited one by one: ``read``
-    gives those that are there, and ``over`` makes the value of a profile that extends nothing."""
+    """How a key is read, how it is described, and its label. ``over`` marks a table whose keys are inherited one by one: ``read``
+    then returns the keys that are present, and ``over`` builds the value for a profile that extends nothing."""
 
     read: Reader
     label: str
@@ -125,11 +125,11 @@ KEYS: dict[str, Key] = {
     "keyboards": Key(listed(text), "keyboard", _words("keyboards")),
     "firmware": Key(filled(one_of("bios", "uefi")), "firmware", lambda target: [" or ".join(kind.upper() for kind in target.firmware)]),
     "names_system_disk": Key(
-        flag, "firmware", lambda target: ["the import names the disk that is started"] if target.names_system_disk else []
+        flag, "firmware", lambda target: ["the import designates the boot disk"] if target.names_system_disk else []
     ),
     "bios": Key(maybe(_WORD), "firmware", lambda target: [f"the BIOS is {target.bios}"] if target.bios else []),
     "cpu_level": Key(number(1, 4), "processor", lambda target: [f"x86-64-v{target.cpu_level} at least"]),
-    "cpu_hotplug": Key(flag, "processor", lambda target: ["QEMU can add some to a running machine"] if target.cpu_hotplug else []),
+    "cpu_hotplug": Key(flag, "processor", lambda target: ["processors can be added while running"] if target.cpu_hotplug else []),
     "ram_mib": Key(number(64, 1 << 24), "memory", lambda target: [f"{target.ram_mib} MiB assumed"]),
     "vmbus_id": Key(maybe(text), "VMBus", _words("vmbus_id")),
     "keeps_mac": _kept("keeps_mac", "MAC addresses"),
@@ -159,10 +159,10 @@ KEYS: dict[str, Key] = {
 
 
 def said(target: Target) -> Iterator[tuple[str, str]]:
-    """What the profile says, as pairs of a label and words, in the order of the keys; several lines may have one label."""
+    """The profile as pairs of label and description, in the order of the keys; a label may repeat."""
     for label in dict.fromkeys(key.label for key in KEYS.values() if key.label):
         alone = label in ("disks", "network", "display", "limits")
         found = [words for key in KEYS.values() if key.label == label for words in key.say(target)]
         if label == "kept" and not found:
-            found = ["nothing of the source's hardware identity"]
+            found = ["none of the source's hardware identity"]
         yield from ((label, words) for words in (found if alone else [", ".join(found)]) if words)

@@ -1,4 +1,4 @@
-"""A libvirt domain as the target: the hardware its XML gives to the guest (libvirt.org/formatdomain.html). The file is the user's own."""
+"""A libvirt domain as the target: the hardware its XML describes (libvirt.org/formatdomain.html). The file is the user's own."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ _VIDEO = {
 }  # fmt: skip
 _QEMU_VGA = {"virtio": "virtio", "cirrus": "cirrus", "qxl": "qxl", "vmvga": "vmware"}
 _PROFILES = {"kvm": "kvm", "qemu": "kvm", "xen": "xen", "vmware": "vmware", "vbox": "virtualbox", "hyperv": "hyperv-gen1"}
-"""The shipped profile that says what the XML does not, by the type of the domain."""
+"""The shipped profile that supplies what the XML does not state, by domain type."""
 _LEVELS = (
     (re.compile(r"x86-64-v([1-4])"), 0),
     (re.compile(r"Skylake-Server|Cascadelake|Cooperlake|Icelake|Snowridge|SapphireRapids|GraniteRapids|EPYC-Genoa|EPYC-Turin"), 4),
@@ -43,7 +43,7 @@ _LEVELS = (
 
 
 def from_domain(path: Path) -> Target:
-    """The target that the domain XML in ``path`` describes; UsageError when it is none or has no disk."""
+    """The target described by the domain XML in ``path``. UsageError when it is not a domain or has no disk."""
     try:
         data = path.read_bytes()
     except OSError as error:
@@ -52,7 +52,7 @@ def from_domain(path: Path) -> Target:
 
 
 def from_text(name: str, text: str) -> Target:
-    """The target called ``name`` that the domain XML ``text`` describes; UsageError when it has no disk."""
+    """The target called ``name`` described by the domain XML ``text``. UsageError when it has no disk."""
     return _target(name, name, text)
 
 
@@ -101,7 +101,7 @@ def _model(element: Element | None, attribute: str = "model") -> str:
 
 
 def _bus(disk: Element) -> str:
-    """The bus of a disk, guessed from its name as libvirt does when it is not written out."""
+    """The bus of a disk; libvirt derives it from the device name when it is not stated."""
     target = disk.find("target")
     name = _model(target, "dev")
     guessed = next((bus for prefix, bus in (("vd", "virtio"), ("sd", "scsi"), ("xvd", "xen")) if name.startswith(prefix)), "ide")
@@ -128,22 +128,22 @@ def _controller(bus: str, scsi: str, path: str) -> Controller:
 
 
 def controller_of(bus: str, scsi: str, path: str) -> Controller:
-    """The controller for disks on ``bus``, with libvirt's model of a SCSI controller. UsageError for an unknown one."""
+    """The controller for disks on ``bus``, given libvirt's SCSI controller model. UsageError when it is unknown."""
     return _controller(bus, scsi, path)
 
 
 def nic_modules(model: str, path: str) -> tuple[tuple[str, ...], ...]:
-    """Linux's modules for a model of network card, any of which will do. UsageError for an unknown one."""
+    """Alternative Linux modules for a network card model. UsageError when it is unknown."""
     return _lookup(_NICS, model, path, "network card")
 
 
 def video_modules(model: str) -> tuple[str, ...]:
-    """Linux's modules for a model of display."""
+    """Linux modules for a display model."""
     return _VIDEO.get(model, ())
 
 
 def cpu_level_of(model: str) -> int:
-    """The x86-64 level of a processor model of QEMU's; 1 when it is unknown."""
+    """The x86-64 level of a QEMU processor model; 1 when it is unknown."""
     return next((level or int(match[1]) for pattern, level in _LEVELS if (match := pattern.match(model))), 1)
 
 
@@ -172,7 +172,7 @@ def _firmware(root: Element) -> Firmware:
 
 
 def _cpu_level(cpu: Element | None) -> int:
-    """The level of a named model; host-model and host-passthrough count as v2; no model is qemu64, v1."""
+    """The level of a named model. host-model and host-passthrough count as v2; without a model it is qemu64, v1."""
     if cpu is None:
         return 1
     if cpu.get("mode") in ("host-model", "host-passthrough", "maximum"):

@@ -1,4 +1,4 @@
-"""A target profile from TOML data. Every mistake is a UsageError with its place."""
+"""Parse target profiles from TOML. Every mistake is a UsageError that says where."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _NEEDED = ("title", "hypervisor", "controllers", "nics", "displays")
 
 
 def read_toml(path: Path) -> dict[str, Any]:
-    """The data of a TOML file; UsageError when it cannot be read or is none."""
+    """The data in a TOML file. UsageError when it cannot be read or parsed."""
     try:
         return tomllib.loads(path.read_text("utf-8"))
     except OSError as error:

@@ -1,4 +1,4 @@
-"""A machine of Proxmox VE as the target: the hardware its configuration gives to the guest (qm.conf(5)). The file is the user's own."""
+"""A Proxmox VE machine as the target: the hardware its configuration describes (qm.conf(5)). The file is the user's own."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ _SHOWN = {"vga": "std", "vmvga": "vmware"}
 
 
 def from_conf(path: Path) -> Target:
-    """The target that the configuration in ``path`` describes; UsageError when it is none or has no disk."""
+    """The target described by the configuration in ``path``. UsageError when it is not one or has no disk."""
     try:
         text = path.read_text("utf-8", "replace")
     except OSError as error:
         raise UsageError(f"{path}: {(error.strerror or 'cannot be read').lower()}") from error
     if len(text) > MAX_CONF:
-        raise UsageError(f"{path}: not a configuration of Proxmox VE")
+        raise UsageError(f"{path}: not a Proxmox VE machine configuration")
     return _target(path, read_conf(str(path), text))
 
 
@@ -85,7 +85,7 @@ def _firmware(conf: Conf) -> Firmware:
 
 
 def _level(conf: Conf) -> int:
-    """Without a word about it the processor is kvm64; ``host`` counts as v2."""
+    """The default processor is kvm64; ``host`` counts as v2."""
     kind = conf.options("cpu", "cputype").get("cputype", "kvm64")
     return 2 if kind in ("host", "max") else cpu_level_of(kind)
 

@@ -1,4 +1,4 @@
-"""Readers of TOML values: each takes a value and its place in words, and returns what it means or raises a UsageError with that place."""
+"""Readers of TOML values. Each takes a value and its place as text, and returns the parsed value or raises UsageError."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ T = TypeVar("T")
 
 
 def text(value: Any, place: str) -> str:
-    """A text that is not empty."""
+    """A non-empty text."""
     if not isinstance(value, str) or not value:
         raise UsageError(f"{place}: must be a text")
     return value
@@ -36,7 +36,7 @@ def pattern(value: Any, place: str) -> str:
 
 
 def shaped(shape: str, words: str) -> Reader:
-    """A text that the regular expression ``shape`` fits, which ``words`` explain."""
+    """A text that matches the regular expression ``shape``; ``words`` describe it."""
 
     def convert(value: Any, place: str) -> str:
         if not re.fullmatch(shape, text(value, place)):
@@ -47,7 +47,7 @@ def shaped(shape: str, words: str) -> Reader:
 
 
 def maybe(item: Reader) -> Reader:
-    """What ``item`` reads, or the empty text, with which a profile takes back what it extends says."""
+    """What ``item`` reads, or an empty text, which resets an inherited value."""
     return lambda value, place: "" if value == "" else item(value, place)
 
 
@@ -63,7 +63,7 @@ def number(low: int, high: int) -> Reader:
 
 
 def span(high: int) -> Reader:
-    """Two numbers from 0 to ``high``, the lowest and the highest of a range; an empty list for none."""
+    """Two numbers from 0 to ``high``: the bounds of a range; an empty list for none."""
     numbers = listed(number(0, high))
 
     def convert(value: Any, place: str) -> tuple[Any, ...]:
@@ -76,7 +76,7 @@ def span(high: int) -> Reader:
 
 
 def one_of(*options: str) -> Reader:
-    """One of some words."""
+    """One of the given words."""
 
     def convert(value: Any, place: str) -> str:
         if value not in options:
@@ -87,7 +87,7 @@ def one_of(*options: str) -> Reader:
 
 
 def listed(item: Reader) -> Reader:
-    """A list, maybe empty, as a tuple."""
+    """A list, possibly empty, as a tuple."""
 
     def convert(value: Any, place: str) -> tuple[Any, ...]:
         if not isinstance(value, list):
@@ -98,7 +98,7 @@ def listed(item: Reader) -> Reader:
 
 
 def filled(item: Reader) -> Reader:
-    """A list that is not empty, as a tuple."""
+    """A non-empty list, as a tuple."""
 
     def convert(value: Any, place: str) -> tuple[Any, ...]:
         found: tuple[Any, ...] = listed(item)(value, place)
@@ -110,7 +110,7 @@ def filled(item: Reader) -> Reader:
 
 
 def fields(keys: Mapping[str, Reader]) -> Reader:
-    """A table with some of ``keys``, as a dictionary."""
+    """A table with any of ``keys``, as a dictionary."""
 
     def convert(value: Any, place: str) -> dict[str, Any]:
         if not isinstance(value, dict):
@@ -121,7 +121,7 @@ def fields(keys: Mapping[str, Reader]) -> Reader:
 
 
 def pairs(item: Reader) -> Reader:
-    """A table with keys of any name, as a tuple of pairs."""
+    """A table with arbitrary keys, as a tuple of pairs."""
 
     def convert(value: Any, place: str) -> tuple[tuple[str, Any], ...]:
         if not isinstance(value, dict):
@@ -132,7 +132,7 @@ def pairs(item: Reader) -> Reader:
 
 
 def table(kind: type, keys: Mapping[str, Reader], optional: Mapping[str, Reader] | None = None) -> Reader:
-    """A ``kind`` made from a table with all of ``keys``, and maybe some ``optional`` ones."""
+    """A ``kind`` built from a table with all of ``keys`` and any of the ``optional`` ones."""
     every = fields({**keys, **(optional or {})})
 
     def convert(value: Any, place: str) -> Any:
@@ -146,7 +146,7 @@ def table(kind: type, keys: Mapping[str, Reader], optional: Mapping[str, Reader]
 
 
 def known(keys: Mapping[str, T], key: str, place: str) -> T:
-    """What ``keys`` has for ``key``."""
+    """The entry of ``keys`` for ``key``. UsageError when there is none."""
     if key not in keys:
         raise UsageError(f"{place}: unknown key {key!r}", hint=f"known keys: {', '.join(keys)}")
     return keys[key]

@@ -1,7 +1,7 @@
-"""The forecast: what becomes of each stage of the boot, from facts as the mover leaves them, and the target.
+"""The forecast: the outcome of each boot stage, judged from the facts as the mover leaves them and the target.
 
-Every module here has the verdict on one stage (those of Windows share one): a new module is discovered, and its ``place`` puts it in
-the order. Each verdict is a fact like others, so that rules ask for it by its type.
+Each module holds the verdict on one stage (those for Windows share one). Modules are discovered; a verdict's ``place`` puts it in
+order. A verdict is a fact like any other, so rules request it by its type.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from v2vlint.model.verdict import Verdict
 
 
 def _all() -> tuple[type[Verdict], ...]:
-    """Every verdict of every module here, in the order of their places."""
+    """Every verdict in this package, in the order of the stages."""
     for module in pkgutil.iter_modules(__path__):
         importlib.import_module(f"{__name__}.{module.name}")
     return tuple(sorted(Verdict.__subclasses__(), key=lambda kind: kind.place))
@@ -50,7 +50,7 @@ for _kind in VERDICTS:
 
 
 def predict(store: FactStore) -> Forecast:
-    """The forecast for the target in ``store``. Stages behind one that fails are skipped."""
+    """The forecast for the target in ``store``. Stages after a failed one are skipped."""
     stages: list[StageForecast] = []
     stopped: Stage | None = None
     for kind in VERDICTS:
@@ -68,7 +68,7 @@ def predict(store: FactStore) -> Forecast:
 
 
 def _way_back(stages: Iterable[StageForecast], store: FactStore) -> str:
-    """A menu entry that would still boot on the target, in words; empty when there is none."""
+    """A menu entry that would still boot on the target, as text; empty when there is none."""
     failing = {found.stage for found in stages if found.fate is Fate.FAIL}
     if not failing & {Stage.KERNEL, Stage.INITRAMFS}:
         return ""
@@ -81,5 +81,5 @@ def _way_back(stages: Iterable[StageForecast], store: FactStore) -> str:
 
 @functools.cache
 def stopping() -> frozenset[Stage]:
-    """Stages without which no login prompt appears; a guest without network or console is up, only hard to reach."""
+    """Stages that must pass for a login prompt to appear; a guest without network or console is up, only hard to reach."""
     return frozenset(kind.stage for kind in VERDICTS if kind.stops)

@@ -1,4 +1,4 @@
-"""Console: will there be a login on a console that the target has?"""
+"""Console: does a console that the target has offer a login?"""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from v2vlint.model.verdict import Cause, Judge, Verdict, doubt
 
 
 def _login(startup: Startup, consoles: Consoles, target: Target) -> Iterator[Cause[None]]:
-    """What the command line and the guest's gettys name. Every display has virtual terminals, and a display may have a login unsaid."""
+    """Consoles named by the command line and by gettys. A display always has virtual terminals, so it may offer a login anyway."""
     named = tuple(_named(startup.entry, consoles))
     usable = [name for name in named if name in target.consoles or (_is_display(name) and "tty0" in target.consoles)]
     if usable:
@@ -37,6 +37,6 @@ def _named(entry: BootEntry, consoles: Consoles) -> Iterator[str]:
 
 
 class ConsoleVerdict(Verdict, stage=Stage.CONSOLE, place=110, stops=False):
-    """Will there be a login on a console that the target has?"""
+    """Does a console that the target has offer a login?"""
 
     login = Judge(_login)

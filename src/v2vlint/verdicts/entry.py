@@ -15,7 +15,7 @@ from v2vlint.model.verdict import Cause, Judge, Verdict, fault
 
 
 def _default(startup: Startup) -> Iterator[Cause[None]]:
-    """An entry that starts this system itself."""
+    """The default entry boots this system directly."""
     entry, reason = startup.entry, startup.menu.default_reason if startup.menu else ""
     if entry.chainload and not entry.kernel:
         yield Cause(Fate.UNKNOWN, f"the default entry {entry} starts another loader ({entry.chainload})", entry.where)
@@ -26,35 +26,35 @@ def _default(startup: Startup) -> Iterator[Cause[None]]:
 
 
 def _rewritten(startup: Startup, converted: ConvertedMenu, fs: GuestFS) -> Iterator[Cause[None]]:
-    """Red Hat's grub2-mkconfig up to 7, run in virt-v2v's appliance without EFI, writes linux16, which their GRUB for EFI has not.
+    """virt-v2v runs grub2-mkconfig in its appliance, without EFI; Red Hat's up to 7 then writes linux16, which their GRUB for EFI lacks.
 
-    libguestfs/virt-v2v issue 160. Which command it writes shows in what it wrote on the guest itself: linuxefi.
+    See libguestfs/virt-v2v issue 160. The affected versions wrote linuxefi on the guest itself.
     """
     menu = startup.menu
     if menu is None or menu.firmware != "uefi" or not converted.rewritten:
         return
     text = fs.text(menu.config.path)
     if text is not None and any(line.text.split()[:1] == ["linuxefi"] for line in text.lines()):
-        yield fault(True, "virt-v2v has this menu written anew outside EFI, with linux16 in place of linuxefi", menu.config, None)
+        yield fault(True, "virt-v2v regenerates this menu without EFI, with linux16 in place of linuxefi", menu.config, None)
 
 
 def _command(startup: Startup) -> Iterator[Cause[BootEntry]]:
-    """A command of the default entry that this GRUB neither has nor can load."""
+    """The default entry has a command that this GRUB neither has nor can load."""
     entry = startup.default
     if entry is not None and entry.unknown_command:
-        reason = f"the default entry says {entry.unknown_command}, a command that this GRUB does not have"
+        reason = f"the default entry uses {entry.unknown_command}, a command this GRUB does not have"
         yield fault(True, reason, entry.unknown_at or entry.where, entry)
 
 
 def another(starter: Starter, systems: Systems) -> Iterator[Cause[System]]:
-    """Of several systems only one starts by default."""
+    """Another of several systems starts by default."""
     other = starter.other_than(systems)
     if other is not None:
         yield Cause(Fate.UNKNOWN, f"{other.name} on {other.device} comes up instead: {starter.reason}", Device(other.device), None, other)
 
 
 class EntryVerdict(Verdict, stage=Stage.ENTRY, place=30):
-    """Which entry boots by default?"""
+    """Which menu entry boots by default?"""
 
     another = Judge(another)
     rewritten = Judge(_rewritten)

@@ -1,4 +1,4 @@
-"""Firmware: can the firmware that is offered load anything from these disks?"""
+"""Firmware: can the target's firmware load anything from these disks?"""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ from v2vlint.model.verdict import LINUX, WINDOWS, Cause, Judge, Verdict, doubt, 
 
 
 def _nothing(guest: Startable, target: Target) -> Iterator[Cause[None]]:
-    """Disks with neither boot code nor a loader on an ESP; Xen may read the kernel from such disks itself."""
+    """Disks with neither boot code nor an EFI loader. Xen may read the kernel from such disks itself."""
     if guest.bios is False and guest.uefi is False and not target.xen_pv:
         reason = f"the disks cannot be started: {guest.bios_reason}, and {guest.uefi_reason}"
         yield fault(True, reason, Device("disk1", "boot sector"), None)
 
 
 def _unsupported(guest: Startable, target: Target) -> Iterator[Cause[None]]:
-    """Disks that start only from a firmware which the target does not have."""
+    """Disks that boot only from firmware the target does not have."""
     if guest.only and guest.only not in target.firmware:
         disk = guest.boot_disk if guest.only == "bios" else guest.esp_disk
         where = Device(f"disk{(disk or 0) + 1}", "boot sector" if guest.only == "bios" else "partition table")
@@ -58,9 +58,10 @@ def _fallback(guest: Startable, target: Target, landing: Landing, os: OsInfo, st
 
 
 def _defined(definition: Definition, guest: Startable, conversion: Conversion, landing: Landing, target: Target) -> Iterator[Cause[None]]:
-    """The definition's firmware. virt-v2v takes it over, whatever the disks need: ``get_target_firmware``; others are told anew.
+    """The firmware stated by the definition. virt-v2v keeps it whatever the disks need (``get_target_firmware``); other movers let the user
+    choose again.
 
-    Without one virt-v2v goes by the partitions: ``detect_firmware``.
+    Without a definition virt-v2v decides by the partition table: ``detect_firmware``.
     """
     if not definition.firmware and guest.only in target.firmware and guest.only not in landing.firmware:
         made = " or ".join(name.upper() for name in landing.firmware)
@@ -73,7 +74,7 @@ def _defined(definition: Definition, guest: Startable, conversion: Conversion, l
 
 
 def _order(guest: Startable, chosen: ChosenFirmware, blocks: BlockTable, target: Target, conversion: Conversion) -> Iterator[Cause[None]]:
-    """Firmware boots from the first disk by default. An import into a cloud names the disk that holds the system."""
+    """Firmware boots from the first disk by default. A cloud import designates the disk with the system."""
     disk = guest.boot_disk if chosen.kind == "bios" else guest.esp_disk if chosen.kind == "uefi" else None
     first = blocks.chain(0)
     if not disk or not blocks.disks:
@@ -92,7 +93,7 @@ def _order(guest: Startable, chosen: ChosenFirmware, blocks: BlockTable, target:
 
 
 def _start(guest: Startable, chosen: ChosenFirmware, landing: Landing, target: Target, store: FactStore) -> Iterator[Cause[None]]:
-    """By boot code from a BIOS, by a loader on the ESP from UEFI; Xen reads the kernel of a paravirtual guest itself."""
+    """A BIOS starts boot code, UEFI a loader on the ESP; for a paravirtual guest Xen reads the kernel itself."""
     if chosen.kind == "bios":
         yield Cause(Fate.PASS, f"BIOS: {guest.bios_reason}", _disk(guest))
     elif chosen.kind == "uefi":
@@ -102,7 +103,7 @@ def _start(guest: Startable, chosen: ChosenFirmware, landing: Landing, target: T
     elif target.xen_pv and _is_paravirtual(store):
         yield Cause(Fate.PASS, "no firmware: Xen reads the kernel from the guest's disk", store.get(Bootloader).where)
     elif target.xen_pv and guest.bios is not True and guest.uefi is not True:
-        yield Cause(Fate.UNKNOWN, "the disks are started by no firmware: only Xen may read the kernel from them", _disk(guest))
+        yield Cause(Fate.UNKNOWN, "no firmware can boot these disks; Xen may read the kernel from them itself", _disk(guest))
     else:
         yield _not_started(guest, landing)
 
@@ -116,7 +117,7 @@ def _not_started(guest: Startable, landing: Landing) -> Cause[None]:
 
 
 def _is_paravirtual(store: FactStore) -> bool:
-    """Whether the default kernel is for Xen PV only, so that the source started it without firmware."""
+    """Whether the default kernel is Xen PV only, which means the source booted it without firmware."""
     try:
         found = store.get(Kernels).of_image(store.get(Startup).entry.kernel, store.get(GuestFS))
     except FactUnavailable:
@@ -129,7 +130,7 @@ def _disk(guest: Startable) -> Device:
 
 
 class FirmwareVerdict(Verdict, stage=Stage.FIRMWARE, place=10, kinds=LINUX | WINDOWS):
-    """Can the firmware that is offered load anything from these disks?"""
+    """Can the target's firmware load anything from these disks?"""
 
     nothing = Judge(_nothing)
     unsupported = Judge(_unsupported)

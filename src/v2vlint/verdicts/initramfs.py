@@ -1,4 +1,4 @@
-"""Initramfs: can it reach the root disk through the target's controller, and mount the root filesystem?"""
+"""Initramfs: can it reach the root disk through the target's controller and mount the root filesystem?"""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _KNOWN = frozenset({"initramfs-tools", "dracut", "mkinitcpio"})
 
 @dataclass(frozen=True, slots=True)
 class Undriven:
-    """A controller for which the kernel has no driver. ``replaced``: the mover attaches the disk to another one, that it drives."""
+    """A controller the kernel has no driver for. ``replaced``: the mover attaches the disk to a controller the kernel can drive."""
 
     kernel: Kernel
     choice: BootChoice
@@ -37,7 +37,7 @@ class Undriven:
 
 
 def _kernel_drivers(boot: DefaultBoot, landing: Landing, target: Target) -> Iterator[Cause[Undriven | None]]:
-    """Drivers that the kernel does not have at all. virt-v2v then attaches the disk to IDE: ``do_convert``."""
+    """Drivers that the kernel lacks altogether. virt-v2v then attaches the disk to IDE: ``do_convert``."""
     kernel = boot.choice.kernel
     if kernel is None or (kernel.is_xen_pv_only and not target.xen_pv):
         return
@@ -46,7 +46,7 @@ def _kernel_drivers(boot: DefaultBoot, landing: Landing, target: Target) -> Iter
     for controller in target.controllers:
         absent = lacking(kernel, controller.any_of, controller.prefix)
         if absent is None:
-            reason = f"kernel {kernel.version} has no module list and no configuration that would tell about {controller.name}"
+            reason = f"kernel {kernel.version} has neither a module list nor a configuration that mentions {controller.name}"
             yield Cause(Fate.UNKNOWN, reason, kernel.where)
         elif absent:
             reason = f"kernel {kernel.version} has no driver for {controller.name} ({', '.join(absent)})"
@@ -55,7 +55,7 @@ def _kernel_drivers(boot: DefaultBoot, landing: Landing, target: Target) -> Iter
 
 
 def _blocked(boot: DefaultBoot, landing: Landing) -> Iterator[Cause[ModuleFate]]:
-    """Drivers that modprobe.d or the command line keeps from loading."""
+    """Drivers that modprobe.d or the kernel command line blocks."""
     path = boot.path
     for controller in landing.controllers if path else ():
         for fate in path.controller(controller).failing(Means.BLOCKED) if path else ():
@@ -63,7 +63,7 @@ def _blocked(boot: DefaultBoot, landing: Landing) -> Iterator[Cause[ModuleFate]]
 
 
 def _other_kernel(boot: DefaultBoot, landing: Landing) -> Iterator[Cause[BootPath]]:
-    """An image with the modules of another kernel only."""
+    """An image that holds only modules of another kernel."""
     path = boot.path
     if path is None or path.image is None or _fits(path):
         return
@@ -76,14 +76,14 @@ def _other_kernel(boot: DefaultBoot, landing: Landing) -> Iterator[Cause[BootPat
 
 
 def _fits(path: BootPath) -> bool:
-    """Whether the image is for this kernel, or says of none."""
+    """Whether the image is for this kernel, or does not say which one it is for."""
     image, version = path.image, path.kernel.version
     return image is None or not version or not image.versions or version in image.versions
 
 
 @dataclass(frozen=True, slots=True)
 class Lacking:
-    """What the image of ``path`` lacks. ``controllers`` are those left without a driver because of it."""
+    """What the image of ``path`` lacks. ``controllers`` are those left without a driver because of that."""
 
     path: BootPath
     names: tuple[str, ...]
@@ -91,13 +91,13 @@ class Lacking:
 
 
 def _none_loaded(boot: DefaultBoot, stack: RootStack, landing: Landing) -> Iterator[Cause[Lacking]]:
-    """An entry without an initramfs that needs one."""
+    """An entry that needs an initramfs and has none."""
     path = boot.path
     needed = tuple(_needs(path, stack, landing)) if path is not None and path.image is None else ()
     if path is None or not needed:
         return
     if path.choice.entry is None:
-        reason = "no boot loader's configuration was found, which would tell whether an initramfs is loaded"
+        reason = "no boot loader configuration was found, so it is not known whether an initramfs is loaded"
         yield Cause(Fate.UNKNOWN, reason, path.choice.where, None, Lacking(path, needed))
         return
     again = tries_again(path)
@@ -106,7 +106,7 @@ def _none_loaded(boot: DefaultBoot, stack: RootStack, landing: Landing) -> Itera
 
 
 def tries_again(path: BootPath) -> bool:
-    """Whether the kernel restarts at once when it panics, so that the loader's fallback entry gets its turn."""
+    """Whether the kernel reboots immediately on panic, so that the loader's fallback entry is tried."""
     return any(argument.name == "panic" and argument.value == "-1" for argument in path.choice.args)
 
 
@@ -147,7 +147,7 @@ def _undriven(path: BootPath | None, controllers: tuple[Controller, ...]) -> Lac
 
 
 def missing_modules(path: BootPath, controllers: tuple[Controller, ...]) -> tuple[str, ...]:
-    """What is to be put in: the modules only on disk, or those in the image that lack something they depend on."""
+    """Modules to add to the image: those it lacks, and those it holds without a module they depend on."""
     if path.image is None or not _fits(path):
         return ()
     fates = (fate for controller in controllers for fate in path.controller(controller).failing(Means.DISK))
@@ -155,7 +155,7 @@ def missing_modules(path: BootPath, controllers: tuple[Controller, ...]) -> tupl
 
 
 def _root_filesystem(boot: DefaultBoot, stack: RootStack) -> Iterator[Cause[Lacking]]:
-    """What opens LVM, LUKS and MD, and mounts the filesystem. Every generator takes these in for the root that it finds mounted."""
+    """What opens LVM, LUKS and MD and mounts the filesystem. Every generator includes these for the root that is mounted when it runs."""
     path, before = boot.path, boot.source_path
     if path is None or path.image is None:
         return
@@ -170,7 +170,7 @@ def _root_filesystem(boot: DefaultBoot, stack: RootStack) -> Iterator[Cause[Lack
 
 
 def _judged(path: BootPath) -> bool:
-    """An image for another kernel is another matter, and so is a damaged one."""
+    """Whether the image belongs to this kernel and is intact; other causes cover the rest."""
     return path.image is not None and not path.image.damage and _fits(path)
 
 
@@ -189,7 +189,7 @@ def _programs(path: BootPath, stack: RootStack) -> Iterator[str]:
 
 
 def _drives(boot: DefaultBoot, stack: RootStack, landing: Landing) -> Iterator[Cause[None]]:
-    """Controller, layers and filesystem, each by built-in drivers or by modules in the image: what nothing above has told."""
+    """Every controller, layer and filesystem has a driver, built in or in the image, unless a cause above says otherwise."""
     choice, path = boot.choice, boot.path
     where = choice.initrd_where or choice.where
     if path is None:
@@ -217,7 +217,7 @@ def _words(fate: DriveFate) -> str:
 
 
 class InitramfsVerdict(Verdict, stage=Stage.INITRAMFS, place=50):
-    """Can the initramfs reach the root disk through the target's controller, and mount the root filesystem?"""
+    """Can the initramfs reach the root disk through the target's controller and mount the root filesystem?"""
 
     kernel_drivers = Judge(_kernel_drivers)
     blocked = Judge(_blocked)

@@ -1,4 +1,4 @@
-"""Kernel: does the loader find the default entry's kernel and initramfs, whole, and does that kernel run there?"""
+"""Kernel: does the loader find the default entry's kernel and initramfs intact, and does the kernel run on the target?"""
 
 from __future__ import annotations
 
@@ -18,23 +18,21 @@ from v2vlint.model.verdict import Cause, Judge, Verdict, doubt, fault, repaired
 
 
 def _none_installed(kernels: Kernels, choices: BootChoices, loader: Bootloader, efi: Efi) -> Iterator[Cause[None]]:
-    """A guest without any kernel had it from outside. Behind a loader that is not understood it may lie anywhere."""
+    """A guest without a kernel was booted with one from the host. A loader that is not understood may keep it anywhere."""
     if any(choice.kernel is not None for choice in (*choices.defaults, *choices.others)):
         return
     if kernels.unreadable:
         yield Cause(Fate.UNKNOWN, kernels.unreadable, kernels.where)
     elif not loader.entries and (loader.other or efi.images) and not any(kernel.image for kernel in kernels):
         what = loader.other or efi.images[0].path
-        yield Cause(
-            Fate.UNKNOWN, f"no kernel image is in the usual places, and where {what} looks for one is not understood", kernels.where
-        )
+        yield Cause(Fate.UNKNOWN, f"no kernel image is in the usual places, and it is not known where {what} looks for one", kernels.where)
     elif not any(kernel.image for kernel in kernels):
         left = next((f"; only the modules of {kernel.version} are there" for kernel in kernels), "")
         yield fault(True, f"no kernel image is installed{left}", kernels.where, None)
 
 
 def _missing(boot: DefaultBoot) -> Iterator[Cause[BootChoice]]:
-    """The file that the entry names."""
+    """The kernel that the entry names does not exist."""
     choice = boot.choice
     if choice.kernel is None and choice.unreadable:
         yield Cause(Fate.UNKNOWN, choice.unreadable, choice.where, None, choice)
@@ -43,14 +41,14 @@ def _missing(boot: DefaultBoot) -> Iterator[Cause[BootChoice]]:
 
 
 def _damaged(boot: DefaultBoot) -> Iterator[Cause[BootChoice]]:
-    """A file that is cut short, or no kernel."""
+    """The kernel is truncated, or is not a kernel."""
     kernel = boot.choice.kernel
     if kernel is not None and kernel.content.problem:
         yield boot.fault(f"{boot.choice.kernel_path} {kernel.content.problem}", kernel.where, boot.choice)
 
 
 def _xen(boot: DefaultBoot, target: Target) -> Iterator[Cause[BootChoice]]:
-    """Separate Xen kernels of Linux 2.6; virt-v2v makes another one the default."""
+    """Separate Xen kernels of the Linux 2.6 era; virt-v2v makes another kernel the default."""
     kernel = boot.source.kernel
     if kernel is None or target.xen_pv or not kernel.is_xen_pv_only:
         return
@@ -70,7 +68,7 @@ def _xen_symbol(kernel: Kernel) -> Where:
 
 @dataclass(frozen=True, slots=True)
 class ImageFault:
-    """An initramfs that the entry loads: ``kind`` is ``missing``, ``damaged`` or ``followed by junk``."""
+    """A fault of an initramfs that the entry loads: ``kind`` is ``missing``, ``damaged`` or ``followed by junk``."""
 
     choice: BootChoice
     path: str
@@ -78,7 +76,7 @@ class ImageFault:
 
 
 def _initramfs(boot: DefaultBoot, images: Initramfses) -> Iterator[Cause[ImageFault | None]]:
-    """Each initramfs file that the entry loads. virt-v2v replaces the one of its kernel, whatever is in it, if it is there."""
+    """Each initramfs file that the entry loads. virt-v2v regenerates the one of its kernel if it exists, whatever its content."""
     choice = boot.choice
     for number, path in enumerate(choice.initrds if choice.kernel else ()):
         image = images.of(path)
@@ -96,13 +94,13 @@ def _initramfs(boot: DefaultBoot, images: Initramfses) -> Iterator[Cause[ImageFa
 
 
 def _starts(boot: DefaultBoot) -> Iterator[Cause[None]]:
-    """What starts when nothing is wrong."""
+    """The kernel that starts when nothing is wrong."""
     choice = boot.choice
     yield boot.passes(choice.version or choice.kernel_path, WholeFile(choice.kernel_path))
 
 
 class KernelVerdict(Verdict, stage=Stage.KERNEL, place=40):
-    """Does the loader find the default entry's kernel and initramfs, whole, and does that kernel run there?"""
+    """Does the loader find the default entry's kernel and initramfs intact, and does the kernel run on the target?"""
 
     none_installed = Judge(_none_installed)
     missing = Judge(_missing)

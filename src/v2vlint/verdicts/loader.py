@@ -1,4 +1,4 @@
-"""Loader: which boot loader comes up, with which configuration?"""
+"""Loader: which boot loader comes up, and with which configuration?"""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ from v2vlint.model.verdict import Cause, Judge, Verdict, fault
 
 
 def _stops(startup: Startup) -> Iterator[Cause[BootMenu]]:
-    """A GRUB that reads one configuration, which leads to no menu: it reads no other one."""
+    """A GRUB that reads exactly one configuration, which leads to no menu."""
     menu = startup.menu
     if menu is not None and menu.stops:
         yield fault(True, f"GRUB reads {menu.config.path}, which leads to no menu: {menu.stops}", menu.config, menu)
 
 
 def _menu(loader: Bootloader, startup: Startup) -> Iterator[Cause[None]]:
-    """A loader that is understood reads a menu with entries."""
+    """A supported loader reads a menu with entries."""
     menu = startup.menu
     if menu is None:
         yield Cause(Fate.UNKNOWN, f"{loader.other} is not understood" if loader.other else loader.reason, loader.where)
@@ -41,14 +41,14 @@ _SUFFIX = {"x86_64": "x64", "i386": "ia32", "aarch64": "aa64"}
 
 @dataclass(frozen=True, slots=True)
 class LonelyShim:
-    """``fallback`` is shim, and neither its fallback program nor ``wanted`` is beside it."""
+    """``fallback`` is shim, with neither its fallback program nor ``wanted`` beside it."""
 
     fallback: EfiImage
     wanted: str
 
 
 def _shim(efi: Efi, firmware: Firmware, os: OsInfo, target: Target) -> Iterator[Cause[LonelyShim]]:
-    """shim in the fallback directory, which starts what is beside it."""
+    """shim in the fallback directory: it starts what is beside it."""
     if target.keeps_nvram or firmware.only != "uefi":
         return
     fallback, suffix = efi.fallback(os.arch), _SUFFIX.get(os.arch, "x64")
@@ -61,7 +61,7 @@ def _shim(efi: Efi, firmware: Firmware, os: OsInfo, target: Target) -> Iterator[
 
 
 class LoaderVerdict(Verdict, stage=Stage.LOADER, place=20):
-    """Which loader comes up, with which configuration?"""
+    """Which boot loader comes up, and with which configuration?"""
 
     shim = Judge(_shim)
     prompt = Judge(_stops)

@@ -1,4 +1,4 @@
-"""Mounts: does every mount that blocks the boot find its device?"""
+"""Mounts: does every mount that boot depends on find its device?"""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ _HARDWARE_IDS = frozenset({"sys_wwid", "sys_serial", "mpath_uuid", "wwid_naa", "
 
 @dataclass(frozen=True, slots=True)
 class KernelNamed:
-    """An entry that names its device as the kernel does. ``fate`` is what becomes of the name in a raw copy, ``after`` the mover's name."""
+    """An entry with a kernel device name. ``fate`` is what happens to the name in a raw copy, ``after`` the name the mover writes."""
 
     entry: FstabEntry
     fate: NameFate
@@ -45,7 +45,7 @@ class KernelNamed:
 def _kernel_names(
     fstab: Fstab, policy: MountPolicy, names: DeviceNames, landing: Landing, blocks: BlockTable, target: Target
 ) -> Iterator[Cause[KernelNamed]]:
-    """``/dev/sda2``: gone with another controller, unsure with several disks, kept, or renamed by the mover."""
+    """``/dev/sda2``: gone on another controller, uncertain with several disks, kept, or renamed by the mover."""
     for entry in fstab.entries:
         if name_kind(entry.device) is not NameKind.KERNEL or "noauto" in entry.options or entry.is_pseudo:
             continue
@@ -58,19 +58,19 @@ def _kernel_names(
         elif after != entry.device:
             yield repaired(f"{entry.device} is renamed to {after}", where, named)
         elif fate is NameFate.ORDER:
-            yield doubt(stops, f"{waits}, a name that may move", where, named)
+            yield doubt(stops, f"{waits}, a name that may change", where, named)
 
 
 def _unmatched(fstab: Fstab, policy: MountPolicy, devices: Devices) -> Iterator[Cause[None]]:
-    """Kernel names for which no partition is there."""
+    """Kernel names that match no partition."""
     for entry in fstab.entries:
         if name_kind(entry.device) is NameKind.KERNEL and policy.stops(entry) and devices.resolve(entry.device) is None:
-            reason = f"{entry.device} for {entry.mount_point} could not be matched with a device"
+            reason = f"{entry.device} for {entry.mount_point} could not be matched to a device"
             yield Cause(Fate.UNKNOWN, reason, entry.spec.where)
 
 
 def _hardware_paths(fstab: Fstab, policy: MountPolicy) -> Iterator[Cause[FstabEntry]]:
-    """``/dev/disk/by-path/…`` and serial numbers. virt-v2v does not see them: ``remap_block_devices``."""
+    """``/dev/disk/by-path/…`` and serial numbers. virt-v2v leaves them alone: ``remap_block_devices``."""
     for entry in fstab.entries:
         if name_kind(entry.device) is NameKind.HARDWARE and "noauto" not in entry.options and not entry.is_pseudo:
             reason = f"{entry.mount_point} waits for {entry.device}, a name made of the source's hardware"
@@ -78,7 +78,7 @@ def _hardware_paths(fstab: Fstab, policy: MountPolicy) -> Iterator[Cause[FstabEn
 
 
 def _missing(fstab: Fstab, policy: MountPolicy, devices: Devices, blocks: BlockTable) -> Iterator[Cause[FstabEntry | None]]:
-    """UUIDs, labels and volumes that are on none of the disks; without a severity where that cannot be told."""
+    """UUIDs, labels and volumes that are on none of the disks; no severity where that is uncertain."""
     for entry in fstab.entries:
         kind = name_kind(entry.device)
         if "noauto" in entry.options or entry.is_pseudo or kind in (NameKind.KERNEL, NameKind.HARDWARE):
@@ -90,39 +90,39 @@ def _missing(fstab: Fstab, policy: MountPolicy, devices: Devices, blocks: BlockT
             reason = f"{what} is on {entry.device}, which is on none of the disks"
             yield fault(policy.stops(entry), reason, entry.spec.where, entry)
         elif present is not True and (stops or (judged and kind is NameKind.TAG)):
-            reason = f"whether {entry.device} exists cannot be told: not every disk could be understood"
+            reason = f"it is not known whether {entry.device} exists: not every disk could be read"
             told = entry if judged and kind is NameKind.TAG else None
             yield Cause(Fate.UNKNOWN if stops else Fate.PASS, reason, entry.spec.where, None, told)
 
 
 def _multipath(fstab: Fstab, multipath: Multipath, policy: MountPolicy, landing: Landing) -> Iterator[Cause[FstabEntry]]:
-    """Maps of several paths to one disk: virtio and Xen disks have no WWID to make them of."""
+    """Multipath maps of one disk: virtio and Xen disks have no WWID to build them from."""
     vanishes = landing.prefixes <= {"vd", "xvd"}
     for entry in fstab.entries:
         if multipath.is_multipath(entry.device) and "noauto" not in entry.options:
-            reason = f"{entry.mount_point} is on the multipath device {entry.device}, which one virtual disk does not have"
+            reason = f"{entry.mount_point} is on the multipath device {entry.device}, which a single virtual disk does not have"
             yield (fault if vanishes else doubt)(policy.stops(entry), reason, entry.spec.where, entry)
 
 
 def _host_folders(fstab: Fstab, policy: MountPolicy, target: Target) -> Iterator[Cause[FstabEntry]]:
-    """Folders of the source's host."""
+    """Folders shared by the source's host."""
     for entry in fstab.entries:
         kind = _share(entry)
         if kind not in _SHARES or "noauto" in entry.options:
             continue
-        reason = f"{entry.mount_point} is a folder of the source's host ({kind})"
+        reason = f"{entry.mount_point} is a folder shared by the source's host ({kind})"
         yield (doubt if kind in target.shares else fault)(policy.stops(entry), reason, entry.where, entry)
 
 
 def _share(entry: FstabEntry) -> str:
-    """The type of a mount; of ``fuse`` lines the program is in front of the source: mount.fuse(8)."""
+    """The type of a mount; on ``fuse`` lines the program precedes the source: mount.fuse(8)."""
     program = entry.device.rpartition("#")[0] or entry.device
     return f"fuse.{program.rpartition('/')[2]}" if entry.fs_type == "fuse" else entry.fs_type
 
 
 @dataclass(frozen=True, slots=True)
 class Mapped:
-    """An entry of crypttab. ``fate`` is what becomes of a kernel name in a raw copy; ``needed`` the mount that waits for it, if known."""
+    """An entry of crypttab. ``fate`` is what happens to a kernel name in a raw copy; ``needed`` the mount that depends on it, if known."""
 
     entry: CrypttabEntry
     needed: bool
@@ -145,7 +145,7 @@ def _mapped_names(
         elif after != entry.device:
             yield repaired(f"{entry.device} becomes {after}", entry.source.where, mapped)
         elif fate is NameFate.ORDER:
-            yield doubt(needed, f"{entry.name} is unlocked from {after}, a name that may move", entry.source.where, mapped)
+            yield doubt(needed, f"{entry.name} is unlocked from {after}, a name that may change", entry.source.where, mapped)
 
 
 def _needed(entry: CrypttabEntry, devices: Devices, needs: BootNeeds) -> bool:
@@ -154,7 +154,7 @@ def _needed(entry: CrypttabEntry, devices: Devices, needs: BootNeeds) -> bool:
 
 
 def _mapped_hardware(crypttab: Crypttab, devices: Devices, needs: BootNeeds) -> Iterator[Cause[Mapped]]:
-    """Names in crypttab that are made of the source's hardware."""
+    """Names in crypttab that contain the source's hardware."""
     for entry in crypttab.entries:
         if name_kind(entry.device) is NameKind.HARDWARE and not entry.has_random_key and "noauto" not in entry.options:
             needed = _needed(entry, devices, needs)
@@ -163,14 +163,14 @@ def _mapped_hardware(crypttab: Crypttab, devices: Devices, needs: BootNeeds) -> 
 
 
 def _mapped_missing(crypttab: Crypttab, devices: Devices, needs: BootNeeds, blocks: BlockTable) -> Iterator[Cause[Mapped]]:
-    """Containers of crypttab that are on none of the disks."""
+    """crypttab entries whose container is on none of the disks."""
     for entry in crypttab.entries if blocks.devices else ():
         if "noauto" in entry.options or name_kind(entry.device) is not NameKind.TAG:
             continue
         present, mount = devices.present(entry.device), needs.mount_on(f"/dev/mapper/{entry.name}")
         mapped = Mapped(entry, mount is not None, mount=mount)
         if present is None:
-            reason = f"whether {entry.device} exists cannot be told: not every disk could be understood"
+            reason = f"it is not known whether {entry.device} exists: not every disk could be read"
             yield Cause(Fate.UNKNOWN if mount else Fate.PASS, reason, entry.source.where, None, mapped)
         elif not present:
             reason = f"{entry.name} is unlocked from {entry.device}, which is on none of the disks"
@@ -179,7 +179,7 @@ def _mapped_missing(crypttab: Crypttab, devices: Devices, needs: BootNeeds, bloc
 
 @dataclass(frozen=True, slots=True)
 class Rejected:
-    """Physical volumes that a filter of lvm.conf rejects: ``volumes`` with the names that they have there, the needed one first."""
+    """Physical volumes that a filter in lvm.conf rejects: ``volumes`` pairs them with their names on the target, the needed one first."""
 
     setting: LvmFilter
     volumes: tuple[tuple[BlockDevice, tuple[str, ...]], ...]
@@ -202,7 +202,7 @@ def _lvm_filters(conf: LvmConf, blocks: BlockTable, needs: BootNeeds, landing: L
 
 
 def _paths(volume: BlockDevice, prefix: str) -> tuple[str, ...]:
-    """The paths under which LVM meets the device there: the kernel's name and the links that travel with the disk."""
+    """The paths under which LVM sees the device there: the kernel's name and the links that travel with the disk."""
     letter, number = chr(ord("a") + volume.disk % 26), volume.number
     kernel = f"/dev/nvme{volume.disk}n1" if prefix == "nvme" else f"/dev/{prefix}{letter}"
     part = f"p{number}" if prefix == "nvme" else str(number)
@@ -212,7 +212,7 @@ def _paths(volume: BlockDevice, prefix: str) -> tuple[str, ...]:
 
 @dataclass(frozen=True, slots=True)
 class TiedVolumes:
-    """Entries of LVM's devices file by hardware identities, and the mounts that are lost with them."""
+    """Entries of LVM's devices file that contain hardware identities, and the mounts that depend on them."""
 
     tied: tuple[LvmDevice, ...]
     lost: tuple[NeededMount, ...]
@@ -221,7 +221,7 @@ class TiedVolumes:
 def _lvm_devices(
     listed: LvmDevices, conf: LvmConf, needs: BootNeeds, loader: Bootloader, os: OsInfo, refusals: Refusals
 ) -> Iterator[Cause[TiedVolumes]]:
-    """LVM's devices file, where LVM honours it. virt-v2v deletes it: ``remap_block_devices`` runs after ``/etc/lvm/devices`` is cleared."""
+    """LVM's devices file, where LVM uses it. virt-v2v clears ``/etc/lvm/devices`` before ``remap_block_devices`` runs."""
     tied = tuple(entry for entry in listed.entries if entry.id_type in _HARDWARE_IDS)
     if not tied or not (os.family == "rhel" if conf.use_devices_file is None else conf.use_devices_file):
         return
@@ -235,7 +235,7 @@ def _lvm_devices(
 
 
 def _lost(needs: BootNeeds, loader: Bootloader) -> tuple[NeededMount, ...]:
-    """Mounts on logical volumes that no default entry's rd.lvm.lv= activates."""
+    """Mounts on logical volumes that no rd.lvm.lv= of a default entry activates."""
     if not loader.defaults:
         return ()
     active = {arg.value for entry in loader.defaults for arg in entry.all("rd.lvm.lv", "rd_LVM_LV")}
@@ -245,7 +245,7 @@ def _lost(needs: BootNeeds, loader: Bootloader) -> tuple[NeededMount, ...]:
 
 @dataclass(frozen=True, slots=True)
 class TiedArray:
-    """Names in mdadm.conf that are gone there: of the DEVICE lines (``array`` is empty), or of one array's members."""
+    """Names in mdadm.conf that disappear: on DEVICE lines (``array`` is empty), or of one array's members."""
 
     tokens: tuple[Token, ...]
     array: str
@@ -253,7 +253,7 @@ class TiedArray:
 
 
 def _md_names(conf: MdadmConf, blocks: BlockTable, needs: BootNeeds, landing: Landing) -> Iterator[Cause[TiedArray]]:
-    """mdadm.conf, which virt-v2v does not touch."""
+    """mdadm.conf, which virt-v2v leaves alone."""
     needed = any(device.kind == "md" and needs.needs(device.name) for device in blocks)
     lists: list[tuple[tuple[Token, ...], str]] = [(conf.scan, ""), *((array.devices, str(array.device)) for array in conf.arrays)]
     for tokens, array in lists:
@@ -270,7 +270,7 @@ def _is_tied(token: Token, landing: Landing, blocks: BlockTable) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Disabled:
-    """A command of modprobe.d that keeps vfat from ``entry``; ``commands`` are all of them."""
+    """A modprobe.d command that keeps vfat from mounting ``entry``; ``commands`` are all such commands."""
 
     command: ModprobeCommand
     commands: tuple[ModprobeCommand, ...]
@@ -287,19 +287,19 @@ def _vfat(fstab: Fstab, modprobe: Modprobe, choices: BootChoices, policy: MountP
         c for c in modprobe.commands if (c.disables and c.name in ("vfat", "fat")) or (c.command == "blacklist" and c.name == "vfat")
     )
     for command in commands:
-        reason = f"{command.name} is disabled, but {entry.mount_point} is a {entry.fs_type} filesystem that boot mounts"
+        reason = f"{command.name} is disabled, but {entry.mount_point} is a {entry.fs_type} filesystem mounted at boot"
         yield fault(command.disables, reason, command.where, Disabled(command, commands, entry))
 
 
 def _found(fstab: Fstab, policy: MountPolicy) -> Iterator[Cause[None]]:
-    """What is mounted when nothing stands in the way."""
+    """The devices that boot needs, when all of them are found."""
     blocking = [entry for entry in fstab.entries if policy.stops(entry) and not entry.is_pseudo and entry.mount_point not in ("/", "none")]
     names = ", ".join(entry.mount_point for entry in blocking)
     yield Cause(Fate.PASS, f"{names} found" if names else "nothing but the root is needed", fstab.where)
 
 
 class MountsVerdict(Verdict, stage=Stage.MOUNTS, place=90):
-    """Does every mount that blocks the boot find its device?"""
+    """Does every mount that boot depends on find its device?"""
 
     kernel_names = Judge(_kernel_names)
     unmatched = Judge(_unmatched)

@@ -1,4 +1,4 @@
-"""Network: can the guest be reached? Has the card a driver, and is a configuration there that fits it?"""
+"""Network: can the guest be reached? Does the card have a driver, and a configuration that applies to it?"""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _FATES = {Survival.LOST: Fate.FAIL, Survival.UNSURE: Fate.UNKNOWN, Survival.KEPT
 
 @dataclass(frozen=True, slots=True)
 class Undriven:
-    """A card for which the kernel has no driver. ``replaced``: the mover presents another card, which it drives."""
+    """A card the kernel has no driver for. ``replaced``: the mover presents another card, which the kernel can drive."""
 
     kernel: Kernel
     choice: BootChoice
@@ -33,7 +33,7 @@ class Undriven:
 
 
 def _kernel_drivers(boot: DefaultBoot, landing: Landing, target: Target) -> Iterator[Cause[Undriven]]:
-    """Drivers that the kernel does not have at all. virt-v2v then presents an e1000: ``do_convert``."""
+    """Drivers that the kernel lacks altogether. virt-v2v then presents an e1000: ``do_convert``."""
     kernel = boot.choice.kernel
     if kernel is None or (kernel.is_xen_pv_only and not target.xen_pv):
         return
@@ -46,7 +46,7 @@ def _kernel_drivers(boot: DefaultBoot, landing: Landing, target: Target) -> Iter
 
 
 def _blocked(boot: DefaultBoot, landing: Landing) -> Iterator[Cause[ModuleFate]]:
-    """Drivers that modprobe.d or the command line keeps from loading."""
+    """Drivers that modprobe.d or the kernel command line blocks."""
     path = boot.path
     for nic in landing.nics if path else ():
         for fate in path.network(nic).failing(Means.BLOCKED) if path else ():
@@ -54,7 +54,7 @@ def _blocked(boot: DefaultBoot, landing: Landing) -> Iterator[Cause[ModuleFate]]
 
 
 def _modules(boot: DefaultBoot, landing: Landing) -> Iterator[Cause[BootPath]]:
-    """The module tree of the kernel, without which modprobe finds no driver once the root is there."""
+    """The kernel's module tree, without which modprobe finds no driver once the root is mounted."""
     path = boot.path
     if path is None:
         return
@@ -74,7 +74,7 @@ def _modules(boot: DefaultBoot, landing: Landing) -> Iterator[Cause[BootPath]]:
 
 
 def _gone(kernel: Kernel, landing: Landing) -> Iterator[str]:
-    """Listed files that do not exist, of network cards that no alternative drives without them."""
+    """Listed module files that do not exist, for network cards that have no other driver."""
     for nic in landing.nics:
         known = [modules for modules in nic.any_of if all(kernel.has(name) is not Presence.ABSENT for name in modules)]
         gone = [[file for name in modules if (file := kernel.tree.path(name)) and not kernel.tree.exists(file)] for modules in known]
@@ -83,14 +83,14 @@ def _gone(kernel: Kernel, landing: Landing) -> Iterator[str]:
 
 
 def _configuration(landing: NetworkLanding) -> Iterator[Cause[None]]:
-    """Whether a configuration takes the card."""
+    """Whether a configuration applies to the card."""
     outlook = landing.outlook
     yield Cause(_FATES[outlook.survival], outlook.reason, outlook.where)
 
 
 @dataclass(frozen=True, slots=True)
 class LockOut:
-    """SSH is let in on ``names`` only (cards or addresses). ``survival`` says whether they are there."""
+    """SSH is admitted on ``names`` only (interfaces or addresses). ``survival`` says whether they still exist on the target."""
 
     names: tuple[Token, ...]
     survival: Survival
@@ -98,7 +98,7 @@ class LockOut:
 
 
 def _firewall(firewalls: Firewalls, landing: NetworkLanding) -> Iterator[Cause[LockOut]]:
-    """Firewalls that admit SSH on certain cards only, which are called otherwise there."""
+    """Firewalls that admit SSH only on interfaces whose names change."""
     for gate in firewalls.gates:
         survival = max(landing.name(_glob(token.value)) for token in gate.interfaces)
         usual = any(token.value in landing.usual_names for token in gate.interfaces)
@@ -112,7 +112,7 @@ def _firewall(firewalls: Firewalls, landing: NetworkLanding) -> Iterator[Cause[L
 
 
 def _sshd(sshd: Sshd, landing: NetworkLanding, target: Target) -> Iterator[Cause[LockOut]]:
-    """An SSH server that is bound to cards that are called otherwise there, or to addresses of the old network."""
+    """An SSH server bound to interfaces whose names change, or to addresses of the old network."""
     if sshd.starts is False:
         return
     for device in sshd.devices:

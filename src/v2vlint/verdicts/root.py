@@ -1,4 +1,4 @@
-"""Root: does what the command line names as the root, and what lies under it, exist under that name on the target?"""
+"""Root: do the root named on the command line and the layers under it exist under those names on the target?"""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ _CRYPT = ("cryptdevice", "crypt_root", "cryptroot")
 
 @dataclass(frozen=True, slots=True)
 class NamedRoot:
-    """``root=`` with a name that changes. ``certain``: ``entry`` is the default; ``entries`` are all that have the same ``root=``."""
+    """``root=`` with a name that changes. ``certain``: ``entry`` is the default; ``entries`` are all those with the same ``root=``."""
 
     entry: BootEntry
     argument: KernelArg
@@ -49,7 +49,7 @@ class NamedRoot:
 def _names(
     loader: Bootloader, startup: Startup, menu: ConvertedMenu, landing: Landing, blocks: BlockTable, target: Target
 ) -> Iterator[Cause[NamedRoot]]:
-    """Kernel names and hardware paths, in the entry booted by default, else in the first that has one."""
+    """Kernel names and hardware paths in the default entry, or if it is unknown in the first entry that has one."""
     hits = [(entry, entry.root) for entry in loader.all_entries if entry.root and _changes(entry.root, menu, target, blocks)]
     certain = _certain(loader, startup, [entry for entry, _argument in hits])
     first = [hit for hit in hits if hit[0] in certain] or hits[:1]
@@ -67,7 +67,7 @@ def _changes(argument: KernelArg, menu: ConvertedMenu, target: Target, blocks: B
 
 
 def _certain(loader: Bootloader, startup: Startup, hit: list[BootEntry]) -> list[BootEntry]:
-    """The flagged entry that boots by default; when the default cannot be decided, all of them if no other entry could be it."""
+    """The affected entry that boots by default; if the default is undecided, all of them, provided no unaffected entry could be it."""
     try:
         return [entry for entry in hit if entry == startup.entry]
     except FactUnavailable:
@@ -83,7 +83,7 @@ def _named(named: NamedRoot, landing: Landing, blocks: BlockTable) -> Cause[Name
         return fault(named.certain, f"{words}, but disks are called {names}* there", where, named)
     if named.after != named.argument.value:
         return repaired(f"{named.argument} becomes {words}", where, named)
-    return doubt(named.certain, f"{words} depends on the order in which several disks are found", where, named)
+    return doubt(named.certain, f"{words} depends on the order in which the disks are detected", where, named)
 
 
 def _missing(startup: Startup, devices: Devices, blocks: BlockTable) -> Iterator[Cause[BootEntry | None]]:
@@ -94,13 +94,13 @@ def _missing(startup: Startup, devices: Devices, blocks: BlockTable) -> Iterator
         return
     present = devices.present(value) if name_kind(value) is NameKind.TAG or volume_of(value) else True
     if present is None and name_kind(value) is NameKind.TAG:
-        yield Cause(Fate.UNKNOWN, f"whether {value} exists cannot be told: not every disk could be understood", entry.root.where)
+        yield Cause(Fate.UNKNOWN, f"it is not known whether {value} exists: not every disk could be read", entry.root.where)
     elif present is False:
         yield fault(True, f"root={value} is on none of these disks", entry.root.where, entry)
 
 
 def _multipath(startup: Startup, multipath: Multipath, landing: Landing) -> Iterator[Cause[BootEntry]]:
-    """A map of several paths to one disk, which has no WWID on virtio and Xen disks."""
+    """A multipath map of one disk; virtio and Xen disks have no WWID."""
     entry = startup.default
     root = entry.root if entry else None
     if entry and root and root.value and multipath.is_multipath(root.value):
@@ -109,13 +109,13 @@ def _multipath(startup: Startup, multipath: Multipath, landing: Landing) -> Iter
 
 
 def _parts(startup: Startup, devices: Devices, blocks: BlockTable, os: OsInfo) -> Iterator[Cause[KernelArg]]:
-    """What dracut waits for by request: volumes, LUKS containers, arrays. On other systems nothing waits."""
+    """Volumes, LUKS containers and arrays that dracut is told to wait for. Other generators do not wait."""
     if not devices.certain:
         return
     entries = (startup.default,) if startup.default else ()
     for argument in dict.fromkeys(argument for entry in entries for argument in entry.all(*_VOLUME, *_GROUP, *_LUKS, *_ARRAY)):
         if argument.value and not _present(argument, blocks):
-            yield fault(os.family in ("rhel", "suse"), f"{argument} names what is on none of the disks", argument.where, argument)
+            yield fault(os.family in ("rhel", "suse"), f"{argument} names a device that is on none of the disks", argument.where, argument)
 
 
 def _present(argument: KernelArg, blocks: BlockTable) -> bool:
@@ -132,14 +132,14 @@ def _present(argument: KernelArg, blocks: BlockTable) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class NamedContainer:
-    """An argument that names the encrypted ``device`` under the root."""
+    """An argument that names ``device``, the encrypted device under the root."""
 
     argument: KernelArg
     device: str
 
 
 def _containers(loader: Bootloader, startup: Startup, blocks: BlockTable, landing: Landing) -> Iterator[Cause[NamedContainer]]:
-    """``cryptdevice=/dev/sda2:root`` and the like. virt-v2v does not look at them."""
+    """``cryptdevice=/dev/sda2:root`` and similar. virt-v2v leaves them alone."""
     known = startup.default is not None
     entries = (startup.default,) if startup.default else loader.all_entries[:1]
     for argument in dict.fromkeys(argument for entry in entries for argument in entry.all(*_CRYPT)):
@@ -153,7 +153,7 @@ def _containers(loader: Bootloader, startup: Startup, blocks: BlockTable, landin
 
 
 def _unnamed(boot: DefaultBoot, startup: Startup, blocks: BlockTable, os: OsInfo) -> Iterator[Cause[GptAuto]]:
-    """A root that nobody names, and whose partition has not the type by which systemd finds one."""
+    """No root= is given, and the root partition does not have the type by which systemd would find it."""
     found = _automatic(boot, startup, blocks, os)
     if found is not None and found.root is None and blocks.complete and blocks.disks:
         path = boot.path
@@ -164,7 +164,7 @@ def _unnamed(boot: DefaultBoot, startup: Startup, blocks: BlockTable, os: OsInfo
 
 
 def _automatic(boot: DefaultBoot, startup: Startup, blocks: BlockTable, os: OsInfo) -> GptAuto | None:
-    """What systemd does about a root that nobody names; None when one is named, on the command line or inside the initramfs."""
+    """systemd's automatic root; None when the root is named on the command line or inside the initramfs."""
     argument = boot.choice.entry.root if boot.choice.entry else None
     path = boot.path
     if (argument and argument.value not in (None, "", "gpt-auto")) or path is None or _embedded(path):
@@ -175,7 +175,7 @@ def _automatic(boot: DefaultBoot, startup: Startup, blocks: BlockTable, os: OsIn
 def _device(
     boot: DefaultBoot, menu: ConvertedMenu, devices: Devices, startup: Startup, blocks: BlockTable, os: OsInfo
 ) -> Iterator[Cause[None]]:
-    """The device that the command line names, else the one written into the initramfs."""
+    """The device named on the command line, or else written into the initramfs."""
     argument = boot.choice.entry.root if boot.choice.entry else None
     if argument is None or not argument.value or argument.value == "gpt-auto":
         yield _without_root(boot, devices, _automatic(boot, startup, blocks, os))
@@ -187,9 +187,9 @@ def _device(
     elif boot.choice.initrds == () and spec.startswith(_NEEDS_USERSPACE) and not _by_kernel(spec, boot.choice.version):
         yield boot.fault(f"root={spec} needs an initramfs to be found, and there is none", where, None)
     elif name_kind(argument.value) is NameKind.KERNEL and devices.resolve(argument.value) is None:
-        yield Cause(Fate.UNKNOWN, f"root={spec} could not be matched with a partition", where)
+        yield Cause(Fate.UNKNOWN, f"root={spec} could not be matched to a partition", where)
     elif present is None and name_kind(argument.value) is not NameKind.KERNEL:
-        yield Cause(Fate.UNKNOWN, f"root={spec} could not be matched with a device on these disks", where)
+        yield Cause(Fate.UNKNOWN, f"root={spec} could not be matched to a device on these disks", where)
     elif present is False:
         yield boot.fault(f"root={spec} is on none of these disks", where, None)
     else:
@@ -197,12 +197,12 @@ def _device(
 
 
 def _by_kernel(spec: str, version: str) -> bool:
-    """Whether the kernel finds the partition by its label itself: from 5.11 on (``init/do_mounts.c``, now ``block/early-lookup.c``)."""
+    """Whether the kernel itself finds a partition by its label: since 5.11 (``init/do_mounts.c``, now ``block/early-lookup.c``)."""
     return spec.startswith("PARTLABEL=") and version_key(version)[:2] >= version_key("5.11")
 
 
 def _embedded(path: BootPath) -> str:
-    """The ``root=`` that dracut wrote into the image."""
+    """The ``root=`` that dracut embedded in the image."""
     words = " ".join(path.image.under("etc/cmdline.d").values()).split() if path.image else []
     return next((word for word in words if word.startswith("root=")), "")
 
@@ -223,7 +223,7 @@ def _without_root(boot: DefaultBoot, devices: Devices, automatic: GptAuto | None
 
 
 class RootVerdict(Verdict, stage=Stage.ROOT, place=60):
-    """Does what the command line names as the root, and what lies under it, exist under that name on the target?"""
+    """Do the root named on the command line and the layers under it exist under those names on the target?"""
 
     names = Judge(_names)
     missing = Judge(_missing)

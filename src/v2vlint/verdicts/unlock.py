@@ -1,4 +1,4 @@
-"""Unlock: can the encrypted layers under the root be opened there?"""
+"""Unlock: can the encrypted layers under the root be opened on the target?"""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _TPM = "systemd-tpm2"
 
 @dataclass(frozen=True, slots=True)
 class Sealed:
-    """A LUKS container that the source's TPM (or clevis) unlocks. ``only``: no passphrase does. ``entry`` is that of crypttab."""
+    """A LUKS container unlocked by the source's TPM (or clevis). ``only``: it has no passphrase. ``entry`` is its line in crypttab."""
 
     device: BlockDevice
     how: str
@@ -31,7 +31,7 @@ class Sealed:
 
 
 def _tpm(blocks: BlockTable, crypttab: Crypttab, devices: Devices, needs: BootNeeds, target: Target) -> Iterator[Cause[Sealed]]:
-    """Keys that a TPM sealed, where it stays behind: the container's header tells."""
+    """Keys sealed by a TPM that does not travel, according to the container's header."""
     for device in blocks if not target.keeps_tpm else ():
         tokens = set(device.detail("tokens").split(",")) & {_TPM, "clevis"}
         if device.fs_type != "crypto_LUKS" or not tokens:
@@ -46,14 +46,14 @@ def _tpm(blocks: BlockTable, crypttab: Crypttab, devices: Devices, needs: BootNe
 
 @dataclass(frozen=True, slots=True)
 class Keyless:
-    """The boot path whose image lacks the modules ``names`` of the only keyboard."""
+    """The boot path whose image lacks ``names``, the modules of the only keyboard."""
 
     path: BootPath
     names: tuple[str, ...]
 
 
 def _keyboard(boot: DefaultBoot, stack: RootStack, target: Target) -> Iterator[Cause[Keyless]]:
-    """The driver of the only keyboard, without which nobody types the passphrase."""
+    """The driver of the only keyboard, without which nobody can type the passphrase."""
     path = boot.path if target.keyboards and stack.of_kind("luks") else None
     if path is None or path.image is None:
         return
@@ -64,7 +64,7 @@ def _keyboard(boot: DefaultBoot, stack: RootStack, target: Target) -> Iterator[C
 
 
 def _passphrase(stack: RootStack) -> Iterator[Cause[None]]:
-    """A passphrase typed on the console."""
+    """A passphrase is typed on the console."""
     layers = stack.of_kind("luks")
     if layers:
         yield Cause(Fate.PASS, f"{', '.join(layer.name for layer in layers)} asks for its passphrase on the console")
@@ -73,7 +73,7 @@ def _passphrase(stack: RootStack) -> Iterator[Cause[None]]:
 
 
 class UnlockVerdict(Verdict, stage=Stage.UNLOCK, place=70):
-    """Can the encrypted layers under the root be opened there?"""
+    """Can the encrypted layers under the root be opened on the target?"""
 
     tpm = Judge(_tpm)
     keyboard = Judge(_keyboard)

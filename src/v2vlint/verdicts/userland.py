@@ -15,17 +15,17 @@ from v2vlint.model.verdict import Cause, Judge, Verdict, doubt, fault, repaired
 
 
 def _binaries(needs: CpuNeeds, target: Target, conversion: Conversion, refusals: Refusals, os: OsInfo) -> Iterator[Cause[BinaryNeed]]:
-    """The x86-64 level that their ELF notes ask for. virt-v2v asks for level 2 for Red Hat's family from 9 on: ``do_convert``."""
+    """The x86-64 level in their ELF notes. virt-v2v requests level 2 for the Red Hat family from version 9: ``do_convert``."""
     worst = needs.highest
     if needs.machine not in ("x86_64", "") or worst is None or worst.level <= target.cpu_level:
         return
-    reason = f"{worst.where} asks for an x86-64-v{worst.level} CPU, and the target guarantees v{target.cpu_level}"
+    reason = f"{worst.where} needs an x86-64-v{worst.level} CPU, and the target guarantees v{target.cpu_level}"
     raised = conversion.fits and refusals.converts and worst.level == 2 and os.family == "rhel" and os.major >= 9
     yield repaired(reason, worst.where, worst) if raised else fault(True, reason, worst.where, worst)
 
 
 def _distribution(needs: CpuNeeds, target: Target, os: OsInfo) -> Iterator[Cause[None]]:
-    """What is known of the distribution, where no note says anything."""
+    """The distribution's known level, where there is no ELF note."""
     if needs.machine not in ("x86_64", "") or (needs.highest and needs.highest.level > target.cpu_level) or not needs.binaries:
         return
     if needs.distribution_level > max(target.cpu_level, needs.level):
@@ -35,12 +35,12 @@ def _distribution(needs: CpuNeeds, target: Target, os: OsInfo) -> Iterator[Cause
 
 
 def _runs(needs: CpuNeeds, target: Target) -> Iterator[Cause[None]]:
-    """What they need when it is there."""
+    """The level that is needed and available."""
     worst = needs.highest
     if worst is None:
-        yield Cause(Fate.PASS, "it asks for no more than its architecture's baseline")
+        yield Cause(Fate.PASS, "needs no more than the architecture's baseline")
     else:
-        yield Cause(Fate.PASS, f"{worst.where} needs x86-64-v{worst.level}, the target gives v{target.cpu_level}", worst.where)
+        yield Cause(Fate.PASS, f"{worst.where} needs x86-64-v{worst.level}, the target guarantees v{target.cpu_level}", worst.where)
 
 
 class UserlandVerdict(Verdict, stage=Stage.USERLAND, place=80):

@@ -1,4 +1,4 @@
-"""The stages of a Windows boot behind the firmware: boot manager, boot entry, kernel, the driver of the system disk, BitLocker, network."""
+"""The stages of a Windows boot after the firmware: boot manager, boot entry, kernel, system disk driver, BitLocker, network."""
 
 from __future__ import annotations
 
@@ -34,14 +34,14 @@ from v2vlint.verdicts.entry import another
 
 _SEVEN = (6, 1)
 _IDE = Controller("QEMU's IDE", "hd", (("ata_piix",),))
-"""What virt-v2v attaches the disk of a Windows to that virtio-win has no driver for: the oldest it has is 7's."""
+"""Where virt-v2v attaches the disk of a Windows that virtio-win has no driver for; the oldest supported version is 7."""
 _LINUX = frozenset({"ext2", "ext3", "ext4", "xfs", "btrfs", "LVM2_member", "crypto_LUKS"})
 
 
 def _fallback(
     boot: WindowsBoot, guest: Firmware, loader: ConvertedLoader, blocks: BlockTable, target: Target
 ) -> Iterator[Cause[EfiImage | None]]:
-    """The loader at UEFI's fallback path; virt-v2v puts the boot manager there: ``convert/convert_windows.ml``, ``fix_win_esp``."""
+    """The loader at UEFI's fallback path. virt-v2v puts the boot manager there: ``convert/convert_windows.ml``, ``fix_win_esp``."""
     if not boot.uefi or guest.bios or "uefi" not in target.firmware or target.keeps_nvram or boot.is_manager or boot.fallback is None:
         return
     place, kind = WholeFile(boot.fallback.path), boot.fallback.kind
@@ -66,7 +66,7 @@ def _manager(start: WindowsStart, firmware: ChosenFirmware) -> Iterator[Cause[No
         yield Cause(Fate.UNKNOWN, f"{boot.manager} is not for {chosen.upper()}", boot.where)
     else:
         yield Cause(
-            Fate.PASS, f"{boot.manager} {f'reads {boot.store}' if boot.store else 'has no boot.ini, and takes its default'}", boot.where
+            Fate.PASS, f"{boot.manager} {f'reads {boot.store}' if boot.store else 'has no boot.ini and uses its default'}", boot.where
         )
 
 
@@ -78,16 +78,16 @@ class WindowsLoaderVerdict(Verdict, stage=Stage.LOADER, place=20, kinds=WINDOWS)
 
 
 def _default(start: WindowsStart, ini: BootIni, blocks: BlockTable, fs: GuestFS, os: OsInfo) -> Iterator[Cause[BcdEntry | None]]:
-    """It starts this Windows."""
+    """The default entry starts this Windows."""
     boot = start.boot
     yield _ini(ini, blocks, fs, os) if boot.is_ntldr else _entry(default_entry(boot), boot, blocks, fs)
 
 
 def _ini(ini: BootIni, blocks: BlockTable, fs: GuestFS, os: OsInfo) -> Cause[BcdEntry | None]:
-    """The ARC path of boot.ini leads to this Windows: the folder on the partition that NTLDR counts."""
+    """The ARC path in boot.ini leads to this Windows: the folder, on the partition as NTLDR numbers them."""
     home, reason = next(iter(blocks.tagged("UUID", fs.mounts["/"].uuid)), None) if fs.mounts["/"].uuid else None, f"NTLDR starts {ini.path}"
     if ini.bus not in ("multi", "signature"):
-        why = "through ntbootdd.sys, which is a driver for one controller" if ini.bus else "which is not understood"
+        why = "through ntbootdd.sys, a driver for one controller" if ini.bus else "which is not understood"
         return Cause(Fate.UNKNOWN, f"{reason}, {why}", ini.where)
     if home is None or home.kind != "partition" or not blocks.complete:
         return Cause(Fate.PASS, reason, ini.where)
@@ -96,7 +96,7 @@ def _ini(ini: BootIni, blocks: BlockTable, fs: GuestFS, os: OsInfo) -> Cause[Bcd
     if not found:
         return fault(True, f"{reason}, a partition that is on none of these disks", ini.where, None)
     if found[0].name != home.name:
-        return Cause(Fate.UNKNOWN, f"{reason}, which is {found[0].name} and another system", ini.where)
+        return Cause(Fate.UNKNOWN, f"{reason}, which is {found[0].name}, another system", ini.where)
     if not fs.is_dir(f"/{ini.folder}/System32"):
         return fault(True, f"{reason}, a folder without Windows", ini.where, None)
     other = f"/{ini.folder}".lower() != os.system_root.lower()
@@ -104,7 +104,7 @@ def _ini(ini: BootIni, blocks: BlockTable, fs: GuestFS, os: OsInfo) -> Cause[Bcd
 
 
 def _menu(start: WindowsStart) -> Iterator[Cause[BcdMenu]]:
-    """A menu that waits for somebody: without a timeout the boot manager starts nothing by itself (BcdBootMgrInteger_Timeout)."""
+    """A menu that waits for input: without a timeout the boot manager starts no entry (BcdBootMgrInteger_Timeout)."""
     menu = start.boot.menu
     if menu.shown and menu.timeout is None:
         yield doubt(True, f"the boot manager's menu ({', '.join(menu.names)}) has no timeout and waits for a choice", menu.where, menu)
@@ -115,7 +115,7 @@ def _entry(found: BcdEntry, boot: WindowsBoot, blocks: BlockTable, fs: GuestFS) 
     device = entry_device(found, blocks) if found.loader and found.partition else None
     home = next(iter(blocks.tagged("UUID", root)), None) if root else None
     if found.file:
-        return Cause(Fate.UNKNOWN, f"{name} starts from the virtual disk {found.file}, which is a file in another volume", found.where)
+        return Cause(Fate.UNKNOWN, f"{name} starts from the virtual disk {found.file}, a file on another volume", found.where)
     if not found.loader:
         return Cause(Fate.UNKNOWN, "the default entry names no loader", found.where)
     if device is not None and device.uuid and device.uuid.lower() != root.lower() and not _holds(device, home):
@@ -125,7 +125,7 @@ def _entry(found: BcdEntry, boot: WindowsBoot, blocks: BlockTable, fs: GuestFS) 
         reason = f"{name} starts from a partition that is on none of these disks ({found.partition})"
         return fault(True, reason, found.device_at, found) if certain else Cause(Fate.UNKNOWN, reason, found.where)
     if found.windows_at and found.windows and blocks.devices and blocks.complete and partition_device(found.windows, blocks) is None:
-        reason = f"{name} takes Windows from a partition that is on none of these disks ({found.windows})"
+        reason = f"{name} loads Windows from a partition that is on none of these disks ({found.windows})"
         certain = home is not None and home.kind in ("partition", "bitlocker")
         return fault(True, reason, found.windows_at, found) if certain else Cause(Fate.UNKNOWN, reason, found.where)
     if _of_other_firmware(found.loader, uefi=boot.uefi):
@@ -138,12 +138,12 @@ def _entry(found: BcdEntry, boot: WindowsBoot, blocks: BlockTable, fs: GuestFS) 
 
 
 def _holds(device: BlockDevice, home: BlockDevice | None) -> bool:
-    """Whether the system volume is the partition, or lies in it under BitLocker."""
+    """Whether the system volume is the partition, or is inside it under BitLocker."""
     return home is not None and (home.name == device.name or device.name in home.parents)
 
 
 def _of_other_firmware(loader: str, *, uefi: bool) -> bool:
-    """Whether the loader is one for the other firmware: the boot manager of UEFI starts ``winload.efi``, that of a BIOS ``winload.exe``."""
+    """Whether the loader is for the other firmware: UEFI's boot manager starts ``winload.efi``, the BIOS one ``winload.exe``."""
     return loader.lower().endswith(("winload.exe", "winresume.exe") if uefi else ("winload.efi", "winresume.efi"))
 
 
@@ -165,14 +165,14 @@ def _files(fs: GuestFS, os: OsInfo) -> Iterator[Cause[None]]:
 
 
 def _resumed(system: WindowsSystem) -> Iterator[Cause[None]]:
-    """A hibernated system is not started but resumed."""
+    """A hibernated system is resumed rather than booted."""
     if system.hibernated:
         reason = "Windows tries to resume the system in hiberfil.sys, whose drivers are for other hardware"
         yield doubt(True, reason, system.hiberfil, None)
 
 
 class WindowsKernelVerdict(Verdict, stage=Stage.KERNEL, place=40, kinds=WINDOWS):
-    """Is the kernel there?"""
+    """Does the kernel exist?"""
 
     files = Judge(_files)
     resumed = Judge(_resumed)
@@ -180,7 +180,7 @@ class WindowsKernelVerdict(Verdict, stage=Stage.KERNEL, place=40, kinds=WINDOWS)
 
 @dataclass(frozen=True, slots=True)
 class Driven:
-    """What drives a device called ``name``; ``helped``: the mover installs a driver where it has one."""
+    """The driver of a device called ``name``; ``helped``: the mover installs a driver if it has one."""
 
     name: str
     driver: DriverVerdict
@@ -190,17 +190,17 @@ class Driven:
 def _driver(
     drivers: WindowsDrivers, system: WindowsSystem, target: Target, conversion: Conversion, refusals: Refusals
 ) -> Iterator[Cause[Driven | None]]:
-    """A driver that starts at boot reaches the system disk. virt-v2v installs viostor, else it attaches the disk as IDE."""
+    """A boot-start driver reaches the system disk. virt-v2v installs viostor, or else attaches the disk to IDE."""
     helped = conversion.fits and refusals.converts
     ide = drivers.controller(_IDE) if helped and (0, 0) < system.version < _SEVEN else None
     for controller in target.controllers:
         found = drivers.controller(controller)
         about, reason = Driven(controller.name, found, helped), f"{controller.name}: {found.reason}"
         if found.usable is not True and ide is not None and ide.usable is False:
-            why = f"current virtio-win has no {found.names} for this Windows, virt-v2v attaches the disk as IDE, and {ide.reason}"
+            why = f"current virtio-win has no {found.names} for this Windows, so virt-v2v attaches the disk to IDE, and {ide.reason}"
             yield doubt(True, why, ide.where, Driven(_IDE.name, ide, False))
         elif found.usable is not True and helped:
-            yield repaired(f"virt-v2v installs {found.names}, or attaches the disk as IDE", found.where, about)
+            yield repaired(f"virt-v2v installs {found.names}, or attaches the disk to IDE", found.where, about)
         elif found.usable is None:
             yield Cause(Fate.UNKNOWN, reason, found.where, None, about)
         elif not found.usable:
@@ -210,26 +210,26 @@ def _driver(
 
 
 def _chain(drivers: WindowsDrivers, target: Target) -> Iterator[Cause[DriverVerdict]]:
-    """The drivers of the bus, of disks and of volumes start at boot."""
+    """The drivers of the bus, the disks and the volumes start at boot."""
     modules = {module for controller in target.controllers for modules in controller.any_of for module in modules}
     for one in drivers.chain("pci_hyperv" in modules):
         yield fault(True, one.reason, one.where, one) if one.usable is False else Cause(Fate.UNKNOWN, one.reason, one.where, None, one)
 
 
 def _filters(filters: ClassFilters, refusals: Refusals) -> Iterator[Cause[ClassFilter]]:
-    """Parallels' filter driver of all disks; virt-v2v removes it: ``convert/convert_windows.ml``, ``unconfigure_prltools``."""
+    """Parallels' class filter for all disks. virt-v2v removes it: ``convert/convert_windows.ml``, ``unconfigure_prltools``."""
     for one in filters.named("prl_strg"):
         if one.for_disks:
-            reason = f"{one.name} is a filter of all {one.kind}"
+            reason = f"{one.name} is a class filter for all {one.kind}"
             yield repaired(reason, one.where, one) if refusals.converts else fault(True, reason, one.where, one)
 
 
 def _class_filters(filters: ClassFilters) -> Iterator[Cause[ClassFilter]]:
-    """A device whose class filter does not start, does not start either. ``partmgr`` is judged with the drivers of disks."""
+    """A device does not start if its class filter does not. ``partmgr`` is judged with the disk drivers."""
     for one in filters.filters:
         if not one.for_disks or one.name.lower() in ("prl_strg", "partmgr"):
             continue
-        reason = f"the filter {one.name} of all {one.kind} "
+        reason = f"the class filter {one.name} for all {one.kind} "
         if one.problem:
             yield fault(True, f"{reason}{one.problem}", one.where, one)
         elif one.late:
@@ -237,7 +237,7 @@ def _class_filters(filters: ClassFilters) -> Iterator[Cause[ClassFilter]]:
 
 
 class WindowsRootVerdict(Verdict, stage=Stage.ROOT, place=60, kinds=WINDOWS):
-    """Does a driver that starts at boot reach the system disk?"""
+    """Does a boot-start driver reach the system disk?"""
 
     filters = Judge(_filters)
     class_filters = Judge(_class_filters)
@@ -246,18 +246,18 @@ class WindowsRootVerdict(Verdict, stage=Stage.ROOT, place=60, kinds=WINDOWS):
 
 
 def _bitlocker(bitlocker: Bitlocker, target: Target) -> Iterator[Cause[None]]:
-    """By what it asks for."""
+    """Judged by what BitLocker will ask for."""
     volume = next(iter(bitlocker.system), None)
     if volume is None or volume.state == "off":
         yield Cause(Fate.SKIPPED, "the system volume is not encrypted")
     elif volume.lies_open:
-        yield Cause(Fate.PASS, "BitLocker asks for nothing: its key lies open on the volume")
+        yield Cause(Fate.PASS, "BitLocker asks for nothing: the volume stores its key in the clear")
     elif volume.sealed:
         yield _without_tpm(volume, target)
     elif "password" in volume.protectors:
         yield Cause(Fate.PASS, f"{volume.device} asks for its password on the console")
     elif "startup key" in volume.protectors:
-        yield Cause(Fate.UNKNOWN, "BitLocker needs its startup key on a USB drive at the start")
+        yield Cause(Fate.UNKNOWN, "BitLocker needs its startup key on a USB drive at boot")
     elif volume.recovery:
         yield Cause(Fate.PASS, f"{volume.device} asks for {volume.recovery} on the console")
     else:
@@ -265,24 +265,24 @@ def _bitlocker(bitlocker: Bitlocker, target: Target) -> Iterator[Cause[None]]:
 
 
 def _without_tpm(volume: BitlockerVolume, target: Target) -> Cause[None]:
-    """What becomes of a key that a TPM sealed."""
+    """What happens to a key sealed by a TPM."""
     wanted = volume.asked or "the recovery key"
     if not target.keeps_tpm:
         return Cause(Fate.UNKNOWN, f"the TPM that BitLocker trusted is gone: Windows stops and asks for {wanted}")
     if target.keeps_nvram:
         return Cause(Fate.PASS, "the TPM travels with the guest")
-    reason = f"the TPM travels, but not the firmware's variables that it measures: BitLocker may ask for {wanted}"
+    reason = f"the TPM travels, but not the firmware variables it measures: BitLocker may ask for {wanted}"
     return Cause(Fate.UNKNOWN, reason)
 
 
 class WindowsUnlockVerdict(Verdict, stage=Stage.UNLOCK, place=70, kinds=WINDOWS):
-    """Can BitLocker be opened there?"""
+    """Can BitLocker be opened on the target?"""
 
     bitlocker = Judge(_bitlocker)
 
 
 def _card(drivers: WindowsDrivers, target: Target, conversion: Conversion, refusals: Refusals) -> Iterator[Cause[Driven | None]]:
-    """The network card has a driver. virt-v2v installs one at the first boot, else it presents an rtl8139."""
+    """The network card has a driver. virt-v2v installs one at first boot, or else presents an rtl8139."""
     helped = conversion.fits and refusals.converts
     for nic in target.nics:
         found = drivers.nic(nic)
@@ -295,7 +295,7 @@ def _card(drivers: WindowsDrivers, target: Target, conversion: Conversion, refus
 
 
 def _addresses(network: WindowsNetwork, target: Target) -> Iterator[Cause[None]]:
-    """Its address will be the one that was set."""
+    """Its address stays the one that was configured."""
     for one in network.static:
         if one.is_software:
             if one.stacked_on in TEAMS:
@@ -303,14 +303,14 @@ def _addresses(network: WindowsNetwork, target: Target) -> Iterator[Cause[None]]
                     Fate.UNKNOWN, f"the address {one.addresses[0]} belongs to {one.stacked_on} over adapters that change", one.where
                 )
         elif one.adapter is None or not any(one.adapter.fits(nic) for nic in target.nics):
-            yield Cause(Fate.UNKNOWN, f"the address {one.addresses[0]} belongs to an adapter that is not there", one.where)
+            yield Cause(Fate.UNKNOWN, f"the address {one.addresses[0]} belongs to an adapter that does not exist", one.where)
 
 
 def _dhcp(access: WindowsAccess, network: WindowsNetwork, target: Target) -> Iterator[Cause[WindowsService]]:
-    """A new adapter asks DHCP for its address, which a service does."""
+    """A new adapter gets its address from DHCP, which is a service."""
     if access.no_dhcp is None:
         return
-    reason, where = "the DHCP client is disabled: an adapter that is new to Windows gets no address", access.no_dhcp.place("Start")
+    reason, where = "the DHCP client is disabled: a new adapter gets no address", access.no_dhcp.place("Start")
     kept = any(
         one.adapter is not None and one.adapter.known and any(one.adapter.fits(nic) for nic in target.nics) for one in network.static
     )
@@ -318,7 +318,7 @@ def _dhcp(access: WindowsAccess, network: WindowsNetwork, target: Target) -> Ite
 
 
 def _access(access: WindowsAccess, target: Target) -> Iterator[Cause[RemoteWay]]:
-    """Somebody gets in: by Remote Desktop, or another way that the firewall lets through in a new network."""
+    """Somebody can log in: by Remote Desktop, or another way that the firewall admits on a new network."""
     way, other = access.desktop, any(one.is_open for one in access.others)
     if way is None or other:
         return
@@ -326,7 +326,7 @@ def _access(access: WindowsAccess, target: Target) -> Iterator[Cause[RemoteWay]]
         yield doubt(True, "Remote Desktop listens on one network adapter only", access.one_adapter, way)
     elif way.on and not way.opening.wide:
         lets = f"lets only {way.opening.only} in" if way.opening.only else "lets nobody in"
-        reason = f"Remote Desktop is on, but the firewall {lets} where the network is new, and so public"
+        reason = f"Remote Desktop is on, but the firewall {lets} on a new network, which counts as public"
         yield doubt(not target.keeps_network, reason, way.opening.where, way)
     elif not way.on:
         reason = f"Remote Desktop is off: {way.off_because}"
@@ -334,7 +334,7 @@ def _access(access: WindowsAccess, target: Target) -> Iterator[Cause[RemoteWay]]
 
 
 def _safe_mode(start: WindowsStart) -> Iterator[Cause[BcdEntry]]:
-    """Safe mode starts no network, or few services."""
+    """Safe mode starts no network, or only a few services."""
     entry = start.boot.default
     if entry is None or entry.safe_mode is None:
         return
@@ -346,7 +346,7 @@ def _safe_mode(start: WindowsStart) -> Iterator[Cause[BcdEntry]]:
 
 
 class WindowsNetworkVerdict(Verdict, stage=Stage.NETWORK, place=100, kinds=WINDOWS, stops=False):
-    """Has the network card a driver, and will its address be the one that was set?"""
+    """Does the network card have a driver, and will its address be the one that was configured?"""
 
     safe_mode = Judge(_safe_mode)
     dhcp = Judge(_dhcp)

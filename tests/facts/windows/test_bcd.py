@@ -102,7 +102,7 @@ def test_a_virtual_disk_in_a_device(path: str, extra: bytes) -> None:
     ("elements", "fate", "words"),
     [
         ((("11000001", device(GUID)), ("21000001", device(GUID))), Fate.PASS, "winload.exe"),
-        ((("11000001", device(GUID)), ("21000001", device(OTHER))), Fate.UNKNOWN, "takes Windows from a partition that is on none"),
+        ((("11000001", device(GUID)), ("21000001", device(OTHER))), Fate.UNKNOWN, "loads Windows from a partition that is on none"),
         ((("11000001", device(OTHER)),), Fate.UNKNOWN, "on none of these disks"),
         ((("21000001", f"hex:{(bytes(20) + 'x:vhd.vhdx'.encode('utf-16-le')).hex(',')}"),), Fate.UNKNOWN, "virtual disk"),
     ],

@@ -40,7 +40,7 @@ def test_partitions_are_counted_as_ntldr_does() -> None:
         (default("multi(0)disk(0)rdisk(0)partition(1)\\WINDOWS"), "A1", Fate.PASS, "partition(1)"),
         (default("multi(0)disk(0)rdisk(0)partition(2)\\Windows"), "C3", Fate.PASS, "partition(2)"),
         (default("multi(0)disk(0)rdisk(0)partition(3)\\WINDOWS"), "E5", Fate.PASS, "partition(3)"),
-        (default("multi(0)disk(0)rdisk(0)partition(2)\\WINDOWS"), "A1", Fate.UNKNOWN, "disk1p3 and another system"),
+        (default("multi(0)disk(0)rdisk(0)partition(2)\\WINDOWS"), "A1", Fate.UNKNOWN, "disk1p3, another system"),
         (default("multi(0)disk(0)rdisk(0)partition(4)\\WINDOWS"), "A1", Fate.FAIL, "on none of these disks"),
         (default("multi(0)disk(0)rdisk(1)partition(1)\\WINDOWS"), "A1", Fate.FAIL, "on none of these disks"),
         (default("multi(0)disk(0)rdisk(0)partition(1)\\WINNT"), "A1", Fate.FAIL, "a folder without Windows"),
