@@ -1,9 +1,10 @@
 """Code that touches guest bytes runs in a child process with limits, and answers in JSON.
 
-A call names a function (``module:function``, JSON-ready data in and out). The child gets it on stdin, so that keys are in no argument
-list, is confined to the files it is granted before it calls (:mod:`v2vlint.confine`), and is killed when it takes too long or answers too
-much. Whatever happens to it is an outcome of the call, never an exception in the parent; the parent unpickles nothing, and what it does
-with an answer must not rest on names that the child made up.
+A call names a function (``module:function``, JSON-ready data in and out). The child is forked from a warm process that holds nothing of
+any guest (:mod:`v2vlint.confine.forks`), gets the call on stdin, so that keys are in no argument list, is confined to the files it is
+granted before it calls (:mod:`v2vlint.confine`), and is killed when it takes too long or answers too much. Whatever happens to it is an
+outcome of the call, never an exception in the parent; the parent unpickles nothing, and what it does with an answer must not rest on names
+that the child made up.
 
 A child opens no files of guests: it asks its parent for each over a socket, and gets a descriptor when the call's desk agrees.
 """
@@ -15,20 +16,17 @@ import os
 import selectors
 import signal
 import socket
-import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, dataclass, field
-from typing import IO, Any
+from typing import IO, Any, NoReturn
 
-from v2vlint.confine import Grant, confine, lower, supervise
+from v2vlint.confine import Grant, confine, forks, lower, supervise
 from v2vlint.confine.lack import PRETENDED
 from v2vlint.model.codec import parse
 from v2vlint.model.errors import V2vlintError, described
 
-_BOOT = "import sys; sys.path[:] = sys.argv[1:]; from v2vlint.isolate import serve; serve()"
-_KEPT_ENVIRONMENT = ("PATH", "HOME", "LANG", "LC_ALL", "LC_CTYPE", "TMPDIR", "TZ", "LD_LIBRARY_PATH")
 _OPEN_FILES = 4096
 _CHUNK = 1 << 16
 _STDERR_KEPT = 4096
@@ -142,9 +140,8 @@ def _wait(children: Iterable[_Child]) -> None:
         child.look()
 
 
-def _order(call: Call, limits: Limits, parent: int) -> bytes:
-    grant = asdict(call.grant)
-    order = {"entry": call.entry, "limits": asdict(limits), "grant": grant, "parent": parent, "lacks": [*PRETENDED]}
+def _order(call: Call, limits: Limits) -> bytes:
+    order = {"entry": call.entry, "limits": asdict(limits), "grant": asdict(call.grant), "lacks": [*PRETENDED]}
     return json.dumps({**order, "request": call.request}).encode()
 
 
@@ -158,25 +155,22 @@ class _Child:
         self.answer, self.complaint = bytearray(), bytearray()
         self.desk = call.desk
         self.counter, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        self.request = memoryview(_order(call, limits, theirs.fileno()))
-        path = [entry for entry in sys.path if os.path.isabs(entry)]  # noqa: PTH117
-        environment = {name: os.environ[name] for name in _KEPT_ENVIRONMENT if name in os.environ}
-        self.process = subprocess.Popen(
-            [sys.executable, "-I", "-c", _BOOT, *path],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            env=environment,
-            bufsize=0,
-            start_new_session=True,
-            pass_fds=(theirs.fileno(),),
-        )
-        theirs.close()
-        assert self.process.stdin
-        assert self.process.stdout
-        assert self.process.stderr
-        self.stdin: IO[bytes] | None = self.process.stdin
-        self.outputs: dict[IO[bytes], bytearray] = {self.process.stdout: self.answer, self.process.stderr: self.complaint}
+        self.request = memoryview(_order(call, limits))
+        (stdin, feed), (drain, stdout), (complain, stderr) = os.pipe(), os.pipe(), os.pipe()
+        try:
+            self.process = forks.fork(call.entry.partition(":")[0], (stdin, stdout, stderr, theirs.fileno()))
+        except BaseException:
+            for descriptor in (feed, drain, complain):
+                os.close(descriptor)
+            self.counter.close()
+            raise
+        finally:
+            theirs.close()
+            for descriptor in (stdin, stdout, stderr):
+                os.close(descriptor)
+        self.stdin: IO[bytes] | None = os.fdopen(feed, "wb", 0)
+        self.answering = os.fdopen(drain, "rb", 0)
+        self.outputs: dict[IO[bytes], bytearray] = {self.answering: self.answer, os.fdopen(complain, "rb", 0): self.complaint}
         os.set_blocking(self.stdin.fileno(), False)
         self.counter.setblocking(False)
 
@@ -188,7 +182,7 @@ class _Child:
     @property
     def ended(self) -> bool:
         """Whether it has said all it will: only the child itself holds the other end of its answer, not what it may have started."""
-        return self.process.stdout not in self.outputs
+        return self.answering not in self.outputs
 
     def register(self, selector: selectors.BaseSelector) -> None:
         """Wait for its pipes; the data of a key is what to do when it is ready."""
@@ -261,7 +255,7 @@ class _Child:
     def _settle(self) -> None:
         """Wait for its end without taking its status, so that its group's number is not given to others before the group is killed."""
         patience = time.monotonic() + _GRACE
-        while os.waitid(os.P_PID, self.process.pid, os.WEXITED | os.WNOWAIT | os.WNOHANG) is None:
+        while not self.process.ended:
             if time.monotonic() > patience:
                 self.verdict = self.verdict or Death("the reader process answered, but does not end")
                 return
@@ -272,7 +266,7 @@ class _Child:
         if self.process.returncode is None:
             self._settle()
         self.kill()
-        status = self.process.returncode
+        status = self.process.wait()
         if self.verdict is not None:
             return self.verdict
         if status < 0:
@@ -326,13 +320,16 @@ def ask_parent(question: Any) -> tuple[Any, int | None]:
     return json.loads(data), handles[0] if handles else None
 
 
-def serve() -> None:
-    """The child: limit and confine itself, answer the call on stdin, and leave. Whatever is printed meanwhile goes to stderr."""
+def serve(parent: int) -> NoReturn:
+    """The child: limit and confine itself, answer the call on stdin, and leave. Whatever is printed meanwhile goes to stderr.
+
+    ``parent`` is the descriptor of the socket on which its parent answers questions.
+    """
     channel = os.dup(1)
     os.dup2(2, 1)
     order = json.load(sys.stdin.buffer)
     global _parent
-    _parent = socket.socket(fileno=order["parent"])
+    _parent = socket.socket(fileno=parent)
     PRETENDED.update(order["lacks"])
     _limit(Limits(**order["limits"]))
     if supervise.needed():

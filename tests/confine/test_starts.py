@@ -17,7 +17,7 @@ ROOT = Path(v2vlint.__file__).parents[2]
 CONFINED = {
     "src/v2vlint/confine/tools.py": "the wrapper itself",
     "src/v2vlint/confine/supervise.py": "the child that it supervises",
-    "src/v2vlint/isolate.py": "the reader, which confines itself before it opens anything",
+    "src/v2vlint/confine/forks.py": "the server of readers, which sees no guest; a reader confines itself in isolate",
     "src/v2vlint/proving/machine.py": "QEMU: preparation() and its own filter of system calls",
 }
 SEE_NO_GUEST = {
@@ -83,7 +83,7 @@ def test_nothing_is_started_that_is_not_listed_here() -> None:
 
 
 def test_what_is_confined_says_so_in_its_text() -> None:
-    words = {"src/v2vlint/isolate.py": "confine(grant)", "src/v2vlint/confine/supervise.py": "os.fork"}
+    words = {"src/v2vlint/confine/forks.py": "child(_COUNTER)", "src/v2vlint/confine/supervise.py": "os.fork"}
     for path in CONFINED:
         assert words.get(path, "preexec_fn=preparation(") in (ROOT / path).read_text(), path
 

@@ -12,6 +12,7 @@ import resource
 import signal
 import subprocess
 from pathlib import Path
+from typing import Protocol
 
 from v2vlint.confine import seccomp
 from v2vlint.confine.libc import PR_SET_CHILD_SUBREAPER, PR_SET_PDEATHSIG, prctl
@@ -40,7 +41,25 @@ def supervise() -> None:
     signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM, signal.SIGCHLD})
 
 
-def end(process: subprocess.Popen[bytes]) -> None:
+class Process(Protocol):
+    """What is known of a process that was started."""
+
+    @property
+    def pid(self) -> int:
+        """Its number."""
+
+    @property
+    def returncode(self) -> int | None:
+        """As that of :class:`subprocess.Popen`."""
+
+    def terminate(self) -> None:
+        """Send SIGTERM."""
+
+    def wait(self, timeout: float | None = None) -> int:
+        """Its return code, once it has ended; subprocess.TimeoutExpired."""
+
+
+def end(process: Process) -> None:
     """Kill a process that was started in a group of its own, with all that it started, and take its status."""
     if process.returncode is None and needed():
         process.terminate()

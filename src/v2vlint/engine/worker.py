@@ -29,6 +29,11 @@ from v2vlint.model.source import GuestSource
 from v2vlint.source.locate import locate
 
 
+def preload(_many: bool) -> None:
+    """Import the installed rule packs before children are forked."""
+    import_rules(Selection())
+
+
 def warm(request: Any) -> None:
     """Import the rule packs before the child is confined: they are the operator's, and may keep compiled code beside them."""
     import_rules(decode(CheckAsk, request).selection)

@@ -1,0 +1,214 @@
+"""Processes forked from a warm one: a server that has imported what its children need, and holds nothing of any guest.
+
+The parent hands over the four descriptors of a child (stdin, stdout, stderr and a socket); what is asked of the child comes on its stdin,
+so the server never sees it. A child is in a process group of its own, holds no other descriptor, and dies with the server, which ends when
+the parent does. It stays a zombie until the parent has killed its group: until then the number is nobody else's.
+"""
+
+from __future__ import annotations
+
+import atexit
+import contextlib
+import gc
+import importlib
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Sequence
+from typing import Any, NoReturn
+
+from v2vlint.confine.libc import PR_SET_NO_NEW_PRIVS, PR_SET_PDEATHSIG, prctl
+
+_BOOT = """
+import sys
+control = int(sys.argv[1])
+sys.path[:] = sys.argv[2:]
+from v2vlint.confine.forks import serve
+from v2vlint.isolate import serve as child
+serve(control, child)
+"""
+_KEPT_ENVIRONMENT = ("PATH", "HOME", "LANG", "LC_ALL", "LC_CTYPE", "TMPDIR", "TZ", "LD_LIBRARY_PATH")
+_MESSAGE = 4096
+_COUNTER = 4
+_ASIDE = 64
+_DESCRIPTORS = 1 << 16
+_MANY = 3
+"""Forks for one module after which more are to be expected."""
+_POLL = 0.002
+_LOST = -signal.SIGKILL
+
+
+class Forked:
+    """A child of the server, with what :class:`subprocess.Popen` has of one; killed by SIGKILL, when the server is lost."""
+
+    def __init__(self, server: _Server, pid: int) -> None:
+        self._server, self.pid = server, pid
+        self.returncode: int | None = None
+
+    @property
+    def ended(self) -> bool:
+        """Whether it has ended; its number stays its own until :meth:`wait`."""
+        return self.returncode is not None or bool(self._ask("ended", True))
+
+    def terminate(self) -> None:
+        """Send SIGTERM."""
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(self.pid, signal.SIGTERM)
+
+    def wait(self, timeout: float | None = None) -> int:
+        """Its return code, once it has ended. subprocess.TimeoutExpired when it has not in ``timeout`` seconds."""
+        deadline = None if timeout is None else time.monotonic() + timeout
+        while not self.ended:
+            if deadline is not None and time.monotonic() > deadline:
+                raise subprocess.TimeoutExpired("a reader", timeout or 0)
+            time.sleep(_POLL)
+        if self.returncode is None:
+            self.returncode = int(self._ask("reap", _LOST))
+        return self.returncode
+
+    def _ask(self, what: str, lost: Any) -> Any:
+        try:
+            return self._server.ask({"do": what, "pid": self.pid})
+        except OSError:
+            self.returncode = _LOST
+            return lost
+
+
+class _Server:
+    """The parent's end of a server."""
+
+    def __init__(self, state: tuple[object, ...], environment: dict[str, str]) -> None:
+        self.state, self.owner = state, os.getpid()
+        self._lock = threading.Lock()
+        self._control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        path = [entry for entry in sys.path if os.path.isabs(entry)]  # noqa: PTH117
+        with theirs:
+            self._process = subprocess.Popen(
+                [sys.executable, "-I", "-c", _BOOT, str(theirs.fileno()), *path],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                env=environment,
+                start_new_session=True,
+                pass_fds=(theirs.fileno(),),
+            )
+
+    def ask(self, order: dict[str, Any], descriptors: Sequence[int] = ()) -> Any:
+        """The answer to an order. OSError when the server is gone."""
+        with self._lock:
+            socket.send_fds(self._control, [json.dumps(order).encode()], descriptors)
+            answer = self._control.recv(_MESSAGE)
+        if not answer:
+            raise ConnectionError("the server of forks has ended")
+        return json.loads(answer)
+
+    def close(self) -> None:
+        """Let it end, with all its children; a process that was forked from the owner only lets go of it."""
+        self._control.close()
+        if self.owner == os.getpid():
+            self._process.kill()
+            self._process.wait()
+
+
+_server: _Server | None = None
+
+
+def fork(module: str, descriptors: Sequence[int]) -> Forked:
+    """A child that has ``module`` imported and gets copies of four ``descriptors``: stdin, stdout, stderr and a socket to its parent.
+
+    It does what :func:`v2vlint.isolate.serve` does. OSError when there is none.
+    """
+    order = {"do": "fork", "module": module}
+    try:
+        server = _running()
+        return Forked(server, int(server.ask(order, descriptors)))
+    except (ConnectionError, BrokenPipeError):
+        end()
+    server = _running()
+    return Forked(server, int(server.ask(order, descriptors)))
+
+
+def _running() -> _Server:
+    """The server for the modules' path and environment as they are now."""
+    global _server
+    environment = {name: os.environ[name] for name in _KEPT_ENVIRONMENT if name in os.environ}
+    state = (os.getpid(), tuple(sys.path), tuple(environment.items()))
+    if _server is None or _server.state != state:
+        end()
+        _server = _Server(state, environment)
+    return _server
+
+
+def end() -> None:
+    """End the server, if there is one, with all its children."""
+    global _server
+    found, _server = _server, None
+    if found is not None:
+        found.close()
+
+
+atexit.register(end)
+
+
+def serve(control: int, child: Callable[[int], NoReturn]) -> NoReturn:
+    """The server: fork children, which go on in ``child``, and tell what became of them, until the parent is gone."""
+    prctl(PR_SET_NO_NEW_PRIVS, 1)
+    server, forked = os.getpid(), Counter[str]()
+    channel = socket.socket(fileno=control)
+    while True:
+        data, handles, _flags, _address = socket.recv_fds(channel, _MESSAGE, 4)
+        if not data:
+            os._exit(0)
+        order = json.loads(data)
+        if order["do"] == "fork":
+            _warm(order["module"], forked)
+            answer: int = os.fork()
+            if not answer:
+                _become(handles, server)
+                child(_COUNTER)
+            os.setpgid(answer, answer)
+            for handle in handles:
+                os.close(handle)
+        else:
+            answer = _told(order["do"], order["pid"])
+        channel.send(json.dumps(answer).encode())
+
+
+def _told(what: str, pid: int) -> bool | int:
+    """Whether a child has ended, or its return code, after which its number is free."""
+    if what == "ended":
+        return os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT | os.WNOHANG) is not None
+    return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+
+
+def _warm(module: str, forked: Counter[str]) -> None:
+    """Import ``module`` and what its ``preload(many)`` imports: at the first fork, and with ``many`` once there are many.
+
+    What fails here fails in the child again, which tells of it.
+    """
+    forked[module] += 1
+    if forked[module] not in (1, _MANY):
+        return
+    with contextlib.suppress(Exception):
+        getattr(importlib.import_module(module), "preload", bool)(forked[module] == _MANY)
+    gc.collect()
+    gc.freeze()
+
+
+def _become(handles: Sequence[int], server: int) -> None:
+    """A child: its own group, its own descriptors and no others, and no life without the server."""
+    with contextlib.suppress(OSError):
+        os.setpgid(0, 0)
+    prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != server or len(handles) != 4:
+        os._exit(1)
+    aside = [os.dup2(handle, _ASIDE + at) for at, handle in enumerate(handles)]
+    for wanted, handle in zip((0, 1, 2, _COUNTER), aside, strict=True):
+        os.dup2(handle, wanted)
+    os.closerange(3, _COUNTER)
+    os.closerange(_COUNTER + 1, _DESCRIPTORS)
