@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from v2vlint import isolate
 from v2vlint.engine.decisions import decide
@@ -64,10 +65,28 @@ def _with_pending(ask: CheckAsk, image: ImageReport) -> ImageReport:
     return dataclasses.replace(image, problems=(*pending(ask.guest.paths, image.paths), *image.problems))
 
 
+class _Rules:
+    """The rules of the last answer: guests of one run have the same, whose texts are most of an answer."""
+
+    def __init__(self) -> None:
+        self.last: tuple[Any, tuple[RuleInfo, ...]] = (None, ())
+
+    def judged(self, data: Any) -> Judged:
+        """A decoded answer. TypeError, ValueError or KeyError when it is none."""
+        last = self.last
+        if last[0] != data["rules"]:
+            last = self.last = (data["rules"], decode(Judged, {**data, "image": encode(_NOTHING)}).rules)
+        return Judged(decode(ImageReport, data["image"]), last[1])
+
+
+_NOTHING = ImageReport("", (), "", 0, (), ())
+_RULES = _Rules()
+
+
 def _judged(ask: CheckAsk, outcome: Outcome, limits: Limits) -> Judged:
     if isinstance(outcome, Answer):
         try:
-            return decode(Judged, outcome.value)
+            return _RULES.judged(outcome.value)
         except (TypeError, ValueError, KeyError):
             return _failed(ask, "the reader process gave no valid answer", "")
     if isinstance(outcome, Refusal):

@@ -46,6 +46,7 @@ class LoadedRule:
         asked = set(needs(type(self.rule).check).values())
         return Definition in asked and all(rests_only_on(kind, _OF_THE_MACHINE) for kind in asked)
 
+    @functools.cache  # noqa: B019
     def info(self) -> RuleInfo:
         """What reports and listings need to know about it."""
         kind = type(self.rule)
@@ -70,13 +71,19 @@ def load_all(folders: Iterable[str] = ()) -> tuple[LoadedRule, ...]:
     PackError names the pack, or the file and line, that cannot be loaded, or a rule id used twice.
     """
     rules: dict[str, LoadedRule] = {}
-    packs = sorted(entry_points(group=GROUP), key=lambda entry: (entry.name, entry.value))
-    for found in (*map(_load, packs), *map(load_folder, dict.fromkeys(folders))):
+    for found in (*_installed(tuple(sys.path)), *map(load_folder, dict.fromkeys(folders))):
         for loaded in found:
             if loaded.id in rules:
                 raise PackError(f"rule {loaded.id} is in both {rules[loaded.id].pack} and {loaded.pack}")
             rules[loaded.id] = loaded
     return tuple(rules[key] for key in sorted(rules))
+
+
+@functools.cache
+def _installed(_path: tuple[str, ...]) -> tuple[tuple[LoadedRule, ...], ...]:
+    """The rules of every pack on the path, which is searched once."""
+    packs = sorted(entry_points(group=GROUP), key=lambda entry: (entry.name, entry.value))
+    return tuple(tuple(_load(pack)) for pack in packs)
 
 
 @functools.cache

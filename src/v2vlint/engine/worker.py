@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import importlib
+import pkgutil
 import time
 from collections.abc import Iterable
 from typing import Any
 
+from v2vlint import disk
 from v2vlint.engine import boot
 from v2vlint.engine.decisions import decide, own_rules
 from v2vlint.engine.glance import glance
@@ -29,9 +32,12 @@ from v2vlint.model.source import GuestSource
 from v2vlint.source.locate import locate
 
 
-def preload(_many: bool) -> None:
-    """Import the installed rule packs before children are forked."""
+def preload(many: bool) -> None:
+    """Import the installed rule packs before children are forked; for ``many`` guests also every reader, which one alone may not need."""
     import_rules(Selection())
+    for found in pkgutil.walk_packages(disk.__path__, f"{disk.__name__}.") if many else ():
+        with contextlib.suppress(ImportError):
+            importlib.import_module(found.name)
 
 
 def warm(request: Any) -> None:
