@@ -12,21 +12,22 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from v2vlint import isolate
-from v2vlint.confine import Grant, lacking
+from v2vlint.confine import Grant, forks, lacking
 
 NOTHING = isolate.Call("builtins:int", "7", Grant(("/usr/share",)))
-CONFINED = isolate._BOOT
+CONFINED = forks._BOOT
 BARE = CONFINED.replace(
-    "from v2vlint.isolate import serve; serve()", "from v2vlint import isolate; isolate.confine = lambda grant: None; isolate.serve()"
+    "from v2vlint.isolate import serve as child", "from v2vlint import isolate; isolate.confine = lambda grant: None; child = isolate.serve"
 )
 
 
 def milliseconds(boot: str) -> float:
-    """User and system time of one child that is started with ``boot``."""
-    isolate._BOOT = boot
+    """User and system time of a server that is started with ``boot`` and its one child."""
+    forks._BOOT = boot
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     if isolate.run(NOTHING) != isolate.Answer(7):
         raise SystemExit("the child does not answer")
+    forks.end()
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     return 1000 * (after.ru_utime - before.ru_utime + after.ru_stime - before.ru_stime)
 
