@@ -90,6 +90,7 @@ from v2vlint.facts.storage.mdadm_conf import MdadmConf, MdArray
 from v2vlint.facts.storage.mount_policy import MountPolicy
 from v2vlint.facts.storage.multipath import Multipath
 from v2vlint.facts.storage.root_stack import RootStack
+from v2vlint.facts.storage.sectors import Sectors
 from v2vlint.facts.syntax.edit_lines import comment_out, replace_token
 from v2vlint.facts.windows.access import RemoteWay, WindowsAccess
 from v2vlint.facts.windows.acpi import ButtonBinding, WindowsAcpi, WindowsHal

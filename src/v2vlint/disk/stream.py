@@ -18,6 +18,9 @@ MAX_READ = 1 << 30
 class Stream(io.RawIOBase):
     """A read-only seekable stream of ``size`` bytes. Subclasses implement :meth:`read_at`; reads are short only at the end."""
 
+    sector = 0
+    """The logical sector size of the disk, where the image states one."""
+
     def __init__(self, size: int) -> None:
         super().__init__()
         self.size = size

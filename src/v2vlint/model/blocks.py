@@ -30,17 +30,17 @@ class BlockDevice:
     the GPT type GUID or ``0x83``-style MBR type, both lower-case. ``problem`` says why the content could not be opened.
 
     ``details`` holds further attributes; a flag is ``yes`` or absent. Disks: ``image``, ``format``, ``pt`` (``gpt``, ``dos``), ``pt_uuid``,
-    ``sector_size``; partitions: ``start`` (bytes). Filesystems: ``block_size``, ``fs_size``, ``free`` (bytes), ``inodes``, ``free_inodes``,
-    ``features``; ext: ``clean``, ``errors``, ``needs_recovery``; xfs: ``version``, ``dirty_log``, ``needs_repair``; btrfs: ``devices``,
-    ``node_size``, ``uuid_sub``, ``dirty_log``, ``subvolumes`` (paths, comma-separated), ``snapshots`` (a count), ``default_subvolume``;
-    vfat: ``fat_bits``; vfat and ntfs: ``dirty``; ntfs: ``version``, ``heads``; swap: ``hibernated``. LUKS: ``version``, ``keyslots``,
-    ``cipher``, ``kdf``, ``tokens`` (types, comma-separated). BitLocker: ``bitlocker``, ``version``, ``state``, ``cipher``, ``keyslots``,
-    ``protectors``, ``volume_guid``, ``recovery_ids`` (:class:`~v2vlint.model.bitlocker.BitlockerVolume`), or ``metadata`` (``damaged``).
-    MD: ``level``, ``array_uuid``, ``md_name``, ``members``, ``md_version``, ``role``; ``degraded`` (number of missing members),
-    ``not_copied`` (members the array had that are on none of the disks), ``left_behind`` (devices that missed its last writes,
-    comma-separated), ``dirty`` (parity was being written), ``names`` (from mdadm.conf, space-separated). LVM: ``vg``, ``vg_uuid``,
-    ``lv_uuid``, ``degraded``, ``plain`` (maps to plain disk extents only). LDM: ``ldm_kind`` (``simple``, ``spanned``, ``striped``,
-    ``mirrored``, ``RAID5``), ``ldm_guid``, ``letter``.
+    ``sector_size`` (the unit of its partition table), ``stated_sector`` (given by the image); partitions: ``start`` (bytes). Filesystems:
+    ``block_size``, ``fs_size``, ``free`` (bytes), ``inodes``, ``free_inodes``, ``features``; ext: ``clean``, ``errors``,
+    ``needs_recovery``; xfs: ``sector_size``, ``version``, ``dirty_log``, ``needs_repair``; btrfs: ``devices``, ``node_size``, ``uuid_sub``,
+    ``dirty_log``, ``subvolumes`` (paths, comma-separated), ``snapshots`` (a count), ``default_subvolume``; vfat: ``fat_bits``; vfat and
+    ntfs: ``dirty``; ntfs: ``version``, ``heads``; swap: ``hibernated``. LUKS: ``version``, ``keyslots``, ``cipher``, ``kdf``, ``tokens``
+    (types, comma-separated). BitLocker: ``bitlocker``, ``version``, ``state``, ``cipher``, ``keyslots``, ``protectors``, ``volume_guid``,
+    ``recovery_ids`` (:class:`~v2vlint.model.bitlocker.BitlockerVolume`), or ``metadata`` (``damaged``). MD: ``level``, ``array_uuid``,
+    ``md_name``, ``members``, ``md_version``, ``role``; ``degraded`` (number of missing members), ``not_copied`` (members the array had that
+    are on none of the disks), ``left_behind`` (devices that missed its last writes, comma-separated), ``dirty`` (parity was being written),
+    ``names`` (from mdadm.conf, space-separated). LVM: ``vg``, ``vg_uuid``, ``lv_uuid``, ``degraded``, ``plain`` (maps to plain disk extents
+    only). LDM: ``ldm_kind`` (``simple``, ``spanned``, ``striped``, ``mirrored``, ``RAID5``), ``ldm_guid``, ``letter``.
     """
 
     name: str

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 Firmware = Literal["bios", "uefi"]
+SecureBoot = Literal["", "microsoft", "windows", "own"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +116,8 @@ class Target:
     of the source's hardware identity travels: MAC addresses, PCI topology, UEFI NVRAM, virtual TPM, the IP network.
     ``xen_pv`` allows Xen PV kernels. ``hypervisor`` and ``platform`` are free words.
     ``names_system_disk`` says that the import designates the boot disk; elsewhere it is the first disk.
+    ``sector_size`` is the logical sector size of the disks in bytes, 0 when the image decides. ``secure_boot`` says whose signatures the
+    firmware requires: ``microsoft`` (Windows and third parties), ``windows``, ``own``, or empty when Secure Boot is off.
 
     Specific to some hosts: cloud-init ``datasources`` in lower case, families of guest tools that belong there (``agents``) and the one the
     host talks to (``guest_agent``), ``resolvers`` and ``time_servers`` that exist only there, devices exposing the host's clock
@@ -147,6 +150,8 @@ class Target:
     keeps_network: bool = False
     xen_pv: bool = False
     names_system_disk: bool = False
+    sector_size: int = 512
+    secure_boot: SecureBoot = ""
     keyboards: tuple[str, ...] = ()
     vmbus_id: str = ""
     datasources: tuple[str, ...] = ()

@@ -86,7 +86,13 @@ def disk_devices(board: Board, nodes: Sequence[str], boot: int = 0) -> Iterator[
         raise UsageError(f"{len(nodes)} disks do not fit on the controller of target {board.target.name}")
     order = sorted(range(len(nodes)), key=lambda index: (index != boot, index))
     for index, node in enumerate(nodes):
-        yield from ("-device", f"{_attach(name, index, board.q35, properties)},drive={node},bootindex={order.index(index) + 1}")
+        attached = f"{_attach(name, index, board.q35, properties)}{_sectors(board)}"
+        yield from ("-device", f"{attached},drive={node},bootindex={order.index(index) + 1}")
+
+
+def _sectors(board: Board) -> str:
+    size = board.target.sector_size
+    return f",logical_block_size={size},physical_block_size={size}" if size > 512 else ""
 
 
 def _attach(name: str, index: int, q35: bool, properties: str) -> str:

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from v2vlint.model.errors import UsageError
 from v2vlint.model.target import Board, Controller, Display, Hardware, Images, Limits, MachineName, Nic, Target
 from v2vlint.target.boards import place_of
 from v2vlint.target.readers import Reader, fields, filled, flag, listed, maybe, number, one_of, pairs, pattern, shaped, span, table, text
@@ -95,6 +96,23 @@ def _images(target: Target) -> Iterator[str]:
         yield f"sizes are a multiple of {target.images.align_mib} MiB"
 
 
+def _sectors(target: Target) -> Iterator[str]:
+    if target.sector_size != 512:
+        yield f"logical sectors of {target.sector_size} bytes" if target.sector_size else "logical sectors as the image states them"
+
+
+def _secure_boot(target: Target) -> Iterator[str]:
+    if target.secure_boot:
+        keys = {"microsoft": "Microsoft's keys", "windows": "the key of Windows only", "own": "own keys"}[target.secure_boot]
+        yield f"Secure Boot with {keys}"
+
+
+def _sector(value: Any, place: str) -> int:
+    if value not in (0, 512, 4096) or isinstance(value, bool):
+        raise UsageError(f"{place}: must be 512, 4096, or 0 for what the image states")
+    return int(value)
+
+
 _WORD = shaped(r"[a-z0-9][a-z0-9._-]*", "a word of lower-case letters, digits and ._-")
 _DEVICE = shaped(r"/dev/[\w/-]+", "the path of a device")
 _MAC = shaped(r"[0-9a-f]{2}(:[0-9a-f]{2}){1,2}", "the first bytes of a MAC address")
@@ -127,6 +145,8 @@ KEYS: dict[str, Key] = {
     "names_system_disk": Key(
         flag, "firmware", lambda target: ["the import designates the boot disk"] if target.names_system_disk else []
     ),
+    "sector_size": Key(_sector, "disks", _sectors),
+    "secure_boot": Key(maybe(one_of("microsoft", "windows", "own")), "firmware", _secure_boot),
     "bios": Key(maybe(_WORD), "firmware", lambda target: [f"the BIOS is {target.bios}"] if target.bios else []),
     "cpu_level": Key(number(1, 4), "processor", lambda target: [f"x86-64-v{target.cpu_level} at least"]),
     "cpu_hotplug": Key(flag, "processor", lambda target: ["processors can be added while running"] if target.cpu_hotplug else []),

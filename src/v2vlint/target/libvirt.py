@@ -10,7 +10,7 @@ from typing import TypeVar
 from xml.etree.ElementTree import Element
 
 from v2vlint.model.errors import UsageError
-from v2vlint.model.target import Controller, Display, Firmware, Hardware, Nic, Target
+from v2vlint.model.target import Controller, Display, Firmware, Hardware, Nic, SecureBoot, Target
 from v2vlint.model.xml_document import read_document
 from v2vlint.target.boards import domain_board
 
@@ -78,6 +78,8 @@ def _target(name: str, path: str, data: bytes | str) -> Target:
         displays=tuple(_display(video) for video in videos if video != "none"),
         consoles=_consoles(root),
         firmware=(_firmware(root),),
+        secure_boot=_secure_boot(root),
+        sector_size=_sector(disks[0]),
         cpu_level=_cpu_level(root.find("cpu")),
         ram_mib=_memory(root),
         keeps_mac=True,
@@ -169,6 +171,21 @@ def _firmware(root: Element) -> Firmware:
     system = root.find("os")
     loader = None if system is None else system.find("loader")
     return "uefi" if _model(system, "firmware") == "efi" or _model(loader, "type") == "pflash" else "bios"
+
+
+def _secure_boot(root: Element) -> SecureBoot:
+    """Microsoft's keys, unless it is said that none are enrolled: firmware without keys checks nothing (setup mode)."""
+    system = root.find("os")
+    asked = {one.get("name"): one.get("enabled") == "yes" for one in root.iterfind("os/firmware/feature")}
+    loader = None if system is None else system.find("loader")
+    on = asked.get("secure-boot", _model(loader, "secure") == "yes")
+    return "microsoft" if on and asked.get("enrolled-keys", True) else ""
+
+
+def _sector(disk: Element) -> int:
+    """Of the first disk. QEMU's disks on IDE and SATA have 512 bytes whatever is asked for."""
+    size = _model(disk.find("blockio"), "logical_block_size")
+    return 4096 if size == "4096" else 512
 
 
 def _cpu_level(cpu: Element | None) -> int:

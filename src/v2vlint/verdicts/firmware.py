@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from v2vlint.facts.boot.bootloader import Bootloader
-from v2vlint.facts.boot.efi import Efi
+from v2vlint.facts.boot.efi import Efi, esp_devices
 from v2vlint.facts.boot.firmware import Firmware as Startable
 from v2vlint.facts.boot.start import ChosenFirmware, Startup
 from v2vlint.facts.conversion.landing import Landing
@@ -13,6 +13,7 @@ from v2vlint.facts.conversion.loader import ConvertedLoader
 from v2vlint.facts.conversion.run import Conversion
 from v2vlint.facts.kernel.kernels import Kernels
 from v2vlint.facts.registry import FactStore
+from v2vlint.facts.storage.sectors import USUAL, Sectors
 from v2vlint.guest.fs import GuestFS
 from v2vlint.model.blocks import BlockTable
 from v2vlint.model.definition import Definition
@@ -71,6 +72,20 @@ def _defined(definition: Definition, guest: Startable, conversion: Conversion, l
         only, stated = guest.only.upper(), definition.firmware.upper()
         reason = f"the disks start from {only} only, and the machine is defined with {stated}"
         yield fault(conversion.fits, reason, definition.at("firmware"), None)
+
+
+def _sectors(guest: Startable, chosen: ChosenFirmware, blocks: BlockTable, sectors: Sectors, target: Target) -> Iterator[Cause[str]]:
+    """Boot code knows sectors of 512 bytes only; UEFI looks for a partition table where the disk's own sector size puts it.
+
+    SeaBIOS says "block size 4096 is unsupported" and leaves the disk out (``src/hw/virtio-blk.c``, ``src/hw/blockcmd.c``).
+    """
+    kind = chosen.kind or guest.only
+    if kind == "bios" and (size := sectors.of_disk(guest.boot_disk)) != USUAL:
+        reason = f"the boot code of disk{(guest.boot_disk or 0) + 1} reads sectors of {USUAL} bytes, and there they have {size}"
+        yield (fault if target.bios == "seabios" else doubt)(True, reason, _disk(guest), "bios")
+    esp = next(iter(esp_devices(blocks)), None)
+    if kind == "uefi" and esp is not None and (reason := sectors.lost(esp)):
+        yield fault(True, f"{reason}: UEFI finds no EFI system partition", Device(f"disk{esp.disk + 1}", "partition table"), "uefi")
 
 
 def _order(guest: Startable, chosen: ChosenFirmware, blocks: BlockTable, target: Target, conversion: Conversion) -> Iterator[Cause[None]]:
@@ -136,5 +151,6 @@ class FirmwareVerdict(Verdict, stage=Stage.FIRMWARE, place=10, kinds=LINUX | WIN
     unsupported = Judge(_unsupported)
     fallback = Judge(_fallback)
     defined = Judge(_defined)
+    sectors = Judge(_sectors)
     order = Judge(_order)
     start = Judge(_start)

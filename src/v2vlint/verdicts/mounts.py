@@ -22,6 +22,7 @@ from v2vlint.facts.storage.lvm_devices import LvmDevice, LvmDevices
 from v2vlint.facts.storage.mdadm_conf import MdadmConf
 from v2vlint.facts.storage.mount_policy import MountPolicy
 from v2vlint.facts.storage.multipath import Multipath
+from v2vlint.facts.storage.sectors import Sectors
 from v2vlint.model.blocks import BlockDevice, BlockTable
 from v2vlint.model.finding import Fate, Stage
 from v2vlint.model.osinfo import OsInfo
@@ -93,6 +94,16 @@ def _missing(fstab: Fstab, policy: MountPolicy, devices: Devices, blocks: BlockT
             reason = f"it is not known whether {entry.device} exists: not every disk could be read"
             told = entry if judged and kind is NameKind.TAG else None
             yield Cause(Fate.UNKNOWN if stops else Fate.PASS, reason, entry.spec.where, None, told)
+
+
+def _sectors(fstab: Fstab, policy: MountPolicy, devices: Devices, sectors: Sectors) -> Iterator[Cause[FstabEntry]]:
+    """Partitions that do not appear on disks of another sector size, and filesystems with smaller blocks than those have."""
+    for entry in fstab.entries:
+        device = None if "noauto" in entry.options or entry.is_pseudo or entry.mount_point == "/" else devices.resolve(entry.device)
+        reason = sectors.lost(device) or sectors.refused(device) if device else ""
+        if device and reason:
+            what = "swap space" if entry.is_swap else entry.mount_point
+            yield fault(policy.stops(entry), f"{what} is on {device.name}: {reason}", entry.spec.where, entry)
 
 
 def _multipath(fstab: Fstab, multipath: Multipath, policy: MountPolicy, landing: Landing) -> Iterator[Cause[FstabEntry]]:
@@ -305,6 +316,7 @@ class MountsVerdict(Verdict, stage=Stage.MOUNTS, place=90):
     unmatched = Judge(_unmatched)
     hardware_paths = Judge(_hardware_paths)
     missing = Judge(_missing)
+    sectors = Judge(_sectors)
     multipath = Judge(_multipath)
     host_folders = Judge(_host_folders)
     mapped_names = Judge(_mapped_names)

@@ -18,10 +18,13 @@ from v2vlint.facts.kernel.kernels import version_key
 from v2vlint.facts.storage.devices import Devices, NameKind, name_fate, name_kind
 from v2vlint.facts.storage.devices import Fate as NameFate
 from v2vlint.facts.storage.multipath import Multipath
+from v2vlint.facts.storage.root_stack import RootStack
+from v2vlint.facts.storage.sectors import Sectors
 from v2vlint.model.blocks import BlockTable
 from v2vlint.model.errors import FactUnavailable
 from v2vlint.model.finding import Fate, Stage
 from v2vlint.model.osinfo import OsInfo
+from v2vlint.model.place import Device
 from v2vlint.model.target import Target
 from v2vlint.model.verdict import Cause, Judge, Verdict, doubt, fault, repaired
 
@@ -152,6 +155,13 @@ def _containers(loader: Bootloader, startup: Startup, blocks: BlockTable, landin
             yield (fault if known else doubt)(True, reason, argument.where, about)
 
 
+def _sectors(stack: RootStack, sectors: Sectors) -> Iterator[Cause[None]]:
+    """A root on a partition that does not appear, or with smaller blocks than the disk has."""
+    device = stack.device
+    if device is not None and (reason := sectors.lost(device) or sectors.refused(device)):
+        yield fault(True, f"the root is on {device.name}: {reason}", Device(device.name), None)
+
+
 def _unnamed(boot: DefaultBoot, startup: Startup, blocks: BlockTable, os: OsInfo) -> Iterator[Cause[GptAuto]]:
     """No root= is given, and the root partition does not have the type by which systemd would find it."""
     found = _automatic(boot, startup, blocks, os)
@@ -230,5 +240,6 @@ class RootVerdict(Verdict, stage=Stage.ROOT, place=60):
     multipath = Judge(_multipath)
     parts = Judge(_parts)
     containers = Judge(_containers)
+    sectors = Judge(_sectors)
     unnamed = Judge(_unnamed)
     device = Judge(_device)

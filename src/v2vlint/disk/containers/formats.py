@@ -50,7 +50,8 @@ class Image:
     """An opened disk image: ``stream`` is the virtual disk, ``files`` all host files it is made of, ``remarks`` what is odd about it.
 
     ``node`` is how QEMU can open the same; None when it cannot (a packed image, one in pieces). ``backing`` and ``data_file`` are the names
-    that the image gives to another one that it is a change of, and to the (first) file with its data.
+    that the image gives to another one that it is a change of, and to the (first) file with its data. ``sector`` is the disk's logical
+    sector size where the image states it (VHDX), else 0.
     """
 
     name: str
@@ -61,6 +62,7 @@ class Image:
     node: ImageNode | None = None
     backing: str = ""
     data_file: str = ""
+    sector: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,8 +170,9 @@ def open_image(file: DiskFile, files: Access | None = None) -> Image:
         raise ImageError(f"{file.name}: " + ("empty" if not size else f"too small to be a disk ({size} bytes)"))
     own = part.node.backing if part.node and file.below[0] else part.node
     extent = next((extent.node for extent in own.extents if extent.node), None) if own else None
-    names = [Path(node.path).name if node else "" for node in (own and own.backing, own and (own.data or extent))]
-    return Image(file.name, part.format, Cached(part.stream), opener.files, opener.remarks, part.node, *names)
+    backing, data = (Path(node.path).name if node else "" for node in (own and own.backing, own and (own.data or extent)))
+    sector = part.stream.sector
+    return Image(file.name, part.format, Cached(part.stream), opener.files, opener.remarks, part.node, backing, data, sector)
 
 
 def detect(name: str, base: Stream) -> str:

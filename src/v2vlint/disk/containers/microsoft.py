@@ -214,12 +214,12 @@ class Vhdx(Blocks):
         log_size, log_at = struct.unpack_from("<IQ", current, 68)
         self._take(log_at, log_size, "log")
         regions = self._regions(base)
-        block, size, self._sector = self._metadata(base, regions[_METADATA][0])
+        block, size, self.sector = self._metadata(base, regions[_METADATA][0])
         super().__init__(name, base, size, block)
         if self._locator:
             self.link = vhdx_link(name, base.read_at(*self._locator))
         self._bat, length = regions[_BAT]
-        self._ratio = (1 << 23) * self._sector // block
+        self._ratio = (1 << 23) * self.sector // block
         blocks = -(-size // block)
         if (blocks + (blocks - 1) // self._ratio) * 8 > length:
             raise self._damaged("its block table is too small")
@@ -312,7 +312,7 @@ class Vhdx(Blocks):
             return None
         chunk, inside = divmod(number, self._ratio)
         entry = self._entry("<Q", self._bat + ((chunk + 1) * self._ratio + chunk) * 8)
-        count = self._block // self._sector // 8
+        count = self._block // self.sector // 8
         if entry & 7 != _WHOLE:
             raise self._damaged("a block with changes has no bitmap of them")
-        return Changed(self._base.read_at((entry >> 20) * _MIB + inside * count, count), sector=self._sector)
+        return Changed(self._base.read_at((entry >> 20) * _MIB + inside * count, count), sector=self.sector)

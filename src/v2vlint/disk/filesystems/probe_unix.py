@@ -64,6 +64,7 @@ def xfs(base: Stream) -> Content | None:
     inodes, free_inodes, free = struct.unpack_from(">QQQ", block, 128)
     more = details(
         block_size=size,
+        sector_size=struct.unpack_from(">H", block, 102)[0],
         fs_size=struct.unpack_from(">Q", block, 8)[0] * size,
         version=version,
         free=free * size,

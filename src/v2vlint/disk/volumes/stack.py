@@ -14,7 +14,8 @@ from v2vlint.disk.filesystems.formats import format_of
 from v2vlint.disk.filesystems.node import FileSystem
 from v2vlint.disk.filesystems.probe import probe
 from v2vlint.disk.stream import Cached, Slice, Stream
-from v2vlint.disk.volumes.table import Table, read_table
+from v2vlint.disk.volumes.disk_table import disk_table
+from v2vlint.disk.volumes.table import Table
 from v2vlint.model.bitlocker import bitlocker_volume
 from v2vlint.model.blocks import LDM_METADATA_TYPE, LDM_TYPES, ArrayName, BlockDevice, BlockTable
 from v2vlint.model.errors import ImageError
@@ -151,7 +152,9 @@ class Stack:
             layer.content = Content("ldm_member")
             layer.device = replace(layer.device, fs_type="ldm_member")
             return
-        table = _table(layer)
+        table = Table()
+        if layer.device.kind in ("disk", "md") and layer.stream is not None:
+            table = disk_table(layer.stream, int(layer.device.detail("stated_sector") or 0))
         if table.problem:
             self.fail(layer.device.name, table.problem)
         if table.partitions:
@@ -372,22 +375,9 @@ def _locked(device: BlockDevice, tried: bool) -> tuple[str, str]:
 
 
 def _disk_layer(index: int, image: Image) -> Layer:
-    facts = details(image=image.name, format=image.format, backing=image.backing, data_file=image.data_file)
+    names = details(image=image.name, format=image.format, backing=image.backing, data_file=image.data_file)
+    facts = names + details(stated_sector=image.sector or None)
     return Layer(BlockDevice(f"disk{index + 1}", "disk", image.stream.size, index, details=facts), image.stream)
-
-
-def _table(layer: Layer) -> Table:
-    """The partition table, unless it is that of a RAID array with its superblock at the end, which every member shows."""
-    if layer.device.kind not in ("disk", "md") or layer.stream is None:
-        return Table()
-    table = read_table(layer.stream)
-    if table.partitions:
-        from v2vlint.disk.volumes.md import read_member
-
-        member = read_member(layer.stream)
-        if member and member.place > max(part.start + part.size for part in table.partitions) - 1:
-            return Table()
-    return table
 
 
 def cached(stream: Stream) -> Stream:

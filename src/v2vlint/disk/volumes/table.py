@@ -12,6 +12,8 @@ from v2vlint.disk.stream import Stream
 
 MAX_PARTITIONS = 256
 MAX_GPT_TABLE = 1 << 20
+SECTORS = (512, 4096)
+"""Logical sector sizes of disks."""
 _EXTENDED = frozenset({0x05, 0x0F, 0x85})
 _GPT_MAGIC = b"EFI PART"
 
@@ -45,8 +47,8 @@ class Table:
     id: str = ""
 
 
-def read_table(disk: Stream) -> Table:
-    """The partition table of ``disk``."""
+def read_table(disk: Stream, sector: int = 512) -> Table:
+    """The partition table of ``disk``. ``sector`` is the size of those that an MBR counts in; a GPT is found by its place."""
     first = disk.read_at(0, 512)
     if len(first) < 512 or first[510:512] != b"\x55\xaa":
         return Table()
@@ -55,7 +57,7 @@ def read_table(disk: Stream) -> Table:
         return Table()
     if any(kind == 0xEE for kind, _start, _count, _boot in entries):
         return _gpt(disk)
-    return _mbr(disk, first, entries)
+    return _mbr(disk, first, entries, sector)
 
 
 def _mbr_entry(sector: bytes, index: int) -> tuple[int, int, int, bool]:
@@ -64,39 +66,39 @@ def _mbr_entry(sector: bytes, index: int) -> tuple[int, int, int, bool]:
     return sector[at + 4], start, count, sector[at] == 0x80
 
 
-def _mbr(disk: Stream, first: bytes, entries: list[tuple[int, int, int, bool]]) -> Table:
+def _mbr(disk: Stream, first: bytes, entries: list[tuple[int, int, int, bool]], sector: int) -> Table:
     signature = struct.unpack_from("<I", first, 440)[0]
     found: list[Partition] = []
     problem = ""
     for number, (kind, start, count, boot) in enumerate(entries, 1):
         if not kind or not count:
             continue
-        if start == 0 or start * 512 >= disk.size:
+        if start == 0 or start * sector >= disk.size:
             problem = f"partition {number} starts beyond the end of the disk: the image is truncated"
             continue
-        size = min(count * 512, disk.size - start * 512)
-        if size < count * 512:
+        size = min(count * sector, disk.size - start * sector)
+        if size < count * sector:
             problem = f"partition {number} ends beyond the end of the disk: the image is truncated"
-        found.append(Partition(number, start * 512, size, f"{kind:#04x}", _mbr_uuid(signature, number), bootable=boot))
+        found.append(Partition(number, start * sector, size, f"{kind:#04x}", _mbr_uuid(signature, number), bootable=boot))
     if not found:
         return Table(problem=problem)
     extended = next((part for part in found if part.is_extended), None)
     if extended:
-        found.extend(_logical(disk, extended, signature))
-    return Table("dos", tuple(found), problem=problem, id=f"{signature:08x}")
+        found.extend(_logical(disk, extended, signature, sector))
+    return Table("dos", tuple(found), sector, problem=problem, id=f"{signature:08x}")
 
 
 def _mbr_uuid(signature: int, number: int) -> str:
     return f"{signature:08x}-{number:02x}" if signature else ""
 
 
-def _logical(disk: Stream, extended: Partition, signature: int) -> Iterator[Partition]:
-    base = here = extended.start // 512
+def _logical(disk: Stream, extended: Partition, signature: int, unit: int) -> Iterator[Partition]:
+    base = here = extended.start // unit
     seen: set[int] = set()
     number = 5
     while here not in seen and len(seen) < MAX_PARTITIONS:
         seen.add(here)
-        sector = disk.read_at(here * 512, 512)
+        sector = disk.read_at(here * unit, 512)
         if len(sector) < 512 or sector[510:512] != b"\x55\xaa":
             return
         following = 0
@@ -104,9 +106,9 @@ def _logical(disk: Stream, extended: Partition, signature: int) -> Iterator[Part
             kind, start, count, boot = _mbr_entry(sector, index)
             if kind in _EXTENDED:
                 following = following or base + start
-            elif kind and count and (here + start) * 512 < disk.size:
-                size = min(count * 512, disk.size - (here + start) * 512)
-                yield Partition(number, (here + start) * 512, size, f"{kind:#04x}", _mbr_uuid(signature, number), bootable=boot)
+            elif kind and count and (here + start) * unit < disk.size:
+                size = min(count * unit, disk.size - (here + start) * unit)
+                yield Partition(number, (here + start) * unit, size, f"{kind:#04x}", _mbr_uuid(signature, number), bootable=boot)
                 number += 1
         if not following:
             return
@@ -114,8 +116,8 @@ def _logical(disk: Stream, extended: Partition, signature: int) -> Iterator[Part
 
 
 def _gpt(disk: Stream) -> Table:
-    primary = [_gpt_at(disk, sector, sector) for sector in (512, 4096)]
-    backup = [_gpt_at(disk, disk.size // sector * sector - sector, sector) for sector in (512, 4096)]
+    primary = [_gpt_at(disk, sector, sector) for sector in SECTORS]
+    backup = [_gpt_at(disk, disk.size // sector * sector - sector, sector) for sector in SECTORS]
     good = next((table for table in primary if table), None)
     if good:
         return good

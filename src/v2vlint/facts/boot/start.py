@@ -14,6 +14,7 @@ from v2vlint.facts.conversion.kernel import ConvertedKernel
 from v2vlint.facts.conversion.landing import Landing
 from v2vlint.facts.conversion.loader import ConvertedLoader
 from v2vlint.facts.registry import FactStore, provides
+from v2vlint.facts.storage.sectors import USUAL, Sectors
 from v2vlint.model.errors import FactUnavailable
 from v2vlint.model.finding import Fate
 from v2vlint.model.osinfo import OsInfo
@@ -31,12 +32,16 @@ class ChosenFirmware:
 
 @provides
 def choose_firmware(guest: Firmware, landing: Landing, target: Target, store: FactStore) -> ChosenFirmware:
-    """The first that is able. The ESP's programs are read only where the fallback loader decides."""
+    """The first that is able, UEFI before a BIOS where disks have larger sectors than boot code reads.
+
+    The ESP's programs are read only where the fallback loader decides.
+    """
     able = {"bios": guest.bios, "uefi": guest.uefi}
     if guest.uefi and "uefi" in landing.firmware and not target.keeps_nvram:
         fallback = store.get(Efi).fallback(store.get(OsInfo).arch)
         able["uefi"] = fallback is not None or store.get(ConvertedLoader).fallback
-    return ChosenFirmware(next((kind for kind in ("bios", "uefi") if kind in landing.firmware and able[kind]), ""))
+    order = ("bios", "uefi") if store.get(Sectors).of_disk(guest.boot_disk) == USUAL else ("uefi", "bios")
+    return ChosenFirmware(next((kind for kind in order if kind in landing.firmware and able[kind]), ""))
 
 
 @dataclass(frozen=True, slots=True)

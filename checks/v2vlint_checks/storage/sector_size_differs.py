@@ -1,0 +1,96 @@
+"""Rule sector-size-differs."""
+
+from collections.abc import Iterator
+
+from v2vlint.api import (
+    BlockDevice,
+    BlockTable,
+    Example,
+    Finding,
+    FirmwareVerdict,
+    MountPolicy,
+    MountsVerdict,
+    OsInfo,
+    RootVerdict,
+    Rule,
+    Severity,
+    Stage,
+    sample_chain,
+)
+
+_ESP = "c12a7328-f81f-11d2-ba4b-00a0c93ec93b"
+_LOADER: dict[str, str | bytes] = {"/boot/efi/EFI/BOOT/BOOTX64.EFI": b"MZ"}
+
+
+def _disk(number: int, sector: str) -> BlockDevice:
+    return BlockDevice(f"disk{number}", "disk", 2 << 30, number - 1, details=(("pt", "gpt"), ("sector_size", sector)))
+
+
+def _part(disk: int, number: int, fs_type: str, uuid: str, part_type: str = "") -> BlockDevice:
+    name = f"disk{disk}p{number}"
+    return BlockDevice(name, "partition", 1 << 29, disk - 1, number, fs_type, uuid, part_type=part_type, parents=(f"disk{disk}",))
+
+
+_LARGE = BlockTable((_disk(1, "4096"), _part(1, 1, "vfat", "AB-CD", _ESP)), chains=(sample_chain("none"),))
+_USUAL = BlockTable((_disk(1, "512"), _part(1, 1, "vfat", "AB-CD", _ESP)), chains=(sample_chain("none"),))
+_DATA = BlockTable((_disk(1, "512"), _part(1, 1, "ext4", "aa-11"), _disk(2, "4096"), _part(2, 1, "xfs", "bb-22")), chains=(sample_chain(),))
+_STATED = BlockTable(
+    (BlockDevice("disk1", "disk", 2 << 30, 0, details=(("sector_size", "4096"), ("stated_sector", "4096"))), *_LARGE.devices[1:]),
+    chains=(sample_chain("none"),),
+)
+
+
+class SectorSizeDiffers(Rule):
+    """The disks were laid out in sectors of another size than the target's disks have.
+
+    ## What it does
+    Compares the logical sector size that partition tables count in, 512 or 4,096 bytes, with that of the target's disks (the key
+    `sector_size` of its profile, `<blockio logical_block_size=…/>` of a libvirt domain, what a VHDX states on Hyper-V); and the block size
+    of each filesystem that is mounted with it.
+
+    ## Why it matters
+    Partition tables count in sectors, and a GPT begins in the second one: on a disk with others, firmware and kernel see no partition, or
+    all in wrong places. XFS, ext, btrfs and FAT are not mounted where the disk has larger sectors than they. Boot code of a BIOS reads
+    512 bytes, and SeaBIOS leaves out virtio disks that have more. It happens with "4K native" disks of physical machines, VHDX of such a
+    kind, and disks of storage that presents 4,096.
+
+    ## References
+    - Linux `block/partitions/efi.c`, `fat_fill_super`, `xfs_readsb`, `sb_set_blocksize`; SeaBIOS `src/hw/virtio-blk.c`
+    - UEFI specification, section 5.3.1; [MS-VHDX] 2.6.2.4; libvirt.org/formatdomain.html, `blockio`
+    """
+
+    severity = Severity.ERROR
+    stage = Stage.FIRMWARE
+    kinds = frozenset({"linux", "windows"})
+    since = "0.1"
+    predicts = (
+        r"logical sector size too small for device",
+        r"device supports \d+ byte sectors \(not \d+\)",
+        r"block size \d+ is unsupported",
+        r"Sector size not supported",
+    )
+    examples = (
+        Example(_LOADER, given=(_LARGE,), flags=("disk1 partition table",), severity=Severity.ERROR, title="a 4K native disk"),
+        Example(_LOADER, given=(_USUAL,)),
+        Example(_LOADER, given=(_STATED,), target="hyperv-gen2", title="the VHDX says so, and Hyper-V presents it"),
+        Example(
+            {"/etc/fstab": "UUID=aa-11 / ext4\nUUID=bb-22 /srv xfs\n"},
+            given=(_DATA,),
+            flags=("/etc/fstab:2",),
+            severity=Severity.ERROR,
+            title="a disk for data from other storage",
+        ),
+        Example({"/etc/fstab": "UUID=bb-22 /srv xfs nofail\n"}, given=(_DATA,), flags=("/etc/fstab:1",), severity=Severity.WARNING),
+    )
+
+    def check(
+        self, firmware: FirmwareVerdict, root: RootVerdict, mounts: MountsVerdict, policy: MountPolicy, os: OsInfo
+    ) -> Iterator[Finding]:
+        for cause in firmware.sectors:
+            reads = "there is no partition table where UEFI looks for one" if cause.about == "uefi" else "a BIOS does not start such disks"
+            effect = f"{reads}: give the disks sectors of the size that they were laid out in"
+            yield self.finding(cause.where, cause.reason, effect, severity=cause.severity)
+        for fault in root.sectors if os.kind == "linux" else ():
+            yield self.finding(fault.where, fault.reason, "the kernel cannot mount its root", severity=fault.severity, stage=Stage.ROOT)
+        for told in mounts.sectors if os.kind == "linux" else ():
+            yield self.finding(told.where, told.reason, policy.effect(told.about), severity=told.severity, stage=Stage.MOUNTS)
