@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import os
 from collections.abc import Iterable, Mapping
@@ -27,6 +28,7 @@ from v2vlint.model.source import GuestRef, Keys
 from v2vlint.run import keys
 from v2vlint.run.settings import Access, Settings, settle
 from v2vlint.run.texts import split
+from v2vlint.source.door import path_prefix
 from v2vlint.source.journal import pending
 
 T = TypeVar("T")
@@ -77,8 +79,9 @@ class Store:
         try:
             return _present(self.settings().access.guests([image]))
         except UsageError:
-            anchored = "+".join(str(self._root / part) for part in image.split("+"))
-            if Path.cwd() == self._root or ":" in image:
+            prefix = path_prefix(image)
+            anchored = prefix + "+".join(str(self._root / part) for part in image.removeprefix(prefix).split("+"))
+            if Path.cwd() == self._root or ":" in image.removeprefix(prefix):
                 raise
             return _present(self.settings().access.guests([anchored]))
 
@@ -114,8 +117,19 @@ def _value(guest: GuestRef, outcome: Outcome) -> Any:
 
 
 def _identity(guest: GuestRef) -> list[Any]:
-    """What changes when a disk file is replaced or written to."""
-    return [[path, *_stamp(path)] for path in guest.paths]
+    """What changes when a disk file, or a file of a tree, is replaced or written to."""
+    files = [[path, *_stamp(path)] for path in guest.paths]
+    return files + [[tree, *_newest(tree)] for tree in guest.trees if guest.kind == "tree"]
+
+
+def _newest(tree: str) -> tuple[int, int]:
+    """How many folders and files there are in a tree, and when the last one was changed."""
+    count = newest = 0
+    for folder, _folders, names in os.walk(tree):
+        for path in (folder, *(os.path.join(folder, name) for name in names)):  # noqa: PTH118
+            with contextlib.suppress(OSError):
+                count, newest = count + 1, max(newest, os.lstat(path).st_ctime_ns)
+    return count, newest
 
 
 def _stamp(path: str) -> Iterable[int]:

@@ -27,9 +27,10 @@ __version__ = "0.1.0"
 def check(*images: Image, **wishes: Unpack[Wishes]) -> Report:
     """Predict what will break and whether the guest will boot: ``v2vlint.check("disk.qcow2", target="azure")``.
 
-    Each of ``images`` is what the command line accepts as an argument: an image, ``"a+b"``, a folder, an OVA, ``domain:NAME``. A sequence
-    holds the disks of one guest. Parts of a guest that cannot be read are problems in its report, not errors. ``wishes`` are configuration
-    keys (:class:`v2vlint.run.library.Wishes`). No configuration file is read unless ``config`` names one or a folder to search from.
+    Each of ``images`` is what the command line accepts as an argument: an image, ``"a+b"``, a folder, an OVA, ``domain:NAME``,
+    ``tree:DIR``. A sequence holds the disks of one guest. Parts of a guest that cannot be read are problems in its report, not errors.
+    ``wishes`` are configuration keys (:class:`v2vlint.run.library.Wishes`). No configuration file is read unless ``config`` names one or
+    a folder to search from.
     """
     from v2vlint.run import library
 

@@ -49,7 +49,10 @@ DEFAULT_LIMITS = Limits()
 
 
 Desk = Callable[[Any], tuple[Any, int | None]]
-"""Answers a question of a child (JSON-ready data) with JSON-ready data and perhaps a descriptor, which is closed once it was sent."""
+"""Answers a question of a child (JSON-ready data) with JSON-ready data and perhaps a descriptor, which is closed once it was sent.
+
+What it says in an attribute ``grant``, if it has one, the child may read itself.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,7 +144,8 @@ def _wait(children: Iterable[_Child]) -> None:
 
 
 def _order(call: Call, limits: Limits) -> bytes:
-    order = {"entry": call.entry, "limits": asdict(limits), "grant": asdict(call.grant), "lacks": [*PRETENDED]}
+    grant = asdict(call.grant + getattr(call.desk, "grant", Grant()))
+    order = {"entry": call.entry, "limits": asdict(limits), "grant": grant, "lacks": [*PRETENDED]}
     return json.dumps({**order, "request": call.request}).encode()
 
 

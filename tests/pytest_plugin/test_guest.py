@@ -191,3 +191,26 @@ def test_a_broken_image_is_neither_a_pass_nor_a_failure_of_the_guest(pytester: p
         """
     )
     assert pytester.runpytest_inprocess().parseoutcomes() == {"passed": 1}
+
+
+def test_a_tree_is_a_guest_before_there_is_a_disk(pytester: pytest.Pytester) -> None:
+    tree = pytester.path / "rootfs"
+    for path, text in (
+        ("etc/os-release", "ID=debian\n"),
+        ("etc/fstab", "/dev/sdz1 /srv ext4 defaults 0 2\n"),
+        ("usr/bin/x", ""),
+        ("var/x", ""),
+        ("home/x", ""),
+    ):
+        (tree / path).parent.mkdir(parents=True, exist_ok=True)
+        (tree / path).write_text(text)
+    pytester.makepyfile(
+        """
+        def test_it(v2vlint_open):
+            guest = v2vlint_open("tree:rootfs")
+            assert guest.fstab.entry("/srv").spec == "/dev/sdz1"
+            (guest_tree := __import__("pathlib").Path("rootfs/etc/fstab")).write_text("LABEL=srv /srv ext4 defaults 0 2\\n")
+            assert v2vlint_open("tree:rootfs").fstab.entry("/srv").spec == "LABEL=srv"
+        """
+    )
+    pytester.runpytest_inprocess().assert_outcomes(passed=1)

@@ -22,7 +22,8 @@ _LISTS = ("target", "select", "ignore")
 def add_images(parser: argparse.ArgumentParser) -> None:
     """The guests to look at."""
     help_text = (
-        "disk image, A+B (several disks of one guest), folder, machine definition (OVF, VMX, libvirt XML and others), or domain:NAME"
+        "disk image, A+B (several disks of one guest), folder, machine definition (OVF, VMX, libvirt XML and others), domain:NAME, "
+        "or a root filesystem: tree:DIR, tar:FILE, oci:PATH"
     )
     parser.add_argument("images", metavar="IMAGE", nargs="*", help=help_text)
     group = parser.add_argument_group("machine definitions")

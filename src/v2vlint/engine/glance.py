@@ -54,7 +54,9 @@ def _boot(store: FactStore) -> tuple[tuple[str, str], ...]:
 
 
 def firmware(blocks: BlockTable) -> str:
-    """The firmware that the partition tables suit."""
+    """The firmware that the partition tables suit; empty where there are none to look at."""
+    if not blocks.devices:
+        return ""
     types = {device.part_type for device in blocks}
     if _ESP not in types and "0xef" not in types:
         return "BIOS"

@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import Any, Protocol
 
 from v2vlint import isolate
+from v2vlint.confine import Grant, resolved
 from v2vlint.files.policy import FilePolicy, Missing, Opened, Refused
 from v2vlint.model.errors import ImageError
 from v2vlint.model.source import GuestRef, HostFileInfo
@@ -27,11 +28,12 @@ class Access(Protocol):
 class Desk:
     """The parent's side: judges what the child of one call asks for, hands out descriptors, and remembers what it gave.
 
-    ``more`` are files that the operator named with the guest.
+    ``more`` are files that the operator named with the guest. ``grant`` is what the child reads without asking: trees.
     """
 
     def __init__(self, ref: GuestRef, *more: str) -> None:
         self.policy = FilePolicy.of(ref, *more)
+        self.grant = Grant(tuple(map(resolved, ref.trees)))
         self._digests = ref.hashed
         self._given: dict[str, HostFileInfo] = {}
 

@@ -7,16 +7,18 @@ from dataclasses import dataclass, field, replace
 
 from v2vlint.disk.containers.formats import Image, open_image
 from v2vlint.disk.containers.inuse import user_of
+from v2vlint.disk.containers.layer import disks_in
 from v2vlint.disk.filesystems.node import FileSystem
 from v2vlint.disk.stream import Fingerprint, HostFile
 from v2vlint.disk.volumes.stack import Stack
 from v2vlint.guest.boot_chains import with_chains
 from v2vlint.guest.roots import Root, find_roots
+from v2vlint.guest.trees import DEVICE, open_tree, root_of
 from v2vlint.model.blocks import BlockDevice, BlockTable
 from v2vlint.model.definition import Definition
 from v2vlint.model.errors import ImageError
 from v2vlint.model.report import Problem
-from v2vlint.model.source import KEY_OPTION, GuestRef, GuestSource, Keys
+from v2vlint.model.source import KEY_OPTION, DiskFile, GuestRef, GuestSource, Keys, Tree
 from v2vlint.source.locate import locate
 
 __all__ = ["Guest", "Root", "changes", "open_guest", "open_ref"]
@@ -53,6 +55,11 @@ def open_ref(ref: GuestRef, keys: Keys | None = None) -> Guest:
 
 def open_guest(source: GuestSource, keys: Keys | None = None) -> Guest:
     """Open all disks of ``source`` and find its roots. Never raises because of what is in an image."""
+    if source.tree:
+        disks = _packed_disks(source.tree)
+        if not disks:
+            return _in_tree(source, source.tree)
+        source = replace(source, disks=disks, tree=None)
     problems = [Problem(source.name, remark) for remark in source.remarks]
     if source.definition and source.definition.running:
         reason = f"the domain is {source.definition.running}: its disks change while they are read"
@@ -72,6 +79,29 @@ def open_guest(source: GuestSource, keys: Keys | None = None) -> Guest:
     formats = "+".join(dict.fromkeys(image.format for image in images))
     size = sum(image.stream.size for image in images)
     return Guest(source.name, formats, size, blocks, roots, tuple(dict.fromkeys(problems)), source.definition, files, stack.opened)
+
+
+def _packed_disks(tree: Tree) -> tuple[DiskFile, ...]:
+    """The disks that a container image holds in place of a tree; a layer that cannot be read is told with the tree."""
+    try:
+        return tuple(disks_in(tree.archives)) if tree.layers else ()
+    except ImageError:
+        return ()
+
+
+def _in_tree(source: GuestSource, tree: Tree) -> Guest:
+    """The guest of a root filesystem alone: nothing is known of its disks."""
+    nothing = BlockTable(complete=False)
+    problems = tuple(Problem(source.name, remark) for remark in source.remarks)
+    try:
+        system, files = open_tree(tree)
+        root = root_of(system)
+    except ImageError as error:
+        problem = Problem(source.name, error.message.removeprefix(f"{source.name}: "), error.hint)
+        return Guest(source.name, "tree", 0, nothing, problems=(*problems, problem), definition=source.definition)
+    states = tuple((file, file.fingerprint()) for file in files)
+    size = sum(file.size for file in files)
+    return Guest(source.name, "tree", size, nothing, (root,), problems, source.definition, states, {DEVICE: system})
 
 
 def changes(guest: Guest) -> tuple[Problem, ...]:

@@ -103,14 +103,15 @@ def _subvolumes(stack: Stack, device: BlockDevice, system: FileSystem) -> Iterat
         ("default_subvolume", next((one.path for one in everything if one.default), "")),
     )
     layer.device = replace(layer.device, details=layer.device.details + facts)
-    rooted = [(one, tree) for one in everything[:MAX_SUBVOLUMES] if _kind_of(tree := system.choose(one.id)) in ("linux", "ostree")]
+    rooted = [(one, tree) for one in everything[:MAX_SUBVOLUMES] if kind_of(tree := system.choose(one.id)) in ("linux", "ostree")]
     chosen = [(one, tree) for one, tree in rooted if one.default or _claims(tree, one.path)]
     chosen = chosen or [(one, tree) for one, tree in rooted if not one.snapshot] or rooted[-1:]
     for one, tree in chosen:
         yield _Candidate(layer.device, tree, one.path)
 
 
-def _kind_of(system: FileSystem) -> str:
+def kind_of(system: FileSystem) -> str:
+    """What is installed on a filesystem: ``linux``, ``ostree``, ``windows``, ``other`` or an empty string, also when it cannot be read."""
     try:
         return _kind(system)
     except (FactUnavailable, ImageError):
@@ -124,7 +125,7 @@ def _claims(system: FileSystem, path: str) -> bool:
 
 
 def _root(stack: Stack, found: _Candidate, taken: frozenset[str]) -> Root | None:
-    kind = _kind_of(found.system)
+    kind = kind_of(found.system)
     if kind == "windows":
         return _windows_root(stack, found, taken)
     if kind == "other":

@@ -22,8 +22,10 @@ class GuestRef:
     ``named`` are further host files that count as named by the operator: the disks of a libvirt domain with their backing chains.
     ``allowed`` are folders that the operator allows as well. ``folder`` is set when the guest was found in a folder: the operator then
     named the folder and not ``paths``. ``hashed`` requests the digests of all files that are opened.
-    ``configuration`` selects one of several configurations in an OVF package.
+    ``configuration`` selects one of several configurations in an OVF package, or of several images in a container archive.
     ``below`` gives, for disks that are overlays made by v2vlint, the path and format of the image each one is based on.
+    ``trees`` are folders that are read whole, as root filesystems. ``unwritable`` is advice on what to do instead of fixing the guest,
+    which cannot be written here; empty for disks.
     """
 
     name: str
@@ -43,6 +45,8 @@ class GuestRef:
     below: tuple[tuple[str, str], ...] = ()
     configuration: str = ""
     saved: bool = False
+    trees: tuple[str, ...] = ()
+    unwritable: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +68,8 @@ class DiskFile:
 
     ``name`` identifies it in messages, ``format`` is the stated image format (``raw``, ``qcow2``…), empty to detect it by magic.
     ``siblings`` maps the names that the image may refer to (extents of a VMDK inside an OVA) to their locations. ``chunks`` are the pieces,
-    in order, of a file that was split for an OVF envelope. ``member`` is the folder of a disk in a XenServer archive. ``below`` is the path
+    in order, of a file that was split for an OVF envelope. ``member`` is the folder of a disk in a XenServer archive, or
+    its name in the layer of a container image (``format`` ``layer``). ``below`` is the path
     and format of the base image of an overlay made by v2vlint.
     """
 
@@ -118,13 +123,30 @@ class ImageNode:
 
 
 @dataclass(frozen=True, slots=True)
+class Tree:
+    """A root filesystem that lies on no disk.
+
+    ``folder`` is where it is on this host. Else it is in ``archives``, tar files in the order in which they are laid over one another,
+    with the whiteouts of container images when they are ``layers``.
+    """
+
+    folder: str = ""
+    archives: tuple[DiskFile, ...] = ()
+    layers: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class GuestSource:
-    """The disks of one guest, in order, and its definition if there is one. ``remarks`` list what of the definition was ignored."""
+    """The disks of one guest, in order, and its definition if there is one. ``remarks`` list what of the definition was ignored.
+
+    ``tree`` is its root filesystem when it is not on a disk; there are no disks then.
+    """
 
     name: str
     disks: tuple[DiskFile, ...]
     definition: Definition | None = None
     remarks: tuple[str, ...] = ()
+    tree: Tree | None = None
 
 
 KEY_OPTION = "--key-file"

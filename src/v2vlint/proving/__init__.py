@@ -36,6 +36,8 @@ def prove(guest: GuestRef, target: Target, wish: Wish = Wish(), progress: Progre
     from v2vlint.proving.run import prove as boot
     from v2vlint.source.journal import pending
 
+    if guest.unwritable:
+        raise UsageError(f"{guest.name} cannot be booted here", hint="a proof boots disks on this host: copy or build them here first")
     with tempfile.TemporaryDirectory(prefix="v2vlint-kernel-") as name:
         folder = Path(name)
         prepared = _prepared(guest, target, wish, folder)

@@ -50,6 +50,9 @@ def fix(request: Request, wish: FixWish) -> Iterator[FixOutcome]:
     """Fix guest after guest. UsageError for contradictory options, before anything is done; ImageError when a guest cannot be fixed."""
     if wish.output and len(request.guests) != 1:
         raise UsageError("a fixed copy takes one guest", hint="fix the guests one by one")
+    for guest in request.guests:
+        if guest.unwritable:
+            raise UsageError(f"{guest.name} cannot be fixed", hint=guest.unwritable)
     if wish.virtio_win and not Path(wish.virtio_win).exists():
         hint = "--virtio-win takes virtio-win.iso or a directory with its content"
         raise UsageError(f"{wish.virtio_win}: no such file or directory", hint=hint)

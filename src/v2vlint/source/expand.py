@@ -5,13 +5,15 @@ from __future__ import annotations
 import glob
 import os
 import re
-import stat
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from typing import Any
 
 from v2vlint.model.errors import NothingFound, UsageError
 from v2vlint.model.source import GuestRef
+from v2vlint.source.door import door_of
 from v2vlint.source.kind import claiming, kind_name, kinds
+from v2vlint.source.paths import problem_of
 
 _IMAGES = (".qcow2", ".qcow", ".img", ".raw", ".vmdk", ".vhd", ".vhdx", ".vdi")
 _EXTENT = re.compile(r"-(s\d{3}|f\d{3}|flat|delta|sesparse|ctk)\.vmdk$")
@@ -28,7 +30,8 @@ def expand(
     configuration: str = "",
 ) -> tuple[GuestRef, ...]:
     """One reference per guest: a disk image, ``a+b`` (disks of one guest), a folder of images or of one machine, a glob, a machine
-    definition (see :mod:`v2vlint.source.kinds`), or ``domain:NAME`` of the libvirt at the URI ``connect``. ``configuration`` is the one
+    definition (see :mod:`v2vlint.source.kinds`), or what goes through a door (see :mod:`v2vlint.source.door`): ``tree:DIR``,
+    ``domain:NAME`` of the libvirt at the URI ``connect``… ``configuration`` is the one
     wanted of OVF packages that offer several. ``verify`` asks for the checksums of whole OVF packages,
     ``hashed`` for the digests of all files; ``allowed`` are folders in which files that a guest refers to may lie.
 
@@ -40,7 +43,8 @@ def expand(
     refs, empty = _every(arguments, connect)
     if empty and len(refs) == len(empty):
         raise empty[0]
-    found = tuple(replace(ref, verify=verify, hashed=hashed, allowed=tuple(allowed), configuration=configuration) for ref in refs)
+    wishes: dict[str, Any] = {"verify": verify, "hashed": hashed, "allowed": tuple(allowed)}
+    found = tuple(replace(ref, **wishes, configuration=configuration or ref.configuration) for ref in refs)
     if len(found) > MAX_GUESTS:
         raise UsageError(f"more than {MAX_GUESTS} guests")
     return found
@@ -59,13 +63,13 @@ def _every(arguments: Sequence[str], connect: str) -> tuple[tuple[GuestRef, ...]
 
 
 def _expand(argument: str, connect: str) -> Iterator[GuestRef]:
-    if argument.startswith("domain:"):
-        yield from _domains(argument, connect)
+    if door := door_of(argument):
+        yield from door.find(argument, connect)
     elif os.path.lexists(argument):
         yield from _existing(argument)
     elif "+" in argument and any(os.path.lexists(part) for part in argument.split("+")):
         paths = argument.split("+")
-        yield GuestRef(argument, "disks", tuple(paths), problem=next(filter(None, map(_problem, paths)), ""))
+        yield GuestRef(argument, "disks", tuple(paths), problem=next(filter(None, map(problem_of, paths)), ""))
     elif glob.has_magic(argument):
         matches = sorted(glob.glob(argument))  # noqa: PTH207
         if not matches:
@@ -84,7 +88,7 @@ def _existing(path: str) -> Iterator[GuestRef]:
 
 
 def _file(path: str) -> GuestRef:
-    return GuestRef(path, kind_name(path), (path,), problem=_problem(path))
+    return GuestRef(path, kind_name(path), (path,), problem=problem_of(path))
 
 
 def _folder(path: str) -> Iterator[GuestRef]:
@@ -119,37 +123,3 @@ def _guests(names: Sequence[str]) -> Iterator[str]:
         image = lowered.removesuffix(".gz").endswith(_IMAGES) and not _EXTENT.search(name) and not (owned and lowered.endswith(owned))
         if image or name in definitions:
             yield name
-
-
-def _problem(path: str) -> str:
-    """Why ``path`` cannot be read, or an empty string."""
-    try:
-        mode = os.stat(path).st_mode  # noqa: PTH116
-    except OSError as error:
-        return f"{path}: {os.strerror(error.errno or 0).lower()}"
-    if not (stat.S_ISREG(mode) or stat.S_ISBLK(mode)):
-        return f"{path}: not a file or block device"
-    return "" if os.access(path, os.R_OK) else f"{path}: permission denied"
-
-
-def _domains(argument: str, connect: str) -> Iterator[GuestRef]:
-    """The domain that is named, or all that a pattern fits."""
-    from v2vlint.source.live import live_names
-
-    try:
-        names = live_names(argument.removeprefix("domain:"), connect)
-    except UsageError as error:
-        yield GuestRef(argument, "libvirt", (), problem=error.message, hint=error.hint)
-        return
-    yield from (_domain(f"domain:{name}", connect) for name in names)
-
-
-def _domain(argument: str, connect: str) -> GuestRef:
-    from v2vlint.source.live import live_domain
-
-    try:
-        found = live_domain(argument.removeprefix("domain:"), connect)
-    except UsageError as error:
-        return GuestRef(argument, "libvirt", (), problem=error.message, hint=error.hint)
-    named = (*found.files, *(path for _target, path in found.volumes))
-    return GuestRef(argument, "libvirt", (), found.xml, found.state, found.snapshots, found.volumes, named=named, saved=found.saved)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from v2vlint.model.errors import ImageError, Unsupported
 from v2vlint.model.source import DiskFile, GuestRef, GuestSource
+from v2vlint.source.door import door_named
 from v2vlint.source.kind import MAX_HEAD, Kind, claiming, kinds
 from v2vlint.source.nearby import Nearby
 
@@ -12,6 +13,8 @@ def locate(ref: GuestRef) -> GuestSource:
     """The ordered disks of ``ref`` with its definition; ImageError when the definition cannot be read, or there is nothing to read."""
     if ref.problem:
         raise ImageError(ref.problem, hint=ref.hint)
+    if (door := door_named(ref.kind)) and door.locate:
+        return door.locate(ref)
     if ref.kind == "disks":
         below = ref.below or (("", ""),) * len(ref.paths)
         return GuestSource(ref.name, tuple(DiskFile(path, path, below=one) for path, one in zip(ref.paths, below, strict=True)))

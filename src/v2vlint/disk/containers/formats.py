@@ -100,6 +100,11 @@ class Opener:
         if file.format == "blank":
             return Part(file.format, Joined([Piece(file.length, None)]), None)
         base = base or (self.whole(file) if file.chunks else self.host(file))
+        if file.format == "layer":
+            from v2vlint.disk.containers.layer import in_layer
+
+            part = self.plain(replace(file, format="", member=""), in_layer(file.name, base, file.member))
+            return Part(part.format, part.stream, None)
         if not file.format and base.read_at(0, 3) == _GZIP:
             from v2vlint.disk.containers.gzipped import Gzipped
 

@@ -1,0 +1,202 @@
+"""tar archives as a filesystem: one, or the layers of a container image laid over one another. Read in place, packed ones into memory."""
+
+from __future__ import annotations
+
+import bz2
+import gzip
+import io
+import lzma
+import stat
+import tarfile
+import zlib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any, BinaryIO
+
+from v2vlint.disk.filesystems.node import Kind, Stat
+from v2vlint.disk.stream import Slice, Stream
+from v2vlint.model.errors import ImageError
+
+MAX_ENTRIES = 1_000_000
+MAX_DEPTH = 64
+MAX_KEPT = 768 << 20
+"""Bytes of files in packed archives that are kept in memory."""
+MAX_KEPT_FILE = 256 << 20
+_BLOCK = 1 << 20
+_DAMAGED = (tarfile.TarError, EOFError, lzma.LZMAError, zlib.error, ValueError, OverflowError, OSError)
+_WINDOW = 128 << 20
+_WHITEOUT, _OPAQUE = ".wh.", ".wh..wh..opq"
+
+
+@dataclass(slots=True)
+class Entry:
+    """An inode: its Stat, the target of a link, how to open a file, what is in a folder."""
+
+    stat: Stat
+    target: str = ""
+    content: Callable[[], BinaryIO] | None = None
+    children: dict[str, Entry] = field(default_factory=dict)
+
+
+class EntryNode:
+    """See :class:`~v2vlint.disk.filesystems.node.Node`."""
+
+    def __init__(self, entry: Entry) -> None:
+        self._entry = entry
+
+    def stat(self) -> Stat:
+        """See :class:`~v2vlint.disk.filesystems.node.Node`."""
+        return self._entry.stat
+
+    def names(self) -> Iterator[str]:
+        """See :class:`~v2vlint.disk.filesystems.node.Node`."""
+        return iter(self._entry.children)
+
+    def child(self, name: str) -> EntryNode | None:
+        """See :class:`~v2vlint.disk.filesystems.node.Node`."""
+        found = self._entry.children.get(name)
+        return None if found is None else EntryNode(found)
+
+    def link(self) -> str:
+        """See :class:`~v2vlint.disk.filesystems.node.Node`."""
+        return self._entry.target
+
+    def open(self) -> BinaryIO:
+        """See :class:`~v2vlint.disk.filesystems.node.Node`."""
+        if self._entry.content is None:
+            raise ImageError("not a file")
+        return self._entry.content()
+
+
+class ArchiveFileSystem:
+    """What archives hold, later ones over earlier ones. ImageError when one is damaged; ``layers``: names with ``.wh.`` take away."""
+
+    def __init__(self, *, layers: bool = False) -> None:
+        self.type, self.uuid, self.label, self.stale = "", "", "", ""
+        self._layers = layers
+        self._top = _folder()
+        self._entries = self._kept = 0
+
+    @property
+    def root(self) -> EntryNode:
+        """See :class:`~v2vlint.disk.filesystems.node.FileSystem`."""
+        return EntryNode(self._top)
+
+    def add(self, name: str, base: Stream) -> None:
+        """Lay the archive ``base``, which messages call ``name``, over what is there."""
+        packed = unpacked(base)
+        new: set[int] = set()
+        try:
+            # The archive stays open: its files are read later.
+            archive = tarfile.open(fileobj=packed or base, mode="r:" if packed is None else "r|", errors="surrogateescape")  # noqa: SIM115
+            for member in archive:
+                self._entries += 1
+                if self._entries > MAX_ENTRIES:
+                    raise ImageError(f"{name}: more than {MAX_ENTRIES} files in it")
+                self._lay(archive, member, new, kept=packed is not None)
+        except _DAMAGED as error:
+            raise ImageError(f"{name}: not a tar archive that can be read: {error}") from error
+
+    def _lay(self, archive: tarfile.TarFile, member: tarfile.TarInfo, new: set[int], *, kept: bool) -> None:
+        parts = [part for part in member.name.split("/") if part not in ("", ".")]
+        if ".." in parts or len(parts) > MAX_DEPTH:
+            return
+        if not parts:
+            self._top.stat = _stat(member, Kind.DIR)
+            return
+        parent = self._parent(parts[:-1], new)
+        if self._layers and parts[-1].startswith(_WHITEOUT):
+            self._take_away(parent, parts[-1], new)
+            return
+        entry = self._entry(archive, member, kept=kept)
+        before = parent.children.get(parts[-1])
+        if before is not None and entry.stat.kind is before.stat.kind is Kind.DIR:
+            before.stat = entry.stat
+        else:
+            parent.children[parts[-1]] = entry
+        new.add(id(parent.children[parts[-1]]))
+
+    def _parent(self, folders: list[str], new: set[int]) -> Entry:
+        """The folder with these names, made where the archive has none: what is in the way of it is not there any more."""
+        here = self._top
+        for name in folders:
+            found = here.children.get(name)
+            if found is None or found.stat.kind is not Kind.DIR:
+                found = here.children[name] = _folder()
+                new.add(id(found))
+            here = found
+        return here
+
+    @staticmethod
+    def _take_away(parent: Entry, name: str, new: set[int]) -> None:
+        """What a whiteout hides: only what is below this layer."""
+        hidden = list(parent.children) if name == _OPAQUE else [name.removeprefix(_WHITEOUT)]
+        for one in hidden:
+            if one in parent.children and id(parent.children[one]) not in new:
+                del parent.children[one]
+
+    def _entry(self, archive: tarfile.TarFile, member: tarfile.TarInfo, *, kept: bool) -> Entry:
+        if member.islnk():
+            target = self._found(member.linkname)
+            return target if target is not None else Entry(_stat(member, Kind.OTHER))
+        if member.issym():
+            return Entry(_stat(member, Kind.LINK), member.linkname)
+        if member.isdir():
+            return Entry(_stat(member, Kind.DIR))
+        if not member.isreg():
+            return Entry(_stat(member, Kind.OTHER))
+        return Entry(_stat(member, Kind.FILE), content=self._content(archive, member, kept=kept))
+
+    def _found(self, path: str) -> Entry | None:
+        here: Entry | None = self._top
+        for part in path.split("/"):
+            if part not in ("", ".") and here is not None:
+                here = here.children.get(part)
+        return here
+
+    def _content(self, archive: tarfile.TarFile, member: tarfile.TarInfo, *, kept: bool) -> Callable[[], BinaryIO]:
+        if not kept:
+            return lambda: _opened(archive, member)
+        if member.size > MAX_KEPT_FILE or self._kept + member.size > MAX_KEPT:
+            return _too_large
+        self._kept += member.size
+        data = _opened(archive, member).read()
+        return lambda: io.BytesIO(data)
+
+
+def _opened(archive: tarfile.TarFile, member: tarfile.TarInfo) -> BinaryIO:
+    stream: Any = archive.extractfile(member)
+    assert stream is not None
+    found: BinaryIO = stream
+    return found
+
+
+def _too_large() -> BinaryIO:
+    raise ImageError("too large to be kept of a packed archive: unpack it first")
+
+
+def _folder() -> Entry:
+    return Entry(Stat(Kind.DIR, 0, 0o755))
+
+
+def _stat(member: tarfile.TarInfo, kind: Kind) -> Stat:
+    return Stat(kind, member.size, stat.S_IMODE(member.mode), member.uid, member.gid, float(member.mtime))
+
+
+def unpacked(base: Stream) -> BinaryIO | None:
+    """The plain content of a packed archive, to be read once from the beginning; None when it is not packed."""
+    # A reader closes what it reads when it is let go of: a view of the base is enough.
+    head, packed = base.read_at(0, 6), io.BufferedReader(Slice(base, 0, base.size), _BLOCK)
+    found: Any = None
+    if head.startswith(b"\x1f\x8b\x08"):
+        found = gzip.GzipFile(fileobj=packed)
+    elif head.startswith(b"\xfd7zXZ\0"):
+        found = lzma.LZMAFile(packed)  # noqa: SIM115
+    elif head.startswith(b"BZh"):
+        found = bz2.BZ2File(packed)
+    elif head.startswith(b"\x28\xb5\x2f\xfd"):
+        import zstandard
+
+        found = zstandard.ZstdDecompressor(max_window_size=_WINDOW).stream_reader(packed, read_across_frames=True)
+    plain: BinaryIO | None = found
+    return plain

@@ -1,0 +1,39 @@
+"""A root filesystem that lies on no disk: its root, without anything known of the disks it will be put on."""
+
+from __future__ import annotations
+
+from v2vlint.disk.filesystems.archive import ArchiveFileSystem
+from v2vlint.disk.filesystems.folder import FolderFileSystem
+from v2vlint.disk.filesystems.node import FileSystem
+from v2vlint.disk.stream import HostFile
+from v2vlint.files import access
+from v2vlint.guest.fs import GuestFS
+from v2vlint.guest.osprobe import linux_info
+from v2vlint.guest.roots import Root, kind_of
+from v2vlint.model.errors import ImageError
+from v2vlint.model.source import Tree
+
+DEVICE = "tree"
+"""What reports call the device of such a root."""
+
+
+def open_tree(tree: Tree) -> tuple[FileSystem, tuple[HostFile, ...]]:
+    """The filesystem and the files that it is read from. ImageError when it cannot be opened."""
+    if tree.folder:
+        return FolderFileSystem(tree.folder), ()
+    files = tuple(HostFile(one.path, one.offset, one.length, access(None, one.path)) for one in tree.archives)
+    system = ArchiveFileSystem(layers=tree.layers)
+    for one, file in zip(tree.archives, files, strict=True):
+        system.add(one.name, file)
+    return system, files
+
+
+def root_of(system: FileSystem) -> Root:
+    """The system in a tree. ImageError when there is none that is known."""
+    kind = kind_of(system)
+    if kind != "linux":
+        found = {"ostree": "an ostree repository", "windows": "Windows"}.get(kind, "")
+        reason = f"holds {found}, of which no tree is read" if found else "no operating system found: no Linux root filesystem"
+        raise ImageError(reason, hint="give the disk image that is made of it" if found else "give the folder that becomes /")
+    fs = GuestFS({"/": system})
+    return Root(DEVICE, fs, linux_info(fs))

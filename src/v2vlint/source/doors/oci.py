@@ -1,0 +1,129 @@
+"""``oci:PATH``: an image of a container registry on this host, as ``skopeo copy``, ``podman save`` and ``docker save`` write it.
+
+A folder in OCI layout, an archive of one, or an archive of Docker's, with ``:TAG`` for the image wanted of several. What holds a root
+filesystem (bootc) is a tree; a containerDisk of KubeVirt's is the disk in it.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from v2vlint.files import Access, access
+from v2vlint.model.codec import parse
+from v2vlint.model.errors import ImageError
+from v2vlint.model.source import DiskFile, GuestRef, GuestSource, Tree
+from v2vlint.source.door import Door
+from v2vlint.source.nearby import whole
+from v2vlint.source.package import members_of
+from v2vlint.source.paths import problem_of
+
+INSTEAD = "an image of a registry is not fixed: put the fix into its Containerfile, or fix the disk before it is put into an image"
+MAX_JSON = 4 << 20
+MAX_LAYERS = 256
+MAX_NESTED = 4
+_PREFIXES = ("oci:", "oci-archive:", "docker-archive:")
+_DIGEST = re.compile(r"(sha256|sha512):([0-9a-f]{64,128})")
+_REFERENCE = "org.opencontainers.image.ref.name"
+
+
+def _find(argument: str, _connect: str) -> Iterator[GuestRef]:
+    path, tag = argument.partition(":")[2], ""
+    if not os.path.exists(path) and ":" in path:  # noqa: PTH110
+        path, _, tag = path.rpartition(":")
+    where = os.path.join(path, "index.json") if os.path.isdir(path) else path  # noqa: PTH112, PTH118
+    yield GuestRef(argument, "oci", (where,), problem=problem_of(where), configuration=tag, unwritable=INSTEAD)
+
+
+@dataclass(frozen=True, slots=True)
+class _Image:
+    """Where an image lies: in the folder of ``where``, or as ``members`` of the archive there."""
+
+    where: str
+    files: Access
+    members: Mapping[str, DiskFile] | None
+
+    def blob(self, name: str) -> DiskFile:
+        """The file called ``name`` in it."""
+        if self.members is None:
+            return DiskFile(os.path.join(os.path.dirname(self.where), name), name)  # noqa: PTH118, PTH120
+        if name not in self.members:
+            raise ImageError(f"{self.where}: {name[:100]} is not in it")
+        return self.members[name]
+
+    def json(self, name: str) -> Any:
+        """A JSON document in it."""
+        try:
+            return parse(whole(self.blob(name), MAX_JSON, self.files))
+        except (ValueError, RecursionError) as error:
+            raise ImageError(f"{self.where}: {name} is damaged: {error}") from error
+
+    def digest(self, descriptor: Any) -> str:
+        """The name of the blob that an OCI descriptor is of."""
+        match = _DIGEST.fullmatch(str(descriptor.get("digest", ""))) if isinstance(descriptor, dict) else None
+        if match is None:
+            raise ImageError(f"{self.where}: damaged (a descriptor without a digest)")
+        return f"blobs/{match[1]}/{match[2]}"
+
+
+def _locate(ref: GuestRef) -> GuestSource:
+    where, files = ref.paths[0], access(ref)
+    folder = os.path.basename(where) == "index.json"  # noqa: PTH119
+    image = _Image(where, files, None if folder else {one.name: one for one in members_of(where, files)})
+    docker = image.members is not None and "manifest.json" in image.members
+    names = _docker(image, ref.configuration) if docker else _oci(image, ref.configuration)
+    if len(names) > MAX_LAYERS:
+        raise ImageError(f"{ref.name}: more than {MAX_LAYERS} layers")
+    layers = tuple(replace(image.blob(name), name=f"{ref.name}: layer {number}") for number, name in enumerate(names, 1))
+    return GuestSource(ref.name, (), tree=Tree(archives=layers, layers=True))
+
+
+def _docker(image: _Image, tag: str) -> list[str]:
+    """The layers by Docker's manifest.json."""
+    offered = _listed(image.json("manifest.json"))
+    found = [one for one in offered if not tag or any(_is_called(str(name), tag) for name in one.get("RepoTags") or ())]
+    if not found:
+        raise ImageError(f"{image.where}: there is no image {tag or 'in it'}")
+    return [os.path.normpath(str(name)) for name in found[0].get("Layers") or ()]
+
+
+def _oci(image: _Image, tag: str) -> list[str]:
+    """The layers by the index of an OCI layout, through indexes of several platforms."""
+    manifest = image.json("index.json")
+    for _level in range(MAX_NESTED):
+        if not isinstance(manifest, dict):
+            break
+        if "layers" in manifest:
+            return [image.digest(one) for one in _listed(manifest["layers"])]
+        chosen = _chosen(_listed(manifest.get("manifests")), tag)
+        if chosen is None:
+            raise ImageError(f"{image.where}: there is no image {tag or 'in it'}")
+        manifest, tag = image.json(image.digest(chosen)), ""
+    raise ImageError(f"{image.where}: damaged (no manifest with layers)")
+
+
+def _chosen(offered: Sequence[dict[str, Any]], tag: str) -> dict[str, Any] | None:
+    """The one called ``tag``; of several platforms Linux on x86-64 first."""
+    named = [one for one in offered if not tag or _is_called(str((one.get("annotations") or {}).get(_REFERENCE, "")), tag)]
+    usual = [one for one in named if _platform(one) == ("linux", "amd64")]
+    real = [one for one in named if _platform(one)[0] != "unknown"]
+    return next(iter((*usual, *real)), None)
+
+
+def _platform(descriptor: dict[str, Any]) -> tuple[str, str]:
+    stated = descriptor.get("platform")
+    return (str(stated.get("os")), str(stated.get("architecture"))) if isinstance(stated, dict) else ("", "")
+
+
+def _is_called(name: str, tag: str) -> bool:
+    return name == tag or name.rpartition("/")[2] == tag or name.rpartition(":")[2] == tag
+
+
+def _listed(value: Any) -> list[dict[str, Any]]:
+    return [one for one in value if isinstance(one, dict)] if isinstance(value, list) else []
+
+
+DOORS = (Door("oci", "an image of a container registry", _PREFIXES, _find, _locate, of_paths=True),)

@@ -1,0 +1,229 @@
+"""Root filesystems without a disk: a folder, archives of it, and images that podman makes of it, all read as the same guest."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import shutil
+import subprocess
+import tarfile
+from pathlib import Path
+
+import pytest
+
+import v2vlint
+from v2vlint.disk.filesystems.archive import ArchiveFileSystem
+from v2vlint.disk.filesystems.folder import FolderFileSystem
+from v2vlint.disk.filesystems.node import Kind
+from v2vlint.disk.stream import MemoryStream
+from v2vlint.guest.fs import GuestFS
+from v2vlint.guest.open import Guest, open_ref
+from v2vlint.model.errors import FactUnavailable, ImageError, UsageError
+from v2vlint.samples.boot import sample_boot
+from v2vlint.source.expand import expand
+
+FSTAB = "UUID=0a1b2c3d-0000-4000-8000-000000000001 / ext4 defaults 0 1\n/dev/sdb1 /srv ext4 defaults,nofail 0 2\n"
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    top = tmp_path / "rootfs"
+    files = {
+        "/etc/os-release": 'ID=debian\nNAME="Debian GNU/Linux"\nVERSION_ID="12"\n',
+        "/etc/fstab": FSTAB,
+        "/etc/hostname": "web1\n",
+        "/usr/bin/true": b"\x7fELF",
+        **sample_boot(),
+    }
+    for path, content in files.items():
+        place = top / path.lstrip("/")
+        place.parent.mkdir(parents=True, exist_ok=True)
+        place.write_bytes(content.encode() if isinstance(content, str) else content)
+    for name in ("dev", "proc", "sys", "var"):
+        (top / name).mkdir()
+    (top / "bin").symlink_to("usr/bin")
+    (top / "etc/mtab").symlink_to("/proc/mounts")
+    os.mkfifo(top / "run")
+    return top
+
+
+def opened(argument: str) -> Guest:
+    (ref,) = expand([argument])
+    return open_ref(ref)
+
+
+def content(guest: Guest) -> dict[str, object]:
+    fs = guest.roots[0].fs
+    return {path: fs.read(path) for top in ("/etc", "/boot", "/usr", "/lib") for path in fs.walk(top)}
+
+
+def pack(root: Path, mode: str) -> bytes:
+    held = io.BytesIO()
+    with tarfile.open(fileobj=held, mode=mode) as archive:  # type: ignore[call-overload]
+        archive.add(root, "./")
+    return held.getvalue()
+
+
+@pytest.mark.parametrize("mode", ["w:", "w:gz", "w:xz", "w:bz2", "zstd"])
+def test_an_archive_is_what_the_folder_is(root: Path, mode: str) -> None:
+    import zstandard
+
+    data = zstandard.compress(pack(root, "w:")) if mode == "zstd" else pack(root, mode)
+    (root.parent / "rootfs.tar").write_bytes(data)
+    folder, archive = opened(f"tree:{root}"), opened(f"tar:{root.parent}/rootfs.tar")
+    assert not folder.problems + archive.problems
+    assert content(archive) == content(folder)
+    assert archive.roots[0].os == folder.roots[0].os
+    assert archive.roots[0].os.hostname == "web1"
+    assert archive.roots[0].fs.readlink("/etc/mtab") == "/proc/mounts"
+
+
+def test_what_needs_disks_is_unknown_and_the_rest_is_judged(root: Path) -> None:
+    report = v2vlint.check(f"tree:{root}", target="kvm")
+    (image,) = report.images
+    (judged,) = image.roots[0].targets
+    forecast = judged.forecast
+    assert forecast is not None
+    assert forecast.will_boot is None
+    failed = {result.rule for result in judged.results if result.findings}
+    assert "fstab-device-name" in failed
+    assert not failed & {"root-missing-device", "fstab-missing-device", "no-boot-code"}
+
+
+def test_the_public_ways_to_change_or_boot_it_say_what_to_do_instead(root: Path) -> None:
+    with pytest.raises(UsageError, match="cannot be fixed") as caught:
+        v2vlint.fix(f"tree:{root}")
+    assert "what builds it" in caught.value.hint
+    with pytest.raises(UsageError, match="cannot be booted"):
+        v2vlint.prove(f"tree:{root}")
+
+
+def test_links_do_not_lead_out_of_a_folder(root: Path, tmp_path: Path) -> None:
+    (tmp_path / "secret").write_text("outside")
+    (root / "etc/up").symlink_to("../../secret")
+    (root / "etc/absolute").symlink_to(tmp_path / "secret")
+    (root / "etc/folder").symlink_to(tmp_path)
+    fs = GuestFS({"/": FolderFileSystem(str(root))})
+    assert [fs.read(f"/etc/{name}") for name in ("up", "absolute", "folder/secret")] == [None] * 3
+    system = FolderFileSystem(str(root))
+    with pytest.raises(OSError, match=r"[Nn]ot a directory"):
+        system.stat(("etc", "folder", "secret"))
+
+
+def test_a_pipe_is_not_waited_for(root: Path) -> None:
+    node = FolderFileSystem(str(root)).root.child("run")
+    assert node is not None
+    assert node.stat().kind is Kind.OTHER
+    with pytest.raises(ImageError, match="not a regular file"):
+        node.open()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="gives files away")
+def test_owners_of_a_tree_unpacked_by_somebody_are_those_in_it(root: Path) -> None:
+    for path, owner in ((root, 100000), (root / "etc/fstab", 100000), (root / "etc/hostname", 101000), (root / "etc/os-release", 0)):
+        os.chown(path, owner, owner)
+    fs = GuestFS({"/": FolderFileSystem(str(root))})
+    found = [fs.stat(f"/etc/{name}") for name in ("fstab", "hostname", "os-release")]
+    assert [one.uid for one in found if one] == [0, 1000, 0]
+
+
+def layer(**members: bytes | None) -> MemoryStream:
+    held = io.BytesIO()
+    with tarfile.open(fileobj=held, mode="w") as archive:
+        for name, data in members.items():
+            info = tarfile.TarInfo(name.replace("__", "/"))
+            info.type, info.size = (tarfile.DIRTYPE, 0) if data is None else (tarfile.REGTYPE, len(data))
+            archive.addfile(info, io.BytesIO(data or b""))
+    return MemoryStream(held.getvalue())
+
+
+def test_whiteouts_take_away_what_is_below_them() -> None:
+    system = ArchiveFileSystem(layers=True)
+    system.add("1", layer(etc__a=b"1", etc__b=b"1", opt__x__old=b"1", usr=b"file"))
+    system.add("2", layer(**{"etc__.wh.a": b"", "etc__c": b"2", "opt__x__new": b"2", "opt__x__.wh..wh..opq": b"", "usr__lib__d": b"2"}))
+    fs = GuestFS({"/": system})
+    assert sorted(fs.walk("/")) == ["/etc/b", "/etc/c", "/opt/x/new", "/usr/lib/d"]
+
+
+def test_a_damaged_or_cut_archive_is_told(root: Path) -> None:
+    path = root.parent / "bad.tar"
+    for data in (b"", b"no archive" * 100, pack(root, "w:gz")[:600], pack(root, "w:")[:5000]):
+        path.write_bytes(data)
+        guest = opened(f"tar:{path}")
+        assert guest.problems
+        assert not guest.roots
+
+
+def test_what_is_too_large_in_a_packed_archive_is_unknown_not_absent(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("v2vlint.disk.filesystems.archive.MAX_KEPT_FILE", 10)
+    (root.parent / "r.tgz").write_bytes(pack(root, "w:gz"))
+    with pytest.raises(FactUnavailable, match="unpack it first"):
+        opened(f"tar:{root.parent}/r.tgz").roots[0].fs.read("/etc/fstab")
+
+
+@pytest.mark.parametrize("argument", ["tree:/nowhere", "tar:/nowhere", "tree:/etc/fstab", "oci:/nowhere", "tree:"])
+def test_what_is_not_there_is_the_guests_problem(argument: str) -> None:
+    (ref,) = expand([argument])
+    assert ref.problem
+
+
+podman = pytest.mark.skipif(shutil.which("podman") is None or os.geteuid() != 0, reason="needs podman and root")
+
+
+def run(storage: Path, *command: str) -> str:
+    # podman wants a short name for what it writes while it runs.
+    running = Path("/tmp") / f"v2vlint-{os.getpid()}"
+    place = ("--root", str(storage / "root"), "--runroot", str(running), "--storage-driver", "vfs")
+    done = subprocess.run(("podman", *place, *command), check=False, capture_output=True, text=True, timeout=120)
+    shutil.rmtree(running, ignore_errors=True)
+    assert not done.returncode, done.stderr
+    return done.stdout
+
+
+@podman
+def test_what_podman_saves_is_the_tree_with_its_last_layer(root: Path, tmp_path: Path) -> None:
+    (root / "run").unlink()
+    (tmp_path / "rootfs.tar").write_bytes(pack(root, "w:"))
+    (tmp_path / "Containerfile").write_text("FROM base\nCOPY fstab /etc/fstab\n")
+    (tmp_path / "fstab").write_text("# empty\n")
+    run(tmp_path, "import", str(tmp_path / "rootfs.tar"), "base")
+    run(tmp_path, "build", "--isolation", "chroot", "-t", "v2vlint/web:1", str(tmp_path))
+    for kind, name in (("oci-archive", "oci.tar"), ("docker-archive", "docker.tar"), ("oci-dir", "layout")):
+        run(tmp_path, "save", "--format", kind, "-o", str(tmp_path / name), "v2vlint/web:1")
+        guest = opened(f"oci:{tmp_path / name}")
+        assert not guest.problems, kind
+        found, wanted = content(guest), content(opened(f"tree:{root}"))
+        assert found.pop("/etc/fstab") == b"# empty\n"
+        del wanted["/etc/fstab"]
+        assert found == wanted
+    assert opened(f"docker-archive:{tmp_path}/docker.tar:1").roots
+    assert "no image other" in opened(f"oci:{tmp_path}/docker.tar:other").problems[0].reason
+
+
+@pytest.mark.parametrize("packed", [False, True])
+def test_a_container_disk_is_the_disk_in_it(tmp_path: Path, packed: bool) -> None:
+    disk = bytes(1 << 20)
+    held = io.BytesIO()
+    with tarfile.open(fileobj=held, mode="w:gz" if packed else "w") as archive:
+        for name, data in (("disk/", None), ("disk/vm.img", disk)):
+            info = tarfile.TarInfo(name)
+            info.type, info.size = (tarfile.DIRTYPE, 0) if data is None else (tarfile.REGTYPE, len(data))
+            archive.addfile(info, io.BytesIO(data or b""))
+    blobs = tmp_path / "blobs/sha256"
+    blobs.mkdir(parents=True)
+    (blobs / ("1" * 64)).write_bytes(held.getvalue())
+    (blobs / ("2" * 64)).write_text(json.dumps({"layers": [{"digest": "sha256:" + "1" * 64}]}))
+    other = {"digest": "sha256:" + "3" * 64, "platform": {"os": "linux", "architecture": "s390x"}}
+    ours = {"digest": "sha256:" + "2" * 64, "platform": {"os": "linux", "architecture": "amd64"}}
+    (tmp_path / "index.json").write_text(json.dumps({"manifests": [other, ours]}))
+    guest = opened(f"oci:{tmp_path}")
+    assert guest.size == len(disk)
+    assert guest.format == "raw"
+    assert [problem.reason for problem in guest.problems] == ["blank: no partition table and no filesystem"]
+
+
+@pytest.mark.parametrize("index", ["[]", "{", '{"manifests": [{"digest": "sha256:../../etc"}]}', '{"manifests": 3}', '{"layers": [{}]}'])
+def test_a_damaged_layout_is_told(tmp_path: Path, index: str) -> None:
+    (tmp_path / "index.json").write_text(index)
+    assert opened(f"oci:{tmp_path}").problems
