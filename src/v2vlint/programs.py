@@ -10,6 +10,10 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from v2vlint.model.errors import UsageError
 
 NEUTRAL = "/"
 """The working directory of started programs."""
@@ -22,6 +26,29 @@ _FOLDERS = frozenset({
 def find(name: str) -> str | None:
     """The absolute path of a program; None when it is not installed."""
     return shutil.which(name, path=_absolute(os.environ.get("PATH", os.defpath)))
+
+
+def absence(name: str) -> str:
+    """Why :func:`find` has no program ``name``: none is installed, or those that are may not be run by this user."""
+    folders = _absolute(os.environ.get("PATH", os.defpath)).split(os.pathsep)
+    there = next((path for folder in folders if os.path.isfile(path := os.path.join(folder, name))), "")  # noqa: PTH113, PTH118
+    return f"{there} may not be run by this user" if there else f"{name} is not installed"
+
+
+def failure(error: OSError, program: str) -> str:
+    """Why ``program`` did not start, in a line: it, or the interpreter that its first line names, may not be run or is not there."""
+    return f"{program} cannot be started: {(error.strerror or str(error)).lower()}"
+
+
+@contextmanager
+def starting(program: str) -> Iterator[None]:
+    """Around the start of ``program``: UsageError when it cannot be started."""
+    try:
+        yield
+    except OSError as error:
+        raise UsageError(
+            failure(error, program), hint="it, or the interpreter it names, must be there and be executable by this user"
+        ) from error
 
 
 def environment() -> dict[str, str]:

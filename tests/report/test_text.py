@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 
+import pytest
+
 from tests.report import reports
 from v2vlint.model.finding import Finding, Severity
 from v2vlint.model.fix import Applicability, Fix, ReplaceText
 from v2vlint.model.place import WholeFile
-from v2vlint.model.report import Excerpt
+from v2vlint.model.report import Excerpt, Report, RuleResult
 from v2vlint.report.layout import Piece, flow, paragraph, plain
 from v2vlint.report.text import ASCII, Look, brief, render, rows
 
@@ -21,6 +23,9 @@ def test_a_finding_with_its_excerpt() -> None:
     report = reports.only(reports.failing(_FINDING, "a" * 16, excerpt=_EXCERPT))
     assert render(report).splitlines() == [
         "── a.qcow2 " + "─" * 69,
+        "   do:  nothing at once; look at 1 warning",
+        "   how: by hand; v2vlint explain swap-device-name",
+        "",
         "   Debian GNU/Linux 12 (x86_64) · qcow2 1.0 GiB",
         "",
         "  warning  swap-device-name  /etc/fstab:2:1",
@@ -39,7 +44,7 @@ def test_a_fix_replaces_the_excerpt_by_its_diff() -> None:
     diff = "--- a/etc/fstab\n+++ b/etc/fstab\n@@ -1,4 +1,4 @@\n # one\n # two\n--- old\n+++ new\n # three\n"
     fix = Fix("name it by UUID", Applicability.SAFE, (ReplaceText(_WHERE, "-- old", "++ new"),))
     report = reports.only(reports.failing(dataclasses.replace(_FINDING, fix=fix), "a" * 16, excerpt=_EXCERPT, diff=diff))
-    assert render(report).splitlines()[6:11] == [
+    assert render(report).splitlines()[9:14] == [
         "               2 │ # two",
         "           -   3 │ -- old",
         "           +   3 │ ++ new",
@@ -93,6 +98,67 @@ def test_nothing_hostile_gets_through_at_any_width() -> None:
 
 def test_ascii_look_adds_nothing_beyond_ascii() -> None:
     assert plain(rows(reports.only(reports.failing(_FINDING, "a" * 16, excerpt=_EXCERPT)), ASCII)).isascii()
+
+
+def _found(rule: str, level: Severity, line: int, fix: Fix | None = None) -> RuleResult:
+    finding = Finding(rule, level, reports.span("/etc/fstab", line, 1, 9), f"{rule} in line {line}", fix=fix)
+    return reports.failing(finding, f"{rule}{line}".ljust(16, "0"))
+
+
+def _lines(report: Report, *, whole: bool) -> list[str]:
+    return plain(rows(report, Look(whole=whole))).splitlines()
+
+
+def test_three_lines_at_the_top_say_what_how_and_whether() -> None:
+    fix = Fix("name it by UUID", Applicability.SAFE, (ReplaceText(_WHERE, "-- old", "++ new"),))
+    risky = dataclasses.replace(fix, applicability=Applicability.UNSAFE)
+    results = (_found("a-rule", Severity.ERROR, 1, fix), _found("b-rule", Severity.WARNING, 2, risky), _found("c-rule", Severity.ERROR, 3))
+    lines = _lines(reports.only(*results), whole=False)
+    assert lines[1] == "   do:  name it by UUID; then 1 more error and 1 warning"
+    assert " ".join(line.strip() for line in lines[2:4]) == (
+        "how: v2vlint --fix a.qcow2 repairs 1 of 3 findings, and can be undone; --unsafe-fixes repairs 1 more"
+    )
+    told = _lines(reports.rich(), whole=False)
+    assert told[1] == "   kvm, a raw copy: does not boot: stops at initramfs"
+    assert told[3].startswith("   do:  ")
+
+
+def test_a_clean_guest_needs_nothing() -> None:
+    assert "   do:  nothing" in _lines(reports.clean(), whole=True)
+    assert not any(line.startswith("   how:") for line in _lines(reports.clean(), whole=True))
+
+
+def test_a_long_report_is_folded_to_what_matters_and_counts_the_rest() -> None:
+    many = [_found("a-rule", Severity.ERROR, line) for line in range(1, 7)]
+    many += [_found(f"w{number}-rule", Severity.WARNING, number) for number in range(10, 25)]
+    many += [_found("i-rule", Severity.INFO, 1)]
+    folded, whole = ("\n".join(_lines(reports.only(*many), whole=which)) for which in (False, True))
+    assert folded.count("\n  error ") == 3
+    assert folded.count("\n  warning ") == 10
+    assert "i-rule in line" not in folded
+    rest = " ".join(folded[folded.index("3 more errors") : folded.index("1 image")].split())
+    names = ", ".join(f"w{number}-rule" for number in range(20, 25))
+    assert rest == f"3 more errors: a-rule (3) · 5 more warnings: {names} · 1 more info: i-rule (--all shows them)"
+    assert whole.count("\n  error ") == 6
+    assert "--all" not in whole
+    assert folded.splitlines()[-2:] == whole.splitlines()[-2:]
+
+
+def test_remarks_are_shown_where_there_is_nothing_else() -> None:
+    assert "--all" not in "\n".join(_lines(reports.only(_found("i-rule", Severity.INFO, 1)), whole=False))
+
+
+def test_many_unknowns_are_folded_but_named() -> None:
+    unsure = [reports.unsure(f"u{number}-rule", WholeFile("/etc/fstab"), "cannot be read") for number in range(6)]
+    folded = "\n".join(_lines(reports.only(*unsure), whole=False))
+    assert "2 more unknown: u4-rule, u5-rule (--all shows them)" in folded
+
+
+@pytest.mark.parametrize("width", [40, 60])
+def test_narrow_terminals_get_no_wider_rows_than_words_ask_for(width: int) -> None:
+    for row in rows(reports.rich(), Look(width)):
+        text = "".join(piece.text for piece in row).rstrip()
+        assert len(text) <= width or len(text.split()[-1]) > width - 30 or "│" in text, text
 
 
 def test_an_empty_run_says_so() -> None:

@@ -34,6 +34,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("reports")
     group.add_argument("--format", choices=tuple(FORMATS), help="what stdout gets (text)")
     group.add_argument("--report", action="append", metavar="FORMAT=FILE", help=f"also write a report: {', '.join(FORMATS)}; repeatable")
+    group.add_argument("--all", action="store_true", help="every finding in full; without it, text on stdout is folded to what matters")
     group.add_argument("-q", "--quiet", action="store_true", help="one line per finding, no forecast, no progress")
     group.add_argument("--print-config", action="store_true", help="print the settings in force, as TOML, and leave")
 
@@ -54,8 +55,9 @@ def run(args: argparse.Namespace) -> int:
     colour = shape == "text" and output.colours(args.color)
     report = _check(args, settings, colour)
     output.save(report, files)
+    options.tell(args, report.images)
     if shape == "text":
-        output.show(text.brief(report) if args.quiet else text.rows(report, output.look()), colour)
+        output.show(text.brief(report) if args.quiet else text.rows(report, replace(output.look(), whole=args.all)), colour)
     else:
         output.write(render(report), output.family(shape))
     if shape == "github":
@@ -82,7 +84,7 @@ def _fix(args: argparse.Namespace, settings: Settings) -> int:
     if args.format not in (None, "text"):
         raise UsageError(f"--fix writes no {args.format} to stdout", hint=f"--report {args.format}=FILE")
     wish = FixWish(unsafe=args.unsafe_fixes, virtio_win=args.virtio_win or "", writer=Writer(args.writer))
-    return fix.fix_all(options.request(args, settings, "check"), wish, tuple(args.report or settings.config.report))
+    return fix.fix_all(args, options.request(args, settings, "check"), wish, tuple(args.report or settings.config.report))
 
 
 def _rich() -> None:

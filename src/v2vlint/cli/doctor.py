@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Iterator
 
-from v2vlint.cli import exits, output
+from v2vlint.cli import exits, options, output
 from v2vlint.engine.doctor import PieceState, State, examine
 from v2vlint.report.layout import Piece, Row, paragraph
 
@@ -15,6 +15,7 @@ _STYLES = {State.OK: "ok", State.MISSING: "warning", State.BROKEN: "error"}
 def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
     parser.add_argument("--format", choices=("text", "json"), default="text", help="what stdout gets")
+    options.add_colour(parser)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -28,7 +29,7 @@ def run(args: argparse.Namespace) -> int:
 
         output.write(json.dumps([dataclasses.asdict(verdict) for verdict in found], indent=2) + "\n", "json")
     else:
-        output.show(list(_rows(found)), output.colours("auto"))
+        output.show(list(_rows(found)), output.colours(args.color))
     return exits.NOT_EVALUATED if any(verdict.state is State.BROKEN for verdict in found) else exits.OK
 
 

@@ -27,6 +27,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.usage = "v2vlint explain RULE | --error TEXT"
     parser.add_argument("rule", metavar="RULE", nargs="?", help="the id of a rule")
     parser.add_argument("--error", metavar="TEXT", help="a message of virt-v2v or of a guest that does not boot; - reads it from stdin")
+    options.add_colour(parser)
     options.add_configuration(parser)
 
 
@@ -36,13 +37,13 @@ def run(args: argparse.Namespace) -> int:
         raise UsageError("give the id of a rule, or --error TEXT", hint="'v2vlint rules' lists the rules")
     rules = load_all(options.rule_folders(args))
     if args.rule is None:
-        return _explain_error(args.error, rules)
+        return _explain_error(args.error, rules, output.colours(args.color))
     loaded = next((rule for rule in rules if rule.id == args.rule), None)
     own = next((info for info in (FORECAST, EXPIRED) if info.id == args.rule), None)
     if loaded is None and own is None:
         raise _unknown(args.rule, rules)
     rows = [*_info(loaded.info()), *_example(loaded)] if loaded else list(_info(own)) if own else []
-    output.show(rows, output.colours("auto"))
+    output.show(rows, output.colours(args.color))
     return exits.OK
 
 
@@ -83,7 +84,7 @@ def _line(example: Example, finding: Finding) -> Iterator[str]:
         yield content.split("\n")[finding.where.line - 1]
 
 
-def _explain_error(text: str, rules: Iterable[LoadedRule]) -> int:
+def _explain_error(text: str, rules: Iterable[LoadedRule], colour: bool) -> int:
     if text == "-":
         import sys
 
@@ -95,7 +96,7 @@ def _explain_error(text: str, rules: Iterable[LoadedRule]) -> int:
     if not rows:
         output.show([(Piece("nothing is known about this message: no rule foresees it, and it is none of the listed ones"),)], False)
         return exits.NOTHING
-    output.show(rows, output.colours("auto"))
+    output.show(rows, colour)
     return exits.OK
 
 

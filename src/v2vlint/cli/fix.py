@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from v2vlint.cli import options, output
 from v2vlint.report.escape import visible
+from v2vlint.report.layout import Piece, Row
 
 if TYPE_CHECKING:
     from v2vlint.fixing.protocol import Held
@@ -27,6 +28,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
     options.add_verdict(parser)
     options.add_reading(parser)
     options.add_hash(parser)
+    group = parser.add_argument_group("output")
+    options.add_colour(group)
+    options.add_log(group)
     parser.add_argument("--report", action="append", metavar="FORMAT=FILE", help="write a report of the outcome; repeatable")
 
 
@@ -69,10 +73,10 @@ def run(args: argparse.Namespace) -> int:
         virtio_win=args.virtio_win or "",
         writer=Writer(args.writer),
     )
-    return fix_all(options.request(args, settings, "fix"), wish, tuple(args.report or settings.config.report))
+    return fix_all(args, options.request(args, settings, "fix"), wish, tuple(args.report or settings.config.report))
 
 
-def fix_all(request: Request, wish: FixWish, reports: tuple[str, ...]) -> int:
+def fix_all(args: argparse.Namespace, request: Request, wish: FixWish, reports: tuple[str, ...]) -> int:
     """Fix the guests, say what became of each, and write ``reports`` (``FORMAT=FILE``); the exit code."""
     from v2vlint.report.walk import exit_code
     from v2vlint.run.checking import report_of
@@ -81,7 +85,8 @@ def fix_all(request: Request, wish: FixWish, reports: tuple[str, ...]) -> int:
     files, started = output.destinations(reports), time.perf_counter()
     done: list[FixOutcome] = []
     for outcome in fix(request, wish):
-        output.write("".join(_told(outcome, in_place=not wish.output)))
+        _show(outcome, in_place=not wish.output, colour=output.colours(args.color))
+        options.tell(args, [outcome.image])
         done.append(outcome)
     rules = (rule for outcome in done for rule in outcome.rules)
     report = report_of(request.settings, (outcome.image for outcome in done), rules, time.perf_counter() - started)
@@ -89,31 +94,51 @@ def fix_all(request: Request, wish: FixWish, reports: tuple[str, ...]) -> int:
     return exit_code(report)
 
 
-def _unchanged(image: ImageReport) -> str:
+def _unchanged(image: ImageReport) -> Row:
     """Why nothing is done: there is nothing to do, or the guest could not be read."""
     problem = next(iter(image.problems), None) if not image.roots else None
-    return f"{visible(image.name)}: {visible(f'not read: {problem.reason}' if problem else 'nothing to fix')}\n"
+    words = Piece(visible(f"not read: {problem.reason}"), "unknown") if problem else Piece("nothing to fix", "ok")
+    return (Piece(f"{visible(image.name)}: "), words)
 
 
-def _told(done: FixOutcome, *, in_place: bool) -> Iterator[str]:
-    yield visible(done.diff, keep="\n\t")
+def _show(done: FixOutcome, *, in_place: bool, colour: bool) -> None:
+    """The diff, byte for byte where it has no colours, so that ``patch`` takes it; then what became of each fix."""
+    diff = visible(done.diff, keep="\n\t")
+    if colour:
+        output.show([_changed(line) for line in diff.split("\n")[:-1]], colour)
+    else:
+        output.write(diff)
+    output.show(list(_told(done, in_place=in_place)), colour)
+
+
+def _told(done: FixOutcome, *, in_place: bool) -> Iterator[Row]:
     if not done.applied and not done.failed and not done.planned:
         yield _unchanged(done.before)
     for word, fixes in (("would", done.planned), ("fixed:", done.applied)):
-        yield from (f"{word} {visible(one.title)}  [{one.rule}]  {visible(', '.join(one.places))}\n" for one in fixes)
+        yield from (_line(word, "ok", one.title, one.rule, ", ".join(one.places)) for one in fixes)
     for held in done.failed:
-        yield f"taken back: {visible(held.title)}  [{held.rule}]  {visible(held.reason)}\n"
+        yield _line("taken back:", "error", held.title, held.rule, held.reason)
     yield from _kept_back(done.held, done.known)
-    yield from (f"note: {visible(note)}\n" for note in done.notes)
+    yield from ((Piece(f"note: {visible(note)}"),) for note in done.notes)
     if done.applied:
         split = " · ".join(f"{part} {spent:.1f} s" for part, spent in done.seconds.items())
-        yield f"{len(done.applied)} fixed in {sum(done.seconds.values()):.1f} s ({split})\n"
-        yield f"undo with: v2vlint undo {visible(done.output)}\n" if in_place else f"written: {visible(done.output)}\n"
+        yield (Piece(f"{len(done.applied)} fixed in {sum(done.seconds.values()):.1f} s ({split})"),)
+        yield (Piece(f"undo with: v2vlint undo {visible(done.output)}" if in_place else f"written: {visible(done.output)}"),)
 
 
-def _kept_back(held: tuple[Held, ...], known: int) -> Iterator[str]:
+def _changed(line: str) -> Row:
+    """A line of a unified diff, in the colour of what it does."""
+    style = "title" if line.startswith(("--- ", "+++ ")) else {"+": "add", "-": "del", "@": "place"}.get(line[:1], "")
+    return (Piece(line, style),)
+
+
+def _line(word: str, style: str, title: str, rule: str, rest: str) -> Row:
+    return (Piece(word, style), Piece(f" {visible(title)}  "), Piece(f"[{rule}]", "dim"), Piece(f"  {visible(rest)}"))
+
+
+def _kept_back(held: tuple[Held, ...], known: int) -> Iterator[Row]:
     for one in held:
         hint = " (--unsafe-fixes applies it)" if one.reason == "is unsafe" else ""
-        yield f"not fixed: {visible(one.title)}  [{one.rule}]  {visible(one.reason)}{hint}\n"
+        yield _line("not fixed:", "warning", one.title, one.rule, f"{one.reason}{hint}")
     if known:
-        yield f"left alone: {known} finding{'s' if known > 1 else ''} of the baseline\n"
+        yield (Piece(f"left alone: {known} finding{'s' if known > 1 else ''} of the baseline", "dim"),)

@@ -45,6 +45,7 @@ def run(args: argparse.Namespace) -> int:
     with ProgressLine(len(request.guests), not args.no_progress) as line:
         machines = inspect(dataclasses.replace(request, progress=line.update), applications=not args.no_applications)
     _write(args, machines)
+    _log(args, machines)
     return exits.NOT_EVALUATED if any(machine.problems or not machine.systems for machine in machines) else exits.OK
 
 
@@ -84,6 +85,15 @@ def render(shape: str, machines: Sequence[Machine]) -> str:
 
     make = machine_data.render_json if shape == "json" else machine_data.render_yaml
     return make(machines, __version__)
+
+
+def _log(args: argparse.Namespace, machines: Sequence[Machine]) -> None:
+    if args.verbose or args.log_file:
+        from v2vlint.cli import log
+        from v2vlint.report import words
+
+        lines = [f"{one.name}: {words.count(len(one.systems), 'system')}, {one.seconds:.1f} s" for one in machines]
+        log.write(args, [*lines, *(f"{one.name}: read {words.opened(file)}" for one in machines for file in one.files)])
 
 
 def _complain(machines: Sequence[Machine]) -> None:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import argparse
 import os
+from collections.abc import Iterable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from v2vlint.engine.config import Config, parse, read
 from v2vlint.model.errors import UsageError
@@ -14,6 +16,9 @@ from v2vlint.run.request import Request
 from v2vlint.run.settings import Access, Settings, found, settle
 from v2vlint.run.settings import rule_folders as folders_of
 from v2vlint.run.texts import split
+
+if TYPE_CHECKING:
+    from v2vlint.model.report import ImageReport
 
 _SETTINGS = ("mover", "profile", "fail_on", "strict", "baseline", "jobs", "memory_limit", "cpu_limit", "time_limit")
 _LISTS = ("target", "select", "ignore")
@@ -90,10 +95,23 @@ def add_configuration(parser: argparse.ArgumentParser) -> None:
 
 
 def add_screen(parser: argparse.ArgumentParser) -> None:
-    """How things look on the terminal."""
+    """How things look on the terminal, and what is told besides."""
     group = parser.add_argument_group("output")
-    group.add_argument("--color", choices=("auto", "always", "never"), default="auto", help="colours on stdout")
+    add_colour(group)
     group.add_argument("--no-progress", action="store_true", help="no progress line on stderr")
+    add_log(group)
+
+
+def add_colour(group: argparse._ActionsContainer) -> None:
+    """Whether stdout gets colours."""
+    group.add_argument("--color", choices=("auto", "always", "never"), default="auto", help="colours on stdout")
+
+
+def add_log(group: argparse._ActionsContainer) -> None:
+    """The log of a run."""
+    words = "on stderr: the configuration and limits in force, the files that were opened, what became of every rule and why"
+    group.add_argument("-v", "--verbose", action="store_true", help=words)
+    group.add_argument("--log-file", metavar="FILE", help="append the same there, with the time")
 
 
 def jobs(text: str) -> int:
@@ -136,9 +154,21 @@ def _access(args: argparse.Namespace) -> Access:
     return Access(args.connect, args.verify_manifest, getattr(args, "hash", False), configuration=args.configuration)
 
 
+def tell(args: argparse.Namespace, images: Iterable[ImageReport]) -> None:
+    """Write what became of ``images`` to the log, when there is one."""
+    if args.verbose or args.log_file:
+        from v2vlint.cli import log
+
+        log.told(args, images)
+
+
 def request(args: argparse.Namespace, known: Settings, verb: str) -> Request:
     """What the command line asks for. UsageError when it names no guest. On a terminal, missing keys are asked for."""
     guests = known.access.guests(args.images)
     if not guests:
         raise UsageError("no image given", hint=f"see 'v2vlint {verb} --help'")
+    if getattr(args, "verbose", False) or getattr(args, "log_file", None):
+        from v2vlint.cli import log
+
+        log.begin(args, known, guests)
     return Request(known, guests, keys.collect(args.key_file or ()), unlock=keys.asked_for if keys.can_ask() else None)

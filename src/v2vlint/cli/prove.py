@@ -64,8 +64,21 @@ def _one(args: argparse.Namespace, guest: GuestRef, target: Target, secrets: Key
     wish = Wish(args.via, args.firmware, args.timeout, args.memory, artifacts, secrets)
     with ProgressLine(1, not args.no_progress) as line:
         proof = prove(guest, target, wish, _progress(line.update, target))
+    _log(args, guest, proof)
     _print(args, guest, proof, predicted)
     return proof.came_up
+
+
+def _log(args: argparse.Namespace, guest: GuestRef, proof: Proof) -> None:
+    if args.verbose or args.log_file:
+        import shlex
+
+        from v2vlint.cli import log
+
+        seen = (
+            f"{one.name}: {one.reached.value} {'' if one.seconds is None else f'after {one.seconds:.1f} s'}" for one in proof.milestones
+        )
+        log.write(args, [f"{guest.name}: {line}" for line in (f"run: {shlex.join(proof.command)}", *map(str.rstrip, seen))])
 
 
 def _folder(artifacts: str | None, name: str) -> Path | None:

@@ -19,6 +19,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
     parser.add_argument("--select", action="append", metavar="RULE", help="only these rules: ids, groups or globs; repeatable")
     parser.add_argument("--format", choices=("text", "json"), default="text", help="what stdout gets")
+    options.add_colour(parser)
     parser.add_argument("--write", metavar="FOLDER", help="write a documentation page for every rule, and an index")
     parser.add_argument("--new", metavar="ID", help="write a rule to start from, with its examples, and leave")
     parser.add_argument("--folder", metavar="FOLDER", default="rules", help="where --new writes it (rules)")
@@ -40,7 +41,7 @@ def run(args: argparse.Namespace) -> int:
     if args.format == "json":
         output.write(_json(infos), "json")
     else:
-        output.show(list(_table(infos)), output.colours("auto"))
+        output.show(list(_table(infos)), output.colours(args.color))
     return exits.OK
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from v2vlint import target
-from v2vlint.cli import output
+from v2vlint.cli import options, output
 from v2vlint.facts.environment.guest_tools import families
 from v2vlint.model.target import Target
 from v2vlint.report.layout import Piece, Row, paragraph
@@ -19,6 +19,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
     parser.add_argument("target", metavar="NAME", nargs="?", help="show this one: a name, a .toml profile or a libvirt .xml")
     parser.add_argument("--format", choices=("text", "json"), default="text", help="what stdout gets")
+    options.add_colour(parser)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -29,7 +30,7 @@ def run(args: argparse.Namespace) -> int:
     if args.format == "json":
         output.write(_json(chosen), "json")
     else:
-        output.show(list(_card(chosen[0]) if args.target else _table(chosen)), output.colours("auto"))
+        output.show(list(_card(chosen[0]) if args.target else _table(chosen)), output.colours(args.color))
     return 0
 
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from v2vlint.cli import exits, output
+from v2vlint.cli import exits, options, output
 from v2vlint.model.errors import ImageError
 from v2vlint.report.escape import visible
+from v2vlint.report.layout import Piece
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -15,6 +16,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("images", metavar="IMAGE", nargs="+", help="a fixed image; of a guest with several disks (A+B) the first is enough")
     words = "even if the image was touched, moved or copied since, as long as no block that comes back was written to"
     parser.add_argument("--force", action="store_true", help=words)
+    options.add_colour(parser)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -33,5 +35,6 @@ def run(args: argparse.Namespace) -> int:
             undone = transaction.undo(first, force=args.force)
         titles = ", ".join(undone.titles)
         files = "the file is" if len(undone.members) == 1 else f"its {len(undone.members)} files are"
-        output.write(f"{visible(name)}: undone: {visible(titles)}; {files} byte for byte as before\n")
+        told = (Piece(f"{visible(name)}: "), Piece("undone", "ok"), Piece(f": {visible(titles)}; {files} byte for byte as before"))
+        output.show([told], output.colours(args.color))
     return exits.OK

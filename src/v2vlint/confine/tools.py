@@ -20,7 +20,7 @@ _KEPT_ENVIRONMENT = ("PATH", "HOME", "TMPDIR", "TZ", "LD_LIBRARY_PATH", "QEMU_MO
 
 
 class NotInstalled(Exception):
-    """The program is not on this machine."""
+    """The program is not on this machine, or cannot be started; the message says which."""
 
 
 class Stopped(Exception):
@@ -66,21 +66,24 @@ def serving(command: Sequence[str], grant: Grant, descriptors: Sequence[int] = (
 def _start(command: Sequence[str], grant: Grant, bounds: Bounds, descriptors: Sequence[int], stdout: int) -> subprocess.Popen[bytes]:
     program = programs.find(command[0])
     if program is None:
-        raise NotInstalled(command[0])
+        raise NotInstalled(programs.absence(command[0]))
     program = os.path.realpath(program)
     environment = programs.environment()
-    return subprocess.Popen(
-        list(command),
-        executable=program,
-        stdin=subprocess.DEVNULL,
-        stdout=stdout,
-        stderr=subprocess.PIPE,
-        env={name: environment[name] for name in _KEPT_ENVIRONMENT if name in environment},
-        cwd=programs.NEUTRAL,
-        pass_fds=tuple(descriptors),
-        start_new_session=True,
-        preexec_fn=preparation(program, grant, bounds),
-    )
+    try:
+        return subprocess.Popen(
+            list(command),
+            executable=program,
+            stdin=subprocess.DEVNULL,
+            stdout=stdout,
+            stderr=subprocess.PIPE,
+            env={name: environment[name] for name in _KEPT_ENVIRONMENT if name in environment},
+            cwd=programs.NEUTRAL,
+            pass_fds=tuple(descriptors),
+            start_new_session=True,
+            preexec_fn=preparation(program, grant, bounds),
+        )
+    except OSError as error:
+        raise NotInstalled(programs.failure(error, program)) from error
 
 
 def _drain(process: subprocess.Popen[bytes], deadline: float) -> tuple[bytes, bytes]:

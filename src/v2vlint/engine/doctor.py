@@ -113,7 +113,7 @@ def _optional(module: str, package: str, reads: str) -> PieceState:
 def _program(name: str, use: str, *arguments: str) -> PieceState:
     path = programs.find(name)
     if path is None:
-        return PieceState(name, State.MISSING, "not installed", f"needed for {use}")
+        return PieceState(name, State.MISSING, programs.absence(name).removeprefix(f"{name} is "), f"needed for {use}")
     try:
         command = [path, *arguments]
         done = subprocess.run(command, capture_output=True, timeout=20, check=True, cwd=programs.NEUTRAL, env=programs.environment())

@@ -48,15 +48,16 @@ def _ask(python: str, request: Mapping[str, Any], *, kvm: bool) -> dict[str, Any
     if not kvm:
         environment["LIBGUESTFS_BACKEND_SETTINGS"] = "force_tcg"
     script = str(resources.files(__package__) / "guestfs_worker.py")
-    process = subprocess.Popen(
-        [python, "-I", script],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        env=environment,
-        cwd=programs.NEUTRAL,
-        preexec_fn=qemu.die_with_parent,
-    )
+    with programs.starting(python):
+        process = subprocess.Popen(
+            [python, "-I", script],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            env=environment,
+            cwd=programs.NEUTRAL,
+            preexec_fn=qemu.die_with_parent,
+        )
     try:
         out, errors = process.communicate(json.dumps(request).encode(), timeout=TIMEOUT)
     finally:

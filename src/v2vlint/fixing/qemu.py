@@ -43,8 +43,8 @@ def run(
     grant = known + Grant(tuple(map(str, reads)), tuple(map(str, writes)))
     try:
         done = tools.run(words, grant, timeout=timeout, descriptors=nodes.descriptors if nodes else ())
-    except tools.NotInstalled:
-        raise UsageError(f"{words[0]} is not installed", hint="apt install qemu-utils") from None
+    except tools.NotInstalled as error:
+        raise UsageError(str(error), hint="apt install qemu-utils") from None
     except tools.Stopped as error:
         raise ImageError(f"{words[0]} {words[1]}: {error.reason}") from error
     if done.status:
@@ -127,8 +127,8 @@ def exported(overlay: Path, image: ImageNode | None, folder: Path) -> Iterator[P
         grant = nodes.grant + Grant(sockets=(str(folder.resolve()),))
         try:
             process = stack.enter_context(tools.serving(("qemu-nbd", *options, top), grant, nodes.descriptors))
-        except tools.NotInstalled:
-            raise UsageError("qemu-nbd is not installed", hint="apt install qemu-utils") from None
+        except tools.NotInstalled as error:
+            raise UsageError(str(error), hint="apt install qemu-utils") from None
         _await_socket(process, at)
         yield at
         process.terminate()

@@ -69,7 +69,7 @@ class QemuMachine:
 
     def __enter__(self) -> QemuMachine:
         bounds = Bounds(memory=self._address_space, file_size=MAX_WRITTEN)
-        with self._complaints.open("wb") as complaints:
+        with self._complaints.open("wb") as complaints, programs.starting(self.command[0]):
             self.process = subprocess.Popen(
                 self.command,
                 stdin=subprocess.DEVNULL,

@@ -18,7 +18,7 @@ def need(tool: str, package: str) -> str:
     """The path of ``tool``; UsageError when it is not installed."""
     program = programs.find(tool)
     if program is None:
-        raise UsageError(f"{tool} is not installed", hint=f"apt install {package}")
+        raise UsageError(programs.absence(tool), hint=f"apt install {package}")
     return program
 
 
@@ -27,8 +27,8 @@ def create_overlay(path: Path, size: int) -> None:
     path.touch(0o600)
     try:
         done = tools.run(("qemu-img", "create", "-q", "-f", "qcow2", str(path), str(size)), Grant(write=(str(path),)), timeout=60)
-    except tools.NotInstalled:
-        raise UsageError("qemu-img is not installed", hint="apt install qemu-utils") from None
+    except tools.NotInstalled as error:
+        raise UsageError(str(error), hint="apt install qemu-utils") from None
     except tools.Stopped as error:
         raise ImageError(f"qemu-img create: {error.reason}") from error
     if done.status:

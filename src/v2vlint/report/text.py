@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import textwrap
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -10,13 +11,14 @@ from v2vlint.model.finding import Severity
 from v2vlint.model.fix import Applicability
 from v2vlint.model.place import Span
 from v2vlint.model.report import Fate, Forecast, ImageReport, Problem, Report, RootReport, TargetReport
-from v2vlint.report import words
+from v2vlint.report import advice, fold, words
 from v2vlint.report.escape import visible
 from v2vlint.report.layout import Piece, Row, flow, paragraph, plain
 from v2vlint.report.walk import Gap, Hit, gaps, hits, tally
 
 WIDTH = 80
 MAX_CHANGED = 24
+FOLDED_CHANGED = 10
 MAX_CODE = 200
 _HUNK = re.compile(r"@@ -(\d+)(?:,(\d+))? \+(\d+)(?:,(\d+))? @@")
 _FATE_STYLE = {Fate.PASS: "ok", Fate.FAIL: "error", Fate.UNKNOWN: "unknown", Fate.SKIPPED: "dim"}
@@ -24,7 +26,7 @@ _FATE_STYLE = {Fate.PASS: "ok", Fate.FAIL: "error", Fate.UNKNOWN: "unknown", Fat
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """How rows are drawn: columns, and the characters for rules, fates and arrows."""
+    """How rows are drawn: columns, the characters for rules, fates and arrows, and whether ``whole`` or folded to what matters."""
 
     width: int = WIDTH
     line: str = "─"
@@ -32,6 +34,7 @@ class Look:
     bar: str = "│"
     dot: str = "·"
     fates: tuple[str, str, str, str] = ("✓", "✗", "?", "·")
+    whole: bool = True
 
     @property
     def indent(self) -> int:
@@ -56,7 +59,7 @@ def rows(report: Report, look: Look = Look()) -> list[Row]:
     made: list[Row] = []
     found = hits(report)
     for image in report.images:
-        made += _image(image, [hit for hit in found if hit.image is image], look)
+        made += _image(report, image, [hit for hit in found if hit.image is image], look)
     made += _summary(report, found, look)
     return made
 
@@ -90,23 +93,61 @@ def _about(image: ImageReport, problem: Problem) -> str:
     return reason if problem.where == image.name else f"{problem.where}: {reason}"
 
 
-def _image(image: ImageReport, found: list[Hit], look: Look) -> Iterator[Row]:
+def _image(report: Report, image: ImageReport, found: list[Hit], look: Look) -> Iterator[Row]:
     name = visible(image.name)
     yield (Piece(look.line * 2 + " ", "dim"), Piece(name, "title"), Piece(" " + look.line * max(2, look.width - len(name) - 4), "dim"))
+    counting = [hit for hit in found if hit.shown.counts]
+    yield from _top(report, image, counting, look)
     for root in image.roots:
         yield from _root(image, root, look)
     yield ()
-    for hit in found:
-        if hit.shown.counts:
-            yield from _hit(hit, look)
+    yield from _findings(counting, look)
     yield from _covered(found, look)
-    for gap in gaps(image):
-        yield from _gap(gap, look)
+    yield from _gaps(image, look)
     for problem in image.problems:
         yield from _problem(image, problem, look)
     if len(image.files) > 1 or any(file.before for file in image.files):
         for file in image.files:
             yield from paragraph(visible(f"read {words.opened(file)}"), look.width, 3, "dim")
+
+
+def _top(report: Report, image: ImageReport, counting: list[Hit], look: Look) -> Iterator[Row]:
+    """Three lines for who reads no further: whether it boots, what to do, how."""
+    for root in image.roots:
+        start = f"{visible(root.device)}, " if len(image.roots) > 1 else ""
+        for target in root.targets:
+            if target.forecast:
+                yield from _verdict(target, target.forecast, look, start)
+    yield from paragraph(advice.to_do(image, counting), look.width, 3, lead=Piece("do:  ", "title"))
+    if text := advice.how(report, image, counting):
+        yield from paragraph(text, look.width, 3, lead=Piece("how: ", "title"))
+    if image.roots:
+        yield ()
+
+
+def _verdict(target: TargetReport, forecast: Forecast, look: Look, start: str = "") -> Iterator[Row]:
+    lead = Piece(f"{start}{visible(target.target)}, {words.mover(target.mover)}: ", "title")
+    return paragraph(words.verdict(forecast), look.width, 3, _FATE_STYLE[forecast.outcome], lead)
+
+
+def _findings(counting: list[Hit], look: Look) -> Iterator[Row]:
+    shown, rest = (counting, []) if look.whole else fold.fold(counting)
+    for hit in shown:
+        yield from _hit(hit, look)
+    if rest:
+        yield from paragraph(f"{fold.counted(rest)} (--all shows them)", look.width, 2, "dim")
+        yield ()
+
+
+def _gaps(image: ImageReport, look: Look) -> Iterator[Row]:
+    found = gaps(image)
+    shown = found if look.whole else found[: fold.MAX_GAPS]
+    for gap in shown:
+        yield from _gap(gap, look)
+    if rest := found[len(shown) :]:
+        rules = ", ".join(dict.fromkeys(gap.rule for gap in rest))
+        yield from paragraph(f"{len(rest)} more unknown: {rules} (--all shows them)", look.width, 2, "dim")
+        yield ()
 
 
 def _kernel(facts: dict[str, str]) -> str:
@@ -122,19 +163,24 @@ def _root(image: ImageReport, root: RootReport, look: Look) -> Iterator[Row]:
         about.insert(0, root.device)
     text = f" {look.dot} ".join(visible(part) for part in about if part)
     yield from paragraph(text, look.width, 3, "dim")
+    several = sum(len(one.targets) for one in image.roots) > 1
     for target in root.targets:
         if target.forecast:
-            yield ()
-            yield from forecast_rows(target, target.forecast, look)
+            if several:
+                yield ()
+                yield from _verdict(target, target.forecast, look)
+            yield from _stages(target.forecast, look)
         if target.command:
             yield from paragraph(visible(target.command), look.width, 5, "dim", Piece("command: ", "dim"))
 
 
 def forecast_rows(target: TargetReport, forecast: Forecast, look: Look) -> Iterator[Row]:
     """A forecast: the verdict, the stages, and the reasons of those that do not pass."""
-    style = _FATE_STYLE[forecast.outcome]
-    lead = Piece(f"{visible(target.target)}, {words.mover(target.mover)}: ", "title")
-    yield from paragraph(words.verdict(forecast), look.width, 3, style, lead)
+    yield from _verdict(target, forecast, look)
+    yield from _stages(forecast, look)
+
+
+def _stages(forecast: Forecast, look: Look) -> Iterator[Row]:
     marks = [Piece(f"{look.fate(stage.fate)} {stage.stage.value}", _FATE_STYLE[stage.fate]) for stage in forecast.stages]
     yield from flow(marks, look.width, 5)
     for stage in forecast.stages:
@@ -148,7 +194,7 @@ def forecast_rows(target: TargetReport, forecast: Forecast, look: Look) -> Itera
 
 def _hit(hit: Hit, look: Look) -> Iterator[Row]:
     finding = hit.shown.finding
-    yield _head(hit.severity.label, hit.severity.label, hit.rule, str(finding.where))
+    yield from _head(hit.severity.label, hit.severity.label, hit.rule, str(finding.where), look)
     yield from paragraph(finding.message, look.width, look.indent, "title")
     if finding.effect:
         yield from paragraph(finding.effect, look.width, look.indent, "", Piece(f"{look.arrow} ", hit.severity.label))
@@ -160,8 +206,14 @@ def _hit(hit: Hit, look: Look) -> Iterator[Row]:
     yield ()
 
 
-def _head(word: str, style: str, rule: str, where: str) -> Row:
-    return (Piece("  "), Piece(f"{word:<8} ", style), Piece(f"{visible(rule)}  ", "rule"), Piece(visible(where), "place"))
+def _head(word: str, style: str, rule: str, where: str, look: Look) -> Iterator[Row]:
+    """The row that a finding begins with; its place has a row of its own where both do not fit."""
+    start, place = (Piece("  "), Piece(f"{word:<8} ", style), Piece(visible(rule), "rule")), Piece(visible(where), "place")
+    if sum(len(piece.text) for piece in (*start, place)) + 2 <= look.width:
+        yield (*start, Piece("  "), place)
+    else:
+        yield start
+        yield (Piece(" " * look.indent), place)
 
 
 def _fix(hit: Hit, look: Look) -> Iterator[Row]:
@@ -199,7 +251,8 @@ def _changes(hit: Hit, look: Look) -> Iterator[Row]:
     near = {place + step for place, (kind, _n, _t) in enumerate(lines) if kind in "+-" for step in (-1, 0, 1)}
     shown = [line for place, line in enumerate(lines) if place in near or line[0] == "@"]
     here = hit.shown.finding.where
-    for kind, number, text in shown[:MAX_CHANGED]:
+    most = MAX_CHANGED if look.whole else FOLDED_CHANGED
+    for kind, number, text in shown[:most]:
         start = Piece(" " * look.indent)
         if kind == "@":
             if not (isinstance(here, Span) and here.path == text):
@@ -207,8 +260,8 @@ def _changes(hit: Hit, look: Look) -> Iterator[Row]:
             continue
         style = {"+": "add", "-": "del"}.get(kind, "dim")
         yield (start, Piece(f"{kind} {number:>3} {look.bar} ", style), _code(text, style))
-    if len(shown) > MAX_CHANGED:
-        yield (Piece(" " * look.indent), Piece(f"{len(shown) - MAX_CHANGED} more lines", "dim"))
+    if len(shown) > most:
+        yield (Piece(" " * look.indent), Piece(words.count(len(shown) - most, "more line"), "dim"))
 
 
 def _numbered(diff: str) -> Iterator[tuple[str, int, str]]:
@@ -229,7 +282,7 @@ def _numbered(diff: str) -> Iterator[tuple[str, int, str]]:
 def _covered(found: list[Hit], look: Look) -> Iterator[Row]:
     excepted = [hit for hit in found if hit.shown.exception]
     for hit in excepted:
-        yield _head("excepted", "dim", hit.rule, str(hit.shown.finding.where))
+        yield from _head("excepted", "dim", hit.rule, str(hit.shown.finding.where), look)
         yield from paragraph(hit.shown.exception, look.width, look.indent, "dim")
         yield ()
     known = sum(hit.shown.baselined and not hit.shown.exception for hit in found)
@@ -239,14 +292,14 @@ def _covered(found: list[Hit], look: Look) -> Iterator[Row]:
 
 
 def _gap(gap: Gap, look: Look) -> Iterator[Row]:
-    yield _head("unknown", "unknown", gap.rule, str(gap.where))
+    yield from _head("unknown", "unknown", gap.rule, str(gap.where), look)
     yield from paragraph(gap.reason, look.width, look.indent)
     yield ()
 
 
 def _problem(image: ImageReport, problem: Problem, look: Look) -> Iterator[Row]:
     where = "" if problem.where == image.name else problem.where
-    yield _head("unknown", "unknown", "not checked", where)
+    yield from _head("unknown", "unknown", "not checked", where, look)
     yield from paragraph(problem.reason.removeprefix(f"{image.name}: "), look.width, look.indent)
     if problem.hint:
         yield from paragraph(problem.hint, look.width, look.indent, "dim", Piece(f"{look.arrow} ", "dim"))
@@ -260,7 +313,8 @@ def _summary(report: Report, found: tuple[Hit, ...], look: Look) -> Iterator[Row
     style = {Severity.ERROR: "error", Severity.WARNING: "warning"}.get(worst, "ok") if worst else "ok"
     rest = f"{numbers.passed} passed, {numbers.not_applicable} not applicable"
     parts = (words.count(len(report.images), "image"), words.counted(numbers), rest, f"{report.seconds:.1f} s")
-    yield from flow([Piece(part, style if part is parts[1] else "") for part in parts], look.width, 0, f" {look.dot} ")
+    pieces = [Piece(line, style if part is parts[1] else "") for part in parts for line in textwrap.wrap(part, look.width)]
+    yield from flow(pieces, look.width, 0, f" {look.dot} ")
     safe = sum(hit.shown.finding.fix is not None and hit.shown.finding.fix.applicability is Applicability.SAFE for hit in counting)
     if safe:
         yield from paragraph(f"{safe} can be repaired safely, and undone: v2vlint --fix IMAGE", look.width, 0, "dim")

@@ -134,7 +134,8 @@ def _virsh(name: str, uri: str, *command: str) -> str:
         raise UsageError(f"domain:{name}: neither virsh nor libvirt's Python binding is installed", hint=hint)
     whole = (virsh, "--readonly", *connection, *command)
     try:
-        done = subprocess.run(whole, capture_output=True, check=True, timeout=TIMEOUT, env=programs.environment())
+        with programs.starting(virsh):
+            done = subprocess.run(whole, capture_output=True, check=True, timeout=TIMEOUT, env=programs.environment())
     except subprocess.TimeoutExpired as error:
         raise UsageError(f"domain:{name}: no answer from libvirt within {TIMEOUT} seconds") from error
     except subprocess.CalledProcessError as error:

@@ -194,8 +194,8 @@ def _commands(image: Path, action: FatAction, folder: Path) -> Iterator[tuple[tu
 def _run(words: tuple[str, ...], grant: Grant) -> None:
     try:
         done = tools.run(words, grant, timeout=300)
-    except tools.NotInstalled:
-        raise Declined(f"{words[0]} is not installed (apt install mtools)") from None
+    except tools.NotInstalled as error:
+        raise Declined(f"{error} (apt install mtools)") from None
     except tools.Stopped as error:
         raise Declined(f"{words[0]}: {error.reason}") from error
     if done.status:
