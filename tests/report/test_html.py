@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import dataclasses
 import hashlib
 import re
 from html.parser import HTMLParser
@@ -85,6 +86,17 @@ def test_links_lead_somewhere() -> None:
 
 
 @pytest.mark.slow
+@in_a_browser
+@pytest.mark.parametrize("width", [800, 1400])
+def test_a_long_name_takes_no_room_from_the_other_columns(tmp_path: Path, width: int) -> None:
+    report = rich()
+    images = tuple(dataclasses.replace(image, name=f"{'production-database-server-' * 4}{image.name}") for image in report.images)
+    script = """return [...page.querySelectorAll(".matrix tbody tr")].map((row) => [...row.cells].map((cell) => cell.offsetWidth))"""
+    rows = browser.run(html.render(dataclasses.replace(report, images=images)), tmp_path, script, width)
+    assert len(rows) == len(images)
+    assert all(min(widths) > 50 for widths in rows), rows
+
+
 @in_a_browser
 def test_a_hostile_guest_stays_text(tmp_path: Path) -> None:
     document = browser.dump(html.render(hostile()), tmp_path)

@@ -23,6 +23,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Any, NoReturn
 
+from v2vlint import programs
 from v2vlint.confine.libc import PR_SET_NO_NEW_PRIVS, PR_SET_PDEATHSIG, prctl
 
 _BOOT = """
@@ -88,7 +89,9 @@ class _Server:
         self._lock = threading.Lock()
         self._control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         path = [entry for entry in sys.path if os.path.isabs(entry)]  # noqa: PTH117
-        with theirs:
+        with theirs, contextlib.ExitStack() as started:
+            started.callback(self._control.close)
+            started.enter_context(programs.starting(sys.executable))
             self._process = subprocess.Popen(
                 [sys.executable, "-I", "-c", _BOOT, str(theirs.fileno()), *path],
                 stdin=subprocess.DEVNULL,
@@ -97,6 +100,7 @@ class _Server:
                 start_new_session=True,
                 pass_fds=(theirs.fileno(),),
             )
+            started.pop_all()
 
     def ask(self, order: dict[str, Any], descriptors: Sequence[int] = ()) -> Any:
         """The answer to an order. OSError when the server is gone."""
