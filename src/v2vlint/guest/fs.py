@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import fnmatch
 import functools
+import io
 from collections.abc import Callable, Iterator, Mapping
-from typing import BinaryIO, TypeVar
+from typing import BinaryIO, TypeVar, cast
 
 from v2vlint.disk.filesystems.node import FileSystem, Kind, Node, Stat, as_it_lies
 from v2vlint.guest import budget
@@ -91,12 +92,12 @@ class GuestFS:
         return _guarded(path, lambda: _names(path, found[1]))
 
     def open(self, path: str) -> BinaryIO | None:
-        """The content of a regular file as a stream. Reads may raise anything on damaged bytes: use :meth:`read` where possible."""
+        """The content of a regular file as a stream, whose reads raise FactUnavailable where the bytes cannot be had; None when absent."""
         found = self._find(path)
         if found is None or _guarded(path, found[1].stat).kind is not Kind.FILE:
             return None
         budget.opened(path)
-        return _guarded(path, found[1].open)
+        return cast(BinaryIO, _File(path, _guarded(path, found[1].open)))
 
     def read(self, path: str, limit: int = MAX_FILE) -> bytes | None:
         """All bytes of a regular file of at most ``limit`` bytes; None when absent. A larger one is FactUnavailable."""
@@ -172,6 +173,29 @@ class GuestFS:
             if target.startswith("/"):
                 trail = trail[:1]
         return trail[-1]
+
+
+class _File(io.RawIOBase):
+    """A file of the guest, open: damage below it, in whatever filesystem or container, is the outcome of the read that met it."""
+
+    def __init__(self, path: str, stream: BinaryIO) -> None:
+        super().__init__()
+        self._path, self._stream = path, stream
+        self.tell, self.seek = stream.tell, stream.seek  # type: ignore[method-assign]
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        return _guarded(self._path, lambda: self._stream.read(-1 if size is None else size))
+
+    def readinto(self, buffer: bytearray | memoryview) -> int:  # type: ignore[override]
+        data = self.read(len(buffer))
+        buffer[: len(data)] = data
+        return len(data)
 
 
 def _child(node: Node, name: str) -> Node | None:

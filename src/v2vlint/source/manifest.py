@@ -25,7 +25,7 @@ def compare(
     Kinds: ``manifest-mismatch``, ``manifest-missing`` and ``manifest-malformed``.
     Only files that are ``wanted`` are read, through ``files``, and hashed.
     """
-    start = 0
+    start, known = 0, {}
     for number, line in enumerate(text.decode("utf-8", "replace").splitlines(), 1):
         where = Span(path, start, start + len(line), number)
         start += len(line) + 1
@@ -37,8 +37,12 @@ def compare(
         file = find(match[2])
         if file is None:
             yield Feature("manifest-missing", match[2], where)
-        elif wanted(match[2]) and digest(match[1].lower(), file, files) != match[3].lower():
-            yield Feature("manifest-mismatch", match[2], where)
+        elif wanted(match[2]):
+            key = match[1].lower(), file
+            if key not in known:
+                known[key] = digest(match[1].lower(), file, files)
+            if known[key] != match[3].lower():
+                yield Feature("manifest-mismatch", match[2], where)
 
 
 def digest(algorithm: str, file: DiskFile, files: Access) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
 
@@ -12,7 +12,9 @@ from v2vlint.model.definition import Definition, DiskDevice
 from v2vlint.model.errors import ImageError
 from v2vlint.model.source import DiskFile, GuestRef, GuestSource
 
+MAX_DISKS = 1024
 MAX_CHUNKS = 10_000
+"""Pieces that all disks of a guest may be in together."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +36,8 @@ class Nearby:
     def __init__(self, ref: GuestRef) -> None:
         self.ref, self.files = ref, access(ref)
         self.where = ref.paths[0] if ref.paths else ref.name
+        self._problems: dict[str, ImageError | None] = {}
+        self._pieces = MAX_CHUNKS
 
     @property
     def folder(self) -> str:
@@ -55,11 +59,25 @@ class Nearby:
 
     def problem(self, path: str) -> ImageError | None:
         """Why a file cannot be opened; None when it can."""
-        try:
-            os.close(self.files.open(path).descriptor)
-        except ImageError as error:
-            return error
-        return None
+        if path not in self._problems:
+            try:
+                os.close(self.files.open(path).descriptor)
+                self._problems[path] = None
+            except ImageError as error:
+                self._problems[path] = error
+        return self._problems[path]
+
+    def chunked(self, path: str, find: Callable[[str], DiskFile | None]) -> Found:
+        """A file in pieces: ``path.000000000``, ``path.000000001``… in order, each as ``find`` knows it."""
+        pieces: list[DiskFile] = []
+        while len(pieces) <= self._pieces and (piece := find(f"{path}.{len(pieces):09d}")) is not None:
+            pieces.append(piece)
+        self._pieces = max(0, self._pieces - len(pieces))
+        if not self._pieces:
+            return Absent(f"its disks are in more than {MAX_CHUNKS} pieces")
+        if not pieces:
+            return Absent(f"disk {path} is missing: there is no {os.path.basename(path)}.000000000", missing=True)  # noqa: PTH119
+        return DiskFile(pieces[0].path, path, chunks=tuple(pieces))
 
     def beside(self, disk: DiskDevice) -> Found:
         """A disk in the definition's folder or below; a path of another host is looked for there by its name."""
@@ -72,7 +90,7 @@ class Nearby:
             relative = PurePosixPath(relative).name
         path = os.path.join(self.folder, relative)  # noqa: PTH118
         if disk.chunk:
-            return chunked(path, lambda name: DiskFile(name, name) if self.problem(name) is None else None)
+            return self.chunked(path, lambda name: DiskFile(name, name) if self.problem(name) is None else None)
         given = (disk.path,) if foreign and self.problem(disk.path) is None else ()
         return self.found(disk.path, *given, path, kind=image_format(disk.format))
 
@@ -97,8 +115,10 @@ class Nearby:
             return Absent(f"disk {name!r} is outside the folder of {self.where}: not read; {problem.hint}")
         return Absent(problem.message) if problem else Absent(f"disk {paths[0]} is missing", missing=True)
 
-    def source(self, definition: Definition, found: Sequence[Found]) -> GuestSource:
-        """The guest with what was ``found`` for each disk of its definition. A disk that is named twice and is missing is told once."""
+    def source(self, definition: Definition, find: Callable[[DiskDevice], Found]) -> GuestSource:
+        """The guest with what ``find`` tells of each disk of its definition. A disk that is named twice and is missing is told once."""
+        rest = Absent(f"more than {MAX_DISKS} disks: the others are not looked for")
+        found = [find(disk) if number < MAX_DISKS else rest for number, disk in enumerate(definition.disks)]
         disks = tuple(one for one in found if isinstance(one, DiskFile))
         pairs = zip(definition.disks, found, strict=True)
         devices = tuple(replace(disk, missing=isinstance(one, Absent) and one.missing) for disk, one in pairs)
@@ -112,16 +132,6 @@ _FORMATS = {"raw": "raw", "qcow2": "qcow2", "vmdk": "vmdk", "vdi": "vdi", "vhdx"
 def image_format(stated: str) -> str:
     """The reader's name of a stated image format; empty when it is another, and the image's magic decides."""
     return _FORMATS.get(stated, "")
-
-
-def chunked(path: str, find: Callable[[str], DiskFile | None]) -> Found:
-    """A file in pieces: ``path.000000000``, ``path.000000001``… in order."""
-    pieces: list[DiskFile] = []
-    while len(pieces) < MAX_CHUNKS and (piece := find(f"{path}.{len(pieces):09d}")) is not None:
-        pieces.append(piece)
-    if not pieces:
-        return Absent(f"disk {path} is missing: there is no {os.path.basename(path)}.000000000", missing=True)  # noqa: PTH119
-    return DiskFile(pieces[0].path, path, chunks=tuple(pieces))
 
 
 def whole(file: DiskFile, limit: int, files: Access) -> bytes:

@@ -12,7 +12,7 @@ from v2vlint.model.definition import Definition, DiskDevice, Feature, place_name
 from v2vlint.model.errors import ImageError
 from v2vlint.model.source import DiskFile, GuestSource
 from v2vlint.source.manifest import MAX_MANIFEST, compare
-from v2vlint.source.nearby import Absent, Found, Nearby, chunked, whole
+from v2vlint.source.nearby import Absent, Found, Nearby, whole
 
 MAX_MEMBERS = 4096
 BLANK = "blank"
@@ -31,13 +31,15 @@ def beside(nearby: Nearby, disk: DiskDevice) -> Found:
     return blank(nearby.where, disk) if disk.blank else nearby.beside(disk)
 
 
-def inside(envelope: DiskFile, disk: DiskDevice, by_name: dict[str, DiskFile]) -> Found:
+def inside(nearby: Nearby, envelope: DiskFile, disk: DiskDevice, by_name: dict[str, DiskFile]) -> Found:
     """A disk of a descriptor in an archive: a member, or its pieces."""
     if disk.blank:
         return blank(envelope.path, disk)
     name = os.path.normpath(os.path.join(os.path.dirname(envelope.name), disk.path))  # noqa: PTH118, PTH120
-    if disk.chunk and isinstance(found := chunked(name, by_name.get), DiskFile):
-        return found
+    if disk.chunk:
+        found = nearby.chunked(name, by_name.get)
+        if isinstance(found, DiskFile) or not found.missing:
+            return found
     return by_name.get(name) or by_name.get(disk.path) or Absent(f"disk {disk.path!r} is not in it", missing=True)
 
 
@@ -81,13 +83,13 @@ def members_of(path: str, files: Access) -> tuple[DiskFile, ...]:
     try:
         with os.fdopen(files.open(path).descriptor, "rb") as stream, tarfile.open(fileobj=stream, mode="r:") as archive:
             found: list[DiskFile] = []
-            for member in archive:
+            for number, member in enumerate(archive):
                 if member.isreg() and not member.sparse:
                     found.append(DiskFile(path, member.name.removeprefix("./"), member.offset_data, member.size))
-                if len(found) > MAX_MEMBERS:
+                if number >= MAX_MEMBERS:
                     raise ImageError(f"{path}: more than {MAX_MEMBERS} files in it")
             return tuple(found)
     except OSError as error:
         raise ImageError(f"{path}: {os.strerror(error.errno or 0).lower()}") from error
-    except (tarfile.TarError, ValueError, OverflowError) as error:
+    except (tarfile.TarError, ValueError, OverflowError, RecursionError) as error:
         raise ImageError(f"{path}: not a tar archive, as an OVA is: {error}", hint="unpack it first if it is compressed") from error

@@ -13,6 +13,7 @@ from v2vlint.facts.boot.bootloader import Bootloader
 from v2vlint.facts.boot.efi import Efi
 from v2vlint.facts.boot.systemd_boot import systemd_boot_menu
 from v2vlint.facts.registry import FactStore
+from v2vlint.facts.windows.driver_file import driver_problem
 from v2vlint.guest.fs import GuestFS
 from v2vlint.model.blocks import BlockTable
 from v2vlint.model.errors import FactUnavailable
@@ -65,3 +66,14 @@ def test_a_torn_header_is_unknowable() -> None:
         facts.get(Efi)
     with pytest.raises(FactUnavailable, match="cannot be read: bad block"):
         facts.get(Bootloader)
+
+
+def test_an_open_file_is_torn_for_whoever_reads_it() -> None:
+    """Also one that is opened by a fact of its own, and read without a thought of damage."""
+    guest = _guest(b"MZ".ljust(0x3C, b"\0") + (0x3F0).to_bytes(4, "little") + bytes(0x500))
+    with pytest.raises(FactUnavailable, match=r"a\.efi: cannot be read: bad block"):
+        driver_problem(guest, PATH, "x86_64")
+    stream = guest.open(PATH)
+    assert stream is not None
+    with pytest.raises(FactUnavailable, match=r"a\.efi: cannot be read: bad block"):
+        io.BufferedReader(stream).read()  # type: ignore[type-var]

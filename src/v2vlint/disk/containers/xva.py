@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from v2vlint.disk.stream import Chunked, Stream, exactly
+from v2vlint.disk.stream import Chunked, HostFile, Stream, exactly
 from v2vlint.model.errors import ImageError
 
 CHUNK = 1 << 20
@@ -22,7 +22,7 @@ class XvaDisk(Chunked):
 
     def __init__(self, name: str, base: Stream, member: str) -> None:
         self._base = base
-        self._places = dict(_chunks(name, base, f"{member}/".encode()))
+        self._places = _places(name, base).get(member.encode(), {})
         if not self._places:
             raise ImageError(f"{name}: there is no disk {member} in the archive")
         last = max(self._places)
@@ -34,18 +34,37 @@ class XvaDisk(Chunked):
         return exactly(self._base, place + inside, min(count, max(0, size - inside))).ljust(count, b"\0")
 
 
-def _chunks(name: str, base: Stream, folder: bytes) -> Iterator[tuple[int, tuple[int, int]]]:
-    """The number, place and size of every chunk in ``folder``, from the headers of the archive."""
+Places = dict[bytes, dict[int, tuple[int, int]]]
+"""Where the chunks of every disk are: their places and sizes by folder and number."""
+_last: dict[tuple[int, ...], Places] = {}
+
+
+def _places(name: str, base: Stream) -> Places:
+    """The chunks of the archive. It is looked through once, whatever the number of disks in it."""
+    key = base.identity if isinstance(base, HostFile) else ()
+    if key and key in _last:
+        return _last[key]
+    found: Places = {}
+    for folder, number, place in _chunks(name, base):
+        found.setdefault(folder, {})[number] = place
+    _last.clear()
+    _last[key] = found
+    return found
+
+
+def _chunks(name: str, base: Stream) -> Iterator[tuple[bytes, int, tuple[int, int]]]:
+    """The folder, number, place and size of every chunk, from the headers of the archive."""
     at = seen = 0
     while at + _BLOCK <= base.size and seen < MAX_MEMBERS:
         header = base.read_at(at, _BLOCK)
         if not header.strip(b"\0"):
             return
         size, path = _size(name, header), header[:100].rstrip(b"\0").removeprefix(b"./")
-        if path.startswith(folder) and _NUMBER.fullmatch(path[len(folder) :]):
+        folder, _slash, number = path.partition(b"/")
+        if _NUMBER.fullmatch(number):
             if size > CHUNK or at + _BLOCK + size > base.size:
                 raise ImageError(f"{name}: truncated or damaged (the chunk {path.decode('latin-1')} does not fit)")
-            yield int(path[len(folder) :]), (at + _BLOCK, size)
+            yield folder, int(number), (at + _BLOCK, size)
         at += _BLOCK + -(-size // _BLOCK) * _BLOCK
         seen += 1
     raise ImageError(f"{name}: truncated (the archive has no end)")

@@ -163,6 +163,8 @@ def _image(fs: GuestFS, path: str) -> EfiImage:
         header = read_pe(stream)
         kind = _by_sections(header) or _by_name(path) or _by_content(stream)
         problem = _problem(stream, stat.size)
+    except (FactUnavailable, MemoryError):
+        raise
     except Exception as error:
         raise FactUnavailable(WholeFile(path), f"cannot be read: {error}") from error
     return EfiImage(path, kind, header.machine if header else "", stat.size, problem)

@@ -167,6 +167,8 @@ def _pe(fs: GuestFS, path: str) -> PeImage | None:
         return None
     try:
         return read_pe(stream)
+    except (FactUnavailable, MemoryError):
+        raise
     except Exception as error:
         raise FactUnavailable(WholeFile(path), f"cannot be read: {error}") from error
 
@@ -177,6 +179,8 @@ def _section(fs: GuestFS, path: str, image: PeImage, name: str) -> str:
         return ""
     try:
         return read_section(stream, section).decode("utf-8", "replace")
+    except (FactUnavailable, MemoryError):
+        raise
     except Exception as error:
         raise FactUnavailable(WholeFile(path), f"cannot be read: {error}") from error
 

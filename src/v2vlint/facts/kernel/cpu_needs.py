@@ -79,7 +79,7 @@ def _needs(fs: GuestFS, path: str) -> ElfNeeds | None:
     stream = fs.open(path)
     try:
         return None if stream is None else read_elf_needs(stream)
-    except MemoryError:
+    except (FactUnavailable, MemoryError):
         raise
     except Exception as error:
         raise FactUnavailable(WholeFile(path), f"cannot be read: {error}") from error

@@ -166,7 +166,7 @@ def _number(tree: Tree, key: str) -> int:
 
 def _locate(nearby: Nearby) -> GuestSource:
     definition = hyperv(nearby.where, nearby.read(nearby.where, MAX_XML if nearby.where.lower().endswith(".xml") else MAX_VMCX))
-    return nearby.source(definition, [_find(nearby, disk) for disk in definition.disks])
+    return nearby.source(definition, lambda disk: _find(nearby, disk))
 
 
 def _find(nearby: Nearby, disk: DiskDevice) -> Found:

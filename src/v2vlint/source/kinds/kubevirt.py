@@ -159,7 +159,7 @@ def _bytes(text: str) -> int:
 
 def _locate(nearby: Nearby) -> GuestSource:
     definition = kubevirt(nearby.where, nearby.read(nearby.where, MAX_YAML))
-    return nearby.source(definition, [_find(nearby, disk) for disk in definition.disks])
+    return nearby.source(definition, lambda disk: _find(nearby, disk))
 
 
 def _find(nearby: Nearby, disk: DiskDevice) -> Found:

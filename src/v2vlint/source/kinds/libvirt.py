@@ -263,7 +263,7 @@ def _locate(nearby: Nearby) -> GuestSource:
     saved = (Feature("suspended", "managed save", definition.at("name")),) if ref.saved else ()
     definition = replace(definition, running=ref.state, snapshots=taken, features=(*definition.features, *saved))
     volumes = dict(ref.volumes)
-    return nearby.source(definition, [nearby.local(disk, volumes.get(disk.target, "")) for disk in definition.disks])
+    return nearby.source(definition, lambda disk: nearby.local(disk, volumes.get(disk.target, "")))
 
 
 _ROOT = re.compile(rb"<(domain|domstatus)[\s>]")

@@ -290,7 +290,7 @@ _IMAGES = (".vmdk", ".vhd", ".vhdx", ".img", ".raw", ".qcow2", ".vdi", ".gz")
 
 def _folder(nearby: Nearby) -> GuestSource:
     definition = ovf(nearby.where, nearby.read(nearby.where, MAX_XML), nearby.ref.configuration)
-    source = nearby.source(definition, [package.beside(nearby, disk) for disk in definition.disks])
+    source = nearby.source(definition, lambda disk: package.beside(nearby, disk))
     return package.verified(nearby, source)
 
 
@@ -304,7 +304,7 @@ def _archive(nearby: Nearby) -> GuestSource:
     definition = ovf(f"{path}:{envelope.name}", whole(envelope, MAX_XML, nearby.files), nearby.ref.configuration)
     definition = replace(definition, path=f"{place_name(path)}:{envelope.name}")
     by_name = {one.name: one for one in members}
-    source = nearby.source(definition, [package.inside(envelope, disk, by_name) for disk in definition.disks])
+    source = nearby.source(definition, lambda disk: package.inside(nearby, envelope, disk, by_name))
     source = replace(source, disks=tuple(replace(one, siblings=members) for one in source.disks))
     return package.verified_inside(nearby, source, members, envelope.name)
 

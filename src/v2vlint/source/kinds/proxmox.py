@@ -169,7 +169,7 @@ def _locate(nearby: Nearby) -> GuestSource:
     candidates = (os.path.join(nearby.folder, up, "storage.cfg") for up in ("", "..", "../.."))  # noqa: PTH118
     listed = next((text for path in candidates if (text := nearby.optional(path, MAX_CONF))), b"")
     storages = read_storage(listed.decode("utf-8", "replace"))
-    return nearby.source(definition, [_find(nearby, disk, storages) for disk in definition.disks])
+    return nearby.source(definition, lambda disk: _find(nearby, disk, storages))
 
 
 def _find(nearby: Nearby, disk: DiskDevice, storages: Mapping[str, Storage]) -> Found:

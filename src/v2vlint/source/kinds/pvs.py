@@ -18,6 +18,7 @@ from v2vlint.source.values import identifier, mac_address, number
 _BUSES = {"0": "ide", "1": "scsi", "2": "sata", "3": "virtio", "4": "nvme"}
 _CARDS = {"0": "", "1": "rtl8139", "2": "e1000", "3": "virtio", "4": "e1000e"}
 _DESCRIPTOR = "DiskDescriptor.xml"
+MAX_DESCRIPTOR = 64 << 10
 
 
 def pvs(where: str, data: bytes) -> Definition:
@@ -107,7 +108,7 @@ class _Machine:
 
 def _locate(nearby: Nearby) -> GuestSource:
     definition = pvs(nearby.where, nearby.read(nearby.where, MAX_XML))
-    return nearby.source(definition, [_find(nearby, disk) for disk in definition.disks])
+    return nearby.source(definition, lambda disk: _find(nearby, disk))
 
 
 def _find(nearby: Nearby, disk: DiskDevice) -> Found:
@@ -119,7 +120,10 @@ def _find(nearby: Nearby, disk: DiskDevice) -> Found:
     descriptor = os.path.join(bundle, _DESCRIPTOR)  # noqa: PTH118
     if nearby.problem(descriptor) is not None:
         return nearby.found(name, bundle)
-    root = read_document(descriptor, nearby.read(descriptor, MAX_XML)).root
+    try:
+        root = read_document(descriptor, nearby.read(descriptor, MAX_DESCRIPTOR)).root
+    except ImageError as error:
+        return Absent(error.message)
     images = [text_of(one, "File") for one in everywhere(root, "Image")]
     if len(images) != 1:
         return Absent(f"disk {bundle} is in {len(images)} images: 'prl_disk_tool merge' makes one of snapshots, 'convert --merge' of parts")

@@ -135,7 +135,7 @@ def _number(found: dict[str, Any], key: str) -> int:
 
 def _locate(nearby: Nearby) -> GuestSource:
     definition = utm(nearby.where, nearby.read(nearby.where, MAX_PLIST))
-    return nearby.source(definition, [_find(nearby, disk) for disk in definition.disks])
+    return nearby.source(definition, lambda disk: _find(nearby, disk))
 
 
 def _find(nearby: Nearby, disk: DiskDevice) -> Found:

@@ -146,7 +146,7 @@ class _Machine:
 
 def _locate(nearby: Nearby) -> GuestSource:
     definition = vbox(nearby.where, nearby.read(nearby.where, MAX_XML))
-    source = nearby.source(definition, [nearby.beside(disk) for disk in definition.disks])
+    source = nearby.source(definition, nearby.beside)
     media = tuple(_media(nearby, definition))
     return replace(source, disks=tuple(replace(disk, siblings=media) for disk in source.disks))
 

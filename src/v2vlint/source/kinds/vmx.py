@@ -240,7 +240,7 @@ def _line(listed: _Values, position: int) -> Where:
 def _locate(nearby: Nearby) -> GuestSource:
     listed = f"{os.path.splitext(nearby.where)[0]}.vmsd"  # noqa: PTH122
     definition = vmx(nearby.where, nearby.read(nearby.where, MAX_VMX), nearby.optional(listed, MAX_VMX))
-    return nearby.source(definition, [nearby.beside(disk) for disk in definition.disks])
+    return nearby.source(definition, nearby.beside)
 
 
 KINDS = (Kind("vmx", "a VMware machine", (".vmx", ".vmtx"), _locate, listed=True, disks=(".vmdk",)),)

@@ -167,7 +167,7 @@ def _archive(nearby: Nearby) -> GuestSource:
             raise Unsupported(f"{path}: a compressed archive", hint=f"unpack it once with {tool}, or export it without compression")
     listed = _first(path, nearby.files)
     definition = xva(f"{path}:{listed.name}", whole(listed, MAX_XML, nearby.files))
-    return nearby.source(definition, [_inside(path, disk) for disk in definition.disks])
+    return nearby.source(definition, lambda disk: _inside(path, disk))
 
 
 def _first(path: str, files: Access) -> DiskFile:
@@ -190,7 +190,7 @@ def _folder(nearby: Nearby) -> GuestSource:
     """An unpacked archive: ``ova.xml`` beside the folders of its disks."""
     definition = xva(nearby.where, nearby.read(nearby.where, MAX_XML))
     reason = "is in chunks: pack the folder again (tar, ova.xml first), or give the .xva file"
-    return nearby.source(definition, [Absent(f"disk {disk.path or '?'} {reason}") for disk in definition.disks])
+    return nearby.source(definition, lambda disk: Absent(f"disk {disk.path or '?'} {reason}"))
 
 
 def _is_export(head: bytes) -> bool:
