@@ -44,9 +44,9 @@ def refs(*arguments: str) -> list[tuple[str, str, tuple[str, ...]]]:
         ("c+d.img", [("c+d.img", "disks", ("c+d.img",))]),
         ("vm/vm.vmx", [("vm/vm.vmx", "vmx", ("vm/vm.vmx",))]),
         ("?.*[2w]", [("a.qcow2", "disks", ("a.qcow2",)), ("b.raw", "disks", ("b.raw",))]),
-        ("vm", [("vm/vm.vmx", "vmx", ("vm/vm.vmx",))]),
+        ("vm", [("vm/vm.vmdk", "disks", ("vm/vm.vmdk",)), ("vm/vm.vmx", "vmx", ("vm/vm.vmx",))]),
         ("split", [("split/s.vmdk", "disks", ("split/s.vmdk",))]),
-        (".", [("./a.qcow2", "disks", ("./a.qcow2",)), ("./b.raw", "disks", ("./b.raw",)), ("./c+d.img", "disks", ("./c+d.img",))]),
+        ("split/../split", [("split/../split/s.vmdk", "disks", ("split/../split/s.vmdk",))]),
     ],
 )
 def test_arguments(folder: Path, argument: str, wanted: list[tuple[str, str, tuple[str, ...]]]) -> None:

@@ -16,6 +16,7 @@ from v2vlint.run.request import Request
 from v2vlint.run.settings import Access, Settings, found, settle
 from v2vlint.run.settings import rule_folders as folders_of
 from v2vlint.run.texts import split
+from v2vlint.source.tree import MAX_DEPTH, Search
 
 if TYPE_CHECKING:
     from v2vlint.model.report import ImageReport
@@ -27,8 +28,8 @@ _LISTS = ("target", "select", "ignore")
 def add_images(parser: argparse.ArgumentParser) -> None:
     """The guests to look at."""
     help_text = (
-        "disk image, A+B (several disks of one guest), folder, machine definition (OVF, VMX, libvirt XML and others), domain:NAME, "
-        "or a root filesystem: tree:DIR, tar:FILE, oci:PATH"
+        "disk image, A+B (several disks of one guest), folder (searched with all below), machine definition (OVF, VMX, libvirt XML and "
+        "others), domain:NAME, a root filesystem (tree:DIR, tar:FILE, oci:PATH), @FILE (a list of such), or - (a list on stdin)"
     )
     parser.add_argument("images", metavar="IMAGE", nargs="*", help=help_text)
     group = parser.add_argument_group("machine definitions")
@@ -40,6 +41,9 @@ def add_images(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("files")
     allow_help = "files that a guest refers to (backing files, extents, disks of a definition) may also lie in DIR; repeatable"
     group.add_argument("--allow-folder", action="append", metavar="DIR", help=allow_help)
+    group.add_argument("--depth", type=levels, metavar="N", help="levels of folders to search below those named; 0 is none (all)")
+    group.add_argument("--include", action="append", metavar="GLOB", help="in folders only files with such a name or path; repeatable")
+    group.add_argument("--exclude", action="append", metavar="GLOB", help="in folders no files or folders with such a name; repeatable")
 
 
 def add_hash(parser: argparse.ArgumentParser) -> None:
@@ -119,6 +123,11 @@ def jobs(text: str) -> int:
     return len(os.sched_getaffinity(0)) if text == "auto" else positive(text)
 
 
+def levels(text: str) -> int:
+    """A whole number from 0 on."""
+    return 0 if text == "0" else positive(text)
+
+
 def positive(text: str) -> int:
     """A positive whole number."""
     if not text.isdecimal() or int(text) < 1:
@@ -151,7 +160,9 @@ def rule_folders(args: argparse.Namespace) -> tuple[str, ...]:
 
 
 def _access(args: argparse.Namespace) -> Access:
-    return Access(args.connect, args.verify_manifest, getattr(args, "hash", False), configuration=args.configuration)
+    depth = MAX_DEPTH if args.depth is None else args.depth
+    search = Search(depth, tuple(args.include or ()), tuple(args.exclude or ()))
+    return Access(args.connect, args.verify_manifest, getattr(args, "hash", False), configuration=args.configuration, search=search)
 
 
 def tell(args: argparse.Namespace, images: Iterable[ImageReport]) -> None:
@@ -164,11 +175,12 @@ def tell(args: argparse.Namespace, images: Iterable[ImageReport]) -> None:
 
 def request(args: argparse.Namespace, known: Settings, verb: str) -> Request:
     """What the command line asks for. UsageError when it names no guest. On a terminal, missing keys are asked for."""
-    guests = known.access.guests(args.images)
-    if not guests:
+    found = known.access.find(args.images, known.limits, known.jobs)
+    if not found.guests:
         raise UsageError("no image given", hint=f"see 'v2vlint {verb} --help'")
     if getattr(args, "verbose", False) or getattr(args, "log_file", None):
         from v2vlint.cli import log
 
-        log.begin(args, known, guests)
-    return Request(known, guests, keys.collect(args.key_file or ()), unlock=keys.asked_for if keys.can_ask() else None)
+        log.begin(args, known, found.guests)
+    unlock = keys.asked_for if keys.can_ask() else None
+    return Request(known, found.guests, keys.collect(args.key_file or ()), unlock=unlock, not_judged=found.not_judged)

@@ -26,7 +26,7 @@ from v2vlint.guest.open import Guest, Root, changes, open_guest
 from v2vlint.model.codec import decode, encode
 from v2vlint.model.definition import Definition
 from v2vlint.model.errors import ImageError, PackError
-from v2vlint.model.report import ImageReport, Problem, RootReport
+from v2vlint.model.report import ImageReport, Origin, Problem, RootReport
 from v2vlint.model.secrecy import without_secrets
 from v2vlint.model.source import GuestSource
 from v2vlint.source.locate import locate
@@ -104,7 +104,9 @@ def _judge_opened(ask: CheckAsk, source: GuestSource, guest: Guest, rules: tuple
     problems += changes(guest)
     paths = tuple(disk.path for disk in source.disks)
     devices = guest.blocks.devices
-    return ImageReport(ask.guest.name, paths, guest.format, guest.size, devices, tuple(roots), tuple(problems), machine=machine)
+    origin = Origin(definition.source, definition.name, definition.uuid)
+    report = ImageReport(ask.guest.name, paths, guest.format, guest.size, devices, tuple(roots), tuple(problems), machine=machine)
+    return dataclasses.replace(report, origin=origin)
 
 
 def _judge_root(

@@ -12,7 +12,7 @@ from v2vlint.model.finding import Finding, Mover, Severity, Stage, Unknown
 from v2vlint.model.osinfo import OsInfo
 from v2vlint.model.place import Where
 from v2vlint.model.rule import RuleInfo
-from v2vlint.model.source import HostFileInfo
+from v2vlint.model.source import HostFileInfo, NotJudged
 
 
 class Status(enum.StrEnum):
@@ -144,12 +144,24 @@ class Problem:
 
 
 @dataclass(frozen=True, slots=True)
+class Origin:
+    """What defines a machine: ``kind`` is the format of its definition (``vmx``, ``ovf``, ``libvirt``…), empty when there is none.
+
+    ``name`` and ``uuid`` are those in the definition, by which inventories know it.
+    """
+
+    kind: str = ""
+    name: str = ""
+    uuid: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class ImageReport:
     """One guest. ``name`` is as the user gave it; ``problems`` make the run exit with 3 unless there are findings.
 
     ``machine`` is the judgement of the definition alone, once per target, whether or not a root could be read; ``roots`` holds the rest.
     ``recipe`` is the repository file that this image is built from, relative to the repository, if the configuration names one.
-    ``files`` are the host files that were opened for it.
+    ``files`` are the host files that were opened for it. ``origin`` says what defines the machine.
     """
 
     name: str
@@ -163,6 +175,7 @@ class ImageReport:
     recipe: str = ""
     machine: tuple[TargetReport, ...] = ()
     files: tuple[HostFileInfo, ...] = ()
+    origin: Origin = Origin()
 
     def judged(self) -> Iterator[tuple[str, TargetReport]]:
         """Every judgement with the device of its root; the device is empty for judgements of the definition."""
@@ -176,7 +189,10 @@ class ImageReport:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """A whole run. ``docs_url`` is the URL of the documentation site without a trailing slash, or empty when not known."""
+    """A whole run. ``docs_url`` is the URL of the documentation site without a trailing slash, or empty when not known.
+
+    ``not_judged`` is what was seen in folders and lists and is no guest of the run.
+    """
 
     version: str
     targets: tuple[str, ...]
@@ -187,3 +203,4 @@ class Report:
     strict: bool = False
     seconds: float = 0.0
     docs_url: str = ""
+    not_judged: tuple[NotJudged, ...] = ()

@@ -47,6 +47,15 @@ class GuestRef:
     saved: bool = False
     trees: tuple[str, ...] = ()
     unwritable: str = ""
+    doubt: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class NotJudged:
+    """Something that was seen while guests were looked for and is no guest of this run, and the reason why not."""
+
+    path: str
+    reason: str
 
 
 @dataclass(frozen=True, slots=True)

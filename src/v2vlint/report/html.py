@@ -156,8 +156,16 @@ def _main(report: Report, found: tuple[Hit, ...]) -> Safe:
     nothing = tag("p", "Nothing fits the filter.", id="nothing", hidden=True)
     used = {hit.rule for hit in found} | {gap.rule for image in report.images for gap in gaps(image)}
     pages = [rule_page(rule) for rule in report.rules if rule.id in used]
+    if report.not_judged:
+        nothing = join(nothing, _not_judged(report))
     rules = tag("section", tag("h2", "The rules behind the findings"), pages, class_="rules") if pages else None
     return tag("main", guests, nothing, rules)
+
+
+def _not_judged(report: Report) -> Safe:
+    """What was seen besides the guests."""
+    lines = [tag("li", tag("code", one.path), f": {one.reason}") for one in report.not_judged]
+    return tag("details", tag("summary", f"Seen and not judged ({len(lines)})"), tag("ul", lines), class_="quiet")
 
 
 def _guest(report: Report, number: int, found: list[Hit]) -> Safe:

@@ -29,7 +29,7 @@ from v2vlint.report.escape import valid_unicode
 from v2vlint.report.walk import exit_code, hits, tally
 
 SCHEMA_VERSION = 1
-SCHEMA_REVISION = 3
+SCHEMA_REVISION = 4
 """Counts what was added within the version; the schema says what."""
 
 _OUTCOMES = {
@@ -73,6 +73,7 @@ def as_data(report: Report) -> dict[str, Any]:
         },
         "rules": [_rule(info) for info in report.rules],
         "images": [_image(image) for image in report.images],
+        "not_judged": [{"path": one.path, "reason": one.reason} for one in report.not_judged],
     }
 
 
@@ -104,6 +105,9 @@ def _image(image: ImageReport) -> dict[str, Any]:
         "size": image.size,
         "seconds": round(image.seconds, 3),
         "recipe": image.recipe or None,
+        "definition": image.origin.kind or None,
+        "machine_name": image.origin.name or None,
+        "machine_uuid": image.origin.uuid or None,
         "files": [_file(file) for file in image.files],
         "problems": [{"where": one.where, "reason": one.reason, "hint": one.hint or None} for one in image.problems],
         "devices": [_device(device) for device in image.blocks],

@@ -20,6 +20,8 @@ WIDTH = 80
 MAX_CHANGED = 24
 FOLDED_CHANGED = 10
 MAX_CODE = 200
+MAX_NAMES = 3
+MAX_REASONS = 20
 _HUNK = re.compile(r"@@ -(\d+)(?:,(\d+))? \+(\d+)(?:,(\d+))? @@")
 _FATE_STYLE = {Fate.PASS: "ok", Fate.FAIL: "error", Fate.UNKNOWN: "unknown", Fate.SKIPPED: "dim"}
 
@@ -306,6 +308,20 @@ def _problem(image: ImageReport, problem: Problem, look: Look) -> Iterator[Row]:
     yield ()
 
 
+def _not_judged(report: Report, look: Look) -> Iterator[Row]:
+    """What was seen besides the guests, by reason; of many with the same reason the first few."""
+    reasons: dict[str, list[str]] = {}
+    for one in report.not_judged:
+        reasons.setdefault(one.reason, []).append(one.path)
+    if reasons:
+        yield (Piece(f"{words.count(len(report.not_judged), 'name')} seen and not judged:"),)
+    for reason, paths in list(reasons.items())[:MAX_REASONS]:
+        more = f" and {len(paths) - MAX_NAMES} more" if len(paths) > MAX_NAMES else ""
+        yield from paragraph(f"{', '.join(paths[:MAX_NAMES])}{more}: {reason}", look.width, 2, "dim")
+    if len(reasons) > MAX_REASONS:
+        yield from paragraph(f"{len(reasons) - MAX_REASONS} more reasons; --report json=FILE has all", look.width, 2, "dim")
+
+
 def _summary(report: Report, found: tuple[Hit, ...], look: Look) -> Iterator[Row]:
     numbers = tally(report.images, found)
     counting = [hit for hit in found if hit.shown.counts]
@@ -315,6 +331,7 @@ def _summary(report: Report, found: tuple[Hit, ...], look: Look) -> Iterator[Row
     parts = (words.count(len(report.images), "image"), words.counted(numbers), rest, f"{report.seconds:.1f} s")
     pieces = [Piece(line, style if part is parts[1] else "") for part in parts for line in textwrap.wrap(part, look.width)]
     yield from flow(pieces, look.width, 0, f" {look.dot} ")
+    yield from _not_judged(report, look)
     safe = sum(hit.shown.finding.fix is not None and hit.shown.finding.fix.applicability is Applicability.SAFE for hit in counting)
     if safe:
         yield from paragraph(f"{safe} can be repaired safely, and undone: v2vlint --fix IMAGE", look.width, 0, "dim")

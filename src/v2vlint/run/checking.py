@@ -25,7 +25,8 @@ def check(request: Request) -> Report:
     images = [_unlocked(request, guest, image) for guest, image in zip(request.guests, checked.images, strict=True)]
     fitting = keys.fitting([image.problems for image in images])
     images = [dataclasses.replace(image, problems=problems) for image, problems in zip(images, fitting, strict=True)]
-    return report_of(request.settings, images, checked.rules, time.perf_counter() - started)
+    report = report_of(request.settings, images, checked.rules, time.perf_counter() - started)
+    return dataclasses.replace(report, not_judged=request.not_judged)
 
 
 def _unlocked(request: Request, guest: GuestRef, image: ImageReport) -> ImageReport:

@@ -66,9 +66,8 @@ def request(images: Sequence[Image], wishes: Wishes) -> Request:
     said = parse({key.replace("_", "-"): _plain(value) for key, value in wishes.items() if key not in OWN}, "arguments")
     access = Access(wishes.get("connect", ""), wishes.get("verify_manifest", False), configuration=wishes.get("configuration", ""))
     settings = settle(said, configured(wishes.get("config")), access)
-    return Request(
-        settings, settings.access.guests([_joined(image) for image in images]), _keys(wishes.get("keys", ())), wishes.get("progress")
-    )
+    found = settings.access.find([_joined(image) for image in images], settings.limits, settings.jobs)
+    return Request(settings, found.guests, _keys(wishes.get("keys", ())), wishes.get("progress"), not_judged=found.not_judged)
 
 
 def configured(place: PathText | None) -> Config:

@@ -10,7 +10,7 @@ from v2vlint.engine.protocol import CheckAsk
 from v2vlint.model.card_names import CardNames
 from v2vlint.model.errors import UsageError
 from v2vlint.model.report import Problem
-from v2vlint.model.source import GuestRef, Keys
+from v2vlint.model.source import GuestRef, Keys, NotJudged
 from v2vlint.model.target import Target
 from v2vlint.run.settings import Settings
 
@@ -31,6 +31,7 @@ class Request:
     keys: Keys = Keys()
     progress: Progress | None = None
     unlock: Unlock | None = None
+    not_judged: tuple[NotJudged, ...] = ()
 
     def ask(self, guest: GuestRef, names: CardNames | None = None) -> CheckAsk:
         """The question to the child that judges ``guest``."""

@@ -13,12 +13,14 @@ from v2vlint.engine.decisions import Decisions
 from v2vlint.engine.profile import profile
 from v2vlint.engine.protocol import Selection
 from v2vlint.isolate import DEFAULT_LIMITS, Limits
-from v2vlint.model.errors import UsageError
+from v2vlint.model.errors import NothingFound, UsageError
 from v2vlint.model.finding import Mover, Severity
 from v2vlint.model.source import GuestRef
 from v2vlint.model.target import Target
+from v2vlint.run.discovery import Found, discover
 from v2vlint.run.texts import memory
-from v2vlint.source.expand import expand
+from v2vlint.source.expand import expand_all
+from v2vlint.source.tree import EVERYTHING, Search
 
 T = TypeVar("T")
 
@@ -28,7 +30,7 @@ class Access:
     """How guests are found: ``connect`` is the libvirt of ``domain:NAME``, ``verify`` asks for the checksums of whole OVF packages.
 
     ``hashed`` asks for those of all files that are opened; ``configuration`` is the one wanted of OVF packages;
-    ``allowed`` are folders in which files that a guest refers to may lie.
+    ``allowed`` are folders in which files that a guest refers to may lie; ``search`` says how folders are searched.
     """
 
     connect: str = ""
@@ -36,11 +38,23 @@ class Access:
     hashed: bool = False
     allowed: tuple[str, ...] = ()
     configuration: str = ""
+    search: Search = EVERYTHING
 
     def guests(self, images: Sequence[str]) -> tuple[GuestRef, ...]:
-        """The guests that ``images`` name; see :func:`~v2vlint.source.expand.expand`."""
+        """The guests that ``images`` name; see :meth:`find`."""
+        return self.find(images).guests
+
+    def find(self, images: Sequence[str], limits: Limits = DEFAULT_LIMITS, jobs: int = 1) -> Found:
+        """The guests that ``images`` name, each once, and what was seen besides; see :func:`~v2vlint.source.expand.expand_all`.
+
+        NothingFound when folders hold none.
+        """
         wishes = {"verify": self.verify, "hashed": self.hashed}
-        return expand(images, self.connect, allowed=self.allowed, configuration=self.configuration, **wishes)
+        named = expand_all(images, self.connect, allowed=self.allowed, configuration=self.configuration, search=self.search, **wishes)
+        found = discover(named.refs, named.others, limits, jobs)
+        if images and named.refs and not found.guests:
+            raise NothingFound(f"{', '.join(images)}: no guest among {len(found.not_judged)} files")
+        return found
 
 
 @dataclass(frozen=True, slots=True)

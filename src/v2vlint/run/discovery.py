@@ -1,0 +1,140 @@
+"""From what the user named to the guests of a run: each once, machines with their own disks, and everything else with its reason."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+
+from v2vlint import isolate
+from v2vlint.engine.survey import SURVEY, Survey, SurveyAsk, Surveyed
+from v2vlint.files import Desk
+from v2vlint.isolate import DEFAULT_LIMITS, Answer, Call, Limits, Outcome
+from v2vlint.model.codec import decode, encode
+from v2vlint.model.source import GuestRef, NotJudged
+
+BATCH = 100
+_NOBODY = Surveyed(False, False)
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """The guests of a run, and what was seen besides."""
+
+    guests: tuple[GuestRef, ...]
+    not_judged: tuple[NotJudged, ...] = ()
+
+
+def discover(refs: Sequence[GuestRef], others: Iterable[NotJudged], limits: Limits = DEFAULT_LIMITS, jobs: int = 1) -> Found:
+    """The guests among ``refs``. Candidates from folders are looked at, in confined children, for what belongs to what."""
+    known = _surveyed(refs, limits, jobs)
+    grouped = _grouped(refs, known)
+    owned = {file for one in known.values() for file in one.files}
+    left = (one for one in others if os.path.realpath(one.path) not in owned)
+    return _once(grouped.guests, (*grouped.not_judged, *left))
+
+
+def _surveyed(refs: Sequence[GuestRef], limits: Limits, jobs: int) -> dict[int, Surveyed]:
+    """What each candidate from a folder is, by its position."""
+    candidates = [at for at, ref in enumerate(refs) if ref.folder and not ref.problem]
+    folders = dict.fromkeys(refs[at].folder for at in candidates)
+    batches = [part for folder in folders for part in _batches([at for at in candidates if refs[at].folder == folder])]
+    found = dict(_asked(refs, batches, limits, jobs))
+    alone = [[at] for batch in batches if len(batch) > 1 for at in batch if at not in found]
+    return found | dict(_asked(refs, alone, limits, jobs))
+
+
+def _batches(positions: list[int]) -> Iterator[list[int]]:
+    for start in range(0, len(positions), BATCH):
+        yield positions[start : start + BATCH]
+
+
+def _asked(refs: Sequence[GuestRef], batches: list[list[int]], limits: Limits, jobs: int) -> Iterator[tuple[int, Surveyed]]:
+    """The answers of one child per batch. A child that dies answers nothing: then each of its batch is asked about alone."""
+    asks = [SurveyAsk(tuple(refs[at] for at in batch)) for batch in batches]
+    desks = [Desk(replace(refs[batch[0]], paths=(), named=())) for batch in batches]
+    calls = (Call(SURVEY, encode(ask), desk=desk) for ask, desk in zip(asks, desks, strict=True))
+    for number, outcome in isolate.run_all(calls, limits, jobs):
+        yield from zip(batches[number], _answer(outcome, len(batches[number]), desks[number]), strict=False)
+
+
+def _answer(outcome: Outcome, count: int, desk: Desk) -> tuple[Surveyed, ...]:
+    """What a child found; it names only files that it was given."""
+    if not isinstance(outcome, Answer):
+        return ()
+    try:
+        found = decode(Survey, outcome.value).found
+    except (TypeError, ValueError, KeyError):
+        return ()
+    if len(found) != count:
+        return ()
+    return tuple(replace(one, files=tuple(filter(desk.gave, one.files))) for one in found)
+
+
+def _grouped(refs: Sequence[GuestRef], known: dict[int, Surveyed]) -> Found:
+    """Machines with their disks first; then the images that belong to none, without those that others build on."""
+    owners: dict[str, str] = {}
+    machines: dict[frozenset[str], str] = {}
+    dropped: dict[int, str] = {}
+    for at in sorted(known, key=lambda at: (bool(refs[at].doubt), at)):
+        one, name = known[at], refs[at].name
+        if not one.defined:
+            continue
+        files = frozenset(one.files)
+        if files and files in machines:
+            dropped[at] = f"describes the disks of {machines[files]} again"
+            continue
+        machines.setdefault(files, name)
+        for file in one.files:
+            owners.setdefault(file, name)
+    below = {file: refs[at].name for at, one in known.items() if not one.defined for file in one.files[1:]}
+    named = {(_folder(refs[at]), name): refs[at].name for at, one in known.items() if at not in dropped for name in one.mentioned}
+    for at, one in known.items():
+        if at not in dropped and not one.defined:
+            dropped[at] = _reason(refs[at], below) or _mention(refs[at], named) or ("" if one.known else refs[at].doubt)
+    parts = {at for at, one in known.items() if not one.defined and os.path.realpath(refs[at].paths[0]) in owners}
+    guests = tuple(ref for at, ref in enumerate(refs) if at not in parts and not dropped.get(at))
+    return Found(guests, tuple(NotJudged(refs[at].name, reason) for at, reason in sorted(dropped.items()) if reason and at not in parts))
+
+
+def _reason(ref: GuestRef, below: dict[str, str]) -> str:
+    """Which image builds on one that no definition has; empty when none does."""
+    real = os.path.realpath(ref.paths[0])
+    return f"what {below[real]} builds on" if real in below else ""
+
+
+def _mention(ref: GuestRef, named: dict[tuple[str, str], str]) -> str:
+    """Which machine in a folder above an image names it without using it now: an earlier state, or a disk that is not attached."""
+    folder, name = os.path.split(os.path.realpath(ref.paths[0]))
+    while len(folder) > 1:
+        if owner := named.get((folder, name)):
+            return f"named by {owner}, which does not use it as it is now"
+        folder = os.path.dirname(folder)  # noqa: PTH120
+    return ""
+
+
+def _folder(ref: GuestRef) -> str:
+    return os.path.dirname(os.path.realpath(ref.paths[0]))  # noqa: PTH120
+
+
+def _once(refs: Iterable[GuestRef], others: tuple[NotJudged, ...]) -> Found:
+    """Each guest by the first of its names, however many links and paths lead to it."""
+    seen: dict[object, str] = {}
+    guests: list[GuestRef] = []
+    again: list[NotJudged] = []
+    for ref in refs:
+        key = (ref.kind, ref.name) if not ref.paths or ref.problem else tuple(map(_identity, ref.paths))
+        if key not in seen:
+            seen[key] = ref.name
+            guests.append(ref)
+        elif seen[key] != ref.name:
+            again.append(NotJudged(ref.name, f"the same as {seen[key]}"))
+    return Found(tuple(guests), (*again, *others))
+
+
+def _identity(path: str) -> object:
+    try:
+        found = os.stat(path)  # noqa: PTH116
+    except OSError:
+        return path
+    return found.st_dev, found.st_ino

@@ -1,0 +1,51 @@
+"""Lists of arguments: ``@FILE``, and ``-`` or ``@-`` for what comes on stdin."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from v2vlint.model.errors import UsageError
+
+MAX_LIST = 64 << 20
+
+
+def listed(arguments: Iterable[str]) -> Iterator[str]:
+    """``arguments``, with lists in their places: a guest on each line, without empty lines and those that begin with ``#``.
+
+    A list with NUL bytes (``find -print0``) has them between its items. Its items are relative to the current folder, and none is a list.
+    UsageError when a list cannot be read.
+    """
+    for argument in arguments:
+        if argument in ("-", "@-") or argument.startswith("@"):
+            yield from _items(argument)
+        else:
+            yield argument
+
+
+def _items(argument: str) -> Iterator[str]:
+    data = _read(argument)
+    if b"\0" in data:
+        yield from (os.fsdecode(item) for item in data.split(b"\0") if item)
+        return
+    for line in data.splitlines():
+        if (text := os.fsdecode(line).strip()) and not text.startswith("#"):
+            yield text
+
+
+def _read(argument: str) -> bytes:
+    name = argument.removeprefix("@")
+    try:
+        if name == "-":
+            data = sys.stdin.buffer.read(MAX_LIST + 1)
+        else:
+            with Path(name).open("rb") as stream:
+                data = stream.read(MAX_LIST + 1)
+    except OSError as error:
+        hint = f"a file of that name is ./{argument}" if os.path.lexists(argument) else ""
+        raise UsageError(f"{argument}: {(error.strerror or 'cannot be read').lower()}", hint=hint) from error
+    if len(data) > MAX_LIST:
+        raise UsageError(f"{argument}: a list of more than {MAX_LIST >> 20} MiB")
+    return data

@@ -1,0 +1,161 @@
+"""What a folder may hold, by names and file types alone: candidates for guests, and what is none. Runs in the parent; nothing is opened.
+
+Folders are searched to a depth, in the order of their names; links are followed to files that stay in the folder, and to no folder.
+"""
+
+from __future__ import annotations
+
+import fnmatch
+import os
+import re
+import stat
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+
+from v2vlint.model.source import GuestRef, NotJudged
+from v2vlint.source.kind import Kind, claiming, kind_name, kinds
+
+IMAGES = (".qcow2", ".qcow", ".img", ".raw", ".vmdk", ".vhd", ".vhdx", ".vdi", ".avhd", ".avhdx")
+MAX_DEPTH = 64
+MAX_ENTRIES = 500_000
+SMALLEST = 64 << 10
+"""Size in bytes from which a file without a known name may be a disk image."""
+_EXTENT = re.compile(r"-(s\d{3}|f\d{3}|flat|delta|sesparse|ctk|rdmp?)\.vmdk$")
+_SIDECAR = re.compile(r"\.v2vlint-[a-z.]+$")
+
+
+@dataclass(frozen=True, slots=True)
+class Search:
+    """How folders are searched: levels below (0: only the folder itself), and globs of names or paths below it to take or leave out."""
+
+    depth: int = MAX_DEPTH
+    include: tuple[str, ...] = ()
+    exclude: tuple[str, ...] = ()
+
+
+@dataclass(slots=True)
+class Walked:
+    """What was seen in a folder: ``refs`` are candidates, of which those with a ``doubt`` have to prove themselves."""
+
+    refs: list[GuestRef] = field(default_factory=list)
+    others: list[NotJudged] = field(default_factory=list)
+    entries: int = 0
+
+
+EVERYTHING = Search()
+
+
+def walk(top: str, search: Search = EVERYTHING) -> Walked:
+    """Everything in the folder ``top``. A folder that cannot be read is a guest with a problem."""
+    found = Walked()
+    _descend(top, "", top, search, found)
+    return found
+
+
+def _descend(folder: str, below: str, top: str, search: Search, found: Walked) -> None:
+    """Look at one folder and those in it; ``below`` is its path relative to ``top``."""
+    try:
+        with os.scandir(folder) as listing:
+            entries = sorted(listing, key=lambda entry: (entry.is_symlink(), entry.name))
+    except OSError as error:
+        found.refs.append(GuestRef(folder, "disks", (folder,), problem=f"{folder}: {os.strerror(error.errno or 0).lower()}", folder=top))
+        return
+    for entry in entries:
+        found.entries += 1
+        if found.entries > MAX_ENTRIES:
+            problem = f"more than {MAX_ENTRIES} files and folders: the search stopped"
+            found.refs.append(GuestRef(top, "disks", (top,), problem=problem, hint="give its folders one by one", folder=top))
+            return
+        relative = f"{below}{entry.name}"
+        if reason := _left_out(entry, relative, search):
+            found.others.append(NotJudged(entry.path, reason))
+        elif not entry.is_dir(follow_symlinks=False):
+            _look(entry, relative, top, found)
+    for entry in entries:
+        relative = f"{below}{entry.name}"
+        if found.entries <= MAX_ENTRIES and entry.is_dir(follow_symlinks=False) and not _left_out(entry, relative, search):
+            _descend(entry.path, f"{relative}/", top, search, found)
+
+
+def _left_out(entry: os.DirEntry[str], relative: str, search: Search) -> str:
+    """Why an entry is not even looked at; empty when it is."""
+    if entry.name.startswith("."):
+        return "its name starts with a dot"
+    if any(_fits(entry.name, relative, pattern) for pattern in search.exclude):
+        return "left out by --exclude"
+    if entry.is_dir(follow_symlinks=False):
+        return "a folder deeper than the search goes (--depth)" if relative.count("/") >= min(search.depth, MAX_DEPTH) else ""
+    if search.include and not any(_fits(entry.name, relative, pattern) for pattern in search.include):
+        return "left out by --include"
+    return ""
+
+
+def _fits(name: str, relative: str, pattern: str) -> bool:
+    return fnmatch.fnmatchcase(name, pattern) or fnmatch.fnmatchcase(relative, pattern)
+
+
+def _look(entry: os.DirEntry[str], relative: str, top: str, found: Walked) -> None:
+    """One file: a candidate, or what is to be said of it."""
+    ref = _candidate(entry, relative)
+    if isinstance(ref, NotJudged):
+        found.others.append(ref)
+        return
+    problem, hint = _problem(entry, top)
+    if problem and (ref.doubt or os.path.isdir(entry.path)):  # noqa: PTH112
+        found.others.append(NotJudged(entry.path, problem))
+    else:
+        found.refs.append(replace(ref, folder=top, problem=problem and f"{entry.path}: {problem}", hint=hint))
+
+
+def _problem(entry: os.DirEntry[str], top: str) -> tuple[str, str]:
+    """Why a file cannot be read, and what helps; empty when it can."""
+    try:
+        mode = entry.stat().st_mode
+    except OSError as error:
+        return ("a link that leads nowhere" if entry.is_symlink() else os.strerror(error.errno or 0).lower()), ""
+    if entry.is_symlink():
+        real = os.path.realpath(entry.path)
+        if stat.S_ISDIR(mode):
+            return "a link to a folder, which is not followed", ""
+        if not real.startswith(f"{os.path.realpath(top).rstrip('/')}/"):
+            return f"a link that leads out of the folder, to {real}", "name the file itself"
+    if not stat.S_ISREG(mode):
+        return "not a regular file", ""
+    return ("", "") if os.access(entry.path, os.R_OK) else ("permission denied", "")
+
+
+def _candidate(entry: os.DirEntry[str], relative: str) -> GuestRef | NotJudged:
+    """What the name of a file says."""
+    path, lowered = entry.path, entry.name.lower()
+    if _SIDECAR.search(lowered):
+        return NotJudged(path, "kept beside an image by v2vlint")
+    if _EXTENT.search(lowered):
+        return NotJudged(path, "part of a VMDK, and no descriptor here names it")
+    if lowered.removesuffix(".gz").endswith(IMAGES):
+        return GuestRef(path, "disks", (path,))
+    claims = claiming(entry.name)
+    if unread := next((kind for kind in claims if kind.locate is None), None):
+        return NotJudged(path, f"{unread.title}, which is not read: {unread.instead}")
+    if claims:
+        doubt = "" if any(kind.listed for kind in claims) or _inside(relative) else "not the definition of a machine"
+        return GuestRef(path, kind_name(entry.name), (path,), doubt=doubt)
+    if _size(entry) < SMALLEST:
+        return NotJudged(path, "neither a disk image nor the definition of a machine, by its name")
+    return GuestRef(path, "disks", (path,), doubt="neither a disk image nor the definition of a machine, by its name and content")
+
+
+def _size(entry: os.DirEntry[str]) -> int:
+    try:
+        return entry.stat().st_size
+    except OSError:
+        return 0
+
+
+def _inside(relative: str) -> bool:
+    """Whether a file is the definition of a folder that is one machine as a whole."""
+    return any(fnmatch.fnmatchcase(f"/{relative}", f"*/{pattern}") for pattern in _patterns(kinds()))
+
+
+def _patterns(known: tuple[Kind, ...]) -> Iterator[str]:
+    for kind in known:
+        yield from kind.inside
