@@ -30,6 +30,12 @@ $(VENV)/.installed: pyproject.toml
 	$(BIN)/python -m pip install -qq --disable-pip-version-check --editable '.[pytest]' --group dev
 	@touch $@
 
+# Only what checking an image needs: enough for the first verdict.
+$(VENV)/.checking: pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install -qq --disable-pip-version-check --editable .
+	@touch $@
+
 .PHONY: venv
 venv: $(VENV)/.installed
 
@@ -37,8 +43,13 @@ venv: $(VENV)/.installed
 packages:
 	@.ci/packages
 
+.PHONY: sample-packages
+sample-packages:
+	@.ci/packages sample
+
+# The default sample needs little; others want boot loaders, filesystems and the rest.
 .PHONY: sample
-sample: packages venv
+sample: $(if $(filter rhel9-vsphere,$(SAMPLE)),sample-packages,packages) $(if $(wildcard $(VENV)/.installed),venv,$(VENV)/.checking)
 	@mkdir -p $(SAMPLE_DIR)
 	$(BIN)/python sample-guests/build.py $(SAMPLE) -o $(SAMPLE_DIR)
 	-$(BIN)/v2vlint check $(SAMPLE_DIR)/$(SAMPLE).qcow2
