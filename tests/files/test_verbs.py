@@ -55,7 +55,7 @@ def test_no_verb_reads_another_guests_disk(bundle: Path, verb: str) -> None:
 
 def test_the_operator_may_allow_it(bundle: Path) -> None:
     done = v2vlint(bundle, "check", "--no-config", "-q", "--allow-folder", "..", "evil.qcow2")
-    assert "image-not-self-contained disk1: the image of disk1 is a change of victim.qcow2" in done.stdout
+    assert "image-not-self-contained disk1: the image of disk1 is an overlay of victim.qcow2" in done.stdout
     assert "/etc/fstab:3" in done.stdout
 
 

@@ -8,14 +8,14 @@ _HOST = {"/etc/hostname": "web\n"}
 
 
 class AnotherSystemStarts(Rule):
-    """The guest has several operating systems, and this one is not the one that starts.
+    """The guest has several operating systems, and another one starts by default.
 
     ## What it does
-    For guests with several systems: follows what the firmware starts (boot code of the first disk that has any, the active partition, the
-    fallback loader) to the loader, and its default entry to a system.
+    For guests with several systems: follows the firmware's choice (boot code of the first disk that has any, the active partition, the
+    fallback loader) to the boot loader, and its default entry to a system.
 
     ## Why it matters
-    The boot forecast for this system holds only if it is chosen in a menu, where there is one. A Linux whose loader is nowhere
+    The boot forecast for this system holds only if it is chosen in a menu, where there is one. A Linux whose boot loader is never
     started cannot be chosen at all.
 
     ## References
@@ -39,4 +39,4 @@ class AnotherSystemStarts(Rule):
 
     def check(self, entry: EntryVerdict) -> Iterator[Finding]:
         for cause in entry.another:
-            yield self.finding(cause.where, cause.reason, "this one starts only when it is chosen, if a menu offers it")
+            yield self.finding(cause.where, cause.reason, "this one starts only when chosen from a menu, if there is one")

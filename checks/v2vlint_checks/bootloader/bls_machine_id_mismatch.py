@@ -15,12 +15,12 @@ class BlsMachineIdMismatch(Rule):
     """The boot entries belong to another machine ID than the guest's.
 
     ## What it does
-    Compares the machine ID at the start of BLS entry names with `/etc/machine-id`. A guest without one (a template) is left out, and so
-    are rescue entries.
+    Compares the machine ID at the start of BLS entry names with `/etc/machine-id`. Guests without a machine ID (templates) and rescue
+    entries are skipped.
 
     ## Why it matters
-    The entries still boot. New kernels make entries under the present machine ID, which may sort below the old ones, and tools do not
-    update or remove the old ones: the guest goes on booting an old kernel.
+    The entries still boot. New kernels get entries under the present machine ID, which may sort below the old ones, and tools neither
+    update nor remove the old ones: the guest keeps booting an old kernel.
 
     ## References
     - stackhpc/stackhpc-kayobe-config pull request 878; openstack-k8s-operators/osp-director-operator pull request 733
@@ -48,7 +48,7 @@ class BlsMachineIdMismatch(Rule):
         if others:
             count = f"{len(others)} boot entries belong" if len(others) > 1 else "a boot entry belongs"
             message = f"{count} to machine {_owner(others[0].id)}, but this is {entries.machine_id}"
-            effect = "new kernels may sort below the old entries, and the old kernel goes on being booted"
+            effect = "new kernels may sort below the old entries, and the guest keeps booting the old one"
             yield self.finding(others[0].where, message, effect, related=(WholeFile("/etc/machine-id"),))
 
 

@@ -18,7 +18,7 @@ class BootDiskNotFirst(Rule):
 
     ## Why it matters
     Hypervisors start the first disk unless the boot order says otherwise: SeaBIOS jumps into its empty boot sector or finds nothing to
-    boot, OVMF ends in its shell. In a cloud, the import names the disk that holds the system.
+    boot, OVMF ends in its shell. A cloud import designates the disk that holds the system.
 
     ## References
     - virt-v2v commits ca6ec631 and 06fa7bf0 (RHEL-108991): it looks for GRUB's signature and sets the boot order.

@@ -15,11 +15,11 @@ class BootLoaderUnknownToVirtV2v(Rule):
     """virt-v2v does not know the guest's boot loader and refuses it.
 
     ## What it does
-    With virt-v2v as the mover: finds guests started by systemd-boot, extlinux, LILO or a unified kernel image, guests with GRUB 2 but
+    With virt-v2v as the mover: finds guests booted by systemd-boot, extlinux, LILO or a unified kernel image, guests with GRUB 2 but
     without grub-mkconfig, and UEFI guests whose EFI system partition is not at `/boot/efi`.
 
     ## Why it matters
-    virt-v2v looks for grub.cfg, grub.conf or menu.lst below `/boot` (BIOS) or `/boot/efi/EFI` (UEFI) and ends with an error otherwise.
+    virt-v2v looks for grub.cfg, grub.conf or menu.lst below `/boot` (BIOS) or `/boot/efi/EFI` (UEFI) and stops with an error otherwise.
 
     ## References
     - libguestfs-common `mldrivers/linux_bootloaders.ml`, `detect_bootloader`
@@ -39,4 +39,4 @@ class BootLoaderUnknownToVirtV2v(Rule):
         if not conversion.by_virt_v2v:
             raise NotApplicable("virt-v2v is not the mover")
         for refusal in refusals.of("boot loader"):
-            yield self.finding(refusal.where, refusal.reason, "virt-v2v ends with an error and converts nothing")
+            yield self.finding(refusal.where, refusal.reason, "virt-v2v stops with an error and converts nothing")

@@ -35,14 +35,14 @@ class CmdlineMissingDevice(Rule):
     """The command line asks dracut for a volume, array or LUKS device that is on none of the disks.
 
     ## What it does
-    Checks `rd.lvm.lv=`, `rd.lvm.vg=`, `rd.luks.uuid=` and `rd.md.uuid=` of the default entry against what is really there.
+    Checks `rd.lvm.lv=`, `rd.lvm.vg=`, `rd.luks.uuid=` and `rd.md.uuid=` of the default entry against the devices on the disks.
 
     ## Why it matters
-    dracut waits until each of them appears; when one does not, boot ends in its emergency shell although root is there. Often it is the
-    swap volume of a disk that was left behind.
+    dracut waits until each of them appears; when one does not, boot ends in its emergency shell even though the root is there. Often it is
+    the swap volume on a disk that was left behind.
 
     ## Fix safety
-    Safe: what does not exist cannot be activated; the argument is removed in every place.
+    Safe: what does not exist cannot be activated. The argument is removed wherever it is set.
 
     ## References
     - Microsoft, "linux-no-boot-dracut" (wrong swap device path); dracut.cmdline(7); dracut `modules.d/70lvm`
@@ -73,7 +73,7 @@ class CmdlineMissingDevice(Rule):
 
     def check(self, root: RootVerdict, lines: CommandLines, devices: Devices) -> Iterator[Finding]:
         if not devices.certain:
-            raise NotApplicable("whether a device is missing cannot be told")
+            raise NotApplicable("it is not known whether a device is missing")
         for cause in root.parts:
             arg = cause.about
             edits = lines.replace_arg(arg.name, arg.value or "", "")

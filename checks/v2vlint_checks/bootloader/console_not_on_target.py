@@ -14,11 +14,11 @@ class ConsoleNotOnTarget(Rule):
     """All consoles the guest writes to are missing on the target.
 
     ## What it does
-    Compares the `console=` arguments of the default entry with the consoles of the target. Xen's own consoles are judged by another rule.
+    Compares the `console=` arguments of the default entry with the consoles of the target. Another rule covers Xen's own consoles.
 
     ## Why it matters
-    A guest that only writes to `ttyS0` shows a black screen on a target with a screen and no serial port: it runs, but nobody sees why it
-    does not, if it does not.
+    A guest that writes only to `ttyS0` shows a black screen on a target with a display and no serial port. If it fails to boot, nobody sees
+    why.
 
     ## References
     - kernel `Documentation/admin-guide/serial-console.rst`

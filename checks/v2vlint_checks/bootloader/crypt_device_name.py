@@ -32,11 +32,11 @@ class CryptDeviceName(Rule):
     """The command line names the encrypted root device by a name that will change.
 
     ## What it does
-    Finds `cryptdevice=` (mkinitcpio), `crypt_root=` (genkernel) and `cryptroot=` (Alpine) with a kernel name or hardware path in the live
-    menu.
+    Finds `cryptdevice=` (mkinitcpio), `crypt_root=` (genkernel) and `cryptroot=` (Alpine) with a kernel name or hardware path in the
+    active boot menu.
 
     ## Why it matters
-    The initramfs does not find the device to unlock, hence no root filesystem, and ends in its shell.
+    The initramfs does not find the device to unlock, and so no root filesystem, and ends in its shell.
 
     ## Fix safety
     Safe where the device is known for sure: the UUID is read from its LUKS header.

@@ -25,14 +25,14 @@ _CFG = "menuentry 'Debian' {\n linux /boot/vmlinuz-6.1.0 root=UUID=1\n initrd /b
 
 
 class DeviceMapStale(Rule):
-    """GRUB's device map names disks by names that will change.
+    """GRUB's device map uses device names that will change.
 
     ## What it does
     Finds kernel names and hardware paths in `/boot/grub/device.map` and `/boot/grub2/device.map`.
 
     ## Why it matters
-    The map plays no part in booting. grub-install and grub-mkconfig read it, and may fail or install to nowhere at the next update. GRUB 2
-    finds the drives itself when there is no map; GRUB legacy needs a right one.
+    The map plays no part in booting. grub-install and grub-mkconfig read it, and may fail or install to the wrong disk at the next update.
+    GRUB 2 detects the drives itself when there is no map; GRUB legacy needs a correct one.
 
     ## Fix safety
     Safe with GRUB 2: the map is deleted, and recreated when needed. GRUB legacy's map is left alone: rewriting it blindly has broken
@@ -70,7 +70,7 @@ class DeviceMapStale(Rule):
         for path in dict.fromkeys(drive.device.where.path for drive in stale):
             first = next(drive for drive in stale if drive.device.where.path == path)
             message = f"the device map says that {first.drive} is {first.device}, a name that changes"
-            effect = "booting is not affected; installing GRUB again may go to the wrong disk or fail"
+            effect = "booting is not affected; reinstalling GRUB may go to the wrong disk or fail"
             fix = Fix("delete the device map", Applicability.SAFE, (Delete(path),)) if bootloader.loader == "grub2" else None
             severity = Severity.WARNING if legacy else Severity.INFO
             yield self.finding(first.device.where, message, effect, severity=severity, fix=fix)

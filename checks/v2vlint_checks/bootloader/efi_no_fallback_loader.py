@@ -42,17 +42,17 @@ class EfiNoFallbackLoader(Rule):
     r"""The EFI system partition has no fallback loader, and the firmware's boot entries do not travel.
 
     ## What it does
-    For guests that can only start with UEFI: looks for `\EFI\BOOT\BOOTX64.EFI` (or that of the architecture), whatever its case. Guests
-    that may start from BIOS, and targets that carry the NVRAM along, are left out.
+    For guests that can only boot with UEFI: looks for `\EFI\BOOT\BOOTX64.EFI` (or that of the architecture), ignoring case. Guests that can
+    boot from BIOS and targets that keep the NVRAM are skipped.
 
     ## Why it matters
     The entry "debian" or "Red Hat" lives in the firmware's NVRAM, which stays behind. New firmware only knows the fallback path, finds
-    nothing, and ends in its shell or at the network boot prompt. The same happens where the file there is no program: an empty one, random
-    bytes, one that is cut short.
+    nothing, and ends in its shell or at the network boot prompt. The same happens if the file there is not a valid program: empty, random
+    bytes, or truncated.
 
     ## Fix safety
-    Safe: the distribution's own loader is copied to the fallback path, shim together with the GRUB it starts, GRUB legacy together with its
-    configuration, which it looks for beside itself (`BOOTX64.conf`). Nothing is replaced.
+    Safe: the distribution's own loader is copied to the fallback path: shim together with the GRUB it starts, GRUB legacy together with its
+    configuration, which it looks for in its own folder (`BOOTX64.conf`). Nothing is replaced.
 
     ## References
     - virt-v2v commits 59f0c279 and 16167926 (RHEL-144467): it repairs Debian 12, Ubuntu 14 and CentOS 6 only.
@@ -97,7 +97,7 @@ class EfiNoFallbackLoader(Rule):
         for cause in firmware.fallback:
             broken = efi.broken_fallback(os.arch)
             lacking = rf"the ESP has no \EFI\BOOT\{name}, and only the source's NVRAM knows where the loader is"
-            message = f"{broken.path} is no program: it {broken.problem}" if broken else lacking
+            message = f"{broken.path} is not a valid program: it {broken.problem}" if broken else lacking
             copied = cause.severity is Severity.INFO
             effect = "virt-v2v copies one there" if copied else "new firmware finds no loader: its shell, or a network boot prompt"
             if cause.severity is None:
@@ -128,7 +128,7 @@ def _copy(efi: Efi, name: str) -> Fix | None:
 
 
 def _own_config(efi: Efi, grub: EfiImage) -> str:
-    """The configuration of GRUB legacy, which it looks for beside itself under its own name with the ending ``.conf``."""
+    """The configuration of GRUB legacy, which it looks for in its own folder under its own name, with the extension ``.conf``."""
     own = (path for path in efi.configs if path.lower() == f"{grub.path.lower().removesuffix('.efi')}.conf")
     return next(own, "")
 

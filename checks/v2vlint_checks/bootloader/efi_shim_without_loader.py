@@ -40,8 +40,8 @@ class EfiShimWithoutLoader(Rule):
     When `\EFI\BOOT\BOOTX64.EFI` is shim: looks for `fbx64.efi` or `grubx64.efi` in the same directory.
 
     ## Why it matters
-    shim starts fbx64.efi, which registers the distribution's entry anew, or else grubx64.efi from its own directory. With neither it
-    reports "Not Found" and the firmware goes on to the network.
+    shim starts fbx64.efi, which recreates the distribution's boot entry, or else grubx64.efi from its own directory. With neither it
+    reports "Not Found" and the firmware goes on to network boot.
 
     ## Fix safety
     Safe: the distribution's own GRUB is copied beside shim; nothing is replaced.
@@ -69,9 +69,9 @@ class EfiShimWithoutLoader(Rule):
 
     def check(self, loader: LoaderVerdict, efi: Efi, firmware: Firmware, target: Target) -> Iterator[Finding]:
         if target.keeps_nvram or firmware.only != "uefi":
-            raise NotApplicable("the fallback loader is not what must start the guest")
+            raise NotApplicable("the guest does not depend on the fallback loader")
         for cause in loader.shim:
-            effect = "shim has nothing to start, and the firmware goes on to the network"
+            effect = "shim has nothing to start, and the firmware goes on to network boot"
             fix = _copy(efi, cause.about.fallback, cause.about.wanted)
             yield self.finding(cause.where, cause.reason, effect, severity=cause.severity, fix=fix)
 

@@ -27,15 +27,15 @@ _LOADER: dict[str, str | bytes] = {"/boot/efi/EFI/BOOT/BOOTX64.EFI": b"MZ"}
 
 
 class FirmwareNotAsDefined(Rule):
-    """The disks start with one kind of firmware, and the machine is defined with the other.
+    """The disks boot with one kind of firmware, and the machine is defined with the other.
 
     ## What it does
-    Compares what the disks can be started with (boot code, EFI system partition) with the firmware in the definition. A VMX file that
+    Compares the firmware the disks can boot with (boot code, EFI system partition) with the one in the definition. A VMX file that
     states none, and a libvirt domain without a UEFI loader, mean BIOS.
 
     ## Why it matters
-    virt-v2v takes the firmware from the definition, not from the disks: the converted machine finds nothing to boot. For anyone who copies
-    the disks the definition is a wrong guide.
+    virt-v2v takes the firmware from the definition, not from the disks: the converted machine finds nothing to boot. Anyone who only copies
+    the disks is misled by the definition.
 
     ## References
     - virt-v2v `convert.ml` looks at the disks only when the source states no firmware
@@ -55,9 +55,9 @@ class FirmwareNotAsDefined(Rule):
 
     def check(self, verdict: FirmwareVerdict, definition: Definition, firmware: Firmware) -> Iterator[Finding]:
         if not firmware.only:
-            raise NotApplicable("the disks do not tell which firmware they need")
+            raise NotApplicable("the disks do not show which firmware they need")
         for cause in verdict.defined:
-            effect = "virt-v2v makes a machine with the other firmware of it, which finds nothing to boot"
+            effect = "virt-v2v creates a machine with the other firmware, which finds nothing to boot"
             if cause.severity is not Severity.ERROR:
-                effect = f"define it with {firmware.only.upper()} at the target: with the other firmware there is nothing to boot"
+                effect = f"define it with {firmware.only.upper()} on the target: with the other firmware there is nothing to boot"
             yield self.finding(cause.where, cause.reason, effect, severity=cause.severity)

@@ -23,10 +23,10 @@ _LOADER: dict[str, str | bytes] = {"/boot/efi/EFI/BOOT/BOOTX64.EFI": b"MZ"}
 
 
 class FirmwareUnsupported(Rule):
-    """The disks start with one kind of firmware only, and the target has the other.
+    """The disks boot with one kind of firmware only, and the target has the other.
 
     ## What it does
-    Decides from boot code, partition tables and the EFI system partition whether the disks start from BIOS, UEFI or both, and compares
+    Decides from boot code, partition tables and the EFI system partition whether the disks boot from BIOS, UEFI or both, and compares
     that with the firmware the target can present.
 
     ## Why it matters

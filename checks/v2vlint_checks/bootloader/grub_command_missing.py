@@ -18,14 +18,14 @@ class GrubCommandMissing(Rule):
     """The default entry uses a command that this GRUB does not have.
 
     ## What it does
-    Reads which modules are built into the GRUB that starts, and which it can load from the folder that `$prefix` leads to, and compares
-    them with the commands of the default entry.
+    Determines which modules are built into the GRUB that starts and which it can load from the `$prefix` folder, and compares them with
+    the commands of the default entry.
 
     ## Why it matters
-    `linux16` is made for BIOS: GRUB programs for UEFI that are one signed file (Red Hat, Debian, Ubuntu) have it neither inside nor in a
-    folder beside. `linuxefi` is a distribution's patch for UEFI. GRUB prints `error: can't find command` and loads nothing. Such a menu is
-    left when the firmware of a guest was changed, or when a menu was made for the other one, as virt-v2v does (issue 160). Write the menu
-    with the guest's own grub-mkconfig while it runs with this firmware, or replace the command by `linux`.
+    `linux16` is for BIOS: GRUB for UEFI, shipped as one signed file (Red Hat, Debian, Ubuntu), has it neither built in nor in a module
+    folder. `linuxefi` is a distribution patch for UEFI. GRUB prints `error: can't find command` and loads nothing. Such a menu is left
+    behind when a guest's firmware was changed, or when the menu was generated for the other one, as virt-v2v does (issue 160). Regenerate
+    it with the guest's own grub-mkconfig while it runs with this firmware, or replace the command with `linux`.
 
     ## References
     - GRUB: `grub-core/script/execute.c`, `grub_script_execute_cmdline`; Red Hat's module list is in `grub2.spec`.

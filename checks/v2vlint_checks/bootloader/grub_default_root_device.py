@@ -28,18 +28,18 @@ _LVM = "menuentry 'x' {\n linux /vmlinuz-6.1 root=/dev/mapper/vg-root\n initrd /
 
 
 class GrubDefaultRootDevice(Rule):
-    """The settings that boot entries are generated from name the root device by a name that will change.
+    """The settings for generating boot entries name the root device by a name that will change.
 
     ## What it does
     Finds `root=` with a kernel name or hardware path in `/etc/default/grub` and its drop-ins, `/etc/kernel/cmdline`, SUSE's
     `/etc/sysconfig/bootloader` and the like, and `GRUB_DISABLE_LINUX_UUID=true`, which makes grub-mkconfig write kernel names.
 
     ## Why it matters
-    Even where the live entries are right, the next kernel update writes the name into the new entry, and the guest does not find its root
-    filesystem then.
+    Even where the active entries are right, the next kernel update writes the name into the new entry, and from then on the guest does not
+    find its root filesystem.
 
     ## Fix safety
-    Safe where the device is known for sure: its UUID replaces the name, in the live entries as well.
+    Safe where the device is known for certain: its UUID replaces the name, in the active entries as well.
 
     ## References
     - GRUB manual, "Simple configuration handling"; kernel-install(8)
@@ -76,7 +76,7 @@ class GrubDefaultRootDevice(Rule):
     def check(
         self, lines: CommandLines, defaults: GrubDefaults, bootloader: Bootloader, devices: Devices, blocks: BlockTable, target: Target
     ) -> Iterator[Finding]:
-        effect = "entries made by the next kernel update do not find their root filesystem"
+        effect = "entries written by the next kernel update do not find their root filesystem"
         for arg in lines.sources:
             value = arg.value or ""
             changes = kernel_fate(value, target, blocks) is Fate.GONE or name_kind(value) is NameKind.HARDWARE
@@ -88,12 +88,12 @@ class GrubDefaultRootDevice(Rule):
         if switch and switch.value == "true" and not partuuid and _matters(bootloader):
             edit = ReplaceText(switch.value_at.where, "true", "false") if switch.value_at else None
             fix = Fix("let grub-mkconfig use UUIDs", Applicability.SAFE, (edit,)) if edit else None
-            message = "GRUB_DISABLE_LINUX_UUID=true makes grub-mkconfig name the root device as the kernel does"
+            message = "GRUB_DISABLE_LINUX_UUID=true makes grub-mkconfig write kernel names for the root device"
             yield self.finding(switch.where, message, effect, fix=fix)
 
 
 def _matters(bootloader: Bootloader) -> bool:
-    """Kernel names are only written for plain partitions: volumes keep their mapper names."""
+    """Kernel names are written for plain partitions only: volumes keep their mapper names."""
     roots = [entry.root.value for entry in bootloader.all_entries if entry.root and entry.root.value]
     return not roots or not all(name_kind(root) is NameKind.MAPPER for root in roots)
 

@@ -9,19 +9,19 @@ _ANSWER = "Name: grub-pc/install_devices\nTemplate: grub-pc/install_devices\nVal
 
 
 class GrubInstallDevice(Rule):
-    """The disk that updates install GRUB on is remembered by a name that will change.
+    """The disk for GRUB updates is recorded under a name that will change.
 
     ## What it does
     Finds kernel names and hardware paths in Debian's debconf answer `grub-pc/install_devices`, SUSE's `/etc/default/grub_installdevice`
     and Red Hat's old `/etc/sysconfig/grub`.
 
     ## Why it matters
-    The guest boots. The next update of GRUB does not find the disk and leaves the old boot code with new modules, or asks a question that
-    nobody answers; the boot after that may end in GRUB's rescue prompt.
+    The guest boots. The next update of GRUB does not find the disk and leaves old boot code with new modules, or asks a question that
+    nobody answers; the boot after that may end at GRUB's rescue prompt.
 
     ## References
     - lavabit/robox issue 166; openSUSE/update-bootloader issue 45; rear issue 1450
-    - `dpkg-reconfigure grub-pc` in the guest sets it anew
+    - `dpkg-reconfigure grub-pc` in the guest sets it again
     """
 
     severity = Severity.WARNING
@@ -43,7 +43,7 @@ class GrubInstallDevice(Rule):
         for device in install.devices:
             if _changes(device, blocks, target):
                 message = f"updates install GRUB on {device}, a name that changes"
-                yield self.finding(device.where, message, "the next update of GRUB misses the disk, and the boot after it may fail")
+                yield self.finding(device.where, message, "the next GRUB update misses the disk, and the boot after it may fail")
 
 
 def _changes(device: Token, blocks: BlockTable, target: Target) -> bool:

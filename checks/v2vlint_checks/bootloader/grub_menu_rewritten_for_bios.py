@@ -30,15 +30,15 @@ _OS = OsInfo("linux", "centos", "rhel", "CentOS Linux", "7.9", "x86_64")
 
 
 class GrubMenuRewrittenForBios(Rule):
-    """virt-v2v has GRUB's menu written anew, for BIOS, on a guest that starts with UEFI.
+    """virt-v2v regenerates GRUB's menu for BIOS on a guest that boots with UEFI.
 
     ## What it does
-    With virt-v2v as the mover: finds UEFI guests whose menu says `linuxefi`, and in whose fstab, crypttab or `resume=` virt-v2v renames a
-    device, so that it runs the guest's grub2-mkconfig.
+    With virt-v2v as the mover: finds UEFI guests whose menu uses `linuxefi` and whose fstab, crypttab or `resume=` has a device that
+    virt-v2v renames, which makes it run the guest's grub2-mkconfig.
 
     ## Why it matters
-    That program looks for `/sys/firmware/efi`, which virt-v2v's appliance does not have, and writes `linux16`. The GRUB of Red Hat 7 for
-    EFI has no such command: `error: can't find command linux16`. Name the devices by UUID before the move, then nothing is rewritten.
+    grub2-mkconfig looks for `/sys/firmware/efi`, which virt-v2v's appliance does not have, and writes `linux16`. The EFI GRUB of Red Hat 7
+    has no such command: `error: can't find command linux16`. Name the devices by UUID before the move, so that nothing is rewritten.
 
     ## References
     - libguestfs/virt-v2v issue 160; libguestfs-common `mldrivers/linux_bootloaders.ml`, `bootloader_grub2`
@@ -62,5 +62,5 @@ class GrubMenuRewrittenForBios(Rule):
 
     def check(self, entry: EntryVerdict) -> Iterator[Finding]:
         for cause in entry.rewritten:
-            effect = "GRUB does not know the command, and starts nothing"
+            effect = "GRUB does not know the command and boots nothing"
             yield self.finding(cause.where, cause.reason, effect, severity=cause.severity)

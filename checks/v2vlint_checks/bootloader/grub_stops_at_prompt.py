@@ -23,12 +23,12 @@ class GrubStopsAtPrompt(Rule):
     """GRUB's first configuration leads to no menu.
 
     ## What it does
-    Follows the configuration that the GRUB on the EFI system partition reads, with what is built into the program where that can be read.
+    Follows the configuration read by the GRUB on the EFI system partition, including what is built into the program where that is readable.
 
     ## Why it matters
-    A GRUB reads one configuration: the one in the folder that is its prefix. On UEFI that is a few lines on the EFI system partition which
-    search the filesystem with the real menu. When they name a UUID that is gone (a new mkfs, a clone, a restored backup), GRUB stops at
-    its prompt; it does not look elsewhere. Correct the UUID there, or reinstall GRUB.
+    GRUB reads one configuration: the one in its prefix folder. On UEFI that is a few lines on the EFI system partition which search for the
+    filesystem with the real menu. If they name a UUID that is gone (a new mkfs, a clone, a restored backup), GRUB stops at its prompt; it
+    does not look elsewhere. Correct the UUID there, or reinstall GRUB.
 
     ## References
     - GRUB: `grub-core/kern/main.c`, `grub_set_prefix_and_root`; `grub-core/normal/main.c`, `grub_cmd_normal`

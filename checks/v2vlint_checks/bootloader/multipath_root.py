@@ -15,8 +15,8 @@ class MultipathRoot(Rule):
     Finds `root=` naming a multipath device (`mpatha2`, a WWID, an alias from multipath.conf) in the default boot entry.
 
     ## Why it matters
-    One virtual disk has one path and another WWID. multipathd leaves virtio disks alone by default, so the map never appears and the
-    initramfs ends in its shell. On SCSI-like targets it may appear under another name.
+    A virtual disk has a single path and another WWID. multipathd ignores virtio disks by default, so the map never appears and the
+    initramfs ends in its shell. On SCSI-like targets the map may appear under another name.
 
     ## References
     - rear pull request 1324, issue 1796; dracut `modules.d/70multipath`; multipath.conf(5), `blacklist`
@@ -37,7 +37,7 @@ class MultipathRoot(Rule):
         for cause in root.multipath:
             entry = cause.about
             message = f"the default entry ({entry}) boots from the multipath device {entry.root.value if entry.root else ''}"
-            effect = "the map is not made there, and the initramfs ends in its shell"
+            effect = "the map is not created there, and the initramfs ends in its shell"
             if cause.severity is Severity.WARNING:
-                effect = "the map is not made there, or has another name; then the root filesystem is not found"
+                effect = "the map is not created there, or gets another name, and the root filesystem is not found"
             yield self.finding(cause.where, message, effect, severity=cause.severity)

@@ -25,15 +25,15 @@ _ROOT2 = BlockDevice("disk1p2", "partition", 1 << 30, 0, 2, "ext4", "bb-22")
 
 
 class NoBootLoader(Rule):
-    """No firmware can start the guest from its disks.
+    """No firmware can boot the guest from its disks.
 
     ## What it does
-    Finds guests without BIOS boot code on any disk and without a loader on an EFI system partition; and guests whose boot sector is
-    GRUB's, but that have no configuration for it. Image-based systems and unknown loaders with boot code of their own are not judged.
+    Finds guests without BIOS boot code on any disk and without a loader on an EFI system partition, and guests with GRUB's boot sector but
+    no configuration for it. Image-based systems and unknown loaders with boot code of their own are not judged.
 
     ## Why it matters
-    Xen PV guests and containers are started by their host, which reads the kernel from inside. Other hypervisors need a boot loader: the
-    firmware says "Booting from hard disk" and nothing follows.
+    Xen PV guests and containers are started by their host, which reads the kernel from their disk. Other hypervisors need a boot loader:
+    the firmware prints "Booting from hard disk" and nothing follows.
 
     ## References
     - guestisp/xen-to-pve issue 4; djamps/migrate-vm issue 18; virt-v2v refuses guests with Xen PV kernels only

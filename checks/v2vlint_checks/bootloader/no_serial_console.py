@@ -25,17 +25,17 @@ _DEFAULT = 'GRUB_CMDLINE_LINUX_DEFAULT="quiet{0}"\nGRUB_CMDLINE_LINUX=""\n'
 
 
 class NoSerialConsole(Rule):
-    """The target shows the serial console only, and the guest does not write to it.
+    """The target shows only the serial console, and the guest does not write to it.
 
     ## What it does
     For targets whose main console is serial (clouds): looks for `console=ttyS0` on the default entry's command line.
 
     ## Why it matters
-    The guest runs, but its boot messages and login are on a screen that nobody can see; when the network fails there is no way in.
+    The guest runs, but its boot messages and login go to a screen that nobody can see. If the network fails, there is no way in.
 
     ## Fix safety
-    Unsafe: it moves the messages; `console=tty0 console=ttyS0,115200n8` is added to the default entry and to the settings that generate
-    new entries.
+    Unsafe: it moves the boot messages. `console=tty0 console=ttyS0,115200n8` is added to the default entry and to the settings for new
+    entries.
 
     ## References
     - kernel `Documentation/admin-guide/serial-console.rst`; GCE's image import adds the same
@@ -65,7 +65,7 @@ class NoSerialConsole(Rule):
             named = {(arg.value or "").split(",")[0] for arg in entry.all("console")}
             if entry.kernel and entry.args and "ttyS0" not in named and not consoles.has("ttyS0"):
                 message = f"the default entry ({entry}) has no console=ttyS0"
-                effect = "boot messages and the login prompt are on a screen that the target does not show"
+                effect = "boot messages and the login prompt go to a screen that the target does not show"
                 yield self.finding(entry.args[-1].where, message, effect, fix=_add(entry.args[-1], lines, defaults))
 
 

@@ -36,17 +36,17 @@ _CONF = "/etc/initramfs-tools/conf.d/resume"
 
 
 class ResumeDeviceName(Rule):
-    """The device to resume from is given by a name that will change.
+    """The resume device is given by a name that will change.
 
     ## What it does
-    Finds `resume=` on the live command line and `RESUME=` of initramfs-tools with a kernel name or hardware path.
+    Finds `resume=` on the active command line and `RESUME=` of initramfs-tools with a kernel name or hardware path.
 
     ## Why it matters
-    The initramfs waits for the device: 30 seconds with initramfs-tools, without end with some versions of dracut and systemd. The
-    initramfs holds a copy of RESUME=, renewed by the next rebuild.
+    The initramfs waits for the device: 30 seconds with initramfs-tools, indefinitely with some versions of dracut and systemd. The
+    initramfs holds a copy of RESUME=, which the next rebuild renews.
 
     ## Fix safety
-    Safe where the device is known for sure: the UUID is read from the swap space itself, and put in every place.
+    Safe where the device is known for certain: the UUID is read from the swap space itself and written wherever the name is used.
 
     ## References
     - initramfs-tools(7), `resume`; systemd issue 35180; mpalourdio/xps13 issue 110
@@ -109,7 +109,7 @@ class ResumeDeviceName(Rule):
 
     def _found(self, where: Where, value: str, severity: Severity, fix: Fix | None) -> Finding:
         effect = "virt-v2v renames it" if severity is Severity.INFO else "the initramfs waits for it, 30 s or longer, before it goes on"
-        return self.finding(where, f"the device to resume from is {value}, a name that changes", effect, severity=severity, fix=fix)
+        return self.finding(where, f"the resume device is {value}, a name that changes", effect, severity=severity, fix=fix)
 
 
 def _changes(value: str, target: Target, blocks: BlockTable) -> bool:

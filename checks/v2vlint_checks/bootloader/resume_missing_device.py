@@ -28,17 +28,16 @@ _CONF = "/etc/initramfs-tools/conf.d/resume"
 
 
 class ResumeMissingDevice(Rule):
-    """The device to resume from is on none of the disks.
+    """The resume device is on none of the disks.
 
     ## What it does
-    Compares `resume=` on the default entry's command line and `RESUME=` of initramfs-tools with what is really on the disks.
+    Compares `resume=` on the default entry's command line and `RESUME=` of initramfs-tools with the devices on the disks.
 
     ## Why it matters
-    The initramfs waits for the device: 30 seconds with initramfs-tools, without end with some versions of dracut and systemd.
+    The initramfs waits for the device: 30 seconds with initramfs-tools, indefinitely with some versions of dracut and systemd.
 
     ## Fix safety
-    Safe: there is nothing to resume from. `resume=` becomes `noresume`, `RESUME=` becomes `none`, also in the
-    copy that the initramfs holds.
+    Safe: there is nothing to resume from. `resume=` becomes `noresume` and `RESUME=` becomes `none`, in the initramfs' copy as well.
 
     ## References
     - initramfs-tools `hooks/resume`, dracut's resume module; systemd issue 35180; QubesOS/qubes-issues 3178

@@ -44,19 +44,19 @@ class RootDeviceName(Rule):
     """The kernel command line names the root device by a name that will change.
 
     ## What it does
-    Finds `root=` with a kernel name (`/dev/sda1`) or a hardware path in the menu that is live, wherever it is written: grub.cfg, grubenv,
-    BLS entries, GRUB legacy, extlinux, systemd-boot, unified kernel images. The entry booted by default counts as an error, others do not.
+    Finds `root=` with a kernel name (`/dev/sda1`) or a hardware path in the active menu, wherever it is written: grub.cfg, grubenv, BLS
+    entries, GRUB legacy, extlinux, systemd-boot, unified kernel images. It is an error in the default entry, a warning in others.
 
     ## Why it matters
     The device does not exist behind the target's disk controller. The initramfs waits for it and ends in its shell.
 
     ## Fix safety
-    Safe where the device is known for sure. `root=UUID=` replaces the name in all entries and in the files that generate them
-    (`/etc/default/grub`, `/etc/kernel/cmdline`), PARTUUID= where an entry has no initramfs: the kernel alone does not know UUIDs.
+    Safe where the device is known for certain. `root=UUID=` replaces the name in all entries and in the files they are generated from
+    (`/etc/default/grub`, `/etc/kernel/cmdline`); PARTUUID= where an entry has no initramfs, because the kernel alone cannot resolve UUIDs.
 
     ## References
     - virt-v2v does not touch root= in GRUB 2; it renames it in GRUB legacy: `convert/convert_linux.ml`, `remap_block_devices`.
-    - Tried: a Debian 12 with root=/dev/sda1 boots from IDE and stops in the initramfs shell on virtio-blk.
+    - Tested: Debian 12 with root=/dev/sda1 boots from IDE and stops in the initramfs shell on virtio-blk.
     - Issues: guestisp/xen-to-pve 1, NixOS/nixpkgs 72274
     """
 
@@ -156,8 +156,8 @@ def _effect(named: NamedRoot, severity: Severity | None) -> str:
     if not named.entry.has_initrd:
         lost = "the kernel finds no root filesystem and panics"
     if severity is Severity.INFO:
-        return "virt-v2v replaces it on the way; a raw copy would not find its root filesystem"
-    return lost if severity is Severity.ERROR else "this entry does not find its root filesystem when it is booted"
+        return "virt-v2v replaces it; a raw copy would not find its root filesystem"
+    return lost if severity is Severity.ERROR else "this entry does not find its root filesystem"
 
 
 def _by_uuid(named: NamedRoot, lines: CommandLines, defaults: GrubDefaults, devices: Devices) -> Fix | None:

@@ -15,11 +15,11 @@ class RootMissingDevice(Rule):
     """The default boot entry looks for a root filesystem that is on none of the disks.
 
     ## What it does
-    Compares `root=UUID=`, `LABEL=`, `PARTUUID=` and logical volumes on the command line of the default entry with what is really there.
+    Compares `root=UUID=`, `LABEL=`, `PARTUUID=` and logical volumes on the default entry's command line with the devices on the disks.
 
     ## Why it matters
-    The initramfs waits for the device and ends in its shell. Seen after filesystems were copied into new ones, with a stale boot menu, or
-    when the disk with the root filesystem was not taken along.
+    The initramfs waits for the device and ends in its shell. Typical causes are filesystems that were copied into new ones, a stale boot
+    menu, or a disk with the root filesystem that was not taken along.
 
     ## References
     - bootparam(7), dracut.cmdline(7)

@@ -19,12 +19,12 @@ class RootNotNamed(Rule):
     """Nothing names the root filesystem, and no partition has the type by which systemd would find it.
 
     ## What it does
-    Looks at default entries without `root=` whose initramfs leaves it to systemd, or to a command line that does not say it.
+    Checks default entries without `root=` whose initramfs relies on systemd, or on a command line that does not name a root either.
 
     ## Why it matters
-    systemd-gpt-auto-generator takes the partition whose type says that it is a root for this architecture (`root-x86-64`), on the disk of
-    the EFI system partition. A partition of the type `linux-generic` is not looked at: the initramfs waits for a root and ends in its
-    shell. Correct the type (`sfdisk --part-type`), or add `root=`.
+    systemd-gpt-auto-generator picks the partition whose type marks it as a root for this architecture (`root-x86-64`), on the disk with
+    the EFI system partition. It ignores a partition of type `linux-generic`: the initramfs waits for a root and ends in its shell. Correct
+    the type (`sfdisk --part-type`), or add `root=`.
 
     ## References
     - systemd-gpt-auto-generator(8); UAPI.2 Discoverable Partitions Specification

@@ -40,7 +40,7 @@ class XenConsole(Rule):
     The terminal does not exist there: no messages and no login on the console, and init complains that the getty respawns too fast.
 
     ## Fix safety
-    Safe: `ttyS0` takes its place, as virt-v2v does it.
+    Safe: `ttyS0` takes its place, as virt-v2v does.
 
     ## References
     - virt-v2v `convert/convert_linux.ml`, `configure_console`; xenserver/packer-plugin issue 24
@@ -69,20 +69,20 @@ class XenConsole(Rule):
         self, bootloader: Bootloader, lines: CommandLines, consoles: Consoles, target: Target, refusals: Refusals
     ) -> Iterator[Finding]:
         if any(_XEN.fullmatch(name) for name in target.consoles):
-            raise NotApplicable("Xen's consoles are at home there")
+            raise NotApplicable("the target has Xen's consoles")
         severity = Severity.INFO if refusals.converts else Severity.WARNING
-        effect = "virt-v2v puts ttyS0 in its place" if refusals.converts else "the console stays empty and has no login"
+        effect = "virt-v2v replaces it with ttyS0" if refusals.converts else "the console stays empty and has no login"
         for arg in dict.fromkeys(arg for entry in bootloader.defaults for arg in entry.all("console")):
             name = (arg.value or "").split(",")[0]
             if _XEN.fullmatch(name) and name not in target.consoles:
                 yield self.finding(
-                    arg.where, f"the console is {name}, which is Xen's", effect, severity=severity, fix=_replace(arg, name, lines)
+                    arg.where, f"the console is {name}, which exists only on Xen", effect, severity=severity, fix=_replace(arg, name, lines)
                 )
         for console in consoles.consoles:
             if _XEN.fullmatch(console.name) and console.name not in target.consoles and console.source != "systemd":
                 edits = (ReplaceText(console.token.where, console.token.value, "ttyS0"),) if console.token else ()
                 fix = Fix("log in on ttyS0", Applicability.SAFE, edits) if edits and not consoles.has("ttyS0") else None
-                message = f"a login is started on {console.name}, which is Xen's"
+                message = f"a login is started on {console.name}, which exists only on Xen"
                 yield self.finding(console.where, message, effect, severity=severity, fix=fix)
 
 

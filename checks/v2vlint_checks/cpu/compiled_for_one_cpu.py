@@ -22,7 +22,7 @@ class CompiledForOneCpu(Rule):
     Reads Portage's make.conf: `-march=native` and `target-cpu=native` always, a named CPU when its x86-64 level is above the target's.
 
     ## Why it matters
-    Any program may use instructions the new virtual CPU lacks, and dies with `illegal instruction`, the first process included. Set
+    Any program, including the first process, may use instructions that the new virtual CPU lacks and die with `illegal instruction`. Set
     `-march=x86-64-v2` and rebuild (`emerge -e @world`) before the move, or pass the host's CPU through.
 
     ## References

@@ -14,11 +14,11 @@ class CpuOptimisedPackages(Rule):
 
     ## What it does
     Looks at the architecture of the installed packages: `x86_64_v3` and `x86_64_v4` of CachyOS and ALHP, `x86_64_v2` of AlmaLinux,
-    `amd64v3` of Ubuntu. Packages that only add run-time chosen copies keep the plain architecture and are not meant.
+    `amd64v3` of Ubuntu. Packages that only add copies chosen at run time keep the plain architecture and do not count.
 
     ## Why it matters
-    Every such program may die with `illegal instruction`. The rule on the C library tells whether boot fails at once; here the rest of the
-    system is concerned. Reinstall the packages from the plain repositories, or choose a newer CPU model.
+    Every such program may die with `illegal instruction`. Whether boot fails at once is judged by the rule on the C library; this one is
+    about the rest of the system. Reinstall the packages from the plain repositories, or choose a newer CPU model.
 
     ## References
     - pacman.conf(5), `Architecture`; CachyOS and ALHP document their repositories' levels.

@@ -8,7 +8,7 @@ _CONF = "/etc/sysctl.d/50-db.conf"
 
 
 class HugePagesExceedMemory(Rule):
-    """More memory is set aside as huge pages than the target is assumed to have.
+    """More memory is reserved for huge pages than the target is assumed to have.
 
     ## What it does
     Adds up `vm.nr_hugepages` of sysctl and `hugepages=` of the default entry's command line, times their page sizes, and compares with the
@@ -16,7 +16,7 @@ class HugePagesExceedMemory(Rule):
 
     ## Why it matters
     Huge pages are taken from everything else. On a smaller machine boot ends in out-of-memory kills or `System is deadlocked on memory`.
-    The profile's memory is an assumption: give the real amount in a profile of your own.
+    The profile's memory is an assumption: state the real amount in a profile of your own.
 
     ## References
     - Microsoft, "Linux VM does not boot: incorrect HugePages configuration"; `Documentation/admin-guide/mm/hugetlbpage.rst`
@@ -35,6 +35,6 @@ class HugePagesExceedMemory(Rule):
     def check(self, pages: HugePages, target: Target) -> Iterator[Finding]:
         if pages.reserves and pages.mib * 10 >= target.ram_mib * 9:
             largest = max(pages.reserves, key=lambda reserve: reserve.mib)
-            message = f"{pages.mib} MiB are set aside as huge pages, and the target is assumed to have {target.ram_mib} MiB of memory"
+            message = f"{pages.mib} MiB are reserved for huge pages, and the target is assumed to have {target.ram_mib} MiB of memory"
             related = tuple(reserve.where for reserve in pages.reserves if reserve is not largest)
             yield self.finding(largest.where, message, "nothing is left for the rest: boot ends in out-of-memory kills", related=related)

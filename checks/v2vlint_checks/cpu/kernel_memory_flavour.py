@@ -16,14 +16,14 @@ def _guest(version: str) -> dict[str, str | bytes]:
 
 
 class KernelMemoryFlavour(Rule):
-    """The default kernel is a flavour for old hardware, or sees less memory than the target gives.
+    """The default kernel is a flavour for old hardware, or cannot use all of the target's memory.
 
     ## What it does
     Recognises the flavours hugemem, largesmp and bigsmp by name, and 32-bit kernels without PAE, which use at most 4 GB.
 
     ## Why it matters
-    The flavours run on virtual hardware, but they are chosen for a machine that is left behind and are the first to lack new drivers. A
-    kernel without PAE leaves the memory above 4 GB unused.
+    The flavours run on virtual hardware, but they were chosen for the old machine and are the first to lack new drivers. A kernel without
+    PAE leaves memory above 4 GB unused.
 
     ## References
     - Red Hat Enterprise Linux 4 release notes on kernel flavours; `Documentation/arch/x86` on PAE.
@@ -43,7 +43,7 @@ class KernelMemoryFlavour(Rule):
             return
         if kernel.flavour in _FLAVOURS:
             message = f"the default kernel {kernel.version} is the flavour for {_FLAVOURS[kernel.flavour]}"
-            yield self.finding(kernel.where, message, "it runs; the plain kernel suits a virtual machine better")
+            yield self.finding(kernel.where, message, "it runs, but the plain kernel suits a virtual machine better")
         elif kernel.flavour == "i686" and target.ram_mib > 4096:
             message = f"the default kernel {kernel.version} has no PAE and uses at most 4 GB of the target's {target.ram_mib} MiB"
             yield self.finding(kernel.where, message, "the rest of the memory stays unused")

@@ -22,14 +22,14 @@ def _dpkg(name: str, version: str) -> dict[str, str]:
 
 
 class ProgramNeedsAvx(Rule):
-    """A program is installed that does not start on a processor without AVX.
+    """An installed program does not start on a processor without AVX.
 
     ## What it does
-    Finds MongoDB 5 and later, and TensorFlow from 1.6 on as pip installs it, on targets that guarantee less than x86-64-v3. The level
-    x86-64-v2, which is what many hypervisors present by default, has no AVX.
+    Finds MongoDB 5 and later, and TensorFlow 1.6 and later as installed by pip, on targets that guarantee less than x86-64-v3. The level
+    x86-64-v2, which many hypervisors present by default, does not include AVX.
 
     ## Why it matters
-    The server dies at once with "Illegal instruction"; the machine itself runs.
+    The program dies at once with "Illegal instruction"; the machine itself runs.
 
     ## References
     - github.com/tensorflow/tensorflow, release notes of 1.6.0: prebuilt binaries use AVX

@@ -13,16 +13,16 @@ class UserlandNeedsNewerCpu(Rule):
     """The guest's userland is built for a newer CPU than the target guarantees.
 
     ## What it does
-    Reads the x86-64 level that ld.so, the C library and the first process ask for in their ELF notes, and compares it with the target's CPU
-    level. Copies under `glibc-hwcaps` are chosen at run time and do not count. Where no note says anything, what is known of the
-    distribution counts as a warning.
+    Reads the x86-64 level that ld.so, the C library and the first process require in their ELF notes, and compares it with the target's CPU
+    level. Copies under `glibc-hwcaps` are chosen at run time and do not count. Without a note, the distribution's known level gives a
+    warning.
 
     ## Why it matters
     `Fatal glibc error: CPU does not support x86-64-v3`, then `Attempted to kill init`. Nothing in the guest repairs that: give the machine
-    a newer CPU model (`host-model`, `x86-64-v3`, a higher EVC level), or use a distribution built for the older level.
+    a newer CPU model (`host-model`, `x86-64-v3`, a higher EVC level), or use a distribution built for an older level.
 
     ## References
-    - x86-64 psABI, "Micro-architecture levels"; virt-v2v asks for level 2 for Red Hat's family 9: Red Hat bugs 2076013 and 2166619.
+    - x86-64 psABI, "Micro-architecture levels"; virt-v2v requests level 2 for Red Hat's family 9: Red Hat bugs 2076013 and 2166619.
     """
 
     severity = Severity.ERROR
@@ -40,10 +40,10 @@ class UserlandNeedsNewerCpu(Rule):
 
     def check(self, userland: UserlandVerdict, needs: CpuNeeds) -> Iterator[Finding]:
         if needs.machine not in ("x86_64", ""):
-            raise NotApplicable(f"the userland is for {needs.machine}")
+            raise NotApplicable(f"the userland is built for {needs.machine}")
         for cause in userland.binaries:
             raised = cause.severity is Severity.INFO
-            effect = "virt-v2v asks for such a CPU" if raised else "the first process is refused, and the kernel panics"
+            effect = "virt-v2v requests such a CPU" if raised else "the first process dies and the kernel panics"
             yield self.finding(cause.where, cause.reason, effect, severity=cause.severity)
         for known in userland.distribution:
-            yield self.finding(known.where, known.reason, "the first process may be refused", severity=known.severity)
+            yield self.finding(known.where, known.reason, "the first process may die", severity=known.severity)

@@ -11,13 +11,13 @@ _FILES = (
 
 
 class DiskCapacityInvalid(Rule):
-    """The definition gives a disk no size.
+    """The definition gives a disk a size of zero.
 
     ## What it does
     Finds capacities of zero or less in OVF envelopes.
 
     ## Why it matters
-    Importers make the new disk as large as the envelope says, and refuse this one.
+    Importers create the new disk with the size stated in the envelope, and refuse this one.
 
     ## References
     - Forklift `ova.disk.capacity.invalid`

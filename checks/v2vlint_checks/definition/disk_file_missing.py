@@ -18,13 +18,13 @@ _GONE = dataclasses.replace(_VMX, disks=(_VMX.disks[0], dataclasses.replace(_VMX
 
 
 class DiskFileMissing(Rule):
-    """The definition names a disk whose file is not there.
+    """The definition names a disk whose file does not exist.
 
     ## What it does
     Compares the disks of the definition with the files beside it (in an OVA: in the archive).
 
     ## Why it matters
-    virt-v2v refuses such a machine. Without the disk, nothing that is mounted from it can be judged here.
+    virt-v2v refuses such a machine. Whatever the guest mounts from that disk cannot be judged here.
 
     ## References
     - virt-v2v `input_ova.ml`, `input_vmx.ml`

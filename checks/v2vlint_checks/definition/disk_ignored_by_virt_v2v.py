@@ -21,14 +21,14 @@ _READABLE = ("nbd", "http", "https")
 
 
 class DiskIgnoredByVirtV2v(Rule):
-    """virt-v2v does not see a disk of the machine.
+    """virt-v2v ignores a disk of the machine.
 
     ## What it does
     When virt-v2v is the mover, finds libvirt disks without a `device` attribute, LUNs and network disks other than NBD and HTTP, and IDE
     disks of a VMX file without `deviceType = "ata-hardDisk"`.
 
     ## Why it matters
-    virt-v2v passes over such a disk, with a warning or without, and the guest comes up without it.
+    virt-v2v skips such a disk, with or without a warning, and the guest comes up without it.
 
     ## References
     - virt-v2v `parse_libvirt_xml.ml`, `parse_domain_from_vmx.ml`
@@ -52,7 +52,7 @@ class DiskIgnoredByVirtV2v(Rule):
         effect = "the guest comes up without it"
         for one in definition.features:
             if one.kind == "ignored-disk":
-                yield self.finding(one.where, f"virt-v2v does not see the disk {one.value}", effect)
+                yield self.finding(one.where, f"virt-v2v ignores the disk {one.value}", effect)
         for disk in definition.disks:
             kind, _, protocol = disk.backing.partition(" ")
             if kind in ("network", "nvme", "vhostuser", "dir", "vhostvdpa") and protocol not in _READABLE:

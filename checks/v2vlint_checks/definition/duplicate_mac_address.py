@@ -12,10 +12,10 @@ class DuplicateMacAddress(Rule):
     """Two network cards of the machine have the same MAC address.
 
     ## What it does
-    Compares the addresses that the definition gives to its cards.
+    Compares the MAC addresses of the cards in the definition.
 
     ## Why it matters
-    Hypervisors and importers refuse the second card or give it another address, and what the guest ties to the address finds two cards.
+    Hypervisors and importers refuse the second card or give it another address, and settings tied to the address match two cards.
 
     ## References
     - Forklift `MacConflicts`

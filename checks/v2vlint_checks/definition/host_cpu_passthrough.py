@@ -6,14 +6,14 @@ from v2vlint.api import Definition, Example, Finding, Rule, Severity, sample_dom
 
 
 class HostCpuPassthrough(Rule):
-    """The machine was given the very processor of its host.
+    """The machine has the processor of its host.
 
     ## What it does
     Finds `host-passthrough`, `maximum` and `host-model` in a libvirt domain.
 
     ## Why it matters
-    Software that was installed or built there may use instructions that another host lacks. What the guest's own files show of that is
-    reported by the rules on processors.
+    Software that was installed or built there may use instructions that another host lacks. The CPU rules report what the guest's own
+    files show of that.
 
     ## References
     - libvirt, "CPU model and topology"; Forklift `ovirt.cpu.custom_model.detected`

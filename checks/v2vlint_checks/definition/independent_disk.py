@@ -8,14 +8,14 @@ _TRANSIENT = "<disk type='file' device='disk'>\n<source file='/vm/d.raw'/>\n<tar
 
 
 class IndependentDisk(Rule):
-    """A disk takes no part in snapshots, or forgets what is written to it.
+    """A disk takes no part in snapshots, or discards what is written to it.
 
     ## What it does
     Finds VMX disks in independent mode and libvirt's transient disks.
 
     ## Why it matters
-    Tools that copy a snapshot of a machine skip independent disks. A nonpersistent or transient disk is as new after each power-off; its
-    copy is not.
+    Tools that copy a snapshot of a machine skip independent disks. A nonpersistent or transient disk reverts at each power-off; its copy
+    does not.
 
     ## References
     - Forklift `vmware.disk_mode.independent`; libvirt, "transient"
@@ -40,7 +40,5 @@ class IndependentDisk(Rule):
         for disk in definition.disks:
             if disk.mode:
                 forgets = disk.mode in ("transient", "independent-nonpersistent")
-                effect = (
-                    "after the move, what is written to it stays" if forgets else "tools that copy a snapshot of the machine leave it out"
-                )
+                effect = "after the move, changes to it persist" if forgets else "tools that copy a snapshot of the machine leave it out"
                 yield self.finding(disk.where, f"the disk {disk.path or disk.target} is {disk.mode}", effect)

@@ -24,17 +24,17 @@ _GENERATED = 'ethernet0.present = "TRUE"\nethernet0.generatedAddress = "00:0c:29
 
 
 class MacAddressLost(Rule):
-    """A network card's MAC address does not reach the target.
+    """A network card's MAC address is not carried over to the target.
 
     ## What it does
     On targets that keep addresses, finds cards for which the definition states none, and, when virt-v2v is the mover, addresses set by hand
     in a VMX file: virt-v2v only reads `generatedAddress`.
 
     ## Why it matters
-    The card gets a new address. Configurations, licences and DHCP reservations that are tied to the old one do not find it.
+    The card gets a new address. Configurations, licences and DHCP reservations tied to the old one no longer apply.
 
     ## References
-    - virt-v2v `parse_vmx.ml`; `virt-v2v --mac` gives the network of an address, not the address
+    - virt-v2v `parse_vmx.ml`; `virt-v2v --mac` maps an address to a network; it does not set the address
     """
 
     severity = Severity.WARNING
@@ -54,8 +54,8 @@ class MacAddressLost(Rule):
             raise NotApplicable(f"{target.name} keeps no MAC addresses")
         for nic in definition.nics:
             if not nic.mac:
-                effect = "the guest's card gets a new one, and nothing tells which configuration was meant for it"
+                effect = "the card gets a new one, and nothing shows which configuration was meant for it"
                 yield self.finding(nic.where, "a network card without a MAC address", effect, severity=Severity.INFO)
             elif nic.fixed and definition.source == "vmx" and conversion.by_virt_v2v:
-                effect = "virt-v2v reads generated addresses only: the card gets a new one"
+                effect = "virt-v2v reads only generated addresses: the card gets a new one"
                 yield self.finding(nic.where, f"the MAC address {nic.mac} was set by hand", effect)

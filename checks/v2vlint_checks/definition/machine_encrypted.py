@@ -9,10 +9,10 @@ class MachineEncrypted(Rule):
     """VMware encrypts the machine, or part of it.
 
     ## What it does
-    Finds the key safe in a VMX file. Disks that could be read here are not encrypted themselves; then it is the configuration and the TPM.
+    Finds the key safe in a VMX file. If the disks could be read here, only the configuration and the TPM are encrypted.
 
     ## Why it matters
-    Only VMware has the keys: what is encrypted cannot be copied. Remove the encryption there first.
+    Only VMware has the keys: encrypted parts cannot be copied. Remove the encryption there first.
 
     ## References
     - VMware, "Virtual Machine Encryption"
@@ -29,5 +29,5 @@ class MachineEncrypted(Rule):
     def check(self, definition: Definition) -> Iterator[Finding]:
         definition.require()
         if definition.encrypted:
-            effect = "what it encrypts (disks, TPM, firmware variables) is unreadable elsewhere"
+            effect = "encrypted parts (disks, TPM, firmware variables) are unreadable elsewhere"
             yield self.finding(definition.at("encrypted"), "VMware encrypts this machine", effect)

@@ -14,7 +14,7 @@ class MachineNameLimits(Rule):
     Compares the name in the definition with what the target's profile allows (`limits.name`).
 
     ## Why it matters
-    The import is refused, or the machine gets another name, which scripts and monitoring do not know.
+    The import is refused, or the machine gets another name that scripts and monitoring do not know.
 
     ## References
     - Forklift `vmware.vm.name.invalid`; RFC 1123; Kubernetes, "Object names"
@@ -35,9 +35,9 @@ class MachineNameLimits(Rule):
         definition.require()
         allowed = target.limits.name
         if allowed is None:
-            raise NotApplicable(f"no limits of names on {target.name} are known")
+            raise NotApplicable(f"no naming limits of {target.name} are known")
         if definition.name and (len(definition.name) > allowed.longest or not re.fullmatch(allowed.pattern, definition.name)):
             message = (
-                f"the name {definition.name[:80]!r} is not one for {target.name}: at most {allowed.longest} characters, {allowed.words}"
+                f"the name {definition.name[:80]!r} is not valid on {target.name}: at most {allowed.longest} characters, {allowed.words}"
             )
             yield self.finding(definition.at("name"), message, "the import is refused, or the machine gets another name")

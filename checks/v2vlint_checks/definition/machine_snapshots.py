@@ -11,11 +11,11 @@ class MachineSnapshots(Rule):
     """The machine has snapshots.
 
     ## What it does
-    Finds disks that are a snapshot's delta, snapshots listed in a VMX machine's .vmsd file or an OVF envelope, and those that libvirt knows
-    of a live domain.
+    Finds disks that are a snapshot's delta, snapshots listed in a VMX machine's .vmsd file or an OVF envelope, and snapshots of a live
+    libvirt domain.
 
-    ## Why it matters
-    The guest is what the newest delta says: a copy of the base image alone is the guest of an earlier day. Snapshots do not travel.
+    ## Why it matters The newest delta holds the guest's present state: a copy of the base image alone is the guest of an earlier day.
+    Snapshots do not travel.
 
     ## References
     - Forklift `vmware.snapshot.detected`; virt-v2v-input-vmware(1) refuses chains over ssh
@@ -49,5 +49,5 @@ def _message(snapshot: Feature) -> str:
 
 def _effect(snapshot: Feature) -> str:
     if snapshot.kind == "delta":
-        return "without the whole chain of files it is no disk, and the base alone is an older guest"
+        return "the disk needs its whole chain of files; the base alone is an older state of the guest"
     return "it stays behind; remove or consolidate it before the move"

@@ -9,10 +9,10 @@ class MachineSuspended(Rule):
     """The machine is suspended, not shut down.
 
     ## What it does
-    Finds the file with the machine's memory that a VMX file names.
+    Finds the file with the machine's memory that a VMX file refers to.
 
     ## Why it matters
-    The memory does not travel. For the guest the move is a power failure: filesystems are not clean, and what was not yet written is lost.
+    The memory does not travel. For the guest the move is a power failure: filesystems are not clean, and unwritten data is lost.
 
     ## References
     - VMware, `checkpoint.vmState`

@@ -6,13 +6,13 @@ from v2vlint.api import Definition, Example, Finding, NotApplicable, Rule, Sever
 
 
 class MachineTooLarge(Rule):
-    """The machine has more processors or memory than the target gives to one.
+    """The machine has more processors or memory than the target allows.
 
     ## What it does
     Compares the definition with `limits.cpus` and `limits.memory_gib` of the target's profile.
 
     ## Why it matters
-    The import is refused, or the machine does not start until it is made smaller, which its software has to bear.
+    The import is refused, or the machine does not start until it is made smaller, which its software has to cope with.
 
     ## References
     - Microsoft, "Plan for Hyper-V scalability in Windows Server"; VMware, configuration maximums
@@ -33,11 +33,11 @@ class MachineTooLarge(Rule):
         definition.require()
         cpus, memory = target.limits.cpus, target.limits.memory_gib
         if not (cpus or memory):
-            raise NotApplicable(f"no limits of processors or memory on {target.name} are known")
+            raise NotApplicable(f"no processor or memory limits of {target.name} are known")
         effect = "the import is refused, or the machine does not start until it is made smaller"
         if cpus and definition.cpus > cpus:
-            message = f"the machine has {definition.cpus} processors, and {target.title} gives at most {cpus}"
+            message = f"the machine has {definition.cpus} processors, and {target.title} allows at most {cpus}"
             yield self.finding(definition.at("cpus"), message, effect)
         if memory and definition.memory_mib > memory << 10:
-            message = f"the machine has {definition.memory_mib >> 10} GiB of memory, and {target.title} gives at most {memory}"
+            message = f"the machine has {definition.memory_mib >> 10} GiB of memory, and {target.title} allows at most {memory}"
             yield self.finding(definition.at("memory_mib"), message, effect)

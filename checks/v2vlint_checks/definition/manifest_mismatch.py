@@ -22,14 +22,14 @@ def _with(kind: str) -> Definition:
 
 
 class ManifestMismatch(Rule):
-    """The manifest of an OVF package does not fit its files.
+    """The manifest of an OVF package does not match its files.
 
     ## What it does
     Verifies the descriptor's SHA-1, SHA-256 or SHA-512 checksum, and with `--verify-manifest` those of all files. It also finds files that
-    are listed but absent, and lines that are no checksum.
+    are listed but missing, and lines that are not checksums.
 
     ## Why it matters
-    A file was changed or damaged on the way. virt-v2v refuses the package when a checksum is wrong.
+    A file was changed or damaged in transit. virt-v2v refuses the package when a checksum is wrong.
 
     ## References
     - DSP0243, section 5.1; virt-v2v `OVF.ml`, `input_ova.ml`
@@ -54,7 +54,7 @@ class ManifestMismatch(Rule):
                 yield self.finding(one.where, f"{one.value} does not match its checksum", f"it was changed or damaged; {refuses}")
             elif one.kind == "manifest-missing":
                 message = f"the manifest lists {one.value}, which is absent"
-                yield self.finding(one.where, message, "something is missing from the package, or has another name", severity=Severity.INFO)
+                yield self.finding(one.where, message, "a file is missing from the package, or has another name", severity=Severity.INFO)
             elif one.kind == "manifest-malformed":
-                message, effect = f"no line of a manifest: {one.value!r}", "the file that it is about is not verified"
+                message, effect = f"not a valid manifest line: {one.value!r}", "the file it lists is not verified"
                 yield self.finding(one.where, message, effect, severity=Severity.INFO)

@@ -18,14 +18,14 @@ _BLOCK = "<disk type='block' device='disk'>\n<source dev='/dev/vg/guest'/>\n<tar
 
 
 class MappedDisk(Rule):
-    """A disk is a device of the storage network, handed to the machine as it is.
+    """A disk is a storage device passed to the machine directly.
 
     ## What it does
     Finds raw device mappings in VMX files and `device='lun'` disks in libvirt.
 
     ## Why it matters
-    Copying copies the whole device, and the guest no longer speaks to the array: SCSI reservations, multipath names and array tools
-    stop working. virt-v2v does not see libvirt's LUN disks at all.
+    The whole device is copied, and the guest no longer talks to the storage array: SCSI reservations, multipath names and array tools
+    stop working. virt-v2v ignores libvirt's LUN disks altogether.
 
     ## References
     - Forklift `vmware.disk.rdm.detected`, `ovirt.disk.scsi_reservation.enabled`
@@ -47,6 +47,6 @@ class MappedDisk(Rule):
             if disk.mapped not in ("", "block"):
                 unseen = conversion.by_virt_v2v and disk.mapped == "lun"
                 effect = (
-                    "virt-v2v leaves the disk out" if unseen else "its copy is a plain disk: reservations and paths of the array are gone"
+                    "virt-v2v leaves the disk out" if unseen else "its copy is a plain disk, without the array's reservations and paths"
                 )
                 yield self.finding(disk.where, f"the disk {disk.path or disk.target} is a mapped device ({disk.mapped})", effect)

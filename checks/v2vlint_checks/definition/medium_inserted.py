@@ -14,8 +14,8 @@ class MediumInserted(Rule):
     Finds drives for removable media whose definition names an image.
 
     ## Why it matters
-    The image stays behind. A firmware that starts from CD first may start an installer instead of the guest, and a guest that mounts it at
-    boot waits for it.
+    The image stays behind. Firmware that tries the CD first may start an installer instead of the guest, and a guest that mounts the image
+    at boot waits for it.
 
     ## References
     - virt-v2v keeps such drives and leaves them empty
@@ -40,4 +40,4 @@ class MediumInserted(Rule):
         for medium in definition.media:
             if medium.path:
                 message = f"the {medium.kind} drive holds {medium.path}"
-                yield self.finding(medium.where, message, "it does not come along: eject it, and see that the guest does not need it")
+                yield self.finding(medium.where, message, "it does not travel: eject it, and check that the guest does not need it")

@@ -47,7 +47,7 @@ class NetworkCardLost(Rule):
     def check(self, definition: Definition, conversion: Conversion) -> Iterator[Finding]:
         definition.require()
         if not conversion.by_virt_v2v or definition.source != "libvirt":
-            raise NotApplicable("no libvirt domain that virt-v2v reads")
+            raise NotApplicable("not a libvirt domain converted by virt-v2v")
         for nic in definition.nics:
             if nic.kind not in _KEPT:
                 effect = "virt-v2v leaves it out: the guest has one card fewer"

@@ -22,13 +22,13 @@ _VBOX = (
 
 
 class OvfProductUnsupported(Rule):
-    """The OVF package was not made by VMware, which is all that virt-v2v supports.
+    """The OVF package was not made by VMware, the only producer that virt-v2v supports.
 
     ## What it does
-    Tells by the namespaces of the envelope which product wrote it.
+    Determines from the envelope's XML namespaces which product wrote it.
 
-    ## Why it matters
-    virt-v2v and Forklift are tested with VMware's packages only; others use OVF in their own ways, and the import may miss disks or cards.
+    ## Why it matters virt-v2v and Forklift are tested with VMware's packages only. Other products use OVF differently, and the import may
+    miss disks or cards.
 
     ## References
     - virt-v2v-support(1); Forklift `ova.source.unsupported`
@@ -46,8 +46,8 @@ class OvfProductUnsupported(Rule):
     def check(self, definition: Definition, conversion: Conversion) -> Iterator[Finding]:
         definition.require()
         if definition.source != "ovf" or not conversion.by_virt_v2v:
-            raise NotApplicable("no OVF package that virt-v2v reads")
+            raise NotApplicable("not an OVF package converted by virt-v2v")
         if definition.product != "vmware":
             maker = definition.product or "an unknown product"
-            effect = "virt-v2v does not support it: it may fail, or miss disks and cards"
+            effect = "virt-v2v does not support it: the conversion may fail, or miss disks and cards"
             yield self.finding(definition.at("product"), f"the package was made by {maker}", effect)

@@ -21,7 +21,7 @@ class PassthroughDevice(Rule):
     Finds PCI, USB, SCSI and mediated devices, virtual functions of network cards and virtual GPUs that the definition passes through.
 
     ## Why it matters
-    The device is in the old host. virt-v2v leaves it out, and Forklift refuses to plan the migration.
+    The device belongs to the old host. virt-v2v leaves it out, and Forklift refuses to plan the migration.
 
     ## References
     - Forklift `vmware.passthrough_device.detected`, `ovirt.host_devices.mapped`; virt-v2v `parse_libvirt_xml.ml`
@@ -44,6 +44,6 @@ class PassthroughDevice(Rule):
         definition.require()
         for device in definition.passthrough:
             name = f" {device.value}" if device.value else ""
-            left = "virt-v2v leaves it out" if conversion.by_virt_v2v else "it stays behind in the old host"
+            left = "virt-v2v leaves it out" if conversion.by_virt_v2v else "it stays on the old host"
             message = f"the machine uses a {device.kind} device of its host{name}"
-            yield self.finding(device.where, message, f"{left}; what the guest does with it stops")
+            yield self.finding(device.where, message, f"{left}; whatever the guest uses it for stops working")

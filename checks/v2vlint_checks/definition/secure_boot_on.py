@@ -6,14 +6,14 @@ from v2vlint.api import Definition, Example, Finding, Rule, Severity, Target, sa
 
 
 class SecureBootOn(Rule):
-    """The machine starts with Secure Boot.
+    """The machine boots with Secure Boot.
 
     ## What it does
     Reads the setting from VMX files, OVF envelopes and libvirt domains.
 
     ## Why it matters
-    The keys are in the firmware's variables, which rarely travel. With the vendor's usual keys a signed guest still starts; with own keys,
-    or with modules signed by an own key, it does not until they are enrolled again.
+    The keys are in the firmware's variables, which rarely travel. With the vendor's usual keys a signed guest still boots. With custom
+    keys, or with modules signed by a custom key, it does not boot until they are enrolled again.
 
     ## References
     - Forklift `hyperv.secure_boot.detected`, `openstack.secure_boot.detected`
@@ -30,5 +30,5 @@ class SecureBootOn(Rule):
     def check(self, definition: Definition, target: Target) -> Iterator[Finding]:
         definition.require()
         if definition.secure_boot and not target.keeps_nvram:
-            effect = f"switch it on at {target.name} too; keys that were enrolled by hand stay behind"
-            yield self.finding(definition.at("secure_boot"), "the machine starts with Secure Boot", effect)
+            effect = f"enable it on {target.name} too; keys that were enrolled by hand stay behind"
+            yield self.finding(definition.at("secure_boot"), "the machine boots with Secure Boot", effect)

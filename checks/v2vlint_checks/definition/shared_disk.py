@@ -14,7 +14,7 @@ class SharedDisk(Rule):
     Finds disks with `<shareable/>` in libvirt, multi-writer sharing or a shared bus in VMX files.
 
     ## Why it matters
-    A copy is no longer shared: two cluster nodes then write to two different disks, or the copy is made while another node writes.
+    A copy is no longer shared: two cluster nodes then write to two different disks, or the copy is taken while another node writes.
 
     ## References
     - Forklift `vmware.disk.shared.detected`, `ovirt.disk.shared.detected`
@@ -36,4 +36,4 @@ class SharedDisk(Rule):
         for disk in definition.disks:
             if disk.shared:
                 message = f"the disk {disk.path or disk.target} is shared with other machines"
-                yield self.finding(disk.where, message, "the copy is not: the machines that share it no longer see each other's writes")
+                yield self.finding(disk.where, message, "the copy is not shared: the machines no longer see each other's writes")

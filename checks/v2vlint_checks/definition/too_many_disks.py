@@ -10,13 +10,13 @@ def _many(count: int) -> Definition:
 
 
 class TooManyDisks(Rule):
-    """The machine has more disks than the target attaches.
+    """The machine has more disks than the target can attach.
 
     ## What it does
     Counts the disks of the definition against the limit in the target's profile (`limits.disks`).
 
     ## Why it matters
-    virt-v2v refuses to write to oVirt; elsewhere the machine does not start until disks are taken away.
+    virt-v2v refuses to write to oVirt; elsewhere the machine does not start until disks are removed.
 
     ## References
     - virt-v2v `output_rhv.ml`; Forklift `vmware.disk.count.exceeds.limit`
@@ -34,9 +34,9 @@ class TooManyDisks(Rule):
     def check(self, definition: Definition, target: Target, conversion: Conversion) -> Iterator[Finding]:
         definition.require()
         if not (most := target.limits.disks):
-            raise NotApplicable(f"no limit of disks on {target.name} is known")
+            raise NotApplicable(f"no disk limit of {target.name} is known")
         if len(definition.disks) > most:
             refused = conversion.by_virt_v2v and target.platform == "ovirt"
             effect = "virt-v2v refuses the machine" if refused else "not all of them can be attached"
-            message = f"{len(definition.disks)} disks, and {target.title} attaches {most}"
+            message = f"{len(definition.disks)} disks, and {target.title} attaches at most {most}"
             yield self.finding(definition.disks[most].where, message, effect)

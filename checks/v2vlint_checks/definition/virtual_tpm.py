@@ -8,10 +8,10 @@ _TPM = "<tpm model='tpm-crb'><backend type='emulator' version='2.0'/></tpm>\n"
 
 
 class VirtualTpm(Rule):
-    """The machine has a virtual TPM, whose content does not travel.
+    """The machine has a virtual TPM whose content does not travel.
 
     ## What it does
-    Finds a TPM in the definition, on targets that do not take it over.
+    Finds a TPM in the definition, on targets that do not carry it over.
 
     ## Why it matters
     Keys sealed to it are lost: BitLocker asks for its recovery key, a LUKS slot bound to it no longer opens, measured boot and attestation
@@ -33,5 +33,5 @@ class VirtualTpm(Rule):
     def check(self, definition: Definition, target: Target) -> Iterator[Finding]:
         definition.require()
         if definition.tpm and not target.keeps_tpm:
-            effect = "the new machine's TPM is empty: keep recovery keys at hand, and add a passphrase to what only the TPM opens"
+            effect = "the new machine's TPM is empty: keep recovery keys at hand, and add a passphrase where only the TPM unlocks"
             yield self.finding(definition.at("tpm"), "the machine has a virtual TPM", effect)

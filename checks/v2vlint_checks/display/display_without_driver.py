@@ -21,11 +21,11 @@ class DisplayWithoutDriver(Rule):
     """The guest starts a desktop, and its kernel has no driver for the target's display.
 
     ## What it does
-    Where a display manager is enabled, looks in the default kernel for any of the drivers of the target's display. Cloud kernels often have
+    Where a display manager is enabled, checks that the default kernel has a driver for the target's display. Cloud kernels often have
     none at all.
 
     ## Why it matters
-    Wayland needs the kernel's driver and X does without one only in the simplest modes: the screen stays black. The guest itself runs.
+    Wayland needs the kernel driver, and X works without one only in the simplest modes: the screen stays black. The guest itself runs.
 
     ## References
     - virt-v2v adds `bochs-drm` to the initramfs since BZ 2131123; Debian's cloud kernels have no DRM drivers
@@ -50,4 +50,4 @@ class DisplayWithoutDriver(Rule):
             found = [kernel.has(module) for module in display.modules]
             if found and all(presence is Presence.ABSENT for presence in found):
                 message = f"the kernel {kernel.version} has no driver for the {display.name}"
-                yield self.finding(kernel.where, message, "the desktop does not come up: a black screen; the guest itself runs")
+                yield self.finding(kernel.where, message, "the desktop does not come up and the screen stays black; the guest itself runs")

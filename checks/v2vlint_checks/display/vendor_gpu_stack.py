@@ -6,15 +6,15 @@ from v2vlint.api import Example, Finding, GpuStacks, NotApplicable, Rule, Severi
 
 
 class VendorGpuStack(Rule):
-    """A graphics card maker's driver is installed.
+    """A GPU vendor's driver is installed.
 
     ## What it does
-    Finds NVIDIA's, AMD's (amdgpu-pro) and ATI's (fglrx) drivers by the files their installers and packages leave, and the lines with which
-    they keep the free driver away.
+    Finds NVIDIA's, AMD's (amdgpu-pro) and ATI's (fglrx) drivers by the files of their installers and packages, and the lines that block
+    the open-source driver.
 
     ## Why it matters
-    Without the card their services fail at boot, their OpenGL and Vulkan libraries stand in the way of the software renderer, and programs
-    that compute on the card stop. Their uninstallers want to run while the card is still there.
+    Without the card their services fail at boot, their OpenGL and Vulkan libraries get in the way of the software renderer, and GPU
+    computing stops. Their uninstallers expect the card to be present.
 
     ## References
     - xorg.conf(5), modprobe.d(5); virt-v2v does not touch GPU stacks
@@ -37,5 +37,5 @@ class VendorGpuStack(Rule):
             raise NotApplicable("no vendor's GPU driver is installed")
         for stack in gpus.stacks:
             message = f"the {stack.vendor} driver is installed"
-            effect = "without the card its services fail, and its OpenGL libraries stand in the way of software rendering"
+            effect = "without the card its services fail, and its OpenGL libraries get in the way of software rendering"
             yield self.finding(stack.where, message, effect, related=stack.blacklists)

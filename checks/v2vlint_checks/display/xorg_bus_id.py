@@ -13,10 +13,10 @@ class XorgBusId(Rule):
     """The X configuration pins the graphics card to a bus address.
 
     ## What it does
-    Finds `BusID` lines in live `Section "Device"` entries of xorg.conf, XF86Config and xorg.conf.d.
+    Finds `BusID` lines in active `Section "Device"` entries of xorg.conf, XF86Config and xorg.conf.d.
 
     ## Why it matters
-    On another virtual board the card sits elsewhere. The X server looks at the place given, finds nothing there and gives up.
+    On another virtual board the card sits elsewhere. The X server looks only at the given address, finds nothing there and gives up.
 
     ## Fix safety
     Safe: without the line the X server takes the primary card, and a virtual machine has one.
@@ -43,6 +43,6 @@ class XorgBusId(Rule):
         for device in xorg.devices:
             if device.bus_id is not None:
                 message = f"the X server looks for its card at {device.bus_id}"
-                effect = f"on {target.name} the card sits elsewhere: the X server finds no screen; the guest itself runs"
+                effect = f"the card is elsewhere on {target.name}: the X server finds no screen; the guest itself runs"
                 fix = Fix("let the X server find its card", Applicability.SAFE, device.unpin) if device.unpin else None
                 yield self.finding(device.bus_id.where, message, effect, fix=fix)

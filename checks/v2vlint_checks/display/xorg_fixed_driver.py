@@ -27,18 +27,17 @@ _PLAIN = 'Section "Device"\n\tIdentifier "Card0"\n\tDriver     "modesetting"\nEn
 
 
 class XorgFixedDriver(Rule):
-    """The X configuration names the driver of one graphics card.
+    """The X configuration names a driver for one specific graphics card.
 
     ## What it does
-    Finds live `Section "Device"` entries in xorg.conf, XF86Config and xorg.conf.d whose `Driver` does not work on the target's display.
+    Finds active `Section "Device"` entries in xorg.conf, XF86Config and xorg.conf.d whose `Driver` does not work on the target's display.
     Comments, `OutputClass` sections and devices that no screen uses do not count.
 
-    ## Why it matters
-    The driver finds no card it knows and the X server gives up ("no screens found"): a black screen, or a login screen that comes and goes.
-    The guest itself runs and can be reached.
+    ## Why it matters The driver finds no card it knows and the X server gives up ("no screens found"): a black screen, or a login screen
+    that keeps restarting. The guest itself runs and can be reached.
 
     ## Fix safety
-    Safe: `modesetting` (or `vesa` on servers too old for it) works on every virtual display, and the lines that name the maker go.
+    Safe: `modesetting` (or `vesa` on servers too old for it) works on every virtual display. The lines that name the vendor are removed.
 
     ## References
     - virt-v2v `convert/convert_linux.ml`, `configure_display_driver`: does the same in xorg.conf, not in xorg.conf.d
@@ -111,15 +110,15 @@ class XorgFixedDriver(Rule):
             effect = "the X server finds no screen: the console shows no desktop; the guest itself runs"
             yield self.finding(
                 driver.where,
-                f'the X configuration asks for the driver "{driver}", which has no card on {target.name}',
-                "virt-v2v puts modesetting in its place" if converted else effect,
+                f'the X configuration asks for the driver "{driver}", for which {target.name} has no card',
+                "virt-v2v replaces it with modesetting" if converted else effect,
                 severity=Severity.INFO if converted else Severity.WARNING,
                 fix=_generic(device, xorg),
             )
 
 
 def _fitting(target: Target) -> frozenset[str]:
-    """The X drivers that work on every display the target may have; ``dummy`` needs none."""
+    """The X drivers that work on every display of the target; ``dummy`` needs no display."""
     sets = [frozenset(display.xorg_drivers) for display in target.displays]
     return frozenset.intersection(*sets) | {"dummy"} if sets else _ANYWHERE
 

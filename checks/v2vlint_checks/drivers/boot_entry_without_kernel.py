@@ -18,8 +18,8 @@ class BootEntryWithoutKernel(Rule):
     """A boot entry names a kernel that does not exist.
 
     ## What it does
-    Follows every entry of the live boot loader configuration to its kernel. A missing kernel of the default entry is an error, one of
-    another entry a warning.
+    Follows every entry of the active boot menu to its kernel. A missing kernel is an error for the default entry and a warning for any
+    other.
 
     ## Why it matters
     The loader stops with `file not found` and waits at the console. Regenerate the configuration before the move.
@@ -48,7 +48,7 @@ class BootEntryWithoutKernel(Rule):
             if cause.severity is None:
                 yield self.unknown(cause.where, cause.reason)
             elif (choice := cause.about) is not None:
-                effect = "the loader stops at it and waits at the console"
+                effect = "the loader stops and waits at the console"
                 yield self._missing(choice, "the default boot entry", effect, cause.severity)
         for choice in choices.others:
             if choice.kernel is None and not choice.unreadable:

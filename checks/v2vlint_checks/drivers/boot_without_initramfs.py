@@ -8,16 +8,16 @@ _PARTUUID = "root=PARTUUID=5a3a4a0b-01 ro"
 
 
 class BootWithoutInitramfs(Rule):
-    """The default boot entry has no initramfs, but what it needs is not built into the kernel.
+    """The default boot entry has no initramfs, but needs drivers that are not built into the kernel.
 
     ## What it does
-    Looks at default entries that name no initramfs: every driver for the target's disk controller and the root filesystem must be built in
-    then, and the root may not lie on LVM or LUKS.
+    Checks default entries without an initramfs: every driver for the target's disk controller and the root filesystem must then be built
+    in, and the root must not be on LVM or LUKS.
 
     ## Why it matters
-    Ubuntu's cloud images boot this way on the hypervisor they are made for. On another disk controller the driver is a module, which lies
-    on the very disk it should drive: `VFS: Unable to mount root fs on unknown-block(0,0)`. Ubuntu's own entries start once more with the
-    initramfs after such a panic (`panic=-1`), which costs one failed boot.
+    Ubuntu's cloud images boot this way on the hypervisor they are made for. On another disk controller the driver is a module on the very
+    disk it should drive: `VFS: Unable to mount root fs on unknown-block(0,0)`. After such a panic Ubuntu's own entries retry with the
+    initramfs (`panic=-1`), which costs one failed boot.
 
     ## References
     - oxidecomputer/propolis issue 590, cloud-hypervisor issue 2003: Ubuntu's `40-force-partuuid.cfg`.
@@ -50,6 +50,6 @@ class BootWithoutInitramfs(Rule):
             lacking = cause.about
             choice, again = lacking.path.choice, tries_again(lacking.path)
             message = f"the boot entry {choice.title!r} has no initramfs, which is needed for {', '.join(lacking.names)}"
-            panics = "the kernel panics: it finds no root"
-            effect = "the first start panics; the loader then tries with the initramfs" if again else panics
+            panics = "the kernel finds no root and panics"
+            effect = "the first boot panics; the loader then retries with the initramfs" if again else panics
             yield self.finding(cause.where, message, effect, severity=cause.severity)

@@ -21,15 +21,14 @@ _PVSCSI = sample_vmx('scsi0.virtualDev = "pvscsi"\nscsi0:0.fileName = "a.vmdk"\n
 
 
 class DefinedHardwareWithoutDriver(Rule):
-    """The kernel that boots cannot drive the hardware of the machine's own definition.
+    """The default kernel cannot drive the hardware of the machine's own definition.
 
     ## What it does
-    Asks for the drivers of the disk controllers and network cards in the definition, in the initramfs and the kernel that the default entry
-    starts.
+    Looks for drivers of the disk controllers and network cards in the definition, in the initramfs and the kernel of the default entry.
 
     ## Why it matters
-    A guest that ran on that hardware has its drivers: the definition is probably of another machine, or was changed after the guest last
-    ran. The forecast is not affected, as the target's hardware decides.
+    A guest that ran on that hardware has its drivers, so the definition probably belongs to another machine, or was changed after the guest
+    last ran. The forecast is not affected: it is made for the target's hardware.
 
     ## References
     - Red Hat, "initramfs lacks the driver of the disk controller"
@@ -54,4 +53,4 @@ class DefinedHardwareWithoutDriver(Rule):
                     seen.add((fate.name, path.kernel.version))
                     lacks = ", ".join(one.module for one in fate.failing())
                     message = f"kernel {path.kernel.version} cannot drive {fate.name} (it lacks {lacks})"
-                    yield self.finding(where, message, "the definition is of another machine, or was changed since the guest ran")
+                    yield self.finding(where, message, "the definition belongs to another machine, or was changed since the guest ran")

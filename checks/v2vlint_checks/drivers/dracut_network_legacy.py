@@ -11,13 +11,13 @@ class DracutNetworkLegacy(Rule):
     """dracut is configured for network-legacy, whose DHCP client is not installed.
 
     ## What it does
-    When virt-v2v carries the guest, finds the drop-in `50-network-legacy.conf` while dhclient is absent.
+    With virt-v2v as the mover: finds the drop-in `50-network-legacy.conf` while dhclient is not installed.
 
     ## Why it matters
     dracut refuses to build an image: `Module 'network-legacy' cannot be found`. virt-v2v then gives up.
 
     ## Fix safety
-    Unsafe: the drop-in is deleted, so that dracut picks its network module; images that boot over the network may change.
+    Unsafe: the drop-in is deleted, so that dracut chooses its network module; images that boot over the network may change.
 
     ## References
     - virt-v2v(1), "network-legacy cannot be found"

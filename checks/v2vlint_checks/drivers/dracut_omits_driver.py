@@ -19,16 +19,16 @@ _CONF = "/etc/dracut.conf.d/slim.conf"
 
 
 class DracutOmitsDriver(Rule):
-    """The initramfs generator is configured to leave out a driver the target needs.
+    """The initramfs generator is configured to omit a driver the target needs.
 
     ## What it does
     Finds the target's storage modules in `omit_drivers` of dracut's configuration, and booster's modules with a minus sign.
 
     ## Why it matters
-    The image in use may still have the driver. The next kernel update builds one without, and the guest does not find its disk any more.
+    The present image may still have the driver. The next kernel update builds one without it, and the guest no longer finds its disk.
 
     ## Fix safety
-    Safe: only the name of the driver is taken out of the list.
+    Safe: only the driver's name is removed from the list.
 
     ## References
     - dracut.conf(5), `omit_drivers`; booster(1), `modules`
@@ -52,7 +52,7 @@ class DracutOmitsDriver(Rule):
             for token in generator.omitted:
                 name = normal(token.value.lstrip("-"))
                 if name in needed:
-                    message = f"{generator.name} is configured to leave out {name}"
+                    message = f"{generator.name} is configured to omit {name}"
                     effect = "the next initramfs it builds does not find the root disk"
                     edit = ReplaceText(token.where, token.value, "")
-                    yield self.finding(token.where, message, effect, fix=Fix(f"let {name} in", Applicability.SAFE, (edit,)))
+                    yield self.finding(token.where, message, effect, fix=Fix(f"include {name}", Applicability.SAFE, (edit,)))

@@ -47,11 +47,11 @@ class DriverBlocked(Rule):
     Built-in drivers and modules that the target does not need do not count.
 
     ## Why it matters
-    Hardening guides and removed guest tools leave such lines behind. The module is there and never loaded: no disk, or no network. The copy
-    inside the initramfs decides about the disk; editing /etc/modprobe.d alone changes nothing before the next rebuild.
+    Hardening guides and removed guest tools leave such lines behind. The module exists but is never loaded: no disk, or no network. For
+    the disk the copy inside the initramfs counts; editing /etc/modprobe.d alone changes nothing before the next rebuild.
 
     ## Fix safety
-    Safe: the line is commented out, and a blacklisted storage module is loaded by its name from the initramfs from now on.
+    Safe: the line is commented out, and a blacklisted storage module is loaded by name from the initramfs from then on.
 
     ## References
     - modprobe.d(5); Microsoft's "linux-hyperv-issue" describes hv_netvsc and hv_storvsc disabled this way.
@@ -116,19 +116,19 @@ class DriverBlocked(Rule):
                 yield self.finding(cause.where, cause.reason, effect, severity=cause.severity, fix=fix, related=related, stage=stage)
 
     def _later(self, path: BootPath, landing: Landing, modprobe: Modprobe, seen: set[str | Where]) -> Iterator[Finding]:
-        """Lines that the initramfs does not know yet, about modules the target's controllers need."""
+        """Lines that are not in the initramfs yet, for modules that the target's controllers need."""
         needed = dict.fromkeys(name for controller in landing.controllers for modules in controller.any_of for name in modules)
         usable = [name for name in needed if name not in seen and path.kernel.has(name) is Presence.MODULE]
         for name in usable if path.image else ():
             command = modprobe.disabled(name) or modprobe.blacklisted(name)
             if command and not any(path.controller(c).usable is False for c in landing.controllers):
-                message = f"the storage driver {name} is kept from loading by `{command.command} {command.name}`"
-                effect = "the next initramfs takes the line over, and the root disk is not found any more"
+                message = f"the storage driver {name} is blocked by `{command.command} {command.name}`"
+                effect = "the next initramfs copies the line, and the root disk is no longer found"
                 yield self.finding(command.where, message, effect, severity=Severity.WARNING, fix=_fix(path, name, modprobe))
 
 
 def _is_new(fate: ModuleFate, seen: set[str | Where]) -> bool:
-    """Whether neither the module nor the line that blocks it was reported; both count as seen from now on."""
+    """Whether neither the module nor the line that blocks it was reported before; both then count as seen."""
     place = fate.where if isinstance(fate.where, Span) else fate.module
     new = not {fate.module, place} & seen
     seen.update((fate.module, place))

@@ -22,17 +22,17 @@ _MAIN = "/etc/initramfs-tools/initramfs.conf"
 
 
 class HostOnlyInitramfs(Rule):
-    """The initramfs generator takes only the drivers of the machine it runs on.
+    """The initramfs generator includes only drivers for the machine it runs on.
 
     ## What it does
-    Reads the generator's configuration (`hostonly=yes`, `MODULES=dep`, the hook `autodetect`, booster without `universal`) and tells when
-    none of its settings names the target's storage modules. Images that exist already are judged by other rules, by their content.
+    Reads the generator's configuration (`hostonly=yes`, `MODULES=dep`, the hook `autodetect`, booster without `universal`) and reports when
+    no setting names the target's storage modules. Other rules judge existing images by their content.
 
     ## Why it matters
     A kernel update before the move builds an image without the target's drivers, however good the present one is.
 
     ## Fix safety
-    Safe: one setting is added that names the modules for every later image.
+    Safe: one setting is added that includes the modules in every later image.
 
     ## References
     - dracut.conf(5), initramfs.conf(5), mkinitcpio.conf(5)
@@ -88,7 +88,7 @@ class HostOnlyInitramfs(Rule):
 
 
 def _modules(kernel: Kernel, target: Target) -> tuple[str, ...]:
-    """Of every controller the first alternative that this kernel has as modules."""
+    """For every controller, the first alternative that this kernel has as modules."""
     found: list[str] = []
     for controller in target.controllers:
         usable = (modules for modules in controller.any_of if all(kernel.has(name) is not Presence.ABSENT for name in modules))

@@ -8,14 +8,14 @@ _IMAGE = "/boot/initrd.img-6.1.0-13-amd64"
 
 
 class InitramfsDamaged(Rule):
-    """The initramfs of the default boot entry is missing, empty, cut short or damaged.
+    """The initramfs of the default boot entry is missing, empty, truncated or damaged.
 
     ## What it does
     Follows the default entry to its initramfs and reads it to the end, as the kernel will. Images of other entries are not judged.
 
     ## Why it matters
-    A full /boot leaves such files behind at a kernel update. The machine has not been restarted since, so the move is the first boot that
-    needs the image: `VFS: Unable to mount root fs on unknown-block(0,0)`. Make it anew before the move: `update-initramfs -u -k all`,
+    A full /boot leaves such files behind after a kernel update. The machine has not been restarted since, so the move is the first boot
+    that needs the image: `VFS: Unable to mount root fs on unknown-block(0,0)`. Rebuild it before the move: `update-initramfs -u -k all`,
     `dracut -f`, `mkinitcpio -P`.
 
     ## References
@@ -58,6 +58,6 @@ class InitramfsDamaged(Rule):
 
 def _effect(image: ImageFault, severity: Severity | None) -> str:
     if image.kind == "followed by junk":
-        return "the kernel complains and goes on without what follows"
+        return "the kernel complains and ignores what follows"
     stops = "the kernel starts without a root filesystem and panics"
     return f"virt-v2v rebuilds it; after a raw copy {stops}" if severity is Severity.INFO else stops

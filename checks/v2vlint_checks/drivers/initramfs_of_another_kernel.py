@@ -9,10 +9,10 @@ class InitramfsOfAnotherKernel(Rule):
     """The default boot entry's initramfs holds the modules of another kernel.
 
     ## What it does
-    Compares the version that the default kernel's file states with the module folders inside the initramfs the entry loads.
+    Compares the version stated by the default kernel's file with the module folders in the initramfs that the entry loads.
 
     ## Why it matters
-    A kernel loads no modules of another version. With the disk driver as a module, the root is never found.
+    A kernel does not load modules built for another version. If the disk driver is a module, the root is never found.
 
     ## References
     - modprobe(8): modules are looked for under `/lib/modules/$(uname -r)`.

@@ -22,15 +22,15 @@ _ROOT = RootStack("ext4", None, (BlockDevice("vg/root", "lv", 1 << 30, 0, fs_typ
 
 
 class InitramfsWithoutRootFilesystem(Rule):
-    """The initramfs cannot open what is between the disk and the root filesystem.
+    """The initramfs cannot open the layers between the disk and the root filesystem.
 
     ## What it does
-    Looks in the default entry's initramfs for the module of the root filesystem's type, for those of LVM, LUKS and MD where the root lies
+    Looks in the default entry's initramfs for the module of the root filesystem's type, for those of LVM, LUKS and MD if the root is
     on them, and for the programs that set these up (`lvm`, `cryptsetup`, `mdadm`).
 
     ## Why it matters
-    The disk appears, and still there is no root: boot stops in the initramfs. Such an image is often older than the change of the disk
-    layout, and the first boot after the move is the first one that uses it.
+    The disk appears, but there is no root: boot stops in the initramfs. Such an image is often older than the last change of the disk
+    layout, and the first boot after the move is the first to use it.
 
     ## References
     - dracut.modules(7), initramfs-tools(7), mkinitcpio(8)

@@ -48,17 +48,17 @@ class InitramfsWithoutStorageDriver(Rule):
     """The initramfs lacks the driver of the target's disk controller.
 
     ## What it does
-    Reads the initramfs of the default boot entry (every segment of it) and looks for the target's storage modules, their dependencies, the
-    bus below (`virtio_pci`) and the disk driver above (`sd_mod`), built-in drivers counted. When the default image fails, the images of the
-    other entries are looked at too.
+    Reads the initramfs of the default boot entry (all of its segments) and looks for the target's storage modules, their dependencies, the
+    bus driver (`virtio_pci`) and the disk driver (`sd_mod`), counting built-in drivers. If the default image fails, the images of other
+    entries are checked too.
 
     ## Why it matters
     Host-only images (dracut's default on Red Hat and SUSE, `MODULES=dep` on Debian, mkinitcpio's `autodetect`) hold the drivers of the
     machine they were built on. Elsewhere the root disk does not appear: dracut times out, Debian stops at its `(initramfs)` prompt.
 
     ## Fix safety
-    Safe: a segment with the guest's own modules is appended to the image, the old content stays, and the generator is set to include the
-    modules from now on. An image made by an unknown generator is only to be rebuilt by hand.
+    Safe: a segment with the guest's own modules is appended to the image, whose content stays, and the generator is configured to include
+    the modules from then on. An image from an unknown generator can only be rebuilt by hand.
 
     ## References
     - `Documentation/driver-api/early-userspace/buffer-format.rst`: the kernel unpacks concatenated archives.

@@ -8,13 +8,13 @@ _KERNEL = "/boot/vmlinuz-6.1.0-13-amd64"
 
 
 class KernelImageDamaged(Rule):
-    """The default kernel's file is empty, cut short, or no kernel.
+    """The default kernel's file is empty, truncated, or not a kernel.
 
     ## What it does
-    Compares the file's size with the size that its boot header states, and notices files of zero bytes.
+    Compares the file's size with the size stated in its boot header, and finds empty files.
 
     ## Why it matters
-    A full /boot or a crash during an update leaves such files. The loader refuses them, or the kernel dies while it unpacks itself.
+    A full /boot or a crash during an update leaves such files behind. The loader refuses them, or the kernel dies while unpacking itself.
 
     ## References
     - `Documentation/arch/x86/boot.rst`: `setup_sects`, `syssize`

@@ -8,18 +8,18 @@ _FOLDER = "/lib/modules/6.1.0-13-amd64"
 
 
 class KernelModulesMissing(Rule):
-    """The default kernel's modules, or the list modprobe needs to load them, are not in the guest.
+    """The default kernel's modules, or the list modprobe needs to load them, are missing.
 
     ## What it does
     Looks for the module folder of the default kernel, for `modules.dep` in it, and for the files of the target's network drivers that the
     list names.
 
-    ## Why it matters
-    Whatever the initramfs does not load is lost: no network card, no vfat for /boot/efi. A folder without `modules.dep` means that depmod
-    never ran; generators then leave drivers out of the initramfs without a word. Run `depmod -a VERSION`, or reinstall the kernel package.
+    ## Why it matters Anything the initramfs does not load is missing: no network card, no vfat for /boot/efi. A folder without
+    `modules.dep` means that depmod never ran; generators then silently omit drivers from the initramfs. Run `depmod -a VERSION`, or
+    reinstall the kernel package.
 
     ## References
-    - microsoft/azurelinux pull request 75: hv_storvsc silently left out because of it.
+    - microsoft/azurelinux pull request 75: hv_storvsc was silently omitted for this reason.
     """
 
     severity = Severity.ERROR

@@ -26,15 +26,15 @@ class KernelWithoutStorageDriver(Rule):
     """The default kernel has no driver for the target's disk controller.
 
     ## What it does
-    Looks for the target's storage modules (with the bus and the disk driver they need) among the modules and built-in drivers of the kernel
-    that starts by default. Other kernels do not count, a kernel that ships neither list nor configuration is reported as unknown.
+    Looks for the target's storage modules (with the bus and disk drivers they need) among the modules and built-in drivers of the kernel
+    that boots by default. Other kernels do not count. A kernel with neither a module list nor a configuration is reported as unknown.
 
     ## Why it matters
-    No initramfs can help: the driver is not in the guest at all. Kernels cut down for one cloud (Debian's `cloud`, Ubuntu's `kvm`) lack
-    SATA, LSI Logic or NVMe. Install the distribution's full kernel before the move, or choose a controller this kernel drives.
+    No initramfs can help: the driver is not in the guest at all. Kernels trimmed for one cloud (Debian's `cloud`, Ubuntu's `kvm`) lack
+    SATA, LSI Logic or NVMe. Install the distribution's full kernel before the move, or choose a controller this kernel can drive.
 
     ## References
-    - Debian's `linux-image-6.1.0-*-cloud-amd64` has no ahci, mptspi or megaraid_sas; gardenlinux issue 360 is what follows.
+    - Debian's `linux-image-6.1.0-*-cloud-amd64` has no ahci, mptspi or megaraid_sas; gardenlinux issue 360 shows the result.
     - virt-v2v falls back to IDE or SATA when the kernel lacks virtio_blk: libguestfs-common `mldrivers/linux_kernels.ml`.
     """
 

@@ -27,14 +27,14 @@ _APPENDED = frozenset({"initramfs-tools", "dracut", "mkinitcpio"})
 
 
 class LuksWithoutGenericCipher(Rule):
-    """The root is encrypted, and the initramfs has the cipher for this CPU's instructions only.
+    """The root is encrypted, and the initramfs has the cipher only for this CPU's instructions.
 
     ## What it does
-    Looks for the module `xts` in the initramfs of a guest whose root lies on LUKS, when the kernel has it as a module.
+    Looks for the module `xts` in the initramfs of a guest whose root is on LUKS, when the kernel has it as a module.
 
     ## Why it matters
-    A host-only image may hold `aesni_intel` alone, which brings its own XTS. On a virtual CPU without AES instructions the passphrase is
-    right and the volume is not opened.
+    A host-only image may hold only `aesni_intel`, which brings its own XTS. On a virtual CPU without AES instructions the passphrase is
+    accepted but the volume does not open.
 
     ## Fix safety
     Safe: the module is appended to the image.

@@ -28,8 +28,8 @@ class LuksWithoutKeyboard(Rule):
     """The root is encrypted, and the initramfs has no driver for Hyper-V's keyboard.
 
     ## What it does
-    Where the only keyboard needs a driver of its own (`keyboards` of the target's profile), looks for that driver
-    (`hyperv_keyboard`) in the initramfs of a guest whose root lies on LUKS.
+    If the only keyboard needs a special driver (`keyboards` of the target's profile), looks for that driver (`hyperv_keyboard`) in the
+    initramfs of a guest whose root is on LUKS.
 
     ## Why it matters
     A generation 2 machine has no other keyboard: the passphrase prompt appears and cannot be answered.

@@ -26,7 +26,7 @@ from v2vlint.api import (
 _ALIAS = re.compile(r"(?P<scsi>scsi_hostadapter\d*)|(?P<net>eth\d+)")
 _CONF = "/etc/modprobe.conf"
 
-# What Xen's drivers were called before they came into Linux itself.
+# The names of Xen's drivers before they were merged into Linux.
 _FORMERLY = {"xennet": "xen_netfront", "xenblk": "xen_blkfront"}
 
 
@@ -37,11 +37,11 @@ class ModprobeHardwareAlias(Rule):
     Finds `alias scsi_hostadapter …` and `alias ethN …` (Red Hat up to 5, SUSE up to 10) that name a driver the target has no device for.
 
     ## Why it matters
-    These aliases are how such systems load drivers at all: mkinitrd builds the initrd from them, and the network script loads the card's
+    Such systems load drivers only through these aliases: mkinitrd builds the initrd from them, and the network script loads the card's
     driver by them.
 
     ## Fix safety
-    Unsafe: the first driver of the target that the kernel has is put in; which of several interfaces it is for is not known.
+    Unsafe: the first of the target's drivers that the kernel has is used; which of several interfaces it is for is not known.
 
     ## References
     - virt-v2v rewrites them: `convert/convert_linux.ml`, `configure_kernel_modules`.

@@ -6,13 +6,13 @@ from v2vlint.api import Conversion, Example, Finding, Mover, NotApplicable, Refu
 
 
 class NoInitramfsBuilder(Rule):
-    """virt-v2v finds no program in the guest that builds an initramfs.
+    """The guest has no program that virt-v2v can use to build an initramfs.
 
     ## What it does
-    When virt-v2v carries the guest, looks for what it runs to rebuild the initramfs: dracut, update-initramfs, mkinitrd or make-initrd.
+    With virt-v2v as the mover: looks for the programs it runs to rebuild the initramfs: dracut, update-initramfs, mkinitrd or make-initrd.
 
     ## Why it matters
-    The conversion ends with an error. Install the distribution's generator first, or copy the disks as they are if the image is portable.
+    The conversion stops with an error. Install the distribution's generator first, or copy the disks unchanged if the image is portable.
 
     ## References
     - virt-v2v, `convert/convert_linux.ml`, `rebuild_initrd`; libguestfs/virt-v2v issue 91 (SLES 15 appliance).
@@ -31,5 +31,5 @@ class NoInitramfsBuilder(Rule):
         if not conversion.by_virt_v2v:
             raise NotApplicable("virt-v2v is not the mover")
         for refusal in refusals.of("initramfs builder"):
-            effect = "virt-v2v stops with an error when it wants to rebuild the initramfs"
+            effect = "virt-v2v stops with an error when it tries to rebuild the initramfs"
             yield self.finding(refusal.where, refusal.reason, effect)

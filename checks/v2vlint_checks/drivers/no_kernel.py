@@ -12,7 +12,7 @@ class NoKernel(Rule):
     Looks for kernel images in /boot, in the module folders and on the EFI system partition.
 
     ## Why it matters
-    The guest cannot start alone: it was started with a kernel from outside (a Xen PV guest, a container made into a disk, direct kernel
+    The guest cannot boot on its own: its kernel came from the host (a Xen PV guest, a container turned into a disk, direct kernel
     boot). Install a kernel package and a boot loader before the move.
 
     ## References
@@ -35,5 +35,5 @@ class NoKernel(Rule):
             if cause.severity is None:
                 yield self.unknown(cause.where, cause.reason)
             else:
-                effect = "nothing can be started: the guest had its kernel from outside"
+                effect = "nothing can boot: the guest's kernel came from its host"
                 yield self.finding(cause.where, cause.reason, effect, severity=cause.severity)

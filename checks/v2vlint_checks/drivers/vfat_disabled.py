@@ -31,7 +31,7 @@ class VfatDisabled(Rule):
     Hardening guides disable vfat on BIOS machines. With an EFI system partition in fstab the mount fails, and boot stops in emergency mode.
 
     ## Fix safety
-    Safe: the line is commented out; the module is loaded when something mounts vfat, as everywhere.
+    Safe: the line is commented out; the module is then loaded when something mounts vfat, as usual.
 
     ## References
     - Microsoft, "vfat disabled boot issues"; CIS benchmarks, "Ensure mounting of FAT filesystems is limited".

@@ -17,15 +17,15 @@ def _guest(*versions: str) -> dict[str, str | bytes]:
 
 
 class XenPvKernel(Rule):
-    """The default kernel runs as a Xen paravirtual guest only.
+    """The default kernel runs only as a Xen paravirtual guest.
 
     ## What it does
     Reads the kernel's configuration: `CONFIG_X86_XEN` or `CONFIG_X86_64_XEN` marks the separate Xen kernels of Linux 2.6. Kernels with
-    `CONFIG_XEN=y` run on anything and are not meant.
+    `CONFIG_XEN=y` run on anything and do not count.
 
     ## Why it matters
-    Such a kernel has no idea of real or emulated hardware; on anything but Xen's paravirtual mode it does not start. Install the plain
-    kernel before the move.
+    Such a kernel has no support for real or emulated hardware and does not start outside Xen's paravirtual mode. Install the plain kernel
+    before the move.
 
     ## References
     - virt-v2v: `ki_is_xen_pv_only_kernel` in libguestfs-common `mldrivers/linux_kernels.ml`

@@ -10,14 +10,14 @@ _ENTRY = "menuentry 'Debian' {{\n\tlinux /vmlinuz root=UUID=1c7e ro {0}\n\tinitr
 
 
 class ClockSourceParameter(Rule):
-    """The kernel command line asks for another hypervisor's clock.
+    """The kernel command line selects another hypervisor's clock.
 
     ## What it does
-    Finds `clocksource=` with the name of a clock that the target does not offer (`clocksources` of its profile;
-    `kvm-clock`, `xen`, `hyperv_clocksource_tsc_page`).
+    Finds `clocksource=` with a clock that the target does not offer (`clocksources` of its profile; `kvm-clock`, `xen`,
+    `hyperv_clocksource_tsc_page`).
 
     ## Why it matters
-    The kernel does not find that clock and takes what it thinks best, which need not be the target's own.
+    The kernel does not find that clock and picks another one, which need not be the target's own.
 
     ## Fix safety
     Safe: without the argument the kernel picks the hypervisor's clock.
@@ -45,9 +45,9 @@ class ClockSourceParameter(Rule):
                 if arg.name == "clocksource" and arg.value in _PARAVIRTUAL - set(target.clocksources):
                     found.setdefault(arg.value or "", arg)
         if not found:
-            raise NotApplicable("no hypervisor's clock is asked for")
+            raise NotApplicable("no hypervisor's clock is selected")
         for value, arg in found.items():
             edits = lines.replace_arg("clocksource", value, "")
             fix = Fix("let the kernel choose its clock", Applicability.SAFE, edits) if edits else None
-            effect = "the kernel does not find it and takes another one"
+            effect = "the kernel does not find it and picks another one"
             yield self.finding(arg.where, f"the command line selects the clock {value}, which {target.name} does not have", effect, fix=fix)

@@ -27,16 +27,16 @@ _TEXT = (
 
 
 class CloudRepository(Rule):
-    """A package source answers inside another cloud only.
+    """A package source is available only inside another cloud.
 
     ## What it does
-    Finds enabled sources of Red Hat's and SUSE's update infrastructure in EC2, Azure, Google's cloud and Oracle's, on other targets.
+    Finds enabled sources of Red Hat's and SUSE's update infrastructure in EC2, Azure, Google Cloud and Oracle Cloud, on other targets.
 
     ## Why it matters
-    The servers admit machines of their cloud only: no updates, and no packages for repairs. The subscription has to be another one.
+    The servers admit only machines of their own cloud: no updates, and no packages for repairs. The guest needs another subscription.
 
     ## Fix safety
-    Unsafe: the source is switched off, and until the guest is registered elsewhere it has none.
+    Unsafe: the source is disabled, and the guest has none until it is registered elsewhere.
 
     ## References
     - access.redhat.com/articles/7041540, "Red Hat Update Infrastructure"; SUSE, "Public cloud update infrastructure"
@@ -59,6 +59,6 @@ class CloudRepository(Rule):
             cloud = next(((words, home) for pattern, words, home in _CLOUDS if pattern.search(entry.url.value)), None)
             if cloud is None or (cloud[1] and cloud[1] == target.platform):
                 continue
-            fix = Fix(f"switch the package source {entry.name} off", Applicability.UNSAFE, entry.disable) if entry.disable else None
+            fix = Fix(f"disable the package source {entry.name}", Applicability.UNSAFE, entry.disable) if entry.disable else None
             message = f"the package source {entry.name} is {cloud[0]}"
-            yield self.finding(entry.url.where, message, "it answers inside that cloud only: there are no updates", fix=fix)
+            yield self.finding(entry.url.where, message, "it is available only inside that cloud: there are no updates", fix=fix)

@@ -23,11 +23,11 @@ class DistributionUnknownToVirtV2v(Rule):
     """virt-v2v does not convert this distribution.
 
     ## What it does
-    With virt-v2v as the mover: compares the distribution, as libguestfs takes it from os-release and older release files, with virt-v2v's
-    list. AlmaLinux passes for its `/etc/redhat-release`; Amazon Linux, Arch, Alpine, Gentoo and openEuler do not.
+    With virt-v2v as the mover: compares the distribution, as libguestfs reads it from os-release and older release files, with virt-v2v's
+    list. AlmaLinux passes because of its `/etc/redhat-release`; Amazon Linux, Arch, Alpine, Gentoo and openEuler do not.
 
     ## Why it matters
-    `virt-v2v is unable to convert this guest type`. Copy the disks as they are, after the findings for a raw copy are repaired.
+    `virt-v2v is unable to convert this guest type`. Copy the disks unchanged, after repairing the findings for a raw copy.
 
     ## References
     - virt-v2v `convert/convert.ml`, `convert`; libguestfs `daemon/inspect_fs_unix.ml`, `distro_of_os_release_id`
@@ -53,4 +53,4 @@ class DistributionUnknownToVirtV2v(Rule):
         if not conversion.by_virt_v2v:
             raise NotApplicable("virt-v2v is not the mover")
         for refusal in refusals.of("distribution"):
-            yield self.finding(refusal.where, refusal.reason, "virt-v2v ends with an error and converts nothing")
+            yield self.finding(refusal.where, refusal.reason, "virt-v2v stops with an error and converts nothing")

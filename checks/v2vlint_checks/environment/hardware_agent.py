@@ -12,24 +12,24 @@ _AGENTS = {
     "a RAID controller's monitor": ("lsi_mrdsnmpd", "mrmonitor", "MegaRAID", "vivaldiframeworkd", "aacraid-monitor", "arcconf"),
     "a licence dongle's daemon": ("aksusbd", "hasplmd", "haspd", "CodeMeter", "codemeter"),
     "an uninterruptible power supply's monitor": ("apcupsd", "nut-driver", "nut-server", "upsd", "pbeagent"),
-    "sensor readings": ("lm_sensors", "lm-sensors", "fancontrol", "thermald"),
+    "a sensor monitor": ("lm_sensors", "lm-sensors", "fancontrol", "thermald"),
 }
 _WANTS = "/etc/systemd/system/multi-user.target.wants"
 
 
 class HardwareAgent(Rule):
-    """A service looks after hardware that a virtual machine does not have.
+    """A service monitors hardware that a virtual machine does not have.
 
     ## What it does
-    Finds enabled services of server makers, RAID and management controllers, power supplies, sensors and licence dongles. A heuristic by
-    service name.
+    Finds enabled services for server vendors' tools, RAID and management controllers, power supplies, sensors and licence dongles. A
+    heuristic by service name.
 
     ## Why it matters
-    They fail or fill the log; a few try to talk to hardware ports for minutes. Software licensed by a dongle stops working. A power
-    supply's monitor may shut the guest down when it loses contact.
+    They fail or fill the log; a few poll hardware ports for minutes. Software licensed by a dongle stops working. A UPS monitor may shut
+    the guest down when it loses contact.
 
     ## References
-    - the makers' service names
+    - the vendors' service names
     """
 
     severity = Severity.WARNING
@@ -50,4 +50,4 @@ class HardwareAgent(Rule):
             links = services.link_files(*names)
             if links:
                 message = f"a service starts for hardware of a physical machine: {agent} ({links[0].path.rpartition('/')[2]})"
-                yield self.finding(links[0], message, "it fails there, or waits for hardware that is not there", related=links[1:])
+                yield self.finding(links[0], message, "it fails there, or waits for hardware that does not exist", related=links[1:])

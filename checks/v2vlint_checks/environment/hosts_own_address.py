@@ -21,20 +21,20 @@ _HOSTS = "127.0.0.1\tlocalhost\n192.0.2.5\tdb01.example.org\tdb01\n"
 
 
 class HostsOwnAddress(Rule):
-    """/etc/hosts ties the guest's own name to a fixed address.
+    """/etc/hosts gives the guest's own name a fixed address.
 
     ## What it does
     Finds the guest's host name in /etc/hosts with an address that is not loopback.
 
     ## Why it matters
-    In another network the name leads to a machine that is not this one. Databases, mail and cluster services bind to their own name, and
-    fail at start or answer to nobody; `sudo` and `ssh` wait for time-outs.
+    In another network the name resolves to some other machine. Databases, mail and cluster services bind to their own name, and fail to
+    start or are unreachable; `sudo` and `ssh` wait for time-outs.
 
     ## Fix safety
     Unsafe: services that bind to their own name then listen on loopback only.
 
     ## References
-    - hosts(5), hostname(1); Debian's policy gives the name to 127.0.1.1
+    - hosts(5), hostname(1); Debian maps the name to 127.0.1.1
     """
 
     severity = Severity.WARNING
@@ -56,7 +56,7 @@ class HostsOwnAddress(Rule):
 
     def check(self, hosts: Hosts, cloud_init: CloudInit, target: Target) -> Iterator[Finding]:
         if target.keeps_network or (cloud_init.manages_hosts and cloud_init.runs is not False):
-            raise NotApplicable("the network stays, or cloud-init writes the file")
+            raise NotApplicable("the target keeps the network, or cloud-init writes the file")
         for entry in hosts.own:
             if is_link_local(entry.address.value):
                 continue
@@ -64,6 +64,6 @@ class HostsOwnAddress(Rule):
             yield self.finding(
                 entry.address.where,
                 f"the guest's own name {hosts.hostname} has the address {entry.address}",
-                "in another network its own name leads to another machine, or to none",
-                fix=Fix("give the guest's name to loopback", Applicability.UNSAFE, (replace_token(entry.address, version),)),
+                "in another network its own name leads to another machine or nowhere",
+                fix=Fix("map the guest's name to loopback", Applicability.UNSAFE, (replace_token(entry.address, version),)),
             )

@@ -6,17 +6,17 @@ from v2vlint.api import Applicability, Example, Finding, Fix, NotApplicable, Rul
 
 
 class LocalHardwareClock(Rule):
-    """The guest takes the hardware clock for local time.
+    """The guest keeps the hardware clock in local time.
 
     ## What it does
     Reads the third line of /etc/adjtime.
 
     ## Why it matters
     Hypervisors and clouds set the virtual clock to UTC unless told otherwise. The guest is then off by its time zone until a time server
-    corrects it: certificates are not valid yet, scheduled jobs run twice, logs are out of order.
+    corrects it: certificates are not valid yet, scheduled jobs run twice, log entries are out of order.
 
     ## Fix safety
-    Unsafe: where the target's clock is set to local time on purpose (as for a Windows beside it), UTC is the wrong one.
+    Unsafe: if the target's clock is deliberately set to local time (as for a Windows beside it), UTC is wrong.
 
     ## References
     - hwclock(8), timedatectl(1); virt-v2v writes a UTC clock for every Linux guest; AWS's import guide asks for UTC
@@ -32,7 +32,7 @@ class LocalHardwareClock(Rule):
 
     def check(self, times: TimeSources) -> Iterator[Finding]:
         if times.local_clock is None:
-            raise NotApplicable("the hardware clock is taken for UTC")
+            raise NotApplicable("the hardware clock is in UTC")
         effect = "the virtual clock shows UTC: the guest starts off by its time zone"
-        fix = Fix("take the hardware clock for UTC", Applicability.UNSAFE, (replace_token(times.local_clock, "UTC"),))
-        yield self.finding(times.local_clock.where, "the hardware clock is taken for local time", effect, fix=fix)
+        fix = Fix("keep the hardware clock in UTC", Applicability.UNSAFE, (replace_token(times.local_clock, "UTC"),))
+        yield self.finding(times.local_clock.where, "the guest keeps the hardware clock in local time", effect, fix=fix)

@@ -23,15 +23,15 @@ _DHCP = "auto eth0\niface eth0 inet dhcp\n"
 
 
 class PrivateNameserver(Rule):
-    """Names are looked up at a fixed server of a private network, or of another cloud.
+    """The guest uses a fixed name server of a private network, or of another cloud.
 
     ## What it does
-    Finds `nameserver` lines with private addresses in a resolv.conf written by hand, and `DNS=` of systemd-resolved. A link to a
-    program's file, a program's file, and a file that a DHCP client rewrites are fine. The resolvers of Azure (168.63.129.16), EC2 and
-    other clouds, which answer inside them only, are found wherever the target is not that cloud.
+    Finds `nameserver` lines with private addresses in a hand-written resolv.conf, and `DNS=` of systemd-resolved. A resolv.conf that is
+    generated, a link to a generated file, or rewritten by a DHCP client is fine. The resolvers of Azure (168.63.129.16), EC2 and other
+    clouds, which answer only inside them, are reported wherever the target is not that cloud.
 
     ## Why it matters
-    In another network nobody answers there. Every look-up waits, logins hang, package managers and agents find nothing.
+    In another network nobody answers there. Every lookup waits, logins hang, package managers and agents find nothing.
 
     ## References
     - resolv.conf(5), resolved.conf(5); GCE's import empties the file
@@ -70,11 +70,11 @@ class PrivateNameserver(Rule):
             cloud = cloud_of(private[0].value)
             names = ", ".join(server.value for server in private[:3]) + (f" of {cloud}" if cloud else "")
             others = len(private) < len(servers)
-            effect = "in another network every look-up first waits for it" if others else "in another network no name is found"
-            yield self.finding(private[0].where, f"{who} asks the private name server {names}", effect)
+            effect = "in another network every lookup first waits for it" if others else "in another network no name resolves"
+            yield self.finding(private[0].where, f"{who} uses the private name server {names}", effect)
 
 
 def _rewritten(network: Network) -> bool:
-    """Whether a DHCP client or NetworkManager writes the file at boot."""
+    """Whether a DHCP client or NetworkManager rewrites the file at boot."""
     clients = (interface for interface in network.addressed if interface.method is Method.DHCP)
     return bool(network.fallback) or any(interface.manager is not Manager.NETWORKD for interface in clients)

@@ -12,7 +12,7 @@ class PrivateProxy(Rule):
     Finds proxy settings of apt, yum, dnf, the shell and SUSE's sysconfig whose host has a private address or a local name.
 
     ## Why it matters
-    In another network nothing answers there: updates, agents and first-boot scripts fail, though the network itself is up.
+    In another network nothing answers there: updates, agents and first-boot scripts fail even though the network is up.
 
     ## References
     - apt.conf(5), dnf.conf(5), pam_env(8)
@@ -40,7 +40,7 @@ class PrivateProxy(Rule):
 
     def check(self, proxies: Proxies, target: Target) -> Iterator[Finding]:
         if target.keeps_network or not proxies.settings:
-            raise NotApplicable("the network stays, or no proxy is set")
+            raise NotApplicable("the target keeps the network, or no proxy is set")
         for proxy in proxies.settings:
             if is_local_host(proxy.host):
                 yield self.finding(

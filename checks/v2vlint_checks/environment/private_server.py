@@ -12,11 +12,11 @@ class PrivateServer(Rule):
 
     ## What it does
     Finds private addresses of LDAP and Kerberos servers (sssd, nslcd, krb5.conf), log servers (rsyslog, syslog-ng, journal-upload),
-    monitoring (Zabbix, NRPE) and automounts, on targets that do not keep the network. Host names are left alone: a resolver may know them.
+    monitoring (Zabbix, NRPE) and automounts, on targets that do not keep the network. Host names are ignored: a resolver may know them.
 
     ## Why it matters
-    Without the server of accounts logins hang and fail; without the others logs and alarms are lost without a sound, and look-ups of
-    directories hang.
+    Without the account server logins hang and fail; without the others logs and alarms are silently lost, and access to automounted
+    folders hangs.
 
     ## References
     - sssd-ldap(5), krb5.conf(5), rsyslog.conf(5), autofs(5)
@@ -41,7 +41,7 @@ class PrivateServer(Rule):
 
     def check(self, servers: Servers, target: Target) -> Iterator[Finding]:
         if target.keeps_network or not servers.servers:
-            raise NotApplicable("no server has a fixed address, or the network stays")
+            raise NotApplicable("no server has a fixed address, or the target keeps the network")
         for server in servers.servers:
             if is_private_address(server.host.value.strip("[]")):
                 message = f"{server.program} uses the server {server.host} ({server.kind})"
@@ -50,5 +50,5 @@ class PrivateServer(Rule):
 
 
 def _effect(server: Server) -> str:
-    lost = {"accounts": "nobody whose account is there can log in", "files": "whoever looks into the folder hangs"}
-    return f"in another network it does not answer: {lost.get(server.kind, f'the {server.kind} go nowhere')}"
+    lost = {"accounts": "nobody with an account there can log in", "files": "access to the folder hangs"}
+    return f"in another network it does not answer: {lost.get(server.kind, f'the {server.kind} are lost')}"

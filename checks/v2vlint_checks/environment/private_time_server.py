@@ -5,18 +5,18 @@ from collections.abc import Iterator
 from v2vlint.api import Example, Finding, NotApplicable, Rule, Severity, Target, TimeServer, TimeSources, is_local_host
 
 _CLOUDS = frozenset({"169.254.169.123", "fd00:ec2::123", "metadata.google.internal", "169.254.169.254"})
-"""Time servers that answer in one cloud only, whatever network is there."""
+"""Time servers that answer only inside one cloud, whatever network the guest is in."""
 
 
 class PrivateTimeServer(Rule):
-    """The clock follows only time servers of the network or cloud the guest came from.
+    """All time servers belong to the network or cloud the guest came from.
 
     ## What it does
     Finds chrony, ntpd and timesyncd settings in which every server has a private address, a local name, or is one cloud's own.
     The target's own (`time_servers` of its profile) are fine.
 
     ## Why it matters
-    In another network none of them answers and the clock drifts away. Kerberos, TLS and clusters stop working days later.
+    In another network none of them answers and the clock drifts. Kerberos, TLS and clusters stop working days later.
 
     ## References
     - chrony.conf(5), ntp.conf(5), timesyncd.conf(5)
@@ -43,8 +43,8 @@ class PrivateTimeServer(Rule):
             servers = times.of(daemon)
             if servers and all(_is_left_behind(server, target) for server in servers):
                 hosts = ", ".join(server.host.value for server in servers[:3])
-                effect = f"none of them answers on {target.name} unless its network reaches there: the clock drifts"
-                yield self.finding(servers[0].host.where, f"{daemon} only asks {hosts}", effect)
+                effect = f"none of them answers on {target.name} unless its network reaches them: the clock drifts"
+                yield self.finding(servers[0].host.where, f"{daemon} uses only {hosts}", effect)
 
 
 def _is_left_behind(server: TimeServer, target: Target) -> bool:

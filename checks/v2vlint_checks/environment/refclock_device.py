@@ -9,7 +9,7 @@ _OWNERS = (
     (re.compile(r"/dev/ptp_hyperv"), "Hyper-V"),
     (re.compile(r"/dev/ptp_kvm"), "KVM"),
     (re.compile(r"/dev/ptp_ena"), "EC2"),
-    (re.compile(r"/dev/ptp\d+"), "whichever host offers one"),
+    (re.compile(r"/dev/ptp\d+"), "a host that offers one"),
 )
 
 
@@ -17,14 +17,14 @@ class RefclockDevice(Rule):
     """chronyd reads a host clock that the target does not have.
 
     ## What it does
-    Finds `refclock PHC /dev/ptp…` in chrony's configuration, files it includes too, whose device the
-    target does not offer (`ptp_clocks` of its profile).
+    Finds `refclock PHC /dev/ptp…` in chrony's configuration and the files it includes whose device the target does not offer
+    (`ptp_clocks` of its profile).
 
     ## Why it matters
-    chronyd does not start without the device, whatever other servers it has ("Could not open PHC"): the clock is not set at all.
+    chronyd does not start without the device, whatever other servers it has ("Could not open PHC"): the clock is never set.
 
     ## Fix safety
-    Safe: the line is commented out. What is left of the configuration is what other guests use.
+    Safe: the line is commented out. The rest of the configuration still applies.
 
     ## References
     - chrony.conf(5); gardenlinux/gardenlinux#2562 (fatal when the device is absent), Azure/WALinuxAgent#3038
@@ -70,6 +70,6 @@ class RefclockDevice(Rule):
             yield self.finding(
                 clock.where,
                 f"chronyd reads the clock {device}, which belongs to {owner}",
-                f"where {target.name} has no such device chronyd does not start, and nothing sets the clock",
-                fix=Fix(f"do without {device}", Applicability.SAFE, (comment_out(clock.where),)),
+                f"without that device on {target.name} chronyd does not start, and nothing sets the clock",
+                fix=Fix(f"stop using {device}", Applicability.SAFE, (comment_out(clock.where),)),
             )

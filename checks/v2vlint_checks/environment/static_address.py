@@ -37,17 +37,17 @@ class StaticAddress(Rule):
     """An interface has a fixed IP address.
 
     ## What it does
-    Finds interfaces that come up with a fixed address, in every network manager, and prints what they have: address, prefix, gateway, name
-    servers. Targets that keep the network are not reported (a stretched one, or the same host).
+    Finds interfaces that come up with a fixed address, in every network manager, and prints their settings: address, prefix, gateway, name
+    servers. Targets that keep the network (a stretched network, or the same host) are not reported.
 
     ## Why it matters
-    In another network the address is unused or taken: the guest is up and unreachable, or it disturbs another machine.
+    In another network the address is unusable or taken: the guest is up but unreachable, or it disrupts another machine.
 
     ## Fix safety
-    Unsafe: the interface asks DHCP instead, and the address, the gateway and the name servers are gone from the file.
+    Unsafe: the interface uses DHCP instead, and address, gateway and name servers are removed from the file.
 
     ## References
-    - AWS VM Import and GCE's import switch guests to DHCP; virt-v2v(1) keeps what the guest has
+    - AWS VM Import and GCE's import switch guests to DHCP; virt-v2v(1) leaves the configuration alone
     """
 
     severity = Severity.WARNING
@@ -113,7 +113,7 @@ class StaticAddress(Rule):
         for interface in network.addressed:
             if interface.method is Method.STATIC and interface.addresses:
                 message = f"{interface.label} has the fixed address {_settings(interface)}"
-                effect = "in another network it is unreachable, or takes another machine's address"
+                effect = "in another network it is unreachable, or conflicts with another machine"
                 fix = _dhcp(interface)
                 yield self.finding(interface.addresses[0].where, message, effect, fix=fix and cloud_init.lasting(fix))
 
@@ -132,5 +132,5 @@ def _settings(interface: InterfaceConfig) -> str:
 def _dhcp(interface: InterfaceConfig) -> Fix | None:
     if not interface.edits.to_dhcp:
         return None
-    title = f"let {interface.label} ask DHCP for its address (was {_settings(interface)})"
+    title = f"let {interface.label} get its address by DHCP (was {_settings(interface)})"
     return Fix(title, Applicability.UNSAFE, interface.edits.to_dhcp)

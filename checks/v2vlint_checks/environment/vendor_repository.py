@@ -28,16 +28,16 @@ _REPO = "/etc/yum.repos.d/vmware-tools.repo"
 
 
 class VendorRepository(Rule):
-    """A package source offers another hypervisor's or a server maker's tools.
+    """A package source offers tools for another hypervisor or a server vendor's hardware.
 
     ## What it does
     Finds enabled yum, dnf, zypper and apt sources at vmware.com, Citrix, Dell and HPE.
 
     ## Why it matters
-    Updates bring back tools that have nothing to work with, and fail where the address is not reachable from the new network.
+    Updates bring back tools that have nothing to work with, and fail if the source is unreachable from the new network.
 
     ## Fix safety
-    Safe: the source is switched off, as virt-v2v does for vmware.com; what is installed stays.
+    Safe: the source is disabled, as virt-v2v does for vmware.com; installed packages stay.
 
     ## References
     - virt-v2v `convert/convert_linux.ml`, VMware yum repositories
@@ -76,11 +76,11 @@ class VendorRepository(Rule):
             if not vendor or family in target.agents:
                 continue
             converted = refusals.converts and family == "vmware-tools" and entry.where.path.startswith("/etc/yum.repos.d/")
-            effect = "updates bring tools that have nothing to work with there"
+            effect = "updates bring tools of no use on the target"
             yield self.finding(
                 entry.url.where,
                 f"the package source {entry.name} is {vendor}: {entry.url.value[:100]}",
-                "virt-v2v switches it off" if converted else effect,
+                "virt-v2v disables it" if converted else effect,
                 severity=Severity.INFO if converted else Severity.WARNING,
-                fix=Fix(f"switch the package source {entry.name} off", Applicability.SAFE, entry.disable) if entry.disable else None,
+                fix=Fix(f"disable the package source {entry.name}", Applicability.SAFE, entry.disable) if entry.disable else None,
             )

@@ -26,7 +26,7 @@ class FilesystemErrors(Rule):
 
     ## Why it matters
     The kernel found damage while the guest ran. fsck runs at the next boot and may stop and ask; XFS refuses to mount until it is
-    repaired. virt-v2v checks ext4 and XFS filesystems first, and ends with an error when it finds damage.
+    repaired. virt-v2v checks ext4 and XFS filesystems first, and stops with an error when it finds damage.
 
     ## References
     - virt-v2v `convert/convert.ml`, `do_fsck`

@@ -12,16 +12,16 @@ def _part(fs_type: str, **details: str) -> BlockDevice:
 
 
 class FilesystemNotClean(Rule):
-    """A filesystem was not unmounted: the guest was running, or crashed, when its disk was taken.
+    """A filesystem was not unmounted: the guest was running, or had crashed, when its disk was copied.
 
     ## What it does
     Looks for ext, XFS and btrfs filesystems with a journal, log or log tree that the next mount replays, and ext2 filesystems not marked
     clean.
 
     ## Why it matters
-    The copy is like that of a machine whose power failed: the journal repairs the filesystem at the next mount, but what programs had
-    not written yet is lost, and databases may need recovery. Boot loaders replay no journal: a kernel or a menu that was written shortly
-    before is not there for them, and the forecast reads files of the boot loader as it does. Take the disk of a guest that was shut down.
+    The copy is like a machine after a power failure: the journal repairs the filesystem at the next mount, but data that programs had not
+    written yet is lost, and databases may need recovery. Boot loaders do not replay journals: a kernel or menu written shortly before is
+    not there for them, and the forecast reads the boot loader's files the same way. Copy the disk of a guest that was shut down.
 
     ## References
     - virt-v2v `convert/convert.ml`, `do_fsck`: it replays journals and checks before converting
@@ -46,4 +46,4 @@ class FilesystemNotClean(Rule):
             if replay or (device.fs_type == "ext2" and device.detail("clean") != "yes"):
                 message = f"{device.fs_type} on {device.name} was not unmounted"
                 effect = "the journal is replayed at the next mount" if replay else "fsck checks it at the next boot"
-                yield self.finding(Device(device.name), message, f"{effect}; what was not written yet is lost")
+                yield self.finding(Device(device.name), message, f"{effect}; unwritten data is lost")

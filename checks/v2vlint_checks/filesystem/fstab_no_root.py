@@ -12,8 +12,8 @@ class FstabNoRoot(Rule):
     With virt-v2v as the mover: looks for `/etc/fstab` files without an entry for `/`, or with several that name different devices.
 
     ## Why it matters
-    The guest boots, for `root=` on the command line decides. libguestfs mounts what fstab says: without an entry for `/` it mounts no
-    root, and virt-v2v refuses the guest. Of two entries it takes the first, while the running system takes the last.
+    The guest boots, because `root=` on the command line decides. libguestfs mounts what fstab says: without an entry for `/` it mounts no
+    root, and virt-v2v refuses the guest. Of two entries it uses the first, while the running system uses the last.
 
     ## References
     - libguestfs `daemon/inspect_fs_unix_fstab.ml` (RHEL-90168)
@@ -39,5 +39,5 @@ class FstabNoRoot(Rule):
             yield self.finding(refusal.where, refusal.reason, "libguestfs mounts no root, and virt-v2v refuses the guest")
         if len({entry.device for entry in roots}) > 1:
             message = f"fstab has a second entry for / ({roots[1].device})"
-            effect = "libguestfs converts the first one, the running system uses the last"
+            effect = "libguestfs uses the first one, the running system the last"
             yield self.finding(roots[1].where, message, effect, severity=Severity.WARNING, related=(roots[0].where,))

@@ -14,8 +14,8 @@ class HibernatedGuest(Rule):
     Looks for swap spaces with a hibernation image.
 
     ## Why it matters
-    Resuming brings back a kernel that drives the source's hardware, on other hardware: it hangs or crashes. A fresh boot instead finds
-    filesystems in the middle of their work. Start the guest on its source and shut it down.
+    Resuming restores a kernel that drives the source's hardware, on other hardware: it hangs or crashes. A fresh boot instead finds
+    filesystems in mid-operation. Start the guest on its source and shut it down.
 
     ## References
     - kernel `Documentation/power/swsusp.rst`

@@ -15,18 +15,18 @@ def _full(free: int) -> BlockTable:
 
 
 class NoSpaceForVirtV2v(Rule):
-    """A filesystem has less free space, or fewer free inodes, than virt-v2v asks for.
+    """A filesystem has less free space, or fewer free inodes, than virt-v2v requires.
 
     ## What it does
-    With virt-v2v as the mover: compares the space that the superblocks say is free with what virt-v2v wants: 100 MiB on `/` (50 without a
+    With virt-v2v as the mover: compares the free space stated in the superblocks with what virt-v2v requires: 100 MiB on `/` (50 without a
     separate `/boot`), 10 MiB on every other filesystem that fstab mounts, and 100 inodes on ext2, ext3 and ext4.
 
     ## Why it matters
-    virt-v2v ends with "not enough free space for conversion on filesystem" before it has changed anything. Make room first: old kernels,
+    virt-v2v stops with "not enough free space for conversion on filesystem" before it changes anything. Make room first: old kernels,
     logs, package caches.
 
     ## References
-    - virt-v2v `convert/convert.ml`, `check_guest_free_space`. Its manual asks for 50 MiB on a separate `/boot`; the code asks for 10.
+    - virt-v2v `convert/convert.ml`, `check_guest_free_space`. Its manual requires 50 MiB on a separate `/boot`; the code requires 10.
     """
 
     severity = Severity.ERROR
@@ -43,4 +43,4 @@ class NoSpaceForVirtV2v(Rule):
         if not conversion.by_virt_v2v:
             raise NotApplicable("virt-v2v is not the mover")
         for refusal in refusals.of("space"):
-            yield self.finding(refusal.where, refusal.reason, "virt-v2v ends with an error and converts nothing")
+            yield self.finding(refusal.where, refusal.reason, "virt-v2v stops with an error and converts nothing")

@@ -23,15 +23,15 @@ _DISK = BlockTable((BlockDevice("disk1", "disk", 2 << 30, 0), _BTRFS))
 
 
 class SeveralSystemsForVirtV2v(Rule):
-    """virt-v2v asks which of several systems it should convert.
+    """virt-v2v asks which of several systems to convert.
 
     ## What it does
     With virt-v2v as the mover: finds guests with more than one operating system, and roots on btrfs with snapshots.
 
     ## Why it matters
-    Without `--root`, virt-v2v lists the systems and reads a number from the terminal; in a script it ends with `connection closed`.
-    libguestfs before 1.56 takes each snapshot that snapper keeps of a root for a system of its own. The report's command line has the
-    `--root` of the system looked at.
+    Without `--root`, virt-v2v lists the systems and reads a number from the terminal; in a script it fails with `connection closed`.
+    libguestfs before 1.56 counts each snapper snapshot of a root as a system of its own. The command line in the report contains the
+    `--root` of the system that was checked.
 
     ## References
     - virt-v2v `convert/choose_root.ml`; libguestfs `daemon/listfs.ml`, and `daemon/inspect.ml`,
@@ -55,11 +55,11 @@ class SeveralSystemsForVirtV2v(Rule):
         if len(systems.found) > 1:
             where = Device(systems.found[systems.own].device)
             message = f"the guest has {len(systems.found)} systems, of which virt-v2v converts one"
-            yield self.finding(where, message, "virt-v2v asks which one; without a terminal it ends with an error: give it --root")
+            yield self.finding(where, message, "virt-v2v asks which one; without a terminal it fails: give it --root")
             return
         for device in blocks.tagged("UUID", fs.mounts["/"].uuid):
             count = device.detail("snapshots")
             if count not in ("", "0"):
-                message = f"libguestfs before 1.56 takes a snapshot of the root for another system, and the btrfs has {count}"
+                message = f"libguestfs before 1.56 counts snapshots of the root as systems, and the btrfs has {count}"
                 yield self.finding(Device(device.name), message, "virt-v2v then asks which one: give it --root", severity=Severity.INFO)
                 return

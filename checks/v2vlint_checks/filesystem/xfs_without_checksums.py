@@ -26,11 +26,11 @@ class XfsWithoutChecksums(Rule):
     Finds XFS filesystems of version 4 (`crc=0`), made by Red Hat Enterprise Linux 7.2 and earlier, and others of that time.
 
     ## Why it matters
-    The guest itself mounts it. Kernels of newer conversion appliances and hosts are built without this format: virt-v2v and libguestfs
-    then cannot open the filesystem. There is no conversion in place.
+    The guest itself mounts it. Kernels of newer conversion appliances and hosts are built without this format, so virt-v2v and libguestfs
+    cannot open the filesystem. It cannot be converted in place.
 
     ## References
-    - Forklift commit e1fbdca9a (MTV-5595): an appliance of its own for such guests
+    - Forklift commit e1fbdca9a (MTV-5595): a separate appliance for such guests
     - kernel `Documentation/admin-guide/xfs.rst`, "Deprecation"
     """
 

@@ -8,17 +8,17 @@ _LEASE = "/var/lib/dhcp/dhclient.eth0.leases"
 
 
 class DhcpLeaseLeft(Rule):
-    """A DHCP lease is stored: copies of this image ask for the same address.
+    """A stored DHCP lease makes copies of this image ask for the same address.
 
     ## What it does
-    Finds leases of dhclient, NetworkManager, dhcpcd and wicked. For templates: a guest that moves asks for its old address, which is fine.
+    Finds leases of dhclient, NetworkManager, dhcpcd and wicked. For templates only: a moved guest may well ask for its old address.
 
     ## Why it matters
-    The client first asks for the address of its last lease. Copies started together compete for it, and in another network the answer is a
-    refusal and a delay.
+    The client first asks for the address of its last lease. Copies started together compete for it, and in another network the request is
+    refused, which costs time.
 
     ## Fix safety
-    Safe: the guest asks for any address.
+    Safe: the guest asks for any address instead.
 
     ## References
     - dhclient.leases(5); virt-sysprep's `dhcp-client-state`
@@ -35,6 +35,6 @@ class DhcpLeaseLeft(Rule):
     def check(self, identity: Identity) -> Iterator[Finding]:
         if not identity.leases:
             raise NotApplicable("no DHCP lease is stored")
-        fix = Fix("forget the DHCP leases", Applicability.SAFE, tuple(Delete(lease.path) for lease in identity.leases))
-        effect = "copies ask for the same address; another network refuses it first"
+        fix = Fix("delete the DHCP leases", Applicability.SAFE, tuple(Delete(lease.path) for lease in identity.leases))
+        effect = "copies ask for the same address; another network refuses it"
         yield self.finding(identity.leases[0], "a DHCP lease is stored", effect, fix=fix, related=identity.leases[1:])

@@ -8,16 +8,16 @@ _ID = "5f2c8d3a6b1e4f7c9a0d2e8b7c6f5a41\n"
 
 
 class MachineIdSet(Rule):
-    """The machine id is set: every copy of this image has the same one.
+    """The machine ID is set, so every copy of this image has the same one.
 
     ## What it does
-    Finds a filled /etc/machine-id, and a copy in /var/lib/dbus that is a file of its own. For templates: a guest that moves keeps its id.
+    Finds a non-empty /etc/machine-id, and a copy in /var/lib/dbus that is a separate file. For templates only: a moved guest keeps its ID.
 
     ## Why it matters
-    DHCP servers tell clients apart by it and hand the same address to all copies; journals and monitoring mix the machines up.
+    DHCP servers identify clients by it and give all copies the same address; journals and monitoring mix the machines up.
 
     ## Fix safety
-    Unsafe: the guest loses its identity. systemd writes a new id at the next boot; boot entries named after the old one stay valid.
+    Unsafe: the guest loses its identity. systemd writes a new ID at the next boot; boot entries named after the old one stay valid.
 
     ## References
     - machine-id(5); virt-sysprep's `machine-id`
@@ -39,7 +39,9 @@ class MachineIdSet(Rule):
     def check(self, identity: Identity) -> Iterator[Finding]:
         where = identity.machine_id.where if identity.machine_id else identity.dbus_id
         if where is None:
-            raise NotApplicable("the machine id is made at first boot")
-        fix = Fix("let the guest make a new machine id", Applicability.UNSAFE, identity.forget_machine_id)
+            raise NotApplicable("the machine ID is created at first boot")
+        fix = Fix("let the guest create a new machine ID", Applicability.UNSAFE, identity.forget_machine_id)
         related = (identity.dbus_id,) if identity.machine_id and identity.dbus_id else ()
-        yield self.finding(where, "the machine id is set", "every copy has it: DHCP gives them one address", fix=fix, related=related)
+        yield self.finding(
+            where, "the machine ID is set", "every copy has it, and DHCP gives them all one address", fix=fix, related=related
+        )

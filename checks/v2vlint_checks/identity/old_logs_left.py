@@ -6,16 +6,16 @@ from v2vlint.api import Applicability, Audience, Delete, Example, Finding, Fix, 
 
 
 class OldLogsLeft(Rule):
-    """Old logs are stored: every copy of this image carries them.
+    """Old logs are stored, and every copy of this image carries them.
 
     ## What it does
-    Finds rotated logs and journals under /var/log. For templates.
+    Finds rotated logs and journals under /var/log. For templates only.
 
     ## Why it matters
-    They tell of another machine: addresses, names, accounts, and they take space in every copy.
+    They contain addresses, names and accounts of another machine, and take up space in every copy.
 
     ## Fix safety
-    Unsafe: the logs are gone.
+    Unsafe: the logs are deleted.
 
     ## References
     - virt-sysprep's `logfiles`

@@ -8,13 +8,13 @@ _SEED = "/var/lib/systemd/random-seed"
 
 
 class RandomSeedLeft(Rule):
-    """A random seed is stored: copies of this image start from the same one.
+    """A random seed is stored, and all copies of this image start from it.
 
     ## What it does
-    Finds the seed that systemd or older init scripts saved. For templates.
+    Finds the seed saved by systemd or older init scripts. For templates only.
 
     ## Why it matters
-    Copies that have no other source of randomness at boot begin alike, and may make the same keys.
+    Copies without another source of randomness at boot start in the same state, and may generate the same keys.
 
     ## Fix safety
     Safe: the guest saves a new one at its next boot.
@@ -34,5 +34,5 @@ class RandomSeedLeft(Rule):
     def check(self, identity: Identity) -> Iterator[Finding]:
         if identity.random_seed is None:
             raise NotApplicable("no random seed is stored")
-        fix = Fix("forget the random seed", Applicability.SAFE, (Delete(identity.random_seed.path),))
+        fix = Fix("delete the random seed", Applicability.SAFE, (Delete(identity.random_seed.path),))
         yield self.finding(identity.random_seed, "a random seed is stored", "copies start from the same randomness", fix=fix)

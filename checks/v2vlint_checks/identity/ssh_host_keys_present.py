@@ -8,16 +8,16 @@ _KEY = "/etc/ssh/ssh_host_ed25519_key"
 
 
 class SshHostKeysPresent(Rule):
-    """SSH host keys are there: every copy of this image has the same ones.
+    """SSH host keys are stored, so every copy of this image has the same ones.
 
     ## What it does
-    Finds private host keys in /etc/ssh. For templates: a guest that moves keeps its keys.
+    Finds private host keys in /etc/ssh. For templates only: a moved guest keeps its keys.
 
     ## Why it matters
-    Anyone who has one copy can pose as all the others, and clients cannot tell the machines apart.
+    Anyone with one copy can impersonate all the others, and clients cannot tell the machines apart.
 
     ## Fix safety
-    Unsafe: the guest loses its identity, and clients warn about it. Only offered where the guest generates new keys at boot (cloud-init,
+    Unsafe: the guest loses its identity, and clients warn about it. Offered only if the guest generates new keys at boot (cloud-init,
     Red Hat's `sshd-keygen`); Debian's sshd would not start without keys.
 
     ## References
@@ -42,6 +42,6 @@ class SshHostKeysPresent(Rule):
         if not private:
             raise NotApplicable("no SSH host key is stored")
         edits = tuple(Delete(key.path) for key in identity.host_keys)
-        fix = Fix("let the guest make new SSH host keys", Applicability.UNSAFE, edits) if identity.makes_host_keys else None
+        fix = Fix("let the guest generate new SSH host keys", Applicability.UNSAFE, edits) if identity.makes_host_keys else None
         message = f"{len(private)} SSH host {'key is' if len(private) == 1 else 'keys are'} stored"
-        yield self.finding(private[0], message, "every copy can pose as the others", fix=fix, related=tuple(private[1:]))
+        yield self.finding(private[0], message, "every copy can impersonate the others", fix=fix, related=tuple(private[1:]))

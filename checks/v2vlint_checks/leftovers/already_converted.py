@@ -14,8 +14,8 @@ class AlreadyConverted(Rule):
     Finds what virt-v2v leaves behind: the old initramfs as `*.pre-v2v`, its module aliases, its first-boot scripts.
 
     ## Why it matters
-    A second conversion runs on top of the first. The old image takes space in /boot, and first-boot scripts that never ran will run at the
-    next boot.
+    A second conversion runs on top of the first. The old image takes space in /boot, and first-boot scripts that have not run yet run at
+    the next boot.
 
     ## References
     - virt-v2v, `convert/convert_linux.ml`, `rebuild_initrd`; `mlcustomize/firstboot.ml`

@@ -15,11 +15,11 @@ class CloudAgent(Rule):
     """Another cloud's agent is installed.
 
     ## What it does
-    Finds the agents of Azure, Google Compute Engine and Amazon EC2 on targets that are not that cloud. For Azure's agent, also settings
-    that act on the machine: provisioning, formatting the resource disk.
+    Finds the agents of Azure, Google Compute Engine and Amazon EC2 on other targets. For Azure's agent, it also finds settings that change
+    the machine: provisioning, formatting the resource disk.
 
     ## Why it matters
-    The agents ask a metadata service that does not answer and fill the log. Azure's may go further: it sets the host name and formats the
+    The agents query a metadata service that does not answer and fill the log. Azure's agent may also set the host name and format the
     disk it takes for the temporary one.
 
     ## References
@@ -46,12 +46,12 @@ class CloudAgent(Rule):
                 continue
             line = _intrusive(fs) if family == "azure" else None
             if line is not None:
-                message = f"the agent of {cloud} is installed and told to act on the machine ({line.text.strip()})"
+                message = f"the agent of {cloud} is installed and configured to change the machine ({line.text.strip()})"
                 effect = "it may format a disk it takes for Azure's temporary one, or change the host name"
                 yield self.finding(line.where, message, effect, severity=Severity.WARNING, related=(found[0].where,))
             else:
                 message = f"the agent of {cloud} is installed ({tools.words(family)})"
-                yield self.finding(found[0].where, message, "it looks for a metadata service that is not there, and fills the log")
+                yield self.finding(found[0].where, message, "it queries a metadata service that does not exist, and fills the log")
 
 
 def _intrusive(fs: GuestFS) -> Line | None:

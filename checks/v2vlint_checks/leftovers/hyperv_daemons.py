@@ -12,10 +12,10 @@ class HypervDaemons(Rule):
     """Hyper-V's guest daemons are installed, though the target is not Hyper-V.
 
     ## What it does
-    Finds `hyperv-daemons` and the packages of its parts on targets that are not Hyper-V or Azure.
+    Finds `hyperv-daemons` and related packages on targets other than Hyper-V and Azure.
 
     ## Why it matters
-    Nothing breaks: the services wait for a device that does not appear. Remove them when the move has proved itself.
+    Nothing breaks: the services wait for a device that does not appear. Remove them once the move has succeeded.
 
     ## References
     - `tools/hv` of the kernel

@@ -14,7 +14,7 @@ class LocallyBuiltModules(Rule):
     Finds modules that DKMS built for the default kernel.
 
     ## Why it matters
-    They are not signed by the distribution: where the target turns Secure Boot on, the kernel refuses them. Drivers for hardware that stays
+    They are not signed by the distribution: if the target enables Secure Boot, the kernel refuses them. Drivers for hardware that stays
     behind (vendor GPUs, RAID cards, guest additions) are best removed before the move.
 
     ## References

@@ -16,8 +16,8 @@ class NoGuestAgent(Rule):
     Looks for the agent that the target's host talks to (`guest_agent` of its profile): qemu-guest-agent on KVM, open-vm-tools on VMware.
 
     ## Why it matters
-    The guest runs without; clean shutdown from outside, quiesced backups and address reporting need the agent. Install it before the move,
-    while the network is known to work.
+    The guest runs without it, but clean shutdown from outside, quiesced backups and address reporting need the agent. Install it before
+    the move, while the network is known to work.
 
     ## References
     - virt-v2v installs qemu-guest-agent at the first boot: `convert/convert_linux.ml`, `install_linux_tools`.
@@ -39,5 +39,5 @@ class NoGuestAgent(Rule):
             return
         if not tools.of(target.guest_agent, *agent.instead):
             message = f"{agent.package} is not installed"
-            effect = "the hypervisor cannot shut the guest down cleanly, or freeze it for a backup"
+            effect = "the hypervisor can neither shut the guest down cleanly nor freeze it for a backup"
             yield self.finding(WholeFile(agent.program), message, effect)

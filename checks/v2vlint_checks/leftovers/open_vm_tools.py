@@ -15,8 +15,8 @@ class OpenVmTools(Rule):
     Finds the packages `open-vm-tools*` on targets that are not VMware.
 
     ## Why it matters
-    Nothing breaks: the service does not start elsewhere (`ConditionVirtualization=vmware`). Remove them when the move has proved itself;
-    on Ubuntu `ubuntu-server` depends on them.
+    Nothing breaks: the service does not start elsewhere (`ConditionVirtualization=vmware`). Remove them once the move has succeeded; on
+    Ubuntu, `ubuntu-server` depends on them.
 
     ## References
     - virt-v2v keeps them where `ubuntu-server` is installed: commit bf131cda.

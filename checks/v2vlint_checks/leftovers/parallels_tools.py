@@ -20,10 +20,10 @@ class ParallelsTools(Rule):
     """Parallels' or Virtuozzo's guest tools are installed.
 
     ## What it does
-    Finds Parallels Tools; no target of v2vlint is a home for them.
+    Finds Parallels Tools. No shipped target can use them.
 
     ## Why it matters
-    Their services fail, and their X and shared-folder settings name devices that are gone. Uninstall them on the source:
+    Their services fail, and their X and shared-folder settings name devices that no longer exist. Uninstall them on the source:
     `/usr/lib/parallels-tools/install -r`.
 
     ## References

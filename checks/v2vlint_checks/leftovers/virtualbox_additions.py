@@ -16,11 +16,11 @@ class VirtualboxAdditions(Rule):
     Finds the additions, from Oracle's installer or as packages, on targets that are not VirtualBox.
 
     ## Why it matters
-    Their services fail, X keeps a driver for a card that is gone, and `vboxsf` mounts block boot. Uninstall them on the source
+    Their services fail, X keeps a driver for a card that no longer exists, and `vboxsf` mounts block boot. Uninstall them on the source
     (`uninstall.sh` in `/opt/VBoxGuestAdditions-*`).
 
     ## References
-    - virt-v2v uninstalls Oracle's: `convert/convert_linux.ml`, `unconfigure_vbox`; distribution packages it leaves alone.
+    - virt-v2v uninstalls Oracle's (`convert/convert_linux.ml`, `unconfigure_vbox`) but not distribution packages.
     """
 
     severity = Severity.WARNING
@@ -36,6 +36,8 @@ class VirtualboxAdditions(Rule):
         found = tools.of("virtualbox")
         if found and "virtualbox" not in target.agents:
             removed = refusals.converts and not found[0].package
-            effect = "virt-v2v uninstalls them" if removed else "their services fail, and shared folders and the display driver are gone"
+            effect = (
+                "virt-v2v uninstalls them" if removed else "their services fail, and shared folders and the display driver stop working"
+            )
             message = f"VirtualBox's guest additions are installed ({tools.words('virtualbox')})"
             yield self.finding(found[0].where, message, effect, severity=Severity.INFO if removed else Severity.WARNING)

@@ -12,12 +12,12 @@ class VmwareTools(Rule):
     """VMware's own tools are installed.
 
     ## What it does
-    Finds the tools that VMware's installer put in (a tarball, or the packages `vmware-tools-*` and `VMwareTools`), on targets that are not
-    VMware. The distribution's `open-vm-tools` are another matter.
+    Finds the tools installed by VMware's installer (a tarball, or the packages `vmware-tools-*` and `VMwareTools`), on targets that are
+    not VMware. Another rule covers the distribution's `open-vm-tools`.
 
     ## Why it matters
-    The installer replaced kernel modules, X drivers and their configuration, and keeps copies that it restores when it is removed later,
-    over whatever was configured since. Uninstall them on the source: `vmware-uninstall-tools.pl`.
+    The installer replaced kernel modules, X drivers and their configuration, and keeps copies that a later removal restores over whatever
+    was configured since. Uninstall them on the source: `vmware-uninstall-tools.pl`.
 
     ## References
     - virt-v2v runs the uninstaller: `convert/convert_linux.ml`, `unconfigure_vmware`.

@@ -12,7 +12,7 @@ class XenGuestTools(Rule):
     """XenServer's or Xen's guest tools are installed.
 
     ## What it does
-    Finds `xe-guest-utilities` and their like on targets that are not Xen.
+    Finds `xe-guest-utilities` and similar packages on targets that are not Xen.
 
     ## Why it matters
     The daemon fails at every boot. XenServer's installer also commented out the text consoles in /etc/inittab of old systems.

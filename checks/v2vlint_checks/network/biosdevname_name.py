@@ -24,21 +24,20 @@ from v2vlint.api import (
 
 
 class BiosdevnameName(Rule):
-    """A network configuration is bound to a name of a physical machine's firmware (em1, p3p1).
+    """A network configuration is bound to a name from a physical machine's firmware (em1, p3p1).
 
     ## What it does
-    Finds configurations bound to names that biosdevname gives: `em1` for a card on the main board, `p3p1` for the first port of the card in
+    Finds configurations bound to names given by biosdevname: `em1` for a card on the main board, `p3p1` for the first port of the card in
     slot 3.
 
     ## Why it matters
-    biosdevname does nothing in a virtual machine, whichever it is, so the card is never called that there and its configuration waits for
-    ever.
+    biosdevname does nothing in any virtual machine, so the card never gets that name and its configuration is never applied.
 
     ## Fix safety
-    Safe for an address from DHCP on the only card, unsafe for a fixed address, which then goes to whatever card comes first.
+    Safe for DHCP on the only card, unsafe for a fixed address, which then goes to whichever card comes first.
 
     ## References
-    - biosdevname(1); its `main()` leaves when the CPU says that a hypervisor is present.
+    - biosdevname(1); its `main()` exits when the CPU reports a hypervisor.
     """
 
     severity = Severity.WARNING
@@ -78,7 +77,7 @@ class BiosdevnameName(Rule):
             if token is None or loss.pins or loss.survival is not Survival.LOST or ifname_kind(token.value) is not IfNameKind.BIOSDEVNAME:
                 continue
             message = f"{loss.config.manager} configures {token}, a name that only a physical machine's firmware gives"
-            effect = "no virtual machine calls a card so: it stays without its configuration"
+            effect = "no card of a virtual machine gets that name: it stays without its configuration"
             severity = Severity.ERROR if landing.cut_off else Severity.WARNING
             yield self.finding(token.where, message, effect, severity=severity, fix=_any(loss.config, token, landing.network))
 

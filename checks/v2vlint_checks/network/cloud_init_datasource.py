@@ -13,8 +13,8 @@ class CloudInitDatasource(Rule):
     (`datasources` of its profile). NoCloud and ConfigDrive need an attached disk or firmware strings, which no public cloud provides.
 
     ## Why it matters
-    With one source listed cloud-init does not look around: it waits minutes for a metadata service that is not there, and nothing the new
-    platform says (address, keys, host name) is applied.
+    With a single source listed, cloud-init does not look elsewhere: it waits minutes for a metadata service that does not exist, and
+    nothing the new platform provides (address, keys, host name) is applied.
 
     ## References
     - cloud-init's ds-identify; GCE's import removes `90_dpkg.cfg` and Azure's files; Microsoft's *linux-hyperv-issue*
@@ -58,11 +58,11 @@ class CloudInitDatasource(Rule):
 
     def check(self, cloud_init: CloudInit, target: Target) -> Iterator[Finding]:
         if cloud_init.runs is False or not cloud_init.datasources or cloud_init.datasources_at is None:
-            raise NotApplicable("cloud-init is not told where to look")
+            raise NotApplicable("cloud-init is not restricted to certain data sources")
         listed = [token.value for token in cloud_init.datasources]
         lower = {name.lower() for name in listed} - {"none"}
         if not lower or lower & set(target.datasources) or ("nocloud" in lower and cloud_init.seed is not None):
             return
         names = ", ".join(listed[:6])
-        effect = f"it waits for them in vain at boot, and nothing that {target.name} says about the guest is applied"
+        effect = f"it waits for them in vain at boot, and nothing that {target.name} provides is applied"
         yield self.finding(cloud_init.datasources_at, f"cloud-init looks for its data only in {names}", effect)

@@ -9,14 +9,14 @@ _INIT = {"/sbin/init": "", "/usr/bin/cloud-init": "", "/etc/systemd/system/cloud
 
 
 class CloudInitNetworkDisabled(Rule):
-    """cloud-init is configured to leave the network alone, and the network does not fit the target.
+    """cloud-init is told not to configure the network, whose present configuration does not fit the target.
 
     ## What it does
-    Finds `network: {config: disabled}` where cloud-init runs and the guest's own network configuration is fixed or bound to the old
+    Finds `network: {config: disabled}` where cloud-init runs and the guest's own network configuration is static or bound to the old
     hardware.
 
     ## Why it matters
-    On a cloud it is cloud-init that would give the guest the addresses of its new network. Switched off, the old configuration stays.
+    On a cloud, cloud-init gives the guest the addresses of its new network. When this is disabled, the old configuration stays.
 
     ## References
     - cloud-init documentation, "Disabling network configuration"; subiquity and Packer templates leave such a file
@@ -58,4 +58,4 @@ class CloudInitNetworkDisabled(Rule):
         if not static and landing.usual is Survival.KEPT:
             return
         effect = f"the guest keeps {'its fixed address' if static else 'a configuration for other cards'} whatever {target.name} assigns"
-        yield self.finding(cloud_init.network_disabled, "cloud-init may not configure the network", effect)
+        yield self.finding(cloud_init.network_disabled, "cloud-init is told not to configure the network", effect)

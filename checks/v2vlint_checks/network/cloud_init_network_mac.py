@@ -12,11 +12,11 @@ _TEXT = (
 
 
 class CloudInitNetworkMac(Rule):
-    """cloud-init's own network configuration asks for a MAC address that does not travel.
+    """cloud-init's own network configuration requires a MAC address that does not travel.
 
     ## What it does
     Finds `mac_address` and `macaddress` in network configurations under /etc/cloud (curtin and image builders leave them) on targets that
-    hand out new addresses.
+    assign new addresses.
 
     ## Why it matters
     cloud-init waits for the card, then gives up with "Not all expected physical devices present": no network, no keys, no user data.
@@ -45,5 +45,5 @@ class CloudInitNetworkMac(Rule):
         if cloud_init.runs is False or target.keeps_mac:
             raise NotApplicable("cloud-init does not run, or the MAC address stays")
         for mac in (mac for mac in cloud_init.network_macs if not names.knows(mac.value)):
-            message = f"cloud-init's network configuration asks for the MAC address {mac}"
+            message = f"cloud-init's network configuration requires the MAC address {mac}"
             yield self.finding(mac.where, message, f"{target.name} assigns another one: cloud-init gives up and configures nothing")

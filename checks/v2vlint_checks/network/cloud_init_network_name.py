@@ -10,15 +10,15 @@ _TEXT = "network:\n  version: 2\n  ethernets:\n    ens160:\n      dhcp4: true\n"
 
 
 class CloudInitNetworkName(Rule):
-    """cloud-init's own network configuration names a card that is called otherwise on the target.
+    """cloud-init's own network configuration names a card that has another name on the target.
 
     ## What it does
-    Finds the names of cards in network configurations under /etc/cloud (Ubuntu's installer writes `90-installer-network.cfg`) and in a
-    NoCloud seed inside the guest that the target's cards do not have.
+    Finds interface names that the target's cards do not have, in network configurations under /etc/cloud (Ubuntu's installer writes
+    `90-installer-network.cfg`) and in a NoCloud seed inside the guest.
 
     ## Why it matters
-    Such a configuration outranks what the data source says, and cloud-init writes it into netplan's or the distribution's files again at
-    every first boot of an instance: a change of those files is lost, and the card stays without a configuration.
+    Such a configuration takes precedence over the data source, and cloud-init writes it to netplan's or the distribution's files again at
+    the first boot of every instance: changes to those files are lost, and the card stays without a configuration.
 
     ## References
     - cloud-init documentation, "Network configuration sources"; canonical/subiquity, `subiquity/server/controllers/cmdlist.py`
@@ -50,5 +50,5 @@ class CloudInitNetworkName(Rule):
             doubtful = landing.network.policy.predictable is not None and name.value not in landing.usual_names
             if survival is Survival.LOST or (survival is Survival.UNSURE and doubtful):
                 message = f"cloud-init's own network configuration ({name.where.path.rpartition('/')[2]}) names the card {name}"
-                effect = f"the card on {target.name} is called otherwise; cloud-init writes this again over what is changed elsewhere"
+                effect = f"the card has another name on {target.name}, and cloud-init overwrites changes made elsewhere with this"
                 yield self.finding(name.where, message, effect)

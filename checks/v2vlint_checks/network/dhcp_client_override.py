@@ -11,12 +11,12 @@ class DhcpClientOverride(Rule):
     """The DHCP client uses fixed routers or name servers of the old network, or a fixed identity.
 
     ## What it does
-    Finds `supersede`, `prepend` and `default` statements of dhclient.conf with private addresses or those of another cloud, static
-    routers and name servers of dhcpcd.conf, and client identifiers that are written down (dhclient's `send dhcp-client-identifier`,
-    `DUIDRawData=` of networkd). Nothing is said of addresses on targets that keep the network.
+    Finds `supersede`, `prepend` and `default` statements in dhclient.conf with private addresses or those of another cloud, static
+    routers and name servers in dhcpcd.conf, and fixed client identifiers (dhclient's `send dhcp-client-identifier`, networkd's
+    `DUIDRawData=`). Addresses are not reported on targets that keep the network.
 
     ## Why it matters
-    The guest gets an address of the new network and then sends everything to a router of the old one, or asks its name servers. With a
+    The guest gets an address of the new network and then sends everything to a router of the old one, or queries its name servers. With a
     fixed identity, copies get the same lease.
 
     ## References
@@ -43,7 +43,7 @@ class DhcpClientOverride(Rule):
 
     def check(self, clients: DhcpClients, target: Target) -> Iterator[Finding]:
         if not clients.overrides and not clients.identities:
-            raise NotApplicable("no DHCP client is told to use fixed values")
+            raise NotApplicable("no DHCP client has fixed values")
         for override in clients.overrides if not target.keeps_network else ():
             away = [value for value in override.values if _is_away(value.value, target)]
             if away:
@@ -51,10 +51,10 @@ class DhcpClientOverride(Rule):
                 message = (
                     f"{override.program} uses the {override.what} {names} {'instead of' if override.instead else 'before'} the server's"
                 )
-                effect = "in another network nobody answers there" if override.instead else "in another network each look-up first waits"
+                effect = "in another network nobody answers there" if override.instead else "in another network each lookup first waits"
                 yield self.finding(away[0].where, message, effect, severity=Severity.WARNING if override.instead else Severity.INFO)
         for identity in clients.identities:
-            effect = "a server takes copies for one machine and gives them the same lease"
+            effect = "a server treats copies as one machine and gives them the same lease"
             yield self.finding(identity.where, f"the DHCP client identifier is fixed ({identity})", effect, severity=Severity.INFO)
 
 

@@ -22,15 +22,15 @@ _IP = "ip=192.0.2.5::192.0.2.1:255.255.255.0:web1:ens192:none"
 
 
 class EarlyNetworkCard(Rule):
-    """The kernel command line or the initramfs names a network card that has another name there.
+    """The kernel command line or the initramfs names a network card that has another name on the target.
 
     ## What it does
-    Looks through `ip=`, `bootdev=`, `vlan=`, `bond=`, `bridge=`, `team=`, `rd.route=`, `ifname=` and `BOOTIF=` of the default boot entry,
-    and `IP=` and `DEVICE=` of initramfs-tools. Names that `ifname=` gives to an address which the target keeps are fine.
+    Checks `ip=`, `bootdev=`, `vlan=`, `bond=`, `bridge=`, `team=`, `rd.route=`, `ifname=` and `BOOTIF=` of the default boot entry, and
+    `IP=` and `DEVICE=` of initramfs-tools. Names that `ifname=` assigns to a MAC address kept by the target are fine.
 
     ## Why it matters
-    With `rd.neednet=1` dracut waits for the card: its old scripts (network-legacy) for ever, NetworkManager in the initramfs until its
-    time is over. What is needed from the network before the root (an unlocking server, NFS, iSCSI) is not reached.
+    With `rd.neednet=1` dracut waits for the card: forever with its old scripts (network-legacy), until a time-out with NetworkManager in
+    the initramfs. Network services needed before the root (a key server, NFS, iSCSI) are not reached.
 
     ## References
     - dracut.cmdline(7), `modules.d/35network-legacy/net-genrules.sh`; initramfs-tools(7)
@@ -52,7 +52,7 @@ class EarlyNetworkCard(Rule):
 
     def check(self, early: EarlyNetwork, landing: NetworkLanding, target: Target) -> Iterator[Finding]:
         if not early.cards:
-            raise NotApplicable("nothing that boot reads names a network card")
+            raise NotApplicable("no boot setting names a network card")
         for card in early.cards:
             survival = _survival(card, early, landing, target)
             if survival is Survival.KEPT:
@@ -62,7 +62,7 @@ class EarlyNetworkCard(Rule):
             usual = survival is Survival.UNSURE and card.name in landing.usual_names
             yield self.finding(
                 card.where,
-                f"{who} asks for {what} ({card.setting[:80]})",
+                f"{who} requires {what} ({card.setting[:80]})",
                 _effect(early, survival),
                 severity=Severity.INFO if usual else Severity.WARNING,
             )
@@ -83,5 +83,5 @@ def _wished(mac: str, landing: NetworkLanding) -> bool:
 def _effect(early: EarlyNetwork, survival: Survival) -> str:
     verb = "has" if survival is Survival.LOST else "may have"
     if early.needed:
-        return f"the card {verb} another name there; boot waits for it, with dracut's old network scripts for ever"
+        return f"the card {verb} another name there; boot waits for it, forever with dracut's old network scripts"
     return f"the card {verb} another name there, and boot has no network before the root is mounted"

@@ -9,15 +9,15 @@ _ENTRY = "menuentry 'Oracle' {\n linux /vmlinuz root=UUID=1 ro {0}\n}\n"
 
 
 class EarlyNetworkServer(Rule):
-    """The kernel command line asks for a disk or a root on a server of the old network.
+    """The kernel command line uses a disk or a root on a server of the old network.
 
     ## What it does
-    Finds `netroot=`, `iscsi_target_ip=`, `nfsroot=` and `root=nfs:` of the default boot entry, on targets that do not keep the network.
-    Images of Oracle Cloud name their iSCSI boot volume so (169.254.0.2).
+    Finds `netroot=`, `iscsi_target_ip=`, `nfsroot=` and `root=nfs:` in the default boot entry, on targets that do not keep the network.
+    Oracle Cloud images name their iSCSI boot volume this way (169.254.0.2).
 
     ## Why it matters
-    dracut tries to log in there before it goes on. The server does not answer, and boot waits for minutes, or ends in the emergency shell
-    when the root is on it.
+    dracut tries to log in there before it continues. The server does not answer, and boot waits for minutes, or ends in the emergency shell
+    if the root is on it.
 
     ## References
     - dracut.cmdline(7), iSCSI; docs.oracle.com, "Boot volumes"
@@ -37,7 +37,7 @@ class EarlyNetworkServer(Rule):
 
     def check(self, early: EarlyNetwork, target: Target) -> Iterator[Finding]:
         if not early.servers or target.keeps_network:
-            raise NotApplicable("boot asks for nothing on the network, or the network stays")
+            raise NotApplicable("boot needs nothing from the network, or the target keeps the network")
         for arg in early.servers:
             effect = f"there is no such server on {target.name}: boot waits for it, and stops if the root is there"
-            yield self.finding(arg.where, f"the kernel command line asks for {str(arg)[:100]}", effect)
+            yield self.finding(arg.where, f"the kernel command line has {str(arg)[:100]}", effect)

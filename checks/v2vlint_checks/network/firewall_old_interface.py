@@ -11,11 +11,11 @@ _ON = {"/sbin/init": "", "/etc/systemd/system/multi-user.target.wants/nftables.s
 
 
 class FirewallOldInterface(Rule):
-    """A firewall admits SSH on an interface only that is called otherwise on the target.
+    """A firewall admits SSH only on an interface that has another name on the target.
 
     ## What it does
-    Reads saved iptables rules, ufw's, nftables.conf and firewalld's zones: those that refuse what no rule admits, and admit port 22 on
-    named interfaces only. The names are compared with those of the target's cards.
+    Reads saved iptables rules, ufw's, nftables.conf and firewalld's zones. It considers those that reject by default and admit port 22 only
+    on named interfaces, and compares the names with those of the target's cards.
 
     ## Why it matters
     The card comes up with an address, and every packet to it is dropped: nobody can log in.

@@ -10,16 +10,16 @@ _NM = {"/sbin/init": "", "/usr/sbin/NetworkManager": "", "/etc/systemd/system/mu
 
 
 class IfcfgNotRead(Rule):
-    """An interface file is there that no program of this guest reads.
+    """An interface file exists that no program in this guest reads.
 
     ## What it does
     Finds ifcfg files where neither Red Hat's network scripts nor NetworkManager's ifcfg-rh plugin is installed.
 
     ## Why it matters
-    What the file says (an address, a name) is not what the guest does. Editing it before or after the move changes nothing.
+    The file's settings (an address, a name) are not what the guest uses. Editing it before or after the move changes nothing.
 
     ## References
-    - NetworkManager's ifcfg-rh plugin is a package of its own since Fedora 36, and later releases do without it
+    - NetworkManager's ifcfg-rh plugin has been a separate package since Fedora 36, and later releases omit it
     """
 
     severity = Severity.INFO
@@ -36,4 +36,4 @@ class IfcfgNotRead(Rule):
         for interface in network.unread:
             if interface.manager is Manager.NETWORK_SCRIPTS and interface.kind != "loopback":
                 message = f"no program of this guest reads the configuration of {interface.label}"
-                yield self.finding(interface.where, message, "it does not apply, here or there")
+                yield self.finding(interface.where, message, "it applies neither on the source nor on the target")

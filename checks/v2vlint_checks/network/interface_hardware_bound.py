@@ -25,12 +25,12 @@ class InterfaceHardwareBound(Rule):
     """A network configuration is bound to a card's driver or bus address.
 
     ## What it does
-    Finds `Driver=` and `Path=` matches of systemd-networkd and its `.link` files, `driver:` matches of netplan and `driver=`, `path=` of
-    NetworkManager, that the target's card does not fit.
+    Finds `Driver=` and `Path=` matches in systemd-networkd and `.link` files, `driver:` matches in netplan and `driver=`, `path=` in
+    NetworkManager that the target's card does not match.
 
     ## Why it matters
     On other virtual hardware the card has another driver (`vmxnet3`, `hv_netvsc`) and another bus address: the configuration, or the name
-    it gives, does not apply.
+    it assigns, does not apply.
 
     ## References
     - systemd.link(5), systemd.network(5), netplan-yaml(5), nm-settings-keyfile(5)
@@ -77,7 +77,7 @@ class InterfaceHardwareBound(Rule):
             raise NotApplicable("no network configuration was found")
         for loss in landing.losses:
             if loss.key in _HARDWARE and (severity := _severity(loss, landing)) is not None:
-                what = f"{loss.config.manager} configures a card{' by what it is not' if loss.excludes else ''}"
+                what = f"{loss.config.manager} configures a card{' by exclusion' if loss.excludes else ''}"
                 yield self._bound(loss.tokens, what, target, severity, loss.survival)
         for link in links.links:
             hardware = tuple(condition for condition in link.conditions if condition.key in _HARDWARE)
@@ -86,16 +86,16 @@ class InterfaceHardwareBound(Rule):
                 waits = landing.cut_off and any(pin.name == link.name for loss in landing.losses for pin in loss.pins)
                 severity = Severity.ERROR if waits else Severity.WARNING if survival is Survival.LOST else Severity.INFO
                 tokens = tuple(token for condition in hardware for token in condition.wanted) or link.hardware
-                yield self._bound(tokens, f"the name {link.name} is given to a card", target, severity, survival)
+                yield self._bound(tokens, f"the name {link.name} is assigned to a card", target, severity, survival)
 
     def _bound(self, hardware: tuple[Token, ...], what: str, target: Target, severity: Severity, survival: Survival) -> Finding:
         message = f"{what} by its driver or place: {', '.join(map(str, hardware))[:80]}"
-        verb = "does not fit, so this does not apply" if survival is Survival.LOST else "may not fit, so this may not apply"
+        verb = "does not match, so this does not apply" if survival is Survival.LOST else "may not match, so this may not apply"
         return self.finding(hardware[0].where, message, f"the card on {target.name} {verb}", severity=severity)
 
 
 def _severity(loss: Loss, landing: NetworkLanding) -> Severity | None:
-    """None where another configuration does the same for the card."""
+    """None if another configuration does the same for the card."""
     if not loss.tokens:
         return None
     if landing.cut_off and loss.survival is Survival.LOST:

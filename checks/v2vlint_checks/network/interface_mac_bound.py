@@ -36,14 +36,14 @@ class InterfaceMacBound(Rule):
     """A network configuration is bound to a MAC address that does not travel.
 
     ## What it does
-    Finds configurations that ask for a card by its MAC address (`HWADDR=`, `mac-address=`, `macaddress:`, `MACAddress=`) on targets that
-    give the card a new one. An address that the configuration *gives* to the card is another matter.
+    Finds configurations that select a card by its MAC address (`HWADDR=`, `mac-address=`, `macaddress:`, `MACAddress=`) on targets that
+    assign the card a new one. Configurations that *set* the card's address have a rule of their own.
 
     ## Why it matters
-    No card there has that address, so the configuration never applies; Red Hat's scripts say "unexpected MAC address, ignoring".
+    No card there has that address, so the configuration never applies; Red Hat's scripts report "unexpected MAC address, ignoring".
 
     ## Fix safety
-    Unsafe: with several cards the address was what told them apart. Only offered for the only card.
+    Unsafe: with several cards, the address is what distinguished them. Offered only if there is one card.
 
     ## References
     - GCE's and Azure's import tools remove such lines; canonical/cloud-init#3611
@@ -112,7 +112,7 @@ class InterfaceMacBound(Rule):
             if interface.mac is None or not (loss.key is Key.MAC or any(pin.mac is interface.mac for pin in loss.pins)):
                 continue
             severity = Severity.ERROR if landing.cut_off and loss.survival is Survival.LOST else Severity.WARNING
-            message = f"{interface.manager} configures the card with the MAC address {interface.mac} only"
+            message = f"{interface.manager} configures only the card with the MAC address {interface.mac}"
             effect = _effect(interface, cloud_init, severity, target)
             fix = _forget(interface, landing.network)
             fix = fix and cloud_init.lasting(fix)
@@ -121,13 +121,13 @@ class InterfaceMacBound(Rule):
 
 def _effect(interface: InterfaceConfig, cloud_init: CloudInit, severity: Severity, target: Target) -> str:
     if severity is Severity.ERROR:
-        return f"{target.name} gives the card another address and nothing else is configured: the guest comes up without network"
+        return f"{target.name} assigns the card another address and nothing else is configured: the guest comes up without network"
     if "cloud-init" in interface.where.path and cloud_init.writes_network:
         return "it does not apply to the new card; cloud-init writes it again if it finds its data source there"
-    return f"{target.name} gives the card another address, so it stays without its configuration"
+    return f"{target.name} assigns the card another address, so it stays without its configuration"
 
 
 def _forget(interface: InterfaceConfig, network: Network) -> Fix | None:
     if not interface.edits.drop_mac or len(network.cards) != 1:
         return None
-    return Fix(f"stop asking for the MAC address {interface.mac}", Applicability.UNSAFE, interface.edits.drop_mac)
+    return Fix(f"stop requiring the MAC address {interface.mac}", Applicability.UNSAFE, interface.edits.drop_mac)

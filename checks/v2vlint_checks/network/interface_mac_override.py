@@ -6,14 +6,14 @@ from v2vlint.api import Example, Finding, Network, NotApplicable, Rule, Severity
 
 
 class InterfaceMacOverride(Rule):
-    """A network configuration gives the card a MAC address of its own.
+    """A network configuration sets the card's MAC address.
 
     ## What it does
-    Finds `hwaddress`, `MACADDR=`, `cloned-mac-address=`, `macaddress:` and `[Link] MACAddress=` for a card (not for a bond or
-    a bridge, which need one) on targets that hand out MAC addresses themselves.
+    Finds `hwaddress`, `MACADDR=`, `cloned-mac-address=`, `macaddress:` and `[Link] MACAddress=` for a card (but not for a bond or bridge,
+    which needs one) on targets that assign MAC addresses themselves.
 
     ## Why it matters
-    Clouds drop frames from an address they did not assign, so the guest sends and nothing arrives. In copies the address exists twice.
+    Clouds drop frames from an address they did not assign: the guest sends, and nothing arrives. Copies share the address.
 
     ## References
     - interfaces(5), systemd.link(5), netplan-yaml(5)
@@ -52,5 +52,5 @@ class InterfaceMacOverride(Rule):
             yield self._override(token, target)
 
     def _override(self, token: Token, target: Target) -> Finding:
-        message = f"the card is given the MAC address {token}"
-        return self.finding(token.where, message, f"{target.name} assigns another one and may drop what this one sends")
+        message = f"the card's MAC address is set to {token}"
+        return self.finding(token.where, message, f"{target.name} assigns another one and may drop frames from this one")

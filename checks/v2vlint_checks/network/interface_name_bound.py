@@ -51,25 +51,24 @@ _LO = "auto lo\niface lo inet loopback\n\n"
 
 
 class InterfaceNameBound(Rule):
-    """A network configuration is bound to an interface name that follows the place of the card.
+    """A network configuration is bound to an interface name that depends on the card's place.
 
     ## What it does
     Finds configurations bound to names such as `ens192`, `enp3s0` or `eno1` in NetworkManager, netplan, systemd-networkd, ifupdown, wicked
-    and ifcfg files, bond members and bridge ports included, on targets whose cards sit elsewhere. It also finds `eth0` where udev names
-    cards by place, and wildcards (`ens*`) that fit no name there. Names that a `.link` file, a udev rule or `set-name` ties to a MAC
-    address the target keeps are fine, and so are configurations for any card.
+    and ifcfg files, including bond members and bridge ports, on targets whose cards sit elsewhere. It also finds `eth0` where udev names
+    cards by place, and wildcards (`ens*`) that match no name there. Names that a `.link` file, a udev rule or `set-name` ties to a MAC
+    address kept by the target are fine, and so are configurations for any card.
 
     ## Why it matters
-    The name says where the card is on the virtual board: the slot (`ens192` is VMware's), the bus, the firmware's index. On another board
+    The name states where the card is on the virtual board: the slot (`ens192` is VMware's), the bus, the firmware's index. On another board
     the card gets another name, its configuration waits for a card that never comes, and the guest is up but unreachable. DHCP does not
     help.
 
-    ## Fix safety
-    Safe for an address from DHCP on the only card. Unsafe for a fixed address, which then goes to whatever card comes first, and for
-    ifupdown, whose patterns need version 0.8.20 and do not wait for hotplugged cards. Where the configuration knows the card's MAC address
-    and the target keeps it, a `.link` file keeps the name instead; with `--keep-names`, also by the address of the only card in the
-    machine's definition, or by one that `--mac` gives. A file that cloud-init has written is changed together with cloud-init's leave to
-    write it, which is unsafe.
+    ## Fix safety Safe for DHCP on the only card. Unsafe for a fixed address, which then goes to whichever card comes first, and for
+    ifupdown, whose patterns need version 0.8.20 and do not wait for hot-plugged cards. If the configuration contains the card's MAC address
+    and the target keeps it, a `.link` file preserves the name instead; with `--keep-names`, also by the address of the only card in the
+    machine's definition, or one given with `--mac`. A file written by cloud-init is changed together with cloud-init's permission to write
+    it, which is unsafe.
 
     ## References
     - systemd.net-naming-scheme(7), systemd.link(5), interfaces(5), netplan-yaml(5)
@@ -260,12 +259,12 @@ class InterfaceNameBound(Rule):
 
 
 def _is_own(token: Token) -> bool:
-    """Whether the name is this rule's affair: those of a physical machine's firmware are another's."""
+    """Whether the name belongs to this rule; names from a physical machine's firmware have their own."""
     return ifname_kind(token.value) is not IfNameKind.BIOSDEVNAME
 
 
 def _severity(loss: Loss, landing: NetworkLanding) -> Severity | None:
-    """None where another configuration does the same for the card: lists of alternatives, a general one beside a special one."""
+    """None if another configuration does the same for the card: alternatives in a list, or a general one beside a specific one."""
     if landing.cut_off and loss.survival is Survival.LOST:
         return Severity.ERROR
     if loss.usual is not Survival.LOST:
@@ -276,7 +275,7 @@ def _severity(loss: Loss, landing: NetworkLanding) -> Severity | None:
 
 
 def _is_static(loss: Loss, landing: NetworkLanding) -> bool:
-    """Whether a fixed address goes with it, its own or that of an interface built on it."""
+    """Whether a fixed address depends on it: its own, or that of an interface on top of it."""
     return any(interface.addresses for interface in (loss.config, *landing.network.uppers(loss.config)))
 
 
@@ -287,12 +286,12 @@ def _what(loss: Loss) -> str:
 
 def _why(loss: Loss) -> str:
     if len(loss.tokens) > 1 or is_glob(loss.tokens[0].value):
-        return f"which {'fits no' if loss.survival is Survival.LOST else 'may fit no'} card there"
+        return f"which {'matches no' if loss.survival is Survival.LOST else 'may match no'} card there"
     kind = ifname_kind(loss.tokens[0].value)
     if kind is IfNameKind.KERNEL:
         return "but udev names cards by their place"
     if kind in (IfNameKind.CUSTOM, IfNameKind.VIRTUAL):
-        return "a name that something gives to certain cards only"
+        return "a name that is assigned to certain cards only"
     return "a name that changes with the virtual hardware"
 
 
@@ -304,15 +303,15 @@ def _effect(loss: Loss, landing: NetworkLanding, target: Target, severity: Sever
         return f"{target.name} usually gives this name, but in another slot the card stays without its configuration"
     verb = "gets" if loss.survival is Survival.LOST else "may get"
     if landing.covered is Survival.KEPT:
-        return f"the card {verb} another name on {target.name}; another configuration applies to it then, without this fixed address"
+        return f"the card {verb} another name on {target.name}; another configuration then applies to it, without this fixed address"
     if landing.routed is Survival.LOST and landing.usual is Survival.KEPT:
-        return f"the card {verb} another name on {target.name}, and the default route goes with it: other networks are out of reach"
+        return f"the card {verb} another name on {target.name}, and the default route is lost with it: other networks are unreachable"
     rest = f"; {network.fallback}, so it is reached at another address" if network.fallback else " and then has no configuration"
     return f"the card {verb} another name on {target.name}{rest}"
 
 
 def _address(loss: Loss, target: Target, macs: CardMacs) -> str:
-    """The MAC address by which the card can keep the name: of the configuration itself, or known otherwise and wanted."""
+    """The MAC address by which the card can keep the name: from the configuration itself, or supplied by the user."""
     config = loss.config
     if config.mac is not None and config.name is not None and not config.is_virtual and target.keeps_mac:
         return config.mac.value.lower()
@@ -320,7 +319,7 @@ def _address(loss: Loss, target: Target, macs: CardMacs) -> str:
 
 
 def _keep(name: str, mac: str, network: Network) -> WriteFile:
-    """The file by which this guest's udev gives the name: a .link file where those are read, else a rule."""
+    """The file by which this guest's udev assigns the name: a .link file if supported, else a rule."""
     if network.policy.by_link:
         return WriteFile(f"/etc/systemd/network/10-v2vlint-{name}.link", f"[Match]\nMACAddress={mac}\n\n[Link]\nName={name}\n")
     rule = f'SUBSYSTEM=="net", ACTION=="add", ATTR{{address}}=="{mac}", ATTR{{type}}=="1", NAME="{name}"\n'

@@ -6,14 +6,14 @@ from v2vlint.api import Audience, Example, Finding, InterfaceMentions, NetworkLa
 
 
 class InterfaceNameElsewhere(Rule):
-    """A firewall, router or kernel setting names an interface that changes its name.
+    """A firewall, router or kernel setting names an interface whose name changes.
 
     ## What it does
-    Looks through the files of firewalld, iptables, nftables, ufw, shorewall, keepalived, sysctl, dnsmasq, DHCP servers and others for
-    interface names that the target does not keep. A heuristic: it reads words, not each program's language.
+    Searches files of firewalld, iptables, nftables, ufw, shorewall, keepalived, sysctl, dnsmasq, DHCP servers and others for interface
+    names that the target does not keep. A heuristic: it matches words, without parsing each program's syntax.
 
     ## Why it matters
-    The guest is up and reachable, but its rules apply to a card that is not there: the firewall falls back to its default, the virtual
+    The guest is up and reachable, but its rules apply to a card that does not exist: the firewall falls back to its default, the virtual
     address does not move, the daemon does not start.
 
     ## References
@@ -38,9 +38,9 @@ class InterfaceNameElsewhere(Rule):
 
     def check(self, mentions: InterfaceMentions, landing: NetworkLanding) -> Iterator[Finding]:
         if not mentions.mentions:
-            raise NotApplicable("no interface is named in the files looked through")
+            raise NotApplicable("no interface is named in the files searched")
         for mention in mentions.mentions:
             survival = landing.name(mention.name.value)
             if survival is Survival.LOST or (survival is Survival.UNSURE and landing.network.policy.predictable is not None):
                 message = f"{mention.program} names the interface {mention.name}, which changes with the virtual hardware"
-                yield self.finding(mention.name.where, message, "what is set for it does not apply to the card that comes instead")
+                yield self.finding(mention.name.where, message, "the setting does not apply to the card that replaces it")

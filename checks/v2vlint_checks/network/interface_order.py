@@ -14,8 +14,8 @@ class InterfaceOrder(Rule):
     Finds guests that configure two or more of `eth0`, `eth1`…, where nothing ties the names to cards.
 
     ## Why it matters
-    The kernel counts cards as it finds them. Other slots, another driver, or cards added in another order swap the networks: each
-    address ends up on the wrong wire.
+    The kernel numbers cards in the order of detection. Other slots, another driver, or cards added in another order swap the networks: each
+    address ends up on the wrong network.
 
     ## References
     - systemd.net-naming-scheme(7)
@@ -44,10 +44,10 @@ class InterfaceOrder(Rule):
         loose = [card for card in cards if card.name and not any(_holds(pin, landing) for pin in network.pins_of(card.name.value))]
         names = sorted({card.name.value for card in loose if card.name and ":" not in card.name.value})
         if len(names) < 2 or target.keeps_pci or network.policy.predictable:
-            raise NotApplicable("no cards that only their order tells apart")
+            raise NotApplicable("no cards that are distinguished only by their order")
         second = next(card for card in loose if card.name and card.name.value == names[1])
         message = f"{' and '.join(names[:4])} are distinguished only by the order in which the kernel finds the cards"
-        yield self.finding(second.where, message, "the cards may swap names there, and with them their networks")
+        yield self.finding(second.where, message, "the cards, and with them their networks, may be swapped there")
 
 
 def _holds(pin: NamePin, landing: NetworkLanding) -> bool:

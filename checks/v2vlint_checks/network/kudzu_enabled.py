@@ -21,14 +21,14 @@ class KudzuEnabled(Rule):
     """kudzu reconfigures hardware at boot.
 
     ## What it does
-    Finds guests (Red Hat Enterprise Linux 5 and its time) that start kudzu.
+    Finds guests that start kudzu (Red Hat Enterprise Linux 5 and contemporaries).
 
     ## Why it matters
-    It sees that the old card is gone and a new one is there, removes the configuration of the old one (`ifcfg-eth0.bak`), and may wait for
-    somebody to answer its questions on the console.
+    It notices that the old card is gone and a new one is present, removes the old one's configuration (`ifcfg-eth0.bak`), and may wait for
+    answers on the console.
 
     ## Fix safety
-    Safe: it is not started any more, as virt-v2v does. Hardware of a virtual machine needs no detection.
+    Safe: it is disabled, as virt-v2v does. Virtual hardware needs no detection.
 
     ## References
     - virt-v2v `convert/convert_linux.ml`, `unconfigure_kudzu`; access.redhat.com/solutions/514203
@@ -60,8 +60,8 @@ class KudzuEnabled(Rule):
         effect = "it removes the configuration of the old network card and may wait for an answer on the console"
         yield self.finding(
             links[0],
-            "kudzu looks for new hardware at boot",
-            "virt-v2v switches it off" if converted else effect,
+            "kudzu reconfigures hardware at boot",
+            "virt-v2v disables it" if converted else effect,
             severity=Severity.INFO if converted else Severity.WARNING,
             fix=Fix("do not start kudzu", Applicability.SAFE, tuple(Delete(link.path) for link in links)),
         )

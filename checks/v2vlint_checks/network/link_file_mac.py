@@ -28,13 +28,13 @@ class LinkFileMac(Rule):
     """A systemd .link file names a network card by a MAC address that does not travel.
 
     ## What it does
-    Finds `.link` files that give a card a name by its MAC address, on targets that hand out new addresses.
+    Finds `.link` files that name a card by its MAC address, on targets that assign new addresses.
 
     ## Why it matters
-    The file matches nothing there, the card gets its natural name, and what is configured for the given name does not apply.
+    The file matches nothing there, the card gets its default name, and configuration for the assigned name does not apply.
 
     ## Fix safety
-    Unsafe: on the way back, or where the address is set by hand after all, the file is what makes the name.
+    Unsafe: if the guest moves back, or its address is set by hand after all, the file is what creates the name.
 
     ## References
     - systemd.link(5)
@@ -59,7 +59,7 @@ class LinkFileMac(Rule):
                 continue
             users = [card.label for card in landing.network.cards if link.name.value in (token.value for token in card.names)]
             message = f"the name {link.name} goes to the card with the MAC address {', '.join(map(str, link.macs[:3]))}"
-            effect = "no card there has it" + (f", so {users[0]} stays without its configuration" if users else "")
+            effect = "no card there has that address" + (f", so {users[0]} stays without its configuration" if users else "")
             severity = Severity.ERROR if landing.cut_off and users else Severity.WARNING
             yield self.finding(link.macs[0].where, message, effect, severity=severity, fix=_forget(link))
 
@@ -67,4 +67,4 @@ class LinkFileMac(Rule):
 def _forget(link: LinkFile) -> Fix | None:
     if not link.path.startswith("/etc/"):
         return None
-    return Fix(f"forget {link.path}", Applicability.UNSAFE, (Delete(link.path),))
+    return Fix(f"delete {link.path}", Applicability.UNSAFE, (Delete(link.path),))

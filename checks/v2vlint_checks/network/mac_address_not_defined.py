@@ -13,11 +13,11 @@ class MacAddressNotDefined(Rule):
     """The guest is configured for a MAC address that no card of the machine has.
 
     ## What it does
-    Compares the MAC addresses that network configurations, `.link` files and udev rules ask for with those of the cards in the definition,
-    on targets that keep addresses. It says nothing when a card's address is not stated.
+    Compares the MAC addresses that network configurations, `.link` files and udev rules require with those of the cards in the definition,
+    on targets that keep addresses. It reports nothing when a card's address is not stated.
 
     ## Why it matters
-    The configuration waits for a card that never comes. It may be left from an earlier machine, or the definition is of another one.
+    The configuration waits for a card that never comes. It may be left over from an earlier machine, or the definition belongs to another.
 
     ## References
     - systemd.link(5), netplan-yaml(5), nm-settings-keyfile(5)
@@ -54,13 +54,13 @@ class MacAddressNotDefined(Rule):
         known = frozenset(definition.macs)
         for interface in network.interfaces:
             if interface.mac is not None and _plain(interface.mac) not in known:
-                message = f"{interface.manager} configures the card with the MAC address {interface.mac}, which the machine does not have"
+                message = f"{interface.manager} configures the card with the MAC address {interface.mac}, which no card of the machine has"
                 effect = "no card there has the address, so the configuration never applies"
                 yield self.finding(interface.mac.where, message, effect, related=(definition.nics[0].where,))
         for pin in network.pins:
             if pin.name.value and pin.mac is not None and _plain(pin.mac) not in known:
                 message = f"the name {pin.name} is for a card with the MAC address {pin.mac}, which the machine does not have"
-                effect = "no card gets the name; it may be left from an earlier machine"
+                effect = "no card gets the name; it may be left over from an earlier machine"
                 yield self.finding(pin.mac.where, message, effect, severity=Severity.INFO, related=(definition.nics[0].where,))
 
 

@@ -11,11 +11,11 @@ class MtuAboveNetwork(Rule):
     """A network card is set to packets larger than the network carries.
 
     ## What it does
-    Compares `mtu` of every manager with the largest packet of the target's network (`max_mtu` of its profile). Where that is not known,
+    Compares each manager's `mtu` with the largest packet of the target's network (`max_mtu` of its profile). Where that is not known,
     anything above 1,500 is reported as info, unless the target keeps the network.
 
     ## Why it matters
-    Small packets pass: the guest answers to ping and to the start of a login. Large ones are dropped on the way, and transfers hang.
+    Small packets pass: the guest answers pings and the start of a login. Large packets are dropped on the way, and transfers hang.
 
     ## References
     - cloud.google.com/vpc/docs/mtu; docs.aws.amazon.com, "Network maximum transmission unit"
@@ -47,7 +47,7 @@ class MtuAboveNetwork(Rule):
             size = int(interface.mtu.value) if interface.mtu and interface.mtu.value.isdecimal() and len(interface.mtu.value) < 6 else 0
             if interface.mtu is None or size <= (target.max_mtu or _USUAL) or not network.starts(interface):
                 continue
-            known = f"{target.name} carries {target.max_mtu} at most" if target.max_mtu else "most networks carry 1500"
+            known = f"{target.name} carries at most {target.max_mtu}" if target.max_mtu else "most networks carry 1500"
             effect = f"{known}: connections start and then hang"
             severity = Severity.WARNING if target.max_mtu else Severity.INFO
             yield self.finding(interface.mtu.where, f"{interface.label} sends packets of {size} bytes (MTU)", effect, severity=severity)

@@ -17,8 +17,8 @@ class NmNoAutoDefault(Rule):
     Finds `no-auto-default=*` (the package NetworkManager-config-server) where the profiles may not fit the cards of the target.
 
     ## Why it matters
-    Usually NetworkManager asks for an address on any card it has no profile for, which makes a moved guest reachable. With this setting
-    it does not.
+    By default NetworkManager requests an address on any card without a profile, which makes a moved guest reachable. With this setting it
+    does not.
 
     ## References
     - NetworkManager.conf(5); GCE's import removes NetworkManager-config-server

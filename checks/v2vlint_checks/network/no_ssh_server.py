@@ -12,11 +12,11 @@ class NoSshServer(Rule):
     """No SSH server starts, where SSH is the usual way in.
 
     ## What it does
-    On clouds (`names_system_disk` of the profile), says that sshd is installed but not enabled.
+    On clouds (`names_system_disk` of the profile), reports that sshd is installed but not enabled.
 
     ## Why it matters
-    What was reached at its console before is reached over the network only: without an SSH server nobody gets in. An appliance with a web
-    interface of its own needs none.
+    A guest that was used at its console before is reached only over the network now: without an SSH server nobody gets in. An appliance
+    with its own web interface needs none.
 
     ## References
     - docs.aws.amazon.com/vm-import, "Requirements"; learn.microsoft.com, "Prepare Linux for imaging in Azure"
@@ -33,6 +33,6 @@ class NoSshServer(Rule):
 
     def check(self, sshd: Sshd, services: Services, target: Target) -> Iterator[Finding]:
         if not target.names_system_disk or not services.init:
-            raise NotApplicable("the target has a console, or what starts is not known")
+            raise NotApplicable("the target has a console, or it is not known what starts")
         if sshd.starts is False and sshd.unit is not None:
             yield self.finding(sshd.unit, "the SSH server does not start", f"on {target.name} there is usually no other way in")

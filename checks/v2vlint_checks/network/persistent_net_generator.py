@@ -15,19 +15,19 @@ class PersistentNetGenerator(Rule):
     """udev writes a permanent name for every network card it meets.
 
     ## What it does
-    Finds the generator of `70-persistent-net.rules` (`75-persistent-net-generator.rules`) where it is live, not masked, and does not leave
-    out the addresses of the target's cards, as most versions do with those of virtual machines. Only a rule that reserves a name already
-    makes it harmful at once.
+    Finds the generator of `70-persistent-net.rules` (`75-persistent-net-generator.rules`) if it is active, not masked, and does not exclude
+    the addresses of the target's cards, as most versions do with those of virtual machines. It does immediate harm only if a rule already
+    reserves a name.
 
     ## Why it matters
     Each new MAC address takes the next name: a guest that gets a new one at every move or copy counts up to `eth1`, `eth2`…, and its
     configuration for `eth0` applies to none of them.
 
     ## Fix safety
-    Safe: the generator is masked, cards are then called by the kernel as before it saw the first one. Rules it has written stay.
+    Safe: the generator is masked, and cards get the kernel's names again. Rules it has already written stay.
 
     ## References
-    - Debian dropped it in release 9; virt-sysprep's `udev-persistent-net` removes what it writes
+    - Debian dropped it in release 9; virt-sysprep's `udev-persistent-net` removes its output
     """
 
     severity = Severity.WARNING
@@ -65,9 +65,9 @@ class PersistentNetGenerator(Rule):
         path = udev.generator.path
         effect = f"{target.name} gives the card a new MAC address, which then takes the next free name"
         if target.keeps_mac:
-            effect = "nothing while the MAC address stays; a copy with a new one gets the next free name"
+            effect = "no effect while the MAC address stays; a copy with a new one gets the next free name"
         edit: Edit = Delete(path) if path.startswith("/etc/") else WriteFile(f"/etc/udev/rules.d/{path.rpartition('/')[2]}", _NOTE)
         fix = Fix("stop udev from writing permanent names", Applicability.SAFE, (edit,))
         reserved = any(rule.mac is not None for rule in udev.rules)
         severity = Severity.WARNING if reserved and not target.keeps_mac else Severity.INFO
-        yield self.finding(udev.generator, "udev writes a permanent name for every card it meets", effect, severity=severity, fix=fix)
+        yield self.finding(udev.generator, "udev writes a permanent name for every network card", effect, severity=severity, fix=fix)

@@ -41,20 +41,20 @@ class PersistentNetRules(Rule):
     """A udev rule names a network card by its MAC address or its place.
 
     ## What it does
-    Finds rules under /etc/udev/rules.d that give a network card a fixed name: those that old generators wrote into
-    `70-persistent-net.rules`, and anyone's own. Rules with a MAC address count where the target hands out new ones, rules with a bus
-    address or a driver where no card there fits them, and all of them on Red Hat Enterprise Linux 9 and later, which ignores them.
+    Finds rules under /etc/udev/rules.d that give a network card a fixed name, both those written by old generators to
+    `70-persistent-net.rules` and custom ones. Rules with a MAC address count if the target assigns new ones, rules with a bus address or a
+    driver if no card there matches them, and all of them on Red Hat Enterprise Linux 9 and later, which ignores them.
 
     ## Why it matters
-    The old address keeps the name `eth0` reserved: the generator calls the new card `eth1`, and the configuration of `eth0` does not
-    apply. Without the generator the card falls back to its natural name.
+    The old address keeps the name `eth0` reserved: the generator names the new card `eth1`, and the configuration of `eth0` does not
+    apply. Without the generator the card falls back to its default name.
 
     ## Fix safety
-    Safe: the rules match no card any more. A file of generated rules is deleted, of other files only the rule.
+    Safe: the rules no longer match any card. A file of generated rules is deleted; from other files only the rule is removed.
 
     ## References
-    - GCE's import and virt-sysprep delete the file; Microsoft's *linux-hyperv-issue* and access.redhat.com/solutions/514203 tell the
-      symptom
+    - GCE's import and virt-sysprep delete the file; Microsoft's *linux-hyperv-issue* and access.redhat.com/solutions/514203 describe the
+    symptom
     - Forklift, MTV-5530: Red Hat Enterprise Linux 9 and 10 need `.link` files
     """
 
@@ -113,7 +113,7 @@ class PersistentNetRules(Rule):
             waits = lost and landing.cut_off and any(pin.where == rule.where for loss in landing.losses for pin in loss.pins)
             yield self.finding(
                 rule.where,
-                f"a udev rule calls the card with {by} {rule.name}",
+                f"a udev rule names the card with {by} {rule.name}",
                 _effect(rule, landing.network, survival),
                 severity=Severity.ERROR if waits else Severity.WARNING if lost or ignored else Severity.INFO,
                 fix=_forget(rule, udev, gone) if lost else None,
@@ -122,12 +122,12 @@ class PersistentNetRules(Rule):
 
 def _effect(rule: UdevNetRule, network: Network, survival: Survival) -> str:
     if survival is Survival.KEPT:
-        return f"{rule.name} is not the card's name: this release lets .link files decide, and names it by its place"
+        return f"the card is not named {rule.name}: this release uses .link files, and names cards by place"
     if survival is Survival.UNSURE:
-        return f"the new card may not fit the rule, and is then not called {rule.name}"
+        return f"the new card may not match the rule, and is then not named {rule.name}"
     if rule.mac is not None and network.udev.generator is not None:
         return f"{rule.name} stays reserved for a card that is gone; the new one gets the next number and no configuration"
-    return f"the new card does not fit the rule and is not called {rule.name}"
+    return f"the new card does not match the rule and is not named {rule.name}"
 
 
 def _forget(rule: UdevNetRule, udev: UdevNet, gone: tuple[UdevNetRule, ...]) -> Fix:
@@ -135,4 +135,4 @@ def _forget(rule: UdevNetRule, udev: UdevNet, gone: tuple[UdevNetRule, ...]) -> 
     mates = [other for other in udev.rules if other.where.path == path]
     whole = rule.is_generated and all(other.mac is not None and other in gone for other in mates)
     edits: tuple[Edit, ...] = (Delete(path),) if whole else rule.remove
-    return Fix(f"forget the udev rules in {path}" if whole else f"forget the udev rule for {rule.name}", Applicability.SAFE, edits)
+    return Fix(f"delete the udev rules in {path}" if whole else f"delete the udev rule for {rule.name}", Applicability.SAFE, edits)

@@ -7,7 +7,7 @@ from v2vlint.api import CommandLines, Example, Finding, KernelArg, NotApplicable
 _CFG = "/boot/grub/grub.cfg"
 _ENTRY = "menuentry 'Flatcar' {\n linux /vmlinuz root=LABEL=ROOT {0}\n}\n"
 _NAMES = ("ignition.platform.id", "flatcar.oem.id", "coreos.oem.id", "afterburn.provider")
-# Words of Ignition and Afterburn for the platforms of the profiles.
+# Ignition's and Afterburn's names for the platforms of the profiles.
 _PLATFORMS = {
     "aws": "ec2", "ec2": "ec2", "azure": "azure", "gcp": "gce", "gce": "gce", "openstack": "openstack", "openstack-metadata": "openstack",
     "kubevirt": "kubevirt", "proxmoxve": "proxmox",
@@ -16,14 +16,14 @@ _ELSEWHERE = frozenset({"digitalocean", "packet", "hetzner", "ibmcloud", "powerv
 
 
 class PlatformArgument(Rule):
-    """The kernel command line says that the guest runs on another platform.
+    """The kernel command line names another platform.
 
     ## What it does
     Compares `ignition.platform.id=`, `flatcar.oem.id=`, `coreos.oem.id=` and `afterburn.provider=` with the target's platform.
 
     ## Why it matters
-    Ignition and Afterburn ask that platform for the guest's settings, keys and host name. Elsewhere nobody answers: the services fail, and
-    on the first boot of a copy Ignition stops it.
+    Ignition and Afterburn query that platform for the guest's settings, keys and host name. Elsewhere nobody answers: the services fail,
+    and on the first boot of a copy Ignition stops it.
 
     ## References
     - coreos.github.io/ignition/supported-platforms, www.flatcar.org/docs, "Ignition"
@@ -46,8 +46,8 @@ class PlatformArgument(Rule):
             raise NotApplicable("the command line names no platform")
         for arg in args:
             if _is_elsewhere(arg, target):
-                effect = f"it asks for its settings there, which {target.name} does not answer"
-                yield self.finding(arg.where, f"the kernel command line says that the platform is {arg.value} ({arg})", effect)
+                effect = f"it requests its settings there, and {target.name} does not answer"
+                yield self.finding(arg.where, f"the kernel command line names the platform {arg.value} ({arg})", effect)
 
 
 def _is_elsewhere(arg: KernelArg, target: Target) -> bool:

@@ -18,12 +18,12 @@ class ServiceBoundToNetwork(Rule):
 
     ## What it does
     Reads keepalived, corosync, flannel, kubelet, the manifests of a Kubernetes control plane, etcd, rke2 and k3s, and systemd units that
-    ask for the device of a card (`sys-subsystem-net-devices-ens192.device`). Names are compared with those of the target's cards;
-    addresses count on targets that do not keep the network. Files of services that do not start are left alone.
+    require a card's device (`sys-subsystem-net-devices-ens192.device`). Names are compared with those of the target's cards; addresses
+    count on targets that do not keep the network. Files of services that do not start are ignored.
 
     ## Why it matters
     The guest is up, but its cluster is not: keepalived stops on an unknown interface, corosync and etcd cannot bind, a kubelet announces
-    an address that nobody reaches. A unit that needs the device waits 90 seconds for it and then does not start.
+    an unreachable address. A unit that requires the device waits 90 seconds for it and then does not start.
 
     ## References
     - keepalived.conf(5), corosync.conf(5), systemd.device(5); docs.rke2.io, "Server configuration"; etcd.io, "Configuration options"
@@ -49,11 +49,11 @@ class ServiceBoundToNetwork(Rule):
 
     def check(self, services: BoundServices, landing: NetworkLanding, target: Target) -> Iterator[Finding]:
         if not services.bindings:
-            raise NotApplicable("no service that is bound to a card or an address was found")
+            raise NotApplicable("no service is bound to a card or an address")
         for binding in services.bindings:
             if binding.is_address and not target.keeps_network:
-                effect = "in another network it cannot use it, and its peers do not find it"
-                yield self.finding(binding.token.where, f"{binding.program} uses the address {binding.token} of its network", effect)
+                effect = "in another network it cannot use the address, and its peers do not find it"
+                yield self.finding(binding.token.where, f"{binding.program} uses the fixed address {binding.token}", effect)
             elif not binding.is_address and _is_lost(binding.token.value, landing):
                 yield self.finding(binding.token.where, f"{binding.program} is bound to the card {binding.token}", _effect(binding))
 

@@ -9,14 +9,14 @@ _CONFIG = "/etc/ssh/sshd_config"
 
 
 class SshClientsLimited(Rule):
-    """The SSH server lets in nobody but clients of the old network.
+    """The SSH server admits only clients of the old network.
 
     ## What it does
-    Reads `AllowUsers` of sshd_config, when every pattern says where the user comes from, and hosts.allow beside a hosts.deny that refuses
-    the rest. It finds them when all the places are private addresses, on targets that do not keep the network.
+    Reads `AllowUsers` in sshd_config, if every pattern states where the user comes from, and hosts.allow beside a hosts.deny that refuses
+    the rest. Reported if all the places are private addresses, on targets that do not keep the network.
 
     ## Why it matters
-    In another network the administrators come from other addresses, and sshd refuses them: the guest runs, and nobody can log in.
+    In another network the administrators come from other addresses, and sshd refuses them: the guest runs, but nobody can log in.
 
     ## References
     - sshd_config(5), "AllowUsers"; hosts_access(5) (Debian's sshd follows it, those of Red Hat Enterprise Linux 8 and later do not)
@@ -36,15 +36,15 @@ class SshClientsLimited(Rule):
 
     def check(self, sshd: Sshd, target: Target) -> Iterator[Finding]:
         if sshd.starts is False or target.keeps_network or not sshd.clients:
-            raise NotApplicable("sshd does not start, does not limit its clients, or the network stays")
+            raise NotApplicable("sshd does not start or does not limit its clients, or the target keeps the network")
         if all(map(_is_private, sshd.clients)):
             names = ", ".join(token.value for token in sshd.clients[:3])
             effect = "from another network nobody can log in by SSH"
-            yield self.finding(sshd.clients[0].where, f"sshd admits clients of {names} only", effect)
+            yield self.finding(sshd.clients[0].where, f"only clients of {names} can log in by SSH", effect)
 
 
 def _is_private(client: Token) -> bool:
-    """Whether a pattern of addresses (``10.0.0.*``, ``192.168.4.``, ``10.0.0.0/8``) is of a private network."""
+    """Whether an address pattern (``10.0.0.*``, ``192.168.4.``, ``10.0.0.0/8``) belongs to a private network."""
     parts = re.findall(r"\d{1,3}", client.value.partition("/")[0])
     plain = re.fullmatch(r"[\d.*?/]+", client.value)
     return bool(plain) and bool(parts) and is_private_address(".".join([*parts, "1", "1", "1"][:4]))

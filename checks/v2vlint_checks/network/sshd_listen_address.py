@@ -9,15 +9,15 @@ _ON = {"/sbin/init": "", "/etc/systemd/system/multi-user.target.wants/ssh.servic
 
 
 class SshdListenAddress(Rule):
-    """The SSH server listens on an address or a card of the old network only.
+    """The SSH server listens only on an address or interface of the old network.
 
     ## What it does
-    Reads `ListenAddress` of sshd_config with its includes, and `ListenStream=` and `BindToDevice=` of an enabled ssh.socket, on targets
-    that do not keep the network. One address that any network has (`0.0.0.0`, `::`) is enough to be fine.
+    Reads `ListenAddress` in sshd_config and its includes, and `ListenStream=` and `BindToDevice=` of an enabled ssh.socket, on targets
+    that do not keep the network. A single address valid in any network (`0.0.0.0`, `::`) is enough.
 
     ## Why it matters
-    With another address sshd cannot bind ("Cannot bind any address"), or listens where nobody comes from: the guest runs, and nobody can
-    log in.
+    With another address sshd cannot bind ("Cannot bind any address"), or listens where no client can reach it: the guest runs, but nobody
+    can log in.
 
     ## References
     - sshd_config(5), systemd.socket(5)
@@ -68,7 +68,7 @@ class SshdListenAddress(Rule):
 
     def check(self, sshd: Sshd, network: NetworkVerdict, target: Target) -> Iterator[Finding]:
         if sshd.starts is False or target.keeps_network:
-            raise NotApplicable("sshd does not start, or the network stays")
+            raise NotApplicable("sshd does not start, or the target keeps the network")
         for cause in network.sshd:
             by_card = cause.about.names[0] in sshd.devices
             effect = "the card has another name there" if by_card else "in another network it cannot bind"

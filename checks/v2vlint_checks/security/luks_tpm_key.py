@@ -32,13 +32,12 @@ class LuksTpmKey(Rule):
     """An encrypted volume is unlocked by the source's TPM.
 
     ## What it does
-    Looks at LUKS2 headers for tokens of systemd (`systemd-tpm2`) and clevis, and at crypttab for `tpm2-device=`, on targets that do not
-    carry the TPM's state along.
+    Checks LUKS2 headers for tokens of systemd (`systemd-tpm2`) and clevis, and crypttab for `tpm2-device=`, on targets that do not carry
+    over the TPM's state.
 
-    ## Why it matters
-    The key is sealed in the source's TPM and does not travel. With another keyslot the guest asks for its passphrase, which somebody has
-    to type at every boot; when the sealed one is the only keyslot, nothing unlocks the volume any more. clevis may also ask a server
-    (tang), which has to be in reach.
+    ## Why it matters The key is sealed in the source's TPM and does not travel. If there is another keyslot, the guest asks for its
+    passphrase, which somebody has to type at every boot; if the sealed one is the only keyslot, nothing unlocks the volume any more. clevis
+    may also use a key server (tang), which has to be reachable.
 
     ## References
     - virt-v2v(1), "LUKS … TPM" (RHEL-85154); Forklift `tpm_enabled.rego`
@@ -74,7 +73,7 @@ class LuksTpmKey(Rule):
 
     def check(self, unlock: UnlockVerdict, crypttab: Crypttab, devices: Devices, target: Target) -> Iterator[Finding]:
         if target.keeps_tpm:
-            raise NotApplicable("the target carries the TPM's state along")
+            raise NotApplicable("the target carries over the TPM's state")
         judged: set[str] = set()
         for cause in unlock.tpm:
             sealed = cause.about
@@ -88,12 +87,12 @@ class LuksTpmKey(Rule):
 
     def _sealed(self, cause: Cause[Sealed], sealed: Sealed) -> Finding:
         only = "only " if sealed.only and "clevis" not in sealed.how else ""
-        message = f"{sealed.device.name} is unlocked by {only}{sealed.how}{'' if sealed.only else ', else by passphrase'}"
+        message = f"{sealed.device.name} is unlocked by {only}{sealed.how}{'' if sealed.only else ', otherwise by passphrase'}"
         effect = "nothing unlocks it any more" if sealed.only else "boot stops and asks for the passphrase"
         related = (sealed.entry.where,) if sealed.entry else ()
         return self.finding(cause.where, message, effect, severity=cause.severity, related=related)
 
 
 def _known(device: BlockDevice | None) -> bool:
-    """Whether the header was read and has no such token: crypttab then merely offers the TPM."""
+    """Whether the header was read and has no such token: crypttab then only mentions the TPM."""
     return device is not None and bool(device.details)

@@ -18,9 +18,9 @@ from v2vlint.api import (
 )
 
 _EFFECTS = {
-    "script": "the command fails at boot, or works on another disk",
-    "unit": "the service fails, or works on another disk",
-    "cron": "the job fails, or works on another disk",
+    "script": "the command fails at boot, or acts on another disk",
+    "unit": "the service fails, or acts on another disk",
+    "cron": "the job fails, or acts on another disk",
     "smartd": "smartd fails to start, or watches nothing",
     "hdparm": "the settings are not applied",
     "kdump": "a crash dump has nowhere to go",
@@ -35,7 +35,7 @@ class BootScriptDeviceName(Rule):
     tables, smartd.conf, hdparm.conf, DRBD resources, autofs maps, kdump.conf and similar files. Comments and patterns do not count.
 
     ## Why it matters
-    Nothing renames them: what the command did to the disk is no longer done, or done to another disk.
+    Nothing renames them: the command no longer acts on its disk, or acts on another one.
 
     ## References
     - virt-v2v edits fstab, crypttab and the boot loader only: `convert/convert_linux.ml`, `remap_block_devices`.
@@ -70,7 +70,7 @@ class BootScriptDeviceName(Rule):
         for mention in mentions.mentions:
             if mention.how == "path" and mention.key != "What" and _changes(mention, target, blocks):
                 severity = Severity.INFO if mention.kind in ("smartd", "hdparm") else Severity.WARNING
-                message = f"{mention.name} is named in a {_noun(mention)}, and will be called otherwise"
+                message = f"{mention.name} is named in a {_noun(mention)}, and its name will change"
                 effect = _EFFECTS.get(mention.kind, "it is not found, or is another disk")
                 yield self.finding(mention.name.where, message, effect, severity=severity)
 

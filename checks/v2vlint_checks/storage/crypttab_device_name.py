@@ -27,18 +27,18 @@ class CrypttabDeviceName(Rule):
     """A crypttab entry names a disk by the kernel's device name.
 
     ## What it does
-    Finds crypttab entries whose source is a name such as `/dev/sda2`, on targets that name disks otherwise. Entries with a random key are
-    judged by another rule.
+    Finds crypttab entries whose source is a name such as `/dev/sda2`, on targets with other disk names. Another rule covers entries with a
+    random key.
 
     ## Why it matters
     The mapping is not set up: after a wait of 90 seconds everything on it is missing. If that is the root filesystem or a mount without
-    `nofail`, boot ends in a shell. The initramfs holds a copy of such entries, which a rebuild has to renew.
+    `nofail`, boot ends in a shell. The initramfs holds a copy of such entries, which has to be rebuilt.
 
     ## Fix safety
-    Safe: the UUID is read from the LUKS header of the very device the entry names.
+    Safe: the UUID is read from the LUKS header of the very device that the entry names.
 
     ## References
-    - virt-v2v commit 25b36dd6 (RHEL-93583): it replaces `/dev/sd*` in crypttab by UUID=.
+    - virt-v2v commit 25b36dd6 (RHEL-93583): it replaces `/dev/sd*` in crypttab with UUID=.
     - crypttab(5)
     """
 
@@ -79,9 +79,9 @@ class CrypttabDeviceName(Rule):
 
 def _effect(severity: Severity | None) -> str:
     if severity is Severity.INFO:
-        return "virt-v2v puts the UUID in its place; after a raw copy the mapping would be missing"
+        return "virt-v2v replaces it with the UUID; after a raw copy the mapping would be missing"
     if severity is Severity.ERROR:
-        return "the mapping is not set up, and boot stops waiting for what is on it"
+        return "the mapping is not set up, and boot stops while waiting for what is on it"
     return "boot waits 90 s for it, and what is on it is missing"
 
 

@@ -28,7 +28,7 @@ class CrypttabHardwarePath(Rule):
     """A crypttab entry names a disk by its controller's slot or its serial number.
 
     ## What it does
-    Finds crypttab sources below `/dev/disk/by-path` and those in `/dev/disk/by-id` that are made of hardware identity.
+    Finds crypttab sources below `/dev/disk/by-path`, and those in `/dev/disk/by-id` that are built from hardware identifiers.
 
     ## Why it matters
     The link does not exist on the target, the mapping is not set up, and what is on it is missing: the root filesystem, or mounts that
@@ -60,7 +60,9 @@ class CrypttabHardwarePath(Rule):
     def check(self, mounts: MountsVerdict, devices: Devices) -> Iterator[Finding]:
         for cause in mounts.mapped_hardware:
             mapped = cause.about
-            waits = "boot stops waiting for what is on it" if mapped.needed else "boot waits 90 s for it, and what is on it is missing"
+            waits = (
+                "boot stops while waiting for what is on it" if mapped.needed else "boot waits 90 s for it, and what is on it is missing"
+            )
             yield self.finding(cause.where, cause.reason, waits, severity=cause.severity, fix=_by_uuid(mapped.entry, devices))
 
 

@@ -22,7 +22,7 @@ class CrypttabMissingDevice(Rule):
     """A crypttab entry names an encrypted device that is on none of the disks.
 
     ## What it does
-    Compares the UUID=, PARTUUID= and LABEL= sources in crypttab with what is really on the disks at hand.
+    Compares the UUID=, PARTUUID= and LABEL= sources in crypttab with the devices on the disks.
 
     ## Why it matters
     A disk was left behind, or the entry is stale. systemd waits 90 seconds for it; a mount without `nofail` on the mapping then stops boot
@@ -55,5 +55,9 @@ class CrypttabMissingDevice(Rule):
             if cause.severity is None and cause.where is not None:
                 yield self.unknown(cause.where, cause.reason)
             elif cause.where is not None:
-                effect = f"boot stops waiting for {mount.entry.mount_point}" if mount else "boot waits 90 s for it and goes on without"
+                effect = (
+                    f"boot stops while waiting for {mount.entry.mount_point}"
+                    if mount
+                    else "boot waits 90 s for it and continues without it"
+                )
                 yield self.finding(cause.where, cause.reason, effect, severity=cause.severity)

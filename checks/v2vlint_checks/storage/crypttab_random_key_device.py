@@ -29,17 +29,17 @@ _SECOND = BlockDevice("disk2", "disk", 2 << 30, 1)
 
 
 class CrypttabRandomKeyDevice(Rule):
-    """Encrypted swap with a random key is set up on a device whose name may mean another disk.
+    """Encrypted swap with a random key is set up on a device name that may mean another disk.
 
     ## What it does
     Finds crypttab entries with a random key (`/dev/urandom`) whose source is a kernel name or a hardware path.
 
     ## Why it matters
-    Such an entry overwrites its device at every boot. Where the name is kept but the disks come up in another order, it destroys data.
-    Where the name is gone, boot waits 90 seconds and goes on without swap.
+    Such an entry overwrites its device at every boot. If the name exists but the disks come up in another order, it destroys data. If the
+    name no longer exists, boot waits 90 seconds and continues without swap.
 
     ## Fix safety
-    Safe: the partition's own PARTUUID is put in place of its name; a content UUID would not survive the next boot.
+    Safe: the partition's own PARTUUID replaces the name; a filesystem UUID would not survive the next boot.
 
     ## References
     - crypttab(5), "swap"
@@ -76,7 +76,7 @@ class CrypttabRandomKeyDevice(Rule):
             if not entry.has_random_key or "noauto" in entry.options or (fate is Fate.KEPT and not hardware):
                 continue
             destroys = fate is Fate.ORDER
-            message = f"{entry.name} is encrypted anew at every boot on {entry.device}, a name that does not stay with the disk"
+            message = f"{entry.name} is encrypted anew at every boot on {entry.device}, a name that is not tied to the disk"
             effect = "another disk that comes up under this name is overwritten" if destroys else "boot waits 90 s for it; there is no swap"
             severity = Severity.ERROR if destroys else Severity.WARNING
             yield self.finding(entry.source.where, message, effect, severity=severity, fix=_by_partition(entry, devices))

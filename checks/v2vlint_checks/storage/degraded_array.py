@@ -16,14 +16,14 @@ class DegradedArray(Rule):
     """A RAID array lacks members, or one of its disks was not copied.
 
     ## What it does
-    Compares the superblocks of Linux RAID arrays: how many members an array has, which of them it worked with when it was last written, and
-    which devices missed its last changes. Likewise the legs of mirrored and RAID volumes of LVM.
+    Compares the superblocks of Linux RAID arrays: how many members an array has, which of them were active when it was last written, and
+    which devices missed its last writes. The same for the legs of LVM mirrors and RAID volumes.
 
     ## Why it matters
-    An array that lacks members starts, some initramfs images wait half a minute or more before, others ask; the next failure loses data. A
-    member that is not among the disks at hand was probably forgotten when the disks were listed. A member that was left behind holds old
-    files, and a boot loader that reads it alone reads old ones. RAID 4, 5 or 6 that lacks a member and was not shut down is refused by the
-    kernel.
+    An array with missing members starts, although some initramfs images wait half a minute or more first and others ask; the next failure
+    loses data. A member that is not among the disks was probably forgotten when they were listed. A member that was left behind holds old
+    files, and a boot loader that reads only that member reads old ones. The kernel refuses a RAID 4, 5 or 6 that has a missing member and
+    was not shut down cleanly.
 
     ## References
     - md(4), "UNCLEAN SHUTDOWN" and `start_dirty_degraded`; Linux `drivers/md/raid5.c`, `raid5_run`: "cannot start dirty degraded array"
@@ -47,9 +47,9 @@ class DegradedArray(Rule):
             if device.detail("degraded") or device.detail("not_copied"):
                 yield self.finding(Device(device.name), _message(device), _effect(device))
             for name in filter(None, device.detail("left_behind").split(",")):
-                message = f"{name} missed the last changes of {device.name}"
+                message = f"{name} missed the last writes to {device.name}"
                 yield self.finding(
-                    Device(name), message, "the array starts without it, and what it holds is old; add it again on the target"
+                    Device(name), message, "the array starts without it, and its data is out of date; add it again on the target"
                 )
 
 
@@ -65,9 +65,9 @@ def _message(device: BlockDevice) -> str:
 
 def _effect(device: BlockDevice) -> str:
     if not device.detail("degraded"):
-        return "the array does not start: give all of its disks"
+        return "the array does not start: pass all of its disks"
     if device.detail("dirty"):
-        return "the kernel refuses to start it: members are missing, and it was not shut down"
+        return "the kernel refuses to start it: members are missing, and it was not shut down cleanly"
     if device.detail("not_copied"):
-        return "the array starts without redundancy, maybe after a wait: give all of its disks"
-    return "the array starts without redundancy, maybe after a wait"
+        return "the array starts without redundancy, possibly after a wait: pass all of its disks"
+    return "the array starts without redundancy, possibly after a wait"

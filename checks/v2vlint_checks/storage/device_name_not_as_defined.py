@@ -8,14 +8,14 @@ _SCSI = sample_vmx('scsi0:0.fileName = "a.vmdk"\n')
 
 
 class DeviceNameNotAsDefined(Rule):
-    """An fstab entry names a disk as no controller of the machine does.
+    """An fstab entry uses a disk name that no controller of the machine gives.
 
     ## What it does
-    Compares the kernel's disk names in fstab (`/dev/hda1`, `/dev/vda1`…) with the names that the controllers in the definition give. An
+    Compares the kernel's disk names in fstab (`/dev/hda1`, `/dev/vda1`…) with the names that the controllers in the definition produce. An
     IDE disk is `hda` or, with newer kernels, `sda`.
 
     ## Why it matters
-    The entry did not work on the source either, or the definition is not the one the guest ran with last.
+    The entry did not work on the source either, or the definition is not the one the guest last ran with.
 
     ## References
     - fstab(5); virt-v2v `remap_block_devices` maps names by the controllers of the definition
@@ -38,6 +38,6 @@ class DeviceNameNotAsDefined(Rule):
             prefix = kernel_prefix(entry.device)
             if prefix in ("sd", "hd", "vd", "xvd", "nvme") and prefix not in hardware.prefixes:
                 names = " or ".join(sorted(hardware.prefixes))
-                message = f"fstab names {entry.device}, but the controllers of the machine give names that begin with {names}"
-                effect = "the entry did not work on the source, or the definition is not the one that the guest ran with"
+                message = f"fstab names {entry.device}, but the machine's controllers give names that begin with {names}"
+                effect = "the entry did not work on the source, or the definition is not the one the guest last ran with"
                 yield self.finding(entry.spec.where, message, effect, related=(definition.disks[0].where,))

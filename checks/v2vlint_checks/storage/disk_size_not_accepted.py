@@ -12,13 +12,13 @@ def _given(size: int) -> tuple[BlockTable]:
 
 
 class DiskSizeNotAccepted(Rule):
-    """A disk is larger than the target takes, or its size is no multiple of the target's unit.
+    """A disk is larger than the target accepts, or its size is not a multiple of the target's unit.
 
     ## What it does
     Compares the size of each disk with `limits.disk_gib` and `images.align_mib` of the target's profile.
 
     ## Why it matters
-    The upload is refused. Disks of physical machines rarely have a size in whole mebibytes, which Azure asks for.
+    The upload is refused. Disks of physical machines rarely have a size in whole mebibytes, which Azure requires.
 
     ## References
     - Microsoft, "Prepare a Windows VHD or VHDX to upload to Azure"
@@ -37,13 +37,13 @@ class DiskSizeNotAccepted(Rule):
     def check(self, blocks: BlockTable, target: Target) -> Iterator[Finding]:
         most, unit = target.limits.disk_gib, target.images.align_mib * _MIB
         if not (most or unit):
-            raise NotApplicable(f"{target.name} takes disks of any size")
+            raise NotApplicable(f"{target.name} accepts disks of any size")
         for disk in blocks.disks:
             where = Device(disk.name)
             if most and disk.size > most * _GIB:
-                message = f"{disk.name} has {disk.size // _GIB} GiB, and {target.title} takes at most {most}"
-                yield self.finding(where, message, "the disk is refused, or cut off")
+                message = f"{disk.name} has {disk.size // _GIB} GiB, and {target.title} accepts at most {most}"
+                yield self.finding(where, message, "the disk is refused or truncated")
             if unit and disk.size % unit:
-                message = f"{disk.name} has {disk.size} bytes, no multiple of {target.images.align_mib} MiB"
+                message = f"{disk.name} has {disk.size} bytes, not a multiple of {target.images.align_mib} MiB"
                 grown = -(-disk.size // unit) * unit // _MIB
-                yield self.finding(where, message, f"{target.name} refuses it: make the image {grown} MiB large first (qemu-img resize)")
+                yield self.finding(where, message, f"{target.name} refuses it: grow the image to {grown} MiB first (qemu-img resize)")

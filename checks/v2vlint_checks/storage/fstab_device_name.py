@@ -34,16 +34,16 @@ class FstabDeviceName(Rule):
 
     ## What it does
     Finds fstab entries whose first field is a name such as `/dev/sda1`, `/dev/hda2`, `/dev/xvda`, `/dev/cciss/c0d0p1` or
-    `/dev/nvme0n1p1`, on targets that name disks otherwise. Where the target keeps the name, it still warns when there are several disks.
+    `/dev/nvme0n1p1`, on targets with other disk names. Where the target keeps the name, it still warns if there are several disks.
 
     ## Why it matters
-    The name follows the disk controller and the order of discovery. Behind another controller the device does not exist: systemd waits
-    90 seconds for it, then stops in emergency mode unless the entry has `nofail`. A swap entry only costs the wait. The root itself is
-    mounted already, from where the kernel command line says: systemd goes on, SysV scripts stop because fsck fails.
+    The name depends on the disk controller and the order of detection. Behind another controller the device does not exist: systemd waits
+    90 seconds for it, then stops in emergency mode unless the entry has `nofail`. A swap entry only costs the wait. The root is already
+    mounted from the device on the kernel command line: systemd continues, SysV scripts stop because fsck fails.
 
     ## Fix safety
-    Safe where the UUID is read from the very filesystem the entry names: exactly one device fits, holds the type the entry expects, and
-    the order of the disks is known. With several disks whose order had to be assumed, the fix is unsafe.
+    Safe if the UUID is read from the very filesystem that the entry names: exactly one device matches, it has the expected type, and the
+    order of the disks is known. With several disks whose order had to be assumed, the fix is unsafe.
 
     ## References
     - virt-v2v renames such entries itself: `convert/convert_linux.ml`, `remap_block_devices`.
@@ -124,9 +124,9 @@ class FstabDeviceName(Rule):
 def _effect(named: KernelNamed, severity: Severity | None, policy: MountPolicy) -> str:
     renamed = f"virt-v2v renames it to {named.after}" if named.after != named.entry.device else ""
     if severity is Severity.INFO:
-        return f"{renamed} on the way; after a raw copy {policy.effect(named.entry)}"
+        return f"{renamed}; after a raw copy {policy.effect(named.entry)}"
     if renamed:
-        return f"{renamed}, which is not there either: {policy.effect(named.entry)}"
+        return f"{renamed}, which does not exist either: {policy.effect(named.entry)}"
     if named.fate is Fate.ORDER:
         return "when the disks come up in another order, the wrong one is used, or none"
     return policy.effect(named.entry)

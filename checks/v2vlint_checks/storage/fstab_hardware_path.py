@@ -29,15 +29,15 @@ class FstabHardwarePath(Rule):
     """An fstab entry names a disk by its controller's slot or its serial number.
 
     ## What it does
-    Finds `/dev/disk/by-path/…` and those `/dev/disk/by-id/…` entries that are made of a model, serial number or WWN. Names of LVM, RAID
-    and LUKS devices in `by-id` travel with the disks and are left alone.
+    Finds `/dev/disk/by-path/…` and those `/dev/disk/by-id/…` entries that contain a model, serial number or WWN. Names of LVM, RAID and
+    LUKS devices in `by-id` travel with the disks and are fine.
 
     ## Why it matters
-    The target has other slots, and its disks other serial numbers (a virtio disk has no `by-id` link at all unless it is given one).
-    virt-v2v renames `/dev/sda1` but leaves these links untouched: unless `nofail` is set, boot stops in emergency mode.
+    The target has other slots, and its disks have other serial numbers (a virtio disk has no `by-id` link at all unless it is given one).
+    virt-v2v renames `/dev/sda1` but leaves these links alone: unless `nofail` is set, boot stops in emergency mode.
 
     ## Fix safety
-    Safe: the UUID is taken from the partition with the number in the link, and only when the guest has a single disk.
+    Safe: the UUID is read from the partition with the number in the link, and only if the guest has a single disk.
 
     ## References
     - virt-v2v `convert/convert_linux.ml`, `remap_block_devices`: only `/dev/⟨letters⟩⟨digits⟩`, cciss and nvme are matched.

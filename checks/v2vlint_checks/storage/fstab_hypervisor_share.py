@@ -20,7 +20,7 @@ from v2vlint.api import (
 
 
 class FstabHypervisorShare(Rule):
-    """An fstab entry mounts a folder of the hypervisor's host.
+    """An fstab entry mounts a folder shared by the hypervisor.
 
     ## What it does
     Finds shared folders of VMware (`vmhgfs`), VirtualBox (`vboxsf`), Parallels (`prl_fs`) and QEMU (`9p`, `virtiofs`) in fstab.
@@ -30,7 +30,7 @@ class FstabHypervisorShare(Rule):
     filesystems: without `nofail` a failed mount stops boot in emergency mode.
 
     ## Fix safety
-    Unsafe: the line becomes a comment, and whatever used the folder has to live without it.
+    Unsafe: the line is commented out, and whatever used the folder has to do without it.
 
     ## References
     - virt-v2v removes guest tools but not such lines; AWS VM Import disables vboxsf, cifs and sshfs entries (import-modify-vm).
@@ -76,7 +76,7 @@ class FstabHypervisorShare(Rule):
 
 def _effect(cause: Cause[FstabEntry]) -> str:
     if cause.fate is StageFate.UNKNOWN:
-        return "boot may stop unless the new host offers the same share"
+        return "boot may stop unless the new host has the same share"
     return (
         "the mount fails, and boot stops in emergency mode"
         if cause.fate is StageFate.FAIL

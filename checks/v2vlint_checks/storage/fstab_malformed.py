@@ -6,17 +6,17 @@ from v2vlint.api import Applicability, Conversion, Example, Finding, Fix, Fstab,
 
 
 class FstabMalformed(Rule):
-    """A line of fstab is no entry.
+    """A line of fstab is not a valid entry.
 
     ## What it does
-    Finds lines of `/etc/fstab` with fewer than three fields that are no comments.
+    Finds lines of `/etc/fstab` with fewer than three fields that are not comments.
 
     ## Why it matters
-    The running system skips them, so a mount may be missing that someone believes to be there. libguestfs parses fstab with Augeas, and a
-    line that does not fit ends the inspection: virt-v2v then refuses the guest.
+    The running system skips them, so a mount that someone relies on may be missing. libguestfs parses fstab with Augeas, and a line that
+    does not parse aborts the inspection: virt-v2v then refuses the guest.
 
     ## Fix safety
-    Safe: the line becomes a comment, which changes nothing for the guest.
+    Safe: the line is commented out, which changes nothing for the guest.
 
     ## References
     - libguestfs `daemon/inspect_utils.ml`, `with_augeas`: a parse error in fstab, crypttab or mdadm.conf aborts inspection.
@@ -40,11 +40,9 @@ class FstabMalformed(Rule):
     def check(self, fstab: Fstab, conversion: Conversion) -> Iterator[Finding]:
         refused = conversion.by_virt_v2v
         severity = Severity.ERROR if refused else Severity.WARNING
-        effect = (
-            "inspection fails, and virt-v2v refuses the guest" if refused else "the line is skipped: what it should mount is not mounted"
-        )
+        effect = "inspection fails, and virt-v2v refuses the guest" if refused else "the line is skipped, and nothing is mounted"
         for where in fstab.malformed:
-            message = "this line has fewer than three fields and is no entry"
+            message = "this line has fewer than three fields and is not a valid entry"
             yield self.finding(where, message, effect, severity=severity, fix=_comment(where))
 
 

@@ -31,19 +31,19 @@ class FstabMissingDevice(Rule):
     """An fstab entry names a filesystem that is on none of the disks.
 
     ## What it does
-    Compares UUID=, LABEL=, PARTUUID=, PARTLABEL= and logical volumes in fstab with what is really on the disks at hand.
+    Compares UUID=, LABEL=, PARTUUID=, PARTLABEL= and logical volumes in fstab with the devices on the disks.
 
     ## Why it matters
     A disk was left behind, or the entry is stale and the source has not been rebooted since. systemd waits 90 seconds for the device and
     stops in emergency mode, unless the entry has `nofail`.
 
     ## Fix safety
-    Unsafe: `nofail` lets the guest come up without the data; whether that is wanted only its owner knows. Not offered for system
+    Unsafe: `nofail` lets the guest come up without the data; only its owner knows whether that is acceptable. Not offered for system
     directories.
 
     ## References
     - systemd-fstab-generator(8), fstab(5)
-    - systemd issue 17670; AWS VM Import adds `nofail` likewise (import-modify-vm).
+    - systemd issue 17670; AWS VM Import also adds `nofail` (import-modify-vm).
     """
 
     severity = Severity.ERROR
@@ -98,4 +98,4 @@ def _nofail(entry: FstabEntry) -> Fix | None:
         return None
     options = ",".join(entry.options)
     edit = ReplaceText(entry.options_at, options, f"{options},nofail")
-    return Fix(f"let boot go on without {entry.device}", Applicability.UNSAFE, (edit,))
+    return Fix(f"let boot continue without {entry.device}", Applicability.UNSAFE, (edit,))

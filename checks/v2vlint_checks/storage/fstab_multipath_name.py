@@ -31,11 +31,11 @@ class FstabMultipathName(Rule):
     Finds `/dev/mapper/mpatha1`, maps named by WWID, and aliases given in multipath.conf or its bindings file.
 
     ## Why it matters
-    The target's disk has one path and another WWID. multipathd leaves virtio disks alone by default, so the map is not made, and boot
-    stops in emergency mode. On SCSI-like targets a map may appear, under another name.
+    The target's disk has a single path and another WWID. multipathd ignores virtio disks by default, so the map is not created and boot
+    stops in emergency mode. On SCSI-like targets a map may appear under another name.
 
     ## Fix safety
-    Safe: the UUID is that of the partition with the number in the name, and only when the guest has a single disk.
+    Safe: the UUID is read from the partition with the number in the name, and only if the guest has a single disk.
 
     ## References
     - rear pull request 1324 and issue 1796; systemd issue 23208
@@ -75,7 +75,7 @@ class FstabMultipathName(Rule):
         vanishes = landing.prefixes <= {"vd", "xvd"}
         for cause in mounts.multipath:
             entry = cause.about
-            effect = policy.effect(entry) if vanishes else "it may not be found, or only under another name"
+            effect = policy.effect(entry) if vanishes else "it may be missing, or have another name"
             yield self.finding(cause.where, cause.reason, effect, severity=cause.severity, fix=_by_uuid(entry, devices))
 
 

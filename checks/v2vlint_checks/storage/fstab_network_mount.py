@@ -11,19 +11,19 @@ class FstabNetworkMount(Rule):
     """A network filesystem is mounted at boot without nofail.
 
     ## What it does
-    Finds NFS, CIFS, GlusterFS, Ceph and other network filesystems in fstab that boot insists on, on targets that do not promise the
-    source's network.
+    Finds NFS, CIFS, GlusterFS, Ceph and other network filesystems in fstab without `nofail`, on targets that do not promise the source's
+    network.
 
     ## Why it matters
-    In its new place the guest may not reach the server, or not at first: boot waits for the mount to time out (systemd: 90 seconds, NFS:
+    On the target the guest may not reach the server, or not at first: boot waits for the mount to time out (systemd: 90 seconds, NFS:
     minutes), and services that need the directory fail.
 
     ## Fix safety
-    Unsafe: with `nofail` the guest comes up without the data when the server is away.
+    Unsafe: with `nofail` the guest comes up without the data when the server is unreachable.
 
     ## References
     - systemd.mount(5), "fstab"; nfs(5), `retry=`
-    - AWS VM Import switches such entries off (import-modify-vm).
+    - AWS VM Import disables such entries (import-modify-vm).
     """
 
     severity = Severity.WARNING
@@ -50,7 +50,7 @@ class FstabNetworkMount(Rule):
         for entry in fstab.entries:
             if entry.is_network and not _SPARED & set(entry.options) and not entry.device.startswith(("/dev/", "UUID=", "LABEL=")):
                 message = f"{entry.mount_point} is mounted from {entry.device} over the network, and boot waits for it"
-                effect = "boot stalls until the mount times out when the server is out of reach in the new place"
+                effect = "if the server is unreachable from the target, boot stalls until the mount times out"
                 yield self.finding(entry.spec.where, message, effect, fix=_nofail(entry))
 
 
@@ -59,5 +59,5 @@ def _nofail(entry: FstabEntry) -> Fix | None:
         return None
     options = ",".join(entry.options)
     return Fix(
-        f"let boot go on without {entry.device}", Applicability.UNSAFE, (ReplaceText(entry.options_at, options, f"{options},nofail"),)
+        f"let boot continue without {entry.device}", Applicability.UNSAFE, (ReplaceText(entry.options_at, options, f"{options},nofail"),)
     )

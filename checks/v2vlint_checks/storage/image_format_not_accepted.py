@@ -10,17 +10,16 @@ def _given(kind: str) -> tuple[BlockTable]:
 
 
 class ImageFormatNotAccepted(Rule):
-    """A disk image is in a format that the target's importer does not take.
+    """A disk image is in a format that the target's importer does not accept.
 
     ## What it does
-    Compares the format of each image with `images.formats` of the target's profile. A kind of one (`vhd-fixed`) is not told apart from
-    others.
+    Compares the format of each image with `images.formats` of the target's profile. Subformats (`vhd-fixed`) are not distinguished.
 
     ## Why it matters
-    The upload is refused until the image is converted. `qemu-img convert` does that without loss.
+    The upload is refused until the image is converted. `qemu-img convert` does that losslessly.
 
     ## References
-    - Azure takes fixed VHD only; EC2's VM Import/Export raw, stream-optimised VMDK, VHD and VHDX
+    - Azure accepts fixed VHD only; EC2's VM Import/Export raw, stream-optimised VMDK, VHD and VHDX
     """
 
     severity = Severity.INFO
@@ -37,9 +36,9 @@ class ImageFormatNotAccepted(Rule):
     def check(self, blocks: BlockTable, target: Target, conversion: Conversion) -> Iterator[Finding]:
         accepted = target.images.formats
         if not accepted or conversion.fits:
-            raise NotApplicable(f"{target.name} gets it in a format that it takes" if accepted else f"{target.name} has no importer")
+            raise NotApplicable(f"the images are in a format that {target.name} accepts" if accepted else f"{target.name} has no importer")
         for disk in blocks.disks:
             kind = disk.detail("format").removesuffix(".gz")
             if kind and kind not in {name.partition("-")[0] for name in accepted}:
-                message = f"the image of {disk.name} is {kind}, and {target.title} takes {' or '.join(accepted)}"
-                yield self.finding(Device(disk.name), message, "it has to be converted first (qemu-img convert)")
+                message = f"the image of {disk.name} is {kind}, and {target.title} accepts {' or '.join(accepted)}"
+                yield self.finding(Device(disk.name), message, "convert it first (qemu-img convert)")

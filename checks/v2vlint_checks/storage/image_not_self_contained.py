@@ -13,13 +13,12 @@ class ImageNotSelfContained(Rule):
     """A disk image needs another file: a backing file, a parent or an external data file.
 
     ## What it does
-    Reads what the image says of other files: the backing file and the external data file of a qcow2, the parent of a VMDK and the files
-    with its extents. Files that are
-    outside the folder of the image are not opened: `--allow-folder` allows them.
+    Reads the references of each image: backing file and external data file of a qcow2, parent and extent files of a VMDK. Files outside
+    the image's folder are not opened unless `--allow-folder` allows them.
 
     ## Why it matters
-    The image alone is not the disk: copied without the other file, it does not open, or opens on something else. Clouds refuse such
-    an image when it is uploaded, because it could name a file of their hosts. virt-v2v reads the whole chain and writes one image.
+    The image is not the whole disk: copied without the other file, it does not open, or opens on top of something else. Clouds refuse to
+    import such an image, because it could name a file of their hosts. virt-v2v reads the whole chain and writes one image.
 
     ## References
     - OSSA-2024-001 (CVE-2024-32498): OpenStack Cinder, Glance and Nova refuse images with backing or data files
@@ -40,10 +39,10 @@ class ImageNotSelfContained(Rule):
     def check(self, blocks: BlockTable, mover: Mover) -> Iterator[Finding]:
         converted = mover is Mover.VIRT_V2V
         severity = Severity.INFO if converted else Severity.WARNING
-        words = "virt-v2v writes one image of the whole chain"
-        effect = words if converted else "a cloud refuses it, and alone it is not the disk: qemu-img convert makes one image"
+        words = "virt-v2v writes the whole chain as one image"
+        effect = words if converted else "clouds refuse it, and it is not the whole disk: merge it into one image with qemu-img convert"
         for disk in blocks.disks:
-            for kind, what in (("backing", "is a change of"), ("data_file", "keeps its data in")):
+            for kind, what in (("backing", "is an overlay of"), ("data_file", "keeps its data in")):
                 if name := disk.detail(kind):
                     message = f"the image of {disk.name} {what} {name}"
                     yield self.finding(Device(disk.name), message, effect, severity=severity)

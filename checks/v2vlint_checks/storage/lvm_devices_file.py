@@ -28,17 +28,17 @@ _CFG = "menuentry 'RHEL' {\n linux /vmlinuz-5.14.0 root=/dev/mapper/rhel-root rd
 
 
 class LvmDevicesFile(Rule):
-    """LVM is restricted to disks that it knows by the source's hardware identity.
+    """LVM is restricted to disks with the source's hardware identifiers.
 
     ## What it does
-    Finds `/etc/lvm/devices/system.devices` with entries by WWID or serial number, where LVM honours the file.
+    Finds `/etc/lvm/devices/system.devices` with entries by WWID or serial number, where LVM uses the file.
 
     ## Why it matters
-    The target's disks have other identities, so LVM ignores the physical volumes on them. The initramfs activates what `rd.lvm.lv=`
-    lists and knows nothing of the file, hence root comes up, but mounts on all other logical volumes stop boot in emergency mode.
+    The target's disks have other identifiers, so LVM ignores the physical volumes on them. The initramfs activates what `rd.lvm.lv=`
+    lists, without the file. The root therefore comes up, but mounts on all other logical volumes stop boot in emergency mode.
 
     ## Fix safety
-    Safe: without the file LVM looks at every disk. virt-v2v deletes it likewise; `vgimportdevices -a` makes a new one.
+    Safe: without the file LVM scans every disk. virt-v2v deletes it too; `vgimportdevices -a` creates a new one.
 
     ## References
     - virt-v2v commit 8e4b732e (RHBZ#2112801); rear issue 3042; lvmdevices(8)
@@ -75,7 +75,7 @@ class LvmDevicesFile(Rule):
     def check(self, mounts: MountsVerdict, devices: LvmDevices) -> Iterator[Finding]:
         for cause in mounts.lvm_devices:
             about = cause.about
-            title = "delete the devices file, so that LVM looks at every disk"
+            title = "delete the devices file, so that LVM scans every disk"
             fix = Fix(title, Applicability.SAFE, (Delete(devices.where.path),))
             yield self.finding(cause.where, cause.reason, _effect(cause.severity, about), severity=cause.severity, fix=fix)
 
@@ -84,5 +84,5 @@ def _effect(severity: Severity | None, about: TiedVolumes) -> str:
     if severity is Severity.INFO:
         return "virt-v2v deletes the file; after a raw copy LVM would ignore the volumes"
     if severity is Severity.ERROR:
-        return f"LVM ignores the volumes, and boot stops waiting for {', '.join(mount.entry.mount_point for mount in about.lost[:4])}"
+        return f"LVM ignores the volumes, and boot stops while waiting for {', '.join(mount.entry.mount_point for mount in about.lost[:4])}"
     return "LVM ignores physical volumes until the file is renewed (vgimportdevices -a)"

@@ -34,16 +34,15 @@ class LvmFilterRejects(Rule):
     """LVM's filter rejects the disks under the names they get on the target.
 
     ## What it does
-    Evaluates `filter` and `global_filter` of lvm.conf and lvmlocal.conf for the physical volumes found, named as on the target. Commented
-    settings in the stock file are documentation and ignored.
+    Evaluates `filter` and `global_filter` of lvm.conf and lvmlocal.conf against the physical volumes, under their names on the target.
+    Commented-out settings in the stock file are ignored.
 
     ## Why it matters
-    LVM does not see the physical volumes, so their logical volumes are missing. Host-only initramfs images hold a copy of the file: then
-    root itself is not found.
+    LVM does not see the physical volumes, so their logical volumes are missing. Host-only initramfs images contain a copy of the file: then
+    the root itself is not found.
 
-    ## Fix safety
-    Safe: patterns that accept the physical volumes found, under their names on the target and nothing else, are put in front. Exact copies
-    of the file in initramfs images are renewed with it.
+    ## Fix safety Safe: patterns that accept the physical volumes under their names on the target, and nothing else, are inserted at the
+    front. Exact copies of the file in initramfs images are updated with it.
 
     ## References
     - rear issues 225 and 2651; lvm2 issue 104; dracut's lvm module copies lvm.conf
@@ -86,7 +85,7 @@ class LvmFilterRejects(Rule):
             if rejected is None and cause.where is not None:
                 yield self.unknown(cause.where, cause.reason)
             elif rejected is not None:
-                effect = "its logical volumes are missing" + (", and boot stops waiting for them" if rejected.needed else "")
+                effect = "its logical volumes are missing" + (", and boot stops while waiting for them" if rejected.needed else "")
                 yield self.finding(cause.where, cause.reason, effect, severity=cause.severity, fix=_accept(rejected))
 
 

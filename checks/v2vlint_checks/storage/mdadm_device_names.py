@@ -29,11 +29,11 @@ class MdadmDeviceNames(Rule):
     Finds `DEVICE` lines and `devices=` lists in mdadm.conf with names that the target does not keep.
 
     ## Why it matters
-    mdadm only looks at devices that the file permits: the arrays are not assembled. Arrays named by UUID, or not listed at all, assemble
-    by themselves.
+    mdadm scans only devices that the file permits: the arrays are not assembled. Arrays listed by UUID, or not listed at all, are assembled
+    automatically.
 
     ## Fix safety
-    Safe: `DEVICE partitions containers` is the default and looks at every partition; which array a member belongs to is in its superblock.
+    Safe: `DEVICE partitions containers` is the default and scans every partition; the superblock states which array a member belongs to.
 
     ## References
     - mdadm.conf(5), `DEVICE`
@@ -64,10 +64,10 @@ class MdadmDeviceNames(Rule):
     def check(self, mounts: MountsVerdict, conf: MdadmConf) -> Iterator[Finding]:
         for cause in mounts.md_names:
             tied = cause.about
-            effect = "the arrays are not assembled" + (", and boot stops waiting for what is on them" if tied.needed else "")
+            effect = "the arrays are not assembled" + (", and boot stops while waiting for what is on them" if tied.needed else "")
             names = ", ".join(token.value for token in tied.tokens[:4])
             if tied.array:
-                message = f"{tied.array} is made of {names}, names that change"
+                message = f"{tied.array} is assembled from {names}, names that change"
                 yield self.finding(cause.where, message, effect, severity=cause.severity)
             else:
                 message = f"DEVICE permits {names}, names that change with the disk controller"
@@ -76,7 +76,7 @@ class MdadmDeviceNames(Rule):
 
 
 def _partitions(scan: tuple[Token, ...], tied: tuple[Token, ...]) -> Fix | None:
-    """Replace the one DEVICE line when all of its words are names."""
+    """Replace the DEVICE line, if it is the only one and lists nothing but device names."""
     if len(tied) != len(scan) or len({token.where.line for token in scan}) != 1:
         return None
     words = ("partitions", "containers")

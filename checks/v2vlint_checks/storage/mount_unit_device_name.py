@@ -33,10 +33,10 @@ class MountUnitDeviceName(Rule):
     Finds `What=` settings of `.mount` and `.swap` units in `/etc/systemd/system` with kernel names or hardware paths.
 
     ## Why it matters
-    The unit waits 90 seconds for a device that does not come, and fails with everything that requires it.
+    The unit waits 90 seconds for a device that does not appear, and fails together with everything that requires it.
 
     ## Fix safety
-    Safe where the device the name meant is known for sure; the UUID is read from its filesystem.
+    Safe where the device behind the name is known for certain; the UUID is read from its filesystem.
 
     ## References
     - systemd.mount(5), systemd.swap(5)

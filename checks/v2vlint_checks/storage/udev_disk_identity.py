@@ -6,7 +6,7 @@ from v2vlint.api import BlockTable, DeviceMention, DeviceMentions, Example, Fate
 
 
 class UdevDiskIdentity(Rule):
-    """A udev rule recognises a disk by a serial number, WWN or kernel name.
+    """A udev rule identifies a disk by a serial number, WWN or kernel name.
 
     ## What it does
     Finds rules in `/etc/udev/rules.d` that match `ID_SERIAL`, `ID_WWN`, `ID_PATH`, a `scsi_id` result or a fixed kernel name.
@@ -16,7 +16,7 @@ class UdevDiskIdentity(Rule):
     disks this way.
 
     ## References
-    - forklift `disk_serial_numbers.rego`; failure seen with VMware's `36000c29…` WWNs
+    - forklift `disk_serial_numbers.rego`; seen to fail with VMware's `36000c29…` WWNs
     - udev(7)
     """
 
@@ -46,8 +46,10 @@ class UdevDiskIdentity(Rule):
         for mention in mentions.mentions:
             if mention.kind == "udev" and _changes(mention, target, blocks):
                 what = f"{mention.key or 'the kernel name'} {mention.name}"
-                message = f"this rule recognises a disk by {what}, which it does not have on the target"
-                yield self.finding(mention.name.where, message, "its links, owner and permissions are not set, and who needs them fails")
+                message = f"this rule identifies a disk by {what}, which it does not have on the target"
+                yield self.finding(
+                    mention.name.where, message, "its links, owner and permissions are not set, and whatever needs them fails"
+                )
 
 
 def _changes(mention: DeviceMention, target: Target, blocks: BlockTable) -> bool:

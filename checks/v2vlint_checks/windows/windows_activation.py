@@ -11,14 +11,14 @@ _PROTECTION = f"{_VERSION}\\SoftwareProtectionPlatform"
 
 
 class WindowsActivation(Rule):
-    """Windows may ask for its activation again.
+    """Windows may have to be activated again.
 
     ## What it does
-    Tells how Windows is activated where the registry says so: by a KMS host, by a computer maker's key (OEM), or automatically by a Hyper-V
-    host (AVMA). It does not judge the licence.
+    Reports how Windows is activated where the registry says so: by a KMS host, by a computer vendor's key (OEM), or automatically by a
+    Hyper-V host (AVMA). It does not judge the licence.
 
     ## Why it matters
-    Other hardware counts as another computer. A KMS host must be reachable from the new network; an OEM licence belongs to the computer it
+    Other hardware counts as another computer. A KMS host must be reachable from the new network; an OEM licence is tied to the computer it
     came with; automatic activation needs Hyper-V on Windows Server Datacenter.
 
     ## References
@@ -62,7 +62,9 @@ class WindowsActivation(Rule):
                     one.where, f"Windows is activated by the KMS host {one.server}", "it must be reachable from the new network"
                 )
             elif one.kind == "OEM":
-                yield self.finding(one.where, "Windows has an OEM licence", "it belongs to the computer it came with, and asks for a key")
+                yield self.finding(
+                    one.where, "Windows has an OEM licence", "it is tied to the computer it came with, so Windows asks for a key"
+                )
             elif "hyperv" not in target.agents:
                 message = "Windows is activated by its Hyper-V host (AVMA)"
                 yield self.finding(one.where, message, "the target has no such host: Windows asks for a key")

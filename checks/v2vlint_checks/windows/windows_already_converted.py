@@ -9,13 +9,13 @@ _KEY = "DriverDatabase\\DriverInfFiles\\guestor.inf"
 
 
 class WindowsAlreadyConverted(Rule):
-    """A driver package is registered that does not exist: a conversion bound its boot driver with it.
+    """A driver package is registered that does not exist, left over from a conversion.
 
     ## What it does
-    Looks for the package `guestor.inf` in the driver database: virt-v2v, and `v2vlint fix --virtio-win`, bind their boot driver with it.
+    Looks for the package `guestor.inf` in the driver database: virt-v2v and `v2vlint fix --virtio-win` use it to bind their boot driver.
 
     ## Why it matters
-    No such file exists. `pnputil /enum-drivers` and upgrades of Windows to a newer version fail over it.
+    No such file exists. `pnputil /enum-drivers` and upgrades to a newer Windows fail because of it.
 
     ## References
     - virt-v2v(1), "contrib/remove-guestor.reg" (MTV-2256)
@@ -32,5 +32,5 @@ class WindowsAlreadyConverted(Rule):
     def check(self, registry: Registry) -> Iterator[Finding]:
         found = registry.system.key(_KEY)
         if found is not None:
-            effect = "pnputil and upgrades of Windows fail over it; merge remove-guestor.reg once real drivers are installed"
-            yield self.finding(found.where, "the driver package guestor.inf of a conversion is registered", effect)
+            effect = "pnputil and upgrades of Windows fail because of it; merge remove-guestor.reg once real drivers are installed"
+            yield self.finding(found.where, "the driver package guestor.inf is registered, left over from a conversion", effect)

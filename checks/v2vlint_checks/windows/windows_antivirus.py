@@ -13,12 +13,11 @@ class WindowsAntivirus(Rule):
     """An antivirus program is installed that may block new drivers.
 
     ## What it does
-    Finds products of other makers than Microsoft in the list of programs, also those that watch endpoints (Cortex XDR, Carbon Black,
-    CylancePROTECT, FortiClient, CrowdStrike, SentinelOne…). Microsoft Defender alone is not told.
+    Finds products of vendors other than Microsoft in the list of programs, including endpoint protection (Cortex XDR, Carbon Black,
+    CylancePROTECT, FortiClient, CrowdStrike, SentinelOne…). Microsoft Defender alone is not reported.
 
     ## Why it matters
-    Such products guard the registry and the driver store: drivers that were put there from outside are taken out or blocked, and the boot
-    ends with 0x7B.
+    Such products guard the registry and the driver store: drivers added from outside are removed or blocked, and boot ends with 0x7B.
 
     ## References
     - virt-v2v(1), "Anti-Virus (AV)"; virt-v2v commit 75201855 (RHBZ#1260689)
@@ -43,5 +42,5 @@ class WindowsAntivirus(Rule):
 
     def check(self, programs: WindowsPrograms) -> Iterator[Finding]:
         for one in programs.antivirus:
-            effect = "it may block new drivers, so that the guest stops with 0x7B; switch it off, or remove it, for the move"
+            effect = "it may block new drivers, so that the guest stops with 0x7B; disable or remove it for the move"
             yield self.finding(one.where, f"{one.title} is installed", effect)

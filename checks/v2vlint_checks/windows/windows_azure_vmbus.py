@@ -14,15 +14,15 @@ _VERSION = '[Microsoft\\Windows NT\\CurrentVersion]\n"CurrentVersion"="6.3"\n"In
 
 
 class WindowsAzureVmbus(Rule):
-    """Windows Server 2012 and 2012 R2 do not know the name that Azure's hosts now give to the VMBus.
+    """Windows Server 2012 and 2012 R2 do not know the VMBus name that Azure's hosts now use.
 
     ## What it does
-    Looks whether the ACPI name that the target gives to the bus (`vmbus_id` of its profile: `MSFT1000` on Azure) is bound to a driver in
+    Checks whether the ACPI name of the bus on the target (`vmbus_id` of its profile: `MSFT1000` on Azure) is bound to a driver in
     Windows Server 2012 and 2012 R2.
 
     ## Why it matters
     Updated hosts call the bus `ACPI\\MSFT1000` instead of `ACPI\\VMBus`. Without a driver for the bus there is no disk, and Windows stops
-    with 0x7B or sits at its logo. It starts on other Hyper-V, so a trial there tells nothing.
+    with 0x7B or hangs at its logo. It starts on other Hyper-V hosts, so a test there proves nothing.
 
     ## References
     - Microsoft, "Windows Server 2012 R2 startup failure after Azure platform update"
@@ -55,7 +55,7 @@ class WindowsAzureVmbus(Rule):
             raise NotApplicable("only for Windows Server 2012 and 2012 R2 where the VMBus has another name than VMBus")
         binding = f"{_BINDINGS}\\{target.vmbus_id}"
         if registry.system.key(binding) is None:
-            message = f"{os.name} has no driver for ACPI\\{target.vmbus_id}, the VMBus of Azure's present hosts"
+            message = f"{os.name} has no driver for ACPI\\{target.vmbus_id}, the VMBus of current Azure hosts"
             effect = "Windows may not find its disk and stop with INACCESSIBLE_BOOT_DEVICE (0x7B)"
             where = RegistryKey(registry.system.path, binding)
             yield self.finding(where, message, f"{effect}; see Microsoft's article before the move")

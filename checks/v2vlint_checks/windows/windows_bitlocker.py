@@ -33,17 +33,17 @@ class WindowsBitlocker(Rule):
     """The system volume is encrypted with BitLocker.
 
     ## What it does
-    Reads how the key of the volume with Windows is protected, and says what Windows will ask for on the target. Only a volume that was
-    opened, with a key or because its own lies open on it, can be judged: one that no key opens is reported as a problem of the image.
+    Reads how the key of the Windows volume is protected, and reports what Windows will ask for on the target. Only a volume that could be
+    opened, with a given key or with its own key stored in the clear, can be judged; any other is reported as a problem of the image.
 
     ## Why it matters
-    The key is usually sealed to the machine's TPM, which does not travel. Windows then stops before it starts and wants the recovery
-    password. Nothing is asked while protection is suspended: the key lies open on the volume. A password is asked for as before.
+    The key is usually sealed to the machine's TPM, which does not travel. Windows then stops before it starts and asks for the recovery
+    password. Nothing is asked while protection is suspended: the volume stores its key in the clear. A password is asked for as before.
 
     ## References
     - virt-v2v(1), "BitLocker" (RHEL-103915, RHEL-70840)
-    - manage-bde -protectors -disable C: -RebootCount 0 suspends it until it is switched on again.
-    - manage-bde -protectors -add C: -RecoveryPassword makes a recovery password.
+    - manage-bde -protectors -disable C: -RebootCount 0 suspends protection until it is resumed.
+    - manage-bde -protectors -add C: -RecoveryPassword creates a recovery password.
     """
 
     severity = Severity.WARNING
@@ -80,27 +80,30 @@ def _by(volume: BitlockerVolume) -> str:
 
 
 def _outlook(volume: BitlockerVolume, target: Target) -> tuple[Severity, str]:
-    """How bad it is, and what Windows will do at its start."""
+    """The severity, and what Windows will do when it starts."""
     if volume.lies_open:
         add = "" if volume.recovery else "; add a recovery password before protection is resumed"
-        return Severity.INFO, f"Windows starts without asking, because its key lies open on the volume{add}"
+        return Severity.INFO, f"Windows starts without asking, because the volume stores its key in the clear{add}"
     if volume.sealed and target.keeps_tpm:
         backup = volume.asked or "another way to open it"
-        return Severity.WARNING, f"the TPM travels along, but what it measures may not be the same: have {backup} ready"
+        return Severity.WARNING, f"the TPM travels, but its measurements may differ: have {backup} ready"
     if volume.sealed:
         first = "the TPM stays behind, so that Windows stops before it starts"
         if volume.asked:
             return Severity.WARNING, f"{first} and asks for {volume.asked}: have it ready, or suspend BitLocker before the move"
-        return Severity.WARNING, f"{first}, and nothing is left to give it: add a recovery password, or suspend BitLocker before the move"
+        return (
+            Severity.WARNING,
+            f"{first}, and there is no other way to open the volume: add a recovery password, or suspend BitLocker before the move",
+        )
     if "password" in volume.protectors:
-        return Severity.INFO, f"Windows asks for the password on the console at every start, as before{_or(volume)}"
+        return Severity.INFO, f"Windows asks for the password on the console at every boot, as before{_or(volume)}"
     if "startup key" in volume.protectors:
-        return Severity.WARNING, f"Windows looks for its startup key on a USB drive, which the machine has to be given{_or(volume)}"
+        return Severity.WARNING, f"Windows looks for its startup key on a USB drive, which has to be attached to the machine{_or(volume)}"
     if volume.recovery:
-        return Severity.INFO, f"Windows asks for {volume.recovery} on the console at every start, as before"
-    first = "" if target.keeps_tpm else "a key in the source's TPM stays behind, and Windows asks for the recovery key at its start; "
+        return Severity.INFO, f"Windows asks for {volume.recovery} on the console at every boot, as before"
+    first = "" if target.keeps_tpm else "a key in the source's TPM stays behind, and Windows asks for the recovery key at boot; "
     return Severity.WARNING, f"{first}have that key ready, or suspend BitLocker before the move"
 
 
 def _or(volume: BitlockerVolume) -> str:
-    return f"; otherwise it takes {volume.recovery}" if volume.recovery else "; there is no recovery password for when that is lost"
+    return f"; otherwise it accepts {volume.recovery}" if volume.recovery else "; there is no recovery password as a fallback"

@@ -42,19 +42,19 @@ _DISK = BlockTable((BlockDevice("disk1", "disk", 1 << 33, 0), BlockDevice("disk1
 
 
 class WindowsBootEntry(Rule):
-    """The default entry of Windows' boot configuration starts nothing.
+    """The default entry of Windows' boot configuration cannot start Windows.
 
     ## What it does
-    Reads the default entry of the BCD: whether its partition is on one of the disks, its loader exists there, and is the one for the
-    firmware that the boot manager belongs to (`winload.efi` for UEFI, `winload.exe` for a BIOS). For Windows XP and 2003 it follows the
+    Reads the default entry of the BCD: whether its partition is on one of the disks, whether its loader exists there, and whether it is
+    for the boot manager's firmware (`winload.efi` for UEFI, `winload.exe` for a BIOS). For Windows XP and 2003 it follows the
     default of `boot.ini` (`multi(0)disk(0)rdisk(0)partition(1)\\WINDOWS`) to a partition and folder.
 
     ## Why it matters
     The boot manager stops with 0xc000000e (no such device), 0xc000000f or 0xc0000034 (no such file), or 0xc0000225, before Windows starts;
-    NTLDR says that a file is missing or corrupt: `hal.dll`, or `ntoskrnl.exe`.
+    NTLDR reports that a file is missing or corrupt: `hal.dll`, or `ntoskrnl.exe`.
 
     ## Fix safety
-    Safe: the path gets the other ending, where that loader lies beside the one that is named. A partition is not chosen for you.
+    Safe: the path gets the other extension if that loader exists beside the one named. The partition is never changed.
 
     ## References
     - Microsoft, "Windows boot error 0xc000000e" and "BCD System Store Settings for UEFI"
@@ -89,7 +89,7 @@ class WindowsBootEntry(Rule):
 
 
 def _fix(entry: BcdEntry, fs: GuestFS, ending: str) -> Fix | None:
-    """The loader for this firmware, where it lies beside the one for the other."""
+    """The loader for this firmware, if it exists beside the one for the other."""
     stem, _dot, named = entry.loader.rpartition(".")
     other = f"{stem}.{ending}"
     if entry.loader_value is None or named.lower() == ending or not fs.is_file(other.replace("\\", "/")):

@@ -24,13 +24,13 @@ _BASE: dict[str, Content] = {
 
 
 class WindowsBootMenuWaits(Rule):
-    """The boot manager shows a menu and starts nothing by itself.
+    """The boot manager shows a menu and waits for a choice.
 
     ## What it does
-    Looks whether the boot manager shows its menu (several entries in `displayorder`, or `displaybootmenu`) without a `timeout`.
+    Checks whether the boot manager shows its menu (several entries in `displayorder`, or `displaybootmenu`) without a `timeout`.
 
     ## Why it matters
-    Without a timeout the boot manager waits for a choice. On a machine without anybody at its console that is for ever.
+    Without a timeout the boot manager waits for a choice. If nobody is at the console, it waits forever.
 
     ## References
     - Microsoft, BcdBootMgrInteger_Timeout: "If this value is not specified, the boot manager waits for the user to make a selection."

@@ -28,14 +28,14 @@ class WindowsBootOptions(Rule):
     """The boot entry of Windows has options that matter on another machine.
 
     ## What it does
-    Reads the entry that the next start takes. It tells of entries for one start only; of an attempt to resume; of `testsigning` and
-    `nointegritychecks`; of a recovery environment that comes up after a failed start; and, for targets whose main console is serial, of
-    missing emergency services (`ems`), which put a console on the serial port.
+    Reads the entry that the next boot uses. It reports entries for a single boot, attempts to resume, `testsigning` and
+    `nointegritychecks`, a recovery environment that comes up after a failed boot and, for targets whose main console is serial,
+    missing emergency management services (`ems`), which provide a console on the serial port.
 
     ## Why it matters
-    After a failed start or two Windows enters the recovery environment, which waits for somebody with a screen and keyboard; the clouds ask
-    for `bootstatuspolicy IgnoreAllFailures`. Without emergency services nothing shows on a serial console. Where signatures are not
-    checked, drivers count that Secure Boot refuses: with it on, the options are ignored.
+    After one or two failed boots Windows enters the recovery environment, which waits for somebody with a screen and keyboard; clouds
+    recommend `bootstatuspolicy IgnoreAllFailures`. Without emergency services nothing appears on a serial console. Where signatures are not
+    checked, the guest may depend on drivers that Secure Boot refuses: with it enabled, these options are ignored.
 
     ## References
     - Microsoft, "Prepare a Windows VHD or VHDX to upload to Azure": `bootstatuspolicy`, `recoveryenabled`, `bootems`, `ems`
@@ -72,12 +72,12 @@ class WindowsBootOptions(Rule):
             for where, message, effect in _told(start.boot.default, target, _recovery(blocks)):
                 yield self.finding(where, message, effect)
         if start.boot.menu.resumes is not None:
-            effect = "without a hibernated system in hiberfil.sys it starts the entry as usual"
-            yield self.finding(start.boot.menu.resumes, "the boot manager tries to wake a hibernated system first", effect)
+            effect = "without a hibernated system in hiberfil.sys it starts the entry normally"
+            yield self.finding(start.boot.menu.resumes, "the boot manager first tries to resume a hibernated system", effect)
 
 
 def _recovery(blocks: BlockTable) -> str:
-    """Where the recovery environment is, in words: a partition of that type."""
+    """A phrase naming the recovery partition, if there is one."""
     names = [one.name for one in blocks if one.part_type.lower() in _RECOVERY_TYPES]
     return f" ({', '.join(names)})" if names else ""
 
@@ -85,13 +85,13 @@ def _recovery(blocks: BlockTable) -> str:
 def _told(entry: BcdEntry, target: Target, place: str) -> Iterator[tuple[RegistryKey, str, str]]:
     name = entry.name or entry.loader or "the entry"
     if entry.once:
-        yield entry.where, f"the next start takes {name}, the ones after it the default entry", "only the next start is judged"
+        yield entry.where, f"the next boot uses {name}, later ones the default entry", "only the next boot is judged"
     if entry.recovery:
         effect = "where nobody sees the screen, set bootstatuspolicy IgnoreAllFailures or recoveryenabled No"
-        yield entry.recovery, f"after a failed start {name} enters the recovery environment{place}, which waits for somebody", effect
+        yield entry.recovery, f"after a failed boot {name} enters the recovery environment{place}, which waits for input", effect
     if entry.unsigned:
-        effect = "with Secure Boot the option is ignored, and drivers without a signature do not load"
-        yield entry.unsigned, f"{name} does not check the signatures of drivers", effect
+        effect = "with Secure Boot the option is ignored, and unsigned drivers do not load"
+        yield entry.unsigned, f"{name} does not check driver signatures", effect
     if target.consoles[:1] == ("ttyS0",) and entry.ems is None:
-        effect = "nothing shows on the target's serial console: bcdedit /ems {default} on, and /emssettings EMSPORT:1 EMSBAUDRATE:115200"
+        effect = "nothing appears on the target's serial console: bcdedit /ems {default} on, and /emssettings EMSPORT:1 EMSBAUDRATE:115200"
         yield entry.where, f"{name} has no emergency services on a serial port", effect

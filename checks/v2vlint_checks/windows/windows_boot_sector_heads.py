@@ -30,14 +30,14 @@ def _given(heads: str) -> tuple[object, ...]:
 
 
 class WindowsBootSectorHeads(Rule):
-    """The NTFS boot sector of Windows XP or 2003 states another number of heads than the disk will have.
+    """The NTFS boot sector of Windows XP or 2003 states a wrong number of heads for the disk.
 
     ## What it does
-    Compares the heads in the boot sector with those that a BIOS gives a disk of this size.
+    Compares the heads in the boot sector with those that a BIOS reports for a disk of this size.
 
     ## Why it matters
-    The boot code of these versions reads the disk by cylinder, head and sector. With the wrong number it reads elsewhere: "A disk read
-    error occurred".
+    The boot code of these versions reads the disk by cylinder, head and sector. With a wrong number it reads the wrong sectors: "A disk
+    read error occurred".
 
     ## References
     - virt-v2v corrects it: `convert/convert_windows.ml`, `fix_ntfs_heads`
@@ -57,19 +57,19 @@ class WindowsBootSectorHeads(Rule):
     def check(self, os: OsInfo, blocks: BlockTable, stack: RootStack, target: Target, refusals: Refusals) -> Iterator[Finding]:
         device = stack.device
         if os.major != 5 or device is None or not device.detail("heads").isdigit():
-            raise NotApplicable("it is not Windows XP or 2003 on a disk that is known")
+            raise NotApplicable("not Windows XP or 2003 on a known disk")
         size = next((disk.size for disk in blocks.disks if disk.disk == device.disk), 0)
         heads, wanted = int(device.detail("heads")), _heads(size)
         if target.bios == "seabios" and heads != wanted:
             repaired = refusals.converts
             effect = f"{'virt-v2v corrects it; after a raw copy ' if repaired else ''}the boot may stop with 'A disk read error occurred'"
-            message = f"the boot sector states {heads} heads, and a disk of this size has {wanted}"
+            message = f"the boot sector states {heads} heads, but a disk of this size has {wanted}"
             severity = Severity.INFO if repaired else Severity.WARNING
             yield self.finding(Device(device.name, "boot sector"), message, effect, severity=severity)
 
 
 def _heads(size: int) -> int:
-    """What a BIOS in LBA-assisted translation answers for a disk of ``size`` bytes; see virt-v2v's table."""
+    """The heads that a BIOS with LBA-assisted translation reports for a disk of ``size`` bytes; see virt-v2v's table."""
     if size < 2114445312:
         return 64
     return 128 if size < 4228374780 else 255

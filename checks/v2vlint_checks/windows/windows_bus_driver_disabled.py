@@ -29,16 +29,15 @@ class WindowsBusDriverDisabled(Rule):
     """A driver between the bus and the volumes of Windows does not start at boot.
 
     ## What it does
-    Looks at the drivers that Windows needs for any disk: `acpi`, `pci`, `disk`, `partmgr`, `volmgr`, `volume` (`ftdisk` in Windows XP and
-    2003, which run without ACPI too), and `vpci` where Hyper-V or Azure
-    passes NVMe disks to the guest. Each must start at boot (`Start` is 0 and no `StartOverride` says otherwise), and its file must be a
-    driver for this Windows.
+    Checks the drivers that Windows needs for any disk: `acpi`, `pci`, `disk`, `partmgr`, `volmgr`, `volume` (`ftdisk` in Windows XP and
+    2003, which also run without ACPI), and `vpci` where Hyper-V or Azure passes NVMe disks to the guest. Each must start at boot (`Start`
+    is 0 and no `StartOverride` says otherwise), and its file must be a driver for this Windows.
 
     ## Why it matters
     However good the driver of the controller is, the kernel does not find the disk and stops with INACCESSIBLE_BOOT_DEVICE (0x7B).
 
     ## Fix safety
-    Safe where only start types are in the way: they get the value that every Windows has. A missing file has to come from Windows' media.
+    Safe if only start types are wrong: they get the value that every Windows has. A missing file has to come from Windows' media.
 
     ## References
     - Azure/SAP-on-Azure-Scripts-and-Utilities, the conversion to NVMe: it checks `StartOverride` of these drivers.
@@ -81,7 +80,7 @@ class WindowsBusDriverDisabled(Rule):
             if cause.severity is None:
                 yield self.unknown(cause.where, driver.reason)
                 continue
-            how = f"have {driver.names} start at boot"
+            how = f"start {driver.names} at boot"
             fix = Fix(how, Applicability.SAFE, driver.repair) if driver.repair else None
             effect = f"{os.name} does not reach its disk and stops with INACCESSIBLE_BOOT_DEVICE (0x7B)"
             yield self.finding(cause.where, driver.reason, effect, severity=cause.severity, fix=fix)

@@ -30,17 +30,17 @@ class WindowsClassFilter(Rule):
     """A class of devices has a filter driver that cannot start, or that belongs to another hypervisor.
 
     ## What it does
-    Looks up every service in `UpperFilters` and `LowerFilters` of the device classes that virtual machines have: whether it exists, is
-    enabled, and has its file; and names filters of hypervisors' tools. Other classes do not count: Windows 10 itself names a filter for
+    Looks up every service in `UpperFilters` and `LowerFilters` of the device classes used by virtual machines: whether it exists, is
+    enabled, and has its file. It also reports filters of hypervisor tools. Other classes do not count: Windows 10 itself names a filter for
     infrared ports that it no longer has.
 
     ## Why it matters
-    A device whose filter does not start, does not start either. On the classes for disks, controllers and volumes that is the end of the
-    boot (0x7B): an error where the filter cannot start, a warning where it starts late. On others the device is missing (code 19, 31 or
-    39), and that shows when it is installed anew, as on other hardware.
+    A device does not start if its filter does not. On the classes for disks, controllers and volumes that ends the boot (0x7B): an error
+    if the filter cannot start, a warning if it starts late. In other classes the device is missing (code 19, 31 or 39), which shows when it
+    is installed again, as on other hardware.
 
     ## Fix safety
-    Safe where the filter cannot start anyway. Unsafe where it works: what it was for is gone.
+    Safe if the filter cannot start anyway. Unsafe if it works: its function is lost.
 
     ## References
     - Microsoft, "Code 39" and "Advanced troubleshooting for Stop error 7B"
@@ -82,18 +82,18 @@ class WindowsClassFilter(Rule):
             cause = fatal.get(one)
             if one.name.lower() == "prl_strg" or not (foreign or cause or (one.problem and one.matters)):
                 continue
-            what = f"the filter {one.name} of {f'all {one.kind}' if one.matters else f'class {one.kind}'}"
+            what = f"the class filter {one.name} for {f'all {one.kind}' if one.matters else f'class {one.kind}'}"
             message = cause.reason if cause else f"{what} {one.problem or 'belongs to another hypervisor'}"
             yield self.finding(one.where, message, _effect(one), severity=cause.severity if cause else None, fix=_fix(one))
 
 
 def _effect(one: ClassFilter) -> str:
     if not one.for_disks:
-        return "when devices are installed anew, devices of this class may not start"
+        return "when devices are installed again, devices of this class may not start"
     stops = "Windows does not reach its disk and stops with 0x7B"
-    return stops if one.problem else f"when devices are installed anew, {stops.replace('does not reach', 'may not reach')}"
+    return stops if one.problem else f"when devices are installed again, {stops.replace('does not reach', 'may not reach')}"
 
 
 def _fix(one: ClassFilter) -> Fix | None:
     how = Applicability.SAFE if one.problem else Applicability.UNSAFE
-    return None if one.is_microsoft else Fix(f"take the filter {one.name} out of the list", how, (one.without,))
+    return None if one.is_microsoft else Fix(f"remove the filter {one.name} from the list", how, (one.without,))

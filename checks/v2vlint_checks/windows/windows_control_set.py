@@ -20,14 +20,14 @@ def _hive(default: int, current: int, failed: int) -> Hive:
 
 
 class WindowsControlSet(Rule):
-    """The next start of Windows uses another control set than the last one, or an earlier start failed.
+    """The next boot of Windows uses another control set than the last one, or an earlier boot failed.
 
     ## What it does
-    Reads `Select`: the loader starts from the control set `Default`; `Current` is the one that ran last, `Failed` one that did not start,
-    `LastKnownGood` the one to fall back to. Everything is judged in the set that starts next.
+    Reads `Select`: the loader uses the control set `Default`; `Current` is the one that ran last, `Failed` one that did not start,
+    `LastKnownGood` the fallback. Everything is judged in the set that the next boot uses.
 
     ## Why it matters
-    What was changed in the other set does not count, drivers among it: tools that follow `Current` repair the wrong one.
+    Changes to the other set, including drivers, do not count: tools that follow `Current` repair the wrong one.
 
     ## References
     - Microsoft, "What are Control Sets? What is CurrentControlSet?" (KB 100010)
@@ -48,7 +48,7 @@ class WindowsControlSet(Rule):
         numbers = {name: select.number(name) if select else None for name in ("Default", "Current", "Failed", "LastKnownGood")}
         where = registry.system.path
         if None not in (numbers["Default"], numbers["Current"]) and numbers["Default"] != numbers["Current"]:
-            message = f"the next start uses {registry.control_set}, the last one used ControlSet{numbers['Current']:03d}"
+            message = f"the next boot uses {registry.control_set}, the last one used ControlSet{numbers['Current']:03d}"
             yield self.finding(RegistryKey(where, "Select", "Default"), message, "changes in the other control set do not count")
         if numbers["Failed"]:
             good = f"; LastKnownGood is {numbers['LastKnownGood']}" if numbers["LastKnownGood"] else ""

@@ -27,25 +27,25 @@ _DEVICE = '[ControlSet001\\Enum\\ACPI\\ACPI0010\\2&daba3ff&0]\n"Service"="hidint
 
 
 class WindowsCpuHotplug(Rule):
-    r"""The driver of a button takes the processors' container, and added processors are not seen.
+    r"""A button driver is bound to the processor container, so hot-plugged processors are not used.
 
     ## What it does
-    Finds `hidinterrupt.inf` ("HID Button over Interrupt Driver") at the ID `ACPI0010` in the driver database, where Windows Server 2016 has
-    it.
+    Finds `hidinterrupt.inf` ("HID Button over Interrupt Driver") bound to the ID `ACPI0010` in the driver database, as in Windows Server
+    2016.
 
     ## Why it matters
-    `ACPI0010` is the container of the processors in QEMU's ACPI tables. With the wrong driver on it, Windows starts as ever, but a
-    processor that is added while it runs is not used before the next restart. It counts as a warning when the definition says that
-    processors are added to the machine.
+    `ACPI0010` is the processor container in QEMU's ACPI tables. With the wrong driver on it, Windows boots normally, but a processor added
+    while it runs is not used before the next restart. It is a warning if the definition says that processors can be added to the
+    machine.
 
     ## Fix safety
-    Unsafe: it takes entries out of Windows' driver database. The generic driver for containers then gets the device, as on later versions.
-    Where a device has the wrong driver already, the device has to be removed in Windows as well.
+    Unsafe: it removes entries from Windows' driver database. The generic container driver then gets the device, as in later versions. If a
+    device already has the wrong driver, it has to be removed in Windows as well.
 
     ## References
     - Red Hat bug 1377155, comment 12
     - FuturFusion migration-manager, `hivex-cpu-hotplug-compat.sh`, removes the same keys
-    - tp-qemu pull requests 2594 and 2888 (Windows 2016 needs a work-around before processors are added)
+    - tp-qemu pull requests 2594 and 2888 (Windows 2016 needs a workaround before processors are added)
     - ACPI specification, "Processor Container Device" (`ACPI0010`) and "Generic Buttons Device" (`ACPI0011`); QEMU `hw/acpi/cpu.c`
     """
 
@@ -79,18 +79,18 @@ class WindowsCpuHotplug(Rule):
 
     def check(self, acpi: WindowsAcpi, definition: Definition, target: Target) -> Iterator[Finding]:
         if not target.cpu_hotplug:
-            raise NotApplicable(f"no processors are added to a running machine on {target.name} by QEMU's ACPI tables")
+            raise NotApplicable(f"{target.name} does not add processors to running machines through QEMU's ACPI tables")
         found = acpi.button
         if found is None:
             return
         hot = next((one for one in definition.features if one.kind == "cpu-hotplug"), None)
         fix = None
         if found.removal and not found.seen:
-            fix = Fix("take the button driver off the processors' container", Applicability.UNSAFE, found.removal)
-        effect = "a processor that is added while Windows runs is not used before it restarts"
+            fix = Fix("remove the button driver from the processor container", Applicability.UNSAFE, found.removal)
+        effect = "a processor added while Windows runs is not used until it restarts"
         if found.seen:
             effect += "; remove the device ACPI\\ACPI0010 and its wrong driver in Windows"
         severity = Severity.WARNING if hot else Severity.INFO
         related = (hot.where,) if hot else ()
-        message = "the processors' container (ACPI0010) gets the driver of a button"
+        message = "the processor container (ACPI0010) is bound to a button driver"
         yield self.finding(found.where, message, effect, severity=severity, fix=fix, related=related)

@@ -10,14 +10,14 @@ _KEY = "Policies\\Microsoft\\Windows\\DeviceInstall\\Restrictions"
 
 
 class WindowsDevicePolicy(Rule):
-    """A group policy forbids installing devices, and everything is new on the target.
+    """A group policy forbids installing devices, but on the target every device is new.
 
     ## What it does
-    Finds policies that deny device classes, device IDs, removable or unspecified devices.
+    Finds policies that deny device classes, device IDs, or removable or unspecified devices.
 
     ## Why it matters
-    On new hardware Windows has to install nearly every device again. A policy that forbids it keeps network and disks away, and the boot
-    may end with 0x7B although the driver is there.
+    On new hardware Windows has to install nearly every device again. A policy that forbids it blocks network and disks, and boot may end
+    with 0x7B even though the driver is there.
 
     ## References
     - virt-v2v(1), "Group Policy"; virt-v2v commit 8fc242d6 (RHBZ#1260689)

@@ -26,17 +26,17 @@ def _hive(start: int) -> Hive:
 
 
 class WindowsDhcpDisabled(Rule):
-    """The service that asks for network addresses is disabled.
+    """The DHCP client service is disabled.
 
     ## What it does
-    Looks at the start type of the service `Dhcp`.
+    Checks the start type of the service `Dhcp`.
 
     ## Why it matters
-    It is often disabled where every address is static. Another network card is another adapter, which has no static address: without the
-    service it gets none at all, and nobody reaches the guest.
+    It is often disabled where every address is static. A new network card is a new adapter without a static address: without the
+    service it gets no address at all, and nobody can reach the guest.
 
     ## Fix safety
-    Unsafe: somebody disabled it. The fix gives it the start type that every Windows has.
+    Unsafe: somebody disabled it deliberately. The fix restores Windows' default start type.
 
     ## References
     - Microsoft, "Prepare a Windows VHD or VHDX to upload to Azure": the DHCP client must start automatically.
@@ -54,7 +54,7 @@ class WindowsDhcpDisabled(Rule):
 
     def check(self, network: WindowsNetworkVerdict) -> Iterator[Finding]:
         for cause in network.dhcp:
-            effect = "the guest comes up without an address, and nobody reaches it"
+            effect = "the guest comes up without an address and is unreachable"
             yield self.finding(cause.where, cause.reason, effect, severity=cause.severity, fix=_fix(cause.about.place("Start")))
 
 

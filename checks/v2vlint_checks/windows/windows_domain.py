@@ -21,12 +21,12 @@ class WindowsDomain(Rule):
     """Windows belongs to an Active Directory domain.
 
     ## What it does
-    Tells the domain of a member, and whether the machine is a domain controller. It cannot tell the state of the trust from the disk.
+    Reports the domain of a member, and whether the machine is a domain controller. The disk does not show whether the trust is intact.
 
     ## Why it matters
-    A member changes the password of its account every 30 days: a copy that is older than the running machine, or runs beside it, loses the
-    domain's trust. It needs the domain's DNS and a clock that is right. A domain controller that is copied while it serves goes back in
-    time, which the others do not notice where the hypervisor gives no VM-GenerationID.
+    A member changes its account password every 30 days: a copy that is older than the running machine, or runs beside it, loses the
+    domain's trust. It needs the domain's DNS and a correct clock. A domain controller that is copied while it runs goes back in
+    time, which the others do not notice if the hypervisor provides no VM-GenerationID.
 
     ## References
     - Microsoft, "Machine Account Password Process"; "Safe virtualization of Active Directory Domain Services (USN rollback)"
@@ -47,8 +47,8 @@ class WindowsDomain(Rule):
 
     def check(self, identity: WindowsIdentity) -> Iterator[Finding]:
         if identity.controller is not None:
-            effect = "move it once, switched off, and never start the old one again: two of them, or an older copy, damage the directory"
+            effect = "move it once, while shut down, and never start the old one again: a second or older copy damages the directory"
             yield self.finding(identity.controller, "Windows is a domain controller", effect)
         elif identity.domain is not None:
-            effect = "it must reach the domain from the new network; an older copy, or two that run, lose the domain's trust"
+            effect = "it must reach the domain from the new network; an older copy or a second running one loses the domain's trust"
             yield self.finding(identity.domain.where, f"Windows is a member of the domain {identity.domain.text}", effect)

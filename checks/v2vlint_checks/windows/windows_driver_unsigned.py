@@ -39,11 +39,11 @@ class WindowsDriverUnsigned(Rule):
     """No signature was found for the driver of the target's disk controller.
 
     ## What it does
-    Looks into the file of the storage driver that starts at boot, on 64-bit Windows from Vista on: a certificate in the file, or its hash
-    in the catalogs of added driver packages. Drivers that Windows brings are left out. Who signed is not judged.
+    On 64-bit Windows from Vista on, checks the boot-start storage driver for a signature: a certificate in the file, or its hash in the
+    catalogs of added driver packages. Drivers shipped with Windows are skipped. The signer is not judged.
 
     ## Why it matters
-    64-bit Windows does not load drivers without a signature and stops with 0xc0000428, unless it was told otherwise (`testsigning`).
+    64-bit Windows does not load unsigned drivers and stops with 0xc0000428, unless configured otherwise (`testsigning`).
 
     ## References
     - Microsoft, "Driver Signing Policy"; "Catalog Files and Digital Signatures"
@@ -70,11 +70,11 @@ class WindowsDriverUnsigned(Rule):
         self, drivers: WindowsDrivers, services: WindowsServices, system: WindowsSystem, fs: GuestFS, os: OsInfo, target: Target
     ) -> Iterator[Finding | Unknown]:
         if os.arch == "i386" or (0, 0) < system.version < (6, 0):
-            raise NotApplicable("only 64-bit Windows from Vista on asks for signatures")
+            raise NotApplicable("only 64-bit Windows from Vista on requires signatures")
         for controller in target.controllers:
             verdict = drivers.controller(controller)
             for service in services.named(*verdict.services) if verdict.usable and drivers.is_added(verdict) else ():
                 if signed_by(fs, service.image, os.system_root) == "":
                     message = f"no signature was found for {service.name}, which drives {controller.name}"
-                    effect = "Windows may refuse it at the start (0xc0000428)"
+                    effect = "Windows may refuse it at boot (0xc0000428)"
                     yield self.finding(WholeFile(service.image), message, effect)

@@ -24,14 +24,14 @@ _VOLUME = BlockDevice("ldm_vol_PC-Dg0_Volume1", "ldm", 1 << 28, 1, 0, "ntfs", "0
 
 
 class WindowsDynamicDisk(Rule):
-    """A disk is dynamic: Windows' own volume manager divides it.
+    """A disk is dynamic: it is managed by Windows' Logical Disk Manager.
 
     ## What it does
-    Finds partitions of the Logical Disk Manager, in MBR and GPT tables, and whether Windows itself is on one of its volumes.
+    Finds partitions of the Logical Disk Manager in MBR and GPT tables, and whether Windows itself is on one of its volumes.
 
     ## Why it matters
-    Volumes that span several dynamic disks come up only when all of them are there, and Windows may call them foreign and leave them
-    offline. Converters do not convert a system on them.
+    Volumes that span several dynamic disks come up only when all of them are present, and Windows may treat them as foreign and leave them
+    offline. Converters do not convert a system on such volumes.
 
     ## References
     - virt-v2v(1), RHBZ#2140548: a system disk that is dynamic cannot be converted, data disks can.
@@ -70,5 +70,5 @@ class WindowsDynamicDisk(Rule):
                     Device(disk.name), f"{disk.name}, with Windows on it, is a dynamic disk", effect, severity=Severity.WARNING
                 )
             elif disk.disk in dynamic:
-                effect = "its volumes may come up offline; bring them online, or import them, in the disk management"
+                effect = "its volumes may come up offline; bring them online, or import them, in Disk Management"
                 yield self.finding(Device(disk.name), f"{disk.name} is a dynamic disk", effect)

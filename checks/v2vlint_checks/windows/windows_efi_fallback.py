@@ -38,15 +38,15 @@ class WindowsEfiFallback(Rule):
     r"""The program at UEFI's fallback path is not Windows' boot manager.
 
     ## What it does
-    For guests that start with UEFI: compares `\EFI\BOOT\BOOTX64.EFI` with `\EFI\Microsoft\Boot\bootmgfw.efi`. An older version of the boot
-    manager is as good.
+    For guests that boot with UEFI: compares `\EFI\BOOT\BOOTX64.EFI` with `\EFI\Microsoft\Boot\bootmgfw.efi`. An older version of the boot
+    manager is fine.
 
     ## Why it matters
-    The entry "Windows Boot Manager" lives in the firmware's NVRAM, which stays behind. Without a fallback the firmware ends in its shell;
-    with one left from a Linux that shared the disk, in GRUB's.
+    The entry "Windows Boot Manager" lives in the firmware's NVRAM, which stays behind. Without a fallback loader the firmware ends in its
+    shell; with one left by a Linux that shared the disk, it starts GRUB.
 
     ## Fix safety
-    Safe: the boot manager is copied to where nothing is. A loader of another system is left alone.
+    Safe: the boot manager is copied only if no file is there. Another system's loader is left alone.
 
     ## References
     - virt-v2v repairs it: commit 9d4b58dc (RHBZ#2149629), `convert/convert_windows.ml`
@@ -91,7 +91,7 @@ class WindowsEfiFallback(Rule):
         self, first: FirmwareVerdict, loader: WindowsLoaderVerdict, boot: WindowsBoot, firmware: Firmware, target: Target
     ) -> Iterator[Finding | Unknown]:
         if not boot.uefi or firmware.bios or "uefi" not in target.firmware:
-            raise NotApplicable("it does not start with UEFI")
+            raise NotApplicable("it does not boot with UEFI")
         for absent in first.fallback if boot.manager else ():
             if absent.severity is None:
                 yield self.unknown(absent.where, absent.reason)
@@ -104,7 +104,7 @@ class WindowsEfiFallback(Rule):
                 yield self.unknown(cause.where, cause.reason)
                 continue
             effect = _told(cause.severity, f"the firmware starts {image.kind} in place of Windows")
-            effect += ", unless that offers it in its menu" if cause.fate is StageFate.UNKNOWN else ""
+            effect += ", unless its menu offers Windows" if cause.fate is StageFate.UNKNOWN else ""
             yield self.finding(cause.where, cause.reason, effect, severity=cause.severity)
 
 
@@ -114,4 +114,4 @@ def _told(severity: Severity | None, effect: str) -> str:
 
 def _copied(boot: WindowsBoot) -> Fix:
     copy = CopyFile(boot.manager, f"{boot.manager.rsplit('/', 3)[0]}/Boot/bootx64.efi")
-    return Fix("copy the boot manager to where every firmware looks", Applicability.SAFE, (copy,))
+    return Fix("copy the boot manager to the fallback path", Applicability.SAFE, (copy,))

@@ -9,16 +9,16 @@ _POWER = "ControlSet001\\Control\\Session Manager\\Power"
 
 
 class WindowsFastStartup(Rule):
-    """Fast startup is on: shutting down hibernates the kernel.
+    """Fast startup is enabled: shutting down hibernates the kernel.
 
     ## What it does
-    Reads `HiberbootEnabled`. It is on by default on Windows clients, so it only matters for the next shutdown before the move.
+    Reads `HiberbootEnabled`. Windows clients enable it by default, so it only matters for the next shutdown before the move.
 
     ## Why it matters
     A shutdown from the start menu then leaves the kernel in `hiberfil.sys`, which virt-v2v refuses and other hardware cannot resume.
 
     ## Fix safety
-    Safe: starting takes some seconds longer. It is refused on a volume that is hibernated or not clean.
+    Safe: booting takes a few seconds longer. Refused on a volume that is hibernated or not clean.
 
     ## References
     - virt-v2v(1), "Windows Hibernation or Fast Startup"
@@ -44,5 +44,5 @@ class WindowsFastStartup(Rule):
         if system.fast_startup is not None and not system.hibernated:
             effect = "the next shutdown may leave it hibernated; use 'shutdown /s /t 0' or 'powercfg /h off' before the move"
             value = system.fast_startup
-            fix = Fix("switch fast startup off", Applicability.SAFE, (set_value(value.where, dword(0), value),))
-            yield self.finding(value.where, "fast startup is on", effect, fix=fix)
+            fix = Fix("disable fast startup", Applicability.SAFE, (set_value(value.where, dword(0), value),))
+            yield self.finding(value.where, "fast startup is enabled", effect, fix=fix)

@@ -13,10 +13,10 @@ _ADAPTER = f'[{_CLASS}\\{_GUID}\\Connection]\n"Name"="LAN"\n"PnpInstanceID"="PCI
 
 
 class WindowsGhostAdapter(Rule):
-    """A static address belongs to a network adapter that is gone already.
+    """A static address belongs to a network adapter that no longer exists.
 
     ## What it does
-    Finds interfaces with a static address whose adapter, or whose device in `Enum`, does not exist: left from an earlier move or card.
+    Finds interfaces with a static address whose adapter, or whose device in `Enum`, does not exist: left over from an earlier move or card.
 
     ## Why it matters
     Windows refuses to give the address to another adapter without asking, and scripts that set it fail.
@@ -36,5 +36,7 @@ class WindowsGhostAdapter(Rule):
 
     def check(self, network: WindowsNetwork) -> Iterator[Finding]:
         for one in network.ghosts:
-            message = f"{', '.join(one.addresses)} is set for {one.name}, an adapter that is gone"
-            yield self.finding(one.where, message, "setting the address for the new card is refused, or asked about, until this is removed")
+            message = f"{', '.join(one.addresses)} is set for {one.name}, an adapter that no longer exists"
+            yield self.finding(
+                one.where, message, "setting the address on the new card fails, or asks for confirmation, until this is removed"
+            )

@@ -26,14 +26,14 @@ _BASE: dict[str, Content] = {"/Windows/System32/config/SYSTEM": Hive("[ControlSe
 
 
 class WindowsGraphicsDisabled(Rule):
-    """The boot configuration switches graphics off.
+    """The boot configuration disables graphics.
 
     ## What it does
-    Looks for `graphicsmodedisabled` (element 16000046) in the default entry of the boot configuration. The tools of Parallels and Virtuozzo
-    set it.
+    Looks for `graphicsmodedisabled` (element 16000046) in the default entry of the boot configuration. Parallels and Virtuozzo tools set
+    it.
 
     ## Why it matters
-    Windows starts and runs, but the screen stays black on other hypervisors.
+    Windows boots and runs, but the screen stays black on other hypervisors.
 
     ## References
     - virt-v2v removes it on UEFI guests: commit c721d5bb

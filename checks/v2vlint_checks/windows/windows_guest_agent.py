@@ -13,16 +13,16 @@ def _hive(name: str, start: int = 2) -> Hive:
 
 
 class WindowsGuestAgent(Rule):
-    """The agent of the target is not installed in Windows, or that of another cloud is.
+    """The target's agent is not installed in Windows, or another cloud's is.
 
     ## What it does
-    Looks for the services of agents: Azure's VM agent, EC2Launch (also the first one, which is scripts), EC2Config, Google's guest agent,
-    QEMU's, cloudbase-init where OpenStack's metadata is; and which of them belong to another cloud.
+    Looks for the services of guest agents: Azure's VM agent, EC2Launch (including the script-based v1), EC2Config, Google's guest agent,
+    QEMU's, and cloudbase-init where OpenStack metadata exists; and reports those of another cloud.
 
     ## Why it matters
-    Without its agent a cloud does not reset passwords, run extensions or set up further disks; cloudbase-init sets host name, password and
-    network on OpenStack; QEMU's lets a hypervisor shut the guest
-    down cleanly and freeze it for a backup. Another cloud's agent asks for a metadata service that is not there, and fills the log.
+    Without its agent a cloud does not reset passwords, run extensions or set up additional disks; cloudbase-init sets host name, password
+    and network on OpenStack; QEMU's agent lets a hypervisor shut the guest down cleanly and freeze it for a backup. Another cloud's agent
+    queries a metadata service that does not exist, and fills the log.
 
     ## References
     - Microsoft, "Azure Windows VM Agent overview"; Amazon, "EC2Launch v2"; Google, "Guest environment"
@@ -54,14 +54,14 @@ class WindowsGuestAgent(Rule):
         wanted = [family for family in windows_clouds if family in target.agents]
         if len(wanted) == 1 and not agents.runs(wanted[0]):
             message = f"the agent of {windows_clouds[wanted[0]]} is not installed, or does not start"
-            yield self.finding(WholeFile("/Windows"), message, "what the cloud does inside the guest does not work")
+            yield self.finding(WholeFile("/Windows"), message, "the cloud's functions inside the guest do not work")
         elif target.guest_agent == "qemu" and not agents.runs("qemu") and not conversion.fits:
-            effect = "the hypervisor cannot shut the guest down cleanly, or freeze it for a backup"
+            effect = "the hypervisor can neither shut the guest down cleanly nor freeze it for a backup"
             yield self.finding(WholeFile("/Windows"), "QEMU's guest agent is not installed, or does not start", effect)
         if "openstack" in target.datasources and not agents.runs("cloud-init"):
             effect = "host name, administrator password and network stay as they are in the image"
             yield self.finding(WholeFile("/Windows"), "cloudbase-init is not installed, or does not start", effect)
         for family, cloud in windows_clouds.items():
             if family not in target.agents and (found := agents.of(family)) and agents.runs(family):
-                effect = "it looks for a metadata service that is not there, and fills the log"
+                effect = "it queries a metadata service that does not exist, and fills the log"
                 yield self.finding(found[0].where, f"the agent of {cloud} is installed ({found[0].name})", effect)

@@ -11,11 +11,11 @@ class WindowsHibernated(Rule):
     """Windows is hibernated: it will resume on other hardware.
 
     ## What it does
-    Reads the first bytes of `hiberfil.sys`. They are zero, or say so, once the system that was saved there has been resumed.
+    Reads the first bytes of `hiberfil.sys`. They are zero, or marked as consumed, once the saved system has been resumed.
 
     ## Why it matters
-    The memory image holds the drivers of the old hardware: resuming it fails or stops. What is on the disks is older than what the image
-    believes, so nothing may be written to them before; virt-v2v refuses such a guest. "Shut down" with fast startup leaves the same state.
+    The memory image contains the drivers of the old hardware: resuming fails. The disks are older than the image assumes, so nothing may be
+    written to them before; virt-v2v refuses such a guest. "Shut down" with fast startup leaves the same state.
 
     ## References
     - virt-v2v(1), "Windows Hibernation or Fast Startup"; Forklift does not support hibernated machines.
@@ -38,5 +38,5 @@ class WindowsHibernated(Rule):
         for cause in kernel.resumed:
             resumes = "it tries to resume with drivers for the old hardware"
             effect = "virt-v2v refuses to convert it" if conversion.by_virt_v2v else resumes
-            message, advice = f"{cause.where} holds a hibernated system", "start it once more, and shut it down fully (shutdown /s /t 0)"
+            message, advice = f"{cause.where} holds a hibernated system", "start it once more and shut it down fully (shutdown /s /t 0)"
             yield self.finding(cause.where, message, f"{effect}; {advice}", severity=cause.severity)

@@ -15,11 +15,11 @@ class WindowsHypervComponents(Rule):
     """Hyper-V's integration components are installed, and the target is not Hyper-V.
 
     ## What it does
-    Finds them in the list of programs, where Windows Server 2003 to 2008 R2 and their clients have them. Later versions of Windows bring
-    the drivers themselves, on any hardware: those are no left-over.
+    Finds them in the list of programs of Windows Server 2003 to 2008 R2 and the corresponding clients. Later versions ship the drivers
+    with Windows, on any hardware, so they are not reported.
 
     ## Why it matters
-    Their drivers find nothing to drive and rest; the list of programs keeps an entry that can only be removed on Hyper-V.
+    Their drivers find no device and stay idle; the list of programs keeps an entry that can only be removed on Hyper-V.
 
     ## References
     - Microsoft, "Supported Windows guest operating systems for Hyper-V": which versions need the components installed
@@ -39,5 +39,5 @@ class WindowsHypervComponents(Rule):
             raise NotApplicable("the target is Hyper-V")
         left = programs.left_by("hyperv")
         if left.where is not None:
-            effect = "they find nothing to drive and rest; uninstall them on the source if the list of programs should be clean"
-            yield self.finding(left.where, f"Hyper-V's integration components are left: {left.words}", effect)
+            effect = "they find no device and stay idle; uninstall them on the source to clean up the list of programs"
+            yield self.finding(left.where, f"Hyper-V's integration components are installed: {left.words}", effect)

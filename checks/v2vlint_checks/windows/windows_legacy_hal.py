@@ -20,18 +20,18 @@ class WindowsLegacyHal(Rule):
     Reads which hardware abstraction layer (HAL) setup chose: the hardware ID of `Enum\Root\ACPI_HAL` or `Enum\Root\PCI_HAL`.
 
     ## Why it matters
-    Every virtual machine has ACPI, and a Windows that was installed without it still starts there, but does not use it: it does not
-    hear the power button (`virsh shutdown`, "shut down" of a management console) and does not switch itself off, so that hosts that go down
-    wait for it and then kill it. A HAL for one processor uses one, however many the machine has. Windows Vista and later choose for
+    Every virtual machine has ACPI. A Windows installed without it still boots there, but does not use it: it ignores the power button
+    (`virsh shutdown`, "shut down" in a management console) and does not power itself off, so that a host shutting down waits for it and
+    then kills it. A uniprocessor HAL uses one processor, however many the machine has. Windows Vista and later choose for
     themselves.
 
-    There is no fix: Microsoft supports the way from a HAL without ACPI to one with it by setup only. From "ACPI Uniprocessor" to "ACPI
-    Multiprocessor", update the driver of the computer in the device manager.
+    There is no fix: Microsoft supports the change from a HAL without ACPI to one with it only by reinstallation. To change from "ACPI
+    Uniprocessor" to "ACPI Multiprocessor", update the computer's driver in Device Manager.
 
     ## References
     - Microsoft knowledge base 309283, "HAL options after Windows XP or Windows Server 2003 Setup", and 314088
     - Microsoft, "DevCon Examples": the hardware ID of `ROOT\ACPI_HAL\0000`
-    - VirtualBox manual, "Windows bluescreens after changing VM configuration": ACPI may be added, and is then not used
+    - VirtualBox manual, "Windows bluescreens after changing VM configuration": ACPI may be added, but is then not used
     """
 
     severity = Severity.WARNING
@@ -60,13 +60,13 @@ class WindowsLegacyHal(Rule):
 
     def check(self, acpi: WindowsAcpi, system: WindowsSystem) -> Iterator[Finding]:
         if not (0, 0) < system.version < (6, 0):
-            raise NotApplicable("it chooses what fits the machine")
+            raise NotApplicable("it chooses the HAL at boot")
         hal = acpi.hal
         if hal is None:
             return
         one = "it uses one processor, however many the machine has"
         if not hal.acpi:
-            effect = f"it does not hear the power button and does not switch itself off{f'; {one}' if hal.uniprocessor else ''}"
+            effect = f"it ignores the power button and does not power itself off{f'; {one}' if hal.uniprocessor else ''}"
             yield self.finding(hal.where, f"Windows was installed for a machine without ACPI ({hal.title})", effect)
         elif hal.uniprocessor:
             yield self.finding(hal.where, f"Windows was installed for one processor ({hal.title})", one, severity=Severity.INFO)

@@ -18,13 +18,13 @@ _KEY = "ControlSet001\\Control\\TimeZoneInformation"
 
 
 class WindowsLocalClock(Rule):
-    """Windows takes the hardware clock for local time, and the time zone is not UTC.
+    """Windows keeps the hardware clock in local time, and the time zone is not UTC.
 
     ## What it does
     Reads `RealTimeIsUniversal` and the time zone. Local time is Windows' default.
 
     ## Why it matters
-    A machine whose definition gives it a clock in UTC starts with a time that is off by the time zone, until it is set over the network:
+    A machine whose definition sets its clock to UTC starts with a time that is off by the time zone, until it is set over the network:
     certificates, Kerberos and scheduled jobs see the wrong hour. virt-v2v writes the definition accordingly.
 
     ## References
@@ -48,4 +48,4 @@ class WindowsLocalClock(Rule):
             return
         hours = f"UTC{-system.bias / 60:+g}"
         effect = "with a clock in UTC it starts with the wrong time; give the machine a local clock (offset='localtime')"
-        yield self.finding(system.clock_where, f"the hardware clock is taken for local time ({hours})", effect)
+        yield self.finding(system.clock_where, f"Windows keeps the hardware clock in local time ({hours})", effect)

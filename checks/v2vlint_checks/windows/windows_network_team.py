@@ -18,15 +18,15 @@ def _hive(top: str, below: str = "PCI\\VEN_15AD&DEV_07B0\\FF") -> Hive:
 
 
 class WindowsNetworkTeam(Rule):
-    """A team of network adapters, or a virtual switch, is over adapters that the target does not have.
+    """A team of network adapters, or a virtual switch, uses adapters that the target does not have.
 
     ## What it does
-    Finds connections that are no hardware but stacked on it: LBFO teams (`COMPOSITEBUS\\MS_IMPLAT_MP`) and virtual switches
-    (`ROOT\\VMS_MP`), where no physical adapter is of a model that the target has.
+    Finds virtual connections stacked on adapters, LBFO teams (`COMPOSITEBUS\\MS_IMPLAT_MP`) and virtual switches (`ROOT\\VMS_MP`), where
+    no physical adapter is of a model that the target has.
 
     ## Why it matters
-    The team or the switch itself stays, with its address, but has no member: nothing goes through it. The new card must be made a member
-    on the console. virt-v2v does not touch it.
+    The team or switch itself stays, with its address, but has no member and carries no traffic. The new card must be added as a member on
+    the console. virt-v2v leaves it alone.
 
     ## References
     - Microsoft, "NIC Teaming", "Create and configure a virtual switch with Hyper-V"
@@ -53,5 +53,5 @@ class WindowsNetworkTeam(Rule):
     def check(self, network: WindowsNetwork, target: Target) -> Iterator[Finding]:
         fits = any(adapter.fits(nic) for adapter in network.adapters if adapter.known for nic in target.nics)
         for stack in network.stacks if not fits else ():
-            message = f"{stack.name} is {stack.kind}, over adapters that the target does not have"
-            yield self.finding(stack.where, message, "it stays without a member, and nothing goes through it until a new card is one")
+            message = f"{stack.name} is {stack.kind} on adapters that the target does not have"
+            yield self.finding(stack.where, message, "it has no member and carries no traffic until a new card is added")

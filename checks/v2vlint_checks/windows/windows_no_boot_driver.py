@@ -53,29 +53,29 @@ _GENERIC = _bound("PCI#CC_0101", "pciide")
 
 
 class WindowsNoBootDriver(Rule):
-    """Windows has no driver that starts at boot for the target's disk controller.
+    """Windows has no boot-start driver for the target's disk controller.
 
     ## What it does
     Looks up the services that can drive each disk controller of the target (`viostor` for virtio-blk, `vioscsi` for virtio-scsi, `storahci`
     or `msahci` for SATA, `stornvme` for NVMe, `storvsc` for Hyper-V, `pvscsi` for VMware…) in the control set that boots. A service counts
-    when it starts at boot (`Start` is 0 and no `StartOverride` says otherwise), its file is a driver for this Windows, and the controller
-    is bound to it: up to Windows 7 and Server 2008 R2 a key of `CriticalDeviceDatabase` names it for one of the controller's IDs or its
-    class (`PCI#CC_0101`); from Windows 8 on `DriverDatabase` does, which is looked up for drivers that Windows does not bring.
+    if it starts at boot (`Start` is 0 and no `StartOverride` says otherwise), its file is a driver for this Windows, and the controller
+    is bound to it. Up to Windows 7 and Server 2008 R2 a key of `CriticalDeviceDatabase` binds it by one of the controller's IDs or its
+    class (`PCI#CC_0101`); from Windows 8 on `DriverDatabase` does, which is checked for drivers not shipped with Windows.
 
     ## Why it matters
-    The boot loader reads the disk through the firmware; the kernel then finds no way to it and stops with INACCESSIBLE_BOOT_DEVICE (0x7B).
+    The boot loader reads the disk through the firmware; the kernel then has no access to it and stops with INACCESSIBLE_BOOT_DEVICE (0x7B).
     A driver package that is only staged does not help: it has no service yet. Neither does a service whose `StartOverride` was set to 3
-    because the controller was absent when Windows ran last. Windows XP and 2003 know only the IDE controllers that they have met: one from
-    VMware, VirtualBox or Virtual PC (8086:7111) does not start on QEMU's (8086:7010).
+    because the controller was absent when Windows last ran. Windows XP and 2003 know only the IDE controllers they have met: one from
+    VMware, VirtualBox or Virtual PC (8086:7111) does not boot on QEMU's (8086:7010).
 
     ## Fix safety
-    Safe where only start types or bindings of Windows' own drivers are in the way: the service gets `Start` and an existing `StartOverride`
-    0, as Windows has them for a controller it starts from, and the controller its key in `CriticalDeviceDatabase`, as Microsoft's own
-    registry file for this does. A driver that is absent comes from `--virtio-win`, which is unsafe.
+    Safe if only start types or bindings of Windows' own drivers are wrong: `Start` and an existing `StartOverride` of the service become 0,
+    as in a Windows that boots from such a controller, and the controller gets its key in `CriticalDeviceDatabase`, as in Microsoft's
+    registry file for this purpose. A missing driver is added with `--virtio-win`, which is unsafe.
 
     ## References
     - Microsoft KB 314082, "You receive a Stop 0x0000007B error after you move the Windows XP system disk to another computer"
-    - virt-v2v makes the service and its bindings itself: libguestfs-common `mlcustomize/inject_virtio_win.ml`.
+    - virt-v2v creates the service and its bindings itself: libguestfs-common `mlcustomize/inject_virtio_win.ml`.
     - virt-v2v(1), "Boot failure: 0x0000007B"
     - A StartOverride of 3 kept a driver from loading: Azure/SAP-on-Azure-Scripts-and-Utilities#147.
     """
@@ -158,12 +158,12 @@ class WindowsNoBootDriver(Rule):
 
 
 def _fix(verdict: DriverVerdict) -> Fix | None:
-    how = f"have {verdict.names} start at boot" if verdict.bound else f"give the controller to {verdict.services[-1]}"
+    how = f"start {verdict.names} at boot" if verdict.bound else f"bind the controller to {verdict.services[-1]}"
     return Fix(how, Applicability.SAFE, verdict.repair) if verdict.repair else None
 
 
 def _effect(verdict: DriverVerdict, os: OsInfo, helped: bool) -> str:
     stops = f"{os.name} stops with INACCESSIBLE_BOOT_DEVICE (0x7B)"
     if helped:
-        return f"virt-v2v installs {verdict.names} where it has virtio-win, else it attaches the disk as IDE; after a raw copy {stops}"
+        return f"virt-v2v installs {verdict.names} if it has virtio-win, or attaches the disk to IDE; after a raw copy {stops}"
     return stops

@@ -21,11 +21,11 @@ class WindowsNoNetworkDriver(Rule):
 
     ## What it does
     Looks up the services that drive each network card of the target, such as `netkvm` for virtio-net, `vmxnet3ndis6` for VMXNET3, `ena` for
-    Amazon's. Where Windows brings a driver of its own under a name that differs between versions, absence proves nothing; nor does it where
-    the driver waits in a folder of `DevicePath`, from which Windows installs it at the first boot if it trusts its signature.
+    Amazon's. If Windows ships a driver under a name that differs between versions, absence proves nothing; nor does it if the driver is in
+    a folder of `DevicePath`, from which Windows installs it at first boot if it trusts its signature.
 
     ## Why it matters
-    The guest comes up without a network and can only be reached on its screen.
+    The guest comes up without a network and can only be used at its screen.
 
     ## References
     - virt-v2v copies NetKVM and installs it at the first boot: `convert/convert_windows.ml`; without virtio-win it chooses rtl8139.

@@ -27,14 +27,14 @@ def _hive(letter: str) -> Hive:
 
 
 class WindowsPageFile(Rule):
-    """A page file of Windows is on a drive that is on none of the disks.
+    """A Windows page file is on a drive that is on none of the disks.
 
     ## What it does
-    Compares `PagingFiles` with the drive letters, and those with the partitions that are there.
+    Compares `PagingFiles` with the drive letters, and those with the partitions that exist.
 
     ## Why it matters
-    Windows makes a small temporary page file on its own drive, and tells so at every logon; crash dumps are not written. Azure's temporary
-    disk is such a drive, and a disk that was not given to v2vlint.
+    Windows creates a small temporary page file on its own drive and says so at every logon; crash dumps are not written. Typical examples
+    are Azure's temporary disk and a disk that was not passed to v2vlint.
 
     ## References
     - Microsoft, "How to determine the appropriate page file size"; "Azure temporary disk"
@@ -52,5 +52,5 @@ class WindowsPageFile(Rule):
 
     def check(self, identity: WindowsIdentity) -> Iterator[Finding]:
         for letter, where in identity.lost_page_files:
-            effect = "Windows makes a temporary one on its own drive, without room for crash dumps"
+            effect = "Windows creates a temporary one on its own drive, without room for crash dumps"
             yield self.finding(where, f"a page file is on {letter}:, which is on none of these disks", effect)

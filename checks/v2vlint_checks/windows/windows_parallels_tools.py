@@ -13,13 +13,13 @@ _UNINSTALL = "Microsoft\\Windows\\CurrentVersion\\Uninstall\\{A1}"
 
 
 class WindowsParallelsTools(Rule):
-    """Parallels' or Virtuozzo's drivers are installed, and one may sit on the system disk.
+    """Parallels' or Virtuozzo's drivers are installed, possibly with a filter on the system disk.
 
     ## What it does
     Finds their tools in the list of programs, their services, and `prl_strg` among the filters of the disk class.
 
     ## Why it matters
-    `prl_strg` is a filter below every disk: off Parallels it brings Windows down before it has started. The other drivers start in vain.
+    `prl_strg` is a filter below every disk: off Parallels it crashes Windows before it has started. The other drivers start in vain.
 
     ## References
     - virt-v2v disables the services and removes the filter: `convert/convert_windows.ml`
@@ -50,8 +50,8 @@ class WindowsParallelsTools(Rule):
         repaired, on_disks = refusals.converts, root.filters
         for cause in on_disks:
             effect = "virt-v2v removes it; after a raw copy " if repaired else ""
-            yield self.finding(cause.where, cause.reason, f"{effect}Windows stops with a blue screen at its start", severity=cause.severity)
+            yield self.finding(cause.where, cause.reason, f"{effect}Windows stops with a blue screen at boot", severity=cause.severity)
         left = programs.left_by("parallels")
         if left.where is not None and not on_disks:
             severity = Severity.INFO if repaired else Severity.WARNING
-            yield self.finding(left.where, f"Parallels' tools are left: {left.words}", "their drivers start in vain", severity=severity)
+            yield self.finding(left.where, f"Parallels Tools are installed: {left.words}", "their drivers start in vain", severity=severity)

@@ -24,11 +24,11 @@ class WindowsPendingReboot(Rule):
     """Windows waits for a restart to finish updates or installations.
 
     ## What it does
-    Looks for the marks of Windows Update and of component servicing, and for files that are to be replaced at the next start.
+    Looks for the marks of Windows Update and component servicing, and for files to be replaced at the next boot.
 
     ## Why it matters
-    The rest of the work is done at the first start on new hardware, where it is hard to tell what went wrong. pnputil refuses to install
-    drivers meanwhile, so that virt-v2v's first-boot scripts have to restart several times.
+    The remaining work is done at the first boot on new hardware, where failures are hard to diagnose. pnputil refuses to install drivers
+    meanwhile, so that virt-v2v's first-boot scripts have to restart several times.
 
     ## References
     - libguestfs-common `mlcustomize/firstboot.ml`: the driver script exits with 249 while a restart is pending.

@@ -9,15 +9,15 @@ _TEXT = "[ControlSet001\\Control]\n"
 
 
 class WindowsRegistryUnsaved(Rule):
-    """The last changes of the registry are only in its log files.
+    """The last changes to the registry are only in its log files.
 
     ## What it does
-    Compares the two sequence numbers in the header of the SYSTEM and SOFTWARE hives. Where the log files belong to the hive, v2vlint reads
-    the changes from there, as Windows will at its next start: what it says of the registry is then up to date.
+    Compares the two sequence numbers in the header of the SYSTEM and SOFTWARE hives. If the log files belong to the hive, v2vlint reads
+    the changes from them, as Windows will at its next boot, and its findings are up to date.
 
     ## Why it matters
-    Windows writes the log into the hive at its next start. Other tools read an older state, and those that write to the hive (converters
-    that inject drivers) lose those changes or mix old and new. The guest was not shut down cleanly: it was copied while it ran, or crashed.
+    Windows writes the log into the hive at its next boot. Other tools read an older state, and those that write to the hive (converters
+    that inject drivers) lose these changes or mix old and new. The guest was not shut down cleanly: it was running, or had crashed.
 
     ## References
     - The format of hives and their logs: github.com/msuhanov/regf
@@ -33,6 +33,6 @@ class WindowsRegistryUnsaved(Rule):
 
     def check(self, registry: Registry) -> Iterator[Finding]:
         for hive in registry.unsaved:
-            stale = "" if hive.replayed else "what is said here of the registry may be outdated, and "
+            stale = "" if hive.replayed else "findings about the registry may be outdated, and "
             effect = f"{stale}edits from outside may be lost or mix old and new; shut the guest down cleanly"
             yield self.finding(WholeFile(hive.path), f"{hive.path} was not written out: its last changes are in its log files", effect)

@@ -23,16 +23,15 @@ def _hive(denied: int, active: str = "TRUE", profile: str = "", more: str = "") 
 
 
 class WindowsRemoteAccess(Rule):
-    """Nobody gets into Windows over the network.
+    """Nobody can log in to Windows over the network.
 
-    ## What it does
-    Looks whether Remote Desktop is on (`fDenyTSConnections`, by policy or setting, `TermService`, its listener), whether it is bound to one
-    adapter, and whether the firewall lets its port through in networks that count as public. Where WinRM or OpenSSH start by themselves and
-    the firewall lets them through, there is a way in.
+    ## What it does Checks whether Remote Desktop is enabled (`fDenyTSConnections`, by policy or setting, `TermService`, its listener),
+    whether it is bound to one adapter, and whether the firewall admits its port on public networks. If WinRM or OpenSSH starts
+    automatically and the firewall admits it, there is a way in.
 
     ## Why it matters
-    Another network card is in a network that Windows has not met: it counts as public until somebody says otherwise, and rules for private
-    or domain networks do not hold there. On clouds there is no screen to say it at.
+    A new network card is on a network that Windows does not know: it counts as public until somebody changes that, and firewall rules for
+    private or domain networks do not apply. On clouds there is no screen to change it at.
 
     ## References
     - Microsoft, "Prepare a Windows VHD or VHDX to upload to Azure": remote desktop registry settings, Windows Firewall rules
@@ -67,7 +66,7 @@ class WindowsRemoteAccess(Rule):
     def check(self, network: WindowsNetworkVerdict) -> Iterator[Finding]:
         for cause in network.access:
             if cause.about.on:
-                effect = "the guest comes up, but nobody logs in over the network until its console says otherwise"
+                effect = "the guest comes up, but nobody can log in over the network until this is changed on its console"
             else:
-                effect = "only the console leads into the guest"
+                effect = "the console is the only way into the guest"
             yield self.finding(cause.where, cause.reason, effect, severity=cause.severity)

@@ -33,17 +33,17 @@ def _safe(mode: int) -> Hive:
 
 
 class WindowsSafeMode(Rule):
-    """Windows' boot entry starts in safe mode.
+    """Windows' boot entry uses safe mode.
 
     ## What it does
-    Looks for `safeboot` (element 25000080) in the entry that the next start takes.
+    Looks for `safeboot` (element 25000080) in the entry that the next boot uses.
 
     ## Why it matters
-    The setting stays until somebody takes it back. Safe mode (`minimal`) has no network; the others run few services, and a domain
+    The setting stays until somebody removes it. Safe mode (`minimal`) has no network; the other modes run few services, and a domain
     controller in `dsrepair` serves nobody.
 
     ## Fix safety
-    Unsafe: somebody chose it, perhaps to remove a program. The fix takes the option away, as `msconfig` does.
+    Unsafe: somebody chose it, perhaps to remove a program. The fix removes the option, as `msconfig` does.
 
     ## References
     - bcdedit /deletevalue {default} safeboot; Microsoft, "BCDEdit /set", `safeboot`
@@ -69,7 +69,7 @@ class WindowsSafeMode(Rule):
     def check(self, network: WindowsNetworkVerdict) -> Iterator[Finding]:
         for cause in network.safe_mode:
             entry = cause.about
-            effect = "the guest comes up, but nobody reaches it" if entry.safe == "minimal" else "most services do not run"
+            effect = "the guest comes up but is unreachable" if entry.safe == "minimal" else "most services do not run"
             fix = Fix("start normally", Applicability.UNSAFE, (_without(entry.safe_mode),)) if entry.safe_mode else None
             yield self.finding(cause.where, cause.reason, effect, severity=cause.severity, fix=fix)
 

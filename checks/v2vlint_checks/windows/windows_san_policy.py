@@ -29,17 +29,17 @@ _NAMES = {0: "unknown", 1: "OnlineAll", 2: "OfflineShared", 3: "OfflineAll", 4: 
 
 
 class WindowsSanPolicy(Rule):
-    """Windows takes further disks offline when they appear on another bus.
+    """Windows takes additional disks offline when they appear on another bus.
 
     ## What it does
-    For guests with several disks, reads `SanPolicy`. Where it is absent, editions of Windows Server take disks on shared buses offline.
+    For guests with several disks, reads `SanPolicy`. If it is absent, editions of Windows Server take disks on shared buses offline.
 
     ## Why it matters
-    D: and E: are missing after the move, and with them page files, databases, the directory of a domain controller. virt-v2v brings them
-    online by a script at the first boot.
+    D: and E: are missing after the move, and with them page files, databases, a domain controller's directory. virt-v2v brings them
+    online with a script at first boot.
 
     ## Fix safety
-    Safe where the edition's default holds: it was made for disks that machines share, and a copied disk is shared with none. Unsafe where
+    Safe if the edition's default applies: it is meant for disks shared between machines, and a copied disk is not shared. Unsafe if
     the policy was set by hand.
 
     ## References
@@ -74,7 +74,7 @@ class WindowsSanPolicy(Rule):
         policy = system.san_policy
         if policy == _ONLINE_ALL or (policy is None and not system.server):
             return
-        words = "is not set, so that Windows Server's default holds" if policy is None else f"is {_NAMES.get(policy, str(policy))}"
+        words = "is not set, so Windows Server's default applies" if policy is None else f"is {_NAMES.get(policy, str(policy))}"
         effect = "disks other than the system's may come up offline and read-only; set OnlineAll, or bring them online by hand"
         how = Applicability.SAFE if policy is None else Applicability.UNSAFE
         fix = Fix("bring all disks online (SanPolicy 1)", how, (set_value(system.san_where, dword(_ONLINE_ALL), system.san_value),))

@@ -19,13 +19,13 @@ _KEY = "Policies\\Microsoft\\Windows\\PowerShell"
 
 
 class WindowsScriptPolicy(Rule):
-    """A group policy keeps PowerShell scripts from running, those of converters among them.
+    """A group policy blocks PowerShell scripts, including those of converters.
 
     ## What it does
-    Finds the policy `ExecutionPolicy` with AllSigned or Restricted, or `EnableScripts` switched off. It wins over what a script asks for.
+    Finds the policy `ExecutionPolicy` with AllSigned or Restricted, or `EnableScripts` disabled. It overrides what a script requests.
 
     ## Why it matters
-    Converters finish their work with unsigned scripts at the first boot: drivers, addresses, disks that are offline.
+    Converters finish their work with unsigned scripts at first boot: drivers, addresses, offline disks.
 
     ## References
     - virt-v2v(1), "PowerShell execution policy" (MTV-4424)

@@ -10,8 +10,8 @@ _SOFTWARE = "/Windows/System32/config/SOFTWARE"
 _STATE = "Microsoft\\Windows\\CurrentVersion\\Setup\\State"
 _WORDS = {
     "audit": ("Windows starts in audit mode", "it logs on as Administrator and waits for Sysprep"),
-    "oobe": ("Windows was generalized, or its first start is not finished", "its first start asks who uses it, and for a licence"),
-    "setup": ("Windows Setup is not finished", "the next start goes on with it, on other hardware"),
+    "oobe": ("Windows was generalized, or its first boot is not finished", "its first boot asks for a user and a licence"),
+    "setup": ("Windows Setup is not finished", "the next boot continues it, on other hardware"),
 }
 
 
@@ -20,14 +20,14 @@ def _state(name: str) -> Hive:
 
 
 class WindowsSetupUnfinished(Rule):
-    """The next start of Windows is not an ordinary one: Sysprep or Setup has left something to do.
+    """The next boot of Windows is not a normal one: Sysprep or Setup is unfinished.
 
     ## What it does
     Reads `ImageState`, `AuditBoot`, `OOBEInProgress` and `SystemSetupInProgress`.
 
     ## Why it matters
-    A generalized system sets itself up anew at its first start and, without an answer file, waits for somebody at the console. A cloud
-    wants that of an image, and calls it a specialized machine otherwise.
+    A generalized system sets itself up at its first boot and, without an answer file, waits for somebody at the console. Clouds expect
+    images to be generalized, and otherwise treat them as specialized machines.
 
     ## References
     - Microsoft, "Windows Setup States", "Audit Mode Overview"
@@ -62,4 +62,4 @@ class WindowsSetupUnfinished(Rule):
         if setup is not None:
             message, effect = _WORDS[setup.kind]
             severity = Severity.INFO if setup.answered and setup.kind == "oobe" else Severity.WARNING
-            yield self.finding(setup.where, message, f"{effect}{'; a file answers' if setup.answered else ''}", severity=severity)
+            yield self.finding(setup.where, message, f"{effect}{'; an answer file exists' if setup.answered else ''}", severity=severity)

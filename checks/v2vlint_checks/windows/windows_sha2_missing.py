@@ -9,21 +9,21 @@ _SOFTWARE = "/Windows/System32/config/SOFTWARE"
 _PACKAGES = "Microsoft\\Windows\\CurrentVersion\\Component Based Servicing\\Packages"
 _SEVEN = OsInfo("windows", "windows", "windows", "Windows 7 Professional", "6.1.7601", "x86_64")
 _SIGNED = frozenset({"virtio_blk", "virtio_scsi", "virtio_net", "xen_blkfront", "xen_netfront", "nvme", "ena", "gve"})
-"""Modules whose counterparts for Windows are signed with SHA-2 only."""
+"""Modules whose Windows drivers are signed with SHA-2 only."""
 
 
 class WindowsSha2Missing(Rule):
-    """Windows 7 or Server 2008 R2 lacks the update that lets it check SHA-2 signatures.
+    """Windows 7 or Server 2008 R2 lacks the update for SHA-2 signatures.
 
     ## What it does
     Looks for KB3033929, KB4474419 or KB4490628 among the installed packages.
 
     ## Why it matters
-    Current virtio drivers, and those of the clouds, are signed with SHA-2 only. Without the update Windows refuses to load them: the driver
-    is there and does not start.
+    Current virtio and cloud drivers are signed with SHA-2 only. Without the update Windows refuses to load them: the driver is installed
+    but does not start.
 
     ## References
-    - virt-v2v(1), "Windows 7 and 2008 R2: SHA-2"; Google's import check demands KB4474419.
+    - virt-v2v(1), "Windows 7 and 2008 R2: SHA-2"; Google's import check requires KB4474419.
     """
 
     severity = Severity.WARNING
@@ -38,10 +38,10 @@ class WindowsSha2Missing(Rule):
 
     def check(self, system: WindowsSystem, target: Target) -> Iterator[Finding]:
         if system.sha2 is None:
-            raise NotApplicable("it is not Windows 7 or Server 2008 R2")
+            raise NotApplicable("not Windows 7 or Server 2008 R2")
         first = [(one.name, one.any_of[0][0]) for one in target.controllers] + [(one.name, one.any_of[0][0]) for one in target.nics]
         parts = [name for name, module in first if module in _SIGNED]
         if parts and not system.sha2:
             what = f"current drivers for {parts[0]}"
-            effect = f"{what} do not start; install KB4474419 before the move, or use drivers of that time"
+            effect = f"{what} do not start; install KB4474419 before the move, or use older drivers"
             yield self.finding(system.packages_where, "no update for SHA-2 signatures is installed", effect)

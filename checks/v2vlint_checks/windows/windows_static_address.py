@@ -39,14 +39,14 @@ class WindowsStaticAddress(Rule):
     """A static IP address is bound to a network adapter that the target does not have.
 
     ## What it does
-    Finds interfaces without DHCP and the device each belongs to, and compares that with the network cards of the target.
+    Finds interfaces without DHCP and the device each one belongs to, and compares that with the network cards of the target.
 
     ## Why it matters
-    Windows keeps addresses by the adapter's GUID. Another model of card is another adapter with a new GUID: it asks DHCP, and the address
-    stays with an adapter that is gone. Setting it again by hand brings "already assigned to another adapter".
+    Windows keeps addresses by the adapter's GUID. Another model of card is another adapter with a new GUID: it uses DHCP, and the address
+    stays with an adapter that no longer exists. Setting it by hand then fails with "already assigned to another adapter".
 
     ## References
-    - virt-v2v restores addresses only where `--mac MAC:ip:…` states them: `convert/convert_windows.ml`
+    - virt-v2v restores addresses only if `--mac MAC:ip:…` states them: `convert/convert_windows.ml`
     - MicrosoftDocs/azure-docs issue 27608; apache/cloudstack issue 13704
     """
 
@@ -93,11 +93,11 @@ class WindowsStaticAddress(Rule):
 
 
 def _model(one: StaticAddress) -> str:
-    return "\\".join(one.adapter.device.split("\\")[:2]) if one.adapter else "an adapter that is gone"
+    return "\\".join(one.adapter.device.split("\\")[:2]) if one.adapter else "an adapter that no longer exists"
 
 
 def _effect(fits: bool, conversion: Conversion) -> str:
     if fits:
         return "the target has the same model of card: in another slot it is still a new adapter, without the address"
-    told = "virt-v2v keeps it only where --mac …:ip:… states it: " if conversion.by_virt_v2v else ""
-    return f"{told}the new card asks DHCP, and the address must be set again"
+    told = "virt-v2v keeps it only if --mac …:ip:… states it: " if conversion.by_virt_v2v else ""
+    return f"{told}the new card uses DHCP, and the address must be set again"

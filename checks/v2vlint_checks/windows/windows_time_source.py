@@ -21,14 +21,14 @@ def _hive(kind: str, servers: str = "time.windows.com,0x9", start: int = 3) -> H
 
 
 class WindowsTimeSource(Rule):
-    """Windows takes its time from something that the target does not have, or from nothing.
+    """Windows gets its time from a source that the target does not have, or from none.
 
     ## What it does
-    Reads the time service: whether it is disabled or told not to synchronise (`NoSync`), and whether its NTP servers are a cloud's own that
-    the target is not.
+    Checks whether the time service is disabled or told not to synchronise (`NoSync`), and whether its NTP servers belong to a cloud other
+    than the target.
 
-    ## Why it matters
-    Tools that set the clock (VMware's, Parallels') stay behind. A clock that is five minutes off ends Kerberos, and with it the domain.
+    ## Why it matters Tools that set the clock (VMware's, Parallels') stay behind. A clock that is off by five minutes breaks Kerberos, and
+    with it the domain.
 
     ## References
     - Microsoft, "Windows Time service tools and settings"
@@ -57,7 +57,9 @@ class WindowsTimeSource(Rule):
         elif time.kind.lower() == "nosync":
             yield self.finding(time.where, "the time service is told not to synchronise (NoSync)", effect)
         elif time.kind.lower() == "ntp" and (lost := [one for one in time.servers if _is_local(one) and one not in target.time_servers]):
-            yield self.finding(time.where, f"the time comes from {', '.join(lost)}, which answers in one cloud only", "the clock drifts")
+            yield self.finding(
+                time.where, f"the time comes from {', '.join(lost)}, which answers only inside one cloud", "the clock drifts"
+            )
 
 
 def _is_local(server: str) -> bool:

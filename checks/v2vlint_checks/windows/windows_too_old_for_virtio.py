@@ -27,14 +27,14 @@ _VIOSTOR = f'[{_SERVICES}\\viostor]\n"Type"=dword:1\n"Start"=dword:0\n' + (
 
 
 class WindowsTooOldForVirtio(Rule):
-    """Current virtio drivers do not exist for this version of Windows.
+    """Current virtio drivers do not support this version of Windows.
 
     ## What it does
-    For Windows XP, 2003, Vista and Server 2008 on targets with virtio disks, when no boot driver for them is there yet.
+    For Windows XP, 2003, Vista and Server 2008 on targets with virtio disks, if no boot driver for them is installed.
 
     ## Why it matters
-    The drivers must come from an old release of virtio-win. With a current one, virt-v2v finds none and
-    attaches the disk as IDE and an rtl8139 network card, both slow.
+    The drivers must come from an old release of virtio-win. With a current one, virt-v2v finds none and attaches the disk to IDE and an
+    rtl8139 network card, both slow.
 
     ## References
     - libguestfs-common `mlcustomize/inject_virtio_win.ml`; Forklift's list of systems that need the old ISO (`legacyIdentifiers`)
@@ -59,10 +59,10 @@ class WindowsTooOldForVirtio(Rule):
         self, drivers: WindowsDrivers, system: WindowsSystem, os: OsInfo, target: Target, conversion: Conversion
     ) -> Iterator[Finding]:
         if not (0, 0) < system.version < (6, 1):
-            raise NotApplicable("virtio drivers exist for it")
+            raise NotApplicable("virtio drivers support it")
         for controller in target.controllers:
             verdict = drivers.controller(controller)
             if verdict.usable is False and set(verdict.services) & {"viostor", "vioscsi"}:
-                slow = "virt-v2v attaches the disk as IDE unless it is given an old virtio-win" if conversion.fits else ""
-                effect = slow or "take the driver from an old release of virtio-win, or attach the disk as IDE"
+                slow = "virt-v2v attaches the disk to IDE unless it is given an old virtio-win" if conversion.fits else ""
+                effect = slow or "use the driver from an old release of virtio-win, or attach the disk to IDE"
                 yield self.finding(verdict.where, f"current releases of virtio-win have no {verdict.names} for {os.name}", effect)

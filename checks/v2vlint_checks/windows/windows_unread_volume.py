@@ -14,14 +14,14 @@ def _disk(fs_type: str, part_type: str = "") -> BlockTable:
 
 
 class WindowsUnreadVolume(Rule):
-    """A disk belongs to a storage pool, or a volume has a filesystem, that is not read.
+    """A disk belongs to a storage pool, or a volume has a filesystem, that v2vlint does not read.
 
     ## What it does
-    Names partitions of Storage Spaces and ReFS volumes.
+    Finds partitions of Storage Spaces and ReFS volumes.
 
     ## Why it matters
-    What is on them is not judged. A pool of Storage Spaces comes up only with enough of its disks; a converter that takes the system disk
-    alone leaves it incomplete. ReFS volumes need a Windows that knows their version.
+    Their content is not judged. A Storage Spaces pool comes up only with enough of its disks, so moving only the system disk
+    leaves it incomplete. ReFS volumes need a Windows that supports their version.
 
     ## References
     - Microsoft, "Storage Spaces overview", "Resilient File System (ReFS) overview"
@@ -39,8 +39,8 @@ class WindowsUnreadVolume(Rule):
     def check(self, blocks: BlockTable) -> Iterator[Finding]:
         for device in blocks:
             if device.part_type.lower() == _SPACES:
-                effect = "the pool comes up only with enough of its disks, and what is in it is not judged"
-                message = f"{device.name} is part of a pool of Storage Spaces"
+                effect = "the pool comes up only with enough of its disks, and its content is not judged"
+                message = f"{device.name} is part of a Storage Spaces pool"
                 yield self.finding(Device(device.name), message, effect, severity=Severity.WARNING)
             elif device.fs_type == "ReFS":
-                yield self.finding(Device(device.name), f"{device.name} is a ReFS volume", "what is on it is not read, and not judged")
+                yield self.finding(Device(device.name), f"{device.name} is a ReFS volume", "its content is neither read nor judged")

@@ -52,7 +52,7 @@ class WindowsVirtualboxAdditions(Rule):
             related = tuple(service.where for service in left.services[:8])
             yield self.finding(
                 left.where,
-                f"VirtualBox's tools are left: {left.words}",
-                "its drivers and services start in vain; uninstall them on the source",
+                f"VirtualBox Guest Additions are installed: {left.words}",
+                "their drivers and services start in vain; uninstall them on the source",
                 related=related,
             )

@@ -14,10 +14,10 @@ class WindowsVmwareTools(Rule):
     """VMware Tools are installed, and the target is not VMware.
 
     ## What it does
-    Finds VMware Tools in the list of programs and their services. `pvscsi` is left out: it may drive the disks until the last moment.
+    Finds VMware Tools in the list of programs, and their services. `pvscsi` does not count: it may be driving the disks until the move.
 
     ## Why it matters
-    They do no good elsewhere, and their installer often refuses to remove them once the hardware is another (error 1603). Their display,
+    They have no use elsewhere, and their installer often refuses to remove them on other hardware (error 1603). Their display,
     mouse and network filter drivers stay loaded.
 
     ## References
@@ -50,7 +50,7 @@ class WindowsVmwareTools(Rule):
             related = tuple(service.where for service in left.services[:8])
             yield self.finding(
                 left.where,
-                f"VMware's tools are left: {left.words}",
-                "they cannot be removed easily on other hardware; uninstall them on the source, last of all",
+                f"VMware Tools are installed: {left.words}",
+                "they are hard to remove on other hardware; uninstall them on the source, as the last step",
                 related=related,
             )

@@ -26,11 +26,11 @@ class WindowsVolumeDirty(Rule):
     """An NTFS volume was not unmounted cleanly.
 
     ## What it does
-    Reads the dirty flag in `$Volume` of every NTFS.
+    Reads the dirty flag in `$Volume` of every NTFS volume.
 
     ## Why it matters
-    Windows checks the volume at its next start. Until then its files may not be what Windows believes; virt-v2v gets the volume read-only
-    and gives up.
+    Windows checks the volume at its next boot. Until then its files may be inconsistent; virt-v2v can mount the volume only read-only and
+    gives up.
 
     ## References
     - virt-v2v(1), "Windows Hibernation or Fast Startup"; virt-v2v `convert/mount_filesystems.ml`
@@ -49,7 +49,9 @@ class WindowsVolumeDirty(Rule):
     def check(self, blocks: BlockTable, conversion: Conversion) -> Iterator[Finding]:
         for device in blocks:
             if device.fs_type == "ntfs" and device.detail("dirty"):
-                effect = "virt-v2v can only read it and gives up" if conversion.by_virt_v2v else "Windows checks it at the next start"
+                effect = (
+                    "virt-v2v can mount it only read-only and gives up" if conversion.by_virt_v2v else "Windows checks it at the next boot"
+                )
                 yield self.finding(
-                    Device(device.name), f"the NTFS on {device.name} is marked dirty", f"{effect}; shut the guest down cleanly"
+                    Device(device.name), f"the NTFS volume on {device.name} is marked dirty", f"{effect}; shut the guest down cleanly"
                 )

@@ -14,11 +14,11 @@ class WindowsXenTools(Rule):
     """Xen's drivers are installed, and the target is not Xen.
 
     ## What it does
-    Finds the drivers of Citrix, XenServer, XCP-ng, Amazon and Red Hat for Xen: programs and services that are not disabled.
+    Finds the Xen drivers of Citrix, XenServer, XCP-ng, Amazon and Red Hat: programs, and services that are not disabled.
 
     ## Why it matters
-    They start at boot, and filters of theirs sit on disks and network cards. Off Xen they may keep the guest from starting; virt-v2v
-    disables one of them (`rhelscsi`) and runs the uninstaller at the first boot.
+    They start at boot, and some are filters on disks and network cards. Off Xen they may keep the guest from booting; virt-v2v disables
+    one of them (`rhelscsi`) and runs the uninstaller at first boot.
 
     ## References
     - virt-v2v `convert/convert_windows.ml` (RHBZ#809273)
@@ -50,7 +50,7 @@ class WindowsXenTools(Rule):
             related = tuple(service.where for service in left.services[:8])
             yield self.finding(
                 left.where,
-                f"Xen's tools are left: {left.words}",
-                "its drivers start at boot without the hypervisor they are made for; uninstall them on the source",
+                f"Xen drivers are installed: {left.words}",
+                "they start at boot without the hypervisor they are made for; uninstall them on the source",
                 related=related,
             )

@@ -60,12 +60,12 @@ def _with(image: bytes = b"", modules: tuple[str, ...] = (*VIRTIO, *SCSI, *EXT4)
         (
             _with(args="ro module_blacklist=floppy,virtio_blk"),
             Means.BLOCKED,
-            "is kept from loading by module_blacklist=floppy,virtio_blk",
+            "is blocked by module_blacklist=floppy,virtio_blk",
             "",
         ),
-        (_with(args="ro module_blacklist=virtio"), Means.BLOCKED, "is kept from loading by module_blacklist=virtio", ""),
-        (_with(args="ro modprobe.blacklist=virtio-blk"), Means.BLOCKED, "is kept from loading by modprobe.blacklist=virtio-blk", ""),
-        (_with(args="ro rd.driver.blacklist=virtio_blk"), Means.BLOCKED, "is kept from loading by rd.driver.blacklist=virtio_blk", ""),
+        (_with(args="ro module_blacklist=virtio"), Means.BLOCKED, "is blocked by module_blacklist=virtio", ""),
+        (_with(args="ro modprobe.blacklist=virtio-blk"), Means.BLOCKED, "is blocked by modprobe.blacklist=virtio-blk", ""),
+        (_with(args="ro rd.driver.blacklist=virtio_blk"), Means.BLOCKED, "is blocked by rd.driver.blacklist=virtio_blk", ""),
         (_with(args="ro modprobe.blacklist=virtio"), Means.IMAGE, "is in the initramfs", IMAGE),
         (
             _with(sample_initramfs(VIRTIO, {"etc/modprobe.d/a.conf": "install virtio_blk /bin/false\n"})),
@@ -82,7 +82,7 @@ def _with(image: bytes = b"", modules: tuple[str, ...] = (*VIRTIO, *SCSI, *EXT4)
         (
             _with(sample_initramfs(VIRTIO, {"etc/modprobe.d/a.conf": "blacklist virtio_blk\n"})),
             Means.BLOCKED,
-            "is kept from loading by `blacklist virtio_blk` in the initramfs",
+            "is blocked by `blacklist virtio_blk` in the initramfs",
             IMAGE,
         ),
         (_with(sample_initramfs(VIRTIO, {"etc/modprobe.d/a.conf": "blacklist virtio_ring\n"})), Means.IMAGE, "is in the initramfs", IMAGE),

@@ -209,16 +209,16 @@ class BootPath:
     def _stopped(self, name: str, modprobe: Modprobe, requires: tuple[str, ...], place: str, by_name: bool = False) -> ModuleFate | None:
         for part in (name, *requires):
             if arg := self._listed(part, "module_blacklist"):
-                return ModuleFate(name, Means.BLOCKED, f"is kept from loading by {arg}", arg.where)
+                return ModuleFate(name, Means.BLOCKED, f"is blocked by {arg}", arg.where)
             if command := modprobe.disabled(part):
                 what = "is disabled" if part == name else f"needs {part}, which is disabled"
                 return ModuleFate(name, Means.BLOCKED, f"{what} by `{_written(command)}`{place}", self._place(command))
         if by_name:
             return None
         if arg := self._listed(name, "modprobe.blacklist", *(("rd.driver.blacklist", "rdblacklist") if place else ())):
-            return ModuleFate(name, Means.BLOCKED, f"is kept from loading by {arg}", arg.where)
+            return ModuleFate(name, Means.BLOCKED, f"is blocked by {arg}", arg.where)
         if command := modprobe.blacklisted(name):
-            return ModuleFate(name, Means.BLOCKED, f"is kept from loading by `{_written(command)}`{place}", self._place(command))
+            return ModuleFate(name, Means.BLOCKED, f"is blocked by `{_written(command)}`{place}", self._place(command))
         return None
 
     def _listed(self, name: str, *arguments: str) -> KernelArg | None:

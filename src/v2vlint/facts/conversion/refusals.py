@@ -118,7 +118,7 @@ def _builder(config: InitramfsConfig, os: OsInfo, choices: BootChoices) -> Itera
 
 def _fstab(fstab: Fstab) -> Iterator[Refusal]:
     """A line that Augeas cannot parse ends inspection: libguestfs ``daemon/inspect_utils.ml``, ``with_augeas``. No ``/``: no guest."""
-    yield from (Refusal("fstab", where, "this line has fewer than three fields and is no entry") for where in fstab.malformed)
+    yield from (Refusal("fstab", where, "this line has fewer than three fields and is not a valid entry") for where in fstab.malformed)
     mounts = [entry for entry in fstab.entries if not (entry.is_pseudo or entry.is_swap or entry.is_network)]
     if mounts and not any(entry.mount_point == "/" for entry in mounts):
         yield Refusal("fstab root", fstab.where, "fstab has no entry for /")
