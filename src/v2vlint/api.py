@@ -17,6 +17,7 @@ from v2vlint.facts.boot.grub.install import GrubInstall
 from v2vlint.facts.boot.needs import BootNeeds, NeededMount, volume_of
 from v2vlint.facts.boot.path import BootPath, BootPaths, DriveFate, Means, ModuleFate, lacking
 from v2vlint.facts.boot.pe import PeImage, PeSection
+from v2vlint.facts.boot.secure_boot import SecureBoot
 from v2vlint.facts.boot.start import ChosenFirmware, DefaultBoot, Startup
 from v2vlint.facts.boot.who import Systems
 from v2vlint.facts.conversion.devices import DeviceNames
@@ -148,7 +149,7 @@ from v2vlint.samples.boot import (
     sample_other_system,
     sample_tools,
 )
-from v2vlint.samples.definitions import sample_domain, sample_ovf, sample_vmx
+from v2vlint.samples.definitions import sample_domain, sample_ovf, sample_target, sample_vmx
 from v2vlint.samples.hives import sample_unsaved_hive
 from v2vlint.samples.pe import sample_driver, sample_unsigned_driver
 from v2vlint.verdicts.console import ConsoleVerdict

@@ -5,8 +5,11 @@ from __future__ import annotations
 import pytest
 
 from tests.verdicts.asking import FAILS, REPAIRED, ROOT, UNKNOWN, UNSURE, WARNS, Told, disk, landing, part, store, told
+from v2vlint.facts.boot.efi import EfiImage
 from v2vlint.facts.boot.path import SCSI_DISK
+from v2vlint.facts.boot.secure_boot import SecureBoot
 from v2vlint.facts.conversion.refusals import Refusals
+from v2vlint.facts.kernel.module_signature import MAGIC
 from v2vlint.facts.storage.root_stack import RootStack
 from v2vlint.model.blocks import BlockDevice, BlockTable
 from v2vlint.model.finding import Fate, Mover
@@ -215,3 +218,19 @@ def test_the_modules_of_scsi_disks_count_with_the_controller() -> None:
     assert SCSI_DISK == "sd_mod"
     lacking = initramfs(guest(DRIVES((*EXT4, "vmw_pvscsi"))), target="vmware")
     assert any("sd_mod" in cause.reason for cause in lacking.drivers)
+
+
+LOCKED = "CONFIG_MODULE_SIG=y\nCONFIG_LOCK_DOWN_IN_EFI_SECURE_BOOT=y\n"
+SECURE = SecureBoot("microsoft", demanded=True, first=EfiImage("/x", "shim", "x64", 1))
+
+
+@pytest.mark.parametrize(
+    ("config", "signed", "wanted"),
+    [(LOCKED, False, [FAILS]), (LOCKED, True, []), (None, False, [UNSURE]), ("CONFIG_MODULE_SIG=y\n", False, [])],
+)
+def test_a_locked_kernel_loads_signed_modules_only(config: str | None, signed: bool, wanted: Told) -> None:
+    driver = f"/lib/modules/{VERSION}/kernel/virtio_blk.ko"
+    signature = {path: b"\x7fELF" + MAGIC for path in KERNEL if path.endswith(".ko") and (signed or path != driver)}
+    more = {} if config is None else {f"/boot/config-{VERSION}": config}
+    assert told(initramfs({**guest(), **signature, **more}, SECURE).unsigned) == wanted
+    assert told(initramfs({**guest(), **more}).unsigned) == []

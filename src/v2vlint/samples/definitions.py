@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
+from typing import Any
 
 from v2vlint.model.definition import Definition
+from v2vlint.model.target import Target
 
 _DISK = "<disk type='file' device='disk'>\n<source file='/vm/disk.qcow2'/>\n<target dev='vda' bus='virtio'/>\n</disk>\n"
 _ENVELOPE = (
@@ -33,6 +36,13 @@ def sample_domain(devices: str, more: str = "", disk: str = _DISK) -> Definition
 
     body = f"<domain type='kvm'><name>guest</name>\n{more}<devices>\n{devices}{disk}</devices>\n</domain>\n"
     return domain("guest.xml", body)
+
+
+def sample_target(**changes: Any) -> Target:
+    """The target ``kvm`` with some of its keys changed."""
+    from v2vlint.target import load
+
+    return dataclasses.replace(load("kvm"), **changes)
 
 
 def sample_ovf(hardware: str, disks: str = "", envelope: str = _ENVELOPE) -> Definition:

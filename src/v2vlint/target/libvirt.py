@@ -32,6 +32,7 @@ _VIDEO = {
     "vmvga": ("vmwgfx",), "vbox": ("vboxvideo",), "xen": ("xen_fbfront",),
 }  # fmt: skip
 _QEMU_VGA = {"virtio": "virtio", "cirrus": "cirrus", "qxl": "qxl", "vmvga": "vmware"}
+_KEYLESS = re.compile(r"OVMF_VARS(_4M)?\.fd$")
 _PROFILES = {"kvm": "kvm", "qemu": "kvm", "xen": "xen", "vmware": "vmware", "vbox": "virtualbox", "hyperv": "hyperv-gen1"}
 """The shipped profile that supplies what the XML does not state, by domain type."""
 _LEVELS = (
@@ -175,11 +176,10 @@ def _firmware(root: Element) -> Firmware:
 
 def _secure_boot(root: Element) -> SecureBoot:
     """Microsoft's keys, unless it is said that none are enrolled: firmware without keys checks nothing (setup mode)."""
-    system = root.find("os")
     asked = {one.get("name"): one.get("enabled") == "yes" for one in root.iterfind("os/firmware/feature")}
-    loader = None if system is None else system.find("loader")
-    on = asked.get("secure-boot", _model(loader, "secure") == "yes")
-    return "microsoft" if on and asked.get("enrolled-keys", True) else ""
+    on = asked.get("secure-boot", _model(root.find("os/loader"), "secure") == "yes")
+    keyless = _KEYLESS.search(_model(root.find("os/nvram"), "template")) is not None
+    return "microsoft" if on and asked.get("enrolled-keys", not keyless) else ""
 
 
 def _sector(disk: Element) -> int:

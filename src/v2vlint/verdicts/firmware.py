@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from v2vlint.facts.boot.bootloader import Bootloader
 from v2vlint.facts.boot.efi import Efi, esp_devices
 from v2vlint.facts.boot.firmware import Firmware as Startable
+from v2vlint.facts.boot.secure_boot import SecureBoot
 from v2vlint.facts.boot.start import ChosenFirmware, Startup
 from v2vlint.facts.conversion.landing import Landing
 from v2vlint.facts.conversion.loader import ConvertedLoader
@@ -88,6 +89,18 @@ def _sectors(guest: Startable, chosen: ChosenFirmware, blocks: BlockTable, secto
         yield fault(True, f"{reason}: UEFI finds no EFI system partition", Device(f"disk{esp.disk + 1}", "partition table"), "uefi")
 
 
+def _signed(secure: SecureBoot) -> Iterator[Cause[str]]:
+    """The first program, by the keys in the firmware."""
+    if secure.first is None:
+        return
+    program = secure.of(secure.first.path)
+    refusal, where = secure.by_firmware(program), WholeFile(program.path)
+    if refusal is not None:
+        yield secure.refused(refusal, f"Secure Boot: {program.path} {refusal.reason}", where)
+    elif secure.first.kind == "shim" and (old := secure.outdated(program)):
+        yield doubt(False, f"Secure Boot: {program.path} is refused where the newest revocations were applied: {old}", where, "")
+
+
 def _order(guest: Startable, chosen: ChosenFirmware, blocks: BlockTable, target: Target, conversion: Conversion) -> Iterator[Cause[None]]:
     """Firmware boots from the first disk by default. A cloud import designates the disk with the system."""
     disk = guest.boot_disk if chosen.kind == "bios" else guest.esp_disk if chosen.kind == "uefi" else None
@@ -152,5 +165,6 @@ class FirmwareVerdict(Verdict, stage=Stage.FIRMWARE, place=10, kinds=LINUX | WIN
     fallback = Judge(_fallback)
     defined = Judge(_defined)
     sectors = Judge(_sectors)
+    signed = Judge(_signed)
     order = Judge(_order)
     start = Judge(_start)

@@ -7,12 +7,15 @@ from dataclasses import dataclass
 
 from v2vlint.facts.boot.choices import BootChoice
 from v2vlint.facts.boot.path import BootPath, DriveFate, Means, ModuleFate, lacking
+from v2vlint.facts.boot.secure_boot import Refusal, SecureBoot
 from v2vlint.facts.boot.start import DefaultBoot
 from v2vlint.facts.conversion.landing import Landing
 from v2vlint.facts.initramfs.content import Initramfs
 from v2vlint.facts.kernel.kernels import Kernel
+from v2vlint.facts.kernel.module_signature import is_signed
 from v2vlint.facts.storage.root_stack import RootStack
 from v2vlint.model.finding import Fate, Stage
+from v2vlint.model.place import WholeFile
 from v2vlint.model.target import Controller, Target
 from v2vlint.model.verdict import Cause, Judge, Verdict, doubt, fault, repaired
 
@@ -188,6 +191,30 @@ def _programs(path: BootPath, stack: RootStack) -> Iterator[str]:
             yield f"the program {names[0]} ({what})"
 
 
+def _unsigned(boot: DefaultBoot, landing: Landing, secure: SecureBoot) -> Iterator[Cause[str]]:
+    """Modules for the disks that a locked kernel does not load: those that carry no signature."""
+    path = boot.path
+    if path is None or secure.first is None:
+        return
+    locked = _locks(path.kernel)
+    fates = (fate for one in landing.controllers for fate in path.controller(one).fates if fate.means is Means.IMAGE)
+    for name in dict.fromkeys(fate.module for fate in fates) if locked is not False else ():
+        file, fs = path.kernel.tree.path(name), path.kernel.fs
+        if file and fs and is_signed(fs, file) is False:
+            reason = f"Secure Boot: the storage driver {name} is not signed, and the kernel loads signed modules only"
+            refusal = Refusal(reason, certain=locked is True and not boot.assumed)
+            yield secure.refused(refusal, reason, WholeFile(file))
+
+
+def _locks(kernel: Kernel) -> bool | None:
+    """Whether the kernel refuses unsigned modules under Secure Boot; None without its configuration."""
+    config = kernel.config
+    if config is None:
+        return None
+    symbols = ("LOCK_DOWN_IN_EFI_SECURE_BOOT", "EFI_SECURE_BOOT_LOCK_DOWN", "MODULE_SIG_FORCE", "LOCK_DOWN_KERNEL_FORCE_INTEGRITY")
+    return config.is_set("MODULE_SIG") and any(config.is_set(symbol) for symbol in symbols)
+
+
 def _drives(boot: DefaultBoot, stack: RootStack, landing: Landing) -> Iterator[Cause[None]]:
     """Every controller, layer and filesystem has a driver, built in or in the image, unless a cause above says otherwise."""
     choice, path = boot.choice, boot.path
@@ -225,4 +252,5 @@ class InitramfsVerdict(Verdict, stage=Stage.INITRAMFS, place=50):
     none_loaded = Judge(_none_loaded)
     drivers = Judge(_drivers)
     root_filesystem = Judge(_root_filesystem)
+    unsigned = Judge(_unsigned)
     drives = Judge(_drives)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from v2vlint.facts.boot.bootloader import Bootloader
 from v2vlint.facts.boot.choices import BootChoice, BootChoices
 from v2vlint.facts.boot.efi import Efi
-from v2vlint.facts.boot.start import DefaultBoot
+from v2vlint.facts.boot.secure_boot import SecureBoot
+from v2vlint.facts.boot.start import DefaultBoot, Startup
 from v2vlint.facts.initramfs.images import Initramfses
 from v2vlint.facts.kernel.kernels import Kernel, Kernels
 from v2vlint.model.finding import Fate, Stage
@@ -93,6 +94,22 @@ def _initramfs(boot: DefaultBoot, images: Initramfses) -> Iterator[Cause[ImageFa
             yield doubt(False, f"{path} {image.remark}", WholeFile(path), ImageFault(choice, path, "followed by junk"))
 
 
+def _signed(boot: DefaultBoot, secure: SecureBoot, startup: Startup) -> Iterator[Cause[str]]:
+    """The kernel, which GRUB and systemd-boot show to shim, or systemd-boot to the firmware. GRUB without shim may check nothing."""
+    kernel, first = boot.choice.kernel, secure.first
+    if kernel is None or not kernel.image or first is None or kernel.image == first.path:
+        return
+    program, loader = secure.of(kernel.image), startup.menu.loader if startup.menu else ""
+    if first.kind == "shim":
+        refusal = secure.by_shim(program, secure.of(first.path), kernel=True)
+    else:
+        refusal = secure.by_firmware(program) if loader == "systemd-boot" else None
+    if refusal is not None:
+        if boot.assumed:
+            refusal = replace(refusal, certain=False)
+        yield secure.refused(refusal, f"Secure Boot: the kernel {kernel.image} {refusal.reason}", kernel.where)
+
+
 def _starts(boot: DefaultBoot) -> Iterator[Cause[None]]:
     """The kernel that starts when nothing is wrong."""
     choice = boot.choice
@@ -107,4 +124,5 @@ class KernelVerdict(Verdict, stage=Stage.KERNEL, place=40):
     damaged = Judge(_damaged)
     xen = Judge(_xen)
     initramfs = Judge(_initramfs)
+    signed = Judge(_signed)
     starts = Judge(_starts)

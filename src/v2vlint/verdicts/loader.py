@@ -9,12 +9,13 @@ from v2vlint.facts.boot.bootloader import Bootloader
 from v2vlint.facts.boot.efi import Efi, EfiImage
 from v2vlint.facts.boot.entry import BootMenu
 from v2vlint.facts.boot.firmware import Firmware
+from v2vlint.facts.boot.secure_boot import SecureBoot
 from v2vlint.facts.boot.start import Startup
 from v2vlint.model.finding import Fate, Stage
 from v2vlint.model.osinfo import OsInfo
 from v2vlint.model.place import WholeFile
 from v2vlint.model.target import Target
-from v2vlint.model.verdict import Cause, Judge, Verdict, fault
+from v2vlint.model.verdict import Cause, Judge, Verdict, doubt, fault
 
 
 def _stops(startup: Startup) -> Iterator[Cause[BootMenu]]:
@@ -60,9 +61,21 @@ def _shim(efi: Efi, firmware: Firmware, os: OsInfo, target: Target) -> Iterator[
         yield fault(True, reason, WholeFile(fallback.path), LonelyShim(fallback, wanted))
 
 
+def _signed(secure: SecureBoot, os: OsInfo) -> Iterator[Cause[str]]:
+    """What shim hands on to, by its own certificate, by keys of the firmware, and by generations."""
+    for image, by in secure.handed_on(_SUFFIX.get(os.arch, "x64")):
+        program, shim, where = secure.of(image.path), secure.of(by.path), WholeFile(image.path)
+        refusal = secure.by_shim(program, shim)
+        if refusal is not None:
+            yield secure.refused(refusal, f"Secure Boot: {program.path} {refusal.reason}", where)
+        elif old := secure.outdated(program):
+            yield doubt(False, f"Secure Boot: {program.path} is refused where the newest revocations were applied: {old}", where, "")
+
+
 class LoaderVerdict(Verdict, stage=Stage.LOADER, place=20):
     """Which boot loader comes up, and with which configuration?"""
 
     shim = Judge(_shim)
+    signed = Judge(_signed)
     prompt = Judge(_stops)
     menu = Judge(_menu)

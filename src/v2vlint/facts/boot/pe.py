@@ -11,6 +11,7 @@ from typing import BinaryIO
 
 MAX_SECTIONS = 96
 MAX_TEXT_SECTION = 1 << 20
+MAX_NAMES = 1 << 16
 _MACHINES = {0x8664: "x64", 0x14C: "ia32", 0xAA64: "aa64", 0x1C0: "arm", 0x1C2: "arm", 0x5064: "riscv64", 0x6264: "loongarch64"}
 
 
@@ -25,10 +26,14 @@ class PeSection:
 
 @dataclass(frozen=True, slots=True)
 class PeImage:
-    """The header of an EFI program. ``machine`` is the firmware's suffix (``x64``, ``ia32``, ``aa64``…) or empty."""
+    """The header of an EFI program. ``machine`` is the firmware's suffix (``x64``, ``ia32``, ``aa64``…) or empty.
+
+    ``subsystem`` says what the program is for: 10 is an EFI application, 11 and 12 are EFI drivers, 3 a program for a Windows console.
+    """
 
     machine: str
     sections: tuple[PeSection, ...]
+    subsystem: int = 0
 
     def section(self, name: str) -> PeSection | None:
         """The section called ``name``: of a unified kernel image with profiles that of the first profile, else that which all share.
@@ -50,11 +55,19 @@ def read_pe(stream: BinaryIO) -> PeImage | None:
     header = stream.read(24)
     if len(header) < 24 or header[:4] != b"PE\0\0":
         return None
-    machine, count, optional = struct.unpack_from("<HH12xH", header, 4)
-    stream.seek(optional, 1)
+    machine, count, symbols, number, optional = struct.unpack_from("<HH4xIIH", header, 4)
+    more = stream.read(optional)
     table = stream.read(min(count, MAX_SECTIONS) * 40)
-    sections = tuple(_section(table, offset) for offset in range(0, len(table) - 39, 40))
-    return PeImage(_MACHINES.get(machine, ""), sections)
+    names = _long_names(stream, symbols + number * 18) if symbols and b"/" in table[::40] else b""
+    sections = tuple(_section(table, offset, names) for offset in range(0, len(table) - 39, 40))
+    return PeImage(_MACHINES.get(machine, ""), sections, struct.unpack_from("<H", more, 68)[0] if len(more) >= 70 else 0)
+
+
+def _long_names(stream: BinaryIO, at: int) -> bytes:
+    """The string table behind the symbols, where the name ``/4`` of a section stands for the text at byte 4."""
+    stream.seek(at)
+    size = stream.read(4)
+    return size + stream.read(min(struct.unpack("<I", size)[0], MAX_NAMES)) if len(size) == 4 else b""
 
 
 def pe_defect(stream: BinaryIO) -> str:
@@ -71,10 +84,12 @@ def pe_defect(stream: BinaryIO) -> str:
     return f"is cut short: it has {size} of {end} bytes" if end > size else ""
 
 
-def _section(table: bytes, offset: int) -> PeSection:
+def _section(table: bytes, offset: int, names: bytes) -> PeSection:
     name, virtual, _address, raw, pointer = struct.unpack_from("<8sIIII", table, offset)
-    size = min(virtual, raw) if virtual else raw
-    return PeSection(name.rstrip(b"\0").decode("latin-1"), pointer, size)
+    size, name = min(virtual, raw) if virtual else raw, name.rstrip(b"\0")
+    if name[:1] == b"/" and name[1:].isdigit() and int(name[1:]) < len(names):
+        name = names[int(name[1:]) :].split(b"\0", 1)[0]
+    return PeSection(name.decode("latin-1"), pointer, size)
 
 
 def read_section(stream: BinaryIO, section: PeSection) -> bytes:

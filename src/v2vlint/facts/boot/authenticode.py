@@ -1,0 +1,205 @@
+"""Signatures of EFI programs and kernels (Authenticode): who signed, and whether what was signed is still what lies there.
+
+Layouts from Microsoft's "Windows Authenticode Portable Executable Signature Format", RFC 2315 (PKCS #7) and RFC 5280. The signature's own
+arithmetic is not checked: whether the digest in it is that of the file is.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import struct
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import BinaryIO
+
+MAX_TABLE = 1 << 20
+MAX_HASHED = 256 << 20
+MAX_ITEMS = 64
+MAX_SIGNATURES = 8
+_CHUNK = 1 << 20
+_COMMON_NAME = b"\x55\x04\x03"
+_DIGESTS = {b"\x60\x86\x48\x01\x65\x03\x04\x02\x01": "sha256", b"\x2b\x0e\x03\x02\x1a": "sha1"}
+_SEQUENCE, _SET, _OID, _CHOICE = 0x30, 0x31, 0x06, 0xA0
+
+
+@dataclass(frozen=True, slots=True)
+class Certificate:
+    """An X.509 certificate: its whole ``data``, the names as DER, and the serial number."""
+
+    data: bytes
+    subject: bytes
+    issuer: bytes
+    serial: bytes
+
+    @property
+    def name(self) -> str:
+        """The subject's common name, maybe empty."""
+        return common_name(self.subject)
+
+
+@dataclass(frozen=True, slots=True)
+class Signature:
+    """One signature. ``signer`` is the certificate that it was made with, followed by those that lead from it to its authority.
+
+    ``digest`` is that of the file as it was signed, ``method`` how it was made (``sha256``, ``sha1``, or empty when it is another).
+    """
+
+    signers: tuple[Certificate, ...]
+    method: str
+    digest: bytes
+
+    @property
+    def authority(self) -> str:
+        """The common name of who issued the signer's certificate."""
+        return common_name(self.signers[0].issuer) if self.signers else ""
+
+    def leads_to(self, trusted: tuple[Certificate, ...]) -> bool:
+        """Whether one of its certificates is ``trusted``, or was issued by one that is."""
+        known, subjects = {one.data for one in trusted}, {one.subject for one in trusted}
+        return any(one.data in known or one.issuer in subjects for one in self.signers)
+
+    def is_of(self, authorities: frozenset[str]) -> bool:
+        """Whether one of ``authorities`` (common names) issued one of its certificates."""
+        return any(common_name(one.issuer) in authorities for one in self.signers)
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a PE image has its checksum and the entry of its certificate table; where that table is, and its size."""
+
+    checksum: int
+    entry: int
+    start: int
+    size: int
+
+
+def signatures(stream: BinaryIO) -> tuple[Signature, ...]:
+    """The signatures of the image in ``stream``; none when it has no table or that is damaged."""
+    place = _place(stream)
+    if place is None or not place.size:
+        return ()
+    stream.seek(place.start)
+    table = stream.read(min(place.size, MAX_TABLE))
+    return tuple(found for found in map(_signature, _blobs(table)) if found is not None)
+
+
+def is_intact(stream: BinaryIO, signature: Signature) -> bool | None:
+    """Whether the digest in the signature is that of the image; None when it was made in a way that is not known, or the image is huge."""
+    place = _place(stream)
+    if place is None or not signature.method or place.start > MAX_HASHED:
+        return None
+    digest = hashlib.new(signature.method)
+    for start, end in ((0, place.checksum), (place.checksum + 4, place.entry), (place.entry + 8, place.start)):
+        stream.seek(start)
+        for at in range(start, end, _CHUNK):
+            digest.update(stream.read(min(_CHUNK, end - at)))
+    digest.update(bytes(-place.start % 8))
+    return digest.digest() == signature.digest
+
+
+def _place(stream: BinaryIO) -> Place | None:
+    stream.seek(0)
+    head = stream.read(1 << 16)
+    try:
+        if head[:2] != b"MZ":
+            return None
+        at = struct.unpack_from("<I", head, 60)[0]
+        magic = struct.unpack_from("<H", head, at + 24)[0]
+        first = at + 24 + {0x10B: 96, 0x20B: 112}.get(magic, 1 << 20)
+        start, size = struct.unpack_from("<II", head, first + 32)
+    except struct.error:
+        return None
+    return Place(at + 24 + 64, first + 32, start, size) if head[at : at + 4] == b"PE\0\0" else None
+
+
+def _blobs(table: bytes) -> Iterator[bytes]:
+    """The PKCS #7 data in a certificate table."""
+    at = 0
+    for _number in range(MAX_SIGNATURES):
+        if at + 8 > len(table):
+            return
+        length, _revision, kind = struct.unpack_from("<IHH", table, at)
+        if not 8 <= length <= len(table) - at:
+            return
+        if kind == 2:
+            yield table[at + 8 : at + length]
+        at += (length + 7) // 8 * 8
+
+
+Item = tuple[int, bytes, bytes]
+"""An element of DER: its tag, its content, and all of it."""
+
+
+def items(data: bytes) -> list[Item]:
+    """The elements in ``data``; those before the first that is damaged."""
+    found: list[Item] = []
+    at = 0
+    while at + 2 <= len(data) and len(found) < MAX_ITEMS:
+        tag, length, head = data[at], data[at + 1], 2
+        if length & 0x80:
+            count = length & 0x7F
+            length, head = int.from_bytes(data[at + 2 : at + 2 + count], "big"), 2 + count
+            if not 1 <= count <= 4:
+                break
+        end = at + head + length
+        if end > len(data):
+            break
+        found.append((tag, data[at + head : end], data[at:end]))
+        at = end
+    return found
+
+
+def _signature(blob: bytes) -> Signature | None:
+    try:
+        signed = items(items(items(items(blob)[0][1])[1][1])[0][1])
+        content = items(signed[2][1])
+        indirect = items(items(content[1][1])[0][1])
+        algorithm, digest = items(indirect[1][1])[:2]
+        made = tuple(filter(None, (certificate(whole) for _tag, _content, whole in items(_tagged(signed, _CHOICE)))))
+        signer = items(items(_tagged(signed[3:], _SET))[0][1])
+        issuer, serial = items(signer[1][1])[:2]
+        method = _DIGESTS.get(items(algorithm[1])[0][1], "")
+    except (IndexError, ValueError):
+        return None
+    return Signature(tuple(_chain(made, issuer[2], serial[1])), method, digest[1])
+
+
+def _tagged(found: list[Item], tag: int) -> bytes:
+    return next((content for kind, content, _whole in found if kind == tag), b"")
+
+
+def _chain(made: tuple[Certificate, ...], issuer: bytes, serial: bytes) -> Iterator[Certificate]:
+    """The signer's certificate, then each that issued the one before."""
+    current = next((one for one in made if (one.issuer, one.serial) == (issuer, serial)), None)
+    seen: set[bytes] = set()
+    while current is not None and current.data not in seen:
+        yield current
+        seen.add(current.data)
+        above = current.issuer
+        current = next((one for one in made if one.subject == above and one.data not in seen), None)
+
+
+def certificate(data: bytes) -> Certificate | None:
+    """The X.509 certificate in ``data``; None when it is none."""
+    try:
+        whole = items(data)[0]
+        body = items(items(whole[1])[0][1])
+        first = 1 if body[0][0] == _CHOICE else 0
+        serial, _algorithm, issuer, _validity, subject = body[first : first + 5]
+    except (IndexError, ValueError):
+        return None
+    return Certificate(whole[2], subject[2], issuer[2], serial[1])
+
+
+def common_name(name: bytes) -> str:
+    """The common name in a distinguished name, maybe empty."""
+    for _tag, content, _whole in items(_first(name)):
+        pair = items(_first(content))
+        if len(pair) >= 2 and pair[0][1] == _COMMON_NAME:
+            return pair[1][1].decode("utf-8", "replace")
+    return ""
+
+
+def _first(data: bytes) -> bytes:
+    found = items(data)
+    return found[0][1] if found else b""

@@ -1,0 +1,191 @@
+"""What Secure Boot lets start: programs on the ESP by the firmware's keys, what shim hands on to by its own, kernels by either.
+
+From shim's ``shim.c``, ``mok.c``, ``pe.c`` and ``sbat.c``. Keys that were enrolled by hand (MOK) are variables of the source's firmware.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import BinaryIO
+
+from v2vlint.facts.boot.authenticode import Certificate, Signature, certificate, is_intact, signatures
+from v2vlint.facts.boot.efi import Efi, EfiImage
+from v2vlint.facts.boot.pe import PeImage, read_pe
+from v2vlint.facts.boot.sbat import PUBLISHED, automatic_level, generations, revoked
+from v2vlint.facts.boot.start import ChosenFirmware
+from v2vlint.facts.registry import FactStore, provides
+from v2vlint.guest.fs import GuestFS
+from v2vlint.model.definition import Definition
+from v2vlint.model.errors import FactUnavailable
+from v2vlint.model.osinfo import OsInfo
+from v2vlint.model.place import Where, WholeFile
+from v2vlint.model.target import Target
+from v2vlint.model.verdict import Cause, doubt, fault
+
+WINDOWS = frozenset({"Microsoft Windows Production PCA 2011", "Windows UEFI CA 2023"})
+OLD, NEW = frozenset({"Microsoft Corporation UEFI CA 2011"}), frozenset({"Microsoft UEFI CA 2023"})
+"""By these Microsoft signs what others make: shim above all. The first expired in 2026, the second is missing in older firmware."""
+MAX_VENDOR = 1 << 16
+MAX_CERTIFICATES = 16
+
+
+@dataclass(frozen=True, slots=True)
+class Program:
+    """A signed or unsigned program. ``sbat`` is None when it has no such section; a shim has ``vendor``, the certificates that it trusts,
+    and ``level``, by which it refuses old programs. ``changed`` says that no signature is of what lies there."""
+
+    path: str
+    signatures: tuple[Signature, ...] = ()
+    changed: bool = False
+    sbat: Mapping[str, int] | None = None
+    vendor: tuple[Certificate, ...] = ()
+    level: Mapping[str, int] = field(default_factory=dict)
+
+    @property
+    def signers(self) -> str:
+        """Who issued the certificates that it was signed with, in words."""
+        return " and ".join(dict.fromkeys(one.authority or "nobody named" for one in self.signatures))
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """``reason`` reads on from the program's path. It is ``certain`` unless keys decide that are not known here."""
+
+    reason: str
+    certain: bool = True
+
+
+@dataclass(frozen=True)
+class SecureBoot:
+    """``keys`` are those of the target, empty when nothing has to be signed. ``demanded`` is false where only the definition asks for it.
+
+    ``first`` is the program that the firmware starts, None when that is not known. ``keeps`` says that enrolled keys travel.
+    """
+
+    keys: str = ""
+    demanded: bool = False
+    first: EfiImage | None = None
+    keeps: bool = False
+    efi: Efi = Efi()
+    _fs: GuestFS | None = field(default=None, repr=False, compare=False)
+    _known: dict[str, Program] = field(default_factory=dict, repr=False, compare=False)
+
+    def of(self, path: str) -> Program:
+        """The program at ``path``, read once."""
+        if path not in self._known:
+            self._known[path] = read_program(self._fs, path) if self._fs else Program(path)
+        return self._known[path]
+
+    def by_firmware(self, program: Program) -> Refusal | None:
+        """Why the firmware may not start ``program``."""
+        if (found := _unsigned(program)) is not None:
+            return found
+        if self.keys == "own":
+            return Refusal(f"is signed by {program.signers}, and whether the target's own keys accept that is not known", certain=False)
+        accepted = WINDOWS if self.keys == "windows" else WINDOWS | OLD
+        if any(one.is_of(accepted) for one in program.signatures):
+            return None
+        if self.keys == "microsoft" and any(one.is_of(NEW) for one in program.signatures):
+            return Refusal("is signed with Microsoft's key of 2023 alone, which older firmware does not have", certain=False)
+        return Refusal(f"is signed by {program.signers}, which the firmware does not trust")
+
+    def by_shim(self, program: Program, shim: Program, *, kernel: bool = False) -> Refusal | None:
+        """Why ``shim`` may not start ``program``; a kernel is shown to it by GRUB, and needs no generation then."""
+        if (found := _unsigned(program)) is not None:
+            return found
+        trusted = any(one.leads_to(shim.vendor) for one in program.signatures)
+        if not trusted and self.by_firmware(program) is not None:
+            known = " or ".join(one.name for one in shim.vendor) or "nobody"
+            reason = f"is signed by {program.signers}, and {shim.path} trusts {known}: a key that was enrolled on the source stays behind"
+            return Refusal(reason, certain=self.keys != "own" and not self.keeps)
+        if shim.sbat is None or (kernel and program.sbat is None):
+            return None
+        if program.sbat is None:
+            return Refusal(f"has no section .sbat, without which {shim.path} starts nothing")
+        old = revoked(program.sbat, shim.level)
+        return Refusal(f"is refused by {shim.path}: {old}") if old else None
+
+    def refused(self, refusal: Refusal, reason: str, where: Where) -> Cause[str]:
+        """What it means for the stage: a warning where only the definition has Secure Boot switched on."""
+        if self.demanded and refusal.certain:
+            return fault(True, reason, where, refusal.reason)
+        return doubt(self.demanded, reason, where, refusal.reason)
+
+    def outdated(self, program: Program) -> str:
+        """What the newest published level says against ``program``; empty when nothing does."""
+        found = revoked(program.sbat, PUBLISHED) if program.sbat else None
+        return str(found) if found else ""
+
+    def handed_on(self, arch_suffix: str) -> Iterator[tuple[EfiImage, EfiImage]]:
+        """What is started through shim, each program with the shim that has to accept it, in their order."""
+        shim = self.first
+        if shim is None or shim.kind != "shim":
+            return
+        beside = {image.name: image for image in self.efi.of("boot")}
+        again = beside.get(f"fb{arch_suffix}.efi") or beside.get("fallback.efi")
+        if again is None:
+            if (second := beside.get(f"grub{arch_suffix}.efi")) is not None:
+                yield second, shim
+            return
+        yield again, shim
+        for vendor in self.efi.vendors:
+            kinds = {image.kind: image for image in reversed(self.efi.of(vendor))}
+            if {"shim", "grub"} <= kinds.keys():
+                yield kinds["grub"], kinds["shim"]
+                return
+
+
+def _unsigned(program: Program) -> Refusal | None:
+    if not program.signatures:
+        return Refusal("is not signed")
+    return Refusal("was changed after it was signed") if program.changed else None
+
+
+def read_program(fs: GuestFS, path: str) -> Program:
+    """The program at ``path``, one that is no PE image unsigned. FactUnavailable when it cannot be read."""
+    try:
+        stream = fs.open(path)
+        image = read_pe(stream) if stream else None
+        if stream is None or image is None:
+            return Program(path)
+        made = signatures(stream)
+        good = tuple(one for one in made if is_intact(stream, one) is not False)
+        return Program(
+            path, good or made, bool(made) and not good, generations(stream, image), _vendor(stream, image), automatic_level(stream, image)
+        )
+    except (OSError, ValueError, struct.error) as error:
+        raise FactUnavailable(WholeFile(path), f"its signature cannot be read: {error}") from error
+
+
+def _vendor(stream: BinaryIO, image: PeImage) -> tuple[Certificate, ...]:
+    """The certificates built into a shim (``cert.S``): one, or a list of them as firmware keeps it, which is searched."""
+    section = image.section(".vendor_cert")
+    if section is None:
+        return ()
+    stream.seek(section.offset)
+    data = stream.read(min(section.size, MAX_VENDOR))
+    if len(data) < 16:
+        return ()
+    size, _denied, start, _other = struct.unpack_from("<IIII", data)
+    body, at = data[start : start + size], 0
+    found: list[Certificate] = []
+    while len(found) < MAX_CERTIFICATES and (at := body.find(b"\x30\x82", at)) >= 0:
+        one = certificate(body[at:])
+        found += [one] if one else []
+        at += len(one.data) if one else 2
+    return tuple(found)
+
+
+@provides
+def find_secure_boot(
+    fs: GuestFS, target: Target, definition: Definition, chosen: ChosenFirmware, os: OsInfo, store: FactStore
+) -> SecureBoot:
+    """Nothing, unless the target demands signatures, or the definition does and could be followed there."""
+    keys = target.secure_boot or ("microsoft" if definition.secure_boot else "")
+    if not keys or chosen.kind != "uefi":
+        return SecureBoot()
+    efi = store.get(Efi)
+    first = None if target.keeps_nvram else efi.fallback(os.arch)
+    return SecureBoot(keys, bool(target.secure_boot), first, target.keeps_nvram, efi, fs)

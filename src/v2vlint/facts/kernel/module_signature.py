@@ -1,0 +1,37 @@
+"""Whether a kernel module is signed: the signature is appended to the file (kernel ``scripts/sign-file.c``, ``kernel/module_signature.c``).
+
+Whose key it was made with cannot be told: that of distributions' modules exists only while the kernel is built.
+"""
+
+from __future__ import annotations
+
+import lzma
+import zlib
+
+import zstandard
+
+from v2vlint.guest.fs import GuestFS
+
+MAGIC = b"~Module signature appended~\n"
+MAX_FILE = 16 << 20
+MAX_MODULE = 64 << 20
+
+
+def is_signed(fs: GuestFS, path: str) -> bool | None:
+    """Whether the module at ``path`` carries a signature; None when it cannot be read."""
+    data = fs.read(path, MAX_FILE)
+    plain = None if data is None else _unpacked(data)
+    return None if plain is None else plain.endswith(MAGIC)
+
+
+def _unpacked(data: bytes) -> bytes | None:
+    try:
+        if data[:6] == b"\xfd7zXZ\0":
+            return lzma.LZMADecompressor(memlimit=256 << 20).decompress(data, MAX_MODULE)
+        if data[:2] == b"\x1f\x8b":
+            return zlib.decompressobj(zlib.MAX_WBITS | 16).decompress(data, MAX_MODULE)
+        if data[:4] == b"\x28\xb5\x2f\xfd":
+            return zstandard.ZstdDecompressor().decompressobj().decompress(data)
+    except (lzma.LZMAError, zlib.error, zstandard.ZstdError, EOFError):
+        return None
+    return data
