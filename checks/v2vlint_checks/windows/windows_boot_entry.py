@@ -92,6 +92,6 @@ def _fix(entry: BcdEntry, fs: GuestFS, ending: str) -> Fix | None:
     """The loader for this firmware, if it exists beside the one for the other."""
     stem, _dot, named = entry.loader.rpartition(".")
     other = f"{stem}.{ending}"
-    if entry.loader_value is None or named.lower() == ending or not fs.is_file(other.replace("\\", "/")):
+    if entry.loader_value is None or named.lower() == ending or not fs.as_it_lies().is_file(other.replace("\\", "/")):
         return None
     return Fix(f"start {other}", Applicability.SAFE, (set_value(entry.loader_at, sz(other), entry.loader_value),))

@@ -74,7 +74,7 @@ class WindowsDriverUnsigned(Rule):
         for controller in target.controllers:
             verdict = drivers.controller(controller)
             for service in services.named(*verdict.services) if verdict.usable and drivers.is_added(verdict) else ():
-                if signed_by(fs, service.image, os.system_root) == "":
+                if signed_by(fs.as_it_lies(), service.image, os.system_root) == "":
                     message = f"no signature was found for {service.name}, which drives {controller.name}"
                     effect = "Windows may refuse it at boot (0xc0000428)"
                     yield self.finding(WholeFile(service.image), message, effect)

@@ -91,6 +91,10 @@ class FactStore:
         """Keyword arguments for ``function``."""
         return {name: self.get(kind) for name, kind in needs(function).items()}
 
+    def call(self, function: Callable[..., T]) -> T:
+        """What ``function`` makes of the facts it asks for; for providers that need them in some cases only."""
+        return function(**self.arguments(function))
+
     def _provide(self, kind: Any) -> object:
         provider = _by_type().get(kind)
         if provider is None:

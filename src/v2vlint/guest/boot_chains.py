@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from v2vlint.disk.boot.chain import follow
+from v2vlint.disk.filesystems.node import as_it_lies
 from v2vlint.disk.volumes.stack import Stack
 from v2vlint.guest.fs import GuestFS
 from v2vlint.model.blocks import BlockTable
@@ -29,7 +30,7 @@ def with_chains(stack: Stack) -> BlockTable:
         if system is None:
             raise LookupError(name)
         try:
-            return GuestFS({"/": system}).head(path, MAX_HEAD)
+            return GuestFS({"/": as_it_lies(system)}).head(path, MAX_HEAD)
         except FactUnavailable as error:
             raise LookupError(name) from error
 

@@ -8,7 +8,7 @@ import io
 from collections.abc import Callable, Iterator, Mapping
 from typing import BinaryIO, TypeVar, cast
 
-from v2vlint.disk.filesystems.node import FileSystem, Kind, Node, Stat, as_it_lies
+from v2vlint.disk.filesystems.node import FileSystem, Kind, Node, Stat, as_it_lies, as_known
 from v2vlint.guest import budget
 from v2vlint.guest.text import GuestText
 from v2vlint.model.errors import FactUnavailable
@@ -29,7 +29,8 @@ class GuestFS:
     ``by_device`` are all filesystems of the guest's disks, mounted here or not; empty where only a tree of files is known.
 
     Absent files are ``None``, ``False`` or empty, never an exception. Unreadable ones raise
-    :class:`~v2vlint.model.errors.FactUnavailable` with the path and the reason.
+    :class:`~v2vlint.model.errors.FactUnavailable` with the path and the reason; so does everything on a filesystem that is ``stale``,
+    with the place where it is mounted: what the kernel will show there is not known, neither what it has nor what it lacks.
     """
 
     def __init__(self, mounts: Mapping[str, FileSystem], others: Mapping[str, FileSystem] | None = None) -> None:
@@ -45,6 +46,10 @@ class GuestFS:
             same = mounts == self.mounts and others == self.by_device
             self._lying = self if same else GuestFS(mounts, others)
         return self._lying
+
+    def as_known(self) -> GuestFS:
+        """The tree as the kernel will see it, or as it lies there where that is not known: for saying what a machine is, with a warning."""
+        return GuestFS({point: as_known(one) for point, one in self.mounts.items()}, self.by_device)
 
     def exists(self, path: str) -> bool:
         """Whether ``path`` leads to anything, following links."""
@@ -151,20 +156,22 @@ class GuestFS:
         return _guarded(path, lambda: self._walk(path, follow))
 
     def _walk_uncached(self, path: str, follow: bool) -> tuple[str, Node] | None:
-        trail: list[tuple[str, Node]] = [("/", self.mounts["/"].root)]
+        top = self.mounts["/"]
+        trail: list[tuple[str, Node, FileSystem]] = [("/", top.root, top)]
         parts, links = _split(path), 0
         while parts:
             name = parts.pop(0)
             if name == "..":
                 trail = trail[:-1] or trail
                 continue
-            here, node = trail[-1]
+            here, node, system = trail[-1]
             child_path = f"{here.rstrip('/')}/{name}"
-            child = self.mounts[child_path].root if child_path in self.mounts else _child(node, name)
+            mounted = self.mounts.get(child_path)
+            child = mounted.root if mounted else _child(self._known(here, node, system), name)
             if child is None:
                 return None
             if child.stat().kind is not Kind.LINK or not (parts or follow):
-                trail.append((child_path, child))
+                trail.append((child_path, child, mounted or system))
                 continue
             links, target = links + 1, child.link()
             if links > MAX_LINKS:
@@ -172,7 +179,20 @@ class GuestFS:
             parts = _split(target) + parts
             if target.startswith("/"):
                 trail = trail[:1]
-        return trail[-1]
+        here, node, system = trail[-1]
+        return here, self._known(here, node, system)
+
+    def _known(self, path: str, node: Node, system: FileSystem) -> Node:
+        """``node``, unless it lies on a filesystem whose journal cannot be replayed."""
+        if not system.stale:
+            return node
+        points = (point for point, one in self.mounts.items() if one is system and f"{path}/".startswith(f"{point.rstrip('/')}/"))
+        raise FactUnavailable(WholeFile(max(points, key=len, default="/")), unknown_state(system))
+
+
+def unknown_state(system: FileSystem) -> str:
+    """Why nothing is known of what is on a ``stale`` filesystem."""
+    return f"its filesystem was copied while it was in use, and {system.stale}"
 
 
 class _File(io.RawIOBase):

@@ -9,7 +9,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
-from v2vlint.disk.filesystems.node import FileSystem
+from v2vlint.disk.filesystems.node import FileSystem, as_known
 from v2vlint.disk.volumes.stack import Stack
 from v2vlint.guest.fs import GuestFS
 from v2vlint.guest.subtree import descend
@@ -61,18 +61,22 @@ class Mounter:
         """The tree with what is mounted so far."""
         return GuestFS(self.systems, self.stack.opened)
 
+    def known(self) -> GuestFS:
+        """The same to find out more: a filesystem whose journal cannot be replayed as it lies there."""
+        return self.guest().as_known()
+
     def mount_all(self) -> None:
         """Mount what fstab names, then what is still missing and can be told by content."""
-        lines = sorted(fstab_lines(self.guest()), key=lambda line: line.point.count("/"))
+        lines = sorted(fstab_lines(self.known()), key=lambda line: line.point.count("/"))
         names = self._crypttab()
         for line in lines:
             wanted = "noauto" not in line.options or line.point.startswith(_SYSTEM)
             if wanted and line.point not in self.systems and line.point.startswith("/"):
                 self._mount_line(line, names)
-        if "/boot" not in self.systems and _is_empty(self.guest(), "/boot"):
+        if "/boot" not in self.systems and _is_empty(self.known(), "/boot"):
             self._mount_found("/boot", _is_xbootldr)
         for point, looks_right in (("/usr", _is_usr), ("/var", _is_var), ("/boot", _is_boot)):
-            if point not in self.systems and _is_empty(self.guest(), point):
+            if point not in self.systems and _is_empty(self.known(), point):
                 self._mount_found(point, looks_right)
         self._mount_esp()
 
@@ -91,7 +95,7 @@ class Mounter:
 
     def _crypttab(self) -> dict[str, str]:
         """Mapping names of crypttab with their sources."""
-        rows = (line.split() for line in _text(self.guest(), "/etc/crypttab").splitlines()[:MAX_ENTRIES])
+        rows = (line.split() for line in _text(self.known(), "/etc/crypttab").splitlines()[:MAX_ENTRIES])
         return {row[0]: row[1].replace('"', "") for row in rows if len(row) > 1 and not row[0].startswith("#")}
 
     def _mount(self, point: str, device: BlockDevice, line: Line | None = None) -> bool:
@@ -122,7 +126,7 @@ class Mounter:
     def _looks(self, device: BlockDevice, looks_right: Callable[[GuestFS, BlockDevice], bool]) -> bool:
         system = self.stack.open(device.name)
         try:
-            return system is not None and looks_right(GuestFS({"/": system}), device)
+            return system is not None and looks_right(GuestFS({"/": as_known(system)}), device)
         except FactUnavailable:
             return False
 
@@ -132,7 +136,7 @@ class Mounter:
         return usual and (device is None or device.part_type != XBOOTLDR)
 
     def _mount_esp(self) -> None:
-        guest = self.guest()
+        guest = self.known()
         if any(self._is_perhaps_esp(mount) for mount in self.mounts):
             return
         if _is_empty(guest, "/boot") and not guest.is_dir("/boot/efi") and not guest.is_dir("/efi"):
@@ -214,7 +218,7 @@ def _is_boot_esp(fs: GuestFS, device: BlockDevice) -> bool:
 
 def ostree_root(system: FileSystem) -> tuple[str, dict[str, FileSystem]]:
     """The path of the deployment that boots by default on an ostree filesystem and its mounts; an empty path when there is none."""
-    fs = GuestFS({"/": system})
+    fs = GuestFS({"/": as_known(system)})
     deployments = [path for path in fs.glob("/ostree/deploy/*/deploy/*") if fs.is_dir(path + "/usr")]
     if not deployments:
         return "", {}

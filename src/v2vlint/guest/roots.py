@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from v2vlint.disk.filesystems.formats import holds_roots_of
-from v2vlint.disk.filesystems.node import FileSystem
+from v2vlint.disk.filesystems.node import FileSystem, as_known
 from v2vlint.disk.volumes.stack import Stack
 from v2vlint.guest.fs import GuestFS
 from v2vlint.guest.mdadm_conf import array_names, read_mdadm_conf
@@ -72,7 +72,7 @@ def _candidates(stack: Stack, device: BlockDevice) -> Iterator[_Candidate]:
 
 def _kind(system: FileSystem) -> str:
     """``linux``, ``ostree``, ``windows``, ``other`` or an empty string. FactUnavailable when the top directory cannot be read."""
-    fs = GuestFS({"/": system})
+    fs = GuestFS({"/": as_known(system)})
     names = set(fs.listdir("/"))
     folded = {name.lower() for name in names}
     if "etc" in names and names & set(_PROGRAMS) and len(names & _ROOT_ONLY) >= 2 and any(_present(fs, mark) for mark in _MARKS):
@@ -120,7 +120,7 @@ def kind_of(system: FileSystem) -> str:
 
 def _claims(system: FileSystem, path: str) -> bool:
     """Whether the fstab in a subvolume says that this very subvolume is its root."""
-    lines = [line for line in fstab_lines(GuestFS({"/": system})) if line.point == "/"]
+    lines = [line for line in fstab_lines(GuestFS({"/": as_known(system)})) if line.point == "/"]
     return any(line.option("subvol").strip("/") == path for line in lines if "subvol" in ",".join(line.options))
 
 
@@ -129,8 +129,8 @@ def _root(stack: Stack, found: _Candidate, taken: frozenset[str]) -> Root | None
     if kind == "windows":
         return _windows_root(stack, found, taken)
     if kind == "other":
-        fs = GuestFS({"/": found.system})
-        return Root(found.device.name, fs, other_info({name.lower() for name in fs.listdir("/")}) or OsInfo("other", "", "", "unknown"))
+        names = {name.lower() for name in GuestFS({"/": as_known(found.system)}).listdir("/")}
+        return Root(found.device.name, GuestFS({"/": found.system}), other_info(names) or OsInfo("other", "", "", "unknown"))
     return _linux_root(stack, found, taken, ostree=kind == "ostree")
 
 
@@ -142,12 +142,12 @@ def _windows_root(stack: Stack, found: _Candidate, taken: frozenset[str]) -> Roo
     for point, marks in _BOOT_PARTITIONS:
         for device in free:
             system = stack.open(device.name)
-            if system is not None and any(_present(GuestFS({"/": system}), mark) for mark in marks):
+            if system is not None and any(_present(GuestFS({"/": as_known(system)}), mark) for mark in marks):
                 systems[point] = system
                 mounts.append(Mount(point, device.name))
                 break
     fs = GuestFS(systems)
-    return Root(found.device.name, fs, windows_info(fs), tuple(mounts))
+    return Root(found.device.name, fs, windows_info(fs.as_known()), tuple(mounts))
 
 
 def _linux_root(stack: Stack, found: _Candidate, taken: frozenset[str], *, ostree: bool) -> Root | None:
@@ -163,12 +163,11 @@ def _linux_root(stack: Stack, found: _Candidate, taken: frozenset[str], *, ostre
             return None
         mounter.systems.update(trees)
         mounter.mounts += [Mount(point, found.device.name, found.subvolume) for point in trees if point != "/"]
-        if "/boot" in trees and _is_bare(mounter.guest()):
+        if "/boot" in trees and _is_bare(mounter.known()):
             del mounter.systems["/boot"]
-    stack.name_arrays(_array_names(mounter.guest()))
+    stack.name_arrays(_array_names(mounter.known()))
     mounter.mount_all()
-    fs = mounter.guest()
-    return Root(found.device.name, fs, linux_info(fs), tuple(mounter.mounts), found.subvolume, deployment)
+    return Root(found.device.name, mounter.guest(), linux_info(mounter.known()), tuple(mounter.mounts), found.subvolume, deployment)
 
 
 def _is_bare(fs: GuestFS) -> bool:

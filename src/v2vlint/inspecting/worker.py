@@ -43,7 +43,7 @@ def _machine(ask: InspectAsk, source: GuestSource, guest: Guest, started: float)
     problems = [*guest.problems, *_manifest(source.definition)]
     systems: list[OperatingSystem] = []
     stores: list[FactStore] = []
-    for root in guest.roots:
+    for root in (replace(one, fs=one.fs.as_known()) for one in guest.roots):
         store = FactStore((root.fs, guest.blocks, root.os, source.definition or Definition("", "")))
         try:
             systems.append(inspect_root(root, store, ask.applications))

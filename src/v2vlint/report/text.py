@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import textwrap
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from v2vlint.model.finding import Severity
@@ -142,11 +142,11 @@ def _findings(counting: list[Hit], look: Look) -> Iterator[Row]:
 
 
 def _gaps(image: ImageReport, look: Look) -> Iterator[Row]:
-    found = gaps(image)
+    found = _alike(gaps(image))
     shown = found if look.whole else found[: fold.MAX_GAPS]
-    for gap in shown:
-        yield from _gap(gap, look)
-    if rest := found[len(shown) :]:
+    for alike in shown:
+        yield from _gap(alike, look)
+    if rest := [gap for alike in found[len(shown) :] for gap in alike]:
         rules = ", ".join(dict.fromkeys(gap.rule for gap in rest))
         yield from paragraph(f"{len(rest)} more unknown: {rules} (--all shows them)", look.width, 2, "dim")
         yield ()
@@ -185,9 +185,11 @@ def forecast_rows(target: TargetReport, forecast: Forecast, look: Look) -> Itera
 def _stages(forecast: Forecast, look: Look) -> Iterator[Row]:
     marks = [Piece(f"{look.fate(stage.fate)} {stage.stage.value}", _FATE_STYLE[stage.fate]) for stage in forecast.stages]
     yield from flow(marks, look.width, 5)
+    told: dict[str, str] = {}
     for stage in forecast.stages:
         if stage.fate in (Fate.FAIL, Fate.UNKNOWN):
-            text = stage.reason + (f" ({stage.rule})" if stage.rule else "")
+            first = told.setdefault(stage.reason, stage.stage.value)
+            text = stage.reason + (f" ({stage.rule})" if stage.rule else "") if first == stage.stage.value else f"the same as {first}"
             lead = Piece(f"{look.fate(stage.fate)} {stage.stage.value:<9} ", _FATE_STYLE[stage.fate])
             yield from paragraph(text, look.width, 5, lead=lead)
     if forecast.way_back:
@@ -293,9 +295,21 @@ def _covered(found: list[Hit], look: Look) -> Iterator[Row]:
         yield ()
 
 
-def _gap(gap: Gap, look: Look) -> Iterator[Row]:
-    yield from _head("unknown", "unknown", gap.rule, str(gap.where), look)
+def _alike(found: Iterable[Gap]) -> list[list[Gap]]:
+    """Gaps of one place and reason together, in the order of the first of each."""
+    groups: dict[tuple[str, str, str], list[Gap]] = {}
+    for gap in found:
+        groups.setdefault((gap.device, str(gap.where), gap.reason), []).append(gap)
+    return list(groups.values())
+
+
+def _gap(alike: list[Gap], look: Look) -> Iterator[Row]:
+    """What one reason keeps from being told, with all the rules that it concerns."""
+    gap, names = alike[0], list(dict.fromkeys(gap.rule for gap in alike))
+    yield from _head("unknown", "unknown", gap.rule if len(names) == 1 else words.count(len(names), "rule"), str(gap.where), look)
     yield from paragraph(gap.reason, look.width, look.indent)
+    if len(names) > 1:
+        yield from paragraph(", ".join(names), look.width, look.indent, "dim")
     yield ()
 
 

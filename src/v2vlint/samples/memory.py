@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import io
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -70,6 +71,14 @@ class MemoryFileSystem:
     def root(self) -> MemoryNode:
         """The top directory."""
         return self._root
+
+    def as_it_lies(self) -> MemoryFileSystem:
+        """The same files, certain: itself unless it is ``stale``."""
+        if not self.stale:
+            return self
+        other = copy.copy(self)
+        other.stale = ""
+        return other
 
     def _add(self, path: str, content: bytes | Link) -> None:
         *folders, name = path.strip("/").split("/")

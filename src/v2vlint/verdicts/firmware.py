@@ -128,7 +128,9 @@ def _start(guest: Startable, chosen: ChosenFirmware, landing: Landing, target: T
         efi = store.get(Efi)
         fallback = efi.fallback(store.get(OsInfo).arch)
         yield Cause(Fate.PASS, f"UEFI: {f'{fallback.path} ({fallback.kind})' if fallback else guest.uefi_reason}", efi.where)
-    elif target.xen_pv and _is_paravirtual(store):
+    elif target.xen_pv and (paravirtual := _is_paravirtual(store)) is None:
+        yield Cause(Fate.UNKNOWN, "whether the default kernel is one that Xen starts without firmware cannot be told", _disk(guest))
+    elif target.xen_pv and paravirtual:
         yield Cause(Fate.PASS, "no firmware: Xen reads the kernel from the guest's disk", store.get(Bootloader).where)
     elif target.xen_pv and guest.bios is not True and guest.uefi is not True:
         yield Cause(Fate.UNKNOWN, "no firmware can boot these disks; Xen may read the kernel from them itself", _disk(guest))
@@ -144,12 +146,12 @@ def _not_started(guest: Startable, landing: Landing) -> Cause[None]:
     return fault(True, f"{offered} cannot start it: {guest.bios_reason}; {guest.uefi_reason}", _disk(guest), None)
 
 
-def _is_paravirtual(store: FactStore) -> bool:
-    """Whether the default kernel is Xen PV only, which means the source booted it without firmware."""
+def _is_paravirtual(store: FactStore) -> bool | None:
+    """Whether the default kernel is for Xen PV only, so that the source started it without firmware; None when it cannot be known."""
     try:
         found = store.get(Kernels).of_image(store.get(Startup).entry.kernel, store.get(GuestFS))
     except FactUnavailable:
-        return False
+        return None
     return found is not None and found.is_xen_pv_only
 
 

@@ -23,10 +23,11 @@ from v2vlint.facts.storage.mdadm_conf import MdadmConf
 from v2vlint.facts.storage.mount_policy import MountPolicy
 from v2vlint.facts.storage.multipath import Multipath
 from v2vlint.facts.storage.sectors import Sectors
+from v2vlint.guest.fs import GuestFS, unknown_state
 from v2vlint.model.blocks import BlockDevice, BlockTable
 from v2vlint.model.finding import Fate, Stage
 from v2vlint.model.osinfo import OsInfo
-from v2vlint.model.place import Token
+from v2vlint.model.place import Token, WholeFile
 from v2vlint.model.target import Target
 from v2vlint.model.verdict import Cause, Judge, Verdict, doubt, fault, repaired
 
@@ -302,6 +303,14 @@ def _vfat(fstab: Fstab, modprobe: Modprobe, choices: BootChoices, policy: MountP
         yield fault(command.disables, reason, command.where, Disabled(command, commands, entry))
 
 
+def _replayed(fstab: Fstab, policy: MountPolicy, fs: GuestFS) -> Iterator[Cause[None]]:
+    """A mount whose journal the kernel has to replay first, and nobody knows whether it can."""
+    for entry in fstab.entries:
+        system = fs.mounts.get(entry.mount_point) if policy.stops(entry) else None
+        if system is not None and system.stale:
+            yield Cause(Fate.UNKNOWN, unknown_state(system), WholeFile(entry.mount_point))
+
+
 def _found(fstab: Fstab, policy: MountPolicy) -> Iterator[Cause[None]]:
     """The devices that boot needs, when all of them are found."""
     blocking = [entry for entry in fstab.entries if policy.stops(entry) and not entry.is_pseudo and entry.mount_point not in ("/", "none")]
@@ -326,4 +335,5 @@ class MountsVerdict(Verdict, stage=Stage.MOUNTS, place=90):
     lvm_devices = Judge(_lvm_devices)
     md_names = Judge(_md_names)
     vfat = Judge(_vfat)
+    replayed = Judge(_replayed)
     found = Judge(_found)

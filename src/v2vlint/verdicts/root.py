@@ -20,11 +20,12 @@ from v2vlint.facts.storage.devices import Fate as NameFate
 from v2vlint.facts.storage.multipath import Multipath
 from v2vlint.facts.storage.root_stack import RootStack
 from v2vlint.facts.storage.sectors import Sectors
+from v2vlint.guest.fs import GuestFS, unknown_state
 from v2vlint.model.blocks import BlockTable
 from v2vlint.model.errors import FactUnavailable
 from v2vlint.model.finding import Fate, Stage
 from v2vlint.model.osinfo import OsInfo
-from v2vlint.model.place import Device
+from v2vlint.model.place import Device, WholeFile
 from v2vlint.model.target import Target
 from v2vlint.model.verdict import Cause, Judge, Verdict, doubt, fault, repaired
 
@@ -232,6 +233,13 @@ def _without_root(boot: DefaultBoot, devices: Devices, automatic: GptAuto | None
     return Cause(Fate.UNKNOWN, "the kernel command line has no root=", boot.choice.where)
 
 
+def _replayed(fs: GuestFS) -> Iterator[Cause[None]]:
+    """A root whose journal the kernel has to replay, and nobody knows whether it can."""
+    root = fs.mounts["/"]
+    if root.stale:
+        yield Cause(Fate.UNKNOWN, unknown_state(root), WholeFile("/"))
+
+
 class RootVerdict(Verdict, stage=Stage.ROOT, place=60):
     """Do the root named on the command line and the layers under it exist under those names on the target?"""
 
@@ -243,3 +251,4 @@ class RootVerdict(Verdict, stage=Stage.ROOT, place=60):
     sectors = Judge(_sectors)
     unnamed = Judge(_unnamed)
     device = Judge(_device)
+    replayed = Judge(_replayed)

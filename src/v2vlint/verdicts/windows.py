@@ -21,7 +21,7 @@ from v2vlint.facts.windows.filters import ClassFilter, ClassFilters
 from v2vlint.facts.windows.network import TEAMS, WindowsNetwork
 from v2vlint.facts.windows.services import WindowsService
 from v2vlint.facts.windows.start import WindowsStart
-from v2vlint.facts.windows.system import WindowsSystem
+from v2vlint.facts.windows.system import HIBERFIL, is_hibernated, windows_version
 from v2vlint.guest.fs import GuestFS
 from v2vlint.model.bitlocker import BitlockerVolume
 from v2vlint.model.blocks import BlockDevice, BlockTable
@@ -97,7 +97,7 @@ def _ini(ini: BootIni, blocks: BlockTable, fs: GuestFS, os: OsInfo) -> Cause[Bcd
         return fault(True, f"{reason}, a partition that is on none of these disks", ini.where, None)
     if found[0].name != home.name:
         return Cause(Fate.UNKNOWN, f"{reason}, which is {found[0].name}, another system", ini.where)
-    if not fs.is_dir(f"/{ini.folder}/System32"):
+    if not fs.as_it_lies().is_dir(f"/{ini.folder}/System32"):
         return fault(True, f"{reason}, a folder without Windows", ini.where, None)
     other = f"/{ini.folder}".lower() != os.system_root.lower()
     return Cause(Fate.UNKNOWN if other else Fate.PASS, f"{reason}{', another Windows on this partition' if other else ''}", ini.where)
@@ -130,7 +130,7 @@ def _entry(found: BcdEntry, boot: WindowsBoot, blocks: BlockTable, fs: GuestFS) 
         return fault(True, reason, found.windows_at, found) if certain else Cause(Fate.UNKNOWN, reason, found.where)
     if _of_other_firmware(found.loader, uefi=boot.uefi):
         return fault(True, f"{name} starts {found.loader}, which is not for {'UEFI' if boot.uefi else 'a BIOS'}", found.loader_at, found)
-    if not fs.is_file(found.loader.replace("\\", "/")):
+    if not fs.as_it_lies().is_file(found.loader.replace("\\", "/")):
         reason, certain = f"{name} starts {found.loader}, which does not exist", device is not None and _holds(device, home)
         return fault(True, reason, found.loader_at, found) if certain else Cause(Fate.UNKNOWN, reason, found.where)
     once = ", for the next start only" if found.once else ""
@@ -165,10 +165,9 @@ def _files(fs: GuestFS, os: OsInfo) -> Iterator[Cause[None]]:
 
 
 def _resumed(system: WindowsSystem) -> Iterator[Cause[None]]:
-    """A hibernated system is resumed rather than booted."""
-    if system.hibernated:
+    """A hibernated system is not started but resumed."""
         reason = "Windows tries to resume the system in hiberfil.sys, whose drivers are for other hardware"
-        yield doubt(True, reason, system.hiberfil, None)
+        yield doubt(True, reason, WholeFile(HIBERFIL), None)
 
 
 class WindowsKernelVerdict(Verdict, stage=Stage.KERNEL, place=40, kinds=WINDOWS):
@@ -188,11 +187,11 @@ class Driven:
 
 
 def _driver(
-    drivers: WindowsDrivers, system: WindowsSystem, target: Target, conversion: Conversion, refusals: Refusals
+    drivers: WindowsDrivers, os: OsInfo, target: Target, conversion: Conversion, refusals: Refusals
 ) -> Iterator[Cause[Driven | None]]:
     """A boot-start driver reaches the system disk. virt-v2v installs viostor, or else attaches the disk to IDE."""
     helped = conversion.fits and refusals.converts
-    ide = drivers.controller(_IDE) if helped and (0, 0) < system.version < _SEVEN else None
+    ide = drivers.controller(_IDE) if helped and (0, 0) < windows_version(os) < _SEVEN else None
     for controller in target.controllers:
         found = drivers.controller(controller)
         about, reason = Driven(controller.name, found, helped), f"{controller.name}: {found.reason}"

@@ -71,10 +71,10 @@ class BtrfsFileSystem:
 
     def as_it_lies(self) -> BtrfsFileSystem:
         """See :class:`~v2vlint.disk.filesystems.node.Journaled`. GRUB's ``btrfs.c`` knows no log tree."""
-        if not self.logs:
+        if not self.logs and not self.stale:
             return self
         other = self.choose(self.chosen)
-        other.logs = {}
+        other.logs, other.stale = {}, ""
         other.inode = functools.lru_cache(maxsize=16384)(other._inode)
         other.directory = functools.lru_cache(maxsize=2048)(other._directory)
         return other

@@ -65,6 +65,8 @@ class Ext:
         as_is = self._lying = copy.copy(self)
         as_is._forget()
         try:
+            if not self._journal_inode:
+                raise ImageError("its journal lies on another device")
             journal = Journal(ExtFile(as_is, as_is.inode(self._journal_inode)))
             if journal.block_size != self.block_size:
                 raise ImageError("its journal has other blocks than itself")

@@ -57,7 +57,7 @@ class FileSystem(Protocol):
     """An opened filesystem. ``type`` is blkid's word (``ext4``, ``xfs``, ``btrfs``, ``vfat``, ``ntfs``…).
 
     ``stale`` says why what is read may not be what the kernel will see once it has mounted it: changes in its journal that cannot be
-    replayed. Empty when there are none.
+    replayed. Empty when there are none. Such a filesystem is :class:`Journaled`, and its other view is not stale.
     """
 
     type: str
@@ -83,6 +83,11 @@ class Journaled(Protocol):
 def as_it_lies(system: FileSystem) -> FileSystem:
     """How firmware and boot loaders see ``system``: no journal is replayed for them."""
     return system.as_it_lies() if isinstance(system, Journaled) else system
+
+
+def as_known(system: FileSystem) -> FileSystem:
+    """How the kernel will see ``system``; as it lies there where that is not known. For finding out what a guest consists of."""
+    return as_it_lies(system) if system.stale else system
 
 
 class Inode(Protocol):

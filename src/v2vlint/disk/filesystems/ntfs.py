@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import functools
 import math
 import struct
@@ -80,6 +81,15 @@ class NtfsFileSystem:
         self._cluster = int(self._fs.cluster_size)
         self._size = int.from_bytes(base.read_at(40, 8), "little") * int(self._fs.sector_size)
         self.stale = "" if self._log_is_clean() else "its $LogFile, which is not replayed, holds changes"
+
+    def as_it_lies(self) -> NtfsFileSystem:
+        """See :class:`~v2vlint.disk.filesystems.node.Journaled`. Neither GRUB's ``ntfs.c`` nor Windows' boot manager and loader replay
+        ``$LogFile``: the driver of the running system does."""
+        if not self.stale:
+            return self
+        other = copy.copy(self)
+        other.stale = ""
+        return other
 
     def _log_is_clean(self) -> bool:
         """Whether Windows closed its log (``RESTART_AREA`` of fs/ntfs3/fslog.c); true where there is none to be read."""

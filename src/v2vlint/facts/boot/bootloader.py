@@ -96,7 +96,8 @@ class Bootloader:
 @provides
 def find_bootloader(fs: GuestFS, blocks: BlockTable, efi: Efi, firmware: Firmware, os: OsInfo) -> Bootloader:
     """The live loader of a Linux guest, as it reads its files: none replays the journal of a filesystem that was copied while in use."""
-    finder = _Finder(GrubFiles(fs.as_it_lies(), blocks, os.family in _PATCHED), efi, firmware, os)
+    fs = fs.as_it_lies()
+    finder = _Finder(GrubFiles(fs, blocks, os.family in _PATCHED), efi, firmware, os)
     menus = list(finder.live())
     unused = tuple(finder.left_over(menus))
     reason = "" if menus else "no GRUB, systemd-boot, extlinux or unified kernel image was found"

@@ -111,7 +111,8 @@ class Efi:
 
 @provides
 def parse_efi(fs: GuestFS, blocks: BlockTable) -> Efi:
-    """The guest's ESP: the partition the table says is one, else a usual mount point with an ``EFI`` directory."""
+    """The guest's ESP: the partition the table says is one, else a usual mount point with an ``EFI`` directory. As firmware reads it."""
+    fs = fs.as_it_lies()
     devices = esp_devices(blocks)
     mount = next((m for device in devices for m in mounts_of(fs, blocks.raw(device) or device)), "")
     if not mount:

@@ -11,7 +11,7 @@ from v2vlint.facts.boot.choices import BootChoice, BootChoices
 from v2vlint.facts.boot.path import BootPath
 from v2vlint.facts.conversion.refusals import Refusals
 from v2vlint.facts.kernel.kernels import Kernel, Kernels, Presence, version_key
-from v2vlint.facts.registry import provides
+from v2vlint.facts.registry import FactStore, provides
 from v2vlint.guest.fs import GuestFS
 
 PUT_IN = ("virtio", "virtio_ring", "virtio_blk", "virtio_scsi", "virtio_net", "virtio_pci", "xts", "bochs_drm", "bochs")
@@ -46,10 +46,12 @@ def has(kernel: Kernel, module: str) -> bool:
 
 
 @provides
-def find_converted_kernel(refusals: Refusals, choices: BootChoices, kernels: Kernels, loader: Bootloader, fs: GuestFS) -> ConvertedKernel:
-    """Of the kernels that the loader offers; with GRUB 2 also of those that merely lie in /boot."""
-    if not refusals.converts:
-        return ConvertedKernel()
+def find_converted_kernel(refusals: Refusals, store: FactStore) -> ConvertedKernel:
+    """Of the kernels that the loader offers; with GRUB 2 also of those that merely lie in /boot. A raw copy asks for neither."""
+    return store.call(_chosen) if refusals.converts else ConvertedKernel()
+
+
+def _chosen(choices: BootChoices, kernels: Kernels, loader: Bootloader, fs: GuestFS) -> ConvertedKernel:
     lying = [_lying(fs, kernel) for kernel in kernels.bootable if loader.loader == "grub2" and not kernel.is_xen_pv_only]
     offered: Mapping[str, BootChoice] = {choice.kernel.image: choice for choice in (*lying, *_candidates(choices)) if choice.kernel}
     if not offered:

@@ -10,7 +10,7 @@ from v2vlint.facts.boot.command_lines import CommandLines
 from v2vlint.facts.boot.grub.default import GrubDefaults
 from v2vlint.facts.conversion.devices import DeviceNames
 from v2vlint.facts.conversion.refusals import Refusals
-from v2vlint.facts.registry import provides
+from v2vlint.facts.registry import FactStore, provides
 from v2vlint.facts.storage.crypttab import Crypttab
 from v2vlint.facts.storage.devices import NameKind, name_kind
 from v2vlint.facts.storage.fstab import Fstab
@@ -40,8 +40,12 @@ class ConvertedMenu:
 
 
 @provides
-def find_converted_menu(
-    refusals: Refusals,
+def find_converted_menu(refusals: Refusals, store: FactStore) -> ConvertedMenu:
+    """From the places in which ``remap_block_devices`` replaces names. A raw copy asks for none of them."""
+    return store.call(_converted) if refusals.converts else ConvertedMenu()
+
+
+def _converted(
     loader: Bootloader,
     names: DeviceNames,
     fstab: Fstab,
@@ -49,9 +53,6 @@ def find_converted_menu(
     defaults: GrubDefaults,
     lines: CommandLines,
 ) -> ConvertedMenu:
-    """From the places in which ``remap_block_devices`` replaces names."""
-    if not refusals.converts:
-        return ConvertedMenu()
     specs = [entry.device for entry in fstab.entries]
     specs += [argument.value or "" for argument in defaults.args if argument.name == "resume"]
     changed = any(map(names.changes, specs)) or any(names.in_crypttab(entry.device) != entry.device for entry in crypttab.entries)

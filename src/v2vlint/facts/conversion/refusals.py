@@ -14,7 +14,7 @@ from v2vlint.facts.initramfs.config import InitramfsConfig
 from v2vlint.facts.kernel.kernels import Kernels
 from v2vlint.facts.registry import FactStore, provides
 from v2vlint.facts.storage.fstab import Fstab
-from v2vlint.facts.windows.system import WindowsSystem
+from v2vlint.facts.windows.system import HIBERFIL, is_hibernated
 from v2vlint.guest.fs import GuestFS
 from v2vlint.model.blocks import BlockTable
 from v2vlint.model.errors import FactUnavailable
@@ -52,13 +52,19 @@ class Refusal:
 
 @dataclass(frozen=True, slots=True)
 class Refusals:
-    """Why virt-v2v ends with an error before it has changed anything; ``converts`` when it carries the guest and does not."""
+    """Why virt-v2v ends with an error before it has changed anything; ``converts`` when it carries the guest and does not.
+
+    ``unknown`` are the kinds of reasons that could not be looked for, and why.
+    """
 
     found: tuple[Refusal, ...] = ()
     converts: bool = False
+    unknown: tuple[tuple[str, FactUnavailable], ...] = ()
 
     def of(self, kind: str) -> tuple[Refusal, ...]:
-        """The reasons of one kind."""
+        """The reasons of one kind. FactUnavailable when there may be one that nobody can see."""
+        if reason := dict(self.unknown).get(kind):
+            raise reason.with_traceback(None)
         return tuple(refusal for refusal in self.found if refusal.kind == kind)
 
 
@@ -67,16 +73,15 @@ def find_refusals(conversion: Conversion, store: FactStore) -> Refusals:
     """None for a raw copy. What cannot be known refuses nothing."""
     if not conversion.by_virt_v2v:
         return Refusals()
-    questions = _QUESTIONS if store.get(OsInfo).kind == "linux" else (_hibernated, _space)
-    found = tuple(refusal for question in questions for refusal in _asked(question, store))
-    return Refusals(found, not found)
-
-
-def _asked(question: Callable[..., Iterator[Refusal]], store: FactStore) -> Iterator[Refusal]:
-    try:
-        yield from question(**store.arguments(question))
-    except FactUnavailable:
-        return
+    questions = _OF_LINUX if store.get(OsInfo).kind == "linux" else _OF_WINDOWS
+    found: list[Refusal] = []
+    unknown: list[tuple[str, FactUnavailable]] = []
+    for question, kinds in questions.items():
+        try:
+            found += store.call(question)
+        except FactUnavailable as reason:
+            unknown += ((kind, reason) for kind in kinds)
+    return Refusals(tuple(found), not found, tuple(unknown))
 
 
 def _distribution(os: OsInfo, fs: GuestFS) -> Iterator[Refusal]:
@@ -130,10 +135,10 @@ def _kernel(kernels: Kernels) -> Iterator[Refusal]:
         yield Refusal("kernel", kernels.bootable[0].where, "only Xen kernels are installed")
 
 
-def _hibernated(system: WindowsSystem) -> Iterator[Refusal]:
+def _hibernated(fs: GuestFS) -> Iterator[Refusal]:
     """libguestfs mounts such an NTFS read-only, and ``mount_filesystems`` ends when the root cannot be written to."""
-    if system.hibernated:
-        yield Refusal("hibernated", system.hiberfil, f"{system.hiberfil} holds a hibernated system")
+    if is_hibernated(fs):
+        yield Refusal("hibernated", WholeFile(HIBERFIL), f"{HIBERFIL} holds a hibernated system")
 
 
 def _dracut(fs: GuestFS) -> Iterator[Refusal]:
@@ -162,4 +167,9 @@ def _space(fs: GuestFS, blocks: BlockTable, os: OsInfo) -> Iterator[Refusal]:
             yield Refusal("space", Device(device.name), f"{inodes} inodes are free on {point}, and virt-v2v wants {_INODES}")
 
 
-_QUESTIONS: tuple[Callable[..., Iterator[Refusal]], ...] = (_distribution, _boot_loader, _builder, _fstab, _kernel, _dracut, _space)
+_Questions = dict[Callable[..., Iterator[Refusal]], tuple[str, ...]]
+_OF_WINDOWS: _Questions = {_hibernated: ("hibernated",), _space: ("space",)}
+_OF_LINUX: _Questions = {
+    _distribution: ("distribution",), _boot_loader: ("boot loader",), _builder: ("initramfs builder",), _fstab: ("fstab", "fstab root"),
+    _kernel: ("kernel",), _dracut: ("dracut",), _space: ("space",),
+}  # fmt: skip

@@ -58,7 +58,8 @@ class WindowsBoot:
 
 @provides
 def parse_windows_boot(fs: GuestFS, efi: Efi, os: OsInfo) -> WindowsBoot:
-    """What is on the ESP, else on the active partition, else on C:."""
+    """What is on the ESP, else on the active partition, else on C:. Read as boot programs do, which replay no ``$LogFile``."""
+    fs = fs.as_it_lies()
     bios = _of_bios(fs)
     manager = next((image for image in efi.images if image.name == "bootmgfw.efi"), None)
     if manager is not None:
@@ -109,7 +110,7 @@ def partition_device(name: str, blocks: BlockTable) -> BlockDevice | None:
 def needs_kernel(fs: GuestFS, os: OsInfo) -> WholeFile | None:
     """The first file of the Windows kernel that is missing, if one is. FactUnavailable where that cannot be told."""
     paths = (f"{os.system_root}/System32/{name}" for name in ("ntoskrnl.exe", "hal.dll"))
-    return next((WholeFile(path) for path in paths if not fs.is_file(path)), None)
+    return next((WholeFile(path) for path in paths if not fs.as_it_lies().is_file(path)), None)
 
 
 def default_entry(boot: WindowsBoot) -> BcdEntry:

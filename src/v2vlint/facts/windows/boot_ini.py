@@ -39,6 +39,7 @@ class BootIni:
 @provides
 def parse_boot_ini(fs: GuestFS) -> BootIni:
     """Read what lies beside NTLDR; the fallback when there is no such file, or no default in it."""
+    fs = fs.as_it_lies()
     top = next((one for one in ("/system-reserved", "") if find_case(fs, one, "ntldr")), "")
     path = find_case(fs, top, "boot.ini") or f"{top}/boot.ini"
     text = fs.text(path)

@@ -109,11 +109,12 @@ class Registry:
     """The machine's registry. ``control_set`` is the key of the control set that boots (``ControlSet001``): the loader takes
     ``Select\\Default``, and Windows then writes its number to ``Current``. ``last`` is that number: which one ran last.
 
-    ``unsaved`` lists the hives that Windows has not written out.
+    ``software`` is the other hive; None when it is absent, the reason where it cannot be read. ``unsaved`` lists the hives that Windows
+    has not written out.
     """
 
     system: RegistryNode
-    software: RegistryNode | None
+    software: RegistryNode | FactUnavailable | None
     control_set: str
     unsaved: tuple[UnsavedHive, ...] = ()
     last: int | None = None
@@ -123,8 +124,9 @@ class Registry:
         return self.system.key(f"{self.control_set}\\{path}")
 
     def soft(self, path: str) -> RegistryNode | None:
-        """A key of SOFTWARE, or None (also when there is no such hive)."""
-        return self.software.key(path) if self.software else None
+        """A key of SOFTWARE, or None (also when there is no such hive). FactUnavailable when the hive cannot be read."""
+        software = known(self.software)
+        return software.key(path) if software else None
 
     def place(self, path: str, value: str = "") -> RegistryKey:
         """The place of a key (or a value) below the control set, whether it exists or not."""
@@ -145,17 +147,22 @@ class SystemHive:
 
 @dataclass(frozen=True, slots=True)
 class SoftwareHive:
-    """The hive SOFTWARE; ``top`` is None when there is none."""
+    """The hive SOFTWARE; ``found`` is None when there is none, the reason where it cannot be read."""
 
-    top: RegistryNode | None
+    found: RegistryNode | FactUnavailable | None
     unsaved: UnsavedHive | None
+
+    @property
+    def top(self) -> RegistryNode | None:
+        """Its top key, or None. FactUnavailable when it cannot be read."""
+        return known(self.found)
 
 
 @provides
 def open_system(fs: GuestFS, os: OsInfo) -> SystemHive:
-    """Open SYSTEM. FactUnavailable when it is absent or damaged."""
+    """Open SYSTEM, which the loader reads before anything replays ``$LogFile``. FactUnavailable when it is absent or damaged."""
     path = f"{os.system_root}/System32/config/SYSTEM"
-    top, unsaved = open_hive(fs, path)
+    top, unsaved = open_hive(fs.as_it_lies(), path)
     if top is None:
         raise FactUnavailable(WholeFile(path), "is absent")
     return SystemHive(top, unsaved)
@@ -163,13 +170,16 @@ def open_system(fs: GuestFS, os: OsInfo) -> SystemHive:
 
 @provides
 def open_software(fs: GuestFS, os: OsInfo) -> SoftwareHive:
-    """Open SOFTWARE. FactUnavailable when it is damaged."""
-    return SoftwareHive(*open_hive(fs, f"{os.system_root}/System32/config/SOFTWARE"))
+    """Open SOFTWARE, which the running system reads. One that is damaged costs what is asked of it, not what SYSTEM says."""
+    try:
+        return SoftwareHive(*open_hive(fs, f"{os.system_root}/System32/config/SOFTWARE"))
+    except FactUnavailable as reason:
+        return SoftwareHive(reason, None)
 
 
 @provides
 def parse_registry(system_hive: SystemHive, software_hive: SoftwareHive) -> Registry:
-    """Put the hives together. FactUnavailable when one cannot be read, or SYSTEM has no control set."""
+    """Put the hives together. FactUnavailable when SYSTEM cannot be read, or has no control set."""
     system = system_hive.top
     select = system.key("Select")
     chosen = {name: select.number(name) if select else None for name in ("Default", "Current")}
@@ -178,7 +188,7 @@ def parse_registry(system_hive: SystemHive, software_hive: SoftwareHive) -> Regi
     if control is None:
         raise FactUnavailable(RegistryKey(system.path, "Select", "Default"), "there is no control set")
     unsaved = tuple(hive.unsaved for hive in (system_hive, software_hive) if hive.unsaved)
-    return Registry(system, software_hive.top, control, unsaved, chosen["Current"])
+    return Registry(system, software_hive.found, control, unsaved, chosen["Current"])
 
 
 def open_hive(fs: GuestFS, path: str) -> tuple[RegistryNode | None, UnsavedHive | None]:
@@ -188,6 +198,13 @@ def open_hive(fs: GuestFS, path: str) -> tuple[RegistryNode | None, UnsavedHive 
         return None, None
     hive = _guarded(WholeFile(path), lambda: HiveFile(stream, lambda: tuple(_logs(fs, path))))
     return RegistryNode(path, "", hive.root), UnsavedHive(path, hive.replayed) if hive.in_transaction else None
+
+
+def known(found: RegistryNode | FactUnavailable | None) -> RegistryNode | None:
+    """The key, if there is one; raises the reason why that cannot be known."""
+    if isinstance(found, FactUnavailable):
+        raise found.with_traceback(None)
+    return found
 
 
 def _logs(fs: GuestFS, path: str) -> Iterator[bytes]:

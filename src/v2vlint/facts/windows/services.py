@@ -91,7 +91,7 @@ class WindowsServices:
 
     def unusable(self, driver: WindowsService) -> str:
         """Why the file of a driver cannot be loaded, in words with its path; empty when it can. FactUnavailable: it cannot be read."""
-        problem = driver_problem(self._fs, driver.image, self._arch) if driver.image else ""
+        problem = driver_problem(_reader(self._fs, driver.start), driver.image, self._arch) if driver.image else ""
         return f"{driver.image} {problem}" if problem else ""
 
     def path_of(self, text: str) -> str:
@@ -123,12 +123,17 @@ def _service(node: RegistryNode, start: RegistryValue, fs: GuestFS, root: str) -
         start=start.number,
         override=override.number("0") if override else None,
         image=image,
-        present=bool(image) and fs.is_file(image),
+        present=bool(image) and _reader(fs, start.number).is_file(image),
         group=node.text("Group"),
         where=node.where,
         _start=start,
         _override=override.value("0") if override else None,
     )
+
+
+def _reader(fs: GuestFS, start: int | None) -> GuestFS:
+    """The files as they are when a service starts: the loader reads those of the first kind before ``$LogFile`` is replayed."""
+    return fs.as_it_lies() if start == BOOT else fs
 
 
 def image_path(text: str, root: str = "/Windows") -> str:

@@ -65,6 +65,11 @@ class WindowsSystem:
         return WholeFile(HIBERFIL)
 
 
+def is_hibernated(fs: GuestFS) -> bool:
+    """Whether the boot manager finds a system to resume. It reads the file before ``$LogFile`` is replayed."""
+    return (fs.as_it_lies().head(HIBERFIL, 4) or b"").lower() == b"hibr"
+
+
 @provides
 def parse_system(fs: GuestFS, registry: Registry, os: OsInfo) -> WindowsSystem:
     """Read all of it; what is absent has its default."""
@@ -78,7 +83,7 @@ def parse_system(fs: GuestFS, registry: Registry, os: OsInfo) -> WindowsSystem:
         version=version,
         server="server" in os.name.lower() or bool(setup and setup.text("InstallationType").lower().startswith("server")),
         edition=setup.text("EditionID") if setup else "",
-        hibernated=(fs.head(HIBERFIL, 4) or b"").lower() == b"hibr",
+        hibernated=is_hibernated(fs),
         fast_startup=fast if fast and fast.number else None,
         san_policy=san.number("SanPolicy") if san else None,
         san_where=registry.place("Services\\partmgr\\Parameters", "SanPolicy"),
