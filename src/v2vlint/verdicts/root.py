@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from v2vlint.facts.boot.bootloader import Bootloader
 from v2vlint.facts.boot.cmdline import KernelArg
 from v2vlint.facts.boot.entry import BootEntry
-from v2vlint.facts.boot.gpt_auto import GptAuto, gpt_auto
+from v2vlint.facts.boot.gpt_auto import BY_TYPE, GptAuto, gpt_auto
 from v2vlint.facts.boot.needs import volume_of
 from v2vlint.facts.boot.path import BootPath
 from v2vlint.facts.boot.start import DefaultBoot, Startup
+from v2vlint.facts.boot.verity import VerityVolume, verity_volumes
 from v2vlint.facts.conversion.landing import Landing
 from v2vlint.facts.conversion.menu import ConvertedMenu
 from v2vlint.facts.kernel.kernels import version_key
@@ -178,7 +179,7 @@ def _automatic(boot: DefaultBoot, startup: Startup, blocks: BlockTable, os: OsIn
     """systemd's automatic root; None when the root is named on the command line or inside the initramfs."""
     argument = boot.choice.entry.root if boot.choice.entry else None
     path = boot.path
-    if (argument and argument.value not in (None, "", "gpt-auto")) or path is None or _embedded(path):
+    if (argument and argument.value not in (None, "", *BY_TYPE)) or path is None or _embedded(path) or _hashed(boot):
         return None
     return gpt_auto(blocks, os.arch, startup.menu.loader if startup.menu else "", path.image, boot.choice.args)
 
@@ -188,7 +189,7 @@ def _device(
 ) -> Iterator[Cause[None]]:
     """The device named on the command line, or else written into the initramfs."""
     argument = boot.choice.entry.root if boot.choice.entry else None
-    if argument is None or not argument.value or argument.value == "gpt-auto":
+    if argument is None or not argument.value or argument.value in BY_TYPE:
         yield _without_root(boot, devices, _automatic(boot, startup, blocks, os))
         return
     spec, where = menu.root(argument), argument.where
@@ -218,8 +219,35 @@ def _embedded(path: BootPath) -> str:
     return next((word for word in words if word.startswith("root=")), "")
 
 
+def _hashed(boot: DefaultBoot, name: str = "root") -> VerityVolume | None:
+    """The volume under dm-verity that the default entry asks for by its hash."""
+    image = boot.path.image if boot.path else None
+    return next((one for one in verity_volumes(tuple(boot.choice.args), image) if one.name == name), None)
+
+
+def _of_hash(boot: DefaultBoot, volume: VerityVolume, devices: Devices) -> Cause[None]:
+    """Both partitions are there, one certainly is not, or it cannot be told."""
+    missing = [spec for spec in volume.specs if devices.present(spec) is False]
+    if missing and volume.runs:
+        return boot.fault(f"{volume.argument.name}= asks for {missing[0]}, which is on none of these disks", volume.argument.where, None)
+    if all(devices.present(spec) for spec in volume.specs) and volume.runs:
+        return boot.passes(f"{volume.argument.name}= finds {volume.specs[0]}", volume.argument.where)
+    reason = f"whether {volume.argument.name}= finds {' and '.join(volume.specs)} cannot be told"
+    return Cause(Fate.UNKNOWN, reason, volume.argument.where)
+
+
+def _verity_usr(boot: DefaultBoot, devices: Devices) -> Iterator[Cause[None]]:
+    """/usr by its hash: the initramfs waits for it like for the root."""
+    volume = _hashed(boot, "usr")
+    if volume is not None and volume.runs:
+        yield _of_hash(boot, volume, devices)
+
+
 def _without_root(boot: DefaultBoot, devices: Devices, automatic: GptAuto | None) -> Cause[None]:
     path = boot.path
+    volume = _hashed(boot)
+    if volume is not None:
+        return _of_hash(boot, volume, devices)
     where = path.image.where if path and path.image else boot.choice.where
     word = _embedded(path) if path else ""
     if word:
@@ -251,4 +279,5 @@ class RootVerdict(Verdict, stage=Stage.ROOT, place=60):
     sectors = Judge(_sectors)
     unnamed = Judge(_unnamed)
     device = Judge(_device)
+    verity_usr = Judge(_verity_usr)
     replayed = Judge(_replayed)

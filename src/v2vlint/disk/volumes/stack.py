@@ -179,7 +179,7 @@ class Stack:
                 part_type=part.type,
                 bootable=part.bootable,
                 parents=(layer.device.name,),
-                details=details(start=part.start),
+                details=details(start=part.start, no_auto=part.no_auto or None),
             )
             self._add(Layer(device, stream, depth=layer.depth + 1))
 

@@ -20,7 +20,10 @@ _GPT_MAGIC = b"EFI PART"
 
 @dataclass(frozen=True, slots=True)
 class Partition:
-    """One entry. ``start`` and ``size`` are bytes; ``type`` and ``uuid`` are written as in :class:`~v2vlint.model.blocks.BlockDevice`."""
+    """One entry. ``start`` and ``size`` are bytes; ``type`` and ``uuid`` are written as in :class:`~v2vlint.model.blocks.BlockDevice`.
+
+    ``no_auto``: by its GPT attributes nobody may mount it who goes by its type (UAPI.2).
+    """
 
     number: int
     start: int
@@ -29,6 +32,7 @@ class Partition:
     uuid: str = ""
     name: str = ""
     bootable: bool = False
+    no_auto: bool = False
 
     @property
     def is_extended(self) -> bool:
@@ -159,4 +163,5 @@ def _gpt_entry(entry: bytes, number: int, sector: int, disk_size: int) -> Partit
         uuid=str(uuid.UUID(bytes_le=entry[16:32])),
         name=entry[56:128].decode("utf-16-le", "replace").split("\0", 1)[0],
         bootable=bool(attributes >> 2 & 1),
+        no_auto=bool(attributes >> 63 & 1),
     )

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from v2vlint.facts.boot.bls import compare_versions
 from v2vlint.facts.boot.cmdline import KernelArg
 from v2vlint.facts.boot.efi import esp_devices
 from v2vlint.facts.initramfs.content import Initramfs
@@ -21,6 +22,7 @@ ROOT_TYPES = {
     "riscv64": "72ec70a6-cf74-40e6-bd49-4bda08e8f224",
 }
 GENERATORS = tuple(f"{top}lib/systemd/system-generators/systemd-gpt-auto-generator" for top in ("usr/", ""))
+BY_TYPE = ("gpt-auto", "gpt-auto-force")
 _NO = ("0", "no", "n", "false", "f", "off")
 
 
@@ -40,14 +42,34 @@ def gpt_auto(blocks: BlockTable, arch: str, loader: str, image: Initramfs | None
     """What becomes of a command line without ``root=``, or with ``root=gpt-auto``."""
     esp = next(iter(esp_devices(blocks)), None)
     kind = ROOT_TYPES.get(arch, ROOT_TYPES["x86_64"])
-    disk = esp.disk if esp is not None else 0
-    root = next((device for device in blocks if device.part_type == kind and device.disk == disk), None)
+    root = _newest(device for device in blocks if device.part_type == kind and device.disk == (esp.disk if esp else 0))
     return GptAuto(_runs(loader, image, args), root, f"root-{(arch or 'x86_64').replace('_', '-').replace('aarch64', 'arm64')}")
 
 
+def _newest(found: Iterable[BlockDevice]) -> BlockDevice | None:
+    """The partition that udev links as ``/dev/gpt-auto-root``: of several the one whose label is the highest version, the first of equals.
+
+    ``find_gpt_root`` of src/udev/udev-builtin-blkid.c; those with the attribute no-auto are left out.
+    """
+    best: BlockDevice | None = None
+    for device in found:
+        if not device.detail("no_auto") and (best is None or compare_versions(device.part_label, best.part_label) > 0):
+            best = device
+    return best
+
+
 def _runs(loader: str, image: Initramfs | None, args: Iterable[KernelArg]) -> bool | None:
+    """The last switch counts, and systemd takes hyphens for underscores (``proc_cmdline_key_streq``).
+
+    Any other ``root=``, even an empty one, or a ``roothash=`` ends the search for good. ``gpt-auto-force`` came with version 258.
+    """
+    args = tuple(args)
     if image is None or not any(path in image.files for path in GENERATORS):
         return False
-    if any(arg.name in ("systemd.gpt_auto", "rd.systemd.gpt_auto") and (arg.value or "").lower() in _NO for arg in args):
+    roots = {arg.value for arg in args if arg.name == "root" and arg.value is not None}
+    if roots - {*BY_TYPE} or any(arg.name == "roothash" and arg.value is not None for arg in args):
         return False
-    return True if loader in ("systemd-boot", "uki") else None
+    switches = [arg for arg in args if arg.name.replace("-", "_") in ("systemd.gpt_auto", "rd.systemd.gpt_auto")]
+    if switches and (switches[-1].value or "").lower() in _NO:
+        return False
+    return True if loader in ("systemd-boot", "uki") and "gpt-auto-force" not in roots else None
