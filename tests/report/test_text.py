@@ -149,9 +149,16 @@ def test_remarks_are_shown_where_there_is_nothing_else() -> None:
 
 
 def test_many_unknowns_are_folded_but_named() -> None:
-    unsure = [reports.unsure(f"u{number}-rule", WholeFile("/etc/fstab"), "cannot be read") for number in range(6)]
+    unsure = [reports.unsure(f"u{number}-rule", WholeFile(f"/etc/file{number}"), "cannot be read") for number in range(6)]
     folded = "\n".join(_lines(reports.only(*unsure), whole=False))
     assert "2 more unknown: u4-rule, u5-rule (--all shows them)" in folded
+
+
+def test_what_is_unknown_for_one_reason_is_told_once() -> None:
+    unsure = [reports.unsure(f"u{number}-rule", WholeFile("/etc/fstab"), "cannot be read") for number in range(6)]
+    told = "\n".join(_lines(reports.only(*unsure), whole=True))
+    assert (told.count("cannot be read"), told.count("unknown  6 rules  /etc/fstab")) == (1, 1)
+    assert "u0-rule, u1-rule, u2-rule, u3-rule, u4-rule, u5-rule" in told
 
 
 @pytest.mark.parametrize("width", [40, 60])

@@ -164,8 +164,9 @@ def _files(fs: GuestFS, os: OsInfo) -> Iterator[Cause[None]]:
         yield Cause(Fate.PASS, "ntoskrnl.exe and hal.dll")
 
 
-def _resumed(system: WindowsSystem) -> Iterator[Cause[None]]:
+def _resumed(fs: GuestFS) -> Iterator[Cause[None]]:
     """A hibernated system is not started but resumed."""
+    if is_hibernated(fs):
         reason = "Windows tries to resume the system in hiberfil.sys, whose drivers are for other hardware"
         yield doubt(True, reason, WholeFile(HIBERFIL), None)
 
