@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from v2vlint.files import Access, access
+from v2vlint.files.remote import pread
 from v2vlint.model.errors import ImageError
 
 MAX_READ = 1 << 30
@@ -99,6 +100,7 @@ class HostFile(Stream):
     def __init__(self, path: str, offset: int = 0, length: int = -1, files: Access | None = None) -> None:
         opened = (files or access(None, path)).open(path)
         self.path, self.real, self._fd, size = path, opened.real, opened.descriptor, opened.size
+        self._remote = opened.remote
         self.file_size = size
         rest = max(0, size - offset)
         super().__init__(rest if length < 0 else min(length, rest))
@@ -115,6 +117,8 @@ class HostFile(Stream):
         length = self.clip(offset, length)
         if not length:
             return b""
+        if self._remote:
+            return pread(self._fd, length, self._offset + offset)
         data = os.pread(self._fd, length, self._offset + offset)
         while len(data) < length:
             more = os.pread(self._fd, length - len(data), self._offset + offset + len(data))
@@ -129,6 +133,8 @@ class HostFile(Stream):
 
     def fingerprint(self) -> Fingerprint:
         """The state of the file now."""
+        if self._remote:
+            return Fingerprint(self.path, 0, 0, self.file_size, 0)
         now = os.fstat(self._fd)
         return Fingerprint(self.path, now.st_dev, now.st_ino, now.st_size, now.st_mtime_ns)
 

@@ -9,7 +9,9 @@ from typing import Any, Protocol
 
 from v2vlint import isolate
 from v2vlint.confine import Grant, resolved
-from v2vlint.files.policy import FilePolicy, Missing, Opened, Refused
+from v2vlint.files.errors import Missing, Refused
+from v2vlint.files.policy import FilePolicy, Opened
+from v2vlint.files.urls import is_url
 from v2vlint.model.errors import ImageError
 from v2vlint.model.source import GuestRef, HostFileInfo
 
@@ -43,7 +45,7 @@ class Desk:
             opened = self.open(str(question))
         except ImageError as error:
             return {"error": type(error).__name__, "message": error.message, "hint": error.hint}, None
-        return {"real": opened.real, "size": opened.size}, opened.descriptor
+        return {"real": opened.real, "size": opened.size, "remote": opened.remote}, opened.descriptor
 
     def open(self, path: str) -> Opened:
         """See :class:`Access`."""
@@ -51,13 +53,13 @@ class Desk:
             raise ImageError(f"{path}: more than {MAX_FILES} files")
         opened = self.policy.open(path)
         if opened.real not in self._given:
-            before = _digest(opened.descriptor) if self._digests else ""
+            before = _digest(opened) if self._digests else ""
             self._given[opened.real] = HostFileInfo(opened.real, opened.size, before)
         return opened
 
     def gave(self, path: str) -> bool:
         """Whether the child got the file at ``path``: a parent acts on no path that it did not give."""
-        return os.path.realpath(path) in self._given
+        return (path if is_url(path) else os.path.realpath(path)) in self._given
 
     def files(self) -> tuple[HostFileInfo, ...]:
         """All files that were given, in order; with their digests as they are now, when digests are wanted."""
@@ -70,7 +72,7 @@ class Desk:
         except ImageError:
             return ""
         try:
-            return _digest(opened.descriptor)
+            return _digest(opened)
         finally:
             os.close(opened.descriptor)
 
@@ -83,7 +85,7 @@ class _Counter:
         answer, descriptor = isolate.ask_parent(path)
         if descriptor is None:
             raise _ERRORS.get(answer["error"], ImageError)(answer["message"], hint=answer["hint"])
-        return Opened(path, answer["real"], answer["size"], descriptor)
+        return Opened(path, answer["real"], answer["size"], descriptor, answer["remote"])
 
 
 def access(ref: GuestRef | None = None, *paths: str) -> Access:
@@ -93,9 +95,11 @@ def access(ref: GuestRef | None = None, *paths: str) -> Access:
     return FilePolicy.of(ref, *paths) if ref else FilePolicy.naming(paths)
 
 
-def _digest(descriptor: int) -> str:
-    found, position = hashlib.sha256(), 0
-    while block := os.pread(descriptor, _BLOCK, position):
-        found.update(block)
-        position += len(block)
+def _digest(opened: Opened) -> str:
+    found = hashlib.sha256()
+    with replace(opened, descriptor=os.dup(opened.descriptor)).stream() as stream:
+        stream.seek(0)
+        while block := stream.read(_BLOCK):
+            found.update(block)
+        stream.seek(0)
     return found.hexdigest()

@@ -6,12 +6,16 @@ below a folder, are nobody's disks (``.ssh``), and ``/`` counts as a folder only
 
 from __future__ import annotations
 
+import io
 import os
 import shlex
 import stat
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from typing import Any, BinaryIO
 
+from v2vlint.files import urls
+from v2vlint.files.errors import Missing, Refused
 from v2vlint.model.errors import ImageError
 from v2vlint.model.source import GuestRef
 
@@ -21,25 +25,58 @@ _KINDS = (
 )  # fmt: skip
 
 
-class Refused(ImageError):
-    """The policy does not allow to open it; the hint has the option that would."""
-
-
-class Missing(ImageError):
-    """There is no such file."""
-
-
 @dataclass(frozen=True, slots=True)
 class Opened:
     """A file opened for reading: ``path`` as it was asked for, ``real`` where it is, and the ``descriptor``, which the caller owns.
 
-    ``size`` is in bytes, also for a block device.
+    ``size`` is in bytes, also for a block device. The descriptor of a ``remote`` file is a socket: see :mod:`v2vlint.files.remote`.
     """
 
     path: str
     real: str
     size: int
     descriptor: int = field(compare=False)
+    remote: bool = False
+
+    def stream(self) -> BinaryIO:
+        """Its content from the beginning on. The stream owns the descriptor."""
+        if not self.remote:
+            return os.fdopen(self.descriptor, "rb")
+        from v2vlint.files.remote import RemoteFile
+
+        found: Any = io.BufferedReader(RemoteFile(self.descriptor, self.size), 1 << 16)
+        plain: BinaryIO = found
+        return plain
+
+
+Queries = tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class UrlPolicy:
+    """The same for URLs: those ``named``, and what lies in ``folders`` of the same server."""
+
+    named: frozenset[str] = frozenset()
+    folders: tuple[str, ...] = ()
+    queries: Queries = field(default=(), repr=False)
+
+    @classmethod
+    def naming(cls, named: Iterable[str], allowed: Iterable[str], queries: Queries) -> UrlPolicy:
+        """See :meth:`FilePolicy.naming`."""
+        files = tuple(map(urls.plain, named))
+        return cls(frozenset(files), tuple(dict.fromkeys((*map(urls.folder_of, files), *map(urls.plain, allowed)))), queries)
+
+    def open(self, path: str) -> Opened:
+        """See :meth:`FilePolicy.open`; what is opened is a socket at whose other end the file is read."""
+        from v2vlint.files.remote import serve
+
+        url = urls.plain(path)
+        if url not in self.named and not any(urls.is_in(folder, url) for folder in self.folders):
+            hint = f"if it belongs to it: --allow-folder {shlex.quote(urls.shown(urls.folder_of(url)))}"
+            raise Refused(f"{urls.shown(path)} is outside the folder of the guest", hint=hint)
+        query = dict(self.queries).get(url, "")
+        descriptor, size = serve(f"{url}?{query}" if query else url)
+        return Opened(path, urls.shown(url), size, descriptor, remote=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,24 +86,30 @@ class FilePolicy:
     named: frozenset[str] = frozenset()
     folders: tuple[str, ...] = ()
     allowed: tuple[str, ...] = ()
+    remote: UrlPolicy = UrlPolicy()
 
     @classmethod
-    def naming(cls, paths: Iterable[str], allowed: Iterable[str] = (), folder: str = "") -> FilePolicy:
-        """The policy for files that the operator named, folders that the operator allowed, and a folder in which the guest was found."""
-        paths = tuple(path for path in paths if path and "\0" not in path)
+    def naming(cls, paths: Iterable[str], allowed: Iterable[str] = (), folder: str = "", queries: Queries = ()) -> FilePolicy:
+        """The policy for files that the operator named, folders that the operator allowed, and a folder in which the guest was found.
+
+        All of them may be URLs; ``queries`` are what belongs to those when they are opened, and is told to nobody.
+        """
+        given, allowed = tuple(path for path in paths if path and "\0" not in path), tuple(allowed)
+        remote = UrlPolicy.naming(filter(urls.is_url, given), filter(urls.is_url, (*allowed, folder)), queries)
+        paths, folder = tuple(path for path in given if not urls.is_url(path)), "" if urls.is_url(folder) else folder
         folders = [os.path.realpath(folder)] if folder else []
         for path in paths:
             real = os.path.realpath(path)
             if not os.path.exists(real) or stat.S_ISREG(os.stat(real).st_mode):  # noqa: PTH110, PTH116
                 folders += [os.path.realpath(os.path.dirname(path) or "."), os.path.dirname(real)]  # noqa: PTH120
-        granted = tuple(dict.fromkeys(map(os.path.realpath, allowed)))
-        return cls(frozenset(map(os.path.realpath, paths)), tuple(dict.fromkeys((*folders, *granted))), granted)
+        granted = tuple(dict.fromkeys(os.path.realpath(one) for one in allowed if not urls.is_url(one)))
+        return cls(frozenset(map(os.path.realpath, paths)), tuple(dict.fromkeys((*folders, *granted))), granted, remote)
 
     @classmethod
     def of(cls, ref: GuestRef, *more: str) -> FilePolicy:
         """The policy for a guest as the operator named it, and ``more`` files that were named with it."""
         named = (*(() if ref.folder else ref.paths), *ref.named, *(path for path, _format in ref.below), *more)
-        return cls.naming(named, ref.allowed, ref.folder)
+        return cls.naming(named, ref.allowed, ref.folder, ref.queries)
 
     def covers(self, path: str) -> bool:
         """Whether ``path``, which must be resolved, may be opened."""
@@ -76,6 +119,8 @@ class FilePolicy:
         """Open a file for reading. Missing, Refused, or ImageError with the reason; what is opened is what was judged."""
         if not path or "\0" in path:
             raise Missing(f"{path!r}: no such file")
+        if urls.is_url(path):
+            return self.remote.open(path)
         real = os.path.realpath(path)
         if not os.path.lexists(real):
             raise Missing(f"{path}: no such file or directory")

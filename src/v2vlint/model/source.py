@@ -25,7 +25,8 @@ class GuestRef:
     ``configuration`` selects one of several configurations in an OVF package, or of several images in a container archive.
     ``below`` gives, for disks that are overlays made by v2vlint, the path and format of the image each one is based on.
     ``trees`` are folders that are read whole, as root filesystems. ``unwritable`` is advice on what to do instead of fixing the guest,
-    which cannot be written here; empty for disks.
+    which cannot be written here; empty for disks. ``queries`` pairs those of ``paths`` that are URLs with the query that opens them, which
+    may be a signature and is shown nowhere.
     """
 
     name: str
@@ -47,6 +48,7 @@ class GuestRef:
     saved: bool = False
     trees: tuple[str, ...] = ()
     unwritable: str = ""
+    queries: tuple[tuple[str, str], ...] = field(default=(), repr=False)
     doubt: str = ""
 
 

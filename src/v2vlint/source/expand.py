@@ -7,6 +7,7 @@ import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
+from v2vlint.files.urls import is_url
 from v2vlint.model.errors import NothingFound, UsageError
 from v2vlint.model.source import GuestRef, NotJudged
 from v2vlint.source.door import door_of
@@ -52,7 +53,7 @@ def expand_all(
     What is not there or cannot be read is a guest with a problem, and so is a folder or glob that holds no guest beside others that do;
     NothingFound when none does."""
     for folder in allowed:
-        if not os.path.isdir(folder):  # noqa: PTH112
+        if not is_url(folder) and not os.path.isdir(folder):  # noqa: PTH112
             raise UsageError(f"--allow-folder {folder}: no such folder")
     refs: list[GuestRef] = []
     others: list[NotJudged] = []

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import re
 from collections.abc import Callable, Iterator
 
@@ -48,7 +47,7 @@ def compare(
 def digest(algorithm: str, file: DiskFile, files: Access) -> str:
     """The hexadecimal digest of a whole file or archive member; OSError or ImageError when it cannot be read."""
     found = hashlib.new(algorithm)
-    with os.fdopen(files.open(file.path).descriptor, "rb") as stream:
+    with files.open(file.path).stream() as stream:
         stream.seek(file.offset)
         left = file.length if file.length >= 0 else 1 << 62
         while left and (block := stream.read(min(left, _BLOCK))):

@@ -50,7 +50,7 @@ class Nearby:
 
     def head(self, limit: int) -> bytes:
         """The first bytes of the definition."""
-        with os.fdopen(self.files.open(self.where).descriptor, "rb") as stream:
+        with self.files.open(self.where).stream() as stream:
             return stream.read(limit)
 
     def optional(self, path: str, limit: int) -> bytes:
@@ -136,7 +136,7 @@ def image_format(stated: str) -> str:
 
 def whole(file: DiskFile, limit: int, files: Access) -> bytes:
     """The content of a small file or member; ImageError when it is larger than ``limit`` bytes."""
-    with os.fdopen(files.open(file.path).descriptor, "rb") as stream:
+    with files.open(file.path).stream() as stream:
         stream.seek(file.offset)
         data = stream.read(min(file.length, limit + 1) if file.length >= 0 else limit + 1)
     if len(data) > limit or file.length > limit:

@@ -81,7 +81,7 @@ def _with_problems(source: GuestSource, problems: Iterator[Feature]) -> GuestSou
 def members_of(path: str, files: Access) -> tuple[DiskFile, ...]:
     """The regular files of a tar archive as slices of it, read in place."""
     try:
-        with os.fdopen(files.open(path).descriptor, "rb") as stream, tarfile.open(fileobj=stream, mode="r:") as archive:
+        with files.open(path).stream() as stream, tarfile.open(fileobj=stream, mode="r:") as archive:
             found: list[DiskFile] = []
             for number, member in enumerate(archive):
                 if member.isreg() and not member.sparse:

@@ -39,6 +39,8 @@ def virt_v2v_command(ref: GuestRef, store: FactStore, root: str, subvolume: str,
 
 
 def _input(ref: GuestRef, definition: Definition) -> Iterator[str]:
+    if ref.unwritable:
+        return
     if definition.source == "libvirt" and ref.text:
         yield from ("-i", "libvirt", definition.name or ref.name)
     elif definition.source == "libvirt":

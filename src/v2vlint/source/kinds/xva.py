@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Mapping
 from xml.etree.ElementTree import Element
 
@@ -172,7 +171,7 @@ def _archive(nearby: Nearby) -> GuestSource:
 
 def _first(path: str, files: Access) -> DiskFile:
     """The member ``ova.xml``, which comes first."""
-    with os.fdopen(files.open(path).descriptor, "rb") as stream:
+    with files.open(path).stream() as stream:
         header = stream.read(_BLOCK)
     name, size = header[:100].rstrip(b"\0").decode("utf-8", "replace"), header[124:136].strip(b" \0")
     if name.removeprefix("./") != "ova.xml" or not size or set(size) - set(b"01234567"):

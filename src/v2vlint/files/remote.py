@@ -1,0 +1,170 @@
+"""Remote files. The process that has the network reads ranges and serves blocks over a socket; a confined child only has that socket.
+
+A request is offset and length; an answer is a status, a length, and the bytes or, when the status is not zero, the reason.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib.util
+import io
+import json
+import os
+import socket
+import struct
+import threading
+from collections import OrderedDict
+
+from v2vlint.files.scheme import Ranges, schemes
+from v2vlint.files.urls import scheme_of, shown
+from v2vlint.model.errors import ImageError
+
+BLOCK = 1 << 18
+CACHE = 64 << 20
+"""Bytes that are kept of each file."""
+AHEAD = 4 << 20
+"""How many bytes are read at once when reads go on where the last one ended."""
+MAX_READ = 64 << 20
+_REQUEST, _ANSWER = struct.Struct("=QQ"), struct.Struct("=IQ")
+
+
+def open_url(url: str) -> Ranges:
+    """The file at ``url``. Missing, or ImageError that says what cannot be had or what to install."""
+    scheme = schemes().get(scheme_of(url))
+    if scheme is None:
+        raise ImageError(f"{shown(url)}: URLs of this kind are not read", hint=f"read are {', '.join(sorted(schemes()))}")
+    if scheme.module and importlib.util.find_spec(scheme.module) is None:
+        raise ImageError(f"{shown(url)}: {scheme.module} is not installed", hint=f"pip install 'v2vlint[{scheme.extra}]'")
+    return scheme.open(url)
+
+
+class Blocks:
+    """A remote file by way of a cache of its blocks. Sequential reads fetch more and more at once, others one block."""
+
+    def __init__(self, ranges: Ranges) -> None:
+        self.ranges = ranges
+        self._kept: OrderedDict[int, bytes] = OrderedDict()
+        self._next, self._ahead = 0, 1
+
+    def read(self, offset: int, length: int) -> bytes:
+        """Up to ``length`` bytes from ``offset`` on, fewer at the end."""
+        end = min(offset + length, self.ranges.size)
+        if end <= offset:
+            return b""
+        first, last = offset // BLOCK, (end - 1) // BLOCK
+        found: dict[int, bytes] = {}
+        for number in range(first, last + 1):
+            found[number] = found.get(number) or self._kept.get(number) or self._fetch(number, last, found)
+            if number in self._kept:
+                self._kept.move_to_end(number)
+        return b"".join(found[number] for number in range(first, last + 1))[offset - first * BLOCK : end - first * BLOCK]
+
+    def _fetch(self, number: int, last: int, found: dict[int, bytes]) -> bytes:
+        """Read ``number`` with what is missing up to ``last``, and ahead when that goes on from where the last read ended."""
+        self._ahead = min(self._ahead * 2, AHEAD // BLOCK) if number == self._next else 1
+        until = min(max(last + 1, number + self._ahead), number + AHEAD // BLOCK, -(-self.ranges.size // BLOCK))
+        until = next((one for one in range(number + 1, until) if one in self._kept), until)
+        self._next = until
+        start = number * BLOCK
+        data = self.ranges.read(start, min(until * BLOCK, self.ranges.size) - start)
+        for index in range(number, until):
+            block = data[(index - number) * BLOCK : (index - number + 1) * BLOCK]
+            self._kept[index] = block
+            if index <= last:
+                found[index] = block
+        while len(self._kept) > CACHE // BLOCK:
+            self._kept.popitem(last=False)
+        return data[:BLOCK]
+
+
+def serve(url: str) -> tuple[int, int]:
+    """Open ``url`` and serve it in a thread until the other end is closed: the descriptor of that end, which is the caller's; its size."""
+    ranges = open_url(url)
+    ours, theirs = socket.socketpair()
+    threading.Thread(target=_serve, args=(ours, Blocks(ranges)), name="v2vlint-blocks", daemon=True).start()
+    return theirs.detach(), ranges.size
+
+
+def _serve(ours: socket.socket, blocks: Blocks) -> None:
+    with contextlib.suppress(OSError), ours, contextlib.closing(blocks.ranges):
+        while len(request := _received(ours, _REQUEST.size)) == _REQUEST.size:
+            offset, length = _REQUEST.unpack(request)
+            try:
+                status, data = 0, blocks.read(offset, min(length, MAX_READ))
+            except ImageError as error:
+                status, data = 1, json.dumps([error.message, error.hint]).encode()
+            except Exception as error:
+                status, data = 1, json.dumps([f"cannot be read: {type(error).__name__}: {error}", ""]).encode()
+            ours.sendall(_ANSWER.pack(status, len(data)) + data)
+
+
+def _received(channel: socket.socket, length: int) -> bytes:
+    data = b""
+    while len(data) < length and (more := channel.recv(length - len(data))):
+        data += more
+    return data
+
+
+def pread(descriptor: int, length: int, offset: int) -> bytes:
+    """As os.pread, of a file that is served at the other end of a socket. ImageError with the reason when it cannot be read."""
+    found = b""
+    while length > 0:
+        os.write(descriptor, _REQUEST.pack(offset, min(length, MAX_READ)))
+        status, count = _ANSWER.unpack(_exactly(descriptor, _ANSWER.size))
+        data = _exactly(descriptor, count)
+        if status:
+            message, hint = json.loads(data)
+            raise ImageError(message, hint=hint)
+        found += data
+        if not data:
+            break
+        offset, length = offset + count, length - count
+    return found
+
+
+def _exactly(descriptor: int, length: int) -> bytes:
+    parts, rest = [], length
+    while rest > 0:
+        data = os.read(descriptor, min(rest, 1 << 20))
+        if not data:
+            raise ImageError("the process that reads it is gone")
+        parts.append(data)
+        rest -= len(data)
+    return b"".join(parts)
+
+
+class RemoteFile(io.RawIOBase):
+    """A served file as a seekable stream, which owns its descriptor."""
+
+    def __init__(self, descriptor: int, size: int) -> None:
+        self._descriptor, self._size, self._position = descriptor, size, 0
+
+    def readable(self) -> bool:
+        """Always."""
+        return True
+
+    def seekable(self) -> bool:
+        """Always."""
+        return True
+
+    def tell(self) -> int:
+        """The position of the next read."""
+        return self._position
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+        """Move the position."""
+        self._position = max(0, {os.SEEK_SET: 0, os.SEEK_CUR: self._position, os.SEEK_END: self._size}[whence] + offset)
+        return self._position
+
+    def readinto(self, buffer: bytearray | memoryview, /) -> int:  # type: ignore[override]
+        """Read on."""
+        data = pread(self._descriptor, max(0, min(len(buffer), self._size - self._position)), self._position)
+        buffer[: len(data)] = data
+        self._position += len(data)
+        return len(data)
+
+    def close(self) -> None:
+        """Close the descriptor."""
+        if not self.closed:
+            os.close(self._descriptor)
+        super().close()

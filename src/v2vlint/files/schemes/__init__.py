@@ -1,0 +1,1 @@
+"""The kinds of URL that are read, one module each."""

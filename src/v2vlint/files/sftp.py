@@ -1,0 +1,262 @@
+"""SFTP (draft-ietf-secsh-filexfer-02, version 3) over any pair of pipes: the ssh program logs in, by its own configuration and keys.
+
+What comes back is hostile: lengths and counts are capped, and nothing is done but parsing.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import shlex
+import stat as modes
+import struct
+import subprocess
+import threading
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import IO
+
+from v2vlint import programs
+from v2vlint.files.errors import Missing
+from v2vlint.model.errors import ImageError
+
+TIMEOUT = 30
+MAX_PACKET = 1 << 20
+MAX_NAMES = 200_000
+CHUNK = 1 << 15
+WINDOW = 64
+_INIT, _OPEN, _CLOSE, _READ, _LSTAT, _FSTAT, _OPENDIR, _READDIR, _READLINK = 1, 3, 4, 5, 7, 8, 11, 12, 19
+_VERSION, _STATUS, _HANDLE, _DATA, _NAME, _ATTRS = 2, 101, 102, 103, 104, 105
+_EOF, _NO_FILE, _DENIED = 1, 2, 3
+_NAME_OK = re.compile(r"[A-Za-z0-9_.%:\[\]][A-Za-z0-9_.%:\[\]-]*")
+SSH = "V2VLINT_SSH"
+"""The environment variable with the ssh command, for another configuration or key."""
+
+
+@dataclass(frozen=True, slots=True)
+class Attributes:
+    """What SFTP tells of a file: ``mode`` with its type, sizes in bytes, seconds since the epoch."""
+
+    size: int = 0
+    uid: int = 0
+    gid: int = 0
+    mode: int = 0
+    mtime: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Login:
+    """Where to log in. ImageError for a user or host that is none."""
+
+    host: str
+    user: str = ""
+    port: int = 0
+
+    def command(self, *more: str) -> list[str]:
+        """The ssh command line that runs ``more`` there; it asks for nothing."""
+        for name in filter(None, (self.host, self.user)):
+            if not _NAME_OK.fullmatch(name):
+                raise ImageError(f"{name!r} is no host or user")
+        ssh = shlex.split(os.environ.get(SSH, "")) or [programs.find("ssh") or ""]
+        if not ssh[0]:
+            raise ImageError("ssh is not installed", hint="install openssh-client")
+        user, port = (("-l", self.user) if self.user else ()), (("-p", str(self.port)) if self.port else ())
+        options = ("-oBatchMode=yes", f"-oConnectTimeout={TIMEOUT}", "-oServerAliveInterval=15", "-T", "-x", "-a")
+        return [*ssh, *options, *user, *port, *more[:1], "--", self.host.strip("[]"), *more[1:]]
+
+
+class Sftp:
+    """A session with a server that ``command`` starts. Calls may come from several threads; errors are ImageError or Missing."""
+
+    def __init__(self, command: Sequence[str], name: str) -> None:
+        self._name, self._lock, self._number = name, threading.Lock(), 0
+        self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        assert self._process.stdin
+        assert self._process.stdout
+        assert self._process.stderr
+        self._to: IO[bytes] = self._process.stdin
+        self._from: IO[bytes] = self._process.stdout
+        self._errors: IO[bytes] = self._process.stderr
+        try:
+            self._send(_INIT, struct.pack(">I", 3))
+            if self._receive()[0] != _VERSION:
+                raise ImageError(f"{name}: the server does not speak SFTP")
+        except (ImageError, OSError) as error:
+            raise ImageError(f"{name}: no connection: {self._complaint()}", hint=_HINT) from error
+
+    def _complaint(self) -> str:
+        with contextlib.suppress(OSError):
+            self._to.close()
+        text = self._errors.read(4096).decode("utf-8", "replace").strip()
+        self.close()
+        return text.splitlines()[-1] if text else "ssh said nothing"
+
+    def close(self) -> None:
+        """End the session."""
+        with contextlib.suppress(OSError):
+            self._to.close()
+        self._from.close()
+        self._errors.close()
+        if self._process.poll() is None:
+            self._process.terminate()
+        try:
+            self._process.wait(5)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+
+    def lstat(self, path: bytes) -> Attributes:
+        """What is at ``path`` itself."""
+        return _Reader(self._ask(path, _LSTAT, _string(path), _ATTRS)).attributes()
+
+    def readlink(self, path: bytes) -> bytes:
+        """The target of a link."""
+        reader = _Reader(self._ask(path, _READLINK, _string(path), _NAME))
+        reader.number()
+        return reader.string()
+
+    def names(self, path: bytes) -> Iterator[tuple[bytes, Attributes]]:
+        """The entries of a folder with what they are, without ``.`` and ``..``."""
+        handle, count = _Reader(self._ask(path, _OPENDIR, _string(path), _HANDLE)).string(), 0
+        try:
+            while reply := self._ask(path, _READDIR, _string(handle), _NAME):
+                reader = _Reader(reply)
+                for _entry in range(reader.number()):
+                    name, _long, found = reader.string(), reader.string(), reader.attributes()
+                    count += 1
+                    if count > MAX_NAMES:
+                        raise ImageError(f"{self._shown(path)}: more than {MAX_NAMES} entries")
+                    if name not in (b".", b"..") and b"/" not in name:
+                        yield name, found
+        finally:
+            self._ask(path, _CLOSE, _string(handle), _STATUS)
+
+    def open(self, path: bytes) -> tuple[bytes, Attributes]:
+        """A handle for reading a file, and what it is."""
+        handle = _Reader(self._ask(path, _OPEN, _string(path) + struct.pack(">II", 1, 0), _HANDLE)).string()
+        return handle, _Reader(self._ask(path, _FSTAT, _string(handle), _ATTRS)).attributes()
+
+    def shut(self, path: bytes, handle: bytes) -> None:
+        """Close a handle."""
+        self._ask(path, _CLOSE, _string(handle), _STATUS)
+
+    def read(self, path: bytes, handle: bytes, offset: int, length: int) -> bytes:
+        """``length`` bytes from ``offset`` on, fewer at the end: many requests under way at once."""
+        data = bytearray()
+        while len(data) < length:
+            got = self._window(path, handle, offset + len(data), min(length - len(data), WINDOW * CHUNK))
+            data += got
+            if not got:
+                break
+        return bytes(data)
+
+    def _window(self, path: bytes, handle: bytes, offset: int, length: int) -> bytes:
+        parts: dict[int, bytes] = {}
+        with self._lock:
+            wanted = range(offset, offset + length, CHUNK)
+            numbers = {
+                self._send(_READ, _string(handle) + struct.pack(">QI", at, min(CHUNK, offset + length - at)), numbered=True): at
+                for at in wanted
+            }
+            for _reply in wanted:
+                kind, number, body = self._reply()
+                if number not in numbers:
+                    raise ImageError(f"{self._name}: the server mixes up its answers")
+                parts[numbers[number]] = _Reader(body).string() if kind == _DATA else self._failed(path, kind, body)
+        data = bytearray()
+        for at in wanted:
+            data += parts[at]
+            if len(parts[at]) < min(CHUNK, offset + length - at):
+                break  # a short answer: what comes after it is asked for again
+        return bytes(data)
+
+    def _ask(self, path: bytes, kind: int, body: bytes, wanted: int) -> bytes:
+        """One question; an empty answer at the end of a list. Missing or ImageError with what the server says."""
+        with self._lock:
+            number = self._send(kind, body, numbered=True)
+            found, answered, reply = self._reply()
+        if answered != number:
+            raise ImageError(f"{self._name}: the server mixes up its answers")
+        return reply if found == wanted else self._failed(path, found, reply)
+
+    def _failed(self, path: bytes, kind: int, body: bytes) -> bytes:
+        code = _Reader(body).number() if kind == _STATUS else -1
+        if code in (0, _EOF):
+            return b""
+        if code == _NO_FILE:
+            raise Missing(f"{self._shown(path)}: no such file")
+        raise ImageError(f"{self._shown(path)}: {'permission denied' if code == _DENIED else 'the server cannot read it'}")
+
+    def _shown(self, path: bytes) -> str:
+        return f"{self._name}{path.decode('utf-8', 'replace')}"
+
+    def _send(self, kind: int, body: bytes, *, numbered: bool = False) -> int:
+        self._number = self._number + 1 & 0xFFFFFFFF
+        packet = bytes([kind]) + (struct.pack(">I", self._number) if numbered else b"") + body
+        try:
+            self._to.write(struct.pack(">I", len(packet)) + packet)
+            self._to.flush()
+        except (OSError, ValueError) as error:
+            raise ImageError(f"{self._name}: the connection is gone") from error
+        return self._number
+
+    def _receive(self) -> tuple[int, bytes]:
+        (length,) = struct.unpack(">I", self._exactly(4))
+        if not 1 <= length <= MAX_PACKET:
+            raise ImageError(f"{self._name}: the server sends what is no SFTP")
+        packet = self._exactly(length)
+        return packet[0], packet[1:]
+
+    def _reply(self) -> tuple[int, int, bytes]:
+        kind, body = self._receive()
+        return kind, int.from_bytes(body[:4], "big"), body[4:]
+
+    def _exactly(self, length: int) -> bytes:
+        try:
+            data = self._from.read(length)
+        except (OSError, ValueError):
+            data = b""
+        if len(data) < length:
+            raise ImageError(f"{self._name}: the connection is gone")
+        return data
+
+
+_HINT = "log in once with ssh, so that host key and login are known; V2VLINT_SSH has the ssh command when it needs options"
+
+
+def _string(data: bytes) -> bytes:
+    return struct.pack(">I", len(data)) + data
+
+
+class _Reader:
+    """The fields of an answer. ImageError when it is cut short."""
+
+    def __init__(self, data: bytes) -> None:
+        self._data, self._at = data, 0
+
+    def number(self, size: int = 4) -> int:
+        """A number of ``size`` bytes."""
+        if self._at + size > len(self._data):
+            raise ImageError("the server sends damaged SFTP")
+        self._at += size
+        return int.from_bytes(self._data[self._at - size : self._at], "big")
+
+    def string(self) -> bytes:
+        """A string."""
+        length = self.number()
+        if self._at + length > len(self._data):
+            raise ImageError("the server sends damaged SFTP")
+        self._at += length
+        return self._data[self._at - length : self._at]
+
+    def attributes(self) -> Attributes:
+        """What a file is."""
+        flags = self.number()
+        size = self.number(8) if flags & 1 else 0
+        uid, gid = (self.number(), self.number()) if flags & 2 else (0, 0)
+        mode = self.number() if flags & 4 else modes.S_IFREG
+        _atime, mtime = (self.number(), self.number()) if flags & 8 else (0, 0)
+        for _extension in range(min(self.number(), 64) if flags & 1 << 31 else 0):
+            self.string(), self.string()
+        return Attributes(size, uid, gid, mode, mtime)

@@ -1,0 +1,122 @@
+"""Real servers on the loopback: HTTP with ranges and with faults, sshd."""
+
+from __future__ import annotations
+
+import contextlib
+import getpass
+import http.server
+import os
+import re
+import shutil
+import socket
+import subprocess
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+Fault = Callable[["Handler"], bool]
+sshd = pytest.mark.skipif(shutil.which("sshd", path="/usr/sbin") is None or os.geteuid() != 0, reason="sshd is not installed, or not root")
+
+
+class Handler(http.server.BaseHTTPRequestHandler):
+    """Serves files of ``server.folder`` in ranges; ``server.fault`` may answer first."""
+
+    protocol_version = "HTTP/1.1"
+    server: WebServer
+
+    def log_message(self, format: str, *args: object) -> None:
+        """Silent."""
+
+    def reply(self, status: int, data: bytes = b"", **headers: str) -> bool:
+        """One answer."""
+        self.send_response(status)
+        for name, value in headers.items():
+            self.send_header(name.replace("_", "-"), value)
+        self.send_header("Content-Length", str(len(data)))
+        self.end_headers()
+        self.wfile.write(data)
+        return True
+
+    def do_GET(self) -> None:
+        """Answer with the fault, or a range."""
+        self.server.asked.append(self.path)
+        if self.server.fault(self):
+            return
+        path = self.server.folder / self.path.partition("?")[0].lstrip("/")
+        if not path.is_file():
+            self.reply(404)
+            return
+        data = path.read_bytes()
+        first, last = map(int, re.findall(r"\d+", self.headers["Range"]))
+        part = data[first : last + 1]
+        self.server.sent += len(part)
+        self.reply(206, part, ETag=self.server.etag, Content_Range=f"bytes {first}-{first + len(part) - 1}/{len(data)}")
+
+
+class WebServer(http.server.ThreadingHTTPServer):
+    """The server with what it was asked for."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(("127.0.0.1", 0), Handler)
+        self.folder, self.asked, self.sent, self.etag = folder, list[str](), 0, '"1"'
+        self.fault: Fault = lambda _handler: False
+
+    @property
+    def url(self) -> str:
+        """Its address."""
+        return f"http://127.0.0.1:{self.server_address[1]}"
+
+
+@contextlib.contextmanager
+def web(folder: Path) -> Iterator[WebServer]:
+    """A server of ``folder``."""
+    with WebServer(folder) as server:
+        thread = threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True)
+        thread.start()
+        try:
+            yield server
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+def free_port() -> int:
+    """A port that nobody listens on."""
+    with socket.socket() as one:
+        one.bind(("127.0.0.1", 0))
+        return int(one.getsockname()[1])
+
+
+def wait_for(port: int) -> None:
+    """Until somebody listens."""
+    for _attempt in range(200):
+        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
+            return
+        time.sleep(0.05)
+    raise AssertionError(f"nothing listens on {port}")
+
+
+@contextlib.contextmanager
+def secure_shell(folder: Path) -> Iterator[tuple[str, str]]:
+    """An sshd of our own: ``user@host:port``, and the ssh command that has its key and knows it."""
+    for name in ("host", "user"):
+        subprocess.run(("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(folder / name)), check=True)
+    port = free_port()
+    (folder / "authorized").write_text((folder / "user.pub").read_text())
+    (folder / "known").write_text(f"[127.0.0.1]:{port} {(folder / 'host.pub').read_text()}")
+    settings = (
+        f"Port {port}", "ListenAddress 127.0.0.1", f"HostKey {folder}/host", f"AuthorizedKeysFile {folder}/authorized", "StrictModes no",
+        "PermitRootLogin yes", "PasswordAuthentication no", "UsePAM no", "PidFile none", "Subsystem sftp internal-sftp",
+    )  # fmt: skip
+    (folder / "sshd_config").write_text("\n".join(settings))
+    Path("/run/sshd").mkdir(exist_ok=True)
+    with subprocess.Popen(("/usr/sbin/sshd", "-D", "-e", "-f", str(folder / "sshd_config")), stderr=subprocess.DEVNULL) as server:
+        try:
+            wait_for(port)
+            command = f"ssh -F none -i {folder}/user -oUserKnownHostsFile={folder}/known -oStrictHostKeyChecking=yes"
+            yield f"{getpass.getuser()}@127.0.0.1:{port}", command
+        finally:
+            server.terminate()
