@@ -12,15 +12,19 @@ from typing import Any
 import pytest
 
 from guestbuild.samples import HOME, cached, recipes
-from tests.cases.test_cases import GUESTS
+from tests.cases.test_cases import GUESTS, table
 from tests.fixing import both
-from tests.fixing.test_session import asked
+from v2vlint import target
+from v2vlint.engine.protocol import CheckAsk
 from v2vlint.fixing import appliance, session
 from v2vlint.fixing.direct.terms import Declined
 from v2vlint.fixing.direct.write import write as write_directly
+from v2vlint.fixing.protocol import FixAsk
 from v2vlint.fixing.request import checked
 from v2vlint.model.errors import ImageError
+from v2vlint.model.finding import Mover
 from v2vlint.model.fix import Applicability
+from v2vlint.model.source import GuestRef
 
 SHARDS = 10
 """Each has some of the guests, those of one in as few appliances as can be: one takes half a minute to start."""
@@ -28,7 +32,7 @@ SHARDS = 10
 
 @dataclass(frozen=True)
 class Job:
-    """The orders for one guest, and its disks after they were carried out directly."""
+    """Orders for one guest, and its disks after they were carried out directly."""
 
     name: str
     images: tuple[Path, ...]
@@ -42,28 +46,52 @@ class Job:
         return frozenset(device["name"].partition("/")[0] for device in devices if device["kind"] == "lv")
 
 
+def asks(name: str, home: Path) -> Iterator[FixAsk]:
+    """A sample guest is fixed for every target, the guest of a case for what its cases ask, and for the default target."""
+    images = tuple(map(str, cached(name, home)))
+    ref = GuestRef("+".join(images), "disks", images)
+    wanted = {("kvm", Mover.RAW): None}
+    if home == HOME:
+        wanted |= {(one, Mover.RAW): None for one in target.names() if one != "any"}
+    for case in table():
+        if home == GUESTS and case.guest == name:
+            wanted[case.ask.targets[0].name, case.ask.mover] = None
+    yield from (FixAsk(CheckAsk(ref, (target.load(one),), mover), Applicability.UNSAFE) for one, mover in wanted)
+
+
+def orders(name: str, home: Path) -> Iterator[dict[str, Any]]:
+    """The different orders that fixes of a guest come to."""
+    known: list[dict[str, Any]] = []
+    for ask in asks(name, home):
+        prepared = session.preview(ask)
+        if prepared.has_work:
+            found = checked(prepared.request, ask, len(ask.ask.guest.paths))
+            for root in found["roots"]:
+                root["selinux"] = ""  # Debian's libguestfs sets no labels
+            if found not in known:
+                known.append(found)
+                yield found
+
+
 def jobs(folder: Path, shard: int) -> Iterator[Job]:
-    """The guests of a shard with something to fix that can be written directly."""
+    """The fixes of the guests of a shard that can be written directly."""
     for home in (HOME, GUESTS):
         for name in sorted(recipes(home))[shard::SHARDS]:
-            images = cached(name, home)
-            ask = asked(images, Applicability.UNSAFE)
-            prepared = session.preview(ask)
-            if not prepared.has_work:
-                continue
-            orders = checked(prepared.request, ask, len(images))
-            for root in orders["roots"]:
-                root["selinux"] = ""  # Debian's libguestfs sets no labels
-            own = folder / name
-            own.mkdir()
-            work = both.work(own, images, orders, "qcow2")
-            try:
-                write_directly(work)
-            except (Declined, ImageError) as error:
-                print(f"{name}: not directly: {error}", flush=True)
-                shutil.rmtree(own)
-            else:
-                yield Job(name, images, orders, both.flat(work, own))
+            for number, found in enumerate(orders(name, home)):
+                if job := _directly(folder / f"{name}-{number}", cached(name, home), found):
+                    yield job
+
+
+def _directly(own: Path, images: tuple[Path, ...], orders: dict[str, Any]) -> Job | None:
+    own.mkdir()
+    work = both.work(own, images, orders, "qcow2")
+    try:
+        write_directly(work)
+    except (Declined, ImageError) as error:
+        print(f"{own.name}: not directly: {error}", flush=True)
+        shutil.rmtree(own)
+        return None
+    return Job(own.name, images, orders, both.flat(work, own))
 
 
 def _shifted(value: Any, first: int) -> Any:
