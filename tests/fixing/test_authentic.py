@@ -6,15 +6,16 @@ import json
 import os
 import shutil
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from tests.disk.images import run
 from tests.fixing import stand_in
-from tests.fixing.stand_in import EDITS, fixed, make, patched, stranded
+from tests.fixing.stand_in import EDITS, fixed, make, new_bytes, patched, stranded
 from v2vlint.cli.main import main
 from v2vlint.fixing import qemu, transaction
 from v2vlint.fixing.transaction import Disk
@@ -248,6 +249,47 @@ def test_a_journal_with_anything_wrong_in_it_is_refused(tmp_path: Path, damage: 
         with pytest.raises(ImageError, match="journal"):
             work(disk.image)
     assert disk.image.read_bytes() == before
+
+
+HOSTILE: tuple[Any, ...] = (
+    None, True, -1, 1 << 70, float("inf"), float("nan"), "", "a\0b", "\ud800", "\udcff", "../" * 50, "/dev/null", "a.img", [], {}, [None],
+)  # fmt: skip
+
+
+def _places(value: Any, above: tuple[str | int, ...] = ()) -> Iterator[tuple[str | int, ...]]:
+    """The way to every value in JSON data."""
+    yield above
+    if isinstance(value, dict | list):
+        for key in value if isinstance(value, dict) else range(len(value)):
+            yield from _places(value[key], (*above, key))
+
+
+def _with(value: Any, place: tuple[str | int, ...], new: Any) -> Any:
+    if not place:
+        return new
+    changed: Any = list(value) if isinstance(value, list) else dict(value)
+    changed[place[0]] = _with(value[place[0]], place[1:], new)
+    return changed
+
+
+@pytest.mark.parametrize("name", ["a.img", "b.img"])
+def test_no_value_in_a_journal_ends_a_run_or_writes(tmp_path: Path, name: str) -> None:
+    """Whoever owns an image may write a journal that is bound to it: v2vlint of root reads it."""
+    disks = stranded(tmp_path, "committing", "a.img", "b.img")
+    before = [disk.image.read_bytes() for disk in disks]
+    path = tmp_path / f"{name}.v2vlint-journal"
+    kept = {one: one.read_bytes() for one in tmp_path.iterdir()}
+    for place in _places(json.loads(kept[path])):
+        for value in HOSTILE:
+            path.write_text(json.dumps(_with(json.loads(kept[path]), place, value)), "utf-8")
+            list(pending([str(disk.image) for disk in disks]))
+            with suppress(ImageError):
+                transaction.recover(tmp_path / name)
+                assert [disk.image.read_bytes() for disk in disks] == [new_bytes(old, EDITS[0]) for old in before]
+            for one, content in kept.items():
+                if not one.exists() or one.read_bytes() != content:
+                    one.touch(0o600)
+                    one.write_bytes(content)
 
 
 def test_a_journal_survives_writing_and_reading(tmp_path: Path) -> None:

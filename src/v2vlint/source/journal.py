@@ -208,7 +208,7 @@ def _decoded(at: Place, data: dict[str, Any]) -> Journal:
             raise ValueError(f"{len(items)} members")
         decoded = (_decoded_member(at, data, number, item) for number, item in enumerate(items))
         members = tuple(member for member in decoded if member is not None)
-        titles, earlier = tuple(map(str, data["titles"])), int(data["earlier"])
+        titles, earlier = tuple(map(str, data["titles"])), _number(data, "earlier")
         return Journal(data["state"], members, titles, earlier, data["id"], _text(data, "boot"))
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise ImageError(f"{at.path('journal')}: the journal cannot be read: {error!r}", hint=_removal(at)) from error
@@ -229,7 +229,7 @@ def _decoded_member(lead: Place, data: dict[str, Any], number: int, item: dict[s
     undo, following, redo = (_text(item, name) for name in ("undo", "following", "redo"))
     if not all(map(_DIGEST.fullmatch, (undo, following, redo))):
         raise ValueError("not a digest")
-    stamp = Stamp(int(item["size"]), int(item["mtime"]), _text(item, "samples"))
+    stamp = Stamp(_number(item, "size"), _number(item, "mtime"), _text(item, "samples"))
     return Member(at, _text(item, "driver"), stamp, undo, following, redo)
 
 
@@ -244,9 +244,16 @@ def _bound(at: Place, item: dict[str, Any], data: dict[str, Any]) -> None:
 
 
 def _text(item: dict[str, Any], name: str) -> str:
-    if not isinstance(item[name], str) or "\0" in item[name]:
+    """A text that may be part of a path; ValueError when it is none."""
+    if not isinstance(item[name], str) or b"\0" in os.fsencode(item[name]):
         raise ValueError(f"{name} is no text")
     return str(item[name])
+
+
+def _number(item: dict[str, Any], name: str) -> int:
+    if not isinstance(item[name], int):
+        raise ValueError(f"{name} is no number")
+    return int(item[name])
 
 
 def _removal(at: Place) -> str:
