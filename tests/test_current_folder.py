@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from v2vlint import programs
+from v2vlint.cli.main import main
 from v2vlint.engine.config import confined, parse, read
 from v2vlint.model.errors import UsageError
 
@@ -100,3 +101,37 @@ def test_a_report_that_a_found_configuration_sends_elsewhere_is_not_written(tmp_
     named = subprocess.run([*run, "--config", "v2vlint.toml"], cwd=bundle, check=False, capture_output=True)
     assert named.returncode == 3
     assert victim.read_text() != "mine"
+
+
+HOSTILE = [
+    ("v2vlint.toml", "a = " + "[" * 20_000),
+    ("v2vlint.toml", "a = " + "{a = " * 20_000),
+    ("v2vlint.toml", "target = 'x'\n[targets.x" + ".a" * 20_000 + "]\nb = 1"),
+    ("v2vlint.toml", "# " + "x" * (2 << 20)),
+    ("v2vlint.toml", "cpu-limit = " + "9" * 30),
+    ("v2vlint.toml", 'memory-limit = "' + "9" * 30 + 'TiB"'),
+    ("pyproject.toml", "[tool.v2vlint]\na = " + "[" * 20_000),
+    ("pyproject.toml", "# tool.v2vlint " + "x" * (2 << 20)),
+    ("known.json", "[" * 100_000),
+    ("known.json", '{"v2vlint_baseline": 1, "findings": [1e999]}'),
+    ("mine.toml", "a = " + "[" * 20_000),
+    ("mine.toml", "# " + "x" * (2 << 20)),
+]
+
+
+@pytest.mark.parametrize(("name", "text"), HOSTILE)
+def test_a_file_that_came_with_images_is_refused_in_one_line(
+    tmp_path: Path, name: str, text: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It is read by v2vlint itself, which has no limits of its own."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / name).write_text(text)
+    if name not in ("v2vlint.toml", "pyproject.toml"):
+        key = "baseline" if name == "known.json" else "target"
+        (tmp_path / "v2vlint.toml").write_text(f'{key} = "{name}"')
+    (tmp_path / "disk.raw").write_bytes(bytes(4096))
+    assert main(["check", "disk.raw"]) == 2
+    said = capsys.readouterr().err
+    assert said.startswith("v2vlint: ")
+    assert "a bug" not in said
+    assert len(said) < 1000

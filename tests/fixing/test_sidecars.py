@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import shlex
+import shutil
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -213,3 +215,20 @@ def test_reading_writes_no_state(tmp_path: Path, state_folder: Path) -> None:
     disk = make(tmp_path)
     assert not list(pending([str(disk.image), str(tmp_path / "none"), str(tmp_path)]))
     assert not list(state_folder.iterdir())
+
+
+@pytest.mark.parametrize("name", ["a; touch x #.img", "$(touch x).img", "a 'b' `touch x`.img", "-rf.img"])
+def test_a_command_that_is_advised_is_about_the_file_alone(tmp_path: Path, name: str) -> None:
+    """Whoever takes it from the screen gives it to a shell."""
+    (disk,) = stranded(tmp_path, "committing", name)
+    (problem,) = pending([str(disk.image)])
+    commands = [part.split(" brings")[0].split(" finishes")[0] for part in problem.hint.split("; v2vlint --fix")]
+    assert shlex.split(commands[0]) == ["v2vlint", "undo", str(disk.image)]
+    copy = tmp_path / "there" / name
+    copy.parent.mkdir()
+    for path in list(tmp_path.glob("*.v2vlint-journal")):
+        shutil.copy2(path, copy.parent)
+    shutil.copy2(disk.image, copy)
+    (problem,) = pending([str(copy)])
+    command = problem.hint.partition("rm ")[2]
+    assert shlex.split(command) == [f"{copy}.v2vlint-*"]

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from v2vlint.engine.config import Config, parse, read
+from v2vlint.engine.config import MOST, Config, parse, read
 from v2vlint.model.errors import UsageError
 from v2vlint.model.finding import Mover, Severity
 from v2vlint.run import keys
@@ -131,7 +131,7 @@ def levels(text: str) -> int:
 
 def positive(text: str) -> int:
     """A positive whole number."""
-    if not text.isdecimal() or int(text) < 1:
+    if not text.isdecimal() or not 1 <= int(text) <= MOST:
         raise argparse.ArgumentTypeError(f"not a positive whole number: {text!r}")
     return int(text)
 

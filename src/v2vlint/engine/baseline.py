@@ -6,10 +6,12 @@ import json
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+from v2vlint.model.codec import parse
 from v2vlint.model.errors import UsageError
 from v2vlint.model.report import FindingReport, ImageReport
 
 VERSION = 1
+MAX_SIZE = 64 << 20
 
 
 def render(images: Iterable[ImageReport]) -> str:
@@ -39,7 +41,8 @@ def _findings(image: ImageReport) -> Iterator[FindingReport]:
 def read(path: Path) -> frozenset[str]:
     """The fingerprints a baseline file knows; UsageError when it is none."""
     try:
-        data = json.loads(path.read_text("utf-8"))
+        with path.open("rb") as stream:
+            data = parse(stream.read(MAX_SIZE + 1))
         if data["v2vlint_baseline"] != VERSION:
             raise UsageError(f"{path}: baseline of version {data['v2vlint_baseline']}, this v2vlint reads {VERSION}")
         return frozenset(str(known["fingerprint"]) for known in data["findings"])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import datetime
 import os
-import tomllib
+import shlex
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,7 +13,10 @@ from typing import Any, TypeVar
 
 from v2vlint.model.errors import UsageError
 from v2vlint.model.finding import Mover, Severity
+from v2vlint.target.profile import MAX_TOML, read_toml
 
+MOST = (1 << 31) - 1
+"""The largest number of jobs or seconds."""
 FILE, PROJECT = "v2vlint.toml", "pyproject.toml"
 
 T = TypeVar("T")
@@ -88,21 +91,15 @@ def find(start: Path) -> Path | None:
 
 def _mentions_us(path: Path) -> bool:
     try:
-        return "tool.v2vlint" in path.read_text("utf-8", "replace")
+        with path.open("rb") as stream:
+            return b"tool.v2vlint" in stream.read(MAX_TOML)
     except OSError:
         return False
 
 
 def read(path: Path) -> Config:
     """The configuration in ``path``; UsageError when it cannot be read, is no TOML, or says something unknown."""
-    try:
-        data = tomllib.loads(path.read_text("utf-8"))
-    except OSError as error:
-        raise UsageError(f"{path}: {(error.strerror or 'cannot be read').lower()}") from error
-    except UnicodeDecodeError as error:
-        raise UsageError(f"{path}: not UTF-8 text") from error
-    except tomllib.TOMLDecodeError as error:
-        raise UsageError(f"{path}: not valid TOML: {error}") from error
+    data = read_toml(path)
     if path.name == PROJECT:
         data = data.get("tool", {}).get("v2vlint", {})
     return parse(data, path.name, path.parent)
@@ -111,7 +108,7 @@ def read(path: Path) -> Config:
 def confined(config: Config) -> Config:
     """``config`` as one that was found, not named: it may lie beside untrusted images. UsageError when it names files elsewhere."""
     folder = config.folder.resolve()
-    hint = f"if it is yours: --config {config.folder / config.origin}"
+    hint = f"if it is yours: --config {shlex.quote(str(config.folder / config.origin))}"
     for key, value in (("allow-folder", config.allow_folder), ("rules", config.rules)):
         if value:
             raise UsageError(f"{config.origin}: {key} counts only in a configuration given with --config", hint=hint)
@@ -165,6 +162,8 @@ def _choice(options: Mapping[str, T]) -> Callable[[Any, str], T]:
 def _positive(value: Any, place: str) -> int:
     if type(value) is not int or value < 1:
         raise UsageError(f"{place}: must be a positive whole number")
+    if value > MOST:
+        raise UsageError(f"{place}: must be at most {MOST}")
     return value
 
 

@@ -15,6 +15,7 @@ from v2vlint import programs
 from v2vlint.accel import acceleration
 from v2vlint.fixing import qemu
 from v2vlint.fixing.work import Work, Written
+from v2vlint.model.codec import parse
 from v2vlint.model.errors import ImageError, UsageError
 from v2vlint.programs import guestfs_python
 
@@ -63,7 +64,7 @@ def _ask(python: str, request: Mapping[str, Any], *, kvm: bool) -> dict[str, Any
     finally:
         process.kill()
     try:
-        answer = json.loads(out)
+        answer = parse(out)
     except ValueError:
         words = errors.decode("utf-8", "replace").strip().splitlines() or [f"exit status {process.returncode}"]
         answer = {"ok": False, "error": words[-1], "notes": [], "seconds": {}}

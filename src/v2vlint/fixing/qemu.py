@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import ctypes
-import json
 import os
 import re
+import shlex
 import signal
 import stat
 import subprocess
@@ -13,9 +13,11 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from typing import Any
 
 from v2vlint.confine import Grant, tools
 from v2vlint.files.nodes import Nodes, argument
+from v2vlint.model.codec import parse
 from v2vlint.model.errors import ImageError, UsageError
 from v2vlint.model.source import ImageNode
 
@@ -70,7 +72,7 @@ def fresh(path: Path) -> Path:
     try:
         found = os.fstat(handle)
         if not stat.S_ISREG(found.st_mode) or found.st_nlink != 1 or found.st_uid != os.geteuid():
-            raise ImageError(f"{path} is in the way", hint=f"look at it, and remove it: rm {path}")
+            raise ImageError(f"{path} is in the way", hint=f"look at it, and remove it: rm {shlex.quote(str(path))}")
         os.fchmod(handle, 0o600)
         os.ftruncate(handle, 0)
     finally:
@@ -95,8 +97,15 @@ def create_overlay(overlay: Path, size: int) -> None:
 def virtual_size(image: ImageNode) -> int:
     """The size of the virtual disk in bytes."""
     with Nodes() as nodes:
-        told = json.loads(run("qemu-img", "info", "--output=json", "-U", argument(nodes.image(image)), nodes=nodes))
-    return int(told["virtual-size"])
+        return int(told("info", "-U", argument(nodes.image(image)), nodes=nodes)["virtual-size"])
+
+
+def told(*command: str, nodes: Nodes) -> Any:
+    """What a command of qemu-img tells as JSON. It read what a guest wrote, so it is not trusted either: ImageError when it is none."""
+    try:
+        return parse(run("qemu-img", command[0], "--output=json", *command[1:], nodes=nodes))
+    except ValueError as error:
+        raise ImageError(f"qemu-img {command[0]} gave no valid answer: {error}") from error
 
 
 def convert(source: Path, output: Path, driver: str) -> None:

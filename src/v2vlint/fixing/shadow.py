@@ -6,7 +6,6 @@ shadow, and what it holds then is the difference. So every format is written by 
 
 from __future__ import annotations
 
-import json
 import os
 from bisect import bisect_right
 from collections.abc import Iterator
@@ -136,7 +135,7 @@ def _told(command: str, path: Path) -> Any:
     """What qemu-img reports about one of our qcow2 files, opened without its backing chain."""
     with Nodes() as nodes:
         node = argument(nodes.overlay(path, None, writable=False))
-        return json.loads(qemu.run("qemu-img", command, "--output=json", node, nodes=nodes))
+        return qemu.told(command, node, nodes=nodes)
 
 
 def _virtual_size(path: Path) -> int:

@@ -17,6 +17,7 @@ the old one or the new one.
 from __future__ import annotations
 
 import os
+import shlex
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
@@ -167,7 +168,7 @@ def _before(places: Sequence[Place]) -> Journal | None:
             raise ImageError(f"{places[0].image}: another fix is not finished")
         for member in journal.members:
             if _stamp(member.at) != member.stamp:
-                hint = f"undo is no longer possible: rm {member.at.prefix}.v2vlint-*, then fix again"
+                hint = f"undo is no longer possible: rm {shlex.quote(member.at.prefix)}.v2vlint-*, then fix again"
                 raise ImageError(f"{member.at.image}: changed since v2vlint fixed it", hint=hint)
     return next(iter(found.values()), None)
 
@@ -346,7 +347,7 @@ def _only_ours(member: Member, handle: int, new: Patch) -> None:
 
 
 def _changed(member: Member) -> ImageError:
-    hint = f"restore it from a backup, or keep it as it is now: rm {member.at.prefix}.v2vlint-*"
+    hint = f"restore it from a backup, or keep it as it is now: rm {shlex.quote(member.at.prefix)}.v2vlint-*"
     return ImageError(f"{member.at.image}: another program wrote to it after v2vlint had begun to", hint=hint)
 
 

@@ -8,7 +8,7 @@ from v2vlint.model.errors import UsageError
 
 _SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*(?:([kmgt])(?:i?b)?|b)?", re.IGNORECASE)
 _UNITS = {"": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30, "t": 1 << 40}
-SMALLEST_MEMORY = 128 << 20
+SMALLEST_MEMORY, LARGEST_MEMORY = 128 << 20, 1 << 60
 
 
 def memory(text: str) -> int:
@@ -19,6 +19,8 @@ def memory(text: str) -> int:
     size = int(float(match[1]) * _UNITS[(match[2] or "").lower()])
     if size < SMALLEST_MEMORY:
         raise UsageError(f"a memory limit of {text} is too small to read anything", hint="at least 128MiB")
+    if size > LARGEST_MEMORY:
+        raise UsageError(f"a memory limit of {text} is none", hint="leave it out, or give one that the machine has")
     return size
 
 

@@ -11,6 +11,7 @@ import hashlib
 import json
 import os
 import re
+import shlex
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -251,13 +252,13 @@ def _text(item: dict[str, Any], name: str) -> str:
 
 
 def _number(item: dict[str, Any], name: str) -> int:
-    if not isinstance(item[name], int):
-        raise ValueError(f"{name} is no number")
+    if type(item[name]) is not int:
+        raise ValueError(f"{name} is no whole number")
     return int(item[name])
 
 
 def _removal(at: Place) -> str:
-    return f"to keep the image as it is: rm {at.prefix}.v2vlint-*"
+    return f"to keep the image as it is: rm {shlex.quote(at.prefix)}.v2vlint-*"
 
 
 def pending(*paths: Iterable[str]) -> Iterator[Problem]:
@@ -290,9 +291,9 @@ def _told(path: str, journal: Journal) -> Problem:
         "undoing": "an undo was interrupted while it wrote: what can be read now is neither the old guest nor the new one",
         "undone": "an undo was interrupted after it had written the old bytes",
     }[journal.state]
-    name = journal.at.image
-    again = "" if journal.state.startswith("undo") else f"; 'v2vlint --fix {name}' finishes it"
-    return Problem(path, words, f"'v2vlint undo {name}' brings the old guest back{again}")
+    name = shlex.quote(str(journal.at.image))
+    again = "" if journal.state.startswith("undo") else f"; v2vlint --fix {name} finishes it"
+    return Problem(path, words, f"v2vlint undo {name} brings the old guest back{again}")
 
 
 def _is_held(image: Path) -> bool:

@@ -10,6 +10,7 @@ import contextlib
 import fcntl
 import os
 import re
+import shlex
 import stat
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -197,7 +198,7 @@ def _vouch(at: Place, kind: str, found: os.stat_result) -> None:
     elif found.st_mode & 0o022 & ~at.mode:
         why = "can be written by others than the image"
     if why:
-        hint = f"look at it, and remove it: rm {path}"
+        hint = f"look at it, and remove it: rm {shlex.quote(str(path))}"
         raise ForeignSidecar(f"{path} {why}: v2vlint did not make it, and does not use it", hint=hint)
 
 
@@ -277,7 +278,9 @@ def read_text(at: Place, kind: str) -> bytes | None:
     with os.fdopen(handle, "rb") as stream:
         data = stream.read(MAX_TEXT + 1)
     if len(data) > MAX_TEXT:
-        raise ForeignSidecar(f"{at.path(kind)}: larger than {MAX_TEXT} bytes", hint=f"look at it, and remove it: rm {at.path(kind)}")
+        raise ForeignSidecar(
+            f"{at.path(kind)}: larger than {MAX_TEXT} bytes", hint=f"look at it, and remove it: rm {shlex.quote(str(at.path(kind)))}"
+        )
     return data
 
 

@@ -15,18 +15,24 @@ from v2vlint.target.readers import known, text
 
 Base = Callable[[str], Target]
 
+MAX_TOML = 1 << 20
 _NEEDED = ("title", "hypervisor", "controllers", "nics", "displays")
 
 
 def read_toml(path: Path) -> dict[str, Any]:
-    """The data in a TOML file. UsageError when it cannot be read or parsed."""
+    """The data in a TOML file. UsageError when it cannot be read or parsed. It may have come with an image."""
     try:
-        return tomllib.loads(path.read_text("utf-8"))
+        with path.open("rb") as stream:
+            data = stream.read(MAX_TOML + 1)
     except OSError as error:
         raise UsageError(f"{path}: {(error.strerror or 'cannot be read').lower()}") from error
+    if len(data) > MAX_TOML:
+        raise UsageError(f"{path}: larger than {MAX_TOML} bytes")
+    try:
+        return tomllib.loads(data.decode("utf-8"))
     except UnicodeDecodeError as error:
         raise UsageError(f"{path}: not UTF-8 text") from error
-    except tomllib.TOMLDecodeError as error:
+    except (tomllib.TOMLDecodeError, RecursionError) as error:
         raise UsageError(f"{path}: not valid TOML: {error}") from error
 
 
