@@ -5,8 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from pytest_v2vlint.api import Guest, Missing, Text, assert_portable
-    from pytest_v2vlint.store import NotEvaluated
+    from pytest_v2vlint.api import Guest, Missing, NotEvaluated, Text, assert_portable
 
 __all__ = ["Guest", "Missing", "NotEvaluated", "Text", "assert_portable"]
 
@@ -17,4 +16,4 @@ def __getattr__(name: str) -> Any:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     from importlib import import_module
 
-    return getattr(import_module("pytest_v2vlint.store" if name == "NotEvaluated" else "pytest_v2vlint.api"), name)
+    return getattr(import_module("pytest_v2vlint.api"), name)

@@ -9,31 +9,14 @@ from __future__ import annotations
 import fnmatch
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import TypeVar
 
 from pytest_v2vlint import say
-from pytest_v2vlint.store import NotEvaluated, Store, unpack
-from pytest_v2vlint.views import (
-    BootloaderView,
-    FileState,
-    FstabView,
-    InitramfsView,
-    Missing,
-    NetworkView,
-    PackagesView,
-    PackageView,
-    Text,
-)
+from pytest_v2vlint.store import Store
+from v2vlint.asking.guest import Askable
+from v2vlint.asking.views import Missing, NotEvaluated, Text
 from v2vlint.engine.boot import FORECAST
-from v2vlint.engine.questions import FileView, Question
-from v2vlint.facts.boot.bootloader import Bootloader
-from v2vlint.facts.initramfs.content import Initramfs
-from v2vlint.facts.network.network import Network
-from v2vlint.facts.packages.installed import Packages
-from v2vlint.facts.storage.fstab import Fstab
-from v2vlint.model.blocks import BlockTable
+from v2vlint.engine.questions import Answers, Question
 from v2vlint.model.finding import Severity
-from v2vlint.model.osinfo import OsInfo
 from v2vlint.model.proof import Proof, Via
 from v2vlint.model.report import Fate, FindingReport, Forecast, ImageReport, Status, TargetReport
 from v2vlint.model.source import GuestRef
@@ -42,9 +25,6 @@ from v2vlint.report.escape import visible
 from v2vlint.run.settings import Settings
 
 __all__ = ["BootForecast", "BootProof", "Guest", "Missing", "NotEvaluated", "Text", "assert_portable"]
-
-T = TypeVar("T")
-_TOGETHER = (OsInfo, BlockTable, Fstab, Bootloader, Network)
 
 
 class BootForecast:
@@ -97,70 +77,20 @@ class BootProof:
         return visible(f"<proof of {self._guest} on {self.fact.target}: {self.reason}>")
 
 
-class Guest:
+class Guest(Askable):
     """One guest. ``target`` and ``mover`` are what questions without their own are about; empty means the configured ones."""
 
     def __init__(self, store: Store, ref: GuestRef, *, target: str = "", mover: str = "", root: str = "") -> None:
-        self.name = ref.name
+        super().__init__(ref, root)
         self.target = target
         self.mover = mover
         self._store = store
-        self._ref = ref
-        self._root = root
 
     def __repr__(self) -> str:
-        return f"<guest {self.name}>"
+        return f"<guest {self.name}{f' on {self.target}' if self.target else ''}>"
 
-    def fact(self, kind: type[T]) -> T:
-        """Any fact of :mod:`v2vlint.api` that is plain data: ``guest.fact(Crypttab)``."""
-        wanted = _TOGETHER if kind in _TOGETHER else (kind,)
-        answers = self._store.ask(Question(self._ref, root=self._root, facts=tuple(one.__name__ for one in wanted)))
-        return unpack(kind, answers.replies[f"fact:{kind.__name__}"])
-
-    @property
-    def os(self) -> OsInfo:
-        """Which operating system it is: ``os.distro``, ``os.version``, ``os.arch``, ``os.hostname``."""
-        return self.fact(OsInfo)
-
-    @property
-    def blocks(self) -> BlockTable:
-        """Its disks, partitions, volumes and filesystems."""
-        return self.fact(BlockTable)
-
-    @property
-    def fstab(self) -> FstabView:
-        """/etc/fstab: ``guest.fstab.entry("/boot").spec``."""
-        return FstabView(self.fact(Fstab), self.name)
-
-    @property
-    def bootloader(self) -> BootloaderView:
-        """The live boot loader: ``guest.bootloader.default.args``."""
-        return BootloaderView(self.fact(Bootloader), self.name)
-
-    @property
-    def initramfs(self) -> InitramfsView:
-        """The initramfs of the default boot entry: ``guest.initramfs.has("virtio_blk")``."""
-        answers = self._store.ask(Question(self._ref, root=self._root, initramfs=True))
-        return InitramfsView(unpack(Initramfs, answers.replies["initramfs"]), self.name)
-
-    @property
-    def network(self) -> NetworkView:
-        """Its network configuration: ``guest.network.interfaces``."""
-        return NetworkView(self.fact(Network), self.name)
-
-    @property
-    def packages(self) -> PackagesView:
-        """The installed packages: ``guest.packages["openssh-server"].version``."""
-        return PackagesView(self.fact(Packages), self.name)
-
-    def package(self, name: str) -> PackageView:
-        """One package, also when it is not installed: ``guest.package("open-vm-tools").is_installed``."""
-        return self.packages.get(name) or PackageView(name, Text(""), "", False, "")
-
-    def file(self, path: str) -> FileState:
-        """A path: ``guest.file("/etc/hosts").text``. Files longer than 8 MiB cannot be read."""
-        answers = self._store.ask(Question(self._ref, root=self._root, files=(path,)))
-        return FileState(unpack(FileView, answers.replies[f"file:{path}"]), self.name)
+    def _answers(self, question: Question) -> Answers:
+        return self._store.ask(question)
 
     def report(self, target: str = "", mover: str = "") -> ImageReport:
         """Everything v2vlint has to say of it, for one target or all configured ones."""

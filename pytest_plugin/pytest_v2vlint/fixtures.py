@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import pytest
 
+from pytest_v2vlint import run
 from pytest_v2vlint.run import store_of
 
 if TYPE_CHECKING:
@@ -14,12 +16,30 @@ if TYPE_CHECKING:
 
 
 @pytest.fixture(scope="session")
-def v2vlint_guest(request: pytest.FixtureRequest) -> Guest:
-    """The guest of ``@pytest.mark.v2vlint(image=…, target=…, mover=…)``, else each of ``--v2vlint`` and ``v2vlint_images``."""
-    asked = dict(getattr(request, "param", ()))
-    if not asked.get("image"):
+def v2vlint_images(request: pytest.FixtureRequest) -> list[str]:
+    """The images of ``--v2vlint`` and of the ini key. Override it in conftest.py to return the image that the test run builds, or, with
+    ``params``, one of several."""
+    return run.images_of(request.config)
+
+
+@pytest.fixture(scope="session")
+def v2vlint_guest(request: pytest.FixtureRequest, v2vlint_images: object) -> Guest:
+    """The guest of ``@pytest.mark.v2vlint(image=…, target=…, mover=…)``, else each of the module's ``v2vlint_images``, of ``--v2vlint`` and
+    of the ini key, else the one that an overridden fixture ``v2vlint_images`` returns."""
+    param = getattr(request, "param", ())
+    asked = {"image": os.fspath(param)} if isinstance(param, str | os.PathLike) else dict(param)
+    image = asked.get("image") or _only(v2vlint_images)
+    if not image:
         pytest.fail("no guest: give --v2vlint IMAGE, the ini key v2vlint_images, or @pytest.mark.v2vlint(image=...)", pytrace=False)
-    return _open(request.config, asked["image"], asked.get("target", ""), asked.get("mover", ""), asked.get("root", ""))
+    return _open(request.config, image, asked.get("target", ""), asked.get("mover", ""), asked.get("root", ""))
+
+
+def _only(images: object) -> str:
+    """The image that an overridden fixture returned."""
+    found = [images] if isinstance(images, str | os.PathLike) else list(images) if isinstance(images, list | tuple) else []
+    if len(found) > 1:
+        pytest.fail("the fixture v2vlint_images returned several images: give it params, and return one of them", pytrace=False)
+    return os.fspath(found[0]) if found else ""
 
 
 @pytest.fixture(scope="session")

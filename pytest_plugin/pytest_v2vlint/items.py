@@ -13,7 +13,8 @@ import pytest
 from pytest_v2vlint import say
 from pytest_v2vlint.api import excused
 from pytest_v2vlint.run import store_of, wish
-from pytest_v2vlint.store import NotEvaluated, Store
+from pytest_v2vlint.store import Store
+from v2vlint.asking.views import NotEvaluated
 from v2vlint.engine.packs import LoadedRule
 from v2vlint.model.errors import V2vlintError
 from v2vlint.model.finding import Severity
@@ -31,17 +32,21 @@ class Failed(AssertionError):
     """A guest that does not pass; the message is the report."""
 
 
-def guest_nodes(session: pytest.Session, images: Iterable[str]) -> Iterator[pytest.Collector]:
-    """A collector for every guest that ``images`` name. UsageError when one names none."""
+def guest_nodes(session: pytest.Session, images: Iterable[str]) -> Iterator[tuple[pytest.Collector, str]]:
+    """A collector for every guest that ``images`` name, and which part of it is wanted: ``IMAGE::forecast``, ``IMAGE::rules::ID``.
+
+    UsageError when one names no guest.
+    """
     store = store_of(session.config)
     _settled(store)
-    for image in images:
+    for name in images:
+        image, _, part = name.partition("::")
         try:
             refs = store.guests(image)
         except V2vlintError as error:
             raise pytest.UsageError(f"--v2vlint {image}: {error}{f' ({error.hint})' if error.hint else ''}") from None
         for ref in refs:
-            yield _node(session, ref)
+            yield _node(session, ref), part
 
 
 def _settled(store: Store) -> tuple[tuple[Target, ...], tuple[LoadedRule, ...]]:
@@ -66,23 +71,20 @@ class _Guest(pytest.Collector):
 
     ref: GuestRef
 
-    def collect(self) -> Iterator[pytest.Item]:
-        """Static: the selected rules, times the targets."""
+    def collect(self) -> Iterator[pytest.Item | pytest.Collector]:
+        """Static: what is readable, the forecast of each target, the rules."""
         store = store_of(self.config)
-        targets, rules = _settled(store)
-        yield Readable.from_parent(self, name="readable")
-        for target in targets:
-            suffix = f"[{target.name}]" if len(targets) > 1 else ""
-            if store.forecasts():
-                yield Boot.from_parent(self, name=f"forecast{suffix}", target=target.name)
-            for rule in rules:
-                yield RuleItem.from_parent(self, name=f"{rule.id}{suffix}", target=target.name, rule=rule)
+        targets, _rules = _settled(store)
+        yield Readable.from_parent(self, name="readable", guest=self)
+        for target in targets if store.forecasts() else ():
+            yield Boot.from_parent(self, name=f"forecast{_suffix(target, targets)}", target=target.name, guest=self)
+        yield Rules.from_parent(self, name="rules", guest=self)
 
 
 class GuestFile(_Guest, pytest.File):
     """A guest that is one file."""
 
-    def collect(self) -> Iterator[pytest.Item]:
+    def collect(self) -> Iterator[pytest.Item | pytest.Collector]:
         """The items of the guest in this file."""
         path = self.path.relative_to(Path.cwd()) if self.path.is_relative_to(Path.cwd()) else self.path
         self.ref = dataclasses.replace(store_of(self.config).guests(str(path))[0], name=self.nodeid)
@@ -97,13 +99,32 @@ class GuestNode(_Guest):
         self.ref = ref
 
 
+class Rules(pytest.Collector):
+    """The selected rules, times the targets: ``IMAGE::rules::ID``."""
+
+    def __init__(self, *, guest: _Guest, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.guest = guest
+
+    def collect(self) -> Iterator[pytest.Item]:
+        """One item for each rule and target."""
+        targets, rules = _settled(store_of(self.config))
+        for target in targets:
+            for rule in rules:
+                name = f"{rule.id}{_suffix(target, targets)}"
+                yield RuleItem.from_parent(self, name=name, target=target.name, rule=rule, guest=self.guest)
+
+
+def _suffix(target: Target, targets: tuple[Target, ...]) -> str:
+    return f"[{target.name}]" if len(targets) > 1 else ""
+
+
 class GuestItem(pytest.Item):
     """One thing to say of a guest. What cannot be evaluated is an error of the setup, not a failure."""
 
-    parent: _Guest
-
-    def __init__(self, *, target: str = "", **kwargs: Any) -> None:
+    def __init__(self, *, guest: _Guest, target: str = "", **kwargs: Any) -> None:
         super().__init__(**kwargs)
+        self.guest = guest
         self.target = target
         self.add_marker(pytest.mark.v2vlint)
         self.extra_keyword_matches.update(filter(None, (target, "v2vlint")))
@@ -116,7 +137,7 @@ class GuestItem(pytest.Item):
     def report(self) -> ImageReport:
         """The guest, judged for all targets at once."""
         try:
-            return self.store.report(self.parent.ref)
+            return self.store.report(self.guest.ref)
         except (NotEvaluated, V2vlintError) as error:
             _stop(str(error))
 
@@ -136,7 +157,7 @@ class GuestItem(pytest.Item):
 
     def reportinfo(self) -> tuple[Path, int, str]:
         """The heading of a failure."""
-        return self.path, 0, f"{self.parent.ref.name} :: {self.name}"
+        return self.path, 0, f"{self.guest.ref.name} :: {self.name}"
 
 
 class Readable(GuestItem):
@@ -159,7 +180,7 @@ class Boot(GuestItem):
         """An error when it cannot be told, a skip when what stops it does not count."""
         judged = self.judged()
         self.forecasts = [one.forecast for one in judged if one.forecast]
-        self.text = "\n\n".join(say.forecast(one, self.parent.ref.name, self.target) for one in self.forecasts)
+        self.text = "\n\n".join(say.forecast(one, self.guest.ref.name, self.target) for one in self.forecasts)
         if not self.forecasts:
             _skip("there is no forecast for this guest")
         reasons = [excused(one, self.store.settings()) for one in judged if one.forecast and one.forecast.decisive]
@@ -208,14 +229,14 @@ class RuleItem(GuestItem):
         """Fail with the findings; warn of those below the threshold, and keep what is only worth knowing for -rP."""
         failing = self.failing()
         for found in (found for result in self.results for found in result.findings if found.counts and found not in failing):
-            text = f"{self.parent.ref.name}: {self.rule.id}: {say.one_line(found)}"
+            text = f"{self.guest.ref.name}: {self.rule.id}: {say.one_line(found)}"
             if found.finding.severity is Severity.INFO:
                 self.add_report_section("call", "v2vlint", text)
             else:
                 self.mention(text)
         if failing:
             title = self.rule.info().title.rstrip(".")
-            raise Failed(say.findings(failing, f"{self.parent.ref.name} on {self.target}: {title}"))
+            raise Failed(say.findings(failing, f"{self.guest.ref.name} on {self.target}: {title}"))
 
     def mention(self, text: str) -> None:
         """Put a line into pytest's summary of warnings. It goes past the warning filters: with ``-W error`` it would be a failure."""

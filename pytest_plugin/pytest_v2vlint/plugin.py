@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+import itertools
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from pytest_v2vlint import run
-from pytest_v2vlint.fixtures import v2vlint_guest, v2vlint_open
+from pytest_v2vlint.fixtures import v2vlint_guest, v2vlint_images, v2vlint_open
 
-__all__ = ["v2vlint_guest", "v2vlint_open"]
+__all__ = ["v2vlint_guest", "v2vlint_images", "v2vlint_open"]
 
 MARKER = (
-    "v2vlint(image=..., target=..., mover=...): the guest of the fixture v2vlint_guest. Items made by --v2vlint carry it too, "
-    "so that -m v2vlint selects them"
+    "v2vlint(image=..., target=..., mover=..., root=...): the guest of the fixture v2vlint_guest; a list runs the test once for each. "
+    "Items made by --v2vlint carry it too, so that -m v2vlint selects them"
 )
 _OPTIONS = (
     ("target", "NAME", "list", "target profile, .toml profile or libvirt XML; repeatable"),
@@ -93,28 +94,63 @@ def pytest_collection_modifyitems(session: pytest.Session, config: pytest.Config
     from pytest_v2vlint.items import guest_nodes
 
     known = {item.nodeid for item in items}
-    for node in guest_nodes(session, images):
-        items.extend(item for item in session.genitems(node) if item.nodeid not in known)
+    for node, part in guest_nodes(session, images):
+        prefix = f"{node.nodeid}::"
+        if not part and any(name.startswith(prefix) for name in known):
+            continue  # an argument names a part of this guest
+        wanted = f"{prefix}{part}" if part else node.nodeid
+        found = [item for item in session.genitems(node) if _is_below(item.nodeid, wanted)]
+        if not found:
+            raise pytest.UsageError(f"--v2vlint {wanted}: there is no such item; --collect-only lists them")
+        items.extend(item for item in found if item.nodeid not in known)
+
+
+def _is_below(nodeid: str, wanted: str) -> bool:
+    """Whether ``wanted`` names the item, a collector above it, or the item for every target."""
+    return nodeid == wanted or nodeid.startswith((f"{wanted}::", f"{wanted}["))
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """One run of a test per guest: those of its markers, else those of the options."""
-    if "v2vlint_guest" not in metafunc.fixturenames:
+    """One run of a test per guest and target: those of its markers, else of ``v2vlint_images`` in its module, else of the options."""
+    if "v2vlint_guest" not in metafunc.fixturenames or _is_parametrised(metafunc):
         return
     marks = [mark.kwargs for mark in metafunc.definition.iter_markers("v2vlint")]
-    asked = [mark for mark in marks if "image" in mark] or [{"image": image} for image in run.images_of(metafunc.config)] or [{"image": ""}]
     shared = {key: value for mark in reversed(marks) for key, value in mark.items() if key != "image"}
-    params = [tuple(sorted({**shared, **mark}.items())) for mark in asked]
-    metafunc.parametrize("v2vlint_guest", params, indirect=True, ids=[mark["image"] or "no-image" for mark in asked], scope="session")
+    asked = [mark for mark in marks if "image" in mark] or [{"image": image} for image in _images(metafunc)] or [{"image": ""}]
+    wishes = list(dict.fromkeys(one for mark in asked for one in _wishes({**shared, **mark})))
+    metafunc.parametrize("v2vlint_guest", wishes, indirect=True, ids=_names(wishes), scope="session")
+
+
+def _is_parametrised(metafunc: pytest.Metafunc) -> bool:
+    """Whether the test itself says which guests: ``parametrize("v2vlint_guest", [...], indirect=True)``."""
+    marks = metafunc.definition.iter_markers("parametrize")
+    names = [mark.args[0] if mark.args else mark.kwargs.get("argnames", "") for mark in marks]
+    return any("v2vlint_guest" in (name.replace(",", " ").split() if isinstance(name, str) else name) for name in names)
+
+
+def _images(metafunc: pytest.Metafunc) -> list[str]:
+    """The options win, so that a suite can be pointed at another image."""
+    own = getattr(metafunc.module, "v2vlint_images", ())
+    written = [own] if isinstance(own, str) else [str(image) for image in own] if isinstance(own, list | tuple) else []
+    return list(metafunc.config.getoption("--v2vlint")) or written or run.images_of(metafunc.config)
+
+
+def _wishes(mark: dict[str, Any]) -> list[tuple[tuple[str, str], ...]]:
+    """One for every combination of what a marker gives as a list."""
+    choices = {key: [value] if isinstance(value, str) else [str(one) for one in value] for key, value in sorted(mark.items())}
+    return [tuple(zip(choices, chosen, strict=True)) for chosen in itertools.product(*choices.values())]
+
+
+def _names(wishes: list[tuple[tuple[str, str], ...]]) -> list[str]:
+    """Test ids: the image, and whatever else differs between the runs."""
+    made = [dict(wish) for wish in wishes]
+    differ = [key for key in ("target", "mover", "root") if len({one.get(key, "") for one in made}) > 1]
+    return ["-".join(filter(None, (one["image"], *(one.get(key, "") for key in differ)))) or "guest" for one in made]
 
 
 def pytest_assertrepr_compare(config: pytest.Config, op: str, left: object, right: object) -> list[str] | None:
     """A comparison with text of a guest shows what was expected, what was found, and where."""
-    places = [
-        getattr(side, "where", "")
-        for side in (left, right)
-        if type(side).__name__ == "Text" and type(side).__module__ == "pytest_v2vlint.views"
-    ]
+    places = [getattr(side, "where", "") for side in (left, right) if _is_of_a_guest(side)]
     if not places:
         return None
     found, expected = (left, right) if hasattr(left, "where") else (right, left)
@@ -125,3 +161,8 @@ def pytest_assertrepr_compare(config: pytest.Config, op: str, left: object, righ
         f"found:    {found!r}",
         f"place:    {places[0] or 'not in the guest'}",
     ]
+
+
+def _is_of_a_guest(value: object) -> bool:
+    """Whether it is a text or number of a guest; told by name, so that nothing is imported where no guest is tested."""
+    return type(value).__module__ == "v2vlint.asking.views" and type(value).__name__ in ("Text", "Number")

@@ -2,26 +2,25 @@
 
 from __future__ import annotations
 
-import contextlib
 import functools
-import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 from pytest_v2vlint.cache import SharedCache
-from v2vlint import __version__, isolate
+from v2vlint import __version__
+from v2vlint.asking import child
 from v2vlint.engine import config
 from v2vlint.engine.boot import FORECAST
 from v2vlint.engine.config import Config, find, read
 from v2vlint.engine.packs import LoadedRule, load_all
 from v2vlint.engine.protocol import CHECK, CheckAsk, Judged
-from v2vlint.engine.questions import ENTRY, Answers, Question, Reply
+from v2vlint.engine.questions import Answers, Question
 from v2vlint.engine.select import choose, forecast_wanted
 from v2vlint.files import Desk
-from v2vlint.isolate import Answer, Call, Limits, Outcome, Refusal
-from v2vlint.model.codec import decode, encode, parse
+from v2vlint.isolate import Call
+from v2vlint.model.codec import decode, encode
 from v2vlint.model.errors import UsageError
 from v2vlint.model.report import ImageReport
 from v2vlint.model.source import GuestRef, Keys
@@ -30,12 +29,6 @@ from v2vlint.run.settings import Access, Settings, settle
 from v2vlint.run.texts import split
 from v2vlint.source.door import path_prefix
 from v2vlint.source.journal import pending
-
-T = TypeVar("T")
-
-
-class NotEvaluated(Exception):
-    """Something about a guest could not be known, so that no test of it can pass or fail."""
 
 
 class Store:
@@ -90,61 +83,15 @@ class Store:
         settings = self.settings(target, mover)
         ask = CheckAsk(guest, settings.targets, settings.mover, settings.selection, settings.decisions)
         call = Call(CHECK, encode(replace(ask, keys=self.keys())), desk=Desk(guest))
-        image = decode(Judged, self._answer(guest, encode(ask), call, settings.limits)).image
+        image = decode(Judged, child.answered(guest, encode(ask), call, settings.limits, self._cached)).image
         return replace(image, problems=(*pending(guest.paths, image.paths), *image.problems))
+
+    def _cached(self, key: object, compute: Callable[[], Any]) -> Any:
+        return self._cache.get([__version__, key], compute)
 
     def ask(self, question: Question) -> Answers:
         """Facts and files of a guest. NotEvaluated when it cannot be read."""
-        for problem in pending(question.guest.paths):
-            raise NotEvaluated(f"{problem.where}: {problem.reason} ({problem.hint})")
-        secret = Question(question.guest, self.keys(), question.root, question.facts, question.initramfs, question.files)
-        call = Call(ENTRY, encode(secret), desk=Desk(question.guest))
-        answer = self._answer(question.guest, encode(question), call, self.settings().limits)
-        return decode(Answers, answer)
-
-    def _answer(self, guest: GuestRef, question: Any, call: Call, limits: Limits) -> Any:
-        key = [__version__, _identity(guest), call.entry, question]
-        return self._cache.get(key, lambda: _value(guest, isolate.run(call, limits)))
-
-
-def _value(guest: GuestRef, outcome: Outcome) -> Any:
-    if isinstance(outcome, Answer):
-        return outcome.value
-    reason = outcome.message if isinstance(outcome, Refusal) else outcome.reason
-    if isinstance(outcome, Refusal) and outcome.kind == "UsageError":
-        raise UsageError(reason, hint=outcome.hint)
-    raise NotEvaluated(f"{guest.name}: {reason}{f' ({outcome.hint})' if outcome.hint else ''}")
-
-
-def _identity(guest: GuestRef) -> list[Any]:
-    """What changes when a disk file, or a file of a tree, is replaced or written to."""
-    files = [[path, *_stamp(path)] for path in guest.paths]
-    return files + [[tree, *_newest(tree)] for tree in guest.trees if guest.kind == "tree"]
-
-
-def _newest(tree: str) -> tuple[int, int]:
-    """How many folders and files there are in a tree, and when the last one was changed."""
-    count = newest = 0
-    for folder, _folders, names in os.walk(tree):
-        for path in (folder, *(os.path.join(folder, name) for name in names)):  # noqa: PTH118
-            with contextlib.suppress(OSError):
-                count, newest = count + 1, max(newest, os.lstat(path).st_ctime_ns)
-    return count, newest
-
-
-def _stamp(path: str) -> Iterable[int]:
-    try:
-        found = Path(path).stat()
-    except OSError as error:
-        raise NotEvaluated(f"{path}: {os.strerror(error.errno or 0).lower()}") from error
-    return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns
-
-
-def unpack(kind: type[T], reply: Reply) -> T:
-    """The value in a reply; NotEvaluated with its place when it cannot be known."""
-    if reply.reason:
-        raise NotEvaluated(f"{reply.where}: {reply.reason}")
-    return decode(kind, parse(reply.value))
+        return child.ask(question, self.keys(), self.settings().limits, self._cached)
 
 
 def _present(found: tuple[GuestRef, ...]) -> tuple[GuestRef, ...]:

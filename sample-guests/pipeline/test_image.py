@@ -36,3 +36,20 @@ def test_the_initramfs_knows_every_cloud(guest: Guest) -> None:
 
 def test_the_network_comes_up_on_any_card(guest: Guest) -> None:
     assert any(interface.dhcp and not interface.name for interface in guest.network.interfaces)
+
+
+def test_services_start(guest: Guest) -> None:
+    assert guest.service("systemd-networkd").is_enabled
+    assert not guest.service("telnet").exists
+
+
+def test_nobody_logs_in_with_a_password(guest: Guest) -> None:
+    assert guest.user("root").password_state == "locked"
+    web = guest.user("web")
+    assert web.shell == "/usr/sbin/nologin"
+    assert web.groups == ["web"]
+
+
+def test_it_forwards_nothing(guest: Guest) -> None:
+    assert guest.sysctl("net.ipv4.ip_forward") == 0
+    assert guest.file("/etc/shadow").user == "root"

@@ -107,12 +107,19 @@ def define(image: Image, **wishes: Unpack[Wishes]) -> ProposedMachine:
     return library.define(image, wishes)
 
 
-def open(*images: str | os.PathLike[str], keys: Sequence[bytes | str] = (), limits: Limits | None = None, connect: str = "") -> OpenGuest:
-    """Open a guest: ``v2vlint.open("disk.qcow2").machine`` describes it.
+def open(
+    *images: str | os.PathLike[str],
+    keys: Sequence[bytes | str] = (),
+    limits: Limits | None = None,
+    connect: str = "",
+    root: str = "",
+) -> OpenGuest:
+    """Open a guest: ``v2vlint.open("disk.qcow2").machine`` describes it, ``.service("sshd").is_enabled`` and the like ask single things.
 
     ``images`` are the disks of one guest in order, its machine definition, or ``domain:NAME`` on the libvirt at ``connect``. ``keys`` are
-    passphrases to try on encrypted disks. The bytes are read by a child process under ``limits``.
+    passphrases to try on encrypted disks. The bytes are read by a child process under ``limits``. ``root`` is the device of the operating
+    system meant, where there are several.
     """
     from v2vlint.inspecting.library import open_guest
 
-    return open_guest(images, keys, limits, connect)
+    return open_guest(images, keys, limits, connect, root)

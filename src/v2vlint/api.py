@@ -27,6 +27,7 @@ from v2vlint.facts.conversion.loader import ConvertedLoader
 from v2vlint.facts.conversion.menu import ConvertedMenu
 from v2vlint.facts.conversion.refusals import Refusal, Refusals
 from v2vlint.facts.conversion.run import Conversion
+from v2vlint.facts.environment.accounts import Account, Accounts, Password, UserGroup
 from v2vlint.facts.environment.defined_hardware import DefinedHardware
 from v2vlint.facts.environment.gpu_stack import GpuStack, GpuStacks
 from v2vlint.facts.environment.guest_tools import GuestTool, GuestTools, agent_called, cloud_agents, vendor_of_host
@@ -35,6 +36,7 @@ from v2vlint.facts.environment.ntp import RefClock, TimeServer, TimeSources
 from v2vlint.facts.environment.servers import Server, Servers
 from v2vlint.facts.environment.services import Services
 from v2vlint.facts.environment.sshd import Sshd
+from v2vlint.facts.environment.sshd_config import SshdConfig, SshdSetting
 from v2vlint.facts.environment.xorg import Xorg, XorgDevice
 from v2vlint.facts.initramfs.config import InitramfsConfig
 from v2vlint.facts.initramfs.content import Initramfs
@@ -49,6 +51,7 @@ from v2vlint.facts.kernel.huge_pages import HugePageReserve, HugePages
 from v2vlint.facts.kernel.kernels import Kernel, Kernels, Presence
 from v2vlint.facts.kernel.modprobe import Modprobe, ModprobeCommand
 from v2vlint.facts.kernel.module_names import normal
+from v2vlint.facts.kernel.sysctl import Sysctl, SysctlSetting
 from v2vlint.facts.network.bound_services import Binding, BoundServices
 from v2vlint.facts.network.card_macs import CardMacs
 from v2vlint.facts.network.cloud_addresses import cloud_of
@@ -88,6 +91,7 @@ from v2vlint.facts.storage.fstab import Fstab, FstabEntry
 from v2vlint.facts.storage.lvm_conf import LvmConf, LvmFilter
 from v2vlint.facts.storage.lvm_devices import LvmDevice, LvmDevices
 from v2vlint.facts.storage.mdadm_conf import MdadmConf, MdArray
+from v2vlint.facts.storage.mount_points import MountedAt, MountPoints
 from v2vlint.facts.storage.mount_policy import MountPolicy
 from v2vlint.facts.storage.multipath import Multipath
 from v2vlint.facts.storage.root_stack import RootStack

@@ -29,7 +29,7 @@ def test_the_pipeline_in_pytest(tmp_path: Path) -> None:
     ]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout
-    assert "8 passed" in done.stdout
+    assert "11 passed" in done.stdout
 
 
 @pytest.mark.parametrize(("image", "code"), [(portable, 0), (vsphere, 1)])
@@ -40,3 +40,12 @@ def test_the_gate_on_the_command_line(image: object, code: int, tmp_path: Path) 
     done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == code, done.stdout + done.stderr
     assert sorted(path.name for path in (tmp_path / "reports").iterdir()) == ["v2vlint.html", "v2vlint.sarif", "v2vlint.xml"]
+
+
+def test_the_page_shows_what_runs() -> None:
+    page = (EXAMPLE.parents[1] / "docs" / "test-an-image.md").read_text()
+    shown = [block.partition("```")[0] for block in page.split("```python\n")[1:]]
+    sources = "\n".join(path.read_text() for path in sorted(EXAMPLE.glob("*.py")))
+    assert len(shown) > 3
+    for block in shown:
+        assert block.strip() in sources

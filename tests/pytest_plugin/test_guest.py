@@ -48,6 +48,12 @@ FACTS = """
         assert "fstab" in v2vlint_guest.file("/etc").listdir()
         assert not v2vlint_guest.file("/etc/nothing").exists
 
+    def test_system(v2vlint_guest: Guest) -> None:
+        assert v2vlint_guest.service("systemd-networkd").is_enabled
+        assert not v2vlint_guest.service("telnet").exists
+        assert v2vlint_guest.kernel.has("virtio-blk")
+        assert v2vlint_guest.mount_point("/").options == ["errors=remount-ro"]
+
     def test_boots(v2vlint_guest: Guest) -> None:
         for target in ("kvm", "vmware", "azure"):
             assert v2vlint_guest.forecast(target).will_boot
@@ -59,7 +65,7 @@ def test_the_whole_of_the_api(pytester: pytest.Pytester) -> None:
     place(pytester.path, "debian.qcow2", portable())
     pytester.makepyfile(textwrap.dedent(FACTS))
     result = pytester.runpytest_inprocess()
-    assert result.parseoutcomes() == {"passed": 3}, "\n".join(result.outlines)
+    assert result.parseoutcomes() == {"passed": 4}, "\n".join(result.outlines)
 
 
 FAILURES = [
@@ -76,6 +82,11 @@ FAILURES = [
         'assert guest.fstab.entry("/boot").spec == "UUID=1234"',
         ["*expected: 'UUID=1234'", "*found:    'UUID=2d0e6a10-93f4-4b5c-8a51-b0b0b0b0b0b0'", "*place:    /etc/fstab:2:1"],
     ),
+    (
+        'assert guest.service("telnet").is_enabled',
+        ["*<service telnet.service of rocky.qcow2: not-found (/etc/systemd/system/telnet.service)>*"],
+    ),
+    ('assert guest.mount_point("/boot").filesystem == "ext4"', ["*found:    'xfs'", "*place:    /etc/fstab:2:1"]),
     ('assert guest.forecast("kvm").will_boot', ["*<forecast of rocky.qcow2: does not boot on kvm: stops at initramfs: *"]),
     (
         "assert_portable(guest)",
@@ -148,6 +159,56 @@ def test_one_run_per_guest(pytester: pytest.Pytester) -> None:
     pytester.makepyfile("def test_name(v2vlint_guest):\n    assert v2vlint_guest.os.hostname")
     result = pytester.runpytest_inprocess("--v2vlint", "debian.qcow2", "--v2vlint", "rocky.qcow2", "-v", "-k", "test_name")
     result.stdout.fnmatch_lines(["*::test_name[[]debian.qcow2] PASSED*", "*::test_name[[]rocky.qcow2] PASSED*"])
+
+
+WISHES = {
+    "a marker with targets": (
+        "@pytest.mark.v2vlint(image='a.qcow2', target=['kvm', 'azure'])",
+        "",
+        [],
+        ["a.qcow2-kvm", "a.qcow2-azure"],
+    ),
+    "images and targets": (
+        "@pytest.mark.v2vlint(image=['a.qcow2', 'b.qcow2'], target=['kvm', 'azure'])",
+        "",
+        [],
+        ["a.qcow2-kvm", "a.qcow2-azure", "b.qcow2-kvm", "b.qcow2-azure"],
+    ),
+    "a list in the module": ("", "v2vlint_images = ['a.qcow2', 'b.qcow2']", [], ["a.qcow2", "b.qcow2"]),
+    "the option wins": ("", "v2vlint_images = ['a.qcow2']", ["--v2vlint", "b.qcow2"], ["b.qcow2"]),
+    "targets for images of the options": (
+        "@pytest.mark.v2vlint(target=['kvm', 'azure'])",
+        "",
+        ["--v2vlint", "b.qcow2"],
+        ["b.qcow2-kvm", "b.qcow2-azure"],
+    ),
+    "parametrize": ("@pytest.mark.parametrize('v2vlint_guest', ['a.qcow2', 'b.qcow2'], indirect=True)", "", [], ["a.qcow2", "b.qcow2"]),
+    "an overridden fixture": (
+        "@pytest.mark.v2vlint(target=['kvm', 'azure'])",
+        "@pytest.fixture(scope='session')\ndef v2vlint_images():\n    return 'a.qcow2'",
+        [],
+        ["kvm", "azure"],
+    ),
+    "an overridden fixture with params": (
+        "",
+        "@pytest.fixture(scope='session', params=['a.qcow2', 'b.qcow2'])\ndef v2vlint_images(request):\n    return request.param",
+        [],
+        ["a.qcow2-guest", "b.qcow2-guest"],
+    ),
+}
+
+
+@pytest.mark.parametrize("which", WISHES)
+def test_one_run_for_every_image_and_target(pytester: pytest.Pytester, which: str) -> None:
+    mark, head, options, ids = WISHES[which]
+    for name in ("a.qcow2", "b.qcow2"):
+        pytester.path.joinpath(name).write_bytes(b"")
+    pytester.makepyfile(
+        f"import pytest\n{head}\n{mark}\ndef test_one(v2vlint_guest):\n    assert v2vlint_guest.name in ('a.qcow2', 'b.qcow2')\n"
+    )
+    result = pytester.runpytest_inprocess("-v", "-k", "test_one", *options)
+    found = [line.partition("test_one[")[2].partition("]")[0] for line in result.outlines if "PASSED" in line]
+    assert found == ids
 
 
 def test_a_guest_that_the_run_has_built(pytester: pytest.Pytester) -> None:

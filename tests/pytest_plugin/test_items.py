@@ -26,7 +26,7 @@ def test_collecting_is_static(pytester: pytest.Pytester) -> None:
     assert result.ret == 0
     ids = [line for line in result.outlines if "::" in line]
     assert ids[:2] == ["disk.qcow2::readable", "disk.qcow2::forecast"]
-    assert "disk.qcow2::fstab-device-name" in ids
+    assert "disk.qcow2::rules::fstab-device-name" in ids
     assert len(ids) == len(set(ids))
 
 
@@ -37,9 +37,9 @@ def test_several_targets_are_told_apart(pytester: pytest.Pytester) -> None:
     assert [line.partition("::")[2] for line in result.outlines if "::" in line] == [
         "readable",
         "forecast[kvm]",
-        "fstab-device-name[kvm]",
         "forecast[azure]",
-        "fstab-device-name[azure]",
+        "rules::fstab-device-name[kvm]",
+        "rules::fstab-device-name[azure]",
     ]
 
 
@@ -105,8 +105,33 @@ def test_selection_of_pytest(pytester: pytest.Pytester) -> None:
     last_failed = pytester.runpytest_inprocess("--v2vlint", ROCKY, few, "--lf")
     assert outcomes(last_failed)["failed"] == 1
     assert outcomes(last_failed).get("passed", 0) == 0
-    by_id = pytester.runpytest_inprocess("--v2vlint", ROCKY, few, f"{ROCKY}::fstab-device-name")
-    assert by_id.parseoutcomes()["passed"] >= 1
+    by_id = pytester.runpytest_inprocess("--v2vlint", ROCKY, few, f"{ROCKY}::rules::fstab-device-name")
+    assert outcomes(by_id) == {"passed": 1}
+
+
+PARTS = {
+    "forecast": ["forecast[kvm]", "forecast[azure]"],
+    "forecast[azure]": ["forecast[azure]"],
+    "readable": ["readable"],
+    "rules": ["rules::fstab-device-name[kvm]", "rules::fstab-device-name[azure]"],
+    "rules::fstab-device-name": ["rules::fstab-device-name[kvm]", "rules::fstab-device-name[azure]"],
+    "rules::fstab-device-name[kvm]": ["rules::fstab-device-name[kvm]"],
+}
+
+
+@pytest.mark.parametrize("part", PARTS)
+def test_a_part_of_a_guest(pytester: pytest.Pytester, part: str) -> None:
+    pytester.path.joinpath("disk.qcow2").write_bytes(b"")
+    options = ["--v2vlint-target=kvm,azure", "--v2vlint-select=fstab-device-name", "--collect-only", "-q"]
+    result = pytester.runpytest_inprocess("--v2vlint", f"disk.qcow2::{part}", *options)
+    assert [line.partition("::")[2] for line in result.outlines if "::" in line] == PARTS[part]
+
+
+def test_a_part_that_is_not_there(pytester: pytest.Pytester) -> None:
+    pytester.path.joinpath("disk.qcow2").write_bytes(b"")
+    result = pytester.runpytest_subprocess("--v2vlint", "disk.qcow2::forcast", "--collect-only")
+    assert result.ret != 0
+    assert any("disk.qcow2::forcast: there is no such item" in line for line in (*result.errlines, *result.outlines))
 
 
 def test_what_cannot_be_evaluated_is_an_error(pytester: pytest.Pytester) -> None:
@@ -153,7 +178,9 @@ def test_ini_keys(pytester: pytest.Pytester) -> None:
         f"[pytest]\nv2vlint_images = {ROCKY}\nv2vlint_target = vmware azure\nv2vlint_select = fstab-device-name\nv2vlint_ignore = forecast"
     )
     result = pytester.runpytest_inprocess("-v")
-    result.stdout.fnmatch_lines(["rocky.qcow2::fstab-device-name[[]vmware] PASSED*", "rocky.qcow2::fstab-device-name[[]azure] PASSED*"])
+    result.stdout.fnmatch_lines(
+        ["rocky.qcow2::rules::fstab-device-name[[]vmware] PASSED*", "rocky.qcow2::rules::fstab-device-name[[]azure] PASSED*"]
+    )
 
 
 def test_images_among_the_arguments_need_to_be_switched_on(pytester: pytest.Pytester) -> None:

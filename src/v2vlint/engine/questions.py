@@ -7,12 +7,15 @@ import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from v2vlint.model.codec import decode, encode
 from v2vlint.model.errors import FactUnavailable, ImageError, UsageError
 from v2vlint.model.place import Where, WholeFile
 from v2vlint.model.source import GuestRef, Keys
+
+if TYPE_CHECKING:
+    from v2vlint.facts.registry import FactStore
 
 ENTRY = "v2vlint.engine.questions:answer"
 MAX_CONTENT = 8 << 20
@@ -23,7 +26,9 @@ class Question:
     """What to tell of one root of a guest.
 
     ``facts`` are names of fact types in :mod:`v2vlint.api`; ``initramfs`` asks for the image that the default boot entry loads;
-    ``files`` are guest paths. ``root`` is the device of the operating system meant, needed only when there are several.
+    ``files`` are guest paths, ``services`` names of services or units, ``keys_of_registry`` paths that begin with ``HKLM``. ``modules``
+    are what the kernel of the default boot entry is asked for. ``root`` is the device of the operating system meant, needed only when there
+    are several.
     """
 
     guest: GuestRef
@@ -32,13 +37,17 @@ class Question:
     facts: tuple[str, ...] = ()
     initramfs: bool = False
     files: tuple[str, ...] = ()
+    services: tuple[str, ...] = ()
+    keys_of_registry: tuple[str, ...] = ()
+    modules: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class FileView:
     """A path of a guest. ``kind`` is ``file``, ``directory``, ``symbolic link``, ``other`` or ``absent``, links followed.
 
-    ``link`` is the target when the path itself is a link; ``content`` the bytes of a regular file; ``mode`` has permission bits.
+    ``link`` is the target when the path itself is a link, ``real`` the path without any links; ``content`` the bytes of a regular file;
+    ``mode`` has permission bits; ``mtime`` is seconds since the epoch, 0 when unknown.
     """
 
     path: str
@@ -50,6 +59,8 @@ class FileView:
     gid: int = 0
     content: bytes = b""
     names: tuple[str, ...] = ()
+    mtime: float = 0.0
+    real: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +74,8 @@ class Reply:
 
 @dataclass(frozen=True, slots=True)
 class Answers:
-    """Replies by what was asked: ``fact:NAME``, ``initramfs`` or ``file:PATH``; ``roots`` are the devices of all roots."""
+    """Replies by what was asked: ``fact:NAME``, ``file:PATH``, ``service:NAME``, ``key:PATH``, ``initramfs`` or ``kernel``; ``roots`` are
+    the devices of all roots."""
 
     roots: tuple[str, ...]
     replies: Mapping[str, Reply]
@@ -71,7 +83,6 @@ class Answers:
 
 def answer(request: Any) -> Any:
     """Answer an encoded :class:`Question` with encoded :class:`Answers`. ImageError when the guest has no such root."""
-    from v2vlint import api
     from v2vlint.facts.registry import FactStore
     from v2vlint.guest.open import open_ref
     from v2vlint.model.definition import Definition
@@ -83,11 +94,25 @@ def answer(request: Any) -> Any:
         reasons = "; ".join(f"{problem.where}: {problem.reason}" for problem in guest.problems)
         raise ImageError(f"{guest.name}: no operating system{f' on {question.root}' if question.root else ''}: {reasons}")
     store = FactStore((root.fs, guest.blocks, root.os, guest.definition or Definition("", "")))
-    replies = {f"fact:{name}": _reply(partial(store.get, _kind(api, name))) for name in question.facts}
-    replies |= {f"file:{path}": _reply(partial(view, root.fs, path)) for path in question.files}
+    return encode(Answers(tuple(root.device for root in guest.roots), replies(store, question)))
+
+
+def replies(store: FactStore, question: Question) -> dict[str, Reply]:
+    """The replies about the root whose facts are in ``store``."""
+    from v2vlint import api
+    from v2vlint.engine.details import kernel, registry_key, service
+    from v2vlint.guest.fs import GuestFS
+
+    fs = store.get(GuestFS)
+    found = {f"fact:{name}": _reply(partial(store.get, _kind(api, name))) for name in question.facts}
+    found |= {f"file:{path}": _reply(partial(view, fs, path)) for path in question.files}
+    found |= {f"service:{name}": _reply(partial(service, store, name)) for name in question.services}
+    found |= {f"key:{path}": _reply(partial(registry_key, store, path)) for path in question.keys_of_registry}
     if question.initramfs:
-        replies["initramfs"] = _reply(partial(_initramfs, store))
-    return encode(Answers(tuple(root.device for root in guest.roots), replies))
+        found["initramfs"] = _reply(partial(_initramfs, store))
+    if question.modules is not None:
+        found["kernel"] = _reply(partial(kernel, store, question.modules))
+    return found
 
 
 def _kind(api: Any, name: str) -> type[Any]:
@@ -124,4 +149,5 @@ def view(fs: Any, path: str) -> FileView:
     if found is None:
         return FileView(path, link=link)
     content = fs.read(path, MAX_CONTENT) or b"" if found.kind.value == "file" else b""
-    return FileView(path, found.kind.value, link, found.size, found.mode, found.uid, found.gid, content, fs.listdir(path))
+    names, real = fs.listdir(path), fs.resolve(path) or ""
+    return FileView(path, found.kind.value, link, found.size, found.mode, found.uid, found.gid, content, names, found.mtime, real)

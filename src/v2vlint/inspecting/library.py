@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import functools
+import json
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Any
 
+from v2vlint.asking import child
+from v2vlint.asking.guest import Askable
+from v2vlint.engine.questions import Answers, Question
 from v2vlint.inspecting.parent import inspect_all
 from v2vlint.inspecting.protocol import InspectAsk
 from v2vlint.isolate import DEFAULT_LIMITS, Limits
@@ -15,11 +20,23 @@ from v2vlint.model.source import GuestRef, Key, Keys
 from v2vlint.source.expand import expand
 
 
-class OpenGuest:
-    """A guest whose :attr:`machine` is found out at the first request. Nothing stays open in between."""
+class OpenGuest(Askable):
+    """A guest whose :attr:`machine` is found out at the first request, and which answers like the guest of a test. Nothing stays open in
+    between; a file that changes is read again."""
 
-    def __init__(self, ref: GuestRef, keys: Keys, limits: Limits) -> None:
+    def __init__(self, ref: GuestRef, keys: Keys, limits: Limits, root: str = "") -> None:
+        super().__init__(ref, root)
         self.ref, self.keys, self.limits = ref, keys, limits
+        self._known: dict[str, Any] = {}
+
+    def _answers(self, question: Question) -> Answers:
+        return child.ask(question, self.keys, self.limits, self._cached)
+
+    def _cached(self, key: Any, compute: Callable[[], Any]) -> Any:
+        name = json.dumps(key, sort_keys=True)
+        if name not in self._known:
+            self._known[name] = compute()
+        return self._known[name]
 
     @functools.cached_property
     def machine(self) -> Machine:
@@ -36,13 +53,18 @@ class OpenGuest:
 
 
 def open_guest(
-    images: Sequence[str | os.PathLike[str]], keys: Sequence[bytes | str], limits: Limits | None, connect: str = ""
+    images: Sequence[str | os.PathLike[str]],
+    keys: Sequence[bytes | str],
+    limits: Limits | None,
+    connect: str = "",
+    root: str = "",
 ) -> OpenGuest:
-    """The guest on ``images``; ``connect`` is the libvirt of ``domain:NAME``. UsageError when they name none or several."""
+    """The guest on ``images``; ``connect`` is the libvirt of ``domain:NAME``, ``root`` the device of the operating system that is asked.
+    UsageError when they name none or several."""
     if not images:
         raise UsageError("no image given")
     found = expand(["+".join(os.fspath(image) for image in images)], connect)
     if len(found) != 1:
         raise UsageError(f"{len(found)} guests, where one was expected", hint="open them one by one")
     secrets = Keys(tuple(Key(os.fsencode(key)) for key in keys))
-    return OpenGuest(found[0], secrets, limits or DEFAULT_LIMITS)
+    return OpenGuest(found[0], secrets, limits or DEFAULT_LIMITS, root)

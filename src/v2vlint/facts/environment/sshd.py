@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from v2vlint.facts.environment.services import Services, starts_if_there
+from v2vlint.facts.environment.sshd_config import SshdConfig
 from v2vlint.facts.registry import provides
 from v2vlint.facts.syntax.edit_lines import slice_token
 from v2vlint.facts.syntax.ini import ini_from, joined, words_of
@@ -14,9 +15,6 @@ from v2vlint.facts.syntax.layers import SYSTEMD, drop_ins, winner
 from v2vlint.guest.fs import GuestFS
 from v2vlint.model.place import Token, WholeFile
 
-PATH = "/etc/ssh/sshd_config"
-MAX_DEPTH = 4
-MAX_FILES = 100
 _DENIES = re.compile(r"^\s*(?:ALL|[^#\n:]*\bsshd\b[^#\n:]*)\s*:\s*ALL\b", re.MULTILINE | re.IGNORECASE)
 _ALLOWS = re.compile(r"^\s*(?:ALL|[^#\n:]*\bsshd\b[^#\n:]*)\s*:\s*(?P<hosts>[^#\n:]{1,500})", re.MULTILINE | re.IGNORECASE)
 _SERVICES = ("sshd.service", "ssh.service")
@@ -37,15 +35,13 @@ class Sshd:
 
 
 @provides
-def parse_sshd(fs: GuestFS, services: Services) -> Sshd:
+def parse_sshd(fs: GuestFS, services: Services, config: SshdConfig) -> Sshd:
     """The settings outside of ``Match`` blocks, includes followed; a socket unit's take their place where it is enabled."""
     by_socket = bool(services.starts("ssh.socket", "sshd.socket"))
-    files: list[str] = []
-    settings = tuple(_settings(fs, PATH, 0, files))
-    own = tuple(_address(words[0]) for keyword, words in settings if keyword == "listenaddress")
+    own = tuple(_address(one.values[0]) for one in config.all("listenaddress"))
     listen = tuple(_sockets(fs, "ListenStream")) if by_socket else own
     starts = starts_if_there(fs, services, "sshd", "ssh", "ssh.socket", "sshd.socket")
-    allowed = [word for keyword, words in settings if keyword == "allowusers" for word in words]
+    allowed = [word for one in config.all("allowusers") for word in one.values]
     clients = tuple(_host(word) for word in allowed) if allowed and all("@" in word.value for word in allowed) else tuple(_wrapped(fs))
     unit = next((WholeFile(path) for name in _SERVICES if (path := winner(fs, _UNITS, name)) is not None), None)
     return Sshd(listen, tuple(_sockets(fs, "BindToDevice")) if by_socket else (), starts, clients, unit)
@@ -63,25 +59,6 @@ def _wrapped(fs: GuestFS) -> Iterator[Token]:
     for match in _ALLOWS.finditer(allow.content):
         hosts = allow.group(match, "hosts")
         yield from (slice_token(hosts, word.start(), word.end()) for word in re.finditer(r"[^\s,]+", hosts.value))
-
-
-def _settings(fs: GuestFS, path: str, depth: int, files: list[str]) -> Iterator[tuple[str, tuple[Token, ...]]]:
-    """Keywords in lower case with their values, includes in their place."""
-    text = fs.text(path) if depth <= MAX_DEPTH and len(files) < MAX_FILES else None
-    if text is None:
-        return
-    files.append(path)
-    for line in text.lines():
-        words = line.words()
-        if line.is_blank() or len(words) < 2:
-            continue
-        keyword = words[0].value.lower()
-        if keyword == "match":
-            return
-        yield keyword, tuple(words[1:])
-        for pattern in words[1:] if keyword == "include" else ():
-            for found in fs.glob(pattern.value if pattern.value.startswith("/") else f"/etc/ssh/{pattern.value}"):
-                yield from _settings(fs, found, depth + 1, files)
 
 
 def _address(word: Token) -> Token:

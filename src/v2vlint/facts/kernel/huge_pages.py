@@ -7,13 +7,12 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from v2vlint.facts.boot.choices import BootChoice, BootChoices
+from v2vlint.facts.kernel.sysctl import Sysctl
 from v2vlint.facts.registry import provides
-from v2vlint.facts.syntax.layers import layered
-from v2vlint.guest.fs import GuestFS
 from v2vlint.model.place import Span, Where
 
-FOLDERS = ("/etc/sysctl.d", "/run/sysctl.d", "/usr/local/lib/sysctl.d", "/usr/lib/sysctl.d", "/lib/sysctl.d")
-_PAGES = re.compile(r"\s*-?\s*vm[./]nr_hugepages(?:_mempolicy)?\s*=\s*(\d{1,12})\s*")
+_KEYS = ("vm/nr_hugepages", "vm/nr_hugepages_mempolicy")
+_NUMBER = re.compile(r"\d{1,12}")
 _SIZE = re.compile(r"(\d{1,6})([KMG])", re.IGNORECASE)
 _UNITS = {"K": 1 << 10, "M": 1 << 20, "G": 1 << 30}
 DEFAULT = 2 << 20
@@ -46,11 +45,11 @@ class HugePages:
 
 
 @provides
-def find_huge_pages(fs: GuestFS, choices: BootChoices) -> HugePages:
+def find_huge_pages(sysctl: Sysctl, choices: BootChoices) -> HugePages:
     """What the default entry and the sysctl files reserve."""
     default_size, reserves = _command_line(choices.default)
     found = {reserve.page_size: reserve for reserve in reserves}
-    for pages, where in _sysctl(fs):
+    for pages, where in _set(sysctl):
         found[default_size] = HugePageReserve(pages, default_size, where)
     return HugePages(tuple(reserve for reserve in found.values() if reserve.pages))
 
@@ -74,14 +73,7 @@ def _bytes(text: str) -> int:
     return int(match[1]) * _UNITS[match[2].upper()] if match else 0
 
 
-def _sysctl(fs: GuestFS) -> Iterator[tuple[int, Span]]:
-    paths = [*layered(fs, FOLDERS, ".conf"), "/etc/sysctl.conf"]
-    seen: set[str] = set()
-    for path in paths:
-        real = fs.resolve(path)
-        text = fs.text(path) if real and real not in seen else None
-        seen.add(real or path)
-        for line in text.lines() if text else ():
-            match = None if line.is_blank("#;") else _PAGES.fullmatch(line.text)
-            if match:
-                yield int(match[1]), line.where
+def _set(sysctl: Sysctl) -> Iterator[tuple[int, Span]]:
+    for setting in sysctl.settings:
+        if setting.key in _KEYS and setting.value is not None and _NUMBER.fullmatch(setting.value):
+            yield int(setting.value), setting.where

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import overload
 
-from v2vlint.engine.questions import FileView
 from v2vlint.facts.boot.bootloader import Bootloader
 from v2vlint.facts.boot.cmdline import KernelArg
 from v2vlint.facts.boot.entry import BootEntry
@@ -17,7 +15,12 @@ from v2vlint.facts.network.network import Network
 from v2vlint.facts.packages.installed import Packages
 from v2vlint.facts.packages.package import Package
 from v2vlint.facts.storage.fstab import Fstab, FstabEntry
+from v2vlint.model.errors import V2vlintError
 from v2vlint.model.place import Token
+
+
+class NotEvaluated(V2vlintError):
+    """Something about a guest could not be known, so that no test of it can pass or fail."""
 
 
 class Missing(AssertionError, KeyError):
@@ -33,6 +36,17 @@ class Text(str):
     where: str
 
     def __new__(cls, value: str, where: object = "") -> Text:
+        made = super().__new__(cls, value)
+        made.where = str(where)
+        return made
+
+
+class Number(int):
+    """A number of a guest, with its place in ``where``."""
+
+    where: str
+
+    def __new__(cls, value: int, where: object = "") -> Number:
         made = super().__new__(cls, value)
         made.where = str(where)
         return made
@@ -71,7 +85,7 @@ class FstabView:
         __tracebackhide__ = True
         found = [entry for entry in self.entries if entry.mount_point == mount_point]
         if not found:
-            raise Missing(f"no fstab entry for {mount_point} in {self._guest}: there are {_list(e.mount_point for e in self.entries)}")
+            raise Missing(f"no fstab entry for {mount_point} in {self._guest}: there are {listed(e.mount_point for e in self.entries)}")
         return found[-1]
 
     def __contains__(self, mount_point: str) -> bool:
@@ -84,7 +98,7 @@ class FstabView:
         return len(self.entries)
 
     def __repr__(self) -> str:
-        return f"<fstab of {self._guest}: {_list(f'{e.spec} at {e.mount_point}' for e in self.entries)}>"
+        return f"<fstab of {self._guest}: {listed(f'{e.spec} at {e.mount_point}' for e in self.entries)}>"
 
 
 class Args:
@@ -228,17 +242,17 @@ class NetworkView:
         found = next((one for one in self.interfaces if one.name == name), None)
         if found is None:
             raise Missing(
-                f"{self._guest} configures no interface {name}: there are {_list(one.name or one.mac for one in self.interfaces)}"
+                f"{self._guest} configures no interface {name}: there are {listed(one.name or one.mac for one in self.interfaces)}"
             )
         return found
 
     def __repr__(self) -> str:
-        return f"<network of {self._guest}: {_list(one.name or one.mac or 'any card' for one in self.interfaces)}>"
+        return f"<network of {self._guest}: {listed(one.name or one.mac or 'any card' for one in self.interfaces)}>"
 
 
 @dataclass(frozen=True, slots=True)
 class PackageView:
-    """A package. One that is not installed has no version."""
+    """A package. One that is not installed has no version; ``version`` is complete, with epoch and release."""
 
     name: str
     version: Text
@@ -275,50 +289,7 @@ class PackagesView(Mapping[str, PackageView]):
         return f"<{len(self)} packages of {self._guest}>"
 
 
-class FileState:
-    """A path of a guest, links followed; nothing is written out to the host."""
-
-    def __init__(self, view: FileView, guest: str) -> None:
-        self.path = view.path
-        self.exists = view.kind != "absent"
-        self.is_file = view.kind == "file"
-        self.is_directory = view.kind == "directory"
-        self.is_symlink = bool(view.link)
-        self.linked_to = view.link
-        self.size, self.mode, self.uid, self.gid = view.size, view.mode, view.uid, view.gid
-        self._view = view
-        self._guest = guest
-
-    @property
-    def content(self) -> bytes:
-        """The bytes of a regular file. Missing when it is none."""
-        __tracebackhide__ = True
-        if not self.is_file:
-            raise Missing(f"{self.path} is no file in {self._guest}: {self._view.kind}")
-        return self._view.content
-
-    @property
-    def text(self) -> Text:
-        """The file as UTF-8 text; undecodable bytes become surrogates."""
-        __tracebackhide__ = True
-        return Text(self.content.decode("utf-8", "surrogateescape"), self.path)
-
-    def contains(self, pattern: str) -> bool:
-        """Whether a line matches the regular expression ``pattern`` anywhere."""
-        __tracebackhide__ = True
-        return re.search(pattern, self.text, re.MULTILINE) is not None
-
-    def listdir(self) -> tuple[str, ...]:
-        """The names in a directory, sorted. Missing when it is none."""
-        __tracebackhide__ = True
-        if not self.is_directory:
-            raise Missing(f"{self.path} is no directory in {self._guest}: {self._view.kind}")
-        return self._view.names
-
-    def __repr__(self) -> str:
-        return f"<{self.path} of {self._guest}: {self._view.kind}>"
-
-
-def _list(names: Iterable[str]) -> str:
+def listed(names: Iterable[str]) -> str:
+    """Up to twenty names in words."""
     shown = [str(name) for name in names]
     return ", ".join(shown[:20]) + (f" and {len(shown) - 20} more" if len(shown) > 20 else "") or "none"

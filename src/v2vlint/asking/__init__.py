@@ -1,0 +1,1 @@
+"""Asking a guest: what a test or a program gets to see of it, with the place of everything."""
