@@ -40,6 +40,8 @@ def config_text(settings: Settings, shape: str, reports: tuple[str, ...]) -> str
         lines += ["", "[[exceptions]]", *_pairs({key: value for key, value in fields.items() if value})]
     for anchor in config.images:
         lines += ["", "[[images]]", *_pairs({"match": anchor.match, "recipe": anchor.recipe})]
+    for recipe in config.recipes:
+        lines += ["", "[[recipes]]", *_pairs({"image": recipe.image, "files": recipe.files})]
     for name, data in config.targets.items():
         lines += ["", f"[targets.{_key(name)}]", *_pairs(data)]
     return "\n".join(lines) + "\n"

@@ -46,6 +46,14 @@ class Anchor:
 
 
 @dataclass(frozen=True, slots=True)
+class RecipeNames:
+    """Images matching the glob ``image`` are built from ``files``, files or folders of the repository; their lines are searched."""
+
+    image: str
+    files: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Config:
     """What a configuration file says; None and empty mean that it is silent. ``folder`` is what its relative paths start from."""
 
@@ -71,6 +79,7 @@ class Config:
     severity: Mapping[str, Severity] = field(default_factory=dict)
     exceptions: tuple[Exempt, ...] = ()
     images: tuple[Anchor, ...] = ()
+    recipes: tuple[RecipeNames, ...] = ()
     targets: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
     def over(self, base: Config) -> Config:
@@ -113,6 +122,7 @@ def confined(config: Config) -> Config:
         if value:
             raise UsageError(f"{config.origin}: {key} counts only in a configuration given with --config", hint=hint)
     files = [folder / name for name in config.target if name not in config.targets and ("/" in name or "." in name)]
+    files += [folder / name for recipe in config.recipes for name in recipe.files]
     files += [folder / config.baseline, *(Path(report.partition("=")[2]) for report in config.report)]
     for file in files:
         if not file.resolve().is_relative_to(folder):
@@ -241,4 +251,5 @@ KEYS: dict[str, Callable[[Any, str], Any]] = {
     "severity": _levels, "targets": _tables,
     "exceptions": _each(lambda values, place: Exempt(**values, where=place), _EXCEPTION_KEYS, ("id", "reason")),
     "images": _each(lambda values, _place: Anchor(**values), {"match": _TEXT, "recipe": _TEXT}, ("match", "recipe")),
+    "recipes": _each(lambda values, _place: RecipeNames(**values), {"image": _TEXT, "files": _strings}, ("image", "files")),
 }  # fmt: skip

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from v2vlint.engine.config import Anchor, Exempt
+from v2vlint.engine.recipes import Recipe, RecipeFile, written
 from v2vlint.model.finding import Finding, Severity
 from v2vlint.model.place import Device, RegistryKey, Span, Where, WholeFile
 from v2vlint.model.report import FindingReport, ImageReport, RuleResult, Status, TargetReport
@@ -40,6 +41,7 @@ class Decisions:
     anchors: tuple[Anchor, ...] = ()
     baseline: frozenset[str] = frozenset()
     today: datetime.date = datetime.date.min
+    recipes: tuple[Recipe, ...] = ()
 
 
 def decide(image: ImageReport, decisions: Decisions) -> ImageReport:
@@ -47,10 +49,26 @@ def decide(image: ImageReport, decisions: Decisions) -> ImageReport:
     mine = tuple(one for one in decisions.exceptions if fits(image.name, one.image))
     live = tuple(one for one in mine if one.expires is None or one.expires >= decisions.today)
     expired = tuple(one for one in mine if one not in live)
-    recipe = next((anchor.recipe for anchor in decisions.anchors if fits(image.name, anchor.match)), "")
+    files = next((one.files for one in decisions.recipes if fits(image.name, one.image)), ())
+    named = next((anchor.recipe for anchor in decisions.anchors if fits(image.name, anchor.match)), "")
+    recipe = named or (files[0].path if files else "")
     machine = tuple(_with_expired(_target(target, decisions, live), expired, decisions, live) for target in image.machine)
     roots = tuple(dataclasses.replace(root, targets=tuple(_target(one, decisions, live) for one in root.targets)) for root in image.roots)
-    return dataclasses.replace(image, machine=machine, roots=roots, recipe=recipe)
+    decided = dataclasses.replace(image, machine=machine, roots=roots, recipe=recipe)
+    return _traced(decided, files) if files else decided
+
+
+def _traced(image: ImageReport, files: tuple[RecipeFile, ...]) -> ImageReport:
+    """``image`` with the lines of its recipe that wrote what its findings are about."""
+
+    def trace(result: RuleResult) -> RuleResult:
+        return dataclasses.replace(result, findings=tuple(dataclasses.replace(one, written=written(one, files)) for one in result.findings))
+
+    def target(one: TargetReport) -> TargetReport:
+        return dataclasses.replace(one, results=tuple(map(trace, one.results)))
+
+    roots = tuple(dataclasses.replace(root, targets=tuple(map(target, root.targets))) for root in image.roots)
+    return dataclasses.replace(image, machine=tuple(map(target, image.machine)), roots=roots)
 
 
 def own_rules(image: ImageReport) -> tuple[RuleInfo, ...]:

@@ -82,10 +82,22 @@ class Excerpt:
 
 
 @dataclass(frozen=True, slots=True)
+class Written:
+    """A line of a recipe, a file of the repository that the image is built from; ``line`` is 1-based."""
+
+    path: str
+    line: int
+
+    def __str__(self) -> str:
+        return f"{self.path}:{self.line}"
+
+
+@dataclass(frozen=True, slots=True)
 class FindingReport:
     """A finding with everything a reader needs: excerpt, the diff of its fix, fingerprint, and how policy treated it.
 
     ``exception`` is the reason it was excepted; ``baselined`` says that it is in the baseline.
+    ``written`` is the line of a recipe that wrote what it is about, when that is certain.
     """
 
     finding: Finding
@@ -94,6 +106,7 @@ class FindingReport:
     diff: str = ""
     exception: str = ""
     baselined: bool = False
+    written: Written | None = None
 
     @property
     def counts(self) -> bool:

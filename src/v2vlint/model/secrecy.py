@@ -60,7 +60,7 @@ _FILES = re.compile(
 
 
 _MASKED = {"$": "RegistryData", "type": 1, "data": base64.b64encode(f"{MASK}\0".encode("utf-16-le")).decode()}
-_OF_THE_OPERATOR = ("name", "paths", "recipe")
+_OF_THE_OPERATOR = ("name", "paths", "recipe", "written")
 
 
 def hidden(text: str) -> str:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from v2vlint.model.finding import Severity
 from v2vlint.model.place import Span, Where
-from v2vlint.model.report import Fate, ImageReport, Report
+from v2vlint.model.report import Fate, ImageReport, Report, Written
 from v2vlint.report import markdown, text, words
 from v2vlint.report.escape import visible
 from v2vlint.report.walk import Hit, gaps, hits, logical_name, outside
@@ -89,7 +89,7 @@ def _finding(hit: Hit) -> Annotation:
     fix = f"fix ({words.safety(finding.fix)}): {finding.fix.title}" if finding.fix else ""
     place = f"{finding.where} in {hit.image.name}, for {words.affected(hit)}"
     lines = (finding.message, finding.effect, place, fix)
-    return Annotation(_LEVELS[hit.severity], hit.rule, lines, *_place(hit.image, finding.where))
+    return Annotation(_LEVELS[hit.severity], hit.rule, lines, *_place(hit.image, finding.where, hit.shown.written))
 
 
 def _forecasts(image: ImageReport) -> Iterator[Annotation]:
@@ -104,8 +104,10 @@ def _forecasts(image: ImageReport) -> Iterator[Annotation]:
                 )
 
 
-def _place(image: ImageReport, where: Where | None) -> tuple[str, int, int]:
+def _place(image: ImageReport, where: Where | None, written: Written | None = None) -> tuple[str, int, int]:
     """File, line and column: of the recipe, else of the definition or of ``IMAGE/guest/path``."""
+    if written:
+        return written.path, written.line, 0
     if image.recipe:
         return image.recipe, 1, 0
     if outside(where):

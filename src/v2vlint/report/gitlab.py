@@ -34,7 +34,9 @@ def _finding(hit: Hit) -> dict[str, Any]:
     parts = [finding.message, finding.effect, f"{finding.where} in {hit.image.name}, for {words.affected(hit)}"]
     parts += [f"fix ({words.safety(finding.fix)}): {finding.fix.title}"] if finding.fix else []
     severity = "blocker" if finding.stage and hit.severity is Severity.ERROR else _SEVERITIES[hit.severity]
-    return _issue(hit.image, hit.rule, ". ".join(part for part in parts if part), severity, hit.key, finding.where)
+    issue = _issue(hit.image, hit.rule, ". ".join(part for part in parts if part), severity, hit.key, finding.where)
+    written = hit.shown.written
+    return issue | ({"location": {"path": visible(written.path), "lines": {"begin": written.line}}} if written else {})
 
 
 def _gap(gap: Gap) -> dict[str, Any]:

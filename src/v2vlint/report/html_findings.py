@@ -32,7 +32,8 @@ def finding(hit: Hit, index: Mapping[str, str], known: frozenset[str]) -> Safe:
         " ",
         tag("code", str(said.where), class_="place"),
     )
-    facts = [("Effect", said.effect), ("Targets", words.affected(hit)), ("Accepted", state)]
+    written = str(hit.shown.written or "")
+    facts = [("Effect", said.effect), ("Targets", words.affected(hit)), ("Written by", written), ("Accepted", state)]
     rows = [tag("div", tag("dt", label), tag("dd", text)) for label, text in facts if text]
     if said.related:
         rows.append(tag("div", tag("dt", "See also"), tag("dd", [join(tag("code", str(place)), " ") for place in said.related])))

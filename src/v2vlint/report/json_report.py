@@ -1,4 +1,4 @@
-"""The report for programs: JSON of a published shape (``docs/schema/report-1.json``), independent of how v2vlint holds it inside."""
+"""The report for programs: JSON of a published shape (``schema/report-1.json``), independent of how v2vlint holds it inside."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from v2vlint.report.escape import valid_unicode
 from v2vlint.report.walk import exit_code, hits, tally
 
 SCHEMA_VERSION = 1
-SCHEMA_REVISION = 4
+SCHEMA_REVISION = 5
 """Counts what was added within the version; the schema says what."""
 
 _OUTCOMES = {
@@ -208,6 +208,7 @@ def _finding(report: FindingReport) -> dict[str, Any]:
         "counts": report.counts,
         "exception": report.exception or None,
         "baselined": report.baselined,
+        "written": {"path": report.written.path, "line": report.written.line} if report.written else None,
     }
 
 

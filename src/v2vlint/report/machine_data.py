@@ -1,4 +1,4 @@
-"""Machines for programs: JSON and YAML of one published shape (``docs/schema/machine-1.json``)."""
+"""Machines for programs: JSON and YAML of one published shape (``schema/machine-1.json``)."""
 
 from __future__ import annotations
 

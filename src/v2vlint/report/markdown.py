@@ -127,6 +127,7 @@ def _finding(hit: Hit) -> Iterator[str]:
     yield f"#### {hit.severity.label}: {text(finding.message)}"
     facts = [f"{code(hit.rule)} at {code(str(finding.where))}, for {text(words.affected(hit))}"]
     facts += [f"Effect: {text(finding.effect)}"] if finding.effect else []
+    facts += [f"Written by {code(str(hit.shown.written))}"] if hit.shown.written else []
     facts += [f"See also {', '.join(code(str(place)) for place in finding.related)}"] if finding.related else []
     yield "\n".join(f"- {fact}" for fact in facts)
     if hit.shown.excerpt:

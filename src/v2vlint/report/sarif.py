@@ -14,7 +14,7 @@ from urllib.parse import quote
 from v2vlint.model.finding import Severity
 from v2vlint.model.fix import Fix, ReplaceText
 from v2vlint.model.place import Span, Where
-from v2vlint.model.report import Excerpt, Forecast, ImageReport, Problem, Report
+from v2vlint.model.report import Excerpt, Forecast, ImageReport, Problem, Report, Written
 from v2vlint.model.rule import RuleInfo
 from v2vlint.model.source import HostFileInfo
 from v2vlint.report import words
@@ -128,7 +128,7 @@ def _result(hit: Hit, index: dict[str, int], compared: bool) -> Json:
         "kind": "fail",
         "level": _LEVELS[hit.severity],
         "message": _message(*_sentences(hit)),
-        **_places(hit.image, hit.device, finding.where, report.excerpt, finding.related),
+        **_places(hit.image, hit.device, finding.where, report.excerpt, finding.related, report.written),
         "partialFingerprints": {"primaryLocationLineHash": hit.key},
         "properties": {"targets": [name for name, _ in hit.targets], "stage": finding.stage.value if finding.stage else "none"},
     }
@@ -170,7 +170,9 @@ def _message(*sentences: str) -> Json:
     return {"text": "\n".join(line if line.endswith(".") else f"{line}." for line in lines)}
 
 
-def _places(image: ImageReport, device: str, where: Where, excerpt: Excerpt | None, related: tuple[Where, ...]) -> Json:
+def _places(
+    image: ImageReport, device: str, where: Where, excerpt: Excerpt | None, related: tuple[Where, ...], written: Written | None = None
+) -> Json:
     guest = _guest_location(image, where, excerpt)
     others = [_guest_location(image, place, None) for place in related]
     logical = {
@@ -178,9 +180,10 @@ def _places(image: ImageReport, device: str, where: Where, excerpt: Excerpt | No
         "name": visible(str(where)) or "guest",
         "kind": "resource",
     }
-    if image.recipe:
+    if image.recipe or written:
         others.insert(0, guest)
-        guest = {"physicalLocation": {"artifactLocation": _artifact(image.recipe), "region": dict(_NOWHERE)}}
+        region = {"startLine": written.line} if written else dict(_NOWHERE)
+        guest = {"physicalLocation": {"artifactLocation": _artifact(written.path if written else image.recipe), "region": region}}
     numbered = [{"id": number, **other} for number, other in enumerate(others, 1)]
     places: Json = {"locations": [{**guest, "logicalLocations": [logical]}]}
     return {**places, "relatedLocations": numbered} if numbered else places

@@ -202,6 +202,8 @@ def _hit(hit: Hit, look: Look) -> Iterator[Row]:
     yield from paragraph(finding.message, look.width, look.indent, "title")
     if finding.effect:
         yield from paragraph(finding.effect, look.width, look.indent, "", Piece(f"{look.arrow} ", hit.severity.label))
+    if hit.shown.written:
+        yield from paragraph(f"written by {hit.shown.written}", look.width, look.indent, "place")
     if len(hit.targets) > 1 or len({target.target for _device, target in hit.image.judged()}) > 1:
         yield from paragraph(f"on {words.affected(hit)}", look.width, look.indent, "dim")
     changes = list(_changes(hit, look))

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeVar
 
+from v2vlint.engine import recipes
 from v2vlint.engine.config import Config, confined, find, read
 from v2vlint.engine.decisions import Decisions
 from v2vlint.engine.profile import profile
@@ -99,7 +100,7 @@ def settle(said: Config, base: Config, access: Access) -> Settings:
         strict=_first(config.strict, chosen.strict),
         jobs=_first(config.jobs, 1),
         limits=_limits(config),
-        decisions=Decisions(config.severity, config.exceptions, config.images, known, datetime.date.today()),
+        decisions=Decisions(config.severity, config.exceptions, config.images, known, datetime.date.today(), recipes.load(base)),
         access=replace(access, allowed=tuple(str(allowing / folder) for folder in config.allow_folder)),
     )
 
