@@ -11,8 +11,10 @@ import pytest
 
 from v2vlint.disk.containers import xva
 from v2vlint.disk.containers.formats import open_image
-from v2vlint.disk.stream import Stream
-from v2vlint.files import Access
+from v2vlint.disk.containers.layer import disks_in
+from v2vlint.disk.filesystems.archive import ArchiveFileSystem
+from v2vlint.disk.stream import HostFile, Stream
+from v2vlint.files import Access, urls
 from v2vlint.model.errors import ImageError
 from v2vlint.model.source import DiskFile, GuestSource
 from v2vlint.source import manifest, nearby
@@ -45,6 +47,27 @@ def test_an_archive_of_nothing_but_headers_for_headers(tmp_path: Path, kind: byt
     (tmp_path / "a.ova").write_bytes(one * 5000 + header(b"a.ovf") + bytes(1024))
     with pytest.raises(ImageError, match="not a tar archive"):
         _located(tmp_path / "a.ova")
+    tree = ArchiveFileSystem()
+    with pytest.raises(ImageError, match="not a tar archive"):
+        tree.add("a.ova", HostFile(str(tmp_path / "a.ova")))
+    with pytest.raises(ImageError, match="no layer"):
+        list(disks_in([DiskFile(str(tmp_path / "a.ova"), "a layer")]))
+
+
+@pytest.mark.parametrize(
+    ("folder", "url", "inside"),
+    [
+        ("https://h/a", "https://h/a/b/c.qcow2", True),
+        ("https://h/a", "https://h/ab/c.qcow2", False),
+        ("https://h", "https://h/c.qcow2", True),
+        ("https://h", "https://h/admin/c.qcow2", False),
+        ("https://h/", "https://h/admin/c.qcow2", False),
+        ("s3://bucket", "s3://bucket/secret/c.qcow2", False),
+        ("https://h", "https://h.evil/c.qcow2", False),
+    ],
+)
+def test_the_top_of_a_server_is_no_folder_for_what_is_below(folder: str, url: str, inside: bool) -> None:
+    assert urls.is_in(folder, url) is inside
 
 
 @pytest.mark.parametrize("kind", [b"5", b"2", b"3", b"0"])

@@ -49,8 +49,12 @@ def folder_of(url: str) -> str:
 
 
 def is_in(folder: str, url: str) -> bool:
-    """Whether a plain URL lies in or below a folder on the same server. What an escape could hide (``%2e%2e``, ``%2f``) does not."""
+    """Whether a plain URL lies in or below a folder on the same server. What an escape could hide (``%2e%2e``, ``%2f``) does not.
+
+    The top of a server, or of a bucket, counts as a folder only for what lies right in it.
+    """
+    top = not urlsplit(folder).path.strip("/")
     below = url.removeprefix(f"{folder.rstrip('/')}/")
     decoded = unquote(below)
     hidden = decoded.count("/") != below.count("/") or "\\" in decoded
-    return below != url and not hidden and not any(part.startswith(".") for part in decoded.split("/"))
+    return below != url and not hidden and not (top and "/" in below) and not any(part.startswith(".") for part in decoded.split("/"))

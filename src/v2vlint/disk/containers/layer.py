@@ -16,7 +16,7 @@ from v2vlint.model.source import DiskFile
 MAX_MEMBERS = 4096
 _FOLDER = "disk"
 _HEAD = 8
-_DAMAGED = (tarfile.TarError, EOFError, OSError, ValueError)
+_DAMAGED = (tarfile.TarError, EOFError, OSError, ValueError, RecursionError)
 
 
 def disks_in(layers: Iterable[DiskFile], files: Access | None = None) -> Iterator[DiskFile]:

@@ -23,7 +23,7 @@ MAX_KEPT = 768 << 20
 """Bytes of files in packed archives that are kept in memory."""
 MAX_KEPT_FILE = 256 << 20
 _BLOCK = 1 << 20
-_DAMAGED = (tarfile.TarError, EOFError, lzma.LZMAError, zlib.error, ValueError, OverflowError, OSError)
+_DAMAGED = (tarfile.TarError, EOFError, lzma.LZMAError, zlib.error, ValueError, OverflowError, OSError, RecursionError)
 _WINDOW = 128 << 20
 _WHITEOUT, _OPAQUE = ".wh.", ".wh..wh..opq"
 
