@@ -26,7 +26,7 @@ def told(report: dict[str, Any]) -> Told:
     """The report in short."""
     short = Told(report["exit_code"])
     for image in report["images"]:
-        short.texts += [f"{problem['message']} {problem.get('hint', '')}" for problem in image["problems"]]
+        short.texts += [f"{problem['reason']} {problem.get('hint', '')}" for problem in image["problems"]]
         for group in (*image["machine"], *(target for root in image["roots"] for target in root["targets"])):
             if group["forecast"]:
                 short.boots.append(_FATES[group["forecast"]["will_boot"]])

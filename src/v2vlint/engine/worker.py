@@ -101,12 +101,18 @@ def _judge_opened(ask: CheckAsk, source: GuestSource, guest: Guest, rules: tuple
             problems.append(Problem(ask.guest.name, error.message, error.hint))
         except Exception as error:
             problems.append(Problem(root.device, f"judging it failed: {type(error).__name__}: {error}"))
+    problems += (_by_name_only(root) for root in guest.roots if root.os.kind == "other")
     problems += changes(guest)
     paths = tuple(disk.path for disk in source.disks)
     devices = guest.blocks.devices
     origin = Origin(definition.source, definition.name, definition.uuid)
     report = ImageReport(ask.guest.name, paths, guest.format, guest.size, devices, tuple(roots), tuple(problems), machine=machine)
     return dataclasses.replace(report, origin=origin)
+
+
+def _by_name_only(root: Root) -> Problem:
+    """A system that is recognised and no more: nobody may take silence about it for a pass."""
+    return Problem(root.device, f"{root.os.name} is known by name only: whether it boots on the target is not judged")
 
 
 def _judge_root(

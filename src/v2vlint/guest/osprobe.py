@@ -23,6 +23,8 @@ GUESTFS_PROGRAMS = ("/bin/bash", "/bin/ls", "/bin/echo", "/bin/rm", "/bin/sh")
 """Where libguestfs looks for the architecture."""
 _PROGRAMS = ("/usr/bin/sh", "/sbin/init", "/bin/busybox", "/usr/lib/systemd/systemd", "/lib/systemd/systemd")
 _LOADERS = ("/lib64/ld-linux-x86-64.so.2", "/lib/ld-linux.so.2", "/lib/ld-linux-aarch64.so.1", "/lib/ld-musl-x86_64.so.1")
+INSTALLER = " (installer)"
+"""What the name of a system ends in that has yet to install itself, from a partition that stays when it has."""
 _BOOT_INI = re.compile(r"partition\(\d+\)\\([^\\\s=\"]+)")
 
 
@@ -53,6 +55,8 @@ _OTHERS = (
     (frozenset({"command.com", "kernel.sys"}), "FreeDOS"),
     (frozenset({"command.com", "io.sys"}), "DOS"),
     (frozenset({"reactos", "freeldr.sys"}), "ReactOS"),
+    (frozenset({"system-data", "user-data"}), "Ubuntu Core"),
+    (frozenset({"efi", "snaps", "systems"}), f"Ubuntu Core{INSTALLER}"),
 )
 
 

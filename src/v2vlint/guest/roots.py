@@ -11,7 +11,7 @@ from v2vlint.disk.volumes.stack import Stack
 from v2vlint.guest.fs import GuestFS
 from v2vlint.guest.mdadm_conf import array_names, read_mdadm_conf
 from v2vlint.guest.mounts import Mount, Mounter, fstab_lines, ostree_root
-from v2vlint.guest.osprobe import linux_info, other_info, windows_folder, windows_info
+from v2vlint.guest.osprobe import INSTALLER, linux_info, other_info, windows_folder, windows_info
 from v2vlint.model.blocks import ArrayName, BlockDevice
 from v2vlint.model.errors import FactUnavailable, ImageError
 from v2vlint.model.osinfo import OsInfo
@@ -53,8 +53,9 @@ def find_roots(stack: Stack) -> tuple[Root, ...]:
     """All roots, in the order of their devices."""
     candidates = [found for device in list(stack.filesystems()) for found in _candidates(stack, device)]
     taken = frozenset(found.device.name for found in candidates)
-    roots = (_root(stack, found, taken) for found in candidates)
-    return tuple(root for root in roots if root is not None)
+    roots = [root for found in candidates if (root := _root(stack, found, taken)) is not None]
+    installed = {f"{root.os.name}{INSTALLER}" for root in roots}
+    return tuple(root for root in roots if root.os.name not in installed)
 
 
 def _candidates(stack: Stack, device: BlockDevice) -> Iterator[_Candidate]:

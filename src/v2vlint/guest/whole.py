@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from v2vlint.disk.filesystems.node import FileSystem
 from v2vlint.guest.subtree import SubTree
+from v2vlint.model.errors import ImageError
 
 
 def whole(system: FileSystem) -> tuple[FileSystem, str]:
@@ -29,3 +30,15 @@ def default_subvolume(system: FileSystem) -> str:
     subvolumes = getattr(system, "subvolumes", ())
     path = next((str(one.path) for one in subvolumes if one.default), "")
     return f"/{path}" if path else ""
+
+
+def has_subvolume(system: FileSystem, path: str, number: str = "") -> bool | None:
+    """Whether ``-o subvol=PATH`` (or ``subvolid=NUMBER``) finds a subvolume; None where there are none, or they cannot be listed."""
+    from v2vlint.disk.filesystems.btrfs import BtrfsFileSystem
+
+    if not isinstance(system, BtrfsFileSystem):
+        return None
+    try:
+        return any(one.path == path.strip("/") if path else str(one.id) == number for one in system.subvolumes)
+    except ImageError:
+        return None

@@ -128,7 +128,7 @@ def _facts(machine: Machine, system: OperatingSystem) -> Iterator[tuple[str, str
     yield "root", layers
     start = [system.loader, system.loader_config and f"reads {system.loader_config}", _FIRMWARE.get(system.firmware, "")]
     loader = ", ".join(part for part in start if part)
-    yield "loader", loader if system.loader or windows else "none of its own"
+    yield "loader", loader if system.loader or windows or system.release.type != "linux" else "none of its own"
     packages = words.count(len(system.applications), "application" if windows else "package") if machine.applications else ""
     tools = " with ".join(part for part in (release.package_format, release.package_manager) if part)
     yield "installed", ", ".join(part for part in (packages, tools, release.image and f"deployed by {release.image}") if part)

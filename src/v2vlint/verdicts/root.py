@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from v2vlint.facts.boot.bootloader import Bootloader
-from v2vlint.facts.boot.cmdline import KernelArg
+from v2vlint.facts.boot.cmdline import KernelArg, last_arg
 from v2vlint.facts.boot.entry import BootEntry
 from v2vlint.facts.boot.gpt_auto import BY_TYPE, GptAuto, gpt_auto
 from v2vlint.facts.boot.needs import volume_of
@@ -22,6 +22,7 @@ from v2vlint.facts.storage.multipath import Multipath
 from v2vlint.facts.storage.root_stack import RootStack
 from v2vlint.facts.storage.sectors import Sectors
 from v2vlint.guest.fs import GuestFS, unknown_state
+from v2vlint.guest.whole import has_subvolume
 from v2vlint.model.blocks import BlockTable
 from v2vlint.model.errors import FactUnavailable
 from v2vlint.model.finding import Fate, Stage
@@ -261,6 +262,21 @@ def _without_root(boot: DefaultBoot, devices: Devices, automatic: GptAuto | None
     return Cause(Fate.UNKNOWN, "the kernel command line has no root=", boot.choice.where)
 
 
+def _subvolume(boot: DefaultBoot, fs: GuestFS, blocks: BlockTable) -> Iterator[Cause[None]]:
+    """The btrfs subvolume that the command line mounts as the root: a snapshot may be gone that an entry still names."""
+    flags = last_arg(boot.choice.args, "rootflags")
+    options = dict(part.partition("=")[::2] for part in (flags.value or "").split(",")) if flags else {}
+    path, number = options.get("subvol", ""), options.get("subvolid", "")
+    root = boot.choice.entry.root if boot.choice.entry else None
+    device = blocks.resolve(root.value) if root and root.value else None
+    system = fs.mounts["/"]
+    if flags is None or not (path or number) or device is None or not device.uuid or device.uuid != system.uuid:
+        return
+    if has_subvolume(system, path, number) is False:
+        what = f"subvol={path}" if path else f"subvolid={number}"
+        yield boot.fault(f"rootflags={what} names a subvolume that {device.name} does not have", flags.where, None)
+
+
 def _replayed(fs: GuestFS) -> Iterator[Cause[None]]:
     """A root whose journal the kernel has to replay, and nobody knows whether it can."""
     root = fs.mounts["/"]
@@ -280,4 +296,5 @@ class RootVerdict(Verdict, stage=Stage.ROOT, place=60):
     unnamed = Judge(_unnamed)
     device = Judge(_device)
     verity_usr = Judge(_verity_usr)
+    subvolume = Judge(_subvolume)
     replayed = Judge(_replayed)
