@@ -75,7 +75,7 @@ def test_grub_puts_the_newest_first_and_rescue_last() -> None:
         (SpecKey("a", "debian", "1"), SpecKey("b", "debian", "2")),
         (SpecKey("a", "debian", "1", "6.10"), SpecKey("b", "debian", "1", "6.9")),
         (SpecKey("b", "debian", "1", "6.9"), SpecKey("a", "debian", "1", "6.9")),
-        (SpecKey("a"), SpecKey("z", bad=True)),
+        (SpecKey("a"), SpecKey("z", left=0)),
     ],
 )
 def test_systemd_boot_order(first: SpecKey, second: SpecKey) -> None:

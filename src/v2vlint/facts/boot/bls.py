@@ -14,6 +14,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from v2vlint.facts.boot.version_order import systemd_compare
 from v2vlint.facts.registry import provides
 from v2vlint.guest.fs import GuestFS
 from v2vlint.guest.text import Line
@@ -131,13 +132,19 @@ def _segment(text: str) -> tuple[int, int, str]:
 
 @dataclass(frozen=True, slots=True)
 class SpecKey:
-    """What the specification sorts by; ``bad`` entries have used up their boot attempts (``+0`` in the file name)."""
+    """What the specification sorts by. ``left`` are the boot attempts that remain (-1: they are not counted), ``done`` those made."""
 
     id: str
     sort_key: str = ""
     machine_id: str = ""
     version: str = ""
-    bad: bool = False
+    left: int = -1
+    done: int = 0
+
+    @property
+    def bad(self) -> bool:
+        """Whether the attempts are used up: ``+0`` in the file name."""
+        return self.left == 0
 
 
 def spec_compare(a: SpecKey, b: SpecKey) -> int:
@@ -150,6 +157,8 @@ def spec_compare(a: SpecKey, b: SpecKey) -> int:
         ours, theirs = (a.sort_key, a.machine_id), (b.sort_key, b.machine_id)
         if ours != theirs:
             return -1 if ours < theirs else 1
-        if order := compare_versions(b.version, a.version):
+        if order := systemd_compare(b.version, a.version):
             return order
-    return compare_versions(b.id, a.id)
+    if (order := systemd_compare(b.id, a.id)) or min(a.left, b.left) < 0:
+        return order
+    return b.left - a.left or a.done - b.done

@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from v2vlint.facts.boot.bls import compare_versions
 from v2vlint.facts.boot.cmdline import KernelArg
 from v2vlint.facts.boot.efi import esp_devices
+from v2vlint.facts.boot.version_order import systemd_compare
 from v2vlint.facts.initramfs.content import Initramfs
 from v2vlint.model.blocks import BlockDevice, BlockTable
 
@@ -53,7 +53,7 @@ def _newest(found: Iterable[BlockDevice]) -> BlockDevice | None:
     """
     best: BlockDevice | None = None
     for device in found:
-        if not device.detail("no_auto") and (best is None or compare_versions(device.part_label, best.part_label) > 0):
+        if not device.detail("no_auto") and (best is None or systemd_compare(device.part_label, best.part_label) > 0):
             best = device
     return best
 

@@ -21,9 +21,13 @@ from v2vlint.model.place import Token, WholeFile
 
 MAX_IMAGES = 200
 MAX_ADDONS = 100
-_TRIES = re.compile(r"\+(\d+)(?:-\d+)?$")
+_TRIES = re.compile(r"\+(\d+)(?:-(\d+))?$")
 _TRIES_FILE = re.compile(r"\+\d+(?:-\d+)?(?=\.efi$)", re.IGNORECASE)
 _TOP = re.compile(r"(.*)/EFI/", re.IGNORECASE | re.DOTALL)
+
+
+_VERSIONS = ("IMAGE_VERSION", "VERSION", "VERSION_ID", "BUILD_ID")
+"""Keys of os-release(5) that give a unified image its version, the first wins: ``bootspec_pick_name_version_sort_key`` of systemd."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +35,7 @@ class _Candidate:
     key: SpecKey
     name: str
     entry: BootEntry
+    named: bool = True
 
 
 def systemd_boot_menu(fs: GuestFS, esp: str, others: Iterable[str] = ()) -> BootMenu:
@@ -98,7 +103,7 @@ def _type1(fs: GuestFS, mount: str) -> list[_Candidate]:
 def _from_bls(fs: GuestFS, mount: str, bls: BlsEntry) -> _Candidate:
     tries = _TRIES.search(bls.id)
     name = _TRIES.sub("", bls.id)
-    key = SpecKey(name, _text(bls.sort_key), _text(bls.machine_id), _text(bls.version), bad=bool(tries and tries[1] == "0"))
+    key = SpecKey(name, _text(bls.sort_key), _text(bls.machine_id), _text(bls.version), *_counted(tries))
     image = _path(fs, mount, bls.efi.value) if bls.efi else ""
     sections = _pe(fs, image)
     kernel = _path(fs, mount, bls.linux.value) if bls.linux else image if sections and sections.section(".linux") else ""
@@ -121,11 +126,11 @@ def _from_bls(fs: GuestFS, mount: str, bls: BlsEntry) -> _Candidate:
 
 
 def unified_images(fs: GuestFS, mount: str) -> list[_Candidate]:
-    """The unified kernel images in ``EFI/Linux`` below ``mount``."""
+    """The unified kernel images in ``EFI/Linux`` below ``mount`` that a menu lists: those that say what system they are of."""
     folder = find_case(fs, mount, "EFI/Linux")
     names = [name for name in lower_names(fs, folder).values() if name.lower().endswith(".efi")] if folder else []
     found = (unified_image(fs, f"{folder}/{name}") for name in sorted(names)[:MAX_IMAGES])
-    return [candidate for candidate in found if candidate]
+    return [candidate for candidate in found if candidate and candidate.named]
 
 
 def unified_image(fs: GuestFS, path: str) -> _Candidate | None:
@@ -139,8 +144,8 @@ def unified_image(fs: GuestFS, path: str) -> _Candidate | None:
     stem, suffix = file[:-4], file[-4:]
     tries = _TRIES.search(stem)
     name = _TRIES.sub("", stem) + suffix
-    version = release.get("IMAGE_VERSION") or uname or release.get("VERSION_ID") or release.get("BUILD_ID", "")
-    key = SpecKey(name, release.get("IMAGE_ID") or release.get("ID", ""), "", version, bad=bool(tries and tries[1] == "0"))
+    version = next((text for one in _VERSIONS if (text := release.get(one))), "")
+    key = SpecKey(name, release.get("IMAGE_ID") or release.get("ID", ""), "", version, *_counted(tries))
     entry = BootEntry(
         title=release.get("PRETTY_NAME") or name,
         id=name,
@@ -152,7 +157,12 @@ def unified_image(fs: GuestFS, path: str) -> _Candidate | None:
         version=uname or kernel_version(path),
         uki=image.sections,
     )
-    return _Candidate(key, name, entry)
+    return _Candidate(key, name, entry, any(release.get(one) for one in ("PRETTY_NAME", "IMAGE_ID", "NAME", "ID")))
+
+
+def _counted(tries: re.Match[str] | None) -> tuple[int, int]:
+    """How many attempts to boot are left, and how many were made; -1 where nobody counts."""
+    return (int(tries[1][:9]), int((tries[2] or "0")[:9])) if tries else (-1, 0)
 
 
 def stub_entry(path: str) -> BootEntry:
