@@ -2,7 +2,16 @@
 
 from __future__ import annotations
 
+import atexit
+import os
+import shutil
 import signal
+import tempfile
+
+# Answers of earlier runs are for those who wait, and must not decide a test.
+_CACHE = tempfile.mkdtemp(prefix="v2vlint-cache-")
+atexit.register(shutil.rmtree, _CACHE, ignore_errors=True)
+os.environ["XDG_CACHE_HOME"] = _CACHE
 
 # A script that starts the suite in the background ignores SIGINT for it, and a program that is started from there would ignore it too:
 # tests of an interrupt need what a terminal gives.

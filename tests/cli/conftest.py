@@ -23,7 +23,7 @@ DEBIAN = {
 CLEAN_FSTAB = "UUID=0a1b2c3d-0000-4000-8000-000000000001 / ext4 defaults 0 1\n"
 BAD_FSTAB = "# static\n/dev/sda /srv ext4 errors=remount-ro 0 1\n"
 ROOT_UUID = "0a1b2c3d-0000-4000-8000-000000000001"
-_KEPT = ("PATH", "HOME", "LANG", "COVERAGE_PROCESS_START", "TMPDIR")
+_KEPT = ("PATH", "HOME", "LANG", "COVERAGE_PROCESS_START", "TMPDIR", "XDG_CACHE_HOME")
 
 
 class MakeImage(Protocol):

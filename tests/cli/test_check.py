@@ -43,6 +43,7 @@ def test_several_guests_come_in_the_order_given(v2vlint: Run, images: Path) -> N
     done = v2vlint("-j", "2", "-q", *ONLY, "bad.qcow2", "good.qcow2", "also.qcow2", "bad.qcow2", cwd=images)
     assert [line.split(":")[0] for line in done.stdout.splitlines()] == ["bad.qcow2", "also.qcow2"]
     assert "3 images" in v2vlint(*ONLY, "-j", "3", "bad.qcow2", "good.qcow2", "also.qcow2", cwd=images).stdout
+    (images / "also.qcow2").unlink()
 
 
 def test_a_folder_is_all_its_images(v2vlint: Run, images: Path) -> None:

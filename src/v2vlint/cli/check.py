@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 import argparse
+import shlex
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 from v2vlint.cli import exits, options, output
 from v2vlint.model.errors import UsageError
@@ -13,6 +18,9 @@ from v2vlint.report import text
 from v2vlint.report.registry import FORMATS, renderer
 from v2vlint.report.walk import exit_code
 from v2vlint.run.settings import Settings
+
+if TYPE_CHECKING:
+    from v2vlint.run.journal import Journal
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -24,6 +32,11 @@ def configure(parser: argparse.ArgumentParser) -> None:
     options.add_reading(parser)
     options.add_hash(parser)
     options.add_screen(parser)
+    estate = parser.add_argument_group("many guests")
+    journal_help = "write one record for each guest as it ends into a folder, from which 'v2vlint report' makes reports"
+    estate.add_argument("--journal", metavar="DIR", help=journal_help)
+    estate.add_argument("--resume", action="store_true", help="with --journal: go on, without the guests that are done and as they were")
+    estate.add_argument("--no-cache", action="store_true", help="judge guests again that are as they were when they were judged last")
     fixing = parser.add_argument_group("fixing")
     fixing.add_argument("--fix", action="store_true", help="repair what is safe to repair, in place; 'v2vlint fix --help' has more")
     fixing.add_argument("--unsafe-fixes", action="store_true", help="with --fix: also what changes behaviour or loses identity")
@@ -69,9 +82,34 @@ def _check(args: argparse.Namespace, settings: Settings, colour: bool) -> Report
     from v2vlint.run.checking import check
     from v2vlint.run.progress import ProgressLine
 
+    if args.resume and not args.journal:
+        raise UsageError("--resume goes with --journal")
     request = options.request(args, settings, "check")
-    with ProgressLine(len(request.guests), not (args.no_progress or args.quiet), _rich if colour else None) as line:
-        return check(replace(request, progress=line.update))
+    line = ProgressLine(len(request.guests), not (args.no_progress or args.quiet), _rich if colour else None)
+    with _journal(args, settings) as journal, line:
+        report = check(replace(request, progress=line.update, partial=True, cached=not args.no_cache), journal)
+    if report.interrupted:
+        output.say(*_how_to_go_on(args, len(report.images), len(request.guests)))
+    return report
+
+
+@contextmanager
+def _journal(args: argparse.Namespace, settings: Settings) -> Iterator[Journal | None]:
+    if not args.journal:
+        yield None
+        return
+    from v2vlint.run.journal import Journal
+
+    with Journal(Path(args.journal), settings, resume=args.resume) as journal:
+        yield journal
+
+
+def _how_to_go_on(args: argparse.Namespace, done: int, count: int) -> Iterator[str]:
+    yield f"v2vlint: interrupted after {done} of {count} guests; the report is about those"
+    if args.journal:
+        yield f"  the same command with --resume goes on; 'v2vlint report {shlex.quote(args.journal)}' makes reports of what is done"
+    else:
+        yield "  hint: with --journal DIR the next run can go on where this one ended"
 
 
 def _fix(args: argparse.Namespace, settings: Settings) -> int:

@@ -22,7 +22,7 @@ def run(args: argparse.Namespace) -> int:
     """Look at everything; 3 when something essential is broken."""
     from v2vlint.fixing.direct.pieces import pieces
 
-    found = (*examine(), *pieces())
+    found = (*examine(), *pieces(), _cache())
     if args.format == "json":
         import dataclasses
         import json
@@ -31,6 +31,14 @@ def run(args: argparse.Namespace) -> int:
     else:
         output.show(list(_rows(found)), output.colours(args.color))
     return exits.NOT_EVALUATED if any(verdict.state is State.BROKEN for verdict in found) else exits.OK
+
+
+def _cache() -> PieceState:
+    from v2vlint.run.cache import Cache, state
+
+    if Cache().usable:
+        return PieceState("cache", State.OK, state())
+    return PieceState("cache", State.MISSING, f"{state()}; not ours alone", "guests that are as they were are judged again")
 
 
 def _rows(found: tuple[PieceState, ...]) -> Iterator[Row]:

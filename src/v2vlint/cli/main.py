@@ -29,6 +29,7 @@ class Verb:
 
 VERBS = {
     "check": Verb("v2vlint.cli.check", "say what will break on the target, and forecast the boot (the default verb)"),
+    "report": Verb("v2vlint.cli.report", "make reports from the journals of checks"),
     "inspect": Verb("v2vlint.cli.inspect", "say what a machine is: system, disks, packages, kernels, network"),
     "fix": Verb("v2vlint.cli.fix", "repair what can be repaired safely, as a transaction that can be undone"),
     "undo": Verb("v2vlint.cli.undo", "bring back what a guest was before it was fixed"),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -33,25 +33,38 @@ Progress = Callable[[Sequence[str], int], None]
 
 
 def check_all(asks: Sequence[CheckAsk], limits: Limits = DEFAULT_LIMITS, jobs: int = 1, progress: Progress | None = None) -> Checked:
-    """Judge every guest, ``jobs`` at a time. UsageError and PackError of a child end the run; its death is that image's problem.
+    """Judge every guest; see :func:`check_each`. The reports are in the order of the guests."""
+    judged = dict(check_each(asks, limits, jobs, progress))
+    rules = {info.id: info for one in judged.values() for info in one.rules}
+    return Checked(tuple(judged[position].image for position in sorted(judged)), tuple(rules[key] for key in sorted(rules)))
 
-    ``progress`` is called ten times a second with the names under way and the number of guests done.
+
+def check_each(
+    asks: Sequence[CheckAsk], limits: Limits = DEFAULT_LIMITS, jobs: int = 1, progress: Progress | None = None
+) -> Iterator[tuple[int, Judged]]:
+    """Judge every guest, ``jobs`` at a time: pairs of its position and the answer, as they end.
+
+    UsageError and PackError of a child end the run; its death is that image's problem. ``progress`` is called ten times a second with the
+    names under way and the number of guests done.
     """
-    images: dict[int, ImageReport] = {}
-    rules: dict[str, RuleInfo] = {}
+    done = 0
 
     def tick(running: frozenset[int]) -> None:
         if progress:
-            progress([asks[position].guest.name for position in sorted(running)], len(images))
+            progress([asks[position].guest.name for position in sorted(running)], done)
 
-    desks = [Desk(ask.guest) for ask in asks]
-    calls = (Call(CHECK, encode(ask), desk=desk) for ask, desk in zip(asks, desks, strict=True))
-    for position, outcome in isolate.run_all(calls, limits, jobs, tick):
+    desks: dict[int, Desk] = {}
+
+    def calls() -> Iterator[Call]:
+        for position, ask in enumerate(asks):
+            desks[position] = Desk(ask.guest)
+            yield Call(CHECK, encode(ask), desk=desks[position])
+
+    for position, outcome in isolate.run_all(calls(), limits, jobs, tick):
         judged = _judged(asks[position], outcome, limits)
-        image = dataclasses.replace(judged.image, files=desks[position].files())
-        images[position] = _with_pending(asks[position], image)
-        rules.update({info.id: info for info in judged.rules})
-    return Checked(tuple(images[position] for position in sorted(images)), tuple(rules[key] for key in sorted(rules)))
+        image = dataclasses.replace(judged.image, files=desks.pop(position).files())
+        done += 1
+        yield position, Judged(_with_pending(asks[position], image), judged.rules)
 
 
 def forecast_of(image: ImageReport) -> Forecast | None:

@@ -204,7 +204,7 @@ class ImageReport:
 class Report:
     """A whole run. ``docs_url`` is the URL of the documentation site without a trailing slash, or empty when not known.
 
-    ``not_judged`` is what was seen in folders and lists and is no guest of the run.
+    ``not_judged`` is what was seen in folders and lists and is no guest of the run. ``interrupted`` says that it ended before all guests.
     """
 
     version: str
@@ -217,3 +217,4 @@ class Report:
     seconds: float = 0.0
     docs_url: str = ""
     not_judged: tuple[NotJudged, ...] = ()
+    interrupted: bool = False

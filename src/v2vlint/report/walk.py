@@ -180,7 +180,12 @@ def blocks(report: FindingReport, fail_on: Severity) -> bool:
 
 
 def exit_code(report: Report) -> int:
-    """What the run ends with: 1 findings at or above the threshold, 3 something could not be evaluated, 4 nothing matched, else 0."""
+    """What the run ends with: 1 findings at or above the threshold, 3 something could not be evaluated, 4 nothing matched, else 0.
+
+    130 when it was interrupted.
+    """
+    if report.interrupted:
+        return 130
     if any(blocks(found, report.fail_on) for image in report.images for _, _, result in judged(image) for found in result.findings):
         return 1
     if any(unread(image, strict=report.strict) for image in report.images):

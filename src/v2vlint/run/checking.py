@@ -7,32 +7,112 @@ import time
 from collections.abc import Iterable
 
 from v2vlint import __version__
-from v2vlint.engine.check import check_all, forecast_of
+from v2vlint.engine.check import check_all, check_each, forecast_of
 from v2vlint.model.errors import ImageError
 from v2vlint.model.report import Forecast, ImageReport, Report
 from v2vlint.model.rule import RuleInfo
-from v2vlint.model.source import GuestRef
+from v2vlint.model.source import GuestRef, NotJudged
 from v2vlint.run import keys
+from v2vlint.run.cache import Cache
+from v2vlint.run.identity import judging, key_of, stamps_of, unchanged
+from v2vlint.run.journal import GuestRecord, Journal, SeenRecord
 from v2vlint.run.request import Request
 from v2vlint.run.settings import Settings
+from v2vlint.source.journal import pending
+
+NOT_REACHED = "not reached: the run was interrupted"
 
 
-def check(request: Request) -> Report:
-    """Check all guests, as many at a time as the settings say."""
+def check(request: Request, journal: Journal | None = None) -> Report:
+    """Check all guests, as many at a time as the settings say. What ``journal`` has of an earlier run is taken from there.
+
+    With ``request.partial`` an interrupt ends in the report of what is done; else, and where nothing is, in KeyboardInterrupt.
+    """
     started = time.perf_counter()
-    asks = [request.ask(guest) for guest in request.guests]
-    checked = check_all(asks, request.settings.limits, request.settings.jobs, request.progress)
-    images = [_unlocked(request, guest, image) for guest, image in zip(request.guests, checked.images, strict=True)]
+    work = _Work(request, journal)
+    interrupted = False
+    try:
+        work.run()
+        work.unlock()
+    except KeyboardInterrupt:
+        if not request.partial or not work.images:
+            raise
+        interrupted = True
+    images = [work.images[position] for position in sorted(work.images)]
     fitting = keys.fitting([image.problems for image in images])
     images = [dataclasses.replace(image, problems=problems) for image, problems in zip(images, fitting, strict=True)]
-    report = report_of(request.settings, images, checked.rules, time.perf_counter() - started)
-    return dataclasses.replace(report, not_judged=request.not_judged)
+    report = report_of(request.settings, images, work.rules.values(), time.perf_counter() - started)
+    left = tuple(NotJudged(ref.name, NOT_REACHED) for at, ref in enumerate(request.guests) if at not in work.images)
+    return dataclasses.replace(report, not_judged=(*request.not_judged, *left), interrupted=interrupted)
 
 
-def _unlocked(request: Request, guest: GuestRef, image: ImageReport) -> ImageReport:
-    """The image again, with the keys that were typed."""
-    again = request.more_keys(guest, image.problems)
-    return image if again is None else check_all([again.ask(guest)], again.settings.limits).images[0]
+class _Work:
+    """The guests of a request on their way to reports: what is known already, and what children find out."""
+
+    def __init__(self, request: Request, journal: Journal | None) -> None:
+        self.request, self.journal = request, journal
+        self.images: dict[int, ImageReport] = {}
+        self.rules: dict[str, RuleInfo] = {}
+        self.cache = Cache() if request.cached and not request.keys.keys else None
+        judged = judging(request) if journal or self.cache else ""
+        self.keys = [key_of(judged, guest) for guest in request.guests] if judged else []
+
+    def run(self) -> None:
+        """Judge every guest that is not known."""
+        if self.journal:
+            self.journal.write(SeenRecord(self.request.not_judged))
+        for position, guest in enumerate(self.request.guests):
+            if known := self._known(position, guest):
+                self._take(position, *known)
+        left = [position for position in range(len(self.request.guests)) if position not in self.images]
+        asks = [self.request.ask(self.request.guests[position]) for position in left]
+        done, progress = len(self.images), self.request.progress
+        tick = (lambda running, count: progress(running, done + count)) if progress else None
+        since = time.time_ns()
+        for number, judged in check_each(asks, self.request.settings.limits, self.request.settings.jobs, tick):
+            self._note(left[number], judged.image, judged.rules, since)
+
+    def unlock(self) -> None:
+        """Ask for the keys of what stayed locked, and judge that again."""
+        for position, guest in enumerate(self.request.guests):
+            again = self.request.more_keys(guest, self.images[position].problems)
+            if again is not None:
+                image = check_all([again.ask(guest)], again.settings.limits).images[0]
+                self._note(position, image, (), time.time_ns())
+
+    def _known(self, position: int, guest: GuestRef) -> tuple[ImageReport, tuple[RuleInfo, ...]] | None:
+        """The report of a guest that an earlier run has judged the same way, and that is as it was."""
+        if self.journal and (record := self.journal.before.guests.get(guest.name)) and self._holds(position, record):
+            return record.image, tuple(self.journal.before.rules.values())
+        found = self.cache.get(self.keys[position]) if self.cache and not (guest.hashed or guest.verify) else None
+        if found is None or any(True for _ in pending(guest.paths, found[0].image.paths)):
+            return None
+        kept, rules = found
+        if self.journal:
+            self.journal.guest(GuestRecord(self.keys[position], kept.files, kept.image), rules)
+        return kept.image, rules
+
+    def _holds(self, position: int, record: GuestRecord) -> bool:
+        """Whether a record of the journal is still true: judged the same way, nothing changed, and no key came that it lacked."""
+        if record.key != self.keys[position] or (record.image.problems and self.request.keys.keys):
+            return False
+        return unchanged(record.files)
+
+    def _take(self, position: int, image: ImageReport, rules: tuple[RuleInfo, ...]) -> None:
+        self.images[position] = image
+        self.rules.update({info.id: info for info in rules})
+
+    def _note(self, position: int, image: ImageReport, rules: tuple[RuleInfo, ...], since: int) -> None:
+        """A guest that has ended."""
+        self._take(position, image, rules)
+        if not self.keys:
+            return
+        guest, key = self.request.guests[position], self.keys[position]
+        stamps = stamps_of(guest, image, since)
+        if self.journal:
+            self.journal.guest(GuestRecord(key, stamps, image), rules)
+        if self.cache and rules and not image.problems and (guest.paths or guest.named):
+            self.cache.put(key, stamps, image, rules)
 
 
 def report_of(settings: Settings, images: Iterable[ImageReport], rules: Iterable[RuleInfo], seconds: float) -> Report:

@@ -23,7 +23,8 @@ class Request:
     """Guests with the settings to look at them.
 
     ``progress`` is called ten times a second with the names under way and the number of guests done. ``unlock`` is asked for keys when
-    devices stayed closed: it gets the problems and the keys tried, and gives all keys to try, or None.
+    devices stayed closed: it gets the problems and the keys tried, and gives all keys to try, or None. ``partial`` asks for the report of
+    what is done when the run is interrupted. ``cached`` allows answers of earlier runs, and to keep new ones.
     """
 
     settings: Settings
@@ -32,6 +33,8 @@ class Request:
     progress: Progress | None = None
     unlock: Unlock | None = None
     not_judged: tuple[NotJudged, ...] = ()
+    partial: bool = False
+    cached: bool = False
 
     def ask(self, guest: GuestRef, names: CardNames | None = None) -> CheckAsk:
         """The question to the child that judges ``guest``."""

@@ -1,0 +1,117 @@
+"""Where a guest stands on its way to a target: ready, ready after safe fixes, and so on, with the reason in words; and what it takes."""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from v2vlint.model.errors import UsageError
+from v2vlint.model.finding import Fate, Severity
+from v2vlint.model.fix import Applicability
+from v2vlint.model.report import FindingReport, Forecast, ImageReport, TargetReport
+
+MAX_NAMED = 4
+
+
+class Standing(enum.StrEnum):
+    """From the easiest to the least known. The order is that of the waves of a migration."""
+
+    READY = "ready"
+    SAFE = "safe-fixes"
+    HAND = "needs-a-hand"
+    STUCK = "will-not-boot"
+    UNJUDGED = "not-judged"
+
+    @property
+    def label(self) -> str:
+        """In words."""
+        return _LABELS[self]
+
+    @classmethod
+    def named(cls, text: str) -> Standing:
+        """The one called ``text``. UsageError when there is none."""
+        try:
+            return cls(text)
+        except ValueError:
+            raise UsageError(f"unknown verdict {text!r}", hint=f"one of {', '.join(cls)}") from None
+
+
+_LABELS = {
+    Standing.READY: "ready",
+    Standing.SAFE: "ready after safe fixes",
+    Standing.HAND: "needs a hand",
+    Standing.STUCK: "will not boot",
+    Standing.UNJUDGED: "not judged",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A guest on one target: where it stands and why, and the number of fixes of each kind that its findings offer."""
+
+    target: str
+    standing: Standing
+    reason: str
+    safe: int = 0
+    unsafe: int = 0
+    manual: int = 0
+
+
+def place_of(image: ImageReport, target: str) -> Place:
+    """Where ``image`` stands on the target of that name.
+
+    An error without a safe fix keeps it from being ready. It will not boot when the forecast says so and safe fixes do not mend that; what
+    the forecast could not tell, and what could not be read, needs somebody to look.
+    """
+    judged = [one for _device, one in image.judged() if one.target == target]
+    found = [one for report in judged for result in report.results for one in result.findings if one.counts]
+    counts = {kind: sum(_kind(one) is kind for one in found) for kind in Applicability}
+    standing, reason = _standing(image, judged, found)
+    return Place(target, standing, reason, counts[Applicability.SAFE], counts[Applicability.UNSAFE], counts[Applicability.MANUAL])
+
+
+def _kind(found: FindingReport) -> Applicability | None:
+    """How far the fix of a finding can be trusted; MANUAL for a warning or an error without one, None for a remark without one."""
+    fix = found.finding.fix
+    if fix:
+        return fix.applicability
+    return Applicability.MANUAL if found.finding.severity >= Severity.WARNING else None
+
+
+def _standing(image: ImageReport, judged: list[TargetReport], found: list[FindingReport]) -> tuple[Standing, str]:
+    if not image.roots:
+        problem = image.problems[0] if image.problems else None
+        return Standing.UNJUDGED, f"{problem.where}: {problem.reason}" if problem else "no operating system was found"
+    errors = [one for one in found if one.finding.severity is Severity.ERROR]
+    hard = [one for one in errors if _kind(one) is not Applicability.SAFE]
+    forecast = _forecast(judged)
+    if hard:
+        stuck = forecast is not None and forecast.fate is Fate.FAIL
+        return (Standing.STUCK if stuck else Standing.HAND), f"no safe fix: {_named(hard)}"
+    if errors:
+        return Standing.SAFE, f"safe fixes: {_named(errors)}"
+    if forecast is not None and forecast.outcome is not Fate.PASS:
+        stage = forecast.decisive
+        said = f"{stage.stage}: {stage.reason}" if stage else "the forecast could not tell"
+        return (Standing.STUCK if forecast.fate is Fate.FAIL else Standing.HAND), said
+    if image.problems:
+        return Standing.HAND, f"{image.problems[0].where}: {image.problems[0].reason}"
+    return Standing.READY, "nothing in the way"
+
+
+def _forecast(judged: Iterable[TargetReport]) -> Forecast | None:
+    """The forecast that counts: of several systems, one that boots."""
+    found = [one.forecast for one in judged if one.forecast]
+    return next((one for one in found if one.will_boot), found[0] if found else None)
+
+
+def _named(found: Iterable[FindingReport]) -> str:
+    rules = list(dict.fromkeys(one.finding.rule for one in found))
+    more = f" and {len(rules) - MAX_NAMED} more" if len(rules) > MAX_NAMED else ""
+    return ", ".join(rules[:MAX_NAMED]) + more
+
+
+def places(image: ImageReport, targets: Iterable[str]) -> Iterator[Place]:
+    """Where ``image`` stands on each target."""
+    return (place_of(image, target) for target in targets)

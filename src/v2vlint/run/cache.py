@@ -1,0 +1,123 @@
+"""Answers of earlier runs, in the user's cache folder: a guest that is as it was, judged as it was, costs a stat of each of its files.
+
+The parent writes and reads them; an image has no say in their names or content but through the answer itself, which is checked as one that
+comes from a child. Guests with keys, of devices and without files are not kept.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import re
+import stat
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+from v2vlint.model.codec import decode, encode, parse
+from v2vlint.model.report import ImageReport
+from v2vlint.model.rule import RuleInfo
+from v2vlint.run.identity import FileStamp, unchanged
+
+MAX_ANSWER = 64 << 20
+MAX_ENTRIES = 20_000
+_DIGEST = re.compile("[0-9a-f]{64}")
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """An answer, with the files that it is about as they were. ``rules`` names the entry with the rules that judged."""
+
+    files: tuple[FileStamp, ...]
+    image: ImageReport
+    rules: str
+
+
+@dataclass(frozen=True, slots=True)
+class KeptRules:
+    """Rules that many answers share."""
+
+    rules: tuple[RuleInfo, ...]
+
+
+def folder() -> Path:
+    """Where answers are kept: in the cache folder as XDG says."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")) / "v2vlint/results"  # noqa: PTH111
+
+
+def state() -> str:
+    """What there is, in words: for ``doctor``."""
+    found = [entry.stat().st_size for entry in folder().glob("*.json")] if folder().is_dir() else []
+    return f"{folder()}: {len(found)} answers, {sum(found) / (1 << 20):.1f} MiB"
+
+
+class Cache:
+    """The answers for one user. Everything that goes wrong with it is a miss."""
+
+    def __init__(self) -> None:
+        self.folder = folder()
+        self.usable = self._prepared()
+        self._rules: dict[str, tuple[RuleInfo, ...]] = {}
+
+    def _prepared(self) -> bool:
+        """Whether the folder is there, ours alone, and not too full: a full one is emptied."""
+        try:
+            self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            found = self.folder.lstat()
+            entries = os.listdir(self.folder)  # noqa: PTH208
+        except OSError:
+            return False
+        if len(entries) > MAX_ENTRIES:
+            for name in entries:
+                with contextlib.suppress(OSError):
+                    (self.folder / name).unlink()
+        return stat.S_ISDIR(found.st_mode) and found.st_uid == os.geteuid() and not found.st_mode & 0o022
+
+    def get(self, key: str) -> tuple[Kept, tuple[RuleInfo, ...]] | None:
+        """The answer under ``key``, and its rules, when all its files are as they were."""
+        kept = self._read(Kept, key)
+        if kept is None or not kept.files or not unchanged(kept.files):
+            return None
+        if kept.rules not in self._rules:
+            found = self._read(KeptRules, kept.rules) if _DIGEST.fullmatch(kept.rules) else None
+            if found is None:
+                return None
+            self._rules[kept.rules] = found.rules
+        return kept, self._rules[kept.rules]
+
+    def put(self, key: str, files: tuple[FileStamp, ...], image: ImageReport, rules: tuple[RuleInfo, ...]) -> None:
+        """Keep an answer, whole or not at all."""
+        if not self.usable or not files or not unchanged(files):
+            return
+        name = next((name for name, known in self._rules.items() if known == rules), "")
+        if not name:
+            data = json.dumps(encode(KeptRules(rules))).encode()
+            name = hashlib.sha256(data).hexdigest()
+            self._rules[name] = rules
+            self._write(name, data)
+        self._write(key, json.dumps(encode(Kept(files, image, name))).encode())
+
+    def _read(self, kind: type[T], key: str) -> T | None:
+        if not self.usable:
+            return None
+        try:
+            handle = os.open(self.folder / f"{key}.json", os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK)
+            with os.fdopen(handle, "rb") as stream:
+                return decode(kind, parse(stream.read(MAX_ANSWER + 1)))
+        except (OSError, ValueError, TypeError, KeyError):
+            return None
+
+    def _write(self, key: str, data: bytes) -> None:
+        place, temporary = self.folder / f"{key}.json", self.folder / f"{key}.{os.getpid()}"
+        with contextlib.suppress(OSError):
+            handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+            try:
+                with os.fdopen(handle, "wb") as stream:
+                    stream.write(data)
+                temporary.replace(place)
+            except OSError:
+                temporary.unlink(missing_ok=True)
+                raise
