@@ -15,7 +15,7 @@ from v2vlint.cli import exits, options, output
 from v2vlint.model.errors import UsageError
 from v2vlint.model.report import Report
 from v2vlint.report import text
-from v2vlint.report.registry import FORMATS, renderer
+from v2vlint.report.registry import FILES, FORMATS, renderer
 from v2vlint.report.walk import exit_code
 from v2vlint.run.settings import Settings
 
@@ -46,7 +46,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     fixing.add_argument("--writer", choices=("auto", "libguestfs", "direct"), default="auto", help="with --fix: what writes into the guest")
     group = parser.add_argument_group("reports")
     group.add_argument("--format", choices=tuple(FORMATS), help="what stdout gets (text)")
-    group.add_argument("--report", action="append", metavar="FORMAT=FILE", help=f"also write a report: {', '.join(FORMATS)}; repeatable")
+    group.add_argument("--report", action="append", metavar="FORMAT=FILE", help=f"also write a report: {', '.join(FILES)}; repeatable")
     group.add_argument("--all", action="store_true", help="every finding in full; without it, text on stdout is folded to what matters")
     group.add_argument("-q", "--quiet", action="store_true", help="one line per finding, no forecast, no progress")
     group.add_argument("--print-config", action="store_true", help="print the settings in force, as TOML, and leave")

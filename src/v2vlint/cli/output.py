@@ -12,7 +12,7 @@ from v2vlint.model.errors import UsageError
 from v2vlint.model.report import Report
 from v2vlint.report.escape import Family, visible, without_commands
 from v2vlint.report.layout import Row, plain
-from v2vlint.report.registry import renderer
+from v2vlint.report.registry import writer
 from v2vlint.report.text import ASCII, WIDTH, Look
 
 STYLES = {
@@ -107,7 +107,7 @@ def destinations(values: Sequence[str]) -> tuple[tuple[str, Path], ...]:
         name, separator, path = value.partition("=")
         if not separator or not path:
             raise UsageError(f"--report {value}: write it as FORMAT=FILE")
-        renderer(name)
+        writer(name)
         if not Path(path).parent.is_dir():
             raise UsageError(f"--report {value}: no such folder: {Path(path).parent}")
         if Path(path).is_dir():
@@ -119,13 +119,13 @@ def destinations(values: Sequence[str]) -> tuple[tuple[str, Path], ...]:
 def save(report: Report, targets: Sequence[tuple[str, Path]]) -> None:
     """Write the report files; UsageError when one cannot be written."""
     for name, path in targets:
-        write_file(path, renderer(name)(report))
+        write_file(path, writer(name)(report))
 
 
-def write_file(path: Path, text: str) -> None:
+def write_file(path: Path, document: str | bytes) -> None:
     """Write a document; UsageError when that cannot be."""
     try:
-        path.write_text(text, "utf-8", "backslashreplace", newline="")
+        path.write_bytes(document if isinstance(document, bytes) else document.encode("utf-8", "backslashreplace"))
     except OSError as error:
         raise UsageError(f"{path}: {(error.strerror or 'cannot be written').lower()}") from error
 

@@ -10,7 +10,7 @@ from v2vlint.cli import options, output
 from v2vlint.model.errors import NothingFound
 from v2vlint.model.finding import Severity
 from v2vlint.report import text
-from v2vlint.report.registry import FORMATS, renderer
+from v2vlint.report.registry import FILES, FORMATS, renderer
 from v2vlint.report.standing import Standing
 from v2vlint.report.walk import exit_code
 from v2vlint.run.journal import report_of_journals
@@ -32,7 +32,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--verdict", action="append", metavar="NAME", help=f"only guests that are, on a target, {verdicts}; repeatable")
     group = parser.add_argument_group("reports")
     group.add_argument("--format", choices=tuple(FORMATS), help="what stdout gets (text)")
-    group.add_argument("--report", action="append", metavar="FORMAT=FILE", help="also write a report; repeatable")
+    group.add_argument("--report", action="append", metavar="FORMAT=FILE", help=f"also write a report: {', '.join(FILES)}; repeatable")
     group.add_argument("-q", "--quiet", action="store_true", help="one line per finding, no forecast")
     options.add_colour(parser.add_argument_group("output"))
 

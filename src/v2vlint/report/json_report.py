@@ -72,7 +72,7 @@ def as_data(report: Report) -> dict[str, Any]:
             "forecasts": _forecasts(report),
         },
         "rules": [_rule(info) for info in report.rules],
-        "images": [_image(image) for image in report.images],
+        "images": [image_data(image) for image in report.images],
         "not_judged": [{"path": one.path, "reason": one.reason} for one in report.not_judged],
     }
 
@@ -97,7 +97,8 @@ def _rule(info: RuleInfo) -> dict[str, Any]:
     }
 
 
-def _image(image: ImageReport) -> dict[str, Any]:
+def image_data(image: ImageReport) -> dict[str, Any]:
+    """One guest as plain data."""
     return {
         "name": image.name,
         "paths": list(image.paths),

@@ -17,7 +17,12 @@ FORMATS = {
     "gitlab": "v2vlint.report.gitlab",
     "markdown": "v2vlint.report.markdown",
     "html": "v2vlint.report.html",
+    "estate": "v2vlint.report.estate",
+    "csv": "v2vlint.report.csv_report",
+    "jsonl": "v2vlint.report.jsonl",
 }
+FILES = {**FORMATS, "parquet": "v2vlint.report.parquet"}
+"""The formats of ``--report``: those that stdout can have, and those that are no text."""
 
 
 def renderer(name: str) -> Callable[[Report], str]:
@@ -25,4 +30,12 @@ def renderer(name: str) -> Callable[[Report], str]:
     if name not in FORMATS:
         raise UsageError(f"unknown report format {name!r}", hint=f"one of {', '.join(FORMATS)}")
     render: Callable[[Report], str] = importlib.import_module(FORMATS[name]).render
+    return render
+
+
+def writer(name: str) -> Callable[[Report], str | bytes]:
+    """The function that renders a report for a file. UsageError when there is no such format."""
+    if name not in FILES:
+        raise UsageError(f"unknown report format {name!r}", hint=f"one of {', '.join(FILES)}")
+    render: Callable[[Report], str | bytes] = importlib.import_module(FILES[name]).render
     return render

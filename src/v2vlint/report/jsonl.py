@@ -1,0 +1,14 @@
+"""JSON lines: a guest on each line, in the shape that it has in the JSON report (``docs/schema/report-1.json``, one of ``images``)."""
+
+from __future__ import annotations
+
+import json
+
+from v2vlint.model.report import Report
+from v2vlint.report.escape import valid_unicode
+from v2vlint.report.json_report import image_data
+
+
+def render(report: Report) -> str:
+    """The guests of the report."""
+    return "".join(f"{json.dumps(valid_unicode(image_data(image)))}\n".replace("\x7f", "\\u007f") for image in report.images)
