@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 from importlib import resources
+from pathlib import Path
 from typing import Any
 
 import jsonschema
@@ -12,6 +13,7 @@ import pytest
 
 from tests.report.checkers import sarif_errors
 from tests.report.reports import clean, empty, failing, hostile, only, rich, span, unsure, warning
+from v2vlint.cli import output
 from v2vlint.model.finding import Finding, Severity
 from v2vlint.model.place import Span, WholeFile
 from v2vlint.model.report import Excerpt, Report
@@ -133,10 +135,11 @@ def test_a_rule_explains_itself() -> None:
 
 
 def test_only_security_rules_make_security_alerts() -> None:
-    report = clean()
-    rules = (dataclasses.replace(report.rules[0], group="security"), *report.rules[1:])
+    report = rich()
+    used = results_of(report)[0]["ruleId"]
+    rules = tuple(dataclasses.replace(rule, group="security") if rule.id == used else rule for rule in report.rules)
     described = log_of(dataclasses.replace(report, rules=rules))["runs"][0]["tool"]["driver"]["rules"]
-    assert [rule["id"] for rule in described if "security-severity" in rule["properties"]] == [rules[0].id]
+    assert [rule["id"] for rule in described if "security-severity" in rule["properties"]] == [used]
 
 
 def test_text_replacements_are_sarif_fixes_and_other_fixes_are_not() -> None:
@@ -174,3 +177,27 @@ def test_two_findings_of_one_fingerprint_stay_apart_and_stable() -> None:
     first, second = (result["partialFingerprints"]["primaryLocationLineHash"] for result in results_of(twins))
     assert len({first, second, "same"}) == 3
     assert [first, second] == [result["partialFingerprints"]["primaryLocationLineHash"] for result in results_of(twins)]
+
+
+def test_a_run_has_the_rules_that_it_uses_and_an_estate_is_several_files(tmp_path: Path) -> None:
+    """GitHub takes 20 runs in a file."""
+    (image, *_rest) = rich().images
+    report = dataclasses.replace(rich(), images=tuple(dataclasses.replace(image, name=f"{at}.qcow2") for at in range(45)))
+    logs = [json.loads(one) for one in sarif.documents(report)]
+    assert [len(log["runs"]) for log in logs] == [20, 20, 5]
+    for run in (run for log in logs for run in log["runs"]):
+        listed = [rule["id"] for rule in run["tool"]["driver"]["rules"]]
+        assert set(listed) == {result["ruleId"] for result in run["results"]}
+        assert all(listed[result["ruleIndex"]] == result["ruleId"] for result in run["results"])
+    output.save(report, [("sarif", tmp_path / "out.sarif")])
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["out-2.sarif", "out-3.sarif", "out.sarif"]
+
+
+def test_a_run_of_too_many_results_is_several(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sarif, "MAX_RESULTS", 2)
+    whole = sum(len(run["results"]) for run in json.loads(sarif.render(rich()))["runs"])
+    runs = [run for log in sarif.documents(rich()) for run in json.loads(log)["runs"]]
+    assert max(len(run["results"]) for run in runs) == 2
+    assert len({run["automationDetails"]["id"] for run in runs}) == len(runs)
+    monkeypatch.undo()
+    assert whole == sum(len(run["results"]) for run in json.loads(sarif.render(rich()))["runs"])

@@ -12,7 +12,7 @@ from v2vlint.model.errors import UsageError
 from v2vlint.model.report import Report
 from v2vlint.report.escape import Family, visible, without_commands
 from v2vlint.report.layout import Row, plain
-from v2vlint.report.registry import writer
+from v2vlint.report.registry import FILES, documents
 from v2vlint.report.text import ASCII, WIDTH, Look
 
 STYLES = {
@@ -107,7 +107,8 @@ def destinations(values: Sequence[str]) -> tuple[tuple[str, Path], ...]:
         name, separator, path = value.partition("=")
         if not separator or not path:
             raise UsageError(f"--report {value}: write it as FORMAT=FILE")
-        writer(name)
+        if name not in FILES:
+            raise UsageError(f"unknown report format {name!r}", hint=f"one of {', '.join(FILES)}")
         if not Path(path).parent.is_dir():
             raise UsageError(f"--report {value}: no such folder: {Path(path).parent}")
         if Path(path).is_dir():
@@ -117,9 +118,10 @@ def destinations(values: Sequence[str]) -> tuple[tuple[str, Path], ...]:
 
 
 def save(report: Report, targets: Sequence[tuple[str, Path]]) -> None:
-    """Write the report files; UsageError when one cannot be written."""
+    """Write the report files; UsageError when one cannot be written. Further files of a report are ``NAME-2``, ``NAME-3``…"""
     for name, path in targets:
-        write_file(path, writer(name)(report))
+        for number, document in enumerate(documents(name, report), 1):
+            write_file(path if number == 1 else path.with_name(f"{path.stem}-{number}{path.suffix}"), document)
 
 
 def write_file(path: Path, document: str | bytes) -> None:

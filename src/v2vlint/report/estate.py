@@ -183,7 +183,7 @@ def _rest(report: Report) -> Safe | None:
 
 def _data(report: Report, rows: Sequence[Row]) -> str:
     """What the script shows and sorts by. ``<`` is escaped: no text in it ends the element."""
-    used = dict.fromkeys(one.rule for row in rows for one in (*row.hits, *row.gaps))
+    used = dict.fromkeys(name for row in rows for name in (*(hit.rule for hit in row.hits), *(gap.rule for gap in row.gaps)))
     rules = {name: at for at, name in enumerate(used)}
     data = {
         "targets": report.targets,

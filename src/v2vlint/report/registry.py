@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 from v2vlint.model.errors import UsageError
 from v2vlint.model.report import Report
@@ -33,9 +33,12 @@ def renderer(name: str) -> Callable[[Report], str]:
     return render
 
 
-def writer(name: str) -> Callable[[Report], str | bytes]:
-    """The function that renders a report for a file. UsageError when there is no such format."""
+def documents(name: str, report: Report) -> Iterator[str | bytes]:
+    """The report as one or several files: what reads them may take no more in one. UsageError when there is no such format."""
     if name not in FILES:
         raise UsageError(f"unknown report format {name!r}", hint=f"one of {', '.join(FILES)}")
-    render: Callable[[Report], str | bytes] = importlib.import_module(FILES[name]).render
-    return render
+    module = importlib.import_module(FILES[name])
+    if hasattr(module, "documents"):
+        yield from module.documents(report)
+    else:
+        yield module.render(report)

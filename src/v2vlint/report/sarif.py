@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import json
 import re
+import zlib
+from collections.abc import Iterable, Iterator
 from typing import Any
 from urllib.parse import quote
 
@@ -27,28 +29,62 @@ _PROBLEMS = {Severity.ERROR: "error", Severity.WARNING: "warning", Severity.INFO
 _SECURITY = {Severity.ERROR: "8.0", Severity.WARNING: "5.5", Severity.INFO: "3.0"}
 _NOWHERE = {"startLine": 1, "startColumn": 1, "endLine": 1, "endColumn": 1}
 _LONGEST = 1000
+MAX_RUNS, MAX_RESULTS, MAX_PACKED = 20, 25_000, 9_500_000
+"""What GitHub takes: runs in a file, results in a run, and bytes of a packed file (10 MB, less some room)."""
 
 Json = dict[str, Any]
 
 
 def render(report: Report) -> str:
     """The report as one SARIF log."""
+    return _log(_runs(report))
+
+
+def documents(report: Report) -> Iterator[str]:
+    """The report as SARIF logs that GitHub takes: at most MAX_RUNS runs and MAX_PACKED bytes in each, when they are packed."""
+    waiting: list[Json] = []
+    packed = 0
+    for run in _runs(report):
+        size = len(zlib.compress(json.dumps(run).encode()))
+        if waiting and (len(waiting) >= MAX_RUNS or packed + size > MAX_PACKED):
+            yield _log(waiting)
+            waiting, packed = [], 0
+        waiting.append(run)
+        packed += size
+    yield _log(waiting)
+
+
+def _log(runs: Iterable[Json]) -> str:
+    return json.dumps({"$schema": SCHEMA, "version": "2.1.0", "runs": list(runs)}, indent=2) + "\n"
+
+
+def _runs(report: Report) -> Iterator[Json]:
+    """A run for each image; one with more than MAX_RESULTS results is several."""
     found = hits(report)
     compared = any(hit.shown.baselined for hit in found)
-    runs = [_run(report, image, [hit for hit in found if hit.image is image], compared) for image in report.images]
-    return json.dumps({"$schema": SCHEMA, "version": "2.1.0", "runs": runs}, indent=2) + "\n"
+    by_image: dict[int, list[Hit]] = {}
+    for hit in found:
+        by_image.setdefault(id(hit.image), []).append(hit)
+    for image in report.images:
+        run = _run(report, image, by_image.get(id(image), []), compared)
+        results, name = run["results"], run["automationDetails"]["id"]
+        yield {**run, "results": results[:MAX_RESULTS]}
+        for number, start in enumerate(range(MAX_RESULTS, len(results), MAX_RESULTS), 2):
+            yield {**run, "results": results[start : start + MAX_RESULTS], "automationDetails": {"id": f"{name}{number}/"}}
 
 
 def _run(report: Report, image: ImageReport, found: list[Hit], compared: bool) -> Json:
-    index = {rule.id: number for number, rule in enumerate(report.rules)}
-    results = [_result(hit, index, compared) for hit in found]
     unsure = [gap for gap in gaps(image) if not gap.crashed]
+    used = {hit.rule for hit in found} | {gap.rule for gap in unsure}
+    rules = [rule for rule in report.rules if rule.id in used]
+    index = {rule.id: number for number, rule in enumerate(rules)}
+    results = [_result(hit, index, compared) for hit in found]
     return {
         "tool": {
             "driver": {
                 "name": "v2vlint",
                 "semanticVersion": report.version,
-                "rules": [_rule(rule, report.docs_url) for rule in report.rules],
+                "rules": [_rule(rule, report.docs_url) for rule in rules],
             }
         },
         "automationDetails": {"id": f"v2vlint/{_uri(logical_name(image))}/"},
