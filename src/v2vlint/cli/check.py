@@ -37,6 +37,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
     estate.add_argument("--journal", metavar="DIR", help=journal_help)
     estate.add_argument("--resume", action="store_true", help="with --journal: go on, without the guests that are done and as they were")
     estate.add_argument("--no-cache", action="store_true", help="judge guests again that are as they were when they were judged last")
+    scheduler_help = "have the workers of a Dask scheduler judge (tcp://HOST:8786); they must see the same paths"
+    estate.add_argument("--scheduler", metavar="ADDRESS", default="", help=scheduler_help)
     fixing = parser.add_argument_group("fixing")
     fixing.add_argument("--fix", action="store_true", help="repair what is safe to repair, in place; 'v2vlint fix --help' has more")
     fixing.add_argument("--unsafe-fixes", action="store_true", help="with --fix: also what changes behaviour or loses identity")
@@ -87,7 +89,8 @@ def _check(args: argparse.Namespace, settings: Settings, colour: bool) -> Report
     request = options.request(args, settings, "check")
     line = ProgressLine(len(request.guests), not (args.no_progress or args.quiet), _rich if colour else None)
     with _journal(args, settings) as journal, line:
-        report = check(replace(request, progress=line.update, partial=True, cached=not args.no_cache), journal)
+        request = replace(request, progress=line.update, partial=True, cached=not args.no_cache, scheduler=args.scheduler)
+        report = check(request, journal)
     if report.interrupted:
         output.say(*_how_to_go_on(args, len(report.images), len(request.guests)))
     return report

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import dataclasses
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 
 from v2vlint import __version__
 from v2vlint.engine.check import check_all, check_each, forecast_of
+from v2vlint.engine.protocol import CheckAsk, Judged
 from v2vlint.model.errors import ImageError
 from v2vlint.model.report import Forecast, ImageReport, Report
 from v2vlint.model.rule import RuleInfo
@@ -16,7 +17,7 @@ from v2vlint.run import keys
 from v2vlint.run.cache import Cache
 from v2vlint.run.identity import judging, key_of, stamps_of, unchanged
 from v2vlint.run.journal import GuestRecord, Journal, SeenRecord
-from v2vlint.run.request import Request
+from v2vlint.run.request import Progress, Request
 from v2vlint.run.settings import Settings
 from v2vlint.source.journal import pending
 
@@ -69,8 +70,17 @@ class _Work:
         done, progress = len(self.images), self.request.progress
         tick = (lambda running, count: progress(running, done + count)) if progress else None
         since = time.time_ns()
-        for number, judged in check_each(asks, self.request.settings.limits, self.request.settings.jobs, tick):
+        for number, judged in self._judged(asks, tick):
             self._note(left[number], judged.image, judged.rules, since)
+
+    def _judged(self, asks: Sequence[CheckAsk], tick: Progress | None) -> Iterator[tuple[int, Judged]]:
+        """The answers, as they come: of children here, or of the workers of a scheduler."""
+        settings = self.request.settings
+        if not self.request.scheduler:
+            return check_each(asks, settings.limits, settings.jobs, tick)
+        from v2vlint.run.cluster import check_on
+
+        return check_on(self.request.scheduler, asks, settings.limits, tick) if asks else iter(())
 
     def unlock(self) -> None:
         """Ask for the keys of what stayed locked, and judge that again."""

@@ -77,12 +77,15 @@ def _digest(value: object) -> str:
 
 
 @functools.cache
-def rules_version(folders: tuple[str, ...]) -> str:
-    """A digest of the code that judges: names, sizes and times of the files of v2vlint, of the installed packs, and of own rules."""
+def rules_version(folders: tuple[str, ...], *, times: bool = True) -> str:
+    """A digest of the code that judges: names, sizes and times of the files of v2vlint, of the installed packs, and of own rules.
+
+    Without ``times`` the same code has the same digest on every machine, wherever it is installed.
+    """
     packages = {"v2vlint", *(entry.module.partition(".")[0] for entry in entry_points(group=GROUP))}
     places = [place for name in sorted(packages) if (spec := find_spec(name)) for place in spec.submodule_search_locations or ()]
     found = [
-        (str(path), seen.st_size, seen.st_mtime_ns)
+        (str(path), seen.st_size, seen.st_mtime_ns) if times else (str(path.relative_to(place)), seen.st_size)
         for place in (*places, *folders)
         for path in sorted(Path(place).rglob("*"))
         if path.suffix in (".py", ".toml") and (seen := path.stat())

@@ -1,4 +1,7 @@
-"""One line on stderr while images are read, only when stderr is a terminal. Whether it is comes from isatty(3), not from a library."""
+"""How far a run is: on a terminal one line on stderr that is drawn again and again, elsewhere a line now and then.
+
+Whether it is a terminal comes from isatty(3), not from a library.
+"""
 
 from __future__ import annotations
 
@@ -10,23 +13,28 @@ from collections.abc import Callable, Sequence
 from v2vlint.report.escape import visible
 
 _SPIN = "|/-\\"
+_BAR = 20
+PERIOD = 30.0
+"""Seconds between two lines where there is no terminal."""
 
 
 class ProgressLine:
     """Draws and clears the line; does nothing when off. Use it as a context manager."""
 
     def __init__(self, total: int, enabled: bool, warm: Callable[[], object] | None = None) -> None:
-        self._on = enabled and sys.stderr.isatty()
+        self._drawn = enabled and sys.stderr.isatty()
+        self._told = enabled and not self._drawn and total > 1
         self._total = total
         self._warm = warm
-        self._started = time.monotonic()
+        self._started = self._last = time.monotonic()
+        self._known: int | None = None
         self._beat = 0
 
     def __enter__(self) -> ProgressLine:
         return self
 
     def __exit__(self, *_error: object) -> None:
-        if self._on and self._beat:
+        if self._drawn and self._beat:
             self._write("")
 
     def update(self, running: Sequence[str], done: int) -> None:
@@ -34,12 +42,37 @@ class ProgressLine:
         if self._warm:
             self._warm()
             self._warm = None
-        if not self._on:
-            return
-        self._beat += 1
-        seconds = time.monotonic() - self._started
-        counter = f"{done + 1}/{self._total} " if self._total > 1 else ""
-        self._write(f"{_SPIN[self._beat % 4]} {counter}{', '.join(map(visible, running))} · {seconds:.0f} s")
+        if self._known is None:
+            self._known = done
+        now = time.monotonic()
+        if self._drawn:
+            self._beat += 1
+            names = ", ".join(map(visible, running))
+            self._write(f"{_SPIN[self._beat % 4]} {self._bar(done)}{names} · {now - self._started:.0f} s")
+        elif self._told and now - self._last >= PERIOD:
+            self._last = now
+            sys.stderr.write(f"v2vlint: {done} of {self._total} guests{self._pace(done)}\n")
+            sys.stderr.flush()
+
+    def _bar(self, done: int) -> str:
+        """Guests done of all, as a bar, a count, a rate and an estimate; empty for one guest."""
+        if self._total < 2:
+            return ""
+        full = _BAR * done // self._total
+        return f"[{'#' * full}{'.' * (_BAR - full)}] {done}/{self._total}{self._pace(done)} · "
+
+    def _pace(self, done: int) -> str:
+        """Guests in a second or minute, and how long the rest may take; empty until there is something to go by.
+
+        Guests that were known at the start say nothing about it.
+        """
+        judged, seconds = done - (self._known or 0), time.monotonic() - self._started
+        if judged < 2 or seconds <= 0:
+            return ""
+        left = (self._total - done) * seconds / judged
+        rate = f"{judged / seconds:.1f}/s" if judged >= seconds else f"{60 * judged / seconds:.0f}/min"
+        rest = f"{left / 3600:.1f} h" if left >= 5400 else f"{left / 60:.0f} min" if left >= 90 else f"{left:.0f} s"
+        return f" · {rate} · about {rest} left"
 
     def _write(self, text: str) -> None:
         width = shutil.get_terminal_size().columns - 1

@@ -25,6 +25,7 @@ class Request:
     ``progress`` is called ten times a second with the names under way and the number of guests done. ``unlock`` is asked for keys when
     devices stayed closed: it gets the problems and the keys tried, and gives all keys to try, or None. ``partial`` asks for the report of
     what is done when the run is interrupted. ``cached`` allows answers of earlier runs, and to keep new ones.
+    ``scheduler`` is the address of the Dask scheduler whose workers judge, instead of this machine.
     """
 
     settings: Settings
@@ -35,6 +36,7 @@ class Request:
     not_judged: tuple[NotJudged, ...] = ()
     partial: bool = False
     cached: bool = False
+    scheduler: str = ""
 
     def ask(self, guest: GuestRef, names: CardNames | None = None) -> CheckAsk:
         """The question to the child that judges ``guest``."""

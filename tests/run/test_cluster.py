@@ -1,0 +1,138 @@
+"""A real Dask scheduler with two real workers, one of which is killed in the middle."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from v2vlint.model.errors import UsageError
+from v2vlint.run import checking, cluster, library
+from v2vlint.run.journal import Journal, report_of_journals
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module")
+def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of a scheduler without workers."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    folder = tmp_path_factory.mktemp("scheduler")
+    command = [sys.executable, "-m", "distributed.cli.dask_scheduler", "--host", "127.0.0.1", "--port", str(port), "--no-dashboard"]
+    with subprocess.Popen(command, cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as running:
+        yield f"tcp://127.0.0.1:{port}"
+        running.terminate()
+
+
+def worker(address: str, folder: Path, name: str) -> subprocess.Popen[bytes]:
+    command = [sys.executable, "-m", "distributed.cli.dask_worker", address, "--no-nanny", "--nthreads", "1", "--name", name]
+    command += ["--no-dashboard", "--local-directory", str(folder / name)]
+    return subprocess.Popen(command, cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+
+@pytest.fixture
+def workers(address: str, tmp_path: Path) -> Iterator[list[subprocess.Popen[bytes]]]:
+    """Two workers of it."""
+    running = [worker(address, tmp_path, name) for name in ("one", "two")]
+    yield running
+    for one in running:
+        one.kill()
+        one.wait()
+
+
+@pytest.fixture
+def guests(tmp_path: Path, image: Path) -> list[Path]:
+    made = [tmp_path / f"g{number}.qcow2" for number in range(12)]
+    for path in made:
+        shutil.copyfile(image, path)
+    return made
+
+
+def test_the_guests_of_a_lost_worker_are_judged_by_the_other(
+    address: str, workers: list[subprocess.Popen[bytes]], guests: list[Path], tmp_path: Path
+) -> None:
+    request = library.request([str(path) for path in (*guests, tmp_path / "gone.qcow2")], {"select": ["fstab-device-name"]})
+    here = checking.check(request)
+    killed: list[int] = []
+
+    def kill_one(_running: Sequence[str], done: int) -> None:
+        if done >= 2 and not killed:
+            killed.append(done)
+            workers[0].send_signal(signal.SIGKILL)
+
+    with Journal(tmp_path / "j", request.settings, resume=False) as journal:
+        there = checking.check(dataclasses.replace(request, scheduler=address, progress=kill_one), journal)
+    assert killed
+    assert [(image.name, image.roots, image.problems) for image in there.images] == [
+        (image.name, image.roots, image.problems) for image in here.images
+    ]
+    assert len(report_of_journals([tmp_path / "j"]).images) == 13
+
+
+def test_a_guest_that_takes_two_workers_with_it_is_given_up(
+    address: str, workers: list[subprocess.Popen[bytes]], guests: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Workers that a task kills, by a stand-in of the function that judges: one is left for the others' guests."""
+    workers.append(worker(address, tmp_path, "three"))
+    monkeypatch.setattr(cluster, "judge", _deadly(str(guests[0])))
+    request = library.request([str(path) for path in guests[:3]], {"select": ["fstab-device-name"]})
+    time.sleep(3)
+    report = checking.check(dataclasses.replace(request, scheduler=address))
+    assert [[problem.reason for problem in image.problems] for image in report.images] == [["2 workers were lost over it"], [], []]
+
+
+def _deadly(name: str) -> Callable[[str, dict[str, Any]], str]:
+    def judge(task: str, limits: dict[str, Any]) -> str:
+        import os as system
+
+        from v2vlint.run import cluster as real
+
+        if name in task:
+            system._exit(9)
+        return real.judge(task, limits)
+
+    return judge
+
+
+def test_a_worker_of_another_version_is_refused(
+    address: str, workers: list[subprocess.Popen[bytes]], guests: list[Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cluster, "__version__", "9.9")
+    request = library.request([str(guests[0])], {})
+    with pytest.raises(UsageError, match=r"has v2vlint 0\.1\.0, or other rules; here is 9\.9"):
+        checking.check(dataclasses.replace(request, scheduler=address))
+
+
+def test_an_address_without_a_scheduler_is_told(guests: list[Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cluster, "TIMEOUT", 2)
+    request = library.request([str(guests[0])], {})
+    with pytest.raises(UsageError, match=r"--scheduler tcp://127\.0\.0\.1:9"):
+        checking.check(dataclasses.replace(request, scheduler="tcp://127.0.0.1:9"))
+
+
+def test_keys_are_no_part_of_a_task(guests: list[Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("V2VLINT_KEY", "hunter2")
+    request = library.request([str(guests[0])], {"keys": ["hunter2"]})
+    sent: list[str] = []
+
+    class Client:
+        def submit(self, _function: object, task: str, _limits: object, **_more: object) -> object:
+            sent.append(task)
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        list(cluster._judged(None, Client(), [request.ask(request.guests[0])], request.settings.limits, None))
+    assert "hunter2" not in sent[0]
+    assert os.environ["V2VLINT_KEY"] == "hunter2"
