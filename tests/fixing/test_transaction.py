@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import subprocess
 from pathlib import Path
 
 import pytest
 
 from tests.disk.images import run
+from tests.fixing.stand_in import killed_at
 from v2vlint.disk.containers.formats import open_image
 from v2vlint.fixing import qemu, transaction
 from v2vlint.fixing.transaction import Disk
@@ -229,3 +231,52 @@ def test_damaged_journal_is_refused(tmp_path: Path) -> None:
     Path(f"{disk.image}.v2vlint-journal").write_text("{", "utf-8")
     with pytest.raises(ImageError, match="journal"):
         transaction.begin([disk], ["a fix"])
+
+
+@pytest.mark.parametrize("closed", ["image", "folder"])
+def test_what_cannot_be_written_is_told_with_the_way_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, closed: str) -> None:
+    """Root may write everywhere, so the kernel's answer is put in its mouth."""
+    disk = make_image(tmp_path)
+    place = disk.image if closed == "image" else tmp_path
+    monkeypatch.setattr(os, "access", lambda path, _mode: Path(path) != place)
+    with pytest.raises(ImageError, match=rf"^{place}: cannot be written") as caught:
+        transaction.begin([disk], ["a fix"])
+    assert "-o NEW.qcow2" in caught.value.hint
+    assert [path.name for path in tmp_path.iterdir()] == ["disk.img"]
+
+
+@pytest.mark.parametrize("driver", FORMATS)
+def test_a_guest_that_changed_meanwhile_is_not_committed_to(tmp_path: Path, driver: str) -> None:
+    disk = make_image(tmp_path, driver)
+    journal = transaction.begin([disk], ["a fix"])
+    edit(disk)
+    run("qemu-io", "-f", driver, "-c", "write -P 5 12M 64k", disk.image)
+    before = disk.image.read_bytes()
+    with pytest.raises(ImageError, match="another program changed it"):
+        transaction.commit(journal)
+    assert disk.image.read_bytes() == before
+    assert leftovers(disk) == set()
+
+
+@pytest.mark.parametrize("driver", FORMATS)
+@pytest.mark.parametrize("state", ["committing", "undoing"])
+def test_recovery_does_not_replay_onto_a_changed_guest(tmp_path: Path, driver: str, state: str) -> None:
+    """Whatever the format is, and with the old time put back."""
+    disk = make_image(tmp_path, driver)
+    journal = transaction.begin([disk], ["a fix"])
+    edit(disk)
+    if state == "undoing":
+        transaction.commit(journal)
+
+    def work() -> None:
+        transaction.undo(disk.image) if state == "undoing" else transaction.commit(journal)
+
+    assert killed_at(0, work, state) == state
+    found = disk.image.stat()
+    run("qemu-io", "-f", driver, "-c", "write -P 5 1M 64k", disk.image)
+    os.utime(disk.image, ns=(found.st_atime_ns, found.st_mtime_ns))
+    before = disk.image.read_bytes()
+    for force in (False, True):
+        with transaction.locked([disk.image]), pytest.raises(ImageError, match="another program wrote"):
+            transaction.recover(disk.image, force=force)
+        assert disk.image.read_bytes() == before

@@ -37,6 +37,7 @@ from v2vlint.source.sidecars import Place
 __all__ = ["Disk", "Journal", "abort", "begin", "commit", "locked", "read_journal", "recover", "saved", "sync", "undo"]
 
 HEADROOM = 64 << 20
+_COPY = "-o NEW.qcow2 makes a fixed copy elsewhere"
 _TEMPORARY = ("overlay", "overlay.saved", "shadow", "redo", "undo.new", "journal.new")
 _KINDS = ("journal", "undo", *_TEMPORARY)
 _IN_FLIGHT = 1_000_000_000
@@ -137,12 +138,22 @@ def _files(disk: Disk) -> Iterator[Member]:
     """The files that a disk is made of, opened for reading only. ImageLocked when another process has them open."""
     at = sidecars.place(disk.image)
     node = disk.node
+    _may_write(at)
     qemu.probe_lock(node)
     flats = layout.flats(node)
     yield Member(at, shadow.DESCRIPTION if flats else disk.driver, _stamp(at), of=at, node=node)
     for flat in flats:
         part = sidecars.place(flat.path)
+        _may_write(part)
         yield Member(part, "raw", _stamp(part), of=at, window=(flat.start, flat.length))
+
+
+def _may_write(at: Place) -> None:
+    """ImageError with the way out unless the image and its folder can be written."""
+    if not os.access(at.image, os.W_OK):
+        raise ImageError(f"{at.image}: cannot be written", hint=_COPY)
+    if not at.device and not os.access(at.folder, os.W_OK | os.X_OK):
+        raise ImageError(f"{at.folder}: cannot be written, and old bytes are kept beside the image", hint=_COPY)
 
 
 @contextmanager
