@@ -20,6 +20,8 @@ help:
 	@echo "make mutants   put small faults into the code and list those that no test notices (an hour)"
 	@echo "make fuzz      judge COUNT=10000 damaged images (hours); a bounded run is part of make test"
 	@echo "make bench     measure against virt-inspector and virt-customize; writes bench/*.md"
+	@echo "make deb       build the Debian package into build/deb, as this Debian has it, and look at it with lintian"
+	@echo "make pins      write ci/constraints.txt anew: the versions that the action and the packages install"
 	@echo "make site      build the documentation site into build/site, with its links checked"
 	@echo "make docs      write what is generated: docs/rules, the man page, the README example"
 
@@ -109,6 +111,22 @@ bench: packages venv
 .PHONY: corpora
 corpora: venv
 	V2VLINT_CORPORA=$(abspath $(FOLDER)) PYTHONPATH=sample-guests $(BIN)/python -m pytest -q -s tests/corpora
+
+# What the action, the container and the Debian package install, to the version.
+.PHONY: pins
+pins:
+	rm -rf build/pins && $(PYTHON) -m venv build/pins
+	build/pins/bin/python -m pip install -qq --disable-pip-version-check .
+	(sed -n 1p ci/constraints.txt; build/pins/bin/python -m pip freeze --exclude v2vlint) > build/constraints.txt
+	mv build/constraints.txt ci/constraints.txt
+
+# Needs debhelper, lintian and a package index.
+.PHONY: deb
+deb:
+	rm -rf build/deb && mkdir -p build/deb/v2vlint
+	git ls-files -z | tar --null -T - -c | tar -x -C build/deb/v2vlint
+	cd build/deb/v2vlint && dpkg-buildpackage -b -us -uc
+	cd build/deb && lintian --fail-on error *.changes
 
 .PHONY: docs
 docs: venv

@@ -47,7 +47,7 @@ def action(runner: Path, inputs: dict[str, str], *steps: str) -> subprocess.Comp
     }
     done = None
     for step in definition["runs"]["steps"]:
-        if steps and step["name"] not in steps:
+        if step["name"] not in steps:
             continue
         assert "${{" not in step["run"], "an expression in a script is an injection"
         given = {name: _resolve(text, values) for name, text in step["env"].items()}
@@ -58,6 +58,10 @@ def action(runner: Path, inputs: dict[str, str], *steps: str) -> subprocess.Comp
 
 
 def _resolve(text: str, values: dict[str, str]) -> str:
+    if text.startswith("${{ steps.python."):
+        return sys.executable
+    if text.startswith("${{ github.action_path }}"):
+        return text.replace("${{ github.action_path }}", str(ROOT))
     match = re.fullmatch(r"\$\{\{ inputs\.([\w-]+)(?: \|\| github\.action_path)? \}\}", text)
     assert match, text
     return values[match[1]] or (str(ROOT) if "action_path" in text else "")
@@ -87,8 +91,10 @@ def test_inputs_are_no_shell(runner: Path) -> None:
 
 
 def test_the_action_installs_its_own_source(runner: Path, tmp_path: Path) -> None:
-    install = load("action.yml")["runs"]["steps"][0]
-    assert install["env"] == {"V2VLINT_PACKAGE": "${{ inputs.package || github.action_path }}"}
+    python, install = load("action.yml")["runs"]["steps"][:2]
+    assert re.fullmatch(r"actions/setup-python@[0-9a-f]{40}", python["uses"]), "a tag can be moved"
+    assert install["env"]["V2VLINT_PACKAGE"] == "${{ inputs.package || github.action_path }}"
+    assert (ROOT / install["env"]["V2VLINT_PINS"].removeprefix("${{ github.action_path }}/")).is_file()
     syntax = subprocess.run(["bash", "-n", "-c", install["run"]], capture_output=True, check=False)
     assert syntax.returncode == 0
 
@@ -109,15 +115,15 @@ def test_the_install_step_gives_a_working_command(tmp_path: Path) -> None:
 @pytest.mark.parametrize(("sample", "code"), [("debian-portable", 0), ("rhel9-vsphere", 1)])
 def test_the_gitlab_job(tmp_path: Path, sample: str, code: int) -> None:
     job = load("ci/gitlab.yml")[".v2vlint"]
-    (tmp_path / ".v2vlint").mkdir()
-    (tmp_path / ".v2vlint" / "bin").symlink_to(BIN)
+    path = {"PATH": f"{BIN}:{os.environ['PATH']}"}
     variables = {"V2VLINT_IMAGES": str(cached(sample)[0]), "V2VLINT_OPTIONS": "--target kvm --target azure"}
     assert set(variables) < set(job["variables"])
-    command = ["sh", "-e", "-c", "\n".join(job["script"])]
-    done = subprocess.run(command, cwd=tmp_path, env={**os.environ, **variables}, capture_output=True, text=True, check=False)
+    command = ["sh", "-e", "-c", "\n".join([*job["before_script"], *job["script"]])]
+    environment = {**os.environ, **path, **job["variables"], **variables}
+    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == code, done.stdout + done.stderr
     wanted = {job["artifacts"]["reports"]["codequality"], job["artifacts"]["reports"]["junit"], *job["artifacts"]["paths"]}
-    assert {path.name for path in tmp_path.iterdir()} == {".v2vlint", *wanted}
+    assert {path.name for path in tmp_path.iterdir()} == wanted
     issues = json.loads((tmp_path / "gl-code-quality.json").read_text())
     assert bool([issue for issue in issues if issue["severity"] == "blocker"]) == bool(code)
 
@@ -141,3 +147,24 @@ def test_the_hooks(tmp_path: Path) -> None:
     done = subprocess.run([str(BIN / words[0]), *words[1:]], cwd=tmp_path, capture_output=True, text=True, check=False)
     assert done.returncode == 2
     assert "unknown key 'taget'" in done.stderr
+    for mistake in ('ignore = ["xorg-bus-idd"]', 'select = ["no-such-rule"]', '[severity]\nno-such-rule = "info"'):
+        (tmp_path / "v2vlint.toml").write_text(f"{mistake}\n")
+        done = subprocess.run([str(BIN / words[0]), *words[1:]], cwd=tmp_path, capture_output=True, text=True, check=False)
+        assert (done.returncode, "unknown rule" in done.stderr) == (2, True), mistake
+
+
+@pytest.mark.parametrize(("package", "said"), [("v2vlint", "is no path and no URL"), ("", "no v2vlint in this image")])
+def test_the_gitlab_job_installs_no_name_from_an_index(tmp_path: Path, package: str, said: str) -> None:
+    script = "\n".join(load("ci/gitlab.yml")[".v2vlint"]["before_script"])
+    environment = {"PATH": "/usr/bin:/bin", "V2VLINT_PACKAGE": package}
+    done = subprocess.run(["sh", "-e", "-c", script], cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert said in done.stderr
+
+
+def test_the_release_is_published_without_a_token() -> None:
+    jobs = load(".github/workflows/release.yml")["jobs"]
+    assert jobs["publish"]["permissions"] == {"id-token": "write"}
+    used = [step["uses"] for job in jobs.values() for step in job["steps"] if "uses" in step]
+    assert not [name for name in used if not name.startswith("actions/") and not re.search(r"@[0-9a-f]{40}", name)]
+    assert "password" not in json.dumps(jobs)

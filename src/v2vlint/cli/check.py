@@ -64,7 +64,10 @@ def run(args: argparse.Namespace) -> int:
     files = output.destinations(reports)
     if args.print_config:
         from v2vlint.cli.config_text import config_text
+        from v2vlint.engine.packs import load_all
+        from v2vlint.engine.select import choose
 
+        choose(load_all(settings.selection.folders), settings.selection)
         output.write(config_text(settings, shape, reports), "json")
         return exits.OK
     colour = shape == "text" and output.colours(args.color)
