@@ -132,6 +132,7 @@ deb:
 docs: venv
 	$(BIN)/v2vlint rules --write docs/rules
 	$(BIN)/v2vlint completion man > docs/v2vlint.1
+	PYTHONPATH=sample-guests $(BIN)/python -m tests.schemas
 	PYTHONPATH=sample-guests $(BIN)/python -m tests.readme
 
 # The documentation site, in build/site, with every link checked.

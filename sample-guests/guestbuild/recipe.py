@@ -173,7 +173,7 @@ def load(folder: Path) -> Recipe:
     path = folder / "guest.toml"
     try:
         return typing.cast(Recipe, _value(Recipe, {**_read(folder), "id": folder.name}))
-    except (OSError, tomllib.TOMLDecodeError, TypeError, ValueError) as error:
+    except (OSError, tomllib.TOMLDecodeError, AttributeError, TypeError, ValueError) as error:
         raise BuildError(f"{path}: {error}") from error
 
 

@@ -41,6 +41,7 @@ VERBS = {
     "targets": Verb("v2vlint.cli.targets", "list the target profiles, or show one"),
     "baseline": Verb("v2vlint.cli.baseline", "record today's findings, so that later checks report only new ones"),
     "doctor": Verb("v2vlint.cli.doctor", "say what works on this machine, and what each missing piece costs"),
+    "schema": Verb("v2vlint.cli.schema", "print the JSON schema of the configuration, a target, a sample guest or a report"),
     "completion": Verb("v2vlint.cli.completion", "print the completions of a shell, or the manual page"),
 }
 
