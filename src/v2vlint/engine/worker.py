@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import functools
 import importlib
 import pkgutil
 import time
@@ -13,6 +14,7 @@ from typing import Any
 from v2vlint import disk
 from v2vlint.engine import boot
 from v2vlint.engine.decisions import decide, own_rules
+from v2vlint.engine.examples import run_example
 from v2vlint.engine.glance import glance
 from v2vlint.engine.judge import judge, judge_machine
 from v2vlint.engine.packs import LoadedRule, load_all
@@ -25,19 +27,35 @@ from v2vlint.facts.registry import FactStore
 from v2vlint.guest.open import Guest, Root, changes, open_guest
 from v2vlint.model.codec import decode, encode
 from v2vlint.model.definition import Definition
-from v2vlint.model.errors import ImageError, PackError
+from v2vlint.model.errors import ImageError, PackError, V2vlintError
 from v2vlint.model.report import ImageReport, Origin, Problem, RootReport
+from v2vlint.model.rule import RuleInfo
 from v2vlint.model.secrecy import without_secrets
 from v2vlint.model.source import GuestSource
+from v2vlint.source.door import doors
+from v2vlint.source.kind import kinds
 from v2vlint.source.locate import locate
 
 
 def preload(many: bool) -> None:
-    """Import the installed rule packs before children are forked; for ``many`` guests also every reader, which one alone may not need."""
+    """Import the installed rule packs before children are forked.
+
+    For ``many`` guests also every reader, which one alone may not need, and the rules are run once, each on its first example: what they
+    and the facts prepare at first use (patterns, annotations, tables) is then there for all children.
+    """
     import_rules(Selection())
-    for found in pkgutil.walk_packages(disk.__path__, f"{disk.__name__}.") if many else ():
+    if not many:
+        return
+    kinds()
+    doors()
+    for found in pkgutil.walk_packages(disk.__path__, f"{disk.__name__}."):
         with contextlib.suppress(ImportError):
             importlib.import_module(found.name)
+    for loaded in load_all():
+        with contextlib.suppress(Exception):
+            run_example(loaded.rule, loaded.rule.examples[0])
+    with contextlib.suppress(V2vlintError):
+        _encoded(infos(choose(load_all(), Selection()), Selection()))
 
 
 def warm(request: Any) -> None:
@@ -53,8 +71,15 @@ def import_rules(selection: Selection) -> None:
 
 def check(request: Any) -> Any:
     """Answer an encoded :class:`~v2vlint.engine.protocol.CheckAsk` with an encoded :class:`~v2vlint.engine.protocol.Judged`."""
-    judged = encode(judge_guest(decode(CheckAsk, request))[0])
-    return {**judged, "image": without_secrets(judged["image"])}
+    judged = judge_guest(decode(CheckAsk, request))[0]
+    empty = encode(Judged(ImageReport("", (), "", 0, (), ()), ()))
+    return {**empty, "image": without_secrets(encode(judged.image)), "rules": _encoded(judged.rules)}
+
+
+@functools.cache
+def _encoded(rules: tuple[RuleInfo, ...]) -> Any:
+    """Rules as JSON-ready data, made once for all children."""
+    return encode(rules)
 
 
 def judge_guest(ask: CheckAsk) -> tuple[Judged, Guest | None]:

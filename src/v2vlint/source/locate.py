@@ -13,11 +13,11 @@ def locate(ref: GuestRef) -> GuestSource:
     """The ordered disks of ``ref`` with its definition; ImageError when the definition cannot be read, or there is nothing to read."""
     if ref.problem:
         raise ImageError(ref.problem, hint=ref.hint)
-    if (door := door_named(ref.kind)) and door.locate:
-        return door.locate(ref)
     if ref.kind == "disks":
         below = ref.below or (("", ""),) * len(ref.paths)
         return GuestSource(ref.name, tuple(DiskFile(path, path, below=one) for path, one in zip(ref.paths, below, strict=True)))
+    if (door := door_named(ref.kind)) and door.locate:
+        return door.locate(ref)
     nearby = Nearby(ref)
     kind = _kind(ref, nearby)
     if kind.locate is None:
