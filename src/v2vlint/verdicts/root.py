@@ -40,6 +40,12 @@ _ARRAY = ("rd.md.uuid", "rd_MD_UUID")
 _CRYPT = ("cryptdevice", "crypt_root", "cryptroot")
 
 
+def is_elsewhere(spec: str) -> bool:
+    """Whether ``root=`` names no disk of the machine: what systemd's fstab generator leaves to others (``192.0.2.1:/root``, ``cifs://…``)."""
+    numbers = spec.replace(":", "").isdecimal()
+    return spec.startswith(_NOT_LOCAL) or (":" in spec and "=" not in spec and not spec.startswith("/dev/") and not numbers)
+
+
 @dataclass(frozen=True, slots=True)
 class NamedRoot:
     """``root=`` with a name that changes. ``certain``: ``entry`` is the default; ``entries`` are all those with the same ``root=``."""
@@ -96,7 +102,7 @@ def _missing(startup: Startup, devices: Devices, blocks: BlockTable) -> Iterator
     """UUIDs, labels and volumes that are on none of the disks."""
     entry = startup.default
     value = entry.root.value if entry and entry.root else None
-    if entry is None or entry.root is None or not value or entry.foreign or not blocks.devices or value.startswith(_NOT_LOCAL):
+    if entry is None or entry.root is None or not value or entry.foreign or not blocks.devices or is_elsewhere(value):
         return
     present = devices.present(value) if name_kind(value) is NameKind.TAG or volume_of(value) else True
     if present is None and name_kind(value) is NameKind.TAG:
@@ -195,7 +201,7 @@ def _device(
         return
     spec, where = menu.root(argument), argument.where
     present = devices.present(argument.value)
-    if spec.startswith(_NOT_LOCAL):
+    if is_elsewhere(spec):
         yield Cause(Fate.UNKNOWN, f"root={spec} is no local disk", where)
     elif boot.choice.initrds == () and spec.startswith(_NEEDS_USERSPACE) and not _by_kernel(spec, boot.choice.version):
         yield boot.fault(f"root={spec} needs an initramfs to be found, and there is none", where, None)
