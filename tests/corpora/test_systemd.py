@@ -12,6 +12,7 @@ from v2vlint.verdicts.root import is_elsewhere
 
 pytestmark = [pytest.mark.truth, pytest.mark.skipif(not FOLDER.is_dir(), reason="$V2VLINT_CORPORA names no folder")]
 
+
 def test_roots_that_are_no_device() -> None:
     """What its generator makes no mount of is no local disk for us either; a tmpfs is none, though it mounts it."""
     cases = found("systemd-*/test/test-fstab-generator/*.input")

@@ -10,15 +10,14 @@ from v2vlint.guest.fs import GuestFS
 from v2vlint.model.place import Token
 
 MAIN, NAMES = "/etc/initramfs-tools/initramfs.conf", "/etc/initramfs-tools/modules"
-_FOLDERS = ("/usr/share/initramfs-tools/conf.d", "/etc/initramfs-tools/conf.d")
+_SHIPPED, DROP_INS = "/usr/share/initramfs-tools/conf.d", "/etc/initramfs-tools/conf.d"
 _PROGRAMS = ("/usr/sbin/mkinitramfs", "/sbin/mkinitramfs")
-_READ = re.compile(r"[A-Za-z0-9][\w.-]*")
+_READ = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
 
 def initramfs_tools(fs: GuestFS) -> GeneratorConfig:
     """The configuration of initramfs-tools; later files win."""
-    paths = [MAIN, *(f"{folder}/{name}" for folder in _FOLDERS for name in fs.listdir(folder) if _is_read(name))]
-    settings = conf_vars(fs.text(path) for path in paths if fs.is_file(path))
+    settings = conf_vars(fs.text(path) for path in sourced(fs))
     chosen = settings.last("MODULES")
     limited = chosen is not None and chosen.value in ("dep", "list")
     names = module_lines(fs, NAMES)
@@ -31,6 +30,13 @@ def initramfs_tools(fs: GuestFS) -> GeneratorConfig:
         insertion=_insertion(fs),
         files=(*settings.files, *((NAMES,) if fs.is_file(NAMES) else ())),
     )
+
+
+def sourced(fs: GuestFS) -> tuple[str, ...]:
+    """The files that mkinitramfs(8) sources, in order. One in /etc takes the place of a shipped one of its name."""
+    shipped = [f"{_SHIPPED}/{name}" for name in fs.listdir(_SHIPPED) if _is_read(name) and not fs.exists(f"{DROP_INS}/{name}")]
+    own = [f"{DROP_INS}/{name}" for name in fs.listdir(DROP_INS) if _is_read(name)]
+    return tuple(path for path in (MAIN, *shipped, *own) if fs.is_file(path))
 
 
 def _is_read(name: str) -> bool:

@@ -5,17 +5,13 @@ A ``resume=`` on the kernel command line wins over it. ``none`` switches resumin
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 
+from v2vlint.facts.initramfs.initramfs_tools import sourced
 from v2vlint.facts.registry import provides
 from v2vlint.facts.syntax.conf_vars import conf_vars
 from v2vlint.guest.fs import GuestFS
 from v2vlint.model.place import Token
-
-MAIN = "/etc/initramfs-tools/initramfs.conf"
-DROP_INS = "/etc/initramfs-tools/conf.d"
-_IGNORED = re.compile(r"[\w.-]+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,8 +28,5 @@ class ResumeConf:
 
 @provides
 def parse_resume_conf(fs: GuestFS) -> ResumeConf:
-    """initramfs.conf, then the files of conf.d by name (those run-parts(8) would take)."""
-    names = [
-        name for name in fs.listdir(DROP_INS) if _IGNORED.fullmatch(name) and not name.endswith((".dpkg-old", ".dpkg-dist", ".dpkg-new"))
-    ]
-    return ResumeConf(conf_vars(fs.text(path) for path in (MAIN, *(f"{DROP_INS}/{name}" for name in names))).last("RESUME"))
+    """The last of the files that mkinitramfs sources decides."""
+    return ResumeConf(conf_vars(fs.text(path) for path in sourced(fs)).last("RESUME"))

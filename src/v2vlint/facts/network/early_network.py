@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from v2vlint.facts.boot.bootloader import Bootloader
 from v2vlint.facts.boot.cmdline import KernelArg
+from v2vlint.facts.initramfs.initramfs_tools import sourced
 from v2vlint.facts.registry import provides
 from v2vlint.facts.syntax.shell_vars import shell_vars_from
 from v2vlint.guest.fs import GuestFS
@@ -88,7 +89,7 @@ def _ip_name(value: str) -> tuple[str, ...]:
 
 
 def _settings(fs: GuestFS) -> Iterator[EarlyCard]:
-    for path in ("/etc/initramfs-tools/initramfs.conf", *fs.glob("/etc/initramfs-tools/conf.d/*")[:MAX_NAMES]):
+    for path in sourced(fs)[:MAX_NAMES]:
         text = fs.text(path)
         if text is None:
             continue
