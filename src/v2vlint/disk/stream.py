@@ -94,13 +94,14 @@ class Fingerprint:
 class HostFile(Stream):
     """A host file, or ``length`` bytes of it from ``offset`` on. ``files`` opens it; without, the file counts as named by the operator.
 
-    ImageError when it cannot be opened, or may not be: see :mod:`v2vlint.files`. ``real`` is where it is.
+    ImageError when it cannot be opened, or may not be: see :mod:`v2vlint.files`. ``real`` is where it is, ``user`` what this host
+    does with a block device meanwhile.
     """
 
     def __init__(self, path: str, offset: int = 0, length: int = -1, files: Access | None = None) -> None:
         opened = (files or access(None, path)).open(path)
         self.path, self.real, self._fd, size = path, opened.real, opened.descriptor, opened.size
-        self._remote = opened.remote
+        self._remote, self.user = opened.remote, opened.user
         self.file_size = size
         rest = max(0, size - offset)
         super().__init__(rest if length < 0 else min(length, rest))

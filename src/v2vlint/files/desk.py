@@ -35,7 +35,7 @@ class Desk:
 
     def __init__(self, ref: GuestRef, *more: str) -> None:
         self.policy = FilePolicy.of(ref, *more)
-        self.grant = Grant(tuple(map(resolved, ref.trees)))
+        self.grant = Grant(tuple(resolved(tree) for tree in ref.trees if not is_url(tree)))
         self._digests = ref.hashed
         self._given: dict[str, HostFileInfo] = {}
 
@@ -45,7 +45,8 @@ class Desk:
             opened = self.open(str(question))
         except ImageError as error:
             return {"error": type(error).__name__, "message": error.message, "hint": error.hint}, None
-        return {"real": opened.real, "size": opened.size, "remote": opened.remote}, opened.descriptor
+        told = {"real": opened.real, "size": opened.size, "remote": opened.remote, "user": opened.user}
+        return told, opened.descriptor
 
     def open(self, path: str) -> Opened:
         """See :class:`Access`."""
@@ -85,7 +86,7 @@ class _Counter:
         answer, descriptor = isolate.ask_parent(path)
         if descriptor is None:
             raise _ERRORS.get(answer["error"], ImageError)(answer["message"], hint=answer["hint"])
-        return Opened(path, answer["real"], answer["size"], descriptor, answer["remote"])
+        return Opened(path, answer["real"], answer["size"], descriptor, answer["remote"], answer["user"])
 
 
 def access(ref: GuestRef | None = None, *paths: str) -> Access:

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from typing import Any, BinaryIO
 
 from v2vlint.files import urls
+from v2vlint.files.devices import user_of_device
 from v2vlint.files.errors import Missing, Refused
 from v2vlint.model.errors import ImageError
 from v2vlint.model.source import GuestRef
@@ -29,7 +30,8 @@ _KINDS = (
 class Opened:
     """A file opened for reading: ``path`` as it was asked for, ``real`` where it is, and the ``descriptor``, which the caller owns.
 
-    ``size`` is in bytes, also for a block device. The descriptor of a ``remote`` file is a socket: see :mod:`v2vlint.files.remote`.
+    ``size`` is in bytes, also for a block device. The descriptor of a ``remote`` file is a socket: see
+    :mod:`v2vlint.files.remote`. ``user`` is what this host does with a block device right now, in words.
     """
 
     path: str
@@ -37,6 +39,7 @@ class Opened:
     size: int
     descriptor: int = field(compare=False)
     remote: bool = False
+    user: str = ""
 
     def stream(self) -> BinaryIO:
         """Its content from the beginning on. The stream owns the descriptor."""
@@ -59,22 +62,30 @@ class UrlPolicy:
     named: frozenset[str] = frozenset()
     folders: tuple[str, ...] = ()
     queries: Queries = field(default=(), repr=False)
+    trees: tuple[str, ...] = ()
 
     @classmethod
-    def naming(cls, named: Iterable[str], allowed: Iterable[str], queries: Queries) -> UrlPolicy:
-        """See :meth:`FilePolicy.naming`."""
+    def naming(cls, named: Iterable[str], allowed: Iterable[str], queries: Queries, trees: Iterable[str] = ()) -> UrlPolicy:
+        """See :meth:`FilePolicy.naming`; below ``trees`` everything may be read and listed."""
         files = tuple(map(urls.plain, named))
-        return cls(frozenset(files), tuple(dict.fromkeys((*map(urls.folder_of, files), *map(urls.plain, allowed)))), queries)
+        folders = tuple(dict.fromkeys((*map(urls.folder_of, files), *map(urls.plain, allowed))))
+        return cls(frozenset(files), folders, queries, tuple(trees))
+
+    def _tree_of(self, url: str) -> str:
+        """The tree that a file, folder or link is in; empty when it is in none."""
+        below = url.replace("+list://", "://", 1).replace("+link://", "://", 1)
+        return next((tree for tree in self.trees if below.startswith(f"{tree}/")), "")
 
     def open(self, path: str) -> Opened:
         """See :meth:`FilePolicy.open`; what is opened is a socket at whose other end the file is read."""
         from v2vlint.files.remote import serve
 
         url = urls.plain(path)
-        if url not in self.named and not any(urls.is_in(folder, url) for folder in self.folders):
+        tree = self._tree_of(url)
+        if not tree and url not in self.named and not any(urls.is_in(folder, url) for folder in self.folders):
             hint = f"if it belongs to it: --allow-folder {shlex.quote(urls.shown(urls.folder_of(url)))}"
             raise Refused(f"{urls.shown(path)} is outside the folder of the guest", hint=hint)
-        query = dict(self.queries).get(url, "")
+        query = dict(self.queries).get(tree or url, "")
         descriptor, size = serve(f"{url}?{query}" if query else url)
         return Opened(path, urls.shown(url), size, descriptor, remote=True)
 
@@ -89,13 +100,15 @@ class FilePolicy:
     remote: UrlPolicy = UrlPolicy()
 
     @classmethod
-    def naming(cls, paths: Iterable[str], allowed: Iterable[str] = (), folder: str = "", queries: Queries = ()) -> FilePolicy:
+    def naming(
+        cls, paths: Iterable[str], allowed: Iterable[str] = (), folder: str = "", queries: Queries = (), trees: Iterable[str] = ()
+    ) -> FilePolicy:
         """The policy for files that the operator named, folders that the operator allowed, and a folder in which the guest was found.
 
         All of them may be URLs; ``queries`` are what belongs to those when they are opened, and is told to nobody.
         """
         given, allowed = tuple(path for path in paths if path and "\0" not in path), tuple(allowed)
-        remote = UrlPolicy.naming(filter(urls.is_url, given), filter(urls.is_url, (*allowed, folder)), queries)
+        remote = UrlPolicy.naming(filter(urls.is_url, given), filter(urls.is_url, (*allowed, folder)), queries, filter(urls.is_url, trees))
         paths, folder = tuple(path for path in given if not urls.is_url(path)), "" if urls.is_url(folder) else folder
         folders = [os.path.realpath(folder)] if folder else []
         for path in paths:
@@ -109,7 +122,7 @@ class FilePolicy:
     def of(cls, ref: GuestRef, *more: str) -> FilePolicy:
         """The policy for a guest as the operator named it, and ``more`` files that were named with it."""
         named = (*(() if ref.folder else ref.paths), *ref.named, *(path for path, _format in ref.below), *more)
-        return cls.naming(named, ref.allowed, ref.folder, ref.queries)
+        return cls.naming(named, ref.allowed, ref.folder, ref.queries, ref.trees)
 
     def covers(self, path: str) -> bool:
         """Whether ``path``, which must be resolved, may be opened."""
@@ -148,7 +161,7 @@ class FilePolicy:
         descriptor = os.open(f"/proc/self/fd/{handle}", os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY)
         size = os.lseek(descriptor, 0, os.SEEK_END)
         os.lseek(descriptor, 0, os.SEEK_SET)
-        return Opened(path, real, size, descriptor)
+        return Opened(path, real, size, descriptor, user=user_of_device(os.fstat(descriptor).st_rdev) if stat.S_ISBLK(mode) else "")
 
     def _judge(self, path: str, real: str) -> None:
         if not self.covers(real):

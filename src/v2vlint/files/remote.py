@@ -34,7 +34,8 @@ def open_url(url: str) -> Ranges:
     if scheme is None:
         raise ImageError(f"{shown(url)}: URLs of this kind are not read", hint=f"read are {', '.join(sorted(schemes()))}")
     if scheme.module and importlib.util.find_spec(scheme.module) is None:
-        raise ImageError(f"{shown(url)}: {scheme.module} is not installed", hint=f"pip install 'v2vlint[{scheme.extra}]'")
+        install = f"pip install 'v2vlint[{scheme.extra}]'" if scheme.extra else f"install python3-lib{scheme.module}, for this Python"
+        raise ImageError(f"{shown(url)}: {scheme.module} is not installed", hint=install)
     return scheme.open(url)
 
 

@@ -92,6 +92,11 @@ class Sftp:
         self.close()
         return text.splitlines()[-1] if text else "ssh said nothing"
 
+    @property
+    def ended(self) -> bool:
+        """Whether there is nobody at the other end any more."""
+        return self._process.poll() is not None
+
     def close(self) -> None:
         """End the session."""
         with contextlib.suppress(OSError):

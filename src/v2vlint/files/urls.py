@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import posixpath
 import re
-from urllib.parse import unquote, urlsplit, urlunsplit
+from urllib.parse import SplitResult, unquote, urlsplit
 
+_NEXT = re.compile(r"\+(?=[a-z0-9+]+://)")
+_NBD = ("nbd", "nbds", "nbd+unix", "nbds+unix")
+"""The query of these is where the server is, and no secret."""
 _URL = re.compile(r"[a-z][a-z0-9+.-]*://", re.IGNORECASE)
 
 
@@ -20,17 +23,33 @@ def scheme_of(url: str) -> str:
 
 
 def plain(url: str) -> str:
-    """The URL in one way of writing it, without dots and double slashes in its path, and without query and fragment."""
+    """The URL in one way of writing it, without dots and double slashes in its path, and without a query that may be secret."""
     parts = urlsplit(url)
     path = posixpath.normpath(parts.path).replace("//", "/") if parts.path else "/"
-    return urlunsplit((parts.scheme.lower(), parts.netloc, path, "", ""))
+    return _joined(parts.scheme.lower(), parts.netloc, path, _place(parts))
 
 
 def shown(url: str) -> str:
     """What messages and reports call it: no password, no query, which may hold a signature or a token."""
     parts = urlsplit(url)
     user, at, host = parts.netloc.rpartition("@")
-    return urlunsplit((parts.scheme, f"{user.partition(':')[0]}{at}{host}", parts.path, "", ""))
+    return _joined(parts.scheme, f"{user.partition(':')[0]}{at}{host}", parts.path, _place(parts))
+
+
+def _joined(scheme: str, place: str, path: str, query: str) -> str:
+    """The parts of a URL, which begins with ``//`` also when it names no server (``nbd+unix``)."""
+    return f"{scheme}://{place}{path}{f'?{query}' if query else ''}"
+
+
+def apart(text: str) -> tuple[str, ...]:
+    """The URLs in a text where they are joined by ``+``."""
+    found: list[str] = []
+    for part in _NEXT.split(text):
+        if found and "://" not in found[-1]:
+            found[-1] += f"+{part}"
+        else:
+            found.append(part)
+    return tuple(found)
 
 
 def has_password(url: str) -> bool:
@@ -39,8 +58,13 @@ def has_password(url: str) -> bool:
 
 
 def query_of(url: str) -> str:
-    """Its query, without the question mark."""
-    return urlsplit(url).query
+    """Its query, without the question mark; empty when that is a part of its name."""
+    parts = urlsplit(url)
+    return "" if _place(parts) else parts.query
+
+
+def _place(parts: SplitResult) -> str:
+    return parts.query if parts.scheme.lower() in _NBD else ""
 
 
 def folder_of(url: str) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
 from v2vlint.disk.containers.formats import Image, open_image
@@ -20,6 +20,7 @@ from v2vlint.model.errors import ImageError
 from v2vlint.model.report import Problem
 from v2vlint.model.source import KEY_OPTION, DiskFile, GuestRef, GuestSource, Keys, Tree
 from v2vlint.source.locate import locate
+from v2vlint.source.machine import SOURCE as MACHINE
 
 __all__ = ["Guest", "Root", "changes", "open_guest", "open_ref"]
 
@@ -55,7 +56,7 @@ def open_ref(ref: GuestRef, keys: Keys | None = None) -> Guest:
 
 def open_guest(source: GuestSource, keys: Keys | None = None) -> Guest:
     """Open all disks of ``source`` and find its roots. Never raises because of what is in an image."""
-    if source.tree:
+    if source.tree and not source.disks:
         disks = _packed_disks(source.tree)
         if not disks:
             return _in_tree(source, source.tree)
@@ -66,7 +67,7 @@ def open_guest(source: GuestSource, keys: Keys | None = None) -> Guest:
         problems.append(Problem(source.name, reason, "shut it down first, or check a snapshot of it"))
     images = list(_images(source, problems))
     files = tuple((file, file.fingerprint()) for image in images for file in image.files)
-    problems += [Problem(file.path, f"in use: {user}", "shut the guest down first") for file, _state in files if (user := user_of(file))]
+    problems += [] if _is_machine(source) else _in_use(files)
     stack = Stack(images, keys or Keys())
     roots = find_roots(stack)
     blocks = with_chains(stack)
@@ -74,11 +75,32 @@ def open_guest(source: GuestSource, keys: Keys | None = None) -> Guest:
         blocks = replace(blocks, complete=False)
     problems += stack.problems
     problems += _unused_keys(stack)
+    if not roots and source.tree:
+        roots = tuple(_root_in(source.tree, problems, source.name))
     if not roots:
         problems += _no_system(source, images, stack)
     formats = "+".join(dict.fromkeys(image.format for image in images))
     size = sum(image.stream.size for image in images)
     return Guest(source.name, formats, size, blocks, roots, tuple(dict.fromkeys(problems)), source.definition, files, stack.opened)
+
+
+def _is_machine(source: GuestSource) -> bool:
+    """Whether it is a machine that runs: that it uses its own disks is no news."""
+    return source.definition is not None and source.definition.source == MACHINE
+
+
+def _in_use(files: Iterable[tuple[HostFile, Fingerprint]]) -> Iterator[Problem]:
+    for file, _state in files:
+        if user := user_of(file):
+            yield Problem(file.path, f"in use: {user}", "shut the guest down first, or check a snapshot of it")
+
+
+def _root_in(tree: Tree, problems: list[Problem], name: str) -> Iterator[Root]:
+    """The root as the machine has it mounted, when its disks do not show one: encrypted, or by a driver that is not understood."""
+    try:
+        yield root_of(open_tree(tree)[0])
+    except ImageError as error:
+        problems.append(Problem(name, error.message, error.hint))
 
 
 def _packed_disks(tree: Tree) -> tuple[DiskFile, ...]:

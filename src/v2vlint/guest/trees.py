@@ -5,8 +5,10 @@ from __future__ import annotations
 from v2vlint.disk.filesystems.archive import ArchiveFileSystem
 from v2vlint.disk.filesystems.folder import FolderFileSystem
 from v2vlint.disk.filesystems.node import FileSystem
+from v2vlint.disk.filesystems.remote import RemoteFileSystem
 from v2vlint.disk.stream import HostFile
 from v2vlint.files import access
+from v2vlint.files.urls import is_url
 from v2vlint.guest.fs import GuestFS
 from v2vlint.guest.osprobe import linux_info
 from v2vlint.guest.roots import Root, kind_of
@@ -19,6 +21,8 @@ DEVICE = "tree"
 
 def open_tree(tree: Tree) -> tuple[FileSystem, tuple[HostFile, ...]]:
     """The filesystem and the files that it is read from. ImageError when it cannot be opened."""
+    if is_url(tree.folder):
+        return RemoteFileSystem(tree.folder, access()), ()
     if tree.folder:
         return FolderFileSystem(tree.folder), ()
     files = tuple(HostFile(one.path, one.offset, one.length, access(None, one.path)) for one in tree.archives)

@@ -137,8 +137,8 @@ class ImageNode:
 class Tree:
     """A root filesystem that lies on no disk.
 
-    ``folder`` is where it is on this host. Else it is in ``archives``, tar files in the order in which they are laid over one another,
-    with the whiteouts of container images when they are ``layers``.
+    ``folder`` is where it is on this host, or ``sftp://host`` on another. Else it is in ``archives``, tar files in the order in which they
+    are laid over one another, with the whiteouts of container images when they are ``layers``.
     """
 
     folder: str = ""

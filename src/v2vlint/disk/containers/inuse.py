@@ -14,6 +14,8 @@ _QEMU_WRITE = (101, 103)
 
 def user_of(file: HostFile) -> str:
     """Who has ``file`` open for writing, or an empty string. QEMU locks byte 101 (permission to write) and 103 (to resize)."""
+    if file.user:
+        return file.user
     for byte in _QEMU_WRITE:
         request = struct.pack(_FLOCK, fcntl.F_WRLCK, os.SEEK_SET, byte, 1, 0)
         try:

@@ -6,6 +6,7 @@ import contextlib
 import netrc
 import re
 import time
+from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urljoin, urlsplit
 from urllib.request import getproxies, proxy_bypass
@@ -31,14 +32,15 @@ _REASONS = {
 }
 
 
-class _File:
-    """One file on a server."""
+class HttpFile:
+    """One file on a server, which messages call ``name``. ``headers`` and ``pool`` are those of a session, if there is one."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, name: str = "", headers: Mapping[str, str] | None = None, pool: Any = None) -> None:
         import urllib3
 
         self._url = self._now = url
-        self._pool = _pool(url)
+        self._name, self._headers = name or shown(url), headers
+        self._pool = pool or _pool(url)
         self._errors = (urllib3.exceptions.HTTPError, OSError)
         self._whole: bytes | None = None
         self._state: tuple[str, str, int] | None = None
@@ -69,17 +71,23 @@ class _File:
             if data is not None:
                 return data
             reason = "the server is busy or failing"
-        raise ImageError(f"{shown(self._url)}: no answer after {ATTEMPTS} attempts: {reason}", hint="check the network, and try again")
+        raise ImageError(f"{self._name}: no answer after {ATTEMPTS} attempts: {reason}", hint="check the network, and try again")
 
     def _asked(self, offset: int, length: int) -> bytes | None:
         """One attempt; None when it is worth another one."""
-        headers = {"Range": f"bytes={offset}-{offset + length - 1}", "Accept-Encoding": "identity", **_login(self._now)}
+        headers = {"Range": f"bytes={offset}-{offset + length - 1}", "Accept-Encoding": "identity", **self._proof()}
         response = self._pool.request("GET", self._now, headers=headers, preload_content=False, timeout=TIMEOUT, retries=_redirects())
         try:
             return self._answered(response, offset, length)
         finally:
             response.drain_conn() if response.status != 200 else response.close()
             response.release_conn()
+
+    def _proof(self) -> Mapping[str, str]:
+        """What says who asks: that of the session, but on its own server only."""
+        if self._headers is None:
+            return _login(self._now)
+        return self._headers if urlsplit(self._now).netloc == urlsplit(self._url).netloc else {}
 
     def _answered(self, response: Any, offset: int, length: int) -> bytes | None:
         if response.status in _TRANSIENT:
@@ -90,7 +98,7 @@ class _File:
         if response.status in _REASONS:
             reason, hint = _REASONS[response.status]
             kind = Missing if response.status in (404, 410) else ImageError
-            raise kind(f"{shown(self._url)}: {reason}", hint=hint)
+            raise kind(f"{self._name}: {reason}", hint=hint)
         self._follow(response)
         if response.status == 206:
             return self._part(response, offset, length)
@@ -100,23 +108,23 @@ class _File:
         if response.status == 200 and self._state is None:
             self._whole = self._small(response)
             return self._whole
-        raise ImageError(f"{shown(self._url)}: the server answers with {response.status}")
+        raise ImageError(f"{self._name}: the server answers with {response.status}")
 
     def _follow(self, response: Any) -> None:
         final = self._now
         for step in response.retries.history if response.retries else ():
             final = urljoin(final, step.redirect_location or "")
         if urlsplit(self._url).scheme == "https" and urlsplit(final).scheme != "https":
-            raise ImageError(f"{shown(self._url)}: redirected to a place without TLS", hint="give the address that it leads to")
+            raise ImageError(f"{self._name}: redirected to a place without TLS", hint="give the address that it leads to")
         self._now = final
 
     def _part(self, response: Any, offset: int, length: int) -> bytes | None:
         match = _CONTENT_RANGE.fullmatch(response.headers.get("Content-Range", ""))
         if match is None or int(match[1]) != offset:
-            raise ImageError(f"{shown(self._url)}: the server answers with another range than it was asked for")
+            raise ImageError(f"{self._name}: the server answers with another range than it was asked for")
         state = (response.headers.get("ETag", ""), response.headers.get("Last-Modified", ""), int(match[3]))
         if self._state is not None and state != self._state:
-            raise ImageError(f"{shown(self._url)}: changed on the server while it was read", hint="check it again when it is finished")
+            raise ImageError(f"{self._name}: changed on the server while it was read", hint="check it again when it is finished")
         wanted = min(length, state[2] - offset)
         data: bytes = response.read(wanted)
         if len(data) != wanted:
@@ -129,7 +137,7 @@ class _File:
         data: bytes = response.read(MAX_WHOLE + 1)
         if len(data) > MAX_WHOLE:
             hint = "download it, or serve it with a server that has ranges (nginx, Apache, MinIO)"
-            raise ImageError(f"{shown(self._url)}: the server has no ranges, and sends only all of it", hint=hint)
+            raise ImageError(f"{self._name}: the server has no ranges, and sends only all of it", hint=hint)
         return data
 
 
@@ -161,7 +169,7 @@ def _login(url: str) -> dict[str, str]:
 
 
 def _open(url: str) -> Ranges:
-    return _File(url)
+    return HttpFile(url)
 
 
 SCHEMES = (Scheme(("https", "http"), "http", "urllib3", _open),)

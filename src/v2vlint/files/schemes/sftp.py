@@ -1,27 +1,55 @@
-"""``sftp://user@host/path``: by the ssh program, with its configuration, keys and known hosts."""
+"""``sftp://user@host/path``: by the ssh program, with its configuration, keys and known hosts.
+
+For a machine that runs the query has the ``server`` to run there as root, and the ``size`` of a block device; both are v2vlint's own words.
+``sftp+list://`` is what is in a folder, as JSON, and ``sftp+link://`` the target of a link: a child reads a tree by them.
+"""
 
 from __future__ import annotations
 
-from urllib.parse import unquote, urlsplit
+import json
+import shlex
+import threading
+from collections.abc import Callable
+from urllib.parse import parse_qs, unquote, urlsplit
 
 from v2vlint.files.scheme import Ranges, Scheme
 from v2vlint.files.sftp import Login, Sftp
 from v2vlint.model.errors import ImageError
 
+_sessions: dict[str, Sftp] = {}
+_lock = threading.Lock()
+
+
+def _session(url: str) -> Sftp:
+    """The session with a server, one for all its files."""
+    parts = urlsplit(url)
+    server = parse_qs(parts.query).get("server", [""])[0]
+    login = Login(parts.hostname or "", parts.username or "", parts.port or 0)
+    command = login.command("-q", _as_root(server)) if server else login.command("-s", "sftp")
+    key = shlex.join(command)
+    with _lock:
+        if key not in _sessions or _sessions[key].ended:
+            _sessions[key] = Sftp(command, f"sftp://{parts.netloc}")
+        return _sessions[key]
+
+
+def _as_root(server: str) -> str:
+    """The command that runs an SFTP server as root, if that is allowed."""
+    found = shlex.quote(server)
+    return f"if [ $(id -u) -ne 0 ] && sudo -n true 2>/dev/null; then exec sudo -n {found}; else exec {found}; fi"
+
+
+def _path(url: str) -> bytes:
+    return unquote(urlsplit(url).path, errors="surrogateescape").encode("utf-8", "surrogateescape")
+
 
 class _File:
     def __init__(self, url: str) -> None:
-        parts = urlsplit(url)
-        self._path = unquote(parts.path).encode()
-        self._session = Sftp(
-            Login(parts.hostname or "", parts.username or "", parts.port or 0).command("-s", "sftp"), f"sftp://{parts.netloc}"
-        )
-        try:
-            self._handle, found = self._session.open(self._path)
-        except ImageError:
-            self._session.close()
-            raise
-        self.size, self._changed = found.size, found.mtime
+        stated = parse_qs(urlsplit(url).query).get("size")
+        self._path, self._session = _path(url), _session(url)
+        self._handle, found = self._session.open(self._path)
+        # A block device says that it is empty; who opens one knows its size.
+        self.size = int(stated[0]) if stated else found.size
 
     def read(self, offset: int, length: int) -> bytes:
         """See :class:`~v2vlint.files.scheme.Ranges`."""
@@ -32,11 +60,32 @@ class _File:
 
     def close(self) -> None:
         """See :class:`~v2vlint.files.scheme.Ranges`."""
-        self._session.close()
+        self._session.shut(self._path, self._handle)
 
 
-def _open(url: str) -> Ranges:
-    return _File(url)
+class _Answer:
+    """An answer of the server's that is no file."""
+
+    def __init__(self, data: bytes) -> None:
+        self._data, self.size = data, len(data)
+
+    def read(self, offset: int, length: int) -> bytes:
+        """See :class:`~v2vlint.files.scheme.Ranges`."""
+        return self._data[offset : offset + length]
+
+    def close(self) -> None:
+        """Nothing to close."""
 
 
-SCHEMES = (Scheme(("sftp",), "", "", _open),)
+def _list(url: str) -> Ranges:
+    found = _session(url).names(_path(url))
+    rows = [[name.decode("utf-8", "surrogateescape"), one.mode, one.size, one.uid, one.gid, one.mtime] for name, one in found]
+    return _Answer(json.dumps(rows).encode())
+
+
+def _link(url: str) -> Ranges:
+    return _Answer(_session(url).readlink(_path(url)))
+
+
+_KINDS: tuple[tuple[str, Callable[[str], Ranges]], ...] = (("sftp", _File), ("sftp+list", _list), ("sftp+link", _link))
+SCHEMES = tuple(Scheme((name,), "", "", kind) for name, kind in _KINDS)

@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 
 from v2vlint.files.scheme import schemes
-from v2vlint.files.urls import has_password, plain, query_of, shown
+from v2vlint.files.urls import apart, has_password, plain, query_of, shown
 from v2vlint.model.source import GuestRef
 from v2vlint.source.door import Door
 from v2vlint.source.kind import kind_name
 
 INSTEAD = "a file on a server is not written to: download it, fix it, look at it, and upload it again"
 _LOGIN = "logins are taken from ~/.netrc, the environment or the files of the protocol: docs/remote.md"
-_NEXT = re.compile(r"\+(?=[a-z0-9]+://)")
 
 
 def _find(argument: str, _connect: str) -> Iterator[GuestRef]:
-    urls = _NEXT.split(argument)
+    urls = apart(argument)
     name = "+".join(map(shown, urls))
     if any(map(has_password, urls)):
         problem = f"{name}: a password in a URL is seen by everybody on this host"

@@ -1,0 +1,90 @@
+"""The files of a machine that runs somewhere else: each folder is listed once and each file opened when it is asked for, by the parent."""
+
+from __future__ import annotations
+
+import json
+import stat
+from collections.abc import Iterator
+from typing import Any, BinaryIO
+from urllib.parse import quote
+
+from v2vlint.disk.filesystems.node import Kind, Stat
+from v2vlint.disk.stream import HostFile
+from v2vlint.files import Access
+from v2vlint.model.errors import ImageError
+
+MAX_LISTING = 64 << 20
+_KINDS = ((stat.S_ISREG, Kind.FILE), (stat.S_ISDIR, Kind.DIR), (stat.S_ISLNK, Kind.LINK))
+
+
+class RemoteFileSystem:
+    """The tree below ``url`` (``sftp://host``)."""
+
+    def __init__(self, url: str, files: Access) -> None:
+        self.type, self.uuid, self.label, self.stale = "", "", "", ""
+        self._url, self._files = url, files
+        self._folders: dict[str, dict[str, Stat]] = {}
+
+    @property
+    def root(self) -> RemoteNode:
+        """See :class:`~v2vlint.disk.filesystems.node.FileSystem`."""
+        return RemoteNode(self, "", Stat(Kind.DIR, 0, 0o755))
+
+    def open(self, path: str, what: str = "") -> HostFile:
+        """The file at ``path``, or what is asked of it."""
+        place = self._url.replace("sftp://", f"sftp{what}://", 1)
+        return HostFile(f"{place}{quote(path or '/', errors='surrogateescape')}", files=self._files)
+
+    def answer(self, path: str, what: str) -> bytes:
+        """What the server says of ``path``."""
+        file = self.open(path, what)
+        try:
+            if file.size > MAX_LISTING:
+                raise ImageError(f"{path}: too long a list")
+            return file.read_at(0, file.size)
+        finally:
+            file.close()
+
+    def listed(self, path: str) -> dict[str, Stat]:
+        """What is in a folder."""
+        if path not in self._folders:
+            rows: list[list[Any]] = json.loads(self.answer(path, "+list"))
+            self._folders[path] = {str(name): _stat(*map(int, rest)) for name, *rest in rows}
+        return self._folders[path]
+
+
+def _stat(mode: int, size: int, uid: int, gid: int, mtime: int) -> Stat:
+    kind = next((kind for test, kind in _KINDS if test(mode)), Kind.OTHER)
+    return Stat(kind, size, stat.S_IMODE(mode), uid, gid, float(mtime))
+
+
+class RemoteNode:
+    """An inode by its path."""
+
+    def __init__(self, system: RemoteFileSystem, path: str, found: Stat) -> None:
+        self._system, self._path, self._stat = system, path, found
+
+    def stat(self) -> Stat:
+        """See :class:`~v2vlint.disk.filesystems.node.Node`."""
+        return self._stat
+
+    def names(self) -> Iterator[str]:
+        """See :class:`~v2vlint.disk.filesystems.node.Node`."""
+        return iter(self._system.listed(self._path))
+
+    def child(self, name: str) -> RemoteNode | None:
+        """See :class:`~v2vlint.disk.filesystems.node.Node`."""
+        found = self._system.listed(self._path).get(name)
+        return None if found is None else RemoteNode(self._system, f"{self._path}/{name}", found)
+
+    def link(self) -> str:
+        """See :class:`~v2vlint.disk.filesystems.node.Node`."""
+        return self._system.answer(self._path, "+link").decode("utf-8", "surrogateescape")
+
+    def open(self) -> BinaryIO:
+        """See :class:`~v2vlint.disk.filesystems.node.Node`. A file is read in whole, while it is small enough to be."""
+        if self._stat.kind is not Kind.FILE:
+            raise ImageError("not a regular file")
+        found: Any = self._system.open(self._path)
+        stream: BinaryIO = found
+        return stream

@@ -1,0 +1,95 @@
+"""``live:`` and ``ssh://user@host``: machines that run. Their disks are read as root, block by block; without root, their files.
+
+A script, run here or there by the shell, tells of the hardware; nothing is installed and nothing is written.
+"""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Iterator, Sequence
+from urllib.parse import quote, urlsplit
+
+from v2vlint import programs
+from v2vlint.files.sftp import Login
+from v2vlint.files.urls import has_password, shown
+from v2vlint.model.errors import ImageError
+from v2vlint.model.source import DiskFile, GuestRef, GuestSource, Tree
+from v2vlint.source.door import Door
+from v2vlint.source.machine import MAX_TEXT, SCRIPT, Machine
+
+INSTEAD = "a machine that runs is only looked at: copy its disks and fix the copy, or make the changes there by hand"
+TIMEOUT = 120
+_AS_ROOT = "if [ $(id -u) -ne 0 ] && sudo -n true 2>/dev/null; then exec sudo -n sh -s; else exec sh -s; fi"
+
+
+def _live(argument: str, _connect: str) -> Iterator[GuestRef]:
+    if argument != "live:":
+        yield GuestRef(argument, "machine", (), problem=f"{argument}: 'live:' is this machine", unwritable=INSTEAD)
+        return
+    try:
+        text = _said([programs.find("sh") or "/bin/sh", "-s"], argument)
+        machine = Machine(argument, text)
+    except ImageError as error:
+        yield GuestRef(argument, "machine", (), problem=error.message, hint=error.hint, unwritable=INSTEAD)
+        return
+    disks = tuple(f"/dev/{disk.name}" for disk in machine.open_disks)
+    yield GuestRef(argument, "machine", (), text, named=disks, trees=("/",), unwritable=INSTEAD)
+
+
+def _said(command: Sequence[str], name: str) -> str:
+    """What the script prints. ImageError when it cannot be run, with what ssh says."""
+    try:
+        done = subprocess.run(command, input=SCRIPT.encode(), capture_output=True, timeout=TIMEOUT, check=False)
+    except subprocess.TimeoutExpired as error:
+        raise ImageError(f"{name}: no answer within {TIMEOUT} seconds") from error
+    if b"\nend\n" not in done.stdout[-MAX_TEXT:]:
+        words = done.stderr.decode("utf-8", "replace").strip().splitlines() or ["nothing was said"]
+        raise ImageError(
+            f"{name}: {words[-1][:300]}", hint="'ssh' must log in without asking; V2VLINT_SSH has the command when it needs options"
+        )
+    return done.stdout[:MAX_TEXT].decode("utf-8", "replace")
+
+
+def _ssh(argument: str, _connect: str) -> Iterator[GuestRef]:
+    name = shown(argument)
+    try:
+        parts = urlsplit(argument)
+        if has_password(argument) or parts.path.strip("/") or not parts.hostname:
+            raise ImageError(f"{name}: not ssh://user@host, without a password", hint="files of a host are sftp://user@host/path")
+        login = Login(parts.hostname, parts.username or "", parts.port or 0)
+        text = _said(login.command("-q", _AS_ROOT), name)
+        yield _remote(name, login, text, parts.netloc)
+    except (ImageError, ValueError) as error:
+        yield GuestRef(name, "machine", (), problem=str(error), hint=getattr(error, "hint", ""), unwritable=INSTEAD)
+
+
+def _remote(name: str, login: Login, text: str, place: str) -> GuestRef:
+    """The machine with its disks over SFTP when that runs as root there, else with an archive of its files."""
+    machine = Machine(name, text)
+    if machine.open_disks and machine.server:
+        disks = tuple(f"sftp://{place}/dev/{disk.name}" for disk in machine.open_disks)
+        queries = tuple(
+            (url, f"server={quote(machine.server)}&size={disk.size}") for url, disk in zip(disks, machine.open_disks, strict=True)
+        )
+        return GuestRef(name, "machine", (), text, named=disks, unwritable=INSTEAD, queries=queries)
+    tree = f"sftp://{place}"
+    return GuestRef(name, "machine", (), text, trees=(tree,), unwritable=INSTEAD, queries=((tree, f"server={quote(machine.server)}"),))
+
+
+def _locate(ref: GuestRef) -> GuestSource:
+    machine = Machine(ref.name, ref.text)
+    remarks = []
+    if not ref.named:
+        reason = "they cannot be opened" if machine.is_root else "that takes root"
+        remarks.append(f"its disks are not read, as {reason}: partitions, boot sectors and UUIDs are unknown")
+    if machine.root_type in ("overlay", "aufs", "tmpfs", "nfs", "nfs4"):
+        remarks.append(f"/ is {machine.root_type}: a container, or a machine without a disk of its own")
+    tree = Tree(ref.trees[0]) if ref.trees else None
+    disks = tuple(DiskFile(path, path, format="raw") for path in ref.named)
+    return GuestSource(ref.name, disks, machine.definition(), tuple(remarks), tree)
+
+
+DOORS = (
+    Door("machine", "this machine", ("live:",), _live, _locate),
+    Door("ssh", "a machine that runs", ("ssh://",), _ssh),
+)
