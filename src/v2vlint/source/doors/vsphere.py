@@ -1,0 +1,304 @@
+"""``vsphere://user@vcenter/DATACENTER/vm/FOLDER/NAME``, with patterns: machines of a vCenter or an ESXi host, by pyVmomi.
+
+The parent logs in and looks; the child gets what it found as JSON, and the disks in ranges from the datastores. Nothing is changed there.
+"""
+
+from __future__ import annotations
+
+import atexit
+import contextlib
+import fnmatch
+import importlib.util
+import json
+import os
+import posixpath
+import ssl
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qs, unquote, urlsplit
+
+from v2vlint.files.schemes.datastore import Session, register, url_of
+from v2vlint.files.urls import has_password, shown
+from v2vlint.model.codec import parse
+from v2vlint.model.definition import ControllerDevice, Definition, DiskDevice, Feature, NicDevice
+from v2vlint.model.errors import ImageError
+from v2vlint.model.place import WholeFile
+from v2vlint.model.source import DiskFile, GuestRef, GuestSource
+from v2vlint.source.door import Door
+from v2vlint.source.values import identifier, mac_address
+
+INSTEAD = "a machine of vSphere is not written to: convert it, and fix the copy"
+_WANTED = ("name", "parent", "config", "runtime.powerState", "snapshot")
+_DEPTH = 64
+PASSWORD, PASSWORD_FILE = "V2VLINT_VSPHERE_PASSWORD", "V2VLINT_VSPHERE_PASSWORD_FILE"
+_HINT = f"the password is taken from ${PASSWORD}, the file ${PASSWORD_FILE}, ~/.netrc or keyring; the authority from $SSL_CERT_FILE"
+_CONTROLLERS = {
+    "ParaVirtualSCSIController": ("scsi", "pvscsi"), "VirtualLsiLogicController": ("scsi", "lsilogic"),
+    "VirtualLsiLogicSASController": ("scsi", "lsisas1068"), "VirtualBusLogicController": ("scsi", "buslogic"),
+    "VirtualIDEController": ("ide", ""), "VirtualAHCIController": ("sata", "ahci"), "VirtualNVMEController": ("nvme", ""),
+}  # fmt: skip
+_CARDS = {"VirtualVmxnet3": "vmxnet3", "VirtualVmxnet2": "vmxnet2", "VirtualVmxnet": "vmxnet", "VirtualE1000": "e1000",
+          "VirtualE1000e": "e1000e", "VirtualPCNet32": "vlance", "VirtualSriovEthernetCard": "sriov"}  # fmt: skip
+
+
+def _find(argument: str, _connect: str) -> Iterator[GuestRef]:
+    name = shown(argument)
+    try:
+        if importlib.util.find_spec("pyVmomi") is None:
+            raise ImageError(f"{name}: pyVmomi is not installed", hint="pip install 'v2vlint[vsphere]'")
+        if has_password(argument):
+            raise ImageError(f"{name}: a password in a URL is seen by everybody on this host", hint=_HINT)
+        inventory = _Inventory(argument)
+        found = list(inventory.machines())
+        inventory.hang_up()
+    except ImageError as error:
+        yield GuestRef(name, "vsphere", (), problem=error.message, hint=error.hint, unwritable=INSTEAD)
+        return
+    yield from found or [GuestRef(name, "vsphere", (), problem=f"{name}: no machine matches", unwritable=INSTEAD)]
+
+
+def _secret(host: str, user: str) -> str:
+    """The password. ImageError says where it is looked for."""
+    if PASSWORD in os.environ:
+        return os.environ[PASSWORD]
+    if place := os.environ.get(PASSWORD_FILE):
+        try:
+            return Path(place).read_text("utf-8").rstrip("\n")
+        except OSError as error:
+            raise ImageError(f"{place}: {os.strerror(error.errno or 0).lower()}") from error
+    import netrc
+
+    try:
+        known = netrc.netrc().authenticators(host)
+    except (OSError, netrc.NetrcParseError):
+        known = None
+    if known:
+        return known[2]
+    if importlib.util.find_spec("keyring"):
+        import keyring
+
+        if stored := keyring.get_password(f"vsphere://{host}", user):
+            return str(stored)
+    raise ImageError(f"vsphere://{host}: there is no password for {user or 'anybody'}", hint=_HINT)
+
+
+class _Inventory:
+    """A login, and the machines that a path fits."""
+
+    def __init__(self, argument: str) -> None:
+        parts = urlsplit(argument)
+        self._host, self._server = parts.hostname or "", parts.netloc.rpartition("@")[2]
+        self._pattern = unquote(parts.path).strip("/") or "*"
+        thumbprint = parse_qs(parts.query).get("thumbprint", [""])[0].replace(":", "").lower()
+        user = unquote(parts.username or "")
+        context = ssl.create_default_context()
+        if thumbprint:
+            context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+            _compare(self._host, parts.port or 443, thumbprint)
+        from pyVim.connect import SmartConnect
+
+        try:
+            self._service: Any = SmartConnect(
+                host=self._host, port=parts.port or 443, user=user, pwd=_secret(self._host, user), sslContext=context
+            )
+        except ImageError:
+            raise
+        except Exception as error:
+            words = getattr(error, "msg", "") or str(error)
+            raise ImageError(f"vsphere://{self._server}: {words.splitlines()[0][:300]}", hint=_HINT) from error
+        atexit.register(_leave, self._service)
+        cookie = str(self._service._stub.cookie).partition(";")[0]
+        register(self._server, Session(cookie, context, thumbprint))
+
+    def hang_up(self) -> None:
+        """Close the connections; the session stays for the files of the datastores, until the process ends."""
+        self._service._stub.DropConnections()
+
+    def machines(self) -> Iterator[GuestRef]:
+        """References to the machines whose inventory path fits, in order."""
+        from pyVmomi import vim
+
+        every = self._properties({vim.VirtualMachine: _WANTED, vim.Folder: ("name", "parent"), vim.Datacenter: ("name", "parent")})
+        named = {key: found for key, (_kind, found) in every.items()}
+        paths = {key: _path_of(key, named) for key, (kind, _found) in every.items() if kind is vim.VirtualMachine}
+        for key, path in sorted(paths.items(), key=lambda item: (item[1], item[0])):
+            if fnmatch.fnmatchcase(path, self._pattern):
+                yield self._reference(path, named[key])
+
+    def _properties(self, wanted: dict[Any, tuple[str, ...]]) -> dict[str, tuple[Any, dict[str, Any]]]:
+        """The properties of all objects of these kinds, by identifier: some hundred at a time."""
+        from pyVmomi import vim, vmodl
+
+        content, query = self._service.RetrieveContent(), vmodl.query.PropertyCollector
+        view = content.viewManager.CreateContainerView(content.rootFolder, list(wanted), True)
+        walk = query.TraversalSpec(name="view", path="view", skip=False, type=vim.view.ContainerView)
+        properties = [query.PropertySpec(type=kind, pathSet=list(names)) for kind, names in wanted.items()]
+        spec = query.FilterSpec(objectSet=[query.ObjectSpec(obj=view, skip=True, selectSet=[walk])], propSet=properties)
+        found: dict[str, tuple[Any, dict[str, Any]]] = {}
+        page = content.propertyCollector.RetrievePropertiesEx([spec], query.RetrieveOptions(maxObjects=200))
+        while page is not None:
+            for one in page.objects:
+                found[one.obj._moId] = (type(one.obj), {value.name: value.val for value in one.propSet})
+            page = content.propertyCollector.ContinueRetrievePropertiesEx(page.token) if page.token else None
+        view.Destroy()
+        return found
+
+    def _reference(self, path: str, machine: dict[str, Any]) -> GuestRef:
+        name = f"vsphere://{self._server}/{path}"
+        if machine.get("config") is None:
+            return GuestRef(name, "vsphere", (), problem=f"{name}: its host is not connected", unwritable=INSTEAD)
+        power = str(machine.get("runtime.powerState", "")).removeprefix("powered").lower()
+        running = power != "off"
+        told, urls, frozen = _facts(machine), [], True
+        for device in machine["config"].hardware.device:
+            if _kind(device) == "VirtualDisk":
+                file, is_frozen = _file_of(device.backing, running=running)
+                frozen = frozen and is_frozen
+                urls.append(self._url(path, file) if file else "")
+        told["urls"] = urls
+        state = {"on": "running", "off": ""}.get(power, power) if not frozen else ""
+        return GuestRef(name, "vsphere", (), json.dumps(told), state, named=tuple(filter(None, urls)), unwritable=INSTEAD)
+
+    def _url(self, path: str, file: str) -> str:
+        """The URL of ``[datastore] folder/file.vmdk``."""
+        store, _, inside = file.removeprefix("[").partition("] ")
+        return url_of(self._server, path.partition("/vm/")[0], store, inside)
+
+
+def _leave(service: Any) -> None:
+    """Log out: a vCenter has only so many sessions."""
+    from pyVim.connect import Disconnect
+
+    with contextlib.suppress(Exception):
+        Disconnect(service)
+
+
+def _compare(host: str, port: int, thumbprint: str) -> None:
+    """ImageError unless the server's certificate has this SHA-1 or SHA-256."""
+    import hashlib
+
+    try:
+        certificate = ssl.PEM_cert_to_DER_cert(ssl.get_server_certificate((host, port), timeout=30))
+    except OSError as error:
+        raise ImageError(f"vsphere://{host}: {error}") from error
+    found = {hashlib.sha1(certificate, usedforsecurity=False).hexdigest(), hashlib.sha256(certificate).hexdigest()}
+    if thumbprint not in found:
+        raise ImageError(f"vsphere://{host}: its certificate has another thumbprint", hint="ask who runs it; do not go on")
+
+
+def _path_of(key: str, named: dict[str, dict[str, Any]]) -> str:
+    """The inventory path: ``DC0/vm/folder/name``."""
+    names: list[str] = []
+    while key in named and len(names) < _DEPTH:
+        names.append(unquote(str(named[key].get("name", ""))))
+        above = named[key].get("parent")
+        key = above._moId if above is not None else ""
+    return "/".join(reversed(names))
+
+
+def _file_of(backing: Any, *, running: bool) -> tuple[str, bool]:
+    """The file of a disk; of a machine that runs the one below the last snapshot, which nobody writes to, if there is one."""
+    parent = getattr(backing, "parent", None)
+    if running and parent is not None:
+        return str(parent.fileName or ""), True
+    return str(getattr(backing, "fileName", "") or ""), False
+
+
+def _facts(machine: dict[str, Any]) -> dict[str, Any]:
+    """What the child makes a definition of: plain data."""
+    config, hardware = machine["config"], machine["config"].hardware
+    devices = list(hardware.device)
+    by_key = {device.key: device for device in devices}
+    boot = config.bootOptions
+    return {
+        "name": config.name, "firmware": config.firmware or "bios", "guest": config.guestId or "", "uuid": config.uuid or "",
+        "secure_boot": bool(boot and boot.efiSecureBootEnabled), "memory": hardware.memoryMB or 0, "cpus": hardware.numCPU or 0,
+        "version": config.version or "", "cbt": bool(config.changeTrackingEnabled),
+        "tpm": any(_kind(device) == "VirtualTPM" for device in devices), "snapshots": _snapshots(machine),
+        "disks": [_disk(device, by_key) for device in devices if _kind(device) == "VirtualDisk"],
+        "nics": [_card(device) for device in devices if _kind(device) in _CARDS],
+        "controllers": [[*_CONTROLLERS[_kind(device)], device.deviceInfo.label] for device in devices if _kind(device) in _CONTROLLERS],
+        "passthrough": [device.deviceInfo.label for device in devices if _kind(device) == "VirtualPCIPassthrough"],
+    }  # fmt: skip
+
+
+def _kind(device: Any) -> str:
+    return type(device).__name__.rpartition(".")[2]
+
+
+def _disk(device: Any, by_key: dict[int, Any]) -> dict[str, Any]:
+    bus, model = _CONTROLLERS.get(_kind(by_key.get(device.controllerKey)), ("", ""))
+    kind, sharing = _kind(device.backing), str(getattr(device.backing, "sharing", "") or "")
+    return {
+        "path": str(getattr(device.backing, "fileName", "") or ""), "bus": bus, "model": model, "target": device.deviceInfo.label,
+        "mode": str(getattr(device.backing, "diskMode", "") or ""), "raw": "RawDisk" in kind, "shared": sharing == "sharingMultiWriter",
+        "capacity": (device.capacityInKB or 0) << 10, "sparse": "SeSparse" in kind,
+    }  # fmt: skip
+
+
+def _card(device: Any) -> dict[str, Any]:
+    network = getattr(device.backing, "deviceName", "") or getattr(getattr(device.backing, "port", None), "portgroupKey", "") or ""
+    return {
+        "mac": device.macAddress or "",
+        "model": _CARDS[_kind(device)],
+        "network": str(network),
+        "fixed": device.addressType == "manual",
+    }
+
+
+def _snapshots(machine: dict[str, Any]) -> list[str]:
+    state = machine.get("snapshot")
+    found, waiting = [], list(state.rootSnapshotList) if state else []
+    while waiting:
+        one = waiting.pop(0)
+        found.append(one.name)
+        waiting += one.childSnapshotList
+    return found
+
+
+def _locate(ref: GuestRef) -> GuestSource:
+    told = parse(ref.text.encode())
+    definition = _definition(ref, told)
+    remarks = [f"disk {disk['path'] or disk['target']} is a raw device of the storage: not read" for disk in told["disks"] if disk["raw"]]
+    pairs = [(url, disk) for url, disk in zip(told["urls"], told["disks"], strict=True) if url and not disk["raw"]]
+    return GuestSource(ref.name, tuple(DiskFile(url, disk["path"]) for url, disk in pairs), definition, tuple(remarks))
+
+
+def _definition(ref: GuestRef, told: dict[str, Any]) -> Definition:
+    """The machine; ``vmx`` words for what a VMX file would say."""
+    place = WholeFile(ref.name)
+    independent = ("independent_persistent", "independent_nonpersistent")
+    features = [Feature("change-tracking", "true", place)] if told["cbt"] else []
+    return Definition(
+        source="vsphere",
+        where=ref.name,
+        name=told["name"],
+        firmware="uefi" if told["firmware"] == "efi" else "bios",
+        disks=tuple(
+            DiskDevice(disk["path"], disk["bus"], disk["model"], "vmdk", disk["target"], disk["shared"],
+                       disk["mode"].replace("_", "-") if disk["mode"] in independent else "", "rawDisk" if disk["raw"] else "",
+                       disk["capacity"] or -1, where=place)
+            for disk in told["disks"]
+        ),
+        nics=tuple(
+            NicDevice(mac_address(one["mac"]), one["model"], one["network"], fixed=one["fixed"], where=place) for one in told["nics"]
+        ),
+        secure_boot=told["secure_boot"],
+        tpm=told["tpm"],
+        memory_mib=told["memory"],
+        cpus=told["cpus"],
+        os_hint=told["guest"],
+        machine=told["version"],
+        passthrough=tuple(Feature("pci", name, place) for name in told["passthrough"]),
+        snapshots=tuple(Feature("snapshot", name, place) for name in told["snapshots"]),
+        features=tuple(features),
+        product="vmware",
+        uuid=identifier(told["uuid"]),
+        controllers=tuple(ControllerDevice(bus, model, target, place) for bus, model, target in told["controllers"]),
+        running=ref.state,
+        path=posixpath.basename(ref.name),
+    )  # fmt: skip
+
+
+DOORS = (Door("vsphere", "a machine of vSphere", ("vsphere://",), _find, _locate),)

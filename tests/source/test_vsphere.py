@@ -1,0 +1,126 @@
+"""Machines of vSphere, by VMware's own simulator (govmomi) with a real disk in its datastore."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import ssl
+import subprocess
+from collections.abc import Iterator
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+
+import v2vlint
+from guestbuild.debian import cache_dir
+from guestbuild.samples import cached
+from v2vlint.model.errors import UsageError
+from v2vlint.source.expand import expand
+from v2vlint.source.locate import locate
+
+pytest.importorskip("pyVmomi")
+GOVMOMI = Path("/usr/share/gocode/src/github.com/vmware/govmomi/simulator")
+MAIN = Path(__file__).parent / "vcsim/main.go"
+# The simulator is a program of 25 MB: building it takes half a minute of processor time once.
+pytestmark = [pytest.mark.slow, pytest.mark.skipif(shutil.which("go") is None or not GOVMOMI.is_dir(), reason="govmomi is not installed")]
+
+
+@dataclass
+class Center:
+    """A simulated vCenter: ``url`` up to the path, with the thumbprint as ``query``; the folder of its datastore."""
+
+    server: str
+    query: str
+    store: Path
+
+    def url(self, path: str) -> str:
+        """Machines by inventory path."""
+        return f"vsphere://user@{self.server}/{path}?{self.query}"
+
+
+def built() -> Path:
+    program = cache_dir() / f"vcsim-{sha256(MAIN.read_bytes()).hexdigest()[:12]}"
+    if not program.exists():
+        environment = {**os.environ, "GO111MODULE": "off", "GOPATH": "/usr/share/gocode", "GOFLAGS": "", "GOCACHE": str(cache_dir() / "go")}
+        program.parent.mkdir(parents=True, exist_ok=True)
+        subprocess.run(("go", "build", "-o", str(program), str(MAIN)), check=True, env=environment)
+    return program
+
+
+@pytest.fixture(scope="module")
+def center() -> Iterator[Center]:
+    with subprocess.Popen((built(),), stdout=subprocess.PIPE, text=True) as simulator:
+        assert simulator.stdout
+        url, store = simulator.stdout.readline().split()
+        server = urlsplit(url).netloc.rpartition("@")[2]
+        host, port = server.split(":")
+        certificate = ssl.PEM_cert_to_DER_cert(ssl.get_server_certificate((host, int(port))))
+        found = Center(server, f"thumbprint={sha256(certificate).hexdigest()}", Path(store))
+        (image,) = cached("debian-portable")
+        target = found.store / "DC0_H0_VM0/disk1.vmdk"
+        subprocess.run(("qemu-img", "convert", "-O", "vmdk", "-o", "subformat=monolithicFlat", str(image), str(target)), check=True)
+        power_off(found, "DC0_H0_VM0")
+        yield found
+        simulator.kill()
+
+
+def power_off(center: Center, name: str) -> None:
+    from pyVim.connect import Disconnect, SmartConnect
+    from pyVim.task import WaitForTask
+
+    host, port = center.server.split(":")
+    service: Any = SmartConnect(host=host, port=int(port), user="user", pwd="pass", disableSslCertValidation=True)
+    machine = service.RetrieveContent().searchIndex.FindByInventoryPath(f"DC0/vm/{name}")
+    WaitForTask(machine.PowerOffVM_Task())
+    Disconnect(service)
+    service._stub.DropConnections()
+
+
+@pytest.fixture(autouse=True)
+def password(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("V2VLINT_VSPHERE_PASSWORD", "pass")
+
+
+def test_a_machine_is_its_definition_and_its_disks(center: Center) -> None:
+    (image,) = v2vlint.check(center.url("DC0/vm/DC0_H0_VM0")).images
+    assert not image.problems
+    (root,) = image.roots
+    assert root.os.distro == "debian"
+    (ref,) = expand([center.url("DC0/vm/DC0_H0_VM0")])
+    definition = locate(ref).definition
+    assert definition is not None
+    assert (definition.name, definition.firmware, definition.product) == ("DC0_H0_VM0", "bios", "vmware")
+    assert [(disk.bus, disk.model) for disk in definition.disks] == [("scsi", "pvscsi")]
+    assert [(nic.mac[:8], nic.model) for nic in definition.nics] == [("00:0c:29", "e1000")]
+
+
+def test_patterns_choose_and_running_machines_say_so(center: Center) -> None:
+    found = expand([center.url("DC0/vm/DC0_H0_*")])
+    assert [ref.name.rpartition("/")[2] for ref in found] == ["DC0_H0_VM0", "DC0_H0_VM1"]
+    assert [ref.state for ref in found] == ["", "running"]
+    assert "no machine matches" in expand([center.url("DC0/vm/nothing*")])[0].problem
+
+
+def test_it_is_not_written_to(center: Center) -> None:
+    with pytest.raises(UsageError, match="cannot be fixed"):
+        v2vlint.fix(center.url("DC0/vm/DC0_H0_VM0"))
+
+
+def test_who_is_not_trusted_is_not_asked(center: Center, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    url = center.url("DC0/vm/*")
+    assert "another thumbprint" in expand([url.partition("=")[0] + "=" + "0" * 64])[0].problem
+    assert "certificate verify failed" in expand([url.partition("?")[0]])[0].problem
+    (refused,) = expand([url.replace("user@", "user:geheim@")])
+    assert "password in a URL" in refused.problem
+    assert "geheim" not in repr(refused)
+    monkeypatch.delenv("V2VLINT_VSPHERE_PASSWORD")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    (missing,) = expand([url])
+    assert "no password" in missing.problem
+    monkeypatch.setenv("V2VLINT_VSPHERE_PASSWORD_FILE", str(tmp_path / "secret"))
+    (tmp_path / "secret").write_text("pass\n")
+    assert not expand([url])[0].problem
