@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from v2vlint import __version__
 from v2vlint.engine.check import check_all, check_each, forecast_of
 from v2vlint.engine.protocol import CheckAsk, Judged
+from v2vlint.files.urls import is_url
 from v2vlint.model.errors import ImageError
 from v2vlint.model.report import Forecast, ImageReport, Report
 from v2vlint.model.rule import RuleInfo
@@ -106,7 +107,8 @@ class _Work:
         """Whether a record of the journal is still true: judged the same way, nothing changed, and no key came that it lacked."""
         if record.key != self.keys[position] or (record.image.problems and self.request.keys.keys):
             return False
-        return unchanged(record.files)
+        # Whether a file on a server changed, only the server knows: a run that goes on takes it as it was.
+        return unchanged(one for one in record.files if not is_url(one.path))
 
     def _take(self, position: int, image: ImageReport, rules: tuple[RuleInfo, ...]) -> None:
         self.images[position] = image
