@@ -17,6 +17,7 @@ from v2vlint.files.remote import BLOCK, Blocks, pread
 from v2vlint.guest.open import open_ref
 from v2vlint.model.errors import ImageError, UsageError
 from v2vlint.source.expand import expand
+from v2vlint.source.live import Live
 
 
 @pytest.fixture(scope="module")
@@ -219,6 +220,23 @@ def test_sftp_by_the_ssh_program(folder: Path, tmp_path: Path, monkeypatch: pyte
             FilePolicy.naming([f"sftp://{login}/nowhere"]).open(f"sftp://{login}/nowhere")
         monkeypatch.setenv("V2VLINT_SSH", "ssh -F none -oUserKnownHostsFile=/dev/null -oStrictHostKeyChecking=yes")
         assert "Host key verification failed" in told(f"sftp://{login}{folder}/vm/web.qcow2")
+
+
+@sshd
+def test_a_domain_of_another_host_has_its_disks_there(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    command = ("qemu-img", "create", "-q", "-f", "qcow2", "-F", "qcow2", "-b", str(folder / "vm/base.qcow2"))
+    (tmp_path / "overlays").mkdir()
+    subprocess.run((*command, str(tmp_path / "overlays/web top.qcow2")), check=True)
+    disk = f"<source file='{tmp_path}/overlays/web top.qcow2'/><backingStore><source file='{folder}/vm/base.qcow2'/></backingStore>"
+    xml = f"<domain type='kvm'><name>web</name><devices><disk type='file' device='disk'>{disk}<target dev='vda'/></disk></devices></domain>"
+    monkeypatch.setattr("v2vlint.source.live.live_domain", lambda _name, _uri: Live(xml))
+    with secure_shell(tmp_path) as (login, ssh):
+        monkeypatch.setenv("V2VLINT_SSH", ssh)
+        (image,) = v2vlint.check("domain:web", connect=f"qemu+ssh://{login}/system").images
+        assert not image.problems
+        assert image.roots
+        with pytest.raises(UsageError, match="cannot be fixed"):
+            v2vlint.fix("domain:web", connect=f"qemu+ssh://{login}/system")
 
 
 @pytest.mark.parametrize("host", ["-oProxyCommand=x", "a b", "$(x)"])

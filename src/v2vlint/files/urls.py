@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import posixpath
 import re
-from urllib.parse import SplitResult, unquote, urlsplit
+from urllib.parse import SplitResult, quote, unquote, urlsplit
 
 _NEXT = re.compile(r"\+(?=[a-z0-9+]+://)")
 _NBD = ("nbd", "nbds", "nbd+unix", "nbds+unix")
@@ -70,6 +71,16 @@ def _place(parts: SplitResult) -> str:
 def folder_of(url: str) -> str:
     """The folder that it is in."""
     return posixpath.dirname(plain(url))
+
+
+def beside(path: str, name: str) -> str:
+    """What the file at ``path``, maybe a URL, means by ``name``. An absolute name is one of the same host, where that has such."""
+    if not is_url(path):
+        return os.path.join(os.path.dirname(path), name)  # noqa: PTH118, PTH120
+    if name.startswith("/") and scheme_of(path) != "sftp":
+        return name
+    parts, written = urlsplit(path), quote(name)
+    return f"{parts.scheme}://{parts.netloc}{posixpath.join(posixpath.dirname(parts.path), written)}"
 
 
 def is_in(folder: str, url: str) -> bool:

@@ -44,6 +44,21 @@ class Live:
         sources = (source for disk in root.iterfind("devices/disk") for source in disk.iter("source"))
         return tuple(path for source in sources if (path := source.get("file") or source.get("dev") or ""))
 
+    @property
+    def sources(self) -> tuple[tuple[str, str], ...]:
+        """The targets of its disks with their files or devices, without those below them."""
+        try:
+            root = read_document("domain", self.xml).root
+        except ImageError:
+            return ()
+        disks = ((disk.find("target"), disk.find("source")) for disk in root.iterfind("devices/disk"))
+        pairs = (
+            (target.get("dev", ""), source.get("file") or source.get("dev") or "")
+            for target, source in disks
+            if target is not None and source is not None
+        )
+        return tuple((name, path) for name, path in pairs if path)
+
 
 def live_domain(name: str, uri: str = "") -> Live:
     """The domain called ``name`` at the connection ``uri`` (libvirt's default when empty). UsageError says why there is none."""

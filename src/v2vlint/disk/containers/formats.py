@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from v2vlint.disk.stream import Cached, HostFile, Joined, Piece, Stream
 from v2vlint.files import Access, Missing, Refused, access
+from v2vlint.files.urls import beside
 from v2vlint.model.errors import ImageError, Unsupported
 from v2vlint.model.source import DiskFile, ImageExtent, ImageNode
 
@@ -151,7 +151,7 @@ class Opener:
             return known, self.host(known)
         if file.offset:
             raise ImageError(f"{file.name}: its {what} {names[0]!r} is missing")
-        paths = [os.path.join(os.path.dirname(file.path), name) for name in names]  # noqa: PTH118, PTH120
+        paths = [beside(file.path, name) for name in names]
         for path in paths:
             target = DiskFile(path, path, format=kind, siblings=file.siblings)
             try:

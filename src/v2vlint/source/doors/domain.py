@@ -1,14 +1,20 @@
-"""``domain:NAME``: domains that libvirt knows."""
+"""``domain:NAME``: domains that libvirt knows, here or, with ``--connect qemu+ssh://host/system``, elsewhere."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
+from urllib.parse import quote
 
 from v2vlint.model.errors import UsageError
 from v2vlint.model.source import GuestRef
 from v2vlint.source.door import Door
 
+if TYPE_CHECKING:
+    from v2vlint.source.live import Live
+
 PREFIX = "domain:"
+INSTEAD = "a domain of another host is not written to from here: run v2vlint there, or copy its disks"
 
 
 def _find(argument: str, connect: str) -> Iterator[GuestRef]:
@@ -30,8 +36,24 @@ def _domain(argument: str, connect: str) -> GuestRef:
         found = live_domain(argument.removeprefix(PREFIX), connect)
     except UsageError as error:
         return GuestRef(argument, "libvirt", (), problem=error.message, hint=error.hint)
+    if place := _host(connect):
+        return _elsewhere(argument, found, place)
     named = (*found.files, *(path for _target, path in found.volumes))
     return GuestRef(argument, "libvirt", (), found.xml, found.state, found.snapshots, found.volumes, named=named, saved=found.saved)
+
+
+def _host(connect: str) -> str:
+    """``user@host:port`` of a libvirt that is reached by ssh; empty for others."""
+    scheme, _, rest = connect.partition("://")
+    return rest.partition("/")[0] if scheme.partition("+")[2] in ("ssh", "libssh", "libssh2") else ""
+
+
+def _elsewhere(argument: str, found: Live, place: str) -> GuestRef:
+    """The domain of another host: its disks are read there over SFTP."""
+    volumes = tuple((target, f"sftp://{place}{quote(path)}") for target, path in (*found.sources, *found.volumes))
+    named = (*(f"sftp://{place}{quote(path)}" for path in found.files), *(url for _target, url in volumes))
+    texts = (found.xml, found.state, found.snapshots, volumes)
+    return GuestRef(argument, "libvirt", (), *texts, named=named, saved=found.saved, unwritable=INSTEAD)
 
 
 DOORS = (Door("domain", "a libvirt domain", (PREFIX,), _find),)
