@@ -37,6 +37,8 @@ from v2vlint.facts.environment.servers import Server, Servers
 from v2vlint.facts.environment.services import Services
 from v2vlint.facts.environment.sshd import Sshd
 from v2vlint.facts.environment.sshd_config import SshdConfig, SshdSetting
+from v2vlint.facts.environment.sudoers import FreeRoot, Sudoers
+from v2vlint.facts.environment.traces import AgentIdentity, Traces
 from v2vlint.facts.environment.xorg import Xorg, XorgDevice
 from v2vlint.facts.initramfs.config import InitramfsConfig
 from v2vlint.facts.initramfs.content import Initramfs
@@ -101,6 +103,7 @@ from v2vlint.facts.windows.access import RemoteWay, WindowsAccess
 from v2vlint.facts.windows.acpi import ButtonBinding, WindowsAcpi, WindowsHal
 from v2vlint.facts.windows.agents import CLOUDS as windows_clouds
 from v2vlint.facts.windows.agents import WindowsAgents
+from v2vlint.facts.windows.answers import StoredPasswords
 from v2vlint.facts.windows.bcd import BcdEntry, BcdMenu
 from v2vlint.facts.windows.bitlocker import Bitlocker
 from v2vlint.facts.windows.boot import WindowsBoot

@@ -55,6 +55,9 @@ _FORMS = (
 _PAIR = re.compile(rf"(?i)([\w.-]*{_WORD}[\w.-]*[\"']?\s*[:=]\s*)({_QUOTED}|{_BARE})")
 _FILES = re.compile(
     r"/etc/(?:g?shadow-?|ppp/(?:chap|pap)-secrets|ipsec\.secrets|krb5\.keytab|ssl/private/.*|ssh/ssh_host_\w+_key|wireguard/.*|cups/ssl/.*)"
+    r"|/var/(?:lib/(?:cloud/instances?/.*|tailscale/.*|waagent/.*|amazon/ssm/.*|sss/.*|NetworkManager/secret_key)|crash/.*|spool/mail/.*|mail/.*)"
+    r"|/etc/(?:salt/pki/.*|chef/\w+\.pem|pki/(?:consumer|entitlement)/.*|(?:passwd|group)-)|/root/(?:anaconda|original|initial-setup)-ks\.cfg"
+    r"|.*/\.(?:\w+_history|history|zhistory|viminfo|git-credentials|my\.cnf|vault-token|npmrc|pypirc)|.*/(?:un|autoun)attend[\w-]*\.xml"
     r"|.*/(?:id_(?:rsa|dsa|ecdsa|ed25519)|\.netrc|\.pgpass|\.htpasswd|\.docker/config\.json|\.aws/credentials|[^/]*\.(?:key|p12|pfx|jks|kdbx|keytab))"
 )
 

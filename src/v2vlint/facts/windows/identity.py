@@ -55,7 +55,7 @@ class TimeSource:
 @dataclass(frozen=True, slots=True)
 class WindowsIdentity:
     """``domain`` is the Active Directory domain with its place, None outside one; ``controller`` says that it is a domain controller.
-    ``lost_page_files`` are drives with a page file that are on none of the disks."""
+    ``lost_page_files`` are drives with a page file that are on none of the disks. ``image_state`` is what Sysprep and Setup say of it."""
 
     domain: RegistryValue | None
     controller: RegistryKey | None
@@ -63,6 +63,7 @@ class WindowsIdentity:
     setup: SetupState | None
     time: TimeSource | None
     lost_page_files: tuple[tuple[str, RegistryKey], ...]
+    image_state: RegistryValue | None = None
 
 
 @provides
@@ -77,7 +78,14 @@ def parse_identity(registry: Registry, services: WindowsServices, drives: Drives
         _setup(registry, fs, os),
         _time(registry, services),
         tuple(_page_files(registry, drives)),
+        _image_state(registry),
     )
+
+
+def _image_state(registry: Registry) -> RegistryValue | None:
+    state = registry.soft(_STATE)
+    value = state.value("ImageState") if state else None
+    return value if value is not None and value.text else None
 
 
 def _domain(registry: Registry, services: WindowsServices) -> RegistryValue | None:
@@ -106,12 +114,11 @@ def _activation(registry: Registry) -> Iterator[Activation]:
 
 def _setup(registry: Registry, fs: GuestFS, os: OsInfo) -> SetupState | None:
     answered = any(fs.is_file(f"{os.system_root}/{name}") for name in _ANSWERS)
-    status, state = registry.system.key("Setup\\Status"), registry.soft(_STATE)
+    status, image = registry.system.key("Setup\\Status"), _image_state(registry)
     audit = status.value("AuditBoot") if status else None
     if audit is not None and audit.number:
         return SetupState("audit", audit.where, answered)
-    image = state.value("ImageState") if state else None
-    if image is not None and image.text and image.text.upper() != _COMPLETE:
+    if image is not None and image.text.upper() != _COMPLETE:
         return SetupState("audit" if image.text.upper().endswith("AUDIT") else "oobe", image.where, answered)
     return _unfinished(registry.system.key("Setup"), answered)
 

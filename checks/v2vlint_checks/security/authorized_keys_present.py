@@ -1,0 +1,52 @@
+"""Rule authorized-keys-present."""
+
+from collections.abc import Iterator
+
+from v2vlint.api import Applicability, Audience, CloudInit, Example, Finding, Fix, NotApplicable, Rule, Severity, Traces
+
+_KEYS = "/root/.ssh/authorized_keys"
+_CLOUD_INIT = {"/usr/bin/cloud-init": "#!/usr/bin/python3\n", "/etc/cloud/cloud.cfg": "datasource_list: [ NoCloud ]\n"}
+_UNIT = "/etc/systemd/system/multi-user.target.wants/cloud-init.service"
+
+
+class AuthorizedKeysPresent(Rule):
+    """SSH keys are let in by the image itself.
+
+    ## What it does
+    Finds filled `authorized_keys` files in every home folder and in /etc/ssh. For templates.
+
+    ## Why it matters
+    Who has the private key gets into every copy, and nobody sees that from outside. Cloud vendors refuse images that let somebody in, and
+    Packer leaves its key behind when a build is cut short.
+
+    ## Fix safety
+    Unsafe: nobody gets in by these keys any more. Offered only where cloud-init brings the keys of each copy.
+
+    ## References
+    - virt-sysprep's `ssh-userdir`; AWS Marketplace, "AMI-based product requirements": no authorized keys
+    """
+
+    severity = Severity.WARNING
+    audience = Audience.PEDANTIC
+    since = "0.2"
+    examples = (
+        Example({_KEYS: "ssh-ed25519 AAAA me\n"}, flags=(_KEYS,)),
+        Example(
+            {_KEYS: "ssh-ed25519 AAAA me\n", **_CLOUD_INIT, "/usr/lib/systemd/systemd": "", _UNIT: "[Unit]\n"},
+            flags=(_KEYS,),
+            fixed={_KEYS: None},
+            title="cloud-init brings others",
+        ),
+        Example({_KEYS: ""}),
+    )
+
+    def check(self, traces: Traces, cloud_init: CloudInit) -> Iterator[Finding]:
+        found = traces.of("authorized")
+        if not found:
+            raise NotApplicable("no key is let in")
+        fix = (
+            Fix("let nobody in by SSH keys of the image", Applicability.UNSAFE, traces.deletions("authorized")) if cloud_init.runs else None
+        )
+        for place in found[:1]:
+            message = "SSH keys are let in" if len(found) == 1 else f"SSH keys of {len(found)} files are let in"
+            yield self.finding(place, message, "who has the private key gets into every copy", fix=fix, related=found[1:20])
