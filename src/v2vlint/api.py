@@ -33,6 +33,7 @@ from v2vlint.facts.environment.gpu_stack import GpuStack, GpuStacks
 from v2vlint.facts.environment.guest_tools import GuestTool, GuestTools, agent_called, cloud_agents, vendor_of_host
 from v2vlint.facts.environment.identity import Identity
 from v2vlint.facts.environment.ntp import RefClock, TimeServer, TimeSources
+from v2vlint.facts.environment.selinux import Selinux, SelinuxConfig
 from v2vlint.facts.environment.servers import Server, Servers
 from v2vlint.facts.environment.services import Services
 from v2vlint.facts.environment.sshd import Sshd
@@ -144,7 +145,7 @@ from v2vlint.model.osinfo import OsInfo
 from v2vlint.model.place import Device, RegistryKey, Sourced, Span, Token, Where, WholeFile
 from v2vlint.model.registry import RegistryData, binary, dword, expand_sz, multi_sz, sz
 from v2vlint.model.rule import Audience, Content, Example, Hive, Link, Rule
-from v2vlint.model.target import Controller, Display, Nic, Target
+from v2vlint.model.target import Admission, Controller, Display, Nic, Target
 from v2vlint.model.verdict import Cause
 from v2vlint.samples.boot import (
     sample_boot,

@@ -139,7 +139,8 @@ SAMPLES: dict[str, Any] = {
     "displays": [{"name": "odd screen", "modules": ["odd"], "xorg_drivers": []}], "keeps_mac": True, "keeps_pci": True,
     "keeps_nvram": True, "keeps_tpm": True, "keeps_network": True, "datasources": ["odd"], "agents": ["odd"], "guest_agent": "odd",
     "resolvers": ["9.9.9.9"], "time_servers": ["9.9.9.9"], "ptp_clocks": ["/dev/ptp_odd"], "clocksources": ["odd"], "shares": ["oddfs"],
-    "limits": {"disks": 99}, "images": {"formats": ["vdi"]}, "hardware": {"disk": "nvme"},
+    "limits": {"disks": 99}, "images": {"formats": ["vdi"]}, "admission": {"swap": False},
+    "hardware": {"disk": "nvme"},
     "boards": [{"cards": ["0000:09:00.0"], "source": "odd"}], "other_slots": [9, 99], "other_buses": [9, 99], "other_indexes": [9, 99],
     "mac_prefixes": ["02:99"], "max_mtu": 1492, "names_system_disk": True, "sector_size": 4096, "secure_boot": "own",
 }  # fmt: skip

@@ -37,8 +37,8 @@ PROFILES = {
         Profile("default", "everything but heuristics and hygiene"),
         Profile(
             "template",
-            "for images that many machines are made from: adds machine identity, security and left-over checks",
-            pedantic=frozenset({"identity", "security", "leftovers"}),
+            "for images that many machines are made from: adds machine identity, security, left-overs and what the platform asks of images",
+            pedantic=frozenset({"identity", "security", "leftovers", "admission"}),
             fail_on=Severity.WARNING,
         ),
         Profile("strict", "every rule; warnings and unknowns fail", pedantic=frozenset({"*"}), fail_on=Severity.WARNING, strict=True),

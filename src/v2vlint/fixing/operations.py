@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from v2vlint.engine.room import lack_of_room
+from v2vlint.facts.environment.selinux import parse_selinux_config
 from v2vlint.facts.initramfs.images import Initramfses
 from v2vlint.fixing.orders import Appending, Commanding, Copying, Creating, Deleting, Operation, Overwriting
 from v2vlint.fixing.protocol import GENERATORS
@@ -203,13 +204,7 @@ def _need_room(draft: _Draft, path: str, size: int) -> None:
 
 def selinux_specification(fs: GuestFS) -> str:
     """The guest's file_contexts when it uses SELinux, else an empty string."""
-    config = fs.text("/etc/selinux/config")
-    if config is None or not (fs.exists("/usr/sbin/load_policy") or fs.exists("/sbin/load_policy")):
-        return ""
-    values = dict(line.text.strip().split("=", 1) for line in config.lines() if "=" in line.text and not line.is_blank())
-    if values.get("SELINUX") == "disabled":
-        return ""
-    return f"/etc/selinux/{values.get('SELINUXTYPE', 'targeted').strip()}/contexts/files/file_contexts"
+    return parse_selinux_config(fs).contexts
 
 
 def _diff(changes: Changes, operations: Sequence[Operation]) -> str:

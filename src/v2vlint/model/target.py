@@ -95,6 +95,7 @@ class Limits:
     disk_gib: int = 0
     cpus: int = 0
     memory_gib: int = 0
+    cards: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +105,19 @@ class Images:
 
     formats: tuple[str, ...] = ()
     align_mib: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Admission:
+    """What the platform's owner asks of an image: whether it may have ``swap`` space and ``lvm`` on the system disk, which
+    ``provisioners`` set up a new machine (``cloud-init`` or families of guest tools; empty: none is asked for), whether the guest
+    has to grow its root filesystem (``grows_root``) and to listen to its ``power_button``."""
+
+    swap: bool = True
+    lvm: bool = True
+    provisioners: tuple[str, ...] = ()
+    grows_root: bool = False
+    power_button: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,6 +178,7 @@ class Target:
     shares: tuple[str, ...] = ()
     limits: Limits = Limits()
     images: Images = Images()
+    admission: Admission = Admission()
     boards: tuple[Board, ...] = ()
     other_slots: tuple[int, ...] = ()
     other_buses: tuple[int, ...] = ()

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from v2vlint.model.errors import UsageError
-from v2vlint.model.target import Board, Controller, Display, Hardware, Images, Limits, MachineName, Nic, Target
+from v2vlint.model.target import Admission, Board, Controller, Display, Hardware, Images, Limits, MachineName, Nic, Target
 from v2vlint.target.boards import place_of
 from v2vlint.target.readers import Reader, fields, filled, flag, listed, maybe, number, one_of, pairs, pattern, shaped, span, table, text
 
@@ -85,8 +85,28 @@ def _limits(target: Target) -> Iterator[str]:
     limits = target.limits
     if limits.name is not None:
         yield f"names of at most {limits.name.longest} characters: {limits.name.words}"
-    counts = ((limits.disks, "disks"), (limits.disk_gib, "GiB per disk"), (limits.cpus, "processors"), (limits.memory_gib, "GiB of memory"))
+    counts = (
+        (limits.disks, "disks"),
+        (limits.disk_gib, "GiB per disk"),
+        (limits.cpus, "processors"),
+        (limits.memory_gib, "GiB of memory"),
+        (limits.cards, "network cards"),
+    )
     yield from (f"{count} {what}" for count, what in counts if count)
+
+
+def _admission(target: Target) -> Iterator[str]:
+    asked = target.admission
+    if not asked.swap:
+        yield "no swap on the system disk"
+    if not asked.lvm:
+        yield "no LVM on the system disk"
+    if asked.provisioners:
+        yield f"set up by {' or '.join(asked.provisioners)}"
+    if asked.grows_root:
+        yield "the guest grows its root filesystem"
+    if asked.power_button:
+        yield "shut down by the power button"
 
 
 def _images(target: Target) -> Iterator[str]:
@@ -166,9 +186,18 @@ KEYS: dict[str, Key] = {
     "clocksources": Key(listed(text), "time", _words("clocksources")),
     "shares": Key(listed(text), "shares", _words("shares")),
     "limits": Key(
-        fields({"name": _NAME, "disks": _COUNT, "disk_gib": _COUNT, "cpus": _COUNT, "memory_gib": _COUNT}), "limits", _limits, Limits
+        fields({"name": _NAME, "disks": _COUNT, "disk_gib": _COUNT, "cpus": _COUNT, "memory_gib": _COUNT, "cards": _COUNT}),
+        "limits",
+        _limits,
+        Limits,
     ),
     "images": Key(fields({"formats": listed(one_of(*FORMATS)), "align_mib": number(0, 1 << 20)}), "images", _images, Images),
+    "admission": Key(
+        fields({"swap": flag, "lvm": flag, "provisioners": listed(_WORD), "grows_root": flag, "power_button": flag}),
+        "admission",
+        _admission,
+        Admission,
+    ),
     "hardware": Key(
         fields({"machine": text, "disk": text, "nic": text, "vga": text}),
         "prove",

@@ -1,0 +1,1 @@
+"""What a cloud or platform asks of an image: by the keys of its profile."""

@@ -1,0 +1,91 @@
+"""SELinux: how strict it will be, whether its policy is there, and whether the next boot relabels (selinux(8), selinux_config(5))."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from v2vlint.facts.boot.choices import BootChoices
+from v2vlint.facts.registry import provides
+from v2vlint.guest.fs import GuestFS
+from v2vlint.model.errors import FactUnavailable
+from v2vlint.model.place import Where, WholeFile
+
+CONFIG = "/etc/selinux/config"
+RELABEL = "/.autorelabel"
+_LOADERS = ("/usr/sbin/load_policy", "/sbin/load_policy")
+_MODES = ("enforcing", "permissive", "disabled")
+
+
+@dataclass(frozen=True, slots=True)
+class SelinuxConfig:
+    """``mode`` is that of the configuration: ``enforcing``, ``permissive``, ``disabled``, or empty without one. ``policy`` is the name of
+    the policy, ``policies`` those that are installed; ``tools`` says that something can load one. ``relabel`` is the file that asks for it.
+    """
+
+    mode: str = ""
+    policy: str = "targeted"
+    policies: tuple[str, ...] = ()
+    tools: bool = False
+    mode_at: Where = WholeFile(CONFIG)
+    policy_at: Where = WholeFile(CONFIG)
+    relabel: WholeFile | None = None
+
+    @property
+    def contexts(self) -> str:
+        """The path of the file that says which file has which label; empty where SELinux is not used."""
+        used = self.mode and self.mode != "disabled" and self.tools
+        return f"/etc/selinux/{self.policy}/contexts/files/file_contexts" if used else ""
+
+
+@dataclass(frozen=True, slots=True)
+class Selinux:
+    """``mode`` is the effective one: arguments of the kernel (``selinux=0``, ``enforcing=1``) win. ``where`` is what decides it, and
+    ``relabel`` what makes the next boot relabel, None when nothing does."""
+
+    config: SelinuxConfig
+    mode: str
+    where: Where
+    relabel: Where | None = None
+
+
+@provides
+def parse_selinux_config(fs: GuestFS) -> SelinuxConfig:
+    """Read the configuration as libselinux does: the last of a key counts, in any case of the mode."""
+    text = fs.text(CONFIG)
+    mode, policy = "", "targeted"
+    found: dict[str, Where] = {}
+    for line in text.lines() if text else ():
+        key, equals, value = line.text.strip().partition("=")
+        if equals and key in ("SELINUX", "SELINUXTYPE"):
+            found[key] = line.where
+            if key == "SELINUXTYPE":
+                policy = value.strip()
+            elif value.strip().lower() in _MODES:
+                mode = value.strip().lower()
+    installed = tuple(path.split("/")[3] for path in fs.glob("/etc/selinux/*/policy/policy.*"))
+    return SelinuxConfig(
+        mode,
+        policy,
+        tuple(dict.fromkeys(installed)),
+        any(fs.exists(path) for path in _LOADERS),
+        found.get("SELINUX", WholeFile(CONFIG)),
+        found.get("SELINUXTYPE", WholeFile(CONFIG)),
+        WholeFile(RELABEL) if fs.exists(RELABEL) else None,
+    )
+
+
+@provides
+def parse_selinux(config: SelinuxConfig, choices: BootChoices) -> Selinux:
+    """The configuration, changed by the arguments of the default entry. FactUnavailable when no configuration is there."""
+    if not config.mode:
+        raise FactUnavailable(WholeFile(CONFIG), "does not say how strict SELinux is")
+    mode, where = config.mode, config.mode_at
+    relabel: Where | None = config.relabel if config.mode != "disabled" else None
+    for arg in choices.default.args if choices.default else ():
+        if arg.name == "selinux" and arg.value == "0":
+            return Selinux(config, "disabled", arg.where)
+        if arg.name == "enforcing" and config.mode != "disabled":
+            mode, where = ("permissive" if arg.value == "0" else "enforcing"), arg.where
+        if arg.name == "autorelabel" and arg.value == "1" and config.mode != "disabled":
+            relabel = relabel or arg.where
+    return Selinux(config, mode, where, relabel)
