@@ -43,7 +43,7 @@ def test_severities_and_places() -> None:
         "image-unreadable": "critical",
     }
     assert issues[0]["location"] == {"path": "packer/web.pkr.hcl", "lines": {"begin": 1}}
-    assert "fix (safe): mount /srv/data by UUID" in issues[0]["description"]
+    assert "fix (safe, can be undone): mount /srv/data by UUID" in issues[0]["description"]
     assert issues_of(only(warning(6)))[0]["location"] == {"path": "a.qcow2/etc/fstab", "lines": {"begin": 7}}
 
 

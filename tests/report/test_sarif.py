@@ -110,6 +110,8 @@ def test_what_could_not_be_told_is_an_open_result_and_what_broke_a_notification(
     runs = log_of(rich())["runs"]
     unsure_result = runs[0]["results"][-1]
     assert (unsure_result["kind"], unsure_result["properties"]["targets"]) == ("open", ["azure"])
+    repair = runs[0]["invocations"][0].pop("properties")["repair"]
+    assert repair.endswith("repairs 2 of 4 findings, and can be undone; --unsafe-fixes repairs 1 more")
     assert runs[0]["invocations"][0] == {"executionSuccessful": True, "exitCode": 1, "toolExecutionNotifications": []}
     notes = runs[2]["invocations"][0]["toolExecutionNotifications"]
     assert runs[2]["invocations"][0]["executionSuccessful"] is False

@@ -32,6 +32,6 @@ class SelinuxNotEnforcing(Rule):
     )
 
     def check(self, selinux: Selinux) -> Iterator[Finding]:
-        if selinux.mode == "enforcing":
-            raise NotApplicable("SELinux is enforcing")
+        if selinux.mode in ("", "enforcing"):
+            raise NotApplicable(f"SELinux is {selinux.mode or 'not configured'}")
         yield self.finding(selinux.where, f"SELinux is {selinux.mode}", "every copy runs without it")

@@ -39,7 +39,7 @@ class SelinuxPolicyMissing(Rule):
     def check(self, selinux: Selinux) -> Iterator[Finding]:
         config = selinux.config
         if selinux.mode != "enforcing" or not config.policies:
-            raise NotApplicable(f"SELinux is {selinux.mode}" if config.policies else "no policy is installed")
+            raise NotApplicable(f"SELinux is {selinux.mode or 'not configured'}" if config.policies else "no policy is installed")
         if config.policy not in config.policies:
             message = f"SELinux is to enforce the policy {config.policy}, and there is only {', '.join(config.policies)}"
             yield self.finding(config.policy_at, message, "systemd cannot load it, and stops before it starts anything")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import shlex
 from collections.abc import Sequence
 
@@ -9,7 +10,7 @@ from v2vlint.model.finding import Mover, Severity
 from v2vlint.model.fix import Applicability
 from v2vlint.model.report import Fate, Forecast, ImageReport, Report
 from v2vlint.report import words
-from v2vlint.report.walk import Hit
+from v2vlint.report.walk import Hit, hits
 
 
 def to_do(image: ImageReport, found: Sequence[Hit]) -> str:
@@ -41,6 +42,13 @@ def how(report: Report, image: ImageReport, found: Sequence[Hit]) -> str:
     if hint := next((problem.hint for problem in image.problems if problem.hint), ""):
         return hint
     return f"by hand; v2vlint explain {found[0].rule}" if found and found[0].severity > Severity.INFO else ""
+
+
+def repair(report: Report, image: ImageReport) -> str:
+    """The command that repairs what can be repaired of ``image``, and that it can be undone; empty where no finding has a fix."""
+    found = [hit for hit in hits(dataclasses.replace(report, images=(image,))) if hit.shown.counts]
+    fixable = any(hit.shown.finding.fix and hit.shown.finding.fix.applicability > Applicability.MANUAL for hit in found)
+    return how(report, image, found) if fixable else ""
 
 
 def _first(image: ImageReport, errors: Sequence[Hit]) -> Hit:

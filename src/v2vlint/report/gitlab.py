@@ -6,6 +6,7 @@ import json
 from typing import Any
 
 from v2vlint.model.finding import Severity
+from v2vlint.model.fix import Applicability
 from v2vlint.model.place import Span, Where
 from v2vlint.model.report import ImageReport, Problem, Report
 from v2vlint.report import words
@@ -13,6 +14,8 @@ from v2vlint.report.escape import visible
 from v2vlint.report.walk import Gap, Hit, gaps, hits, logical_name, outside, stable_hash
 
 _SEVERITIES = {Severity.ERROR: "critical", Severity.WARNING: "major", Severity.INFO: "minor"}
+
+_UNDONE = {Applicability.MANUAL: "", Applicability.UNSAFE: ", can be undone", Applicability.SAFE: ", can be undone"}
 
 
 def render(report: Report) -> str:
@@ -32,7 +35,7 @@ def render(report: Report) -> str:
 def _finding(hit: Hit) -> dict[str, Any]:
     finding = hit.shown.finding
     parts = [finding.message, finding.effect, f"{finding.where} in {hit.image.name}, for {words.affected(hit)}"]
-    parts += [f"fix ({words.safety(finding.fix)}): {finding.fix.title}"] if finding.fix else []
+    parts += [f"fix ({words.safety(finding.fix)}{_UNDONE[finding.fix.applicability]}): {finding.fix.title}"] if finding.fix else []
     severity = "blocker" if finding.stage and hit.severity is Severity.ERROR else _SEVERITIES[hit.severity]
     issue = _issue(hit.image, hit.rule, ". ".join(part for part in parts if part), severity, hit.key, finding.where)
     written = hit.shown.written

@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from importlib import resources
 
 from v2vlint.model.report import Fate, ImageReport, Report
-from v2vlint.report import words
+from v2vlint.report import advice, words
 from v2vlint.report.html_findings import finding, kind_of, not_checked, rule_page
 from v2vlint.report.html_guest import at_a_glance, chip, forecast_card
 from v2vlint.report.markup import Safe, join, tag
@@ -182,7 +182,7 @@ def _guest(report: Report, number: int, found: list[Hit]) -> Safe:
     accepted = [finding(hit, index, known) for hit in found if not hit.shown.counts]
     return tag(
         "section",
-        at_a_glance(image),
+        at_a_glance(image, advice.repair(report, image)),
         tag("div", tag("h3", "Boot forecast"), forecasts) if forecasts else None,
         tag("div", tag("h3", "Findings"), counted, data_section=True) if counted else None,
         not_checked(image, index, known),

@@ -21,8 +21,8 @@ def icon(name: str) -> Safe:
     return tag("svg", tag("use", href=f"#i-{name}"), class_="icon", viewBox="0 0 24 24", aria_hidden="true")
 
 
-def at_a_glance(image: ImageReport) -> Safe:
-    """Name, systems, facts and disks."""
+def at_a_glance(image: ImageReport, repair: str) -> Safe:
+    """Name, systems, facts and disks, and how it is repaired."""
     size = words.size(image.size)
     chips = [chip(image.format), " ", chip(size), " ", join("built from ", tag("code", image.recipe)) if image.recipe else None]
     systems = [_system(root) for root in image.roots] or [tag("p", "No operating system was found.")]
@@ -31,6 +31,7 @@ def at_a_glance(image: ImageReport) -> Safe:
         tag("h2", image.name),
         tag("p", chips, class_="about"),
         tag("div", tag("div", systems), tag("div", disks) if disks else None, class_="glance"),
+        tag("p", repair, class_="about") if repair else None,
         tag("ul", [tag("li", words.opened(file)) for file in image.files], class_="files") if image.files else None,
     )
 

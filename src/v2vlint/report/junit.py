@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from v2vlint.model.report import Fate, FindingReport, Forecast, ImageReport, Report, RuleResult, Status, TargetReport
-from v2vlint.report import words
+from v2vlint.report import advice, words
 from v2vlint.report.escape import visible
 from v2vlint.report.walk import blocks, logical_name, rules_by_id
 
@@ -55,6 +55,8 @@ def _properties(report: Report, image: ImageReport) -> Iterator[tuple[str, str]]
     yield "format", image.format
     yield "size", words.size(image.size)
     yield from (("file", words.opened(file)) for file in image.files)
+    if repair := advice.repair(report, image):
+        yield "repair", repair
     for root in image.roots:
         prefix = f"{root.device} " if len(image.roots) > 1 else ""
         yield f"{prefix}system", words.system(root.os)

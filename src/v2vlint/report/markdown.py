@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 
 from v2vlint.model.finding import Stage
 from v2vlint.model.report import Fate, Forecast, ImageReport, Report, StageForecast
-from v2vlint.report import words
+from v2vlint.report import advice, words
 from v2vlint.report.escape import visible
 from v2vlint.report.walk import Hit, Tally, gaps, hits, tally
 
@@ -48,7 +48,7 @@ def render(report: Report) -> str:
     found = hits(report)
     parts = [f"# v2vlint: {words.counted(tally(report.images, found))}", _run_line(report), overview(report, found)]
     for image in report.images:
-        parts.extend(_image(image, [hit for hit in found if hit.image is image]))
+        parts.extend(_image(report, image, [hit for hit in found if hit.image is image]))
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
@@ -79,7 +79,7 @@ def _boots(image: ImageReport, target: str) -> str:
     return "; ".join(f"{_SIGNS[forecast.outcome]} {words.verdict(forecast)}" for forecast in forecasts) or "–"
 
 
-def _image(image: ImageReport, found: list[Hit]) -> Iterator[str]:
+def _image(report: Report, image: ImageReport, found: list[Hit]) -> Iterator[str]:
     yield f"## {code(image.name)}"
     yield "\n".join(_glance(image))
     for root in image.roots:
@@ -91,6 +91,8 @@ def _image(image: ImageReport, found: list[Hit]) -> Iterator[str]:
     counted = [hit for hit in found if hit.shown.counts]
     if counted:
         yield "### Findings"
+        if repair := advice.repair(report, image):
+            yield text(repair)
         for hit in counted:
             yield from _finding(hit)
     yield from _rest(image, [hit for hit in found if not hit.shown.counts], tally((image,), found))

@@ -19,7 +19,7 @@ from v2vlint.model.place import Span, Where
 from v2vlint.model.report import Excerpt, Forecast, ImageReport, Problem, Report, Written
 from v2vlint.model.rule import RuleInfo
 from v2vlint.model.source import HostFileInfo
-from v2vlint.report import words
+from v2vlint.report import advice, words
 from v2vlint.report.escape import visible
 from v2vlint.report.walk import Gap, Hit, exit_code, gaps, hits, logical_name, outside, tally, unread
 
@@ -134,11 +134,13 @@ def _first_section(body: str) -> str:
 def _invocation(report: Report, image: ImageReport) -> Json:
     crashed = [gap for gap in gaps(image) if gap.crashed]
     notes = [_problem(image, problem) for problem in image.problems] + [_crash(gap) for gap in crashed]
+    repair = visible(advice.repair(report, image))
+    properties = {**({"files": [_file(file) for file in image.files]} if image.files else {}), **({"repair": repair} if repair else {})}
     return {
         "executionSuccessful": not unread(image, strict=report.strict),
         "exitCode": exit_code(report),
         "toolExecutionNotifications": notes,
-        **({"properties": {"files": [_file(file) for file in image.files]}} if image.files else {}),
+        **({"properties": properties} if properties else {}),
     }
 
 

@@ -6,7 +6,6 @@ import pytest
 
 from tests.facts.guests import HOSTILE, Files, fact
 from v2vlint.facts.environment.selinux import CONFIG, Selinux, SelinuxConfig
-from v2vlint.model.errors import FactUnavailable
 from v2vlint.samples.boot import sample_boot
 
 
@@ -26,9 +25,8 @@ def test_the_mode_that_counts(config: str, args: str, mode: str) -> None:
     assert fact(Selinux, {**sample_boot(args=args), CONFIG: config}).mode == mode
 
 
-def test_without_a_configuration_nothing_is_told() -> None:
-    with pytest.raises(FactUnavailable):
-        fact(Selinux, sample_boot())
+def test_without_a_configuration_there_is_no_mode() -> None:
+    assert fact(Selinux, sample_boot()).mode == ""
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.facts.guests import HOSTILE, fact
+from tests.facts.guests import HOSTILE, Files, fact
 from v2vlint.engine.packs import load_all
 from v2vlint.facts.environment.sudoers import Sudoers
 from v2vlint.facts.environment.traces import MAX_FILES, Traces
@@ -28,7 +28,7 @@ def test_homes_are_those_of_users_and_what_lies_in_home() -> None:
 
 
 def test_empty_files_links_to_nothing_and_folders_are_no_traces() -> None:
-    files = {"/root/.bash_history": "", "/root/.zsh_history": Link("/dev/null"), "/root/.viminfo/x": "1"}
+    files: Files = {"/root/.bash_history": "", "/root/.zsh_history": Link("/dev/null"), "/root/.viminfo/x": "1"}
     assert fact(Traces, files).of("history") == ()
 
 

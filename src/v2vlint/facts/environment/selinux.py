@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from v2vlint.facts.boot.choices import BootChoices
 from v2vlint.facts.registry import provides
 from v2vlint.guest.fs import GuestFS
-from v2vlint.model.errors import FactUnavailable
 from v2vlint.model.place import Where, WholeFile
 
 CONFIG = "/etc/selinux/config"
@@ -39,8 +38,8 @@ class SelinuxConfig:
 
 @dataclass(frozen=True, slots=True)
 class Selinux:
-    """``mode`` is the effective one: arguments of the kernel (``selinux=0``, ``enforcing=1``) win. ``where`` is what decides it, and
-    ``relabel`` what makes the next boot relabel, None when nothing does."""
+    """``mode`` is the effective one, empty without a configuration: arguments of the kernel (``selinux=0``, ``enforcing=1``) win. ``where``
+    is what decides it, and ``relabel`` what makes the next boot relabel, None when nothing does."""
 
     config: SelinuxConfig
     mode: str
@@ -76,9 +75,9 @@ def parse_selinux_config(fs: GuestFS) -> SelinuxConfig:
 
 @provides
 def parse_selinux(config: SelinuxConfig, choices: BootChoices) -> Selinux:
-    """The configuration, changed by the arguments of the default entry. FactUnavailable when no configuration is there."""
+    """The configuration, changed by the arguments of the default entry; no mode where there is no configuration."""
     if not config.mode:
-        raise FactUnavailable(WholeFile(CONFIG), "does not say how strict SELinux is")
+        return Selinux(config, "", config.mode_at)
     mode, where = config.mode, config.mode_at
     relabel: Where | None = config.relabel if config.mode != "disabled" else None
     for arg in choices.default.args if choices.default else ():

@@ -1,0 +1,28 @@
+"""Every format that describes a guest says which files were opened, with their hashes, and that its repair can be undone."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import pytest
+
+from tests.report import reports
+from v2vlint.model.source import HostFileInfo
+from v2vlint.report.registry import renderer
+
+FILES = (HostFileInfo("/vm/web.qcow2", 4096, "a" * 64, "a" * 64),)
+ALL = ("text", "json", "sarif", "junit", "github", "html", "markdown")
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_hashes_are_in_every_format_that_describes_a_guest(name: str) -> None:
+    report = reports.rich()
+    report = dataclasses.replace(report, images=tuple(dataclasses.replace(image, files=FILES) for image in report.images))
+    text = renderer(name)(report)
+    assert "/vm/web.qcow2" in text.replace("\\/", "/")
+    assert "a" * 64 in text
+
+
+@pytest.mark.parametrize("name", ["text", "sarif", "junit", "github", "gitlab", "html", "markdown"])
+def test_every_format_says_that_a_repair_can_be_undone(name: str) -> None:
+    assert "can be undone" in " ".join(renderer(name)(reports.rich()).split())
