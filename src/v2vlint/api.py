@@ -9,7 +9,7 @@ from v2vlint.facts.boot.cmdline import KernelArg, KernelCmdline, all_args, last_
 from v2vlint.facts.boot.command_lines import CommandLines
 from v2vlint.facts.boot.consoles import Console, Consoles
 from v2vlint.facts.boot.device_map import DeviceMap, DriveMapping
-from v2vlint.facts.boot.efi import Efi, EfiImage
+from v2vlint.facts.boot.efi import Efi, EfiImage, firmware_arch
 from v2vlint.facts.boot.entry import BootEntry, BootMenu
 from v2vlint.facts.boot.firmware import Firmware
 from v2vlint.facts.boot.grub.default import GrubDefaults, GrubSetting
@@ -159,7 +159,7 @@ from v2vlint.samples.boot import (
 )
 from v2vlint.samples.definitions import sample_domain, sample_ovf, sample_target, sample_vmx
 from v2vlint.samples.hives import sample_unsaved_hive
-from v2vlint.samples.pe import sample_driver, sample_unsigned_driver
+from v2vlint.samples.pe import sample_driver, sample_pe, sample_unsigned_driver
 from v2vlint.verdicts.console import ConsoleVerdict
 from v2vlint.verdicts.entry import EntryVerdict
 from v2vlint.verdicts.firmware import FirmwareVerdict

@@ -21,6 +21,7 @@ from v2vlint.api import (
     Stage,
     Target,
     Unknown,
+    firmware_arch,
     sample_chain,
 )
 
@@ -93,9 +94,10 @@ class EfiNoFallbackLoader(Rule):
     def check(self, firmware: FirmwareVerdict, efi: Efi, os: OsInfo, target: Target) -> Iterator[Finding | Unknown]:
         if target.keeps_nvram or "uefi" not in target.firmware:
             raise NotApplicable("the firmware's boot entries travel" if target.keeps_nvram else "the target has no UEFI firmware")
-        name = _NAMES.get(os.arch, "BOOTX64.EFI")
+        arch = firmware_arch(os.arch, target)
+        name = _NAMES.get(arch, "BOOTX64.EFI")
         for cause in firmware.fallback:
-            broken = efi.broken_fallback(os.arch)
+            broken = efi.broken_fallback(arch)
             lacking = rf"the ESP has no \EFI\BOOT\{name}, and only the source's NVRAM knows where the loader is"
             message = f"{broken.path} is not a valid program: it {broken.problem}" if broken else lacking
             copied = cause.severity is Severity.INFO
@@ -119,18 +121,12 @@ def _copy(efi: Efi, name: str) -> Fix | None:
             edits.append(CopyFile(grub.path, f"{folder}/{grub.name}"))
         if first is shim and (keys := images.get("mok-manager")):
             edits.append(CopyFile(keys.path, f"{folder}/{keys.name}"))
-        if first is grub and (config := _own_config(efi, grub)):
+        if first is grub and (config := efi.own_config(grub)):
             edits.append(CopyFile(config, f"{folder}/{name.removesuffix('.EFI')}.conf"))
         present = {image.path.lower() for image in efi.images}
         wanted = tuple(edit for edit in edits if edit.path.lower() not in present)
         return Fix(rf"copy the loader of {vendor} to \EFI\BOOT", Applicability.SAFE, wanted)
     return None
-
-
-def _own_config(efi: Efi, grub: EfiImage) -> str:
-    """The configuration of GRUB legacy, which it looks for in its own folder under its own name, with the extension ``.conf``."""
-    own = (path for path in efi.configs if path.lower() == f"{grub.path.lower().removesuffix('.efi')}.conf")
-    return next(own, "")
 
 
 def _folder(efi: Efi, image: EfiImage) -> str:

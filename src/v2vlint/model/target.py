@@ -131,7 +131,8 @@ class Target:
     ``xen_pv`` allows Xen PV kernels. ``hypervisor`` and ``platform`` are free words.
     ``names_system_disk`` says that the import designates the boot disk; elsewhere it is the first disk.
     ``sector_size`` is the logical sector size of the disks in bytes, 0 when the image decides. ``secure_boot`` says whose signatures the
-    firmware requires: ``microsoft`` (Windows and third parties), ``windows``, ``own``, or empty when Secure Boot is off.
+    firmware requires: ``microsoft`` (Windows and third parties), ``windows``, ``own``, or empty when Secure Boot is off. ``efi32``: a
+    32-bit guest gets 32-bit UEFI firmware.
 
     Specific to some hosts: cloud-init ``datasources`` in lower case, families of guest tools that belong there (``agents``) and the one the
     host talks to (``guest_agent``), ``resolvers`` and ``time_servers`` that exist only there, devices exposing the host's clock
@@ -166,6 +167,7 @@ class Target:
     names_system_disk: bool = False
     sector_size: int = 512
     secure_boot: SecureBoot = ""
+    efi32: bool = False
     keyboards: tuple[str, ...] = ()
     vmbus_id: str = ""
     datasources: tuple[str, ...] = ()

@@ -167,6 +167,7 @@ KEYS: dict[str, Key] = {
     ),
     "sector_size": Key(_sector, "disks", _sectors),
     "secure_boot": Key(maybe(one_of("microsoft", "windows", "own")), "firmware", _secure_boot),
+    "efi32": Key(flag, "firmware", lambda target: ["UEFI of 32 bits for guests of 32 bits"] if target.efi32 else []),
     "bios": Key(maybe(_WORD), "firmware", lambda target: [f"the BIOS is {target.bios}"] if target.bios else []),
     "cpu_level": Key(number(1, 4), "processor", lambda target: [f"x86-64-v{target.cpu_level} at least"]),
     "cpu_hotplug": Key(flag, "processor", lambda target: ["processors can be added while running"] if target.cpu_hotplug else []),

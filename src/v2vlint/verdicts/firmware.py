@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from v2vlint.facts.boot.bootloader import Bootloader
-from v2vlint.facts.boot.efi import Efi, esp_devices
+from v2vlint.facts.boot.efi import Efi, esp_devices, firmware_arch
 from v2vlint.facts.boot.firmware import Firmware as Startable
 from v2vlint.facts.boot.secure_boot import SecureBoot
 from v2vlint.facts.boot.start import ChosenFirmware, Startup
@@ -50,9 +50,11 @@ def _fallback(guest: Startable, target: Target, landing: Landing, os: OsInfo, st
     efi = store.get(Efi)
     if guest.uefi is None and efi.device:
         yield Cause(Fate.UNKNOWN, guest.uefi_reason, efi.where)
-    elif guest.uefi and efi.fallback(os.arch) is None:
-        broken = efi.broken_fallback(os.arch)
+    elif guest.uefi and efi.fallback(arch := firmware_arch(os.arch, target)) is None:
+        broken = efi.broken_fallback(arch)
         missing = r"UEFI finds no \EFI\BOOT fallback loader"
+        if arch != os.arch and (small := efi.fallback(os.arch)):
+            missing += f" for its 64 bits, only {small.name.upper()}"
         found = f"UEFI cannot load {broken.path}, which {broken.problem}" if broken else missing
         reason, place = f"{found}, and NVRAM entries do not travel", WholeFile(broken.path) if broken else efi.where
         copied = store.get(ConvertedLoader).fallback
@@ -126,7 +128,7 @@ def _start(guest: Startable, chosen: ChosenFirmware, landing: Landing, target: T
         yield Cause(Fate.PASS, f"BIOS: {guest.bios_reason}", _disk(guest))
     elif chosen.kind == "uefi":
         efi = store.get(Efi)
-        fallback = efi.fallback(store.get(OsInfo).arch)
+        fallback = efi.fallback(firmware_arch(store.get(OsInfo).arch, target))
         yield Cause(Fate.PASS, f"UEFI: {f'{fallback.path} ({fallback.kind})' if fallback else guest.uefi_reason}", efi.where)
     elif target.xen_pv and (paravirtual := _is_paravirtual(store)) is None:
         yield Cause(Fate.UNKNOWN, "whether the default kernel is one that Xen starts without firmware cannot be told", _disk(guest))

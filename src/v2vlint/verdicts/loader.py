@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from v2vlint.facts.boot.bootloader import Bootloader
-from v2vlint.facts.boot.efi import Efi, EfiImage
+from v2vlint.facts.boot.efi import Efi, EfiImage, firmware_arch
 from v2vlint.facts.boot.entry import BootMenu
 from v2vlint.facts.boot.firmware import Firmware
 from v2vlint.facts.boot.secure_boot import SecureBoot
@@ -19,17 +19,18 @@ from v2vlint.model.verdict import Cause, Judge, Verdict, doubt, fault
 
 
 def _stops(startup: Startup) -> Iterator[Cause[BootMenu]]:
-    """A GRUB that reads exactly one configuration, which leads to no menu."""
+    """A loader that reads exactly one configuration, which leads to no menu; or has none to read."""
     menu = startup.menu
     if menu is not None and menu.stops:
-        yield fault(True, f"GRUB reads {menu.config.path}, which leads to no menu: {menu.stops}", menu.config, menu)
+        reads = f"GRUB reads {menu.config.path}, which leads to no menu: " if menu.loader == "grub2" else ""
+        yield fault(True, f"{reads}{menu.stops}", menu.config, menu)
 
 
 def _menu(loader: Bootloader, startup: Startup) -> Iterator[Cause[None]]:
     """A supported loader reads a menu with entries."""
     menu = startup.menu
     if menu is None:
-        yield Cause(Fate.UNKNOWN, f"{loader.other} is not understood" if loader.other else loader.reason, loader.where)
+        yield Cause(Fate.UNKNOWN, loader.reason, loader.where)
     elif not menu.entries:
         yield Cause(Fate.UNKNOWN, f"{menu.config.path} has no entry that could be read: {menu.default_reason}", menu.config)
     else:
@@ -52,7 +53,7 @@ def _shim(efi: Efi, firmware: Firmware, os: OsInfo, target: Target) -> Iterator[
     """shim in the fallback directory: it starts what is beside it."""
     if target.keeps_nvram or firmware.only != "uefi":
         return
-    fallback, suffix = efi.fallback(os.arch), _SUFFIX.get(os.arch, "x64")
+    fallback, suffix = efi.fallback(arch := firmware_arch(os.arch, target)), _SUFFIX.get(arch, "x64")
     if fallback is None or fallback.kind != "shim":
         return
     wanted = SECOND_STAGE[suffix]

@@ -265,7 +265,8 @@ def _without_root(boot: DefaultBoot, devices: Devices, automatic: GptAuto | None
         return boot.passes(reason, where) if present else boot.fault(reason, where, None)
     if automatic is not None and automatic.root is not None and automatic.runs:
         return boot.passes(f"no root=: systemd takes {automatic.root.name} by its partition type", boot.choice.where)
-    return Cause(Fate.UNKNOWN, "the kernel command line has no root=", boot.choice.where)
+    unread = boot.assumed if boot.choice.entry is None else ""
+    return Cause(Fate.UNKNOWN, unread or "the kernel command line has no root=", boot.choice.where)
 
 
 def _subvolume(boot: DefaultBoot, fs: GuestFS, blocks: BlockTable) -> Iterator[Cause[None]]:

@@ -22,6 +22,7 @@ from v2vlint.facts.boot.grub.legacy import legacy_menu
 from v2vlint.facts.boot.grub.program import GrubProgram
 from v2vlint.facts.boot.systemd_boot import grub_bls_menu, stub_entry, systemd_boot_menu, unified_image
 from v2vlint.facts.registry import provides
+from v2vlint.facts.syntax.caseless import find_case
 from v2vlint.guest.fs import GuestFS
 from v2vlint.model.blocks import BlockTable
 from v2vlint.model.osinfo import OsInfo
@@ -30,6 +31,13 @@ from v2vlint.model.place import Where, WholeFile
 GRUB_CONFIGS = ("/boot/grub/grub.cfg", "/boot/grub2/grub.cfg")
 MKCONFIGS = ("/usr/sbin/grub2-mkconfig", "/sbin/grub2-mkconfig", "/usr/sbin/grub-mkconfig", "/sbin/grub-mkconfig")
 _PATCHED = ("suse", "rhel")
+NOT_READ = {
+    "refind": "rEFInd", "limine": "Limine", "elilo": "ELILO", "lilo": "LILO", "zipl": "zipl",
+    "yaboot": "yaboot", "petitboot": "petitboot", "grub": "a GRUB of unknown kind",
+}  # fmt: skip
+"""Boot loaders whose configuration is not read, and what they are called."""
+_ON_ESP = ("refind", "limine", "elilo")
+_SYSLINUX_FOLDERS = ("boot/syslinux", "syslinux", "")
 _VENDORS = {"rhel": "redhat", "ol": "redhat", "almalinux": "almalinux", "rocky": "rocky", "opensuse-leap": "opensuse", "sles": "sles"}
 
 
@@ -100,9 +108,12 @@ def find_bootloader(fs: GuestFS, blocks: BlockTable, efi: Efi, firmware: Firmwar
     finder = _Finder(GrubFiles(fs, blocks, os.family in _PATCHED), efi, firmware, os)
     menus = list(finder.live())
     unused = tuple(finder.left_over(menus))
+    other = "" if menus else finder.not_read or _other(fs)
     reason = "" if menus else "no GRUB, systemd-boot, extlinux or unified kernel image was found"
+    if other:
+        reason = f"the boot loader is {NOT_READ[other]}, whose configuration is not read"
     mkconfig = next((path for path in MKCONFIGS if fs.exists(path)), "")
-    return Bootloader(tuple(menus), unused, reason, "" if menus else _other(fs), mkconfig, _elsewhere(fs, blocks))
+    return Bootloader(tuple(menus), unused, reason, other, mkconfig, _elsewhere(fs, blocks))
 
 
 def _elsewhere(fs: GuestFS, blocks: BlockTable) -> bool:
@@ -111,7 +122,10 @@ def _elsewhere(fs: GuestFS, blocks: BlockTable) -> bool:
 
 
 def _other(fs: GuestFS) -> str:
-    signs = (("/etc/lilo.conf", "lilo"), ("/etc/zipl.conf", "zipl"), ("/etc/yaboot.conf", "yaboot"), ("/boot/grub.conf", "grub"))
+    signs = (
+        ("/etc/lilo.conf", "lilo"), ("/etc/elilo.conf", "elilo"), ("/etc/zipl.conf", "zipl"), ("/etc/yaboot.conf", "yaboot"),
+        ("/etc/kboot.conf", "petitboot"), ("/boot/grub.conf", "grub"),
+    )  # fmt: skip
     return next((name for path, name in signs if fs.exists(path)), "")
 
 
@@ -136,7 +150,7 @@ class _Finder:
         bios = None if self.firmware.bios is False else self._bios("bios")
         uefi = None if self.firmware.uefi is False else self._uefi()
         order = (uefi, bios) if self._prefers_uefi(bios) else (bios, uefi)
-        for menu in order if bios or uefi else (self._bios(""),):
+        for menu in order if bios or uefi or self.not_read else (self._bios(""),):
             config = menu and (self.fs.resolve(menu.config.path) or menu.config.path)
             if menu and config and config not in seen:
                 seen.add(config)
@@ -188,21 +202,37 @@ class _Finder:
         if not self.efi.images:
             return None
         kind = self._first_program()
+        if kind in _ON_ESP:
+            return None
+        if kind == "syslinux":
+            return self._syslinux()
         if kind == "systemd-boot":
             return systemd_boot_menu(self.fs, self.efi.mount, boot_mounts(self.fs, self.files.blocks))
         if kind in ("uki", "linux") and (menu := self._direct()):
             return menu
         return self._uefi_grub() or self._extlinux("uefi")
 
+    @property
+    def _fallback(self) -> EfiImage | None:
+        """The program that new firmware starts; nearly all firmware has 64 bits, whatever the guest has."""
+        wide = self.efi.fallback("x86_64") if self.os.arch == "i386" else None
+        return wide or self.efi.fallback(self.os.arch)
+
     def _first_program(self) -> str:
-        fallback = self.efi.fallback(self.os.arch)
+        fallback = self._fallback
         kinds = {image.kind for image in self.efi.images}
-        if fallback and fallback.kind in ("systemd-boot", "uki", "linux", "grub"):
+        if fallback and fallback.kind in ("systemd-boot", "uki", "linux", "grub", "syslinux", *_ON_ESP):
             return fallback.kind
-        return next((kind for kind in ("grub", "systemd-boot", "uki", "linux") if kind in kinds), "")
+        return next((kind for kind in ("grub", "systemd-boot", "uki", "linux", "syslinux", *_ON_ESP) if kind in kinds), "")
+
+    @property
+    def not_read(self) -> str:
+        """The loader that UEFI starts, when its configuration is not read; empty otherwise."""
+        kind = self._first_program() if self.firmware.only == "uefi" and self.efi.images else ""
+        return kind if kind in _ON_ESP else ""
 
     def _direct(self) -> BootMenu | None:
-        fallback = self.efi.fallback(self.os.arch)
+        fallback = self._fallback
         path = fallback.path if fallback else next(i.path for i in self.efi.images if i.kind in ("uki", "linux"))
         found = unified_image(self.fs, path)
         if found is None:
@@ -214,6 +244,8 @@ class _Finder:
     def _uefi_grub(self) -> BootMenu | None:
         """By what is in the program that starts, where that can be read. Else the ESP's configuration is taken for what it reads."""
         image = self._grub_image()
+        if image and image.legacy:
+            return self._legacy_program(image)
         build = build_of(self.fs, image.path) if image else None
         if image and build:
             return grub_program_menu(self.files, self._program("uefi", image.path, build), build)
@@ -231,12 +263,34 @@ class _Finder:
             )
         return (self._grub2("uefi") or grub_bls_menu(self.fs, self.efi.mount)) if image else None
 
+    def _syslinux(self) -> BootMenu:
+        """SYSLINUX for EFI, in the order of its search (seen with version 6.04 in OVMF). It reads its own partition only."""
+        fallback = self._fallback
+        image = fallback if fallback and fallback.kind == "syslinux" else next(one for one in self.efi.images if one.kind == "syslinux")
+        names = ("extlinux.conf", f"sysl{image.machine or 'x64'}.cfg", "syslinux.cfg")
+        top = self.efi.mount.rstrip("/")
+        for folder in (image.folder, *(found for name in _SYSLINUX_FOLDERS if (found := find_case(self.fs, top or "/", name)))):
+            path = next((found for name in names if (found := find_case(self.fs, folder, name))), None)
+            if path and (menu := extlinux_menu(self.files, path, "uefi")):
+                return menu
+        stops = f"no configuration of SYSLINUX is beside {image.path}, in /boot/syslinux, /syslinux or at the top of its partition"
+        return BootMenu("extlinux", "uefi", WholeFile(image.path), (), None, stops, (), stops=stops)
+
+    def _legacy_program(self, image: EfiImage) -> BootMenu:
+        """GRUB legacy for EFI reads the file beside it that is called as itself, but for the ending, and nothing else."""
+        path = self.efi.own_config(image)
+        if path and (menu := legacy_menu(self.files, path, "uefi")):
+            return menu
+        wanted = f"{image.path[: -len('.efi')]}.conf"
+        stops = f"{wanted} is not beside {image.path}, and GRUB legacy looks for no other"
+        return BootMenu("grub-legacy", "uefi", WholeFile(wanted), (), None, stops, (wanted,), stops=stops)
+
     def _program(self, firmware: str, path: str = "", build: GrubBuild | None = None) -> GrubProgram:
         return GrubProgram(firmware, self.os.arch, self.os.family, path, build)
 
     def _grub_image(self) -> EfiImage | None:
         """The GRUB that the fallback program is, or that shim starts beside itself, else that of the distribution's folder."""
-        fallback = self.efi.fallback(self.os.arch)
+        fallback = self._fallback
         if fallback and fallback.kind == "grub":
             return fallback
         boot = self.efi.of("boot")

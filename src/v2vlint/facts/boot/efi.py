@@ -16,6 +16,7 @@ from v2vlint.guest.fs import GuestFS
 from v2vlint.model.blocks import BlockDevice, BlockTable
 from v2vlint.model.errors import FactUnavailable
 from v2vlint.model.place import Device, Where, WholeFile
+from v2vlint.model.target import Target
 
 ESP_TYPE = "c12a7328-f81f-11d2-ba4b-00a0c93ec93b"
 XBOOTLDR_TYPE = "bc13c2ff-59e6-4262-a352-b275fd6f7172"
@@ -24,17 +25,24 @@ FALLBACKS = {"x86_64": "bootx64.efi", "i386": "bootia32.efi", "aarch64": "bootaa
 MAX_IMAGES = 100
 MAX_SCAN = 4 << 20
 _DOS_HEADER = 64
+_EFI_SUBSYSTEMS = (10, 11, 12)
 
 _BY_CONTENT = (
     (b"LoaderInfo: systemd-boot", "systemd-boot"),
+    (b"limine.conf", "limine"),
+    (b"limine.cfg", "limine"),
+    (b"ldlinux.e64", "syslinux"),
+    (b"ldlinux.e32", "syslinux"),
     (b"UEFI SHIM", "shim"),
     ("rEFInd".encode("utf-16-le"), "refind"),
     (b"Welcome to GRUB", "grub"),
+    (b"GNU GRUB  version", "grub"),
     (b"grub_", "grub"),
 )
 _BY_NAME = (
     ("shim", "shim"), ("grub", "grub"), ("fb", "fallback"), ("fallback", "fallback"), ("mm", "mok-manager"), ("mokmanager", "mok-manager"),
     ("systemd-boot", "systemd-boot"), ("bootmgfw", "windows"), ("bootmgr", "windows"), ("refind", "refind"), ("elilo", "elilo"),
+    ("limine", "limine"), ("syslinux", "syslinux"),
 )  # fmt: skip
 
 
@@ -43,7 +51,7 @@ class EfiImage:
     """A program. ``kind`` is ``shim``, ``fallback``, ``grub``, ``systemd-boot``, ``uki``, ``linux``, ``windows``… or ``unknown``.
 
     ``machine`` is the architecture suffix in its header (``x64``, ``ia32``, ``aa64``) or empty. ``problem`` says why no firmware can load
-    it, to be read on from its path: it is empty, random bytes, or cut short.
+    it, to be read on from its path: it is empty, random bytes, cut short, for another processor or not for EFI. ``legacy``: GRUB 0.97.
     """
 
     path: str
@@ -51,6 +59,7 @@ class EfiImage:
     machine: str
     size: int
     problem: str = ""
+    legacy: bool = False
 
     @property
     def name(self) -> str:
@@ -96,6 +105,11 @@ class Efi:
         r"""``\EFI\BOOT\BOOTX64.EFI`` (or that of ``arch``); an unknown architecture takes any."""
         return next((image for image in self._fallbacks(arch) if not image.problem), None)
 
+    def own_config(self, image: EfiImage) -> str:
+        """The configuration of a GRUB legacy: ``BOOTX64.conf`` beside ``BOOTX64.EFI``, whatever their case; empty when it is not there."""
+        wanted = f"{image.path.lower().removesuffix('.efi')}.conf"
+        return next((path for path in self.configs if path.lower() == wanted), "")
+
     def broken_fallback(self, arch: str) -> EfiImage | None:
         """The program at that path which no firmware can load."""
         return next((image for image in self._fallbacks(arch) if image.problem), None)
@@ -107,6 +121,11 @@ class Efi:
     def of(self, vendor: str) -> tuple[EfiImage, ...]:
         r"""The programs directly in ``\EFI\vendor``, whatever its case."""
         return tuple(image for image in self.images if image.folder.lower() == f"{self.mount.rstrip('/')}/efi/{vendor}".lower())
+
+
+def firmware_arch(arch: str, target: Target) -> str:
+    """The processor that UEFI firmware is for: nearly all has 64 bits, and starts no 32-bit program, whatever the guest is."""
+    return "x86_64" if arch == "i386" and not target.efi32 else arch
 
 
 @provides
@@ -123,8 +142,14 @@ def parse_efi(fs: GuestFS, blocks: BlockTable) -> Efi:
         return Efi(mount if devices else "", device)
     paths = list(_files(fs, top))
     images = tuple(_image(fs, path) for path in paths if path.lower().endswith(".efi"))
-    configs = tuple(path for path in paths if path.lower().endswith(("/grub.cfg", "/grub.conf")))
+    configs = tuple(path for path in paths if path.lower().endswith(("/grub.cfg", "/grub.conf")) or _is_beside(path, paths))
     return Efi(mount, device, images, configs, _hidden(fs, blocks, mount))
+
+
+def _is_beside(path: str, paths: list[str]) -> bool:
+    """Whether it is what a GRUB legacy reads: its own name with the ending ``.conf``."""
+    wanted = path.lower().removesuffix(".conf") + ".efi"
+    return path.lower().endswith(".conf") and any(one.lower() == wanted for one in paths)
 
 
 def _hidden(fs: GuestFS, blocks: BlockTable, mount: str) -> str:
@@ -163,12 +188,13 @@ def _image(fs: GuestFS, path: str) -> EfiImage:
     try:
         header = read_pe(stream)
         kind = _by_sections(header) or _by_name(path) or _by_content(stream)
-        problem = _problem(stream, stat.size)
+        problem = _problem(stream, stat.size) or _foreign(path, header)
+        legacy = kind == "grub" and _is_legacy(header, stream)
     except (FactUnavailable, MemoryError):
         raise
     except Exception as error:
         raise FactUnavailable(WholeFile(path), f"cannot be read: {error}") from error
-    return EfiImage(path, kind, header.machine if header else "", stat.size, problem)
+    return EfiImage(path, kind, header.machine if header else "", stat.size, problem, legacy)
 
 
 def _problem(stream: BinaryIO, size: int) -> str:
@@ -180,6 +206,26 @@ def _problem(stream: BinaryIO, size: int) -> str:
     if head[:2] != b"MZ" or len(head) == _DOS_HEADER:
         return pe_defect(stream)
     return ""
+
+
+def _foreign(path: str, header: PeImage | None) -> str:
+    """Why firmware refuses a whole program: it is for another processor than its name says, or for no EFI (EDK II ``Core/Dxe/Image``)."""
+    if header is None:
+        return ""
+    if header.subsystem and header.subsystem not in _EFI_SUBSYSTEMS:
+        return f"is no program for EFI: its subsystem is {header.subsystem}"
+    name = path.rsplit("/", 1)[1].lower()
+    wanted = name.removeprefix("boot").removesuffix(".efi") if name in FALLBACKS.values() else ""
+    return f"is a program for {header.machine}" if wanted and header.machine not in ("", wanted) else ""
+
+
+def _is_legacy(header: PeImage | None, stream: BinaryIO) -> bool:
+    """GRUB 0.97 has no section with modules, and its banner with the memory of a PC."""
+    if header is None or header.section("mods"):
+        return False
+    stream.seek(0)
+    scanned = stream.read(MAX_SCAN)
+    return b"0.97" in scanned and b"GNU GRUB  version" in scanned
 
 
 def _by_sections(header: PeImage | None) -> str:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import BinaryIO
 
 from v2vlint.facts.boot.authenticode import Certificate, Signature, certificate, is_intact, signatures
-from v2vlint.facts.boot.efi import Efi, EfiImage
+from v2vlint.facts.boot.efi import Efi, EfiImage, firmware_arch
 from v2vlint.facts.boot.pe import PeImage, read_pe
 from v2vlint.facts.boot.sbat import PUBLISHED, automatic_level, generations, revoked
 from v2vlint.facts.boot.start import ChosenFirmware
@@ -187,5 +187,5 @@ def find_secure_boot(
     if not keys or chosen.kind != "uefi":
         return SecureBoot()
     efi = store.get(Efi)
-    first = None if target.keeps_nvram else efi.fallback(os.arch)
+    first = None if target.keeps_nvram else efi.fallback(firmware_arch(os.arch, target))
     return SecureBoot(keys, bool(target.secure_boot), first, target.keeps_nvram, efi, fs)

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from v2vlint.facts.boot.bootloader import Bootloader
 from v2vlint.facts.boot.choices import BootChoice, BootChoices
-from v2vlint.facts.boot.efi import Efi
+from v2vlint.facts.boot.efi import Efi, firmware_arch
 from v2vlint.facts.boot.entry import BootEntry, BootMenu
 from v2vlint.facts.boot.firmware import Firmware
 from v2vlint.facts.boot.path import BootPath, BootPaths
@@ -38,7 +38,7 @@ def choose_firmware(guest: Firmware, landing: Landing, target: Target, store: Fa
     """
     able = {"bios": guest.bios, "uefi": guest.uefi}
     if guest.uefi and "uefi" in landing.firmware and not target.keeps_nvram:
-        fallback = store.get(Efi).fallback(store.get(OsInfo).arch)
+        fallback = store.get(Efi).fallback(firmware_arch(store.get(OsInfo).arch, target))
         able["uefi"] = fallback is not None or store.get(ConvertedLoader).fallback
     order = ("bios", "uefi") if store.get(Sectors).of_disk(guest.boot_disk) == USUAL else ("uefi", "bios")
     return ChosenFirmware(next((kind for kind in order if kind in landing.firmware and able[kind]), ""))

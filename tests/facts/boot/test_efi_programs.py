@@ -1,0 +1,148 @@
+"""Programs on the ESP: which of them firmware loads, what each reads, and which are only named. OVMF is asked, too."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import pytest
+
+from tests.disk.boot.ovmf import esp_image, shown
+from tests.facts.boot.pe_samples import pe_image
+from tests.verdicts.asking import FAILS, ROOT, UNKNOWN, disk, part, store, told
+from v2vlint.facts.boot.bootloader import Bootloader
+from v2vlint.facts.boot.efi import ESP_TYPE, Efi
+from v2vlint.facts.registry import FactStore
+from v2vlint.guest.fs import GuestFS
+from v2vlint.model.blocks import BlockTable
+from v2vlint.model.finding import Fate, Stage
+from v2vlint.model.osinfo import OsInfo
+from v2vlint.model.rule import Content
+from v2vlint.samples.boot import sample_boot, sample_chain
+from v2vlint.samples.memory import MemoryFileSystem, memory_guest
+from v2vlint.verdicts import predict
+from v2vlint.verdicts.firmware import FirmwareVerdict
+from v2vlint.verdicts.loader import LoaderVerdict
+
+TOP = "/boot/efi/EFI"
+DISKS = BlockTable(
+    (disk(details=(("pt", "gpt"),)), part(1, "vfat", "AB-CD", part_type=ESP_TYPE), part(2, "ext4", ROOT)), chains=(sample_chain("none"),)
+)
+LEGACY = pe_image({".text": b"0.97 GNU GRUB  version %s"})
+SYSLINUX = pe_image({".text": b"ldlinux.e64"})
+MENU = "title a\n kernel /vmlinuz root=/dev/sda2\n"
+GRUB = Path("/usr/lib/grub/x86_64-efi/monolithic/grubx64.efi")
+
+
+def guest(files: Mapping[str, str | bytes], target: str = "kvm", arch: str = "x86_64") -> FactStore:
+    return store({}, memory_guest(dict(files), ROOT), DISKS, OsInfo("linux", "debian", "debian", "Debian", "12", arch), target=target)
+
+
+def patched(field: int, value: int) -> bytes:
+    """GRUB with another 16-bit number in its header: ``field`` is the offset from the PE signature."""
+    data = bytearray(GRUB.read_bytes())
+    struct.pack_into("<H", data, struct.unpack_from("<I", data, 60)[0] + field, value)
+    return bytes(data)
+
+
+PROGRAMS: dict[str, tuple[str, Callable[[], bytes]]] = {
+    "GRUB": ("", GRUB.read_bytes),
+    "a program for other processors": ("is a program for ia32", lambda: patched(4, 0x14C)),
+    "a program for Windows": ("is no program for EFI: its subsystem is 3", lambda: patched(24 + 68, 3)),
+    "half of GRUB": ("is cut short", lambda: GRUB.read_bytes()[:100_000]),
+}
+
+
+@pytest.mark.skipif(not GRUB.exists(), reason="grub-efi-amd64-bin is not installed")
+@pytest.mark.parametrize("name", PROGRAMS)
+def test_a_program_that_no_firmware_loads(name: str) -> None:
+    problem, make = PROGRAMS[name]
+    found = guest({f"{TOP}/BOOT/BOOTX64.EFI": make()}).get(Efi).images[0].problem
+    assert (problem in found) if problem else not found
+
+
+@pytest.mark.truth
+@pytest.mark.parametrize("name", PROGRAMS)
+def test_ovmf_loads_it_or_not(name: str, tmp_path: Path) -> None:
+    problem, make = PROGRAMS[name]
+    text = shown(esp_image(tmp_path / "d.raw", {"EFI/BOOT/BOOTX64.EFI": make()}), awaited="grub>|Shell>|failed to load")
+    assert ("grub>" in text) is not bool(problem), text
+
+
+@pytest.mark.truth
+def test_ovmf_of_64_bits_starts_no_bootia32(tmp_path: Path) -> None:
+    text = shown(esp_image(tmp_path / "d.raw", {"EFI/BOOT/BOOTIA32.EFI": GRUB.read_bytes()}), awaited="grub>|Shell>")
+    assert "grub>" not in text
+
+
+@pytest.mark.parametrize(("target", "name", "wanted"), [
+    ("kvm", "BOOTIA32.EFI", [FAILS]), ("kvm", "BOOTX64.EFI", []), ("vmware", "BOOTIA32.EFI", []), ("vmware", "BOOTX64.EFI", [FAILS]),
+])  # fmt: skip
+def test_the_firmware_of_a_guest_of_32_bits(target: str, name: str, wanted: object) -> None:
+    facts = guest({f"{TOP}/BOOT/{name}": b"MZ grub_"}, target, "i386")
+    assert told(facts.get(FirmwareVerdict).fallback) == wanted
+    assert all("for its 64 bits, only BOOTIA32.EFI" in cause.reason for cause in facts.get(FirmwareVerdict).fallback if target == "kvm")
+
+
+def test_grub_legacy_reads_the_file_that_is_called_as_itself() -> None:
+    files: dict[str, str | bytes] = {f"{TOP}/redhat/grub.efi": LEGACY, f"{TOP}/redhat/grub.conf": MENU, f"{TOP}/BOOT/BOOTX64.EFI": LEGACY}
+    alone = guest(files)
+    assert told(alone.get(LoaderVerdict).prompt) == [FAILS]
+    assert str(alone.get(LoaderVerdict).prompt[0].where) == f"{TOP}/BOOT/BOOTX64.conf"
+    both = guest({**files, f"{TOP}/BOOT/bootx64.CONF": MENU})
+    assert told(both.get(LoaderVerdict).prompt) == []
+    assert str(both.get(Bootloader).where) == f"{TOP}/BOOT/bootx64.CONF"
+
+
+@pytest.mark.parametrize(("content", "title"), [
+    (b"limine.conf", "Limine"), (b"limine.cfg", "Limine"), ("rEFInd".encode("utf-16-le"), "rEFInd"),
+])  # fmt: skip
+def test_a_loader_that_is_not_read_is_named_once(content: bytes, title: str) -> None:
+    facts = guest({**sample_boot(), f"{TOP}/BOOT/BOOTX64.EFI": pe_image({".text": content}), f"{TOP}/debian/grubx64.efi": b"MZ grub_"})
+    reason = f"the boot loader is {title}, whose configuration is not read"
+    stages = {stage.stage: stage for stage in predict(facts).stages}
+    for stage in (Stage.LOADER, Stage.ENTRY, Stage.KERNEL, Stage.INITRAMFS, Stage.ROOT):
+        assert (stages[stage].fate, stages[stage].reason) == (Fate.UNKNOWN, reason)
+    assert told(facts.get(LoaderVerdict).menu) == [UNKNOWN]
+
+
+ORDER = (
+    "EFI/BOOT/extlinux.conf", "EFI/BOOT/syslx64.cfg", "EFI/BOOT/syslinux.cfg", "boot/syslinux/extlinux.conf", "boot/syslinux/syslinux.cfg",
+    "syslinux/syslinux.cfg", "syslinux.cfg",
+)  # fmt: skip
+"""As SYSLINUX 6.04 looks for its configuration."""
+
+
+@pytest.mark.parametrize("first", range(len(ORDER) + 1))
+def test_syslinux_for_efi(first: int) -> None:
+    files = {f"/boot/efi/{path}": "DEFAULT a\nLABEL a\n LINUX /vmlinuz\n APPEND root=/dev/sda2\n" for path in ORDER[first:]}
+    facts = guest({**files, f"{TOP}/BOOT/BOOTX64.EFI": SYSLINUX, f"{TOP}/syslinux/syslinux.cfg": "LABEL b\n"})
+    if first == len(ORDER):
+        assert told(facts.get(LoaderVerdict).prompt) == [FAILS]
+    else:
+        assert str(facts.get(Bootloader).where) == f"/boot/efi/{ORDER[first]}"
+        entry = facts.get(Bootloader).default
+        assert entry is not None
+
+
+def test_syslinux_loads_from_its_own_partition() -> None:
+    esp: dict[str, Content] = {"/EFI/BOOT/BOOTX64.EFI": SYSLINUX, "/syslinux.cfg": "LABEL a\n LINUX /vmlinuz\n", "/vmlinuz": b"x"}
+    systems = {
+        "/": MemoryFileSystem({"/vmlinuz": b"y", "/boot/efi/x": b""}, "ext4", ROOT),
+        "/boot/efi": MemoryFileSystem(esp, "vfat", "AB-CD"),
+    }
+    entry = store({}, GuestFS(systems), DISKS).get(Bootloader).default
+    assert entry is not None
+    assert entry.kernel == "/boot/efi/vmlinuz"
+
+
+@pytest.mark.truth
+@pytest.mark.parametrize("first", range(len(ORDER)))
+def test_syslinux_looks_in_this_order(first: int, tmp_path: Path) -> None:
+    programs = {"BOOTX64.EFI": "SYSLINUX.EFI/efi64/syslinux.efi", "ldlinux.e64": "syslinux/modules/efi64/ldlinux.e64"}
+    if not all((Path("/usr/lib") / path).exists() for path in programs.values()):
+        pytest.skip("syslinux-efi and syslinux-common are not installed")
+    files = {f"EFI/BOOT/{name}": (Path("/usr/lib") / path).read_bytes() for name, path in programs.items()}
+    files |= {path: f"SERIAL 0\nPROMPT 1\nSAY this is {path}.\nLABEL x\n LINUX /x\n".encode() for path in ORDER[first:]}
+    assert f"this is {ORDER[first]}." in shown(esp_image(tmp_path / "d.raw", files), awaited="this is [^.]+[.]\\w+[.]|boot:")
