@@ -121,6 +121,11 @@ def _sectors(target: Target) -> Iterator[str]:
         yield f"logical sectors of {target.sector_size} bytes" if target.sector_size else "logical sectors as the image states them"
 
 
+def _first_disk(target: Target) -> Iterator[str]:
+    if target.first_disk_only:
+        yield f"{' and '.join(kind.upper() for kind in target.first_disk_only)} from the first disk only"
+
+
 def _secure_boot(target: Target) -> Iterator[str]:
     if target.secure_boot:
         keys = {"microsoft": "Microsoft's keys", "windows": "the key of Windows only", "own": "own keys"}[target.secure_boot]
@@ -168,6 +173,10 @@ KEYS: dict[str, Key] = {
     "sector_size": Key(_sector, "disks", _sectors),
     "secure_boot": Key(maybe(one_of("microsoft", "windows", "own")), "firmware", _secure_boot),
     "efi32": Key(flag, "firmware", lambda target: ["UEFI of 32 bits for guests of 32 bits"] if target.efi32 else []),
+    "first_disk_only": Key(
+        listed(one_of("bios", "uefi")), "firmware",
+        _first_disk,
+    ),
     "bios": Key(maybe(_WORD), "firmware", lambda target: [f"the BIOS is {target.bios}"] if target.bios else []),
     "cpu_level": Key(number(1, 4), "processor", lambda target: [f"x86-64-v{target.cpu_level} at least"]),
     "cpu_hotplug": Key(flag, "processor", lambda target: ["processors can be added while running"] if target.cpu_hotplug else []),

@@ -79,6 +79,7 @@ def _target(name: str, path: str, data: bytes | str) -> Target:
         displays=tuple(_display(video) for video in videos if video != "none"),
         consoles=_consoles(root),
         firmware=(_firmware(root),),
+        first_disk_only=() if all(disk.find("boot") is not None for disk in disks) else base.first_disk_only,
         secure_boot=_secure_boot(root),
         sector_size=_sector(disks[0]),
         cpu_level=_cpu_level(root.find("cpu")),

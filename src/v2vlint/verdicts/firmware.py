@@ -104,22 +104,34 @@ def _signed(secure: SecureBoot) -> Iterator[Cause[str]]:
 
 
 def _order(guest: Startable, chosen: ChosenFirmware, blocks: BlockTable, target: Target, conversion: Conversion) -> Iterator[Cause[None]]:
-    """Firmware boots from the first disk by default. A cloud import designates the disk with the system."""
+    """Firmware boots from the first disk by default. A cloud import designates the disk with the system.
+
+    OVMF drops what is not in QEMU's boot order, and libvirt's ``<boot dev='hd'/>`` has the first disk there alone (seen).
+    """
     disk = guest.boot_disk if chosen.kind == "bios" else guest.esp_disk if chosen.kind == "uefi" else None
-    first = blocks.chain(0)
     if not disk or not blocks.disks:
         return
     place = Device(f"disk{disk + 1}", "boot sector" if chosen.kind == "bios" else "partition table")
     what = "the boot code is" if chosen.kind == "bios" else "the EFI system partition is"
-    reason = f"{what} on disk{disk + 1}, and {target.title} starts disk1, which has none"
-    if chosen.kind == "bios" and (first is None or first.starts is not False):
+    there = _on_first(chosen.kind, blocks)
+    if there is True:
         return
+    has = "has none" if there is False else "may have something else to start"
+    reason = f"{what} on disk{disk + 1}, and {target.title} starts disk1, which {has}"
     if conversion.fits:
         yield repaired(reason, place, None)
-    elif chosen.kind == "uefi" or target.names_system_disk:
+    elif there is None or target.names_system_disk or chosen.kind not in target.first_disk_only:
         yield doubt(True, reason, place, None)
     else:
         yield fault(True, reason, place, None)
+
+
+def _on_first(kind: str, blocks: BlockTable) -> bool | None:
+    """Whether the first disk starts something; None where that is not known. Another ESP there may be empty, or of another system."""
+    if kind == "uefi":
+        return None if any(one.disk == 0 for one in esp_devices(blocks)) else False
+    first = blocks.chain(0)
+    return first.starts if first is not None else None
 
 
 def _start(guest: Startable, chosen: ChosenFirmware, landing: Landing, target: Target, store: FactStore) -> Iterator[Cause[None]]:

@@ -36,8 +36,9 @@ def esp_image(path: Path, files: Mapping[str, bytes], table: str = f"label: gpt\
     return path
 
 
-def shown(*disks: Path, awaited: str, secure: bool = False, seconds: int = 60, more: str = "") -> str:
-    """The console of a machine with these disks, until ``awaited`` appears. ``more`` are options of each disk.
+def shown(*disks: Path, awaited: str, secure: bool = False, seconds: int = 60, more: str = "", listed: int = 9) -> str:
+    """The console of a machine with these disks, until ``awaited`` appears. ``more`` are options of each disk; the first
+    ``listed`` ones are in the boot order.
 
     ``secure``: Secure Boot with Microsoft's keys.
     """
@@ -50,7 +51,8 @@ def shown(*disks: Path, awaited: str, secure: bool = False, seconds: int = 60, m
     command += ["-drive", f"if=pflash,unit=1,format=raw,file={store}"]
     for number, disk in enumerate(disks, 1):
         command += ["-drive", f"if=none,id=d{number},file={disk},format=raw,snapshot=on"]
-        command += ["-device", f"virtio-blk-pci,drive=d{number},bootindex={number}{more}"]
+        order = f",bootindex={number}" if number <= listed else ""
+        command += ["-device", f"virtio-blk-pci,drive=d{number}{order}{more}"]
     text, end = "", time.monotonic() + seconds
     with subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as machine:
         assert machine.stdout is not None

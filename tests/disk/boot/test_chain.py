@@ -41,10 +41,10 @@ def test_qemus_bios_agrees(name: str, tmp_path: Path) -> None:
     assert bool(re.search(awaited, screen(make(tmp_path / "d.raw").path, awaited))) == starts
 
 
-def screen(path: Path, awaited: str) -> str:
-    """What a machine shows that starts the disk, until it shows what is awaited or a few seconds are over."""
-    drive = f"file={path},format=raw,if=ide,snapshot=on"
-    command = ["qemu-system-x86_64", "-accel", "tcg", "-m", "128", "-nographic", "-net", "none", "-drive", drive]
+def screen(path: Path, awaited: str, *others: Path) -> str:
+    """What a machine that starts the disk, with ``others`` behind it, shows until what is awaited comes or a few seconds are over."""
+    drives = (word for disk in (path, *others) for word in ("-drive", f"file={disk},format=raw,if=ide,snapshot=on"))
+    command = ["qemu-system-x86_64", "-accel", "tcg", "-m", "128", "-nographic", "-net", "none", *drives]
     shown = ""
     with subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as machine:
         assert machine.stdout is not None

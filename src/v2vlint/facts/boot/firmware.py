@@ -49,7 +49,7 @@ def find_firmware(fs: GuestFS, blocks: BlockTable, efi: Efi, os: OsInfo) -> Firm
     """What the block table and the ESP show."""
     bios, bios_reason, chain = _bios(fs, blocks)
     uefi, uefi_reason = _uefi(blocks, efi, os)
-    esp = next(iter(esp_devices(blocks)), None)
+    esp = blocks.named(efi.device) or next(iter(esp_devices(blocks)), None)
     disk = chain.disk if chain and bios else None
     return Firmware(bios, uefi, bios_reason, uefi_reason, disk, esp.disk if esp else None, chain)
 

@@ -1,0 +1,83 @@
+"""Guests whose boot code or ESP is not on the first disk: by firmware, target and what else is on the first. SeaBIOS and OVMF are asked."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.disk.boot.disks import MBR, Raw, grub2
+from tests.disk.boot.ovmf import esp_image, shown
+from tests.disk.boot.test_chain import screen
+from tests.verdicts.asking import FAILS, REPAIRED, ROOT, UNSURE, Told, disk, part, store, told
+from v2vlint.facts.boot.efi import ESP_TYPE
+from v2vlint.facts.boot.start import ChosenFirmware
+from v2vlint.facts.conversion.refusals import Refusals
+from v2vlint.guest.fs import GuestFS
+from v2vlint.model.blocks import BlockTable
+from v2vlint.model.finding import Mover
+from v2vlint.model.osinfo import OsInfo
+from v2vlint.samples.boot import sample_chain
+from v2vlint.samples.memory import MemoryFileSystem, memory_guest
+from v2vlint.target.libvirt import from_text
+from v2vlint.verdicts.firmware import FirmwareVerdict
+
+GRUB = Path("/usr/lib/grub/x86_64-efi/monolithic/grubx64.efi")
+GPT = (("pt", "gpt"),)
+ESP = part(1, "vfat", "AB-CD", on=2, part_type=ESP_TYPE)
+DATA = (disk(), part(1, "ext4", ROOT))
+UEFI = BlockTable((*DATA, disk(2, details=GPT), ESP), chains=(sample_chain("none"), sample_chain("none", 1)))
+OTHER = BlockTable((disk(details=GPT), part(1, "vfat", "EF-01", part_type=ESP_TYPE), *UEFI.devices[2:]), chains=UEFI.chains)
+BIOS = BlockTable((*DATA, disk(2), part(1, "ext4", ROOT, on=2)), chains=(sample_chain("none"), sample_chain(disk=1)))
+ODD = BlockTable(BIOS.devices, chains=(sample_chain("other"), sample_chain(disk=1)))
+BOTH = BlockTable(BIOS.devices, chains=(sample_chain(), sample_chain(disk=1)))
+WINDOWS = OsInfo("windows", "windows", "windows", "Windows 10", "10.0", "x86_64")
+
+
+@pytest.mark.parametrize(("blocks", "kind", "target", "mover", "wanted"), [
+    (UEFI, "uefi", "kvm", Mover.RAW, [FAILS]), (UEFI, "uefi", "proxmox", Mover.RAW, [FAILS]),
+    (UEFI, "uefi", "kubevirt", Mover.RAW, [UNSURE]),
+    (UEFI, "uefi", "vmware", Mover.RAW, [UNSURE]), (UEFI, "uefi", "hyperv-gen2", Mover.RAW, [UNSURE]),
+    (UEFI, "uefi", "openstack", Mover.RAW, [UNSURE]), (UEFI, "uefi", "kvm", Mover.VIRT_V2V, [REPAIRED]),
+    (BIOS, "bios", "kvm", Mover.RAW, [FAILS]), (BIOS, "bios", "vmware", Mover.RAW, [FAILS]),
+    (BIOS, "bios", "ec2-nitro", Mover.RAW, [UNSURE]),
+    (ODD, "bios", "kvm", Mover.RAW, [UNSURE]), (BOTH, "bios", "kvm", Mover.RAW, []),
+])  # fmt: skip
+@pytest.mark.parametrize("system", ["linux", "windows"])
+def test_the_first_disk(blocks: BlockTable, kind: str, target: str, mover: Mover, wanted: Told, system: str) -> None:
+    root = {"/boot/efi/EFI/BOOT/BOOTX64.EFI": b"MZ grub_"} if system == "linux" else {"/Windows/System32/x": b""}
+    given = (memory_guest(root, ROOT), blocks, ChosenFirmware(kind), Refusals(converts=True), *([WINDOWS] if system == "windows" else []))
+    facts = store({}, *given, target=target, mover=mover)
+    assert told(facts.get(FirmwareVerdict).order) == wanted
+
+
+def test_another_esp_on_the_first_disk() -> None:
+    top = MemoryFileSystem({"/boot/efi/x": b""}, "ext4", ROOT)
+    mounts = {"/": top, "/boot/efi": MemoryFileSystem({"/EFI/BOOT/BOOTX64.EFI": b"MZ grub_"}, "vfat", "AB-CD")}
+    assert told(store({}, GuestFS(mounts), OTHER, ChosenFirmware("uefi")).get(FirmwareVerdict).order) == [UNSURE]
+
+
+def test_a_domain_that_orders_all_its_disks() -> None:
+    disks = "".join(f"<disk device='disk'><target dev='vd{name}' bus='virtio'/>{{}}</disk>" for name in "ab")
+    for order, wanted in (("<boot order='1'/>", ()), ("", ("bios", "uefi"))):
+        assert from_text("a", f"<domain type='kvm'><devices>{disks.format(order, order)}</devices></domain>").first_disk_only == wanted
+
+
+@pytest.mark.truth
+@pytest.mark.parametrize(("first", "listed", "starts"), [("blank", 1, False), ("blank", 2, True), ("empty ESP", 1, False)])
+def test_ovmf_starts_what_is_in_the_order(first: str, listed: int, starts: bool, tmp_path: Path) -> None:
+    second = esp_image(tmp_path / "second.raw", {"EFI/BOOT/BOOTX64.EFI": GRUB.read_bytes()})
+    other = esp_image(tmp_path / "first.raw", {"x": b""})
+    if first == "blank":
+        other = tmp_path / "blank.raw"
+        subprocess.run(["truncate", "-s", "64M", other], check=True)
+    assert ("grub>" in shown(other, second, awaited="grub>|Shell>", listed=listed)) is starts
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("first", [Raw, lambda path: Raw(path, *MBR)])
+def test_seabios_starts_the_first_disk_only(first: type[Raw], tmp_path: Path) -> None:
+    second = grub2(tmp_path / "second.raw").path
+    assert "grub>" not in screen(first(tmp_path / "first.raw").path, "grub>|No bootable", second)
+    assert "grub>" in screen(second, "grub>", first(tmp_path / "first.raw").path)
