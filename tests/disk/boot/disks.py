@@ -49,6 +49,7 @@ def run(*command: str | Path, stdin: str = "") -> None:
 
 
 MBR = ("2048,32768,83,*", "34816,32768,83")
+EXTENDED = ("2048,32768,83", "34816,65536,5,*", "36864,16384,83")
 GPT = ("label: gpt", "2048,32768,L", "34816,2048,21686148-6449-6E6F-744E-656564454649")
 
 
@@ -110,6 +111,9 @@ SHAPES: dict[str, Shape] = {
     "half of core.img is gone": (False, "grub2", "core.img is damaged", lambda path: grub2(path).write(80, bytes(400 * SECTOR))),
     "another core.img over its end": (False, "grub2", "does not unpack", lambda path: grub2(path).write(100, b"\xa5" * 100 * SECTOR)),
     "GRUB 2 in the active partition": (True, "grub2", "", lambda path: _in_partition(grub2(path, 40), PARTED)),
+    "GRUB 2 in an extended partition": (True, "grub2", "", lambda path: _in_partition(grub2(path, 40, EXTENDED), PARTED, SECOND)),
+    "an active extended partition": (False, "parted", "has no boot code", lambda path: Raw(path, *EXTENDED).write(0, PARTED)),
+    "core.img at the beginning of a partition": (True, "grub2", "", lambda path: _in_partition(grub2(path, FIRST + 1), PARTED)),
     "parted, none active": (False, "parted", "none is active", lambda path: Raw(path, "2048,32768,83").write(0, PARTED)),
     "parted, an empty boot sector": (False, "parted", "is empty", lambda path: Raw(path, *MBR).write(0, PARTED)),
     "parted, a FAT that is not bootable": (False, "parted", "has no boot code", lambda path: _dummy(path).write(0, PARTED)),
@@ -133,9 +137,9 @@ SHAPES: dict[str, Shape] = {
 }  # fmt: skip
 
 
-def _in_partition(raw: Raw, mbr: bytes) -> Raw:
-    """The boot sector of the disk goes to the first partition."""
-    return raw.write(FIRST, raw.read(0)[:440]).write(FIRST, b"\x55\xaa", 510).write(0, mbr.ljust(440, b"\0"))
+def _in_partition(raw: Raw, mbr: bytes, at: int = FIRST) -> Raw:
+    """The boot sector of the disk goes to a partition."""
+    return raw.write(at, raw.read(0)[:440]).write(at, b"\x55\xaa", 510).write(0, mbr.ljust(440, b"\0"))
 
 
 def _dummy(path: Path) -> Raw:

@@ -13,6 +13,7 @@ from tests.facts.boot.pe_samples import pe_image
 from tests.verdicts.asking import FAILS, ROOT, UNKNOWN, disk, part, store, told
 from v2vlint.facts.boot.bootloader import Bootloader
 from v2vlint.facts.boot.efi import ESP_TYPE, Efi
+from v2vlint.facts.boot.firmware import Firmware
 from v2vlint.facts.registry import FactStore
 from v2vlint.guest.fs import GuestFS
 from v2vlint.model.blocks import BlockTable
@@ -146,3 +147,17 @@ def test_syslinux_looks_in_this_order(first: int, tmp_path: Path) -> None:
     files = {f"EFI/BOOT/{name}": (Path("/usr/lib") / path).read_bytes() for name, path in programs.items()}
     files |= {path: f"SERIAL 0\nPROMPT 1\nSAY this is {path}.\nLABEL x\n LINUX /x\n".encode() for path in ORDER[first:]}
     assert f"this is {ORDER[first]}." in shown(esp_image(tmp_path / "d.raw", files), awaited="this is [^.]+[.]\\w+[.]|boot:")
+
+
+@pytest.mark.parametrize(("kind", "uefi"), [("0x0c", None), ("", None), ("0xde", False), ("0x0c mounted", False)])
+def test_a_fat_that_is_no_esp_by_its_type(kind: str, uefi: bool | None) -> None:
+    uuid = "" if "mounted" not in kind else ROOT
+    blocks = BlockTable((disk(), part(1, "vfat", uuid or "AB-CD", part_type=kind.split(" ")[0])), chains=(sample_chain(),))
+    assert store({}, memory_guest({"/etc/hostname": "x\n"}, ROOT), blocks).get(Firmware).uefi is uefi
+
+
+@pytest.mark.truth
+@pytest.mark.parametrize("table", ["2048,60000,c\n", "2048,60000,ef\n", "label: gpt\nstart=2048,size=60000,type=L\n", ""])
+def test_ovmf_asks_no_type(table: str, tmp_path: Path) -> None:
+    image = esp_image(tmp_path / "d.raw", {"EFI/BOOT/BOOTX64.EFI": GRUB.read_bytes()}, table)
+    assert "grub>" in shown(image, awaited="grub>|Shell>")

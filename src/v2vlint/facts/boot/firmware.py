@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from v2vlint.facts.boot.efi import Efi, esp_devices
+from v2vlint.facts.boot.efi import Efi, esp_devices, mounts_of
 from v2vlint.facts.registry import provides
 from v2vlint.guest.fs import GuestFS
-from v2vlint.model.blocks import BlockTable
+from v2vlint.model.blocks import BlockDevice, BlockTable
 from v2vlint.model.boot_chain import BootChain
 from v2vlint.model.osinfo import OsInfo
 
+_FAT_TYPES = frozenset({"0x01", "0x04", "0x06", "0x0b", "0x0c", "0x0e", "ebd0a0a2-b9e5-4433-87c0-68b6b72699c7", ""})
+"""Types of partitions with FAT, those of hidden ones left out; none is that of a disk without partitions."""
 BIOS_BOOT_TYPE = "21686148-6449-6e6f-744e-656564454649"
 _LOADERS = frozenset({"shim", "grub", "systemd-boot", "uki", "linux", "refind", "fallback", "windows", "elilo", "unknown"})
 
@@ -49,6 +51,8 @@ def find_firmware(fs: GuestFS, blocks: BlockTable, efi: Efi, os: OsInfo) -> Firm
     """What the block table and the ESP show."""
     bios, bios_reason, chain = _bios(fs, blocks)
     uefi, uefi_reason = _uefi(blocks, efi, os)
+    if uefi is False and (unread := _other_fat(fs, blocks, efi)) is not None:
+        uefi, uefi_reason = None, f"{unread.name} is a FAT that is not mounted anywhere and was not read: UEFI looks for a loader there too"
     esp = blocks.named(efi.device) or next(iter(esp_devices(blocks)), None)
     disk = chain.disk if chain and bios else None
     return Firmware(bios, uefi, bios_reason, uefi_reason, disk, esp.disk if esp else None, chain)
@@ -70,6 +74,13 @@ def _home(fs: GuestFS, blocks: BlockTable) -> int | None:
     mount = fs.mounts.get("/boot") or fs.mounts["/"]
     found = blocks.tagged("UUID", mount.uuid)
     return found[0].disk if found else None
+
+
+def _other_fat(fs: GuestFS, blocks: BlockTable, efi: Efi) -> BlockDevice | None:
+    """A FAT that may be an ESP although its type does not say so: UEFI asks no type."""
+    if efi.device or efi.mount:
+        return None
+    return next((one for one in blocks if one.fs_type == "vfat" and one.part_type in _FAT_TYPES and not mounts_of(fs, one)), None)
 
 
 def _uefi(blocks: BlockTable, efi: Efi, os: OsInfo) -> tuple[bool | None, str]:
