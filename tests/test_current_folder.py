@@ -72,7 +72,7 @@ def test_a_configuration_that_was_found_names_no_file_elsewhere(tmp_path: Path, 
     config = read(_written(folder, text))
     with pytest.raises(UsageError, match=r"outside its folder|only in a configuration given") as caught:
         confined(config)
-    assert caught.value.hint == f"if it is yours: --config {folder / 'v2vlint.toml'}"
+    assert caught.value.hint == f"if you trust it, pass --config {folder / 'v2vlint.toml'}"
 
 
 def _written(folder: Path, text: str) -> Path:

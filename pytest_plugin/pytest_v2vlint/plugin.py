@@ -31,7 +31,7 @@ _OPTIONS = (
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Every option has an ini key of the same name, with underscores."""
-    group = parser.getgroup("v2vlint", "what breaks when a virtual machine lands on other virtual hardware")
+    group = parser.getgroup("v2vlint", "what breaks when a virtual machine moves to other virtual hardware")
     group.addoption(
         "--v2vlint",
         action="append",

@@ -1,4 +1,4 @@
-"""v2vlint says what will break when a virtual machine lands on other virtual hardware.
+"""v2vlint predicts what will break when a virtual machine moves to other virtual hardware.
 
 The command line and the pytest plugin use these functions as well. Guest bytes are read by child processes under limits. Errors are
 those of :mod:`v2vlint.model.errors`: UsageError for wrong arguments and configuration, ImageError for a guest that cannot be read.

@@ -1,4 +1,4 @@
-"""Code that touches guest bytes runs in a child process with limits, and answers in JSON.
+"""Run code that touches guest bytes in a child process with limits, which answers in JSON.
 
 A call names a function (``module:function``, JSON-ready data in and out). The child is forked from a warm process that holds nothing of
 any guest (:mod:`v2vlint.confine.forks`), gets the call on stdin, so that keys are in no argument list, is confined to the files it is
@@ -6,7 +6,7 @@ granted before it calls (:mod:`v2vlint.confine`), and is killed when it takes to
 outcome of the call, never an exception in the parent; the parent unpickles nothing, and what it does with an answer must not rest on names
 that the child made up.
 
-A child opens no files of guests: it asks its parent for each over a socket, and gets a descriptor when the call's desk agrees.
+A child opens no guest files itself: it asks its parent for each over a socket, and gets a descriptor if the call's desk agrees.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ _GRACE = 30.0
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What a child may use: bytes of address space, seconds of processor time, seconds on the clock, bytes of answer."""
+    """Limits of a child: bytes of address space, seconds of processor time, seconds of wall-clock time, bytes of answer."""
 
     memory: int = 2 << 30
     cpu: int = 300
@@ -57,9 +57,9 @@ What it says in an attribute ``grant``, if it has one, the child may read itself
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """``entry`` (``module:function``) to be called with ``request`` (JSON-ready data) by a child that may use ``grant``.
+    """``entry`` (``module:function``), to be called with ``request`` (JSON-ready data) in a child that may access ``grant``.
 
-    The module is imported, and its ``warm(request)`` called if it has one, before the child is confined. ``desk`` answers its questions.
+    The module is imported, and its ``warm(request)`` called if it exists, before the child is confined. ``desk`` answers its questions.
     """
 
     entry: str
@@ -86,7 +86,7 @@ class Refusal:
 
 @dataclass(frozen=True, slots=True)
 class Death:
-    """There is no answer, for ``reason``."""
+    """No answer, because of ``reason``."""
 
     reason: str
     hint: str = ""
@@ -96,7 +96,7 @@ Outcome = Answer | Refusal | Death
 
 
 def run(call: Call, limits: Limits = DEFAULT_LIMITS) -> Outcome:
-    """One call in one child."""
+    """Run one call in one child."""
     return next(run_all([call], limits))[1]
 
 
@@ -106,9 +106,9 @@ def run_all(
     parallel: int = 1,
     tick: Callable[[frozenset[int]], None] | None = None,
 ) -> Iterator[tuple[int, Outcome]]:
-    """Every call in a child of its own, ``parallel`` at a time: pairs of its position and outcome, as they end.
+    """Run every call in a child of its own, ``parallel`` at a time. Yields pairs of position and outcome as they finish.
 
-    ``tick`` is called ten times a second with the positions under way. Leaving the iteration (also by Ctrl-C) kills all children.
+    ``tick`` is called ten times a second with the positions in progress. Leaving the iteration (also by Ctrl-C) kills all children.
     """
     waiting = iter(enumerate(calls))
     running: dict[int, _Child] = {}
@@ -185,11 +185,11 @@ class _Child:
 
     @property
     def ended(self) -> bool:
-        """Whether it has said all it will: only the child itself holds the other end of its answer, not what it may have started."""
+        """Whether its answer is complete: only the child itself holds the other end of that pipe, not processes it may have started."""
         return self.answering not in self.outputs
 
     def register(self, selector: selectors.BaseSelector) -> None:
-        """Wait for its pipes; the data of a key is what to do when it is ready."""
+        """Wait for its pipes; a key's data is the action to take when it is ready."""
         if self.stdin is not None:
             selector.register(self.stdin, selectors.EVENT_WRITE, self._feed)
         for stream in self.outputs:
@@ -198,7 +198,7 @@ class _Child:
             selector.register(self.counter, selectors.EVENT_READ, self._serve)
 
     def _serve(self) -> None:
-        """Answer one question of the child."""
+        """Answer one question from the child."""
         handle = None
         try:
             question = self.counter.recv(_CHUNK)
@@ -235,7 +235,7 @@ class _Child:
             del self.outputs[stream]
 
     def look(self) -> None:
-        """Kill it when it is over a limit that the parent watches."""
+        """Kill it when it exceeds a limit that the parent watches."""
         if self.ended:
             return
         if self.remaining <= 0:
@@ -248,7 +248,7 @@ class _Child:
         self.kill()
 
     def kill(self) -> None:
-        """Kill whatever is left of its process group, take its exit status, and let go of its pipes."""
+        """Kill whatever is left of its process group, collect its exit status, and close its pipes."""
         supervise.end(self.process)
         for stream in (self.stdin, *self.outputs):
             if stream is not None:
@@ -257,7 +257,7 @@ class _Child:
         self.counter.close()
 
     def _settle(self) -> None:
-        """Wait for its end without taking its status, so that its group's number is not given to others before the group is killed."""
+        """Wait for its end without reaping it, so that its group's number is not reused before the group is killed."""
         patience = time.monotonic() + _GRACE
         while not self.process.ended:
             if time.monotonic() > patience:
@@ -266,7 +266,7 @@ class _Child:
             time.sleep(0.002)
 
     def outcome(self) -> Outcome:
-        """What became of it, once it has ended."""
+        """The outcome, once it has ended."""
         if self.process.returncode is None:
             self._settle()
         self.kill()
@@ -301,7 +301,7 @@ def _decode(reply: dict[str, Any], limits: Limits) -> Outcome:
 
 
 def size(count: int) -> str:
-    """A number of bytes for people: ``2 GiB``, ``512 MiB``."""
+    """A number of bytes for display: ``2 GiB``, ``512 MiB``."""
     for unit, factor in (("GiB", 1 << 30), ("MiB", 1 << 20), ("KiB", 1 << 10)):
         if count >= factor:
             return f"{count / factor:.1f}".removesuffix(".0") + f" {unit}"
@@ -342,7 +342,7 @@ def serve(parent: int) -> NoReturn:
     reply = json.dumps(_reply(module, name, order["request"], Grant(**order["grant"]))).encode()
     with os.fdopen(channel, "wb") as stream:
         stream.write(reply)
-    # Taking the interpreter down, object by object, costs a tenth of the time of a check.
+    # Taking the interpreter down object by object would cost a tenth of the time of a check.
     os._exit(0)
 
 

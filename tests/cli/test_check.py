@@ -140,7 +140,7 @@ def test_a_path_that_is_not_there_leaves_the_others_alone(v2vlint: Run, images: 
         (("--report", "jsn=x", "IMAGE"), "v2vlint: unknown report format 'jsn'", "one of text, json"),
         (("--report", "json=nowhere/x.json", "IMAGE"), "v2vlint: --report json=nowhere/x.json: no such folder: nowhere", ""),
         (("--key-file", "nokey", "IMAGE"), "v2vlint: key file nokey: no such file or directory", ""),
-        (("--baseline", "none.json", "IMAGE"), "v2vlint: none.json: no such file or directory", "'v2vlint baseline' writes it"),
+        (("--baseline", "none.json", "IMAGE"), "v2vlint: none.json: no such file or directory", "create it with 'v2vlint baseline'"),
         (("--config", "none.toml", "IMAGE"), "v2vlint: none.toml: no such file or directory", ""),
     ],
 )

@@ -13,7 +13,7 @@ from tests.cli.conftest import Run
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (("check", "--virtio-win", "/", "a.qcow2"), "--virtio-win goes with --fix"),
+        (("check", "--virtio-win", "/", "a.qcow2"), "--virtio-win requires --fix"),
         (("fix", "--virtio-win", "/no/such.iso", "a.qcow2"), "/no/such.iso: no such file or directory"),
     ],
 )

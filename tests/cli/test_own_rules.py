@@ -85,7 +85,7 @@ def test_only_a_configuration_that_is_named_brings_rules(v2vlint: Run, tmp_path:
     folder(tmp_path / "rules", policy=CODE[0])
     (tmp_path / "v2vlint.toml").write_text('rules = ["rules"]\n')
     found = v2vlint("check", "nothing.qcow2", cwd=tmp_path)
-    assert (found.returncode, "rules counts only in a configuration given with --config" in found.stderr) == (2, True)
+    assert (found.returncode, "rules is allowed only in a configuration given with --config" in found.stderr) == (2, True)
     named = v2vlint("rules", "--config", "v2vlint.toml", cwd=tmp_path)
     assert "image-policy" in named.stdout
     told = v2vlint("explain", "--config", "v2vlint.toml", "image-policy", cwd=tmp_path)

@@ -34,7 +34,7 @@ SAME = Definition(
         (replace(SAME, places={}), ["2048 MiB of memory: the definition states none"]),
         (
             replace(SAME, media=(Medium("cdrom"), Medium("cdrom")), passthrough=(Feature("vgpu", "x"),), features=(Feature("sound"),)),
-            ["not taken over: empty drive (cdrom) × 2, passed-through vgpu x, sound"],
+            ["not carried over: empty drive (cdrom) × 2, passed-through vgpu x, sound"],
         ),
     ],
 )

@@ -73,7 +73,7 @@ def test_windows_11_gets_a_tpm_and_what_its_definition_says(tmp_path: Path) -> N
     found = domain("x.xml", text)
     assert (found.tpm, found.firmware, found.machine, found.secure_boot) == (True, "uefi", "pc", False)
     assert "no SATA disks: storahci starts only as 'demand', not at boot (StartOverride)" in notes
-    assert "no Secure Boot: it takes UEFI firmware and machine type q35" in notes
+    assert "no Secure Boot: it requires UEFI firmware and machine type q35" in notes
 
 
 @pytest.mark.xdist_group("rhel5-hda")

@@ -77,14 +77,14 @@ def test_a_note_says_why() -> None:
     assert found.notes == [
         "no virtio-blk disks: viostor starts only as 'demand', not at boot",
         "no virtio-scsi disks: there is no service vioscsi",
-        "no virtio-net card: there is no service netkvm; e1000e, as Windows of this age usually brings a driver for that",
+        "no virtio-net card: there is no service netkvm; e1000e, because Windows of this age usually ships a driver for that",
     ]
 
 
 def test_a_driver_that_waits_for_the_first_boot_counts_for_the_card() -> None:
     found, _bus = proposed(TEN, VIOSTOR, software=DEVICE_PATH, netkvm=b"[Version]")
     assert found.card() == "virtio"
-    assert found.notes == ["virtio-net card: netkvm.inf waits in /Windows/Drivers/VirtIO: Windows installs it at the first boot, "
+    assert found.notes == ["virtio-net card: netkvm.inf is in /Windows/Drivers/VirtIO: Windows installs it at first boot "
                            "if it trusts its signature"]  # fmt: skip
     assert proposed(TEN, VIOSTOR, netkvm=b"[Version]")[0].card() == "e1000e"
 
@@ -94,7 +94,7 @@ def test_an_unreadable_registry_is_said_and_age_decides() -> None:
     store = example_store(Example({SYSTEM: b"regf"}, given=(OsInfo("windows", "windows", "windows", *SEVEN, "x86_64"),)))
     unread = Drivers(store, target.load("kvm"))
     assert (unread.disk(), unread.card(), found.has("virtio_rng"), bus) == (("ide", ""), "e1000", False, "sata")
-    assert unread.notes[0].startswith(f"which drivers the guest has cannot be told: {SYSTEM}")
+    assert unread.notes[0].startswith(f"it is not known which drivers the guest has: {SYSTEM}")
 
 
 def test_small_devices() -> None:

@@ -157,7 +157,7 @@ def _nic() -> RuleResult:
 def _swap() -> RuleResult:
     where = span("/etc/fstab", 5, 1, 9)
     finding = Finding("swap-device-name", Severity.WARNING, where, "swap is on /dev/sda3, a name that changes with the disk controller",
-                      "boot waits 90 s for it and goes on without")  # fmt: skip
+                      "boot waits 90 s for it and continues without it")  # fmt: skip
     return failing(finding, "5ab0000000000001", excerpt=excerpt(where, *_FSTAB[2:], first=3), baselined=True)
 
 

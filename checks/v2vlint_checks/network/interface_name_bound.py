@@ -289,7 +289,7 @@ def _why(loss: Loss) -> str:
         return f"which {'matches no' if loss.survival is Survival.LOST else 'may match no'} card there"
     kind = ifname_kind(loss.tokens[0].value)
     if kind is IfNameKind.KERNEL:
-        return "but udev names cards by their place"
+        return "but udev names cards by place"
     if kind in (IfNameKind.CUSTOM, IfNameKind.VIRTUAL):
         return "a name that is assigned to certain cards only"
     return "a name that changes with the virtual hardware"

@@ -71,7 +71,7 @@ class FstabDeviceName(Rule):
             {"/etc/fstab": "/dev/sda1 / ext4 defaults 0 1\n"},
             flags=("/etc/fstab:1",),
             severity=Severity.WARNING,
-            title="systemd goes on with the root of the kernel command line",
+            title="systemd continues with the root from the kernel command line",
         ),
         Example(
             {"/etc/fstab": "/dev/sda1 / ext4 defaults 0 1\n"},

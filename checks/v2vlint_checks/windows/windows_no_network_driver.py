@@ -28,7 +28,7 @@ class WindowsNoNetworkDriver(Rule):
     The guest comes up without a network and can only be used at its screen.
 
     ## References
-    - virt-v2v copies NetKVM and installs it at the first boot: `convert/convert_windows.ml`; without virtio-win it chooses rtl8139.
+    - virt-v2v copies NetKVM and installs it at first boot: `convert/convert_windows.ml`; without virtio-win it chooses rtl8139.
     """
 
     severity = Severity.ERROR
@@ -65,6 +65,6 @@ class WindowsNoNetworkDriver(Rule):
             if driven is not None and cause.severity is None:
                 yield self.unknown(cause.where, driven.driver.reason)
             elif driven is not None:
-                effect = "virt-v2v installs it at the first boot; after a raw copy " if driven.helped else ""
+                effect = "virt-v2v installs it at first boot; after a raw copy " if driven.helped else ""
                 message = f"no driver for {driven.name}: {driven.driver.reason}"
                 yield self.finding(cause.where, message, f"{effect}Windows comes up without a network", severity=cause.severity)

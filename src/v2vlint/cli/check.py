@@ -1,4 +1,4 @@
-"""``v2vlint check``: what will break, and whether it will boot."""
+"""``v2vlint check``: predict what will break, and whether the guest will boot."""
 
 from __future__ import annotations
 
@@ -40,18 +40,20 @@ def configure(parser: argparse.ArgumentParser) -> None:
     scheduler_help = "have the workers of a Dask scheduler judge (tcp://HOST:8786); they must see the same paths"
     estate.add_argument("--scheduler", metavar="ADDRESS", default="", help=scheduler_help)
     fixing = parser.add_argument_group("fixing")
-    fixing.add_argument("--fix", action="store_true", help="repair what is safe to repair, in place; 'v2vlint fix --help' has more")
-    fixing.add_argument("--unsafe-fixes", action="store_true", help="with --fix: also what changes behaviour or loses identity")
+    fixing.add_argument("--fix", action="store_true", help="apply safe fixes in place; see 'v2vlint fix --help' for more")
+    fixing.add_argument("--unsafe-fixes", action="store_true", help="with --fix: also fixes that change behaviour or lose identity")
     fixing.add_argument(
         "--virtio-win", metavar="ISO_OR_DIR", help="with --fix: boot drivers for Windows from a virtio-win ISO or directory"
     )
-    fixing.add_argument("--writer", choices=("auto", "libguestfs", "direct"), default="auto", help="with --fix: what writes into the guest")
+    fixing.add_argument(
+        "--writer", choices=("auto", "libguestfs", "direct"), default="auto", help="with --fix: the back end that writes into the guest"
+    )
     group = parser.add_argument_group("reports")
     group.add_argument("--format", choices=tuple(FORMATS), help="what stdout gets (text)")
     group.add_argument("--report", action="append", metavar="FORMAT=FILE", help=f"also write a report: {', '.join(FILES)}; repeatable")
     group.add_argument("--all", action="store_true", help="every finding in full; without it, text on stdout is folded to what matters")
     group.add_argument("-q", "--quiet", action="store_true", help="one line per finding, no forecast, no progress")
-    group.add_argument("--print-config", action="store_true", help="print the settings in force, as TOML, and leave")
+    group.add_argument("--print-config", action="store_true", help="print the effective settings as TOML and exit")
 
 
 def run(args: argparse.Namespace) -> int:
@@ -124,7 +126,7 @@ def _fix(args: argparse.Namespace, settings: Settings) -> int:
     from v2vlint.run.fixing import FixWish
 
     if not args.fix:
-        raise UsageError(f"{'--unsafe-fixes' if args.unsafe_fixes else '--virtio-win'} goes with --fix")
+        raise UsageError(f"{'--unsafe-fixes' if args.unsafe_fixes else '--virtio-win'} requires --fix")
     if args.format not in (None, "text"):
         raise UsageError(f"--fix writes no {args.format} to stdout", hint=f"--report {args.format}=FILE")
     wish = FixWish(unsafe=args.unsafe_fixes, virtio_win=args.virtio_win or "", writer=Writer(args.writer))

@@ -1,4 +1,4 @@
-"""``v2vlint completion``: what a shell needs to complete command lines, and the manual page; all generated from the command line."""
+"""``v2vlint completion``: shell completions and the manual page, generated from the command line."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def words(option: Option) -> tuple[str, ...]:
-    """The values to offer for an option; empty for files and for what cannot be listed."""
+    """The values to offer for an option; empty for files and values that cannot be listed."""
     if option.takes is Takes.TARGET:
         return target.names()
     if option.takes is Takes.REPORT:
@@ -94,7 +94,7 @@ def _bash_argument(verb: Verb, option: Option) -> Iterator[str]:
 
 
 def zsh(known: Iterable[Verb]) -> str:
-    """A function file: ``v2vlint completion zsh > _v2vlint`` into a folder of ``$fpath``, or sourced after compinit."""
+    """A function file: write ``v2vlint completion zsh`` to ``_v2vlint`` in a folder of ``$fpath``, or source it after compinit."""
     known = tuple(known)
     lines = [
         "#compdef v2vlint",

@@ -1,4 +1,4 @@
-"""The settings in force as a v2vlint.toml that would give the same."""
+"""The effective settings as an equivalent v2vlint.toml."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from v2vlint.run.settings import Settings
 
 
 def config_text(settings: Settings, shape: str, reports: tuple[str, ...]) -> str:
-    """TOML of ``settings``; ``shape`` and ``reports`` are the output settings in force."""
+    """TOML of ``settings``; ``shape`` and ``reports`` are the effective output settings."""
     config, selection, limits = settings.config, settings.selection, settings.limits
     plain: dict[str, Any] = {
         "target": list(settings.target_names),

@@ -20,14 +20,14 @@ def configure(parser: argparse.ArgumentParser) -> None:
     options.add_images(parser)
     group = parser.add_argument_group("the machine")
     group.add_argument("-t", "--target", metavar="NAME", help="a KVM target: profile, .toml profile, libvirt XML or Proxmox .conf (kvm)")
-    group.add_argument("--format", choices=formats.names(), default="libvirt", help="what is written (libvirt, a domain)")
-    group.add_argument("-o", "--output", metavar="FILE", help="write it there instead of to stdout")
+    group.add_argument("--format", choices=formats.names(), default="libvirt", help="the output format (libvirt, a domain)")
+    group.add_argument("-o", "--output", metavar="FILE", help="write to FILE instead of stdout")
     group.add_argument("--key-file", action="append", metavar="[DEVICE=]PATH", help="key of an encrypted disk; repeatable")
     options.add_configuration(parser)
 
 
 def run(args: argparse.Namespace) -> int:
-    """Print the machine; anything that may surprise is explained on stderr."""
+    """Print the machine; notes on anything surprising go to stderr."""
     from v2vlint.defining import DefineAsk, define
 
     settings = options.settings(args)
@@ -44,7 +44,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _target(args: argparse.Namespace, settings: Settings) -> Target:
-    """The target that is given; else the first of the configuration's that is KVM, else the profile ``kvm``."""
+    """The given target; else the first KVM target in the configuration, else the profile ``kvm``."""
     from v2vlint import target
 
     if args.target:

@@ -1,4 +1,4 @@
-"""``v2vlint doctor``: what works here, and what each missing piece costs."""
+"""``v2vlint doctor``: what works on this machine, and what each missing piece costs."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ _STYLES = {State.OK: "ok", State.MISSING: "warning", State.BROKEN: "error"}
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
-    parser.add_argument("--format", choices=("text", "json"), default="text", help="what stdout gets")
+    parser.add_argument("--format", choices=("text", "json"), default="text", help="the format on stdout")
     options.add_colour(parser)
 
 
 def run(args: argparse.Namespace) -> int:
-    """Look at everything; 3 when something essential is broken."""
+    """Examine everything; 3 when something essential is broken."""
     from v2vlint.fixing.direct.pieces import pieces
 
     found = (*examine(), *pieces(), _cache())

@@ -1,4 +1,4 @@
-"""Exit codes. 1 wins over 3."""
+"""Exit codes. 1 takes precedence over 3."""
 
 from __future__ import annotations
 
@@ -11,5 +11,5 @@ INTERRUPTED = 130
 
 HELP = (
     "exit codes: 0 nothing at or above --fail-on · 1 findings · 2 usage or configuration · 3 something could not be evaluated · "
-    "4 nothing matched · 130 interrupted. 1 wins over 3."
+    "4 nothing matched · 130 interrupted. 1 takes precedence over 3."
 )

@@ -32,7 +32,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Explain; 4 when nothing is known about a message."""
+    """Explain; 4 when the message is not known."""
     if (args.rule is None) == (args.error is None):
         raise UsageError("give the id of a rule, or --error TEXT", hint="'v2vlint rules' lists the rules")
     rules = load_all(options.rule_folders(args))
@@ -48,10 +48,10 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _unknown(name: str, rules: Sequence[LoadedRule]) -> UsageError:
-    """The error for what is no rule; a piece of a known message is pointed to ``--error``."""
+    """The error for an unknown rule; for part of a known message it suggests ``--error``."""
     error = unknown_rule(name, rules)
     if predicting(name, rules) or known(name):
-        return UsageError(error.message, hint=f'a message is explained by: v2vlint explain --error "{name}"')
+        return UsageError(error.message, hint=f'to explain a message: v2vlint explain --error "{name}"')
     return error
 
 
@@ -66,7 +66,7 @@ def _info(info: RuleInfo) -> Iterator[Row]:
 
 
 def _example(loaded: LoadedRule) -> Iterator[Row]:
-    """What the rule says of its first example that has a finding: the line, the message, what happens."""
+    """What the rule reports for its first flagged example: the line, the message, the effect."""
     for example in type(loaded.rule).examples:
         for finding in run_example(loaded.rule, example).findings[:1]:
             yield ()
@@ -94,7 +94,7 @@ def _explain_error(text: str, rules: Iterable[LoadedRule], colour: bool) -> int:
     rows = [row for loaded in foreseen for row in _foreseen(loaded, width)]
     rows += [row for message in others for row in _message(message, bool(foreseen), width)]
     if not rows:
-        output.show([(Piece("nothing is known about this message: no rule foresees it, and it is none of the listed ones"),)], False)
+        output.show([(Piece("this message is not known: no rule foresees it, and it is not in the list of known messages"),)], False)
         return exits.NOTHING
     output.show(rows, colour)
     return exits.OK

@@ -1,4 +1,4 @@
-"""``v2vlint fix``: repair what can be repaired, as a transaction, after showing it."""
+"""``v2vlint fix``: repair a guest as a transaction, after showing the changes."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 def add_fixing(parser: argparse.ArgumentParser) -> None:
-    """What to do to the guest."""
+    """Options of the repair."""
     group = parser.add_argument_group("fixing")
     group.add_argument("--diff", action="store_true", help="show what would change, and change nothing")
     group.add_argument(
@@ -45,7 +45,7 @@ def add_fixing(parser: argparse.ArgumentParser) -> None:
         metavar="NEW",
         help="write a fixed copy (.qcow2, .raw, .vmdk, .vdi, .vhdx, .vhd), or a folder with all disks as qcow2; leave the source",
     )
-    group.add_argument("--unsafe-fixes", action="store_true", help="also fixes that change behaviour or lose identity")
+    group.add_argument("--unsafe-fixes", action="store_true", help="also apply fixes that change behaviour or lose identity")
     keep_help = "keep the names of network cards: .link files with the MAC addresses of the definition, or those that --mac gives"
     group.add_argument("--keep-names", action="store_true", help=keep_help)
     mac_help = "the MAC address of a card on the target, for --keep-names; repeatable"
@@ -60,7 +60,7 @@ def add_fixing(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Fix each guest in turn; report and exit code are those of a check of what came out."""
+    """Fix each guest in turn; report and exit code are those of a check of the result."""
     from v2vlint.fixing.protocol import Writer
     from v2vlint.run.fixing import FixWish, card_names
 
@@ -78,7 +78,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def fix_all(args: argparse.Namespace, request: Request, wish: FixWish, reports: tuple[str, ...]) -> int:
-    """Fix the guests, say what became of each, and write ``reports`` (``FORMAT=FILE``); the exit code."""
+    """Fix the guests, print the outcomes, and write ``reports`` (``FORMAT=FILE``); returns the exit code."""
     from v2vlint.report.walk import exit_code
     from v2vlint.run.checking import report_of
     from v2vlint.run.fixing import fix
@@ -96,7 +96,7 @@ def fix_all(args: argparse.Namespace, request: Request, wish: FixWish, reports: 
 
 
 def _unchanged(image: ImageReport) -> Row:
-    """Why nothing is done: there is nothing to do, or the guest could not be read."""
+    """Why nothing is done: there is nothing to fix, or the guest could not be read."""
     problem = next(iter(image.problems), None) if not image.roots else None
     words = Piece(visible(f"not read: {problem.reason}"), "unknown") if problem else Piece("nothing to fix", "ok")
     return (Piece(f"{visible(image.name)}: "), words)

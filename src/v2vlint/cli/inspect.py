@@ -1,4 +1,4 @@
-"""``v2vlint inspect``: what a machine is, without judging it."""
+"""``v2vlint inspect``: describe a machine without judging it."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
     parser.epilog = _HELP
     options.add_images(parser)
-    group = parser.add_argument_group("what to tell")
-    group.add_argument("--format", choices=FORMATS, default="text", help="what is written (text); virt-inspector is its XML")
-    group.add_argument("-o", "--output", metavar="FILE", help="write there instead of to stdout")
-    group.add_argument("--no-applications", action="store_true", help="do not list what is installed")
+    group = parser.add_argument_group("output")
+    group.add_argument("--format", choices=FORMATS, default="text", help="the output format (text); virt-inspector is that tool's XML")
+    group.add_argument("-o", "--output", metavar="FILE", help="write to FILE instead of stdout")
+    group.add_argument("--no-applications", action="store_true", help="do not list installed software")
     options.add_reading(parser)
     options.add_hash(parser)
     options.add_screen(parser)
@@ -50,7 +50,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _writable(path: str | None) -> None:
-    """UsageError for an output that cannot be, before any work is done."""
+    """UsageError for an impossible output file, before any work is done."""
     if path is not None and (Path(path).is_dir() or not Path(path).parent.is_dir()):
         raise UsageError(f"--output {path}: {'is a folder' if Path(path).is_dir() else 'no such folder'}")
 
@@ -97,7 +97,7 @@ def _log(args: argparse.Namespace, machines: Sequence[Machine]) -> None:
 
 
 def _complain(machines: Sequence[Machine]) -> None:
-    """virt-inspector's form has no place for what could not be read: it goes to stderr."""
+    """virt-inspector's format has no place for what could not be read, so it goes to stderr."""
     for machine in machines:
         for problem in machine.problems:
             output.say(f"v2vlint: {machine.name}: {problem.where}: {problem.reason}")

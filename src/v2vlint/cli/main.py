@@ -21,7 +21,7 @@ DEFAULT = "check"
 
 @dataclass(frozen=True, slots=True)
 class Verb:
-    """A verb: the module with its ``configure(parser)`` and ``run(args) -> int``, and one line about it."""
+    """A verb: the module with its ``configure(parser)`` and ``run(args) -> int``, and a one-line summary."""
 
     module: str
     summary: str
@@ -36,7 +36,7 @@ VERBS = {
     "prove": Verb("v2vlint.cli.prove", "boot a copy of the guest on the target's hardware, beside the forecast"),
     "define": Verb("v2vlint.cli.define", "print the libvirt domain that a guest needs on a KVM target"),
     "rules": Verb("v2vlint.cli.rules", "list the rules, or write their documentation"),
-    "test": Verb("v2vlint.cli.test", "run the examples of your own rules"),
+    "test": Verb("v2vlint.cli.test", "run the examples of custom rules"),
     "explain": Verb("v2vlint.cli.explain", "explain a rule, or an error message of a converter or a guest"),
     "targets": Verb("v2vlint.cli.targets", "list the target profiles, or show one"),
     "baseline": Verb("v2vlint.cli.baseline", "record today's findings, so that later checks report only new ones"),
@@ -50,11 +50,11 @@ class Parser(argparse.ArgumentParser):
     """argparse, with its errors as UsageError."""
 
     def error(self, message: str) -> NoReturn:
-        """Raise instead of leaving."""
+        """Raise instead of exiting."""
         raise UsageError(message, hint=f"{self._meant(message)}see '{self.prog} --help'")
 
     def _meant(self, message: str) -> str:
-        """The option that an unknown one is near to, as a question."""
+        """A "did you mean" for an unknown option, or an empty string."""
         import difflib
 
         word = message.removeprefix("unrecognized arguments: ").split("=")[0].split()[0]
@@ -70,8 +70,8 @@ def top_parser() -> Parser:
     parser = Parser(
         prog="v2vlint",
         usage="v2vlint [check] IMAGE… [options]\n       v2vlint VERB [options]",
-        description="Say what will break when a virtual machine lands on other virtual hardware.",
-        epilog=f"verbs:\n{verbs}\n\n'v2vlint VERB --help' says more. {exits.HELP}",
+        description="Predict what will break when a virtual machine moves to other virtual hardware.",
+        epilog=f"verbs:\n{verbs}\n\nSee 'v2vlint VERB --help'. {exits.HELP}",
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )
@@ -87,7 +87,7 @@ def verb_parser(name: str) -> Parser:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run one command line and give its exit code."""
+    """Run one command line and return its exit code."""
     arguments = list(sys.argv[1:] if argv is None else argv)
     signal.signal(signal.SIGTERM, _terminate)
     try:
@@ -101,12 +101,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     except PermissionError as error:
         if os.environ.get("V2VLINT_DEBUG") or not error.filename:
             raise
-        _complain(UsageError(f"{error.filename}: permission denied", hint="v2vlint may not read or run it as this user"))
+        _complain(UsageError(f"{error.filename}: permission denied", hint="v2vlint cannot read or run it as this user"))
         return exits.USAGE
     except Exception as error:
         if os.environ.get("V2VLINT_DEBUG"):
             raise
-        _complain(V2vlintError(f"a bug: {type(error).__name__}: {error}", hint="V2VLINT_DEBUG=1 shows where"))
+        _complain(V2vlintError(f"a bug: {type(error).__name__}: {error}", hint="set V2VLINT_DEBUG=1 for the traceback"))
         return exits.NOT_EVALUATED
 
 
@@ -125,7 +125,7 @@ def _run(arguments: list[str]) -> int:
 
 
 def _near_verb(arguments: list[str]) -> str:
-    """The verb that the first argument is near to, when it names no file; else an empty string."""
+    """The verb that the first argument resembles, when it names no file; else an empty string."""
     import difflib
 
     word = arguments[0] if arguments else ""

@@ -1,4 +1,4 @@
-"""Options that several verbs share, in groups, and the texts they take."""
+"""Options shared by several verbs, in groups, and parsers for their values."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _LISTS = ("target", "select", "ignore")
 
 
 def add_images(parser: argparse.ArgumentParser) -> None:
-    """The guests to look at."""
+    """The guests to read."""
     help_text = (
         "disk image, A+B (several disks of one guest), folder (searched with all below), machine definition (OVF, VMX, libvirt XML and "
         "others), domain:NAME, a URL (https, sftp, s3…), live: (this machine), ssh://HOST, vsphere://…, "
@@ -34,13 +34,13 @@ def add_images(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("images", metavar="IMAGE", nargs="*", help=help_text)
     group = parser.add_argument_group("machine definitions")
-    group.add_argument("--connect", metavar="URI", default="", help="the libvirt that domain:NAME asks (its default connection)")
-    verify_help = "verify the checksums of all files of an OVF package, which reads them whole; without it only the descriptor's"
+    group.add_argument("--connect", metavar="URI", default="", help="the libvirt connection for domain:NAME (libvirt's default)")
+    verify_help = "verify the checksums of all files in an OVF package, which reads them completely; by default only the descriptor's"
     group.add_argument("--verify-manifest", action="store_true", help=verify_help)
     choice_help = "the deployment configuration of an OVF package that offers several (its default)"
     group.add_argument("--configuration", metavar="NAME", default="", help=choice_help)
     group = parser.add_argument_group("files")
-    allow_help = "files that a guest refers to (backing files, extents, disks of a definition) may also lie in DIR; repeatable"
+    allow_help = "files that a guest refers to (backing files, extents, disks of a definition) may also be in DIR; repeatable"
     group.add_argument("--allow-folder", action="append", metavar="DIR", help=allow_help)
     group.add_argument("--depth", type=levels, metavar="N", help="levels of folders to search below those named; 0 is none (all)")
     group.add_argument("--include", action="append", metavar="GLOB", help="in folders only files with such a name or path; repeatable")
@@ -48,13 +48,13 @@ def add_images(parser: argparse.ArgumentParser) -> None:
 
 
 def add_hash(parser: argparse.ArgumentParser) -> None:
-    """Evidence of what was read."""
-    help_text = "the SHA-256 of every file that was opened, before and after, in the reports; reads them whole"
+    """Evidence of which files were read."""
+    help_text = "report the SHA-256 of every opened file, before and after; reads them completely"
     parser.add_argument("--hash", action="store_true", help=help_text)
 
 
 def add_judging(parser: argparse.ArgumentParser) -> None:
-    """Where the guest goes, who carries it, which rules run."""
+    """Where the guest goes, how it is moved, which rules run."""
     group = parser.add_argument_group("what to judge")
     group.add_argument(
         "-t",
@@ -63,7 +63,7 @@ def add_judging(parser: argparse.ArgumentParser) -> None:
         metavar="NAME",
         help="target profile, .toml profile, libvirt XML, Proxmox .conf or domain:NAME; repeatable (kvm)",
     )
-    group.add_argument("--mover", choices=[mover.value for mover in Mover], help="who carries the guest there (raw)")
+    group.add_argument("--mover", choices=[mover.value for mover in Mover], help="how the guest is moved there (raw)")
     group.add_argument("--profile", metavar="NAME", help="minimal, default, template or strict")
     group.add_argument(
         "--select", action="append", metavar="RULE", help="only these rules: ids, groups or globs, comma-separated; repeatable"
@@ -76,7 +76,7 @@ def add_verdict(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("verdict")
     levels = [level.label for level in reversed(Severity)]
     group.add_argument("--fail-on", choices=levels, help="exit with 1 when a finding is at least this severe (error)")
-    group.add_argument("--strict", action="store_true", default=None, help="exit with 3 when a rule could not tell")
+    group.add_argument("--strict", action="store_true", default=None, help="exit with 3 when a rule is undecided")
     group.add_argument("--baseline", metavar="FILE", help="findings recorded there do not count")
 
 
@@ -88,14 +88,14 @@ def add_reading(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--key-file", action="append", metavar="[DEVICE=]PATH", help=key_help)
     group.add_argument("--memory-limit", metavar="SIZE", help="address space of the reader process (2GiB)")
     group.add_argument("--cpu-limit", type=positive, metavar="SECONDS", help="processor time of the reader process (300)")
-    group.add_argument("--time-limit", type=positive, metavar="SECONDS", help="time on the clock per image (600)")
+    group.add_argument("--time-limit", type=positive, metavar="SECONDS", help="wall-clock time per image (600)")
     add_configuration(parser)
 
 
 def add_configuration(parser: argparse.ArgumentParser) -> None:
     """Which configuration file is used."""
     group = parser.add_argument_group("configuration")
-    group.add_argument("--config", metavar="FILE", help="instead of the v2vlint.toml or pyproject.toml found upwards")
+    group.add_argument("--config", metavar="FILE", help="use FILE instead of the nearest v2vlint.toml or pyproject.toml upwards")
     group.add_argument("--no-config", action="store_true", help="use no configuration file")
 
 
@@ -137,7 +137,7 @@ def positive(text: str) -> int:
 
 
 def settings(args: argparse.Namespace) -> Settings:
-    """What the options say, over the configuration. An option that a verb does not have says nothing."""
+    """The options merged over the configuration. Options that a verb does not have are left alone."""
     said = {name.replace("_", "-"): getattr(args, name, None) for name in _SETTINGS}
     said |= {name: list(_listed(getattr(args, name, None))) for name in _LISTS}
     said["allow-folder"] = args.allow_folder
@@ -149,14 +149,14 @@ def _listed(value: str | list[str] | None) -> tuple[str, ...]:
 
 
 def _configured(args: argparse.Namespace) -> Config:
-    """The configuration file that ``args`` name, or the one found upwards, or an empty one."""
+    """The configuration file named in ``args``, or else the nearest one upwards, or an empty one."""
     if args.no_config:
         return Config()
     return read(Path(args.config)) if args.config else found(Path.cwd())
 
 
 def rule_folders(args: argparse.Namespace) -> tuple[str, ...]:
-    """Folders of rules that the configuration names."""
+    """Folders of custom rules in the configuration."""
     return folders_of(Config(), _configured(args))
 
 
@@ -175,7 +175,7 @@ def tell(args: argparse.Namespace, images: Iterable[ImageReport]) -> None:
 
 
 def request(args: argparse.Namespace, known: Settings, verb: str) -> Request:
-    """What the command line asks for. UsageError when it names no guest. On a terminal, missing keys are asked for."""
+    """The request made by the command line. UsageError when it names no guest. On a terminal, missing keys are asked for."""
     found = known.access.find(args.images, known.limits, known.jobs)
     if not found.guests:
         raise UsageError("no image given", hint=f"see 'v2vlint {verb} --help'")

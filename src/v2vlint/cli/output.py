@@ -38,7 +38,7 @@ _FAMILIES: dict[str, Family] = {
 
 
 def colours(choice: str) -> bool:
-    """Whether stdout gets colours: as requested, else when it is a capable terminal and $NO_COLOR is not set."""
+    """Whether to use colours on stdout: as requested, else when it is a capable terminal and $NO_COLOR is not set."""
     if choice != "auto":
         return choice == "always"
     if os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb":
@@ -47,7 +47,7 @@ def colours(choice: str) -> bool:
 
 
 def look() -> Look:
-    """How to draw on this stdout: its width (80 in a pipe), and ASCII when its encoding has nothing better."""
+    """How to draw on this stdout: its width (80 in a pipe), and ASCII if its encoding lacks other characters."""
     width = shutil.get_terminal_size((WIDTH, 24)).columns if sys.stdout.isatty() or "COLUMNS" in os.environ else WIDTH
     width = min(max(width, 40), 120)
     try:
@@ -76,9 +76,9 @@ def _painted(rows: Sequence[Row]) -> str:
 
 
 def write(text: str, family: Family = "text") -> None:
-    """Write to stdout, without what a CI runner takes for commands.
+    """Write to stdout, neutralising text that a CI runner would take for commands.
 
-    A closed pipe (``| head``) is no error; characters that the encoding lacks are escaped.
+    A closed pipe (``| head``) is not an error; characters that the encoding lacks are escaped.
     """
     data = without_commands(text, family).encode(sys.stdout.encoding or "utf-8", "backslashreplace")
     try:
@@ -90,18 +90,18 @@ def write(text: str, family: Family = "text") -> None:
 
 
 def say(*lines: str) -> None:
-    """Write lines to stderr, each with everything invisible spelt out, and without commands."""
+    """Write lines to stderr, with invisible characters escaped and without runner commands."""
     for line in lines:
         print(without_commands(visible(line)), file=sys.stderr)
 
 
 def family(shape: str) -> Family:
-    """What a report or document in the format ``shape`` is made of. GitHub's commands are its own and guard the text between them."""
+    """The escaping rules for a report format. GitHub's format emits commands itself and guards the text in them."""
     return _FAMILIES.get(shape, "text")
 
 
 def destinations(values: Sequence[str]) -> tuple[tuple[str, Path], ...]:
-    """``FORMAT=FILE`` options. UsageError for an unknown format or a folder that is not there, before any work is done."""
+    """Parse ``FORMAT=FILE`` options. UsageError for an unknown format or a missing folder, before any work is done."""
     found: list[tuple[str, Path]] = []
     for value in values:
         name, separator, path = value.partition("=")

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from v2vlint.model.target import Target
 
 CAME_UP, DID_NOT, COULD_NOT_TELL = 0, 1, 3
-_HELP = "exit codes: 0 the guest came up · 1 it did not · 2 usage or configuration · 3 it could not be told · 130 interrupted."
+_HELP = "exit codes: 0 the guest came up · 1 it did not · 2 usage or configuration · 3 undecided · 130 interrupted."
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -27,22 +27,25 @@ def configure(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("the boot")
     group.add_argument("-t", "--target", action="append", metavar="NAME", help="target profile, .toml or libvirt XML; repeatable (kvm)")
     group.add_argument(
-        "--via", choices=("firmware", "kernel"), default="firmware", help="kernel: start the default kernel directly, serial console added"
+        "--via",
+        choices=("firmware", "kernel"),
+        default="firmware",
+        help="kernel: boot the default kernel directly, with a serial console added",
     )
-    group.add_argument("--firmware", choices=("bios", "uefi"), help="instead of the one that the forecast starts the guest with")
+    group.add_argument("--firmware", choices=("bios", "uefi"), help="instead of the firmware chosen by the forecast")
     group.add_argument("--timeout", type=options.positive, metavar="SECONDS", help="give up after (300 with KVM, else 600)")
     group.add_argument("--memory", type=options.positive, metavar="MIB", help="instead of the target's")
-    group.add_argument("--artifacts", metavar="DIR", help="keep serial and firmware log, last screen, packets, QEMU's command line")
+    group.add_argument("--artifacts", metavar="DIR", help="keep the serial and firmware logs, last screen, packets and QEMU's command line")
     group.add_argument(
         "--key-file", action="append", metavar="[DEVICE=]PATH", help="key of an encrypted disk, for the forecast; repeatable"
     )
     options.add_configuration(parser)
     options.add_screen(parser)
-    parser.add_argument("--format", choices=("text", "json"), default="text", help="what stdout gets")
+    parser.add_argument("--format", choices=("text", "json"), default="text", help="the format on stdout")
 
 
 def run(args: argparse.Namespace) -> int:
-    """Boot every guest on every target, one at a time; the exit code is the worst outcome's."""
+    """Boot every guest on every target, one at a time; the exit code is that of the worst outcome."""
     settings = options.settings(args)
     request = options.request(args, settings, "prove")
     boots = [(guest, target) for guest in request.guests for target in settings.targets]
@@ -50,7 +53,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def exit_code(outcomes: Iterable[bool | None]) -> int:
-    """1 when a guest did not come up, else 3 when one could not be judged."""
+    """1 when a guest did not come up, else 3 when one is undecided."""
     seen = set(outcomes)
     return DID_NOT if False in seen else COULD_NOT_TELL if None in seen else CAME_UP
 
@@ -82,14 +85,14 @@ def _log(args: argparse.Namespace, guest: GuestRef, proof: Proof) -> None:
 
 
 def _folder(artifacts: str | None, name: str) -> Path | None:
-    """Where to keep artifacts, made before the boot: UsageError when it cannot be."""
+    """The folder for artifacts, created before the boot. UsageError when that fails."""
     if artifacts is None:
         return None
     folder = Path(artifacts) / name
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise UsageError(f"--artifacts {folder}: {(error.strerror or 'cannot be made').lower()}") from error
+        raise UsageError(f"--artifacts {folder}: {(error.strerror or 'cannot be created').lower()}") from error
     return folder
 
 

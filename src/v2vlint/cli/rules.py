@@ -1,4 +1,4 @@
-"""``v2vlint rules``: list the rules, or write a page about each."""
+"""``v2vlint rules``: list the rules, or write their documentation pages."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from v2vlint.run.texts import split
 def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
     parser.add_argument("--select", action="append", metavar="RULE", help="only these rules: ids, groups or globs; repeatable")
-    parser.add_argument("--format", choices=("text", "json"), default="text", help="what stdout gets")
+    parser.add_argument("--format", choices=("text", "json"), default="text", help="the format on stdout")
     options.add_colour(parser)
     parser.add_argument("--write", metavar="FOLDER", help="write a documentation page for every rule, and an index")
-    parser.add_argument("--new", metavar="ID", help="write a rule to start from, with its examples, and leave")
-    parser.add_argument("--folder", metavar="FOLDER", default="rules", help="where --new writes it (rules)")
+    parser.add_argument("--new", metavar="ID", help="write a template for a new rule with examples, and exit")
+    parser.add_argument("--folder", metavar="FOLDER", default="rules", help="the folder for --new (rules)")
     options.add_configuration(parser)
 
 
@@ -96,4 +96,4 @@ def _table(infos: Sequence[RuleInfo]) -> Iterator[Row]:
             marks = ("fix" if info.fixable else "   ") + (" pedantic" if info.audience is Audience.PEDANTIC else "")
             severity = Piece(f"{info.severity.label:<8}", info.severity.label)
             yield (Piece("  "), severity, Piece(f"{info.id:<{width}}  "), Piece(f"{marks} ", "dim"), Piece(info.title))
-    yield (Piece(f"{len(infos)} rules; 'v2vlint explain ID' says more", "dim"),)
+    yield (Piece(f"{len(infos)} rules; see 'v2vlint explain ID'", "dim"),)

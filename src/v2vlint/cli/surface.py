@@ -1,4 +1,4 @@
-"""The command line as plain data, for what is generated from it: shell completions and the manual page."""
+"""The command line as plain data, from which shell completions and the manual page are generated."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from v2vlint.cli import main
 
 
 class Takes(enum.Enum):
-    """What may stand in place of a value."""
+    """What a value may be."""
 
     NOTHING = "nothing"
     ANYTHING = "anything"

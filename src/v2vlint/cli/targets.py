@@ -1,4 +1,4 @@
-"""``v2vlint targets``: the profiles, and what one of them says."""
+"""``v2vlint targets``: list the profiles, or show one."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from v2vlint.target.keys import said
 def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
     parser.add_argument("target", metavar="NAME", nargs="?", help="show this one: a name, a .toml profile or a libvirt .xml")
-    parser.add_argument("--format", choices=("text", "json"), default="text", help="what stdout gets")
+    parser.add_argument("--format", choices=("text", "json"), default="text", help="the format on stdout")
     options.add_colour(parser)
 
 

@@ -1,4 +1,4 @@
-"""``v2vlint test``: run the examples of rules of one's own."""
+"""``v2vlint test``: run the examples of custom rules."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def run(args: argparse.Namespace) -> int:
 
     rules = [loaded for folder in args.folders for loaded in load_folder(folder)]
     if not rules:
-        raise NothingFound(f"no rules in {', '.join(args.folders)}", hint="'v2vlint rules --new my-rule' writes one to start from")
+        raise NothingFound(f"no rules in {', '.join(args.folders)}", hint="'v2vlint rules --new my-rule' writes a template")
     failed, colour = 0, output.colours(args.color)
     for loaded in rules:
         wrong = list(faults(loaded))

@@ -1,4 +1,4 @@
-"""``v2vlint undo``: restore a guest to what it was before it was fixed."""
+"""``v2vlint undo``: restore a guest to its state before a fix."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from v2vlint.report.layout import Piece
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
-    parser.add_argument("images", metavar="IMAGE", nargs="+", help="a fixed image; of a guest with several disks (A+B) the first is enough")
-    words = "even if the image was touched, moved or copied since, as long as no block that comes back was written to"
+    parser.add_argument("images", metavar="IMAGE", nargs="+", help="a fixed image; for a guest with several disks (A+B), any one of them")
+    words = "even if the image was touched, moved or copied since, as long as none of the blocks to restore was written to"
     parser.add_argument("--force", action="store_true", help=words)
     options.add_colour(parser)
 

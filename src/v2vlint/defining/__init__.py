@@ -1,4 +1,4 @@
-"""Proposing the definition of the machine that a guest needs on a KVM target: a libvirt domain made from what was found."""
+"""Propose the definition of the machine that a guest needs on a KVM target, from what was found on its disks."""
 
 from __future__ import annotations
 
@@ -11,5 +11,5 @@ __all__ = ["DefineAsk", "ProposedMachine", "define", "domain_xml"]
 
 
 def define(ask: DefineAsk, limits: Limits = DEFAULT_LIMITS) -> ProposedMachine:
-    """The machine for one guest, found by an isolated child. ImageError when the guest cannot be read, UsageError for no KVM target."""
+    """The machine for one guest, determined by an isolated child. ImageError for an unreadable guest, UsageError for a non-KVM target."""
     return answer(PREPARE, ask, ProposedMachine, ask.guest, limits)

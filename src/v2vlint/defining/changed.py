@@ -1,4 +1,4 @@
-"""What a proposed machine has otherwise than the definition that the guest came with, in words."""
+"""How a proposed machine differs from the definition that the guest came with, as text."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from v2vlint.model.definition import Definition
 
 
 def changed(old: Definition, new: ProposedMachine) -> Iterator[str]:
-    """One sentence for each difference; none without a definition. What other notes say with their reason is left out."""
+    """One sentence per difference; none without a definition. Differences that other notes explain are left out."""
     if not old.source:
         return
     disks = {" ".join(part for part in (disk.bus, disk.model) if part) for disk in old.disks} - {""}
@@ -19,13 +19,13 @@ def changed(old: Definition, new: ProposedMachine) -> Iterator[str]:
     if old.machine and not old.machine.startswith(_family(new.machine)):
         yield f"machine type {new.machine}; it was {old.machine}"
     if old.tpm:
-        yield "the TPM is a new one: keys that were sealed in the old one are not in it"
+        yield "the TPM is new: keys sealed in the old one are lost"
     if not old.memory_mib or "memory_mib" not in old.places:
         yield f"{new.memory_mib} MiB of memory: the definition states none"
     if old.topology.sockets and new.topology is None and old.cpus > 1:
-        yield "the processors' topology is not taken over: it does not give their number"
+        yield "the processor topology is not carried over: it does not match their number"
     if left := list(_left(old)):
-        yield f"not taken over: {', '.join(left)}"
+        yield f"not carried over: {', '.join(left)}"
 
 
 def _family(machine: str) -> tuple[str, ...]:

@@ -1,4 +1,4 @@
-"""Which of the target's devices the guest really can drive, and what to give it instead."""
+"""Which of the target's devices the guest can drive, and which devices to give it instead."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _OTHER_CARDS = (
 
 
 class Drivers:
-    """The devices for one root; ``windows`` is what knows them when that is a Windows."""
+    """The devices for one root; ``windows`` has the answers when that is a Windows."""
 
     def __init__(self, store: FactStore, target: Target) -> None:
         self.target = target
@@ -40,31 +40,31 @@ class Drivers:
         self._foreign = kind not in ("linux", "windows")
 
     def is_modern(self, bus: str) -> bool:
-        """Whether it runs on PCI Express with disks on ``bus``: virtio devices are of version 1.0 there."""
+        """Whether it runs on PCI Express with disks on ``bus``, where virtio devices follow version 1.0."""
         if self.windows:
             return self.windows.is_modern(bus)
         modern = self.path is None or _is_modern(self.path.kernel.version)
         if not modern:
-            self.notes.append("machine type pc: the kernel is older than virtio 1.0, which PCI Express slots need")
+            self.notes.append("machine type pc: the kernel is older than virtio 1.0, which PCI Express slots require")
         return modern
 
     def _path(self, store: FactStore) -> BootPath | None:
         try:
             path = next(store.get(BootPaths).defaults, None)
         except FactUnavailable as reason:
-            self.notes.append(f"which drivers the guest has cannot be told: {reason.reason}")
+            self.notes.append(f"it is not known which drivers the guest has: {reason.reason}")
             return None
         if path is None:
-            self.notes.append("which drivers the guest has cannot be told: the kernel that it starts is not known")
+            self.notes.append("it is not known which drivers the guest has: its default kernel is not known")
         return path
 
     def disk(self) -> tuple[str, str]:
-        """libvirt's bus for the disks, and the model of the SCSI controller if it is ``scsi``."""
+        """libvirt's bus for the disks, and the SCSI controller model if the bus is ``scsi``."""
         offered = tuple((_bus(one), one) for one in self.target.controllers if one.prefix != "nvme") or _OTHER_DISKS
         if self.windows:
             return self._model(self.windows.disk(dict((*offered, *_VIRTIO_DISKS, *_OTHER_DISKS)).items()))
         if self._foreign:
-            self.notes.append("SATA disks: which drivers a guest of this kind has is not known")
+            self.notes.append("SATA disks: it is not known which drivers a guest of this kind has")
             return "sata", ""
         if self.path is None:
             return self._model(offered[0][0])
@@ -72,7 +72,7 @@ class Drivers:
             fate = self.path.controller(controller)
             if fate.usable is not False:
                 if fate.usable is None:
-                    self.notes.append(f"whether the guest can drive {controller.name} cannot be told: {fate.unknown[0].reason}")
+                    self.notes.append(f"it is not known whether the guest can drive {controller.name}: {fate.unknown[0].reason}")
                 return self._model(bus)
             self.notes.append(f"no {controller.name} disks: {'; '.join(map(str, fate.failing()))}")
         return self._model(offered[0][0])
@@ -81,7 +81,7 @@ class Drivers:
         return bus, "virtio-scsi" if bus == "scsi" else ""
 
     def card(self) -> str:
-        """libvirt's model of the network cards."""
+        """libvirt's model for the network cards."""
         if self.windows:
             return self.windows.card(_VIRTIO_CARD, _OTHER_CARDS)
         if self._foreign:
@@ -95,11 +95,11 @@ class Drivers:
         return "virtio"
 
     def video(self) -> str:
-        """libvirt's model of the display: virtio where the guest drives it, else the VGA that everything draws on."""
+        """libvirt's model for the display: virtio if the guest can drive it, else the VGA that works everywhere."""
         return "virtio" if self.has("virtio_gpu") else "vga"
 
     def has(self, module: str) -> bool:
-        """Whether the running system certainly has a driver."""
+        """Whether the running system certainly has the driver."""
         if self.windows:
             return self.windows.has(module)
         return self.path is not None and self.path.installed(module).usable is True
@@ -114,6 +114,6 @@ def _bus(controller: Controller) -> str:
 
 
 def _is_modern(version: str) -> bool:
-    """Linux 4.0 and Red Hat's kernel 3.10 have virtio 1.0; an unknown version is taken for a recent one."""
+    """Linux 4.0 and Red Hat's kernel 3.10 support virtio 1.0; an unknown version is assumed to be recent."""
     match = re.match(r"(\d+)\.(\d+)", version)
     return match is None or (int(match[1]), int(match[2])) >= _VIRTIO_ONE or bool(re.match(r"3\.10\..*\.el7", version))

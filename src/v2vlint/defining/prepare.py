@@ -1,4 +1,4 @@
-"""The child's side of ``define``: what the guest can drive, starts from and needs, as a machine."""
+"""The child's side of ``define``: what the guest can drive, boots from and needs, as a machine."""
 
 from __future__ import annotations
 
@@ -36,7 +36,9 @@ def prepare(request: Any) -> Any:
     """Answer an encoded :class:`DefineAsk` with an encoded :class:`ProposedMachine`."""
     ask = decode(DefineAsk, request)
     if ask.target.hypervisor != "kvm":
-        raise UsageError(f"{ask.target.name} is no KVM target: a libvirt domain is no machine there", hint="give --target kvm")
+        raise UsageError(
+            f"{ask.target.name} is not a KVM target, so a libvirt domain cannot describe a machine there", hint="give --target kvm"
+        )
     source = locate(ask.guest)
     guest = open_guest(source, ask.keys)
     if not guest.roots:
@@ -57,7 +59,7 @@ class _Proposal:
         self.os: OsInfo = self.store.get(OsInfo)
 
     def _starting(self) -> FactStore:
-        """The facts of the system that starts by default; when that is undecided, of the first Linux, else of the first system."""
+        """The facts of the system that boots by default; if that is undecided, of the first Linux, else of the first system."""
         given = (self.guest.blocks, self.definition, self.target, Mover.RAW)
         systems = [system_of(root, FactStore((root.fs, root.os, *given))) for root in self.guest.roots]
         starter = who_starts(systems, self.guest.blocks, self.target.firmware)
@@ -75,7 +77,7 @@ class _Proposal:
         chipset = "q35" if drivers.is_modern(bus) and bus != "ide" else "pc"
         eleven = windows is not None and windows.eleven
         if eleven:
-            self.notes.append("a TPM, as Windows 11 asks for one")
+            self.notes.append("a TPM, because Windows 11 requires one")
         machine = ProposedMachine(
             name=self.name(),
             firmware=firmware,
@@ -102,11 +104,11 @@ class _Proposal:
         return replace(machine, notes=(*self.notes, *drivers.notes, *changed(self.definition, machine)))
 
     def memory(self) -> int:
-        """What the definition states; what the format takes for granted (VMX's 32 MiB) starts nothing."""
+        """The definition's memory, unless it is a format's default (VMX: 32 MiB) too small to boot anything."""
         return self.definition.memory_mib if "memory_mib" in self.definition.places else self.target.ram_mib
 
     def topology(self) -> Topology | None:
-        """The definition's, when it gives as many processors as the machine has."""
+        """The definition's topology, if it matches the machine's number of processors."""
         shape = self.definition.topology
         return shape if shape.sockets * shape.cores * max(1, shape.threads) == (self.definition.cpus or 1) else None
 
@@ -119,18 +121,18 @@ class _Proposal:
         chosen = self.store.get(ChosenFirmware).kind if found is not None else ""
         stated: Firmware | None = {"bios": "bios", "uefi": "uefi"}.get(self.definition.firmware)  # type: ignore[assignment]
         if found is not None and found.only and found.only not in self.target.firmware:
-            self.notes.append(f"{self.target.name} has no {found.only.upper()}, and the disks start from nothing else")
+            self.notes.append(f"{self.target.name} has no {found.only.upper()}, and the disks boot from nothing else")
         decided = (found.only if found else "") or self.definition.firmware or chosen or self.target.firmware[0]
         if stated and decided != stated:
-            self.notes.append(f"{decided.upper()} firmware, as the disks start from it only; the definition says {stated.upper()}")
+            self.notes.append(f"{decided.upper()} firmware, because the disks boot from nothing else; the definition says {stated.upper()}")
         return "uefi" if decided == "uefi" else "bios"
 
     def secure_boot(self, firmware: Firmware, chipset: str, eleven: bool) -> bool:
-        """As the definition says; without one, for Windows 11, whose boot manager every firmware's keys know."""
+        """As in the definition; without one, on for Windows 11, whose boot manager is signed with keys that every firmware has."""
         wanted = self.definition.secure_boot or (eleven and not self.definition.source)
         possible = firmware == "uefi" and chipset == "q35"
         if wanted and not possible:
-            self.notes.append("no Secure Boot: it takes UEFI firmware and machine type q35")
+            self.notes.append("no Secure Boot: it requires UEFI firmware and machine type q35")
         return wanted and possible
 
     def boot_disk(self, firmware: Firmware) -> int:
@@ -149,7 +151,7 @@ class _Proposal:
         kind = (disks or [file.format])[0]
         if file.offset or file.length >= 0 or file.chunks or kind not in _FORMATS:
             path = f"{os.path.splitext(os.path.abspath(file.path))[0]}-disk{position + 1}.qcow2"  # noqa: PTH100, PTH122
-            self.notes.append(f"{file.name} is no image that libvirt can attach as it is: convert it to {os.path.basename(path)}")  # noqa: PTH119
+            self.notes.append(f"{file.name} is not an image that libvirt can attach: convert it to {os.path.basename(path)}")  # noqa: PTH119
             return ProposedDisk(path, "qcow2", bus)
         return ProposedDisk(os.path.abspath(file.path), _FORMATS[kind], bus)  # noqa: PTH100
 
@@ -162,7 +164,7 @@ class _Proposal:
         network = self.fact(Network)
         bound = {token.value.lower().replace("-", ":") for one in network.cards if (token := one.mac)} if network else set()
         if len(bound) == 1:
-            self.notes.append("the MAC address is the one that the guest's network configuration asks for")
+            self.notes.append("the MAC address is the one in the guest's network configuration")
             return (ProposedCard(model, bound.pop()),)
         return (ProposedCard(model),)
 

@@ -1,4 +1,4 @@
-"""What is asked of the child that looks at the guest, and the machine it proposes: plain data."""
+"""The request to the child that reads the guest, and the machine it proposes: plain data."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class ProposedDisk:
 
 @dataclass(frozen=True, slots=True)
 class ProposedCard:
-    """A network card: ``mac`` is empty when it may be any."""
+    """A network card: ``mac`` is empty when any address will do."""
 
     model: str
     mac: str = ""
@@ -41,10 +41,10 @@ class ProposedCard:
 class ProposedMachine:
     """The machine a guest needs. ``scsi`` is the model of the SCSI controller when a disk is on one; ``boot_disk`` is 0-based.
 
-    ``topology`` is how its processors are laid out, None for the hypervisor's way; ``uuid`` and ``genid`` are empty for new ones.
-    ``cpu_level`` is the x86-64 level it needs, 0 when not known. ``usb`` is ``ich9`` for guests without a driver for USB 3, else libvirt
-    chooses. ``local_clock`` and ``hyperv`` are for Windows: a hardware clock in local time, and what makes it run better on a hypervisor.
-    ``notes`` explain what may surprise.
+    ``topology`` is the arrangement of its processors, None for the hypervisor's default; ``uuid`` and ``genid`` are empty for new ones.
+    ``cpu_level`` is the x86-64 level it needs, 0 when not known. ``usb`` is ``ich9`` for guests without a USB 3 driver, else libvirt
+    chooses. ``local_clock`` and ``hyperv`` are for Windows: a hardware clock in local time, and Hyper-V enlightenments. ``notes`` explain
+    anything surprising.
     """
 
     name: str
@@ -77,7 +77,7 @@ class ProposedMachine:
         return self.render("libvirt")
 
     def render(self, form: str) -> str:
-        """The machine written as ``libvirt`` or ``kubevirt``; ModuleNotFoundError for a form that there is not."""
+        """The machine in the format ``libvirt`` or ``kubevirt``; ModuleNotFoundError for an unknown format."""
         from v2vlint.defining import formats
 
         return formats.load(form).render(self)

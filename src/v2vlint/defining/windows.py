@@ -1,4 +1,4 @@
-"""What Windows gets: the disks and cards that it has drivers for, and what its version asks of a machine."""
+"""Devices for Windows: the disks and cards it has drivers for, and what its version requires of a machine."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ Cards = Iterable[tuple[str, Nic]]
 
 
 class Windows:
-    """The Windows of one root. ``version`` is (0, 0) when it is not known, which is taken for a recent one."""
+    """The Windows in one root. ``version`` is (0, 0) when not known, which counts as a recent one."""
 
     def __init__(self, store: FactStore, notes: list[str]) -> None:
         self.notes = notes
@@ -31,7 +31,7 @@ class Windows:
         try:
             self.drivers, self._system = store.get(WindowsDrivers), store.get(WindowsSystem)
         except FactUnavailable as reason:
-            self.notes.append(f"which drivers the guest has cannot be told: {reason.where}: {reason.reason}")
+            self.notes.append(f"it is not known which drivers the guest has: {reason.where}: {reason.reason}")
 
     def before(self, version: tuple[int, int]) -> bool:
         """Whether it is older than ``version``."""
@@ -39,22 +39,22 @@ class Windows:
 
     @property
     def local_clock(self) -> bool:
-        """Whether it takes the hardware clock for local time."""
+        """Whether it keeps the hardware clock in local time."""
         return self._system is None or not self._system.utc_clock
 
     def disk(self, offers: Offers) -> str:
-        """The first bus whose driver certainly starts at boot; else what its age speaks for."""
+        """The first bus whose driver certainly starts at boot; else the usual one for its age."""
         for bus, controller in offers if self.drivers else ():
             verdict = self.drivers.controller(controller) if self.drivers else None
             if verdict is not None and verdict.usable:
                 return bus
             self.notes += [f"no {controller.name} disks: {verdict.reason}"] if verdict else []
         bus, name = ("ide", "IDE") if self.before(EIGHT) else ("sata", "SATA")
-        self.notes.append(f"{name} disks, as Windows of this age usually starts from them; no driver is certain to start at boot")
+        self.notes.append(f"{name} disks, which Windows of this age usually boots from; no driver is certain to start at boot")
         return bus
 
     def card(self, virtio: Nic, others: Cards) -> str:
-        """virtio-net where its driver is installed or staged, else a card that this Windows has, or usually brings, a driver for."""
+        """virtio-net if its driver is installed or staged, else a card that this Windows has, or usually ships, a driver for."""
         drivers, known = self.drivers, dict(others)
         verdict = drivers.nic(virtio) if drivers else None
         if verdict is not None and verdict.usable is not False:
@@ -65,12 +65,12 @@ class Windows:
         certain = [model for model, nic in offers if drivers and drivers.nic(nic).usable]
         model = (certain or list(usual))[0]
         why = f"no {virtio.name} card: {verdict.reason}" if verdict else f"no {virtio.name} card"
-        brings = "it has a driver for that" if certain else "Windows of this age usually brings a driver for that"
-        self.notes.append(f"{why}; {model}, as {brings}")
+        brings = "it has a driver for that" if certain else "Windows of this age usually ships a driver for that"
+        self.notes.append(f"{why}; {model}, because {brings}")
         return model
 
     def is_modern(self, bus: str) -> bool:
-        """Whether it runs on PCI Express: Vista or later, with virtio drivers that know the devices of virtio 1.0."""
+        """Whether it runs on PCI Express: Vista or later, with virtio drivers that support virtio 1.0 devices."""
         if self.before(VISTA):
             self.notes.append("machine type pc: Windows of this age was not made for PCI Express and AHCI")
             return False
@@ -81,5 +81,5 @@ class Windows:
         return True
 
     def has(self, module: str) -> bool:
-        """Whether the Windows driver for what Linux drives with ``module`` is installed."""
+        """Whether the Windows driver for the hardware that Linux drives with ``module`` is installed."""
         return self.drivers is not None and self.drivers.other(module)

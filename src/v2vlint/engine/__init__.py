@@ -1,1 +1,1 @@
-"""Packs, selection, running rules, the user's decisions. Knows no pack and no pytest."""
+"""Rule packs, selection, running rules, the user's decisions. The engine knows no particular pack and no pytest."""

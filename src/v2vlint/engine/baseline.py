@@ -1,4 +1,4 @@
-"""A baseline file: the findings that are known already, so that only new ones count. JSON with one finding a line, for readable diffs."""
+"""A baseline file: findings that are already known, so that only new ones count. JSON with one finding per line, for readable diffs."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ MAX_SIZE = 64 << 20
 
 
 def render(images: Iterable[ImageReport]) -> str:
-    """The text of a baseline that knows every finding of ``images`` which no exception covers."""
+    """A baseline with every finding of ``images`` that no exception covers."""
     lines = sorted({_line(image, report) for image in images for report in _findings(image) if not report.exception})
     return f'{{"v2vlint_baseline": {VERSION}, "findings": [\n' + ",\n".join(lines) + "\n]}\n"
 
@@ -39,7 +39,7 @@ def _findings(image: ImageReport) -> Iterator[FindingReport]:
 
 
 def read(path: Path) -> frozenset[str]:
-    """The fingerprints a baseline file knows; UsageError when it is none."""
+    """The fingerprints in a baseline file. UsageError when it is not one."""
     try:
         with path.open("rb") as stream:
             data = parse(stream.read(MAX_SIZE + 1))
@@ -47,7 +47,7 @@ def read(path: Path) -> frozenset[str]:
             raise UsageError(f"{path}: baseline of version {data['v2vlint_baseline']}, this v2vlint reads {VERSION}")
         return frozenset(str(known["fingerprint"]) for known in data["findings"])
     except OSError as error:
-        hint = "'v2vlint baseline' writes it" if isinstance(error, FileNotFoundError) else ""
+        hint = "create it with 'v2vlint baseline'" if isinstance(error, FileNotFoundError) else ""
         raise UsageError(f"{path}: {(error.strerror or 'cannot be read').lower()}", hint=hint) from error
     except (ValueError, KeyError, TypeError) as error:
         raise UsageError(f"{path}: not a baseline file") from error

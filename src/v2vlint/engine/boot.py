@@ -1,4 +1,4 @@
-"""The forecast as a result among the rules': a boot that stops, where no rule's finding says so, counts like an error."""
+"""The forecast as a result alongside the rules': a failing boot that no rule's finding explains counts as an error."""
 
 from __future__ import annotations
 
@@ -22,15 +22,15 @@ FORECAST = RuleInfo(
     fixable=False,
     since="0.1",
     pack="v2vlint",
-    help="The boot is forecast to stop, and no rule's finding says so.\n\n## What it does\nWalks the stages of the boot, and reports the "
-    "ones that fail where no error of a rule explains it, so that a guest that will not come up, or cannot be reached, never passes a "
-    "gate.\n\n## Why it matters\nThe guest will not reach its login on this target, or nobody reaches the guest. "
-    "Leave it out with `--ignore forecast`, or with an exception for the image.",
+    help="The boot is forecast to stop, and no rule's finding says so.\n\n## What it does\nChecks the stages of the boot and reports those "
+    "that fail without an error from a rule to explain it, so that a guest that will not come up, or cannot be reached, never passes a "
+    "gate.\n\n## Why it matters\nOn this target the guest will not reach its login, or nobody can reach the guest. "
+    "Skip it with `--ignore forecast`, or with an exception for the image.",
 )
 
 
 def counted(targets: Iterable[TargetReport], presenters: Sequence[Presenter], fs: GuestFS) -> tuple[TargetReport, ...]:
-    """``targets`` with the outcome of their forecast among the results; without one where nothing was forecast."""
+    """``targets`` with the outcome of their forecast added to the results, where there is a forecast."""
     return tuple(
         dataclasses.replace(one, results=(*one.results, _result(one, presenter, fs))) if one.forecast else one
         for one, presenter in zip(targets, presenters, strict=True)

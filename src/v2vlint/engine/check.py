@@ -68,13 +68,13 @@ def check_each(
 
 
 def forecast_of(image: ImageReport) -> Forecast | None:
-    """The forecast for a guest that was judged for one target: of several systems, one that boots counts. None when there is none."""
+    """The forecast for a guest judged for one target; of several systems, the one that boots counts. None when there is none."""
     found = [judged.forecast for root in image.roots for judged in root.targets if judged.forecast]
     return next((one for one in found if one.will_boot), found[0] if found else None)
 
 
 def _with_pending(ask: CheckAsk, image: ImageReport) -> ImageReport:
-    """The report, with a word about every transaction on its disks that was not finished."""
+    """The report, with a problem for every unfinished transaction on its disks."""
     return dataclasses.replace(image, problems=(*pending(ask.guest.paths, image.paths), *image.problems))
 
 
@@ -111,7 +111,7 @@ def _judged(ask: CheckAsk, outcome: Outcome, limits: Limits) -> Judged:
 
 
 def _by_definition(ask: CheckAsk, failed: Judged, limits: Limits) -> Judged:
-    """A child died of the disks: another one judges what the definition alone tells."""
+    """When a child died on the disks, judge the definition alone in another one."""
     again = dataclasses.replace(ask, unopened=True)
     known = _judged(again, isolate.run(Call(CHECK, encode(again), desk=Desk(ask.guest)), limits), limits)
     return Judged(dataclasses.replace(known.image, problems=failed.image.problems), known.rules)

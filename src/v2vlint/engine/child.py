@@ -18,10 +18,10 @@ NOTHING = Grant()
 
 
 def answer(function: str, ask: Any, kind: type[T], guest: GuestRef, limits: Limits, desk: Desk | None = None, grant: Grant = NOTHING) -> T:
-    """What ``function`` (``module:name``) answers about ``guest``. UsageError as the child raised it, ImageError for all else.
+    """The answer of ``function`` (``module:name``) about ``guest``. A UsageError of the child is raised again, anything else as ImageError.
 
-    ``desk`` opens its files, when it is not the guest's alone; ``grant`` is what the child may touch besides. A guest with a transaction
-    that was not finished is neither the old one nor the new one: ImageError says how to finish it.
+    ``desk`` opens its files, if they are not only the guest's; ``grant`` is what else the child may access. A guest with an unfinished
+    transaction is neither the old nor the new one: ImageError says how to finish it.
     """
     for problem in pending(guest.paths):
         raise ImageError(f"{problem.where}: {problem.reason}", hint=problem.hint)

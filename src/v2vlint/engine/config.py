@@ -1,4 +1,4 @@
-"""Configuration: ``[tool.v2vlint]`` of a pyproject.toml, or v2vlint.toml, found upwards. Every mistake is one UsageError with its place."""
+"""Configuration: ``[tool.v2vlint]`` in pyproject.toml, or v2vlint.toml, found upwards. Every mistake is one UsageError with its place."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ T = TypeVar("T")
 class Exempt:
     """An exception: findings of ``id`` in images matching ``image`` (and at guest paths matching ``path``) do not count, for ``reason``.
 
-    It holds up to and including the day ``expires``. ``where`` is its place in the configuration.
+    It is valid up to and including the day ``expires``. ``where`` is its place in the configuration.
     """
 
     id: str
@@ -39,7 +39,7 @@ class Exempt:
 
 @dataclass(frozen=True, slots=True)
 class Anchor:
-    """Images matching the glob ``match`` are built from the file ``recipe`` of the repository."""
+    """Images matching the glob ``match`` are built from the repository file ``recipe``."""
 
     match: str
     recipe: str
@@ -55,7 +55,7 @@ class RecipeNames:
 
 @dataclass(frozen=True, slots=True)
 class Config:
-    """What a configuration file says; None and empty mean that it is silent. ``folder`` is what its relative paths start from."""
+    """The settings in a configuration file; None and empty mean not set. Relative paths start from ``folder``."""
 
     origin: str = ""
     folder: Path = Path()
@@ -83,13 +83,13 @@ class Config:
     targets: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
     def over(self, base: Config) -> Config:
-        """``base`` with what this one says in its place, key by key; origin and folder stay those of ``base``."""
+        """``base`` overridden by this one, key by key; origin and folder stay those of ``base``."""
         said = {one.name: getattr(self, one.name) for one in dataclasses.fields(self)[2:]}
         return dataclasses.replace(base, **{name: value for name, value in said.items() if value not in (None, "", (), {})})
 
 
 def find(start: Path) -> Path | None:
-    """The nearest configuration file at ``start`` or above: v2vlint.toml before a pyproject.toml that has our table."""
+    """The nearest configuration file at ``start`` or above: v2vlint.toml, or a pyproject.toml that has our table."""
     for folder in (start, *start.parents):
         if (folder / FILE).is_file():
             return folder / FILE
@@ -115,18 +115,18 @@ def read(path: Path) -> Config:
 
 
 def confined(config: Config) -> Config:
-    """``config`` as one that was found, not named: it may lie beside untrusted images. UsageError when it names files elsewhere."""
+    """``config``, restricted because it was found, not named: it may come with untrusted images. UsageError for files elsewhere."""
     folder = config.folder.resolve()
     hint = f"if it is yours: --config {shlex.quote(str(config.folder / config.origin))}"
     for key, value in (("allow-folder", config.allow_folder), ("rules", config.rules)):
         if value:
-            raise UsageError(f"{config.origin}: {key} counts only in a configuration given with --config", hint=hint)
+            raise UsageError(f"{config.origin}: {key} is allowed only in a configuration given with --config", hint=hint)
     files = [folder / name for name in config.target if name not in config.targets and ("/" in name or "." in name)]
     files += [folder / name for recipe in config.recipes for name in recipe.files]
     files += [folder / config.baseline, *(Path(report.partition("=")[2]) for report in config.report)]
     for file in files:
         if not file.resolve().is_relative_to(folder):
-            raise UsageError(f"{config.origin}: {file} is outside its folder, and it was found, not given", hint=hint)
+            raise UsageError(f"{config.origin}: {file} is outside its folder, and the configuration was found rather than given", hint=hint)
     return config
 
 

@@ -1,6 +1,6 @@
 """The user's decisions about findings: severities, exceptions, baseline, recipes.
 
-They travel with the question and are applied once, where the guest is judged: check, fix, pytest and every report follow the same ones.
+They travel with the request and are applied once, where the guest is judged, so check, fix, pytest and every report agree.
 """
 
 from __future__ import annotations
@@ -28,13 +28,13 @@ EXPIRED = RuleInfo(
     since="0.1",
     pack="v2vlint",
     help="An exception of the configuration has expired.\n\n## What it does\nReports exceptions whose `expires` day has passed, for every "
-    "image they match.\n\n## Why it matters\nThe findings it covered count again. Solve them, or extend the exception with a new reason.",
+    "image they match.\n\n## Why it matters\nThe findings it covered count again. Fix them, or extend the exception with a new reason.",
 )
 
 
 @dataclass(frozen=True, slots=True)
 class Decisions:
-    """The user's decisions. ``baseline`` holds the fingerprints that are known already; ``today`` is the day that exceptions expire by."""
+    """The user's decisions. ``baseline`` holds the fingerprints of known findings; ``today`` decides which exceptions have expired."""
 
     severity: Mapping[str, Severity] = field(default_factory=dict)
     exceptions: tuple[Exempt, ...] = ()
@@ -45,7 +45,7 @@ class Decisions:
 
 
 def decide(image: ImageReport, decisions: Decisions) -> ImageReport:
-    """``image`` with the user's severities, exceptions, baseline and recipe."""
+    """Apply the user's severities, exceptions, baseline and recipe to ``image``."""
     mine = tuple(one for one in decisions.exceptions if fits(image.name, one.image))
     live = tuple(one for one in mine if one.expires is None or one.expires >= decisions.today)
     expired = tuple(one for one in mine if one not in live)
@@ -72,13 +72,13 @@ def _traced(image: ImageReport, files: tuple[RecipeFile, ...]) -> ImageReport:
 
 
 def own_rules(image: ImageReport) -> tuple[RuleInfo, ...]:
-    """What a report says about rules that belong to no pack: the one for expired exceptions, when ``image`` has such a result."""
+    """Rules that belong to no pack but appear in a report: the one for expired exceptions, when ``image`` has such a result."""
     seen = any(result.rule == EXPIRED.id for target in image.machine for result in target.results)
     return (EXPIRED,) if seen else ()
 
 
 def fits(image: str, pattern: str) -> bool:
-    """Whether the glob ``pattern`` means the image called ``image``: its name as given, or any trailing part of its path."""
+    """Whether the glob ``pattern`` matches the image called ``image``: its name as given, or any trailing part of its path."""
     parts = image.split("/")
     return any(fnmatch.fnmatchcase("/".join(parts[start:]), pattern) for start in range(len(parts)))
 
@@ -96,7 +96,7 @@ def _with_expired(target: TargetReport, expired: tuple[Exempt, ...], decisions: 
 
 def _expired(one: Exempt) -> FindingReport:
     message = f"the exception for {one.id} expired on {one.expires} (reason given: {one.reason})"
-    finding = Finding(EXPIRED.id, EXPIRED.severity, Device(one.where), message, "what it covered counts again")
+    finding = Finding(EXPIRED.id, EXPIRED.severity, Device(one.where), message, "the findings it covered count again")
     return FindingReport(finding, fingerprint=f"{EXPIRED.id}:{one.id}:{one.image}:{one.path}")
 
 

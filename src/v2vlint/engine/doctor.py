@@ -18,7 +18,7 @@ from v2vlint.model.errors import V2vlintError
 
 _READERS = (
     ("dissect.fve", "LUKS and BitLocker"),
-    ("dissect.ntfs", "NTFS, so Windows guests"),
+    ("dissect.ntfs", "NTFS, for Windows guests"),
     ("dissect.regf", "the registry of Windows guests"),
     ("dissect.util", "btrfs and squashfs compressed with LZO"),
     ("pycdlib", "ISO 9660"),
@@ -31,7 +31,7 @@ _APPLIANCES = ("/usr/lib64/guestfs/supermin.d", "/usr/lib/guestfs/supermin.d")
 
 
 class State(enum.StrEnum):
-    """OK works, MISSING costs something, BROKEN keeps v2vlint from working."""
+    """OK works, MISSING costs something, BROKEN prevents v2vlint from working."""
 
     OK = "ok"
     MISSING = "missing"
@@ -40,7 +40,7 @@ class State(enum.StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class PieceState:
-    """One piece: what was found, and what its lack costs."""
+    """One piece: its state, and what its absence costs."""
 
     piece: str
     state: State
@@ -49,7 +49,7 @@ class PieceState:
 
 
 def examine() -> Iterator[PieceState]:
-    """Look at everything v2vlint can use here."""
+    """Examine everything v2vlint can use on this machine."""
     yield PieceState("python", State.OK, f"{platform.python_version()} ({sys.executable})")
     yield _child()
     yield _confinement()
@@ -69,7 +69,7 @@ def examine() -> Iterator[PieceState]:
 def _child() -> PieceState:
     outcome = isolate.run(isolate.Call("operator:neg", 1), isolate.Limits(wall=30))
     if isinstance(outcome, isolate.Answer) and outcome.value == -1:
-        return PieceState("reader process", State.OK, "starts, under limits of memory and time")
+        return PieceState("reader process", State.OK, "starts, with memory and time limits")
     return PieceState("reader process", State.BROKEN, str(outcome), "no image can be read")
 
 
@@ -138,7 +138,7 @@ def _ovmf() -> PieceState:
 
 
 def _guestfs() -> PieceState:
-    cost = "no second opinion on images, and no fixes on layouts that only it can write"
+    cost = "no second opinion on images, and no fixes for layouts that only it can write"
     interpreter = programs.guestfs_python()
     if interpreter:
         return PieceState("libguestfs", State.OK, f"its Python module is importable by {interpreter}")
@@ -146,9 +146,9 @@ def _guestfs() -> PieceState:
 
 
 def _ntfs_writing() -> PieceState:
-    """The appliance gets ntfs-3g from this machine, on RHEL and its like from libguestfs-winsupport."""
+    """The appliance takes ntfs-3g from this machine, or on RHEL and its derivatives from libguestfs-winsupport."""
     path = programs.find("ntfs-3g") or next((path for path in ("/sbin/ntfs-3g", "/bin/ntfs-3g") if os.access(path, os.X_OK)), None)
     bundled = next((file for folder in _APPLIANCES for file in sorted(Path(folder).glob("*winsupport*"))), None)
     if path or bundled:
         return PieceState("ntfs-3g", State.OK, str(path or bundled))
-    return PieceState("ntfs-3g", State.MISSING, "neither ntfs-3g nor libguestfs-winsupport is installed", "no fixes of Windows guests")
+    return PieceState("ntfs-3g", State.MISSING, "neither ntfs-3g nor libguestfs-winsupport is installed", "no fixes for Windows guests")

@@ -1,4 +1,4 @@
-"""Running a rule's examples: the generated tests, ``v2vlint explain`` and third-party packs all use this."""
+"""Run the examples of a rule, for the generated tests, ``v2vlint explain`` and third-party packs."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _WINDOWS = OsInfo("windows", "windows", "windows", "Windows 10 Pro", "10.0.19045
 
 
 def example_store(example: Example) -> FactStore:
-    """The facts of an example: its files, then defaults (a Debian or Windows 10; no disks, no machine are known), then what it gives."""
+    """The facts of an example: its files, defaults (a Debian or Windows 10 without known disks or machine), and what it supplies itself."""
     guest = memory_guest(example.files, example.uuid)
     system = _WINDOWS if guest.is_dir("/Windows/System32") else _LINUX
     there = target.load(example.target)
@@ -39,7 +39,7 @@ def run_example(rule: Rule, example: Example) -> Outcome:
 
 
 def apply_edits(files: Mapping[str, Content], edits: Iterable[Edit]) -> dict[str, Content]:
-    """The files of an example after ``edits``; StaleEdit when they do not fit."""
+    """The files of an example after ``edits``. StaleEdit when they do not apply."""
     edits, guest, done = tuple(dict.fromkeys(edits)), memory_guest(files), dict(files)
 
     def read(path: str) -> str | None:
@@ -53,7 +53,7 @@ def apply_edits(files: Mapping[str, Content], edits: Iterable[Edit]) -> dict[str
     for edit in edits:
         if isinstance(edit, CopyFile | WriteData):
             if guest.exists(edit.path) and not (isinstance(edit, WriteData) and edit.expect):
-                raise StaleEdit(f"{edit.path} exists already")
+                raise StaleEdit(f"{edit.path} already exists")
             done[edit.path] = edit.data if isinstance(edit, WriteData) else files[edit.source]
     return done | _hives(guest, edits)
 
@@ -67,7 +67,7 @@ def _hives(guest: GuestFS, edits: Iterable[Edit]) -> dict[str, Content]:
 
 
 def same_content(one: Content | None, other: Content | None) -> bool:
-    """Whether two files of examples are equal; hives are when their keys and values are."""
+    """Whether two files of examples are equal; hives are compared by keys and values."""
     if isinstance(one, Hive) and isinstance(other, Hive):
         return _hive_text(one) == _hive_text(other)
     return one == other
@@ -78,6 +78,6 @@ def _hive_text(hive: Hive) -> str:
 
 
 def flag_of(finding: Finding) -> str:
-    """How an example writes the place of a finding: ``PATH:LINE``, ``PATH``, ``PATH:KEY:VALUE``, or a device name."""
+    """The place of a finding in the notation of examples: ``PATH:LINE``, ``PATH``, ``PATH:KEY:VALUE``, or a device name."""
     where = finding.where
     return f"{where.path}:{where.line}" if isinstance(where, Span) else str(where)

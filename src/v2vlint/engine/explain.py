@@ -1,4 +1,4 @@
-"""From an error message of a converter or a guest to the rules that foresee it, or to an honest answer when none does."""
+"""Map an error message of a converter or a guest to the rules that foresee it, or say honestly that none does."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from v2vlint.engine.packs import LoadedRule
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """A known message: ``pattern`` finds it, ``meaning`` and ``advice`` explain it, ``here`` says what v2vlint can tell about it."""
+    """A known message: ``pattern`` finds it, ``meaning`` and ``advice`` explain it, ``here`` says how v2vlint can help."""
 
     pattern: str
     meaning: str
@@ -24,7 +24,7 @@ class Message:
 
 @cache
 def messages() -> tuple[Message, ...]:
-    """All known messages that stand behind no single rule."""
+    """All known messages that belong to no single rule."""
     data = tomllib.loads((Path(__file__).parent / "messages.toml").read_text("utf-8"))
     return tuple(Message(**entry) for entry in data["message"])
 

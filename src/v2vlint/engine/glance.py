@@ -1,4 +1,4 @@
-"""The machine at a glance: a few label and value pairs for the top of every report."""
+"""The machine at a glance: a few label/value pairs for the top of every report."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def firmware(blocks: BlockTable) -> str:
 
 
 def root_stack(name: str, blocks: BlockTable) -> str:
-    """The layers under a root filesystem: ``ext4 on LVM on LUKS``."""
+    """The layers under a root filesystem, as text: ``ext4 on LVM on LUKS``."""
     device = blocks.named(name)
     if device is None:
         return ""

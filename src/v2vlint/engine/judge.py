@@ -1,4 +1,4 @@
-"""Judging one root for each target: every rule's outcome, presented, and the forecast."""
+"""Judge one root for each target: every rule's outcome, prepared for display, and the forecast."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from v2vlint.verdicts import predict
 def judge(
     store: FactStore, rules: Iterable[LoadedRule], targets: Sequence[Target], mover: Mover, presenters: Sequence[Presenter]
 ) -> tuple[TargetReport, ...]:
-    """Run ``rules`` on the root whose facts ``store`` has, once per target; facts that do not rest on the target are parsed once."""
+    """Run ``rules`` on the root with the facts in ``store``, once per target. Facts that do not depend on the target are parsed once."""
     kind = store.get(OsInfo).kind
     fitting = tuple(loaded for loaded in rules if kind in loaded.rule.kinds)
     reports: list[TargetReport] = []
@@ -45,7 +45,7 @@ def judge_machine(
     mover: Mover,
     presenters: Sequence[Presenter],
 ) -> tuple[TargetReport, ...]:
-    """Run rules that ask for nothing but the definition. ``systems`` are the kinds of its roots: empty when none could be read."""
+    """Run rules that need only the definition. ``systems`` are the kinds of its roots, empty when none could be read."""
     fitting = tuple(loaded for loaded in rules if not systems or systems & loaded.rule.kinds)
     reports: list[TargetReport] = []
     for target, presenter in zip(targets, presenters, strict=True):
@@ -66,7 +66,7 @@ def _result(loaded: LoadedRule, store: FactStore, presenter: Presenter, fs: Gues
 
 
 def _said(rules: Iterable[LoadedRule], results: Iterable[RuleResult]) -> frozenset[tuple[Stage, Where, str]]:
-    """What rules say about stages: the stages whose verdict they ask for, the places they name, and their ids."""
+    """The rules' results about stages: the stages whose verdict they use, the places they name, and their ids."""
     stages = {loaded.id: [kind.stage for kind in needs(type(loaded.rule).check).values() if _is_verdict(kind)] for loaded in rules}
     return frozenset((stage, place, result.rule) for result in results for stage in stages[result.rule] for place in _places(result))
 
@@ -92,7 +92,7 @@ def _forecast(store: FactStore, said: frozenset[tuple[Stage, Where, str]]) -> Fo
 
 
 def _explained(stage: StageForecast, said: frozenset[tuple[Stage, Where, str]]) -> StageForecast:
-    """``stage`` with the rule that explains it: one that asks for its verdict, and names the place that decides."""
+    """``stage`` with the rule that explains it: one that uses its verdict and names the deciding place."""
     if stage.fate not in (Fate.FAIL, Fate.UNKNOWN):
         return stage
     found = sorted(rule for where, place, rule in said if where is stage.stage and place == stage.where)

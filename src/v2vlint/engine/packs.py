@@ -1,4 +1,4 @@
-"""Finding rule packs by entry point, and rules in folders of the operator's own; importing them, and collecting their rules."""
+"""Find rule packs by entry point and custom rules in folders, import them, and collect their rules."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _OF_THE_MACHINE = frozenset({Definition, Target, Mover})
 
 @dataclass(frozen=True, slots=True)
 class LoadedRule:
-    """A rule instance with where it came from. ``group`` is its folder in the pack."""
+    """A rule instance and its origin. ``group`` is its folder in the pack."""
 
     rule: Rule
     pack: str
@@ -42,13 +42,13 @@ class LoadedRule:
 
     @property
     def of_the_machine(self) -> bool:
-        """Whether it asks for the definition and nothing of the disks: such a rule judges the machine, once, and not each of its roots."""
+        """Whether it needs the definition and nothing from the disks: such a rule judges the machine once instead of each root."""
         asked = set(needs(type(self.rule).check).values())
         return Definition in asked and all(rests_only_on(kind, _OF_THE_MACHINE) for kind in asked)
 
     @functools.cache  # noqa: B019
     def info(self) -> RuleInfo:
-        """What reports and listings need to know about it."""
+        """The data that reports and listings need."""
         kind = type(self.rule)
         doc = inspect.cleandoc(kind.__doc__ or "")
         return RuleInfo(
@@ -88,9 +88,9 @@ def _installed(_path: tuple[str, ...]) -> tuple[tuple[LoadedRule, ...], ...]:
 
 @functools.cache
 def load_folder(folder: str) -> tuple[LoadedRule, ...]:
-    """The rules in the ``*.py`` files of a folder, which is their pack and their group. PackError names the file and line at fault.
+    """The rules in the ``*.py`` files of a folder, which serves as pack and group. PackError names the file and line at fault.
 
-    The folder is read once: a child that is confined cannot list it any more.
+    The folder is read only once: a confined child can no longer list it.
     """
     place, rules = Path(folder), list[LoadedRule]()
     if not place.is_dir():
@@ -106,7 +106,7 @@ def load_folder(folder: str) -> tuple[LoadedRule, ...]:
 
 
 def _module(path: Path) -> ModuleType:
-    """The file as a module, imported once. Its name holds where it is: two folders may have a file of the same name."""
+    """Import the file as a module, once. The module's name includes the path, because two folders may have a file of the same name."""
     name = f"_v2vlint_own_{hashlib.sha256(bytes(path.resolve())).hexdigest()[:16]}_{path.stem}"
     if name in sys.modules:
         return sys.modules[name]
@@ -125,7 +125,7 @@ def _module(path: Path) -> ModuleType:
 
 
 def _line(error: Exception, path: Path) -> str:
-    """``:LINE`` of the file's own last line that the error went through."""
+    """``:LINE`` for the last line of the file itself in the error's traceback."""
     if isinstance(error, SyntaxError) and error.lineno:
         return f":{error.lineno}"
     lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if Path(frame.filename).resolve() == path.resolve()]

@@ -1,4 +1,4 @@
-"""Documentation pages of rules, made from what the rules are: docstring, metadata, examples with their outcome."""
+"""Documentation pages of rules, generated from the rules: docstring, metadata, examples with their outcome."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _NOTE = "<!-- made by 'v2vlint rules --write' from the rule itself: change the r
 
 
 def pages(rules: Sequence[LoadedRule]) -> dict[str, str]:
-    """File names and texts: one page a rule, and ``README.md`` as the index."""
+    """File names and texts: one page per rule, and ``README.md`` as the index."""
     made = {f"{rule.id}.md": page(rule) for rule in rules}
     return {**made, "README.md": index(rules)}
 
@@ -85,7 +85,7 @@ def _example(example: Example) -> Iterator[str]:
 
 def _lead(example: Example) -> str:
     circumstances = [] if example.target == "kvm" else [f"target `{example.target}`"]
-    circumstances += [f"carried by `{example.mover.value}`"] if example.mover.value != "raw" else []
+    circumstances += [f"moved with `{example.mover.value}`"] if example.mover.value != "raw" else []
     level = example.severity.label if example.severity is not None and example.severity is not Severity.ERROR else ""
     said = [part for part in (example.title, level, *circumstances) if part]
     text = "; ".join(said)

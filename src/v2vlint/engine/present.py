@@ -1,4 +1,4 @@
-"""What a report adds to a finding: excerpt, the diff of its fix, a fingerprint that survives line shifts."""
+"""What a report adds to a finding: excerpt, the diff of its fix, and a fingerprint that survives shifted lines."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ MAX_DIFF = 64 << 10
 
 
 class Presenter:
-    """Presents the findings of one guest, judged for one target, root after root."""
+    """Prepares the findings of one guest for reports, for one target, root after root."""
 
     def __init__(self, image: str) -> None:
         self._image = image
         self._seen: Counter[str] = Counter()
 
     def present(self, finding: Finding, fs: GuestFS | None, definition: Definition | None = None) -> FindingReport:
-        """``finding`` about the files of ``fs``, or about the machine's ``definition``, with everything a report shows."""
+        """``finding`` in the files of ``fs``, or in the machine's ``definition``, with everything a report shows."""
         text = _text(fs, definition, finding.where.path) if isinstance(finding.where, Span) else None
         excerpt = _excerpt(text, finding.where) if text and isinstance(finding.where, Span) else None
         diff = _diff(finding.fix, fs) if finding.fix and fs else ""

@@ -19,8 +19,8 @@ CHECK = "v2vlint.engine.worker:check"
 class Selection:
     """Which rules run: those of ``profile``, or those matching ``select``, without those matching ``ignore``.
 
-    Patterns are rule ids, groups, or globs of either. ``named`` are further ids, from configuration, that must exist. ``folders`` hold
-    rules of the operator's own.
+    Patterns are rule ids, groups, or globs of either. ``named`` are further ids, from the configuration, that must exist. ``folders``
+    contain custom rules.
     """
 
     select: tuple[str, ...] = ()
@@ -32,9 +32,9 @@ class Selection:
 
 @dataclass(frozen=True, slots=True)
 class CheckAsk:
-    """Judge one guest. ``unopened`` leaves its disks alone: only what the definition tells is judged.
+    """Judge one guest. ``unopened`` leaves its disks alone: only the definition is judged.
 
-    ``standing_for`` has the paths of the images that the guest's disks are a working copy of: a baseline knows its findings by their names.
+    ``standing_for`` holds the paths of the images that the guest's disks are a working copy of: a baseline knows findings by those names.
     """
 
     guest: GuestRef
@@ -50,7 +50,7 @@ class CheckAsk:
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """The answer: the guest's report after the user's decisions, and the rules that were selected."""
+    """The answer: the guest's report after the user's decisions, and the selected rules."""
 
     image: ImageReport
     rules: tuple[RuleInfo, ...]

@@ -1,4 +1,4 @@
-"""Questions about what is in a guest, asked by the parent and answered by an isolated child: facts by name, initramfs images, files."""
+"""Questions about a guest's content, asked by the parent and answered by an isolated child: facts by name, initramfs images, files."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ MAX_CONTENT = 8 << 20
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """What to tell of one root of a guest.
+    """What to return about one root of a guest.
 
     ``facts`` are names of fact types in :mod:`v2vlint.api`; ``initramfs`` asks for the image that the default boot entry loads;
     ``files`` are guest paths, ``services`` names of services or units, ``keys_of_registry`` paths that begin with ``HKLM``. ``modules``
@@ -65,7 +65,7 @@ class FileView:
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """One thing asked for: its encoded value as JSON text, or the place and reason why it cannot be known."""
+    """The reply to one question: its encoded value as JSON text, or the place and reason why it cannot be known."""
 
     value: str = ""
     where: Where | None = None
@@ -139,12 +139,12 @@ def _initramfs(store: Any) -> object:
     paths = loader.default.initrds or ((loader.default.kernel,) if loader.default.uki else ())
     found = store.get(Initramfses).joined(paths)
     if found is None:
-        raise FactUnavailable(WholeFile(" ".join(paths) or "/boot"), "the default entry loads no initramfs, or one that is absent")
+        raise FactUnavailable(WholeFile(" ".join(paths) or "/boot"), "the default entry loads no initramfs, or a missing one")
     return found
 
 
 def view(fs: Any, path: str) -> FileView:
-    """What is at ``path``; a file longer than MAX_CONTENT is FactUnavailable."""
+    """The file at ``path``. FactUnavailable when it is longer than MAX_CONTENT."""
     link, found = fs.readlink(path) or "", fs.stat(path)
     if found is None:
         return FileView(path, link=link)

@@ -1,4 +1,4 @@
-"""Running one rule over one root's facts, with every outcome kept apart."""
+"""Run one rule over one root's facts, with every kind of outcome kept apart."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ MAX_FINDINGS = 200
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What running a rule gave."""
+    """The outcome of running a rule."""
 
     status: Status
     findings: tuple[Finding, ...] = ()
@@ -29,9 +29,9 @@ class Outcome:
 
 
 def run_rule(rule: Rule, store: FactStore) -> Outcome:
-    """Supply the facts ``rule`` asks for and judge, within a budget. A crash of the rule or of a parser is an unknown with ``crashed`` set.
+    """Supply the facts that ``rule`` needs and judge, within a budget. A crash of the rule or a parser is an unknown with ``crashed`` set.
 
-    So is a result that is not what a rule may yield: a faulty rule costs its own outcome, not the guest's report.
+    The same goes for a result of an invalid type: a faulty rule costs its own outcome, not the guest's report.
     """
     findings: list[Finding] = []
     unknowns: list[Unknown] = []
@@ -53,7 +53,7 @@ def run_rule(rule: Rule, store: FactStore) -> Outcome:
 
 
 def failed(rule: Rule, error: BaseException, findings: list[Finding], unknowns: list[Unknown]) -> Outcome:
-    """The outcome of a rule that crashed, with what it said before."""
+    """The outcome of a rule that crashed, with its results up to then."""
     reason = f"rule {rule.id} failed: {described(error)}"
     unknowns.append(Unknown(rule.id, WholeFile(""), reason))
     return Outcome(Status.UNKNOWN, tuple(findings), tuple(unknowns), reason, crashed=True)

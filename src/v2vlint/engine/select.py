@@ -14,11 +14,11 @@ from v2vlint.model.errors import NothingFound, UsageError
 from v2vlint.model.rule import RuleInfo
 
 ENGINE_OWN = frozenset({"exception-expired", boot.FORECAST.id})
-"""Ids that are no pack's rules."""
+"""Ids that do not belong to a pack's rule."""
 
 
 def choose(rules: Iterable[LoadedRule], selection: Selection) -> tuple[LoadedRule, ...]:
-    """The rules that ``selection`` takes, in their order. UsageError names a pattern that fits no rule, and the nearest id.
+    """The rules that ``selection`` includes, in their order. UsageError names a pattern that matches no rule, and the nearest id.
 
     NothingFound when none is left.
     """
@@ -36,12 +36,12 @@ def choose(rules: Iterable[LoadedRule], selection: Selection) -> tuple[LoadedRul
     ]
     left = tuple(rule for rule in chosen if not any(matches(rule, pattern) for pattern in selection.ignore))
     if not left and not (selection.select and forecast_wanted(selection)):
-        raise NothingFound("no rule is left to run", hint="--ignore takes away all that --select or the profile gives")
+        raise NothingFound("no rule is left to run", hint="--ignore removes everything that --select or the profile selects")
     return left
 
 
 def forecast_wanted(selection: Selection) -> bool:
-    """Whether the forecast counts: as for a rule of that name, by --select, --ignore and the profile."""
+    """Whether the forecast counts: decided like a rule of that name, by --select, --ignore and the profile."""
     if any(matches(boot.FORECAST, pattern) for pattern in selection.ignore):
         return False
     if selection.select:
@@ -50,17 +50,17 @@ def forecast_wanted(selection: Selection) -> bool:
 
 
 def infos(rules: Iterable[LoadedRule], selection: Selection) -> tuple[RuleInfo, ...]:
-    """What a report says about the rules that ran, the forecast among them."""
+    """The data that a report needs about the rules that ran, including the forecast."""
     return (*(rule.info() for rule in rules), *((boot.FORECAST,) if forecast_wanted(selection) else ()))
 
 
 def matches(rule: LoadedRule | RuleInfo, pattern: str) -> bool:
-    """Whether ``pattern`` (an id, a group, a glob of either, or ``all``) means ``rule``."""
+    """Whether ``pattern`` (an id, a group, a glob of either, or ``all``) matches ``rule``."""
     return pattern == "all" or fnmatch.fnmatchcase(rule.id, pattern) or fnmatch.fnmatchcase(rule.group, pattern)
 
 
 def unknown_rule(name: str, rules: Iterable[LoadedRule], *, groups: bool = False) -> UsageError:
-    """The error for a name that is no rule's (and, with ``groups``, no group's)."""
+    """The error for a name that is not a rule's (or, with ``groups``, a group's)."""
     rules = tuple(rules)
     names = sorted({rule.id for rule in rules} | ({rule.group for rule in rules} if groups else set()))
     near = difflib.get_close_matches(name, names, 3, 0.5)

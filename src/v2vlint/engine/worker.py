@@ -59,12 +59,12 @@ def preload(many: bool) -> None:
 
 
 def warm(request: Any) -> None:
-    """Import the rule packs before the child is confined: they are the operator's, and may keep compiled code beside them."""
+    """Import the rule packs before the child is confined: they belong to the operator, and may store compiled code beside them."""
     import_rules(decode(CheckAsk, request).selection)
 
 
 def import_rules(selection: Selection) -> None:
-    """Import every rule that may be selected. What is wrong with one is told when they are chosen."""
+    """Import every rule that may be selected. Errors are reported later, when rules are chosen."""
     with contextlib.suppress(PackError):
         load_all(selection.folders)
 
@@ -83,9 +83,9 @@ def _encoded(rules: tuple[RuleInfo, ...]) -> Any:
 
 
 def judge_guest(ask: CheckAsk) -> tuple[Judged, Guest | None]:
-    """Judge the guest as the user asked: selection before, decisions after. Everything that acts on findings takes them from here.
+    """Judge the guest as the user requested: selection before, decisions after. Everything that acts on findings gets them from here.
 
-    With the opened guest, for further use (None when it cannot be opened).
+    Also returns the opened guest for further use (None when it cannot be opened).
     """
     rules = choose(load_all(ask.selection.folders), ask.selection)
     image, guest = examine(ask, rules)
@@ -94,7 +94,7 @@ def judge_guest(ask: CheckAsk) -> tuple[Judged, Guest | None]:
 
 
 def examine(ask: CheckAsk, rules: Iterable[LoadedRule]) -> tuple[ImageReport, Guest | None]:
-    """Open the guest and judge it by ``rules``, before any decision; an image that cannot be opened is a report with its problem."""
+    """Open the guest and judge it by ``rules``, before any decision. An image that cannot be opened is a report with its problem."""
     guest: Guest | None = None
     started = time.perf_counter()
     report = ImageReport(ask.guest.name, ask.guest.paths, "", 0, (), ())

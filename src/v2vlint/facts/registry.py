@@ -1,4 +1,4 @@
-"""Facts on demand: providers register by what they return, and run once per guest, on demand."""
+"""Facts on demand: providers are registered by their return type, and run once per guest, when first needed."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def _by_type() -> dict[Any, Callable[..., object]]:
 
 @functools.cache
 def needs(function: Callable[..., object]) -> dict[str, Any]:
-    """The fact types a provider or a rule's ``check`` asks for, by parameter name."""
+    """The fact types that a provider or a rule's ``check`` needs, by parameter name."""
     hints = typing.get_type_hints(function)
     return {name: kind for name, kind in hints.items() if name not in ("return", "self")}
 
@@ -49,15 +49,15 @@ def _rests_on(kind: Any, bases: frozenset[Any]) -> bool:
 
 
 def rests_only_on(kind: Any, bases: frozenset[Any]) -> bool:
-    """Whether the fact ``kind`` is one of ``bases`` or made of nothing else."""
+    """Whether the fact ``kind`` is one of ``bases``, or is derived only from them."""
     provider = _by_type().get(kind)
     return kind in bases or (provider is not None and all(rests_only_on(need, bases) for need in needs(provider).values()))
 
 
 class FactStore:
-    """The facts of one root. ``given`` values (guest files, block table, target…) are known; the rest is parsed at first request.
+    """The facts of one root. ``given`` values (guest files, block table, target…) are supplied; others are parsed on first request.
 
-    Each is parsed once, within a budget, whatever comes of it.
+    Each is parsed only once, within a budget, even if that fails.
     """
 
     def __init__(self, given: Iterable[object] = ()) -> None:
@@ -67,7 +67,7 @@ class FactStore:
     def get(self, kind: type[T]) -> T:
         """The fact of type ``kind``; FactUnavailable (every time) when it cannot be known, FactFailed when its parser crashed.
 
-        The store is a fact of its own.
+        The store itself can be requested as a fact.
         """
         if kind is FactStore:
             return typing.cast(T, self)
@@ -79,7 +79,7 @@ class FactStore:
         return typing.cast(T, value)
 
     def with_given(self, *values: object) -> FactStore:
-        """A store with ``values`` in place of those given before (another target), and the parsed facts that do not rest on them."""
+        """A store with ``values`` replacing those given before (another target), keeping parsed facts that do not depend on them."""
         replaced = {type(value): value for value in values}
         store = FactStore({**self._given, **replaced}.values())
         for kind, value in self._known.items():

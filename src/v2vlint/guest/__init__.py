@@ -1,1 +1,1 @@
-"""The guest seen as machines: roots found by content, their mount tables, and a path-based view of each."""
+"""The guest as machines: roots found by content, their mount tables, and a path-based view of each."""

@@ -1,4 +1,4 @@
-"""What a BIOS gets from a guest's disks; where boot code reads files, they are looked for here."""
+"""What a BIOS runs from a guest's disks; files that boot code reads are looked up here."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ MAX_HEAD = 4096
 
 
 def with_chains(stack: Stack) -> BlockTable:
-    """The block table of ``stack``, with the chains."""
+    """The block table of ``stack``, including the boot chains."""
     blocks = stack.blocks
     partitions = tuple(device for device in blocks if device.kind == "partition")
 

@@ -1,7 +1,7 @@
-"""What finding out one fact may cost. A hostile file costs the fact that is read from it, not the verdict on the guest.
+"""Limits on the cost of one fact. A hostile file costs the fact that is read from it, not the verdict on the guest.
 
-The processor time of a piece of work is watched by a timer that interrupts it, what it reads is counted by ``GuestFS``. Works nest: while
-an inner one runs, the clock of the outer one stands still.
+A timer interrupts a piece of work that uses too much processor time; ``GuestFS`` counts what it reads. Pieces of work nest: while an
+inner one runs, the clock of the outer one stands still.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _AGAIN = 0.5
 
 
 class OverBudget(BaseException):
-    """Raised in the middle of any work, by its timer too: no handler of ordinary errors may swallow it. Ends at :func:`spending`."""
+    """Raised in the middle of any work, also by the timer; no handler of ordinary errors may swallow it. Ends at :func:`spending`."""
 
     def __init__(self, path: str, reason: str) -> None:
         super().__init__(reason)
@@ -48,9 +48,9 @@ _works: list[_Work] = []
 
 
 def allowance() -> float:
-    """Seconds of processor time for a piece of work: at most SECONDS, at most a third of what the process still has.
+    """Seconds of processor time for a piece of work: at most SECONDS, and at most a third of what the process has left.
 
-    So however many facts are hostile, some time is left for the next one.
+    However many facts are hostile, some time remains for the next one.
     """
     limit = resource.getrlimit(resource.RLIMIT_CPU)[0]
     return SECONDS if limit == resource.RLIM_INFINITY else max(0.1, min(SECONDS, (limit - time.process_time()) / _SHARE))
@@ -58,7 +58,7 @@ def allowance() -> float:
 
 @contextmanager
 def spending(seconds: float | None = None) -> Iterator[None]:
-    """Work within a budget. FactUnavailable with the file last looked at when it is used up; also for memory, which is free again then."""
+    """Work within a budget. FactUnavailable, naming the file last looked at, when it is exceeded or memory runs out."""
     work = _Work(allowance() if seconds is None else seconds)
     if _works:
         _pause(_works[-1])
@@ -78,13 +78,13 @@ def spending(seconds: float | None = None) -> Iterator[None]:
 
 
 def looking_at(path: str) -> None:
-    """The work under way looks at ``path``."""
+    """Record that the current work looks at ``path``."""
     if _works:
         _works[-1].path = path
 
 
 def opened(path: str) -> None:
-    """The work under way opens a file. OverBudget when it opened too many."""
+    """Record that the current work opens a file. OverBudget when it has opened too many."""
     if _works:
         work = _works[-1]
         work.files += 1
@@ -93,7 +93,7 @@ def opened(path: str) -> None:
 
 
 def read(path: str, count: int) -> None:
-    """The work under way read ``count`` bytes. OverBudget when it read too many."""
+    """Record that the current work read ``count`` bytes. OverBudget when it has read too many."""
     if _works:
         work = _works[-1]
         work.bytes += count

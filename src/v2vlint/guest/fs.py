@@ -1,4 +1,4 @@
-"""A guest's files by path. Links resolve inside the guest; damaged bytes become outcomes, never exceptions of the reader's."""
+"""A guest's files by path. Links resolve inside the guest; damaged data becomes an outcome, never an exception of the reader."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ T = TypeVar("T")
 
 
 class GuestFS:
-    """The file tree of one root: a root filesystem and what is mounted under it.
+    """The file tree of one root: a root filesystem and everything mounted under it.
 
-    ``by_device`` are all filesystems of the guest's disks, mounted here or not; empty where only a tree of files is known.
+    ``by_device`` holds all filesystems of the guest's disks, mounted here or not; empty when only a tree of files is known.
 
     Absent files are ``None``, ``False`` or empty, never an exception. Unreadable ones raise
     :class:`~v2vlint.model.errors.FactUnavailable` with the path and the reason; so does everything on a filesystem that is ``stale``,
@@ -40,7 +40,7 @@ class GuestFS:
         self._walk = functools.lru_cache(maxsize=50_000)(self._walk_uncached)
 
     def as_it_lies(self) -> GuestFS:
-        """The tree as firmware and boot loaders read it, which replay no journal; this one when nothing waits in a journal."""
+        """The tree as seen by firmware and boot loaders, which do not replay journals; the same object when no journal needs replaying."""
         if self._lying is None:
             mounts, others = ({name: as_it_lies(one) for name, one in found.items()} for found in (self.mounts, self.by_device))
             same = mounts == self.mounts and others == self.by_device
@@ -52,28 +52,28 @@ class GuestFS:
         return GuestFS({point: as_known(one) for point, one in self.mounts.items()}, self.by_device)
 
     def exists(self, path: str) -> bool:
-        """Whether ``path`` leads to anything, following links."""
+        """Whether ``path`` exists, following links."""
         return self._find(path) is not None
 
     def is_file(self, path: str) -> bool:
-        """Whether ``path`` leads to a regular file."""
+        """Whether ``path`` is a regular file, following links."""
         found = self.stat(path)
         return found is not None and found.kind is Kind.FILE
 
     def is_dir(self, path: str) -> bool:
-        """Whether ``path`` leads to a directory."""
+        """Whether ``path`` is a directory, following links."""
         found = self.stat(path)
         return found is not None and found.kind is Kind.DIR
 
     def is_masked(self, path: str) -> bool:
-        """Whether ``path`` is a link to /dev/null (systemd's and modprobe's way to mask a file) or an empty file."""
+        """Whether ``path`` is a link to /dev/null (how systemd and modprobe mask a file) or an empty file."""
         if self.readlink(path) == "/dev/null":
             return True
         found = self.stat(path)
         return found is not None and found.kind is Kind.FILE and found.size == 0
 
     def stat(self, path: str) -> Stat | None:
-        """The inode ``path`` leads to, following links."""
+        """The inode at ``path``, following links."""
         found = self._find(path)
         return None if found is None else _guarded(path, found[1].stat)
 
@@ -83,14 +83,14 @@ class GuestFS:
         return None if found is None else found[0]
 
     def readlink(self, path: str) -> str | None:
-        """The target of the link at ``path`` itself, or None when it is no link."""
+        """The target of the link at ``path`` itself, or None when it is not a link."""
         found = self._find(path, follow=False)
         if found is None or _guarded(path, found[1].stat).kind is not Kind.LINK:
             return None
         return _guarded(path, found[1].link)
 
     def listdir(self, path: str) -> tuple[str, ...]:
-        """Sorted names in a directory; empty when it is absent or no directory."""
+        """Sorted names in a directory; empty when it does not exist or is not a directory."""
         found = self._find(path)
         if found is None or _guarded(path, found[1].stat).kind is not Kind.DIR:
             return ()
@@ -105,7 +105,7 @@ class GuestFS:
         return cast(BinaryIO, _File(path, _guarded(path, found[1].open)))
 
     def read(self, path: str, limit: int = MAX_FILE) -> bytes | None:
-        """All bytes of a regular file of at most ``limit`` bytes; None when absent. A larger one is FactUnavailable."""
+        """All bytes of a regular file of at most ``limit`` bytes; None when it does not exist. FactUnavailable when it is larger."""
         stream = self.open(path)
         if stream is None:
             return None
@@ -116,12 +116,12 @@ class GuestFS:
         return data
 
     def head(self, path: str, size: int) -> bytes | None:
-        """The first ``size`` bytes of a regular file; None when absent."""
+        """The first ``size`` bytes of a regular file; None when it does not exist."""
         stream = self.open(path)
         return None if stream is None else _guarded(path, lambda: stream.read(size))
 
     def text(self, path: str) -> GuestText | None:
-        """A configuration file; None when absent. The path given is the one findings point at."""
+        """A configuration file; None when it does not exist. Findings will point to the path as given."""
         data = self.read(path, MAX_TEXT)
         return None if data is None else GuestText(path, data.decode("utf-8", "surrogateescape"))
 
@@ -136,7 +136,7 @@ class GuestFS:
         return tuple(sorted(path for path in found if self._find(path, follow=False) is not None))
 
     def walk(self, top: str) -> Iterator[str]:
-        """Paths of all regular files under ``top``, without following links or mounts of other filesystems; capped."""
+        """Paths of all regular files under ``top``, without following links or entering other mounts; capped."""
         pending, seen = [(top.rstrip("/"), 0)], 0
         while pending:
             folder, depth = pending.pop()

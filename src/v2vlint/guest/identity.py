@@ -1,4 +1,4 @@
-"""Which Linux system a root holds, by its release files, and what it calls itself: the one place that every report takes it from."""
+"""Which Linux system a root contains and what it calls itself, by its release files. Every report uses this one module."""
 
 from __future__ import annotations
 
@@ -40,10 +40,10 @@ _FIRST_NUMBER = re.compile(r"\d[\d.]*")
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """What a system says of itself. ``id`` is that of os-release(5), given to older systems too; empty where nothing tells.
+    """A system's description of itself. ``id`` is that of os-release(5), assigned to older systems too; empty when unknown.
 
-    ``like`` are the IDs of its relatives by blank, ``name`` is short (``Debian GNU/Linux``), ``product`` what people see
-    (``Debian GNU/Linux 12 (bookworm)``), ``version`` the whole of it (``12.5``), ``variant`` its edition.
+    ``like`` holds the IDs of its relatives, space-separated; ``name`` is short (``Debian GNU/Linux``), ``product`` is the display name
+    (``Debian GNU/Linux 12 (bookworm)``), ``version`` is complete (``12.5``), ``variant`` is the edition.
     """
 
     id: str = ""
@@ -57,7 +57,7 @@ class Identity:
 
 
 def identify(fs: GuestFS) -> Identity:
-    """os-release where it names the system, then lsb-release, then release files; what cannot be read counts as absent."""
+    """Read os-release if it names the system, then lsb-release, then release files; unreadable files count as missing."""
     values = next((found for path in OS_RELEASE if (found := key_values(fs, path)).get("ID")), {})
     return _by_os_release(fs, values) if values else _by_lsb_release(fs) or _by_release_file(fs)
 
@@ -78,7 +78,7 @@ def _by_os_release(fs: GuestFS, values: dict[str, str]) -> Identity:
 
 
 def _finer(fs: GuestFS, identity: str, version: str) -> str:
-    """``12.5`` where os-release has the major version alone, or none, and another file has all of it."""
+    """``12.5`` where os-release has only the major version, or none, and another file has the complete one."""
     match = _FIRST_NUMBER.search(first_line(fs, f"/etc/{_FINER[identity]}")) if identity in _FINER else None
     if match is None:
         return version
@@ -117,12 +117,12 @@ def _by_release_file(fs: GuestFS) -> Identity:
 
 
 def _short(product: str) -> str:
-    """``CentOS`` of ``CentOS release 5.11 (Final)``; empty when it begins with the version."""
+    """``CentOS`` from ``CentOS release 5.11 (Final)``; empty when the text starts with the version."""
     return _UP_TO_VERSION.split(f" {product}", maxsplit=1)[0].strip()
 
 
 def hostname(fs: GuestFS) -> str:
-    """The configured host name, or an empty string: systemd's file, older ones, then settings that scripts source."""
+    """The configured host name, or an empty string: from systemd's file, older ones, then settings sourced by scripts."""
     for path in ("/etc/hostname", "/etc/HOSTNAME"):
         lines = (line.strip() for line in small(fs, path).splitlines())
         if found := next((line for line in lines if line and not line.startswith("#")), ""):

@@ -33,7 +33,7 @@ class MdArray:
 
 @dataclass(frozen=True, slots=True)
 class MdadmConf:
-    """Arrays and the ``DEVICE`` words that restrict where members are looked for (empty: everywhere)."""
+    """Arrays, and the ``DEVICE`` words that restrict where members are looked for (empty: everywhere)."""
 
     arrays: tuple[MdArray, ...] = ()
     scan: tuple[Token, ...] = ()
@@ -41,14 +41,14 @@ class MdadmConf:
 
 
 def read_mdadm_conf(fs: GuestFS) -> MdadmConf:
-    """mdadm.conf and its drop-ins; absent files are empty ones."""
+    """mdadm.conf and its drop-ins. Missing files count as empty."""
     paths = [path for path in PATHS if fs.is_file(path)]
     paths += [f"{folder}/{name}" for folder in FOLDERS for name in fs.listdir(folder) if name.endswith(".conf")]
     return mdadm_conf_from([text for path in paths if (text := fs.text(path))])
 
 
 def mdadm_conf_from(texts: list[GuestText]) -> MdadmConf:
-    """Parse configuration texts in order; a line starting with a blank continues the one before."""
+    """Parse configuration texts in order; a line starting with a space continues the previous one."""
     arrays: list[MdArray] = []
     scan: list[Token] = []
     for text in texts:
@@ -91,7 +91,7 @@ def _array(words: list[Token]) -> MdArray:
 
 
 def array_names(conf: MdadmConf) -> tuple[ArrayName, ...]:
-    """Under which names the arrays of ``conf`` appear: ``5`` and ``md5`` are /dev/md5, other words lie in /dev/md (mdadm.conf(5))."""
+    """The names under which the arrays of ``conf`` appear: ``5`` and ``md5`` are /dev/md5, other words are in /dev/md (mdadm.conf(5))."""
     found = ((array, array.device.value) for array in conf.arrays if not array.device.value.startswith("<"))
     return tuple(ArrayName(_path(device), array.uuid, array.name or array.minor) for array, device in found)
 

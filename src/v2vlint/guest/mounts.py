@@ -1,6 +1,6 @@
-"""Which filesystem is mounted where in a Linux root: by its fstab where that can be resolved, else by content.
+"""Which filesystem is mounted where in a Linux root: by its fstab where entries resolve, else by content.
 
-A broken fstab is the very thing to be reported, so /boot, /usr, /var and the EFI system partition are also found without it.
+A broken fstab is exactly what has to be reported, so /boot, /usr, /var and the EFI system partition are also found without it.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _KERNEL = re.compile(r"(vmlinu[xz]|linux|kernel|bzImage|Image|initr|grub2?$|load
 
 @dataclass(frozen=True, slots=True)
 class Mount:
-    """A mount: ``device`` is the name of the block device, ``subvolume`` the btrfs subvolume's path when one was chosen."""
+    """A mount: ``device`` is the name of the block device, ``subvolume`` the path of the btrfs subvolume, if one is selected."""
 
     point: str
     device: str
@@ -49,7 +49,7 @@ class Line:
 
 
 class Mounter:
-    """Builds the mount table of one root. ``systems`` and ``mounts`` are the result; ``/`` is there from the beginning."""
+    """Builds the mount table of one root. ``systems`` and ``mounts`` are the result; ``/`` is present from the start."""
 
     def __init__(self, stack: Stack, device: str, system: FileSystem, subvolume: str = "", taken: frozenset[str] = frozenset()) -> None:
         self.stack = stack
@@ -58,7 +58,7 @@ class Mounter:
         self._taken = taken | {device}
 
     def guest(self) -> GuestFS:
-        """The tree with what is mounted so far."""
+        """The tree with the mounts so far."""
         return GuestFS(self.systems, self.stack.opened)
 
     def known(self) -> GuestFS:
@@ -146,7 +146,7 @@ class Mounter:
 
 
 def choose_subvolume(system: FileSystem, line: Line) -> tuple[FileSystem, str]:
-    """The subvolume that the options of ``line`` ask for, with its path; the default one when they ask for none that exists."""
+    """The subvolume selected by the options of ``line``, with its path; the default one when the selected one does not exist."""
     from v2vlint.disk.filesystems.btrfs import BtrfsFileSystem
 
     if not isinstance(system, BtrfsFileSystem):
@@ -181,7 +181,7 @@ def _text(fs: GuestFS, path: str) -> str:
 
 
 def _is_empty(fs: GuestFS, path: str) -> bool:
-    """Whether a directory is absent or holds nothing but what a mount point may hold."""
+    """Whether a directory is missing or contains nothing beyond what a mount point usually does."""
     try:
         return not set(fs.listdir(path)) - {"lost+found", "efi", "grub", "EFI", ".keep"}
     except FactUnavailable:
@@ -204,7 +204,7 @@ def _is_boot(fs: GuestFS, device: BlockDevice) -> bool:
 
 
 def _is_xbootldr(_fs: GuestFS, device: BlockDevice) -> bool:
-    """What systemd-gpt-auto-generator(8) mounts at an empty /boot that fstab does not name."""
+    """A partition that systemd-gpt-auto-generator(8) mounts at an empty /boot that fstab does not mention."""
     return device.part_type == XBOOTLDR
 
 
@@ -228,7 +228,7 @@ def ostree_root(system: FileSystem) -> tuple[str, dict[str, FileSystem]]:
 
 
 def _booted(fs: GuestFS) -> Iterator[str]:
-    """Deployments that boot loader entries on the same filesystem name, the preferred one first."""
+    """Deployments named by boot loader entries on the same filesystem, the preferred one first."""
     for path in reversed(fs.glob("/boot/loader/entries/*.conf")):
         match = re.search(r"\bostree=(\S+)", _text(fs, path))
         resolved = fs.resolve(match[1]) if match else None

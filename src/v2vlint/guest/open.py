@@ -1,4 +1,4 @@
-"""From disk files to guests: the roots found by content, each with its mounts, and every reason why something could not be read."""
+"""From disk files to guests: the roots found by content, each with its mounts, and a reason for everything that could not be read."""
 
 from __future__ import annotations
 
@@ -29,9 +29,9 @@ _CHUNK = 1 << 20
 
 @dataclass(frozen=True, slots=True)
 class Guest:
-    """An opened guest. ``format`` and ``size`` are those of its disks together; ``problems`` say what could not be read, and why.
+    """An opened guest. ``format`` and ``size`` are those of its disks together; ``problems`` lists what could not be read, and why.
 
-    The image files stay open, as ``roots`` and ``filesystems`` (by device, those that can be read) are read on demand.
+    The image files stay open, because ``roots`` and ``filesystems`` (by device, if readable) are read on demand.
     """
 
     name: str
@@ -46,7 +46,7 @@ class Guest:
 
 
 def open_ref(ref: GuestRef, keys: Keys | None = None) -> Guest:
-    """Locate and open a guest; like :func:`open_guest`, with a definition that cannot be read as a problem."""
+    """Locate and open a guest like :func:`open_guest`; an unreadable definition becomes a problem."""
     try:
         source = locate(ref)
     except ImageError as error:
@@ -127,7 +127,7 @@ def _in_tree(source: GuestSource, tree: Tree) -> Guest:
 
 
 def changes(guest: Guest) -> tuple[Problem, ...]:
-    """Image files that changed since the guest was opened; to be asked when everything has been read."""
+    """Image files that changed since the guest was opened; call it when everything has been read."""
     changed = dict.fromkeys(file.path for file, before in guest.files if file.fingerprint() != before)
     return tuple(Problem(path, "changed while it was read", "shut the guest down, or check a snapshot of it") for path in changed)
 
@@ -144,7 +144,7 @@ def _images(source: GuestSource, problems: list[Problem]) -> Iterator[Image]:
 
 
 def _no_system(source: GuestSource, images: list[Image], stack: Stack) -> Iterator[Problem]:
-    """Why there is no root; silent when disks that could not be opened are reason enough."""
+    """Why there is no root; empty when disks that could not be opened are reason enough."""
     if not source.disks and not (source.definition and source.definition.disks):
         yield Problem(source.name, "no disks")
     for name, reason in stack.unreadable:
@@ -161,7 +161,7 @@ def _no_system(source: GuestSource, images: list[Image], stack: Stack) -> Iterat
 
 
 def _unused_keys(stack: Stack) -> Iterator[Problem]:
-    """Keys for devices that are not there, or not encrypted."""
+    """Keys for devices that do not exist or are not encrypted."""
     there = list(stack.encrypted())
     known = ", ".join(device.name for device, _names in there) or "none"
     for name in stack.keys.unused(there, stack.blocks):

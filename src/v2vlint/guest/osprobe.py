@@ -1,4 +1,4 @@
-"""Telling an operating system from its files: its release files, its registry, the header of its programs."""
+"""Identify an operating system by its files: release files, registry, program headers."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _FAMILIES = {
 }  # fmt: skip
 _MACHINES = {3: "i386", 62: "x86_64", 183: "aarch64", 40: "arm", 21: "ppc64le", 22: "s390x", 243: "riscv64", 8: "mips", 258: "loongarch64"}
 GUESTFS_PROGRAMS = ("/bin/bash", "/bin/ls", "/bin/echo", "/bin/rm", "/bin/sh")
-"""Where libguestfs looks for the architecture."""
+"""The programs that libguestfs reads the architecture from."""
 _PROGRAMS = ("/usr/bin/sh", "/sbin/init", "/bin/busybox", "/usr/lib/systemd/systemd", "/lib/systemd/systemd")
 _LOADERS = ("/lib64/ld-linux-x86-64.so.2", "/lib/ld-linux.so.2", "/lib/ld-linux-aarch64.so.1", "/lib/ld-musl-x86_64.so.1")
 INSTALLER = " (installer)"
@@ -29,7 +29,7 @@ _BOOT_INI = re.compile(r"partition\(\d+\)\\([^\\\s=\"]+)")
 
 
 def linux_info(fs: GuestFS) -> OsInfo:
-    """What Linux ``fs`` holds; unreadable files count as absent."""
+    """The Linux in ``fs``; unreadable files count as missing."""
     found = identify(fs)
     family = _family(found.id, found.like)
     name = found.name or found.id or "Linux"
@@ -44,7 +44,7 @@ def _family(distro: str, like: str) -> str:
 
 
 def other_info(names: set[str]) -> OsInfo | None:
-    """A system that v2vlint knows by name only, from the lower-case names at the top; None when they are nothing of the kind."""
+    """A system that v2vlint only knows by name, from the lower-case names in its top directory; None when there is no match."""
     for marks, name in _OTHERS:
         if marks <= names:
             return OsInfo("other", name.lower(), "other", name)
@@ -61,7 +61,7 @@ _OTHERS = (
 
 
 def windows_info(fs: GuestFS) -> OsInfo:
-    """Which Windows ``fs`` holds, from its registry where that can be read."""
+    """The Windows in ``fs``, from its registry where readable."""
     root = windows_folder(fs) or "/Windows"
     values = _hive_values(fs, f"{root}/System32/config/SOFTWARE", "Microsoft\\Windows NT\\CurrentVersion")
     name = values.get("ProductName") or "Windows"
@@ -76,7 +76,7 @@ def windows_info(fs: GuestFS) -> OsInfo:
 
 
 def windows_folder(fs: GuestFS) -> str:
-    """The folder of Windows as it is called on the disk (``/Windows``, ``/WINNT``); empty when there is none, or only its folders.
+    """The Windows folder as named on the disk (``/Windows``, ``/WINNT``); empty when there is none, or an empty skeleton of one.
 
     The one that boot.ini starts comes first: Windows XP may be installed anywhere.
     """
@@ -108,7 +108,7 @@ def _control_set(fs: GuestFS, root: str) -> str:
 
 
 def _hive_values(fs: GuestFS, hive: str, path: str) -> dict[str, str]:
-    """The values of one key, as text; empty when the hive is damaged or has no such key."""
+    """The values of one key as text; empty when the hive is damaged or has no such key."""
     from v2vlint.disk.hives.reader import HiveFile
 
     try:

@@ -1,7 +1,7 @@
-"""The release files that systems have besides os-release(5): which there are, in which order they count, what one says.
+"""The release files that exist besides os-release(5): their order of precedence, and how each is parsed.
 
-The order and the patterns are those of libguestfs's ``daemon/inspect_fs_unix.ml``; distributions are called by the ID that their
-os-release has, or would have.
+Order and patterns are those of libguestfs's ``daemon/inspect_fs_unix.ml``; distributions are identified by the ID that their os-release
+has or would have.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ LSB = {"CoreOS": "coreos", "LinuxMint": "linuxmint", "Mageia": "mageia", "Ubuntu
 
 @dataclass(slots=True)
 class Naming:
-    """What release files have said so far: an ID, the product's name, the version (``5.11``).
+    """The result of parsing release files so far: an ID, the product's name, the version (``5.11``).
 
-    A parser that fails leaves behind what it found.
+    A parser that fails leaves its partial results in place.
     """
 
     distro: str = ""
@@ -36,7 +36,7 @@ Parser = Callable[[GuestFS, str, Naming], bool]
 
 
 def read_release_files(fs: GuestFS, naming: Naming, files: tuple[tuple[str, Parser], ...]) -> bool:
-    """Fill ``naming`` from the first of ``files`` that is there and whose parser succeeds; whether one did."""
+    """Fill ``naming`` from the first of ``files`` that exists and whose parser succeeds; returns whether one did."""
     return any(is_file(fs, path) and parse(fs, path, naming) for path, parse in files)
 
 
@@ -47,7 +47,7 @@ def numbers(version: str) -> tuple[int, int]:
 
 
 def lsb_release(fs: GuestFS, path: str, naming: Naming) -> bool:
-    """``/etc/lsb-release`` as libguestfs takes it: a bare one, with the version of LSB alone, says nothing."""
+    """``/etc/lsb-release`` as libguestfs reads it: a file with only the LSB version is ignored."""
     values = key_values(fs, path)
     naming.distro = LSB.get(values.get("DISTRIB_ID", ""), naming.distro)
     if _VERSION.search(values.get("DISTRIB_RELEASE", "")):
@@ -57,7 +57,7 @@ def lsb_release(fs: GuestFS, path: str, naming: Naming) -> bool:
 
 
 def one_line(distro: str, pattern: str = "") -> Parser:
-    """A release file of one line; without a pattern any line will do, and the first numbers in it are the version."""
+    """A one-line release file; without a pattern any line matches, and its first numbers are the version."""
     compiled = re.compile(pattern or _VERSION.pattern)
 
     def parse(fs: GuestFS, path: str, naming: Naming) -> bool:
@@ -76,7 +76,7 @@ def one_line(distro: str, pattern: str = "") -> Parser:
 
 
 def _version(line: str, match: re.Match[str]) -> str:
-    """The whole of ``7.1.1503``; ``4.8`` of ``release 4 (Nahant Update 8)``."""
+    """The complete version: ``7.1.1503``; ``4.8`` for ``release 4 (Nahant Update 8)``."""
     found = _DOTTED.match(line, match.start(1))
     dotted = found[0] if found else match[1]
     apart = match.re.groups > 1 and match[2] is not None and match.start(2) != match.end(1) + 1
@@ -84,7 +84,7 @@ def _version(line: str, match: re.Match[str]) -> str:
 
 
 def fixed(distro: str) -> Parser:
-    """A file whose presence is all that it says."""
+    """A file whose presence alone identifies the system."""
 
     def parse(_fs: GuestFS, _path: str, naming: Naming) -> bool:
         naming.distro = distro
@@ -116,7 +116,7 @@ def _br_version(fs: GuestFS, path: str, naming: Naming) -> bool:
 
 
 def enterprise(name: str, distro: str) -> tuple[Parser, ...]:
-    """Release files in the manner of Red Hat, of a distribution that calls itself ``name``."""
+    """Release files in Red Hat's style, for a distribution that calls itself ``name``."""
     patterns = (rf"{name}.*release (\d{{1,9}}).*Update (\d{{1,9}})", rf"{name}.*release (\d{{1,9}})\.(\d{{1,9}})",
                 rf"{name}.*release (\d{{1,9}})")  # fmt: skip
     return tuple(one_line(distro, pattern) for pattern in patterns)

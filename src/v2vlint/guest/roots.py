@@ -1,4 +1,4 @@
-"""Finding operating systems by what a filesystem contains."""
+"""Find operating systems by the content of filesystems."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _BOOT_PARTITIONS = (("/esp", ("/EFI/Microsoft/Boot", "/EFI/Boot")), ("/system-re
 class Root:
     """One operating system: the block device of its root, its files, what it is, and what is mounted where.
 
-    ``subvolume`` is the path of the btrfs subvolume, ``deployment`` that of the ostree deployment, when the root is one.
+    ``subvolume`` is the path of the btrfs subvolume and ``deployment`` that of the ostree deployment, if the root is one.
     """
 
     device: str
@@ -136,7 +136,7 @@ def _root(stack: Stack, found: _Candidate, taken: frozenset[str]) -> Root | None
 
 
 def _windows_root(stack: Stack, found: _Candidate, taken: frozenset[str]) -> Root:
-    """C: at the top; the EFI system partition as /esp, the partition with the BIOS boot manager as /system-reserved, if there are any."""
+    """C: at the top; the EFI system partition as /esp and the partition with the BIOS boot manager as /system-reserved, if they exist."""
     systems, mounts = {"/": found.system}, [Mount("/", found.device.name)]
     free = [device for device in stack.filesystems() if device.name not in taken]
     free.sort(key=lambda device: device.disk != found.device.disk)
@@ -172,7 +172,7 @@ def _linux_root(stack: Stack, found: _Candidate, taken: frozenset[str], *, ostre
 
 
 def _is_bare(fs: GuestFS) -> bool:
-    """Whether /boot holds neither a kernel nor loader entries; one that cannot be read is left as it is."""
+    """Whether /boot contains neither a kernel nor loader entries; an unreadable one does not count as bare."""
     try:
         return fs.glob("/boot/*vmlinuz*") == fs.glob("/boot/loader*") == ()
     except FactUnavailable:
@@ -180,7 +180,7 @@ def _is_bare(fs: GuestFS) -> bool:
 
 
 def _array_names(fs: GuestFS) -> tuple[ArrayName, ...]:
-    """What mdadm.conf calls arrays; nothing when it cannot be read, which the rules that need it will say."""
+    """mdadm.conf's names for arrays; empty when it cannot be read, which the rules that need it will report."""
     try:
         return array_names(read_mdadm_conf(fs))
     except FactUnavailable:

@@ -1,4 +1,4 @@
-"""Small reads of guest files in which whatever cannot be read counts as absent."""
+"""Small reads of guest files, where anything unreadable counts as missing."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def is_file(fs: GuestFS, path: str) -> bool:
 
 
 def small(fs: GuestFS, path: str) -> str:
-    """The text of a small file; empty when absent."""
+    """The text of a small file; empty when it does not exist."""
     try:
         return (fs.read(path, MAX_SMALL) or b"").decode("utf-8", "replace")
     except FactUnavailable:
@@ -40,7 +40,7 @@ def first_line(fs: GuestFS, path: str) -> str:
 
 
 def key_values(fs: GuestFS, path: str) -> dict[str, str]:
-    """``KEY=value`` lines as a shell reads them (os-release(5)); the last one of a key wins."""
+    """``KEY=value`` lines as a shell reads them (os-release(5)); the last value of a key counts."""
     found: dict[str, str] = {}
     for line in small(fs, path).splitlines()[:400]:
         key, equals, value = line.strip().partition("=")

@@ -1,4 +1,4 @@
-"""A directory of a filesystem as a filesystem of its own: what ostree makes of a deployment, and a bind of a folder."""
+"""A directory as a filesystem of its own, for ostree deployments and bind mounts of folders."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ MAX_DEPTH = 32
 
 
 class SubTree:
-    """The tree below ``node``, which is at ``path`` of ``system``, with the identity of that filesystem."""
+    """The tree below ``node``, which is at ``path`` in ``system``, with the identity of that filesystem."""
 
     def __init__(self, system: FileSystem, node: Node, path: str) -> None:
         self.type, self.uuid, self.label, self.stale = system.type, system.uuid, system.label, system.stale
@@ -21,11 +21,11 @@ class SubTree:
 
     @property
     def root(self) -> Node:
-        """The directory that was chosen."""
+        """The selected directory."""
         return self._node
 
     def as_it_lies(self) -> FileSystem:
-        """The same directory as the boot loader finds it; an empty tree when it is not there yet."""
+        """The same directory as the boot loader sees it; an empty tree when it does not exist yet."""
         lying = as_it_lies(self.system)
         return self if lying is self.system else descend(lying, self.path) or SubTree(lying, Nothing(), self.path)
 
@@ -45,16 +45,16 @@ class Nothing:
         """None."""
 
     def link(self) -> str:
-        """It is no link."""
+        """Always fails: not a link."""
         raise ImageError("not a link")
 
     def open(self) -> BinaryIO:
-        """It is no file."""
+        """Always fails: not a file."""
         raise ImageError("not a file")
 
 
 def descend(system: FileSystem, path: str) -> SubTree | None:
-    """The directory ``path`` of ``system`` as a tree, or None when it is not there. Links are not followed."""
+    """The directory ``path`` of ``system`` as a tree, or None when it does not exist. Links are not followed."""
     node: Node | None = system.root
     names = [part for part in path.split("/") if part][:MAX_DEPTH]
     for name in names:

@@ -1,4 +1,4 @@
-"""Text files of a guest with places: lines, words and matches that know where they are."""
+"""Guest text files with places: lines, words and matches that know where they are written."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class GuestText:
         return Token(self.content[start:end], self.span(start, end))
 
     def group(self, match: re.Match[str], group: int | str = 0) -> Token:
-        """A group of a match made on ``content``, with its place."""
+        """A group of a match on ``content``, with its place."""
         return self.token(match.start(group), match.end(group))
 
     def lines(self) -> Iterator[Line]:
@@ -78,5 +78,5 @@ class Line:
         return Token(self.text[start:end], where)
 
     def group(self, match: re.Match[str], group: int | str = 0) -> Token:
-        """A group of a match made on ``text``, with its place."""
+        """A group of a match on ``text``, with its place."""
         return self.token(match.start(group), match.end(group))

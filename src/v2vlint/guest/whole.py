@@ -1,4 +1,4 @@
-"""Filesystems as boot loaders see them: whole, where the guest mounts a subvolume or a folder of one."""
+"""Filesystems as boot loaders see them: in full, where the guest mounts only a subvolume or a folder."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from v2vlint.model.errors import ImageError
 
 
 def whole(system: FileSystem) -> tuple[FileSystem, str]:
-    """The filesystem that ``system`` is a part of, and the path of that part in it: empty when it is the whole.
+    """The filesystem that ``system`` is part of, and the path of that part in it: empty when it is the whole.
 
-    The seam for readers that replay no journal: what a loader reads is opened here.
+    For readers that do not replay journals: whatever a boot loader reads is opened through this function.
     """
     if isinstance(system, SubTree):
         top, inner = whole(system.system)

@@ -1,1 +1,1 @@
-"""What a machine is: everything about a guest that can be told from its disks, without judging it."""
+"""Describe a machine: everything about a guest that its disks show, without judging it."""

@@ -1,4 +1,4 @@
-"""What is installed, with all that package databases say of it: dpkg, RPM, apk, pacman, portage; no package is looked into."""
+"""Installed software, with everything that package databases say about it: dpkg, RPM, apk, pacman, portage. Packages are not opened."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _SECTION = re.compile(r"%([A-Z]+)%")
 
 
 def applications(fs: GuestFS) -> tuple[tuple[Application, ...], tuple[Problem, ...]]:
-    """Everything every package database lists, by name; and the databases that could not be read."""
+    """Everything listed in any package database, by name, and the databases that could not be read."""
     found: list[Application] = []
     problems: list[Problem] = []
     for read in (_dpkg, rpm_applications, _apk, _pacman, _portage):
@@ -55,7 +55,7 @@ def _dpkg(fs: GuestFS) -> Iterator[Application]:
 
 
 def _stanza(text: str) -> dict[str, str]:
-    """The fields of a control file; lines that go on stay apart, without the blank they begin with (deb-control(5))."""
+    """The fields of a control file; continuation lines stay separate lines, without their leading space (deb-control(5))."""
     fields: dict[str, str] = {}
     key = ""
     for line in text.split("\n"):

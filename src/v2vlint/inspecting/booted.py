@@ -1,4 +1,4 @@
-"""Marks which of several operating systems the disk boots by default."""
+"""Mark which of several operating systems the disk boots by default."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from v2vlint.model.machine import OperatingSystem
 def mark_booted(
     systems: Sequence[OperatingSystem], stores: Sequence[FactStore], blocks: BlockTable
 ) -> tuple[tuple[OperatingSystem, ...], str]:
-    """The systems with the booted one marked, and how it was told or why not."""
+    """The systems with the booted one marked, and how that was determined or why not."""
     found = [_system(system, store) for system, store in zip(systems, stores, strict=True)]
     starter = who_starts(found, blocks)
     marked = zip(systems, found, strict=True)

@@ -1,4 +1,4 @@
-"""What is known of each distribution by the ID it has in os-release(5): its name, its packages, its id in libosinfo's database."""
+"""Known distributions by their ID in os-release(5): name, package manager, id in the libosinfo database."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Distro:
-    """``word`` is libguestfs's name for it (empty: libguestfs does not know it), ``osinfo`` the pattern of its libosinfo id.
+    """``word`` is libguestfs's name for it (empty: unknown to libguestfs), ``osinfo`` the pattern of its libosinfo id.
 
     In ``osinfo``, ``{0}`` is the major and ``{1}`` the minor version; without braces it is the id itself.
     """
@@ -110,7 +110,7 @@ DISTROS: dict[str, Distro] = {
     "xenenterprise": Distro("", "rpm", "yum"),
     "zorin": Distro("", *_DEB),
 }
-"""By ID. Those that libguestfs calls unknown are here too: that is what the first empty word says."""
+"""By ID, including those unknown to libguestfs, whose first word is empty."""
 
 _FAMILIES = {
     "rhel": _RPM_DNF, "fedora": _RPM_DNF, "centos": _RPM_DNF, "suse": _RPM_ZYPPER, "opensuse": _RPM_ZYPPER, "debian": _DEB,
@@ -119,7 +119,7 @@ _FAMILIES = {
 
 
 def distro_of(identity: str, like: str = "") -> Distro:
-    """What is known of the distribution ``identity``; one that is not in the table takes its packages from those it is ``like``."""
+    """The entry for the distribution ``identity``; one missing from the table gets the package manager of those it is ``like``."""
     found = DISTROS.get(identity)
     if found is None and identity.startswith("opensuse-"):
         found = DISTROS["opensuse"]
@@ -130,7 +130,7 @@ def distro_of(identity: str, like: str = "") -> Distro:
 
 
 def manager_of(identity: str, known: Distro, major: int, has_dnf: bool) -> str:
-    """The package manager of a release: what the table says, but for systems older than dnf."""
+    """The package manager of a release: the table's, except for systems older than dnf."""
     if identity == "amzn":
         return "dnf" if major >= 2022 else "yum"
     if known.package_manager != "dnf":
@@ -143,7 +143,7 @@ def manager_of(identity: str, known: Distro, major: int, has_dnf: bool) -> str:
 
 
 def osinfo_of(identity: str, known: Distro, major: int, minor: int) -> str:
-    """The id in libosinfo's database, or an empty string where it has none."""
+    """The id in the libosinfo database, or an empty string if it has none."""
     if known.osinfo in ("sles", "sled"):
         base = known.osinfo if major < 15 else "sle"
         return f"{base}{major}" + (f"sp{minor}" if minor else "")

@@ -1,4 +1,4 @@
-"""Answers, and the reasons where there is none: an inspection tells what it can, and names the rest."""
+"""Collect reasons for missing answers: an inspection reports what it can, and names the rest."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ T = TypeVar("T")
 
 
 class Gaps:
-    """Takes answers, and the reasons where there is none."""
+    """Collects the reasons for missing answers."""
 
     def __init__(self) -> None:
         self.problems: dict[tuple[str, str], Problem] = {}
 
     def ask(self, question: Callable[[], T], default: T) -> T:
-        """The answer, or ``default`` with the reason on record. A crash of a parser is a reason, too."""
+        """The answer, or ``default`` with the reason recorded. A parser's crash is a reason too."""
         try:
             return question()
         except MemoryError:

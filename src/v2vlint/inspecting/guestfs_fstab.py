@@ -1,4 +1,4 @@
-"""What libguestfs takes from a guest's fstab: which entries it passes over, and the device path it makes of each spec."""
+"""A guest's fstab as libguestfs reads it: which entries it skips, and which device path it derives from each spec."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _BY_ID = re.compile(r"/dev/disk/by-id/.*-part(\d+)")
 
 
 def guestfs_mounts(store: FactStore, home: BlockDevice, root: str) -> tuple[tuple[str, str], ...]:
-    """Pairs of device path and mount point in the order of fstab; an entry without a mount point (swap) has the word that stands there."""
+    """Pairs of device path and mount point in fstab's order; for an entry without a mount point (swap), the word in that field."""
     try:
         entries = store.get(Fstab).entries
     except FactUnavailable:
@@ -48,7 +48,7 @@ def _canonical(point: str) -> str:
 
 
 def _path(store: FactStore, spec: str) -> str | None:
-    """The device path for a spec; None for what is no device, or a tag that nothing has."""
+    """The device path for a spec; None for a spec that is not a device, or a tag that no device has."""
     blocks = store.get(BlockTable)
     if spec.startswith(_TAGS):
         found = next(iter(blocks.candidates(spec)), None)

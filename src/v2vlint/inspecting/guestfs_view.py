@@ -1,6 +1,6 @@
-"""A root as libguestfs describes it: its order of release files, its names, its reading of fstab; for output in virt-inspector's form.
+"""A root as libguestfs describes it: its order of release files, its names, its reading of fstab. Used for virt-inspector's format.
 
-Written from the behaviour of libguestfs 1.48 and later (``inspect-get-*`` in guestfs(3)); what it does not know stays empty here too.
+Written from the behaviour of libguestfs 1.48 and later (``inspect-get-*`` in guestfs(3)); what it does not know stays empty here.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _MAIN_ONLY = frozenset({"buildroot", "cirros", "freedos", "linuxmint", "msdos", 
 
 
 def guestfs_view(store: FactStore, device: str, subvolume: str, found: Sequence[Mount] = ()) -> GuestfsView | None:
-    """The view of a Linux root. One that libguestfs would pass over has what was ``found`` mounted; None when its device is gone."""
+    """The view of a Linux root. A root that libguestfs would skip has ``found`` mounted; None when its device does not exist."""
     fs, blocks = store.get(GuestFS), store.get(BlockTable)
     home = blocks.named(device)
     if home is None:
@@ -125,7 +125,7 @@ def _package_management(fs: GuestFS, distro: str, major: int) -> str:
 
 
 def guestfs_osinfo(distro: str, major: int, minor: int) -> str:
-    """libguestfs's guess at the id in libosinfo's database, right or wrong; empty for its ``unknown``."""
+    """libguestfs's guess of the id in the libosinfo database, right or wrong; empty for its ``unknown``."""
     if distro in ("archlinux", "gentoo", "voidlinux"):
         return distro
     if distro in ("fedora", "mageia"):

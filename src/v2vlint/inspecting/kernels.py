@@ -1,4 +1,4 @@
-"""The installed kernels with what each can drive, and the drivers the guest is set up to use."""
+"""The installed kernels with their drivers, and the drivers the guest is configured to use."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ CAPABILITIES = {
     "vmware-storage": "vmw_pvscsi", "vmware-network": "vmxnet3", "lsi-logic": "mptspi", "lsi-sas": "mptsas",
     "ena": "ena", "gve": "gve", "mana": "mana",
 }  # fmt: skip
-"""What a kernel may be able to drive, each with the module that does it."""
+"""Capabilities of a kernel, each with the module that provides it."""
 
 _STORAGE = frozenset({
     "virtio_blk", "virtio_scsi", "nvme", "ahci", "ata_piix", "ata_generic", "xen_blkfront", "hv_storvsc", "vmw_pvscsi", "mptspi", "mptsas",
@@ -85,7 +85,7 @@ def _state(kernel: Kernel, module: str) -> str:
 
 
 def in_use(store: FactStore) -> tuple[DriverInUse, ...]:
-    """Drivers that configuration names, and storage drivers of an initramfs that was made for this hardware only."""
+    """Drivers named in the configuration, and storage drivers of an initramfs built only for this hardware."""
     found: dict[tuple[str, str], DriverInUse] = {}
     for one in (*_aliases(store), *_lists(store.get(GuestFS)), *_host_only(store), *_display(store)):
         found.setdefault((one.name, one.role), one)
@@ -103,7 +103,7 @@ def _aliases(store: FactStore) -> Iterator[DriverInUse]:
 
 
 def _lists(fs: GuestFS) -> Iterator[DriverInUse]:
-    """Modules that are loaded at boot whether or not there is a device for them."""
+    """Modules loaded at boot whether or not a device for them exists."""
     for path in (path for pattern in _LISTS for path in fs.glob(pattern)):
         for number, line in enumerate(small(fs, path).splitlines(), 1):
             words = line.split("#")[0].split()
@@ -126,7 +126,7 @@ def _role(module: str) -> str:
 
 
 def _host_only(store: FactStore) -> Iterator[DriverInUse]:
-    """The drivers of an initramfs that was made for the machine it was made on: it knows fewer than three kinds of hardware."""
+    """The drivers of an initramfs built only for its own machine, i.e. with drivers for fewer than three kinds of hardware."""
     choice = _choices(store).default
     modules = _modules(store, choice) if choice else frozenset()
     storage = sorted(modules & _STORAGE)

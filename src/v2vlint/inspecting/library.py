@@ -1,4 +1,4 @@
-"""The library: :func:`v2vlint.open` gives a guest that is inspected on demand, in a child process with limits."""
+"""The Python API: :func:`v2vlint.open` returns a guest that is inspected on demand, in a child process with limits."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class OpenGuest(Askable):
 
     @functools.cached_property
     def machine(self) -> Machine:
-        """What the machine is. ImageError when nothing of it could be read: no such file, an unknown format, a child that died."""
+        """The machine's description. ImageError when nothing could be read: no such file, an unknown format, a crashed child."""
         (machine,) = inspect_all([InspectAsk(self.ref, self.keys)], self.limits)
         if not machine.devices and machine.definition is None:
             problem = machine.problems[0] if machine.problems else None

@@ -1,4 +1,4 @@
-"""Network interfaces as configured, whichever manager does it."""
+"""Configured network interfaces, of any network manager."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ MAX_INTERFACES = 1000
 
 
 def interfaces(store: FactStore) -> tuple[NetworkInterface, ...]:
-    """Those of managers that run first, then those that nothing brings up; loopback is left out. FactUnavailable when unknown."""
+    """Interfaces of managers that run, then those that nothing brings up, without loopback. FactUnavailable when unknown."""
     network = store.get(Network)
     found = [_interface(one, one.autostart) for one in network.interfaces if one.kind != "loopback"]
     found += [_interface(one, False) for one in network.unread if one.kind != "loopback"]

@@ -21,9 +21,9 @@ Progress = Callable[[Sequence[str], int], None]
 def inspect_all(
     asks: Sequence[InspectAsk], limits: Limits = DEFAULT_LIMITS, jobs: int = 1, progress: Progress | None = None
 ) -> tuple[Machine, ...]:
-    """Inspect every guest, ``jobs`` at a time. What keeps one from being read is a problem of its machine; UsageError ends the run.
+    """Inspect every guest, ``jobs`` at a time. An unreadable guest is a machine with a problem; UsageError ends the run.
 
-    ``progress`` is called ten times a second with the names under way and the number of guests done.
+    ``progress`` is called ten times a second with the names in progress and the number of guests done.
     """
     machines: dict[int, Machine] = {}
 
@@ -56,7 +56,7 @@ def _machine(ask: InspectAsk, outcome: Outcome, limits: Limits) -> Machine:
 
 
 def _by_definition(ask: InspectAsk, failed: Machine, limits: Limits) -> Machine:
-    """A child died of the disks: another one tells what the definition states."""
+    """When a child died on the disks, describe the definition alone in another one."""
     again = replace(ask, unopened=True)
     known = _machine(again, isolate.run(Call(INSPECT, encode(again), desk=Desk(ask.guest)), limits), limits)
     return replace(known, problems=failed.problems)

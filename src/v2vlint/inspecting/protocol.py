@@ -1,4 +1,4 @@
-"""What parent and child of an inspection say to each other: plain data, cheap to import."""
+"""The messages between parent and child of an inspection: plain data, cheap to import."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ INSPECT = "v2vlint.inspecting.worker:inspect"
 
 @dataclass(frozen=True, slots=True)
 class InspectAsk:
-    """Inspect one guest; ``applications`` tells whether to list what is installed, the longest part of the answer.
+    """Inspect one guest; ``applications`` says whether to list installed software, the longest part of the answer.
 
-    ``unopened`` asks for what its definition states alone, after the disks were the end of a child.
+    ``unopened`` requests only what its definition states, after a child died on the disks.
     """
 
     guest: GuestRef

@@ -1,4 +1,4 @@
-"""Which system a root holds, in the words that inspection uses: product, variant, version, packages, how it is deployed."""
+"""The system in a root, in inspection's terms: product, variant, version, package manager, deployment method."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _IMAGES = (
 
 
 def linux_release(fs: GuestFS, os: OsInfo, deployment: str = "") -> Release:
-    """The release of a Linux (or Hurd) root; unreadable files count as absent."""
+    """The release of a Linux (or Hurd) root; unreadable files count as missing."""
     found = identify(fs)
     identity = found.id or "linux"
     major, minor = numbers(found.version)
@@ -60,7 +60,7 @@ def _rpm_ostree(fs: GuestFS, deployment: str) -> str:
 
 
 def _image(fs: GuestFS, deployment: str) -> str:
-    """How the system gets onto the disk when not package by package."""
+    """How the system is deployed, if not package by package."""
     found = next((name for name, paths in _IMAGES if any(exists(fs, path) for path in paths)), "")
     if deployment:
         return found if found == "bootc" else "ostree"
@@ -68,7 +68,7 @@ def _image(fs: GuestFS, deployment: str) -> str:
 
 
 def other_release(os: OsInfo) -> Release:
-    """The release of a system that is known by name only."""
+    """The release of a system that is known only by name."""
     words = {"freedos": ("dos", "freedos", "freedos1.2"), "dos": ("dos", "msdos", "")}
     kind, distro, osinfo = words.get(os.distro, ("other", os.distro, ""))
     return Release(kind, distro, os.name, version=os.version, osinfo=osinfo)

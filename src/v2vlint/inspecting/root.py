@@ -1,4 +1,4 @@
-"""Everything about one root, from its files and facts; what cannot be known is named, and the rest is still told."""
+"""The full description of one root, from its files and facts. Unknown parts are named, and the rest is still reported."""
 
 from __future__ import annotations
 
@@ -59,13 +59,13 @@ def _linux(root: Root, store: FactStore, with_applications: bool) -> OperatingSy
 
 
 def firmware(store: FactStore) -> str:
-    """With which firmware the guest can start: ``bios``, ``uefi``, ``bios+uefi``, or empty when the bytes do not tell."""
+    """The firmware the guest can boot with: ``bios``, ``uefi``, ``bios+uefi``, or empty when the disks do not show it."""
     found = store.get(Firmware)
     return "+".join(name for name, able in (("bios", found.bios), ("uefi", found.uefi)) if able)
 
 
 def boot_loader(store: FactStore) -> tuple[str, str]:
-    """The likeliest boot loader and the file it reads."""
+    """The most likely boot loader and the file it reads."""
     found = store.get(Bootloader)
     return LOADERS.get(found.loader, found.loader), found.menus[0].config.path if found.menus else ""
 

@@ -1,4 +1,4 @@
-"""Installed RPM packages with what their headers say of them (rpm's ``rpmtag.h``), from any of RPM's three databases."""
+"""Installed RPM packages with the data in their headers (rpm's ``rpmtag.h``), from any of RPM's three databases."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ _INT32, _STRINGS = 4, frozenset({6, 8, 9})
 
 
 def rpm_applications(fs: GuestFS) -> list[Application]:
-    """Every package, public keys among them; empty without a database. FactUnavailable when it is damaged."""
+    """Every package, including public keys; empty without a database. FactUnavailable when it is damaged."""
     return read_rpmdb(fs, parse) or []
 
 
 def parse(head: Head, _path: str) -> Application | None:
-    """The package a header blob describes; None when it holds no name."""
+    """The package described by a header blob; None when it has no name."""
     tags, size, entries = header_index(head)
     wanted = [entries[tag][1] for tag in _WANTED if tag in entries]
     if _NAME not in entries or max(wanted) > size:

@@ -1,4 +1,4 @@
-"""What is on the disks, as a machine has it: volumes with their sizes, encryption, and the names libguestfs gives to devices."""
+"""The storage of a machine: volumes with their sizes, encryption, and libguestfs's device names."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _LUKS = "crypto_LUKS"
 
 @runtime_checkable
 class _Counting(Protocol):
-    """A filesystem whose free space is not in its superblock."""
+    """A filesystem whose free space is not recorded in its superblock."""
 
     def free(self) -> int:
         """Free bytes."""
@@ -26,7 +26,7 @@ class _Counting(Protocol):
 
 
 def device_path(device: BlockDevice) -> str:
-    """The name of a device inside libguestfs: disks by their order, partitions by number, everything else as its kernel names it."""
+    """The name of a device inside libguestfs: disks by order, partitions by number, everything else as its kernel names it."""
     if device.kind in ("disk", "partition"):
         return f"/dev/sd{_letters(device.disk)}{device.number or ''}"
     if device.kind == "lv":
@@ -46,12 +46,12 @@ def _letters(index: int) -> str:
 
 
 def volumes(guest: Guest) -> tuple[Volume, ...]:
-    """Every device with a recognised content, in the order of the block table."""
+    """Every device with recognised content, in the order of the block table."""
     return tuple(_volume(device, guest.filesystems.get(device.name)) for device in guest.blocks if device.fs_type)
 
 
 def _counted(system: FileSystem | None) -> int:
-    """Free bytes of a filesystem that must be asked; -1 when they are not known."""
+    """Free bytes of a filesystem that has to be asked; -1 when not known."""
     try:
         return system.free() if isinstance(system, _Counting) else -1
     except MemoryError:
@@ -86,7 +86,7 @@ def _number(device: BlockDevice, key: str) -> int:
 
 
 def _clean(device: BlockDevice) -> bool | None:
-    """Whether the filesystem was unmounted; None for one that does not say."""
+    """Whether the filesystem was unmounted cleanly; None when it does not record that."""
     kind = format_of(device.fs_type)
     if kind is None or not (kind.clean or kind.dirty):
         return None

@@ -1,4 +1,4 @@
-"""What the registry says of a Windows root: product and version, host name, installed programs, drive letters, addresses."""
+"""A Windows root as its registry describes it: product and version, host name, installed programs, drive letters, addresses."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ T = TypeVar("T")
 
 
 def windows_system(store: FactStore, device: str, with_applications: bool = True) -> OperatingSystem:
-    """The Windows on ``device``, without its mounts. The firmware is the one that the disks are laid out for."""
+    """The Windows on ``device``, without its mounts. The firmware is the one the disks are laid out for."""
     gaps, blocks, os = Gaps(), store.get(BlockTable), store.get(OsInfo)
     software = gaps.ask(lambda: _software(store), None)
     system = gaps.ask(lambda: store.get(SystemHive).top, None)
@@ -77,7 +77,7 @@ def _if_there(top: RegistryNode | None, action: Callable[[RegistryNode], T], def
 
 
 def _values(top: RegistryNode | None, path: str, gaps: Gaps) -> Values:
-    """The values of a key by lower-case name; none when the key is absent or damaged."""
+    """The values of a key by lower-case name; empty when the key does not exist or is damaged."""
 
     def read(hive: RegistryNode) -> Values:
         key = hive.key(path)
@@ -87,7 +87,7 @@ def _values(top: RegistryNode | None, path: str, gaps: Gaps) -> Values:
 
 
 def text(values: Values, name: str) -> str:
-    """A value as text, a number in decimal; empty when absent."""
+    """A value as text, a number in decimal; empty when it does not exist."""
     value = values.get(name.lower())
     if value is None:
         return ""
@@ -130,7 +130,7 @@ _SIX = {0: ("winvista", "win2k8"), 1: ("win7", "win2k8r2"), 2: ("win8", "win2k12
 
 
 def windows_osinfo(version: tuple[int, int], product: str, variant: str, build: str) -> str:
-    """The id in libosinfo's database, or an empty string."""
+    """The id in the libosinfo database, or an empty string."""
     server = "Server" in variant
     if version[0] == 5:
         if version[1] == 1 or "XP" in product:
@@ -169,7 +169,7 @@ def _application(program: WindowsProgram) -> Application:
 
 
 def _drives(mounted: Values, blocks: BlockTable) -> Iterator[DriveLetter]:
-    """Drive letters of partitions that are there."""
+    """Drive letters of partitions that exist."""
     yield from (DriveLetter(one.letter, one.device.name) for one in drives_of(mounted.values(), blocks) if one.device is not None)
 
 
@@ -206,7 +206,7 @@ def _with_masks(one: WindowsInterface) -> Iterator[str]:
 def _view(
     home: BlockDevice | None, release: Release, os: OsInfo, names: tuple[str, str], drives: tuple[DriveLetter, ...], blocks: BlockTable
 ) -> GuestfsView | None:
-    """libguestfs takes product and host name as they are, from one place each."""
+    """libguestfs takes product and host name unchanged, from one place each."""
     if home is None:
         return None
     path = device_path(home)

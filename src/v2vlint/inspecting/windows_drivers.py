@@ -1,4 +1,4 @@
-"""What a Windows can drive and what it is set up for: the counterpart of a Linux kernel's modules, from services and their bindings."""
+"""The drivers a Windows has and is configured to use, from services and their bindings: the counterpart of a Linux kernel's modules."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _ADAPTERS = (
 
 
 def windows_kernel(store: FactStore) -> tuple[InstalledKernel, ...]:
-    """The one kernel. A storage driver counts as a module when the system disk can be behind it: it starts at boot."""
+    """The one kernel. A storage driver counts as a module when the system disk can be behind it, i.e. it starts at boot."""
     os = store.get(OsInfo)
     image = f"{os.system_root}/System32/ntoskrnl.exe"
     drivers = tuple(Driver(name, _state(store, name, module)) for name, module in CAPABILITIES.items())

@@ -29,7 +29,7 @@ def inspect(request: Any) -> Any:
 
 
 def inspect_guest(ask: InspectAsk) -> Machine:
-    """Open the guest and describe it; an image that cannot be opened is a machine with its problem."""
+    """Open the guest and describe it. An image that cannot be opened is a machine with its problem."""
     started = time.perf_counter()
     try:
         source = locate(ask.guest)
@@ -73,13 +73,13 @@ def _machine(ask: InspectAsk, source: GuestSource, guest: Guest, started: float)
 
 _MANIFEST = {
     "manifest-mismatch": "its checksum is not the one in the manifest",
-    "manifest-missing": "the manifest names it, and it is not there",
-    "manifest-malformed": "no line of a manifest",
+    "manifest-missing": "the manifest lists it, and it does not exist",
+    "manifest-malformed": "not a valid manifest line",
 }
 
 
 def _manifest(definition: Definition | None) -> Iterator[Problem]:
-    """What the manifest of a package finds wrong."""
+    """Problems found by checking a package's manifest."""
     for one in definition.features if definition else ():
         if one.kind in _MANIFEST:
             yield Problem(str(one.where), f"{one.value}: {_MANIFEST[one.kind]}")

@@ -72,7 +72,7 @@ def test_assignments() -> None:
             "-",
         ),
         ("dracut", {**DRACUT, "/usr/lib/dracut/dracut.conf.d/hostonly/50.conf": 'hostonly="yes"\n'}, "-"),
-        ("dracut", {**DRACUT, "/etc/dracut.conf": 'drivers+=" ahci "\n'}, "drivers lists all there is@1:11"),
+        ("dracut", {**DRACUT, "/etc/dracut.conf": 'drivers+=" ahci "\n'}, "drivers lists all drivers@1:11"),
         (
             "mkinitcpio",
             {**MKINITCPIO, "/etc/mkinitcpio.conf": "HOOKS=(base udev autodetect microcode block filesystems)\n"},

@@ -70,12 +70,12 @@ def test_a_link_is_followed_once() -> None:
     ("data", "damage"),
     [
         (b"", "is empty"),
-        (bytes(4096), "holds only zero bytes"),
-        (b"garbage", "holds something at byte 0 that the kernel cannot unpack"),
+        (bytes(4096), "contains only zero bytes"),
+        (b"garbage", "contains data at byte 0 that the kernel cannot unpack"),
         (MAIN[:-300], "the archive ends early"),
         (gzip.compress(MAIN, mtime=0)[:-30], "the compressed data ends early"),
         (MICROCODE + b"\x1f\x8b\x08broken", "the compressed data"),
-        (gzip.compress(b"no archive at all, but long enough to be looked at" * 9, mtime=0), "is no newc archive"),
+        (gzip.compress(b"no archive at all, but long enough to be looked at" * 9, mtime=0), "is not a newc archive"),
     ],
 )
 def test_damage(data: bytes, damage: str) -> None:
@@ -85,7 +85,7 @@ def test_damage(data: bytes, damage: str) -> None:
 def test_junk_behind_a_whole_image_is_only_a_remark() -> None:
     image = _read(MAIN + b"junk")
     assert image.damage == ""
-    assert image.remark == f"holds something at byte {len(MAIN)} that the kernel cannot unpack"
+    assert image.remark == f"contains data at byte {len(MAIN)} that the kernel cannot unpack"
 
 
 def test_the_kernel_s_boot_configuration_is_no_junk() -> None:

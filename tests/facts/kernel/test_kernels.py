@@ -67,7 +67,7 @@ def test_any_bytes_are_lists(content: str) -> None:
 IMAGES = {
     "bzimage": (sample_bzimage("6.1.0-13-amd64"), KernelImage("bzimage", "6.1.0-13-amd64")),
     "signed": (sample_bzimage("6.1.0") + bytes(9), KernelImage("bzimage", "6.1.0")),
-    "short": (sample_bzimage("6.1.0", 64)[:2000], KernelImage("bzimage", "6.1.0", "is cut short: 2000 bytes of 2048")),
+    "short": (sample_bzimage("6.1.0", 64)[:2000], KernelImage("bzimage", "6.1.0", "is truncated: 2000 bytes of 2048")),
     "empty": (b"", KernelImage("", problem="is empty")),
     "zeros": (bytes(9000), KernelImage("", problem="begins with nothing but zero bytes")),
     "pe": (b"MZ" + b"\x01" * 99, KernelImage("pe")),

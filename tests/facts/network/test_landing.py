@@ -38,7 +38,7 @@ def pinned(name: str) -> Files:
 @pytest.mark.parametrize(
     ("files", "predictable", "reason"),
     [
-        (UDEV, True, "udev names cards by their place"),
+        (UDEV, True, "udev names cards by place"),
         ({**UDEV, "/boot/grub/grub.cfg": "menuentry 'x' {\n linux /vmlinuz net.ifnames=0\n}\n"}, False, "net.ifnames=0"),
         ({**UDEV, "/boot/grub/grub.cfg": "", "/etc/default/grub": 'GRUB_CMDLINE_LINUX="net.ifnames=0"\n'}, False, "net.ifnames=0"),
         ({**UDEV, "/etc/udev/rules.d/80-net-setup-link.rules": Link("/dev/null")}, False, "rules are masked"),

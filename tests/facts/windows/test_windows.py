@@ -92,7 +92,7 @@ def test_a_staged_driver_is_looked_for_in_the_folder_of_windows() -> None:
     fs = memory_guest({**hives, "/WINNT/inf/netkvm.inf": ""})
     old = OsInfo("windows", "windows", "windows", "Windows", system_root="/WINNT")
     verdict = FactStore((fs, BlockTable(), old)).get(WindowsDrivers).nic(Nic("virtio-net", (("virtio_net",),)))
-    assert (verdict.usable, verdict.reason.startswith("netkvm.inf waits in /WINNT/inf:")) == (None, True)
+    assert (verdict.usable, verdict.reason.startswith("netkvm.inf is in /WINNT/inf:")) == (None, True)
 
 
 def test_a_driver_without_a_path_lies_among_the_drivers() -> None:

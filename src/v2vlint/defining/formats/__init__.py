@@ -1,4 +1,4 @@
-"""The forms in which a machine can be written: one module each, with ``render``, and ``TITLE`` for the help. Nothing else lists them."""
+"""The output formats for a machine: one module each, with ``render``, and ``TITLE`` for the help. They are discovered, not listed."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from v2vlint.defining.protocol import ProposedMachine
 
 @dataclass(frozen=True, slots=True)
 class Format:
-    """A form: its ``name``, which is its module's, what it is, and how a machine is written in it."""
+    """A format: its ``name``, which is its module's, its description, and its renderer."""
 
     name: str
     title: str
@@ -20,11 +20,11 @@ class Format:
 
 
 def names() -> tuple[str, ...]:
-    """The names of all forms."""
+    """The names of all formats."""
     return tuple(sorted(one.name for one in pkgutil.iter_modules(__path__)))
 
 
 def load(name: str) -> Format:
-    """The form called ``name``, which is one of :func:`names`."""
+    """The format called ``name``, one of :func:`names`."""
     module = importlib.import_module(f"{__name__}.{name}")
     return Format(name, module.TITLE, module.render)

@@ -1,4 +1,4 @@
-"""From a machine to a VirtualMachine of KubeVirt (kubevirt.io/v1). Its disks are claims that have to be filled first."""
+"""A machine as a KubeVirt VirtualMachine (kubevirt.io/v1). Its disks are claims that have to be filled first."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from v2vlint.defining.protocol import ProposedMachine
 
 TITLE = "a VirtualMachine of KubeVirt (YAML)"
 MAX_NAME = 52
-"""Characters of a name: claims, launcher pods and the virtual machine have it with an ending, in a label of 63."""
+"""Maximum length of a name: claims, launcher pods and the virtual machine append a suffix to it, in a label of 63."""
 _BUSES = {"virtio": "virtio", "scsi": "scsi", "sata": "sata", "ide": "sata"}
 _CARDS = {"virtio": "virtio", "e1000e": "e1000e", "e1000": "e1000", "rtl8139": "rtl8139"}
 _ENLIGHTENED = ("relaxed", "vapic", "vpindex", "synic")
 
 
 def render(machine: ProposedMachine) -> str:
-    """The YAML, with what has to be done first as comments."""
+    """The YAML, with the preparatory steps as comments."""
     import yaml
 
     name = label(machine.name)
@@ -29,7 +29,7 @@ def render(machine: ProposedMachine) -> str:
 
 
 def label(text: str) -> str:
-    """A name as Kubernetes takes it (RFC 1123)."""
+    """A name in the form that Kubernetes accepts (RFC 1123)."""
     return re.sub(r"[^a-z0-9-]+", "-", text.lower())[:MAX_NAME].strip("-") or "guest"
 
 
@@ -99,7 +99,7 @@ def _devices(machine: ProposedMachine) -> dict[str, Any]:
 
 
 def _networks(machine: ProposedMachine) -> list[dict[str, Any]]:
-    """The first card is on the pod network; each further one needs a network of the cluster's."""
+    """The first card is on the pod network; each further one needs a network of the cluster."""
     networks: list[dict[str, Any]] = []
     for number in range(len(machine.cards)):
         kind: dict[str, Any] = {"multus": {"networkName": f"network{number + 1}"}} if number else {"pod": {}}

@@ -1,4 +1,4 @@
-"""From a machine to a libvirt domain (libvirt.org/formatdomain.html)."""
+"""A machine as a libvirt domain (libvirt.org/formatdomain.html)."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
 def domain_xml(machine: ProposedMachine) -> str:
-    """The domain, indented, with a line end. Characters that XML cannot hold become question marks."""
+    """The domain, indented, with a trailing newline. Characters that XML cannot represent become question marks."""
     root = Element("domain", {"type": "kvm"})
     _text(root, "name", machine.name)
     if machine.uuid:
@@ -69,7 +69,7 @@ def _system(root: Element, machine: ProposedMachine) -> None:
 
 
 def _clock(root: Element, machine: ProposedMachine) -> None:
-    """Windows counts ticks of the RTC, and takes the time from the hypervisor when it is offered there (QEMU's manual, "Hyper-V")."""
+    """Windows counts RTC ticks, and uses the hypervisor's clock where offered (QEMU's manual, "Hyper-V")."""
     clock = SubElement(root, "clock", {"offset": "localtime" if machine.local_clock else "utc"})
     if machine.hyperv:
         SubElement(clock, "timer", {"name": "rtc", "tickpolicy": "catchup"})
@@ -79,7 +79,7 @@ def _clock(root: Element, machine: ProposedMachine) -> None:
 
 
 def _cpu(root: Element, machine: ProposedMachine) -> None:
-    """At least what the guest needs, and all that the host has besides."""
+    """At least what the guest needs, plus everything else the host has."""
     model = _LEVELS.get(machine.cpu_level)
     cpu = SubElement(root, "cpu", {"mode": "custom", "match": "minimum"} if model else {"mode": "host-model"})
     if model:
@@ -95,7 +95,7 @@ def _names(disks: tuple[ProposedDisk, ...]) -> Iterator[str]:
 
 
 def _letters(position: int) -> str:
-    """``a`` … ``z``, ``aa``…, as the kernel counts disks."""
+    """``a`` … ``z``, ``aa``…, in the kernel's order of disks."""
     return ("" if position < 26 else _letters(position // 26 - 1)) + chr(ord("a") + position % 26)
 
 

@@ -1,5 +1,5 @@
-"""How the guest looks after the mover: what virt-v2v repairs, renames, rebuilds, installs and refuses. A raw copy leaves it as it is.
+"""The guest as the mover leaves it: what virt-v2v repairs, renames, rebuilds, installs and refuses. A raw copy changes nothing.
 
-One module per subject; each names the function of virt-v2v that does it, as read in virt-v2v 71376bd (2.13.3), libguestfs-common 46605b8.
-Nothing else in v2vlint asks who the mover is.
+One module per subject; each cites the virt-v2v function it models, as of virt-v2v 71376bd (2.13.3) and libguestfs-common 46605b8.
+Nothing else in v2vlint depends on who the mover is.
 """

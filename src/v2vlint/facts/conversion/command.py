@@ -1,6 +1,6 @@
-"""The virt-v2v command line that fits a guest and a target: ``docs/virt-v2v.pod``, ``input/select_input.ml``, ``convert/choose_root.ml``.
+"""The virt-v2v command line for a guest and a target: ``docs/virt-v2v.pod``, ``input/select_input.ml``, ``convert/choose_root.ml``.
 
-Words in capitals are for the user to fill in.
+Words in capitals are placeholders for the user.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _LOCAL = ("-o", "local", "-os", "FOLDER")
 
 
 def virt_v2v_command(ref: GuestRef, store: FactStore, root: str, subvolume: str, several: bool) -> str:
-    """The command, quoted for a shell; empty when virt-v2v is not the mover, or cannot read the guest in this form."""
+    """The command, quoted for a shell; empty when virt-v2v is not the mover or cannot read the guest in this form."""
     definition = store.get(Definition)
     source = tuple(_input(ref, definition))
     if not source or not store.get(Conversion).by_virt_v2v:
@@ -55,7 +55,7 @@ def _input(ref: GuestRef, definition: Definition) -> Iterator[str]:
 
 
 def _device(device: BlockDevice | None, name: str, subvolume: str) -> str:
-    """libguestfs' name of a root; the default subvolume of a btrfs is the device itself."""
+    """libguestfs's name of a root; the default subvolume of a btrfs goes by the device itself."""
     if device is None or device.kind not in ("disk", "partition"):
         return f"/dev/{name}"
     path = f"/dev/{_letters(device.disk)}{device.number or ''}"
@@ -72,7 +72,7 @@ def _letters(index: int) -> str:
 
 
 def _macs(store: FactStore, definition: Definition) -> Iterator[str]:
-    """A static address of Windows, which loses it with its card. Which card has it is known only where there is one."""
+    """Static addresses of Windows, which are lost with the card. Which card has one is known only if there is a single card."""
     if store.get(OsInfo).kind != "windows" or len(definition.nics) != 1 or not definition.nics[0].mac:
         return
     try:

@@ -1,4 +1,4 @@
-"""The names that virt-v2v gives to disks in the guest's configuration: ``convert/convert_linux.ml``, ``remap_block_devices``."""
+"""Device names that virt-v2v writes to the guest's configuration: ``convert/convert_linux.ml``, ``remap_block_devices``."""
 
 from __future__ import annotations
 
@@ -20,32 +20,32 @@ _SCSI = frozenset({"scsi", "sata", "usb"})
 
 @dataclass(frozen=True, slots=True)
 class DeviceNames:
-    """What a name of fstab, crypttab, GRUB legacy's menu or ``resume=`` becomes. ``renamed`` maps disks: ``sda`` → ``vda``."""
+    """How virt-v2v rewrites names in fstab, crypttab, GRUB legacy's menu and ``resume=``. ``renamed`` maps disks: ``sda`` → ``vda``."""
 
     renamed: Mapping[str, str]
     converts: bool = False
 
     def after(self, spec: str) -> str:
-        """``spec`` as virt-v2v leaves it. Names that it does not know stay: by-path, by-id, cciss, mmcblk, other controllers' disks."""
+        """``spec`` as virt-v2v leaves it. Names it does not handle stay: by-path, by-id, cciss, mmcblk, other controllers' disks."""
         match = _NVME.fullmatch(spec) or _PLAIN.fullmatch(spec)
         disk = self.renamed.get(match["disk"]) if match else None
         return f"/dev/{disk}{match['part'] or ''}" if match and disk else spec
 
     def in_crypttab(self, spec: str) -> str:
-        """``spec`` of crypttab: ``/dev/sd…`` becomes the UUID that lies there, whatever the controller was."""
+        """``spec`` in crypttab: ``/dev/sd…`` becomes the UUID of its content, whatever the controller was."""
         return "UUID=" if self.converts and spec.startswith("/dev/sd") and _PLAIN.fullmatch(spec) else self.after(spec)
 
     def changes(self, spec: str) -> bool:
-        """Whether virt-v2v writes another name."""
+        """Whether virt-v2v changes the name."""
         return self.after(spec) != spec
 
 
 @provides
 def find_device_names(refusals: Refusals, kernel: ConvertedKernel, os: OsInfo, definition: Definition, blocks: BlockTable) -> DeviceNames:
-    """By the position of the disk among all, and its controller in the definition.
+    """By the disk's position among all disks, and its controller in the definition.
 
-    Without one (``-i disk``) every disk is taken for IDE: ``sd``, but ``hd`` in SUSE's family and in Red Hat's up to 5, whose ``/dev/sda``
-    therefore stays.
+    Without a definition (``-i disk``) every disk counts as IDE: ``sd``, but ``hd`` in the SUSE family and in the Red Hat family up to 5,
+    where ``/dev/sda`` therefore stays.
     """
     if not refusals.converts:
         return DeviceNames({})

@@ -1,4 +1,4 @@
-"""Which kernel virt-v2v makes the default, and what it rebuilds for it."""
+"""The kernel that virt-v2v makes the default, and what it rebuilds for it."""
 
 from __future__ import annotations
 
@@ -15,33 +15,33 @@ from v2vlint.facts.registry import FactStore, provides
 from v2vlint.guest.fs import GuestFS
 
 PUT_IN = ("virtio", "virtio_ring", "virtio_blk", "virtio_scsi", "virtio_net", "virtio_pci", "xts", "bochs_drm", "bochs")
-"""``convert/convert_linux.ml``, ``rebuild_initrd``: what its images get besides what the guest's own generator takes in. No nvme."""
+"""``convert/convert_linux.ml``, ``rebuild_initrd``: what it adds to the image besides the generator's own choice. nvme is not included."""
 
 
 @dataclass(frozen=True, slots=True)
 class ConvertedKernel:
-    """``best`` is the kernel that virt-v2v prepares; None when it carries nothing, or finds none. ``is_default``: it also boots by default.
+    """``best`` is the kernel that virt-v2v prepares, None if it converts nothing or finds none. ``is_default``: it also boots by default.
 
-    ``convert/convert_linux.ml``, ``configure_kernel``: the newest of those that can be started, with virtio_net before without. The loader
-    is set with grubby or SUSE's perl module, which Debian's family lacks (``bootloader_grub2``, ``set_default_kernel``).
+    ``convert/convert_linux.ml``, ``configure_kernel``: the newest bootable kernel, preferring those with virtio_net. The loader is
+    configured with grubby or SUSE's perl module, which the Debian family lacks (``bootloader_grub2``, ``set_default_kernel``).
     """
 
     best: BootChoice | None = None
     is_default: bool = False
 
     def supports(self, module: str) -> bool:
-        """Whether the kernel has ``module``: ``mldrivers/linux_kernels.ml`` looks for its file and in the configuration."""
+        """Whether the kernel has ``module``; ``mldrivers/linux_kernels.ml`` checks its file and the configuration."""
         return self.best is not None and self.best.kernel is not None and has(self.best.kernel, module)
 
     def path(self, path: BootPath) -> BootPath:
-        """``path`` with the image as virt-v2v rebuilds it; as it is when it is another kernel's."""
+        """``path`` with the image that virt-v2v rebuilds; unchanged for any other kernel."""
         if self.best is None or self.best.kernel is None or path.image is None or path.kernel.image != self.best.kernel.image:
             return path
         return dataclasses.replace(path, rebuilt=frozenset(PUT_IN), _cache={})
 
 
 def has(kernel: Kernel, module: str) -> bool:
-    """Whether ``module`` is built in, or there."""
+    """Whether ``module`` is built in or exists as a file."""
     return kernel.has(module) in (Presence.BUILTIN, Presence.MODULE)
 
 
@@ -67,7 +67,7 @@ def _lying(fs: GuestFS, kernel: Kernel) -> BootChoice:
 
 
 def _candidates(choices: BootChoices) -> list[BootChoice]:
-    """The defaults last, so that theirs is the entry that stands for a kernel."""
+    """The defaults last, so that the default entry is the one that represents a kernel."""
     found = [choice for choice in (*choices.others, *reversed(choices.defaults)) if choice.kernel and not choice.kernel.is_xen_pv_only]
     return [choice for choice in found if not choice.rescue] or found
 

@@ -1,4 +1,4 @@
-"""The hardware that the guest lands on: the target's, or the machine that virt-v2v makes there."""
+"""The hardware the guest lands on: the target's, or the machine that virt-v2v creates there."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ _E1000 = Nic("e1000", (("e1000",),))
 
 @dataclass(frozen=True, slots=True)
 class Landing:
-    """Controllers and cards (the guest must work on each), and the firmware that is offered.
+    """Controllers and cards (the guest must work on each of them), and the available firmware.
 
-    virt-v2v's machine has virtio-blk where the kernel drives it, else IDE, which is SATA on a q35 machine; virtio-net, else e1000:
-    ``convert/convert_linux.ml``, ``do_convert``, and ``convert/target_bus_assignment.ml``. For Windows it falls back likewise.
+    virt-v2v's machine has virtio-blk if the kernel supports it, else IDE, which is SATA on a q35 machine; virtio-net, else e1000:
+    ``convert/convert_linux.ml``, ``do_convert``, and ``convert/target_bus_assignment.ml``. It falls back the same way for Windows.
     """
 
     controllers: tuple[Controller, ...]
@@ -36,13 +36,13 @@ class Landing:
 
     @property
     def prefixes(self) -> frozenset[str]:
-        """All names that the kernel may give its disks: ``{"vd"}``."""
+        """All name prefixes that the kernel may give its disks: ``{"vd"}``."""
         return frozenset(controller.prefix for controller in self.controllers)
 
 
 @provides
 def find_landing(target: Target, conversion: Conversion, os: OsInfo, store: FactStore) -> Landing:
-    """Where virt-v2v's kernel cannot be told, the target's own hardware."""
+    """The landing; the target's own hardware if virt-v2v's choice of kernel is unknown."""
     controllers, nics, firmware = target.controllers, target.nics, target.firmware
     if not conversion.fits:
         return Landing(controllers, nics, firmware)
@@ -62,7 +62,7 @@ def _kernel(store: FactStore) -> ConvertedKernel | None:
 
 
 def _firmware(blocks: BlockTable, definition: Definition) -> tuple[Firmware, ...]:
-    """What the source had, else UEFI where a GPT has an ESP and no BIOS boot partition.
+    """The source's firmware, or without it UEFI if a GPT has an ESP and no BIOS boot partition.
 
     ``convert/convert.ml``, ``get_target_firmware``; ``mldrivers/firmware.ml``, ``detect_firmware``.
     """

@@ -1,4 +1,4 @@
-"""The fallback loader that virt-v2v puts on the ESP of three distributions: ``convert/convert_linux.ml``, ``remap_block_devices``."""
+"""The fallback loader that virt-v2v copies to the ESP of three distributions: ``convert/convert_linux.ml``, ``remap_block_devices``."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ _REPAIRED = (("debian", 12), ("ubuntu", 14), ("centos", 6))
 
 @dataclass(frozen=True, slots=True)
 class ConvertedLoader:
-    """``fallback``: a loader is copied to the fallback path (``convert/convert_windows.ml``, ``fix_win_esp``, for Windows)."""
+    """``fallback``: a loader is copied to the fallback path (for Windows: ``convert/convert_windows.ml``, ``fix_win_esp``)."""
 
     fallback: bool = False
 
 
 @provides
 def find_converted_loader(refusals: Refusals, os: OsInfo, store: FactStore) -> ConvertedLoader:
-    """Only x86 guests whose ESP is at /boot/efi, with the programs that are to be copied beside each other."""
+    """Only for x86 guests whose ESP is at /boot/efi and contains all the programs to be copied."""
     if not refusals.converts:
         return ConvertedLoader()
     if os.kind == "windows":

@@ -1,4 +1,4 @@
-"""What becomes of GRUB's menu: virt-v2v has the guest's own grub-mkconfig write it anew when it renamed a device."""
+"""GRUB's menu after the conversion: virt-v2v has the guest's own grub-mkconfig regenerate it when it renamed a device."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from v2vlint.model.place import Span
 
 @dataclass(frozen=True, slots=True)
 class ConvertedMenu:
-    """``rewritten``: grub-mkconfig runs, in virt-v2v's appliance, which has no EFI (``bootloader_grub2``, ``update``)."""
+    """``rewritten``: grub-mkconfig runs in virt-v2v's appliance, which has no EFI (``bootloader_grub2``, ``update``)."""
 
     loader: str = ""
     rewritten: bool = False
@@ -27,8 +27,8 @@ class ConvertedMenu:
     _names: DeviceNames | None = None
 
     def root(self, argument: KernelArg) -> str:
-        """``root=`` after the conversion: renamed in GRUB legacy; in a grub.cfg that is written anew, and whose sources do not say it, the
-        UUID that grub-mkconfig prefers. Else it stays (BLS entries, grubenv, unified images)."""
+        """``root=`` after the conversion. In GRUB legacy it is renamed. In a regenerated grub.cfg whose sources do not set it, it is the
+        UUID that grub-mkconfig prefers. Otherwise it stays (BLS entries, grubenv, unified images)."""
         value = argument.value or ""
         if self.loader == "grub-legacy" and self._names is not None:
             return self._names.after(value)

@@ -1,4 +1,4 @@
-"""What makes virt-v2v give up: the guest then stays as it is, and nothing that virt-v2v would repair is repaired."""
+"""Reasons for virt-v2v to give up: the guest then stays as it is, and none of virt-v2v's repairs happen."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _RECOGNISED = frozenset(
     {"alpine", "arch", "coreos", "frugalware", "gentoo", "mageia", "openEuler", "openmandriva", "opencloudos", "pardus", "pld", "tencentos"}
     | {"void"}
 )
-# Not recognised, and shipped without any of the older release files; one that lies there is some other system's.
+# Not recognised, and shipped without any of the older release files; one that exists belongs to another system.
 _BARE = frozenset({"amzn", "flatcar", "photon", "azurelinux", "mariner"})
 _INODES = 100
 _NETWORK_LEGACY = "/etc/dracut.conf.d/50-network-legacy.conf"
@@ -70,7 +70,7 @@ class Refusals:
 
 @provides
 def find_refusals(conversion: Conversion, store: FactStore) -> Refusals:
-    """None for a raw copy. What cannot be known refuses nothing."""
+    """None for a raw copy. What cannot be known is no reason to refuse."""
     if not conversion.by_virt_v2v:
         return Refusals()
     questions = _OF_LINUX if store.get(OsInfo).kind == "linux" else _OF_WINDOWS
@@ -85,9 +85,9 @@ def find_refusals(conversion: Conversion, store: FactStore) -> Refusals:
 
 
 def _distribution(os: OsInfo, fs: GuestFS) -> Iterator[Refusal]:
-    """The closed list of ``convert/convert.ml``, ``convert``; what libguestfs takes a guest for: ``daemon/inspect_fs_unix.ml``.
+    """The closed list in ``convert/convert.ml``, ``convert``; libguestfs's identification of a guest is in ``daemon/inspect_fs_unix.ml``.
 
-    An unknown ID of os-release is looked up in older release files: AlmaLinux counts as of Red Hat's kind, Amazon Linux has none of them.
+    For an unknown ID in os-release, older release files decide: AlmaLinux counts as Red Hat's family, Amazon Linux has none of them.
     """
     if os.distro in _DISTRIBUTIONS or os.distro.startswith("opensuse"):
         return
@@ -106,23 +106,23 @@ def _boot_loader(loader: Bootloader, efi: Efi, firmware: Firmware) -> Iterator[R
     if not loader.loader:
         return
     if loader.loader not in ("grub2", "grub-legacy"):
-        yield Refusal("boot loader", loader.where, f"the guest is started by {loader.loader}, which virt-v2v does not know")
+        yield Refusal("boot loader", loader.where, f"the guest is booted by {loader.loader}, which virt-v2v does not support")
     elif firmware.only == "uefi" and efi.mount and efi.mount != "/boot/efi":
-        reason = f"the EFI system partition is mounted at {efi.mount}, and virt-v2v looks at /boot/efi only"
+        reason = f"the EFI system partition is mounted at {efi.mount}, and virt-v2v looks only at /boot/efi"
         yield Refusal("boot loader", loader.where, reason)
     elif loader.loader == "grub2" and not loader.mkconfig:
         yield Refusal("boot loader", loader.where, "the guest has GRUB 2 but no grub-mkconfig")
 
 
 def _builder(config: InitramfsConfig, os: OsInfo, choices: BootChoices) -> Iterator[Refusal]:
-    """``convert/convert_linux.ml``, ``rebuild_initrd``: no program that it knows, for a kernel that has an initramfs."""
+    """``convert/convert_linux.ml``, ``rebuild_initrd``: no known generator, for a kernel that has an initramfs."""
     if any(choice.initrds for choice in choices.defaults) and not any(generator.name in BUILDERS for generator in config.installed):
-        reason = f"no initramfs generator that virt-v2v knows is installed in this {os.name or 'guest'}"
+        reason = f"no initramfs generator supported by virt-v2v is installed in this {os.name or 'guest'}"
         yield Refusal("initramfs builder", WholeFile("/usr/sbin"), reason)
 
 
 def _fstab(fstab: Fstab) -> Iterator[Refusal]:
-    """A line that Augeas cannot parse ends inspection: libguestfs ``daemon/inspect_utils.ml``, ``with_augeas``. No ``/``: no guest."""
+    """A line that Augeas cannot parse aborts inspection: libguestfs ``daemon/inspect_utils.ml``, ``with_augeas``. No ``/``: no guest."""
     yield from (Refusal("fstab", where, "this line has fewer than three fields and is not a valid entry") for where in fstab.malformed)
     mounts = [entry for entry in fstab.entries if not (entry.is_pseudo or entry.is_swap or entry.is_network)]
     if mounts and not any(entry.mount_point == "/" for entry in mounts):
@@ -130,7 +130,7 @@ def _fstab(fstab: Fstab) -> Iterator[Refusal]:
 
 
 def _kernel(kernels: Kernels) -> Iterator[Refusal]:
-    """``convert/convert_linux.ml``, ``configure_kernel``: only Xen kernels."""
+    """``convert/convert_linux.ml``, ``configure_kernel``: only Xen kernels are installed."""
     if kernels.bootable and all(kernel.is_xen_pv_only for kernel in kernels.bootable):
         yield Refusal("kernel", kernels.bootable[0].where, "only Xen kernels are installed")
 
@@ -142,16 +142,16 @@ def _hibernated(fs: GuestFS) -> Iterator[Refusal]:
 
 
 def _dracut(fs: GuestFS) -> Iterator[Refusal]:
-    """dracut fails in ``rebuild_initrd``: told to use a network module whose programs are not there."""
+    """dracut fails in ``rebuild_initrd``: it is configured to use a network module whose programs are missing."""
     if fs.is_file(_NETWORK_LEGACY) and not fs.is_masked(_NETWORK_LEGACY) and not any(fs.exists(path) for path in _CLIENTS):
-        reason = "dracut is told to use network-legacy, and dhclient is not installed"
+        reason = "dracut is configured to use network-legacy, and dhclient is not installed"
         yield Refusal("dracut", WholeFile(_NETWORK_LEGACY), reason)
 
 
 def _space(fs: GuestFS, blocks: BlockTable, os: OsInfo) -> Iterator[Refusal]:
     """``convert/convert.ml``, ``check_guest_free_space``.
 
-    Its guard is meant for ``/boot`` or ``/`` without a separate ``/boot``, but covers both: a separate ``/boot`` needs 10 MiB only.
+    Its condition is meant for ``/boot``, or ``/`` without a separate ``/boot``, but matches both: a separate ``/boot`` needs only 10 MiB.
     """
     alone = "/boot" not in fs.mounts and os.kind == "linux"
     for point, system in fs.mounts.items():
@@ -161,10 +161,10 @@ def _space(fs: GuestFS, blocks: BlockTable, os: OsInfo) -> Iterator[Refusal]:
         needed = (50 if alone else 100) if point == "/" else 10
         free, inodes = device.detail("free"), device.detail("free_inodes")
         if free.isdecimal() and int(free) < needed << 20:
-            reason = f"{int(free) / (1 << 20):.1f} MiB are free on {point}, and virt-v2v wants {needed}"
+            reason = f"{int(free) / (1 << 20):.1f} MiB are free on {point}, and virt-v2v requires {needed}"
             yield Refusal("space", Device(device.name), reason)
         elif system.type.startswith("ext") and inodes.isdecimal() and int(inodes) < _INODES:
-            yield Refusal("space", Device(device.name), f"{inodes} inodes are free on {point}, and virt-v2v wants {_INODES}")
+            yield Refusal("space", Device(device.name), f"{inodes} inodes are free on {point}, and virt-v2v requires {_INODES}")
 
 
 _Questions = dict[Callable[..., Iterator[Refusal]], tuple[str, ...]]

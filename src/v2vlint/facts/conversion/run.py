@@ -1,4 +1,4 @@
-"""Who carries the guest, and whether that converts it for this target."""
+"""The mover, and whether it converts the guest for this target."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ _OUTPUTS = frozenset({"libvirt", "openstack", "kubevirt", "ovirt"})
 
 @dataclass(frozen=True, slots=True)
 class Conversion:
-    """``by_virt_v2v``: virt-v2v carries the guest, so its demands count, and so does what it edits, wherever the disks go afterwards.
+    """``by_virt_v2v``: virt-v2v is the mover, so its requirements and edits count, wherever the disks go afterwards.
 
-    ``fits``: it also makes the machine, as its outputs for libvirt, QEMU, oVirt, OpenStack and KubeVirt do (``output/select_output.ml``).
-    Elsewhere the disks meet the target's own hardware, with virtio's drivers added and disks renamed for it.
+    ``fits``: it also creates the machine, as its outputs for libvirt, QEMU, oVirt, OpenStack and KubeVirt do (``output/select_output.ml``).
+    Elsewhere the disks meet the target's own hardware, with virtio drivers added and disks renamed for virtio.
     """
 
     by_virt_v2v: bool = False
@@ -25,6 +25,6 @@ class Conversion:
 
 @provides
 def find_conversion(mover: Mover, target: Target) -> Conversion:
-    """From what the user says."""
+    """Derived from the user's options."""
     by_virt_v2v = mover is Mover.VIRT_V2V
     return Conversion(by_virt_v2v, by_virt_v2v and target.platform in _OUTPUTS)

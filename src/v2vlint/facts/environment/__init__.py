@@ -1,1 +1,1 @@
-"""What a guest expects around it: guest agents, time sources, displays, its identity."""
+"""The environment a guest expects: guest agents, time sources, displays; and its identity."""

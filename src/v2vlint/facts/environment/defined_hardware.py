@@ -1,4 +1,4 @@
-"""Which kernel drivers the hardware of the machine's own definition needs."""
+"""The kernel drivers needed by the hardware in the machine's own definition."""
 
 from __future__ import annotations
 
@@ -39,9 +39,9 @@ _PREFIXES = {
 
 @dataclass(frozen=True, slots=True)
 class DefinedHardware:
-    """The disks and cards of the definition with what drives them, in its order; devices of unknown models are left out.
+    """The disks and cards of the definition with their drivers, in its order. Devices of unknown models are left out.
 
-    ``prefixes`` are the kernel's disk names that its controllers can give (``sd``, ``vd``…); None when one of them is not known.
+    ``prefixes`` are the kernel's possible disk names on its controllers (``sd``, ``vd``…); None when one of them is not known.
     """
 
     disks: tuple[tuple[DiskDevice, Controller], ...] = ()
@@ -51,7 +51,7 @@ class DefinedHardware:
 
 @provides
 def defined_hardware(definition: Definition) -> DefinedHardware:
-    """What ``definition`` has; nothing when there is no definition."""
+    """The hardware in ``definition``; empty without a definition."""
     buses = [disk.bus for disk in definition.disks]
     known = bool(buses) and all(bus in _PREFIXES for bus in buses)
     prefixes = frozenset(prefix for bus in buses for prefix in _PREFIXES.get(bus, ())) if known else None

@@ -1,4 +1,4 @@
-"""Vendor GPU drivers by the files they leave, and what their installers change: a blacklisted nouveau, a forced driver."""
+"""GPU vendors' drivers, recognised by their files, and what their installers change: a blacklisted nouveau, a forced driver."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _FILES = {
 
 @dataclass(frozen=True, slots=True)
 class GpuStack:
-    """One vendor's driver: ``where`` is the file that shows it, ``blacklists`` the lines that keep the free driver away."""
+    """One vendor's driver: ``where`` is the file that shows it, ``blacklists`` are the lines that block the open-source driver."""
 
     vendor: str
     where: Where
@@ -41,7 +41,7 @@ class GpuStacks:
 
 @provides
 def find_gpu_stacks(fs: GuestFS) -> GpuStacks:
-    """The vendor drivers whose files are there; a blacklist alone is none."""
+    """The vendor drivers whose files exist; a blacklist alone does not count."""
     return GpuStacks(tuple(_stacks(fs)))
 
 

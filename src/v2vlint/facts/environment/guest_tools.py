@@ -1,4 +1,4 @@
-"""Software that belongs to one hypervisor or cloud: guest additions, agents, and what their installers leave behind."""
+"""Software for one hypervisor or cloud: guest additions, agents, and what their installers leave behind."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _TABLE = Path(__file__).with_name("guest_tools.toml")
 
 @dataclass(frozen=True, slots=True)
 class GuestAgent:
-    """The program that a host talks to: the package and the path that it usually has, and families that do the same work."""
+    """The program that a host talks to: its usual package and path, and the families that do the same work."""
 
     package: str
     program: str
@@ -41,8 +41,8 @@ class _Family:
 
 @dataclass(frozen=True, slots=True)
 class GuestTool:
-    """One piece of evidence. ``family`` is a table of ``guest_tools.toml`` (``vmware-tools``, ``qemu``, ``azure``…); ``name`` the package
-    or file; ``package`` tells which of the two."""
+    """One piece of evidence. ``family`` is a table in ``guest_tools.toml`` (``vmware-tools``, ``qemu``, ``azure``…); ``name`` is the
+    package or file; ``package`` says which."""
 
     family: str
     name: str
@@ -52,7 +52,7 @@ class GuestTool:
 
 @dataclass(frozen=True, slots=True)
 class GuestTools:
-    """Everything found. ``running`` are the families one of whose services starts at boot."""
+    """Everything found. ``running`` are the families with a service that starts at boot."""
 
     tools: tuple[GuestTool, ...] = ()
     running: frozenset[str] = frozenset()
@@ -62,25 +62,25 @@ class GuestTools:
         return tuple(sorted((tool for tool in self.tools if tool.family in families), key=lambda tool: not tool.package))
 
     def words(self, *families: str) -> str:
-        """The names of the evidence, at most three."""
+        """The names of the evidence as text, at most three."""
         names = [tool.name for tool in self.of(*families)]
         return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
 
 
 @provides
 def find_guest_tools(fs: GuestFS, packages: Packages, services: Services) -> GuestTools:
-    """By package, by file, by service link."""
+    """Search by package, file and service link."""
     running = frozenset(name for name, family in _families().items() if services.starts(*family.services))
     return GuestTools((*_packaged(packages), *_unpackaged(fs)), running)
 
 
 def families() -> frozenset[str]:
-    """The families that are known."""
+    """All known families."""
     return frozenset(_families())
 
 
 def agent_called(family: str) -> GuestAgent | None:
-    """The agent of a family; None when it is not known, or nothing that a host talks to."""
+    """The agent of a family; None when the family is unknown or has no agent that a host talks to."""
     known = _families().get(family)
     return known.agent if known else None
 
@@ -91,7 +91,7 @@ def cloud_agents() -> dict[str, str]:
 
 
 def vendor_of_host(host: str) -> tuple[str, str]:
-    """The family of tools that a host of package sources offers and its vendor's name; empty texts for any other host."""
+    """The tool family and the vendor of a package source's host; empty strings for any other host."""
     for name, family in _families().items():
         if any(host == own or host.endswith(f".{own}") for own in family.repositories):
             return name, family.vendor

@@ -1,4 +1,4 @@
-"""What makes one machine different from its copies: machine-id(5), SSH host keys, DHCP leases, the random seed, logs."""
+"""What distinguishes a machine from its copies: machine-id(5), SSH host keys, DHCP leases, the random seed, logs."""
 
 from __future__ import annotations
 
@@ -34,9 +34,9 @@ MAX_FILES = 500
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """``machine_id`` is the stored id, None when the guest makes one at boot; ``dbus_id`` a second copy that is a file of its own.
+    """``machine_id`` is the stored ID, None when it is created at boot; ``dbus_id`` a second copy in a separate file.
 
-    ``makes_host_keys`` says whether something makes SSH host keys again once they are gone.
+    ``makes_host_keys`` says whether something regenerates missing SSH host keys.
     """
 
     machine_id: Token | None = None

@@ -1,4 +1,4 @@
-"""Where the guest takes its time from: chrony.conf(5), ntp.conf(5), timesyncd.conf(5), hwclock(8)'s adjtime."""
+"""The guest's time sources: chrony.conf(5), ntp.conf(5), timesyncd.conf(5), hwclock(8)'s adjtime."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _DAEMONS = {"chrony": ("chronyd", "chrony"), "ntp": ("ntpd", "ntp", "ntpsec"), "
 
 @dataclass(frozen=True, slots=True)
 class TimeServer:
-    """A server or pool that ``daemon`` (``chrony``, ``ntp``, ``timesyncd``) asks."""
+    """A server or pool used by ``daemon`` (``chrony``, ``ntp``, ``timesyncd``)."""
 
     daemon: str
     host: Token
@@ -42,7 +42,7 @@ class RefClock:
 
 @dataclass(frozen=True, slots=True)
 class TimeSources:
-    """The time sources of every daemon that runs or may run, and whether the hardware clock is kept in local time (the place says so)."""
+    """The time sources of every daemon that runs or may run, and the place that keeps the hardware clock in local time, if any."""
 
     servers: tuple[TimeServer, ...] = ()
     refclocks: tuple[RefClock, ...] = ()
@@ -55,7 +55,7 @@ class TimeSources:
 
 @provides
 def parse_time_sources(fs: GuestFS, services: Services) -> TimeSources:
-    """The time sources; files of a daemon that certainly does not start are left out."""
+    """The time sources. Files of a daemon that certainly does not start are left out."""
     servers: list[TimeServer] = []
     refclocks: list[RefClock] = []
     for line in _chrony_lines(fs) if services.starts(*_DAEMONS["chrony"]) is not False else ():

@@ -1,4 +1,4 @@
-"""Servers that programs are told to use by a fixed address: accounts, logs, monitoring, network filesystems."""
+"""Servers that programs use by a fixed address: accounts, logs, monitoring, network filesystems."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ _SOURCES = (
 
 @dataclass(frozen=True, slots=True)
 class Server:
-    """A server that ``program`` uses by its address; ``kind`` says what for: accounts, logs, monitoring, files."""
+    """A server that ``program`` uses by its address; ``kind`` is its purpose: accounts, logs, monitoring, files."""
 
     program: str
     kind: str
@@ -65,14 +65,14 @@ class Server:
 
 @dataclass(frozen=True, slots=True)
 class Servers:
-    """All servers with fixed addresses, in the order of the files looked through."""
+    """All servers with fixed addresses, in the order of the files searched."""
 
     servers: tuple[Server, ...] = ()
 
 
 @provides
 def find_servers(fs: GuestFS, services: Services) -> Servers:
-    """Look through the files of programs that run, or of which it cannot be told."""
+    """Search the files of programs that run or may run."""
     found: list[Server] = []
     for source in _SOURCES:
         if source.services and services.starts(*source.services) is False:

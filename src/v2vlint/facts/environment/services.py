@@ -1,4 +1,4 @@
-"""Which services the guest starts at boot: systemd units, SysV start links, OpenRC runlevels."""
+"""Services that start at boot: systemd units, SysV start links, OpenRC runlevels."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ _START = re.compile(r"S\d\d(.+)")
 class Services:
     """``links`` are pairs of a unit name (``sshd.service``) or a plain script name (``sshd``) and the path of the link that enables it.
 
-    ``masked`` are units that can never start. ``init`` is ``systemd``, ``openrc``, ``upstart``, ``sysv``, or empty when the guest has no
-    init program: then nothing can be told.
+    ``masked`` are units that can never start. ``init`` is ``systemd``, ``openrc``, ``upstart``, ``sysv``, or empty without an init
+    program, in which case nothing is known.
     """
 
     init: str = ""
@@ -34,7 +34,7 @@ class Services:
 
     @property
     def enabled(self) -> frozenset[str]:
-        """The names of everything that starts."""
+        """The names of all services that start."""
         return frozenset(name for name, _path in self.links)
 
     def link_files(self, *names: str) -> tuple[WholeFile, ...]:
@@ -43,7 +43,7 @@ class Services:
         return tuple(dict.fromkeys(WholeFile(path) for name, path in self.links if name in wanted))
 
     def starts(self, *names: str) -> bool | None:
-        """Whether any of these services starts at boot; ``.service`` may be left out. None when it cannot be told."""
+        """Whether any of these services starts at boot; ``.service`` may be left out. None when unclear."""
         if not self.init:
             return None
         units = {name if "." in name else f"{name}.service" for name in names} - self.masked
@@ -51,7 +51,7 @@ class Services:
 
 
 def starts_if_there(fs: GuestFS, services: Services, *names: str) -> bool | None:
-    """As :meth:`Services.starts`, but None where the guest has no such service at all: something else may do its work."""
+    """Like :meth:`Services.starts`, but None if the guest has no such service at all: something else may do its work."""
     if services.starts(*names):
         return True
     units = (f"{folder}/{name if '.' in name else f'{name}.service'}" for name in names for folder in _UNITS)
@@ -69,7 +69,7 @@ def parse_services(fs: GuestFS) -> Services:
 
 
 def _upstart(fs: GuestFS) -> Iterator[tuple[str, str]]:
-    """Upstart starts every job of /etc/init, unless an override says ``manual``."""
+    """Upstart starts every job in /etc/init, unless an override says ``manual``."""
     for path in fs.glob("/etc/init/*.conf"):
         override = fs.text(f"{path.removesuffix('.conf')}.override")
         if override is None or "manual" not in override.content.split():

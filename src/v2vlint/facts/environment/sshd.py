@@ -1,4 +1,4 @@
-"""Where OpenSSH's server listens (sshd_config(5)), and the sockets by which systemd starts it."""
+"""Where OpenSSH's server listens (sshd_config(5)), and its systemd socket units."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ _UNITS = tuple(f"{folder}/system" for folder in SYSTEMD)
 
 @dataclass(frozen=True, slots=True)
 class Sshd:
-    """``listen`` are the addresses that sshd binds to, without ports; none means all. ``devices`` are interfaces that its socket is bound
-    to. ``starts`` is None when it cannot be told. ``clients`` are the patterns of AllowUsers, and of hosts.allow where hosts.deny refuses
-    the rest, when each of them names where the user comes from. ``unit`` is the service's file."""
+    """``listen`` are the addresses that sshd binds to, without ports; empty means all. ``devices`` are interfaces that its socket is bound
+    to. ``starts`` is None when unclear. ``clients`` are the patterns of AllowUsers, and of hosts.allow if hosts.deny refuses
+    the rest, when each of them states where the user comes from. ``unit`` is the service's file."""
 
     listen: tuple[Token, ...] = ()
     devices: tuple[Token, ...] = ()
@@ -52,7 +52,7 @@ def _host(word: Token) -> Token:
 
 
 def _wrapped(fs: GuestFS) -> Iterator[Token]:
-    """What hosts.allow lets in for sshd, where hosts.deny refuses everybody else: hosts_access(5)."""
+    """Clients that hosts.allow admits to sshd, if hosts.deny refuses all others: hosts_access(5)."""
     deny, allow = fs.text("/etc/hosts.deny"), fs.text("/etc/hosts.allow")
     if deny is None or allow is None or not _DENIES.search(deny.content):
         return
@@ -62,7 +62,7 @@ def _wrapped(fs: GuestFS) -> Iterator[Token]:
 
 
 def _address(word: Token) -> Token:
-    """The address of ``192.0.2.5``, ``192.0.2.5:22``, ``[2001:db8::5]:22``."""
+    """The address in ``192.0.2.5``, ``192.0.2.5:22``, ``[2001:db8::5]:22``."""
     value = word.value
     if value.startswith("["):
         return slice_token(word, 1, value.find("]") if "]" in value else len(value))
@@ -70,7 +70,7 @@ def _address(word: Token) -> Token:
 
 
 def _sockets(fs: GuestFS, key: str) -> Iterator[Token]:
-    """The values of ``key`` in the socket unit and its drop-ins, ports alone among them; an empty one drops those before."""
+    """The values of ``key`` in the socket unit and its drop-ins, including bare ports; an empty value resets the list."""
     for name in ("ssh.socket", "sshd.socket"):
         own = winner(fs, _UNITS, name)
         texts = (fs.text(path) for path in (*((own,) if own else ()), *drop_ins(fs, _UNITS, name)))

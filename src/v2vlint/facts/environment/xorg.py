@@ -1,4 +1,4 @@
-"""The X server's configuration (xorg.conf(5)) and whether there is an X server at all::
+"""The X server's configuration (xorg.conf(5)), and whether an X server is installed::
 
     Section "Device"
         Identifier "Card0"
@@ -6,7 +6,7 @@
         BusID      "PCI:0:15:0"
     EndSection
 
-Only ``Device`` sections count: ``OutputClass`` sections match whatever hardware is there.
+Only ``Device`` sections count: ``OutputClass`` sections match whatever hardware is present.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ _WORD = re.compile(r'"(?P<quoted>[^"]*)"|(?P<bare>[^\s"#]+)|#.*')
 
 @dataclass(frozen=True, slots=True)
 class XorgDevice:
-    """A ``Device`` section. ``where`` is its first line; ``unpin`` deletes its BusID line, ``strip`` what names the maker of the card."""
+    """A ``Device`` section. ``where`` is its first line; ``unpin`` deletes its BusID line, ``strip`` the lines that name the vendor."""
 
     where: Span
     identifier: str = ""
@@ -47,13 +47,13 @@ class XorgDevice:
 
     @property
     def is_main_config(self) -> bool:
-        """Whether it is in xorg.conf (or XF86Config) itself, not in a drop-in."""
+        """Whether it is in xorg.conf (or XF86Config) itself rather than a drop-in."""
         return self.where.path in MAIN
 
 
 @dataclass(frozen=True, slots=True)
 class Xorg:
-    """``devices`` are the live ``Device`` sections; ``drivers`` the installed driver modules; ``installed`` is None when not known."""
+    """``devices`` are the active ``Device`` sections, ``drivers`` the installed driver modules; ``installed`` is None when not known."""
 
     devices: tuple[XorgDevice, ...] = ()
     drivers: frozenset[str] = frozenset()

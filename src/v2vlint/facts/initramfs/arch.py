@@ -1,4 +1,4 @@
-"""mkinitcpio (mkinitcpio.conf(5)) and booster (booster(1)), the generators of Arch Linux and its kin."""
+"""mkinitcpio (mkinitcpio.conf(5)) and booster (booster(1)), the generators of Arch Linux and derivatives."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _NAME = re.compile(r"[\w./*-]+")
 
 
 def mkinitcpio(fs: GuestFS) -> GeneratorConfig:
-    """The configuration of mkinitcpio: the hook ``autodetect`` limits every hook after it to the building machine."""
+    """mkinitcpio's configuration: the hook ``autodetect`` limits all later hooks to the building machine."""
     paths = [MAIN, *(f"{FOLDER}/{name}" for name in fs.listdir(FOLDER) if name.endswith(".conf"))]
     settings = conf_vars(fs.text(path) for path in paths)
     names = settings.words("MODULES")
@@ -51,7 +51,7 @@ def _insertion(settings: ConfVars) -> Insertion:
 
 
 def booster(fs: GuestFS) -> GeneratorConfig:
-    """The configuration of booster: unless ``universal: true``, only modules loaded on the building machine get in."""
+    """booster's configuration: unless ``universal: true``, only modules loaded on the building machine are included."""
     text = fs.text(BOOSTER)
     installed = fs.exists("/usr/bin/booster")
     universal = _UNIVERSAL.search(text.content) if text else None

@@ -1,4 +1,4 @@
-"""The initramfs generators of a guest: which are installed, and what their next image will hold."""
+"""The guest's initramfs generators: which are installed, and what their next image will contain."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _OTHERS = {
 
 @dataclass(frozen=True, slots=True)
 class InitramfsConfig:
-    """The configuration of every generator v2vlint knows, installed or not, those that are installed first."""
+    """The configuration of every known generator, installed or not; installed ones come first."""
 
     generators: tuple[GeneratorConfig, ...] = ()
 
@@ -34,11 +34,11 @@ class InitramfsConfig:
 
     @property
     def installed(self) -> tuple[GeneratorConfig, ...]:
-        """The generators whose program is in the guest, the one in use first."""
+        """The installed generators, the one in use first."""
         return tuple(generator for generator in self.generators if generator.installed)
 
     def for_image(self, generator: str) -> GeneratorConfig | None:
-        """The generator that will build the image anew: the one that made it if it is still there, else the first installed one."""
+        """The generator that will rebuild the image: the one that built it if still installed, else the first installed one."""
         made = self.of(generator)
         if made is not None and made.installed:
             return made
@@ -47,7 +47,7 @@ class InitramfsConfig:
 
 @provides
 def parse_initramfs_config(fs: GuestFS) -> InitramfsConfig:
-    """Read the configuration of all generators; absent files are empty ones."""
+    """Read the configuration of all generators. Missing files count as empty."""
     found = [initramfs_tools(fs), dracut(fs), mkinitcpio(fs), booster(fs), _mkinitrd(fs)]
     found += [GeneratorConfig(name, any(fs.exists(path) for path in paths)) for name, paths in _OTHERS.items()]
     return InitramfsConfig(tuple(sorted(found, key=lambda generator: not generator.installed)))
@@ -75,5 +75,5 @@ def _end(span: Span) -> Span:
 
 
 def _is_dracut(fs: GuestFS) -> bool:
-    """dracut installs a mkinitrd of its own: a wrapper."""
+    """dracut installs its own mkinitrd, a wrapper."""
     return fs.exists("/usr/bin/dracut") or fs.exists("/sbin/dracut")

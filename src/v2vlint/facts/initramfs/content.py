@@ -1,4 +1,4 @@
-"""The content of an initramfs image: what it can drive, and how it was made. Reading one is ``initramfs_reader``'s work."""
+"""The content of an initramfs image: what it can drive, and how it was built. Images are read in :mod:`v2vlint.facts.initramfs.reader`."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def _no_paths() -> Mapping[str, tuple[str, ...]]:
 
 @dataclass(frozen=True, slots=True)
 class Segment:
-    """One archive, or one compressed stream of archives: ``size`` bytes at ``offset``, holding ``members`` members.
+    """One archive, or one compressed stream of archives: ``size`` bytes at ``offset``, with ``members`` members.
 
     ``compression`` is ``none``, ``gzip``, ``bzip2``, ``xz``, ``lzma``, ``lzo``, ``lz4`` or ``zstd``; a filesystem image found inside
     adds a segment named after it (``squashfs``, ``erofs``).
@@ -38,13 +38,13 @@ class Segment:
 
 @dataclass(frozen=True, slots=True)
 class Initramfs:
-    """One image file, or what the loader concatenates of several.
+    """One image file, or several concatenated by the boot loader.
 
-    ``files`` are the names of everything that is no directory, without a leading slash; ``contents`` the small files worth reading
-    (configuration, module lists, the head of ``init``); ``links`` the symbolic links. ``damage`` says why the kernel cannot unpack it
-    to its end; what is listed then is what came before. ``remark`` says what follows a complete image that the kernel cannot unpack: it
-    complains and goes on. ``generator`` is ``initramfs-tools``, ``dracut``, ``mkinitcpio``, ``booster``,
-    ``suse-mkinitrd``, ``mkinitrd``, ``mkinitfs``, ``genkernel``, ``make-initrd``, ``systemd`` or empty when it is none of these.
+    ``files`` are the names of everything except directories, without a leading slash; ``contents`` the small files of interest
+    (configuration, module lists, the head of ``init``); ``links`` the symbolic links. ``damage`` says why the kernel cannot unpack the
+    image to its end; only what precedes the damage is then listed. ``remark`` describes data after a complete image that the kernel cannot
+    unpack; it complains and continues. ``generator`` is ``initramfs-tools``, ``dracut``, ``mkinitcpio``, ``booster``, ``suse-mkinitrd``,
+    ``mkinitrd``, ``mkinitfs``, ``genkernel``, ``make-initrd``, ``systemd`` or empty when it is not recognised.
     """
 
     where: WholeFile
@@ -57,33 +57,33 @@ class Initramfs:
     remark: str = ""
     generator: str = ""
     modules: Mapping[str, tuple[str, ...]] = field(default_factory=_no_paths)
-    """Module name → the paths it has inside."""
+    """Module name → its paths in the image."""
     versions: frozenset[str] = frozenset()
-    """Kernel versions whose module folders are inside."""
+    """Kernel versions with a module folder in the image."""
 
     def has(self, module: str, version: str = "") -> bool:
-        """Whether the module's file is inside (for kernel ``version``, when one is given); ``-`` and ``_`` are the same."""
+        """Whether the image contains the module's file (for kernel ``version``, if given); ``-`` and ``_`` are equivalent."""
         return self.path_of(module, version) is not None
 
     def path_of(self, module: str, version: str = "") -> str | None:
-        """The path of a module that kernel ``version`` would load; folders without a version fit every kernel."""
+        """The path of a module that kernel ``version`` would load; folders without a version apply to every kernel."""
         paths = self.modules.get(normal(module), ())
         return next((path for path in paths if not version or tree_version(path) in ("", version)), None)
 
     def text(self, path: str) -> str | None:
-        """The content of a small file kept from the image, following one link; None when absent or not kept."""
+        """The content of a small file kept from the image, following one link; None when it does not exist or was not kept."""
         data = self.contents.get(path)
         if data is None and path in self.links:
             data = self.contents.get(_beside(path, self.links[path]))
         return None if data is None else data.decode("utf-8", "surrogateescape")
 
     def under(self, *folders: str) -> Mapping[str, str]:
-        """The kept files directly or deeper under any of ``folders`` (``etc/modprobe.d``), by path."""
+        """The kept files anywhere below ``folders`` (``etc/modprobe.d``), by path."""
         heads = tuple(f"{folder.rstrip('/')}/" for folder in folders)
         return {path: self.text(path) or "" for path in sorted(self.contents) if path.startswith(heads)}
 
     def has_program(self, *names: str) -> bool:
-        """Whether an executable of any of these names is in a ``bin`` or ``sbin`` folder or among systemd's."""
+        """Whether an executable with any of these names is in a ``bin`` or ``sbin`` folder or among systemd's."""
         folders = ("bin", "sbin", "usr/bin", "usr/sbin", "usr/lib/systemd", "lib/systemd", "usr/local/bin", "usr/local/sbin")
         return any(f"{folder}/{name}" in self.files for folder in folders for name in names)
 
@@ -103,7 +103,7 @@ class Initramfs:
 
 
 def merged(images: tuple[Initramfs, ...]) -> Initramfs:
-    """What the kernel sees when the loader hands it several images one behind the other; the last one names the place."""
+    """What the kernel sees when the loader concatenates several images; the last one provides the place."""
     if len(images) == 1:
         return images[0]
     modules: dict[str, tuple[str, ...]] = {}

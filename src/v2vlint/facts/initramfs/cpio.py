@@ -1,4 +1,4 @@
-"""cpio archives of the ``newc`` and ``crc`` kinds (cpio(5), the kernel's buffer-format.rst), read member by member without unpacking."""
+"""cpio archives in the ``newc`` and ``crc`` formats (cpio(5), the kernel's buffer-format.rst), read member by member without unpacking."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _S_IFMT, S_IFREG, S_IFLNK, S_IFDIR = 0o170000, 0o100000, 0o120000, 0o040000
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """One member. ``name`` has no leading ``./`` or ``/``; ``data`` is None unless it was asked for."""
+    """One member. ``name`` has no leading ``./`` or ``/``; ``data`` is None unless it was requested."""
 
     name: str
     mode: int
@@ -37,18 +37,18 @@ class Member:
 
 
 class Input(Protocol):
-    """Bytes read once, front to back."""
+    """Bytes read once, from front to back."""
 
     def take(self, count: int) -> bytes:
         """The next ``count`` bytes; fewer only at the end."""
         ...
 
     def skip(self, count: int) -> int:
-        """Pass over ``count`` bytes; how many there were."""
+        """Skip ``count`` bytes; return how many existed."""
         ...
 
     def skip_zeros(self) -> bool:
-        """Pass over padding; whether anything follows it."""
+        """Skip padding; return whether anything follows it."""
         ...
 
 
@@ -76,7 +76,7 @@ class PieceInput:
         return b"".join(parts)
 
     def skip(self, count: int) -> int:
-        """Pass over ``count`` bytes; how many there were."""
+        """Skip ``count`` bytes; return how many existed."""
         missing = count
         while True:
             here = min(missing, len(self._piece) - self._at)
@@ -86,7 +86,7 @@ class PieceInput:
                 return count - missing
 
     def skip_zeros(self) -> bool:
-        """Pass over padding; whether anything follows it."""
+        """Skip padding; return whether anything follows it."""
         while True:
             rest = self._piece[self._at :].lstrip(b"\0")
             if rest:
@@ -101,7 +101,7 @@ class PieceInput:
 
 
 class SourceInput:
-    """An :class:`Input` over a :class:`Source`, which seeks instead of reading what is skipped. ``position`` is the next offset."""
+    """An :class:`Input` over a :class:`Source`, which seeks to skip. ``position`` is the next offset."""
 
     def __init__(self, source: Source, position: int) -> None:
         self._source = source
@@ -114,13 +114,13 @@ class SourceInput:
         return data
 
     def skip(self, count: int) -> int:
-        """Pass over ``count`` bytes; how many there were."""
+        """Skip ``count`` bytes; return how many existed."""
         passed = max(min(count, self._source.size - self.position), 0)
         self.position += passed
         return passed
 
     def skip_zeros(self) -> bool:
-        """Pass over padding; whether anything follows it."""
+        """Skip padding; return whether anything follows it."""
         while data := self._source.at(self.position, _STEP):
             rest = data.lstrip(b"\0")
             self.position += len(data) - len(rest)
@@ -133,9 +133,9 @@ Wanted = Callable[[str, int, int], bool]
 
 
 def members(data: Input, wanted: Wanted) -> Iterator[Member]:
-    """The members of one archive, up to and without its trailer. ``wanted(name, mode, size)`` decides whose data is kept.
+    """The members of one archive, excluding its trailer. ``wanted(name, mode, size)`` decides whose data is kept.
 
-    Damaged when the archive ends early or what comes is no member.
+    Damaged when the archive ends early or something is not a valid member.
     """
     while True:
         head = data.take(HEADER)
@@ -157,7 +157,7 @@ def members(data: Input, wanted: Wanted) -> Iterator[Member]:
 
 def _fields(head: bytes) -> tuple[int, int, int]:
     if head[:6] not in KINDS:
-        raise Damaged("is no newc archive, or is damaged inside")
+        raise Damaged("is not a newc archive, or is damaged inside")
     try:
         mode, size, name_size = int(head[14:22], 16), int(head[54:62], 16), int(head[94:102], 16)
     except ValueError as error:
@@ -177,7 +177,7 @@ def _path(name: bytes) -> str:
 
 
 def newc(files: Mapping[str, bytes | str]) -> bytes:
-    """A small archive of regular files and, for values of type str, symbolic links. For examples and tests."""
+    """A small archive of regular files and, for values of type str, symbolic links. Used by examples and tests."""
     parts = [
         _member(path, S_IFLNK | 0o777, content.encode()) if isinstance(content, str) else _member(path, S_IFREG | 0o644, content)
         for path, content in files.items()

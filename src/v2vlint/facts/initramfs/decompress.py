@@ -1,6 +1,6 @@
-"""Compressed streams as the kernel's initramfs unpacker knows them (``lib/decompress*.c``), read piece by piece.
+"""Compressed streams as read by the kernel's initramfs unpacker (``lib/decompress*.c``), processed piece by piece.
 
-The magic identifies a stream, and the stream marks its own end, so another segment may follow. Nothing is decompressed as a whole.
+The magic identifies a stream, and the stream marks its own end, so another segment may follow. No stream is decompressed as a whole.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ MAGICS = (
 
 
 class Damaged(Exception):
-    """A compressed stream or archive that cannot be read on; the message is a lower-case fragment."""
+    """A compressed stream or archive that cannot be read further; the message is a lower-case fragment."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,14 +53,14 @@ class Source:
 
 
 def compression_of(head: bytes) -> str:
-    """The compression that ``head`` begins, or an empty string."""
+    """The compression that ``head`` starts with, or an empty string."""
     return next((name for magic, name in MAGICS if head.startswith(magic)), "")
 
 
 class Stream:
-    """One compressed stream of ``source`` at ``start``. Iterate it for its content in pieces; then ``end`` is the offset behind it.
+    """One compressed stream of ``source`` at ``start``. Iterating yields its content in pieces; then ``end`` is the offset after it.
 
-    A stream that is cut short or damaged raises :class:`Damaged` after the pieces that could be had.
+    A truncated or damaged stream raises :class:`Damaged` after the pieces that were readable.
     """
 
     def __init__(self, source: Source, start: int, compression: str) -> None:
@@ -81,7 +81,7 @@ class _Bounded(Protocol):
 
 
 class _Inflate:
-    """zlib's decompressor with the interface of the other two."""
+    """zlib's decompressor with the interface of bz2's and lzma's."""
 
     def __init__(self) -> None:
         self._inner = zlib.decompressobj(31)
@@ -151,7 +151,7 @@ class _Feed:
 
 
 def _zstd_end(source: Source, start: int) -> tuple[int, bool]:
-    """Where the frame at ``start`` ends, found by its block headers alone (RFC 8878), and whether it is whole."""
+    """The end of the frame at ``start``, determined by its block headers alone (RFC 8878), and whether the frame is complete."""
     head = source.at(start, 18)
     if len(head) < 6:
         return source.size, False
@@ -171,7 +171,7 @@ def _zstd_end(source: Source, start: int) -> tuple[int, bool]:
 
 
 def _lz4(stream: Stream) -> Iterator[bytes]:
-    """The legacy frame, the only one the kernel reads: blocks of at most 8 MiB, up to a size that cannot be one."""
+    """The legacy frame, the only one the kernel reads: blocks of at most 8 MiB, up to an impossible block size."""
     import lz4.block
 
     source, block_size = stream.source, 8 << 20

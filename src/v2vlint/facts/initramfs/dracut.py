@@ -1,4 +1,4 @@
-"""dracut (dracut.conf(5)): ``hostonly``, ``add_drivers``, ``force_drivers``, ``omit_drivers``; drop-ins of /etc hide the vendor's."""
+"""dracut (dracut.conf(5)): ``hostonly``, ``add_drivers``, ``force_drivers``, ``omit_drivers``; drop-ins in /etc hide the vendor's."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _EVER = frozenset({"sd_mod", "sr_mod", "ata_piix"})
 
 
 def dracut(fs: GuestFS) -> GeneratorConfig:
-    """The configuration of dracut. Without a setting it builds for any machine; distributions set ``hostonly`` in a drop-in."""
+    """dracut's configuration. By default it builds for any machine; distributions set ``hostonly`` in a drop-in."""
     paths = [*(path for path in (MAIN,) if fs.is_file(path)), *layered(fs, FOLDERS, ".conf")]
     settings = conf_vars(fs.text(path) for path in paths)
     mode = settings.last("hostonly_mode")
@@ -40,7 +40,7 @@ def dracut(fs: GuestFS) -> GeneratorConfig:
 
 
 def _omitted(settings: ConfVars) -> tuple[Token, ...]:
-    """dracut takes a driver in that is both omitted and forced (or listed by ``drivers``)."""
+    """dracut includes a driver that is both omitted and forced (or listed in ``drivers``)."""
     wanted = {normal(token.value) for token in (*settings.words("force_drivers"), *settings.words("drivers"))}
     return tuple(token for token in settings.words("omit_drivers") if normal(token.value) not in wanted)
 
@@ -49,11 +49,11 @@ def _host_only(settings: ConfVars) -> HostOnly | None:
     hostonly, only = settings.last("hostonly"), settings.last("drivers")
     if hostonly and hostonly.value == "yes":
         return HostOnly("hostonly=yes", hostonly.where)
-    return HostOnly("drivers lists all there is", only.where) if only and only.value.strip() else None
+    return HostOnly("drivers lists all drivers", only.where) if only and only.value.strip() else None
 
 
 def version(fs: GuestFS) -> int:
-    """The major version of the installed dracut; 0 when it does not say."""
+    """The major version of the installed dracut; 0 when not stated."""
     text = fs.text("/usr/lib/dracut/dracut-version.sh")
     match = _VERSION.search(text.content) if text else None
     return int(match[1]) if match else 0

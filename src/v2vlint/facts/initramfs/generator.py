@@ -1,4 +1,4 @@
-"""What every initramfs generator's configuration looks like to the rest of v2vlint."""
+"""The common form of every initramfs generator's configuration."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class Insertion:
 
 @dataclass(frozen=True, slots=True)
 class HostOnly:
-    """A setting by which only what the building machine needs gets in: ``text`` as written, or the default it has."""
+    """A setting that limits images to what the building machine needs: ``text`` as written, or the default."""
 
     text: str
     where: Where
@@ -41,9 +41,9 @@ class HostOnly:
 class GeneratorConfig:
     """The configuration of one generator.
 
-    ``installed`` says whether its program is there. ``host_only`` is None when images are made for any machine; ``always`` are modules
-    that get in even so. ``added`` are modules named to be put in, ``forced`` those that the image also loads by name, ``omitted`` those
-    kept out (wildcards allowed). ``insertion`` is how to add more; None when v2vlint does not know.
+    ``installed`` says whether its program exists. ``host_only`` is None when images are built for any machine; ``always`` are modules
+    included regardless. ``added`` are modules explicitly included, ``forced`` those that the image also loads by name, ``omitted`` those
+    excluded (wildcards allowed). ``insertion`` is how to add more; None when v2vlint does not know.
     """
 
     name: str
@@ -57,11 +57,11 @@ class GeneratorConfig:
     files: tuple[str, ...] = ()
 
     def missing(self, modules: Iterable[str]) -> tuple[str, ...]:
-        """Those of ``modules`` that no setting names."""
+        """Those of ``modules`` that no setting includes."""
         named = {normal(token.value.rstrip("?").removesuffix(".ko")) for token in (*self.added, *self.forced)} | self.always
         return tuple(module for module in dict.fromkeys(map(normal, modules)) if module not in named)
 
     def keep(self, modules: Iterable[str]) -> tuple[Edit, ...]:
-        """Edits that make the next image hold ``modules``; none when it will anyway, or when v2vlint does not know how."""
+        """Edits that make the next image include ``modules``; none if it will anyway, or if v2vlint does not know how."""
         missing = self.missing(modules)
         return (self.insertion.edit(missing),) if missing and self.insertion else ()

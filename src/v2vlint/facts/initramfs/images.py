@@ -18,7 +18,7 @@ from v2vlint.model.place import WholeFile
 
 @dataclass(frozen=True)
 class Initramfses:
-    """All images of one root. A path may be an image file or a unified kernel image, whose section ``.initrd`` is meant then."""
+    """All images of one root. A path may be an image file or a unified kernel image, whose ``.initrd`` section is then read."""
 
     fs: GuestFS = field(repr=False, compare=False)
     _known: dict[str, Initramfs | FactUnavailable | None] = field(default_factory=dict, repr=False, compare=False)
@@ -37,7 +37,7 @@ class Initramfses:
         return found
 
     def joined(self, paths: Iterable[str]) -> Initramfs | None:
-        """What the kernel sees when the loader loads all of ``paths``, in order; None when one of them is absent or there is none."""
+        """What the kernel sees when the loader loads all of ``paths``, in order; None when one of them is missing or the list is empty."""
         images = [self.of(path) for path in paths]
         present = tuple(image for image in images if image is not None)
         return merged(present) if present and len(present) == len(images) else None
@@ -65,5 +65,5 @@ class Initramfses:
 
 @provides
 def parse_initramfses(fs: GuestFS) -> Initramfses:
-    """Nothing is read before an image is asked for. It is the boot loader that reads them, without a look at journals."""
+    """Nothing is read until an image is requested. Images are read without replaying journals, as the boot loader does."""
     return Initramfses(fs.as_it_lies())

@@ -44,7 +44,7 @@ def _is_read(name: str) -> bool:
 
 
 def module_lines(fs: GuestFS, path: str) -> tuple[Token, ...]:
-    """The first word of every line of a list of modules."""
+    """The first word of every line in a list of modules."""
     text = fs.text(path)
     lines = () if text is None else text.lines()
     return tuple(line.words()[0] for line in lines if not line.is_blank("#;"))

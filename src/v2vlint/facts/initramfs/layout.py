@@ -1,4 +1,4 @@
-"""Telling an initramfs generator by what it leaves in its images."""
+"""Recognise an initramfs generator by what it leaves in its images."""
 
 from __future__ import annotations
 

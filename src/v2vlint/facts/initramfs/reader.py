@@ -1,7 +1,7 @@
-"""Reading initramfs images by streaming: concatenated archives, compressed or not, and filesystem images inside.
+"""Stream initramfs images: concatenated archives, compressed or not, and filesystem images inside them.
 
-The kernel's rules hold (``init/initramfs.c``): segments follow one another, zero bytes between them do not count, later files replace
-earlier ones. Nothing is unpacked; every limit that is reached makes the image unknowable, with the limit as its reason.
+The kernel's rules apply (``init/initramfs.c``): segments follow one another, zero bytes between them are ignored, later files replace
+earlier ones. Nothing is unpacked. Exceeding any limit makes the image unknowable, with the limit as its reason.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ class _Tally:
 
 
 class _Junk(Damaged):
-    """What follows the last segment is none."""
+    """What follows the last segment is not a segment."""
 
 
 def read_initramfs(source: Source, where: WholeFile) -> Initramfs:
@@ -112,14 +112,14 @@ def _segments(source: Source, tally: _Tally) -> None:
             tally.segments.append(Segment(compression or "none", start, end - start, tally.members - before))
         cursor.position = end
     if not tally.segments and source.size:
-        raise Damaged("holds only zero bytes")
+        raise Damaged("contains only zero bytes")
 
 
 def _reject(source: Source, start: int, tally: _Tally) -> None:
     for offset, magic, what in _OLD if start == 0 else ():
         if source.at(offset, len(magic)) == magic:
             raise tally.fail(f"is {what}, an initrd of the old kind")
-    raise _Junk(f"holds something at byte {start} that the kernel cannot unpack")
+    raise _Junk(f"contains data at byte {start} that the kernel cannot unpack")
 
 
 def _without_bootconfig(source: Source) -> Source:
@@ -192,7 +192,7 @@ def _keep(member: Member, tally: _Tally) -> None:
 
 
 def _inner(path: str, data: bytes, tally: _Tally) -> None:
-    """Add what is in a filesystem image that the init of this image mounts as its root (dracut's squash modules)."""
+    """Add the contents of a filesystem image that this image's init mounts as its root (dracut's squash modules)."""
     try:
         kind, entries = nested_image.entries(data, lambda name, size: bool(_KEPT.fullmatch(name)) and size <= MAX_KEPT)
         count = 0

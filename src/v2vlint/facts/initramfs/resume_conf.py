@@ -1,6 +1,6 @@
-"""Which device initramfs-tools resumes from (initramfs-tools(7), initramfs.conf(5)): ``RESUME=`` in ``/etc/initramfs-tools``.
+"""The device that initramfs-tools resumes from (initramfs-tools(7), initramfs.conf(5)): ``RESUME=`` in ``/etc/initramfs-tools``.
 
-A ``resume=`` on the kernel command line wins over it. ``none`` switches resuming off; ``auto`` lets the generator choose.
+A ``resume=`` on the kernel command line takes precedence. ``none`` disables resuming; ``auto`` lets the generator choose.
 """
 
 from __future__ import annotations
@@ -16,13 +16,13 @@ from v2vlint.model.place import Token
 
 @dataclass(frozen=True, slots=True)
 class ResumeConf:
-    """The value of ``RESUME`` that counts: that of the last file in order; None when nothing sets it."""
+    """The effective value of ``RESUME``, from the last file in order; None when nothing sets it."""
 
     device: Token | None = None
 
     @property
     def names_device(self) -> bool:
-        """Whether a device is named, not ``none``, ``auto`` or nothing."""
+        """Whether it names a device rather than being ``none``, ``auto`` or empty."""
         return self.device is not None and self.device.value not in ("", "none", "auto")
 
 

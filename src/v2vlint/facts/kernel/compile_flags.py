@@ -1,4 +1,4 @@
-"""Portage's build settings (make.conf(5)): the ``-march=`` and ``-mcpu=`` that everything in the guest was compiled with."""
+"""Portage's build settings (make.conf(5)): the ``-march=`` and ``-mcpu=`` that all packages in the guest are compiled with."""
 
 from __future__ import annotations
 
@@ -18,19 +18,19 @@ _MARCH = re.compile(r"-m(?:arch|cpu|tune)=\S+|(?:-C)?target-cpu=\S+")
 
 @dataclass(frozen=True, slots=True)
 class CompileFlags:
-    """``march`` are the words that choose a CPU, in the order they are read (``-march=native``, ``target-cpu=znver4``)."""
+    """``march`` are the words that select a CPU, in reading order (``-march=native``, ``target-cpu=znver4``)."""
 
     march: tuple[Token, ...] = ()
 
     @property
     def native(self) -> tuple[Token, ...]:
-        """Those that mean the CPU of the building machine."""
+        """The words that mean the CPU of the building machine."""
         return tuple(token for token in self.march if token.value.endswith("=native") and not token.value.startswith("-mtune"))
 
 
 @provides
 def parse_compile_flags(fs: GuestFS) -> CompileFlags:
-    """Read make.conf, which may be a folder of files; absent files are empty ones."""
+    """Read make.conf, which may be a folder of files. Missing files count as empty."""
     paths = [path for path in MAIN if fs.is_file(path)]
     for folder in MAIN:
         paths += [f"{folder}/{name}" for name in fs.listdir(folder)[:MAX_FILES] if fs.is_file(f"{folder}/{name}")]

@@ -16,7 +16,7 @@ MAX_OPTIONS = 60_000
 
 @dataclass(frozen=True)
 class KernelConfig:
-    """The options of one kernel. Values are as written (``y``, ``m``, ``"text"``); options not set have the value ``n``."""
+    """The options of one kernel. Values are as written (``y``, ``m``, ``"text"``); unset options have the value ``n``."""
 
     text: GuestText
     options: Mapping[str, str]
@@ -36,7 +36,7 @@ class KernelConfig:
 
 
 def config_from(text: GuestText) -> KernelConfig:
-    """Parse a configuration; anything else in it is passed over, and options beyond :data:`MAX_OPTIONS` are not read."""
+    """Parse a configuration. Other content is ignored, and so are options beyond :data:`MAX_OPTIONS`."""
     options: dict[str, str] = {}
     for match in _OPTION.finditer(text.content):
         if len(options) >= MAX_OPTIONS:

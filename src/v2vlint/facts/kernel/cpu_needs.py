@@ -1,4 +1,4 @@
-"""The CPU the guest's userland was built for, told by ld.so, the C library and the first process; nothing else must run."""
+"""The CPU level the guest's userland needs, from ld.so, the C library and the first process: the programs that every boot runs."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _RHEL_LEVELS = {8: 1, 9: 2, 10: 3}
 
 @dataclass(frozen=True, slots=True)
 class BinaryNeed:
-    """One program or library every boot runs, and the x86-64 level it asks for (0: it does not say)."""
+    """One program or library that every boot runs, and the x86-64 level it requires (0: not stated)."""
 
     where: WholeFile
     level: int
@@ -30,9 +30,9 @@ class BinaryNeed:
 
 @dataclass(frozen=True, slots=True)
 class CpuNeeds:
-    """``binaries`` are those looked at. ``distribution_level`` is what the distribution is known to be built for, 0 when not known.
+    """``binaries`` are those examined. ``distribution_level`` is the level the distribution is known to be built for, 0 when not known.
 
-    ``machine`` is ``x86_64``, ``i386`` or another machine of the first process, empty when there is none.
+    ``machine`` is ``x86_64``, ``i386`` or another architecture of the first process, empty when there is none.
     """
 
     binaries: tuple[BinaryNeed, ...] = ()
@@ -41,18 +41,18 @@ class CpuNeeds:
 
     @property
     def level(self) -> int:
-        """The x86-64 level without which the userland certainly does not start; 0 when no binary says."""
+        """The x86-64 level without which the userland certainly does not start; 0 when no binary states one."""
         return max((need.level for need in self.binaries), default=0)
 
     @property
     def highest(self) -> BinaryNeed | None:
-        """The binary that asks for most, of several the first; None when none says anything."""
+        """The binary with the highest level, the first of several; None when none states a level."""
         return max((need for need in self.binaries if need.level), key=lambda need: need.level, default=None)
 
 
 @provides
 def find_cpu_needs(fs: GuestFS, os: OsInfo) -> CpuNeeds:
-    """Read the notes of the binaries every boot runs. Runtime-chosen copies under glibc-hwcaps do not count."""
+    """Read the ELF notes of the binaries that every boot runs. Copies under glibc-hwcaps, chosen at run time, do not count."""
     binaries: list[BinaryNeed] = []
     machine = ""
     for path, needs in _binaries(fs):
@@ -71,7 +71,7 @@ def _binaries(fs: GuestFS) -> Iterator[tuple[str, ElfNeeds]]:
 
 
 def _inits(fs: GuestFS) -> tuple[str, ...]:
-    """Where the first process is looked for: dracut's systemd looks for another systemd before it turns to /sbin/init, others do not."""
+    """The candidates for the first process: dracut's systemd looks for another systemd before /sbin/init, others do not."""
     return (*_SYSTEMD, *_INITS) if any(map(fs.exists, _DRACUT)) else (*_INITS, *_SYSTEMD)
 
 
@@ -86,7 +86,7 @@ def _needs(fs: GuestFS, path: str) -> ElfNeeds | None:
 
 
 def _distribution(os: OsInfo) -> int:
-    """Red Hat's family raises its baseline with the major version; AlmaLinux 10 also exists for level 2, so it says nothing."""
+    """The Red Hat family raises its baseline with the major version. AlmaLinux 10 also exists for level 2, so it is undecided."""
     if os.family != "rhel" or os.arch != "x86_64" or os.distro in ("fedora", "amzn", "almalinux"):
         return 0
     return _RHEL_LEVELS.get(os.major, 0)

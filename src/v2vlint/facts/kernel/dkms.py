@@ -1,4 +1,4 @@
-"""Kernel modules built on the machine itself by DKMS (dkms(8)): its source trees, and what it installed for each kernel."""
+"""Kernel modules built on the machine itself by DKMS (dkms(8)): its source trees, and the modules installed for each kernel."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ MAX_MODULES = 500
 
 @dataclass(frozen=True, slots=True)
 class DkmsModule:
-    """A module file built here, and the kernel it is for."""
+    """A locally built module file, and the kernel it is for."""
 
     name: str
     version: str
@@ -24,7 +24,7 @@ class DkmsModule:
 
 @dataclass(frozen=True, slots=True)
 class Dkms:
-    """``sources`` are the names of the source trees DKMS knows, ``modules`` what is installed."""
+    """``sources`` are the names of the source trees DKMS knows, ``modules`` the installed modules."""
 
     sources: tuple[str, ...] = ()
     modules: tuple[DkmsModule, ...] = ()
@@ -32,7 +32,7 @@ class Dkms:
 
 @provides
 def find_dkms(fs: GuestFS) -> Dkms:
-    """Read DKMS's folders; none is an empty fact."""
+    """Read DKMS's folders. Missing folders count as empty."""
     sources = tuple(name for name in fs.listdir("/var/lib/dkms") if fs.is_dir(f"/var/lib/dkms/{name}"))
     found: dict[str, DkmsModule] = {}
     for top in MODULE_FOLDERS:

@@ -1,6 +1,6 @@
-"""ELF files as far as the x86-64 level they ask for goes (the x86-64 psABI's ``.note.gnu.property``; ld.so(8)).
+"""The x86-64 level required by ELF files (the x86-64 psABI's ``.note.gnu.property``; ld.so(8)).
 
-A linker writes the level a program needs as a note; ld.so refuses to run a program or library whose level the CPU lacks.
+The linker records the level a program needs in a note; ld.so refuses to load a program or library whose level the CPU lacks.
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ _ISA_NEEDED = 0xC0008002
 
 @dataclass(frozen=True, slots=True)
 class ElfNeeds:
-    """The machine an ELF file is for, and the x86-64 level its note asks for: 1 to 4, or 0 when it says nothing."""
+    """The architecture of an ELF file, and the x86-64 level in its note: 1 to 4, or 0 when not stated."""
 
     machine: str
     level: int
 
 
 def read_elf_needs(stream: BinaryIO) -> ElfNeeds | None:
-    """The needs of the ELF file in ``stream``; None when it is none. Damaged notes say nothing."""
+    """The needs of the ELF file in ``stream``; None when it is not ELF. Damaged notes are ignored."""
     head = stream.read(64)
     if len(head) < 52 or head[:4] != b"\x7fELF" or head[4] not in (1, 2) or head[5] not in (1, 2):
         return None

@@ -1,4 +1,4 @@
-"""Memory set aside as huge pages, by sysctl(8) (sysctl.d(5)) or on the kernel command line (hugetlbpage.rst)."""
+"""Memory reserved for huge pages by sysctl(8) (sysctl.d(5)) or on the kernel command line (hugetlbpage.rst)."""
 
 from __future__ import annotations
 
@@ -34,13 +34,13 @@ class HugePageReserve:
 
 @dataclass(frozen=True, slots=True)
 class HugePages:
-    """``reserves`` of different page sizes add up; of one size the last one counts, and sysctl comes after the command line."""
+    """``reserves`` of different page sizes add up; of the same size the last one counts, and sysctl follows the command line."""
 
     reserves: tuple[HugePageReserve, ...] = ()
 
     @property
     def mib(self) -> int:
-        """All memory set aside, in MiB."""
+        """All reserved memory, in MiB."""
         return sum(reserve.mib for reserve in self.reserves)
 
 

@@ -1,4 +1,4 @@
-"""Kernel image files: whether one is there, whole, and which version it says it is (the x86 boot protocol, ``arch/x86/boot.rst``)."""
+"""Kernel image files: whether one is present and complete, and its version (the x86 boot protocol, ``arch/x86/boot.rst``)."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ _VERSION = re.compile(rb"[0-9]+\.[0-9]+[\w.+~-]*")
 
 @dataclass(frozen=True, slots=True)
 class KernelImage:
-    """What the head of a kernel file says.
+    """The header of a kernel file.
 
-    ``kind`` is ``bzimage``, ``pe`` (any other EFI program, a unified kernel image among them), ``elf``, ``gzip``, ``arm64`` or empty when
-    it is none of these. ``version`` is the release inside, maybe empty. ``problem`` says why it cannot start; empty when nothing is wrong.
+    ``kind`` is ``bzimage``, ``pe`` (any other EFI program, including unified kernel images), ``elf``, ``gzip``, ``arm64`` or empty for
+    anything else. ``version`` is the release in the header, possibly empty. ``problem`` says why it cannot start; empty when it can.
     """
 
     kind: str
@@ -26,7 +26,7 @@ class KernelImage:
 
 
 def read_kernel_image(fs: GuestFS, path: str) -> KernelImage | None:
-    """The image at ``path``; None when it is absent. FactUnavailable when it cannot be read."""
+    """The image at ``path``; None when it does not exist. FactUnavailable when it cannot be read."""
     found = fs.stat(path)
     head = fs.head(path, _HEAD)
     if found is None or head is None:
@@ -34,7 +34,7 @@ def read_kernel_image(fs: GuestFS, path: str) -> KernelImage | None:
     if not head:
         return KernelImage("", problem="is empty")
     if not head.strip(b"\0"):
-        return KernelImage("", problem="begins with nothing but zero bytes")
+        return KernelImage("", problem="starts with nothing but zero bytes")
     if head[0x202:0x206] == b"HdrS":
         return _bzimage(fs, path, head, found.size)
     return KernelImage(_other(head))
@@ -52,7 +52,7 @@ def _bzimage(fs: GuestFS, path: str, head: bytes, size: int) -> KernelImage:
     paragraphs, protocol = struct.unpack_from("<I", head, 0x1F4)[0], struct.unpack_from("<H", head, 0x206)[0]
     paragraphs &= 0xFFFFFFFF if protocol >= 0x204 else 0xFFFF
     wanted = (setup + 1) * 512 + paragraphs * 16
-    problem = f"is cut short: {size} bytes of {wanted}" if size < wanted else ""
+    problem = f"is truncated: {size} bytes of {wanted}" if size < wanted else ""
     return KernelImage("bzimage", _version(fs, path, head, struct.unpack_from("<H", head, 0x20E)[0]), problem)
 
 

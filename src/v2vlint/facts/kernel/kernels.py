@@ -1,4 +1,4 @@
-"""Every installed kernel: its image, its modules, its configuration, and whether it can drive something at all."""
+"""Installed kernels: image, modules, configuration, and whether each has a given driver at all."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ _FLAVOURS = (
 
 
 class Presence(enum.Enum):
-    """What a kernel has of a module."""
+    """How a kernel provides a module."""
 
     BUILTIN = "built in"
     MODULE = "module"
@@ -49,8 +49,8 @@ class Presence(enum.Enum):
 class Kernel:
     """One installed kernel.
 
-    ``image`` is its file, empty when only the modules are there; ``content`` what that file's head says. ``config_path`` is empty when
-    there is no configuration. ``flavour`` is ``cloud``, ``kvm``, ``rt``, ``pae``, ``xen``… or empty for the distribution's plain one.
+    ``image`` is its file, empty when only the modules exist; ``content`` describes that file's header. ``config_path`` is empty without a
+    configuration. ``flavour`` is ``cloud``, ``kvm``, ``rt``, ``pae``, ``xen``… or empty for the distribution's standard kernel.
     """
 
     version: str
@@ -64,12 +64,12 @@ class Kernel:
 
     @property
     def where(self) -> WholeFile:
-        """The kernel's file, else the folder of its modules."""
+        """The kernel's file, or else the folder of its modules."""
         return WholeFile(self.image or self.tree.folder or "/boot")
 
     @property
     def config(self) -> KernelConfig | None:
-        """The build configuration, read when first asked for; None when the guest has none."""
+        """The build configuration, read on first use; None when the guest has none."""
         if "config" not in self._cache:
             text = self.fs.text(self.config_path) if self.fs and self.config_path else None
             self._cache["config"] = None if text is None else config_from(text)
@@ -77,18 +77,18 @@ class Kernel:
 
     @property
     def is_rescue(self) -> bool:
-        """Whether it is dracut's copy for emergencies."""
+        """Whether it is dracut's rescue copy."""
         return "-rescue-" in self.image
 
     @property
     def is_xen_pv_only(self) -> bool:
-        """Whether it runs as a Xen paravirtual guest only; told by its configuration, else by an old kernel's name."""
+        """Whether it runs only as a Xen paravirtual guest, according to its configuration or, for old kernels, its name."""
         if self.config is not None:
             return self.config.is_set("X86_XEN") or self.config.is_set("X86_64_XEN")
         return self.flavour == "xen" and re.match(r"2\.6|[34]\.", self.version) is not None
 
     def has(self, module: str) -> Presence:
-        """Whether ``module`` is built in, a module, absent, or unknown because this kernel ships no list to tell."""
+        """Whether ``module`` is built in, a module, absent, or unknown because this kernel ships no list."""
         name, tree = normal(module), self.tree
         if tree.builtin is not None and name in tree.builtin:
             return Presence.BUILTIN
@@ -107,7 +107,7 @@ class Kernel:
         return Presence.MODULE if self.config.get(symbol) == "m" and not self.tree.folder else Presence.ABSENT
 
     def initrd_names(self) -> tuple[str, ...]:
-        """Where this kernel's initramfs lies by the distributions' conventions, likeliest first."""
+        """Where distributions put this kernel's initramfs, most likely path first."""
         folder, _, name = self.image.rpartition("/")
         version, suffix = self.version, name.removeprefix("vmlinuz")
         names = (f"initrd.img-{version}", f"initramfs-{version}.img", f"initrd-{version}", f"initrd-{version}.img", f"initramfs-{version}")
@@ -117,9 +117,9 @@ class Kernel:
 
 @dataclass(frozen=True, slots=True)
 class Kernels:
-    """All kernels, newest first; those whose image is missing come last. ``where`` is the folder a finding about none can name.
+    """All kernels, newest first; those without an image come last. ``where`` is the folder for findings about no kernel at all.
 
-    ``unreadable`` says why none being found means nothing: /boot is a filesystem of its own that could not be opened.
+    ``unreadable`` explains why finding none proves nothing: /boot is a separate filesystem that could not be opened.
     """
 
     kernels: tuple[Kernel, ...] = ()
@@ -131,7 +131,7 @@ class Kernels:
 
     @property
     def bootable(self) -> tuple[Kernel, ...]:
-        """Kernels with an image, rescue copies left out."""
+        """Kernels with an image, except rescue copies."""
         return tuple(kernel for kernel in self.kernels if kernel.image and not kernel.is_rescue)
 
     def of_version(self, version: str) -> Kernel | None:
@@ -139,7 +139,7 @@ class Kernels:
         return next((kernel for kernel in self.kernels if kernel.version == version), None)
 
     def of_image(self, path: str, fs: GuestFS) -> Kernel | None:
-        """The kernel whose file ``path`` leads to, links followed."""
+        """The kernel whose file is at ``path``, following links."""
         real = fs.resolve(path)
         if real is None:
             return None
@@ -149,7 +149,7 @@ class Kernels:
 
 @provides
 def parse_kernels(fs: GuestFS, fstab: Fstab) -> Kernels:
-    """Kernels found by their files in the usual places and by their module folders. Only heads of files are read."""
+    """Kernels found by their files in the usual places and by their module folders. Only file headers are read."""
     found: dict[tuple[str, str], Kernel] = {}
     for path in _image_paths(fs):
         for kernel in _kernel(fs, path):
@@ -180,7 +180,7 @@ def _image_paths(fs: GuestFS) -> Iterator[str]:
 
 
 def _kernel(fs: GuestFS, path: str) -> Iterator[Kernel]:
-    """The kernel whose image is at ``path``; nothing when the file has another purpose."""
+    """The kernel whose image is at ``path``; nothing when the file is something else."""
     content = read_kernel_image(fs, path)
     if content is None:
         return
@@ -238,6 +238,6 @@ def _flavour(version: str) -> str:
 
 
 def version_key(version: str) -> tuple[tuple[int, int, str], ...]:
-    """A sort key: numbers compare as numbers, and before letters end (``6.1.9`` < ``6.1.10``)."""
+    """A sort key: numbers compare as numbers, and sort before letters end (``6.1.9`` < ``6.1.10``)."""
     parts = re.findall(r"\d{1,18}|[A-Za-z]+", version)
     return tuple((1, int(part), "") if part.isdigit() else (0, 0, part) for part in parts)

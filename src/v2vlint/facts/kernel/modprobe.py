@@ -44,7 +44,7 @@ class ModprobeCommand:
 
     @property
     def argument(self) -> str:
-        """What follows the name, blanks collapsed."""
+        """The text after the name, with runs of blanks collapsed."""
         return " ".join(word.value for word in self.words[1:])
 
     @property
@@ -55,25 +55,25 @@ class ModprobeCommand:
 
 @dataclass(frozen=True, slots=True)
 class Modprobe:
-    """All commands in the order modprobe reads them. ``files`` are the files read, ``malformed`` the lines that are no command."""
+    """All commands in reading order. ``files`` are the files read, ``malformed`` the invalid lines."""
 
     commands: tuple[ModprobeCommand, ...] = ()
     files: tuple[str, ...] = ()
     malformed: tuple[Span, ...] = ()
 
     def blacklisted(self, module: str) -> ModprobeCommand | None:
-        """The command that keeps ``module`` from being loaded by alias, as udev does; loading it by name still works."""
+        """The command that blocks loading ``module`` by alias, as udev does; loading it by name still works."""
         name = normal(module)
         return next((c for c in self.commands if c.command == "blacklist" and c.name == name), None)
 
     def disabled(self, module: str) -> ModprobeCommand | None:
-        """The ``install`` command that keeps ``module`` from being loaded in any way but insmod; modprobe uses the first that fits."""
+        """The ``install`` command that blocks ``module`` for everything but insmod; modprobe uses the first that matches."""
         name = normal(module)
         found = next((c for c in self.commands if c.command == "install" and fnmatch.fnmatchcase(name, c.name)), None)
         return found if found and found.disables else None
 
     def aliases(self, pattern: re.Pattern[str]) -> tuple[ModprobeCommand, ...]:
-        """Alias commands whose alias matches ``pattern`` wholly."""
+        """Alias commands whose whole alias matches ``pattern``."""
         return tuple(c for c in self.commands if c.command == "alias" and len(c.words) > 1 and pattern.fullmatch(c.words[0].value))
 
     def options(self, module: str) -> tuple[ModprobeCommand, ...]:
@@ -84,7 +84,7 @@ class Modprobe:
 
 @provides
 def parse_modprobe(fs: GuestFS) -> Modprobe:
-    """The guest's configuration. A file hides those of its name in later folders; kmod reads ``*.conf`` only, its forerunner more."""
+    """The guest's configuration. A file hides files of the same name in later folders; kmod reads only ``*.conf``, its predecessor more."""
     texts = (fs.text(path) for path in _files(fs))
     return modprobe_from(text for text in texts if text is not None)
 

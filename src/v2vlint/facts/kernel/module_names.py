@@ -21,11 +21,11 @@ SYMBOLS = {
     "raid1": "MD_RAID1", "raid10": "MD_RAID10", "raid456": "MD_RAID456", "xts": "CRYPTO_XTS", "usb_storage": "USB_STORAGE",
     "uas": "USB_UAS", "bochs": "DRM_BOCHS", "virtio_gpu": "DRM_VIRTIO_GPU", "vmwgfx": "DRM_VMWGFX", "hyperv_drm": "DRM_HYPERV",
 }  # fmt: skip
-"""The Kconfig symbol (without ``CONFIG_``) that decides about a module, for kernels that ship no ``modules.builtin``."""
+"""The Kconfig symbol (without ``CONFIG_``) of a module, for kernels that ship no ``modules.builtin``."""
 
 
 def normal(name: str) -> str:
-    """A module name as the kernel spells it: ``xen-blkfront`` → ``xen_blkfront``. Case stays (``BusLogic``)."""
+    """A module name as the kernel spells it: ``xen-blkfront`` → ``xen_blkfront``. Case is kept (``BusLogic``)."""
     return name.replace("-", "_")
 
 

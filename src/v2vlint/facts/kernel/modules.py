@@ -22,7 +22,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class ModuleList:
-    """A parsed ``modules.dep``: module name → its path and the names it depends on, as depmod closed them."""
+    """A parsed ``modules.dep``: module name → its path and the transitive dependencies that depmod computed."""
 
     paths: Mapping[str, str]
     deps: Mapping[str, tuple[str, ...]]
@@ -42,12 +42,12 @@ def parse_dep(text: str) -> ModuleList:
 
 
 def parse_names(text: str) -> frozenset[str]:
-    """Module names of a list of paths, one a line (``modules.builtin``)."""
+    """Module names from a list of paths, one per line (``modules.builtin``)."""
     return frozenset(module_name(line.strip()) for line in text.splitlines() if line.strip())
 
 
 def parse_softdep(text: str) -> Mapping[str, tuple[str, ...]]:
-    """``softdep ext4 pre: crc32c`` → ``{"ext4": ("crc32c",)}``, before and after alike."""
+    """``softdep ext4 pre: crc32c`` → ``{"ext4": ("crc32c",)}``, for ``pre:`` and ``post:`` alike."""
     found: dict[str, tuple[str, ...]] = {}
     for line in text.splitlines():
         words = line.split()
@@ -59,7 +59,7 @@ def parse_softdep(text: str) -> Mapping[str, tuple[str, ...]]:
 
 @dataclass(frozen=True)
 class ModuleTree:
-    """The modules of kernel ``version``, read from the guest when first asked for. ``folder`` is empty when there is none."""
+    """The modules of kernel ``version``, read from the guest on first use. ``folder`` is empty when there is none."""
 
     fs: GuestFS = field(repr=False, compare=False)
     version: str
@@ -68,7 +68,7 @@ class ModuleTree:
 
     @property
     def dep(self) -> ModuleList | None:
-        """``modules.dep``, or None when it is absent."""
+        """``modules.dep``, or None when it does not exist."""
         return self._once("modules.dep", parse_dep)
 
     @property
@@ -78,12 +78,12 @@ class ModuleTree:
 
     @property
     def softdeps(self) -> Mapping[str, tuple[str, ...]]:
-        """``modules.softdep``; empty when absent."""
+        """``modules.softdep``; empty when it does not exist."""
         return self._once("modules.softdep", parse_softdep) or MappingProxyType({})
 
     @property
     def files(self) -> Mapping[str, str]:
-        """Module name → path under ``folder`` of every module file really there. Walks the folder: ask only when needed."""
+        """Module name → path under ``folder``, for every module file that exists. Walks the folder, so use it sparingly."""
         if "files" not in self._cache:
             top = f"{self.folder}/"
             names = (path.removeprefix(top) for path in self.fs.walk(self.folder)) if self.folder else ()
@@ -91,7 +91,7 @@ class ModuleTree:
         return cast("Mapping[str, str]", self._cache["files"])
 
     def path(self, module: str) -> str | None:
-        """The guest path of a module, from ``modules.dep`` or, without one, from the files themselves."""
+        """The guest path of a module, from ``modules.dep`` or, without one, from the files."""
         listed = self.dep.paths if self.dep else self.files
         found = listed.get(normal(module))
         if found is None:
@@ -99,15 +99,15 @@ class ModuleTree:
         return found if found.startswith("/") else f"{self.folder}/{found}"
 
     def exists(self, path: str) -> bool:
-        """Whether the module file at a guest path is really there."""
+        """Whether the module file at a guest path exists."""
         return self.fs.is_file(path)
 
     def requires(self, module: str) -> tuple[str, ...]:
-        """The modules that must be loaded with ``module``; empty when unknown."""
+        """The modules that must be loaded with ``module``; empty when not known."""
         return self.dep.deps.get(normal(module), ()) if self.dep else ()
 
     def closure(self, modules: Iterable[str]) -> tuple[str, ...]:
-        """``modules`` and everything they depend on, sorted; soft dependencies included where they are modules."""
+        """``modules`` and all their dependencies, sorted, including soft dependencies that exist as modules."""
         found: dict[str, None] = {}
         pending = [normal(module) for module in modules]
         known = self.dep.paths if self.dep else {}

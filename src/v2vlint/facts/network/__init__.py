@@ -1,1 +1,1 @@
-"""Network cards, their names, and the configuration that each network manager applies to them."""
+"""Network cards, their names, and what each network manager configures for them."""

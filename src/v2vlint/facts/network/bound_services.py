@@ -1,4 +1,4 @@
-"""Cluster, routing and other services that are bound to a card by name or to an address of the network they are in."""
+"""Cluster, routing and other services bound to an interface by name or to an address of their network."""
 
 from __future__ import annotations
 
@@ -41,8 +41,8 @@ _DEVICE = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Binding:
-    """``program`` is bound to ``token``: the name of a card, or an address where ``is_address``. ``waits`` is the systemd unit that does
-    not start without the card, empty for other bindings."""
+    """``program`` is bound to ``token``: an interface name, or an address if ``is_address``. ``waits`` is the systemd unit that does
+    not start without the interface, empty for other bindings."""
 
     program: str
     token: Token
@@ -52,14 +52,14 @@ class Binding:
 
 @dataclass(frozen=True, slots=True)
 class BoundServices:
-    """All bindings of services that run, or of which it cannot be told."""
+    """All bindings of services that run or may run."""
 
     bindings: tuple[Binding, ...] = ()
 
 
 @provides
 def find_bound_services(fs: GuestFS, services: Services) -> BoundServices:
-    """Look through the files of the programs, and the units that ask for a card's device."""
+    """Search the programs' files, and the units that require an interface's device."""
     found: list[Binding] = []
     for program, patterns, expression, units in _SOURCES:
         if units and services.starts(*units) is False:

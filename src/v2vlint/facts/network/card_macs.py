@@ -1,4 +1,4 @@
-"""Which MAC address the card of an interface name has on the target: told by the user, or by the machine's definition."""
+"""The MAC address that the card behind an interface name has on the target, as stated by the user or the machine's definition."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from v2vlint.model.definition import Definition
 
 @dataclass(frozen=True, slots=True)
 class CardMacs:
-    """``keep`` says that names are to be kept by address. ``given`` are the user's addresses, which hold on any target.
+    """``keep`` asks to pin names to addresses. ``given`` are the user's addresses, valid on any target.
 
-    ``only`` is the address of the definition's only card when the guest configures one card only; it holds where addresses are kept.
+    ``only`` is the address of the definition's only card, if the guest configures one card; it is valid where addresses are kept.
     """
 
     keep: bool = False
@@ -22,13 +22,13 @@ class CardMacs:
     only: str = ""
 
     def address(self, name: str, *, keeps_mac: bool) -> str:
-        """The address that the card called ``name`` has on the target; empty when it is not known."""
+        """The address that the card called ``name`` has on the target; empty when not known."""
         return self.given.mac_of(name) or (self.only if keeps_mac else "")
 
 
 @provides
 def card_macs(names: CardNames, definition: Definition, network: Network) -> CardMacs:
-    """Join the user's wishes, the definition and the guest's configuration."""
+    """Combine the user's wishes, the definition and the guest's configuration."""
     own = {token.value for interface in network.cards for token in interface.names}
     only = definition.macs[0] if len(definition.nics) == 1 == len(definition.macs) and len(network.cards) == 1 == len(own) else ""
     return CardMacs(names.keep, names, only)

@@ -1,4 +1,4 @@
-"""The user's wishes about the names of cards as a fact, so that rules can ask for them whether there are any or not."""
+"""The user's wishes for card names as a fact that always exists, so that rules can depend on it."""
 
 from __future__ import annotations
 
@@ -10,5 +10,5 @@ __all__ = ["CardNames"]
 
 @provides
 def card_names() -> CardNames:
-    """No wishes, unless the user has some."""
+    """No wishes: the default when the user states none."""
     return CardNames()

@@ -1,8 +1,8 @@
-"""Which of the configurations that fit a card applies to it: the manager's own order decides.
+"""Which of the configurations that match a card is applied to it, by each manager's own order.
 
-networkd takes the first file by name (systemd.network(5)), NetworkManager the profile with the highest ``autoconnect-priority``, then the
-one that was used last, then the lowest UUID (nm-settings-connection.c, ``nm_settings_connection_cmp_autoconnect_priority``); the others
-apply all that fit.
+networkd uses the first file by name (systemd.network(5)). NetworkManager uses the profile with the highest ``autoconnect-priority``, then
+the most recently used, then the lowest UUID (nm-settings-connection.c, ``nm_settings_connection_cmp_autoconnect_priority``). The other
+managers apply every match.
 """
 
 from __future__ import annotations
@@ -16,16 +16,16 @@ _MIDDLE = 10_000
 
 
 def nm_order(priority: str, used: str, uuid: str) -> str:
-    """What sorts profiles as NetworkManager tries them: priority (-999 to 999), time of the last use in seconds, UUID, all as written."""
+    """A sort key for NetworkManager profiles: priority (-999 to 999), time of last use in seconds, UUID, all as written."""
     level = int(priority) if priority.removeprefix("-").isdecimal() and len(priority) < 5 else 0
     time = int(used) if used.isdecimal() and len(used) < 13 else 0
     return f"{_MIDDLE - level:05d} {10**13 - time:014d} {uuid}"
 
 
 def won(card: Card, configs: Iterable[InterfaceConfig], count: int) -> tuple[tuple[InterfaceConfig, Survival], ...]:
-    """The configurations that ``card``, one of ``count``, gets: of those with an order the first that fits, of the others all that do.
+    """The configurations applied to ``card``, one of ``count``: the first match among ordered ones, every match among the others.
 
-    ``configs`` are sorted by their order.
+    ``configs`` must be sorted by their order.
     """
     found: list[tuple[InterfaceConfig, Survival]] = []
     ended: set[str] = set()
@@ -41,13 +41,13 @@ def won(card: Card, configs: Iterable[InterfaceConfig], count: int) -> tuple[tup
 
 
 def _excludes(config: InterfaceConfig, count: int) -> bool:
-    """Whether a card that surely fits ``config`` gets no later one. With several cards it is not known which of them has an address, nor
-    which of them a profile for one card at a time goes to."""
+    """Whether a card that certainly matches ``config`` gets no later configuration. With several cards it is not known which of them a
+    condition on an address selects, nor which one gets a profile for a single card."""
     return count == 1 or (config.mac is None and not config.single)
 
 
 def _group(config: InterfaceConfig) -> str:
-    """Configurations of which one card gets only the first: networkd's, netplan's for networkd among them, and NetworkManager's."""
+    """The group of configurations of which a card gets only the first: networkd's (including netplan's for it), or NetworkManager's."""
     if not config.order:
         return ""
     if config.manager is Manager.NETPLAN:

@@ -1,4 +1,4 @@
-"""Addresses that only a certain cloud answers on, the same for every customer of it."""
+"""Addresses that answer only inside one cloud and are the same for all its customers."""
 
 from __future__ import annotations
 
@@ -12,5 +12,5 @@ _ADDRESSES = {
 
 
 def cloud_of(address: str) -> str:
-    """Whose address it is, in words; empty for every other address."""
+    """The owner of an address, as text; empty for any other address."""
     return _ADDRESSES.get(address.lower().strip("[]").rstrip("."), "")

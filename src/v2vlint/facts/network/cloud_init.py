@@ -1,4 +1,4 @@
-"""cloud-init: whether it runs, where it looks for its data, and what it has been told about the network (cloud-init's documentation)."""
+"""cloud-init: whether it runs, where it looks for data, and its network settings (cloud-init's documentation)."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ UPGRADED = "/var/lib/cloud/data/upgraded-network"
 INSTANCE = "/var/lib/cloud/instance/obj.pkl"
 KEEP = "/etc/cloud/cloud.cfg.d/99-v2vlint-network.cfg"
 SEEDS = ("/var/lib/cloud/seed/nocloud", "/var/lib/cloud/seed/nocloud-net")
-# What cloud-init's renderers write (cloudinit/net: netplan.py, eni.py, sysconfig.py, network_manager.py, networkd.py).
+# Files written by cloud-init's renderers (cloudinit/net: netplan.py, eni.py, sysconfig.py, network_manager.py, networkd.py).
 _RENDERED = (
     "/etc/netplan/50-cloud-init.yaml", "/etc/network/interfaces.d/50-cloud-init*", "/etc/systemd/network/10-cloud-init-*.network",
     "/etc/NetworkManager/system-connections/cloud-init-*.nmconnection", "/etc/sysconfig/network-scripts/ifcfg-*",
@@ -35,13 +35,13 @@ _SERVICES = ("cloud-init.service", "cloud-init-local.service", "cloud-init-main.
 
 @dataclass(frozen=True, slots=True)
 class CloudInit:
-    """cloud-init's settings, each at the place that won.
+    """cloud-init's settings, each at the place that takes effect.
 
-    ``runs`` is None when it cannot be told whether it is installed. ``datasources`` is the list in force, empty when none is configured.
-    ``network_disabled`` is the place that forbids it to touch the network; ``network_macs`` are MAC addresses that a network
-    configuration in its own files pins, ``network_names`` the names and patterns of the cards that it configures.
-    ``instance`` is its pickled memory of the machine it last ran on, ``seed`` a NoCloud seed inside the guest, which goes with it.
-    ``rendered`` are the network files that it has written.
+    ``runs`` is None when it is unclear whether cloud-init is installed. ``datasources`` is the list in force, empty when none is
+    configured. ``network_disabled`` is the setting that keeps it from configuring the network; ``network_macs`` are MAC addresses pinned by
+    a network configuration in its own files, ``network_names`` the names and patterns of the cards configured there. ``instance`` is its
+    pickled memory of the last machine it ran on, ``seed`` a NoCloud seed inside the guest, which travels with it. ``rendered`` are the
+    network files it has written.
     """
 
     runs: bool | None = None
@@ -58,11 +58,11 @@ class CloudInit:
 
     @property
     def writes_network(self) -> bool:
-        """Whether it would write the network configuration of a machine it does not know yet."""
+        """Whether it would write a network configuration on a machine it has not seen before."""
         return bool(self.runs) and self.network_disabled is None
 
     def lasting(self, fix: Fix) -> Fix:
-        """``fix`` as it lasts: cloud-init writes its files anew for the next instance, unless it is told to leave the network alone."""
+        """``fix`` made permanent: cloud-init rewrites its files for the next instance unless it is told not to configure the network."""
         paths = {edit.where.path for edit in fix.edits if isinstance(edit, ReplaceText)}
         if not self.writes_network or paths.isdisjoint(self.rendered):
             return fix
@@ -72,7 +72,7 @@ class CloudInit:
 
 @provides
 def parse_cloud_init(fs: GuestFS, services: Services, bootloader: Bootloader) -> CloudInit:
-    """The merged settings of cloud.cfg and cloud.cfg.d: later files replace the keys of earlier ones."""
+    """The merged settings of cloud.cfg and cloud.cfg.d; later files replace keys of earlier ones."""
     documents: list[YamlNode] = []
     problems: list[YamlProblem] = []
     for text in _texts(fs):
@@ -103,7 +103,7 @@ def parse_cloud_init(fs: GuestFS, services: Services, bootloader: Bootloader) ->
 
 
 def _rendered(fs: GuestFS) -> Iterator[str]:
-    """Network files of its renderers; all but netplan's are told by what they say at their head."""
+    """Network files of its renderers; all but netplan's are recognised by their header."""
     for path in [path for pattern in _RENDERED for path in fs.glob(pattern)][:MAX_FILES]:
         text = fs.text(path)
         if text is not None and ("50-cloud-init" in path or "cloud-init" in text.content[:400]):
@@ -133,7 +133,7 @@ def _runs(fs: GuestFS, services: Services) -> bool | None:
 
 
 def _ds_identify(fs: GuestFS) -> Token | None:
-    """The one data source that ds-identify.cfg dictates (``datasource: Ec2``)."""
+    """The single data source set by ds-identify.cfg (``datasource: Ec2``)."""
     text = fs.text(DS_IDENTIFY)
     for line in text.lines() if text is not None else ():
         words = line.words()
@@ -143,7 +143,7 @@ def _ds_identify(fs: GuestFS) -> Token | None:
 
 
 def _disabled(fs: GuestFS, network: YamlNode | None, args: Iterable[KernelArg]) -> Where | None:
-    """The kernel command line counts before the files (cloud-init's documentation, "Disabling network activation")."""
+    """The kernel command line takes precedence over files (cloud-init's documentation, "Disabling network activation")."""
     if (arg := last_arg(args, "network-config")) is not None and arg.value == "disabled":
         return arg.where
     if network is not None and (config := network.get("config")) is not None and config.text == "disabled":
@@ -152,7 +152,7 @@ def _disabled(fs: GuestFS, network: YamlNode | None, args: Iterable[KernelArg]) 
 
 
 def _macs(network: YamlNode) -> Iterator[Token]:
-    """MAC addresses anywhere in a network configuration of version 1 (``mac_address``) or 2 (``macaddress``)."""
+    """MAC addresses in a network configuration of version 1 (``mac_address``) or 2 (``macaddress``)."""
     pending = [network]
     while pending:
         node = pending.pop(0)
@@ -164,7 +164,7 @@ def _macs(network: YamlNode) -> Iterator[Token]:
 
 
 def _names(network: YamlNode) -> Iterator[Token]:
-    """The cards of a network configuration: ``type: physical`` of version 1, ``ethernets`` of version 2."""
+    """Cards in a network configuration: ``type: physical`` in version 1, ``ethernets`` in version 2."""
     inner = network.get("network") or network
     config = inner.get("config")
     for one in config.elements if config is not None else ():

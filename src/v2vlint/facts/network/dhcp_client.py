@@ -1,4 +1,4 @@
-"""What the guest's DHCP clients are told to use in place of what the server says: dhclient.conf(5), dhcpcd.conf(5), networkd.conf(5)::
+"""Values that the guest's DHCP clients use instead of the server's: dhclient.conf(5), dhcpcd.conf(5), networkd.conf(5)::
 
 supersede domain-name-servers 10.0.0.53;
 prepend routers 10.0.0.1;
@@ -33,7 +33,7 @@ _OPTIONS = {"domain_name_servers": "name servers", "domain-name-servers": "name 
 
 @dataclass(frozen=True, slots=True)
 class DhcpOverride:
-    """Addresses that ``program`` uses as ``what`` (``routers``, ``name servers``…); ``instead``: in place of the server's, not before."""
+    """Addresses that ``program`` uses as ``what`` (``routers``, ``name servers``…). ``instead``: in place of the server's, not before."""
 
     program: str
     what: str
@@ -43,7 +43,7 @@ class DhcpOverride:
 
 @dataclass(frozen=True, slots=True)
 class DhcpClients:
-    """``overrides`` in the order of their files; ``identities`` are client identifiers that are written down."""
+    """``overrides`` in file order; ``identities`` are fixed client identifiers."""
 
     overrides: tuple[DhcpOverride, ...] = ()
     identities: tuple[Token, ...] = ()
@@ -51,7 +51,7 @@ class DhcpClients:
 
 @provides
 def parse_dhcp_clients(fs: GuestFS) -> DhcpClients:
-    """dhclient's and dhcpcd's statements, and networkd's fixed DUID; absent files say nothing."""
+    """Statements of dhclient and dhcpcd, and networkd's fixed DUID. Missing files count as empty."""
     overrides: list[DhcpOverride] = []
     identities: list[Token] = []
     for path in (*DHCLIENT, *(found for folder in DHCLIENT for found in fs.glob(folder.replace(".conf", "-*.conf"))))[:MAX_FILES]:

@@ -1,4 +1,4 @@
-"""dhcpcd's configuration (dhcpcd.conf(5)), as far as it gives fixed addresses::
+"""dhcpcd's configuration (dhcpcd.conf(5)), limited to fixed addresses::
 
 interface ens192
 static ip_address=192.0.2.5/24
@@ -23,7 +23,7 @@ MAX_BLOCKS = 500
 
 @dataclass(frozen=True, slots=True)
 class Dhcpcd:
-    """The interfaces that dhcpcd gives fixed addresses to."""
+    """The interfaces that dhcpcd gives a fixed address."""
 
     interfaces: tuple[InterfaceConfig, ...] = ()
 
@@ -39,7 +39,7 @@ class _Block:
 
 @provides
 def parse_dhcpcd(fs: GuestFS) -> Dhcpcd:
-    """The ``interface`` blocks, and what stands before them for all; a missing file is an empty one."""
+    """The ``interface`` blocks, and settings before them that apply to all. A missing file counts as empty."""
     text = next((found for path in PATHS if (found := fs.text(path)) is not None), None)
     blocks = _blocks(text) if text is not None else []
     return Dhcpcd(tuple(_interfaces(blocks)))

@@ -1,6 +1,6 @@
-"""Network cards that the kernel command line or the initramfs' own settings name: dracut.cmdline(7), initramfs-tools(7), initramfs.conf(5).
+"""Network cards named by the kernel command line or the initramfs configuration: dracut.cmdline(7), initramfs-tools(7), initramfs.conf(5).
 
-``ip=192.0.2.5::192.0.2.1:255.255.255.0:web1:ens192:none`` names a card in its sixth part, ``ip=ens192:dhcp`` in its first.
+In ``ip=192.0.2.5::192.0.2.1:255.255.255.0:web1:ens192:none`` the sixth field names the card, in ``ip=ens192:dhcp`` the first.
 """
 
 from __future__ import annotations
@@ -28,8 +28,8 @@ _STACKED = frozenset({"vlan", "bridge", "bond", "team"})
 
 @dataclass(frozen=True, slots=True)
 class EarlyCard:
-    """A card that ``setting`` (as written) asks for at ``where``: by ``name``, or by ``mac`` (``BOOTIF=``). ``in_initramfs`` says that the
-    initramfs' own settings do."""
+    """A card that ``setting`` (as written) requires at ``where``: by ``name``, or by ``mac`` (``BOOTIF=``). ``in_initramfs`` says that
+    the setting is in the initramfs configuration."""
 
     setting: str
     where: Where
@@ -40,7 +40,7 @@ class EarlyCard:
 
 @dataclass(frozen=True, slots=True)
 class EarlyNetwork:
-    """What of the network the boot needs before the root. ``given`` are names that ``ifname=`` gives to cards with these addresses;
+    """Network that boot needs before the root is mounted. ``given`` are names that ``ifname=`` assigns to the cards with these addresses;
     ``needed`` says that dracut waits for the network (``rd.neednet=1``); ``servers`` are ``netroot=`` and iSCSI targets."""
 
     cards: tuple[EarlyCard, ...] = ()
@@ -51,7 +51,7 @@ class EarlyNetwork:
 
 @provides
 def find_early_network(fs: GuestFS, bootloader: Bootloader) -> EarlyNetwork:
-    """The arguments of the default entry, then initramfs-tools' ``IP=`` and ``DEVICE=``."""
+    """The arguments of the default entry, then ``IP=`` and ``DEVICE=`` of initramfs-tools."""
     args = bootloader.default.args if bootloader.default is not None else ()
     cards = (*(card for arg in args for card in _cards(arg)), *_settings(fs))
     given = tuple((name, mac) for arg in args if arg.name == "ifname" and arg.value for name, _colon, mac in [arg.value.partition(":")])

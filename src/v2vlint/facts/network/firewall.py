@@ -1,6 +1,6 @@
-"""Who may reach the guest's SSH server: saved rules of iptables and ufw, nftables' and firewalld's files, read for that question only.
+"""Who can reach the guest's SSH server: saved iptables and ufw rules, nftables' and firewalld's files, read for that question only.
 
-A firewall counts when it refuses what no rule admits. Then the interfaces matter on which port 22 is admitted.
+Only firewalls that reject by default count. What matters then is on which interfaces they admit port 22.
 """
 
 from __future__ import annotations
@@ -37,9 +37,9 @@ _SSH_SERVICE = re.compile(r'<service\s+name="ssh"|<port\s+[^>]*port="22"|target=
 
 @dataclass(frozen=True, slots=True)
 class SshGate:
-    """A firewall that admits SSH on ``interfaces`` only, named as written (``+`` and ``*`` at the end are wildcards).
+    """A firewall that admits SSH only on ``interfaces``, named as written (a trailing ``+`` or ``*`` is a wildcard).
 
-    ``runs`` says whether it is loaded at boot; None when that cannot be told.
+    ``runs`` says whether it is loaded at boot, None when unclear.
     """
 
     program: str
@@ -49,14 +49,14 @@ class SshGate:
 
 @dataclass(frozen=True, slots=True)
 class Firewalls:
-    """The firewalls that admit SSH on named interfaces only."""
+    """The firewalls that admit SSH only on named interfaces."""
 
     gates: tuple[SshGate, ...] = ()
 
 
 @provides
 def find_firewalls(fs: GuestFS, services: Services) -> Firewalls:
-    """All of them; a firewall that admits SSH anywhere is none here, and neither is one that admits it nowhere."""
+    """Find them. Firewalls that admit SSH on every interface, or on none, are left out."""
     found = (*_iptables(fs, services), *_ufw(fs, services), *_nftables(fs, services), *_firewalld(fs, services))
     return Firewalls(tuple(found))
 
@@ -86,13 +86,13 @@ def _gate(program: str, admitted: list[Token] | None, runs: bool | None) -> Iter
 
 
 def _ends_closed(lines: Iterable[Line]) -> bool:
-    """Whether the last rule of the chain refuses everything."""
+    """Whether the last rule of the chain rejects everything."""
     rules = [match["rest"].split() for line in lines if (match := _RULE.match(line.text)) and match["chain"] == "INPUT"]
     return bool(rules) and rules[-1][:2] in (["-j", "DROP"], ["-j", "REJECT"])
 
 
 def _admitted(lines: list[Line], chain: str) -> list[Token] | None:
-    """The interfaces on which the chain, with those it jumps to, accepts SSH; None when it does on any."""
+    """The interfaces on which the chain, including those it jumps to, accepts SSH; None when it does on any."""
     pending, seen, found = [chain], {chain}, list[Token]()
     while pending:
         current = pending.pop()
@@ -115,7 +115,7 @@ def _admitted(lines: list[Line], chain: str) -> list[Token] | None:
 
 
 def _may_be_ssh(words: list[str]) -> bool:
-    """Whether a rule may hold for the first packet of a connection to port 22."""
+    """Whether a rule may apply to the first packet of a connection to port 22."""
     options = dict(itertools.pairwise(words))
     if options.get("-p", "tcp") not in ("tcp", "all", "6") or "!" in words:
         return False

@@ -17,7 +17,7 @@ _NOBODY = frozenset({"localhost", "localhost.localdomain", "(none)", "unknown"})
 
 @dataclass(frozen=True, slots=True)
 class HostsEntry:
-    """One line: an address and the names it has."""
+    """One line: an address and its names."""
 
     address: Token
     names: tuple[Token, ...]
@@ -26,7 +26,7 @@ class HostsEntry:
 
 @dataclass(frozen=True, slots=True)
 class Hosts:
-    """``entries`` in file order; ``hostname`` the guest's own name where it is stored, None when it gets one at boot."""
+    """``entries`` in file order; ``hostname`` is the guest's stored name, None when it is assigned at boot."""
 
     entries: tuple[HostsEntry, ...] = ()
     hostname: Token | None = None
@@ -34,7 +34,7 @@ class Hosts:
 
     @property
     def own(self) -> tuple[HostsEntry, ...]:
-        """The entries that give the guest's own name an address other than loopback."""
+        """Entries that map the guest's own name to an address other than loopback."""
         if self.hostname is None or self.hostname.value.lower() in _NOBODY:
             return ()
         full = self.hostname.value.lower()
@@ -45,7 +45,7 @@ class Hosts:
 
 @provides
 def parse_hosts(fs: GuestFS) -> Hosts:
-    """The guest's hosts file and name; missing files are empty ones."""
+    """The guest's hosts file and name. Missing files count as empty."""
     text = fs.text(PATH)
     entries: list[HostsEntry] = []
     malformed: list[Span] = []

@@ -7,7 +7,7 @@
     IPADDR=192.0.2.5
     PREFIX=24
 
-Backup copies are recognised as their readers do it: initscripts and wicked skip a list of suffixes, anything else *is* read.
+Backup copies are recognised as their readers do it: initscripts and wicked skip certain suffixes and read everything else.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ _KINDS = {
 
 @dataclass(frozen=True, slots=True)
 class IfcfgFile:
-    """One live ifcfg file. ``reader`` is the manager of its folder; ``nm_controlled`` what it says of NetworkManager."""
+    """One active ifcfg file. ``reader`` is the manager of its folder; ``nm_controlled`` is its setting for NetworkManager."""
 
     interface: InterfaceConfig
     vars: ShellVars
@@ -64,7 +64,7 @@ class IfcfgFile:
 
 @dataclass(frozen=True, slots=True)
 class Ifcfg:
-    """All live ifcfg files of both families, loopback included. ``unread`` are copies that no reader takes."""
+    """All active ifcfg files of both families, loopback included. ``unread`` are copies that no program reads."""
 
     files: tuple[IfcfgFile, ...] = ()
     unread: tuple[str, ...] = ()
@@ -73,7 +73,7 @@ class Ifcfg:
 
 @provides
 def parse_ifcfg(fs: GuestFS) -> Ifcfg:
-    """The ifcfg files of both folders; which program reads them is another fact."""
+    """The ifcfg files of both folders; which program reads them is a separate fact."""
     files: list[IfcfgFile] = []
     unread: list[str] = []
     for folder, manager in ((RED_HAT, Manager.NETWORK_SCRIPTS), (SUSE, Manager.WICKED)):
@@ -124,7 +124,7 @@ def _head(text: GuestText, vars_: ShellVars) -> Span:
 
 
 def _bound(vars_: ShellVars, by_file: Token, manager: Manager) -> tuple[Token | None, Token | None]:
-    """The name and the MAC the file is bound to. Old SUSE file names say ``eth-id-MAC`` or ``bus-pci-…``."""
+    """The name and the MAC address the file is bound to. Old SUSE file names are ``eth-id-MAC`` or ``bus-pci-…``."""
     mac = mac_token(vars_.get("HWADDR"))
     name = vars_.get("DEVICE")
     if manager is Manager.WICKED:
@@ -176,7 +176,7 @@ def _autostart(vars_: ShellVars, manager: Manager) -> bool:
 
 
 def _uses(vars_: ShellVars, name: Token | None) -> Iterator[Token]:
-    """Interfaces the file itself names below a bond, bridge or VLAN."""
+    """Interfaces that the file itself lists below a bond, bridge or VLAN."""
     ports = vars_.get("BRIDGE_PORTS")
     if ports:
         yield from words_of(ports)
@@ -192,7 +192,7 @@ def _parent(name: Token) -> Token:
 
 
 def _with_members(files: list[IfcfgFile]) -> list[IfcfgFile]:
-    """Let bonds, bridges and teams know the files that name them as their master."""
+    """Tell bonds, bridges and teams which files name them as their master."""
     members: dict[str, list[Token]] = {}
     for file in files:
         if file.interface.master and file.interface.names:
@@ -204,7 +204,7 @@ def _with_members(files: list[IfcfgFile]) -> list[IfcfgFile]:
 
 
 def _with_globals(fs: GuestFS, file: IfcfgFile) -> IfcfgFile:
-    """A fixed address with the gateway and name servers that files beside its own give."""
+    """Complete a fixed address with the gateway and name servers from other files in the folder."""
     interface = file.interface
     if interface.method is not Method.STATIC or interface.kind == "loopback":
         return file
@@ -232,7 +232,7 @@ def _suse_routes(fs: GuestFS, name: str) -> Iterator[Token]:
 
 
 def _match_any(text: GuestText, vars_: ShellVars, manager: Manager) -> tuple[ReplaceText, ...]:
-    """With ``TYPE=`` but no ``DEVICE=`` NetworkManager applies the file to any card; the network scripts take the file's name then."""
+    """With ``TYPE=`` but no ``DEVICE=``, NetworkManager applies the file to any card; the network scripts use the file name."""
     if manager is not Manager.NETWORK_SCRIPTS or not vars_.get("TYPE"):
         return ()
     return delete_all(text, (var.where for var in vars_.vars if var.key == "DEVICE"))

@@ -1,4 +1,4 @@
-"""ifupdown's interfaces(5) with everything it sources::
+"""ifupdown's interfaces(5) with all files it sources::
 
 auto ens192
 iface ens192 inet static
@@ -55,7 +55,7 @@ class _Option:
 
 @dataclass(frozen=True, slots=True)
 class _Stanza:
-    """One ``iface`` stanza; ``family`` and ``method`` are None where ifupdown2 and ifupdown-ng allow to leave them out."""
+    """One ``iface`` stanza; ``family`` and ``method`` are None where ifupdown2 and ifupdown-ng allow omitting them."""
 
     name: Token
     family: Token | None
@@ -65,13 +65,13 @@ class _Stanza:
     text: GuestText
 
     def words(self, *keys: str) -> tuple[Token, ...]:
-        """The words of every option called any of ``keys``."""
+        """The words of all options called any of ``keys``."""
         return tuple(word for option in self.options if option.key in keys for word in option.words)
 
 
 @dataclass(frozen=True, slots=True)
 class Interfaces:
-    """The whole of ifupdown's configuration. ``auto`` are the names and patterns brought up at boot or by hotplug."""
+    """ifupdown's complete configuration. ``auto`` are the names and patterns brought up at boot or on hotplug."""
 
     interfaces: tuple[InterfaceConfig, ...] = ()
     auto: tuple[Token, ...] = ()
@@ -82,7 +82,7 @@ class Interfaces:
 
 @provides
 def parse_interfaces(fs: GuestFS) -> Interfaces:
-    """ifupdown's files, in the order they are read; whether ifupdown is installed and enabled is another fact."""
+    """ifupdown's files in reading order; whether ifupdown is installed and enabled is a separate fact."""
     reader = _Reader(fs)
     reader.read(PATH, 0)
     found: dict[str, list[_Stanza]] = {}
@@ -95,7 +95,7 @@ def parse_interfaces(fs: GuestFS) -> Interfaces:
 
 
 class _Reader:
-    """Follows source lines and sorts logical lines into stanzas."""
+    """Follows ``source`` lines and groups logical lines into stanzas."""
 
     def __init__(self, fs: GuestFS) -> None:
         self.fs = fs
@@ -106,7 +106,7 @@ class _Reader:
         self.mappings = False
 
     def read(self, path: str, depth: int) -> None:
-        """One file and all it sources, depth first."""
+        """Read one file and all it sources, depth first."""
         text = self.fs.text(path) if depth <= MAX_DEPTH and len(self.files) < MAX_FILES else None
         if text is None:
             return
@@ -181,7 +181,7 @@ def _join(text: GuestText, words: tuple[Token, ...]) -> Span:
 
 
 def _interface(stanzas: list[_Stanza], auto: tuple[Token, ...], only: bool) -> InterfaceConfig:
-    """All stanzas of one logical name as one interface; ``only`` says that no other one is a card."""
+    """Merge all stanzas of one logical name into one interface; ``only`` says that no other one is a card."""
     first = stanzas[0]
     started = [token for token in auto if _starts(token.value, first.name.value)]
     patterns = [pattern for token in started if (pattern := _pattern(token)) is not None]
@@ -211,8 +211,8 @@ def _interface(stanzas: list[_Stanza], auto: tuple[Token, ...], only: bool) -> I
 
 
 def _conditions(names: tuple[Token, ...], macs: list[Token], started: list[Token]) -> Match:
-    """A stanza's own name is no pattern, whatever it looks like. ``/e*/2=lan`` takes the second card that fits, whichever that is, and of
-    a name and an address either will do: both are left to chance."""
+    """A stanza's own name is not a pattern, whatever it looks like. ``/e*/2=lan`` selects the second matching card, whichever that is, and
+    a name and an address are alternatives: both are treated as undecided."""
     if (names and macs) or any((match := _PATTERN.fullmatch(token.value)) and match["number"] not in (None, "1") for token in started):
         return (Condition(Key.OTHER, ()),)
     terms = tuple(Term(Token(glob.escape(name.value), name.where) if name.where not in _values(started) else name) for name in names)
@@ -235,7 +235,7 @@ def _starts(word: str, name: str) -> bool:
 
 
 def _pattern(token: Token) -> tuple[str, Token] | None:
-    """What an ``auto`` word really looks for when it is not just the name: the variable (empty, or ``mac``) and the value."""
+    """What an ``auto`` word selects by when it is not a plain name: the variable (empty, or ``mac``) and the value."""
     match = _PATTERN.fullmatch(token.value)
     if match and match["logical"]:
         return match["variable"], slice_token(token, match.start("value"), match.end("value"))
@@ -282,7 +282,7 @@ def _uses(stanzas: list[_Stanza]) -> Iterator[Token]:
 
 
 def _match_any(stanzas: list[_Stanza], started: list[Token]) -> tuple[ReplaceText, ...]:
-    """``auto /e*=NAME``: patterns exist since ifupdown 0.8.20; only ``auto`` lines may map them to a logical name."""
+    """``auto /e*=NAME``. Patterns exist since ifupdown 0.8.20; only ``auto`` lines may map them to a logical name."""
     if len(started) != 1 or started[0].value != stanzas[0].name.value:
         return ()
     text, name = stanzas[0].text, started[0]

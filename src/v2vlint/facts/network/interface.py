@@ -1,4 +1,4 @@
-"""One network interface as some network manager configures it: what every manager's parser produces."""
+"""One network interface as configured by a network manager: the common result of every manager's parser."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Manager(enum.StrEnum):
 
 
 class Method(enum.StrEnum):
-    """How an interface gets its address; NONE is deliberately none (a bridge port, a bond member, ``manual``)."""
+    """How an interface gets its address; NONE means deliberately none (a bridge port, a bond member, ``manual``)."""
 
     DHCP = "dhcp"
     STATIC = "static"
@@ -38,7 +38,7 @@ class Method(enum.StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """A configured address; ``prefix`` is None when the file does not tell. ``where`` is the place of the address itself."""
+    """A configured address; ``prefix`` is None when the file does not state it. ``where`` is the place of the address itself."""
 
     ip: str
     prefix: int | None
@@ -55,7 +55,7 @@ class Address:
 
 @dataclass(frozen=True, slots=True)
 class InterfaceEdits:
-    """Ready edits, empty where the manager's syntax has none: apply to any card, forget the MAC, take the address from DHCP."""
+    """Ready-made edits, empty where the manager's syntax has none: apply to any card, drop the MAC address, use DHCP."""
 
     match_any: tuple[ReplaceText, ...] = ()
     drop_mac: tuple[ReplaceText, ...] = ()
@@ -66,17 +66,17 @@ class InterfaceEdits:
 class InterfaceConfig:
     """One interface configuration.
 
-    ``names`` are the interface names or wildcards it is bound to, ``mac`` the MAC address it is bound to, ``hardware`` driver names or bus
-    paths; with none of them it applies to any card. ``set_mac`` is a MAC it gives to the interface. A name that only the *file name* tells
-    has an empty span at the start of the file. ``uses`` are the interfaces a bond, bridge or VLAN is built on, ``master`` the one that an
-    ethernet card is a member of. ``kind`` is ``ethernet``, ``bond``, ``bridge``, ``vlan``, ``loopback``, ``wifi``, ``dummy``, ``tunnel`` or
-    another word of the manager's. ``ids`` are further words by which other configurations refer to it (a netplan id, a profile's UUID).
-    ``renamed_to`` is the name the manager gives to the card it found. ``dns`` are servers as written, ``mtu`` is the packet size it sets.
+    ``names`` are the interface names or wildcards it is bound to, ``mac`` the MAC address, ``hardware`` the driver names or bus paths;
+    without any of them it applies to every card. ``set_mac`` is a MAC address it assigns to the interface. A name that comes only from the
+    *file name* has an empty span at the start of the file. ``uses`` are the interfaces below a bond, bridge or VLAN, ``master`` is the one
+    that an ethernet card is a member of. ``kind`` is ``ethernet``, ``bond``, ``bridge``, ``vlan``, ``loopback``, ``wifi``, ``dummy``,
+    ``tunnel`` or another type of the manager's. ``ids`` are other identifiers that refer to it (a netplan id, a profile's UUID).
+    ``renamed_to`` is the name the manager assigns to the matched card. ``dns`` are servers as written, ``mtu`` is the packet size it sets.
 
-    ``conditions`` are what a card must fit, where that is more than ``names``, ``mac`` and ``hardware`` say. ``brings_up`` says that it
-    starts the interfaces it ``uses``, whatever they say; ``carries`` are the stacked interfaces that it names. ``order`` sorts the
-    configurations of which a card gets only the first that fits (empty: it gets all). ``renderer`` is the program that brings up what
-    netplan defines. ``single``: it applies to one card at a time.
+    ``conditions`` are what a card must match, where that is more than ``names``, ``mac`` and ``hardware``. ``brings_up`` says that it
+    also starts the interfaces it ``uses``; ``carries`` are the stacked interfaces it names. ``order`` sorts configurations of which a card
+    gets only the first match (empty: every match applies). ``renderer`` is the program that brings up what netplan defines. ``single``: it
+    applies to one card at a time.
     """
 
     manager: Manager
@@ -106,29 +106,29 @@ class InterfaceConfig:
 
     @property
     def match(self) -> Match:
-        """What a card must fit for this configuration to apply to it."""
+        """What a card must match for this configuration to apply."""
         if self.conditions is not None:
             return self.conditions
         return (*any_of(Key.NAME, self.names), *any_of(Key.MAC, [self.mac] if self.mac else []), *any_of(Key.DRIVER, self.hardware))
 
     @property
     def name(self) -> Token | None:
-        """The one interface name it is bound to; None when it is bound by wildcard, by several names, or not by name."""
+        """The one interface name it is bound to; None when it is bound to a wildcard, to several names, or not by name."""
         return self.names[0] if len(self.names) == 1 and not is_glob(self.names[0].value) else None
 
     @property
     def is_virtual(self) -> bool:
-        """Whether it is no card of its own: a bond, bridge, VLAN, tunnel, loopback…"""
+        """Whether it is not a card itself: a bond, bridge, VLAN, tunnel, loopback…"""
         return self.kind != "ethernet"
 
     @property
     def matches_any(self) -> bool:
-        """Whether any card will do."""
+        """Whether it applies to any card."""
         return not self.names and self.mac is None and not self.hardware
 
     @property
     def label(self) -> str:
-        """What to call it in a message: its name, else its MAC, else the manager."""
+        """Its name in messages: the interface name, else the MAC address, else the manager."""
         name = self.name or (self.names[0] if self.names else None) or self.renamed_to or self.mac
         return name.value if name else f"any interface of {self.manager}"
 
@@ -139,7 +139,7 @@ def is_mac(text: str) -> bool:
 
 
 def same_mac(one: str, other: str) -> bool:
-    """Whether two ethernet addresses are equal, whatever case and separator they are written with."""
+    """Whether two ethernet addresses are equal, ignoring case and separators."""
     return plain_mac(one) == plain_mac(other)
 
 
@@ -149,7 +149,7 @@ def mac_token(token: Token | None) -> Token | None:
 
 
 def address_from(text: str, where: Span, mask: str = "") -> Address | None:
-    """An address from ``192.0.2.5``, ``192.0.2.5/24``, or an address and a mask (``255.255.255.0`` or ``24``); None when it is none."""
+    """An address from ``192.0.2.5``, ``192.0.2.5/24``, or an address and a mask (``255.255.255.0`` or ``24``); None when invalid."""
     ip, _, prefix = text.partition("/")
     try:
         ipaddress.ip_address(ip)
@@ -168,7 +168,7 @@ def _prefix(mask: str, ip: str) -> int | None:
 
 
 def kind_of_name(name: str) -> str:
-    """The kind of an interface that nothing but its name tells."""
+    """The kind of an interface of which only the name is known."""
     if name == "lo":
         return "loopback"
     if "." in name or name.startswith("vlan"):

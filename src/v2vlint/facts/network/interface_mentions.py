@@ -48,14 +48,14 @@ class InterfaceMention:
 
 @dataclass(frozen=True, slots=True)
 class InterfaceMentions:
-    """Every mention found, comments left out; each name once per file."""
+    """Every mention outside comments, each name once per file."""
 
     mentions: tuple[InterfaceMention, ...] = ()
 
 
 @provides
 def find_interface_mentions(fs: GuestFS) -> InterfaceMentions:
-    """Look through the known files; absent ones say nothing."""
+    """Search the known files. Missing files count as empty."""
     found: list[InterfaceMention] = []
     for program, pattern in _FILES:
         for path in fs.glob(pattern)[:MAX_FILES]:

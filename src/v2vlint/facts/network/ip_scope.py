@@ -1,4 +1,4 @@
-"""Which part of the world an address or a host name belongs to."""
+"""The scope of an address or host name: private, loopback, link-local."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def is_private_address(text: str) -> bool:
 
 
 def is_loopback_address(text: str) -> bool:
-    """Whether ``text`` is an address of this machine itself."""
+    """Whether ``text`` is a loopback address."""
     try:
         return ipaddress.ip_address(text.partition("%")[0]).is_loopback
     except ValueError:
@@ -29,7 +29,7 @@ def is_loopback_address(text: str) -> bool:
 
 
 def is_link_local(text: str) -> bool:
-    """Whether ``text`` is a link-local address, as the metadata services of clouds have."""
+    """Whether ``text`` is a link-local address, like those of cloud metadata services."""
     try:
         return ipaddress.ip_address(text.partition("%")[0]).is_link_local
     except ValueError:
@@ -37,7 +37,7 @@ def is_link_local(text: str) -> bool:
 
 
 def is_local_host(text: str) -> bool:
-    """Whether ``text`` is a host only a private network knows: a private address, a name without dots, or one under a local suffix."""
+    """Whether ``text`` is a host that only a private network knows: a private address, a name without dots, or one under a local suffix."""
     name = text.rstrip(".").lower()
     if is_private_address(name):
         return True
@@ -47,7 +47,7 @@ def is_local_host(text: str) -> bool:
 
 
 def is_one_machines(text: str) -> bool:
-    """Whether ``text`` is an address that only a machine which has it can bind to: no wildcard and not this machine's own."""
+    """Whether ``text`` is an address that only the machine owning it can bind to: neither a wildcard nor loopback."""
     try:
         address = ipaddress.ip_address(text.partition("%")[0])
     except ValueError:

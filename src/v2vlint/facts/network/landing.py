@@ -1,6 +1,6 @@
-"""What becomes of the guest's network on the target: which card gets which configuration there, what is lost, and why.
+"""The guest's network on the target: which card gets which configuration there, what is lost, and why.
 
-Everything is asked of each *world* (see :mod:`worlds`): pins give the cards their names, managers their configurations. What holds in all
+Each question is asked of every *world* (see :mod:`worlds`): pins name the cards, managers apply their configurations. What holds in all
 worlds is certain, what holds in some is not.
 """
 
@@ -32,11 +32,11 @@ _NOWHERE = Span("", 0, 0, 1)
 
 @dataclass(frozen=True, slots=True)
 class Loss:
-    """A configuration that a card of the target does not surely fit.
+    """A configuration that may match no card of the target.
 
-    ``key`` is what does not fit, ``tokens`` are the words that ask for it. ``survival`` counts all worlds, ``usual`` those that are common:
-    there it may fit. ``pins`` are what gave the name on the source, none of them for a card of the target.
-    ``excludes`` says that the words are those that must not fit.
+    ``key`` is the condition that fails, ``tokens`` are the words that state it. ``survival`` covers all worlds, ``usual`` the common ones.
+    ``pins`` are what assigned the name on the source; none of them applies to a card of the target.
+    ``excludes`` says that the words must not match.
     """
 
     config: InterfaceConfig
@@ -55,7 +55,7 @@ class Loss:
 
 @dataclass(frozen=True, slots=True)
 class NetworkOutlook:
-    """What becomes of the guest's network: how sure, why, and the place that decides it."""
+    """The prospects of the guest's network: how certain, why, and the place that decides it."""
 
     survival: Survival
     reason: str
@@ -64,7 +64,7 @@ class NetworkOutlook:
 
 @dataclass(frozen=True, slots=True)
 class _Scene:
-    """One world with what each card gets in it: configurations and how surely they fit."""
+    """One world with what each card gets in it: configurations, and how surely they match."""
 
     world: World
     won: tuple[tuple[tuple[InterfaceConfig, Survival], ...], ...]
@@ -76,9 +76,9 @@ class _Scene:
 
 @dataclass(frozen=True)
 class NetworkLanding:
-    """The network on the target. ``usual`` is the outlook in the usual worlds alone; ``covered`` says whether there every card gets a
-    configuration that gives it an address, or is below one; ``losses`` are the configurations that no card, or perhaps no card, gets.
-    ``routed`` says whether one of those that have a default route applies there."""
+    """The network on the target. ``usual`` is the outlook in the common worlds only; ``covered`` says whether in those every card gets a
+    configuration with an address, or is a member of an interface that does. ``losses`` are the configurations that no card gets, or perhaps
+    none. ``routed`` says whether one of those with a default route applies there."""
 
     network: Network
     target: Target
@@ -91,11 +91,11 @@ class NetworkLanding:
 
     @property
     def cut_off(self) -> bool:
-        """Whether it is certain that nothing that is configured comes up."""
+        """Whether it is certain that no configured interface comes up."""
         return self.outlook.survival is Survival.LOST
 
     def name(self, name: str) -> Survival:
-        """Whether a card is called ``name`` (or fits it, if it is a pattern). VLANs and aliases have the name of their card."""
+        """Whether a card is called ``name`` (or matches it, if it is a pattern). VLANs and aliases go by the name of their card."""
         base = name if is_glob(name) else parent_name(name)
         if not self.network.pins_of(base) and _believed(base, self.network.policy):
             return Survival.KEPT
@@ -105,16 +105,16 @@ class NetworkLanding:
         return Survival.UNSURE if found is Survival.LOST and placed and not self.network.pins_of(base) else found
 
     def fit(self, match: Match) -> Survival:
-        """Whether some card fits ``match``."""
+        """Whether some card satisfies ``match``."""
         return _over(self.scenes, partial(_fits_some, match))
 
     def config(self, config: InterfaceConfig) -> Survival:
-        """Whether ``config`` applies to a card, or stands on one that it applies to."""
+        """Whether ``config`` applies to a card, or is stacked on a configuration that does."""
         return _over(self.scenes, partial(_stands, self.network, config, ()))
 
     @property
     def usual_names(self) -> tuple[str, ...]:
-        """What the cards are commonly called there."""
+        """The usual names of the cards there."""
         return tuple(dict.fromkeys(name for scene in self.scenes if scene.world.usual for card in scene.world.cards for name in card.names))
 
 
@@ -124,7 +124,7 @@ def _over(scenes: Iterable[_Scene], ask: Callable[[_Scene], Survival]) -> Surviv
 
 
 class _Remembering(Network):
-    """A network that works out only once what is built on what; every scene asks for it."""
+    """A network that computes only once which interfaces are stacked on which; every scene asks for it."""
 
     __slots__ = ("_known",)
 
@@ -152,7 +152,7 @@ def _remembering(network: Network) -> Network:
 
 @provides
 def land(network: Network, target: Target, wishes: CardNames, definition: Definition) -> NetworkLanding:
-    """The landing of the guest's network on the target."""
+    """The guest's network as it will be on the target."""
     network = _remembering(network)
     scenes = _scenes(network, target, wishes, definition)
     losses = tuple(_losses(network, scenes))
@@ -174,7 +174,7 @@ def land(network: Network, target: Target, wishes: CardNames, definition: Defini
 
 
 def _way_out(network: Network, routes: tuple[InterfaceConfig, ...], losses: tuple[Loss, ...], routed: Survival) -> NetworkOutlook | None:
-    """The doubt that remains where a card comes up, but perhaps none with a default route."""
+    """The remaining doubt when a card comes up, but perhaps none with a default route."""
     if routed is Survival.KEPT or not routes:
         return None
     loss = _loss_of(network, routes[0], losses)
@@ -198,14 +198,14 @@ def _scenes(network: Network, target: Target, wishes: CardNames, definition: Def
 
 
 def _likely(policy: NamePolicy, names: Iterable[str]) -> NamePolicy:
-    """A policy that is not known, as the names that the guest uses tell it."""
+    """An unknown policy, replaced by the one that the names in use suggest."""
     kernel = {name.startswith("eth") for name in names if name.startswith(("eth", "en"))}
     return replace(policy, predictable=not kernel.pop()) if policy.predictable is None and len(kernel) == 1 else policy
 
 
 def _believed(name: str, policy: NamePolicy) -> bool:
-    """Whether it is a name of whose making the guest shows nothing, so that the target takes nothing away: one's own, ``wlan0``, and
-    names by place where udev makes none."""
+    """Whether nothing in the guest explains the name, so that the target cannot be said to remove it: a custom name, ``wlan0``, or a name
+    by place where udev assigns none."""
     kind = ifname_kind(name)
     if is_glob(name) or name.startswith("!"):
         return False
@@ -215,14 +215,14 @@ def _believed(name: str, policy: NamePolicy) -> bool:
 
 
 def _macs(network: Network, target: Target, wishes: CardNames, configs: Iterable[InterfaceConfig]) -> tuple[str, ...]:
-    """The addresses that the configuration asks for and that cards of the target have: one card each."""
+    """The addresses that the configuration requires and that cards of the target have, one card each."""
     tokens = [pin.mac for pin in network.pins] + [config.mac for config in configs]
     asked = dict.fromkeys(plain_mac(token.value) for token in tokens if token is not None)
     return tuple(mac for mac in asked if target.keeps_mac or wishes.knows(mac))[:MAX_CARDS]
 
 
 def _sorted(network: Network) -> Iterable[InterfaceConfig]:
-    """The configurations of cards, with those that keep a manager off, in the order in which they are tried."""
+    """The configurations of cards, and those that exclude cards from a manager, in the order in which they are tried."""
     found = [config for config in network.cards if not _is_odd(config)]
     return sorted((*found, *network.hands_off), key=lambda config: config.order)
 
@@ -232,7 +232,7 @@ def _is_odd(config: InterfaceConfig) -> bool:
 
 
 def _named(world: World, network: Network, target: Target, macs: tuple[str, ...], known: frozenset[str]) -> World:
-    """The world with addresses, and with the names that pins and the old generator give."""
+    """The world with addresses, and with names assigned by pins and the old generator."""
     cards: list[Card] = []
     spent: set[str] = set()
     for number, plain in enumerate(world.cards):
@@ -246,7 +246,7 @@ def _named(world: World, network: Network, target: Target, macs: tuple[str, ...]
 
 
 def _pinned(card: Card, network: Network) -> tuple[tuple[str, ...], bool]:
-    """The names that pins may give to ``card``, and whether one surely does."""
+    """The names that pins may assign to ``card``, and whether one of them certainly applies."""
     found: list[str] = []
     for pin in network.pins:
         fit = fits(pin.match, card)
@@ -259,7 +259,7 @@ def _pinned(card: Card, network: Network) -> tuple[tuple[str, ...], bool]:
 
 
 def _free(card: Card, network: Network, target: Target, spent: set[str]) -> tuple[str, ...]:
-    """The names of a card that no pin surely fits. The old generator gives the first number that no rule has reserved."""
+    """The names of a card that no pin certainly applies to. The old generator assigns the first number not reserved by a rule."""
     takes = network.udev.names_new_card(target.mac_prefixes) if network.policy.predictable is not True else False
     reserved = {pin.name.value for pin in network.pins if pin.mac is not None}
     if takes is False or not reserved & set(card.names):
@@ -269,7 +269,7 @@ def _free(card: Card, network: Network, target: Target, spent: set[str]) -> tupl
 
 
 def _stands(network: Network, config: InterfaceConfig, above: tuple[InterfaceConfig, ...], scene: _Scene) -> Survival:
-    """Whether ``config`` has a card, itself or below it."""
+    """Whether ``config`` or one below it has a card."""
     if not config.is_virtual:
         return scene.fit(config)
     if any(config is one for one in above) or len(above) > MAX_CARDS:
@@ -301,7 +301,7 @@ def _reached(network: Network, ways: Iterable[InterfaceConfig], scene: _Scene) -
 
 
 def _covered(network: Network, ways: tuple[InterfaceConfig, ...], scene: _Scene) -> Survival:
-    """Whether each card gets an address, or is part of something that gets one."""
+    """Whether each card gets an address, or is part of something that does."""
     leads = {id(way) for way in ways}
     for way in ways:
         leads |= {id(lower) for lower in _all_below(network, way)}
@@ -341,13 +341,13 @@ def _losses(network: Network, scenes: tuple[_Scene, ...]) -> Iterable[Loss]:
 
 
 def _failing(config: InterfaceConfig, scenes: tuple[_Scene, ...]) -> list[Condition]:
-    """The conditions that do not surely fit, the worst first; none when all fit, and it is another configuration that takes the card."""
+    """The conditions that may fail, the worst first; none when all hold and another configuration takes the card."""
     found = [(_over(scenes, partial(_fits_some, (condition,))), number) for number, condition in enumerate(config.match)]
     return [config.match[number] for fit, number in sorted(found) if fit is not Survival.KEPT]
 
 
 def _pins_lost(network: Network, condition: Condition, scenes: tuple[_Scene, ...]) -> tuple[NamePin, ...]:
-    """The pins that gave the name, when none of them finds its card."""
+    """The pins that assigned the name, if none of them finds its card."""
     if condition.key not in _NAMES or not condition.wanted:
         return ()
     pins = network.pins_of(condition.wanted[0].value)
@@ -394,4 +394,4 @@ def _reason(way: InterfaceConfig, loss: Loss | None, certain: bool) -> str:
         name = loss.tokens[0].value if loss and len(loss.tokens) == 1 and not loss.excludes else way.label
         return f"{way.manager} waits for {name}, which {verb} exist there"
     wanted = ("other than " if loss.excludes else "") + ", ".join(token.value for token in loss.tokens[:4])
-    return f"{way.manager} configures a card with the {loss.key} {wanted}, which {verb} exist there"
+    return f"{way.manager} configures a card by the {loss.key} {wanted}, which {verb} exist there"

@@ -35,9 +35,9 @@ _IFCFG_PLUGIN = "libnm-settings-plugin-ifcfg-rh.so"
 
 @dataclass(frozen=True, slots=True)
 class NetManagers:
-    """``active`` says of each manager whether it runs: True, False, or None (left out) when the guest does not show it.
+    """``active`` maps each manager to whether it runs; a manager is missing from it when the guest does not show that.
 
-    ``nm_reads_ifcfg`` tells the same of NetworkManager's plugin for Red Hat's ifcfg files.
+    ``nm_reads_ifcfg`` says the same of NetworkManager's plugin for Red Hat's ifcfg files.
     """
 
     active: tuple[tuple[Manager, bool], ...] = ()
@@ -50,7 +50,7 @@ class NetManagers:
 
 @provides
 def parse_net_managers(fs: GuestFS, services: Services) -> NetManagers:
-    """What the guest's programs and enabled services tell; without an init or any program that configures cards, nothing is known."""
+    """Decide by the guest's programs and enabled services. Without an init or any program that configures cards, nothing is known."""
     if not services.init or not any(fs.exists(path) for paths in _PROGRAMS.values() for path in paths):
         return NetManagers()
     active = tuple((manager, _runs(fs, services, manager)) for manager in Manager)

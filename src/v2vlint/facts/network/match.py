@@ -1,7 +1,7 @@
-"""The algebra of matches: which card of the target fits what a configuration asks for.
+"""The algebra of matches: which cards of the target satisfy a configuration's conditions.
 
-All managers say it alike. A match is a row of conditions, joined by AND. A condition has one key and a list of terms: a term that is
-*mandatory* must hold, of the others one must, and ``!`` inverts. That is the rule of NetworkManager's ``[match]`` (nm-core-utils.c,
+All managers can be expressed this way. A match is a list of conditions joined by AND. A condition has one key and a list of terms: every
+*mandatory* term must hold, and one of the others; ``!`` inverts. This is the rule of NetworkManager's ``[match]`` (nm-core-utils.c,
 ``nm_wildcard_match_check``); in systemd's (net-condition.c, ``net_condition_test_strv``) every inverted term is mandatory, and
 netplan's and udev's lists have alternatives only.
 """
@@ -22,7 +22,7 @@ _GROUPS = re.compile(r"[0-9a-f]{4}(?:\.[0-9a-f]{4}){2}")
 
 
 class Survival(enum.IntEnum):
-    """Whether something still works on the target: surely not, perhaps, surely. Minimum is AND, maximum is OR."""
+    """Whether something still works on the target: certainly not, perhaps, certainly. Minimum is AND, maximum is OR."""
 
     LOST = 0
     UNSURE = 1
@@ -30,11 +30,11 @@ class Survival(enum.IntEnum):
 
 
 class Key(enum.StrEnum):
-    """What a condition asks about a card.
+    """The property of a card that a condition tests.
 
-    ANY_NAME counts the alternative names too, as networkd does: one that fits is enough, for ``!`` as well. KERNEL_NAME is the name before
-    udev gives another; PATH udev's ``ID_PATH`` (``pci-0000:00:03.0``), PARENT the name of a device above the card (``0000:00:03.0``).
-    OTHER is something that nothing here can answer.
+    ANY_NAME includes alternative names, as in networkd: one match is enough, for ``!`` as well. KERNEL_NAME is the name before udev
+    renames it; PATH is udev's ``ID_PATH`` (``pci-0000:00:03.0``), PARENT the name of a device above the card (``0000:00:03.0``).
+    OTHER stands for anything that cannot be evaluated here.
     """
 
     NAME = "name"
@@ -51,7 +51,7 @@ class Key(enum.StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Term:
-    """One pattern with shell wildcards. ``value`` has the place of the pattern alone."""
+    """One pattern with shell wildcards. ``value`` has the place of the pattern only."""
 
     value: Token
     inverted: bool = False
@@ -60,7 +60,7 @@ class Term:
 
 @dataclass(frozen=True, slots=True)
 class Condition:
-    """Terms over one key; with none it holds."""
+    """Terms for one key; without terms it holds."""
 
     key: Key
     terms: tuple[Term, ...]
@@ -72,11 +72,11 @@ class Condition:
 
     @property
     def said(self) -> tuple[Token, ...]:
-        """The patterns that decide: those that are wanted, or with none of them those that are not."""
+        """The patterns that decide: the wanted ones, or if there are none the inverted ones."""
         return self.wanted or tuple(term.value for term in self.terms)
 
     def holds_for(self, value: str) -> bool:
-        """Whether a card with this value fits."""
+        """Whether a card with this value satisfies the condition."""
         hits = [(term, _hit(self.key, term.value.value, value) != term.inverted) for term in self.terms]
         optional = [hit for term, hit in hits if not term.mandatory]
         return all(hit for term, hit in hits if term.mandatory) and (not optional or any(optional))
@@ -87,10 +87,10 @@ Match = tuple[Condition, ...]
 
 @dataclass(frozen=True, slots=True)
 class Card:
-    """A card as the target may present it. ``names`` are the names that it may have there, each of them possible.
+    """A card as the target may present it. ``names`` are its possible names there.
 
-    ``drivers`` are words by which its driver goes; ``at`` is the PCI address, empty on other buses, None when it may be any. ``known`` are
-    names that nothing the guest shows gives: they are believed. ``altnames`` are its alternative names.
+    ``drivers`` are the names of its driver; ``at`` is the PCI address, empty on other buses, None when any is possible. ``known`` are
+    names that nothing in the guest explains; they are assumed to persist. ``altnames`` are its alternative names.
     ``same_place``: the card sits where it sat on the source.
     """
 
@@ -105,18 +105,18 @@ class Card:
 
 
 def any_of(key: Key, tokens: Iterable[Token]) -> Match:
-    """A card with one of these values will do; no tokens, no condition."""
+    """A condition satisfied by any of these values; no condition without tokens."""
     terms = tuple(map(Term, tokens))
     return (Condition(key, terms),) if terms else ()
 
 
 def systemd_terms(tokens: Iterable[Token]) -> tuple[Term, ...]:
-    """Words of a ``[Match]`` setting of systemd's: ``!`` inverts, and an inverted word excludes whatever the others say."""
+    """Words of a systemd ``[Match]`` setting: ``!`` inverts, and an inverted word excludes regardless of the others."""
     return tuple(_stripped(token, mandatory=True) if token.value.startswith("!") else Term(token) for token in tokens)
 
 
 def nm_term(token: Token) -> Term:
-    """An element of NetworkManager's ``[match]``: ``|`` makes it an alternative, ``&`` mandatory, ``!`` inverts (then it is mandatory)."""
+    """An element of NetworkManager's ``[match]``: ``|`` makes it an alternative, ``&`` mandatory, ``!`` inverts (mandatory by default)."""
     mark = token.value[:1] if token.value[:1] in ("|", "&") else ""
     rest = _cut(token, 1) if mark else token
     inverted = rest.value.startswith("!")
@@ -132,7 +132,7 @@ def _cut(token: Token, size: int) -> Token:
 
 
 def fits(match: Match, card: Card) -> Survival:
-    """Whether ``card`` fits every condition."""
+    """Whether ``card`` satisfies every condition."""
     return min((_fits(condition, card) for condition in match), default=Survival.KEPT)
 
 
@@ -149,7 +149,7 @@ def _fits(condition: Condition, card: Card) -> Survival:
 
 
 def _values(key: Key, card: Card) -> tuple[str, ...] | None:
-    """What the card's ``key`` may be; None when that is not known."""
+    """The possible values of ``key`` for the card; None when they are not known."""
     if key is Key.DRIVER:
         return None if not card.drivers else (" ".join(card.drivers),)
     if key in (Key.PATH, Key.PARENT):
@@ -161,7 +161,7 @@ def _values(key: Key, card: Card) -> tuple[str, ...] | None:
 
 
 def _without_place(condition: Condition) -> Survival:
-    """An answer where the card's value is not known: a PCI address may be the one that is asked for, a word for another bus is not."""
+    """The answer when the card's value is not known: it may have the PCI address in question, but not one of another bus."""
     if condition.key is Key.OTHER or not condition.wanted:
         return Survival.UNSURE
     sample = "pci-0000:00:07.0" if condition.key is Key.PATH else "0000:00:07.0"
@@ -178,7 +178,7 @@ def _hit(key: Key, pattern: str, value: str) -> bool:
     if len(pattern) > MAX_PATTERN:
         return False
     if key is Key.KIND and not value:
-        return False  # a card has no kind at all, which no pattern fits, not even "*"
+        return False  # a card has no kind, and no pattern matches that, not even "*"
     if key is Key.MAC:
         return fnmatch.fnmatchcase(value.lower(), plain_mac(pattern))
     if key is Key.DRIVER:

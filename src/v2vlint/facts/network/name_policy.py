@@ -1,7 +1,7 @@
-"""How the guest names network cards that nothing pins: ``eth0`` in the order of discovery, or by the place of the card.
+"""How the guest names network cards that nothing pins: ``eth0`` in the order of detection, or by the place of the card.
 
-Decided by ``net.ifnames=`` of the default boot entry and by what its distribution makes of an absent one, then udev's rules, then the
-default .link file.
+Decided by ``net.ifnames=`` of the default boot entry (or its default in this distribution), then udev's rules, then the default .link
+file.
 """
 
 from __future__ import annotations
@@ -26,17 +26,17 @@ _MDEV = ("/sbin/mdev", "/etc/mdev.conf")
 _WORDS = ("onboard", "slot", "path")
 _TRUE = frozenset({"1", "yes", "true", "on", "y", "t"})
 _FALSE = frozenset({"0", "no", "false", "off", "n", "f"})
-# Onboard indexes above this are rubbish of a firmware (systemd 220 and later); version 249 takes any of 16 bits, and VMware's are larger.
+# Larger onboard indexes are ignored as firmware bugs (since systemd 220); version 249 accepts any of 16 bits, and VMware's are larger.
 _INDEX_LIMIT = 16383
 
 
 @dataclass(frozen=True, slots=True)
 class NamePolicy:
-    """``predictable`` says whether cards are named by their place (``ens192``) or by the kernel (``eth0``); None: not known.
+    """``predictable`` says whether cards are named by place (``ens192``) or by the kernel (``eth0``); None: not known.
 
-    ``where`` and ``reason`` say what decides it. ``arg`` is the ``net.ifnames=`` in force, if one is. ``words`` are the kinds of names in
-    the order they are tried, ``altwords`` those of alternative names. ``names_xen`` says whether Xen's cards are called ``enX0`` (systemd
-    250 and later). ``by_link``: .link files are read, which eudev and old versions of udev do not.
+    ``where`` and ``reason`` say what decides it. ``arg`` is the ``net.ifnames=`` in force, if any. ``words`` are the name policies in the
+    order they are tried, ``altwords`` those for alternative names. ``names_xen`` says whether Xen's cards are called ``enX0`` (since
+    systemd 250). ``by_link``: .link files are read, which eudev and old versions of udev do not do.
     """
 
     predictable: bool | None
@@ -75,7 +75,7 @@ def parse_name_policy(
 
 
 def _without_argument(os: OsInfo, udev: UdevVersion, reason: str, known: bool) -> tuple[bool | None, str]:
-    """What a distribution does where nobody asks for names by place; ``known`` says that the command line is."""
+    """The distribution's behaviour without ``net.ifnames=``; ``known`` says that the command line is known."""
     opt_in = _opt_in(os, udev)
     if not known:
         return None, "the kernel command line is not known"
@@ -83,14 +83,14 @@ def _without_argument(os: OsInfo, udev: UdevVersion, reason: str, known: bool) -
 
 
 def _reads_links(fs: GuestFS, rules: dict[str, str]) -> bool:
-    """A udev that is there, but without the rule that applies .link files, reads none; without a udev the benefit of the doubt holds."""
+    """A udev without the rule that applies .link files reads none; without any udev they are assumed to be read."""
     if _BY_LINK in rules:
         return not fs.is_masked(rules[_BY_LINK])
     return not rules and not any(fs.listdir(folder) for folder in _VENDOR_RULES)
 
 
 def _decision(fs: GuestFS, links: SystemdLinks, arg: KernelArg | None, rules: dict[str, str]) -> tuple[bool | None, Where, str]:
-    """What the argument and the files say, before a distribution's own default."""
+    """The decision by argument and files, before the distribution's default."""
     if arg is not None and (arg.value or "").lower() in _FALSE:
         return False, arg.where, f"{arg} on the kernel command line"
     masked = next((path for path in rules.values() if fs.is_masked(path)), None)
@@ -100,27 +100,27 @@ def _decision(fs: GuestFS, links: SystemdLinks, arg: KernelArg | None, rules: di
         has_udev = any(fs.listdir(folder) for folder in _VENDOR_RULES)
         if not has_udev and any(fs.exists(path) or fs.readlink(path) for path in _MDEV):
             return False, WholeFile(_MDEV[0]), "mdev names no cards"
-        reason = "udev has no rules that name cards by their place" if has_udev else "no udev rules were found"
+        reason = "udev has no rules that name cards by place" if has_udev else "no udev rules were found"
         return False if has_udev else None, WholeFile(_VENDOR_RULES[0]), reason
     if _BY_RULE not in rules and links.default_masked:
         return False, links.default_at, "the default .link file is masked"
     if _BY_RULE not in rules and links.default is not None and not links.default.is_predictable:
-        return False, links.default_at, "the default .link file names no card by its place"
-    return True, WholeFile(next(iter(rules.values()))), "udev names cards by their place"
+        return False, links.default_at, "the default .link file names no card by place"
+    return True, WholeFile(next(iter(rules.values()))), "udev names cards by place"
 
 
 def _opt_in(os: OsInfo, udev: UdevVersion) -> tuple[bool | None, str] | None:
-    """Distributions whose udev names cards by their place only with ``net.ifnames=1``.
+    """Distributions whose udev names cards by place only with ``net.ifnames=1``.
 
     SUSE up to 15: ``enable_name_policy()`` in openSUSE/systemd's link-config.c, SUSE KB 000020417. Debian 8 and Ubuntu 15.04: their patch
-    "Make net.ifnames opt-in instead of opt-out", dropped in systemd 220-7. What Tumbleweed does has changed with time.
+    "Make net.ifnames opt-in instead of opt-out", dropped in systemd 220-7. Tumbleweed's behaviour has changed over time.
     """
     if os.family == "suse":
         if os.distro.startswith("opensuse-tumbleweed") or not os.major:
-            return None, "whether this release names cards by their place is not known"
-        return (False, f"{os.name} names cards by their place only with net.ifnames=1") if os.major < 16 or os.major == 42 else None
+            return None, "it is not known whether this release names cards by place"
+        return (False, f"{os.name} names cards by place only with net.ifnames=1") if os.major < 16 or os.major == 42 else None
     if os.family == "debian" and 0 < udev.number < 220:
-        return False, f"{os.name} names cards by their place only with net.ifnames=1"
+        return False, f"{os.name} names cards by place only with net.ifnames=1"
     return None
 
 
@@ -132,7 +132,7 @@ def _xen(udev: UdevVersion, bootloader: Bootloader, lines: CommandLines) -> bool
 
 
 def _limit(udev: UdevVersion, os: OsInfo) -> int:
-    """The largest onboard index that makes a name. Red Hat took up 16383 with 7.3 (access.redhat.com/solutions/2592561)."""
+    """The largest onboard index used for a name. Red Hat allows up to 16383 since 7.3 (access.redhat.com/solutions/2592561)."""
     early = re.fullmatch(r"7\.[0-2](?:\D.*)?", os.version) is not None
     if os.family == "rhel" and udev.number == 219 and not early:
         return _INDEX_LIMIT

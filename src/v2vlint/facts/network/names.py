@@ -1,4 +1,4 @@
-"""What a network interface's name says about where it came from (systemd.net-naming-scheme(7), biosdevname(1))."""
+"""What an interface name says about its origin (systemd.net-naming-scheme(7), biosdevname(1))."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _TAIL = r"(?:f\d+)?(?:np?\w+|d\d+)?(?:v\d+)?"
 
 
 class IfNameKind(enum.StrEnum):
-    """The source of a name."""
+    """The origin of a name."""
 
     KERNEL = "kernel"
     ONBOARD = "onboard index"
@@ -42,7 +42,7 @@ _KINDS = (
 
 
 def ifname_kind(name: str) -> IfNameKind:
-    """The kind of an interface name; a VLAN's or alias' (``ens192.10``, ``eth0:1``) is that of its parent."""
+    """The kind of an interface name; VLANs and aliases (``ens192.10``, ``eth0:1``) have that of their parent."""
     base = parent_name(name)
     if len(base) > MAX_NAME:
         return IfNameKind.CUSTOM
@@ -50,17 +50,17 @@ def ifname_kind(name: str) -> IfNameKind:
 
 
 def parent_name(name: str) -> str:
-    """``ens192.100`` and ``eth0:1`` without what follows the interface's own name."""
+    """``ens192.100`` and ``eth0:1`` reduced to the parent interface's name."""
     return re.split(r"[.:@]", name, maxsplit=1)[0]
 
 
 def is_topology_name(name: str) -> bool:
-    """Whether udev made the name from the place of the card (``ens192``, ``enp3s0f1``, ``eno1``), which changes with the hardware."""
+    """Whether udev derived the name from the place of the card (``ens192``, ``enp3s0f1``, ``eno1``), which changes with the hardware."""
     return ifname_kind(name) in {IfNameKind.ONBOARD, IfNameKind.SLOT, IfNameKind.PATH}
 
 
 def is_vmware_name(name: str) -> bool:
-    """Whether only VMware gives such names: its PCI bridges number slots from 32 and 160 on, its ACPI index starts at 16777xxx."""
+    """Whether only VMware gives such names: its PCI bridges number slots from 32 and 160, its ACPI index starts at 16777xxx."""
     match = re.fullmatch(r"en(?:s(\d+)|o(\d+))(?:np0)?", name)
     if match is None:
         return False
@@ -73,7 +73,7 @@ def is_glob(pattern: str) -> bool:
 
 
 def matches(pattern: str, name: str) -> bool:
-    """Whether an interface called ``name`` fits ``pattern`` (shell wildcards; ``!`` in front inverts)."""
+    """Whether the interface name ``name`` matches ``pattern`` (shell wildcards; a leading ``!`` inverts)."""
     if len(pattern) > MAX_NAME:
         return False
     if pattern.startswith("!"):

@@ -1,4 +1,4 @@
-"""Gentoo's netifrc (``/etc/conf.d/net``) and dhcpcd, the two managers whose configuration is a few lines."""
+"""Gentoo's netifrc (``/etc/conf.d/net``)."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _CONFIG = re.compile(r"config_(\w+)")
 
 @dataclass(frozen=True, slots=True)
 class Netifrc:
-    """The interfaces of ``/etc/conf.d/net``."""
+    """The interfaces in ``/etc/conf.d/net``."""
 
     interfaces: tuple[InterfaceConfig, ...] = ()
     malformed: tuple[Span, ...] = ()
@@ -29,7 +29,7 @@ class Netifrc:
 
 @provides
 def parse_netifrc(fs: GuestFS, services: Services) -> Netifrc:
-    """The guest's ``/etc/conf.d/net``; a missing file is an empty one."""
+    """The guest's ``/etc/conf.d/net``. A missing file counts as empty."""
     text = fs.text(PATH)
     if text is None:
         return Netifrc()

@@ -6,7 +6,7 @@
         ens192:
           dhcp4: true
 
-Every value keeps the place of the file that won.
+Every value keeps its place in the file that takes precedence.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ _STATIC = ("addresses", "gateway4", "gateway6", "routes", "nameservers")
 
 @dataclass(frozen=True, slots=True)
 class NetplanDevice:
-    """One definition: its id, which renderer brings it up (``networkd`` or ``NetworkManager``), and the interface it makes."""
+    """One definition: its id, the renderer that brings it up (``networkd`` or ``NetworkManager``), and the resulting interface."""
 
     id: Token
     renderer: str
@@ -56,7 +56,7 @@ class NetplanDevice:
 
 @dataclass(frozen=True, slots=True)
 class Netplan:
-    """The merged netplan configuration. ``files`` are the live ones in merge order; ``problems`` those that are not YAML."""
+    """The merged netplan configuration. ``files`` are the active ones in merge order; ``problems`` those that are not valid YAML."""
 
     devices: tuple[NetplanDevice, ...] = ()
     renderer: str = "networkd"
@@ -65,13 +65,13 @@ class Netplan:
 
     @property
     def interfaces(self) -> tuple[InterfaceConfig, ...]:
-        """What the definitions configure."""
+        """The interfaces that the definitions configure."""
         return tuple(device.interface for device in self.devices)
 
 
 @provides
 def parse_netplan(fs: GuestFS) -> Netplan:
-    """All live netplan files of the guest; whether netplan is installed is another fact."""
+    """All active netplan files of the guest; whether netplan is installed is a separate fact."""
     texts = [text for path in layered(fs, FOLDERS, ".yaml")[:MAX_FILES] if (text := fs.text(path)) is not None]
     merged: YamlNode | None = None
     problems: list[YamlProblem] = []
@@ -193,12 +193,12 @@ def _match(names: tuple[Token, ...], mac: Token | None, node: YamlNode) -> Match
 
 
 def _all(edits: list[ReplaceText | None]) -> tuple[ReplaceText, ...]:
-    """All edits, or none when one of them cannot be made."""
+    """All edits, or none if one of them is impossible."""
     return tuple(edit for edit in edits if edit is not None) if None not in edits else ()
 
 
 def _other_routes(node: YamlNode) -> bool:
-    """Whether there are routes besides the default one, which a change to DHCP would lose."""
+    """Whether there are routes besides the default one, which a switch to DHCP would lose."""
     routes = node.get("routes")
     targets = [route.scalar("to") for route in routes.elements] if routes is not None else []
     return any(to is None or to.value not in _DEFAULTS for to in targets)

@@ -1,4 +1,4 @@
-"""The guest's network as one: which managers run, what they configure, and what gives names to cards."""
+"""The guest's network as a whole: which managers run, what they configure, and what names the cards."""
 
 from __future__ import annotations
 
@@ -33,10 +33,10 @@ _NO_CARD = frozenset({"loopback", "wifi", "wwan", "modem", "vpn", "tunnel", "dum
 
 @dataclass(frozen=True, slots=True)
 class NamePin:
-    """Something that gives a name to a card that fits ``match``; with no conditions to any card. ``mac`` is the address it asks for.
+    """Something that names a card matching ``match`` (any card without conditions). ``mac`` is the address it requires.
 
-    ``where`` is the place of what ties it to the card. An empty ``name`` leaves the card its kernel name; ``last`` says that a name by the
-    card's place comes before.
+    ``where`` is the place of what ties it to the card. An empty ``name`` leaves the card its kernel name; ``last`` says that a name by
+    place takes precedence.
     """
 
     name: Token
@@ -48,11 +48,11 @@ class NamePin:
 
 @dataclass(frozen=True, slots=True)
 class Network:
-    """The network configuration that is really in force.
+    """The network configuration that is in force.
 
-    ``interfaces`` are those of managers that run (or that may, where the guest does not tell: then ``certain`` is false); ``unread`` are
-    configurations whose manager does not run. ``pins`` give cards fixed names; ``policy`` names the others. ``fallback`` says what brings
-    up a card that nothing mentions, or is empty. ``hands_off`` are configurations that keep a manager off the cards that they fit.
+    ``interfaces`` are those of managers that run (or that may run, if the guest does not show it: ``certain`` is then false); ``unread``
+    are configurations whose manager does not run. ``pins`` give cards fixed names; ``policy`` names the others. ``fallback`` says what
+    brings up a card without any configuration, or is empty. ``hands_off`` are configurations that exclude matching cards from a manager.
     """
 
     interfaces: tuple[InterfaceConfig, ...] = ()
@@ -68,45 +68,45 @@ class Network:
 
     @property
     def cards(self) -> tuple[InterfaceConfig, ...]:
-        """The configurations of network cards that come up, on their own or as part of another interface."""
+        """The configurations of network cards that come up, themselves or as part of another interface."""
         return tuple(interface for interface in self.interfaces if not interface.is_virtual and self.starts(interface))
 
     def starts(self, interface: InterfaceConfig) -> bool:
-        """Whether it comes up at boot: on its own, or because an interface that comes up is built on it and starts it."""
+        """Whether it comes up at boot: itself, or because an interface stacked on it comes up and starts it."""
         return interface.autostart or any(upper.brings_up and upper.autostart for upper in self.uppers(interface))
 
     def uppers(self, interface: InterfaceConfig) -> tuple[InterfaceConfig, ...]:
-        """The interfaces that are built on it."""
+        """The interfaces stacked on it."""
         return tuple(upper for upper in self.interfaces if upper.is_virtual and upper is not interface and _is_below(interface, upper))
 
     def lowers(self, upper: InterfaceConfig) -> tuple[InterfaceConfig, ...]:
-        """The configurations of what it is built on."""
+        """The configurations of the interfaces below it."""
         return tuple(lower for lower in self.interfaces if lower is not upper and _is_below(lower, upper)) if upper.is_virtual else ()
 
     def bare_uses(self, upper: InterfaceConfig) -> tuple[Token, ...]:
-        """Names of cards that it is built on and that have no configuration of their own."""
+        """Names of cards below it that have no configuration of their own."""
         known = {word for lower in self.lowers(upper) for word in _words(lower)}
         return tuple(token for token in upper.uses if upper.is_virtual and token.value not in known and self.named(token.value) is None)
 
     @property
     def addressed(self) -> tuple[InterfaceConfig, ...]:
-        """The interfaces that come up on their own and get an address, cards or not; loopback and tunnels excluded."""
+        """The interfaces that come up by themselves and get an address, cards or not, except loopback and tunnels."""
         return tuple(i for i in self.interfaces if i.autostart and i.method is not Method.NONE and i.kind not in _NO_CARD)
 
     def named(self, name: str) -> InterfaceConfig | None:
-        """The configuration that others call ``name``: by interface name, netplan id, or a profile's id or UUID."""
+        """The configuration that others refer to as ``name``: an interface name, netplan id, or profile id or UUID."""
         for interface in self.interfaces:
             if name in interface.ids or any(token.value == name for token in interface.names):
                 return interface
         return None
 
     def pins_of(self, name: str) -> tuple[NamePin, ...]:
-        """All that gives a card this name."""
+        """All pins that assign this name."""
         return tuple(pin for pin in self.pins if pin.name.value == parent_name(name))
 
 
 def _words(interface: InterfaceConfig) -> tuple[str, ...]:
-    """What others may call it."""
+    """The names that others may use for it."""
     return (*(token.value for token in interface.names), *interface.ids)
 
 
@@ -119,7 +119,7 @@ def _is_below(lower: InterfaceConfig, upper: InterfaceConfig) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class _Configured:
-    """What each manager's files configure, before asking which manager runs."""
+    """The configuration in each manager's files, whether or not that manager runs."""
 
     interfaces: tuple[InterfaceConfig, ...]
 
@@ -136,7 +136,7 @@ def collect_interfaces(
     dhcpcd: Dhcpcd,
     fs: GuestFS,
 ) -> _Configured:
-    """All configurations, ifcfg files attributed to the program that reads them; NetworkManager takes no name from a file's name."""
+    """All configurations, with ifcfg files attributed to the program that reads them. NetworkManager takes no name from the file name."""
     times = nm_timestamps(fs) if ifcfg.files else {}
     found = (*networkd.interfaces, *keyfiles.interfaces, *netplan.interfaces, *ifupdown.interfaces, *netifrc.interfaces, *dhcpcd.interfaces)
     return _Configured((*found, *_ifcfg_readers(ifcfg, managers, times)))
@@ -170,7 +170,7 @@ def parse_network(
     os: OsInfo,
     networkd: Networkd,
 ) -> Network:
-    """The network of the guest, over every manager that runs or may run."""
+    """The guest's network, over every manager that runs or may run."""
     live = tuple(interface for interface in configured.interfaces if managers.runs(interface.manager) is not False)
     hands_off = networkd.unmanaged if managers.runs(Manager.NETWORKD) is not False else ()
     unread = tuple(interface for interface in configured.interfaces if managers.runs(interface.manager) is False)
@@ -191,7 +191,7 @@ def parse_network(
 
 
 def _ignores_udev_names(os: OsInfo) -> bool:
-    """From Red Hat Enterprise Linux 9 on, a ``NAME=`` of a rule loses against the .link files."""
+    """Since Red Hat Enterprise Linux 9, .link files take precedence over ``NAME=`` in a rule."""
     return os.family == "rhel" and os.major >= 9 and os.distro != "fedora"
 
 
@@ -212,7 +212,7 @@ def _pins(
 
 
 def _link_pins(links: SystemdLinks) -> Iterator[NamePin]:
-    """udev takes the first .link file that fits, whatever it sets; its ``NamePolicy=`` comes before its ``Name=`` (link-config.c)."""
+    """udev uses the first matching .link file, whatever it sets; ``NamePolicy=`` is tried before ``Name=`` (link-config.c)."""
     for link in links.links:
         if link is links.default:
             return
@@ -229,5 +229,5 @@ def _fallback(managers: NetManagers, nm_conf: NmConf, netplan: Netplan) -> str:
     if managers.runs(Manager.NETWORK_MANAGER) and nm_conf.connects_by_itself(manages_all=handed_over):
         return "NetworkManager connects any other card by DHCP"
     if managers.runs(Manager.DHCPCD):
-        return "dhcpcd asks for an address on every card"
+        return "dhcpcd requests an address on every card"
     return ""

@@ -44,7 +44,7 @@ class NetDev:
 
 @dataclass(frozen=True, slots=True)
 class Networkd:
-    """The configuration of systemd-networkd, in the order it tries the files. ``unmanaged`` keep it off the cards that they fit."""
+    """systemd-networkd's configuration in the order the files are tried. ``unmanaged`` excludes matching cards from it."""
 
     interfaces: tuple[InterfaceConfig, ...] = ()
     unmanaged: tuple[InterfaceConfig, ...] = ()
@@ -54,7 +54,7 @@ class Networkd:
 
 @provides
 def parse_networkd(fs: GuestFS, version: UdevVersion) -> Networkd:
-    """All .network and .netdev files that can apply in a virtual machine; whether networkd runs at all is another fact."""
+    """All .network and .netdev files that can apply in a virtual machine; whether networkd runs is a separate fact."""
     devices = [unit for unit in read_units(fs, ".netdev") if not in_containers_only(unit)]
     netdevs = tuple(netdev for unit in devices if (netdev := _netdev(unit)) is not None)
     units = live_units(fs, ".network", version)
@@ -76,7 +76,7 @@ def _unmanaged(unit: Unit) -> bool:
 
 
 def _users(units: Iterable[Unit]) -> dict[str, list[Token]]:
-    """For every stacked device, the names of the interfaces it is built on."""
+    """For every stacked device, the names of the interfaces below it."""
     users: dict[str, list[Token]] = {}
     for unit in units:
         for device in unit.words("Network", *_STACKED):
@@ -158,7 +158,7 @@ def _drop_mac(unit: Unit, names: tuple[Token, ...], macs: list[Token]) -> tuple[
 
 
 def _default_routes(unit: Unit) -> tuple[Span, ...]:
-    """The places of route sections without a destination of their own; the others lead where they say."""
+    """The places of route sections without a destination; those with one are not default routes."""
     sections = [
         section for section in unit.ini.named("Route") if (to := section.get("Destination")) is None or to.value in ("0.0.0.0/0", "::/0")
     ]

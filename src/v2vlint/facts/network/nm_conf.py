@@ -1,4 +1,4 @@
-"""NetworkManager's own settings (NetworkManager.conf(5)): whether it makes connections of its own and which settings it reads."""
+"""NetworkManager's own settings (NetworkManager.conf(5)): automatic connections, and which plugins it uses."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _VENDOR = ("/run/NetworkManager/conf.d", "/usr/lib/NetworkManager/conf.d", "/lib
 
 @dataclass(frozen=True, slots=True)
 class NmConf:
-    """The settings that matter. ``no_auto_default`` and ``unmanaged`` are the values that won; ``plugins`` as listed."""
+    """The relevant settings. ``no_auto_default`` and ``unmanaged`` are the values in force; ``plugins`` is as listed."""
 
     no_auto_default: Token | None = None
     unmanaged: Token | None = None
@@ -26,7 +26,7 @@ class NmConf:
     def connects_by_itself(self, manages_all: bool = False) -> bool:
         """Whether an ethernet card without a profile gets an automatic DHCP connection.
 
-        ``manages_all`` says that netplan hands every card to NetworkManager, whatever ``unmanaged`` is.
+        ``manages_all`` says that netplan assigns every card to NetworkManager, regardless of ``unmanaged``.
         """
         refused = self.no_auto_default is not None and "*" in self.no_auto_default.value
         return not refused and (manages_all or self.manages_ethernet)
@@ -43,7 +43,7 @@ class NmConf:
 
 @provides
 def parse_nm_conf(fs: GuestFS) -> NmConf:
-    """The merged settings: vendor drop-ins, then NetworkManager.conf, then /etc's drop-ins; later values win."""
+    """The merged settings: vendor drop-ins, then NetworkManager.conf, then drop-ins in /etc; later values take precedence."""
     vendor = layered(fs, (f"{ETC}/conf.d", *_VENDOR), ".conf")
     hidden = [path for path in vendor if path.startswith(f"{ETC}/")]
     paths = [path for path in vendor if path not in hidden] + [f"{ETC}/NetworkManager.conf"] + hidden

@@ -48,7 +48,7 @@ _KINDS = {
 
 @dataclass(frozen=True, slots=True)
 class NmKeyfiles:
-    """All live connection profiles."""
+    """All active connection profiles."""
 
     interfaces: tuple[InterfaceConfig, ...] = ()
     malformed: tuple[Span, ...] = ()
@@ -56,7 +56,7 @@ class NmKeyfiles:
 
 @provides
 def parse_nm_keyfiles(fs: GuestFS) -> NmKeyfiles:
-    """The profiles of the three folders; a file in /etc hides one of the same name in the others."""
+    """The profiles in the three folders; a file in /etc hides one of the same name in the others."""
     profiles = [(ini_from(text), text) for path in _paths(fs) if (text := fs.text(path)) is not None]
     times = nm_timestamps(fs)
     found = [(ini, _ordered(ini, interface, times)) for ini, text in profiles if (interface := _interface(ini, text)) is not None]
@@ -64,7 +64,7 @@ def parse_nm_keyfiles(fs: GuestFS) -> NmKeyfiles:
 
 
 def nm_timestamps(fs: GuestFS) -> dict[str, str]:
-    """When each profile was last used, in seconds, by its UUID."""
+    """The time each profile was last used, in seconds, by UUID."""
     text = fs.text(TIMESTAMPS)
     section = ini_from(text).merged("timestamps") if text is not None else None
     return {setting.key: setting.value.value for setting in section.settings} if section else {}
@@ -198,13 +198,13 @@ def _to_dhcp(ini: IniFile, text: GuestText) -> tuple[ReplaceText, ...]:
 
 
 def _is_static(setting: IniSetting) -> bool:
-    """What goes with a fixed address; of the routes only the default one, as the others lead where it says."""
+    """Whether it belongs to a fixed address. Of the routes only the default one does; the others state their destination."""
     default = _ROUTE.fullmatch(setting.key) is not None and setting.value.value.startswith(_DEFAULT_ROUTES)
     return default or _STATIC.fullmatch(setting.key) is not None
 
 
 def _stacked(found: list[tuple[IniFile, InterfaceConfig]]) -> Iterator[InterfaceConfig]:
-    """The profiles, bonds and bridges knowing the profiles that are members of them by name, id or UUID."""
+    """The profiles, with bonds and bridges linked to the profiles that name them as master by name, id or UUID."""
     members: dict[str, list[Token]] = {}
     for _ini, interface in found:
         if interface.master:

@@ -22,7 +22,7 @@ _PROXY = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Proxy:
-    """A proxy setting: its address, the host in it, and the line it is on."""
+    """A proxy setting: the URL, its host, and the line."""
 
     url: Token
     host: str
@@ -31,14 +31,14 @@ class Proxy:
 
 @dataclass(frozen=True, slots=True)
 class Proxies:
-    """Every proxy setting found, comments left out."""
+    """Every proxy setting outside comments."""
 
     settings: tuple[Proxy, ...] = ()
 
 
 @provides
 def find_proxies(fs: GuestFS) -> Proxies:
-    """Look through the known files."""
+    """Search the known files."""
     found: list[Proxy] = []
     for pattern in _FILES:
         for path in fs.glob(pattern)[:MAX_FILES]:

@@ -1,4 +1,4 @@
-"""Where host names are looked up: resolv.conf(5), and resolved.conf(5) of systemd-resolved."""
+"""How host names are resolved: resolv.conf(5), and resolved.conf(5) of systemd-resolved."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ _WRITERS = re.compile(
 class ResolvConf:
     """The resolver's settings.
 
-    ``link`` is where /etc/resolv.conf points when it is a link; ``writer`` the program named in its head as its author. ``nameservers``
-    and ``search`` come from a plain file, ``resolved`` from ``DNS=`` of systemd-resolved, which is used whatever resolv.conf is.
+    ``link`` is the target of /etc/resolv.conf when it is a link; ``writer`` the program that its header names as author. ``nameservers``
+    and ``search`` come from a plain file; ``resolved`` is ``DNS=`` of systemd-resolved, which applies whatever resolv.conf is.
     """
 
     where: Where = WholeFile(PATH)
@@ -36,13 +36,13 @@ class ResolvConf:
 
     @property
     def is_static(self) -> bool:
-        """Whether the servers were set by an administrator and stay: the file is no link, and no program writes it."""
+        """Whether an administrator set the servers permanently: the file is not a link, and no program rewrites it."""
         return bool(self.nameservers) and not self.link and not self.writer
 
 
 @provides
 def parse_resolv_conf(fs: GuestFS) -> ResolvConf:
-    """The resolver's settings; a missing file and a link are empty ones."""
+    """The resolver's settings. A missing file and a link count as empty."""
     resolved = _resolved(fs)
     link = fs.readlink(PATH)
     text = fs.text(PATH) if link is None else None

@@ -26,10 +26,10 @@ _PREDICTABLE = frozenset({"onboard", "slot", "path", "mac", "database"})
 
 @dataclass(frozen=True, slots=True)
 class LinkFile:
-    """One live .link file. ``hardware`` are driver names and bus paths it matches; ``policies`` the words of ``NamePolicy=``,
+    """One active .link file. ``hardware`` are the driver names and bus paths it matches; ``policies`` the words of ``NamePolicy=``,
     ``altpolicies`` those of ``AlternativeNamesPolicy=``.
 
-    ``conditions`` are what a card must fit for the file to apply to it.
+    ``conditions`` are what a card must match for the file to apply.
     """
 
     path: str
@@ -45,15 +45,15 @@ class LinkFile:
 
     @property
     def is_predictable(self) -> bool:
-        """Whether its policy makes names from the place of the card."""
+        """Whether its policy derives names from the place of the card."""
         return any(policy.value in _PREDICTABLE for policy in self.policies)
 
 
 @dataclass(frozen=True, slots=True)
 class SystemdLinks:
-    """The live .link files in order; ``default`` is udev's own 99-default.link or what stands in its place.
+    """The active .link files in order; ``default`` is udev's own 99-default.link or its replacement.
 
-    ``default_masked`` says that 99-default.link exists but is switched off; ``default_at`` is then the file that does it.
+    ``default_masked`` says that 99-default.link exists but is disabled; ``default_at`` is then the file that disables it.
     """
 
     links: tuple[LinkFile, ...] = ()

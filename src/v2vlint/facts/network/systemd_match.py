@@ -13,12 +13,12 @@ _KEYS = {
     Key.MAC: ("MACAddress", "PermanentMACAddress"), Key.PATH: ("Path",), Key.DRIVER: ("Driver",), Key.TYPE: ("Type",), Key.KIND: ("Kind",),
     Key.OTHER: ("Property", "Host", "Credential", "Firmware", "KernelCommandLine", "KernelVersion", "Version"),
 }  # fmt: skip
-# Versions 243 and 244 warn of a file without a condition, 245 ignores it (networkd-network.c, link-config.c).
+# Versions 243 and 244 only warn about a file without a condition, 245 ignores it (networkd-network.c, link-config.c).
 _NEEDS_MATCH = 245
 
 
 def live_units(fs: GuestFS, suffix: str, version: UdevVersion) -> list[Unit]:
-    """The units that may apply in a virtual machine: without a condition, systemd ignores a .link or .network file since version 245."""
+    """The units that may apply in a virtual machine. Since version 245 systemd ignores .link and .network files without a condition."""
     units = [unit for unit in read_units(fs, suffix) if not in_containers_only(unit)]
     return [unit for unit in units if version.number < _NEEDS_MATCH or _has_match(unit)]
 
@@ -28,9 +28,9 @@ def _has_match(unit: Unit) -> bool:
 
 
 def match_of(unit: Unit, names: Key, version: UdevVersion) -> Match:
-    """The conditions of a unit. ``names`` is what its ``Name=`` or ``OriginalName=`` compares with.
+    """The conditions of a unit. ``names`` is the property that its ``Name=`` or ``OriginalName=`` tests.
 
-    Only ``Property=`` and its like, which ask for something else than the card, are left to chance; those of the host hold as they did.
+    Only ``Property=`` and similar, which test something other than the card, are undecided; conditions on the host hold as before.
     """
     if not version.number and not _has_match(unit):
         return (Condition(Key.OTHER, ()),)
@@ -41,7 +41,7 @@ def match_of(unit: Unit, names: Key, version: UdevVersion) -> Match:
 
 
 def _terms(values: tuple[Token, ...]) -> tuple[Term, ...]:
-    """A ``!`` before a value inverts all of its words, one before a later word that word; an empty value drops what was said before."""
+    """A ``!`` before the value inverts all of its words, one before a later word only that word; an empty value resets the list."""
     terms: list[Term] = []
     for value in values:
         words = words_of(value)

@@ -1,4 +1,4 @@
-"""What a udev rule asks of a network card (udev(7)): alternatives are parted by ``|``, ``!=`` inverts them all."""
+"""A udev rule's conditions on a network card (udev(7)): alternatives are separated by ``|``, ``!=`` inverts them all."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from v2vlint.model.place import Token
 _ALTERNATIVE = re.compile(r"[^|]+")
 _PCI = re.compile(r"[0-9a-fA-F*?]{1,4}:[0-9a-fA-F*?]{1,2}:[0-9a-fA-F*?]{1,2}\.[0-7*?]")
 _ANYTHING = frozenset({"*", "?*"})
-# Keys that hold for every card there is: the event, the class of the device, Ethernet's own numbers.
+# Keys that hold for every card: the event, the device class, Ethernet's own numbers.
 _ALWAYS = frozenset({"SUBSYSTEM", "SUBSYSTEMS", "ACTION", "NAME", "SYMLINK", "BUS", "TAG", "TAGS", "CONST"})
 _PLAIN = {
     "KERNEL": Key.KERNEL_NAME, "ENV{INTERFACE}": Key.KERNEL_NAME, "DRIVER": Key.DRIVER, "DRIVERS": Key.DRIVER,
@@ -21,7 +21,7 @@ _PLAIN = {
 }  # fmt: skip
 _PARENTS = frozenset({"KERNELS", "ID", "DEVPATH"})
 _ATTRIBUTES = frozenset({"ATTR", "ATTRS", "SYSFS"})
-# PCI vendors of cards, and the drivers that they go with on a platform.
+# PCI vendors of cards, and their drivers on a platform.
 _VENDORS = {
     "0x1af4": ("virtio_net",), "0x15ad": ("vmxnet3",), "0x1d0f": ("ena",), "0x1ae0": ("gve",), "0x10ec": ("8139cp", "8139too"),
     "0x8086": ("e1000", "e1000e", "igb", "ixgbevf", "iavf"), "0x1022": ("pcnet32",), "0x15b3": ("mlx4_en", "mlx5_core"),
@@ -48,7 +48,7 @@ def _conditions(pair: re.Match[str], value: Token) -> Iterator[Condition]:
 
 
 def _key(pair: re.Match[str], value: str) -> Key | None:
-    """What the pair asks about; None when every card of the target fits, OTHER when it cannot be told."""
+    """The property that the pair tests; None when every card of the target passes, OTHER when it cannot be evaluated."""
     name, attr = pair["key"], pair["attr"] or ""
     full = f"{name}{{{attr}}}" if attr else name
     if full in _PLAIN:

@@ -3,7 +3,7 @@
     # PCI device 0x15ad:0x07b0 (vmxnet3)
     SUBSYSTEM=="net", ACTION=="add", DRIVERS=="?*", ATTR{address}=="00:50:56:9a:2c:11", ATTR{type}=="1", KERNEL=="eth*", NAME="eth0"
 
-Rules of the distribution itself are not read, only those under /etc, /run and /usr/local.
+Only rules under /etc, /run and /usr/local are read, not the distribution's own.
 """
 
 from __future__ import annotations
@@ -36,9 +36,9 @@ _MAC_ATTRIBUTES = frozenset({"ATTR", "ATTRS", "SYSFS"})
 
 @dataclass(frozen=True, slots=True)
 class UdevNetRule:
-    """A rule that gives a network card a fixed name. ``hardware`` are drivers, bus paths and other traits of the card it asks for.
+    """A rule that gives a network card a fixed name. ``hardware`` are drivers, bus paths and other properties it tests.
 
-    ``remove`` deletes its lines. ``conditions`` are what a card must fit.
+    ``remove`` deletes its lines. ``conditions`` are what a card must match.
     """
 
     where: Span
@@ -56,9 +56,9 @@ class UdevNetRule:
 
 @dataclass(frozen=True, slots=True)
 class UdevNet:
-    """The naming rules in the order udev runs them, and the generator that would add more; ``generator`` is None when absent or masked.
+    """The naming rules in udev's order, and the generator that adds more; ``generator`` is None when absent or masked.
 
-    ``spared`` are patterns of MAC addresses that the generator leaves alone: those of virtual machines, mostly.
+    ``spared`` are patterns of MAC addresses that the generator skips, mostly those of virtual machines.
     """
 
     rules: tuple[UdevNetRule, ...] = ()
@@ -66,7 +66,7 @@ class UdevNet:
     spared: tuple[str, ...] = ()
 
     def names_new_card(self, prefixes: Iterable[str]) -> bool | None:
-        """Whether the generator gives a name to a new card whose address starts with one of ``prefixes``; None: to some, or not known."""
+        """Whether the generator names a new card whose address starts with one of ``prefixes``; None: some, or not known."""
         if self.generator is None:
             return False
         taken = {not any(fnmatch.fnmatchcase(f"{prefix}:00:00:00:00"[:17], pattern) for pattern in self.spared) for prefix in prefixes}
@@ -75,7 +75,7 @@ class UdevNet:
 
 @provides
 def parse_udev_net(fs: GuestFS) -> UdevNet:
-    """The local naming rules of the guest; no file, no rules."""
+    """The guest's local naming rules. Missing files count as empty."""
     own = frozenset(layered(fs, UDEV_RULES[:3], ".rules"))
     rules: list[UdevNetRule] = []
     for path in sorted(own, key=lambda path: path.rpartition("/")[2]):
@@ -86,7 +86,7 @@ def parse_udev_net(fs: GuestFS) -> UdevNet:
 
 
 def _spared(text: GuestText | None) -> tuple[str, ...]:
-    """Patterns of addresses by which the generator's rules jump to their end."""
+    """Patterns of addresses for which the generator's rules jump to their end."""
     matches = _SPARED.finditer(text.content) if text is not None else ()
     return tuple(pattern for match in matches for pattern in match[1].lower().split("|"))
 

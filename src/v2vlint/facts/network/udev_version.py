@@ -1,4 +1,4 @@
-"""Which version of systemd's udev and networkd the guest has."""
+"""The version of the guest's systemd-udev and systemd-networkd."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from v2vlint.model.osinfo import OsInfo
 
 _LIBRARIES = ("/usr/lib/systemd/libsystemd-shared-*.so", "/lib/systemd/libsystemd-shared-*.so", "/usr/lib/*/systemd/libsystemd-shared-*.so")
 _LIBRARY = re.compile(r"libsystemd-shared-(\d{3})(?!\d)")
-# The packages of the releases; Debian's and Ubuntu's: packages.debian.org, packages.ubuntu.com.
+# Package versions by release; for Debian and Ubuntu: packages.debian.org, packages.ubuntu.com.
 _RELEASES = {
     ("rhel", 7): 219, ("rhel", 8): 239, ("rhel", 9): 252, ("rhel", 10): 257,
     ("debian", 8): 215, ("debian", 9): 232, ("debian", 10): 241, ("debian", 11): 247, ("debian", 12): 252, ("debian", 13): 257,
@@ -22,14 +22,14 @@ _RELEASES = {
 
 @dataclass(frozen=True, slots=True)
 class UdevVersion:
-    """The version of systemd's udev; 0 when it is not known or is no systemd."""
+    """The version of systemd's udev; 0 when it is not known or not systemd's."""
 
     number: int = 0
 
 
 @provides
 def parse_udev_version(fs: GuestFS, os: OsInfo) -> UdevVersion:
-    """From the name of systemd's own library, which has the version in it; before it had, from the distribution's release."""
+    """Read it from the name of systemd's own library, or if that has no version, derive it from the distribution's release."""
     for pattern in _LIBRARIES:
         for path in fs.glob(pattern):
             if match := _LIBRARY.search(path):

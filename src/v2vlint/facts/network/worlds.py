@@ -1,7 +1,7 @@
-"""The name engine: how the cards of the target may be placed, and what this guest calls them there.
+"""The name engine: where the target may place the cards, and what this guest calls them there.
 
-A *world* is one way in which the target may present its cards. The boards of the profile are the usual ones; each of the other places
-that the profile allows gives a further world, if anything in the guest refers to the name that results.
+A *world* is one way in which the target may present its cards. The boards of the profile are the usual ones. Every other place that
+the profile allows adds a world if anything in the guest refers to the resulting name.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ MAX_TRIED = 256
 _SLOT = re.compile(r"en(?:P\d+)?s(\d{1,9})(?:np?\w*|f0|d\d+)?")
 _BUS = re.compile(r"en(?:P\d+)?p(\d{1,9})s\d{1,9}(?:np?\w*|f\d+|d\d+)*")
 _INDEX = re.compile(r"eno(\d{1,9})(?:np?\w*|d\d+)?")
-# Words by which the driver of a module goes: the xenbus driver of netfront is called vif, gve's PCI driver gvnic.
+# Driver names of modules: netfront's xenbus driver is called vif, gve's PCI driver gvnic.
 _DRIVERS = {"xen_netfront": ("vif",), "gve": ("gvnic",), "hv_netvsc": ("hv_netvsc",)}
 _ANY_PLACE = ("ens5", "enp2s7", "eno3")
 
@@ -36,7 +36,7 @@ class World:
 
 
 def worlds(target: Target, policy: NamePolicy, count: int, asked: Iterable[str]) -> tuple[World, ...]:
-    """The worlds of ``target`` with ``count`` cards each. ``asked`` are the names that the guest's configuration mentions."""
+    """The worlds of ``target`` with ``count`` cards each. ``asked`` are the names mentioned in the guest's configuration."""
     if target.keeps_pci:
         return (World(tuple(Card((), same_place=True) for _ in range(count))),)
     found: dict[tuple[Card, ...], World] = {}
@@ -64,7 +64,7 @@ def _placements(target: Target, policy: NamePolicy, count: int, asked: Iterable[
 
 
 def _fitting(target: Target, pattern: str) -> Iterator[CardPlace]:
-    """One place of each kind, outside the usual boards, whose name fits ``pattern``."""
+    """One place of each kind, outside the usual boards, whose name matches ``pattern``."""
     for numbers, name in ((target.other_slots, "ens{}"), (target.other_buses, "enp{}s0"), (target.other_indexes, "eno{}")):
         found = range(numbers[0], min(numbers[1], numbers[0] + MAX_TRIED) + 1) if numbers else ()
         fits = next((number for number in found if fnmatch.fnmatchcase(name.format(number), pattern.removeprefix("!"))), None)
@@ -80,7 +80,7 @@ def _filled(places: tuple[CardPlace, ...], count: int) -> tuple[CardPlace, ...]:
 
 
 def _next(place: CardPlace) -> CardPlace:
-    """Where one more card goes: the next slot of a bus, the next bus where each has one slot."""
+    """Where the next card goes: the next slot of a bus, or the next bus if each has one slot."""
     slot, index = (None if number is None else number + 1 for number in (place.slot, place.index))
     match = re.fullmatch(r"(\w+:)(\w+)(:)(\w+)(\.\d)", place.at or "")
     if match is None:
@@ -100,7 +100,7 @@ def _samples(target: Target) -> Iterator[CardPlace]:
 
 
 def other_place(target: Target, name: str) -> CardPlace | None:
-    """The place, outside the usual boards, where a card of ``target`` is called ``name``; None when it has no such place."""
+    """The place, outside the usual boards, where a card of ``target`` is called ``name``; None when there is none."""
     if target.keeps_mac and ifname_kind(name) is IfNameKind.MAC:
         return CardPlace(None, name=name)
     place = _named_place(name)
@@ -126,7 +126,7 @@ def _named_place(name: str) -> CardPlace | None:
 
 
 def card_names(place: CardPlace, number: int, policy: NamePolicy) -> tuple[str, ...]:
-    """What udev may call the card in ``place`` that the kernel found as number ``number``."""
+    """The possible udev names of the card in ``place``, detected by the kernel as number ``number``."""
     kernel = f"eth{number}"
     if policy.predictable is False or place.bus == "vmbus":
         return (kernel,)
@@ -139,13 +139,13 @@ def card_names(place: CardPlace, number: int, policy: NamePolicy) -> tuple[str, 
 
 
 def _pci_name(place: CardPlace, policy: NamePolicy) -> str:
-    """The first name that the policy's words give."""
+    """The first name that the policy yields."""
     made = _pci_names(place, policy)
     return next((made[word] for word in policy.words if made.get(word)), "")
 
 
 def _pci_names(place: CardPlace, policy: NamePolicy) -> dict[str, str]:
-    """What each word of a policy makes of the place (udev-builtin-net_id.c): ``eno7``, ``ens3``, ``enp0s3``; empty for nothing."""
+    """The name that each policy derives from the place (udev-builtin-net_id.c): ``eno7``, ``ens3``, ``enp0s3``; empty for none."""
     match = re.fullmatch(r"(\w+):(\w+):(\w+)\.(\d)", place.at or "")
     return {
         "onboard": "" if place.index is None or place.index > policy.index_limit else f"eno{place.index}",
@@ -155,7 +155,7 @@ def _pci_names(place: CardPlace, policy: NamePolicy) -> dict[str, str]:
 
 
 def _driven(world: World, target: Target) -> Iterator[World]:
-    """The world once for each driver that its cards may have; the first of a model's drivers is the usual one."""
+    """The world once per possible driver of its cards; the first driver of a model is the usual one."""
     seen: set[tuple[str, ...]] = set()
     for nic in target.nics:
         for number, modules in enumerate(nic.any_of):
@@ -169,7 +169,7 @@ def _driven(world: World, target: Target) -> Iterator[World]:
 
 
 def card_count(names: Iterable[str]) -> int:
-    """How many cards a guest has that configures these names: names of one origin add up, those of different ones are alternatives."""
+    """The number of cards in a guest that configures these names: names of one origin add up, other ones are alternatives."""
     groups: dict[str, set[str]] = {}
     for name in names:
         groups.setdefault(_origin(name), set()).add(name)

@@ -1,1 +1,1 @@
-"""Installed packages and the repositories that they come from."""
+"""Installed packages and their repositories."""

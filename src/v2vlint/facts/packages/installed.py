@@ -1,4 +1,4 @@
-"""The installed packages, whichever package manager keeps them (dpkg, rpm, apk, pacman, portage)."""
+"""The installed packages of any package manager (dpkg, rpm, apk, pacman, portage)."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ MAX_PACKAGES = 100_000
 
 @dataclass(frozen=True)
 class Packages(Mapping[str, Package]):
-    """Packages by name. ``managers`` are the package managers that have a database here; none means that nothing is known.
+    """Packages by name. ``managers`` are the package managers with a database in the guest; without any, nothing is known.
 
-    A name installed several times (kernels of rpm, foreign architectures of dpkg) gives the last one; :meth:`all` gives each.
+    For a name installed several times (rpm kernels, foreign dpkg architectures) lookup returns the last one; :meth:`all` returns each.
     """
 
     installed: tuple[Package, ...] = ()
@@ -46,7 +46,7 @@ class Packages(Mapping[str, Package]):
         return tuple(self._names().get(name, ()))
 
     def matching(self, *patterns: str) -> tuple[Package, ...]:
-        """The packages whose name matches any shell pattern (``kernel-*``), in the order of the database."""
+        """The packages whose name matches any shell pattern (``kernel-*``), in database order."""
         return tuple(p for p in self.installed if any(fnmatch.fnmatchcase(p.name, pattern) for pattern in patterns))
 
     @property
@@ -57,7 +57,7 @@ class Packages(Mapping[str, Package]):
 
 @provides
 def parse_packages(fs: GuestFS) -> Packages:
-    """Every package of every database in the guest. FactUnavailable when a database is there but cannot be read."""
+    """All packages in all databases of the guest. FactUnavailable when a database exists but cannot be read."""
     found: list[Package] = []
     managers: list[str] = []
     for manager, packages in _databases(fs):

@@ -9,9 +9,9 @@ from v2vlint.model.place import Where
 
 @dataclass(frozen=True, slots=True)
 class Package:
-    """A package. ``version`` is as its manager prints it (with epoch and revision); ``arch`` may be empty where that is not recorded.
+    """A package. ``version`` is as its manager prints it (with epoch and revision); ``arch`` is empty when not recorded.
 
-    ``where`` is its entry in the database, or the database when that is binary.
+    ``where`` is its entry in the database, or the whole database when that is binary.
     """
 
     name: str

@@ -23,7 +23,7 @@ _URIS = re.compile(r"^URIs:[ \t]*(?P<uri>\S+).*$", re.MULTILINE | re.IGNORECASE)
 
 @dataclass(frozen=True, slots=True)
 class Repository:
-    """An enabled package source: its name, its address, and the edits that switch it off (none where that needs care)."""
+    """An enabled package source: its name, its URL, and the edits that disable it (none where that needs care)."""
 
     name: str
     url: Token
@@ -32,7 +32,7 @@ class Repository:
 
     @property
     def host(self) -> str:
-        """The host of the address, in lower case; empty for local ones."""
+        """The host in the URL, in lower case; empty for local sources."""
         match = _HOST.match(self.url.value)
         return match["host"].lower() if match else ""
 
@@ -46,7 +46,7 @@ class Repositories:
 
 @provides
 def parse_repositories(fs: GuestFS) -> Repositories:
-    """The guest's package sources, switched-off ones left out."""
+    """The guest's enabled package sources."""
     found: list[Repository] = []
     for pattern in _YUM:
         for path in fs.glob(pattern)[:MAX_FILES]:

@@ -1,4 +1,4 @@
-"""RPM's database in its three forms: SQLite, NDB (``Packages.db``), Berkeley DB hash (``Packages``). Only package heads are read."""
+"""RPM's database in its three formats: SQLite, NDB (``Packages.db``), Berkeley DB hash (``Packages``). Only header heads are read."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _STRING, _INT32 = 6, 4
 T = TypeVar("T")
 
 Head = Callable[[int], bytes]
-"""Gives the first so many bytes of a header blob."""
+"""Returns the first n bytes of a header blob."""
 
 
 def rpm_packages(fs: GuestFS) -> list[Package] | None:
@@ -32,7 +32,7 @@ def rpm_packages(fs: GuestFS) -> list[Package] | None:
 
 
 def read_rpmdb(fs: GuestFS, parse: Callable[[Head, str], T | None]) -> list[T] | None:
-    """What ``parse`` makes of every package header and the path of the database; None without a database.
+    """Apply ``parse`` to every package header and the path of the database; None without a database.
 
     FactUnavailable when it is damaged.
     """
@@ -69,7 +69,7 @@ def _read(path: str, blobs: Callable[[], Iterator[Head]], parse: Callable[[Head,
 
 
 def parse_header(head: Head, path: str) -> Package | None:
-    """The package a header blob describes (tag index, then data, all big-endian); None when it holds no name, as for public keys."""
+    """The package described by a header blob (tag index, then data, all big-endian); None when it has no name, as for public keys."""
     tags, size, entries = header_index(head)
     wanted = [entries[tag][1] for tag in (_NAME, _VERSION, _RELEASE, _EPOCH, _ARCH) if tag in entries]
     if _NAME not in entries or max(wanted) > size:
@@ -82,13 +82,13 @@ def parse_header(head: Head, path: str) -> Package | None:
 
 
 def header_index(head: Head) -> tuple[int, int, dict[int, tuple[int, int]]]:
-    """A header's number of tags, the size of its data, and type and offset by tag; no tags when it is empty."""
+    """The number of tags in a header, the size of its data, and type and offset by tag; no tags for an empty header."""
     start = head(8)
     if len(start) < 8:
         return 0, 0, {}
     tags, size = struct.unpack(">II", start)
     if not 0 < tags <= MAX_TAGS or size > MAX_HEADER:
-        raise RpmdbError("holds a damaged package header")
+        raise RpmdbError("contains a damaged package header")
     index = head(8 + 16 * tags)[8:]
     return tags, size, {tag: (kind, offset) for tag, kind, offset, _ in struct.iter_unpack(">IIII", index[: len(index) // 16 * 16])}
 

@@ -1,7 +1,7 @@
-"""RPM's NDB and Berkeley DB hash files, read as far as finding the package headers goes.
+"""RPM's NDB and Berkeley DB hash files, read only to locate the package headers.
 
-NDB is laid out in rpm's ``lib/backend/ndb/rpmpkg.c``, the hash pages in Berkeley DB's ``dbinc/db_page.h``. Both may have been written on
-a machine of either byte order; RPM's header blobs themselves are always big-endian.
+NDB's layout is in rpm's ``lib/backend/ndb/rpmpkg.c``, that of the hash pages in Berkeley DB's ``dbinc/db_page.h``. Either file may have
+been written in either byte order; RPM's header blobs themselves are always big-endian.
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ class RpmdbError(Exception):
 
 
 def ndb_blobs(source: Source, _log: Source | None = None) -> Iterator[Head]:
-    """The header blobs of a ``Packages.db``: slot pages of 16-byte slots point at blobs counted in 16-byte blocks."""
+    """The header blobs of a ``Packages.db``: slot pages of 16-byte slots point to blobs addressed in 16-byte blocks."""
     if source.at(0, 4) != b"RpmP":
-        raise RpmdbError("is no NDB package database")
+        raise RpmdbError("is not an NDB package database")
     pages = struct.unpack("<I", source.at(12, 4))[0]
     if not 0 < pages <= MAX_SLOT_PAGES:
         raise RpmdbError("has an impossible number of slot pages")
@@ -51,7 +51,7 @@ def _first(data: bytes, count: int) -> bytes:
 
 
 def bdb_blobs(source: Source, _log: Source | None = None) -> Iterator[Head]:
-    """The header blobs of a Berkeley DB hash file, bucket by bucket; the record with key 0 is RPM's counter."""
+    """The header blobs of a Berkeley DB hash file, bucket by bucket. The record with key 0 is RPM's counter."""
     return _Hash(source).blobs()
 
 
@@ -61,7 +61,7 @@ class _Hash:
         meta = source.at(0, 512)
         self.order = next((o for o in "<>" if len(meta) == 512 and struct.unpack_from(f"{o}I", meta, 12)[0] == _HASH_MAGIC), "")
         if not self.order:
-            raise RpmdbError("is no Berkeley DB hash file")
+            raise RpmdbError("is not a Berkeley DB hash file")
         self.page_size = self.u32(meta, 20)
         self.buckets = self.u32(meta, 72) + 1
         self.spares = struct.unpack_from(f"{self.order}32I", meta, 96)

@@ -1,7 +1,7 @@
 """The table ``Packages`` of an ``rpmdb.sqlite``, read page by page (SQLite's file format, fileformat2.html) without loading the file.
 
-A database of a few thousand packages has a hundred megabytes, of which the heads of the headers are a hundredth. Pages that a
-write-ahead log holds are taken from there, as SQLite would after the guest was switched off.
+A database of a few thousand packages takes a hundred megabytes, of which the header heads are about a hundredth. Pages in the
+write-ahead log take precedence, as in SQLite after a guest was powered off.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ class _Database:
         self.source = source
         head = source.at(0, 100)
         if len(head) < 100 or head[:16] != b"SQLite format 3\0":
-            raise RpmdbError("is no SQLite database")
+            raise RpmdbError("is not an SQLite database")
         size = struct.unpack_from(">H", head, 16)[0]
         self.page_size = 65536 if size == 1 else size
         if self.page_size < 512 or self.page_size & (self.page_size - 1):
@@ -92,7 +92,7 @@ class _Database:
         return b"".join(parts)[:wanted]
 
     def column(self, cell: _Cell, start: int, wanted: int) -> bytes:
-        """The first ``wanted`` bytes of the column that begins at ``start`` of a row."""
+        """The first ``wanted`` bytes of the column that starts at ``start`` in a row."""
         return self.payload(cell, start + wanted)[start:]
 
 
@@ -119,7 +119,7 @@ def _root(database: _Database) -> int:
 
 
 def _record(data: bytes) -> list[bytes | int]:
-    """The values of a small row; numbers of eight bytes and more exotic ones are left as bytes."""
+    """The values of a small row. Integers of eight bytes and rarer types stay bytes."""
     size, offset = _varint(data, 0)
     position, values = size, list[bytes | int]()
     while offset < min(size, len(data)):
@@ -151,7 +151,7 @@ def _varint(data: bytes, offset: int) -> tuple[int, int]:
 
 
 def _frames(log: Source, page_size: int) -> Mapping[int, int]:
-    """Where the last committed version of each page is in a write-ahead log. A frame with other salts ends it."""
+    """The offset of each page's last committed version in a write-ahead log. A frame with other salts ends the log."""
     head = log.at(0, 32)
     if head[:4] not in (b"\x37\x7f\x06\x82", b"\x37\x7f\x06\x83") or log.size > MAX_LOG:
         return {}

@@ -1,4 +1,4 @@
-"""Package databases kept as text: dpkg (deb-control(5)), apk, pacman, portage.
+"""Text package databases: dpkg (deb-control(5)), apk, pacman, portage.
 
 Typical input of dpkg's ``status``::
 
@@ -33,7 +33,7 @@ _ARCH = re.compile(r"%ARCH%\r?\n([^\r\n]*)")
 
 
 def dpkg_packages(fs: GuestFS) -> list[Package] | None:
-    """What dpkg has unpacked; packages removed but for their configuration are left out. None without a database."""
+    """The packages dpkg has unpacked; those removed except for their configuration are left out. None without a database."""
     text = _big_text(fs, DPKG)
     parts = [f"{DPKG_PARTS}/{name}" for name in fs.listdir(DPKG_PARTS) if not name.endswith(".md5sums")]
     if text is None and not parts:
@@ -85,7 +85,7 @@ def apk_packages(fs: GuestFS) -> list[Package] | None:
 
 
 def pacman_packages(fs: GuestFS) -> list[Package] | None:
-    """pacman's local database: one folder ``NAME-VERSION-RELEASE`` each. The architecture is read of a few basic packages only."""
+    """pacman's local database: one folder ``NAME-VERSION-RELEASE`` per package. The architecture is read only for a few basic packages."""
     folder = next((folder for folder in PACMAN if fs.is_dir(folder)), None)
     if folder is None:
         return None
@@ -103,7 +103,7 @@ def _pacman(fs: GuestFS, folder: str, match: re.Match[str]) -> Package:
 
 
 def portage_packages(fs: GuestFS) -> list[Package] | None:
-    """Portage's ``CATEGORY/NAME-VERSION`` folders; the name is given without its category. None without a database."""
+    """Portage's ``CATEGORY/NAME-VERSION`` folders; names are without the category. None without a database."""
     if not fs.is_dir(PORTAGE):
         return None
     found: list[Package] = []

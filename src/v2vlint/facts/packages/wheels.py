@@ -1,4 +1,5 @@
-"""Python packages that pip installed system-wide, or into environments under /opt and /srv: by their ``NAME-VERSION.dist-info`` folders."""
+"""Python packages installed by pip system-wide or into environments under /opt and /srv, found by their ``NAME-VERSION.dist-info``
+folders."""
 
 from __future__ import annotations
 
@@ -21,7 +22,7 @@ _INFO = re.compile(r"(?P<name>[A-Za-z0-9_.]{1,80})-(?P<version>[A-Za-z0-9_.+!]{1
 
 @dataclass(frozen=True, slots=True)
 class Wheel:
-    """A package by its name in lower case, as its folder spells it; ``where`` is the folder."""
+    """A package. The name is in lower case, as spelled in the folder name; ``where`` is the folder."""
 
     name: str
     version: str
@@ -37,7 +38,7 @@ class Wheels:
 
 @provides
 def find_wheels(fs: GuestFS) -> Wheels:
-    """Look into the folders of the system's Pythons; absent ones say nothing."""
+    """Search the folders of the system's Pythons. Missing folders count as empty."""
     folders = [folder for pattern in _FOLDERS for folder in fs.glob(pattern)]
     names = ((folder, match) for folder in folders for name in fs.listdir(folder)[:MAX_WHEELS] if (match := _INFO.fullmatch(name)))
     found = (Wheel(match["name"].lower(), match["version"], WholeFile(f"{folder}/{match[0]}/METADATA")) for folder, match in names)

@@ -35,7 +35,7 @@ class CrypttabEntry:
 
     @property
     def has_random_key(self) -> bool:
-        """Whether it is set up anew with a random key at every boot, destroying what is on the device."""
+        """Whether it is set up with a new random key at every boot, which destroys the data on the device."""
         return self.key in _RANDOM
 
     @property
@@ -54,20 +54,20 @@ class CrypttabEntry:
 
 @dataclass(frozen=True, slots=True)
 class Crypttab:
-    """All entries in file order; lines that are no entry are kept in ``malformed``."""
+    """All entries in file order; invalid lines are kept in ``malformed``."""
 
     entries: tuple[CrypttabEntry, ...] = ()
     malformed: tuple[Span, ...] = ()
     where: WholeFile = WholeFile(PATH)
 
     def entry(self, name: str) -> CrypttabEntry | None:
-        """The entry mapping /dev/mapper/``name``."""
+        """The entry for /dev/mapper/``name``."""
         return next((entry for entry in self.entries if entry.name.value == name), None)
 
 
 @provides
 def parse_crypttab(fs: GuestFS) -> Crypttab:
-    """The guest's crypttab; a missing file is an empty one."""
+    """The guest's crypttab. A missing file counts as empty."""
     text = fs.text(PATH)
     return Crypttab() if text is None else crypttab_from(text)
 

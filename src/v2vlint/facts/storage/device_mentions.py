@@ -1,6 +1,6 @@
-"""Disks named in what runs at boot or watches disks: local scripts, systemd units, udev rules, cron tables, smartd, hdparm and the like.
+"""Disk names in files used at boot or for monitoring: local scripts, systemd units, udev rules, cron tables, smartd, hdparm and the like.
 
-Comments are not mentions, nor are patterns such as ``/dev/sd*``.
+Comments and patterns such as ``/dev/sd*`` do not count.
 """
 
 from __future__ import annotations
@@ -44,10 +44,10 @@ _KEY = re.compile(r"\s*(\w+)\s*=")
 
 @dataclass(frozen=True, slots=True)
 class DeviceMention:
-    """A disk named in a file. ``kind`` says what the file is, ``key`` the setting in a unit (``What``).
+    """A disk name in a file. ``kind`` is the type of file, ``key`` the setting in a unit (``What``).
 
-    ``name`` is a /dev path; in udev rules it may be a bare kernel name (``kernel``), or a serial number or WWN (``identity``), as ``how``
-    says, otherwise ``path``.
+    ``name`` is a /dev path (``how`` is ``path``); in udev rules it may be a bare kernel name (``kernel``), or a serial number or WWN
+    (``identity``).
     """
 
     kind: str
@@ -58,7 +58,7 @@ class DeviceMention:
 
     @property
     def device(self) -> str:
-        """The mentioned name as a /dev path where it is one."""
+        """The name as a /dev path, if it is one."""
         return f"/dev/{self.name.value}" if self.how == "kernel" else self.name.value
 
 
@@ -71,7 +71,7 @@ class DeviceMentions:
 
 @provides
 def find_device_mentions(fs: GuestFS) -> DeviceMentions:
-    """What the guest's own files below /etc and its cron tables name. Links are left out: they lead to a vendor's file."""
+    """Disk names in the guest's own files below /etc and its cron tables. Links are skipped: they lead to a vendor's file."""
     seen: set[str] = set()
     found: list[DeviceMention] = []
     for kind, pattern in _PLACES:

@@ -1,4 +1,4 @@
-"""What a device spec in a configuration file means: how lasting the name is, which device it named on the source, whether that is here."""
+"""Resolve device specs in configuration files: how stable the name is, which device it meant on the source, and whether that exists."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ _CONTAINERS = frozenset({"LVM2_member", "linux_raid_member", "BitLocker"})
 
 
 class NameKind(enum.StrEnum):
-    """KERNEL names follow controller and order, HARDWARE names the controller or serial; TAG and MAPPER names travel in the disks."""
+    """KERNEL names depend on controller and order, HARDWARE names on controller or serial; TAG and MAPPER names travel with the disks."""
 
     KERNEL = "kernel"
     HARDWARE = "hardware"
@@ -47,7 +47,7 @@ class NameKind(enum.StrEnum):
 
 
 class Fate(enum.StrEnum):
-    """What becomes of a kernel name on a target: GONE, kept but subject to the ORDER of several disks, or KEPT."""
+    """What happens to a kernel name on a target: GONE, kept but subject to the ORDER of several disks, or KEPT."""
 
     GONE = "gone"
     ORDER = "order"
@@ -64,7 +64,7 @@ class LastingName:
 
 
 def name_kind(spec: str) -> NameKind:
-    """How lasting a device name is."""
+    """How stable a device name is."""
     if _KERNEL.fullmatch(spec):
         return NameKind.KERNEL
     if spec.partition("=")[0] in _TAGS or spec.startswith(
@@ -83,12 +83,12 @@ def kernel_prefix(spec: str) -> str:
 
 
 def kernel_fate(spec: str, target: Target, blocks: BlockTable) -> Fate:
-    """What becomes of a kernel name; any other name is KEPT."""
+    """What happens to a kernel name; any other name is KEPT."""
     return name_fate(spec, target.disk_prefixes, blocks)
 
 
 def name_fate(spec: str, prefixes: frozenset[str], blocks: BlockTable) -> Fate:
-    """What becomes of a kernel name where the disks may be called ``prefixes``; any other name is KEPT."""
+    """What happens to a kernel name if disk names start with ``prefixes``; any other name is KEPT."""
     prefix = kernel_prefix(spec)
     if not prefix:
         return Fate.KEPT
@@ -103,13 +103,13 @@ def _newest(path: str) -> list[int]:
 
 @dataclass(frozen=True)
 class EarlyArrays:
-    """Names of RAID arrays that only an initramfs has: dracut and initramfs-tools write an mdadm.conf of their own into it."""
+    """Names of RAID arrays that only an initramfs knows: dracut and initramfs-tools write their own mdadm.conf into it."""
 
     images: Initramfses
 
     @functools.cached_property
     def names(self) -> tuple[ArrayName, ...]:
-        """Those of the newest images in /boot; none when they cannot be read."""
+        """The names in the newest images in /boot; none when they cannot be read."""
         paths = sorted((path for pattern in _IMAGES for path in self.images.fs.glob(pattern)), key=_newest, reverse=True)
         return tuple(name for path in paths[:_MAX_IMAGES] for name in self._of(path))
 
@@ -125,10 +125,10 @@ class EarlyArrays:
 
 @dataclass(frozen=True, slots=True)
 class Devices:
-    """Resolves specs. ``mapped`` holds what crypttab maps (name, source); ``order_known`` says that letters follow the order of the disks.
+    """Resolves device specs. ``mapped`` holds crypttab's mappings (name, source); ``order_known`` says that letters follow the disk order.
 
-    ``certain`` says that a device not found is not there: every disk and layer could be read and every content recognised.
-    ``mounted`` are fstab's specs with their mount points, binds left out. ``early`` has names of arrays from the initramfs.
+    ``certain`` says that a device not found does not exist: every disk and layer was read and all content recognised.
+    ``mounted`` are fstab's specs with their mount points, without binds. ``early`` holds names of arrays from the initramfs.
     """
 
     blocks: BlockTable
@@ -139,12 +139,12 @@ class Devices:
     early: EarlyArrays | None = None
 
     def _table(self, spec: str) -> BlockTable:
-        """The block table with the names that ``spec`` needs."""
+        """The block table, with additional names if ``spec`` needs them."""
         unknown = self.early is not None and spec.startswith("/dev/md") and not tuple(self.blocks.candidates(spec))
         return self.blocks.with_arrays(self.early.names) if unknown and self.early is not None else self.blocks
 
     def resolve(self, spec: str) -> BlockDevice | None:
-        """The one device that ``spec`` named on the source, or None when nothing or more than one fits."""
+        """The one device that ``spec`` meant on the source, or None when none or several match."""
         source = dict(self.mapped).get(spec.removeprefix("/dev/mapper/")) if spec.startswith("/dev/mapper/") else None
         if source and source != spec:
             container = self._table(source).resolve(source)
@@ -157,7 +157,7 @@ class Devices:
         return self._of_only_disk(multipath) if multipath else found
 
     def _of_only_disk(self, match: re.Match[str] | None) -> BlockDevice | None:
-        """The partition whose number the match shows, or the disk, when there is just one disk that can be meant."""
+        """The partition whose number the match contains, or the disk, if only one disk is possible."""
         if len(self.blocks.disks) != 1:
             return None
         number, kind = (int(match[1][:6]), "partition") if match and match[1] else (0, "disk")
@@ -165,7 +165,7 @@ class Devices:
         return found[0] if len(found) == 1 else None
 
     def present(self, spec: str) -> bool | None:
-        """Whether the device is on the disks at hand; None when that cannot be told. Kernel and hardware names are never told."""
+        """Whether the device is on the given disks; None when unclear, as always for kernel and hardware names."""
         if name_kind(spec) in (NameKind.KERNEL, NameKind.HARDWARE):
             return None
         source = dict(self.mapped).get(spec.removeprefix("/dev/mapper/")) if spec.startswith("/dev/mapper/") else None
@@ -178,7 +178,7 @@ class Devices:
         return False
 
     def _other_name(self, spec: str) -> bool:
-        """A LUKS mapping whose name only the initramfs or the command line knows."""
+        """Whether it may be a LUKS mapping whose name only the initramfs or the command line knows."""
         return spec.startswith("/dev/mapper/luks-") and bool(self.blocks.tagged("UUID", spec.removeprefix("/dev/mapper/luks-")))
 
     def _beyond_reach(self, spec: str) -> bool:
@@ -191,15 +191,15 @@ class Devices:
         return name_kind(spec) is NameKind.OTHER and not self._lv_path(spec)
 
     def _lv_path(self, spec: str) -> bool:
-        """Whether ``spec`` looks like /dev/VG/LV of a volume group that is here."""
+        """Whether ``spec`` looks like /dev/VG/LV for a volume group that exists."""
         parts = spec.split("/")
         groups = {device.name.partition("/")[0] for device in self.blocks if device.kind == "lv"}
         return len(parts) == 4 and parts[2] in groups
 
     def lasting(self, spec: str, fs_type: str = "", mount_point: str = "") -> LastingName | None:
-        """``UUID=…`` for the device ``spec`` named, never ambiguous; None when it cannot be told or does not hold ``fs_type``.
+        """An unambiguous ``UUID=…`` for the device ``spec`` meant; None when it is unclear or does not contain ``fs_type``.
 
-        For an entry of fstab, ``mount_point`` is where it goes: a device that is mounted elsewhere under another name cannot be meant.
+        For fstab entries, ``mount_point`` rules out devices that are mounted elsewhere under another name.
         """
         device = self.resolve(spec)
         if device is None or not device.uuid or device.fs_type in _CONTAINERS or not _fits(device, fs_type):
@@ -223,7 +223,7 @@ def _fits(device: BlockDevice, fs_type: str) -> bool:
 
 @provides
 def find_devices(fs: GuestFS, blocks: BlockTable, crypttab: Crypttab, fstab: Fstab, images: Initramfses) -> Devices:
-    """The resolver of this guest."""
+    """The resolver for this guest."""
     mapped = tuple((entry.name.value, entry.device) for entry in crypttab.entries)
     mounted = tuple((entry.device, entry.mount_point) for entry in fstab.entries if not entry.is_pseudo)
     certain = bool(blocks.devices) and blocks.complete and not _opaque(blocks)
@@ -231,7 +231,7 @@ def find_devices(fs: GuestFS, blocks: BlockTable, crypttab: Crypttab, fstab: Fst
 
 
 def _order_known(fs: GuestFS, blocks: BlockTable, fstab: Fstab) -> bool:
-    """One disk has one order; with several, the root filesystem (found by content) may prove that letters follow it."""
+    """With a single disk the order is trivial; with several, the root filesystem (found by content) may prove that letters follow it."""
     if len(blocks.disks) < 2:
         return True
     root = fstab.entry("/")
@@ -240,7 +240,7 @@ def _order_known(fs: GuestFS, blocks: BlockTable, fstab: Fstab) -> bool:
 
 
 def _opaque(blocks: BlockTable) -> bool:
-    """Whether some device holds something unrecognised, which may be what a spec names."""
+    """Whether some device has unrecognised content, which may be what a spec means."""
     parents = {parent for device in blocks for parent in device.parents}
     divided = {device.disk for device in blocks if device.kind != "disk"}
     leaves = (device for device in blocks if device.name not in parents and device.part_type not in _NO_CONTENT)

@@ -45,7 +45,7 @@ _NETWORK = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class FstabEntry:
-    """One entry. ``spec`` keeps its place so that a fix can replace just it; ``mount_point`` and ``fs_type`` are unescaped.
+    """One entry. ``spec`` keeps its place so that a fix can replace it alone; ``mount_point`` and ``fs_type`` are unescaped.
 
     ``options`` defaults to ``("defaults",)``, ``dump`` and ``passno`` to 0, as fstab(5) says. ``mount_point`` is ``none`` for swap.
     """
@@ -72,7 +72,7 @@ class FstabEntry:
 
     @property
     def is_pseudo(self) -> bool:
-        """Whether no device is behind it: kernel filesystems, tmpfs, binds."""
+        """Whether no device is behind it: kernel filesystems, tmpfs, bind mounts."""
         return self.fs_type in _PSEUDO or self.is_bind
 
     @property
@@ -102,20 +102,20 @@ class FstabEntry:
 
 @dataclass(frozen=True, slots=True)
 class Fstab:
-    """All entries in file order; lines that are no entry are kept in ``malformed``."""
+    """All entries in file order; invalid lines are kept in ``malformed``."""
 
     entries: tuple[FstabEntry, ...] = ()
     malformed: tuple[Span, ...] = ()
     where: WholeFile = WholeFile(PATH)
 
     def entry(self, mount_point: str) -> FstabEntry | None:
-        """The entry that wins for ``mount_point``: the last one, as mount -a leaves it on top."""
+        """The entry in effect for ``mount_point``: the last one, which mount -a leaves on top."""
         return next((entry for entry in reversed(self.entries) if entry.mount_point == mount_point), None)
 
 
 @provides
 def parse_fstab(fs: GuestFS) -> Fstab:
-    """The guest's fstab; a missing file is an empty one."""
+    """The guest's fstab. A missing file counts as empty."""
     text = fs.text(PATH)
     return Fstab() if text is None else fstab_from(text)
 

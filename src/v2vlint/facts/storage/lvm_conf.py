@@ -1,4 +1,4 @@
-"""``lvm.conf`` and ``lvmlocal.conf`` (lvm.conf(5)): what decides which block devices LVM looks at::
+"""``lvm.conf`` and ``lvmlocal.conf`` (lvm.conf(5)): the settings that restrict which block devices LVM scans::
 
 devices {
     # filter = [ "a|.*|" ]            (a comment is documentation, not a setting)
@@ -27,7 +27,7 @@ MAX_PATH = 32
 
 @dataclass(frozen=True, slots=True)
 class LvmPattern:
-    """One word of a filter: accept or reject devices whose path matches ``regex`` (LVM's dialect, unanchored)."""
+    """One pattern of a filter: accept or reject devices whose path matches ``regex`` (LVM's dialect, unanchored)."""
 
     accept: bool
     regex: str
@@ -36,18 +36,18 @@ class LvmPattern:
 
 @dataclass(frozen=True, slots=True)
 class LvmFilter:
-    """A ``filter`` or ``global_filter``, its patterns in order; ``where`` is the whole setting."""
+    """A ``filter`` or ``global_filter`` with its patterns in order; ``where`` is the whole setting."""
 
     name: str
     patterns: tuple[LvmPattern, ...]
     where: Span
 
     def accepts(self, *paths: str) -> bool | None:
-        """Whether a device known by these paths passes: each path's first matching pattern decides, and one accepted path suffices.
+        """Whether a device with these paths passes: each path's first matching pattern decides, and one accepted path suffices.
 
-        None for an unreadable pattern. A path that nothing matches is accepted.
+        None for an unreadable pattern. A path that matches no pattern is accepted.
 
-        Paths are cut at 32 characters: a hostile pattern may take time exponential in their length.
+        Paths are truncated to 32 characters: a hostile pattern may take time exponential in their length.
         """
         verdicts = [self._verdict(path[:MAX_PATH]) for path in paths]
         if True in verdicts or "unreadable" in verdicts:
@@ -66,7 +66,7 @@ class LvmFilter:
 
 @dataclass(frozen=True, slots=True)
 class LvmConf:
-    """The settings in effect: later files win. ``use_devices_file`` is None where the default of the LVM version applies."""
+    """The settings in effect; later files take precedence. ``use_devices_file`` is None where the LVM version's default applies."""
 
     filters: tuple[LvmFilter, ...] = ()
     use_devices_file: bool | None = None
@@ -75,12 +75,12 @@ class LvmConf:
 
 @provides
 def parse_lvm_conf(fs: GuestFS) -> LvmConf:
-    """The guest's LVM configuration; absent files are empty ones."""
+    """The guest's LVM configuration. Missing files count as empty."""
     return lvm_conf_from([text for path in PATHS if (text := fs.text(path))])
 
 
 def lvm_conf_from(texts: list[GuestText]) -> LvmConf:
-    """Merge configuration texts, later ones winning."""
+    """Merge configuration texts; later ones take precedence."""
     settings = {name: values for text in texts for name, values in _settings(text)}
     filters = (_filter(name, settings[f"devices/{name}"]) for name in ("filter", "global_filter") if settings.get(f"devices/{name}"))
     uses = settings.get("devices/use_devicesfile", [])

@@ -29,7 +29,7 @@ class LvmDevice:
 class LvmDevices:
     """The entries of the devices file; empty when there is none (``exists`` is false).
 
-    ``refreshes``: newer LVM notes the machine's UUID there, and looks for the volumes anew when it changes.
+    ``refreshes``: newer LVM records the machine's UUID there, and searches for the volumes again when it changes.
     """
 
     entries: tuple[LvmDevice, ...] = ()

@@ -1,4 +1,4 @@
-"""``mdadm.conf`` of the root; see :mod:`v2vlint.guest.mdadm_conf`."""
+"""``mdadm.conf`` on the root filesystem; see :mod:`v2vlint.guest.mdadm_conf`."""
 
 from __future__ import annotations
 
@@ -11,5 +11,5 @@ __all__ = ["MdArray", "MdadmConf", "mdadm_conf_from", "parse_mdadm_conf"]
 
 @provides
 def parse_mdadm_conf(fs: GuestFS) -> MdadmConf:
-    """mdadm.conf and its drop-ins; absent files are empty ones."""
+    """mdadm.conf and its drop-ins. Missing files count as empty."""
     return read_mdadm_conf(fs)

@@ -28,7 +28,7 @@ _ALIASED = re.compile(r"/dev/(?:mapper|mpath)/(?P<name>.+?)(?:(?:-part|_part|p)?
 
 @dataclass(frozen=True, slots=True)
 class Multipath:
-    """``aliases`` are the map names given by configuration or bindings, ``wwids`` the disks known; ``files`` what exists of all this."""
+    """``aliases`` are the map names from configuration or bindings, ``wwids`` the known disks; ``files`` are the files that exist."""
 
     aliases: tuple[Token, ...] = ()
     wwids: tuple[Token, ...] = ()
@@ -45,7 +45,7 @@ class Multipath:
 
 @provides
 def parse_multipath(fs: GuestFS) -> Multipath:
-    """The guest's multipath configuration; absent files are empty ones."""
+    """The guest's multipath configuration. Missing files count as empty."""
     paths = [CONF, *(f"{DROP_INS}/{name}" for name in fs.listdir(DROP_INS) if name.endswith(".conf"))]
     aliases = [token for path in paths for token in _matches(fs, path, _ALIAS)]
     aliases += [token for path in BINDINGS for token in _first_words(fs, path)]

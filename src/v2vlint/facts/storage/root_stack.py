@@ -1,4 +1,4 @@
-"""What lies between the disk and the root filesystem: the filesystem's type, and LVM, LUKS and MD under it."""
+"""The layers between the disk and the root filesystem: the filesystem's type, and LVM, LUKS and MD below it."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ MAX_LAYERS = 32
 
 @dataclass(frozen=True, slots=True)
 class RootStack:
-    """The root filesystem's type (blkid's word, maybe empty) and everything under it, top first.
+    """The root filesystem's type (blkid's, possibly empty) and everything below it, top first.
 
-    ``device`` is the block device that holds the filesystem, None when it was not found among the guest's disks.
+    ``device`` is the block device with the filesystem, None when it was not found among the guest's disks.
     """
 
     fs_type: str = ""
@@ -29,12 +29,12 @@ class RootStack:
 
     @property
     def fs_modules(self) -> tuple[tuple[str, ...], ...]:
-        """The modules that mount the filesystem, any one set of them; empty when its type is not known."""
+        """Alternative sets of modules that mount the filesystem; empty when its type is not known."""
         return mounting_modules(self.fs_type) if self.fs_type else ()
 
     @property
     def layer_modules(self) -> tuple[str, ...]:
-        """The modules the layers need, each once."""
+        """The modules the layers need, without duplicates."""
         names: list[str] = []
         for layer in self.layers:
             if layer.kind == "lv":
@@ -52,7 +52,7 @@ def _raid_module(level: str) -> str:
 
 @provides
 def find_root_stack(fs: GuestFS, blocks: BlockTable) -> RootStack:
-    """The stack under the filesystem mounted at ``/``, told by its UUID."""
+    """The layers below the filesystem mounted at ``/``, identified by its UUID."""
     root = fs.mounts["/"]
     found = blocks.tagged("UUID", root.uuid) if root.uuid else ()
     device = next((device for device in found if device.fs_type == root.type), None)

@@ -1,1 +1,1 @@
-"""How configuration files are written: each module reads one kind of text and keeps the place of every value."""
+"""Configuration file syntaxes. Each module parses one kind of text and keeps the place of every value."""

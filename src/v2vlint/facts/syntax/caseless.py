@@ -1,4 +1,4 @@
-"""File names on filesystems without case: the ESP is FAT, where ``\\EFI\\BOOT`` and ``efi/boot`` are the same."""
+"""File names on case-insensitive filesystems: the ESP is FAT, where ``\\EFI\\BOOT`` and ``efi/boot`` are the same."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ from v2vlint.guest.fs import GuestFS
 
 
 def lower_names(fs: GuestFS, folder: str) -> dict[str, str]:
-    """The names in a directory by their lower-case form."""
+    """The names in a directory, by their lower-case form."""
     return {name.lower(): name for name in fs.listdir(folder)}
 
 
 def find_case(fs: GuestFS, top: str, path: str) -> str | None:
-    """The guest path of ``path`` below ``top`` whatever its case, or None when it is absent. An exact match wins."""
+    """The guest path of ``path`` below ``top``, ignoring case, or None when it does not exist. An exact match takes precedence."""
     here = top.rstrip("/")
     if fs.exists(f"{here}/{path}"):
         return f"{here}/{path}"

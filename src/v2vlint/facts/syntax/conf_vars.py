@@ -31,17 +31,17 @@ class ConfVar:
 
 @dataclass(frozen=True, slots=True)
 class ConfVars:
-    """The assignments of several files in the order they are read."""
+    """The assignments of several files, in reading order."""
 
     vars: tuple[ConfVar, ...] = ()
     files: tuple[str, ...] = ()
 
     def last(self, name: str) -> Token | None:
-        """The value of ``name`` that counts; None when it is never set."""
+        """The final value of ``name``; None when it is never set."""
         return next((var.value for var in reversed(self.vars) if var.name == name), None)
 
     def words(self, name: str) -> tuple[Token, ...]:
-        """All words of ``name``: ``=`` starts over, ``+=`` adds."""
+        """All words of ``name``: ``=`` resets it, ``+=`` appends."""
         found: tuple[Token, ...] = ()
         for var in self.vars:
             if var.name == name:
@@ -49,12 +49,12 @@ class ConfVars:
         return found
 
     def assignment(self, name: str) -> ConfVar | None:
-        """The last plain assignment of ``name``, where words can be added."""
+        """The last plain assignment of ``name``, to which words can be added."""
         return next((var for var in reversed(self.vars) if var.name == name and not var.adds), None)
 
 
 def conf_vars(texts: Iterable[GuestText | None]) -> ConfVars:
-    """Parse files in the order given; absent ones are passed over, and so is all that is no assignment."""
+    """Parse files in the order given. Missing files and anything that is not an assignment are ignored."""
     there = [text for text in texts if text is not None]
     found = [_var(text, one) for text in there for one in assignments(text) if isinstance(one, Assignment)]
     return ConfVars(tuple(found[:MAX_VARS]), tuple(text.path for text in there))

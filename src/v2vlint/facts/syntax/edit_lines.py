@@ -1,4 +1,4 @@
-"""Edits of whole lines and tokens that leave everything else, line ends included, as it was."""
+"""Edits of whole lines and tokens that leave everything else, including line endings, unchanged."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from v2vlint.model.place import Span, Token
 
 
 def newline(text: GuestText) -> str:
-    r"""The line end this file uses (that of its first line; ``\n`` when it has none)."""
+    r"""The line ending of this file (that of its first line; ``\n`` when it has none)."""
     content = text.content
     position = content.find("\n")
     return "\r\n" if position > 0 and content[position - 1] == "\r" else "\n"
 
 
 def whole_lines(text: GuestText, where: Span) -> Span:
-    """``where`` widened to whole lines, with the line end of the last one."""
+    """``where`` extended to whole lines, including the last line's ending."""
     content = text.content
     start = max(content.rfind("\n", 0, where.start), content.rfind("\r", 0, where.start)) + 1
     end = where.end
@@ -37,7 +37,7 @@ def delete_lines(text: GuestText, where: Span) -> ReplaceText:
 
 
 def delete_all(text: GuestText, places: Iterable[Span]) -> tuple[ReplaceText, ...]:
-    """Delete the lines of each place; neighbouring and repeated ones become one edit."""
+    """Delete the lines of each place; adjacent and repeated ones become one edit."""
     merged: list[tuple[int, int]] = []
     for lines in sorted(whole_lines(text, place) for place in places):
         if merged and lines.start <= merged[-1][1]:
@@ -56,12 +56,12 @@ def insert_line_after(text: GuestText, where: Span, line: str) -> ReplaceText:
 
 
 def replace_token(token: Token, text: str) -> ReplaceText:
-    """Put ``text`` in place of ``token``."""
+    """Replace ``token`` with ``text``."""
     return ReplaceText(token.where, token.value, text)
 
 
 def comment_out(where: Span, mark: str = "#") -> ReplaceText:
-    """Turn the (one-line) place into a comment by putting ``mark`` in front of it."""
+    """Comment out the (one-line) place by inserting ``mark`` before it."""
     return ReplaceText(Span(where.path, where.start, where.start, where.line, where.column), "", mark)
 
 

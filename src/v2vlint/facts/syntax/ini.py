@@ -1,9 +1,9 @@
-r"""Files of sections and ``key=value`` lines: systemd.syntax(7) units, NetworkManager keyfiles, yum repositories, timesyncd.conf::
+r"""Files with sections and ``key=value`` lines: systemd.syntax(7) units, NetworkManager keyfiles, yum repositories, timesyncd.conf::
 
     [Match]
     Name=ens192
 
-Comments are whole lines starting with ``#`` or ``;``. A line ending in ``\`` goes on in the next one. A section may come several times.
+Comments are whole lines starting with ``#`` or ``;``. A line ending in ``\`` continues on the next one. Sections may be repeated.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _WORD = re.compile(r"[^\s\\]\S*|\\\S+")
 
 @dataclass(frozen=True, slots=True)
 class IniSetting:
-    """One setting; ``value`` has no surrounding blanks, but still holds the line breaks of a continued one. ``where`` is all of it."""
+    """One setting. ``value`` is stripped but keeps the line breaks of a continued value. ``where`` covers the whole setting."""
 
     key: str
     value: Token
@@ -42,7 +42,7 @@ class IniSection:
         return next((setting.value for setting in reversed(self.settings) if setting.key == key), None)
 
     def all(self, key: str) -> tuple[Token, ...]:
-        """Every value of ``key`` in order; an empty assignment drops those before it."""
+        """Every value of ``key`` in order; an empty assignment discards those before it."""
         found: list[Token] = []
         for setting in self.settings:
             if setting.key == key:
@@ -52,7 +52,7 @@ class IniSection:
 
 @dataclass(frozen=True, slots=True)
 class IniFile:
-    """All of one file. ``malformed`` holds lines that are neither header, setting, comment nor blank."""
+    """One whole file. ``malformed`` holds lines that are neither header, setting, comment nor blank."""
 
     path: str
     sections: tuple[IniSection, ...] = ()
@@ -63,7 +63,7 @@ class IniFile:
         return tuple(section for section in self.sections if section.name == name)
 
     def merged(self, name: str) -> IniSection | None:
-        """The sections called ``name`` as if they were one; None when there is none."""
+        """The sections called ``name`` merged into one; None when there is none."""
         found = self.named(name)
         return merge_sections(found) if found else None
 
@@ -73,31 +73,31 @@ class IniFile:
         return None if merged is None else merged.get(key)
 
     def all(self, section: str, key: str) -> tuple[Token, ...]:
-        """Every value of ``key`` in sections called ``section``; an empty assignment drops those before it."""
+        """Every value of ``key`` in sections called ``section``; an empty assignment discards those before it."""
         merged = self.merged(section)
         return () if merged is None else merged.all(key)
 
 
 def merge_sections(sections: tuple[IniSection, ...]) -> IniSection:
-    """One section with the settings of all, in order, placed at the first."""
+    """One section with the settings of all, in order, at the place of the first."""
     settings = tuple(setting for section in sections for setting in section.settings)
     return IniSection(sections[0].name, sections[0].where, settings)
 
 
 def joined(files: Iterable[IniFile]) -> IniFile:
-    """Several files as one, read in this order: what systemd makes of a file and its drop-ins."""
+    """Several files merged in this order, as systemd merges a file and its drop-ins."""
     parts = tuple(files)
     sections = tuple(section for part in parts for section in part.sections)
     return IniFile(parts[0].path if parts else "", sections, tuple(place for part in parts for place in part.malformed))
 
 
 def words_of(token: Token) -> tuple[Token, ...]:
-    """The blank-separated words of a value, each with its place; a continuation backslash is no word."""
+    """The blank-separated words of a value, each with its place; a continuation backslash does not count."""
     return tuple(slice_token(token, match.start(), match.end()) for match in _WORD.finditer(token.value))
 
 
 def ini_from(text: GuestText) -> IniFile:
-    """Parse ``text``; beyond :data:`MAX_SETTINGS` settings the rest is malformed."""
+    """Parse ``text``. After :data:`MAX_SETTINGS` settings the rest counts as malformed."""
     sections: list[tuple[str, Span, list[IniSetting]]] = []
     malformed: list[Span] = []
     count = 0

@@ -1,4 +1,4 @@
-"""Configuration in layers: the same file name in /etc hides the one in /run, which hides the vendor's (systemd.unit(5), udev(7))."""
+"""Layered configuration: a file in /etc hides one of the same name in /run, which hides the vendor's (systemd.unit(5), udev(7))."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ MAX_LAYERED = 2000
 
 
 def layered(fs: GuestFS, folders: Iterable[str], suffix: str) -> tuple[str, ...]:
-    """Paths of the live files ending in ``suffix``, sorted by name; hidden and masked ones (link to /dev/null, empty) are left out."""
+    """Paths of the active files ending in ``suffix``, sorted by name, without hidden and masked ones (a link to /dev/null, or empty)."""
     winners: dict[str, str] = {}
     for folder in folders:
         for name in fs.listdir(folder):
@@ -22,7 +22,7 @@ def layered(fs: GuestFS, folders: Iterable[str], suffix: str) -> tuple[str, ...]
 
 
 def winner(fs: GuestFS, folders: Iterable[str], name: str) -> str | None:
-    """The path in the first folder that has ``name`` at all (a dangling link counts, as a mask does); None when no folder has it."""
+    """The path in the first folder that contains ``name`` (a dangling link counts, as a mask does); None when no folder does."""
     for folder in folders:
         if name in fs.listdir(folder):
             return f"{folder}/{name}"
@@ -30,5 +30,5 @@ def winner(fs: GuestFS, folders: Iterable[str], name: str) -> str | None:
 
 
 def drop_ins(fs: GuestFS, folders: Iterable[str], name: str) -> tuple[str, ...]:
-    """The live ``*.conf`` drop-ins of ``name``, sorted by name."""
+    """The active ``*.conf`` drop-ins of ``name``, sorted by name."""
     return layered(fs, tuple(f"{folder}/{name}.d" for folder in folders), ".conf")

@@ -1,4 +1,4 @@
-"""Text assembled from guest files (variables expanded, quotes removed) in which every character still knows where it was written."""
+"""Text assembled from guest files (variables expanded, quotes removed) that keeps track of where each character was written."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ MAX_RUNS = 512
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """``size`` characters starting at ``offset`` of ``source``, taken over literally."""
+    """``size`` literal characters starting at ``offset`` of ``source``."""
 
     source: GuestText
     offset: int
@@ -23,7 +23,7 @@ class Run:
 
 @dataclass(frozen=True, slots=True)
 class Located:
-    """A string and the runs of file text it was made of, in order; the sizes of ``runs`` add up to its length."""
+    """A string and the runs of file text it consists of, in order; the sizes of ``runs`` add up to its length."""
 
     text: str = ""
     runs: tuple[Run, ...] = ()
@@ -47,7 +47,7 @@ class Located:
 
     @property
     def where(self) -> Span:
-        """From the first to the last character where they share a file, else the place of the first run."""
+        """From the first to the last character if they are in one file, else the place of the first run."""
         first, last = self.runs[0], self.runs[-1]
         if first.source is last.source and first.offset <= last.offset:
             return first.source.span(first.offset, last.offset + last.size)
@@ -55,7 +55,7 @@ class Located:
 
     @property
     def token(self) -> Token | None:
-        """The same text as one editable piece of one file, or None when it is scattered, escaped or expanded."""
+        """The text as one editable piece of one file, or None when it is scattered, escaped or expanded."""
         if len(self.runs) != 1:
             return None
         run = self.runs[0]
@@ -63,14 +63,14 @@ class Located:
 
 
 def literal(source: GuestText, start: int, end: int) -> Located:
-    """``source.content[start:end]`` as it stands."""
+    """``source.content[start:end]``, unchanged."""
     if start >= end:
         return Located()
     return Located(source.content[start:end], (Run(source, start, end - start),))
 
 
 def join(parts: Iterable[Located]) -> Located:
-    """Concatenation; runs that touch in the same file become one. Parts beyond 64 KiB or 512 runs are dropped: ``a=$a$a`` grows."""
+    """Concatenate; adjacent runs in the same file are merged. Parts beyond 64 KiB or 512 runs are dropped, because ``a=$a$a`` grows."""
     runs: list[Run] = []
     texts: list[str] = []
     length = 0

@@ -1,12 +1,12 @@
-r"""Assignments in files that a shell sources (/etc/default/*, initramfs-tools, dracut, ifcfg-*): read as sh(1) does, never run::
+r"""Assignments in files that a shell sources (/etc/default/*, initramfs-tools, dracut, ifcfg-*): read like sh(1), never run::
 
 RESUME=UUID=0a3f resume_offset=34816      two assignments
-LANG=C update-grub                        none: they are the command's own environment
+LANG=C update-grub                        none: the environment of one command
 export A="x y"; B='z' # comment
 HOOKS=(base udev
-       autodetect)                        bash's list
+       autodetect)                        a bash array
 
-Conditions are not followed: what is assigned under ``if`` or after ``&&`` counts as assigned.
+Conditions are not evaluated: an assignment under ``if`` or after ``&&`` counts.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ _KEYWORDS = frozenset({"if", "then", "else", "elif", "do", "while", "until", "{"
 
 @dataclass(frozen=True, slots=True)
 class Expansion:
-    """A variable (``name`` empty: a command, arithmetic or what else is not read), and the text that stands in while it is unset."""
+    """A variable (``name`` empty: a command, arithmetic or anything else not evaluated), and the text used while it is unset."""
 
     name: str
     otherwise: Located = field(default_factory=Located)
@@ -43,9 +43,9 @@ class Expansion:
 
 @dataclass(frozen=True, slots=True)
 class Assignment:
-    """One assignment. ``inner`` is what stands between the quotes or brackets when there is one pair of them, else the value as written.
+    """One assignment. ``inner`` is the text inside the quotes or brackets if there is a single pair, else the value as written.
 
-    ``where`` reaches from the name to the end of the value, ``written`` is the value with its quotes. ``adds`` is bash's ``+=``.
+    ``where`` spans from the name to the end of the value, ``written`` is the value with its quotes. ``adds`` is bash's ``+=``.
     """
 
     name: str
@@ -56,7 +56,7 @@ class Assignment:
     where: Span
 
     def value(self, values: Mapping[str, Located]) -> Located:
-        """The text after expansion; a variable that ``values`` lacks is empty."""
+        """The text after expansion; a variable missing from ``values`` is empty."""
         return join(part if isinstance(part, Located) else values.get(part.name) or part.otherwise for part in self.parts)
 
 
@@ -68,7 +68,7 @@ class _Word:
 
 
 def assignments(text: GuestText) -> Iterator[Assignment | Span]:
-    """The assignments of ``text`` in order; a span (of the line) for what is a command or cannot be parsed, once per line."""
+    """The assignments of ``text`` in order, and for each line with a command or a syntax error one span."""
     reader, line = _Reader(text), 0
     for statement in reader.statements():
         found = tuple(_assigned(text, statement)) if statement else ()
@@ -100,7 +100,7 @@ def _assignment(text: GuestText, word: _Word, match: re.Match[str]) -> Assignmen
 
 
 def _without(parts: tuple[Located | Expansion, ...], size: int) -> tuple[Located | Expansion, ...]:
-    """The parts of a word behind ``NAME=``, which is literal."""
+    """The parts of a word after ``NAME=``, which is literal."""
     first = parts[0]
     assert isinstance(first, Located), "a name is literal"
     rest = first.part(size, len(first.text))
@@ -108,14 +108,14 @@ def _without(parts: tuple[Located | Expansion, ...], size: int) -> tuple[Located
 
 
 class _Reader:
-    """Splits a file into statements of words. What is opened and never closed ends with its line, as far as a few such cases go."""
+    """Splits a file into statements of words. Anything opened but never closed ends with its line, for the first few such cases."""
 
     def __init__(self, text: GuestText) -> None:
         self.text, self.content = text, text.content
         self.at = self.words = self.broken = 0
 
     def statements(self) -> Iterator[list[_Word]]:
-        """Words up to each separator."""
+        """The words up to each separator."""
         found: list[_Word] = []
         while self.at < len(self.content) and self.words < MAX_WORDS:
             if blank := _BLANK.match(self.content, self.at):
@@ -145,7 +145,7 @@ class _Reader:
         return _Word(_merged(parts), start, self.at)
 
     def _list(self) -> None:
-        """bash's list: its words are not told apart here."""
+        """Skip a bash array; its words are not separated here."""
         end = self._closing(self.at + 1, ")")
         self.at = self._line_end() if end < 0 else end + 1
 
@@ -214,7 +214,7 @@ class _Reader:
         return Expansion("")
 
     def _closing(self, start: int, close: str) -> int:
-        """Where ``close`` ends what was opened, with brackets and quotes inside counted; -1 when nothing does."""
+        """The offset at which ``close`` ends the construct, allowing for nested brackets and quotes; -1 when nothing does."""
         opening, depth = {")": "(", "}": "{"}.get(close, ""), 1
         if self.broken > MAX_OPEN:
             return -1
@@ -227,13 +227,13 @@ class _Reader:
         return -1
 
     def _broken(self) -> int:
-        """The end of the line on which something is never closed; after a few such lines, of the file."""
+        """The end of the line with the unclosed construct; after a few such lines, the end of the file."""
         self.broken += 1
         return self._line_end() if self.broken <= MAX_OPEN else len(self.content)
 
 
 def _merged(parts: list[Located | Expansion]) -> tuple[Located | Expansion, ...]:
-    """Pieces of text that follow each other as one."""
+    """Join adjacent pieces of text."""
     found: list[Located | Expansion] = []
     for part in parts:
         last = found[-1] if found else None

@@ -19,7 +19,7 @@ MAX_VARS = 5000
 
 @dataclass(frozen=True, slots=True)
 class ShellVar:
-    """One assignment; ``value`` is what is between the quotes, ``where`` the assignment without a trailing comment."""
+    """One assignment; ``value`` is the text between the quotes, ``where`` the assignment without a trailing comment."""
 
     key: str
     value: Token
@@ -28,14 +28,14 @@ class ShellVar:
 
 @dataclass(frozen=True, slots=True)
 class ShellVars:
-    """The assignments of a file in order. ``malformed`` holds the lines that are none."""
+    """The assignments of a file in order. ``malformed`` holds all other lines."""
 
     path: str
     vars: tuple[ShellVar, ...] = ()
     malformed: tuple[Span, ...] = ()
 
     def get(self, key: str) -> Token | None:
-        """The value that counts, the last one; None when unset or empty."""
+        """The final value; None when unset or empty."""
         found = next((var.value for var in reversed(self.vars) if var.key == key), None)
         return found if found is not None and found.value else None
 
@@ -45,7 +45,7 @@ class ShellVars:
         return found.value if found else ""
 
     def matching(self, pattern: re.Pattern[str]) -> tuple[ShellVar, ...]:
-        """The assignments whose whole key matches ``pattern`` and whose value is not empty."""
+        """The assignments with a non-empty value whose whole key matches ``pattern``."""
         return tuple(var for var in self.vars if var.value.value and pattern.fullmatch(var.key))
 
 
@@ -62,5 +62,5 @@ def shell_vars_from(text: GuestText) -> ShellVars:
 
 
 def is_no(value: str) -> bool:
-    """What the scripts reading these files take for false."""
+    """Whether the scripts that read these files treat the value as false."""
     return value.lower() in {"no", "n", "false", "f", "0", "off"}

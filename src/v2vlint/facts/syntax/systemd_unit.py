@@ -1,4 +1,4 @@
-"""systemd configuration files with their drop-ins as one (systemd.unit(5)): ``.link``, ``.network``, ``.netdev``."""
+"""systemd configuration files merged with their drop-ins (systemd.unit(5)): ``.link``, ``.network``, ``.netdev``."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ FOLDERS = tuple(f"{folder}/network" for folder in SYSTEMD)
 
 @dataclass(frozen=True, slots=True)
 class Unit:
-    """One unit: its settings merged with those of its drop-ins, and the texts they came from."""
+    """One unit: its settings merged with those of its drop-ins, and the texts they come from."""
 
     name: str
     path: str
@@ -26,7 +26,7 @@ class Unit:
 
     @property
     def head(self) -> Span:
-        """The first section header of the unit's own file, else its start."""
+        """The first section header of the unit's own file, or its start."""
         own = next((section.where for section in self.ini.sections if section.where.path == self.path), None)
         return own or Span(self.path, 0, 0, 1)
 
@@ -40,12 +40,12 @@ class Unit:
         return tuple(word for key in keys for value in self.ini.all(section, key) for word in words_of(value))
 
     def text_of(self, where: Span) -> GuestText:
-        """The text that ``where`` is a place of."""
+        """The text that contains ``where``."""
         return next(text for text in self.texts if text.path == where.path)
 
 
 def read_units(fs: GuestFS, suffix: str) -> Iterator[Unit]:
-    """The live units ending in ``suffix`` in systemd's network folders, in the order systemd tries them."""
+    """The active units ending in ``suffix`` in systemd's network folders, in systemd's order."""
     for path in layered(fs, FOLDERS, suffix):
         name = path.rpartition("/")[2]
         texts = tuple(text for file in (path, *drop_ins(fs, FOLDERS, name)) if (text := fs.text(file)) is not None)
@@ -53,20 +53,20 @@ def read_units(fs: GuestFS, suffix: str) -> Iterator[Unit]:
 
 
 def read_settings(fs: GuestFS, name: str) -> IniFile:
-    """A configuration file of systemd's (``timesyncd.conf``) with its drop-ins; absent ones are empty."""
+    """A systemd configuration file (``timesyncd.conf``) with its drop-ins. Missing files count as empty."""
     main = winner(fs, SYSTEMD, name)
     texts = (fs.text(path) for path in (*((main,) if main else ()), *drop_ins(fs, SYSTEMD, name)))
     return joined(ini_from(text) for text in texts if text is not None)
 
 
 def in_containers_only(unit: Unit) -> bool:
-    """Whether ``Virtualization=`` keeps the unit from ever applying in a virtual machine."""
+    """Whether ``Virtualization=`` rules out that the unit applies in a virtual machine."""
     wanted = [word.value for word in unit.words("Match", "Virtualization")]
     return any(value in {"container", "no", "false", "0", "!vm", "!yes", "private-users"} for value in wanted)
 
 
 def section_places(unit: Unit, names: Iterable[str]) -> tuple[Span, ...]:
-    """The header and setting places of every section with one of these names."""
+    """The places of headers and settings in every section with one of these names."""
     sections = [section for name in names for section in unit.ini.named(name)]
     return tuple(place for section in sections for place in (section.where, *(setting.where for setting in section.settings)))
 
@@ -78,5 +78,5 @@ def setting_places(unit: Unit, section: str, keys: Iterable[str]) -> tuple[Span,
 
 
 def same_file(edits: Iterable[ReplaceText]) -> tuple[ReplaceText, ...]:
-    """The edits in order of their places, without repeats."""
+    """The edits in order of their places, without duplicates."""
     return tuple(sorted(set(edits), key=lambda edit: edit.where))

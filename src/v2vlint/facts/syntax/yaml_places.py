@@ -1,7 +1,7 @@
-"""YAML documents whose every key and value knows its place. Nothing is constructed: only the node graph of the text is read.
+"""YAML documents with the place of every key and value. No objects are constructed: only the node graph is read.
 
-PyYAML's own composer gives the places; it is imported when the first document is read, and the pure Python one is used on purpose: deep
-nesting ends in a RecursionError there, not in a crash. Size, depth and the number of nodes *after* following aliases are capped.
+PyYAML's composer provides the places; it is imported when the first document is read. The pure Python composer is used deliberately:
+there, deep nesting ends in a RecursionError rather than a crash. Size, depth and the number of nodes *after* alias expansion are capped.
 """
 
 from __future__ import annotations
@@ -28,8 +28,8 @@ _SURROGATES = re.compile("[\ud800-\udfff]")
 class YamlNode:
     """One value of a document.
 
-    ``kind`` is ``map``, ``list`` or ``scalar``; ``text`` a scalar's value as a string. ``where`` ends with the last character that belongs
-    to the node. ``items`` are the pairs of a map (key scalars only), ``elements`` the members of a list. ``flow`` says ``{…}`` or ``[…]``.
+    ``kind`` is ``map``, ``list`` or ``scalar``; ``text`` is a scalar's value as a string. ``where`` ends with the node's last character.
+    ``items`` are the pairs of a map (scalar keys only), ``elements`` the members of a list. ``flow`` marks ``{…}`` or ``[…]``.
     """
 
     kind: str
@@ -66,7 +66,7 @@ class YamlNode:
         return tuple(item.token for item in nodes if item.kind == "scalar" and item.token)
 
     def is_true(self, *keys: str) -> bool:
-        """Whether the scalar there is one of YAML 1.1's words for true."""
+        """Whether the scalar there is one of YAML 1.1's true values."""
         node = self.get(*keys)
         return node is not None and node.text.lower() in {"true", "yes", "on", "y"}
 
@@ -80,7 +80,7 @@ class YamlProblem:
 
 
 def compose(text: GuestText) -> YamlNode | YamlProblem | None:
-    """The root of the document; None when it is empty. Anything else than one good document is a problem, never an exception."""
+    """The root of the document; None when it is empty. Anything but a single valid document is a problem, never an exception."""
     import yaml
 
     whole = text.span(0, len(text.content))
@@ -100,11 +100,11 @@ def compose(text: GuestText) -> YamlNode | YamlProblem | None:
     except (RecursionError, _TooMuchError):
         return YamlProblem(whole, _TOO_MUCH)
     except (ValueError, IndexError, TypeError) as error:
-        return YamlProblem(whole, f"not YAML: {error}"[:200])
+        return YamlProblem(whole, f"not valid YAML: {error}"[:200])
 
 
 def _brackets(content: str) -> int:
-    """How deep brackets may be nested at most; PyYAML's effort grows with the square of it."""
+    """The maximum nesting depth of brackets; PyYAML's effort grows with its square."""
     depth = deepest = 0
     for match in _BRACKET.finditer(content):
         depth = depth + 1 if match[0] in "[{" else max(depth - 1, 0)
@@ -117,7 +117,7 @@ class _TooMuchError(Exception):
 
 
 class _Builder:
-    """Turns PyYAML's nodes into ours; follows aliases, counting what they repeat."""
+    """Converts PyYAML's nodes to ours; follows aliases, counting what they repeat."""
 
     def __init__(self, text: GuestText) -> None:
         self.text = text
@@ -162,7 +162,7 @@ class _Builder:
 
 
 def drop_item(text: GuestText, parent: YamlNode, key: str) -> ReplaceText | None:
-    """The edit that removes ``key`` with its value from a block map, in whole lines; None when it does not stand on lines of its own."""
+    """The edit that removes ``key`` and its value from a block map, in whole lines; None when it does not have lines of its own."""
     pair = parent.item(key)
     if pair is None or parent.flow or parent.where.path != text.path:
         return None
@@ -177,7 +177,7 @@ def drop_item(text: GuestText, parent: YamlNode, key: str) -> ReplaceText | None
 
 
 def insert_item(text: GuestText, parent: YamlNode, line: str) -> ReplaceText | None:
-    """The edit that puts ``line`` above the first pair of a block map, as indented; None for flow maps and empty ones."""
+    """The edit that inserts ``line`` above the first pair of a block map, with its indentation; None for flow maps and empty ones."""
     if parent.flow or not parent.items or parent.where.path != text.path:
         return None
     first = parent.items[0][0].where
@@ -189,7 +189,7 @@ def insert_item(text: GuestText, parent: YamlNode, line: str) -> ReplaceText | N
 
 
 def merge(below: YamlNode, above: YamlNode) -> YamlNode:
-    """Netplan's merge of two documents: maps are united, lists joined, anything else replaced by ``above``."""
+    """Netplan's merge of two documents: maps are merged, lists concatenated, anything else replaced by ``above``."""
     if below.kind == above.kind == "list":
         return YamlNode("list", above.where, elements=(*below.elements, *above.elements), flow=above.flow)
     if not below.kind == above.kind == "map":

@@ -1,4 +1,4 @@
-"""How somebody gets into a Windows over the network: Remote Desktop, WinRM, SSH; and whether it asks for an address at all."""
+"""Remote access to Windows: Remote Desktop, WinRM, SSH; and whether it requests an address at all."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _DESKTOP, _WINRM, _SSH = 3389, 5985, 22
 
 @dataclass(frozen=True, slots=True)
 class RemoteWay:
-    """A way in. ``on`` says that it is switched on, ``off_because`` why not; ``opening`` what the firewall does in a new network."""
+    """A means of access. ``on`` says that it is enabled, ``off_because`` why not; ``opening`` is what the firewall allows."""
 
     name: str
     port: int
@@ -29,14 +29,14 @@ class RemoteWay:
 
     @property
     def is_open(self) -> bool:
-        """Whether anybody may come in."""
+        """Whether anybody can use it."""
         return self.on and self.opening.wide
 
 
 @dataclass(frozen=True, slots=True)
 class WindowsAccess:
-    """``desktop`` is None where the registry says nothing of it. ``others`` are other ways that are switched on. ``one_adapter`` is where
-    Remote Desktop is bound to one network adapter. ``no_dhcp`` is the service that asks for addresses when it is disabled."""
+    """``desktop`` is None where the registry does not mention it. ``others`` are other enabled means of access. ``one_adapter`` is the
+    setting that binds Remote Desktop to one network adapter. ``no_dhcp`` is the DHCP client service when it is disabled."""
 
     desktop: RemoteWay | None
     others: tuple[RemoteWay, ...]
@@ -46,7 +46,7 @@ class WindowsAccess:
 
 @provides
 def parse_access(registry: Registry, services: WindowsServices, firewall: WindowsFirewall) -> WindowsAccess:
-    """Read all of it."""
+    """Read all of it from the registry."""
     listener = registry.control(_LISTENER)
     adapter = listener.value("LanAdapter") if listener else None
     dhcp = services.get("Dhcp")

@@ -1,8 +1,8 @@
-"""How Windows drives the machine itself: the hardware abstraction layer (HAL) of XP and 2003, and the driver of the processor container.
+"""The hardware abstraction layer (HAL) of Windows XP and 2003, and the driver of the processor container.
 
-Up to Windows Vista, setup chooses one of six HALs and notes it as the hardware ID of the device ``Enum\\Root\\ACPI_HAL\\0000`` (for those
-without ACPI ``Enum\\Root\\PCI_HAL\\0000``). ``ACPI0010`` is the ID that the ACPI specification gives to the container of the processors; an
-edition of ``hidinterrupt.inf`` claims it by mistake for ``ACPI0011``, the generic button.
+Before Windows Vista, setup chooses one of six HALs and records it as the hardware ID of the device ``Enum\\Root\\ACPI_HAL\\0000`` (or
+``Enum\\Root\\PCI_HAL\\0000`` without ACPI). ``ACPI0010`` is the ACPI specification's ID of the processor container; one version of
+``hidinterrupt.inf`` claims it by mistake instead of ``ACPI0011``, the generic button.
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ _PACKAGES = "DriverDatabase\\DriverPackages"
 
 @dataclass(frozen=True, slots=True)
 class WindowsHal:
-    """The HAL by its hardware ID in lower case (``acpiapic_mp``); ``title`` is what the device manager calls it."""
+    """The HAL by its hardware ID in lower case (``acpiapic_mp``); ``title`` is its name in Device Manager."""
 
     name: str
     where: RegistryKey
 
     @property
     def title(self) -> str:
-        """Its name for people; the hardware ID when it is none of Microsoft's."""
+        """Its display name; the hardware ID when it is not one of Microsoft's."""
         return _TITLES.get(self.name, self.name)
 
     @property
@@ -39,7 +39,7 @@ class WindowsHal:
 
     @property
     def uniprocessor(self) -> bool:
-        """Whether it uses one processor only."""
+        """Whether it uses only one processor."""
         return self.name.endswith("_up")
 
 
@@ -56,10 +56,10 @@ _TITLES = {
 
 @dataclass(frozen=True, slots=True)
 class ButtonBinding:
-    """Where the driver database gives the processors' container to the button driver.
+    """The place where the driver database binds the processor container to the button driver.
 
-    ``seen`` says that a device of this guest has that driver already. ``removal`` are the keys whose end undoes the binding; it is empty
-    when they hold more than that.
+    ``seen`` says that a device of this guest already has that driver. ``removal`` are the keys to delete to undo the binding, empty when
+    they contain anything else.
     """
 
     where: RegistryKey
@@ -69,7 +69,7 @@ class ButtonBinding:
 
 @dataclass(frozen=True, slots=True)
 class WindowsAcpi:
-    """``hal`` is None when the registry names none; ``button`` is None when the container has no wrong driver."""
+    """``hal`` is None when the registry does not name one; ``button`` is None when the container has no wrong driver."""
 
     hal: WindowsHal | None
     button: ButtonBinding | None
@@ -77,7 +77,7 @@ class WindowsAcpi:
 
 @provides
 def parse_acpi(registry: Registry) -> WindowsAcpi:
-    """Read both; what is absent is None."""
+    """Read both; None for what is absent."""
     return WindowsAcpi(_hal(registry), _button(registry))
 
 

@@ -1,10 +1,10 @@
 """The boot configuration data of Windows (BCD), a hive: objects by their GUID, and their elements.
 
-Elements have the numbers of Microsoft's documentation. Of the boot manager: 23000003 the default entry, 24000002 entries for the next start
-only, 24000001 the menu, 25000004 its timeout, 26000020 whether it is always shown, 26000005 whether a hibernated system is woken. Of an
-entry: 12000002 its loader, 11000001 the loader's device, 21000001 that of Windows, 14000008 what follows a failure and 16000009 whether,
-250000e0 what is a failure, 25000080 safe mode, 16000046 graphicsmodedisabled, 16000048 nointegritychecks, 16000049 testsigning, 260000b0
-the emergency services on a serial port.
+Elements have the numbers in Microsoft's documentation. For the boot manager: 23000003 the default entry, 24000002 entries for the next
+boot only, 24000001 the menu, 25000004 its timeout, 26000020 whether it is always shown, 26000005 whether to resume a hibernated system.
+For an entry: 12000002 its loader, 11000001 the loader's device, 21000001 that of Windows, 14000008 the recovery sequence and 16000009
+whether it is enabled, 250000e0 the boot status policy, 25000080 safe mode, 16000046 graphicsmodedisabled, 16000048 nointegritychecks,
+16000049 testsigning, 260000b0 the emergency services on a serial port.
 """
 
 from __future__ import annotations
@@ -29,8 +29,8 @@ class BcdEntry:
     """An entry: its name, the loader's path as written, and the partition it names (a PARTUUID as blkid writes it, or empty).
     ``device_at`` and ``loader_at`` are the places of partition and path, ``loader_value`` is the path as it is stored.
 
-    ``windows`` is the partition of Windows itself with its place, ``file`` the virtual disk that Windows is in. ``once`` says that the next
-    start only takes this entry. The rest are places of options that are set: ``safe_mode`` (with ``safe``: ``minimal``, ``network`` or
+    ``windows`` is the partition of Windows itself with its place, ``file`` the virtual disk that contains Windows. ``once`` says that only
+    the next boot uses this entry. The others are places of options that are set: ``safe_mode`` (with ``safe``: ``minimal``, ``network`` or
     ``dsrepair``), ``unsigned``, ``ems``, ``recovery`` (None also where failures are ignored).
     """
 
@@ -55,8 +55,8 @@ class BcdEntry:
 
 @dataclass(frozen=True, slots=True)
 class BcdMenu:
-    """The menu of the boot manager: the names in it, whether it is shown, and after how many seconds the default starts (None: never).
-    ``resumes`` is where it is told to wake a hibernated system first."""
+    """The boot manager's menu: its entry names, whether it is shown, and after how many seconds the default starts (None: never).
+    ``resumes`` is the setting that makes it resume a hibernated system first."""
 
     names: tuple[str, ...] = ()
     shown: bool = False
@@ -72,7 +72,7 @@ class Bcd:
         self._top = top
 
     def first(self) -> BcdEntry | None:
-        """The entry that the next start takes; None when there is none."""
+        """The entry that the next boot uses; None when there is none."""
         once = self._value(MANAGER, "24000002")
         for name in once.texts if once else ():
             if (found := self._entry(name, once=True)) is not None:
@@ -81,7 +81,7 @@ class Bcd:
         return self._entry(chosen.text) if chosen and chosen.text else None
 
     def menu(self) -> BcdMenu:
-        """What the boot manager shows."""
+        """The menu that the boot manager shows."""
         order = self._value(MANAGER, "24000001")
         names = tuple(self._text(one, "12000004") or one for one in order.texts) if order else ()
         timeout = self._value(MANAGER, "25000004")
@@ -130,12 +130,12 @@ class Bcd:
         return found.text if found else ""
 
     def _flag(self, name: str, element: str) -> RegistryKey | None:
-        """The key of an element that is switched on."""
+        """The key of an element that is enabled."""
         found = self._value(name, element)
         return RegistryKey(found.where.path, found.where.key) if found and any(found.data) else None
 
     def of_windows(self) -> Iterator[str]:
-        """The partitions that entries start Windows from."""
+        """The partitions from which entries start Windows."""
         objects = self._top.key("Objects")
         for node in objects.keys() if objects else ():
             loader, device = self._text(node.name, "12000002"), self._value(node.name, "11000001")
@@ -150,7 +150,7 @@ def _number(value: RegistryValue | None) -> int | None:
 
 
 def partition_of(data: bytes) -> str:
-    """The PARTUUID in a device element, as blkid writes it, without the number for MBR: ``UUID`` or ``SIGNATURE@OFFSET``; else empty."""
+    """The PARTUUID in a device element, in blkid's notation but without the partition number for MBR: ``UUID`` or ``SIGNATURE@OFFSET``."""
     if len(data) < 0x48 or struct.unpack_from("<I", data, 16)[0] != _QUALIFIED:
         return ""
     if struct.unpack_from("<I", data, 0x34)[0] == 0:

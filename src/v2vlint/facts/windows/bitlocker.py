@@ -1,4 +1,4 @@
-"""BitLocker under the system volume, as its metadata describes it."""
+"""BitLocker on the system volume, as its metadata describes it."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from v2vlint.model.blocks import BlockTable
 
 @dataclass(frozen=True, slots=True)
 class Bitlocker:
-    """The volumes with BitLocker that the system volume lies on: one, or none."""
+    """The BitLocker volumes that the system volume is on: one, or none."""
 
     system: tuple[BitlockerVolume, ...] = ()
 
 
 @provides
 def find_bitlocker(stack: RootStack, blocks: BlockTable) -> Bitlocker:
-    """What the device under each opened BitLocker layer says of itself."""
+    """The volume described by the device under each opened BitLocker layer."""
     names = [layer.parents[0] if layer.parents else layer.name for layer in stack.of_kind("bitlocker")]
     found = [(name, blocks.named(name)) for name in names]
     return Bitlocker(tuple(BitlockerVolume(name) if device is None else bitlocker_volume(device) for name, device in found))

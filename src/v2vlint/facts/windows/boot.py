@@ -1,4 +1,4 @@
-"""How a Windows guest starts: boot manager and boot configuration (:mod:`v2vlint.facts.windows.bcd`).
+"""How a Windows guest boots: boot manager and boot configuration (:mod:`v2vlint.facts.windows.bcd`).
 
 Windows XP and 2003 have ``ntldr`` and ``boot.ini`` instead.
 """
@@ -25,11 +25,11 @@ _OLD = (("/system-reserved", "boot.ini", "ntldr"), ("", "boot.ini", "ntldr"))
 
 @dataclass(frozen=True, slots=True)
 class WindowsBoot:
-    """``manager`` is the path of bootmgfw.efi, bootmgr or ntldr, ``store`` that of BCD or boot.ini; empty when there is none.
+    """``manager`` is the path of bootmgfw.efi, bootmgr or ntldr, ``store`` that of the BCD or boot.ini; empty when there is none.
 
-    ``default`` is the entry that the next start takes, ``menu`` what the boot manager shows. ``fallback`` is the program at the path that
-    every UEFI firmware tries; ``is_manager`` whether that is Windows' boot manager too: None
-    when there is none, or its content does not say. ``bios`` is the boot manager for a BIOS where there is one beside that on the ESP.
+    ``default`` is the entry that the next boot uses, ``menu`` the boot manager's menu. ``fallback`` is the program at UEFI's fallback
+    path; ``is_manager`` whether that is Windows' boot manager too, None when there is none or its content does not show it. ``bios`` is the
+    boot manager for a BIOS, if there is one beside that on the ESP.
     """
 
     manager: str = ""
@@ -42,17 +42,17 @@ class WindowsBoot:
 
     @property
     def uefi(self) -> bool:
-        """Whether the boot manager is that for UEFI."""
+        """Whether the boot manager is the one for UEFI."""
         return self.manager.lower().endswith(".efi")
 
     @property
     def is_ntldr(self) -> bool:
-        """Whether it is NTLDR, which Windows before Vista starts with."""
+        """Whether it is NTLDR, the loader of Windows before Vista."""
         return self.manager.lower().rpartition("/")[2] == "ntldr"
 
     @property
     def where(self) -> Where:
-        """The place of findings about the boot configuration as such."""
+        """The place of findings about the boot configuration as a whole."""
         return WholeFile(self.store or self.manager or "/Boot/BCD")
 
 
@@ -94,7 +94,7 @@ def _configured(fs: GuestFS, manager: str, store: str, fallback: EfiImage | None
 
 
 def entry_device(entry: BcdEntry, blocks: BlockTable) -> BlockDevice | None:
-    """The partition that the default entry names, or None when none of these is it."""
+    """The partition that the default entry names, or None when it does not exist."""
     return partition_device(entry.partition, blocks)
 
 
@@ -108,7 +108,7 @@ def partition_device(name: str, blocks: BlockTable) -> BlockDevice | None:
 
 
 def needs_kernel(fs: GuestFS, os: OsInfo) -> WholeFile | None:
-    """The first file of the Windows kernel that is missing, if one is. FactUnavailable where that cannot be told."""
+    """The first missing file of the Windows kernel, if any. FactUnavailable where that cannot be determined."""
     paths = (f"{os.system_root}/System32/{name}" for name in ("ntoskrnl.exe", "hal.dll"))
     return next((WholeFile(path) for path in paths if not fs.as_it_lies().is_file(path)), None)
 

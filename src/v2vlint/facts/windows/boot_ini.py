@@ -1,8 +1,8 @@
-"""``boot.ini``, by which NTLDR starts Windows XP and 2003: the ARC path of the default entry.
+"""``boot.ini``, NTLDR's configuration in Windows XP and 2003: the ARC path of the default entry.
 
-``multi(0)disk(0)rdisk(1)partition(2)\\WINDOWS`` is the folder ``\\WINDOWS`` on the second partition of the BIOS's second disk: primary
-partitions are counted first, extended ones not at all, then logical ones. ``signature(…)`` names the disk by its signature, ``scsi(…)`` by
-the driver ``ntbootdd.sys``. Without the file, or without a default, NTLDR takes ``\\WINDOWS`` on the first partition.
+``multi(0)disk(0)rdisk(1)partition(2)\\WINDOWS`` is the folder ``\\WINDOWS`` on the second partition of the BIOS's second disk. Primary
+partitions are counted first, extended ones not at all, then logical ones. ``signature(…)`` names the disk by its signature, ``scsi(…)``
+uses the driver ``ntbootdd.sys``. Without the file, or without a default, NTLDR uses ``\\WINDOWS`` on the first partition.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _FALLBACK = "multi(0)disk(0)rdisk(0)partition(1)\\WINDOWS"
 @dataclass(frozen=True, slots=True)
 class BootIni:
     """The default entry: ``bus`` is ``multi``, ``scsi`` or ``signature`` (with ``signature`` in lower case), ``disk`` counts from 0,
-    ``partition`` from 1, ``folder`` has no slash at its ends. ``bus`` is empty where the path is none that is understood. ``where`` is its
+    ``partition`` from 1, ``folder`` has no leading or trailing slash. ``bus`` is empty when the path is not understood. ``where`` is its
     line."""
 
     path: str
@@ -61,13 +61,13 @@ def _read(path: str, where: Where) -> BootIni:
 
 
 def counted(disk: BlockDevice, blocks: BlockTable) -> tuple[BlockDevice, ...]:
-    """The partitions of an MBR disk as NTLDR counts them."""
+    """The partitions of an MBR disk in the order NTLDR counts them."""
     parts = [one for one in blocks if one.kind == "partition" and one.disk == disk.disk and one.part_type.lower() not in _EXTENDED]
     return tuple(sorted(parts, key=lambda one: one.number))
 
 
 def ini_disk(ini: BootIni, blocks: BlockTable) -> BlockDevice | None:
-    """The disk that the entry names; None when it is none of these."""
+    """The disk that the entry names; None when it is not among the guest's disks."""
     if ini.bus == "signature":
         return next((disk for disk in blocks.disks if disk.detail("pt_uuid").lower() == ini.signature), None)
     disks = sorted(blocks.disks, key=lambda disk: disk.disk)

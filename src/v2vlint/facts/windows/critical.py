@@ -1,10 +1,10 @@
-"""The driver that Windows before 8 gives to a device it has not seen before: ``Control\\CriticalDeviceDatabase``.
+"""The driver that Windows before 8 assigns to a device it has not seen before: ``Control\\CriticalDeviceDatabase``.
 
-While Windows starts, the kernel alone installs devices. It looks up the plug and play IDs of a device there, hardware IDs first, then the
-compatible ones (``PCI\\CC_0101``), with ``#`` for the backslash, and takes the ``Service`` of the first key that has one. Setup writes the
-keys of the controllers it has met; a disk behind another one ends in 0x7B (Microsoft KB 314082).
+During boot only the kernel installs devices. It looks up a device's plug and play IDs there, hardware IDs first, then the compatible
+ones (``PCI\\CC_0101``), with ``#`` for the backslash, and uses the ``Service`` of the first key that has one. Setup creates the keys of
+the controllers it has met; a disk behind another one ends in 0x7B (Microsoft KB 314082).
 
-A device is written here as one ID with all that is known of it: ``PCI#VEN_8086&DEV_7010&CC_010180`` or ``VMBUS#{…}``.
+A device is written here as a single ID with everything known about it: ``PCI#VEN_8086&DEV_7010&CC_010180`` or ``VMBUS#{…}``.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ DATABASE = "Control\\CriticalDeviceDatabase"
 _HDC, _SCSI = "{4D36E96A-E325-11CE-BFC1-08002BE10318}", "{4D36E97B-E325-11CE-BFC1-08002BE10318}"
 _CHANNELS = ("primary_ide_channel", "secondary_ide_channel")
 _VIRTUAL = ("1AF4", "15AD", "80EE", "1414", "5853", "1000", "0000", "1B36")
-"""Who virtual controllers name as the vendor of their subsystem; a key with another one is for a computer."""
+"""Subsystem vendors of virtual controllers; a key with any other is for a physical computer."""
 _PARTS = frozenset({"VEN", "DEV", "SUBSYS", "REV", "CC"})
 
 
 @dataclass(frozen=True, slots=True)
 class CriticalEntry:
-    """The key that decides: its place, and the service it gives to the device."""
+    """The key that decides: its place, and the service it assigns to the device."""
 
     where: RegistryKey
     service: str
@@ -44,7 +44,7 @@ class CriticalDevices:
         self._entries = {key.name.upper(): CriticalEntry(key.where, service) for key, service in found if service}
 
     def of(self, devices: Iterable[str]) -> CriticalEntry | None:
-        """What drives the first of ``devices`` that anything is bound to."""
+        """The entry for the first of ``devices`` that has one."""
         return next((entry for device in devices if (entry := self._of(device))), None)
 
     def _of(self, device: str) -> CriticalEntry | None:
@@ -52,11 +52,11 @@ class CriticalDevices:
         return max(ranked, key=lambda one: one[0])[1] if ranked else None
 
     def place(self, device: str) -> RegistryKey:
-        """Where the key of ``device`` would be."""
+        """The place of the key for ``device``, whether or not it exists."""
         return self._registry.place(f"{DATABASE}\\{device.partition('&CC_')[0]}")
 
     def seen(self, devices: Iterable[str], service: str) -> bool:
-        """Whether Windows has driven one of ``devices`` with ``service``; it finds its driver again by itself."""
+        """Whether Windows has driven one of ``devices`` with ``service`` before; it then finds its driver again without this database."""
         return any(one.lower() == service.lower() for device in devices for one in self._drove(device))
 
     def _drove(self, device: str) -> Iterator[str]:
@@ -84,7 +84,7 @@ class CriticalDevices:
 
 
 def _rank(name: str, device: str) -> tuple[bool, bool, bool, int] | None:
-    """How closely a key fits a device; None when it does not. Both in upper case."""
+    """How specifically a key matches a device; None when it does not. Both are in upper case."""
     bus, _hash, rest = name.partition("#")
     mine, _hash, own = device.partition("#")
     if bus != mine or bus != "PCI":

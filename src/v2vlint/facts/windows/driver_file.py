@@ -1,4 +1,4 @@
-"""Driver files of Windows: whether the boot loader can load one at all (PE header, machine, size against the ends of the sections)."""
+"""Windows driver files: whether the boot loader can load one (PE header, machine, size against the ends of the sections)."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ _TITLES = {"x64": "x86-64", "ia32": "32-bit x86", "aa64": "ARM64", "arm": "ARM"}
 
 
 def driver_problem(fs: GuestFS, path: str, arch: str) -> str:
-    """Why Windows for ``arch`` cannot load the driver at ``path``, in words; empty when nothing speaks against it.
+    """Why a Windows for ``arch`` cannot load the driver at ``path``, as text; empty when nothing is wrong.
 
     FactUnavailable when the file cannot be read. The signature is not verified.
     """
@@ -21,7 +21,7 @@ def driver_problem(fs: GuestFS, path: str, arch: str) -> str:
     stream.seek(0)
     image = read_pe(stream) if "header" not in defect else None
     if image is None:
-        return f"is no driver: it {defect}"
+        return f"is not a driver: it {defect}"
     wanted = _MACHINES.get(arch, "")
     if wanted and image.machine != wanted:
         return f"is for {_TITLES.get(image.machine, 'another machine')}, and this Windows is {_TITLES[wanted]}"

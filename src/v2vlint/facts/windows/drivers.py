@@ -1,8 +1,8 @@
-"""Can Windows drive a disk controller from the first moment, and a network card at all?
+"""Whether Windows can drive a disk controller from the start of the boot, and a network card at all.
 
-A storage driver works at boot when its service starts at boot (``Start`` 0 and no ``StartOverride``), its file is there, and the controller
+A storage driver works at boot if its service starts at boot (``Start`` 0 and no ``StartOverride``), its file exists, and the controller
 is bound to it: up to Windows 7 in ``CriticalDeviceDatabase`` (:mod:`v2vlint.facts.windows.critical`), from Windows 8 on in
-``DriverDatabase``, where Windows' own drivers are in any case; or by a device that Windows has seen (``Enum``). A driver package that is
+``DriverDatabase``, which always contains Windows' own drivers; or by a device that Windows has seen (``Enum``). A driver package that is
 only staged has no service.
 """
 
@@ -30,14 +30,14 @@ _EIGHT = (6, 2)
 _MAX_FOLDERS = 64
 _CHAIN = ("acpi", "pci", "disk", "partmgr", "volmgr", "volume")
 _CHAIN_OLD = ("pci", "disk", "partmgr", "ftdisk")
-"""Windows XP and 2003 run without ACPI too."""
+"""Windows XP and 2003 also run without ACPI."""
 
 
 @dataclass(frozen=True, slots=True)
 class DriverVerdict:
-    """``usable`` is None when it cannot be told. ``services`` are the names that decide; ``reason`` is in words, ``where`` the place.
+    """``usable`` is None when undecided. ``services`` are the names that decide it, ``reason`` explains it, ``where`` is the place.
 
-    ``repair`` are the edits that make it usable where only start types and bindings are in the way; ``bound`` says that the latter are not.
+    ``repair`` are the edits that make it usable if only start types and bindings are wrong; ``bound`` says that the bindings are right.
     """
 
     usable: bool | None
@@ -49,13 +49,13 @@ class DriverVerdict:
 
     @property
     def names(self) -> str:
-        """The services in words."""
+        """The services as text."""
         return " and ".join(self.services)
 
 
 @dataclass(frozen=True, slots=True)
 class WindowsDrivers:
-    """What drives what."""
+    """Which driver each device gets."""
 
     _registry: Registry = field(repr=False, compare=False)
     _services: WindowsServices = field(repr=False, compare=False)
@@ -74,7 +74,7 @@ class WindowsDrivers:
         return self._critically(verdict, way) if self._critical and way.devices else verdict
 
     def _critically(self, verdict: DriverVerdict, way: StorageWay) -> DriverVerdict:
-        """``verdict`` for a Windows that asks its CriticalDeviceDatabase which driver a new controller gets."""
+        """``verdict`` for a Windows that uses CriticalDeviceDatabase to choose the driver of a new controller."""
         critical, service = self._critical or CriticalDevices(self._registry), way.services[-1]
         entry, device = critical.of(way.devices), way.devices[0]
         shown = device.partition("&CC_")[0].replace("#", "\\")
@@ -84,7 +84,7 @@ class WindowsDrivers:
         if critical.seen(way.devices, service) or (verdict.usable is False and not verdict.repair) or (own and not critical.exists):
             return verdict
         if entry is not None:
-            reason = f"{shown} is given to {entry.service}, not to {service}"
+            reason = f"{shown} is bound to {entry.service}, not to {service}"
             return DriverVerdict(False, way.services, reason, entry.where, bound=False)
         told = not own or bus == "PCI" or self._version < (6, 0)
         reason = f"no driver is bound to {shown} in {DATABASE.rpartition(chr(92))[2]}"
@@ -93,7 +93,7 @@ class WindowsDrivers:
         return DriverVerdict(False if told else None, way.services, reason, critical.place(device), repair, bound=False)
 
     def _of_others(self, ways: tuple[StorageWay, ...]) -> Iterator[DriverVerdict]:
-        """Drivers that are in no table, which this Windows gives to the controller."""
+        """Drivers missing from our tables that this Windows assigns to the controller."""
         known = {way.services[-1].lower() for way in ways}
         for devices in dict.fromkeys(way.devices for way in ways if self._critical):
             entry = self._critical.of(devices) if self._critical else None
@@ -101,10 +101,11 @@ class WindowsDrivers:
                 yield self._boots(entry.service)
 
     def chain(self, through_hyperv: bool) -> tuple[DriverVerdict, ...]:
-        """The drivers between the bus and the volumes that would, or might, keep Windows from its disk, whatever drives the controller.
+        """The drivers between the bus and the volumes that would, or might, keep Windows from its disk, whichever driver the controller
+        has.
 
-        Those that this Windows does not have are not in the way: older ones have other names for some. ``through_hyperv``: disks are
-        PCI devices that Hyper-V passes to the guest, whose bus ``vpci`` drives.
+        Drivers that this Windows does not have do not count: older versions have other names for some. ``through_hyperv``: disks are
+        PCI devices passed through by Hyper-V, whose bus is driven by ``vpci``.
         """
         own = _CHAIN_OLD if (0, 0) < self._version < (6, 0) else _CHAIN
         names = (*own, "vpci") if through_hyperv else own
@@ -143,7 +144,7 @@ class WindowsDrivers:
         except FactUnavailable as reason:
             return DriverVerdict(None, (name,), f"the file of {service.name} {reason.reason}", reason.where)
         if problem:
-            words = f"the service {service.name} is there, but {problem}"
+            words = f"the service {service.name} exists, but {problem}"
             return DriverVerdict(False, (name,), words, service.place("ImagePath"))
         if service.effective != BOOT:
             return self._starts_late(service)
@@ -163,10 +164,10 @@ class WindowsDrivers:
     def _drives(self, name: str) -> DriverVerdict:
         service = self._services.get(name)
         if service is None and (package := self._stored(name)):
-            words = f"{package} is in the driver store: Windows installs it when it meets the card"
+            words = f"{package} is in the driver store: Windows installs it when it finds the card"
             return DriverVerdict(True, (name,), words, self._services.place(name))
         if service is None and (folder := self._staged(name)):
-            words = f"{name}.inf waits in {folder}: Windows installs it at the first boot, if it trusts its signature"
+            words = f"{name}.inf is in {folder}: Windows installs it at first boot if it trusts its signature"
             return DriverVerdict(None, (name,), words, self._services.place(name))
         if service is None:
             words = f"there is no service {name}"
@@ -177,24 +178,24 @@ class WindowsDrivers:
         return DriverVerdict(True, (name,), f"{service.name} is installed", service.where)
 
     def other(self, module: str) -> bool:
-        """Whether a driver that is neither for disks nor for networks is installed: for what Linux drives with ``module``."""
+        """Whether a driver other than for disks and networks is installed: one for the hardware that Linux drives with ``module``."""
         return any(one.present and one.effective != DISABLED for one in self._services.named(*OTHERS.get(module, ())))
 
     def _stored(self, name: str) -> str:
-        """The folder of the driver store that has the driver ``name``; else empty."""
+        """The folder in the driver store that contains the driver ``name``, or an empty string."""
         store = self._services.path_of("System32\\DriverStore\\FileRepository")
         names = self._fs.listdir(store) if self._fs.is_dir(store) else ()
         return next((one for one in sorted(names) if one.lower().startswith(f"{name.lower()}.inf_")), "")
 
     def _staged(self, name: str) -> str:
-        """The folder of ``DevicePath``, where Windows looks for drivers of new devices, that has the driver ``name``; else empty."""
+        """The folder of ``DevicePath``, where Windows looks for drivers of new devices, with the driver ``name``, or an empty string."""
         setup = self._registry.soft("Microsoft\\Windows\\CurrentVersion")
         listed = setup.text("DevicePath").split(";")[:_MAX_FOLDERS] if setup else []
         folders = (self._services.path_of(one) for one in listed if one.strip())
         return next((folder for folder in folders if self._fs.is_file(f"{folder}/{name}.inf")), "")
 
     def is_added(self, verdict: DriverVerdict) -> bool:
-        """Whether no Windows brings one of the drivers of a verdict itself."""
+        """Whether one of the verdict's drivers is not shipped with any Windows."""
         return any(name.lower() in HARDWARE_IDS for name in verdict.services)
 
     def bound(self, service: str) -> bool:
@@ -202,7 +203,7 @@ class WindowsDrivers:
         return self._bound(service, HARDWARE_IDS[service])
 
     def modern(self, service: str) -> bool:
-        """Whether the virtio driver ``service`` is bound to the devices of virtio 1.0 too, the only ones there are on PCI Express."""
+        """Whether the virtio driver ``service`` is also bound to virtio 1.0 devices, the only ones that exist on PCI Express."""
         return self._bound(service, tuple(one for one in HARDWARE_IDS[service] if one.startswith(VIRTIO_ONE)))
 
     def _bound(self, service: str, ids: tuple[str, ...]) -> bool:
@@ -223,7 +224,7 @@ def _any_id(names: Iterable[str], ids: tuple[str, ...], prefix: str) -> bool:
 
 @provides
 def parse_drivers(registry: Registry, services: WindowsServices, fs: GuestFS, os: OsInfo) -> WindowsDrivers:
-    """Judged on demand."""
+    """Evaluated on demand."""
     version = windows_version(os)
     critical = CriticalDevices(registry) if (0, 0) < version < _EIGHT else None
     return WindowsDrivers(registry, services, fs, version, critical)

@@ -1,4 +1,4 @@
-"""Drive letters of Windows: the registry's ``MountedDevices`` and the partitions they stand for."""
+"""Windows drive letters: the registry's ``MountedDevices`` and the partitions behind them."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _GPT = b"DMIO:ID:"
 
 @dataclass(frozen=True, slots=True)
 class Drive:
-    """A letter; ``device`` is None when its partition is on none of the disks. ``is_disk`` is False for CD drives and the like."""
+    """A letter; ``device`` is None when its partition is on none of the disks. ``is_disk`` is False for CD drives and similar."""
 
     letter: str
     device: BlockDevice | None
@@ -27,13 +27,13 @@ class Drive:
 
 @dataclass(frozen=True, slots=True)
 class Drives:
-    """The letters in their order. ``complete`` says that all disks were read."""
+    """The letters in order. ``complete`` says that all disks were read."""
 
     drives: tuple[Drive, ...]
     complete: bool
 
     def is_lost(self, letter: str) -> bool:
-        """Whether a letter stands for a partition that is on none of the disks."""
+        """Whether the letter's partition is on none of the disks."""
         return self.complete and any(one.letter == letter and one.is_disk and one.device is None for one in self.drives)
 
 
@@ -45,8 +45,8 @@ def parse_drives(hive: SystemHive, blocks: BlockTable) -> Drives:
 
 
 def drives_of(values: Iterable[RegistryValue], blocks: BlockTable) -> Iterator[Drive]:
-    """The drives that ``values`` of MountedDevices name: a disk signature and a partition's offset (MBR), or ``DMIO:ID:`` and the
-    partition's GUID (GPT); else a device path."""
+    """The drives in the ``values`` of MountedDevices: a disk signature and a partition's offset (MBR), ``DMIO:ID:`` and the
+    partition's GUID (GPT), or else a device path."""
     for value in sorted(values, key=lambda one: one.name):
         match = _LETTER.fullmatch(value.name)
         if match and value.type == BINARY:

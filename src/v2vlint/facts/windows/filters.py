@@ -1,4 +1,4 @@
-"""Filter drivers that Windows puts around every device of a class: ``UpperFilters`` and ``LowerFilters`` of ``Control\\Class\\{GUID}``."""
+"""Filter drivers that Windows attaches to every device of a class: ``UpperFilters`` and ``LowerFilters`` of ``Control\\Class\\{GUID}``."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ DISK_CLASSES = {
     "{71a27cdd-812a-11d0-bec7-08002be2092f}": "volumes",
     "{4d36e97d-e325-11ce-bfc1-08002be10318}": "system devices",
 }
-"""The classes without which Windows does not reach its system disk."""
+"""The classes that Windows needs to reach its system disk."""
 MACHINE_CLASSES = {
     "{36fc9e60-c465-11cf-8056-444553540000}": "USB controllers",
     "{4d36e965-e325-11ce-bfc1-08002be10318}": "CD-ROM drives",
@@ -36,7 +36,7 @@ MACHINE_CLASSES = {
     "{745a17a0-74d3-11d0-b6fe-00a0c90f57da}": "input devices",
     "{d94ee5d8-d189-4994-83d2-f68d7d41b0e6}": "security devices",
 }
-"""Other classes that virtual machines have devices of; what Windows keeps of the rest (infrared, tape, modems…) changes nothing there."""
+"""Other classes with devices in virtual machines. Filters in the remaining ones (infrared, tape, modems…) have no effect there."""
 
 
 _MICROSOFT = frozenset(
@@ -46,13 +46,13 @@ _MICROSOFT = frozenset(
         "bttflt", "winhv",
     }
 )  # fmt: skip
-"""Filters that are parts of Windows (class keys of fresh installations of XP to Server 2025)."""
+"""Filters that ship with Windows (class keys of fresh installations of XP to Server 2025)."""
 
 
 @dataclass(frozen=True, slots=True)
 class ClassFilter:
-    """A filter: ``service`` is None when no service has its name. ``kind`` is the class in words, or its GUID when it is none that virtual
-    machines have. ``broken`` says why its file is no driver for this Windows, where a disk is behind it."""
+    """A filter: ``service`` is None when no service has its name. ``kind`` is the class as text, or its GUID when virtual machines have no
+    devices of it. ``broken`` says why its file is not a driver for this Windows, checked for classes that a disk depends on."""
 
     name: str
     kind: str
@@ -68,37 +68,37 @@ class ClassFilter:
 
     @property
     def family(self) -> str:
-        """The family of a hypervisor's tools that it belongs to (``xen``, ``vmware-tools``…), or an empty string."""
+        """The family of hypervisor tools it belongs to (``xen``, ``vmware-tools``…), or an empty string."""
         return family_of_filter(self.name)
 
     @property
     def is_microsoft(self) -> bool:
-        """Whether it is a part of Windows, which does not work without it: then its missing file is the fault, not the list."""
+        """Whether it ships with Windows, which does not work without it: if its file is missing, that is the fault and not the list."""
         return self.name.lower() in _MICROSOFT
 
     @property
     def where(self) -> RegistryKey:
-        """The place of the list that names it."""
+        """The place of the list that contains it."""
         return self.value.where
 
     @property
     def without(self) -> RegistrySet:
-        """The edit that takes it out of its list."""
+        """The edit that removes it from its list."""
         left = (name for name in self.value.texts if name.lower() != self.name.lower())
         return set_value(self.where, multi_sz(left), self.value)
 
     @property
     def problem(self) -> str:
-        """Why it cannot start, in words; empty when it can."""
+        """Why it cannot start, as text; empty when it can."""
         if self.service is None:
-            return "is no service"
+            return "is not a service"
         if self.service.effective == DISABLED:
             return "is disabled"
         return self.broken if self.service.present else f"has no file {self.service.image}"
 
     @property
     def late(self) -> bool:
-        """Whether it starts after the disk is needed: the devices of these classes then wait for it."""
+        """Whether it starts only after the disk is needed: the devices of these classes then wait for it."""
         return self.for_disks and self.service is not None and self.service.effective != BOOT
 
 

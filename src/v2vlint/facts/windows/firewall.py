@@ -1,8 +1,8 @@
-"""The firewall of Windows: is a port open to others, in the network that a new adapter is put into?
+"""The Windows firewall: whether a port is open on the network that a new adapter is assigned to.
 
-An adapter that Windows has not met is in a network that it has not met, which counts as public until somebody says otherwise.
-``SharedAccess\\Parameters\\FirewallPolicy`` has the profiles and, from Vista on, the rules as lines of ``name=value`` between bars; group
-policies have the same keys below ``Policies\\Microsoft\\WindowsFirewall``, and win. XP and 2003 have a list of ports.
+A new adapter is on an unknown network, which counts as public until somebody changes it.
+``SharedAccess\\Parameters\\FirewallPolicy`` contains the profiles and, from Vista on, the rules as ``name=value`` pairs separated by bars.
+Group policies have the same keys below ``Policies\\Microsoft\\WindowsFirewall``, and take precedence. XP and 2003 have a list of ports.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ Rule = dict[str, list[str]]
 
 @dataclass(frozen=True, slots=True)
 class Opening:
-    """Whether a port is open: ``wide`` for everybody, else ``only`` says for whom (``LocalSubnet``, a list of addresses), empty: nobody."""
+    """Whether a port is open: ``wide`` for everybody, else ``only`` says for whom (``LocalSubnet``, a list of addresses; empty: nobody)."""
 
     wide: bool
     only: str
@@ -32,7 +32,7 @@ class Opening:
 
 
 class WindowsFirewall:
-    """The firewall of the control set that boots; nothing is blocked where it is off. ``known`` says that its keys are there."""
+    """The firewall of the control set that boots; disabled, it blocks nothing. ``known`` says that its keys exist."""
 
     def __init__(self, registry: Registry, services: WindowsServices) -> None:
         self._own, self._policy = registry.control(_OWN), registry.soft(_POLICY)
@@ -54,7 +54,7 @@ class WindowsFirewall:
         return any(node is not None and node.key(name) is not None for node in (self._own, self._policy))
 
     def _number(self, profile: str, value: str) -> int | None:
-        """The value of a profile, by policy where one says it."""
+        """A profile's value; group policy takes precedence."""
         for node in (self._policy, self._own):
             key = node.key(profile) if node else None
             found = key.number(value) if key else None
@@ -101,7 +101,7 @@ def _parsed(text: str) -> Rule:
 
 
 def _concerns(rule: Rule, port: int, profile: str) -> bool:
-    """Whether a rule is switched on and is about connections to ``port`` in networks of ``profile``."""
+    """Whether a rule is enabled and applies to connections to ``port`` in networks of ``profile``."""
     if rule.get("active", [""])[0].lower() != "true" or rule.get("dir", [""])[0].lower() != "in":
         return False
     if rule.get("protocol", [_TCP])[0] not in (_TCP, "256") or ("profile" in rule and profile not in rule["profile"]):
@@ -116,5 +116,5 @@ def _holds(value: str, port: int) -> bool:
 
 @provides
 def parse_firewall(registry: Registry, services: WindowsServices) -> WindowsFirewall:
-    """Read on demand."""
+    """Evaluated on demand."""
     return WindowsFirewall(registry, services)

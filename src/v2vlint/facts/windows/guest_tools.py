@@ -1,4 +1,4 @@
-"""The table of software that belongs to one hypervisor in Windows: ``guest_tools.toml`` beside this module."""
+"""The table of hypervisor-specific software for Windows: ``guest_tools.toml`` beside this module."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _TABLE = Path(__file__).with_name("guest_tools.toml")
 
 @dataclass(frozen=True, slots=True)
 class Family:
-    """``program`` finds its name in the list of programs, ``services`` are its services and drivers, ``filters`` its class filters."""
+    """``program`` matches its name in the list of programs, ``services`` are its services and drivers, ``filters`` its class filters."""
 
     program: re.Pattern[str]
     services: tuple[str, ...]
@@ -31,5 +31,5 @@ def tool_families() -> dict[str, Family]:
 
 
 def family_of_filter(name: str) -> str:
-    """The family that a class filter belongs to, in any case of letters; empty when it is nobody's."""
+    """The family that a class filter belongs to, ignoring case; empty when there is none."""
     return next((family for family, one in tool_families().items() if name.lower() in one.filters), "")

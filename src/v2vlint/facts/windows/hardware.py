@@ -1,7 +1,7 @@
-"""Which Windows services drive a target's hardware.
+"""The Windows services that drive a target's hardware.
 
-Profiles name hardware by the Linux modules that drive it; the tables say which services of Windows drive the same. Names are those of
-Windows itself (``storahci``, ``msahci``…), and of the virtio-win, VMware, Xen, Amazon and Google drivers.
+Profiles name hardware by its Linux modules; these tables map them to Windows services. Service names are those of Windows itself
+(``storahci``, ``msahci``…) and of the virtio-win, VMware, Xen, Amazon and Google drivers.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ OTHERS: dict[str, tuple[str, ...]] = {
     "virtio_rng": ("viorng", "VirtRng"), "virtio_balloon": ("balloon",), "virtio_gpu": ("viogpudo", "viogpu3d"), "virtiofs": ("viofs",),
     "vmw_vsock_virtio_transport": ("viosock",),
 }  # fmt: skip
-"""Services for devices that are neither disks nor network cards; one of them is enough."""
+"""Services for devices other than disks and network cards; one of them is enough."""
 _BUS = frozenset({"sd_mod", "virtio_pci", "pci_hyperv", "uas"})
 
 _DEVICES: dict[str, tuple[str, ...]] = {
@@ -67,18 +67,18 @@ _DEVICES: dict[str, tuple[str, ...]] = {
     "BusLogic": ("PCI#VEN_104B&DEV_1040&CC_0100",),
     "sym53c8xx": ("PCI#VEN_1000&DEV_0012&CC_0100", "PCI#VEN_1000&DEV_0001&CC_0100"),
 }
-"""The devices that a module's controller may be, one of which the guest meets: their plug and play IDs with the class of PCI devices, as
-QEMU has them (hw/ide/piix.c, hw/ide/ich.c, hw/scsi) where the profile says nothing else. VMBus: Linux, include/linux/hyperv.h."""
+"""The devices that a module's controller may be; the guest meets one of them. Their plug and play IDs with the PCI class, as in QEMU
+(hw/ide/piix.c, hw/ide/ich.c, hw/scsi) unless the profile states others. VMBus: Linux, include/linux/hyperv.h."""
 
 HARDWARE_IDS: dict[str, tuple[str, ...]] = {
     "viostor": ("VEN_1AF4&DEV_1001", "VEN_1AF4&DEV_1042"),
     "vioscsi": ("VEN_1AF4&DEV_1004", "VEN_1AF4&DEV_1048"),
     "pvscsi": ("VEN_15AD&DEV_07C0",),
 }
-"""PCI IDs of the boot drivers that no Windows brings itself: without a binding of one of them, Windows does not use the driver at boot."""
+"""PCI IDs of boot drivers that no Windows ships. Unless one of them is bound, Windows does not use the driver at boot."""
 
 ADDED = frozenset({"netkvm", "xennet", "vmxnet3", "vmxnet3ndis6", "ena", "gvnic", "gve"})
-"""Network drivers that no Windows brings itself."""
+"""Network drivers that no Windows ships."""
 
 
 def storage_drivers() -> tuple[str, ...]:
@@ -88,8 +88,8 @@ def storage_drivers() -> tuple[str, ...]:
 
 @dataclass(frozen=True, slots=True)
 class StorageWay:
-    """One way to drive a controller: ``services`` that all must start, of which the last drives the device itself, which is one of
-    ``devices`` (plug and play IDs with ``#``, see :mod:`v2vlint.facts.windows.critical`; none where they are not known)."""
+    """One way to drive a controller: all ``services`` must start, and the last one drives the device itself, which is one of ``devices``
+    (plug and play IDs with ``#``, see :mod:`v2vlint.facts.windows.critical`; empty when not known)."""
 
     services: tuple[str, ...]
     devices: tuple[str, ...]
@@ -111,12 +111,12 @@ def _ways(controller: Controller) -> Iterator[StorageWay]:
 
 
 def storage_services(any_of: Iterable[tuple[str, ...]]) -> Sets:
-    """The sets of services, any of which drives a controller; empty when the hardware is not in the table."""
+    """Alternative sets of services for a controller; empty when the hardware is not in the table."""
     return _services(any_of, _STORAGE)
 
 
 def network_services(any_of: Iterable[tuple[str, ...]]) -> Sets:
-    """The sets of services, any of which drives a network card; empty when the hardware is not in the table."""
+    """Alternative sets of services for a network card; empty when the hardware is not in the table."""
     return _services(any_of, _NETWORK)
 
 

@@ -1,4 +1,4 @@
-"""What a Windows is to others, and where it stands: domain, activation, the clock's source, what setup has left to do, page files."""
+"""The identity and state of a Windows: domain, activation, time source, unfinished setup, page files."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _ANSWERS = ("Panther/unattend.xml", "Panther/Unattend/unattend.xml", "System32/S
 _AUTOMATIC_KEYS = frozenset({
     "Y4TGP", "DBGBW", "K2XGM", "TMJ3Y", "C3RCX", "B4YNW", "H3RNG", "TNK62", "2CTP7", "W3GNR", "YDFWN", "YQB4H", "WWVGQ",
 })  # fmt: skip
-"""How Microsoft's public keys for automatic activation (AVMA) of Windows Server begin."""
+"""The prefix of Microsoft's public keys for automatic activation (AVMA) of Windows Server."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +35,7 @@ class Activation:
 
 @dataclass(frozen=True, slots=True)
 class SetupState:
-    """What the next start does instead of a logon: ``audit``, ``oobe`` (the first questions) or ``setup``. ``answered``: a file answers."""
+    """What the next boot does instead of a logon: ``audit``, ``oobe`` (first-run setup) or ``setup``. ``answered``: a file answers."""
 
     kind: str
     where: RegistryKey
@@ -44,7 +44,7 @@ class SetupState:
 
 @dataclass(frozen=True, slots=True)
 class TimeSource:
-    """Where the clock comes from: ``servers`` without their flags; ``kind`` as W32Time has it (``NTP``, ``NT5DS``, ``NoSync``)."""
+    """The time source: ``servers`` without their flags; ``kind`` in W32Time's terms (``NTP``, ``NT5DS``, ``NoSync``)."""
 
     kind: str
     servers: tuple[str, ...]
@@ -68,7 +68,7 @@ class WindowsIdentity:
 
 @provides
 def parse_identity(registry: Registry, services: WindowsServices, drives: Drives, fs: GuestFS, os: OsInfo) -> WindowsIdentity:
-    """Read all of it."""
+    """Read all of it from the registry."""
     product = registry.control("Control\\ProductOptions")
     kind = product.value("ProductType") if product else None
     return WindowsIdentity(
@@ -89,7 +89,7 @@ def _image_state(registry: Registry) -> RegistryValue | None:
 
 
 def _domain(registry: Registry, services: WindowsServices) -> RegistryValue | None:
-    """A member runs Netlogon; the DNS suffix alone makes none."""
+    """A member runs Netlogon; a DNS suffix alone does not make a member."""
     netlogon, tcpip = services.get("Netlogon"), registry.control("Services\\Tcpip\\Parameters")
     joined = registry.control("Services\\Netlogon\\Parameters") is not None and netlogon is not None and netlogon.effective == 2
     domain = next((one for name in ("Domain", "NV Domain") if tcpip and (one := tcpip.value(name)) and one.text), None)

@@ -1,7 +1,7 @@
-"""Network adapters of Windows and the addresses bound to them: by the adapter's GUID, not by its MAC address.
+"""Windows network adapters and their addresses, which are bound to the adapter's GUID rather than its MAC address.
 
-``Services\\Tcpip\\Parameters\\Interfaces\\{GUID}`` has the addresses, ``Control\\Network\\{class}\\{GUID}\\Connection`` the device,
-``Enum`` that device with its driver.
+``Services\\Tcpip\\Parameters\\Interfaces\\{GUID}`` contains the addresses, ``Control\\Network\\{class}\\{GUID}\\Connection`` the device,
+``Enum`` that device and its driver.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _STACKED = {
     "COMPOSITEBUS\\MS_NDISIMPLATFORM": "a team of network adapters",
 }  # fmt: skip
 TEAMS = frozenset({"a virtual switch of Hyper-V", "a team of network adapters"})
-"""What needs physical adapters as members."""
+"""Connections that need physical adapters as members."""
 _NONE = frozenset({"", "0.0.0.0"})
 _BY_MODULE = {
     "virtio_net": "PCI\\VEN_1AF4", "hv_netvsc": "VMBUS\\", "xen_netfront": "XEN", "vmxnet3": "PCI\\VEN_15AD", "ena": "PCI\\VEN_1D0F",
@@ -36,8 +36,8 @@ _BY_MODULE = {
 
 @dataclass(frozen=True, slots=True)
 class WindowsAdapter:
-    """An adapter that Windows has seen. ``device`` is its PnP instance (``PCI\\VEN_15AD&DEV_07B0…``); ``known`` whether Windows still has
-    that device in ``Enum``."""
+    """An adapter that Windows has seen. ``device`` is its PnP instance (``PCI\\VEN_15AD&DEV_07B0…``); ``known`` says whether that device is
+    still in ``Enum``."""
 
     guid: str
     name: str
@@ -46,7 +46,7 @@ class WindowsAdapter:
     where: RegistryKey
 
     def fits(self, nic: Nic) -> bool:
-        """Whether it is of the model ``nic``: by its PCI IDs where they are stated, else by what its modules drive."""
+        """Whether it is of the model ``nic``: by PCI IDs if the model has them, else by the Windows drivers for its modules."""
         named = (id.upper().partition(":") for id in nic.ids)
         kinds = tuple(f"PCI\\VEN_{vendor}&DEV_{device}" for vendor, _colon, device in named)
         known = tuple(_BY_MODULE[module] for modules in nic.any_of for module in modules if module in _BY_MODULE)
@@ -55,7 +55,7 @@ class WindowsAdapter:
 
 @dataclass(frozen=True, slots=True)
 class WindowsInterface:
-    """What ``Interfaces\\{GUID}`` says: ``dhcp`` is None when it is not said; ``masks`` belong to ``addresses`` one by one."""
+    """The settings in ``Interfaces\\{GUID}``: ``dhcp`` is None when not stated; ``masks`` correspond to ``addresses``."""
 
     guid: str
     name: str
@@ -70,7 +70,7 @@ class WindowsInterface:
 
 @dataclass(frozen=True, slots=True)
 class StaticAddress:
-    """Addresses that were set by hand. ``adapter`` is None when the adapter itself is not known any more."""
+    """Addresses set by hand. ``adapter`` is None when the adapter itself is no longer known."""
 
     guid: str
     addresses: tuple[str, ...]
@@ -81,23 +81,23 @@ class StaticAddress:
 
     @property
     def is_software(self) -> bool:
-        """Whether its adapter is no hardware: a loopback adapter, a team, a virtual switch, a VPN."""
+        """Whether its adapter is not hardware: a loopback adapter, a team, a virtual switch, a VPN."""
         return self.device.upper().startswith(_SOFTWARE)
 
     @property
     def stacked_on(self) -> str:
-        """What it is that sits on physical adapters, in words; empty for hardware and for software that needs none."""
+        """What kind of connection sits on physical adapters, as text; empty for hardware and for software that needs none."""
         return _stacked(self.device)
 
     @property
     def name(self) -> str:
-        """What Windows calls the connection, or its GUID."""
+        """The connection's name in Windows, or its GUID."""
         return (self.adapter.name if self.adapter else "") or self.guid
 
 
 @dataclass(frozen=True, slots=True)
 class StackedAdapter:
-    """A team or a virtual switch; ``kind`` is which, in words."""
+    """A team or a virtual switch; ``kind`` says which, as text."""
 
     name: str
     kind: str
@@ -106,7 +106,7 @@ class StackedAdapter:
 
 @dataclass(frozen=True, slots=True)
 class WindowsNetwork:
-    """Adapters, static addresses, and what is stacked on adapters, in the registry's order."""
+    """Adapters, static addresses and stacked connections, in registry order."""
 
     adapters: tuple[WindowsAdapter, ...] = ()
     static: tuple[StaticAddress, ...] = ()
@@ -114,13 +114,13 @@ class WindowsNetwork:
 
     @property
     def ghosts(self) -> tuple[StaticAddress, ...]:
-        """Static addresses of adapters that are gone already. Those of software are made by it anew, if it is still there."""
+        """Static addresses of adapters that no longer exist. Software recreates its own adapters, if it is still installed."""
         return tuple(one for one in self.static if not one.is_software and (one.adapter is None or not one.adapter.known))
 
 
 @provides
 def parse_windows_network(registry: Registry) -> WindowsNetwork:
-    """Read adapters with a device, and interfaces without DHCP."""
+    """Read adapters that have a device, and interfaces without DHCP."""
     adapters = tuple(_adapters(registry))
     by_guid = {adapter.guid.lower(): adapter for adapter in adapters}
     found = interfaces(registry.system, registry.control_set)
@@ -141,7 +141,7 @@ def _stacks(registry: Registry) -> Iterator[StackedAdapter]:
 
 
 def interfaces(system: RegistryNode, control_set: str) -> Iterator[WindowsInterface]:
-    """The TCP/IP settings of every interface, under its connection's name where one is known."""
+    """The TCP/IP settings of every interface, with the connection's name where one is known."""
     for node in subkeys(system.key(f"{control_set}\\{_INTERFACES}")):
         values = {value.name.lower(): value for value in node.values()}
         connection = system.key(f"{control_set}\\{_NETWORK}\\{node.name}\\Connection")

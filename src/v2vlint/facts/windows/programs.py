@@ -1,4 +1,4 @@
-"""Programs installed in Windows (the ``Uninstall`` keys, also those of 32-bit programs), and what of them belongs to a hypervisor."""
+"""Programs installed in Windows (the ``Uninstall`` keys, including those of 32-bit programs), and those that belong to a hypervisor."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ _ANTIVIRUS = re.compile(
     r"deep instinct|elastic (?:agent|endpoint)|vipre|\bdr\.? ?web|ahnlab|quick heal|cisco secure endpoint|morphisec",
     re.IGNORECASE,
 )
-"""Products against viruses, and those that watch endpoints: they guard drivers alike. libguestfs knows five of the makers
+"""Antivirus and endpoint protection products: both guard drivers. libguestfs knows five of the vendors
 (``lib/inspect-apps.c``)."""
 
 
 @dataclass(frozen=True, slots=True)
 class WindowsProgram:
-    """An installed program: ``name`` is what the list of programs shows, ``key`` what Windows calls it (often a product's GUID)."""
+    """An installed program: ``name`` is its name in the list of programs, ``key`` Windows' own identifier (often a product's GUID)."""
 
     name: str
     version: str
@@ -44,37 +44,37 @@ class WindowsProgram:
 
     @property
     def guards(self) -> bool:
-        """Whether it guards against viruses."""
+        """Whether it is an antivirus or endpoint protection product."""
         return _ANTIVIRUS.search(f"{self.key}\n{self.name}\n{self.publisher}") is not None
 
     @property
     def title(self) -> str:
-        """Name and version, unless the name says the version."""
+        """Name and version, unless the name includes the version."""
         head = ".".join(self.version.split(".")[:2])
         return self.name if not head or head in self.name else f"{self.name} {self.version}"
 
 
 @dataclass(frozen=True, slots=True)
 class WindowsTools:
-    """What one hypervisor left: ``programs`` and ``services`` that are not disabled."""
+    """Software of one hypervisor: its ``programs``, and its ``services`` that are not disabled."""
 
     programs: tuple[WindowsProgram, ...]
     services: tuple[WindowsService, ...]
 
     @property
     def early(self) -> tuple[WindowsService, ...]:
-        """The drivers that the boot loader or the kernel starts."""
+        """The drivers started by the boot loader or the kernel."""
         return tuple(service for service in self.services if service.is_driver and service.starts_early)
 
     @property
     def where(self) -> RegistryKey | None:
-        """The first place to show; None when nothing is left."""
+        """The first place to show; None when nothing is installed."""
         places = [one.where for one in self.programs] + [one.where for one in self.services]
         return next(iter(places), None)
 
     @property
     def words(self) -> str:
-        """The programs and services by name."""
+        """The programs and services as text."""
         programs = ", ".join(one.title for one in self.programs)
         names = [one.name for one in self.services]
         shown = ", ".join(names[:6]) + (f" and {len(names) - 6} more" if len(names) > 6 else "")
@@ -83,20 +83,20 @@ class WindowsTools:
 
 @dataclass(frozen=True, slots=True)
 class WindowsPrograms:
-    """All programs; those that guard against viruses; the tools by family: ``vmware-tools``, ``xen``…"""
+    """All programs, the antivirus products among them, and hypervisor tools by family: ``vmware-tools``, ``xen``…"""
 
     programs: tuple[WindowsProgram, ...]
     antivirus: tuple[WindowsProgram, ...]
     tools: tuple[tuple[str, WindowsTools], ...]
 
     def left_by(self, family: str) -> WindowsTools:
-        """The tools of one family, maybe nothing."""
+        """The tools of one family, possibly none."""
         return dict(self.tools).get(family, WindowsTools((), ()))
 
 
 @dataclass(frozen=True, slots=True)
 class InstalledPrograms:
-    """The programs that the hive SOFTWARE lists under a name, 64-bit ones (or those of a 32-bit Windows) first."""
+    """The programs that the hive SOFTWARE lists under a name; 64-bit ones (or those of a 32-bit Windows) come first."""
 
     programs: tuple[WindowsProgram, ...]
 
@@ -109,7 +109,7 @@ def list_programs(software: SoftwareHive) -> InstalledPrograms:
 
 @provides
 def parse_programs(installed: InstalledPrograms, services: WindowsServices) -> WindowsPrograms:
-    """Sort the programs, and look up the services of each hypervisor's tools."""
+    """Classify the programs, and look up the services of each hypervisor's tools."""
     programs = installed.programs
     guards = tuple(one for one in programs if one.guards)
     return WindowsPrograms(programs, guards, tuple((family, _tools(family, programs, services)) for family in tool_families()))

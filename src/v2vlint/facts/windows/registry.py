@@ -1,6 +1,6 @@
 """The registry of a Windows guest: the hives SYSTEM, SOFTWARE and (on the boot partition) BCD, read on demand.
 
-Key paths are those inside the hive file (``ControlSet001\\Services``), as offline tools show them. Names compare without regard to case.
+Key paths are those inside the hive file (``ControlSet001\\Services``), as offline tools show them. Names are compared ignoring case.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class RegistryValue:
-    """A value with its place. ``number`` is None, ``text`` empty, ``texts`` and ``data`` are empty where the type does not fit."""
+    """A value with its place. ``number`` is None, and ``text``, ``texts`` and ``data`` are empty, when the type does not match."""
 
     name: str
     where: RegistryKey
@@ -41,13 +41,13 @@ class RegistryValue:
 
 
 def set_value(where: RegistryKey, new: RegistryData, old: RegistryValue | None) -> RegistrySet:
-    """The edit that gives the value at ``where`` the content ``new``; ``old`` is what is there now."""
+    """The edit that sets the value at ``where`` to ``new``; ``old`` is its present content."""
     return RegistrySet(where.path, where.key, where.value, new, old.raw if old else None)
 
 
 @dataclass(frozen=True, slots=True)
 class RegistryNode:
-    """A key that exists. Reading a damaged one raises FactUnavailable with its place."""
+    """An existing key. Reading a damaged one raises FactUnavailable with its place."""
 
     path: str
     key_path: str
@@ -69,7 +69,7 @@ class RegistryNode:
         return None if found is None else RegistryNode(self.path, f"{self.key_path}\\{path}".strip("\\"), found)
 
     def keys(self) -> tuple[RegistryNode, ...]:
-        """The keys directly below."""
+        """The direct subkeys."""
         found = _guarded(self.where, lambda: tuple(self._key.children()))
         return tuple(RegistryNode(self.path, f"{self.key_path}\\{key.name}".strip("\\"), key) for key in found)
 
@@ -78,11 +78,11 @@ class RegistryNode:
         return tuple(self._value(value) for value in _guarded(self.where, lambda: tuple(self._key.values())))
 
     def value(self, name: str) -> RegistryValue | None:
-        """The value called ``name``, or None; an empty name is the default value."""
+        """The value called ``name``, or None; an empty name means the default value."""
         return next((value for value in self.values() if value.name.lower() == name.lower()), None)
 
     def number(self, name: str) -> int | None:
-        """The number in the value ``name``; None when it is absent or no number."""
+        """The number in the value ``name``; None when it does not exist or is not a number."""
         value = self.value(name)
         return None if value is None else value.number
 
@@ -98,7 +98,7 @@ class RegistryNode:
 
 @dataclass(frozen=True, slots=True)
 class UnsavedHive:
-    """A hive file whose last changes are only in its log files; ``replayed`` when they were read from there."""
+    """A hive file whose last changes are only in its log files; ``replayed`` says that they were read from there."""
 
     path: str
     replayed: bool
@@ -106,8 +106,8 @@ class UnsavedHive:
 
 @dataclass(frozen=True, slots=True)
 class Registry:
-    """The machine's registry. ``control_set`` is the key of the control set that boots (``ControlSet001``): the loader takes
-    ``Select\\Default``, and Windows then writes its number to ``Current``. ``last`` is that number: which one ran last.
+    """The machine's registry. ``control_set`` is the key of the control set that boots (``ControlSet001``): the loader uses
+    ``Select\\Default``, and Windows then writes its number to ``Current``. ``last`` is that number, i.e. the set that ran last.
 
     ``software`` is the other hive; None when it is absent, the reason where it cannot be read. ``unsaved`` lists the hives that Windows
     has not written out.
@@ -129,11 +129,11 @@ class Registry:
         return software.key(path) if software else None
 
     def place(self, path: str, value: str = "") -> RegistryKey:
-        """The place of a key (or a value) below the control set, whether it exists or not."""
+        """The place of a key (or a value) below the control set, whether or not it exists."""
         return RegistryKey(self.system.path, f"{self.control_set}\\{path}", value)
 
     def soft_place(self, path: str, value: str = "") -> RegistryKey:
-        """The place of a key of SOFTWARE, whether it exists or not."""
+        """The place of a key in SOFTWARE, whether or not it exists."""
         return RegistryKey(f"{self.system.path.rpartition('/')[0]}/SOFTWARE", path, value)
 
 
@@ -192,7 +192,7 @@ def parse_registry(system_hive: SystemHive, software_hive: SoftwareHive) -> Regi
 
 
 def open_hive(fs: GuestFS, path: str) -> tuple[RegistryNode | None, UnsavedHive | None]:
-    """The top key of the hive in a file (None when it is absent), with the changes in its log files, which are reported."""
+    """The root key of the hive in a file (None when it does not exist), with the changes in its log files, which are reported."""
     stream = fs.open(path)
     if stream is None:
         return None, None
@@ -226,6 +226,6 @@ def _guarded(where: RegistryKey | WholeFile, action: Callable[[], T]) -> T:
 
 
 def subkeys(node: RegistryNode | None) -> Iterator[RegistryNode]:
-    """The keys below ``node``; none when it is None."""
+    """The subkeys of ``node``; none when it is None."""
     if node is not None:
         yield from node.keys()

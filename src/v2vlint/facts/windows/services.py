@@ -1,4 +1,4 @@
-"""The services and drivers of Windows: ``Services`` in the control set that boots, and whether their program is really there."""
+"""Windows services and drivers: ``Services`` in the control set that boots, and whether each program exists."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ _DRIVE = re.compile(r"[a-z]:")
 
 @dataclass(frozen=True, slots=True)
 class WindowsService:
-    """A service. ``start`` is 0 (boot) to 4 (disabled), None when it is not stated; ``override`` is ``StartOverride\\0``, which wins.
+    """A service. ``start`` is 0 (boot) to 4 (disabled), None when not stated; ``override`` is ``StartOverride\\0``, which takes precedence.
 
-    ``image`` is the guest path of its program, ``present`` whether that exists; ``group`` its load order group.
+    ``image`` is the guest path of its program, ``present`` whether that exists; ``group`` is its load order group.
     """
 
     name: str
@@ -41,7 +41,7 @@ class WindowsService:
 
     @property
     def at_boot(self) -> tuple[RegistrySet, ...]:
-        """The edits that have it start at boot; empty when it does."""
+        """The edits that make it start at boot; empty when it does."""
         edits = [] if self.start == BOOT else [set_value(self.place("Start"), dword(BOOT), self._start)]
         if self._override is not None and self.override != BOOT:
             edits.append(set_value(self._override.where, dword(BOOT), self._override))
@@ -49,7 +49,7 @@ class WindowsService:
 
     @property
     def effective(self) -> int | None:
-        """The start type that counts."""
+        """The effective start type."""
         return self.start if self.override is None else self.override
 
     @property
@@ -64,7 +64,7 @@ class WindowsService:
 
     @property
     def start_words(self) -> str:
-        """The start type in a word, as ``sc.exe`` says it."""
+        """The start type in ``sc.exe``'s terms."""
         found = self.effective
         return _STARTS[found] if found is not None and 0 <= found < len(_STARTS) else "unknown"
 
@@ -84,7 +84,7 @@ class WindowsServices:
     _arch: str = field(default="", repr=False, compare=False)
 
     def get(self, name: str) -> WindowsService | None:
-        """The service called ``name`` in whatever case, or None. A key without ``Start`` is none: event sources and settings have such."""
+        """The service called ``name``, ignoring case, or None. Keys without ``Start`` (event sources, settings) do not count."""
         node = self._node.key(name) if self._node else None
         start = node.value("Start") if node else None
         return None if node is None or start is None else _service(node, start, self._fs, self._root)
@@ -99,7 +99,7 @@ class WindowsServices:
         return image_path(text, self._root)
 
     def place(self, name: str) -> RegistryKey:
-        """Where the service ``name`` is, or would be."""
+        """The place of the service ``name``, whether or not it exists."""
         return RegistryKey(self.where.path, f"{self.where.key}\\{name}")
 
     def named(self, *names: str) -> Iterator[WindowsService]:
@@ -109,7 +109,7 @@ class WindowsServices:
 
 @provides
 def parse_services(registry: Registry, fs: GuestFS, os: OsInfo) -> WindowsServices:
-    """The services of the control set that boots."""
+    """The services in the control set that boots."""
     return WindowsServices(registry.place("Services"), registry.control("Services"), fs, os.system_root, os.arch)
 
 
@@ -137,7 +137,7 @@ def _reader(fs: GuestFS, start: int | None) -> GuestFS:
 
 
 def image_path(text: str, root: str = "/Windows") -> str:
-    """The guest path of an ``ImagePath``: relative to the folder ``root`` of Windows, ``\\SystemRoot\\…``, ``\\??\\C:\\…``, a command…"""
+    """The guest path of an ``ImagePath``: relative to ``root``, the Windows folder; ``\\SystemRoot\\…``, ``\\??\\C:\\…``, a command…"""
     path = text.strip()
     if path.startswith('"'):
         path = path[1:].partition('"')[0]

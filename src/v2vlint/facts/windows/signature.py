@@ -1,5 +1,5 @@
-"""Whether a driver file is signed, as far as the disk tells: a certificate in the file, or its hash in a catalog that the driver's package
-brought (``CatRoot\\{F750E6C3-38EE-11D1-85E5-00C04FC295EE}``). Whether Windows trusts the signer is not judged."""
+"""Whether a driver file is signed, as far as the disk shows: a certificate in the file, or its hash in a catalog installed with the
+driver's package (``CatRoot\\{F750E6C3-38EE-11D1-85E5-00C04FC295EE}``). Whether Windows trusts the signer is not judged."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ _CERTIFICATES = 4
 
 
 def signed_by(fs: GuestFS, path: str, root: str = "/Windows") -> str | None:
-    """``itself``, the name of a catalog, or empty for no signature that was found; None when that cannot be told.
+    """``itself``, the name of a catalog, or empty when no signature was found; None when that cannot be determined.
 
-    Only catalogs of packages that were added are searched (``oem*.cat``, and those called as the driver): Windows' own are many.
+    Only catalogs of added packages are searched (``oem*.cat``, and those named like the driver), because Windows has many of its own.
     """
     data = fs.read(path, MAX_FILE)
     places = _places(data) if data else None
@@ -37,7 +37,7 @@ def signed_by(fs: GuestFS, path: str, root: str = "/Windows") -> str | None:
 
 
 def _places(data: bytes) -> tuple[int, int] | None:
-    """Where the checksum and the entry for certificates are in a PE image; None when it has none."""
+    """The offsets of the checksum and the certificate entry in a PE image; None when it has none."""
     try:
         at = struct.unpack_from("<I", data, 60)[0]
         optional, magic = struct.unpack_from("<H2xH", data, at + 20)

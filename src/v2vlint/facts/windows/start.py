@@ -1,4 +1,4 @@
-"""The boot manager of Windows that the firmware comes to: there may be one on an ESP and another one for a BIOS."""
+"""The Windows boot manager that the firmware starts: there may be one on an ESP and another for a BIOS."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from v2vlint.facts.windows.boot import WindowsBoot
 
 @dataclass(frozen=True, slots=True)
 class WindowsStart:
-    """``boot`` is what the firmware chosen starts Windows with; that on the ESP where the choice is open."""
+    """``boot`` is the boot manager for the chosen firmware, or the one on the ESP if the choice is open."""
 
     boot: WindowsBoot
 
 
 @provides
 def choose_boot(boot: WindowsBoot, firmware: ChosenFirmware) -> WindowsStart:
-    """A BIOS takes the boot manager made for it, where there is one."""
+    """A BIOS uses the boot manager made for it, if there is one."""
     return WindowsStart(boot.bios if firmware.kind == "bios" and boot.bios is not None else boot)

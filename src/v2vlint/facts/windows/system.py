@@ -1,4 +1,4 @@
-"""Settings of a Windows guest that matter when it moves: hibernation, clock, disks, pending restarts, group policies, signing updates."""
+"""Settings of Windows that matter in a move: hibernation, clock, disks, pending restarts, group policies, signing updates."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _HARMLESS = frozenset({"allowadmininstall", "deniedpolicycaption", "deniedpolicy
 
 @dataclass(frozen=True, slots=True)
 class PendingReboot:
-    """Something that waits for a restart: what, and where that is recorded."""
+    """A pending restart: what it is for, and where it is recorded."""
 
     what: str
     where: RegistryKey
@@ -34,11 +34,11 @@ class PendingReboot:
 
 @dataclass(frozen=True, slots=True)
 class WindowsSystem:
-    """``version`` is (6, 1) for Windows 7 and Server 2008 R2, (10, 0) for all later than 8.1; (0, 0) when unknown.
+    """``version`` is (6, 1) for Windows 7 and Server 2008 R2, (10, 0) for everything after 8.1; (0, 0) when unknown.
 
-    ``hibernated`` says that hiberfil.sys holds a system to resume. ``fast_startup`` is the HiberbootEnabled value when it is on.
-    ``san_policy`` is None when the edition's default holds. ``utc_clock`` says that Windows takes the hardware clock for UTC, ``bias`` are
-    the minutes its time zone is west of UTC. ``sha2`` is None where it does not matter.
+    ``hibernated`` says that hiberfil.sys contains a system to resume. ``fast_startup`` is the HiberbootEnabled value when it is enabled.
+    ``san_policy`` is None when the edition's default applies. ``utc_clock`` says that Windows keeps the hardware clock in UTC, ``bias`` is
+    the number of minutes its time zone is west of UTC. ``sha2`` is None where it does not matter.
     """
 
     version: tuple[int, int]
@@ -72,7 +72,7 @@ def is_hibernated(fs: GuestFS) -> bool:
 
 @provides
 def parse_system(fs: GuestFS, registry: Registry, os: OsInfo) -> WindowsSystem:
-    """Read all of it; what is absent has its default."""
+    """Read all of it; missing values have their defaults."""
     version = windows_version(os)
     clock = registry.control("Control\\TimeZoneInformation")
     power = registry.control(f"{_SESSION}\\Power")
@@ -122,7 +122,7 @@ def _pending(registry: Registry) -> Iterator[PendingReboot]:
 
 
 def _restrictions(registry: Registry) -> Iterator[RegistryValue]:
-    """The policies that forbid devices or drivers."""
+    """The policies that restrict the installation of devices or drivers."""
     key = registry.soft(_RESTRICTIONS)
     for value in key.values() if key else ():
         if value.number and value.name.lower() not in _HARMLESS and value.name.lower().startswith("deny"):
@@ -130,7 +130,7 @@ def _restrictions(registry: Registry) -> Iterator[RegistryValue]:
 
 
 def _script_policy(registry: Registry) -> RegistryValue | None:
-    """The group policy that keeps unsigned PowerShell scripts from running, if there is one."""
+    """The group policy that blocks unsigned PowerShell scripts, if there is one."""
     key = registry.soft("Policies\\Microsoft\\Windows\\PowerShell")
     enabled, policy = (key.value("EnableScripts"), key.value("ExecutionPolicy")) if key else (None, None)
     if enabled is not None and enabled.number == 0:
