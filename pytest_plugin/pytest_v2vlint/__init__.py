@@ -1,4 +1,4 @@
-"""The pytest plugin of v2vlint, and what tests of guests import: ``assert_portable``, ``Guest``."""
+"""The pytest plugin of v2vlint, and the names for tests of guests: ``assert_portable``, ``Guest``."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ __all__ = ["Guest", "Missing", "NotEvaluated", "Text", "assert_portable"]
 
 
 def __getattr__(name: str) -> Any:
-    """Import on use: pytest imports this package in every run of every environment that has v2vlint."""
+    """Import on use: pytest imports this package in every run of every environment that has v2vlint installed."""
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     from importlib import import_module

@@ -1,7 +1,8 @@
-"""The assertion API: a guest to ask, and ``assert_portable``.
+"""The assertion API: a guest to query, and ``assert_portable``.
 
-Everything is read lazily, in an isolated process, once per test run; again when the image file changes. What a guest does not have
-raises :class:`Missing` (an AssertionError). What cannot be known raises :class:`NotEvaluated`: that is neither a pass nor a guest at fault.
+Everything is read lazily, in an isolated process, once per test run, and again when the image file changes. Anything missing from a guest
+raises :class:`Missing` (an AssertionError). Anything that cannot be known raises :class:`NotEvaluated`: neither a pass nor the guest's
+fault.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ __all__ = ["BootForecast", "BootProof", "Guest", "Missing", "NotEvaluated", "Tex
 
 
 class BootForecast:
-    """The predicted fate of a boot. ``will_boot`` and ``reachable`` are True, False, or None when it cannot be told; ``str()`` gives every
+    """The predicted outcome of a boot. ``will_boot`` and ``reachable`` are True, False, or None when undecided; ``str()`` lists every
     stage."""
 
     def __init__(self, fact: Forecast, guest: str, target: str) -> None:
@@ -43,7 +44,7 @@ class BootForecast:
 
     @property
     def reachable(self) -> bool | None:
-        """Whether it comes up and its network does."""
+        """Whether it boots and its network comes up."""
         return self.fact.reachable
 
     @property
@@ -62,7 +63,7 @@ class BootForecast:
 
 
 class BootProof:
-    """A real boot. ``came_up`` is True (a login was reached), False, or None when it could not be told; ``str()`` gives the milestones."""
+    """A real boot. ``came_up`` is True (a login was reached), False, or None when undecided; ``str()`` lists the milestones."""
 
     def __init__(self, fact: Proof, guest: str) -> None:
         self.fact = fact
@@ -93,11 +94,11 @@ class Guest(Askable):
         return self._store.ask(question)
 
     def report(self, target: str = "", mover: str = "") -> ImageReport:
-        """Everything v2vlint has to say of it, for one target or all configured ones."""
+        """The complete report for one target, or for all configured ones."""
         return self._store.report(self._ref, target or self.target, mover or self.mover)
 
     def settings(self, target: str = "", mover: str = "") -> Settings:
-        """The settings that it is judged by."""
+        """The settings in use for this guest."""
         return self._store.settings(target or self.target, mover or self.mover)
 
     def judged(self, target: str = "", mover: str = "") -> tuple[TargetReport, ...]:
@@ -129,8 +130,8 @@ def assert_portable(
 ) -> None:
     """Fail unless ``guest`` will work on ``target``: no finding at or above ``fail_on``, and it is forecast to boot and to be reached.
 
-    ``ignore`` names rules (or patterns of them) whose findings do not count, nor a boot that stops for their reason. Excepted findings and
-    those of the baseline do not count either. NotEvaluated when something that matters could not be told: the guest, or the boot.
+    ``ignore`` names rules (or patterns of them) whose findings do not count, nor a boot that stops because of them. Excepted findings and
+    those in the baseline do not count either. NotEvaluated when something that matters is undecided: the guest, or the boot.
     """
     __tracebackhide__ = True
     level, ignored = Severity[fail_on.upper()], tuple(ignore)
@@ -151,25 +152,25 @@ def assert_portable(
 
 
 def _everything(guest: Guest, target: str, mover: str) -> Iterator[TargetReport]:
-    """What the definition tells comes first: it is known of a guest that cannot be read, too."""
+    """Judgements of the definition come first: they exist even for a guest that cannot be read."""
     yield from guest.report(target, mover).machine
     yield from guest.judged(target, mover)
 
 
 def blamed(forecast: Forecast | None) -> str:
-    """The rule that explains why a guest does not come up or cannot be reached, or that it cannot be told; ``forecast`` when none does."""
+    """The rule that explains why a guest does not come up, cannot be reached, or is undecided; ``forecast`` when none does."""
     return (forecast.decisive.rule if forecast and forecast.decisive else "") or FORECAST.id
 
 
 def excused(one: TargetReport, settings: Settings) -> str:
-    """Why it does not count that the guest will not come up, or cannot be reached: what explains it is excepted, known to the baseline,
-    or less severe here than what fails. Empty when it counts."""
+    """Why a failed boot or an unreachable guest does not count: its explanation is excepted, in the baseline, or below the failing
+    severity here. Empty when it counts."""
     rule = blamed(one.forecast)
     for result in (result for result in one.results if result.rule == rule):
         if result.status is Status.EXCEPTED:
             return f"excepted: {result.reason}"
         if result.findings and not any(found.counts for found in result.findings):
-            return f"{rule}: every finding is excepted or known to the baseline"
+            return f"{rule}: every finding is excepted or in the baseline"
     level = settings.decisions.severity.get(rule, Severity.ERROR)
     return "" if level >= settings.fail_on else f"{rule} is only {level.label} here"
 

@@ -1,4 +1,4 @@
-"""Answers about guests, shared by the workers of a test run: a folder of JSON files, one lock per answer."""
+"""Answers about guests, shared by the workers of a test run: a folder of JSON files with one lock per answer."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import Any
 
 
 class SharedCache:
-    """Answers by key. The first to ask computes; the others wait and read. Exceptions are not kept."""
+    """Answers by key. The first worker to ask computes; the others wait and read. Exceptions are not stored."""
 
     def __init__(self, folder: Path) -> None:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)

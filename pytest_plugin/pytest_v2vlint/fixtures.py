@@ -1,4 +1,4 @@
-"""The fixtures: a guest per test, and a way to open one that the test run has built itself. Imports only pytest."""
+"""The fixtures: a guest per test, and a function to open one that the test run has built. Imports only pytest."""
 
 from __future__ import annotations
 

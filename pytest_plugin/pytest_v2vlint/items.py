@@ -1,4 +1,4 @@
-"""Collected guests: one item per rule, one for the forecast, one for what could not be read. Collecting looks into no guest."""
+"""Collected guests: one item per rule, one for the forecast, one for readability. Collecting opens no guest."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def guest_nodes(session: pytest.Session, images: Iterable[str]) -> Iterator[tupl
 
 
 def _settled(store: Store) -> tuple[tuple[Target, ...], tuple[LoadedRule, ...]]:
-    """The targets and the selected rules. UsageError when options or configuration make no sense."""
+    """The targets and the selected rules. UsageError when options or configuration are invalid."""
     try:
         return store.settings().targets, store.rules()
     except V2vlintError as error:
@@ -67,7 +67,7 @@ def _node(session: pytest.Session, ref: GuestRef) -> pytest.Collector:
 
 
 class _Guest(pytest.Collector):
-    """What both kinds of collectors do: list the items."""
+    """The common part of both collectors: listing the items."""
 
     ref: GuestRef
 
@@ -92,7 +92,7 @@ class GuestFile(_Guest, pytest.File):
 
 
 class GuestNode(_Guest):
-    """A guest that is no single file: several disks, a libvirt domain."""
+    """A guest that is not a single file: several disks, a libvirt domain."""
 
     def __init__(self, *, ref: GuestRef, **kwargs: Any) -> None:
         super().__init__(**kwargs)
@@ -120,7 +120,7 @@ def _suffix(target: Target, targets: tuple[Target, ...]) -> str:
 
 
 class GuestItem(pytest.Item):
-    """One thing to say of a guest. What cannot be evaluated is an error of the setup, not a failure."""
+    """One statement about a guest. Anything that cannot be evaluated is a setup error, not a failure."""
 
     def __init__(self, *, guest: _Guest, target: str = "", **kwargs: Any) -> None:
         super().__init__(**kwargs)
@@ -131,7 +131,7 @@ class GuestItem(pytest.Item):
 
     @property
     def store(self) -> Store:
-        """The run's answers."""
+        """The answers of this test run."""
         return store_of(self.config)
 
     def report(self) -> ImageReport:
@@ -142,7 +142,7 @@ class GuestItem(pytest.Item):
             _stop(str(error))
 
     def judged(self, *, machine: bool = False) -> list[TargetReport]:
-        """Its roots, or what its definition says about the machine, judged for this item's target."""
+        """Its roots, or its definition, judged for this item's target."""
         report = self.report()
         found = report.machine if machine else [one for root in report.roots for one in root.targets]
         if not found:
@@ -150,7 +150,7 @@ class GuestItem(pytest.Item):
         return [one for one in found if one.target == self.target]
 
     def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None) -> Any:
-        """Reports read as they are; a traceback would only show this file."""
+        """Reports are shown as they are; a traceback would only show this file."""
         if isinstance(excinfo.value, Failed):
             return str(excinfo.value)
         return super().repr_failure(excinfo, style)
@@ -170,14 +170,14 @@ class Readable(GuestItem):
             _stop("\n".join(f"{one.where}: {one.reason}" + (f"\n  {one.hint}" if one.hint else "") for one in problems))
 
     def runtest(self) -> None:
-        """Nothing is left to do."""
+        """Nothing is left to do: the setup has checked it."""
 
 
 class Boot(GuestItem):
     """The forecast of one boot."""
 
     def setup(self) -> None:
-        """An error when it cannot be told, a skip when what stops it does not count."""
+        """An error when it is undecided, a skip when what stops it does not count."""
         judged = self.judged()
         self.forecasts = [one.forecast for one in judged if one.forecast]
         self.text = "\n\n".join(say.forecast(one, self.guest.ref.name, self.target) for one in self.forecasts)
@@ -190,7 +190,7 @@ class Boot(GuestItem):
             _unsure(self.config, self.text)
 
     def runtest(self) -> None:
-        """Fail when it will not boot, or comes up where nobody can reach it."""
+        """Fail when it will not boot, or comes up but cannot be reached."""
         if any(one.outcome is Fate.FAIL for one in self.forecasts):
             raise Failed(self.text)
 
@@ -204,7 +204,7 @@ class RuleItem(GuestItem):
         self.extra_keyword_matches.add(rule.group)
 
     def setup(self) -> None:
-        """Skip what does not apply, and stop at what could not be told, unless something is wrong anyway."""
+        """Skip when not applicable, and stop when undecided, unless something is wrong anyway."""
         judged = self.judged(machine=self.rule.of_the_machine)
         self.results = [result for one in judged for result in one.results if result.rule == self.rule.id]
         if self.failing():
@@ -226,7 +226,7 @@ class RuleItem(GuestItem):
         return [found for result in self.results for found in result.findings if found.counts and found.finding.severity >= level]
 
     def runtest(self) -> None:
-        """Fail with the findings; warn of those below the threshold, and keep what is only worth knowing for -rP."""
+        """Fail with the findings; warn about those below the threshold, and keep infos for -rP."""
         failing = self.failing()
         for found in (found for result in self.results for found in result.findings if found.counts and found not in failing):
             text = f"{self.guest.ref.name}: {self.rule.id}: {say.one_line(found)}"
@@ -239,14 +239,14 @@ class RuleItem(GuestItem):
             raise Failed(say.findings(failing, f"{self.guest.ref.name} on {self.target}: {title}"))
 
     def mention(self, text: str) -> None:
-        """Put a line into pytest's summary of warnings. It goes past the warning filters: with ``-W error`` it would be a failure."""
+        """Add a line to pytest's summary of warnings. It bypasses the warning filters: with ``-W error`` it would be a failure."""
         message = warnings.WarningMessage(V2vlintWarning(text), V2vlintWarning, str(self.path), 1)
         record = {"warning_message": message, "when": "runtest", "nodeid": self.nodeid, "location": None}
         self.ihook.pytest_warning_recorded.call_historic(kwargs=record)
 
 
 def _stop(text: str) -> NoReturn:
-    """Called in a setup, so that it is an error and not a failure."""
+    """Called in a setup, so that it is an error rather than a failure."""
     pytest.fail(without_commands(visible(text, keep="\n")), pytrace=False)
 
 
@@ -259,7 +259,7 @@ def _reason(result: RuleResult) -> str:
 
 
 def _unsure(config: pytest.Config, text: str) -> None:
-    """Stop, or skip, as ``v2vlint_unknown`` says."""
+    """Stop or skip, as ``v2vlint_unknown`` says."""
     outcome = wish(config, "unknown") or "error"
     if outcome not in ("error", "skip"):
         raise pytest.UsageError(f"v2vlint_unknown: {outcome!r} is neither error nor skip")

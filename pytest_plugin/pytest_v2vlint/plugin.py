@@ -1,4 +1,4 @@
-"""Options and hooks. Imports only pytest, and does nothing until asked: by an option, an ini key, the marker or a fixture."""
+"""Options and hooks. Imports only pytest, and does nothing unless an option, an ini key, the marker or a fixture asks for it."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ MARKER = (
 )
 _OPTIONS = (
     ("target", "NAME", "list", "target profile, .toml profile or libvirt XML; repeatable"),
-    ("mover", "NAME", "string", "who carries the guest there: raw or virt-v2v"),
+    ("mover", "NAME", "string", "how the guest is moved there: raw or virt-v2v"),
     ("fail-on", "LEVEL", "string", "fail on findings at least this severe: error, warning or info"),
     ("profile", "NAME", "string", "minimal, default, template or strict"),
     ("select", "RULE", "list", "only these rules: ids, groups or globs; repeatable"),
     ("ignore", "RULE", "list", "not these rules ('forecast' for the forecast); repeatable"),
     ("baseline", "FILE", "string", "findings recorded there do not count"),
-    ("unknown", "OUTCOME", "string", "what becomes of a rule that could not tell: error (the default) or skip"),
+    ("unknown", "OUTCOME", "string", "how to treat an undecided rule: error (the default) or skip"),
 )
 
 
@@ -56,24 +56,24 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Make the marker known."""
+    """Register the marker."""
     config.addinivalue_line("markers", MARKER)
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
-    """Leave no answers behind."""
+    """Remove all answers."""
     if not hasattr(config, "workerinput"):
         run.clean_up(config)
 
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_configure_node(node: Any) -> None:
-    """Tell xdist's workers where they share answers."""
+    """Tell xdist's workers where answers are shared."""
     node.workerinput["v2vlint_folder"] = str(run.folder(node.config))
 
 
 def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> pytest.Collector | None:
-    """Disk images as test files: those given as arguments when --v2vlint is used, all that are found with v2vlint_collect."""
+    """Disk images as test files: those given as arguments with --v2vlint, and all that are found with v2vlint_collect."""
     config = parent.config
     everywhere = config.getoption("--v2vlint-collect") or config.getini("v2vlint_collect")
     if not everywhere and not (config.getoption("--v2vlint") and parent.session.isinitpath(file_path)):
@@ -87,7 +87,7 @@ def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> pytest.Col
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(session: pytest.Session, config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Add the items of the guests that options name, before -k and -m look at them."""
+    """Add the items of guests named by options, before -k and -m are applied."""
     images = run.images_of(config)
     if not images:
         return

@@ -1,4 +1,4 @@
-"""What belongs to one pytest run: the options in force, and the answers about guests. Imports only pytest until an answer is needed."""
+"""State of one pytest run: the options in use, and the answers about guests. Imports only pytest until an answer is needed."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ _SETTINGS = ("target", "mover", "fail-on", "select", "ignore", "profile", "basel
 
 
 def images_of(config: pytest.Config) -> list[str]:
-    """The guests that options or ini keys name."""
+    """The guests named by options or ini keys."""
     return list(config.getoption("--v2vlint") or config.getini("v2vlint_images"))
 
 
 def wish(config: pytest.Config, name: str) -> Any:
-    """An option, else its ini key."""
+    """An option, or else its ini key."""
     return config.getoption(f"--v2vlint-{name}") or config.getini(f"v2vlint_{name.replace('-', '_')}")
 
 
 def store_of(config: pytest.Config) -> Store:
-    """The run's answers about guests; made at first use."""
+    """The answers of this run, created on first use."""
     if _STORE not in config.stash:
         from pytest_v2vlint.store import Store
 
@@ -39,7 +39,7 @@ def store_of(config: pytest.Config) -> Store:
 
 
 def folder(config: pytest.Config) -> Path:
-    """Where xdist's workers share answers. Nobody makes it before it is needed."""
+    """The folder where xdist's workers share answers. It is not created before it is needed."""
     if _FOLDER not in config.stash:
         given = getattr(config, "workerinput", {}).get("v2vlint_folder")
         config.stash[_FOLDER] = Path(given) if given else Path(tempfile.gettempdir()) / f"v2vlint-{secrets.token_hex(16)}"
@@ -47,6 +47,6 @@ def folder(config: pytest.Config) -> Path:
 
 
 def clean_up(config: pytest.Config) -> None:
-    """Remove the answers; they may hold what the guest keeps to itself."""
+    """Remove the answers, which may contain secrets of the guest."""
     if _FOLDER in config.stash:
         shutil.rmtree(config.stash[_FOLDER], ignore_errors=True)

@@ -1,4 +1,4 @@
-"""What a failing item says: the finding, its place in the guest's file with the line marked, what will happen, and the fix as a diff."""
+"""The text of a failing item: the finding, its place with the line marked, the effect, and the fix as a diff."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def forecast(one: Forecast, image: str, target: str) -> str:
 
 
 def proof(one: Proof, image: str) -> str:
-    """A real boot, milestone by milestone, with the guest's own words that decided it."""
+    """A real boot, milestone by milestone, with the guest's own messages that decided it."""
     outcome = {True: "came up", False: "did not come up", None: "may or may not have come up"}[one.came_up]
     lines = [f"{image} {outcome} on {one.target} ({one.acceleration}, {one.seconds:.0f} s): {one.reason}", ""]
     lines += [f"  {step.reached.value:9}{step.name:12}{step.evidence}".rstrip() for step in one.milestones]

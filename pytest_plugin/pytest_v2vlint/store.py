@@ -1,4 +1,4 @@
-"""What the plugin knows of guests in one test run: settings, judgements and facts. Knows no pytest; imported on first use."""
+"""The plugin's knowledge of guests in one test run: settings, judgements and facts. Independent of pytest; imported on first use."""
 
 from __future__ import annotations
 
@@ -32,9 +32,9 @@ from v2vlint.source.journal import pending
 
 
 class Store:
-    """Answers about guests, each computed once per test run in an isolated child, whatever number of workers ask.
+    """Answers about guests, each computed once per test run in an isolated child, however many workers ask.
 
-    ``said`` are the options, under the names of the configuration's keys; ``root`` is where the configuration is looked for.
+    ``said`` are the options, under the names of configuration keys; ``root`` is where the search for the configuration starts.
     """
 
     def __init__(self, root: Path, said: Mapping[str, object], folder: Path) -> None:
@@ -43,9 +43,9 @@ class Store:
         self.settings = functools.cache(self._settings)
 
     def _settings(self, target: str = "", mover: str = "") -> Settings:
-        """The settings in force, for one target instead of the configured ones if given.
+        """The effective settings, for one target instead of the configured ones if given.
 
-        The forecast is an item of its own: it is judged even when only some rules are selected, unless it is ignored.
+        The forecast is a separate item: it is judged even when only some rules are selected, unless it is ignored.
         """
         path = find(self._root)
         asked = {key: value for key, value in (("target", target), ("mover", mover)) if value}
@@ -68,7 +68,7 @@ class Store:
         return choose(load_all(selection.folders), selection)
 
     def guests(self, image: str) -> tuple[GuestRef, ...]:
-        """The guests that ``image`` names, relative paths being those of pytest's root folder. UsageError when there is none."""
+        """The guests named by ``image``; relative paths start from pytest's root folder. UsageError when there is none."""
         try:
             return _present(self.settings().access.guests([image]))
         except UsageError:
@@ -79,7 +79,7 @@ class Store:
             return _present(self.settings().access.guests([anchored]))
 
     def report(self, guest: GuestRef, target: str = "", mover: str = "") -> ImageReport:
-        """The guest judged for one target, or for all configured ones, with the user's decisions. NotEvaluated when it cannot be."""
+        """The guest judged for one target, or for all configured ones, with the user's decisions. NotEvaluated when that is impossible."""
         settings = self.settings(target, mover)
         ask = CheckAsk(guest, settings.targets, settings.mover, settings.selection, settings.decisions)
         call = Call(CHECK, encode(replace(ask, keys=self.keys())), desk=Desk(guest))
@@ -95,7 +95,7 @@ class Store:
 
 
 def _present(found: tuple[GuestRef, ...]) -> tuple[GuestRef, ...]:
-    """The guests; UsageError when one of them cannot be read, because tests are collected before any guest is looked at."""
+    """The guests. UsageError when one of them does not exist, because tests are collected before any guest is opened."""
     for guest in found:
         if guest.problem:
             raise UsageError(guest.problem, hint=guest.hint)

@@ -86,12 +86,12 @@ def test_silence_cannot_be_told(tmp_path: Path) -> None:
 
 def test_a_guest_that_resets_again_and_again(tmp_path: Path) -> None:
     proof = boot(tmp_path, boot_sector(RESET), timeout=60)
-    assert (proof.came_up, proof.reason) == (False, "the guest restarts again and again, after firmware")
+    assert (proof.came_up, proof.reason) == (False, "the guest keeps restarting, after firmware")
 
 
 def test_a_guest_that_switches_itself_off(tmp_path: Path) -> None:
     proof = boot(tmp_path, boot_sector(POWER_OFF), timeout=60)
-    assert (proof.came_up, proof.reason) == (False, "the guest switched itself off, after firmware")
+    assert (proof.came_up, proof.reason) == (False, "the guest powered itself off, after firmware")
 
 
 def test_a_flood_on_the_serial_line_is_survived(tmp_path: Path) -> None:

@@ -56,7 +56,7 @@ CASES = {
         "DHCP lease 10.0.2.15 to guest",
         "",
     ),
-    "no answer": (dhcp(False, 1) + dhcp(True, 2, "10.0.2.15"), "", "DHCP was asked for, no lease was taken"),
+    "no answer": (dhcp(False, 1) + dhcp(True, 2, "10.0.2.15"), "", "DHCP was requested, but no lease was accepted"),
     "a static address": (arp("192.0.2.7"), "traffic from 192.0.2.7", ""),
     "an address probe": (arp("0.0.0.0"), "", "the network card sent no IP traffic"),
     "IPv6 only": (ethernet(GUEST, 0x86DD, bytes(40)), "", "the network card sends IPv6 only"),

@@ -135,7 +135,7 @@ def test_several_systems() -> None:
     assert "   Windows 11 Pro · win11" in shown
     assert "     version    10.0.22631, 23H2, Professional, Client" in shown
     assert "     drives     C: disk1p2, D: disk2p1" in shown
-    assert "   Red Hat Enterprise Linux 9.3 · x86_64 · db · the disk starts this one" in shown
+    assert "   Red Hat Enterprise Linux 9.3 · x86_64 · db · the disk boots this one" in shown
     assert "     starts     the default entry 'Linux' of GRUB 2 on vg/root" in shown
 
 

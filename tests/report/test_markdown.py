@@ -41,7 +41,7 @@ def test_a_guest_has_forecast_findings_excerpt_and_diff() -> None:
 def test_a_clean_guest_and_no_guest() -> None:
     assert "### Findings" not in markdown.render(clean())
     assert "8 checks passed, 0 did not apply." in markdown.render(clean())
-    assert "No image was looked at." in markdown.render(empty())
+    assert "No image was checked." in markdown.render(empty())
 
 
 @pytest.mark.parametrize(

@@ -23,7 +23,7 @@ def test_a_finding_with_its_excerpt() -> None:
     report = reports.only(reports.failing(_FINDING, "a" * 16, excerpt=_EXCERPT))
     assert render(report).splitlines() == [
         "── a.qcow2 " + "─" * 69,
-        "   do:  nothing at once; look at 1 warning",
+        "   do:  nothing at once; review 1 warning",
         "   how: by hand; v2vlint explain swap-device-name",
         "",
         "   Debian GNU/Linux 12 (x86_64) · qcow2 1.0 GiB",
@@ -36,7 +36,7 @@ def test_a_finding_with_its_excerpt() -> None:
         "",
         "1 image · 0 errors, 1 warning, 0 not checked · 0 passed, 0 not applicable",
         "0.0 s",
-        "'v2vlint explain swap-device-name' says more about a rule",
+        "'v2vlint explain swap-device-name' describes a rule",
     ]
 
 

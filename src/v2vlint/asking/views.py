@@ -1,4 +1,4 @@
-"""What a test sees of a guest: plain strings and numbers that know their place, and failures that name what is there instead."""
+"""A test's view of a guest: plain strings and numbers that know their place, and failures that name what exists instead."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class NotEvaluated(V2vlintError):
 
 
 class Missing(AssertionError, KeyError):
-    """What a test asked for is not in the guest; the message says what is."""
+    """Something a test asked for is not in the guest; the message says what is."""
 
     def __str__(self) -> str:
         return str(self.args[0]) if self.args else ""

@@ -20,7 +20,7 @@ class Stream(io.RawIOBase):
     """A read-only seekable stream of ``size`` bytes. Subclasses implement :meth:`read_at`; reads are short only at the end."""
 
     sector = 0
-    """The logical sector size of the disk, where the image states one."""
+    """The disk's logical sector size, if the image states one."""
 
     def __init__(self, size: int) -> None:
         super().__init__()
@@ -28,7 +28,7 @@ class Stream(io.RawIOBase):
         self._position = 0
 
     def read_at(self, offset: int, length: int) -> bytes:
-        """``length`` bytes from ``offset`` on, fewer at the end."""
+        """``length`` bytes starting at ``offset``, fewer at the end."""
         raise NotImplementedError
 
     def readable(self) -> bool:
@@ -72,17 +72,17 @@ class Stream(io.RawIOBase):
         return len(data)
 
     def clip(self, offset: int, length: int) -> int:
-        """How many of ``length`` bytes from ``offset`` exist."""
+        """The number of bytes that exist in the given range."""
         return max(0, min(length, self.size - offset))
 
     def parts(self, offset: int, length: int) -> Iterator[tuple[Stream | None, int, int]]:
-        """Where ``length`` bytes lie as they are, in order: stream, offset, length. Itself, when it is no mapping; None for zeros."""
+        """The underlying ranges of ``length`` bytes, in order: stream (itself unless a mapping, None for zeros), offset, length."""
         yield self, offset, length
 
 
 @dataclass(frozen=True, slots=True)
 class Fingerprint:
-    """What tells whether a host file changed while it was read."""
+    """A value that shows whether a host file changed while it was read."""
 
     path: str
     device: int
@@ -92,7 +92,7 @@ class Fingerprint:
 
 
 class HostFile(Stream):
-    """A host file, or ``length`` bytes of it from ``offset`` on. ``files`` opens it; without, the file counts as named by the operator.
+    """A host file, or ``length`` bytes of it starting at ``offset``. ``files`` opens it; without, the file counts as named by the operator.
 
     ImageError when it cannot be opened, or may not be: see :mod:`v2vlint.files`. ``real`` is where it is, ``user`` what this host
     does with a block device meanwhile.
@@ -109,7 +109,7 @@ class HostFile(Stream):
 
     @property
     def identity(self) -> tuple[int, ...]:
-        """What is the same for as long as nobody writes to the file, and for no other file."""
+        """A value that stays the same while nobody writes to the file, and that no other file has."""
         found = os.fstat(self._fd)
         return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, self._offset, self.size
 
@@ -159,7 +159,7 @@ class MemoryStream(Stream):
 
 
 class Slice(Stream):
-    """``size`` bytes of another stream from ``offset`` on."""
+    """``size`` bytes of another stream, starting at ``offset``."""
 
     def __init__(self, base: Stream, offset: int, size: int) -> None:
         super().__init__(size)
@@ -178,7 +178,7 @@ class Slice(Stream):
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """``size`` bytes of ``base`` from ``offset`` on; no base means zeros."""
+    """``size`` bytes of ``base``, starting at ``offset``; no base means zeros."""
 
     size: int
     base: Stream | None
@@ -186,7 +186,7 @@ class Piece:
 
 
 class Joined(Stream):
-    """Pieces of other streams, one after the other."""
+    """Pieces of other streams, concatenated."""
 
     def __init__(self, pieces: Iterable[Piece]) -> None:
         self._pieces = tuple(piece for piece in pieces if piece.size > 0)
@@ -212,7 +212,7 @@ class Joined(Stream):
 
 
 class Chunked(Stream):
-    """Content in chunks of ``chunk`` bytes that lie in different places. Subclasses implement :meth:`piece`."""
+    """Content in chunks of ``chunk`` bytes at different places. Subclasses implement :meth:`piece`."""
 
     def __init__(self, size: int, chunk: int) -> None:
         super().__init__(size)
@@ -230,12 +230,12 @@ class Chunked(Stream):
         return b"".join(pieces)
 
     def piece(self, number: int, inside: int, count: int) -> bytes:
-        """``count`` bytes of chunk ``number``, from ``inside`` it on."""
+        """``count`` bytes of chunk ``number``, starting at ``inside``."""
         raise NotImplementedError
 
 
 class Striped(Chunked):
-    """Chunks of ``chunk`` bytes dealt in turn to ``parts`` (of equal size)."""
+    """Chunks of ``chunk`` bytes distributed in turn over ``parts`` (of equal size)."""
 
     def __init__(self, parts: tuple[Stream, ...], chunk: int) -> None:
         rows = min(part.size for part in parts) // chunk
@@ -258,13 +258,13 @@ class Striped(Chunked):
 
 
 def exactly(base: Stream | None, offset: int, length: int) -> bytes:
-    """``length`` bytes of ``base``, zeros where it has none or ends early."""
+    """``length`` bytes of ``base``, padded with zeros."""
     data = b"" if base is None else base.read_at(offset, length)
     return data if len(data) == length else data + bytes(length - len(data))
 
 
 class Cached(Stream):
-    """Another stream with its recently read blocks kept. Reads of many blocks at once pass through, to keep the small ones."""
+    """Another stream with a cache of recently read blocks. Large reads bypass it, to keep the small ones cached."""
 
     def __init__(self, base: Stream, block: int = 1 << 15, count: int = 512) -> None:
         super().__init__(base.size)

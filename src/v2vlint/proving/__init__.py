@@ -1,4 +1,4 @@
-"""Proof: boot the guest copy-on-write under QEMU and watch where it gets to."""
+"""Proof: boot the guest copy-on-write under QEMU and observe how far it gets."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Wish:
-    """How the user wants the boot: what is None is decided by the guest and the target. ``timeout`` in seconds, ``memory`` in MiB."""
+    """How to boot; None leaves it to the guest and the target. ``timeout`` is in seconds, ``memory`` in MiB."""
 
     via: Via = "firmware"
     firmware: Firmware | None = None
@@ -64,7 +64,7 @@ def prove(guest: GuestRef, target: Target, wish: Wish = Wish(), progress: Progre
 
 
 def forecast(guest: GuestRef, target: Target, keys: Keys | None = None) -> Forecast | None:
-    """What a check predicts for a raw copy; None for a guest of which nothing can be forecast."""
+    """A check's prediction for a raw copy; None when nothing can be forecast for the guest."""
     from v2vlint.engine.check import check_all, forecast_of
     from v2vlint.engine.protocol import CheckAsk
 

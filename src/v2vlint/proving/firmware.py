@@ -1,4 +1,4 @@
-"""The firmware and where its files are. UEFI always starts with fresh variables: NVRAM does not travel."""
+"""The firmware and its files. UEFI always starts with fresh variables: NVRAM does not travel."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""8×16 console fonts: the one in the VGA BIOS, which Linux draws with unless told otherwise, and PSF files of the guest."""
+"""8×16 console fonts: the one in the VGA BIOS, which Linux uses by default, and PSF files of the guest."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ VGA_BIOSES = (
 CELL = 16
 MAX_FONT = 1 << 18
 _CAPITAL_A = bytes.fromhex("000010386cc6c6fec6c6c6c600000000")
-# Where the framebuffer console's letters differ from the VGA BIOS's: photographed on a Debian 6.1 kernel.
+# Where the framebuffer console's glyphs differ from the VGA BIOS's: taken from a screen of a Debian 6.1 kernel.
 _FRAMEBUFFER = {
     "M": "0000c6eefefed6c6c6c6c6c600000000",
     "T": "00007e7e5a1818181818183c00000000",
@@ -57,7 +57,7 @@ def _ascii(bitmaps: bytes) -> dict[bytes, str]:
 
 
 def psf_font(data: bytes) -> Font:
-    """The ASCII glyphs of a PC Screen Font (version 1 or 2, maybe gzipped) if its cells are 8×16; else empty. Survives any bytes."""
+    """The ASCII glyphs of a PC Screen Font (version 1 or 2, possibly gzipped) with 8×16 cells; empty otherwise. Accepts any bytes."""
     try:
         if data[:2] == b"\x1f\x8b":
             with gzip.GzipFile(fileobj=io.BytesIO(data)) as stream:

@@ -1,4 +1,4 @@
-"""A target's hardware in QEMU's words: everything on the command line but disk images and channels. Pure."""
+"""A target's hardware as QEMU options: the whole command line except disk images and channels. Pure functions."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _HBAS = frozenset(
 )  # fmt: skip
 _IDE = frozenset({"ide-hd", "ide", "sata"})
 _CPUS = {1: "qemu64", 2: "Nehalem", 3: "Haswell-noTSX", 4: "Skylake-Server-noTSX-IBRS"}
-# Linux isolates its page tables on Intel's processors but not on AMD's, and that costs a quarter of a boot in software emulation.
+# Linux isolates its page tables on Intel processors but not on AMD's, which costs a quarter of a boot in software emulation.
 _CPUS_EMULATED = {1: "qemu64", 2: "qemu64,+ssse3,+sse4.1,+sse4.2,+popcnt", 3: "EPYC", 4: "EPYC"}
 _IDE_PORTS = {"pc": 4, "q35": 6}
 
@@ -48,7 +48,7 @@ class Board:
 
     @property
     def cpu_level(self) -> str:
-        """What the guest sees: ``x86-64-v2``. Software emulation ends at v3."""
+        """The level the guest sees: ``x86-64-v2``. Software emulation is limited to v3."""
         level = min(max(self.target.cpu_level, 1), 4)
         return f"x86-64-v{level if self.kvm else min(level, 3)}"
 
@@ -68,15 +68,15 @@ def basics(board: Board) -> Iterator[str]:
 
 
 def network(board: Board) -> Iterator[str]:
-    """One network card on an isolated network that has a DHCP server and nothing else. It has no boot ROM."""
+    """One network card on an isolated network with a DHCP server and nothing else. It has no boot ROM."""
     yield from ("-netdev", "user,id=net0,restrict=on,ipv6=off")
     yield from ("-device", f"{board.hardware.nic},netdev=net0,mac={board.mac},romfile=")
 
 
 def disk_devices(board: Board, nodes: Sequence[str], boot: int = 0) -> Iterator[str]:
-    """``-device`` options that attach the block nodes to the target's controller, in order; the firmware starts from number ``boot``.
+    """``-device`` options that attach the block nodes to the target's controller, in order; the firmware boots from number ``boot``.
 
-    SeaBIOS tries one disk only.
+    SeaBIOS tries only one disk.
     """
     model = board.hardware.disk
     name, _, properties = model.partition(",")
@@ -107,7 +107,7 @@ def _attach(name: str, index: int, q35: bool, properties: str) -> str:
 
 
 def differences(board: Board) -> tuple[str, ...]:
-    """What this machine does not show as the target does, in words."""
+    """How this machine differs from the target, as text."""
     notes = []
     if not board.kvm and board.target.cpu_level >= 4:
         notes.append("software emulation has no AVX-512: the guest sees an x86-64-v3 processor")

@@ -21,7 +21,7 @@ class ProofDisk:
 
     @property
     def files(self) -> tuple[str, ...]:
-        """All host files that hold it, extents, backing and data files included."""
+        """All host files of the disk, including extents, backing and data files."""
         return self.node.paths
 
 

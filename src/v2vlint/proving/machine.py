@@ -24,7 +24,7 @@ MAX_WRITTEN = 16 << 30
 OVERHEAD = 6 << 30
 NOTHING = Grant()
 _KVM = ("/dev/kvm",)
-# What QEMU and its user network look at in the host besides: nothing of a guest's or of a user's.
+# Host files that QEMU and its user network also read: none of a guest's or a user's.
 _DEVICES = ("/proc/self", "/sys/devices/system", "/proc/cpuinfo", "/etc/resolv.conf")
 _CHUNK = 1 << 16
 _QUIT_PATIENCE = 3.0
@@ -32,7 +32,7 @@ _QUIT_PATIENCE = 3.0
 
 @dataclass(frozen=True, slots=True)
 class Output:
-    """What arrived since the last look."""
+    """The output since the last read."""
 
     serial: bytes = b""
     firmware: bytes = b""
@@ -40,11 +40,11 @@ class Output:
 
 
 class QemuMachine:
-    """QEMU with ``options``, which describe everything but the channels, and ``memory`` MiB for the guest. Scratch files go to ``folder``.
-    QEMU inherits ``descriptors`` and may read the files of ``grant``, write in ``folder``, and use KVM: no other file, where there is
-    Landlock.
+    """QEMU with ``options``, which describe everything except the channels, and ``memory`` MiB for the guest. Scratch files go to
+    ``folder``. QEMU inherits ``descriptors`` and may read the files in ``grant``, write in ``folder``, and use KVM; with Landlock it can
+    access no other file.
 
-    Enter it to start QEMU; leaving it, however that happens, ends QEMU.
+    Entering it starts QEMU; leaving it ends QEMU in any case.
     """
 
     def __init__(self, options: Sequence[str], memory: int, folder: Path, descriptors: Sequence[int] = (), grant: Grant = NOTHING) -> None:
@@ -116,13 +116,13 @@ class QemuMachine:
 
     @property
     def complaint(self) -> str:
-        """QEMU's own last words: the first error it printed that is no warning."""
+        """QEMU's own last words: the first error it printed, ignoring warnings."""
         text = self._complaints.read_bytes()[:_CHUNK].decode("utf-8", "replace")
         lines = [line for line in text.splitlines() if "warning:" not in line]
         return first_line("\n".join(lines)) or first_line(text)
 
     def wait(self, seconds: float) -> Output:
-        """What the guest says within ``seconds``; returns early when something came."""
+        """The guest's output within ``seconds``; returns early when there is some."""
         ready = {key.fileobj for key, _events in self._selector.select(seconds)}
         serial = self._read(self._serial.fileno()) if self._serial in ready else b""
         log = self._read(self._log_end.fileno()) if self._log_end in ready else b""
@@ -148,7 +148,7 @@ class QemuMachine:
             self._selector.unregister(descriptor)
 
     def packets(self) -> bytes:
-        """The part of the capture file that is new."""
+        """The new part of the capture file."""
         if not self._capture.exists():
             return b""
         with self._capture.open("rb") as stream:
@@ -163,7 +163,7 @@ class QemuMachine:
         return self._capture
 
     def screen(self) -> Picture | None:
-        """What the display shows now; None when it cannot be had."""
+        """The present content of the display; None when it is unavailable."""
         path = self.folder / "screen.ppm"
         if self.qmp.execute("screendump", filename=str(path)) is None or not path.exists():
             return None

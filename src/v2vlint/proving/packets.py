@@ -1,4 +1,4 @@
-"""What the guest's network card sends: a capture file is read as it grows, for DHCP and addresses. Its content is hostile.
+"""Packets from the guest's network card: a capture file is read as it grows, for DHCP and addresses. Its content is hostile.
 
 Formats: pcap (little-endian, Ethernet) as QEMU's filter-dump writes it; RFC 826, 791, 2131, 2132, 4861.
 """
@@ -19,7 +19,7 @@ _SLIRP = b"\x52\x55\x0a\x00\x02"  # QEMU's own gateway and name server
 
 @dataclass(slots=True)
 class Traffic:
-    """What was seen so far. ``leased`` is the address a DHCP server gave, ``addresses`` are the IPv4 addresses the guest used itself."""
+    """What was seen so far. ``leased`` is the address a DHCP server assigned, ``addresses`` are the guest's own IPv4 addresses."""
 
     frames: int = 0
     discovers: int = 0
@@ -30,25 +30,25 @@ class Traffic:
 
     @property
     def network(self) -> str:
-        """The evidence that IPv4 networking is up, in words; empty while there is none."""
+        """The evidence that IPv4 networking is up, as text; empty while there is none."""
         if self.leased:
             return f"DHCP lease {self.leased}" + (f" to {self.hostname}" if self.hostname else "")
         return f"traffic from {self.addresses[0]}" if self.addresses else ""
 
     @property
     def summary(self) -> str:
-        """What can be said at the end of a boot, in words."""
+        """A summary for the end of a boot, as text."""
         if self.network:
             return self.network
         if self.discovers:
-            return "DHCP was asked for, no lease was taken"
+            return "DHCP was requested, but no lease was accepted"
         if self.ipv6:
             return "the network card sends IPv6 only"
         return "the network card sent nothing" if not self.frames else "the network card sent no IP traffic"
 
 
 class Capture:
-    """Reads a growing pcap stream into ``traffic``. Survives any bytes: a broken stream ends the reading."""
+    """Parses a growing pcap stream into ``traffic``. Accepts any bytes: a broken stream ends the parsing."""
 
     def __init__(self) -> None:
         self.traffic = Traffic()
@@ -57,7 +57,7 @@ class Capture:
         self._broken = False
 
     def feed(self, data: bytes) -> None:
-        """Take the next bytes of the file."""
+        """Process the next bytes of the file."""
         if self._broken or self.traffic.frames > MAX_FRAMES:
             return
         self._buffer += data

@@ -1,4 +1,4 @@
-"""The child's side of a proof: which files the disks are, how the guest starts, its kernel. Runs under :mod:`v2vlint.isolate`."""
+"""The child's side of a proof: the disks' files, how the guest boots, its kernel. Runs under :mod:`v2vlint.isolate`."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def prepare(request: Any) -> Any:
 
 
 def proof_disk(file: DiskFile) -> ProofDisk:
-    """How QEMU is to open ``file``. ImageError or Unsupported when v2vlint cannot: QEMU sees no image that its own reader refuses."""
+    """How QEMU should open ``file``. ImageError or Unsupported when v2vlint's own reader refuses the image."""
     image = open_image(file)
     if image.node is None:
         raise Unsupported(f"{file.name}: {image.format} images cannot be booted as they are", hint="unpack it first")
@@ -64,7 +64,7 @@ def proof_disk(file: DiskFile) -> ProofDisk:
 
 
 def _firmware(stores: list[FactStore], target: Target) -> Firmware:
-    """The firmware that the forecast starts the guest with; when none can, the one that the guest's disks are made for."""
+    """The firmware that the forecast boots the guest with, or if none can, the one the guest's disks are made for."""
     for store in stores:
         try:
             chosen, able = store.get(ChosenFirmware).kind, store.get(FirmwareFact)
@@ -88,7 +88,7 @@ def _boot_disk(stores: list[FactStore], firmware: Firmware) -> int:
 
 
 def _mac(guest: Guest, stores: list[FactStore]) -> str:
-    """The one address the definition states, else the one that the guest's own network configuration is bound to."""
+    """The single address stated by the definition, or else the one that the guest's own network configuration is bound to."""
     stated = {nic.mac for nic in guest.definition.nics if nic.mac} if guest.definition else set()
     for store in () if stated else stores:
         try:
@@ -112,7 +112,7 @@ def _fonts(fs: GuestFS) -> Iterator[Glyphs]:
 
 
 def _vconsole(fs: GuestFS) -> Iterator[str]:
-    """The font that vconsole.conf(5) names."""
+    """The font set in vconsole.conf(5)."""
     text = fs.text("/etc/vconsole.conf")
     for line in text.lines() if text else ():
         key, _, value = line.text.strip().partition("=")
@@ -133,7 +133,7 @@ def _kernel(stores: list[FactStore], folder: Path) -> tuple[CopiedKernel | None,
 
 def _copied(entry: BootEntry, fs: GuestFS, folder: Path) -> CopiedKernel:
     if not entry.kernel or entry.foreign or entry.xen:
-        raise FactUnavailable(entry.where, "the default entry starts no Linux kernel of this guest")
+        raise FactUnavailable(entry.where, "the default entry does not start a Linux kernel of this guest")
     line = " ".join(f'{arg.name}="{arg.value}"' if arg.value and " " in arg.value else str(arg) for arg in entry.args)
     if entry.uki:
         sections = {section.name: section for section in entry.uki}

@@ -1,4 +1,4 @@
-"""Evidence that image files are the same bytes after a boot as before it."""
+"""Evidence that image files have the same bytes after a boot as before."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _ZEROES = bytes(_BLOCK)
 class FileState:
     """A file's identity, size, times of last change, and a SHA-256 over its data.
 
-    ``whole`` is false for a file with more than 16 GiB of data: then the hash covers 4096 evenly spread MiB, and the times tell the rest
+    ``whole`` is false for a file with more than 16 GiB of data: then the hash covers 4096 evenly spread MiB, and the times cover the rest
     (the kernel updates them at every write).
     """
 
@@ -32,7 +32,7 @@ class FileState:
 
 
 def file_states(paths: Iterable[str]) -> tuple[FileState, ...]:
-    """The state of every file. Holes and blocks of zeroes are left out of the hash, with their places kept in it."""
+    """The state of every file. The hash skips holes and blocks of zeros, but includes their positions."""
     return tuple(_state(path) for path in paths)
 
 
@@ -54,7 +54,7 @@ def _state(path: str) -> FileState:
 
 
 def _data_blocks(descriptor: int, size: int) -> Iterator[int]:
-    """Starts of the aligned blocks that may hold data."""
+    """Offsets of the aligned blocks that may contain data."""
     position = 0
     while position < size:
         try:

@@ -1,4 +1,4 @@
-"""QEMU and its tools for a proof: which are installed, which sandbox they have, and their words."""
+"""QEMU and its tools for a proof: which are installed, which sandbox they have, and their error messages."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def need(tool: str, package: str) -> str:
 
 
 def create_overlay(path: Path, size: int) -> None:
-    """A new qcow2 file of ``size`` bytes, by qemu-img in its confinement. ImageError with its words, or UsageError when it is absent."""
+    """Create a qcow2 file of ``size`` bytes with a confined qemu-img. ImageError with its message, UsageError if not installed."""
     path.touch(0o600)
     try:
         done = tools.run(("qemu-img", "create", "-q", "-f", "qcow2", str(path), str(size)), Grant(write=(str(path),)), timeout=60)
@@ -42,7 +42,7 @@ def first_line(text: str) -> str:
 
 @functools.cache
 def sandbox_options() -> tuple[str, ...]:
-    """QEMU's system call filter, where its build and the kernel have it."""
+    """QEMU's system call filter, if its build and the kernel support it."""
     command = [programs.find(QEMU) or QEMU, "-machine", "none", "-nodefaults", "-display", "none", "-qmp", "stdio", *SANDBOX]
     quit_at_once = b'{"execute":"qmp_capabilities"}{"execute":"quit"}'
     try:

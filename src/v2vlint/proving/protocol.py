@@ -1,4 +1,4 @@
-"""What the prover asks of the child that reads the guest, and what it answers: plain data."""
+"""The prover's request to the child that reads the guest, and its answer: plain data."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Glyphs = tuple[tuple[str, str], ...]
 
 @dataclass(frozen=True, slots=True)
 class ProveAsk:
-    """Look at one guest. With ``kernel``, copy its default entry's kernel and initramfs into the host folder ``folder``."""
+    """Examine one guest. With ``kernel``, copy its default entry's kernel and initramfs into the host folder ``folder``."""
 
     guest: GuestRef
     target: Target
@@ -38,9 +38,9 @@ class CopiedKernel:
 class PreparedBoot:
     """The guest's disks and what booting them needs.
 
-    ``firmware`` is what the forecast starts it with, ``boot_disk`` the 0-based disk it is started from. ``mac`` is the address its network
-    card had, when exactly one is known. ``fonts`` are console fonts of the guest: pairs of a bitmap in hex and a character. ``no_kernel``
-    says why there is none when one was asked for.
+    ``firmware`` is what the forecast boots it with, ``boot_disk`` the 0-based disk it boots from. ``mac`` is the address of its network
+    card, if exactly one is known. ``fonts`` are the guest's console fonts: pairs of a bitmap in hexadecimal and a character. ``no_kernel``
+    says why there is no kernel although one was requested.
     """
 
     disks: tuple[ProofDisk, ...]

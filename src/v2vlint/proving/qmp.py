@@ -14,7 +14,7 @@ MAX_PENDING = 1 << 20
 
 @dataclass(slots=True)
 class Qmp:
-    """Sends commands and collects events. Every wait has an end; a closed connection is reported as no answer, never raised."""
+    """Sends commands and collects events. Every wait has a limit; a closed connection counts as no answer and never raises."""
 
     channel: socket.socket
     events: list[dict[str, Any]] = field(default_factory=list)
@@ -27,7 +27,7 @@ class Qmp:
         return self.channel.fileno()
 
     def execute(self, command: str, timeout: float = 5.0, **arguments: object) -> dict[str, Any] | None:
-        """Run ``command`` and wait for its answer; None when it fails or none comes."""
+        """Run ``command`` and wait for its answer; None when it fails or times out."""
         request: dict[str, Any] = {"execute": command}
         if arguments:
             request["arguments"] = arguments
@@ -43,7 +43,7 @@ class Qmp:
         return self._answers.pop(0).get("return") if self._answers else None
 
     def receive(self) -> None:
-        """Read what has arrived: events go to :attr:`events`."""
+        """Read what has arrived; events go to :attr:`events`."""
         try:
             data = self.channel.recv(65536)
         except TimeoutError:

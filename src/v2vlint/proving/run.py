@@ -1,4 +1,4 @@
-"""Proving: one boot of prepared disks on a target's hardware, from the first option to the verdict."""
+"""Proving: one boot of prepared disks on a target's hardware, from the command line to the verdict."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ _QUIET = frozenset({"quiet", "rhgb", "splash", "splash=silent", "systemd.show_st
 
 @dataclass(frozen=True, slots=True)
 class Kernel:
-    """A kernel to start without firmware and loader: files on the host, and the command line of the guest's default entry."""
+    """A kernel to boot without firmware and loader: files on the host, and the command line of the guest's default entry."""
 
     kernel: Path
     initrds: tuple[Path, ...]
@@ -44,7 +44,7 @@ class Kernel:
 
     @property
     def visible_line(self) -> str:
-        """The command line with the serial port as console, and without what silences the boot."""
+        """The command line with the serial port as console, and without arguments that silence the boot."""
         kept = [word for word in self.command_line.split() if word not in _QUIET]
         return " ".join([*kept, "console=tty0", "console=ttyS0,115200"])
 
@@ -68,7 +68,7 @@ class Options:
 
 
 def prove(disks: Sequence[ProofDisk], options: Options, progress: Progress | None = None) -> Proof:
-    """Boot copy-on-write and watch. ImageError when QEMU cannot run it, UsageError when something needed is not installed."""
+    """Boot copy-on-write and watch. ImageError when QEMU cannot run it, UsageError when a program is not installed."""
     fast = acceleration()
     board = Board(
         options.target,
@@ -120,7 +120,7 @@ def _command(board: Board, disks: Sequence[ProofDisk], options: Options, folder:
 
 
 def _joined(initrds: Sequence[Path], folder: Path) -> Path:
-    """One file: the kernel takes concatenated archives, and each starts at a multiple of four bytes."""
+    """Join the files: the kernel accepts concatenated archives, each starting at a multiple of four bytes."""
     if len(initrds) == 1:
         return initrds[0]
     joined = folder / "initrd"
@@ -157,7 +157,7 @@ def _proof(board: Board, options: Options, watch: Watch, verdict: BootOutcome, m
 
 
 def _keep_file(path: Path, content: str | bytes | bytearray) -> None:
-    """Write what may hold guest content: for the user alone."""
+    """Write a file that may contain guest content, readable by the user only."""
     with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as stream:
         os.fchmod(stream.fileno(), 0o600)
         stream.write(content.encode("utf-8", "backslashreplace") if isinstance(content, str) else content)

@@ -1,4 +1,4 @@
-"""Reading a screen dump: which text an 8×16 console shows. Exact glyph matching, no guessing."""
+"""Read the text that an 8×16 console shows in a screen dump. Glyphs are matched exactly, without guessing."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class Picture:
 
 
 def parse_ppm(data: bytes) -> Picture | None:
-    """A binary PPM (as QEMU's screendump writes it); None when it is none, or incomplete."""
+    """Parse a binary PPM, as written by QEMU's screendump; None when it is invalid or incomplete."""
     match = _HEADER.match(data)
     if match is None:
         return None
@@ -50,7 +50,7 @@ def _chunk(kind: bytes, data: bytes) -> bytes:
 
 
 def read_text(picture: Picture, fonts: tuple[Font, ...]) -> tuple[str, ...]:
-    """The non-empty lines on the screen in the font that explains most of it; empty when none explains half of it (a graphical screen)."""
+    """The non-empty lines on the screen, in the font that explains most of it; empty when none explains half (a graphical screen)."""
     width = 9 if (picture.width, picture.height) == _TEXT_MODE else 8
     best: tuple[str, ...] = ()
     best_share = 0.5
@@ -64,7 +64,7 @@ def read_text(picture: Picture, fonts: tuple[Font, ...]) -> tuple[str, ...]:
 
 
 def _unwrapped(rows: tuple[str, ...], columns: int) -> Iterator[str]:
-    """Lines: a row that is full to its last column goes on in the next one."""
+    """Join wrapped lines: a row that is full to its last column continues in the next one."""
     line = ""
     for row in rows:
         line += row
@@ -86,7 +86,7 @@ def _row(picture: Picture, row: int, width: int, font: Font) -> str:
 
 
 def _glyph(scanlines: list[bytes], start: int, font: Font) -> str:
-    """The character in the 8 pixels from byte ``start`` of each scanline. The top left pixel is taken as background."""
+    """The character in the 8 pixels from byte ``start`` of each scanline. The top left pixel counts as background."""
     background = scanlines[0][start : start + 3]
     blank = background * 8
     bitmap = bytearray(CELL)

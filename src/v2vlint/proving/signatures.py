@@ -1,6 +1,6 @@
-"""What guests, boot loaders and firmware say on their way up, and what they say when they stop.
+"""Messages of guests, boot loaders and firmware while they boot, and when they stop.
 
-The texts were read in the programs that print them: SeaBIOS, OVMF, GRUB, Linux, initramfs-tools, dracut, mkinitcpio, mkinitfs, systemd,
+The texts were taken from the programs that print them: SeaBIOS, OVMF, GRUB, Linux, initramfs-tools, dracut, mkinitcpio, mkinitfs, systemd,
 sysvinit, glibc.
 """
 
@@ -47,8 +47,8 @@ class Mark:
 class Failure:
     """A line that shows where a boot stops, and why. ``{0}`` in ``reason`` is the pattern's first group.
 
-    One seen ``final`` times decides; with 0 it only explains (the boot may still recover). ``came_up`` is what it decides: False, or None
-    where the guest waits for an operator.
+    A line seen ``final`` times decides; with 0 it only explains, because the boot may still recover. ``came_up`` is the outcome it decides:
+    False, or None when the guest waits for an operator.
     """
 
     stage: Stage
@@ -58,7 +58,7 @@ class Failure:
     came_up: bool | None = False
 
     def explain(self, line: str) -> str | None:
-        """The reason in words when ``line`` shows this failure."""
+        """The reason as text when ``line`` shows this failure."""
         match = self.pattern.search(line)
         return match and self.reason.format(*(group or "" for group in match.groups()))
 
@@ -124,7 +124,7 @@ MARKS: tuple[Mark, ...] = (
     *_marks(NETWORK, r"Reached target (network-online\.target|Network is Online)"),
 )
 
-# The most telling first: of all that was seen, the first entry here gives the reason.
+# Most specific first: of everything that was seen, the first entry here provides the reason.
 FAILURES: tuple[Failure, ...] = (
     _hint(Stage.USERLAND, r"CPU ISA level is lower than required", "the guest's programs need a newer CPU than the target's"),
     _hint(Stage.USERLAND, r"CPU does not support (x86-64-v\d)", "the guest's C library needs {0}, which the target's CPU is not"),
@@ -171,7 +171,7 @@ FAILURES: tuple[Failure, ...] = (
     ),
     _failure(Stage.ROOT, r"Could not find (\S+)\.?\s+Want me to fall back to", "the initramfs finds no {0}"),
     _failure(Stage.ROOT, r"The root filesystem on (\S+) requires a manual fsck", "the root filesystem on {0} needs a manual fsck"),
-    # timeout scripts may still start a degraded RAID or a partial volume group, but not at the fifth try
+    # timeout scripts may still start a degraded RAID or a partial volume group, but not at the fifth attempt
     _failure(
         Stage.ROOT, r"dracut-initqueue: (?:starting )?timeout(?:,| scripts)", "dracut timed out waiting for the root device", final=10
     ),
@@ -208,7 +208,7 @@ FAILURES: tuple[Failure, ...] = (
         r"(?:You are in|Welcome to) (?:emergency|rescue) mode|(?:Give root password|Press Enter) for (?:system )?maintenance",
         "the guest stopped in emergency mode",
     ),
-    # whatever else a kernel dies of
+    # any other kernel panic
     _failure(Stage.USERLAND, r"Kernel panic - not syncing: (Attempted to kill init.*)", "init died: {0}"),
     _failure(Stage.KERNEL, r"Kernel panic - not syncing: (.+)", "the kernel panicked: {0}"),
     _failure(

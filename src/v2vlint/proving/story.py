@@ -1,4 +1,4 @@
-"""From what a boot says to a verdict: milestones in order, the failures seen, and whether the end is certain. Pure."""
+"""From a boot's messages to a verdict: milestones in order, the failures seen, and whether the end is certain. Pure functions."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _SKIPPED_BY_KERNEL = (signatures.FIRMWARE, signatures.LOADER)
 
 @dataclass(frozen=True, slots=True)
 class Sight:
-    """Something that was read, and when (seconds since the start)."""
+    """A line that was read, and when (seconds since the start)."""
 
     text: str
     seconds: float
@@ -35,7 +35,7 @@ class BootOutcome:
 
 
 class Story:
-    """Hears every line of a boot once, in order, from whatever channel."""
+    """Receives every line of a boot once, in order, from any channel."""
 
     def __init__(self) -> None:
         self.seen: dict[str, Sight] = {}
@@ -45,7 +45,7 @@ class Story:
         self._heard: set[int] = set()
 
     def hear(self, line: str, seconds: float) -> None:
-        """Take a line. One heard before says nothing new."""
+        """Process a line. Repeated lines are ignored."""
         key = hash(line)
         if key in self._heard or len(self._heard) > MAX_LINES:
             return
@@ -72,7 +72,7 @@ class Story:
         )
 
     def witness(self, milestone: str, evidence: str, seconds: float) -> None:
-        """Note a milestone seen by other means than a line."""
+        """Record a milestone seen other than in a line."""
         self.seen.setdefault(milestone, Sight(evidence, seconds))
 
     @property
@@ -83,12 +83,12 @@ class Story:
 
     @property
     def furthest(self) -> str:
-        """The name of the last milestone seen, network aside; empty when there is none."""
+        """The name of the last milestone seen, except network; empty when there is none."""
         names = [name for name, _stage in MILESTONES if name in self.seen and name != signatures.NETWORK]
         return names[-1] if names else ""
 
     def failure(self) -> BootOutcome:
-        """The verdict of a boot that ended in a failure: the most telling reason among those that the boot did not get over."""
+        """The verdict on a boot that failed: the most specific reason among those that the boot did not recover from."""
         reached = self._reached_stage()
         final = [index for index, times in self._times.items() if 0 < FAILURES[index].final <= times]
         explaining = [index for index in self.failures if reached is None or not before(FAILURES[index].stage, reached)]
@@ -104,7 +104,7 @@ class Story:
         return dict(MILESTONES).get(self.furthest)
 
     def milestones(self, verdict: BootOutcome, via: Via) -> tuple[Milestone, ...]:
-        """All milestones, in order, with what became of them."""
+        """All milestones in order, with their outcome."""
         names = [name for name, _stage in MILESTONES]
         passed = names.index(self.furthest) if self.furthest else -1
         failed = _NAME_OF.get(verdict.stage) if verdict.stage and verdict.came_up is False else None

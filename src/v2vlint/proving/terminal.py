@@ -1,4 +1,4 @@
-"""Lines of text out of a terminal stream: escape sequences go, cursor jumps to another row end a line. The stream is hostile."""
+"""Extract lines of text from a terminal stream: escape sequences go, cursor jumps to another row end a line. Hostile input."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _CONTROL = re.compile(r"[\x00-\x08\x0e-\x1f\x7f-\x9f]")
 
 
 class Terminal:
-    """Turns the bytes of a serial line into lines. Nothing it is fed raises, and memory stays bounded."""
+    """Turns the bytes of a serial line into lines. No input makes it raise, and memory stays bounded."""
 
     def __init__(self) -> None:
         self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
@@ -30,11 +30,11 @@ class Terminal:
 
     @property
     def partial(self) -> str:
-        """The line that is still being written: a prompt."""
+        """The unfinished line, such as a prompt."""
         return self._line
 
     def feed(self, data: bytes) -> Iterator[str]:
-        """The lines that ``data`` completes, without control characters."""
+        """The lines completed by ``data``, without control characters."""
         text = self._pending + self._decoder.decode(data)
         position = 0
         while position < len(text):

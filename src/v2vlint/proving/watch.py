@@ -1,4 +1,4 @@
-"""Watching a machine until its fate is certain, or time is up."""
+"""Watch a machine until its outcome is certain, or time is up."""
 
 from __future__ import annotations
 
@@ -36,14 +36,14 @@ class Log:
     terminal: Terminal = field(default_factory=Terminal)
 
     def take(self, data: bytes, story: Story, seconds: float) -> None:
-        """Keep ``data`` and tell its lines."""
+        """Store ``data`` and pass its lines to the story."""
         self.data += data[: max(0, MAX_LOG - len(self.data))]
         for line in self.terminal.feed(data):
             story.hear(line, seconds)
 
 
 class Watch:
-    """One boot being watched. ``fonts`` are those its screen may be drawn with; ``progress`` hears the furthest milestone at every tick."""
+    """One boot being watched. ``fonts`` are those its screen may use; ``progress`` receives the furthest milestone at every tick."""
 
     def __init__(self, machine: QemuMachine, fonts: tuple[Font, ...], timeout: float, progress: Progress | None = None) -> None:
         self.machine, self.fonts, self.timeout, self.progress = machine, fonts, timeout, progress
@@ -56,7 +56,7 @@ class Watch:
 
     @property
     def seconds(self) -> float:
-        """Since the start."""
+        """Seconds since the start."""
         return time.monotonic() - self._start
 
     def run(self) -> BootOutcome:
@@ -86,7 +86,7 @@ class Watch:
     def _note(self, event: str, data: Mapping[str, object]) -> None:
         if event == "BLOCK_IO_ERROR" and data.get("nospace"):
             raise ImageError(
-                f"no room for what the guest writes, in {self.machine.folder.parent}", hint="set TMPDIR to a folder with more room"
+                f"no space for the guest's writes in {self.machine.folder.parent}", hint="set TMPDIR to a folder with more space"
             )
         self.resets += event == "RESET" and bool(data.get("guest"))
         self.powered_off = self.powered_off or (event == "SHUTDOWN" and bool(data.get("guest")))
@@ -99,7 +99,7 @@ class Watch:
                 self.story.witness(signatures.NETWORK, network, self.seconds)
 
     def _look_at_screen(self) -> None:
-        """Read the screen while the serial line is silent: the guest may have no serial console."""
+        """Read the screen while the serial line is silent, because the guest may have no serial console."""
         now = self.seconds
         if now - self._spoke < _SILENCE or now - self._screen_at < _SCREEN_EVERY:
             return
@@ -126,15 +126,15 @@ class Watch:
     def _restarting(self) -> BootOutcome:
         if self.story.failures:
             return self.story.failure()
-        return BootOutcome(False, f"the guest restarts again and again, {self._after()}", None)
+        return BootOutcome(False, f"the guest keeps restarting, {self._after()}", None)
 
     def _dead(self) -> BootOutcome:
         self._listen()
         if self.story.end is not None:
             return self.story.failure()
         if self.powered_off:
-            return BootOutcome(False, f"the guest switched itself off, {self._after()}", None)
-        raise ImageError(f"QEMU failed: {self.machine.complaint or 'without a word'}", hint=_hint(self.machine.complaint))
+            return BootOutcome(False, f"the guest powered itself off, {self._after()}", None)
+        raise ImageError(f"QEMU failed: {self.machine.complaint or 'without a message'}", hint=_hint(self.machine.complaint))
 
     def _after(self) -> str:
         return f"after {self.story.furthest}" if self.story.furthest else "before anything was seen"

@@ -1,1 +1,1 @@
-"""Report formats. They see the model only."""
+"""Report formats. They depend only on the model."""

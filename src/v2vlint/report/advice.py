@@ -1,4 +1,4 @@
-"""What stands at the top of a guest's report: does it boot, what to do, how. Three lines for who reads nothing else."""
+"""The top of a guest's report: does it boot, what to do, how. Three lines for readers who read nothing else."""
 
 from __future__ import annotations
 
@@ -14,21 +14,21 @@ from v2vlint.report.walk import Hit, hits
 
 
 def to_do(image: ImageReport, found: Sequence[Hit]) -> str:
-    """What is to be done about ``image`` first, and how much more there is; ``found`` are its findings that count, the worst first."""
+    """The first thing to do about ``image``, and how much else there is; ``found`` are its findings that count, the worst first."""
     errors = [hit for hit in found if hit.severity is Severity.ERROR]
     if errors:
         first = _first(image, errors)
         finding = first.shown.finding
         rest = _rest(found, first)
-        return (finding.fix.title if finding.fix else f"mend this: {finding.message}") + (f"; then {rest}" if rest else "")
+        return (finding.fix.title if finding.fix else f"fix this: {finding.message}") + (f"; then {rest}" if rest else "")
     if image.problems:
         return f"find out: {image.problems[0].reason.removeprefix(f'{image.name}: ')}"
     told = [forecast for forecast in _forecasts(image) if forecast.outcome is not Fate.PASS]
     if told and (stage := told[0].decisive):
-        return f"find out: {stage.reason}" if told[0].outcome is Fate.UNKNOWN else f"mend this: {stage.reason}"
+        return f"find out: {stage.reason}" if told[0].outcome is Fate.UNKNOWN else f"fix this: {stage.reason}"
     warnings = sum(hit.severity is Severity.WARNING for hit in found)
     start = "nothing for the boot" if _forecasts(image) else "nothing at once"
-    return f"{start}; look at {words.count(warnings, 'warning')}" if warnings else "nothing"
+    return f"{start}; review {words.count(warnings, 'warning')}" if warnings else "nothing"
 
 
 def how(report: Report, image: ImageReport, found: Sequence[Hit]) -> str:

@@ -1,4 +1,4 @@
-"""The definition of a machine for people: labelled lines, as ``inspect`` shows them and ``define`` compares them."""
+"""A machine's definition as labelled lines, as ``inspect`` shows it and ``define`` compares it."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-r"""Guest text is hostile: nothing of it may reach a terminal, a log or a file as anything but visible characters.
+r"""Guest text is hostile: it may reach a terminal, a log or a file only as visible characters.
 
-Every format passes what comes from a guest through :func:`visible` and then through its own escaping (HTML, Markdown, ``%0A``).
-Undecodable bytes travel as lone surrogates and are shown as ``\xff``. What goes to a stream passes :func:`without_commands` last.
+Every format passes guest text through :func:`visible` and then through its own escaping (HTML, Markdown, ``%0A``).
+Undecodable bytes travel as lone surrogates and are shown as ``\xff``. Output to a stream passes :func:`without_commands` last.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ _NAMED = {"\n": "\\n", "\r": "\\r", "\t": "\\t"}
 
 
 def visible(text: str, keep: str = "") -> str:
-    r"""``text`` with everything invisible spelt out: control characters, bidi marks, odd blanks, line ends, undecodable bytes.
+    r"""``text`` with everything invisible escaped: control characters, bidi marks, unusual spaces, line ends, undecodable bytes.
 
     Characters in ``keep`` stay as they are.
     """
@@ -25,7 +25,7 @@ def visible(text: str, keep: str = "") -> str:
 
 
 def valid_unicode(value: Any) -> Any:
-    """Plain data with undecodable bytes spelt out (``\\xff``), so that every string in it is valid Unicode."""
+    """Plain data with undecodable bytes escaped (``\\xff``), so that every string in it is valid Unicode."""
     if isinstance(value, str):
         return _UNDECODABLE.sub(lambda match: visible(match[0]), value)
     if isinstance(value, dict):
@@ -34,13 +34,13 @@ def valid_unicode(value: Any) -> Any:
 
 
 Family = Literal["text", "json", "xml", "raw"]
-"""What a document is made of, so that a character can be spelt in it: text, JSON (also TOML and YAML in double quotes), XML or HTML."""
+"""The kind of document, which determines how characters can be escaped: text, JSON (also TOML and YAML in double quotes), XML or HTML."""
 
 
 def without_commands(text: str, family: Family = "text") -> str:
-    """``text`` for a log that a CI runner reads for commands; ``raw`` is ours alone and stays.
+    """``text`` for a log that a CI runner scans for commands; ``raw`` text is entirely our own and is left alone.
 
-    GitHub takes ``::name…::`` at the start of a line, GitHub and Azure ``##[name]`` and ``##vso[`` anywhere, TeamCity ``##teamcity[``.
+    GitHub reads ``::name…::`` at the start of a line, GitHub and Azure ``##[name]`` and ``##vso[`` anywhere, TeamCity ``##teamcity[``.
     """
     if family == "raw":
         return text

@@ -1,4 +1,4 @@
-"""Folding a long report to what matters: which findings are shown in full, and which are only counted."""
+"""Fold a long report to what matters: which findings are shown in full, and which are only counted."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ MAX_GAPS = 4
 def fold(found: Sequence[Hit]) -> tuple[list[Hit], list[Hit]]:
     """The findings to show and those to count, both in their order.
 
-    Of one rule the first few are shown, of warnings the first ten; remarks only when there is nothing else and they are few.
+    The first few of each rule are shown, and the first ten warnings; infos only if there is nothing else and they are few.
     """
     remarks = [hit for hit in found if hit.severity is Severity.INFO]
     shown = list(_shown(found)) if len(remarks) < len(found) or len(remarks) > MAX_INFOS else remarks

@@ -1,6 +1,6 @@
 """GitHub Actions: workflow commands that become annotations, and the job summary.
 
-GitHub shows ten annotations per level and step and drops the rest without a word, so at most nine per level are written, the worst
+GitHub shows ten annotations per level and step and silently drops the rest. At most nine per level are therefore written, the worst
 first, and a tenth says how many more there are. The summary has them all.
 """
 
@@ -25,7 +25,7 @@ _LEVELS = {Severity.ERROR: "error", Severity.WARNING: "warning", Severity.INFO: 
 
 @dataclass(frozen=True, slots=True)
 class Annotation:
-    """One workflow command, not escaped yet. ``lines`` are the lines of its message."""
+    """One workflow command, before escaping. ``lines`` are the lines of its message."""
 
     level: str
     title: str
@@ -50,7 +50,7 @@ def _property(value: str) -> str:
 
 
 def render(report: Report) -> str:
-    """The report as text, between marks that keep the runner from taking guest text for commands, then one command per annotation."""
+    """The report as text, between marks that keep the runner from parsing guest text as commands, then one command per annotation."""
     body = text.render(report)
     token = f"v2vlint-{hashlib.sha256(body.encode('utf-8', 'surrogatepass')).hexdigest()}"
     return f"::stop-commands::{token}\n{body.rstrip()}\n::{token}::\n{commands(report)}"
@@ -93,7 +93,7 @@ def _finding(hit: Hit) -> Annotation:
 
 
 def _forecasts(image: ImageReport) -> Iterator[Annotation]:
-    """A notice for every guest that is not sure to come up and be reached."""
+    """A notice for every guest that may not come up or be reached."""
     for root in image.roots:
         for target in root.targets:
             forecast = target.forecast
@@ -118,7 +118,7 @@ def _place(image: ImageReport, where: Where | None, written: Written | None = No
 
 
 def summary(report: Report) -> str:
-    """Markdown for ``$GITHUB_STEP_SUMMARY``: the whole report, or its overview when GitHub would refuse that for its size."""
+    """Markdown for ``$GITHUB_STEP_SUMMARY``: the whole report, or its overview if the report exceeds GitHub's size limit."""
     whole = markdown.render(report)
     if len(whole.encode()) <= _SUMMARY_BYTES:
         return whole

@@ -19,10 +19,10 @@ _UNDONE = {Applicability.MANUAL: "", Applicability.UNSAFE: ", can be undone", Ap
 
 
 def render(report: Report) -> str:
-    """The findings that count, what could not be told, and what could not be read.
+    """The findings that count, undecided rules, and unreadable parts.
 
-    An error that stops the boot is a ``blocker``, another one ``critical``; what could not be told is ``info``, an image that could
-    not be read ``critical``. Every fingerprint is unique in the array and the same from run to run.
+    An error that stops the boot is a ``blocker``, any other ``critical``; an undecided rule is ``info``, an unreadable image
+    ``critical``. Every fingerprint is unique in the array and stable between runs.
     """
     issues = [_finding(hit) for hit in hits(report) if hit.shown.counts]
     for image in report.images:
@@ -65,7 +65,7 @@ def _issue(image: ImageReport, check: str, description: str, severity: str, key:
 
 
 def _location(image: ImageReport, where: Where | None) -> dict[str, Any]:
-    """The recipe, else the definition or ``IMAGE/guest/path``; lines start at 1."""
+    """The recipe, or else the definition or ``IMAGE/guest/path``; lines start at 1."""
     if image.recipe:
         return {"path": visible(image.recipe), "lines": {"begin": 1}}
     path = where.path if isinstance(where, Span) else str(where or "")

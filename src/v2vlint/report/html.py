@@ -1,7 +1,7 @@
-"""HTML: one self-contained page with the guests at a glance, the forecasts drawn, and the findings, filterable in the browser.
+"""HTML: one self-contained page with an overview of the guests, the forecasts, and the findings, filterable in the browser.
 
-The page asks for nothing outside itself and its content security policy forbids it to: style and script are named by their hash, so a
-guest that managed to inject markup would still not run.
+The page loads nothing, and its content security policy forbids it to: style and script are allowed by their hash, so that a guest
+that managed to inject markup would still not run code.
 """
 
 from __future__ import annotations
@@ -71,7 +71,7 @@ def _sprite() -> Safe:
 
 def _headline(report: Report) -> str:
     if not report.images:
-        return "No image was looked at"
+        return "No image was checked"
     failing = sum(
         _stuck(image) or any(blocks(found, report.fail_on) for _, _, one in judged(image) for found in one.findings)
         for image in report.images
@@ -108,7 +108,7 @@ def _tiles(counts: Tally) -> Iterable[tuple[str, str, int]]:
 
 
 def _matrix(report: Report, found: tuple[Hit, ...]) -> Safe:
-    """Guests against targets: the forecast of each."""
+    """The matrix of guests and targets, with the forecast of each pair."""
     head = tag("tr", [tag("th", title, scope="col") for title in ("guest", "system", *report.targets, "findings")])
     rows = []
     for number, image in enumerate(report.images, 1):
@@ -124,7 +124,7 @@ def _matrix(report: Report, found: tuple[Hit, ...]) -> Safe:
 
 
 def _filter(report: Report, found: tuple[Hit, ...]) -> Safe:
-    """The filter bar; it is shown by the script, so that a page without scripts has none."""
+    """The filter bar. The script shows it, so that it is absent without scripts."""
     numbers = dict.fromkeys((kind for kind, _ in _KINDS), 0)
     for hit in found:
         numbers[kind_of(hit)] += 1
@@ -153,7 +153,7 @@ def _filter(report: Report, found: tuple[Hit, ...]) -> Safe:
 
 def _main(report: Report, found: tuple[Hit, ...]) -> Safe:
     guests = [_guest(report, number, [hit for hit in found if hit.image is image]) for number, image in enumerate(report.images, 1)]
-    nothing = tag("p", "Nothing fits the filter.", id="nothing", hidden=True)
+    nothing = tag("p", "Nothing matches the filter.", id="nothing", hidden=True)
     used = {hit.rule for hit in found} | {gap.rule for image in report.images for gap in gaps(image)}
     pages = [rule_page(rule) for rule in report.rules if rule.id in used]
     if report.not_judged:
@@ -163,7 +163,7 @@ def _main(report: Report, found: tuple[Hit, ...]) -> Safe:
 
 
 def _not_judged(report: Report) -> Safe:
-    """What was seen besides the guests."""
+    """Names that were seen but not judged."""
     lines = [tag("li", tag("code", one.path), f": {one.reason}") for one in report.not_judged]
     return tag("details", tag("summary", f"Seen and not judged ({len(lines)})"), tag("ul", lines), class_="quiet")
 

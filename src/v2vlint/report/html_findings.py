@@ -1,4 +1,4 @@
-"""The lower half of a guest in the HTML page: findings with excerpts and diffs, what was not checked, and the rules' own pages."""
+"""The lower half of a guest in the HTML page: findings with excerpts and diffs, what was not checked, and the rules' pages."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _DIFF = {"+": "add", "-": "del", "@": "hunk"}
 
 
 def kind_of(hit: Hit) -> str:
-    """Which switch of the filter bar shows it."""
+    """The filter switch that shows it."""
     return hit.severity.label if hit.shown.counts else "accepted"
 
 
@@ -55,7 +55,7 @@ def _targets(names: Iterable[str], index: Mapping[str, str]) -> str:
 
 
 def rule_link(rule: str, known: frozenset[str]) -> Safe:
-    """A rule's id, leading to its page below when there is one."""
+    """A rule's id, linked to its page below if there is one."""
     return tag("a", rule, href=f"#rule-{rule}", class_="rule") if rule in known else tag("span", rule, class_="rule")
 
 
@@ -94,7 +94,7 @@ def _fix(fix: Fix, diff: str) -> Safe:
 
 
 def not_checked(image: ImageReport, index: Mapping[str, str], known: frozenset[str]) -> Safe | None:
-    """What could not be told or read, with its reason."""
+    """What was undecided or unreadable, with the reason."""
     everywhere = " ".join(index.values())
     rows = [
         tag(
@@ -115,6 +115,6 @@ def not_checked(image: ImageReport, index: Mapping[str, str], known: frozenset[s
 
 
 def rule_page(rule: RuleInfo) -> Safe:
-    """A rule's own documentation, closed."""
+    """A rule's own documentation, collapsed."""
     body = rule.help.partition("\n")[2].strip()
     return tag("details", tag("summary", tag("code", rule.id), " ", rule.title), prose(body), id=f"rule-{rule.id}", class_="rule-page")

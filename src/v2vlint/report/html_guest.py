@@ -1,4 +1,4 @@
-"""The upper half of a guest in the HTML page: what the machine is, its disks drawn to scale, and its boot forecasts as stages."""
+"""The upper half of a guest in the HTML page: the machine, its disks drawn to scale, and its boot forecasts as stages."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def _disks(image: ImageReport) -> list[Safe]:
 
 
 def _disk(disk: BlockDevice, blocks: list[BlockDevice]) -> Safe:
-    """A bar to scale (small partitions are widened so that they can be seen), and a list of what is on it."""
+    """A bar to scale (with a minimum width for small partitions), and a list of what is on the disk."""
     parts = [block for block in blocks if block.kind == "partition"] or [disk]
     widths = _widths([part.size for part in parts])
     rects, x = [], 0
@@ -81,7 +81,7 @@ def _block(block: BlockDevice) -> Safe:
 
 
 def forecast_card(target: str, forecast: Forecast, index: str, device: str, known: frozenset[str]) -> Safe:
-    """One boot as a row of stages; what decides its fate is written below, the rest on demand."""
+    """One boot as a row of stages, the deciding ones explained below, the rest on demand."""
     where = f" from {device}" if device else ""
     outcome = forecast.outcome.value
     title = tag("h4", icon(outcome), " ", words.verdict(forecast, target), where, class_=f"verdict {outcome}")

@@ -42,7 +42,7 @@ _OUTCOMES = {
 
 
 def render(report: Report) -> str:
-    """The report as ASCII text: what a terminal could take for commands is escaped as JSON does it, and comes back when it is read."""
+    """The report as ASCII text. Text that a terminal could take for commands is escaped in JSON's way, and restored by a JSON parser."""
     return json.dumps(valid_unicode(as_data(report)), indent=2).replace("\x7f", "\\u007f") + "\n"
 
 
@@ -78,7 +78,7 @@ def as_data(report: Report) -> dict[str, Any]:
 
 
 def _forecasts(report: Report) -> dict[str, int]:
-    """How many roots come to what, each on each target."""
+    """The number of roots per outcome, for each target."""
     found = [one.forecast for image in report.images for _device, one in image.judged() if one.forecast]
     counts = Counter(_OUTCOMES[one.will_boot, one.reachable if one.will_boot else None] for one in found)
     return {outcome: counts[outcome] for outcome in _OUTCOMES.values()}

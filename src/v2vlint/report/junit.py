@@ -1,7 +1,7 @@
-"""JUnit XML: one suite per image, one test case per rule and target, the forecast and the reader as cases of their own.
+"""JUnit XML: one suite per image, one test case per rule and target; the forecast and readability are separate cases.
 
-Made with junit-xml, then trimmed to what Jenkins' junit-10.xsd allows. A case is red (failure or error) exactly when it makes the run
-end with something else than 0, so that the test view and the exit code never disagree.
+Built with junit-xml, then trimmed to what Jenkins' junit-10.xsd allows. A case is red (failure or error) exactly when it makes the run
+end with something other than 0, so that the test view and the exit code always agree.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ def _suite(report: Report, image: ImageReport, number: int) -> ET.Element:
 
 
 def _keep(element: ET.Element, attributes: dict[str, str], allowed: tuple[str, ...]) -> None:
-    """Leave only what the schema knows; times have three decimals there."""
+    """Keep only what the schema allows; it has times with three decimals."""
     kept = {name: attributes[name] for name in allowed if name in attributes}
     element.attrib.clear()
     element.attrib.update({**kept, "time": f"{float(kept['time']):.3f}"})
@@ -107,7 +107,7 @@ def _forecast(report: Report, image: ImageReport, target: TargetReport, forecast
 
 
 def _fill(case: Any, report: Report, device: str, result: RuleResult) -> None:
-    """Set the outcome of one rule on its case: one failure, error or skip at most."""
+    """Set the outcome of one rule on its case: at most one failure, error or skip."""
     red = [found for found in result.findings if blocks(found, report.fail_on)]
     other = [found for found in result.findings if found not in red]
     unknown = [f"{unknown.where}: {unknown.reason}" for unknown in result.unknowns]

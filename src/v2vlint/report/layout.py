@@ -1,4 +1,4 @@
-"""Rows of styled pieces of text: what the terminal report is made of, before anybody decides about colours."""
+"""Rows of styled pieces of text: the terminal report before colours are applied."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ Row = tuple[Piece, ...]
 
 
 def plain(rows: Sequence[Row]) -> str:
-    """The rows as text, without trailing blanks."""
+    """The rows as text, without trailing spaces."""
     return "".join("".join(piece.text for piece in row).rstrip() + "\n" for row in rows)
 
 
 def paragraph(text: str, width: int, indent: int, style: str = "", lead: Piece | None = None) -> Iterator[Row]:
-    """Hostile ``text`` wrapped to ``width`` columns at ``indent``; ``lead`` stands before its first line, which it pushes right."""
+    """Hostile ``text`` wrapped to ``width`` columns at ``indent``; ``lead`` precedes its first line and shifts it right."""
     start = " " * indent
     hang = indent + (len(lead.text) if lead else 0)
     lines = textwrap.wrap(visible(text), max(20, width - hang), break_long_words=False, break_on_hyphens=False) or [""]
@@ -36,7 +36,7 @@ def paragraph(text: str, width: int, indent: int, style: str = "", lead: Piece |
 
 
 def flow(pieces: Sequence[Piece], width: int, indent: int, gap: str = "  ") -> Iterator[Row]:
-    """Pieces side by side, as many on a row as fit."""
+    """Pieces side by side, as many per row as fit."""
     row: list[Piece] = []
     used = indent
     for piece in pieces:

@@ -15,21 +15,21 @@ from v2vlint.report.escape import valid_unicode
 
 SCHEMA_VERSION = 1
 SCHEMA_REVISION = 1
-"""Counts what was added within the version; the schema says what."""
+"""Counts additions within the version; the schema describes them."""
 _PLACES = (Span, WholeFile, Device, RegistryKey)
 
 
 def render_json(machines: Sequence[Machine], version: str) -> str:
-    """JSON as ASCII text: what a terminal could take for commands is escaped, and comes back when it is read."""
+    """JSON as ASCII text. Text that a terminal could take for commands is escaped, and restored by a JSON parser."""
     return json.dumps(valid_unicode(as_data(machines, version)), indent=2).replace("\x7f", "\\u007f") + "\n"
 
 
 def render_yaml(machines: Sequence[Machine], version: str) -> str:
-    """The same data as YAML, ASCII too."""
+    """The same data as YAML, also ASCII."""
     import yaml
 
     class Dumper(getattr(yaml, "CSafeDumper", yaml.SafeDumper)):  # type: ignore[misc]
-        """Texts that a CI runner may take for commands stand in double quotes, where their characters can be spelt."""
+        """Puts text that a CI runner may take for commands in double quotes, where its characters can be escaped."""
 
     def text_node(dumper: Any, text: str) -> Any:
         return dumper.represent_scalar("tag:yaml.org,2002:str", text, style='"' if "##" in text or "::" in text else None)
@@ -64,7 +64,7 @@ def _plain(value: Any) -> Any:
 
 
 def _adjusted(value: object, fields: dict[str, Any]) -> dict[str, Any]:
-    """Pairs as objects, unknown numbers as null, and nothing that only another format needs."""
+    """Pairs become objects, unknown numbers null, and fields that only another format needs are dropped."""
     if isinstance(value, Machine):
         del fields["applications"]
     if isinstance(value, OperatingSystem):

@@ -1,4 +1,4 @@
-"""A machine for people, on one screen: what it is, how it starts, what it is set up for, where its files are."""
+"""A machine on one screen of text: what it is, how it boots, its configuration, where its files are."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def _definition(machine: Machine, look: Look) -> Iterator[Row]:
 
 
 def _is_layer(volume: Volume) -> bool:
-    """Whether it holds other volumes, and no files of its own."""
+    """Whether it contains other volumes rather than files."""
     return volume.type.endswith("_member") or volume.type in ("crypto_LUKS", "BitLocker")
 
 
@@ -86,7 +86,7 @@ def _encryption(machine: Machine, look: Look) -> Iterator[Row]:
 
 
 def _incomplete(machine: Machine, look: Look) -> Iterator[Row]:
-    """Arrays and volumes that lack members, or left some behind."""
+    """Arrays and volumes with missing or outdated members."""
     for device in machine.devices:
         lost, gone, behind = (device.detail(key) for key in ("degraded", "not_copied", "left_behind"))
         of = f" of {device.detail('members')}" if device.detail("members") else ""
@@ -98,7 +98,7 @@ def _incomplete(machine: Machine, look: Look) -> Iterator[Row]:
 
 
 def _protectors(one: Encryption) -> str:
-    """BitLocker's key protectors, a recovery password with the digits under which it is kept."""
+    """BitLocker's key protectors; a recovery password by the digits under which it is filed."""
     ids = iter(one.recovery_ids)
     words = (f"{kind} {next(ids, '')[:8].upper()}".rstrip() if kind == "recovery password" else kind for kind in one.protectors)
     return f"protected by {', '.join(words)}" if one.protectors else ""
@@ -108,7 +108,7 @@ def _system(machine: Machine, system: OperatingSystem, look: Look) -> Iterator[R
     release = system.release
     title = visible(release.product_name or release.distro or release.type)
     more = [system.arch, system.hostname, release.osinfo]
-    marked = "the disk starts this one" if len(machine.systems) > 1 and system.boots else ""
+    marked = "the disk boots this one" if len(machine.systems) > 1 and system.boots else ""
     about = [Piece(f"{look.dot} {visible(part)}") for part in more if part] + ([Piece(f"{look.dot} {marked}", "ok")] if marked else [])
     yield from flow([Piece(title, "title"), *about], look.width, 3, " ")
     for label, text in _facts(machine, system):
@@ -139,7 +139,7 @@ def _facts(machine: Machine, system: OperatingSystem) -> Iterator[tuple[str, str
 
 
 def _version(system: OperatingSystem) -> str:
-    """What the title does not say already."""
+    """The version, unless the title already states it."""
     release = system.release
     if system.windows is not None:
         edition = system.windows.edition
@@ -191,7 +191,7 @@ def _kernel(kernel: InstalledKernel, several: bool) -> str:
 
 
 def _interfaces(interfaces: Sequence[NetworkInterface], look: Look) -> Iterator[Row]:
-    """The interfaces, without what the distribution ships for containers and tunnels."""
+    """The interfaces, except those that the distribution ships for containers and tunnels."""
     own = [one for one in interfaces if one.kind == "ethernet" or not one.where.startswith(_SHIPPED)]
     for one in own[:MAX_INTERFACES]:
         yield from _fact("network", _interface(one), look)
@@ -215,7 +215,7 @@ def _table(machine: Machine, system: OperatingSystem, look: Look) -> Iterator[Ro
 
 
 def _volumes(head: str, found: Sequence[tuple[str, Volume]], look: Look) -> Iterator[Row]:
-    """A table of volumes; the UUID stands in it when there is room."""
+    """A table of volumes, with the UUID if there is room."""
     if not found:
         return
     table = [(head, "device", "type", "size", "used", "label", "UUID"), *(_cells(path, one) for path, one in found[:MAX_VOLUMES])]
@@ -234,7 +234,7 @@ def _cells(path: str, volume: Volume) -> Cells:
 
 
 def _columns(table: Sequence[Cells], room: int) -> Iterator[Cells]:
-    """The columns padded to their widths: without the UUID when that is too much, and cut at the room there is."""
+    """The columns padded to their widths, without the UUID if that is too wide, and truncated to the available room."""
     table = _without_empty(table)
     for count in range(len(table[0]), 3, -1):
         kept = [row[:count] for row in table]
@@ -248,7 +248,7 @@ def _columns(table: Sequence[Cells], room: int) -> Iterator[Cells]:
 
 
 def _without_empty(table: Sequence[Cells]) -> Sequence[Cells]:
-    """Without the columns behind the sizes that say nothing."""
+    """Without empty columns after the sizes."""
     kept = [column for column in range(len(table[0])) if column < 5 or any(row[column] for row in table[1:])]
     return [tuple(row[column] for column in kept) for row in table]
 

@@ -1,4 +1,4 @@
-"""Machines in the form of virt-inspector's XML (``virt-inspector.rng`` of guestfs-tools), for programs that read that."""
+"""Machines as virt-inspector's XML (``virt-inspector.rng`` of guestfs-tools), for programs that read that."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ _MARKUP = {"&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;", "\r": "&#13;"}
 
 
 def render(machines: Sequence[Machine]) -> str:
-    """One document with every root of every machine that libguestfs would take for one, or that can be described in its words."""
+    """One document with every root that libguestfs would recognise, or that can be described in its terms."""
     lines = [line for machine in machines for system in machine.systems for line in _system(machine, system)]
     body = ["<operatingsystems>", *lines, "</operatingsystems>"] if lines else ["<operatingsystems/>"]
     return "\n".join(['<?xml version="1.0"?>', *body]) + "\n"
 
 
 def escaped(text: str) -> str:
-    """Guest text as XML text that a terminal shows as characters only; what no XML may hold is spelt out (``\\x1b``)."""
+    """Guest text as XML text that a terminal shows as plain characters; characters that XML forbids are escaped (``\\x1b``)."""
     return "".join(map(_character, text))
 
 
@@ -80,7 +80,7 @@ def _names(system: OperatingSystem, view: GuestfsView) -> Iterator[tuple[str, st
 
 
 def _own_view(machine: Machine, system: OperatingSystem) -> GuestfsView:
-    """A root that libguestfs would pass over, in as many of its words as there are."""
+    """A root that libguestfs would skip, in as many of its terms as possible."""
     paths = {volume.device: volume.path for volume in machine.volumes}
     release, root = system.release, paths.get(system.device, system.device)
     mounts = tuple((paths.get(mount.device, mount.device), mount.path) for mount in system.mounts) or ((root, "/"),)
@@ -112,7 +112,7 @@ def _filesystems(machine: Machine, view: GuestfsView) -> Iterator[str]:
 
 
 def _device(path: str) -> str:
-    """The block device of ``btrfsvol:/dev/sda1/@``, of ``/dev/sda1`` itself."""
+    """The block device in ``btrfsvol:/dev/sda1/@``, or ``/dev/sda1`` itself."""
     return "/".join(path.removeprefix("btrfsvol:").split("/")[:3]) if path.startswith("btrfsvol:") else path
 
 
@@ -123,7 +123,7 @@ def _content(volume: Volume | None) -> Iterator[str]:
 
 
 def _applications(system: OperatingSystem, view: GuestfsView) -> Iterator[str]:
-    """The applications, with those fields that libguestfs fills in for their package format."""
+    """The applications, with the fields that libguestfs fills in for their package format."""
     listed = system.applications if view.package_format in ("apk", "deb", "pacman", "rpm") or system.windows else ()
     if not listed:
         yield "    <applications/>"

@@ -33,7 +33,7 @@ def code(value: str) -> str:
 
 
 def block(lines: Iterable[str], language: str = "text") -> str:
-    """Guest lines as a fenced block that none of them can end."""
+    """Guest lines as a fenced block that they cannot close."""
     body = "\n".join(visible(line, keep="\t") for line in lines)
     fence = "`" * max(3, _longest_run(body) + 1)
     return f"{fence}{language}\n{body}\n{fence}"
@@ -60,7 +60,7 @@ def _run_line(report: Report) -> str:
 def overview(report: Report, found: Iterable[Hit]) -> str:
     """One row per guest: what it is, whether it boots and can be reached on each target, and the counts."""
     if not report.images:
-        return "No image was looked at."
+        return "No image was checked."
     rows = [
         f"| guest | system | {' | '.join(text(name) for name in report.targets)} | result |",
         "|---|---|" + "---|" * (len(report.targets) + 1),

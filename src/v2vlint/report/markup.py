@@ -1,4 +1,4 @@
-"""HTML from Python calls. Text is escaped unless it was made here, so that no guest text can become markup."""
+"""HTML from Python calls. Text is escaped unless it was produced here, so that guest text cannot become markup."""
 
 from __future__ import annotations
 
@@ -45,12 +45,12 @@ def _text(content: Content) -> str:
 
 
 def join(*content: Content) -> Safe:
-    """Pieces one after the other."""
+    """Concatenated pieces."""
     return Safe("".join(map(_text, content)))
 
 
 def prose(text: str) -> Safe:
-    """A rule's documentation: ``##`` headings, paragraphs, ``-`` lists and code spans of Markdown; all else stays as it is."""
+    """A rule's documentation: Markdown's ``##`` headings, paragraphs, ``-`` lists and code spans; everything else stays as it is."""
     blocks: list[tuple[str, str]] = []
     for line in text.splitlines():
         kind, words = ("h4", line[3:]) if line.startswith("## ") else ("li", line[2:]) if line.startswith("- ") else ("p", line.strip())

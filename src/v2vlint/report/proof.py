@@ -1,4 +1,4 @@
-"""A boot proof for people, beside the forecast it is measured against."""
+"""A boot proof as text, next to the forecast it is compared with."""
 
 from __future__ import annotations
 
@@ -64,5 +64,5 @@ def _comparison(proof: Proof, forecast: Forecast | None, look: Look) -> Iterator
     elif agrees:
         yield from paragraph("forecast and boot agree", look.width, 3, "ok")
     else:
-        text = "forecast and boot disagree: the forecast is wrong, report it with what --artifacts keeps"
+        text = "forecast and boot disagree: the forecast is wrong, please report it with the files kept by --artifacts"
         yield from paragraph(text, look.width, 3, "error")

@@ -26,7 +26,7 @@ FILES = {**FORMATS, "parquet": "v2vlint.report.parquet"}
 
 
 def renderer(name: str) -> Callable[[Report], str]:
-    """The function that renders a report as ``name``; UsageError when there is no such format."""
+    """The function that renders a report as ``name``. UsageError when there is no such format."""
     if name not in FORMATS:
         raise UsageError(f"unknown report format {name!r}", hint=f"one of {', '.join(FORMATS)}")
     render: Callable[[Report], str] = importlib.import_module(FORMATS[name]).render

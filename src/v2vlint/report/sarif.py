@@ -1,7 +1,7 @@
 """SARIF 2.1.0, one run per image: what GitHub code scanning and other viewers read.
 
-Columns are counted in characters. A finding lies in the recipe that the image is built from when there is one, so that it lands on a
-file of the repository; its place in the guest is then the first related location. Without a recipe the location is ``IMAGE/guest/path``.
+Columns count characters. If the image has a recipe, a finding is located there, so that it appears on a file of the repository, and its
+place in the guest is the first related location. Without a recipe the location is ``IMAGE/guest/path``.
 """
 
 from __future__ import annotations
@@ -97,7 +97,7 @@ def _run(report: Report, image: ImageReport, found: list[Hit], compared: bool) -
 
 
 def _has_page(rule: RuleInfo) -> bool:
-    """Whether the site has a page about it: not about other packs' rules, nor what the engine itself reports, which asks for no facts."""
+    """Whether the site has a page about it: not for other packs' rules, nor for the engine's own, which need no facts."""
     return rule.pack == "v2vlint" and bool(rule.facts)
 
 
@@ -203,7 +203,7 @@ def _sentences(hit: Hit) -> list[str]:
 
 
 def _message(*sentences: str) -> Json:
-    """A plain text message: braces are doubled (they hold placeholders) and no guest text makes a link (``[text](target)``)."""
+    """A plain text message: braces are doubled (they mark placeholders), and no guest text can form a link (``[text](target)``)."""
     lines = (visible(sentence).replace("{", "{{").replace("}", "}}").replace("](", "]\\(") for sentence in sentences)
     return {"text": "\n".join(line if line.endswith(".") else f"{line}." for line in lines)}
 
@@ -253,14 +253,14 @@ def _artifact(path: str) -> Json:
 
 
 def _uri(path: str) -> str:
-    """A relative URI reference: undecodable bytes, colons and all else are percent-encoded; ``..`` and the leading slash go."""
+    """A relative URI reference: undecodable bytes, colons and so on are percent-encoded; ``..`` and the leading slash are removed."""
     path = re.sub("[\ud800-\udc7f\udd00-\udfff]", "?", path)
     steps = [step for step in path.split("/") if step not in {"", ".", ".."}]
     return quote("/".join(steps).encode("utf-8", "surrogateescape")) or "."
 
 
 def _fix(image: ImageReport, fix: Fix) -> Json | None:
-    """A fix made of text replacements only; others cannot be said in SARIF."""
+    """A fix that consists only of text replacements; SARIF cannot express others."""
     changes: dict[str, list[Json]] = {}
     for edit in fix.edits:
         if not isinstance(edit, ReplaceText):

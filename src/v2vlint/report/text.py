@@ -1,4 +1,4 @@
-"""The report for people: what the machine is, whether it will come up, what is wrong and how to mend it. Same rows piped and on a tty."""
+"""The text report: what the machine is, whether it will come up, what is wrong and how to fix it. The same rows piped and on a terminal."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _FATE_STYLE = {Fate.PASS: "ok", Fate.FAIL: "error", Fate.UNKNOWN: "unknown", Fat
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """How rows are drawn: columns, the characters for rules, fates and arrows, and whether ``whole`` or folded to what matters."""
+    """How rows are drawn: columns, the characters for lines, fates and arrows, and whether ``whole`` or folded to what matters."""
 
     width: int = WIDTH
     line: str = "─"
@@ -40,7 +40,7 @@ class Look:
 
     @property
     def indent(self) -> int:
-        """Where the details of a finding begin."""
+        """The indentation of a finding's details."""
         return 11 if self.width >= 60 else 4
 
     def fate(self, fate: Fate) -> str:
@@ -67,7 +67,7 @@ def rows(report: Report, look: Look = Look()) -> list[Row]:
 
 
 def brief(report: Report) -> list[Row]:
-    """One row per finding and per thing not checked, and nothing else: for ``--quiet`` and for grep."""
+    """One row per finding and unchecked item, and nothing else: for ``--quiet`` and for grep."""
     made: list[Row] = [
         (
             Piece(f"{visible(hit.image.name)}: "),
@@ -90,7 +90,7 @@ def _brief_gaps(image: ImageReport) -> Iterator[Row]:
 
 
 def _about(image: ImageReport, problem: Problem) -> str:
-    """A problem's place and reason, without the image's name, which stands before them."""
+    """A problem's place and reason, without the image's name, which precedes them."""
     reason = problem.reason.removeprefix(f"{image.name}: ")
     return reason if problem.where == image.name else f"{problem.where}: {reason}"
 
@@ -114,7 +114,7 @@ def _image(report: Report, image: ImageReport, found: list[Hit], look: Look) -> 
 
 
 def _top(report: Report, image: ImageReport, counting: list[Hit], look: Look) -> Iterator[Row]:
-    """Three lines for who reads no further: whether it boots, what to do, how."""
+    """Three lines for readers who stop there: whether it boots, what to do, how."""
     for root in image.roots:
         start = f"{visible(root.device)}, " if len(image.roots) > 1 else ""
         for target in root.targets:
@@ -213,7 +213,7 @@ def _hit(hit: Hit, look: Look) -> Iterator[Row]:
 
 
 def _head(word: str, style: str, rule: str, where: str, look: Look) -> Iterator[Row]:
-    """The row that a finding begins with; its place has a row of its own where both do not fit."""
+    """The first row of a finding; its place gets a row of its own if both do not fit."""
     start, place = (Piece("  "), Piece(f"{word:<8} ", style), Piece(visible(rule), "rule")), Piece(visible(where), "place")
     if sum(len(piece.text) for piece in (*start, place)) + 2 <= look.width:
         yield (*start, Piece("  "), place)
@@ -325,7 +325,7 @@ def _problem(image: ImageReport, problem: Problem, look: Look) -> Iterator[Row]:
 
 
 def _not_judged(report: Report, look: Look) -> Iterator[Row]:
-    """What was seen besides the guests, by reason; of many with the same reason the first few."""
+    """Names that were seen but not judged, by reason; of many with the same reason the first few."""
     reasons: dict[str, list[str]] = {}
     for one in report.not_judged:
         reasons.setdefault(one.reason, []).append(one.path)
@@ -352,4 +352,4 @@ def _summary(report: Report, found: tuple[Hit, ...], look: Look) -> Iterator[Row
     if safe:
         yield from paragraph(f"{safe} can be repaired safely, and undone: v2vlint --fix IMAGE", look.width, 0, "dim")
     if counting:
-        yield from paragraph(f"'v2vlint explain {counting[0].rule}' says more about a rule", look.width, 0, "dim")
+        yield from paragraph(f"'v2vlint explain {counting[0].rule}' describes a rule", look.width, 0, "dim")

@@ -1,4 +1,4 @@
-"""What every format wants of a report: findings with their context, merged over targets, what could not be told, and counts."""
+"""What every format needs from a report: findings with their context, merged over targets, undecided rules, and counts."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from v2vlint.model.rule import RuleInfo
 class Hit:
     """One finding with where it was found, merged over the targets that share it.
 
-    ``device`` is that of the root it is about, empty for one about the machine.
-    ``shown`` is the report of the target that takes it hardest; ``targets`` says how hard each takes it; ``key`` is its fingerprint,
+    ``device`` is that of its root, empty for a finding about the machine.
+    ``shown`` is the report of the target with the highest severity; ``targets`` holds the severity for each; ``key`` is its fingerprint,
     made unique within the run.
     """
 
@@ -41,7 +41,7 @@ class Hit:
 
 @dataclass(frozen=True, slots=True)
 class Gap:
-    """Something a rule could not tell, merged over the targets that share it; ``crashed`` marks a bug in the rule."""
+    """An undecided rule, merged over the targets that share it; ``crashed`` marks a bug in the rule."""
 
     image: ImageReport
     device: str
@@ -111,7 +111,7 @@ def _distinct(hit: Hit, seen: Counter[str]) -> str:
 
 
 def stable_hash(*parts: str) -> str:
-    """Sixteen hexadecimal digits that depend on all parts and nothing else."""
+    """Sixteen hexadecimal digits that depend only on the parts."""
     return hashlib.sha256("\0".join(parts).encode("utf-8", "surrogatepass")).hexdigest()[:16]
 
 
@@ -121,13 +121,13 @@ def position(where: Where) -> tuple[str, int, int]:
 
 
 def outside(where: Where | None) -> str:
-    """The path of a file that is not in the guest (the machine's definition); empty for places in the guest."""
+    """The path of a file outside the guest (the machine's definition); empty for places in the guest."""
     path = where.path if isinstance(where, Span | WholeFile) else ""
     return "" if path.startswith("/") else path
 
 
 def gaps(image: ImageReport) -> tuple[Gap, ...]:
-    """What the rules could not tell about an image, sorted by rule."""
+    """The undecided rules of an image, sorted by rule."""
     groups: dict[tuple[str, str, Where, str], tuple[list[str], bool]] = {}
     for device, target, result in judged(image):
         for unknown in result.unknowns:
@@ -139,7 +139,7 @@ def gaps(image: ImageReport) -> tuple[Gap, ...]:
 
 
 def logical_name(image: ImageReport) -> str:
-    """The name of an image without the folder it happened to lie in: as given, but the last part of an absolute path."""
+    """The name of an image independent of its folder: as given, or the last part of an absolute path."""
     return "+".join(part.rsplit("/", 1)[-1] if part.startswith("/") else part for part in image.name.split("+"))
 
 
@@ -169,7 +169,7 @@ def rules_by_id(report: Report) -> dict[str, RuleInfo]:
 
 
 def unread(image: ImageReport, *, strict: bool) -> bool:
-    """Whether something about the image could not be evaluated that weighs on the exit code: see the table of exit codes."""
+    """Whether something about the image could not be evaluated and affects the exit code: see the table of exit codes."""
     results = [result for _device, _target, result in judged(image)]
     return bool(image.problems) or any(result.crashed or (strict and result.unknowns) for result in results)
 

@@ -1,4 +1,4 @@
-"""Words that several formats share: places, sizes, operating systems, counts. What comes out may hold guest text: escape it."""
+"""Phrases shared by several formats: places, sizes, operating systems, counts. The results may contain guest text: escape them."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from v2vlint.model.source import HostFileInfo
 from v2vlint.report.escape import visible
 from v2vlint.report.walk import Hit, Tally
 
-_FATES = {Fate.PASS: "boots", Fate.FAIL: "does not boot", Fate.UNKNOWN: "may not boot", Fate.SKIPPED: "was not looked at"}
+_FATES = {Fate.PASS: "boots", Fate.FAIL: "does not boot", Fate.UNKNOWN: "may not boot", Fate.SKIPPED: "was not checked"}
 _SAFETY = {Applicability.SAFE: "safe", Applicability.UNSAFE: "unsafe", Applicability.MANUAL: "by hand"}
 
 
@@ -36,7 +36,7 @@ def count(number: int, noun: str) -> str:
 
 
 def opened(file: HostFileInfo) -> str:
-    """A host file that was opened: its path and size, and its SHA-256 when it was asked for."""
+    """An opened host file: its path and size, and its SHA-256 if requested."""
     if not file.before:
         return f"{file.path} ({size(file.size)})"
     after = "" if file.after == file.before else f", afterwards {file.after or 'not readable'}"
@@ -54,14 +54,14 @@ def size(number: int) -> str:
 
 
 def system(os: OsInfo) -> str:
-    """``Rocky Linux 9.4 (x86_64)``; a version that the name has already is not said again."""
+    """``Rocky Linux 9.4 (x86_64)``; a version that is part of the name is not repeated."""
     version = "" if os.version and os.version in os.name else os.version
     name = f"{os.name or os.distro or os.kind} {version}".rstrip()
     return f"{name} ({os.arch})" if os.arch else name
 
 
 def facts(root: RootReport) -> tuple[tuple[str, str], ...]:
-    """What to show of a system under its name: host name, root device, and the glance without what the name says already."""
+    """The details below a system's name: host name, root device, and the glance without what the name already says."""
     known = {label for label, _value in root.glance}
     own = [("hostname", root.os.hostname)] if root.os.hostname and "hostname" not in known else []
     rest = [(label, value) for label, value in root.glance if label not in ("system", "architecture")]
@@ -69,7 +69,7 @@ def facts(root: RootReport) -> tuple[tuple[str, str], ...]:
 
 
 def stop(forecast: Forecast) -> str:
-    """``stops at initramfs``, ``may not boot``, ``boots``; of one that may come up also ``boots, cannot be reached``."""
+    """``stops at initramfs``, ``may not boot``, ``boots``; for a guest that may come up also ``boots, cannot be reached``."""
     stage = forecast.decisive
     return f"stops at {stage.stage.value}" if stage and forecast.fate is Fate.FAIL else _FATES[forecast.fate] + _reach(forecast)
 
@@ -81,24 +81,24 @@ def verdict(forecast: Forecast, target: str = "") -> str:
 
 
 def _reach(forecast: Forecast) -> str:
-    """What to say about a guest that comes up but may be unreachable."""
+    """The remark for a guest that comes up but may be unreachable."""
     if forecast.fate is not Fate.FAIL and forecast.outcome is Fate.FAIL:
         return ", cannot be reached"
     return ", may not be reached" if forecast.fate is Fate.PASS and forecast.outcome is Fate.UNKNOWN else ""
 
 
 def mover(who: Mover) -> str:
-    """Who carries the guest, in words."""
+    """The mover, as text."""
     return "a raw copy" if who is Mover.RAW else who.value
 
 
 def safety(fix: Fix) -> str:
-    """How far a fix may be trusted, in a word."""
+    """How far a fix can be trusted, in a word."""
     return _SAFETY[fix.applicability]
 
 
 def edit(what: Edit) -> str:
-    """What an edit does, for those a diff does not show."""
+    """The effect of an edit that a diff does not show."""
     match what:
         case ReplaceText():
             return f"edit {what.where.path}"
@@ -141,7 +141,7 @@ def marked(found: FindingReport) -> Iterator[str]:
 
 
 def affected(hit: Hit) -> str:
-    """``kvm, azure``; with the severity where a target takes it easier than the worst one."""
+    """``kvm, azure``, with the severity for targets below the worst one."""
     return ", ".join(name if level is hit.severity else f"{name} ({level.label})" for name, level in hit.targets)
 
 

@@ -1,1 +1,1 @@
-"""Guests made of literals, for rule examples and tests: files, kernels, registry hives, machine definitions."""
+"""Guests built from literals, for rule examples and tests: files, kernels, registry hives, machine definitions."""

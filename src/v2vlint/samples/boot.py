@@ -1,6 +1,6 @@
-"""Small guests for examples and tests: a kernel with its modules, its initramfs, a GRUB entry that starts both, an ELF file.
+"""Small guests for examples and tests: a kernel with its modules, its initramfs, a GRUB entry that boots both, an ELF file.
 
-Everything is bytes that the real parsers read; nothing here could boot.
+Everything consists of bytes that the real parsers read; nothing here could boot.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ NETWORK = ("virtio_net: virtio virtio_ring", "e1000", "vmxnet3")
 
 
 def sample_kernel(modules: Iterable[str] = (*VIRTIO, *SCSI, *EXT4, *NETWORK), builtin: Iterable[str] = (), version: str = VERSION) -> FILES:
-    """A kernel's image and module folder. A module is written with what it depends on: ``"virtio_blk: virtio virtio_ring"``."""
+    """A kernel's image and module folder. A module is written with its dependencies: ``"virtio_blk: virtio virtio_ring"``."""
     folder = f"/lib/modules/{version}"
     files: dict[str, str | bytes] = {
         f"/boot/vmlinuz-{version}": sample_bzimage(version),
@@ -37,7 +37,7 @@ def sample_kernel(modules: Iterable[str] = (*VIRTIO, *SCSI, *EXT4, *NETWORK), bu
 
 
 def sample_initramfs(modules: Iterable[str] = (*VIRTIO, *SCSI, *EXT4), files: FILES | None = None, version: str = VERSION) -> bytes:
-    """An uncompressed image as initramfs-tools makes it, with ``modules`` (written as above) and further ``files``."""
+    """An uncompressed image like one from initramfs-tools, with ``modules`` (written as above) and further ``files``."""
     names = [line.partition(":")[0] for line in modules]
     members: dict[str, bytes | str] = {f"usr/lib/modules/{version}/kernel/{name}.ko": b"\x7fELF" for name in names}
     members[f"usr/lib/modules/{version}/modules.dep"] = _dep(modules).encode()
@@ -66,24 +66,24 @@ def sample_boot(
 
 
 def sample_tools() -> dict[str, str | bytes]:
-    """Programs without which virt-v2v converts no Debian: grub-mkconfig and mkinitramfs."""
+    """Programs that virt-v2v needs to convert a Debian: grub-mkconfig and mkinitramfs."""
     return {"/usr/sbin/grub-mkconfig": "#!/bin/sh\n", "/usr/sbin/mkinitramfs": "#!/bin/sh\n"}
 
 
 def sample_other_system(device: str, name: str) -> tuple[Systems, Starter]:
-    """What is given to an example whose guest has two systems, of which the other, on ``device`` and called ``name``, comes up."""
+    """Facts for an example whose guest has two systems, of which the other, on ``device`` and called ``name``, boots."""
     own, other = (System(place, "linux", what, place, FactStore()) for place, what in (("disk1p9", ""), (device, name)))
     return Systems((own, other)), Starter(other, "the firmware starts its loader")
 
 
 def sample_chain(code: str = "grub2", disk: int = 0, partition: str = "") -> BootChain:
-    """What a BIOS gets from a disk whose boot code is ``code``, and good: ``none`` starts nothing, ``other`` is not understood."""
+    """The BIOS boot chain of a disk with intact boot code ``code``: ``none`` boots nothing, ``other`` is not understood."""
     starts = {"none": False, "other": None, "lilo": None}.get(code, True)
     return BootChain(disk, code, starts, f"disk{disk + 1} has boot code ({code})", code if starts else "", partition)
 
 
 def sample_bzimage(version: str = VERSION, payload: int = 16) -> bytes:
-    """The head of an x86 kernel that says it is ``version``, whole unless the caller cuts it."""
+    """The head of an x86 kernel of the given version, complete unless the caller cuts it."""
     text = f"{version} (build@host) #1 SMP".encode() + b"\0"
     head = bytearray(1024 + payload * 16)
     head[0x1F1] = 1
@@ -97,7 +97,7 @@ def sample_bzimage(version: str = VERSION, payload: int = 16) -> bytes:
 
 
 def sample_elf(level: int = 0) -> bytes:
-    """A 64-bit x86 ELF file whose note asks for an x86-64 level; 0 leaves the note out."""
+    """A 64-bit x86 ELF file whose note requires an x86-64 level; 0 omits the note."""
     note = b""
     if level:
         properties = struct.pack("<IIII", 0xC0008002, 4, (1 << level) - 1, 0)

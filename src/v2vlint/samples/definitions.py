@@ -1,4 +1,4 @@
-"""Small machine definitions for the examples of rules: each is what its parser makes of a real text."""
+"""Small machine definitions for rule examples, each parsed from a real text."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _ENVELOPE = (
 def sample_vmx(text: str, snapshots: str = "") -> Definition:
     """The definition in the text of ``guest.vmx``, with the .vmsd file ``snapshots``.
 
-    The slots and controllers it mentions are there unless it says otherwise; that is stated on lines after it.
+    The slots and controllers it mentions exist unless it says otherwise; the necessary lines are appended.
     """
     from v2vlint.source.kinds.vmx import vmx
 
@@ -31,7 +31,7 @@ def sample_vmx(text: str, snapshots: str = "") -> Definition:
 
 
 def sample_domain(devices: str, more: str = "", disk: str = _DISK) -> Definition:
-    """The libvirt domain ``guest.xml``: ``more`` begins on line 2, ``devices`` on the line after ``<devices>``, ``disk`` comes last."""
+    """The libvirt domain ``guest.xml``: ``more`` starts on line 2, ``devices`` on the line after ``<devices>``, ``disk`` comes last."""
     from v2vlint.source.kinds.libvirt import domain
 
     body = f"<domain type='kvm'><name>guest</name>\n{more}<devices>\n{devices}{disk}</devices>\n</domain>\n"
@@ -46,7 +46,7 @@ def sample_target(**changes: Any) -> Target:
 
 
 def sample_ovf(hardware: str, disks: str = "", envelope: str = _ENVELOPE) -> Definition:
-    """The OVF envelope ``guest.ovf``: ``disks`` begin on line 4, ``hardware`` on the line after ``<VirtualHardwareSection>``."""
+    """The OVF envelope ``guest.ovf``: ``disks`` start on line 4, ``hardware`` on the line after ``<VirtualHardwareSection>``."""
     from v2vlint.source.kinds.ovf import ovf
 
     system = f'<VirtualSystem ovf:id="guest">\n<VirtualHardwareSection>\n{hardware}</VirtualHardwareSection>\n</VirtualSystem>\n'

@@ -1,4 +1,4 @@
-"""Registry hives for rule examples that are more than text says."""
+"""Registry hives for rule examples that text alone cannot describe."""
 
 from __future__ import annotations
 

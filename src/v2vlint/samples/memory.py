@@ -1,4 +1,4 @@
-"""A guest made of a few literals: the filesystem behind rule examples and tests."""
+"""A guest built from a few literals: the filesystem behind rule examples and tests."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from v2vlint.samples.regf import make_hive
 
 @dataclass
 class MemoryNode:
-    """A file (bytes), a link (:class:`Link`) or a directory (dict) in memory; with ``fold``, names are found without regard to case."""
+    """A file (bytes), a link (:class:`Link`) or a directory (dict) in memory; with ``fold``, names are case-insensitive."""
 
     content: bytes | Link | dict[str, MemoryNode]
     mode: int = 0o644
@@ -102,9 +102,9 @@ def _stored(content: Content) -> bytes | Link:
 
 
 def memory_guest(files: Mapping[str, Content], uuid: str = "") -> GuestFS:
-    """A guest with just these files on a filesystem with this UUID. A path ending in ``/`` makes an empty directory.
+    """A guest with only these files, on a filesystem with this UUID. A path ending in ``/`` creates an empty directory.
 
-    Files of Windows lie on an NTFS, names without case; what is below ``/esp/`` then is a filesystem of its own."""
+    Windows files are on an NTFS with case-insensitive names; ``/esp/`` is then a separate filesystem."""
     plain = {path: content for path, content in files.items() if not path.endswith("/")}
     windows = any(path.lower().startswith("/windows/") for path in files)
     esp = {path.removeprefix("/esp"): content for path, content in plain.items() if windows and path.startswith("/esp/")}

@@ -1,4 +1,4 @@
-"""Small PE images: drivers and programs of Windows, EFI programs."""
+"""Small PE images: Windows drivers and programs, EFI programs."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ MACHINES = {"x86_64": 0x8664, "i386": 0x14C, "aarch64": 0xAA64}
 
 
 def sample_driver(arch: str = "x86_64") -> bytes:
-    """A driver with one empty function, as far as loaders look."""
+    """A driver with one empty function, valid as far as loaders check."""
     return sample_pe({".text": b"\xc3"}, MACHINES[arch])
 
 
 def sample_unsigned_driver(*, signed: bool = False, catalog: bool = False) -> bytes:
-    """A driver with a header that has a place for certificates; ``catalog``: a file that holds its hash instead."""
+    """A driver with a header that has room for certificates; ``catalog``: a file that contains its hash instead."""
     optional = struct.pack("<H", 0x20B).ljust(108, b"\0") + struct.pack("<I", 16)
     head = b"MZ".ljust(60, b"\0") + struct.pack("<I", 64) + b"PE\0\0" + struct.pack("<HH12xHH", MACHINES["x86_64"], 1, 112 + 128, 0)
     certificates = struct.pack("<II", 0x600, 0x10) if signed else bytes(8)
@@ -27,7 +27,7 @@ def sample_unsigned_driver(*, signed: bool = False, catalog: bool = False) -> by
 
 
 def sample_pe(sections: Mapping[str, bytes], machine: int = 0x8664) -> bytes:
-    """A PE image holding just these sections."""
+    """A PE image with only these sections."""
     table, body, at = b"", b"", 0x400
     for name, content in sections.items():
         table += struct.pack("<8sIIII16x", name.encode(), len(content), at, len(content), at)

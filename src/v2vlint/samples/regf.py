@@ -1,8 +1,8 @@
-r"""Registry hives written from text: those of rule examples and sample guests. The text is that of a ``.reg`` file.
+r"""Registry hives written from text, for rule examples and sample guests. The text is that of a ``.reg`` file.
 
 ``[Key\Path]`` lines, then ``"name"=…`` (``@=…`` is the default value): ``"text"``, ``dword:1f``, ``qword:1f``, ``hex:01,02``,
-``hex(7):…`` with the type in hexadecimal, and for reading ease ``expand:"%SystemRoot%\\x"`` and ``multi:"one","two"``. ``"name"=-`` and
-``[-Key\Path]`` take out what lines before them made. Keys in between are made. The file is a clean hive of version 1.5 in one bin, as
+``hex(7):…`` with the type in hexadecimal, and for readability ``expand:"%SystemRoot%\\x"`` and ``multi:"one","two"``. ``"name"=-`` and
+``[-Key\Path]`` remove what earlier lines created. Intermediate keys are created. The file is a clean hive of version 1.5 in one bin, as
 hivex and Windows read it.
 """
 
@@ -21,7 +21,7 @@ _TIME = 0x01DA000000000000
 _SZ, _EXPAND, _BINARY, _DWORD, _MULTI, _QWORD = 1, 2, 3, 4, 7, 11
 _LINE = re.compile(r'(?:@|"((?:[^"\\]|\\.)*)")\s*=\s*(.*)')
 _TEXT = re.compile(r'"((?:[^"\\]|\\.)*)"')
-# Owner and group are the administrators, who have all rights.
+# Owner and group are Administrators, with full control.
 _ADMINS = struct.pack("<BB6sII", 1, 2, b"\0\0\0\0\0\5", 32, 544)
 _ACL = struct.pack("<BBHHHBBHI", 2, 0, 8 + 8 + len(_ADMINS), 1, 0, 0, 2, 8 + len(_ADMINS), 0xF003F) + _ADMINS
 _SECURITY = struct.pack("<BBHIIII", 1, 0, 0x8004, 20, 20 + len(_ADMINS), 0, 20 + 2 * len(_ADMINS)) + 2 * _ADMINS + _ACL
@@ -38,7 +38,7 @@ class _Key:
 
 
 def make_hive(text: str, name: str = "") -> bytes:
-    """The hive that ``text`` describes; ValueError with the line that is not understood."""
+    """The hive described by ``text``. ValueError with the line that is not understood."""
     cells = _Cells()
     security = cells.add(b"sk\0\0" + struct.pack("<IIII", 0, 0, 1, len(_SECURITY)) + _SECURITY)
     cells.patch(security + 4, struct.pack("<II", security, security))
@@ -67,7 +67,7 @@ def _parse(text: str) -> _Key:
 
 
 def _key(root: _Key, path: str) -> _Key:
-    """The key of a ``[…]`` line, made where it is not there; one that starts with ``-`` is taken out of its parent, which is given."""
+    """The key of a ``[…]`` line, created if missing; for one that starts with ``-``, it is removed and its parent returned."""
     *above, last = path.removeprefix("-").strip("\\").split("\\")
     here = root
     for part in above:
@@ -106,7 +106,7 @@ class _Cells:
         self.data = bytearray(32)
 
     def add(self, content: bytes) -> int:
-        """Allocate a cell; its offset from the first bin."""
+        """Allocate a cell; returns its offset from the first bin."""
         if len(content) > _MAX_CELL:
             raise ValueError(f"a cell of {len(content)} bytes")
         offset, size = len(self.data), -(-(len(content) + 4) // 8) * 8

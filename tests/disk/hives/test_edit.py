@@ -60,8 +60,8 @@ def test_edits_change_what_they_name_and_nothing_else() -> None:
         (start(None, None), "exists already"),
         (start(None, RegistryData(11, dword(3).data)), "no longer reads"),
         (start(None, dword(3), "ControlSet002\\Services\\none"), "is absent"),
-        (RegistryDeleteKey(SYSTEM, "ControlSet002\\Services\\LSI_SAS", (("Start", dword(3)),)), "holds more or other"),
-        (RegistryDeleteKey(SYSTEM, OVERRIDE.key, (("0", dword(4)),)), "holds more or other"),
+        (RegistryDeleteKey(SYSTEM, "ControlSet002\\Services\\LSI_SAS", (("Start", dword(3)),)), "has changed"),
+        (RegistryDeleteKey(SYSTEM, OVERRIDE.key, (("0", dword(4)),)), "has changed"),
         (RegistryDeleteKey(SYSTEM, "ControlSet002\\none", ()), "does not exist"),
     ],
 )

@@ -1,4 +1,4 @@
-"""Disks that are changes of another: which one, and which sectors were changed (VHD specification; [MS-VHDX] 2.5.1 and 2.6.2.6)."""
+"""Differencing disks: which disk is the parent, and which sectors were changed (VHD specification; [MS-VHDX] 2.5.1 and 2.6.2.6)."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _RELATIVE, _ABSOLUTE = b"W2ru", b"W2ku"
 
 @dataclass(frozen=True, slots=True)
 class Link:
-    """What a disk is a change of: ``names`` of its file, best first, relative to the disk's folder; and the parent's ``identity``."""
+    """A reference to a parent: ``names`` of its file, best first, relative to the disk's folder; and the parent's ``identity``."""
 
     names: tuple[str, ...]
     identity: bytes = field(repr=False)
@@ -24,7 +24,7 @@ class Link:
 
 @dataclass(frozen=True, slots=True)
 class Changed:
-    """The sectors of a block that were changed: a bit for each in ``bitmap``, from ``first_bit`` of every byte on."""
+    """The changed sectors of a block: one bit each in ``bitmap``, starting at ``first_bit`` of every byte."""
 
     bitmap: bytes
     sector: int = 512
@@ -37,7 +37,7 @@ class Changed:
 
 
 def merged(changed: Changed, start: int, own: bytes, below: bytes) -> bytes:
-    """``own`` where sectors were changed and ``below`` elsewhere; both begin at byte ``start`` of the block."""
+    """``own`` where sectors were changed and ``below`` elsewhere; both start at byte ``start`` of the block."""
     parts: list[bytes] = []
     at = 0
     while at < len(own):
@@ -49,13 +49,13 @@ def merged(changed: Changed, start: int, own: bytes, below: bytes) -> bytes:
 
 
 def _names(texts: list[str]) -> tuple[str, ...]:
-    """The file beside the disk first: paths of another host lead nowhere, and those that leave the folder have to be allowed."""
+    """The file beside the disk first: paths from another host do not exist here, and those that leave the folder have to be allowed."""
     plain = [text.replace("\\", "/").removeprefix("./") for text in texts if text]
     return tuple(dict.fromkeys([*(name.rpartition("/")[2] for name in plain), *(name for name in plain if ":" not in name)]))
 
 
 def vhd_link(base: Stream, header: bytes) -> Link:
-    """The parent by the dynamic header of a VHD: its locators, and its name."""
+    """The parent according to the dynamic header of a VHD: its locators, and its name."""
     texts: dict[bytes, str] = {}
     for at in range(576, 576 + 8 * 24, 24):
         code, _space, length, _reserved, offset = struct.unpack_from(">4sIIIQ", header, at)
@@ -66,12 +66,12 @@ def vhd_link(base: Stream, header: bytes) -> Link:
 
 
 def vhd_identity(base: Stream) -> bytes:
-    """The identifier of a VHD, from the footer at its end."""
+    """The identifier of a VHD, from the footer at the end of the file."""
     return base.read_at(max(0, base.size - 512), 512)[68:84]
 
 
 def vhdx_link(name: str, locator: bytes) -> Link:
-    """The parent by the locator among a VHDX file's metadata; ImageError when it is none that Hyper-V writes."""
+    """The parent according to the locator in a VHDX file's metadata. ImageError when Hyper-V would not write such a locator."""
     if locator[:16] != _LOCATOR or len(locator) < 20:
         raise ImageError(f"{name}: damaged VHDX (the place of its parent)")
     found: dict[str, str] = {}
@@ -89,7 +89,7 @@ def vhdx_link(name: str, locator: bytes) -> Link:
 
 
 def vhdx_identity(base: Stream) -> bytes:
-    """The identifier of a VHDX file's content, which changes with every use: that of the header written last."""
+    """The identifier of a VHDX file's content, which changes with every use: from the header written last."""
     headers = [base.read_at(at, 64) for at in (64 << 10, 128 << 10)]
     valid = [header for header in headers if header[:4] == b"head" and len(header) == 64]
     return max(valid, key=lambda header: int(struct.unpack_from("<Q", header, 8)[0]))[32:48] if valid else b""

@@ -1,4 +1,4 @@
-"""Disk image formats, told by their magic: from a file to the virtual disk inside it."""
+"""Disk image formats, detected by magic: from a file to the virtual disk inside it."""
 
 from __future__ import annotations
 
@@ -40,18 +40,18 @@ _FOREIGN = (
     (0, b"AFF10\x0d\x0a\0", "AFF", "export it as a raw image first, with affconvert"),
     (257, b"ustar", "tar", "unpack it first, with tar xf"),
 )
-"""What is not read: where its magic is (negative: from the end), the magic, its name, what to do."""
+"""Formats that are not read: the position of the magic (negative: from the end), the magic, the name, and what to do."""
 _GZIP = b"\x1f\x8b\x08"
 _PROTOCOL = re.compile(r"[^:/]*:")
 
 
 @dataclass(slots=True)
 class Image:
-    """An opened disk image: ``stream`` is the virtual disk, ``files`` all host files it is made of, ``remarks`` what is odd about it.
+    """An opened disk image: ``stream`` is the virtual disk, ``files`` are all its host files, ``remarks`` describe anything unusual.
 
-    ``node`` is how QEMU can open the same; None when it cannot (a packed image, one in pieces). ``backing`` and ``data_file`` are the names
-    that the image gives to another one that it is a change of, and to the (first) file with its data. ``sector`` is the disk's logical
-    sector size where the image states it (VHDX), else 0.
+    ``node`` is how QEMU can open the same; None when it cannot (a compressed or split image). ``backing`` and ``data_file`` are the names
+    that the image states for its parent and for the (first) file with its data. ``sector`` is the disk's logical sector size if the image
+    states it (VHDX), else 0.
     """
 
     name: str
@@ -67,7 +67,7 @@ class Image:
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """An image of a chain: its format, virtual disk, and node."""
+    """One image of a chain: its format, virtual disk, and node."""
 
     format: str
     stream: Stream
@@ -75,11 +75,11 @@ class Part:
 
 
 Read = tuple[Stream, Mapping[str, Any] | None]
-"""A virtual disk, and what its node has besides a path; None when QEMU cannot open it."""
+"""A virtual disk, and what its node has in addition to a path; None when QEMU cannot open it."""
 
 
 class Opener:
-    """Opens one image and everything it refers to through ``access``, keeping track of the host files and the depth of the chain."""
+    """Opens one image and everything it refers to through ``access``, tracking the host files and the depth of the chain."""
 
     def __init__(self, files: Access) -> None:
         self.access = files
@@ -96,7 +96,7 @@ class Opener:
         return stream
 
     def disk(self, file: DiskFile, base: Stream | None = None) -> Part:
-        """The image in ``file`` (in ``base``, when it is open). The format of one packed with gzip ends in ``.gz``."""
+        """The image in ``file`` (or in ``base``, if already open). The format of a gzip-compressed one ends in ``.gz``."""
         if file.format == "blank":
             return Part(file.format, Joined([Piece(file.length, None)]), None)
         base = base or (self.whole(file) if file.chunks else self.host(file))
@@ -113,7 +113,7 @@ class Opener:
         return self.plain(file, base)
 
     def whole(self, file: DiskFile) -> Stream:
-        """The pieces of a file put together."""
+        """A split file, joined."""
         hosts = [self.host(piece) for piece in file.chunks]
         return Joined([Piece(host.size, host) for host in hosts])
 
@@ -129,11 +129,11 @@ class Opener:
         return Part(kind, stream, ImageNode(base.real, kind, file.offset, file.length, **more) if lone else None)  # type: ignore[attr-defined, arg-type]
 
     def referred(self, file: DiskFile, names: Sequence[str], what: str, kind: str = "") -> Part:
-        """The disk that ``file`` names as its ``what`` (backing file, parent…); see :meth:`found`."""
+        """The disk that ``file`` refers to as its ``what`` (backing file, parent…); see :meth:`found`."""
         return self.below(file, names, what, kind)[0]
 
     def below(self, file: DiskFile, names: Sequence[str], what: str, kind: str = "") -> tuple[Part, HostFile]:
-        """The same, with the file that it is in."""
+        """Like :meth:`referred`, but returns the file as well."""
         if self.depth >= MAX_CHAIN:
             raise ImageError(f"{file.name}: more than {MAX_CHAIN} images in a chain")
         self.depth += 1
@@ -144,7 +144,7 @@ class Opener:
             self.depth -= 1
 
     def found(self, file: DiskFile, names: Sequence[str], what: str, kind: str = "") -> tuple[DiskFile, HostFile]:
-        """The first of ``names`` that there is, relative to ``file``, opened. Refused when the policy forbids it."""
+        """The first of ``names`` that exists, relative to ``file``, opened. Refused when the policy forbids it."""
         known = next((one for one in file.siblings if one.name.rpartition("/")[2] == names[0].rpartition("/")[2]), None)
         if known:
             known = replace(known, siblings=file.siblings)
@@ -164,9 +164,9 @@ class Opener:
 
 
 def open_image(file: DiskFile, files: Access | None = None) -> Image:
-    """Open ``file`` and what it refers to through ``files``; ImageError, Unsupported or Refused says why not.
+    """Open ``file`` and what it refers to through ``files``. ImageError, Unsupported or Refused says why not.
 
-    Without ``files`` the operator named it, and what it refers to must lie in its folder.
+    Without ``files`` the operator named the file, and whatever it refers to must be in its folder.
     """
     opener = Opener(files or access(None, file.path, *(piece.path for piece in file.chunks)))
     part = opener.disk(file)
@@ -181,7 +181,7 @@ def open_image(file: DiskFile, files: Access | None = None) -> Image:
 
 
 def detect(name: str, base: Stream) -> str:
-    """The image format by magic; ``raw`` when there is none. Unsupported for packed and foreign formats."""
+    """The image format by magic; ``raw`` when there is none. Unsupported for compressed and foreign formats."""
     head = base.read_at(0, 4096)
     for place, magic, foreign, hint in _FOREIGN:
         if base.read_at(place if place >= 0 else max(0, base.size + place), len(magic)) == magic:
@@ -228,7 +228,7 @@ def _open_qcow2(opener: Opener, file: DiskFile, base: Stream) -> Read:
 
 
 def _plain_name(file: DiskFile, name: str, what: str) -> str:
-    """A name in a qcow2 header as a host path. Where QEMU sees a protocol or options, it is Unsupported: an image must not choose those."""
+    """A name in a qcow2 header as a host path. Unsupported if QEMU would parse a protocol or options: an image must not choose those."""
     if _PROTOCOL.match(name) and not name.startswith("file:"):
         raise Unsupported(f"{file.name}: its {what} {name[:80]!r} is not a plain file name")
     return name.removeprefix("file:")
@@ -257,7 +257,7 @@ def _open_vmdk(opener: Opener, file: DiskFile, base: Stream) -> Read:
 
 
 def _vmdk_parent(opener: Opener, file: DiskFile, descriptor: Descriptor | None) -> Part | None:
-    """The parent where the hint says, else under the same name beside the child: the hint may be a path of another host."""
+    """The parent at the hinted path, or else under the same name beside the child: the hint may be a path on another host."""
     if descriptor is None or not descriptor.parent:
         return None
     written = descriptor.parent.replace("\\", "/")
@@ -300,7 +300,7 @@ def _open_vhd(opener: Opener, file: DiskFile, base: Stream) -> Read:
 
 
 def _with_parent(opener: Opener, file: DiskFile, disk: Stream, identity: Callable[[Stream], bytes]) -> Read:
-    """The disk, and below it what it is a change of: that very disk, as it was then. QEMU opens no such disk."""
+    """The disk on top of its parent, which must be that very disk, unchanged since. QEMU opens no such disk."""
     from v2vlint.disk.containers.microsoft import Blocks
 
     if not isinstance(disk, Blocks) or disk.link is None:

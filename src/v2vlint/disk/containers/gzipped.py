@@ -1,4 +1,4 @@
-"""Random access into a gzip file (RFC 1952) without unpacking it: decompressors saved at intervals, from which reading goes on."""
+"""Random access into a gzip file (RFC 1952) without unpacking it, by resuming from decompressor states saved at intervals."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _WITH_HEADER = 16 + zlib.MAX_WBITS
 
 @dataclass(frozen=True, slots=True)
 class _Point:
-    """A state to go on from: ``produced`` plain bytes lie before it; the packed ones go on at ``consumed``, after what ``state`` holds."""
+    """A state to resume from: ``produced`` plain bytes precede it; compressed input continues at ``consumed``, after ``state``."""
 
     produced: int
     consumed: int
@@ -30,7 +30,7 @@ class _Point:
 
 
 class Gzipped(Stream):
-    """The plain content of ``base``, which holds gzip members one after the other. Opening reads all of it once.
+    """The plain content of ``base``, which contains consecutive gzip members. Opening reads all of it once.
 
     ImageError, naming ``name``, when it is damaged or truncated.
     """
@@ -71,7 +71,7 @@ class Gzipped(Stream):
         return produced
 
     def _from(self, point: _Point) -> Iterator[tuple[bytes, int, _Decompress]]:
-        """Plain blocks from ``point`` on; with each, where the packed bytes go on and the state that takes them."""
+        """Plain blocks starting at ``point``; with each, the offset of the next compressed byte and the state to process it."""
         state, consumed = point.state.copy(), point.consumed
         while True:
             packed = self._base.read_at(consumed, BLOCK)
@@ -84,7 +84,7 @@ class Gzipped(Stream):
             yield data, consumed, state
 
     def _step(self, state: _Decompress, packed: bytes) -> tuple[bytes, _Decompress, int]:
-        """Plain bytes, at most a few blocks; the state after them; how many packed bytes they took."""
+        """Plain bytes, at most a few blocks; the state after them; the number of compressed bytes consumed."""
         try:
             if state.eof:
                 if not packed.strip(b"\0"):

@@ -1,4 +1,4 @@
-"""Whether a hypervisor has an image open for writing right now, as far as the usual locks show."""
+"""Whether a hypervisor has an image open for writing, according to the usual locks."""
 
 from __future__ import annotations
 

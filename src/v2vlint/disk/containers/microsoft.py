@@ -1,4 +1,4 @@
-"""Microsoft's disk images: VHD (Virtual Hard Disk Image Format Specification) and VHDX ([MS-VHDX]); and VirtualBox's VDI."""
+"""Microsoft's disk images, VHD (Virtual Hard Disk Image Format Specification) and VHDX ([MS-VHDX]), and VirtualBox's VDI."""
 
 from __future__ import annotations
 
@@ -34,9 +34,9 @@ _ITEMS = (_PARAMETERS, _SIZE, _SECTOR, _PHYSICAL, _PAGE_83, _PARENT)
 
 
 class Blocks(Stream):
-    """A disk in blocks of ``block`` bytes; subclasses say where each is.
+    """A disk in blocks of ``block`` bytes; subclasses locate each block.
 
-    ``link`` says what it is a change of, when it is one; ``parent`` has that disk's content then.
+    ``link`` is the reference to the parent of a differencing disk; ``parent`` is then the parent's content.
     """
 
     link: Link | None = None
@@ -79,11 +79,11 @@ class Blocks(Stream):
         raise NotImplementedError
 
     def _changed(self, number: int) -> Changed | None:
-        """Which sectors of a block are in this file, of a disk that is a change of another; None when all are."""
+        """The sectors of a block that are in this file, for a differencing disk; None when all are."""
         raise NotImplementedError
 
     def used_bytes(self) -> int:
-        """The end of the last block in use, as the block table tells; looks at no more than the first :data:`MAX_COUNTED`."""
+        """The end of the last block in use, from the first :data:`MAX_COUNTED` entries of the block table."""
         last = max((max(place or 0, 0) for place in map(self._find, range(min(-(-self.size // self._block), MAX_COUNTED)))), default=0)
         return last + 1
 
@@ -95,7 +95,7 @@ class Blocks(Stream):
 
 
 def open_vhd(name: str, base: Stream) -> Stream:
-    """A fixed, dynamic or differencing VHD; the last needs its ``parent``."""
+    """A fixed, dynamic or differencing VHD; the last kind needs its ``parent``."""
     copies = (base.read_at(0, 512), *(base.read_at(max(0, base.size - at), at) for at in (512, 511)))
     footers = [data for data in copies if data[:8] == b"conectix"]
     if not footers:
@@ -117,7 +117,7 @@ def open_vhd(name: str, base: Stream) -> Stream:
 
 
 def _sums_up(data: bytes, at: int) -> bool:
-    """Whether the checksum at ``at`` is that of a footer or header: the ones' complement of the sum of its bytes without it."""
+    """Whether the checksum at ``at`` matches a footer or header: the ones' complement of the sum of its other bytes."""
     return int.from_bytes(data[at : at + 4], "big") == ~(sum(data) - sum(data[at : at + 4])) & 0xFFFFFFFF
 
 
@@ -161,7 +161,7 @@ class DynamicVhd(Blocks):
 
 
 class Vdi(Blocks):
-    """A fixed, dynamic or differencing VDI; the last needs its ``parent``."""
+    """A fixed, dynamic or differencing VDI; the last kind needs its ``parent``."""
 
     def __init__(self, name: str, base: Stream) -> None:
         header = base.read_at(0, 512)
@@ -188,19 +188,19 @@ class Vdi(Blocks):
         return None if entry == _UNUSED else ZEROS if entry == _UNUSED - 1 else self._data + entry * self._block
 
     def _changed(self, number: int) -> Changed | None:
-        """Blocks of a VDI are copied whole when they are first written to."""
+        """A VDI copies whole blocks on the first write."""
         return None
 
 
 def _is_whole(data: bytes, signature: bytes, length: int) -> bool:
-    """Whether ``data`` is a header or region table of VHDX whose CRC-32C is right."""
+    """Whether ``data`` is a VHDX header or region table with a valid CRC-32C."""
     if data[:4] != signature or len(data) < length:
         return False
     return ~crc32c(0xFFFFFFFF, data[:4] + bytes(4) + data[8:]) & 0xFFFFFFFF == int.from_bytes(data[4:8], "little")
 
 
 class Vhdx(Blocks):
-    """A fixed, dynamic or differencing VHDX; the last needs its ``parent``. ``dirty`` tells that its log was not replayed."""
+    """A fixed, dynamic or differencing VHDX; the last kind needs its ``parent``. ``dirty`` says that its log was not replayed."""
 
     _locator: tuple[int, int] | None = None
 
@@ -229,7 +229,7 @@ class Vhdx(Blocks):
         return ImageError(f"{self._label}: damaged VHDX ({what})")
 
     def _header(self, base: Stream) -> bytes:
-        """The valid one of its two headers that was written last."""
+        """The valid one of the two headers that was written last."""
         found = [data for at in (64 << 10, 128 << 10) if _is_whole(data := base.read_at(at, 4096), b"head", 4096)]
         headers = [data for data in found if struct.unpack_from("<H", data, 66)[0] == 1]
         written = [struct.unpack_from("<Q", data, 8)[0] for data in headers]
@@ -238,7 +238,7 @@ class Vhdx(Blocks):
         return headers[written.index(max(written))]
 
     def _take(self, start: int, length: int, what: str) -> None:
-        """Remember a part of the file; ImageError when it lies on another one."""
+        """Record a part of the file. ImageError when it overlaps another one."""
         if any(start < end and begin < start + length for begin, end in self._taken):
             raise self._damaged(f"its {what} lies on another part")
         self._taken.append((start, start + length))
@@ -264,7 +264,7 @@ class Vhdx(Blocks):
         return found
 
     def _metadata(self, base: Stream, region: int) -> tuple[int, int, int]:
-        """The sizes of a block, the disk and a sector, in bytes."""
+        """The block size, disk size and sector size, in bytes."""
         table = base.read_at(region, 64 << 10).ljust(64 << 10, b"\0")
         count = struct.unpack_from("<H", table, 10)[0]
         if table[:8] != b"metadata" or count > 2047:
@@ -288,7 +288,7 @@ class Vhdx(Blocks):
         return block, size // sector * sector, sector
 
     def _check_blocks(self, blocks: int) -> None:
-        """Every block in use must lie in the file, and on no other part."""
+        """Every block in use must be inside the file, and overlap no other part."""
         taken = sorted(self._taken)
         for number in range(min(blocks, MAX_COUNTED)):
             place = self._find(number)

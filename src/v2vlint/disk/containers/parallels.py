@@ -1,4 +1,4 @@
-"""Parallels' expanding images (docs/interop/parallels.txt of QEMU): a table with the place of every block."""
+"""Parallels' expanding images (docs/interop/parallels.txt of QEMU): a table with the location of every block."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _IN_USE = 0x746F6E59
 
 
 class Parallels(Blocks):
-    """An expanding image. ``dirty`` tells that it was not closed."""
+    """An expanding image. ``dirty`` says that it was not closed."""
 
     def __init__(self, name: str, base: Stream) -> None:
         header = base.read_at(0, 64)

@@ -1,6 +1,6 @@
 """QEMU's qcow2 (docs/interop/qcow2.txt of QEMU): v2 and v3, zlib and zstd, backing file, external data file, extended L2 entries.
 
-The header is judged before anything else is read; a feature bit that is not known makes the image unsupported, by name.
+The header is checked before anything else is read; an unknown feature bit makes the image unsupported, and the error names it.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _CIPHERS = {1: "AES", 2: "LUKS"}
 
 @dataclass(frozen=True, slots=True)
 class Header:
-    """What the header says. ``backing`` and ``data_file`` are names as written in it, empty when there is none."""
+    """The content of the header. ``backing`` and ``data_file`` are names as written, empty when there is none."""
 
     version: int
     cluster_bits: int
@@ -52,7 +52,7 @@ class Header:
 
 
 def read_header(name: str, base: Stream) -> Header:
-    """Parse and judge the header; ImageError or Unsupported names what is wrong with ``name``."""
+    """Parse and check the header. ImageError or Unsupported says what is wrong with ``name``."""
     head = base.read_at(0, MAX_HEADER)
     if len(head) < 72 or head[:4] != MAGIC:
         raise ImageError(f"{name}: truncated qcow2 header, or none")
@@ -119,7 +119,7 @@ def _check_tables(
     cluster: int,
     size: int,
 ) -> None:
-    """Parts that reading does not need; without them QEMU does not open the image. ``snapshots`` are the place and the number."""
+    """Parts that reading does not need, but QEMU does to open the image. ``snapshots`` are offset and count."""
     _check_parts(
         name,
         {
@@ -135,7 +135,7 @@ def _check_tables(
 
 
 def _is_place(offset: int, length: int, cluster: int) -> bool:
-    """Whether a table may lie there: on a cluster, and where a file can reach."""
+    """Whether a table can be there: aligned to a cluster, and within the maximum size of a file."""
     return offset % cluster == 0 and offset + length < 1 << 63
 
 
@@ -181,7 +181,7 @@ def _text(data: bytes) -> str:
 
 
 def used_bytes(base: Stream, header: Header) -> int:
-    """How far the file is in use, by its reference counts; 0 when they do not tell."""
+    """The end of the used part of the file, according to its reference counts; 0 when they do not show it."""
     cluster = 1 << header.cluster_bits
     table = base.read_at(header.refcount_at, min(header.refcount_clusters, 512) * cluster).rstrip(b"\0")
     blocks = struct.unpack(f">{-(-len(table) // 8)}Q", table.ljust(-(-len(table) // 8) * 8, b"\0"))
@@ -258,7 +258,7 @@ class Qcow2(Stream):
         return exactly(self._backing, number * self._cluster + inside, count)
 
     def _read_subclusters(self, number: int, host: int | None, bitmap: int, inside: int, count: int) -> bytes:
-        """Of a cluster at ``host`` (None: nowhere). A subcluster is data or zeros, not both; one that is nowhere is not data."""
+        """Read from a cluster at ``host`` (None: unallocated). A subcluster is data or zeros, not both; an unallocated one is not data."""
         allocated, zeros = bitmap & 0xFFFFFFFF, bitmap >> 32
         if allocated & zeros or (allocated and host is None):
             raise ImageError(f"{self._name}: damaged qcow2 (the subclusters of cluster {number})")

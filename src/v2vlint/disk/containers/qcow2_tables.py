@@ -1,6 +1,6 @@
-"""Parts of a qcow2 that reading does not need and QEMU looks at when it opens one: an image with a damaged one starts no guest.
+"""Parts of a qcow2 that reading does not need but QEMU checks when it opens one: an image with a damaged one cannot start a guest.
 
-What is judged here, and by which limits, is what `block/qcow2.c`, `qcow2-snapshot.c` and `qcow2-bitmap.c` of QEMU do without repair.
+The checks and limits are those of `block/qcow2.c`, `qcow2-snapshot.c` and `qcow2-bitmap.c` of QEMU when it opens without repair.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _ENTRY_RESERVED, _ENTRY_OFFSET = 0xFF00_0000_0000_01FE, 0x00FF_FFFF_FFFF_FE00
 
 
 def check_snapshots(name: str, base: Stream, offset: int, count: int) -> None:
-    """Judge the table of ``count`` internal snapshots at ``offset``, entry by entry. ImageError names the one that is damaged."""
+    """Check the table of ``count`` internal snapshots at ``offset``, entry by entry. ImageError names the damaged one."""
     if count > _MAX_SNAPSHOTS:
         raise _damaged(name, f"its snapshot table has {count} entries")
     place = offset
@@ -42,9 +42,9 @@ def check_snapshots(name: str, base: Stream, offset: int, count: int) -> None:
 
 
 def check_bitmaps(name: str, base: Stream, extension: bytes, cluster: int, size: int) -> None:
-    """Judge the dirty bitmaps of a disk of ``size`` bytes by the header's ``extension`` that names their directory.
+    """Check the dirty bitmaps of a disk of ``size`` bytes; the header's ``extension`` locates their directory.
 
-    Of the tables of all bitmaps it looks at little more than the first :data:`MAX_LOOKED_AT` entries.
+    Of all bitmap tables together, little more than the first :data:`MAX_LOOKED_AT` entries are checked.
     """
     count, reserved, length, offset = _BITMAPS.unpack(extension)
     if reserved or not 0 < count <= _MAX_BITMAPS or offset % cluster or offset >> 62 or not 0 < length <= _MAX_DIRECTORY:
@@ -71,7 +71,7 @@ def check_bitmaps(name: str, base: Stream, extension: bytes, cluster: int, size:
 
 
 def _check_table(name: str, table: bytes, cluster: int) -> None:
-    """A table of a bitmap's clusters: the lowest bit of an entry without a cluster says that all of its bits are set."""
+    """Check a table of a bitmap's clusters: in an entry without a cluster, the lowest bit says that all bits are set."""
     for (entry,) in struct.iter_unpack(">Q", table[: len(table) // 8 * 8]):
         place = entry & _ENTRY_OFFSET
         if entry & _ENTRY_RESERVED or place % cluster or (place and entry & 1):

@@ -26,7 +26,7 @@ _SETTING = re.compile(r'^\s*([\w.]+)\s*=\s*"?(.*?)"?\s*$')
 
 @dataclass(frozen=True, slots=True)
 class Extent:
-    """A line of a descriptor's extent section; ``size`` and ``start`` are bytes."""
+    """A line in a descriptor's extent section; ``size`` and ``start`` are in bytes."""
 
     size: int
     kind: str
@@ -36,7 +36,7 @@ class Extent:
 
 @dataclass(frozen=True, slots=True)
 class Descriptor:
-    """A descriptor: the type of the disk, the hint where its parent is (empty without one), its extents, its own and its parent's id."""
+    """A descriptor: the disk type, the hint at its parent (empty without one), its extents, its own and its parent's id."""
 
     kind: str
     parent: str
@@ -45,7 +45,7 @@ class Descriptor:
 
 
 def read_descriptor(name: str, data: bytes) -> Descriptor:
-    """Parse the text of a descriptor; ImageError when it names no extents."""
+    """Parse the text of a descriptor. ImageError when it names no extents."""
     text = data.split(b"\0", 1)[0].decode("utf-8", "surrogateescape")
     lines = [line.strip() for line in text.splitlines() if not line.lstrip().startswith("#")]
     settings = {match[1].lower(): match[2] for line in lines if (match := _SETTING.match(line))}
@@ -62,7 +62,7 @@ def read_descriptor(name: str, data: bytes) -> Descriptor:
 
 
 def embedded_descriptor(base: Stream) -> bytes:
-    """The descriptor inside a sparse file; empty when it has none."""
+    """The descriptor inside a sparse file; empty when there is none."""
     head = base.read_at(0, SECTOR)
     if head[:4] != b"KDMV":
         return b""
@@ -71,7 +71,7 @@ def embedded_descriptor(base: Stream) -> bytes:
 
 
 def open_extent(name: str, base: Stream, parent: Stream | None, offset: int = 0) -> Stream:
-    """A sparse extent by its magic. ``offset`` is where it begins on the whole disk, for reads that fall through to ``parent``."""
+    """A sparse extent, by its magic. ``offset`` is its start on the whole disk, for reads that fall through to ``parent``."""
     magic = base.read_at(0, 8)
     if magic[:4] == b"KDMV":
         return Sparse(name, base, parent, offset)
@@ -83,7 +83,7 @@ def open_extent(name: str, base: Stream, parent: Stream | None, offset: int = 0)
 
 
 class _Grains(Stream):
-    """Grains found through a directory of tables. Subclasses set the layout and say where a grain is."""
+    """Grains located through a directory of tables. Subclasses define the layout and locate each grain."""
 
     def __init__(self, name: str, base: Stream, parent: Stream | None, offset: int, capacity: int, grain: int) -> None:
         if not 0 < grain <= 1 << 16 or not 0 < capacity < 1 << 52:
@@ -127,7 +127,7 @@ class _Grains(Stream):
 
 
 class Sparse(_Grains):
-    """A hosted sparse extent, also the stream-optimised one."""
+    """A hosted sparse extent, including the stream-optimised variant."""
 
     def __init__(self, name: str, base: Stream, parent: Stream | None, offset: int = 0) -> None:
         head = self._header(name, base)
@@ -147,7 +147,7 @@ class Sparse(_Grains):
 
     @staticmethod
     def _header(name: str, base: Stream) -> bytes:
-        """The header, or the footer that stands for it."""
+        """The header, or the footer that replaces it."""
         head = base.read_at(0, SECTOR)
         if len(head) < SECTOR:
             raise ImageError(f"{name}: truncated VMDK header")
@@ -168,7 +168,7 @@ class Sparse(_Grains):
         return entry * SECTOR or None
 
     def used_bytes(self) -> int:
-        """Where the last grain in use begins; looks at no more than the first :data:`MAX_COUNTED` grain tables."""
+        """The start of the last grain in use, from the first :data:`MAX_COUNTED` grain tables."""
         coverage = self._per_table * self._grain
         last = 0
         for table in range(min(-(-self.size // coverage), MAX_COUNTED)):
@@ -216,7 +216,7 @@ class Cowd(_Grains):
 
 
 class SeSparse(_Grains):
-    """An ESX 6.5 sparse extent, as snapshots are."""
+    """An ESX 6.5 sparse extent, as used for snapshots."""
 
     def __init__(self, name: str, base: Stream, parent: Stream | None, offset: int = 0) -> None:
         head = base.read_at(0, SECTOR).ljust(SECTOR, b"\0")

@@ -1,4 +1,4 @@
-"""A disk of XenServer's .xva archives: files of 1 MiB, numbered, those that are all zeros left out; each with its checksum behind it."""
+"""A disk in a XenServer .xva archive: numbered files of 1 MiB, omitting those that are all zeros, each followed by its checksum."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _NUMBER = re.compile(rb"\d{1,12}")
 class XvaDisk(Chunked):
     """The disk whose chunks are in the folder ``member`` of the archive ``base``, read in place.
 
-    ImageError when there are none, or the archive is cut short. The first and the last chunk are always there: they give the size.
+    ImageError when there are none, or the archive is truncated. The first and the last chunk always exist: they determine the size.
     """
 
     def __init__(self, name: str, base: Stream, member: str) -> None:
@@ -35,12 +35,12 @@ class XvaDisk(Chunked):
 
 
 Places = dict[bytes, dict[int, tuple[int, int]]]
-"""Where the chunks of every disk are: their places and sizes by folder and number."""
+"""The chunks of every disk: offset and size by folder and number."""
 _last: dict[tuple[int, ...], Places] = {}
 
 
 def _places(name: str, base: Stream) -> Places:
-    """The chunks of the archive. It is looked through once, whatever the number of disks in it."""
+    """The chunks in the archive, which is scanned once for all disks in it."""
     key = base.identity if isinstance(base, HostFile) else ()
     if key and key in _last:
         return _last[key]

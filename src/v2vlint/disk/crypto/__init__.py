@@ -1,1 +1,1 @@
-"""Encrypted volumes: LUKS and BitLocker, and the ciphers that they use."""
+"""Encrypted volumes, LUKS and BitLocker, and their ciphers."""

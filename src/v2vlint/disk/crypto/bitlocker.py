@@ -1,4 +1,4 @@
-"""Opening BitLocker with a password, a recovery password, the content of a .bek file, or the clear key of a suspended volume."""
+"""Open BitLocker with a password, a recovery password, the content of a .bek file, or the clear key of a suspended volume."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ MAX_BEK = 1 << 16
 
 
 def unlock(base: Stream, secrets: Iterable[bytes]) -> Stream | None:
-    """The plain content, opened with the first secret that fits; None when none does. ImageError says what cannot be opened at all.
+    """The plain content, opened with the first secret that fits; None when none does. ImageError when the volume cannot be opened at all.
 
-    A secret is a password in UTF-8, text with a recovery password in it (such as the file that Windows saves), or a .bek file.
+    A secret is a UTF-8 password, text that contains a recovery password (such as the file that Windows saves), or a .bek file.
     """
     found = read_metadata(base)
     if found.plain:
@@ -33,7 +33,7 @@ def unlock(base: Stream, secrets: Iterable[bytes]) -> Stream | None:
 
 
 def _volume_keys(found: Metadata, secrets: tuple[bytes, ...]) -> Iterator[Any]:
-    """The volume's master key, as often as something opens it."""
+    """The volume's master key, once for every secret that yields it."""
     for protector in found.of_kind("clear key")[:MAX_TRIES]:
         yield from _open(protector, protector.record.clear_key)
     for secret in secrets:
@@ -108,7 +108,7 @@ def _with_file(found: Metadata, secret: bytes) -> Iterator[Any]:
 
 
 def _encryption_key(found: Metadata, key: Any) -> tuple[int, bytes]:
-    """Type and bytes of the key that the sectors are encrypted with."""
+    """Type and bytes of the key that encrypts the sectors."""
     try:
         genuine = found.information.check_integrity(key)
         full = found.information.dataset.find_fvek().unbox(key)

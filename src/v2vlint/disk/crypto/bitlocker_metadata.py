@@ -1,6 +1,6 @@
-"""What BitLocker's own metadata says without any key: state, method, key protectors. Parsed by dissect.fve from bounded copies of it.
+"""BitLocker's metadata that is readable without a key: state, method, key protectors. Parsed by dissect.fve from bounded copies.
 
-The layout is described by libbde ("BitLocker Drive Encryption (BDE) format specification"); the words are those of manage-bde.
+The layout is described by libbde ("BitLocker Drive Encryption (BDE) format specification"); the terms are those of manage-bde.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ _PROTECTORS = {
 
 @dataclass(frozen=True, slots=True)
 class Protector:
-    """One way to the volume's key: ``kind`` in words, the identifier that the recovery screen shows, and dissect's record of it."""
+    """One key protector: its ``kind``, the identifier that the recovery screen shows, and dissect's record."""
 
     kind: str
     id: str
@@ -46,7 +46,7 @@ class Metadata:
     """The first intact copy of a volume's metadata.
 
     ``state`` is ``on``, ``off``, ``suspended``, ``waiting for activation``, ``being encrypted``, ``being decrypted``, ``paused`` or
-    ``unknown``. ``on_write`` marks a volume that is encrypted as it is written, ``torn`` one whose conversion was cut off in the middle.
+    ``unknown``. ``on_write`` marks a volume that is encrypted as it is written, ``torn`` one whose conversion was interrupted.
     ``information`` is dissect's record; ``cluster`` and ``sector`` are sizes in bytes.
     """
 
@@ -63,25 +63,26 @@ class Metadata:
 
     @property
     def plain(self) -> bool:
-        """Whether nothing is encrypted yet, or nothing any more."""
+        """Whether nothing is encrypted yet, or any more."""
         return int(self.information.header.CurrentState) == _DECRYPTED
 
     def of_kind(self, kind: str) -> tuple[Protector, ...]:
-        """The protectors of a kind."""
+        """The protectors of one kind."""
         return tuple(one for one in self.protectors if one.kind == kind)
 
 
 def is_bitlocker(head: bytes) -> bool:
-    """Whether a first sector is BitLocker's; a removable drive's (BitLocker To Go) looks like FAT, but for an identifier."""
+    """Whether a first sector is BitLocker's. That of a removable drive (BitLocker To Go) looks like FAT except for an identifier."""
     if head[3:11] == SIGNATURE:
         return True
     return head[3:11] == TO_GO_SIGNATURE and head[424:440] in (_GUID, _ON_WRITE_GUID)
 
 
 def describe(base: Stream) -> Details:
-    """``version``, ``state``, ``cipher``, ``keyslots`` (how many), ``protectors`` (kinds), ``volume_guid``, ``recovery_ids``, by comma.
+    """``version``, ``state``, ``cipher``, ``keyslots`` (a count), ``protectors`` (kinds), ``volume_guid``, ``recovery_ids``; lists
+    comma-separated.
 
-    ``recovery_ids`` are the identifiers under which recovery passwords are kept. Of damaged metadata only ``metadata``: ``damaged``.
+    ``recovery_ids`` are the identifiers of the recovery passwords. Damaged metadata yields only ``metadata``: ``damaged``.
     """
     try:
         found = read_metadata(base)
@@ -100,7 +101,7 @@ def describe(base: Stream) -> Details:
 
 
 def read_metadata(base: Stream) -> Metadata:
-    """The first of the three copies that is intact; ImageError when none is."""
+    """The first intact copy of the three. ImageError when none is."""
     try:
         return _read(base)
     except (MemoryError, ImageError):

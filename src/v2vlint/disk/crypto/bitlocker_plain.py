@@ -1,4 +1,4 @@
-"""The plain content of a BitLocker volume: what is where, and the ciphers."""
+"""The plain content of a BitLocker volume: the layout, and the ciphers."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ _DIFFUSED = (0x8000, 0x8001)
 
 
 def plain_content(base: Stream, found: Metadata, key_type: int = 0, key: bytes = b"") -> Stream:
-    """The filesystem. Where BitLocker keeps its own data, it is zeros; what is not encrypted (yet) comes as it is.
+    """The filesystem. BitLocker's own areas read as zeros; parts that are not encrypted (yet) are returned unchanged.
 
-    Unsupported says of which volumes it cannot be told where they are encrypted.
+    Unsupported for volumes of which it is unknown which parts are encrypted.
     """
     if found.on_write:
         reason = "BitLocker has not converted all of this volume, and which parts are encrypted is not supported"
@@ -34,7 +34,7 @@ def plain_content(base: Stream, found: Metadata, key_type: int = 0, key: bytes =
 
 
 def _mixed(base: Stream, clear: Stream, found: Metadata) -> Iterator[Piece]:
-    """Volumes are encrypted up to a mark, which lies at their end when they are done."""
+    """Volumes are encrypted up to a mark, which is at their end when conversion is complete."""
     mark = min(int(found.information.state_offset) or base.size, base.size)
     yield Piece(mark, clear)
     yield Piece(base.size - mark, base, mark)
@@ -58,7 +58,7 @@ def _pieces(base: Stream, mixed: Stream, found: Metadata) -> Iterator[Piece]:
 
 
 def _beginning(base: Stream, mixed: Stream, found: Metadata) -> Iterator[Piece]:
-    """The first sectors lie elsewhere, encrypted; Vista leaves them where they are, plain, and changes two fields of the first."""
+    """The first sectors are stored elsewhere, encrypted. Vista leaves them in place, plain, and changes two fields of the first."""
     header = found.information.header
     if found.version == 1:
         first = bytearray(base.read_at(0, found.sector))
@@ -72,7 +72,7 @@ def _beginning(base: Stream, mixed: Stream, found: Metadata) -> Iterator[Piece]:
 
 
 def _areas(found: Metadata) -> list[tuple[int, int]]:
-    """Offset and size of what BitLocker keeps for itself, in order."""
+    """Offset and size of BitLocker's own areas, in order."""
     header = found.information.header
     unit, room = (found.cluster, 0x3FFF) if found.version == 1 else (found.sector, 0xFFFF)
     size = (unit + room) // unit * unit

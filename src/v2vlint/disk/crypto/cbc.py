@@ -1,6 +1,6 @@
 """AES-CBC as BitLocker uses it, with or without the Elephant diffuser (N. Ferguson, "AES-CBC + Elephant diffuser", 2006).
 
-All sectors of a read are done at once: word by word of the sector, in lanes of one big number.
+All sectors of a read are processed at once: word by word of the sector, in lanes of one big integer.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ _LANE = b"\xff\xff\xff\xff\0\0\0\0"
 
 
 class CbcStream(Sectors):
-    """The plain content of ``base``. The vector of a sector is its offset, encrypted; ``diffuser`` is the key of the diffuser, if any."""
+    """The plain content of ``base``. A sector's vector is its encrypted offset; ``diffuser`` is the diffuser's key, if any."""
 
     def __init__(self, base: Stream, key: bytes, sector: int, diffuser: bytes = b"") -> None:
         super().__init__(base, 0, base.size, sector)
@@ -43,7 +43,7 @@ class CbcStream(Sectors):
 
 
 def undiffuse(data: bytes, sector: int) -> bytes:
-    """Whole sectors with the diffusers B and A undone."""
+    """Whole sectors with diffusers B and A undone."""
     per, words = sector // 4, array("I", data)
     mask = int.from_bytes(_LANE * (len(data) // sector), "little")
     lanes = [_wide(words[index::per]) for index in range(per)]
@@ -59,7 +59,7 @@ def undiffuse(data: bytes, sector: int) -> bytes:
 
 
 def _wide(words: array[int]) -> int:
-    """The same words with 32 free bits between them."""
+    """The same words, each followed by 32 zero bits."""
     wide = array("I", bytes(8 * len(words)))
     wide[0::2] = words
     return int.from_bytes(wide.tobytes(), "little")

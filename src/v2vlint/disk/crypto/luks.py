@@ -1,4 +1,4 @@
-"""LUKS1 and LUKS2 (cryptsetup's on-disk format): what the header says, and opening with a key."""
+"""LUKS1 and LUKS2 (cryptsetup's on-disk format): describe the header, and open with a key."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Details = tuple[tuple[str, str], ...]
 
 
 def describe(base: Stream, version: int) -> Details:
-    """``version``, ``keyslots`` (how many are in use), ``cipher``, ``kdf`` and ``tokens`` (types, comma-separated)."""
+    """``version``, ``keyslots`` (the number in use), ``cipher``, ``kdf`` and ``tokens`` (types, comma-separated)."""
     head = base.read_at(0, 592)
     if version == 1:
         slots = sum(struct.unpack_from(">I", head, 208 + 48 * slot)[0] == 0x00AC71F3 for slot in range(8))
@@ -42,7 +42,7 @@ def _text(data: bytes) -> str:
 
 
 def read_json(base: Stream) -> dict[str, list[dict[str, Any]]]:
-    """The objects of a LUKS2 header's JSON area, by kind."""
+    """The objects in a LUKS2 header's JSON area, by kind."""
     size = struct.unpack(">Q", base.read_at(8, 8))[0]
     if not 4096 < size <= MAX_JSON:
         raise ImageError("damaged LUKS2 header")
@@ -78,7 +78,7 @@ def unlock(base: Stream, secrets: Iterable[bytes]) -> Stream | None:
 
 
 def _plain(base: Stream, volume: Any) -> Stream:
-    """dissect decrypts sector by sector; the usual cipher is done here, twenty times faster."""
+    """dissect decrypts sector by sector; the common cipher is handled here, twenty times faster."""
     segment: Any = volume.find_segment(volume._active_keyslot_id)
     key = cast(bytes, volume._active_volume_key)
     if segment.encryption != "aes-xts-plain64" or len(key) not in (32, 64) or segment.sector_size not in (None, 512, 1024, 2048, 4096):
@@ -91,7 +91,7 @@ def _plain(base: Stream, volume: Any) -> Stream:
 
 
 class Plain(Stream):
-    """A decrypting stream of dissect's."""
+    """One of dissect's decrypting streams."""
 
     def __init__(self, stream: Any) -> None:
         super().__init__(int(stream.size))

@@ -1,4 +1,4 @@
-"""AES-XTS as dm-crypt uses it (``aes-xts-plain64``), a whole read at a time: the tweaks of all sectors are doubled in one number."""
+"""AES-XTS as dm-crypt uses it (``aes-xts-plain64``), a whole read at a time: the tweaks of all sectors are doubled in one integer."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _MAX = 1 << 20
 
 
 class Sectors(Stream):
-    """What is decrypted from ``base``, from ``offset`` on, sector by sector. Subclasses implement :meth:`plain`."""
+    """The decrypted content of ``base`` starting at ``offset``, sector by sector. Subclasses implement :meth:`plain`."""
 
     def __init__(self, base: Stream, offset: int, size: int, sector: int) -> None:
         super().__init__(size)
@@ -32,12 +32,12 @@ class Sectors(Stream):
         return self.plain(offset, data[: len(data) // self._sector * self._sector])
 
     def plain(self, offset: int, data: bytes) -> bytes:
-        """The whole sectors ``data``, which lie at ``offset``, decrypted."""
+        """The whole sectors ``data``, located at ``offset``, decrypted."""
         raise NotImplementedError
 
 
 class XtsStream(Sectors):
-    """The plain content of ``base`` from ``offset`` on. Initialisation vectors count units of ``unit`` bytes from ``tweak`` on."""
+    """The plain content of ``base`` starting at ``offset``. Initialisation vectors count units of ``unit`` bytes, starting at ``tweak``."""
 
     def __init__(self, base: Stream, key: bytes, offset: int, size: int, sector: int = 512, tweak: int = 0, unit: int = _STEP) -> None:
         super().__init__(base, offset, size, sector)
@@ -56,7 +56,7 @@ class XtsStream(Sectors):
 
 
 def spread(firsts: bytes, blocks: int) -> bytes:
-    """The tweaks of ``blocks`` 16-byte blocks in every sector, from the first one of each: multiplied by x in GF(2^128) step by step."""
+    """The tweaks of ``blocks`` 16-byte blocks in every sector, given the first one of each: repeated multiplication by x in GF(2^128)."""
     count = len(firsts) // 16
     ones = int.from_bytes((b"\1" + bytes(15)) * count, "little")
     tops = ones << 127

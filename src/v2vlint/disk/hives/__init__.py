@@ -1,1 +1,1 @@
-"""Registry hives: reading, replaying their logs, and checking an edit before it is made."""
+"""Registry hives: read them, replay their logs, and check an edit before it is made."""

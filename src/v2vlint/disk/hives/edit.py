@@ -1,6 +1,6 @@
-"""What edits of a registry hive need to know of it before it is written, and what they come to: a dry run without writing.
+"""Check edits of a registry hive, and compute their result, without writing: the dry run of a registry fix.
 
-Keys and names are found without regard to case. Whatever is wrong with the hive is an ImageError.
+Keys and names are case-insensitive. Any problem with the hive is an ImageError.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ Values = dict[str, RegistryData]
 
 
 class HiveDraft:
-    """An opened hive. ``clean`` is false when changes to it are still in its log files, so that its own content is out of date."""
+    """An opened hive. ``clean`` is false when its log files contain further changes, so that the hive itself is out of date."""
 
     def __init__(self, stream: BinaryIO, name: str) -> None:
         self.name = name
@@ -38,15 +38,15 @@ class HiveDraft:
         return self._guarded(lambda: _values(node) if (node := self._root.key(key)) is not None else None)
 
     def value(self, key: str, name: str) -> RegistryData | None:
-        """One value; None when the key or the value is absent."""
+        """One value; None when the key or the value does not exist."""
         return next((value for found, value in (self.values(key) or {}).items() if found.lower() == name.lower()), None)
 
     def subkeys(self, key: str) -> tuple[str, ...]:
-        """Names of the keys under a key."""
+        """The names of a key's subkeys."""
         return self._guarded(lambda: tuple(child.name for child in node.children()) if (node := self._root.key(key)) is not None else ())
 
     def resolve(self, key: str) -> str:
-        """``key`` with the control set that starts next in place of ``CurrentControlSet``."""
+        """``key`` with ``CurrentControlSet`` replaced by the control set of the next boot."""
         first, _backslash, rest = key.partition("\\")
         if first.lower() != CURRENT.lower():
             return key
@@ -56,11 +56,11 @@ class HiveDraft:
         return f"ControlSet{current.number:03d}\\{rest}"
 
     def text(self) -> str:
-        """The whole hive as the text of a ``.reg`` file, keys in alphabetical order. Only for small ones."""
+        """The whole hive as the text of a ``.reg`` file, keys in alphabetical order. Use it only for small ones."""
         return _written(self._guarded(lambda: dict(self._walk())))
 
     def edited(self, edits: Iterable[RegistryEdit]) -> str:
-        """The text after ``edits``; StaleEdit when the hive is not as one of them expects."""
+        """The text after ``edits``. StaleEdit when the hive is not as one of them expects."""
         edits = tuple(edits)
         self.check(edits)
         keys = self._guarded(lambda: dict(self._walk()))
@@ -88,7 +88,7 @@ class HiveDraft:
     def _check_value(self, edit: RegistrySet, key: str) -> None:
         found = self.value(key, edit.name)
         if found != edit.expect:
-            shown = "is absent" if found is None else "exists already" if edit.expect is None else f"no longer reads {edit.expect}"
+            shown = "is absent" if found is None else "already exists" if edit.expect is None else f"no longer reads {edit.expect}"
             raise StaleEdit(f"{edit.hive}: {key}\\{edit.name} {shown}")
 
     def _check_key(self, edit: RegistryDeleteKey, key: str) -> None:
@@ -96,7 +96,7 @@ class HiveDraft:
         if values is None:
             raise StaleEdit(f"{edit.hive}: {key} does not exist")
         if self.subkeys(key) or _folded(values) != _folded(dict(edit.expect)):
-            raise StaleEdit(f"{edit.hive}: {key} holds more or other than it did")
+            raise StaleEdit(f"{edit.hive}: {key} has changed")
 
     def _walk(self) -> Iterator[tuple[str, Values]]:
         pending = [("", self._root, 0)]

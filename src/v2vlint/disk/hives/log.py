@@ -1,7 +1,7 @@
-"""Log files of registry hives (``SYSTEM.LOG1``, ``.LOG2``, ``.LOG``): what Windows writes into a hive that was not closed.
+"""Log files of registry hives (``SYSTEM.LOG1``, ``.LOG2``, ``.LOG``): changes that Windows has not yet written to the hive.
 
-Two formats: a bitmap of dirty pages with the pages (``DIRT``, up to Windows 8), and a sequence of entries with pages (``HvLE``, from 8.1
-on), which two files may hold between them. Source: github.com/msuhanov/regf, "Windows registry file format specification".
+There are two formats: a bitmap of dirty pages with the pages (``DIRT``, up to Windows 8), and a sequence of entries with pages (``HvLE``,
+from 8.1 on), which may be spread over two files. Source: github.com/msuhanov/regf, "Windows registry file format specification".
 """
 
 from __future__ import annotations
@@ -30,12 +30,12 @@ class BaseBlock:
 
     @property
     def intact(self) -> bool:
-        """Whether the checksum is right."""
+        """Whether the checksum is valid."""
         return len(self.raw) == SECTOR and self.raw[:4] == b"regf" and checksum(self.raw) == self._word(508)
 
     @property
     def sequence(self) -> tuple[int, int]:
-        """The primary and the secondary sequence number; they differ while a hive is being written."""
+        """The primary and secondary sequence number; they differ while a hive is being written."""
         return self._word(4), self._word(8)
 
     @property
@@ -50,12 +50,12 @@ class BaseBlock:
 
     @property
     def bins(self) -> int:
-        """Bytes in hive bins."""
+        """The size of all hive bins, in bytes."""
         return self._word(40)
 
     @property
     def written(self) -> bytes:
-        """The time stamp."""
+        """The timestamp."""
         return self.raw[12:20]
 
     def _word(self, offset: int) -> int:
@@ -70,7 +70,7 @@ class _Entry:
 
 
 def checksum(block: bytes | bytearray) -> int:
-    """The checksum of a base block: the exclusive or of its first 127 words, which is never 0 or all ones."""
+    """The checksum of a base block: the exclusive or of its first 127 words, avoiding 0 and all ones."""
     total = 0
     for word in struct.unpack_from("<127I", block):
         total ^= word
@@ -101,7 +101,7 @@ def replay(head: bytes, logs: Sequence[bytes]) -> tuple[bytes, dict[int, bytes]]
 
 
 def _in_order(hive: BaseBlock, logs: Sequence[bytes]) -> Iterator[_Entry]:
-    """The entries that follow one another, those of the log with the older ones first."""
+    """Consecutive entries, starting with the log that has the older ones."""
     logs = sorted(logs, key=lambda log: BaseBlock(log).sequence[0])
     expected = hive.sequence[1] if hive.intact else 0
     last = None
@@ -117,7 +117,7 @@ def _in_order(hive: BaseBlock, logs: Sequence[bytes]) -> Iterator[_Entry]:
 
 
 def _entries(log: bytes) -> Iterator[_Entry]:
-    """The entries of a log up to the first that is damaged."""
+    """The entries of a log, up to the first damaged one."""
     offset = SECTOR
     while log[offset : offset + 4] == b"HvLE" and len(log) >= offset + 40:
         size, _flags, sequence, bins, count = struct.unpack_from("<5I", log, offset + 4)
@@ -145,7 +145,7 @@ def _pages(raw: bytes, count: int, bins: int) -> dict[int, bytes] | None:
 
 
 def _bitmap(log: bytes) -> _Entry | None:
-    """The one set of pages in a log of the old format; None when it is damaged."""
+    """The single set of pages in a log of the old format; None when it is damaged."""
     block = BaseBlock(log[:SECTOR])
     length = -(-block.bins // SECTOR // 8)
     if log[SECTOR : SECTOR + 4] != b"DIRT" or block.bins > MAX_BINS or len(log) < SECTOR + 4 + length:
@@ -163,7 +163,7 @@ def _bitmap(log: bytes) -> _Entry | None:
 
 
 def _closed(base: bytes, last: _Entry) -> bytes:
-    """The base block as Windows leaves it: equal sequence numbers, the size after the last entry."""
+    """The base block as Windows leaves it: equal sequence numbers, and the size after the last entry."""
     block = bytearray(base)
     struct.pack_into("<2I", block, 4, last.sequence + 1, last.sequence + 1)
     struct.pack_into("<I", block, 28, 0)
@@ -173,7 +173,7 @@ def _closed(base: bytes, last: _Entry) -> bytes:
 
 
 def marvin32(data: bytes) -> int:
-    """Marvin32 with the seed that registry logs have."""
+    """Marvin32 with the seed used by registry logs."""
     low, high = _SEED
     tail = data[len(data) & ~3 :]
     words = struct.unpack(f"<{len(data) // 4}I", data[: len(data) & ~3])
@@ -188,7 +188,7 @@ def marvin32(data: bytes) -> int:
 
 
 class ReplayedHive(io.RawIOBase):
-    """A hive with some sectors replaced, in front of the file that holds the rest."""
+    """A hive with some sectors replaced; the rest is read from the file."""
 
     def __init__(self, base: BinaryIO, head: bytes, sectors: Mapping[int, bytes]) -> None:
         self._base, self._sectors, self._at = base, {**sectors, 0: head}, 0

@@ -1,6 +1,6 @@
-"""Registry hives of Windows through dissect.regf: read cell by cell on demand, no more of each than the caps below.
+"""Windows registry hives through dissect.regf, read cell by cell on demand, within the caps below.
 
-Damaged bytes raise whatever the library raises; :mod:`v2vlint.facts.windows.registry` turns that into outcomes.
+Damaged data raises whatever the library raises; :mod:`v2vlint.facts.windows.registry` turns that into outcomes.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _MULTI = 7
 
 @dataclass(frozen=True, slots=True)
 class HiveValue:
-    """A value: its name (empty for the default one), its type as Windows numbers them (1 REG_SZ, 4 REG_DWORD…) and its bytes."""
+    """A value: its name (empty for the default value), its type in Windows' numbering (1 REG_SZ, 4 REG_DWORD…) and its bytes."""
 
     name: str
     type: int
@@ -31,19 +31,19 @@ class HiveValue:
 
     @property
     def number(self) -> int | None:
-        """The number of a DWORD or QWORD; None for any other type."""
+        """The number in a DWORD or QWORD; None for other types."""
         if self.type not in _NUMBERS or len(self.data) < 4:
             return None
         return int.from_bytes(self.data[:8] if self.type == _QWORD else self.data[:4], "big" if self.type == 5 else "little")
 
     @property
     def text(self) -> str:
-        """The text of a REG_SZ or REG_EXPAND_SZ, the first one of a REG_MULTI_SZ; empty for any other type."""
+        """The text of a REG_SZ or REG_EXPAND_SZ, or the first one of a REG_MULTI_SZ; empty for other types."""
         return next(iter(self.texts), "")
 
     @property
     def texts(self) -> tuple[str, ...]:
-        """The texts of a REG_MULTI_SZ, or the one of another text type."""
+        """The texts of a REG_MULTI_SZ, or the single one of another text type."""
         if self.type not in (*_TEXTS, _MULTI):
             return ()
         parts = self.data.decode("utf-16-le", "replace").split("\0")
@@ -58,14 +58,14 @@ class HiveKey:
         self.name = str(node.name)
 
     def children(self) -> Iterator[HiveKey]:
-        """The keys directly below, at most :data:`MAX_CHILDREN`."""
+        """The direct subkeys, at most :data:`MAX_CHILDREN`."""
         for count, node in enumerate(self._node.subkeys()):
             if count >= MAX_CHILDREN:
                 return
             yield HiveKey(node)
 
     def key(self, path: str) -> HiveKey | None:
-        """The key at a path below this one, without regard to case; None when it is absent."""
+        """The key at a path below this one, ignoring case; None when it does not exist."""
         here: HiveKey | None = self
         for part in path.strip("\\").split("\\") if path.strip("\\") else ():
             here = None if here is None else here._child(part)
@@ -82,7 +82,7 @@ class HiveKey:
             return self._search(name)
 
     def _search(self, name: str) -> HiveKey | None:
-        """One by one: the library heeds case in the index leaves of old hives, and takes name hints for ASCII."""
+        """Search one by one: the library is case-sensitive in the index leaves of old hives, and assumes ASCII for name hints."""
         folded = name.lower()
         return next((key for key in self.children() if key.name.lower() == folded), None)
 
@@ -104,7 +104,7 @@ class HiveKey:
 class HiveFile:
     """An opened hive. ``in_transaction`` says that its last changes are only in its log files, ``replayed`` that they are read from there.
 
-    ``logs`` gives the content of the log files when it is needed.
+    ``logs`` supplies the content of the log files when needed.
     """
 
     def __init__(self, stream: BinaryIO, logs: Callable[[], Sequence[bytes]] = tuple) -> None:
