@@ -57,7 +57,7 @@ def test_edits_change_what_they_name_and_nothing_else() -> None:
     ("edit", "words"),
     [
         (start(None, dword(4)), "no longer reads dword:00000004"),
-        (start(None, None), "exists already"),
+        (start(None, None), "already exists"),
         (start(None, RegistryData(11, dword(3).data)), "no longer reads"),
         (start(None, dword(3), "ControlSet002\\Services\\none"), "is absent"),
         (RegistryDeleteKey(SYSTEM, "ControlSet002\\Services\\LSI_SAS", (("Start", dword(3)),)), "has changed"),
