@@ -66,7 +66,7 @@ def test_rebuild_runs_the_guests_generator_instead_of_appending() -> None:
     [
         (Rebuild("initramfs:6.1"), "needs --rebuild-initramfs"),
         (ReplaceText(Span("/etc/fstab", 0, 4, 1), "LABE", "x"), "no longer reads"),
-        (WriteFile("/etc/fstab", "x"), "exists already"),
+        (WriteFile("/etc/fstab", "x"), "already exists"),
         (CopyFile("/absent", "/new"), "is absent"),
         (CopyFile("/etc/fstab", "/etc/link"), "exists already"),
         (AppendInitramfs("/boot/initrd.img", "6.1", ("virtio_blk",)), "is absent"),
