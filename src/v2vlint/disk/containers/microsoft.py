@@ -9,6 +9,7 @@ from array import array
 
 from v2vlint.disk.checksums import crc32c
 from v2vlint.disk.containers.differencing import MAX_LOCATOR, Changed, Link, merged, vhd_link, vhdx_link
+from v2vlint.disk.containers.headers import VHD_DYNAMIC_CHECKSUM, VHD_FOOTER_CHECKSUM, VdiHeader, VhdDynamicHeader, VhdFooter
 from v2vlint.disk.stream import Cached, Slice, Stream, exactly
 from v2vlint.model.errors import ImageError, Unsupported
 
@@ -102,8 +103,9 @@ def open_vhd(name: str, base: Stream) -> Stream:
         raise ImageError(f"{name}: no VHD footer")
     footer = footers[0]
     first = copies[0] is footer
-    header_at, size, kind = (struct.unpack_from(layout, footer, at)[0] for layout, at in ((">Q", 16), (">Q", 48), (">I", 60)))
-    if not _sums_up(footer, 64):
+    fields = VhdFooter.parse(footer)
+    size, kind = fields.current_size, fields.disk_type
+    if not _sums_up(footer, VHD_FOOTER_CHECKSUM):
         raise ImageError(f"{name}: damaged VHD (the checksum of its footer is wrong)")
     if first is (kind == _FIXED):
         raise ImageError(f"{name}: damaged VHD (a copy of its footer is " + ("" if first else "not ") + "at its start)")
@@ -113,7 +115,7 @@ def open_vhd(name: str, base: Stream) -> Stream:
         return Slice(base, 0, size)
     if kind not in (_DYNAMIC, _DIFFERENCING):
         raise Unsupported(f"{name}: VHD type {kind} is not supported")
-    return DynamicVhd(name, base, size, header_at, linked=kind == _DIFFERENCING)
+    return DynamicVhd(name, base, size, fields.data_offset, linked=kind == _DIFFERENCING)
 
 
 def _sums_up(data: bytes, at: int) -> bool:
@@ -128,9 +130,10 @@ class DynamicVhd(Blocks):
         header = base.read_at(header_at, 1024)
         if header[:8] != b"cxsparse" or len(header) < 1024:
             raise ImageError(f"{name}: no dynamic VHD header")
-        if not _sums_up(header, 36):
+        if not _sums_up(header, VHD_DYNAMIC_CHECKSUM):
             raise ImageError(f"{name}: damaged VHD (the checksum of its dynamic header is wrong)")
-        self._bat, _version, self._entries, block = struct.unpack_from(">QIII", header, 16)
+        fields = VhdDynamicHeader.parse(header)
+        self._bat, self._entries, block = fields.table_offset, fields.max_table_entries, fields.block_size
         super().__init__(name, base, size, block)
         if block & (block - 1) or self._entries * block > MAX_VHD or self._entries > MAX_ENTRIES:
             raise ImageError(f"{name}: damaged VHD ({self._entries} blocks of {block} bytes)")
@@ -164,22 +167,22 @@ class Vdi(Blocks):
     """A fixed, dynamic or differencing VDI; the last kind needs its ``parent``."""
 
     def __init__(self, name: str, base: Stream) -> None:
-        header = base.read_at(0, 512)
-        if len(header) < 512 or header[64:68] != b"\x7f\x10\xda\xbe":
-            raise ImageError(f"{name}: " + ("truncated VDI header" if len(header) < 512 else "no VDI header"))
-        version, _length, kind = struct.unpack_from("<III", header, 68)
-        self.link = Link((str(uuid.UUID(bytes_le=header[424:440])),), header[424:440]) if kind == 4 else None
-        if version != 0x10001 or kind not in (1, 2, 4) or (self.link is None and any(header[424:456])):
-            raise Unsupported(f"{name}: VDI version {version:#x}, type {kind}, is not supported")
-        self._map, self._data = struct.unpack_from("<II", header, 340)
-        size, block, extra, self._count = struct.unpack_from("<QIII", header, 368)
-        if (sector := struct.unpack_from("<I", header, 360)[0]) != 512:
-            raise ImageError(f"{name}: damaged VDI (sector size {sector})")
+        data = base.read_at(0, 512)
+        if len(data) < 512 or (header := VdiHeader.parse(data)).signature != b"\x7f\x10\xda\xbe":
+            raise ImageError(f"{name}: " + ("truncated VDI header" if len(data) < 512 else "no VDI header"))
+        linkage, kind = header.uuid_linkage, header.type
+        self.link = Link((str(uuid.UUID(bytes_le=linkage)),), linkage) if kind == 4 else None
+        if header.version != 0x10001 or kind not in (1, 2, 4) or (self.link is None and any(linkage + header.uuid_parent_modify)):
+            raise Unsupported(f"{name}: VDI version {header.version:#x}, type {kind}, is not supported")
+        self._map, self._data = header.blocks_offset, header.data_offset
+        size, block, self._count = header.disk_size, header.block_size, header.block_count
+        if header.sector_size != 512:
+            raise ImageError(f"{name}: damaged VDI (sector size {header.sector_size})")
         if block != _MIB or self._map % 512 or self._data % 512:
             raise Unsupported(f"{name}: a VDI with blocks of {block} bytes, or parts that begin no sector, is not supported")
         if self._count * block < size or self._count > MAX_VDI_BLOCKS:
             raise ImageError(f"{name}: damaged VDI (a block map of {self._count} entries)")
-        if extra:
+        if header.block_extra:
             raise Unsupported(f"{name}: a VDI with data of its own in each block is not supported")
         super().__init__(name, base, -(-size // 512) * 512, block)
 
