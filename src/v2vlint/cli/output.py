@@ -12,7 +12,7 @@ from v2vlint.model.errors import UsageError
 from v2vlint.model.report import Report
 from v2vlint.report.escape import Family, visible, without_commands
 from v2vlint.report.layout import Row, plain
-from v2vlint.report.registry import FILES, documents
+from v2vlint.report.registry import check_name, documents
 from v2vlint.report.text import ASCII, WIDTH, Look
 
 STYLES = {
@@ -107,8 +107,7 @@ def destinations(values: Sequence[str]) -> tuple[tuple[str, Path], ...]:
         name, separator, path = value.partition("=")
         if not separator or not path:
             raise UsageError(f"--report {value}: write it as FORMAT=FILE")
-        if name not in FILES:
-            raise UsageError(f"unknown report format {name!r}", hint=f"one of {', '.join(FILES)}")
+        check_name(name)
         if not Path(path).parent.is_dir():
             raise UsageError(f"--report {value}: no such folder: {Path(path).parent}")
         if Path(path).is_dir():
