@@ -17,14 +17,14 @@ from guestbuild.tools import BuildError
 def main() -> int:
     """Build the guests named on the command line."""
     parser = argparse.ArgumentParser(description="Build sample guests as qcow2 images.")
-    parser.add_argument("ids", nargs="*", metavar="ID", help="guests to build (all)")
+    parser.add_argument("ids", nargs="*", metavar="ID", help="guests to build, or folders with a guest.toml (all)")
     parser.add_argument("-o", "--output", type=Path, default=Path(), help="directory for the images (.)")
     parser.add_argument("--list", action="store_true", help="list the guests and stop")
     options = parser.parse_args()
+    if options.list:
+        print("\n".join(f"{name}: {recipe.title}" for name, recipe in recipes().items() if not options.ids or name in options.ids))
+        return 0
     for name in options.ids or recipes():
-        if options.list:
-            print(f"{name}: {recipes()[name].title}")
-            continue
         start = time.monotonic()
         try:
             images = build_guest(name, options.output)

@@ -23,7 +23,9 @@ def recipes(home: Path = HOME) -> dict[str, Recipe]:
 
 
 def build_guest(name: str, output: Path) -> tuple[Path, ...]:
-    """Build one guest into ``output``; the paths of its disks in order."""
+    """Build one guest into ``output``; the paths of its disks in order. ``name`` may be a folder elsewhere that holds a recipe."""
+    if (Path(name) / "guest.toml").is_file():
+        return build(load(Path(name)), Path(name), output)
     if name not in recipes():
         raise BuildError(f"no sample guest {name!r}; there are {', '.join(recipes())}")
     return build(recipes()[name], HOME / name, output)

@@ -18,6 +18,7 @@ from guestbuild import cpio, elf, filesystem, grub, initramfs, kernel, lvm, md, 
 from guestbuild.debian import Spec, image_path
 from guestbuild.partition import MIB, Partition, disk_size, partition
 from guestbuild.recipe import Recipe, load
+from guestbuild.samples import HOME, build_guest
 from guestbuild.tools import BuildError, blank, run, stable_uuid
 from guestbuild.tree import unfold
 from v2vlint.disk.filesystems.ntfs import NtfsFileSystem
@@ -333,3 +334,9 @@ def test_a_tool_that_fails_is_quoted(tmp_path: Path) -> None:
         run("e2fsck", "-fn", blank(tmp_path / "nothing", MIB))
     with pytest.raises(BuildError, match="is not installed"):
         run("no-such-tool-at-all")
+
+
+def test_a_recipe_outside_the_repository_builds_as_one_inside(tmp_path: Path) -> None:
+    shutil.copytree(HOME / "two-disks", tmp_path / "mine")
+    built = build_guest(str(tmp_path / "mine"), tmp_path / "out")
+    assert [path.name for path in built] == ["mine-1.qcow2", "mine-2.qcow2"]
