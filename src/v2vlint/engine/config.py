@@ -117,7 +117,7 @@ def read(path: Path) -> Config:
 def confined(config: Config) -> Config:
     """``config``, restricted because it was found, not named: it may come with untrusted images. UsageError for files elsewhere."""
     folder = config.folder.resolve()
-    hint = f"if it is yours: --config {shlex.quote(str(config.folder / config.origin))}"
+    hint = f"if you trust it, pass --config {shlex.quote(str(config.folder / config.origin))}"
     for key, value in (("allow-folder", config.allow_folder), ("rules", config.rules)):
         if value:
             raise UsageError(f"{config.origin}: {key} is allowed only in a configuration given with --config", hint=hint)
