@@ -23,10 +23,10 @@ from tests.verdicts.asking import (
     store,
     told,
 )
+from v2vlint.facts.boot.init import Init
 from v2vlint.facts.conversion.devices import DeviceNames
 from v2vlint.facts.conversion.refusals import Refusals
 from v2vlint.facts.environment.services import Services
-from v2vlint.facts.storage.mount_policy import MountPolicy
 from v2vlint.model.blocks import BlockDevice, BlockTable
 from v2vlint.model.finding import Fate
 from v2vlint.model.osinfo import OsInfo
@@ -52,7 +52,7 @@ def asked(fstab: str, *given: object, **files: str) -> MountsVerdict:
         ("/dev/sda2 /data xfs nofail 0 2", (landing("vd"),), [WARNS]),
         ("/dev/sda2 /data xfs noauto 0 2", (landing("vd"),), []),
         ("/dev/sda2 / xfs defaults 0 1", (landing("vd"),), [WARNS]),
-        ("/dev/sda2 / xfs defaults 0 1", (landing("vd"), MountPolicy("sysv")), [FAILS]),
+        ("/dev/sda2 / xfs defaults 0 1", (landing("vd"), Init("sysv")), [FAILS]),
         ("/dev/sda3 none swap sw 0 0", (landing("vd"),), [WARNS]),
         ("/dev/sda2 /data none bind 0 0", (landing("vd"),), []),
         (f"UUID={DATA} /data xfs defaults 0 2", (landing("vd"),), []),

@@ -114,6 +114,8 @@ class FstabDeviceName(Rule):
         for cause in mounts.kernel_names:
             named = cause.about
             entry, moved = named.entry, named.fate is Fate.ORDER
+            if entry.unit:
+                continue
             why = "a name that depends on the order of the disks" if moved else "a name that changes with the disk controller"
             what = "swap is on" if entry.is_swap else f"{entry.mount_point} is mounted from"
             effect = _effect(named, cause.severity, policy)

@@ -79,6 +79,8 @@ class FstabHardwarePath(Rule):
     def check(self, mounts: MountsVerdict, devices: Devices, policy: MountPolicy) -> Iterator[Finding]:
         for cause in mounts.hardware_paths:
             entry = cause.about
+            if entry.unit:
+                continue
             what = "swap is on" if entry.is_swap else f"{entry.mount_point} is mounted from"
             message = f"{what} {entry.device}, a name made of the source's hardware"
             fix = _by_uuid(entry, devices)

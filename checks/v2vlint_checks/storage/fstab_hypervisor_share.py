@@ -84,7 +84,9 @@ def _effect(cause: Cause[FstabEntry]) -> str:
     )
 
 
-def _comment(entry: FstabEntry) -> Fix:
+def _comment(entry: FstabEntry) -> Fix | None:
+    if entry.unit:
+        return None
     where = entry.where
     start = Span(where.path, where.start, where.start, where.line, where.column)
     return Fix(f"comment out the mount of {entry.mount_point}", Applicability.UNSAFE, (ReplaceText(start, "", "# "),))

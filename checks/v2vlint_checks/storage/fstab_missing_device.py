@@ -85,7 +85,7 @@ class FstabMissingDevice(Rule):
         if not blocks.devices:
             raise NotApplicable("no block devices are known")
         for cause in mounts.missing:
-            if (entry := cause.about) is None or cause.where is None:
+            if (entry := cause.about) is None or cause.where is None or entry.unit:
                 continue
             if cause.severity is None:
                 yield self.unknown(cause.where, cause.reason)
@@ -94,7 +94,7 @@ class FstabMissingDevice(Rule):
 
 
 def _nofail(entry: FstabEntry) -> Fix | None:
-    if entry.options_at is None or entry.mount_point in _VITAL or "nofail" in entry.options:
+    if entry.options_at is None or entry.mount_point in _VITAL or entry.nofail:
         return None
     options = ",".join(entry.options)
     edit = ReplaceText(entry.options_at, options, f"{options},nofail")

@@ -83,5 +83,6 @@ def _by_uuid(entry: FstabEntry, devices: Devices) -> Fix | None:
     lasting = devices.lasting(entry.device, entry.fs_type, entry.mount_point)
     if lasting is None:
         return None
-    edit = ReplaceText(entry.spec.where, entry.spec.value, lasting.text)
+    text = f"/dev/disk/by-uuid/{lasting.device.uuid}" if entry.unit else lasting.text
+    edit = ReplaceText(entry.spec.where, entry.spec.value, text)
     return Fix(f"name {entry.mount_point} by UUID", Applicability.SAFE, (edit,))

@@ -6,18 +6,23 @@ from v2vlint.api import (
     Applicability,
     BlockDevice,
     BlockTable,
-    DeviceMention,
     DeviceMentions,
     Devices,
     Example,
     Fate,
     Finding,
     Fix,
+    Link,
+    MountPolicy,
+    MountsVerdict,
     NameKind,
     ReplaceText,
     Rule,
     Severity,
+    Stage,
     Target,
+    Token,
+    Where,
     kernel_fate,
     name_kind,
 )
@@ -30,10 +35,11 @@ class MountUnitDeviceName(Rule):
     """A systemd mount or swap unit names a disk by a name that will change.
 
     ## What it does
-    Finds `What=` settings of `.mount` and `.swap` units in `/etc/systemd/system` with kernel names or hardware paths.
+    Finds `What=` settings of `.mount` and `.swap` units with kernel names or hardware paths.
 
     ## Why it matters
-    The unit waits 90 seconds for a device that does not appear, and fails together with everything that requires it.
+    The unit waits 90 seconds for a device that does not appear, then fails together with everything that requires it. If that includes
+    `local-fs.target`, directly or through other mounts, the boot stops in emergency mode.
 
     ## Fix safety
     Safe where the device behind the name is known for certain; the UUID is read from its filesystem.
@@ -43,6 +49,7 @@ class MountUnitDeviceName(Rule):
     """
 
     severity = Severity.WARNING
+    stage = Stage.MOUNTS
     since = "0.1"
     examples = (
         Example(
@@ -52,22 +59,41 @@ class MountUnitDeviceName(Rule):
             severity=Severity.WARNING,
             fixed={"/etc/systemd/system/srv.mount": "[Mount]\nWhat=/dev/disk/by-uuid/1f0c-77\nWhere=/srv\nType=xfs\n"},
         ),
+        Example(
+            {
+                "/etc/systemd/system/srv.mount": "[Mount]\nWhat=/dev/sda3\nWhere=/srv\nType=xfs\n",
+                "/etc/systemd/system/local-fs.target.requires/srv.mount": Link("../srv.mount"),
+            },
+            given=(BlockTable((_DISK, _DATA)),),
+            flags=("/etc/systemd/system/srv.mount:2",),
+            severity=Severity.ERROR,
+            title="local-fs.target requires it",
+        ),
         Example({"/etc/systemd/system/srv.mount": "[Mount]\n#What=/dev/sda3\nWhat=/dev/disk/by-uuid/1f0c-77\nWhere=/srv\n"}),
         Example({"/etc/systemd/system/srv.mount": "[Mount]\nWhat=/dev/sda3\n"}, target="kvm-scsi"),
     )
 
-    def check(self, mentions: DeviceMentions, devices: Devices, blocks: BlockTable, target: Target) -> Iterator[Finding]:
+    def check(
+        self, mounts: MountsVerdict, mentions: DeviceMentions, policy: MountPolicy, devices: Devices, blocks: BlockTable, target: Target
+    ) -> Iterator[Finding]:
+        judged: set[Where] = set()
+        causes = [(cause, cause.about.entry) for cause in mounts.kernel_names] + [(cause, cause.about) for cause in mounts.hardware_paths]
+        for cause, entry in causes:
+            if entry.unit and cause.severity is not None:
+                judged.add(entry.spec.where)
+                message = f"{entry.unit} mounts {entry.device}, a name that changes with the hardware"
+                yield self.finding(cause.where, message, policy.effect(entry), severity=cause.severity, fix=_by_uuid(entry.spec, devices))
         for mention in mentions.mentions:
             changes = kernel_fate(mention.device, target, blocks) is Fate.GONE or name_kind(mention.device) is NameKind.HARDWARE
-            if mention.kind == "unit" and mention.key == "What" and changes:
+            if mention.kind == "unit" and mention.key == "What" and changes and mention.name.where not in judged:
                 unit = mention.where.path.rsplit("/", 1)[1]
                 message = f"{unit} uses {mention.name}, a name that changes with the hardware"
-                yield self.finding(mention.name.where, message, "the unit waits 90 s and fails", fix=_by_uuid(mention, devices))
+                yield self.finding(mention.name.where, message, "the unit waits 90 s and fails", fix=_by_uuid(mention.name, devices))
 
 
-def _by_uuid(mention: DeviceMention, devices: Devices) -> Fix | None:
-    lasting = devices.lasting(mention.device)
+def _by_uuid(name: Token, devices: Devices) -> Fix | None:
+    lasting = devices.lasting(name.value)
     if lasting is None:
         return None
-    edit = ReplaceText(mention.name.where, mention.name.value, f"/dev/disk/by-uuid/{lasting.device.uuid}")
+    edit = ReplaceText(name.where, name.value, f"/dev/disk/by-uuid/{lasting.device.uuid}")
     return Fix("name the device by UUID", Applicability.SAFE if lasting.certain else Applicability.UNSAFE, (edit,))

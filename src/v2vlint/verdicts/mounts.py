@@ -45,13 +45,13 @@ class KernelNamed:
 
 
 def _kernel_names(
-    fstab: Fstab, policy: MountPolicy, names: DeviceNames, landing: Landing, blocks: BlockTable, target: Target
+    policy: MountPolicy, names: DeviceNames, landing: Landing, blocks: BlockTable, target: Target
 ) -> Iterator[Cause[KernelNamed]]:
     """``/dev/sda2``: gone on another controller, uncertain with several disks, kept, or renamed by the mover."""
-    for entry in fstab.entries:
-        if name_kind(entry.device) is not NameKind.KERNEL or "noauto" in entry.options or entry.is_pseudo:
+    for entry in policy.entries:
+        if name_kind(entry.device) is not NameKind.KERNEL or entry.is_pseudo:
             continue
-        after, stops = names.after(entry.device), policy.stops(entry)
+        after, stops = entry.device if entry.unit else names.after(entry.device), policy.stops(entry)
         named = KernelNamed(entry, name_fate(entry.device, target.disk_prefixes, blocks), after)
         fate = name_fate(after, landing.prefixes, blocks)
         where, waits = entry.spec.where, f"{entry.mount_point} waits for {after}"
@@ -63,27 +63,27 @@ def _kernel_names(
             yield doubt(stops, f"{waits}, a name that may change", where, named)
 
 
-def _unmatched(fstab: Fstab, policy: MountPolicy, devices: Devices) -> Iterator[Cause[None]]:
+def _unmatched(policy: MountPolicy, devices: Devices) -> Iterator[Cause[None]]:
     """Kernel names that match no partition."""
-    for entry in fstab.entries:
+    for entry in policy.entries:
         if name_kind(entry.device) is NameKind.KERNEL and policy.stops(entry) and devices.resolve(entry.device) is None:
             reason = f"{entry.device} for {entry.mount_point} could not be matched to a device"
             yield Cause(Fate.UNKNOWN, reason, entry.spec.where)
 
 
-def _hardware_paths(fstab: Fstab, policy: MountPolicy) -> Iterator[Cause[FstabEntry]]:
+def _hardware_paths(policy: MountPolicy) -> Iterator[Cause[FstabEntry]]:
     """``/dev/disk/by-path/…`` and serial numbers. virt-v2v leaves them alone: ``remap_block_devices``."""
-    for entry in fstab.entries:
-        if name_kind(entry.device) is NameKind.HARDWARE and "noauto" not in entry.options and not entry.is_pseudo:
+    for entry in policy.entries:
+        if name_kind(entry.device) is NameKind.HARDWARE and not entry.is_pseudo:
             reason = f"{entry.mount_point} waits for {entry.device}, a name made of the source's hardware"
             yield fault(policy.stops(entry), reason, entry.spec.where, entry)
 
 
-def _missing(fstab: Fstab, policy: MountPolicy, devices: Devices, blocks: BlockTable) -> Iterator[Cause[FstabEntry | None]]:
+def _missing(policy: MountPolicy, devices: Devices, blocks: BlockTable) -> Iterator[Cause[FstabEntry | None]]:
     """UUIDs, labels and volumes that are on none of the disks; no severity where that is uncertain."""
-    for entry in fstab.entries:
+    for entry in policy.entries:
         kind = name_kind(entry.device)
-        if "noauto" in entry.options or entry.is_pseudo or kind in (NameKind.KERNEL, NameKind.HARDWARE):
+        if entry.is_pseudo or kind in (NameKind.KERNEL, NameKind.HARDWARE):
             continue
         stops, present = policy.stops(entry) and entry.mount_point != "/", devices.present(entry.device)
         judged = bool(blocks.devices) and (kind is not NameKind.OTHER or bool(volume_of(entry.device)))
@@ -97,30 +97,51 @@ def _missing(fstab: Fstab, policy: MountPolicy, devices: Devices, blocks: BlockT
             yield Cause(Fate.UNKNOWN if stops else Fate.PASS, reason, entry.spec.where, None, told)
 
 
-def _sectors(fstab: Fstab, policy: MountPolicy, devices: Devices, sectors: Sectors) -> Iterator[Cause[FstabEntry]]:
+def _sectors(policy: MountPolicy, devices: Devices, sectors: Sectors) -> Iterator[Cause[FstabEntry]]:
     """Partitions that do not appear on disks of another sector size, and filesystems with smaller blocks than those have."""
-    for entry in fstab.entries:
-        device = None if "noauto" in entry.options or entry.is_pseudo or entry.mount_point == "/" else devices.resolve(entry.device)
+    for entry in policy.entries:
+        device = None if entry.is_pseudo or entry.mount_point == "/" else devices.resolve(entry.device)
         reason = sectors.lost(device) or sectors.refused(device) if device else ""
         if device and reason:
             what = "swap space" if entry.is_swap else entry.mount_point
             yield fault(policy.stops(entry), f"{what} is on {device.name}: {reason}", entry.spec.where, entry)
 
 
-def _multipath(fstab: Fstab, multipath: Multipath, policy: MountPolicy, landing: Landing) -> Iterator[Cause[FstabEntry]]:
+@dataclass(frozen=True, slots=True)
+class Required:
+    """A device that the mount ``entry`` requires besides the one that it mounts."""
+
+    entry: FstabEntry
+    device: str
+
+
+def _required(policy: MountPolicy, devices: Devices, landing: Landing, blocks: BlockTable) -> Iterator[Cause[Required]]:
+    """``x-systemd.requires=`` and Requires= of mount units, where they name devices."""
+    for entry, device in policy.devices:
+        reason, about = f"{entry.mount_point} requires {device}", Required(entry, device)
+        kind, gone = name_kind(device), name_fate(device, landing.prefixes, blocks) is NameFate.GONE
+        if kind is NameKind.HARDWARE:
+            yield fault(policy.stops(entry), f"{reason}, a name made of the source's hardware", entry.where, about)
+        elif gone or (blocks.devices and kind is NameKind.TAG and devices.present(device) is False):
+            yield fault(policy.stops(entry), f"{reason}, which is not there", entry.where, about)
+        elif kind is not NameKind.KERNEL and devices.present(device) is None and policy.stops(entry):
+            yield Cause(Fate.UNKNOWN, f"{reason}, and it is not known whether that exists", entry.where)
+
+
+def _multipath(multipath: Multipath, policy: MountPolicy, landing: Landing) -> Iterator[Cause[FstabEntry]]:
     """Multipath maps of one disk: virtio and Xen disks have no WWID to build them from."""
     vanishes = landing.prefixes <= {"vd", "xvd"}
-    for entry in fstab.entries:
-        if multipath.is_multipath(entry.device) and "noauto" not in entry.options:
+    for entry in policy.entries:
+        if multipath.is_multipath(entry.device):
             reason = f"{entry.mount_point} is on the multipath device {entry.device}, which a single virtual disk does not have"
             yield (fault if vanishes else doubt)(policy.stops(entry), reason, entry.spec.where, entry)
 
 
-def _host_folders(fstab: Fstab, policy: MountPolicy, target: Target) -> Iterator[Cause[FstabEntry]]:
+def _host_folders(policy: MountPolicy, target: Target) -> Iterator[Cause[FstabEntry]]:
     """Folders shared by the source's host."""
-    for entry in fstab.entries:
+    for entry in policy.entries:
         kind = _share(entry)
-        if kind not in _SHARES or "noauto" in entry.options:
+        if kind not in _SHARES:
             continue
         reason = f"{entry.mount_point} is a folder shared by the source's host ({kind})"
         yield (doubt if kind in target.shares else fault)(policy.stops(entry), reason, entry.where, entry)
@@ -289,10 +310,10 @@ class Disabled:
     entry: FstabEntry
 
 
-def _vfat(fstab: Fstab, modprobe: Modprobe, choices: BootChoices, policy: MountPolicy) -> Iterator[Cause[Disabled]]:
+def _vfat(modprobe: Modprobe, choices: BootChoices, policy: MountPolicy) -> Iterator[Cause[Disabled]]:
     """The kernel's FAT driver, where boot mounts an ESP."""
     kernel = choices.default.kernel if choices.default else None
-    entry = next((entry for entry in fstab.entries if entry.fs_type in ("vfat", "msdos") and policy.stops(entry)), None)
+    entry = next((entry for entry in policy.entries if entry.fs_type in ("vfat", "msdos") and policy.stops(entry)), None)
     if entry is None or (kernel is not None and kernel.has("vfat") is Presence.BUILTIN):
         return
     commands = tuple(
@@ -305,7 +326,7 @@ def _vfat(fstab: Fstab, modprobe: Modprobe, choices: BootChoices, policy: MountP
 
 def _replayed(fstab: Fstab, policy: MountPolicy, fs: GuestFS) -> Iterator[Cause[None]]:
     """A mount whose journal the kernel has to replay first, and nobody knows whether it can."""
-    for entry in fstab.entries:
+    for entry in policy.entries:
         system = fs.mounts.get(entry.mount_point) if policy.stops(entry) else None
         if system is not None and system.stale:
             yield Cause(Fate.UNKNOWN, unknown_state(system), WholeFile(entry.mount_point))
@@ -313,7 +334,7 @@ def _replayed(fstab: Fstab, policy: MountPolicy, fs: GuestFS) -> Iterator[Cause[
 
 def _found(fstab: Fstab, policy: MountPolicy) -> Iterator[Cause[None]]:
     """The devices that boot needs, when all of them are found."""
-    blocking = [entry for entry in fstab.entries if policy.stops(entry) and not entry.is_pseudo and entry.mount_point not in ("/", "none")]
+    blocking = [entry for entry in policy.entries if policy.stops(entry) and not entry.is_pseudo and entry.mount_point not in ("/", "none")]
     names = ", ".join(entry.mount_point for entry in blocking)
     yield Cause(Fate.PASS, f"{names} found" if names else "nothing but the root is needed", fstab.where)
 
@@ -326,6 +347,7 @@ class MountsVerdict(Verdict, stage=Stage.MOUNTS, place=90):
     hardware_paths = Judge(_hardware_paths)
     missing = Judge(_missing)
     sectors = Judge(_sectors)
+    required = Judge(_required)
     multipath = Judge(_multipath)
     host_folders = Judge(_host_folders)
     mapped_names = Judge(_mapped_names)

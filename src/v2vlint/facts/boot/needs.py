@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from v2vlint.facts.boot.bootloader import Bootloader
 from v2vlint.facts.registry import provides
 from v2vlint.facts.storage.devices import Devices
-from v2vlint.facts.storage.fstab import Fstab, FstabEntry
+from v2vlint.facts.storage.fstab import FstabEntry
 from v2vlint.facts.storage.mount_policy import MountPolicy
 from v2vlint.guest.fs import GuestFS
 from v2vlint.model.blocks import BlockTable
@@ -33,7 +33,7 @@ class NeededMount:
 
 @dataclass(frozen=True, slots=True)
 class BootNeeds:
-    """``root`` are the devices under the root filesystem, ``mounts`` the fstab entries (the root's included) that block the boot."""
+    """``root`` are the devices under the root filesystem, ``mounts`` the entries (the root's included) that block the boot."""
 
     root: frozenset[str] = frozenset()
     mounts: tuple[NeededMount, ...] = ()
@@ -58,13 +58,11 @@ def volume_of(spec: str) -> str:
 
 
 @provides
-def find_boot_needs(
-    fs: GuestFS, blocks: BlockTable, devices: Devices, fstab: Fstab, bootloader: Bootloader, policy: MountPolicy
-) -> BootNeeds:
+def find_boot_needs(fs: GuestFS, blocks: BlockTable, devices: Devices, bootloader: Bootloader, policy: MountPolicy) -> BootNeeds:
     """From fstab, the default entry's ``root=`` and the filesystem found as root."""
     mounts = tuple(
         NeededMount(entry, _under(blocks, devices, entry.device))
-        for entry in fstab.entries
+        for entry in policy.entries
         if (policy.stops(entry) or entry.mount_point == "/") and not entry.is_pseudo and entry.mount_point.startswith("/")
     )
     roots = [name for device in blocks.tagged("UUID", fs.mounts["/"].uuid) for name in _chain(blocks, device.name)]

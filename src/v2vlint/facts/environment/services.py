@@ -6,17 +6,12 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from v2vlint.facts.boot.init import Init
 from v2vlint.facts.registry import provides
 from v2vlint.guest.fs import GuestFS
 from v2vlint.model.place import WholeFile
 
 _UNITS = ("/etc/systemd/system", "/usr/lib/systemd/system", "/lib/systemd/system")
-_INITS = (
-    ("systemd", ("/usr/lib/systemd/systemd", "/lib/systemd/systemd", "/bin/systemd")),
-    ("openrc", ("/sbin/openrc-init", "/sbin/openrc", "/usr/sbin/openrc")),
-    ("upstart", ("/sbin/initctl", "/etc/init/rc.conf")),
-    ("sysv", ("/sbin/init", "/usr/sbin/init", "/etc/inittab")),
-)
 _START = re.compile(r"S\d\d(.+)")
 
 
@@ -24,8 +19,8 @@ _START = re.compile(r"S\d\d(.+)")
 class Services:
     """``links`` are pairs of a unit name (``sshd.service``) or a plain script name (``sshd``) and the path of the link that enables it.
 
-    ``masked`` are units that can never start. ``init`` is ``systemd``, ``openrc``, ``upstart``, ``sysv``, or empty without an init
-    program, in which case nothing is known.
+    ``masked`` are units that can never start. ``init`` is the name of :class:`~v2vlint.facts.boot.init.Init`, empty when the
+    guest has no init program: then nothing can be told.
     """
 
     init: str = ""
@@ -60,9 +55,9 @@ def starts_if_there(fs: GuestFS, services: Services, *names: str) -> bool | None
 
 
 @provides
-def parse_services(fs: GuestFS) -> Services:
+def parse_services(fs: GuestFS, process: Init) -> Services:
     """The services of the guest's default boot."""
-    init = next((name for name, paths in _INITS if any(fs.exists(path) or fs.readlink(path) for path in paths)), "")
+    init = process.name
     masked = frozenset(name for name in fs.listdir(_UNITS[0]) if fs.readlink(f"{_UNITS[0]}/{name}") == "/dev/null")
     links = (*_enabled(fs), *(_upstart(fs) if init == "upstart" else ()))
     return Services(init, tuple(link for link in links if link[0] not in masked), masked)

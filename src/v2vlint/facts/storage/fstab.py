@@ -48,6 +48,7 @@ class FstabEntry:
     """One entry. ``spec`` keeps its place so that a fix can replace it alone; ``mount_point`` and ``fs_type`` are unescaped.
 
     ``options`` defaults to ``("defaults",)``, ``dump`` and ``passno`` to 0, as fstab(5) says. ``mount_point`` is ``none`` for swap.
+    ``unit`` names the native unit that says the same, and is empty for a line of fstab.
     """
 
     spec: Token
@@ -58,6 +59,7 @@ class FstabEntry:
     options_at: Span | None = None
     dump: int = 0
     passno: int = 0
+    unit: str = ""
 
     @property
     def device(self) -> str:
@@ -86,10 +88,17 @@ class FstabEntry:
         return self.fs_type in _NETWORK or "_netdev" in self.options
 
     @property
-    def blocks_boot(self) -> bool:
-        """Whether a missing device makes local-fs.target fail (emergency mode under systemd)."""
-        exempt = {"nofail", "noauto", "x-systemd.automount", "x-systemd.makefs", "_netdev"}
-        return not (self.is_swap or self.is_network or exempt & set(self.options))
+    def noauto(self) -> bool:
+        """Whether it is left to somebody else to mount it: the last of ``auto`` and ``noauto`` counts."""
+        return self._last("noauto", "auto")
+
+    @property
+    def nofail(self) -> bool:
+        """Whether nothing minds when it cannot be mounted: the last of ``fail`` and ``nofail`` counts."""
+        return self._last("nofail", "fail")
+
+    def _last(self, yes: str, no: str) -> bool:
+        return next((option == yes for option in reversed(self.options) if option in (yes, no)), False)
 
     def option(self, name: str) -> str | None:
         """The value of option ``name`` (empty for a flag), or None."""

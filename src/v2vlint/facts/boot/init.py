@@ -1,0 +1,92 @@
+"""Which program is process 1: what ``init=`` or ``/sbin/init`` leads to, not what happens to be installed beside it.
+
+The kernel tries ``/sbin/init``, ``/etc/init``, ``/bin/init`` in this order (init/main.c), and initramfs-tools and dracut do the same.
+``init=`` on the command line goes before all of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from v2vlint.facts.boot.bootloader import Bootloader
+from v2vlint.facts.boot.cmdline import last_arg
+from v2vlint.facts.registry import FactStore, provides
+from v2vlint.guest.fs import GuestFS
+from v2vlint.model.errors import FactUnavailable
+
+INITTAB = "/etc/inittab"
+_CANDIDATES = ("/sbin/init", "/usr/sbin/init", "/etc/init", "/bin/init")
+_BY_NAME = {
+    "systemd": "systemd", "openrc-init": "openrc", "runit-init": "runit", "runit": "runit", "dinit": "dinit", "shepherd": "shepherd",
+    "s6-linux-init": "s6", "s6-svscan": "s6", "upstart": "upstart", "finit": "finit",
+}  # fmt: skip
+_BY_CONTENT = (
+    (b"libupstart", "upstart"),
+    (b"upstart", "upstart"),
+    (b"s6-linux-init", "s6"),
+    (b"dinit", "dinit"),
+    (b"/etc/inittab", "sysv"),
+)
+_INSTALLED = (
+    ("systemd", ("/usr/lib/systemd/systemd", "/lib/systemd/systemd", "/bin/systemd")),
+    ("openrc", ("/sbin/openrc-init", "/sbin/openrc", "/usr/sbin/openrc")),
+    ("upstart", ("/sbin/initctl", "/etc/init/rc.conf")),
+    ("sysv", ("/sbin/init", "/usr/sbin/init", INITTAB)),
+)
+_MAX_PROGRAM = 4 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Init:
+    """``name`` is systemd, upstart, sysv, openrc, runit, s6, dinit, busybox, finit or shepherd; empty when nothing tells.
+
+    ``path`` is the program as it is called, empty when only what is installed decides.
+    """
+
+    name: str = ""
+    path: str = ""
+
+
+@provides
+def find_init(fs: GuestFS, store: FactStore) -> Init:
+    """The program named on the default entry's command line, else the first candidate that exists, else what is installed."""
+    for path in dict.fromkeys((*_asked_for(store), *_CANDIDATES)):
+        if fs.is_file(path) and (name := _kind(fs, path)):
+            return Init(name, path)
+    return Init(next((name for name, paths in _INSTALLED if any(fs.exists(path) or fs.readlink(path) for path in paths)), ""))
+
+
+def _asked_for(store: FactStore) -> Iterator[str]:
+    """``init=`` of the default entries. A boot loader that cannot be read names none."""
+    try:
+        defaults = store.get(Bootloader).defaults
+    except FactUnavailable:
+        return
+    yield from (arg.value for entry in defaults if (arg := last_arg(entry.args, "init")) and arg.value)
+
+
+def _kind(fs: GuestFS, path: str) -> str:
+    """What the program at ``path`` is; empty when its name and content do not tell."""
+    program = (fs.resolve(path) or path).rpartition("/")[2]
+    if program.startswith("busybox"):
+        return "openrc" if _calls_openrc(fs) else "busybox"
+    found = _BY_NAME.get(program) or _by_content(fs, path)
+    return "openrc" if found == "sysv" and _calls_openrc(fs) else found
+
+
+def _by_content(fs: GuestFS, path: str) -> str:
+    data = fs.head(path, _MAX_PROGRAM) or b""
+    if data.startswith(b"#!"):
+        return next((name for word, name in _called() if word in data), "")
+    return next((name for mark, name in _BY_CONTENT if mark in data), "")
+
+
+def _called() -> Iterable[tuple[bytes, str]]:
+    """What an init script may start in its place: NixOS' first one ends in systemd, s6-linux-init's is a script as a whole."""
+    return ((b"systemd/systemd", "systemd"), (b"s6-", "s6"), (b"runit", "runit"), (b"openrc", "openrc"))
+
+
+def _calls_openrc(fs: GuestFS) -> bool:
+    text = fs.text(INITTAB)
+    return text is not None and any("openrc" in line.text or "/sbin/rc " in line.text for line in text.lines() if not line.is_blank())

@@ -1,0 +1,58 @@
+"""What the kernel command line asks of systemd: the target to reach, units to mask, whether fstab is read (kernel-command-line(7))."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from v2vlint.facts.boot.bootloader import Bootloader
+from v2vlint.facts.boot.cmdline import KernelArg
+from v2vlint.facts.registry import FactStore, provides
+from v2vlint.facts.systemd.unit_files import UnitFiles
+from v2vlint.model.errors import FactUnavailable
+
+_LEVELS = {
+    "emergency": "emergency.target", "-b": "emergency.target", "rescue": "rescue.target", "single": "rescue.target",
+    "s": "rescue.target", "S": "rescue.target", "1": "rescue.target", "2": "multi-user.target", "3": "multi-user.target",
+    "4": "multi-user.target", "5": "graphical.target",
+}  # fmt: skip
+_NO = frozenset({"0", "no", "n", "false", "f", "off"})
+
+
+@dataclass(frozen=True, slots=True)
+class BootGoal:
+    """``target`` is the unit to start, ``masked`` those that the command line masks, ``reads_fstab`` whether fstab counts at all."""
+
+    target: str = "default.target"
+    masked: frozenset[str] = frozenset()
+    reads_fstab: bool = True
+
+
+@provides
+def find_boot_goal(units: UnitFiles, store: FactStore) -> BootGoal:
+    """From the default entry; several default entries that differ (one for each firmware) leave the usual."""
+    found = {goal_of(entry) for entry in _command_lines(store)}
+    goal = found.pop() if len(found) == 1 else BootGoal()
+    return BootGoal(units.alias_of(goal.target), goal.masked, goal.reads_fstab)
+
+
+def _command_lines(store: FactStore) -> tuple[tuple[KernelArg, ...], ...]:
+    try:
+        return tuple(entry.args for entry in store.get(Bootloader).defaults)
+    except FactUnavailable:
+        return ()
+
+
+def goal_of(args: Iterable[KernelArg]) -> BootGoal:
+    """What one command line asks for; of several words for the target the last one counts."""
+    target, masked, fstab = "default.target", set[str](), True
+    for arg in args:
+        if arg.name == "systemd.unit" and arg.value:
+            target = arg.value
+        elif arg.value is None and arg.name in _LEVELS:
+            target = _LEVELS[arg.name]
+        elif arg.name == "systemd.mask" and arg.value:
+            masked.add(arg.value if "." in arg.value else f"{arg.value}.service")
+        elif arg.name == "fstab":
+            fstab = (arg.value or "yes").lower() not in _NO
+    return BootGoal(target, frozenset(masked), fstab)

@@ -1,0 +1,128 @@
+"""Which mounts systemd cannot start the guest without.
+
+A failed mount fails every unit that requires it. The boot stops when this reaches ``local-fs.target``, whose OnFailure= is emergency mode,
+or ``sysinit.target`` or ``basic.target``, which every service requires. Anywhere else, only a service is missing.
+
+Compared with Debian's own systemd in a container: tests/facts/systemd/test_nspawn.py.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+
+from v2vlint.facts.registry import provides
+from v2vlint.facts.syntax.systemd_unit import Unit
+from v2vlint.facts.systemd.goal import BootGoal
+from v2vlint.facts.systemd.mount_units import LOCAL, MountUnit, MountUnits
+from v2vlint.facts.systemd.unit_files import UnitFiles, unit_name
+
+_SYSINIT, _BASIC, _RESCUE, _EMERGENCY = "sysinit.target", "basic.target", "rescue.target", "emergency.target"
+_USUAL = {_BASIC: (_SYSINIT,)}
+_STRONG = ("Requires", "BindsTo", "Requisite")
+_STOPS = frozenset({_EMERGENCY, "emergency.service", "rescue.target", "rescue.service", "poweroff.target", "halt.target", "reboot.target"})
+_MAX_UNITS = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class MountGraph:
+    """``needed`` maps each unit that the boot cannot do without to the one that requires it; ``asked`` is every mount it tries to start."""
+
+    needed: dict[str, str] = field(default_factory=dict)
+    asked: frozenset[str] = frozenset()
+
+    def chain(self, name: str) -> tuple[str, ...]:
+        """The units from ``name`` up to the one whose failure stops the boot."""
+        found = [name]
+        while (above := self.needed.get(found[-1])) and above not in found:
+            found.append(above)
+        return tuple(found)
+
+    def end(self, name: str) -> str:
+        """What the boot comes to without ``name``: ``emergency`` mode, ``nothing`` where no service starts, empty where it goes on."""
+        top = self.chain(name)[-1]
+        return "" if name not in self.needed else "nothing" if top in (_SYSINIT, _BASIC) else "emergency"
+
+
+@provides
+def find_mount_graph(files: UnitFiles, mounts: MountUnits, goal: BootGoal) -> MountGraph:
+    """Walk down from what must not fail, along requirements."""
+    links = _Links(files, mounts, goal)
+    needed = dict(links.below(links.vital()))
+    started = (name for name, unit in mounts.units.items() if unit.required_by or unit.wanted_by)
+    listed = (name for kind in ("wants", "requires") for _owner, names in files.linking(kind) for name in names)
+    asked = dict.fromkeys((*needed, *started, *(name for name in listed if name in mounts.units)))
+    return MountGraph(needed, frozenset((*asked, *(name for name, _above in links.below(asked)))))
+
+
+class _Links:
+    """Requirements between units, upside down where units name their owners."""
+
+    def __init__(self, files: UnitFiles, mounts: MountUnits, goal: BootGoal) -> None:
+        self._files, self._mounts, self._goal = files, mounts, goal
+        self._owned: dict[str, list[str]] = {}
+        for unit in mounts.units.values():
+            for owner in unit.required_by:
+                self._owned.setdefault(owner, []).append(unit.name)
+
+    def vital(self) -> tuple[str, ...]:
+        """What stops the boot when it fails; nothing where the boot is to end in an emergency shell anyway."""
+        if self._goal.target == _EMERGENCY:
+            return ()
+        usual = (LOCAL, _SYSINIT) if self._goal.target == _RESCUE else (LOCAL, _SYSINIT, _BASIC)
+        targets = tuple(name for name in usual if not self._masked(name))
+        return (*targets, *(unit.name for unit in self._mounts.units.values() if _STOPS & set(unit.on_failure)))
+
+    def below(self, tops: Iterable[str]) -> Iterator[tuple[str, str]]:
+        """Every unit that ``tops`` require, directly or not, with the unit that does; the tops themselves with an empty string."""
+        pending, seen = [(top, "") for top in tops], set[str]()
+        while pending and len(seen) < _MAX_UNITS:
+            name, above = pending.pop(0)
+            if name not in seen:
+                seen.add(name)
+                yield name, above
+                pending.extend((lower, name) for lower in self._required(name))
+
+    def _required(self, name: str) -> Iterator[str]:
+        unit = self._mounts.units.get(name)
+        found = [] if unit is None else [*unit.requires, *self._mounted_at(unit)]
+        own = None if unit is not None or name.endswith(".device") else self._files.own(name) or self._files.changes(name)
+        if own is not None:
+            paths = (word.value for word in own.words("Unit", "RequiresMountsFor"))
+            found += [lower for path in paths for lower in self._covering(path)]
+        waits = _Order(name, own)
+        stated = (word.value for word in own.words("Unit", *_STRONG)) if own else ()
+        linked = (*_USUAL.get(name, ()), *self._owned.get(name, ()), *self._files.linked(name, "requires"), *stated)
+        found += [lower for lower in linked if waits.for_unit(lower, self._mounts.units.get(lower))]
+        yield from (lower for lower in found if not self._masked(lower))
+
+    def _mounted_at(self, unit: MountUnit) -> Iterator[str]:
+        for path in unit.paths:
+            yield from (lower for lower in self._covering(path) if lower != unit.name)
+
+    def _covering(self, path: str) -> Iterator[str]:
+        """The mount units at ``path`` and above it."""
+        parts = [part for part in path.split("/") if part]
+        names = (unit_name("/".join(parts[:count]), ".mount") for count in range(len(parts) + 1))
+        yield from (name for name in names if name in self._mounts.units)
+
+    def _masked(self, name: str) -> bool:
+        return name in self._goal.masked or self._files.is_masked(name)
+
+
+class _Order:
+    """Whether a unit waits for one that it requires. Without an order it is started at once, and a failure comes too late to matter."""
+
+    def __init__(self, name: str, own: Unit | None) -> None:
+        self._name = name
+        self._after = frozenset(word.value for word in own.words("Unit", "After")) if own else frozenset[str]()
+        stated = own.get("Unit", "DefaultDependencies") if own else None
+        usual = name not in (LOCAL, _SYSINIT) if stated is None else stated.value.lower() not in ("no", "0", "false", "off")
+        self._is_waiting_target = name.endswith(".target") and usual
+
+    def for_unit(self, lower: str, mount: MountUnit | None) -> bool:
+        """A target waits for what it requires (systemd.target(5)); sysinit.target waits for all that local-fs.target waits for."""
+        before = mount.before if mount else ()
+        if self._is_waiting_target or lower in self._after or self._name in before or lower in _USUAL.get(self._name, ()):
+            return True
+        return self._name in (_SYSINIT, _BASIC) and LOCAL in before

@@ -1,0 +1,182 @@
+"""The mount units of a boot: those that systemd-fstab-generator makes of fstab, and native ones, with what each of them requires.
+
+Which file counts follows systemd.unit(5): /etc goes before the generator, the generator before the vendor's folders. The generator's rules
+follow its output (systemd 252), and tests/facts/systemd/test_nspawn.py compares the two.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+from v2vlint.facts.registry import provides
+from v2vlint.facts.storage.fstab import Fstab, FstabEntry
+from v2vlint.facts.syntax.systemd_unit import Unit
+from v2vlint.facts.systemd.goal import BootGoal
+from v2vlint.facts.systemd.unit_files import ADMIN, UnitFiles, unit_name
+
+LOCAL, REMOTE, SWAP = "local-fs.target", "remote-fs.target", "swap.target"
+_API = frozenset({
+    "/proc", "/sys", "/dev", "/sys/kernel/security", "/sys/fs/smackfs", "/dev/shm", "/dev/pts", "/run", "/sys/fs/cgroup", "/sys/fs/pstore",
+    "/sys/firmware/efi/efivars", "/sys/fs/bpf", "/sys/fs/selinux", "/proc/bus/usb", "/dev/console",
+})  # fmt: skip
+_HEX = re.compile(r"\\x([0-9a-f]{2})")
+_SUFFIXES = frozenset({"service", "socket", "device", "mount", "automount", "swap", "target", "path", "timer", "slice", "scope"})
+_KEYS = {
+    "requires": ("Requires", "BindsTo", "Requisite", "RequiresOverridable", "BindTo"), "after": ("After",), "before": ("Before",),
+    "paths": ("RequiresMountsFor",), "on_failure": ("OnFailure",),
+}  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class MountUnit:
+    """One mount or automount unit. ``entry`` says in fstab's terms what is mounted where; None for an automount point.
+
+    ``requires`` are units without which it fails: those that it requires *and* starts after. ``paths`` are the paths whose mounts it
+    requires (RequiresMountsFor=, implied ones included). ``required_by`` and ``wanted_by`` are the units that pull it in, ``before``
+    those that wait for it.
+    """
+
+    name: str
+    entry: FstabEntry | None
+    requires: tuple[str, ...] = ()
+    paths: tuple[str, ...] = ()
+    required_by: tuple[str, ...] = ()
+    wanted_by: tuple[str, ...] = ()
+    before: tuple[str, ...] = ()
+    on_failure: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class MountUnits:
+    """Every unit by name; ``ignored`` are lines of fstab that make no unit: the second one for a mount point, the kernel's own mounts."""
+
+    units: dict[str, MountUnit]
+    ignored: tuple[FstabEntry, ...] = ()
+
+
+@provides
+def find_mount_units(fstab: Fstab, files: UnitFiles, goal: BootGoal) -> MountUnits:
+    """Generated units and native ones; masked ones are left out, as nothing can start them."""
+    generated: dict[str, MountUnit] = {}
+    ignored: list[FstabEntry] = []
+    for entry in fstab.entries:
+        made = _generated(entry) if goal.reads_fstab and entry.mount_point.startswith("/") and entry.mount_point not in _API else ()
+        if not made or made[0].name in generated:
+            ignored.append(entry)
+        else:
+            generated |= {unit.name: unit for unit in made}
+    units: dict[str, MountUnit] = {}
+    for name in sorted({*generated, *files.named(".mount"), *files.named(".automount")}):
+        unit = _winner(files, name, generated.get(name))
+        if unit is not None and name not in goal.masked:
+            units[name] = unit
+        if name in generated and (unit is None or unit.entry is not generated[name].entry) and (lost := generated[name].entry):
+            ignored.append(lost)
+    return MountUnits(units, tuple(ignored))
+
+
+def _winner(files: UnitFiles, name: str, generated: MountUnit | None) -> MountUnit | None:
+    path = files.path(name)
+    if generated is not None and (path is None or path.rpartition("/")[0] not in ADMIN):
+        return _changed(generated, files.changes(name))
+    native = None if files.is_masked(name) else files.own(name)
+    if native is None:
+        return None
+    made = _native(native)
+    asked = generated or MountUnit(name, None)
+    return replace(made, required_by=asked.required_by, wanted_by=asked.wanted_by)
+
+
+def _generated(entry: FstabEntry) -> tuple[MountUnit, ...]:
+    """The units of one line of fstab: the mount, and its automount point where one is asked for."""
+    options = entry.options
+    name, home = unit_name(entry.mount_point, ".mount"), REMOTE if entry.is_network else LOCAL
+    wanted, required = (tuple(_values(options, f"x-systemd.{key}-by")) for key in ("wanted", "required"))
+    requires = tuple(_mangled(value) for value in _values(options, "x-systemd.requires"))
+    paths = (*_parents(entry.mount_point), *_source(entry), *_values(options, "x-systemd.requires-mounts-for"))
+    mount = MountUnit(name, entry, requires, paths, required, wanted, _default_order(entry))
+    if _flag(options, "x-systemd.automount", "comment=systemd.automount"):
+        point = MountUnit(unit_name(entry.mount_point, ".automount"), None, (), _parents(entry.mount_point), before=(LOCAL,))
+        return replace(mount, required_by=(), wanted_by=()), _asked(point, home, entry.nofail)
+    if not (wanted or required or entry.noauto):
+        mount = _asked(mount, home, entry.nofail and entry.mount_point != "/")
+    return (mount,)
+
+
+def _asked(unit: MountUnit, home: str, optional: bool) -> MountUnit:
+    return replace(unit, wanted_by=(home,)) if optional else replace(unit, required_by=(home,))
+
+
+def _changed(unit: MountUnit, changes: Unit) -> MountUnit:
+    """A generated unit with the administrator's drop-ins over it."""
+    stated, entry = _stated(changes), unit.entry
+    if entry is not None and (what := changes.get("Mount", "What")) is not None:
+        entry = replace(entry, spec=what, fs_type=str(changes.get("Mount", "Type") or entry.fs_type), unit=unit.name)
+    before = (*unit.before, *stated.before)
+    return replace(
+        unit, entry=entry, requires=(*unit.requires, *stated.requires), paths=(*unit.paths, *stated.paths), before=before,
+        on_failure=stated.on_failure,
+    )  # fmt: skip
+
+
+def _native(unit: Unit) -> MountUnit:
+    stated = _stated(unit)
+    where = unit.get("Mount", "Where") or unit.get("Automount", "Where")
+    what = unit.get("Mount", "What")
+    usual = str(unit.get("Unit", "DefaultDependencies") or "yes").lower() not in ("no", "0", "false", "off")
+    if what is None or where is None:
+        parents = _parents(where.value) if where else ()
+        before = (*stated.before, *((LOCAL,) if usual else ()))
+        return replace(stated, paths=(*parents, *stated.paths), before=before)
+    options = tuple(option for token in unit.ini.all("Mount", "Options") for option in token.value.split(","))
+    entry = FstabEntry(what, where.value, str(unit.get("Mount", "Type") or "auto"), options, what.where, unit=unit.name)
+    paths = (*_parents(entry.mount_point), *_source(entry), *stated.paths)
+    return replace(stated, entry=entry, paths=paths, before=(*stated.before, *(_default_order(entry) if usual else ())))
+
+
+def _default_order(entry: FstabEntry) -> tuple[str, ...]:
+    """mount_add_default_dependencies(): nobody waits for a mount with ``nofail``."""
+    return () if entry.nofail and entry.mount_point != "/" else (REMOTE if entry.is_network else LOCAL,)
+
+
+def _stated(unit: Unit) -> MountUnit:
+    """The relations that a unit states. A requirement without After= does not hold it up: it has started by the time that one fails."""
+    words = {key: tuple(word.value for word in unit.words("Unit", *keys)) for key, keys in _KEYS.items()}
+    requires = tuple(name for name in words["requires"] if name in words["after"])
+    return MountUnit(unit.name, None, requires, words["paths"], before=words["before"], on_failure=words["on_failure"])
+
+
+def _parents(path: str) -> tuple[str, ...]:
+    """The folder that holds the mount point: its mounts are required, those of the point itself are not."""
+    return (path.rstrip("/").rpartition("/")[0] or "/",) if path != "/" else ()
+
+
+def _source(entry: FstabEntry) -> tuple[str, ...]:
+    """The path that a bind or loop mount shows."""
+    path = entry.device
+    return (path,) if path.startswith("/") and not path.startswith("/dev/") and not entry.is_network else ()
+
+
+def _flag(options: tuple[str, ...], *names: str) -> bool:
+    return any(option in names for option in options)
+
+
+def _values(options: tuple[str, ...], name: str) -> Iterator[str]:
+    yield from (option.partition("=")[2] for option in options if option.startswith(f"{name}="))
+
+
+def _mangled(name: str) -> str:
+    """A unit given by name or path: unit_name_mangle_with_suffix() makes a unit of a path, and adds .mount to a bare word."""
+    if name.startswith("/"):
+        return unit_name(name, ".device" if name.startswith(("/dev/", "/sys/")) else ".mount")
+    return name if name.rpartition(".")[2] in _SUFFIXES and "." in name else f"{name}.mount"
+
+
+def device_of(unit: str) -> str:
+    r"""The path of a device unit: ``dev-disk-by\x2duuid-1.device`` is ``/dev/disk/by-uuid/1``; empty for other units."""
+    if not unit.endswith(".device"):
+        return ""
+    text = unit.removesuffix(".device").replace("-", "/")
+    return "/" + _HEX.sub(lambda match: chr(int(match[1], 16)), text)

@@ -1,0 +1,100 @@
+"""Unit files as the manager loads them: the highest folder wins, drop-ins are laid over it, a link to /dev/null masks (systemd.unit(5)).
+
+``/run`` is empty when a guest starts; what generators write there is made of fstab and the like: :mod:`v2vlint.facts.systemd.mount_units`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from v2vlint.facts.registry import provides
+from v2vlint.facts.syntax.ini import ini_from, joined
+from v2vlint.facts.syntax.layers import drop_ins, winner
+from v2vlint.facts.syntax.systemd_unit import Unit
+from v2vlint.guest.fs import GuestFS
+
+ADMIN = ("/etc/systemd/system.control", "/etc/systemd/system")
+VENDOR = ("/usr/local/lib/systemd/system", "/usr/lib/systemd/system", "/lib/systemd/system")
+FOLDERS = (*ADMIN, *VENDOR)
+MAX_UNITS = 5000
+
+
+@dataclass(frozen=True, slots=True)
+class UnitFiles:
+    """The guest's units by name."""
+
+    _fs: GuestFS = field(repr=False)
+
+    def path(self, name: str) -> str | None:
+        """The file that counts for ``name``, a mask included."""
+        return winner(self._fs, FOLDERS, name)
+
+    def is_masked(self, name: str) -> bool:
+        """Whether ``name`` can never start."""
+        path = self.path(name)
+        return path is not None and self._fs.is_masked(path)
+
+    def own(self, name: str) -> Unit | None:
+        """The unit file of this name with its drop-ins; None when there is no file, or it is masked."""
+        path = self.path(name)
+        if path is None or self.is_masked(name):
+            return None
+        text = self._fs.text(path)
+        return None if text is None else self._laid_over(name, text.path, (path, *self._drop_ins(name)))
+
+    def changes(self, name: str) -> Unit:
+        """The drop-ins of ``name`` alone, as a generated unit of that name gets them."""
+        return self._laid_over(name, "", self._drop_ins(name))
+
+    def named(self, suffix: str) -> tuple[str, ...]:
+        """The names of all units that end in ``suffix``, sorted; masked ones among them."""
+        return tuple(sorted({name for folder in FOLDERS for name in self._fs.listdir(folder) if name.endswith(suffix)})[:MAX_UNITS])
+
+    def linked(self, name: str, kind: str) -> tuple[str, ...]:
+        """The units that links in ``NAME.wants`` or ``NAME.requires`` add; ``kind`` is ``wants`` or ``requires``."""
+        folders = tuple(f"{folder}/{name}.{kind}" for folder in FOLDERS)
+        names = dict.fromkeys(entry for folder in folders for entry in self._fs.listdir(folder))
+        live = ((entry, winner(self._fs, folders, entry)) for entry in names)
+        return tuple(entry for entry, path in live if path and self._fs.readlink(path) != "/dev/null")
+
+    def linking(self, kind: str) -> Iterator[tuple[str, tuple[str, ...]]]:
+        """Every unit that has such links, with what they add."""
+        owners = {entry.removesuffix(f".{kind}") for folder in FOLDERS for entry in self._fs.listdir(folder) if entry.endswith(f".{kind}")}
+        yield from ((owner, self.linked(owner, kind)) for owner in sorted(owners))
+
+    def alias_of(self, name: str) -> str:
+        """The unit that ``name`` is a link to (``default.target``), else ``name``."""
+        path = self.path(name)
+        link = self._fs.readlink(path) if path else None
+        return link.rpartition("/")[2] if link and link != "/dev/null" else name
+
+    def _drop_ins(self, name: str) -> tuple[str, ...]:
+        stem, _, kind = name.rpartition(".")
+        parts = stem.split("-")
+        prefixes = (f"{'-'.join(parts[:count])}-.{kind}" for count in range(1, len(parts)))
+        template = (f"{stem.partition('@')[0]}@.{kind}",) if "@" in stem else ()
+        return tuple(path for owner in (kind, *prefixes, *template, name) for path in drop_ins(self._fs, FOLDERS, owner))
+
+    def _laid_over(self, name: str, path: str, files: tuple[str, ...]) -> Unit:
+        texts = tuple(text for file in files if (text := self._fs.text(file)) is not None)
+        return Unit(name, path, joined(map(ini_from, texts)), texts)
+
+
+@provides
+def find_unit_files(fs: GuestFS) -> UnitFiles:
+    """The guest's units, read when they are asked for."""
+    return UnitFiles(fs)
+
+
+def unit_name(path: str, suffix: str) -> str:
+    r"""The name of the unit for a path, as systemd-escape(1) ``--path`` makes it: ``/srv/a-b`` is ``srv-a\x2db.mount``."""
+    parts = [part for part in path.split("/") if part not in ("", ".")]
+    return ("-".join(_escaped(part, first=not index) for index, part in enumerate(parts)) or "-") + suffix
+
+
+def _escaped(part: str, first: bool) -> str:
+    plain = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789:_."
+    raw = part.encode("utf-8", "surrogateescape")
+    text = "".join(chr(byte) if chr(byte) in plain else f"\\x{byte:02x}" for byte in raw)
+    return f"\\x2e{text[1:]}" if first and text.startswith(".") else text

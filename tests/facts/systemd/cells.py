@@ -1,0 +1,116 @@
+"""Random combinations of fstab, units, drop-ins, masks and command lines; a number makes the same one again."""
+
+from __future__ import annotations
+
+import graphlib
+import random
+import re
+from collections.abc import Mapping
+
+from tests.facts.guests import fact
+from tests.facts.systemd.nspawn import MASKED, Cell
+from v2vlint.facts.storage.mount_policy import MountPolicy
+from v2vlint.facts.systemd.goal import BootGoal
+from v2vlint.facts.systemd.mount_graph import MountGraph
+from v2vlint.facts.systemd.mount_units import MountUnit, MountUnits
+from v2vlint.facts.systemd.unit_files import unit_name
+from v2vlint.model.rule import Link
+
+GONE = "UUID=0dead000-0000-4000-8000-000000000000"
+_POINTS = ("/data", "/data/in", "/data/in/deep", "/srv", "/srv/a-b", "/opt/x")
+_OPTIONS = (
+    "nofail", "noauto", "auto", "_netdev", "x-systemd.wanted-by=multi-user.target", "x-systemd.required-by=local-fs.target",
+    "x-systemd.required-by=multi-user.target", "x-systemd.requires=/srv", "x-systemd.requires-mounts-for=/data/in/deep",
+    "x-systemd.requires=dev-gone.device", "x-systemd.wanted-by=local-fs.target", "x-systemd.makefs", "ro",
+)  # fmt: skip
+_MOUNT = re.compile(r"[\w.\\-]+\.mount")
+_ETC = "/etc/systemd/system"
+_MORE = ("Requires=srv.mount\nAfter=srv.mount", "RequiresMountsFor=/opt/x", "Requires=dev-gone.device\nAfter=dev-gone.device")
+_WORDS = ("", "", "", "", "fstab=no", "fstab=0", "rd.fstab=no", "systemd.mask=data.mount", "systemd.unit=rescue.target", "3", "single")
+
+
+def drawn(number: int) -> Cell:
+    """The combination with this number."""
+    rng = random.Random(number)
+    lines = [_line(rng) for _ in range(rng.randint(1, 4))]
+    files: dict[str, str | Link] = {}
+    for _ in range(rng.choice((0, 0, 1, 1, 2, 3))):
+        files |= _unit(rng)
+    return Cell("".join(lines), files, rng.choice(_WORDS))
+
+
+def _line(rng: random.Random) -> str:
+    point = rng.choice(_POINTS)
+    options = ",".join(rng.sample(_OPTIONS, rng.choice((0, 0, 1, 1, 2)))) or "defaults"
+    kind = rng.choice(("gone", "gone", "tmpfs", "tmpfs", "bind", "device"))
+    if kind == "bind":
+        source = rng.choice([other for other in _POINTS if not other.startswith(point)])  # a mount of what is below itself is a cycle
+        return f"{source}/sub {point} none bind,{options} 0 0\n"
+    what = {"gone": f"{GONE} {point} ext4", "device": f"/dev/gone {point} ext4", "tmpfs": f"tmpfs {point} tmpfs"}[kind]
+    return f"{what} {options} 0 {0 if kind == 'tmpfs' else rng.choice((0, 2))}\n"
+
+
+def _unit(rng: random.Random) -> dict[str, str | Link]:
+    point = rng.choice(_POINTS)
+    name = unit_name(point, ".mount")
+    what = rng.choice(("What=/dev/gone\nType=ext4", "What=tmpfs\nType=tmpfs"))
+    body = f"[Mount]\n{what}\nWhere={point}\n"
+    target = rng.choice(("local-fs", "local-fs", "sysinit", "basic", "multi-user", "remote-fs"))
+    linked: dict[str, str | Link] = {f"{_ETC}/{target}.target.{rng.choice(('wants', 'requires'))}/{name}": Link(f"{_ETC}/{name}")}
+    kinds: tuple[dict[str, str | Link], ...] = (
+        {f"{_ETC}/{name}": MASKED},
+        {f"{_ETC}/{name}": body},
+        {f"/usr/lib/systemd/system/{name}": body},
+        {f"{_ETC}/{name}": body, **linked},
+        {f"{_ETC}/{name}": body, **linked},
+        linked if target not in ("sysinit", "basic") else {},
+        {f"{_ETC}/{name}.d/more.conf": f"[Unit]\n{rng.choice(_MORE)}\n"},
+        {f"{_ETC}/{target}.target.d/more.conf": f"[Unit]\n{rng.choice(('Requires', 'Wants', 'BindsTo'))}={name}\n"}
+        if target not in ("sysinit", "basic")
+        else {},
+        {f"{_ETC}/{name}.d/other.conf": "[Unit]\nOnFailure=emergency.target\n"},
+    )
+    return rng.choice(kinds)
+
+
+def is_broken(cell: Cell) -> bool:
+    """Whether some unit that is required is masked or does not exist, or two require each other."""
+    units = fact(MountUnits, _files(cell)).units
+    texts = (f"{path} {content}" for path, content in cell.files.items())
+    named = {name for text in texts for name in _MOUNT.findall(text)}
+    return bool(named - set(units)) or "systemd.mask=" in cell.cmdline or _has_cycle(units)
+
+
+def _has_cycle(units: Mapping[str, MountUnit]) -> bool:
+    points = {name: unit.entry.mount_point for name, unit in units.items() if unit.entry}
+    below = {
+        name: {other for other, point in points.items() for path in unit.paths if other != name and f"{path}/".startswith(f"{point}/")}
+        | ({one for one in unit.requires if one in units})
+        for name, unit in units.items()
+    }
+    try:
+        graphlib.TopologicalSorter(below).prepare()
+    except graphlib.CycleError:
+        return True
+    return False
+
+
+def forecast(cell: Cell) -> str:
+    """What v2vlint says becomes of it, in the oracle's words."""
+    files = {
+        "/etc/fstab": cell.fstab,
+        **cell.files,
+        "/boot/grub/grub.cfg": f"menuentry a {{\n linux /vmlinuz root=/dev/sda1 {cell.cmdline}\n}}\n",
+    }
+    policy, graph = fact(MountPolicy, files), fact(MountGraph, files)
+    gone = [entry for entry in policy.entries if entry.device in (GONE, "/dev/gone")]
+    lost = [entry for entry in (*gone, *(entry for entry, device in policy.devices if device == "/dev/gone")) if policy.stops(entry)]
+    if not lost:
+        return "up" if fact(BootGoal, files).target != "emergency.target" else "emergency"
+    ends = {graph.end(entry.unit or unit_name(entry.mount_point, ".mount")) for entry in lost}
+    return "emergency" if "emergency" in ends else "nothing"
+
+
+def _files(cell: Cell) -> dict[str, str | Link]:
+    menu = f"menuentry a {{\n linux /vmlinuz root=/dev/sda1 {cell.cmdline}\n}}\n"
+    return {"/etc/fstab": cell.fstab, **cell.files, "/boot/grub/grub.cfg": menu}

@@ -1,0 +1,132 @@
+"""Debian's own systemd as an oracle: it boots in a container with the guest's fstab and units, and says which targets it reached.
+
+In a container there is no udev, so a unit that waits for a device fails at once instead of after 90 seconds. The fstab generator ignores
+devices in containers: it runs outside, in a mere chroot, and the container's one hands out what that wrote.
+"""
+
+from __future__ import annotations
+
+import atexit
+import contextlib
+import functools
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from guestbuild.debian import Spec, package_set
+from v2vlint.model.rule import Link
+
+MASKED = Link("/dev/null")
+_GENERATORS = Path("usr/lib/systemd/system-generators")
+_REPORT = """\
+[Unit]
+DefaultDependencies=no
+After=emergency.target rescue.target multi-user.target
+Conflicts=shutdown.target
+[Service]
+Type=oneshot
+ExecStart=/bin/sh -c 'sleep 0.3; systemctl list-units --all --plain --no-legend --full > /result; systemctl exit 0 || kill -s RTMIN+4 1'
+StandardOutput=null
+"""
+_HAND_OUT = "#!/bin/sh\ncp -a /made/normal/. $1/; cp -a /made/early/. $2/; cp -a /made/late/. $3/\n"
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One combination. A device that exists is mounted as tmpfs: a container has no others."""
+
+    fstab: str
+    files: Mapping[str, str | Link] = field(default_factory=dict)
+    cmdline: str = ""
+
+
+@functools.cache
+def tree() -> Path:
+    """Debian's files without kernels and documentation, unpacked once."""
+    folder = Path(tempfile.mkdtemp(prefix="v2vlint-nspawn-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    archive = package_set(Spec())
+    left_out = [f"--exclude=./{path}" for path in ("usr/share/doc", "usr/share/locale", "boot/*", "usr/lib/modules", "dev/*")]
+    subprocess.run(["tar", "-C", folder, *left_out, "-xf", archive], check=True)
+    for name in ("systemd-gpt-auto-generator", "systemd-getty-generator"):
+        (folder / _GENERATORS / name).unlink()
+    return folder
+
+
+def reached(cell: Cell) -> str:
+    """``up``, ``emergency``, ``nothing`` (neither services nor a shell), or ``frozen``: the default target cannot be started at all."""
+    with _overlay() as root:
+        _lay_out(root, cell)
+        _generate(root, cell)
+        command: list[str | Path] = [
+            "systemd-nspawn",
+            "-q",
+            "-b",
+            "-D",
+            root,
+            "--register=no",
+            "--keep-unit",
+            "--console=pipe",
+            *cell.cmdline.split(),
+        ]
+        subprocess.run(["timeout", "90", *command], capture_output=True, stdin=subprocess.DEVNULL, check=False)
+        result = root / "result"
+        if not result.exists():
+            return "frozen"
+        units = {words[0]: words[2] for line in result.read_text().splitlines() if len(words := line.split()) > 3}
+    if units.get("emergency.target") == "active":
+        return "emergency"
+    return "up" if "active" in (units.get("basic.target"), units.get("rescue.target")) else "nothing"
+
+
+@contextlib.contextmanager
+def _overlay() -> Iterator[Path]:
+    with tempfile.TemporaryDirectory(prefix="v2vlint-cell-", dir="/dev/shm") as name:
+        upper, work, merged = (Path(name) / part for part in ("upper", "work", "merged"))
+        for part in (upper, work, merged):
+            part.mkdir()
+        options = f"lowerdir={tree()},upperdir={upper},workdir={work}"
+        subprocess.run(["mount", "-t", "overlay", "overlay", "-o", options, merged], check=True)
+        try:
+            yield merged
+        finally:
+            subprocess.run(["umount", "-l", merged], check=True)
+
+
+def _lay_out(root: Path, cell: Cell) -> None:
+    report = "/etc/systemd/system/report.service"
+    links = {f"/etc/systemd/system/{name}.target.wants/report.service": Link(report) for name in ("emergency", "rescue", "multi-user")}
+    for path, content in {"/etc/fstab": cell.fstab, "/etc/machine-id": "", report: _REPORT, **links, **cell.files}.items():
+        place = root / path.lstrip("/")
+        place.parent.mkdir(parents=True, exist_ok=True)
+        place.unlink(missing_ok=True)
+        if isinstance(content, Link):
+            place.symlink_to(content.target)
+        else:
+            place.write_text(content)
+
+
+def _generate(root: Path, cell: Cell) -> None:
+    for name in ("normal", "early", "late"):
+        (root / "made" / name).mkdir(parents=True)
+    environment = ["env", "-i", "SYSTEMD_IN_INITRD=0", f"SYSTEMD_PROC_CMDLINE={cell.cmdline}"]
+    inside: list[str | Path] = ["unshare", "-m", "-p", "-f", f"--mount-proc={root / 'proc'}", "chroot", root, *environment]
+    generator = _GENERATORS / "systemd-fstab-generator"
+    subprocess.run([*inside, f"/{generator}", "/made/normal", "/made/early", "/made/late"], capture_output=True, check=False)
+    (root / generator).unlink()
+    (root / generator).write_text(_HAND_OUT)
+    (root / generator).chmod(0o755)
+
+
+def available() -> bool:
+    """Whether containers can be started here: as root, with an overlay filesystem."""
+    if not shutil.which("systemd-nspawn"):
+        return False
+    try:
+        with _overlay():
+            return True
+    except (subprocess.CalledProcessError, OSError):
+        return False

@@ -1,0 +1,151 @@
+"""Which mounts stop the boot: every row was seen in a container with Debian's systemd 252 (see nspawn.py)."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.facts.guests import fact
+from tests.facts.systemd.cells import GONE, forecast
+from tests.facts.systemd.nspawn import MASKED, Cell
+from v2vlint.facts.storage.mount_policy import MountPolicy
+from v2vlint.facts.systemd.mount_units import MountUnits, device_of
+from v2vlint.facts.systemd.unit_files import unit_name
+from v2vlint.model.rule import Link
+
+ETC, LIB = "/etc/systemd/system", "/usr/lib/systemd/system"
+X = f"{GONE} /x ext4"
+TMPFS = "[Mount]\nWhat=tmpfs\nWhere=/x\nType=tmpfs\n"
+NATIVE = "[Mount]\nWhat=/dev/gone\nWhere=/x\n"
+
+
+def linked(owner: str, kind: str = "requires") -> dict[str, str | Link]:
+    return {f"{ETC}/x.mount": NATIVE, f"{ETC}/{owner}.{kind}/x.mount": Link("../x.mount")}
+
+
+@pytest.mark.parametrize(
+    ("options", "ends"),
+    [
+        ("defaults", "emergency"),
+        ("nofail", "up"),
+        ("noauto", "up"),
+        ("noauto,auto", "emergency"),
+        ("nofail,fail", "emergency"),
+        ("_netdev", "up"),
+        ("x-systemd.automount", "up"),
+        ("x-systemd.makefs", "emergency"),
+        ("x-systemd.wanted-by=multi-user.target", "up"),
+        ("x-systemd.required-by=multi-user.target", "up"),
+        ("x-systemd.required-by=local-fs.target", "emergency"),
+        ("x-systemd.required-by=local-fs.target,nofail", "up"),
+    ],
+)
+def test_options(options: str, ends: str) -> None:
+    assert forecast(Cell(f"{X} {options} 0 2\n")) == ends
+
+
+@pytest.mark.parametrize(
+    ("more", "ends"),
+    [
+        ("/x/y /srv/y none bind 0 0", "emergency"),
+        ("/x/y /srv/y none bind,nofail 0 0", "up"),
+        ("tmpfs /x/t tmpfs defaults 0 0", "emergency"),
+        ("tmpfs /x/t tmpfs nofail 0 0", "up"),
+        ("tmpfs /t tmpfs x-systemd.requires=/x 0 0", "emergency"),
+        ("tmpfs /t tmpfs x-systemd.requires=x.mount 0 0", "emergency"),
+        ("tmpfs /t tmpfs x-systemd.requires-mounts-for=/x/q 0 0", "emergency"),
+        ("tmpfs /xx tmpfs defaults 0 0", "up"),
+    ],
+)
+@pytest.mark.parametrize("option", ["nofail", "noauto"])
+def test_what_depends_on_an_optional_mount(option: str, more: str, ends: str) -> None:
+    assert forecast(Cell(f"{X} {option} 0 2\n{more}\n")) == ends
+
+
+@pytest.mark.parametrize(
+    ("fstab", "ends"),
+    [
+        (f"tmpfs /x tmpfs defaults 0 0\n{X} defaults 0 2\n", "up"),
+        (f"{X} defaults 0 2\ntmpfs /x tmpfs defaults 0 0\n", "emergency"),
+        ("tmpfs /t tmpfs x-systemd.requires=/dev/gone 0 0\n", "emergency"),
+        ("tmpfs /t tmpfs x-systemd.requires=dev-gone.device 0 0\n", "emergency"),
+        (f"{GONE} none swap sw 0 0\n", "up"),
+        (f"{GONE} /dev/shm ext4 defaults 0 0\n", "up"),
+    ],
+)
+def test_lines(fstab: str, ends: str) -> None:
+    assert forecast(Cell(fstab)) == ends
+
+
+@pytest.mark.parametrize(
+    ("fstab", "files", "ends"),
+    [
+        (f"{X} defaults 0 2\n", {f"{ETC}/x.mount": MASKED}, "up"),
+        (f"{X} defaults 0 2\n", {f"{ETC}/x.mount": TMPFS}, "up"),
+        (f"{X} defaults 0 2\n", {f"{LIB}/x.mount": TMPFS}, "emergency"),
+        (f"{X} noauto 0 2\n", {f"{ETC}/local-fs.target.d/a.conf": "[Unit]\nRequires=x.mount\n"}, "emergency"),
+        (f"{X} nofail 0 2\n", {f"{ETC}/local-fs.target.d/a.conf": "[Unit]\nRequires=x.mount\n"}, "up"),
+        (f"{X} nofail 0 2\n", {f"{ETC}/local-fs.target.d/a.conf": "[Unit]\nRequires=x.mount\nAfter=x.mount\n"}, "emergency"),
+        (f"{X} nofail 0 2\n", {f"{ETC}/x.mount.d/a.conf": "[Unit]\nOnFailure=emergency.target\n"}, "emergency"),
+        (
+            "tmpfs /t tmpfs defaults 0 0\n",
+            {f"{ETC}/t.mount.d/a.conf": "[Unit]\nRequires=dev-gone.device\nAfter=dev-gone.device\n"},
+            "emergency",
+        ),
+        ("", {f"{ETC}/x.mount": NATIVE}, "up"),
+        ("", linked("local-fs.target"), "emergency"),
+        ("", linked("local-fs.target", "wants"), "up"),
+        ("", linked("multi-user.target"), "up"),
+        ("", linked("sysinit.target"), "nothing"),
+        (f"{GONE} /var ext4 nofail 0 2\n", {f"{LIB}/basic.target": "[Unit]\nRequires=sysinit.target\nRequiresMountsFor=/var\n"}, "nothing"),
+        (f"{X} defaults 0 2\n", {f"{ETC}/local-fs.target": MASKED}, "up"),
+    ],
+)
+def test_units(fstab: str, files: dict[str, str | Link], ends: str) -> None:
+    assert forecast(Cell(fstab, files)) == ends
+
+
+@pytest.mark.parametrize(
+    ("cmdline", "ends"),
+    [
+        ("fstab=no", "up"),
+        ("fstab=0", "up"),
+        ("rd.fstab=no", "emergency"),
+        ("systemd.mask=x.mount", "up"),
+        ("systemd.unit=rescue.target", "emergency"),
+        ("single", "emergency"),
+        ("systemd.unit=emergency.target", "emergency"),
+    ],
+)
+def test_command_line(cmdline: str, ends: str) -> None:
+    assert forecast(Cell(f"{X} defaults 0 2\n", {}, cmdline)) == ends
+
+
+def test_the_effect_names_the_unit_that_makes_an_optional_mount_vital() -> None:
+    policy = fact(MountPolicy, {"/etc/fstab": f"{X} nofail 0 2\ntmpfs /x/t tmpfs defaults 0 0\n"})
+    assert policy.effect(policy.entries[0]) == (
+        "systemd waits 90 s for the device, then stops in emergency mode, as x-t.mount requires x.mount"
+    )
+
+
+def test_lines_without_a_unit_are_ignored() -> None:
+    units = fact(MountUnits, {"/etc/fstab": f"tmpfs /x tmpfs\n{X}\nproc /proc proc\n", f"{ETC}/y.mount": MASKED})
+    assert [(entry.device, entry.mount_point) for entry in units.ignored] == [(GONE, "/x"), ("proc", "/proc")]
+
+
+@pytest.mark.parametrize(
+    ("path", "name"),
+    [
+        ("/", "-.mount"),
+        ("/srv/a-b//c/", "srv-a\\x2db-c.mount"),
+        ("/.x", "\\x2ex.mount"),
+        ("/a b", "a\\x20b.mount"),
+        ("/ü", "\\xc3\\xbc.mount"),
+    ],
+)
+def test_unit_names(path: str, name: str) -> None:
+    """As systemd-escape --path --suffix=mount."""
+    assert unit_name(path, ".mount") == name
+
+
+def test_devices_of_units() -> None:
+    assert [device_of("dev-disk-by\\x2duuid-1.device"), device_of("a.mount")] == ["/dev/disk/by-uuid/1", ""]
