@@ -12,7 +12,7 @@ from tests.facts.systemd.nspawn import MASKED, Cell
 from v2vlint.facts.storage.mount_policy import MountPolicy
 from v2vlint.facts.systemd.goal import BootGoal
 from v2vlint.facts.systemd.mount_graph import MountGraph
-from v2vlint.facts.systemd.mount_units import MountUnit, MountUnits
+from v2vlint.facts.systemd.mount_units import REMOTE, MountUnit, MountUnits
 from v2vlint.facts.systemd.unit_files import unit_name
 from v2vlint.model.rule import Link
 
@@ -21,7 +21,7 @@ _POINTS = ("/data", "/data/in", "/data/in/deep", "/srv", "/srv/a-b", "/opt/x")
 _OPTIONS = (
     "nofail", "noauto", "auto", "_netdev", "x-systemd.wanted-by=multi-user.target", "x-systemd.required-by=local-fs.target",
     "x-systemd.required-by=multi-user.target", "x-systemd.requires=/srv", "x-systemd.requires-mounts-for=/data/in/deep",
-    "x-systemd.requires=dev-gone.device", "x-systemd.wanted-by=local-fs.target", "x-systemd.makefs", "ro",
+    "x-systemd.requires=dev-gone.device", "x-systemd.wanted-by=local-fs.target", "ro",
 )  # fmt: skip
 _MOUNT = re.compile(r"[\w.\\-]+\.mount")
 _ETC = "/etc/systemd/system"
@@ -74,11 +74,12 @@ def _unit(rng: random.Random) -> dict[str, str | Link]:
 
 
 def is_broken(cell: Cell) -> bool:
-    """Whether some unit that is required is masked or does not exist, or two require each other."""
+    """Whether some unit that is required is masked or does not exist, or two wait for each other, as local mounts below a remote one do."""
     units = fact(MountUnits, _files(cell)).units
     texts = (f"{path} {content}" for path, content in cell.files.items())
     named = {name for text in texts for name in _MOUNT.findall(text)}
-    return bool(named - set(units)) or "systemd.mask=" in cell.cmdline or _has_cycle(units)
+    early_network = any(REMOTE in units[lower].before for lower in fact(MountGraph, _files(cell)).needed if lower in units)
+    return bool(named - set(units)) or "systemd.mask=" in cell.cmdline or early_network or _has_cycle(units)
 
 
 def _has_cycle(units: Mapping[str, MountUnit]) -> bool:

@@ -28,8 +28,16 @@ After=emergency.target rescue.target multi-user.target
 Conflicts=shutdown.target
 [Service]
 Type=oneshot
-ExecStart=/bin/sh -c 'sleep 0.3; systemctl list-units --all --plain --no-legend --full > /result; systemctl exit 0 || kill -s RTMIN+4 1'
+ExecStart=/bin/sh /report
 StandardOutput=null
+"""
+_SCRIPT = """\
+for round in 1 2 3 4 5 6 7 8 9; do
+    sleep 0.3
+    systemctl list-jobs --no-legend | grep -qv report || break
+done
+systemctl list-units --all --plain --no-legend --full > /result
+systemctl exit 0 || kill -s RTMIN+4 1
 """
 _HAND_OUT = "#!/bin/sh\ncp -a /made/normal/. $1/; cp -a /made/early/. $2/; cp -a /made/late/. $3/\n"
 
@@ -99,7 +107,14 @@ def _overlay() -> Iterator[Path]:
 def _lay_out(root: Path, cell: Cell) -> None:
     report = "/etc/systemd/system/report.service"
     links = {f"/etc/systemd/system/{name}.target.wants/report.service": Link(report) for name in ("emergency", "rescue", "multi-user")}
-    for path, content in {"/etc/fstab": cell.fstab, "/etc/machine-id": "", report: _REPORT, **links, **cell.files}.items():
+    for path, content in {
+        "/etc/fstab": cell.fstab,
+        "/etc/machine-id": "",
+        report: _REPORT,
+        "/report": _SCRIPT,
+        **links,
+        **cell.files,
+    }.items():
         place = root / path.lstrip("/")
         place.parent.mkdir(parents=True, exist_ok=True)
         place.unlink(missing_ok=True)
