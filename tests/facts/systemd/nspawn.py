@@ -32,9 +32,9 @@ ExecStart=/bin/sh /report
 StandardOutput=null
 """
 _SCRIPT = """\
-for round in 1 2 3 4 5 6 7 8 9; do
+for round in 1 2 3 4 5 6 7 8 9 10 11 12; do
     sleep 0.3
-    systemctl list-jobs --no-legend | grep -qv report || break
+    systemctl -q is-active emergency.target basic.target rescue.target && break
 done
 systemctl list-units --all --plain --no-legend --full > /result
 systemctl exit 0 || kill -s RTMIN+4 1
