@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 import json
 import os
 import signal
@@ -90,7 +91,7 @@ def test_an_estate(estate: Path, tmp_path: Path) -> None:
         str(path) for path in estate.rglob("broken*") if path.suffix in (".qcow2", ".vmx")
     }
     assert sum(image.origin.kind == "vmx" for image in report.images) >= GOOD // len(FORMATS)
-    lines = list(csv.DictReader((tmp_path / "e.csv").open()))
+    lines = list(csv.DictReader(io.StringIO((tmp_path / "e.csv").read_text())))
     assert len(lines) == 2 * (GOOD + BROKEN)
     assert sum(line["verdict"] == "not-judged" for line in lines) == 2 * BROKEN
     assert len((tmp_path / "e.jsonl").read_text().splitlines()) == GOOD + BROKEN
