@@ -11,6 +11,7 @@ import pytest
 
 from tests.cli.conftest import Run
 from v2vlint import isolate
+from v2vlint.confine import forks
 from v2vlint.isolate import Call
 from v2vlint.model.errors import UsageError
 
@@ -65,6 +66,7 @@ def test_an_interpreter_that_this_user_may_not_run_is_named(tmp_path: Path, monk
     interpreter = tmp_path / "python"
     interpreter.write_bytes(Path(sys.executable).read_bytes()[:64])
     interpreter.chmod(0o600)
+    forks.end()  # the server of an earlier test would need no interpreter
     monkeypatch.setattr(sys, "executable", str(interpreter))
     with pytest.raises(UsageError, match=f"{interpreter} cannot be started: permission denied"):
         isolate.run(Call("v2vlint.engine.child:judge", {}))

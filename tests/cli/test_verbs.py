@@ -147,7 +147,7 @@ def test_targets_are_listed_with_the_users_own(v2vlint: Run, tmp_path: Path) -> 
 
 def test_one_target_is_shown(v2vlint: Run) -> None:
     done = v2vlint("targets", "hyperv-gen2")
-    assert "  firmware    UEFI\n" in done.stdout
+    assert "  firmware    UEFI" in done.stdout
     assert "hv_storvsc+sd_mod" in done.stdout
     assert json.loads(v2vlint("targets", "hyperv-gen2", "--format", "json").stdout)[0]["firmware"] == ["uefi"]
     assert v2vlint("targets", "hyperv").returncode == 2

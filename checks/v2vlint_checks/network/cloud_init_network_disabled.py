@@ -9,7 +9,7 @@ _INIT = {"/sbin/init": "", "/usr/bin/cloud-init": "", "/etc/systemd/system/cloud
 
 
 class CloudInitNetworkDisabled(Rule):
-    """cloud-init is told not to configure the network, whose present configuration does not fit the target.
+    """cloud-init must not configure the network, whose configuration does not fit the target.
 
     ## What it does
     Finds `network: {config: disabled}` where cloud-init runs and the guest's own network configuration is static or bound to the old

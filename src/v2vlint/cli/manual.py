@@ -85,5 +85,5 @@ def _heading(option: Option) -> str:
 
 def _text(text: str) -> str:
     r"""Text escaped for roff: backslashes and minus signs escaped, and no line that starts a request."""
-    escaped = text.replace("\\", "\\e").replace("-", "\\-")
+    escaped = text.replace("\\", "\\e").replace("-", "\\-").replace("…", "\\[u2026]")
     return f"\\&{escaped}" if escaped[:1] in (".", "'") else escaped

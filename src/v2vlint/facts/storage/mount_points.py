@@ -2,20 +2,14 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator
 from dataclasses import dataclass
 
-from v2vlint.facts.environment.services import Services
-from v2vlint.facts.environment.unit_states import FOLDERS, unit_state
-from v2vlint.facts.registry import provides
+from v2vlint.facts.boot.init import Init
+from v2vlint.facts.registry import FactStore, provides
 from v2vlint.facts.storage.fstab import Fstab, FstabEntry
-from v2vlint.facts.syntax.ini import IniFile, ini_from, joined
-from v2vlint.facts.syntax.layers import drop_ins, layered
-from v2vlint.guest.fs import GuestFS
+from v2vlint.facts.systemd.mount_graph import MountGraph
+from v2vlint.facts.systemd.mount_units import MountUnits
 from v2vlint.model.place import Where
-
-_ESCAPE = re.compile(r"\\x([0-9a-fA-F]{2})")
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,45 +37,18 @@ class MountPoints:
 
 
 @provides
-def find_mount_points(fs: GuestFS, fstab: Fstab, services: Services) -> MountPoints:
-    """Units in /etc hide entries of fstab, and those hide the vendor's units. systemd takes the first entry of a place, others the last."""
-    entries = [_of_fstab(entry) for entry in fstab.entries if entry.mount_point.startswith("/")]
-    if services.init != "systemd":
-        return MountPoints(tuple(reversed(entries)))
-    units = list(_units(fs, services))
-    own = [mount for mount in units if str(mount.where).startswith("/etc/")]
-    return MountPoints((*own, *entries, *(mount for mount in units if mount not in own)))
+def find_mount_points(fstab: Fstab, init: Init, store: FactStore) -> MountPoints:
+    """systemd has one unit for a place: of fstab's lines the first, unless a native unit hides it. Elsewhere the last line wins."""
+    if init.name != "systemd":
+        return MountPoints(
+            tuple(_mounted(entry, not entry.noauto) for entry in reversed(fstab.entries) if entry.mount_point.startswith("/"))
+        )
+    units, asked = store.get(MountUnits).units, store.get(MountGraph).asked
+    started = {name for name in units if name in asked or f"{name.removesuffix('.mount')}.automount" in asked}
+    return MountPoints(tuple(_mounted(unit.entry, name in started) for name, unit in units.items() if unit.entry is not None))
 
 
-def _of_fstab(entry: FstabEntry) -> MountedAt:
-    at_boot = "noauto" not in entry.options or "x-systemd.automount" in entry.options
-    path = entry.mount_point.rstrip("/") or "/"
-    return MountedAt(path, entry.device, entry.fs_type, entry.options, at_boot, entry.where)
-
-
-def _units(fs: GuestFS, services: Services) -> Iterator[MountedAt]:
-    pulled = {name for folder in FOLDERS for name in fs.listdir(f"{folder}/local-fs.target.wants")}
-    for path in layered(fs, FOLDERS, ".mount"):
-        name = path.rpartition("/")[2]
-        texts = (fs.text(one) for one in (path, *drop_ins(fs, FOLDERS, name)))
-        unit = joined(ini_from(text) for text in texts if text is not None)
-        where, device = unit.get("Mount", "Where"), unit.get("Mount", "What")
-        if where is not None and device is not None and where.value == _path_of(name):
-            state = unit_state(fs, services, name).state
-            automatic = unit_state(fs, services, f"{name.removesuffix('.mount')}.automount").state == "enabled"
-            at_boot = state == "enabled" or automatic or (name in pulled and state != "masked")
-            options = tuple(_word(unit, "Options").split(",")) if _word(unit, "Options") else ("defaults",)
-            yield MountedAt(where.value, device.value, _word(unit, "Type") or "auto", options, at_boot, where.where)
-
-
-def _word(unit: IniFile, key: str) -> str:
-    found = unit.get("Mount", key)
-    return found.value if found else ""
-
-
-def _path_of(name: str) -> str:
-    """The only place that a mount unit of this name may have: systemd-escape(1), ``--path``."""
-    stem = name.removesuffix(".mount")
-    if stem == "-":
-        return "/"
-    return "/" + _ESCAPE.sub(lambda match: chr(int(match[1], 16)), stem.replace("-", "/"))
+def _mounted(entry: FstabEntry, at_boot: bool) -> MountedAt:
+    return MountedAt(
+        entry.mount_point.rstrip("/") or "/", entry.device, entry.fs_type, entry.options or ("defaults",), at_boot, entry.where
+    )

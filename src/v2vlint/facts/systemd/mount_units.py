@@ -85,6 +85,8 @@ def _winner(files: UnitFiles, name: str, generated: MountUnit | None) -> MountUn
     if native is None:
         return None
     made = _native(native)
+    if made.entry is not None and unit_name(made.entry.mount_point, ".mount") != name:
+        return None  # mount_verify(): "Where= setting doesn't match unit name. Refusing."
     asked = generated or MountUnit(name, None)
     return replace(made, required_by=asked.required_by, wanted_by=asked.wanted_by)
 
