@@ -107,11 +107,14 @@ def test_every_format_has_a_family() -> None:
         **{
             "text": "text",
             "markdown": "text",
+            "csv": "text",
             "github": "raw",
             "json": "json",
             "sarif": "json",
             "gitlab": "json",
+            "jsonl": "json",
             "junit": "xml",
             "html": "xml",
+            "estate": "xml",
         }
     }

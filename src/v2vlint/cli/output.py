@@ -31,8 +31,8 @@ STYLES = {
 
 
 _FAMILIES: dict[str, Family] = {
-    **dict.fromkeys(("json", "sarif", "gitlab", "yaml"), "json"),
-    **dict.fromkeys(("junit", "html", "virt-inspector"), "xml"),
+    **dict.fromkeys(("json", "jsonl", "sarif", "gitlab", "yaml"), "json"),
+    **dict.fromkeys(("junit", "html", "estate", "virt-inspector"), "xml"),
     "github": "raw",
 }
 
