@@ -58,6 +58,16 @@ class MdadmDeviceNames(Rule):
             flags=("/etc/mdadm.conf:1",),
             severity=Severity.WARNING,
         ),
+        Example(
+            {"/etc/mdadm/mdadm.conf": "DEVICE /dev/sda* /dev/sd[b-d]1\n", "/etc/fstab": "UUID=aa-11 /srv ext4 defaults 0 0\n"},
+            given=(BlockTable((_MEMBER, _ARRAY)),),
+            flags=("/etc/mdadm/mdadm.conf:1",),
+            severity=Severity.ERROR,
+            fixed={"/etc/mdadm/mdadm.conf": "DEVICE partitions containers\n"},
+            title="patterns that match no disk on the target",
+        ),
+        Example({"/etc/mdadm/mdadm.conf": "DEVICE /dev/[sv]d* /dev/vd*\n"}),
+        Example({"/etc/mdadm/mdadm.conf": "DEVICE /dev/sd* partitions\n"}),
         Example({"/etc/mdadm/mdadm.conf": "DEVICE partitions containers\nHOMEHOST <system>\nARRAY /dev/md/0 UUID=8c2f:1 name=h:0\n"}),
     )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -32,6 +33,8 @@ from v2vlint.model.target import Target
 from v2vlint.model.verdict import Cause, Judge, Verdict, doubt, fault, repaired
 
 _SHARES = frozenset({"vmhgfs", "fuse.vmhgfs-fuse", "vmhgfs-fuse", "vboxsf", "prl_fs", "fuse.prl_fsd", "9p", "virtiofs"})
+_WILDCARD = re.compile(r"[*?\[]")
+_DISK_NAME = re.compile(r"/dev/(hd|sd|vd|xvd|nvme)")
 _HARDWARE_IDS = frozenset({"sys_wwid", "sys_serial", "mpath_uuid", "wwid_naa", "wwid_eui", "wwid_t10"})
 
 
@@ -291,14 +294,18 @@ def _md_names(conf: MdadmConf, blocks: BlockTable, needs: BootNeeds, landing: La
     lists: list[tuple[tuple[Token, ...], str]] = [(conf.scan, ""), *((array.devices, str(array.device)) for array in conf.arrays)]
     for tokens, array in lists:
         tied = tuple(token for token in tokens if _is_tied(token, landing, blocks))
-        if tied:
+        if tied and not any(token.value == "partitions" for token in tokens):
             reason = f"{array or 'DEVICE'} is bound to {tied[0].value}, a name that changes"
             yield fault(needed, reason, tied[0].where, TiedArray(tied, array, needed))
 
 
 def _is_tied(token: Token, landing: Landing, blocks: BlockTable) -> bool:
+    stem = _WILDCARD.split(token.value, maxsplit=1)[0]
+    if stem != token.value:
+        disk = _DISK_NAME.match(stem)
+        return bool(landing.prefixes) and disk is not None and disk[1] not in landing.prefixes
     gone = name_fate(token.value, landing.prefixes, blocks) is NameFate.GONE
-    return "*" not in token.value and (gone or name_kind(token.value) is NameKind.HARDWARE)
+    return gone or name_kind(token.value) is NameKind.HARDWARE
 
 
 @dataclass(frozen=True, slots=True)
