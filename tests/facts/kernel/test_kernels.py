@@ -69,7 +69,7 @@ IMAGES = {
     "signed": (sample_bzimage("6.1.0") + bytes(9), KernelImage("bzimage", "6.1.0")),
     "short": (sample_bzimage("6.1.0", 64)[:2000], KernelImage("bzimage", "6.1.0", "is truncated: 2000 bytes of 2048")),
     "empty": (b"", KernelImage("", problem="is empty")),
-    "zeros": (bytes(9000), KernelImage("", problem="begins with nothing but zero bytes")),
+    "zeros": (bytes(9000), KernelImage("", problem="starts with nothing but zero bytes")),
     "pe": (b"MZ" + b"\x01" * 99, KernelImage("pe")),
     "elf": (b"\x7fELF\x02", KernelImage("elf")),
     "gzip": (b"\x1f\x8b\x08", KernelImage("gzip")),
