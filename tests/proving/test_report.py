@@ -70,7 +70,7 @@ def test_a_boot_that_stops() -> None:
 @pytest.mark.parametrize(
     ("proof", "forecast", "last"),
     [
-        (STOPS, BOOTS, "forecast and boot disagree: the forecast is wrong, report it with what"),
+        (STOPS, BOOTS, "forecast and boot disagree: the forecast is wrong, please report it with the"),
         (replace(STOPS, came_up=True), BOOTS, "forecast and boot agree"),
         (replace(STOPS, came_up=True), FAILS, "forecast and boot disagree"),
         (replace(STOPS, came_up=None), FAILS, "nothing to compare: the boot could not tell"),

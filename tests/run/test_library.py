@@ -34,7 +34,7 @@ def test_importing_costs_nothing() -> None:
 
 
 def test_the_arguments_are_the_keys_of_the_configuration() -> None:
-    keys = {key.replace("-", "_") for key in config.KEYS} - {"format", "report", "images"}
+    keys = {key.replace("-", "_") for key in config.KEYS} - {"format", "report", "images", "recipes"}
     assert Wishes.__annotations__.keys() - library.OWN == keys
     assert Wishes.__annotations__.keys() > library.OWN
 
