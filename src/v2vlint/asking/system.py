@@ -12,7 +12,7 @@ from typing import NoReturn
 
 from v2vlint.asking.views import Args, Missing, NotEvaluated, Number, Text, listed
 from v2vlint.engine.details import KernelReply, RegistryKeyReply, RegistryValueReply, ServiceReply
-from v2vlint.facts.environment.accounts import Account, Accounts
+from v2vlint.facts.environment.accounts import Account, Accounts, UserGroup
 from v2vlint.facts.environment.sshd_config import PATH, SshdConfig
 from v2vlint.facts.storage.mount_points import MountPoints
 from v2vlint.model.errors import FactUnavailable
@@ -42,22 +42,30 @@ class ServiceView:
         return f"<service {self.name} of {self._guest}: {self.state} ({self.where})>"
 
 
-class UserView:
-    """A user of passwd(5). Attributes of one that does not exist are Missing. No hash is ever shown: see ``password_state``."""
+class _Named:
+    """A user or a group of the guest's files, which may be unknown to them and known to a directory service."""
 
-    def __init__(self, name: str, accounts: Accounts, guest: str) -> None:
+    def __init__(self, name: str, found: Account | UserGroup | None, accounts: Accounts, guest: str) -> None:
         self.name = name
         self._accounts = accounts
         self._guest = guest
-        self._found = accounts.user(name)
+        self._known = found is not None
 
     @property
     def exists(self) -> bool:
         """Whether the guest's files have it. NotEvaluated when another source may know it."""
         __tracebackhide__ = True
-        if self._found is None and self._accounts.elsewhere:
+        if not self._known and self._accounts.elsewhere:
             raise NotEvaluated(f"{self.name} is in no file of {self._guest}, but {self._accounts.elsewhere} may know it (nsswitch.conf)")
-        return self._found is not None
+        return self._known
+
+
+class UserView(_Named):
+    """A user of passwd(5). Attributes of one that does not exist are Missing. No hash is ever shown: see ``password_state``."""
+
+    def __init__(self, name: str, accounts: Accounts, guest: str) -> None:
+        self._found = accounts.user(name)
+        super().__init__(name, self._found, accounts, guest)
 
     @property
     def _user(self) -> Account:
@@ -152,22 +160,12 @@ class UserView:
         return f"<user {self.name} of {self._guest}: {f'{found.uid}:{found.gid} ({found.where})' if found else 'absent'}>"
 
 
-class GroupView:
+class GroupView(_Named):
     """A group of group(5)."""
 
     def __init__(self, name: str, accounts: Accounts, guest: str) -> None:
-        self.name = name
-        self._accounts = accounts
-        self._guest = guest
         self._found = accounts.group(name)
-
-    @property
-    def exists(self) -> bool:
-        """Whether the guest's files have it. NotEvaluated when another source may know it."""
-        __tracebackhide__ = True
-        if self._found is None and self._accounts.elsewhere:
-            raise NotEvaluated(f"{self.name} is in no file of {self._guest}, but {self._accounts.elsewhere} may know it (nsswitch.conf)")
-        return self._found is not None
+        super().__init__(name, self._found, accounts, guest)
 
     @property
     def gid(self) -> Number:

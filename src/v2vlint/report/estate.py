@@ -6,12 +6,9 @@ on demand, as text and never as markup.
 
 from __future__ import annotations
 
-import base64
-import hashlib
 import json
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from importlib import resources
 from typing import Any
 
 from v2vlint.model.finding import Severity
@@ -20,6 +17,7 @@ from v2vlint.model.report import Report
 from v2vlint.report import words
 from v2vlint.report.escape import visible
 from v2vlint.report.markup import Safe, join, tag
+from v2vlint.report.page import asset, head
 from v2vlint.report.rollup import WAVES, Row, roll_up, wave
 from v2vlint.report.standing import Standing
 from v2vlint.report.walk import Hit
@@ -35,20 +33,9 @@ _COLUMNS = (
 
 def render(report: Report) -> str:
     """The roll-up as an HTML document."""
-    style, script = _asset("report.css") + _asset("estate.css"), _asset("estate.js")
+    style, script = asset("report.css") + asset("estate.css"), asset("estate.js")
     rows = roll_up(report)
-    sources = {"default-src": "'none'", "style-src": _digest(style), "script-src": _digest(script), "img-src": "data:"}
-    policy = "; ".join(f"{name} {value}" for name, value in {**sources, "base-uri": "'none'", "form-action": "'none'"}.items())
-    head = tag(
-        "head",
-        tag("meta", charset="utf-8"),
-        tag("meta", http_equiv="Content-Security-Policy", content=policy),
-        tag("meta", name="viewport", content="width=device-width, initial-scale=1"),
-        tag("meta", name="color-scheme", content="light dark"),
-        tag("link", rel="icon", href="data:,"),
-        tag("title", f"{words.count(len(rows), 'guest')} · v2vlint"),
-        tag("style", Safe(style)),
-    )
+    title = f"{words.count(len(rows), 'guest')} · v2vlint"
     body = tag(
         "body",
         _header(report, rows),
@@ -57,15 +44,7 @@ def render(report: Report) -> str:
         tag("script", Safe(_data(report, rows)), type="application/json", id="data"),
         tag("script", Safe(script)),
     )
-    return f"<!DOCTYPE html>\n{tag('html', head, body, lang='en')}\n"
-
-
-def _asset(name: str) -> str:
-    return (resources.files("v2vlint.report") / "assets" / name).read_text("utf-8")
-
-
-def _digest(text: str) -> str:
-    return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
+    return f"<!DOCTYPE html>\n{tag('html', head(title, style, script), body, lang='en')}\n"
 
 
 def _header(report: Report, rows: Sequence[Row]) -> Safe:

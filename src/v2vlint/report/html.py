@@ -6,16 +6,14 @@ that managed to inject markup would still not run code.
 
 from __future__ import annotations
 
-import base64
-import hashlib
 from collections.abc import Iterable
-from importlib import resources
 
 from v2vlint.model.report import Fate, ImageReport, Report
 from v2vlint.report import advice, words
 from v2vlint.report.html_findings import finding, kind_of, not_checked, rule_page
 from v2vlint.report.html_guest import at_a_glance, chip, forecast_card
 from v2vlint.report.markup import Safe, join, tag
+from v2vlint.report.page import asset, head
 from v2vlint.report.walk import Hit, Tally, blocks, gaps, hits, judged, rules_by_id, tally
 
 _KINDS = (("error", "errors"), ("warning", "warnings"), ("info", "info"), ("unknown", "not checked"), ("accepted", "accepted"))
@@ -29,21 +27,9 @@ _ICONS = {
 
 def render(report: Report) -> str:
     """The report as an HTML document."""
-    style, script = _asset("report.css"), _asset("report.js")
+    style, script = asset("report.css"), asset("report.js")
     found = hits(report)
-    sources = {"default-src": "'none'", "style-src": _digest(style), "script-src": _digest(script), "img-src": "data:"}
-    policy = "; ".join(f"{name} {value}" for name, value in {**sources, "base-uri": "'none'", "form-action": "'none'"}.items())
-    head = tag(
-        "head",
-        tag("meta", charset="utf-8"),
-        tag("meta", http_equiv="Content-Security-Policy", content=policy),
-        tag("meta", name="viewport", content="width=device-width, initial-scale=1"),
-        tag("meta", name="color-scheme", content="light dark"),
-        tag("meta", name="referrer", content="no-referrer"),
-        tag("link", rel="icon", href="data:,"),
-        tag("title", f"{_headline(report)} · v2vlint"),
-        tag("style", Safe(style)),
-    )
+    title = f"{_headline(report)} · v2vlint"
     body = tag(
         "body",
         _sprite(),
@@ -53,15 +39,7 @@ def render(report: Report) -> str:
         _footer(report),
         tag("script", Safe(script)),
     )
-    return f"<!DOCTYPE html>\n{tag('html', head, body, lang='en')}\n"
-
-
-def _asset(name: str) -> str:
-    return (resources.files("v2vlint.report") / "assets" / name).read_text("utf-8")
-
-
-def _digest(text: str) -> str:
-    return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
+    return f"<!DOCTYPE html>\n{tag('html', head(title, style, script), body, lang='en')}\n"
 
 
 def _sprite() -> Safe:
