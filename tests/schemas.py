@@ -110,6 +110,7 @@ TARGET: dict[str, Schema] = {
     ),
     "sector_size": {"enum": [0, 512, 4096]},
     "secure_boot": {"enum": ["", "microsoft", "windows", "own"]},
+    "arch": {"enum": [*keys.ARCHITECTURES]},
     "cpu_level": number(1, 4),
     "ram_mib": number(64, 1 << 24),
     "ptp_clocks": some({"type": "string", "pattern": r"^/dev/[\w/-]+$"}),

@@ -105,6 +105,16 @@ def test_what_is_no_usable_domain(tmp_path: Path, text: str, complaint: str) -> 
         load(tmp_path, text)
 
 
+@pytest.mark.parametrize(
+    ("arch", "found", "console"), [("x86_64", "x86_64", "ttyS0"), ("i686", "x86_64", "ttyS0"), ("aarch64", "aarch64", "ttyAMA0")]
+)
+def test_architectures(tmp_path: Path, arch: str, found: str, console: str) -> None:
+    text = f"""<domain type='kvm'><name>a</name><memory>1048576</memory><os><type arch='{arch}'>hvm</type></os><devices>
+    <disk type='file' device='disk'><target dev='vda' bus='virtio'/></disk><serial type='pty'/></devices></domain>"""
+    target = load(tmp_path, text)
+    assert (target.arch, target.consoles[0]) == (found, console)
+
+
 def test_a_missing_file(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="no such file"):
         target.load(str(tmp_path / "none.xml"))

@@ -143,7 +143,7 @@ SAMPLES: dict[str, Any] = {
     "hardware": {"disk": "nvme"},
     "boards": [{"cards": ["0000:09:00.0"], "source": "odd"}], "other_slots": [9, 99], "other_buses": [9, 99], "other_indexes": [9, 99],
     "mac_prefixes": ["02:99"], "max_mtu": 1492, "names_system_disk": True, "sector_size": 4096, "secure_boot": "own", "efi32": True,
-    "first_disk_only": ["uefi"],
+    "first_disk_only": ["uefi"], "arch": "aarch64",
 }  # fmt: skip
 """A value for each key that ``SMALL`` has otherwise, or not at all."""
 

@@ -125,9 +125,9 @@ class Target:
     """A target profile. ``docs/targets.md`` lists each key with its meaning and where it is judged. Nothing outside ``v2vlint.target``
     reads ``name`` except to display it.
 
-    The guest must work on *each* of ``controllers`` and on *each* of ``nics``. ``firmware`` lists what the target can present;
-    ``cpu_level`` is the guaranteed x86-64 level (1..4); ``ram_mib`` the assumed memory. The ``keeps_*`` flags say what
-    of the source's hardware identity travels: MAC addresses, PCI topology, UEFI NVRAM, virtual TPM, the IP network.
+    The guest must work on *each* of ``controllers`` and on *each* of ``nics``. ``firmware`` lists what the target can present. ``arch`` is
+    the processors' architecture; ``cpu_level`` is the guaranteed x86-64 level (1..4); ``ram_mib`` the assumed memory. The ``keeps_*`` flags
+    say what of the source's hardware identity travels: MAC addresses, PCI topology, UEFI NVRAM, virtual TPM, the IP network.
     ``xen_pv`` allows Xen PV kernels. ``hypervisor`` and ``platform`` are free words.
     ``names_system_disk`` says that the import designates the boot disk; elsewhere it is the first disk.
     ``first_disk_only`` is the firmware that starts no other disk than the first.
@@ -156,6 +156,7 @@ class Target:
     consoles: tuple[str, ...] = ("tty0", "ttyS0")
     firmware: tuple[Firmware, ...] = ("bios", "uefi")
     bios: str = ""
+    arch: str = "x86_64"
     cpu_level: int = 2
     cpu_hotplug: bool = False
     ram_mib: int = 2048

@@ -18,6 +18,7 @@ from v2vlint.target.readers import Reader, fields, filled, flag, listed, maybe, 
 Say = Callable[[Target], Iterable[str]]
 
 PREFIXES = ("vd", "sd", "nvme", "xvd", "hd")
+ARCHITECTURES = ("x86_64", "aarch64", "ppc64le", "riscv64", "s390x")
 FORMATS = ("raw", "qcow2", "vmdk", "vmdk-stream", "vhd", "vhd-fixed", "vhdx", "vdi")
 
 
@@ -178,6 +179,7 @@ KEYS: dict[str, Key] = {
         _first_disk,
     ),
     "bios": Key(maybe(_WORD), "firmware", lambda target: [f"the BIOS is {target.bios}"] if target.bios else []),
+    "arch": Key(one_of(*ARCHITECTURES), "processor", lambda target: [target.arch]),
     "cpu_level": Key(number(1, 4), "processor", lambda target: [f"x86-64-v{target.cpu_level} at least"]),
     "cpu_hotplug": Key(flag, "processor", lambda target: ["processors can be added while running"] if target.cpu_hotplug else []),
     "ram_mib": Key(number(64, 1 << 24), "memory", lambda target: [f"{target.ram_mib} MiB assumed"]),

@@ -82,6 +82,7 @@ def _target(name: str, path: str, data: bytes | str) -> Target:
         first_disk_only=() if all(disk.find("boot") is not None for disk in disks) else base.first_disk_only,
         secure_boot=_secure_boot(root),
         sector_size=_sector(disks[0]),
+        arch=_arch(root),
         cpu_level=_cpu_level(root.find("cpu")),
         ram_mib=_memory(root),
         keeps_mac=True,
@@ -165,8 +166,18 @@ def _display(video: str) -> Display:
 def _consoles(root: Element) -> tuple[str, ...]:
     targets = [_model(one.find("target"), "type") for one in root.iterfind("devices/console")]
     serial = root.find("devices/serial") is not None or "serial" in targets
-    found = [("ttyS0", serial), ("hvc0", "virtio" in targets or "xen" in targets), ("tty0", root.find("devices/video") is not None)]
+    found = [
+        ("ttyAMA0" if _arch(root) == "aarch64" else "ttyS0", serial),
+        ("hvc0", "virtio" in targets or "xen" in targets),
+        ("tty0", root.find("devices/video") is not None),
+    ]
     return tuple(name for name, present in found if present)
+
+
+def _arch(root: Element) -> str:
+    """Of ``<type arch=…>``; a 32-bit machine is judged as the 64-bit one that QEMU could as well be."""
+    named = _model(root.find("os/type"), "arch") or "x86_64"
+    return {"i686": "x86_64", "i386": "x86_64", "armv7l": "aarch64"}.get(named, named)
 
 
 def _firmware(root: Element) -> Firmware:

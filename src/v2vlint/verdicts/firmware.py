@@ -33,6 +33,16 @@ def _nothing(guest: Startable, target: Target) -> Iterator[Cause[None]]:
         yield fault(True, reason, Device("disk1", "boot sector"), None)
 
 
+_RUNS = {"x86_64": frozenset({"x86_64", "i386", "i686"}), "aarch64": frozenset({"aarch64", "arm", "armv7l", "armhf"})}
+
+
+def _architecture(os: OsInfo, target: Target) -> Iterator[Cause[None]]:
+    """Processors that cannot run the guest's programs."""
+    if os.arch and os.arch not in _RUNS.get(target.arch, {target.arch}):
+        reason = f"the guest is built for {os.arch} processors, and {target.title} has {target.arch}"
+        yield fault(True, reason, Device("disk1", "operating system"), None)
+
+
 def _unsupported(guest: Startable, target: Target) -> Iterator[Cause[None]]:
     """Disks that boot only from firmware the target does not have."""
     if guest.only and guest.only not in target.firmware:
@@ -176,6 +186,7 @@ def _disk(guest: Startable) -> Device:
 class FirmwareVerdict(Verdict, stage=Stage.FIRMWARE, place=10, kinds=LINUX | WINDOWS):
     """Can the target's firmware load anything from these disks?"""
 
+    architecture = Judge(_architecture)
     nothing = Judge(_nothing)
     unsupported = Judge(_unsupported)
     fallback = Judge(_fallback)
