@@ -117,6 +117,17 @@ def test_secrets_of_the_environment_stay_here(monkeypatch: pytest.MonkeyPatch) -
     assert "hunter2" not in tools.run(("env",), Grant()).output
 
 
+def test_nothing_stays_open_in_the_parent() -> None:
+    def opened() -> int:
+        return len(list(Path("/proc/self/fd").iterdir()))
+
+    tools.run(["true"], Grant())
+    before = opened()
+    for _ in range(5):
+        tools.run(["true"], Grant())
+    assert opened() == before
+
+
 def test_it_dies_with_its_parent(tmp_path: Path) -> None:
     script = "from v2vlint.confine import Grant, tools; tools.run(('sleep', '65.5'), Grant())"
     parent = subprocess.Popen([sys.executable, "-c", script])

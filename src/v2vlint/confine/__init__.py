@@ -13,6 +13,7 @@ import os
 import resource
 import signal
 import sys
+import weakref
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -91,6 +92,8 @@ def preparation(program: str, grant: Grant, bounds: Bounds = NO_BOUNDS, *, filte
         if filters:
             seccomp.install(filters)
 
+    if rules is not None:
+        weakref.finalize(apply, os.close, rules)  # the parent needs it until the child has started
     return apply
 
 
