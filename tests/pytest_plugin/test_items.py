@@ -150,7 +150,7 @@ BOTH = f"{DRIVER},fstab-device-name"
 DECISIONS = {
     "exception": (DRIVER, EXCEPTION.format("initramfs-*"), {"passed": 1, "skipped": 2}, "SKIPPED * excepted: rebuilt on the way (OPS-7)"),
     "forecast": ("fstab-device-name", EXCEPTION.format("forecast"), SKIPS, "SKIPPED * excepted: rebuilt *"),
-    "baseline": (DRIVER, 'baseline = "known.json"', SKIPS, "SKIPPED * known to the baseline"),
+    "baseline": (DRIVER, 'baseline = "known.json"', SKIPS, "SKIPPED * excepted or in the baseline"),
     "severity": (DRIVER, f'[severity]\n{DRIVER} = "warning"', WARNS, f"SKIPPED * {DRIVER} is only warning here"),
     "ignore": (BOTH, f'ignore = "{DRIVER}"', {"passed": 2, "failed": 1}, "FAILED rocky.qcow2::forecast*"),
 }
