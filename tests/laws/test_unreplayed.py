@@ -76,7 +76,10 @@ def test_nothing_is_certain_that_was_not_by_the_other_view(name: str) -> None:
         others = {device: systems.setdefault(id(system), Unreplayed(system)) for device, system in root.fs.by_device.items()}
         unsure = judged(guest, root, GuestFS(mounts, others), number)
         for before, after in zip(judged(guest, root, root.fs.as_it_lies(), number), unsure, strict=True):
-            assert certain(after) - certain(before) == set()
+            places = {place for _rule, place, _fails in certain(before)}
+            new = certain(after) - certain(before)
+            # The forecast stands in for a rule that needs more than its verdict, and is unknown here.
+            assert {one for one in new if one[0] != "forecast" or one[1] not in places} == set()
             assert not [result.reason for result in after.results if result.crashed]
             if after.forecast and root.os.kind == "linux":
                 fates = {stage.stage: stage.fate for stage in after.forecast.stages}

@@ -84,7 +84,7 @@ def _run(report: Report, image: ImageReport, found: list[Hit], compared: bool) -
             "driver": {
                 "name": "v2vlint",
                 "semanticVersion": report.version,
-                "rules": [_rule(rule, report.docs_url) for rule in rules],
+                "rules": [descriptor(rule, report.docs_url) for rule in rules],
             }
         },
         "automationDetails": {"id": f"v2vlint/{_uri(logical_name(image))}/"},
@@ -101,7 +101,8 @@ def _has_page(rule: RuleInfo) -> bool:
     return rule.pack == "v2vlint" and bool(rule.facts)
 
 
-def _rule(rule: RuleInfo, docs_url: str) -> Json:
+def descriptor(rule: RuleInfo, docs_url: str) -> Json:
+    """The ``reportingDescriptor`` of a rule; ``docs_url`` is the address of the site, or empty."""
     title, _, body = rule.help.partition("\n")
     body = body.strip() or title
     tags = [rule.group] if rule.group else []
