@@ -75,7 +75,7 @@ def sandbox(images: Path) -> Sandbox:
 def run(images: Path, log: Path) -> tuple[int, str]:
     """`check` everything in ``images`` under strace; exit code and what it said."""
     command = ["strace", "-f", "-y", "-s", "4096", "-o", str(log), "-e", f"trace={','.join(f'?{call}' for call in _CALLS)}", sys.executable]
-    words = ["-m", "v2vlint", "check", "--no-config", "-q", "-j", "2", "."]
+    words = ["-m", "v2vlint", "check", "--no-config", "--no-cache", "-q", "-j", "2", "."]
     own = {name: value for name, value in os.environ.items() if not name.startswith("COVERAGE_")}  # it would write its data file
     environment = {**own, "PYTHONDONTWRITEBYTECODE": "1"}
     done = subprocess.run([*command, *words], cwd=images, env=environment, capture_output=True, text=True, errors="replace", check=False)
