@@ -12,6 +12,7 @@ from v2vlint.facts.environment.services import Services
 from v2vlint.facts.environment.unit_states import unit_state
 from v2vlint.facts.kernel.kernels import Kernel
 from v2vlint.facts.registry import FactStore
+from v2vlint.facts.systemd.unit_files import UnitFiles
 from v2vlint.facts.windows.registry import Registry, RegistryValue, subkeys
 from v2vlint.facts.windows.services import AUTO, WindowsServices
 from v2vlint.guest.fs import GuestFS
@@ -74,7 +75,7 @@ def service(store: FactStore, name: str) -> ServiceReply:
     """The state of ``name``. FactUnavailable when it cannot be told."""
     if store.get(OsInfo).kind == "windows":
         return _windows(store.get(WindowsServices), name)
-    found = unit_state(store.get(GuestFS), store.get(Services), name)
+    found = unit_state(store.get(GuestFS), store.get(UnitFiles), store.get(Services), name)
     return ServiceReply(found.name, found.state, found.is_enabled, found.where)
 
 

@@ -13,6 +13,7 @@ import pytest
 from tests.facts.guests import Files, fact
 from v2vlint.facts.environment.services import Services
 from v2vlint.facts.environment.unit_states import UnitState, unit_state
+from v2vlint.facts.systemd.unit_files import UnitFiles
 from v2vlint.model.errors import FactUnavailable
 from v2vlint.model.rule import Link
 from v2vlint.samples.memory import memory_guest
@@ -76,7 +77,7 @@ GUESTS: dict[str, tuple[str, dict[str, str | bytes | Link]]] = {
 
 
 def ours(files: Files, name: str) -> UnitState:
-    return unit_state(memory_guest(files), fact(Services, files), name)
+    return unit_state(memory_guest(files), fact(UnitFiles, files), fact(Services, files), name)
 
 
 def systemctl(folder: Path, files: Files, name: str) -> str:

@@ -10,13 +10,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from v2vlint.facts.environment.services import Services
-from v2vlint.facts.syntax.ini import IniFile, ini_from, joined, words_of
-from v2vlint.facts.syntax.layers import SYSTEMD, drop_ins, layered, winner
+from v2vlint.facts.syntax.layers import SYSTEMD, layered, winner
+from v2vlint.facts.syntax.systemd_unit import Unit
+from v2vlint.facts.systemd.unit_files import UnitFiles, is_instance, template_of
 from v2vlint.guest.fs import GuestFS
 from v2vlint.model.errors import FactUnavailable
 from v2vlint.model.place import Where, WholeFile
 
-FOLDERS = tuple(f"{folder}/system" for folder in SYSTEMD if not folder.startswith("/run"))
+_ETC = "/etc/systemd/system"
 _PRESETS = tuple(f"{folder}/system-preset" for folder in SYSTEMD if not folder.startswith("/run"))
 _KINDS = frozenset({"service", "socket", "target", "timer", "path", "mount", "automount", "swap", "slice", "scope", "device"})
 _PULLS = (".wants", ".requires", ".upholds")
@@ -38,23 +39,23 @@ class UnitState:
         return self.state in _ENABLED
 
 
-def unit_state(fs: GuestFS, services: Services, name: str) -> UnitState:
+def unit_state(fs: GuestFS, files: UnitFiles, services: Services, name: str) -> UnitState:
     """The state of ``name``; ``.service`` may be left out. FactUnavailable where there is no init program, or presets may decide."""
     if not services.init:
         raise FactUnavailable(WholeFile("/sbin/init"), "no init program is known, so nobody can tell what it starts")
     if services.init != "systemd":
-        return _by_links(fs, services, name)
+        return _by_links(fs, files, services, name)
     full = name if name.rpartition(".")[2] in _KINDS else f"{name}.service"
-    path = winner(fs, FOLDERS, full) or winner(fs, FOLDERS, _template(full))
+    path = files.path(full)
     if path is None:
-        found = _by_links(fs, services, name.removesuffix(".service"))
-        return UnitState(full, "not-found", WholeFile(f"{FOLDERS[0]}/{full}")) if found.state == "not-found" else found
-    return _of_file(fs, full, path)
+        found = _by_links(fs, files, services, name.removesuffix(".service"))
+        return UnitState(full, "not-found", WholeFile(f"{_ETC}/{full}")) if found.state == "not-found" else found
+    return _of_file(fs, files, full, path)
 
 
-def _by_links(fs: GuestFS, services: Services, name: str) -> UnitState:
+def _by_links(fs: GuestFS, files: UnitFiles, services: Services, name: str) -> UnitState:
     """A script, or a job of upstart: enabled when something starts it."""
-    links = [link for link in services.link_files(name) if not link.path.startswith(FOLDERS)]
+    links = [link for link in services.link_files(name) if not link.path.startswith(files.folders)]
     if links:
         return UnitState(name, "enabled", links[0])
     scripts = [*(f"{folder}/{name}" for folder in _SCRIPTS), f"/etc/init/{name}.conf"]
@@ -62,80 +63,63 @@ def _by_links(fs: GuestFS, services: Services, name: str) -> UnitState:
     return UnitState(name, "disabled" if found else "not-found", WholeFile(found or scripts[0]))
 
 
-def _of_file(fs: GuestFS, name: str, path: str) -> UnitState:
+def _of_file(fs: GuestFS, files: UnitFiles, name: str, path: str) -> UnitState:
     if fs.is_masked(path):
         return UnitState(name, "masked", WholeFile(path))
     target = (fs.readlink(path) or path).rpartition("/")[2]
-    if target not in (name, _template(name)):
-        return _alias(fs, name, path, target)
+    if target not in (name, template_of(name)):
+        return _alias(fs, files, name, path, target)
     real = fs.resolve(path)
     if real is None:
         return UnitState(name, "not-found", WholeFile(path))
-    install = _install(fs, name, real)
-    link = _pulled(fs, FOLDERS[0], name) or _aliased(fs, name, frozenset(_words(install, "Alias")))
+    unit = files.own(name)
+    link = _pulled(fs, _ETC, name) or _aliased(fs, name, frozenset(_words(unit, "Alias")))
     if link:
         return _at_first_boot(fs, UnitState(name, "enabled", WholeFile(link)))
-    if real.rpartition("/")[0] not in {fs.resolve(folder) for folder in FOLDERS}:
+    if real.rpartition("/")[0] not in {fs.resolve(folder) for folder in files.folders}:
         return UnitState(name, "linked", WholeFile(path))
-    vendor = next(filter(None, (_pulled(fs, folder, name) for folder in FOLDERS)), "") if _instance(name) else ""
+    vendor = next(filter(None, (_pulled(fs, folder, name) for folder in files.folders)), "") if is_instance(name) else ""
     if vendor:
         return UnitState(name, "static", WholeFile(vendor))
-    return _at_first_boot(fs, UnitState(name, _installable(fs, name, install), WholeFile(real)))
+    return _at_first_boot(fs, UnitState(name, _installable(fs, name, unit), WholeFile(real)))
 
 
-def _alias(fs: GuestFS, name: str, path: str, target: str) -> UnitState:
+def _alias(fs: GuestFS, files: UnitFiles, name: str, path: str, target: str) -> UnitState:
     """systemd looks for the name that a link leads to, whatever its folder; an alias of what is masked is masked."""
-    found = winner(fs, FOLDERS, target)
+    found = winner(fs, files.folders, target)
     if found is None:
         return UnitState(name, "alias" if fs.exists(path) else "not-found", WholeFile(path))
     return UnitState(name, "masked", WholeFile(found)) if fs.is_masked(found) else UnitState(name, "alias", WholeFile(path))
 
 
-def _installable(fs: GuestFS, name: str, install: IniFile) -> str:
+def _installable(fs: GuestFS, name: str, unit: Unit | None) -> str:
     if _aliased(fs, name, None):
         return "indirect"
-    if any(_words(install, "WantedBy", "RequiredBy", "UpheldBy", "Alias")):
+    if any(_words(unit, "WantedBy", "RequiredBy", "UpheldBy", "Alias")):
         return "disabled"
-    return "indirect" if any(_words(install, "Also")) else "static"
+    return "indirect" if any(_words(unit, "Also")) else "static"
 
 
-def _install(fs: GuestFS, name: str, path: str) -> IniFile:
-    folders = dict.fromkeys((_template(name), name))
-    texts = [fs.text(path), *(fs.text(one) for owner in folders for one in drop_ins(fs, FOLDERS, owner))]
-    return joined(ini_from(text) for text in texts if text is not None)
-
-
-def _words(install: IniFile, *keys: str) -> Iterator[str]:
-    return (word.value for key in keys for value in install.all("Install", key) for word in words_of(value))
+def _words(unit: Unit | None, *keys: str) -> Iterator[str]:
+    return (word.value for word in unit.words("Install", *keys)) if unit else iter(())
 
 
 def _pulled(fs: GuestFS, folder: str, name: str) -> str:
     """The link in a ``.wants`` folder. A template counts as enabled when an instance of it is."""
     for sub in fs.listdir(folder):
         for link in fs.listdir(f"{folder}/{sub}") if sub.endswith(_PULLS) else ():
-            if name in (link, _template(link)):
+            if name in (link, template_of(link)):
                 return f"{folder}/{sub}/{link}"
     return ""
 
 
 def _aliased(fs: GuestFS, name: str, known: frozenset[str] | None) -> str:
     """The link in /etc by which the unit goes under another name: one of ``known``, or any."""
-    for link in fs.listdir(FOLDERS[0]):
-        target = fs.readlink(f"{FOLDERS[0]}/{link}") if link != name else None
+    for link in fs.listdir(_ETC):
+        target = fs.readlink(f"{_ETC}/{link}") if link != name else None
         if target and target.rpartition("/")[2] == name and (known is None or link in known):
-            return f"{FOLDERS[0]}/{link}"
+            return f"{_ETC}/{link}"
     return ""
-
-
-def _template(name: str) -> str:
-    """``foo@.service`` for ``foo@bar.service``; any other name as it is."""
-    stem, dot, kind = name.rpartition(".")
-    return f"{stem.partition('@')[0]}@{dot}{kind}" if _instance(name) else name
-
-
-def _instance(name: str) -> bool:
-    stem = name.rpartition(".")[0]
-    return "@" in stem and not stem.endswith("@")
 
 
 def _at_first_boot(fs: GuestFS, now: UnitState) -> UnitState:

@@ -22,13 +22,14 @@ MAX_UNITS = 5000
 
 @dataclass(frozen=True, slots=True)
 class UnitFiles:
-    """The guest's units by name."""
+    """The guest's units by name. ``folders`` are those that it has, each once: on a merged /usr, /lib is /usr/lib."""
 
     _fs: GuestFS = field(repr=False)
+    folders: tuple[str, ...] = FOLDERS
 
     def path(self, name: str) -> str | None:
-        """The file that counts for ``name``, a mask included."""
-        return winner(self._fs, FOLDERS, name)
+        """The file that counts for ``name``, a mask included; for an instance without one of its own, the template's."""
+        return winner(self._fs, self.folders, name) or winner(self._fs, self.folders, template_of(name))
 
     def is_masked(self, name: str) -> bool:
         """Whether ``name`` can never start."""
@@ -49,18 +50,20 @@ class UnitFiles:
 
     def named(self, suffix: str) -> tuple[str, ...]:
         """The names of all units that end in ``suffix``, sorted; masked ones among them."""
-        return tuple(sorted({name for folder in FOLDERS for name in self._fs.listdir(folder) if name.endswith(suffix)})[:MAX_UNITS])
+        return tuple(sorted({name for folder in self.folders for name in self._fs.listdir(folder) if name.endswith(suffix)})[:MAX_UNITS])
 
     def linked(self, name: str, kind: str) -> tuple[str, ...]:
         """The units that links in ``NAME.wants`` or ``NAME.requires`` add; ``kind`` is ``wants`` or ``requires``."""
-        folders = tuple(f"{folder}/{name}.{kind}" for folder in FOLDERS)
+        folders = tuple(f"{folder}/{name}.{kind}" for folder in self.folders)
         names = dict.fromkeys(entry for folder in folders for entry in self._fs.listdir(folder))
         live = ((entry, winner(self._fs, folders, entry)) for entry in names)
         return tuple(entry for entry, path in live if path and self._fs.readlink(path) != "/dev/null")
 
     def linking(self, kind: str) -> Iterator[tuple[str, tuple[str, ...]]]:
         """Every unit that has such links, with what they add."""
-        owners = {entry.removesuffix(f".{kind}") for folder in FOLDERS for entry in self._fs.listdir(folder) if entry.endswith(f".{kind}")}
+        owners = {
+            entry.removesuffix(f".{kind}") for folder in self.folders for entry in self._fs.listdir(folder) if entry.endswith(f".{kind}")
+        }
         yield from ((owner, self.linked(owner, kind)) for owner in sorted(owners))
 
     def alias_of(self, name: str) -> str:
@@ -73,8 +76,8 @@ class UnitFiles:
         stem, _, kind = name.rpartition(".")
         parts = stem.split("-")
         prefixes = (f"{'-'.join(parts[:count])}-.{kind}" for count in range(1, len(parts)))
-        template = (f"{stem.partition('@')[0]}@.{kind}",) if "@" in stem else ()
-        return tuple(path for owner in (kind, *prefixes, *template, name) for path in drop_ins(self._fs, FOLDERS, owner))
+        owners = dict.fromkeys((kind, *prefixes, template_of(name), name))
+        return tuple(path for owner in owners for path in drop_ins(self._fs, self.folders, owner))
 
     def _laid_over(self, name: str, path: str, files: tuple[str, ...]) -> Unit:
         texts = tuple(text for file in files if (text := self._fs.text(file)) is not None)
@@ -84,7 +87,20 @@ class UnitFiles:
 @provides
 def find_unit_files(fs: GuestFS) -> UnitFiles:
     """The guest's units, read when they are asked for."""
-    return UnitFiles(fs)
+    found = {real: folder for folder in reversed(FOLDERS) if (real := fs.resolve(folder))}
+    return UnitFiles(fs, tuple(folder for folder in FOLDERS if folder in found.values()))
+
+
+def template_of(name: str) -> str:
+    """``foo@.service`` for ``foo@bar.service``; any other name as it is."""
+    stem, dot, kind = name.rpartition(".")
+    return f"{stem.partition('@')[0]}@{dot}{kind}" if is_instance(name) else name
+
+
+def is_instance(name: str) -> bool:
+    """Whether ``name`` is one of a template's units, ``foo@bar.service``."""
+    stem = name.rpartition(".")[0]
+    return "@" in stem and not stem.endswith("@")
 
 
 def unit_name(path: str, suffix: str) -> str:
