@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from v2vlint.facts.registry import provides
@@ -22,14 +22,26 @@ MAX_UNITS = 5000
 
 @dataclass(frozen=True, slots=True)
 class UnitFiles:
-    """The guest's units by name. ``folders`` are those that it has, each once: on a merged /usr, /lib is /usr/lib."""
+    """The guest's units by name. ``listed`` are the names in the folders that it has, each once: on a merged /usr, /lib is /usr/lib."""
 
     _fs: GuestFS = field(repr=False)
-    folders: tuple[str, ...] = FOLDERS
+    listed: Mapping[str, frozenset[str]] = field(default_factory=dict, repr=False)
+
+    @property
+    def folders(self) -> tuple[str, ...]:
+        """The folders that the guest has, the one that counts first first."""
+        return tuple(self.listed)
 
     def path(self, name: str) -> str | None:
         """The file that counts for ``name``, a mask included; for an instance without one of its own, the template's."""
-        return winner(self._fs, self.folders, name) or winner(self._fs, self.folders, template_of(name))
+        for wanted in dict.fromkeys((name, template_of(name))):
+            if found := self._holding(wanted):
+                return f"{found[0]}/{wanted}"
+        return None
+
+    def _holding(self, name: str) -> tuple[str, ...]:
+        """The folders that have an entry called ``name``."""
+        return tuple(folder for folder, names in self.listed.items() if name in names)
 
     def is_masked(self, name: str) -> bool:
         """Whether ``name`` can never start."""
@@ -50,21 +62,19 @@ class UnitFiles:
 
     def named(self, suffix: str) -> tuple[str, ...]:
         """The names of all units that end in ``suffix``, sorted; masked ones among them."""
-        return tuple(sorted({name for folder in self.folders for name in self._fs.listdir(folder) if name.endswith(suffix)})[:MAX_UNITS])
+        return tuple(sorted({name for names in self.listed.values() for name in names if name.endswith(suffix)})[:MAX_UNITS])
 
     def linked(self, name: str, kind: str) -> tuple[str, ...]:
         """The units that links in ``NAME.wants`` or ``NAME.requires`` add; ``kind`` is ``wants`` or ``requires``."""
-        folders = tuple(f"{folder}/{name}.{kind}" for folder in self.folders)
+        folders = tuple(f"{folder}/{name}.{kind}" for folder in self._holding(f"{name}.{kind}"))
         names = dict.fromkeys(entry for folder in folders for entry in self._fs.listdir(folder))
         live = ((entry, winner(self._fs, folders, entry)) for entry in names)
         return tuple(entry for entry, path in live if path and self._fs.readlink(path) != "/dev/null")
 
     def linking(self, kind: str) -> Iterator[tuple[str, tuple[str, ...]]]:
         """Every unit that has such links, with what they add."""
-        owners = {
-            entry.removesuffix(f".{kind}") for folder in self.folders for entry in self._fs.listdir(folder) if entry.endswith(f".{kind}")
-        }
-        yield from ((owner, self.linked(owner, kind)) for owner in sorted(owners))
+        owners = (owner.removesuffix(f".{kind}") for owner in self.named(f".{kind}"))
+        yield from ((owner, self.linked(owner, kind)) for owner in owners)
 
     def alias_of(self, name: str) -> str:
         """The unit that ``name`` is a link to (``default.target``), else ``name``."""
@@ -77,7 +87,7 @@ class UnitFiles:
         parts = stem.split("-")
         prefixes = (f"{'-'.join(parts[:count])}-.{kind}" for count in range(1, len(parts)))
         owners = dict.fromkeys((kind, *prefixes, template_of(name), name))
-        return tuple(path for owner in owners for path in drop_ins(self._fs, self.folders, owner))
+        return tuple(path for owner in owners for path in drop_ins(self._fs, self._holding(f"{owner}.d"), owner))
 
     def _laid_over(self, name: str, path: str, files: tuple[str, ...]) -> Unit:
         texts = tuple(text for file in files if (text := self._fs.text(file)) is not None)
@@ -86,9 +96,9 @@ class UnitFiles:
 
 @provides
 def find_unit_files(fs: GuestFS) -> UnitFiles:
-    """The guest's units, read when they are asked for."""
+    """The guest's units. Their folders are listed once, files are read when they are asked for."""
     found = {real: folder for folder in reversed(FOLDERS) if (real := fs.resolve(folder))}
-    return UnitFiles(fs, tuple(folder for folder in FOLDERS if folder in found.values()))
+    return UnitFiles(fs, {folder: frozenset(fs.listdir(folder)) for folder in FOLDERS if folder in found.values()})
 
 
 def template_of(name: str) -> str:
