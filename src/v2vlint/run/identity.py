@@ -7,11 +7,10 @@ import hashlib
 import json
 import os
 import stat
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from importlib.metadata import entry_points
 from importlib.util import find_spec
-from pathlib import Path
 
 from v2vlint import __version__
 from v2vlint.engine.packs import GROUP
@@ -85,9 +84,15 @@ def rules_version(folders: tuple[str, ...], *, times: bool = True) -> str:
     packages = {"v2vlint", *(entry.module.partition(".")[0] for entry in entry_points(group=GROUP))}
     places = [place for name in sorted(packages) if (spec := find_spec(name)) for place in spec.submodule_search_locations or ()]
     found = [
-        (str(path), seen.st_size, seen.st_mtime_ns) if times else (str(path.relative_to(place)), seen.st_size)
+        (path if times else os.path.relpath(path, place), seen.st_size, *((seen.st_mtime_ns,) if times else ()))
         for place in (*places, *folders)
-        for path in sorted(Path(place).rglob("*"))
-        if path.suffix in (".py", ".toml") and (seen := path.stat())
+        for path, seen in sorted(_sources(place))
     ]
     return _digest(found)
+
+
+def _sources(place: str) -> Iterator[tuple[str, os.stat_result]]:
+    """The code below a folder. Every run looks at all of it, hence without a Path for each."""
+    for folder, _below, names in os.walk(place):
+        paths = (f"{folder}/{name}" for name in names if name.endswith((".py", ".toml")))
+        yield from ((path, os.stat(path)) for path in paths)  # noqa: PTH116
