@@ -8,7 +8,7 @@ import io
 from collections.abc import Callable, Iterator, Mapping
 from typing import BinaryIO, TypeVar, cast
 
-from v2vlint.disk.filesystems.node import FileSystem, Kind, Node, Stat, as_it_lies, as_known
+from v2vlint.disk.filesystems.node import Attributed, FileSystem, Kind, Node, Stat, as_it_lies, as_known
 from v2vlint.guest import budget
 from v2vlint.guest.text import GuestText
 from v2vlint.model.errors import FactUnavailable
@@ -76,6 +76,17 @@ class GuestFS:
         """The inode at ``path``, following links."""
         found = self._find(path)
         return None if found is None else _guarded(path, found[1].stat)
+
+    def attributes(self, path: str) -> Mapping[str, bytes] | None:
+        """Extended attributes of what is at ``path``, following links; None when it does not exist. FactUnavailable where the filesystem
+        has none that are read."""
+        found = self._find(path)
+        if found is None:
+            return None
+        node = found[1]
+        if not isinstance(node, Attributed):
+            raise FactUnavailable(WholeFile(path), "extended attributes of its filesystem are not read")
+        return _guarded(path, node.attributes)
 
     def resolve(self, path: str) -> str | None:
         """The canonical path after following every link, or None when it leads nowhere."""

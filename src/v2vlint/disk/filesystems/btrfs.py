@@ -5,12 +5,24 @@ from __future__ import annotations
 import functools
 import stat as modes
 import struct
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import BinaryIO, cast
 
 from v2vlint.disk.filesystems.btrfs_file import BtrfsFile
-from v2vlint.disk.filesystems.btrfs_items import DIR_INDEX, DIR_ITEM, EXTENT, INODE, INODE_REF, ROOT, ROOT_REF, DirItem, dir_items, name_of
+from v2vlint.disk.filesystems.btrfs_items import (
+    DIR_INDEX,
+    DIR_ITEM,
+    EXTENT,
+    INODE,
+    INODE_REF,
+    ROOT,
+    ROOT_REF,
+    XATTR,
+    DirItem,
+    dir_items,
+    name_of,
+)
 from v2vlint.disk.filesystems.btrfs_log import LogTree, names_in, read_logs
 from v2vlint.disk.filesystems.btrfs_tree import Volume
 from v2vlint.disk.filesystems.content import Content
@@ -214,6 +226,17 @@ class BtrfsNode:
     def open(self) -> BinaryIO:
         """See :class:`~v2vlint.disk.filesystems.node.Node`."""
         return cast(BinaryIO, self._content())
+
+    def attributes(self) -> Mapping[str, bytes]:
+        """See :class:`~v2vlint.disk.filesystems.node.Attributed`. Of an inode that the log has, it has all of them."""
+        log = self._fs.logs.get(self._subvolume)
+        if log and self._number in log.inodes:
+            items: Iterable[bytes] = log.attributes.get(self._number, ())
+        else:
+            found = self._fs.volume.items(self._fs.tree(self._subvolume)[0], self._number, XATTR) if self._number else ()
+            items = (data for _hash, data in found)
+        entries = (entry for data in items for entry in dir_items(data))
+        return {entry.name: entry.data for entry in entries if entry.name.startswith(("security.", "trusted.", "user."))}
 
     def _content(self) -> BtrfsFile:
         volume = self._fs.volume

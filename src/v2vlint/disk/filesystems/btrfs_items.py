@@ -6,16 +6,18 @@ import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-INODE, INODE_REF, INODE_EXTREF, DIR_ITEM, DIR_INDEX, EXTENT, ROOT, ROOT_REF = 1, 12, 13, 84, 96, 108, 132, 156
+INODE, INODE_REF, INODE_EXTREF, XATTR, DIR_ITEM, DIR_INDEX, EXTENT, ROOT, ROOT_REF = 1, 12, 13, 24, 84, 96, 108, 132, 156
 
 
 @dataclass(frozen=True, slots=True)
 class DirItem:
-    """A name that leads to an inode of the same tree (``kind`` INODE) or to a subvolume (``kind`` ROOT)."""
+    """A name that leads to an inode of the same tree (``kind`` INODE) or to a subvolume (``kind`` ROOT); or that of an extended
+    attribute, whose value is ``data``."""
 
     name: str
     target: int
     kind: int
+    data: bytes = b""
 
 
 def dir_items(data: bytes) -> Iterator[DirItem]:
@@ -23,8 +25,9 @@ def dir_items(data: bytes) -> Iterator[DirItem]:
     at = 0
     while at + 30 <= len(data):
         target, kind, _offset, _transid, extra, size, _type = struct.unpack_from("<QBQQHHB", data, at)
-        yield DirItem(name_of(data[at + 30 : at + 30 + size]), target, kind)
-        at += 30 + size + extra
+        end = at + 30 + size
+        yield DirItem(name_of(data[at + 30 : end]), target, kind, data[end : end + extra])
+        at = end + extra
 
 
 def name_of(raw: bytes) -> str:

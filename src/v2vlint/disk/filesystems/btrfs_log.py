@@ -11,7 +11,7 @@ import struct
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 
-from v2vlint.disk.filesystems.btrfs_items import DIR_INDEX, EXTENT, INODE, INODE_EXTREF, INODE_REF, ROOT, DirItem, dir_items, name_of
+from v2vlint.disk.filesystems.btrfs_items import DIR_INDEX, EXTENT, INODE, INODE_EXTREF, INODE_REF, ROOT, XATTR, DirItem, dir_items, name_of
 from v2vlint.disk.filesystems.btrfs_tree import Volume
 from v2vlint.model.errors import ImageError
 
@@ -36,6 +36,7 @@ class LogTree:
     ranges: dict[int, list[tuple[int, int]]] = field(default_factory=dict)
     entries: dict[int, Listing] = field(default_factory=dict)
     extents: dict[int, dict[int, bytes]] = field(default_factory=dict)
+    attributes: dict[int, list[bytes]] = field(default_factory=dict)
 
     def inode(self, number: int, item: bytes | None) -> bytes | None:
         """The inode item after the replay. One of generation 0 only says that the inode exists, and perhaps how large it is."""
@@ -113,6 +114,8 @@ def _take(log: LogTree, owner: int, kind: int, offset: int, data: bytes) -> None
         log.ranges.setdefault(owner, []).append((offset, struct.unpack_from("<Q", data)[0]))
     elif kind == DIR_INDEX:
         log.entries.setdefault(owner, {}).update((offset, entry) for entry in dir_items(data))
+    elif kind == XATTR:
+        log.attributes.setdefault(owner, []).append(data)
     elif kind == EXTENT:
         log.extents.setdefault(owner, {})[offset] = data
 

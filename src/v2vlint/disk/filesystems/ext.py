@@ -6,9 +6,10 @@ import copy
 import functools
 import io
 import struct
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import BinaryIO, cast
 
+from v2vlint.disk.filesystems import ext_attributes
 from v2vlint.disk.filesystems.content import Content
 from v2vlint.disk.filesystems.ext_fast import FastCommits, read_fast_commits
 from v2vlint.disk.filesystems.node import Kind, NumberedNode
@@ -144,6 +145,15 @@ class Ext:
         blocks = range(0, len(data), self.block_size)
         return dict(entry for at in blocks for entry in _entries(data[at : at + self.block_size]))
 
+    def attributes(self, number: int) -> dict[str, bytes]:
+        """See :class:`~v2vlint.disk.filesystems.node.Attributed`."""
+        inode = self.inode(number)
+        found = dict(ext_attributes.in_inode(inode.data, inode.extra, self._value))
+        return found | dict(ext_attributes.in_block(self.block(inode.attributes), self._value)) if inode.attributes else found
+
+    def _value(self, number: int, size: int) -> bytes:
+        return ExtFile(self, self.inode(number)).read(size)
+
 
 class ExtInode:
     """The fields of an inode."""
@@ -156,6 +166,7 @@ class ExtInode:
         self.kind = _KINDS.get(mode >> 12, Kind.OTHER)
         self.mode, self.uid, self.gid = mode & 0o7777, uid | uid_high << 16, gid | gid_high << 16
         self.size = size | high << 32 if self.kind in (Kind.FILE, Kind.DIR) else size
+        self.attributes = struct.unpack_from("<I", data, 104)[0] | struct.unpack_from("<H", data, 118)[0] << 32
         self.extra = struct.unpack_from("<H", data, 128)[0] if len(data) > 130 else 0
         more = struct.unpack_from("<I", data, 136)[0] if len(data) >= 140 and self.extra >= 12 else 0
         self.mtime = (mtime - (1 << 32) * (mtime >> 31) + ((more & 3) << 32)) + (more >> 2) / 1e9
@@ -279,6 +290,10 @@ class ExtNode(NumberedNode["Ext"]):
         else:
             data = inode.inline() if inode.flags & _INLINE_FLAG else ExtFile(self._fs, inode).read()
         return data.decode("utf-8", "surrogateescape")
+
+    def attributes(self) -> Mapping[str, bytes]:
+        """See :class:`~v2vlint.disk.filesystems.node.Attributed`."""
+        return self._fs.attributes(self._number)
 
     def open(self) -> BinaryIO:
         """See :class:`~v2vlint.disk.filesystems.node.Node`."""

@@ -53,6 +53,15 @@ class Node(Protocol):
         ...
 
 
+@runtime_checkable
+class Attributed(Protocol):
+    """An inode whose extended attributes are read."""
+
+    def attributes(self) -> Mapping[str, bytes]:
+        """Extended attributes by name (``security.selinux``), those of ``security``, ``trusted`` and ``user``. A link has its own."""
+        ...
+
+
 class FileSystem(Protocol):
     """An opened filesystem. ``type`` is blkid's word (``ext4``, ``xfs``, ``btrfs``, ``vfat``, ``ntfs``…).
 

@@ -7,10 +7,11 @@ import functools
 import io
 import stat as modes
 import struct
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import BinaryIO, cast
 
+from v2vlint.disk.filesystems import xfs_attributes
 from v2vlint.disk.filesystems.content import Content
 from v2vlint.disk.filesystems.node import Kind, NumberedNode
 from v2vlint.disk.filesystems.runs import MAX_RUNS, RunFile
@@ -22,6 +23,7 @@ from v2vlint.model.errors import ImageError, Unsupported
 MAX_DIRECTORY = 64 << 20
 MAX_LINK = 1 << 16
 MAX_LEVEL = 9
+_ATTRIBUTE_SPACE = 1 << 48
 _KNOWN_INCOMPAT = 0xFF
 _LOCAL, _EXTENTS, _BTREE = 1, 2, 3
 _BIGTIME, _LARGE_COUNTS = 8, 16
@@ -31,7 +33,7 @@ _KINDS = {modes.S_IFREG: Kind.FILE, modes.S_IFDIR: Kind.DIR, modes.S_IFLNK: Kind
 
 @dataclass(frozen=True, slots=True)
 class Inode:
-    """The fields of an inode; ``fork`` is its data fork, ``format`` how that is to be read."""
+    """The fields of an inode; ``fork`` is its data fork, ``format`` how that is to be read, ``attributes`` the same of its other fork."""
 
     number: int
     kind: Kind
@@ -43,6 +45,7 @@ class Inode:
     format: int
     extents: int
     fork: bytes
+    attributes: tuple[int, int, bytes] = (_EXTENTS, 0, b"")
 
 
 class Xfs:
@@ -126,7 +129,9 @@ class Xfs:
         start = 176 if version >= 3 else 100
         fork = data[start : start + data[82] * 8] if data[82] else data[start:]
         kind = _KINDS.get(modes.S_IFMT(mode), Kind.OTHER)
-        return Inode(number, kind, mode & 0o7777, uid, gid, size, mtime, layout, count, fork)
+        parts = struct.unpack_from(">I", data, 76)[0] if flags & _LARGE_COUNTS else struct.unpack_from(">H", data, 80)[0]
+        attributes = (data[83], parts, data[start + data[82] * 8 :] if data[82] else b"")
+        return Inode(number, kind, mode & 0o7777, uid, gid, size, mtime, layout, count, fork, attributes)
 
     def _place(self, block: int) -> int:
         """The disk block of a filesystem block number, which holds the allocation group in its high bits."""
@@ -143,6 +148,22 @@ class Xfs:
         else:
             raise ImageError(f"inode {inode.number} has no data")
         return RunFile(self.base, self.block_size, inode.size, self._runs(records))
+
+    def attributes(self, number: int) -> dict[str, bytes]:
+        """See :class:`~v2vlint.disk.filesystems.node.Attributed`."""
+        inode = self.inode(number)
+        layout, extents, fork = inode.attributes
+        if layout == _LOCAL:
+            return dict(xfs_attributes.in_inode(fork))
+        if not extents:
+            return {}
+        content = self.content(replace(inode, size=_ATTRIBUTE_SPACE, format=layout, extents=extents, fork=fork))
+
+        def blocks(first: int, count: int) -> bytes:
+            content.seek(first * self.block_size)
+            return content.read(count * self.block_size)
+
+        return dict(xfs_attributes.in_leaves(blocks, self.block_size, crc=self.crc))
 
     def _runs(self, records: bytes) -> Iterator[tuple[int, int | None, int]]:
         for high, low in struct.iter_unpack(">QQ", records[: len(records) // 16 * 16]):
@@ -232,6 +253,10 @@ class XfsNode(NumberedNode["Xfs"]):
         if inode.size > MAX_LINK:
             raise ImageError(f"a link of {inode.size} bytes")
         return self._fs.link(inode).decode("utf-8", "surrogateescape")
+
+    def attributes(self) -> Mapping[str, bytes]:
+        """See :class:`~v2vlint.disk.filesystems.node.Attributed`."""
+        return self._fs.attributes(self._number)
 
     def open(self) -> BinaryIO:
         """See :class:`~v2vlint.disk.filesystems.node.Node`."""

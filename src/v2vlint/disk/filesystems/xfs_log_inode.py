@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from v2vlint.model.errors import ImageError
 
 _CORE, _LOCAL, _EXTENTS, _ROOT = 1, 2, 4, 8
+_OTHER_LOCAL, _OTHER_EXTENTS, _OTHER_ROOT = 0x40, 0x80, 0x100
 _BIGTIME, _LARGE_COUNTS = 8, 16
 # The fields of an inode that are numbers: offset and struct letter. What differs between versions is added by ``_fields``.
 _FIXED = (
@@ -20,13 +21,16 @@ _VERSION_3 = ((104, "Q"), (112, "Q"), (120, "Q"), (128, "I"), (152, "Q"))
 
 @dataclass(frozen=True, slots=True)
 class InodeChange:
-    """What one transaction logged of an inode: its core as on disk, and its data fork if that was logged too."""
+    """What one transaction logged of an inode: its core as on disk, and its data fork and that of its attributes if they were logged too;
+    the roots of trees are in the form of the log."""
 
     number: int
     lsn: int
     core: bytes
     fork: bytes | None
     root: bytes | None
+    other_fork: bytes | None = None
+    other_root: bytes | None = None
 
     def applied(self, data: bytes) -> bytes:
         """The inode as it is on disk after the change; one that was written later than it was logged stays as it is."""
@@ -37,10 +41,10 @@ class InodeChange:
         result[: len(self.core)] = self.core
         start = 176 if self.core[4] >= 3 else 100
         end = start + self.core[82] * 8 if self.core[82] else len(data)
-        fork = self.fork if self.root is None else _root_on_disk(self.root, end - start, header=72 if self.core[4] >= 3 else 24)
-        if fork is not None:
-            fork = fork[: end - start]
-            result[start : start + len(fork)] = fork
+        for at, room, fork, root in ((start, end - start, self.fork, self.root), (end, len(data) - end, self.other_fork, self.other_root)):
+            new = fork if root is None else _root_on_disk(root, room, header=72 if self.core[4] >= 3 else 24)
+            if new is not None:
+                result[at : at + len(new[:room])] = new[:room]
         return bytes(result)
 
 
@@ -53,9 +57,12 @@ def inode_change(regions: Sequence[bytes], lsn: int) -> InodeChange:
     number = struct.unpack_from("<Q", head, 16 if len(head) >= 56 else 12)[0]
     if len(regions[1]) < 96:
         raise ImageError("its log holds a damaged inode")
-    data = regions[2] if fields & (_LOCAL | _EXTENTS | _ROOT) and len(regions) > 2 else None
+    forks = iter(regions[2:])
+    data = next(forks, None) if fields & (_LOCAL | _EXTENTS | _ROOT) else None
+    other = next(forks, None) if fields & (_OTHER_LOCAL | _OTHER_EXTENTS | _OTHER_ROOT) else None
     core = _on_disk(regions[1])
-    return InodeChange(number, lsn, core, None if fields & _ROOT else data, data if fields & _ROOT else None)
+    plain = (None if fields & _ROOT else data, data if fields & _ROOT else None)
+    return InodeChange(number, lsn, core, *plain, *((None, other) if fields & _OTHER_ROOT else (other, None)))
 
 
 def _on_disk(core: bytes) -> bytes:
