@@ -9,6 +9,7 @@ import os
 import re
 import shutil
 import socket
+import ssl
 import subprocess
 import threading
 import time
@@ -71,9 +72,13 @@ class WebServer(http.server.ThreadingHTTPServer):
 
 
 @contextlib.contextmanager
-def web(folder: Path) -> Iterator[WebServer]:
-    """A server of ``folder``."""
+def web(folder: Path, certificate: Path | None = None) -> Iterator[WebServer]:
+    """A server of ``folder``; with TLS when it has a ``certificate``, which has its key in the same file."""
     with WebServer(folder) as server:
+        if certificate:
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            context.load_cert_chain(certificate)
+            server.socket = context.wrap_socket(server.socket, server_side=True)
         thread = threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True)
         thread.start()
         try:
@@ -118,5 +123,32 @@ def secure_shell(folder: Path) -> Iterator[tuple[str, str]]:
             wait_for(port)
             command = f"ssh -F none -i {folder}/user -oUserKnownHostsFile={folder}/known -oStrictHostKeyChecking=yes"
             yield f"{getpass.getuser()}@127.0.0.1:{port}", command
+        finally:
+            server.terminate()
+
+
+SMB_LOGIN = {"SMB_USERNAME": "root", "SMB_PASSWORD": "geheim"}
+
+
+@contextlib.contextmanager
+def samba(folder: Path, share: Path) -> Iterator[tuple[int, int]]:
+    """Debian's smbd with ``share`` as ``//127.0.0.1/vms``, for root with a password: its port and its process."""
+    port = free_port()
+    places = ("private dir", "lock directory", "state directory", "cache directory", "pid directory", "ncalrpc dir")
+    for place in places:
+        (folder / place).mkdir()
+    lines = [f"{place} = {folder / place}" for place in places]
+    lines += ["[global]", "interfaces = lo", "bind interfaces only = yes", f"smb ports = {port}", f"log file = {folder}/log"]
+    lines += ["disable spoolss = yes", "load printers = no", "[vms]", f"path = {share}", "read only = no", "valid users = root"]
+    (folder / "smb.conf").write_text("\n".join([lines[6], *lines[:6], *lines[7:]]))
+    password = f"{SMB_LOGIN['SMB_PASSWORD']}\n" * 2
+    subprocess.run(("smbpasswd", "-c", str(folder / "smb.conf"), "-s", "-a", "root"), input=password.encode(), check=True)
+    # When it ends, smbd ends everybody in its group of processes.
+    command = ("smbd", "--foreground", "--no-process-group", "-s", str(folder / "smb.conf"))
+    quiet = {"stdin": subprocess.DEVNULL, "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    with subprocess.Popen(command, start_new_session=True, **quiet) as server:  # type: ignore[call-overload]
+        try:
+            wait_for(port)
+            yield port, server.pid
         finally:
             server.terminate()

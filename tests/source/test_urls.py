@@ -11,7 +11,7 @@ import pytest
 
 import v2vlint
 from guestbuild.samples import cached
-from tests.source.servers import Handler, WebServer, free_port, secure_shell, sshd, wait_for, web
+from tests.source.servers import Handler, WebServer, secure_shell, sshd, web
 from v2vlint.files import FilePolicy, Missing, Refused
 from v2vlint.files.remote import BLOCK, Blocks, pread
 from v2vlint.guest.open import open_ref
@@ -205,6 +205,25 @@ def test_a_redirect_is_followed_and_its_place_remembered(server: WebServer) -> N
     assert server.asked.count("/old/base.qcow2") == 1
 
 
+def test_the_authority_of_a_server_is_named_by_an_option(folder: Path, tmp_path: Path) -> None:
+    place = tmp_path / "server.pem"
+    command: tuple[str, ...] = ("openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=127.0.0.1")
+    command += ("-addext", "subjectAltName=IP:127.0.0.1", "-keyout", str(tmp_path / "key"), "-out", str(tmp_path / "certificate"))
+    subprocess.run(command, check=True, capture_output=True)
+    place.write_bytes((tmp_path / "key").read_bytes() + (tmp_path / "certificate").read_bytes())
+    (tmp_path / "empty").touch()
+    with web(folder, place) as server:
+        asked = [sys.executable, "-m", "v2vlint", "check", "-q", f"{server.url.replace('http:', 'https:')}/vm/web.qcow2"]
+        for more, wanted in (
+            ((), "certificate verify failed"),
+            (("--ca-file", str(tmp_path / "certificate")), "no-guest-agent"),
+            (("--ca-file", str(tmp_path / "empty")), "no certificate in PEM form"),
+            (("--ca-file", "gone"), "--ca-file gone: no such file or directory"),
+        ):
+            done = subprocess.run([*asked, *more], capture_output=True, text=True, check=False, cwd=tmp_path)
+            assert wanted in done.stdout + done.stderr
+
+
 def test_it_is_not_fixed(server: WebServer) -> None:
     with pytest.raises(UsageError, match="cannot be fixed") as caught:
         v2vlint.fix(f"{server.url}/vm/base.qcow2")
@@ -242,29 +261,6 @@ def test_a_domain_of_another_host_has_its_disks_there(folder: Path, tmp_path: Pa
 @pytest.mark.parametrize("host", ["-oProxyCommand=x", "a b", "$(x)"])
 def test_a_host_is_no_option(host: str) -> None:
     assert "no host" in told(f"sftp://{host}/x.qcow2")
-
-
-def test_s3_by_a_server_of_others(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    pytest.importorskip("s3fs")
-    pytest.importorskip("moto")
-    import boto3
-
-    port = free_port()
-    for name, value in (("AWS_ACCESS_KEY_ID", "x"), ("AWS_SECRET_ACCESS_KEY", "geheim"), ("AWS_ENDPOINT_URL", f"http://127.0.0.1:{port}")):
-        monkeypatch.setenv(name, value)
-    with subprocess.Popen(
-        (sys.executable, "-m", "moto.server", "-p", str(port)), stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL
-    ) as moto:
-        try:
-            wait_for(port)
-            store = boto3.client("s3", region_name="us-east-1")
-            store.create_bucket(Bucket="templates")
-            for name in ("web.qcow2", "base.qcow2"):
-                store.upload_file(str(folder / "vm" / name), "templates", f"vm/{name}")
-            assert not told("s3://templates/vm/web.qcow2")
-            assert "not found" in told("s3://templates/vm/other.qcow2")
-        finally:
-            moto.terminate()
 
 
 def test_what_is_not_installed_is_named(monkeypatch: pytest.MonkeyPatch) -> None:

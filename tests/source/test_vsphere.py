@@ -114,6 +114,10 @@ def test_who_is_not_trusted_is_not_asked(center: Center, monkeypatch: pytest.Mon
     url = center.url("DC0/vm/*")
     assert "another thumbprint" in expand([url.partition("=")[0] + "=" + "0" * 64])[0].problem
     assert "certificate verify failed" in expand([url.partition("?")[0]])[0].problem
+    host, port = center.server.split(":")
+    (tmp_path / "certificate").write_text(ssl.get_server_certificate((host, int(port))))
+    monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "certificate"))
+    assert "certificate key too weak" in expand([url.partition("?")[0]])[0].problem  # the issuer is believed; the simulator's key is old
     (refused,) = expand([url.replace("user@", "user:geheim@")])
     assert "password in a URL" in refused.problem
     assert "geheim" not in repr(refused)

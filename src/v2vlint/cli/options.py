@@ -39,7 +39,9 @@ def add_images(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--verify-manifest", action="store_true", help=verify_help)
     choice_help = "the deployment configuration of an OVF package that offers several (its default)"
     group.add_argument("--configuration", metavar="NAME", default="", help=choice_help)
+    ca_help = "PEM file with the authority, or the certificate itself, of servers that the system does not trust (https, s3, az, vsphere)"
     group = parser.add_argument_group("files")
+    group.add_argument("--ca-file", metavar="FILE", help=ca_help)
     allow_help = "files that a guest refers to (backing files, extents, disks of a definition) may also be in DIR; repeatable"
     group.add_argument("--allow-folder", action="append", metavar="DIR", help=allow_help)
     group.add_argument("--depth", type=levels, metavar="N", help="levels of folders to search below those named; 0 is none (all)")
@@ -176,6 +178,10 @@ def tell(args: argparse.Namespace, images: Iterable[ImageReport]) -> None:
 
 def request(args: argparse.Namespace, known: Settings, verb: str) -> Request:
     """The request made by the command line. UsageError when it names no guest. On a terminal, missing keys are asked for."""
+    if args.ca_file:
+        from v2vlint.run import trust
+
+        trust.authority(args.ca_file)
     found = known.access.find(args.images, known.limits, known.jobs)
     if not found.guests:
         raise UsageError("no image given", hint=f"see 'v2vlint {verb} --help'")
