@@ -16,13 +16,15 @@ from typing import Any
 import jsonschema
 import pytest
 
+from tests.source.servers import web
 from v2vlint.engine.check import check_each
 from v2vlint.engine.protocol import CheckAsk, Judged
 from v2vlint.model.errors import NothingFound, UsageError
 from v2vlint.model.report import Report
 from v2vlint.report.walk import hits
-from v2vlint.run import checking, library
+from v2vlint.run import checking, identity, library
 from v2vlint.run.cache import Cache
+from v2vlint.run.identity import FileStamp
 from v2vlint.run.journal import PATTERN, Journal, read, report_of_journals
 from v2vlint.run.library import Wishes
 from v2vlint.run.request import Request
@@ -253,3 +255,41 @@ def test_a_cache_that_others_may_write_is_not_used(guests: list[Path], monkeypat
     names = judged(monkeypatch)
     checking.check(asked(guests[:1], cached=True))
     assert names == ["a.qcow2"]
+
+
+def test_of_a_file_on_a_server_its_tag_counts(guests: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with web(tmp_path) as server:
+        request = library.request([f"{server.url}/a.qcow2", f"{server.url}/gone.qcow2"], ONLY)
+        request = dataclasses.replace(request, cached=True)
+        names = judged(monkeypatch)
+        for tag, wanted in (('"1"', 1), ('"1"', 0), ('"2"', 1), ('W/"2"', 1), ('W/"2"', 1)):
+            server.etag = tag
+            names.clear()
+            checking.check(request)
+            assert names.count("a.qcow2") == wanted
+        for tag, more in (('"3"', {}), ('"3"', {"resume": True}), ('"4"', {"resume": True}), ('W/"4"', {"resume": True})):
+            server.etag = tag
+            names.clear()
+            run(dataclasses.replace(request, cached=False), tmp_path / "j", **more)
+            assert ("a.qcow2" in names) == (tag != '"3"' or not more)
+            assert "gone.qcow2" in names
+
+
+def test_where_times_do_not_tell_nothing_is_kept(guests: list[Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(identity, "_filesystems", lambda: {"/": "fuse.sshfs"})
+    names = judged(monkeypatch)
+    for _time in range(2):
+        checking.check(asked(guests[:1], cached=True))
+    assert names == ["a.qcow2"] * 2
+
+
+def test_a_filesystem_with_coarse_times_keeps_what_has_settled(guests: list[Path]) -> None:
+    now = time.time_ns() // 1_000_000_000 * 1_000_000_000
+    for mtime, settled in ((now - 1_000_000_000, False), (now - 4_000_000_000, True), (now - 1_000_000_001, True)):
+        assert (identity._settled(FileStamp("x", 1, mtime=mtime), now).size == 1) is settled
+
+
+def test_the_type_of_a_filesystem_is_that_of_the_last_mount(tmp_path: Path) -> None:
+    kind = subprocess.run(["stat", "-f", "-c", "%T", str(tmp_path)], capture_output=True, text=True, check=True).stdout.strip()
+    assert identity.filesystem_of(str(tmp_path))[:3] == {"ext2/ext3": "ext", "overlayfs": "ove"}.get(kind, kind[:3])
+    assert identity.filesystem_of("/proc/self/mountinfo") == "proc"

@@ -77,6 +77,8 @@ def test_every_range_is_what_the_file_has(server: WebServer, folder: Path) -> No
 class Counting:
     """Ranges of zeros that says what it was asked for."""
 
+    state = ""
+
     def __init__(self, size: int) -> None:
         self.size, self.asked = size, list[tuple[int, int]]()
 

@@ -55,7 +55,7 @@ class Desk:
         opened = self.policy.open(path)
         if opened.real not in self._given:
             before = _digest(opened) if self._digests else ""
-            self._given[opened.real] = HostFileInfo(opened.real, opened.size, before)
+            self._given[opened.real] = HostFileInfo(opened.real, opened.size, before, state=opened.state)
         return opened
 
     def gave(self, path: str) -> bool:

@@ -31,7 +31,8 @@ class Opened:
     """A file opened for reading: ``path`` as it was asked for, ``real`` where it is, and the ``descriptor``, which the caller owns.
 
     ``size`` is in bytes, also for a block device. The descriptor of a ``remote`` file is a socket: see
-    :mod:`v2vlint.files.remote`. ``user`` is what this host does with a block device right now, in words.
+    :mod:`v2vlint.files.remote`, and ``state`` what its server says of its version. ``user`` is what this host does with a block device
+    right now, in words.
     """
 
     path: str
@@ -40,6 +41,7 @@ class Opened:
     descriptor: int = field(compare=False)
     remote: bool = False
     user: str = ""
+    state: str = ""
 
     def stream(self) -> BinaryIO:
         """Its content from the beginning on. The stream owns the descriptor."""
@@ -86,8 +88,8 @@ class UrlPolicy:
             hint = f"if it belongs to it: --allow-folder {shlex.quote(urls.shown(urls.folder_of(url)))}"
             raise Refused(f"{urls.shown(path)} is outside the folder of the guest", hint=hint)
         query = dict(self.queries).get(tree or url, "")
-        descriptor, size = serve(f"{url}?{query}" if query else url)
-        return Opened(path, urls.shown(url), size, descriptor, remote=True)
+        descriptor, size, state = serve(f"{url}?{query}" if query else url)
+        return Opened(path, urls.shown(url), size, descriptor, remote=True, state=state)
 
 
 @dataclass(frozen=True, slots=True)

@@ -78,12 +78,13 @@ class Blocks:
         return data[:BLOCK]
 
 
-def serve(url: str) -> tuple[int, int]:
-    """Open ``url`` and serve it in a thread until the other end is closed: the descriptor of that end, which is the caller's; its size."""
+def serve(url: str) -> tuple[int, int, str]:
+    """Open ``url`` and serve it in a thread until the other end is closed: the descriptor of that end, which is the caller's; its size, and
+    its state as :class:`~v2vlint.files.scheme.Ranges` has it."""
     ranges = open_url(url)
     ours, theirs = socket.socketpair()
     threading.Thread(target=_serve, args=(ours, Blocks(ranges)), name="v2vlint-blocks", daemon=True).start()
-    return theirs.detach(), ranges.size
+    return theirs.detach(), ranges.size, ranges.state
 
 
 def _serve(ours: socket.socket, blocks: Blocks) -> None:

@@ -11,9 +11,13 @@ from typing import Protocol
 
 
 class Ranges(Protocol):
-    """A remote file that is read in ranges. Errors are ImageError, with the reason; what passes may be tried again by the reader itself."""
+    """A remote file that is read in ranges. Errors are ImageError, with the reason; what passes may be tried again by the reader itself.
+
+    ``state`` is what the server says that tells this version of the file from others: a hash, a number, a time; empty when it says nothing.
+    """
 
     size: int
+    state: str
 
     def read(self, offset: int, length: int) -> bytes:
         """Exactly ``length`` bytes from ``offset`` on, which lie within the file."""

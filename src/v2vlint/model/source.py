@@ -64,13 +64,15 @@ class NotJudged:
 class HostFileInfo:
     """A host file that was opened for a guest: its path, and its size in bytes.
 
-    ``before`` and ``after`` are its SHA-256 in hexadecimal at opening and at the end; empty unless requested.
+    ``before`` and ``after`` are its SHA-256 in hexadecimal at opening and at the end; empty unless requested. ``state`` is what a server
+    said at opening that tells this version of the file from others (a tag, a time); empty for files of this host.
     """
 
     path: str
     size: int
     before: str = ""
     after: str = ""
+    state: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,5 +1,9 @@
 """Answers of earlier runs, in the user's cache folder: a guest that is as it was, judged as it was, costs a stat of each of its files.
 
+Size, inode and both times tell that a file is as it was, where a kernel keeps the time of change: every write moves that, and nobody sets
+it. So they say at least what a digest of the bytes that were read would say, without reading them. Where times do not tell (FUSE, SMB,
+exFAT and others) nothing is kept; of a file on a server the server's own tag counts.
+
 The parent writes and reads them; an image has no say in their names or content but through the answer itself, which is checked as one that
 comes from a child. Guests with keys, of devices and without files are not kept.
 """
@@ -16,10 +20,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
+from v2vlint.files.policy import Queries
 from v2vlint.model.codec import decode, encode, parse
 from v2vlint.model.report import ImageReport
 from v2vlint.model.rule import RuleInfo
-from v2vlint.run.identity import FileStamp, unchanged
+from v2vlint.run.identity import FileStamp, tells, unchanged
 
 MAX_ANSWER = 64 << 20
 MAX_ENTRIES = 20_000
@@ -76,10 +81,10 @@ class Cache:
                     (self.folder / name).unlink()
         return stat.S_ISDIR(found.st_mode) and found.st_uid == os.geteuid() and not found.st_mode & 0o022
 
-    def get(self, key: str) -> tuple[Kept, tuple[RuleInfo, ...]] | None:
-        """The answer under ``key``, and its rules, when all its files are as they were."""
+    def get(self, key: str, queries: Queries = ()) -> tuple[Kept, tuple[RuleInfo, ...]] | None:
+        """The answer under ``key``, and its rules, when all its files are as they were. ``queries`` belong to its URLs."""
         kept = self._read(Kept, key)
-        if kept is None or not kept.files or not unchanged(kept.files):
+        if kept is None or not kept.files or not unchanged(kept.files, queries):
             return None
         if kept.rules not in self._rules:
             found = self._read(KeptRules, kept.rules) if _DIGEST.fullmatch(kept.rules) else None
@@ -89,8 +94,8 @@ class Cache:
         return kept, self._rules[kept.rules]
 
     def put(self, key: str, files: tuple[FileStamp, ...], image: ImageReport, rules: tuple[RuleInfo, ...]) -> None:
-        """Keep an answer, whole or not at all."""
-        if not self.usable or not files or not unchanged(files):
+        """Keep an answer, whole or not at all. ``files`` are as they were found after it."""
+        if not self.usable or not files or not all(map(tells, files)):
             return
         name = next((name for name, known in self._rules.items() if known == rules), "")
         if not name:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import time
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import filterfalse
 
 from v2vlint import __version__
 from v2vlint.engine.check import check_all, check_each, forecast_of
@@ -16,7 +17,7 @@ from v2vlint.model.rule import RuleInfo
 from v2vlint.model.source import GuestRef, NotJudged
 from v2vlint.run import keys
 from v2vlint.run.cache import Cache
-from v2vlint.run.identity import judging, key_of, stamps_of, unchanged
+from v2vlint.run.identity import judging, key_of, stamps_of, tells, unchanged
 from v2vlint.run.journal import GuestRecord, Journal, SeenRecord
 from v2vlint.run.request import Progress, Request
 from v2vlint.run.settings import Settings
@@ -93,22 +94,23 @@ class _Work:
 
     def _known(self, position: int, guest: GuestRef) -> tuple[ImageReport, tuple[RuleInfo, ...]] | None:
         """The report of a guest that an earlier run has judged the same way, and that is as it was."""
-        if self.journal and (record := self.journal.before.guests.get(guest.name)) and self._holds(position, record):
+        if self.journal and (record := self.journal.before.guests.get(guest.name)) and self._holds(position, guest, record):
             return record.image, tuple(self.journal.before.rules.values())
-        found = self.cache.get(self.keys[position]) if self.cache and not (guest.hashed or guest.verify) else None
-        if found is None or any(True for _ in pending(guest.paths, found[0].image.paths)):
+        found = self.cache.get(self.keys[position], guest.queries) if self.cache and not (guest.hashed or guest.verify) else None
+        if found is None or any(True for _ in pending(filterfalse(is_url, (*guest.paths, *found[0].image.paths)))):
             return None
         kept, rules = found
         if self.journal:
             self.journal.guest(GuestRecord(self.keys[position], kept.files, kept.image), rules)
         return kept.image, rules
 
-    def _holds(self, position: int, record: GuestRecord) -> bool:
+    def _holds(self, position: int, guest: GuestRef, record: GuestRecord) -> bool:
         """Whether a record of the journal is still true: judged the same way, nothing changed, and no key came that it lacked."""
         if record.key != self.keys[position] or (record.image.problems and self.request.keys.keys):
             return False
-        # Whether a file on a server changed, only the server knows: a run that goes on takes it as it was.
-        return unchanged(one for one in record.files if not is_url(one.path))
+        # Where a server does not tell one version from another, a run that goes on takes the file as it was.
+        untold = (one for one in record.files if one.size >= 0 and not tells(one))
+        return unchanged(set(record.files).difference(untold), guest.queries)
 
     def _take(self, position: int, image: ImageReport, rules: tuple[RuleInfo, ...]) -> None:
         self.images[position] = image

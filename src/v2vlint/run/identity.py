@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import hashlib
 import json
 import os
+import re
 import stat
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
@@ -14,15 +16,30 @@ from importlib.util import find_spec
 
 from v2vlint import __version__
 from v2vlint.engine.packs import GROUP
+from v2vlint.files.policy import Queries
+from v2vlint.files.urls import is_url
 from v2vlint.model.codec import encode
+from v2vlint.model.errors import ImageError
 from v2vlint.model.report import ImageReport
 from v2vlint.model.source import GuestRef, Keys
 from v2vlint.run.request import Request
 
+_ESCAPE = re.compile(r"\\([0-7]{3})")
+_SHARED = ("nfs", "nfs4", "ceph", "lustre")
+_KEPT_BY_A_KERNEL = frozenset(
+    ("ext2", "ext3", "ext4", "xfs", "btrfs", "bcachefs", "f2fs", "zfs", "jfs", "nilfs2", "ocfs2", "gfs2", "tmpfs", "overlay", *_SHARED)
+)
+_COARSE = 2_500_000_000
+_MISSING, _ODD, _CHANGING, _UNTOLD = -1, -2, -3, -4
+
 
 @dataclass(frozen=True, slots=True)
 class FileStamp:
-    """A host file as it was: where it is, which it is, and when it was last changed, in ns. ``size`` is in bytes, -1 for one not there."""
+    """A file as it was: where it is, which it is, and when it was last changed, in ns. ``size`` is in bytes, negative for one that cannot
+    be compared: -1 is not there, -2 no file, -3 changed meanwhile, -4 where times do not tell.
+
+    Of a file on a server ``tag`` is what the server says of its version: a hash, a number or a time. It is empty where it says nothing.
+    """
 
     path: str
     size: int
@@ -30,32 +47,88 @@ class FileStamp:
     inode: int = 0
     mtime: int = 0
     ctime: int = 0
+    tag: str = ""
 
 
-def stamp_of(path: str) -> FileStamp:
-    """The file at ``path`` as it is now."""
+def stamp_of(path: str, queries: Queries = ()) -> FileStamp:
+    """The file at ``path``, or URL, as it is now."""
+    if is_url(path):
+        return _remote(path, queries)
     try:
         found = os.stat(path)  # noqa: PTH116
+        if not stat.S_ISREG(found.st_mode):
+            return FileStamp(path, _ODD)
+        kind = filesystem_of(path)
+        if kind in _SHARED:
+            # Opening asks the server; stat may be answered by what this host remembers.
+            with open(path, "rb") as stream:  # noqa: PTH123
+                found = os.fstat(stream.fileno())
     except OSError:
-        return FileStamp(path, -1)
-    if not stat.S_ISREG(found.st_mode):
-        return FileStamp(path, -2)
+        return FileStamp(path, _MISSING)
+    if kind not in _KEPT_BY_A_KERNEL:
+        return FileStamp(path, _UNTOLD)
     return FileStamp(path, found.st_size, found.st_dev, found.st_ino, found.st_mtime_ns, found.st_ctime_ns)
+
+
+def _remote(url: str, queries: Queries) -> FileStamp:
+    from v2vlint.files.remote import open_url
+
+    query = dict(queries).get(url, "")
+    try:
+        with contextlib.closing(open_url(f"{url}?{query}" if query else url)) as found:
+            return FileStamp(url, found.size, tag=found.state)
+    except ImageError:
+        return FileStamp(url, _MISSING)
+
+
+def filesystem_of(path: str) -> str:
+    """The type of the filesystem that a file is on; empty when the kernel does not say."""
+    real = os.path.realpath(path)
+    above = (point for point in _filesystems() if real.startswith(f"{point.rstrip('/')}/"))
+    return _filesystems().get(max(above, key=len, default=""), "")
+
+
+@functools.cache
+def _filesystems() -> dict[str, str]:
+    """The type of what is mounted, by mount point; the last one at a place is the one that is seen."""
+    found: dict[str, str] = {}
+    with contextlib.suppress(OSError), open("/proc/self/mountinfo", encoding="utf-8", errors="surrogateescape") as lines:  # noqa: PTH123
+        for line in lines:
+            point, _, rest = line.partition(" - ")
+            found[_ESCAPE.sub(lambda match: chr(int(match[1], 8)), point.split(" ")[4])] = rest.split(" ")[0]
+    return found
 
 
 def stamps_of(guest: GuestRef, image: ImageReport, since: int) -> tuple[FileStamp, ...]:
     """The files of a guest: those that were named, and all that were opened for it.
 
-    One that changed after ``since``, when it was begun to be read (ns since the epoch), is no stamp that anything compares with.
+    One that changed after ``since``, when it was begun to be read (ns since the epoch), is no stamp that anything compares with. Of those
+    on servers the state at opening counts; of a machine that runs none does, as what a hypervisor has open may get its time later.
     """
     paths = dict.fromkeys((*guest.paths, *guest.named, *(file.path for file in image.files)))
-    found = map(stamp_of, paths)
-    return tuple(one if max(one.mtime, one.ctime) < since else FileStamp(one.path, -3) for one in found)
+    opened = {
+        file.path: FileStamp(file.path, file.size, tag="" if guest.state else file.state) for file in image.files if is_url(file.path)
+    }
+    missing = {path: FileStamp(path, _MISSING) for path in guest.paths if is_url(path)}
+    remote = missing | opened
+    return (*remote.values(), *(_settled(stamp_of(path), since) for path in paths if not is_url(path)))
 
 
-def unchanged(stamps: Iterable[FileStamp]) -> bool:
-    """Whether every file is as it was; False for devices, which do not tell, and for files that are not there."""
-    return all(one.size >= 0 and stamp_of(one.path) == one for one in stamps)
+def _settled(stamp: FileStamp, since: int) -> FileStamp:
+    latest = max(stamp.mtime, stamp.ctime)
+    # Times in whole seconds are those of a filesystem that has no finer ones.
+    early = since - (_COARSE if latest % 1_000_000_000 == 0 else 0)
+    return FileStamp(stamp.path, _CHANGING) if latest >= early else stamp
+
+
+def tells(stamp: FileStamp) -> bool:
+    """Whether another stamp that is equal shows that the file is as it was."""
+    return stamp.size >= 0 and bool(stamp.tag or not is_url(stamp.path))
+
+
+def unchanged(stamps: Iterable[FileStamp], queries: Queries = ()) -> bool:
+    """Whether every file is as it was; False for what does not tell, such as devices, and for files that are not there."""
+    return all(tells(one) and stamp_of(one.path, queries) == one for one in stamps)
 
 
 def judging(request: Request) -> str:

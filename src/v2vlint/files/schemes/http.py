@@ -43,9 +43,11 @@ class HttpFile:
         self._pool = pool or _pool(url)
         self._errors = (urllib3.exceptions.HTTPError, OSError)
         self._whole: bytes | None = None
-        self._state: tuple[str, str, int] | None = None
+        self._state: tuple[str, str, int] | None = None  # a weak tag (RFC 9110, 8.8.1) says less than the time
         self._begin = self._ranged(0, _FIRST)
         self.size = len(self._whole) if self._whole is not None else self._state[2] if self._state else 0
+        tag, time_of_change, _size = self._state or ("", "", 0)
+        self.state = tag if tag and not tag.startswith("W/") else time_of_change
 
     def read(self, offset: int, length: int) -> bytes:
         """See :class:`~v2vlint.files.scheme.Ranges`."""

@@ -14,6 +14,8 @@ CHUNK = 1 << 22
 
 
 class _Export:
+    state = ""
+
     def __init__(self, url: str) -> None:
         import nbd
 

@@ -50,6 +50,7 @@ class _File:
         self._handle, found = self._session.open(self._path)
         # A block device says that it is empty; who opens one knows its size.
         self.size = int(stated[0]) if stated else found.size
+        self.state = "" if stated else str(found.mtime or "")
 
     def read(self, offset: int, length: int) -> bytes:
         """See :class:`~v2vlint.files.scheme.Ranges`."""
@@ -65,6 +66,8 @@ class _File:
 
 class _Answer:
     """An answer of the server's that is no file."""
+
+    state = ""
 
     def __init__(self, data: bytes) -> None:
         self._data, self.size = data, len(data)

@@ -56,7 +56,7 @@ class _File:
         except Exception as error:
             self.close()
             raise self._told(error) from error
-        self.size = self._before[0]
+        self.size, self.state = self._before[0], " ".join(map(str, self._before[1:]))
 
     def _state(self) -> tuple[int, int, int]:
         """Size, time of the last write, and time of the last change."""

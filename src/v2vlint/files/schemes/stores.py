@@ -35,7 +35,7 @@ class _File:
             self._stream: Any = self._system.open(self._path, "rb", cache_type="none")
         except Exception as error:
             raise self._told(error) from error
-        self.size = int(self._before[0])
+        self.size, self.state = int(self._before[0]), " ".join(filter(None, self._before[1:]))
 
     def _state(self) -> tuple[Any, ...]:
         """Its size, and what of its tag, number and time the store tells."""
