@@ -60,7 +60,7 @@ def _xfs(data: mmap.mmap, start: int, image: Path) -> None:
     assert log is not None
     last = log.last_record(log.head())
     assert last is not None
-    at = start + log._offset + last * _SECTOR
+    at = start + log.offset + last * _SECTOR
     struct.pack_into(">I", data, at + 300, 2)
     data[at + _SECTOR + 9] &= ~0x20 & 0xFF
 

@@ -8,18 +8,19 @@ from __future__ import annotations
 
 import os
 import random
-import shutil
 import subprocess
-from collections.abc import Callable
+from itertools import islice
 from pathlib import Path
 
 import pytest
 
+from tests.disk.filesystems.history import History
 from tests.disk.images import blank, host_tree, need, read_tree, run, same
 from tests.disk.test_oracle import mounted
 from v2vlint.disk.filesystems.node import FileSystem, Kind, as_it_lies
 from v2vlint.disk.filesystems.opening import open_filesystem
 from v2vlint.disk.filesystems.probe import probe
+from v2vlint.disk.filesystems.xfs_log import SECTOR, Log
 from v2vlint.disk.stream import HostFile
 from v2vlint.guest.fs import GuestFS
 
@@ -38,91 +39,6 @@ KINDS: dict[str, tuple[int, str, str]] = {
     "btrfs with compression": (128, "mkfs.btrfs -q IMAGE", "compress-force=zstd"),
     "ext4 whose journal has checksums": (32, "mke2fs -q -F -t ext4 -O ^metadata_csum IMAGE", "journal_checksum"),
 }
-
-
-class History:
-    """Random changes in a folder, some of them forced to the disk."""
-
-    def __init__(self, top: Path, seed: int) -> None:
-        self.top, self.draw = top, random.Random(seed)
-
-    def run(self, steps: int) -> None:
-        """So many changes."""
-        actions: tuple[Callable[[], None], ...] = (
-            self.write, self.write, self.append, self.append, self.rename, self.remove, self.folder, self.link, self.punch, self.sync,
-        )  # fmt: skip
-        for _step in range(steps):
-            self.draw.choice(actions)()
-
-    def _files(self) -> list[Path]:
-        return sorted(path for path in self.top.rglob("*") if path.is_file() and not path.is_symlink())
-
-    def _folders(self) -> list[Path]:
-        return [self.top, *sorted(path for path in self.top.rglob("*") if path.is_dir() and path.name != "lost+found")]
-
-    def _new(self) -> Path:
-        return self.draw.choice(self._folders()) / f"n{self.draw.randrange(10**6):06}"
-
-    def write(self) -> None:
-        """A new file, or one written over."""
-        path = self.draw.choice([*self._files(), self._new()]) if self.draw.random() < 0.4 else self._new()
-        path.write_bytes(self.draw.randbytes(self.draw.choice((0, 10, 100, 4096, 9000, 70_000))))
-        if self.draw.random() < 0.4:
-            self._fsync(path)
-
-    def append(self) -> None:
-        """More at the end of a file, or after a hole."""
-        if files := self._files():
-            path = self.draw.choice(files)
-            with path.open("r+b") as file:
-                file.seek(self.draw.choice((0, 3, 20_000)), 2)
-                file.write(self.draw.randbytes(self.draw.randrange(1, 20_000)))
-            if self.draw.random() < 0.5:
-                self._fsync(path)
-
-    def punch(self) -> None:
-        """A file cut short."""
-        if files := self._files():
-            path = self.draw.choice(files)
-            os.truncate(path, self.draw.randrange(0, 12_000))
-            if self.draw.random() < 0.5:
-                self._fsync(path)
-
-    def rename(self) -> None:
-        """A file elsewhere, perhaps over another."""
-        if files := self._files():
-            self.draw.choice(files).rename(self.draw.choice([*files, self._new(), self._new()]))
-
-    def remove(self) -> None:
-        """A file or a folder gone."""
-        folders = self._folders()[1:]
-        if folders and self.draw.random() < 0.15:
-            shutil.rmtree(self.draw.choice(folders))
-        elif files := self._files():
-            self.draw.choice(files).unlink()
-
-    def folder(self) -> None:
-        """A new folder."""
-        self._new().mkdir()
-
-    def link(self) -> None:
-        """A symbolic or hard link."""
-        if self.draw.random() < 0.5:
-            self._new().symlink_to("x" * self.draw.choice((5, 59, 60, 200)))
-        elif files := self._files():
-            os.link(self.draw.choice(files), self._new())
-
-    def sync(self) -> None:
-        """Everything to the disk."""
-        if self.draw.random() < 0.3:
-            run("sync", "-f", self.top)
-
-    def _fsync(self, path: Path) -> None:
-        handle = os.open(path, os.O_RDONLY)
-        try:
-            os.fsync(handle)
-        finally:
-            os.close(handle)
 
 
 def opened(image: Path) -> FileSystem:
@@ -156,6 +72,27 @@ def test_a_copy_made_in_use_is_read_as_the_kernel_mounts_it(tmp_path: Path, kind
     with mounted(tmp_path, tmp_path / "recovered", options=KINDS[kind][2]) as point:
         if not system.stale:
             same(read_tree(system), host_tree(point))
+
+
+@pytest.mark.parametrize("lost", ["the end", "the header", "a sector inside", "the one before"])
+@pytest.mark.parametrize("seed", SEEDS)
+def test_a_record_of_the_log_did_not_arrive(tmp_path: Path, seed: int, lost: str) -> None:
+    """The disk takes up to eight records of an XFS at once, in any order: what lies behind a gap was never there."""
+    image = crashed(tmp_path, "xfs", seed)
+    stream = HostFile(str(image))
+    log = Log.of(stream, stream.read_at(0, 512))
+    assert log is not None
+    head = log.whole_head()
+    last, before = islice(log.newest(head), 2)
+    sector = {"the end": head - 1, "the header": last, "a sector inside": last + 1, "the one before": before}[lost] % log.sectors
+    with image.open("r+b") as file:
+        file.seek(log.offset + sector * SECTOR)
+        file.write(bytes(SECTOR) if lost == "a sector inside" else (log.cycle(sector) - 1).to_bytes(4, "big") + bytes(SECTOR - 4))
+    run("cp", "--sparse=always", image, tmp_path / "recovered")
+    system = opened(image)
+    assert not system.stale
+    with mounted(tmp_path, tmp_path / "recovered") as point:
+        same(read_tree(system), host_tree(point))
 
 
 def grub(image: Path, *words: str) -> subprocess.CompletedProcess[str]:

@@ -8,8 +8,10 @@ from pathlib import Path
 import pytest
 
 from tests.disk.images import Tree, blank, ext, host_tree, make_tree, need, open_paths, problems, read_tree, root_tree, run, same
+from v2vlint.disk.filesystems.node import FileSystem, as_it_lies
 from v2vlint.disk.filesystems.opening import open_filesystem
 from v2vlint.disk.filesystems.probe import probe
+from v2vlint.disk.filesystems.probe_fat import FatLayout
 from v2vlint.disk.stream import HostFile
 from v2vlint.model.errors import ImageError
 
@@ -134,6 +136,62 @@ def test_fat_names_have_no_case(tmp_path: Path) -> None:
     assert root.child("mixedcase.EFI") is not None
     assert root.child("MIXEDC~1.EFI") is not None
     assert root.child("missing") is None
+
+
+def half_written(folder: Path) -> FileSystem:
+    """A FAT16 that was copied in the middle of a change: chains that lead nowhere, entries without their other half."""
+    need("mkfs.vfat", "mcopy")
+    top, image = folder / "root", blank(folder / "fs", 8 << 20)
+    (top / "lost").mkdir(parents=True)
+    (top / "lost/inside").write_text("x")
+    (top / "cut").write_bytes(b"c" * 5000)
+    (top / "a long name").write_text("long")
+    (top / "empty.").mkdir()
+    run("mkfs.vfat", "-F", "16", "-s", "1", image)
+    run("mcopy", "-s", "-i", image, *sorted(top.iterdir()), "::")
+    data = bytearray(image.read_bytes())
+    layout = FatLayout.read(bytes(data[:512]))
+    assert layout is not None
+    entries = {bytes(data[at : at + 11]): at for at in range(layout.root_at, layout.root_at + 512, 32)}
+    data[37] |= 1
+    for name, cluster in ((b"LOST       ", 0), (b"CUT        ", 2)):
+        first = int.from_bytes(data[entries[name] + 26 :][:2], "little") + cluster
+        data[layout.fat_at + first * 2 : layout.fat_at + first * 2 + 2] = b"\0\0"
+    data[entries[b"EMPTY      "] + 26 : entries[b"EMPTY      "] + 28] = b"\0\0"
+    data[entries[b"ALONGN~1   "] + 8] = ord("X")
+    data[layout.root_at + 1024 : layout.root_at + 1056] = b"BEHIND     " + b"\x20" + bytes(20)
+    image.write_bytes(data)
+    stream = HostFile(str(image))
+    return open_filesystem(probe(stream), [stream])
+
+
+def test_a_fat_copied_in_use_is_read_as_linux_does(tmp_path: Path) -> None:
+    """The kernel's words to the same damage: "invalid cluster chain", EIO; it does not stop at the end of a folder."""
+    root = half_written(tmp_path).root
+    assert sorted(root.names()) == ["ALONGN~1.X", "BEHIND", "cut", "empty", "lost"]
+    lost, cut, empty = (root.child(name) for name in ("lost", "cut", "empty"))
+    assert lost is not None
+    assert cut is not None
+    assert empty is not None
+    assert (list(empty.names()), cut.stat().size) == ([], 5000)
+    with pytest.raises(ImageError, match="ends too early"):
+        list(lost.names())
+    with pytest.raises(ImageError, match="ends too early"):
+        cut.open()
+
+
+def test_a_fat_copied_in_use_is_read_as_boot_loaders_do(tmp_path: Path) -> None:
+    system = half_written(tmp_path)
+    lying = as_it_lies(system)
+    root = lying.root
+    assert as_it_lies(lying) is lying
+    assert lying is not system
+    assert sorted(root.names()) == ["ALONGN~1.X", "cut", "empty", "lost"]
+    lost, cut = root.child("lost"), root.child("cut")
+    assert lost is not None
+    assert cut is not None
+    assert list(lost.names()) == ["inside"]
+    assert cut.open().read(1536) == b"c" * 1536
 
 
 def test_squashfs(tmp_path: Path, tree: Path, wanted: Tree) -> None:

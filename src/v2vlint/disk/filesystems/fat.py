@@ -1,8 +1,14 @@
-"""FAT12, FAT16 and FAT32 with long names (Microsoft's fatgen103). Names are found without regard to case."""
+"""FAT12, FAT16 and FAT32 with long names (Microsoft's fatgen103). Names are found without regard to case.
+
+One that was copied while it was in use may be half written, and is read in two ways. Linux (fs/fat) refuses a folder whose chain does not
+end, stops a file where its chain does, and goes on behind the entry that ends a folder; firmware and GRUB stop there and look at no more
+of a chain than they need.
+"""
 
 from __future__ import annotations
 
 import calendar
+import copy
 import functools
 import struct
 from collections.abc import Iterator, Sequence
@@ -19,6 +25,11 @@ from v2vlint.model.errors import ImageError
 MAX_DIRECTORY = 4 << 20
 MAX_CLUSTERS = 1 << 22
 _LABEL, _DIRECTORY, _LONG = 0x08, 0x10, 0x0F
+_MAX_SLOTS = 20
+_ROOT = -1
+"""Stands for the root folder of FAT12 and FAT16, which is in no cluster."""
+_END, _BROKEN = -1, -2
+"""What may follow a cluster besides another one: the mark of the last (or of a bad) cluster, or something that leads nowhere."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,9 +49,10 @@ class Fat:
 
     type = "vfat"
 
-    def __init__(self, base: Stream, uuid: str = "", label: str = "") -> None:
+    def __init__(self, base: Stream, uuid: str = "", label: str = "", *, dirty: bool = False) -> None:
         self.uuid, self.label = uuid, label
         self.stale = ""
+        self._dirty, self._strict = dirty, True
         layout = FatLayout.read(base.read_at(0, 512))
         if layout is None:
             raise ImageError("damaged FAT boot sector")
@@ -49,12 +61,24 @@ class Fat:
         self.cluster_size, self._data_at = layout.cluster, layout.data_at
         self._clusters, self._bits, self._root_cluster = layout.clusters, layout.bits, layout.root_cluster
         self.base = base
+        self._forget()
+
+    def _forget(self) -> None:
         self.directory = functools.lru_cache(maxsize=512)(self._directory)
+
+    def as_it_lies(self) -> Fat:
+        """See :class:`~v2vlint.disk.filesystems.node.Journaled`: there is no journal, but boot loaders take what the kernel refuses."""
+        if not self._dirty:
+            return self
+        other = copy.copy(self)
+        other._dirty = other._strict = False
+        other._forget()
+        return other
 
     @property
     def root(self) -> FatNode:
         """The top directory."""
-        return FatNode(self, Entry("", "", _DIRECTORY, self._root_cluster, 0, 0.0))
+        return FatNode(self, Entry("", "", _DIRECTORY, self._root_cluster if self._bits == 32 else _ROOT, 0, 0.0))
 
     def free(self) -> int:
         """Bytes in clusters that belong to nothing, counted in the FAT itself."""
@@ -68,34 +92,39 @@ class Fat:
         return sum(not value & 0x0FFF_FFFF for value in values[2 : self._clusters + 2]) * int(self.cluster_size)
 
     def _next(self, cluster: int) -> int:
-        """The cluster after ``cluster``; 0 at the end of the chain."""
+        """The cluster after ``cluster``, or one of the two marks above."""
         offset = cluster * self._bits // 8
         if offset + 4 > self._fat_size + 4:
             raise ImageError(f"cluster {cluster} is outside the FAT")
         raw = int.from_bytes(self.base.read_at(self._fat_at + offset, 4), "little")
         if self._bits == 12:
             raw = (raw >> 4 if cluster & 1 else raw) & 0xFFF
-        value = raw & {12: 0xFFF, 16: 0xFFFF, 32: 0x0FFF_FFFF}[self._bits]
-        return value if 2 <= value < self._clusters + 2 else 0
+        last = {12: 0xFFF, 16: 0xFFFF, 32: 0x0FFF_FFFF}[self._bits]
+        value = raw & last
+        if 2 <= value < self._clusters + 2:
+            return value
+        return _END if value >= last - 8 else _BROKEN
 
     def content(self, first: int, size: int) -> Stream:
-        """The data of a chain; ``size`` -1 means up to its end. A chain longer than the file is ignored, a loop is ImageError."""
+        """The data of a chain; ``size`` -1 means all of it. A chain that goes on behind the file is ignored, a loop is ImageError."""
         clusters: list[int] = []
         wanted = MAX_CLUSTERS if size < 0 else -(-size // self.cluster_size)
-        cluster = first if 2 <= first < self._clusters + 2 else 0
-        while cluster and len(clusters) < wanted:
+        cluster = first if 2 <= first < self._clusters + 2 else _END if not first else _BROKEN
+        while cluster >= 0 and len(clusters) < wanted:
             clusters.append(cluster)
             if len(clusters) > min(self._clusters, MAX_CLUSTERS):
                 raise ImageError("a FAT chain that loops")
             cluster = self._next(cluster)
+        if self._strict and first and len(clusters) < wanted and (cluster == _BROKEN or size >= 0):
+            raise ImageError("a FAT chain that ends too early")
         size = len(clusters) * self.cluster_size if size < 0 else size
         per = self.cluster_size
         data = _Data(self.base, self._data_at - 2 * per)
         return RunFile(data, per, size, _runs(clusters))
 
     def _directory(self, cluster: int) -> dict[str, Entry]:
-        data = self.content(cluster, -1) if cluster else Slice(self.base, self._root_at, self._root_size)
-        return {entry.name: entry for entry in _entries(data.read_at(0, MAX_DIRECTORY))}
+        data = Slice(self.base, self._root_at, self._root_size) if cluster == _ROOT else self.content(cluster, -1)
+        return {entry.name: entry for entry in _entries(data.read_at(0, MAX_DIRECTORY), to_the_end=self._strict)}
 
 
 class _Data(Stream):
@@ -118,22 +147,49 @@ def _runs(clusters: list[int]) -> Iterator[tuple[int, int | None, int]]:
             start = index
 
 
-def _entries(data: bytes) -> Iterator[Entry]:
-    long_parts: dict[int, str] = {}
+def _entries(data: bytes, *, to_the_end: bool) -> Iterator[Entry]:
+    """The entries of a folder; those behind the mark of its end too for Linux, which does not stop there."""
+    long = _LongName()
     for at in range(0, len(data) - 31, 32):
         raw = data[at : at + 32]
-        if raw[0] == 0:
+        if raw[0] == 0 and not to_the_end:
             return
-        if raw[0] == 0xE5:
-            long_parts = {}
+        if raw[0] == 0xE5 or (raw[0] == 0 and raw[11] != _LONG):
+            long = _LongName()
         elif raw[11] & 0x3F == _LONG:
-            long_parts = {} if raw[0] & 0x40 else long_parts
-            long_parts[raw[0] & 0x1F] = (raw[1:11] + raw[14:26] + raw[28:32]).decode("utf-16-le", "replace")
+            long.add(raw)
         else:
-            entry = _entry(raw, "".join(long_parts[key] for key in sorted(long_parts)).split("\0", 1)[0])
-            long_parts = {}
+            entry = _entry(raw, long.of(raw))
+            long = _LongName()
             if not raw[11] & _LABEL and entry.name not in (".", ".."):
                 yield entry
+
+
+class _LongName:
+    """The parts of a long name, which come last one first before the entry that they belong to. Parts that do not fit are ignored."""
+
+    def __init__(self) -> None:
+        self._parts = b""
+        self._left, self._sum = -1, 0
+
+    def add(self, raw: bytes) -> None:
+        """The next part (``fat_parse_long`` of Linux)."""
+        number = raw[0] & 0x3F
+        if raw[0] & 0x40 and 0 < number <= _MAX_SLOTS:
+            self._parts, self._left, self._sum = b"", number, raw[13]
+        if self._left <= 0 or number != self._left or raw[13] != self._sum:
+            self._parts, self._left = b"", -1
+            return
+        self._left -= 1
+        self._parts = raw[1:11] + raw[14:26] + raw[28:32] + self._parts
+
+    def of(self, raw: bytes) -> str:
+        """The name of the entry ``raw``; empty when it has none of its own."""
+        total = 0
+        for byte in raw[:11]:
+            total = ((total & 1) << 7) + (total >> 1) + byte & 0xFF
+        name = self._parts.decode("utf-16-le", "replace").split("\0", 1)[0]
+        return name if self._left == 0 and self._sum == total else ""
 
 
 def _entry(raw: bytes, long_name: str) -> Entry:
@@ -194,4 +250,4 @@ class FatNode:
 
 def open_fat(content: Content, streams: Sequence[Stream]) -> Fat:
     """The reader of :data:`~v2vlint.disk.filesystems.formats.FORMATS`."""
-    return Fat(streams[0], content.uuid, content.label)
+    return Fat(streams[0], content.uuid, content.label, dirty=dict(content.details).get("dirty") == "yes")

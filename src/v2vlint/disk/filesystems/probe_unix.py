@@ -119,18 +119,21 @@ def ufs(base: Stream) -> Content | None:
     return None
 
 
-_MINIX = {0x137F: 1, 0x138F: 1, 0x2468: 2, 0x2478: 2}
+_MINIX, _MINIX_3 = {0x137F: 1, 0x138F: 1, 0x2468: 2, 0x2478: 2}, 0x4D5A
 
 
 def minix(base: Stream) -> Content | None:
-    """``minix`` of version 1 and 2, with the sanity checks of its fsck, as two bytes are a weak sign."""
+    """``minix`` of version 1 to 3, with the sanity checks of its fsck, as two bytes are a weak sign."""
     block = base.read_at(1024, 32)
     for order in "<>":
         inodes, zones, inode_maps, zone_maps, first, log, _size, magic, state = struct.unpack_from(f"{order}HHHHHHIHH", block)
         version = _MINIX.get(magic)
+        if struct.unpack_from(f"{order}H", block, 24)[0] == _MINIX_3:
+            inodes, inode_maps, zone_maps, first, log = struct.unpack_from(f"{order}I2xHHHH", block)
+            version, state = 3, 0
         if version is None:
             continue
-        zones = struct.unpack_from(f"{order}I", block, 20)[0] if version == 2 else zones
+        zones = zones if version == 1 else struct.unpack_from(f"{order}I", block, 20)[0]
         if not log and inodes and inode_maps << 13 > inodes and first <= zones and zone_maps << 13 > zones - first and not state & ~3:
             return Content("minix")
     return None

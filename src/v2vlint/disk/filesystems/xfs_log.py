@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import struct
+from collections.abc import Iterator
 
 from v2vlint.disk.stream import Stream
 
 MAGIC = 0xFEEDBABE
 MAX_RECORD = 2048
 SECTOR = 512
+IN_FLIGHT = 8
+"""So many records may be on their way to the disk at once (``XLOG_MAX_ICLOGS``), and arrive in any order."""
+_LARGEST = 256 << 10
 _UNMOUNT = 0x20
 
 
@@ -24,7 +28,7 @@ class Log:
     """The log in sectors. The first word of each is the cycle it was written in, but for record headers."""
 
     def __init__(self, base: Stream, offset: int, sectors: int) -> None:
-        self._base, self._offset, self.sectors = base, offset, sectors
+        self._base, self.offset, self.sectors = base, offset, sectors
 
     @classmethod
     def of(cls, base: Stream, superblock: bytes) -> Log | None:
@@ -40,7 +44,7 @@ class Log:
     def read(self, number: int, count: int) -> bytes:
         """So many sectors; the log goes round."""
         first = min(count, self.sectors - number)
-        data = self._base.read_at(self._offset + number * SECTOR, first * SECTOR)
+        data = self._base.read_at(self.offset + number * SECTOR, first * SECTOR)
         return data if first == count else data + self.read(0, count - first)
 
     def last_record(self, head: int) -> int | None:
@@ -53,10 +57,10 @@ class Log:
         return None
 
     def sector(self, number: int) -> bytes:
-        return self._base.read_at(self._offset + number * SECTOR, SECTOR)
+        return self._base.read_at(self.offset + number * SECTOR, SECTOR)
 
     def cycle(self, number: int) -> int:
-        first, second = struct.unpack(">II", self._base.read_at(self._offset + number * SECTOR, 8).ljust(8, b"\0"))
+        first, second = struct.unpack(">II", self._base.read_at(self.offset + number * SECTOR, 8).ljust(8, b"\0"))
         return int(second if first == MAGIC else first)
 
     def head(self) -> int:
@@ -68,6 +72,31 @@ class Log:
             middle = (low + high) // 2
             low, high = (middle, high) if self.cycle(middle) == cycle else (low, middle)
         return high
+
+    def whole_head(self) -> int:
+        """The head, without sectors behind a gap: they arrived before something that never did (``xlog_find_verify_cycle`` of Linux)."""
+        head, count = self.head() or self.sectors, min(self.sectors, IN_FLIGHT * _LARGEST // SECTOR)
+        newest = self.cycle(head - 1)
+        ranges = ((max(0, self.sectors - count + head), self.sectors, newest - 2), (max(0, head - count), head, newest - 1))
+        for first, end, gap in ranges:
+            cycles = self._cycles(first, end - first)
+            if gap in cycles:
+                return first + cycles.index(gap)
+        return head % self.sectors
+
+    def _cycles(self, first: int, count: int) -> list[int]:
+        data = self.read(first, count) if count > 0 else b""
+        words = ((data[at : at + 4], data[at + 4 : at + 8]) for at in range(0, len(data), SECTOR))
+        return [int.from_bytes(second if word == MAGIC.to_bytes(4, "big") else word, "big") for word, second in words]
+
+    def newest(self, head: int) -> Iterator[int]:
+        """The sectors of the record headers before ``head``, the last one first."""
+        seen, at = 0, head
+        while (number := self.last_record(at)) is not None:
+            seen, at = seen + ((at - number) % self.sectors or self.sectors), number
+            if seen > self.sectors:
+                return
+            yield number
 
     def is_unmount(self, number: int, header: bytes) -> bool:
         version, operations, size = (struct.unpack_from(">I", header, at)[0] for at in (8, 40, 320))

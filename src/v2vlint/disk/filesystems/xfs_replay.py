@@ -11,9 +11,10 @@ import struct
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 
 from v2vlint.disk.checksums import crc32c
-from v2vlint.disk.filesystems.xfs_log import MAGIC, SECTOR, Log
+from v2vlint.disk.filesystems.xfs_log import IN_FLIGHT, MAGIC, SECTOR, Log
 from v2vlint.disk.filesystems.xfs_log_inode import InodeChange, inode_change
 from v2vlint.disk.stream import Stream
 from v2vlint.model.errors import ImageError
@@ -132,34 +133,44 @@ def _operations(data: bytes, count: int) -> Iterator[tuple[int, int, bytes]]:
 
 def _records(log: Log, *, has_crc: bool) -> Iterator[tuple[bytes, bytes]]:
     """The records from the tail to the head: header and data with the words that cycle numbers took the place of."""
-    head = log.head()
-    last = log.last_record(head)
+    last = _last(log)
     if last is None:
         return
-    header = log.sector(last)
-    here, left = int.from_bytes(header[28:32], "big"), log.sectors
-    found: list[tuple[bytes, bytes]] = []
+    here, left = int.from_bytes(last.header[28:32], "big"), log.sectors
     while left > 0:
-        header = log.sector(here)
-        if header[:4] != MAGIC.to_bytes(4, "big"):
-            break
-        record = _Record(log, here, header)
+        record = last if here == last.number else _Record(log, here)
         if has_crc and not record.is_whole():
-            if (log.sectors + last - here) % log.sectors > log.sectors // 2 and here != last:
-                raise ImageError("a record of its log fails its checksum")
-            break
-        found.append((header, record.unpacked()))
-        if here == last:
-            break
+            raise ImageError("a record of its log fails its checksum")
+        yield record.header, record.unpacked()
+        if here == last.number:
+            return
         here, left = (here + record.sectors) % log.sectors, left - record.sectors
-    yield from found
+    raise ImageError("its log holds a damaged record")
+
+
+def _last(log: Log) -> _Record | None:
+    """The last record of the log. One that was cut short does not count, nor what follows one that fails its checksum, while that may have
+    been on its way to the disk (``xlog_find_verify_log_record`` and ``xlog_verify_head`` of Linux)."""
+    head = log.whole_head()
+    found = [_Record(log, number) for number in islice(log.newest(head), IN_FLIGHT + 1)]
+    if found and (head - found[0].number) % log.sectors != found[0].sectors:
+        del found[0]
+    bad = max((index for index, record in enumerate(found[:IN_FLIGHT]) if not record.is_whole()), default=-1)
+    if bad + 1 < len(found):
+        return found[bad + 1]
+    if bad >= 0:
+        raise ImageError("the last records of its log fail their checksums")
+    return None
 
 
 class _Record:
     """A record of the log (``struct xlog_rec_header``), which further headers follow when its data is larger than 32 KiB."""
 
-    def __init__(self, log: Log, number: int, header: bytes) -> None:
-        self._header = header
+    def __init__(self, log: Log, number: int) -> None:
+        header = log.sector(number % log.sectors)
+        if len(header) < SECTOR or header[:4] != MAGIC.to_bytes(4, "big"):
+            raise ImageError("its log holds a damaged record")
+        self.number, self.header = number, header
         version, self._length, self._size = (int.from_bytes(header[at : at + 4], "big") for at in (8, 12, 320))
         if int.from_bytes(header[300:304], "big") != _LITTLE_ENDIAN:
             raise ImageError("its log was written by a big-endian machine")
@@ -173,18 +184,18 @@ class _Record:
 
     def is_whole(self) -> bool:
         """Whether the checksum fits; zero stands for none. Machines of 32 bits counted four bytes fewer of the header."""
-        stored = int.from_bytes(self._header[32:36], "little")
+        stored = int.from_bytes(self.header[32:36], "little")
         return not stored or any(self._sum(size) == stored for size in (328, 324))
 
     def _sum(self, size: int) -> int:
-        crc = crc32c(0xFFFFFFFF, self._header[:32] + bytes(4) + self._header[36:size])
+        crc = crc32c(0xFFFFFFFF, self.header[:32] + bytes(4) + self.header[36:size])
         for extended in self._extended[: max(0, -(-self._length // _BLOCK_OF_CYCLES) - 1)]:
             crc = crc32c(crc, extended[:260])
         return crc32c(crc, self._data[: self._length]) ^ 0xFFFFFFFF
 
     def unpacked(self) -> bytes:
         """The data with the first word of each sector back in its place."""
-        words = [self._header[44 + at : 48 + at] for at in range(0, 256, 4)]
+        words = [self.header[44 + at : 48 + at] for at in range(0, 256, 4)]
         words += [extended[4 + at : 8 + at] for extended in self._extended for at in range(0, 256, 4)]
         data = bytearray(self._data)
         for index, word in zip(range(0, len(data), SECTOR), words, strict=False):
