@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from v2vlint.cli.main import main
-from v2vlint.engine.explain import known, messages, predicting
+from v2vlint.console.signatures import signatures
+from v2vlint.engine.explain import known, predicting
 from v2vlint.engine.packs import load_all
 
 # As virt-v2v 2.2 prints them, with its place holders filled in.
@@ -63,11 +64,7 @@ def test_other_text_has_none(text: str) -> None:
 
 
 def test_no_pattern_answers_everything() -> None:
-    for message in messages():
-        assert re.search(message.pattern, "", re.IGNORECASE) is None
-        assert message.meaning.endswith(".")
-        assert message.advice.endswith(".")
-        assert message.here.endswith(".")
+    assert [one.name for one in signatures() if one.in_text("") or one.in_text("\n\n")] == []
 
 
 @pytest.mark.skipif(shutil.which("virt-v2v") is None, reason="virt-v2v is not installed")

@@ -39,6 +39,7 @@ class InitramfsWithoutRootFilesystem(Rule):
     severity = Severity.ERROR
     stage = Stage.INITRAMFS
     since = "0.1"
+    predicts = (r"mount: mounting \S+ on /(root|sysroot) failed", r"Failed to mount (\S+ - )?/sysroot")
     examples = (
         Example(
             sample_boot(image=sample_initramfs((*_DRIVERS, "xfs"))),

@@ -43,6 +43,7 @@ class LuksWithoutKeyboard(Rule):
 
     severity = Severity.WARNING
     since = "0.1"
+    predicts = (r"Please (unlock disk|enter passphrase for disk)",)
     examples = (
         Example(
             {

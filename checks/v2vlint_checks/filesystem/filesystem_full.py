@@ -30,6 +30,7 @@ class FilesystemFull(Rule):
 
     severity = Severity.WARNING
     since = "0.2"
+    predicts = (r"No space left on device\s*$",)
     examples = (
         Example({"/etc/hostname": "web\n"}, given=_given(1 << 20, 5000), uuid="0A0A-0001", flags=("disk1p1",)),
         Example({"/etc/hostname": "web\n"}, given=_given(1 << 30, 3), uuid="0A0A-0001", flags=("disk1p1",), title="no inodes"),

@@ -30,6 +30,7 @@ class FilesystemNotClean(Rule):
 
     severity = Severity.INFO
     since = "0.1"
+    predicts = (r"UNEXPECTED INCONSISTENCY", r"requires a manual fsck")
     examples = (
         Example({}, given=(BlockTable((_part("ext4", clean="yes", needs_recovery="yes"),)),), flags=("disk1p1",), severity=Severity.INFO),
         Example({}, given=(BlockTable((_part("ext2", version="1"),)),), flags=("disk1p1",)),

@@ -47,6 +47,7 @@ class LuksTpmKey(Rule):
     severity = Severity.ERROR
     stage = Stage.UNLOCK
     since = "0.1"
+    predicts = (r"Please (unlock disk|enter passphrase for disk)", r"Failed to start .*Cryptography Setup")
     examples = (
         Example(
             {"/etc/crypttab": "root UUID=4a2e-99 none tpm2-device=auto\n", "/etc/fstab": "/dev/mapper/root / ext4\n"},

@@ -45,6 +45,7 @@ class CrypttabDeviceName(Rule):
     severity = Severity.ERROR
     stage = Stage.MOUNTS
     since = "0.1"
+    predicts = (r"cryptsetup: Waiting for encrypted source device /dev/", r"Dependency failed for .*Cryptography Setup")
     examples = (
         Example(
             {"/etc/crypttab": "# /dev/sda9\nhome /dev/sda2 none luks\n", "/etc/fstab": "/dev/mapper/home /home xfs\n"},

@@ -35,6 +35,7 @@ class CrypttabMissingDevice(Rule):
     severity = Severity.WARNING
     stage = Stage.MOUNTS
     since = "0.1"
+    predicts = (r"cryptsetup: Waiting for encrypted source device", r"Dependency failed for .*Cryptography Setup")
     examples = (
         Example(
             {"/etc/crypttab": "data UUID=dead none luks\n", "/etc/fstab": "/dev/mapper/data /data xfs defaults 0 0\n"},

@@ -33,6 +33,7 @@ class DegradedArray(Rule):
 
     severity = Severity.WARNING
     since = "0.1"
+    predicts = (r"not enough operational (mirrors|devices)", r"start dirty degraded array", r"mdadm: .*not enough to start")
     examples = (
         Example({}, given=(_array("raid1", degraded="1", not_copied="1"),), flags=("md/0",), severity=Severity.WARNING),
         Example({}, given=(_array("raid1", degraded="1"),), flags=("md/0",)),

@@ -53,6 +53,11 @@ class FstabDeviceName(Rule):
     severity = Severity.ERROR
     stage = Stage.MOUNTS
     since = "0.1"
+    predicts = (
+        r"Timed out waiting for device (\S+ - )?(/dev/|dev-)[hsvx]+v?d[a-z]",
+        r"special device /dev/[hsvx]+v?d[a-z]\S* does not exist",
+        r"Dependency failed for (\S+ - )?/\S",
+    )
     examples = (
         Example(
             {"/etc/fstab": "# /dev/sda9 is a comment\n/dev/sda1 /boot ext4 defaults 0 2\n"},

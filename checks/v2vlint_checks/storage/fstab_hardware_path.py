@@ -47,6 +47,7 @@ class FstabHardwarePath(Rule):
     severity = Severity.ERROR
     stage = Stage.MOUNTS
     since = "0.1"
+    predicts = (r"Timed out waiting for device .*by-(id|path)",)
     examples = (
         Example(
             {"/etc/fstab": f"{_PATH} /srv xfs defaults 0 0\n"},

@@ -49,6 +49,12 @@ class FstabMissingDevice(Rule):
     severity = Severity.ERROR
     stage = Stage.MOUNTS
     since = "0.1"
+    predicts = (
+        r"Timed out waiting for device (?!\S*sys-subsystem)",
+        r"special device \S+ does not exist",
+        r"can't find (UUID|LABEL)=",
+        r"Dependency failed for (\S+ - )?(/\S|Local File Systems)",
+    )
     examples = (
         Example(
             {"/etc/fstab": "UUID=aa-11 / ext4 defaults 0 1\nUUID=dead /data xfs defaults 0 2\n"},

@@ -47,6 +47,7 @@ class LvmDevicesFile(Rule):
     severity = Severity.ERROR
     stage = Stage.MOUNTS
     since = "0.1"
+    predicts = (r'Volume group "?\S+?"? not found', r"Cannot process volume group", r"/dev/mapper/\S+ does not exist")
     examples = (
         Example(
             {

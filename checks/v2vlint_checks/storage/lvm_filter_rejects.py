@@ -52,6 +52,7 @@ class LvmFilterRejects(Rule):
     severity = Severity.ERROR
     stage = Stage.MOUNTS
     since = "0.1"
+    predicts = (r'Volume group "?\S+?"? not found', r"Cannot process volume group", r"/dev/mapper/\S+ does not exist")
     examples = (
         Example(
             {"/etc/lvm/lvm.conf": _CONF, "/etc/fstab": "/dev/vg/home /home xfs defaults 0 0\n"},

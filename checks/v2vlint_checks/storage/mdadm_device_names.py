@@ -42,6 +42,7 @@ class MdadmDeviceNames(Rule):
     severity = Severity.ERROR
     stage = Stage.MOUNTS
     since = "0.1"
+    predicts = (r"mdadm: (No arrays found|no devices found)",)
     examples = (
         Example(
             {

@@ -51,6 +51,7 @@ class MountUnitDeviceName(Rule):
     severity = Severity.WARNING
     stage = Stage.MOUNTS
     since = "0.1"
+    predicts = (r"Timed out waiting for device (\S+ - )?(/dev/|dev-)[hsvx]+v?d[a-z]",)
     examples = (
         Example(
             {"/etc/systemd/system/srv.mount": "[Mount]\nWhat=/dev/sda3\nWhere=/srv\nType=xfs\n"},

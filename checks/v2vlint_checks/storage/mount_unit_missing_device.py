@@ -40,6 +40,7 @@ class MountUnitMissingDevice(Rule):
     severity = Severity.ERROR
     stage = Stage.MOUNTS
     since = "0.1"
+    predicts = (r"Timed out waiting for device (?!\S*sys-subsystem)", r"Dependency failed for (\S+ - )?/\S")
     examples = (
         Example(
             {

@@ -52,6 +52,7 @@ class WindowsDriverUnsigned(Rule):
     severity = Severity.INFO
     since = "0.2"
     kinds = frozenset({"windows"})
+    predicts = (r"0x0*c0000428",)
     examples = (
         Example({**_BASE, _FILE: sample_unsigned_driver()}, flags=(_FILE,), severity=Severity.INFO),
         Example(

@@ -37,6 +37,7 @@ class WindowsLegacyHal(Rule):
     severity = Severity.WARNING
     since = "0.1"
     kinds = frozenset({"windows"})
+    predicts = (r"MISMATCHED_HAL|HAL_INITIALIZATION_FAILED", r"STOP:? *0x0*(79|5C|A5)\b")
     examples = (
         Example(
             _hal("PCI_HAL", "e_isa_up"),

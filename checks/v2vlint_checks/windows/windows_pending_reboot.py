@@ -37,6 +37,7 @@ class WindowsPendingReboot(Rule):
     severity = Severity.INFO
     since = "0.1"
     kinds = frozenset({"windows"})
+    predicts = (r"Failure configuring Windows updates", r"We could ?n.t complete the updates", r"Undoing changes made to your computer")
     examples = (
         Example({_SYSTEM: Hive("[ControlSet001]\n"), _SOFTWARE: Hive(f"[{_CBS}]\n")}, flags=(f"{_SOFTWARE}:{_CBS}",)),
         Example(

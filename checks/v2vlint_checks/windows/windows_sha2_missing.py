@@ -29,6 +29,7 @@ class WindowsSha2Missing(Rule):
     severity = Severity.WARNING
     since = "0.1"
     kinds = frozenset({"windows"})
+    predicts = (r"0x0*c0000428",)
     examples = (
         Example({**_SYSTEM, _SOFTWARE: Hive(f"[{_PACKAGES}]\n")}, given=(_SEVEN,), flags=(f"{_SOFTWARE}:{_PACKAGES}",)),
         Example({**_SYSTEM, _SOFTWARE: Hive(f"[{_PACKAGES}\\Package_for_KB4474419~31bf3856ad364e35~amd64~~6.1.3.2]\n")}, given=(_SEVEN,)),

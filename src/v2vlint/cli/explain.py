@@ -6,10 +6,11 @@ import argparse
 from collections.abc import Iterable, Iterator, Sequence
 
 from v2vlint.cli import exits, options, output
+from v2vlint.console.signatures import Topic
 from v2vlint.engine.boot import FORECAST
 from v2vlint.engine.decisions import EXPIRED
 from v2vlint.engine.examples import run_example
-from v2vlint.engine.explain import Message, known, predicting
+from v2vlint.engine.explain import known, predicting
 from v2vlint.engine.packs import LoadedRule, load_all
 from v2vlint.engine.select import unknown_rule
 from v2vlint.model.errors import UsageError
@@ -92,7 +93,7 @@ def _explain_error(text: str, rules: Iterable[LoadedRule], colour: bool) -> int:
     foreseen, others = predicting(text, rules), known(text)
     width = output.look().width
     rows = [row for loaded in foreseen for row in _foreseen(loaded, width)]
-    rows += [row for message in others for row in _message(message, bool(foreseen), width)]
+    rows += [row for topic in others for row in _topic(topic, bool(foreseen), width)]
     if not rows:
         output.show([(Piece("this message is not known: no rule foresees it, and it is not in the list of known messages"),)], False)
         return exits.NOTHING
@@ -107,10 +108,10 @@ def _foreseen(loaded: LoadedRule, width: int) -> Iterator[Row]:
     yield ()
 
 
-def _message(message: Message, foreseen: bool, width: int) -> Iterator[Row]:
+def _topic(topic: Topic, foreseen: bool, width: int) -> Iterator[Row]:
     if not foreseen:
         yield (Piece("no single rule foresees this message", "dim"),)
-    yield from paragraph(message.meaning, width, 2)
-    yield from paragraph(message.advice, width, 2, lead=Piece("do: ", "ok"))
-    yield from paragraph(message.here, width, 2, "dim")
+    yield from paragraph(topic.meaning, width, 2)
+    yield from paragraph(topic.advice, width, 2, lead=Piece("do: ", "ok"))
+    yield from paragraph(topic.here, width, 2, "dim")
     yield ()

@@ -34,6 +34,7 @@ VERBS = {
     "fix": Verb("v2vlint.cli.fix", "repair what can be repaired safely, as a transaction that can be undone"),
     "undo": Verb("v2vlint.cli.undo", "bring back what a guest was before it was fixed"),
     "prove": Verb("v2vlint.cli.prove", "boot a copy of the guest on the target's hardware, beside the forecast"),
+    "diagnose": Verb("v2vlint.cli.diagnose", "say why a guest did not come up, from its console log, and where its image has the cause"),
     "define": Verb("v2vlint.cli.define", "print the libvirt domain that a guest needs on a KVM target"),
     "rules": Verb("v2vlint.cli.rules", "list the rules, or write their documentation"),
     "test": Verb("v2vlint.cli.test", "run the examples of custom rules"),

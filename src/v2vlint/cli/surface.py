@@ -24,8 +24,8 @@ class Takes(enum.Enum):
 
 
 _BY_METAVAR = {
-    "IMAGE": Takes.FILE, "FILE": Takes.FILE, "NEW": Takes.FILE, "[DEVICE=]PATH": Takes.FILE, "FOLDER": Takes.FOLDER, "DIR": Takes.FOLDER,
-    "RULE": Takes.RULE, "FORMAT=FILE": Takes.REPORT,
+    "IMAGE": Takes.FILE, "LOG": Takes.FILE, "FILE": Takes.FILE, "NEW": Takes.FILE, "[DEVICE=]PATH": Takes.FILE, "FOLDER": Takes.FOLDER,
+    "DIR": Takes.FOLDER, "RULE": Takes.RULE, "FORMAT=FILE": Takes.REPORT,
 }  # fmt: skip
 
 

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from v2vlint.accel import acceleration
 from v2vlint.confine import Grant
+from v2vlint.console.story import BootOutcome
 from v2vlint.files.nodes import Nodes
 from v2vlint.model.codec import decode, encode
 from v2vlint.model.proof import Proof, Via
@@ -25,7 +26,6 @@ from v2vlint.proving.images import ProofDisk, block_options
 from v2vlint.proving.machine import QemuMachine
 from v2vlint.proving.pristine import file_states
 from v2vlint.proving.screen import to_png
-from v2vlint.proving.story import BootOutcome
 from v2vlint.proving.watch import Progress, Watch
 
 TIMEOUT_KVM = 300.0

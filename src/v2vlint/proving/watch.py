@@ -6,14 +6,14 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
+from v2vlint.console import signatures
+from v2vlint.console.story import BootOutcome, Story
+from v2vlint.console.terminal import Terminal
 from v2vlint.model.errors import ImageError
-from v2vlint.proving import signatures
 from v2vlint.proving.font import Font
 from v2vlint.proving.machine import QemuMachine
 from v2vlint.proving.packets import Capture
 from v2vlint.proving.screen import Picture, read_text
-from v2vlint.proving.story import BootOutcome, Story
-from v2vlint.proving.terminal import Terminal
 
 MAX_LOG = 16 << 20
 MAX_RESETS = 3

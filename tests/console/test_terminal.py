@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from v2vlint.proving.terminal import MAX_LINE, MAX_SEQUENCE, Terminal
+from v2vlint.console.terminal import MAX_LINE, MAX_SEQUENCE, Terminal
 
 CASES = [
     (b"one\r\ntwo\nthree", ["one", "two"], "three"),

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from v2vlint.console.signatures import INIT, INITRAMFS, KERNEL, LOADER, LOGIN, MOUNTS, NETWORK, ROOT
+from v2vlint.console.story import MAX_LINES, BootOutcome, Story
 from v2vlint.model.finding import Stage
 from v2vlint.model.proof import Reached
-from v2vlint.proving.signatures import INIT, INITRAMFS, KERNEL, LOADER, LOGIN, MOUNTS, NETWORK, ROOT
-from v2vlint.proving.story import MAX_LINES, BootOutcome, Story
 
 GRUB = [
     "Booting from Hard Disk...",
@@ -32,7 +32,7 @@ def told(*lines: str) -> Story:
 
 def names(story: Story) -> list[str]:
     """The milestones seen, in order of time."""
-    return sorted(story.seen, key=lambda name: story.seen[name].seconds)
+    return sorted(story.seen, key=lambda name: story.seen[name].at)
 
 
 def test_a_boot_to_login() -> None:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from v2vlint.console import signatures
+from v2vlint.console.signatures import MILESTONES, Signature, before, failures, marks, troubles
 from v2vlint.model.finding import Stage
 from v2vlint.model.proof import Milestone, Reached, Via
-from v2vlint.proving import signatures
-from v2vlint.proving.signatures import FAILURES, MARKS, MILESTONES, before
 
 MAX_LINES = 200_000
+MAX_LENGTH = 600
 EVIDENCE_LINES = 6
 _FAILS_AT = {Stage.ENTRY: signatures.KERNEL, Stage.UNLOCK: signatures.ROOT}
 _NAME_OF = {stage: name for name, stage in MILESTONES} | _FAILS_AT
@@ -18,20 +19,21 @@ _SKIPPED_BY_KERNEL = (signatures.FIRMWARE, signatures.LOADER)
 
 @dataclass(frozen=True, slots=True)
 class Sight:
-    """A line that was read, and when (seconds since the start)."""
+    """A line that was read, and ``at`` what point: seconds since the start, or the number of the line in a log."""
 
     text: str
-    seconds: float
+    at: float
 
 
 @dataclass(frozen=True, slots=True)
 class BootOutcome:
-    """How a boot ended; see :class:`~v2vlint.model.proof.Proof`."""
+    """How a boot ended; see :class:`~v2vlint.model.proof.Proof`. ``told`` is the message that provides ``reason``."""
 
     came_up: bool | None
     reason: str
     stage: Stage | None = None
     evidence: tuple[str, ...] = ()
+    told: tuple[Signature, Sight] | None = None
 
 
 class Story:
@@ -40,28 +42,34 @@ class Story:
     def __init__(self) -> None:
         self.seen: dict[str, Sight] = {}
         self.failures: dict[int, tuple[str, Sight]] = {}
+        self.troubles: dict[int, tuple[str, Sight]] = {}
         self.end: float | None = None
         self._times: dict[int, int] = {}
         self._heard: set[int] = set()
 
-    def hear(self, line: str, seconds: float) -> None:
+    def hear(self, line: str, at: float) -> None:
         """Process a line. Repeated lines are ignored."""
+        line = line[:MAX_LENGTH]
         key = hash(line)
         if key in self._heard or len(self._heard) > MAX_LINES:
             return
         self._heard.add(key)
-        sight = Sight(line.strip(), seconds)
-        for mark in MARKS:
+        sight = Sight(line.strip(), at)
+        for mark in marks():
             if mark.milestone not in self.seen and mark.pattern.search(line) and not self._of_initramfs(mark.milestone):
                 self.seen[mark.milestone] = sight
-        for index, failure in enumerate(FAILURES):
-            reason = failure.explain(line)
-            if reason is None:
-                continue
-            self.failures.setdefault(index, (reason, sight))
-            self._times[index] = self._times.get(index, 0) + 1
-            if self._times[index] == failure.final and self.end is None:
-                self.end = seconds
+        for index, failure in enumerate(failures()):
+            if (reason := failure.explain(line)) is not None:
+                self._fail(index, failure, reason, sight)
+        for index, trouble in enumerate(troubles()):
+            if index not in self.troubles and (reason := trouble.explain(line)) is not None:
+                self.troubles[index] = (reason, sight)
+
+    def _fail(self, index: int, failure: Signature, reason: str, sight: Sight) -> None:
+        self.failures.setdefault(index, (reason, sight))
+        self._times[index] = self._times.get(index, 0) + 1
+        if self._times[index] == failure.stops and self.end is None:
+            self.end = sight.at
 
     def _of_initramfs(self, milestone: str) -> bool:
         """Whether a line that would show ``milestone`` comes from an initramfs, which has local filesystems of its own."""
@@ -79,7 +87,7 @@ class Story:
     def login(self) -> float | None:
         """When the login prompt was seen."""
         sight = self.seen.get(signatures.LOGIN)
-        return sight.seconds if sight else None
+        return sight.at if sight else None
 
     @property
     def furthest(self) -> str:
@@ -89,16 +97,19 @@ class Story:
 
     def failure(self) -> BootOutcome:
         """The verdict on a boot that failed: the most specific reason among those that the boot did not recover from."""
-        reached = self._reached_stage()
-        final = [index for index, times in self._times.items() if 0 < FAILURES[index].final <= times]
-        explaining = [index for index in self.failures if reached is None or not before(FAILURES[index].stage, reached)]
+        reached, known = self._reached_stage(), failures()
+        final = [index for index, times in self._times.items() if 0 < known[index].stops <= times]
+        explaining = [index for index in self.failures if reached is None or not before(self._stage(known[index]), reached)]
         best = min({*final, *explaining})
-        decisive = FAILURES[min(final)] if final else FAILURES[best]
+        decisive = known[min(final)] if final else known[best]
         lines = tuple(sight.text for index, (_reason, sight) in self.failures.items() if index in {*final, *explaining})[-EVIDENCE_LINES:]
-        stage = FAILURES[best].stage
-        if stage is Stage.MOUNTS and self._of_initramfs(signatures.MOUNTS):
-            stage = Stage.ROOT
-        return BootOutcome(decisive.came_up, self.failures[best][0], stage, lines)
+        reason, sight = self.failures[best]
+        return BootOutcome(None if decisive.waits else False, reason.rstrip(), self._stage(known[best]), lines, (known[best], sight))
+
+    def _stage(self, failure: Signature) -> Stage:
+        """The stage that ``failure`` is of: a mount that fails inside an initramfs keeps the root filesystem away."""
+        assert failure.stage is not None
+        return Stage.ROOT if failure.stage is Stage.MOUNTS and self._of_initramfs(signatures.MOUNTS) else failure.stage
 
     def _reached_stage(self) -> Stage | None:
         return dict(MILESTONES).get(self.furthest)
@@ -120,4 +131,4 @@ class Story:
             reached = Reached.SEEN
         else:
             reached = Reached.IMPLIED if passed else Reached.NOT_SEEN
-        return Milestone(name, stage, reached, round(sight.seconds, 1) if sight else None, sight.text if sight else "")
+        return Milestone(name, stage, reached, round(sight.at, 1) if sight else None, sight.text if sight else "")

@@ -1,0 +1,1 @@
+"""Diagnosing: logs of boots that failed."""

@@ -1,0 +1,81 @@
+"""Which boot of a log is diagnosed, and what is said about it."""
+
+from __future__ import annotations
+
+import pytest
+
+from v2vlint.diagnosing.boots import diagnose
+from v2vlint.model.diagnosis import Diagnosis
+from v2vlint.model.finding import Severity, Stage
+
+FIRMWARE = ["SeaBIOS (version 1.16.2-debian)", "Booting from Hard Disk...", "GRUB loading.", "Welcome to GRUB!"]
+LINUX = ["[    0.000000] Linux version 6.1.0-56-amd64 (debian-kernel@lists.debian.org)", "[    7.255865] Run /init as init process"]
+ROOT = ["[   15.008291] EXT4-fs (vda1): mounted filesystem with ordered data mode. Quota mode: none."]
+UP = [*FIRMWARE, *LINUX, *ROOT, "Welcome to Debian GNU/Linux 12 (bookworm)!", "guest login: "]
+NO_ROOT = [*FIRMWARE, *LINUX, "ALERT!  /dev/sda1 does not exist.  Dropping to a shell!", "(initramfs) "]
+PANIC = [*FIRMWARE, *LINUX, "[   10.0] Kernel panic - not syncing: VFS: Unable to mount root fs on unknown-block(0,0)"]
+
+
+def told(*lines: str) -> Diagnosis:
+    """The diagnosis of these lines."""
+    return diagnose("log", enumerate(lines, 1), lambda line: ("a-rule",) if "does not exist" in line else ())
+
+
+def test_the_last_boot_that_says_how_it_ended_counts() -> None:
+    found = told(*UP, *NO_ROOT)
+    assert (found.boots, found.boot, found.came_up, found.stage) == (2, 2, False, Stage.ROOT)
+    assert found.decisive
+    assert (found.decisive.line, found.decisive.rules) == (len(UP) + 7, ("a-rule",))
+    assert (told(*NO_ROOT, *UP).boot, told(*NO_ROOT, *UP).came_up) == (2, True)
+    begun = told(*PANIC, *PANIC, *FIRMWARE)
+    assert (begun.boots, begun.boot, begun.stage) == (3, 2, Stage.ROOT)
+
+
+def test_a_kernel_alone_begins_a_boot() -> None:
+    assert told(*LINUX, *LINUX, *LINUX).boots == 3
+    assert told(*FIRMWARE, "Booting from Hard Disk...", *LINUX).boots == 1
+
+
+def test_a_crash_after_login_is_told() -> None:
+    found = told(*UP, "[  99.0] Kernel panic - not syncing: Fatal Machine check")
+    assert (found.came_up, found.failed, found.reason) == (
+        False,
+        True,
+        "it came up, and later the kernel stopped because the hardware reported an error: Fatal Machine check",
+    )
+
+
+def test_troubles_do_not_stop_a_boot() -> None:
+    found = told(*UP[:-1], "[FAILED] Failed to start ssh.service - OpenBSD Secure Shell server.", "guest login: ")
+    assert (found.came_up, found.failed) == (True, True)
+    assert [(one.name, one.line, one.severity) for one in found.also] == [("services/sshd-failed", len(UP), Severity.ERROR)]
+    assert not told(*UP).failed
+    warned = told(*UP, "[   99.1] Out of memory: Killed process 812 (mysqld) total-vm:2012340kB")
+    assert (warned.came_up, warned.failed, [one.severity for one in warned.also]) == (True, False, [Severity.WARNING])
+
+
+def test_an_end_without_a_message_is_undecided() -> None:
+    found = told(*FIRMWARE, *LINUX)
+    assert (found.came_up, found.decisive, found.recognised, found.failed) == (None, None, True, False)
+    assert found.last[-1] == f"6: {LINUX[-1]}"
+    assert not told("nothing", "of this", "is a boot").recognised
+
+
+def test_a_hint_without_an_end_is_told_as_one() -> None:
+    found = told(*UP[:-1], "[ TIME ] Timed out waiting for device dev-sdb1.device - /dev/sdb1.")
+    assert (found.came_up, found.stage, found.failed) == (None, Stage.MOUNTS, True)
+    assert "the log ends" in found.reason
+
+
+WINDOWS = {
+    "bcd": (["Windows failed to start. A recent hardware or software change might be the", "    Status: 0xc000000e"], Stage.ENTRY),
+    "7b": (["Your PC ran into a problem and needs to restart.", "Stop code: INACCESSIBLE_BOOT_DEVICE"], Stage.ROOT),
+    "repair": (["Preparing Automatic Repair"], Stage.USERLAND),
+}
+
+
+@pytest.mark.parametrize("case", WINDOWS)
+def test_windows(case: str) -> None:
+    lines, stage = WINDOWS[case]
+    found = told('BdsDxe: starting Boot0003 "Windows Boot Manager" from HD(2,GPT)', *lines)
+    assert (found.came_up, found.stage) == (False, stage)
