@@ -27,7 +27,8 @@ from v2vlint import programs
 from v2vlint.confine.libc import PR_SET_NO_NEW_PRIVS, PR_SET_PDEATHSIG, prctl
 
 _BOOT = """
-import sys
+import gc, sys
+gc.set_threshold(200_000)
 control = int(sys.argv[1])
 sys.path[:] = sys.argv[2:]
 from v2vlint.confine.forks import serve
