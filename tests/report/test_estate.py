@@ -18,7 +18,7 @@ from v2vlint.model.osinfo import OsInfo
 from v2vlint.model.place import WholeFile
 from v2vlint.model.report import Forecast, ImageReport, Origin, Problem, RootReport, StageForecast, TargetReport
 from v2vlint.model.source import NotJudged
-from v2vlint.report import csv_report, estate, jsonl
+from v2vlint.report import csv_report, estate, jsonl, registry
 from v2vlint.report.standing import Standing, place_of
 
 GUESTS = "[...page.querySelectorAll('#guests tbody tr[data-at]')]"
@@ -70,6 +70,19 @@ def test_csv_joins_inventories_and_starts_no_formula() -> None:
     (line,) = csv.DictReader(io.StringIO(csv_report.render(report)))
     assert (line["VM"], line["VM UUID"]) == ("'=HYPERLINK(1)", "564d1234-0000-4000-8000-000000000001")
     assert (line["verdict"], line["wave"], line["safe fixes"], line["rules"]) == ("safe-fixes", "2", "1", "rule-0")
+
+
+def test_parquet_has_the_columns_of_csv_with_types() -> None:
+    pyarrow = pytest.importorskip("pyarrow")
+    parquet = pytest.importorskip("pyarrow.parquet")
+    table = parquet.read_table(io.BytesIO(b"".join(one for one in registry.documents("parquet", rich()) if isinstance(one, bytes))))
+    lines = list(csv.DictReader(io.StringIO(csv_report.render(rich()))))
+    assert table.column_names == list(csv_report.COLUMNS)
+    assert {str(table.schema.field(name).type) for name in ("VM", "reason", "rules")} == {"string"}
+    assert {table.schema.field(name).type for name in ("wave", "errors", "virtual bytes")} == {pyarrow.int64()}
+    assert [[str(row[name]).lstrip("'") for name in ("guest", "target", "wave", "stored bytes", "rules")] for row in table.to_pylist()] == [
+        [line[name].lstrip("'") for name in ("guest", "target", "wave", "stored bytes", "rules")] for line in lines
+    ]
 
 
 def test_json_lines_have_a_guest_on_each() -> None:
