@@ -105,7 +105,7 @@ class Bootloader:
 def find_bootloader(fs: GuestFS, blocks: BlockTable, efi: Efi, firmware: Firmware, os: OsInfo) -> Bootloader:
     """The live loader of a Linux guest, as it reads its files: none replays the journal of a filesystem that was copied while in use."""
     fs = fs.as_it_lies()
-    finder = _Finder(GrubFiles(fs, blocks, os.family in _PATCHED), efi, firmware, os)
+    finder = _Finder(GrubFiles(fs, blocks, os.family in _PATCHED, by_name=os.family == "rhel"), efi, firmware, os)
     menus = list(finder.live())
     unused = tuple(finder.left_over(menus))
     other = "" if menus else finder.not_read or _other(fs)

@@ -64,9 +64,9 @@ def plain_args(line: str, where: Where) -> tuple[KernelArg, ...]:
     return tuple(KernelArg(arg.name, arg.value, where) for arg in args)
 
 
-def word_args(words: Iterable[Located]) -> tuple[KernelArg, ...]:
-    """Arguments of words that are split and unquoted already."""
-    return tuple(_arg(word) for word in words if word)
+def word_args(words: Iterable[Located], where: Where | None = None) -> tuple[KernelArg, ...]:
+    """Arguments of words that are split and unquoted already; those that are written in no file are at ``where``."""
+    return tuple(_arg(word, where) for word in words if word)
 
 
 def _words(text: str) -> Iterable[tuple[int, int]]:
@@ -84,19 +84,19 @@ def _words(text: str) -> Iterable[tuple[int, int]]:
         yield start, len(text)
 
 
-def _arg(word: Located) -> KernelArg:
-    text = word.text
+def _arg(word: Located, where: Where | None = None) -> KernelArg:
+    text, place = word.text, word.where if word.runs or where is None else where
     if len(text) > 1 and text[0] == text[-1] == '"':
         inner = word.part(1, len(text) - 1)
         word, text = (inner, inner.text) if inner else (word, text)
     equals = text.find("=")
     if equals < 0:
-        return KernelArg(text, None, word.where, token=word.token)
+        return KernelArg(text, None, place, token=word.token)
     begin, end = equals + 1, len(text)
     if end - begin > 1 and text[begin] == text[end - 1] == '"':
         begin, end = begin + 1, end - 1
     value = word.part(begin, end)
-    return KernelArg(text[:equals], value.text, word.where, value.token, word.token)
+    return KernelArg(text[:equals], value.text, place, value.token, word.token)
 
 
 @dataclass(frozen=True, slots=True)

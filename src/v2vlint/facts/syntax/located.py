@@ -56,7 +56,7 @@ class Located:
     @property
     def token(self) -> Token | None:
         """The text as one editable piece of one file, or None when it is scattered, escaped or expanded."""
-        if len(self.runs) != 1:
+        if len(self.runs) != 1 or self.runs[0].size != len(self.text):
             return None
         run = self.runs[0]
         return run.source.token(run.offset, run.offset + run.size)

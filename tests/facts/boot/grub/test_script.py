@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import os
+import random
+import shutil
+import subprocess
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from v2vlint.facts.boot.grub.script import Block, Command, Function, If, Literal, Loop, Variable, Word, parse_script, read_word
 from v2vlint.guest.text import GuestText
+
+SCRIPTS = int(os.environ.get("V2VLINT_GRUB_SCRIPTS", "150"))
 
 
 def _parse(text: str) -> Block:
@@ -35,7 +42,8 @@ def _words(text: str) -> list[str]:
         ('echo "x${a}y$b" $1 $? ${?}', ["echo", "x$ay$b", "$1", "$?", "$?"]),
         ('echo "a\\"b\\$c\\\\d\\e"', ["echo", 'a"b$c\\d\\e']),
         ("linux /vmlinuz \\\n ro", ["linux", "/vmlinuz", "ro"]),
-        ("echo a#b $", ["echo", "a#b", "$"]),
+        ("echo a#b", ["echo", "a#b"]),
+        ("set a=b\\\nc", ["set", "a=bc"]),
         ("echo ''", ["echo", ""]),
         ('echo "two\\\nlines"', ["echo", "twolines"]),
     ],
@@ -75,7 +83,7 @@ def test_conditions_nest() -> None:
         ("if a; then b\n", 1),
         ("echo a\nmenuentry x {\n linux /k\n", 2),
         ("function {\n}\n", 1),
-        ("function f\necho\n", 1),
+        ("function f\necho\n", 2),
         ("fi\n", 1),
         ("{ }\n", 1),
         ("while a; do b\n", 1),
@@ -86,12 +94,42 @@ def test_what_does_not_fit_is_malformed(text: str, line: int) -> None:
     assert parse_script(GuestText("/g", text)).malformed[0].line == line
 
 
-def test_the_rest_is_still_read() -> None:
-    script = parse_script(GuestText("/g", "fi\nmenuentry x {\n done\n linux /k\n}\n"))
-    (entry,) = script.body
-    assert isinstance(entry, Command)
-    assert entry.body is not None
-    assert len(entry.body) == 1
+def test_grub_goes_on_behind_the_line_of_an_error() -> None:
+    """Inside the block, too: what follows there runs at once, and its end is an error of its own."""
+    script = parse_script(GuestText("/g", "fi\nmenuentry x {\n true; done\n linux /k\n}\ntrue; fi\nmenuentry y { true }\n"))
+    assert [_show(found.words[0]) for found in script.body if isinstance(found, Command)] == ["linux", "menuentry"]
+    assert [place.line for place in script.malformed] == [1, 3, 5, 6]
+
+
+PIECES = (
+    "if", "then", "elif", "else", "fi", "for", "in", "do", "done", "while", "until", "function", "menuentry", "x", "true", "a=b", '"q"',
+    "'s'", "$x", "${x}", "$", "$1", "{", "}", "{", "}", ";", ";", "\n", "\n", "\n", "|", "<", "[[", "]]", "!", "#c", "a\\\nb", '"a\nb"',
+    "select", "time", "x#y", '"a$"', '"$x"', "f1", "2a", "a-b", "é",
+)  # fmt: skip
+PARTS = (
+    "if true; then true; fi", "if [ a ]\nthen\n true;\nfi", "menuentry x {\n true\n}", "function f {\n true\n}",
+    "while true; do true; done", "for x in a b; do\ntrue; done", "true", "echo a b",
+)  # fmt: skip
+
+
+def _soup(seed: int) -> str:
+    draw = random.Random(seed)
+    if seed % 2:
+        return " ".join(draw.choice(PIECES) for _ in range(draw.randrange(1, 14))) + draw.choice(("\n", ""))
+    text = draw.choice(("\n", ";", "; ", "\n\n")).join(draw.choice(PARTS) for _ in range(draw.randrange(1, 4))) + "\n"
+    for _ in range(draw.randrange(3)):
+        at = draw.randrange(len(text))
+        text = text[:at] + draw.choice((" ", "\n", ";", f" {draw.choice(PIECES)} ", "")) + text[at + draw.randrange(2) :]
+    return text
+
+
+@pytest.mark.skipif(not shutil.which("grub-script-check"), reason="needs grub-common")
+def test_grub_finds_errors_where_we_do() -> None:
+    for seed in range(SCRIPTS):
+        text = _soup(seed)
+        done = subprocess.run(["grub-script-check"], input=text, capture_output=True, text=True, check=False)
+        refused = "yntax error" in done.stderr
+        assert bool(parse_script(GuestText("/g", text)).malformed) == refused, (seed, text)
 
 
 def test_depth_is_limited() -> None:

@@ -21,7 +21,7 @@ from v2vlint.samples.memory import MemoryFileSystem
     [
         ("[ -f /there ]", True), ("[ -e /gone ]", False), ("[ -d /boot ]", True), ("[ -s /empty ]", False), ("[ ! -f /gone ]", True),
         ("[ a = a -a b != c ]", True), ("[ a = b -o b = b ]", True), ("[ ( a = b ) -o ( c = c ) ]", True), ("[ -n '' ]", False),
-        ("[ -z '' ]", True), ("[ 2 -gt 1 ]", True), ("[ 2 -lt 1 ]", False), ("[ '' ]", False), ("[ x ]", True), ("[ a < b ]", True),
+        ("[ -z '' ]", True), ("[ 2 -gt 1 ]", True), ("[ 2 -lt 1 ]", False), ("[ '' ]", False), ("[ x ]", True), ("[ a '<' b ]", True),
         ("test a = a", True), ("true", True), ("false", False), ("[ ]", False), ("[ ( a = a ]", True),
     ],
 )  # fmt: skip
@@ -32,7 +32,7 @@ def test_conditions(condition: str, taken: bool) -> None:
 
 
 @pytest.mark.parametrize(
-    "condition", ["[ $grub_cpu = i386 ]", "[ x -gt 1 ]", "[ -f $cmdpath/x ]", "[ ! $grub_cpu = x ]", "probe -u $root", "[ -z $grub_cpu ]"]
+    "condition", ["[ $grub_cpu = i386 ]", "[ x -nt y ]", "[ -f $cmdpath/x ]", "[ ! $grub_cpu = x ]", "probe -u $root", "[ -z $grub_cpu ]"]
 )
 def test_undecided_conditions(condition: str) -> None:
     text = f"if {condition}; then\nset default=1\nelse\nset default=0\nfi\n" + ENTRY.format("1.0") + ENTRY.format("2.0")
@@ -108,7 +108,7 @@ def test_unknown_names_are_not_followed() -> None:
 
 
 def test_a_default_that_is_an_empty_submenu() -> None:
-    assert menu({CFG: "submenu x {\n}\n"}).default_reason == "default=0, a submenu without entries"
+    assert menu({CFG: "submenu x {\n true\n}\n"}).default_reason == "default=0, a submenu without entries"
 
 
 def test_functions_that_call_each_other_end() -> None:

@@ -17,13 +17,14 @@ from v2vlint.facts.boot.grub.build import GrubBuild
 from v2vlint.facts.boot.grub.commands import new_shell
 from v2vlint.facts.boot.grub.files import GrubFiles, GuestPath
 from v2vlint.facts.boot.grub.program import GrubProgram, start
-from v2vlint.facts.boot.grub.shell import MAX_STEPS, Boot, Environment, GrubShell, MenuItem
+from v2vlint.facts.boot.grub.shell import MAX_STEPS, Boot, Environment, Field, GrubShell, MenuItem
 from v2vlint.facts.syntax.located import Located, join, literal
 from v2vlint.guest.text import GuestText
 from v2vlint.model.errors import FactUnavailable
 from v2vlint.model.place import Span, Token, Where, WholeFile
 
 MAX_SUBMENUS = 4
+MAX_FALLBACKS = 20
 _FEATURES = (
     "chainloader_bpb", "ntldr", "platform_search_hint", "default_font_path", "all_video_module", "menuentry_id", "menuentry_options",
     "200_final", "nativedisk_cmd", "timeout_style",
@@ -32,11 +33,22 @@ _PLATFORM = {"bios": "pc", "uefi": "efi"}
 _VARIABLE = re.compile(r"\$\{?(\w+)\}?")
 
 
+_NUMBER = re.compile(r"[ \t\r\n\f\v]*(0[xX][0-9a-fA-F]+|0[0-7]*|[1-9][0-9]*)")
+_MAX_INT = 1 << 31
+
+
 @dataclass(frozen=True, slots=True)
 class _Node:
+    """An item of the menu. What opens a menu has ``children``, and ``chosen`` of them where it says so itself.
+
+    ``fails``: its kernel is certainly not there.
+    """
+
     item: MenuItem
     entry: BootEntry | None
-    children: tuple[_Node, ...]
+    children: tuple[_Node, ...] = ()
+    chosen: Located | None = None
+    fails: bool = False
 
 
 def grub_menu(files: GrubFiles, path: str, program: GrubProgram) -> BootMenu:
@@ -49,7 +61,7 @@ def grub_menu(files: GrubFiles, path: str, program: GrubProgram) -> BootMenu:
     shell.env.update(
         prefix=Located(f"({device}){folder}"), config_directory=Located(f"({device}){folder}"), root=Located(device), cmdpath=None
     )
-    shell.config = path
+    shell.config, shell.exported = path, set(shell.env)
     shell.source(GuestPath(path, exists=files.fs.exists(path)))
     return _menu(shell, program)
 
@@ -58,24 +70,29 @@ def grub_program_menu(files: GrubFiles, program: GrubProgram, build: GrubBuild) 
     """The menu of the EFI program itself: its own configuration, then that in the folder it takes for its own."""
     files = dataclasses.replace(files, memory=build.memory)
     shell = new_shell(files, _always(program) | start(program, build, files), program.has)
-    shell.config = program.path
+    shell.config, shell.exported = program.path, set(shell.env)
     shell.execute(GuestText(program.path, build.config))
     if not shell.normal:
         place = shell.locate(f"{shell.value('prefix')}/grub.cfg")
         shell.config = place.path if place.exists else shell.config
         shell.set("config_directory", shell.value("prefix"))
+        shell.leave = ""
         shell.source(place)
     return _menu(shell, program)
 
 
 def _menu(shell: GrubShell, program: GrubProgram) -> BootMenu:
+    if shell.leave == "exit" and not shell.handed:
+        stops = f"{shell.config} runs `exit` before a menu comes up"
+        return BootMenu("grub2", program.firmware, WholeFile(shell.config), (), None, stops, tuple(shell.read), (), stops)
+    shell = shell.handed or shell
     nodes = _nodes(shell, shell.menu, "", 0)
     if shell.steps > MAX_STEPS:
         raise FactUnavailable(WholeFile(shell.config), f"takes more than {MAX_STEPS} steps to follow")
     entries = tuple(entry for node in nodes for entry in _entries(node))
     default, reason = _default(shell, nodes)
     if not entries and shell.boot.kernel:
-        default = _entry(shell, MenuItem("", "", (), shell.boot.kernel.where), shell.boot, "0")
+        default = _entry(shell, MenuItem("", "", (), None), shell.boot, "0")
         entries, reason = (default,), "the configuration boots it without a menu"
     stops = "" if entries or shell.doubts or shell.boot.chainload else " and ".join(dict.fromkeys(shell.lost[:4]))
     files = tuple(dict.fromkeys((shell.config, *shell.read)))
@@ -96,16 +113,20 @@ def _nodes(shell: GrubShell, items: Sequence[MenuItem], prefix: str, depth: int)
 
 def _node(shell: GrubShell, item: MenuItem, position: str, depth: int) -> _Node:
     if item.bls:
-        return _Node(item, _bls_entry(shell, item, item.bls, position), ())
-    inner = new_shell(shell.files, dict(shell.env), shell.has)
-    inner.functions, inner.steps, inner.config = shell.functions, shell.steps, shell.config
+        return _Node(item, _bls_entry(shell, item, item.bls, position))
+    inner = shell.inner(shell.visible() if item.submenu else dict(shell.env), (Field(Located(item.title)), *item.args))
+    inner.env.pop("default", None)  # the rest of a chain of names, followed by _chosen
     inner.run(item.body)
     shell.steps = inner.steps
     shell.read.extend(inner.read)
-    if item.submenu:
-        children = _nodes(inner, inner.menu, f"{position}>", depth + 1) if depth < MAX_SUBMENUS else ()
-        return _Node(item, None, children)
-    return _Node(item, _entry(inner, item, inner.boot, position), ())
+    opened = inner.handed or (inner if item.submenu else None)
+    if opened:
+        children = _nodes(opened, opened.menu, f"{position}>", depth + 1) if depth < MAX_SUBMENUS else ()
+        own = (opened.env.get("default") or Located()) if inner.handed or "default" in opened.env else None
+        return _Node(item, None, children, own)
+    entry = _entry(inner, item, inner.boot, position)
+    place = inner.boot.kernel_path
+    return _Node(item, entry, fails=place is not None and place.certain and not place.exists and not entry.chainload)
 
 
 def _entries(node: _Node) -> list[BootEntry]:
@@ -114,14 +135,15 @@ def _entries(node: _Node) -> list[BootEntry]:
 
 def _entry(shell: GrubShell, item: MenuItem, boot: Boot, position: str) -> BootEntry:
     kernel = boot.kernel_path if boot.kernel else None
+    where: Where = boot.kernel.where if boot.kernel.runs else item.where or WholeFile(shell.config)
     return BootEntry(
         title=item.title,
         id=item.id,
         kernel=kernel.path if kernel else "",
         initrds=tuple(place.path for place in boot.initrd_paths),
-        args=word_args(boot.args),
-        where=boot.kernel.where if boot.kernel.runs else item.where or WholeFile(shell.config),
-        source=_path(boot.kernel.where if boot.kernel.runs else item.where, shell),
+        args=word_args(boot.args, where),
+        where=where,
+        source=_path(where, shell),
         kernel_at=boot.kernel.token,
         initrd_at=_tokens(boot.initrds),
         version=_version(shell, kernel),
@@ -188,32 +210,59 @@ def _default(shell: GrubShell, nodes: Sequence[_Node]) -> tuple[BootEntry | None
         return None, "the default depends on the machine"
     value = shell.env.get("default") or Located("0")
     origin = f" ({value.runs[0].source.path})" if value.runs else ""
-    return _chosen(nodes, _chain(value.text), f"default={value.text}{origin}")
+    node, reason = _chosen(shell, nodes, _chain(value.text), f"default={value.text}{origin}")
+    fallback = shell.value("fallback").split()[:MAX_FALLBACKS] if not shell.is_unknown("fallback") else []
+    while node is not None and node.fails and fallback:
+        word = fallback.pop(0)
+        other = _chosen(shell, nodes, [word], f"{reason} has no kernel, and fallback={word}")[0] if _names(shell, nodes, word) else None
+        if other is not None and not other.fails:
+            return other.entry, f"{reason} has no kernel, and fallback={word}"
+    return node.entry if node else None, reason
+
+
+def _names(shell: GrubShell, nodes: Sequence[_Node], word: str) -> bool:
+    """Whether ``fallback`` names an entry: by number, and in Red Hat's GRUB by name, too."""
+    by_name = _by_name(shell, nodes)
+    return (by_name or bool(_NUMBER.match(word))) and _index(nodes, word, by_name=by_name)[1]
+
+
+def _by_name(shell: GrubShell, nodes: Sequence[_Node]) -> bool:
+    """Whether names go before numbers: the patch belongs to those that have ``blscfg``."""
+    return shell.files.by_name or any(node.item.bls for node in nodes)
 
 
 def _chain(value: str) -> list[str]:
     return [part.replace("\0", ">") for part in value.replace(">>", "\0").split(">")]
 
 
-def _chosen(nodes: Sequence[_Node], chain: Sequence[str], reason: str) -> tuple[BootEntry | None, str]:
+def _chosen(shell: GrubShell, nodes: Sequence[_Node], chain: Sequence[str], reason: str) -> tuple[_Node | None, str]:
     while True:
-        index, found = _index(nodes, chain[0] if chain else "0")
+        index, found = _index(nodes, chain[0] if chain else "0", by_name=_by_name(shell, nodes))
         if not found:
             reason = f"{reason} names no entry, so the first is taken"
-        numbered = found and chain and chain[0].strip().isdigit()
+        numbered = found and chain and _NUMBER.match(chain[0])
         if any(node.item.conditional for node in (nodes[: index + 1] if numbered or not found else nodes[index : index + 1])):
             return None, f"{reason}, but whether its entry is there depends on the machine"
         node, chain = nodes[index], chain[1:]
-        if not node.item.submenu:
-            return node.entry, reason
+        if node.entry is not None:
+            return node, reason
         if not node.children:
             return None, f"{reason}, a submenu without entries"
-        nodes = node.children
+        nodes, chain = node.children, chain if node.chosen is None else _chain(node.chosen.text)
 
 
-def _index(nodes: Sequence[_Node], name: str) -> tuple[int, bool]:
-    if name.strip().isdigit():
-        index = int(name.strip()[:9])
-        return (index, True) if index < len(nodes) else (0, False)
-    found = next((index for index, node in enumerate(nodes) if name in (node.item.title, node.item.id)), None)
+def _index(nodes: Sequence[_Node], name: str, *, by_name: bool) -> tuple[int, bool]:
+    """The entry called ``name``, and whether there is one.
+
+    GRUB takes what begins with a number for that number, in C's notation (``get_entry_number`` of grub-core/normal/menu.c); Red Hat's looks
+    for an identifier first, then for a title.
+    """
+    number = _NUMBER.match(name)
+    titles = [index for index, node in enumerate(nodes) if name in (node.item.title, node.item.id)]
+    named = next((index for index in titles if name == nodes[index].item.id), titles[0] if titles else None)
+    if number and not (by_name and named is not None):
+        text = number[1]
+        index = int(text, 16 if text[:2] in ("0x", "0X") else 8 if text[0] == "0" else 10)
+        return (index, True) if index < min(len(nodes), _MAX_INT) else (0, False)
+    found = named if by_name else titles[0] if titles else None
     return (0, not name) if found is None else (found, True)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 
 from v2vlint.facts.boot.bls import bls_folder, grub_order
 from v2vlint.facts.boot.grub.env import read_grubenv
-from v2vlint.facts.boot.grub.files import UNKNOWN, GrubFiles
+from v2vlint.facts.boot.grub.files import UNKNOWN, GrubFiles, GuestPath
 from v2vlint.facts.boot.grub.script import Command, Literal
 from v2vlint.facts.boot.grub.shell import MAX_ENTRIES, Boot, Environment, Field, GrubShell, Handler, MenuItem
 from v2vlint.facts.boot.grub.test_command import evaluate
@@ -19,15 +19,48 @@ def new_shell(files: GrubFiles, env: Environment, has: Callable[[GrubShell, str]
 
 
 def _set(shell: GrubShell, args: Sequence[Field], _command: Command) -> bool:
-    for arg in args[:1]:
-        shell.assign(arg)
-    return True
+    if not args or "=" not in args[0].text.text:
+        return not args
+    return shell.assign(args[0])
 
 
 def _unset(shell: GrubShell, args: Sequence[Field], _command: Command) -> bool:
     for arg in args:
         shell.env.pop(arg.text.text, None)
     return True
+
+
+def _export(shell: GrubShell, args: Sequence[Field], _command: Command) -> bool:
+    shell.exported.update(arg.text.text for arg in args)
+    return True
+
+
+def _leave(shell: GrubShell, args: Sequence[Field], command: Command) -> bool:
+    """``break`` and ``continue`` with the number of loops, ``return`` with a status, ``exit``."""
+    shell.leave = command.words[0].bare
+    number = args[0].text.text if args else ""
+    shell.loops = int(number[:3]) if number.isdigit() else 1
+    return not (shell.leave == "return" and number not in ("", "0"))
+
+
+def _shift(shell: GrubShell, args: Sequence[Field], _command: Command) -> bool:
+    number = args[0].text.text if args else ""
+    by = int(number[:3]) if number.isdigit() else 1
+    shell.scope = shell.scope[:1] + shell.scope[1 + by :]
+    return True
+
+
+def _setparams(shell: GrubShell, args: Sequence[Field], _command: Command) -> bool:
+    shell.scope = (*shell.scope[:1], *args) if shell.scope else ()
+    return True
+
+
+def _eval(shell: GrubShell, args: Sequence[Field], _command: Command) -> None:
+    """What text that is put together does is not followed; the variables that it sets are unknown."""
+    for word in " ".join(arg.text.text for arg in args).replace(";", " ").split():
+        name, equals, _value = word.partition("=")
+        if equals:
+            shell.env[name] = None
 
 
 def _test(shell: GrubShell, args: Sequence[Field], _command: Command) -> bool | None:
@@ -91,22 +124,53 @@ def _load_env(shell: GrubShell, args: Sequence[Field], _command: Command) -> boo
     if block is None:
         return False
     shell.read.append(place.path)
+    listed = _listed(words)
     for variable in block.variables:
-        shell.env[variable.name] = variable.value
+        if not listed or variable.name in listed:
+            shell.env[variable.name] = variable.value
     return block.valid
 
 
+def _listed(words: Sequence[str]) -> frozenset[str]:
+    """The variables that alone are to be loaded."""
+    file = [index + 1 for index, word in enumerate(words) if word in ("-f", "--file")]
+    return frozenset(word for index, word in enumerate(words) if not word.startswith("-") and index not in file)
+
+
 def _source(shell: GrubShell, args: Sequence[Field], command: Command) -> bool | None:
+    """The status is that of success even where there is no such file (``grub_cmd_source`` of commands/configfile.c)."""
     name = args[0] if args else Field(Located(f"{shell.value('prefix')}/grub.cfg"))
     if not name.known:
         return None
     place = shell.locate(name.text.text)
-    if command.words[0].bare in ("configfile", "normal"):
+    kind = command.words[0].bare
+    if kind == "configfile" and not shell.uncertain:
+        return _configfile(shell, place, name.text.text)
+    if kind in ("configfile", "normal"):
         shell.normal = True
         if shell.files.text(place) is not None:
             shell.config = place.path
             shell.set("config_directory", name.text.text.rpartition("/")[0])
-    return shell.source(place)
+    shell.source(place)
+    return True
+
+
+def _configfile(shell: GrubShell, place: GuestPath, name: str) -> bool:
+    """In a context of its own: exported variables are seen there, and its menu comes up when it has entries (normal/main.c)."""
+    inner = shell.inner(shell.visible())
+    inner.read, inner.lost, inner.doubts, inner.boot = shell.read, shell.lost, shell.doubts, shell.boot
+    found = shell.files.text(place) is not None
+    if found:
+        inner.config = place.path
+        inner.set("config_directory", name.rpartition("/")[0])
+    inner.source(place)
+    shell.steps, shell.doubts, shell.boot, shell.normal = inner.steps, inner.doubts, inner.boot, True
+    shell.malformed.extend(inner.malformed)
+    shell.config = inner.config if found else shell.config
+    chosen = inner.handed or inner
+    if inner.menu or inner.handed:
+        shell.handed, shell.leave = chosen, "exit"
+    return True
 
 
 def _blscfg(shell: GrubShell, args: Sequence[Field], _command: Command) -> bool:
@@ -125,6 +189,7 @@ def _blscfg(shell: GrubShell, args: Sequence[Field], _command: Command) -> bool:
 
 def _define(shell: GrubShell, args: Sequence[Field], command: Command) -> bool:
     title, identifier = "", ""
+    given: list[Field] = []
     words = iter(args)
     for word in words:
         text = word.text.text
@@ -134,13 +199,14 @@ def _define(shell: GrubShell, args: Sequence[Field], command: Command) -> bool:
             identifier = text.partition("=")[2]
         elif text in ("--class", "--users", "--hotkey", "--source"):
             next(words, None)
-        elif not text.startswith("--") and not title:
-            title = text
+        elif not text.startswith("--"):
+            title = title if given else text
+            given.append(word)
     if len(shell.menu) < MAX_ENTRIES:
         where = command.words[0].parts[0]
         span = where.text.runs[0].source.span(command.start, command.end) if isinstance(where, Literal) and where.text.runs else None
         submenu = command.words[0].bare == "submenu"
-        shell.menu.append(MenuItem(title, identifier, command.body or (), span, submenu, shell.uncertain > 0))
+        shell.menu.append(MenuItem(title, identifier, command.body or (), span, submenu, shell.uncertain > 0, args=tuple(given)))
     return True
 
 
@@ -187,6 +253,10 @@ def _forget(shell: GrubShell, args: Sequence[Field], _command: Command) -> None:
             shell.env[target.rpartition(":")[2]] = None
 
 
+def _insmod(_shell: GrubShell, _args: Sequence[Field], _command: Command) -> None:
+    """Whether the module is there is not looked up."""
+
+
 def _succeed(_shell: GrubShell, _args: Sequence[Field], _command: Command) -> bool:
     return True
 
@@ -203,6 +273,7 @@ COMMANDS: dict[str, Handler] = {
     "multiboot": _multiboot, "multiboot2": _multiboot, "module": _module, "module2": _module, "xen_hypervisor": _multiboot,
     "xen_module": _module, "blscfg": _blscfg, "bls_import": _blscfg, "chainloader": _chainload,
     "regexp": _forget, "probe": _forget, "smbios": _forget, "rdmsr": _forget,
-    "export": _succeed, "insmod": _succeed, "echo": _succeed, "save_env": _succeed, "terminal_output": _succeed,
+    "export": _export, "insmod": _insmod, "break": _leave, "continue": _leave, "return": _leave, "exit": _leave,
+    "shift": _shift, "setparams": _setparams, "eval": _eval, "echo": _succeed, "save_env": _succeed, "terminal_output": _succeed,
     "terminal_input": _succeed,
 }  # fmt: skip

@@ -46,13 +46,15 @@ class GrubFiles:
 
     A device is written ``mount:/boot`` (what the guest mounts there), ``uuid:…``, ``label:…``, or GRUB's own ``hd0,msdos1``; anything else
     is unknown. Only where the device is unknown, the path is looked for below ``/boot`` and below ``/``. ``patched`` says that this GRUB
-    has SUSE's patches for btrfs, which Red Hat took over. ``memory`` is the memory disk inside GRUB's program, the device ``memdisk``.
+    has SUSE's patches for btrfs, which Red Hat took over, ``by_name`` that it has Red Hat's for names of entries that begin with a digit.
+    ``memory`` is the memory disk inside GRUB's program, the device ``memdisk``.
     """
 
     fs: GuestFS
     blocks: BlockTable
     patched: bool = False
     memory: Mapping[str, bytes] = field(default_factory=dict, repr=False)
+    by_name: bool = False
 
     @functools.cached_property
     def volumes(self) -> tuple[Volume, ...]:

@@ -1,6 +1,8 @@
 """The syntax of GRUB 2's scripting language (GRUB manual, "Writing full configuration files directly"): words, commands, blocks.
 
-Parsing never fails: what does not fit is skipped and its place kept in ``malformed``.
+GRUB reads a file line by line, and goes on with the next line until all blocks are closed. Where such a part has a syntax error, nothing
+of it is run, and GRUB goes on with the line after the error, inside a block or not (grub-core/script/parser.y, yylex.l; grub-script-check
+and grub-emu agree). The places of errors are kept in ``malformed``.
 """
 
 from __future__ import annotations
@@ -16,9 +18,11 @@ from v2vlint.model.place import Span
 MAX_DEPTH = 40
 MAX_TOKENS = 60_000
 
-_PLAIN = re.compile(r"[^\s{}|&;$'\"\\]+")
-_BLANK = re.compile(r"(?:[^\S\n]|\\\n)+")
-_VARIABLE = re.compile(r"\$(?:\{(\w+|[?#@*])\}|([A-Za-z_]\w*|\d|[?#@*]))")
+_PLAIN = re.compile(r"[^ \t\r\n{}|&;<>$'\"\\]+")
+_BLANK = re.compile(r"[ \t\r]+")
+_JOINED = re.compile(r"\\\r?\n")
+_VARIABLE = re.compile(r"\$(?:\{([A-Za-z_]\w*|\d+|[?#@*])\}|([A-Za-z_]\w*|\d+|[?#@*]))", re.ASCII)
+_NAME = re.compile(r"[A-Za-z_]\w*", re.ASCII)
 _QUOTED_TEXT = re.compile(r"[^\"$\\]+")
 
 
@@ -40,11 +44,15 @@ class Variable:
 
 @dataclass(frozen=True, slots=True)
 class Word:
-    """A word of the source: pieces to be expanded and joined. ``start``..``end`` are offsets in the file."""
+    """A word of the source: pieces to be expanded and joined. ``start``..``end`` are offsets in the file.
+
+    A ``broken`` one has a quote that is not closed, or a ``$`` before what is no name.
+    """
 
     parts: tuple[Literal | Variable, ...]
     start: int
     end: int
+    broken: bool = False
 
     @property
     def bare(self) -> str:
@@ -73,11 +81,13 @@ class If:
 
 @dataclass(frozen=True, slots=True)
 class Loop:
-    """``for name in items`` (with ``name``), ``while`` or ``until``; the latter two are never known to end and are run once."""
+    """``for name in items`` (with ``name``), or ``while`` and ``until`` with their condition."""
 
     name: str
     items: tuple[Word, ...]
     body: Block
+    condition: Block = ()
+    until: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +121,7 @@ _Token = Word | _Mark
 
 
 def parse_script(source: GuestText) -> Script:
-    """The statements of a GRUB script."""
+    """The statements of a GRUB script that GRUB runs."""
     tokens = list(_tokens(source))
     parser = _Parser(source, tokens)
     body = parser.top()
@@ -124,53 +134,59 @@ def _tokens(source: GuestText) -> Iterator[_Token]:
     text, position, count = source.content, 0, 0
     while position < len(text) and count < MAX_TOKENS:
         char = text[position]
-        if blank := _BLANK.match(text, position):  # a backslash at the end of a line continues it
+        if blank := _BLANK.match(text, position):
             position = blank.end()
+        elif joined := _JOINED.match(text, position):
+            position = joined.end()
+            if position == len(text):
+                yield _Mark("\\", position - 1)
         elif char == "#":
             end = text.find("\n", position)
             position = len(text) if end < 0 else end
-        elif char in "\n;|&":
-            yield _Mark(";", position)
-            position, count = position + 1, count + 1
-        elif char in "{}":
+        elif char in "\n;{}|&<>":
             yield _Mark(char, position)
             position, count = position + 1, count + 1
         else:
             word = read_word(source, position)
-            yield word
+            yield _Mark(word.bare, position) if word.bare in ("[[", "]]") else word
             position, count = word.end, count + 1
     yield _Mark("", len(text))
 
 
 def read_word(source: GuestText, start: int) -> Word:
-    """The word beginning at offset ``start``: quoted and plain pieces up to a blank, a newline or one of ``{}|&;``."""
+    """The word beginning at offset ``start``: quoted and plain pieces up to a blank, a newline or one of ``{}|&;<>``."""
     text, position = source.content, start
     parts: list[Literal | Variable] = []
-    while position < len(text) and not (_BLANK.match(text, position) or text[position] in "\n{}|&;"):
-        added, position = _part(source, position)
+    broken = False
+    while position < len(text) and text[position] not in " \t\r\n{}|&;<>":
+        if joined := _JOINED.match(text, position):  # a backslash at the end of a line continues it
+            position, broken = joined.end(), broken or joined.end() == len(text)
+            continue
+        added, position, damaged = _part(source, position)
+        broken |= damaged
         parts.extend(added)
-    return Word(tuple(parts), start, position)
+    return Word(tuple(parts), start, position, broken)
 
 
-def _part(source: GuestText, position: int) -> tuple[list[Literal | Variable], int]:
+def _part(source: GuestText, position: int) -> tuple[list[Literal | Variable], int, bool]:
     text, char = source.content, source.content[position]
     if char == "'":
         end = text.find("'", position + 1)
-        end = len(text) if end < 0 else end
-        return [Literal(literal(source, position + 1, end), quoted=True)], min(end + 1, len(text))
+        closed = len(text) if end < 0 else end
+        return [Literal(literal(source, position + 1, closed), quoted=True)], min(closed + 1, len(text)), end < 0
     if char == '"':
         return _double_quoted(source, position + 1)
     if char == "\\":
-        return [Literal(literal(source, position + 1, position + 2), quoted=True)], min(position + 2, len(text))
+        return [Literal(literal(source, position + 1, position + 2), quoted=True)], min(position + 2, len(text)), False
     if match := _VARIABLE.match(text, position):
-        return [Variable(match[1] or match[2], quoted=False)], match.end()
+        return [Variable(match[1] or match[2], quoted=False)], match.end(), False
     plain = _PLAIN.match(text, position)
     end = plain.end() if plain else position + 1
-    return [Literal(literal(source, position, end), quoted=False)], end
+    return [Literal(literal(source, position, end), quoted=False)], end, not plain and text[end : end + 1] not in ("'", '"')
 
 
-def _double_quoted(source: GuestText, position: int) -> tuple[list[Literal | Variable], int]:
-    text = source.content
+def _double_quoted(source: GuestText, position: int) -> tuple[list[Literal | Variable], int, bool]:
+    text, broken = source.content, False
     parts: list[Literal | Variable] = [Literal(Located(), quoted=True)]
     while position < len(text) and text[position] != '"':
         if match := _VARIABLE.match(text, position):
@@ -183,9 +199,18 @@ def _double_quoted(source: GuestText, position: int) -> tuple[list[Literal | Var
         else:
             plain = _QUOTED_TEXT.match(text, position)
             end = plain.end() if plain else position + 1
+            broken |= text[position] == "$"
             parts.append(Literal(literal(source, position, end), quoted=True))
             position = end
-    return parts, min(position + 1, len(text))
+    return parts, min(position + 1, len(text)), broken or position >= len(text)
+
+
+class _Unfit(Exception):
+    """The token that cannot stand where it stands."""
+
+    def __init__(self, token: _Token) -> None:
+        super().__init__()
+        self.token = token
 
 
 @dataclass
@@ -196,139 +221,154 @@ class _Parser:
     depth: int = 0
     malformed: list[Span] = field(default_factory=list)
 
+    @property
+    def token(self) -> _Token:
+        return self.tokens[self.index]
+
     def top(self) -> Block:
-        """Everything; stray terminators are malformed and skipped."""
+        """Everything that GRUB runs, part by part."""
         found: list[Statement] = []
         while True:
-            found.extend(self.block(frozenset()))
-            token = self.tokens[self.index]
-            if isinstance(token, _Mark) and not token.sign:
+            self.newlines()
+            first = self.token
+            if _sign(first) == "":
                 return tuple(found)
-            self.complain(token)
+            try:
+                found.extend(self.part())
+            except _Unfit as unfit:
+                self.complain(first if _sign(unfit.token) == "" else unfit.token)
+                self.skip(unfit.token)
+
+    def part(self) -> list[Statement]:
+        """What GRUB reads at once: statements on one line, and further lines until their blocks are closed."""
+        found: list[Statement] = []
+        self.depth = 0
+        while True:
+            found.append(self.function() if _bare(self.token) == "function" else self.single())
+            sign = _sign(self.token)
+            if sign not in (";", "\n", ""):
+                raise _Unfit(self.token)
+            self.index += sign == ";"
+            if sign != ";" or _sign(self.token) in ("\n", ""):
+                return found
+
+    def skip(self, token: _Token) -> None:
+        """Go on behind the line of ``token``."""
+        while _sign(self.token) != "" and not (_sign(self.token) == "\n" and self.token.start >= token.start):
             self.index += 1
 
-    def block(self, ends: frozenset[str]) -> Block:
-        """Statements up to a bare word (or brace) in ``ends``, which is left unread."""
-        found: list[Statement] = []
-        while True:
-            token = self.tokens[self.index]
-            if isinstance(token, _Mark):
-                if token.sign == "{":
-                    self.complain(token)
-                elif token.sign != ";":
-                    return tuple(found)
-                self.index += 1
-            elif token.bare in ends or token.bare in ("fi", "done", "then", "else", "elif", "do"):
-                return tuple(found)
-            else:
-                found.extend(self.statement(token))
+    def newlines(self) -> None:
+        while _sign(self.token) == "\n":
+            self.index += 1
 
-    def statement(self, word: Word) -> Block:
-        """One statement, or nothing when nested too deeply."""
+    def commands(self, *ends: str, delimited: bool = True) -> Block:
+        """At least one command, and what ends them, which is read, too; in front of it there is a delimiter unless it need not be."""
+        self.newlines()
+        found = [self.single()]
+        while True:
+            separate = _sign(self.token) in (";", "\n")
+            self.index += separate
+            if separate:
+                self.newlines()
+            token = self.token
+            at_end = (_bare(token) or _sign(token)) in ends
+            if at_end and (separate or not delimited):
+                self.index += 1
+                return tuple(found)
+            if not separate or at_end:
+                raise _Unfit(token)
+            found.append(self.single())
+
+    def single(self) -> Statement:
+        """One command."""
         self.depth += 1
-        try:
-            if self.depth > MAX_DEPTH:
-                self.complain(word)
-                self.index = len(self.tokens) - 1
-                return ()
-            match word.bare:
-                case "if":
-                    return (self.condition(),)
-                case "for" | "while" | "until":
-                    return (self.loop(word.bare),)
-                case "function":
-                    return self.function()
-                case _:
-                    return (self.command(word),)
-        finally:
-            self.depth -= 1
+        token = self.token
+        if isinstance(token, _Mark) or self.depth > MAX_DEPTH or (token.bare in _RESERVED and token.bare not in _COMPOUND):
+            raise _Unfit(token)
+        found: Statement
+        if token.bare == "if":
+            found = self.condition()
+        elif token.bare in _COMPOUND:
+            found = self.loop(token.bare)
+        else:
+            found = self.command(token)
+        self.depth -= 1
+        return found
 
     def command(self, first: Word) -> Command:
-        words: list[Word] = []
-        end = first.end
-        while isinstance(token := self.tokens[self.index], Word):
-            words.append(token)
-            end = token.end
-            self.index += 1
-        if token.sign != "{":
-            return Command(tuple(words), None, first.start, end)
-        body = self.braces()
-        return Command(tuple(words), body, first.start, end)
-
-    def braces(self) -> Block:
-        """The block after an opening brace at the current place."""
-        opening = self.tokens[self.index]
+        words, end = self.words(), first.end
+        if words:
+            end = words[-1].end
+        if _sign(self.token) != "{":
+            return Command(words, None, first.start, end)
         self.index += 1
-        body = self.block(frozenset())
-        while self.keyword(*_STRAY):
-            self.complain(self.tokens[self.index - 1])
-            body += self.block(frozenset())
-        if not self.mark("}"):
-            self.complain(opening)
-        return body
+        return Command(words, self.commands("}", delimited=False), first.start, end)
+
+    def words(self) -> tuple[Word, ...]:
+        found: list[Word] = []
+        while isinstance(token := self.token, Word):
+            if token.broken:
+                raise _Unfit(token)
+            found.append(token)
+            self.index += 1
+        return tuple(found)
 
     def condition(self) -> If:
-        opening = self.tokens[self.index]
-        self.index += 1
         branches: list[tuple[Block, Block]] = []
-        otherwise: Block = ()
-        while True:
-            test = self.block(frozenset({"then"}))
-            if not self.keyword("then"):
-                break
-            branches.append((test, self.block(_BRANCH_ENDS)))
-            if not self.keyword("elif"):
-                break
-        if self.keyword("else"):
-            otherwise = self.block(_BRANCH_ENDS)
-        if not self.keyword("fi"):
-            self.complain(opening)
-        return If(tuple(branches), otherwise)
+        self.index += 1
+        word = "elif"
+        while word == "elif":
+            test = self.commands("then")
+            branches.append((test, self.commands("elif", "else", "fi")))
+            word = _bare(self.tokens[self.index - 1])
+        return If(tuple(branches), self.commands("fi") if word == "else" else ())
 
     def loop(self, kind: str) -> Loop:
-        opening = self.tokens[self.index]
         self.index += 1
-        head = self.block(frozenset({"do"}))
-        body = self.block(frozenset({"done"})) if self.keyword("do") else ()
-        if not self.keyword("done"):
-            self.complain(opening)
-        first = head[0] if head else None
-        if kind == "for" and isinstance(first, Command) and len(first.words) > 1 and first.words[1].bare == "in":
-            return Loop(first.words[0].bare, first.words[2:], body)
-        return Loop("", (), body)
-
-    def function(self) -> Block:
-        opening = self.tokens[self.index]
+        if kind != "for":
+            test = self.commands("do")
+            return Loop("", (), self.commands("done"), test, kind == "until")
+        name = self.expect(_NAME)
+        self.expect(re.compile("in"))
+        items = self.words()
+        if _sign(self.token) not in (";", "\n"):
+            raise _Unfit(self.token)
         self.index += 1
-        name = self.tokens[self.index]
-        if not isinstance(name, Word):
-            self.complain(opening)
-            return ()
+        self.newlines()
+        self.expect(re.compile("do"))
+        return Loop(name, items, self.commands("done"))
+
+    def function(self) -> Function:
         self.index += 1
-        token = self.tokens[self.index]
-        if not (isinstance(token, _Mark) and token.sign == "{"):
-            self.complain(opening)
-            return ()
-        return (Function(name.bare, self.braces()),)
+        name = self.expect(_NAME)
+        if name in _RESERVED:
+            raise _Unfit(self.tokens[self.index - 1])
+        self.newlines()
+        if _sign(self.token) != "{":
+            raise _Unfit(self.token)
+        self.index += 1
+        return Function(name, self.commands("}"))
 
-    def keyword(self, *words: str) -> bool:
-        token = self.tokens[self.index]
-        if isinstance(token, Word) and token.bare in words:
-            self.index += 1
-            return True
-        return False
-
-    def mark(self, sign: str) -> bool:
-        token = self.tokens[self.index]
-        if isinstance(token, _Mark) and token.sign == sign:
-            self.index += 1
-            return True
-        return False
+    def expect(self, pattern: re.Pattern[str]) -> str:
+        """A bare word of that form."""
+        found = _bare(self.token)
+        if not pattern.fullmatch(found):
+            raise _Unfit(self.token)
+        self.index += 1
+        return found
 
     def complain(self, token: _Token) -> None:
         end = token.end if isinstance(token, Word) else min(token.start + 1, len(self.source.content))
         self.malformed.append(self.source.span(token.start, end))
 
 
-_BRANCH_ENDS = frozenset({"elif", "else", "fi"})
-_STRAY = ("fi", "done", "then", "else", "elif", "do")
+_COMPOUND = ("if", "for", "while", "until")
+_RESERVED = frozenset({*_COMPOUND, "then", "else", "elif", "fi", "do", "done", "in", "case", "esac", "select", "function"})
+
+
+def _sign(token: _Token) -> str | None:
+    return token.sign if isinstance(token, _Mark) else None
+
+
+def _bare(token: _Token) -> str:
+    return token.bare if isinstance(token, Word) else ""

@@ -11,13 +11,14 @@ from dataclasses import dataclass, field
 
 from v2vlint.facts.boot.bls import BlsEntry
 from v2vlint.facts.boot.grub.files import DEFAULT, GrubFiles, GuestPath
-from v2vlint.facts.boot.grub.script import Block, Command, Function, If, Literal, Loop, Statement, Word, parse_script
+from v2vlint.facts.boot.grub.script import Block, Command, Function, If, Literal, Loop, Statement, Variable, Word, parse_script
 from v2vlint.facts.syntax.located import MAX_LENGTH, Located
 from v2vlint.guest.text import GuestText
 from v2vlint.model.place import Span
 
 MAX_STEPS = 100_000
 MAX_NESTING = 12
+MAX_ROUNDS = 200
 MAX_ENTRIES = 1_000
 MAX_FIELDS = 1_024
 
@@ -32,7 +33,7 @@ class Field:
 
 @dataclass(frozen=True, slots=True)
 class MenuItem:
-    """A ``menuentry`` or ``submenu`` as defined, or an entry file read by ``blscfg``."""
+    """A ``menuentry`` or ``submenu`` as defined, or an entry file read by ``blscfg``. ``args`` are what its body calls ``$1`` and so on."""
 
     title: str
     id: str
@@ -41,6 +42,7 @@ class MenuItem:
     submenu: bool = False
     conditional: bool = False
     bls: BlsEntry | None = None
+    args: tuple[Field, ...] = ()
 
 
 @dataclass
@@ -66,7 +68,8 @@ class GrubShell:
     """One run of a configuration. ``env`` maps variables to values; None is an unknown value, a missing key an empty one.
 
     ``has`` says whether this GRUB has a command. ``lost`` is what was certainly not found, in words; ``doubts`` counts what was guessed or
-    depends on the machine.
+    depends on the machine. ``exported`` variables are seen by submenus and by what ``configfile`` reads; ``scope`` are the words of the
+    function that runs. ``leave`` is the command that ends loops, a function or the script, ``handed`` what has the menu that comes up.
     """
 
     files: GrubFiles
@@ -85,6 +88,21 @@ class GrubShell:
     uncertain: int = 0
     nesting: int = 0
     steps: int = 0
+    exported: set[str] = field(default_factory=set)
+    scope: tuple[Field, ...] = ()
+    leave: str = ""
+    loops: int = 0
+    handed: GrubShell | None = None
+
+    def inner(self, env: Environment, scope: tuple[Field, ...] = ()) -> GrubShell:
+        """A shell for what is run later, or apart: with the functions of this one, and its own menu."""
+        found = GrubShell(self.files, env, self.commands, self.has, exported=set(self.exported), scope=scope)
+        found.functions, found.steps, found.config, found.nesting = self.functions, self.steps, self.config, self.nesting
+        return found
+
+    def visible(self) -> Environment:
+        """The exported variables, which alone are seen in a new context (grub-core/normal/context.c)."""
+        return {name: value for name, value in self.env.items() if name in self.exported}
 
     def value(self, name: str) -> str:
         """The text of a variable; empty when it is unset or unknown."""
@@ -123,6 +141,7 @@ class GrubShell:
         """Run the text of a script."""
         script = parse_script(text)
         self.malformed.extend(script.malformed)
+        self.lost.extend(f"{place} has a syntax error" for place in script.malformed[:4])
         self.run(script.body)
 
     def run(self, block: Block) -> bool | None:
@@ -134,6 +153,8 @@ class GrubShell:
             if self.steps > MAX_STEPS or self.nesting > MAX_NESTING * 4:
                 break
             status = self._statement(statement)
+            if self.leave:
+                break
         self.nesting -= 1
         return status
 
@@ -151,6 +172,7 @@ class GrubShell:
 
     def _if(self, branches: Sequence[tuple[Block, Block]], otherwise: Block) -> bool | None:
         possible: list[Environment] = []
+        status: bool | None = True
         for condition, body in branches:
             decided = self.run(condition)
             if decided is False:
@@ -158,31 +180,65 @@ class GrubShell:
             before = dict(self.env)
             self.uncertain += decided is None
             self.doubts += decided is None
-            self.run(body)
+            status = self.run(body)
             if decided is True:
                 break
+            self.leave, status = "", None
             possible.append(self.env)
             self.env = before
         else:
-            self.run(otherwise)
+            status = self.run(otherwise)
         self.uncertain -= len(possible)
         for env in possible:
             self.env = _merged(env, self.env)
-        return None
+        self.leave = "" if possible else self.leave
+        return None if possible else status
 
     def _loop(self, loop: Loop) -> bool | None:
         if not loop.name:
-            return self._maybe(loop.body)
+            return self._while(loop)
         for item in self.fields(loop.items):
             self.env[loop.name] = item.text if item.known else None
             self.run(loop.body)
+            if self._left():
+                break
         return True
+
+    def _while(self, loop: Loop) -> bool | None:
+        """Round by round, as far as the condition is known."""
+        for _round in range(MAX_ROUNDS):
+            decided = self.run(loop.condition)
+            if decided is None:
+                break
+            if decided is loop.until or self.steps > MAX_STEPS:
+                return True
+            self.run(loop.body)
+            if self._left():
+                return True
+        return self._maybe(loop.body)
+
+    def _left(self) -> bool:
+        """Whether the loop ends here; ``continue`` ends a round only."""
+        if self.leave in ("break", "continue"):
+            self.loops -= 1
+            more, self.leave = self.leave == "break" or self.loops > 0, self.leave if self.loops > 0 else ""
+            return more
+        return bool(self.leave)
+
+    def call(self, body: Block, scope: Sequence[Field]) -> bool | None:
+        """Run the body of a function with its words."""
+        before, self.scope = self.scope, tuple(scope)
+        status = self.run(body)
+        self.scope = before
+        self.leave = self.leave if self.leave == "exit" else ""
+        return status
 
     def _maybe(self, body: Block) -> bool | None:
         before = dict(self.env)
         self.uncertain += 1
         self.run(body)
         self.uncertain -= 1
+        self.leave = ""
         self.env = _merged(self.env, before)
         return None
 
@@ -192,10 +248,17 @@ class GrubShell:
         if not words:
             return True
         name = words[0].text.text
+        if name == "!" and len(words) > 1:
+            status = self._words(command, words[1:])
+            return None if status is None else not status
+        return self._words(command, words)
+
+    def _words(self, command: Command, words: Sequence[Field]) -> bool | None:
+        name = words[0].text.text
         if "=" in name and command.words[0].parts and _assigns(command.words[0]):
             return self.assign(words[0])
         if name in self.functions:
-            return self.run(self.functions[name])
+            return self.call(self.functions[name], words)
         if self.boot.unknown is None and self.has(self, name) is False and (place := _place(command)):
             self.boot.unknown = name, place
         handler = self.commands.get(name)
@@ -223,6 +286,9 @@ class GrubShell:
             if isinstance(part, Literal):
                 current = _append(current, part.text)
                 continue
+            if part.name in ("@", "*") or part.name == "#" or part.name.isdigit():
+                current = self._positional(part, current, done)
+                continue
             value = self.env.get(part.name, Located())
             if value is None:
                 current = Field(current.text if current else Located(), known=False)
@@ -231,6 +297,25 @@ class GrubShell:
             else:
                 current = _spread(value, current, done)
         return [*done, current] if current else done
+
+    def _positional(self, variable: Variable, current: Field | None, done: list[Field]) -> Field | None:
+        """The words that the function was called with, or how many there are."""
+        given = self.scope[1:]
+        if variable.name == "#":
+            return _append(current, Located(str(len(given)) if self.scope else ""))
+        if variable.name.isdigit():
+            given = self.scope[int(variable.name[:4]) :][:1]
+        for number, one in enumerate(given):
+            if number and variable.name == "@" and current:
+                done.append(current)
+                current = None
+            elif number:
+                current = _append(current, Located(" ")) if variable.quoted else _spread(Located(" "), current, done)
+            if not one.known:
+                current = Field(current.text if current else Located(), known=False)
+            else:
+                current = _append(current, one.text) if variable.quoted else _spread(one.text, current, done)
+        return current
 
 
 def _append(current: Field | None, text: Located) -> Field:

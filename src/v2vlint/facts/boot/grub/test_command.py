@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 
 from v2vlint.facts.boot.grub.files import GuestPath
 from v2vlint.guest.fs import GuestFS
 
+_UNTOLD = ("-nt", "-ot", "-pgt", "-plt")
+"""Comparisons of times, and of numbers behind a common beginning, some with digits that follow."""
 Verdict = Callable[[GuestFS], bool | None]
 MAX_WORDS = 200
+MAX_LONG = (1 << 63) - 1
+_NUMBER = re.compile(r"\s*([-+]?)(0[xX][0-9a-fA-F]{1,20}|0[0-7]{0,30}|[1-9][0-9]{0,30})")
 
 _FILE_TESTS = ("-e", "-f", "-d", "-s")
 _TEXT_TESTS: dict[str, Callable[[str, str], bool]] = {
@@ -53,6 +58,9 @@ class _Test:
             return None if left is None or right is None else _compare(left, operator or "", right)
         if not self.words:
             return False
+        if len(self.words) > 2 and (self.words[1] or "").startswith(_UNTOLD):
+            del self.words[:3]
+            return None
         word = self.words.pop(0)
         if word == "!":
             inner = self.one()
@@ -90,7 +98,14 @@ class _Test:
 def _compare(left: str, operator: str, right: str) -> bool | None:
     if operator in _TEXT_TESTS:
         return _TEXT_TESTS[operator](left, right)
-    try:
-        return _NUMBER_TESTS[operator](int(left or "0", 0), int(right or "0", 0))
-    except ValueError:
-        return None
+    return _NUMBER_TESTS[operator](_number(left), _number(right))
+
+
+def _number(text: str) -> int:
+    """What C's strtol makes of it: the number that it begins with, else 0."""
+    found = _NUMBER.match(text)
+    if found is None:
+        return 0
+    digits = found[2].lower()
+    value = int(digits, 16 if digits.startswith("0x") else 8 if digits.startswith("0") else 10)
+    return max(min(-value if found[1] == "-" else value, MAX_LONG), -MAX_LONG - 1)
