@@ -32,6 +32,7 @@ PACKAGES = (
     "linux-image-amd64", "systemd-sysv", "udev", "kmod", "dbus", "ifupdown", "isc-dhcp-client", "iproute2", "grub-pc-bin",
     "grub-efi-amd64-bin", "grub2-common", "lvm2", "e2fsprogs", "xfsprogs", "btrfs-progs", "zstd", "login", "passwd",
 )  # fmt: skip
+_FOR_ARM = {"linux-image-amd64": "linux-image-arm64", "grub-efi-amd64-bin": "grub-efi-arm64-bin", "grub-pc-bin": ""}
 _UNSHIPPED = ("/usr/share/man/*", "/usr/share/doc/*", "/usr/share/locale/*", "/usr/share/info/*")
 
 
@@ -44,7 +45,8 @@ class Spec:
     ``fallback`` puts ``\\EFI\\BOOT\\BOOTX64.EFI`` on the ESP. ``resume`` adds ``resume=`` with a UUID that is on no disk.
     ``missing_disk`` adds an fstab entry of a disk that is not there. ``fstab_device`` names the root in fstab as ``/dev/sda1``.
     ``blacklist`` are modules blacklisted (in the initramfs, too). ``network``: ``networkd`` (any Ethernet), ``ifupdown`` (eth0,
-    net.ifnames=0) or ``pinned`` (ens192, as on VMware). ``cpu_v3`` makes /sbin/init a program that needs x86-64-v3.
+    net.ifnames=0) or ``pinned`` (ens192, as on VMware). ``cpu_v3`` makes /sbin/init a program that needs x86-64-v3. ``arch`` is Debian's
+    word; arm64 starts from UEFI only, and its packages are set up by qemu-user-static.
     """
 
     suite: str = "bookworm"
@@ -61,6 +63,7 @@ class Spec:
     blacklist: tuple[str, ...] = ()
     network: Literal["networkd", "ifupdown", "pinned"] = "networkd"
     cpu_v3: bool = False
+    arch: Literal["amd64", "arm64"] = "amd64"
 
     @property
     def name(self) -> str:
@@ -108,16 +111,32 @@ def build(spec: Spec, verbose: bool = False) -> Path:
 
 def package_set(spec: Spec, verbose: bool = False) -> Path:
     """The tar archive of the installed system that ``spec`` starts from."""
-    packages = (*PACKAGES, spec.initramfs)
-    archive = cache_dir() / "debian" / f"{spec.suite}-{spec.initramfs}-{_key(packages, _UNSHIPPED)}.tar.zst"
+    packages = packages_of(spec)
+    arch = "" if spec.arch == "amd64" else f"{spec.arch}-"
+    archive = cache_dir() / "debian" / f"{spec.suite}-{arch}{spec.initramfs}-{_key(packages, _UNSHIPPED)}.tar.zst"
     with _locked(archive):
         if not archive.exists():
             _say(verbose, f"installing {spec.suite} with {spec.initramfs}")
             partial = archive.with_suffix(".partial.zst")
             excluded = [f"--dpkgopt=path-exclude={path}" for path in _UNSHIPPED]
-            run("mmdebstrap", "--variant=minbase", f"--include={','.join(packages)}", *excluded, "--format=tar", spec.suite, partial)
+            run(
+                "mmdebstrap",
+                f"--arch={spec.arch}",
+                "--variant=minbase",
+                f"--include={','.join(packages)}",
+                *excluded,
+                "--format=tar",
+                spec.suite,
+                partial,
+            )
             partial.rename(archive)
     return archive
+
+
+def packages_of(spec: Spec) -> tuple[str, ...]:
+    """The packages that are installed, for the spec's architecture."""
+    names = (*PACKAGES, spec.initramfs)
+    return names if spec.arch == "amd64" else tuple(name for one in names if (name := _FOR_ARM.get(one, one)))
 
 
 def _build_as_root(spec: Spec, packages: Path, image: Path) -> None:
@@ -161,11 +180,11 @@ def _disk(spec: Spec, tree: Path, work: Path) -> Path:
     boot, efi = work / "boot", work / "efi"
     boot.mkdir()
     efi.mkdir()
-    platform = "x86_64-efi" if spec.firmware == "uefi" else "i386-pc"
+    platform = ("x86_64-efi" if spec.arch == "amd64" else "arm64-efi") if spec.firmware == "uefi" else "i386-pc"
     grub.copy_modules(tree, platform, tree / "boot")
     place = _grub_place(spec)
     if spec.firmware == "uefi":
-        debian_config.fill_esp(efi, grub.efi_application(tree, work, **place), spec.fallback)
+        debian_config.fill_esp(efi, grub.efi_application(tree, work, platform, **place), spec)
     parts = _parts(spec, tree, boot, efi, work)
     layout = tuple(part for part, _content in parts)
     disk = blank(work / "disk.raw", disk_size(layout))

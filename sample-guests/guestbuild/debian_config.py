@@ -62,7 +62,7 @@ def fstab(spec: Spec) -> str:
 
 def command_line(spec: Spec) -> str:
     """The kernel arguments after ``root=``."""
-    words = ["ro", "console=tty0", "console=ttyS0,115200"]
+    words = ["ro", "console=tty0", f"console={'ttyS0' if spec.arch == 'amd64' else 'ttyAMA0'},115200"]
     words += ["net.ifnames=0"] if spec.network == "ifupdown" else []
     words += [f"resume=UUID={stable_uuid('a swap left behind')}"] if spec.resume else []
     return " ".join(words)
@@ -76,11 +76,12 @@ def kernel_version(tree: Path) -> str:
     return versions[0]
 
 
-def fill_esp(esp: Path, application: Path, fallback: bool) -> None:
+def fill_esp(esp: Path, application: Path, spec: Spec) -> None:
     """Put GRUB where Debian's installer puts it and, if asked, at the path every firmware tries."""
-    for folder in ("EFI/debian", *(["EFI/BOOT"] if fallback else [])):
+    suffix = "x64" if spec.arch == "amd64" else "aa64"
+    for folder in ("EFI/debian", *(["EFI/BOOT"] if spec.fallback else [])):
         (esp / folder).mkdir(parents=True)
-        shutil.copyfile(application, esp / folder / ("BOOTX64.EFI" if folder.endswith("BOOT") else "grubx64.efi"))
+        shutil.copyfile(application, esp / folder / (f"BOOT{suffix.upper()}.EFI" if folder.endswith("BOOT") else f"grub{suffix}.efi"))
 
 
 def _set_password(tree: Path) -> None:

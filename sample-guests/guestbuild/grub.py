@@ -59,15 +59,15 @@ def _stock_core(prefix: str) -> bytes:
         return Path(output.name).read_bytes()
 
 
-def efi_application(tree: Path, work: Path, *, fs_type: str, fs_uuid: str, prefix: str) -> Path:
-    """grubx64.efi with the same embedded search."""
-    return _core(tree, work, "x86_64-efi", ("efi_gop", "all_video"), fs_type, fs_uuid, prefix)
+def efi_application(tree: Path, work: Path, platform: str, *, fs_type: str, fs_uuid: str, prefix: str) -> Path:
+    """grubx64.efi (or grubaa64.efi, for arm64-efi) with the same embedded search."""
+    return _core(tree, work, platform, ("efi_gop", "all_video"), fs_type, fs_uuid, prefix)
 
 
 def _core(tree: Path, work: Path, platform: str, more: tuple[str, ...], fs_type: str, fs_uuid: str, prefix: str) -> Path:
     modules = tree / "usr/lib/grub" / platform
     config, output = work / "load.cfg", work / f"core-{platform}"
     config.write_text(f"search.fs_uuid {fs_uuid} root\nset prefix=($root)'{prefix}'\n", encoding="ascii")
-    wanted = (*_MODULES, *more, _FILESYSTEMS[fs_type])
+    wanted = [name for name in (*_MODULES, *more, _FILESYSTEMS[fs_type]) if (modules / f"{name}.mod").exists()]
     run("grub-mkimage", "-O", platform, "-d", modules, "-c", config, "-p", prefix, "-o", output, *wanted)
     return output

@@ -8,10 +8,9 @@ from dataclasses import replace
 import pytest
 
 from v2vlint import target
-from v2vlint.accel import QEMU
 from v2vlint.model.errors import UsageError
 from v2vlint.model.target import Hardware
-from v2vlint.proving.hardware import Board, basics, differences, disk_devices, network
+from v2vlint.proving.hardware import PROGRAMS, Board, basics, differences, disk_devices, network
 
 KVM = target.load("kvm")
 
@@ -72,6 +71,22 @@ def test_processors(level: int, kvm: str) -> None:
     assert slow[slow.index("-cpu") + 1].startswith(("qemu64", "EPYC"))
 
 
+def test_a_machine_for_64_bit_arm() -> None:
+    there = Board(target.load("kvm-aarch64"), "uefi", False, "52:54:00:00:00:01", 512)
+    words = list(basics(there))
+    assert (words[words.index("-machine") + 1], words[words.index("-cpu") + 1]) == ("virt", "cortex-a72")
+    assert "-vga" not in words
+    assert there.cpu_level == "ARMv8.0-A"
+    assert "host" in list(basics(replace(there, kvm=True)))
+    assert differences(there) == ()
+
+
+def test_no_machine_for_processors_that_qemu_is_not_asked_for() -> None:
+    there = Board(replace(KVM, arch="s390x"), "bios", False, "52:54:00:00:00:01", 512)
+    with pytest.raises(UsageError, match="cannot present"):
+        list(basics(there))
+
+
 def test_what_differs_from_the_target_is_said() -> None:
     assert differences(board()) == ()
     assert "AVX-512" in differences(board(cpu_level=4))[0]
@@ -91,9 +106,18 @@ PROVABLE = [name for name in target.names() if target.load(name).hardware]
 @pytest.mark.parametrize("name", PROVABLE)
 def test_qemu_builds_the_hardware_of_every_shipped_target(name: str) -> None:
     """QEMU itself accepts the options, with two disks, and stops before the first instruction."""
-    there = Board(target.load(name), "bios", False, "52:54:00:00:00:01", 256)
+    there = Board(target.load(name), target.load(name).firmware[0], False, "52:54:00:00:00:01", 256)
     disks = [word for index in (0, 1) for word in ("-blockdev", f"null-co,node-name=disk{index},size=1048576,read-zeroes=on")]
-    command = [QEMU, *basics(there), *disks, *disk_devices(there, ["disk0", "disk1"]), *network(there), "-S", "-qmp", "stdio"]
+    command = [
+        PROGRAMS[there.target.arch][0],
+        *basics(there),
+        *disks,
+        *disk_devices(there, ["disk0", "disk1"]),
+        *network(there),
+        "-S",
+        "-qmp",
+        "stdio",
+    ]
     quit_at_once = b'{"execute":"qmp_capabilities"}{"execute":"quit"}'
     done = subprocess.run(command, input=quit_at_once, capture_output=True, timeout=60, check=False)
     assert done.returncode == 0, done.stderr.decode()

@@ -61,7 +61,7 @@ def test_the_kernel_of_the_default_entry(tmp_path: Path) -> None:
     assert kernel.entry == "Debian"
     assert (tmp_path / kernel.kernel).read_bytes() == b"the kernel"
     assert [(tmp_path / name).read_bytes() for name in kernel.initrds] == [b"microcode", b"the initramfs"]
-    line = Kernel(tmp_path / kernel.kernel, (), kernel.command_line).visible_line
+    line = Kernel(tmp_path / kernel.kernel, (), kernel.command_line).visible_line("x86_64")
     assert line == f'root=UUID={UUID} ro opt="two words" console=tty0 console=tty0 console=ttyS0,115200'
 
 

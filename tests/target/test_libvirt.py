@@ -113,6 +113,18 @@ def test_architectures(tmp_path: Path, arch: str, found: str, console: str) -> N
     <disk type='file' device='disk'><target dev='vda' bus='virtio'/></disk><serial type='pty'/></devices></domain>"""
     target = load(tmp_path, text)
     assert (target.arch, target.consoles[0]) == (found, console)
+    assert target.hardware is not None
+    assert (target.firmware, target.hardware.machine) == ((("uefi",), "virt") if found == "aarch64" else (("bios",), "pc"))
+
+
+def test_virtio_without_pci(tmp_path: Path) -> None:
+    address = "<address type='virtio-mmio'/>"
+    text = f"""<domain type='kvm'><name>a</name><memory>1048576</memory><os><type arch='aarch64' machine='virt'>hvm</type></os><devices>
+    <disk type='file' device='disk'><target dev='vda' bus='virtio'/>{address}</disk><interface type='network'><model type='virtio'/>
+    </interface></devices></domain>"""
+    target = load(tmp_path, text)
+    assert target.controllers[0].any_of == (("virtio_blk", "virtio_mmio"),)
+    assert target.nics[0].any_of == (("virtio_net", "virtio_pci"),)
 
 
 def test_a_missing_file(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from v2vlint.facts.conversion.refusals import Refusals
 from v2vlint.facts.kernel.module_signature import MAGIC
 from v2vlint.facts.storage.root_stack import RootStack
 from v2vlint.model.blocks import BlockDevice, BlockTable
-from v2vlint.model.finding import Fate, Mover
+from v2vlint.model.finding import Fate, Mover, Severity
 from v2vlint.model.rule import Content
 from v2vlint.samples.boot import (
     EXT4,
@@ -77,6 +77,18 @@ def test_the_file_that_the_entry_names_is_not_there() -> None:
 def test_a_kernel_that_is_cut_short() -> None:
     files = guest() | {f"/boot/vmlinuz-{VERSION}": sample_bzimage(payload=64)[:1500]}
     assert told(kernel(files).damaged) == [FAILS]
+
+
+def test_a_loader_that_starts_efi_programs_does_not_unpack_a_kernel() -> None:
+    entry = {
+        "/boot/EFI/BOOT/BOOTX64.EFI": b"MZ LoaderInfo: systemd-boot 255",
+        "/boot/loader/entries/a.conf": f"linux /vmlinuz-{VERSION}\ninitrd /initrd.img-{VERSION}\noptions root=UUID={ROOT}\n",
+    }
+    files = {path: content for path, content in guest().items() if not path.endswith("grub.cfg")} | entry
+    assert told(kernel(files).damaged) == []
+    packed = kernel(files | {f"/boot/vmlinuz-{VERSION}": b"\x1f\x8b\x08"})
+    assert [(cause.severity, "systemd-boot" in cause.reason) for cause in packed.damaged] == [(Severity.ERROR, True)]
+    assert told(kernel(guest() | {f"/boot/vmlinuz-{VERSION}": b"\x1f\x8b\x08"}).damaged) == []
 
 
 def test_an_initramfs_that_is_not_there() -> None:

@@ -92,6 +92,9 @@ def getty(name: str) -> Console:
         ("quiet", (getty("tty1"),), "gce", PASSES, "login on the display"),
         ("quiet", (getty("ttyS1"),), "kvm", UNSURE, "console only on ttyS1"),
         ("quiet", (getty("hvc0"), getty("ttyS0")), "kvm", PASSES, "console on ttyS0"),
+        ("quiet", (), "gce-arm64", PASSES, "console on ttyAMA0"),
+        ("console=ttyS0", (), "azure-arm64", PASSES, "console on ttyAMA0"),
+        ("console=tty1 console=ttyAMA0", (), "kvm-aarch64", PASSES, "console on tty1, ttyAMA0"),
     ],
 )
 def test_consoles(args: str, gettys: tuple[Console, ...], target: str, found: tuple[Fate, object], words: str) -> None:

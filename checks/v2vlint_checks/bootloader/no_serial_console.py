@@ -28,7 +28,8 @@ class NoSerialConsole(Rule):
     """The target shows only the serial console, and the guest does not write to it.
 
     ## What it does
-    For targets whose main console is serial (clouds): looks for `console=ttyS0` on the default entry's command line.
+    For targets whose main console is serial (clouds): looks for `console=ttyS0` on the default entry's command line. On 64-bit ARM the
+    kernel finds its console in the firmware's SPCR table, and nothing is asked for.
 
     ## Why it matters
     The guest runs, but its boot messages and login go to a screen that nobody can see. If the network fails, there is no way in.
@@ -54,6 +55,7 @@ class NoSerialConsole(Rule):
         Example({_CFG: _ENTRY.format(" console=ttyS0,38400")}, target="gce"),
         Example({_CFG: _ENTRY.format("")}, title="the target has a screen"),
         Example({_CFG: _ENTRY.format(""), "/etc/systemd/system/getty.target.wants/serial-getty@ttyS0.service": ""}, target="gce"),
+        Example({_CFG: _ENTRY.format("")}, target="ec2-graviton", title="the firmware names the port"),
     )
 
     def check(
@@ -61,6 +63,8 @@ class NoSerialConsole(Rule):
     ) -> Iterator[Finding]:
         if not target.consoles[:1] == ("ttyS0",):
             raise NotApplicable("the target's main console is not serial")
+        if target.arch == "aarch64":
+            raise NotApplicable("the kernel writes to the port that the firmware names")
         for entry in bootloader.defaults:
             named = {(arg.value or "").split(",")[0] for arg in entry.all("console")}
             if entry.kernel and entry.args and "ttyS0" not in named and not consoles.has("ttyS0"):

@@ -59,6 +59,7 @@ def examine() -> Iterator[PieceState]:
     yield _optional("lzo", "python-lzo", "initramfs images compressed with lzo")
     yield _program("qemu-img", "converting and fixing images", "--version")
     yield _program("qemu-system-x86_64", "'prove', booting a guest", "--version")
+    yield _program("qemu-system-aarch64", "'prove', booting a guest for 64-bit ARM", "--version")
     yield _kvm()
     yield _ovmf()
     yield _guestfs()

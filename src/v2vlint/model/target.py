@@ -7,6 +7,7 @@ from typing import Literal
 
 Firmware = Literal["bios", "uefi"]
 SecureBoot = Literal["", "microsoft", "windows", "own"]
+_RUNS = {"x86_64": frozenset({"x86_64", "i386", "i686"}), "aarch64": frozenset({"aarch64", "arm", "armv7l", "armhf"})}
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,6 +192,10 @@ class Target:
     mac_prefixes: tuple[str, ...] = ()
     max_mtu: int = 0
     hardware: Hardware | None = None
+
+    def runs(self, arch: str) -> bool:
+        """Whether its processors run programs for ``arch``; those of an unknown architecture count as ones that they run."""
+        return not arch or arch in _RUNS.get(self.arch, {self.arch})
 
     @property
     def disk_prefixes(self) -> frozenset[str]:

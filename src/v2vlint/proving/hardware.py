@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from v2vlint.accel import QEMU
 from v2vlint.model.errors import UsageError
 from v2vlint.model.target import Firmware, Hardware, Target
 
@@ -18,6 +19,8 @@ _IDE = frozenset({"ide-hd", "ide", "sata"})
 _CPUS = {1: "qemu64", 2: "Nehalem", 3: "Haswell-noTSX", 4: "Skylake-Server-noTSX-IBRS"}
 # Linux isolates its page tables on Intel processors but not on AMD's, which costs a quarter of a boot in software emulation.
 _CPUS_EMULATED = {1: "qemu64", 2: "qemu64,+ssse3,+sse4.1,+sse4.2,+popcnt", 3: "EPYC", 4: "EPYC"}
+PROGRAMS = {"x86_64": (QEMU, "qemu-system-x86"), "aarch64": ("qemu-system-aarch64", "qemu-system-arm")}
+"""QEMU's program for an architecture, and the Debian package that has it."""
 _IDE_PORTS = {"pc": 4, "q35": 6}
 
 
@@ -35,7 +38,7 @@ class Board:
     @property
     def hardware(self) -> Hardware:
         """How QEMU presents the target; UsageError when it cannot."""
-        if self.target.hardware is None:
+        if self.target.hardware is None or self.target.arch not in PROGRAMS:
             raise UsageError(
                 f"QEMU cannot present the hardware of target {self.target.name}", hint="choose another target, see v2vlint targets"
             )
@@ -43,12 +46,16 @@ class Board:
 
     @property
     def cpu(self) -> str:
-        """QEMU's CPU model for the target's x86-64 level."""
+        """QEMU's CPU model for the target's x86-64 level. On 64-bit ARM the first level is what distributions are built for."""
+        if self.target.arch == "aarch64":
+            return "host" if self.kvm else "cortex-a72"
         return (_CPUS if self.kvm else _CPUS_EMULATED)[min(max(self.target.cpu_level, 1), 4)]
 
     @property
     def cpu_level(self) -> str:
         """The level the guest sees: ``x86-64-v2``. Software emulation is limited to v3."""
+        if self.target.arch == "aarch64":
+            return "ARMv8 of the host" if self.kvm else "ARMv8.0-A"
         level = min(max(self.target.cpu_level, 1), 4)
         return f"x86-64-v{level if self.kvm else min(level, 3)}"
 
@@ -64,7 +71,10 @@ def basics(board: Board) -> Iterator[str]:
     yield from ("-machine", board.hardware.machine)
     yield from ("-accel", "kvm" if board.kvm else "tcg,thread=multi")
     yield from ("-cpu", board.cpu, "-smp", str(board.processors), "-m", str(board.memory))
-    yield from ("-vga", board.hardware.vga)
+    if board.target.arch == "x86_64":
+        yield from ("-vga", board.hardware.vga)
+    elif board.hardware.vga != "none":
+        yield from ("-device", "virtio-gpu-pci")
 
 
 def network(board: Board) -> Iterator[str]:
@@ -109,7 +119,7 @@ def _attach(name: str, index: int, q35: bool, properties: str) -> str:
 def differences(board: Board) -> tuple[str, ...]:
     """How this machine differs from the target, as text."""
     notes = []
-    if not board.kvm and board.target.cpu_level >= 4:
+    if not board.kvm and board.target.cpu_level >= 4 and board.target.arch == "x86_64":
         notes.append("software emulation has no AVX-512: the guest sees an x86-64-v3 processor")
     if board.target.hypervisor not in ("kvm", "any"):
         notes.append(f"QEMU presents the devices of {board.target.hypervisor}, not its firmware and paravirtual interfaces")

@@ -14,8 +14,8 @@ from pathlib import Path
 from types import TracebackType
 
 from v2vlint import programs
-from v2vlint.accel import QEMU
 from v2vlint.confine import Bounds, Grant, preparation
+from v2vlint.proving.hardware import PROGRAMS
 from v2vlint.proving.process import first_line, need, sandbox_options
 from v2vlint.proving.qmp import Qmp
 from v2vlint.proving.screen import Picture, parse_ppm
@@ -40,30 +40,41 @@ class Output:
 
 
 class QemuMachine:
-    """QEMU with ``options``, which describe everything except the channels, and ``memory`` MiB for the guest. Scratch files go to
-    ``folder``. QEMU inherits ``descriptors`` and may read the files in ``grant``, write in ``folder``, and use KVM; with Landlock it can
-    access no other file.
+    """QEMU for ``arch`` with ``options``, which describe everything except the channels, and ``memory`` MiB for the guest. Scratch files
+    go to ``folder``. QEMU inherits ``descriptors`` and may read the files in ``grant``, write in ``folder``, and use KVM; with Landlock
+    it can access no other file.
 
     Entering it starts QEMU; leaving it ends QEMU in any case.
     """
 
-    def __init__(self, options: Sequence[str], memory: int, folder: Path, descriptors: Sequence[int] = (), grant: Grant = NOTHING) -> None:
-        program = need(QEMU, "qemu-system-x86")
+    def __init__(
+        self,
+        options: Sequence[str],
+        memory: int,
+        folder: Path,
+        descriptors: Sequence[int] = (),
+        grant: Grant = NOTHING,
+        arch: str = "x86_64",
+    ) -> None:
+        program = need(*PROGRAMS[arch])
         self.folder, self._address_space = folder, (memory << 20) + OVERHEAD
         self._capture = folder / "packets.pcap"
         self._complaints = folder / "qemu.log"
         self._qmp_end, qmp = socket.socketpair()
         self._log_end, self._log = socket.socketpair()
-        self.command = (program, *options, *self._channels(qmp.fileno(), self._log.fileno()), *sandbox_options())
+        log = self._log.fileno() if arch == "x86_64" else None
+        self.command = (program, *options, *self._channels(qmp.fileno(), log), *sandbox_options(program))
         self._theirs = (qmp, self._log)
         self._descriptors = tuple(descriptors)
         self._grant = grant + Grant(_DEVICES, (str(folder.resolve()), *_KVM))
 
-    def _channels(self, qmp: int, log: int) -> tuple[str, ...]:
+    def _channels(self, qmp: int, log: int | None) -> tuple[str, ...]:
+        """Firmware of a PC has a port for its log; AAVMF writes to the serial line."""
+        port = ("-chardev", f"socket,id=firmware,fd={log}", "-device", "isa-debugcon,iobase=0x402,chardev=firmware")
         return (
+            *(port if log is not None else ()),
             "-chardev", "stdio,id=serial0,signal=off", "-serial", "chardev:serial0",
             "-chardev", f"socket,id=qmp,fd={qmp}", "-mon", "chardev=qmp,mode=control",
-            "-chardev", f"socket,id=firmware,fd={log}", "-device", "isa-debugcon,iobase=0x402,chardev=firmware",
             "-object", f"filter-dump,id=dump0,netdev=net0,file={self._capture}",
         )  # fmt: skip
 

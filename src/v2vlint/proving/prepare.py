@@ -25,7 +25,6 @@ from v2vlint.proving.images import ProofDisk
 from v2vlint.proving.protocol import CopiedKernel, Glyphs, PreparedBoot, ProveAsk
 from v2vlint.source.locate import locate
 
-_ARCHITECTURES = ("x86_64", "i386", "")
 MAX_FONTS = 8
 MAX_COPY = 1 << 30
 _FONTS = ("/etc/console-setup/*.psf.gz", "/etc/console-setup/*.psf")
@@ -38,9 +37,11 @@ def prepare(request: Any) -> Any:
     source = locate(ask.guest)
     disks = tuple(proof_disk(file) for file in source.disks)
     guest = open_guest(source, ask.keys)
-    foreign = [root.os.arch for root in guest.roots if root.os.arch not in _ARCHITECTURES]
+    foreign = [root.os.arch for root in guest.roots if not ask.target.runs(root.os.arch)]
     if foreign and len(foreign) == len(guest.roots):
-        raise Unsupported(f"{source.name}: a guest for {foreign[0]} processors cannot be booted, only x86 ones can")
+        raise Unsupported(
+            f"{source.name}: a guest for {foreign[0]} processors does not run on {ask.target.name}, which has {ask.target.arch}"
+        )
     definition = guest.definition or Definition("", "")
     stores = [FactStore((root.fs, guest.blocks, root.os, definition, ask.target, Mover.RAW)) for root in guest.roots]
     fonts = tuple(glyphs for store in stores[:1] for glyphs in _fonts(store.get(GuestFS)))

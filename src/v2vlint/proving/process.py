@@ -7,7 +7,6 @@ import subprocess
 from pathlib import Path
 
 from v2vlint import programs
-from v2vlint.accel import QEMU
 from v2vlint.confine import Grant, tools
 from v2vlint.model.errors import ImageError, UsageError
 
@@ -41,9 +40,9 @@ def first_line(text: str) -> str:
 
 
 @functools.cache
-def sandbox_options() -> tuple[str, ...]:
-    """QEMU's system call filter, if its build and the kernel support it."""
-    command = [programs.find(QEMU) or QEMU, "-machine", "none", "-nodefaults", "-display", "none", "-qmp", "stdio", *SANDBOX]
+def sandbox_options(program: str) -> tuple[str, ...]:
+    """The system call filter of QEMU's ``program``, if its build and the kernel support it."""
+    command = [program, "-machine", "none", "-nodefaults", "-display", "none", "-qmp", "stdio", *SANDBOX]
     quit_at_once = b'{"execute":"qmp_capabilities"}{"execute":"quit"}'
     try:
         done = subprocess.run(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import platform
 import secrets
 import shlex
 import tempfile
@@ -11,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from v2vlint.accel import acceleration
+from v2vlint.accel import Acceleration, acceleration
 from v2vlint.confine import Grant
 from v2vlint.console.story import BootOutcome
 from v2vlint.files.nodes import Nodes
@@ -42,11 +43,10 @@ class Kernel:
     command_line: str
     entry: str = ""
 
-    @property
-    def visible_line(self) -> str:
+    def visible_line(self, arch: str) -> str:
         """The command line with the serial port as console, and without arguments that silence the boot."""
         kept = [word for word in self.command_line.split() if word not in _QUIET]
-        return " ".join([*kept, "console=tty0", "console=ttyS0,115200"])
+        return " ".join([*kept, "console=tty0", f"console={'ttyAMA0' if arch == 'aarch64' else 'ttyS0'},115200"])
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +69,7 @@ class Options:
 
 def prove(disks: Sequence[ProofDisk], options: Options, progress: Progress | None = None) -> Proof:
     """Boot copy-on-write and watch. ImageError when QEMU cannot run it, UsageError when a program is not installed."""
-    fast = acceleration()
+    fast = _acceleration(options.target.arch)
     board = Board(
         options.target,
         options.firmware,
@@ -86,7 +86,7 @@ def prove(disks: Sequence[ProofDisk], options: Options, progress: Progress | Non
         with Nodes() as nodes:
             command = tuple(_command(board, disks, options, folder, nodes))
             kernel = (str(options.kernel.kernel), *map(str, options.kernel.initrds)) if options.kernel else ()
-            machine = QemuMachine(command, board.memory, folder, nodes.descriptors, nodes.grant + Grant(kernel))
+            machine = QemuMachine(command, board.memory, folder, nodes.descriptors, nodes.grant + Grant(kernel), options.target.arch)
             with machine:
                 watch = Watch(machine, (vga_font(), *options.fonts), timeout, progress)
                 verdict = watch.run()
@@ -107,14 +107,20 @@ def prove(disks: Sequence[ProofDisk], options: Options, progress: Progress | Non
     return decode(Proof, shown)
 
 
+def _acceleration(arch: str) -> Acceleration:
+    """KVM runs guests for the host's own processors only."""
+    host = platform.machine()
+    return acceleration() if arch == host else Acceleration(False, f"this host has {host} processors")
+
+
 def _command(board: Board, disks: Sequence[ProofDisk], options: Options, folder: Path, nodes: Nodes) -> Iterator[str]:
     yield from basics(board)
-    yield from firmware_options(board.firmware, folder)
+    yield from firmware_options(board.firmware, board.target.arch, folder)
     yield from block_options(disks, folder, nodes)
     yield from disk_devices(board, [f"disk{index}" for index in range(len(disks))], options.boot_disk)
     yield from network(board)
     if options.kernel:
-        yield from ("-kernel", str(options.kernel.kernel), "-append", options.kernel.visible_line)
+        yield from ("-kernel", str(options.kernel.kernel), "-append", options.kernel.visible_line(board.target.arch))
         if options.kernel.initrds:
             yield from ("-initrd", str(_joined(options.kernel.initrds, folder)))
 

@@ -13,6 +13,7 @@ from v2vlint.facts.initramfs.cpio import newc
 from v2vlint.facts.kernel.module_names import module_name
 from v2vlint.facts.registry import FactStore
 from v2vlint.model.boot_chain import BootChain
+from v2vlint.samples.pe import MACHINES, sample_pe
 
 VERSION = "6.1.0-13-amd64"
 FILES = Mapping[str, str | bytes]
@@ -94,6 +95,15 @@ def sample_bzimage(version: str = VERSION, payload: int = 16) -> bytes:
     struct.pack_into("<H", head, 0x20E, 0x100)
     head[0x300 : 0x300 + len(text)] = text
     return bytes(head)
+
+
+def sample_arm64_image(compression: str = "") -> bytes:
+    """The head of a kernel for 64-bit ARM with its EFI stub; with ``compression``, of an EFI program that unpacks it (zboot)."""
+    image = bytearray(sample_pe({".text": bytes(16)}, MACHINES["aarch64"]))
+    image[56:60] = b"ARMd"
+    if compression:
+        image[4:8], image[24:56], image[56:60] = b"zimg", compression.encode().ljust(32, b"\0"), bytes.fromhex("cd238281")
+    return bytes(image)
 
 
 def sample_elf(level: int = 0) -> bytes:

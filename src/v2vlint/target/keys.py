@@ -180,7 +180,7 @@ KEYS: dict[str, Key] = {
     ),
     "bios": Key(maybe(_WORD), "firmware", lambda target: [f"the BIOS is {target.bios}"] if target.bios else []),
     "arch": Key(one_of(*ARCHITECTURES), "processor", lambda target: [target.arch]),
-    "cpu_level": Key(number(1, 4), "processor", lambda target: [f"x86-64-v{target.cpu_level} at least"]),
+    "cpu_level": Key(number(1, 4), "processor", lambda target: [f"x86-64-v{target.cpu_level} at least"] if target.arch == "x86_64" else []),
     "cpu_hotplug": Key(flag, "processor", lambda target: ["processors can be added while running"] if target.cpu_hotplug else []),
     "ram_mib": Key(number(64, 1 << 24), "memory", lambda target: [f"{target.ram_mib} MiB assumed"]),
     "vmbus_id": Key(maybe(text), "VMBus", _words("vmbus_id")),

@@ -15,6 +15,7 @@ from v2vlint.model.xml_document import read_document
 from v2vlint.target.boards import domain_board
 
 T = TypeVar("T")
+Part = TypeVar("Part", Controller, Nic)
 
 _SCSI = {
     "virtio-scsi": ("virtio_scsi", "virtio_pci"), "virtio-transitional": ("virtio_scsi", "virtio_pci"),
@@ -35,6 +36,7 @@ _QEMU_VGA = {"virtio": "virtio", "cirrus": "cirrus", "qxl": "qxl", "vmvga": "vmw
 _KEYLESS = re.compile(r"OVMF_VARS(_4M)?\.fd$")
 _PROFILES = {"kvm": "kvm", "qemu": "kvm", "xen": "xen", "vmware": "vmware", "vbox": "virtualbox", "hyperv": "hyperv-gen1"}
 """The shipped profile that supplies what the XML does not state, by domain type."""
+_ARM_PROFILES = {"kvm": "kvm-aarch64", "qemu": "kvm-aarch64"}
 _LEVELS = (
     (re.compile(r"x86-64-v([1-4])"), 0),
     (re.compile(r"Skylake-Server|Cascadelake|Cooperlake|Icelake|Snowridge|SapphireRapids|GraniteRapids|EPYC-Genoa|EPYC-Turin"), 4),
@@ -66,16 +68,17 @@ def _target(name: str, path: str, data: bytes | str) -> Target:
         raise UsageError(f"{path}: a domain without a disk")
     scsi = next((_model(one) for one in root.iterfind("devices/controller") if one.get("type") == "scsi"), "")
     buses = tuple(dict.fromkeys(_bus(disk) for disk in disks))
-    nics = tuple(dict.fromkeys(_nic_model(nic) for nic in root.iterfind("devices/interface")))
+    cards = root.findall("devices/interface")
+    nics = tuple(dict.fromkeys(_nic_model(nic) for nic in cards))
     videos = tuple(dict.fromkeys(_model(video.find("model"), "type") for video in root.iterfind("devices/video")))
-    base = _base(root.get("type", ""))
+    base = _base(root.get("type", ""), _arch(root))
     placed = domain_board(root, base.hypervisor)
     return dataclasses.replace(
         base,
         name=name,
         title=f"libvirt domain {root.findtext('name', name)}",
-        controllers=tuple(_controller(bus, scsi, path) for bus in buses),
-        nics=tuple(Nic(model, _lookup(_NICS, model, path, "network card")) for model in nics),
+        controllers=tuple(_on_transport(_controller(bus, scsi, path), disks) for bus in buses),
+        nics=tuple(_on_transport(Nic(model, _lookup(_NICS, model, path, "network card")), cards) for model in nics),
         displays=tuple(_display(video) for video in videos if video != "none"),
         consoles=_consoles(root),
         firmware=(_firmware(root),),
@@ -95,10 +98,19 @@ def _target(name: str, path: str, data: bytes | str) -> Target:
     )
 
 
-def _base(kind: str) -> Target:
+def _base(kind: str, arch: str) -> Target:
     from v2vlint import target
 
-    return target.load(_PROFILES[kind]) if kind in _PROFILES else Target("", "", kind or "unknown", (), (), ())
+    name = _ARM_PROFILES.get(kind, "") if arch == "aarch64" else ""
+    return target.load(name or _PROFILES[kind]) if kind in _PROFILES else Target("", "", kind or "unknown", (), (), ())
+
+
+def _on_transport(part: Part, devices: Iterable[Element]) -> Part:
+    """On machines without PCI (and by an address of that type) virtio devices are memory-mapped."""
+    if not any(_model(device.find("address"), "type") == "virtio-mmio" for device in devices):
+        return part
+    any_of = tuple(tuple("virtio_mmio" if name == "virtio_pci" else name for name in names) for names in part.any_of)
+    return dataclasses.replace(part, any_of=any_of)
 
 
 def _model(element: Element | None, attribute: str = "model") -> str:
@@ -181,6 +193,9 @@ def _arch(root: Element) -> str:
 
 
 def _firmware(root: Element) -> Firmware:
+    """As stated, else the machine's own: nothing but UEFI starts disks of an aarch64 machine."""
+    if _arch(root) == "aarch64":
+        return "uefi"
     system = root.find("os")
     loader = None if system is None else system.find("loader")
     return "uefi" if _model(system, "firmware") == "efi" or _model(loader, "type") == "pflash" else "bios"
@@ -221,6 +236,8 @@ def _hardware(root: Element, bus: str, scsi: str, nics: Iterable[str], videos: I
     system = root.find("os/type")
     disk = {"virtio": "virtio-blk-pci", "nvme": "nvme", "scsi": _QEMU_SCSI.get(scsi, "virtio-scsi-pci")}.get(bus, "ide-hd")
     nic, video = next(iter(nics), "virtio"), next(iter(videos), "vga")
+    if _arch(root) == "aarch64":
+        return Hardware("virt", disk, "virtio-net-pci" if nic == "virtio" else nic, "virtio" if video == "virtio" else "none")
     return Hardware(
         machine="q35" if "q35" in _model(system, "machine") else "pc",
         disk=disk,

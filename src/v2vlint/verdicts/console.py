@@ -16,8 +16,9 @@ def _login(startup: Startup, consoles: Consoles, target: Target) -> Iterator[Cau
     """Consoles named by the command line and by gettys. A display always has virtual terminals, so it may offer a login anyway."""
     named = tuple(_named(startup.entry, consoles))
     usable = [name for name in named if name in target.consoles or (_is_display(name) and "tty0" in target.consoles)]
-    if usable:
-        yield Cause(Fate.PASS, f"console on {', '.join(usable)}")
+    if usable or target.arch == "aarch64":
+        # Kernels for this architecture write to the port in the firmware's SPCR table, whatever is named (drivers/acpi/spcr.c).
+        yield Cause(Fate.PASS, f"console on {', '.join(usable or target.consoles[:1])}")
     elif named:
         reason = f"console only on {', '.join(named)}; the target has {', '.join(target.consoles)}"
         yield doubt(True, reason, startup.entry.where, None)

@@ -33,12 +33,9 @@ def _nothing(guest: Startable, target: Target) -> Iterator[Cause[None]]:
         yield fault(True, reason, Device("disk1", "boot sector"), None)
 
 
-_RUNS = {"x86_64": frozenset({"x86_64", "i386", "i686"}), "aarch64": frozenset({"aarch64", "arm", "armv7l", "armhf"})}
-
-
 def _architecture(os: OsInfo, target: Target) -> Iterator[Cause[None]]:
     """Processors that cannot run the guest's programs."""
-    if os.arch and os.arch not in _RUNS.get(target.arch, {target.arch}):
+    if not target.runs(os.arch):
         reason = f"the guest is built for {os.arch} processors, and {target.title} has {target.arch}"
         yield fault(True, reason, Device("disk1", "operating system"), None)
 

@@ -41,11 +41,14 @@ def _missing(boot: DefaultBoot) -> Iterator[Cause[BootChoice]]:
         yield boot.fault(f"{choice.kernel_path} does not exist", choice.where, choice)
 
 
-def _damaged(boot: DefaultBoot) -> Iterator[Cause[BootChoice]]:
-    """The kernel is truncated, or is not a kernel."""
+def _damaged(boot: DefaultBoot, startup: Startup) -> Iterator[Cause[BootChoice]]:
+    """The kernel is truncated, or is not a kernel; or the loader, which starts EFI programs only, does not unpack it as GRUB does."""
     kernel = boot.choice.kernel
-    if kernel is not None and kernel.content.problem:
-        yield boot.fault(f"{boot.choice.kernel_path} {kernel.content.problem}", kernel.where, boot.choice)
+    problem = "" if kernel is None else kernel.content.problem
+    if kernel is not None and kernel.content.kind == "gzip" and startup.menu and startup.menu.loader == "systemd-boot":
+        problem = "is compressed with gzip, which systemd-boot does not unpack"
+    if kernel is not None and problem:
+        yield boot.fault(f"{boot.choice.kernel_path} {problem}", kernel.where, boot.choice)
 
 
 def _xen(boot: DefaultBoot, target: Target) -> Iterator[Cause[BootChoice]]:

@@ -14,7 +14,7 @@ from v2vlint.facts.kernel.module_names import is_module_path, module_name, norma
 from v2vlint.facts.kernel.modules import parse_dep, parse_names, parse_softdep
 from v2vlint.guest.text import GuestText
 from v2vlint.model.rule import Link
-from v2vlint.samples.boot import VERSION, sample_bzimage, sample_kernel
+from v2vlint.samples.boot import VERSION, sample_arm64_image, sample_bzimage, sample_kernel
 from v2vlint.samples.memory import memory_guest
 
 KERNEL = f"/boot/vmlinuz-{VERSION}"
@@ -64,6 +64,7 @@ def test_any_bytes_are_lists(content: str) -> None:
     assert kernel.tree.closure(["x"]) == ("x",)
 
 
+_STUB = "was built without an EFI stub, which loaders for UEFI need"
 IMAGES = {
     "bzimage": (sample_bzimage("6.1.0-13-amd64"), KernelImage("bzimage", "6.1.0-13-amd64")),
     "signed": (sample_bzimage("6.1.0") + bytes(9), KernelImage("bzimage", "6.1.0")),
@@ -73,7 +74,11 @@ IMAGES = {
     "pe": (b"MZ" + b"\x01" * 99, KernelImage("pe")),
     "elf": (b"\x7fELF\x02", KernelImage("elf")),
     "gzip": (b"\x1f\x8b\x08", KernelImage("gzip")),
-    "arm64": (b"MZ" + b"\x01" * 54 + b"ARMd", KernelImage("arm64")),
+    "arm64": (sample_arm64_image(), KernelImage("arm64")),
+    "cut arm64": (sample_arm64_image()[:-9], KernelImage("arm64", problem="is cut short: it has 1031 of 1040 bytes")),
+    "bare arm64": (bytes(8) + sample_arm64_image()[8:], KernelImage("arm64", problem=_STUB)),
+    "zboot": (sample_arm64_image("gzip"), KernelImage("zboot")),
+    "cut zboot": (sample_arm64_image("zstd")[:64], KernelImage("zboot", problem="has no PE header")),
     "text": (b"hello", KernelImage("")),
 }
 

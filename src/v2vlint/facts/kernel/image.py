@@ -1,4 +1,4 @@
-"""Kernel image files: whether one is present and complete, and its version (the x86 boot protocol, ``arch/x86/boot.rst``)."""
+"""Kernel image files: whether one is present and complete, and its version (``arch/x86/boot.rst``, ``arch/arm64/booting.rst``)."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import re
 import struct
 from dataclasses import dataclass
 
+from v2vlint.facts.boot.pe import pe_defect
 from v2vlint.guest.fs import GuestFS
 
 _HEAD = 4096
@@ -16,8 +17,9 @@ _VERSION = re.compile(rb"[0-9]+\.[0-9]+[\w.+~-]*")
 class KernelImage:
     """The header of a kernel file.
 
-    ``kind`` is ``bzimage``, ``pe`` (any other EFI program, including unified kernel images), ``elf``, ``gzip``, ``arm64`` or empty for
-    anything else. ``version`` is the release in the header, possibly empty. ``problem`` says why it cannot start; empty when it can.
+    ``kind`` is ``bzimage``, ``arm64`` (an Image), ``zboot`` (an EFI program that unpacks one), ``pe`` (any other EFI program, including
+    unified kernel images), ``elf``, ``gzip`` or empty for anything else. ``version`` is the release in the header, possibly empty.
+    ``problem`` says why it cannot start; empty when it can.
     """
 
     kind: str
@@ -37,14 +39,25 @@ def read_kernel_image(fs: GuestFS, path: str) -> KernelImage | None:
         return KernelImage("", problem="starts with nothing but zero bytes")
     if head[0x202:0x206] == b"HdrS":
         return _bzimage(fs, path, head, found.size)
-    return KernelImage(_other(head))
+    kind = _other(head)
+    return KernelImage(kind, problem=_arm_problem(fs, path, head) if kind in ("arm64", "zboot") else "")
 
 
 def _other(head: bytes) -> str:
-    if head[56:60] == b"ARMd":
+    if head[56:60] == b"ARM\x64":
         return "arm64"
+    if head[:2] == b"MZ" and head[4:8] == b"zimg":
+        return "zboot"
     kinds = ((b"MZ", "pe"), (b"\x7fELF", "elf"), (b"\x1f\x8b", "gzip"))
     return next((kind for magic, kind in kinds if head.startswith(magic)), "")
+
+
+def _arm_problem(fs: GuestFS, path: str, head: bytes) -> str:
+    """UEFI and its loaders start an Image as an EFI program only: one without the stub, or cut short, is refused."""
+    if head[:2] != b"MZ":
+        return "was built without an EFI stub, which loaders for UEFI need"
+    stream = fs.open(path)
+    return pe_defect(stream) if stream is not None else ""
 
 
 def _bzimage(fs: GuestFS, path: str, head: bytes, size: int) -> KernelImage:
