@@ -82,6 +82,7 @@ _ID = "^[0-9a-f]{4}:[0-9a-f]{4}$"
 _IDS: Schema = {"type": "object", "additionalProperties": {"type": "string", "pattern": _ID}}
 _CONTROLLER = table({"name": TEXT, "prefix": {"enum": [*keys.PREFIXES]}, "any_of": _SETS, "ids": _IDS}, "name", "prefix", "any_of")
 _NIC = table({"name": TEXT, "any_of": _SETS, "ids": some({"type": "string", "pattern": _ID})}, "name", "any_of")
+_CHOICE = table({"guests": some(TEXT, 1), "source": TEXT, "controller": _CONTROLLER, "nic": _NIC}, "guests", "source")
 _DISPLAY = table({"name": TEXT, "modules": some(TEXT), "xorg_drivers": some(TEXT)}, "name", "modules", "xorg_drivers")
 _BOARD = table({"cards": some({}, 1), "source": TEXT}, "cards", "source")
 _NAME = table({"pattern": TEXT, "longest": number(1, 1 << 16), "words": TEXT}, "pattern", "longest", "words")
@@ -97,6 +98,7 @@ TARGET: dict[str, Schema] = {
     "controllers": some(_CONTROLLER, 1),
     "nics": some(_NIC),
     "boards": some(_BOARD),
+    "choices": some(_CHOICE),
     "displays": some(_DISPLAY),
     "other_slots": some(number(0, 1 << 14)),
     "other_buses": some(number(0, 255)),

@@ -18,7 +18,7 @@ import os
 import shutil
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -46,7 +46,8 @@ class Spec:
     ``missing_disk`` adds an fstab entry of a disk that is not there. ``fstab_device`` names the root in fstab as ``/dev/sda1``.
     ``blacklist`` are modules blacklisted (in the initramfs, too). ``network``: ``networkd`` (any Ethernet), ``ifupdown`` (eth0,
     net.ifnames=0) or ``pinned`` (ens192, as on VMware). ``cpu_v3`` makes /sbin/init a program that needs x86-64-v3. ``arch`` is Debian's
-    word; arm64 starts from UEFI only, and its packages are set up by qemu-user-static.
+    word; arm64 starts from UEFI only, and its packages are set up by qemu-user-static. ``init`` is what /sbin/init is, ``kernel`` Debian's
+    flavour of it.
     """
 
     suite: str = "bookworm"
@@ -64,6 +65,8 @@ class Spec:
     network: Literal["networkd", "ifupdown", "pinned"] = "networkd"
     cpu_v3: bool = False
     arch: Literal["amd64", "arm64"] = "amd64"
+    init: Literal["systemd", "sysv"] = "systemd"
+    kernel: Literal["amd64", "cloud-amd64", "rt-amd64"] = "amd64"
 
     @property
     def name(self) -> str:
@@ -135,8 +138,11 @@ def package_set(spec: Spec, verbose: bool = False) -> Path:
 
 def packages_of(spec: Spec) -> tuple[str, ...]:
     """The packages that are installed, for the spec's architecture."""
-    names = (*PACKAGES, spec.initramfs)
-    return names if spec.arch == "amd64" else tuple(name for one in names if (name := _FOR_ARM.get(one, one)))
+    others = {
+        **(_FOR_ARM if spec.arch == "arm64" else {"linux-image-amd64": f"linux-image-{spec.kernel}"}),
+        **({"systemd-sysv": "sysvinit-core"} if spec.init == "sysv" else {}),
+    }
+    return tuple(name for one in (*PACKAGES, spec.initramfs) if (name := others.get(one, one)))
 
 
 def _build_as_root(spec: Spec, packages: Path, image: Path) -> None:
@@ -165,7 +171,7 @@ def assemble(spec: Spec, packages: Path, image: Path) -> None:
         devices = [] if os.geteuid() == 0 and _can_mknod(work) else ["--exclude=./dev/*"]
         run("tar", "--zstd", "-xf", packages, "-C", tree, "--numeric-owner", "--same-owner", "-p", *devices)
         debian_config.configure(tree, spec, work)
-        to_qcow2(_disk(spec, tree, work), image, ("-c", "-o", "compression_type=zstd"))
+        to_qcow2(disk(spec, tree, work), image, ("-c", "-o", "compression_type=zstd"))
 
 
 def _can_mknod(work: Path) -> bool:
@@ -176,26 +182,29 @@ def _can_mknod(work: Path) -> bool:
     return True
 
 
-def _disk(spec: Spec, tree: Path, work: Path) -> Path:
+def disk(spec: Spec, tree: Path, work: Path, fill: Callable[[Path], None] | None = None) -> Path:
+    """The raw disk with the configured ``tree``. GRUB is installed; ``fill`` puts another loader on the EFI system partition."""
     boot, efi = work / "boot", work / "efi"
     boot.mkdir()
     efi.mkdir()
     platform = ("x86_64-efi" if spec.arch == "amd64" else "arm64-efi") if spec.firmware == "uefi" else "i386-pc"
     grub.copy_modules(tree, platform, tree / "boot")
     place = _grub_place(spec)
-    if spec.firmware == "uefi":
+    if fill is not None:
+        fill(efi)
+    elif spec.firmware == "uefi":
         debian_config.fill_esp(efi, grub.efi_application(tree, work, platform, **place), spec)
     parts = _parts(spec, tree, boot, efi, work)
     layout = tuple(part for part, _content in parts)
-    disk = blank(work / "disk.raw", disk_size(layout))
+    raw = blank(work / "disk.raw", disk_size(layout))
     identity = spec.uuid("disk") if spec.firmware == "uefi" else f"0x{spec.uuid('disk')[:8]}"
-    offsets = partition(disk, "gpt" if spec.firmware == "uefi" else "mbr", layout, identity)
+    offsets = partition(raw, "gpt" if spec.firmware == "uefi" else "mbr", layout, identity)
     for offset, (_part, content) in zip(offsets, parts, strict=True):
-        copy_into(disk, offset, content)
+        copy_into(raw, offset, content)
         content.unlink()
     if spec.firmware == "bios":
-        grub.install_bios(disk, tree, work, **place)
-    return disk
+        grub.install_bios(raw, tree, work, **place)
+    return raw
 
 
 def _grub_place(spec: Spec) -> dict[str, str]:

@@ -21,6 +21,12 @@ int main(int argc, char **argv) { (void)argc; return execv("/lib/systemd/systemd
 
 def configure(tree: Path, spec: Spec, work: Path) -> None:
     """Write everything into ``tree`` and make the initramfs again where the stock one does not fit."""
+    if settings(tree, spec, work):
+        make_initramfs(tree, spec)
+
+
+def settings(tree: Path, spec: Spec, work: Path) -> bool:
+    """Write everything but the initramfs into ``tree``; whether the stock one does not fit."""
     write(tree, "etc/hostname", "guest\n")
     write(tree, "etc/hosts", "127.0.0.1\tlocalhost\n127.0.1.1\tguest\n")
     write(tree, "etc/machine-id", "")
@@ -32,8 +38,10 @@ def configure(tree: Path, spec: Spec, work: Path) -> None:
     _grub(tree, spec)
     if spec.cpu_v3:
         _init_for_v3(tree, work)
-    if _initramfs_settings(tree, spec):
-        _make_initramfs(tree, spec)
+    if spec.init == "sysv":
+        with (tree / "etc/inittab").open("a", encoding="utf-8") as stream:
+            stream.write("T0:23:respawn:/sbin/getty -L ttyS0 115200 vt100\n")
+    return _initramfs_settings(tree, spec)
 
 
 def write(tree: Path, name: str, text: str) -> None:
@@ -163,7 +171,8 @@ def _initramfs_settings(tree: Path, spec: Spec) -> bool:
     return spec.modules == "list" or bool(spec.blacklist)
 
 
-def _make_initramfs(tree: Path, spec: Spec) -> None:
+def make_initramfs(tree: Path, spec: Spec) -> None:
+    """Make the one kernel's initramfs with the guest's own tool."""
     version = kernel_version(tree)
     if spec.initramfs == "dracut":
         _inside(tree, "dracut", "--force", f"/boot/initrd.img-{version}", version)

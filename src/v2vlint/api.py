@@ -32,6 +32,7 @@ from v2vlint.facts.environment.defined_hardware import DefinedHardware
 from v2vlint.facts.environment.gpu_stack import GpuStack, GpuStacks
 from v2vlint.facts.environment.guest_tools import GuestTool, GuestTools, agent_called, cloud_agents, vendor_of_host
 from v2vlint.facts.environment.identity import Identity
+from v2vlint.facts.environment.kernel_display import KernelDisplay
 from v2vlint.facts.environment.ntp import RefClock, TimeServer, TimeSources
 from v2vlint.facts.environment.selinux import Selinux, SelinuxConfig
 from v2vlint.facts.environment.servers import Server, Servers

@@ -27,6 +27,7 @@ FOLDERS = [Path(str(package.__file__)).parent for package in (v2vlint, v2vlint_c
 OWNER = Path(target.__file__).parent
 SPEAKS_OF_THE_HYPERVISOR = {
     "v2vlint/defining/prepare.py",  # a libvirt domain of type kvm
+    "v2vlint/facts/environment/chosen_hardware.py",  # whether a definition was written for the same hypervisor
     "v2vlint/proving/hardware.py",  # says that QEMU is not that hypervisor
 }
 

@@ -153,6 +153,7 @@ SAMPLES: dict[str, Any] = {
     "resolvers": ["9.9.9.9"], "time_servers": ["9.9.9.9"], "ptp_clocks": ["/dev/ptp_odd"], "clocksources": ["odd"], "shares": ["oddfs"],
     "limits": {"disks": 99}, "images": {"formats": ["vdi"]}, "admission": {"swap": False},
     "hardware": {"disk": "nvme"},
+    "choices": [{"guests": ["debian 9-"], "source": "odd", "nic": {"name": "odd card", "any_of": [["odd"]]}}],
     "boards": [{"cards": ["0000:09:00.0"], "source": "odd"}], "other_slots": [9, 99], "other_buses": [9, 99], "other_indexes": [9, 99],
     "mac_prefixes": ["02:99"], "max_mtu": 1492, "names_system_disk": True, "sector_size": 4096, "secure_boot": "own", "efi32": True,
     "first_disk_only": ["uefi"], "arch": "aarch64",

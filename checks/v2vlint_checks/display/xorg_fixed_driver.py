@@ -7,6 +7,7 @@ from v2vlint.api import (
     Example,
     Finding,
     Fix,
+    KernelDisplay,
     Mover,
     NotApplicable,
     Refusals,
@@ -16,11 +17,14 @@ from v2vlint.api import (
     Xorg,
     XorgDevice,
     replace_token,
+    sample_boot,
+    sample_kernel,
 )
 
 _CONF = "/etc/X11/xorg.conf"
 _DROP_IN = "/etc/X11/xorg.conf.d/20-nvidia.conf"
 _X = {"/usr/lib/xorg/Xorg": ""}
+_KMS = ("virtio_gpu", "bochs", "virtio_blk: virtio virtio_ring", "virtio_pci: virtio virtio_ring", "virtio_ring: virtio", "virtio", "ext4")
 _ANYWHERE = frozenset({"dummy", "modesetting", "fbdev", "vesa"})
 _DEVICE = 'Section "Device"\n\tIdentifier "Card0"\n\tDriver     "{0}"\n\tVendorName "VMware"\n\tBoardName  "SVGA"\nEndSection\n'
 _PLAIN = 'Section "Device"\n\tIdentifier "Card0"\n\tDriver     "modesetting"\nEndSection\n'
@@ -31,9 +35,11 @@ class XorgFixedDriver(Rule):
 
     ## What it does
     Finds active `Section "Device"` entries in xorg.conf, XF86Config and xorg.conf.d whose `Driver` does not work on the target's display.
-    Comments, `OutputClass` sections and devices that no screen uses do not count.
+    Comments, `OutputClass` sections and devices that no screen uses do not count. `vesa` works on a card that the kernel leaves alone: it
+    refuses one that a kernel driver of the guest takes (unless it boots with `nomodeset`), and machines with UEFI.
 
-    ## Why it matters The driver finds no card it knows and the X server gives up ("no screens found"): a black screen, or a login screen
+    ## Why it matters
+    The driver finds no card it knows and the X server gives up ("no screens found"): a black screen, or a login screen
     that keeps restarting. The guest itself runs and can be reached.
 
     ## Fix safety
@@ -41,12 +47,16 @@ class XorgFixedDriver(Rule):
 
     ## References
     - virt-v2v `convert/convert_linux.ml`, `configure_display_driver`: does the same in xorg.conf, not in xorg.conf.d
+    - xf86-video-vesa `src/vesa.c`, `VESAPciProbe`: "Ignoring device with a bound kernel driver", "Refusing to run on UEFI"
     - xorg.conf(5); microsoft/azurelinux#13690, BlackArch/blackarch#1768
     """
 
     severity = Severity.WARNING
     since = "0.1"
-    predicts = (r"no screens found", r"\(EE\) No devices detected", r"Failed to load module \"(vmware|nvidia|fglrx|vboxvideo)\"")
+    predicts = (
+        r"no screens found", r"\(EE\) No devices detected", r"Failed to load module \"(vmware|nvidia|fglrx|vboxvideo)\"",
+        r"vesa: Ignoring device with a bound kernel driver", r"vesa: Refusing to run",
+    )  # fmt: skip
     examples = (
         Example({**_X, _CONF: _DEVICE.format("vmware")}, flags=(f"{_CONF}:3",), severity=Severity.WARNING, fixed={_CONF: _PLAIN}),
         Example(
@@ -74,6 +84,15 @@ class XorgFixedDriver(Rule):
             fixed={"/etc/X11/XF86Config": _PLAIN.replace("modesetting", "vesa")},
             title="a server from before modesetting",
         ),
+        Example(
+            {**sample_boot(sample_kernel(_KMS)), **_X, _CONF: _DEVICE.format("vesa")},
+            flags=(f"{_CONF}:3",),
+            severity=Severity.WARNING,
+            fixed={_CONF: _PLAIN},
+            title="the kernel drives the card",
+        ),
+        Example({**sample_boot(sample_kernel(_KMS), args="root=/dev/vda1 nomodeset"), **_X, _CONF: _DEVICE.format("vesa")}),
+        Example({**sample_boot(), **_X, _CONF: _DEVICE.format("vesa")}, title="the kernel has no driver for the card"),
         Example({**_X, _CONF: _DEVICE.format("modesetting")}),
         Example({**_X, _CONF: _DEVICE.format("vmware")}, target="vmware"),
         Example({**_X, _CONF: "#" + _DEVICE.format("vmware").replace("\n", "\n#")}),
@@ -98,19 +117,23 @@ class XorgFixedDriver(Rule):
         ),
     )
 
-    def check(self, xorg: Xorg, target: Target, refusals: Refusals) -> Iterator[Finding]:
+    def check(self, xorg: Xorg, target: Target, refusals: Refusals, display: KernelDisplay) -> Iterator[Finding]:
         if xorg.installed is False or not xorg.devices:
             raise NotApplicable("no X server is installed, or its configuration names no device")
         fitting = _fitting(target)
         for device in xorg.devices:
             driver = device.driver
-            if driver is None or not driver.value or driver.value.lower() in fitting:
+            if driver is None or not driver.value:
                 continue
+            refused = display.vesa_refuses if driver.value.lower() == "vesa" else ""
+            if driver.value.lower() in fitting and not refused:
+                continue
+            lacking = f"which refuses {refused}" if refused else f"for which {target.name} has no card"
             converted = refusals.converts and device.is_main_config
             effect = "the X server finds no screen: the console shows no desktop; the guest itself runs"
             yield self.finding(
                 driver.where,
-                f'the X configuration asks for the driver "{driver}", for which {target.name} has no card',
+                f'the X configuration asks for the driver "{driver}", {lacking}',
                 "virt-v2v replaces it with modesetting" if converted else effect,
                 severity=Severity.INFO if converted else Severity.WARNING,
                 fix=_generic(device, xorg),
@@ -126,6 +149,7 @@ def _fitting(target: Target) -> frozenset[str]:
 def _generic(device: XorgDevice, xorg: Xorg) -> Fix | None:
     if device.driver is None:
         return None
-    driver = "vesa" if "vesa" in xorg.drivers and "modesetting" not in xorg.drivers else "modesetting"
+    old = "vesa" in xorg.drivers and "modesetting" not in xorg.drivers
+    driver = "vesa" if old and device.driver.value.lower() != "vesa" else "modesetting"
     edits = (replace_token(device.driver, driver), *device.strip)
     return Fix(f'use the X driver "{driver}"', Applicability.SAFE, edits)

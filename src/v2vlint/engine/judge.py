@@ -9,6 +9,7 @@ from v2vlint.engine.packs import LoadedRule
 from v2vlint.engine.present import Presenter
 from v2vlint.engine.room import with_room
 from v2vlint.engine.run import failed, run_rule
+from v2vlint.facts.environment.chosen_hardware import fitted
 from v2vlint.facts.registry import FactStore, needs
 from v2vlint.guest.fs import GuestFS
 from v2vlint.model.blocks import BlockTable
@@ -30,7 +31,7 @@ def judge(
     fitting = tuple(loaded for loaded in rules if kind in loaded.rule.kinds)
     reports: list[TargetReport] = []
     for target, presenter in zip(targets, presenters, strict=True):
-        store = store.with_given(target, mover)
+        store = store.with_given(fitted(target, store.get(OsInfo), store.get(Definition)), mover)
         results = tuple(_result(loaded, store, presenter, store.get(GuestFS)) for loaded in fitting)
         forecast = _forecast(store, _said(fitting, results)) if kind in ("linux", "windows") else None
         reports.append(TargetReport(target.name, mover, results, forecast))

@@ -79,6 +79,19 @@ class Hardware:
 
 
 @dataclass(frozen=True, slots=True)
+class Choice:
+    """What an importer creates for some guests where the user chooses nothing, and the ``source`` of that knowledge.
+
+    ``guests`` are a kind or distribution with versions: ``rhel 6-``, ``debian -9``, ``windows 6.0-6.3``, ``linux``.
+    """
+
+    guests: tuple[str, ...]
+    source: str
+    controller: Controller | None = None
+    nic: Nic | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class MachineName:
     """Valid machine names: a regular expression for the whole name, the maximum length, and a description."""
 
@@ -126,8 +139,9 @@ class Target:
     """A target profile. ``docs/targets.md`` lists each key with its meaning and where it is judged. Nothing outside ``v2vlint.target``
     reads ``name`` except to display it.
 
-    The guest must work on *each* of ``controllers`` and on *each* of ``nics``. ``firmware`` lists what the target can present. ``arch`` is
-    the processors' architecture; ``cpu_level`` is the guaranteed x86-64 level (1..4); ``ram_mib`` the assumed memory. The ``keeps_*`` flags
+    The guest must work on *each* of ``controllers`` and on *each* of ``nics``, or on those of the first of ``choices`` that is for it.
+    ``firmware`` lists what the target can present. ``arch`` is the processors' architecture; ``cpu_level`` is the guaranteed x86-64 level
+    (1..4); ``ram_mib`` the assumed memory. The ``keeps_*`` flags
     say what of the source's hardware identity travels: MAC addresses, PCI topology, UEFI NVRAM, virtual TPM, the IP network.
     ``xen_pv`` allows Xen PV kernels. ``hypervisor`` and ``platform`` are free words.
     ``names_system_disk`` says that the import designates the boot disk; elsewhere it is the first disk.
@@ -153,6 +167,7 @@ class Target:
     controllers: tuple[Controller, ...]
     nics: tuple[Nic, ...]
     displays: tuple[Display, ...]
+    choices: tuple[Choice, ...] = ()
     platform: str = ""
     consoles: tuple[str, ...] = ("tty0", "ttyS0")
     firmware: tuple[Firmware, ...] = ("bios", "uefi")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -50,7 +50,7 @@ def prove(guest: GuestRef, target: Target, wish: Wish = Wish(), progress: Progre
             raise ImageError(f"{guest.name}: there is no kernel to start: {prepared.no_kernel}", hint="boot it through the firmware")
         kernel = Kernel(folder / found.kernel, tuple(folder / one for one in found.initrds), found.command_line) if found else None
         options = Options(
-            target=target,
+            target=replace(target, hardware=prepared.hardware),
             firmware=wish.firmware or prepared.firmware,
             boot_disk=prepared.boot_disk if prepared.boot_disk < len(prepared.disks) else 0,
             kernel=kernel,

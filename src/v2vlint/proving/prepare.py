@@ -10,6 +10,7 @@ from v2vlint.disk.containers.formats import open_image
 from v2vlint.facts.boot.entry import BootEntry
 from v2vlint.facts.boot.firmware import Firmware as FirmwareFact
 from v2vlint.facts.boot.start import ChosenFirmware, Startup
+from v2vlint.facts.environment.chosen_hardware import fitted
 from v2vlint.facts.network.network import Network
 from v2vlint.facts.registry import FactStore
 from v2vlint.guest.fs import GuestFS
@@ -19,7 +20,7 @@ from v2vlint.model.definition import Definition
 from v2vlint.model.errors import FactUnavailable, Unsupported
 from v2vlint.model.finding import Mover
 from v2vlint.model.source import DiskFile, ImageNode
-from v2vlint.model.target import Firmware, Target
+from v2vlint.model.target import Firmware, Hardware, Target
 from v2vlint.proving.font import MAX_FONT, psf_font
 from v2vlint.proving.images import ProofDisk
 from v2vlint.proving.protocol import CopiedKernel, Glyphs, PreparedBoot, ProveAsk
@@ -43,11 +44,23 @@ def prepare(request: Any) -> Any:
             f"{source.name}: a guest for {foreign[0]} processors does not run on {ask.target.name}, which has {ask.target.arch}"
         )
     definition = guest.definition or Definition("", "")
-    stores = [FactStore((root.fs, guest.blocks, root.os, definition, ask.target, Mover.RAW)) for root in guest.roots]
+    targets = [fitted(ask.target, root.os, definition) for root in guest.roots]
+    stores = [
+        FactStore((root.fs, guest.blocks, root.os, definition, there, Mover.RAW)) for root, there in zip(guest.roots, targets, strict=True)
+    ]
     fonts = tuple(glyphs for store in stores[:1] for glyphs in _fonts(store.get(GuestFS)))
     kernel, reason = _kernel(stores, Path(ask.folder)) if ask.kernel else (None, "")
     firmware = _firmware(stores, ask.target)
-    return encode(PreparedBoot(disks, firmware, _boot_disk(stores, firmware), _mac(guest, stores), fonts, kernel, reason))
+    return encode(
+        PreparedBoot(
+            disks, firmware, _boot_disk(stores, firmware), _mac(guest, stores), fonts, kernel, reason, _hardware(targets, ask.target)
+        )
+    )
+
+
+def _hardware(targets: list[Target], asked: Target) -> Hardware | None:
+    """The machine for the first system of the guest."""
+    return targets[0].hardware if targets else asked.hardware
 
 
 def proof_disk(file: DiskFile) -> ProofDisk:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from v2vlint.model.source import GuestRef, Keys
-from v2vlint.model.target import Firmware, Target
+from v2vlint.model.target import Firmware, Hardware, Target
 from v2vlint.proving.images import ProofDisk
 
 PREPARE = "v2vlint.proving.prepare:prepare"
@@ -40,7 +40,7 @@ class PreparedBoot:
 
     ``firmware`` is what the forecast boots it with, ``boot_disk`` the 0-based disk it boots from. ``mac`` is the address of its network
     card, if exactly one is known. ``fonts`` are the guest's console fonts: pairs of a bitmap in hexadecimal and a character. ``no_kernel``
-    says why there is no kernel although one was requested.
+    says why there is no kernel although one was requested. ``hardware`` is the target's for this guest, None where QEMU has none like it.
     """
 
     disks: tuple[ProofDisk, ...]
@@ -50,3 +50,4 @@ class PreparedBoot:
     fonts: tuple[Glyphs, ...] = ()
     kernel: CopiedKernel | None = None
     no_kernel: str = ""
+    hardware: Hardware | None = None

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from v2vlint.model.errors import UsageError
-from v2vlint.model.target import Admission, Board, Controller, Display, Hardware, Images, Limits, MachineName, Nic, Target
+from v2vlint.model.target import Admission, Board, Choice, Controller, Display, Hardware, Images, Limits, MachineName, Nic, Target
 from v2vlint.target.boards import place_of
 from v2vlint.target.readers import Reader, fields, filled, flag, listed, maybe, number, one_of, pairs, pattern, shaped, span, table, text
 
@@ -60,6 +60,12 @@ def _controllers(target: Target) -> Iterator[str]:
 
 def _nics(target: Target) -> Iterator[str]:
     yield from (f"{one.name} ({_sets(one.any_of)})" for one in target.nics)
+
+
+def _choices(target: Target) -> Iterator[str]:
+    for one in target.choices:
+        devices = " and ".join(part.name for part in (one.controller, one.nic) if part is not None)
+        yield f"{', '.join(one.guests)}: {devices}"
 
 
 def _boards(target: Target) -> Iterator[str]:
@@ -147,6 +153,8 @@ _SETS = filled(filled(text))
 _PCI_ID = shaped(r"[0-9a-f]{4}:[0-9a-f]{4}", "a PCI ID such as 8086:100f")
 _NIC = table(Nic, {"name": text, "any_of": _SETS}, {"ids": listed(_PCI_ID)})
 _CONTROLLER = table(Controller, {"name": text, "prefix": one_of(*PREFIXES), "any_of": _SETS}, {"ids": pairs(_PCI_ID)})
+_GUESTS = shaped(r"[a-z][a-z0-9_.]*( (\d[\d.]*-|-\d[\d.]*|\d[\d.]*-\d[\d.]*))?", "a system and versions such as 'debian 10-' or 'rhel -5'")
+_CHOICE = table(Choice, {"guests": filled(_GUESTS), "source": text}, {"controller": _CONTROLLER, "nic": _NIC})
 _NAME = table(MachineName, {"pattern": pattern, "longest": number(1, 1 << 16), "words": text})
 
 KEYS: dict[str, Key] = {
@@ -156,6 +164,7 @@ KEYS: dict[str, Key] = {
     "platform": Key(maybe(_WORD), "platform", _words("platform")),
     "controllers": Key(filled(_CONTROLLER), "disks", _controllers),
     "nics": Key(listed(_NIC), "network", _nics),
+    "choices": Key(listed(_CHOICE), "defaults", _choices),
     "boards": Key(listed(table(Board, {"cards": filled(place_of), "source": text})), "cards", _boards),
     "other_slots": Key(span(1 << 14), "cards", _others("other_slots", "hot-plug slot")),
     "other_buses": Key(span(255), "cards", _others("other_buses", "bus")),
@@ -222,7 +231,7 @@ KEYS: dict[str, Key] = {
 def said(target: Target) -> Iterator[tuple[str, str]]:
     """The profile as pairs of label and description, in the order of the keys; a label may repeat."""
     for label in dict.fromkeys(key.label for key in KEYS.values() if key.label):
-        alone = label in ("disks", "network", "display", "limits")
+        alone = label in ("disks", "network", "defaults", "display", "limits")
         found = [words for key in KEYS.values() if key.label == label for words in key.say(target)]
         if label == "kept" and not found:
             found = ["none of the source's hardware identity"]

@@ -6,8 +6,8 @@ devices in containers: it runs outside, in a mere chroot, and the container's on
 
 from __future__ import annotations
 
-import atexit
 import contextlib
+import fcntl
 import functools
 import shutil
 import subprocess
@@ -16,7 +16,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from guestbuild.debian import Spec, package_set
+from guestbuild.debian import Spec, cache_dir, package_set
 from v2vlint.model.rule import Link
 
 MASKED = Link("/dev/null")
@@ -53,14 +53,21 @@ class Cell:
 
 @functools.cache
 def tree() -> Path:
-    """Debian's files without kernels and documentation, unpacked once."""
-    folder = Path(tempfile.mkdtemp(prefix="v2vlint-nspawn-"))
-    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    """Debian's files without kernels and documentation, unpacked once into the cache. An unpacking that was cut short is begun again."""
     archive = package_set(Spec())
-    left_out = [f"--exclude=./{path}" for path in ("usr/share/doc", "usr/share/locale", "boot/*", "usr/lib/modules", "dev/*")]
-    subprocess.run(["tar", "-C", folder, *left_out, "-xf", archive], check=True)
-    for name in ("systemd-gpt-auto-generator", "systemd-getty-generator"):
-        (folder / _GENERATORS / name).unlink()
+    folder = cache_dir() / "nspawn" / archive.name.partition(".")[0]
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with folder.with_suffix(".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not folder.exists():
+            partial = folder.with_suffix(".partial")
+            shutil.rmtree(partial, ignore_errors=True)
+            partial.mkdir()
+            left_out = [f"--exclude=./{path}" for path in ("usr/share/doc", "usr/share/locale", "boot/*", "usr/lib/modules", "dev/*")]
+            subprocess.run(["tar", "-C", partial, *left_out, "-xf", archive], check=True)
+            for name in ("systemd-gpt-auto-generator", "systemd-getty-generator"):
+                (partial / _GENERATORS / name).unlink()
+            partial.rename(folder)
     return folder
 
 

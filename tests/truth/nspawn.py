@@ -1,0 +1,60 @@
+"""Combinations of fstab, units, masks and command lines against Debian's own systemd: ``python -m tests.truth.nspawn --first N --count N``.
+
+What was found goes to the table of containers, with seed and commit. Three seconds a cell on a quiet machine.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from pathlib import Path
+
+from tests.facts.systemd.cells import drawn, forecast, is_broken
+from tests.facts.systemd.nspawn import Cell, available, reached
+from tests.truth import record
+
+
+def run(seed: int) -> record.Row:
+    """One combination, told and seen."""
+    cell, start = drawn(seed), time.monotonic()
+    told, seen = forecast(cell), reached(cell)
+    same = told == seen
+    either = is_broken(cell) and seen in ("up", "frozen")
+    verdict = "agree" if same else "either" if either else "differ"
+    return record.Row(str(seed), record.commit(), _words(cell), told, seen, "", "", f"{time.monotonic() - start:.0f}", verdict)
+
+
+def _words(cell: Cell) -> str:
+    lines = "; ".join(cell.fstab.split("\n")).rstrip("; ")
+    files = ", ".join(path.removeprefix("/etc/systemd/system/") for path in cell.files)
+    return " | ".join(part for part in (lines, files, cell.cmdline) if part)
+
+
+def main() -> int:
+    """Run cells from the command line; 1 when one of them differs."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--first", type=int, default=0)
+    parser.add_argument("--count", type=int, default=100)
+    parser.add_argument("--until", metavar="HH:MM", help="begin no cell after this time")
+    parser.add_argument("--table", type=Path, default=record.CONTAINERS, help="where what is found is added")
+    options = parser.parse_args()
+    if not available():
+        parser.error("containers cannot be started here: systemd-nspawn as root and an overlay filesystem are needed")
+    known = {row.seed for row in record.rows(options.table)}
+    wrong = 0
+    for seed in range(options.first, options.first + options.count):
+        if options.until and time.strftime("%H:%M") >= options.until:
+            break
+        if str(seed) in known:
+            continue
+        row = run(seed)
+        record.add(options.table, row)
+        if row.verdict == "differ":
+            wrong += 1
+            print(f"{seed}: told {row.forecast}, seen {row.seen}: {row.cell}", flush=True)
+    return int(bool(wrong))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
