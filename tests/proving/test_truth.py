@@ -9,6 +9,7 @@ import pytest
 from guestbuild.debian import Spec, build
 from tests.proving import truth
 from tests.proving.truth import CELLS, FAST, PAGE, Cell
+from tests.truth import page as drawn
 from v2vlint import target
 from v2vlint.model.proof import Reached
 from v2vlint.model.source import GuestRef
@@ -44,6 +45,7 @@ def test_the_whole_table(capsys: pytest.CaptureFixture[str]) -> None:
     with capsys.disabled():
         outcomes = truth.run()
     PAGE.write_text(truth.page(outcomes))
+    drawn.write()
     assert [one.cell.name for one in outcomes if not one.agrees] == []
     assert len(outcomes) == len(CELLS)
 

@@ -6,6 +6,7 @@ Trees and initramfs images lie in ``CACHE/truth``; they are made again when what
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import fcntl
 import hashlib
 import shutil
@@ -91,9 +92,9 @@ def _fill(tree: Path, esp: Path, spec: Spec) -> None:
 
 
 def _initramfs(cell: Drawn) -> Path:
-    """The initramfs that the guest's own tool makes with these settings."""
-    spec, base = cell.spec, _base(cell.base)
-    name = "-".join((base.name, spec.modules, *spec.blacklist, "lvm" if spec.lvm else "plain", spec.fs))
+    """The initramfs that the guest's own tool makes with these settings; it holds every filesystem, and LVM, whatever the root is."""
+    spec, base = dataclasses.replace(cell.spec, fs="ext4", lvm=False), _base(cell.base)
+    name = "-".join((base.name, spec.modules, *spec.blacklist))
     made = base.parent / f"{name}.initrd"
     with _locked(made):
         if not made.exists():
@@ -109,9 +110,9 @@ def _initramfs(cell: Drawn) -> Path:
 
 def _quick(tree: Path, spec: Spec) -> None:
     if spec.initramfs == "dracut":
-        debian_config.write(tree, "etc/dracut.conf.d/quick.conf", 'compress="lz4"\nhostonly="no"\n')
+        debian_config.write(tree, "etc/dracut.conf.d/quick.conf", 'compress="zstd -1"\nhostonly="no"\n')
     else:
-        debian_config.write(tree, "etc/initramfs-tools/conf.d/quick", "COMPRESS=lz4\n")
+        debian_config.write(tree, "etc/initramfs-tools/conf.d/quick", "COMPRESS=zstd\nCOMPRESSLEVEL=1\n")
 
 
 def _base(name: str) -> Path:

@@ -1,0 +1,86 @@
+"""The part of docs/truth-table.md that is made from the tables of drawn cells: ``python -m tests.truth.page``."""
+
+from __future__ import annotations
+
+import collections
+import sys
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from tests.truth import record
+from tests.truth.draw import BASES, DEFECTS, TARGETS
+from tests.truth.record import Row
+
+PAGE = record.ROOT / "docs" / "truth-table.md"
+BEGIN = "## Guests drawn at random\n"
+_WORDS = {
+    "agree": "agree",
+    "differ": "**one comes up, the other does not**",
+    "elsewhere": "both stop, at different places",
+    "network": "both come up, the network differs",
+    "open": "no verdict",
+}
+
+
+def made(boots: Iterable[Row], containers: Iterable[Row]) -> str:
+    """The sections, as Markdown."""
+    return "\n".join([*_boots(list(boots)), "", *_containers(list(containers)), "", *_uncovered()]) + "\n"
+
+
+def _boots(rows: list[Row]) -> Iterator[str]:
+    counts = collections.Counter(row.verdict for row in rows)
+    yield BEGIN
+    yield "A number draws suite, init, initramfs, loader, firmware, filesystem, stack, kernel, network, hardware and none to three defects"
+    yield f"({len(BASES)} bases, {len(TARGETS)} machines, {len(DEFECTS)} defects; `tests/truth/draw.py`)."
+    yield "The same number makes the same guest: `python -m tests.truth.random --first N --count 1`."
+    yield ""
+    yield f"- Cells: {len(rows)}: " + ", ".join(f"{_WORDS[word]} {count}" for word, count in sorted(counts.items()))
+    yield f"- Guests that came up {sum(row.seen == 'comes up' for row in rows)}, that stopped {sum('stops' in row.seen for row in rows)}"
+    yield ""
+    yield "| seed | commit | guest, machine: defects | forecast | boot | network: forecast, seen | s | |"
+    yield "|---|---|---|---|---|---|---|---|"
+    for row in sorted(rows, key=lambda row: int(row.seed)):
+        network = f"{row.network_forecast}, {row.network_seen}" if row.network_seen else ""
+        words = (row.seed, row.commit, row.cell, row.forecast, row.seen, network, row.seconds, _WORDS[row.verdict])
+        yield f"| {' | '.join(word.replace('|', '/') for word in words)} |"
+
+
+def _containers(rows: list[Row]) -> Iterator[str]:
+    counts = collections.Counter(row.verdict for row in rows)
+    seen = collections.Counter(row.seen for row in rows)
+    yield "## systemd in containers"
+    yield ""
+    yield "Debian's own systemd boots with drawn fstab lines, units, drop-ins, masks and command lines; devices fail at once there"
+    yield "(`python -m tests.truth.nspawn --first N --count N`; each cell is in `tests/truth/containers.tsv`)."
+    yield ""
+    commits = ", ".join(dict.fromkeys(row.commit for row in rows))
+    yield f"- Cells: {len(rows)} (seeds {_range(rows)}, commits {commits or '-'}); agree {counts['agree']}, differ {counts['differ']}"
+    yield f"- In {counts['either']} systemd's own choice differs from boot to boot: it drops one of several mounts that require each other"
+    yield "- Seen: " + ", ".join(f"{word} {count}" for word, count in sorted(seen.items()))
+
+
+def _range(rows: list[Row]) -> str:
+    numbers = [int(row.seed) for row in rows]
+    return f"{min(numbers)} to {max(numbers)}" if numbers else "none"
+
+
+def _uncovered() -> Iterator[str]:
+    yield "## What is not covered"
+    yield ""
+    yield "- Distributions other than Debian: their boot paths are recreated as sample guests and not booted."
+    yield "- Windows: registries and disks are built, nothing of Windows is booted."
+    yield "- Stacks other than plain partitions and linear LVM: MD, LUKS, thin volumes, subvolumes are in unit tests and samples only."
+    yield "- init systems other than systemd and sysvinit; loaders other than GRUB and systemd-boot; 32-bit kernels."
+    yield "- Hypervisors other than QEMU: of VMware and VirtualBox the devices that QEMU has too, of Hyper-V and Xen nothing."
+    yield "- Timing: everything runs in software emulation."
+
+
+def write(path: Path = PAGE) -> None:
+    """Replace the part of the page that begins with the drawn guests."""
+    head = path.read_text("utf-8").partition(BEGIN)[0].rstrip("\n")
+    path.write_text(f"{head}\n\n{made(record.rows(record.BOOTS), record.rows(record.CONTAINERS))}", "utf-8")
+
+
+if __name__ == "__main__":
+    write()
+    sys.exit(0)
