@@ -80,11 +80,12 @@ def test_a_kernel_that_is_cut_short() -> None:
 
 
 def test_a_loader_that_starts_efi_programs_does_not_unpack_a_kernel() -> None:
-    entry = {
+    entry: dict[str, Content] = {
         "/boot/EFI/BOOT/BOOTX64.EFI": b"MZ LoaderInfo: systemd-boot 255",
         "/boot/loader/entries/a.conf": f"linux /vmlinuz-{VERSION}\ninitrd /initrd.img-{VERSION}\noptions root=UUID={ROOT}\n",
     }
-    files = {path: content for path, content in guest().items() if not path.endswith("grub.cfg")} | entry
+    files: dict[str, Content] = {path: content for path, content in guest().items() if not path.endswith("grub.cfg")}
+    files |= entry
     assert told(kernel(files).damaged) == []
     packed = kernel(files | {f"/boot/vmlinuz-{VERSION}": b"\x1f\x8b\x08"})
     assert [(cause.severity, "systemd-boot" in cause.reason) for cause in packed.damaged] == [(Severity.ERROR, True)]
