@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import random
 import struct
+import subprocess
 from pathlib import Path
 
 import pytest
 
-from tests.disk.images import Tree, ext, open_paths, problems, root_tree, run, same
+from tests.disk.images import Tree, ext, make_tree, open_paths, problems, root_tree, run, same
 from v2vlint.disk.stream import HostFile, Joined, Piece, Stream, Striped
 from v2vlint.disk.volumes import lvm, lvm_text
 from v2vlint.disk.volumes.md import Raid0, read_member
@@ -53,6 +54,26 @@ def test_luks1(luks1: Path, wanted: Tree) -> None:
 def test_luks2(tmp_path: Path, tree: Path, wanted: Tree, options: tuple[str, ...]) -> None:
     image = luks2(tmp_path, ext(tmp_path / "fs", tree, "-t", "ext4", "-b", "4096"), *options)
     same(root_tree(open_paths(image, keys=(KEY,))), wanted)
+
+
+@pytest.mark.parametrize("lost", ["the signature", "a checksum", "its text"])
+def test_the_second_header_of_luks2(tmp_path: Path, lost: str) -> None:
+    """cryptsetup opens it all the same and mends the first one; with both gone it refuses, and so do we."""
+    image = luks2(tmp_path, ext(tmp_path / "fs", make_tree(tmp_path / "tree", odd=False), size=8 << 20))
+    uuid = open_paths(image).blocks.disks[0].uuid
+    places = {"the signature": 0, "a checksum": 448, "its text": 4100}
+    with image.open("r+b") as file:
+        size = int.from_bytes(file.read(16)[8:], "big")
+        file.seek(places[lost])
+        file.write(b"\0")
+    found = open_paths(image, keys=(KEY,))
+    assert [root.device for root in found.roots] == [f"luks-{uuid}"]
+    assert found.blocks.disks[0].detail("keyslots") == "1"
+    with image.open("r+b") as file:
+        file.seek(size + 4100)
+        file.write(b"\0")
+    assert open_paths(image, keys=(KEY,)).roots == ()
+    assert subprocess.run(["cryptsetup", "luksDump", image], capture_output=True, check=False).returncode
 
 
 def test_no_key_and_wrong_key(luks1: Path) -> None:
@@ -129,6 +150,7 @@ def test_lvm_metadata() -> None:
     group = lvm_text.read_group(METADATA)
     found = {volume.name: volume for volume in lvm.volumes(group, {"PV0": Memory(data[0]), "PV1": Memory(data[1])})}
     assert list(found) == ["root", "thin", "old"]
+    assert [found[name].kinds for name in ("root", "thin", "old")] == [("striped",), ("thin",), ("striped",)]
     assert (found["thin"].problem, found["old"].problem) == ("damaged LVM metadata (no volume )", "LVM snapshot volume is not supported")
     root = found["root"]
     assert (root.size, root.physical, root.problem) == (12 << 10, ("PV0", "PV1"), "")

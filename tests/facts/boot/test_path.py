@@ -302,3 +302,25 @@ def test_an_unknowable_image_makes_the_path_unknown() -> None:
 def test_paths_are_made_once() -> None:
     paths = fact(BootPaths, _two())
     assert next(paths.defaults) is next(paths.defaults)
+
+
+@pytest.mark.parametrize(
+    ("segments", "modules"),
+    [
+        ("", ()),
+        ("striped", ()),
+        ("raid1,striped", ("dm_raid", "raid1")),
+        ("raid10_near", ("dm_raid", "raid10")),
+        ("raid0_meta", ("dm_raid", "raid0")),
+        ("raid6_ls_6,striped", ("dm_raid", "raid456")),
+        ("mirror", ("dm_mirror",)),
+        ("raid1,striped,thin,thin-pool", ("dm_raid", "raid1", "dm_thin_pool")),
+        ("cache,cache-pool,linear", ("dm_cache", "dm_cache_smq")),
+        ("snapshot,striped", ("dm_snapshot",)),
+        ("writecache", ("dm_writecache",)),
+    ],
+)
+def test_volumes_of_lvm_need_their_targets(segments: str, modules: tuple[str, ...]) -> None:
+    """What ``lsmod`` shows after the activation of each, in an appliance."""
+    volume = BlockDevice("vg/root", "lv", 1, 0, details=(("segments", segments),))
+    assert RootStack("ext4", volume, (volume,)).layer_modules == ("dm_mod", *modules)

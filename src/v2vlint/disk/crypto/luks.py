@@ -1,16 +1,24 @@
-"""LUKS1 and LUKS2 (cryptsetup's on-disk format): describe the header, and open with a key."""
+"""LUKS1 and LUKS2 (cryptsetup's on-disk format): describe the header, and open with a key.
+
+A LUKS2 volume has two headers; cryptsetup takes the newer one of those whose checksum fits (``LUKS2_disk_hdr_read``).
+"""
 
 from __future__ import annotations
 
+import hashlib
 import json
 import struct
 from collections.abc import Iterable
 from typing import Any, cast
 
-from v2vlint.disk.stream import Stream
+from v2vlint.disk.stream import Joined, MemoryStream, Piece, Stream
 from v2vlint.model.errors import ImageError, Unsupported
 
 MAX_JSON = 4 << 20
+PRIMARY, SECONDARY = b"LUKS\xba\xbe", b"SKUL\xba\xbe"
+PLACES = tuple(1 << power for power in range(14, 23))
+"""Where the second header of LUKS2 may lie: behind a first one of that size."""
+_BINARY = 4096
 Details = tuple[tuple[str, str], ...]
 
 
@@ -41,26 +49,62 @@ def _text(data: bytes) -> str:
     return data.split(b"\0", 1)[0].decode("ascii", "replace")
 
 
+def read_header(base: Stream) -> bytes:
+    """The LUKS2 header that counts, whole; ImageError when none does."""
+    first = _header(base, 0, PRIMARY)
+    size = struct.unpack_from(">Q", base.read_at(0, 16), 8)[0]
+    second = next((found for at in ((size,) if first else PLACES) if at in PLACES and (found := _header(base, at, SECONDARY))), b"")
+    if not first and not second:
+        raise ImageError("damaged LUKS2 header")
+    return max(first, second, key=lambda one: (len(one) > 0, one[16:24]))
+
+
+def _header(base: Stream, at: int, magic: bytes) -> bytes:
+    """The header at ``at``; empty when it is none, belongs elsewhere, or its checksum does not fit."""
+    head = base.read_at(at, _BINARY)
+    if head[:8] != magic + b"\0\2":
+        return b""
+    size, place = struct.unpack_from(">Q", head, 8)[0], struct.unpack_from(">Q", head, 256)[0]
+    algorithm = _text(head[72:104])
+    if size not in PLACES or place != at or algorithm not in hashlib.algorithms_available:
+        return b""
+    whole = base.read_at(at, size)
+    digest = hashlib.new(algorithm, whole[:448] + bytes(64) + whole[512:])
+    return whole if digest.digest_size and digest.digest() == whole[448 : 448 + digest.digest_size] and _is_text(whole[_BINARY:]) else b""
+
+
+def _is_text(area: bytes) -> bool:
+    """Whether an area holds one JSON object with nothing behind it (``validate_json_area``)."""
+    text, _end, rest = area.partition(b"\0")
+    try:
+        return len(text) < len(area) and not rest.strip(b"\0") and isinstance(json.loads(text), dict)
+    except (ValueError, RecursionError):
+        return False
+
+
 def read_json(base: Stream) -> dict[str, list[dict[str, Any]]]:
     """The objects in a LUKS2 header's JSON area, by kind."""
-    size = struct.unpack(">Q", base.read_at(8, 8))[0]
-    if not 4096 < size <= MAX_JSON:
-        raise ImageError("damaged LUKS2 header")
-    try:
-        tree = json.loads(base.read_at(4096, size - 4096).split(b"\0", 1)[0])
-    except (ValueError, RecursionError) as error:
-        raise ImageError("damaged LUKS2 header") from error
-    sections = {kind: tree.get(kind, {}) if isinstance(tree, dict) else {} for kind in ("keyslots", "segments", "tokens", "digests")}
+    tree = json.loads(read_header(base)[_BINARY:].split(b"\0", 1)[0])
+    sections = {kind: tree.get(kind, {}) for kind in ("keyslots", "segments", "tokens", "digests")}
     return {
         kind: [one for one in section.values() if isinstance(one, dict)] if isinstance(section, dict) else []
         for kind, section in sections.items()
     }  # fmt: skip
 
 
+def _with_header(base: Stream) -> Stream:
+    """The volume with the header that counts where the first one lies."""
+    if base.read_at(6, 2) == b"\0\1" and base.read_at(0, 6) == PRIMARY:
+        return base
+    header = PRIMARY + read_header(base)[6:]
+    return Joined([Piece(len(header), MemoryStream(header)), Piece(base.size - len(header), base, len(header))])
+
+
 def unlock(base: Stream, secrets: Iterable[bytes]) -> Stream | None:
     """The plain content, opened with the first secret that fits; None when none does. Unsupported names what it cannot open."""
     from dissect.fve.luks import LUKS
 
+    base = _with_header(base)
     volume: Any = LUKS(base)
     if any(segment.integrity for segment in volume.metadata.segments.values()):
         raise Unsupported("LUKS2 with integrity protection is not supported")

@@ -60,9 +60,9 @@ _WINDOWS = ("windows",)
 # RAID members and encrypted volumes come first, as with blkid: what they contain may look like something else.
 FORMATS: tuple[Format, ...] = (
     Format(("linux_raid_member",), "Linux RAID", "probe_layers:raid", is_layer=True),
+    Format(("LVM2_member",), "LVM", "probe_layers:lvm", is_layer=True),
     Format(("crypto_LUKS",), "LUKS", "probe_layers:luks", is_layer=True),
     Format(("BitLocker",), "BitLocker", "probe_layers:bitlocker", is_layer=True),
-    Format(("LVM2_member",), "LVM", "probe_layers:lvm", is_layer=True),
     Format(("xfs",), "XFS", "probe_unix:xfs", reader="xfs:open_xfs", roots=_LINUX, dirty=("dirty_log",)),
     Format(("btrfs",), "Btrfs", "probe_unix:btrfs", reader="btrfs:open_btrfs", roots=_LINUX, dirty=("dirty_log",)),
     Format(

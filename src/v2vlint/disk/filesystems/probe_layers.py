@@ -18,10 +18,16 @@ def raid(base: Stream) -> Content | None:
     return None if member is None else Content("linux_raid_member", member.uuid, member.label, describe(member))
 
 
+_LUKS, _SECOND_LUKS = b"LUKS\xba\xbe", b"SKUL\xba\xbe\0\2"
+
+
 def luks(base: Stream) -> Content | None:
-    """``crypto_LUKS``, version 1 or 2."""
+    """``crypto_LUKS``, version 1 or 2; a LUKS2 that has lost its first header is known by the second."""
     head = base.read_at(0, 512)
-    if head[:6] != b"LUKS\xba\xbe":
+    if head[:6] != _LUKS:
+        places = (1 << power for power in range(14, 23))
+        head = next((found for at in places if (found := base.read_at(at, 512))[:8] == _SECOND_LUKS), b"")
+    if not head:
         return None
     from v2vlint.disk.crypto.luks import describe
 

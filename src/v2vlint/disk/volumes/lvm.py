@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 import struct
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 from v2vlint.disk.filesystems.content import text
 from v2vlint.disk.filesystems.probe_layers import lvm_uuid
@@ -31,7 +31,7 @@ class Logical:
     """A visible logical volume: ``stream`` is its content, or ``problem`` says why it cannot be read.
 
     ``lost`` is how many legs of it are missing or not in sync. A ``plain`` one is nothing but parts of physical volumes, which no snapshot
-    watches.
+    watches. ``kinds`` are LVM's words for the types of all its segments, and of those of the volumes that it is made of.
     """
 
     group: str
@@ -43,6 +43,7 @@ class Logical:
     problem: str = ""
     lost: int = 0
     plain: bool = False
+    kinds: tuple[str, ...] = ()
 
 
 def read_physical(base: Stream) -> Physical:
@@ -104,15 +105,17 @@ def _kinds(tree: Mapping[str, Value]) -> set[str]:
 
 def _volume(group: Group, name: str, tree: Mapping[str, Value], present: Mapping[str, Stream], snapshots: set[str]) -> Logical:
     size = sum(number(segment, "extent_count") for segment in segments_of(tree)) * group.extent
-    uuids = tuple(group.physical[key][0] for key in sorted(_physical(group, name, set())))
+    below = _below(group, name)
+    uuids = tuple(group.physical[key][0] for key in sorted(_physical(group, below)))
+    empty = Logical(group.name, name, str(tree.get("id", "")), size, uuids, kinds=_all_kinds(group, below))
     contents = Contents(group, present)
     try:
         if name in snapshots:
             raise Unsupported("LVM snapshot volume is not supported")
         stream = contents.volume(name)
     except ImageError as error:
-        return Logical(group.name, name, str(tree.get("id", "")), size, uuids, problem=str(error))
-    return Logical(group.name, name, str(tree.get("id", "")), size, uuids, stream, "", contents.lost, _is_plain(group, name, tree))
+        return replace(empty, problem=str(error))
+    return replace(empty, stream=stream, lost=contents.lost, plain=_is_plain(group, name, tree))
 
 
 def _is_plain(group: Group, name: str, tree: Mapping[str, Value]) -> bool:
@@ -122,18 +125,41 @@ def _is_plain(group: Group, name: str, tree: Mapping[str, Value]) -> bool:
     return _kinds(tree) <= {"striped", "linear"} and all(area in group.physical for area in areas) and name not in watched
 
 
-def _physical(group: Group, name: str, seen: set[str]) -> set[str]:
-    """The names of the physical volumes below a volume: any word of its segments that names one, or another volume."""
-    seen.add(name)
-    found: set[str] = set()
-    for segment in segments_of(group.logical.get(name, {})):
-        for key, value in segment.items():
-            for word in value if isinstance(value, list) else [value]:
-                if word in group.physical:
-                    found.add(str(word))
-                elif key != "cow_store" and isinstance(word, str) and word in group.logical and word not in seen:
-                    found |= _physical(group, word, seen)
+def _below(group: Group, name: str) -> list[str]:
+    """A volume and the volumes that it is made of: any word of its segments that names one."""
+    found = [name]
+    for one in found:
+        for segment in segments_of(group.logical.get(one, {})):
+            named = (word for key, word in _words(segment) if key != "cow_store" and word in group.logical)
+            found += [word for word in dict.fromkeys(named) if word not in found]
     return found
+
+
+def _words(segment: Mapping[str, Value]) -> Iterator[tuple[str, str]]:
+    for key, value in segment.items():
+        yield from ((key, word) for word in (value if isinstance(value, list) else [value]) if isinstance(word, str))
+
+
+def _physical(group: Group, volumes: Iterable[str]) -> set[str]:
+    """The names of the physical volumes that hold parts of ``volumes``."""
+    segments = (segment for name in volumes for segment in segments_of(group.logical.get(name, {})))
+    return {word for segment in segments for _key, word in _words(segment) if word in group.physical}
+
+
+def _all_kinds(group: Group, volumes: Sequence[str]) -> tuple[str, ...]:
+    """The types of all segments; ``snapshot`` where one of the volumes has a snapshot of the old kind."""
+    kinds = {kind for name in volumes for kind in _kinds(group.logical.get(name, {}))}
+    return tuple(sorted(kinds | ({"snapshot"} if _watched(group) & {*volumes} else set())))
+
+
+def _watched(group: Group) -> set[str]:
+    """The origins of snapshots of the old kind."""
+    return {
+        str(segment["origin"])
+        for tree in group.logical.values()
+        for segment in segments_of(tree)
+        if {"origin", "cow_store"} <= segment.keys()
+    }
 
 
 def _snapshots(group: Group) -> set[str]:

@@ -358,7 +358,9 @@ class Stack:
         streams = {uuid: layer.stream for uuid, layer in present.items() if layer.stream}
         for volume in lvm.volumes(group, streams):
             parents = [present[uuid] for uuid in volume.physical if uuid in present]
-            facts = details(vg_uuid=group.uuid, lv_uuid=volume.uuid, degraded=volume.lost or None, plain=volume.plain)
+            facts = details(
+                vg_uuid=group.uuid, lv_uuid=volume.uuid, degraded=volume.lost or None, plain=volume.plain, segments=",".join(volume.kinds)
+            )
             device = BlockDevice(f"{group.name}/{volume.name}", "lv", volume.size, 0, details=facts)
             self._on(parents, device, volume.stream, volume.problem)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 from v2vlint.disk.filesystems.formats import mounting_modules
@@ -38,7 +39,7 @@ class RootStack:
         names: list[str] = []
         for layer in self.layers:
             if layer.kind == "lv":
-                names.append("dm_mod")
+                names += ["dm_mod", *(name for kind in layer.detail("segments").split(",") for name in _lvm_modules(kind))]
             elif layer.kind == "luks":
                 names += ["dm_mod", "dm_crypt"]
             elif layer.kind == "md":
@@ -48,6 +49,20 @@ class RootStack:
 
 def _raid_module(level: str) -> str:
     return {"raid4": "raid456", "raid5": "raid456", "raid6": "raid456", "linear": "linear"}.get(level, level)
+
+
+def _lvm_modules(kind: str) -> tuple[str, ...]:
+    """The targets of device-mapper that a segment of LVM's type ``kind`` is mapped by (lib/*/*.c of LVM: ``target_present``)."""
+    if level := _LEVEL.match(kind):
+        return "dm_raid", _raid_module(level[0])
+    return _TARGETS.get(kind, ())
+
+
+_LEVEL = re.compile(r"raid(?:0|10|[1456])(?=_|$)")
+_TARGETS: dict[str, tuple[str, ...]] = {
+    "mirror": ("dm_mirror",), "snapshot": ("dm_snapshot",), "thin": ("dm_thin_pool",), "thin-pool": ("dm_thin_pool",),
+    "cache": ("dm_cache", "dm_cache_smq"), "writecache": ("dm_writecache",), "integrity": ("dm_integrity",),
+}  # fmt: skip
 
 
 @provides
