@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Generator
 from pathlib import Path
 from typing import Any
 
@@ -166,3 +167,14 @@ def pytest_assertrepr_compare(config: pytest.Config, op: str, left: object, righ
 def _is_of_a_guest(value: object) -> bool:
     """Whether it is a text or number of a guest; told by name, so that nothing is imported where no guest is tested."""
     return type(value).__module__ == "v2vlint.asking.views" and type(value).__name__ in ("Text", "Number")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """What pytest shows of a failed test that asked a guest holds text of the guest: no runner finds a command in it."""
+    report = yield
+    if report.longrepr is not None and any(name.startswith("v2vlint_") for name in getattr(item, "fixturenames", ())):
+        from pytest_v2vlint.quiet import quieten  # only failures need it
+
+        quieten(report.longrepr)
+    return report
