@@ -10,12 +10,13 @@ import sys
 import tomllib
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from cosmic_ray.mutating import mutate_and_test
 from cosmic_ray.work_item import MutationSpec, TestOutcome
 
+from tests.mutants.contexts import Lines
 from tests.mutants.sampling import sample
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -28,7 +29,8 @@ class Trial:
     """One mutant and the tests that have to notice it."""
 
     mutant: MutationSpec
-    tests: tuple[str, ...]
+    tests: tuple[str, ...]  # what pytest gets for the whole subject
+    nearest: tuple[str, ...] = ()  # the tests that run the mutated line
 
     @property
     def key(self) -> str:
@@ -55,6 +57,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     known = _known(record, options.again)
     trials = list(_trials(options.subjects, options.seed))
     left = [trial for trial in trials if trial.key not in known]
+    left = list(_nearest(left, options.state.resolve()))
     print(f"{len(trials)} mutants, {len(left)} to try", flush=True)
     with ProcessPoolExecutor(options.jobs, initializer=_copy, initargs=(options.state.resolve(),)) as pool, record.open("a") as file:
         for number, (key, outcome) in enumerate(pool.map(_try, left), 1):
@@ -79,6 +82,17 @@ def _trials(names: Sequence[str], seed: int) -> Iterator[Trial]:
                 yield from (Trial(mutant, tuple(subject["tests"])) for mutant in sample(module, seed))
 
 
+def _nearest(trials: Sequence[Trial], state: Path) -> Iterator[Trial]:
+    """The same trials with the tests that run their lines, of one run of each subject's tests over the code as it is."""
+    known: dict[tuple[str, ...], Lines] = {}
+    for trial in trials:
+        if trial.tests not in known:
+            known[trial.tests] = Lines(state / f"lines.{len(known)}.sqlite")
+            known[trial.tests].measure(trial.tests, ("src/v2vlint",))
+        found = known[trial.tests].tests_of(Path(trial.mutant.module_path), trial.mutant.start_pos[0], trial.mutant.end_pos[0])
+        yield replace(trial, nearest=tuple(found))
+
+
 def _copy(state: Path) -> None:
     """A copy of the tree for this process: mutants are written into files."""
     tree = state / f"tree.{os.getpid()}"
@@ -95,9 +109,16 @@ def _made(folder: Path) -> Path:
 
 
 def _try(trial: Trial) -> tuple[str, dict[str, str]]:
-    command = f"{sys.executable} -m pytest -x -q -m 'not slow and not truth' {' '.join(trial.tests)}"
-    result = mutate_and_test([trial.mutant], command, timeout=300)
-    noticed = {TestOutcome.KILLED: "noticed", TestOutcome.SURVIVED: "survived"}.get(result.test_outcome, "failed")
+    """The tests that run the line first; those of the whole subject where they notice nothing."""
+    whole = f"{sys.executable} -m pytest -x -q -m 'not slow and not truth' {' '.join(trial.tests)}"
+    listed = Path("nearest.txt")
+    listed.write_text("\n".join(trial.nearest))
+    commands = [f"{sys.executable} -m tests.mutants.contexts {listed}"] if trial.nearest else []
+    for command in [*commands, whole]:
+        result = mutate_and_test([trial.mutant], command, timeout=600)
+        noticed = {TestOutcome.KILLED: "noticed", TestOutcome.SURVIVED: "survived"}.get(result.test_outcome, "failed")
+        if noticed != "survived":
+            break
     return trial.key, {"outcome": noticed, "diff": result.diff or "" if noticed != "noticed" else ""}
 
 
