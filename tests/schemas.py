@@ -108,7 +108,11 @@ TARGET: dict[str, Schema] = {
     "firmware": some({"enum": ["bios", "uefi"]}, 1),
     "first_disk_only": some({"enum": ["bios", "uefi"]}),
     "admission": table(
-        {**dict.fromkeys(("swap", "lvm", "grows_root", "power_button"), FLAG), "provisioners": some(WORD)},
+        {
+            **dict.fromkeys(("swap", "lvm", "grows_root", "power_button"), FLAG),
+            "provisioners": some(WORD),
+            "refuses": some({"enum": [*keys.LAYOUTS]}),
+        },
     ),
     "sector_size": {"enum": [0, 512, 4096]},
     "secure_boot": {"enum": ["", "microsoft", "windows", "own"]},
@@ -117,7 +121,9 @@ TARGET: dict[str, Schema] = {
     "ram_mib": number(64, 1 << 24),
     "ptp_clocks": some({"type": "string", "pattern": r"^/dev/[\w/-]+$"}),
     "limits": table({"name": _NAME, **dict.fromkeys(("disks", "disk_gib", "cpus", "memory_gib", "cards"), _COUNT)}),
-    "images": table({"formats": some({"enum": [*keys.FORMATS]}), "align_mib": number(0, 1 << 20)}),
+    "images": table(
+        {"formats": some({"enum": [*keys.FORMATS]}), "align_mib": number(0, 1 << 20), "align_formats": some({"enum": [*keys.FORMATS]})}
+    ),
     "hardware": table(dict.fromkeys(("machine", "disk", "nic", "vga"), TEXT)),
 }
 

@@ -35,6 +35,7 @@ from v2vlint.facts.environment.identity import Identity
 from v2vlint.facts.environment.kernel_display import KernelDisplay
 from v2vlint.facts.environment.ntp import RefClock, TimeServer, TimeSources
 from v2vlint.facts.environment.selinux import Selinux, SelinuxConfig
+from v2vlint.facts.environment.selinux_labels import FileLabel, SelinuxLabels
 from v2vlint.facts.environment.servers import Server, Servers
 from v2vlint.facts.environment.services import Services
 from v2vlint.facts.environment.sshd import Sshd

@@ -115,23 +115,26 @@ class Limits:
 @dataclass(frozen=True, slots=True)
 class Images:
     """The disk images the importer accepts: ``formats`` (``raw``, ``qcow2``, ``vhd-fixed``…; empty: not known), and the unit in MiB
-    that disk sizes must be a multiple of (0: any size)."""
+    that disk sizes must be a multiple of (0: any size), which holds for images in ``align_formats`` (empty: in all)."""
 
     formats: tuple[str, ...] = ()
     align_mib: int = 0
+    align_formats: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Admission:
     """What the platform's owner asks of an image: whether it may have ``swap`` space and ``lvm`` on the system disk, which
     ``provisioners`` set up a new machine (``cloud-init`` or families of guest tools; empty: none is asked for), whether the guest
-    has to grow its root filesystem (``grows_root``) and to listen to its ``power_button``."""
+    has to grow its root filesystem (``grows_root``) and to listen to its ``power_button``, and which layouts the importer ``refuses``
+    (``encrypted`` volumes, ``several-systems``, ``root-elsewhere``: on another disk than the boot code)."""
 
     swap: bool = True
     lvm: bool = True
     provisioners: tuple[str, ...] = ()
     grows_root: bool = False
     power_button: bool = False
+    refuses: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

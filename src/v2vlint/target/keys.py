@@ -19,7 +19,9 @@ Say = Callable[[Target], Iterable[str]]
 
 PREFIXES = ("vd", "sd", "nvme", "xvd", "hd")
 ARCHITECTURES = ("x86_64", "aarch64", "ppc64le", "riscv64", "s390x")
-FORMATS = ("raw", "qcow2", "vmdk", "vmdk-stream", "vhd", "vhd-fixed", "vhdx", "vdi")
+FORMATS = ("raw", "qcow2", "vmdk", "vmdk-stream", "vhd", "vhd-fixed", "vhdx", "vdi", "tar")
+LAYOUTS = ("encrypted", "several-systems", "root-elsewhere")
+_FORMATS = listed(one_of(*FORMATS))
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,13 +116,16 @@ def _admission(target: Target) -> Iterator[str]:
         yield "the guest grows its root filesystem"
     if asked.power_button:
         yield "shut down by the power button"
+    if asked.refuses:
+        yield f"not imported: {', '.join(asked.refuses)}"
 
 
 def _images(target: Target) -> Iterator[str]:
     if target.images.formats:
         yield f"imported as {' or '.join(target.images.formats)}"
     if target.images.align_mib:
-        yield f"sizes are a multiple of {target.images.align_mib} MiB"
+        only = f" (as {' or '.join(target.images.align_formats)})" if target.images.align_formats else ""
+        yield f"sizes are a multiple of {target.images.align_mib} MiB{only}"
 
 
 def _sectors(target: Target) -> Iterator[str]:
@@ -212,9 +217,18 @@ KEYS: dict[str, Key] = {
         _limits,
         Limits,
     ),
-    "images": Key(fields({"formats": listed(one_of(*FORMATS)), "align_mib": number(0, 1 << 20)}), "images", _images, Images),
+    "images": Key(fields({"formats": _FORMATS, "align_mib": number(0, 1 << 20), "align_formats": _FORMATS}), "images", _images, Images),
     "admission": Key(
-        fields({"swap": flag, "lvm": flag, "provisioners": listed(_WORD), "grows_root": flag, "power_button": flag}),
+        fields(
+            {
+                "swap": flag,
+                "lvm": flag,
+                "provisioners": listed(_WORD),
+                "grows_root": flag,
+                "power_button": flag,
+                "refuses": listed(one_of(*LAYOUTS)),
+            }
+        ),
         "admission",
         _admission,
         Admission,

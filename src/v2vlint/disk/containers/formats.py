@@ -8,6 +8,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from v2vlint.disk.containers.tarred import holds_disk, open_tarred
+from v2vlint.disk.containers.variant import variant_of
 from v2vlint.disk.stream import Cached, HostFile, Joined, Piece, Stream
 from v2vlint.files import Access, Missing, Refused, access
 from v2vlint.files.urls import beside
@@ -51,7 +53,7 @@ class Image:
 
     ``node`` is how QEMU can open the same; None when it cannot (a compressed or split image). ``backing`` and ``data_file`` are the names
     that the image states for its parent and for the (first) file with its data. ``sector`` is the disk's logical sector size if the image
-    states it (VHDX), else 0.
+    states it (VHDX), else 0. ``variant``: see :func:`variant_of`.
     """
 
     name: str
@@ -63,6 +65,7 @@ class Image:
     backing: str = ""
     data_file: str = ""
     sector: int = 0
+    variant: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,13 +179,15 @@ def open_image(file: DiskFile, files: Access | None = None) -> Image:
     own = part.node.backing if part.node and file.below[0] else part.node
     extent = next((extent.node for extent in own.extents if extent.node), None) if own else None
     backing, data = (Path(node.path).name if node else "" for node in (own and own.backing, own and (own.data or extent)))
-    sector = part.stream.sector
-    return Image(file.name, part.format, Cached(part.stream), opener.files, opener.remarks, part.node, backing, data, sector)
+    sector, variant = part.stream.sector, variant_of(part.format, part.stream)
+    return Image(file.name, part.format, Cached(part.stream), opener.files, opener.remarks, part.node, backing, data, sector, variant)
 
 
 def detect(name: str, base: Stream) -> str:
     """The image format by magic; ``raw`` when there is none. Unsupported for compressed and foreign formats."""
     head = base.read_at(0, 4096)
+    if holds_disk(base):
+        return "tar"
     for place, magic, foreign, hint in _FOREIGN:
         if base.read_at(place if place >= 0 else max(0, base.size + place), len(magic)) == magic:
             raise Unsupported(f"{name}: {foreign} images are not supported", hint=hint)
@@ -201,6 +206,10 @@ def _has_vhd_footer(base: Stream) -> bool:
 
 def _open_raw(_opener: Opener, _file: DiskFile, base: Stream) -> Read:
     return base, {}
+
+
+def _open_tar(_opener: Opener, file: DiskFile, base: Stream) -> Read:
+    return open_tarred(file.name, base), None
 
 
 def _open_qcow2(opener: Opener, file: DiskFile, base: Stream) -> Read:
@@ -377,4 +386,5 @@ _OPENERS: dict[str, Callable[[Opener, DiskFile, Stream], Read]] = {
     "vdi": _open_vdi,
     "parallels": _open_parallels,
     "xva": _open_xva,
+    "tar": _open_tar,
 }

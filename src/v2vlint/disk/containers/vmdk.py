@@ -145,6 +145,11 @@ class Sparse(_Grains):
             raise Unsupported(f"{name}: unknown VMDK compression (type {algorithm}, flags {self._flags:#x})")
         self._plain: OrderedDict[int, bytes] = OrderedDict()
 
+    @property
+    def is_packed(self) -> bool:
+        """Whether it is stream-optimised."""
+        return bool(self._flags & _COMPRESSED)
+
     @staticmethod
     def _header(name: str, base: Stream) -> bytes:
         """The header, or the footer that replaces it."""

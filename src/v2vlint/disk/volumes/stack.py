@@ -378,7 +378,7 @@ def _locked(device: BlockDevice, tried: bool) -> tuple[str, str]:
 
 def _disk_layer(index: int, image: Image) -> Layer:
     names = details(image=image.name, format=image.format, backing=image.backing, data_file=image.data_file)
-    facts = names + details(stated_sector=image.sector or None)
+    facts = names + details(stated_sector=image.sector or None, variant=image.variant)
     return Layer(BlockDevice(f"disk{index + 1}", "disk", image.stream.size, index, details=facts), image.stream)
 
 

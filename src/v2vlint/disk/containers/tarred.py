@@ -1,0 +1,85 @@
+"""A disk.raw in a tar archive, as Google Compute Engine imports it: read in place, with the holes of GNU tar (``tar --sparse``)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from v2vlint.disk.stream import Joined, Piece, Slice, Stream
+from v2vlint.model.errors import ImageError, Unsupported
+
+NAME = b"disk.raw"
+MAX_PARTS = 1 << 20
+_BLOCK = 512
+_PLAIN, _SPARSE = (b"0", b"\0"), b"S"
+_BESIDE = (b"g", b"x", b"L")
+"""Members that describe the next one."""
+_MOST_BESIDE = 8
+
+
+def holds_disk(base: Stream) -> bool:
+    """Whether ``base`` is an archive that begins with a disk.raw."""
+    return base.read_at(257, 5) == b"ustar" and _header(base)[1] is not None
+
+
+def open_tarred(name: str, base: Stream) -> Stream:
+    """The disk in the archive ``base``."""
+    at, header = _header(base)
+    if header is None:
+        raise ImageError(f"{name}: there is no disk.raw at the start of the archive")
+    kind, stored = header[156:157], _number(name, header[124:136])
+    if kind in _PLAIN:
+        if at + _BLOCK + stored > base.size:
+            raise ImageError(f"{name}: truncated (disk.raw has {stored} bytes, which the archive has not)")
+        return Slice(base, at + _BLOCK, stored)
+    if kind != _SPARSE:
+        raise Unsupported(f"{name}: disk.raw is a member of type {kind.decode('latin-1')!r}", hint="pack it with tar --format=oldgnu -S")
+    return Joined(list(_pieces(name, base, at, header)))
+
+
+def _header(base: Stream) -> tuple[int, bytes | None]:
+    """Place and header of the disk."""
+    at = 0
+    for _member in range(_MOST_BESIDE):
+        header = base.read_at(at, _BLOCK)
+        if len(header) < _BLOCK:
+            break
+        if header[:100].rstrip(b"\0").removeprefix(b"./") == NAME:
+            return at, header
+        if header[156:157] not in _BESIDE:
+            break
+        at += _BLOCK + -(-_number("", header[124:136]) // _BLOCK) * _BLOCK
+    return at, None
+
+
+def _number(name: str, field: bytes) -> int:
+    """A number in octal, or in the form of GNU tar for large ones."""
+    if field[0] == 0x80:
+        return int.from_bytes(field[1:], "big")
+    digits = field.strip(b" \0")
+    if set(digits) - set(b"01234567"):
+        raise ImageError(f"{name}: damaged archive (a size is no number)")
+    return int(digits or b"0", 8)
+
+
+def _pieces(name: str, base: Stream, at: int, header: bytes) -> Iterator[Piece]:
+    """Data and holes in order, by the map of GNU tar: offset and size of each part, the parts themselves one after the other."""
+    real, entries, end = _number(name, header[483:495]), header[386:482], header[482]
+    data = at + _BLOCK
+    while end:
+        block = base.read_at(data, _BLOCK)
+        if len(block) < _BLOCK or len(entries) > MAX_PARTS * 24:
+            raise ImageError(f"{name}: damaged archive (its map of holes)")
+        entries, end, data = entries + block[:504], block[504], data + _BLOCK
+    position = 0
+    for index in range(0, len(entries), 24):
+        start, size = _number(name, entries[index : index + 12]), _number(name, entries[index + 12 : index + 24])
+        if not size:
+            continue
+        if start < position or start + size > real or data + size > base.size:
+            raise ImageError(f"{name}: truncated or damaged (a part of disk.raw lies beyond its end)")
+        if start > position:
+            yield Piece(start - position, None)
+        yield Piece(size, Slice(base, data, size))
+        position, data = start + size, data + -(-size // _BLOCK) * _BLOCK
+    if real > position:
+        yield Piece(real - position, None)
