@@ -7,6 +7,7 @@ import dataclasses
 import pytest
 
 from tests.report import reports
+from v2vlint.model.report import EarlierProof
 from v2vlint.model.source import HostFileInfo
 from v2vlint.report.registry import renderer
 
@@ -21,6 +22,17 @@ def test_hashes_are_in_every_format_that_describes_a_guest(name: str) -> None:
     text = renderer(name)(report)
     assert "/vm/web.qcow2" in text.replace("\\/", "/")
     assert "a" * 64 in text
+
+
+@pytest.mark.parametrize("name", ["text", "json", "sarif", "junit", "html", "markdown"])
+def test_an_earlier_proof_is_in_every_format_that_describes_a_guest(name: str) -> None:
+    report = reports.rich()
+    proof = EarlierProof("kvm", False, "it stopped \x1b[31min the initramfs", "by UEFI", 1_764_444_000.0, False)
+    report = dataclasses.replace(report, images=tuple(dataclasses.replace(image, proofs=(proof,)) for image in report.images))
+    text = " ".join(renderer(name)(report).split())
+    assert "in the initramfs" in text
+    assert "2025-11-29" in text
+    assert "\x1b" not in text
 
 
 @pytest.mark.parametrize("name", ["text", "sarif", "junit", "github", "gitlab", "html", "markdown"])

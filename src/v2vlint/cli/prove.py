@@ -59,14 +59,14 @@ def exit_code(outcomes: Iterable[bool | None]) -> int:
 
 
 def _one(args: argparse.Namespace, guest: GuestRef, target: Target, secrets: Keys, several: bool) -> bool | None:
-    from v2vlint.proving import Wish, forecast, prove
+    from v2vlint.proving import Wish
     from v2vlint.run.progress import ProgressLine
+    from v2vlint.run.proofs import prove
 
-    predicted = forecast(guest, target, secrets)
     artifacts = _folder(args.artifacts, f"{guest.name.replace('/', '_')}-{target.name}" if several else "")
     wish = Wish(args.via, args.firmware, args.timeout, args.memory, artifacts, secrets)
     with ProgressLine(1, not args.no_progress) as line:
-        proof = prove(guest, target, wish, _progress(line.update, target))
+        proof, predicted = prove(guest, target, wish, _progress(line.update, target))
     _log(args, guest, proof)
     _print(args, guest, proof, predicted)
     return proof.came_up

@@ -169,12 +169,28 @@ class Origin:
 
 
 @dataclass(frozen=True, slots=True)
+class EarlierProof:
+    """A real boot of the guest as it is now, by ``v2vlint prove``, on the target of that name.
+
+    ``came_up`` and ``reason`` are its outcome (:class:`~v2vlint.model.proof.Proof`), ``way`` says how it was started, ``at`` when: seconds
+    since the epoch. ``agrees`` says whether the forecast of that day said the same; None when either was undecided.
+    """
+
+    target: str
+    came_up: bool | None
+    reason: str
+    way: str
+    at: float
+    agrees: bool | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class ImageReport:
     """One guest. ``name`` is as the user gave it; ``problems`` make the run exit with 3 unless there are findings.
 
     ``machine`` is the judgement of the definition alone, once per target, whether or not a root could be read; ``roots`` holds the rest.
     ``recipe`` is the repository file that this image is built from, relative to the repository, if the configuration names one.
-    ``files`` are the host files that were opened for it. ``origin`` says what defines the machine.
+    ``files`` are the host files that were opened for it. ``origin`` says what defines the machine. ``proofs`` are boots of it as it is.
     """
 
     name: str
@@ -189,6 +205,7 @@ class ImageReport:
     machine: tuple[TargetReport, ...] = ()
     files: tuple[HostFileInfo, ...] = ()
     origin: Origin = Origin()
+    proofs: tuple[EarlierProof, ...] = ()
 
     def judged(self) -> Iterator[tuple[str, TargetReport]]:
         """Every judgement with the device of its root; the device is empty for judgements of the definition."""

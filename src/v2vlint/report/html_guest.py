@@ -32,6 +32,7 @@ def at_a_glance(image: ImageReport, repair: str) -> Safe:
         tag("p", chips, class_="about"),
         tag("div", tag("div", systems), tag("div", disks) if disks else None, class_="glance"),
         tag("p", repair, class_="about") if repair else None,
+        [tag("p", "Proof: ", words.proven(proof), class_="about") for proof in image.proofs],
         tag("ul", [tag("li", words.opened(file)) for file in image.files], class_="files") if image.files else None,
     )
 

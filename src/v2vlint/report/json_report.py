@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from datetime import UTC, datetime
 from typing import Any
 
 from v2vlint.model.blocks import BlockDevice
@@ -22,14 +23,14 @@ from v2vlint.model.fix import (
     WriteFile,
 )
 from v2vlint.model.place import RegistryKey, Span, Where, WholeFile
-from v2vlint.model.report import FindingReport, Forecast, ImageReport, Report, RootReport, RuleResult, TargetReport
+from v2vlint.model.report import EarlierProof, FindingReport, Forecast, ImageReport, Report, RootReport, RuleResult, TargetReport
 from v2vlint.model.rule import RuleInfo
 from v2vlint.model.source import HostFileInfo
 from v2vlint.report.escape import valid_unicode
 from v2vlint.report.walk import exit_code, hits, tally
 
 SCHEMA_VERSION = 1
-SCHEMA_REVISION = 5
+SCHEMA_REVISION = 6
 """Counts what was added within the version; the schema says what."""
 
 _OUTCOMES = {
@@ -110,11 +111,18 @@ def image_data(image: ImageReport) -> dict[str, Any]:
         "machine_name": image.origin.name or None,
         "machine_uuid": image.origin.uuid or None,
         "files": [_file(file) for file in image.files],
+        "proofs": [_proof(proof) for proof in image.proofs],
         "problems": [{"where": one.where, "reason": one.reason, "hint": one.hint or None} for one in image.problems],
         "devices": [_device(device) for device in image.blocks],
         "machine": [_target(target) for target in image.machine],
         "roots": [_root(root) for root in image.roots],
     }
+
+
+def _proof(proof: EarlierProof) -> dict[str, Any]:
+    at = datetime.fromtimestamp(proof.at, UTC).isoformat(timespec="seconds")
+    outcome = {"came_up": proof.came_up, "reason": proof.reason, "way": proof.way, "agrees": proof.agrees}
+    return {"target": proof.target, "at": at, **outcome}
 
 
 def _file(file: HostFileInfo) -> dict[str, Any]:

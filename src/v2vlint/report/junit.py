@@ -55,6 +55,7 @@ def _properties(report: Report, image: ImageReport) -> Iterator[tuple[str, str]]
     yield "format", image.format
     yield "size", words.size(image.size)
     yield from (("file", words.opened(file)) for file in image.files)
+    yield from (("proof", words.proven(proof)) for proof in image.proofs)
     if repair := advice.repair(report, image):
         yield "repair", repair
     for root in image.roots:

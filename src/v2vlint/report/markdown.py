@@ -148,6 +148,9 @@ def _rest(image: ImageReport, quiet: list[Hit], counts: Tally) -> Iterator[str]:
     if unsure:
         yield "### Not checked"
         yield "\n".join(unsure)
+    if image.proofs:
+        yield "### Proofs"
+        yield "\n".join(f"- {text(words.proven(proof))}" for proof in image.proofs)
     if image.files:
         yield "### Files opened"
         yield "\n".join(f"- {text(words.opened(file))}" for file in image.files)

@@ -136,7 +136,12 @@ def _invocation(report: Report, image: ImageReport) -> Json:
     crashed = [gap for gap in gaps(image) if gap.crashed]
     notes = [_problem(image, problem) for problem in image.problems] + [_crash(gap) for gap in crashed]
     repair = visible(advice.repair(report, image))
-    properties = {**({"files": [_file(file) for file in image.files]} if image.files else {}), **({"repair": repair} if repair else {})}
+    parts = {
+        "files": [_file(file) for file in image.files],
+        "proofs": [visible(words.proven(proof)) for proof in image.proofs],
+        "repair": repair,
+    }
+    properties = {name: part for name, part in parts.items() if part}
     return {
         "executionSuccessful": not unread(image, strict=report.strict),
         "exitCode": exit_code(report),

@@ -120,6 +120,8 @@ def _top(report: Report, image: ImageReport, counting: list[Hit], look: Look) ->
         for target in root.targets:
             if target.forecast:
                 yield from _verdict(target, target.forecast, look, start)
+    for proof in image.proofs:
+        yield from paragraph(visible(words.proven(proof)), look.width, 3, lead=Piece("proof: ", "title"))
     yield from paragraph(advice.to_do(image, counting), look.width, 3, lead=Piece("do:  ", "title"))
     if text := advice.how(report, image, counting):
         yield from paragraph(text, look.width, 3, lead=Piece("how: ", "title"))

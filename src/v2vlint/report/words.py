@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from datetime import UTC, datetime
 
 from v2vlint.model.finding import Mover, Severity
 from v2vlint.model.fix import (
@@ -21,7 +22,7 @@ from v2vlint.model.fix import (
 )
 from v2vlint.model.osinfo import OsInfo
 from v2vlint.model.place import Span
-from v2vlint.model.report import Fate, FindingReport, Forecast, RootReport
+from v2vlint.model.report import EarlierProof, Fate, FindingReport, Forecast, RootReport
 from v2vlint.model.source import HostFileInfo
 from v2vlint.report.escape import visible
 from v2vlint.report.walk import Hit, Tally
@@ -41,6 +42,14 @@ def opened(file: HostFileInfo) -> str:
         return f"{file.path} ({size(file.size)})"
     after = "" if file.after == file.before else f", afterwards {file.after or 'not readable'}"
     return f"{file.path} ({size(file.size)}, sha256 {file.before}{after})"
+
+
+def proven(one: EarlierProof) -> str:
+    """A boot of the guest as it is, and whether the forecast had said so."""
+    outcome = {True: "came up", False: f"did not come up ({one.reason})", None: f"undecided ({one.reason})"}[one.came_up]
+    day = datetime.fromtimestamp(one.at, UTC).strftime("%Y-%m-%d %H:%M UTC")
+    other = "; the forecast had said otherwise" if one.agrees is False else ""
+    return f"booted on {one.target} on {day}, {one.way}: {outcome}{other}"
 
 
 def size(number: int) -> str:

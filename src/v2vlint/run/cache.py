@@ -106,23 +106,31 @@ class Cache:
         self._write(key, json.dumps(encode(Kept(files, image, name))).encode())
 
     def _read(self, kind: type[T], key: str) -> T | None:
-        if not self.usable:
-            return None
-        try:
-            handle = os.open(self.folder / f"{key}.json", os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK)
-            with os.fdopen(handle, "rb") as stream:
-                return decode(kind, parse(stream.read(MAX_ANSWER + 1)))
-        except (OSError, ValueError, TypeError, KeyError):
-            return None
+        return read_entry(kind, self.folder / f"{key}.json") if self.usable else None
 
     def _write(self, key: str, data: bytes) -> None:
-        place, temporary = self.folder / f"{key}.json", self.folder / f"{key}.{os.getpid()}"
-        with contextlib.suppress(OSError):
-            handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
-            try:
-                with os.fdopen(handle, "wb") as stream:
-                    stream.write(data)
-                temporary.replace(place)
-            except OSError:
-                temporary.unlink(missing_ok=True)
-                raise
+        write_entry(self.folder / f"{key}.json", data)
+
+
+def read_entry(kind: type[T], place: Path) -> T | None:
+    """What an entry holds; None when there is none that can be read."""
+    try:
+        handle = os.open(place, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK)
+        with os.fdopen(handle, "rb") as stream:
+            return decode(kind, parse(stream.read(MAX_ANSWER + 1)))
+    except (OSError, ValueError, TypeError, KeyError):
+        return None
+
+
+def write_entry(place: Path, data: bytes) -> None:
+    """Make an entry, whole or not at all."""
+    temporary = place.with_suffix(f".{os.getpid()}")
+    with contextlib.suppress(OSError):
+        handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+        try:
+            with os.fdopen(handle, "wb") as stream:
+                stream.write(data)
+            temporary.replace(place)
+        except OSError:
+            temporary.unlink(missing_ok=True)
+            raise

@@ -12,6 +12,7 @@ from v2vlint.engine.check import check_all, check_each, forecast_of
 from v2vlint.engine.protocol import CheckAsk, Judged
 from v2vlint.files.urls import is_url
 from v2vlint.model.errors import ImageError
+from v2vlint.model.finding import Mover
 from v2vlint.model.report import Forecast, ImageReport, Report
 from v2vlint.model.rule import RuleInfo
 from v2vlint.model.source import GuestRef, NotJudged
@@ -19,6 +20,7 @@ from v2vlint.run import keys
 from v2vlint.run.cache import Cache
 from v2vlint.run.identity import judging, key_of, stamps_of, tells, unchanged
 from v2vlint.run.journal import GuestRecord, Journal, SeenRecord
+from v2vlint.run.proofs import known as known_proofs
 from v2vlint.run.request import Progress, Request
 from v2vlint.run.settings import Settings
 from v2vlint.source.journal import pending
@@ -44,6 +46,10 @@ def check(request: Request, journal: Journal | None = None) -> Report:
     images = [work.images[position] for position in sorted(work.images)]
     fitting = keys.fitting([image.problems for image in images])
     images = [dataclasses.replace(image, problems=problems) for image, problems in zip(images, fitting, strict=True)]
+    if request.settings.mover is Mover.RAW:
+        refs = [request.guests[position] for position in sorted(work.images)]
+        proofs = [tuple(known_proofs(ref, request.settings.targets)) for ref in refs]
+        images = [dataclasses.replace(image, proofs=found) for image, found in zip(images, proofs, strict=True)]
     report = report_of(request.settings, images, work.rules.values(), time.perf_counter() - started)
     left = tuple(NotJudged(ref.name, NOT_REACHED) for at, ref in enumerate(request.guests) if at not in work.images)
     return dataclasses.replace(report, not_judged=(*request.not_judged, *left), interrupted=interrupted)

@@ -136,15 +136,16 @@ def judging(request: Request) -> str:
     known = request.ask(GuestRef("", "disks", ()))
     decisions = known.decisions if known.decisions.exceptions else replace(known.decisions, today=type(known.decisions.today).min)
     plain = replace(known, keys=Keys(), decisions=decisions)
-    return _digest([__version__, rules_version(known.selection.folders), encode(plain)])
+    return digest([__version__, rules_version(known.selection.folders), encode(plain)])
 
 
 def key_of(judged: str, guest: GuestRef) -> str:
     """A digest of how a guest is judged, and what is known of it besides its files."""
-    return _digest([judged, encode(guest), os.getcwd()])  # noqa: PTH109
+    return digest([judged, encode(guest), os.getcwd()])  # noqa: PTH109
 
 
-def _digest(value: object) -> str:
+def digest(value: object) -> str:
+    """SHA-256 of a plain value, in hexadecimal."""
     return hashlib.sha256(json.dumps(value, sort_keys=True, default=str).encode("utf-8", "surrogatepass")).hexdigest()
 
 
@@ -161,7 +162,7 @@ def rules_version(folders: tuple[str, ...], *, times: bool = True) -> str:
         for place in (*places, *folders)
         for path, seen in sorted(_sources(place))
     ]
-    return _digest(found)
+    return digest(found)
 
 
 def _sources(place: str) -> Iterator[tuple[str, os.stat_result]]:

@@ -148,9 +148,10 @@ def fix(images: Sequence[Image], wish: FixWish, wishes: Wishes) -> FixReport:
 def prove(image: Image, via: Via, timeout: float | None, wishes: Wishes) -> Proof:
     """See :func:`v2vlint.prove`."""
     from v2vlint import proving
+    from v2vlint.run import proofs
 
     asked = request([image], wishes)
-    return proving.prove(asked.only_guest(), asked.only_target(), proving.Wish(via, timeout=timeout, keys=asked.keys))
+    return proofs.prove(asked.only_guest(), asked.only_target(), proving.Wish(via, timeout=timeout, keys=asked.keys))[0]
 
 
 def define(image: Image, wishes: Wishes) -> ProposedMachine:

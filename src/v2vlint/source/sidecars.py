@@ -141,7 +141,7 @@ def _is_trusted(folder: Path) -> bool:
     return stat.S_ISDIR(found.st_mode) and found.st_uid in (0, os.geteuid()) and not found.st_mode & 0o022
 
 
-def _make_state(name: str) -> Path:
+def make_state(name: str) -> Path:
     """A folder of the state folder. ImageError when it cannot be made, or others may write there."""
     top = state_folder()
     try:
@@ -173,7 +173,7 @@ def remember(at: Place) -> None:
     if at.device:
         return
     with contextlib.suppress(ImageError, OSError):
-        _make_state("images")
+        make_state("images")
         entry = _memory(at.dev, at.ino, at.generation)
         temporary = entry.with_name(f"{entry.name}.{os.getpid()}")
         temporary.write_text(at.prefix, "utf-8")
@@ -235,7 +235,7 @@ def create(at: Place, kind: str) -> int:
     remove(at, kind)
     path = at.path(kind)
     if at.device:
-        _make_state("devices")
+        make_state("devices")
     try:
         handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
     except OSError as error:
