@@ -7,7 +7,7 @@ import dataclasses
 import pytest
 
 from v2vlint.diagnosing.boots import diagnose
-from v2vlint.diagnosing.tie import names_in, same_cause, tie
+from v2vlint.diagnosing.tie import names_in, tie
 from v2vlint.model.diagnosis import Diagnosis
 from v2vlint.model.finding import Finding, Mover, Severity, Stage
 from v2vlint.model.osinfo import OsInfo
@@ -97,10 +97,3 @@ def test_excepted_findings_explain_nothing() -> None:
 def test_names(text: str, names: set[str]) -> None:
     assert names_in(text) >= names
     assert len(names_in(text)) <= len(names) + 1
-
-
-def test_one_cause_shows_in_neighbouring_stages_only() -> None:
-    assert same_cause(Stage.INITRAMFS, Stage.ROOT)
-    assert same_cause(Stage.UNLOCK, Stage.MOUNTS)
-    assert not same_cause(Stage.ROOT, Stage.MOUNTS)
-    assert not same_cause(Stage.FIRMWARE, Stage.KERNEL)

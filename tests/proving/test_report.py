@@ -39,6 +39,18 @@ STOPS = Proof(
 )
 FAILS = Forecast(Fate.FAIL, (StageForecast(Stage.ROOT, Fate.FAIL, "/dev/sda1 is /dev/vda1 there", rule="root-device-name"),))
 BOOTS = Forecast(Fate.PASS, ())
+SILENT = replace(STOPS, came_up=True, stage=None)
+HEARD = replace(SILENT, milestones=(*MILESTONES[:-1], Milestone("network", Stage.NETWORK, Reached.SEEN, 40.0, "DHCP lease 10.0.2.15")))
+
+
+def _stops(stage: Stage) -> Forecast:
+    return Forecast(Fate.FAIL, (StageForecast(stage, Fate.FAIL, "so"),))
+
+
+def _network(fate: Fate) -> Forecast:
+    return Forecast(Fate.PASS, (StageForecast(Stage.NETWORK, fate, "so"),))
+
+
 TEXT = r"""-- disk.qcow2 ------------------------------------------------------------------
    kvm, a raw copy: does not boot: stops at root
      x root
@@ -70,9 +82,17 @@ def test_a_boot_that_stops() -> None:
 @pytest.mark.parametrize(
     ("proof", "forecast", "last"),
     [
-        (STOPS, BOOTS, "forecast and boot disagree: the forecast is wrong, please report it with the"),
-        (replace(STOPS, came_up=True), BOOTS, "forecast and boot agree"),
-        (replace(STOPS, came_up=True), FAILS, "forecast and boot disagree"),
+        (STOPS, BOOTS, "forecast and boot disagree at root: the forecast is wrong, please report it"),
+        (replace(STOPS, came_up=True), BOOTS, "forecast and boot agree (the network is not compared: the forecast could not"),
+        (replace(STOPS, came_up=True), FAILS, "forecast and boot disagree at root"),
+        (STOPS, _stops(Stage.INITRAMFS), "forecast and boot agree"),
+        (STOPS, _stops(Stage.MOUNTS), "forecast and boot disagree at root"),
+        (replace(STOPS, stage=None), _stops(Stage.MOUNTS), "forecast and boot agree"),
+        (SILENT, _network(Fate.PASS), "forecast and boot disagree at network"),
+        (SILENT, _network(Fate.FAIL), "forecast and boot agree"),
+        (HEARD, _network(Fate.PASS), "forecast and boot agree"),
+        (HEARD, _network(Fate.FAIL), "forecast and boot disagree at network"),
+        (HEARD, _network(Fate.UNKNOWN), "forecast and boot agree (the network"),
         (replace(STOPS, came_up=None), FAILS, "nothing to compare: the boot could not tell"),
         (STOPS, Forecast(Fate.UNKNOWN, ()), "nothing to compare: the forecast could not tell"),
         (STOPS, None, "there is no forecast to compare with"),

@@ -19,7 +19,8 @@ class RootNotNamed(Rule):
     """Nothing names the root filesystem, and no partition has the type by which systemd would find it.
 
     ## What it does
-    Checks default entries without `root=` whose initramfs relies on systemd, or on a command line that does not name a root either.
+    Checks default entries without `root=` whose initramfs relies on systemd, on a command line that does not name a root either, or is one
+    of initramfs-tools, which stops at once.
 
     ## Why it matters
     systemd-gpt-auto-generator picks the partition whose type marks it as a root for this architecture (`root-x86-64`), on the disk with
@@ -27,18 +28,27 @@ class RootNotNamed(Rule):
     the type (`sfdisk --part-type`), or add `root=`.
 
     ## References
+    - initramfs-tools, `scripts/local`: "No root device specified. Boot arguments must include a root= parameter."
     - systemd-gpt-auto-generator(8); UAPI.2 Discoverable Partitions Specification
     """
 
     severity = Severity.ERROR
     stage = Stage.ROOT
     since = "0.1"
-    predicts = (r"gpt-auto-root.*(?:timed out|timeout)", r"Failed to mount .* on real root")
+    predicts = (r"gpt-auto-root.*(?:timed out|timeout)", r"Failed to mount .* on real root", r"No root device specified")
     examples = (
         Example(sample_boot(image=_IMAGE, args="rw quiet"), given=(_disk(_LINUX),), flags=(f"{_CFG}:2",), severity=Severity.ERROR),
         Example(sample_boot(image=_IMAGE, args="rw quiet"), given=(_disk(_ROOT),)),
         Example(sample_boot(image=_IMAGE, args="root=UUID=0f3c-77 rw"), given=(_disk(_LINUX),)),
-        Example(sample_boot(args="rw quiet"), given=(_disk(_LINUX),), title="another initramfs may have it written inside"),
+        Example(
+            sample_boot(args="rw quiet"), given=(_disk(_ROOT),), flags=(f"{_CFG}:2",), severity=Severity.ERROR, title="initramfs-tools"
+        ),
+        Example(
+            sample_boot(image=sample_initramfs(files={"conf/param.conf": "ROOT=UUID=0f3c-77\n"}), args="rw quiet"),
+            given=(_disk(_LINUX),),
+            title="written into the initramfs",
+        ),
+        Example(sample_boot(args="boot=live"), given=(_disk(_LINUX),), title="a script of the initramfs finds it"),
     )
 
     def check(self, root: RootVerdict) -> Iterator[Finding]:

@@ -15,12 +15,23 @@ from v2vlint.api import (
     MountsVerdict,
     Mover,
     ReplaceText,
+    RootVerdict,
     Rule,
     Severity,
     Stage,
+    sample_boot,
+    sample_initramfs,
 )
 
 _LUKS = BlockDevice("disk1p2", "partition", 1 << 30, 0, 2, "crypto_LUKS", "4a2e-99")
+_INSIDE = BlockDevice("luks-4a2e-99", "luks", 1 << 30, 0, 0, "ext4", "0f3c-77", parents=("disk1p2",))
+_EARLY = "the initramfs waits for it in vain, and boot stops in its shell; name it by UUID in crypttab, and make the initramfs anew"
+_ROOT = "root {} none luks,discard\n"
+
+
+def _boot(source: str) -> dict[str, str | bytes]:
+    image = sample_initramfs(files={"cryptroot/crypttab": _ROOT.format(source), "sbin/cryptsetup": ""})
+    return {**sample_boot(image=image, args="root=/dev/mapper/root ro"), "/etc/fstab": "/dev/mapper/root / ext4\n"}
 
 
 class CrypttabDeviceName(Rule):
@@ -66,11 +77,35 @@ class CrypttabDeviceName(Rule):
             flags=("/etc/crypttab:1",),
             severity=Severity.INFO,
         ),
+        Example(
+            {**_boot("/dev/sda2"), "/etc/crypttab": _ROOT.format("/dev/sda2")},
+            given=(BlockTable((_LUKS, _INSIDE)),),
+            uuid="0f3c-77",
+            flags=("/etc/crypttab:1",),
+            severity=Severity.ERROR,
+            title="the initramfs looks for the root by that name",
+        ),
+        Example(
+            {**_boot("UUID=4a2e-99"), "/etc/crypttab": _ROOT.format("/dev/sda2")},
+            given=(BlockTable((_LUKS, _INSIDE)),),
+            uuid="0f3c-77",
+            flags=("/etc/crypttab:1",),
+            severity=Severity.WARNING,
+            fixed={"/etc/crypttab": _ROOT.format("UUID=4a2e-99")},
+            title="the initramfs has it by UUID",
+        ),
         Example({"/etc/crypttab": "home UUID=4a2e-99 none luks\nswap /dev/sda3 /dev/urandom swap\nold /dev/sdc1 none luks,noauto\n"}),
     )
 
-    def check(self, mounts: MountsVerdict, devices: Devices) -> Iterator[Finding]:
+    def check(self, mounts: MountsVerdict, root: RootVerdict, devices: Devices) -> Iterator[Finding]:
+        for early in root.early:
+            mapping = early.about.mapping
+            message = f"the initramfs unlocks {mapping.name} from {mapping.source}, a name that changes with the disk controller"
+            yield self.finding(early.where, message, _EARLY, severity=early.severity, stage=Stage.ROOT)
+        told = {cause.where for cause in root.early}
         for cause in mounts.mapped_names:
+            if cause.where in told:
+                continue
             mapped = cause.about
             entry, gone = mapped.entry, mapped.fate is Fate.GONE
             why = "a name that changes with the disk controller" if gone else "a name that depends on the order of the disks"

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 
 from v2vlint.engine.check import forecast_of
 from v2vlint.model.diagnosis import Diagnosis, ImageDiagnosis, LogMessage, Mention
-from v2vlint.model.finding import Stage
+from v2vlint.model.proof import same_place
 from v2vlint.model.report import FindingReport, Forecast, ImageReport
 
 FILES = (
@@ -26,13 +26,6 @@ _NAMES = re.compile(
     r"|\"([\w.+-]{3,40})\""
 )
 _DULL = frozenset({"/", "/dev", "/dev/disk", "/root", "/sysroot", "/proc", "/sys", "/init", "/sbin/init", "/run"})
-# The stages in which one cause shows: an encrypted or missing root is met by the initramfs, the root or unlock.
-_TOGETHER = (
-    frozenset({Stage.INITRAMFS, Stage.ROOT, Stage.UNLOCK}),
-    frozenset({Stage.FIRMWARE, Stage.LOADER, Stage.ENTRY}),
-    frozenset({Stage.ENTRY, Stage.KERNEL}),
-    frozenset({Stage.UNLOCK, Stage.MOUNTS}),
-)
 
 
 def names_in(text: str) -> frozenset[str]:
@@ -41,11 +34,6 @@ def names_in(text: str) -> frozenset[str]:
     found = {match[1] or match[0].rstrip(".:,") for match in _NAMES.finditer(plain)}
     found |= {name.rsplit("/", 1)[-1] for name in found if name.startswith("/dev/disk/")}
     return frozenset(name for name in found if len(name) > 2 and name not in _DULL)
-
-
-def same_cause(one: Stage, other: Stage) -> bool:
-    """Whether a boot that stops at ``one`` may be one that is said to stop at ``other``."""
-    return one is other or any({one, other} <= group for group in _TOGETHER)
 
 
 def tie(diagnosis: Diagnosis, image: ImageReport, target: str, files: Mapping[str, bytes]) -> ImageDiagnosis:
@@ -64,7 +52,7 @@ def _agrees(diagnosis: Diagnosis, forecast: Forecast | None) -> bool | None:
     if forecast.will_boot or diagnosis.came_up or diagnosis.stage is None:
         return forecast.will_boot == diagnosis.came_up
     stops = forecast.decisive
-    return stops is not None and same_cause(diagnosis.stage, stops.stage)
+    return stops is not None and same_place(diagnosis.stage, stops.stage)
 
 
 def _explaining(message: LogMessage, names: frozenset[str], found: Iterable[FindingReport]) -> tuple[FindingReport, ...]:
@@ -82,7 +70,7 @@ def _score(one: FindingReport, message: LogMessage, names: frozenset[str]) -> in
     text = " ".join((str(finding.where), finding.message, *here))
     named = any(name in text for name in names)
     foreseen = finding.rule in message.rules
-    stage = finding.stage is not None and same_cause(finding.stage, message.stage)
+    stage = finding.stage is not None and same_place(finding.stage, message.stage)
     return 3 * named * (foreseen or stage) + 2 * foreseen + 2 * stage + named
 
 

@@ -7,10 +7,24 @@ from dataclasses import dataclass
 from typing import Literal
 
 from v2vlint.model.finding import Stage
-from v2vlint.model.report import Forecast
+from v2vlint.model.report import Fate, Forecast
 from v2vlint.model.target import Firmware
 
 Via = Literal["firmware", "kernel"]
+
+
+_SAME_PLACE = (
+    frozenset({Stage.FIRMWARE, Stage.LOADER, Stage.ENTRY}),
+    frozenset({Stage.ENTRY, Stage.KERNEL}),
+    frozenset({Stage.KERNEL, Stage.USERLAND}),
+    frozenset({Stage.INITRAMFS, Stage.ROOT, Stage.UNLOCK}),
+    frozenset({Stage.UNLOCK, Stage.MOUNTS}),
+)
+
+
+def same_place(one: Stage, other: Stage) -> bool:
+    """Whether a boot that was seen to stop at ``one`` may be one that stops at ``other``, as far as that can be told from outside."""
+    return one is other or any({one, other} <= places for places in _SAME_PLACE)
 
 
 class Reached(enum.StrEnum):
@@ -60,7 +74,21 @@ class Proof:
     command: tuple[str, ...] = ()
 
     def agrees(self, forecast: Forecast) -> bool | None:
-        """Whether ``forecast`` predicted this outcome; None when either of them is undecided."""
+        """Whether ``forecast`` predicted this outcome, to the stage and the network; None when either of them is undecided."""
         if self.came_up is None or forecast.will_boot is None:
             return None
-        return self.came_up == forecast.will_boot
+        return not self.differences(forecast)
+
+    def differences(self, forecast: Forecast) -> tuple[Stage, ...]:
+        """The stages at which the two differ: where only one stops, where they stop at different places, and the network of a guest that
+        came up. Empty when they agree or nothing can be compared."""
+        if self.came_up is None or forecast.will_boot is None:
+            return ()
+        stops = next((one.stage for one in forecast.stages if one.fate is Fate.FAIL), None)
+        if self.came_up != forecast.will_boot:
+            return (self.stage or stops or Stage.CONSOLE,)
+        if not self.came_up:
+            return () if self.stage is None or stops is None or same_place(self.stage, stops) else (self.stage,)
+        said = next((one.fate for one in forecast.stages if one.stage is Stage.NETWORK), Fate.UNKNOWN)
+        seen = any(one.stage is Stage.NETWORK and one.reached is Reached.SEEN for one in self.milestones)
+        return (Stage.NETWORK,) if said is (Fate.FAIL if seen else Fate.PASS) else ()

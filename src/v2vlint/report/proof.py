@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from v2vlint.model.finding import Mover
+from v2vlint.model.finding import Mover, Stage
 from v2vlint.model.proof import Milestone, Proof, Reached
 from v2vlint.model.report import Fate, Forecast, TargetReport
 from v2vlint.report.escape import visible
@@ -62,7 +62,10 @@ def _comparison(proof: Proof, forecast: Forecast | None, look: Look) -> Iterator
         who = "the boot" if proof.came_up is None else "the forecast"
         yield from paragraph(f"nothing to compare: {who} could not tell", look.width, 3, "dim")
     elif agrees:
-        yield from paragraph("forecast and boot agree", look.width, 3, "ok")
+        network = next((one.fate for one in forecast.stages if one.stage is Stage.NETWORK), Fate.UNKNOWN)
+        alone = " (the network is not compared: the forecast could not tell)" if proof.came_up and network is Fate.UNKNOWN else ""
+        yield from paragraph(f"forecast and boot agree{alone}", look.width, 3, "ok")
     else:
-        text = "forecast and boot disagree: the forecast is wrong, please report it with the files kept by --artifacts"
+        where = ", ".join(proof.differences(forecast))
+        text = f"forecast and boot disagree at {where}: the forecast is wrong, please report it with the files kept by --artifacts"
         yield from paragraph(text, look.width, 3, "error")

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from v2vlint.facts.boot.bootloader import Bootloader
 from v2vlint.facts.boot.choices import BootChoices
+from v2vlint.facts.boot.early_unlock import EarlyUnlock
 from v2vlint.facts.boot.needs import BootNeeds, NeededMount, volume_of
 from v2vlint.facts.conversion.devices import DeviceNames
 from v2vlint.facts.conversion.landing import Landing
@@ -167,13 +168,21 @@ class Mapped:
 
 
 def _mapped_names(
-    crypttab: Crypttab, devices: Devices, needs: BootNeeds, names: DeviceNames, landing: Landing, blocks: BlockTable, target: Target
+    crypttab: Crypttab,
+    early: EarlyUnlock,
+    devices: Devices,
+    needs: BootNeeds,
+    names: DeviceNames,
+    landing: Landing,
+    blocks: BlockTable,
+    target: Target,
 ) -> Iterator[Cause[Mapped]]:
-    """Kernel names in crypttab."""
+    """Kernel names in crypttab. What the initramfs has opened is there already, or boot has stopped in it."""
     for entry in crypttab.entries:
         if name_kind(entry.device) is not NameKind.KERNEL or entry.has_random_key or "noauto" in entry.options:
             continue
-        needed, after = _needed(entry, devices, needs), names.in_crypttab(entry.device)
+        needed = _needed(entry, devices, needs) and not early.opens(entry.name.value)
+        after = names.in_crypttab(entry.device)
         mapped = Mapped(entry, needed, name_fate(entry.device, target.disk_prefixes, blocks))
         fate, reason = name_fate(after, landing.prefixes, blocks), f"{entry.name} is unlocked from {after}, which is not there"
         if fate is NameFate.GONE:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from v2vlint.facts.boot.bootloader import Bootloader
 from v2vlint.facts.boot.cmdline import KernelArg, last_arg
+from v2vlint.facts.boot.early_unlock import EarlyUnlock
 from v2vlint.facts.boot.entry import BootEntry
 from v2vlint.facts.boot.gpt_auto import BY_TYPE, GptAuto, gpt_auto
 from v2vlint.facts.boot.needs import volume_of
@@ -15,7 +16,9 @@ from v2vlint.facts.boot.start import DefaultBoot, Startup
 from v2vlint.facts.boot.verity import VerityVolume, verity_volumes
 from v2vlint.facts.conversion.landing import Landing
 from v2vlint.facts.conversion.menu import ConvertedMenu
+from v2vlint.facts.initramfs.early_crypttab import EarlyMapping
 from v2vlint.facts.kernel.kernels import version_key
+from v2vlint.facts.storage.crypttab import Crypttab, CrypttabEntry
 from v2vlint.facts.storage.devices import Devices, NameKind, name_fate, name_kind
 from v2vlint.facts.storage.devices import Fate as NameFate
 from v2vlint.facts.storage.multipath import Multipath
@@ -164,6 +167,31 @@ def _containers(loader: Bootloader, startup: Startup, blocks: BlockTable, landin
             yield (fault if known else doubt)(True, reason, argument.where, about)
 
 
+@dataclass(frozen=True, slots=True)
+class EarlyNamed:
+    """A line of the initramfs's crypttab, and that of the guest's which it was copied from, if there is one."""
+
+    mapping: EarlyMapping
+    entry: CrypttabEntry | None
+
+
+def _early(
+    unlock: EarlyUnlock, crypttab: Crypttab, stack: RootStack, devices: Devices, landing: Landing, blocks: BlockTable
+) -> Iterator[Cause[EarlyNamed]]:
+    """Kernel names in the initramfs's own crypttab, by which it looks for the encrypted root."""
+    below = {parent for layer in stack.of_kind("luks") for parent in layer.parents}
+    for mapping in unlock.mappings:
+        device = devices.resolve(mapping.source)
+        if device is None or device.name not in below or name_fate(mapping.source, landing.prefixes, blocks) is not NameFate.GONE:
+            continue
+        entry = crypttab.entry(mapping.name)
+        about = EarlyNamed(mapping, entry if entry and entry.device == mapping.source else None)
+        image = unlock.image.where if unlock.image else None
+        where = about.entry.source.where if about.entry else image
+        reason = f"the initramfs opens {mapping.name} from {mapping.source}, which is not there"
+        yield (fault if unlock.certain else doubt)(True, reason, where, about)
+
+
 def _sectors(stack: RootStack, sectors: Sectors) -> Iterator[Cause[None]]:
     """A root on a partition that does not appear, or with smaller blocks than the disk has."""
     device = stack.device
@@ -171,8 +199,11 @@ def _sectors(stack: RootStack, sectors: Sectors) -> Iterator[Cause[None]]:
         yield fault(True, f"the root is on {device.name}: {reason}", Device(device.name), None)
 
 
-def _unnamed(boot: DefaultBoot, startup: Startup, blocks: BlockTable, os: OsInfo) -> Iterator[Cause[GptAuto]]:
-    """No root= is given, and the root partition does not have the type by which systemd would find it."""
+def _unnamed(boot: DefaultBoot, startup: Startup, blocks: BlockTable, os: OsInfo) -> Iterator[Cause[GptAuto | None]]:
+    """No root= is given: initramfs-tools stops, and systemd finds the root partition only by its type."""
+    if _asks(boot):
+        yield boot.fault("no root= is given, and initramfs-tools stops without one", boot.choice.where, None)
+        return
     found = _automatic(boot, startup, blocks, os)
     if found is not None and found.root is None and blocks.complete and blocks.disks:
         path = boot.path
@@ -224,6 +255,18 @@ def _embedded(path: BootPath) -> str:
     """The ``root=`` that dracut embedded in the image."""
     words = " ".join(path.image.under("etc/cmdline.d").values()).split() if path.image else []
     return next((word for word in words if word.startswith("root=")), "")
+
+
+def _asks(boot: DefaultBoot) -> bool:
+    """Whether the image is one of initramfs-tools that needs a root=: it sets no ``ROOT`` itself (conf/param.conf, conf/conf.d), and is
+    not told to boot by another script than ``local``, which may know better (``scripts/local``, ``local_device_setup``)."""
+    path, entry = boot.path, boot.choice.entry
+    image = path.image if path else None
+    if path is None or image is None or entry is None or image.generator != "initramfs-tools" or image.damage or path.rebuilt is not None:
+        return False
+    args = {arg.name for arg in path.choice.args}
+    inside = any(line.strip().startswith("ROOT=") for text in image.under("conf").values() for line in text.splitlines())
+    return not inside and not args & {"root", "boot", "nfsroot", "netboot", "iscsi_target_name", "iscsi_auto"}
 
 
 def _hashed(boot: DefaultBoot, name: str = "root") -> VerityVolume | None:
@@ -299,6 +342,7 @@ class RootVerdict(Verdict, stage=Stage.ROOT, place=60):
     multipath = Judge(_multipath)
     parts = Judge(_parts)
     containers = Judge(_containers)
+    early = Judge(_early)
     sectors = Judge(_sectors)
     unnamed = Judge(_unnamed)
     device = Judge(_device)

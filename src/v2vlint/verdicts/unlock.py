@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from v2vlint.facts.boot.early_unlock import EarlyUnlock
 from v2vlint.facts.boot.needs import BootNeeds
 from v2vlint.facts.boot.path import BootPath, Means
 from v2vlint.facts.boot.start import DefaultBoot
@@ -52,10 +53,10 @@ class Keyless:
     names: tuple[str, ...]
 
 
-def _keyboard(boot: DefaultBoot, stack: RootStack, target: Target) -> Iterator[Cause[Keyless]]:
+def _keyboard(boot: DefaultBoot, unlock: EarlyUnlock, stack: RootStack, devices: Devices, target: Target) -> Iterator[Cause[Keyless]]:
     """The driver of the only keyboard, without which nobody can type the passphrase."""
     path = boot.path if target.keyboards and stack.of_kind("luks") else None
-    if path is None or path.image is None:
+    if path is None or path.image is None or all(unlock.key(layer, devices) for layer in stack.of_kind("luks")):
         return
     names = tuple(module for module in target.keyboards if path.module(module).means is Means.DISK)
     if names:
@@ -63,13 +64,17 @@ def _keyboard(boot: DefaultBoot, stack: RootStack, target: Target) -> Iterator[C
         yield doubt(True, reason, path.image.where, Keyless(path, names))
 
 
-def _passphrase(stack: RootStack) -> Iterator[Cause[None]]:
-    """A passphrase is typed on the console."""
+def _passphrase(unlock: EarlyUnlock, stack: RootStack, devices: Devices) -> Iterator[Cause[None]]:
+    """A key in the initramfs opens it, or a passphrase is typed on the console."""
     layers = stack.of_kind("luks")
-    if layers:
-        yield Cause(Fate.PASS, f"{', '.join(layer.name for layer in layers)} asks for its passphrase on the console")
-    else:
+    if not layers:
         yield Cause(Fate.SKIPPED, "the root is not encrypted")
+        return
+    keys = {layer.name: unlock.key(layer, devices) for layer in layers}
+    asking = ", ".join(name for name, key in keys.items() if not key)
+    told = [f"{asking} asks for its passphrase on the console"] if asking else []
+    told += [f"{name} is opened by {key} in the initramfs" for name, key in keys.items() if key]
+    yield Cause(Fate.PASS, "; ".join(told), unlock.image.where if unlock.image and not asking else None)
 
 
 class UnlockVerdict(Verdict, stage=Stage.UNLOCK, place=70):

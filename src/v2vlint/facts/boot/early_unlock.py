@@ -1,0 +1,62 @@
+"""What the initramfs of the default entry opens by itself, before the guest's own crypttab is read."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from v2vlint.facts.boot.cmdline import KernelArg
+from v2vlint.facts.boot.start import DefaultBoot
+from v2vlint.facts.initramfs.content import Initramfs
+from v2vlint.facts.initramfs.early_crypttab import EarlyMapping, early_mappings, key_of_arguments
+from v2vlint.facts.registry import FactStore, provides
+from v2vlint.facts.storage.devices import Devices
+from v2vlint.model.blocks import BlockDevice
+from v2vlint.model.errors import FactUnavailable
+
+_OTHERWISE = frozenset({"rd.luks.uuid", "rd_LUKS_UUID", "rd.luks.name", "luks.uuid", "luks.name"})
+"""Arguments by which systemd and dracut open devices by UUID, whatever crypttab says."""
+
+
+@dataclass(frozen=True, slots=True)
+class EarlyUnlock:
+    """The mappings in the image that is loaded; none when it cannot be told which one that is, or the mover makes a new one.
+
+    ``certain``: it is loaded by default, and no argument of the command line opens devices in another way.
+    """
+
+    mappings: tuple[EarlyMapping, ...] = ()
+    image: Initramfs | None = None
+    certain: bool = False
+    args: tuple[KernelArg, ...] = ()
+
+    def opens(self, name: str) -> bool:
+        """Whether the initramfs sets up /dev/mapper/``name``."""
+        return any(mapping.name == name for mapping in self.mappings)
+
+    def key(self, layer: BlockDevice, devices: Devices) -> str:
+        """What in the image opens the LUKS device ``layer`` without anybody, as text; empty when it asks for a passphrase."""
+        if self.image is None:
+            return ""
+        mapping = next((one for one in self.mappings if layer.name in _opened(one, devices)), None)
+        return (mapping.key_in(self.image) if mapping else "") or key_of_arguments(self.image, self.args)
+
+
+def _opened(mapping: EarlyMapping, devices: Devices) -> tuple[str, ...]:
+    """Names of what is inside the device that ``mapping`` is made from."""
+    container = devices.resolve(mapping.source)
+    inside = (one.name for one in devices.blocks.children(container.name)) if container else ()
+    return (f"luks-{mapping.source.removeprefix('UUID=')}", *inside)
+
+
+@provides
+def find_early_unlock(store: FactStore) -> EarlyUnlock:
+    """Never unknown: who asks must not become so because of a boot menu."""
+    try:
+        boot = store.get(DefaultBoot)
+        path = boot.path
+    except FactUnavailable:
+        return EarlyUnlock()
+    if path is None or path.image is None or path.rebuilt is not None:
+        return EarlyUnlock()
+    otherwise = any(argument.name in _OTHERWISE for argument in path.choice.args)
+    return EarlyUnlock(early_mappings(path.image), path.image, not boot.assumed and not otherwise, tuple(path.choice.args))

@@ -1,0 +1,79 @@
+"""Key files and crypttabs inside an initramfs, as initramfs-tools, dracut and mkinitcpio write them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import pytest
+
+from tests.verdicts.asking import FAILS, disk, landing, part, store, told
+from v2vlint.facts.boot.early_unlock import EarlyUnlock
+from v2vlint.facts.storage.root_stack import RootStack
+from v2vlint.model.blocks import BlockDevice, BlockTable
+from v2vlint.samples.boot import sample_boot, sample_initramfs
+from v2vlint.verdicts.root import RootVerdict
+from v2vlint.verdicts.unlock import UnlockVerdict
+
+INSIDE = BlockDevice("luks-4a2e-99", "luks", 1 << 30, 0, 0, "ext4", "0f3c-77", parents=("disk1p2",))
+BLOCKS = BlockTable((disk(), part(2, "crypto_LUKS", "4a2e-99"), INSIDE))
+STACK = RootStack("ext4", INSIDE, (INSIDE,))
+ASKS = "luks-4a2e-99 asks for its passphrase on the console"
+DRACUT = {"usr/lib/dracut/modules.txt": "crypt\n"}
+
+
+def unlocking(files: Mapping[str, str], args: str = "root=/dev/mapper/root") -> str:
+    """The unlock stage's reason for a guest whose initramfs has ``files``."""
+    boot = sample_boot(image=sample_initramfs(files=files), args=args)
+    return store(boot, BLOCKS, STACK).get(UnlockVerdict).decisive.reason
+
+
+@pytest.mark.parametrize(
+    ("files", "args", "reason"),
+    [
+        ({}, "", ASKS),
+        ({"cryptroot/crypttab": "root UUID=4a2e-99 none luks\n"}, "", ASKS),
+        ({"cryptroot/crypttab": "root UUID=4a2e-99 /cryptroot/keyfiles/root.key luks\n"}, "", ASKS),
+        (
+            {"cryptroot/crypttab": "root UUID=4a2e-99 /cryptroot/keyfiles/root.key luks\n", "cryptroot/keyfiles/root.key": "k"},
+            "",
+            "luks-4a2e-99 is opened by the key file /cryptroot/keyfiles/root.key in the initramfs",
+        ),
+        ({"cryptroot/crypttab": "other UUID=77 /x.key luks\n", "x.key": "k"}, "", ASKS),
+        (
+            {"cryptroot/crypttab": "root /dev/sda2 none luks,keyscript=/bin/unlock\n"},
+            "",
+            "luks-4a2e-99 is opened by the key script /bin/unlock in the initramfs",
+        ),
+        (
+            {"conf/conf.d/cryptroot": "target=root,source=UUID=4a2e-99,key=/k,rootdev\n", "k": "k"},
+            "",
+            "luks-4a2e-99 is opened by the key file /k in the initramfs",
+        ),
+        (
+            {**DRACUT, "etc/crypttab": "root UUID=4a2e-99 - luks\n", "etc/cryptsetup-keys.d/root.key": "k"},
+            "",
+            "luks-4a2e-99 is opened by the key file /etc/cryptsetup-keys.d/root.key in the initramfs",
+        ),
+        ({**DRACUT, "root.key": "k"}, "rd.luks.key=/root.key", "luks-4a2e-99 is opened by the key file /root.key in the initramfs"),
+        ({**DRACUT, "root.key": "k"}, "rd.luks.key=/root.key:UUID=77", ASKS),
+        ({"crypto_keyfile.bin": "k"}, "", "luks-4a2e-99 is opened by the key file /crypto_keyfile.bin in the initramfs"),
+        ({"my.key": "k"}, "cryptkey=rootfs:/my.key", "luks-4a2e-99 is opened by the key file /my.key in the initramfs"),
+    ],
+)
+def test_what_opens_the_root(files: Mapping[str, str], args: str, reason: str) -> None:
+    assert unlocking(files, f"root=/dev/mapper/root {args}") == reason
+
+
+def test_without_a_boot_menu_nothing_is_known_of_the_initramfs() -> None:
+    assert store({}, BLOCKS, STACK).get(EarlyUnlock) == EarlyUnlock()
+    assert store({}, BLOCKS, STACK).get(UnlockVerdict).passphrase[0].reason == ASKS
+
+
+@pytest.mark.parametrize(
+    ("source", "prefix", "found"),
+    [("/dev/sda2", "vd", [FAILS]), ("/dev/sda2", "sd", []), ("UUID=4a2e-99", "vd", []), ("/dev/sda9", "vd", [])],
+)
+def test_a_kernel_name_inside_the_initramfs_stops_at_root(source: str, prefix: str, found: list[object]) -> None:
+    boot = sample_boot(image=sample_initramfs(files={"cryptroot/crypttab": f"root {source} none luks\n"}), args="root=/dev/mapper/root")
+    known = store(boot, BLOCKS, STACK, landing(prefix))
+    assert told(known.get(RootVerdict).early) == found
