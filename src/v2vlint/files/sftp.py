@@ -22,6 +22,8 @@ from v2vlint.files.errors import Missing
 from v2vlint.model.errors import ImageError
 
 TIMEOUT = 30
+_LISTINGS = 4
+"""How many parts of a folder's list are asked for at once: servers send some hundred names in each."""
 MAX_PACKET = 1 << 20
 MAX_NAMES = 200_000
 CHUNK = 1 << 15
@@ -71,6 +73,7 @@ class Sftp:
 
     def __init__(self, command: Sequence[str], name: str) -> None:
         self._name, self._lock, self._number = name, threading.Lock(), 0
+        self._unheeded: set[int] = set()
         self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
         assert self._process.stdin
         assert self._process.stdout
@@ -121,12 +124,17 @@ class Sftp:
         reader.number()
         return reader.string()
 
+    def readlinks(self, paths: Sequence[bytes]) -> Iterator[bytes | None]:
+        """The targets of links, asked for together; None for one that the server does not tell."""
+        for kind, body in self._ask_all([(_READLINK, _string(path)) for path in paths]):
+            reader = _Reader(body)
+            yield reader.string() if kind == _NAME and reader.number() else None
+
     def names(self, path: bytes) -> Iterator[tuple[bytes, Attributes]]:
         """The entries of a folder with what they are, without ``.`` and ``..``."""
         handle, count = _Reader(self._ask(path, _OPENDIR, _string(path), _HANDLE)).string(), 0
         try:
-            while reply := self._ask(path, _READDIR, _string(handle), _NAME):
-                reader = _Reader(reply)
+            for reader in self._listing(path, handle):
                 for _entry in range(reader.number()):
                     name, _long, found = reader.string(), reader.string(), reader.attributes()
                     count += 1
@@ -135,16 +143,30 @@ class Sftp:
                     if name not in (b".", b"..") and b"/" not in name:
                         yield name, found
         finally:
-            self._ask(path, _CLOSE, _string(handle), _STATUS)
+            self.shut(handle)
 
-    def open(self, path: bytes) -> tuple[bytes, Attributes]:
-        """A handle for reading a file, and what it is."""
+    def _listing(self, path: bytes, handle: bytes) -> Iterator[_Reader]:
+        """The parts of a folder's list, some at a time, up to its end."""
+        while True:
+            questions = [(_READDIR, _string(handle))] * _LISTINGS
+            for kind, body in self._ask_all(questions):
+                reply = body if kind == _NAME else self._failed(path, kind, body)
+                if not reply:
+                    return
+                yield _Reader(reply)
+
+    def open(self, path: bytes) -> tuple[bytes, Attributes, bytes]:
+        """A handle for reading a file, what it is, and its beginning: most files are small."""
         handle = _Reader(self._ask(path, _OPEN, _string(path) + struct.pack(">II", 1, 0), _HANDLE)).string()
-        return handle, _Reader(self._ask(path, _FSTAT, _string(handle), _ATTRS)).attributes()
+        questions = [(_FSTAT, _string(handle)), (_READ, _string(handle) + struct.pack(">QI", 0, CHUNK))]
+        (kind, found), (answered, begin) = self._ask_all(questions)
+        attributes = _Reader(found if kind == _ATTRS else self._failed(path, kind, found)).attributes()
+        return handle, attributes, _Reader(begin).string() if answered == _DATA else b""
 
-    def shut(self, path: bytes, handle: bytes) -> None:
-        """Close a handle."""
-        self._ask(path, _CLOSE, _string(handle), _STATUS)
+    def shut(self, handle: bytes) -> None:
+        """Close a handle. What the server says of that is nobody's concern, and not waited for."""
+        with self._lock, contextlib.suppress(ImageError):
+            self._unheeded.add(self._send(_CLOSE, _string(handle), numbered=True))
 
     def read(self, path: bytes, handle: bytes, offset: int, length: int) -> bytes:
         """``length`` bytes from ``offset`` on, fewer at the end: many requests under way at once."""
@@ -178,12 +200,17 @@ class Sftp:
 
     def _ask(self, path: bytes, kind: int, body: bytes, wanted: int) -> bytes:
         """One question; an empty answer at the end of a list. Missing or ImageError with what the server says."""
-        with self._lock:
-            number = self._send(kind, body, numbered=True)
-            found, answered, reply = self._reply()
-        if answered != number:
-            raise ImageError(f"{self._name}: the server mixes up its answers")
+        ((found, reply),) = self._ask_all([(kind, body)])
         return reply if found == wanted else self._failed(path, found, reply)
+
+    def _ask_all(self, questions: Sequence[tuple[int, bytes]]) -> list[tuple[int, bytes]]:
+        """Kind and body of the answers to questions that are sent together."""
+        with self._lock:
+            numbers = [self._send(kind, body, numbered=True) for kind, body in questions]
+            answers = {number: (kind, body) for kind, number, body in (self._reply() for _question in questions)}
+        if answers.keys() != set(numbers):
+            raise ImageError(f"{self._name}: the server mixes up its answers")
+        return [answers[number] for number in numbers]
 
     def _failed(self, path: bytes, kind: int, body: bytes) -> bytes:
         code = _Reader(body).number() if kind == _STATUS else -1
@@ -214,8 +241,13 @@ class Sftp:
         return packet[0], packet[1:]
 
     def _reply(self) -> tuple[int, int, bytes]:
-        kind, body = self._receive()
-        return kind, int.from_bytes(body[:4], "big"), body[4:]
+        """The next answer that somebody waits for."""
+        while True:
+            kind, body = self._receive()
+            number = int.from_bytes(body[:4], "big")
+            if number not in self._unheeded:
+                return kind, number, body[4:]
+            self._unheeded.discard(number)
 
     def _exactly(self, length: int) -> bytes:
         try:

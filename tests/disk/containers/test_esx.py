@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import struct
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
@@ -83,6 +84,18 @@ def test_damaged_extents(tmp_path: Path) -> None:
     (tmp_path / "extent.vmdk").write_bytes(b"something else".ljust(600))
     with pytest.raises(ImageError, match="not a sparse VMDK extent"):
         open_image(DiskFile(str(disk), "disk"))
+
+
+def test_a_journal_that_waits_is_not_passed_over(tmp_path: Path) -> None:
+    """Nor does QEMU."""
+    disk, _truth = sesparse(tmp_path)
+    with (tmp_path / "extent.vmdk").open("r+b") as extent:
+        extent.seek(SECTOR + 24)
+        extent.write(b"\1")
+    with pytest.raises(Unsupported, match="wait in its journal"):
+        open_image(DiskFile(str(disk), "disk"))
+    need("qemu-img")
+    assert subprocess.run(("qemu-img", "info", str(disk)), capture_output=True, check=False).returncode
 
 
 @pytest.mark.parametrize("line", ["RW 100 VMFSRDM", 'RW 100 ZERO "x"', "nothing at all"])

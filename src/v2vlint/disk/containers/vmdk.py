@@ -232,6 +232,10 @@ class SeSparse(_Grains):
         super().__init__(name, base, parent, offset, capacity, grain)
         if version != 0x0000_0002_0000_0001 or grain != 8 or table != 64:
             raise Unsupported(f"{name}: this kind of SESparse VMDK is not supported")
+        place = struct.unpack_from("<Q", head, 80)[0]
+        if self._number("<Q", place * SECTOR + 24):
+            hint = "its host does that when the machine starts or the snapshot is removed"
+            raise Unsupported(f"{name}: writes of this SESparse VMDK wait in its journal, which is not replayed", hint=hint)
 
     def _find(self, number: int) -> int | None:
         table, index = divmod(number, 64 * SECTOR // 8)

@@ -23,7 +23,7 @@ class RemoteFileSystem:
     def __init__(self, url: str, files: Access) -> None:
         self.type, self.uuid, self.label, self.stale = "", "", "", ""
         self._url, self._files = url, files
-        self._folders: dict[str, dict[str, Stat]] = {}
+        self._folders: dict[str, dict[str, tuple[Stat, str]]] = {}
 
     @property
     def root(self) -> RemoteNode:
@@ -45,11 +45,11 @@ class RemoteFileSystem:
         finally:
             file.close()
 
-    def listed(self, path: str) -> dict[str, Stat]:
-        """What is in a folder."""
+    def listed(self, path: str) -> dict[str, tuple[Stat, str]]:
+        """What is in a folder, with the targets of links as far as the server told them at once."""
         if path not in self._folders:
             rows: list[list[Any]] = json.loads(self.answer(path, "+list"))
-            self._folders[path] = {str(name): _stat(*map(int, rest)) for name, *rest in rows}
+            self._folders[path] = {str(name): (_stat(*map(int, rest)), str(target)) for name, *rest, target in rows}
         return self._folders[path]
 
 
@@ -61,8 +61,8 @@ def _stat(mode: int, size: int, uid: int, gid: int, mtime: int) -> Stat:
 class RemoteNode:
     """An inode by its path."""
 
-    def __init__(self, system: RemoteFileSystem, path: str, found: Stat) -> None:
-        self._system, self._path, self._stat = system, path, found
+    def __init__(self, system: RemoteFileSystem, path: str, found: Stat, target: str = "") -> None:
+        self._system, self._path, self._stat, self._target = system, path, found, target
 
     def stat(self) -> Stat:
         """See :class:`~v2vlint.disk.filesystems.node.Node`."""
@@ -75,11 +75,11 @@ class RemoteNode:
     def child(self, name: str) -> RemoteNode | None:
         """See :class:`~v2vlint.disk.filesystems.node.Node`."""
         found = self._system.listed(self._path).get(name)
-        return None if found is None else RemoteNode(self._system, f"{self._path}/{name}", found)
+        return None if found is None else RemoteNode(self._system, f"{self._path}/{name}", *found)
 
     def link(self) -> str:
         """See :class:`~v2vlint.disk.filesystems.node.Node`."""
-        return self._system.answer(self._path, "+link").decode("utf-8", "surrogateescape")
+        return self._target or self._system.answer(self._path, "+link").decode("utf-8", "surrogateescape")
 
     def open(self) -> BinaryIO:
         """See :class:`~v2vlint.disk.filesystems.node.Node`. A file is read in whole, while it is small enough to be."""

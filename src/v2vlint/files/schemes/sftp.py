@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import shlex
+import stat
 import threading
 from collections.abc import Callable
 from urllib.parse import parse_qs, unquote, urlsplit
@@ -16,6 +17,7 @@ from v2vlint.files.scheme import Ranges, Scheme
 from v2vlint.files.sftp import Login, Sftp
 from v2vlint.model.errors import ImageError
 
+_LINKS = 256
 _sessions: dict[str, Sftp] = {}
 _lock = threading.Lock()
 
@@ -47,13 +49,15 @@ class _File:
     def __init__(self, url: str) -> None:
         stated = parse_qs(urlsplit(url).query).get("size")
         self._path, self._session = _path(url), _session(url)
-        self._handle, found = self._session.open(self._path)
+        self._handle, found, self._begin = self._session.open(self._path)
         # A block device says that it is empty; who opens one knows its size.
         self.size = int(stated[0]) if stated else found.size
         self.state = "" if stated else str(found.mtime or "")
 
     def read(self, offset: int, length: int) -> bytes:
         """See :class:`~v2vlint.files.scheme.Ranges`."""
+        if offset + length <= len(self._begin):
+            return self._begin[offset : offset + length]
         data = self._session.read(self._path, self._handle, offset, length)
         if len(data) != length:
             raise ImageError(f"{self._path.decode('utf-8', 'replace')}: changed on the server while it was read")
@@ -61,7 +65,7 @@ class _File:
 
     def close(self) -> None:
         """See :class:`~v2vlint.files.scheme.Ranges`."""
-        self._session.shut(self._path, self._handle)
+        self._session.shut(self._handle)
 
 
 class _Answer:
@@ -81,9 +85,17 @@ class _Answer:
 
 
 def _list(url: str) -> Ranges:
-    found = _session(url).names(_path(url))
-    rows = [[name.decode("utf-8", "surrogateescape"), one.mode, one.size, one.uid, one.gid, one.mtime] for name, one in found]
+    """Names, what they are, and where links lead: those are asked for at once, since whoever lists a folder of links follows them."""
+    session, folder = _session(url), _path(url)
+    found = list(session.names(folder))
+    links = [name for name, one in found if stat.S_ISLNK(one.mode)][:_LINKS]
+    targets = dict(zip(links, session.readlinks([folder.rstrip(b"/") + b"/" + name for name in links]), strict=True)) if links else {}
+    rows = [[_text(name), one.mode, one.size, one.uid, one.gid, one.mtime, _text(targets.get(name) or b"")] for name, one in found]
     return _Answer(json.dumps(rows).encode())
+
+
+def _text(name: bytes) -> str:
+    return name.decode("utf-8", "surrogateescape")
 
 
 def _link(url: str) -> Ranges:
