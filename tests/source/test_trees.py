@@ -201,6 +201,27 @@ def test_what_podman_saves_is_the_tree_with_its_last_layer(root: Path, tmp_path:
     assert "no image other" in opened(f"oci:{tmp_path}/docker.tar:other").problems[0].reason
 
 
+@podman
+def test_a_container_is_the_files_that_its_engine_exports(root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    running = Path("/tmp") / f"v2vlint-{os.getpid()}-c"
+    conf = f'[storage]\ndriver = "vfs"\ngraphroot = "{tmp_path}/root"\nrunroot = "{running}"\n'
+    (tmp_path / "storage.conf").write_text(conf)
+    monkeypatch.setenv("CONTAINERS_STORAGE_CONF", str(tmp_path / "storage.conf"))
+    (root / "run").unlink(missing_ok=True)
+    (tmp_path / "rootfs.tar").write_bytes(pack(root, "w:"))
+    for command in (("import", str(tmp_path / "rootfs.tar"), "base"), ("create", "--name", "web", "--network", "none", "base", "/bin/sh")):
+        done = subprocess.run(("podman", *command), check=False, capture_output=True, text=True, timeout=120)
+        assert not done.returncode, done.stderr
+    guest = opened("podman://web")
+    assert not guest.problems
+    assert content(guest)["/etc/fstab"] == content(opened(f"tree:{root}"))["/etc/fstab"]
+    assert "gone" in opened("podman://gone").problems[0].reason
+    assert "not a name of a container" in opened("podman://--help").problems[0].reason
+    with pytest.raises(UsageError, match="cannot be fixed"):
+        v2vlint.fix("podman://web")
+    shutil.rmtree(running, ignore_errors=True)
+
+
 @pytest.mark.parametrize("packed", [False, True])
 def test_a_container_disk_is_the_disk_in_it(tmp_path: Path, packed: bool) -> None:
     disk = bytes(1 << 20)

@@ -30,7 +30,7 @@ def add_images(parser: argparse.ArgumentParser) -> None:
     help_text = (
         "disk image, A+B (several disks of one guest), folder (searched with all below), machine definition (OVF, VMX, libvirt XML and "
         "others), domain:NAME, a URL (https, sftp, s3…), live: (this machine), ssh://HOST, vsphere://…, "
-        "a root filesystem (tree:DIR, tar:FILE, oci:PATH), @FILE (a list of such), or - (a list on stdin)"
+        "a root filesystem (tree:DIR, tar:FILE, oci:PATH, podman://NAME), @FILE (a list of such), or - (a list on stdin)"
     )
     parser.add_argument("images", metavar="IMAGE", nargs="*", help=help_text)
     group = parser.add_argument_group("machine definitions")
