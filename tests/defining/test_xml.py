@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -60,6 +61,19 @@ def test_reading_it_back() -> None:
     assert [(nic.mac, nic.model, nic.network) for nic in found.nics] == [("52:54:00:00:00:01", "e1000e", "default")]
     assert (found.cpu_mode, found.cpu_model, found.video) == ("custom", "Haswell-noTSX", ("virtio",))
     assert text.index("/c") < text.index("<boot order")
+
+
+def test_sectors_of_disks() -> None:
+    """Written where they are not the usual ones, and read again as libvirt takes them; QEMU has no others on IDE and SATA."""
+    disks = (ProposedDisk("/a", "raw", "virtio", 4096), ProposedDisk("/b", "raw", "virtio"))
+    text = domain_xml(replace(PLAIN, disks=disks))
+    assert [disk.sector for disk in domain("x.xml", text).disks] == [4096, 0]
+    assert text.count("<blockio ") == 1
+    assert [disk.sector for disk in domain("x.xml", text.replace('bus="virtio"', 'bus="sata"')).disks] == [0, 0]
+
+
+def test_the_schema_accepts_other_sectors(tmp_path: Path) -> None:
+    valid(domain_xml(replace(PLAIN, disks=(ProposedDisk("/a", "raw", "virtio", 4096),))), tmp_path / "domain.xml")
 
 
 def test_names_go_on_after_z() -> None:

@@ -230,3 +230,15 @@ def test_damaged_definitions(tmp_path: Path, kind: str, text: str) -> None:
 def test_damaged_vmx_has_no_disks(tmp_path: Path, data: bytes) -> None:
     (tmp_path / "vm.vmx").write_bytes(data)
     assert locate(GuestRef("vm", "vmx", (str(tmp_path / "vm.vmx"),))).disks == ()
+
+
+@pytest.mark.parametrize(("bus", "stated"), [("virtio", "4096"), ("scsi", "4096"), ("sata", "")])
+def test_sectors_that_a_domain_gives_its_disk(tmp_path: Path, bus: str, stated: str) -> None:
+    """``<blockio>`` is what the guest's system saw: its table is read in those sectors, and a target may have others."""
+    (tmp_path / "disk.raw").write_bytes(bytes(1 << 20))
+    (tmp_path / "vm.xml").write_text(
+        "<domain><name>x</name><devices><disk type='file' device='disk'><driver type='raw'/><source file='disk.raw'/>"
+        f"<target dev='vda' bus='{bus}'/><blockio logical_block_size='4096' physical_block_size='4096'/></disk></devices></domain>"
+    )
+    guest = open_ref(GuestRef("x", "libvirt", (str(tmp_path / "vm.xml"),)))
+    assert guest.blocks.disks[0].detail("stated_sector") == stated

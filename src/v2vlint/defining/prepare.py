@@ -17,6 +17,7 @@ from v2vlint.facts.boot.who import system_of, who_starts
 from v2vlint.facts.kernel.cpu_needs import CpuNeeds
 from v2vlint.facts.network.network import Network
 from v2vlint.facts.registry import FactStore
+from v2vlint.facts.storage.sectors import USUAL
 from v2vlint.guest.open import Guest, open_guest
 from v2vlint.model.codec import decode, encode
 from v2vlint.model.definition import Definition, Topology
@@ -152,8 +153,17 @@ class _Proposal:
         if file.offset or file.length >= 0 or file.chunks or kind not in _FORMATS:
             path = f"{os.path.splitext(os.path.abspath(file.path))[0]}-disk{position + 1}.qcow2"  # noqa: PTH100, PTH122
             self.notes.append(f"{file.name} is not an image that libvirt can attach: convert it to {os.path.basename(path)}")  # noqa: PTH119
-            return ProposedDisk(path, "qcow2", bus)
-        return ProposedDisk(os.path.abspath(file.path), _FORMATS[kind], bus)  # noqa: PTH100
+            return ProposedDisk(path, "qcow2", bus, self.sector(position, bus))
+        return ProposedDisk(os.path.abspath(file.path), _FORMATS[kind], bus, self.sector(position, bus))  # noqa: PTH100
+
+    def sector(self, position: int, bus: str) -> int:
+        """The sectors that the disk was laid out in: its partition table counts in them, or whoever made it says so."""
+        disk = next((one for one in self.guest.blocks.disks if one.disk == position), None)
+        size = int((disk and (disk.detail("sector_size") or disk.detail("stated_sector"))) or USUAL)
+        if size == USUAL or bus not in ("ide", "sata"):
+            return size
+        self.notes.append(f"{disk.name if disk else 'a disk'} is laid out in sectors of {size} bytes, which {bus} disks cannot have")
+        return USUAL
 
     def cards(self, model: str) -> tuple[ProposedCard, ...]:
         if self.definition.nics:

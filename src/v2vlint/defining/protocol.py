@@ -22,11 +22,15 @@ class DefineAsk:
 
 @dataclass(frozen=True, slots=True)
 class ProposedDisk:
-    """A disk: host path, QEMU's name of its format, and libvirt's bus (``virtio``, ``scsi``, ``sata``, ``ide``)."""
+    """A disk: host path, QEMU's name of its format, and libvirt's bus (``virtio``, ``scsi``, ``sata``, ``ide``).
+
+    ``sector`` is the size of its logical sectors in bytes.
+    """
 
     path: str
     format: str
     bus: str
+    sector: int = 512
 
 
 @dataclass(frozen=True, slots=True)

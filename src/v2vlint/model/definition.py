@@ -23,6 +23,7 @@ class DiskDevice:
     host device is used in place of an image (``rawDisk``, ``lun``…), or is empty. ``capacity`` is in bytes, -1 when not stated; ``chunk``
     is the size in bytes of the pieces that the file is split into, 0 when it is not split. ``backing`` describes a source that is not a
     file (``network rbd``). ``blank`` marks a disk that starts empty and so needs no file; ``missing`` one whose file does not exist.
+    ``sector`` is the size of logical sectors that the disk is given, 0 when nothing is said.
     """
 
     path: str
@@ -38,6 +39,7 @@ class DiskDevice:
     backing: str = ""
     blank: bool = False
     missing: bool = False
+    sector: int = 0
     where: Where = field(default=_NOWHERE, compare=False)
 
 

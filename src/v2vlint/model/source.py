@@ -83,7 +83,7 @@ class DiskFile:
     ``siblings`` maps the names that the image may refer to (extents of a VMDK inside an OVA) to their locations. ``chunks`` are the pieces,
     in order, of a file that was split for an OVF envelope. ``member`` is the folder of a disk in a XenServer archive, or
     its name in the layer of a container image (``format`` ``layer``). ``below`` is the path
-    and format of the base image of an overlay made by v2vlint.
+    and format of the base image of an overlay made by v2vlint. ``sector`` is the size of logical sectors that a definition gives it, or 0.
     """
 
     path: str
@@ -95,6 +95,7 @@ class DiskFile:
     chunks: tuple[DiskFile, ...] = ()
     member: str = ""
     below: tuple[str, str] = ("", "")
+    sector: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -100,7 +100,8 @@ class Nearby:
         if not path:
             return Absent(f"disk {disk.target or '?'} is not a local file: not read")
         beside = os.path.join(self.folder, os.path.basename(path))  # noqa: PTH118, PTH119
-        return self.found(path, path, beside, kind=image_format(disk.format))
+        found = self.found(path, path, beside, kind=image_format(disk.format))
+        return replace(found, sector=disk.sector) if isinstance(found, DiskFile) else found
 
     def found(self, name: str, *paths: str, kind: str = "") -> Found:
         """The first of ``paths`` that can be opened, or the reason why not even the last can."""

@@ -82,7 +82,12 @@ def _firmware(machine: ProposedMachine) -> dict[str, Any]:
 
 def _devices(machine: ProposedMachine) -> dict[str, Any]:
     disks = [
-        {"name": f"disk{number + 1}", "disk": {"bus": _BUSES[disk.bus]}, **({"bootOrder": 1} if number == machine.boot_disk else {})}
+        {
+            "name": f"disk{number + 1}",
+            "disk": {"bus": _BUSES[disk.bus]},
+            **({"bootOrder": 1} if number == machine.boot_disk else {}),
+            **({"blockSize": {"custom": {"logical": disk.sector, "physical": disk.sector}}} if disk.sector != 512 else {}),
+        }
         for number, disk in enumerate(machine.disks)
     ]
     interfaces = [

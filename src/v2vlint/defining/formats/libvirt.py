@@ -9,6 +9,7 @@ from xml.etree.ElementTree import Element, SubElement, indent, tostring
 from v2vlint.defining.protocol import ProposedDisk, ProposedMachine
 
 TITLE = "a libvirt domain (XML)"
+_USUAL_SECTOR = 512
 _PREFIXES = {"virtio": "vd", "scsi": "sd", "sata": "sd", "ide": "hd"}
 _LEVELS = {2: "Nehalem", 3: "Haswell-noTSX", 4: "Skylake-Server-noTSX-IBRS"}
 _NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
@@ -104,6 +105,8 @@ def _disk(devices: Element, disk: ProposedDisk, name: str, *, first: bool) -> No
     SubElement(element, "driver", {"name": "qemu", "type": disk.format})
     SubElement(element, "source", {"file": _NOT_XML.sub("?", disk.path)})
     SubElement(element, "target", {"dev": name, "bus": disk.bus})
+    if disk.sector != _USUAL_SECTOR:
+        SubElement(element, "blockio", {"logical_block_size": str(disk.sector), "physical_block_size": str(disk.sector)})
     if first:
         SubElement(element, "boot", {"order": "1"})
 

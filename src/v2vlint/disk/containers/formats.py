@@ -179,7 +179,7 @@ def open_image(file: DiskFile, files: Access | None = None) -> Image:
     own = part.node.backing if part.node and file.below[0] else part.node
     extent = next((extent.node for extent in own.extents if extent.node), None) if own else None
     backing, data = (Path(node.path).name if node else "" for node in (own and own.backing, own and (own.data or extent)))
-    sector, variant = part.stream.sector, variant_of(part.format, part.stream)
+    sector, variant = part.stream.sector or file.sector, variant_of(part.format, part.stream)
     return Image(file.name, part.format, Cached(part.stream), opener.files, opener.remarks, part.node, backing, data, sector, variant)
 
 

@@ -100,6 +100,7 @@ class _Machine:
         return DiskDevice(
             path, target.get("bus").text or "sata", target=disk.get("name").text, shared=disk.get("shareable").true,
             mapped="lun" if disk.get("lun") else "", capacity=capacity, backing=backing, blank=kind == "emptyDisk",
+            sector=number(disk.get("blockSize").get("custom").get("logical").text),
             mode="transient" if kind == "ephemeral" else "", where=self.at(disk),
         )  # fmt: skip
 

@@ -21,6 +21,8 @@ _UNITS = {"b": 1, "bytes": 1, "kb": 1000, "k": 1024, "kib": 1024, "mb": 1000**2,
           "gib": 1 << 30, "tb": 1000**4, "t": 1 << 40, "tib": 1 << 40}  # fmt: skip
 _NAME = re.compile(r"(?:fd|hd|vd|sd|xvd|ubd)([a-z]{1,4})\d*")
 _GUESSED = (("vd", "virtio"), ("sd", "scsi"), ("xvd", "xen"), ("hd", "ide"), ("fd", "fdc"))
+_ALWAYS_512 = ("ide", "sata", "fdc")
+"""QEMU refuses other sectors on them."""
 _KEYLESS = re.compile(r"OVMF_VARS(_4M)?\.fd$")
 """Variable stores of distributions that come without keys; those with keys are called otherwise (``secboot``, ``ms``)."""
 _PINNED = ("vcpupin", "emulatorpin", "iothreadpin", "vcpusched", "iothreadsched", "emulatorsched", "cachetune")
@@ -132,6 +134,7 @@ class _Domain:
             mode="transient" if disk.find("transient") is not None else "",
             mapped="lun" if disk.get("device") == "lun" else "block" if disk.get("type") == "block" else "",
             backing=backing,
+            sector=0 if bus in _ALWAYS_512 else number(_get(disk.find("blockio"), "logical_block_size")),
             where=self.at(disk if source is None else source),
         )  # fmt: skip
 
