@@ -43,6 +43,15 @@ def test_pages_above_the_folder_are_there(site: Path) -> None:
         assert (site / page / "index.html").is_file(), page
 
 
+@pytest.mark.slow
+def test_the_api_is_described_by_its_docstrings(site: Path) -> None:
+    page = (site / "api/index.html").read_text("utf-8")
+    for name in ("check", "FixReport", "ServiceView", "Rule", "GuestFS", "SelinuxLabels", "NetworkVerdict", "sample_boot"):
+        assert name in page, name
+    assert "Predict what will break and whether the guest will boot" in page
+    assert "api/#guestfs" in (site / "search/search_index.json").read_text("utf-8")
+
+
 def test_without_an_address_sarif_has_no_uri_of_help() -> None:
     assert not any("helpUri" in descriptor(rule, "") for rule in RULES)
 
