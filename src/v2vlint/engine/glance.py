@@ -14,7 +14,8 @@ from v2vlint.model.osinfo import OsInfo
 
 _ESP = "c12a7328-f81f-11d2-ba4b-00a0c93ec93b"
 _BIOS_BOOT = "21686148-6449-6e6f-744e-656564454649"
-_LOADERS = {"grub2": "GRUB 2", "grub-legacy": "GRUB legacy", "extlinux": "SYSLINUX", "uki": "unified kernel image",
+_LOADERS = {"grub2": "GRUB 2", "grub-legacy": "GRUB legacy", "extlinux": "SYSLINUX", "limine": "Limine",
+    "refind": "rEFInd", "uki": "unified kernel image",
             "efi-stub": "the kernel itself"}  # fmt: skip
 _MANAGERS = {"bootmgfw.efi": "Windows Boot Manager", "bootmgr": "Windows Boot Manager", "ntldr": "NTLDR"}
 _LAYERS = {"lv": "LVM", "luks": "LUKS", "md": "RAID", "bitlocker": "BitLocker", "ldm": "a dynamic disk"}

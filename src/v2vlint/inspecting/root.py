@@ -16,7 +16,8 @@ from v2vlint.inspecting.windows import windows_system
 from v2vlint.model.machine import Agent, Application, MountPoint, OperatingSystem
 from v2vlint.model.report import Problem
 
-LOADERS = {"grub2": "GRUB 2", "grub-legacy": "GRUB legacy", "extlinux": "SYSLINUX", "uki": "unified kernel image",
+LOADERS = {"grub2": "GRUB 2", "grub-legacy": "GRUB legacy", "extlinux": "SYSLINUX", "limine": "Limine",
+    "refind": "rEFInd", "uki": "unified kernel image",
            "efi-stub": "the kernel itself", "systemd-boot": "systemd-boot"}  # fmt: skip
 
 

@@ -20,6 +20,8 @@ from v2vlint.facts.boot.grub.files import GrubFiles
 from v2vlint.facts.boot.grub.legacy import CONFIGS as LEGACY_CONFIGS
 from v2vlint.facts.boot.grub.legacy import legacy_menu
 from v2vlint.facts.boot.grub.program import GrubProgram
+from v2vlint.facts.boot.limine import limine_menu
+from v2vlint.facts.boot.refind import refind_menu
 from v2vlint.facts.boot.systemd_boot import grub_bls_menu, stub_entry, systemd_boot_menu, unified_image
 from v2vlint.facts.registry import provides
 from v2vlint.facts.syntax.caseless import find_case
@@ -37,6 +39,7 @@ NOT_READ = {
 }  # fmt: skip
 """Boot loaders whose configuration is not read, and what they are called."""
 _ON_ESP = ("refind", "limine", "elilo")
+_READ_ON_ESP = ("syslinux", "limine", "refind")
 _SYSLINUX_FOLDERS = ("boot/syslinux", "syslinux", "")
 _VENDORS = {"rhel": "redhat", "ol": "redhat", "almalinux": "almalinux", "rocky": "rocky", "opensuse-leap": "opensuse", "sles": "sles"}
 
@@ -202,10 +205,10 @@ class _Finder:
         if not self.efi.images:
             return None
         kind = self._first_program()
+        if kind in _READ_ON_ESP:
+            return self._small_loader(kind)
         if kind in _ON_ESP:
             return None
-        if kind == "syslinux":
-            return self._syslinux()
         if kind == "systemd-boot":
             return systemd_boot_menu(self.fs, self.efi.mount, boot_mounts(self.fs, self.files.blocks))
         if kind in ("uki", "linux") and (menu := self._direct()):
@@ -262,6 +265,17 @@ class _Finder:
                 menus[0] if signed else replace(menus[0], stops="", default_reason=f"{menus[0].stops}; whether GRUB reads it is not known")
             )
         return (self._grub2("uefi") or grub_bls_menu(self.fs, self.efi.mount)) if image else None
+
+    def _small_loader(self, kind: str) -> BootMenu | None:
+        if kind == "syslinux":
+            return self._syslinux()
+        fallback = self._fallback
+        image = fallback if fallback and fallback.kind == kind else next(one for one in self.efi.images if one.kind == kind)
+        if kind == "limine":
+            return limine_menu(self.files, image.folder, self.efi.mount, "uefi")
+        others = tuple(one.path for one in self.efi.images if one.kind not in (kind, "unknown", "mok-manager", "fallback"))
+        menu = refind_menu(self.files, image.folder, self.efi.mount, others)
+        return menu if menu.entries else None
 
     def _syslinux(self) -> BootMenu:
         """SYSLINUX for EFI, in the order of its search (seen with version 6.04 in OVMF). It reads its own partition only."""

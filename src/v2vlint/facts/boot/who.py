@@ -19,7 +19,8 @@ from v2vlint.model.blocks import BlockTable
 from v2vlint.model.errors import FactUnavailable
 from v2vlint.model.target import Target
 
-LOADERS = {"grub2": "GRUB 2", "grub-legacy": "GRUB legacy", "extlinux": "SYSLINUX", "uki": "unified kernel image",
+LOADERS = {"grub2": "GRUB 2", "grub-legacy": "GRUB legacy", "extlinux": "SYSLINUX", "limine": "Limine",
+    "refind": "rEFInd", "uki": "unified kernel image",
            "efi-stub": "the kernel itself", "systemd-boot": "systemd-boot"}  # fmt: skip
 
 

@@ -1,0 +1,180 @@
+"""Limine: ``limine.conf`` since version 8, ``limine.cfg`` with other signs before it (CONFIG.md of Limine)::
+
+timeout: 5
+default_entry: 2
+/+Linux
+    //Newest
+    protocol: linux
+    path: boot():/vmlinuz
+    cmdline: root=UUID=0a3f… ro
+    module_path: boot():/initramfs
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from v2vlint.facts.boot.cmdline import KernelArg, plain_args, split_args
+from v2vlint.facts.boot.entry import BootEntry, BootMenu, kernel_version
+from v2vlint.facts.boot.grub.files import GrubFiles
+from v2vlint.facts.syntax.caseless import find_case
+from v2vlint.facts.syntax.located import literal
+from v2vlint.guest.text import GuestText, Line
+from v2vlint.model.place import Span, Token, WholeFile
+
+FOLDERS = ("", "limine", "boot", "boot/limine", "EFI/BOOT", "EFI/limine")
+NAMES = ("limine.conf", "limine.cfg")
+MAX_ENTRIES = 500
+_FORMS = {
+    "conf": (re.compile(r"\s*(/+)(\+?)\s*(.*?)\s*$"), re.compile(r"\s*([^\s:]+)\s*:\s*(.*?)\s*$")),
+    "cfg": (re.compile(r"\s*(:+)(\+?)\s*(.*?)\s*$"), re.compile(r"\s*([^\s=]+)\s*=\s*(.*?)\s*$")),
+}
+_URI = re.compile(r"\$?(\w+)(?:\(([^)]*)\):/*|://([^/]*)/*)(.*?)(?:#[0-9a-fA-F]{128})?")
+_KERNEL, _ARGS, _MODULE, _IMAGE = ("path", "kernel_path"), ("cmdline", "kernel_cmdline"), ("module_path",), ("image_path",)
+
+
+@dataclass
+class _Item:
+    """An entry; with ``children`` it is a directory, which an ``opened`` one shows."""
+
+    title: str
+    depth: int
+    opened: bool
+    where: Span
+    values: list[tuple[str, Token]] = field(default_factory=list)
+    children: list[_Item] = field(default_factory=list)
+
+    def all(self, names: tuple[str, ...]) -> list[Token]:
+        """What is assigned to any of the keys."""
+        return [token for name, token in self.values if name in names]
+
+
+def limine_menu(files: GrubFiles, folder: str, mount: str, firmware: str) -> BootMenu | None:
+    """The menu of a Limine in ``folder`` on the partition that the guest mounts at ``mount``; None when no configuration is there.
+
+    Which of several configurations it reads depends on its version: then there is no default.
+    """
+    places = [folder, *(find_case(files.fs, mount, name) if name else mount for name in FOLDERS)]
+    found = tuple(dict.fromkeys(path for name in NAMES for place in places if place and (path := find_case(files.fs, place, name))))
+    text = files.fs.text(found[0]) if found else None
+    if text is None:
+        return None
+    top, settings = _parsed(text)
+    entries = {id(item): _entry(files, text, item, settings) for item in _flat(top)}
+    chosen, reason = _default(top, settings, text.path)
+    if len(found) > 1:
+        chosen, reason = None, f"whether Limine reads {found[0]} or {found[1]} depends on its version"
+    default = entries.get(id(chosen))
+    return BootMenu("limine", firmware, WholeFile(text.path), tuple(entries.values()), default, reason, (text.path,))
+
+
+def _parsed(text: GuestText) -> tuple[list[_Item], dict[str, str]]:
+    entry, assignment = _FORMS[text.path.rpartition(".")[2].lower()]
+    top: list[_Item] = []
+    path: list[_Item] = []
+    settings: dict[str, str] = {}
+    for line in text.lines():
+        if line.is_blank() or line.text.lstrip().startswith("#"):
+            continue
+        if match := entry.match(line.text):
+            item = _Item(match[3], len(match[1]), bool(match[2]), line.where)
+            del path[item.depth - 1 :]
+            (path[-1].children if path else top).append(item)
+            path.append(item)
+        elif match := assignment.match(line.text):
+            _assigned(match, line, path, settings)
+    return top, settings
+
+
+def _assigned(match: re.Match[str], line: Line, path: list[_Item], settings: dict[str, str]) -> None:
+    name = match[1] if match[1].startswith("${") else match[1].lower()
+    settings.setdefault(name, match[2])
+    if path and match[2]:
+        path[-1].values.append((name, line.group(match, 2)))
+
+
+def _flat(items: list[_Item]) -> Iterator[_Item]:
+    """The entries that start something."""
+    for item in items[:MAX_ENTRIES]:
+        if item.children:
+            yield from _flat(item.children)
+        else:
+            yield item
+
+
+def _shown(items: list[_Item]) -> Iterator[_Item]:
+    """The lines of the menu, closed directories among them."""
+    for item in items[:MAX_ENTRIES]:
+        yield item
+        if item.opened:
+            yield from _shown(item.children)
+
+
+def _default(top: list[_Item], settings: dict[str, str], config: str) -> tuple[_Item | None, str]:
+    lines = list(_shown(top))
+    asked = settings.get("default_entry", "1")
+    if not lines:
+        return None, f"{config} has no entries"
+    if settings.get("timeout", "").lower() == "no":
+        return None, f"{config} says that Limine waits for a choice"
+    if not asked.isdigit():
+        return None, f"default_entry {asked} is no number"
+    item = lines[max(int(asked[:6]), 1) - 1] if int(asked[:6]) <= len(lines) else lines[0]
+    return (None, f"entry {asked} of {config} is a directory") if item.children else (item, f"entry {asked} of {config}")
+
+
+def _entry(files: GrubFiles, text: GuestText, item: _Item, settings: dict[str, str]) -> BootEntry:
+    loads = next(iter(item.all(("protocol",))), None)
+    linux = loads is not None and loads.value.lower() == "linux"
+    kernel_at = next(iter(item.all(_KERNEL)), None) if linux else None
+    kernel = _path(files, text, _expanded(kernel_at.value, settings)) if kernel_at else ""
+    modules = item.all(_MODULE) if linux else []
+    others = item.all((*_IMAGE, *_KERNEL))
+    return BootEntry(
+        title=item.title,
+        id=item.title,
+        kernel=kernel,
+        initrds=tuple(_path(files, text, _expanded(token.value, settings)) for token in modules),
+        args=tuple(arg for token in item.all(_ARGS)[:1] for arg in _args(text, token, settings)),
+        where=kernel_at.where if kernel_at else item.where,
+        source=text.path,
+        version=kernel_version(kernel, files.fs.resolve(kernel) or "") if kernel else "",
+        chainload="" if kernel else others[0].value if others else loads.value if loads else item.title,
+    )
+
+
+def _args(text: GuestText, token: Token, settings: dict[str, str]) -> tuple[KernelArg, ...]:
+    if "${" in token.value:
+        return plain_args(_expanded(token.value, settings), token.where)
+    return split_args(literal(text, token.where.start, token.where.end))
+
+
+def _expanded(value: str, settings: dict[str, str]) -> str:
+    return re.sub(r"\$\{[^}]*\}", lambda match: "x86-64" if match[0] == "${ARCH}" else settings.get(match[0], match[0])[:4096], value)
+
+
+def _path(files: GrubFiles, text: GuestText, uri: str) -> str:
+    """``boot():/x``, ``boot():///x``, ``boot(2):/x``, ``hdd(1:2):/x``, ``uuid(…):/x``, ``fslabel(…):/x``; with ``://`` before version 8."""
+    match = _URI.fullmatch(uri)
+    if match is None:
+        return uri
+    kind, root, path = match[1].lower(), match[2] or match[3] or "", f"/{match[4]}"
+    return files.locate(path, _device(files, text, kind, root), files.part_of(text.path) if not root else "").path
+
+
+def _device(files: GrubFiles, text: GuestText, kind: str, root: str) -> str:
+    own = files.device_of(text.path)
+    if kind in ("uuid", "guid"):
+        part = next(iter(files.blocks.tagged("PARTUUID", root)), None)
+        return f"uuid:{part.uuid if part else root}"
+    if kind == "fslabel":
+        return f"label:{root}"
+    system = files.fs.mounts.get(own.partition(":")[2])
+    home = next(iter(files.blocks.tagged("UUID", system.uuid)), None) if system else None
+    drive, _, number = root.rpartition(":")
+    if kind == "boot" and not root:
+        return own
+    disk = int(drive[:4]) - 1 if drive.isdigit() else home.disk if home else 0
+    return f"hd{disk},{number}" if number.isdigit() else "?"

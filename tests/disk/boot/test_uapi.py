@@ -1,0 +1,57 @@
+"""systemd-boot itself, in OVMF, says which entry it starts; the forecast says the same. About a minute each on a quiet machine."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.disk.boot import uapi
+from tests.disk.boot.ovmf import shown
+from tests.disk.boot.uapi import FALLBACK, GOOD_ROOT, Layout, entry
+from v2vlint import target
+from v2vlint.model.finding import Stage
+from v2vlint.model.source import GuestRef
+from v2vlint.proving import forecast
+
+SECONDS = 120
+LOST = "root=UUID=11111111-2222-4333-8444-555555555555"
+
+
+def _boot() -> dict[str, bytes]:
+    return {FALLBACK: uapi.program("systemd-bootx64.efi"), "loader/loader.conf": b"timeout 0\n"}
+
+
+def _esp(**entries: bytes) -> Layout:
+    return Layout(_boot() | uapi.pair() | {f"loader/entries/{name}.conf": text for name, text in entries.items()})
+
+
+SHAPES: dict[str, tuple[str, Callable[[Path], Layout]]] = {
+    "an entry on the ESP": ("one", lambda _folder: _esp(a=entry("one", GOOD_ROOT))),
+    "no kernel": ("", lambda _folder: _esp(a=entry("one", GOOD_ROOT, linux="/none"))),
+    "no initramfs": ("", lambda _folder: _esp(a=entry("one", GOOD_ROOT, initrd="/none"))),
+    "an entry on XBOOTLDR": ("one", lambda _folder: Layout(_boot(), uapi.pair() | {"loader/entries/a.conf": entry("one", GOOD_ROOT)})),
+    "not typed as XBOOTLDR": (
+        "", lambda _folder: Layout(_boot(), uapi.pair() | {"loader/entries/a.conf": entry("one", GOOD_ROOT)}, "linux"),
+    ),
+    "one used up": ("one", lambda _folder: _esp(**{"b+0-3": entry("two", LOST), "a+3-0": entry("one", GOOD_ROOT)})),
+    "all used up": ("two", lambda _folder: _esp(**{"b+0-3": entry("two", GOOD_ROOT), "a+0": entry("one", LOST)})),
+    "unified": ("unified", lambda folder: Layout(_boot() | {"EFI/Linux/d.efi": uapi.unified(folder, f"mark=unified {GOOD_ROOT}")})),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=pytest.mark.slow if name == "one used up" else pytest.mark.truth) for name in SHAPES]
+)
+def test_ovmf_starts_what_is_forecast(name: str, tmp_path: Path) -> None:
+    mark, make = SHAPES[name]
+    disk = uapi.build(tmp_path / "guest", make(tmp_path / "made"))
+    predicted = forecast(GuestRef("guest", "disks", (str(disk),)), target.load("kvm"))
+    assert predicted is not None
+    assert predicted.will_boot is bool(mark)
+    if mark and mark != "unified":
+        assert next(stage.reason for stage in predicted.stages if stage.stage is Stage.ENTRY).startswith(f"{mark} ")
+    found = re.search(r"mark=(\w+) ", shown(disk, awaited=r"mark=\w+ |Shell>", seconds=SECONDS))
+    assert (found[1] if found else "") == mark

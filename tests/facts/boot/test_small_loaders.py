@@ -1,0 +1,137 @@
+"""Limine and rEFInd: what their menus start."""
+
+from __future__ import annotations
+
+import pytest
+
+from guestbuild.pe import application
+from tests.facts.boot.test_efi_programs import DISKS, TOP
+from tests.facts.guests import DEBIAN
+from tests.verdicts.asking import ROOT, store
+from v2vlint.facts.boot.bootloader import Bootloader
+from v2vlint.facts.boot.choices import BootChoices
+from v2vlint.facts.registry import FactStore
+from v2vlint.guest.fs import GuestFS
+from v2vlint.samples.boot import VERSION, sample_initramfs, sample_kernel
+from v2vlint.samples.memory import MemoryFileSystem
+
+LIMINE = application({".text": b"limine.conf"})
+REFIND = application({".text": "rEFInd".encode("utf-16-le")})
+KERNEL = {f"/boot/efi/{name.removeprefix('/boot/')}": data for name, data in sample_kernel().items() if name.startswith("/boot/")}
+KERNEL |= {"/boot/efi/initrd": sample_initramfs(), **{name: data for name, data in sample_kernel().items() if "/modules/" in name}}
+NEW = f"""timeout: 3
+${{ARGS}}=
+/+Linux
+    //Newest
+    protocol: linux
+    path: boot():/vmlinuz-{VERSION}
+    cmdline: root=UUID=0a1b2c3d-0000-4000-8000-000000000001 ro
+    module_path: boot():/initrd
+    //Gone
+    protocol: linux
+    kernel_path: boot():/nothing#{"0" * 128}
+/Windows
+    protocol: efi
+    path: boot():/EFI/Microsoft/Boot/bootmgfw.efi
+"""
+OLD = f":Linux\nPROTOCOL=linux\nKERNEL_PATH=boot:///vmlinuz-{VERSION}\nKERNEL_CMDLINE=ro root=/dev/vda2\nMODULE_PATH=boot:///initrd\n"
+
+
+def _guest(files: dict[str, str | bytes]) -> FactStore:
+    """A guest whose ESP is a filesystem of its own."""
+    esp = {name.removeprefix("/boot/efi"): data for name, data in files.items() if name.startswith("/boot/efi/")}
+    root = {name: data for name, data in files.items() if not name.startswith("/boot/efi/")}
+    fs = GuestFS(
+        {"/": MemoryFileSystem({**root, "/boot/efi/hidden": b""}, "ext4", ROOT), "/boot/efi": MemoryFileSystem(esp, "vfat", "AB-CD")}
+    )
+    return store({}, fs, DISKS, DEBIAN)
+
+
+def _loader(files: dict[str, str | bytes]) -> Bootloader:
+    return _guest({**KERNEL, **files}).get(Bootloader)
+
+
+@pytest.mark.parametrize(
+    ("config", "title", "kernel"),
+    [
+        (f"default_entry: 2\n{NEW}", "Newest", f"/boot/efi/vmlinuz-{VERSION}"),
+        (f"default_entry: 3\n{NEW}", "Gone", "/boot/efi/nothing"),
+        (f"default_entry: 4\n{NEW}", "Windows", ""),
+        (NEW, "", ""),
+        (f"default_entry: 2\n{NEW.replace('timeout: 3', 'timeout: no')}", "", ""),
+        (NEW.replace("/+Linux", "/Linux"), "", ""),
+    ],
+)
+def test_the_entry_that_limine_starts(config: str, title: str, kernel: str) -> None:
+    found = _loader({f"{TOP}/BOOT/BOOTX64.EFI": LIMINE, "/boot/efi/limine.conf": config})
+    assert found.loader == "limine"
+    assert [entry.title for entry in found.entries] == ["Newest", "Gone", "Windows"]
+    assert (found.default.title if found.default else "", found.default.kernel if found.default else "") == (title, kernel)
+
+
+def test_what_limine_loads() -> None:
+    facts = _guest({**KERNEL, f"{TOP}/BOOT/BOOTX64.EFI": LIMINE, f"{TOP}/BOOT/limine.conf": f"default_entry: 2\n{NEW}"})
+    choice = facts.get(BootChoices).default
+    assert choice is not None
+    assert choice.kernel is not None
+    assert (choice.initrds, [str(arg) for arg in choice.args]) == (
+        ("/boot/efi/initrd",), ["root=UUID=0a1b2c3d-0000-4000-8000-000000000001", "ro"],
+    )  # fmt: skip
+
+
+def test_the_older_form_of_limine() -> None:
+    found = _loader({f"{TOP}/BOOT/BOOTX64.EFI": application({".text": b"limine.cfg"}), "/boot/efi/limine.cfg": OLD})
+    assert found.default is not None
+    assert (found.default.kernel, str(found.default.root)) == (f"/boot/efi/vmlinuz-{VERSION}", "root=/dev/vda2")
+
+
+def test_two_configurations_of_limine() -> None:
+    found = _loader({f"{TOP}/BOOT/BOOTX64.EFI": LIMINE, "/boot/efi/limine.conf": NEW, "/boot/efi/boot/limine.conf": NEW})
+    assert found.default is None
+    assert "depends on its version" in found.default_reason
+
+
+STANZA = f"""menuentry "Arch Linux" {{
+    loader   /vmlinuz-{VERSION}
+    initrd   /initrd
+    options  "root=/dev/vda2 rw"
+    submenuentry "Fallback" {{
+        initrd /other
+    }}
+}}
+menuentry Old {{
+    loader /EFI/old.efi
+    disabled
+}}
+"""
+
+
+@pytest.mark.parametrize(
+    ("config", "title", "titles"),
+    [
+        (f"scanfor manual\ndefault_selection Arch\n{STANZA}", "Arch Linux", [f"vmlinuz-{VERSION}", "Arch Linux"]),
+        (f'default_selection "+,arch"\n{STANZA}', "Arch Linux", [f"vmlinuz-{VERSION}", "Arch Linux"]),
+        (STANZA, "", [f"vmlinuz-{VERSION}", "Arch Linux"]),
+        (f"scanfor internal\n{STANZA}", f"vmlinuz-{VERSION}", [f"vmlinuz-{VERSION}"]),
+        ("# nothing\n", f"vmlinuz-{VERSION}", [f"vmlinuz-{VERSION}"]),
+    ],
+)
+def test_what_refind_starts(config: str, title: str, titles: list[str]) -> None:
+    found = _loader({f"{TOP}/BOOT/BOOTX64.EFI": REFIND, f"{TOP}/BOOT/refind.conf": config})
+    assert [entry.title for entry in found.entries] == (titles[1:] if "scanfor manual" in config else titles)
+    assert (found.default.title if found.default else "") == title
+
+
+def test_arguments_beside_the_kernel() -> None:
+    lines = '# comment\n"Boot with standard options"  "root=/dev/vda2 ro quiet"\n"Single" "single"\n'
+    found = _loader({f"{TOP}/BOOT/BOOTX64.EFI": REFIND, "/boot/efi/refind_linux.conf": lines})
+    assert found.default is not None
+    assert [str(arg) for arg in found.default.args] == ["root=/dev/vda2", "ro", "quiet"]
+
+
+def test_a_stanza_s_arguments_have_their_places() -> None:
+    found = _loader({f"{TOP}/BOOT/BOOTX64.EFI": REFIND, f"{TOP}/BOOT/refind.conf": f"default_selection Arch\n{STANZA}"})
+    assert found.default is not None
+    assert found.default.initrds == ("/boot/efi/initrd",)
+    assert found.default.root is not None
+    assert str(found.default.root.where) == f"{TOP}/BOOT/refind.conf:5:15"
