@@ -22,7 +22,7 @@ from v2vlint.model.report import Fate, Forecast
 from v2vlint.model.source import GuestRef
 from v2vlint.proving import Wish, forecast, prove
 
-TIMEOUT = 420.0
+TIMEOUT = 900.0
 _SAME_PLACE = ({Stage.LOADER, Stage.ENTRY, Stage.KERNEL}, {Stage.INITRAMFS, Stage.ROOT, Stage.UNLOCK})
 
 
