@@ -26,6 +26,14 @@ class ArchitectureDiffers(Rule):
     kinds = frozenset({"linux", "windows"})
     examples = (
         Example({"/etc/hostname": "x"}, given=(_ARM,), flags=("disk1 operating system",), severity=Severity.ERROR),
+        Example(
+            {"/etc/hostname": "x"},
+            target="kvm-aarch64",
+            flags=("disk1 operating system",),
+            severity=Severity.ERROR,
+            title="the target has 64-bit ARM processors",
+        ),
+        Example({"/etc/hostname": "x"}, given=(_ARM,), target="gce-arm64"),
         Example({"/etc/hostname": "x"}),
     )
 
