@@ -49,7 +49,8 @@ def add(path: Path, row: Row) -> None:
 
 
 def commit() -> str:
-    """The commit that is run, with a ``+`` when the product's sources differ from it."""
-    head = subprocess.run(["git", "rev-parse", "--short", "HEAD"], cwd=ROOT, capture_output=True, text=True, check=True).stdout.strip()
-    changed = subprocess.run(["git", "diff", "--quiet", "HEAD", "--", "src", "checks"], cwd=ROOT, check=False).returncode
+    """The last commit that changed what forecasts, with a ``+`` when the files differ from it."""
+    command = ["git", "log", "-1", "--format=%h", "--", "src"]
+    head = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout.strip()
+    changed = subprocess.run(["git", "diff", "--quiet", "HEAD", "--", "src"], cwd=ROOT, check=False).returncode
     return f"{head}{'+' if changed else ''}"
