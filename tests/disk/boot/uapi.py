@@ -82,6 +82,15 @@ def unified(folder: Path, args: str, release: str = _RELEASE) -> bytes:
     return (folder / "made").read_bytes()
 
 
+def addon(folder: Path, args: str) -> bytes:
+    """An add-on with a command line."""
+    (folder / "cmdline").write_text(args)
+    (folder / "stub").write_bytes(program("linuxx64.efi.stub"))
+    more = ("--add-section", f".cmdline={folder / 'cmdline'}", "--change-section-vma", ".cmdline=0x20000")
+    run("objcopy", *more, folder / "stub", folder / "made")
+    return (folder / "made").read_bytes()
+
+
 def build(folder: Path, layout: Layout) -> Path:
     """The disk."""
     folder.mkdir(exist_ok=True)

@@ -235,6 +235,15 @@ def test_add_ons_append_to_the_command_line() -> None:
     assert found.entry.id == "arch.efi"
 
 
+@pytest.mark.parametrize(("stub", "count"), [("252.39-1~deb12u2", 2), ("253", 2), ("254~rc1-1", 3), ("257.9", 3)])
+def test_stubs_know_add_ons_since_254(stub: str, count: int) -> None:
+    image = pe_image({**UKI, ".sdmagic": f"#### LoaderInfo: systemd-stub {stub} ####".encode()})
+    files: Files = {"/efi/EFI/Linux/a.efi": image, "/efi/EFI/Linux/a.efi.extra.d/a.addon.efi": pe_image({".cmdline": b"quiet\0"})}
+    found = unified_image(memory_guest(files), "/efi/EFI/Linux/a.efi")
+    assert found is not None
+    assert len(found.entry.args) == count
+
+
 def test_the_first_profile_of_a_unified_image_counts() -> None:
     sections = tuple(PeSection(name, number, 1) for number, name in enumerate((".linux", ".cmdline", ".profile", ".profile", ".cmdline")))
     assert PeImage("x64", sections).section(".cmdline") == sections[1]

@@ -23,6 +23,8 @@ MAX_IMAGES = 200
 MAX_ADDONS = 100
 _TRIES = re.compile(r"\+(\d+)(?:-(\d+))?$")
 _TRIES_FILE = re.compile(r"\+\d+(?:-\d+)?(?=\.efi$)", re.IGNORECASE)
+_STUB = re.compile(r"LoaderInfo: systemd-stub (\d{1,6})")
+_FIRST_WITH_ADDONS = 254
 _TOP = re.compile(r"(.*)/EFI/", re.IGNORECASE | re.DOTALL)
 
 
@@ -196,11 +198,15 @@ def _section(fs: GuestFS, path: str, image: PeImage, name: str) -> str:
 
 
 def _uki_args(fs: GuestFS, path: str, image: PeImage | None) -> tuple[KernelArg, ...]:
-    """The command line inside the image, and what its add-ons append (systemd-stub(7)): its own, then those of all images."""
+    """The command line inside the image, and what its add-ons append (systemd-stub(7)): its own, then those of all images.
+
+    Stubs before systemd 254 know no add-ons (seen in OVMF with that of 252).
+    """
     if image is None:
         return ()
     args = plain_args(_section(fs, path, image, ".cmdline"), WholeFile(path))
-    for addon in _addons(fs, path):
+    stub = _STUB.search(_section(fs, path, image, ".sdmagic"))
+    for addon in _addons(fs, path) if stub is None or int(stub[1]) >= _FIRST_WITH_ADDONS else ():
         found = _pe(fs, addon)
         args += plain_args(_section(fs, addon, found, ".cmdline"), WholeFile(addon)) if found else ()
     return args
