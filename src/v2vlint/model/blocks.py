@@ -147,6 +147,12 @@ class BlockTable:
         one_btrfs = len({device.uuid for device in found if device.fs_type == "btrfs"}) == 1
         return found[0] if len(found) == 1 or (one_btrfs and all(device.fs_type == "btrfs" for device in found)) else None
 
+    def twins(self, spec: str) -> tuple[BlockDevice, ...]:
+        """Filesystems that a tag (``UUID=…``) cannot tell apart, as on the disks of a clone; empty when it names one, or one btrfs."""
+        found = tuple(device for device in self.candidates(spec) if device.fs_type and not device.problem)
+        kinds = {device.fs_type for device in found}
+        return found if len(found) > 1 and len(kinds) == 1 and "btrfs" not in kinds else ()
+
     def candidates(self, spec: str) -> Iterable[BlockDevice]:
         """Every device that ``spec`` may refer to; see :meth:`resolve`."""
         tag, _, value = spec.partition("=")

@@ -9,6 +9,7 @@ from v2vlint.facts.boot.start import Startup
 from v2vlint.facts.boot.who import Starter, System, Systems
 from v2vlint.facts.conversion.menu import ConvertedMenu
 from v2vlint.guest.fs import GuestFS
+from v2vlint.model.blocks import BlockTable
 from v2vlint.model.finding import Fate, Stage
 from v2vlint.model.place import Device
 from v2vlint.model.verdict import Cause, Judge, Verdict, fault
@@ -53,10 +54,23 @@ def another(starter: Starter, systems: Systems) -> Iterator[Cause[System]]:
         yield Cause(Fate.UNKNOWN, f"{other.name} on {other.device} comes up instead: {starter.reason}", Device(other.device), None, other)
 
 
+def _twins(startup: Startup, fs: GuestFS, blocks: BlockTable) -> Iterator[Cause[None]]:
+    """Several filesystems with the UUID of the one that holds menu and kernels: GRUB 2 searches by UUID and takes what it meets first."""
+    if startup.menu is None or startup.menu.loader != "grub2":
+        return
+    point = "/boot" if "/boot" in fs.mounts else "/"
+    same = blocks.twins(f"UUID={fs.mounts[point].uuid}")
+    if same:
+        names = " and ".join(device.name for device in same)
+        reason = f"{names} have the same UUID: menu and kernel come from the one that GRUB meets first"
+        yield Cause(Fate.UNKNOWN, reason, Device(same[0].name))
+
+
 class EntryVerdict(Verdict, stage=Stage.ENTRY, place=30):
     """Which menu entry boots by default?"""
 
     another = Judge(another)
     rewritten = Judge(_rewritten)
     command = Judge(_command)
+    twins = Judge(_twins)
     default = Judge(_default)

@@ -242,6 +242,9 @@ def _device(
         yield Cause(Fate.UNKNOWN, f"root={spec} could not be matched to a device on these disks", where)
     elif present is False:
         yield boot.fault(f"root={spec} is on none of these disks", where, None)
+    elif name_kind(argument.value) is NameKind.TAG and (same := blocks.twins(argument.value)):
+        names = " and ".join(device.name for device in same)
+        yield Cause(Fate.UNKNOWN, f"root={spec} names {names}: which of them is mounted is not known", where)
     else:
         yield boot.passes(f"root={spec}", where)
 
