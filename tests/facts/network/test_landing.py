@@ -172,7 +172,7 @@ PROFILE = {"/etc/NetworkManager/system-connections/a": "[connection]\ntype=ether
         ({**IFUPDOWN, "/etc/network/interfaces": f"{ENS192}auto lan0\niface lan0 inet dhcp\n"}, KEPT, "lan0 comes up by ifupdown"),
         ({**IFUPDOWN, "/etc/network/interfaces": ENS192.replace("ens192", "enp1s0")}, UNSURE, "may not exist"),
         ({**IFUPDOWN, "/etc/network/interfaces": "auto lo\niface lo inet loopback\n"}, UNSURE, "no interface is configured"),
-        ({**NM, **PROFILE}, UNSURE, "NetworkManager connects any other card"),
+        ({**NM, **PROFILE}, KEPT, "NetworkManager connects any other card"),
         ({**NM, **PROFILE, **NO_AUTO}, LOST, "NetworkManager waits for ens192"),
         (NM, KEPT, "NetworkManager connects any other card"),
         (

@@ -377,8 +377,10 @@ def _outlook(
         return NetworkOutlook(reached, f"{best.label} comes up by {best.manager}", best.where)
     loss = _loss_of(network, best, losses) or next(iter(losses), None)
     where = loss.where if loss else best.where
-    if network.fallback or network.cloud_init_writes:
-        return NetworkOutlook(Survival.UNSURE, network.fallback or "cloud-init may write a new configuration", where)
+    if network.fallback:  # a profile that fits only another card keeps none from it (NetworkManager's nm-settings.c)
+        return NetworkOutlook(Survival.KEPT, network.fallback, where)
+    if network.cloud_init_writes:
+        return NetworkOutlook(Survival.UNSURE, "cloud-init may write a new configuration", where)
     certain = reached is Survival.LOST and network.certain and len(ways) == len(network.addressed) and loss is not None
     return NetworkOutlook(Survival.LOST if certain else Survival.UNSURE, _reason(best, loss, certain), where)
 
