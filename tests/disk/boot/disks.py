@@ -124,6 +124,11 @@ SHAPES: dict[str, Shape] = {
     "SYSLINUX by a number without partition": (False, "syslinux", "none is active", lambda path: fat(path).write(0, code("altmbr.bin", 3))),
     "SYSLINUX on GPT": (True, "syslinux", "", lambda path: _legacy_boot(fat(path, GPT)).write(0, code("gptmbr.bin"))),
     "SYSLINUX on GPT, none marked": (False, "syslinux", "none is active", lambda path: fat(path, GPT).write(0, code("gptmbr.bin"))),
+    "SYSLINUX on a hybrid MBR": (True, "syslinux", "", lambda path: _hybrid(fat(path, GPT), active=True).write(0, code("mbr.bin"))),
+    "SYSLINUX on a hybrid MBR, none active": (
+        False, "syslinux", "none is active", lambda path: _hybrid(fat(path, GPT), active=False).write(0, code("mbr.bin")),
+    ),
+    "GRUB 2 on a hybrid MBR": (True, "grub2", "", lambda path: _hybrid(grub2(path, SECOND, GPT, "(hd0,gpt1)/grub"), active=True)),
     "SYSLINUX, two active": (
         False, "syslinux", "several partitions are active",
         lambda path: fat(path, ("2048,32768,83,*", "34816,32768,83,*")).write(0, code("mbr.bin")),
@@ -146,6 +151,13 @@ def _dummy(path: Path) -> Raw:
     raw = Raw(path, *MBR)
     run("mkfs.vfat", "-F", "16", "--offset", "2048", "-h", "2048", path, "16384")
     return raw
+
+
+def _hybrid(raw: Raw, *, active: bool) -> Raw:
+    """The first partition of the GPT in the MBR, too, before the entry that protects the rest (``sgdisk --hybrid``)."""
+    first = struct.pack("<B3sB3sII", 0x80 if active else 0, b"\xfe\xff\xff", 0x0C, b"\xfe\xff\xff", FIRST, 32768)
+    rest = struct.pack("<B3sB3sII", 0, b"\xfe\xff\xff", 0xEE, b"\xfe\xff\xff", 1, FIRST - 1)
+    return raw.write(0, first + rest, 446)
 
 
 def _legacy_boot(raw: Raw) -> Raw:
