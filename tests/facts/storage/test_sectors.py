@@ -11,6 +11,9 @@ from pathlib import Path
 
 import pytest
 
+from guestbuild.tools import copy_into
+from tests.disk.boot.ovmf import ESP, shown
+from tests.facts.boot.test_efi_programs import GRUB as EFI_GRUB
 from tests.verdicts.asking import FAILS, ROOT, UNSURE, disk, part, store, told
 from v2vlint.facts.boot.start import ChosenFirmware
 from v2vlint.facts.storage.root_stack import RootStack
@@ -83,6 +86,27 @@ def test_a_table_counts_in_the_sectors_of_its_disk(label: str, sector: int, tmp_
     assert parts == {int(number): int(start) for number, start in map(str.split, shown.splitlines())}
     first_part = next(device for device in blocks if device.kind == "partition")
     assert [bool(Sectors(size, blocks).lost(first_part)) for size in (512, 4096)] == [sector != 512, sector != 4096]
+
+
+@pytest.mark.truth
+@pytest.mark.parametrize("clusters", [512, 4096])
+@pytest.mark.parametrize("presented", [512, 4096])
+@pytest.mark.parametrize("sector", [512, 4096])
+def test_ovmf_finds_the_esp_by_the_sectors_of_the_table_alone(sector: int, presented: int, clusters: int, tmp_path: Path) -> None:
+    """Whatever the sectors of the FAT are (``clusters``): EDK II reads it through bytes."""
+    fat, image = tmp_path / "fat.img", tmp_path / "d.raw"
+    subprocess.run(["truncate", "-s", "128M", image], check=True)
+    with looped(image, sector) as device:
+        text = f"label: gpt\nstart={(1 << 20) // sector},size={(100 << 20) // sector},type={ESP}\n"
+        subprocess.run(["sfdisk", "-q", "--no-reread", device], input=text, text=True, check=True, capture_output=True)
+    subprocess.run(["mkfs.vfat", "-S", str(clusters), "-C", fat, str(100 << 10)], check=True, capture_output=True)
+    subprocess.run(["mmd", "-i", fat, "::EFI", "::EFI/BOOT"], check=True)
+    subprocess.run(["mcopy", "-i", fat, EFI_GRUB, "::EFI/BOOT/BOOTX64.EFI"], check=True)
+    copy_into(image, 1 << 20, fat)
+    blocks = blocks_of(image)
+    esp = next(device for device in blocks if device.kind == "partition")
+    console = shown(image, awaited="grub>|Shell>", more=f",logical_block_size={presented},physical_block_size={presented}")
+    assert bool(Sectors(presented, blocks).lost(esp)) is ("grub>" not in console)
 
 
 def presenting(sector: int, name: str = "kvm") -> Target:
