@@ -105,6 +105,41 @@ def test_patterns_choose_and_running_machines_say_so(center: Center) -> None:
     assert "no machine matches" in expand([center.url("DC0/vm/nothing*")])[0].problem
 
 
+def test_a_machine_that_runs_is_read_below_its_last_snapshot(center: Center) -> None:
+    url = center.url("DC0/vm/DC0_H0_VM1")
+    target = center.store / "DC0_H0_VM1/disk1.vmdk"
+    command = ("qemu-img", "convert", "-O", "vmdk", "-o", "subformat=monolithicFlat", str(cached("debian-portable")[0]), str(target))
+    subprocess.run(command, check=True)
+    for end in ("", "-flat"):
+        (target.parent / f"disk1-000001{end}.vmdk").write_bytes(b"what the machine writes to")
+    with_overlay(center, "DC0_H0_VM1")
+    (ref,) = expand([url])
+    assert ref.state == ""
+    assert [name.rpartition("/")[2] for name in ref.named] == ["disk1.vmdk"]
+    (image,) = v2vlint.check(url, select=["fstab-*"]).images
+    assert [root.os.distro for root in image.roots] == ["debian"]
+    assert not image.problems
+
+
+def with_overlay(center: Center, name: str) -> None:
+    """What a snapshot makes of the disk: the simulator's own snapshots leave it alone."""
+    from pyVim.connect import Disconnect, SmartConnect
+    from pyVim.task import WaitForTask
+    from pyVmomi import vim
+
+    host, port = center.server.split(":")
+    service: Any = SmartConnect(host=host, port=int(port), user="user", pwd="pass", disableSslCertValidation=True)
+    machine = service.RetrieveContent().searchIndex.FindByInventoryPath(f"DC0/vm/{name}")
+    disk = next(one for one in machine.config.hardware.device if isinstance(one, vim.vm.device.VirtualDisk))
+    kind = vim.vm.device.VirtualDisk.FlatVer2BackingInfo
+    below = kind(fileName=disk.backing.fileName, diskMode="persistent", datastore=disk.backing.datastore)
+    disk.backing = kind(fileName=disk.backing.fileName.replace("disk1", "disk1-000001"), diskMode="persistent", parent=below)
+    change = vim.vm.device.VirtualDeviceSpec(operation="edit", device=disk)
+    WaitForTask(machine.ReconfigVM_Task(vim.vm.ConfigSpec(deviceChange=[change])))
+    Disconnect(service)
+    service._stub.DropConnections()
+
+
 def test_it_is_not_written_to(center: Center) -> None:
     with pytest.raises(UsageError, match="cannot be fixed"):
         v2vlint.fix(center.url("DC0/vm/DC0_H0_VM0"))
