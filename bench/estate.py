@@ -72,7 +72,8 @@ def measure(sources: Sequence[Path], count: int, rounds: int) -> str:
     ratio = statistics.median(run / own for own, run in pairs)
     return f"""# What a run of many guests costs
 
-Processor time, {count} guests ({len(sources)} different ones), {rounds} rounds; written by `bench/estate.py`.
+Processor time, {count} guests ({len(sources)} different ones), {rounds} rounds, {os.cpu_count()} processors; written by `bench/estate.py`.
+Load average at the end: {os.getloadavg()[0]:.1f}; above the number of processors all times are inflated, least so the ratio.
 
 | | seconds |
 |---|---|

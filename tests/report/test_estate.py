@@ -30,6 +30,8 @@ def test_every_guest_has_a_standing_a_wave_and_a_reason() -> None:
     broken = next(image for image in rich().images if not image.roots)
     assert found[broken.name].standing is Standing.UNJUDGED
     assert found[broken.name].reason.endswith(broken.problems[0].reason)
+    again = dataclasses.replace(broken, problems=(Problem(broken.name, f"{broken.name}: a link that leads nowhere"),))
+    assert place_of(again, rich().targets[0]).reason == "a link that leads nowhere"
 
 
 def _judged(*applicability: Applicability | None, fate: Fate = Fate.FAIL) -> ImageReport:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from v2vlint.model.errors import UsageError
 from v2vlint.model.finding import Fate, Severity
 from v2vlint.model.fix import Applicability
-from v2vlint.model.report import FindingReport, Forecast, ImageReport, TargetReport
+from v2vlint.model.report import FindingReport, Forecast, ImageReport, Problem, TargetReport
 
 MAX_NAMED = 4
 
@@ -82,7 +82,7 @@ def _kind(found: FindingReport) -> Applicability | None:
 def _standing(image: ImageReport, judged: list[TargetReport], found: list[FindingReport]) -> tuple[Standing, str]:
     if not image.roots:
         problem = image.problems[0] if image.problems else None
-        return Standing.UNJUDGED, f"{problem.where}: {problem.reason}" if problem else "no operating system was found"
+        return Standing.UNJUDGED, _told(image.name, problem) if problem else "no operating system was found"
     errors = [one for one in found if one.finding.severity is Severity.ERROR]
     hard = [one for one in errors if _kind(one) is not Applicability.SAFE]
     forecast = _forecast(judged)
@@ -96,7 +96,7 @@ def _standing(image: ImageReport, judged: list[TargetReport], found: list[Findin
         said = f"{stage.stage}: {stage.reason}" if stage else "the forecast could not tell"
         return (Standing.STUCK if forecast.fate is Fate.FAIL else Standing.HAND), said
     if image.problems:
-        return Standing.HAND, f"{image.problems[0].where}: {image.problems[0].reason}"
+        return Standing.HAND, _told(image.name, image.problems[0])
     return Standing.READY, "nothing in the way"
 
 
@@ -115,3 +115,9 @@ def _named(found: Iterable[FindingReport]) -> str:
 def places(image: ImageReport, targets: Iterable[str]) -> Iterator[Place]:
     """Where ``image`` stands on each target."""
     return (place_of(image, target) for target in targets)
+
+
+def _told(name: str, problem: Problem) -> str:
+    """A problem of the guest ``name``, which stands beside it: that name is not said again."""
+    reason = problem.reason.removeprefix(f"{name}: ")
+    return reason if problem.where == name else f"{problem.where}: {reason}"
