@@ -130,7 +130,7 @@ def with_overlay(center: Center, name: str) -> None:
     host, port = center.server.split(":")
     service: Any = SmartConnect(host=host, port=int(port), user="user", pwd="pass", disableSslCertValidation=True)
     machine = service.RetrieveContent().searchIndex.FindByInventoryPath(f"DC0/vm/{name}")
-    disk = next(one for one in machine.config.hardware.device if isinstance(one, vim.vm.device.VirtualDisk))
+    disk: Any = next(one for one in machine.config.hardware.device if isinstance(one, vim.vm.device.VirtualDisk))
     kind = vim.vm.device.VirtualDisk.FlatVer2BackingInfo
     below = kind(fileName=disk.backing.fileName, diskMode="persistent", datastore=disk.backing.datastore)
     disk.backing = kind(fileName=disk.backing.fileName.replace("disk1", "disk1-000001"), diskMode="persistent", parent=below)
