@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 def v2vlint_images(request: pytest.FixtureRequest) -> list[str]:
     """The images of ``--v2vlint`` and of the ini key. Override it in conftest.py to return the image that the test run builds, or, with
     ``params``, one of several."""
-    return run.images_of(request.config)
+    return run.guests_of(request.config)
 
 
 @pytest.fixture(scope="session")

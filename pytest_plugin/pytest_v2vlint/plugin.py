@@ -133,7 +133,8 @@ def _images(metafunc: pytest.Metafunc) -> list[str]:
     """The options win, so that a suite can be pointed at another image."""
     own = getattr(metafunc.module, "v2vlint_images", ())
     written = [own] if isinstance(own, str) else [str(image) for image in own] if isinstance(own, list | tuple) else []
-    return list(metafunc.config.getoption("--v2vlint")) or written or run.images_of(metafunc.config)
+    given = run.guests_of(metafunc.config)
+    return given if metafunc.config.getoption("--v2vlint") else written or given
 
 
 def _wishes(mark: dict[str, Any]) -> list[tuple[tuple[str, str], ...]]:

@@ -23,6 +23,11 @@ def images_of(config: pytest.Config) -> list[str]:
     return list(config.getoption("--v2vlint") or config.getini("v2vlint_images"))
 
 
+def guests_of(config: pytest.Config) -> list[str]:
+    """The same without the parts that ``IMAGE::forecast`` takes: what tests of one's own ask."""
+    return list(dict.fromkeys(name.partition("::")[0] for name in images_of(config)))
+
+
 def wish(config: pytest.Config, name: str) -> Any:
     """An option, or else its ini key."""
     return config.getoption(f"--v2vlint-{name}") or config.getini(f"v2vlint_{name.replace('-', '_')}")

@@ -176,6 +176,7 @@ WISHES = {
     ),
     "a list in the module": ("", "v2vlint_images = ['a.qcow2', 'b.qcow2']", [], ["a.qcow2", "b.qcow2"]),
     "the option wins": ("", "v2vlint_images = ['a.qcow2']", ["--v2vlint", "b.qcow2"], ["b.qcow2"]),
+    "what an option takes of its items": ("", "", ["--v2vlint", "b.qcow2::forecast", "--v2vlint", "b.qcow2::readable"], ["b.qcow2"]),
     "targets for images of the options": (
         "@pytest.mark.v2vlint(target=['kvm', 'azure'])",
         "",
