@@ -33,7 +33,7 @@ def test_the_configuration_example_is_accepted() -> None:
 
 def test_the_target_example_is_accepted() -> None:
     (example,) = _examples("docs/targets.md", "toml")
-    found = target.parse("our-cluster", tomllib.loads(example), "docs/targets.md", target.load)
+    found = target.parse("our-cluster", tomllib.loads(example), "docs/targets.md")
     assert (found.hypervisor, found.cpu_level, tuple(found.disk_prefixes)) == ("kvm", 3, ("sd",))
 
 

@@ -117,7 +117,7 @@ def test_a_mistake_in_a_target_is_one_for_both(text: str) -> None:
     data = {"extends": "kvm", **tomllib.loads(text)}
     assert mistakes("target-1.json", data)
     with pytest.raises(UsageError):
-        target.parse("mine", data, "mine.toml", target.load)
+        target.parse("mine", data, "mine.toml")
 
 
 @pytest.mark.parametrize("text", ['titel = "x"', "disks = [{}]", "links = 1", '[[expect]]\nrule = "x"', '[packages]\nmanager = "deb"'])

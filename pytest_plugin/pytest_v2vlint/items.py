@@ -77,7 +77,7 @@ class _Guest(pytest.Collector):
         targets, _rules = _settled(store)
         yield Readable.from_parent(self, name="readable", guest=self)
         for target in targets if store.forecasts() else ():
-            yield Boot.from_parent(self, name=f"forecast{_suffix(target, targets)}", target=target.name, guest=self)
+            yield BootItem.from_parent(self, name=f"forecast{_suffix(target, targets)}", target=target.name, guest=self)
         yield Rules.from_parent(self, name="rules", guest=self)
 
 
@@ -173,7 +173,7 @@ class Readable(GuestItem):
         """Nothing is left to do: the setup has checked it."""
 
 
-class Boot(GuestItem):
+class BootItem(GuestItem):
     """The forecast of one boot."""
 
     def setup(self) -> None:

@@ -6,6 +6,8 @@ those of :mod:`v2vlint.model.errors`: UsageError for wrong arguments and configu
 
 from __future__ import annotations
 
+from v2vlint.model.version import __version__ as __version__
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import os
@@ -20,8 +22,6 @@ if TYPE_CHECKING:
     from v2vlint.model.report import Forecast, Report
     from v2vlint.run.fixing import FixReport
     from v2vlint.run.library import Image, Wishes
-
-__version__ = "0.1.0"
 
 
 def check(*images: Image, **wishes: Unpack[Wishes]) -> Report:

@@ -25,7 +25,7 @@ from v2vlint.facts.conversion.kernel import ConvertedKernel
 from v2vlint.facts.conversion.landing import Landing
 from v2vlint.facts.conversion.loader import ConvertedLoader
 from v2vlint.facts.conversion.menu import ConvertedMenu
-from v2vlint.facts.conversion.refusals import Refusal, Refusals
+from v2vlint.facts.conversion.refusals import MoverRefusal, Refusals
 from v2vlint.facts.conversion.run import Conversion
 from v2vlint.facts.environment.accounts import Account, Accounts, Password, UserGroup
 from v2vlint.facts.environment.defined_hardware import DefinedHardware
@@ -72,7 +72,7 @@ from v2vlint.facts.network.interface_mentions import InterfaceMention, Interface
 from v2vlint.facts.network.ip_scope import is_link_local, is_local_host, is_loopback_address, is_private_address
 from v2vlint.facts.network.landing import Loss, NetworkLanding, NetworkOutlook
 from v2vlint.facts.network.managers import NetManagers
-from v2vlint.facts.network.match import Key, Survival
+from v2vlint.facts.network.match import MatchKey, Survival
 from v2vlint.facts.network.name_policy import NamePolicy
 from v2vlint.facts.network.names import IfNameKind, ifname_kind, is_glob, is_topology_name, is_vmware_name, parent_name
 from v2vlint.facts.network.netplan import Netplan, NetplanDevice
@@ -91,7 +91,7 @@ from v2vlint.facts.packages.wheels import Wheels
 from v2vlint.facts.registry import provides
 from v2vlint.facts.storage.crypttab import Crypttab, CrypttabEntry
 from v2vlint.facts.storage.device_mentions import DeviceMention, DeviceMentions
-from v2vlint.facts.storage.devices import Devices, Fate, LastingName, NameKind, kernel_fate, kernel_prefix, name_kind
+from v2vlint.facts.storage.devices import Devices, LastingName, NameFate, NameKind, kernel_fate, kernel_prefix, name_kind
 from v2vlint.facts.storage.fstab import Fstab, FstabEntry
 from v2vlint.facts.storage.lvm_conf import LvmConf, LvmFilter
 from v2vlint.facts.storage.lvm_devices import LvmDevice, LvmDevices
@@ -113,7 +113,7 @@ from v2vlint.facts.windows.boot import WindowsBoot
 from v2vlint.facts.windows.drivers import DriverVerdict, WindowsDrivers
 from v2vlint.facts.windows.filters import ClassFilter, ClassFilters
 from v2vlint.facts.windows.identity import WindowsIdentity
-from v2vlint.facts.windows.network import StaticAddress, WindowsAdapter, WindowsNetwork
+from v2vlint.facts.windows.network import ManualAddress, WindowsAdapter, WindowsNetwork
 from v2vlint.facts.windows.programs import WindowsProgram, WindowsPrograms, WindowsTools
 from v2vlint.facts.windows.registry import Registry, RegistryNode, RegistryValue, set_value
 from v2vlint.facts.windows.services import WindowsService, WindowsServices
@@ -127,8 +127,7 @@ from v2vlint.model.blocks import LDM_TYPES, BlockDevice, BlockTable, kernel_posi
 from v2vlint.model.card_names import CardNames
 from v2vlint.model.definition import Definition, DiskDevice, Feature, Medium, NicDevice
 from v2vlint.model.errors import FactUnavailable, NotApplicable
-from v2vlint.model.finding import Fate as StageFate
-from v2vlint.model.finding import Finding, Mover, Severity, Stage, Unknown
+from v2vlint.model.finding import Fate, Finding, Mover, Severity, Stage, Unknown
 from v2vlint.model.fix import (
     AppendInitramfs,
     Applicability,

@@ -13,7 +13,7 @@ from tests.fixing import stand_in
 from tests.fixing.stand_in import EDITS, patched
 from v2vlint import proving, target
 from v2vlint.cli.main import main
-from v2vlint.fixing.transaction import Disk
+from v2vlint.fixing.transaction import WritableDisk
 from v2vlint.model.errors import ImageError
 from v2vlint.model.source import GuestRef
 
@@ -39,8 +39,8 @@ def _interrupted(image: Path, state: str) -> None:
     work = stand_in.undo if state == "undoing" else functools.partial(stand_in.fix, title="a fix")
     with patched(EDITS[1][:1]):
         if state == "undoing":
-            stand_in.fix([Disk(image, "raw")], "a fix")
-        assert stand_in.killed_at(0, functools.partial(work, [Disk(image, "raw")]), state) == state
+            stand_in.fix([WritableDisk(image, "raw")], "a fix")
+        assert stand_in.killed_at(0, functools.partial(work, [WritableDisk(image, "raw")]), state) == state
 
 
 @pytest.mark.parametrize("state", WORDS)

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from v2vlint.disk.filesystems.node import FileSystem, Kind, Node
-from v2vlint.guest.open import Guest, open_guest
+from v2vlint.guest.open import GuestContents, open_guest
 from v2vlint.model.source import DiskFile, GuestSource, Key, Keys
 
 Tree = dict[str, tuple[object, ...]]
@@ -157,19 +157,19 @@ def ext(path: Path, tree: Path, *options: str, size: int = 48 << 20) -> Path:
     return path
 
 
-def open_paths(*paths: Path, keys: tuple[bytes | Key, ...] = (), form: str = "") -> Guest:
+def open_paths(*paths: Path, keys: tuple[bytes | Key, ...] = (), form: str = "") -> GuestContents:
     """Open disk files as one guest, with keys for every device."""
     files = tuple(DiskFile(str(path), path.name, format=form) for path in paths)
     return open_guest(GuestSource("guest", files), Keys(tuple(key if isinstance(key, Key) else Key(key) for key in keys)))
 
 
-def root_tree(guest: Guest, index: int = 0) -> Tree:
+def root_tree(guest: GuestContents, index: int = 0) -> Tree:
     """All files of a root's own filesystem."""
     assert len(guest.roots) > index, guest.problems
     return read_tree(guest.roots[index].fs.mounts["/"])
 
 
-def problems(guest: Guest) -> list[str]:
+def problems(guest: GuestContents) -> list[str]:
     """Problems as ``where: reason``."""
     return [f"{problem.where}: {problem.reason}" for problem in guest.problems]
 

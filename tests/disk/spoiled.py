@@ -9,7 +9,7 @@ from pathlib import Path
 
 from v2vlint.disk.checksums import crc32c
 from v2vlint.disk.filesystems.ntfs import LOG_FILE, NtfsFileSystem
-from v2vlint.disk.filesystems.xfs_log import Log
+from v2vlint.disk.filesystems.xfs_log import XfsLog
 from v2vlint.disk.stream import HostFile, Slice
 
 _SECTOR = 512
@@ -56,7 +56,7 @@ def _ext(data: mmap.mmap, start: int, _image: Path) -> None:
 def _xfs(data: mmap.mmap, start: int, image: Path) -> None:
     """The last record is none of an unmount, and a big-endian machine wrote it."""
     base = HostFile(str(image))
-    log = Log.of(Slice(base, start, base.size - start), data[start : start + _SECTOR])
+    log = XfsLog.of(Slice(base, start, base.size - start), data[start : start + _SECTOR])
     assert log is not None
     last = log.last_record(log.head())
     assert last is not None

@@ -29,7 +29,7 @@ from tests.disk.images import (
 )
 from v2vlint.disk.filesystems.ext import Ext
 from v2vlint.disk.stream import HostFile
-from v2vlint.guest.open import Guest
+from v2vlint.guest.open import GuestContents
 
 pytestmark = pytest.mark.slow
 
@@ -293,7 +293,7 @@ def test_every_file_of_a_real_debian(tmp_path: Path, spec: Spec, device: str) ->
     except BuildError as error:
         pytest.skip(str(error))
     (tmp_path / "disk.qcow2").symlink_to(image)
-    guest: Guest = open_paths(image)
+    guest: GuestContents = open_paths(image)
     assert not guest.problems
     found = {name: entry[1] for name, entry in read_tree(guest.roots[0].fs.mounts["/"]).items() if entry[0] == "file"}
     wanted = guestfish_sums(tmp_path / "disk.qcow2", device)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from v2vlint.files import Desk, FilePolicy, Missing, Refused
+from v2vlint.files import Desk, FileMissing, FilePolicy, Refused
 from v2vlint.model.errors import ImageError
 from v2vlint.model.source import GuestRef
 
@@ -70,7 +70,7 @@ def test_only_files_are_opened(bundle: Path, name: str, kind: str) -> None:
 
 @pytest.mark.parametrize("name", ["gone", "", "a\0b", "disk/x"])
 def test_what_is_not_there_is_missing(bundle: Path, name: str) -> None:
-    with pytest.raises(Missing):
+    with pytest.raises(FileMissing):
         FilePolicy.naming([str(bundle / "disk")]).open(f"{bundle}/{name}" if name else "")
 
 

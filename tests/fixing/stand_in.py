@@ -12,12 +12,12 @@ from pathlib import Path
 import pytest
 
 from v2vlint.fixing import disk, qemu, shadow, transaction
-from v2vlint.fixing.shadow import Extent, Shadow
-from v2vlint.fixing.transaction import Disk
+from v2vlint.fixing.shadow import Shadow, ShadowExtent
+from v2vlint.fixing.transaction import WritableDisk
 from v2vlint.model.source import ImageNode
 from v2vlint.source import sidecars
-from v2vlint.source.journal import Member
-from v2vlint.source.sidecars import Place
+from v2vlint.source.journal import FixedFile
+from v2vlint.source.sidecars import SidecarPlace
 
 SIZE = 700_123
 Edit = tuple[int, int, int]
@@ -38,11 +38,11 @@ def new_bytes(old: bytes, edits: tuple[Edit, ...]) -> bytes:
     return bytes(content)
 
 
-def make(folder: Path, name: str = "disk.img") -> Disk:
+def make(folder: Path, name: str = "disk.img") -> WritableDisk:
     """An image with content, of a size that is no multiple of anything."""
     image = folder / name
     image.write_bytes(bytes(number * 31 % 251 for number in range(SIZE // 7)) * 7 + bytes(SIZE % 7))
-    return Disk(image, "raw")
+    return WritableDisk(image, "raw")
 
 
 @contextmanager
@@ -50,10 +50,10 @@ def patched(edits: tuple[Edit, ...]) -> Iterator[None]:
     """Transactions change files as ``edits`` say; QEMU is not asked."""
 
     @contextmanager
-    def new_state(member: Member, _overlay: Place, image: int) -> Iterator[Shadow]:
+    def new_state(member: FixedFile, _overlay: SidecarPlace, image: int) -> Iterator[Shadow]:
         new = new_bytes(member.at.image.read_bytes(), edits)
         extents = tuple(
-            Extent(start - start % 512, length, None if byte == 0 else start - start % 512) for start, length, byte in sorted(edits)
+            ShadowExtent(start - start % 512, length, None if byte == 0 else start - start % 512) for start, length, byte in sorted(edits)
         )
         with sidecars.held(member.at, "shadow", fresh=True) as handle:
             os.pwrite(handle, new, 0)
@@ -68,14 +68,14 @@ def patched(edits: tuple[Edit, ...]) -> Iterator[None]:
         yield
 
 
-def fix(disks: list[Disk], title: str) -> None:
+def fix(disks: list[WritableDisk], title: str) -> None:
     """One whole transaction."""
     with transaction.locked([disk.image for disk in disks]):
         transaction.recover(disks[0].image)
         transaction.commit(transaction.begin(disks, [title]))
 
 
-def undo(disks: list[Disk]) -> None:
+def undo(disks: list[WritableDisk]) -> None:
     """Undo, as the command does."""
     with transaction.locked([disks[0].image]):
         settled = transaction.recover(disks[0].image)
@@ -120,7 +120,7 @@ def _die_at(number: int, work: Callable[[], None], write: int, named: str) -> No
     os._exit(0)
 
 
-def fixed(folder: Path, name: str = "disk.img") -> Disk:
+def fixed(folder: Path, name: str = "disk.img") -> WritableDisk:
     """An image that was fixed."""
     disk = make(folder, name)
     with patched(EDITS[0]):
@@ -128,7 +128,7 @@ def fixed(folder: Path, name: str = "disk.img") -> Disk:
     return disk
 
 
-def stranded(folder: Path, state: str, *names: str) -> list[Disk]:
+def stranded(folder: Path, state: str, *names: str) -> list[WritableDisk]:
     """Images whose transaction was interrupted in a state, before anything was written."""
     disks = [make(folder, name) for name in names or ("disk.img",)]
     work = undo if state == "undoing" else partial(fix, title="a fix")

@@ -18,10 +18,10 @@ from tests.fixing import stand_in
 from tests.fixing.stand_in import EDITS, fixed, make, new_bytes, patched, stranded
 from v2vlint.cli.main import main
 from v2vlint.fixing import qemu, transaction
-from v2vlint.fixing.transaction import Disk
+from v2vlint.fixing.transaction import WritableDisk
 from v2vlint.model.errors import ImageError, UsageError
 from v2vlint.source import sidecars
-from v2vlint.source.journal import Journal, NotItsJournal, pending, read_journal, write_journal
+from v2vlint.source.journal import FixJournal, NotItsJournal, pending, read_journal, write_journal
 
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="gives files to another user")
 
@@ -159,7 +159,7 @@ def test_two_names_of_one_file_are_not_two_disks(tmp_path: Path) -> None:
     disk = make(tmp_path)
     (tmp_path / "hard").hardlink_to(disk.image)
     with patched(EDITS[0]), pytest.raises(UsageError, match="same file"):
-        stand_in.fix([disk, Disk(tmp_path / "hard", "raw")], "a fix")
+        stand_in.fix([disk, WritableDisk(tmp_path / "hard", "raw")], "a fix")
     with transaction.locked([disk.image]), pytest.raises(qemu.ImageLocked), transaction.locked([tmp_path / "hard"]):
         pass
 
@@ -295,7 +295,7 @@ def test_no_value_in_a_journal_ends_a_run_or_writes(tmp_path: Path, name: str) -
 def test_a_journal_survives_writing_and_reading(tmp_path: Path) -> None:
     disks = stranded(tmp_path, "committing", "a.img", "b.img")
     journal = read_journal(disks[0].image)
-    assert isinstance(journal, Journal)
+    assert isinstance(journal, FixJournal)
     assert read_journal(disks[1].image) == journal
     write_journal(journal)
     assert read_journal(disks[0].image) == journal

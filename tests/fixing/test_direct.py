@@ -30,7 +30,7 @@ from v2vlint.fixing.direct.ext import ExtFiles
 from v2vlint.fixing.direct.nbd import Client
 from v2vlint.fixing.direct.ntfs import NtfsFiles
 from v2vlint.fixing.direct.terms import Declined, Files, Mismatch
-from v2vlint.fixing.direct.volume import Volume
+from v2vlint.fixing.direct.volume import WritableVolume
 from v2vlint.fixing.direct.worker import lies_on
 from v2vlint.fixing.protocol import Writer
 from v2vlint.fixing.work import Work, Written
@@ -42,7 +42,7 @@ from v2vlint.samples.regf import make_hive
 NOBODY = 65534
 
 
-def stored(volume: Volume, image: Path) -> None:
+def stored(volume: WritableVolume, image: Path) -> None:
     """Put what was written into the image file that the volume is."""
     with image.open("r+b") as output:
         for change in volume.changes([volume.stream]):
@@ -74,7 +74,7 @@ def test_a_filesystem_that_is_not_plain_is_declined(small: Path, tmp_path: Path,
     image = Path(shutil.copy(small, tmp_path / "image"))
     run("debugfs", "-w", "-R", command, image)
     with pytest.raises(Declined, match=words):
-        ExtFiles(Volume(HostFile(str(image))))
+        ExtFiles(WritableVolume(HostFile(str(image))))
 
 
 FILES: list[tuple[str, Callable[[Files], None], str]] = [
@@ -98,7 +98,7 @@ def test_a_file_that_is_not_plain_is_declined(small: Path, tmp_path: Path, numbe
     if command:
         run("debugfs", "-w", "-R", command, image)
     with pytest.raises(Declined, match=words):
-        edit(ExtFiles(Volume(HostFile(str(image)))))
+        edit(ExtFiles(WritableVolume(HostFile(str(image)))))
 
 
 def test_a_folder_with_a_default_acl_is_declined(small: Path, tmp_path: Path) -> None:
@@ -107,7 +107,7 @@ def test_a_folder_with_a_default_acl_is_declined(small: Path, tmp_path: Path) ->
     acl.write_bytes(bytes.fromhex("0200000001000700ffffffff04000500ffffffff20000500ffffffff"))
     run("debugfs", "-w", "-R", f"ea_set -f {acl} /etc system.posix_acl_default", image)
     with pytest.raises(Declined, match="default ACL"):
-        ExtFiles(Volume(HostFile(str(image)))).create("/etc/x", b"", 0o644)
+        ExtFiles(WritableVolume(HostFile(str(image)))).create("/etc/x", b"", 0o644)
 
 
 LAYOUTS = [
@@ -121,7 +121,7 @@ def test_any_sequence_of_edits_leaves_what_a_model_says(tmp_path: Path, layout: 
     dice = random.Random(layout)
     image = ext(tmp_path / "image", make_tree(tmp_path / "tree", odd=False), *layout.split(), size=24 << 20)
     model: dict[str, bytes] = {}
-    volume = Volume(HostFile(str(image)))
+    volume = WritableVolume(HostFile(str(image)))
     files = ExtFiles(volume)
     for number in range(150):
         known = sorted(model)
@@ -159,7 +159,7 @@ def _sha(content: bytes) -> str:
 def test_what_is_written_lies_where_the_segments_are() -> None:
     first, second = MemoryStream(bytes(64 << 10)), MemoryStream(bytes(64 << 10))
     pieces = [Piece(8192, Slice(first, 4096, 8192)), Piece(12288, Slice(second, 512, 20_000), 1024), Piece(4096, first, 32768)]
-    volume = Volume(Joined(pieces))
+    volume = WritableVolume(Joined(pieces))
     volume.write(8000, b"x" * 400)
     volume.write(20_000, b"y" * 1000)
     for offset in (8000, 8191, 20_000, 20_479):
@@ -177,14 +177,14 @@ def test_what_is_no_part_of_a_disk_is_declined() -> None:
             return bytes(self.clip(offset, length))
 
     for stream in (Mirror(8192), Joined([Piece(4096, MemoryStream(bytes(4096))), Piece(4096, None)])):
-        volume = Volume(stream)
+        volume = WritableVolume(stream)
         volume.write(4096, b"x" * 512)
         with pytest.raises(Declined, match="no plain part"):
             list(volume.changes([]))
 
 
 def test_a_write_that_leaves_the_volume_is_none() -> None:
-    volume = Volume(MemoryStream(bytes(8192)))
+    volume = WritableVolume(MemoryStream(bytes(8192)))
     for offset in (-1, 8192, 8000):
         with pytest.raises(ValueError, match="leaves a volume"):
             volume.write(offset, b"x" * 500)
@@ -199,7 +199,7 @@ def ntfs(tmp_path: Path) -> Path:
 
 
 def test_a_windows_that_sleeps_is_declined(ntfs: Path) -> None:
-    volume = Volume(HostFile(str(ntfs)))
+    volume = WritableVolume(HostFile(str(ntfs)))
     files = NtfsFiles(volume)
     files.create("/Windows/System32/a.txt", b"a" * 5000, 0o644)
     files.overwrite("/WINDOWS/system32/A.TXT", b"b" * 9000)
@@ -209,7 +209,7 @@ def test_a_windows_that_sleeps_is_declined(ntfs: Path) -> None:
     stored(volume, ntfs)
     run("ntfsfix", "-n", ntfs)
     with pytest.raises(Declined, match="hibernated"):
-        NtfsFiles(Volume(HostFile(str(ntfs))))
+        NtfsFiles(WritableVolume(HostFile(str(ntfs))))
 
 
 def test_a_hive_with_changes_in_its_log_is_refused(tmp_path: Path) -> None:
@@ -295,7 +295,7 @@ def test_an_ordinary_user_needs_neither_root_nor_kvm_nor_fuse(theirs: Path) -> N
 def test_a_folder_whose_entries_are_in_its_inode_is_declined(tmp_path: Path) -> None:
     image = ext(tmp_path / "image", make_tree(tmp_path / "tree", odd=False), "-t", "ext4", "-O", "inline_data", size=24 << 20)
     with pytest.raises(Declined, match="no plain one"):
-        ExtFiles(Volume(HostFile(str(image)))).create("/var/x", b"", 0o644)
+        ExtFiles(WritableVolume(HostFile(str(image)))).create("/var/x", b"", 0o644)
 
 
 VOLUMES = """vg {

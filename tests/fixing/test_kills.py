@@ -13,14 +13,14 @@ import pytest
 from tests.fixing import stand_in
 from tests.fixing.stand_in import EDITS, killed_at, make, patched
 from v2vlint.fixing import transaction
-from v2vlint.fixing.transaction import Disk
+from v2vlint.fixing.transaction import WritableDisk
 from v2vlint.model.errors import ImageError
 from v2vlint.source.journal import pending
 
 KILLS = 200
 
 
-def _files(disks: list[Disk]) -> tuple[bytes, ...]:
+def _files(disks: list[WritableDisk]) -> tuple[bytes, ...]:
     return tuple(disk.image.read_bytes() for disk in disks)
 
 
@@ -32,7 +32,7 @@ def _kinds(folder: Path) -> set[str]:
     return {name.split(".v2vlint-")[1] for name in _names(folder) if ".v2vlint-" in name}
 
 
-def _recovered(disks: list[Disk], expected: set[tuple[bytes, ...]]) -> tuple[bytes, ...]:
+def _recovered(disks: list[WritableDisk], expected: set[tuple[bytes, ...]]) -> tuple[bytes, ...]:
     """The files after the next run, killed once more on its way."""
     killed_at(1, functools.partial(_recover, disks))
     _recover(disks)
@@ -42,7 +42,7 @@ def _recovered(disks: list[Disk], expected: set[tuple[bytes, ...]]) -> tuple[byt
     return found
 
 
-def _recover(disks: list[Disk]) -> None:
+def _recover(disks: list[WritableDisk]) -> None:
     with transaction.locked([disks[0].image]):
         transaction.recover(disks[0].image)
 
@@ -71,7 +71,7 @@ def test_two_hundred_kills_leave_the_old_files_or_the_new_ones(memory: Path) -> 
     assert {"undoing", "restored", "undone", "removed"} <= set(points)
 
 
-def _kill_fixes(disks: list[Disk]) -> Counter[str]:
+def _kill_fixes(disks: list[WritableDisk]) -> Counter[str]:
     folder = disks[0].image.parent
     old, names = _files(disks), _names(folder)
     new = tuple(stand_in.new_bytes(content, EDITS[0]) for content in old)
@@ -92,7 +92,7 @@ def _kill_fixes(disks: list[Disk]) -> Counter[str]:
     return points
 
 
-def _kill_undos(disks: list[Disk]) -> Counter[str]:
+def _kill_undos(disks: list[WritableDisk]) -> Counter[str]:
     old = _files(disks)
     new = tuple(stand_in.new_bytes(content, EDITS[0]) for content in old)
 
@@ -108,7 +108,7 @@ def _kill_undos(disks: list[Disk]) -> Counter[str]:
     return points
 
 
-def _kill_second_fixes(disks: list[Disk]) -> Counter[str]:
+def _kill_second_fixes(disks: list[WritableDisk]) -> Counter[str]:
     old = _files(disks)
     first = tuple(stand_in.new_bytes(content, EDITS[0]) for content in old)
     second = tuple(stand_in.new_bytes(content, EDITS[1]) for content in first)
@@ -151,7 +151,7 @@ def test_who_wrote_after_an_interruption_is_not_overwritten(memory: Path, monkey
     assert number > 10
 
 
-def _guest_runs_after(disk: Disk, point: str) -> None:
+def _guest_runs_after(disk: WritableDisk, point: str) -> None:
     """While a write is under way only the time that it may take tells the two apart."""
     journal = transaction.read_journal(disk.image)
     assert journal is not None or point == "removed"

@@ -19,7 +19,7 @@ from v2vlint.fixing.direct.write import write as write_directly
 from v2vlint.fixing.look import to_change
 from v2vlint.fixing.protocol import FixAsk
 from v2vlint.fixing.request import checked
-from v2vlint.fixing.transaction import Disk
+from v2vlint.fixing.transaction import WritableDisk
 from v2vlint.fixing.work import Work
 from v2vlint.isolate import DEFAULT_LIMITS
 from v2vlint.model.fix import Applicability
@@ -48,7 +48,7 @@ class Fix:
             transaction.recover(self.images[0])
             nodes = to_change(self.ask.ask.guest)
             kinds = [session.driver(image, kind) for image, kind in zip(self.images, self.prepared.formats, strict=True)]
-            disks = [Disk(*one) for one in zip(self.images, kinds, nodes, strict=True)]
+            disks = [WritableDisk(*one) for one in zip(self.images, kinds, nodes, strict=True)]
             journal = transaction.begin(disks, ["a fix"])
             overlays = {disk.overlay: node for disk, node in zip(disks, nodes, strict=True)}
             below = tuple((node.path, node.format) for node in nodes)

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from v2vlint.fixing.cpio import archive
-from v2vlint.fixing.segment import Image, compress, read_tree, segment
+from v2vlint.fixing.segment import KnownImage, compress, read_tree, segment
 from v2vlint.model.errors import FactUnavailable
 from v2vlint.samples.memory import memory_guest
 
@@ -41,9 +41,9 @@ def unpack(parts: list[bytes], folder: Path) -> dict[str, bytes]:
     return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
-def image(members: Mapping[str, bytes], generator: str = "initramfs-tools") -> Image:
+def image(members: Mapping[str, bytes], generator: str = "initramfs-tools") -> KnownImage:
     """The image that holds ``members``."""
-    return Image("/boot/initrd.img", V, frozenset(members), members, generator, "none")
+    return KnownImage("/boot/initrd.img", V, frozenset(members), members, generator, "none")
 
 
 def test_modules_dependencies_and_loader_for_initramfs_tools(tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ from tests.fixing import stand_in
 from tests.fixing.stand_in import EDITS, fixed, make, patched, stranded
 from v2vlint.cli.main import main
 from v2vlint.fixing import transaction
-from v2vlint.fixing.transaction import Disk
+from v2vlint.fixing.transaction import WritableDisk
 from v2vlint.source import sidecars
 from v2vlint.source.journal import pending, read_journal
 from v2vlint.source.sidecars import ForeignSidecar
@@ -118,7 +118,7 @@ def test_state_is_found_whatever_the_image_is_called(tmp_path: Path, call: Calla
         stand_in.fix([disk], "one")
     name = call(disk.image, tmp_path / "elsewhere")
     with patched(EDITS[1]):
-        stand_in.fix([Disk(name, "raw")], "two")
+        stand_in.fix([WritableDisk(name, "raw")], "two")
     assert main(["undo", str(name)]) == 0
     assert name.read_bytes() == old
     assert not list(tmp_path.rglob("*v2vlint*"))
@@ -182,7 +182,7 @@ def test_the_sidecars_of_a_block_device_lie_in_the_state_folder(tmp_path: Path, 
     try:
         old = disk.image.read_bytes()
         with patched((EDITS[0][0], EDITS[0][2])):
-            stand_in.fix([Disk(device, "raw")], "a fix")
+            stand_in.fix([WritableDisk(device, "raw")], "a fix")
         assert disk.image.read_bytes() != old
         assert sorted(path.name.rsplit("-", 1)[1] for path in (state_folder / "devices").iterdir()) == ["journal", "undo"]
         assert not [path for path in Path("/dev").iterdir() if "v2vlint" in path.name]

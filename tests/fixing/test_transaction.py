@@ -13,7 +13,7 @@ from tests.disk.images import run
 from tests.fixing.stand_in import killed_at
 from v2vlint.disk.containers.formats import open_image
 from v2vlint.fixing import qemu, transaction
-from v2vlint.fixing.transaction import Disk
+from v2vlint.fixing.transaction import WritableDisk
 from v2vlint.model.errors import ImageError, UsageError
 from v2vlint.model.source import DiskFile
 
@@ -21,15 +21,15 @@ SIZE = 24 << 20
 FORMATS = ["qcow2", "raw", "vmdk", "vdi", "vhdx", "vpc"]
 
 
-def make_image(folder: Path, driver: str = "qcow2", name: str = "disk.img") -> Disk:
+def make_image(folder: Path, driver: str = "qcow2", name: str = "disk.img") -> WritableDisk:
     """An image with eight MiB of ones, the rest never written."""
     image = folder / name
     run("qemu-img", "create", "-q", "-f", driver, image, str(SIZE))
     run("qemu-io", "-f", driver, "-c", "write -P 1 0 8M", image)
-    return Disk(image, driver)
+    return WritableDisk(image, driver)
 
 
-def edit(disk: Disk, pattern: int = 7) -> None:
+def edit(disk: WritableDisk, pattern: int = 7) -> None:
     """Change data, overwrite with zeroes, and write where nothing was."""
     for command in (f"write -P {pattern} 1M 200k", "write -z 3M 64k", f"write -P {pattern} 20M 3M", f"write -P {pattern} {SIZE - 512} 512"):
         run("qemu-io", "-f", "qcow2", "-c", command, disk.overlay)
@@ -44,14 +44,14 @@ def content(image: Path, driver: str) -> str:
     return digest
 
 
-def overlaid(disk: Disk) -> str:
+def overlaid(disk: WritableDisk) -> str:
     """SHA-256 of the virtual disk with the changes in the overlay."""
     kind = {"vpc": "vhd"}.get(disk.driver, disk.driver)
     stream = open_image(DiskFile(str(disk.overlay), "overlay", below=(str(disk.image), kind))).stream
     return hashlib.sha256(stream.read_at(0, stream.size)).hexdigest()
 
 
-def leftovers(disk: Disk) -> set[str]:
+def leftovers(disk: WritableDisk) -> set[str]:
     """Names of our files beside the image."""
     return {path.name.rsplit(".", 1)[1] for path in disk.image.parent.iterdir() if ".v2vlint-" in path.name}
 
@@ -91,7 +91,7 @@ def test_every_file_of_every_layout_comes_back(tmp_path: Path, driver: str, opti
     image = tmp_path / "disk.img"
     run("qemu-img", "create", "-q", "-f", driver, "-o", options, image, str(SIZE))
     run("qemu-io", "-f", driver, "-c", "write -P 1 0 8M", image)
-    _fixed_and_undone(Disk(image, driver))
+    _fixed_and_undone(WritableDisk(image, driver))
 
 
 def test_an_image_with_a_snapshot_comes_back(tmp_path: Path) -> None:
@@ -104,11 +104,11 @@ def test_a_compressed_image_and_one_of_odd_length_come_back(tmp_path: Path) -> N
     raw = tmp_path / "raw"
     raw.write_bytes(bytes(range(256)) * (SIZE // 256) + b"odd")
     run("qemu-img", "convert", "-c", "-f", "raw", "-O", "qcow2", raw, tmp_path / "packed")
-    _fixed_and_undone(Disk(tmp_path / "packed", "qcow2"))
-    _fixed_and_undone(Disk(raw, "raw"))
+    _fixed_and_undone(WritableDisk(tmp_path / "packed", "qcow2"))
+    _fixed_and_undone(WritableDisk(raw, "raw"))
 
 
-def _fixed_and_undone(disk: Disk) -> None:
+def _fixed_and_undone(disk: WritableDisk) -> None:
     folder = disk.image.parent
     before = {path.name: path.read_bytes() for path in folder.iterdir()}
     journal = transaction.begin([disk], ["a fix"])
@@ -133,7 +133,7 @@ def test_what_cannot_be_taken_back_is_refused(
     run("qemu-img", "create", "-q", "-f", driver, "-o", options, tmp_path / "disk.img", "8M")
     before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
     with pytest.raises(UsageError, match=words) as caught:
-        transaction.begin([Disk(tmp_path / "disk.img", driver)], ["a fix"])
+        transaction.begin([WritableDisk(tmp_path / "disk.img", driver)], ["a fix"])
     assert "-o" in caught.value.hint
     assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
 
@@ -146,7 +146,7 @@ def test_a_description_that_names_a_file_elsewhere_is_refused(tmp_path: Path) ->
     flat = (tmp_path / "in/disk-flat.vmdk").rename(tmp_path / "victim")
     (tmp_path / "in/disk-flat.vmdk").symlink_to(flat)
     with pytest.raises(ImageError, match="outside its folder"):
-        transaction.begin([Disk(image, "vmdk")], ["a fix"])
+        transaction.begin([WritableDisk(image, "vmdk")], ["a fix"])
 
 
 def test_second_fix_keeps_the_oldest_content(tmp_path: Path) -> None:

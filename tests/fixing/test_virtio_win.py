@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from v2vlint.fixing.virtio_win import PCI_IDS, Medium, folder_name, virtio_win_fix
+from v2vlint.fixing.virtio_win import PCI_IDS, VirtioWinMedium, folder_name, virtio_win_fix
 from v2vlint.guest.fs import GuestFS
 from v2vlint.model.errors import FactUnavailable, UsageError
 from v2vlint.model.fix import Applicability, RegistryDeleteKey, RegistrySet, WriteData
@@ -71,7 +71,7 @@ def guest(system: str = "", software: str = DEVICE_PATH, **files: Content) -> Gu
 
 @pytest.mark.parametrize("kind", ["folder", "iso"])
 def test_the_files_for_a_windows_are_taken_from_a_directory_or_an_image(kind: str, request: pytest.FixtureRequest) -> None:
-    medium = Medium(str(request.getfixturevalue(kind)))
+    medium = VirtioWinMedium(str(request.getfixturevalue(kind)))
     assert medium.drivers(TEN) == {"fwcfg.inf": b"fwcfg", "netkvm.inf": b"net", "viostor.inf": b"inf", "viostor.sys": b"sys 10"}
     assert medium.drivers(windows("Windows 10 Pro", "10.0.19045", "i386")) == {"viostor.sys": b"32 bits"}
     assert medium.drivers(windows("Windows Server 2019 Standard", "10.0.17763")) == {"viostor.sys": b"sys 2019"}
@@ -102,12 +102,12 @@ def test_folder_names(name: str, version: str, folder: str) -> None:
 
 def sets(fs: GuestFS, folder: Path, system: OsInfo = TEN) -> dict[str, RegistrySet]:
     """The registry edits of the fix by key and name."""
-    edits = virtio_win_fix(fs, system, Medium(str(folder)), "viostor").edits
+    edits = virtio_win_fix(fs, system, VirtioWinMedium(str(folder)), "viostor").edits
     return {f"{edit.key}\\{edit.name}": edit for edit in edits if isinstance(edit, RegistrySet)}
 
 
 def test_the_service_its_files_and_the_device_path(folder: Path) -> None:
-    fix = virtio_win_fix(guest(), TEN, Medium(str(folder)), "viostor")
+    fix = virtio_win_fix(guest(), TEN, VirtioWinMedium(str(folder)), "viostor")
     assert fix.applicability is Applicability.UNSAFE
     written = {edit.path: edit.data for edit in fix.edits if isinstance(edit, WriteData)}
     names = ("fwcfg.inf", "netkvm.inf", "viostor.inf", "viostor.sys")
@@ -151,7 +151,7 @@ def test_what_is_there_is_expected_or_left_out(folder: Path) -> None:
     fs = guest(
         system, DEVICE_PATH.replace("inf", "inf;%systemroot%\\\\drivers\\\\virtio"), **{"/Windows/System32/drivers/viostor.sys": b"old"}
     )
-    edits = virtio_win_fix(fs, TEN, Medium(str(folder)), "viostor").edits
+    edits = virtio_win_fix(fs, TEN, VirtioWinMedium(str(folder)), "viostor").edits
     keys = {f"{edit.key}\\{edit.name}": edit.expect for edit in edits if isinstance(edit, RegistrySet)}
     assert keys["ControlSet003\\Services\\viostor\\Start"] == dword(3)
     assert "ControlSet003\\Services\\viostor\\Type" not in keys
@@ -178,7 +178,7 @@ def test_what_is_there_is_expected_or_left_out(folder: Path) -> None:
 )
 def test_why_there_is_no_fix(folder: Path, make: Callable[[], GuestFS], driver: str, reason: str) -> None:
     with pytest.raises(FactUnavailable, match=reason):
-        virtio_win_fix(make(), TEN, Medium(str(folder)), driver)
+        virtio_win_fix(make(), TEN, VirtioWinMedium(str(folder)), driver)
 
 
 @pytest.mark.parametrize(
@@ -192,11 +192,11 @@ def test_why_there_is_no_fix(folder: Path, make: Callable[[], GuestFS], driver: 
 )
 def test_a_windows_that_the_medium_does_not_serve(folder: Path, system: OsInfo, reason: str) -> None:
     with pytest.raises(FactUnavailable, match=reason):
-        Medium(str(folder)).drivers(system)
+        VirtioWinMedium(str(folder)).drivers(system)
 
 
 def test_a_medium_that_is_none_is_an_error_of_use(tmp_path: Path) -> None:
     file = tmp_path / "virtio-win.iso"
     file.write_bytes(b"x" * 100_000)
     with pytest.raises(UsageError, match="not an ISO"):
-        Medium(str(file)).drivers(TEN)
+        VirtioWinMedium(str(file)).drivers(TEN)

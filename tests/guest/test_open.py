@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.disk.images import blank, ext, make_tree, need, open_paths, partitioned, problems, run
-from v2vlint.guest.open import Guest, changes, open_ref
+from v2vlint.guest.open import GuestContents, changes, open_ref
 from v2vlint.model.source import GuestRef
 
 MIB = 1 << 20
@@ -52,7 +52,7 @@ def root_files(fstab: str, **more: str) -> dict[str, str]:
     return folders | {"etc/fstab": fstab, "etc/os-release": "ID=debian\nNAME=Debian\nVERSION_ID=12\n", **more}
 
 
-def guest_with(folder: Path, fstab: str, *, disks: int = 1) -> Guest:
+def guest_with(folder: Path, fstab: str, *, disks: int = 1) -> GuestContents:
     """ESP, /boot, / and /home on one disk; a second one has a filesystem as a whole."""
     root = filesystem(folder / "root", root_files(fstab), uuid=ROOT, size=32)
     boot = filesystem(folder / "boot", {"vmlinuz-6.1": "k", "grub/grub.cfg": "set x\n"}, uuid=BOOT, label="bootfs")
@@ -62,7 +62,7 @@ def guest_with(folder: Path, fstab: str, *, disks: int = 1) -> Guest:
     return open_paths(disk, *([data] if disks > 1 else []))
 
 
-def mounts(guest: Guest) -> dict[str, str]:
+def mounts(guest: GuestContents) -> dict[str, str]:
     assert len(guest.roots) == 1, guest.problems
     return {mount.point: mount.device for mount in guest.roots[0].mounts}
 

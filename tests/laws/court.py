@@ -21,7 +21,7 @@ from v2vlint.facts.registry import FactStore
 from v2vlint.fixing.operations import RootWork, build
 from v2vlint.fixing.plan import plan
 from v2vlint.guest.fs import GuestFS
-from v2vlint.guest.open import Guest, Root, open_ref
+from v2vlint.guest.open import GuestContents, Root, open_ref
 from v2vlint.model.card_names import CardNames
 from v2vlint.model.definition import Definition
 from v2vlint.model.finding import Finding, Mover
@@ -49,7 +49,7 @@ def targets() -> tuple[Target, ...]:
 @functools.cache
 def derived(there: Target) -> Target:
     """A user's own profile, which says nothing but what it extends."""
-    return target.parse(f"own-{there.name}-profile", {"extends": there.name}, "own.toml", target.load)
+    return target.parse(f"own-{there.name}-profile", {"extends": there.name}, "own.toml")
 
 
 def ref(name: str) -> GuestRef:
@@ -58,7 +58,7 @@ def ref(name: str) -> GuestRef:
 
 
 @functools.lru_cache(maxsize=2)
-def opened(name: str) -> Guest:
+def opened(name: str) -> GuestContents:
     """A guest, opened."""
     return open_ref(ref(name))
 
@@ -85,7 +85,7 @@ def findings(report: TargetReport) -> list[Finding]:
 class Bench:
     """Judges one tree of files; the facts of the tree are parsed once."""
 
-    def __init__(self, guest: Guest, root: Root, fs: GuestFS | None = None) -> None:
+    def __init__(self, guest: GuestContents, root: Root, fs: GuestFS | None = None) -> None:
         self.guest, self.root, self.fs = guest, root, fs or root.fs
         self._store = FactStore((self.fs, guest.blocks, root.os, Definition("", ""), CardNames()))
 

@@ -20,7 +20,7 @@ from tests.laws.court import GUEST_IDS, Bench, findings, opened, ref, targets
 from v2vlint.disk.filesystems.node import FileSystem, Node, as_it_lies
 from v2vlint.engine.boot import FORECAST
 from v2vlint.guest.fs import GuestFS
-from v2vlint.guest.open import Guest, Root, open_ref
+from v2vlint.guest.open import GuestContents, Root, open_ref
 from v2vlint.model.finding import Fate, Mover, Severity, Stage
 from v2vlint.model.report import Status, TargetReport
 from v2vlint.model.source import GuestRef
@@ -54,7 +54,7 @@ class Forbidden:
         raise AssertionError(f"{name} was asked of a filesystem that is not known")
 
 
-def judged(guest: Guest, root: Root, fs: GuestFS, number: int) -> list[TargetReport]:
+def judged(guest: GuestContents, root: Root, fs: GuestFS, number: int) -> list[TargetReport]:
     """For one of the targets and both movers."""
     wanted = (targets()[number % len(targets())],)
     bench = Bench(guest, root, fs)

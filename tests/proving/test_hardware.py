@@ -10,15 +10,15 @@ import pytest
 from v2vlint import target
 from v2vlint.model.errors import UsageError
 from v2vlint.model.target import Hardware
-from v2vlint.proving.hardware import PROGRAMS, Board, basics, differences, disk_devices, network
+from v2vlint.proving.hardware import PROGRAMS, ProofMachine, basics, differences, disk_devices, network
 
 KVM = target.load("kvm")
 
 
-def board(disk: str = "virtio-blk-pci", machine: str = "q35", **changes: object) -> Board:
+def board(disk: str = "virtio-blk-pci", machine: str = "q35", **changes: object) -> ProofMachine:
     """A board of the kvm target with other hardware."""
     hardware = Hardware(machine=machine, disk=disk, nic="virtio-net-pci", vga="std")
-    return Board(replace(KVM, hardware=hardware, **changes), "bios", False, "52:54:00:00:00:01", 512)  # type: ignore[arg-type]
+    return ProofMachine(replace(KVM, hardware=hardware, **changes), "bios", False, "52:54:00:00:00:01", 512)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
@@ -72,7 +72,7 @@ def test_processors(level: int, kvm: str) -> None:
 
 
 def test_a_machine_for_64_bit_arm() -> None:
-    there = Board(target.load("kvm-aarch64"), "uefi", False, "52:54:00:00:00:01", 512)
+    there = ProofMachine(target.load("kvm-aarch64"), "uefi", False, "52:54:00:00:00:01", 512)
     words = list(basics(there))
     assert (words[words.index("-machine") + 1], words[words.index("-cpu") + 1]) == ("virt", "cortex-a72")
     assert "-vga" not in words
@@ -82,7 +82,7 @@ def test_a_machine_for_64_bit_arm() -> None:
 
 
 def test_no_machine_for_processors_that_qemu_is_not_asked_for() -> None:
-    there = Board(replace(KVM, arch="s390x"), "bios", False, "52:54:00:00:00:01", 512)
+    there = ProofMachine(replace(KVM, arch="s390x"), "bios", False, "52:54:00:00:00:01", 512)
     with pytest.raises(UsageError, match="cannot present"):
         list(basics(there))
 
@@ -96,7 +96,7 @@ def test_what_differs_from_the_target_is_said() -> None:
 
 def test_a_target_without_hardware_cannot_be_proven() -> None:
     with pytest.raises(UsageError, match="cannot present the hardware of target hyperv-gen2"):
-        list(basics(Board(target.load("hyperv-gen2"), "uefi", False, "", 512)))
+        list(basics(ProofMachine(target.load("hyperv-gen2"), "uefi", False, "", 512)))
 
 
 PROVABLE = [name for name in target.names() if target.load(name).hardware]
@@ -106,7 +106,7 @@ PROVABLE = [name for name in target.names() if target.load(name).hardware]
 @pytest.mark.parametrize("name", PROVABLE)
 def test_qemu_builds_the_hardware_of_every_shipped_target(name: str) -> None:
     """QEMU itself accepts the options, with two disks, and stops before the first instruction."""
-    there = Board(target.load(name), target.load(name).firmware[0], False, "52:54:00:00:00:01", 256)
+    there = ProofMachine(target.load(name), target.load(name).firmware[0], False, "52:54:00:00:00:01", 256)
     disks = [word for index in (0, 1) for word in ("-blockdev", f"null-co,node-name=disk{index},size=1048576,read-zeroes=on")]
     command = [
         PROGRAMS[there.target.arch][0],

@@ -15,7 +15,7 @@ from v2vlint.model.source import GuestRef
 from v2vlint.proving.font import vga_font
 from v2vlint.proving.prepare import prepare
 from v2vlint.proving.protocol import PreparedBoot, ProveAsk
-from v2vlint.proving.run import Kernel
+from v2vlint.proving.run import DirectKernel
 
 UUID = "0a1b2c3d-0000-4000-8000-000000000001"
 GRUB_CFG = f"""
@@ -61,7 +61,7 @@ def test_the_kernel_of_the_default_entry(tmp_path: Path) -> None:
     assert kernel.entry == "Debian"
     assert (tmp_path / kernel.kernel).read_bytes() == b"the kernel"
     assert [(tmp_path / name).read_bytes() for name in kernel.initrds] == [b"microcode", b"the initramfs"]
-    line = Kernel(tmp_path / kernel.kernel, (), kernel.command_line).visible_line("x86_64")
+    line = DirectKernel(tmp_path / kernel.kernel, (), kernel.command_line).visible_line("x86_64")
     assert line == f'root=UUID={UUID} ro opt="two words" console=tty0 console=tty0 console=ttyS0,115200'
 
 

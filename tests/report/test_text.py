@@ -11,7 +11,7 @@ from v2vlint.model.finding import Finding, Severity
 from v2vlint.model.fix import Applicability, Fix, ReplaceText
 from v2vlint.model.place import WholeFile
 from v2vlint.model.report import Excerpt, Report, RuleResult
-from v2vlint.report.layout import Piece, flow, paragraph, plain
+from v2vlint.report.layout import Styled, flow, paragraph, plain
 from v2vlint.report.text import ASCII, Look, brief, render, rows
 
 _WHERE = reports.span("/etc/fstab", 2, 1, 9)
@@ -173,9 +173,9 @@ def test_an_empty_run_says_so() -> None:
 
 
 def test_a_paragraph_hangs_behind_its_lead() -> None:
-    lines = plain(list(paragraph("one two three four five six", 24, 2, lead=Piece("do: ")))).splitlines()
+    lines = plain(list(paragraph("one two three four five six", 24, 2, lead=Styled("do: ")))).splitlines()
     assert lines == ["  do: one two three four", "      five six"]
 
 
 def test_flow_breaks_between_pieces() -> None:
-    assert plain(list(flow([Piece("aaaa"), Piece("bbbb"), Piece("cccc")], 12, 1))).splitlines() == [" aaaa  bbbb", " cccc"]
+    assert plain(list(flow([Styled("aaaa"), Styled("bbbb"), Styled("cccc")], 12, 1))).splitlines() == [" aaaa  bbbb", " cccc"]

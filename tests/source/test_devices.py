@@ -14,13 +14,13 @@ import pytest
 
 from guestbuild.samples import cached
 from tests.source.servers import free_port, wait_for
-from v2vlint.guest.open import Guest, open_ref
+from v2vlint.guest.open import GuestContents, open_ref
 from v2vlint.source.expand import expand
 
 nbdkit = pytest.mark.skipif(shutil.which("nbdkit") is None, reason="nbdkit is not installed")
 
 
-def opened(argument: str) -> Guest:
+def opened(argument: str) -> GuestContents:
     (ref,) = expand([argument])
     return open_ref(ref)
 

@@ -14,7 +14,7 @@ from v2vlint.disk.containers.formats import open_image
 from v2vlint.disk.containers.layer import disks_in
 from v2vlint.disk.filesystems.archive import ArchiveFileSystem
 from v2vlint.disk.stream import HostFile, Stream
-from v2vlint.files import Access, urls
+from v2vlint.files import FileOpener, urls
 from v2vlint.model.errors import ImageError
 from v2vlint.model.source import DiskFile, GuestSource
 from v2vlint.source import manifest, nearby
@@ -148,7 +148,7 @@ def test_a_manifest_that_repeats_a_name_has_it_hashed_once(tmp_path: Path, monke
     hashed: list[str] = []
     digest = manifest.digest
 
-    def counted(kind: str, file: DiskFile, files: Access) -> str:
+    def counted(kind: str, file: DiskFile, files: FileOpener) -> str:
         hashed.append(kind)
         return digest(kind, file, files)
 

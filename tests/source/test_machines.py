@@ -17,7 +17,7 @@ from v2vlint.guest.open import open_ref
 from v2vlint.model.errors import ImageError, UsageError
 from v2vlint.model.source import GuestRef
 from v2vlint.source.expand import expand
-from v2vlint.source.machine import Machine
+from v2vlint.source.machine import LiveMachine
 
 SAID = """user\t0
 host\tdb7
@@ -47,7 +47,7 @@ end
 
 
 def test_what_the_script_says_is_a_definition() -> None:
-    machine = Machine("ssh://db7", SAID)
+    machine = LiveMachine("ssh://db7", SAID)
     found = machine.definition()
     assert (found.name, found.firmware, found.secure_boot, found.tpm) == ("db7", "uefi", True, True)
     assert (found.memory_mib, found.cpus, found.machine) == (128000, 32, "Dell Inc. PowerEdge R640")
@@ -61,12 +61,12 @@ def test_what_the_script_says_is_a_definition() -> None:
 
 
 def test_of_what_it_says_only_known_words_are_acted_on() -> None:
-    machine = Machine("ssh://db7", SAID)
+    machine = LiveMachine("ssh://db7", SAID)
     assert machine.server == "/usr/libexec/openssh/sftp-server"
     assert machine.open_disks == ()
-    assert Machine("x", SAID.replace("nvme0n1\tno", "nvme0n1\tyes")).disks[1].name == "nvme0n1"
+    assert LiveMachine("x", SAID.replace("nvme0n1\tno", "nvme0n1\tyes")).disks[1].name == "nvme0n1"
     with pytest.raises(ImageError, match="did not come to an end"):
-        Machine("x", SAID.replace("end\n", ""))
+        LiveMachine("x", SAID.replace("end\n", ""))
 
 
 def test_this_machine_is_judged_and_only_looked_at() -> None:
@@ -87,7 +87,7 @@ def test_the_same_machine_from_afar_says_the_same(tmp_path: Path, monkeypatch: p
         monkeypatch.setenv("V2VLINT_SSH", command)
         (near,), (far,) = expand(["live:"]), expand([f"ssh://{login}"])
         assert not far.problem
-        here, there = Machine("x", near.text).definition(), Machine("x", far.text).definition()
+        here, there = LiveMachine("x", near.text).definition(), LiveMachine("x", far.text).definition()
         assert there == here
         reports = v2vlint.check("live:", f"ssh://{login}", select=["fstab-*", "private-*"]).images
         assert [image.roots[0].os for image in reports[:1]] == [image.roots[0].os for image in reports[1:]]
@@ -102,7 +102,7 @@ def test_a_disk_is_read_as_root_by_a_server_that_is_there(tmp_path: Path, monkey
         monkeypatch.setenv("V2VLINT_SSH", command)
         (near,) = expand(["live:"])
         url = f"sftp://{login}{tmp_path}/disk"
-        policy = FilePolicy.naming([url], queries=((url, f"server={Machine('x', near.text).server}&size={len(data) - 512}"),))
+        policy = FilePolicy.naming([url], queries=((url, f"server={LiveMachine('x', near.text).server}&size={len(data) - 512}"),))
         opened = policy.open(url)
         assert opened.size == len(data) - 512
         assert pread(opened.descriptor, 1 << 20, 12345) == data[12345 : 12345 + (1 << 20)]

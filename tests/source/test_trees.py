@@ -18,7 +18,7 @@ from v2vlint.disk.filesystems.folder import FolderFileSystem
 from v2vlint.disk.filesystems.node import Kind
 from v2vlint.disk.stream import MemoryStream
 from v2vlint.guest.fs import GuestFS
-from v2vlint.guest.open import Guest, open_ref
+from v2vlint.guest.open import GuestContents, open_ref
 from v2vlint.model.errors import FactUnavailable, ImageError, UsageError
 from v2vlint.samples.boot import sample_boot
 from v2vlint.source.expand import expand
@@ -48,12 +48,12 @@ def root(tmp_path: Path) -> Path:
     return top
 
 
-def opened(argument: str) -> Guest:
+def opened(argument: str) -> GuestContents:
     (ref,) = expand([argument])
     return open_ref(ref)
 
 
-def content(guest: Guest) -> dict[str, object]:
+def content(guest: GuestContents) -> dict[str, object]:
     fs = guest.roots[0].fs
     return {path: fs.read(path) for top in ("/etc", "/boot", "/usr", "/lib") for path in fs.walk(top)}
 

@@ -13,7 +13,7 @@ import v2vlint
 from guestbuild.samples import cached
 from tests.source.servers import Handler, WebServer, secure_shell, sshd, web
 from v2vlint.files import FilePolicy, Missing, Refused
-from v2vlint.files.remote import BLOCK, Blocks, pread
+from v2vlint.files.remote import BLOCK, BlockCache, pread
 from v2vlint.guest.open import open_ref
 from v2vlint.model.errors import ImageError, UsageError
 from v2vlint.source.expand import expand
@@ -92,7 +92,7 @@ class Counting:
 
 def test_reads_in_a_row_are_few_and_scattered_ones_small() -> None:
     ranges = Counting(100 * BLOCK)
-    blocks = Blocks(ranges)
+    blocks = BlockCache(ranges)
     for number in range(64):
         assert len(blocks.read(number * BLOCK, BLOCK)) == BLOCK
     assert len(ranges.asked) < 10

@@ -10,9 +10,9 @@ from v2vlint.api import (
     DeviceMap,
     DriveMapping,
     Example,
-    Fate,
     Finding,
     Fix,
+    NameFate,
     NameKind,
     Rule,
     Severity,
@@ -78,4 +78,4 @@ class DeviceMapStale(Rule):
 
 def _changes(drive: DriveMapping, blocks: BlockTable, target: Target) -> bool:
     device = drive.device.value
-    return kernel_fate(device, target, blocks) is Fate.GONE or name_kind(device) is NameKind.HARDWARE
+    return kernel_fate(device, target, blocks) is NameFate.GONE or name_kind(device) is NameKind.HARDWARE

@@ -10,10 +10,10 @@ from v2vlint.api import (
     CommandLines,
     Devices,
     Example,
-    Fate,
     Finding,
     Fix,
     GrubDefaults,
+    NameFate,
     NameKind,
     ReplaceText,
     Rule,
@@ -79,7 +79,7 @@ class GrubDefaultRootDevice(Rule):
         effect = "entries written by the next kernel update do not find their root filesystem"
         for arg in lines.sources:
             value = arg.value or ""
-            changes = kernel_fate(value, target, blocks) is Fate.GONE or name_kind(value) is NameKind.HARDWARE
+            changes = kernel_fate(value, target, blocks) is NameFate.GONE or name_kind(value) is NameKind.HARDWARE
             if arg.name in ("root", "real_root") and changes:
                 message = f"new boot entries will get {arg}, a name that changes"
                 yield self.finding(arg.where, message, effect, fix=_by_uuid(arg.name, value, lines, devices))

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from v2vlint.api import BlockTable, Example, Fate, Finding, GrubInstall, NameKind, Rule, Severity, Target, Token, kernel_fate, name_kind
+from v2vlint.api import BlockTable, Example, Finding, GrubInstall, NameFate, NameKind, Rule, Severity, Target, Token, kernel_fate, name_kind
 
 _DAT = "/var/cache/debconf/config.dat"
 _ANSWER = "Name: grub-pc/install_devices\nTemplate: grub-pc/install_devices\nValue: {0}\nOwners: grub-pc\nFlags: seen\n\n"
@@ -47,4 +47,4 @@ class GrubInstallDevice(Rule):
 
 
 def _changes(device: Token, blocks: BlockTable, target: Target) -> bool:
-    return kernel_fate(device.value, target, blocks) is Fate.GONE or name_kind(device.value) is NameKind.HARDWARE
+    return kernel_fate(device.value, target, blocks) is NameFate.GONE or name_kind(device.value) is NameKind.HARDWARE

@@ -12,10 +12,10 @@ from v2vlint.api import (
     Devices,
     Edit,
     Example,
-    Fate,
     Finding,
     Fix,
     Mover,
+    NameFate,
     NameKind,
     ReplaceText,
     ResumeConf,
@@ -113,7 +113,7 @@ class ResumeDeviceName(Rule):
 
 
 def _changes(value: str, target: Target, blocks: BlockTable) -> bool:
-    return kernel_fate(value, target, blocks) is Fate.GONE or name_kind(value) is NameKind.HARDWARE
+    return kernel_fate(value, target, blocks) is NameFate.GONE or name_kind(value) is NameKind.HARDWARE
 
 
 def _in_sources(lines: CommandLines, value: str) -> bool:

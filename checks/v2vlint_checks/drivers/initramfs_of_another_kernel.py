@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from v2vlint.api import Example, Finding, InitramfsVerdict, Rule, Severity, Stage, StageFate, sample_boot, sample_initramfs, sample_kernel
+from v2vlint.api import Example, Fate, Finding, InitramfsVerdict, Rule, Severity, Stage, sample_boot, sample_initramfs, sample_kernel
 
 
 class InitramfsOfAnotherKernel(Rule):
@@ -43,6 +43,6 @@ class InitramfsOfAnotherKernel(Rule):
             effect = "no driver is loaded, and the root disk is never found"
             if cause.severity is Severity.INFO:
                 effect = f"virt-v2v rebuilds it; after a raw copy {effect}"
-            elif cause.fate is StageFate.PASS:
+            elif cause.fate is Fate.PASS:
                 effect = "its modules are not loaded"
             yield self.finding(cause.where, cause.reason, effect, severity=cause.severity, related=(path.choice.where,))

@@ -5,8 +5,8 @@ from collections.abc import Iterator
 from v2vlint.api import (
     Example,
     Finding,
-    Key,
     Loss,
+    MatchKey,
     NetworkLanding,
     NotApplicable,
     Rule,
@@ -18,7 +18,7 @@ from v2vlint.api import (
     Token,
 )
 
-_HARDWARE = (Key.DRIVER, Key.PATH, Key.OTHER)
+_HARDWARE = (MatchKey.DRIVER, MatchKey.PATH, MatchKey.OTHER)
 
 
 class InterfaceHardwareBound(Rule):

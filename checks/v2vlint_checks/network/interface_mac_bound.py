@@ -10,7 +10,7 @@ from v2vlint.api import (
     Finding,
     Fix,
     InterfaceConfig,
-    Key,
+    MatchKey,
     Network,
     NetworkLanding,
     NotApplicable,
@@ -109,7 +109,7 @@ class InterfaceMacBound(Rule):
             raise NotApplicable(f"{target.name} keeps MAC addresses")
         for loss in landing.losses:
             interface = loss.config
-            if interface.mac is None or not (loss.key is Key.MAC or any(pin.mac is interface.mac for pin in loss.pins)):
+            if interface.mac is None or not (loss.key is MatchKey.MAC or any(pin.mac is interface.mac for pin in loss.pins)):
                 continue
             severity = Severity.ERROR if landing.cut_off and loss.survival is Survival.LOST else Severity.WARNING
             message = f"{interface.manager} configures only the card with the MAC address {interface.mac}"

@@ -11,10 +11,10 @@ from v2vlint.api import (
     Finding,
     Fix,
     IfNameKind,
-    Key,
     Link,
     Loss,
     Manager,
+    MatchKey,
     Method,
     Network,
     NetworkLanding,
@@ -248,7 +248,7 @@ class InterfaceNameBound(Rule):
         if not landing.network.interfaces:
             raise NotApplicable("no network configuration was found")
         for loss in landing.losses:
-            if loss.key not in (Key.NAME, Key.ANY_NAME) or loss.pins or not loss.tokens or not _is_own(loss.tokens[0]):
+            if loss.key not in (MatchKey.NAME, MatchKey.ANY_NAME) or loss.pins or not loss.tokens or not _is_own(loss.tokens[0]):
                 continue
             severity = _severity(loss, landing)
             if severity is not None:

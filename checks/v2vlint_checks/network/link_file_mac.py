@@ -8,8 +8,8 @@ from v2vlint.api import (
     Example,
     Finding,
     Fix,
-    Key,
     LinkFile,
+    MatchKey,
     NetworkLanding,
     NotApplicable,
     Rule,
@@ -54,7 +54,7 @@ class LinkFileMac(Rule):
         if target.keeps_mac:
             raise NotApplicable(f"{target.name} keeps MAC addresses")
         for link in links.links:
-            asked = tuple(condition for condition in link.conditions if condition.key is Key.MAC)
+            asked = tuple(condition for condition in link.conditions if condition.key is MatchKey.MAC)
             if not link.macs or link.name is None or landing.fit(asked) is not Survival.LOST:
                 continue
             users = [card.label for card in landing.network.cards if link.name.value in (token.value for token in card.names)]

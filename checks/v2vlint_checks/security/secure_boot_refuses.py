@@ -7,6 +7,7 @@ from v2vlint.api import (
     BlockTable,
     Cause,
     Example,
+    Fate,
     Finding,
     FirmwareVerdict,
     InitramfsVerdict,
@@ -18,7 +19,6 @@ from v2vlint.api import (
     SecureBoot,
     Severity,
     Stage,
-    StageFate,
     sample_chain,
     sample_domain,
     sample_target,
@@ -99,7 +99,7 @@ class SecureBootRefuses(Rule):
             raise NotApplicable("nothing demands signatures")
         for cause in firmware.signed:
             yield self._told(cause, Stage.FIRMWARE, "the firmware does not start it")
-        if os.kind != "linux" or any(cause.fate is StageFate.FAIL for cause in firmware.signed) or secure.first is None:
+        if os.kind != "linux" or any(cause.fate is Fate.FAIL for cause in firmware.signed) or secure.first is None:
             return
         for cause in loader.signed:
             yield self._told(cause, Stage.LOADER, "shim does not start it")

@@ -7,8 +7,8 @@ from v2vlint.api import (
     DeviceMention,
     DeviceMentions,
     Example,
-    Fate,
     Finding,
+    NameFate,
     NameKind,
     Rule,
     Severity,
@@ -76,7 +76,7 @@ class BootScriptDeviceName(Rule):
 
 
 def _changes(mention: DeviceMention, target: Target, blocks: BlockTable) -> bool:
-    gone = kernel_fate(mention.device, target, blocks) is Fate.GONE
+    gone = kernel_fate(mention.device, target, blocks) is NameFate.GONE
     return gone or name_kind(mention.device) is NameKind.HARDWARE
 
 

@@ -9,11 +9,11 @@ from v2vlint.api import (
     CrypttabEntry,
     Devices,
     Example,
-    Fate,
     Finding,
     Fix,
     MountsVerdict,
     Mover,
+    NameFate,
     ReplaceText,
     RootVerdict,
     Rule,
@@ -107,7 +107,7 @@ class CrypttabDeviceName(Rule):
             if cause.where in told:
                 continue
             mapped = cause.about
-            entry, gone = mapped.entry, mapped.fate is Fate.GONE
+            entry, gone = mapped.entry, mapped.fate is NameFate.GONE
             why = "a name that changes with the disk controller" if gone else "a name that depends on the order of the disks"
             message = f"{entry.name} is unlocked from {entry.device}, {why}"
             yield self.finding(cause.where, message, _effect(cause.severity), severity=cause.severity, fix=_by_uuid(entry, devices))

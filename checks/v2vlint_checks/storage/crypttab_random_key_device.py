@@ -10,9 +10,9 @@ from v2vlint.api import (
     CrypttabEntry,
     Devices,
     Example,
-    Fate,
     Finding,
     Fix,
+    NameFate,
     NameKind,
     ReplaceText,
     Rule,
@@ -73,9 +73,9 @@ class CrypttabRandomKeyDevice(Rule):
         for entry in crypttab.entries:
             fate = kernel_fate(entry.device, target, blocks)
             hardware = name_kind(entry.device) is NameKind.HARDWARE
-            if not entry.has_random_key or "noauto" in entry.options or (fate is Fate.KEPT and not hardware):
+            if not entry.has_random_key or "noauto" in entry.options or (fate is NameFate.KEPT and not hardware):
                 continue
-            destroys = fate is Fate.ORDER
+            destroys = fate is NameFate.ORDER
             message = f"{entry.name} is encrypted anew at every boot on {entry.device}, a name that is not tied to the disk"
             effect = "another disk that comes up under this name is overwritten" if destroys else "boot waits 90 s for it; there is no swap"
             severity = Severity.ERROR if destroys else Severity.WARNING

@@ -8,7 +8,6 @@ from v2vlint.api import (
     BlockTable,
     Devices,
     Example,
-    Fate,
     Finding,
     Fix,
     FstabEntry,
@@ -16,6 +15,7 @@ from v2vlint.api import (
     MountPolicy,
     MountsVerdict,
     Mover,
+    NameFate,
     ReplaceText,
     Rule,
     Severity,
@@ -118,7 +118,7 @@ class FstabDeviceName(Rule):
     def check(self, mounts: MountsVerdict, devices: Devices, policy: MountPolicy) -> Iterator[Finding]:
         for cause in mounts.kernel_names:
             named = cause.about
-            entry, moved = named.entry, named.fate is Fate.ORDER
+            entry, moved = named.entry, named.fate is NameFate.ORDER
             if entry.unit:
                 continue
             why = "a name that depends on the order of the disks" if moved else "a name that changes with the disk controller"
@@ -134,7 +134,7 @@ def _effect(named: KernelNamed, severity: Severity | None, policy: MountPolicy) 
         return f"{renamed}; after a raw copy {policy.effect(named.entry)}"
     if renamed:
         return f"{renamed}, which does not exist either: {policy.effect(named.entry)}"
-    if named.fate is Fate.ORDER:
+    if named.fate is NameFate.ORDER:
         return "when the disks come up in another order, the wrong one is used, or none"
     return policy.effect(named.entry)
 

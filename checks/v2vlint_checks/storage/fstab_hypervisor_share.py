@@ -6,6 +6,7 @@ from v2vlint.api import (
     Applicability,
     Cause,
     Example,
+    Fate,
     Finding,
     Fix,
     FstabEntry,
@@ -15,7 +16,6 @@ from v2vlint.api import (
     Severity,
     Span,
     Stage,
-    StageFate,
 )
 
 
@@ -75,13 +75,9 @@ class FstabHypervisorShare(Rule):
 
 
 def _effect(cause: Cause[FstabEntry]) -> str:
-    if cause.fate is StageFate.UNKNOWN:
+    if cause.fate is Fate.UNKNOWN:
         return "boot may stop unless the new host has the same share"
-    return (
-        "the mount fails, and boot stops in emergency mode"
-        if cause.fate is StageFate.FAIL
-        else "the mount fails and the folder stays empty"
-    )
+    return "the mount fails, and boot stops in emergency mode" if cause.fate is Fate.FAIL else "the mount fails and the folder stays empty"
 
 
 def _comment(entry: FstabEntry) -> Fix | None:

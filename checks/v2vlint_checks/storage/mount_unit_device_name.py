@@ -9,12 +9,12 @@ from v2vlint.api import (
     DeviceMentions,
     Devices,
     Example,
-    Fate,
     Finding,
     Fix,
     Link,
     MountPolicy,
     MountsVerdict,
+    NameFate,
     NameKind,
     ReplaceText,
     Rule,
@@ -85,7 +85,7 @@ class MountUnitDeviceName(Rule):
                 message = f"{entry.unit} mounts {entry.device}, a name that changes with the hardware"
                 yield self.finding(cause.where, message, policy.effect(entry), severity=cause.severity, fix=_by_uuid(entry.spec, devices))
         for mention in mentions.mentions:
-            changes = kernel_fate(mention.device, target, blocks) is Fate.GONE or name_kind(mention.device) is NameKind.HARDWARE
+            changes = kernel_fate(mention.device, target, blocks) is NameFate.GONE or name_kind(mention.device) is NameKind.HARDWARE
             if mention.kind == "unit" and mention.key == "What" and changes and mention.name.where not in judged:
                 unit = mention.where.path.rsplit("/", 1)[1]
                 message = f"{unit} uses {mention.name}, a name that changes with the hardware"

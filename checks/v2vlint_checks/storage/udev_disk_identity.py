@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from v2vlint.api import BlockTable, DeviceMention, DeviceMentions, Example, Fate, Finding, Rule, Severity, Target, kernel_fate
+from v2vlint.api import BlockTable, DeviceMention, DeviceMentions, Example, Finding, NameFate, Rule, Severity, Target, kernel_fate
 
 
 class UdevDiskIdentity(Rule):
@@ -55,4 +55,4 @@ class UdevDiskIdentity(Rule):
 def _changes(mention: DeviceMention, target: Target, blocks: BlockTable) -> bool:
     if mention.how == "identity":
         return mention.key != "DM_UUID" or mention.name.value.startswith("mpath-")
-    return mention.how == "kernel" and kernel_fate(mention.device, target, blocks) is Fate.GONE
+    return mention.how == "kernel" and kernel_fate(mention.device, target, blocks) is NameFate.GONE

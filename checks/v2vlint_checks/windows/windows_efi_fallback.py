@@ -9,6 +9,7 @@ from v2vlint.api import (
     Content,
     CopyFile,
     Example,
+    Fate,
     Finding,
     Firmware,
     FirmwareVerdict,
@@ -19,7 +20,6 @@ from v2vlint.api import (
     Rule,
     Severity,
     Stage,
-    StageFate,
     Target,
     Unknown,
     WindowsBoot,
@@ -104,7 +104,7 @@ class WindowsEfiFallback(Rule):
                 yield self.unknown(cause.where, cause.reason)
                 continue
             effect = _told(cause.severity, f"the firmware starts {image.kind} in place of Windows")
-            effect += ", unless its menu offers Windows" if cause.fate is StageFate.UNKNOWN else ""
+            effect += ", unless its menu offers Windows" if cause.fate is Fate.UNKNOWN else ""
             yield self.finding(cause.where, cause.reason, effect, severity=cause.severity)
 
 

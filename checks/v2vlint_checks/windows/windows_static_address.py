@@ -7,10 +7,10 @@ from v2vlint.api import (
     Example,
     Finding,
     Hive,
+    ManualAddress,
     Mover,
     Rule,
     Severity,
-    StaticAddress,
     Target,
     WindowsNetwork,
 )
@@ -92,7 +92,7 @@ class WindowsStaticAddress(Rule):
             yield self.finding(one.where, message, _effect(fits, conversion), severity=Severity.INFO if fits else Severity.WARNING)
 
 
-def _model(one: StaticAddress) -> str:
+def _model(one: ManualAddress) -> str:
     return "\\".join(one.adapter.device.split("\\")[:2]) if one.adapter else "an adapter that no longer exists"
 
 

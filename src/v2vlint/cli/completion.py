@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 
 from v2vlint import target
 from v2vlint.cli import output
-from v2vlint.cli.surface import Option, Takes, Verb, verbs
+from v2vlint.cli.surface import Option, Takes, VerbSurface, verbs
 from v2vlint.report.registry import FORMATS
 
 DEFAULT = "check"
@@ -44,7 +44,7 @@ def words(option: Option) -> tuple[str, ...]:
     return option.choices
 
 
-def bash(known: Iterable[Verb]) -> str:
+def bash(known: Iterable[VerbSurface]) -> str:
     """A script to be sourced: ``source <(v2vlint completion bash)``."""
     known = tuple(known)
     names = " ".join(verb.name for verb in known)
@@ -71,11 +71,11 @@ def bash(known: Iterable[Verb]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _flags(verb: Verb) -> Iterator[str]:
+def _flags(verb: VerbSurface) -> Iterator[str]:
     return (flag for option in verb.options for flag in option.flags)
 
 
-def _bash_value(verb: Verb, option: Option) -> Iterator[str]:
+def _bash_value(verb: VerbSurface, option: Option) -> Iterator[str]:
     if option.takes is Takes.NOTHING:
         return
     pattern = "|".join(f'"{verb.name} {flag}"' for flag in option.flags)
@@ -87,13 +87,13 @@ def _bash_value(verb: Verb, option: Option) -> Iterator[str]:
     yield f"        {pattern}) {action}return ;;"
 
 
-def _bash_argument(verb: Verb, option: Option) -> Iterator[str]:
+def _bash_argument(verb: VerbSurface, option: Option) -> Iterator[str]:
     if words(option):
         offered = shlex.quote(" ".join(words(option)))
         yield f'        {verb.name}) [ "$COMP_CWORD" -gt 1 ] && COMPREPLY=($(compgen -W {offered} -- "$cur")) ;;'
 
 
-def zsh(known: Iterable[Verb]) -> str:
+def zsh(known: Iterable[VerbSurface]) -> str:
     """A function file: write ``v2vlint completion zsh`` to ``_v2vlint`` in a folder of ``$fpath``, or source it after compinit."""
     known = tuple(known)
     lines = [
@@ -113,7 +113,7 @@ def zsh(known: Iterable[Verb]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _zsh_verb(verb: Verb) -> Iterator[str]:
+def _zsh_verb(verb: VerbSurface) -> Iterator[str]:
     yield f"        {verb.name})"
     specs = " ".join(shlex.quote(spec) for option in (*verb.options, *verb.arguments) for spec in _zsh_specs(option))
     yield from (f"            _arguments -s {specs}", "            ;;")
@@ -131,7 +131,7 @@ def _zsh_specs(option: Option) -> Iterator[str]:
         yield f"{star}{flag}[{text}]{value}"
 
 
-def fish(known: Iterable[Verb]) -> str:
+def fish(known: Iterable[VerbSurface]) -> str:
     """A file for ``~/.config/fish/completions``."""
     known = tuple(known)
     others = " ".join(verb.name for verb in known if verb.name != DEFAULT)

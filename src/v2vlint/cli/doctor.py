@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from v2vlint.cli import exits, options, output
 from v2vlint.engine.doctor import PieceState, State, examine
-from v2vlint.report.layout import Piece, Row, paragraph
+from v2vlint.report.layout import Row, Styled, paragraph
 
 _STYLES = {State.OK: "ok", State.MISSING: "warning", State.BROKEN: "error"}
 
@@ -44,7 +44,7 @@ def _cache() -> PieceState:
 def _rows(found: tuple[PieceState, ...]) -> Iterator[Row]:
     look = output.look()
     for verdict in found:
-        lead = Piece(f"{verdict.state.value:<8} {verdict.piece:<19}", _STYLES[verdict.state])
+        lead = Styled(f"{verdict.state.value:<8} {verdict.piece:<19}", _STYLES[verdict.state])
         yield from paragraph(verdict.detail, look.width, 0, lead=lead)
         if verdict.cost:
-            yield from paragraph(verdict.cost, look.width, 28, "dim", Piece(f"{look.arrow} ", "dim"))
+            yield from paragraph(verdict.cost, look.width, 28, "dim", Styled(f"{look.arrow} ", "dim"))

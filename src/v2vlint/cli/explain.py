@@ -18,7 +18,7 @@ from v2vlint.model.finding import Finding
 from v2vlint.model.place import Span
 from v2vlint.model.rule import Example, RuleInfo
 from v2vlint.report.escape import visible
-from v2vlint.report.layout import Piece, Row, paragraph
+from v2vlint.report.layout import Row, Styled, paragraph
 
 MAX_MESSAGE = 1 << 20
 
@@ -58,12 +58,12 @@ def _unknown(name: str, rules: Sequence[LoadedRule]) -> UsageError:
 
 def _info(info: RuleInfo) -> Iterator[Row]:
     fix = ", has a fix" if info.fixable else ""
-    yield (Piece(info.id, "title"), Piece("  "), Piece(info.severity.label, info.severity.label), Piece(f"  {info.group}{fix}", "dim"))
+    yield (Styled(info.id, "title"), Styled("  "), Styled(info.severity.label, info.severity.label), Styled(f"  {info.group}{fix}", "dim"))
     for line in info.help.split("\n"):
         if line.startswith("## "):
-            yield (Piece(line[3:], "title"),)
+            yield (Styled(line[3:], "title"),)
         else:
-            yield (Piece(line),)
+            yield (Styled(line),)
 
 
 def _example(loaded: LoadedRule) -> Iterator[Row]:
@@ -71,11 +71,11 @@ def _example(loaded: LoadedRule) -> Iterator[Row]:
     for example in type(loaded.rule).examples:
         for finding in run_example(loaded.rule, example).findings[:1]:
             yield ()
-            yield (Piece("For instance"), Piece(f" ({example.target})", "dim"))
-            yield (Piece(f"  {visible(str(finding.where))}", "place"),)
-            yield from ((Piece(f"    {visible(line)}", "dim"),) for line in _line(example, finding))
+            yield (Styled("For instance"), Styled(f" ({example.target})", "dim"))
+            yield (Styled(f"  {visible(str(finding.where))}", "place"),)
+            yield from ((Styled(f"    {visible(line)}", "dim"),) for line in _line(example, finding))
             yield from paragraph(finding.message, output.look().width, 2)
-            yield from paragraph(finding.effect, output.look().width, 2, lead=Piece("→ ", "dim"))
+            yield from paragraph(finding.effect, output.look().width, 2, lead=Styled("→ ", "dim"))
             return
 
 
@@ -95,7 +95,7 @@ def _explain_error(text: str, rules: Iterable[LoadedRule], colour: bool) -> int:
     rows = [row for loaded in foreseen for row in _foreseen(loaded, width)]
     rows += [row for topic in others for row in _topic(topic, bool(foreseen), width)]
     if not rows:
-        output.show([(Piece("this message is not known: no rule foresees it, and it is not in the list of known messages"),)], False)
+        output.show([(Styled("this message is not known: no rule foresees it, and it is not in the list of known messages"),)], False)
         return exits.NOTHING
     output.show(rows, colour)
     return exits.OK
@@ -103,15 +103,15 @@ def _explain_error(text: str, rules: Iterable[LoadedRule], colour: bool) -> int:
 
 def _foreseen(loaded: LoadedRule, width: int) -> Iterator[Row]:
     info = loaded.info()
-    yield (Piece("rule ", "dim"), Piece(info.id, "title"), Piece(" foresees this: ", "dim"), Piece(info.title))
+    yield (Styled("rule ", "dim"), Styled(info.id, "title"), Styled(" foresees this: ", "dim"), Styled(info.title))
     yield from paragraph(f"v2vlint check --select {info.id} IMAGE", width, 2, "place")
     yield ()
 
 
 def _topic(topic: Topic, foreseen: bool, width: int) -> Iterator[Row]:
     if not foreseen:
-        yield (Piece("no single rule foresees this message", "dim"),)
+        yield (Styled("no single rule foresees this message", "dim"),)
     yield from paragraph(topic.meaning, width, 2)
-    yield from paragraph(topic.advice, width, 2, lead=Piece("do: ", "ok"))
+    yield from paragraph(topic.advice, width, 2, lead=Styled("do: ", "ok"))
     yield from paragraph(topic.here, width, 2, "dim")
     yield ()

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from v2vlint.cli import options, output
 from v2vlint.report.escape import visible
-from v2vlint.report.layout import Piece, Row
+from v2vlint.report.layout import Row, Styled
 
 if TYPE_CHECKING:
     from v2vlint.fixing.protocol import Held
@@ -98,8 +98,8 @@ def fix_all(args: argparse.Namespace, request: Request, wish: FixWish, reports: 
 def _unchanged(image: ImageReport) -> Row:
     """Why nothing is done: there is nothing to fix, or the guest could not be read."""
     problem = next(iter(image.problems), None) if not image.roots else None
-    words = Piece(visible(f"not read: {problem.reason}"), "unknown") if problem else Piece("nothing to fix", "ok")
-    return (Piece(f"{visible(image.name)}: "), words)
+    words = Styled(visible(f"not read: {problem.reason}"), "unknown") if problem else Styled("nothing to fix", "ok")
+    return (Styled(f"{visible(image.name)}: "), words)
 
 
 def _show(done: FixOutcome, *, in_place: bool, colour: bool) -> None:
@@ -120,21 +120,21 @@ def _told(done: FixOutcome, *, in_place: bool) -> Iterator[Row]:
     for held in done.failed:
         yield _line("taken back:", "error", held.title, held.rule, held.reason)
     yield from _kept_back(done.held, done.known)
-    yield from ((Piece(f"note: {visible(note)}"),) for note in done.notes)
+    yield from ((Styled(f"note: {visible(note)}"),) for note in done.notes)
     if done.applied:
         split = " · ".join(f"{part} {spent:.1f} s" for part, spent in done.seconds.items())
-        yield (Piece(f"{len(done.applied)} fixed in {sum(done.seconds.values()):.1f} s ({split})"),)
-        yield (Piece(f"undo with: v2vlint undo {visible(quote(done.output))}" if in_place else f"written: {visible(done.output)}"),)
+        yield (Styled(f"{len(done.applied)} fixed in {sum(done.seconds.values()):.1f} s ({split})"),)
+        yield (Styled(f"undo with: v2vlint undo {visible(quote(done.output))}" if in_place else f"written: {visible(done.output)}"),)
 
 
 def _changed(line: str) -> Row:
     """A line of a unified diff, in the colour of what it does."""
     style = "title" if line.startswith(("--- ", "+++ ")) else {"+": "add", "-": "del", "@": "place"}.get(line[:1], "")
-    return (Piece(line, style),)
+    return (Styled(line, style),)
 
 
 def _line(word: str, style: str, title: str, rule: str, rest: str) -> Row:
-    return (Piece(word, style), Piece(f" {visible(title)}  "), Piece(f"[{rule}]", "dim"), Piece(f"  {visible(rest)}"))
+    return (Styled(word, style), Styled(f" {visible(title)}  "), Styled(f"[{rule}]", "dim"), Styled(f"  {visible(rest)}"))
 
 
 def _kept_back(held: tuple[Held, ...], known: int) -> Iterator[Row]:
@@ -142,4 +142,4 @@ def _kept_back(held: tuple[Held, ...], known: int) -> Iterator[Row]:
         hint = " (--unsafe-fixes applies it)" if one.reason == "is unsafe" else ""
         yield _line("not fixed:", "warning", one.title, one.rule, f"{one.reason}{hint}")
     if known:
-        yield (Piece(f"left alone: {known} finding{'s' if known > 1 else ''} of the baseline", "dim"),)
+        yield (Styled(f"left alone: {known} finding{'s' if known > 1 else ''} of the baseline", "dim"),)

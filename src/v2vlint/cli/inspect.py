@@ -8,9 +8,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from v2vlint import __version__
 from v2vlint.cli import exits, options, output
 from v2vlint.model.errors import UsageError
+from v2vlint.model.version import __version__
 
 if TYPE_CHECKING:
     from v2vlint.model.machine import Machine

@@ -9,11 +9,11 @@ import time
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
-from v2vlint import __version__
 from v2vlint.cli import output
 from v2vlint.model.errors import UsageError
 from v2vlint.model.report import ImageReport, RuleResult
 from v2vlint.model.source import GuestRef
+from v2vlint.model.version import __version__
 from v2vlint.report import words
 from v2vlint.report.escape import visible
 from v2vlint.report.walk import judged

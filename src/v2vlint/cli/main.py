@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from types import FrameType
 from typing import NoReturn
 
-from v2vlint import __version__
 from v2vlint.cli import exits
 from v2vlint.model.errors import ImageError, NothingFound, UsageError, V2vlintError
+from v2vlint.model.version import __version__
 
 DEFAULT = "check"
 _GARBAGE = 200_000

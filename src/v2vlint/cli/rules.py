@@ -11,7 +11,7 @@ from v2vlint.cli import exits, options, output
 from v2vlint.engine.packs import LoadedRule
 from v2vlint.model.errors import UsageError
 from v2vlint.model.rule import Audience, RuleInfo
-from v2vlint.report.layout import Piece, Row
+from v2vlint.report.layout import Row, Styled
 from v2vlint.run.texts import split
 
 
@@ -91,9 +91,9 @@ def _json(infos: Sequence[RuleInfo]) -> str:
 def _table(infos: Sequence[RuleInfo]) -> Iterator[Row]:
     width = max((len(info.id) for info in infos), default=0)
     for group, members in groupby(infos, key=lambda info: info.group):
-        yield (Piece(group or "other", "title"),)
+        yield (Styled(group or "other", "title"),)
         for info in members:
             marks = ("fix" if info.fixable else "   ") + (" pedantic" if info.audience is Audience.PEDANTIC else "")
-            severity = Piece(f"{info.severity.label:<8}", info.severity.label)
-            yield (Piece("  "), severity, Piece(f"{info.id:<{width}}  "), Piece(f"{marks} ", "dim"), Piece(info.title))
-    yield (Piece(f"{len(infos)} rules; see 'v2vlint explain ID'", "dim"),)
+            severity = Styled(f"{info.severity.label:<8}", info.severity.label)
+            yield (Styled("  "), severity, Styled(f"{info.id:<{width}}  "), Styled(f"{marks} ", "dim"), Styled(info.title))
+    yield (Styled(f"{len(infos)} rules; see 'v2vlint explain ID'", "dim"),)

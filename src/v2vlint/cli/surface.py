@@ -42,7 +42,7 @@ class Option:
 
 
 @dataclass(frozen=True, slots=True)
-class Verb:
+class VerbSurface:
     """A verb with its options by group, in the order of its help."""
 
     name: str
@@ -60,9 +60,9 @@ class Verb:
         return tuple(option for _title, options in self.groups for option in options if not option.flags)
 
 
-def verbs() -> tuple[Verb, ...]:
+def verbs() -> tuple[VerbSurface, ...]:
     """Every verb of ``v2vlint``."""
-    return tuple(Verb(name, verb.summary, tuple(_groups(main.verb_parser(name)))) for name, verb in main.VERBS.items())
+    return tuple(VerbSurface(name, verb.summary, tuple(_groups(main.verb_parser(name)))) for name, verb in main.VERBS.items())
 
 
 def _groups(parser: argparse.ArgumentParser) -> Iterator[tuple[str, tuple[Option, ...]]]:

@@ -10,7 +10,7 @@ from v2vlint import target
 from v2vlint.cli import options, output
 from v2vlint.facts.environment.guest_tools import families
 from v2vlint.model.target import Target
-from v2vlint.report.layout import Piece, Row, paragraph
+from v2vlint.report.layout import Row, Styled, paragraph
 from v2vlint.run.settings import found, load_target
 from v2vlint.target.keys import said
 
@@ -45,12 +45,12 @@ def _table(targets: list[Target]) -> Iterator[Row]:
     width = max(len(one.name) for one in targets)
     for one in targets:
         about = f"{one.title}; disks {'/'.join(sorted(one.disk_prefixes))}"
-        yield (Piece(f"{one.name:<{width}}  ", "rule"), Piece(about))
+        yield (Styled(f"{one.name:<{width}}  ", "rule"), Styled(about))
 
 
 def _card(one: Target) -> Iterator[Row]:
-    yield (Piece(one.name, "title"), Piece(f"  {one.title}"))
+    yield (Styled(one.name, "title"), Styled(f"  {one.title}"))
     for label, value in said(one):
-        yield from paragraph(value, output.look().width, 2, "", Piece(f"{label:<12}", "dim"))
+        yield from paragraph(value, output.look().width, 2, "", Styled(f"{label:<12}", "dim"))
     if strange := sorted({*one.agents, *filter(None, [one.guest_agent])} - families()):
-        yield from paragraph(f"no rule knows the agents {', '.join(strange)}", output.look().width, 2, "warning", Piece(f"{'':<12}"))
+        yield from paragraph(f"no rule knows the agents {', '.join(strange)}", output.look().width, 2, "warning", Styled(f"{'':<12}"))

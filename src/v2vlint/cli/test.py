@@ -18,7 +18,7 @@ def run(args: argparse.Namespace) -> int:
     """Test every rule; 1 when one does not do what its examples say."""
     from v2vlint.engine.packs import load_folder
     from v2vlint.report.escape import visible
-    from v2vlint.report.layout import Piece, Row
+    from v2vlint.report.layout import Row, Styled
     from v2vlint.run.verifying import faults
 
     rules = [loaded for folder in args.folders for loaded in load_folder(folder)]
@@ -29,8 +29,8 @@ def run(args: argparse.Namespace) -> int:
         wrong = list(faults(loaded))
         failed += bool(wrong)
         examples = len(type(loaded.rule).examples)
-        mark = Piece(f"{'FAILED' if wrong else 'ok':<7}", "error" if wrong else "ok")
-        about: Row = (mark, Piece(f"{loaded.id} ({examples} example{'s' if examples != 1 else ''})"))
-        output.show([about, *((Piece(f"       {visible(fault)}"),) for fault in wrong)], colour)
+        mark = Styled(f"{'FAILED' if wrong else 'ok':<7}", "error" if wrong else "ok")
+        about: Row = (mark, Styled(f"{loaded.id} ({examples} example{'s' if examples != 1 else ''})"))
+        output.show([about, *((Styled(f"       {visible(fault)}"),) for fault in wrong)], colour)
     output.write(f"{len(rules)} rule{'s' if len(rules) != 1 else ''}, {failed} failed\n")
     return exits.FINDINGS if failed else exits.OK

@@ -8,7 +8,7 @@ from pathlib import Path
 from v2vlint.cli import exits, options, output
 from v2vlint.model.errors import ImageError
 from v2vlint.report.escape import visible
-from v2vlint.report.layout import Piece
+from v2vlint.report.layout import Styled
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -35,6 +35,10 @@ def run(args: argparse.Namespace) -> int:
             undone = transaction.undo(first, force=args.force)
         titles = ", ".join(undone.titles)
         files = "the file is" if len(undone.members) == 1 else f"its {len(undone.members)} files are"
-        told = (Piece(f"{visible(name)}: "), Piece("undone", "ok"), Piece(f": {visible(titles)}; {files} byte for byte as before"))
+        told = (
+            Styled(f"{visible(name)}: "),
+            Styled("undone", "ok"),
+            Styled(f": {visible(titles)}; {files} byte for byte as before"),
+        )
         output.show([told], output.colours(args.color))
     return exits.OK

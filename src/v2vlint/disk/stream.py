@@ -9,7 +9,7 @@ from collections import OrderedDict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from v2vlint.files import Access, access
+from v2vlint.files import FileOpener, access
 from v2vlint.files.remote import pread
 from v2vlint.model.errors import ImageError
 
@@ -98,7 +98,7 @@ class HostFile(Stream):
     does with a block device meanwhile.
     """
 
-    def __init__(self, path: str, offset: int = 0, length: int = -1, files: Access | None = None) -> None:
+    def __init__(self, path: str, offset: int = 0, length: int = -1, files: FileOpener | None = None) -> None:
         opened = (files or access(None, path)).open(path)
         self.path, self.real, self._fd, size = path, opened.real, opened.descriptor, opened.size
         self._remote, self.user = opened.remote, opened.user

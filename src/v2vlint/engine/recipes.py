@@ -14,7 +14,7 @@ from pathlib import Path
 from v2vlint.engine.config import Config
 from v2vlint.model.errors import UsageError
 from v2vlint.model.place import Span, WholeFile
-from v2vlint.model.report import FindingReport, Written
+from v2vlint.model.report import FindingReport, RecipeLine
 
 MAX_FILE = 1 << 20
 MAX_TOTAL = 8 << 20
@@ -96,7 +96,7 @@ class _Line:
     text: str
 
 
-def written(report: FindingReport, files: Sequence[RecipeFile]) -> Written | None:
+def written(report: FindingReport, files: Sequence[RecipeFile]) -> RecipeLine | None:
     """The line of ``files`` that wrote what ``report`` is about; None when that is not certain."""
     where = report.finding.where
     if not isinstance(where, Span | WholeFile) or not where.path.startswith("/"):
@@ -105,7 +105,7 @@ def written(report: FindingReport, files: Sequence[RecipeFile]) -> Written | Non
     guest = _guest_line(report)
     tries = (_copied(guest, where.path, lines), _same(guest, lines), _near(guest, where.path, lines), _telling(guest, lines))
     found = next((found for found in tries if found), _making(where.path, lines) if isinstance(where, WholeFile) else [])
-    return Written(found[0].file.path, found[0].number) if len(found) == 1 else None
+    return RecipeLine(found[0].file.path, found[0].number) if len(found) == 1 else None
 
 
 def _guest_line(report: FindingReport) -> str:

@@ -24,7 +24,7 @@ from v2vlint.engine.select import choose, forecast_wanted, infos
 from v2vlint.facts.boot.who import Systems, system_of
 from v2vlint.facts.conversion.command import virt_v2v_command
 from v2vlint.facts.registry import FactStore
-from v2vlint.guest.open import Guest, Root, changes, open_guest
+from v2vlint.guest.open import GuestContents, Root, changes, open_guest
 from v2vlint.model.codec import decode, encode
 from v2vlint.model.definition import Definition
 from v2vlint.model.errors import ImageError, PackError, V2vlintError
@@ -82,7 +82,7 @@ def _encoded(rules: tuple[RuleInfo, ...]) -> Any:
     return encode(rules)
 
 
-def judge_guest(ask: CheckAsk) -> tuple[Judged, Guest | None]:
+def judge_guest(ask: CheckAsk) -> tuple[Judged, GuestContents | None]:
     """Judge the guest as the user requested: selection before, decisions after. Everything that acts on findings gets them from here.
 
     Also returns the opened guest for further use (None when it cannot be opened).
@@ -93,9 +93,9 @@ def judge_guest(ask: CheckAsk) -> tuple[Judged, Guest | None]:
     return Judged(image, (*infos(rules, ask.selection), *own_rules(image))), guest
 
 
-def examine(ask: CheckAsk, rules: Iterable[LoadedRule]) -> tuple[ImageReport, Guest | None]:
+def examine(ask: CheckAsk, rules: Iterable[LoadedRule]) -> tuple[ImageReport, GuestContents | None]:
     """Open the guest and judge it by ``rules``, before any decision. An image that cannot be opened is a report with its problem."""
-    guest: Guest | None = None
+    guest: GuestContents | None = None
     started = time.perf_counter()
     report = ImageReport(ask.guest.name, ask.guest.paths, "", 0, (), ())
     try:
@@ -107,7 +107,7 @@ def examine(ask: CheckAsk, rules: Iterable[LoadedRule]) -> tuple[ImageReport, Gu
     return dataclasses.replace(report, seconds=time.perf_counter() - started), guest
 
 
-def _judge_opened(ask: CheckAsk, source: GuestSource, guest: Guest, rules: tuple[LoadedRule, ...]) -> ImageReport:
+def _judge_opened(ask: CheckAsk, source: GuestSource, guest: GuestContents, rules: tuple[LoadedRule, ...]) -> ImageReport:
     presenters = tuple(Presenter(logical_name(ask)) for _target in ask.targets)
     definition = source.definition or Definition("", "")
     systems = frozenset(root.os.kind for root in guest.roots)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from v2vlint.files.desk import Access, Desk, access
-from v2vlint.files.errors import Missing, Refused
+from v2vlint.files.desk import Desk, FileOpener, access
+from v2vlint.files.errors import FileMissing, Refused
 from v2vlint.files.policy import FilePolicy, Opened
 
-__all__ = ["Access", "Desk", "FilePolicy", "Missing", "Opened", "Refused", "access"]
+__all__ = ["Desk", "FileMissing", "FileOpener", "FilePolicy", "Opened", "Refused", "access"]

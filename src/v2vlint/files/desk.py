@@ -9,7 +9,7 @@ from typing import Any, Protocol
 
 from v2vlint import isolate
 from v2vlint.confine import Grant, resolved
-from v2vlint.files.errors import Missing, Refused
+from v2vlint.files.errors import FileMissing, Refused
 from v2vlint.files.policy import FilePolicy, Opened
 from v2vlint.files.urls import is_url
 from v2vlint.model.errors import ImageError
@@ -17,10 +17,10 @@ from v2vlint.model.source import GuestRef, HostFileInfo
 
 MAX_FILES = 20_000
 _BLOCK = 4 << 20
-_ERRORS = {kind.__name__: kind for kind in (Missing, Refused, ImageError)}
+_ERRORS = {kind.__name__: kind for kind in (FileMissing, Refused, ImageError)}
 
 
-class Access(Protocol):
+class FileOpener(Protocol):
     """What opens files: a policy, or the desk of the parent."""
 
     def open(self, path: str) -> Opened:
@@ -49,7 +49,7 @@ class Desk:
         return told, opened.descriptor
 
     def open(self, path: str) -> Opened:
-        """See :class:`Access`."""
+        """See :class:`FileOpener`."""
         if len(self._given) >= MAX_FILES:
             raise ImageError(f"{path}: more than {MAX_FILES} files")
         opened = self.policy.open(path)
@@ -82,14 +82,14 @@ class _Counter:
     """The child's side: asks the parent."""
 
     def open(self, path: str) -> Opened:
-        """See :class:`Access`."""
+        """See :class:`FileOpener`."""
         answer, descriptor = isolate.ask_parent(path)
         if descriptor is None:
             raise _ERRORS.get(answer["error"], ImageError)(answer["message"], hint=answer["hint"])
         return Opened(path, answer["real"], answer["size"], descriptor, answer["remote"], answer["user"])
 
 
-def access(ref: GuestRef | None = None, *paths: str) -> Access:
+def access(ref: GuestRef | None = None, *paths: str) -> FileOpener:
     """What opens files here: in a child its parent, else the policy for ``ref`` and further ``paths`` that the operator named."""
     if isolate.has_parent():
         return _Counter()

@@ -9,5 +9,5 @@ class Refused(ImageError):
     """The policy does not allow to open it; the hint has the option that would."""
 
 
-class Missing(ImageError):
+class FileMissing(ImageError):
     """There is no such file."""

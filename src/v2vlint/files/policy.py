@@ -16,7 +16,7 @@ from typing import Any, BinaryIO
 
 from v2vlint.files import urls
 from v2vlint.files.devices import user_of_device
-from v2vlint.files.errors import Missing, Refused
+from v2vlint.files.errors import FileMissing, Refused
 from v2vlint.model.errors import ImageError
 from v2vlint.model.source import GuestRef
 
@@ -133,12 +133,12 @@ class FilePolicy:
     def open(self, path: str) -> Opened:
         """Open a file for reading. Missing, Refused, or ImageError with the reason; what is opened is what was judged."""
         if not path or "\0" in path:
-            raise Missing(f"{path!r}: no such file")
+            raise FileMissing(f"{path!r}: no such file")
         if urls.is_url(path):
             return self.remote.open(path)
         real = os.path.realpath(path)
         if not os.path.lexists(real):
-            raise Missing(f"{path}: no such file or directory")
+            raise FileMissing(f"{path}: no such file or directory")
         self._judge(path, real)
         try:
             handle = os.open(real, os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC)

@@ -39,7 +39,7 @@ def open_url(url: str) -> Ranges:
     return scheme.open(url)
 
 
-class Blocks:
+class BlockCache:
     """A remote file by way of a cache of its blocks. Sequential reads fetch more and more at once, others one block."""
 
     def __init__(self, ranges: Ranges) -> None:
@@ -83,11 +83,11 @@ def serve(url: str) -> tuple[int, int, str]:
     its state as :class:`~v2vlint.files.scheme.Ranges` has it."""
     ranges = open_url(url)
     ours, theirs = socket.socketpair()
-    threading.Thread(target=_serve, args=(ours, Blocks(ranges)), name="v2vlint-blocks", daemon=True).start()
+    threading.Thread(target=_serve, args=(ours, BlockCache(ranges)), name="v2vlint-blocks", daemon=True).start()
     return theirs.detach(), ranges.size, ranges.state
 
 
-def _serve(ours: socket.socket, blocks: Blocks) -> None:
+def _serve(ours: socket.socket, blocks: BlockCache) -> None:
     with contextlib.suppress(OSError), ours, contextlib.closing(blocks.ranges):
         while len(request := _received(ours, _REQUEST.size)) == _REQUEST.size:
             offset, length = _REQUEST.unpack(request)

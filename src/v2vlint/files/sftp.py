@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from typing import IO
 
 from v2vlint import programs
-from v2vlint.files.errors import Missing
+from v2vlint.files.errors import FileMissing
 from v2vlint.model.errors import ImageError
 
 TIMEOUT = 30
@@ -217,7 +217,7 @@ class Sftp:
         if code in (0, _EOF):
             return b""
         if code == _NO_FILE:
-            raise Missing(f"{self._shown(path)}: no such file")
+            raise FileMissing(f"{self._shown(path)}: no such file")
         raise ImageError(f"{self._shown(path)}: {'permission denied' if code == _DENIED else 'the server cannot read it'}")
 
     def _shown(self, path: bytes) -> str:

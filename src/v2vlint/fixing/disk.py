@@ -11,7 +11,7 @@ from v2vlint.source import sidecars
 
 
 @dataclass(frozen=True, slots=True)
-class Disk:
+class WritableDisk:
     """An image that is written: its path, QEMU's name of its format, and what it refers to, if that is known."""
 
     image: Path

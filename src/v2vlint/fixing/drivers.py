@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from v2vlint.fixing.protocol import Held
-from v2vlint.fixing.virtio_win import RULE, Medium, virtio_win_fix
+from v2vlint.fixing.virtio_win import RULE, VirtioWinMedium, virtio_win_fix
 from v2vlint.guest.open import Root
 from v2vlint.model.errors import FactUnavailable
 from v2vlint.model.finding import Finding
@@ -18,7 +18,7 @@ from v2vlint.model.rewrite import registry_changes, unified
 class DriverOffer:
     """Offers the drivers of a virtio-win medium to one root; ``held`` collects what it could not offer, and why."""
 
-    def __init__(self, medium: Medium, root: Root) -> None:
+    def __init__(self, medium: VirtioWinMedium, root: Root) -> None:
         self._medium, self._root = medium, root
         self._fixes: dict[str, Fix | None] = {}
         self.held: list[Held] = []

@@ -26,7 +26,7 @@ READ_ONLY = 1
 """ST_RDONLY of statvfs(3)."""
 
 
-class Mismatch(Exception):
+class _Mismatch(Exception):
     """The guest is not as the plan expects."""
 
 
@@ -38,7 +38,7 @@ def main() -> int:
         _serve(request, answer)
         answer["ok"] = True
     except Exception as error:
-        answer["error"] = f"{type(error).__name__}: {error}" if not isinstance(error, (RuntimeError, Mismatch)) else str(error)
+        answer["error"] = f"{type(error).__name__}: {error}" if not isinstance(error, (RuntimeError, _Mismatch)) else str(error)
     json.dump(answer, sys.stdout)
     return 0
 
@@ -119,10 +119,10 @@ def _mount_windows(g: Any, mounts: Sequence[Mapping[str, Any]]) -> _Places:
 
 def _mount_ntfs(g: Any, device: str, point: str) -> None:
     if not g.feature_available(["ntfs3g"]):
-        raise Mismatch("libguestfs cannot mount NTFS here: install ntfs-3g (RHEL and its like: libguestfs-winsupport)")
+        raise _Mismatch("libguestfs cannot mount NTFS here: install ntfs-3g (RHEL and its like: libguestfs-winsupport)")
     g.mount_options("norecover", device, point)
     if g.statvfs(point)["flag"] & READ_ONLY:
-        raise Mismatch("the NTFS volume can only be mounted read-only: Windows is hibernated, or was not shut down cleanly")
+        raise _Mismatch("the NTFS volume can only be mounted read-only: Windows is hibernated, or was not shut down cleanly")
 
 
 class _Places:
@@ -180,14 +180,14 @@ def _array(g: Any, device: Mapping[str, Any]) -> str:
     for candidate in g.list_md_devices():
         if str(g.vfs_uuid(candidate)).replace("-", "").lower() == wanted:
             return str(candidate)
-    raise Mismatch(f"no array in the appliance holds {device['uuid']}")
+    raise _Mismatch(f"no array in the appliance holds {device['uuid']}")
 
 
 def _overwrite(g: Any, op: Mapping[str, Any]) -> None:
     path, data = op["path"], base64.b64decode(op["data"])
     found = hashlib.sha256(g.read_file(path)).hexdigest()
     if found != op["expect"]:
-        raise Mismatch(f"{path} is not what was checked")
+        raise _Mismatch(f"{path} is not what was checked")
     _write(g, path, data)
 
 
@@ -203,7 +203,7 @@ def _write(g: Any, path: str, data: bytes) -> None:
 def _create(g: Any, op: Mapping[str, Any]) -> None:
     path = op["path"]
     if g.exists(path):
-        raise Mismatch(f"{path} exists already")
+        raise _Mismatch(f"{path} exists already")
     g.mkdir_p(path.rsplit("/", 1)[0] or "/")
     _write(g, path, base64.b64decode(op["data"]))
     g.chmod(op["mode"], path)
@@ -215,7 +215,7 @@ def _delete(g: Any, op: Mapping[str, Any]) -> None:
 
 def _copy(g: Any, op: Mapping[str, Any]) -> None:
     if g.exists(op["path"]):
-        raise Mismatch(f"{op['path']} exists already")
+        raise _Mismatch(f"{op['path']} exists already")
     g.mkdir_p(op["path"].rsplit("/", 1)[0] or "/")
     g.cp_a(op["source"], op["path"])
 
@@ -225,7 +225,7 @@ def _append(g: Any, op: Mapping[str, Any]) -> None:
 
     path, size = op["path"], op["size"]
     if g.filesize(path) != size:
-        raise Mismatch(f"{path} is not as long as it was when it was checked")
+        raise _Mismatch(f"{path} is not as long as it was when it was checked")
     with tempfile.NamedTemporaryFile() as stream:
         stream.write(base64.b64decode(op["data"]))
         stream.flush()
@@ -236,9 +236,9 @@ def _registry(g: Any, op: Mapping[str, Any]) -> None:
     path = op["path"]
     head = g.pread(path, 12, 0)
     if head[:4] != b"regf":
-        raise Mismatch(f"{path} is not a registry hive")
+        raise _Mismatch(f"{path} is not a registry hive")
     if head[4:8] != head[8:12]:
-        raise Mismatch(f"{path} was not written out by Windows: changes to it are still in its log files")
+        raise _Mismatch(f"{path} was not written out by Windows: changes to it are still in its log files")
     g.hivex_open(path, write=True)
     try:
         for edit in op["edits"]:
@@ -263,11 +263,11 @@ def _delete_key(g: Any, hive: str, edit: Mapping[str, Any]) -> None:
     for part in edit["key"]:
         node = node and g.hivex_node_get_child(node, part)
     if not node:
-        raise Mismatch(f"{hive}: {_words(edit)} does not exist")
+        raise _Mismatch(f"{hive}: {_words(edit)} does not exist")
     found = {str(g.hivex_value_key(value["hivex_value_h"])).lower(): value["hivex_value_h"] for value in g.hivex_node_values(node)}
     wanted = {str(value["name"]).lower(): {"type": value["type"], "data": value["data"]} for value in edit["expect"]}
     if g.hivex_node_children(node):
-        raise Mismatch(f"{hive}: {_words(edit)} has subkeys")
+        raise _Mismatch(f"{hive}: {_words(edit)} has subkeys")
     _expect({name: _shown(g, value) for name, value in found.items()}, wanted, f"{hive}: {_words(edit)}")
     g.hivex_node_delete_child(node)
 
@@ -282,7 +282,7 @@ def _shown(g: Any, value: int) -> dict[str, Any]:
 
 def _expect(found: Any, wanted: Any, place: str) -> None:
     if found != wanted:
-        raise Mismatch(f"{place} is not what was checked")
+        raise _Mismatch(f"{place} is not what was checked")
 
 
 def _command(g: Any, op: Mapping[str, Any]) -> None:

@@ -15,7 +15,7 @@ from v2vlint.fixing.qemu import ImageLocked
 from v2vlint.model.errors import ImageError
 from v2vlint.source import sidecars
 from v2vlint.source.journal import read_journal
-from v2vlint.source.sidecars import Place
+from v2vlint.source.sidecars import SidecarPlace
 
 LOCK_PATIENCE = 1.0
 """Seconds: children of a killed v2vlint may hold the lock a moment longer than it."""
@@ -36,7 +36,7 @@ def locked(images: Sequence[Path]) -> Iterator[None]:
         yield
 
 
-def _together(images: Iterable[Path]) -> Iterator[Place]:
+def _together(images: Iterable[Path]) -> Iterator[SidecarPlace]:
     for image in images:
         yield sidecars.place(image)
         with suppress(ImageError):
@@ -58,7 +58,7 @@ def _flock(handle: int) -> bool:
 
 
 @contextmanager
-def opened(at: Place) -> Iterator[int]:
+def opened(at: SidecarPlace) -> Iterator[int]:
     """The image, open for reading. ImageError when its path leads to another file by now."""
     handle = os.open(at.image, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
     try:
@@ -70,7 +70,7 @@ def opened(at: Place) -> Iterator[int]:
 
 
 @contextmanager
-def held(at: Place) -> Iterator[int]:
+def held(at: SidecarPlace) -> Iterator[int]:
     """The image, open for writing, with the locks that QEMU takes: no guest can start meanwhile. ImageLocked when one runs.
 
     ImageError when the path leads to another file by now.
@@ -91,7 +91,7 @@ def held(at: Place) -> Iterator[int]:
         os.close(handle)
 
 
-def _lock(handle: int, at: Place) -> None:
+def _lock(handle: int, at: SidecarPlace) -> None:
     for byte in (*_HELD, *_DENIED):
         if not _fcntl_lock(handle, byte):
             return

@@ -15,7 +15,7 @@ from v2vlint.facts.initramfs.images import Initramfses
 from v2vlint.fixing.orders import Appending, Commanding, Copying, Creating, Deleting, Operation, Overwriting
 from v2vlint.fixing.protocol import GENERATORS
 from v2vlint.fixing.renew import Changes, renewals
-from v2vlint.fixing.segment import Image, pad4, segment
+from v2vlint.fixing.segment import KnownImage, pad4, segment
 from v2vlint.fixing.windows import is_windows, need_settled, registry_operations
 from v2vlint.guest.fs import GuestFS
 from v2vlint.model.blocks import BlockTable
@@ -190,7 +190,7 @@ def _append(draft: _Draft, path: str, version: str, names: tuple[str, ...], file
         raise FactUnavailable(WholeFile(path), "is absent")
     if image.damage:
         raise FactUnavailable(WholeFile(path), image.damage)
-    view = Image(path, version, image.files, image.contents, image.generator, image.compression)
+    view = KnownImage(path, version, image.files, image.contents, image.generator, image.compression)
     data = bytes(-found.size % 4) + segment(draft.fs, view, names, files)
     _need_room(draft, path, len(data))
     renewed = sorted(files)

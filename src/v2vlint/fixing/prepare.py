@@ -17,8 +17,8 @@ from v2vlint.fixing.operations import RootWork, build
 from v2vlint.fixing.orders import DeviceName, Mounting, Orders, RootOrders, Unlocking
 from v2vlint.fixing.plan import plan
 from v2vlint.fixing.protocol import Chosen, FixAsk, Held, PreparedFix
-from v2vlint.fixing.virtio_win import Medium
-from v2vlint.guest.open import Guest, Root
+from v2vlint.fixing.virtio_win import VirtioWinMedium
+from v2vlint.guest.open import GuestContents, Root
 from v2vlint.model.blocks import BlockDevice, BlockTable
 from v2vlint.model.codec import decode, encode
 from v2vlint.model.finding import Finding
@@ -49,13 +49,13 @@ def prepare(request: Any) -> Any:
     return {**without_secrets({**prepared, "request": "", "rules": []}), "request": prepared["request"], "rules": prepared["rules"]}
 
 
-def _with_drivers(virtio_win: str, image: ImageReport, guest: Guest) -> tuple[ImageReport, list[Held]]:
-    roots = {root.device: DriverOffer(Medium(virtio_win), root) for root in guest.roots}
+def _with_drivers(virtio_win: str, image: ImageReport, guest: GuestContents) -> tuple[ImageReport, list[Held]]:
+    roots = {root.device: DriverOffer(VirtioWinMedium(virtio_win), root) for root in guest.roots}
     reports = tuple(roots[report.device].to(report) if report.device in roots else report for report in image.roots)
     return replace(image, roots=reports), [held for offer in roots.values() for held in offer.held]
 
 
-def _pairs(image: ImageReport, guest: Guest | None) -> Iterator[tuple[Root, RootReport]]:
+def _pairs(image: ImageReport, guest: GuestContents | None) -> Iterator[tuple[Root, RootReport]]:
     reports = {report.device: report for report in image.roots}
     for root in guest.roots if guest else ():
         if root.device in reports:
@@ -71,7 +71,7 @@ class _Work:
     mounts: tuple[Mounting, ...]
 
 
-def _root(asked: FixAsk, root: Root, guest: Guest | None, report: RootReport) -> _Work:
+def _root(asked: FixAsk, root: Root, guest: GuestContents | None, report: RootReport) -> _Work:
     assert guest is not None
     offer = offered(found for target in report.targets for result in target.results for found in result.findings)
     rules = {fix: rule for fix, rule in offer.fixes.items() if (rule, hidden(fix.title)) not in asked.without}
@@ -127,7 +127,7 @@ def _unlock(blocks: BlockTable, keys: Keys) -> list[Unlocking]:
     return found
 
 
-def _prepared(asked: FixAsk, judged: Judged, guest: Guest | None, works: list[_Work], offers: list[Held]) -> PreparedFix:
+def _prepared(asked: FixAsk, judged: Judged, guest: GuestContents | None, works: list[_Work], offers: list[Held]) -> PreparedFix:
     roots: list[RootOrders] = [
         {
             "mounts": _needed(work),

@@ -26,7 +26,7 @@ MAX_MODULE = 64 << 20
 
 
 @dataclass(frozen=True, slots=True)
-class Image:
+class KnownImage:
     """What is known of the image: its path, the kernel version inside, all member names, contents of its small files, its generator
     (``initramfs-tools``, ``dracut``, ``mkinitcpio``…) and the compression of its last segment (``gzip``, ``xz``, ``zstd``, …)."""
 
@@ -39,7 +39,7 @@ class Image:
 
 
 @dataclass(frozen=True, slots=True)
-class Tree:
+class GuestModules:
     """``modules.dep`` of the guest: module name → (path under the version's folder, paths of its dependencies)."""
 
     folder: str
@@ -64,7 +64,7 @@ def module_name(path: str) -> str:
     return _SUFFIX.sub("", posixpath.basename(path)).replace("-", "_")
 
 
-def segment(fs: GuestFS, image: Image, wanted: Iterable[str], renewed: Mapping[str, bytes] = MappingProxyType({})) -> bytes:
+def segment(fs: GuestFS, image: KnownImage, wanted: Iterable[str], renewed: Mapping[str, bytes] = MappingProxyType({})) -> bytes:
     """The bytes to append to ``image`` so that it has and loads ``wanted``, and so that the files ``renewed`` take the place of its own.
 
     FactUnavailable when the guest does not have the modules.
@@ -82,18 +82,18 @@ def segment(fs: GuestFS, image: Image, wanted: Iterable[str], renewed: Mapping[s
     return pad4(compress(archive(files), image.compression))
 
 
-def read_tree(fs: GuestFS, version: str) -> Tree:
+def read_tree(fs: GuestFS, version: str) -> GuestModules:
     """The guest's module tree for a kernel version. FactUnavailable when it has no ``modules.dep``."""
     for folder in (f"/lib/modules/{version}", f"/usr/lib/modules/{version}"):
         text = fs.text(f"{folder}/modules.dep")
         if text is not None:
             lines = (line.partition(":") for line in text.content.splitlines())
             modules = {module_name(path): (path, tuple(deps.split())) for path, colon, deps in lines if colon}
-            return Tree(folder, modules)
+            return GuestModules(folder, modules)
     raise FactUnavailable(WholeFile(f"/lib/modules/{version}/modules.dep"), "is absent")
 
 
-def _module_files(fs: GuestFS, image: Image, tree: Tree, names: tuple[str, ...]) -> Iterator[tuple[str, bytes]]:
+def _module_files(fs: GuestFS, image: KnownImage, tree: GuestModules, names: tuple[str, ...]) -> Iterator[tuple[str, bytes]]:
     present = {module_name(member): member for member in image.members if _SUFFIX.search(member)}
     home = _home(image, present.values())
     suffix = _image_suffix(present.values())
@@ -111,7 +111,7 @@ def _module_files(fs: GuestFS, image: Image, tree: Tree, names: tuple[str, ...])
     yield from _indexes(fs, image, tree, home, present)
 
 
-def _home(image: Image, members: Iterable[str]) -> str:
+def _home(image: KnownImage, members: Iterable[str]) -> str:
     """Where the image keeps modules: writing ``lib/…`` where ``lib`` is a link would make the kernel remove the link."""
     marker = f"/modules/{image.version}/"
     for member in [*members, *image.members]:
@@ -127,7 +127,7 @@ def _image_suffix(members: Iterable[str]) -> str | None:
     return max(set(suffixes), key=suffixes.count) if suffixes else None
 
 
-def _softdeps(fs: GuestFS, tree: Tree) -> dict[str, tuple[str, ...]]:
+def _softdeps(fs: GuestFS, tree: GuestModules) -> dict[str, tuple[str, ...]]:
     text = fs.text(f"{tree.folder}/modules.softdep")
     found: dict[str, tuple[str, ...]] = {}
     for line in text.content.splitlines() if text else ():
@@ -137,7 +137,7 @@ def _softdeps(fs: GuestFS, tree: Tree) -> dict[str, tuple[str, ...]]:
     return found
 
 
-def _indexes(fs: GuestFS, image: Image, tree: Tree, home: str, present: Mapping[str, str]) -> Iterator[tuple[str, bytes]]:
+def _indexes(fs: GuestFS, image: KnownImage, tree: GuestModules, home: str, present: Mapping[str, str]) -> Iterator[tuple[str, bytes]]:
     suffix = _image_suffix(present.values())
 
     def spelled(path: str) -> str:
@@ -155,7 +155,7 @@ def _indexes(fs: GuestFS, image: Image, tree: Tree, home: str, present: Mapping[
                 yield f"{home}/{name}", data
 
 
-def _loaders(image: Image, names: tuple[str, ...]) -> Iterator[tuple[str, bytes]]:
+def _loaders(image: KnownImage, names: tuple[str, ...]) -> Iterator[tuple[str, bytes]]:
     listing = "".join(f"{name}\n" for name in names).encode()
     if image.generator == "initramfs-tools":
         before = image.contents.get("conf/modules", b"")

@@ -97,7 +97,7 @@ def fix_in_place(asked: FixAsk, limits: Limits = DEFAULT_LIMITS) -> FixOutcome:
             return _nothing(prepared, notes, clock)
         nodes = to_change(asked.ask.guest, limits)
         drivers = [driver(image, kind) for image, kind in zip(images, prepared.formats, strict=True)]
-        disks = [transaction.Disk(*one) for one in zip(images, drivers, nodes, strict=True)]
+        disks = [transaction.WritableDisk(*one) for one in zip(images, drivers, nodes, strict=True)]
         journal = transaction.begin(disks, [chosen.title for chosen in prepared.chosen])
         try:
             outcome = _Rounds(asked, limits, {disk.overlay: node for disk, node in zip(disks, nodes, strict=True)}, clock).run(prepared)

@@ -22,8 +22,8 @@ from v2vlint.fixing.rawfile import read_at
 from v2vlint.model.errors import ImageError
 from v2vlint.model.source import ImageNode
 from v2vlint.source import sidecars
-from v2vlint.source.journal import Member
-from v2vlint.source.sidecars import Place
+from v2vlint.source.journal import FixedFile
+from v2vlint.source.sidecars import SidecarPlace
 
 DESCRIPTION = "description"
 """The driver of an image that only says in which files its data is."""
@@ -34,7 +34,7 @@ _SMALL_UP_TO = 4 << 40
 
 
 @dataclass(frozen=True, slots=True)
-class Extent:
+class ShadowExtent:
     """Bytes of the file that were written: ``place`` is where they are in the shadow, None for zeros."""
 
     start: int
@@ -49,7 +49,7 @@ class Shadow:
     handle: int
     image: int
     size: int
-    extents: tuple[Extent, ...]
+    extents: tuple[ShadowExtent, ...]
 
     def read(self, offset: int, length: int) -> bytes:
         """Bytes of the new state, fewer at its end."""
@@ -64,7 +64,7 @@ class Shadow:
                 content[start - offset : end - offset] = self._held(extent, start - extent.start, end - start)
         return bytes(content)
 
-    def _held(self, extent: Extent, offset: int, length: int) -> bytes:
+    def _held(self, extent: ShadowExtent, offset: int, length: int) -> bytes:
         data = b"" if extent.place is None else read_at(self.handle, extent.place + offset, length)
         return data.ljust(length, b"\0")
 
@@ -79,7 +79,7 @@ class Shadow:
 
 
 @contextmanager
-def new_state(member: Member, overlay: Place, image: int) -> Iterator[Shadow]:
+def new_state(member: FixedFile, overlay: SidecarPlace, image: int) -> Iterator[Shadow]:
     """What the open file ``image`` of a member becomes with the content of an overlay."""
     path = overlay.path("overlay")
     if member.driver == DESCRIPTION:
@@ -98,17 +98,17 @@ def _raw(overlay: Path, handle: int, image: int, start: int, length: int) -> Sha
     size = os.lseek(image, 0, os.SEEK_END)
     rounded = -(-size // SECTOR) * SECTOR
     end = start + (length or rounded)
-    extents: list[Extent] = []
+    extents: list[ShadowExtent] = []
     for extent in _written(overlay, end):
         first, last = max(start, extent.start), min(end, extent.start + extent.length)
         if first < last:
             place = None if extent.place is None else extent.place + first - extent.start
-            extents.append(Extent(first - start, last - first, place))
+            extents.append(ShadowExtent(first - start, last - first, place))
     shadow = Shadow(handle, image, rounded, tuple(extents))
     return replace(shadow, size=_end(shadow, "raw", size, rounded))
 
 
-def _built(at: Place, node: ImageNode, overlay: Path, handle: int, image: int) -> Shadow:
+def _built(at: SidecarPlace, node: ImageNode, overlay: Path, handle: int, image: int) -> Shadow:
     """Commit ``overlay`` into a shadow (the empty file ``handle``) of ``node``'s open file ``image``. ImageError when QEMU refuses."""
     path, size = at.path("shadow"), os.lseek(image, 0, os.SEEK_END)
     rounded = -(-size // SECTOR) * SECTOR
@@ -147,14 +147,14 @@ def _clusters(path: Path) -> int:
     return int(_told("check", path)["allocated-clusters"])
 
 
-def _written(path: Path, rounded: int) -> Iterator[Extent]:
+def _written(path: Path, rounded: int) -> Iterator[ShadowExtent]:
     """What a qcow2 file of ours holds, in order; zeros behind the old end are nothing."""
     for item in _told("map", path):
         start, length = item["start"], item["length"]
         if item["data"]:
-            yield Extent(start, length, item["offset"])
+            yield ShadowExtent(start, length, item["offset"])
         elif item.get("present") and start < rounded:
-            yield Extent(start, min(length, rounded - start), None)
+            yield ShadowExtent(start, min(length, rounded - start), None)
 
 
 def _end(shadow: Shadow, driver: str, size: int, rounded: int) -> int:

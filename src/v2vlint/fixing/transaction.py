@@ -26,15 +26,15 @@ from functools import partial
 from pathlib import Path
 
 from v2vlint.fixing import layout, patch, qemu, rawfile, shadow
-from v2vlint.fixing.disk import Disk
+from v2vlint.fixing.disk import WritableDisk
 from v2vlint.fixing.holding import held, locked, opened
 from v2vlint.fixing.patch import Patch, Range, State
 from v2vlint.model.errors import ImageError, UsageError
 from v2vlint.source import sidecars
-from v2vlint.source.journal import Journal, Member, Stamp, boot_id, read_journal, stamp_of, write_journal
-from v2vlint.source.sidecars import Place
+from v2vlint.source.journal import FixedFile, FixJournal, Stamp, boot_id, read_journal, stamp_of, write_journal
+from v2vlint.source.sidecars import SidecarPlace
 
-__all__ = ["Disk", "Journal", "abort", "begin", "commit", "locked", "read_journal", "recover", "saved", "sync", "undo"]
+__all__ = ["FixJournal", "WritableDisk", "abort", "begin", "commit", "locked", "read_journal", "recover", "saved", "sync", "undo"]
 
 HEADROOM = 64 << 20
 _COPY = "-o NEW.qcow2 makes a fixed copy elsewhere"
@@ -101,7 +101,7 @@ def recover(image: Path, *, force: bool = False) -> str:
     return "an interrupted undo was finished"
 
 
-def begin(disks: Sequence[Disk], titles: Sequence[str]) -> Journal:
+def begin(disks: Sequence[WritableDisk], titles: Sequence[str]) -> FixJournal:
     """Start a transaction: refuse images in use or changed since the last fix, then lay an overlay on each."""
     files = [member for disk in disks for member in _files(disk)]
     wanted = {member.at.key: member for member in files}
@@ -119,7 +119,7 @@ def begin(disks: Sequence[Disk], titles: Sequence[str]) -> Journal:
     )
     fresh = tuple(member for member in files if member.at.key not in known)
     earlier = before.titles if before else ()
-    journal = Journal("editing", (*kept, *fresh), (*earlier, *titles), len(earlier), boot=boot_id())
+    journal = FixJournal("editing", (*kept, *fresh), (*earlier, *titles), len(earlier), boot=boot_id())
     if before:
         journal = replace(journal, id=before.id)
     with _or_nothing(journal):
@@ -134,21 +134,21 @@ def begin(disks: Sequence[Disk], titles: Sequence[str]) -> Journal:
     return journal
 
 
-def _files(disk: Disk) -> Iterator[Member]:
+def _files(disk: WritableDisk) -> Iterator[FixedFile]:
     """The files that a disk is made of, opened for reading only. ImageLocked when another process has them open."""
     at = sidecars.place(disk.image)
     node = disk.node
     _may_write(at)
     qemu.probe_lock(node)
     flats = layout.flats(node)
-    yield Member(at, shadow.DESCRIPTION if flats else disk.driver, _stamp(at), of=at, node=node)
+    yield FixedFile(at, shadow.DESCRIPTION if flats else disk.driver, _stamp(at), of=at, node=node)
     for flat in flats:
         part = sidecars.place(flat.path)
         _may_write(part)
-        yield Member(part, "raw", _stamp(part), of=at, window=(flat.start, flat.length))
+        yield FixedFile(part, "raw", _stamp(part), of=at, window=(flat.start, flat.length))
 
 
-def _may_write(at: Place) -> None:
+def _may_write(at: SidecarPlace) -> None:
     """ImageError with the way out unless the image and its folder can be written."""
     if not os.access(at.image, os.W_OK):
         raise ImageError(f"{at.image}: cannot be written", hint=_COPY)
@@ -157,7 +157,7 @@ def _may_write(at: Place) -> None:
 
 
 @contextmanager
-def _or_nothing(journal: Journal) -> Iterator[None]:
+def _or_nothing(journal: FixJournal) -> Iterator[None]:
     """Whatever goes wrong in here leaves nothing behind."""
     try:
         yield
@@ -169,7 +169,7 @@ def _or_nothing(journal: Journal) -> Iterator[None]:
         raise
 
 
-def _before(places: Sequence[Place]) -> Journal | None:
+def _before(places: Sequence[SidecarPlace]) -> FixJournal | None:
     """The finished transaction that these images were part of. ImageError when one changed since, or they were fixed apart."""
     found = {journal.id: journal for at in places if (journal := read_journal(at.image))}
     if len(found) > 1:
@@ -184,7 +184,7 @@ def _before(places: Sequence[Place]) -> Journal | None:
     return next(iter(found.values()), None)
 
 
-def commit(journal: Journal) -> Journal:
+def commit(journal: FixJournal) -> FixJournal:
     """Work out and save the old and the new bytes, then write the new ones; see the module's docstring. Refused, it leaves nothing."""
     with _or_nothing(journal):
         members = tuple(_prepared(member) for member in journal.members)
@@ -195,7 +195,7 @@ def commit(journal: Journal) -> Journal:
     return _write_new(committing, fresh=True)
 
 
-def _prepared(member: Member) -> Member:
+def _prepared(member: FixedFile) -> FixedFile:
     """The member with its patches written."""
     at, overlay = member.at, member.of
     if overlay is None:
@@ -216,7 +216,7 @@ def _prepared(member: Member) -> Member:
     return replace(member, redo=redo_sum, following=undo_sum)
 
 
-def _save_old(member: Member, now: State, new: State, changes: tuple[Range, ...]) -> str:
+def _save_old(member: FixedFile, now: State, new: State, changes: tuple[Range, ...]) -> str:
     """Write the patch that goes back to before the first fix; its SHA-256."""
     with ExitStack() as stack:
         old, ranges = now, changes
@@ -227,13 +227,13 @@ def _save_old(member: Member, now: State, new: State, changes: tuple[Range, ...]
         return patch.write_patch(handle, old, new, ranges)
 
 
-def _same(member: Member, image: int) -> None:
+def _same(member: FixedFile, image: int) -> None:
     stamp = stamp_of(image, device=bool(member.at.device))
     if stamp != member.stamp or (member.stamp.ctime and stamp.ctime != member.stamp.ctime):
         raise ImageError(f"{member.at.image}: another program changed it during the fix", hint="nothing was written; fix it again")
 
 
-def abort(journal: Journal) -> None:
+def abort(journal: FixJournal) -> None:
     """Drop what was collected. The images were never touched."""
     kept = tuple(member for member in journal.members if member.undo)
     for member in journal.members:
@@ -247,7 +247,7 @@ def abort(journal: Journal) -> None:
     sidecars.sync_folder(journal.at)
 
 
-def undo(image: Path, *, force: bool = False) -> Journal:
+def undo(image: Path, *, force: bool = False) -> FixJournal:
     """Bring the old bytes back. UsageError when there is nothing to undo, ImageError when the image changed since.
 
     ``force`` looks at the blocks alone: what was written to other places since may be lost.
@@ -269,7 +269,7 @@ def undo(image: Path, *, force: bool = False) -> Journal:
     return journal
 
 
-def _write_new(journal: Journal, *, fresh: bool = False, force: bool = False) -> Journal:
+def _write_new(journal: FixJournal, *, fresh: bool = False, force: bool = False) -> FixJournal:
     """Write the new bytes into every image, from wherever it was interrupted."""
     with ExitStack() as stack:
         images = list(_opened_all(stack, journal, "redo"))
@@ -298,7 +298,7 @@ def _write_new(journal: Journal, *, fresh: bool = False, force: bool = False) ->
     return done
 
 
-def _reserve(journal: Journal, images: Iterable[tuple[Member, int, Patch]]) -> None:
+def _reserve(journal: FixJournal, images: Iterable[tuple[FixedFile, int, Patch]]) -> None:
     """Set aside the space that the new bytes need. When there is none, and nothing was written, the transaction is dropped."""
     try:
         for _member, handle, new in images:
@@ -312,7 +312,7 @@ def _reserve(journal: Journal, images: Iterable[tuple[Member, int, Patch]]) -> N
             raise
 
 
-def _write_old(journal: Journal, *, force: bool = False) -> None:
+def _write_old(journal: FixJournal, *, force: bool = False) -> None:
     """Write the old bytes into every image, from wherever it was interrupted, and remove what was kept."""
     if journal.state == "undoing":
         with ExitStack() as stack:
@@ -333,7 +333,7 @@ def _write_old(journal: Journal, *, force: bool = False) -> None:
     sidecars.sync_folder(journal.at)
 
 
-def _apply(member: Member, handle: int, new: Patch) -> None:
+def _apply(member: FixedFile, handle: int, new: Patch) -> None:
     try:
         patch.apply(handle, new, reached)
     except OSError as error:
@@ -341,7 +341,7 @@ def _apply(member: Member, handle: int, new: Patch) -> None:
         raise ImageError(f"{member.at.image}: {words}", hint="the next fix or undo goes on where this one stopped") from error
 
 
-def _settled(journal: Journal, member: Member, handle: int, new: Patch, *, force: bool) -> None:
+def _settled(journal: FixJournal, member: FixedFile, handle: int, new: Patch, *, force: bool) -> None:
     """ImageError unless the image is as this transaction left it: by its time, its length, and every block that is to be written."""
     _only_ours(member, handle, new)
     mtime = 0 if member.at.device or force else os.fstat(handle).st_mtime_ns
@@ -352,17 +352,17 @@ def _settled(journal: Journal, member: Member, handle: int, new: Patch, *, force
         raise _changed(member)
 
 
-def _only_ours(member: Member, handle: int, new: Patch) -> None:
+def _only_ours(member: FixedFile, handle: int, new: Patch) -> None:
     if os.lseek(handle, 0, os.SEEK_END) not in (new.size, new.before) or patch.foreign(handle, new) is not None:
         raise _changed(member)
 
 
-def _changed(member: Member) -> ImageError:
+def _changed(member: FixedFile) -> ImageError:
     hint = f"restore it from a backup, or keep it as it is now: rm {shlex.quote(member.at.prefix)}.v2vlint-*"
     return ImageError(f"{member.at.image}: another program wrote to it after v2vlint had begun to", hint=hint)
 
 
-def _opened_all(stack: ExitStack, journal: Journal, kind: str) -> Iterator[tuple[Member, int, Patch]]:
+def _opened_all(stack: ExitStack, journal: FixJournal, kind: str) -> Iterator[tuple[FixedFile, int, Patch]]:
     """Every image that has a patch of a kind, open for writing and locked, with the patch."""
     for member in journal.members:
         if sha256 := getattr(member, kind):
@@ -370,7 +370,7 @@ def _opened_all(stack: ExitStack, journal: Journal, kind: str) -> Iterator[tuple
             yield member, handle, _patch(stack, member.at, kind, sha256)
 
 
-def _patch(stack: ExitStack, at: Place, kind: str, sha256: str) -> Patch:
+def _patch(stack: ExitStack, at: SidecarPlace, kind: str, sha256: str) -> Patch:
     try:
         handle = stack.enter_context(sidecars.held(at, kind))
     except FileNotFoundError as error:
@@ -378,18 +378,18 @@ def _patch(stack: ExitStack, at: Place, kind: str, sha256: str) -> Patch:
     return patch.open_patch(handle, sha256, str(at.path(kind)))
 
 
-def _stamp(at: Place) -> Stamp:
+def _stamp(at: SidecarPlace) -> Stamp:
     with opened(at) as handle:
         return stamp_of(handle, device=bool(at.device))
 
 
-def _clear(at: Place) -> None:
+def _clear(at: SidecarPlace) -> None:
     """Remove what only lives as long as a transaction runs."""
     for kind in _TEMPORARY:
         sidecars.remove(at, kind)
 
 
-def _need_space(at: Place, size: int) -> None:
+def _need_space(at: SidecarPlace, size: int) -> None:
     for folder in {at.folder, os.path.dirname(at.image)} if not at.device else {at.folder}:  # noqa: PTH120
         Path(folder).mkdir(mode=0o700, exist_ok=True)
         free = shutil.disk_usage(folder).free

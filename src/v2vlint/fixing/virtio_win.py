@@ -48,7 +48,7 @@ _DEVICE_PATH_KEY, _DEVICE_PATH = "Microsoft\\Windows\\CurrentVersion", "%SystemR
 
 
 @dataclass(frozen=True, slots=True)
-class Medium:
+class VirtioWinMedium:
     """A virtio-win ISO or directory. Opening raises UsageError when it is neither."""
 
     path: str
@@ -132,7 +132,7 @@ def folder_name(system: OsInfo) -> str:
     return folder
 
 
-def virtio_win_fix(fs: GuestFS, system: OsInfo, medium: Medium, driver: str) -> Fix:
+def virtio_win_fix(fs: GuestFS, system: OsInfo, medium: VirtioWinMedium, driver: str) -> Fix:
     """The fix that makes ``driver`` (``viostor`` or ``vioscsi``) start at boot.
 
     FactUnavailable when the medium or the guest does not allow it. What is there already as it should be is left out.

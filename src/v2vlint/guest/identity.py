@@ -39,7 +39,7 @@ _FIRST_NUMBER = re.compile(r"\d[\d.]*")
 
 
 @dataclass(frozen=True, slots=True)
-class Identity:
+class SystemIdentity:
     """A system's description of itself. ``id`` is that of os-release(5), assigned to older systems too; empty when unknown.
 
     ``like`` holds the IDs of its relatives, space-separated; ``name`` is short (``Debian GNU/Linux``), ``product`` is the display name
@@ -56,16 +56,16 @@ class Identity:
     build: str = ""
 
 
-def identify(fs: GuestFS) -> Identity:
+def identify(fs: GuestFS) -> SystemIdentity:
     """Read os-release if it names the system, then lsb-release, then release files; unreadable files count as missing."""
     values = next((found for path in OS_RELEASE if (found := key_values(fs, path)).get("ID")), {})
     return _by_os_release(fs, values) if values else _by_lsb_release(fs) or _by_release_file(fs)
 
 
-def _by_os_release(fs: GuestFS, values: dict[str, str]) -> Identity:
+def _by_os_release(fs: GuestFS, values: dict[str, str]) -> SystemIdentity:
     identity = values["ID"]
     version = _finer(fs, identity, values.get("VERSION_ID", ""))
-    return Identity(
+    return SystemIdentity(
         identity,
         values.get("ID_LIKE", ""),
         values.get("NAME", ""),
@@ -92,20 +92,20 @@ def _bracketed(version: str) -> str:
     return match[1] if match else ""
 
 
-def _by_lsb_release(fs: GuestFS) -> Identity | None:
+def _by_lsb_release(fs: GuestFS) -> SystemIdentity | None:
     values = key_values(fs, "/etc/lsb-release")
     identity = _LSB.get(values.get("DISTRIB_ID", ""), "")
     if not identity:
         return None
     version = _finer(fs, identity, values.get("DISTRIB_RELEASE", ""))
     product = values.get("DISTRIB_DESCRIPTION", "")
-    return Identity(identity, "", _short(product) or values["DISTRIB_ID"], product, version, values.get("DISTRIB_CODENAME", ""))
+    return SystemIdentity(identity, "", _short(product) or values["DISTRIB_ID"], product, version, values.get("DISTRIB_CODENAME", ""))
 
 
-def _by_release_file(fs: GuestFS) -> Identity:
+def _by_release_file(fs: GuestFS) -> SystemIdentity:
     naming = Naming()
     if not read_release_files(fs, naming, (*_KNOWN_FIRST, *RELEASE_FILES, *_KNOWN_LAST)):
-        return Identity("cirros", name="CirrOS") if exists(fs, "/etc/cirros/version") else Identity()
+        return SystemIdentity("cirros", name="CirrOS") if exists(fs, "/etc/cirros/version") else SystemIdentity()
     identity = naming.distro
     if identity in ("redhat", "rhel"):
         identity = next((one for words, one in _LIKE_RED_HAT if words in naming.product), identity)
@@ -113,7 +113,7 @@ def _by_release_file(fs: GuestFS) -> Identity:
         identity = "sled"
     codename = _CODENAME.search(naming.product)
     name = _short(naming.product) or _NAMES.get(identity, "")
-    return Identity(identity, "", name, naming.product, naming.version, codename[1] if codename else "")
+    return SystemIdentity(identity, "", name, naming.product, naming.version, codename[1] if codename else "")
 
 
 def _short(product: str) -> str:

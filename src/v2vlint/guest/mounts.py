@@ -35,7 +35,7 @@ class Mount:
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
+class MountLine:
     """An fstab entry, unescaped."""
 
     spec: str
@@ -80,7 +80,7 @@ class Mounter:
                 self._mount_found(point, looks_right)
         self._mount_esp()
 
-    def _mount_line(self, line: Line, names: Mapping[str, str]) -> None:
+    def _mount_line(self, line: MountLine, names: Mapping[str, str]) -> None:
         device = self._device(line.spec, names)
         if device is not None and (device.name != self.mounts[0].device or device.fs_type == "btrfs"):
             self._mount(line.point, device, line)
@@ -98,7 +98,7 @@ class Mounter:
         rows = (line.split() for line in _text(self.known(), "/etc/crypttab").splitlines()[:MAX_ENTRIES])
         return {row[0]: row[1].replace('"', "") for row in rows if len(row) > 1 and not row[0].startswith("#")}
 
-    def _mount(self, point: str, device: BlockDevice, line: Line | None = None) -> bool:
+    def _mount(self, point: str, device: BlockDevice, line: MountLine | None = None) -> bool:
         if device.name not in {one.name for one in self.stack.filesystems()}:
             return False
         system = self.stack.open(device.name)
@@ -145,7 +145,7 @@ class Mounter:
         self._mount_found(point, _is_esp)
 
 
-def choose_subvolume(system: FileSystem, line: Line) -> tuple[FileSystem, str]:
+def choose_subvolume(system: FileSystem, line: MountLine) -> tuple[FileSystem, str]:
     """The subvolume selected by the options of ``line``, with its path; the default one when the selected one does not exist."""
     from v2vlint.disk.filesystems.btrfs import BtrfsFileSystem
 
@@ -161,7 +161,7 @@ def choose_subvolume(system: FileSystem, line: Line) -> tuple[FileSystem, str]:
     return system, next((one.path for one in system.subvolumes if one.default), "")
 
 
-def fstab_lines(fs: GuestFS) -> Iterator[Line]:
+def fstab_lines(fs: GuestFS) -> Iterator[MountLine]:
     """Entries of /etc/fstab that mount a filesystem of a block device."""
     for text in _text(fs, "/etc/fstab").splitlines()[:MAX_ENTRIES]:
         words = [_OCTAL.sub(lambda match: chr(int(match[1], 8)), word) for word in text.split()]
@@ -170,7 +170,7 @@ def fstab_lines(fs: GuestFS) -> Iterator[Line]:
         options = tuple(words[3].split(",")) if len(words) > 3 and not words[3].startswith("#") else ()
         spec = words[0].replace('"', "")
         if spec.startswith(("/dev/", "UUID=", "LABEL=", "PARTUUID=", "PARTLABEL=")) and not {"bind", "rbind"} & set(options):
-            yield Line(spec, "/" + words[1].strip("/"), words[2], options)
+            yield MountLine(spec, "/" + words[1].strip("/"), words[2], options)
 
 
 def _text(fs: GuestFS, path: str) -> str:

@@ -18,17 +18,17 @@ from v2vlint.model.blocks import BlockDevice, BlockTable
 from v2vlint.model.definition import Definition
 from v2vlint.model.errors import ImageError
 from v2vlint.model.report import Problem
-from v2vlint.model.source import KEY_OPTION, DiskFile, GuestRef, GuestSource, Keys, Tree
+from v2vlint.model.source import KEY_OPTION, DiskFile, GuestRef, GuestSource, Keys, RootTree
 from v2vlint.source.locate import locate
 from v2vlint.source.machine import SOURCE as MACHINE
 
-__all__ = ["Guest", "Root", "changes", "open_guest", "open_ref"]
+__all__ = ["GuestContents", "Root", "changes", "open_guest", "open_ref"]
 
 _CHUNK = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
-class Guest:
+class GuestContents:
     """An opened guest. ``format`` and ``size`` are those of its disks together; ``problems`` lists what could not be read, and why.
 
     The image files stay open, because ``roots`` and ``filesystems`` (by device, if readable) are read on demand.
@@ -45,16 +45,16 @@ class Guest:
     filesystems: Mapping[str, FileSystem] = field(default_factory=dict, repr=False)
 
 
-def open_ref(ref: GuestRef, keys: Keys | None = None) -> Guest:
+def open_ref(ref: GuestRef, keys: Keys | None = None) -> GuestContents:
     """Locate and open a guest like :func:`open_guest`; an unreadable definition becomes a problem."""
     try:
         source = locate(ref)
     except ImageError as error:
-        return Guest(ref.name, "", 0, BlockTable(complete=False), problems=(Problem(ref.name, str(error), error.hint),))
+        return GuestContents(ref.name, "", 0, BlockTable(complete=False), problems=(Problem(ref.name, str(error), error.hint),))
     return open_guest(source, keys)
 
 
-def open_guest(source: GuestSource, keys: Keys | None = None) -> Guest:
+def open_guest(source: GuestSource, keys: Keys | None = None) -> GuestContents:
     """Open all disks of ``source`` and find its roots. Never raises because of what is in an image."""
     if source.tree and not source.disks:
         disks = _packed_disks(source.tree)
@@ -81,7 +81,7 @@ def open_guest(source: GuestSource, keys: Keys | None = None) -> Guest:
         problems += _no_system(source, images, stack)
     formats = "+".join(dict.fromkeys(image.format for image in images))
     size = sum(image.stream.size for image in images)
-    return Guest(source.name, formats, size, blocks, roots, tuple(dict.fromkeys(problems)), source.definition, files, stack.opened)
+    return GuestContents(source.name, formats, size, blocks, roots, tuple(dict.fromkeys(problems)), source.definition, files, stack.opened)
 
 
 def _is_machine(source: GuestSource) -> bool:
@@ -95,7 +95,7 @@ def _in_use(files: Iterable[tuple[HostFile, Fingerprint]]) -> Iterator[Problem]:
             yield Problem(file.path, f"in use: {user}", "shut the guest down first, or check a snapshot of it")
 
 
-def _root_in(tree: Tree, problems: list[Problem], name: str) -> Iterator[Root]:
+def _root_in(tree: RootTree, problems: list[Problem], name: str) -> Iterator[Root]:
     """The root as the machine has it mounted, when its disks do not show one: encrypted, or by a driver that is not understood."""
     try:
         yield root_of(open_tree(tree)[0])
@@ -103,7 +103,7 @@ def _root_in(tree: Tree, problems: list[Problem], name: str) -> Iterator[Root]:
         problems.append(Problem(name, error.message, error.hint))
 
 
-def _packed_disks(tree: Tree) -> tuple[DiskFile, ...]:
+def _packed_disks(tree: RootTree) -> tuple[DiskFile, ...]:
     """The disks that a container image holds in place of a tree; a layer that cannot be read is told with the tree."""
     try:
         return tuple(disks_in(tree.archives)) if tree.layers else ()
@@ -111,7 +111,7 @@ def _packed_disks(tree: Tree) -> tuple[DiskFile, ...]:
         return ()
 
 
-def _in_tree(source: GuestSource, tree: Tree) -> Guest:
+def _in_tree(source: GuestSource, tree: RootTree) -> GuestContents:
     """The guest of a root filesystem alone: nothing is known of its disks."""
     nothing = BlockTable(complete=False)
     problems = tuple(Problem(source.name, remark) for remark in source.remarks)
@@ -120,13 +120,13 @@ def _in_tree(source: GuestSource, tree: Tree) -> Guest:
         root = root_of(system)
     except ImageError as error:
         problem = Problem(source.name, error.message.removeprefix(f"{source.name}: "), error.hint)
-        return Guest(source.name, "tree", 0, nothing, problems=(*problems, problem), definition=source.definition)
+        return GuestContents(source.name, "tree", 0, nothing, problems=(*problems, problem), definition=source.definition)
     states = tuple((file, file.fingerprint()) for file in files)
     size = sum(file.size for file in files)
-    return Guest(source.name, "tree", size, nothing, (root,), problems, source.definition, states, {DEVICE: system})
+    return GuestContents(source.name, "tree", size, nothing, (root,), problems, source.definition, states, {DEVICE: system})
 
 
-def changes(guest: Guest) -> tuple[Problem, ...]:
+def changes(guest: GuestContents) -> tuple[Problem, ...]:
     """Image files that changed since the guest was opened; call it when everything has been read."""
     changed = dict.fromkeys(file.path for file, before in guest.files if file.fingerprint() != before)
     return tuple(Problem(path, "changed while it was read", "shut the guest down, or check a snapshot of it") for path in changed)

@@ -13,13 +13,13 @@ from v2vlint.guest.fs import GuestFS
 from v2vlint.guest.osprobe import linux_info
 from v2vlint.guest.roots import Root, kind_of
 from v2vlint.model.errors import ImageError
-from v2vlint.model.source import Tree
+from v2vlint.model.source import RootTree
 
 DEVICE = "tree"
 """What reports call the device of such a root."""
 
 
-def open_tree(tree: Tree) -> tuple[FileSystem, tuple[HostFile, ...]]:
+def open_tree(tree: RootTree) -> tuple[FileSystem, tuple[HostFile, ...]]:
     """The filesystem and the files that it is read from. ImageError when it cannot be opened."""
     if is_url(tree.folder):
         return RemoteFileSystem(tree.folder, access()), ()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from v2vlint.guest.fs import GuestFS
-from v2vlint.guest.identity import Identity, identify
+from v2vlint.guest.identity import SystemIdentity, identify
 from v2vlint.guest.release_files import numbers
 from v2vlint.guest.small import exists
 from v2vlint.inspecting.distros import Distro, distro_of, manager_of, osinfo_of
@@ -45,7 +45,7 @@ def linux_release(fs: GuestFS, os: OsInfo, deployment: str = "") -> Release:
     )
 
 
-def _osinfo(identity: str, known: Distro, stated: Identity, major: int, minor: int) -> str:
+def _osinfo(identity: str, known: Distro, stated: SystemIdentity, major: int, minor: int) -> str:
     if identity == "centos" and _STREAM.search(stated.product):
         return f"centos-stream{major}"
     if identity == "fedora" and stated.variant in ("silverblue", "coreos"):

@@ -8,7 +8,7 @@ from v2vlint.disk.filesystems.formats import format_of
 from v2vlint.disk.filesystems.node import FileSystem
 from v2vlint.facts.boot.firmware import BIOS_BOOT_TYPE
 from v2vlint.guest.mounts import ESP_TYPES
-from v2vlint.guest.open import Guest
+from v2vlint.guest.open import GuestContents
 from v2vlint.model.bitlocker import BitlockerVolume, bitlocker_volume
 from v2vlint.model.blocks import BlockDevice, BlockTable
 from v2vlint.model.machine import Encryption, Volume
@@ -45,7 +45,7 @@ def _letters(index: int) -> str:
     return letters
 
 
-def volumes(guest: Guest) -> tuple[Volume, ...]:
+def volumes(guest: GuestContents) -> tuple[Volume, ...]:
     """Every device with recognised content, in the order of the block table."""
     return tuple(_volume(device, guest.filesystems.get(device.name)) for device in guest.blocks if device.fs_type)
 

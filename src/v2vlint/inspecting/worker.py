@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from v2vlint.facts.registry import FactStore
-from v2vlint.guest.open import Guest, changes, open_guest
+from v2vlint.guest.open import GuestContents, changes, open_guest
 from v2vlint.inspecting.booted import mark_booted
 from v2vlint.inspecting.protocol import InspectAsk
 from v2vlint.inspecting.root import inspect_root
@@ -39,7 +39,7 @@ def inspect_guest(ask: InspectAsk) -> Machine:
         return Machine(ask.guest.name, ask.guest.paths, problems=(Problem(ask.guest.name, error.message, error.hint),))
 
 
-def _machine(ask: InspectAsk, source: GuestSource, guest: Guest, started: float) -> Machine:
+def _machine(ask: InspectAsk, source: GuestSource, guest: GuestContents, started: float) -> Machine:
     problems = [*guest.problems, *_manifest(source.definition)]
     systems: list[OperatingSystem] = []
     stores: list[FactStore] = []

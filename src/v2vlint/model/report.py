@@ -82,7 +82,7 @@ class Excerpt:
 
 
 @dataclass(frozen=True, slots=True)
-class Written:
+class RecipeLine:
     """A line of a recipe, a file of the repository that the image is built from; ``line`` is 1-based."""
 
     path: str
@@ -106,7 +106,7 @@ class FindingReport:
     diff: str = ""
     exception: str = ""
     baselined: bool = False
-    written: Written | None = None
+    written: RecipeLine | None = None
 
     @property
     def counts(self) -> bool:

@@ -137,7 +137,7 @@ class ImageNode:
 
 
 @dataclass(frozen=True, slots=True)
-class Tree:
+class RootTree:
     """A root filesystem that lies on no disk.
 
     ``folder`` is where it is on this host, or ``sftp://host`` on another. Else it is in ``archives``, tar files in the order in which they
@@ -160,7 +160,7 @@ class GuestSource:
     disks: tuple[DiskFile, ...]
     definition: Definition | None = None
     remarks: tuple[str, ...] = ()
-    tree: Tree | None = None
+    tree: RootTree | None = None
 
 
 KEY_OPTION = "--key-file"

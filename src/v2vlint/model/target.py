@@ -101,7 +101,7 @@ class MachineName:
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class MachineLimits:
     """Maxima for one machine; 0 or None means no known limit. ``disk_gib`` is the size of one disk."""
 
     name: MachineName | None = None
@@ -200,7 +200,7 @@ class Target:
     ptp_clocks: tuple[str, ...] = ()
     clocksources: tuple[str, ...] = ()
     shares: tuple[str, ...] = ()
-    limits: Limits = Limits()
+    limits: MachineLimits = MachineLimits()
     images: Images = Images()
     admission: Admission = Admission()
     boards: tuple[Board, ...] = ()

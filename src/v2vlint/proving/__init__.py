@@ -32,7 +32,7 @@ class Wish:
 
 def prove(guest: GuestRef, target: Target, wish: Wish = Wish(), progress: Progress | None = None) -> Proof:
     """Boot ``guest`` on ``target``'s hardware. ImageError when it cannot be read or run, UsageError when something is not installed."""
-    from v2vlint.proving.run import Kernel, Options
+    from v2vlint.proving.run import DirectKernel, Options
     from v2vlint.proving.run import prove as boot
     from v2vlint.source.journal import pending
 
@@ -48,7 +48,7 @@ def prove(guest: GuestRef, target: Target, wish: Wish = Wish(), progress: Progre
             raise ImageError(f"{guest.name}: the reader process names files that it was not asked for")
         if wish.via == "kernel" and found is None:
             raise ImageError(f"{guest.name}: there is no kernel to start: {prepared.no_kernel}", hint="boot it through the firmware")
-        kernel = Kernel(folder / found.kernel, tuple(folder / one for one in found.initrds), found.command_line) if found else None
+        kernel = DirectKernel(folder / found.kernel, tuple(folder / one for one in found.initrds), found.command_line) if found else None
         options = Options(
             target=replace(target, hardware=prepared.hardware),
             firmware=wish.firmware or prepared.firmware,

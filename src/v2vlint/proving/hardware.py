@@ -25,7 +25,7 @@ _IDE_PORTS = {"pc": 4, "q35": 6}
 
 
 @dataclass(frozen=True, slots=True)
-class Board:
+class ProofMachine:
     """The machine to build: processors, memory in MiB, the network card's MAC address, and whether KVM runs it."""
 
     target: Target
@@ -65,7 +65,7 @@ class Board:
         return "q35" in self.hardware.machine
 
 
-def basics(board: Board) -> Iterator[str]:
+def basics(board: ProofMachine) -> Iterator[str]:
     """Machine, accelerator, processor, memory, display."""
     yield from ("-nodefaults", "-no-user-config", "-display", "none", "-monitor", "none")
     yield from ("-machine", board.hardware.machine)
@@ -77,13 +77,13 @@ def basics(board: Board) -> Iterator[str]:
         yield from ("-device", "virtio-gpu-pci")
 
 
-def network(board: Board) -> Iterator[str]:
+def network(board: ProofMachine) -> Iterator[str]:
     """One network card on an isolated network with a DHCP server and nothing else. It has no boot ROM."""
     yield from ("-netdev", "user,id=net0,restrict=on,ipv6=off")
     yield from ("-device", f"{board.hardware.nic},netdev=net0,mac={board.mac},romfile=")
 
 
-def disk_devices(board: Board, nodes: Sequence[str], boot: int = 0) -> Iterator[str]:
+def disk_devices(board: ProofMachine, nodes: Sequence[str], boot: int = 0) -> Iterator[str]:
     """``-device`` options that attach the block nodes to the target's controller, in order; the firmware boots from number ``boot``.
 
     SeaBIOS tries only one disk.
@@ -100,7 +100,7 @@ def disk_devices(board: Board, nodes: Sequence[str], boot: int = 0) -> Iterator[
         yield from ("-device", f"{attached},drive={node},bootindex={order.index(index) + 1}")
 
 
-def _sectors(board: Board) -> str:
+def _sectors(board: ProofMachine) -> str:
     size = board.target.sector_size
     return f",logical_block_size={size},physical_block_size={size}" if size > 512 else ""
 
@@ -116,7 +116,7 @@ def _attach(name: str, index: int, q35: bool, properties: str) -> str:
     return f"nvme,serial=disk{index}{tail}" if name == "nvme" else f"{name}{tail}"
 
 
-def differences(board: Board) -> tuple[str, ...]:
+def differences(board: ProofMachine) -> tuple[str, ...]:
     """How this machine differs from the target, as text."""
     notes = []
     if not board.kvm and board.target.cpu_level >= 4 and board.target.arch == "x86_64":

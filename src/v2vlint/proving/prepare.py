@@ -14,7 +14,7 @@ from v2vlint.facts.environment.chosen_hardware import fitted
 from v2vlint.facts.network.network import Network
 from v2vlint.facts.registry import FactStore
 from v2vlint.guest.fs import GuestFS
-from v2vlint.guest.open import Guest, open_guest
+from v2vlint.guest.open import GuestContents, open_guest
 from v2vlint.model.codec import decode, encode
 from v2vlint.model.definition import Definition
 from v2vlint.model.errors import FactUnavailable, Unsupported
@@ -101,7 +101,7 @@ def _boot_disk(stores: list[FactStore], firmware: Firmware) -> int:
     return 0
 
 
-def _mac(guest: Guest, stores: list[FactStore]) -> str:
+def _mac(guest: GuestContents, stores: list[FactStore]) -> str:
     """The single address stated by the definition, or else the one that the guest's own network configuration is bound to."""
     stated = {nic.mac for nic in guest.definition.nics if nic.mac} if guest.definition else set()
     for store in () if stated else stores:

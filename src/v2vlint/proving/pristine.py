@@ -16,7 +16,7 @@ _ZEROES = bytes(_BLOCK)
 
 
 @dataclass(frozen=True, slots=True)
-class FileState:
+class FileDigest:
     """A file's identity, size, times of last change, and a SHA-256 over its data.
 
     ``whole`` is false for a file with more than 16 GiB of data: then the hash covers 4096 evenly spread MiB, and the times cover the rest
@@ -31,12 +31,12 @@ class FileState:
     whole: bool
 
 
-def file_states(paths: Iterable[str]) -> tuple[FileState, ...]:
+def file_states(paths: Iterable[str]) -> tuple[FileDigest, ...]:
     """The state of every file. The hash skips holes and blocks of zeros, but includes their positions."""
     return tuple(_state(path) for path in paths)
 
 
-def _state(path: str) -> FileState:
+def _state(path: str) -> FileDigest:
     descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     try:
         status = os.fstat(descriptor)
@@ -50,7 +50,7 @@ def _state(path: str) -> FileState:
                 digest.update(data)
     finally:
         os.close(descriptor)
-    return FileState(path, status.st_ino, size, (status.st_mtime_ns, status.st_ctime_ns), digest.hexdigest(), whole)
+    return FileDigest(path, status.st_ino, size, (status.st_mtime_ns, status.st_ctime_ns), digest.hexdigest(), whole)
 
 
 def _data_blocks(descriptor: int, size: int) -> Iterator[int]:

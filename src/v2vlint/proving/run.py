@@ -22,7 +22,7 @@ from v2vlint.model.secrecy import without_secrets
 from v2vlint.model.target import Firmware, Target
 from v2vlint.proving.firmware import firmware_options
 from v2vlint.proving.font import Font, vga_font
-from v2vlint.proving.hardware import Board, basics, differences, disk_devices, network
+from v2vlint.proving.hardware import ProofMachine, basics, differences, disk_devices, network
 from v2vlint.proving.images import ProofDisk, block_options
 from v2vlint.proving.machine import QemuMachine
 from v2vlint.proving.pristine import file_states
@@ -35,7 +35,7 @@ _QUIET = frozenset({"quiet", "rhgb", "splash", "splash=silent", "systemd.show_st
 
 
 @dataclass(frozen=True, slots=True)
-class Kernel:
+class DirectKernel:
     """A kernel to boot without firmware and loader: files on the host, and the command line of the guest's default entry."""
 
     kernel: Path
@@ -59,7 +59,7 @@ class Options:
     target: Target
     firmware: Firmware
     boot_disk: int = 0
-    kernel: Kernel | None = None
+    kernel: DirectKernel | None = None
     timeout: float | None = None
     memory: int | None = None
     mac: str | None = None
@@ -70,7 +70,7 @@ class Options:
 def prove(disks: Sequence[ProofDisk], options: Options, progress: Progress | None = None) -> Proof:
     """Boot copy-on-write and watch. ImageError when QEMU cannot run it, UsageError when a program is not installed."""
     fast = _acceleration(options.target.arch)
-    board = Board(
+    board = ProofMachine(
         options.target,
         options.firmware,
         fast.kvm,
@@ -113,7 +113,7 @@ def _acceleration(arch: str) -> Acceleration:
     return acceleration() if arch == host else Acceleration(False, f"this host has {host} processors")
 
 
-def _command(board: Board, disks: Sequence[ProofDisk], options: Options, folder: Path, nodes: Nodes) -> Iterator[str]:
+def _command(board: ProofMachine, disks: Sequence[ProofDisk], options: Options, folder: Path, nodes: Nodes) -> Iterator[str]:
     yield from basics(board)
     yield from firmware_options(board.firmware, board.target.arch, folder)
     yield from block_options(disks, folder, nodes)
@@ -141,7 +141,7 @@ def _new_mac() -> str:
     return "52:54:00:" + ":".join(f"{byte:02x}" for byte in secrets.token_bytes(3))
 
 
-def _proof(board: Board, options: Options, watch: Watch, verdict: BootOutcome, machine: QemuMachine) -> Proof:
+def _proof(board: ProofMachine, options: Options, watch: Watch, verdict: BootOutcome, machine: QemuMachine) -> Proof:
     via: Via = "kernel" if options.kernel else "firmware"
     milestones = watch.story.milestones(verdict, via)
     traffic = watch.capture.traffic.summary

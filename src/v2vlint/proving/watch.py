@@ -30,7 +30,7 @@ Progress = Callable[[str, float], None]
 
 
 @dataclass(slots=True)
-class Log:
+class ConsoleLog:
     """The first 16 MiB of a stream, and its lines."""
 
     data: bytearray = field(default_factory=bytearray)
@@ -48,7 +48,7 @@ class Watch:
 
     def __init__(self, machine: QemuMachine, fonts: tuple[Font, ...], timeout: float, progress: Progress | None = None) -> None:
         self.machine, self.fonts, self.timeout, self.progress = machine, fonts, timeout, progress
-        self.story, self.serial, self.firmware, self.capture = Story(), Log(), Log(), Capture()
+        self.story, self.serial, self.firmware, self.capture = Story(), ConsoleLog(), ConsoleLog(), Capture()
         self.picture: Picture | None = None
         self.resets = 0
         self.powered_off = False

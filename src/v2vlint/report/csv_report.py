@@ -8,8 +8,8 @@ import io
 from v2vlint.model.finding import Severity
 from v2vlint.model.report import Report
 from v2vlint.report.escape import visible
-from v2vlint.report.rollup import Row, roll_up, wave
-from v2vlint.report.standing import Place
+from v2vlint.report.rollup import GuestRow, roll_up, wave
+from v2vlint.report.standing import TargetStanding
 
 COLUMNS = (
     "VM", "VM UUID",
@@ -31,7 +31,7 @@ def render(report: Report) -> str:
     return out.getvalue()
 
 
-def values(row: Row, place: Place) -> tuple[str | int | float, ...]:
+def values(row: GuestRow, place: TargetStanding) -> tuple[str | int | float, ...]:
     """What stands in the columns."""
     image, systems = row.image, [root.os for root in row.image.roots]
     rules = dict.fromkeys(hit.rule for hit in row.hits if hit.shown.counts and place.target in dict(hit.targets))

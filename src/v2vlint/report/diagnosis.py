@@ -9,7 +9,7 @@ from v2vlint.model.proof import Reached
 from v2vlint.model.report import Fate, FindingReport
 from v2vlint.report import words
 from v2vlint.report.escape import visible
-from v2vlint.report.layout import Piece, Row, flow, paragraph
+from v2vlint.report.layout import Row, Styled, flow, paragraph
 from v2vlint.report.text import Look
 
 MAX_TEXT = 300
@@ -21,20 +21,20 @@ _STYLES = {Fate.PASS: "ok", Fate.FAIL: "error", Fate.UNKNOWN: "dim", Fate.SKIPPE
 def rows(found: Diagnosis, look: Look) -> Iterator[Row]:
     """The whole diagnosis."""
     title = visible(found.log)
-    yield (Piece(look.line * 2 + " ", "dim"), Piece(title, "title"), Piece(" " + look.line * max(2, look.width - len(title) - 4), "dim"))
+    yield (Styled(look.line * 2 + " ", "dim"), Styled(title, "title"), Styled(" " + look.line * max(2, look.width - len(title) - 4), "dim"))
     yield from _verdict(found, look)
     if found.decisive:
         yield from _decisive(found.decisive, look)
     for line in found.last:
-        yield from paragraph(line[:MAX_TEXT], look.width, 5, lead=Piece(f"{look.bar} ", "dim"))
+        yield from paragraph(line[:MAX_TEXT], look.width, 5, lead=Styled(f"{look.bar} ", "dim"))
     if found.image:
         yield ()
         yield from _image(found, found.image, look)
     if found.also:
         yield ()
-        yield (Piece("   also in this boot:", "title"),)
+        yield (Styled("   also in this boot:", "title"),)
         for one in found.also:
-            yield from paragraph(one.reason, look.width, 5, lead=Piece(f"line {one.line}: ", one.severity.label))
+            yield from paragraph(one.reason, look.width, 5, lead=Styled(f"line {one.line}: ", one.severity.label))
 
 
 def _verdict(found: Diagnosis, look: Look) -> Iterator[Row]:
@@ -45,7 +45,7 @@ def _verdict(found: Diagnosis, look: Look) -> Iterator[Row]:
     at = f" at the {found.stage} stage" if found.stage and found.came_up is False else ""
     yield from paragraph(f"{word}{at}: {found.reason}", look.width, 3, style)
     marks = [(look.fate(_FATES.get(one.reached, Fate.SKIPPED)), one) for one in found.milestones]
-    yield from flow([Piece(f"{mark} {one.name}", _STYLES[_FATES.get(one.reached, Fate.SKIPPED)]) for mark, one in marks], look.width, 5)
+    yield from flow([Styled(f"{mark} {one.name}", _STYLES[_FATES.get(one.reached, Fate.SKIPPED)]) for mark, one in marks], look.width, 5)
     notes = [f"boot {found.boot} of {found.boots}"] if found.boots > 1 else []
     notes += [f"{found.skipped} bytes in the middle of the log were not read"] if found.skipped else []
     for note in notes:
@@ -54,24 +54,24 @@ def _verdict(found: Diagnosis, look: Look) -> Iterator[Row]:
 
 def _decisive(message: LogMessage, look: Look) -> Iterator[Row]:
     yield ()
-    yield from paragraph(message.text[:MAX_TEXT], look.width, 3, "title", Piece(f"line {message.line}: ", "place"))
+    yield from paragraph(message.text[:MAX_TEXT], look.width, 3, "title", Styled(f"line {message.line}: ", "place"))
     yield from paragraph(message.meaning, look.width, 5)
-    yield from paragraph(message.advice, look.width, 5, lead=Piece("do: ", "ok"))
+    yield from paragraph(message.advice, look.width, 5, lead=Styled("do: ", "ok"))
     yield from paragraph(message.here, look.width, 5, "dim")
     if message.rules:
         more = f" and {len(message.rules) - MAX_RULES} more" if len(message.rules) > MAX_RULES else ""
-        yield from paragraph(f"{', '.join(message.rules[:MAX_RULES])}{more}", look.width, 5, "rule", Piece("foreseen by: ", "dim"))
+        yield from paragraph(f"{', '.join(message.rules[:MAX_RULES])}{more}", look.width, 5, "rule", Styled("foreseen by: ", "dim"))
 
 
 def _image(found: Diagnosis, image: ImageDiagnosis, look: Look) -> Iterator[Row]:
-    yield from paragraph(_forecast(found, image), look.width, 3, lead=Piece(f"in {visible(image.image)}: ", "title"))
+    yield from paragraph(_forecast(found, image), look.width, 3, lead=Styled(f"in {visible(image.image)}: ", "title"))
     for one in image.findings:
         yield from _finding(one, look)
     for mention in image.mentions:
         yield from paragraph(f"{mention.path}:{mention.line}", look.width, 5, "place")
-        yield from paragraph(mention.text, look.width, 7, lead=Piece(f"{look.bar} ", "dim"))
+        yield from paragraph(mention.text, look.width, 7, lead=Styled(f"{look.bar} ", "dim"))
     for problem in image.problems:
-        yield from paragraph(f"{problem.where}: {problem.reason}", look.width, 5, "unknown", Piece("not checked: ", "unknown"))
+        yield from paragraph(f"{problem.where}: {problem.reason}", look.width, 5, "unknown", Styled("not checked: ", "unknown"))
 
 
 def _forecast(found: Diagnosis, image: ImageDiagnosis) -> str:
@@ -90,16 +90,16 @@ def _finding(one: FindingReport, look: Look) -> Iterator[Row]:
     finding = one.finding
     label = finding.severity.label
     yield (
-        Piece("     "),
-        Piece(f"{label} ", label),
-        Piece(visible(finding.rule), "rule"),
-        Piece(f"  {visible(str(finding.where))}", "place"),
+        Styled("     "),
+        Styled(f"{label} ", label),
+        Styled(visible(finding.rule), "rule"),
+        Styled(f"  {visible(str(finding.where))}", "place"),
     )
     yield from paragraph(finding.message, look.width, 7)
     if finding.effect:
-        yield from paragraph(finding.effect, look.width, 7, lead=Piece(f"{look.arrow} ", label))
+        yield from paragraph(finding.effect, look.width, 7, lead=Styled(f"{look.arrow} ", label))
     if finding.fix:
-        yield from paragraph(finding.fix.title, look.width, 7, lead=Piece(f"fix ({words.safety(finding.fix)}): ", "ok"))
+        yield from paragraph(finding.fix.title, look.width, 7, lead=Styled(f"fix ({words.safety(finding.fix)}): ", "ok"))
         for line in one.diff.split("\n"):
             if line[:1] in "+-" and line[:3] not in ("+++", "---") and line:
-                yield (Piece("         "), Piece(visible(line[:MAX_TEXT]), "add" if line[0] == "+" else "del"))
+                yield (Styled("         "), Styled(visible(line[:MAX_TEXT]), "add" if line[0] == "+" else "del"))

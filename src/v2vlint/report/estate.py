@@ -18,7 +18,7 @@ from v2vlint.report import words
 from v2vlint.report.escape import visible
 from v2vlint.report.markup import Safe, join, tag
 from v2vlint.report.page import asset, head
-from v2vlint.report.rollup import WAVES, Row, roll_up, wave
+from v2vlint.report.rollup import WAVES, GuestRow, roll_up, wave
 from v2vlint.report.standing import Standing
 from v2vlint.report.walk import Hit
 
@@ -47,13 +47,13 @@ def render(report: Report) -> str:
     return f"<!DOCTYPE html>\n{tag('html', head(title, style, script), body, lang='en')}\n"
 
 
-def _header(report: Report, rows: Sequence[Row]) -> Safe:
+def _header(report: Report, rows: Sequence[GuestRow]) -> Safe:
     data = f"{words.size(sum(row.stored for row in rows))} of files, {words.size(sum(row.virtual for row in rows))} of disks"
     about = f"{data} · moved by {words.mover(report.mover)}" + (" · the run was interrupted" if report.interrupted else "")
     return tag("header", tag("p", "v2vlint", class_="brand"), tag("h1", words.count(len(rows), "guest")), tag("p", about, class_="about"))
 
 
-def _overview(report: Report, rows: Sequence[Row]) -> Safe:
+def _overview(report: Report, rows: Sequence[GuestRow]) -> Safe:
     """Standing by target, and the guests by rule, system, source and kind of fix."""
     head = tag("tr", tag("th", "target", scope="col"), [tag("th", one.label, scope="col") for one in Standing])
     lines = []
@@ -68,7 +68,7 @@ def _overview(report: Report, rows: Sequence[Row]) -> Safe:
     return tag("section", tag("h2", "Ready or not"), table, tag("div", list(_lists(rows)), class_="lists"))
 
 
-def _lists(rows: Sequence[Row]) -> Iterable[Safe]:
+def _lists(rows: Sequence[GuestRow]) -> Iterable[Safe]:
     counting = [(row, hit) for row in rows for hit in row.hits if hit.shown.counts]
     by_rule = Counter(rule for rule, _row in {(hit.rule, id(row)) for row, hit in counting})
     by_fix = Counter(_fix(hit) for _row, hit in counting if _fix(hit))
@@ -97,7 +97,7 @@ def _fix(hit: Hit) -> str:
     return _FIXES[fix.applicability] if fix else ""
 
 
-def _waves(report: Report, rows: Sequence[Row]) -> Safe:
+def _waves(report: Report, rows: Sequence[GuestRow]) -> Safe:
     """What moves when, for each target."""
     lines = []
     for at, name in enumerate(report.targets):
@@ -115,7 +115,7 @@ def _hours(minutes: float) -> str:
     return f"{minutes / 60:.1f} h" if minutes >= 90 else f"{minutes:.0f} min" if minutes >= 1 else f"{60 * minutes:.0f} s"
 
 
-def _guests(report: Report, rows: Sequence[Row]) -> Safe:
+def _guests(report: Report, rows: Sequence[GuestRow]) -> Safe:
     options = [tag("option", name, value=str(at)) for at, name in enumerate(report.targets)]
     verdicts = [tag("option", "every verdict", value=""), *(tag("option", one.label, value=one.value) for one in Standing)]
     controls = tag(
@@ -135,7 +135,7 @@ def _guests(report: Report, rows: Sequence[Row]) -> Safe:
     return tag("section", tag("h2", "Guests"), controls, tag("div", table, class_="scroll"), nothing)
 
 
-def _guest(at: int, row: Row) -> Safe:
+def _guest(at: int, row: GuestRow) -> Safe:
     place = row.places[0]
     name = tag("a", row.image.name, href=f"#g{at}")
     inventory = tag("small", row.image.origin.name) if row.image.origin.name and row.image.origin.name not in row.image.name else None
@@ -160,7 +160,7 @@ def _rest(report: Report) -> Safe | None:
     return tag("details", tag("summary", f"Seen and not judged ({len(lines)})"), tag("ul", lines))
 
 
-def _data(report: Report, rows: Sequence[Row]) -> str:
+def _data(report: Report, rows: Sequence[GuestRow]) -> str:
     """What the script shows and sorts by. ``<`` is escaped: no text in it ends the element."""
     used = dict.fromkeys(name for row in rows for name in (*(hit.rule for hit in row.hits), *(gap.rule for gap in row.gaps)))
     rules = {name: at for at, name in enumerate(used)}
@@ -174,7 +174,7 @@ def _data(report: Report, rows: Sequence[Row]) -> str:
     return text.replace("<", "\\u003c").replace("\x7f", "\\u007f")
 
 
-def _one(row: Row, rules: dict[str, int], targets: tuple[str, ...]) -> list[Any]:
+def _one(row: GuestRow, rules: dict[str, int], targets: tuple[str, ...]) -> list[Any]:
     """A guest: places, findings, what could not be told, and the numbers to sort by."""
     numbers = {name: at for at, name in enumerate(targets)}
     places = [[one.standing.value, wave(one), _cut(one.reason), one.safe, one.unsafe, one.manual] for one in row.places]

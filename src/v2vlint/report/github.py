@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from v2vlint.model.finding import Severity
 from v2vlint.model.place import Span, Where
-from v2vlint.model.report import Fate, ImageReport, Report, Written
+from v2vlint.model.report import Fate, ImageReport, RecipeLine, Report
 from v2vlint.report import markdown, text, words
 from v2vlint.report.escape import visible
 from v2vlint.report.walk import Hit, gaps, hits, logical_name, outside
@@ -104,7 +104,7 @@ def _forecasts(image: ImageReport) -> Iterator[Annotation]:
                 )
 
 
-def _place(image: ImageReport, where: Where | None, written: Written | None = None) -> tuple[str, int, int]:
+def _place(image: ImageReport, where: Where | None, written: RecipeLine | None = None) -> tuple[str, int, int]:
     """File, line and column: of the recipe, else of the definition or of ``IMAGE/guest/path``."""
     if written:
         return written.path, written.line, 0

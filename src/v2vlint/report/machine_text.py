@@ -15,7 +15,7 @@ from v2vlint.model.machine import (
 from v2vlint.model.report import Problem
 from v2vlint.report import definition_text, words
 from v2vlint.report.escape import visible
-from v2vlint.report.layout import Piece, Row, flow, paragraph
+from v2vlint.report.layout import Row, Styled, flow, paragraph
 from v2vlint.report.text import Look
 
 PLAIN = Look()
@@ -34,7 +34,11 @@ def rows(machines: Sequence[Machine], look: Look = PLAIN) -> list[Row]:
 
 def _machine(machine: Machine, look: Look) -> Iterator[Row]:
     name = visible(machine.name)
-    yield (Piece(look.line * 2 + " ", "dim"), Piece(name, "title"), Piece(" " + look.line * max(2, look.width - len(name) - 4), "dim"))
+    yield (
+        Styled(look.line * 2 + " ", "dim"),
+        Styled(name, "title"),
+        Styled(" " + look.line * max(2, look.width - len(name) - 4), "dim"),
+    )
     disks = words.count(sum(device.kind == "disk" for device in machine.devices), "disk")
     about = [f"{machine.format} {words.size(machine.size)}" if machine.format else "", disks if machine.devices else ""]
     about.append(f"laid out for {_FIRMWARE[machine.firmware]}" if machine.firmware in _FIRMWARE else "")
@@ -109,8 +113,8 @@ def _system(machine: Machine, system: OperatingSystem, look: Look) -> Iterator[R
     title = visible(release.product_name or release.distro or release.type)
     more = [system.arch, system.hostname, release.osinfo]
     marked = "the disk boots this one" if len(machine.systems) > 1 and system.boots else ""
-    about = [Piece(f"{look.dot} {visible(part)}") for part in more if part] + ([Piece(f"{look.dot} {marked}", "ok")] if marked else [])
-    yield from flow([Piece(title, "title"), *about], look.width, 3, " ")
+    about = [Styled(f"{look.dot} {visible(part)}") for part in more if part] + ([Styled(f"{look.dot} {marked}", "ok")] if marked else [])
+    yield from flow([Styled(title, "title"), *about], look.width, 3, " ")
     for label, text in _facts(machine, system):
         if text:
             yield from _fact(label, text, look)
@@ -222,9 +226,9 @@ def _volumes(head: str, found: Sequence[tuple[str, Volume]], look: Look) -> Iter
     shown = list(_columns(table, look.width - 5))
     for number, cells in enumerate(shown):
         text = "  ".join(cell.rjust(len(cell)) for cell in cells).rstrip()
-        yield (Piece("     "), Piece(text, "dim" if number == 0 else ""))
+        yield (Styled("     "), Styled(text, "dim" if number == 0 else ""))
     if len(found) > MAX_VOLUMES:
-        yield (Piece(f"     and {len(found) - MAX_VOLUMES} more", "dim"),)
+        yield (Styled(f"     and {len(found) - MAX_VOLUMES} more", "dim"),)
 
 
 def _cells(path: str, volume: Volume) -> Cells:
@@ -254,13 +258,13 @@ def _without_empty(table: Sequence[Cells]) -> Sequence[Cells]:
 
 
 def _fact(label: str, text: str, look: Look, style: str = "") -> Iterator[Row]:
-    yield from paragraph(text, look.width, 5, style, Piece(f"{label:<{LABEL}} ", "dim"))
+    yield from paragraph(text, look.width, 5, style, Styled(f"{label:<{LABEL}} ", "dim"))
 
 
 def _problem(machine: Machine, problem: Problem, look: Look) -> Iterator[Row]:
     where = "" if problem.where == machine.name else visible(problem.where)
-    yield (Piece("  "), Piece("unread   ", "unknown"), Piece(where, "place"))
+    yield (Styled("  "), Styled("unread   ", "unknown"), Styled(where, "place"))
     yield from paragraph(problem.reason.removeprefix(f"{machine.name}: "), look.width, look.indent)
     if problem.hint:
-        yield from paragraph(problem.hint, look.width, look.indent, "dim", Piece(f"{look.arrow} ", "dim"))
+        yield from paragraph(problem.hint, look.width, look.indent, "dim", Styled(f"{look.arrow} ", "dim"))
     yield ()

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from v2vlint.model.finding import Severity
 from v2vlint.model.report import ImageReport, Report
 from v2vlint.report import words
-from v2vlint.report.standing import Place, Standing, places
+from v2vlint.report.standing import Standing, TargetStanding, places
 from v2vlint.report.walk import Gap, Hit, gaps, hits
 
 GIGABIT = 110_000_000
@@ -24,13 +24,13 @@ WAVES = {
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class GuestRow:
     """One guest. ``stored`` is what its files have on the host, ``virtual`` what its disks offer, in bytes."""
 
     image: ImageReport
     system: str
     source: str
-    places: tuple[Place, ...]
+    places: tuple[TargetStanding, ...]
     hits: tuple[Hit, ...]
     gaps: tuple[Gap, ...]
     virtual: int
@@ -46,12 +46,12 @@ class Row:
         return self.stored / GIGABIT / 60
 
 
-def wave(place: Place) -> int:
+def wave(place: TargetStanding) -> int:
     """The wave in which a guest moves to a target."""
     return WAVES[place.standing][0]
 
 
-def roll_up(report: Report) -> tuple[Row, ...]:
+def roll_up(report: Report) -> tuple[GuestRow, ...]:
     """The guests of a report, in its order."""
     by_image: dict[int, list[Hit]] = {}
     for hit in hits(report):
@@ -59,8 +59,8 @@ def roll_up(report: Report) -> tuple[Row, ...]:
     return tuple(_row(image, by_image.get(id(image), ()), report.targets) for image in report.images)
 
 
-def _row(image: ImageReport, found: Iterable[Hit], targets: tuple[str, ...]) -> Row:
-    return Row(
+def _row(image: ImageReport, found: Iterable[Hit], targets: tuple[str, ...]) -> GuestRow:
+    return GuestRow(
         image=image,
         system=" + ".join(dict.fromkeys(words.system(root.os) for root in image.roots)) or "not known",
         source=image.origin.kind or (f"{image.format}, no definition" if image.format else "no definition"),

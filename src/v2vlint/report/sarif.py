@@ -16,7 +16,7 @@ from urllib.parse import quote
 from v2vlint.model.finding import Severity
 from v2vlint.model.fix import Fix, ReplaceText
 from v2vlint.model.place import Span, Where
-from v2vlint.model.report import Excerpt, Forecast, ImageReport, Problem, Report, Written
+from v2vlint.model.report import Excerpt, Forecast, ImageReport, Problem, RecipeLine, Report
 from v2vlint.model.rule import RuleInfo
 from v2vlint.model.source import HostFileInfo
 from v2vlint.report import advice, words
@@ -215,7 +215,7 @@ def _message(*sentences: str) -> Json:
 
 
 def _places(
-    image: ImageReport, device: str, where: Where, excerpt: Excerpt | None, related: tuple[Where, ...], written: Written | None = None
+    image: ImageReport, device: str, where: Where, excerpt: Excerpt | None, related: tuple[Where, ...], written: RecipeLine | None = None
 ) -> Json:
     guest = _guest_location(image, where, excerpt)
     others = [_guest_location(image, place, None) for place in related]

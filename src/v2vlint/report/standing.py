@@ -47,7 +47,7 @@ _LABELS = {
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class TargetStanding:
     """A guest on one target: where it stands and why, and the number of fixes of each kind that its findings offer."""
 
     target: str
@@ -58,7 +58,7 @@ class Place:
     manual: int = 0
 
 
-def place_of(image: ImageReport, target: str) -> Place:
+def place_of(image: ImageReport, target: str) -> TargetStanding:
     """Where ``image`` stands on the target of that name.
 
     An error without a safe fix keeps it from being ready. It will not boot when the forecast says so and safe fixes do not mend that; what
@@ -68,7 +68,7 @@ def place_of(image: ImageReport, target: str) -> Place:
     found = [one for report in judged for result in report.results for one in result.findings if one.counts]
     counts = {kind: sum(_kind(one) is kind for one in found) for kind in Applicability}
     standing, reason = _standing(image, judged, found)
-    return Place(target, standing, reason, counts[Applicability.SAFE], counts[Applicability.UNSAFE], counts[Applicability.MANUAL])
+    return TargetStanding(target, standing, reason, counts[Applicability.SAFE], counts[Applicability.UNSAFE], counts[Applicability.MANUAL])
 
 
 def _kind(found: FindingReport) -> Applicability | None:
@@ -112,7 +112,7 @@ def _named(found: Iterable[FindingReport]) -> str:
     return ", ".join(rules[:MAX_NAMED]) + more
 
 
-def places(image: ImageReport, targets: Iterable[str]) -> Iterator[Place]:
+def places(image: ImageReport, targets: Iterable[str]) -> Iterator[TargetStanding]:
     """Where ``image`` stands on each target."""
     return (place_of(image, target) for target in targets)
 

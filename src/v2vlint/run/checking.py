@@ -7,7 +7,6 @@ import time
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import filterfalse
 
-from v2vlint import __version__
 from v2vlint.engine.check import check_all, check_each, forecast_of
 from v2vlint.engine.protocol import CheckAsk, Judged
 from v2vlint.files.urls import is_url
@@ -16,6 +15,7 @@ from v2vlint.model.finding import Mover
 from v2vlint.model.report import Forecast, ImageReport, Report
 from v2vlint.model.rule import RuleInfo
 from v2vlint.model.source import GuestRef, NotJudged
+from v2vlint.model.version import __version__
 from v2vlint.run import keys
 from v2vlint.run.cache import Cache
 from v2vlint.run.identity import judging, key_of, stamps_of, tells, unchanged

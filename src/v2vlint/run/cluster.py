@@ -14,7 +14,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict, replace
 from typing import Any
 
-from v2vlint import __version__
 from v2vlint.engine.check import Progress, check_all
 from v2vlint.engine.protocol import CheckAsk, Judged
 from v2vlint.isolate import Limits
@@ -22,6 +21,7 @@ from v2vlint.model.codec import decode, encode, parse
 from v2vlint.model.errors import UsageError, V2vlintError
 from v2vlint.model.report import ImageReport, Problem
 from v2vlint.model.source import GuestRef, Keys
+from v2vlint.model.version import __version__
 from v2vlint.run import keys
 from v2vlint.run.identity import rules_version
 

@@ -14,7 +14,6 @@ from dataclasses import dataclass, replace
 from importlib.metadata import entry_points
 from importlib.util import find_spec
 
-from v2vlint import __version__
 from v2vlint.engine.packs import GROUP
 from v2vlint.files.policy import Queries
 from v2vlint.files.urls import is_url
@@ -22,6 +21,7 @@ from v2vlint.model.codec import encode
 from v2vlint.model.errors import ImageError
 from v2vlint.model.report import ImageReport
 from v2vlint.model.source import GuestRef, Keys
+from v2vlint.model.version import __version__
 from v2vlint.run.request import Request
 
 _ESCAPE = re.compile(r"\\([0-7]{3})")

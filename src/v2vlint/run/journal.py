@@ -16,13 +16,13 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from v2vlint import __version__
 from v2vlint.model.codec import decode, encode, parse
 from v2vlint.model.errors import NothingFound, UsageError
 from v2vlint.model.finding import Mover, Severity
 from v2vlint.model.report import ImageReport, Report
 from v2vlint.model.rule import RuleInfo
 from v2vlint.model.source import NotJudged
+from v2vlint.model.version import __version__
 from v2vlint.run.identity import FileStamp
 from v2vlint.run.settings import Settings
 
@@ -71,7 +71,7 @@ _NAMES = {kind: name for name, kind in _KINDS.items()}
 
 
 @dataclass(slots=True)
-class Contents:
+class JournalContents:
     """What the journals of a folder say: the last record of each guest, by name."""
 
     runs: list[RunRecord] = field(default_factory=list)
@@ -92,7 +92,7 @@ class Journal:
             if there and not resume:
                 hint = "--resume goes on with it; or name another folder"
                 raise UsageError(f"--journal {folder}: there is a journal already", hint=hint)
-            self.before = read(folder) if there else Contents()
+            self.before = read(folder) if there else JournalContents()
             name = time.strftime(f"run-%Y%m%dT%H%M%S-{len(there):04}-{os.getpid()}.jsonl", time.gmtime())
             self._file = os.open(folder / name, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
             os.fsync(self._lock)
@@ -153,19 +153,19 @@ def _locked(folder: Path) -> int:
     return descriptor
 
 
-def read(folder: Path) -> Contents:
+def read(folder: Path) -> JournalContents:
     """The journals in ``folder``. NothingFound when there are none; UsageError for one that a newer version has written."""
     files = sorted(folder.glob(PATTERN))
     if not files:
         raise NothingFound(f"{folder}: no journal of v2vlint's", hint="'v2vlint check --journal DIR' writes one")
-    found = Contents()
+    found = JournalContents()
     for file in files:
         for record in _records(file, found):
             _take(record, found)
     return found
 
 
-def _take(record: Record, found: Contents) -> None:
+def _take(record: Record, found: JournalContents) -> None:
     match record:
         case RunRecord():
             found.runs.append(record)
@@ -178,7 +178,7 @@ def _take(record: Record, found: Contents) -> None:
             found.not_judged |= {one.path: one for one in record.not_judged if one.path not in found.guests}
 
 
-def _records(file: Path, found: Contents) -> Iterator[Record]:
+def _records(file: Path, found: JournalContents) -> Iterator[Record]:
     """The records in a file, without a last line that is torn; a damaged one before it is told."""
     try:
         lines = file.read_bytes().split(b"\n")
@@ -216,7 +216,7 @@ def report_of_journals(folders: Sequence[Path]) -> Report:
     raise NothingFound(f"{', '.join(map(str, folders))}: a journal without a record")
 
 
-def _merged(runs: Sequence[RunRecord], images: Iterable[ImageReport], every: Sequence[Contents]) -> Report:
+def _merged(runs: Sequence[RunRecord], images: Iterable[ImageReport], every: Sequence[JournalContents]) -> Report:
     last, found = runs[-1], tuple(images)
     rules = {key: rule for contents in every for key, rule in contents.rules.items()}
     return Report(

@@ -23,7 +23,7 @@ from v2vlint.model.errors import ImageError
 from v2vlint.model.report import Problem
 from v2vlint.model.source import ImageNode
 from v2vlint.source import sidecars
-from v2vlint.source.sidecars import Place
+from v2vlint.source.sidecars import SidecarPlace
 
 VERSION = 2
 STATES = ("editing", "committing", "done", "undoing", "undone")
@@ -56,7 +56,7 @@ class Stamp:
 
 
 @dataclass(frozen=True, slots=True)
-class Member:
+class FixedFile:
     """A file of a transaction: an image, or one that an image keeps its data in.
 
     ``undo``, ``following`` and ``redo`` are SHA-256 of its patches, empty when there is none. ``undo`` goes with the state before this
@@ -64,33 +64,33 @@ class Member:
     the file's new content, and ``window`` where in its virtual disk, in bytes; ``node`` is what an image refers to. No journal says it.
     """
 
-    at: Place
+    at: SidecarPlace
     driver: str
     stamp: Stamp
     undo: str = ""
     following: str = ""
     redo: str = ""
-    of: Place | None = field(default=None, compare=False)
+    of: SidecarPlace | None = field(default=None, compare=False)
     window: tuple[int, int] = field(default=(0, 0), compare=False)
     node: ImageNode | None = field(default=None, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
-class Journal:
+class FixJournal:
     """The state of a transaction. ``titles`` name all fixes that an undo takes back, the first ``earlier`` of them from previous ones.
 
     ``boot`` is that of the host when the journal was written.
     """
 
     state: str
-    members: tuple[Member, ...]
+    members: tuple[FixedFile, ...]
     titles: tuple[str, ...] = ()
     earlier: int = 0
     id: str = field(default_factory=lambda: os.urandom(16).hex())
     boot: str = ""
 
     @property
-    def at(self) -> Place:
+    def at(self) -> SidecarPlace:
         """Where the journal lies: beside the guest's first disk."""
         return self.members[0].at
 
@@ -111,7 +111,7 @@ def stamp_of(handle: int, *, device: bool = False) -> Stamp:
     return Stamp(size, 0 if device else found.st_mtime_ns, digest.hexdigest(), 0 if device else found.st_ctime_ns)
 
 
-def write_journal(journal: Journal) -> None:
+def write_journal(journal: FixJournal) -> None:
     """Write the journal, and those of the other disks that point to it."""
     for member in journal.members[1:]:
         sidecars.replace_text(member.at, "journal", _encoded(_pointer(journal, member)))
@@ -124,23 +124,23 @@ def _encoded(data: dict[str, Any]) -> bytes:
     return json.dumps(data, indent=1).encode()
 
 
-def _inode(at: Place) -> dict[str, Any]:
+def _inode(at: SidecarPlace) -> dict[str, Any]:
     return {"dev": at.dev, "ino": at.ino, "generation": at.generation, "device": at.device}
 
 
-def _pointer(journal: Journal, member: Member) -> dict[str, Any]:
+def _pointer(journal: FixJournal, member: FixedFile) -> dict[str, Any]:
     lead = os.path.relpath(journal.at.image, member.at.folder)
     return {"version": VERSION, "id": journal.id, "state": "see", "see": lead, "boot": journal.boot, **_inode(member.at)}
 
 
-def _member(lead: Place, member: Member) -> dict[str, Any]:
+def _member(lead: SidecarPlace, member: FixedFile) -> dict[str, Any]:
     stamp = {"size": member.stamp.size, "mtime": member.stamp.mtime, "samples": member.stamp.samples}
     patches = {"undo": member.undo, "following": member.following, "redo": member.redo}
     name = os.path.relpath(member.at.image, lead.folder)
     return {"name": name, "driver": member.driver, **_inode(member.at), **stamp, **patches}
 
 
-def read_journal(image: str | Path) -> Journal | None:
+def read_journal(image: str | Path) -> FixJournal | None:
     """The journal of the transaction that ``image`` is part of, or None.
 
     ForeignSidecar when what lies there is not v2vlint's, NotItsJournal when it is another image's, ImageError when it is damaged. Then
@@ -156,7 +156,7 @@ def read_journal(image: str | Path) -> Journal | None:
     return None if journal is not None and at.remembered and _is_used_again(at, journal) else journal
 
 
-def _is_used_again(at: Place, journal: Journal) -> bool:
+def _is_used_again(at: SidecarPlace, journal: FixJournal) -> bool:
     """Whether a filesystem that does not count generations has given the number to another file."""
     if at.generation or journal.state != "done":
         return False
@@ -167,7 +167,7 @@ def _is_used_again(at: Place, journal: Journal) -> bool:
         os.close(handle)
 
 
-def _found(at: Place) -> Journal | None:
+def _found(at: SidecarPlace) -> FixJournal | None:
     data = _load(at)
     if data is None:
         return None
@@ -186,7 +186,7 @@ def _found(at: Place) -> Journal | None:
     return journal if any(member.at.key == at.key for member in journal.members) else None
 
 
-def _load(at: Place) -> dict[str, Any] | None:
+def _load(at: SidecarPlace) -> dict[str, Any] | None:
     raw = sidecars.read_text(at, "journal")
     if raw is None:
         return None
@@ -202,7 +202,7 @@ def _load(at: Place) -> dict[str, Any] | None:
     return dict(data)
 
 
-def _decoded(at: Place, data: dict[str, Any]) -> Journal:
+def _decoded(at: SidecarPlace, data: dict[str, Any]) -> FixJournal:
     try:
         items = data["members"]
         if not 1 <= len(items) <= MAX_DISKS:
@@ -210,12 +210,12 @@ def _decoded(at: Place, data: dict[str, Any]) -> Journal:
         decoded = (_decoded_member(at, data, number, item) for number, item in enumerate(items))
         members = tuple(member for member in decoded if member is not None)
         titles, earlier = tuple(map(str, data["titles"])), _number(data, "earlier")
-        return Journal(data["state"], members, titles, earlier, data["id"], _text(data, "boot"))
+        return FixJournal(data["state"], members, titles, earlier, data["id"], _text(data, "boot"))
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise ImageError(f"{at.path('journal')}: the journal cannot be read: {error!r}", hint=_removal(at)) from error
 
 
-def _decoded_member(lead: Place, data: dict[str, Any], number: int, item: dict[str, Any]) -> Member | None:
+def _decoded_member(lead: SidecarPlace, data: dict[str, Any], number: int, item: dict[str, Any]) -> FixedFile | None:
     """A member; None for one whose own journal is gone, when all that is left to do is to remove such files."""
     at = lead if number == 0 else sidecars.place(os.path.join(lead.folder, _text(item, "name")))  # noqa: PTH118
     _bound(at, item, data)
@@ -231,10 +231,10 @@ def _decoded_member(lead: Place, data: dict[str, Any], number: int, item: dict[s
     if not all(map(_DIGEST.fullmatch, (undo, following, redo))):
         raise ValueError("not a digest")
     stamp = Stamp(_number(item, "size"), _number(item, "mtime"), _text(item, "samples"))
-    return Member(at, _text(item, "driver"), stamp, undo, following, redo)
+    return FixedFile(at, _text(item, "driver"), stamp, undo, following, redo)
 
 
-def _bound(at: Place, item: dict[str, Any], data: dict[str, Any]) -> None:
+def _bound(at: SidecarPlace, item: dict[str, Any], data: dict[str, Any]) -> None:
     """NotItsJournal unless the journal was written for this very inode. Device numbers may change when the host is started again."""
     wanted = _inode(at)
     if data["boot"] != boot_id():
@@ -257,7 +257,7 @@ def _number(item: dict[str, Any], name: str) -> int:
     return int(item[name])
 
 
-def _removal(at: Place) -> str:
+def _removal(at: SidecarPlace) -> str:
     return f"to keep the image as it is: rm {shlex.quote(at.prefix)}.v2vlint-*"
 
 
@@ -282,7 +282,7 @@ def _unfinished(path: str, told: set[str]) -> Iterator[Problem]:
             yield _told(path, journal)
 
 
-def _told(path: str, journal: Journal) -> Problem:
+def _told(path: str, journal: FixJournal) -> Problem:
     if _is_held(journal.at.image):
         return Problem(path, "v2vlint is changing it at this moment", "wait until it is done")
     words = {

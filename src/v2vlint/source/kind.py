@@ -20,7 +20,7 @@ MAX_HEAD = 64 << 10
 
 
 @dataclass(frozen=True, slots=True)
-class Kind:
+class DefinitionKind:
     """A kind of definition: what its files are called, how to know one, and how to find the disks that it names.
 
     ``suffixes`` are in lower case with their dots. ``knows`` looks at the first :data:`MAX_HEAD` bytes; without it the name is enough.
@@ -41,7 +41,7 @@ class Kind:
 
 
 @cache
-def kinds() -> tuple[Kind, ...]:
+def kinds() -> tuple[DefinitionKind, ...]:
     """All kinds, by name."""
     from v2vlint.source import kinds as package
 
@@ -49,7 +49,7 @@ def kinds() -> tuple[Kind, ...]:
     return tuple(sorted((kind for module in modules for kind in module.KINDS), key=lambda kind: kind.name))
 
 
-def claiming(name: str) -> tuple[Kind, ...]:
+def claiming(name: str) -> tuple[DefinitionKind, ...]:
     """The kinds that a file called ``name`` may be of: those with the longest suffix that fits."""
     lowered = name.lower()
     found = [(max(map(len, fitting)), kind) for kind in kinds() if (fitting := [one for one in kind.suffixes if lowered.endswith(one)])]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from v2vlint.model.errors import ImageError, Unsupported
 from v2vlint.model.source import DiskFile, GuestRef, GuestSource
 from v2vlint.source.door import door_named
-from v2vlint.source.kind import MAX_HEAD, Kind, claiming, kinds
+from v2vlint.source.kind import MAX_HEAD, DefinitionKind, claiming, kinds
 from v2vlint.source.nearby import Nearby
 
 
@@ -25,7 +25,7 @@ def locate(ref: GuestRef) -> GuestSource:
     return kind.locate(nearby)
 
 
-def _kind(ref: GuestRef, nearby: Nearby) -> Kind:
+def _kind(ref: GuestRef, nearby: Nearby) -> DefinitionKind:
     """What the definition is: as the reference says, else by its name, and where that is not enough by its first bytes."""
     offered = [kind for kind in kinds() if kind.name == ref.kind] or list(claiming(nearby.where))
     if ref.text or (len(offered) == 1 and offered[0].knows is None):

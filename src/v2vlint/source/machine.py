@@ -56,7 +56,7 @@ t end
 
 
 @dataclass(frozen=True, slots=True)
-class Disk:
+class LiveDisk:
     """A disk of the machine: its kernel name, size in bytes, model, where it is in sysfs, and whether it can be read."""
 
     name: str
@@ -66,7 +66,7 @@ class Disk:
     readable: bool
 
 
-class Machine:
+class LiveMachine:
     """What the script printed. ImageError when it did not come to its end."""
 
     def __init__(self, name: str, text: str) -> None:
@@ -91,7 +91,7 @@ class Machine:
         return self.one("user") == "0"
 
     @property
-    def open_disks(self) -> tuple[Disk, ...]:
+    def open_disks(self) -> tuple[LiveDisk, ...]:
         """Its disks, when all of them can be read."""
         return self.disks if all(disk.readable for disk in self.disks) else ()
 
@@ -101,11 +101,11 @@ class Machine:
         return next((fields[0] for fields in self.every("sftp", 1) if fields[0] in SERVERS), "")
 
     @property
-    def disks(self) -> tuple[Disk, ...]:
+    def disks(self) -> tuple[LiveDisk, ...]:
         """Its disks, in the kernel's order of letters; nothing removable, nothing empty."""
         rows = list(self.every("disk", 6))
         found = (
-            Disk(name, number(size) * 512, model, place, readable == "yes")
+            LiveDisk(name, number(size) * 512, model, place, readable == "yes")
             for name, size, removable, model, place, readable in (row[:6] for row in rows)
             if _DISK.fullmatch(name) and number(size) and removable != "1" and not name.startswith(("loop", "sr", "fd", "zram", "ram"))
         )
@@ -143,7 +143,7 @@ class Machine:
             path=self._name,
         )
 
-    def _disk(self, disk: Disk, drivers: dict[str, str]) -> DiskDevice:
+    def _disk(self, disk: LiveDisk, drivers: dict[str, str]) -> DiskDevice:
         slots = [part for part in disk.place.split("/") if _PCI.fullmatch(part)]
         driver = drivers.get(slots[-1], "") if slots else ""
         return DiskDevice(f"/dev/{disk.name}", _bus(disk.place), driver, "raw", disk.name, capacity=disk.size, where=WholeFile(self._name))

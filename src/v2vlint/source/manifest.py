@@ -6,7 +6,7 @@ import hashlib
 import re
 from collections.abc import Callable, Iterator
 
-from v2vlint.files import Access
+from v2vlint.files import FileOpener
 from v2vlint.model.definition import Feature
 from v2vlint.model.place import Span
 from v2vlint.model.source import DiskFile
@@ -17,7 +17,7 @@ _LINE = re.compile(r"^(SHA1|SHA256|SHA512)\s*\(([^)]+)\)\s*=\s*([0-9a-fA-F]+)\s*
 
 
 def compare(
-    path: str, text: bytes, find: Callable[[str], DiskFile | None], wanted: Callable[[str], bool], files: Access
+    path: str, text: bytes, find: Callable[[str], DiskFile | None], wanted: Callable[[str], bool], files: FileOpener
 ) -> Iterator[Feature]:
     """What is wrong between the manifest ``text`` (called ``path``) and the files that ``find`` knows.
 
@@ -44,7 +44,7 @@ def compare(
                 yield Feature("manifest-mismatch", match[2], where)
 
 
-def digest(algorithm: str, file: DiskFile, files: Access) -> str:
+def digest(algorithm: str, file: DiskFile, files: FileOpener) -> str:
     """The hexadecimal digest of a whole file or archive member; OSError or ImageError when it cannot be read."""
     found = hashlib.new(algorithm)
     with files.open(file.path).stream() as stream:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
 
-from v2vlint.files import Access, Missing, Refused, access
+from v2vlint.files import FileMissing, FileOpener, Refused, access
 from v2vlint.model.definition import Definition, DiskDevice
 from v2vlint.model.errors import ImageError
 from v2vlint.model.source import DiskFile, GuestRef, GuestSource
@@ -111,7 +111,7 @@ class Nearby:
             if problem is None:
                 return DiskFile(path, path, format=kind)
             problems.append(problem)
-        problem = next((one for one in problems if not isinstance(one, Missing)), None)
+        problem = next((one for one in problems if not isinstance(one, FileMissing)), None)
         if isinstance(problem, Refused):
             return Absent(f"disk {name!r} is outside the folder of {self.where}: not read; {problem.hint}")
         return Absent(problem.message) if problem else Absent(f"disk {paths[0]} is missing", missing=True)
@@ -135,7 +135,7 @@ def image_format(stated: str) -> str:
     return _FORMATS.get(stated, "")
 
 
-def whole(file: DiskFile, limit: int, files: Access) -> bytes:
+def whole(file: DiskFile, limit: int, files: FileOpener) -> bytes:
     """The content of a small file or member; ImageError when it is larger than ``limit`` bytes."""
     with files.open(file.path).stream() as stream:
         stream.seek(file.offset)

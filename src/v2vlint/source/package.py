@@ -7,7 +7,7 @@ import tarfile
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
-from v2vlint.files import Access
+from v2vlint.files import FileOpener
 from v2vlint.model.definition import Definition, DiskDevice, Feature, place_name
 from v2vlint.model.errors import ImageError
 from v2vlint.model.source import DiskFile, GuestSource
@@ -78,7 +78,7 @@ def _with_problems(source: GuestSource, problems: Iterator[Feature]) -> GuestSou
     return replace(source, definition=replace(definition, features=features))
 
 
-def members_of(path: str, files: Access) -> tuple[DiskFile, ...]:
+def members_of(path: str, files: FileOpener) -> tuple[DiskFile, ...]:
     """The regular files of a tar archive as slices of it, read in place."""
     try:
         with files.open(path).stream() as stream, tarfile.open(fileobj=stream, mode="r:") as archive:

@@ -30,7 +30,7 @@ class ForeignSidecar(ImageError):
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class SidecarPlace:
     """Where the sidecars of ``image`` (a resolved path) lie: each is ``prefix`` and its kind. The rest is what the image's inode says.
 
     ``mode`` holds the permission bits, ``generation`` tells inodes with a number that was used again apart (0 where the filesystem does
@@ -67,7 +67,7 @@ class Place:
         return os.path.dirname(self.prefix)  # noqa: PTH120
 
 
-def place(image: str | Path) -> Place:
+def place(image: str | Path) -> SidecarPlace:
     """Where the sidecars of an image lie. ImageError when there is no such image, or it is neither a file nor a block device."""
     real = os.path.realpath(image)
     try:
@@ -83,20 +83,20 @@ def place(image: str | Path) -> Place:
         os.close(handle)
 
 
-def place_of(real: Path, handle: int) -> Place:
+def place_of(real: Path, handle: int) -> SidecarPlace:
     """Like :func:`place`, of an image that is open."""
     found = os.fstat(handle)
     if stat.S_ISBLK(found.st_mode):
         key = device_identity(found.st_rdev)
         prefix = str(state_folder() / "devices" / key)
-        return Place(real, prefix, 0, 0, 0, found.st_uid, found.st_gid, 0o600, key)
+        return SidecarPlace(real, prefix, 0, 0, 0, found.st_uid, found.st_gid, 0o600, key)
     if not stat.S_ISREG(found.st_mode):
         raise ImageError(f"{real}: neither a file nor a block device")
     prefix, generation = str(real), _generation(handle)
     if not os.path.lexists(f"{prefix}.v2vlint-journal"):
         prefix = _remembered(found, generation) or prefix
     mode = stat.S_IMODE(found.st_mode)
-    return Place(real, prefix, found.st_dev, found.st_ino, generation, found.st_uid, found.st_gid, mode)
+    return SidecarPlace(real, prefix, found.st_dev, found.st_ino, generation, found.st_uid, found.st_gid, mode)
 
 
 def _generation(handle: int) -> int:
@@ -168,7 +168,7 @@ def _remembered(found: os.stat_result, generation: int) -> str:
     return prefix if os.path.isabs(prefix) and os.path.lexists(f"{prefix}.v2vlint-journal") else ""  # noqa: PTH117
 
 
-def remember(at: Place) -> None:
+def remember(at: SidecarPlace) -> None:
     """Let the sidecars be found under any other name of the inode. Without a state folder they are found under this one only."""
     if at.device:
         return
@@ -180,13 +180,13 @@ def remember(at: Place) -> None:
         temporary.replace(entry)
 
 
-def forget(at: Place) -> None:
+def forget(at: SidecarPlace) -> None:
     """Undo :func:`remember`."""
     with contextlib.suppress(OSError):
         _memory(at.dev, at.ino, at.generation).unlink(missing_ok=True)
 
 
-def _vouch(at: Place, kind: str, found: os.stat_result) -> None:
+def _vouch(at: SidecarPlace, kind: str, found: os.stat_result) -> None:
     """ForeignSidecar unless it is a plain file of its own, of the image's owner, root or ours, that no more people may change."""
     path, why = at.path(kind), ""
     if not stat.S_ISREG(found.st_mode):
@@ -202,7 +202,7 @@ def _vouch(at: Place, kind: str, found: os.stat_result) -> None:
         raise ForeignSidecar(f"{path} {why}: v2vlint did not make it, and does not use it", hint=hint)
 
 
-def exists(at: Place, kind: str) -> bool:
+def exists(at: SidecarPlace, kind: str) -> bool:
     """Whether there is such a sidecar. ForeignSidecar when what lies there is none."""
     try:
         found = at.path(kind).lstat()
@@ -212,7 +212,7 @@ def exists(at: Place, kind: str) -> bool:
     return True
 
 
-def open_sidecar(at: Place, kind: str, *, write: bool = False) -> int:
+def open_sidecar(at: SidecarPlace, kind: str, *, write: bool = False) -> int:
     """A descriptor of a sidecar that is there. FileNotFoundError, ForeignSidecar."""
     exists(at, kind)
     flags = (os.O_RDWR if write else os.O_RDONLY) | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
@@ -230,7 +230,7 @@ def open_sidecar(at: Place, kind: str, *, write: bool = False) -> int:
     return handle
 
 
-def create(at: Place, kind: str) -> int:
+def create(at: SidecarPlace, kind: str) -> int:
     """A descriptor of a new, empty sidecar: readable and writable by the image's owner alone. One of ours that was there is replaced."""
     remove(at, kind)
     path = at.path(kind)
@@ -254,7 +254,7 @@ def create(at: Place, kind: str) -> int:
 
 
 @contextlib.contextmanager
-def held(at: Place, kind: str, *, fresh: bool = False) -> Iterator[int]:
+def held(at: SidecarPlace, kind: str, *, fresh: bool = False) -> Iterator[int]:
     """A descriptor of a sidecar for as long as it is needed: of a new one, or of one that is there (FileNotFoundError)."""
     handle = create(at, kind) if fresh else open_sidecar(at, kind, write=True)
     try:
@@ -263,13 +263,13 @@ def held(at: Place, kind: str, *, fresh: bool = False) -> Iterator[int]:
         os.close(handle)
 
 
-def remove(at: Place, kind: str) -> None:
+def remove(at: SidecarPlace, kind: str) -> None:
     """Remove a sidecar if it is there. ForeignSidecar when it is not ours: then it stays."""
     if exists(at, kind):
         at.path(kind).unlink(missing_ok=True)
 
 
-def read_text(at: Place, kind: str) -> bytes | None:
+def read_text(at: SidecarPlace, kind: str) -> bytes | None:
     """The content of a small sidecar; None when there is none."""
     try:
         handle = open_sidecar(at, kind)
@@ -284,7 +284,7 @@ def read_text(at: Place, kind: str) -> bytes | None:
     return data
 
 
-def replace_text(at: Place, kind: str, data: bytes) -> None:
+def replace_text(at: SidecarPlace, kind: str, data: bytes) -> None:
     """Give a sidecar new content: after a crash it has the old or the new one, whole."""
     exists(at, kind)
     try:
@@ -298,14 +298,14 @@ def replace_text(at: Place, kind: str, data: bytes) -> None:
     rename(at, f"{kind}.new", kind)
 
 
-def rename(at: Place, old: str, new: str) -> None:
+def rename(at: SidecarPlace, old: str, new: str) -> None:
     """Give a sidecar the name of another, durably."""
     exists(at, old)
     at.path(old).replace(at.path(new))
     sync_folder(at)
 
 
-def sync_folder(at: Place) -> None:
+def sync_folder(at: SidecarPlace) -> None:
     """Make names durable."""
     handle = os.open(at.folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 
 from v2vlint.model.source import GuestRef, NotJudged
-from v2vlint.source.kind import Kind, claiming, kind_name, kinds
+from v2vlint.source.kind import DefinitionKind, claiming, kind_name, kinds
 
 IMAGES = (".qcow2", ".qcow", ".img", ".raw", ".vmdk", ".vhd", ".vhdx", ".vdi", ".avhd", ".avhdx")
 MAX_DEPTH = 64
@@ -156,6 +156,6 @@ def _inside(relative: str) -> bool:
     return any(fnmatch.fnmatchcase(f"/{relative}", f"*/{pattern}") for pattern in _patterns(kinds()))
 
 
-def _patterns(known: tuple[Kind, ...]) -> Iterator[str]:
+def _patterns(known: tuple[DefinitionKind, ...]) -> Iterator[str]:
     for kind in known:
         yield from kind.inside

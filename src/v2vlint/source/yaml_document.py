@@ -13,7 +13,7 @@ MAX_NODES = 20_000
 MAX_DEPTH = 60
 
 
-class Node:
+class DocumentNode:
     """A node of a document: ask for what is in it by :meth:`get` and :meth:`items`; what is not there is an empty node."""
 
     def __init__(self, path: str, node: Any, budget: list[int]) -> None:
@@ -40,14 +40,14 @@ class Node:
         mark, end = self._node.start_mark, self._node.end_mark
         return Span(self._path, mark.index, end.index, mark.line + 1, mark.column + 1)
 
-    def get(self, *keys: str) -> Node:
+    def get(self, *keys: str) -> DocumentNode:
         """What a path of keys leads to."""
         node = self
         for key in keys:
-            node = next((value for name, value in node.pairs() if name == key), Node(self._path, None, self._budget))
+            node = next((value for name, value in node.pairs() if name == key), DocumentNode(self._path, None, self._budget))
         return node
 
-    def pairs(self) -> Iterator[tuple[str, Node]]:
+    def pairs(self) -> Iterator[tuple[str, DocumentNode]]:
         """The keys and values of a map."""
         from yaml import MappingNode, ScalarNode
 
@@ -55,16 +55,16 @@ class Node:
             for key, value in self._node.value:
                 self._spend()
                 if isinstance(key, ScalarNode):
-                    yield str(key.value), Node(self._path, value, self._budget)
+                    yield str(key.value), DocumentNode(self._path, value, self._budget)
 
-    def items(self) -> Iterator[Node]:
+    def items(self) -> Iterator[DocumentNode]:
         """The elements of a list."""
         from yaml import SequenceNode
 
         if isinstance(self._node, SequenceNode):
             for item in self._node.value:
                 self._spend()
-                yield Node(self._path, item, self._budget)
+                yield DocumentNode(self._path, item, self._budget)
 
     def _spend(self) -> None:
         self._budget[0] -= 1
@@ -72,7 +72,7 @@ class Node:
             raise ImageError(f"{self._path}: YAML of more than {MAX_NODES} nodes")
 
 
-def read_yaml(path: str, text: str) -> list[Node]:
+def read_yaml(path: str, text: str) -> list[DocumentNode]:
     """The documents in ``text``; ImageError when it is no YAML, or too large."""
     import yaml
 
@@ -86,6 +86,6 @@ def read_yaml(path: str, text: str) -> list[Node]:
             if depth > MAX_DEPTH or count > 4 * MAX_NODES:
                 raise ImageError(f"{path}: YAML that is nested too deeply, or has too many nodes")
         budget = [MAX_NODES]
-        return [Node(path, node, budget) for node in yaml.compose_all(text, Loader=yaml.SafeLoader) if node is not None]
+        return [DocumentNode(path, node, budget) for node in yaml.compose_all(text, Loader=yaml.SafeLoader) if node is not None]
     except (yaml.YAMLError, ValueError) as error:
         raise ImageError(f"{path}: not valid YAML: {str(error).splitlines()[0]}") from error

@@ -1,23 +1,22 @@
-"""Targets: the shipped profiles beside this module, the user's own TOML profiles, and libvirt domains."""
+"""Targets: the shipped profiles, the user's own TOML profiles, and machines of libvirt and Proxmox VE."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
+from typing import Any
 
-from v2vlint.model.errors import UsageError
 from v2vlint.model.target import Target
-from v2vlint.target.profile import parse, read_toml
+from v2vlint.target import profile
+from v2vlint.target.shipped import base, names, shipped
 
 __all__ = ["load", "names", "parse"]
 
-_PROFILES = Path(__file__).parent / "profiles"
 
-
-@cache
-def names() -> tuple[str, ...]:
-    """The shipped profiles, sorted."""
-    return tuple(sorted(path.stem for path in _PROFILES.glob("*.toml")))
+def parse(name: str, data: Mapping[str, Any], origin: str) -> Target:
+    """The target ``name`` from the TOML data of a profile; ``origin`` is what messages call it. UsageError when it is invalid."""
+    return profile.parse(name, data, origin, load)
 
 
 @cache
@@ -36,21 +35,5 @@ def load(name: str) -> Target:
 
         return from_conf(Path(name))
     if name.endswith(".toml"):
-        return parse(Path(name).stem, read_toml(Path(name)), name, _base)
-    if name not in names():
-        raise UsageError(f"unknown target {name!r}", hint=_near(name))
-    return parse(name, read_toml(_PROFILES / f"{name}.toml"), name, _base)
-
-
-def _base(name: str) -> Target:
-    if name not in names():
-        raise UsageError(f"extends unknown target {name!r}", hint=_near(name))
-    return load(name)
-
-
-def _near(name: str) -> str:
-    import difflib
-
-    near = difflib.get_close_matches(name, names(), 1)
-    meant = f"did you mean {near[0]}? " if near else ""
-    return f"{meant}one of {', '.join(names())}, or a file: a .toml profile, a libvirt .xml, a Proxmox .conf"
+        return profile.parse(Path(name).stem, profile.read_toml(Path(name)), name, base)
+    return shipped(name)

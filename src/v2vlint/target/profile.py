@@ -36,12 +36,12 @@ def read_toml(path: Path) -> dict[str, Any]:
         raise UsageError(f"{path}: not valid TOML: {error}") from error
 
 
-def parse(name: str, data: Mapping[str, Any], origin: str, base: Base | None = None) -> Target:
-    """A target from TOML data. ``extends`` names a shipped profile whose values are the defaults; tables inherit key by key."""
+def parse(name: str, data: Mapping[str, Any], origin: str, base: Base) -> Target:
+    """A target from TOML data. ``extends`` names a profile of ``base`` whose values are the defaults; tables inherit key by key."""
     place = f"target {origin}"
     values: dict[str, Any] = {}
     if "extends" in data:
-        values = _fields((base or _shipped)(text(data["extends"], f"{place}: extends")))
+        values = _fields(base(text(data["extends"], f"{place}: extends")))
     values["name"] = name
     for key, value in data.items():
         if key != "extends":
@@ -56,12 +56,6 @@ def _read(name: str, value: Any, place: str, inherited: Any) -> Any:
     key = known(KEYS, name, place)
     found = key.read(value, f"{place}: {name}")
     return found if key.over is None else dataclasses.replace(key.over() if inherited is None else inherited, **found)
-
-
-def _shipped(name: str) -> Target:
-    from v2vlint import target
-
-    return target.load(name)
 
 
 def _fields(target: Target) -> dict[str, Any]:

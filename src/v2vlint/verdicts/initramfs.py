@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from v2vlint.facts.boot.choices import BootChoice
 from v2vlint.facts.boot.path import BootPath, DriveFate, Means, ModuleFate, lacking
-from v2vlint.facts.boot.secure_boot import Refusal, SecureBoot
+from v2vlint.facts.boot.secure_boot import SecureBoot, SecureBootRefusal
 from v2vlint.facts.boot.start import DefaultBoot
 from v2vlint.facts.conversion.landing import Landing
 from v2vlint.facts.initramfs.content import Initramfs
@@ -29,7 +29,7 @@ _KNOWN = frozenset({"initramfs-tools", "dracut", "mkinitcpio"})
 
 
 @dataclass(frozen=True, slots=True)
-class Undriven:
+class UndrivenController:
     """A controller the kernel has no driver for. ``replaced``: the mover attaches the disk to a controller the kernel can drive."""
 
     kernel: Kernel
@@ -39,7 +39,7 @@ class Undriven:
     replaced: bool
 
 
-def _kernel_drivers(boot: DefaultBoot, landing: Landing, target: Target) -> Iterator[Cause[Undriven | None]]:
+def _kernel_drivers(boot: DefaultBoot, landing: Landing, target: Target) -> Iterator[Cause[UndrivenController | None]]:
     """Drivers that the kernel lacks altogether. virt-v2v then attaches the disk to IDE: ``do_convert``."""
     kernel = boot.choice.kernel
     if kernel is None or (kernel.is_xen_pv_only and not target.xen_pv):
@@ -53,7 +53,7 @@ def _kernel_drivers(boot: DefaultBoot, landing: Landing, target: Target) -> Iter
             yield Cause(Fate.UNKNOWN, reason, kernel.where)
         elif absent:
             reason = f"kernel {kernel.version} has no driver for {controller.name} ({', '.join(absent)})"
-            about = Undriven(kernel, boot.choice, controller, absent, replaced)
+            about = UndrivenController(kernel, boot.choice, controller, absent, replaced)
             yield fault(False, reason, kernel.where, about) if replaced else boot.fault(reason, kernel.where, about)
 
 
@@ -202,7 +202,7 @@ def _unsigned(boot: DefaultBoot, landing: Landing, secure: SecureBoot) -> Iterat
         file, fs = path.kernel.tree.path(name), path.kernel.fs
         if file and fs and is_signed(fs, file) is False:
             reason = f"Secure Boot: the storage driver {name} is not signed, and the kernel loads signed modules only"
-            refusal = Refusal(reason, certain=locked is True and not boot.assumed)
+            refusal = SecureBootRefusal(reason, certain=locked is True and not boot.assumed)
             yield secure.refused(refusal, reason, WholeFile(file))
 
 

@@ -16,8 +16,7 @@ from v2vlint.facts.conversion.refusals import Refusals
 from v2vlint.facts.kernel.kernels import Presence
 from v2vlint.facts.kernel.modprobe import Modprobe, ModprobeCommand
 from v2vlint.facts.storage.crypttab import Crypttab, CrypttabEntry
-from v2vlint.facts.storage.devices import Devices, NameKind, name_fate, name_kind
-from v2vlint.facts.storage.devices import Fate as NameFate
+from v2vlint.facts.storage.devices import Devices, NameFate, NameKind, name_fate, name_kind
 from v2vlint.facts.storage.fstab import Fstab, FstabEntry
 from v2vlint.facts.storage.lvm_conf import LvmConf, LvmFilter
 from v2vlint.facts.storage.lvm_devices import LvmDevice, LvmDevices

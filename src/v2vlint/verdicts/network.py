@@ -24,7 +24,7 @@ _FATES = {Survival.LOST: Fate.FAIL, Survival.UNSURE: Fate.UNKNOWN, Survival.KEPT
 
 
 @dataclass(frozen=True, slots=True)
-class Undriven:
+class UndrivenCard:
     """A card the kernel has no driver for. ``replaced``: the mover presents another card, which the kernel can drive."""
 
     kernel: Kernel
@@ -32,7 +32,7 @@ class Undriven:
     replaced: bool
 
 
-def _kernel_drivers(boot: DefaultBoot, landing: Landing, target: Target) -> Iterator[Cause[Undriven]]:
+def _kernel_drivers(boot: DefaultBoot, landing: Landing, target: Target) -> Iterator[Cause[UndrivenCard]]:
     """Drivers that the kernel lacks altogether. virt-v2v then presents an e1000: ``do_convert``."""
     kernel = boot.choice.kernel
     if kernel is None or (kernel.is_xen_pv_only and not target.xen_pv):
@@ -41,7 +41,7 @@ def _kernel_drivers(boot: DefaultBoot, landing: Landing, target: Target) -> Iter
     for nic in target.nics:
         if absent := lacking(kernel, nic.any_of):
             reason = f"kernel {kernel.version} has no driver for {nic.name} ({', '.join(absent)})"
-            about = Undriven(kernel, boot.choice, replaced)
+            about = UndrivenCard(kernel, boot.choice, replaced)
             yield fault(False, reason, kernel.where, about) if replaced else boot.fault(reason, kernel.where, about)
 
 

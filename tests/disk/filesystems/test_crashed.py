@@ -20,7 +20,7 @@ from tests.disk.test_oracle import mounted
 from v2vlint.disk.filesystems.node import FileSystem, Kind, as_it_lies
 from v2vlint.disk.filesystems.opening import open_filesystem
 from v2vlint.disk.filesystems.probe import probe
-from v2vlint.disk.filesystems.xfs_log import SECTOR, Log
+from v2vlint.disk.filesystems.xfs_log import SECTOR, XfsLog
 from v2vlint.disk.stream import HostFile
 from v2vlint.guest.fs import GuestFS
 
@@ -80,7 +80,7 @@ def test_a_record_of_the_log_did_not_arrive(tmp_path: Path, seed: int, lost: str
     """The disk takes up to eight records of an XFS at once, in any order: what lies behind a gap was never there."""
     image = crashed(tmp_path, "xfs", seed)
     stream = HostFile(str(image))
-    log = Log.of(stream, stream.read_at(0, 512))
+    log = XfsLog.of(stream, stream.read_at(0, 512))
     assert log is not None
     head = log.whole_head()
     last, before = islice(log.newest(head), 2)

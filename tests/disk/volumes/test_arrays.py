@@ -9,7 +9,7 @@ from dataclasses import replace
 import pytest
 
 from v2vlint.disk.stream import MemoryStream
-from v2vlint.disk.volumes.md import Member, assemble, condition
+from v2vlint.disk.volumes.md import MdMember, assemble, condition
 from v2vlint.disk.volumes.parity import Parity, row_of
 from v2vlint.disk.volumes.raid10 import Raid10
 from v2vlint.model.errors import ImageError, Unsupported
@@ -88,7 +88,7 @@ def test_layouts_that_linux_does_not_have() -> None:
             Raid10(layout, 4, CHUNK, {}, 0)
 
 
-MEMBER = Member("1.2", "u", "a", "box:root", 1, 0, 2, 0, 0, 10, 0, 1 << 20, 1 << 20, active=frozenset({0, 1}))
+MEMBER = MdMember("1.2", "u", "a", "box:root", 1, 0, 2, 0, 0, 10, 0, 1 << 20, 1 << 20, active=frozenset({0, 1}))
 
 
 @pytest.mark.parametrize(
@@ -105,7 +105,7 @@ MEMBER = Member("1.2", "u", "a", "box:root", 1, 0, 2, 0, 0, 10, 0, 1 << 20, 1 <<
          {"degraded": "1", "not_copied": "1", "dirty": "yes"}),
     ],
 )  # fmt: skip
-def test_what_an_array_lacks(members: tuple[Member, ...], wanted: dict[str, str]) -> None:
+def test_what_an_array_lacks(members: tuple[MdMember, ...], wanted: dict[str, str]) -> None:
     assert dict(condition([(member, f"disk{number}") for number, member in enumerate(members, 1)])) == wanted
 
 

@@ -221,12 +221,12 @@ def test_damaged_md_superblock(tmp_path: Path, fill: bytes) -> None:
 
 
 def test_unknown_md_levels_are_named() -> None:
-    from v2vlint.disk.volumes.md import Member, assemble
+    from v2vlint.disk.volumes.md import MdMember, assemble
 
-    member = Member("1.2", "u", "a", "host:x", -4, 0, 3, 65536, 0, 10, 0, 1 << 20, 2 << 20)
+    member = MdMember("1.2", "u", "a", "host:x", -4, 0, 3, 65536, 0, 10, 0, 1 << 20, 2 << 20)
     with pytest.raises(Unsupported, match="MD multipath is not supported"):
         assemble([(member, Memory(bytes(1 << 20)))])
-    spare = Member("1.2", "u", "a", "host:x", 1, 0, 2, 0, -1, 10, 0, 1 << 20, 1 << 20)
+    spare = MdMember("1.2", "u", "a", "host:x", 1, 0, 2, 0, -1, 10, 0, 1 << 20, 1 << 20)
     with pytest.raises(ImageError, match="no member of the array is in sync"):
         assemble([(spare, Memory(bytes(1 << 20)))])
 

@@ -23,8 +23,8 @@ CONTENT = random.Random(7).randbytes(240 * ldm.SECTOR)
 KINDS = [("simple", 1), ("spanned", 2), ("striped", 2), ("mirrored", 2), ("RAID5", 3), ("RAID5", 4)]
 
 
-def members(images: list[bytes]) -> dict[str, tuple[ldm.Member, Stream]]:
-    found: dict[str, tuple[ldm.Member, Stream]] = {}
+def members(images: list[bytes]) -> dict[str, tuple[ldm.LdmMember, Stream]]:
+    found: dict[str, tuple[ldm.LdmMember, Stream]] = {}
     for image in images:
         stream = MemoryStream(image)
         member = ldm.read_member(stream, None)

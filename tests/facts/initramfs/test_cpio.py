@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from v2vlint.facts.initramfs.cpio import TRAILER, Member, PieceInput, SourceInput, members, newc
+from v2vlint.facts.initramfs.cpio import TRAILER, CpioMember, PieceInput, SourceInput, members, newc
 from v2vlint.facts.initramfs.decompress import Damaged, Source
 
 GOOD = newc({"init": b"#!/bin/sh\n", "bin": "usr/bin", "usr/lib/a.ko": b"x" * 5000})
@@ -94,6 +94,6 @@ def test_damage_is_named(data: bytes) -> None:
 
 
 def test_a_member_knows_its_kind() -> None:
-    assert Member("a", 0o040755, 0).is_dir
-    assert not Member("a", 0o100644, 0).is_dir
+    assert CpioMember("a", 0o040755, 0).is_dir
+    assert not CpioMember("a", 0o100644, 0).is_dir
     assert TRAILER in GOOD

@@ -17,7 +17,7 @@ import lz4.block
 import pytest
 import zstandard
 
-from v2vlint.facts.initramfs.decompress import MAGICS, PIECE, Damaged, Source, Stream, compression_of
+from v2vlint.facts.initramfs.decompress import MAGICS, PIECE, CompressedStream, Damaged, Source, compression_of
 
 CONTENT = b"".join(b"%d some text that repeats itself\n" % number for number in range(60_000)) + random.Random(1).randbytes(40_000)
 NAMES = tuple(name for _, name in MAGICS)
@@ -48,9 +48,9 @@ def _packed(name: str, data: bytes = CONTENT) -> bytes:
     return makers[name](data)
 
 
-def _stream(data: bytes, start: int = 0) -> Stream:
+def _stream(data: bytes, start: int = 0) -> CompressedStream:
     source = Source(io.BytesIO(data), 0, len(data))
-    return Stream(source, start, compression_of(source.at(start, 8)))
+    return CompressedStream(source, start, compression_of(source.at(start, 8)))
 
 
 @pytest.mark.parametrize("name", NAMES)

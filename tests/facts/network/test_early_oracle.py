@@ -12,7 +12,7 @@ import pytest
 from tests.facts.guests import fact
 from v2vlint.facts.network.cloud_init import CloudInit
 from v2vlint.facts.network.early_network import EarlyNetwork
-from v2vlint.facts.network.match import Key
+from v2vlint.facts.network.match import MatchKey
 from v2vlint.facts.network.netplan import Netplan
 
 GENERATOR = next(
@@ -47,8 +47,8 @@ def test_cloud_init_names_the_cards_that_we_say(text: str, tmp_path: Path) -> No
     rendered = (tmp_path / "out/etc/netplan/50-cloud-init.yaml").read_text()
     theirs = fact(Netplan, {"/etc/netplan/50-cloud-init.yaml": rendered}).interfaces
     ours = fact(CloudInit, {CONFIG: "network:\n" + "".join(f"  {line}\n" for line in text.splitlines())})
-    names = {term.value.value for one in theirs if one.mac is None for condition in one.match if condition.key in (Key.NAME, Key.ANY_NAME)
-             for term in condition.terms}  # fmt: skip
+    conditions = [condition for one in theirs if one.mac is None for condition in one.match]
+    names = {term.value.value for each in conditions if each.key in (MatchKey.NAME, MatchKey.ANY_NAME) for term in each.terms}
     assert {token.value for token in ours.network_names} == names
     assert {token.value for token in ours.network_macs} == {one.mac.value for one in theirs if one.mac is not None}
 

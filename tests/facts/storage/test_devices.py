@@ -10,7 +10,7 @@ from tests.facts.boot.grub.grub_samples import CFG
 from v2vlint import target
 from v2vlint.facts.boot.needs import BootNeeds, volume_of
 from v2vlint.facts.registry import FactStore
-from v2vlint.facts.storage.devices import Devices, Fate, NameKind, kernel_fate, kernel_prefix, name_kind
+from v2vlint.facts.storage.devices import Devices, NameFate, NameKind, kernel_fate, kernel_prefix, name_kind
 from v2vlint.facts.storage.fstab import Fstab
 from v2vlint.facts.storage.mount_policy import MountPolicy
 from v2vlint.guest.fs import GuestFS
@@ -61,14 +61,14 @@ def test_kinds_of_names(spec: str, kind: NameKind, prefix: str) -> None:
 @pytest.mark.parametrize(
     ("spec", "profile", "blocks", "fate"),
     [
-        ("/dev/sda1", "kvm", ONE, Fate.GONE),
-        ("/dev/sda1", "kvm-scsi", ONE, Fate.KEPT),
-        ("/dev/sda1", "kvm-scsi", TWO, Fate.ORDER),
-        ("/dev/cciss/c0d0p1", "kvm-scsi", ONE, Fate.GONE),
-        ("UUID=1", "kvm", TWO, Fate.KEPT),
+        ("/dev/sda1", "kvm", ONE, NameFate.GONE),
+        ("/dev/sda1", "kvm-scsi", ONE, NameFate.KEPT),
+        ("/dev/sda1", "kvm-scsi", TWO, NameFate.ORDER),
+        ("/dev/cciss/c0d0p1", "kvm-scsi", ONE, NameFate.GONE),
+        ("UUID=1", "kvm", TWO, NameFate.KEPT),
     ],
 )
-def test_fates(spec: str, profile: str, blocks: BlockTable, fate: Fate) -> None:
+def test_fates(spec: str, profile: str, blocks: BlockTable, fate: NameFate) -> None:
     assert kernel_fate(spec, target.load(profile), blocks) is fate
 
 

@@ -6,12 +6,14 @@ import importlib
 import pkgutil
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from v2vlint.defining.protocol import ProposedMachine
+if TYPE_CHECKING:
+    from v2vlint.defining.protocol import ProposedMachine
 
 
 @dataclass(frozen=True, slots=True)
-class Format:
+class DefinitionFormat:
     """A format: its ``name``, which is its module's, its description, and its renderer."""
 
     name: str
@@ -24,7 +26,7 @@ def names() -> tuple[str, ...]:
     return tuple(sorted(one.name for one in pkgutil.iter_modules(__path__)))
 
 
-def load(name: str) -> Format:
+def load(name: str) -> DefinitionFormat:
     """The format called ``name``, one of :func:`names`."""
     module = importlib.import_module(f"{__name__}.{name}")
-    return Format(name, module.TITLE, module.render)
+    return DefinitionFormat(name, module.TITLE, module.render)

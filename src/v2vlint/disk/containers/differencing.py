@@ -15,7 +15,7 @@ _RELATIVE, _ABSOLUTE = b"W2ru", b"W2ku"
 
 
 @dataclass(frozen=True, slots=True)
-class Link:
+class ParentLink:
     """A reference to a parent: ``names`` of its file, best first, relative to the disk's folder; and the parent's ``identity``."""
 
     names: tuple[str, ...]
@@ -54,7 +54,7 @@ def _names(texts: list[str]) -> tuple[str, ...]:
     return tuple(dict.fromkeys([*(name.rpartition("/")[2] for name in plain), *(name for name in plain if ":" not in name)]))
 
 
-def vhd_link(base: Stream, header: bytes) -> Link:
+def vhd_link(base: Stream, header: bytes) -> ParentLink:
     """The parent according to the dynamic header of a VHD: its locators, and its name."""
     texts: dict[bytes, str] = {}
     for at in range(576, 576 + 8 * 24, 24):
@@ -62,7 +62,7 @@ def vhd_link(base: Stream, header: bytes) -> Link:
         if code in (_RELATIVE, _ABSOLUTE):
             texts[code] = base.read_at(offset, min(length, MAX_LOCATOR)).decode("utf-16-le", "replace").partition("\0")[0]
     name = header[64:576].decode("utf-16-be", "replace").partition("\0")[0]
-    return Link(_names([texts.get(_RELATIVE, ""), texts.get(_ABSOLUTE, ""), name]), header[40:56])
+    return ParentLink(_names([texts.get(_RELATIVE, ""), texts.get(_ABSOLUTE, ""), name]), header[40:56])
 
 
 def vhd_identity(base: Stream) -> bytes:
@@ -70,7 +70,7 @@ def vhd_identity(base: Stream) -> bytes:
     return base.read_at(max(0, base.size - 512), 512)[68:84]
 
 
-def vhdx_link(name: str, locator: bytes) -> Link:
+def vhdx_link(name: str, locator: bytes) -> ParentLink:
     """The parent according to the locator in a VHDX file's metadata. ImageError when Hyper-V would not write such a locator."""
     if locator[:16] != _LOCATOR or len(locator) < 20:
         raise ImageError(f"{name}: damaged VHDX (the place of its parent)")
@@ -85,7 +85,7 @@ def vhdx_link(name: str, locator: bytes) -> Link:
         identity = uuid.UUID(found.get("parent_linkage", "")).bytes_le
     except ValueError as error:
         raise ImageError(f"{name}: damaged VHDX (no identifier of its parent)") from error
-    return Link(_names([found.get(key, "") for key in ("relative_path", "absolute_win32_path")]), identity)
+    return ParentLink(_names([found.get(key, "") for key in ("relative_path", "absolute_win32_path")]), identity)
 
 
 def vhdx_identity(base: Stream) -> bytes:

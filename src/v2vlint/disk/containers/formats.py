@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING, Any
 from v2vlint.disk.containers.tarred import holds_disk, open_tarred
 from v2vlint.disk.containers.variant import variant_of
 from v2vlint.disk.stream import Cached, HostFile, Joined, Piece, Stream
-from v2vlint.files import Access, Missing, Refused, access
+from v2vlint.files import FileMissing, FileOpener, Refused, access
 from v2vlint.files.urls import beside
 from v2vlint.model.errors import ImageError, Unsupported
 from v2vlint.model.source import DiskFile, ImageExtent, ImageNode
 
 if TYPE_CHECKING:
     from v2vlint.disk.containers.microsoft import Blocks
-    from v2vlint.disk.containers.vmdk import Descriptor, Extent
+    from v2vlint.disk.containers.vmdk import Descriptor, VmdkExtent
 
 MAX_CHAIN = 16
 _PACKED = {
@@ -69,7 +69,7 @@ class Image:
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class ChainPart:
     """One image of a chain: its format, virtual disk, and node."""
 
     format: str
@@ -84,7 +84,7 @@ Read = tuple[Stream, Mapping[str, Any] | None]
 class Opener:
     """Opens one image and everything it refers to through ``access``, tracking the host files and the depth of the chain."""
 
-    def __init__(self, files: Access) -> None:
+    def __init__(self, files: FileOpener) -> None:
         self.access = files
         self.files: list[HostFile] = []
         self.remarks: list[str] = []
@@ -98,21 +98,21 @@ class Opener:
             self.remarks.append(f"{file.name}: truncated ({stream.size} of {file.length} bytes)")
         return stream
 
-    def disk(self, file: DiskFile, base: Stream | None = None) -> Part:
+    def disk(self, file: DiskFile, base: Stream | None = None) -> ChainPart:
         """The image in ``file`` (or in ``base``, if already open). The format of a gzip-compressed one ends in ``.gz``."""
         if file.format == "blank":
-            return Part(file.format, Joined([Piece(file.length, None)]), None)
+            return ChainPart(file.format, Joined([Piece(file.length, None)]), None)
         base = base or (self.whole(file) if file.chunks else self.host(file))
         if file.format == "layer":
             from v2vlint.disk.containers.layer import in_layer
 
             part = self.plain(replace(file, format="", member=""), in_layer(file.name, base, file.member))
-            return Part(part.format, part.stream, None)
+            return ChainPart(part.format, part.stream, None)
         if not file.format and base.read_at(0, 3) == _GZIP:
             from v2vlint.disk.containers.gzipped import Gzipped
 
             part = self.plain(file, Gzipped(file.name, base))
-            return Part(f"{part.format}.gz", part.stream, None)
+            return ChainPart(f"{part.format}.gz", part.stream, None)
         return self.plain(file, base)
 
     def whole(self, file: DiskFile) -> Stream:
@@ -120,7 +120,7 @@ class Opener:
         hosts = [self.host(piece) for piece in file.chunks]
         return Joined([Piece(host.size, host) for host in hosts])
 
-    def plain(self, file: DiskFile, base: Stream) -> Part:
+    def plain(self, file: DiskFile, base: Stream) -> ChainPart:
         """The image in ``base``, the content of ``file``."""
         kind = file.format or detect(file.name, base)
         try:
@@ -129,13 +129,13 @@ class Opener:
             raise Unsupported(f"{file.name}: image format {kind} is not supported", hint="convert it with qemu-img convert") from None
         stream, more = opener(self, file, base)
         lone = more is not None and isinstance(base, HostFile)
-        return Part(kind, stream, ImageNode(base.real, kind, file.offset, file.length, **more) if lone else None)  # type: ignore[attr-defined, arg-type]
+        return ChainPart(kind, stream, ImageNode(base.real, kind, file.offset, file.length, **more) if lone else None)  # type: ignore[attr-defined, arg-type]
 
-    def referred(self, file: DiskFile, names: Sequence[str], what: str, kind: str = "") -> Part:
+    def referred(self, file: DiskFile, names: Sequence[str], what: str, kind: str = "") -> ChainPart:
         """The disk that ``file`` refers to as its ``what`` (backing file, parent…); see :meth:`found`."""
         return self.below(file, names, what, kind)[0]
 
-    def below(self, file: DiskFile, names: Sequence[str], what: str, kind: str = "") -> tuple[Part, HostFile]:
+    def below(self, file: DiskFile, names: Sequence[str], what: str, kind: str = "") -> tuple[ChainPart, HostFile]:
         """Like :meth:`referred`, but returns the file as well."""
         if self.depth >= MAX_CHAIN:
             raise ImageError(f"{file.name}: more than {MAX_CHAIN} images in a chain")
@@ -159,14 +159,14 @@ class Opener:
             target = DiskFile(path, path, format=kind, siblings=file.siblings)
             try:
                 return target, self.host(target)
-            except Missing:
+            except FileMissing:
                 continue
             except Refused as error:
                 raise Refused(f"{file.name}: refers to {path[:200]} ({what}), outside its folder", hint=error.hint) from error
-        raise Missing(f"{file.name}: its {what} {paths[0]} is missing", hint="give the whole chain of images")
+        raise FileMissing(f"{file.name}: its {what} {paths[0]} is missing", hint="give the whole chain of images")
 
 
-def open_image(file: DiskFile, files: Access | None = None) -> Image:
+def open_image(file: DiskFile, files: FileOpener | None = None) -> Image:
     """Open ``file`` and what it refers to through ``files``. ImageError, Unsupported or Refused says why not.
 
     Without ``files`` the operator named the file, and whatever it refers to must be in its folder.
@@ -265,7 +265,7 @@ def _open_vmdk(opener: Opener, file: DiskFile, base: Stream) -> Read:
     return Joined(pieces), None if parent and parent.node is None else more
 
 
-def _vmdk_parent(opener: Opener, file: DiskFile, descriptor: Descriptor | None) -> Part | None:
+def _vmdk_parent(opener: Opener, file: DiskFile, descriptor: Descriptor | None) -> ChainPart | None:
     """The parent at the hinted path, or else under the same name beside the child: the hint may be a path on another host."""
     if descriptor is None or not descriptor.parent:
         return None
@@ -273,7 +273,9 @@ def _vmdk_parent(opener: Opener, file: DiskFile, descriptor: Descriptor | None) 
     return opener.referred(file, [written, written.rpartition("/")[2]], "parent")
 
 
-def _vmdk_extent(opener: Opener, file: DiskFile, extent: Extent, parent: Part | None, offset: int) -> tuple[Piece, ImageNode | None]:
+def _vmdk_extent(
+    opener: Opener, file: DiskFile, extent: VmdkExtent, parent: ChainPart | None, offset: int
+) -> tuple[Piece, ImageNode | None]:
     if extent.kind == "ZERO":
         return Piece(extent.size, None), None
     if extent.kind not in ("FLAT", "VMFS", "SPARSE", "VMFSSPARSE", "SESPARSE"):

@@ -9,7 +9,7 @@ from dataclasses import replace
 from v2vlint.disk.containers.gzipped import Gzipped
 from v2vlint.disk.filesystems.archive import unpacked
 from v2vlint.disk.stream import Cached, HostFile, Slice, Stream
-from v2vlint.files import Access, access
+from v2vlint.files import FileOpener, access
 from v2vlint.model.errors import ImageError, Unsupported
 from v2vlint.model.source import DiskFile
 
@@ -19,7 +19,7 @@ _HEAD = 8
 _DAMAGED = (tarfile.TarError, EOFError, OSError, ValueError, RecursionError)
 
 
-def disks_in(layers: Iterable[DiskFile], files: Access | None = None) -> Iterator[DiskFile]:
+def disks_in(layers: Iterable[DiskFile], files: FileOpener | None = None) -> Iterator[DiskFile]:
     """The images in /disk, where KubeVirt looks for them, of layers that hold nothing else. ImageError for a layer that cannot be read."""
     for layer in layers:
         base = HostFile(layer.path, layer.offset, layer.length, files or access(None, layer.path))

@@ -8,7 +8,7 @@ import uuid
 from array import array
 
 from v2vlint.disk.checksums import crc32c
-from v2vlint.disk.containers.differencing import MAX_LOCATOR, Changed, Link, merged, vhd_link, vhdx_link
+from v2vlint.disk.containers.differencing import MAX_LOCATOR, Changed, ParentLink, merged, vhd_link, vhdx_link
 from v2vlint.disk.containers.headers import VHD_DYNAMIC_CHECKSUM, VHD_FOOTER_CHECKSUM, VdiHeader, VhdDynamicHeader, VhdFooter
 from v2vlint.disk.stream import Cached, Slice, Stream, exactly
 from v2vlint.model.errors import ImageError, Unsupported
@@ -40,7 +40,7 @@ class Blocks(Stream):
     ``link`` is the reference to the parent of a differencing disk; ``parent`` is then the parent's content.
     """
 
-    link: Link | None = None
+    link: ParentLink | None = None
     parent: Stream | None = None
 
     def __init__(self, name: str, base: Stream, size: int, block: int) -> None:
@@ -171,7 +171,7 @@ class Vdi(Blocks):
         if len(data) < 512 or (header := VdiHeader.parse(data)).signature != b"\x7f\x10\xda\xbe":
             raise ImageError(f"{name}: " + ("truncated VDI header" if len(data) < 512 else "no VDI header"))
         linkage, kind = header.uuid_linkage, header.type
-        self.link = Link((str(uuid.UUID(bytes_le=linkage)),), linkage) if kind == 4 else None
+        self.link = ParentLink((str(uuid.UUID(bytes_le=linkage)),), linkage) if kind == 4 else None
         if header.version != 0x10001 or kind not in (1, 2, 4) or (self.link is None and any(linkage + header.uuid_parent_modify)):
             raise Unsupported(f"{name}: VDI version {header.version:#x}, type {kind}, is not supported")
         self._map, self._data = header.blocks_offset, header.data_offset

@@ -25,7 +25,7 @@ _SETTING = re.compile(r'^\s*([\w.]+)\s*=\s*"?(.*?)"?\s*$')
 
 
 @dataclass(frozen=True, slots=True)
-class Extent:
+class VmdkExtent:
     """A line in a descriptor's extent section; ``size`` and ``start`` are in bytes."""
 
     size: int
@@ -40,7 +40,7 @@ class Descriptor:
 
     kind: str
     parent: str
-    extents: tuple[Extent, ...]
+    extents: tuple[VmdkExtent, ...]
     ids: tuple[str, str] = ("", "")
 
 
@@ -50,7 +50,7 @@ def read_descriptor(name: str, data: bytes) -> Descriptor:
     lines = [line.strip() for line in text.splitlines() if not line.lstrip().startswith("#")]
     settings = {match[1].lower(): match[2] for line in lines if (match := _SETTING.match(line))}
     extents = tuple(
-        Extent(int(match[2][:15]) * SECTOR, match[3].upper(), match[4] or "", int((match[5] or "0")[:15]) * SECTOR)
+        VmdkExtent(int(match[2][:15]) * SECTOR, match[3].upper(), match[4] or "", int((match[5] or "0")[:15]) * SECTOR)
         for line in lines
         if (match := _EXTENT.match(line))
     )

@@ -10,14 +10,14 @@ from typing import Any
 
 from Crypto.Cipher import AES
 
-from v2vlint.disk.crypto.xts import Sectors, xor
+from v2vlint.disk.crypto.xts import DecryptedSectors, xor
 from v2vlint.disk.stream import Stream
 
 _A, _B = (9, 0, 13, 0), (0, 10, 0, 25)
 _LANE = b"\xff\xff\xff\xff\0\0\0\0"
 
 
-class CbcStream(Sectors):
+class CbcStream(DecryptedSectors):
     """The plain content of ``base``. A sector's vector is its encrypted offset; ``diffuser`` is the diffuser's key, if any."""
 
     def __init__(self, base: Stream, key: bytes, sector: int, diffuser: bytes = b"") -> None:
@@ -26,7 +26,7 @@ class CbcStream(Sectors):
         self._diffuser: Any = AES.new(diffuser, AES.MODE_ECB) if diffuser else None
 
     def plain(self, offset: int, data: bytes) -> bytes:
-        """See :class:`~v2vlint.disk.crypto.xts.Sectors`."""
+        """See :class:`~v2vlint.disk.crypto.xts.DecryptedSectors`."""
         if not data:
             return b""
         places = range(offset, offset + len(data), self._sector)

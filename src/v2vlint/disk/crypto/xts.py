@@ -13,7 +13,7 @@ _STEP = 512
 _MAX = 1 << 20
 
 
-class Sectors(Stream):
+class DecryptedSectors(Stream):
     """The decrypted content of ``base`` starting at ``offset``, sector by sector. Subclasses implement :meth:`plain`."""
 
     def __init__(self, base: Stream, offset: int, size: int, sector: int) -> None:
@@ -36,7 +36,7 @@ class Sectors(Stream):
         raise NotImplementedError
 
 
-class XtsStream(Sectors):
+class XtsStream(DecryptedSectors):
     """The plain content of ``base`` starting at ``offset``. Initialisation vectors count units of ``unit`` bytes, starting at ``tweak``."""
 
     def __init__(self, base: Stream, key: bytes, offset: int, size: int, sector: int = 512, tweak: int = 0, unit: int = _STEP) -> None:
@@ -47,7 +47,7 @@ class XtsStream(Sectors):
         self._first, self._unit = tweak, unit
 
     def plain(self, offset: int, data: bytes) -> bytes:
-        """See :class:`Sectors`."""
+        """See :class:`DecryptedSectors`."""
         count = len(data) // self._sector
         first, step = self._first + offset // self._unit, self._sector // self._unit
         vectors = b"".join((first + index * step).to_bytes(16, "little") for index in range(count))

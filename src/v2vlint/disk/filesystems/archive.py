@@ -29,19 +29,19 @@ _WHITEOUT, _OPAQUE = ".wh.", ".wh..wh..opq"
 
 
 @dataclass(slots=True)
-class Entry:
+class ArchiveEntry:
     """An inode: its Stat, the target of a link, how to open a file, what is in a folder."""
 
     stat: Stat
     target: str = ""
     content: Callable[[], BinaryIO] | None = None
-    children: dict[str, Entry] = field(default_factory=dict)
+    children: dict[str, ArchiveEntry] = field(default_factory=dict)
 
 
 class EntryNode:
     """See :class:`~v2vlint.disk.filesystems.node.Node`."""
 
-    def __init__(self, entry: Entry) -> None:
+    def __init__(self, entry: ArchiveEntry) -> None:
         self._entry = entry
 
     def stat(self) -> Stat:
@@ -116,7 +116,7 @@ class ArchiveFileSystem:
             parent.children[parts[-1]] = entry
         new.add(id(parent.children[parts[-1]]))
 
-    def _parent(self, folders: list[str], new: set[int]) -> Entry:
+    def _parent(self, folders: list[str], new: set[int]) -> ArchiveEntry:
         """The folder with these names, made where the archive has none: what is in the way of it is not there any more."""
         here = self._top
         for name in folders:
@@ -128,27 +128,27 @@ class ArchiveFileSystem:
         return here
 
     @staticmethod
-    def _take_away(parent: Entry, name: str, new: set[int]) -> None:
+    def _take_away(parent: ArchiveEntry, name: str, new: set[int]) -> None:
         """What a whiteout hides: only what is below this layer."""
         hidden = list(parent.children) if name == _OPAQUE else [name.removeprefix(_WHITEOUT)]
         for one in hidden:
             if one in parent.children and id(parent.children[one]) not in new:
                 del parent.children[one]
 
-    def _entry(self, archive: tarfile.TarFile, member: tarfile.TarInfo, *, kept: bool) -> Entry:
+    def _entry(self, archive: tarfile.TarFile, member: tarfile.TarInfo, *, kept: bool) -> ArchiveEntry:
         if member.islnk():
             target = self._found(member.linkname)
-            return target if target is not None else Entry(_stat(member, Kind.OTHER))
+            return target if target is not None else ArchiveEntry(_stat(member, Kind.OTHER))
         if member.issym():
-            return Entry(_stat(member, Kind.LINK), member.linkname)
+            return ArchiveEntry(_stat(member, Kind.LINK), member.linkname)
         if member.isdir():
-            return Entry(_stat(member, Kind.DIR))
+            return ArchiveEntry(_stat(member, Kind.DIR))
         if not member.isreg():
-            return Entry(_stat(member, Kind.OTHER))
-        return Entry(_stat(member, Kind.FILE), content=self._content(archive, member, kept=kept))
+            return ArchiveEntry(_stat(member, Kind.OTHER))
+        return ArchiveEntry(_stat(member, Kind.FILE), content=self._content(archive, member, kept=kept))
 
-    def _found(self, path: str) -> Entry | None:
-        here: Entry | None = self._top
+    def _found(self, path: str) -> ArchiveEntry | None:
+        here: ArchiveEntry | None = self._top
         for part in path.split("/"):
             if part not in ("", ".") and here is not None:
                 here = here.children.get(part)
@@ -175,8 +175,8 @@ def _too_large() -> BinaryIO:
     raise ImageError("too large to be kept of a packed archive: unpack it first")
 
 
-def _folder() -> Entry:
-    return Entry(Stat(Kind.DIR, 0, 0o755))
+def _folder() -> ArchiveEntry:
+    return ArchiveEntry(Stat(Kind.DIR, 0, 0o755))
 
 
 def _stat(member: tarfile.TarInfo, kind: Kind) -> Stat:

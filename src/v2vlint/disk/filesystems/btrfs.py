@@ -24,7 +24,7 @@ from v2vlint.disk.filesystems.btrfs_items import (
     name_of,
 )
 from v2vlint.disk.filesystems.btrfs_log import LogTree, names_in, read_logs
-from v2vlint.disk.filesystems.btrfs_tree import Volume
+from v2vlint.disk.filesystems.btrfs_tree import BtrfsVolume
 from v2vlint.disk.filesystems.content import Content
 from v2vlint.disk.filesystems.node import Kind, Stat
 from v2vlint.disk.stream import Stream
@@ -58,7 +58,7 @@ class BtrfsFileSystem:
 
     def __init__(self, streams: Sequence[Stream], uuid: str = "", label: str = "") -> None:
         self.uuid, self.label = uuid, label
-        self.volume = Volume(streams)
+        self.volume = BtrfsVolume(streams)
         self.tree = functools.lru_cache(maxsize=1024)(self._tree)
         self.inode = functools.lru_cache(maxsize=16384)(self._inode)
         self.directory = functools.lru_cache(maxsize=2048)(self._directory)

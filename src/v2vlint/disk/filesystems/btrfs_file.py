@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from v2vlint.disk.filesystems.btrfs_tree import Volume
+from v2vlint.disk.filesystems.btrfs_tree import BtrfsVolume
 from v2vlint.disk.stream import Stream
 from v2vlint.model.errors import ImageError, Unsupported
 
@@ -21,7 +21,7 @@ _ZLIB, _LZO, _ZSTD = 1, 2, 3
 
 
 @dataclass(frozen=True, slots=True)
-class Extent:
+class BtrfsExtent:
     """``size`` bytes of a file from ``start`` on. ``data`` is inline data; ``address`` 0 without it is a hole."""
 
     start: int
@@ -37,10 +37,10 @@ class Extent:
 class BtrfsFile(Stream):
     """The content of a file; gaps between extents are zeros."""
 
-    def __init__(self, volume: Volume, size: int, items: Iterable[tuple[int, bytes]], logged: Mapping[int, bytes]) -> None:
+    def __init__(self, volume: BtrfsVolume, size: int, items: Iterable[tuple[int, bytes]], logged: Mapping[int, bytes]) -> None:
         super().__init__(size)
         self._volume = volume
-        self._extents: list[Extent] = []
+        self._extents: list[BtrfsExtent] = []
         for start, data in items:
             self._extents.append(_extent(start, data))
             if len(self._extents) > MAX_EXTENTS:
@@ -67,14 +67,14 @@ class BtrfsFile(Stream):
             offset, length = offset + count, length - count
         return b"".join(parts)
 
-    def _read(self, extent: Extent, inside: int, count: int) -> bytes:
+    def _read(self, extent: BtrfsExtent, inside: int, count: int) -> bytes:
         if extent.compression:
             return self._unpacked(extent)[extent.skip + inside : extent.skip + inside + count]
         if extent.data or not extent.address:
             return extent.data[inside : inside + count]
         return self._volume.read(extent.address + extent.skip + inside, count)
 
-    def _unpacked(self, extent: Extent) -> bytes:
+    def _unpacked(self, extent: BtrfsExtent) -> bytes:
         if extent.start not in self._plain:
             packed = extent.data or self._volume.read(extent.address, extent.disk_size)
             try:
@@ -88,21 +88,21 @@ class BtrfsFile(Stream):
         return self._plain[extent.start]
 
 
-def _extent(start: int, data: bytes) -> Extent:
+def _extent(start: int, data: bytes) -> BtrfsExtent:
     plain, compression, encryption, _other, kind = struct.unpack_from("<QBBHB", data, 8)
     if encryption or compression > _ZSTD:
         raise Unsupported(f"btrfs extent with encryption {encryption}, compression {compression}")
     if kind == _INLINE:
-        return Extent(start, plain, compression, plain_size=min(plain, MAX_EXTENT), data=data[21:])
+        return BtrfsExtent(start, plain, compression, plain_size=min(plain, MAX_EXTENT), data=data[21:])
     address, disk_size, skip, size = struct.unpack_from("<QQQQ", data, 21)
     if kind != _REGULAR or not address:
-        return Extent(start, size)
+        return BtrfsExtent(start, size)
     if compression and (disk_size > MAX_EXTENT or plain > MAX_EXTENT):
         raise ImageError("damaged btrfs extent (size)")
-    return Extent(start, size, compression, address, disk_size, skip, plain)
+    return BtrfsExtent(start, size, compression, address, disk_size, skip, plain)
 
 
-def _overlaid(extents: list[Extent], logged: list[Extent], sector: int) -> list[Extent]:
+def _overlaid(extents: list[BtrfsExtent], logged: list[BtrfsExtent], sector: int) -> list[BtrfsExtent]:
     """The extents after the replay of a log: each logged one takes the place of all that it covers."""
     for new in logged:
         end = -(-(new.start + new.size) // sector) * sector
@@ -110,7 +110,7 @@ def _overlaid(extents: list[Extent], logged: list[Extent], sector: int) -> list[
     return sorted(extents, key=lambda extent: extent.start)
 
 
-def _without(extent: Extent, start: int, end: int) -> Iterator[Extent]:
+def _without(extent: BtrfsExtent, start: int, end: int) -> Iterator[BtrfsExtent]:
     """What is left of an extent outside of ``start`` to ``end``. Inline data is not split: it lies in the first sector alone."""
     last = extent.start + extent.size
     if last <= start or extent.start >= end:

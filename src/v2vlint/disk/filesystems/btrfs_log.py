@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from v2vlint.disk.filesystems.btrfs_items import DIR_INDEX, EXTENT, INODE, INODE_EXTREF, INODE_REF, ROOT, XATTR, DirItem, dir_items, name_of
-from v2vlint.disk.filesystems.btrfs_tree import Volume
+from v2vlint.disk.filesystems.btrfs_tree import BtrfsVolume
 from v2vlint.model.errors import ImageError
 
 _TREE_LOG = 2**64 - 6
@@ -83,7 +83,7 @@ def _renamed(listing: Listing, inode: int, names: list[tuple[int, str]], before:
     return listing
 
 
-def read_logs(volume: Volume) -> dict[int, LogTree]:
+def read_logs(volume: BtrfsVolume) -> dict[int, LogTree]:
     """The logs by subvolume, empty when the filesystem was unmounted or committed last. ImageError when one is damaged."""
     if not volume.log_root:
         return {}
@@ -95,7 +95,7 @@ def read_logs(volume: Volume) -> dict[int, LogTree]:
     return logs
 
 
-def _read_log(volume: Volume, address: int) -> LogTree:
+def _read_log(volume: BtrfsVolume, address: int) -> LogTree:
     log = LogTree()
     for count, ((owner, kind, offset), data) in enumerate(volume.scan(address, (0, 0, 0))):
         if count > MAX_ITEMS:
@@ -130,7 +130,7 @@ def _refs(kind: int, offset: int, data: bytes) -> Iterator[tuple[int, int, str]]
         at += head + size
 
 
-def names_in(volume: Volume, address: int, inode: int, folder: int) -> dict[int, str]:
+def names_in(volume: BtrfsVolume, address: int, inode: int, folder: int) -> dict[int, str]:
     """The indexes and names that an inode has in a folder, by the tree at ``address``."""
     plain = ((INODE_REF, offset, data) for offset, data in volume.items(address, inode, INODE_REF, folder))
     return {index: name for kind, offset, data in plain if offset == folder for _parent, index, name in _refs(kind, offset, data)}

@@ -57,7 +57,7 @@ class Chunk:
 
 
 @dataclass(frozen=True, slots=True)
-class Node:
+class TreeBlock:
     """A tree block: its keys with, in a leaf, where their data is, in an inner node, the blocks below."""
 
     level: int
@@ -66,7 +66,7 @@ class Node:
     data: bytes
 
 
-class Volume:
+class BtrfsVolume:
     """The logical address space of a btrfs over its devices, and the trees in it."""
 
     def __init__(self, streams: Sequence[Stream]) -> None:
@@ -79,7 +79,7 @@ class Volume:
         self.device_count = struct.unpack_from("<Q", newest, 136)[0]
         self.sector, self.node_size = struct.unpack_from("<II", newest, 144)
         self._check(struct.unpack_from("<Q", newest, 188)[0])
-        self._nodes: OrderedDict[int, Node] = OrderedDict()
+        self._nodes: OrderedDict[int, TreeBlock] = OrderedDict()
         self._starts: list[int] = []
         self._chunks: list[Chunk] = []
         size = min(struct.unpack_from("<I", newest, 160)[0], 2048)
@@ -134,7 +134,7 @@ class Volume:
                 return exactly(self._devices[device], offset, count)
         raise ImageError(self.missing or "damaged btrfs chunk map")
 
-    def node(self, address: int) -> Node:
+    def node(self, address: int) -> TreeBlock:
         """The tree block at a logical address."""
         nodes = self._nodes
         if address in nodes:
@@ -166,14 +166,14 @@ class Volume:
             yield key[2], data
 
 
-def _node(address: int, data: bytes) -> Node:
+def _node(address: int, data: bytes) -> TreeBlock:
     count, level = struct.unpack_from("<IB", data, 96)
     stated = struct.unpack_from("<Q", data, 48)[0]
     if stated != address or level >= MAX_LEVEL or count * (33 if level else 25) > len(data) - _HEADER:
         raise ImageError(f"damaged btrfs tree block at {address}")
     layout = "<QBQQQ" if level else "<QBQII"
     items = list(struct.iter_unpack(layout, data[_HEADER : _HEADER + count * struct.calcsize(layout)]))
-    return Node(level, [item[:3] for item in items], [item[3:] for item in items], b"" if level else data)
+    return TreeBlock(level, [item[:3] for item in items], [item[3:] for item in items], b"" if level else data)
 
 
 def _system_chunks(data: bytes) -> Iterator[tuple[Key, bytes]]:

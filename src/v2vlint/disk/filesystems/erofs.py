@@ -25,7 +25,7 @@ _KNOWN = 0x1 | 0x2 | 0x4 | 0x8
 
 
 @dataclass(frozen=True, slots=True)
-class Inode:
+class ErofsInode:
     """An inode. ``layout`` says how its data lies, ``place`` is what follows it, in bytes; ``data`` is a block or a format of chunks."""
 
     kind: Kind
@@ -67,7 +67,7 @@ class Erofs:
         """The top directory."""
         return ErofsNode(self, self._root)
 
-    def _inode(self, number: int) -> Inode:
+    def _inode(self, number: int) -> ErofsInode:
         at = self._inodes_at + number * 32
         raw = exactly(self.base, at, 64)
         form, xattrs, mode = struct.unpack_from("<HHH", raw)
@@ -78,7 +78,7 @@ class Erofs:
             mtime = self._built
         place = at + (64 if form & 1 else 32) + (12 + 4 * (xattrs - 1) if xattrs else 0)
         kind = _KINDS.get(mode & 0o170000, Kind.OTHER)
-        return Inode(kind, size, mode & 0o7777, uid, gid, float(mtime), form >> 1 & 7, place, data)
+        return ErofsInode(kind, size, mode & 0o7777, uid, gid, float(mtime), form >> 1 & 7, place, data)
 
     def _directory(self, number: int) -> dict[str, int]:
         inode = self.inode(number)
@@ -90,7 +90,7 @@ class Erofs:
                 found[name] = child
         return {name: child for name, child in found.items() if name not in (".", "..")}
 
-    def open(self, inode: Inode) -> Stream:
+    def open(self, inode: ErofsInode) -> Stream:
         """The content of a file, a link or a directory."""
         if inode.layout in (_PLAIN, _INLINE):
             return self._flat(inode)
@@ -104,12 +104,12 @@ class Erofs:
             return Packed(self.base, self.block, inode.size, inode.place, compact=inode.layout == _COMPACT)
         raise Unsupported(f"EROFS data of layout {inode.layout} is not supported")
 
-    def _flat(self, inode: Inode) -> Stream:
+    def _flat(self, inode: ErofsInode) -> Stream:
         last = (inode.size - 1) // self.block * self.block if inode.size and inode.layout == _INLINE else inode.size
         pieces = [Piece(last, self.base, inode.data * self.block)]
         return Joined([*pieces, Piece(inode.size - last, self.base, inode.place)])
 
-    def _chunked(self, inode: Inode) -> Stream:
+    def _chunked(self, inode: ErofsInode) -> Stream:
         form, width = inode.data & 0xFFFF, 8 if inode.data & _INDEXES else 4
         chunk = self.block << (form & 31)
         count = -(-inode.size // chunk)

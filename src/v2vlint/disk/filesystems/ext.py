@@ -61,14 +61,14 @@ class Ext:
 
     def _recover(self) -> None:
         """Lay what the journal holds over the filesystem. One that cannot be replayed leaves it as it is, and ``stale`` says why."""
-        from v2vlint.disk.filesystems.ext_journal import Journal, Replayed
+        from v2vlint.disk.filesystems.ext_journal import ExtJournal, Replayed
 
         as_is = self._lying = copy.copy(self)
         as_is._forget()
         try:
             if not self._journal_inode:
                 raise ImageError("its journal lies on another device")
-            journal = Journal(ExtFile(as_is, as_is.inode(self._journal_inode)))
+            journal = ExtJournal(ExtFile(as_is, as_is.inode(self._journal_inode)))
             if journal.block_size != self.block_size:
                 raise ImageError("its journal has other blocks than itself")
             self.fast = read_fast_commits(journal.fast(), journal.expected)

@@ -49,7 +49,7 @@ class _Transaction:
     crc: int = 0xFFFFFFFF
 
 
-class Journal:
+class ExtJournal:
     """A journal. ``changes`` maps filesystem blocks to (journal block, escaped), empty when there is nothing to replay.
 
     ImageError when the kernel would refuse to replay it. ``fast`` are the fast commits' blocks, ``expected`` their transaction.
@@ -212,7 +212,7 @@ def _crc32_be(crc: int, data: bytes) -> int:
 class Replayed(Stream):
     """A filesystem with the changes of its journal applied."""
 
-    def __init__(self, base: Stream, journal: Journal) -> None:
+    def __init__(self, base: Stream, journal: ExtJournal) -> None:
         super().__init__(base.size)
         self._base, self._journal = base, journal
 

@@ -33,7 +33,7 @@ _END, _BROKEN = -1, -2
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class FatEntry:
     """A directory entry. ``cluster`` 0 is an empty file."""
 
     name: str
@@ -78,7 +78,7 @@ class Fat:
     @property
     def root(self) -> FatNode:
         """The top directory."""
-        return FatNode(self, Entry("", "", _DIRECTORY, self._root_cluster if self._bits == 32 else _ROOT, 0, 0.0))
+        return FatNode(self, FatEntry("", "", _DIRECTORY, self._root_cluster if self._bits == 32 else _ROOT, 0, 0.0))
 
     def free(self) -> int:
         """Bytes in clusters that belong to nothing, counted in the FAT itself."""
@@ -122,7 +122,7 @@ class Fat:
         data = _Data(self.base, self._data_at - 2 * per)
         return RunFile(data, per, size, _runs(clusters))
 
-    def _directory(self, cluster: int) -> dict[str, Entry]:
+    def _directory(self, cluster: int) -> dict[str, FatEntry]:
         data = Slice(self.base, self._root_at, self._root_size) if cluster == _ROOT else self.content(cluster, -1)
         return {entry.name: entry for entry in _entries(data.read_at(0, MAX_DIRECTORY), to_the_end=self._strict)}
 
@@ -147,7 +147,7 @@ def _runs(clusters: list[int]) -> Iterator[tuple[int, int | None, int]]:
             start = index
 
 
-def _entries(data: bytes, *, to_the_end: bool) -> Iterator[Entry]:
+def _entries(data: bytes, *, to_the_end: bool) -> Iterator[FatEntry]:
     """The entries of a folder; those behind the mark of its end too for Linux, which does not stop there."""
     long = _LongName()
     for at in range(0, len(data) - 31, 32):
@@ -192,7 +192,7 @@ class _LongName:
         return name if self._left == 0 and self._sum == total else ""
 
 
-def _entry(raw: bytes, long_name: str) -> Entry:
+def _entry(raw: bytes, long_name: str) -> FatEntry:
     head, tail = raw[:8].rstrip(b" "), raw[8:11].rstrip(b" ")
     head = b"\xe5" + head[1:] if head[:1] == b"\x05" else head
     base, extension = head.decode("cp437"), tail.decode("cp437")
@@ -200,7 +200,7 @@ def _entry(raw: bytes, long_name: str) -> Entry:
     plain = f"{base.lower() if raw[12] & 8 else base}" + (f".{extension.lower() if raw[12] & 16 else extension}" if extension else "")
     time, date = struct.unpack_from("<HH", raw, 22)
     high, low, size = struct.unpack_from("<H", raw, 20)[0], *struct.unpack_from("<HI", raw, 26)
-    return Entry(long_name or plain, short, raw[11], high << 16 | low, size, _seconds(date, time))
+    return FatEntry(long_name or plain, short, raw[11], high << 16 | low, size, _seconds(date, time))
 
 
 def _seconds(date: int, time: int) -> float:
@@ -213,11 +213,11 @@ def _seconds(date: int, time: int) -> float:
 class FatNode:
     """An entry as the rest of v2vlint sees it."""
 
-    def __init__(self, fs: Fat, entry: Entry) -> None:
+    def __init__(self, fs: Fat, entry: FatEntry) -> None:
         self._fs, self._entry = fs, entry
 
     @property
-    def entry(self) -> Entry:
+    def entry(self) -> FatEntry:
         """The entry itself."""
         return self._entry
 

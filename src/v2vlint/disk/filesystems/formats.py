@@ -14,7 +14,7 @@ from typing import Any
 
 
 @dataclass(frozen=True, slots=True)
-class Identity:
+class NamesAt:
     """Where a superblock keeps its UUID and label: offsets in bytes from the start of the device, -1 when it has none."""
 
     uuid: int = -1
@@ -39,7 +39,7 @@ class Format:
     title: str
     probe: str = ""
     magics: tuple[tuple[int, bytes], ...] = ()
-    identity: Identity = Identity()
+    identity: NamesAt = NamesAt()
     reader: str = ""
     is_layer: bool = False
     roots: tuple[str, ...] = ()
@@ -104,32 +104,36 @@ FORMATS: tuple[Format, ...] = (
     Format(("bcache",), "bcache", "probe_layers:bcache"),
     Format(("bcachefs",), "bcachefs", "probe_layers:bcachefs", roots=_LINUX),
     Format(("stratis",), "Stratis", magics=((512 + 4, b"!Stra0tis\x86\xff\x02^\x41rh"),)),
-    Format(("vdo",), "VDO", magics=((0, b"dmvdo001"),), identity=Identity(uuid=40)),
+    Format(("vdo",), "VDO", magics=((0, b"dmvdo001"),), identity=NamesAt(uuid=40)),
     Format(("DM_integrity",), "dm-integrity", magics=((0, b"integrt\0"),)),
-    Format(("DM_verity_hash",), "dm-verity hashes", magics=((0, b"verity\0\0"),), is_layer=True, identity=Identity(uuid=16)),
+    Format(("DM_verity_hash",), "dm-verity hashes", magics=((0, b"verity\0\0"),), is_layer=True, identity=NamesAt(uuid=16)),
     Format(
-        ("f2fs",), "F2FS", magics=((1024, b"\x10\x20\xf5\xf2"),), roots=_LINUX, identity=Identity(1024 + 108, 1024 + 124, 1024, "utf-16-le")
+        ("f2fs",),
+        "F2FS",
+        magics=((1024, b"\x10\x20\xf5\xf2"),),
+        roots=_LINUX,
+        identity=NamesAt(1024 + 108, 1024 + 124, 1024, "utf-16-le"),
     ),
     Format(
         ("erofs",),
         "EROFS",
         magics=((1024, b"\xe2\xe1\xf5\xe0"),),
-        identity=Identity(1024 + 48, 1024 + 64, 16),
+        identity=NamesAt(1024 + 48, 1024 + 64, 16),
         reader="erofs:open_erofs",
         roots=_LINUX,
     ),
-    Format(("nilfs2",), "NILFS2", magics=((1024 + 6, b"\x34\x34"),), roots=_LINUX, identity=Identity(1024 + 152, 1024 + 168, 80)),
-    Format(("jfs",), "JFS", magics=((32768, b"JFS1"),), roots=_LINUX, identity=Identity(32768 + 136, 32768 + 152, 16)),
+    Format(("nilfs2",), "NILFS2", magics=((1024 + 6, b"\x34\x34"),), roots=_LINUX, identity=NamesAt(1024 + 152, 1024 + 168, 80)),
+    Format(("jfs",), "JFS", magics=((32768, b"JFS1"),), roots=_LINUX, identity=NamesAt(32768 + 136, 32768 + 152, 16)),
     Format(
         ("reiserfs",),
         "ReiserFS",
         magics=tuple((65536 + 52, b"ReIsEr%sFs" % kind) for kind in (b"2", b"3")),
         roots=_LINUX,
-        identity=Identity(65536 + 84, 65536 + 100, 16),
+        identity=NamesAt(65536 + 84, 65536 + 100, 16),
     ),
     Format(("reiserfs",), "ReiserFS", magics=((65536 + 52, b"ReIsErFs"), (8192 + 52, b"ReIsErFs"), (8192 + 20, b"ReIsErFs")), roots=_LINUX),
-    Format(("reiser4",), "Reiser4", magics=((65536, b"ReIsEr4"),), roots=_LINUX, identity=Identity(65536 + 20, 65536 + 36, 16)),
-    Format(("apfs",), "APFS", magics=((32, b"NXSB"),), identity=Identity(uuid=72)),
+    Format(("reiser4",), "Reiser4", magics=((65536, b"ReIsEr4"),), roots=_LINUX, identity=NamesAt(65536 + 20, 65536 + 36, 16)),
+    Format(("apfs",), "APFS", magics=((32, b"NXSB"),), identity=NamesAt(uuid=72)),
     Format(("hfsplus",), "HFS+", magics=((1024, b"H+\0\4"), (1024, b"HX\0\5"))),
     Format(("ReFS",), "ReFS", magics=((0, b"\0\0\0ReFS\0"),), roots=_WINDOWS),
     Format(("ufs",), "UFS", "probe_unix:ufs"),
@@ -137,31 +141,36 @@ FORMATS: tuple[Format, ...] = (
         ("gfs",),
         "GFS",
         magics=((65536, b"\x01\x16\x19\x70" + bytes(20) + b"\0\0\x05\x1d"),),
-        identity=Identity(65536 + 256, 65536 + 160, 64),
+        identity=NamesAt(65536 + 256, 65536 + 160, 64),
     ),
-    Format(("gfs2",), "GFS2", magics=((65536, b"\x01\x16\x19\x70"),), identity=Identity(65536 + 256, 65536 + 160, 64)),
+    Format(("gfs2",), "GFS2", magics=((65536, b"\x01\x16\x19\x70"),), identity=NamesAt(65536 + 256, 65536 + 160, 64)),
     *(
-        Format(("ocfs2",), "OCFS2", magics=((block, b"OCFSV2"),), identity=Identity(block + 336, block + 272, 64))
+        Format(("ocfs2",), "OCFS2", magics=((block, b"OCFSV2"),), identity=NamesAt(block + 336, block + 272, 64))
         for block in (1024, 2048, 4096, 8192)
     ),
-    Format(("oracleasm",), "Oracle ASM", magics=((32, b"ORCLDISK"),), identity=Identity(label=40, label_size=24)),
+    Format(("oracleasm",), "Oracle ASM", magics=((32, b"ORCLDISK"),), identity=NamesAt(label=40, label_size=24)),
     Format(("drbd",), "DRBD", "probe_layers:drbd"),
     Format(("VMFS_volume_member",), "VMFS", "probe_layers:vmfs_volume"),
     Format(("ldm_member",), "Windows dynamic disk", magics=((6 << 9, b"PRIVHEAD"),)),
     Format(("VMFS",), "VMFS", "probe_layers:vmfs"),
-    Format(("nss",), "Novell Storage Services", magics=((4096, b"SPB5"),), identity=Identity(uuid=4096 + 348)),
+    Format(("nss",), "Novell Storage Services", magics=((4096, b"SPB5"),), identity=NamesAt(uuid=4096 + 348)),
     Format(("vxfs",), "VxFS", magics=((1024, b"\xf5\xfc\x01\xa5"), (8192, b"\xa5\x01\xfc\xf5"))),
     Format(("hpfs",), "HPFS", "probe_fat:probe_hpfs"),
     Format(("hfs",), "HFS", "probe_unix:hfs"),
-    Format(("befs",), "BFS of BeOS", magics=((512 + 32, b"1SFB"), (512 + 32, b"BFS1")), identity=Identity(label=512, label_size=32)),
+    Format(("befs",), "BFS of BeOS", magics=((512 + 32, b"1SFB"), (512 + 32, b"BFS1")), identity=NamesAt(label=512, label_size=32)),
     Format(("bfs",), "BFS of SCO", magics=((0, b"\xce\xfa\xad\x1b"),)),
-    Format(("cramfs",), "cramfs", magics=((0, b"\x45\x3d\xcd\x28"), (0, b"\x28\xcd\x3d\x45")), identity=Identity(label=48, label_size=16)),
-    Format(("romfs",), "romfs", magics=((0, b"-rom1fs-"),), identity=Identity(label=16, label_size=16)),
+    Format(
+        ("cramfs",),
+        "cramfs",
+        magics=((0, b"\x45\x3d\xcd\x28"), (0, b"\x28\xcd\x3d\x45")),
+        identity=NamesAt(label=48, label_size=16),
+    ),
+    Format(("romfs",), "romfs", magics=((0, b"-rom1fs-"),), identity=NamesAt(label=16, label_size=16)),
     Format(("ubi",), "UBI", "probe_images:ubi"),
-    Format(("ubifs",), "UBIFS", magics=((0, b"\x31\x18\x10\x06"),), identity=Identity(uuid=108)),
+    Format(("ubifs",), "UBIFS", magics=((0, b"\x31\x18\x10\x06"),), identity=NamesAt(uuid=108)),
     Format(("ceph_bluestore",), "Ceph BlueStore", magics=((0, b"bluestore block device"),)),
     Format(("scoutfs_meta", "scoutfs_data"), "ScoutFS", "probe_layers:scoutfs"),
-    Format(("mpool",), "mpool", magics=((0, b"mpoolDev"),), identity=Identity(40, 8, 32)),
+    Format(("mpool",), "mpool", magics=((0, b"mpoolDev"),), identity=NamesAt(40, 8, 32)),
     Format(("zonefs",), "zonefs", magics=((0, b"SFOZ"),)),
     Format(("xfs_external_log",), "external log of XFS", magics=((0, b"\xfe\xed\xba\xbe"),)),
     Format(("minix",), "Minix", "probe_unix:minix"),

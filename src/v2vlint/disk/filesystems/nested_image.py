@@ -25,7 +25,7 @@ class NestedImageError(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class NestedEntry:
     """A file or symbolic link. ``data`` is None unless it was wanted and could be read; ``link`` is a link's target."""
 
     path: str
@@ -37,7 +37,7 @@ class Entry:
 Wanted = Callable[[str, int], bool]
 
 
-def entries(data: bytes, wanted: Wanted) -> tuple[str, Iterator[Entry]]:
+def entries(data: bytes, wanted: Wanted) -> tuple[str, Iterator[NestedEntry]]:
     """The kind of image and what is in it, directories left out. NestedImageError at once or while iterating."""
     if data[:4] == b"hsqs":
         return "squashfs", _guarded(_squashfs(data, wanted))
@@ -46,7 +46,7 @@ def entries(data: bytes, wanted: Wanted) -> tuple[str, Iterator[Entry]]:
     raise NestedImageError("is neither a squashfs nor an EROFS image")
 
 
-def _guarded(found: Iterator[Entry]) -> Iterator[Entry]:
+def _guarded(found: Iterator[NestedEntry]) -> Iterator[NestedEntry]:
     try:
         yield from found
     except (MemoryError, NestedImageError):
@@ -55,7 +55,7 @@ def _guarded(found: Iterator[Entry]) -> Iterator[Entry]:
         raise NestedImageError(f"is damaged ({type(error).__name__}: {error})") from error
 
 
-def _squashfs(data: bytes, wanted: Wanted) -> Iterator[Entry]:
+def _squashfs(data: bytes, wanted: Wanted) -> Iterator[NestedEntry]:
     from v2vlint.disk.filesystems.squashfs import SquashFileSystem, SquashNode
 
     pending: list[tuple[str, SquashNode, int]] = [("", SquashFileSystem(MemoryStream(data)).root, 0)]
@@ -71,10 +71,10 @@ def _squashfs(data: bytes, wanted: Wanted) -> Iterator[Entry]:
                 if depth < MAX_DEPTH:
                     pending.append((f"{path}/", child, depth + 1))
             elif found.kind is Kind.LINK:
-                yield Entry(path, 0, link=child.link())
+                yield NestedEntry(path, 0, link=child.link())
             else:
                 keep = found.kind is Kind.FILE and wanted(path, found.size)
-                yield Entry(path, found.size, child.open().read(found.size) if keep else None)
+                yield NestedEntry(path, found.size, child.open().read(found.size) if keep else None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +96,7 @@ class _Erofs:
         if not 9 <= self.bits <= 16:
             raise NestedImageError("has an impossible block size")
 
-    def walk(self) -> Iterator[Entry]:
+    def walk(self) -> Iterator[NestedEntry]:
         pending = [("", self.root, 0)]
         seen: set[int] = set()
         while pending:
@@ -112,11 +112,11 @@ class _Erofs:
                 elif kind != _DIR:
                     yield self.entry(path, node, kind)
 
-    def entry(self, path: str, node: _Inode, kind: int) -> Entry:
+    def entry(self, path: str, node: _Inode, kind: int) -> NestedEntry:
         if kind == _LINK:
-            return Entry(path, 0, link=(self.content(node, 4096) or b"").decode("utf-8", "surrogateescape"))
+            return NestedEntry(path, 0, link=(self.content(node, 4096) or b"").decode("utf-8", "surrogateescape"))
         keep = kind == _FILE and self.wanted(path, node.size)
-        return Entry(path, node.size, self.content(node, node.size) if keep else None)
+        return NestedEntry(path, node.size, self.content(node, node.size) if keep else None)
 
     def inode(self, number: int) -> _Inode:
         offset = self.meta + number * 32

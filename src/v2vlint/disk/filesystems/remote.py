@@ -10,7 +10,7 @@ from urllib.parse import quote
 
 from v2vlint.disk.filesystems.node import Kind, Stat
 from v2vlint.disk.stream import HostFile
-from v2vlint.files import Access
+from v2vlint.files import FileOpener
 from v2vlint.model.errors import ImageError
 
 MAX_LISTING = 64 << 20
@@ -20,7 +20,7 @@ _KINDS = ((stat.S_ISREG, Kind.FILE), (stat.S_ISDIR, Kind.DIR), (stat.S_ISLNK, Ki
 class RemoteFileSystem:
     """The tree below ``url`` (``sftp://host``)."""
 
-    def __init__(self, url: str, files: Access) -> None:
+    def __init__(self, url: str, files: FileOpener) -> None:
         self.type, self.uuid, self.label, self.stale = "", "", "", ""
         self._url, self._files = url, files
         self._folders: dict[str, dict[str, tuple[Stat, str]]] = {}

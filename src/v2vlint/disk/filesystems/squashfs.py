@@ -27,7 +27,7 @@ Place = tuple[int, int]
 
 
 @dataclass(frozen=True, slots=True)
-class Inode:
+class SquashfsInode:
     """The fields of an inode. For a directory ``start`` and ``offset`` are where its list is, for a file its first block; ``tail`` is
     where the block sizes or the link target follow."""
 
@@ -104,13 +104,15 @@ class SquashFileSystem:
     def _id(self, index: int) -> int:
         return int(struct.unpack("<I", self._entry(self._id_table, index, 4))[0]) if index < self._ids else 0
 
-    def _inode(self, place: Place) -> Inode:
+    def _inode(self, place: Place) -> SquashfsInode:
         head, after = self.metadata(self._inode_table, place, 16)
         kind, mode, uid, gid, mtime, _number = struct.unpack("<HHHHII", head)
         layout = _LAYOUTS.get(kind, "")
         body, tail = self.metadata(self._inode_table, after, struct.calcsize(layout))
         size, start, offset, fragment = _fields(kind, struct.unpack(layout, body))
-        return Inode(_KINDS.get(kind, Kind.OTHER), mode & 0o7777, self._id(uid), self._id(gid), mtime, size, start, offset, fragment, tail)
+        return SquashfsInode(
+            _KINDS.get(kind, Kind.OTHER), mode & 0o7777, self._id(uid), self._id(gid), mtime, size, start, offset, fragment, tail
+        )
 
     def _directory(self, place: Place) -> dict[str, Place]:
         inode = self.inode(place)
@@ -119,7 +121,7 @@ class SquashFileSystem:
         data = self.metadata(self._directory_table, (inode.start, inode.offset), max(0, inode.size - 3))[0]
         return dict(_names(data))
 
-    def follow(self, inode: Inode, length: int) -> bytes:
+    def follow(self, inode: SquashfsInode, length: int) -> bytes:
         """The bytes that follow an inode: block sizes or a link target."""
         return self.metadata(self._inode_table, inode.tail, length)[0]
 
@@ -170,7 +172,7 @@ def _names(data: bytes) -> Iterator[tuple[str, Place]]:
 class SquashFile(Stream):
     """The content of a file."""
 
-    def __init__(self, fs: SquashFileSystem, inode: Inode) -> None:
+    def __init__(self, fs: SquashFileSystem, inode: SquashfsInode) -> None:
         super().__init__(inode.size)
         self._fs, self._inode = fs, inode
         whole = inode.fragment != _NO_FRAGMENT

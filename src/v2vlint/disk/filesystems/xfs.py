@@ -32,7 +32,7 @@ _KINDS = {modes.S_IFREG: Kind.FILE, modes.S_IFDIR: Kind.DIR, modes.S_IFLNK: Kind
 
 
 @dataclass(frozen=True, slots=True)
-class Inode:
+class XfsInode:
     """The fields of an inode; ``fork`` is its data fork, ``format`` how that is to be read, ``attributes`` the same of its other fork."""
 
     number: int
@@ -110,7 +110,7 @@ class Xfs:
         """The top directory."""
         return XfsNode(self, self._root)
 
-    def _inode(self, number: int) -> Inode:
+    def _inode(self, number: int) -> XfsInode:
         block, index = divmod(number, 1 << self._inode_log)
         data = self.base.read_at(self._place(block) * self.block_size + index * self._inode_size, self._inode_size)
         for change in self._logged.get(number, ()):
@@ -131,13 +131,13 @@ class Xfs:
         kind = _KINDS.get(modes.S_IFMT(mode), Kind.OTHER)
         parts = struct.unpack_from(">I", data, 76)[0] if flags & _LARGE_COUNTS else struct.unpack_from(">H", data, 80)[0]
         attributes = (data[83], parts, data[start + data[82] * 8 :] if data[82] else b"")
-        return Inode(number, kind, mode & 0o7777, uid, gid, size, mtime, layout, count, fork, attributes)
+        return XfsInode(number, kind, mode & 0o7777, uid, gid, size, mtime, layout, count, fork, attributes)
 
     def _place(self, block: int) -> int:
         """The disk block of a filesystem block number, which holds the allocation group in its high bits."""
         return (block >> self._block_log) * int(self._group_blocks) + (block & ((1 << self._block_log) - 1))
 
-    def content(self, inode: Inode) -> Stream | BinaryIO:
+    def content(self, inode: XfsInode) -> Stream | BinaryIO:
         """The data of an inode."""
         if inode.format == _LOCAL:
             return io.BytesIO(inode.fork[: inode.size])
@@ -171,7 +171,7 @@ class Xfs:
             block, count = (high & 0x1FF) << 43 | low >> 21, low & ((1 << 21) - 1)
             yield offset, None if unwritten else self._place(block), count
 
-    def _leaves(self, inode: Inode) -> Iterator[bytes]:
+    def _leaves(self, inode: XfsInode) -> Iterator[bytes]:
         level, count = struct.unpack_from(">HH", inode.fork, 0)
         at = 4 + (len(inode.fork) - 4) // 16 * 8
         pointers = struct.unpack_from(f">{count}Q", inode.fork, at)
@@ -193,7 +193,7 @@ class Xfs:
         for pointer in struct.unpack_from(f">{count}Q", data, at):
             yield from self._leaf(pointer, level - 1, budget)
 
-    def link(self, inode: Inode) -> bytes:
+    def link(self, inode: XfsInode) -> bytes:
         """The target of a symbolic link; version 5 puts a header before each block of a long one."""
         if inode.format == _LOCAL or not self.crc:
             return self.content(inode).read(inode.size)

@@ -18,20 +18,20 @@ _UNMOUNT = 0x20
 
 def is_dirty(base: Stream, superblock: bytes) -> bool:
     """Whether the last record of the internal log is anything but that of an unmount. False for an external or unreadable log."""
-    log = Log.of(base, superblock)
+    log = XfsLog.of(base, superblock)
     head = 0 if log is None else log.head()
     last = None if log is None else log.last_record(head)
     return log is not None and last is not None and not log.is_unmount(last, log.sector(last))
 
 
-class Log:
+class XfsLog:
     """The log in sectors. The first word of each is the cycle it was written in, but for record headers."""
 
     def __init__(self, base: Stream, offset: int, sectors: int) -> None:
         self._base, self.offset, self.sectors = base, offset, sectors
 
     @classmethod
-    def of(cls, base: Stream, superblock: bytes) -> Log | None:
+    def of(cls, base: Stream, superblock: bytes) -> XfsLog | None:
         """The log inside the filesystem; None when it has an external one (``struct xfs_dsb``)."""
         block_size, start = struct.unpack_from(">I", superblock, 4)[0], struct.unpack_from(">Q", superblock, 48)[0]
         group_blocks, blocks = struct.unpack_from(">I", superblock, 84)[0], struct.unpack_from(">I", superblock, 96)[0]

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from itertools import islice
 
 from v2vlint.disk.checksums import crc32c
-from v2vlint.disk.filesystems.xfs_log import IN_FLIGHT, MAGIC, SECTOR, Log
+from v2vlint.disk.filesystems.xfs_log import IN_FLIGHT, MAGIC, SECTOR, XfsLog
 from v2vlint.disk.filesystems.xfs_log_inode import InodeChange, inode_change
 from v2vlint.disk.stream import Stream
 from v2vlint.model.errors import ImageError
@@ -79,7 +79,7 @@ class Changes:
 
 def replay(base: Stream, superblock: bytes) -> Changes:
     """The changes of a log that was not emptied. ImageError when the kernel would refuse to replay it."""
-    log = Log.of(base, superblock)
+    log = XfsLog.of(base, superblock)
     if log is None:
         raise ImageError("its log lies on another device")
     transactions = [one for one in _transactions(log, has_crc=superblock[101] & 0xF == 5) if one.items]
@@ -100,7 +100,7 @@ def replay(base: Stream, superblock: bytes) -> Changes:
     return changes
 
 
-def _transactions(log: Log, *, has_crc: bool) -> Iterator[_Transaction]:
+def _transactions(log: XfsLog, *, has_crc: bool) -> Iterator[_Transaction]:
     """Committed transactions in the order of their commits."""
     running: dict[int, _Transaction] = {}
     for header, data in _records(log, has_crc=has_crc):
@@ -131,7 +131,7 @@ def _operations(data: bytes, count: int) -> Iterator[tuple[int, int, bytes]]:
         at += 12 + length
 
 
-def _records(log: Log, *, has_crc: bool) -> Iterator[tuple[bytes, bytes]]:
+def _records(log: XfsLog, *, has_crc: bool) -> Iterator[tuple[bytes, bytes]]:
     """The records from the tail to the head: header and data with the words that cycle numbers took the place of."""
     last = _last(log)
     if last is None:
@@ -148,7 +148,7 @@ def _records(log: Log, *, has_crc: bool) -> Iterator[tuple[bytes, bytes]]:
     raise ImageError("its log holds a damaged record")
 
 
-def _last(log: Log) -> _Record | None:
+def _last(log: XfsLog) -> _Record | None:
     """The last record of the log. One that was cut short does not count, nor what follows one that fails its checksum, while that may have
     been on its way to the disk (``xlog_find_verify_log_record`` and ``xlog_verify_head`` of Linux)."""
     head = log.whole_head()
@@ -166,7 +166,7 @@ def _last(log: Log) -> _Record | None:
 class _Record:
     """A record of the log (``struct xlog_rec_header``), which further headers follow when its data is larger than 32 KiB."""
 
-    def __init__(self, log: Log, number: int) -> None:
+    def __init__(self, log: XfsLog, number: int) -> None:
         header = log.sector(number % log.sectors)
         if len(header) < SECTOR or header[:4] != MAGIC.to_bytes(4, "big"):
             raise ImageError("its log holds a damaged record")

@@ -24,7 +24,7 @@ _STRIPED, _SPANNED, _RAID5 = 1, 2, 3
 
 
 @dataclass(frozen=True, slots=True)
-class Member:
+class LdmMember:
     """A dynamic disk: its GUID and group, where its volumes begin, and the records of the group's database, as bytes by their type."""
 
     disk: str
@@ -36,7 +36,7 @@ class Member:
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class LdmPart:
     """An extent on a disk, in bytes: ``offset`` is its place in the component, ``column`` its number in a stripe."""
 
     component: int
@@ -48,7 +48,7 @@ class Part:
 
 
 @dataclass(frozen=True, slots=True)
-class Volume:
+class LdmVolume:
     """A volume: ``kind`` in ldmtool's words (simple, spanned, striped, mirrored, RAID5), ``hint`` the drive letter, ``disks`` GUIDs.
 
     ``stream`` is its content, or ``problem`` says why it cannot be read.
@@ -90,7 +90,7 @@ class _Fields:
         return self.variable().decode("utf-8", "replace").rstrip("\0")
 
 
-def read_member(disk: Stream, metadata: Stream | None) -> Member:
+def read_member(disk: Stream, metadata: Stream | None) -> LdmMember:
     """The database of a dynamic disk; ``metadata`` is the LDM partition of a GPT disk. ImageError when it cannot be read."""
     head = disk.read_at(_PRIVHEAD_AT, SECTOR) if metadata is None else metadata.read_at(metadata.size - SECTOR, SECTOR)
     if head[:8] != b"PRIVHEAD" or len(head) < SECTOR:
@@ -101,7 +101,7 @@ def read_member(disk: Stream, metadata: Stream | None) -> Member:
     if database[_VMDB_AT : _VMDB_AT + 4] != b"VMDB" or not 32 <= size <= 4096:
         raise ImageError("a dynamic disk without its database")
     found = tuple(_records(database[_VMDB_AT + offset :], size))
-    return Member(_text(head, 0x30), _text(head, 0xB0), _text(head, 0xF0, 32), start * SECTOR, sequence, found)
+    return LdmMember(_text(head, 0x30), _text(head, 0xB0), _text(head, 0xF0, 32), start * SECTOR, sequence, found)
 
 
 def _text(head: bytes, at: int, size: int = 64) -> str:
@@ -126,7 +126,7 @@ def _records(table: bytes, size: int) -> Iterator[tuple[int, int, bytes]]:
             yield whole[0x13], whole[0x12], whole
 
 
-def volumes(members: Mapping[str, tuple[Member, Stream]]) -> list[Volume]:
+def volumes(members: Mapping[str, tuple[LdmMember, Stream]]) -> list[LdmVolume]:
     """The volumes of one group; ``members`` are its disks by GUID, as many as there are."""
     newest = max((member for member, _disk in members.values()), key=lambda member: member.sequence)
     disks = dict(_disks(newest))
@@ -136,16 +136,16 @@ def volumes(members: Mapping[str, tuple[Member, Stream]]) -> list[Volume]:
     return [_volume(flags, raw, components, parts, disks, streams) for kind, flags, raw in newest.records if kind == _VOLUME]
 
 
-def _of_type(member: Member, wanted: int) -> Iterator[tuple[int, bytes]]:
+def _of_type(member: LdmMember, wanted: int) -> Iterator[tuple[int, bytes]]:
     return ((flags, raw) for kind, flags, raw in member.records if kind == wanted)
 
 
-def group_disks(member: Member) -> frozenset[str]:
+def group_disks(member: LdmMember) -> frozenset[str]:
     """The GUIDs of all disks of the group."""
     return frozenset(guid for _number, guid in _disks(member))
 
 
-def _disks(member: Member) -> Iterator[tuple[int, str]]:
+def _disks(member: LdmMember) -> Iterator[tuple[int, str]]:
     for kind, _flags, raw in member.records:
         if kind in (_DISK3, _DISK4):
             fields = _Fields(raw)
@@ -153,18 +153,18 @@ def _disks(member: Member) -> Iterator[tuple[int, str]]:
             yield number, fields.text().lower() if kind == _DISK3 else str(UUID(bytes=fields.take(16)))
 
 
-def _present(disks: Mapping[int, str], members: Mapping[str, tuple[Member, Stream]]) -> dict[int, tuple[Member, Stream]]:
+def _present(disks: Mapping[int, str], members: Mapping[str, tuple[LdmMember, Stream]]) -> dict[int, tuple[LdmMember, Stream]]:
     return {number: members[guid] for number, guid in disks.items() if guid in members}
 
 
-def _part(found: tuple[int, bytes]) -> Part:
+def _part(found: tuple[int, bytes]) -> LdmPart:
     flags, raw = found
     fields = _Fields(raw)
     fields.number(), fields.text(), fields.take(12)
     start, offset = struct.unpack(">2Q", fields.take(16))
     size, component, disk = fields.number(), fields.number(), fields.number()
     column = fields.number() if flags & 0x08 else 0
-    return Part(component, disk, start * SECTOR, offset * SECTOR, size * SECTOR, column)
+    return LdmPart(component, disk, start * SECTOR, offset * SECTOR, size * SECTOR, column)
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,8 +187,13 @@ def _component(flags: int, raw: bytes) -> _Component:
 
 
 def _volume(
-    flags: int, raw: bytes, components: Sequence[_Component], parts: Sequence[Part], disks: Mapping[int, str], streams: Mapping[int, Stream]
-) -> Volume:
+    flags: int,
+    raw: bytes,
+    components: Sequence[_Component],
+    parts: Sequence[LdmPart],
+    disks: Mapping[int, str],
+    streams: Mapping[int, Stream],
+) -> LdmVolume:
     fields = _Fields(raw)
     number, name = fields.number(), fields.text()
     fields.text(), fields.text(), fields.take(21), fields.number(), fields.take(16)
@@ -204,12 +209,12 @@ def _volume(
     used = tuple(dict.fromkeys(disks.get(part.disk, "") for group in extents for part in group))
     kind = _kind(mine, extents)
     try:
-        return Volume(name, guid, kind, size, hint, used, _content(mine, extents, size, streams))
+        return LdmVolume(name, guid, kind, size, hint, used, _content(mine, extents, size, streams))
     except ImageError as error:
-        return Volume(name, guid, kind, size, hint, used, None, str(error))
+        return LdmVolume(name, guid, kind, size, hint, used, None, str(error))
 
 
-def _kind(components: Sequence[_Component], extents: Sequence[Sequence[Part]]) -> str:
+def _kind(components: Sequence[_Component], extents: Sequence[Sequence[LdmPart]]) -> str:
     if len(components) > 1:
         return "mirrored"
     named = {_STRIPED: "striped", _RAID5: "RAID5"}
@@ -217,7 +222,7 @@ def _kind(components: Sequence[_Component], extents: Sequence[Sequence[Part]]) -
     return named.get(kind, "spanned" if extents and len(extents[0]) > 1 else "simple")
 
 
-def _content(components: Sequence[_Component], extents: Sequence[Sequence[Part]], size: int, streams: Mapping[int, Stream]) -> Stream:
+def _content(components: Sequence[_Component], extents: Sequence[Sequence[LdmPart]], size: int, streams: Mapping[int, Stream]) -> Stream:
     """The first component that is whole: of a mirror any will do."""
     problem = ImageError("a volume without a component")
     for component, parts in zip(components, extents, strict=True):
@@ -230,11 +235,11 @@ def _content(components: Sequence[_Component], extents: Sequence[Sequence[Part]]
     raise problem
 
 
-def _assembled(component: _Component, parts: Sequence[Part], streams: Mapping[int, Stream]) -> Stream:
+def _assembled(component: _Component, parts: Sequence[LdmPart], streams: Mapping[int, Stream]) -> Stream:
     if component.type == _SPANNED:
         ordered = sorted(parts, key=lambda part: part.offset)
         return Joined(Piece(part.size, _extent(part, streams)) for part in ordered)
-    columns: dict[int, list[Part]] = {}
+    columns: dict[int, list[LdmPart]] = {}
     for part in sorted(parts, key=lambda part: (part.column, part.offset)):
         columns.setdefault(part.column, []).append(part)
     if component.type not in (_STRIPED, _RAID5) or component.chunk < SECTOR or not columns:
@@ -245,13 +250,13 @@ def _assembled(component: _Component, parts: Sequence[Part], streams: Mapping[in
     return Raid5([_column(column, streams) for column in columns.values()], component.chunk)
 
 
-def _extent(part: Part, streams: Mapping[int, Stream]) -> Stream:
+def _extent(part: LdmPart, streams: Mapping[int, Stream]) -> Stream:
     if part.disk not in streams:
         raise ImageError("a disk of this volume is missing")
     return Slice(streams[part.disk], part.start, part.size)
 
 
-def _column(parts: Sequence[Part], streams: Mapping[int, Stream]) -> tuple[int, Stream | None]:
+def _column(parts: Sequence[LdmPart], streams: Mapping[int, Stream]) -> tuple[int, Stream | None]:
     size = sum(part.size for part in parts)
     present = all(part.disk in streams for part in parts)
     return size, Joined(Piece(part.size, _extent(part, streams)) for part in parts) if present else None

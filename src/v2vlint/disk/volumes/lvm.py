@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from v2vlint.disk.filesystems.content import text
 from v2vlint.disk.filesystems.probe_layers import lvm_uuid
 from v2vlint.disk.stream import Stream
-from v2vlint.disk.volumes.lvm_content import Contents
+from v2vlint.disk.volumes.lvm_content import LvmContents
 from v2vlint.disk.volumes.lvm_text import Group, Value, number, segments_of, words
 from v2vlint.model.errors import ImageError, Unsupported
 
@@ -108,7 +108,7 @@ def _volume(group: Group, name: str, tree: Mapping[str, Value], present: Mapping
     below = _below(group, name)
     uuids = tuple(group.physical[key][0] for key in sorted(_physical(group, below)))
     empty = Logical(group.name, name, str(tree.get("id", "")), size, uuids, kinds=_all_kinds(group, below))
-    contents = Contents(group, present)
+    contents = LvmContents(group, present)
     try:
         if name in snapshots:
             raise Unsupported("LVM snapshot volume is not supported")

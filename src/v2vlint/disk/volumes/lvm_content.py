@@ -17,7 +17,7 @@ from v2vlint.disk.volumes.parity import (
     RIGHT_SYMMETRIC,
     Parity,
 )
-from v2vlint.disk.volumes.persistent import Cache, Thin
+from v2vlint.disk.volumes.persistent import LvmCache, Thin
 from v2vlint.disk.volumes.raid10 import Raid10
 from v2vlint.model.errors import ImageError, Unsupported
 
@@ -34,7 +34,7 @@ Segment = Mapping[str, Value]
 
 
 @dataclass
-class Contents:
+class LvmContents:
     """Opens volumes of ``group``; ``present`` are the physical volumes at hand, by UUID. ``lost`` counts legs that were done without."""
 
     group: Group
@@ -152,10 +152,10 @@ class Contents:
         if "passthrough" in (segment.get("cache_mode"), pool.get("cache_mode")):
             return origin
         if "metadata_len" not in segment:
-            return Cache(self.volume(str(pool.get("metadata", ""))), self.volume(str(pool.get("data", ""))), origin, size)
+            return LvmCache(self.volume(str(pool.get("metadata", ""))), self.volume(str(pool.get("data", ""))), origin, size)
         whole = self.volume(name)
         metadata, data = (Slice(whole, number(segment, f"{one}_start") * 512, number(segment, f"{one}_len") * 512) for one in _PARTS)
-        return Cache(metadata, data, origin, size)
+        return LvmCache(metadata, data, origin, size)
 
 
 _PARTS: Sequence[str] = ("metadata", "data")

@@ -20,7 +20,7 @@ _FAULTY, _IN_SYNC = 1, 4
 
 
 @dataclass(frozen=True, slots=True)
-class Member:
+class MdMember:
     """One superblock, ``place`` bytes from the start. ``role`` is the slot in the array, -1 for a spare or faulty device.
 
     Offsets and sizes are bytes. ``uuid`` is written as blkid does, ``array_uuid`` as mdadm does; ``name`` is ``host:name`` (1.x) or the
@@ -56,7 +56,7 @@ class Member:
         return self.name.rpartition(":")[2]
 
 
-def read_member(base: Stream) -> Member | None:
+def read_member(base: Stream) -> MdMember | None:
     """The MD superblock of ``base``, or None."""
     for offset in (0, 4096, (base.size // 512 - 16) // 8 * 4096):
         if offset >= 0 and base.read_at(offset, 4) == MAGIC and (member := _version1(base, offset)):
@@ -65,7 +65,7 @@ def read_member(base: Stream) -> Member | None:
     return _version0(base, offset) if offset >= 0 and base.read_at(offset, 4) == MAGIC else None
 
 
-def _version1(base: Stream, offset: int) -> Member | None:
+def _version1(base: Stream, offset: int) -> MdMember | None:
     block = base.read_at(offset, 4096)
     major, features = struct.unpack_from("<II", block, 4)
     level, layout, size, chunk, disks = struct.unpack_from("<iIQII", block, 72)
@@ -76,7 +76,7 @@ def _version1(base: Stream, offset: int) -> Member | None:
     roles = struct.unpack_from("<I", block, 220)[0]
     role = struct.unpack_from("<H", block, 256 + 2 * number)[0] if number < min(roles, MAX_DISKS) else 0xFFFF
     raw = block[16:32]
-    return Member(
+    return MdMember(
         version=f"1.{0 if offset > 4096 else 2 if offset else 1}",
         uuid=str(uuids.UUID(bytes=raw)),
         array_uuid=":".join(raw[at : at + 4].hex() for at in range(0, 16, 4)),
@@ -97,7 +97,7 @@ def _version1(base: Stream, offset: int) -> Member | None:
     )
 
 
-def _version0(base: Stream, offset: int) -> Member | None:
+def _version0(base: Stream, offset: int) -> MdMember | None:
     block = base.read_at(offset, 4096)
     major, minor = struct.unpack_from("<II", block, 4)
     if major != 0 or minor < 90 or len(block) < 4096:
@@ -110,7 +110,7 @@ def _version0(base: Stream, offset: int) -> Member | None:
     if not 0 < disks <= MAX_DISKS or number > MAX_DISKS:
         return None
     hexes = [word[::-1].hex() for word in words]
-    return Member(
+    return MdMember(
         version="0.90",
         uuid=str(uuids.UUID(bytes=b"".join(word[::-1] for word in words))),
         array_uuid=":".join(hexes),
@@ -138,7 +138,7 @@ def _descriptors(block: bytes) -> Iterator[tuple[int, int]]:
             yield slot, state
 
 
-def describe(member: Member) -> tuple[tuple[str, str], ...]:
+def describe(member: MdMember) -> tuple[tuple[str, str], ...]:
     """Details of a member device."""
     facts = {
         "level": level_name(member.level),
@@ -156,7 +156,7 @@ def level_name(level: int) -> str:
     return {-1: "linear", -4: "multipath", -5: "faulty", -3: "container"}.get(level, f"raid{level}")
 
 
-def condition(members: Sequence[tuple[Member, str]]) -> tuple[tuple[str, str], ...]:
+def condition(members: Sequence[tuple[MdMember, str]]) -> tuple[tuple[str, str], ...]:
     """Details of an array by its members, each with a name: what is missing, what was left behind."""
     known = [member for member, _name in members]
     newest = max(known, key=lambda member: member.events)
@@ -173,13 +173,13 @@ def condition(members: Sequence[tuple[Member, str]]) -> tuple[tuple[str, str], .
     return tuple((key, value) for key, value in facts.items() if value)
 
 
-def in_sync(members: Sequence[Member]) -> dict[int, Member]:
+def in_sync(members: Sequence[MdMember]) -> dict[int, MdMember]:
     """The members that hold what the array holds, by slot: those that saw its last events, as md's ``super_1_validate`` decides."""
     newest = max(member.events for member in members)
     return {member.role: member for member in members if member.role >= 0 and member.events >= newest - 1}
 
 
-def assemble(members: Sequence[tuple[Member, Stream]]) -> Stream:
+def assemble(members: Sequence[tuple[MdMember, Stream]]) -> Stream:
     """The content of an array from the members at hand; Unsupported or ImageError names what is missing."""
     reference = max((member for member, _base in members), key=lambda member: member.events)
     for feature, reason in ((_RESHAPE, "is being reshaped"), (_JOURNAL, "has a write journal")):
@@ -192,7 +192,7 @@ def assemble(members: Sequence[tuple[Member, Stream]]) -> Stream:
     return _content(reference, parts)
 
 
-def _content(array: Member, parts: Mapping[int, Stream]) -> Stream:
+def _content(array: MdMember, parts: Mapping[int, Stream]) -> Stream:
     if array.level == 1:
         data = parts[min(parts)]
         return Slice(data, 0, min(array.array_size, data.size) or data.size)
@@ -212,7 +212,7 @@ def _linear(parts: Sequence[Stream], rounding: int) -> Stream:
     return Joined(Piece(part.size // rounding * rounding if rounding else part.size, part) for part in parts)
 
 
-def _raid0(parts: Sequence[Stream], reference: Member) -> Stream:
+def _raid0(parts: Sequence[Stream], reference: MdMember) -> Stream:
     if reference.chunk < 512 or reference.chunk % 512:
         raise ImageError(f"damaged MD superblock (chunk size {reference.chunk})")
     sizes = {part.size // reference.chunk for part in parts}

@@ -19,7 +19,7 @@ _Q_LAST = 16
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class ParityRow:
     """Which slots of one stripe hold P and Q (-1: none), and which hold data, in the order of the content."""
 
     p: int
@@ -29,12 +29,12 @@ class Row:
     """The power of 2 with which each of ``data`` counts in Q."""
 
 
-def row_of(level: int, layout: int, disks: int, stripe: int) -> Row:
+def row_of(level: int, layout: int, disks: int, stripe: int) -> ParityRow:
     """The layout of a stripe; Unsupported for one that Linux does not have."""
     if level == 6:
         return _six(layout, disks, stripe)
     p, data = _five(PARITY_LAST if level == 4 else layout, disks, stripe)
-    return Row(p, -1, data)
+    return ParityRow(p, -1, data)
 
 
 def _five(layout: int, disks: int, stripe: int) -> tuple[int, tuple[int, ...]]:
@@ -51,7 +51,7 @@ def _five(layout: int, disks: int, stripe: int) -> tuple[int, tuple[int, ...]]:
     return p, tuple(slot for slot in range(disks) if slot != p)
 
 
-def _six(layout: int, disks: int, stripe: int) -> Row:
+def _six(layout: int, disks: int, stripe: int) -> ParityRow:
     if _Q_LAST <= layout <= _Q_LAST + PARITY_FIRST:
         p, data = _five(layout - _Q_LAST, disks - 1, stripe)
         return _weighted(p, disks - 1, data, disks)
@@ -77,12 +77,12 @@ def _six(layout: int, disks: int, stripe: int) -> Row:
     return _weighted(p, q, data, disks, ddf=layout in (_DDF_ZERO_RESTART, _DDF_N_RESTART, _DDF_N_CONTINUE))
 
 
-def _weighted(p: int, q: int, data: tuple[int, ...], disks: int, *, ddf: bool = False) -> Row:
+def _weighted(p: int, q: int, data: tuple[int, ...], disks: int, *, ddf: bool = False) -> ParityRow:
     """Powers count from the disk after Q on, P and Q left out; DDF counts from the first disk, P and Q included."""
     order = range(disks) if ddf else [(q + 1 + index) % disks for index in range(disks)]
     counted = [slot for slot in order if ddf or slot not in (p, q)]
     power = {slot: index for index, slot in enumerate(counted)}
-    return Row(p, q, data, tuple(power[slot] for slot in data))
+    return ParityRow(p, q, data, tuple(power[slot] for slot in data))
 
 
 class Parity(Chunked):
@@ -111,7 +111,7 @@ class Parity(Chunked):
             return exactly(self._parts[slot], offset, count)
         return self._computed(row, index, offset, count)
 
-    def _computed(self, row: Row, lost: int, offset: int, count: int) -> bytes:
+    def _computed(self, row: ParityRow, lost: int, offset: int, count: int) -> bytes:
         def read(slot: int) -> bytes:
             return exactly(self._parts[slot], offset, count)
 

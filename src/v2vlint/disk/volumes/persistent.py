@@ -26,7 +26,7 @@ class _Node:
     values: tuple[int, ...]
 
 
-class Tree:
+class MetadataTrees:
     """B-trees of 64-bit values on one metadata device. ImageError where a node is none."""
 
     def __init__(self, base: Stream) -> None:
@@ -84,7 +84,7 @@ class Thin(Chunked):
         root, _details, sectors = struct.unpack_from("<QQI", head, 320)
         if not 128 <= sectors <= 1 << 21 or sectors % 128:
             raise ImageError(f"damaged LVM thin pool (blocks of {sectors} sectors)")
-        self._tree, self._data, self._origin = Tree(metadata), data, origin
+        self._tree, self._data, self._origin = MetadataTrees(metadata), data, origin
         self._root = self._tree.lookup(root, device)
         if self._root is None:
             raise ImageError(f"the LVM thin pool has no device {device}")
@@ -99,7 +99,7 @@ class Thin(Chunked):
         return exactly(self._data, (found >> 24) * self._chunk + inside, count)
 
 
-class Cache(Chunked):
+class LvmCache(Chunked):
     """An LVM cache in front of ``origin``: blocks that the cache holds are read from it, as it may be written back late."""
 
     def __init__(self, metadata: Stream, data: Stream, origin: Stream, size: int) -> None:
@@ -124,7 +124,7 @@ class Cache(Chunked):
 def _array(base: Stream, root: int) -> Iterator[tuple[int, int]]:
     """The entries of an array of 64-bit values (dm-array.c), with their numbers."""
     number = 0
-    for _key, block in Tree(base).items(root):
+    for _key, block in MetadataTrees(base).items(root):
         data = exactly(base, block * BLOCK, BLOCK)
         room, count, size = struct.unpack_from("<4xIII", data)
         if size != 8 or not count <= room <= (BLOCK - 24) // 8:

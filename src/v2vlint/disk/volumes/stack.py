@@ -23,9 +23,9 @@ from v2vlint.model.report import Problem
 from v2vlint.model.source import Keys
 
 if TYPE_CHECKING:
-    from v2vlint.disk.volumes.ldm import Member as Dynamic
+    from v2vlint.disk.volumes.ldm import LdmMember
     from v2vlint.disk.volumes.lvm_text import Group
-    from v2vlint.disk.volumes.md import Member
+    from v2vlint.disk.volumes.md import MdMember
 
 MAX_DEVICES = 512
 MAX_DEPTH = 8
@@ -54,7 +54,7 @@ class Stack:
         self.keys = keys
         self._opened: dict[str, FileSystem | None] = {}
         self._done: set[str] = set()
-        self._dynamic_disks: list[tuple[Dynamic, Layer]] = []
+        self._dynamic_disks: list[tuple[LdmMember, Layer]] = []
         for index, image in enumerate(images):
             self._add(_disk_layer(index, image))
         self._combine()
@@ -227,7 +227,7 @@ class Stack:
     def _raid(self, final: bool) -> None:
         from v2vlint.disk.volumes import md
 
-        arrays: dict[str, list[tuple[md.Member, Layer]]] = {}
+        arrays: dict[str, list[tuple[md.MdMember, Layer]]] = {}
         for layer in self._of_type("linux_raid_member"):
             with self._guard(layer.device.name):
                 member = md.read_member(layer.stream) if layer.stream else None
@@ -241,7 +241,7 @@ class Stack:
             with self._guard(members[0][1].device.name):
                 self._array(members)
 
-    def _array(self, members: Sequence[tuple[Member, Layer]]) -> None:
+    def _array(self, members: Sequence[tuple[MdMember, Layer]]) -> None:
         from v2vlint.disk.volumes import md
 
         first = members[0][0]
@@ -267,7 +267,7 @@ class Stack:
                 self._done.add(disk.device.name)
                 with self._guard(disk.device.name):
                     self._dynamic_disks.append((ldm.read_member(disk.stream, self._ldm_metadata(disk)), disk))
-        groups: dict[str, dict[str, tuple[Dynamic, Layer]]] = {}
+        groups: dict[str, dict[str, tuple[LdmMember, Layer]]] = {}
         for member, layer in self._dynamic_disks:
             groups.setdefault(member.group, {})[member.disk] = (member, layer)
         for group, members in groups.items():
@@ -283,7 +283,7 @@ class Stack:
         parts = (self.layers[part.name] for part in self.blocks.children(disk.device.name))
         return next((part.stream for part in parts if part.device.part_type == LDM_METADATA_TYPE), None)
 
-    def _dynamic_volumes(self, members: Mapping[str, tuple[Dynamic, Layer]]) -> None:
+    def _dynamic_volumes(self, members: Mapping[str, tuple[LdmMember, Layer]]) -> None:
         from v2vlint.disk.volumes import ldm
 
         there = {guid: (member, layer.stream) for guid, (member, layer) in members.items() if layer.stream}

@@ -64,7 +64,7 @@ class Signature:
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class CertificatePlace:
     """Where a PE image has its checksum and the entry of its certificate table; where that table is, and its size."""
 
     checksum: int
@@ -97,7 +97,7 @@ def is_intact(stream: BinaryIO, signature: Signature) -> bool | None:
     return digest.digest() == signature.digest
 
 
-def _place(stream: BinaryIO) -> Place | None:
+def _place(stream: BinaryIO) -> CertificatePlace | None:
     stream.seek(0)
     head = stream.read(1 << 16)
     try:
@@ -109,7 +109,7 @@ def _place(stream: BinaryIO) -> Place | None:
         start, size = struct.unpack_from("<II", head, first + 32)
     except struct.error:
         return None
-    return Place(at + 24 + 64, first + 32, start, size) if head[at : at + 4] == b"PE\0\0" else None
+    return CertificatePlace(at + 24 + 64, first + 32, start, size) if head[at : at + 4] == b"PE\0\0" else None
 
 
 def _blobs(table: bytes) -> Iterator[bytes]:

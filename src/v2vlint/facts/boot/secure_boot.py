@@ -50,7 +50,7 @@ class Program:
 
 
 @dataclass(frozen=True, slots=True)
-class Refusal:
+class SecureBootRefusal:
     """``reason`` reads on from the program's path. It is ``certain`` unless keys decide that are not known here."""
 
     reason: str
@@ -78,20 +78,22 @@ class SecureBoot:
             self._known[path] = read_program(self._fs, path) if self._fs else Program(path)
         return self._known[path]
 
-    def by_firmware(self, program: Program) -> Refusal | None:
+    def by_firmware(self, program: Program) -> SecureBootRefusal | None:
         """Why the firmware may not start ``program``."""
         if (found := _unsigned(program)) is not None:
             return found
         if self.keys == "own":
-            return Refusal(f"is signed by {program.signers}, and whether the target's own keys accept that is not known", certain=False)
+            return SecureBootRefusal(
+                f"is signed by {program.signers}, and whether the target's own keys accept that is not known", certain=False
+            )
         accepted = WINDOWS if self.keys == "windows" else WINDOWS | OLD
         if any(one.is_of(accepted) for one in program.signatures):
             return None
         if self.keys == "microsoft" and any(one.is_of(NEW) for one in program.signatures):
-            return Refusal("is signed with Microsoft's key of 2023 alone, which older firmware does not have", certain=False)
-        return Refusal(f"is signed by {program.signers}, which the firmware does not trust")
+            return SecureBootRefusal("is signed with Microsoft's key of 2023 alone, which older firmware does not have", certain=False)
+        return SecureBootRefusal(f"is signed by {program.signers}, which the firmware does not trust")
 
-    def by_shim(self, program: Program, shim: Program, *, kernel: bool = False) -> Refusal | None:
+    def by_shim(self, program: Program, shim: Program, *, kernel: bool = False) -> SecureBootRefusal | None:
         """Why ``shim`` may not start ``program``; a kernel is shown to it by GRUB, and needs no generation then."""
         if (found := _unsigned(program)) is not None:
             return found
@@ -99,15 +101,15 @@ class SecureBoot:
         if not trusted and self.by_firmware(program) is not None:
             known = " or ".join(one.name for one in shim.vendor) or "nobody"
             reason = f"is signed by {program.signers}, and {shim.path} trusts {known}: a key that was enrolled on the source stays behind"
-            return Refusal(reason, certain=self.keys != "own" and not self.keeps)
+            return SecureBootRefusal(reason, certain=self.keys != "own" and not self.keeps)
         if shim.sbat is None or (kernel and program.sbat is None):
             return None
         if program.sbat is None:
-            return Refusal(f"has no section .sbat, without which {shim.path} starts nothing")
+            return SecureBootRefusal(f"has no section .sbat, without which {shim.path} starts nothing")
         old = revoked(program.sbat, shim.level)
-        return Refusal(f"is refused by {shim.path}: {old}") if old else None
+        return SecureBootRefusal(f"is refused by {shim.path}: {old}") if old else None
 
-    def refused(self, refusal: Refusal, reason: str, where: Where) -> Cause[str]:
+    def refused(self, refusal: SecureBootRefusal, reason: str, where: Where) -> Cause[str]:
         """What it means for the stage: a warning where only the definition has Secure Boot switched on."""
         if self.demanded and refusal.certain:
             return fault(True, reason, where, refusal.reason)
@@ -137,10 +139,10 @@ class SecureBoot:
                 return
 
 
-def _unsigned(program: Program) -> Refusal | None:
+def _unsigned(program: Program) -> SecureBootRefusal | None:
     if not program.signatures:
-        return Refusal("is not signed")
-    return Refusal("was changed after it was signed") if program.changed else None
+        return SecureBootRefusal("is not signed")
+    return SecureBootRefusal("was changed after it was signed") if program.changed else None
 
 
 def read_program(fs: GuestFS, path: str) -> Program:

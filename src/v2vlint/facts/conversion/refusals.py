@@ -38,7 +38,7 @@ _RELEASES = ("oracle-release", "centos-release", "redhat-release", "debian_versi
 
 
 @dataclass(frozen=True, slots=True)
-class Refusal:
+class MoverRefusal:
     """One reason.
 
     ``kind`` is ``distribution``, ``boot loader``, ``initramfs builder``, ``fstab``, ``fstab root``, ``kernel``, ``dracut``, ``space`` or
@@ -57,11 +57,11 @@ class Refusals:
     ``unknown`` are the kinds of reasons that could not be looked for, and why.
     """
 
-    found: tuple[Refusal, ...] = ()
+    found: tuple[MoverRefusal, ...] = ()
     converts: bool = False
     unknown: tuple[tuple[str, FactUnavailable], ...] = ()
 
-    def of(self, kind: str) -> tuple[Refusal, ...]:
+    def of(self, kind: str) -> tuple[MoverRefusal, ...]:
         """The reasons of one kind. FactUnavailable when there may be one that nobody can see."""
         if reason := dict(self.unknown).get(kind):
             raise reason.with_traceback(None)
@@ -74,7 +74,7 @@ def find_refusals(conversion: Conversion, store: FactStore) -> Refusals:
     if not conversion.by_virt_v2v:
         return Refusals()
     questions = _OF_LINUX if store.get(OsInfo).kind == "linux" else _OF_WINDOWS
-    found: list[Refusal] = []
+    found: list[MoverRefusal] = []
     unknown: list[tuple[str, FactUnavailable]] = []
     for question, kinds in questions.items():
         try:
@@ -84,7 +84,7 @@ def find_refusals(conversion: Conversion, store: FactStore) -> Refusals:
     return Refusals(tuple(found), not found, tuple(unknown))
 
 
-def _distribution(os: OsInfo, fs: GuestFS) -> Iterator[Refusal]:
+def _distribution(os: OsInfo, fs: GuestFS) -> Iterator[MoverRefusal]:
     """The closed list in ``convert/convert.ml``, ``convert``; libguestfs's identification of a guest is in ``daemon/inspect_fs_unix.ml``.
 
     For an unknown ID in os-release, older release files decide: AlmaLinux counts as Red Hat's family, Amazon Linux has none of them.
@@ -93,7 +93,7 @@ def _distribution(os: OsInfo, fs: GuestFS) -> Iterator[Refusal]:
         return
     if os.distro in _RECOGNISED | _BARE or not (_by_lsb_release(fs) or any(fs.is_file(f"/etc/{name}") for name in _RELEASES)):
         reason = f"virt-v2v converts a closed list of distributions, and {os.name or os.distro or 'this one'} is not on it"
-        yield Refusal("distribution", WholeFile("/etc/os-release"), reason)
+        yield MoverRefusal("distribution", WholeFile("/etc/os-release"), reason)
 
 
 def _by_lsb_release(fs: GuestFS) -> bool:
@@ -101,54 +101,54 @@ def _by_lsb_release(fs: GuestFS) -> bool:
     return text is not None and any(f"DISTRIB_ID={name}" in text.content.replace('"', "") for name in ("Ubuntu", "LinuxMint"))
 
 
-def _boot_loader(loader: Bootloader, efi: Efi, firmware: Firmware) -> Iterator[Refusal]:
+def _boot_loader(loader: Bootloader, efi: Efi, firmware: Firmware) -> Iterator[MoverRefusal]:
     """libguestfs-common ``mldrivers/linux_bootloaders.ml``, ``detect_bootloader`` and ``bootloader_grub2``."""
     if not loader.loader:
         return
     if loader.loader not in ("grub2", "grub-legacy"):
-        yield Refusal("boot loader", loader.where, f"the guest is booted by {loader.loader}, which virt-v2v does not support")
+        yield MoverRefusal("boot loader", loader.where, f"the guest is booted by {loader.loader}, which virt-v2v does not support")
     elif firmware.only == "uefi" and efi.mount and efi.mount != "/boot/efi":
         reason = f"the EFI system partition is mounted at {efi.mount}, and virt-v2v looks only at /boot/efi"
-        yield Refusal("boot loader", loader.where, reason)
+        yield MoverRefusal("boot loader", loader.where, reason)
     elif loader.loader == "grub2" and not loader.mkconfig:
-        yield Refusal("boot loader", loader.where, "the guest has GRUB 2 but no grub-mkconfig")
+        yield MoverRefusal("boot loader", loader.where, "the guest has GRUB 2 but no grub-mkconfig")
 
 
-def _builder(config: InitramfsConfig, os: OsInfo, choices: BootChoices) -> Iterator[Refusal]:
+def _builder(config: InitramfsConfig, os: OsInfo, choices: BootChoices) -> Iterator[MoverRefusal]:
     """``convert/convert_linux.ml``, ``rebuild_initrd``: no known generator, for a kernel that has an initramfs."""
     if any(choice.initrds for choice in choices.defaults) and not any(generator.name in BUILDERS for generator in config.installed):
         reason = f"no initramfs generator supported by virt-v2v is installed in this {os.name or 'guest'}"
-        yield Refusal("initramfs builder", WholeFile("/usr/sbin"), reason)
+        yield MoverRefusal("initramfs builder", WholeFile("/usr/sbin"), reason)
 
 
-def _fstab(fstab: Fstab) -> Iterator[Refusal]:
+def _fstab(fstab: Fstab) -> Iterator[MoverRefusal]:
     """A line that Augeas cannot parse aborts inspection: libguestfs ``daemon/inspect_utils.ml``, ``with_augeas``. No ``/``: no guest."""
-    yield from (Refusal("fstab", where, "this line has fewer than three fields and is not a valid entry") for where in fstab.malformed)
+    yield from (MoverRefusal("fstab", where, "this line has fewer than three fields and is not a valid entry") for where in fstab.malformed)
     mounts = [entry for entry in fstab.entries if not (entry.is_pseudo or entry.is_swap or entry.is_network)]
     if mounts and not any(entry.mount_point == "/" for entry in mounts):
-        yield Refusal("fstab root", fstab.where, "fstab has no entry for /")
+        yield MoverRefusal("fstab root", fstab.where, "fstab has no entry for /")
 
 
-def _kernel(kernels: Kernels) -> Iterator[Refusal]:
+def _kernel(kernels: Kernels) -> Iterator[MoverRefusal]:
     """``convert/convert_linux.ml``, ``configure_kernel``: only Xen kernels are installed."""
     if kernels.bootable and all(kernel.is_xen_pv_only for kernel in kernels.bootable):
-        yield Refusal("kernel", kernels.bootable[0].where, "only Xen kernels are installed")
+        yield MoverRefusal("kernel", kernels.bootable[0].where, "only Xen kernels are installed")
 
 
-def _hibernated(fs: GuestFS) -> Iterator[Refusal]:
+def _hibernated(fs: GuestFS) -> Iterator[MoverRefusal]:
     """libguestfs mounts such an NTFS read-only, and ``mount_filesystems`` ends when the root cannot be written to."""
     if is_hibernated(fs):
-        yield Refusal("hibernated", WholeFile(HIBERFIL), f"{HIBERFIL} holds a hibernated system")
+        yield MoverRefusal("hibernated", WholeFile(HIBERFIL), f"{HIBERFIL} holds a hibernated system")
 
 
-def _dracut(fs: GuestFS) -> Iterator[Refusal]:
+def _dracut(fs: GuestFS) -> Iterator[MoverRefusal]:
     """dracut fails in ``rebuild_initrd``: it is configured to use a network module whose programs are missing."""
     if fs.is_file(_NETWORK_LEGACY) and not fs.is_masked(_NETWORK_LEGACY) and not any(fs.exists(path) for path in _CLIENTS):
         reason = "dracut is configured to use network-legacy, and dhclient is not installed"
-        yield Refusal("dracut", WholeFile(_NETWORK_LEGACY), reason)
+        yield MoverRefusal("dracut", WholeFile(_NETWORK_LEGACY), reason)
 
 
-def _space(fs: GuestFS, blocks: BlockTable, os: OsInfo) -> Iterator[Refusal]:
+def _space(fs: GuestFS, blocks: BlockTable, os: OsInfo) -> Iterator[MoverRefusal]:
     """``convert/convert.ml``, ``check_guest_free_space``.
 
     Its condition is meant for ``/boot``, or ``/`` without a separate ``/boot``, but matches both: a separate ``/boot`` needs only 10 MiB.
@@ -162,12 +162,12 @@ def _space(fs: GuestFS, blocks: BlockTable, os: OsInfo) -> Iterator[Refusal]:
         free, inodes = device.detail("free"), device.detail("free_inodes")
         if free.isdecimal() and int(free) < needed << 20:
             reason = f"{int(free) / (1 << 20):.1f} MiB are free on {point}, and virt-v2v requires {needed}"
-            yield Refusal("space", Device(device.name), reason)
+            yield MoverRefusal("space", Device(device.name), reason)
         elif system.type.startswith("ext") and inodes.isdecimal() and int(inodes) < _INODES:
-            yield Refusal("space", Device(device.name), f"{inodes} inodes are free on {point}, and virt-v2v requires {_INODES}")
+            yield MoverRefusal("space", Device(device.name), f"{inodes} inodes are free on {point}, and virt-v2v requires {_INODES}")
 
 
-_Questions = dict[Callable[..., Iterator[Refusal]], tuple[str, ...]]
+_Questions = dict[Callable[..., Iterator[MoverRefusal]], tuple[str, ...]]
 _OF_WINDOWS: _Questions = {_hibernated: ("hibernated",), _space: ("space",)}
 _OF_LINUX: _Questions = {
     _distribution: ("distribution",), _boot_loader: ("boot loader",), _builder: ("initramfs builder",), _fstab: ("fstab", "fstab root"),

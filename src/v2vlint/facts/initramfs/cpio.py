@@ -17,7 +17,7 @@ _S_IFMT, S_IFREG, S_IFLNK, S_IFDIR = 0o170000, 0o100000, 0o120000, 0o040000
 
 
 @dataclass(frozen=True, slots=True)
-class Member:
+class CpioMember:
     """One member. ``name`` has no leading ``./`` or ``/``; ``data`` is None unless it was requested."""
 
     name: str
@@ -132,7 +132,7 @@ class SourceInput:
 Wanted = Callable[[str, int, int], bool]
 
 
-def members(data: Input, wanted: Wanted) -> Iterator[Member]:
+def members(data: Input, wanted: Wanted) -> Iterator[CpioMember]:
     """The members of one archive, excluding its trailer. ``wanted(name, mode, size)`` decides whose data is kept.
 
     Damaged when the archive ends early or something is not a valid member.
@@ -152,7 +152,7 @@ def members(data: Input, wanted: Wanted) -> Iterator[Member]:
         passed = (len(content) if content is not None else 0) + data.skip((0 if keep else size) + (-size % 4))
         if passed < size:
             raise Damaged(f"the archive ends inside {path}")
-        yield Member(path, mode, size, content)
+        yield CpioMember(path, mode, size, content)
 
 
 def _fields(head: bytes) -> tuple[int, int, int]:

@@ -57,7 +57,7 @@ def compression_of(head: bytes) -> str:
     return next((name for magic, name in MAGICS if head.startswith(magic)), "")
 
 
-class Stream:
+class CompressedStream:
     """One compressed stream of ``source`` at ``start``. Iterating yields its content in pieces; then ``end`` is the offset after it.
 
     A truncated or damaged stream raises :class:`Damaged` after the pieces that were readable.
@@ -103,8 +103,8 @@ class _Inflate:
         return out
 
 
-def _pump(make: Callable[[], Any]) -> Callable[[Stream], Iterator[bytes]]:
-    def pieces(stream: Stream) -> Iterator[bytes]:
+def _pump(make: Callable[[], Any]) -> Callable[[CompressedStream], Iterator[bytes]]:
+    def pieces(stream: CompressedStream) -> Iterator[bytes]:
         decoder: _Bounded = make()
         fed = stream.end
         while not decoder.eof:
@@ -123,7 +123,7 @@ def _pump(make: Callable[[], Any]) -> Callable[[Stream], Iterator[bytes]]:
     return pieces
 
 
-def _zstd(stream: Stream) -> Iterator[bytes]:
+def _zstd(stream: CompressedStream) -> Iterator[bytes]:
     import zstandard
 
     source, start = stream.source, stream.end
@@ -170,7 +170,7 @@ def _zstd_end(source: Source, start: int) -> tuple[int, bool]:
     return min(position, source.size), position <= source.size
 
 
-def _lz4(stream: Stream) -> Iterator[bytes]:
+def _lz4(stream: CompressedStream) -> Iterator[bytes]:
     """The legacy frame, the only one the kernel reads: blocks of at most 8 MiB, up to an impossible block size."""
     import lz4.block
 
@@ -197,7 +197,7 @@ def _lz4(stream: Stream) -> Iterator[bytes]:
 _LZO_FILTER, _LZO_CHECKS = 0x800, ((0x001, 0x100), (0x002, 0x200))
 
 
-def _lzo(stream: Stream) -> Iterator[bytes]:
+def _lzo(stream: CompressedStream) -> Iterator[bytes]:
     """The lzop container: a header, then blocks of unpacked size, packed size and checksums, up to a size of zero."""
     source = stream.source
     flags, stream.end = _lzo_header(source, stream.end)
@@ -237,7 +237,7 @@ def _lzo_header(source: Source, start: int) -> tuple[int, int]:
     return flags, start + 9 + position
 
 
-_READERS: dict[str, Callable[[Stream], Iterator[bytes]]] = {
+_READERS: dict[str, Callable[[CompressedStream], Iterator[bytes]]] = {
     "gzip": _pump(_Inflate),
     "bzip2": _pump(bz2.BZ2Decompressor),
     "xz": _pump(lambda: lzma.LZMADecompressor(lzma.FORMAT_XZ, memlimit=MAX_WINDOW)),

@@ -13,8 +13,8 @@ from types import MappingProxyType
 
 from v2vlint.disk.filesystems import nested_image
 from v2vlint.facts.initramfs.content import Initramfs, Segment, modules_in
-from v2vlint.facts.initramfs.cpio import KINDS, Input, Member, PieceInput, SourceInput, members
-from v2vlint.facts.initramfs.decompress import Damaged, Source, Stream, compression_of
+from v2vlint.facts.initramfs.cpio import KINDS, CpioMember, Input, PieceInput, SourceInput, members
+from v2vlint.facts.initramfs.decompress import CompressedStream, Damaged, Source, compression_of
 from v2vlint.facts.initramfs.layout import generator_of
 from v2vlint.model.errors import FactUnavailable
 from v2vlint.model.place import WholeFile
@@ -137,14 +137,14 @@ def _plain(cursor: SourceInput, tally: _Tally) -> int:
 
 
 def _compressed(source: Source, start: int, compression: str, tally: _Tally) -> int:
-    stream = Stream(source, start, compression)
+    stream = CompressedStream(source, start, compression)
     data = PieceInput(_counted(stream, source.size - start, tally))
     while data.skip_zeros():
         _archive(data, tally)
     return stream.end
 
 
-def _counted(stream: Stream, packed: int, tally: _Tally) -> Iterator[bytes]:
+def _counted(stream: CompressedStream, packed: int, tally: _Tally) -> Iterator[bytes]:
     here = 0
     for piece in stream:
         here += len(piece)
@@ -176,7 +176,7 @@ def _wanted(path: str, mode: int, size: int, tally: _Tally) -> bool:
     return size <= MAX_KEPT and tally.kept + size <= MAX_KEPT_ALL and _KEPT.fullmatch(path) is not None
 
 
-def _keep(member: Member, tally: _Tally) -> None:
+def _keep(member: CpioMember, tally: _Tally) -> None:
     if member.is_dir:
         return
     tally.links.pop(member.name, None)

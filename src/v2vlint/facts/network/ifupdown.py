@@ -23,7 +23,7 @@ from v2vlint.facts.network.interface import (
     is_mac,
     kind_of_name,
 )
-from v2vlint.facts.network.match import Condition, Key, Match, Term, any_of
+from v2vlint.facts.network.match import Condition, Match, MatchKey, Term, any_of
 from v2vlint.facts.network.names import matches, parent_name
 from v2vlint.facts.registry import provides
 from v2vlint.facts.syntax.edit_lines import delete_all, replace_token, slice_token, whole_lines
@@ -214,9 +214,9 @@ def _conditions(names: tuple[Token, ...], macs: list[Token], started: list[Token
     """A stanza's own name is not a pattern, whatever it looks like. ``/e*/2=lan`` selects the second matching card, whichever that is, and
     a name and an address are alternatives: both are treated as undecided."""
     if (names and macs) or any((match := _PATTERN.fullmatch(token.value)) and match["number"] not in (None, "1") for token in started):
-        return (Condition(Key.OTHER, ()),)
+        return (Condition(MatchKey.OTHER, ()),)
     terms = tuple(Term(Token(glob.escape(name.value), name.where) if name.where not in _values(started) else name) for name in names)
-    return (*((Condition(Key.NAME, terms),) if terms else ()), *any_of(Key.MAC, macs))
+    return (*((Condition(MatchKey.NAME, terms),) if terms else ()), *any_of(MatchKey.MAC, macs))
 
 
 def _values(started: list[Token]) -> list[Span]:

@@ -7,7 +7,7 @@ import ipaddress
 import re
 from dataclasses import dataclass
 
-from v2vlint.facts.network.match import Key, Match, any_of, plain_mac
+from v2vlint.facts.network.match import Match, MatchKey, any_of, plain_mac
 from v2vlint.facts.network.names import IfNameKind, ifname_kind, is_glob
 from v2vlint.model.fix import ReplaceText
 from v2vlint.model.place import Span, Token
@@ -109,7 +109,11 @@ class InterfaceConfig:
         """What a card must match for this configuration to apply."""
         if self.conditions is not None:
             return self.conditions
-        return (*any_of(Key.NAME, self.names), *any_of(Key.MAC, [self.mac] if self.mac else []), *any_of(Key.DRIVER, self.hardware))
+        return (
+            *any_of(MatchKey.NAME, self.names),
+            *any_of(MatchKey.MAC, [self.mac] if self.mac else []),
+            *any_of(MatchKey.DRIVER, self.hardware),
+        )
 
     @property
     def name(self) -> Token | None:

@@ -14,7 +14,7 @@ from typing import TypeVar, cast
 from v2vlint.facts.network.card_wishes import CardNames
 from v2vlint.facts.network.choice import won
 from v2vlint.facts.network.interface import InterfaceConfig, Method
-from v2vlint.facts.network.match import Card, Condition, Key, Match, Survival, Term, fits, plain_mac
+from v2vlint.facts.network.match import Card, Condition, Match, MatchKey, Survival, Term, fits, plain_mac
 from v2vlint.facts.network.name_policy import NamePolicy
 from v2vlint.facts.network.names import IfNameKind, ifname_kind, is_glob, parent_name
 from v2vlint.facts.network.network import NamePin, Network
@@ -26,7 +26,7 @@ from v2vlint.model.target import Target
 
 T = TypeVar("T")
 MAX_CONFIGS = 200
-_NAMES = (Key.NAME, Key.ANY_NAME)
+_NAMES = (MatchKey.NAME, MatchKey.ANY_NAME)
 _NOWHERE = Span("", 0, 0, 1)
 
 
@@ -40,7 +40,7 @@ class Loss:
     """
 
     config: InterfaceConfig
-    key: Key
+    key: MatchKey
     tokens: tuple[Token, ...]
     survival: Survival
     usual: Survival
@@ -100,7 +100,7 @@ class NetworkLanding:
         if not self.network.pins_of(base) and _believed(base, self.network.policy):
             return Survival.KEPT
         inverted = base.startswith("!")
-        found = self.fit((Condition(Key.NAME, (Term(Token(base.removeprefix("!"), _NOWHERE), inverted, inverted),)),))
+        found = self.fit((Condition(MatchKey.NAME, (Term(Token(base.removeprefix("!"), _NOWHERE), inverted, inverted),)),))
         placed = self.network.policy.predictable is not False and other_place(self.target, base) is not None
         return Survival.UNSURE if found is Survival.LOST and placed and not self.network.pins_of(base) else found
 
@@ -292,7 +292,7 @@ def _fits_some(match: Match, scene: _Scene) -> Survival:
 
 
 def _called(name: str, scene: _Scene) -> Survival:
-    condition = (Condition(Key.NAME, (Term(Token(parent_name(name), _NOWHERE)),)),)
+    condition = (Condition(MatchKey.NAME, (Term(Token(parent_name(name), _NOWHERE)),)),)
     return _fits_some(condition, scene)
 
 
@@ -337,7 +337,7 @@ def _losses(network: Network, scenes: tuple[_Scene, ...]) -> Iterable[Loss]:
             survival = _over(scenes, partial(_called, token.value))
             if survival is not Survival.KEPT and not _believed(parent_name(token.value), network.policy):
                 at_home = _over(usual, partial(_called, token.value))
-                yield Loss(upper, Key.NAME, (token,), survival, at_home)
+                yield Loss(upper, MatchKey.NAME, (token,), survival, at_home)
 
 
 def _failing(config: InterfaceConfig, scenes: tuple[_Scene, ...]) -> list[Condition]:

@@ -29,7 +29,7 @@ class Survival(enum.IntEnum):
     KEPT = 2
 
 
-class Key(enum.StrEnum):
+class MatchKey(enum.StrEnum):
     """The property of a card that a condition tests.
 
     ANY_NAME includes alternative names, as in networkd: one match is enough, for ``!`` as well. KERNEL_NAME is the name before udev
@@ -62,7 +62,7 @@ class Term:
 class Condition:
     """Terms for one key; without terms it holds."""
 
-    key: Key
+    key: MatchKey
     terms: tuple[Term, ...]
 
     @property
@@ -104,7 +104,7 @@ class Card:
     same_place: bool = False
 
 
-def any_of(key: Key, tokens: Iterable[Token]) -> Match:
+def any_of(key: MatchKey, tokens: Iterable[Token]) -> Match:
     """A condition satisfied by any of these values; no condition without tokens."""
     terms = tuple(map(Term, tokens))
     return (Condition(key, terms),) if terms else ()
@@ -137,34 +137,42 @@ def fits(match: Match, card: Card) -> Survival:
 
 
 def _fits(condition: Condition, card: Card) -> Survival:
-    if card.same_place and condition.key in (Key.NAME, Key.ANY_NAME, Key.KERNEL_NAME, Key.PATH, Key.PARENT):
+    if card.same_place and condition.key in (MatchKey.NAME, MatchKey.ANY_NAME, MatchKey.KERNEL_NAME, MatchKey.PATH, MatchKey.PARENT):
         return Survival.KEPT
-    if condition.key in (Key.NAME, Key.ANY_NAME) and card.known & {token.value for token in condition.wanted}:
+    if condition.key in (MatchKey.NAME, MatchKey.ANY_NAME) and card.known & {token.value for token in condition.wanted}:
         return Survival.KEPT
     values = _values(condition.key, card)
     if values is None:
         return _without_place(condition)
-    hits = [any(condition.holds_for(one) for one in (value.split() if condition.key is Key.ANY_NAME else (value,))) for value in values]
+    hits = [
+        any(condition.holds_for(one) for one in (value.split() if condition.key is MatchKey.ANY_NAME else (value,))) for value in values
+    ]
     return Survival.KEPT if all(hits) else Survival.UNSURE if any(hits) else Survival.LOST
 
 
-def _values(key: Key, card: Card) -> tuple[str, ...] | None:
+def _values(key: MatchKey, card: Card) -> tuple[str, ...] | None:
     """The possible values of ``key`` for the card; None when they are not known."""
-    if key is Key.DRIVER:
+    if key is MatchKey.DRIVER:
         return None if not card.drivers else (" ".join(card.drivers),)
-    if key in (Key.PATH, Key.PARENT):
-        return None if card.at is None else (f"pci-{card.at}" if key is Key.PATH and card.at else card.at,)
-    if key is Key.ANY_NAME:
+    if key in (MatchKey.PATH, MatchKey.PARENT):
+        return None if card.at is None else (f"pci-{card.at}" if key is MatchKey.PATH and card.at else card.at,)
+    if key is MatchKey.ANY_NAME:
         return tuple(" ".join((name, *card.altnames)) for name in card.names)
-    known = {Key.NAME: card.names, Key.KERNEL_NAME: (card.kernel_name,), Key.MAC: (card.mac,), Key.TYPE: ("ether",), Key.KIND: ("",)}
+    known = {
+        MatchKey.NAME: card.names,
+        MatchKey.KERNEL_NAME: (card.kernel_name,),
+        MatchKey.MAC: (card.mac,),
+        MatchKey.TYPE: ("ether",),
+        MatchKey.KIND: ("",),
+    }
     return known.get(key)
 
 
 def _without_place(condition: Condition) -> Survival:
     """The answer when the card's value is not known: it may have the PCI address in question, but not one of another bus."""
-    if condition.key is Key.OTHER or not condition.wanted:
+    if condition.key is MatchKey.OTHER or not condition.wanted:
         return Survival.UNSURE
-    sample = "pci-0000:00:07.0" if condition.key is Key.PATH else "0000:00:07.0"
+    sample = "pci-0000:00:07.0" if condition.key is MatchKey.PATH else "0000:00:07.0"
     possible = [_hit(condition.key, token.value, sample) or _is_pci(token.value) for token in condition.wanted]
     return Survival.UNSURE if any(possible) else Survival.LOST
 
@@ -174,14 +182,14 @@ def _is_pci(pattern: str) -> bool:
     return head[:5].count(":") == 1 and head[:4].isalnum()
 
 
-def _hit(key: Key, pattern: str, value: str) -> bool:
+def _hit(key: MatchKey, pattern: str, value: str) -> bool:
     if len(pattern) > MAX_PATTERN:
         return False
-    if key is Key.KIND and not value:
+    if key is MatchKey.KIND and not value:
         return False  # a card has no kind, and no pattern matches that, not even "*"
-    if key is Key.MAC:
+    if key is MatchKey.MAC:
         return fnmatch.fnmatchcase(value.lower(), plain_mac(pattern))
-    if key is Key.DRIVER:
+    if key is MatchKey.DRIVER:
         return any(fnmatch.fnmatchcase(one, wanted) for one in value.split() for wanted in (pattern, pattern.replace("-", "_")))
     return fnmatch.fnmatchcase(value, pattern)
 

@@ -24,7 +24,7 @@ from v2vlint.facts.network.interface import (
     is_mac,
     mac_token,
 )
-from v2vlint.facts.network.match import Key, Match, any_of
+from v2vlint.facts.network.match import Match, MatchKey, any_of
 from v2vlint.facts.registry import provides
 from v2vlint.facts.syntax.edit_lines import replace_token
 from v2vlint.facts.syntax.layers import layered
@@ -188,8 +188,8 @@ class _Reader:
 
 def _match(names: tuple[Token, ...], mac: Token | None, node: YamlNode) -> Match:
     drivers, paths = node.scalars("match", "driver"), node.scalars("match", "path")
-    one_each = (*any_of(Key.ANY_NAME, names), *any_of(Key.MAC, [mac] if mac else []))
-    return (*one_each, *any_of(Key.DRIVER, drivers), *any_of(Key.PATH, paths))
+    one_each = (*any_of(MatchKey.ANY_NAME, names), *any_of(MatchKey.MAC, [mac] if mac else []))
+    return (*one_each, *any_of(MatchKey.DRIVER, drivers), *any_of(MatchKey.PATH, paths))
 
 
 def _all(edits: list[ReplaceText | None]) -> tuple[ReplaceText, ...]:

@@ -12,7 +12,7 @@ from v2vlint.facts.network.ifcfg import Ifcfg
 from v2vlint.facts.network.ifupdown import Interfaces
 from v2vlint.facts.network.interface import InterfaceConfig, Manager, Method
 from v2vlint.facts.network.managers import NetManagers
-from v2vlint.facts.network.match import Key, Match, any_of
+from v2vlint.facts.network.match import Match, MatchKey, any_of
 from v2vlint.facts.network.name_policy import NamePolicy
 from v2vlint.facts.network.names import parent_name
 from v2vlint.facts.network.netifrc import Netifrc
@@ -207,7 +207,7 @@ def _pins(
     scripts_rename = not managers.active or any(fs.exists(path) for path in _RENAME_DEVICE)
     for interface in live:
         if interface.manager is Manager.NETWORK_SCRIPTS and interface.mac and interface.name and scripts_rename:
-            yield NamePin(interface.name, interface.mac.where, interface.mac, any_of(Key.MAC, (interface.mac,)))
+            yield NamePin(interface.name, interface.mac.where, interface.mac, any_of(MatchKey.MAC, (interface.mac,)))
     yield from _link_pins(links)
 
 

@@ -13,7 +13,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from v2vlint.facts.network.interface import Address, InterfaceConfig, InterfaceEdits, Manager, Method, address_from, kind_of_name, mac_token
-from v2vlint.facts.network.match import Key
+from v2vlint.facts.network.match import MatchKey
 from v2vlint.facts.network.systemd_match import live_units, match_of
 from v2vlint.facts.network.udev_version import UdevVersion
 from v2vlint.facts.registry import provides
@@ -105,7 +105,7 @@ def _interface(unit: Unit, kinds: dict[str, str], users: dict[str, list[Token]],
         uses=tuple(token for name in names for token in users.get(name.value, ())),
         master=members[0] if members else None,
         mtu=unit.get("Link", "MTUBytes"),
-        conditions=match_of(unit, Key.ANY_NAME, version),
+        conditions=match_of(unit, MatchKey.ANY_NAME, version),
         carries=unit.words("Network", *_STACKED),
         order=unit.name,
         edits=InterfaceEdits(_match_any(names), _drop_mac(unit, names, macs), _to_dhcp(unit, addresses)),

@@ -17,7 +17,7 @@ from dataclasses import dataclass, replace
 
 from v2vlint.facts.network.choice import nm_order
 from v2vlint.facts.network.interface import Address, InterfaceConfig, InterfaceEdits, Manager, Method, address_from, is_mac, mac_token
-from v2vlint.facts.network.match import Condition, Key, Match, any_of, nm_term
+from v2vlint.facts.network.match import Condition, Match, MatchKey, any_of, nm_term
 from v2vlint.facts.registry import provides
 from v2vlint.facts.syntax.edit_lines import delete_all, replace_token, slice_token
 from v2vlint.facts.syntax.ini import IniFile, IniSetting, ini_from
@@ -122,9 +122,14 @@ def _interface(ini: IniFile, text: GuestText) -> InterfaceConfig | None:
 
 def _match(ini: IniFile, name: Token | None) -> Match:
     mac = _wired_mac(ini, "mac-address")
-    listed = ((Key.NAME, "interface-name"), (Key.DRIVER, "driver"), (Key.PATH, "path"), (Key.OTHER, "kernel-command-line"))
+    listed = (
+        (MatchKey.NAME, "interface-name"),
+        (MatchKey.DRIVER, "driver"),
+        (MatchKey.PATH, "path"),
+        (MatchKey.OTHER, "kernel-command-line"),
+    )
     terms = ((key, tuple(map(nm_term, _list(ini, "match", setting)))) for key, setting in listed)
-    own = (*any_of(Key.NAME, [name] if name else []), *any_of(Key.MAC, [mac] if mac else []))
+    own = (*any_of(MatchKey.NAME, [name] if name else []), *any_of(MatchKey.MAC, [mac] if mac else []))
     return (*own, *(Condition(key, found) for key, found in terms if found))
 
 

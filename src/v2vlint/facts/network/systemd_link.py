@@ -11,7 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from v2vlint.facts.network.interface import mac_token
-from v2vlint.facts.network.match import Key, Match
+from v2vlint.facts.network.match import Match, MatchKey
 from v2vlint.facts.network.systemd_match import live_units, match_of
 from v2vlint.facts.network.udev_version import UdevVersion
 from v2vlint.facts.registry import provides
@@ -90,5 +90,5 @@ def _link(unit: Unit, version: UdevVersion) -> LinkFile:
         set_mac=mac_token(unit.get("Link", "MACAddress")),
         policies=unit.words("Link", "NamePolicy"),
         altpolicies=unit.words("Link", "AlternativeNamesPolicy"),
-        conditions=match_of(unit, Key.KERNEL_NAME, version),
+        conditions=match_of(unit, MatchKey.KERNEL_NAME, version),
     )

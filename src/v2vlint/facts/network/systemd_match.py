@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from v2vlint.facts.network.match import Condition, Key, Match, Term, systemd_terms
+from v2vlint.facts.network.match import Condition, Match, MatchKey, Term, systemd_terms
 from v2vlint.facts.network.udev_version import UdevVersion
 from v2vlint.facts.syntax.ini import words_of
 from v2vlint.facts.syntax.systemd_unit import Unit, in_containers_only, read_units
@@ -10,9 +10,13 @@ from v2vlint.guest.fs import GuestFS
 from v2vlint.model.place import Token
 
 _KEYS = {
-    Key.MAC: ("MACAddress", "PermanentMACAddress"), Key.PATH: ("Path",), Key.DRIVER: ("Driver",), Key.TYPE: ("Type",), Key.KIND: ("Kind",),
-    Key.OTHER: ("Property", "Host", "Credential", "Firmware", "KernelCommandLine", "KernelVersion", "Version"),
-}  # fmt: skip
+    MatchKey.MAC: ("MACAddress", "PermanentMACAddress"),
+    MatchKey.PATH: ("Path",),
+    MatchKey.DRIVER: ("Driver",),
+    MatchKey.TYPE: ("Type",),
+    MatchKey.KIND: ("Kind",),
+    MatchKey.OTHER: ("Property", "Host", "Credential", "Firmware", "KernelCommandLine", "KernelVersion", "Version"),
+}
 # Versions 243 and 244 only warn about a file without a condition, 245 ignores it (networkd-network.c, link-config.c).
 _NEEDS_MATCH = 245
 
@@ -27,17 +31,17 @@ def _has_match(unit: Unit) -> bool:
     return any(setting.value.value for part in unit.ini.named("Match") for setting in part.settings)
 
 
-def match_of(unit: Unit, names: Key, version: UdevVersion) -> Match:
+def match_of(unit: Unit, names: MatchKey, version: UdevVersion) -> Match:
     """The conditions of a unit. ``names`` is the property that its ``Name=`` or ``OriginalName=`` tests.
 
     Only ``Property=`` and similar, which test something other than the card, are undecided; conditions on the host hold as before.
     """
     if not version.number and not _has_match(unit):
-        return (Condition(Key.OTHER, ()),)
-    keys = {names: ("Name",) if names is Key.ANY_NAME else ("OriginalName",), **_KEYS}
+        return (Condition(MatchKey.OTHER, ()),)
+    keys = {names: ("Name",) if names is MatchKey.ANY_NAME else ("OriginalName",), **_KEYS}
     found = ((key, name, unit.ini.all("Match", name)) for key, settings in keys.items() for name in settings)
     rows = ((key, name, _terms(values)) for key, name, values in found if values)
-    return tuple(Condition(key, terms) for key, name, terms in rows if terms and (key is not Key.OTHER or name == "Property"))
+    return tuple(Condition(key, terms) for key, name, terms in rows if terms and (key is not MatchKey.OTHER or name == "Property"))
 
 
 def _terms(values: tuple[Token, ...]) -> tuple[Term, ...]:

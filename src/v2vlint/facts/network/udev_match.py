@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 
-from v2vlint.facts.network.match import Condition, Key, Match, Term
+from v2vlint.facts.network.match import Condition, Match, MatchKey, Term
 from v2vlint.facts.syntax.edit_lines import slice_token
 from v2vlint.guest.text import GuestText
 from v2vlint.model.place import Token
@@ -16,8 +16,8 @@ _ANYTHING = frozenset({"*", "?*"})
 # Keys that hold for every card: the event, the device class, Ethernet's own numbers.
 _ALWAYS = frozenset({"SUBSYSTEM", "SUBSYSTEMS", "ACTION", "NAME", "SYMLINK", "BUS", "TAG", "TAGS", "CONST"})
 _PLAIN = {
-    "KERNEL": Key.KERNEL_NAME, "ENV{INTERFACE}": Key.KERNEL_NAME, "DRIVER": Key.DRIVER, "DRIVERS": Key.DRIVER,
-    "ENV{ID_NET_DRIVER}": Key.DRIVER, "ENV{ID_PATH}": Key.PATH,
+    "KERNEL": MatchKey.KERNEL_NAME, "ENV{INTERFACE}": MatchKey.KERNEL_NAME, "DRIVER": MatchKey.DRIVER, "DRIVERS": MatchKey.DRIVER,
+    "ENV{ID_NET_DRIVER}": MatchKey.DRIVER, "ENV{ID_PATH}": MatchKey.PATH,
 }  # fmt: skip
 _PARENTS = frozenset({"KERNELS", "ID", "DEVPATH"})
 _ATTRIBUTES = frozenset({"ATTR", "ATTRS", "SYSFS"})
@@ -40,25 +40,25 @@ def _conditions(pair: re.Match[str], value: Token) -> Iterator[Condition]:
     key = _key(pair, value.value)
     if pair["key"] in _ALWAYS or not words or (not inverted and {word.value for word in words} & _ANYTHING) or key is None:
         return
-    if key is Key.DRIVER and pair["attr"] in ("vendor", "subsystem_vendor"):
+    if key is MatchKey.DRIVER and pair["attr"] in ("vendor", "subsystem_vendor"):
         words = tuple(Token(driver, word.where) for word in words for driver in _VENDORS.get(word.value.lower(), (word.value,)))
-    elif key is Key.PARENT:
+    elif key is MatchKey.PARENT:
         words = tuple(slice_token(word, match.start(), match.end()) for word in words for match in [*_PCI.finditer(word.value)][-1:])
     yield Condition(key, tuple(Term(word, inverted, mandatory=inverted) for word in words))
 
 
-def _key(pair: re.Match[str], value: str) -> Key | None:
+def _key(pair: re.Match[str], value: str) -> MatchKey | None:
     """The property that the pair tests; None when every card of the target passes, OTHER when it cannot be evaluated."""
     name, attr = pair["key"], pair["attr"] or ""
     full = f"{name}{{{attr}}}" if attr else name
     if full in _PLAIN:
         return _PLAIN[full]
     if name in _PARENTS:
-        return Key.PARENT if _PCI.search(value) else Key.OTHER if "virtio" in value or name == "DEVPATH" else Key.PARENT
+        return MatchKey.PARENT if _PCI.search(value) else MatchKey.OTHER if "virtio" in value or name == "DEVPATH" else MatchKey.PARENT
     if name not in _ATTRIBUTES:
-        return Key.OTHER
+        return MatchKey.OTHER
     if attr == "address":
-        return Key.MAC if ":" in value and not _PCI.search(value) else Key.OTHER
+        return MatchKey.MAC if ":" in value and not _PCI.search(value) else MatchKey.OTHER
     if attr in ("vendor", "subsystem_vendor"):
-        return Key.DRIVER
-    return None if (attr, value) in (("type", "1"), ("dev_id", "0x0"), ("dev_port", "0")) else Key.OTHER
+        return MatchKey.DRIVER
+    return None if (attr, value) in (("type", "1"), ("dev_id", "0x0"), ("dev_port", "0")) else MatchKey.OTHER

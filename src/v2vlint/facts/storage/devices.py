@@ -46,7 +46,7 @@ class NameKind(enum.StrEnum):
     OTHER = "other"
 
 
-class Fate(enum.StrEnum):
+class NameFate(enum.StrEnum):
     """What happens to a kernel name on a target: GONE, kept but subject to the ORDER of several disks, or KEPT."""
 
     GONE = "gone"
@@ -82,19 +82,19 @@ def kernel_prefix(spec: str) -> str:
     return next((value for value in match.groups() if value), "") if match else ""
 
 
-def kernel_fate(spec: str, target: Target, blocks: BlockTable) -> Fate:
+def kernel_fate(spec: str, target: Target, blocks: BlockTable) -> NameFate:
     """What happens to a kernel name; any other name is KEPT."""
     return name_fate(spec, target.disk_prefixes, blocks)
 
 
-def name_fate(spec: str, prefixes: frozenset[str], blocks: BlockTable) -> Fate:
+def name_fate(spec: str, prefixes: frozenset[str], blocks: BlockTable) -> NameFate:
     """What happens to a kernel name if disk names start with ``prefixes``; any other name is KEPT."""
     prefix = kernel_prefix(spec)
     if not prefix:
-        return Fate.KEPT
+        return NameFate.KEPT
     if prefixes != {prefix}:
-        return Fate.GONE
-    return Fate.ORDER if len(blocks.disks) > 1 else Fate.KEPT
+        return NameFate.GONE
+    return NameFate.ORDER if len(blocks.disks) > 1 else NameFate.KEPT
 
 
 def _newest(path: str) -> list[int]:

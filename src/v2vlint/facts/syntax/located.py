@@ -13,7 +13,7 @@ MAX_RUNS = 512
 
 
 @dataclass(frozen=True, slots=True)
-class Run:
+class LiteralRun:
     """``size`` literal characters starting at ``offset`` of ``source``."""
 
     source: GuestText
@@ -26,7 +26,7 @@ class Located:
     """A string and the runs of file text it consists of, in order; the sizes of ``runs`` add up to its length."""
 
     text: str = ""
-    runs: tuple[Run, ...] = ()
+    runs: tuple[LiteralRun, ...] = ()
 
     def __add__(self, other: Located) -> Located:
         return join((self, other))
@@ -36,12 +36,12 @@ class Located:
 
     def part(self, start: int, end: int) -> Located:
         """``text[start:end]`` with its runs."""
-        found: list[Run] = []
+        found: list[LiteralRun] = []
         position = 0
         for run in self.runs:
             first, last = max(start - position, 0), min(end - position, run.size)
             if first < last:
-                found.append(Run(run.source, run.offset + first, last - first))
+                found.append(LiteralRun(run.source, run.offset + first, last - first))
             position += run.size
         return Located(self.text[start:end], tuple(found))
 
@@ -66,12 +66,12 @@ def literal(source: GuestText, start: int, end: int) -> Located:
     """``source.content[start:end]``, unchanged."""
     if start >= end:
         return Located()
-    return Located(source.content[start:end], (Run(source, start, end - start),))
+    return Located(source.content[start:end], (LiteralRun(source, start, end - start),))
 
 
 def join(parts: Iterable[Located]) -> Located:
     """Concatenate; adjacent runs in the same file are merged. Parts beyond 64 KiB or 512 runs are dropped, because ``a=$a$a`` grows."""
-    runs: list[Run] = []
+    runs: list[LiteralRun] = []
     texts: list[str] = []
     length = 0
     for part in parts:
@@ -82,7 +82,7 @@ def join(parts: Iterable[Located]) -> Located:
         for run in part.runs:
             last = runs[-1] if runs else None
             if last and last.source is run.source and last.offset + last.size == run.offset:
-                runs[-1] = Run(last.source, last.offset, last.size + run.size)
+                runs[-1] = LiteralRun(last.source, last.offset, last.size + run.size)
             else:
                 runs.append(run)
     return Located("".join(texts), tuple(runs))

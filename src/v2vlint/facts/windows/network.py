@@ -69,7 +69,7 @@ class WindowsInterface:
 
 
 @dataclass(frozen=True, slots=True)
-class StaticAddress:
+class ManualAddress:
     """Addresses set by hand. ``adapter`` is None when the adapter itself is no longer known."""
 
     guid: str
@@ -109,11 +109,11 @@ class WindowsNetwork:
     """Adapters, static addresses and stacked connections, in registry order."""
 
     adapters: tuple[WindowsAdapter, ...] = ()
-    static: tuple[StaticAddress, ...] = ()
+    static: tuple[ManualAddress, ...] = ()
     stacks: tuple[StackedAdapter, ...] = ()
 
     @property
-    def ghosts(self) -> tuple[StaticAddress, ...]:
+    def ghosts(self) -> tuple[ManualAddress, ...]:
         """Static addresses of adapters that no longer exist. Software recreates its own adapters, if it is still installed."""
         return tuple(one for one in self.static if not one.is_software and (one.adapter is None or not one.adapter.known))
 
@@ -178,6 +178,6 @@ def _adapters(registry: Registry) -> Iterator[WindowsAdapter]:
             yield WindowsAdapter(node.name, connection.text("Name"), device, known, connection.where)
 
 
-def _static(one: WindowsInterface, adapter: WindowsAdapter | None, device: str) -> StaticAddress:
+def _static(one: WindowsInterface, adapter: WindowsAdapter | None, device: str) -> ManualAddress:
     kept = tuple(text for text in one.addresses if text not in _NONE)
-    return StaticAddress(one.guid, kept, tuple(text for text in one.gateways if text not in _NONE), adapter, one.address_at, device)
+    return ManualAddress(one.guid, kept, tuple(text for text in one.gateways if text not in _NONE), adapter, one.address_at, device)

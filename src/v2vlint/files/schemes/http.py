@@ -11,7 +11,7 @@ from typing import Any
 from urllib.parse import urljoin, urlsplit
 from urllib.request import getproxies, proxy_bypass
 
-from v2vlint.files.errors import Missing
+from v2vlint.files.errors import FileMissing
 from v2vlint.files.scheme import Ranges, Scheme
 from v2vlint.files.urls import shown
 from v2vlint.model.errors import ImageError
@@ -99,7 +99,7 @@ class HttpFile:
             return None
         if response.status in _REASONS:
             reason, hint = _REASONS[response.status]
-            kind = Missing if response.status in (404, 410) else ImageError
+            kind = FileMissing if response.status in (404, 410) else ImageError
             raise kind(f"{self._name}: {reason}", hint=hint)
         self._follow(response)
         if response.status == 206:

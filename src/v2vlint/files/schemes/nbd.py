@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 from typing import Any
 
-from v2vlint.files.errors import Missing
+from v2vlint.files.errors import FileMissing
 from v2vlint.files.scheme import Ranges, Scheme
 from v2vlint.files.urls import shown
 from v2vlint.model.errors import ImageError
@@ -28,7 +28,7 @@ class _Export:
             raise self._told(error) from error
 
     def _told(self, error: Any) -> ImageError:
-        kind = Missing if error.errno == "ENOENT" else ImageError
+        kind = FileMissing if error.errno == "ENOENT" else ImageError
         return kind(
             f"{self._name}: {str(error).partition(': ')[2][:300] or error}", hint="is the server running, and the name of its export right?"
         )

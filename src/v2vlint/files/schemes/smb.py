@@ -14,7 +14,7 @@ import time
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
-from v2vlint.files.errors import Missing
+from v2vlint.files.errors import FileMissing
 from v2vlint.files.scheme import Ranges, Scheme
 from v2vlint.files.urls import shown
 from v2vlint.model.errors import ImageError
@@ -99,7 +99,7 @@ class _File:
     def _told(self, error: Exception) -> ImageError:
         status = _status(error)
         if getattr(error, "errno", 0) == errno.ENOENT:
-            return Missing(f"{self._name}: not found on the server", hint="the first part of the path is the share")
+            return FileMissing(f"{self._name}: not found on the server", hint="the first part of the path is the share")
         if status == _IN_USE:
             return ImageError(f"{self._name}: {_REASONS[status]}", hint="does the machine run? check a checkpoint or a copy of it")
         words = _REASONS.get(status, "") or str(error)[:300] or type(error).__name__

@@ -12,7 +12,7 @@ from functools import partial
 from typing import Any
 from urllib.parse import unquote
 
-from v2vlint.files.errors import Missing
+from v2vlint.files.errors import FileMissing
 from v2vlint.files.scheme import Ranges, Scheme
 from v2vlint.files.urls import shown
 from v2vlint.model.errors import ImageError
@@ -68,7 +68,7 @@ class _File:
 
     def _told(self, error: Exception) -> ImageError:
         if isinstance(error, FileNotFoundError):
-            return Missing(f"{self._name}: not found on the server", hint=self._hint)
+            return FileMissing(f"{self._name}: not found on the server", hint=self._hint)
         if isinstance(error, PermissionError):
             return ImageError(f"{self._name}: access is denied", hint=self._hint)
         if type(error).__name__ == "FileExpired":

@@ -16,9 +16,9 @@ from collections.abc import Mapping
 from ctypes import byref, c_char_p, c_size_t, c_uint, c_uint32, c_ulonglong, c_void_p
 
 from v2vlint.fixing.direct import libext2fs
-from v2vlint.fixing.direct.libext2fs import EachAttribute, Handle, Inode, call
+from v2vlint.fixing.direct.libext2fs import EachAttribute, Ext2InodeLarge, Handle, call
 from v2vlint.fixing.direct.terms import Declined
-from v2vlint.fixing.direct.volume import Volume
+from v2vlint.fixing.direct.volume import WritableVolume
 
 _ROOT, _FT_FILE = 2, 1
 _SUPERBLOCK, _VALID, _ERRORS = 1024, 1, 2
@@ -59,7 +59,7 @@ def state_of(superblock: bytes) -> str:
 class ExtFiles:
     """See :class:`~v2vlint.fixing.direct.terms.Files`."""
 
-    def __init__(self, volume: Volume) -> None:
+    def __init__(self, volume: WritableVolume) -> None:
         superblock = volume.read(_SUPERBLOCK, 1024)
         if reason := state_of(superblock):
             raise Declined(reason)
@@ -100,14 +100,14 @@ class ExtFiles:
 
     def create(self, path: str, data: bytes, mode: int) -> None:
         """See :class:`Files`."""
-        inode = Inode(mode=stat.S_IFREG | mode, links=1)
+        inode = Ext2InodeLarge(mode=stat.S_IFREG | mode, links=1)
         self._made(path, inode, data)
 
     def copy(self, source: str, path: str) -> None:
         """See :class:`Files`."""
         number = self._there(source)
         old = self._file(source, number)
-        new = Inode(mode=old.mode, links=1, uid_low=old.uid_low, uid_high=old.uid_high, gid_low=old.gid_low, gid_high=old.gid_high)
+        new = Ext2InodeLarge(mode=old.mode, links=1, uid_low=old.uid_low, uid_high=old.uid_high, gid_low=old.gid_low, gid_high=old.gid_high)
         made = self._made(path, new, self._content(number, old.size))
         for name, value in self._attributes(number).items():
             self._set_attribute(made, name, value)
@@ -173,22 +173,22 @@ class ExtFiles:
             raise Declined(f"{path} is not there")
         return number
 
-    def _inode(self, number: int) -> Inode:
-        buffer = ctypes.create_string_buffer(max(self._inode_size, ctypes.sizeof(Inode)))
+    def _inode(self, number: int) -> Ext2InodeLarge:
+        buffer = ctypes.create_string_buffer(max(self._inode_size, ctypes.sizeof(Ext2InodeLarge)))
         self._handle.call("ext2fs_read_inode_full", number, buffer, self._inode_size)
-        return Inode.from_buffer(buffer)
+        return Ext2InodeLarge.from_buffer(buffer)
 
-    def _write_inode(self, number: int, inode: Inode) -> None:
+    def _write_inode(self, number: int, inode: Ext2InodeLarge) -> None:
         """What lies in the inode behind the known fields (attributes) is read again, and stays."""
-        buffer = ctypes.create_string_buffer(max(self._inode_size, ctypes.sizeof(Inode)))
+        buffer = ctypes.create_string_buffer(max(self._inode_size, ctypes.sizeof(Ext2InodeLarge)))
         self._handle.call("ext2fs_read_inode_full", number, buffer, self._inode_size)
-        kept = ctypes.sizeof(Inode) if self._inode_size >= ctypes.sizeof(Inode) else 128
+        kept = ctypes.sizeof(Ext2InodeLarge) if self._inode_size >= ctypes.sizeof(Ext2InodeLarge) else 128
         if self._inode_size > 128:
             kept = min(kept, 128 + inode.extra_size)
         ctypes.memmove(buffer, byref(inode), kept)
         self._handle.call("ext2fs_write_inode_full", number, buffer, self._inode_size)
 
-    def _file(self, path: str, number: int) -> Inode:
+    def _file(self, path: str, number: int) -> Ext2InodeLarge:
         inode = self._inode(number)
         if not stat.S_ISREG(inode.mode) or inode.flags & _SPECIAL:
             raise Declined(f"{path} is no plain file")
@@ -223,10 +223,10 @@ class ExtFiles:
         self._handle.call("ext2fs_file_set_size2", handle, c_ulonglong(offset + len(data)), plain=True)
         self._handle.call("ext2fs_file_close", handle, plain=True)
 
-    def _has_nanoseconds(self, inode: Inode) -> bool:
-        return self._inode_size >= ctypes.sizeof(Inode) and int(inode.extra_size) >= 28
+    def _has_nanoseconds(self, inode: Ext2InodeLarge) -> bool:
+        return self._inode_size >= ctypes.sizeof(Ext2InodeLarge) and int(inode.extra_size) >= 28
 
-    def _stamp(self, inode: Inode, *fields: str) -> None:
+    def _stamp(self, inode: Ext2InodeLarge, *fields: str) -> None:
         seconds, rest = divmod(self._now, 10**9)
         for field in fields:
             setattr(inode, field, seconds & 0xFFFFFFFF)
@@ -244,7 +244,7 @@ class ExtFiles:
             raise Declined(f"{path} has a name longer than {_LONGEST_NAME} bytes")
         return self._there(posixpath.dirname(path)), name
 
-    def _made(self, path: str, inode: Inode, data: bytes) -> int:
+    def _made(self, path: str, inode: Ext2InodeLarge, data: bytes) -> int:
         """A new file with the folders on its way; its inode number."""
         self._need_folder(posixpath.dirname(path))
         folder, name = self._parent(path)
@@ -275,7 +275,7 @@ class ExtFiles:
             self._handle.call("ext2fs_expand_dir", folder)
             self._handle.call("ext2fs_link", folder, name, number, _FT_FILE)
 
-    def _inherit(self, folder: int, path: str, inode: Inode) -> Inode:
+    def _inherit(self, folder: int, path: str, inode: Ext2InodeLarge) -> Ext2InodeLarge:
         """Check the folder of a new inode, which gets flags from it."""
         above = self._inode(folder)
         if not stat.S_ISDIR(above.mode) or above.flags & _SPECIAL:
@@ -292,7 +292,7 @@ class ExtFiles:
         above = posixpath.dirname(path)
         self._need_folder(above)
         folder, name = self._parent(path)
-        parent = self._inherit(folder, path, inherited := Inode())
+        parent = self._inherit(folder, path, inherited := Ext2InodeLarge())
         full = (libext2fs.NO_SPACE_IN_DIRECTORY,)
         if self._handle.call("ext2fs_mkdir", folder, 0, name, allowed=full):
             self._handle.call("ext2fs_expand_dir", folder)

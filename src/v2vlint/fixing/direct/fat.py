@@ -18,8 +18,8 @@ from v2vlint.disk.filesystems.fat import Fat, FatNode
 from v2vlint.disk.filesystems.node import Kind
 from v2vlint.disk.stream import Stream
 from v2vlint.fixing import qemu
-from v2vlint.fixing.direct.terms import Declined, FatAction, FatVolume, Run
-from v2vlint.fixing.direct.volume import SECTOR, Volume
+from v2vlint.fixing.direct.terms import Declined, FatAction, FatVolume, WrittenRun
+from v2vlint.fixing.direct.volume import SECTOR, WritableVolume
 from v2vlint.model.errors import ImageError
 
 MAX_VOLUME = 4 << 30
@@ -32,7 +32,7 @@ _ATTRIBUTES = ((0x01, "r"), (0x02, "h"), (0x04, "s"))
 class FatFiles:
     """See :class:`~v2vlint.fixing.direct.terms.Files`. What is asked for is done later, by :func:`carry_out`."""
 
-    def __init__(self, volume: Volume, system: Fat, folder: Path, number: int) -> None:
+    def __init__(self, volume: WritableVolume, system: Fat, folder: Path, number: int) -> None:
         if volume.size > MAX_VOLUME:
             raise Declined(f"a FAT volume of more than {MAX_VOLUME >> 30} GiB")
         self._volume, self._system, self._folder, self._number = volume, system, folder, number
@@ -99,7 +99,7 @@ class FatFiles:
                 if any(data := self._volume.read(offset, min(_BLOCK, self._volume.size - offset))):
                     stream.seek(offset)
                     stream.write(data)
-        places = tuple(Run(*one) for one in self._volume.places(disks))
+        places = tuple(WrittenRun(*one) for one in self._volume.places(disks))
         return FatVolume(place.name, tuple(self._actions), places)
 
     def _put(self, path: str, data: bytes, attributes: str, mtime: float = 0.0) -> None:
@@ -152,7 +152,7 @@ class FatFiles:
         return spelled
 
 
-def carry_out(folder: Path, volume: FatVolume) -> Iterator[tuple[Run, bytes]]:
+def carry_out(folder: Path, volume: FatVolume) -> Iterator[tuple[WrittenRun, bytes]]:
     """Have mtools do what the child asked for; what is to be written, with its bytes. Declined when they are absent or fail."""
     image = _left(folder, volume.name)
     old = folder / f"{image.name}.old"
@@ -216,7 +216,7 @@ def _differences(new: int, old: int) -> Iterator[tuple[int, bytes]]:
                     yield offset + at, after[at : at + SECTOR]
 
 
-def _placed(places: Sequence[Run], offset: int, data: bytes) -> Iterator[tuple[Run, bytes]]:
+def _placed(places: Sequence[WrittenRun], offset: int, data: bytes) -> Iterator[tuple[WrittenRun, bytes]]:
     """Where bytes of the volume lie on disks: ``places`` are its parts, whose ``place`` counts from its beginning."""
     for part in places:
         first, last = max(offset, part.place), min(offset + len(data), part.place + part.length)

@@ -1,4 +1,4 @@
-"""libext2fs (e2fsprogs) over ctypes, as far as it is needed. Its input and output go to a :class:`~v2vlint.fixing.direct.volume.Volume`.
+"""libext2fs (e2fsprogs) over ctypes, as far as fixing needs it. It reads and writes through a WritableVolume.
 
 The structures are those of ``ext2fs/ext2_io.h`` and ``ext2fs/ext2_fs.h``, unchanged since e2fsprogs 1.43.
 """
@@ -13,7 +13,7 @@ from ctypes import POINTER, byref, c_char_p, c_int, c_long, c_size_t, c_uint16, 
 from typing import Any
 
 from v2vlint.fixing.direct.terms import Declined
-from v2vlint.fixing.direct.volume import Volume
+from v2vlint.fixing.direct.volume import WritableVolume
 
 SONAME = "libext2fs.so.2"
 OLDEST = (1, 46)
@@ -50,7 +50,7 @@ class _Manager(ctypes.Structure):
     )  # fmt: skip
 
 
-class Inode(ctypes.Structure):
+class Ext2InodeLarge(ctypes.Structure):
     """``struct ext2_inode_large``, whose second part small inodes do not have."""
 
     _fields_ = (
@@ -106,7 +106,7 @@ def call(name: str, *arguments: Any, allowed: tuple[int, ...] = ()) -> int:
 class Handle:
     """A filesystem on a volume, opened by libext2fs for writing. Declined when it does not want to."""
 
-    def __init__(self, volume: Volume) -> None:
+    def __init__(self, volume: WritableVolume) -> None:
         self._volume = volume
         self._failure: Exception | None = None
         self._manager = self._made()

@@ -1,4 +1,4 @@
-"""libntfs-3g over ctypes, as far as it is needed. Its input and output go to a :class:`~v2vlint.fixing.direct.volume.Volume`.
+"""libntfs-3g over ctypes, as far as it is needed. Its input and output go to a :class:`~v2vlint.fixing.direct.volume.WritableVolume`.
 
 The structures and prototypes are those of ``ntfs-3g/device.h``, ``dir.h``, ``attrib.h`` and ``volume.h``.
 """
@@ -13,7 +13,7 @@ from ctypes import POINTER, c_char_p, c_int, c_int64, c_long, c_uint, c_uint8, c
 from pathlib import Path
 
 from v2vlint.fixing.direct.terms import Declined
-from v2vlint.fixing.direct.volume import Volume
+from v2vlint.fixing.direct.volume import WritableVolume
 
 FOLDERS = ("/lib", "/usr/lib", "/lib64", "/usr/lib64", "/usr/local/lib")
 _OPERATION_NOT_SUPPORTED, _NOT_PERMITTED = 95, 1
@@ -82,7 +82,7 @@ def library() -> ctypes.CDLL:
 class Mounted:
     """An NTFS on a volume, mounted by libntfs-3g for writing. Declined when it does not want to."""
 
-    def __init__(self, volume: Volume) -> None:
+    def __init__(self, volume: WritableVolume) -> None:
         self._volume, self._position = volume, 0
         self._failure: Exception | None = None
         self._operations = self._made()

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 
 from v2vlint.fixing.direct.libntfs import Mounted, library
 from v2vlint.fixing.direct.terms import Declined
-from v2vlint.fixing.direct.volume import Volume
+from v2vlint.fixing.direct.volume import WritableVolume
 
 _DATA, _REPARSE_POINT = 0x80, 0xC0
 _ARCHIVE, _SPECIAL = 0x20, 0x200 | 0x400 | 0x800 | 0x4000
@@ -24,7 +24,7 @@ _PAGE = 4096
 class NtfsFiles:
     """See :class:`~v2vlint.fixing.direct.terms.Files`."""
 
-    def __init__(self, volume: Volume) -> None:
+    def __init__(self, volume: WritableVolume) -> None:
         self._mounted = Mounted(volume)
         self._unnamed = ctypes.addressof(ctypes.c_uint16.in_dll(library(), "AT_UNNAMED"))
 

@@ -78,7 +78,7 @@ class EditAsk:
 
 
 @dataclass(frozen=True, slots=True)
-class Run:
+class WrittenRun:
     """``length`` bytes of the file with the new bytes, from ``place`` on, that go to ``offset`` of disk number ``disk``."""
 
     disk: int
@@ -107,7 +107,7 @@ class FatVolume:
 
     name: str
     actions: tuple[FatAction, ...]
-    places: tuple[Run, ...]
+    places: tuple[WrittenRun, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +117,7 @@ class Edited:
     ``volumes`` are still to be written by mtools. ``by`` names what wrote, ``notes`` are for people.
     """
 
-    runs: tuple[Run, ...] = ()
+    runs: tuple[WrittenRun, ...] = ()
     volumes: tuple[FatVolume, ...] = ()
     by: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()

@@ -22,7 +22,7 @@ class Change:
     data: bytes
 
 
-class Volume:
+class WritableVolume:
     """``stream`` with what is written to it on top. Declined when that becomes too much for the memory."""
 
     def __init__(self, stream: Stream) -> None:
@@ -92,7 +92,7 @@ def _runs(blocks: Mapping[int, bytearray], stream: Stream) -> Iterator[tuple[int
 
 
 def _parts(stream: Stream, offset: int, length: int, place: int, disks: Mapping[int, int]) -> Iterator[tuple[int, int, int, int]]:
-    """Where bytes of a stream lie on disks (by identity), as :meth:`Volume.places` says it."""
+    """Where bytes of a stream lie on disks (by identity), as :meth:`WritableVolume.places` says it."""
     if id(stream) in disks:
         yield disks[id(stream)], offset, length, place
         return

@@ -18,8 +18,8 @@ from v2vlint.fixing.direct.ext import ExtFiles
 from v2vlint.fixing.direct.fat import FatFiles
 from v2vlint.fixing.direct.label import SUFFIXES, labels
 from v2vlint.fixing.direct.ntfs import NtfsFiles
-from v2vlint.fixing.direct.terms import BYTES, Declined, EditAsk, Edited, Files, Mismatch, Run
-from v2vlint.fixing.direct.volume import Change, Volume
+from v2vlint.fixing.direct.terms import BYTES, Declined, EditAsk, Edited, Files, Mismatch, WrittenRun
+from v2vlint.fixing.direct.volume import Change, WritableVolume
 from v2vlint.guest.fs import GuestFS
 from v2vlint.model.blocks import BlockTable
 from v2vlint.model.codec import decode, encode
@@ -56,10 +56,10 @@ def edit(request: Any) -> Any:
     return encode(Edited(runs, volumes, tuple(dict.fromkeys(guest.by)), tuple(guest.notes)))
 
 
-def _saved(place: Path, changes: Iterable[Change]) -> Iterator[Run]:
+def _saved(place: Path, changes: Iterable[Change]) -> Iterator[WrittenRun]:
     with place.open("wb") as stream:
         for change in changes:
-            yield Run(change.disk, change.offset, len(change.data), stream.tell())
+            yield WrittenRun(change.disk, change.offset, len(change.data), stream.tell())
             stream.write(change.data)
 
 
@@ -67,7 +67,7 @@ class _Guest:
     def __init__(self, images: Sequence[Image], stack: Stack, folder: Path) -> None:
         self.disks = [image.stream for image in images]
         self.stack, self.folder = stack, folder
-        self.volumes: dict[str, Volume] = {}
+        self.volumes: dict[str, WritableVolume] = {}
         self.fats: list[FatFiles] = []
         self.by: list[str] = []
         self.notes: list[str] = []
@@ -91,10 +91,10 @@ class _Guest:
             raise Declined(f"{name} cannot be read")
         if layer.device.detail("dirty"):
             raise Declined(f"{name} was not unmounted")
-        volume = self.volumes.setdefault(name, Volume(layer.stream))
+        volume = self.volumes.setdefault(name, WritableVolume(layer.stream))
         return self._opened(volume, layer.content.type, name)
 
-    def _opened(self, volume: Volume, kind: str, name: str) -> Files:
+    def _opened(self, volume: WritableVolume, kind: str, name: str) -> Files:
         if kind in ("ext2", "ext3", "ext4"):
             from v2vlint.fixing.direct import libext2fs
 

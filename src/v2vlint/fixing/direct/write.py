@@ -17,7 +17,7 @@ from v2vlint.files import Desk
 from v2vlint.fixing import qemu
 from v2vlint.fixing.direct import fat
 from v2vlint.fixing.direct.nbd import Client
-from v2vlint.fixing.direct.terms import BYTES, EDIT, Declined, EditAsk, Edited, Run
+from v2vlint.fixing.direct.terms import BYTES, EDIT, Declined, EditAsk, Edited, WrittenRun
 from v2vlint.fixing.work import Work, Written
 from v2vlint.model.errors import ImageError
 
@@ -43,7 +43,7 @@ def write(work: Work) -> Written:
     return Written(edited.notes, {"write": round(time.monotonic() - started, 3)}, f"directly, by {', '.join(edited.by)}")
 
 
-def _held(work: Work, stream: BinaryIO, run: Run) -> bytes:
+def _held(work: Work, stream: BinaryIO, run: WrittenRun) -> bytes:
     """The new bytes of a run, from the file that the child left."""
     if run.place >= 0 and run.length >= 0:
         stream.seek(run.place)
@@ -52,7 +52,7 @@ def _held(work: Work, stream: BinaryIO, run: Run) -> bytes:
     raise ImageError(f"{work.guest.name}: the reader process gave no valid answer")
 
 
-def _store(work: Work, parts: Sequence[tuple[Run, bytes]]) -> None:
+def _store(work: Work, parts: Sequence[tuple[WrittenRun, bytes]]) -> None:
     """Write the new bytes into the overlays that they belong to."""
     with tempfile.TemporaryDirectory(prefix="v2vlint-nbd-") as sockets, ExitStack() as stack:
         clients: dict[int, Client] = {}

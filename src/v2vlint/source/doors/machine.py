@@ -13,9 +13,9 @@ from v2vlint import programs
 from v2vlint.files.sftp import Login
 from v2vlint.files.urls import has_password, shown
 from v2vlint.model.errors import ImageError
-from v2vlint.model.source import DiskFile, GuestRef, GuestSource, Tree
+from v2vlint.model.source import DiskFile, GuestRef, GuestSource, RootTree
 from v2vlint.source.door import Door
-from v2vlint.source.machine import MAX_TEXT, SCRIPT, Machine
+from v2vlint.source.machine import MAX_TEXT, SCRIPT, LiveMachine
 
 INSTEAD = "a machine that runs is only looked at: copy its disks and fix the copy, or make the changes there by hand"
 TIMEOUT = 120
@@ -28,7 +28,7 @@ def _live(argument: str, _connect: str) -> Iterator[GuestRef]:
         return
     try:
         text = _said([programs.find("sh") or "/bin/sh", "-s"], argument)
-        machine = Machine(argument, text)
+        machine = LiveMachine(argument, text)
     except ImageError as error:
         yield GuestRef(argument, "machine", (), problem=error.message, hint=error.hint, unwritable=INSTEAD)
         return
@@ -65,7 +65,7 @@ def _ssh(argument: str, _connect: str) -> Iterator[GuestRef]:
 
 def _remote(name: str, login: Login, text: str, place: str) -> GuestRef:
     """The machine with its disks over SFTP when that runs as root there, else with an archive of its files."""
-    machine = Machine(name, text)
+    machine = LiveMachine(name, text)
     if machine.open_disks and machine.server:
         disks = tuple(f"sftp://{place}/dev/{disk.name}" for disk in machine.open_disks)
         queries = tuple(
@@ -77,14 +77,14 @@ def _remote(name: str, login: Login, text: str, place: str) -> GuestRef:
 
 
 def _locate(ref: GuestRef) -> GuestSource:
-    machine = Machine(ref.name, ref.text)
+    machine = LiveMachine(ref.name, ref.text)
     remarks = []
     if not ref.named:
         reason = "they cannot be opened" if machine.is_root else "that takes root"
         remarks.append(f"its disks are not read, as {reason}: partitions, boot sectors and UUIDs are unknown")
     if machine.root_type in ("overlay", "aufs", "tmpfs", "nfs", "nfs4"):
         remarks.append(f"/ is {machine.root_type}: a container, or a machine without a disk of its own")
-    tree = Tree(ref.trees[0]) if ref.trees else None
+    tree = RootTree(ref.trees[0]) if ref.trees else None
     disks = tuple(DiskFile(path, path, format="raw") for path in ref.named)
     return GuestSource(ref.name, disks, machine.definition(), tuple(remarks), tree)
 

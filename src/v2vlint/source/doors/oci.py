@@ -12,10 +12,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from v2vlint.files import Access, access
+from v2vlint.files import FileOpener, access
 from v2vlint.model.codec import parse
 from v2vlint.model.errors import ImageError
-from v2vlint.model.source import DiskFile, GuestRef, GuestSource, Tree
+from v2vlint.model.source import DiskFile, GuestRef, GuestSource, RootTree
 from v2vlint.source.door import Door
 from v2vlint.source.nearby import whole
 from v2vlint.source.package import members_of
@@ -43,7 +43,7 @@ class _Image:
     """Where an image lies: in the folder of ``where``, or as ``members`` of the archive there."""
 
     where: str
-    files: Access
+    files: FileOpener
     members: Mapping[str, DiskFile] | None
 
     def blob(self, name: str) -> DiskFile:
@@ -78,7 +78,7 @@ def _locate(ref: GuestRef) -> GuestSource:
     if len(names) > MAX_LAYERS:
         raise ImageError(f"{ref.name}: more than {MAX_LAYERS} layers")
     layers = tuple(replace(image.blob(name), name=f"{ref.name}: layer {number}") for number, name in enumerate(names, 1))
-    return GuestSource(ref.name, (), tree=Tree(archives=layers, layers=True))
+    return GuestSource(ref.name, (), tree=RootTree(archives=layers, layers=True))
 
 
 def _docker(image: _Image, tag: str) -> list[str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 
-from v2vlint.model.source import DiskFile, GuestRef, GuestSource, Tree
+from v2vlint.model.source import DiskFile, GuestRef, GuestSource, RootTree
 from v2vlint.source.door import Door
 from v2vlint.source.paths import problem_of
 
@@ -23,7 +23,7 @@ def _folder(argument: str, _connect: str) -> Iterator[GuestRef]:
 
 
 def _in_folder(ref: GuestRef) -> GuestSource:
-    return GuestSource(ref.name, (), tree=Tree(ref.trees[0]))
+    return GuestSource(ref.name, (), tree=RootTree(ref.trees[0]))
 
 
 def _archive(argument: str, _connect: str) -> Iterator[GuestRef]:
@@ -32,7 +32,7 @@ def _archive(argument: str, _connect: str) -> Iterator[GuestRef]:
 
 
 def _in_archive(ref: GuestRef) -> GuestSource:
-    return GuestSource(ref.name, (), tree=Tree(archives=(DiskFile(ref.paths[0], ref.paths[0]),)))
+    return GuestSource(ref.name, (), tree=RootTree(archives=(DiskFile(ref.paths[0], ref.paths[0]),)))
 
 
 DOORS = (

@@ -13,7 +13,7 @@ from v2vlint.model.place import WholeFile
 from v2vlint.model.source import GuestSource
 from v2vlint.model.xml_document import MAX_XML, read_document
 from v2vlint.source.hyperv_storage import MAX_VMCX, Tree, is_storage, read_storage
-from v2vlint.source.kind import Kind
+from v2vlint.source.kind import DefinitionKind
 from v2vlint.source.nearby import Absent, Found, Nearby
 from v2vlint.source.values import identifier, mac_address, number
 
@@ -184,6 +184,6 @@ def _is_machine(head: bytes) -> bool:
 
 
 KINDS = (
-    Kind("hyperv", "a Hyper-V machine", (".vmcx",), _locate, listed=True, inside=("Virtual Machines/*.vmcx",)),
-    Kind("hyperv-xml", "a Hyper-V machine", (".xml",), _locate, knows=_is_machine, inside=("Virtual Machines/*-*-*.xml",)),
+    DefinitionKind("hyperv", "a Hyper-V machine", (".vmcx",), _locate, listed=True, inside=("Virtual Machines/*.vmcx",)),
+    DefinitionKind("hyperv-xml", "a Hyper-V machine", (".xml",), _locate, knows=_is_machine, inside=("Virtual Machines/*-*-*.xml",)),
 )

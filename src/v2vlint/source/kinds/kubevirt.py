@@ -10,11 +10,11 @@ from v2vlint.model.definition import Definition, DiskDevice, Feature, Medium, Ni
 from v2vlint.model.errors import ImageError
 from v2vlint.model.place import Where, WholeFile
 from v2vlint.model.source import GuestSource
-from v2vlint.source.kind import Kind
+from v2vlint.source.kind import DefinitionKind
 from v2vlint.source.nearby import Absent, Found, Nearby
 from v2vlint.source.package import blank
 from v2vlint.source.values import identifier, mac_address, number
-from v2vlint.source.yaml_document import MAX_YAML, Node, read_yaml
+from v2vlint.source.yaml_document import MAX_YAML, DocumentNode, read_yaml
 
 _KINDS = ("VirtualMachine", "VirtualMachineInstance")
 _QUANTITY = re.compile(r"(\d{1,15})(?:\.\d+)?(Ki|Mi|Gi|Ti|k|M|G|T|m)?")
@@ -36,14 +36,14 @@ def kubevirt(where: str, data: bytes) -> Definition:
 
 
 class _Machine:
-    def __init__(self, where: str, text: str, machine: Node) -> None:
+    def __init__(self, where: str, text: str, machine: DocumentNode) -> None:
         self.where, self.text, self.root, self.path = where, text, machine, place_name(where)
         self.spec = machine.get("spec", "template", "spec") or machine.get("spec")
         self.domain = self.spec.get("domain")
         self.devices = self.domain.get("devices")
         self.volumes = {one.get("name").text: one for one in self.spec.get("volumes").items()}
 
-    def at(self, node: Node) -> Where:
+    def at(self, node: DocumentNode) -> Where:
         return node.where if node else WholeFile(self.path)
 
     def definition(self) -> Definition:
@@ -80,7 +80,7 @@ class _Machine:
             content=self.text,
         )
 
-    def memory(self) -> Node:
+    def memory(self) -> DocumentNode:
         resources = self.domain.get("resources")
         found = (self.domain.get("memory", "guest"), resources.get("requests", "memory"), resources.get("limits", "memory"))
         return next((one for one in found if one), found[0])
@@ -94,7 +94,7 @@ class _Machine:
             if not disk.get("cdrom") and not disk.get("floppy") and kind not in _SEEDS:
                 yield self.disk(disk, kind, volume.get(kind) if volume else disk.get("none"))
 
-    def disk(self, disk: Node, kind: str, volume: Node) -> DiskDevice:
+    def disk(self, disk: DocumentNode, kind: str, volume: DocumentNode) -> DiskDevice:
         target = disk.get("lun") or disk.get("disk")
         path, backing, capacity = _source(kind, volume)
         return DiskDevice(
@@ -141,7 +141,7 @@ class _Machine:
                 yield Feature(kind, found.text, self.at(found))
 
 
-def _source(kind: str, volume: Node) -> tuple[str, str, int]:
+def _source(kind: str, volume: DocumentNode) -> tuple[str, str, int]:
     """The name of what is behind a disk, what kind of source it is when it is no file, and its capacity."""
     if kind == "hostDisk":
         return volume.get("path").text, "", _bytes(volume.get("capacity").text) or -1
@@ -178,4 +178,6 @@ def _find(nearby: Nearby, disk: DiskDevice) -> Found:
     return nearby.found(disk.path, found)
 
 
-KINDS = (Kind("kubevirt", "a virtual machine of KubeVirt", (".yaml", ".yml"), _locate, knows=lambda head: bool(_NAMED.search(head))),)
+KINDS = (
+    DefinitionKind("kubevirt", "a virtual machine of KubeVirt", (".yaml", ".yml"), _locate, knows=lambda head: bool(_NAMED.search(head))),
+)

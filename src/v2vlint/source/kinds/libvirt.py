@@ -13,7 +13,7 @@ from v2vlint.model.errors import ImageError
 from v2vlint.model.place import Where
 from v2vlint.model.source import GuestSource
 from v2vlint.model.xml_document import MAX_XML, Document, everywhere, read_document
-from v2vlint.source.kind import Kind
+from v2vlint.source.kind import DefinitionKind
 from v2vlint.source.nearby import Nearby
 from v2vlint.source.values import identifier, mac_address, number
 
@@ -272,7 +272,7 @@ def _locate(nearby: Nearby) -> GuestSource:
 _ROOT = re.compile(rb"<(domain|domstatus)[\s>]")
 
 KINDS = (
-    Kind(
+    DefinitionKind(
         "libvirt",
         "a libvirt domain",
         (".xml",),

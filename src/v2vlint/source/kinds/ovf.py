@@ -14,7 +14,7 @@ from v2vlint.model.place import Where
 from v2vlint.model.source import GuestSource
 from v2vlint.model.xml_document import MAX_XML, Document, attribute, child, everywhere, local, read_document, text_of
 from v2vlint.source import package
-from v2vlint.source.kind import Kind
+from v2vlint.source.kind import DefinitionKind
 from v2vlint.source.nearby import Nearby, whole
 from v2vlint.source.ovf_hardware import Configurations, configurations, instance, items, properties, resolved
 from v2vlint.source.values import identifier, mac_address, number
@@ -310,6 +310,6 @@ def _archive(nearby: Nearby) -> GuestSource:
 
 
 KINDS = (
-    Kind("ovf", "an OVF descriptor", (".ovf",), _folder, listed=True, disks=(".vmdk",)),
-    Kind("ova", "an OVF package in an archive", (".ova",), _archive, listed=True),
+    DefinitionKind("ovf", "an OVF descriptor", (".ovf",), _folder, listed=True, disks=(".vmdk",)),
+    DefinitionKind("ova", "an OVF package in an archive", (".ova",), _archive, listed=True),
 )

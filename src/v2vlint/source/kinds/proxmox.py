@@ -12,7 +12,7 @@ from v2vlint.model.definition import ControllerDevice, Definition, DiskDevice, F
 from v2vlint.model.place import Where, WholeFile
 from v2vlint.model.proxmox_conf import LOCAL, MAX_CONF, Conf, Storage, read_conf, read_storage
 from v2vlint.model.source import GuestSource
-from v2vlint.source.kind import Kind
+from v2vlint.source.kind import DefinitionKind
 from v2vlint.source.nearby import Absent, Found, Nearby
 from v2vlint.source.values import identifier, mac_address, number, true
 
@@ -191,4 +191,4 @@ def _is_conf(head: bytes) -> bool:
     return b"\0" not in head and all(map(_LINE.match, lines))
 
 
-KINDS = (Kind("proxmox", "a Proxmox VE machine", (".conf",), _locate, knows=_is_conf),)
+KINDS = (DefinitionKind("proxmox", "a Proxmox VE machine", (".conf",), _locate, knows=_is_conf),)

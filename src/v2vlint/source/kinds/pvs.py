@@ -11,7 +11,7 @@ from v2vlint.model.errors import ImageError
 from v2vlint.model.place import Where
 from v2vlint.model.source import GuestSource
 from v2vlint.model.xml_document import MAX_XML, Document, child, everywhere, local, read_document, text_of
-from v2vlint.source.kind import Kind
+from v2vlint.source.kind import DefinitionKind
 from v2vlint.source.nearby import Absent, Found, Nearby
 from v2vlint.source.values import identifier, mac_address, number
 
@@ -130,4 +130,4 @@ def _find(nearby: Nearby, disk: DiskDevice) -> Found:
     return nearby.found(name, os.path.join(bundle, os.path.basename(images[0])))  # noqa: PTH118, PTH119
 
 
-KINDS = (Kind("pvs", "a Parallels machine", (".pvs",), _locate, listed=True, inside=("config.pvs",)),)
+KINDS = (DefinitionKind("pvs", "a Parallels machine", (".pvs",), _locate, listed=True, inside=("config.pvs",)),)

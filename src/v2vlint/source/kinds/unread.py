@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from v2vlint.source.kind import Kind
+from v2vlint.source.kind import DefinitionKind
 
 _UNREAD = (
     ("vma", "a backup of Proxmox VE (vzdump)", (".vma", ".vma.zst", ".vma.gz", ".vma.lzo"),
@@ -19,4 +19,4 @@ _UNREAD = (
     ("pvm-archive", "a packed Parallels machine", (".pvmp", ".macvm"), "unpack it with Parallels Desktop, then give the .pvm folder"),
 )  # fmt: skip
 
-KINDS = tuple(Kind(name, title, suffixes, None, instead=instead) for name, title, suffixes, instead in _UNREAD)
+KINDS = tuple(DefinitionKind(name, title, suffixes, None, instead=instead) for name, title, suffixes, instead in _UNREAD)

@@ -11,7 +11,7 @@ from v2vlint.model.definition import Definition, DiskDevice, Feature, Medium, Ni
 from v2vlint.model.errors import ImageError
 from v2vlint.model.place import WholeFile
 from v2vlint.model.source import GuestSource
-from v2vlint.source.kind import Kind
+from v2vlint.source.kind import DefinitionKind
 from v2vlint.source.nearby import Absent, Found, Nearby
 from v2vlint.source.values import identifier, mac_address
 
@@ -145,4 +145,4 @@ def _find(nearby: Nearby, disk: DiskDevice) -> Found:
     return nearby.found(name, *(os.path.join(nearby.folder, folder, name) for folder in ("Data", "Images", "")))  # noqa: PTH118
 
 
-KINDS = (Kind("utm", "a UTM machine", (".plist",), _locate, inside=("config.plist",)),)
+KINDS = (DefinitionKind("utm", "a UTM machine", (".plist",), _locate, inside=("config.plist",)),)

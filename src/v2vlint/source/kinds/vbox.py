@@ -11,7 +11,7 @@ from v2vlint.model.errors import ImageError
 from v2vlint.model.place import Where
 from v2vlint.model.source import DiskFile, GuestSource
 from v2vlint.model.xml_document import MAX_XML, Document, attribute, child, everywhere, local, read_document
-from v2vlint.source.kind import Kind
+from v2vlint.source.kind import DefinitionKind
 from v2vlint.source.nearby import Nearby
 from v2vlint.source.values import identifier, mac_address, number, true
 
@@ -161,4 +161,4 @@ def _media(nearby: Nearby, definition: Definition) -> Iterator[DiskFile]:
             yield DiskFile(found.path, f"{found.path}/{identifier(attribute(one, 'uuid'))}")
 
 
-KINDS = (Kind("vbox", "a VirtualBox machine", (".vbox",), _locate, listed=True, disks=(".vdi", ".vmdk", ".vhd")),)
+KINDS = (DefinitionKind("vbox", "a VirtualBox machine", (".vbox",), _locate, listed=True, disks=(".vdi", ".vmdk", ".vhd")),)

@@ -11,7 +11,7 @@ from v2vlint.model.definition import ControllerDevice, Definition, DiskDevice, F
 from v2vlint.model.place import Span, Token, Where, WholeFile
 from v2vlint.model.source import GuestSource
 from v2vlint.model.xml_document import line_starts, span_of
-from v2vlint.source.kind import Kind
+from v2vlint.source.kind import DefinitionKind
 from v2vlint.source.nearby import Nearby
 from v2vlint.source.values import generation, identifier, mac_address, number
 
@@ -243,4 +243,4 @@ def _locate(nearby: Nearby) -> GuestSource:
     return nearby.source(definition, nearby.beside)
 
 
-KINDS = (Kind("vmx", "a VMware machine", (".vmx", ".vmtx"), _locate, listed=True, disks=(".vmdk",)),)
+KINDS = (DefinitionKind("vmx", "a VMware machine", (".vmx", ".vmtx"), _locate, listed=True, disks=(".vmdk",)),)

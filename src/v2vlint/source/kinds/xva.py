@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from xml.etree.ElementTree import Element
 
-from v2vlint.files import Access
+from v2vlint.files import FileOpener
 from v2vlint.model.definition import Definition, DiskDevice, Feature, Medium, NicDevice, Topology, place_name
 from v2vlint.model.errors import ImageError, Unsupported
 from v2vlint.model.place import Where
 from v2vlint.model.source import DiskFile, GuestSource
 from v2vlint.model.xml_document import MAX_XML, Document, child, local, read_document, text_of
-from v2vlint.source.kind import Kind
+from v2vlint.source.kind import DefinitionKind
 from v2vlint.source.nearby import Absent, Found, Nearby, whole
 from v2vlint.source.values import generation, identifier, mac_address, number, true
 
@@ -169,7 +169,7 @@ def _archive(nearby: Nearby) -> GuestSource:
     return nearby.source(definition, lambda disk: _inside(path, disk))
 
 
-def _first(path: str, files: Access) -> DiskFile:
+def _first(path: str, files: FileOpener) -> DiskFile:
     """The member ``ova.xml``, which comes first."""
     with files.open(path).stream() as stream:
         header = stream.read(_BLOCK)
@@ -197,6 +197,6 @@ def _is_export(head: bytes) -> bool:
 
 
 KINDS = (
-    Kind("xva", "a XenServer export", (".xva",), _archive, listed=True),
-    Kind("xva-xml", "a XenServer machine (ova.xml)", (".xml",), _folder, knows=_is_export),
+    DefinitionKind("xva", "a XenServer export", (".xva",), _archive, listed=True),
+    DefinitionKind("xva-xml", "a XenServer machine (ova.xml)", (".xml",), _folder, knows=_is_export),
 )

@@ -12,8 +12,8 @@ import pytest
 from guestbuild.samples import HOME, cached
 from tests.cases.test_cases import GUESTS
 from v2vlint.facts.boot.grub.files import GrubFiles
-from v2vlint.facts.boot.grub.volumes import Volume, block_of
-from v2vlint.guest.open import Guest, open_ref
+from v2vlint.facts.boot.grub.volumes import GrubVolume, block_of
+from v2vlint.guest.open import GuestContents, open_ref
 from v2vlint.model.source import GuestRef
 
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(not shutil.which("grub-fstest"), reason="needs grub-common")]
@@ -46,18 +46,18 @@ def test_grub_finds_what_we_find(name: str, home: Path, tmp_path: Path) -> None:
     assert tried > 3
 
 
-def _opened(name: str, home: Path) -> Guest:
+def _opened(name: str, home: Path) -> GuestContents:
     return open_ref(GuestRef(name, "disks", tuple(map(str, cached(name, home)))))
 
 
-def _listed(raw: Path, guest: Guest, volume: Volume, folder: str) -> set[str]:
+def _listed(raw: Path, guest: GuestContents, volume: GrubVolume, folder: str) -> set[str]:
     told = subprocess.run(
         ["grub-fstest", raw, "ls", "--", f"({_named(guest, volume)}){folder}/"], capture_output=True, text=True, check=False
     )
     return {name.rstrip("/") for name in told.stdout.split()}
 
 
-def _named(guest: Guest, volume: Volume) -> str:
+def _named(guest: GuestContents, volume: GrubVolume) -> str:
     """GRUB's name of the device; it must lead us back to the same one."""
     device = guest.blocks.named(volume.device)
     assert device is not None

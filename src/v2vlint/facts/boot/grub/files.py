@@ -11,7 +11,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from v2vlint.facts.boot.grub.volumes import Volume, block_of, mount_of, volumes_of
+from v2vlint.facts.boot.grub.volumes import GrubVolume, block_of, mount_of, volumes_of
 from v2vlint.guest.fs import GuestFS
 from v2vlint.guest.text import GuestText
 from v2vlint.model.blocks import BlockTable
@@ -57,7 +57,7 @@ class GrubFiles:
     by_name: bool = False
 
     @functools.cached_property
-    def volumes(self) -> tuple[Volume, ...]:
+    def volumes(self) -> tuple[GrubVolume, ...]:
         """All filesystems, those that the guest mounts first."""
         return volumes_of(self.fs, self.blocks)
 
@@ -122,7 +122,7 @@ class GrubFiles:
         known = self._volume(device) or self.blocks.tagged(kind.upper(), value)
         return device if known or not certain else None
 
-    def _volume(self, device: str) -> Volume | None:
+    def _volume(self, device: str) -> GrubVolume | None:
         kind, _, value = device.partition(":")
         if kind == "mount":
             return self._mounted_at(value)
@@ -133,7 +133,7 @@ class GrubFiles:
         block = block_of(device, self.blocks)
         return next((volume for volume in self.volumes if block and block.uuid.lower() == volume.system.uuid.lower()), None)
 
-    def _mounted_at(self, point: str) -> Volume | None:
+    def _mounted_at(self, point: str) -> GrubVolume | None:
         return next((volume for volume in self.volumes if any(at == point for _inner, at in volume.parts)), None)
 
     def _is_elsewhere(self, device: str) -> bool:
@@ -142,7 +142,7 @@ class GrubFiles:
         told_apart = kind in ("uuid", "label") and bool(getattr(self.fs.mounts["/"], kind))
         return told_apart and bool(self.blocks.tagged(kind.upper(), value))
 
-    def _exactly(self, volume: Volume, path: str) -> GuestPath:
+    def _exactly(self, volume: GrubVolume, path: str) -> GuestPath:
         real = volume.tree.resolve(path)
         shown = volume.shown_at(path, self.fs.mounts)
         if real is None:

@@ -15,7 +15,7 @@ _BIOS_DISK = re.compile(r"hd(\d+)(?:,(?:[a-z]+)?(\d+))?")
 
 
 @dataclass(frozen=True, slots=True)
-class Volume:
+class GrubVolume:
     """A filesystem as GRUB opens it. ``parts`` maps paths on it to the guest's mount points; ``default`` is btrfs' default subvolume."""
 
     device: str
@@ -39,7 +39,7 @@ def mount_of(path: str, points: Iterable[str]) -> str:
     return max((point for point in points if path == point or path.startswith(f"{point.rstrip('/')}/")), key=len, default="/")
 
 
-def volumes_of(fs: GuestFS, blocks: BlockTable) -> tuple[Volume, ...]:
+def volumes_of(fs: GuestFS, blocks: BlockTable) -> tuple[GrubVolume, ...]:
     """The filesystems that the guest mounts, then the others that could be opened. Those without a UUID cannot be told apart."""
     found: dict[str, tuple[FileSystem, list[tuple[str, str]]]] = {}
     for point, system in fs.mounts.items():
@@ -53,8 +53,8 @@ def volumes_of(fs: GuestFS, blocks: BlockTable) -> tuple[Volume, ...]:
     return tuple(_volume(names.get(uuid, uuid), system, parts) for uuid, (system, parts) in found.items())
 
 
-def _volume(device: str, system: FileSystem, parts: list[tuple[str, str]]) -> Volume:
-    return Volume(device, system, GuestFS({"/": system}), tuple(parts), default_subvolume(system))
+def _volume(device: str, system: FileSystem, parts: list[tuple[str, str]]) -> GrubVolume:
+    return GrubVolume(device, system, GuestFS({"/": system}), tuple(parts), default_subvolume(system))
 
 
 def _devices(blocks: BlockTable, opened: Mapping[str, FileSystem]) -> dict[str, str]:

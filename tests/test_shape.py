@@ -1,0 +1,35 @@
+"""The shape of the code: one name for one class, and imports that go one way."""
+
+from __future__ import annotations
+
+import ast
+import collections
+import graphlib
+from collections.abc import Iterator
+from pathlib import Path
+
+import grimp
+
+ROOT = Path(__file__).resolve().parents[1]
+PACKAGES = ("v2vlint", "v2vlint_checks", "pytest_v2vlint")
+
+
+def _classes() -> Iterator[tuple[str, str]]:
+    for folder in ("src", "checks", "pytest_plugin"):
+        for path in sorted((ROOT / folder).rglob("*.py")):
+            for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+                if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
+                    yield node.name, str(path.relative_to(ROOT))
+
+
+def test_no_two_classes_have_the_same_name() -> None:
+    places = collections.defaultdict(list)
+    for name, place in _classes():
+        places[name].append(place)
+    assert {name: found for name, found in places.items() if len(found) > 1} == {}
+
+
+def test_no_imports_go_in_a_circle() -> None:
+    graph = grimp.build_graph(*PACKAGES, exclude_type_checking_imports=True)
+    imports = {module: graph.find_modules_directly_imported_by(module) for module in graph.modules}
+    graphlib.TopologicalSorter(imports).prepare()  # CycleError names the modules of a circle
