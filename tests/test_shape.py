@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import collections
 import graphlib
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,12 +15,15 @@ ROOT = Path(__file__).resolve().parents[1]
 PACKAGES = ("v2vlint", "v2vlint_checks", "pytest_v2vlint")
 
 
+def _sources() -> list[Path]:
+    return [path for folder in ("src", "checks", "pytest_plugin") for path in sorted((ROOT / folder).rglob("*.py"))]
+
+
 def _classes() -> Iterator[tuple[str, str]]:
-    for folder in ("src", "checks", "pytest_plugin"):
-        for path in sorted((ROOT / folder).rglob("*.py")):
-            for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-                if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
-                    yield node.name, str(path.relative_to(ROOT))
+    for path in _sources():
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
+                yield node.name, str(path.relative_to(ROOT))
 
 
 def test_no_two_classes_have_the_same_name() -> None:
@@ -27,6 +31,12 @@ def test_no_two_classes_have_the_same_name() -> None:
     for name, place in _classes():
         places[name].append(place)
     assert {name: found for name, found in places.items() if len(found) > 1} == {}
+
+
+def test_objects_have_types() -> None:
+    spelled = re.compile(r"(dict|Mapping)\[str, Any\]")
+    found = {str(path.relative_to(ROOT)) for path in _sources() if spelled.search(path.read_text(encoding="utf-8"))}
+    assert found == {"src/v2vlint/model/plain.py"}
 
 
 def test_no_imports_go_in_a_circle() -> None:

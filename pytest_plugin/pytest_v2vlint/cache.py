@@ -19,7 +19,7 @@ class SharedCache:
         if folder.stat().st_uid != os.getuid():
             raise PermissionError(f"{folder} belongs to another user")
         self._folder = folder
-        self._known: dict[str, Any] = {}
+        self._known: dict[str, object] = {}
 
     def get(self, key: object, compute: Callable[[], Any]) -> Any:
         """The JSON-ready answer for ``key`` (JSON-ready data)."""

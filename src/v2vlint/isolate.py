@@ -18,7 +18,7 @@ import signal
 import socket
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import IO, Any, NoReturn
 
@@ -290,7 +290,7 @@ def _by_signal(number: int, limits: Limits) -> Death:
     return Death(f"the reader process was killed by {name}", hint)
 
 
-def _decode(reply: dict[str, Any], limits: Limits) -> Outcome:
+def _decode(reply: Mapping[str, object], limits: Limits) -> Outcome:
     if "value" in reply:
         return Answer(reply["value"])
     if "memory" in reply:
@@ -354,7 +354,7 @@ def _limit(limits: Limits) -> None:
     lower(resource.RLIMIT_CPU, limits.cpu, margin=5)
 
 
-def _reply(module: str, name: str, request: Any, grant: Grant) -> dict[str, Any]:
+def _reply(module: str, name: str, request: Any, grant: Grant) -> Mapping[str, object]:
     import importlib
 
     try:

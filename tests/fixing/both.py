@@ -10,7 +10,6 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -18,6 +17,7 @@ from tests.disk.images import need, open_paths, run
 from v2vlint.disk.containers.formats import open_image
 from v2vlint.disk.volumes.stack import Stack
 from v2vlint.fixing import qemu
+from v2vlint.fixing.orders import Orders
 from v2vlint.fixing.work import Work
 from v2vlint.isolate import DEFAULT_LIMITS
 from v2vlint.model.source import DiskFile, GuestRef, ImageNode, Keys
@@ -39,7 +39,7 @@ class Entry:
     mtime: float
 
 
-def work(folder: Path, disks: tuple[Path, ...], orders: Mapping[str, Any], form: str = "raw") -> Work:
+def work(folder: Path, disks: tuple[Path, ...], orders: Orders, form: str = "raw") -> Work:
     """``orders`` for ``disks`` of a format, to be carried out in overlays in ``folder``."""
     nodes: dict[Path, ImageNode | None] = {}
     for number, disk in enumerate(disks):

@@ -16,6 +16,7 @@ from tests.disk.images import blank, ext, make_tree, need, partitioned, run
 from tests.fixing import both
 from v2vlint.fixing import appliance
 from v2vlint.fixing.direct.write import write as write_directly
+from v2vlint.fixing.orders import Orders, RootOrders, ValueData
 
 NEW = bytes(range(256)) * 700
 CONTEXTS = "/.* system_u:object_r:default_t:s0\n/etc(/.*)? system_u:object_r:etc_t:s0\n/etc/secret.* -- system_u:object_r:shadow_t:s0\n"
@@ -30,19 +31,19 @@ def _b64(data: bytes) -> str:
     return base64.b64encode(data).decode()
 
 
-def _overwrite(path: str, old: bytes, new: bytes) -> dict[str, Any]:
+def _overwrite(path: str, old: bytes, new: bytes) -> Any:
     return {"op": "overwrite", "path": path, "data": _b64(new), "expect": hashlib.sha256(old).hexdigest()}
 
 
-def _create(path: str, data: bytes = b"new\n", mode: int = 0o644) -> dict[str, Any]:
+def _create(path: str, data: bytes = b"new\n", mode: int = 0o644) -> Any:
     return {"op": "create", "path": path, "data": _b64(data), "mode": mode}
 
 
-def _value(number: int) -> dict[str, Any]:
+def _value(number: int) -> ValueData:
     return {"type": 4, "data": _b64(number.to_bytes(4, "little"))}
 
 
-def _mount(point: str, kind: str, name: str, disk: int = 0, number: int = 0) -> dict[str, Any]:
+def _mount(point: str, kind: str, name: str, disk: int = 0, number: int = 0) -> Any:
     return {"point": point, "device": {"kind": kind, "disk": disk, "number": number, "name": name, "uuid": ""}, "options": ""}
 
 
@@ -117,7 +118,7 @@ def linux(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, ...]:
     return first, second
 
 
-LINUX: dict[str, Any] = {
+LINUX: RootOrders = {
     "mounts": [
         _mount("/", "lv", "vg/root", 1),
         _mount("/boot/efi", "partition", "disk1p1", 0, 1),
@@ -148,7 +149,7 @@ LINUX: dict[str, Any] = {
     "selinux": SPECIFICATION,
     "windows": False,
 }  # fmt: skip
-WINDOWS: dict[str, Any] = {
+WINDOWS: RootOrders = {
     "mounts": [_mount("/", "partition", "disk3p2", 2, 2)],
     "operations": [
         {"op": "registry", "path": SYSTEM, "edits": [
@@ -175,7 +176,7 @@ def disks(linux: tuple[Path, ...], tmp_path: Path) -> tuple[Path, ...]:
 def test_every_operation_leaves_the_same_files(disks: tuple[Path, ...], tmp_path: Path) -> None:
     need("ntfsfix", "ntfs-3g")
     # Debian's libguestfs sets no SELinux labels: they are looked at below.
-    orders = {"roots": [{**LINUX, "selinux": ""}, WINDOWS], "unlock": []}
+    orders: Orders = {"roots": [{**LINUX, "selinux": ""}, WINDOWS], "unlock": []}
     after = []
     for name, write in (("direct", write_directly), ("libguestfs", appliance.write)):
         (tmp_path / name).mkdir()

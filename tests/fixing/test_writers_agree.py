@@ -19,6 +19,7 @@ from v2vlint.engine.protocol import CheckAsk
 from v2vlint.fixing import appliance, session
 from v2vlint.fixing.direct.terms import Declined
 from v2vlint.fixing.direct.write import write as write_directly
+from v2vlint.fixing.orders import Orders
 from v2vlint.fixing.protocol import FixAsk
 from v2vlint.fixing.request import checked
 from v2vlint.model.errors import ImageError
@@ -36,7 +37,7 @@ class Job:
 
     name: str
     images: tuple[Path, ...]
-    orders: dict[str, Any]
+    orders: Orders
     direct: tuple[Path, ...]
 
     @property
@@ -59,9 +60,9 @@ def asks(name: str, home: Path) -> Iterator[FixAsk]:
     yield from (FixAsk(CheckAsk(ref, (target.load(one),), mover), Applicability.UNSAFE) for one, mover in wanted)
 
 
-def orders(name: str, home: Path) -> Iterator[dict[str, Any]]:
+def orders(name: str, home: Path) -> Iterator[Orders]:
     """The different orders that fixes of a guest come to."""
-    known: list[dict[str, Any]] = []
+    known: list[Orders] = []
     for ask in asks(name, home):
         prepared = session.preview(ask)
         if prepared.has_work:
@@ -82,7 +83,7 @@ def jobs(folder: Path, shard: int) -> Iterator[Job]:
                     yield job
 
 
-def _directly(own: Path, images: tuple[Path, ...], orders: dict[str, Any]) -> Job | None:
+def _directly(own: Path, images: tuple[Path, ...], orders: Orders) -> Job | None:
     own.mkdir()
     work = both.work(own, images, orders, "qcow2")
     try:

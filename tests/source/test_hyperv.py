@@ -12,6 +12,7 @@ import pytest
 from tests.source.reading import GENID, UUID, disks, source
 from v2vlint.model.definition import Medium, NicDevice
 from v2vlint.model.errors import ImageError
+from v2vlint.model.plain import JsonObject
 from v2vlint.source.hyperv_storage import read_storage
 from v2vlint.source.kinds.hyperv import _from_xml
 
@@ -38,7 +39,7 @@ HYPERV = f"""<?xml version="1.0" encoding="UTF-16" standalone="yes"?><configurat
 <processors><count type="integer">2</count></processors></settings></configuration>"""
 
 
-def branch(tree: str) -> dict[str, object]:
+def branch(tree: str) -> JsonObject:
     """What the XML says as a tree, to be written in the binary form."""
     return _from_xml("x.xml", tree.encode("utf-16"))
 

@@ -8,13 +8,14 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from v2vlint.isolate import size
+from v2vlint.model.plain import JsonObject, Table
 from v2vlint.run.settings import Settings
 
 
 def config_text(settings: Settings, shape: str, reports: tuple[str, ...]) -> str:
     """TOML of ``settings``; ``shape`` and ``reports`` are the effective output settings."""
     config, selection, limits = settings.config, settings.selection, settings.limits
-    plain: dict[str, Any] = {
+    plain: JsonObject = {
         "target": list(settings.target_names),
         "mover": settings.mover.value,
         "profile": selection.profile,
@@ -47,7 +48,7 @@ def config_text(settings: Settings, shape: str, reports: tuple[str, ...]) -> str
     return "\n".join(lines) + "\n"
 
 
-def _pairs(data: Mapping[str, Any]) -> Iterator[str]:
+def _pairs(data: Table) -> Iterator[str]:
     return (f"{_key(key)} = {_value(value)}" for key, value in data.items())
 
 

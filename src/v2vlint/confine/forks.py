@@ -20,7 +20,7 @@ import sys
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NoReturn
 
 from v2vlint import programs
@@ -103,7 +103,7 @@ class _Server:
             )
             started.pop_all()
 
-    def ask(self, order: dict[str, Any], descriptors: Sequence[int] = ()) -> Any:
+    def ask(self, order: Mapping[str, object], descriptors: Sequence[int] = ()) -> Any:
         """The answer to an order. OSError when the server is gone."""
         with self._lock:
             socket.send_fds(self._control, [json.dumps(order).encode()], descriptors)

@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 
 from v2vlint.model.errors import UsageError
 from v2vlint.model.finding import Mover, Severity
+from v2vlint.model.plain import JsonObject, Table
 from v2vlint.target.profile import MAX_TOML, read_toml
 
 MOST = (1 << 31) - 1
@@ -80,7 +81,7 @@ class Config:
     exceptions: tuple[Exempt, ...] = ()
     images: tuple[Anchor, ...] = ()
     recipes: tuple[RecipeNames, ...] = ()
-    targets: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    targets: Mapping[str, Table] = field(default_factory=dict)
 
     def over(self, base: Config) -> Config:
         """``base`` overridden by this one, key by key; origin and folder stay those of ``base``."""
@@ -130,13 +131,13 @@ def confined(config: Config) -> Config:
     return config
 
 
-def parse(data: Mapping[str, Any], origin: str, folder: Path = Path()) -> Config:
+def parse(data: Table, origin: str, folder: Path = Path()) -> Config:
     """A configuration from TOML data."""
     return Config(origin=origin, folder=folder, **_fields(data, KEYS, origin))
 
 
-def _fields(data: Mapping[str, Any], keys: Mapping[str, Callable[[Any, str], Any]], place: str) -> dict[str, Any]:
-    values: dict[str, Any] = {}
+def _fields(data: Table, keys: Mapping[str, Callable[[Any, str], Any]], place: str) -> JsonObject:
+    values: JsonObject = {}
     for key, value in data.items():
         if key not in keys:
             raise UsageError(f"{place}: unknown key {key!r}", hint=_near(key, keys))
@@ -207,7 +208,7 @@ def _levels(value: Any, place: str) -> dict[str, Severity]:
     return {key: SEVERITY(level, f"{place}.{key}") for key, level in _TABLE(value, place).items()}
 
 
-def _tables(value: Any, place: str) -> dict[str, Any]:
+def _tables(value: Any, place: str) -> JsonObject:
     return {key: _TABLE(item, f"{place}.{key}") for key, item in _TABLE(value, place).items()}
 
 
@@ -221,14 +222,14 @@ def _day(value: Any, place: str) -> datetime.date:
 
 
 def _each(
-    build: Callable[[dict[str, Any], str], T], keys: Mapping[str, Callable[[Any, str], Any]], needed: tuple[str, ...]
+    build: Callable[[JsonObject, str], T], keys: Mapping[str, Callable[[Any, str], Any]], needed: tuple[str, ...]
 ) -> Callable[[Any, str], tuple[T, ...]]:
     def convert(value: Any, place: str) -> tuple[T, ...]:
         if not isinstance(value, list) or not all(isinstance(item, dict) for item in value):
             raise UsageError(f"{place}: must be tables, written as [[{place.rsplit(' ', 1)[-1]}]]")
         return tuple(_one(item, f"{place} #{number}") for number, item in enumerate(value, 1))
 
-    def _one(item: Mapping[str, Any], place: str) -> T:
+    def _one(item: Table, place: str) -> T:
         values = _fields(item, keys, place)
         missing = [key for key in needed if not values.get(key)]
         if missing:

@@ -68,12 +68,8 @@ def _result(loaded: LoadedRule, store: FactStore, presenter: Presenter, fs: Gues
 
 def _said(rules: Iterable[LoadedRule], results: Iterable[RuleResult]) -> frozenset[tuple[Stage, Where, str]]:
     """The rules' results about stages: the stages whose verdict they use, the places they name, and their ids."""
-    stages = {loaded.id: [kind.stage for kind in needs(type(loaded.rule).check).values() if _is_verdict(kind)] for loaded in rules}
+    stages = {loaded.id: [kind.stage for kind in needs(type(loaded.rule).check).values() if issubclass(kind, Verdict)] for loaded in rules}
     return frozenset((stage, place, result.rule) for result in results for stage in stages[result.rule] for place in _places(result))
-
-
-def _is_verdict(kind: object) -> bool:
-    return isinstance(kind, type) and issubclass(kind, Verdict)
 
 
 def _places(result: RuleResult) -> Iterator[Where]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import typing
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, TypeVar
 
 from v2vlint.guest.budget import spending
@@ -36,7 +36,7 @@ def _by_type() -> dict[Any, Callable[..., object]]:
 
 
 @functools.cache
-def needs(function: Callable[..., object]) -> dict[str, Any]:
+def needs(function: Callable[..., object]) -> Mapping[str, type]:
     """The fact types that a provider or a rule's ``check`` needs, by parameter name."""
     hints = typing.get_type_hints(function)
     return {name: kind for name, kind in hints.items() if name not in ("return", "self")}

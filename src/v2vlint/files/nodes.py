@@ -12,19 +12,17 @@ import stat
 import tempfile
 from pathlib import Path
 from types import TracebackType
-from typing import Any
 
 from v2vlint.confine import Grant
 from v2vlint.files.policy import FilePolicy
 from v2vlint.model.errors import Unsupported
+from v2vlint.model.plain import JsonObject
 from v2vlint.model.source import ImageExtent, ImageNode
 
 DRIVERS = {"raw": "raw", "qcow2": "qcow2", "vmdk": "vmdk", "vhd": "vpc", "vpc": "vpc", "vhdx": "vhdx", "vdi": "vdi"}
 """QEMU's drivers by the reader's names of formats."""
 SECTOR = 512
 _FLAT = ("FLAT", "VMFS")
-
-Json = dict[str, Any]
 
 
 class Nodes:
@@ -64,7 +62,7 @@ class Nodes:
             self._scratch.cleanup()
             self._scratch = None
 
-    def image(self, node: ImageNode, *, writable: bool = False) -> Json:
+    def image(self, node: ImageNode, *, writable: bool = False) -> JsonObject:
         """The node of an image. What is below it is read-only. Unsupported when QEMU has no driver for it."""
         if node.format not in DRIVERS:
             raise Unsupported(f"{node.path}: QEMU cannot open a {node.format} image as it is")
@@ -74,22 +72,22 @@ class Nodes:
             return file if file["driver"] == "raw" else self._marked({"driver": "raw", "file": file}, writable)
         return self._marked(self.on(node, file, writable=writable), writable)
 
-    def on(self, node: ImageNode, file: Json, *, writable: bool = False) -> Json:
+    def on(self, node: ImageNode, file: JsonObject, *, writable: bool = False) -> JsonObject:
         """The format of ``node`` on a file that stands for its own."""
-        top: Json = {"driver": DRIVERS[node.format], "file": file}
+        top: JsonObject = {"driver": DRIVERS[node.format], "file": file}
         if node.data:
             top["data-file"] = self.file(node.data.path, writable=writable)
         if node.format in ("qcow2", "vmdk"):
             top["backing"] = self.image(node.backing) if node.backing else None
         return top
 
-    def overlay(self, path: str | Path, below: ImageNode | None, *, writable: bool = True) -> Json:
+    def overlay(self, path: str | Path, below: ImageNode | None, *, writable: bool = True) -> JsonObject:
         """The node of a qcow2 file of ours, with its changes to ``below``, or independent."""
         backing = self.image(below) if below else None
         own = Path(path).parent.resolve() / Path(path).name
         return self._marked({"driver": "qcow2", "file": self.file(str(own), writable=writable), "backing": backing}, writable)
 
-    def file(self, path: str, *, writable: bool = False) -> Json:
+    def file(self, path: str, *, writable: bool = False) -> JsonObject:
         """The node of a file or block device at a resolved path. Refused when a link was put there meanwhile."""
         opened = FilePolicy(frozenset((path,))).open(path)
         self.names[opened.descriptor] = path
@@ -99,17 +97,17 @@ class Nodes:
         return self._marked({"driver": "host_device" if block else "file", "filename": f"/dev/fd/{opened.descriptor}"}, writable)
 
     @staticmethod
-    def _marked(node: Json, writable: bool) -> Json:
+    def _marked(node: JsonObject, writable: bool) -> JsonObject:
         return node if writable else {**node, "read-only": True}
 
-    def _window(self, node: ImageNode, file: Json) -> Json:
+    def _window(self, node: ImageNode, file: JsonObject) -> JsonObject:
         """The part of a file that an archive's member is."""
         if not node.offset and node.length < 0:
             return file
         size = {"size": node.length} if node.length >= 0 else {}
         return {"driver": "raw", "file": file, "offset": node.offset, "read-only": True, **size}
 
-    def _described(self, node: ImageNode, *, writable: bool) -> Json:
+    def _described(self, node: ImageNode, *, writable: bool) -> JsonObject:
         """A descriptor with the same extents under names of ours: QEMU opens what it names, and cannot be told otherwise."""
         if self._scratch is None:
             self._scratch = tempfile.TemporaryDirectory(prefix="v2vlint-nodes-")
@@ -138,6 +136,6 @@ def _word(text: str) -> str:
     return text if text.isalnum() and text.isascii() else "monolithicSparse"
 
 
-def argument(node: Json) -> str:
+def argument(node: JsonObject) -> str:
     """A node as qemu-img, qemu-io and qemu-nbd take it in place of a file name."""
     return f"json:{json.dumps(node)}"

@@ -5,15 +5,15 @@ from __future__ import annotations
 import json
 import subprocess
 import tempfile
-from collections.abc import Mapping
 from contextlib import ExitStack
 from importlib import resources
 from pathlib import Path
-from typing import Any
+from typing import cast
 
 from v2vlint import programs
 from v2vlint.accel import acceleration
 from v2vlint.fixing import qemu
+from v2vlint.fixing.orders import WorkerAnswer, WorkerRequest
 from v2vlint.fixing.work import Work, Written
 from v2vlint.model.codec import parse
 from v2vlint.model.errors import ImageError, UsageError
@@ -30,7 +30,7 @@ def write(work: Work) -> Written:
         return _run({**work.orders, "drives": [{"socket": str(socket)} for socket in sockets]})
 
 
-def _run(request: Mapping[str, Any]) -> Written:
+def _run(request: WorkerRequest) -> Written:
     python = guestfs_python()
     if python is None:
         raise UsageError("no Python interpreter here can import guestfs", hint=INSTALL_HINT)
@@ -44,7 +44,7 @@ def _run(request: Mapping[str, Any]) -> Written:
     return Written(notes, dict(answer["seconds"]), f"under {accelerator.word}")
 
 
-def _ask(python: str, request: Mapping[str, Any], *, kvm: bool) -> dict[str, Any]:
+def _ask(python: str, request: WorkerRequest, *, kvm: bool) -> WorkerAnswer:
     environment = {**programs.environment(), "LIBGUESTFS_BACKEND": "direct"}
     if not kvm:
         environment["LIBGUESTFS_BACKEND_SETTINGS"] = "force_tcg"
@@ -68,4 +68,4 @@ def _ask(python: str, request: Mapping[str, Any], *, kvm: bool) -> dict[str, Any
     except ValueError:
         words = errors.decode("utf-8", "replace").strip().splitlines() or [f"exit status {process.returncode}"]
         answer = {"ok": False, "error": words[-1], "notes": [], "seconds": {}}
-    return dict(answer)
+    return cast(WorkerAnswer, answer)

@@ -1,14 +1,7 @@
-"""Writes into a guest through libguestfs. Run as a script by an interpreter that has the ``guestfs`` module; imports nothing of v2vlint.
+"""Writes into a guest through libguestfs. Run as a script by an interpreter that has the ``guestfs`` module.
 
-Reads one JSON request on standard input and writes one JSON answer on standard output::
-
-    request  drives [{socket}] (of NBD servers), unlock [{device, name, keys}], roots [{mounts, operations, selinux}], memory (MiB)
-    root     mounts [{device, point, options}], operations [{op, path, …}], selinux (path of file_contexts, or empty),
-             windows (whether it is one: names are found without regard to case, and the volume must be safe to write)
-             keys and file contents are base64
-    registry edits [{key [names], name, type, data, expect: {type, data} or null}, or {key, delete: true, expect [{name, type, data}]}]
-    device   {kind, disk, number, name, uuid} as v2vlint names block devices
-    answer   ok, error, notes [text], seconds {launch, edit, close}
+One JSON request on standard input, one JSON answer on standard output; :mod:`v2vlint.fixing.orders` has their types. That interpreter need
+not have v2vlint, so nothing of it is imported at run time.
 """
 
 from __future__ import annotations
@@ -19,9 +12,13 @@ import json
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-Request = Mapping[str, Any]
+if TYPE_CHECKING:
+    from v2vlint.fixing import orders
+
+MEMORY = 768
+"""MiB that the appliance gets."""
 READ_ONLY = 1
 """ST_RDONLY of statvfs(3)."""
 
@@ -33,7 +30,7 @@ class _Mismatch(Exception):
 def main() -> int:
     """Serve one request."""
     request = json.load(sys.stdin)
-    answer: dict[str, Any] = {"ok": False, "error": "", "notes": [], "seconds": {}}
+    answer: orders.WorkerAnswer = {"ok": False, "error": "", "notes": [], "seconds": {}}
     try:
         _serve(request, answer)
         answer["ok"] = True
@@ -43,12 +40,12 @@ def main() -> int:
     return 0
 
 
-def _serve(request: Request, answer: dict[str, Any]) -> None:
+def _serve(request: orders.WorkerRequest, answer: orders.WorkerAnswer) -> None:
     import guestfs
 
     clock = _Clock(answer["seconds"])
     g = guestfs.GuestFS(python_return_dict=True)
-    g.set_memsize(request.get("memory", 768))
+    g.set_memsize(MEMORY)
     for drive in request["drives"]:
         g.add_drive_opts("", protocol="nbd", server=[f"unix:{drive['socket']}"], format="raw", cachemode="unsafe")
     g.launch()
@@ -75,14 +72,14 @@ class _Clock:
         self.seconds[name], self.last = round(now - self.last, 3), now
 
 
-def _unlock(g: Any, request: Request) -> None:
+def _unlock(g: Any, request: orders.WorkerRequest) -> None:
     for item in request.get("unlock", ()):
         _open_luks(g, item)
     if request.get("unlock"):
         g.lvm_scan(True)
 
 
-def _open_luks(g: Any, item: Mapping[str, Any]) -> None:
+def _open_luks(g: Any, item: orders.Unlocking) -> None:
     for number, encoded in enumerate(item["keys"], 1):
         key = base64.b64decode(encoded).decode("utf-8", "surrogateescape")
         try:
@@ -94,7 +91,7 @@ def _open_luks(g: Any, item: Mapping[str, Any]) -> None:
             return
 
 
-def _mount(g: Any, root: Request) -> _Places:
+def _mount(g: Any, root: orders.RootOrders) -> _Places:
     mounts = sorted(root["mounts"], key=lambda mount: str(mount["point"]))
     if root.get("windows"):
         return _mount_windows(g, mounts)
@@ -103,7 +100,7 @@ def _mount(g: Any, root: Request) -> _Places:
     return _Places(g, {})
 
 
-def _mount_windows(g: Any, mounts: Sequence[Mapping[str, Any]]) -> _Places:
+def _mount_windows(g: Any, mounts: Sequence[orders.Mounting]) -> _Places:
     """Each volume on a mount point of its own: there is no directory for the EFI system partition inside drive C."""
     points = {str(mount["point"]).rstrip("/"): f"/volume{number}" for number, mount in enumerate(mounts)}
     for point in points.values():
@@ -132,11 +129,11 @@ class _Places:
         self.g, self.points = g, points
         self._known: dict[tuple[str, str], str] = {}
 
-    def place(self, operation: Mapping[str, Any]) -> Mapping[str, Any]:
+    def place(self, operation: orders.Operation) -> Mapping[str, object]:
         """The operation with paths of the appliance."""
         if not self.points:
             return operation
-        return {**operation, **{key: self.path(str(operation[key])) for key in ("path", "source") if key in operation}}
+        return {key: self.path(str(value)) if key in ("path", "source") else value for key, value in operation.items()}
 
     def path(self, path: str) -> str:
         """Where ``path`` is; names that exist are spelled as they are, those after the last one as given."""
@@ -162,7 +159,7 @@ class _Places:
             self.g.rmmountpoint(point)
 
 
-def device_name(g: Any, device: Mapping[str, Any]) -> str:
+def device_name(g: Any, device: orders.DeviceName) -> str:
     """The appliance's name of a device."""
     kind = device["kind"]
     if kind == "lv":
@@ -175,7 +172,7 @@ def device_name(g: Any, device: Mapping[str, Any]) -> str:
     return f"{disk}{device['number']}" if kind == "partition" else disk
 
 
-def _array(g: Any, device: Mapping[str, Any]) -> str:
+def _array(g: Any, device: orders.DeviceName) -> str:
     wanted = str(device["uuid"]).replace("-", "").replace(":", "").lower()
     for candidate in g.list_md_devices():
         if str(g.vfs_uuid(candidate)).replace("-", "").lower() == wanted:
@@ -183,7 +180,7 @@ def _array(g: Any, device: Mapping[str, Any]) -> str:
     raise _Mismatch(f"no array in the appliance holds {device['uuid']}")
 
 
-def _overwrite(g: Any, op: Mapping[str, Any]) -> None:
+def _overwrite(g: Any, op: orders.Overwriting) -> None:
     path, data = op["path"], base64.b64decode(op["data"])
     found = hashlib.sha256(g.read_file(path)).hexdigest()
     if found != op["expect"]:
@@ -200,7 +197,7 @@ def _write(g: Any, path: str, data: bytes) -> None:
         g.upload(stream.name, path)
 
 
-def _create(g: Any, op: Mapping[str, Any]) -> None:
+def _create(g: Any, op: orders.Creating) -> None:
     path = op["path"]
     if g.exists(path):
         raise _Mismatch(f"{path} exists already")
@@ -209,18 +206,18 @@ def _create(g: Any, op: Mapping[str, Any]) -> None:
     g.chmod(op["mode"], path)
 
 
-def _delete(g: Any, op: Mapping[str, Any]) -> None:
+def _delete(g: Any, op: orders.Deleting) -> None:
     g.rm(op["path"])
 
 
-def _copy(g: Any, op: Mapping[str, Any]) -> None:
+def _copy(g: Any, op: orders.Copying) -> None:
     if g.exists(op["path"]):
         raise _Mismatch(f"{op['path']} exists already")
     g.mkdir_p(op["path"].rsplit("/", 1)[0] or "/")
     g.cp_a(op["source"], op["path"])
 
 
-def _append(g: Any, op: Mapping[str, Any]) -> None:
+def _append(g: Any, op: orders.Appending) -> None:
     import tempfile
 
     path, size = op["path"], op["size"]
@@ -232,7 +229,7 @@ def _append(g: Any, op: Mapping[str, Any]) -> None:
         g.upload_offset(stream.name, path, size)
 
 
-def _registry(g: Any, op: Mapping[str, Any]) -> None:
+def _registry(g: Any, op: orders.RegistryEditing) -> None:
     path = op["path"]
     head = g.pread(path, 12, 0)
     if head[:4] != b"regf":
@@ -242,13 +239,13 @@ def _registry(g: Any, op: Mapping[str, Any]) -> None:
     g.hivex_open(path, write=True)
     try:
         for edit in op["edits"]:
-            _delete_key(g, path, edit) if edit.get("delete") else _set_value(g, path, edit)
+            _delete_key(g, path, edit) if "delete" in edit else _set_value(g, path, edit)
         g.hivex_commit(None)
     finally:
         g.hivex_close()
 
 
-def _set_value(g: Any, hive: str, edit: Mapping[str, Any]) -> None:
+def _set_value(g: Any, hive: str, edit: orders.ValueSetting) -> None:
     node, name = g.hivex_root(), edit["name"]
     for part in edit["key"]:
         node = g.hivex_node_get_child(node, part) or g.hivex_node_add_child(node, part)
@@ -258,7 +255,7 @@ def _set_value(g: Any, hive: str, edit: Mapping[str, Any]) -> None:
     g.hivex_node_set_value(node, exact, edit["type"], base64.b64decode(edit["data"]))
 
 
-def _delete_key(g: Any, hive: str, edit: Mapping[str, Any]) -> None:
+def _delete_key(g: Any, hive: str, edit: orders.KeyDeleting) -> None:
     node = g.hivex_root()
     for part in edit["key"]:
         node = node and g.hivex_node_get_child(node, part)
@@ -272,11 +269,11 @@ def _delete_key(g: Any, hive: str, edit: Mapping[str, Any]) -> None:
     g.hivex_node_delete_child(node)
 
 
-def _words(edit: Mapping[str, Any]) -> str:
+def _words(edit: orders.ValueSetting | orders.KeyDeleting) -> str:
     return "\\".join(edit["key"])
 
 
-def _shown(g: Any, value: int) -> dict[str, Any]:
+def _shown(g: Any, value: int) -> orders.ValueData:
     return {"type": g.hivex_value_type(value), "data": base64.b64encode(g.hivex_value_value(value)).decode()}
 
 
@@ -285,11 +282,11 @@ def _expect(found: Any, wanted: Any, place: str) -> None:
         raise _Mismatch(f"{place} is not what was checked")
 
 
-def _command(g: Any, op: Mapping[str, Any]) -> None:
+def _command(g: Any, op: orders.Commanding) -> None:
     g.sh(op["command"])
 
 
-def _label(g: Any, root: Request, notes: list[str]) -> None:
+def _label(g: Any, root: orders.RootOrders, notes: list[str]) -> None:
     created = [str(op["path"]) for op in root["operations"] if op["op"] in ("create", "copy")]
     specification = root.get("selinux", "")
     if not specification or not created:
@@ -303,7 +300,7 @@ def _label(g: Any, root: Request, notes: list[str]) -> None:
         notes.append(f"SELinux: /.autorelabel created, the guest relabels itself at its next boot ({error})")
 
 
-OPERATIONS: dict[str, Callable[[Any, Mapping[str, Any]], None]] = {
+OPERATIONS: dict[str, Callable[[Any, Any], None]] = {
     "overwrite": _overwrite,
     "create": _create,
     "delete": _delete,

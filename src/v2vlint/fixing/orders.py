@@ -1,11 +1,11 @@
-"""What ``guestfs_worker`` is told, as types: it is a script of another interpreter, so that everything goes to it as plain JSON objects.
+"""The requests to, and the answer of, ``guestfs_worker``: plain JSON objects, because that script runs under another interpreter.
 
 File contents, registry data and keys are base64. ``expect`` is what must be there now: the SHA-256 of a file, the data of a registry value.
 """
 
 from __future__ import annotations
 
-from typing import Literal, NotRequired, TypedDict
+from typing import Literal, NotRequired, TypedDict, final
 
 
 class DeviceName(TypedDict):
@@ -100,6 +100,7 @@ class NamedValue(ValueData):
     name: str
 
 
+@final
 class ValueSetting(NamedValue):
     """A value of the key at ``key`` (its names from the root) to set; ``expect`` is None for one that is not there yet."""
 
@@ -107,6 +108,7 @@ class ValueSetting(NamedValue):
     expect: ValueData | None
 
 
+@final
 class KeyDeleting(TypedDict):
     """A key to delete, with exactly the values ``expect``."""
 
@@ -127,7 +129,10 @@ Operation = Overwriting | Creating | Deleting | Copying | Appending | Commanding
 
 
 class RootOrders(TypedDict):
-    """What is to be done to one root; ``selinux`` is the path of its file_contexts, or empty."""
+    """What is to be done to one root; ``selinux`` is the path of its file_contexts, or empty.
+
+    On ``windows``, names are looked up without regard to case, and the volumes must be safe to write.
+    """
 
     mounts: list[Mounting]
     operations: list[Operation]
@@ -140,3 +145,24 @@ class Orders(TypedDict):
 
     roots: list[RootOrders]
     unlock: list[Unlocking]
+
+
+class NbdDrive(TypedDict):
+    """An overlay that an NBD server exports on ``socket``, a path on the host."""
+
+    socket: str
+
+
+class WorkerRequest(Orders):
+    """A whole request: ``drives`` in the order of the guest's disks."""
+
+    drives: list[NbdDrive]
+
+
+class WorkerAnswer(TypedDict):
+    """What was done. ``error`` is empty exactly if it is ``ok``; ``seconds`` has ``launch``, ``edit`` and ``close``, as far as it came."""
+
+    ok: bool
+    error: str
+    notes: list[str]
+    seconds: dict[str, float]

@@ -10,8 +10,9 @@ import base64
 import binascii
 import re
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, cast
 
+from v2vlint.fixing.orders import Orders
 from v2vlint.fixing.protocol import GENERATORS, FixAsk
 from v2vlint.model.codec import parse
 from v2vlint.model.errors import ImageError
@@ -31,7 +32,7 @@ class _Unasked(ValueError):
     """It asks for something that it was not asked for."""
 
 
-def checked(prepared: str, asked: FixAsk, disks: int) -> dict[str, Any]:
+def checked(prepared: str, asked: FixAsk, disks: int) -> Orders:
     """The child's part of a worker request, for a guest of ``disks`` disks. ImageError when it asks for what it was not asked for."""
     try:
         request = parse(prepared)
@@ -40,7 +41,7 @@ def checked(prepared: str, asked: FixAsk, disks: int) -> dict[str, Any]:
         )
     except ValueError as error:
         raise ImageError(f"{asked.ask.guest.name}: the reader process asks for what it was not asked for: {error}") from error
-    return dict(request)
+    return cast(Orders, request)
 
 
 def _object(value: Any, fields: Mapping[str, Check], optional: Mapping[str, Check] = {}) -> bool:

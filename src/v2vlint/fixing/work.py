@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
+from v2vlint.fixing.orders import Orders
 from v2vlint.isolate import Limits
 from v2vlint.model.source import GuestRef, ImageNode, Keys
 
@@ -18,7 +18,7 @@ class Work:
     Their values are what each is a change of. ``guest`` is the guest in the overlays, for whoever reads it.
     """
 
-    orders: Mapping[str, Any]
+    orders: Orders
     disks: Mapping[Path, ImageNode | None]
     guest: GuestRef
     keys: Keys

@@ -27,7 +27,7 @@ class OpenGuest(Askable):
     def __init__(self, ref: GuestRef, keys: Keys, limits: Limits, root: str = "") -> None:
         super().__init__(ref, root)
         self.ref, self.keys, self.limits = ref, keys, limits
-        self._known: dict[str, Any] = {}
+        self._known: dict[str, object] = {}
 
     def _answers(self, question: Question) -> Answers:
         return child.ask(question, self.keys, self.limits, self._cached)

@@ -148,7 +148,7 @@ def _name(kind: Any) -> str:
 
 
 @functools.cache
-def _hints(kind: type) -> dict[str, Any]:
+def _hints(kind: type) -> Mapping[str, object]:
     return typing.get_type_hints(kind)
 
 

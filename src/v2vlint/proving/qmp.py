@@ -7,7 +7,8 @@ import socket
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any
+
+from v2vlint.model.plain import JsonObject
 
 MAX_PENDING = 1 << 20
 
@@ -17,18 +18,18 @@ class Qmp:
     """Sends commands and collects events. Every wait has a limit; a closed connection counts as no answer and never raises."""
 
     channel: socket.socket
-    events: list[dict[str, Any]] = field(default_factory=list)
+    events: list[JsonObject] = field(default_factory=list)
     closed: bool = False
     _pending: bytes = b""
-    _answers: list[dict[str, Any]] = field(default_factory=list)
+    _answers: list[JsonObject] = field(default_factory=list)
 
     def fileno(self) -> int:
         """For selectors."""
         return self.channel.fileno()
 
-    def execute(self, command: str, timeout: float = 5.0, **arguments: object) -> dict[str, Any] | None:
+    def execute(self, command: str, timeout: float = 5.0, **arguments: object) -> JsonObject | None:
         """Run ``command`` and wait for its answer; None when it fails or times out."""
-        request: dict[str, Any] = {"execute": command}
+        request: JsonObject = {"execute": command}
         if arguments:
             request["arguments"] = arguments
         self._answers.clear()
@@ -58,12 +59,12 @@ class Qmp:
             elif "return" in message or "error" in message:
                 self._answers.append(message)
 
-    def take_events(self) -> list[dict[str, Any]]:
+    def take_events(self) -> list[JsonObject]:
         """The events since the last call."""
         events, self.events = self.events, []
         return events
 
-    def _messages(self) -> Iterator[dict[str, Any]]:
+    def _messages(self) -> Iterator[JsonObject]:
         while b"\n" in self._pending:
             line, _, self._pending = self._pending.partition(b"\n")
             try:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-from typing import Any
 
 from v2vlint.model.finding import Severity
 from v2vlint.model.fix import Applicability
 from v2vlint.model.place import Span, Where
+from v2vlint.model.plain import JsonObject
 from v2vlint.model.report import ImageReport, Problem, Report
 from v2vlint.report import words
 from v2vlint.report.escape import visible
@@ -32,7 +32,7 @@ def render(report: Report) -> str:
     return json.dumps([*reversed(unique.values())], indent=2) + "\n"
 
 
-def _finding(hit: Hit) -> dict[str, Any]:
+def _finding(hit: Hit) -> JsonObject:
     finding = hit.shown.finding
     parts = [finding.message, finding.effect, f"{finding.where} in {hit.image.name}, for {words.affected(hit)}"]
     parts += [f"fix ({words.safety(finding.fix)}{_UNDONE[finding.fix.applicability]}): {finding.fix.title}"] if finding.fix else []
@@ -42,19 +42,19 @@ def _finding(hit: Hit) -> dict[str, Any]:
     return issue | ({"location": {"path": visible(written.path), "lines": {"begin": written.line}}} if written else {})
 
 
-def _gap(gap: Gap) -> dict[str, Any]:
+def _gap(gap: Gap) -> JsonObject:
     key = stable_hash(logical_name(gap.image), gap.device, gap.rule, str(gap.where), gap.reason)
     description = f"could not tell: {gap.reason}. {gap.where} in {gap.image.name}, for {', '.join(gap.targets)}"
     return _issue(gap.image, gap.rule, description, "info", key, gap.where)
 
 
-def _problem(image: ImageReport, problem: Problem) -> dict[str, Any]:
+def _problem(image: ImageReport, problem: Problem) -> JsonObject:
     key = stable_hash(logical_name(image), problem.where, problem.reason)
     hint = f" ({problem.hint})" if problem.hint else ""
     return _issue(image, "image-unreadable", f"{problem.where} in {image.name}: {problem.reason}{hint}", "critical", key, None)
 
 
-def _issue(image: ImageReport, check: str, description: str, severity: str, key: str, where: Where | None) -> dict[str, Any]:
+def _issue(image: ImageReport, check: str, description: str, severity: str, key: str, where: Where | None) -> JsonObject:
     return {
         "description": visible(description),
         "check_name": visible(check),
@@ -64,7 +64,7 @@ def _issue(image: ImageReport, check: str, description: str, severity: str, key:
     }
 
 
-def _location(image: ImageReport, where: Where | None) -> dict[str, Any]:
+def _location(image: ImageReport, where: Where | None) -> JsonObject:
     """The recipe, or else the definition or ``IMAGE/guest/path``; lines start at 1."""
     if image.recipe:
         return {"path": visible(image.recipe), "lines": {"begin": 1}}

@@ -11,6 +11,7 @@ from v2vlint.model.blocks import BlockDevice
 from v2vlint.model.definition import Definition, DiskDevice
 from v2vlint.model.machine import InstalledKernel, Machine, OperatingSystem, Volume
 from v2vlint.model.place import Device, RegistryKey, Span, WholeFile
+from v2vlint.model.plain import JsonObject
 from v2vlint.report.escape import valid_unicode
 
 SCHEMA_VERSION = 1
@@ -39,7 +40,7 @@ def render_yaml(machines: Sequence[Machine], version: str) -> str:
     return text
 
 
-def as_data(machines: Sequence[Machine], version: str) -> dict[str, Any]:
+def as_data(machines: Sequence[Machine], version: str) -> JsonObject:
     """The machines as plain data."""
     return {
         "schema_version": SCHEMA_VERSION,
@@ -49,7 +50,7 @@ def as_data(machines: Sequence[Machine], version: str) -> dict[str, Any]:
     }
 
 
-def _machine(machine: Machine) -> dict[str, Any]:
+def _machine(machine: Machine) -> JsonObject:
     return {**_plain(machine), "applications_listed": machine.applications, "seconds": round(machine.seconds, 3)}
 
 
@@ -63,7 +64,7 @@ def _plain(value: Any) -> Any:
     return [_plain(item) for item in value] if isinstance(value, tuple) else value
 
 
-def _adjusted(value: object, fields: dict[str, Any]) -> dict[str, Any]:
+def _adjusted(value: object, fields: JsonObject) -> JsonObject:
     """Pairs become objects, unknown numbers null, and fields that only another format needs are dropped."""
     if isinstance(value, Machine):
         del fields["applications"]

@@ -10,12 +10,12 @@ import json
 import re
 import zlib
 from collections.abc import Iterable, Iterator
-from typing import Any
 from urllib.parse import quote
 
 from v2vlint.model.finding import Severity
 from v2vlint.model.fix import Fix, ReplaceText
 from v2vlint.model.place import Span, Where
+from v2vlint.model.plain import JsonObject
 from v2vlint.model.report import Excerpt, Forecast, ImageReport, Problem, RecipeLine, Report
 from v2vlint.model.rule import RuleInfo
 from v2vlint.model.source import HostFileInfo
@@ -32,8 +32,6 @@ _LONGEST = 1000
 MAX_RUNS, MAX_RESULTS, MAX_PACKED = 20, 25_000, 9_500_000
 """What GitHub takes: runs in a file, results in a run, and bytes of a packed file (10 MB, less some room)."""
 
-Json = dict[str, Any]
-
 
 def render(report: Report) -> str:
     """The report as one SARIF log."""
@@ -42,7 +40,7 @@ def render(report: Report) -> str:
 
 def documents(report: Report) -> Iterator[str]:
     """The report as SARIF logs that GitHub takes: at most MAX_RUNS runs and MAX_PACKED bytes in each, when they are packed."""
-    waiting: list[Json] = []
+    waiting: list[JsonObject] = []
     packed = 0
     for run in _runs(report):
         size = len(zlib.compress(json.dumps(run).encode()))
@@ -54,11 +52,11 @@ def documents(report: Report) -> Iterator[str]:
     yield _log(waiting)
 
 
-def _log(runs: Iterable[Json]) -> str:
+def _log(runs: Iterable[JsonObject]) -> str:
     return json.dumps({"$schema": SCHEMA, "version": "2.1.0", "runs": list(runs)}, indent=2) + "\n"
 
 
-def _runs(report: Report) -> Iterator[Json]:
+def _runs(report: Report) -> Iterator[JsonObject]:
     """A run for each image; one with more than MAX_RESULTS results is several."""
     found = hits(report)
     compared = any(hit.shown.baselined for hit in found)
@@ -73,7 +71,7 @@ def _runs(report: Report) -> Iterator[Json]:
             yield {**run, "results": results[start : start + MAX_RESULTS], "automationDetails": {"id": f"{name}{number}/"}}
 
 
-def _run(report: Report, image: ImageReport, found: list[Hit], compared: bool) -> Json:
+def _run(report: Report, image: ImageReport, found: list[Hit], compared: bool) -> JsonObject:
     unsure = [gap for gap in gaps(image) if not gap.crashed]
     used = {hit.rule for hit in found} | {gap.rule for gap in unsure}
     rules = [rule for rule in report.rules if rule.id in used]
@@ -101,12 +99,12 @@ def _has_page(rule: RuleInfo) -> bool:
     return rule.pack == "v2vlint" and bool(rule.facts)
 
 
-def descriptor(rule: RuleInfo, docs_url: str) -> Json:
+def descriptor(rule: RuleInfo, docs_url: str) -> JsonObject:
     """The ``reportingDescriptor`` of a rule; ``docs_url`` is the address of the site, or empty."""
     title, _, body = rule.help.partition("\n")
     body = body.strip() or title
     tags = [rule.group] if rule.group else []
-    properties: Json = {
+    properties: JsonObject = {
         "tags": tags,
         "precision": "high",
         "problem.severity": _PROBLEMS[rule.severity],
@@ -132,7 +130,7 @@ def _first_section(body: str) -> str:
     return " ".join(next((section for section in sections if section.strip()), "").split())
 
 
-def _invocation(report: Report, image: ImageReport) -> Json:
+def _invocation(report: Report, image: ImageReport) -> JsonObject:
     crashed = [gap for gap in gaps(image) if gap.crashed]
     notes = [_problem(image, problem) for problem in image.problems] + [_crash(gap) for gap in crashed]
     repair = visible(advice.repair(report, image))
@@ -150,24 +148,24 @@ def _invocation(report: Report, image: ImageReport) -> Json:
     }
 
 
-def _file(file: HostFileInfo) -> Json:
+def _file(file: HostFileInfo) -> JsonObject:
     digests = {"sha256Before": file.before, "sha256After": file.after} if file.before else {}
     return {"path": file.path, "size": file.size, **digests}
 
 
-def _problem(image: ImageReport, problem: Problem) -> Json:
+def _problem(image: ImageReport, problem: Problem) -> JsonObject:
     hint = f" ({problem.hint})" if problem.hint else ""
     location = {"physicalLocation": {"artifactLocation": {"uri": _uri(image.recipe or logical_name(image)), "uriBaseId": "%SRCROOT%"}}}
     return {"level": "error", "message": _message(f"{problem.where}: {problem.reason}{hint}"), "locations": [location]}
 
 
-def _crash(gap: Gap) -> Json:
+def _crash(gap: Gap) -> JsonObject:
     return {"level": "error", "message": _message(gap.reason), "associatedRule": {"id": gap.rule}}
 
 
-def _result(hit: Hit, index: dict[str, int], compared: bool) -> Json:
+def _result(hit: Hit, index: dict[str, int], compared: bool) -> JsonObject:
     report, finding = hit.shown, hit.shown.finding
-    result: Json = {
+    result: JsonObject = {
         **_about(hit.rule, index),
         "kind": "fail",
         "level": _LEVELS[hit.severity],
@@ -184,7 +182,7 @@ def _result(hit: Hit, index: dict[str, int], compared: bool) -> Json:
     return {**result, "fixes": [fix]} if fix else result
 
 
-def _open(gap: Gap, index: dict[str, int]) -> Json:
+def _open(gap: Gap, index: dict[str, int]) -> JsonObject:
     return {
         **_about(gap.rule, index),
         "kind": "open",
@@ -195,7 +193,7 @@ def _open(gap: Gap, index: dict[str, int]) -> Json:
     }
 
 
-def _about(rule: str, index: dict[str, int]) -> Json:
+def _about(rule: str, index: dict[str, int]) -> JsonObject:
     return {"ruleId": rule, "ruleIndex": index[rule]} if rule in index else {"ruleId": visible(rule)}
 
 
@@ -208,7 +206,7 @@ def _sentences(hit: Hit) -> list[str]:
     return [sentence for sentence in sentences if sentence]
 
 
-def _message(*sentences: str) -> Json:
+def _message(*sentences: str) -> JsonObject:
     """A plain text message: braces are doubled (they mark placeholders), and no guest text can form a link (``[text](target)``)."""
     lines = (visible(sentence).replace("{", "{{").replace("}", "}}").replace("](", "]\\(") for sentence in sentences)
     return {"text": "\n".join(line if line.endswith(".") else f"{line}." for line in lines)}
@@ -216,7 +214,7 @@ def _message(*sentences: str) -> Json:
 
 def _places(
     image: ImageReport, device: str, where: Where, excerpt: Excerpt | None, related: tuple[Where, ...], written: RecipeLine | None = None
-) -> Json:
+) -> JsonObject:
     guest = _guest_location(image, where, excerpt)
     others = [_guest_location(image, place, None) for place in related]
     logical = {
@@ -229,13 +227,16 @@ def _places(
         region = {"startLine": written.line} if written else dict(_NOWHERE)
         guest = {"physicalLocation": {"artifactLocation": _artifact(written.path if written else image.recipe), "region": region}}
     numbered = [{"id": number, **other} for number, other in enumerate(others, 1)]
-    places: Json = {"locations": [{**guest, "logicalLocations": [logical]}]}
+    places: JsonObject = {"locations": [{**guest, "logicalLocations": [logical]}]}
     return {**places, "relatedLocations": numbered} if numbered else places
 
 
-def _guest_location(image: ImageReport, where: Where, excerpt: Excerpt | None) -> Json:
+def _guest_location(image: ImageReport, where: Where, excerpt: Excerpt | None) -> JsonObject:
     path = where.path if isinstance(where, Span) else str(where)
-    physical: Json = {"artifactLocation": _artifact(outside(where) or f"{logical_name(image)}/{path}"), "region": _region(where, excerpt)}
+    physical: JsonObject = {
+        "artifactLocation": _artifact(outside(where) or f"{logical_name(image)}/{path}"),
+        "region": _region(where, excerpt),
+    }
     if excerpt and excerpt.lines:
         physical["contextRegion"] = {
             "startLine": excerpt.first,
@@ -245,7 +246,7 @@ def _guest_location(image: ImageReport, where: Where, excerpt: Excerpt | None) -
     return {"physicalLocation": physical, "message": _message(f"{where} in {image.name}")}
 
 
-def _region(where: Where, excerpt: Excerpt | None) -> Json:
+def _region(where: Where, excerpt: Excerpt | None) -> JsonObject:
     if not isinstance(where, Span):
         return dict(_NOWHERE)
     end = where.column + where.end - where.start
@@ -254,7 +255,7 @@ def _region(where: Where, excerpt: Excerpt | None) -> Json:
     return {"startLine": where.line, "startColumn": where.column, "endLine": where.line, "endColumn": max(end, where.column)}
 
 
-def _artifact(path: str) -> Json:
+def _artifact(path: str) -> JsonObject:
     return {"uri": _uri(path), "uriBaseId": "%SRCROOT%"}
 
 
@@ -265,9 +266,9 @@ def _uri(path: str) -> str:
     return quote("/".join(steps).encode("utf-8", "surrogateescape")) or "."
 
 
-def _fix(image: ImageReport, fix: Fix) -> Json | None:
+def _fix(image: ImageReport, fix: Fix) -> JsonObject | None:
     """A fix that consists only of text replacements; SARIF cannot express others."""
-    changes: dict[str, list[Json]] = {}
+    changes: dict[str, list[JsonObject]] = {}
     for edit in fix.edits:
         if not isinstance(edit, ReplaceText):
             return None
@@ -278,7 +279,7 @@ def _fix(image: ImageReport, fix: Fix) -> Json | None:
     return {"description": _message(fix.title), "artifactChanges": artifacts} if artifacts else None
 
 
-def _summary(report: Report, image: ImageReport, found: list[Hit]) -> Json:
+def _summary(report: Report, image: ImageReport, found: list[Hit]) -> JsonObject:
     counts = tally((image,), found)
     return {
         "image": visible(image.name),
@@ -294,7 +295,7 @@ def _summary(report: Report, image: ImageReport, found: list[Hit]) -> Json:
     }
 
 
-def _forecast(device: str, target: str, forecast: Forecast) -> Json:
+def _forecast(device: str, target: str, forecast: Forecast) -> JsonObject:
     stages = [{"stage": one.stage.value, "fate": one.fate.value, "reason": visible(one.reason)} for one in forecast.stages]
     fates = {"fate": forecast.fate.value, "willBoot": forecast.will_boot, "reachable": forecast.reachable}
     return {"root": visible(device), "target": target, **fates, "stages": stages, "wayBack": visible(forecast.way_back)}

@@ -10,7 +10,7 @@ from __future__ import annotations
 import importlib
 import json
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, replace
 from typing import Any
 
@@ -136,7 +136,7 @@ def _failed(ask: CheckAsk, reason: str) -> Judged:
     return Judged(ImageReport(ask.guest.name, ask.guest.paths, "", 0, (), (), (Problem(ask.guest.name, reason),)), ())
 
 
-def judge(task: str, limits: dict[str, Any]) -> str:
+def judge(task: str, limits: Mapping[str, int]) -> str:
     """On a worker: answer an encoded question with an encoded :class:`~v2vlint.engine.protocol.Judged`."""
     ask = decode(CheckAsk, parse(task))
     found = keys.collect([name for name in os.environ.get(KEY_FILES, "").split(":") if name])

@@ -6,10 +6,11 @@ import os
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypedDict
+from typing import TYPE_CHECKING, TypedDict
 
 from v2vlint.engine.config import Config, parse, read
 from v2vlint.model.errors import UsageError
+from v2vlint.model.plain import Table
 from v2vlint.model.report import Forecast, Report
 from v2vlint.model.source import Key, Keys
 from v2vlint.run.request import Progress, Request
@@ -45,8 +46,8 @@ class Wishes(TypedDict, total=False):
     allow_folder: Texts
     rules: Texts
     severity: Mapping[str, str]
-    exceptions: Sequence[Mapping[str, Any]]
-    targets: Mapping[str, Mapping[str, Any]]
+    exceptions: Sequence[Table]
+    targets: Mapping[str, Table]
     config: PathText
     connect: str
     verify_manifest: bool

@@ -8,9 +8,9 @@ from __future__ import annotations
 import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 
 from v2vlint.model.errors import ImageError, Unsupported
+from v2vlint.model.plain import JsonObject
 
 MAX_VMCX = 16 << 20
 MAX_KEYS = 50_000
@@ -24,7 +24,7 @@ _FREE, _INT, _UNSIGNED, _DOUBLE, _STRING, _BOOL, _NODE = 1, 3, 4, 5, 6, 8, 9
 _ELSEWHERE = 0x100
 _NUMBERS = {_INT: "<q", _UNSIGNED: "<Q", _DOUBLE: "<d", _BOOL: "<I"}
 
-Tree = dict[str, Any]
+Tree = JsonObject
 """Keys with their values: texts, numbers, or further trees."""
 
 

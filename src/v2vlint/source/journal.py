@@ -17,9 +17,9 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import chain
 from pathlib import Path
-from typing import Any
 
 from v2vlint.model.errors import ImageError
+from v2vlint.model.plain import JsonObject
 from v2vlint.model.report import Problem
 from v2vlint.model.source import ImageNode
 from v2vlint.source import sidecars
@@ -120,20 +120,20 @@ def write_journal(journal: FixJournal) -> None:
     sidecars.replace_text(journal.at, "journal", _encoded(data))
 
 
-def _encoded(data: dict[str, Any]) -> bytes:
+def _encoded(data: JsonObject) -> bytes:
     return json.dumps(data, indent=1).encode()
 
 
-def _inode(at: SidecarPlace) -> dict[str, Any]:
+def _inode(at: SidecarPlace) -> JsonObject:
     return {"dev": at.dev, "ino": at.ino, "generation": at.generation, "device": at.device}
 
 
-def _pointer(journal: FixJournal, member: FixedFile) -> dict[str, Any]:
+def _pointer(journal: FixJournal, member: FixedFile) -> JsonObject:
     lead = os.path.relpath(journal.at.image, member.at.folder)
     return {"version": VERSION, "id": journal.id, "state": "see", "see": lead, "boot": journal.boot, **_inode(member.at)}
 
 
-def _member(lead: SidecarPlace, member: FixedFile) -> dict[str, Any]:
+def _member(lead: SidecarPlace, member: FixedFile) -> JsonObject:
     stamp = {"size": member.stamp.size, "mtime": member.stamp.mtime, "samples": member.stamp.samples}
     patches = {"undo": member.undo, "following": member.following, "redo": member.redo}
     name = os.path.relpath(member.at.image, lead.folder)
@@ -186,7 +186,7 @@ def _found(at: SidecarPlace) -> FixJournal | None:
     return journal if any(member.at.key == at.key for member in journal.members) else None
 
 
-def _load(at: SidecarPlace) -> dict[str, Any] | None:
+def _load(at: SidecarPlace) -> JsonObject | None:
     raw = sidecars.read_text(at, "journal")
     if raw is None:
         return None
@@ -202,7 +202,7 @@ def _load(at: SidecarPlace) -> dict[str, Any] | None:
     return dict(data)
 
 
-def _decoded(at: SidecarPlace, data: dict[str, Any]) -> FixJournal:
+def _decoded(at: SidecarPlace, data: JsonObject) -> FixJournal:
     try:
         items = data["members"]
         if not 1 <= len(items) <= MAX_DISKS:
@@ -215,7 +215,7 @@ def _decoded(at: SidecarPlace, data: dict[str, Any]) -> FixJournal:
         raise ImageError(f"{at.path('journal')}: the journal cannot be read: {error!r}", hint=_removal(at)) from error
 
 
-def _decoded_member(lead: SidecarPlace, data: dict[str, Any], number: int, item: dict[str, Any]) -> FixedFile | None:
+def _decoded_member(lead: SidecarPlace, data: JsonObject, number: int, item: JsonObject) -> FixedFile | None:
     """A member; None for one whose own journal is gone, when all that is left to do is to remove such files."""
     at = lead if number == 0 else sidecars.place(os.path.join(lead.folder, _text(item, "name")))  # noqa: PTH118
     _bound(at, item, data)
@@ -234,7 +234,7 @@ def _decoded_member(lead: SidecarPlace, data: dict[str, Any], number: int, item:
     return FixedFile(at, _text(item, "driver"), stamp, undo, following, redo)
 
 
-def _bound(at: SidecarPlace, item: dict[str, Any], data: dict[str, Any]) -> None:
+def _bound(at: SidecarPlace, item: JsonObject, data: JsonObject) -> None:
     """NotItsJournal unless the journal was written for this very inode. Device numbers may change when the host is started again."""
     wanted = _inode(at)
     if data["boot"] != boot_id():
@@ -244,14 +244,14 @@ def _bound(at: SidecarPlace, item: dict[str, Any], data: dict[str, Any]) -> None
         raise NotItsJournal(f"{at.path('journal')} {why}", hint=_removal(at), state=data["state"])
 
 
-def _text(item: dict[str, Any], name: str) -> str:
+def _text(item: JsonObject, name: str) -> str:
     """A text that may be part of a path; ValueError when it is none."""
     if not isinstance(item[name], str) or b"\0" in os.fsencode(item[name]):
         raise ValueError(f"{name} is no text")
     return str(item[name])
 
 
-def _number(item: dict[str, Any], name: str) -> int:
+def _number(item: JsonObject, name: str) -> int:
     if type(item[name]) is not int:
         raise ValueError(f"{name} is no whole number")
     return int(item[name])

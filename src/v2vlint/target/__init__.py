@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
-from typing import Any
 
+from v2vlint.model.plain import Table
 from v2vlint.model.target import Target
 from v2vlint.target import profile
 from v2vlint.target.shipped import base, names, shipped
@@ -14,7 +13,7 @@ from v2vlint.target.shipped import base, names, shipped
 __all__ = ["load", "names", "parse"]
 
 
-def parse(name: str, data: Mapping[str, Any], origin: str) -> Target:
+def parse(name: str, data: Table, origin: str) -> Target:
     """The target ``name`` from the TOML data of a profile; ``origin`` is what messages call it. UsageError when it is invalid."""
     return profile.parse(name, data, origin, load)
 

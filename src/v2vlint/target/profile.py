@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 import tomllib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from v2vlint.model.errors import UsageError
+from v2vlint.model.plain import JsonObject, Table
 from v2vlint.model.target import Target
 from v2vlint.target.keys import KEYS
 from v2vlint.target.readers import known, text
@@ -19,7 +20,7 @@ MAX_TOML = 1 << 20
 _NEEDED = ("title", "hypervisor", "controllers", "nics", "displays")
 
 
-def read_toml(path: Path) -> dict[str, Any]:
+def read_toml(path: Path) -> Table:
     """The data in a TOML file. UsageError when it cannot be read or parsed. It may have come with an image."""
     try:
         with path.open("rb") as stream:
@@ -36,10 +37,10 @@ def read_toml(path: Path) -> dict[str, Any]:
         raise UsageError(f"{path}: not valid TOML: {error}") from error
 
 
-def parse(name: str, data: Mapping[str, Any], origin: str, base: Base) -> Target:
+def parse(name: str, data: Table, origin: str, base: Base) -> Target:
     """A target from TOML data. ``extends`` names a profile of ``base`` whose values are the defaults; tables inherit key by key."""
     place = f"target {origin}"
-    values: dict[str, Any] = {}
+    values: JsonObject = {}
     if "extends" in data:
         values = _fields(base(text(data["extends"], f"{place}: extends")))
     values["name"] = name
@@ -58,5 +59,5 @@ def _read(name: str, value: Any, place: str, inherited: Any) -> Any:
     return found if key.over is None else dataclasses.replace(key.over() if inherited is None else inherited, **found)
 
 
-def _fields(target: Target) -> dict[str, Any]:
+def _fields(target: Target) -> JsonObject:
     return {field: getattr(target, field) for field in Target.__dataclass_fields__}

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
 from v2vlint.model.errors import UsageError
+from v2vlint.model.plain import JsonObject
 
 Reader = Callable[[Any, str], Any]
 T = TypeVar("T")
@@ -112,7 +113,7 @@ def filled(item: Reader) -> Reader:
 def fields(keys: Mapping[str, Reader]) -> Reader:
     """A table with any of ``keys``, as a dictionary."""
 
-    def convert(value: Any, place: str) -> dict[str, Any]:
+    def convert(value: Any, place: str) -> JsonObject:
         if not isinstance(value, dict):
             raise UsageError(f"{place}: must be a table")
         return {key: known(keys, key, place)(item, f"{place}: {key}") for key, item in value.items()}

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
-from typing import Any
 
 from v2vlint.defining.protocol import ProposedMachine
+from v2vlint.model.plain import JsonObject
 
 TITLE = "a VirtualMachine of KubeVirt (YAML)"
 MAX_NAME = 52
@@ -33,9 +33,9 @@ def label(text: str) -> str:
     return re.sub(r"[^a-z0-9-]+", "-", text.lower())[:MAX_NAME].strip("-") or "guest"
 
 
-def _machine(machine: ProposedMachine, name: str, claims: list[str]) -> dict[str, Any]:
+def _machine(machine: ProposedMachine, name: str, claims: list[str]) -> JsonObject:
     volumes = [{"name": f"disk{number + 1}", "persistentVolumeClaim": {"claimName": claim}} for number, claim in enumerate(claims)]
-    spec: dict[str, Any] = {"domain": _domain(machine), "networks": _networks(machine), "volumes": volumes}
+    spec: JsonObject = {"domain": _domain(machine), "networks": _networks(machine), "volumes": volumes}
     return {
         "apiVersion": "kubevirt.io/v1",
         "kind": "VirtualMachine",
@@ -44,8 +44,8 @@ def _machine(machine: ProposedMachine, name: str, claims: list[str]) -> dict[str
     }
 
 
-def _domain(machine: ProposedMachine) -> dict[str, Any]:
-    domain: dict[str, Any] = {
+def _domain(machine: ProposedMachine) -> JsonObject:
+    domain: JsonObject = {
         "machine": {"type": machine.machine},
         "cpu": _cpu(machine),
         "memory": {"guest": f"{machine.memory_mib}Mi"},
@@ -53,7 +53,7 @@ def _domain(machine: ProposedMachine) -> dict[str, Any]:
         "firmware": _firmware(machine),
         "devices": _devices(machine),
     }
-    features: dict[str, Any] = {"acpi": {}}
+    features: JsonObject = {"acpi": {}}
     if machine.secure_boot:
         features["smm"] = {"enabled": True}
     if machine.hyperv:
@@ -68,19 +68,19 @@ def _cpu(machine: ProposedMachine) -> dict[str, int]:
     return {"sockets": shape.sockets, "cores": shape.cores, "threads": max(1, shape.threads)}
 
 
-def _clock(machine: ProposedMachine) -> dict[str, Any]:
+def _clock(machine: ProposedMachine) -> JsonObject:
     if not machine.hyperv:
         return {"utc": {}}
     timer = {"hpet": {"present": False}, "pit": {"tickPolicy": "delay"}, "rtc": {"tickPolicy": "catchup"}, "hyperv": {}}
     return {"utc": {}, "timer": timer}
 
 
-def _firmware(machine: ProposedMachine) -> dict[str, Any]:
+def _firmware(machine: ProposedMachine) -> JsonObject:
     loader = {"efi": {"secureBoot": machine.secure_boot}} if machine.firmware == "uefi" else {"bios": {}}
     return {"bootloader": loader, **({"uuid": machine.uuid} if machine.uuid else {})}
 
 
-def _devices(machine: ProposedMachine) -> dict[str, Any]:
+def _devices(machine: ProposedMachine) -> JsonObject:
     disks = [
         {
             "name": f"disk{number + 1}",
@@ -95,7 +95,7 @@ def _devices(machine: ProposedMachine) -> dict[str, Any]:
          **({"macAddress": card.mac} if card.mac else {})}
         for number, card in enumerate(machine.cards)
     ]  # fmt: skip
-    found: dict[str, Any] = {"disks": disks, "interfaces": interfaces, "autoattachMemBalloon": machine.balloon}
+    found: JsonObject = {"disks": disks, "interfaces": interfaces, "autoattachMemBalloon": machine.balloon}
     if machine.rng:
         found["rng"] = {}
     if machine.tpm:
@@ -103,10 +103,10 @@ def _devices(machine: ProposedMachine) -> dict[str, Any]:
     return found
 
 
-def _networks(machine: ProposedMachine) -> list[dict[str, Any]]:
+def _networks(machine: ProposedMachine) -> list[JsonObject]:
     """The first card is on the pod network; each further one needs a network of the cluster."""
-    networks: list[dict[str, Any]] = []
+    networks: list[JsonObject] = []
     for number in range(len(machine.cards)):
-        kind: dict[str, Any] = {"multus": {"networkName": f"network{number + 1}"}} if number else {"pod": {}}
+        kind: JsonObject = {"multus": {"networkName": f"network{number + 1}"}} if number else {"pod": {}}
         networks.append({"name": f"net{number + 1}", **kind})
     return networks

@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from v2vlint.disk.containers.tarred import holds_disk, open_tarred
 from v2vlint.disk.containers.variant import variant_of
@@ -77,7 +77,7 @@ class ChainPart:
     node: ImageNode | None
 
 
-Read = tuple[Stream, Mapping[str, Any] | None]
+Read = tuple[Stream, Mapping[str, object] | None]
 """A virtual disk, and what its node has in addition to a path; None when QEMU cannot open it."""
 
 

@@ -7,13 +7,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any
 
 from v2vlint.facts.environment.services import Services
 from v2vlint.facts.packages.installed import Packages
 from v2vlint.facts.registry import provides
 from v2vlint.guest.fs import GuestFS
 from v2vlint.model.place import Where, WholeFile
+from v2vlint.model.plain import Table
 
 _TABLE = Path(__file__).with_name("guest_tools.toml")
 
@@ -103,7 +103,7 @@ def _families() -> dict[str, _Family]:
     return {name: _family(data) for name, data in tomllib.loads(_TABLE.read_text("utf-8")).items()}
 
 
-def _family(data: dict[str, Any]) -> _Family:
+def _family(data: Table) -> _Family:
     packages, paths, globs, services, hosts = (
         tuple(data.get(key, ())) for key in ("packages", "paths", "globs", "services", "repositories")
     )

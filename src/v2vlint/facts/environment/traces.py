@@ -8,7 +8,6 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import Any
 
 from v2vlint.facts.environment.accounts import Accounts
 from v2vlint.facts.registry import provides
@@ -16,6 +15,7 @@ from v2vlint.guest.fs import GuestFS
 from v2vlint.model.errors import FactUnavailable
 from v2vlint.model.fix import Delete
 from v2vlint.model.place import WholeFile
+from v2vlint.model.plain import Table
 
 MAX_FILES = 2000
 MAX_HOMES = 500
@@ -60,7 +60,7 @@ def find_traces(fs: GuestFS, accounts: Accounts) -> Traces:
 
 
 @functools.cache
-def _table(name: str) -> dict[str, Any]:
+def _table(name: str) -> Table:
     return tomllib.loads((Path(__file__).parent / name).read_text("utf-8"))
 
 

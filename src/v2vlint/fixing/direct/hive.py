@@ -5,18 +5,17 @@ from __future__ import annotations
 import base64
 import ctypes
 import functools
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from ctypes import POINTER, byref, c_char_p, c_int, c_size_t, c_void_p
 from pathlib import Path
 from typing import Any
 
 from v2vlint.fixing.direct.terms import Declined, Mismatch
+from v2vlint.fixing.orders import KeyDeleting, ValueData, ValueSetting
 
 SONAME = "libhivex.so.0"
 _WRITE = 4
-Edit = Mapping[str, Any]
-Shown = Mapping[str, Any]
 
 
 class _Value(ctypes.Structure):
@@ -53,7 +52,7 @@ def library() -> ctypes.CDLL:
     return found
 
 
-def edited(data: bytes, path: str, edits: Sequence[Edit], folder: Path) -> bytes:
+def edited(data: bytes, path: str, edits: Sequence[ValueSetting | KeyDeleting], folder: Path) -> bytes:
     """The hive ``data`` of the guest file ``path`` after ``edits``; ``folder`` is for a copy. Mismatch when it is not as they expect."""
     if data[:4] != b"regf":
         raise Mismatch(f"{path} is not a registry hive")
@@ -63,7 +62,7 @@ def edited(data: bytes, path: str, edits: Sequence[Edit], folder: Path) -> bytes
     place.write_bytes(data)
     with _opened(place, path) as hive:
         for edit in edits:
-            hive.delete_key(edit) if edit.get("delete") else hive.set_value(edit)
+            hive.delete_key(edit) if "delete" in edit else hive.set_value(edit)
         hive.commit()
     return place.read_bytes()
 
@@ -83,7 +82,7 @@ class _Hive:
     def __init__(self, handle: int, path: str) -> None:
         self._handle, self._path = handle, path
 
-    def set_value(self, edit: Edit) -> None:
+    def set_value(self, edit: ValueSetting) -> None:
         """Set a value; keys on the way are made."""
         node = self._call("hivex_root")
         for part in edit["key"]:
@@ -98,7 +97,7 @@ class _Hive:
         if self._call("hivex_node_set_value", node, byref(new), 0):
             raise Declined(f"hivex cannot write {self._path}")
 
-    def delete_key(self, edit: Edit) -> None:
+    def delete_key(self, edit: KeyDeleting) -> None:
         """Delete a key without subkeys, with the values that are expected."""
         node = self._call("hivex_root")
         for part in edit["key"]:
@@ -143,7 +142,7 @@ class _Hive:
         _free(text)
         return name
 
-    def _shown(self, value: int) -> Shown:
+    def _shown(self, value: int) -> ValueData:
         kind, length = c_int(), c_size_t()
         data = library().hivex_value_value(self._handle, value, byref(kind), byref(length))
         if not data:
@@ -157,7 +156,7 @@ class _Hive:
             raise Mismatch(f"{self._path}: {place} is not what was checked")
 
     @staticmethod
-    def _words(edit: Edit) -> str:
+    def _words(edit: ValueSetting | KeyDeleting) -> str:
         return "\\".join(edit["key"])
 
 

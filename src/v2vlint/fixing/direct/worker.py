@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -20,13 +20,13 @@ from v2vlint.fixing.direct.label import SUFFIXES, labels
 from v2vlint.fixing.direct.ntfs import NtfsFiles
 from v2vlint.fixing.direct.terms import BYTES, Declined, EditAsk, Edited, Files, Mismatch, WrittenRun
 from v2vlint.fixing.direct.volume import Change, WritableVolume
+from v2vlint.fixing.orders import Appending, Copying, Creating, Deleting, Operation, Overwriting, RegistryEditing, RootOrders
 from v2vlint.guest.fs import GuestFS
 from v2vlint.model.blocks import BlockTable
 from v2vlint.model.codec import decode, encode
 from v2vlint.model.errors import FactUnavailable
 from v2vlint.source.locate import locate
 
-Operation = Mapping[str, Any]
 _PLAIN = frozenset({"disk", "partition", "lv"})
 
 
@@ -72,7 +72,7 @@ class _Guest:
         self.by: list[str] = []
         self.notes: list[str] = []
 
-    def edit(self, root: Operation) -> None:
+    def edit(self, root: RootOrders) -> None:
         """Carry out the orders of one root."""
         where = _Places(self, root)
         for operation in root["operations"]:
@@ -131,7 +131,7 @@ def lies_on(blocks: BlockTable, name: str) -> str:
 class _Places:
     """Paths of one root as files of its filesystems, which are opened when they are needed."""
 
-    def __init__(self, guest: _Guest, root: Operation) -> None:
+    def __init__(self, guest: _Guest, root: RootOrders) -> None:
         self.guest, self.root = guest, root
         self.devices = {str(mount["point"]).rstrip("/"): str(mount["device"]["name"]) for mount in root["mounts"]}
         self._files: dict[str, Files] = {}
@@ -180,25 +180,25 @@ def _decline(_where: _Places, operation: Operation) -> None:
     raise Declined(f"{operation['op']!r} needs an appliance")
 
 
-def _overwrite(where: _Places, op: Operation) -> None:
+def _overwrite(where: _Places, op: Overwriting) -> None:
     files, path = where.at(op["path"])
     if files.size(path) is None or hashlib.sha256(files.read(path)).hexdigest() != op["expect"]:
         raise Mismatch(f"{op['path']} is not what was checked")
     files.overwrite(path, base64.b64decode(op["data"]))
 
 
-def _create(where: _Places, op: Operation) -> None:
+def _create(where: _Places, op: Creating) -> None:
     files, path = where.at(op["path"])
     _need_absent(files, path, op)
     files.create(path, base64.b64decode(op["data"]), op["mode"])
 
 
-def _need_absent(files: Files, path: str, op: Operation) -> None:
+def _need_absent(files: Files, path: str, op: Creating | Copying) -> None:
     if files.size(path) is not None:
         raise Mismatch(f"{op['path']} exists already")
 
 
-def _copy(where: _Places, op: Operation) -> None:
+def _copy(where: _Places, op: Copying) -> None:
     files, path = where.at(op["path"])
     others, source = where.at(op["source"])
     _need_absent(files, path, op)
@@ -207,26 +207,26 @@ def _copy(where: _Places, op: Operation) -> None:
     files.copy(source, path)
 
 
-def _delete(where: _Places, op: Operation) -> None:
+def _delete(where: _Places, op: Deleting) -> None:
     files, path = where.at(op["path"])
     files.delete(path)
 
 
-def _append(where: _Places, op: Operation) -> None:
+def _append(where: _Places, op: Appending) -> None:
     files, path = where.at(op["path"])
     if files.size(path) != op["size"]:
         raise Mismatch(f"{op['path']} is not as long as it was when it was checked")
     files.append(path, op["size"], base64.b64decode(op["data"]))
 
 
-def _registry(where: _Places, op: Operation) -> None:
+def _registry(where: _Places, op: RegistryEditing) -> None:
     files, path = where.at(op["path"])
     data = files.read(path)
     files.overwrite(path, hive.edited(data, op["path"], op["edits"], where.guest.folder))
     where.guest.by.append("hivex")
 
 
-_OPERATIONS: dict[str, Callable[[_Places, Operation], None]] = {
+_OPERATIONS: dict[str, Callable[[_Places, Any], None]] = {
     "overwrite": _overwrite,
     "create": _create,
     "copy": _copy,

@@ -15,6 +15,7 @@ from typing import Any
 from v2vlint.files import FileOpener, access
 from v2vlint.model.codec import parse
 from v2vlint.model.errors import ImageError
+from v2vlint.model.plain import JsonObject
 from v2vlint.model.source import DiskFile, GuestRef, GuestSource, RootTree
 from v2vlint.source.door import Door
 from v2vlint.source.nearby import whole
@@ -105,7 +106,7 @@ def _oci(image: _Image, tag: str) -> list[str]:
     raise ImageError(f"{image.where}: damaged (no manifest with layers)")
 
 
-def _chosen(offered: Sequence[dict[str, Any]], tag: str) -> dict[str, Any] | None:
+def _chosen(offered: Sequence[JsonObject], tag: str) -> JsonObject | None:
     """The one called ``tag``; of several platforms Linux on x86-64 first."""
     named = [one for one in offered if not tag or _is_called(str((one.get("annotations") or {}).get(_REFERENCE, "")), tag)]
     usual = [one for one in named if _platform(one) == ("linux", "amd64")]
@@ -113,7 +114,7 @@ def _chosen(offered: Sequence[dict[str, Any]], tag: str) -> dict[str, Any] | Non
     return next(iter((*usual, *real)), None)
 
 
-def _platform(descriptor: dict[str, Any]) -> tuple[str, str]:
+def _platform(descriptor: JsonObject) -> tuple[str, str]:
     stated = descriptor.get("platform")
     return (str(stated.get("os")), str(stated.get("architecture"))) if isinstance(stated, dict) else ("", "")
 
@@ -122,7 +123,7 @@ def _is_called(name: str, tag: str) -> bool:
     return name == tag or name.rpartition("/")[2] == tag or name.rpartition(":")[2] == tag
 
 
-def _listed(value: Any) -> list[dict[str, Any]]:
+def _listed(value: Any) -> list[JsonObject]:
     return [one for one in value if isinstance(one, dict)] if isinstance(value, list) else []
 
 

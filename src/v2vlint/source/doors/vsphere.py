@@ -13,9 +13,9 @@ import json
 import os
 import posixpath
 import ssl
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict
 from urllib.parse import parse_qs, unquote, urlsplit
 
 from v2vlint.files.schemes.datastore import Session, register, url_of
@@ -24,6 +24,7 @@ from v2vlint.model.codec import parse
 from v2vlint.model.definition import ControllerDevice, Definition, DiskDevice, Feature, NicDevice
 from v2vlint.model.errors import ImageError
 from v2vlint.model.place import WholeFile
+from v2vlint.model.plain import JsonObject
 from v2vlint.model.source import DiskFile, GuestRef, GuestSource
 from v2vlint.source.door import Door
 from v2vlint.source.values import identifier, mac_address
@@ -40,6 +41,46 @@ _CONTROLLERS = {
 }  # fmt: skip
 _CARDS = {"VirtualVmxnet3": "vmxnet3", "VirtualVmxnet2": "vmxnet2", "VirtualVmxnet": "vmxnet", "VirtualE1000": "e1000",
           "VirtualE1000e": "e1000e", "VirtualPCNet32": "vlance", "VirtualSriovEthernetCard": "sriov"}  # fmt: skip
+
+
+class _Disk(TypedDict):
+    path: str
+    bus: str
+    model: str
+    target: str
+    mode: str
+    raw: bool
+    shared: bool
+    capacity: int
+    sparse: bool
+
+
+class _Card(TypedDict):
+    mac: str
+    model: str
+    network: str
+    fixed: bool
+
+
+class _Machine(TypedDict):
+    """What the child makes a definition of. ``urls`` has one for each of ``disks``, empty for one without a file; ``memory`` is MiB."""
+
+    name: str
+    firmware: str
+    guest: str
+    uuid: str
+    secure_boot: bool
+    memory: int
+    cpus: int
+    version: str
+    cbt: bool
+    tpm: bool
+    snapshots: list[str]
+    disks: list[_Disk]
+    nics: list[_Card]
+    controllers: list[tuple[str, str, str]]
+    passthrough: list[str]
+    urls: list[str]
 
 
 def _find(argument: str, _connect: str) -> Iterator[GuestRef]:
@@ -126,7 +167,7 @@ class _Inventory:
             if fnmatch.fnmatchcase(path, self._pattern):
                 yield self._reference(path, named[key])
 
-    def _properties(self, wanted: dict[Any, tuple[str, ...]]) -> dict[str, tuple[Any, dict[str, Any]]]:
+    def _properties(self, wanted: dict[Any, tuple[str, ...]]) -> dict[str, tuple[Any, JsonObject]]:
         """The properties of all objects of these kinds, by identifier: some hundred at a time."""
         from pyVmomi import vim, vmodl
 
@@ -135,7 +176,7 @@ class _Inventory:
         walk = query.TraversalSpec(name="view", path="view", skip=False, type=vim.view.ContainerView)
         properties = [query.PropertySpec(type=kind, pathSet=list(names)) for kind, names in wanted.items()]
         spec = query.FilterSpec(objectSet=[query.ObjectSpec(obj=view, skip=True, selectSet=[walk])], propSet=properties)
-        found: dict[str, tuple[Any, dict[str, Any]]] = {}
+        found: dict[str, tuple[Any, JsonObject]] = {}
         page = content.propertyCollector.RetrievePropertiesEx([spec], query.RetrieveOptions(maxObjects=200))
         while page is not None:
             for one in page.objects:
@@ -144,21 +185,20 @@ class _Inventory:
         view.Destroy()
         return found
 
-    def _reference(self, path: str, machine: dict[str, Any]) -> GuestRef:
+    def _reference(self, path: str, machine: JsonObject) -> GuestRef:
         name = f"vsphere://{self._server}/{path}"
         if machine.get("config") is None:
             return GuestRef(name, "vsphere", (), problem=f"{name}: its host is not connected", unwritable=INSTEAD)
         power = str(machine.get("runtime.powerState", "")).removeprefix("powered").lower()
         running = power != "off"
-        told, urls, frozen = _facts(machine), [], True
+        urls, frozen = list[str](), True
         for device in machine["config"].hardware.device:
             if _kind(device) == "VirtualDisk":
                 file, is_frozen = _file_of(device.backing, running=running)
                 frozen = frozen and is_frozen
                 urls.append(self._url(path, file) if file else "")
-        told["urls"] = urls
         state = {"on": "running", "off": ""}.get(power, power) if not frozen else ""
-        return GuestRef(name, "vsphere", (), json.dumps(told), state, named=tuple(filter(None, urls)), unwritable=INSTEAD)
+        return GuestRef(name, "vsphere", (), json.dumps(_facts(machine, urls)), state, named=tuple(filter(None, urls)), unwritable=INSTEAD)
 
     def _url(self, path: str, file: str) -> str:
         """The URL of ``[datastore] folder/file.vmdk``."""
@@ -187,7 +227,7 @@ def _compare(host: str, port: int, thumbprint: str) -> None:
         raise ImageError(f"vsphere://{host}: its certificate has another thumbprint", hint="ask who runs it; do not go on")
 
 
-def _path_of(key: str, named: dict[str, dict[str, Any]]) -> str:
+def _path_of(key: str, named: Mapping[str, JsonObject]) -> str:
     """The inventory path: ``DC0/vm/folder/name``."""
     names: list[str] = []
     while key in named and len(names) < _DEPTH:
@@ -205,8 +245,7 @@ def _file_of(backing: Any, *, running: bool) -> tuple[str, bool]:
     return str(getattr(backing, "fileName", "") or ""), False
 
 
-def _facts(machine: dict[str, Any]) -> dict[str, Any]:
-    """What the child makes a definition of: plain data."""
+def _facts(machine: JsonObject, urls: list[str]) -> _Machine:
     config, hardware = machine["config"], machine["config"].hardware
     devices = list(hardware.device)
     by_key = {device.key: device for device in devices}
@@ -218,7 +257,8 @@ def _facts(machine: dict[str, Any]) -> dict[str, Any]:
         "tpm": any(_kind(device) == "VirtualTPM" for device in devices), "snapshots": _snapshots(machine),
         "disks": [_disk(device, by_key) for device in devices if _kind(device) == "VirtualDisk"],
         "nics": [_card(device) for device in devices if _kind(device) in _CARDS],
-        "controllers": [[*_CONTROLLERS[_kind(device)], device.deviceInfo.label] for device in devices if _kind(device) in _CONTROLLERS],
+        "controllers": [(*_CONTROLLERS[_kind(device)], device.deviceInfo.label) for device in devices if _kind(device) in _CONTROLLERS],
+        "urls": urls,
         "passthrough": [device.deviceInfo.label for device in devices if _kind(device) == "VirtualPCIPassthrough"],
     }  # fmt: skip
 
@@ -227,7 +267,7 @@ def _kind(device: Any) -> str:
     return type(device).__name__.rpartition(".")[2]
 
 
-def _disk(device: Any, by_key: dict[int, Any]) -> dict[str, Any]:
+def _disk(device: Any, by_key: dict[int, Any]) -> _Disk:
     bus, model = _CONTROLLERS.get(_kind(by_key.get(device.controllerKey)), ("", ""))
     kind, sharing = _kind(device.backing), str(getattr(device.backing, "sharing", "") or "")
     return {
@@ -237,7 +277,7 @@ def _disk(device: Any, by_key: dict[int, Any]) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _card(device: Any) -> dict[str, Any]:
+def _card(device: Any) -> _Card:
     network = getattr(device.backing, "deviceName", "") or getattr(getattr(device.backing, "port", None), "portgroupKey", "") or ""
     return {
         "mac": device.macAddress or "",
@@ -247,7 +287,7 @@ def _card(device: Any) -> dict[str, Any]:
     }
 
 
-def _snapshots(machine: dict[str, Any]) -> list[str]:
+def _snapshots(machine: JsonObject) -> list[str]:
     state = machine.get("snapshot")
     found, waiting = [], list(state.rootSnapshotList) if state else []
     while waiting:
@@ -258,14 +298,14 @@ def _snapshots(machine: dict[str, Any]) -> list[str]:
 
 
 def _locate(ref: GuestRef) -> GuestSource:
-    told = parse(ref.text.encode())
+    told: _Machine = parse(ref.text.encode())
     definition = _definition(ref, told)
     remarks = [f"disk {disk['path'] or disk['target']} is a raw device of the storage: not read" for disk in told["disks"] if disk["raw"]]
     pairs = [(url, disk) for url, disk in zip(told["urls"], told["disks"], strict=True) if url and not disk["raw"]]
     return GuestSource(ref.name, tuple(DiskFile(url, disk["path"]) for url, disk in pairs), definition, tuple(remarks))
 
 
-def _definition(ref: GuestRef, told: dict[str, Any]) -> Definition:
+def _definition(ref: GuestRef, told: _Machine) -> Definition:
     """The machine; ``vmx`` words for what a VMX file would say."""
     place = WholeFile(ref.name)
     independent = ("independent_persistent", "independent_nonpersistent")

@@ -5,11 +5,11 @@ from __future__ import annotations
 import os
 import plistlib
 from collections.abc import Iterator
-from typing import Any
 
 from v2vlint.model.definition import Definition, DiskDevice, Feature, Medium, NicDevice, place_name
 from v2vlint.model.errors import ImageError
 from v2vlint.model.place import WholeFile
+from v2vlint.model.plain import JsonObject
 from v2vlint.model.source import GuestSource
 from v2vlint.source.kind import DefinitionKind
 from v2vlint.source.nearby import Absent, Found, Nearby
@@ -36,7 +36,7 @@ def utm(where: str, data: bytes) -> Definition:
 
 
 class _Machine:
-    def __init__(self, where: str, plist: dict[str, Any]) -> None:
+    def __init__(self, where: str, plist: JsonObject) -> None:
         self.where, self.plist, self.place = where, plist, WholeFile(place_name(where))
         self.system, self.old = _map(plist, "System"), "Drives" in plist
 
@@ -109,26 +109,26 @@ def _bundle(where: str) -> str:
     return os.path.basename(os.path.dirname(os.path.abspath(where))).removesuffix(".utm")  # noqa: PTH100, PTH119, PTH120
 
 
-def _map(found: dict[str, Any], key: str) -> dict[str, Any]:
+def _map(found: JsonObject, key: str) -> JsonObject:
     value = found.get(key)
     return value if isinstance(value, dict) else {}
 
 
-def _maps(found: dict[str, Any], key: str) -> list[dict[str, Any]]:
+def _maps(found: JsonObject, key: str) -> list[JsonObject]:
     value = found.get(key)
     return [one for one in value[:100] if isinstance(one, dict)] if isinstance(value, list) else []
 
 
-def _text(found: dict[str, Any], key: str) -> str:
+def _text(found: JsonObject, key: str) -> str:
     value = found.get(key)
     return value[:4096] if isinstance(value, str) else ""
 
 
-def _true(found: dict[str, Any], key: str) -> bool:
+def _true(found: JsonObject, key: str) -> bool:
     return found.get(key) is True
 
 
-def _number(found: dict[str, Any], key: str) -> int:
+def _number(found: JsonObject, key: str) -> int:
     value = found.get(key)
     return value if isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 1 << 40 else 0
 
