@@ -15,7 +15,7 @@ import pytest
 from guestbuild.debian import cache_dir
 from guestbuild.samples import cached
 from tests.source.servers import SMB_LOGIN, free_port, samba, wait_for
-from v2vlint.files import FilePolicy, Missing
+from v2vlint.files import FileMissing, FilePolicy
 from v2vlint.files.remote import BLOCK, pread
 from v2vlint.guest.open import open_ref
 from v2vlint.model.errors import ImageError
@@ -144,7 +144,7 @@ def test_smb(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
     shutil.copytree(folder, tmp_path / "share")
     with samba(tmp_path, tmp_path / "share") as (port, server):
         base = f"smb://127.0.0.1:{port}/vms"
-        with pytest.raises(Missing, match="not found"):
+        with pytest.raises(FileMissing, match="not found"):
             FilePolicy.naming([f"{base}2/x"]).open(f"{base}2/x")
         breaks_off(base, server)
         is_in_use(base)

@@ -12,7 +12,7 @@ import pytest
 import v2vlint
 from guestbuild.samples import cached
 from tests.source.servers import Handler, WebServer, secure_shell, sshd, web
-from v2vlint.files import FilePolicy, Missing, Refused
+from v2vlint.files import FileMissing, FilePolicy, Refused
 from v2vlint.files.remote import BLOCK, BlockCache, pread
 from v2vlint.guest.open import open_ref
 from v2vlint.model.errors import ImageError, UsageError
@@ -237,7 +237,7 @@ def test_sftp_by_the_ssh_program(folder: Path, tmp_path: Path, monkeypatch: pyte
     with secure_shell(tmp_path) as (login, command):
         monkeypatch.setenv("V2VLINT_SSH", command)
         assert not told(f"sftp://{login}{folder}/vm/web.qcow2")
-        with pytest.raises(Missing):
+        with pytest.raises(FileMissing):
             FilePolicy.naming([f"sftp://{login}/nowhere"]).open(f"sftp://{login}/nowhere")
         monkeypatch.setenv("V2VLINT_SSH", "ssh -F none -oUserKnownHostsFile=/dev/null -oStrictHostKeyChecking=yes")
         assert "Host key verification failed" in told(f"sftp://{login}{folder}/vm/web.qcow2")

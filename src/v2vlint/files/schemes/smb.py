@@ -11,7 +11,6 @@ import errno
 import os
 import threading
 import time
-from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from v2vlint.files.errors import FileMissing
@@ -42,7 +41,7 @@ class _File:
         parts = urlsplit(url)
         self._name, self._lock = shown(url), threading.Lock()
         self._path = f"\\\\{parts.hostname}" + unquote(parts.path).replace("/", "\\")
-        self._connections: dict[str, Any] = {}
+        self._connections: dict[str, object] = {}
         self._options = {
             "username": unquote(parts.username or "") or os.environ.get("SMB_USERNAME"),
             "password": os.environ.get("SMB_PASSWORD"),
