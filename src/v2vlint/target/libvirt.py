@@ -13,6 +13,7 @@ from v2vlint.model.errors import UsageError
 from v2vlint.model.target import Controller, Display, Firmware, Hardware, Nic, SecureBoot, Target
 from v2vlint.model.xml_document import read_document
 from v2vlint.target.boards import domain_board
+from v2vlint.target.shipped import shipped
 
 T = TypeVar("T")
 Part = TypeVar("Part", Controller, Nic)
@@ -99,10 +100,8 @@ def _target(name: str, path: str, data: bytes | str) -> Target:
 
 
 def _base(kind: str, arch: str) -> Target:
-    from v2vlint import target
-
     name = _ARM_PROFILES.get(kind, "") if arch == "aarch64" else ""
-    return target.load(name or _PROFILES[kind]) if kind in _PROFILES else Target("", "", kind or "unknown", (), (), ())
+    return shipped(name or _PROFILES[kind]) if kind in _PROFILES else Target("", "", kind or "unknown", (), (), ())
 
 
 def _on_transport(part: Part, devices: Iterable[Element]) -> Part:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import itertools
 import random
+import struct
 from dataclasses import replace
 
 import pytest
 
 from v2vlint.disk.stream import MemoryStream
-from v2vlint.disk.volumes.md import MdMember, assemble, condition
+from v2vlint.disk.volumes.md import MdMember, assemble, condition, read_member
 from v2vlint.disk.volumes.parity import Parity, row_of
 from v2vlint.disk.volumes.raid10 import Raid10
 from v2vlint.model.errors import ImageError, Unsupported
@@ -119,3 +120,19 @@ def test_what_was_left_behind_is_not_read() -> None:
 def test_arrays_in_motion_are_named(feature: int, reason: str) -> None:
     with pytest.raises(Unsupported, match=reason):
         assemble([(replace(MEMBER, features=feature), MemoryStream(b""))])
+
+
+@pytest.mark.parametrize("clean", [True, False])
+@pytest.mark.parametrize("utime", [1_700_000_000, 1_700_000_001])
+def test_a_superblock_0_90_is_clean_by_its_state_and_not_by_its_time(utime: int, *, clean: bool) -> None:
+    """``mdp_superblock_t``: word 32 is the time of the last update, word 33 the state."""
+    words = [0] * 1024
+    words[:12] = [0xA92B4EFC, 0, 90, 0, 0, 1, utime, 5, 64, 3, 3, 7]
+    words[32:34] = [utime, int(clean)]
+    words[39] = 12
+    words[64:66] = [2, 65536]
+    words[992:997] = [1, 8, 1, 1, 6]
+    member = read_member(MemoryStream(bytes(65536) + struct.pack("<1024I", *words) + bytes(61440)))
+    assert member is not None
+    assert (member.level, member.disks, member.layout, member.chunk, member.role) == (5, 3, 2, 65536, 1)
+    assert (member.events, member.name, member.array_size, member.dirty) == (12, "7", 65536, not clean)

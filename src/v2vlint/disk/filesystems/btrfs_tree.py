@@ -8,6 +8,7 @@ from collections import OrderedDict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from v2vlint.disk.filesystems.superblocks import BTRFS
 from v2vlint.disk.stream import Stream, exactly
 from v2vlint.model.errors import ImageError, Unsupported
 
@@ -73,19 +74,19 @@ class BtrfsVolume:
         blocks = [(stream, block) for stream in streams if (block := stream.read_at(65536, 4096))[64:72] == b"_BHRfS_M"]
         if not blocks:
             raise ImageError("no btrfs superblock")
-        self._devices = {struct.unpack_from("<Q", block, 201)[0]: stream for stream, block in blocks}
-        newest = max((block for _stream, block in blocks), key=lambda block: int(struct.unpack_from("<Q", block, 72)[0]))
-        self.root, chunk_root, self.log_root = struct.unpack_from("<QQQ", newest, 80)
-        self.device_count = struct.unpack_from("<Q", newest, 136)[0]
-        self.sector, self.node_size = struct.unpack_from("<II", newest, 144)
-        self._check(struct.unpack_from("<Q", newest, 188)[0])
+        self._devices = {BTRFS.read(block)["dev_item_devid"]: stream for stream, block in blocks}
+        newest = max((block for _stream, block in blocks), key=lambda block: BTRFS.read(block)["generation"])
+        found = BTRFS.read(newest)
+        self.root, self.log_root, self.device_count = found["root"], found["log_root"], found["num_devices"]
+        self.sector, self.node_size = found["sectorsize"], found["nodesize"]
+        self._check(found["incompat_flags"])
         self._nodes: OrderedDict[int, TreeBlock] = OrderedDict()
         self._starts: list[int] = []
         self._chunks: list[Chunk] = []
-        size = min(struct.unpack_from("<I", newest, 160)[0], 2048)
+        size = min(found["sys_chunk_array_size"], 2048)
         for key, data in _system_chunks(newest[811 : 811 + size]):
             self._add(key, data)
-        for key, data in list(self.scan(chunk_root, (CHUNK_TREE_OBJECT, CHUNK_ITEM, 0))):
+        for key, data in list(self.scan(found["chunk_root"], (CHUNK_TREE_OBJECT, CHUNK_ITEM, 0))):
             if key[:2] == (CHUNK_TREE_OBJECT, CHUNK_ITEM):
                 self._add(key, data)
 

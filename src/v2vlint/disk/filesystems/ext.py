@@ -13,6 +13,7 @@ from v2vlint.disk.filesystems import ext_attributes
 from v2vlint.disk.filesystems.content import Content
 from v2vlint.disk.filesystems.ext_fast import FastCommits, read_fast_commits
 from v2vlint.disk.filesystems.node import Kind, NumberedNode
+from v2vlint.disk.filesystems.superblocks import EXT
 from v2vlint.disk.stream import Stream, exactly
 from v2vlint.model.errors import ImageError, Unsupported
 
@@ -36,20 +37,18 @@ class Ext:
         block = base.read_at(1024, 1024)
         if len(block) < 1024 or block[56:58] != b"\x53\xef":
             raise ImageError("no ext superblock")
-        self.inodes, _blocks = struct.unpack_from("<II", block, 0)
-        self._first_block, log_size = struct.unpack_from("<II", block, 20)
-        self._per_group = struct.unpack_from("<I", block, 32)[0]
-        self._inodes_per_group = struct.unpack_from("<I", block, 40)[0]
-        self._inode_size = struct.unpack_from("<H", block, 88)[0] if struct.unpack_from("<I", block, 76)[0] else 128
-        self._features = struct.unpack_from("<I", block, 96)[0]
-        self._first_meta_bg = struct.unpack_from("<I", block, 260)[0]
-        descriptor = struct.unpack_from("<H", block, 254)[0]
-        self._descriptor = descriptor if self._features & _64BIT and descriptor >= 64 else 32
-        self.block_size = 1024 << log_size if log_size <= 6 else 0
+        found = EXT.read(block)
+        self.inodes, self._first_block = found["s_inodes_count"], found["s_first_data_block"]
+        self._per_group, self._inodes_per_group = found["s_blocks_per_group"], found["s_inodes_per_group"]
+        # Revision 0 (EXT4_GOOD_OLD_REV) has no field for it: its inodes are EXT4_GOOD_OLD_INODE_SIZE long.
+        self._inode_size = found["s_inode_size"] if found["s_rev_level"] else 128
+        self._features, self._first_meta_bg = found["s_feature_incompat"], found["s_first_meta_bg"]
+        self._descriptor = found["s_desc_size"] if self._features & _64BIT and found["s_desc_size"] >= 64 else 32
+        self.block_size = 1024 << found["s_log_block_size"] if found["s_log_block_size"] <= 6 else 0
         self._check()
         self.stale = ""
         self.fast = FastCommits()
-        self._journal_inode = struct.unpack_from("<I", block, 224)[0]
+        self._journal_inode = found["s_journal_inum"]
         self._lying: Ext | None = None
         self._forget()
         if self._features & _RECOVER:

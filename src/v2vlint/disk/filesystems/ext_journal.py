@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from v2vlint.disk.checksums import crc32c
+from v2vlint.disk.fields import Fields
 from v2vlint.disk.stream import Stream, exactly
 from v2vlint.model.errors import ImageError
 
@@ -26,6 +27,18 @@ _ESCAPED, _SAME_UUID, _LAST = 1, 2, 8
 _DEFAULT_FAST_BLOCKS = 256
 _MIN_BLOCKS = 1024
 _CRC32C = 4
+# journal_superblock_t (include/linux/jbd2.h). The checksum is computed over the block with s_checksum zero.
+_SUPERBLOCK = Fields(
+    ">",
+    s_blocksize=(0xC, "I"),
+    s_maxlen=(0x10, "I"),
+    s_first=(0x14, "I"),
+    s_sequence=(0x18, "I"),
+    s_start=(0x1C, "I"),
+    s_feature_compat=(0x24, "I"),
+    s_feature_incompat=(0x28, "I"),
+    s_checksum=(0xFC, "I"),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,8 +74,11 @@ class ExtJournal:
         magic, kind = struct.unpack_from(">II", self._head, 0)
         if magic != MAGIC or kind not in (3, 4):
             raise ImageError("its journal has no superblock")
-        self.block_size, self._length, self._first, self._sequence, self._start = struct.unpack_from(">IIIII", self._head, 12)
-        compat, self._incompat = struct.unpack_from(">II", self._head, 36) if kind == 4 else (0, 0)
+        found = _SUPERBLOCK.read(self._head)
+        self.block_size, self._length, self._first = found["s_blocksize"], found["s_maxlen"], found["s_first"]
+        self._sequence, self._start = found["s_sequence"], found["s_start"]
+        # Block type 3 is a superblock of version 1, which ends before the features.
+        compat, self._incompat = (found["s_feature_compat"], found["s_feature_incompat"]) if kind == 4 else (0, 0)
         self._summed = bool(compat & _COMPAT_CHECKSUM)
         self._check(content.size)
         self._seed = crc32c(0xFFFFFFFF, self._head[48:64]) if self._has_sums else 0
@@ -83,7 +99,7 @@ class ExtJournal:
             raise ImageError("the superblock of its journal is damaged")
         if self._has_sums:
             head = bytearray(self._head)
-            stored = struct.unpack_from(">I", head, 0xFC)[0]
+            stored = _SUPERBLOCK.read(self._head)["s_checksum"]
             head[0xFC:0x100] = bytes(4)
             if head[0x50] != _CRC32C or crc32c(0xFFFFFFFF, bytes(head)) != stored:
                 raise ImageError("the superblock of its journal fails its checksum")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import struct
 
 from v2vlint.disk.filesystems.content import Content, details, standard_uuid, text
+from v2vlint.disk.filesystems.superblocks import BTRFS, EXT, XFS
 from v2vlint.disk.stream import Stream
 
 
@@ -13,20 +14,20 @@ def ext(base: Stream) -> Content | None:
     block = base.read_at(1024, 1024)
     if len(block) < 1024 or block[56:58] != b"\x53\xef":
         return None
-    blocks, _reserved, free, free_inodes = struct.unpack_from("<IIII", block, 4)
-    log_size = struct.unpack_from("<I", block, 24)[0]
-    state, _behaviour = struct.unpack_from("<HH", block, 58)
-    compat, incompat, read_only = struct.unpack_from("<III", block, 92)
+    found = EXT.read(block)
+    log_size, state = found["s_log_block_size"], found["s_state"]
+    compat, incompat, read_only = found["s_feature_compat"], found["s_feature_incompat"], found["s_feature_ro_compat"]
     if incompat & 8 or log_size > 6:
         return Content("jbd", standard_uuid(block[104:120])) if incompat & 8 else None
-    free |= struct.unpack_from("<I", block, 0x158)[0] << 32 if incompat & 0x80 else 0
-    blocks |= struct.unpack_from("<I", block, 0x150)[0] << 32 if incompat & 0x80 else 0
+    free, blocks = found["s_free_blocks_count_lo"], found["s_blocks_count_lo"]
+    if incompat & 0x80:  # 64bit; without it nobody reads the upper halves (ext4_free_blocks_count)
+        free, blocks = free | found["s_free_blocks_count_hi"] << 32, blocks | found["s_blocks_count_hi"] << 32
     more = details(
         block_size=1024 << log_size,
         fs_size=blocks * (1024 << log_size),
         free=free * (1024 << log_size),
-        free_inodes=free_inodes,
-        inodes=struct.unpack_from("<I", block, 0)[0],
+        free_inodes=found["s_free_inodes_count"],
+        inodes=found["s_inodes_count"],
         clean=bool(state & 1),
         errors=bool(state & 2),
         needs_recovery=bool(incompat & 4),
@@ -59,26 +60,24 @@ def xfs(base: Stream) -> Content | None:
         return None
     from v2vlint.disk.filesystems.xfs_log import is_dirty
 
-    size = struct.unpack_from(">I", block, 4)[0]
-    version = struct.unpack_from(">H", block, 100)[0] & 0xF
-    inodes, free_inodes, free = struct.unpack_from(">QQQ", block, 128)
+    found = XFS.read(block)
+    size, version = found["sb_blocksize"], found["sb_versionnum"] & 0xF
     more = details(
         block_size=size,
-        sector_size=struct.unpack_from(">H", block, 102)[0],
-        fs_size=struct.unpack_from(">Q", block, 8)[0] * size,
+        sector_size=found["sb_sectsize"],
+        fs_size=found["sb_dblocks"] * size,
         version=version,
-        free=free * size,
-        inodes=inodes,
-        free_inodes=free_inodes,
+        free=found["sb_fdblocks"] * size,
+        inodes=found["sb_icount"],
+        free_inodes=found["sb_ifree"],
         dirty_log=is_dirty(base, block),
-        needs_repair=version == 5 and bool(struct.unpack_from(">I", block, 216)[0] & 0x10),
-        features=" ".join(_xfs_features(block)) if version == 5 else "",
+        needs_repair=version == 5 and bool(found["sb_features_incompat"] & 0x10),
+        features=" ".join(_xfs_features(found["sb_features_ro_compat"], found["sb_features_incompat"])) if version == 5 else "",
     )
     return Content("xfs", standard_uuid(block[32:48]), text(block[108:120]), more)
 
 
-def _xfs_features(block: bytes) -> list[str]:
-    read_only, incompat = struct.unpack_from(">II", block, 212)
+def _xfs_features(read_only: int, incompat: int) -> list[str]:
     names = [name for bit, name in ((1, "finobt"), (2, "rmapbt"), (4, "reflink"), (8, "inobtcount")) if read_only & bit]
     return names + [
         name for bit, name in ((1, "ftype"), (2, "sparse"), (8, "bigtime"), (0x20, "nrext64"), (0x40, "exchange"), (0x80, "parent"))
@@ -91,17 +90,15 @@ def btrfs(base: Stream) -> Content | None:
     block = base.read_at(65536, 4096)
     if block[64:72] != b"_BHRfS_M" or len(block) < 4096:
         return None
-    total, used = struct.unpack_from("<QQ", block, 112)
-    count = struct.unpack_from("<Q", block, 136)[0]
-    sector, node = struct.unpack_from("<II", block, 144)
+    found = BTRFS.read(block)
     more = details(
-        block_size=sector,
-        fs_size=struct.unpack_from("<Q", block, 209)[0],
-        node_size=node,
-        devices=count,
-        free=max(0, total - used),
+        block_size=found["sectorsize"],
+        fs_size=found["dev_item_total_bytes"],
+        node_size=found["nodesize"],
+        devices=found["num_devices"],
+        free=max(0, found["total_bytes"] - found["bytes_used"]),
         uuid_sub=standard_uuid(block[201 + 66 : 201 + 82]),
-        dirty_log=bool(struct.unpack_from("<Q", block, 96)[0]),
+        dirty_log=bool(found["log_root"]),
     )
     return Content("btrfs", standard_uuid(block[32:48]), text(block[299:555]), more)
 

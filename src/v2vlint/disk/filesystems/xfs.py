@@ -15,6 +15,7 @@ from v2vlint.disk.filesystems import xfs_attributes
 from v2vlint.disk.filesystems.content import Content
 from v2vlint.disk.filesystems.node import Kind, NumberedNode
 from v2vlint.disk.filesystems.runs import MAX_RUNS, RunFile
+from v2vlint.disk.filesystems.superblocks import XFS
 from v2vlint.disk.filesystems.xfs_log import is_dirty
 from v2vlint.disk.filesystems.xfs_log_inode import InodeChange
 from v2vlint.disk.stream import Stream
@@ -58,16 +59,16 @@ class Xfs:
         self.stale = ""
         self.base = base
         head = base.read_at(0, 512)
-        version = struct.unpack_from(">H", head, 100)[0] & 0xF
-        incompat = struct.unpack_from(">I", head, 216)[0] if version == 5 else 0
+        found = XFS.read(head)
+        version = found["sb_versionnum"] & 0xF
+        incompat = found["sb_features_incompat"] if version == 5 else 0
         if version not in (4, 5) or incompat & ~_KNOWN_INCOMPAT:
             raise Unsupported(f"XFS version {version} with incompatible features {incompat:#x} is not supported")
         self.crc = version == 5
-        self.ftype = bool(incompat & 1 if self.crc else struct.unpack_from(">I", head, 200)[0] & 0x200)
-        self.block_size = struct.unpack_from(">I", head, 4)[0]
-        self._root, self._group_blocks = struct.unpack_from(">Q", head, 56)[0], struct.unpack_from(">I", head, 84)[0]
-        self._inode_size = struct.unpack_from(">H", head, 104)[0]
-        self._inode_log, self._block_log, self._directory_log = head[123], head[124], head[192]
+        self.ftype = bool(incompat & 1 if self.crc else found["sb_features2"] & 0x200)
+        self.block_size, self._inode_size = found["sb_blocksize"], found["sb_inodesize"]
+        self._root, self._group_blocks = found["sb_rootino"], found["sb_agblocks"]
+        self._inode_log, self._block_log, self._directory_log = found["sb_inopblog"], found["sb_agblklog"], found["sb_dirblklog"]
         self._check()
         self._logged: dict[int, list[InodeChange]] = {}
         self._lying: Xfs | None = None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Iterator
 
+from v2vlint.disk.filesystems.superblocks import XFS
 from v2vlint.disk.stream import Stream
 
 MAGIC = 0xFEEDBABE
@@ -33,8 +34,9 @@ class XfsLog:
     @classmethod
     def of(cls, base: Stream, superblock: bytes) -> XfsLog | None:
         """The log inside the filesystem; None when it has an external one (``struct xfs_dsb``)."""
-        block_size, start = struct.unpack_from(">I", superblock, 4)[0], struct.unpack_from(">Q", superblock, 48)[0]
-        group_blocks, blocks = struct.unpack_from(">I", superblock, 84)[0], struct.unpack_from(">I", superblock, 96)[0]
+        found = XFS.read(superblock)
+        block_size, start = found["sb_blocksize"], found["sb_logstart"]
+        group_blocks, blocks = found["sb_agblocks"], found["sb_logblocks"]
         group_log = superblock[124]
         if not start or not blocks or not block_size:
             return None

@@ -7,6 +7,7 @@ import uuid as uuids
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from v2vlint.disk.fields import Fields
 from v2vlint.disk.stream import Chunked, Joined, Piece, Slice, Stream, exactly
 from v2vlint.disk.volumes.parity import Parity
 from v2vlint.disk.volumes.raid10 import Raid10
@@ -16,7 +17,44 @@ MAGIC = b"\xfc\x4e\x2b\xa9"
 MAX_DISKS = 384
 _BITMAP, _RECOVERY, _RESHAPE, _JOURNAL = 1, 2, 4, 0x200
 _SPARE, _ALL = 0xFFFE, (1 << 64) - 1
-_FAULTY, _IN_SYNC = 1, 4
+_FAULTY, _IN_SYNC, _CLEAN = 1, 4, 1
+# struct mdp_superblock_1. Its sizes and offsets are in sectors of 512 bytes.
+_V1 = Fields(
+    "<",
+    major_version=(4, "I"),
+    feature_map=(8, "I"),
+    level=(72, "i"),
+    layout=(76, "I"),
+    size=(80, "Q"),
+    chunksize=(88, "I"),
+    raid_disks=(92, "I"),
+    data_offset=(128, "Q"),
+    data_size=(136, "Q"),
+    super_offset=(144, "Q"),
+    dev_number=(160, "I"),
+    events=(200, "Q"),
+    resync_offset=(208, "Q"),
+    max_dev=(220, "I"),
+)
+_ROLES = 256
+# struct mdp_superblock_s counts in words of 32 bits, in the byte order of the host that made it: this is the little-endian one.
+_V0 = Fields(
+    "<",
+    major_version=(1 * 4, "I"),
+    minor_version=(2 * 4, "I"),
+    level=(7 * 4, "i"),
+    size=(8 * 4, "I"),
+    raid_disks=(10 * 4, "I"),
+    md_minor=(11 * 4, "I"),
+    state=(33 * 4, "I"),
+    events_lo=(39 * 4, "I"),
+    events_hi=(40 * 4, "I"),
+    layout=(64 * 4, "I"),
+    chunk_size=(65 * 4, "I"),
+    this_disk_number=(992 * 4, "I"),
+    this_disk_raid_disk=(995 * 4, "I"),
+    this_disk_state=(996 * 4, "I"),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,66 +105,64 @@ def read_member(base: Stream) -> MdMember | None:
 
 def _version1(base: Stream, offset: int) -> MdMember | None:
     block = base.read_at(offset, 4096)
-    major, features = struct.unpack_from("<II", block, 4)
-    level, layout, size, chunk, disks = struct.unpack_from("<iIQII", block, 72)
-    data_offset, data_size, super_offset = struct.unpack_from("<QQQ", block, 128)
-    if major != 1 or super_offset * 512 != offset or not 0 < disks <= MAX_DISKS:
+    found = _V1.read(block)
+    features, disks, data_offset = found["feature_map"], found["raid_disks"], found["data_offset"] * 512
+    if found["major_version"] != 1 or found["super_offset"] * 512 != offset or not 0 < disks <= MAX_DISKS:
         return None
-    number = struct.unpack_from("<I", block, 160)[0]
-    roles = struct.unpack_from("<I", block, 220)[0]
-    role = struct.unpack_from("<H", block, 256 + 2 * number)[0] if number < min(roles, MAX_DISKS) else 0xFFFF
+    number, roles = found["dev_number"], found["max_dev"]
+    role = struct.unpack_from("<H", block, _ROLES + 2 * number)[0] if number < min(roles, MAX_DISKS) else 0xFFFF
     raw = block[16:32]
     return MdMember(
         version=f"1.{0 if offset > 4096 else 2 if offset else 1}",
         uuid=str(uuids.UUID(bytes=raw)),
         array_uuid=":".join(raw[at : at + 4].hex() for at in range(0, 16, 4)),
         name=block[32:64].split(b"\0", 1)[0].decode("utf-8", "replace"),
-        level=level,
-        layout=layout,
+        level=found["level"],
+        layout=found["layout"],
         disks=disks,
-        chunk=chunk * 512,
+        chunk=found["chunksize"] * 512,
         role=-1 if role >= _SPARE - 1 or features & _RECOVERY else role,
-        events=struct.unpack_from("<Q", block, 200)[0],
-        data_offset=data_offset * 512,
-        data_size=min(data_size * 512, max(0, base.size - data_offset * 512)),
-        array_size=size * 512,
+        events=found["events"],
+        data_offset=data_offset,
+        data_size=min(found["data_size"] * 512, max(0, base.size - data_offset)),
+        array_size=found["size"] * 512,
         features=features,
         place=offset,
-        active=frozenset(slot for slot in struct.unpack_from(f"<{min(roles, MAX_DISKS)}H", block, 256) if slot < disks),
-        dirty=struct.unpack_from("<Q", block, 208)[0] != _ALL,
+        active=frozenset(slot for slot in struct.unpack_from(f"<{min(roles, MAX_DISKS)}H", block, _ROLES) if slot < disks),
+        dirty=found["resync_offset"] != _ALL,
     )
 
 
 def _version0(base: Stream, offset: int) -> MdMember | None:
     block = base.read_at(offset, 4096)
-    major, minor = struct.unpack_from("<II", block, 4)
-    if major != 0 or minor < 90 or len(block) < 4096:
+    if len(block) < 4096:
         return None
-    level, size, _nr, disks, preferred = struct.unpack_from("<iIIII", block, 28)
-    layout, chunk = struct.unpack_from("<II", block, 64 * 4)
+    found = _V0.read(block)
+    if found["major_version"] != 0 or found["minor_version"] < 90:
+        return None
+    # set_uuid0 is word 5, the other three are words 13 to 15.
     words = [block[20:24], block[52:56], block[56:60], block[60:64]]
-    events_low, events_high = struct.unpack_from("<II", block, 39 * 4)
-    number, _major, _minor, slot, state = struct.unpack_from("<IIIII", block, 992 * 4)
-    if not 0 < disks <= MAX_DISKS or number > MAX_DISKS:
+    disks, slot = found["raid_disks"], found["this_disk_raid_disk"]
+    if not 0 < disks <= MAX_DISKS or found["this_disk_number"] > MAX_DISKS:
         return None
     hexes = [word[::-1].hex() for word in words]
     return MdMember(
         version="0.90",
         uuid=str(uuids.UUID(bytes=b"".join(word[::-1] for word in words))),
         array_uuid=":".join(hexes),
-        name=str(preferred),
-        level=level,
-        layout=layout,
+        name=str(found["md_minor"]),
+        level=found["level"],
+        layout=found["layout"],
         disks=disks,
-        chunk=chunk,
-        role=slot if slot < disks and not state & 1 else -1,
-        events=events_low | events_high << 32,
+        chunk=found["chunk_size"],
+        role=slot if slot < disks and not found["this_disk_state"] & _FAULTY else -1,
+        events=found["events_lo"] | found["events_hi"] << 32,
         data_offset=0,
         data_size=offset,
-        array_size=size * 1024,
+        array_size=found["size"] * 1024,
         place=offset,
         active=frozenset(slot for slot, state in _descriptors(block) if slot < disks and state & _IN_SYNC and not state & _FAULTY),
-        dirty=not block[32 * 4] & 1,
+        dirty=not found["state"] & _CLEAN,
     )
 
 

@@ -10,11 +10,11 @@ import ctypes
 import os
 import posixpath
 import stat
-import struct
 import time
 from collections.abc import Mapping
 from ctypes import byref, c_char_p, c_size_t, c_uint, c_uint32, c_ulonglong, c_void_p
 
+from v2vlint.disk.filesystems.superblocks import EXT
 from v2vlint.fixing.direct import libext2fs
 from v2vlint.fixing.direct.libext2fs import EachAttribute, Ext2InodeLarge, Handle, call
 from v2vlint.fixing.direct.terms import Declined
@@ -45,15 +45,14 @@ _LONGEST_NAME = 255
 
 def state_of(superblock: bytes) -> str:
     """Why a filesystem with this superblock is not written directly; empty when it is."""
-    (state,) = struct.unpack_from("<H", superblock, 0x3A)
-    _compatible, incompatible, read_only = struct.unpack_from("<III", superblock, 0x5C)
-    (orphan,) = struct.unpack_from("<I", superblock, 0xE8)
+    found = EXT.read(superblock)
+    state, incompatible, read_only = found["s_state"], found["s_feature_incompat"], found["s_feature_ro_compat"]
     for bits, known, words in ((incompatible, _KNOWN_INCOMPATIBLE, _INCOMPATIBLE), (read_only, _KNOWN_READ_ONLY, _READ_ONLY)):
         if rest := bits & ~known:
             return f"the filesystem has {next((word for bit, word in words.items() if rest & bit), f'feature {rest:#x}')}"
     if state & _ERRORS or not state & _VALID:
         return "the filesystem has errors" if state & _ERRORS else "the filesystem was not unmounted"
-    return "the filesystem has files whose removal is not finished" if orphan else ""
+    return "the filesystem has files whose removal is not finished" if found["s_last_orphan"] else ""
 
 
 class ExtFiles:
@@ -63,10 +62,9 @@ class ExtFiles:
         superblock = volume.read(_SUPERBLOCK, 1024)
         if reason := state_of(superblock):
             raise Declined(reason)
-        (self._inode_size,) = struct.unpack_from("<H", superblock, 0x58)
-        if not struct.unpack_from("<I", superblock, 0x4C)[0]:
-            self._inode_size = 128
-        self._extents = bool(struct.unpack_from("<I", superblock, 0x60)[0] & _EXTENTS_FEATURE)
+        found = EXT.read(superblock)
+        self._inode_size = found["s_inode_size"] if found["s_rev_level"] else 128
+        self._extents = bool(found["s_feature_incompat"] & _EXTENTS_FEATURE)
         self._handle = Handle(volume)
         self._now = time.time_ns()
 
