@@ -18,7 +18,7 @@ from v2vlint.facts.kernel.cpu_needs import CpuNeeds
 from v2vlint.facts.network.network import Network
 from v2vlint.facts.registry import FactStore
 from v2vlint.facts.storage.sectors import USUAL
-from v2vlint.guest.open import Guest, open_guest
+from v2vlint.guest.open import GuestContents, open_guest
 from v2vlint.model.codec import decode, encode
 from v2vlint.model.definition import Definition, Topology
 from v2vlint.model.errors import FactUnavailable, ImageError, UsageError
@@ -52,7 +52,7 @@ def prepare(request: Any) -> Any:
 class _Proposal:
     """Collects the parts of a machine, and notes on them."""
 
-    def __init__(self, target: Target, source: GuestSource, guest: Guest) -> None:
+    def __init__(self, target: Target, source: GuestSource, guest: GuestContents) -> None:
         self.target, self.source, self.guest = target, source, guest
         self.definition = source.definition or Definition("", "")
         self.notes: list[str] = [f"{problem.where}: {problem.reason}" for problem in guest.problems]

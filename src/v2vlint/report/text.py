@@ -13,7 +13,7 @@ from v2vlint.model.place import Span
 from v2vlint.model.report import Fate, Forecast, ImageReport, Problem, Report, RootReport, TargetReport
 from v2vlint.report import advice, fold, words
 from v2vlint.report.escape import visible
-from v2vlint.report.layout import Piece, Row, flow, paragraph, plain
+from v2vlint.report.layout import Row, Styled, flow, paragraph, plain
 from v2vlint.report.walk import Gap, Hit, gaps, hits, tally
 
 WIDTH = 80
@@ -70,10 +70,10 @@ def brief(report: Report) -> list[Row]:
     """One row per finding and unchecked item, and nothing else: for ``--quiet`` and for grep."""
     made: list[Row] = [
         (
-            Piece(f"{visible(hit.image.name)}: "),
-            Piece(hit.severity.label, hit.severity.label),
-            Piece(f" {hit.rule} "),
-            Piece(visible(f"{hit.shown.finding.where}: {hit.shown.finding.message}")),
+            Styled(f"{visible(hit.image.name)}: "),
+            Styled(hit.severity.label, hit.severity.label),
+            Styled(f" {hit.rule} "),
+            Styled(visible(f"{hit.shown.finding.where}: {hit.shown.finding.message}")),
         )
         for hit in hits(report)
         if hit.shown.counts
@@ -86,7 +86,7 @@ def _brief_gaps(image: ImageReport) -> Iterator[Row]:
     about = [_about(image, problem) for problem in image.problems]
     about += [f"{gap.rule} {gap.where}: {gap.reason}" for gap in gaps(image)]
     for text in about:
-        yield (Piece(f"{visible(image.name)}: "), Piece("not checked", "unknown"), Piece(f" {visible(text)}"))
+        yield (Styled(f"{visible(image.name)}: "), Styled("not checked", "unknown"), Styled(f" {visible(text)}"))
 
 
 def _about(image: ImageReport, problem: Problem) -> str:
@@ -97,7 +97,7 @@ def _about(image: ImageReport, problem: Problem) -> str:
 
 def _image(report: Report, image: ImageReport, found: list[Hit], look: Look) -> Iterator[Row]:
     name = visible(image.name)
-    yield (Piece(look.line * 2 + " ", "dim"), Piece(name, "title"), Piece(" " + look.line * max(2, look.width - len(name) - 4), "dim"))
+    yield (Styled(look.line * 2 + " ", "dim"), Styled(name, "title"), Styled(" " + look.line * max(2, look.width - len(name) - 4), "dim"))
     counting = [hit for hit in found if hit.shown.counts]
     yield from _top(report, image, counting, look)
     for root in image.roots:
@@ -121,16 +121,16 @@ def _top(report: Report, image: ImageReport, counting: list[Hit], look: Look) ->
             if target.forecast:
                 yield from _verdict(target, target.forecast, look, start)
     for proof in image.proofs:
-        yield from paragraph(visible(words.proven(proof)), look.width, 3, lead=Piece("proof: ", "title"))
-    yield from paragraph(advice.to_do(image, counting), look.width, 3, lead=Piece("do:  ", "title"))
+        yield from paragraph(visible(words.proven(proof)), look.width, 3, lead=Styled("proof: ", "title"))
+    yield from paragraph(advice.to_do(image, counting), look.width, 3, lead=Styled("do:  ", "title"))
     if text := advice.how(report, image, counting):
-        yield from paragraph(text, look.width, 3, lead=Piece("how: ", "title"))
+        yield from paragraph(text, look.width, 3, lead=Styled("how: ", "title"))
     if image.roots:
         yield ()
 
 
 def _verdict(target: TargetReport, forecast: Forecast, look: Look, start: str = "") -> Iterator[Row]:
-    lead = Piece(f"{start}{visible(target.target)}, {words.mover(target.mover)}: ", "title")
+    lead = Styled(f"{start}{visible(target.target)}, {words.mover(target.mover)}: ", "title")
     return paragraph(words.verdict(forecast), look.width, 3, _FATE_STYLE[forecast.outcome], lead)
 
 
@@ -175,7 +175,7 @@ def _root(image: ImageReport, root: RootReport, look: Look) -> Iterator[Row]:
                 yield from _verdict(target, target.forecast, look)
             yield from _stages(target.forecast, look)
         if target.command:
-            yield from paragraph(visible(target.command), look.width, 5, "dim", Piece("command: ", "dim"))
+            yield from paragraph(visible(target.command), look.width, 5, "dim", Styled("command: ", "dim"))
 
 
 def forecast_rows(target: TargetReport, forecast: Forecast, look: Look) -> Iterator[Row]:
@@ -185,17 +185,17 @@ def forecast_rows(target: TargetReport, forecast: Forecast, look: Look) -> Itera
 
 
 def _stages(forecast: Forecast, look: Look) -> Iterator[Row]:
-    marks = [Piece(f"{look.fate(stage.fate)} {stage.stage.value}", _FATE_STYLE[stage.fate]) for stage in forecast.stages]
+    marks = [Styled(f"{look.fate(stage.fate)} {stage.stage.value}", _FATE_STYLE[stage.fate]) for stage in forecast.stages]
     yield from flow(marks, look.width, 5)
     told: dict[str, str] = {}
     for stage in forecast.stages:
         if stage.fate in (Fate.FAIL, Fate.UNKNOWN):
             first = told.setdefault(stage.reason, stage.stage.value)
             text = stage.reason + (f" ({stage.rule})" if stage.rule else "") if first == stage.stage.value else f"the same as {first}"
-            lead = Piece(f"{look.fate(stage.fate)} {stage.stage.value:<9} ", _FATE_STYLE[stage.fate])
+            lead = Styled(f"{look.fate(stage.fate)} {stage.stage.value:<9} ", _FATE_STYLE[stage.fate])
             yield from paragraph(text, look.width, 5, lead=lead)
     if forecast.way_back:
-        yield from paragraph(forecast.way_back, look.width, 5, "dim", Piece("way back: ", "dim"))
+        yield from paragraph(forecast.way_back, look.width, 5, "dim", Styled("way back: ", "dim"))
 
 
 def _hit(hit: Hit, look: Look) -> Iterator[Row]:
@@ -203,7 +203,7 @@ def _hit(hit: Hit, look: Look) -> Iterator[Row]:
     yield from _head(hit.severity.label, hit.severity.label, hit.rule, str(finding.where), look)
     yield from paragraph(finding.message, look.width, look.indent, "title")
     if finding.effect:
-        yield from paragraph(finding.effect, look.width, look.indent, "", Piece(f"{look.arrow} ", hit.severity.label))
+        yield from paragraph(finding.effect, look.width, look.indent, "", Styled(f"{look.arrow} ", hit.severity.label))
     if hit.shown.written:
         yield from paragraph(f"written by {hit.shown.written}", look.width, look.indent, "place")
     if len(hit.targets) > 1 or len({target.target for _device, target in hit.image.judged()}) > 1:
@@ -216,21 +216,21 @@ def _hit(hit: Hit, look: Look) -> Iterator[Row]:
 
 def _head(word: str, style: str, rule: str, where: str, look: Look) -> Iterator[Row]:
     """The first row of a finding; its place gets a row of its own if both do not fit."""
-    start, place = (Piece("  "), Piece(f"{word:<8} ", style), Piece(visible(rule), "rule")), Piece(visible(where), "place")
+    start, place = (Styled("  "), Styled(f"{word:<8} ", style), Styled(visible(rule), "rule")), Styled(visible(where), "place")
     if sum(len(piece.text) for piece in (*start, place)) + 2 <= look.width:
-        yield (*start, Piece("  "), place)
+        yield (*start, Styled("  "), place)
     else:
         yield start
-        yield (Piece(" " * look.indent), place)
+        yield (Styled(" " * look.indent), place)
 
 
 def _fix(hit: Hit, look: Look) -> Iterator[Row]:
     fix = hit.shown.finding.fix
     if fix is None:
         return
-    yield from paragraph(fix.title, look.width, look.indent, "", Piece(f"fix ({words.safety(fix)}): ", "ok"))
+    yield from paragraph(fix.title, look.width, look.indent, "", Styled(f"fix ({words.safety(fix)}): ", "ok"))
     for edit in words.unseen_edits(fix):
-        yield from paragraph(edit, look.width, look.indent + 2, "add", Piece("+ ", "add"))
+        yield from paragraph(edit, look.width, look.indent + 2, "add", Styled("+ ", "add"))
 
 
 def _excerpt(hit: Hit, look: Look) -> Iterator[Row]:
@@ -242,15 +242,15 @@ def _excerpt(hit: Hit, look: Look) -> Iterator[Row]:
         here = isinstance(where, Span) and number == where.line
         mark = ">" if here else " "
         yield (
-            Piece(start),
-            Piece(f"{mark} {number:>3} {look.bar} ", hit.severity.label if here else "dim"),
+            Styled(start),
+            Styled(f"{mark} {number:>3} {look.bar} ", hit.severity.label if here else "dim"),
             _code(line, "" if here else "dim"),
         )
 
 
-def _code(line: str, style: str) -> Piece:
+def _code(line: str, style: str) -> Styled:
     text = visible(line.expandtabs(4))
-    return Piece(text if len(text) <= MAX_CODE else text[: MAX_CODE - 3] + "...", style)
+    return Styled(text if len(text) <= MAX_CODE else text[: MAX_CODE - 3] + "...", style)
 
 
 def _changes(hit: Hit, look: Look) -> Iterator[Row]:
@@ -261,15 +261,15 @@ def _changes(hit: Hit, look: Look) -> Iterator[Row]:
     here = hit.shown.finding.where
     most = MAX_CHANGED if look.whole else FOLDED_CHANGED
     for kind, number, text in shown[:most]:
-        start = Piece(" " * look.indent)
+        start = Styled(" " * look.indent)
         if kind == "@":
             if not (isinstance(here, Span) and here.path == text):
-                yield (start, Piece(visible(text), "place"))
+                yield (start, Styled(visible(text), "place"))
             continue
         style = {"+": "add", "-": "del"}.get(kind, "dim")
-        yield (start, Piece(f"{kind} {number:>3} {look.bar} ", style), _code(text, style))
+        yield (start, Styled(f"{kind} {number:>3} {look.bar} ", style), _code(text, style))
     if len(shown) > most:
-        yield (Piece(" " * look.indent), Piece(words.count(len(shown) - most, "more line"), "dim"))
+        yield (Styled(" " * look.indent), Styled(words.count(len(shown) - most, "more line"), "dim"))
 
 
 def _numbered(diff: str) -> Iterator[tuple[str, int, str]]:
@@ -295,7 +295,7 @@ def _covered(found: list[Hit], look: Look) -> Iterator[Row]:
         yield ()
     known = sum(hit.shown.baselined and not hit.shown.exception for hit in found)
     if known:
-        yield (Piece("  "), Piece(f"{words.count(known, 'finding')} known from the baseline", "dim"))
+        yield (Styled("  "), Styled(f"{words.count(known, 'finding')} known from the baseline", "dim"))
         yield ()
 
 
@@ -322,7 +322,7 @@ def _problem(image: ImageReport, problem: Problem, look: Look) -> Iterator[Row]:
     yield from _head("unknown", "unknown", "not checked", where, look)
     yield from paragraph(problem.reason.removeprefix(f"{image.name}: "), look.width, look.indent)
     if problem.hint:
-        yield from paragraph(problem.hint, look.width, look.indent, "dim", Piece(f"{look.arrow} ", "dim"))
+        yield from paragraph(problem.hint, look.width, look.indent, "dim", Styled(f"{look.arrow} ", "dim"))
     yield ()
 
 
@@ -332,7 +332,7 @@ def _not_judged(report: Report, look: Look) -> Iterator[Row]:
     for one in report.not_judged:
         reasons.setdefault(one.reason, []).append(one.path)
     if reasons:
-        yield (Piece(f"{words.count(len(report.not_judged), 'name')} seen and not judged:"),)
+        yield (Styled(f"{words.count(len(report.not_judged), 'name')} seen and not judged:"),)
     for reason, paths in list(reasons.items())[:MAX_REASONS]:
         more = f" and {len(paths) - MAX_NAMES} more" if len(paths) > MAX_NAMES else ""
         yield from paragraph(f"{', '.join(paths[:MAX_NAMES])}{more}: {reason}", look.width, 2, "dim")
@@ -347,7 +347,7 @@ def _summary(report: Report, found: tuple[Hit, ...], look: Look) -> Iterator[Row
     style = {Severity.ERROR: "error", Severity.WARNING: "warning"}.get(worst, "ok") if worst else "ok"
     rest = f"{numbers.passed} passed, {numbers.not_applicable} not applicable"
     parts = (words.count(len(report.images), "image"), words.counted(numbers), rest, f"{report.seconds:.1f} s")
-    pieces = [Piece(line, style if part is parts[1] else "") for part in parts for line in textwrap.wrap(part, look.width)]
+    pieces = [Styled(line, style if part is parts[1] else "") for part in parts for line in textwrap.wrap(part, look.width)]
     yield from flow(pieces, look.width, 0, f" {look.dot} ")
     yield from _not_judged(report, look)
     safe = sum(hit.shown.finding.fix is not None and hit.shown.finding.fix.applicability is Applicability.SAFE for hit in counting)

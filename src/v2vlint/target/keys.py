@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from v2vlint.model.errors import UsageError
-from v2vlint.model.target import Admission, Board, Choice, Controller, Display, Hardware, Images, Limits, MachineName, Nic, Target
+from v2vlint.model.target import Admission, Board, Choice, Controller, Display, Hardware, Images, MachineLimits, MachineName, Nic, Target
 from v2vlint.target.boards import place_of
 from v2vlint.target.readers import Reader, fields, filled, flag, listed, maybe, number, one_of, pairs, pattern, shaped, span, table, text
 
@@ -25,7 +25,7 @@ _FORMATS = listed(one_of(*FORMATS))
 
 
 @dataclass(frozen=True, slots=True)
-class Key:
+class TargetKey:
     """How a key is read, how it is described, and its label. ``over`` marks a table whose keys are inherited one by one: ``read``
     then returns the keys that are present, and ``over`` builds the value for a profile that extends nothing."""
 
@@ -43,8 +43,8 @@ def _words(field: str) -> Say:
     return say
 
 
-def _kept(field: str, words: str) -> Key:
-    return Key(flag, "kept", lambda target: [words] if getattr(target, field) else [])
+def _kept(field: str, words: str) -> TargetKey:
+    return TargetKey(flag, "kept", lambda target: [words] if getattr(target, field) else [])
 
 
 def _hypervisor(target: Target) -> Iterator[str]:
@@ -162,63 +162,63 @@ _GUESTS = shaped(r"[a-z][a-z0-9_.]*( (\d[\d.]*-|-\d[\d.]*|\d[\d.]*-\d[\d.]*))?",
 _CHOICE = table(Choice, {"guests": filled(_GUESTS), "source": text}, {"controller": _CONTROLLER, "nic": _NIC})
 _NAME = table(MachineName, {"pattern": pattern, "longest": number(1, 1 << 16), "words": text})
 
-KEYS: dict[str, Key] = {
-    "title": Key(text, "", lambda target: ()),
-    "hypervisor": Key(_WORD, "hypervisor", _hypervisor),
-    "xen_pv": Key(flag, "hypervisor", _xen_pv),
-    "platform": Key(maybe(_WORD), "platform", _words("platform")),
-    "controllers": Key(filled(_CONTROLLER), "disks", _controllers),
-    "nics": Key(listed(_NIC), "network", _nics),
-    "choices": Key(listed(_CHOICE), "defaults", _choices),
-    "boards": Key(listed(table(Board, {"cards": filled(place_of), "source": text})), "cards", _boards),
-    "other_slots": Key(span(1 << 14), "cards", _others("other_slots", "hot-plug slot")),
-    "other_buses": Key(span(255), "cards", _others("other_buses", "bus")),
-    "other_indexes": Key(span(1 << 27), "cards", _others("other_indexes", "firmware index")),
-    "mac_prefixes": Key(listed(_MAC), "addresses", _words("mac_prefixes")),
-    "max_mtu": Key(number(0, 1 << 16), "packets", lambda target: [f"{target.max_mtu} bytes at most"] if target.max_mtu else []),
-    "displays": Key(
+KEYS: dict[str, TargetKey] = {
+    "title": TargetKey(text, "", lambda target: ()),
+    "hypervisor": TargetKey(_WORD, "hypervisor", _hypervisor),
+    "xen_pv": TargetKey(flag, "hypervisor", _xen_pv),
+    "platform": TargetKey(maybe(_WORD), "platform", _words("platform")),
+    "controllers": TargetKey(filled(_CONTROLLER), "disks", _controllers),
+    "nics": TargetKey(listed(_NIC), "network", _nics),
+    "choices": TargetKey(listed(_CHOICE), "defaults", _choices),
+    "boards": TargetKey(listed(table(Board, {"cards": filled(place_of), "source": text})), "cards", _boards),
+    "other_slots": TargetKey(span(1 << 14), "cards", _others("other_slots", "hot-plug slot")),
+    "other_buses": TargetKey(span(255), "cards", _others("other_buses", "bus")),
+    "other_indexes": TargetKey(span(1 << 27), "cards", _others("other_indexes", "firmware index")),
+    "mac_prefixes": TargetKey(listed(_MAC), "addresses", _words("mac_prefixes")),
+    "max_mtu": TargetKey(number(0, 1 << 16), "packets", lambda target: [f"{target.max_mtu} bytes at most"] if target.max_mtu else []),
+    "displays": TargetKey(
         listed(table(Display, {"name": text, "modules": listed(text), "xorg_drivers": listed(text)})), "display", _displays
     ),
-    "consoles": Key(listed(text), "consoles", _words("consoles")),
-    "keyboards": Key(listed(text), "keyboard", _words("keyboards")),
-    "firmware": Key(filled(one_of("bios", "uefi")), "firmware", lambda target: [" or ".join(kind.upper() for kind in target.firmware)]),
-    "names_system_disk": Key(
+    "consoles": TargetKey(listed(text), "consoles", _words("consoles")),
+    "keyboards": TargetKey(listed(text), "keyboard", _words("keyboards")),
+    "firmware": TargetKey(filled(one_of("bios", "uefi")), "firmware", lambda target: [" or ".join(kind.upper() for kind in target.firmware)]),
+    "names_system_disk": TargetKey(
         flag, "firmware", lambda target: ["the import designates the boot disk"] if target.names_system_disk else []
     ),
-    "sector_size": Key(_sector, "disks", _sectors),
-    "secure_boot": Key(maybe(one_of("microsoft", "windows", "own")), "firmware", _secure_boot),
-    "efi32": Key(flag, "firmware", lambda target: ["UEFI of 32 bits for guests of 32 bits"] if target.efi32 else []),
-    "first_disk_only": Key(
+    "sector_size": TargetKey(_sector, "disks", _sectors),
+    "secure_boot": TargetKey(maybe(one_of("microsoft", "windows", "own")), "firmware", _secure_boot),
+    "efi32": TargetKey(flag, "firmware", lambda target: ["UEFI of 32 bits for guests of 32 bits"] if target.efi32 else []),
+    "first_disk_only": TargetKey(
         listed(one_of("bios", "uefi")), "firmware",
         _first_disk,
     ),
-    "bios": Key(maybe(_WORD), "firmware", lambda target: [f"the BIOS is {target.bios}"] if target.bios else []),
-    "arch": Key(one_of(*ARCHITECTURES), "processor", lambda target: [target.arch]),
-    "cpu_level": Key(number(1, 4), "processor", lambda target: [f"x86-64-v{target.cpu_level} at least"] if target.arch == "x86_64" else []),
-    "cpu_hotplug": Key(flag, "processor", lambda target: ["processors can be added while running"] if target.cpu_hotplug else []),
-    "ram_mib": Key(number(64, 1 << 24), "memory", lambda target: [f"{target.ram_mib} MiB assumed"]),
-    "vmbus_id": Key(maybe(text), "VMBus", _words("vmbus_id")),
+    "bios": TargetKey(maybe(_WORD), "firmware", lambda target: [f"the BIOS is {target.bios}"] if target.bios else []),
+    "arch": TargetKey(one_of(*ARCHITECTURES), "processor", lambda target: [target.arch]),
+    "cpu_level": TargetKey(number(1, 4), "processor", lambda target: [f"x86-64-v{target.cpu_level} at least"] if target.arch == "x86_64" else []),
+    "cpu_hotplug": TargetKey(flag, "processor", lambda target: ["processors can be added while running"] if target.cpu_hotplug else []),
+    "ram_mib": TargetKey(number(64, 1 << 24), "memory", lambda target: [f"{target.ram_mib} MiB assumed"]),
+    "vmbus_id": TargetKey(maybe(text), "VMBus", _words("vmbus_id")),
     "keeps_mac": _kept("keeps_mac", "MAC addresses"),
     "keeps_pci": _kept("keeps_pci", "PCI slots"),
     "keeps_nvram": _kept("keeps_nvram", "UEFI variables"),
     "keeps_tpm": _kept("keeps_tpm", "vTPM"),
     "keeps_network": _kept("keeps_network", "the network"),
-    "datasources": Key(listed(_WORD), "cloud-init", _words("datasources")),
-    "agents": Key(listed(_WORD), "agents", _words("agents")),
-    "guest_agent": Key(maybe(_WORD), "agents", lambda target: [f"the host talks to {target.guest_agent}"] if target.guest_agent else []),
-    "resolvers": Key(listed(text), "resolvers", _words("resolvers")),
-    "time_servers": Key(listed(text), "time", _words("time_servers")),
-    "ptp_clocks": Key(listed(_DEVICE), "time", _words("ptp_clocks")),
-    "clocksources": Key(listed(text), "time", _words("clocksources")),
-    "shares": Key(listed(text), "shares", _words("shares")),
-    "limits": Key(
+    "datasources": TargetKey(listed(_WORD), "cloud-init", _words("datasources")),
+    "agents": TargetKey(listed(_WORD), "agents", _words("agents")),
+    "guest_agent": TargetKey(maybe(_WORD), "agents", lambda target: [f"the host talks to {target.guest_agent}"] if target.guest_agent else []),
+    "resolvers": TargetKey(listed(text), "resolvers", _words("resolvers")),
+    "time_servers": TargetKey(listed(text), "time", _words("time_servers")),
+    "ptp_clocks": TargetKey(listed(_DEVICE), "time", _words("ptp_clocks")),
+    "clocksources": TargetKey(listed(text), "time", _words("clocksources")),
+    "shares": TargetKey(listed(text), "shares", _words("shares")),
+    "limits": TargetKey(
         fields({"name": _NAME, "disks": _COUNT, "disk_gib": _COUNT, "cpus": _COUNT, "memory_gib": _COUNT, "cards": _COUNT}),
         "limits",
         _limits,
-        Limits,
+        MachineLimits,
     ),
-    "images": Key(fields({"formats": _FORMATS, "align_mib": number(0, 1 << 20), "align_formats": _FORMATS}), "images", _images, Images),
-    "admission": Key(
+    "images": TargetKey(fields({"formats": _FORMATS, "align_mib": number(0, 1 << 20), "align_formats": _FORMATS}), "images", _images, Images),
+    "admission": TargetKey(
         fields(
             {
                 "swap": flag,
@@ -233,7 +233,7 @@ KEYS: dict[str, Key] = {
         _admission,
         Admission,
     ),
-    "hardware": Key(
+    "hardware": TargetKey(
         fields({"machine": text, "disk": text, "nic": text, "vga": text}),
         "prove",
         lambda target: ["QEMU can present it" if target.hardware else "QEMU cannot present it"],

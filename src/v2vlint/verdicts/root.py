@@ -20,7 +20,7 @@ from v2vlint.facts.initramfs.early_crypttab import EarlyMapping
 from v2vlint.facts.kernel.kernels import version_key
 from v2vlint.facts.storage.crypttab import Crypttab, CrypttabEntry
 from v2vlint.facts.storage.devices import Devices, NameKind, name_fate, name_kind
-from v2vlint.facts.storage.devices import Fate as NameFate
+from v2vlint.facts.storage.devices import NameFate as NameFate
 from v2vlint.facts.storage.multipath import Multipath
 from v2vlint.facts.storage.root_stack import RootStack
 from v2vlint.facts.storage.sectors import Sectors
