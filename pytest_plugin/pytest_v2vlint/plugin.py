@@ -137,7 +137,7 @@ def _images(metafunc: pytest.Metafunc) -> list[str]:
     return given if metafunc.config.getoption("--v2vlint") else written or given
 
 
-def _wishes(mark: dict[str, Any]) -> list[tuple[tuple[str, str], ...]]:
+def _wishes(mark: dict[str, str | list[str]]) -> list[tuple[tuple[str, str], ...]]:
     """One for every combination of what a marker gives as a list."""
     choices = {key: [value] if isinstance(value, str) else [str(one) for one in value] for key, value in sorted(mark.items())}
     return [tuple(zip(choices, chosen, strict=True)) for chosen in itertools.product(*choices.values())]

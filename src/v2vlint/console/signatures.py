@@ -12,13 +12,13 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache, cached_property
 from pathlib import Path
-from typing import Any
 
 from v2vlint.model.finding import Severity, Stage
+from v2vlint.model.plain import JsonObject, Table
 
 FIRMWARE = "firmware"
 LOADER = "loader"
@@ -136,12 +136,12 @@ def troubles() -> tuple[Signature, ...]:
     return tuple(one for one in signatures() if one.trouble is not None)
 
 
-def _files() -> Iterator[tuple[str, dict[str, Any]]]:
+def _files() -> Iterator[tuple[str, JsonObject]]:
     for path in sorted(_FOLDER.glob("*.toml")):
         yield path.stem, tomllib.loads(path.read_text("utf-8"))
 
 
-def _signatures(file: str, data: Mapping[str, Any]) -> Iterator[Signature]:
+def _signatures(file: str, data: Table) -> Iterator[Signature]:
     for entry in data.get("topic", ()):
         topic = Topic(entry["meaning"], entry["advice"], entry["here"])
         for message in entry["message"]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections import Counter
 from datetime import UTC, datetime
-from typing import Any
 
 from v2vlint.model.blocks import BlockDevice
 from v2vlint.model.fix import (
@@ -23,6 +22,7 @@ from v2vlint.model.fix import (
     WriteFile,
 )
 from v2vlint.model.place import RegistryKey, Span, Where, WholeFile
+from v2vlint.model.plain import JsonObject
 from v2vlint.model.report import EarlierProof, FindingReport, Forecast, ImageReport, Report, RootReport, RuleResult, TargetReport
 from v2vlint.model.rule import RuleInfo
 from v2vlint.model.source import HostFileInfo
@@ -47,7 +47,7 @@ def render(report: Report) -> str:
     return json.dumps(valid_unicode(as_data(report)), indent=2).replace("\x7f", "\\u007f") + "\n"
 
 
-def as_data(report: Report) -> dict[str, Any]:
+def as_data(report: Report) -> JsonObject:
     """The report as plain data."""
     numbers = tally(report.images, hits(report))
     return {
@@ -85,7 +85,7 @@ def _forecasts(report: Report) -> dict[str, int]:
     return {outcome: counts[outcome] for outcome in _OUTCOMES.values()}
 
 
-def _rule(info: RuleInfo) -> dict[str, Any]:
+def _rule(info: RuleInfo) -> JsonObject:
     return {
         "id": info.id,
         "group": info.group,
@@ -98,7 +98,7 @@ def _rule(info: RuleInfo) -> dict[str, Any]:
     }
 
 
-def image_data(image: ImageReport) -> dict[str, Any]:
+def image_data(image: ImageReport) -> JsonObject:
     """One guest as plain data."""
     return {
         "name": image.name,
@@ -119,17 +119,17 @@ def image_data(image: ImageReport) -> dict[str, Any]:
     }
 
 
-def _proof(proof: EarlierProof) -> dict[str, Any]:
+def _proof(proof: EarlierProof) -> JsonObject:
     at = datetime.fromtimestamp(proof.at, UTC).isoformat(timespec="seconds")
     outcome = {"came_up": proof.came_up, "reason": proof.reason, "way": proof.way, "agrees": proof.agrees}
     return {"target": proof.target, "at": at, **outcome}
 
 
-def _file(file: HostFileInfo) -> dict[str, Any]:
+def _file(file: HostFileInfo) -> JsonObject:
     return {"path": file.path, "size": file.size, "sha256_before": file.before or None, "sha256_after": file.after or None}
 
 
-def _device(device: BlockDevice) -> dict[str, Any]:
+def _device(device: BlockDevice) -> JsonObject:
     optional = {
         "partition_number": device.number or None,
         "content": device.fs_type or None,
@@ -143,7 +143,7 @@ def _device(device: BlockDevice) -> dict[str, Any]:
     return {"name": device.name, "kind": device.kind, "size": device.size, "disk": device.disk, "parents": list(device.parents), **optional}
 
 
-def _root(root: RootReport) -> dict[str, Any]:
+def _root(root: RootReport) -> JsonObject:
     system = root.os
     return {
         "device": root.device,
@@ -161,7 +161,7 @@ def _root(root: RootReport) -> dict[str, Any]:
     }
 
 
-def _target(target: TargetReport) -> dict[str, Any]:
+def _target(target: TargetReport) -> JsonObject:
     return {
         "target": target.target,
         "mover": target.mover.value,
@@ -171,7 +171,7 @@ def _target(target: TargetReport) -> dict[str, Any]:
     }
 
 
-def _forecast(forecast: Forecast) -> dict[str, Any]:
+def _forecast(forecast: Forecast) -> JsonObject:
     stages = [
         {
             "stage": stage.stage.value,
@@ -191,7 +191,7 @@ def _forecast(forecast: Forecast) -> dict[str, Any]:
     }
 
 
-def _result(result: RuleResult) -> dict[str, Any]:
+def _result(result: RuleResult) -> JsonObject:
     return {
         "rule": result.rule,
         "status": result.status.value,
@@ -202,7 +202,7 @@ def _result(result: RuleResult) -> dict[str, Any]:
     }
 
 
-def _finding(report: FindingReport) -> dict[str, Any]:
+def _finding(report: FindingReport) -> JsonObject:
     finding, excerpt = report.finding, report.excerpt
     return {
         "severity": finding.severity.label,
@@ -221,7 +221,7 @@ def _finding(report: FindingReport) -> dict[str, Any]:
     }
 
 
-def _where(where: Where) -> dict[str, Any]:
+def _where(where: Where) -> JsonObject:
     if isinstance(where, Span):
         return {"kind": "text", "path": where.path, "line": where.line, "column": where.column, "start": where.start, "end": where.end}
     if isinstance(where, WholeFile):
@@ -231,7 +231,7 @@ def _where(where: Where) -> dict[str, Any]:
     return {"kind": "device", "device": where.name, "part": where.part or None}
 
 
-def _fix(fix: Fix, diff: str) -> dict[str, Any]:
+def _fix(fix: Fix, diff: str) -> JsonObject:
     return {
         "title": fix.title,
         "applicability": fix.applicability.name.lower(),
@@ -240,7 +240,7 @@ def _fix(fix: Fix, diff: str) -> dict[str, Any]:
     }
 
 
-def _edit(edit: Edit) -> dict[str, Any]:
+def _edit(edit: Edit) -> JsonObject:
     match edit:
         case ReplaceText():
             return {"kind": "replace", "where": _where(edit.where), "expect": edit.expect, "text": edit.text}
@@ -255,7 +255,7 @@ def _edit(edit: Edit) -> dict[str, Any]:
     return _whole_file(edit)
 
 
-def _whole_file(edit: WriteFile | WriteData | Delete) -> dict[str, Any]:
+def _whole_file(edit: WriteFile | WriteData | Delete) -> JsonObject:
     match edit:
         case WriteFile():
             return {"kind": "write", "path": edit.path, "text": edit.text, "mode": f"{edit.mode:04o}"}
@@ -266,7 +266,7 @@ def _whole_file(edit: WriteFile | WriteData | Delete) -> dict[str, Any]:
             return {"kind": "delete", "path": edit.path}
 
 
-def _registry_edit(edit: RegistryEdit) -> dict[str, Any]:
+def _registry_edit(edit: RegistryEdit) -> JsonObject:
     match edit:
         case RegistrySet():
             value, expect = str(edit.value), None if edit.expect is None else str(edit.expect)

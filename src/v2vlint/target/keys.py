@@ -181,7 +181,9 @@ KEYS: dict[str, TargetKey] = {
     ),
     "consoles": TargetKey(listed(text), "consoles", _words("consoles")),
     "keyboards": TargetKey(listed(text), "keyboard", _words("keyboards")),
-    "firmware": TargetKey(filled(one_of("bios", "uefi")), "firmware", lambda target: [" or ".join(kind.upper() for kind in target.firmware)]),
+    "firmware": TargetKey(
+        filled(one_of("bios", "uefi")), "firmware", lambda target: [" or ".join(kind.upper() for kind in target.firmware)]
+    ),
     "names_system_disk": TargetKey(
         flag, "firmware", lambda target: ["the import designates the boot disk"] if target.names_system_disk else []
     ),
@@ -194,7 +196,9 @@ KEYS: dict[str, TargetKey] = {
     ),
     "bios": TargetKey(maybe(_WORD), "firmware", lambda target: [f"the BIOS is {target.bios}"] if target.bios else []),
     "arch": TargetKey(one_of(*ARCHITECTURES), "processor", lambda target: [target.arch]),
-    "cpu_level": TargetKey(number(1, 4), "processor", lambda target: [f"x86-64-v{target.cpu_level} at least"] if target.arch == "x86_64" else []),
+    "cpu_level": TargetKey(
+        number(1, 4), "processor", lambda target: [f"x86-64-v{target.cpu_level} at least"] if target.arch == "x86_64" else []
+    ),
     "cpu_hotplug": TargetKey(flag, "processor", lambda target: ["processors can be added while running"] if target.cpu_hotplug else []),
     "ram_mib": TargetKey(number(64, 1 << 24), "memory", lambda target: [f"{target.ram_mib} MiB assumed"]),
     "vmbus_id": TargetKey(maybe(text), "VMBus", _words("vmbus_id")),
@@ -205,7 +209,9 @@ KEYS: dict[str, TargetKey] = {
     "keeps_network": _kept("keeps_network", "the network"),
     "datasources": TargetKey(listed(_WORD), "cloud-init", _words("datasources")),
     "agents": TargetKey(listed(_WORD), "agents", _words("agents")),
-    "guest_agent": TargetKey(maybe(_WORD), "agents", lambda target: [f"the host talks to {target.guest_agent}"] if target.guest_agent else []),
+    "guest_agent": TargetKey(
+        maybe(_WORD), "agents", lambda target: [f"the host talks to {target.guest_agent}"] if target.guest_agent else []
+    ),
     "resolvers": TargetKey(listed(text), "resolvers", _words("resolvers")),
     "time_servers": TargetKey(listed(text), "time", _words("time_servers")),
     "ptp_clocks": TargetKey(listed(_DEVICE), "time", _words("ptp_clocks")),
@@ -217,7 +223,9 @@ KEYS: dict[str, TargetKey] = {
         _limits,
         MachineLimits,
     ),
-    "images": TargetKey(fields({"formats": _FORMATS, "align_mib": number(0, 1 << 20), "align_formats": _FORMATS}), "images", _images, Images),
+    "images": TargetKey(
+        fields({"formats": _FORMATS, "align_mib": number(0, 1 << 20), "align_formats": _FORMATS}), "images", _images, Images
+    ),
     "admission": TargetKey(
         fields(
             {

@@ -13,6 +13,7 @@ from typing import Any, cast
 
 from v2vlint.disk.stream import Joined, MemoryStream, Piece, Stream
 from v2vlint.model.errors import ImageError, Unsupported
+from v2vlint.model.plain import JsonObject
 
 MAX_JSON = 4 << 20
 PRIMARY, SECONDARY = b"LUKS\xba\xbe", b"SKUL\xba\xbe"
@@ -82,7 +83,7 @@ def _is_text(area: bytes) -> bool:
         return False
 
 
-def read_json(base: Stream) -> dict[str, list[dict[str, Any]]]:
+def read_json(base: Stream) -> dict[str, list[JsonObject]]:
     """The objects in a LUKS2 header's JSON area, by kind."""
     tree = json.loads(read_header(base)[_BINARY:].split(b"\0", 1)[0])
     sections = {kind: tree.get(kind, {}) for kind in ("keyslots", "segments", "tokens", "digests")}
