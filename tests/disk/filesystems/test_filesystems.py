@@ -173,7 +173,9 @@ def test_a_fat_copied_in_use_is_read_as_linux_does(tmp_path: Path) -> None:
     assert lost is not None
     assert cut is not None
     assert empty is not None
-    assert (list(empty.names()), cut.stat().size) == ([], 5000)
+    assert cut.stat().size == 5000
+    with pytest.raises(ImageError, match="without entries for itself"):
+        list(empty.names())
     with pytest.raises(ImageError, match="ends too early"):
         list(lost.names())
     with pytest.raises(ImageError, match="ends too early"):

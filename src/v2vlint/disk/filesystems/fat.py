@@ -124,7 +124,10 @@ class Fat:
 
     def _directory(self, cluster: int) -> dict[str, FatEntry]:
         data = Slice(self.base, self._root_at, self._root_size) if cluster == _ROOT else self.content(cluster, -1)
-        return {entry.name: entry for entry in _entries(data.read_at(0, MAX_DIRECTORY), to_the_end=self._strict)}
+        raw = data.read_at(0, MAX_DIRECTORY)
+        if self._dirty and cluster != (self._root_cluster if self._bits == 32 else _ROOT) and _folders(raw) < 2:
+            raise ImageError("a FAT folder without entries for itself and the one above")
+        return {entry.name: entry for entry in _entries(raw, to_the_end=self._strict)}
 
 
 class _Data(Stream):
@@ -145,6 +148,11 @@ def _runs(clusters: list[int]) -> Iterator[tuple[int, int | None, int]]:
         if index == len(clusters) or clusters[index] != clusters[index - 1] + 1:
             yield start, clusters[start], index - start
             start = index
+
+
+def _folders(data: bytes) -> int:
+    """How many folders a folder lists; Linux refuses one that does not list two (``fat_validate_dir``)."""
+    return sum(data[at] not in (0, 0xE5) and data[at + 11] & 0x18 == _DIRECTORY for at in range(0, len(data) - 31, 32))
 
 
 def _entries(data: bytes, *, to_the_end: bool) -> Iterator[FatEntry]:
