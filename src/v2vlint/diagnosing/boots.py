@@ -23,7 +23,7 @@ Foreseeing = Callable[[str], tuple[str, ...]]
 
 
 @dataclass(slots=True)
-class Boot:
+class DiagnosedBoot:
     """One boot: its story, whether its kernel has begun, and its last lines with their numbers."""
 
     story: Story = field(default_factory=Story)
@@ -63,12 +63,12 @@ class Boot:
         return BootOutcome(None, f"the log ends without a known message; the last sign is: {furthest}")
 
 
-def boots_in(lines: Iterable[tuple[int, str]]) -> list[Boot]:
+def boots_in(lines: Iterable[tuple[int, str]]) -> list[DiagnosedBoot]:
     """The boots of a log, in order; at least one. Of very many the first ones are forgotten."""
-    boots: deque[Boot] = deque([Boot()], maxlen=MAX_BOOTS)
+    boots: deque[DiagnosedBoot] = deque([DiagnosedBoot()], maxlen=MAX_BOOTS)
     for number, line in lines:
         if boots[-1].ends_before(line):
-            boots.append(Boot())
+            boots.append(DiagnosedBoot())
         boots[-1].hear(number, line)
     return list(boots)
 

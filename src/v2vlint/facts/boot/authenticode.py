@@ -38,7 +38,7 @@ class Certificate:
 
 
 @dataclass(frozen=True, slots=True)
-class Signature:
+class PeSignature:
     """One signature. ``signer`` is the certificate that it was made with, followed by those that lead from it to its authority.
 
     ``digest`` is that of the file as it was signed, ``method`` how it was made (``sha256``, ``sha1``, or empty when it is another).
@@ -73,7 +73,7 @@ class CertificatePlace:
     size: int
 
 
-def signatures(stream: BinaryIO) -> tuple[Signature, ...]:
+def signatures(stream: BinaryIO) -> tuple[PeSignature, ...]:
     """The signatures of the image in ``stream``; none when it has no table or that is damaged."""
     place = _place(stream)
     if place is None or not place.size:
@@ -83,7 +83,7 @@ def signatures(stream: BinaryIO) -> tuple[Signature, ...]:
     return tuple(found for found in map(_signature, _blobs(table)) if found is not None)
 
 
-def is_intact(stream: BinaryIO, signature: Signature) -> bool | None:
+def is_intact(stream: BinaryIO, signature: PeSignature) -> bool | None:
     """Whether the digest in the signature is that of the image; None when it was made in a way that is not known, or the image is huge."""
     place = _place(stream)
     if place is None or not signature.method or place.start > MAX_HASHED:
@@ -149,7 +149,7 @@ def items(data: bytes) -> list[Item]:
     return found
 
 
-def _signature(blob: bytes) -> Signature | None:
+def _signature(blob: bytes) -> PeSignature | None:
     try:
         signed = items(items(items(items(blob)[0][1])[1][1])[0][1])
         content = items(signed[2][1])
@@ -161,7 +161,7 @@ def _signature(blob: bytes) -> Signature | None:
         method = _DIGESTS.get(items(algorithm[1])[0][1], "")
     except (IndexError, ValueError):
         return None
-    return Signature(tuple(_chain(made, issuer[2], serial[1])), method, digest[1])
+    return PeSignature(tuple(_chain(made, issuer[2], serial[1])), method, digest[1])
 
 
 def _tagged(found: list[Item], tag: int) -> bytes:

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import BinaryIO
 
-from v2vlint.facts.boot.authenticode import Certificate, Signature, certificate, is_intact, signatures
+from v2vlint.facts.boot.authenticode import Certificate, PeSignature, certificate, is_intact, signatures
 from v2vlint.facts.boot.efi import Efi, EfiImage, firmware_arch
 from v2vlint.facts.boot.pe import PeImage, read_pe
 from v2vlint.facts.boot.sbat import PUBLISHED, automatic_level, generations, revoked
@@ -37,7 +37,7 @@ class Program:
     and ``level``, by which it refuses old programs. ``changed`` says that no signature is of what lies there."""
 
     path: str
-    signatures: tuple[Signature, ...] = ()
+    signatures: tuple[PeSignature, ...] = ()
     changed: bool = False
     sbat: Mapping[str, int] | None = None
     vendor: tuple[Certificate, ...] = ()
