@@ -139,12 +139,21 @@ def read(node: Node, folder: str = "") -> Iterator[tuple[str, tuple[object, ...]
         assert child is not None, path
         status = child.stat()
         if status.kind is Kind.DIR and path != "lost+found":
-            yield path, ("dir",)
-            yield from read(child, f"{path}/")
+            yield from _folder(child, path)
         elif status.kind is Kind.LINK:
             yield path, ("link", child.link())
         elif status.kind is Kind.FILE:
             yield path, ("file", _digest(child), status.mode)
+
+
+def _folder(node: Node, path: str) -> Iterator[tuple[str, tuple[object, ...]]]:
+    """A folder and what is in it; nothing where it cannot be read, as find(1) lists none of those that the kernel refuses."""
+    try:
+        inside = list(read(node, f"{path}/"))
+    except ImageError:
+        return
+    yield path, ("dir",)
+    yield from inside
 
 
 def _digest(node: Node) -> str:
