@@ -321,6 +321,6 @@ def test_paths_are_made_once() -> None:
     ],
 )
 def test_volumes_of_lvm_need_their_targets(segments: str, modules: tuple[str, ...]) -> None:
-    """What ``lsmod`` shows after the activation of each, in an appliance."""
+    """The targets that lvm2 asks the kernel for by kind of segment, and what these need (drivers/md)."""
     volume = BlockDevice("vg/root", "lv", 1, 0, details=(("segments", segments),))
     assert RootStack("ext4", volume, (volume,)).layer_modules == ("dm_mod", *modules)
