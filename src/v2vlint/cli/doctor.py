@@ -43,8 +43,9 @@ def _cache() -> PieceState:
 
 def _rows(found: tuple[PieceState, ...]) -> Iterator[Row]:
     look = output.look()
+    width = max(len(verdict.piece) for verdict in found) + 1
     for verdict in found:
-        lead = Styled(f"{verdict.state.value:<8} {verdict.piece:<19}", _STYLES[verdict.state])
+        lead = Styled(f"{verdict.state.value:<8} {verdict.piece:<{width}}", _STYLES[verdict.state])
         yield from paragraph(verdict.detail, look.width, 0, lead=lead)
         if verdict.cost:
-            yield from paragraph(verdict.cost, look.width, 28, "dim", Styled(f"{look.arrow} ", "dim"))
+            yield from paragraph(verdict.cost, look.width, width + 9, "dim", Styled(f"{look.arrow} ", "dim"))
