@@ -26,6 +26,7 @@ SEE_NO_GUEST = {
     "src/v2vlint/programs.py": "import guestfs",
     "src/v2vlint/proving/process.py": "QEMU asked whether it has its sandbox",
     "src/v2vlint/files/sftp.py": "ssh, which carries a disk's bytes and reads none",
+    "src/v2vlint/source/doors/container.py": "podman or docker, which write an archive of a container that the operator named",
     "src/v2vlint/source/doors/machine.py": "a shell with a script of ours, on a machine that the operator named",
     "src/v2vlint/source/live.py": "virsh, read-only: it asks libvirt, and opens no image",
 }
