@@ -64,7 +64,12 @@ class EfiNoFallbackLoader(Rule):
     severity = Severity.ERROR
     stage = Stage.FIRMWARE
     since = "0.1"
-    predicts = (r"No UEFI fix rule for .*", r"No bootable option or device was found", r"BdsDxe: failed to load Boot\w+", r"(?i)UEFI Interactive Shell")
+    predicts = (
+        r"No UEFI fix rule for .*",
+        r"No bootable option or device was found",
+        r"BdsDxe: failed to load Boot\w+",
+        r"(?i)UEFI Interactive Shell",
+    )
     examples = (
         Example(
             _DEBIAN,
