@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import os
+import struct
+import subprocess
 from pathlib import Path
 
 import pytest
 
 from tests.disk.images import Tree, blank, ext, host_tree, make_tree, need, open_paths, problems, read_tree, root_tree, run, same
 from v2vlint.disk.filesystems.node import FileSystem, as_it_lies
+from v2vlint.disk.filesystems.ntfs import NtfsFileSystem
 from v2vlint.disk.filesystems.opening import open_filesystem
 from v2vlint.disk.filesystems.probe import probe
 from v2vlint.disk.filesystems.probe_fat import FatLayout
@@ -235,6 +238,28 @@ def test_ntfs(tmp_path: Path) -> None:
     stream = HostFile(str(image))
     assert open_filesystem(probe(stream), [stream]).root.child("fILE3.DAT") is not None
     assert problems(open_paths(image)) == ["guest: no operating system found on disk1 (ntfs)"]
+
+
+@pytest.mark.parametrize("options", [(), ("-C",)])
+@pytest.mark.parametrize("valid", [0, 300, 4096, 5000, 69_999])
+def test_what_was_never_written_to_ntfs_is_zeros(tmp_path: Path, options: tuple[str, ...], valid: int) -> None:
+    """A file may be longer than what was written of it (ValidDataLength): the clusters behind hold what others left there."""
+    need("mkntfs", "ntfscp", "ntfscat")
+    image, content = blank(tmp_path / "fs", 16 << 20), os.urandom(70_000)
+    (tmp_path / "content").write_bytes(content)
+    run("mkntfs", "-Q", "-F", "-q", *options, image)
+    run("ntfscp", "-f", "-q", image, tmp_path / "content", "/long.dat")
+    sizes = struct.pack("<QQ", 70_000, 70_000)  # FileSize and ValidDataLength
+    assert image.read_bytes().count(sizes) == 1
+    image.write_bytes(image.read_bytes().replace(sizes, struct.pack("<QQ", 70_000, valid)))
+    wanted = subprocess.run(["ntfscat", "-f", image, "/long.dat"], capture_output=True, check=True).stdout
+    assert wanted == content[:valid] + bytes(70_000 - valid)
+    node = NtfsFileSystem(HostFile(str(image))).root.child("long.dat")
+    assert node is not None
+    with node.open() as file:
+        assert file.read() == wanted
+        file.seek(max(0, valid - 10))
+        assert file.read(100) == wanted[max(0, valid - 10) :][:100]
 
 
 def folder_with_nodes(tmp_path: Path) -> tuple[Path, bytearray, int]:

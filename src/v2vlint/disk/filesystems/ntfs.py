@@ -20,7 +20,7 @@ from v2vlint.model.errors import ImageError, Unsupported
 
 LOG_FILE, ROOT, BITMAP = 2, 5, 6
 MAX_BITMAP = 64 << 20
-_INFORMATION, _ENCRYPTED = 0x10, 0x4000
+_INFORMATION, _DATA, _ENCRYPTED = 0x10, 0x80, 0x4000
 _WOF, _CLOUD = 0x80000017, 0x9000001A
 _ELSEWHERE = {
     0x80000013: "a deduplicated file", 0xC0000004: "a file in hierarchical storage", 0x80000006: "a file in hierarchical storage",
@@ -189,16 +189,41 @@ class NtfsNode:
         if any(int(one.attr.FileAttributes) & _ENCRYPTED for one in record.attributes.find("", _INFORMATION)):
             raise Unsupported("a file encrypted by Windows (EFS)")
         points = record.attributes.find("", 0xC0) if record.is_reparse_point() else ()
-        return next((self._behind(record, point) for point in points), None) or cast(BinaryIO, record.open())
+        return next((self._behind(record, point) for point in points), None) or _data(record)
 
     def _behind(self, record: Any, point: Any) -> BinaryIO | None:
         """The content that a reparse point stands for; None where the file holds it itself."""
         tag = int(point.tag)
         if tag == _WOF:
-            return cast(BinaryIO, open_wof(bytes(point.buffer), record.open(WOF), int(record.size())))
+            return cast(BinaryIO, open_wof(bytes(point.buffer), _data(record, WOF), int(record.size())))
         if tag in _ELSEWHERE or tag & 0xFFFF0FFF == _CLOUD:
             raise Unsupported(f"{_ELSEWHERE.get(tag, 'a file in the cloud')}, whose content is elsewhere")
         return None
+
+
+class WrittenPart(Stream):
+    """A file of which only the first ``valid`` bytes were ever written: behind them lie bytes of others, and zeros are read."""
+
+    def __init__(self, below: BinaryIO, size: int, valid: int) -> None:
+        super().__init__(size)
+        self._below, self._valid = below, valid
+
+    def read_at(self, offset: int, length: int) -> bytes:
+        """See :class:`~v2vlint.disk.stream.Stream`."""
+        length = self.clip(offset, length)
+        self._below.seek(offset)
+        written = self._below.read(max(0, min(length, self._valid - offset)))
+        return written + bytes(length - len(written))
+
+
+def _data(record: Any, name: str = "") -> BinaryIO:
+    """The stream ``name`` up to its ``ValidDataLength``, as Windows, ntfs3 and ntfs-3g read it; dissect knows its size alone."""
+    stream = cast(BinaryIO, record.open(name))
+    form = next(
+        (one.header.header.Form for one in record.attributes.find(name, _DATA) if not one.resident and not one.header.lowest_vcn), None
+    )
+    size, valid = int(record.size(name)), int(form.Nonresident.ValidDataLength) if form else -1
+    return cast(BinaryIO, WrittenPart(stream, size, valid)) if 0 <= valid < size else stream
 
 
 def open_ntfs(content: Content, streams: Sequence[Stream]) -> NtfsFileSystem:
