@@ -262,6 +262,25 @@ def test_what_was_never_written_to_ntfs_is_zeros(tmp_path: Path, options: tuple[
         assert file.read(100) == wanted[max(0, valid - 10) :][:100]
 
 
+@pytest.mark.parametrize(("offset", "value"), [(22, 0), (16, 77)], ids=["not in use", "used again"])
+def test_an_entry_of_ntfs_whose_file_was_deleted_is_not_followed(tmp_path: Path, offset: int, value: int) -> None:
+    """In a copy made while a file was deleted, its name may still be there (FILE_RECORD_SEGMENT_HEADER: Flags, SequenceNumber)."""
+    need("mkntfs", "ntfscp", "ntfscat")
+    image = blank(tmp_path / "fs", 16 << 20)
+    (tmp_path / "content").write_bytes(b"content")
+    run("mkntfs", "-Q", "-F", "-q", image)
+    run("ntfscp", "-f", "-q", image, tmp_path / "content", "/gone.dat")
+    data = bytearray(image.read_bytes())
+    record = int.from_bytes(data[48:56], "little") * data[13] * 512 + 64 * 1024
+    assert data[record : record + 4] == b"FILE"
+    struct.pack_into("<H", data, record + offset, value)
+    image.write_bytes(data)
+    if not value:  # ntfs-3g does not compare the number of uses; Linux's ntfs3 (ntfs_read_mft) and Windows do
+        assert subprocess.run(["ntfscat", "-f", image, "/gone.dat"], capture_output=True, check=False).returncode
+    with pytest.raises(ImageError, match="deleted"):
+        NtfsFileSystem(HostFile(str(image))).root.child("gone.dat")
+
+
 def folder_with_nodes(tmp_path: Path) -> tuple[Path, bytearray, int]:
     """An NTFS whose root folder needs a tree: the image, its bytes, and where its first index node lies."""
     need("mkntfs", "ntfscp")

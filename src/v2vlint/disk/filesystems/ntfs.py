@@ -20,7 +20,7 @@ from v2vlint.model.errors import ImageError, Unsupported
 
 LOG_FILE, ROOT, BITMAP = 2, 5, 6
 MAX_BITMAP = 64 << 20
-_INFORMATION, _DATA, _ENCRYPTED = 0x10, 0x80, 0x4000
+_INFORMATION, _DATA, _ENCRYPTED, _IN_USE = 0x10, 0x80, 0x4000, 1
 _WOF, _CLOUD = 0x80000017, 0x9000001A
 _ELSEWHERE = {
     0x80000013: "a deduplicated file", 0xC0000004: "a file in hierarchical storage", 0x80000006: "a file in hierarchical storage",
@@ -166,13 +166,17 @@ class NtfsNode:
                 yield attribute.file_name
 
     def child(self, name: str) -> NtfsNode | None:
-        """See :class:`~v2vlint.disk.filesystems.node.Node`."""
+        """See :class:`~v2vlint.disk.filesystems.node.Node`. ImageError for an entry whose file is no more, which Windows does not open."""
         try:
             entry = self._record.index("$I30").search(name)
         except KeyError:
             return None
         reference = entry.header.FileReference
-        return NtfsNode(self._fs, int(reference.SegmentNumberLowPart) | int(reference.SegmentNumberHighPart) << 32)
+        number = int(reference.SegmentNumberLowPart) | int(reference.SegmentNumberHighPart) << 32
+        header = self._fs.record(number).header
+        if not int(header.Flags) & _IN_USE or int(reference.SequenceNumber) not in (0, int(header.SequenceNumber)):
+            raise ImageError(f"the entry {name!r} leads to a file that was deleted")
+        return NtfsNode(self._fs, number)
 
     def link(self) -> str:
         """The target with slashes, ``C:`` taken as the top."""
