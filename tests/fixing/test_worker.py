@@ -38,7 +38,7 @@ for operation in json.load(sys.stdin):
         where = where or worker._mount(g, {"windows": True, "mounts": [{"point": "/", "device": device}]})
         worker.OPERATIONS[operation["op"]](g, where.place(operation))
         said.append("done")
-    except worker.Mismatch as error:
+    except worker._Mismatch as error:
         said.append(str(error))
 json.dump(said, sys.stdout)
 """
