@@ -89,9 +89,12 @@ def test_the_same_machine_from_afar_says_the_same(tmp_path: Path, monkeypatch: p
         assert not far.problem
         here, there = LiveMachine("x", near.text).definition(), LiveMachine("x", far.text).definition()
         assert there == here
-        reports = v2vlint.check("live:", f"ssh://{login}", select=["fstab-*", "private-*"]).images
-        assert [image.roots[0].os for image in reports[:1]] == [image.roots[0].os for image in reports[1:]]
-        assert [image.roots[0].targets[0].results for image in reports[:1]] == [image.roots[0].targets[0].results for image in reports[1:]]
+        for _attempt in range(3):  # files of a machine in use come and go between the two audits
+            one, other = v2vlint.check("live:", f"ssh://{login}", select=["fstab-*", "private-*"]).images
+            if one.roots[0].targets[0].results == other.roots[0].targets[0].results:
+                break
+        assert one.roots[0].os == other.roots[0].os
+        assert one.roots[0].targets[0].results == other.roots[0].targets[0].results
 
 
 @sshd
