@@ -6,8 +6,6 @@ from v2vlint.api import (
     Example,
     Finding,
     Link,
-    Manager,
-    Method,
     Network,
     NotApplicable,
     ResolvConf,
@@ -56,7 +54,7 @@ class PrivateNameserver(Rule):
     def check(self, resolver: ResolvConf, network: Network, target: Target) -> Iterator[Finding]:
         if target.keeps_network:
             raise NotApplicable(f"{target.name} keeps the network")
-        if resolver.is_static and not _rewritten(network):
+        if resolver.is_static and not network.writes_resolv_conf:
             yield from self._private(resolver.nameservers, "resolv.conf", target)
         yield from self._private(resolver.resolved, "systemd-resolved", target)
         for interface in network.addressed:
@@ -72,9 +70,3 @@ class PrivateNameserver(Rule):
             others = len(private) < len(servers)
             effect = "in another network every lookup first waits for it" if others else "in another network no name resolves"
             yield self.finding(private[0].where, f"{who} uses the private name server {names}", effect)
-
-
-def _rewritten(network: Network) -> bool:
-    """Whether a DHCP client or NetworkManager rewrites the file at boot."""
-    clients = (interface for interface in network.addressed if interface.method is Method.DHCP)
-    return bool(network.fallback) or any(interface.manager is not Manager.NETWORKD for interface in clients)

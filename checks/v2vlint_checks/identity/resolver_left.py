@@ -10,8 +10,6 @@ from v2vlint.api import (
     Finding,
     Fix,
     Link,
-    Manager,
-    Method,
     Network,
     NotApplicable,
     ResolvConf,
@@ -57,8 +55,7 @@ class ResolverLeft(Rule):
         servers = [server for server in resolver.nameservers if not server.value.startswith("127.") and server.value != "::1"]
         if not servers:
             raise NotApplicable("no name server is stored")
-        clients = (one for one in network.addressed if one.method is Method.DHCP and one.manager is not Manager.NETWORKD)
-        safety = Applicability.SAFE if network.fallback or any(clients) else Applicability.UNSAFE
+        safety = Applicability.SAFE if network.writes_resolv_conf else Applicability.UNSAFE
         fix = Fix("delete resolv.conf", safety, (Delete(_FILE),))
         names = ", ".join(server.value for server in servers[:3])
         yield self.finding(servers[0].where, f"resolv.conf has the name servers {names}", "copies ask the builder's name servers", fix=fix)

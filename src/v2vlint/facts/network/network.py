@@ -93,6 +93,12 @@ class Network:
         """The interfaces that come up by themselves and get an address, cards or not, except loopback and tunnels."""
         return tuple(i for i in self.interfaces if i.autostart and i.method is not Method.NONE and i.kind not in _NO_CARD)
 
+    @property
+    def writes_resolv_conf(self) -> bool:
+        """Whether a DHCP client or NetworkManager writes /etc/resolv.conf anew at boot; systemd-networkd does not."""
+        clients = (interface for interface in self.addressed if interface.method is Method.DHCP)
+        return bool(self.fallback) or any(interface.manager is not Manager.NETWORKD for interface in clients)
+
     def named(self, name: str) -> InterfaceConfig | None:
         """The configuration that others refer to as ``name``: an interface name, netplan id, or profile id or UUID."""
         for interface in self.interfaces:
