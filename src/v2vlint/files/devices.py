@@ -1,22 +1,43 @@
-"""Who uses a block device of this host at the moment, as far as the kernel tells: asked by the parent, who sees /proc and /sys."""
+"""What this host has mounted, and who uses its block devices, as far as the kernel tells: asked by the parent, who sees /proc and /sys."""
 
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 _MOUNTS = Path("/proc/self/mountinfo")
 _BY_NUMBER = Path("/sys/dev/block")
 _SWAPS = Path("/proc/swaps")
+_OCTAL = re.compile(r"\\([0-7]{3})")
+
+
+@dataclass(frozen=True, slots=True)
+class HostMount:
+    """A line of /proc/self/mountinfo: the device's number as ``MAJOR:MINOR``, where it is mounted, and the type of the filesystem."""
+
+    number: str
+    point: str
+    type: str
+
+
+def host_mounts() -> Iterator[HostMount]:
+    """What is mounted, in the kernel's order: the last one at a place is the one that is seen. Nothing where the kernel does not say."""
+    for line in _text(_MOUNTS).splitlines():
+        before, _, after = line.partition(" - ")
+        fields, rest = before.split(" "), after.split(" ")
+        if len(fields) > 4:
+            yield HostMount(fields[2], _OCTAL.sub(lambda match: chr(int(match[1], 8)), fields[4]), rest[0])
 
 
 def user_of_device(number: int) -> str:
     """What the block device ``number`` (``st_rdev``) is to this host, in words: mounted, swap, a part of something; else empty."""
     names = tuple(_with_partitions(f"{os.major(number)}:{os.minor(number)}"))
-    for where, point in _mounts():
-        if where in names:
-            return f"mounted at {point} on this host"
+    for mount in host_mounts():
+        if mount.number in names:
+            return f"mounted at {mount.point} on this host"
     for name in names:
         if holders := _listed(_BY_NUMBER / name / "holders"):
             return f"this host has it open as a part of {', '.join(holders[:4])}"
@@ -33,13 +54,6 @@ def _with_partitions(name: str) -> Iterator[str]:
             yield _text(_BY_NUMBER / name / child / "dev").strip()
 
 
-def _mounts() -> Iterator[tuple[str, str]]:
-    for line in _text(_MOUNTS).splitlines():
-        fields = line.split()
-        if len(fields) > 4:
-            yield fields[2], fields[4]
-
-
 def _listed(folder: Path) -> list[str]:
     try:
         return sorted(one.name for one in folder.iterdir())
@@ -49,6 +63,6 @@ def _listed(folder: Path) -> list[str]:
 
 def _text(path: Path) -> str:
     try:
-        return path.read_text("utf-8", "replace")
+        return path.read_text("utf-8", "surrogateescape")
     except OSError:
         return ""

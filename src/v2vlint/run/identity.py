@@ -7,7 +7,6 @@ import functools
 import hashlib
 import json
 import os
-import re
 import stat
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
@@ -15,6 +14,7 @@ from importlib.metadata import entry_points
 from importlib.util import find_spec
 
 from v2vlint.engine.packs import GROUP
+from v2vlint.files.devices import host_mounts
 from v2vlint.files.policy import Queries
 from v2vlint.files.urls import is_url
 from v2vlint.model.codec import encode
@@ -24,7 +24,6 @@ from v2vlint.model.source import GuestRef, Keys
 from v2vlint.model.version import __version__
 from v2vlint.run.request import Request
 
-_ESCAPE = re.compile(r"\\([0-7]{3})")
 _SHARED = ("nfs", "nfs4", "ceph", "lustre")
 _KEPT_BY_A_KERNEL = frozenset(
     ("ext2", "ext3", "ext4", "xfs", "btrfs", "bcachefs", "f2fs", "zfs", "jfs", "nilfs2", "ocfs2", "gfs2", "tmpfs", "overlay", *_SHARED)
@@ -90,13 +89,7 @@ def filesystem_of(path: str) -> str:
 
 @functools.cache
 def _filesystems() -> dict[str, str]:
-    """The type of what is mounted, by mount point; the last one at a place is the one that is seen."""
-    found: dict[str, str] = {}
-    with contextlib.suppress(OSError), open("/proc/self/mountinfo", encoding="utf-8", errors="surrogateescape") as lines:  # noqa: PTH123
-        for line in lines:
-            point, _, rest = line.partition(" - ")
-            found[_ESCAPE.sub(lambda match: chr(int(match[1], 8)), point.split(" ")[4])] = rest.split(" ")[0]
-    return found
+    return {mount.point: mount.type for mount in host_mounts()}
 
 
 def stamps_of(guest: GuestRef, image: ImageReport, since: int) -> tuple[FileStamp, ...]:
