@@ -5,19 +5,16 @@ Trees and initramfs images lie in ``CACHE/truth``; they are made again when what
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
-import fcntl
 import hashlib
 import shutil
-import subprocess
 import tempfile
-from collections.abc import Iterator
 from pathlib import Path
 
 from guestbuild import debian, debian_config
 from guestbuild.debian import Spec
 from guestbuild.tools import run
+from tests.trees import locked, overlay
 from tests.truth.draw import BASES, Drawn
 
 _SPEEDS = "console=ttyS0,115200 panic=1 mitigations=off net.ifnames=1 rd.retry=8 rd.timeout=20"
@@ -47,7 +44,7 @@ _BOOT_PROGRAM = Path("/usr/lib/systemd/boot/efi/systemd-bootx64.efi")
 def build(cell: Drawn, folder: Path) -> Path:
     """The cell's image, a sparse raw file in ``folder``."""
     tree, made = _base(cell.base), _initramfs(cell)
-    with _overlay(tree) as merged:
+    with overlay(tree) as merged:
         work = folder / "work"
         work.mkdir()
         debian_config.settings(merged, cell.spec, work)
@@ -96,9 +93,9 @@ def _initramfs(cell: Drawn) -> Path:
     spec, base = dataclasses.replace(cell.spec, fs="ext4", lvm=False), _base(cell.base)
     name = "-".join((base.name, spec.modules, *spec.blacklist))
     made = base.parent / f"{name}.initrd"
-    with _locked(made):
+    with locked(made):
         if not made.exists():
-            with _overlay(base) as merged, tempfile.TemporaryDirectory() as work:
+            with overlay(base) as merged, tempfile.TemporaryDirectory() as work:
                 debian_config.settings(merged, spec, Path(work))
                 _quick(merged, spec)
                 debian_config.make_initramfs(merged, spec)
@@ -120,7 +117,7 @@ def _base(name: str) -> Path:
     archive = debian.package_set(spec)
     key = hashlib.sha256(repr((archive.name, _NO_MODULES, _NO_FILES, _UNITS)).encode()).hexdigest()[:12]
     tree = debian.cache_dir() / "truth" / f"{name}-{key}"
-    with _locked(tree):
+    with locked(tree):
         if not tree.exists():
             partial = tree.with_suffix(".partial")
             shutil.rmtree(partial, ignore_errors=True)
@@ -135,26 +132,3 @@ def _base(name: str) -> Path:
                 (partial / "etc/systemd/system" / unit).symlink_to("/dev/null")
             partial.rename(tree)
     return tree
-
-
-@contextlib.contextmanager
-def _locked(path: Path) -> Iterator[None]:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.with_name(f"{path.name}.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
-
-
-@contextlib.contextmanager
-def _overlay(lower: Path) -> Iterator[Path]:
-    """``lower`` to write in, for a while; what is written goes to memory."""
-    with tempfile.TemporaryDirectory(prefix="v2vlint-truth-", dir="/dev/shm") as name:
-        upper, work, merged = (Path(name) / part for part in ("upper", "work", "merged"))
-        for part in (upper, work, merged):
-            part.mkdir()
-        options = f"lowerdir={lower},upperdir={upper},workdir={work}"
-        subprocess.run(["mount", "-t", "overlay", "overlay", "-o", options, merged], check=True)
-        try:
-            yield merged
-        finally:
-            subprocess.run(["umount", "-l", merged], check=True)

@@ -6,17 +6,15 @@ devices in containers: it runs outside, in a mere chroot, and the container's on
 
 from __future__ import annotations
 
-import contextlib
-import fcntl
 import functools
 import shutil
 import subprocess
-import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from guestbuild.debian import Spec, cache_dir, package_set
+from tests.trees import locked, overlay
 from v2vlint.model.rule import Link
 
 MASKED = Link("/dev/null")
@@ -56,9 +54,7 @@ def tree() -> Path:
     """Debian's files without kernels and documentation, unpacked once into the cache. An unpacking that was cut short is begun again."""
     archive = package_set(Spec())
     folder = cache_dir() / "nspawn" / archive.name.partition(".")[0]
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    with folder.with_suffix(".lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    with locked(folder):
         if not folder.exists():
             partial = folder.with_suffix(".partial")
             shutil.rmtree(partial, ignore_errors=True)
@@ -73,7 +69,7 @@ def tree() -> Path:
 
 def reached(cell: Cell) -> str:
     """``up``, ``emergency``, ``nothing`` (neither services nor a shell), or ``frozen``: the default target cannot be started at all."""
-    with _overlay() as root:
+    with overlay(tree()) as root:
         _lay_out(root, cell)
         _generate(root, cell)
         command: list[str | Path] = [
@@ -95,20 +91,6 @@ def reached(cell: Cell) -> str:
     if units.get("emergency.target") == "active":
         return "emergency"
     return "up" if "active" in (units.get("basic.target"), units.get("rescue.target")) else "nothing"
-
-
-@contextlib.contextmanager
-def _overlay() -> Iterator[Path]:
-    with tempfile.TemporaryDirectory(prefix="v2vlint-cell-", dir="/dev/shm") as name:
-        upper, work, merged = (Path(name) / part for part in ("upper", "work", "merged"))
-        for part in (upper, work, merged):
-            part.mkdir()
-        options = f"lowerdir={tree()},upperdir={upper},workdir={work}"
-        subprocess.run(["mount", "-t", "overlay", "overlay", "-o", options, merged], check=True)
-        try:
-            yield merged
-        finally:
-            subprocess.run(["umount", "-l", merged], check=True)
 
 
 def _lay_out(root: Path, cell: Cell) -> None:
@@ -148,7 +130,7 @@ def available() -> bool:
     if not shutil.which("systemd-nspawn"):
         return False
     try:
-        with _overlay():
+        with overlay(tree()):
             return True
     except (subprocess.CalledProcessError, OSError):
         return False

@@ -8,26 +8,12 @@ import re
 import subprocess
 from pathlib import Path
 
+from tests.facts.boot.grub.grub_samples import ID_OPTION, LOAD_ENV, SAVED
+
 VARIABLES = ("a", "b", "c", "saved_entry", "next_entry", "boot_once", "x")
 VALUES = ("", "0", "1", "2", "y", "one", "two words", "id1", "id2", "T 1", "1>0", "id3>id1", "a=b", "0x1", "id3>>id1", "5ab")
 TITLES = ("T 1", "T 2", "one", "two", "1", "2x", "a>b")
-_SAVED = """if [ "${next_entry}" ] ; then
-   set default="${next_entry}"
-   set next_entry=
-   save_env next_entry
-   set boot_once=true
-else
-   set default="%s"
-fi
-"""
-_OPTION = """if [ x"${feature_menuentry_id}" = xy ]; then
-  menuentry_id_option="--id"
-else
-  menuentry_id_option=""
-fi
-export menuentry_id_option
-"""
-_HEADS = ("", "if [ -s $prefix/grubenv ]; then\n  set have_grubenv=true\n  load_env\nfi\n")
+_HEADS = ("", LOAD_ENV)
 _ESCAPES = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
 
 
@@ -49,7 +35,7 @@ class Writer:
     def config(self) -> str:
         """grub.cfg."""
         saved = self.one("0", "${saved_entry}", "${saved_entry}", "id2", "1>1", "T 2")
-        text = self.one(*_HEADS) + self.one("", _SAVED % saved) + self.one("", _OPTION)
+        text = self.one(*_HEADS) + self.one("", SAVED % saved) + self.one("", ID_OPTION)
         text += "".join(self.statement(0) for _ in range(self.draw.randrange(6)))
         text += "".join(self.entries(0) for _ in range(self.draw.randrange(1, 4)))
         text += self.one("", "", f"set fallback={self.one('1', '2 1', 'id1', '0')}\n")

@@ -13,12 +13,12 @@ from v2vlint.model.rule import Link
 from v2vlint.samples.memory import memory_guest
 
 CFG = "/boot/grub/grub.cfg"
-HEADER = """
-if [ -s $prefix/grubenv ]; then
+LOAD_ENV = """if [ -s $prefix/grubenv ]; then
   set have_grubenv=true
   load_env
 fi
-if [ "${next_entry}" ] ; then
+"""
+SAVED = """if [ "${next_entry}" ] ; then
    set default="${next_entry}"
    set next_entry=
    save_env next_entry
@@ -26,15 +26,18 @@ if [ "${next_entry}" ] ; then
 else
    set default="%s"
 fi
-if [ x"${feature_menuentry_id}" = xy ]; then
+"""
+ID_OPTION = """if [ x"${feature_menuentry_id}" = xy ]; then
   menuentry_id_option="--id"
 else
   menuentry_id_option=""
 fi
 export menuentry_id_option
-function load_video {
+"""
+HEADER = f"""
+{LOAD_ENV}{SAVED}{ID_OPTION}function load_video {{
   if [ x$feature_all_video_module = xy ]; then insmod all_video; else insmod vga; fi
-}
+}}
 if [ x$feature_default_font_path = xy ] ; then
    font=unicode
 else
@@ -43,7 +46,7 @@ fi
 if loadfont $font ; then
   set gfxmode=auto
 fi
-if [ "${recordfail}" = 1 ] ; then
+if [ "${{recordfail}}" = 1 ] ; then
   set timeout=30
 fi
 """
