@@ -1,7 +1,7 @@
 """The table of messages that firmware, boot loaders, guests and converters print: one TOML file per program in ``messages``.
 
-``diagnose``, ``explain --error`` and ``prove`` all read this table. A file is complete in itself and is found by its place; the texts were
-taken from the programs that print them.
+``diagnose``, ``explain --error`` and ``prove`` all read this table. A file is complete in itself and is found by its place. The texts are
+written from knowledge of the programs; the comments in a file name them and their sources, for whoever checks one.
 
 A file has ``[[mark]]`` entries (``milestone`` and ``patterns``: lines that show how far a boot came) and ``[[topic]]`` entries:
 ``meaning``, ``advice`` and ``here`` are sentences for the reader, and each ``[[topic.message]]`` is one message; see :class:`Signature`

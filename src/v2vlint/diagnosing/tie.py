@@ -13,7 +13,7 @@ from v2vlint.model.report import FindingReport, Forecast, ImageReport
 FILES = (
     "/etc/fstab", "/etc/crypttab", "/etc/default/grub", "/boot/grub/grub.cfg", "/boot/grub2/grub.cfg", "/boot/grub2/grubenv",
     "/etc/mdadm/mdadm.conf", "/etc/mdadm.conf", "/etc/lvm/lvm.conf", "/etc/network/interfaces", "/etc/selinux/config",
-    "/etc/ssh/sshd_config",     "/etc/initramfs-tools/conf.d/resume", "/etc/kernel/cmdline",
+    "/etc/ssh/sshd_config", "/etc/initramfs-tools/conf.d/resume", "/etc/kernel/cmdline",
 )  # fmt: skip
 MAX_FINDINGS = 5
 MAX_MENTIONS = 8

@@ -8,7 +8,6 @@ import os
 import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from v2vlint.engine.check import check_all, forecast_of
@@ -62,13 +61,9 @@ def known(guest: GuestRef, targets: Iterable[Target]) -> Iterator[EarlierProof]:
     if not folder.is_dir():
         return
     for target in targets:
-        kept = read_entry(KeptProof, _place(folder, guest, target))
+        kept = read_entry(KeptProof, folder / _name(guest, target))
         if kept is not None and kept.files and unchanged(kept.files):
             yield kept.proof
-
-
-def _place(folder: Path, guest: GuestRef, target: Target) -> Path:
-    return folder / _name(guest, target)
 
 
 def _name(guest: GuestRef, target: Target) -> str:
