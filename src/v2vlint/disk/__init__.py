@@ -1,1 +1,1 @@
-"""From image files to filesystems: containers, partitions, LVM, MD, LUKS. Read-only; the only package that knows dissect."""
+"""From image files to filesystems: containers, partitions, LVM, MD and LUKS. Read-only, and the only package that imports dissect."""

@@ -1,4 +1,4 @@
-"""Structures on disk by the names that their sources give the fields."""
+"""On-disk structures, read by the field names of the header or specification that defines them."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from collections.abc import Mapping
 
 
 class Fields:
-    """Integer fields of a structure: each has its offset in bytes and its letter of :mod:`struct`. ``order`` is ``<`` or ``>``.
+    """The integer fields of a structure: an offset in bytes and a :mod:`struct` letter for each. ``order`` is ``<`` or ``>``.
 
-    Only the fields that somebody needs are listed, in the order of their offsets; one call of ``struct`` reads them all.
+    Only the fields in use are listed, in the order of their offsets; a single ``struct`` call reads them all.
     """
 
     def __init__(self, order: str, **fields: tuple[int, str]) -> None:
@@ -20,5 +20,5 @@ class Fields:
         self._names, self._struct = tuple(fields), struct.Struct(layout)
 
     def read(self, data: bytes, offset: int = 0) -> Mapping[str, int]:
-        """The fields of the structure ``offset`` bytes into ``data``, by name. struct.error when it is cut off."""
+        """The fields of the structure ``offset`` bytes into ``data``, by name. struct.error when the structure is truncated."""
         return dict(zip(self._names, self._struct.unpack_from(data, offset), strict=True))

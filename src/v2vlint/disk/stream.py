@@ -92,10 +92,11 @@ class Fingerprint:
 
 
 class HostFile(Stream):
-    """A host file, or ``length`` bytes of it starting at ``offset``. ``files`` opens it; without, the file counts as named by the operator.
+    """A host file, or ``length`` bytes of it starting at ``offset``. ``files`` opens it; without, the operator is taken to have named the
+    file.
 
-    ImageError when it cannot be opened, or may not be: see :mod:`v2vlint.files`. ``real`` is where it is, ``user`` what this host
-    does with a block device meanwhile.
+    ImageError when it cannot be opened, or may not be: see :mod:`v2vlint.files`. ``real`` is its resolved path, ``user`` says what on this
+    host is using a block device.
     """
 
     def __init__(self, path: str, offset: int = 0, length: int = -1, files: FileOpener | None = None) -> None:
@@ -109,7 +110,7 @@ class HostFile(Stream):
 
     @property
     def identity(self) -> tuple[int, ...]:
-        """A value that stays the same while nobody writes to the file, and that no other file has."""
+        """A value that stays the same until somebody writes to the file, and that no other file has."""
         found = os.fstat(self._fd)
         return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, self._offset, self.size
 

@@ -1,1 +1,1 @@
-"""Boot code: the sectors and images that a BIOS runs, as they lie on the disk."""
+"""Boot code: the sectors and images that a BIOS runs, read from the disk."""

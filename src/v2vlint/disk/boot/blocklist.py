@@ -1,4 +1,4 @@
-"""The lists of sectors by which GRUB loads itself: they end the first sector of core.img, stage2 and stage1_5, and grow downwards."""
+"""Block lists, from which GRUB loads the rest of itself. They end the first sector of core.img, stage2 and stage1_5, and grow downwards."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ MAX_BLOCKS = 128
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """``count`` sectors from ``start`` on."""
+    """A run of ``count`` sectors starting at ``start``."""
 
     start: int
     count: int
 
 
 def blocks_of(sector: bytes, form: str) -> tuple[Block, ...]:
-    """The list in ``sector``: entries are ``<QHH`` (GRUB 2) or ``<IHH`` (GRUB legacy); one without a length ends it."""
+    """The block list in ``sector``. Entries are ``<QHH`` (GRUB 2) or ``<IHH`` (GRUB legacy); an entry of length zero ends the list."""
     size, found = struct.calcsize(form), []
     for index in range(1, min(MAX_BLOCKS, SIZE // size) + 1):
         start, count, _segment = struct.unpack_from(form, sector, SIZE - index * size)

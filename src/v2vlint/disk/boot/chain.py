@@ -1,4 +1,4 @@
-"""The way of a BIOS from each disk's first sector to a boot loader: boot code, active partition, its boot sector, what that loads."""
+"""How a BIOS gets from a disk's first sector to a boot loader: boot code, active partition, its boot sector, and what that loads."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ _NUMBER_AT = 439
 
 
 def follow(streams: Mapping[int, Stream], partitions: Sequence[BlockDevice], read: grub_legacy.ReadFile) -> tuple[BootChain, ...]:
-    """The chain of every disk. Damaged bytes make one that is not understood."""
+    """The boot chain of every disk. A chain through damaged bytes is reported as not understood."""
     walker = _Walker(Disks(streams, partitions), read)
     return tuple(walker.disk(disk) for disk in sorted(streams))
 
 
 @dataclass(frozen=True, slots=True)
 class _Boot:
-    """An entry that boot code may go on with: where the partition begins, and what to call it."""
+    """A place where boot code may continue: the start of a partition, and what to call it in messages."""
 
     sector: int
     name: str
@@ -61,7 +61,7 @@ class _Walker:
         return _not_followed(disk, code, place)
 
     def _generic(self, disk: int, code: str, sector: bytes, place: str, depth: int) -> BootChain:
-        """Code that looks for the partition to be booted and starts that one's boot sector."""
+        """Generic boot code: it finds the partition to boot and starts that partition's boot sector."""
         name = family(code)
         told = f"the boot code of {place} is {TITLES[name]}'s"
         found = _choose(code, self.disks, disk, sector)
@@ -86,7 +86,7 @@ _GENERIC = frozenset({"parted", "windows-mbr", "syslinux-mbr", "syslinux-altmbr"
 
 
 def _choose(code: str, disks: Disks, disk: int, sector: bytes) -> list[_Boot]:
-    """The partitions that the code takes for those to be booted, in its order."""
+    """The partitions that the code considers bootable, in the order in which it tries them."""
     if code == "syslinux-gptmbr":
         return [_Boot(int(part.detail("start")) // SIZE, part.name) for part in disks.active(disk)]
     if code == "syslinux-altmbr":

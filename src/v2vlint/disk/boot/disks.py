@@ -1,4 +1,4 @@
-"""The guest's disks as a BIOS and its boot code see them: sectors by number, partitions by where they begin."""
+"""The guest's disks as a BIOS and its boot code see them: sectors by number, partitions by their first sector."""
 
 from __future__ import annotations
 
@@ -14,22 +14,22 @@ MAX_CODE = 2 << 20
 
 @dataclass(frozen=True)
 class Disks:
-    """``streams`` are the disks' bytes by index, ``partitions`` those of all disks."""
+    """``streams`` are the disks' bytes by index; ``partitions`` are the partitions of all disks."""
 
     streams: Mapping[int, Stream]
     partitions: Sequence[BlockDevice]
 
     def read(self, disk: int, sector: int, count: int = 1) -> bytes:
-        """``count`` sectors; fewer at the end of the disk, none of a disk that is not there."""
+        """``count`` sectors; fewer at the end of the disk, and none when there is no such disk."""
         stream = self.streams.get(disk)
         if stream is None or sector < 0 or count < 0 or count * SIZE > MAX_CODE:
             return b""
         return stream.read_at(sector * SIZE, count * SIZE)
 
     def partition(self, disk: int, sector: int) -> BlockDevice | None:
-        """The partition that begins at ``sector``."""
+        """The partition that starts at ``sector``."""
         return next((part for part in self.partitions if part.disk == disk and part.detail("start") == str(sector * SIZE)), None)
 
     def active(self, disk: int) -> tuple[BlockDevice, ...]:
-        """Partitions marked to be booted: active ones of an MBR, those with the legacy BIOS attribute of a GPT."""
+        """Partitions marked as bootable: active ones of an MBR, and those with the legacy BIOS attribute of a GPT."""
         return tuple(part for part in self.partitions if part.disk == disk and part.bootable)

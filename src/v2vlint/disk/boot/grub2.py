@@ -1,4 +1,4 @@
-"""GRUB 2 from a BIOS: boot.img, the first sector of core.img (diskboot.img), core.img."""
+"""GRUB 2 started by a BIOS: boot.img, then the first sector of core.img (diskboot.img), then core.img."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def follow(disks: Disks, disk: int, sector: bytes, place: str) -> BootChain:
 
 
 def _is_core(sector: bytes) -> bool:
-    """diskboot.img: it has GRUB's messages and a list of sectors."""
+    """Whether ``sector`` is diskboot.img: it has GRUB's messages and a block list."""
     return len(sector) == SIZE and b"loading\0" in sector and b"Geom\0" in sector
 
 

@@ -1,4 +1,4 @@
-"""core.img of GRUB 2 as ``grub-mkimage -O i386-pc`` makes it, and what is embedded in it, as in GRUB's EFI programs.
+"""GRUB 2's core.img as made by ``grub-mkimage -O i386-pc``, and the objects embedded in it and in GRUB's EFI programs.
 
 Layouts from GRUB's ``include/grub/offsets.h``, ``include/grub/kernel.h`` and ``grub-core/boot/i386/pc/startup_raw.S``.
 """
@@ -24,7 +24,7 @@ _LZMA = [{"id": lzma.FILTER_LZMA1, "lc": 3, "lp": 0, "pb": 2, "dict_size": 1 << 
 
 
 def read_core(core: bytes) -> GrubImage | None:
-    """core.img behind its first sector; None when it is of a make that is not known here, ImageError when it is damaged."""
+    """core.img without its first sector; None when its layout is unknown. ImageError when it is damaged."""
     if len(core) < 0x400:
         return None
     packed, plain = struct.unpack_from("<II", core, 8)
@@ -41,12 +41,12 @@ def read_core(core: bytes) -> GrubImage | None:
 
 
 def redundancy(core: bytes) -> int:
-    """How many bytes of Reed-Solomon code follow, by which GRUB repairs up to half as many damaged ones."""
+    """The number of bytes of Reed-Solomon code at the end, with which GRUB repairs up to half as many damaged bytes."""
     return int(struct.unpack_from("<I", core, 0x10)[0]) if len(core) >= 0x14 else 0
 
 
 def _loads(code: bytes) -> Iterator[int]:
-    """What the code loads into %esi, where the compressed part begins."""
+    """The values that the code loads into %esi, one of which is the start of the compressed part."""
     for match in re.finditer(rb"\xbe(.{4})", code, re.DOTALL):
         yield struct.unpack("<I", match[1])[0]
 
@@ -60,7 +60,7 @@ def _unpacked(packed: bytes, size: int) -> bytes:
 
 
 def read_modules(data: bytes) -> GrubImage:
-    """A list of embedded objects, each behind its type and size. ImageError when a size is impossible."""
+    """The list of embedded objects, each preceded by its type and size. ImageError when a size is impossible."""
     names: set[str] = set()
     prefix = config = ""
     memdisk = False
@@ -76,7 +76,7 @@ def read_modules(data: bytes) -> GrubImage:
 
 
 def objects(data: bytes) -> Iterator[tuple[int, bytes]]:
-    """Type and content of each embedded object. ImageError when a size is impossible."""
+    """The type and content of each embedded object. ImageError when a size is impossible."""
     at = count = 0
     while at + 8 <= len(data) and count < MAX_MODULES:
         kind, size = struct.unpack_from("<II", data, at)
@@ -91,7 +91,7 @@ def _text(content: bytes) -> str:
 
 
 def module_name(module: bytes) -> str:
-    """The name of a module, which its ELF file has in the section ``.modname``; empty when it is none."""
+    """A module's name, from the section ``.modname`` of its ELF file; empty when ``data`` is not a module."""
     layout = _LAYOUTS.get(module[4]) if module[:4] == b"\x7fELF" and len(module) > 64 else None
     if layout is None:
         return ""
@@ -108,6 +108,6 @@ def module_name(module: bytes) -> str:
 
 
 def _section(module: bytes, at: int, size: int) -> tuple[int, int]:
-    """Where a section's name is in the table of names, and where its content is."""
+    """The offset of a section's name in the table of names, and the position of its content."""
     name = int(struct.unpack_from("<I", module, at)[0])
     return name, int(struct.unpack_from("<I", module, at + 16)[0] if size == 40 else struct.unpack_from("<Q", module, at + 24)[0])

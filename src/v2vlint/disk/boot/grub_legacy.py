@@ -46,7 +46,7 @@ def follow(disks: Disks, disk: int, sector: bytes, place: str, read: ReadFile) -
 
 
 def _by_filesystem(disks: Disks, disk: int, home: int, stage: bytes, place: str, read: ReadFile) -> BootChain:
-    """stage1_5 has the device and the path of stage2. The configuration's path, which may follow, counts only in stage2 itself."""
+    """stage1_5 contains the device and path of stage2. A configuration path may follow, but only the one in stage2 itself counts."""
     at = stage.index(b"\0", _TEXT_AT) + 1
     device, path = stage[at : at + 4], _text(stage, at + 4).partition(" ")[0]
     home = device[3] - _FIRST_DISK if device[3] != _BOOTED_FROM else home
@@ -63,12 +63,12 @@ def _by_filesystem(disks: Disks, disk: int, home: int, stage: bytes, place: str,
 
 
 def _configured(stage2: bytes) -> str:
-    """The path of the configuration, which is behind the version."""
+    """The path of the configuration file, which follows the version."""
     return _text(stage2, stage2.index(b"\0", _TEXT_AT) + 1) if stage2[_VERSION_AT : _VERSION_AT + 2] == b"\x03\x02" else ""
 
 
 def _partition(disks: Disks, disk: int, number: int) -> str:
-    """GRUB's 0-based number as a device; empty for a whole disk."""
+    """The device for GRUB's partition number, which counts from 0; empty for a whole disk."""
     found = (part.name for part in disks.partitions if part.disk == disk and part.number == number + 1)
     return next(found, "") if number != _WHOLE else ""
 

@@ -1,4 +1,6 @@
-"""Whose code a boot sector holds. Told by the code, not by the messages in it: a sector with GRUB's name alone starts nothing."""
+"""Identifies the boot code in a boot sector by its instructions, not its messages: a sector that only contains GRUB's name starts
+nothing.
+"""
 
 from __future__ import annotations
 
@@ -16,8 +18,8 @@ _DUMMY = (b"not a bootable disk", b"Non-System disk", b"not a bootable partition
 def code_of(sector: bytes) -> str:
     """One of ``grub2``, ``grub-legacy``, ``lilo``, ``isolinux``, ``parted``, ``none`` and ``other``.
 
-    Also ``syslinux-mbr``, ``syslinux-altmbr``, ``syslinux-gptmbr`` and ``windows-mbr`` of disks, ``syslinux``, ``windows``, ``dos`` and
-    ``dummy`` (which only prints a message) of partitions.
+    Disks may also have ``syslinux-mbr``, ``syslinux-altmbr``, ``syslinux-gptmbr`` and ``windows-mbr``; partitions ``syslinux``,
+    ``windows``, ``dos`` and ``dummy`` (which only prints a message).
     """
     code = sector[:CODE_SIZE]
     if not any(code):
@@ -29,17 +31,17 @@ def code_of(sector: bytes) -> str:
 
 
 def family(code: str) -> str:
-    """The program that a kind of code belongs to: ``syslinux-gptmbr`` is ``syslinux``."""
+    """The program that a kind of boot code belongs to: ``syslinux`` for ``syslinux-gptmbr``."""
     return "none" if code == "dummy" else code.partition("-")[0] if code.startswith(("syslinux", "windows")) else code
 
 
 def _grub2(sector: bytes) -> bool:
-    """boot.img of 1.97 and later: the address of core.img's first sector, the drive, and its messages."""
+    """boot.img of GRUB 1.97 and later: the address of core.img's first sector, the drive, and GRUB's messages."""
     return sector[0] == 0xEB and sector[0x5A:0x5C] == b"\x00\x80" and sector[1] in (0x4C, 0x63, 0x5E) and b"GRUB \0Geom\0" in sector
 
 
 def _grub_legacy(sector: bytes) -> bool:
-    """stage1, whose version is 3.2 whatever GRUB's is; it loads stage1_5 to 0x2000 or stage2 to 0x8000."""
+    """stage1, whose own version is 3.2 in every GRUB; it loads stage1_5 at 0x2000 or stage2 at 0x8000."""
     goes_on = sector[0x42:0x44] in (b"\x00\x20", b"\x00\x80")
     return sector[0] == 0xEB and sector[0x3E:0x40] == b"\x03\x02" and goes_on and b"GRUB \0Geom\0" in sector
 

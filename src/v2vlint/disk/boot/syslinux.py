@@ -1,6 +1,6 @@
-"""SYSLINUX and EXTLINUX: the boot sector of a partition loads the first sector of ldlinux.sys, and that the rest of it.
+"""SYSLINUX and EXTLINUX: a partition's boot sector loads the first sector of ldlinux.sys, which loads the rest.
 
-Layouts from its ``core/diskstart.inc`` and ``libinstaller/syslxint.h``.
+Layouts from ``core/diskstart.inc`` and ``libinstaller/syslxint.h`` of SYSLINUX.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _MAX_SECTORS = 1024
 
 
 def follow(disks: Disks, disk: int, base: int, sector: bytes, place: str) -> BootChain:
-    """What the boot sector of the partition that begins at ``base`` loads."""
+    """What the boot sector of the partition at sector ``base`` loads."""
     match = _LOADS.search(sector)
     if match is None:
         return BootChain(disk, "syslinux", None, f"{place} has a boot sector of SYSLINUX of a make that is not known here", "syslinux")
@@ -48,7 +48,7 @@ def _checked(disks: Disks, disk: int, base: int, start: int, told: str, place: s
 
 
 def _body(disks: Disks, disk: int, base: int, first: bytes, table: int) -> bytes:
-    """ldlinux.sys: its sectors follow a list of extents, which may go on in the sectors that it names."""
+    """ldlinux.sys, whose sectors are given by a list of extents. The list may continue in the sectors that it names."""
     body = first
     for index in range(_MAX_EXTENTS):
         at = table + 10 * index
@@ -62,7 +62,7 @@ def _body(disks: Disks, disk: int, base: int, first: bytes, table: int) -> bytes
 
 
 def _folder(body: bytes, more: int) -> str:
-    """The folder that it was installed in, as the installer wrote it down."""
+    """The folder that SYSLINUX is installed in, as recorded by its installer."""
     if more + 6 > len(body):
         return ""
     at, room = struct.unpack_from("<HH", body, more + 2)

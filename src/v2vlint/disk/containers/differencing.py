@@ -1,4 +1,4 @@
-"""Differencing disks: which disk is the parent, and which sectors were changed (VHD specification; [MS-VHDX] 2.5.1 and 2.6.2.6)."""
+"""Differencing disks: how they identify their parent, and which sectors have changed (VHD specification; [MS-VHDX] 2.5.1 and 2.6.2.6)."""
 
 from __future__ import annotations
 
@@ -49,7 +49,9 @@ def merged(changed: Changed, start: int, own: bytes, below: bytes) -> bytes:
 
 
 def _names(texts: list[str]) -> tuple[str, ...]:
-    """The file beside the disk first: paths from another host do not exist here, and those that leave the folder have to be allowed."""
+    """Possible file names, the one beside the disk first: paths from another host rarely exist here, and paths out of the folder must be
+    allowed.
+    """
     plain = [text.replace("\\", "/").removeprefix("./") for text in texts if text]
     return tuple(dict.fromkeys([*(name.rpartition("/")[2] for name in plain), *(name for name in plain if ":" not in name)]))
 
@@ -89,7 +91,7 @@ def vhdx_link(name: str, locator: bytes) -> ParentLink:
 
 
 def vhdx_identity(base: Stream) -> bytes:
-    """The identifier of a VHDX file's content, which changes with every use: from the header written last."""
+    """The identifier of a VHDX file's content, from the newer header. It changes with every use."""
     headers = [base.read_at(at, 64) for at in (64 << 10, 128 << 10)]
     valid = [header for header in headers if header[:4] == b"head" and len(header) == 64]
     return max(valid, key=lambda header: int(struct.unpack_from("<Q", header, 8)[0]))[32:48] if valid else b""

@@ -1,4 +1,4 @@
-"""Disk images in the layers of a container image, as KubeVirt's containerDisks have them: members of tar archives, which may be packed."""
+"""Disk images inside the layers of a container image, such as KubeVirt's containerDisks: members of tar archives that may be compressed."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _DAMAGED = (tarfile.TarError, EOFError, OSError, ValueError, RecursionError)
 
 
 def disks_in(layers: Iterable[DiskFile], files: FileOpener | None = None) -> Iterator[DiskFile]:
-    """The images in /disk, where KubeVirt looks for them, of layers that hold nothing else. ImageError for a layer that cannot be read."""
+    """The images in /disk, where KubeVirt looks, of layers with no other files. ImageError for a layer that cannot be read."""
     for layer in layers:
         base = HostFile(layer.path, layer.offset, layer.length, files or access(None, layer.path))
         try:
@@ -34,7 +34,7 @@ def disks_in(layers: Iterable[DiskFile], files: FileOpener | None = None) -> Ite
 
 
 def _lone_disk(base: Stream) -> str:
-    """The first file of a layer, when that is in /disk and nothing but folders is before it."""
+    """The first file of a layer, if it is in /disk and only folders precede it."""
     packed = unpacked(base)
     with tarfile.open(fileobj=packed or base, mode="r|" if packed else "r:", errors="surrogateescape") as archive:
         for count, member in enumerate(archive):
@@ -47,7 +47,9 @@ def _lone_disk(base: Stream) -> str:
 
 
 def in_layer(name: str, base: Stream, member: str) -> Stream:
-    """The file ``member`` of the layer ``base``. ImageError when it is not there, Unsupported for packing that cannot be read in place."""
+    """The file ``member`` of the layer ``base``. ImageError when it does not exist, Unsupported for compression that cannot be read in
+    place.
+    """
     if base.read_at(0, 4) == b"\x28\xb5\x2f\xfd":
         raise Unsupported(f"{name}: a layer packed with zstd", hint="copy the image with skopeo copy --dest-compress-format gzip")
     plain = Gzipped(name, base) if base.read_at(0, 3) == b"\x1f\x8b\x08" else base

@@ -80,7 +80,7 @@ class Blocks(Stream):
         raise NotImplementedError
 
     def _changed(self, number: int) -> Changed | None:
-        """The sectors of a block that are in this file, for a differencing disk; None when all are."""
+        """The sectors of a differencing disk's block that are in this file; None when all of them are."""
         raise NotImplementedError
 
     def used_bytes(self) -> int:
@@ -203,7 +203,7 @@ def _is_whole(data: bytes, signature: bytes, length: int) -> bool:
 
 
 class Vhdx(Blocks):
-    """A fixed, dynamic or differencing VHDX; the last kind needs its ``parent``. ``dirty`` says that its log was not replayed."""
+    """A fixed, dynamic or differencing VHDX; the last kind needs its ``parent``. ``dirty`` means that its log has not been replayed."""
 
     _locator: tuple[int, int] | None = None
 
@@ -232,7 +232,7 @@ class Vhdx(Blocks):
         return ImageError(f"{self._label}: damaged VHDX ({what})")
 
     def _header(self, base: Stream) -> bytes:
-        """The valid one of the two headers that was written last."""
+        """The newer of the two headers that is valid."""
         found = [data for at in (64 << 10, 128 << 10) if _is_whole(data := base.read_at(at, 4096), b"head", 4096)]
         headers = [data for data in found if struct.unpack_from("<H", data, 66)[0] == 1]
         written = [struct.unpack_from("<Q", data, 8)[0] for data in headers]
@@ -241,7 +241,7 @@ class Vhdx(Blocks):
         return headers[written.index(max(written))]
 
     def _take(self, start: int, length: int, what: str) -> None:
-        """Record a part of the file. ImageError when it overlaps another one."""
+        """Reserve a part of the file. ImageError when it overlaps another one."""
         if any(start < end and begin < start + length for begin, end in self._taken):
             raise self._damaged(f"its {what} lies on another part")
         self._taken.append((start, start + length))
@@ -291,7 +291,7 @@ class Vhdx(Blocks):
         return block, size // sector * sector, sector
 
     def _check_blocks(self, blocks: int) -> None:
-        """Every block in use must be inside the file, and overlap no other part."""
+        """Every block in use must be inside the file and overlap no other part."""
         taken = sorted(self._taken)
         for number in range(min(blocks, MAX_COUNTED)):
             place = self._find(number)

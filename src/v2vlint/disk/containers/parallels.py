@@ -14,7 +14,7 @@ _IN_USE = 0x746F6E59
 
 
 class Parallels(Blocks):
-    """An expanding image. ``dirty`` says that it was not closed."""
+    """An expanding image. ``dirty`` means that it was not closed."""
 
     def __init__(self, name: str, base: Stream) -> None:
         header = base.read_at(0, 64)

@@ -119,7 +119,7 @@ def _check_tables(
     cluster: int,
     size: int,
 ) -> None:
-    """Parts that reading does not need, but QEMU does to open the image. ``snapshots`` are offset and count."""
+    """Check parts that v2vlint does not read but QEMU needs in order to open the image. ``snapshots`` are offset and count."""
     _check_parts(
         name,
         {
@@ -135,7 +135,7 @@ def _check_tables(
 
 
 def _is_place(offset: int, length: int, cluster: int) -> bool:
-    """Whether a table can be there: aligned to a cluster, and within the maximum size of a file."""
+    """Whether a table can be at ``offset``: aligned to a cluster, and within the maximum size of a file."""
     return offset % cluster == 0 and offset + length < 1 << 63
 
 
@@ -181,7 +181,7 @@ def _text(data: bytes) -> str:
 
 
 def used_bytes(base: Stream, header: Header) -> int:
-    """The end of the used part of the file, according to its reference counts; 0 when they do not show it."""
+    """The end of the used part of the file, according to its reference counts; 0 when they do not tell."""
     cluster = 1 << header.cluster_bits
     table = base.read_at(header.refcount_at, min(header.refcount_clusters, 512) * cluster).rstrip(b"\0")
     blocks = struct.unpack(f">{-(-len(table) // 8)}Q", table.ljust(-(-len(table) // 8) * 8, b"\0"))

@@ -1,4 +1,4 @@
-"""A disk.raw in a tar archive, as Google Compute Engine imports it: read in place, with the holes of GNU tar (``tar --sparse``)."""
+"""disk.raw in a tar archive, as imported by Google Compute Engine: read in place, including the holes of GNU tar (``tar --sparse``)."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _MOST_BESIDE = 8
 
 
 def holds_disk(base: Stream) -> bool:
-    """Whether ``base`` is an archive that begins with a disk.raw."""
+    """Whether ``base`` is an archive whose first member is disk.raw."""
     return base.read_at(257, 5) == b"ustar" and _header(base)[1] is not None
 
 
@@ -37,7 +37,7 @@ def open_tarred(name: str, base: Stream) -> Stream:
 
 
 def _header(base: Stream) -> tuple[int, bytes | None]:
-    """Place and header of the disk."""
+    """The position and the header of the disk."""
     at = 0
     for _member in range(_MOST_BESIDE):
         header = base.read_at(at, _BLOCK)
@@ -52,7 +52,7 @@ def _header(base: Stream) -> tuple[int, bytes | None]:
 
 
 def _number(name: str, field: bytes) -> int:
-    """A number in octal, or in the form of GNU tar for large ones."""
+    """A number in octal, or in GNU tar's encoding of large ones."""
     if field[0] == 0x80:
         return int.from_bytes(field[1:], "big")
     digits = field.strip(b" \0")
@@ -62,7 +62,7 @@ def _number(name: str, field: bytes) -> int:
 
 
 def _pieces(name: str, base: Stream, at: int, header: bytes) -> Iterator[Piece]:
-    """Data and holes in order, by the map of GNU tar: offset and size of each part, the parts themselves one after the other."""
+    """Data and holes in order. GNU tar's map gives the offset and size of each part; the parts are stored back to back."""
     real, entries, end = _number(name, header[483:495]), header[386:482], header[482]
     data = at + _BLOCK
     while end:

@@ -1,4 +1,4 @@
-"""Kinds of one image format that importers tell apart."""
+"""Variants of one image format that importers treat differently."""
 
 from __future__ import annotations
 

@@ -36,7 +36,7 @@ class VmdkExtent:
 
 @dataclass(frozen=True, slots=True)
 class Descriptor:
-    """A descriptor: the disk type, the hint at its parent (empty without one), its extents, its own and its parent's id."""
+    """A descriptor: the disk type, the parent's file name (empty without a parent), the extents, its own id and its parent's."""
 
     kind: str
     parent: str
@@ -71,7 +71,9 @@ def embedded_descriptor(base: Stream) -> bytes:
 
 
 def open_extent(name: str, base: Stream, parent: Stream | None, offset: int = 0) -> Stream:
-    """A sparse extent, by its magic. ``offset`` is its start on the whole disk, for reads that fall through to ``parent``."""
+    """The sparse extent in ``base``, recognised by its magic. ``offset`` is its start on the whole disk, for reads that fall through to
+    ``parent``.
+    """
     magic = base.read_at(0, 8)
     if magic[:4] == b"KDMV":
         return Sparse(name, base, parent, offset)

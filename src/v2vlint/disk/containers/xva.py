@@ -1,4 +1,4 @@
-"""A disk in a XenServer .xva archive: numbered files of 1 MiB, omitting those that are all zeros, each followed by its checksum."""
+"""A disk in a XenServer .xva archive: numbered files of 1 MiB, each followed by its checksum. Files of zeros only are omitted."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _NUMBER = re.compile(rb"\d{1,12}")
 class XvaDisk(Chunked):
     """The disk whose chunks are in the folder ``member`` of the archive ``base``, read in place.
 
-    ImageError when there are none, or the archive is truncated. The first and the last chunk always exist: they determine the size.
+    ImageError when there are none, or the archive is truncated. The first and last chunks always exist: they determine the size.
     """
 
     def __init__(self, name: str, base: Stream, member: str) -> None:
@@ -53,7 +53,7 @@ def _places(name: str, base: Stream) -> Places:
 
 
 def _chunks(name: str, base: Stream) -> Iterator[tuple[bytes, int, tuple[int, int]]]:
-    """The folder, number, place and size of every chunk, from the headers of the archive."""
+    """The folder, number, position and size of every chunk, from the archive's headers."""
     at = seen = 0
     while at + _BLOCK <= base.size and seen < MAX_MEMBERS:
         header = base.read_at(at, _BLOCK)

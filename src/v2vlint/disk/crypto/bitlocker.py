@@ -19,7 +19,7 @@ MAX_BEK = 1 << 16
 
 
 def unlock(base: Stream, secrets: Iterable[bytes]) -> Stream | None:
-    """The plain content, opened with the first secret that fits; None when none does. ImageError when the volume cannot be opened at all.
+    """The plain content, opened with the first secret that fits; None when none does. ImageError when no secret can open the volume.
 
     A secret is a UTF-8 password, text that contains a recovery password (such as the file that Windows saves), or a .bek file.
     """
@@ -87,7 +87,7 @@ def _stretched_key(record: Any, key: bytes) -> bytes:
 
 @cache
 def _stretch(key: bytes, salt: bytes) -> bytes:
-    """A million rounds of SHA-256, about a second."""
+    """Key stretching: a million rounds of SHA-256, about a second."""
     from dissect.fve.bde.key import stretch
 
     return bytes(stretch(key, salt))
@@ -108,7 +108,7 @@ def _with_file(found: Metadata, secret: bytes) -> Iterator[Any]:
 
 
 def _encryption_key(found: Metadata, key: Any) -> tuple[int, bytes]:
-    """Type and bytes of the key that encrypts the sectors."""
+    """The type and bytes of the key that encrypts the sectors."""
     try:
         genuine = found.information.check_integrity(key)
         full = found.information.dataset.find_fvek().unbox(key)

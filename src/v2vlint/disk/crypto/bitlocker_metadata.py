@@ -63,7 +63,7 @@ class Metadata:
 
     @property
     def plain(self) -> bool:
-        """Whether nothing is encrypted yet, or any more."""
+        """Whether nothing is encrypted: not yet, or no longer."""
         return int(self.information.header.CurrentState) == _DECRYPTED
 
     def of_kind(self, kind: str) -> tuple[Protector, ...]:
@@ -72,7 +72,7 @@ class Metadata:
 
 
 def is_bitlocker(head: bytes) -> bool:
-    """Whether a first sector is BitLocker's. That of a removable drive (BitLocker To Go) looks like FAT except for an identifier."""
+    """Whether a boot sector is BitLocker's. That of a removable drive (BitLocker To Go) looks like FAT except for an identifier."""
     if head[3:11] == SIGNATURE:
         return True
     return head[3:11] == TO_GO_SIGNATURE and head[424:440] in (_GUID, _ON_WRITE_GUID)
@@ -101,7 +101,7 @@ def describe(base: Stream) -> Details:
 
 
 def read_metadata(base: Stream) -> Metadata:
-    """The first intact copy of the three. ImageError when none is."""
+    """The first intact copy of the three. ImageError when all are damaged."""
     try:
         return _read(base)
     except (MemoryError, ImageError):

@@ -1,4 +1,4 @@
-"""The plain content of a BitLocker volume: the layout, and the ciphers."""
+"""The plain content of a BitLocker volume: its layout and ciphers."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _DIFFUSED = (0x8000, 0x8001)
 def plain_content(base: Stream, found: Metadata, key_type: int = 0, key: bytes = b"") -> Stream:
     """The filesystem. BitLocker's own areas read as zeros; parts that are not encrypted (yet) are returned unchanged.
 
-    Unsupported for volumes of which it is unknown which parts are encrypted.
+    Unsupported when it is unknown which parts of the volume are encrypted.
     """
     if found.on_write:
         reason = "BitLocker has not converted all of this volume, and which parts are encrypted is not supported"
@@ -34,7 +34,7 @@ def plain_content(base: Stream, found: Metadata, key_type: int = 0, key: bytes =
 
 
 def _mixed(base: Stream, clear: Stream, found: Metadata) -> Iterator[Piece]:
-    """Volumes are encrypted up to a mark, which is at their end when conversion is complete."""
+    """A partly converted volume: it is encrypted up to a mark, which reaches the end when conversion is complete."""
     mark = min(int(found.information.state_offset) or base.size, base.size)
     yield Piece(mark, clear)
     yield Piece(base.size - mark, base, mark)
@@ -58,7 +58,7 @@ def _pieces(base: Stream, mixed: Stream, found: Metadata) -> Iterator[Piece]:
 
 
 def _beginning(base: Stream, mixed: Stream, found: Metadata) -> Iterator[Piece]:
-    """The first sectors are stored elsewhere, encrypted. Vista leaves them in place, plain, and changes two fields of the first."""
+    """The first sectors are stored elsewhere, encrypted. Vista leaves them in place, unencrypted, and changes two fields of the first."""
     header = found.information.header
     if found.version == 1:
         first = bytearray(base.read_at(0, found.sector))
@@ -72,7 +72,7 @@ def _beginning(base: Stream, mixed: Stream, found: Metadata) -> Iterator[Piece]:
 
 
 def _areas(found: Metadata) -> list[tuple[int, int]]:
-    """Offset and size of BitLocker's own areas, in order."""
+    """The offset and size of BitLocker's own areas, in order."""
     header = found.information.header
     unit, room = (found.cluster, 0x3FFF) if found.version == 1 else (found.sector, 0xFFFF)
     size = (unit + room) // unit * unit
@@ -83,7 +83,7 @@ def _areas(found: Metadata) -> list[tuple[int, int]]:
 
 
 def decrypted(base: Stream, sector: int, key_type: int, key: bytes) -> Stream:
-    """All of ``base`` decrypted in place."""
+    """``base`` decrypted in place, as a whole."""
     if len(key) == _XTS.get(key_type):
         return XtsStream(base, key, 0, base.size, sector, unit=sector)
     bits = _CBC.get(key_type, 0)

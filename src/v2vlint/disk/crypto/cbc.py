@@ -1,6 +1,6 @@
 """AES-CBC as BitLocker uses it, with or without the Elephant diffuser (N. Ferguson, "AES-CBC + Elephant diffuser", 2006).
 
-All sectors of a read are processed at once: word by word of the sector, in lanes of one big integer.
+All sectors of a read are processed at once: word 0 of every sector, then word 1…, as lanes of one big integer.
 """
 
 from __future__ import annotations
@@ -18,7 +18,9 @@ _LANE = b"\xff\xff\xff\xff\0\0\0\0"
 
 
 class CbcStream(DecryptedSectors):
-    """The plain content of ``base``. A sector's vector is its encrypted offset; ``diffuser`` is the diffuser's key, if any."""
+    """The plain content of ``base``. A sector's initialisation vector is its offset, encrypted; ``diffuser`` is the diffuser's key, if
+    any.
+    """
 
     def __init__(self, base: Stream, key: bytes, sector: int, diffuser: bytes = b"") -> None:
         super().__init__(base, 0, base.size, sector)
@@ -43,7 +45,7 @@ class CbcStream(DecryptedSectors):
 
 
 def undiffuse(data: bytes, sector: int) -> bytes:
-    """Whole sectors with diffusers B and A undone."""
+    """Whole sectors after reversing diffusers B and A."""
     per, words = sector // 4, array("I", data)
     mask = int.from_bytes(_LANE * (len(data) // sector), "little")
     lanes = [_wide(words[index::per]) for index in range(per)]

@@ -1,6 +1,6 @@
-"""LUKS1 and LUKS2 (cryptsetup's on-disk format): describe the header, and open with a key.
+"""LUKS1 and LUKS2 (cryptsetup's on-disk format): describe the header, and open the volume with a key.
 
-A LUKS2 volume has two headers; cryptsetup takes the newer one of those whose checksum fits (``LUKS2_disk_hdr_read``).
+A LUKS2 volume has two headers; cryptsetup uses the newer of those with a valid checksum (``LUKS2_disk_hdr_read``).
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ def _text(data: bytes) -> str:
 
 
 def read_header(base: Stream) -> bytes:
-    """The LUKS2 header that counts, whole; ImageError when none does."""
+    """The LUKS2 header that cryptsetup would use, whole; ImageError when neither is valid."""
     first = _header(base, 0, PRIMARY)
     size = struct.unpack_from(">Q", base.read_at(0, 16), 8)[0]
     second = next((found for at in ((size,) if first else PLACES) if at in PLACES and (found := _header(base, at, SECONDARY))), b"")
@@ -61,7 +61,7 @@ def read_header(base: Stream) -> bytes:
 
 
 def _header(base: Stream, at: int, magic: bytes) -> bytes:
-    """The header at ``at``; empty when it is none, belongs elsewhere, or its checksum does not fit."""
+    """The header at ``at``; empty when there is none, it belongs elsewhere, or its checksum is wrong."""
     head = base.read_at(at, _BINARY)
     if head[:8] != magic + b"\0\2":
         return b""
@@ -75,7 +75,7 @@ def _header(base: Stream, at: int, magic: bytes) -> bytes:
 
 
 def _is_text(area: bytes) -> bool:
-    """Whether an area holds one JSON object with nothing behind it (``validate_json_area``)."""
+    """Whether an area holds one JSON object and nothing after it (``validate_json_area``)."""
     text, _end, rest = area.partition(b"\0")
     try:
         return len(text) < len(area) and not rest.strip(b"\0") and isinstance(json.loads(text), dict)
@@ -94,7 +94,7 @@ def read_json(base: Stream) -> dict[str, list[JsonObject]]:
 
 
 def _with_header(base: Stream) -> Stream:
-    """The volume with the header that counts where the first one lies."""
+    """The volume with the header in use copied to where the first one belongs."""
     if base.read_at(6, 2) == b"\0\1" and base.read_at(0, 6) == PRIMARY:
         return base
     header = PRIMARY + read_header(base)[6:]
@@ -123,7 +123,7 @@ def unlock(base: Stream, secrets: Iterable[bytes]) -> Stream | None:
 
 
 def _plain(base: Stream, volume: Any) -> Stream:
-    """dissect decrypts sector by sector; the common cipher is handled here, twenty times faster."""
+    """dissect decrypts sector by sector; the most common cipher is handled here, twenty times faster."""
     segment: Any = volume.find_segment(volume._active_keyslot_id)
     key = cast(bytes, volume._active_volume_key)
     if segment.encryption != "aes-xts-plain64" or len(key) not in (32, 64) or segment.sector_size not in (None, 512, 1024, 2048, 4096):
@@ -136,7 +136,7 @@ def _plain(base: Stream, volume: Any) -> Stream:
 
 
 class Plain(Stream):
-    """One of dissect's decrypting streams."""
+    """The output of one of dissect's decrypting streams."""
 
     def __init__(self, stream: Any) -> None:
         super().__init__(int(stream.size))

@@ -1,4 +1,6 @@
-"""AES-XTS as dm-crypt uses it (``aes-xts-plain64``), a whole read at a time: the tweaks of all sectors are doubled in one integer."""
+"""AES-XTS as used by dm-crypt (``aes-xts-plain64``). A read is decrypted as a whole: the tweaks of all sectors are doubled in one
+integer.
+"""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""Filesystems: telling them apart, and reading their files."""
+"""Filesystems: recognising them, and reading their files."""

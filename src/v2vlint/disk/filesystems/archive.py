@@ -1,4 +1,6 @@
-"""tar archives as a filesystem: one, or the layers of a container image laid over one another. Read in place, packed ones into memory."""
+"""tar archives as a filesystem: a single one, or the layers of a container image merged. Read in place; compressed ones are held in
+memory.
+"""
 
 from __future__ import annotations
 
@@ -30,7 +32,7 @@ _WHITEOUT, _OPAQUE = ".wh.", ".wh..wh..opq"
 
 @dataclass(slots=True)
 class ArchiveEntry:
-    """An inode: its Stat, the target of a link, how to open a file, what is in a folder."""
+    """An inode: its Stat, the target of a link, a function that opens a file, the entries of a folder."""
 
     stat: Stat
     target: str = ""
@@ -69,7 +71,9 @@ class EntryNode:
 
 
 class ArchiveFileSystem:
-    """What archives hold, later ones over earlier ones. ImageError when one is damaged; ``layers``: names with ``.wh.`` take away."""
+    """The content of several archives, later ones over earlier ones. With ``layers``, names that start with ``.wh.`` delete. ImageError
+    when one is damaged.
+    """
 
     def __init__(self, *, layers: bool = False) -> None:
         self.type, self.uuid, self.label, self.stale = "", "", "", ""
@@ -83,7 +87,7 @@ class ArchiveFileSystem:
         return EntryNode(self._top)
 
     def add(self, name: str, base: Stream) -> None:
-        """Lay the archive ``base``, which messages call ``name``, over what is there."""
+        """Add the archive ``base`` on top of what is there. ``name`` is its name in messages."""
         packed = unpacked(base)
         new: set[int] = set()
         try:
@@ -117,7 +121,7 @@ class ArchiveFileSystem:
         new.add(id(parent.children[parts[-1]]))
 
     def _parent(self, folders: list[str], new: set[int]) -> ArchiveEntry:
-        """The folder with these names, made where the archive has none: what is in the way of it is not there any more."""
+        """The folder with these names, created when no archive has it. Anything else of that name is replaced."""
         here = self._top
         for name in folders:
             found = here.children.get(name)
@@ -129,7 +133,7 @@ class ArchiveFileSystem:
 
     @staticmethod
     def _take_away(parent: ArchiveEntry, name: str, new: set[int]) -> None:
-        """What a whiteout hides: only what is below this layer."""
+        """Apply a whiteout, which hides only what lower layers contain."""
         hidden = list(parent.children) if name == _OPAQUE else [name.removeprefix(_WHITEOUT)]
         for one in hidden:
             if one in parent.children and id(parent.children[one]) not in new:
@@ -184,8 +188,8 @@ def _stat(member: tarfile.TarInfo, kind: Kind) -> Stat:
 
 
 def unpacked(base: Stream) -> BinaryIO | None:
-    """The plain content of a packed archive, to be read once from the beginning; None when it is not packed."""
-    # A reader closes what it reads when it is let go of: a view of the base is enough.
+    """The plain content of a compressed archive, to be read once from start to end; None when it is not compressed."""
+    # A decompressor closes its input when it is garbage-collected: give it a view of the base.
     head, packed = base.read_at(0, 6), io.BufferedReader(Slice(base, 0, base.size), _BLOCK)
     found: Any = None
     if head.startswith(b"\x1f\x8b\x08"):

@@ -42,7 +42,7 @@ _KINDS = {modes.S_IFREG: Kind.FILE, modes.S_IFDIR: Kind.DIR, modes.S_IFLNK: Kind
 
 @dataclass(frozen=True, slots=True)
 class Subvolume:
-    """A subvolume: its id, its path from the top (empty for the top itself), and whether it is a snapshot, read-only, the default."""
+    """A subvolume: its id, its path from the top (empty for the top itself), and whether it is a snapshot, read-only, or the default."""
 
     id: int
     path: str
@@ -52,7 +52,7 @@ class Subvolume:
 
 
 class BtrfsFileSystem:
-    """An opened btrfs; ``root`` is that of the subvolume chosen, the default one unless told otherwise."""
+    """An opened btrfs; ``root`` is the top of the chosen subvolume, by default the filesystem's default subvolume."""
 
     type = "btrfs"
 
@@ -75,14 +75,14 @@ class BtrfsFileSystem:
             return {}
 
     def choose(self, subvolume: int) -> BtrfsFileSystem:
-        """The same filesystem with the root of another subvolume."""
+        """The same filesystem with another subvolume as its root."""
         other = object.__new__(BtrfsFileSystem)
         other.__dict__.update(self.__dict__)
         other.chosen = subvolume
         return other
 
     def as_it_lies(self) -> BtrfsFileSystem:
-        """See :class:`~v2vlint.disk.filesystems.node.Journaled`. GRUB's ``btrfs.c`` knows no log tree."""
+        """See :class:`~v2vlint.disk.filesystems.node.Journaled`. GRUB's ``btrfs.c`` does not read log trees."""
         if not self.logs and not self.stale:
             return self
         other = self.choose(self.chosen)
@@ -130,7 +130,7 @@ class BtrfsFileSystem:
         return found[1]
 
     def _tree(self, subvolume: int) -> tuple[int, int]:
-        """The address of a subvolume's tree and the inode of its top directory."""
+        """The address of a subvolume's tree and the inode number of its top directory."""
         folder, address = struct.unpack_from("<QQ", self._root_item(subvolume), 168)
         return address, folder
 
@@ -153,7 +153,7 @@ class BtrfsFileSystem:
         return next(self.volume.items(self.tree(subvolume)[0], number, INODE), (0, None))[1]
 
     def _directory(self, subvolume: int, number: int) -> dict[str, tuple[int, int]]:
-        """Names with the subvolume and inode each leads to."""
+        """Names with the subvolume and inode that each refers to."""
         entries: dict[int, DirItem] = {}
         for index, data in self.volume.items(self.tree(subvolume)[0], number, DIR_INDEX):
             entries.update((index, entry) for entry in dir_items(data))
@@ -174,8 +174,9 @@ class BtrfsFileSystem:
         return log.folder(number, entries, exists, lambda inode: names_in(self.volume, address, inode, number))
 
     def _top(self, subvolume: int, folder: int, entry: DirItem) -> tuple[int, int]:
-        """Where an entry leads that is a subvolume. The kernel asks for the reference of this very place: a snapshot has none for what was
-        nested in its source, and shows an empty folder."""
+        """The target of an entry that is a subvolume. The kernel requires a root reference for this very directory: a snapshot has none for
+        subvolumes that were nested in its source, and shows an empty folder instead.
+        """
         data = next(
             (data for child, data in self.volume.items(self.volume.root, subvolume, ROOT_REF, entry.target) if child == entry.target), b""
         )
@@ -188,7 +189,9 @@ class BtrfsFileSystem:
 
 
 class BtrfsNode:
-    """An inode as the rest of v2vlint sees it. Inode 0 is the empty directory where a nested subvolume is not present."""
+    """A btrfs inode as a :class:`~v2vlint.disk.filesystems.node.Node`. Inode 0 is the empty directory in place of a missing nested
+    subvolume.
+    """
 
     def __init__(self, fs: BtrfsFileSystem, subvolume: int, number: int) -> None:
         self._fs, self._subvolume, self._number = fs, subvolume, number
@@ -228,7 +231,7 @@ class BtrfsNode:
         return cast(BinaryIO, self._content())
 
     def attributes(self) -> Mapping[str, bytes]:
-        """See :class:`~v2vlint.disk.filesystems.node.Attributed`. Of an inode that the log has, it has all of them."""
+        """See :class:`~v2vlint.disk.filesystems.node.Attributed`. If the log has an inode, it has all of its attributes."""
         log = self._fs.logs.get(self._subvolume)
         if log and self._number in log.inodes:
             items: Iterable[bytes] = log.attributes.get(self._number, ())
@@ -246,5 +249,5 @@ class BtrfsNode:
 
 
 def open_btrfs(content: Content, streams: Sequence[Stream]) -> BtrfsFileSystem:
-    """The reader of :data:`~v2vlint.disk.filesystems.formats.FORMATS`."""
+    """The reader named in :data:`~v2vlint.disk.filesystems.formats.FORMATS`."""
     return BtrfsFileSystem(streams, content.uuid, content.label)

@@ -22,7 +22,7 @@ _ZLIB, _LZO, _ZSTD = 1, 2, 3
 
 @dataclass(frozen=True, slots=True)
 class BtrfsExtent:
-    """``size`` bytes of a file from ``start`` on. ``data`` is inline data; ``address`` 0 without it is a hole."""
+    """``size`` bytes of a file starting at ``start``. ``data`` is inline data; without it, ``address`` 0 is a hole."""
 
     start: int
     size: int
@@ -103,7 +103,7 @@ def _extent(start: int, data: bytes) -> BtrfsExtent:
 
 
 def _overlaid(extents: list[BtrfsExtent], logged: list[BtrfsExtent], sector: int) -> list[BtrfsExtent]:
-    """The extents after the replay of a log: each logged one takes the place of all that it covers."""
+    """The extents after log replay: each logged extent replaces everything that it covers."""
     for new in logged:
         end = -(-(new.start + new.size) // sector) * sector
         extents = [piece for old in extents for piece in _without(old, new.start, end)] + [new]
@@ -111,7 +111,7 @@ def _overlaid(extents: list[BtrfsExtent], logged: list[BtrfsExtent], sector: int
 
 
 def _without(extent: BtrfsExtent, start: int, end: int) -> Iterator[BtrfsExtent]:
-    """What is left of an extent outside of ``start`` to ``end``. Inline data is not split: it lies in the first sector alone."""
+    """The parts of an extent outside of ``start`` to ``end``. Inline data is never split: it is all in the first sector."""
     last = extent.start + extent.size
     if last <= start or extent.start >= end:
         yield extent
@@ -123,7 +123,7 @@ def _without(extent: BtrfsExtent, start: int, end: int) -> Iterator[BtrfsExtent]
 
 
 def unpack(packed: bytes, compression: int, size: int, sector: int) -> bytes:
-    """The plain bytes of a compressed extent; any exception when it is damaged."""
+    """The plain bytes of a compressed extent. Raises any exception when it is damaged."""
     if compression == _ZLIB:
         return zlib.decompressobj().decompress(packed, size)
     if compression == _LZO:

@@ -1,4 +1,4 @@
-"""The items of btrfs trees that reading files needs (include/uapi/linux/btrfs_tree.h)."""
+"""The items of btrfs trees that are needed to read files (include/uapi/linux/btrfs_tree.h)."""
 
 from __future__ import annotations
 
@@ -11,8 +11,9 @@ INODE, INODE_REF, INODE_EXTREF, XATTR, DIR_ITEM, DIR_INDEX, EXTENT, ROOT, ROOT_R
 
 @dataclass(frozen=True, slots=True)
 class DirItem:
-    """A name that leads to an inode of the same tree (``kind`` INODE) or to a subvolume (``kind`` ROOT); or that of an extended
-    attribute, whose value is ``data``."""
+    """A directory entry that refers to an inode of the same tree (``kind`` INODE) or to a subvolume (``kind`` ROOT); or an extended
+    attribute, whose value is ``data``.
+    """
 
     name: str
     target: int
@@ -21,7 +22,7 @@ class DirItem:
 
 
 def dir_items(data: bytes) -> Iterator[DirItem]:
-    """The entries of a ``btrfs_dir_item``; names of one hash share an item."""
+    """The entries of a ``btrfs_dir_item``; names with the same hash share an item."""
     at = 0
     while at + 30 <= len(data):
         target, kind, _offset, _transid, extra, size, _type = struct.unpack_from("<QBQQHHB", data, at)
@@ -31,5 +32,5 @@ def dir_items(data: bytes) -> Iterator[DirItem]:
 
 
 def name_of(raw: bytes) -> str:
-    """A name as text; bytes that are no UTF-8 survive."""
+    """A name as text, with bytes that are not UTF-8 preserved."""
     return raw.decode("utf-8", "surrogateescape")

@@ -1,7 +1,7 @@
 """The log tree of btrfs (fs/btrfs/tree-log.c of Linux): what fsync(2) wrote since the last full commit, which the next mount replays.
 
-Each subvolume's log holds copies of items of its tree. They are collected as changes to inodes, folders and extents, which the reader
-asks before it looks at the tree itself.
+Each subvolume's log has copies of items of its tree. They are collected as changes to inodes, folders and extents, which the reader
+consults before the tree itself.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ Listing = dict[int, DirItem]
 class LogTree:
     """The log of one subvolume.
 
-    ``refs`` are the names of an inode in a folder, ``ranges`` the indexes for which a folder's log is complete.
+    ``refs`` are the names of an inode in a folder, ``ranges`` the index ranges for which the log of a folder is complete.
     """
 
     inodes: dict[int, bytes] = field(default_factory=dict)
@@ -39,7 +39,7 @@ class LogTree:
     attributes: dict[int, list[bytes]] = field(default_factory=dict)
 
     def inode(self, number: int, item: bytes | None) -> bytes | None:
-        """The inode item after the replay. One of generation 0 only says that the inode exists, and perhaps how large it is."""
+        """The inode item after replay. An item of generation 0 only states that the inode exists, and possibly its size."""
         new = self.inodes.get(number)
         if new is None or item is None:
             return item if new is None else new
@@ -49,7 +49,9 @@ class LogTree:
         return new[:16] + item[_SIZE] + new[24:] if _is(new, modes.S_ISDIR) else new
 
     def folder(self, number: int, listing: Listing, exists: Callable[[int], bool], refs: Callable[[int], Mapping[int, str]]) -> Listing:
-        """The entries of a folder after the replay. ``refs`` gives the indexes and names that an inode has in it by its own tree."""
+        """The entries of a folder after replay. ``refs`` gives the indexes and names that an inode has in the folder according to its
+        tree.
+        """
         logged = self.entries.get(number, {})
         kept = {at: entry for at, entry in listing.items() if at in logged or not self._covers(number, at)}
         for at, entry in logged.items():
@@ -69,12 +71,12 @@ def _is(item: bytes, test: Callable[[int], bool]) -> bool:
 
 
 def _with(listing: Listing, index: int, entry: DirItem) -> Listing:
-    """The listing with an entry instead of any other of its name or index."""
+    """The listing with ``entry`` replacing any other of the same name or index."""
     return {at: one for at, one in listing.items() if at != index and one.name != entry.name} | {index: entry}
 
 
 def _renamed(listing: Listing, inode: int, names: list[tuple[int, str]], before: Mapping[int, str]) -> Listing:
-    """The listing with exactly ``names`` for an inode: those that its tree has ``before`` and the log has not are gone."""
+    """The listing with exactly ``names`` for an inode: names in its tree (``before``) that are not in the log are removed."""
     current = {name for _index, name in names}
     gone = {name for name in before.values() if name not in current}
     listing = {at: one for at, one in listing.items() if not (one.target == inode and one.kind == INODE and one.name in gone)}
@@ -84,7 +86,7 @@ def _renamed(listing: Listing, inode: int, names: list[tuple[int, str]], before:
 
 
 def read_logs(volume: BtrfsVolume) -> dict[int, LogTree]:
-    """The logs by subvolume, empty when the filesystem was unmounted or committed last. ImageError when one is damaged."""
+    """The logs by subvolume, empty after an unmount or a full commit. ImageError when one is damaged."""
     if not volume.log_root:
         return {}
     logs: dict[int, LogTree] = {}
@@ -131,6 +133,6 @@ def _refs(kind: int, offset: int, data: bytes) -> Iterator[tuple[int, int, str]]
 
 
 def names_in(volume: BtrfsVolume, address: int, inode: int, folder: int) -> dict[int, str]:
-    """The indexes and names that an inode has in a folder, by the tree at ``address``."""
+    """The indexes and names of an inode in a folder, according to the tree at ``address``."""
     plain = ((INODE_REF, offset, data) for offset, data in volume.items(address, inode, INODE_REF, folder))
     return {index: name for kind, offset, data in plain if offset == folder for _parent, index, name in _refs(kind, offset, data)}

@@ -1,4 +1,4 @@
-"""btrfs below its files (fs/btrfs/ctree.h of Linux): superblocks, the chunk map over several devices, and searching B-trees."""
+"""btrfs below the level of files (fs/btrfs/ctree.h of Linux): superblocks, the chunk map over several devices, and B-tree search."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _RAID0, _RAID1, _DUP, _RAID10, _RAID5, _RAID6, _RAID1C3, _RAID1C4 = 8, 0x10, 0x2
 
 @dataclass(frozen=True, slots=True)
 class Chunk:
-    """A stretch of the logical address space and its stripes: (device id, byte offset there)."""
+    """A range of the logical address space and its stripes: (device id, byte offset on the device)."""
 
     start: int
     size: int
@@ -38,7 +38,7 @@ class Chunk:
     stripes: tuple[tuple[int, int], ...]
 
     def places(self, offset: int) -> tuple[Sequence[tuple[int, int]], int]:
-        """Where the byte ``offset`` of the chunk is (several places for mirrors), and how many bytes follow there."""
+        """Where byte ``offset`` of the chunk is stored (in several places for mirrors), and how many bytes follow it there."""
         count = len(self.stripes)
         row, inside = divmod(offset, self.stripe)
         rest = self.stripe - inside
@@ -59,7 +59,7 @@ class Chunk:
 
 @dataclass(frozen=True, slots=True)
 class TreeBlock:
-    """A tree block: its keys with, in a leaf, where their data is, in an inner node, the blocks below."""
+    """A tree block: its keys with the position of their data in a leaf, or with the blocks below in an inner node."""
 
     level: int
     keys: list[Key]
@@ -68,7 +68,7 @@ class TreeBlock:
 
 
 class BtrfsVolume:
-    """The logical address space of a btrfs over its devices, and the trees in it."""
+    """The logical address space of a btrfs over its devices, and its trees."""
 
     def __init__(self, streams: Sequence[Stream]) -> None:
         blocks = [(stream, block) for stream in streams if (block := stream.read_at(65536, 4096))[64:72] == b"_BHRfS_M"]
@@ -111,12 +111,12 @@ class BtrfsVolume:
 
     @property
     def missing(self) -> str:
-        """Which part of the devices is not at hand, in words; empty when all are."""
+        """Which devices are missing, in words; empty when all are present."""
         count = self.device_count - len(self._devices)
         return f"{count} of {self.device_count} btrfs devices are missing" if count > 0 else ""
 
     def read(self, address: int, length: int) -> bytes:
-        """``length`` bytes from the logical ``address`` on."""
+        """``length`` bytes starting at the logical ``address``."""
         parts: list[bytes] = []
         while length > 0:
             index = bisect_right(self._starts, address) - 1
@@ -147,7 +147,7 @@ class BtrfsVolume:
         return node
 
     def scan(self, address: int, start: Key, level: int = -1) -> Iterator[tuple[Key, bytes]]:
-        """Items of the tree rooted at ``address`` in order, from the first not before ``start`` on."""
+        """Items of the tree rooted at ``address``, in order, starting with the first whose key is at least ``start``."""
         node = self.node(address)
         if level >= 0 and node.level != level:
             raise ImageError(f"damaged btrfs tree at {address}")

@@ -1,4 +1,4 @@
-"""What a probe says of a block device, and what probes share."""
+"""What a probe finds on a block device, and helpers that probes share."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ Details = tuple[tuple[str, str], ...]
 
 @dataclass(frozen=True, slots=True)
 class Content:
-    """A recognised content; ``type`` is empty when nothing was. ``details`` are explained in docs of the single probes."""
+    """The recognised content; ``type`` is empty when nothing was recognised. Each probe documents its own ``details``."""
 
     type: str = ""
     uuid: str = ""
@@ -24,11 +24,11 @@ def text(data: bytes) -> str:
 
 
 def standard_uuid(data: bytes) -> str:
-    """16 bytes in the usual notation; empty when all are zero."""
+    """16 bytes in the usual UUID notation; empty when all are zero."""
     return str(uuids.UUID(bytes=data[:16])) if any(data[:16]) else ""
 
 
 def details(**values: object) -> Details:
-    """Details without the empty ones; true is ``yes``, false is left out."""
+    """Details without the empty ones; True becomes ``yes``, False is left out."""
     kept = ((key, value) for key, value in values.items() if value is not None and value is not False and value != "")
     return tuple((key, "yes" if value is True else str(value)) for key, value in kept)

@@ -1,4 +1,6 @@
-"""EROFS (fs/erofs/erofs_fs.h): the read-only filesystem of images, containers and phones. LZ4 is unpacked; other compression is named."""
+"""EROFS (fs/erofs/erofs_fs.h): the read-only filesystem of images, containers and phones. LZ4 is decompressed; other algorithms are
+reported by name.
+"""
 
 from __future__ import annotations
 
@@ -26,7 +28,9 @@ _KNOWN = 0x1 | 0x2 | 0x4 | 0x8
 
 @dataclass(frozen=True, slots=True)
 class ErofsInode:
-    """An inode. ``layout`` says how its data lies, ``place`` is what follows it, in bytes; ``data`` is a block or a format of chunks."""
+    """An inode. ``layout`` is how its data is stored, ``place`` the byte offset of what follows it; ``data`` is a block number or a chunk
+    format.
+    """
 
     kind: Kind
     size: int
@@ -140,7 +144,7 @@ def _entries(block: bytes) -> Iterator[tuple[str, int]]:
 
 
 class ErofsNode(NumberedNode[Erofs]):
-    """An inode as the rest of v2vlint sees it."""
+    """Implements :class:`~v2vlint.disk.filesystems.node.Node`."""
 
     def link(self) -> str:
         """See :class:`~v2vlint.disk.filesystems.node.Node`."""
@@ -155,5 +159,5 @@ class ErofsNode(NumberedNode[Erofs]):
 
 
 def open_erofs(content: Content, streams: Sequence[Stream]) -> Erofs:
-    """The reader of :data:`~v2vlint.disk.filesystems.formats.FORMATS`."""
+    """The reader named in :data:`~v2vlint.disk.filesystems.formats.FORMATS`."""
     return Erofs(streams[0], content.uuid, content.label)

@@ -1,4 +1,4 @@
-"""Compressed files of EROFS (fs/erofs/zmap.c): a table with one entry for every cluster of the file, in its long or its compact form."""
+"""Compressed files of EROFS (fs/erofs/zmap.c): an index with one entry per logical cluster, in a full or a compact form."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _STORED, _HEAD, _INSIDE, _HEAD2 = range(4)
 
 @dataclass(frozen=True, slots=True)
 class _Extent:
-    """From ``start`` of the file on, what the block ``block`` unpacks to, or holds as it is (``stored``)."""
+    """From byte ``start`` of the file on: what ``block`` decompresses to, or contains as is (``stored``)."""
 
     start: int
     block: int
@@ -30,7 +30,7 @@ class _Extent:
 
 
 class Packed(Stream):
-    """A file of ``size`` bytes whose table begins behind ``place``. Unsupported for what is not LZ4 in clusters of one block."""
+    """A file of ``size`` bytes whose index starts after ``place``. Unsupported for anything but LZ4 in clusters of one block."""
 
     def __init__(self, base: Stream, block: int, size: int, place: int, *, compact: bool) -> None:
         super().__init__(size)
@@ -55,7 +55,7 @@ class Packed(Stream):
         return [_Extent((number << self._bits) + offset, block, kind & 3 == _STORED) for number, (kind, offset, block) in heads]
 
     def _compact(self, at: int) -> list[_Extent]:
-        """Entries of four bytes up to a multiple of 32, then of two where the file has them, then of four again."""
+        """Entries of four bytes up to a multiple of 32, then of two bytes if the file has such entries, then of four again."""
         total, found = self._clusters, list[_Extent]()
         first = (32 - at % 32) // 4 % 8
         middle = (total - first) // 16 * 16 if self._advise & _COMPACTED_2B and total > first else 0
@@ -110,7 +110,7 @@ class Packed(Stream):
 
 
 def _blocks_before(rows: list[tuple[int, int]], index: int) -> int:
-    """How many blocks lie between the one that a pack names and that of its entry ``index``."""
+    """The number of blocks between the one stated for a pack and that of its entry ``index``."""
     found = 1
     while index > 0:
         index -= 1
@@ -122,7 +122,7 @@ def _blocks_before(rows: list[tuple[int, int]], index: int) -> int:
 
 
 def _lz4(raw: bytes, size: int) -> bytes:
-    """The data fills the block from behind: zeros come before it."""
+    """Decompress a block. The data is at the end of the block, after padding with zeros."""
     try:
         data = lz4.block.decompress(raw.lstrip(b"\0"), uncompressed_size=size)
     except lz4.block.LZ4BlockError as error:

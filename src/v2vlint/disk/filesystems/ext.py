@@ -29,7 +29,7 @@ _KINDS = {0x8: Kind.FILE, 0x4: Kind.DIR, 0xA: Kind.LINK}
 
 
 class Ext:
-    """An opened ext filesystem. ``kind`` is blkid's word for it."""
+    """An opened ext filesystem. ``kind`` is the type reported by blkid."""
 
     def __init__(self, base: Stream, kind: str = "ext4", uuid: str = "", label: str = "") -> None:
         self.type, self.uuid, self.label = kind, uuid, label
@@ -40,7 +40,7 @@ class Ext:
         found = EXT.read(block)
         self.inodes, self._first_block = found["s_inodes_count"], found["s_first_data_block"]
         self._per_group, self._inodes_per_group = found["s_blocks_per_group"], found["s_inodes_per_group"]
-        # Revision 0 (EXT4_GOOD_OLD_REV) has no field for it: its inodes are EXT4_GOOD_OLD_INODE_SIZE long.
+        # Revision 0 (EXT4_GOOD_OLD_REV) has no such field: its inodes are EXT4_GOOD_OLD_INODE_SIZE bytes long.
         self._inode_size = found["s_inode_size"] if found["s_rev_level"] else 128
         self._features, self._first_meta_bg = found["s_feature_incompat"], found["s_first_meta_bg"]
         self._descriptor = found["s_desc_size"] if self._features & _64BIT and found["s_desc_size"] >= 64 else 32
@@ -55,11 +55,11 @@ class Ext:
             self._recover()
 
     def as_it_lies(self) -> Ext:
-        """See :class:`~v2vlint.disk.filesystems.node.Journaled`. GRUB's ``ext2.c`` mounts without a look at the journal."""
+        """See :class:`~v2vlint.disk.filesystems.node.Journaled`. GRUB's ``ext2.c`` ignores the journal."""
         return self._lying or self
 
     def _recover(self) -> None:
-        """Lay what the journal holds over the filesystem. One that cannot be replayed leaves it as it is, and ``stale`` says why."""
+        """Apply the journal in memory. If it cannot be replayed, the filesystem stays as it is and ``stale`` says why."""
         from v2vlint.disk.filesystems.ext_journal import ExtJournal, Replayed
 
         as_is = self._lying = copy.copy(self)
@@ -176,7 +176,7 @@ class ExtInode:
         return self.data[40:100]
 
     def inline(self) -> bytes:
-        """The content of an inode with inline data: in the block map, the rest in the attribute ``system.data``."""
+        """The content of an inode with inline data: the block map, continued in the attribute ``system.data``."""
         return (self.map + self._system_data())[: self.size]
 
     def _system_data(self) -> bytes:
@@ -193,7 +193,7 @@ class ExtInode:
 
 
 class ExtFile(Stream):
-    """The content of a file, block runs looked up as they are needed."""
+    """The content of a file. Block runs are looked up on demand."""
 
     def __init__(self, fs: Ext, inode: ExtInode) -> None:
         super().__init__(inode.size)
@@ -216,7 +216,7 @@ class ExtFile(Stream):
         return b"".join(parts)
 
     def _by_extents(self, number: int, wanted: int) -> tuple[int, int]:
-        """The disk block of file block ``number`` (0 in a hole) and how many follow in the same run, at least one."""
+        """The disk block of file block ``number`` (0 in a hole), and the number of blocks in the rest of the run, at least one."""
         node, end = self._inode.map, number + wanted
         for _level in range(MAX_TREE + 1):
             magic, count, _most, depth = struct.unpack_from("<HHHH", node, 0)
@@ -275,7 +275,7 @@ def _extent(node: bytes, count: int, number: int, end: int) -> tuple[int, int]:
 
 
 class ExtNode(NumberedNode["Ext"]):
-    """An inode as the rest of v2vlint sees it."""
+    """Implements :class:`~v2vlint.disk.filesystems.node.Node`."""
 
     def link(self) -> str:
         """See :class:`~v2vlint.disk.filesystems.node.Node`."""
@@ -324,5 +324,5 @@ def _is_power(number: int, base: int) -> bool:
 
 
 def open_ext(content: Content, streams: Sequence[Stream]) -> Ext:
-    """The reader of :data:`~v2vlint.disk.filesystems.formats.FORMATS`."""
+    """The reader named in :data:`~v2vlint.disk.filesystems.formats.FORMATS`."""
     return Ext(streams[0], content.type, content.uuid, content.label)

@@ -1,4 +1,4 @@
-"""Extended attributes of ext (fs/ext4/xattr.h of Linux): behind the fields of an inode, and in one block that inodes may share."""
+"""Extended attributes of ext (fs/ext4/xattr.h of Linux): after the fields of an inode, and in a block that inodes may share."""
 
 from __future__ import annotations
 
@@ -17,21 +17,21 @@ Elsewhere = Callable[[int, int], bytes]
 
 
 def in_inode(data: bytes, extra: int, elsewhere: Elsewhere) -> Iterator[tuple[str, bytes]]:
-    """Names and values behind the fields of the inode ``data``, of which ``extra`` bytes are beyond the first 128."""
+    """Names and values after the fields of the inode ``data``, which has ``extra`` bytes of fields beyond the first 128."""
     start = 128 + extra
     if extra and data[start : start + 4] == _MAGIC:
         yield from _entries(data, start + 4, start + 4, elsewhere)
 
 
 def in_block(block: bytes, elsewhere: Elsewhere) -> Iterator[tuple[str, bytes]]:
-    """Names and values in the block of attributes."""
+    """Names and values in an attribute block."""
     if block[:4] != _MAGIC:
         raise ImageError("damaged block of extended attributes")
     yield from _entries(block, _BLOCK_HEADER, 0, elsewhere)
 
 
 def _entries(data: bytes, at: int, base: int, elsewhere: Elsewhere) -> Iterator[tuple[str, bytes]]:
-    """Entries from ``at`` on; their values are at offsets from ``base``."""
+    """The entries starting at ``at``; offsets of their values count from ``base``."""
     while at + 16 <= len(data) and data[at : at + 4] != b"\0\0\0\0":
         length, space, offset, inode, size = struct.unpack_from("<BBHII", data, at)
         if space in _SPACES:

@@ -1,6 +1,6 @@
 """Fast commits of ext4 (fs/ext4/fast_commit.c of Linux): small changes of files and folders, written after the journal's own transactions.
 
-They are collected as changes to inodes, folders and block maps, which the reader asks before it looks at the disk.
+They are collected as changes to inodes, folders and block maps, which the reader consults before the disk.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ MAX_TAGS = 1 << 20
 
 @dataclass(frozen=True, slots=True)
 class FastRange:
-    """File blocks from ``first`` that lie at ``block`` on the disk; 0 where there is a hole, or room that was never written."""
+    """File blocks starting at ``first``, stored from ``block`` on; 0 for a hole or for blocks that were allocated but never written."""
 
     first: int
     count: int
@@ -32,10 +32,10 @@ class FastRange:
 
 @dataclass(slots=True)
 class FastCommits:
-    """What fast commits change: raw inodes, names in folders (None: gone), ranges of file blocks, the latest last.
+    """The changes made by fast commits: raw inodes, names in folders (None: removed) and ranges of file blocks, the latest last.
 
-    A folder among the ``created`` begins empty, whatever lies in its blocks: the kernel makes it anew. What becomes of inodes that are
-    ``reused``, unlinked and created again, differs between kernels: some lose the entry, some the content.
+    A folder in ``created`` starts empty, whatever its blocks contain: the kernel initialises it. Kernels differ in what they make of inodes
+    in ``reused``, which were unlinked and created again: some lose the entry, some the content.
     """
 
     inodes: dict[int, bytes] = field(default_factory=dict)
@@ -49,7 +49,7 @@ class FastCommits:
         return bool(self.inodes or self.names or self.ranges)
 
     def inode(self, number: int, data: bytes) -> bytes:
-        """The inode ``number`` with what was written of it; its block map stays, unless its data lies in it."""
+        """Inode ``number`` with its changes applied. Its block map is kept unless it holds inline data."""
         new = self.inodes.get(number)
         if new is None:
             return data
@@ -62,14 +62,16 @@ class FastCommits:
         return merged if tree else merged[:_MAP] + _EMPTY_TREE.ljust(60, b"\0") + merged[_GENERATION:]
 
     def folder(self, number: int, on_disk: Callable[[int], dict[str, int]]) -> dict[str, int]:
-        """The names of the folder ``number``, of which ``on_disk`` says what its blocks hold."""
+        """The names in folder ``number``; ``on_disk`` is what its blocks hold."""
         changed = self.names.get(number, {})
         names = {} if number in self.created else on_disk(number)
         kept = {name: inode for name, inode in names.items() if name not in changed}
         return kept | {name: inode for name, inode in changed.items() if inode is not None}
 
     def find(self, number: int, block: int, wanted: int) -> tuple[int, int] | None:
-        """Where file block ``block`` of an inode lies (0: a hole) and how many follow in the run; None when nothing changed there."""
+        """The disk block of file block ``block`` of an inode (0: a hole) and the length of the rest of the run; None when it has not
+        changed.
+        """
         for one in reversed(self.ranges.get(number, ())):
             if one.first <= block < one.first + one.count:
                 run = min(wanted, one.first + one.count - block)
@@ -79,12 +81,12 @@ class FastCommits:
         return None
 
     def until(self, number: int, block: int, wanted: int) -> int:
-        """How many blocks from ``block`` on, ``wanted`` at most, no change begins in."""
+        """The number of blocks starting at ``block``, at most ``wanted``, that no change covers."""
         return min([wanted, *(one.first - block for one in self.ranges.get(number, ()) if one.first > block)])
 
 
 def read_fast_commits(blocks: Iterable[bytes], expected: int) -> FastCommits:
-    """The fast commits of transaction ``expected``, as far as their checksums hold. ImageError when the kernel would refuse them."""
+    """The fast commits of transaction ``expected``, up to the first wrong checksum. ImageError when the kernel would refuse them."""
     tags: list[tuple[int, bytes]] = []
     complete, crc = 0, 0
     for tag, value, raw in _tags(blocks):
@@ -109,7 +111,7 @@ def read_fast_commits(blocks: Iterable[bytes], expected: int) -> FastCommits:
 
 
 def _tags(blocks: Iterable[bytes]) -> Iterator[tuple[int, bytes, bytes]]:
-    """Kind, value and whole bytes of each tag; the end is where something is no tag."""
+    """The kind, value and whole bytes of each tag, up to the first that is not one."""
     count = 0
     for block in blocks:
         at = 0

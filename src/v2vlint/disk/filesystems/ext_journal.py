@@ -1,8 +1,8 @@
 """What the journal of ext3/ext4 (jbd2; Documentation/filesystems/ext4/journal.rst) would change at the next mount.
 
-An image of a machine that was not shut down has metadata that only the journal holds. Committed transactions are laid over the
-filesystem in memory; the image is not touched. Checksums are verified where fs/jbd2/recovery.c of Linux does; a transaction whose
-commit block does not fit ends the replay, a damaged block inside a committed one makes the mount fail.
+The image of a machine that was not shut down has metadata that only the journal contains. Committed transactions are applied to the
+filesystem in memory; the image is not modified. Checksums are verified where fs/jbd2/recovery.c of Linux verifies them: a transaction with
+a wrong commit block ends the replay, a damaged block inside a committed transaction makes the mount fail.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _ESCAPED, _SAME_UUID, _LAST = 1, 2, 8
 _DEFAULT_FAST_BLOCKS = 256
 _MIN_BLOCKS = 1024
 _CRC32C = 4
-# journal_superblock_t (include/linux/jbd2.h). The checksum is computed over the block with s_checksum zero.
+# journal_superblock_t (include/linux/jbd2.h). The checksum covers the block with s_checksum set to zero.
 _SUPERBLOCK = Fields(
     ">",
     s_blocksize=(0xC, "I"),
@@ -43,7 +43,7 @@ _SUPERBLOCK = Fields(
 
 @dataclass(frozen=True, slots=True)
 class Tag:
-    """One block of a transaction: where it belongs, where the journal keeps it, its checksum (v2: the low 16 bits)."""
+    """One block of a transaction: its destination, where the journal keeps it, its checksum (v2: the low 16 bits)."""
 
     block: int
     place: int
@@ -53,7 +53,7 @@ class Tag:
 
 @dataclass(slots=True)
 class _Transaction:
-    """``revoked`` are the blocks that earlier transactions must not bring back."""
+    """``revoked`` are the blocks that earlier transactions must not restore."""
 
     sequence: int
     tags: list[Tag] = field(default_factory=list)
@@ -63,9 +63,9 @@ class _Transaction:
 
 
 class ExtJournal:
-    """A journal. ``changes`` maps filesystem blocks to (journal block, escaped), empty when there is nothing to replay.
+    """A journal. ``changes`` maps filesystem blocks to (journal block, escaped); it is empty when there is nothing to replay.
 
-    ImageError when the kernel would refuse to replay it. ``fast`` are the fast commits' blocks, ``expected`` their transaction.
+    ImageError when the kernel would refuse to replay it. ``fast`` are the blocks of fast commits, ``expected`` is their transaction.
     """
 
     def __init__(self, content: Stream) -> None:
@@ -77,7 +77,7 @@ class ExtJournal:
         found = _SUPERBLOCK.read(self._head)
         self.block_size, self._length, self._first = found["s_blocksize"], found["s_maxlen"], found["s_first"]
         self._sequence, self._start = found["s_sequence"], found["s_start"]
-        # Block type 3 is a superblock of version 1, which ends before the features.
+        # Block type 3 is a version 1 superblock, which ends before the feature fields.
         compat, self._incompat = (found["s_feature_compat"], found["s_feature_incompat"]) if kind == 4 else (0, 0)
         self._summed = bool(compat & _COMPAT_CHECKSUM)
         self._check(content.size)
@@ -109,13 +109,13 @@ class ExtJournal:
         return int(count) if self._length - count >= _MIN_BLOCKS else 0
 
     def fast(self) -> Iterator[bytes]:
-        """The blocks that fast commits are written to, in order."""
+        """The blocks used for fast commits, in order."""
         if self._incompat & _FAST and self._last < self._length:
             for number in range(self._last + 1, self._length):
                 yield self.block(number, escaped=False)
 
     def block(self, number: int, *, escaped: bool) -> bytes:
-        """The new content of a filesystem block; an escaped one began with the journal's magic."""
+        """The new content of a filesystem block. In an escaped block, the journal's magic number is restored."""
         data = exactly(self._content, number * self.block_size, self.block_size)
         return MAGIC.to_bytes(4, "big") + data[4:] if escaped else data
 
@@ -142,7 +142,7 @@ class ExtJournal:
             raise ImageError(f"block {tag.block} in its journal fails its checksum")
 
     def _transactions(self) -> Iterator[_Transaction]:
-        """Committed transactions in order; what follows the last commit never happened."""
+        """Committed transactions in order; anything after the last commit is ignored."""
         here, read = self._start, 0
         current = _Transaction(self._sequence)
         while read < min(self._length, MAX_BLOCKS):
@@ -166,7 +166,7 @@ class ExtJournal:
                 return
 
     def _described(self, current: _Transaction, data: bytes, here: int, read: int) -> tuple[int, int]:
-        """Take over the tags of a descriptor block; the place and count after its data blocks."""
+        """Record the tags of a descriptor block. Returns the position and the transaction's block count after its data blocks."""
         current.crc = self._chained(current.crc, data)
         for number, flags, checksum in self._tags(data):
             current.tags.append(Tag(number, here, bool(flags & _ESCAPED), checksum))
@@ -176,7 +176,7 @@ class ExtJournal:
         return here, read
 
     def _chained(self, crc: int, data: bytes) -> int:
-        """The checksum of the first version: ``crc32_be`` of descriptor and data blocks."""
+        """The checksum of the first version: ``crc32_be`` over descriptor and data blocks."""
         return _crc32_be(crc, data) if self._summed and not self._has_sums else crc
 
     def _tail_fits(self, data: bytes) -> bool:
@@ -220,7 +220,9 @@ _REVERSED = bytes(int(f"{number:08b}"[::-1], 2) for number in range(256))
 
 
 def _crc32_be(crc: int, data: bytes) -> int:
-    """The kernel's ``crc32_be``: zlib's polynomial, most significant bit first, which is its CRC of bytes with their bits reversed."""
+    """The kernel's ``crc32_be``: zlib's polynomial, most significant bit first. It equals zlib's CRC of the bytes with their bits
+    reversed.
+    """
     start = int(f"{crc:032b}"[::-1], 2)
     return int(f"{zlib.crc32(data.translate(_REVERSED), start ^ 0xFFFFFFFF) ^ 0xFFFFFFFF:032b}"[::-1], 2)
 

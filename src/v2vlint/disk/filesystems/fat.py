@@ -1,8 +1,8 @@
-"""FAT12, FAT16 and FAT32 with long names (Microsoft's fatgen103). Names are found without regard to case.
+"""FAT12, FAT16 and FAT32 with long names (Microsoft's fatgen103). Names are matched case-insensitively.
 
-One that was copied while it was in use may be half written, and is read in two ways. Linux (fs/fat) refuses a folder whose chain does not
-end, stops a file where its chain does, and goes on behind the entry that ends a folder; firmware and GRUB stop there and look at no more
-of a chain than they need.
+A filesystem that was copied while in use may be half-written, and there are two ways to read it. Linux (fs/fat) refuses a folder whose
+chain does not end, ends a file where its chain ends, and continues after the entry that marks the end of a folder. Firmware and GRUB stop
+at that entry, and follow a chain only as far as they need.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ _END, _BROKEN = -1, -2
 
 @dataclass(frozen=True, slots=True)
 class FatEntry:
-    """A directory entry. ``cluster`` 0 is an empty file."""
+    """A directory entry. ``cluster`` is 0 for an empty file."""
 
     name: str
     short: str
@@ -67,7 +67,7 @@ class Fat:
         self.directory = functools.lru_cache(maxsize=512)(self._directory)
 
     def as_it_lies(self) -> Fat:
-        """See :class:`~v2vlint.disk.filesystems.node.Journaled`: there is no journal, but boot loaders take what the kernel refuses."""
+        """See :class:`~v2vlint.disk.filesystems.node.Journaled`. FAT has no journal, but boot loaders accept what the kernel refuses."""
         if not self._dirty:
             return self
         other = copy.copy(self)
@@ -81,7 +81,7 @@ class Fat:
         return FatNode(self, FatEntry("", "", _DIRECTORY, self._root_cluster if self._bits == 32 else _ROOT, 0, 0.0))
 
     def free(self) -> int:
-        """Bytes in clusters that belong to nothing, counted in the FAT itself."""
+        """Bytes in free clusters, counted in the FAT itself."""
         table = self.base.read_at(self._fat_at, min(self._fat_size, (self._clusters + 2) * 4))
         if self._bits == 12:
             numbers: Iterator[int] = (int.from_bytes(table[at * 3 // 2 : at * 3 // 2 + 2], "little") for at in range(self._clusters + 2))
@@ -106,7 +106,7 @@ class Fat:
         return _END if value >= last - 8 else _BROKEN
 
     def content(self, first: int, size: int) -> Stream:
-        """The data of a chain; ``size`` -1 means all of it. A chain that goes on behind the file is ignored, a loop is ImageError."""
+        """The data of a chain; with ``size`` -1, all of it. A chain longer than the file is cut off; a loop is an ImageError."""
         clusters: list[int] = []
         wanted = MAX_CLUSTERS if size < 0 else -(-size // self.cluster_size)
         cluster = first if 2 <= first < self._clusters + 2 else _END if not first else _BROKEN
@@ -131,7 +131,7 @@ class Fat:
 
 
 class _Data(Stream):
-    """The data area, so that cluster 2 is where it belongs."""
+    """The data area, shifted so that cluster 2 is at its expected offset."""
 
     def __init__(self, base: Stream, offset: int) -> None:
         super().__init__(base.size - offset)
@@ -151,12 +151,12 @@ def _runs(clusters: list[int]) -> Iterator[tuple[int, int | None, int]]:
 
 
 def _folders(data: bytes) -> int:
-    """How many folders a folder lists; Linux refuses one that does not list two (``fat_validate_dir``)."""
+    """The number of folders that a folder lists; Linux refuses one with fewer than two (``fat_validate_dir``)."""
     return sum(data[at] not in (0, 0xE5) and data[at + 11] & 0x18 == _DIRECTORY for at in range(0, len(data) - 31, 32))
 
 
 def _entries(data: bytes, *, to_the_end: bool) -> Iterator[FatEntry]:
-    """The entries of a folder; those behind the mark of its end too for Linux, which does not stop there."""
+    """The entries of a folder. For Linux, this includes those after the end mark, where it does not stop."""
     long = _LongName()
     for at in range(0, len(data) - 31, 32):
         raw = data[at : at + 32]
@@ -174,14 +174,14 @@ def _entries(data: bytes, *, to_the_end: bool) -> Iterator[FatEntry]:
 
 
 class _LongName:
-    """The parts of a long name, which come last one first before the entry that they belong to. Parts that do not fit are ignored."""
+    """The parts of a long name, which precede the entry they belong to, last part first. Parts that do not match are ignored."""
 
     def __init__(self) -> None:
         self._parts = b""
         self._left, self._sum = -1, 0
 
     def add(self, raw: bytes) -> None:
-        """The next part (``fat_parse_long`` of Linux)."""
+        """Add the next part (``fat_parse_long`` of Linux)."""
         number = raw[0] & 0x3F
         if raw[0] & 0x40 and 0 < number <= _MAX_SLOTS:
             self._parts, self._left, self._sum = b"", number, raw[13]
@@ -192,7 +192,7 @@ class _LongName:
         self._parts = raw[1:11] + raw[14:26] + raw[28:32] + self._parts
 
     def of(self, raw: bytes) -> str:
-        """The name of the entry ``raw``; empty when it has none of its own."""
+        """The long name of the entry ``raw``; empty when it has none."""
         total = 0
         for byte in raw[:11]:
             total = ((total & 1) << 7) + (total >> 1) + byte & 0xFF
@@ -257,5 +257,5 @@ class FatNode:
 
 
 def open_fat(content: Content, streams: Sequence[Stream]) -> Fat:
-    """The reader of :data:`~v2vlint.disk.filesystems.formats.FORMATS`."""
+    """The reader named in :data:`~v2vlint.disk.filesystems.formats.FORMATS`."""
     return Fat(streams[0], content.uuid, content.label, dirty=dict(content.details).get("dirty") == "yes")

@@ -1,4 +1,4 @@
-"""A folder of this host as a filesystem: read without following a link, so that nothing leads out of it."""
+"""A folder of this host as a filesystem. It is read without following links, so nothing outside of it is reached."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from v2vlint.model.errors import ImageError
 MAX_FOLDERS = 256
 MAX_KERNEL_FILE = 4 << 20
 _DIRECTORY = os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
-# A pipe or device that was put there since it was looked at must not be waited for.
+# A pipe or device that has appeared since the check must not block.
 _FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
 _KINDS = ((stat.S_ISREG, Kind.FILE), (stat.S_ISDIR, Kind.DIR), (stat.S_ISLNK, Kind.LINK))
 _NOBODY = 65534
@@ -26,7 +26,7 @@ Path = tuple[str, ...]
 class FolderFileSystem:
     """The tree at ``path``. ImageError when it cannot be opened.
 
-    Owners are counted from that of the top: a tree that somebody unpacked without root belongs to them, and root's files are theirs.
+    Owners are relative to the owner of the top folder: in a tree that was unpacked without root, that user stands for root.
     """
 
     def __init__(self, path: str, kind: str = "", uuid: str = "", label: str = "") -> None:
@@ -45,7 +45,7 @@ class FolderFileSystem:
         return FolderNode(self, ())
 
     def folder(self, path: Path) -> int:
-        """The descriptor of a folder, opened from that of its parent and kept for a while."""
+        """The descriptor of a folder, opened relative to its parent's and cached."""
         if not path:
             return self._top
         if path in self._folders:
@@ -57,18 +57,18 @@ class FolderFileSystem:
         return found
 
     def stat(self, path: Path) -> os.stat_result:
-        """What is at ``path`` itself."""
+        """The inode at ``path`` itself, links not followed."""
         return os.stat(path[-1], dir_fd=self.folder(path[:-1]), follow_symlinks=False) if path else os.fstat(self._top)
 
     def owners(self, found: os.stat_result) -> tuple[int, int]:
-        """User and group as the system in the tree has them."""
+        """User and group as the system in the tree sees them."""
         if found.st_uid == _NOBODY or found.st_uid < self._owner:
             return found.st_uid, found.st_gid
         return found.st_uid - self._owner, max(0, found.st_gid - self._group)
 
 
 class FolderNode:
-    """An inode by its path from the top."""
+    """An inode, identified by its path from the top."""
 
     def __init__(self, system: FolderFileSystem, path: Path) -> None:
         self._system, self._path = system, path
@@ -102,7 +102,7 @@ class FolderNode:
         return os.readlink(self._path[-1], dir_fd=self._system.folder(self._path[:-1]))
 
     def open(self) -> BinaryIO:
-        """See :class:`~v2vlint.disk.filesystems.node.Node`. What is no regular file is not opened."""
+        """See :class:`~v2vlint.disk.filesystems.node.Node`. Anything but a regular file is not opened."""
         file = _File(os.open(self._path[-1], _FILE, dir_fd=self._system.folder(self._path[:-1])))
         found: Any = file if file.size else MemoryStream(file.rest())
         stream: BinaryIO = found
@@ -110,7 +110,7 @@ class FolderNode:
 
 
 class _File(Stream):
-    """An open file of this host. Those of the kernel say that they are empty, and are not."""
+    """An open file of this host. Files of /proc and /sys report size 0 although they have content."""
 
     def __init__(self, handle: int) -> None:
         self._handle = handle
@@ -124,7 +124,7 @@ class _File(Stream):
         return os.pread(self._handle, self.clip(offset, length), offset)
 
     def rest(self) -> bytes:
-        """What can be read of it, up to a limit."""
+        """Everything that can be read from it, up to a limit."""
         found = bytearray()
         while len(found) < MAX_KERNEL_FILE and (more := os.read(self._handle, 1 << 16)):
             found += more

@@ -1,4 +1,4 @@
-"""Canonical Huffman codes, as LZX and XPRESS have them."""
+"""Canonical Huffman codes, as used by LZX and XPRESS."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def codes(lengths: Sequence[int]) -> Codes:
 
 
 def symbol(table: Codes, take: Callable[[int], int]) -> int:
-    """The next symbol of a stream of bits. ValueError when there is no such code."""
+    """The next symbol of a bit stream. ValueError when there is no such code."""
     code = 1
     for _ in range(LONGEST):
         code = code << 1 | take(1)

@@ -1,4 +1,4 @@
-"""ISO 9660 through pycdlib, with Rock Ridge or Joliet names where the image has them."""
+"""ISO 9660 through pycdlib, with Rock Ridge or Joliet names if the image has them."""
 
 from __future__ import annotations
 
@@ -87,10 +87,10 @@ class IsoNode:
 
 
 def _plain(raw: bytes) -> str:
-    """A bare ISO name as Linux shows it: in lower case, without version and empty extension."""
+    """A bare ISO name as Linux shows it: in lower case, without version or empty extension."""
     return raw.decode("ascii", "replace").split(";")[0].rstrip(".").lower()
 
 
 def open_iso(content: Content, streams: Sequence[Stream]) -> IsoFileSystem:
-    """The reader of :data:`~v2vlint.disk.filesystems.formats.FORMATS`."""
+    """The reader named in :data:`~v2vlint.disk.filesystems.formats.FORMATS`."""
     return IsoFileSystem(streams[0], content.uuid, content.label)

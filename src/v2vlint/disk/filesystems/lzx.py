@@ -1,8 +1,8 @@
-"""LZX as Windows' image files and CompactOS use it: chunks of up to 32 KiB, each on its own (Microsoft, [MS-PATCH]; wimlib tells the rest).
+"""LZX as used by Windows' image files and CompactOS: independent chunks of up to 32 KiB (Microsoft, [MS-PATCH]; wimlib for the rest).
 
-A chunk is a row of blocks. A block has Huffman codes for literals with matches and for long lengths, whose code lengths are coded as
-differences from those of the block before. Offsets are a slot and extra bits, or one of the last three. Call targets of x86 programs were
-made absolute before, and are made relative again.
+A chunk is a sequence of blocks. Each block has Huffman codes for literals and matches and for long match lengths; the code lengths are
+stored as differences from the previous block. An offset is a slot plus extra bits, or one of the last three offsets. Targets of x86 calls
+were made absolute before compression and are made relative again.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ _BASE = tuple(sum(1 << bits for bits in _EXTRA[:slot]) for slot in range(_SLOTS)
 
 
 class _Bits:
-    """Bits from the highest on, of little-endian words of 16 bits."""
+    """Bits of little-endian 16-bit words, highest bit first."""
 
     def __init__(self, data: bytes) -> None:
         self._data, self._at, self._held, self._left = data, 0, 0, 0
@@ -38,12 +38,12 @@ class _Bits:
         return symbol(table, self.take)
 
     def align(self) -> None:
-        """Go to the next word, also from the beginning of one."""
+        """Skip to the next word; at the start of a word, skip all of it."""
         self._at += 0 if self._left else 2
         self._left = 0
 
     def raw(self, count: int) -> bytes:
-        """Bytes behind an :meth:`align`."""
+        """Bytes after an :meth:`align`."""
         found = self._data[self._at : self._at + count]
         if len(found) < count:
             raise ValueError("LZX data is cut short")
@@ -52,7 +52,7 @@ class _Bits:
 
 
 def _read_lengths(bits: _Bits, lengths: list[int], first: int, last: int) -> None:
-    """Replace the code lengths from ``first`` up to ``last`` by what the pre-code says."""
+    """Update the code lengths from ``first`` to ``last`` with those encoded by the pre-code."""
     table = codes([bits.take(4) for _ in range(20)])
     at = first
     while at < last:
@@ -70,7 +70,7 @@ def _read_lengths(bits: _Bits, lengths: list[int], first: int, last: int) -> Non
 
 
 class _Chunk:
-    """One chunk while it is unpacked."""
+    """One chunk during decompression."""
 
     def __init__(self, data: bytes, size: int) -> None:
         self.bits, self.size, self.out = _Bits(data), size, bytearray()
@@ -141,7 +141,7 @@ def unpack(data: bytes, size: int) -> bytes:
 
 
 def _relative(data: bytearray) -> bytearray:
-    """Undo what was done to the targets of x86 calls (E8)."""
+    """Reverse the translation of x86 call targets (E8)."""
     at, end = 0, len(data) - 10
     while at < end:
         at = data.find(0xE8, at, end)

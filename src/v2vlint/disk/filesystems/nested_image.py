@@ -1,7 +1,7 @@
-"""Filesystem images held in memory, listed with their small files: what dracut wraps the content of an initramfs in.
+"""Filesystem images held in memory, listed with their small files: dracut can store the content of an initramfs in one.
 
-squashfs is read by :mod:`v2vlint.disk.filesystems.squashfs`. Of EROFS (``fs/erofs/erofs_fs.h`` of Linux) this module
-reads what listing needs, and files stored uncompressed.
+squashfs is read by :mod:`v2vlint.disk.filesystems.squashfs`. For EROFS (``fs/erofs/erofs_fs.h`` of Linux), this module reads what a listing
+needs, and files that are not compressed.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ class NestedImageError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class NestedEntry:
-    """A file or symbolic link. ``data`` is None unless it was wanted and could be read; ``link`` is a link's target."""
+    """A file or symbolic link. ``data`` is None unless it was requested and could be read; ``link`` is a link's target."""
 
     path: str
     size: int
@@ -38,7 +38,7 @@ Wanted = Callable[[str, int], bool]
 
 
 def entries(data: bytes, wanted: Wanted) -> tuple[str, Iterator[NestedEntry]]:
-    """The kind of image and what is in it, directories left out. NestedImageError at once or while iterating."""
+    """The type of the image and its files and links, without directories. NestedImageError, at once or during iteration."""
     if data[:4] == b"hsqs":
         return "squashfs", _guarded(_squashfs(data, wanted))
     if len(data) >= 1028 and struct.unpack_from("<I", data, 1024)[0] == _EROFS_MAGIC:
@@ -131,7 +131,7 @@ class _Erofs:
         return size, start
 
     def content(self, node: _Inode, limit: int) -> bytes | None:
-        """The bytes of a file stored plainly; None when they are compressed or in chunks."""
+        """The bytes of an uncompressed file; None when it is compressed or in chunks."""
         if node.layout not in (_PLAIN, _INLINE) or node.size > limit:
             return None
         whole = node.size if node.layout == _PLAIN else node.size >> self.bits << self.bits

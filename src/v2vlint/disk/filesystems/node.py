@@ -1,4 +1,4 @@
-"""What every filesystem reader looks like to the rest of v2vlint."""
+"""The interface that every filesystem reader implements."""
 
 from __future__ import annotations
 
@@ -19,7 +19,9 @@ class Kind(enum.Enum):
 
 @dataclass(frozen=True, slots=True)
 class Stat:
-    """What v2vlint asks of an inode. ``mode`` holds permission bits only; ``mtime`` is seconds since the epoch, 0 when unknown."""
+    """The attributes of an inode that v2vlint uses. ``mode`` is the permission bits only; ``mtime`` is seconds since the epoch, 0 when
+    unknown.
+    """
 
     kind: Kind
     size: int
@@ -55,18 +57,18 @@ class Node(Protocol):
 
 @runtime_checkable
 class Attributed(Protocol):
-    """An inode whose extended attributes are read."""
+    """An inode whose extended attributes can be read."""
 
     def attributes(self) -> Mapping[str, bytes]:
-        """Extended attributes by name (``security.selinux``), those of ``security``, ``trusted`` and ``user``. A link has its own."""
+        """Extended attributes by name (``security.selinux``), those of ``security``, ``trusted`` and ``user``. Links are not followed."""
         ...
 
 
 class FileSystem(Protocol):
-    """An opened filesystem. ``type`` is blkid's word (``ext4``, ``xfs``, ``btrfs``, ``vfat``, ``ntfs``…).
+    """An opened filesystem. ``type`` is the type reported by blkid (``ext4``, ``xfs``, ``btrfs``, ``vfat``, ``ntfs``…).
 
-    ``stale`` says why what is read may not be what the kernel will see once it has mounted it: changes in its journal that cannot be
-    replayed. Empty when there are none. Such a filesystem is :class:`Journaled`, and its other view is not stale.
+    ``stale`` says why the kernel may see something else after mounting it: its journal holds changes that cannot be replayed. It is empty
+    when there are none. Such a filesystem is :class:`Journaled`, and its other view is not stale.
     """
 
     type: str
@@ -85,22 +87,24 @@ class Journaled(Protocol):
     """A filesystem with a journal that its reader replays."""
 
     def as_it_lies(self) -> FileSystem:
-        """The same filesystem without what only the journal holds, as firmware and boot loaders read it; itself when there is nothing."""
+        """The same filesystem without the changes that are only in its journal, as firmware and boot loaders see it; itself when there are
+        none.
+        """
         ...
 
 
 def as_it_lies(system: FileSystem) -> FileSystem:
-    """How firmware and boot loaders see ``system``: no journal is replayed for them."""
+    """``system`` as firmware and boot loaders see it, which never replay a journal."""
     return system.as_it_lies() if isinstance(system, Journaled) else system
 
 
 def as_known(system: FileSystem) -> FileSystem:
-    """How the kernel will see ``system``; as it lies there where that is not known. For finding out what a guest consists of."""
+    """``system`` as the kernel will see it; without replay where that cannot be known. For finding out what a guest consists of."""
     return as_it_lies(system) if system.stale else system
 
 
 class Inode(Protocol):
-    """What a numbered inode tells; see :class:`Stat`."""
+    """A numbered inode; for the fields see :class:`Stat`."""
 
     @property
     def kind(self) -> Kind: ...
@@ -132,7 +136,7 @@ System = TypeVar("System", bound=Numbered)
 
 
 class NumberedNode(Generic[System]):
-    """A node of a filesystem whose inodes have numbers; what a link or a file holds is left to each of them."""
+    """A node of a filesystem whose inodes have numbers. Subclasses read links and files."""
 
     def __init__(self, fs: System, number: int) -> None:
         self._fs, self._number = fs, number

@@ -1,4 +1,4 @@
-"""NTFS through dissect.ntfs. Names are found without regard to case; reparse points to other volumes are dangling links."""
+"""NTFS through dissect.ntfs. Names are matched case-insensitively; reparse points to other volumes are dangling links."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _NO_CLIENT, _CLEAN = 0xFFFF, 2
 
 
 class IndexEntry(index.IndexEntry):  # type: ignore[misc]
-    """An entry of an index that leads on to the next one: dissect reads one without a length again and again, without end."""
+    """An index entry that always leads to the next one: dissect rereads an entry of length zero forever."""
 
     def __init__(self, owner: Any, stream: BinaryIO, offset: int) -> None:
         super().__init__(owner, stream, offset)
@@ -41,14 +41,14 @@ class IndexEntry(index.IndexEntry):  # type: ignore[misc]
 
 
 class Index(index.Index):  # type: ignore[misc]
-    """An index whose searches end: in a damaged one a node may lead back to one above, and dissect would follow."""
+    """An index whose searches terminate: in a damaged one, a node may refer back to one above it, and dissect would follow."""
 
     index_buffer: Any
 
     def __init__(self, *arguments: Any) -> None:
         super().__init__(*arguments)
         self._node, self._left = self.index_buffer, math.inf
-        self.index_buffer = self._bounded  # kept in the object by dissect, too
+        self.index_buffer = self._bounded  # dissect keeps it in the object, too
 
     def search(self, *arguments: Any, **options: Any) -> Any:
         """See dissect. ImageError after more nodes than any tree is deep."""
@@ -65,7 +65,7 @@ class Index(index.Index):  # type: ignore[misc]
         return self._node(vcn)
 
 
-# dissect searches indexes already while it opens a volume.
+# dissect searches indexes even while it opens a volume.
 index.IndexEntry, index.Index, mft.Index = IndexEntry, Index, Index
 
 
@@ -84,7 +84,8 @@ class NtfsFileSystem:
 
     def as_it_lies(self) -> NtfsFileSystem:
         """See :class:`~v2vlint.disk.filesystems.node.Journaled`. Neither GRUB's ``ntfs.c`` nor Windows' boot manager and loader replay
-        ``$LogFile``: the driver of the running system does."""
+        ``$LogFile``; the driver of the running system does.
+        """
         if not self.stale:
             return self
         other = copy.copy(self)
@@ -92,7 +93,7 @@ class NtfsFileSystem:
         return other
 
     def _log_is_clean(self) -> bool:
-        """Whether Windows closed its log (``RESTART_AREA`` of fs/ntfs3/fslog.c); true where there is none to be read."""
+        """Whether Windows closed its log (``RESTART_AREA`` of fs/ntfs3/fslog.c); true when there is no readable log."""
         try:
             head = self._fs.mft.get(LOG_FILE).open().read(3 * 4096)
         except Exception:
@@ -115,8 +116,9 @@ class NtfsFileSystem:
 
 
 def _whole(get: Callable[..., Any]) -> Callable[..., Any]:
-    """``get`` for records whose last attribute is found too: dissect reads more of each header than a short one has, and takes the end of
-    the record for that of the attributes."""
+    """A ``get`` for records that finds the last attribute, too: dissect reads more of each attribute header than a short one has, and
+    mistakes the end of the record for the end of the attributes.
+    """
 
     def found(reference: Any, root: Any = None) -> Any:
         record = get(reference, root)
@@ -127,7 +129,7 @@ def _whole(get: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _restart_area(page: bytes) -> tuple[int, int, int] | None:
-    """The last sequence number, the list of clients in use and the flags of a restart page; None when it is none."""
+    """The last sequence number, the list of clients in use and the flags of a restart page; None when it is not one."""
     if page[:4] != b"RSTR":
         return None
     at = struct.unpack_from("<H", page, 24)[0]
@@ -166,7 +168,9 @@ class NtfsNode:
                 yield attribute.file_name
 
     def child(self, name: str) -> NtfsNode | None:
-        """See :class:`~v2vlint.disk.filesystems.node.Node`. ImageError for an entry whose file is no more, which Windows does not open."""
+        """See :class:`~v2vlint.disk.filesystems.node.Node`. ImageError for an entry whose file was deleted, which Windows does not open
+        either.
+        """
         try:
             entry = self._record.index("$I30").search(name)
         except KeyError:
@@ -179,7 +183,7 @@ class NtfsNode:
         return NtfsNode(self._fs, number)
 
     def link(self) -> str:
-        """The target with slashes, ``C:`` taken as the top."""
+        """The target with slashes, with ``C:`` as the top."""
         record = self._record
         target = str(record.reparse_point_substitute_name or record.reparse_point_name).replace("\\", "/")
         target = target.removeprefix("/??/")
@@ -196,7 +200,7 @@ class NtfsNode:
         return next((self._behind(record, point) for point in points), None) or _data(record)
 
     def _behind(self, record: Any, point: Any) -> BinaryIO | None:
-        """The content that a reparse point stands for; None where the file holds it itself."""
+        """The content that a reparse point stands for; None when the file itself has the content."""
         tag = int(point.tag)
         if tag == _WOF:
             return cast(BinaryIO, open_wof(bytes(point.buffer), _data(record, WOF), int(record.size())))
@@ -206,7 +210,9 @@ class NtfsNode:
 
 
 class WrittenPart(Stream):
-    """A file of which only the first ``valid`` bytes were ever written: behind them lie bytes of others, and zeros are read."""
+    """A file of which only the first ``valid`` bytes have been written. The rest of its clusters is left over from other files and reads as
+    zeros.
+    """
 
     def __init__(self, below: BinaryIO, size: int, valid: int) -> None:
         super().__init__(size)
@@ -221,7 +227,7 @@ class WrittenPart(Stream):
 
 
 def _data(record: Any, name: str = "") -> BinaryIO:
-    """The stream ``name`` up to its ``ValidDataLength``, as Windows, ntfs3 and ntfs-3g read it; dissect knows its size alone."""
+    """The stream ``name`` up to its ``ValidDataLength``, like Windows, ntfs3 and ntfs-3g; dissect only considers its size."""
     stream = cast(BinaryIO, record.open(name))
     form = next(
         (one.header.header.Form for one in record.attributes.find(name, _DATA) if not one.resident and not one.header.lowest_vcn), None
@@ -231,5 +237,5 @@ def _data(record: Any, name: str = "") -> BinaryIO:
 
 
 def open_ntfs(content: Content, streams: Sequence[Stream]) -> NtfsFileSystem:
-    """The reader of :data:`~v2vlint.disk.filesystems.formats.FORMATS`."""
+    """The reader named in :data:`~v2vlint.disk.filesystems.formats.FORMATS`."""
     return NtfsFileSystem(streams[0], content.uuid, content.label)

@@ -1,4 +1,4 @@
-"""Opening a filesystem by its type; each reader is imported only when it is needed."""
+"""Opens a filesystem by its type; each reader is imported on first use."""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""What is on a block device, from its superblocks: the answers of blkid(8) for TYPE, UUID and LABEL, and what else is cheap to see."""
+"""Recognises what is on a block device by its superblocks: TYPE, UUID and LABEL as reported by blkid(8), and other details that are cheap
+to read.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +15,7 @@ from v2vlint.model.errors import ImageError
 def probe(base: Stream) -> Content:
     """The content of ``base``, tried in the order of :data:`~v2vlint.disk.filesystems.formats.FORMATS`.
 
-    ImageError when nothing was recognised and a place where something may be cannot be read.
+    ImageError when nothing was recognised and a place that may hold a superblock cannot be read.
     """
     unreadable: ImageError | None = None
     for one in FORMATS:
@@ -32,7 +34,7 @@ def probe(base: Stream) -> Content:
 
 
 def _try(one: Format, base: Stream) -> Content | None:
-    """A magic that is there decides; else the format's own probe, where it has one."""
+    """A magic number decides if present; otherwise the format's own probe, if it has one."""
     for offset, magic in one.magics:
         if base.read_at(offset, len(magic)) == magic:
             return _named(one, base)

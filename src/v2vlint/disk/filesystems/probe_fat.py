@@ -1,4 +1,4 @@
-"""The superblocks of Microsoft's filesystems: FAT, exFAT and NTFS, with the UUID and LABEL that blkid(8) gives them."""
+"""The superblocks of Microsoft's filesystems, FAT, exFAT and NTFS, with the UUID and LABEL that blkid(8) reports."""
 
 from __future__ import annotations
 
@@ -22,9 +22,10 @@ def probe_exfat(base: Stream) -> Content | None:
 
 @dataclass(frozen=True, slots=True)
 class FatLayout:
-    """Where the parts of a FAT lie, in bytes. ``bits`` is 12, 16 or 32; ``root_cluster`` is 0 where the root folder has a place of its own.
+    """Where the parts of a FAT filesystem are, in bytes. ``bits`` is 12, 16 or 32; ``root_cluster`` is 0 when the root folder has a fixed
+    place.
 
-    Linux (``fat_fill_super``), GRUB, EDK II and libblkid all take a filesystem for FAT32 when the 16-bit length of its FAT is zero, however
+    Linux (``fat_fill_super``), GRUB, EDK II and libblkid all treat a filesystem as FAT32 when the 16-bit length of its FAT is zero, however
     few clusters it has; FAT12 and FAT16 differ by the number of clusters.
     """
 
@@ -42,7 +43,7 @@ class FatLayout:
 
     @classmethod
     def read(cls, boot: bytes) -> FatLayout | None:
-        """The layout that a boot sector describes, None when it is none."""
+        """The layout described by a boot sector; None when it is not one of FAT."""
         if len(boot) < 512:
             return None
         sector, per_cluster, reserved, copies, entries, total16, media, length16 = struct.unpack_from("<HBHBHHBH", boot, 11)
@@ -75,7 +76,7 @@ def probe_fat(base: Stream) -> Content | None:
 
 
 def _fat_label(base: Stream, layout: FatLayout) -> str:
-    """The label in the root folder; the one in the boot sector is no label to blkid."""
+    """The label in the root folder; blkid does not report the one in the boot sector as LABEL."""
     if layout.bits != 32:
         return _root_label(base.read_at(layout.root_at, min(layout.root_size, MAX_ROOT))) or ""
     cluster, seen = layout.root_cluster, 0
@@ -107,7 +108,7 @@ def _root_label(folder: bytes) -> str | None:
 
 
 def _exfat_label(base: Stream, boot: bytes) -> str:
-    """The label in the root folder, whose clusters are followed (exFAT specification, 7.3)."""
+    """The label in the root folder, found by following its clusters (exFAT specification, 7.3)."""
     fat, _length, heap, count, cluster = struct.unpack_from("<IIIII", boot, 80)
     sector, size = 1 << min(boot[108], 12), 1 << min(boot[108] + boot[109], 25)
     for _step in range(MAX_LABEL_CLUSTERS):
@@ -124,7 +125,7 @@ def _exfat_label(base: Stream, boot: bytes) -> str:
 
 
 def probe_ntfs(base: Stream) -> Content | None:
-    """``ntfs`` with label, and ``dirty``, ``heads`` and ``version`` among the details; or None."""
+    """``ntfs`` with its label, and ``dirty``, ``heads`` and ``version`` as details; or None."""
     boot = base.read_at(0, 512)
     if boot[3:11] != b"NTFS    " or len(boot) < 512:
         return None
@@ -182,7 +183,7 @@ def _fixed_up(record: bytes, sector: int) -> bytearray:
 
 
 def probe_hpfs(base: Stream) -> Content | None:
-    """``hpfs`` of OS/2: a superblock and a spare one; serial number and label are in the boot sector."""
+    """``hpfs`` of OS/2: it has a superblock and a spare one; serial number and label are in the boot sector."""
     if base.read_at(8192, 8) != b"\x49\xe8\x95\xf9\xc5\xe9\x53\xfa" or base.read_at(8704, 4) != b"\x49\x18\x91\xf9":
         return None
     sector = base.read_at(0, 512)

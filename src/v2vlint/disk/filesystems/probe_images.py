@@ -27,7 +27,7 @@ def squashfs3(base: Stream) -> Content | None:
 
 
 def iso(base: Stream) -> Content | None:
-    """``iso9660`` (ECMA-119, 8.4: primary volume descriptor). Its UUID is the date of modification, else of creation."""
+    """``iso9660`` (ECMA-119, 8.4: primary volume descriptor). Its UUID is the modification date, or else the creation date."""
     found: dict[int, bytes] = {}
     for number in range(MAX_DESCRIPTORS):
         block = base.read_at(32768 + number * 2048, 2048)
@@ -52,7 +52,7 @@ def _date(stamp: bytes) -> str:
 
 
 def _joliet(unicode: str, plain: str) -> str:
-    """The label with the letters of the Joliet descriptor as far as they agree, and the rest of the longer plain one."""
+    """The label in the spelling of the Joliet descriptor as far as the two agree, continued by the rest of a longer plain one."""
     merged = ""
     for wide, narrow in zip(unicode, plain, strict=False):
         if narrow == "_":
@@ -67,7 +67,7 @@ def _joliet(unicode: str, plain: str) -> str:
 
 
 def udf(base: Stream) -> Content | None:
-    """``udf`` (ECMA-167): the label of the logical volume, and the UUID that blkid makes of the name of the volume set."""
+    """``udf`` (ECMA-167): the label of the logical volume, and the UUID that blkid derives from the name of the volume set."""
     kinds = {base.read_at(32768 + number * 2048 + 1, 5) for number in range(MAX_DESCRIPTORS)}
     if not kinds & {b"NSR02", b"NSR03"}:
         return None
@@ -95,7 +95,7 @@ def _dstring(raw: bytes) -> str:
 
 
 def _volume_set(name: str) -> str:
-    """What libblkid makes of the first 16 characters: hexadecimal digits stay, others become their code."""
+    """The UUID that libblkid derives from the first 16 characters: hexadecimal digits are kept, others are replaced by their code."""
     data = name.encode()[:16]
     if len(data) < 8:
         return ""
@@ -108,6 +108,6 @@ def _volume_set(name: str) -> str:
 
 
 def ubi(base: Stream) -> Content | None:
-    """``ubi``: volumes on flash memory; the number of the image stands for a UUID."""
+    """``ubi``: volumes on flash memory; the image number serves as UUID."""
     block = base.read_at(0, 28)
     return Content("ubi", str(int.from_bytes(block[24:28], "big"))) if block[:4] == b"UBI#" and len(block) == 28 else None

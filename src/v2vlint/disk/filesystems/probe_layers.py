@@ -1,5 +1,6 @@
-"""What lies between a disk and its filesystem and is recognised like one: RAID members, encryption, LVM,
-bcache, and filesystems of several devices or machines."""
+"""What lies between a disk and its filesystem and is recognised in the same way: RAID members, encryption, LVM, bcache, and filesystems
+that span devices or machines.
+"""
 
 from __future__ import annotations
 
@@ -22,7 +23,7 @@ _LUKS, _SECOND_LUKS = b"LUKS\xba\xbe", b"SKUL\xba\xbe\0\2"
 
 
 def luks(base: Stream) -> Content | None:
-    """``crypto_LUKS``, version 1 or 2; a LUKS2 that has lost its first header is known by the second."""
+    """``crypto_LUKS``, version 1 or 2; a LUKS2 volume without its first header is recognised by the second."""
     head = base.read_at(0, 512)
     if head[:6] != _LUKS:
         places = (1 << power for power in range(14, 23))
@@ -70,7 +71,7 @@ def zfs(base: Stream) -> Content | None:
 
 
 def _zfs(base: Stream) -> Content:
-    """The pool's number and name, from the list of names and values (XDR) in the first label."""
+    """The pool's number and name, from the name-value list (XDR) in the first label."""
     pairs = base.read_at(16 << 10, 112 << 10)
     guid = _after(pairs, b"\0\0\0\x09pool_guid\0\0\0" + b"\0\0\0\x08\0\0\0\x01", 8)
     name = _after(pairs, b"\0\0\0\x04name" + b"\0\0\0\x09\0\0\0\x01", 260)
@@ -84,7 +85,7 @@ def _after(data: bytes, mark: bytes, size: int) -> bytes:
 
 
 def vmfs(base: Stream) -> Content | None:
-    """``VMFS``: the filesystem of ESX on its volume, with the UUID as ESX writes it."""
+    """``VMFS``: the filesystem of ESX on its volume, with the UUID in ESX's notation."""
     block = base.read_at(2 << 20, 157)
     if block[:4] != b"\x5e\xf1\xab\x2f" or len(block) < 157:
         return None
@@ -115,7 +116,7 @@ _BCACHEFS = bytes.fromhex("c68573f666ce90a9d96a60cf803df7ef")
 
 
 def bcache(base: Stream) -> Content | None:
-    """``bcache``: its superblock says that it lies in sector 8; a bcachefs of before 2021 has the same magic (``struct cache_sb``)."""
+    """``bcache``: its superblock states that it is in sector 8. bcachefs used the same magic number before 2021 (``struct cache_sb``)."""
     block = base.read_at(4096, 104)
     if block[24:40] != _BCACHE or struct.unpack_from("<Q", block, 8)[0] != 8:
         return None
@@ -123,7 +124,7 @@ def bcache(base: Stream) -> Content | None:
 
 
 def bcachefs(base: Stream) -> Content | None:
-    """``bcachefs`` under its old or its new magic (``struct bch_sb``)."""
+    """``bcachefs`` by its old or its new magic number (``struct bch_sb``)."""
     block = base.read_at(4096, 104)
     if block[24:40] not in (_BCACHE, _BCACHEFS):
         return None
@@ -131,14 +132,14 @@ def bcachefs(base: Stream) -> Content | None:
 
 
 def drbd(base: Stream) -> Content | None:
-    """``drbd``: metadata of version 8 or 9 in the last 4 KiB of the backing device; its UUID is the 64-bit number of the device."""
+    """``drbd``: metadata of version 8 or 9 in the last 4 KiB of the backing device; the UUID is the device's 64-bit number."""
     block = base.read_at((base.size & ~0xFFF) - 4096, 64) if base.size >= 8192 else b""
     at = {b"\x83\x74\x02\x6b": 40, b"\x83\x74\x02\x6c": 40, b"\x83\x74\x02\x6d": 48}.get(block[60:64])
     return None if at is None else Content("drbd", f"{struct.unpack_from('>Q', block, at)[0]:x}")
 
 
 def gfs2(base: Stream) -> Content | None:
-    """``gfs2``, or ``gfs`` by the number of its format; the label is the name of the lock table (``struct gfs2_sb``)."""
+    """``gfs2``, or ``gfs`` according to its format number; the label is the name of the lock table (``struct gfs2_sb``)."""
     block = base.read_at(65536, 272)
     if block[:4] != b"\x01\x16\x19\x70":
         return None

@@ -16,7 +16,7 @@ _PROMISE = (63, 255, 256, 16, 399, 591, 675, 735, 911, 974, 991, 951, 3087)
 
 
 def firmware_raid(base: Stream) -> Content | None:
-    """The member of a firmware RAID, by blkid's word for it; or None."""
+    """The member of a firmware RAID, as named by blkid; or None."""
     sectors = base.size // SECTOR
     if sectors < 128:
         return None

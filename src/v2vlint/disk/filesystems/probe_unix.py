@@ -1,4 +1,4 @@
-"""The superblocks of the filesystems that Linux keeps its roots on, and of swap space."""
+"""The superblocks of filesystems that Linux can have as its root, and of swap space."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def ext(base: Stream) -> Content | None:
     if incompat & 8 or log_size > 6:
         return Content("jbd", standard_uuid(block[104:120])) if incompat & 8 else None
     free, blocks = found["s_free_blocks_count_lo"], found["s_blocks_count_lo"]
-    if incompat & 0x80:  # 64bit; without it nobody reads the upper halves (ext4_free_blocks_count)
+    if incompat & 0x80:  # 64bit; without that feature the upper halves are ignored (ext4_free_blocks_count)
         free, blocks = free | found["s_free_blocks_count_hi"] << 32, blocks | found["s_blocks_count_hi"] << 32
     more = details(
         block_size=1024 << log_size,
@@ -43,7 +43,7 @@ def _ext_type(compat: int, incompat: int, read_only: int) -> str:
 
 
 def names_of_ext_features(compat: int, incompat: int, read_only: int) -> list[str]:
-    """The feature names that old kernels and boot loaders stumble over, as tune2fs(8) spells them."""
+    """The names, as spelled by tune2fs(8), of features that old kernels and boot loaders do not support."""
     table = (
         (compat, ((4, "has_journal"), (0x20, "dir_index"), (0x200, "sparse_super2"), (0x1000, "orphan_file"))),
         (incompat, ((0x10, "meta_bg"), (0x40, "extent"), (0x80, "64bit"), (0x200, "flex_bg"), (0x2000, "metadata_csum_seed"),
@@ -107,7 +107,7 @@ _TUX_ON_ICE = b"\xed\xc3\x02\xe9\x98\x56\xe5\x0c"
 
 
 def ufs(base: Stream) -> Content | None:
-    """``ufs`` of either version (``struct fs`` of BSD), in the places where its superblock may be."""
+    """``ufs`` of either version (``struct fs`` of BSD), at every possible place of its superblock."""
     for place in (8192, 65536, 0, 256 << 10):
         block = base.read_at(place, 1376)
         for order, magics in (("<", (b"\x19\x01\x54\x19", b"\x54\x19\x01\x00")), (">", (b"\x19\x54\x01\x19", b"\x00\x01\x19\x54"))):
@@ -120,7 +120,7 @@ _MINIX, _MINIX_3 = {0x137F: 1, 0x138F: 1, 0x2468: 2, 0x2478: 2}, 0x4D5A
 
 
 def minix(base: Stream) -> Content | None:
-    """``minix`` of version 1 to 3, with the sanity checks of its fsck, as two bytes are a weak sign."""
+    """``minix`` of version 1 to 3, with the sanity checks of its fsck, since a magic number of two bytes is a weak sign."""
     block = base.read_at(1024, 32)
     for order in "<>":
         inodes, zones, inode_maps, zone_maps, first, log, _size, magic, state = struct.unpack_from(f"{order}HHHHHHIHH", block)

@@ -1,4 +1,4 @@
-"""The files of a machine that runs somewhere else: each folder is listed once and each file opened when it is asked for, by the parent."""
+"""The files of a remote running machine: the parent process lists each folder once, and opens each file, on request."""
 
 from __future__ import annotations
 
@@ -31,12 +31,12 @@ class RemoteFileSystem:
         return RemoteNode(self, "", Stat(Kind.DIR, 0, 0o755))
 
     def open(self, path: str, what: str = "") -> HostFile:
-        """The file at ``path``, or what is asked of it."""
+        """The file at ``path``, opened by the parent process."""
         place = self._url.replace("sftp://", f"sftp{what}://", 1)
         return HostFile(f"{place}{quote(path or '/', errors='surrogateescape')}", files=self._files)
 
     def answer(self, path: str, what: str) -> bytes:
-        """What the server says of ``path``."""
+        """The server's answer about ``path``."""
         file = self.open(path, what)
         try:
             if file.size > MAX_LISTING:
@@ -46,7 +46,7 @@ class RemoteFileSystem:
             file.close()
 
     def listed(self, path: str) -> dict[str, tuple[Stat, str]]:
-        """What is in a folder, with the targets of links as far as the server told them at once."""
+        """The entries of a folder, with link targets if the server included them."""
         if path not in self._folders:
             rows: list[list[Any]] = json.loads(self.answer(path, "+list"))
             self._folders[path] = {str(name): (_stat(*map(int, rest)), str(target)) for name, *rest, target in rows}
@@ -59,7 +59,7 @@ def _stat(mode: int, size: int, uid: int, gid: int, mtime: int) -> Stat:
 
 
 class RemoteNode:
-    """An inode by its path."""
+    """An inode, identified by its path."""
 
     def __init__(self, system: RemoteFileSystem, path: str, found: Stat, target: str = "") -> None:
         self._system, self._path, self._stat, self._target = system, path, found, target
@@ -82,7 +82,7 @@ class RemoteNode:
         return self._target or self._system.answer(self._path, "+link").decode("utf-8", "surrogateescape")
 
     def open(self) -> BinaryIO:
-        """See :class:`~v2vlint.disk.filesystems.node.Node`. A file is read in whole, while it is small enough to be."""
+        """See :class:`~v2vlint.disk.filesystems.node.Node`. The whole file is read, up to a maximum size."""
         if self._stat.kind is not Kind.FILE:
             raise ImageError("not a regular file")
         found: Any = self._system.open(self._path)

@@ -1,4 +1,4 @@
-"""File contents made of runs of disk blocks, for readers that know all runs of a file beforehand."""
+"""File contents made of runs of disk blocks, for readers that know all runs of a file in advance."""
 
 from __future__ import annotations
 

@@ -28,8 +28,9 @@ Place = tuple[int, int]
 
 @dataclass(frozen=True, slots=True)
 class SquashfsInode:
-    """The fields of an inode. For a directory ``start`` and ``offset`` are where its list is, for a file its first block; ``tail`` is
-    where the block sizes or the link target follow."""
+    """The fields of an inode. ``start`` and ``offset`` locate a directory's list; for a file, ``start`` is its first block. ``tail`` is the
+    place of the block sizes or the link target.
+    """
 
     kind: Kind
     mode: int
@@ -72,14 +73,14 @@ class SquashFileSystem:
         return SquashNode(self, (self._root >> 16, self._root & 0xFFFF))
 
     def _metadata_block(self, at: int) -> tuple[bytes, int]:
-        """A block of metadata and where the next one begins."""
+        """A block of metadata, and the position of the next one."""
         header = struct.unpack("<H", self.base.read_at(at, 2))[0]
         size = header & (_PLAIN_METADATA - 1)
         data = self.base.read_at(at + 2, size)
         return data if header & _PLAIN_METADATA else self._unpack(data, _METADATA), at + 2 + size
 
     def metadata(self, table: int, place: Place, length: int) -> tuple[bytes, Place]:
-        """``length`` bytes of metadata from ``place`` (block relative to ``table``, offset in it) on, and the place after them."""
+        """``length`` bytes of metadata starting at ``place`` (block relative to ``table``, offset in it), and the place after them."""
         if length > MAX_METADATA:
             raise ImageError(f"squashfs metadata of {length} bytes")
         block, offset = table + place[0], place[1]
@@ -96,7 +97,7 @@ class SquashFileSystem:
         return b"".join(parts), (block - table, offset)
 
     def _entry(self, table: int, index: int, size: int) -> bytes:
-        """An entry of one of the tables that are reached through a list of pointers."""
+        """An entry of a table that is located through a list of pointers."""
         block, offset = divmod(index * size, _METADATA)
         pointer = struct.unpack("<Q", self.base.read_at(table + block * 8, 8))[0]
         return self.metadata(pointer, (0, offset), size)[0]
@@ -122,11 +123,11 @@ class SquashFileSystem:
         return dict(_names(data))
 
     def follow(self, inode: SquashfsInode, length: int) -> bytes:
-        """The bytes that follow an inode: block sizes or a link target."""
+        """The bytes after an inode: block sizes or a link target."""
         return self.metadata(self._inode_table, inode.tail, length)[0]
 
     def fragment(self, index: int) -> bytes:
-        """The block that holds the tail ends of files."""
+        """The block that contains the tail ends of files."""
         if index >= self._fragments:
             raise ImageError("damaged squashfs (fragment)")
         start, size, _unused = struct.unpack("<QII", self._entry(self._fragment_table, index, 16))
@@ -141,7 +142,7 @@ _LAYOUTS = {1: "<IIHHI", 2: "<IIII", 3: "<II", 8: "<IIIIHHI", 9: "<QQQIIII", 10:
 
 
 def _fields(kind: int, raw: tuple[int, ...]) -> tuple[int, int, int, int]:
-    """Size, start, offset and fragment of the kinds of inodes."""
+    """The size, start, offset and fragment of each type of inode."""
     match kind:
         case 1:
             return raw[2], raw[0], raw[3], 0
@@ -200,7 +201,7 @@ class SquashFile(Stream):
 
 
 class SquashNode:
-    """An inode as the rest of v2vlint sees it."""
+    """Implements :class:`~v2vlint.disk.filesystems.node.Node`."""
 
     def __init__(self, fs: SquashFileSystem, place: Place) -> None:
         self._fs, self._place = fs, place
@@ -267,5 +268,5 @@ _PACKERS: dict[int, Callable[[bytes, int], bytes]] = {1: _zlib, 2: _lzma, 3: _lz
 
 
 def open_squashfs(_content: Content, streams: Sequence[Stream]) -> SquashFileSystem:
-    """The reader of :data:`~v2vlint.disk.filesystems.formats.FORMATS`."""
+    """The reader named in :data:`~v2vlint.disk.filesystems.formats.FORMATS`."""
     return SquashFileSystem(streams[0])

@@ -1,6 +1,6 @@
-"""The superblocks of the filesystems that Linux keeps its roots on, with the field names of the kernel's headers.
+"""The superblocks of filesystems that Linux can have as its root, with the field names of the kernel's headers.
 
-Probes and readers take them from here: one table for each structure.
+Probes and readers share these definitions.
 """
 
 from __future__ import annotations

@@ -1,8 +1,9 @@
-"""Files that Windows compresses behind a reparse point (WOF: CompactOS, ``compact /exe``): XPRESS in chunks of 4, 8 or 16 KiB, LZX in 32.
+"""Files that Windows compresses behind a reparse point (WOF: CompactOS, ``compact /exe``): XPRESS in chunks of 4, 8 or 16 KiB, LZX in
+chunks of 32 KiB.
 
-The reparse point names the provider and the algorithm, the stream ``WofCompressedData`` holds a table of where each chunk ends, and the
-chunks; one that did not shrink is stored. The unnamed stream is a hole of the file's size (Linux knows nothing of it; ntfs-3g's plugin
-and wimlib's ``wof.h`` describe it).
+The reparse point names the provider and the algorithm. The stream ``WofCompressedData`` holds a table with the end of each chunk, then the
+chunks; a chunk that did not shrink is stored as is. The unnamed stream is a hole of the file's size. Linux does not support this; the
+format is described by ntfs-3g's plugin and wimlib's ``wof.h``.
 """
 
 from __future__ import annotations
@@ -52,7 +53,7 @@ class WofStream(Chunked):
             raise ImageError(f"a file compressed by Windows (WOF) is damaged: {error}") from error
 
     def _end(self, number: int) -> int:
-        """Where chunk ``number`` ends in the stream; -1 stands for the table."""
+        """The end of chunk ``number`` in the stream; chunk -1 is the table."""
         if number < 0:
             return self._data
         if (number + 1) * self._chunk >= self.size:
@@ -62,7 +63,7 @@ class WofStream(Chunked):
 
 
 def open_wof(data: bytes, packed: BinaryIO, size: int) -> WofStream:
-    """The file whose reparse point holds ``data``. Unsupported for what lies in an image file (WIM boot), or in an unknown form."""
+    """The file whose reparse point is ``data``. Unsupported when the content is in an image file (WIM boot) or in an unknown form."""
     if len(data) < 16:
         raise ImageError("its reparse point is cut short")
     _version, provider, _own, algorithm = struct.unpack_from("<4I", data)

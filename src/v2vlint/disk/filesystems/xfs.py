@@ -34,7 +34,9 @@ _KINDS = {modes.S_IFREG: Kind.FILE, modes.S_IFDIR: Kind.DIR, modes.S_IFLNK: Kind
 
 @dataclass(frozen=True, slots=True)
 class XfsInode:
-    """The fields of an inode; ``fork`` is its data fork, ``format`` how that is to be read, ``attributes`` the same of its other fork."""
+    """The fields of an inode. ``fork`` is its data fork and ``format`` the format of that fork; ``attributes`` is the same for the
+    attribute fork.
+    """
 
     number: int
     kind: Kind
@@ -83,11 +85,11 @@ class Xfs:
         self.directory = functools.lru_cache(maxsize=2048)(self._directory)
 
     def as_it_lies(self) -> Xfs:
-        """See :class:`~v2vlint.disk.filesystems.node.Journaled`. GRUB's ``xfs.c`` knows no log."""
+        """See :class:`~v2vlint.disk.filesystems.node.Journaled`. GRUB's ``xfs.c`` ignores the log."""
         return self._lying or self
 
     def _replay(self, head: bytes) -> None:
-        """Lay what the log holds over the filesystem. One that cannot be replayed leaves it as it is, and ``stale`` says why."""
+        """Apply the log in memory. If it cannot be replayed, the filesystem stays as it is and ``stale`` says why."""
         from v2vlint.disk.filesystems.xfs_replay import Patched, replay
 
         try:
@@ -135,7 +137,7 @@ class Xfs:
         return XfsInode(number, kind, mode & 0o7777, uid, gid, size, mtime, layout, count, fork, attributes)
 
     def _place(self, block: int) -> int:
-        """The disk block of a filesystem block number, which holds the allocation group in its high bits."""
+        """The disk block for a filesystem block number, whose high bits are the allocation group."""
         return (block >> self._block_log) * int(self._group_blocks) + (block & ((1 << self._block_log) - 1))
 
     def content(self, inode: XfsInode) -> Stream | BinaryIO:
@@ -195,7 +197,7 @@ class Xfs:
             yield from self._leaf(pointer, level - 1, budget)
 
     def link(self, inode: XfsInode) -> bytes:
-        """The target of a symbolic link; version 5 puts a header before each block of a long one."""
+        """The target of a symbolic link. In version 5, each block of a long one has a header."""
         if inode.format == _LOCAL or not self.crc:
             return self.content(inode).read(inode.size)
         blocks = -(-inode.size // (self.block_size - 56))
@@ -246,7 +248,7 @@ class Xfs:
 
 
 class XfsNode(NumberedNode["Xfs"]):
-    """An inode as the rest of v2vlint sees it."""
+    """Implements :class:`~v2vlint.disk.filesystems.node.Node`."""
 
     def link(self) -> str:
         """See :class:`~v2vlint.disk.filesystems.node.Node`."""
@@ -265,5 +267,5 @@ class XfsNode(NumberedNode["Xfs"]):
 
 
 def open_xfs(content: Content, streams: Sequence[Stream]) -> Xfs:
-    """The reader of :data:`~v2vlint.disk.filesystems.formats.FORMATS`."""
+    """The reader named in :data:`~v2vlint.disk.filesystems.formats.FORMATS`."""
     return Xfs(streams[0], content.uuid, content.label)

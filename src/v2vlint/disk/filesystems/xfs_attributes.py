@@ -18,7 +18,7 @@ ReadBlocks = Callable[[int, int], bytes]
 
 
 def in_inode(fork: bytes) -> Iterator[tuple[str, bytes]]:
-    """Names and values of the short form."""
+    """Names and values in short form."""
     _size, count = struct.unpack_from(">HB", fork, 0)
     at = 4
     for _entry in range(count):
@@ -32,7 +32,7 @@ def in_inode(fork: bytes) -> Iterator[tuple[str, bytes]]:
 
 
 def in_leaves(read: ReadBlocks, block_size: int, *, crc: bool) -> Iterator[tuple[str, bytes]]:
-    """Names and values of all leaves, from the leftmost on; ``crc`` says that blocks have the headers of version 5."""
+    """Names and values of all leaves, leftmost first; ``crc`` says whether blocks have the headers of version 5."""
     number, seen = _first(read, crc=crc), set[int]()
     while number not in seen and len(seen) < MAX_LEAVES:
         seen.add(number)
@@ -77,7 +77,7 @@ def _leaf(block: bytes, read: ReadBlocks, block_size: int, *, crc: bool) -> Iter
 
 
 def _remote(read: ReadBlocks, block_size: int, first: int, size: int, *, crc: bool) -> bytes:
-    """A value in blocks of its own; those of version 5 have headers."""
+    """A value stored in blocks of its own, with headers in version 5."""
     if size > MAX_VALUE:
         raise ImageError(f"an extended attribute of {size} bytes")
     header = 56 if crc else 0

@@ -1,4 +1,4 @@
-"""The log of an XFS (fs/xfs/libxfs/xfs_log_format.h of Linux): where it lies, where it ends, and whether it was emptied by an unmount."""
+"""The log of an XFS (fs/xfs/libxfs/xfs_log_format.h of Linux): where it is, where it ends, and whether an unmount emptied it."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _UNMOUNT = 0x20
 
 
 def is_dirty(base: Stream, superblock: bytes) -> bool:
-    """Whether the last record of the internal log is anything but that of an unmount. False for an external or unreadable log."""
+    """Whether the last record of the internal log is not that of an unmount. False for an external or unreadable log."""
     log = XfsLog.of(base, superblock)
     head = 0 if log is None else log.head()
     last = None if log is None else log.last_record(head)
@@ -26,14 +26,14 @@ def is_dirty(base: Stream, superblock: bytes) -> bool:
 
 
 class XfsLog:
-    """The log in sectors. The first word of each is the cycle it was written in, but for record headers."""
+    """The log in sectors. Each starts with the number of the cycle it was written in, except for record headers."""
 
     def __init__(self, base: Stream, offset: int, sectors: int) -> None:
         self._base, self.offset, self.sectors = base, offset, sectors
 
     @classmethod
     def of(cls, base: Stream, superblock: bytes) -> XfsLog | None:
-        """The log inside the filesystem; None when it has an external one (``struct xfs_dsb``)."""
+        """The log inside the filesystem; None when it is external (``struct xfs_dsb``)."""
         found = XFS.read(superblock)
         block_size, start = found["sb_blocksize"], found["sb_logstart"]
         group_blocks, blocks = found["sb_agblocks"], found["sb_logblocks"]
@@ -44,7 +44,7 @@ class XfsLog:
         return cls(base, place * block_size, blocks * block_size // SECTOR)
 
     def read(self, number: int, count: int) -> bytes:
-        """So many sectors; the log goes round."""
+        """``count`` sectors of the log, which is a ring."""
         first = min(count, self.sectors - number)
         data = self._base.read_at(self.offset + number * SECTOR, first * SECTOR)
         return data if first == count else data + self.read(0, count - first)
@@ -76,7 +76,9 @@ class XfsLog:
         return high
 
     def whole_head(self) -> int:
-        """The head, without sectors behind a gap: they arrived before something that never did (``xlog_find_verify_cycle`` of Linux)."""
+        """The head, without sectors after a gap: they were written before something that never arrived (``xlog_find_verify_cycle`` of
+        Linux).
+        """
         head, count = self.head() or self.sectors, min(self.sectors, IN_FLIGHT * _LARGEST // SECTOR)
         newest = self.cycle(head - 1)
         ranges = ((max(0, self.sectors - count + head), self.sectors, newest - 2), (max(0, head - count), head, newest - 1))
@@ -92,7 +94,7 @@ class XfsLog:
         return [int.from_bytes(second if word == MAGIC.to_bytes(4, "big") else word, "big") for word, second in words]
 
     def newest(self, head: int) -> Iterator[int]:
-        """The sectors of the record headers before ``head``, the last one first."""
+        """The sectors of the record headers before ``head``, newest first."""
         seen, at = 0, head
         while (number := self.last_record(at)) is not None:
             seen, at = seen + ((at - number) % self.sectors or self.sectors), number

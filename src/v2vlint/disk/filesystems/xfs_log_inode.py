@@ -11,7 +11,7 @@ from v2vlint.model.errors import ImageError
 _CORE, _LOCAL, _EXTENTS, _ROOT = 1, 2, 4, 8
 _OTHER_LOCAL, _OTHER_EXTENTS, _OTHER_ROOT = 0x40, 0x80, 0x100
 _BIGTIME, _LARGE_COUNTS = 8, 16
-# The fields of an inode that are numbers: offset and struct letter. What differs between versions is added by ``_fields``.
+# The numeric fields of an inode: offset and struct letter. ``_fields`` adds what differs between versions.
 _FIXED = (
     (0, "H"), (2, "H"), (6, "H"), (8, "I"), (12, "I"), (16, "I"), (20, "H"), (22, "H"), (56, "Q"), (64, "Q"), (72, "I"),
     (84, "I"), (88, "H"), (90, "H"), (92, "I"), (96, "I"),
@@ -21,8 +21,9 @@ _VERSION_3 = ((104, "Q"), (112, "Q"), (120, "Q"), (128, "I"), (152, "Q"))
 
 @dataclass(frozen=True, slots=True)
 class InodeChange:
-    """What one transaction logged of an inode: its core as on disk, and its data fork and that of its attributes if they were logged too;
-    the roots of trees are in the form of the log."""
+    """The parts of an inode that one transaction logged: its core as on disk, and its data and attribute forks if they were logged, too.
+    The roots of trees are in the format of the log.
+    """
 
     number: int
     lsn: int
@@ -33,7 +34,7 @@ class InodeChange:
     other_root: bytes | None = None
 
     def applied(self, data: bytes) -> bytes:
-        """The inode as it is on disk after the change; one that was written later than it was logged stays as it is."""
+        """The inode on disk after the change. An inode that was written later than it was logged stays as it is."""
         written = int.from_bytes(data[112:120], "big") if data[:2] == b"IN" and data[4] >= 3 else 0
         if written not in (0, 2**64 - 1) and written > self.lsn:
             return data
@@ -49,7 +50,7 @@ class InodeChange:
 
 
 def inode_change(regions: Sequence[bytes], lsn: int) -> InodeChange:
-    """The change that the regions of a log item are."""
+    """The change described by the regions of a log item."""
     head = regions[0]
     if len(head) < 52 or len(regions) < 2:
         raise ImageError("its log holds a damaged inode")
@@ -66,7 +67,7 @@ def inode_change(regions: Sequence[bytes], lsn: int) -> InodeChange:
 
 
 def _on_disk(core: bytes) -> bytes:
-    """The core in the disk's byte order; that of version 3 has 176 bytes, of 1 and 2 the first 96."""
+    """The core in the disk's byte order; it has 176 bytes in version 3 and 96 in versions 1 and 2."""
     size = 176 if core[4] >= 3 and len(core) >= 176 else 96
     result = bytearray(core[:size])
     for offset, letter in _fields(core, size):
@@ -85,7 +86,7 @@ def _fields(core: bytes, size: int) -> list[tuple[int, str]]:
 
 
 def _root_on_disk(block: bytes, room: int, *, header: int) -> bytes:
-    """The root of an extent tree: in the log it is a block with its header, on disk it has level and count alone (``xfs_bmbt_to_bmdr``)."""
+    """The root of an extent tree: in the log it is a block with a header, on disk it has only level and count (``xfs_bmbt_to_bmdr``)."""
     level, count = struct.unpack_from(">HH", block, 4)
     logged, stored = (len(block) - header) // 16, (room - 4) // 16
     keys = block[header : header + count * 8]

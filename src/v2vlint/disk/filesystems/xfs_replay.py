@@ -1,8 +1,8 @@
 """What the log of an XFS would change at the next mount (fs/xfs/xfs_log_recover.c and fs/xfs/libxfs/xfs_log_format.h of Linux).
 
-Records from the tail to the head of the log hold transactions; those that were committed are laid over the filesystem in memory: parts
-of buffers, and inodes with their data forks. The image is not touched. Intents to free space or to change the reverse map, which the
-kernel finishes afterwards, change nothing that a reader sees; those that move extents do, and make the result uncertain.
+The records between the tail and the head of the log contain transactions. Committed ones are applied to the filesystem in memory: parts of
+buffers, and inodes with their forks. The image is not modified. The kernel also completes intents: those that free space or change the
+reverse map do not affect a reader; those that move extents do, and make the result uncertain.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ _TRANSACTION = b"NART"
 
 @dataclass(slots=True)
 class _Item:
-    """A log item: its regions, of which the first describes the others; ``total`` is how many it has."""
+    """A log item: its regions, of which the first describes the others; ``total`` is their number."""
 
     total: int
     regions: list[bytes]
@@ -63,14 +63,14 @@ class _Transaction:
         self.last = self.items[-1].regions
 
     def more(self, data: bytes) -> None:
-        """The rest of the last region, which did not fit into one record."""
+        """The rest of the last region, which did not fit into the record."""
         if self.last:
             self.last[-1] += data
 
 
 @dataclass(slots=True)
 class Changes:
-    """What a log changes: 128-byte chunks of the disk by their number, inodes by theirs. ``uncertain`` names what is not replayed."""
+    """What a log changes: 128-byte chunks of the disk, and inodes, by their number. ``uncertain`` names what is not replayed."""
 
     chunks: dict[int, bytes] = field(default_factory=dict)
     inodes: dict[int, list[InodeChange]] = field(default_factory=dict)
@@ -101,7 +101,7 @@ def replay(base: Stream, superblock: bytes) -> Changes:
 
 
 def _transactions(log: XfsLog, *, has_crc: bool) -> Iterator[_Transaction]:
-    """Committed transactions in the order of their commits."""
+    """Committed transactions, in commit order."""
     running: dict[int, _Transaction] = {}
     for header, data in _records(log, has_crc=has_crc):
         lsn = int.from_bytes(header[16:24], "big")
@@ -121,7 +121,7 @@ def _transactions(log: XfsLog, *, has_crc: bool) -> Iterator[_Transaction]:
 
 
 def _operations(data: bytes, count: int) -> Iterator[tuple[int, int, bytes]]:
-    """Transaction number, flags and data of each operation of a record (``struct xlog_op_header``)."""
+    """The transaction number, flags and data of each operation of a record (``struct xlog_op_header``)."""
     at = 0
     for _number in range(count):
         if at + 12 > len(data):
@@ -132,7 +132,7 @@ def _operations(data: bytes, count: int) -> Iterator[tuple[int, int, bytes]]:
 
 
 def _records(log: XfsLog, *, has_crc: bool) -> Iterator[tuple[bytes, bytes]]:
-    """The records from the tail to the head: header and data with the words that cycle numbers took the place of."""
+    """The records from the tail to the head: each header, and the data with the words that cycle numbers had replaced."""
     last = _last(log)
     if last is None:
         return
@@ -149,8 +149,9 @@ def _records(log: XfsLog, *, has_crc: bool) -> Iterator[tuple[bytes, bytes]]:
 
 
 def _last(log: XfsLog) -> _Record | None:
-    """The last record of the log. One that was cut short does not count, nor what follows one that fails its checksum, while that may have
-    been on its way to the disk (``xlog_find_verify_log_record`` and ``xlog_verify_head`` of Linux)."""
+    """The last record of the log. A truncated record does not count, nor do those after a wrong checksum if they may still have been in
+    flight (``xlog_find_verify_log_record`` and ``xlog_verify_head`` of Linux).
+    """
     head = log.whole_head()
     found = [_Record(log, number) for number in islice(log.newest(head), IN_FLIGHT + 1)]
     if found and (head - found[0].number) % log.sectors != found[0].sectors:
@@ -164,7 +165,7 @@ def _last(log: XfsLog) -> _Record | None:
 
 
 class _Record:
-    """A record of the log (``struct xlog_rec_header``), which further headers follow when its data is larger than 32 KiB."""
+    """A record of the log (``struct xlog_rec_header``). More headers follow when its data exceeds 32 KiB."""
 
     def __init__(self, log: XfsLog, number: int) -> None:
         header = log.sector(number % log.sectors)
@@ -183,7 +184,7 @@ class _Record:
         self._data = log.read((number + headers) % log.sectors, blocks)
 
     def is_whole(self) -> bool:
-        """Whether the checksum fits; zero stands for none. Machines of 32 bits counted four bytes fewer of the header."""
+        """Whether the checksum is right; zero means none. 32-bit machines included four bytes fewer of the header."""
         stored = int.from_bytes(self.header[32:36], "little")
         return not stored or any(self._sum(size) == stored for size in (328, 324))
 
@@ -194,7 +195,7 @@ class _Record:
         return crc32c(crc, self._data[: self._length]) ^ 0xFFFFFFFF
 
     def unpacked(self) -> bytes:
-        """The data with the first word of each sector back in its place."""
+        """The data with the first word of each sector restored."""
         words = [self.header[44 + at : 48 + at] for at in range(0, 256, 4)]
         words += [extended[4 + at : 8 + at] for extended in self._extended for at in range(0, 256, 4)]
         data = bytearray(self._data)
@@ -204,7 +205,7 @@ class _Record:
 
 
 def _head_of_buffer(item: _Item) -> tuple[int, int, int, Sequence[int]]:
-    """Flags, length in sectors, first sector and the map of dirty chunks of a buffer (``struct xfs_buf_log_format``)."""
+    """The flags, length in sectors, first sector and map of dirty chunks of a buffer (``struct xfs_buf_log_format``)."""
     head = item.regions[0]
     if len(head) < 20:
         raise ImageError("its log holds a damaged buffer")
@@ -213,7 +214,7 @@ def _head_of_buffer(item: _Item) -> tuple[int, int, int, Sequence[int]]:
 
 
 def _cancelled(item: _Item) -> tuple[int, int] | None:
-    """Place and length of a buffer that was freed: nothing logged of it before counts."""
+    """The place and length of a freed buffer: earlier changes to it do not count."""
     if item.kind != _BUFFER:
         return None
     flags, length, sector, _map = _head_of_buffer(item)
@@ -221,7 +222,7 @@ def _cancelled(item: _Item) -> tuple[int, int] | None:
 
 
 def _buffer(item: _Item, changes: Changes, cancelled: Counter[tuple[int, int]]) -> None:
-    """Take over the dirty chunks of a buffer: each run of bits of its map is a region, or several where a page ends."""
+    """Record the dirty chunks of a buffer. Each run of bits in its map is a region, or several where a page ends."""
     flags, length, sector, bitmap = _head_of_buffer(item)
     if flags & _CANCEL:
         cancelled[(sector, length)] -= 1

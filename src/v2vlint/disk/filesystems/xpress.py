@@ -1,4 +1,6 @@
-"""XPRESS with Huffman codes ([MS-XCA], "LZ77+Huffman"), one chunk at a time. dissect's stops with the input, not with the last symbol."""
+"""XPRESS with Huffman codes ([MS-XCA], "LZ77+Huffman"), one chunk at a time. dissect's decoder stops at the end of the input, not after the
+last symbol.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +10,7 @@ _TABLE, _END = 256, 256
 
 
 class _Bits:
-    """Bits from the highest on, of little-endian words of 16 bits, two of which are read ahead; single bytes come from behind them."""
+    """Bits of little-endian 16-bit words, highest bit first, with two words of read-ahead; literal bytes come from the data after them."""
 
     def __init__(self, data: bytes) -> None:
         self._data, self._at, self._held, self._left = data, _TABLE, 0, 0
@@ -20,7 +22,7 @@ class _Bits:
         self._left += 16
 
     def number(self, size: int) -> int:
-        """The next bytes as a number; zeros behind the end, which the last symbols may ask for."""
+        """The next bytes as a number; zeros beyond the end, since the last symbols may read ahead."""
         if self._at > len(self._data) + 8:
             raise ValueError("XPRESS data is cut short")
         found = int.from_bytes(self._data[self._at : self._at + size], "little")

@@ -34,7 +34,7 @@ class HiveDraft:
         self._root = self._guarded(lambda: HiveFile(stream).root)
 
     def values(self, key: str) -> Values | None:
-        """Names and values of a key; None when there is no such key."""
+        """The names and values of a key; None when there is no such key."""
         return self._guarded(lambda: _values(node) if (node := self._root.key(key)) is not None else None)
 
     def value(self, key: str, name: str) -> RegistryData | None:
@@ -60,7 +60,7 @@ class HiveDraft:
         return _written(self._guarded(lambda: dict(self._walk())))
 
     def edited(self, edits: Iterable[RegistryEdit]) -> str:
-        """The text after ``edits``. StaleEdit when the hive is not as one of them expects."""
+        """The text after ``edits``. StaleEdit when the hive is not in the state that one of them expects."""
         edits = tuple(edits)
         self.check(edits)
         keys = self._guarded(lambda: dict(self._walk()))
@@ -77,7 +77,7 @@ class HiveDraft:
         return _written(keys)
 
     def check(self, edits: Iterable[RegistryEdit]) -> None:
-        """StaleEdit when the hive is not as one of ``edits`` expects."""
+        """Raise StaleEdit when the hive is not in the state that one of ``edits`` expects."""
         for edit in edits:
             key = self.resolve(edit.key)
             if isinstance(edit, RegistrySet):

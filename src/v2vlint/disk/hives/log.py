@@ -24,7 +24,7 @@ _MASK = 0xFFFFFFFF
 
 @dataclass(frozen=True, slots=True)
 class BaseBlock:
-    """The first sector of a hive or of a log."""
+    """The base block: the first sector of a hive or a log."""
 
     raw: bytes
 
@@ -78,7 +78,7 @@ def checksum(block: bytes | bytearray) -> int:
 
 
 def replay(head: bytes, logs: Sequence[bytes]) -> tuple[bytes, dict[int, bytes]] | None:
-    """The base block and the sectors (by number, from the start of the file) that the logs change in a hive with the base block ``head``.
+    """The base block and the sectors (by number, from the start of the file) that the logs change in the hive with the base block ``head``.
 
     None when no log belongs to it.
     """

@@ -82,7 +82,9 @@ class HiveKey:
             return self._search(name)
 
     def _search(self, name: str) -> HiveKey | None:
-        """Search one by one: the library is case-sensitive in the index leaves of old hives, and assumes ASCII for name hints."""
+        """Search the keys one by one: the library is case-sensitive in the index leaves of old hives, and assumes that name hints are
+        ASCII.
+        """
         folded = name.lower()
         return next((key for key in self.children() if key.name.lower() == folded), None)
 
@@ -102,7 +104,7 @@ class HiveKey:
 
 
 class HiveFile:
-    """An opened hive. ``in_transaction`` says that its last changes are only in its log files, ``replayed`` that they are read from there.
+    """An opened hive. ``in_transaction`` means that its last changes are only in its log files, ``replayed`` that those are included.
 
     ``logs`` supplies the content of the log files when needed.
     """

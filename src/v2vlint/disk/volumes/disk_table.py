@@ -1,4 +1,4 @@
-"""The partition table that counts on a disk or array: whether it is its own, and in which sectors it counts."""
+"""The partition table in effect on a disk or array: whether it is its own, and which sector size its numbers refer to."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from v2vlint.disk.volumes.table import SECTORS, Table, read_table
 
 
 def disk_table(disk: Stream, stated: int = 0) -> Table:
-    """The table, unless it is that of a RAID array with its superblock at the end, which every member shows.
+    """The table, unless it belongs to a RAID array with its superblock at the end, in which case every member shows it.
 
-    ``stated`` is the sector size that the image gives, 0 when it gives none.
+    ``stated`` is the sector size given by the image, 0 when it gives none.
     """
     table = _counted(disk, stated)
     if table.partitions:
@@ -23,7 +23,7 @@ def disk_table(disk: Stream, stated: int = 0) -> Table:
 
 
 def _counted(disk: Stream, stated: int) -> Table:
-    """The table. An MBR does not say in which sectors it counts: those by which something is found."""
+    """The table. An MBR does not state its sector size: the size that leads to known content is chosen."""
     table = read_table(disk, stated or SECTORS[0])
     if table.kind != "dos" or stated or _is_filled(disk, table):
         return table

@@ -1,6 +1,7 @@
-"""Dynamic disks of Windows (Logical Disk Manager): the database at the end of each, and the volumes that it describes.
+"""Dynamic disks of Windows (Logical Disk Manager): the database at the end of each disk, and the volumes it describes.
 
-Sizes on the disk are in sectors of 512 bytes, numbers big-endian. The layout is described by Linux' ``block/partitions/ldm.c`` and libldm.
+Sizes on the disk are in sectors of 512 bytes, numbers are big-endian. The layout is described by Linux' ``block/partitions/ldm.c`` and
+libldm.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ _STRIPED, _SPANNED, _RAID5 = 1, 2, 3
 
 @dataclass(frozen=True, slots=True)
 class LdmMember:
-    """A dynamic disk: its GUID and group, where its volumes begin, and the records of the group's database, as bytes by their type."""
+    """A dynamic disk: its GUID and group, where its volumes start, and the raw records of the group's database by type."""
 
     disk: str
     group: str
@@ -37,7 +38,7 @@ class LdmMember:
 
 @dataclass(frozen=True, slots=True)
 class LdmPart:
-    """An extent on a disk, in bytes: ``offset`` is its place in the component, ``column`` its number in a stripe."""
+    """An extent of a disk, in bytes: ``offset`` is its place in the component, ``column`` its number in a stripe set."""
 
     component: int
     disk: int
@@ -49,7 +50,8 @@ class LdmPart:
 
 @dataclass(frozen=True, slots=True)
 class LdmVolume:
-    """A volume: ``kind`` in ldmtool's words (simple, spanned, striped, mirrored, RAID5), ``hint`` the drive letter, ``disks`` GUIDs.
+    """A volume: ``kind`` as named by ldmtool (simple, spanned, striped, mirrored, RAID5), ``hint`` is the drive letter, ``disks`` are
+    GUIDs.
 
     ``stream`` is its content, or ``problem`` says why it cannot be read.
     """
@@ -65,7 +67,7 @@ class LdmVolume:
 
 
 class _Fields:
-    """A record read field by field: numbers and texts have their length in front."""
+    """A record, read field by field: numbers and texts are preceded by their length."""
 
     def __init__(self, data: bytes, at: int = 0x18) -> None:
         self._data, self._at = data, at
@@ -109,7 +111,7 @@ def _text(head: bytes, at: int, size: int = 64) -> str:
 
 
 def _records(table: bytes, size: int) -> Iterator[tuple[int, int, bytes]]:
-    """(type, flags, record) of every record, put together from its fragments; a record begins with its first fragment's header."""
+    """(type, flags, record) of every record, joined from its fragments; a record starts with its first fragment's header."""
     groups: dict[int, dict[int, bytes]] = {}
     wanted: dict[int, int] = {}
     for at in range(0, min(len(table), MAX_RECORDS * size), size):
@@ -127,7 +129,7 @@ def _records(table: bytes, size: int) -> Iterator[tuple[int, int, bytes]]:
 
 
 def volumes(members: Mapping[str, tuple[LdmMember, Stream]]) -> list[LdmVolume]:
-    """The volumes of one group; ``members`` are its disks by GUID, as many as there are."""
+    """The volumes of one group; ``members`` are its available disks by GUID."""
     newest = max((member for member, _disk in members.values()), key=lambda member: member.sequence)
     disks = dict(_disks(newest))
     parts = tuple(map(_part, _of_type(newest, _PARTITION)))
@@ -223,7 +225,7 @@ def _kind(components: Sequence[_Component], extents: Sequence[Sequence[LdmPart]]
 
 
 def _content(components: Sequence[_Component], extents: Sequence[Sequence[LdmPart]], size: int, streams: Mapping[int, Stream]) -> Stream:
-    """The first component that is whole: of a mirror any will do."""
+    """The first complete component: any half of a mirror will do."""
     problem = ImageError("a volume without a component")
     for component, parts in zip(components, extents, strict=True):
         try:
@@ -263,7 +265,7 @@ def _column(parts: Sequence[LdmPart], streams: Mapping[int, Stream]) -> tuple[in
 
 
 class Raid5(Chunked):
-    """RAID 5 with its parity rotating left and the data following it ("left symmetric"); one column may be missing."""
+    """RAID 5, left symmetric: parity rotates left and the data follows it. One column may be missing."""
 
     def __init__(self, columns: Sequence[tuple[int, Stream | None]], chunk: int) -> None:
         if sum(stream is None for _size, stream in columns) > 1 or len(columns) < 3:
@@ -272,7 +274,7 @@ class Raid5(Chunked):
         self._columns = [stream for _size, stream in columns]
 
     def piece(self, number: int, inside: int, count: int) -> bytes:
-        """See :class:`~v2vlint.disk.stream.Chunked`. What is on a missing disk is what the others leave over."""
+        """See :class:`~v2vlint.disk.stream.Chunked`. The content of a missing disk is computed from the others."""
         width = len(self._columns)
         row, position = divmod(number, width - 1)
         parity = width - 1 - row % width

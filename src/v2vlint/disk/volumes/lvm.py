@@ -20,7 +20,7 @@ _POOLS = frozenset({"thin-pool", "cache-pool", "vdo-pool"})
 
 @dataclass(frozen=True, slots=True)
 class Physical:
-    """A physical volume: its UUID and the newest metadata text found on it (empty when it carries none)."""
+    """A physical volume: its UUID and the newest metadata text found on it (empty when it has none)."""
 
     uuid: str
     metadata: str = ""
@@ -30,8 +30,8 @@ class Physical:
 class Logical:
     """A visible logical volume: ``stream`` is its content, or ``problem`` says why it cannot be read.
 
-    ``lost`` is how many legs of it are missing or not in sync. A ``plain`` one is nothing but parts of physical volumes, which no snapshot
-    watches. ``kinds`` are LVM's words for the types of all its segments, and of those of the volumes that it is made of.
+    ``lost`` is the number of its legs that are missing or out of sync. A ``plain`` volume consists of nothing but parts of physical volumes
+    and has no snapshots. ``kinds`` are LVM's names for the types of its segments and of those of the volumes below it.
     """
 
     group: str
@@ -90,7 +90,7 @@ def _seqno(metadata: str) -> int:
 
 
 def volumes(group: Group, present: Mapping[str, Stream]) -> list[Logical]:
-    """The visible volumes of ``group``, without pools. ``present`` are the physical volumes at hand, by UUID."""
+    """The visible volumes of ``group``, without pools. ``present`` are the available physical volumes by UUID."""
     snapshots = _snapshots(group)
     return [
         _volume(group, name, tree, present, snapshots)
@@ -126,7 +126,7 @@ def _is_plain(group: Group, name: str, tree: Mapping[str, Value]) -> bool:
 
 
 def _below(group: Group, name: str) -> list[str]:
-    """A volume and the volumes that it is made of: any word of its segments that names one."""
+    """A volume and the volumes below it: those named by any word of its segments."""
     found = [name]
     for one in found:
         for segment in segments_of(group.logical.get(one, {})):
@@ -147,7 +147,7 @@ def _physical(group: Group, volumes: Iterable[str]) -> set[str]:
 
 
 def _all_kinds(group: Group, volumes: Sequence[str]) -> tuple[str, ...]:
-    """The types of all segments; ``snapshot`` where one of the volumes has a snapshot of the old kind."""
+    """The types of all segments; ``snapshot`` if one of the volumes has a snapshot of the old kind."""
     kinds = {kind for name in volumes for kind in _kinds(group.logical.get(name, {}))}
     return tuple(sorted(kinds | ({"snapshot"} if _watched(group) & {*volumes} else set())))
 

@@ -1,4 +1,6 @@
-"""What an LVM volume holds, by the types of its segments: stripes, mirrors, RAID, thin pools and caches, on one another."""
+"""The content of an LVM volume according to the types of its segments: stripes, mirrors, RAID, thin pools and caches, which can be
+stacked.
+"""
 
 from __future__ import annotations
 
@@ -35,7 +37,7 @@ Segment = Mapping[str, Value]
 
 @dataclass
 class LvmContents:
-    """Opens volumes of ``group``; ``present`` are the physical volumes at hand, by UUID. ``lost`` counts legs that were done without."""
+    """Opens volumes of ``group``; ``present`` are the available physical volumes by UUID. ``lost`` counts the missing legs."""
 
     group: Group
     present: Mapping[str, Stream]
@@ -43,7 +45,7 @@ class LvmContents:
     _open: list[str] = field(default_factory=list)
 
     def volume(self, name: str) -> Stream:
-        """The content of any volume, hidden ones too; ImageError when a part is missing, Unsupported when it is of another type."""
+        """The content of any volume, including hidden ones. ImageError when a part is missing, Unsupported for an unknown segment type."""
         tree = self.group.logical.get(name)
         if tree is None:
             raise ImageError(f"damaged LVM metadata (no volume {name})")
@@ -124,7 +126,7 @@ class LvmContents:
         return Parity(level, layout, disks, _checked(chunk), legs, size)
 
     def _legs(self, segment: Segment) -> tuple[dict[int, Stream], int]:
-        """The legs at hand that are in sync, by slot, and how many there should be."""
+        """The available legs that are in sync, by slot, and how many there should be."""
         names = [str(name) for name in words(segment, "raids")]
         offset = number(segment, "data_offset") * 512
         found: dict[int, tuple[Stream, bytes]] = {}
@@ -168,7 +170,7 @@ def _checked(chunk: int) -> int:
 
 
 def _in_sync(slot: int, head: bytes, newest: bytes) -> bool:
-    """Whether a leg holds what the volume holds, by dm-raid's superblocks; without any, all legs do."""
+    """Whether a leg is in sync with the volume, according to dm-raid's superblocks; without superblocks, all legs are."""
     if not newest:
         return True
     failed = struct.unpack_from("<Q", newest, 24)[0] >> slot & 1 if slot < 64 else 0

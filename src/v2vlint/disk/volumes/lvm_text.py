@@ -1,4 +1,4 @@
-"""LVM's metadata text (lvm(8), the format of its configuration files): the tree, and the volume group in it."""
+"""LVM's metadata text (lvmconfig(8) syntax): the tree, and the volume group in it."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Group:
 
 
 def parse(metadata: str) -> dict[str, Value]:
-    """LVM's configuration syntax as nested dictionaries; ImageError when it does not fit."""
+    """LVM's configuration syntax as nested dictionaries; ImageError when it is malformed."""
     tokens = [(match.lastgroup, match[match.lastgroup]) for match in _TOKEN.finditer(metadata) if match.lastgroup]
     tokens.append(("end", ""))
     tree, at = _section(tokens, 0, 0)

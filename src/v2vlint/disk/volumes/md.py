@@ -1,4 +1,4 @@
-"""Linux MD RAID (md(4), drivers/md/md_p.h): superblocks 0.90 and 1.x, and what an array of any level holds."""
+"""Linux MD RAID (md(4), drivers/md/md_p.h): superblocks 0.90 and 1.x, and the content of arrays of any level."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ _V1 = Fields(
     max_dev=(220, "I"),
 )
 _ROLES = 256
-# struct mdp_superblock_s counts in words of 32 bits, in the byte order of the host that made it: this is the little-endian one.
+# struct mdp_superblock_s is in 32-bit words, in the byte order of the host that created it: this is the little-endian one.
 _V0 = Fields(
     "<",
     major_version=(1 * 4, "I"),
@@ -61,8 +61,9 @@ _V0 = Fields(
 class MdMember:
     """One superblock, ``place`` bytes from the start. ``role`` is the slot in the array, -1 for a spare or faulty device.
 
-    Offsets and sizes are bytes. ``uuid`` is written as blkid does, ``array_uuid`` as mdadm does; ``name`` is ``host:name`` (1.x) or the
-    preferred minor (0.90). ``active`` are the slots that had a working member when it was written, ``dirty``: not all parity was.
+    Offsets and sizes are bytes. ``uuid`` is in blkid's notation, ``array_uuid`` in mdadm's; ``name`` is ``host:name`` (1.x) or the
+    preferred minor (0.90). ``active`` are the slots that had a working member when the superblock was written; ``dirty`` means that parity
+    was not up to date everywhere.
     """
 
     version: str
@@ -85,7 +86,7 @@ class MdMember:
 
     @property
     def label(self) -> str:
-        """What blkid calls the label: the name of a 1.x array."""
+        """What blkid reports as the label: the name of a 1.x array."""
         return "" if self.version == "0.90" else self.name
 
     @property
@@ -175,7 +176,7 @@ def _descriptors(block: bytes) -> Iterator[tuple[int, int]]:
 
 
 def describe(member: MdMember) -> tuple[tuple[str, str], ...]:
-    """Details of a member device."""
+    """The details of a member device."""
     facts = {
         "level": level_name(member.level),
         "md_version": member.version,
@@ -188,12 +189,12 @@ def describe(member: MdMember) -> tuple[tuple[str, str], ...]:
 
 
 def level_name(level: int) -> str:
-    """``raid1``, ``linear``…, as /proc/mdstat says."""
+    """The level as in /proc/mdstat: ``raid1``, ``linear``…"""
     return {-1: "linear", -4: "multipath", -5: "faulty", -3: "container"}.get(level, f"raid{level}")
 
 
 def condition(members: Sequence[tuple[MdMember, str]]) -> tuple[tuple[str, str], ...]:
-    """Details of an array by its members, each with a name: what is missing, what was left behind."""
+    """The details of an array from its named members: which are missing, and which are out of date."""
     known = [member for member, _name in members]
     newest = max(known, key=lambda member: member.events)
     slots = in_sync(known)
@@ -210,13 +211,15 @@ def condition(members: Sequence[tuple[MdMember, str]]) -> tuple[tuple[str, str],
 
 
 def in_sync(members: Sequence[MdMember]) -> dict[int, MdMember]:
-    """The members that hold what the array holds, by slot: those that saw its last events, as md's ``super_1_validate`` decides."""
+    """The members with the current content of the array, by slot: those that saw its last events, as decided by md's
+    ``super_1_validate``.
+    """
     newest = max(member.events for member in members)
     return {member.role: member for member in members if member.role >= 0 and member.events >= newest - 1}
 
 
 def assemble(members: Sequence[tuple[MdMember, Stream]]) -> Stream:
-    """The content of an array from the members at hand; Unsupported or ImageError names what is missing."""
+    """The content of an array from the available members; Unsupported or ImageError names what is missing."""
     reference = max((member for member, _base in members), key=lambda member: member.events)
     for feature, reason in ((_RESHAPE, "is being reshaped"), (_JOURNAL, "has a write journal")):
         if reference.features & feature:
@@ -258,9 +261,9 @@ def _raid0(parts: Sequence[Stream], reference: MdMember) -> Stream:
 
 
 class Raid0(Chunked):
-    """RAID 0 over parts of any size: zones of equal height, as drivers/md/raid0.c makes them.
+    """RAID 0 over members of different sizes: zones of equal height, as created by drivers/md/raid0.c.
 
-    ``absolute`` is its original layout, where the device of a chunk follows from its place in the array, not in the zone.
+    ``absolute`` is the original layout, in which the device of a chunk depends on its place in the array, not in the zone.
     """
 
     def __init__(self, parts: Sequence[Stream], chunk: int, *, absolute: bool = False) -> None:
@@ -276,7 +279,7 @@ class Raid0(Chunked):
         super().__init__(total, chunk)
 
     def piece(self, number: int, inside: int, count: int) -> bytes:
-        """See :class:`~v2vlint.disk.stream.Chunked`. Zones begin at whole chunks."""
+        """See :class:`~v2vlint.disk.stream.Chunked`. Zones start at whole chunks."""
         start, floor, parts = next(zone for zone in reversed(self._zones) if zone[0] <= number * self._chunk)
         own = number - start // self._chunk
         turn = number if self._absolute else own

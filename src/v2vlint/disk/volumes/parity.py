@@ -1,6 +1,7 @@
-"""RAID 4, 5 and 6 as drivers/md/raid5.c lays them out; what missing members held is computed from the others.
+"""RAID 4, 5 and 6 as laid out by drivers/md/raid5.c; the content of missing members is computed from the others.
 
-RAID 6 follows "The mathematics of RAID-6" (H. P. Anvin): P is the sum, Q the sum weighted with powers of 2 in GF(2^8) of polynomial 0x11d.
+RAID 6 follows "The mathematics of RAID-6" (H. P. Anvin): P is the sum, Q the sum weighted with powers of 2 in GF(2^8) with polynomial
+0x11d.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ class ParityRow:
 
 
 def row_of(level: int, layout: int, disks: int, stripe: int) -> ParityRow:
-    """The layout of a stripe; Unsupported for one that Linux does not have."""
+    """The layout of a stripe; Unsupported for one that Linux does not implement."""
     if level == 6:
         return _six(layout, disks, stripe)
     p, data = _five(PARITY_LAST if level == 4 else layout, disks, stripe)
@@ -78,7 +79,9 @@ def _six(layout: int, disks: int, stripe: int) -> ParityRow:
 
 
 def _weighted(p: int, q: int, data: tuple[int, ...], disks: int, *, ddf: bool = False) -> ParityRow:
-    """Powers count from the disk after Q on, P and Q left out; DDF counts from the first disk, P and Q included."""
+    """The data slots with their weights. Powers count from the disk after Q, skipping P and Q; DDF counts from the first disk, including P
+    and Q.
+    """
     order = range(disks) if ddf else [(q + 1 + index) % disks for index in range(disks)]
     counted = [slot for slot in order if ddf or slot not in (p, q)]
     power = {slot: index for index, slot in enumerate(counted)}
@@ -86,9 +89,9 @@ def _weighted(p: int, q: int, data: tuple[int, ...], disks: int, *, ddf: bool = 
 
 
 class Parity(Chunked):
-    """The content of a RAID 4, 5 or 6. ``parts`` are the members at hand by slot, ``size`` the bytes that each contributes.
+    """The content of a RAID 4, 5 or 6. ``parts`` are the available members by slot, ``size`` is the number of bytes that each contributes.
 
-    ImageError when more of them are missing than the level bears.
+    ImageError when more members are missing than the level tolerates.
     """
 
     def __init__(self, level: int, layout: int, disks: int, chunk: int, parts: Mapping[int, Stream], size: int) -> None:

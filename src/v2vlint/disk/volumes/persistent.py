@@ -27,7 +27,7 @@ class _Node:
 
 
 class MetadataTrees:
-    """B-trees of 64-bit values on one metadata device. ImageError where a node is none."""
+    """B-trees of 64-bit values on a metadata device. ImageError for an invalid node."""
 
     def __init__(self, base: Stream) -> None:
         self._base = base
@@ -46,7 +46,7 @@ class MetadataTrees:
         raise ImageError("damaged device-mapper metadata (tree too deep)")
 
     def items(self, root: int, depth: int = 0) -> Iterator[tuple[int, int]]:
-        """Every key and value, in the order of the keys."""
+        """Every key and value, in key order."""
         if depth > MAX_DEPTH:
             raise ImageError("damaged device-mapper metadata (tree too deep)")
         node = self._node(root)
@@ -75,7 +75,7 @@ class MetadataTrees:
 
 
 class Thin(Chunked):
-    """One thin volume of a pool, ``size`` bytes. What was never written comes from ``origin``, or is zeros."""
+    """One thin volume of a pool, ``size`` bytes. Blocks that were never written come from ``origin``, or are zeros."""
 
     def __init__(self, metadata: Stream, data: Stream, device: int, size: int, origin: Stream | None = None) -> None:
         head = metadata.read_at(0, BLOCK)
@@ -100,7 +100,7 @@ class Thin(Chunked):
 
 
 class LvmCache(Chunked):
-    """An LVM cache in front of ``origin``: blocks that the cache holds are read from it, as it may be written back late."""
+    """An LVM cache in front of ``origin``. Cached blocks are read from the cache, as they may not have been written back."""
 
     def __init__(self, metadata: Stream, data: Stream, origin: Stream, size: int) -> None:
         head = metadata.read_at(0, BLOCK)

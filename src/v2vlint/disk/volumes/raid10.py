@@ -1,4 +1,4 @@
-"""RAID 10 as drivers/md/raid10.c lays it out: near, far and offset copies, and far copies in sets."""
+"""RAID 10 as laid out by drivers/md/raid10.c: near, far and offset copies, and far copies in sets."""
 
 from __future__ import annotations
 
@@ -13,7 +13,9 @@ _OFFSET, _SETS = 1 << 16, 17
 
 @dataclass(frozen=True, slots=True)
 class Geometry:
-    """How many ``near`` and ``far`` copies there are, ``offset``: far copies lie in the next stripe; ``far_set`` disks share them."""
+    """The numbers of ``near`` and ``far`` copies; with ``offset``, far copies are in the next stripe. They are confined to sets of
+    ``far_set`` disks.
+    """
 
     disks: int
     near: int
@@ -23,7 +25,9 @@ class Geometry:
 
 
 def geometry(layout: int, disks: int) -> Geometry:
-    """The layout word of a superblock; ImageError for one that cannot be, Unsupported for one that Linux does not have."""
+    """The geometry in the layout word of a superblock; ImageError for an impossible one, Unsupported for one that Linux does not
+    implement.
+    """
     near, far, sets = layout & 0xFF, layout >> 8 & 0xFF, layout >> _SETS
     if not near or not far or near * far > disks:
         raise ImageError(f"damaged RAID superblock (layout {layout:#x})")
@@ -33,7 +37,7 @@ def geometry(layout: int, disks: int) -> Geometry:
 
 
 class Raid10(Chunked):
-    """The content of a RAID 10. ``parts`` are the members at hand by slot, ``size`` the bytes that each contributes."""
+    """The content of a RAID 10. ``parts`` are the available members by slot, ``size`` is the number of bytes that each contributes."""
 
     def __init__(self, layout: int, disks: int, chunk: int, parts: Mapping[int, Stream], size: int) -> None:
         self._shape = shape = geometry(layout, disks)
@@ -63,7 +67,7 @@ class Raid10(Chunked):
                 slot, row = 0, row + 1
 
     def _next(self, device: int) -> int:
-        """The disk of the next far copy."""
+        """The disk with the next far copy."""
         shape = self._shape
         group, rest = device // shape.far_set, shape.disks % shape.far_set
         last = (shape.disks // shape.far_set - 1) * shape.far_set

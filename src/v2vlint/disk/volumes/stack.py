@@ -1,4 +1,4 @@
-"""Everything between disks and filesystems: partition tables, RAID, LVM and encryption, on top of one another in any order."""
+"""Everything between disks and filesystems: partition tables, RAID, LVM and encryption, stacked in any order."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ MAX_DEPTH = 8
 
 @dataclass(slots=True)
 class Layer:
-    """A block device while the stack is being built: what is known of it, its bytes, its content and how deep it lies."""
+    """A block device while the stack is being built: what is known about it, its bytes, its content and its depth."""
 
     device: BlockDevice
     stream: Stream | None
@@ -42,9 +42,9 @@ class Layer:
 
 
 class Stack:
-    """The block devices of a guest and the filesystems on them. Nothing here raises on damaged bytes: see ``problems``.
+    """The block devices of a guest and their filesystems. Nothing here raises on damaged bytes: see ``problems``.
 
-    ``unreadable`` lists contents there is no reader for, with the reason; they only matter when no root is found elsewhere.
+    ``unreadable`` lists contents for which there is no reader, with the reason; they only matter when no root is found elsewhere.
     """
 
     def __init__(self, images: Sequence[Image], keys: Keys) -> None:
@@ -71,7 +71,7 @@ class Stack:
         return {layer.device.disk: layer.stream for layer in self.layers.values() if layer.device.kind == "disk" and layer.stream}
 
     def filesystems(self) -> Iterator[BlockDevice]:
-        """Devices that hold a filesystem there is a reader for; of a multi-device btrfs only the first."""
+        """Devices with a filesystem that can be read; of a btrfs on several devices only the first."""
         seen: set[str] = set()
         for layer in self.layers.values():
             kind, uuid = layer.content.type, layer.content.uuid
@@ -112,7 +112,7 @@ class Stack:
         return system
 
     def name_arrays(self, arrays: Iterable[ArrayName]) -> None:
-        """Give RAID arrays the names that a root's mdadm.conf has for them."""
+        """Name the RAID arrays as the mdadm.conf of a root does."""
         for device in self.blocks.with_arrays(arrays):
             self.layers[device.name].device = device
 
@@ -137,7 +137,7 @@ class Stack:
 
     @contextmanager
     def _guard(self, name: str) -> Iterator[None]:
-        """Damaged bytes are a problem of the device ``name``, whatever a parser makes of them."""
+        """Turn any exception that a parser raises on damaged bytes into a problem of the device ``name``."""
         try:
             yield
         except ImageError as error:
@@ -203,7 +203,7 @@ class Stack:
             layer.device = replace(layer.device, problem=f"{kind.title} is not supported")
 
     def _combine(self) -> None:
-        """Open RAID arrays, encrypted devices and volume groups until nothing new appears; then those that are incomplete."""
+        """Open RAID arrays, encrypted devices and volume groups until nothing new appears; then the incomplete ones."""
         for final in (False, True):
             before = -1
             while before != len(self.layers):
@@ -258,7 +258,7 @@ class Stack:
         self._on(layers, replace(device, size=stream.size), stream)
 
     def _dynamic(self, final: bool) -> None:
-        """Bring up the volumes of a group of dynamic disks when all of them are there; at last with those that are."""
+        """Bring up the volumes of a group of dynamic disks when all its disks have been found; in the last round, with those that have."""
         from v2vlint.disk.volumes import ldm
 
         for layer in self._of_type("ldm_member"):
@@ -279,7 +279,7 @@ class Stack:
                 self._dynamic_volumes(members)
 
     def _ldm_metadata(self, disk: Layer) -> Stream | None:
-        """The partition with the database of a GPT disk."""
+        """The partition with the database, on a GPT disk."""
         parts = (self.layers[part.name] for part in self.blocks.children(disk.device.name))
         return next((part.stream for part in parts if part.device.part_type == LDM_METADATA_TYPE), None)
 
@@ -310,7 +310,7 @@ class Stack:
             from v2vlint.disk.crypto.bitlocker import unlock
         name = f"luks-{layer.content.uuid}" if luks else f"bitlocker-{layer.device.name}"
         secrets = self.keys.opening(layer.device, self.blocks, name, layer.device.detail("volume_guid"))
-        # BitLocker that is suspended, or on but not yet activated, lies open.
+        # A BitLocker volume that is suspended, or not yet activated, can be opened without a key.
         plain = unlock(base, secrets) if secrets or not luks else None
         if plain is None:
             self.fail(layer.device.name, *_locked(layer.device, bool(secrets)))
@@ -318,7 +318,7 @@ class Stack:
         self._on([layer], BlockDevice(name, "luks" if luks else "bitlocker", plain.size, 0), cached(plain))
 
     def encrypted(self) -> Iterator[tuple[BlockDevice, tuple[str, ...]]]:
-        """Encrypted devices, each with the further names that a key may be given for."""
+        """Encrypted devices, each with the other names by which a key may be given."""
         for layer in self._of_type("crypto_LUKS", "BitLocker"):
             opened = f"{'luks' if layer.content.type == 'crypto_LUKS' else 'bitlocker'}-{layer.content.uuid or layer.device.name}"
             yield layer.device, (opened, layer.device.detail("volume_guid"))
@@ -337,7 +337,7 @@ class Stack:
                     self._done.discard(layer.device.name)
 
     def _group(self, group: Group, layers: Mapping[str, Layer], final: bool) -> bool:
-        """Bring up the volumes of a group; false when it has to wait for more physical volumes."""
+        """Bring up the volumes of a group; False when it has to wait for more physical volumes."""
         present = {uuid: layers[uuid] for uuid, _start in group.physical.values() if uuid in layers}
         if group.uuid in self._done:
             return True
@@ -383,5 +383,5 @@ def _disk_layer(index: int, image: Image) -> Layer:
 
 
 def cached(stream: Stream) -> Stream:
-    """``stream`` with a block cache of its own, for layers that are costly to read."""
+    """``stream`` with its own block cache, for layers that are slow to read."""
     return Cached(stream, count=256)

@@ -20,9 +20,9 @@ _GPT_MAGIC = b"EFI PART"
 
 @dataclass(frozen=True, slots=True)
 class Partition:
-    """One entry. ``start`` and ``size`` are bytes; ``type`` and ``uuid`` are written as in :class:`~v2vlint.model.blocks.BlockDevice`.
+    """One entry. ``start`` and ``size`` are bytes; ``type`` and ``uuid`` are in the notation of :class:`~v2vlint.model.blocks.BlockDevice`.
 
-    ``no_auto``: by its GPT attributes nobody may mount it who goes by its type (UAPI.2).
+    ``no_auto``: a GPT attribute says that the partition must not be mounted automatically because of its type (UAPI.2).
     """
 
     number: int
@@ -52,7 +52,7 @@ class Table:
 
 
 def read_table(disk: Stream, sector: int = 512) -> Table:
-    """The partition table of ``disk``. ``sector`` is the size of those that an MBR counts in; a GPT is found by its place."""
+    """The partition table of ``disk``. ``sector`` is the sector size for an MBR; a GPT's follows from its position."""
     first = disk.read_at(0, 512)
     if len(first) < 512 or first[510:512] != b"\x55\xaa":
         return Table()
