@@ -1,9 +1,10 @@
-"""Confinement of a process that touches guest bytes: what it was given and nothing else.
+"""Confines a process that handles guest bytes to the files it was granted.
 
-Landlock says which files, seccomp which system calls, both for good and for every thread. No new privileges, no capabilities but those
-that files of other users need, no core dump. Where the kernel has neither, what there is is used; :func:`lacking` says what there is not.
+Landlock restricts files and seccomp system calls, permanently and for every thread. The process gains no new privileges, keeps no
+capabilities but those for other users' files, and leaves no core dump. If the kernel lacks some of this, the rest is used; :func:`lacking`
+reports what is missing.
 
-Small and over ctypes on purpose; SECURITY.md says which libraries were read and why none is used.
+Small and over ctypes on purpose; SECURITY.md lists the libraries that were examined, and why none is used.
 """
 
 from __future__ import annotations
@@ -44,7 +45,7 @@ NO_BOUNDS = Bounds()
 
 
 def confine(grant: Grant) -> None:
-    """Confine this process, a reader written in Python, to ``grant``. For good; what the kernel lacks is left out."""
+    """Confine this process, a reader written in Python, to ``grant``. Permanent; what the kernel does not support is left out."""
     prctl(PR_SET_NO_NEW_PRIVS, 1)
     prctl(PR_SET_DUMPABLE, 0)
     lower(resource.RLIMIT_CORE, 0)
@@ -62,17 +63,17 @@ def confine(grant: Grant) -> None:
 
 
 def _python() -> Iterator[str]:
-    """Where this interpreter finds modules and their libraries."""
+    """The directories of this interpreter's modules and their libraries."""
     yield from (entry for entry in sys.path if entry and entry != "/")
     yield from (str(Path(prefix) / "lib") for prefix in dict.fromkeys((sys.base_prefix, sys.prefix)))
     yield from filter(None, os.environ.get("LD_LIBRARY_PATH", "").split(":"))
 
 
 def preparation(program: str, grant: Grant, bounds: Bounds = NO_BOUNDS, *, filtered: bool = True) -> Callable[[], None]:
-    """For ``preexec_fn``: the child, about to become ``program`` (an absolute path), is confined to ``grant`` and dies with its parent.
+    """For ``preexec_fn``: confine the child, about to become ``program`` (an absolute path), to ``grant``, and let it die with its parent.
 
-    It starts no processes (threads it may), opens no sockets but those granted and executes nothing but itself. What it writes is the
-    user's alone. One that filters its system calls itself is not ``filtered``.
+    It can start threads but no processes, open no sockets but granted ones, and execute nothing but itself. Files it creates are accessible
+    to the user only. A program that filters its own system calls is not ``filtered``.
     """
     given = grant + Grant((program, "/usr/share"))
     rules = landlock.ruleset(given, system=_SYSTEM, execute=(program, *_loaders()))
@@ -105,7 +106,7 @@ def _bind(bounds: Bounds) -> None:
 
 
 def lower(kind: int, wanted: int, margin: int = 0) -> None:
-    """Set a resource limit that cannot be raised again; a limit that is lower already stays. The hard one is ``margin`` above the soft."""
+    """Set a resource limit permanently, unless it already is lower. The hard limit is ``margin`` above the soft one."""
     hard = resource.getrlimit(kind)[1]
     allowed = wanted + margin if hard == resource.RLIM_INFINITY else min(wanted + margin, hard)
     resource.setrlimit(kind, (min(wanted, allowed), allowed))
@@ -120,7 +121,7 @@ def _loaders() -> tuple[str, ...]:
 
 
 def lacking() -> tuple[str, ...]:
-    """What this kernel or machine has not of the confinement, in words; empty when all of it is there."""
+    """The parts of the confinement that this kernel or machine lacks, in words; empty when it lacks none."""
     missing = []
     if not landlock.version():
         missing.append("Landlock (files)")

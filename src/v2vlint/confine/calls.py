@@ -33,7 +33,7 @@ renameat 264 38, renameat2 316 276, fchmod 91 52, utimensat 280 88, flock 73 32
 OPEN = "open 2 -, openat 257 56"
 CHECKED = "fcntl 72 25, ioctl 16 29, prlimit64 302 261, tgkill 234 131"
 
-# Denied to tools, which may do what their build of QEMU or of the C library needs but for this.
+# Denied to tools. Everything else is allowed, as QEMU and C library builds differ in what they need.
 PROCESSES = "fork 57 -, vfork 58 -, execveat 322 281, setns 308 268, unshare 272 97, clone3 435 435"
 CLONE = "clone 56 220"
 OTHERS = """
@@ -44,7 +44,7 @@ kcmp 312 272
 SOCKETS = "socketpair 53 199, connect 42 203, shmget 29 194, msgget 68 186, semget 64 190, mq_open 240 180"
 SERVING = "bind 49 200, listen 50 201, accept 43 202, accept4 288 242"
 SOCKET = "socket 41 198"
-# io_uring opens files and sockets past a filter of system calls.
+# io_uring opens files and sockets without passing the filter of system calls.
 KERNEL = """
 io_uring_setup 425 425, io_uring_enter 426 426, io_uring_register 427 427, bpf 321 280, perf_event_open 298 241,
 userfaultfd 323 282, keyctl 250 219, add_key 248 217, request_key 249 218, mount 165 40, umount2 166 39, move_mount 429 429,
@@ -63,7 +63,7 @@ NEWEST = 462
 
 
 def numbers(names: str, generic: bool) -> dict[str, int]:
-    """The numbers of a list above on one kind of architecture, by name; without those that it does not have."""
+    """The numbers by name of a list above on one kind of architecture, without those that it does not have."""
     fields = (entry.split() for entry in names.split(",") if entry.strip())
     found = ((field[0], field[2] if generic else field[1]) for field in fields)
     return {name: int(number) for name, number in found if number != "-"}

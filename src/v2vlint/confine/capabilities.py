@@ -20,7 +20,7 @@ WRITING = READING | 1 << _DAC_OVERRIDE
 
 
 def keep(kept: int) -> None:
-    """Drop all capabilities but those in ``kept`` (a bit each) that this process has now. They do not come back with an execve."""
+    """Drop all capabilities but those in ``kept`` (a bit mask) that this process has. An execve does not restore them."""
     from v2vlint.confine.seccomp import table
 
     numbers = _NUMBERS.get(table())

@@ -1,8 +1,8 @@
-"""Processes forked from a warm one: a server that has imported what its children need, and holds nothing of any guest.
+"""Processes forked from a warm one: a server that has imported what its children need, and holds no data of any guest.
 
-The parent hands over the four descriptors of a child (stdin, stdout, stderr and a socket); what is asked of the child comes on its stdin,
-so the server never sees it. A child is in a process group of its own, holds no other descriptor, and dies with the server, which ends when
-the parent does. It stays a zombie until the parent has killed its group: until then the number is nobody else's.
+The parent hands over a child's four descriptors (stdin, stdout, stderr and a socket). The request arrives on the child's stdin, so the
+server never sees it. A child has its own process group, holds no other descriptors, and dies with the server, which exits with the parent.
+It stays a zombie until the parent has killed its group: until then its pid cannot be reused.
 """
 
 from __future__ import annotations
@@ -47,7 +47,9 @@ _LOST = -signal.SIGKILL
 
 
 class Forked:
-    """A child of the server, with what :class:`subprocess.Popen` has of one; killed by SIGKILL, when the server is lost."""
+    """A child of the server, with the part of :class:`subprocess.Popen`'s interface that is needed. Its status is SIGKILL when the server
+    is lost.
+    """
 
     def __init__(self, server: _Server, pid: int) -> None:
         self._server, self.pid = server, pid
@@ -55,7 +57,7 @@ class Forked:
 
     @property
     def ended(self) -> bool:
-        """Whether it has ended; its number stays its own until :meth:`wait`."""
+        """Whether it has exited; its pid stays reserved until :meth:`wait`."""
         return self.returncode is not None or bool(self._ask("ended", True))
 
     def terminate(self) -> None:
@@ -64,7 +66,7 @@ class Forked:
             os.kill(self.pid, signal.SIGTERM)
 
     def wait(self, timeout: float | None = None) -> int:
-        """Its return code, once it has ended. subprocess.TimeoutExpired when it has not in ``timeout`` seconds."""
+        """Its return code, once it has exited. subprocess.TimeoutExpired when it has not within ``timeout`` seconds."""
         deadline = None if timeout is None else time.monotonic() + timeout
         while not self.ended:
             if deadline is not None and time.monotonic() > deadline:
@@ -104,7 +106,7 @@ class _Server:
             started.pop_all()
 
     def ask(self, order: Mapping[str, object], descriptors: Sequence[int] = ()) -> Any:
-        """The answer to an order. OSError when the server is gone."""
+        """The server's answer to an order. OSError when the server is gone."""
         with self._lock:
             socket.send_fds(self._control, [json.dumps(order).encode()], descriptors)
             answer = self._control.recv(_MESSAGE)
@@ -113,7 +115,7 @@ class _Server:
         return json.loads(answer)
 
     def close(self) -> None:
-        """Let it end, with all its children; a process that was forked from the owner only lets go of it."""
+        """Let it exit, with all its children. A process forked from the owner only closes its descriptors."""
         self._control.close()
         if self.owner == os.getpid():
             self._process.kill()
@@ -126,7 +128,7 @@ _server: _Server | None = None
 def fork(module: str, descriptors: Sequence[int]) -> Forked:
     """A child that has ``module`` imported and gets copies of four ``descriptors``: stdin, stdout, stderr and a socket to its parent.
 
-    It does what :func:`v2vlint.isolate.serve` does. OSError when there is none.
+    It runs :func:`v2vlint.isolate.serve`. OSError when the child cannot be started.
     """
     order = {"do": "fork", "module": module}
     try:
@@ -139,7 +141,7 @@ def fork(module: str, descriptors: Sequence[int]) -> Forked:
 
 
 def _running() -> _Server:
-    """The server for the modules' path and environment as they are now."""
+    """The server for the current module path and environment."""
     global _server
     environment = {name: os.environ[name] for name in _KEPT_ENVIRONMENT if name in os.environ}
     state = (os.getpid(), tuple(sys.path), tuple(environment.items()))
@@ -150,7 +152,7 @@ def _running() -> _Server:
 
 
 def end() -> None:
-    """End the server, if there is one, with all its children."""
+    """Stop the server, if there is one, with all its children."""
     global _server
     found, _server = _server, None
     if found is not None:
@@ -161,7 +163,7 @@ atexit.register(end)
 
 
 def serve(control: int, child: Callable[[int], NoReturn]) -> NoReturn:
-    """The server: fork children, which go on in ``child``, and tell what became of them, until the parent is gone."""
+    """The server: fork children, which continue in ``child``, and report on them, until the parent is gone."""
     prctl(PR_SET_NO_NEW_PRIVS, 1)
     server, forked = os.getpid(), Counter[str]()
     channel = socket.socket(fileno=control)
@@ -185,16 +187,16 @@ def serve(control: int, child: Callable[[int], NoReturn]) -> NoReturn:
 
 
 def _told(what: str, pid: int) -> bool | int:
-    """Whether a child has ended, or its return code, after which its number is free."""
+    """Whether a child has exited, or its return code, after which its pid is free."""
     if what == "ended":
         return os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT | os.WNOHANG) is not None
     return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
 
 
 def _warm(module: str, forked: Counter[str]) -> None:
-    """Import ``module`` and what its ``preload(many)`` imports: at the first fork, and with ``many`` once there are many.
+    """Import ``module`` and what its ``preload(many)`` imports: at the first fork, and with ``many`` once there have been many.
 
-    What fails here fails in the child again, which tells of it.
+    An import error here occurs again in the child, which reports it.
     """
     forked[module] += 1
     if forked[module] not in (1, _MANY):
@@ -206,7 +208,7 @@ def _warm(module: str, forked: Counter[str]) -> None:
 
 
 def _become(handles: Sequence[int], server: int) -> None:
-    """A child: its own group, its own descriptors and no others, and no life without the server."""
+    """Set up a child: its own process group, only its own descriptors, and death with the server."""
     with contextlib.suppress(OSError):
         os.setpgid(0, 0)
     prctl(PR_SET_PDEATHSIG, signal.SIGKILL)

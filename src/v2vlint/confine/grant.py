@@ -1,4 +1,4 @@
-"""What a confined process is given."""
+"""The files that a confined process may use."""
 
 from __future__ import annotations
 
@@ -8,10 +8,9 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Grant:
-    """Host paths that a confined process may read, and those that it may also write; a folder stands for all that is in it.
+    """Host paths that a confined process may read, and those that it may also write; a folder includes everything in it.
 
-    In the folders ``sockets`` a tool may make Unix sockets and accept connections there. Descriptors that it inherits are its own in any
-    case.
+    In the folders ``sockets``, a tool may create Unix sockets and accept connections. Inherited descriptors are always usable.
     """
 
     read: tuple[str, ...] = ()
@@ -19,7 +18,7 @@ class Grant:
     sockets: tuple[str, ...] = ()
 
     def __add__(self, other: Grant) -> Grant:
-        """Both."""
+        """The union of both."""
         return Grant((*self.read, *other.read), (*self.write, *other.write), (*self.sockets, *other.sockets))
 
 

@@ -1,4 +1,4 @@
-"""What tests pretend the kernel lacks: the confinement must be of use without. Children are told by their parent."""
+"""Kernel features that tests pretend to be missing: the confinement must be useful without them. Children are told by their parent."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Landlock: which files a process may open (landlock(7), Documentation/userspace-api/landlock.rst)."""
+"""Landlock: restricts the files that a process may open (landlock(7), Documentation/userspace-api/landlock.rst)."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ _FIRST = (1 << 13) - 1
 _SINCE = {2: REFER, 3: TRUNCATE, 5: IOCTL_DEV}
 _OF_FILES = EXECUTE | WRITE_FILE | READ_FILE | TRUNCATE | IOCTL_DEV
 _READ = READ_FILE | READ_DIR
-# Regular files and folders made and removed; no links, sockets, pipes or devices.
+# Create and remove regular files and folders; no links, sockets, pipes or devices.
 _WRITE = _READ | WRITE_FILE | TRUNCATE | REFER | 1 << 4 | 1 << 5 | 1 << 7 | 1 << 8 | IOCTL_DEV
-# Sockets made, and one that is in the way removed.
+# Create sockets, and remove one that is in the way.
 _SOCKETS = READ_DIR | 1 << 5 | 1 << 9
 # QEMU opens it for writing to find out which locks the kernel has.
 _SINK = "/dev/null"
@@ -35,7 +35,7 @@ _SCOPES = 3
 
 
 def version() -> int:
-    """The version of the kernel's interface; 0 when it has none, or has it switched off."""
+    """The version of the kernel's interface; 0 when Landlock is missing or disabled."""
     return 0 if "landlock" in PRETENDED else _version()
 
 
@@ -57,8 +57,8 @@ def _handled() -> int:
 def ruleset(grant: Grant, system: Iterable[str] = (), execute: Iterable[str] = ()) -> int | None:
     """The descriptor of a ruleset for :func:`enforce`; None without Landlock.
 
-    Everything is denied but reading ``grant.read`` and ``system``, reading and writing ``grant.write``, executing ``execute`` and sockets
-    in ``grant.sockets``; besides, as far as the kernel can: TCP, abstract sockets and signals to processes outside.
+    Denied is everything but reading ``grant.read`` and ``system``, reading and writing ``grant.write``, executing ``execute``, and sockets
+    in ``grant.sockets``; also, if the kernel supports it, TCP, abstract sockets, and signals to processes outside.
     """
     if not version():
         return None
@@ -79,7 +79,7 @@ def ruleset(grant: Grant, system: Iterable[str] = (), execute: Iterable[str] = (
 
 
 def _allow(rules: int, path: str, rights: int) -> None:
-    """Add a path; one that is not there, or cannot be reached, needs no rule."""
+    """Add a path; a path that does not exist or cannot be reached needs no rule."""
     try:
         found = os.open(path, os.O_PATH | os.O_CLOEXEC)
     except OSError:

@@ -1,4 +1,4 @@
-"""The few calls to the C library that Python has no words for."""
+"""The few calls to the C library that Python does not offer."""
 
 from __future__ import annotations
 
@@ -34,5 +34,5 @@ def prctl(option: int, value: int, third: int = 0) -> None:
 
 
 def address(buffer: ctypes.Array[ctypes.c_char]) -> ctypes.c_void_p:
-    """Where ``buffer`` lies."""
+    """The address of ``buffer``."""
     return ctypes.cast(buffer, ctypes.c_void_p)

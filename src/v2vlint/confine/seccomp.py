@@ -1,7 +1,7 @@
-"""seccomp: which system calls a process may make (seccomp(2)), as programs for the kernel's classic BPF machine.
+"""seccomp: restricts the system calls of a process (seccomp(2)), with programs for the kernel's classic BPF machine.
 
-A reader gets a list of what it may, a tool of what it may not. A denied call fails with EPERM; one that is too new to be known does not
-exist (ENOSYS), so that libraries fall back; a call of another architecture than the process's own kills it.
+A reader gets a list of allowed calls, a tool a list of denied ones. A denied call fails with EPERM. A call that is too new for the list
+fails with ENOSYS, so that libraries fall back to older ones. A call of a foreign architecture kills the process.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ DENY, ABSENT, READ_ONLY = _ERRNO | errno.EPERM, _ERRNO | errno.ENOSYS, _ERRNO | 
 _OPEN_TO_WRITE = 0o3 | 0o100 | 0o1000 | 0o20000000
 # TCGETS (is it a terminal?), FIONCLEX, FIOCLEX, FIONBIO, BLKGETSIZE64, BLKSSZGET.
 _IOCTLS = (0x5401, 0x5450, 0x5451, 0x5421, 0x80081272, 0x1268)
-# Signals by way of a file: F_SETOWN, F_SETSIG, F_SETOWN_EX, F_SETLEASE, F_NOTIFY.
+# Signals triggered through a file: F_SETOWN, F_SETSIG, F_SETOWN_EX, F_SETLEASE, F_NOTIFY.
 _SIGNALLING = (8, 10, 15, 1024, 1026)
 _AF_UNIX = 1
 _CLONE_THREAD, _CLONE3 = 0x10000, 435
@@ -40,7 +40,7 @@ Instruction = tuple[int, int, int, int]
 
 
 def table() -> str:
-    """The kind of table this process's system calls are in: ``x86_64``, ``generic``, or empty for one that is not known here."""
+    """The kind of table of this process's system calls: ``x86_64``, ``generic``, or empty for one that is not known here."""
     machine = platform.machine()
     if machine not in _AUDIT or sys.maxsize < 1 << 32 or sys.byteorder != "little":
         return ""
@@ -48,7 +48,7 @@ def table() -> str:
 
 
 def available() -> bool:
-    """Whether the kernel filters system calls, and they are known here."""
+    """Whether the kernel can filter system calls and their numbers are known here."""
     return "seccomp" not in PRETENDED and _available()
 
 
@@ -65,9 +65,9 @@ def _available() -> bool:
 
 
 def reader(pid: int, *, writes: bool) -> bytes:
-    """The filter for a process that reads files, computes and answers; with ``writes`` also one that writes files. ``pid`` is its own.
+    """The filter for a process that reads files, computes and answers; with ``writes``, one that also writes files. ``pid`` is its own.
 
-    Empty where filters are not available.
+    Empty when filters are not available.
     """
     if not available():
         return b""
@@ -89,7 +89,7 @@ def reader(pid: int, *, writes: bool) -> bytes:
 
 
 def _threads() -> list[Instruction]:
-    """Threads may be started, processes not. Libraries that derive keys (Argon2) compute in threads; they have their starter's limits."""
+    """Allow starting threads, but not processes. Libraries that derive keys (Argon2) compute in threads, which inherit all limits."""
     generic = table() == "generic"
     program: list[Instruction] = []
     for number in calls.numbers(calls.CLONE, generic).values():
@@ -98,9 +98,9 @@ def _threads() -> list[Instruction]:
 
 
 def tool(*, serves: bool = False) -> bytes:
-    """The filter for a program of others: no new processes (threads it may start), no sockets, nothing about other processes or the kernel.
+    """The filter for an external program: no new processes (only threads), no sockets, no access to other processes or the kernel.
 
-    One that ``serves`` may make Unix stream sockets and accept connections, but make none. Empty where filters are not available.
+    With ``serves``, it may create Unix stream sockets and accept connections, but not connect. Empty when filters are not available.
     """
     if not available():
         return b""
@@ -117,12 +117,12 @@ def tool(*, serves: bool = False) -> bytes:
 
 
 def _stream_sockets() -> list[Instruction]:
-    """AF_UNIX and SOCK_STREAM, with any flags: 1 is the one type without a bit of 14."""
+    """AF_UNIX and SOCK_STREAM, with any flags: 1 is the only type without a bit of 14."""
     return [_low(0), (_EQUAL, 1, 0, _AF_UNIX), _ret(DENY), _low(1), (_ANY_BIT, 0, 1, 14), _ret(DENY), _ret(ALLOW)]
 
 
 def install(program: bytes) -> None:
-    """Filter this process's system calls from now on, for good. Needs no-new-privileges."""
+    """Filter this process's system calls from now on, permanently. Needs no-new-privileges."""
     instructions = ctypes.create_string_buffer(program, len(program))
     header = struct.pack("@HP", len(program) // 8, ctypes.addressof(instructions))
     syscall(_SECCOMP[table()], _SET_FILTER, _ALL_THREADS, address(ctypes.create_string_buffer(header, len(header))))
@@ -133,7 +133,7 @@ def _numbers(*lists: str) -> list[int]:
 
 
 def _start() -> list[Instruction]:
-    """The architecture must be this one; calls of x32 and those that are not known do not exist."""
+    """Check that the architecture is this one; x32 calls and unknown calls do not exist."""
     return [
         _load(_ARCHITECTURE), (_EQUAL, 1, 0, _AUDIT[platform.machine()]), _ret(KILL),
         _load(_NUMBER), (_ABOVE, 0, 1, calls.NEWEST), _ret(ABSENT),
@@ -141,7 +141,7 @@ def _start() -> list[Instruction]:
 
 
 def _case(number: int, block: Sequence[Instruction]) -> list[Instruction]:
-    """``block``, which returns on every way, for one system call."""
+    """For one system call, run ``block``, which must return on every path."""
     return [(_EQUAL, 0, len(block), number), *block]
 
 
@@ -154,7 +154,7 @@ def _ret(action: int) -> Instruction:
 
 
 def _low(argument: int) -> Instruction:
-    """Load the lower half of an argument: all that the kernel looks at in an int."""
+    """Load the lower half of an argument, which is all of an int that the kernel looks at."""
     return _load(_ARGUMENTS + 8 * argument)
 
 

@@ -1,7 +1,7 @@
-"""Where the kernel filters no system calls, a confined process may start others, which leave its group: a supervisor ends them all.
+"""Where the kernel cannot filter system calls, a confined process may start others that leave its group: a supervisor ends them all.
 
-The process that was started becomes the supervisor, and what it was started for runs in a child of it. As a subreaper (prctl(2)) it gets
-all orphans below it, whatever session they are in, and kills them when the child has ended or when it is told to (SIGTERM).
+The started process becomes the supervisor, and runs the actual work in a child. As a subreaper (prctl(2)) it adopts all orphans below it,
+whatever their session, and kills them when the child exits or when it receives SIGTERM.
 """
 
 from __future__ import annotations
@@ -22,12 +22,14 @@ _DESCRIPTORS = 1 << 16
 
 
 def needed() -> bool:
-    """Whether a process can start others in spite of its confinement."""
+    """Whether a confined process can start others in spite of its confinement."""
     return not seccomp.available()
 
 
 def supervise() -> None:
-    """Return in a child of this process. This process itself never returns: it waits, kills what is left, and ends as the child did."""
+    """Return in a child of this process. This process itself never returns: it waits, kills what is left, and exits with the child's
+    status.
+    """
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM, signal.SIGCHLD})
     prctl(PR_SET_CHILD_SUBREAPER, 1)
@@ -42,25 +44,25 @@ def supervise() -> None:
 
 
 class Process(Protocol):
-    """What is known of a process that was started."""
+    """A started process."""
 
     @property
     def pid(self) -> int:
-        """Its number."""
+        """Its process id."""
 
     @property
     def returncode(self) -> int | None:
-        """As that of :class:`subprocess.Popen`."""
+        """Like that of :class:`subprocess.Popen`."""
 
     def terminate(self) -> None:
         """Send SIGTERM."""
 
     def wait(self, timeout: float | None = None) -> int:
-        """Its return code, once it has ended; subprocess.TimeoutExpired."""
+        """Its return code, once it has exited; subprocess.TimeoutExpired."""
 
 
 def end(process: Process) -> None:
-    """Kill a process that was started in a group of its own, with all that it started, and take its status."""
+    """Kill a process that leads its own group, with everything it started, and reap it."""
     if process.returncode is None and needed():
         process.terminate()
         with contextlib.suppress(subprocess.TimeoutExpired):
@@ -86,7 +88,7 @@ def _wait(child: int) -> None:
 
 
 def _ended(child: int) -> int | None:
-    """The status of the child when it has ended; orphans that have ended are taken on the way."""
+    """The child's status if it has exited; exited orphans are reaped on the way."""
     while True:
         ended, status = os.waitpid(-1, os.WNOHANG)
         if ended in (0, child):
@@ -94,7 +96,7 @@ def _ended(child: int) -> int | None:
 
 
 def _kill_the_rest() -> bool:
-    """Kill all children, which orphans become, and take the status of one; False when there are none. Their children are next."""
+    """Kill all children, adopted orphans included, and reap one; False when there are none. Their children become orphans in turn."""
     with contextlib.suppress(OSError):
         for pid in Path("/proc/thread-self/children").read_text().split():
             os.kill(int(pid), signal.SIGKILL)

@@ -1,4 +1,4 @@
-"""Running a program of the host (qemu-img, qemu-io, cp…) on a guest's files: confined to them, with limits, and gone afterwards."""
+"""Runs a host program (qemu-img, qemu-io, cp…) on a guest's files: confined to them, with limits, and always cleaned up."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ _KEPT_ENVIRONMENT = ("PATH", "HOME", "TMPDIR", "TZ", "LD_LIBRARY_PATH", "QEMU_MO
 
 
 class NotInstalled(Exception):
-    """The program is not on this machine, or cannot be started; the message says which."""
+    """The program is not installed or cannot be started; the message names it."""
 
 
 class Stopped(Exception):
-    """It was killed: ``reason`` says for what."""
+    """The program was killed; ``reason`` says why."""
 
     def __init__(self, reason: str) -> None:
         super().__init__(reason)
@@ -33,7 +33,7 @@ class Stopped(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Done:
-    """How a program ended: its exit status (negative: the signal), and what it wrote."""
+    """The result of a program: its exit status (negative: the signal), and its output."""
 
     status: int
     output: str
@@ -41,9 +41,11 @@ class Done:
 
 
 def run(command: Sequence[str], grant: Grant, bounds: Bounds = NO_BOUNDS, timeout: float = 3600.0, descriptors: Sequence[int] = ()) -> Done:
-    """Run ``command`` on the files in ``grant`` (and the open ``descriptors``) to its end. NotInstalled, or Stopped by time or output.
+    """Run ``command`` on the files in ``grant`` (and the open ``descriptors``) until it exits. NotInstalled, or Stopped because of time or
+    output.
 
-    It gets no input, an environment of a few harmless names and ``/`` as its folder; its whole process group is gone when this returns.
+    It gets no input, an environment of a few harmless variables, and ``/`` as its folder; its whole process group is gone when this
+    returns.
     """
     process = _start(command, grant, bounds, descriptors, stdout=subprocess.PIPE)
     try:
@@ -55,7 +57,9 @@ def run(command: Sequence[str], grant: Grant, bounds: Bounds = NO_BOUNDS, timeou
 
 @contextmanager
 def serving(command: Sequence[str], grant: Grant, descriptors: Sequence[int] = ()) -> Iterator[subprocess.Popen[bytes]]:
-    """``command`` while it runs, confined as with :func:`run`; its standard error is a pipe. Its group is gone when this is left."""
+    """Run ``command``, confined as with :func:`run`, while the block runs; its standard error is a pipe. Its process group is gone
+    afterwards.
+    """
     process = _start(command, grant, NO_BOUNDS, descriptors, stdout=subprocess.DEVNULL)
     try:
         yield process
@@ -115,7 +119,7 @@ def _end(process: subprocess.Popen[bytes]) -> None:
 
 
 def _settle(process: subprocess.Popen[bytes], deadline: float) -> None:
-    """Wait for its end without taking its status, so that its group's number is not given to others before the group is killed."""
+    """Wait for its exit without reaping it, so that its group's id is not reused before the group is killed."""
     while os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT | os.WNOHANG) is None:
         if time.monotonic() > deadline:
             raise Stopped("no end in time")

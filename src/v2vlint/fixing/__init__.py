@@ -1,1 +1,1 @@
-"""Fixes: plan, rewrite and diff are pure; applying is a transaction."""
+"""Fixes: planning, rewriting and diffing are pure; applying is a transaction."""

@@ -1,4 +1,4 @@
-"""Starting the libguestfs worker: which interpreter has the module, which accelerator works, and what came back."""
+"""Runs the libguestfs worker: finds an interpreter with the module and an accelerator that works, and returns the worker's answer."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ TIMEOUT = 3600.0
 
 
 def write(work: Work) -> Written:
-    """Carry out the orders in one appliance. UsageError when libguestfs is missing, ImageError with its words when it fails."""
+    """Carry out the orders in one appliance. UsageError when libguestfs is missing, ImageError with its message when it fails."""
     with tempfile.TemporaryDirectory(prefix="v2vlint-nbd-") as folder, ExitStack() as stack:
         sockets = [stack.enter_context(qemu.exported(overlay, node, Path(folder))) for overlay, node in work.disks.items()]
         return _run({**work.orders, "drives": [{"socket": str(socket)} for socket in sockets]})

@@ -1,4 +1,4 @@
-"""Writing cpio archives in the ``newc`` format that the kernel unpacks (Documentation/driver-api/early-userspace/buffer-format.rst)."""
+"""Writes cpio archives in the ``newc`` format that the kernel unpacks (Documentation/driver-api/early-userspace/buffer-format.rst)."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ FIRST_INODE = 0x7000_0000
 
 
 def archive(files: Mapping[str, bytes]) -> bytes:
-    """A whole archive with ``files`` (paths without a leading slash) and the directories above them, padded to 512 bytes."""
+    """A complete archive with ``files`` (paths without a leading slash) and their parent directories, padded to 512 bytes."""
     folders = sorted({folder for path in files for folder in _above(path)})
     members = [(folder, _DIR, b"") for folder in folders] + [(path, _FILE, files[path]) for path in sorted(files)]
     parts = [_member(FIRST_INODE + number, path, mode, data) for number, (path, mode, data) in enumerate(members)]

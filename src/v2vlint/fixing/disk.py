@@ -1,4 +1,4 @@
-"""A disk that a transaction writes."""
+"""A disk that a transaction writes to."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from v2vlint.source import sidecars
 
 @dataclass(frozen=True, slots=True)
 class WritableDisk:
-    """An image that is written: its path, QEMU's name of its format, and what it refers to, if that is known."""
+    """An image to write to: its path, QEMU's name for its format, and the files it refers to, if known."""
 
     image: Path
     driver: str
@@ -20,10 +20,10 @@ class WritableDisk:
 
     @property
     def node(self) -> ImageNode:
-        """The image with everything it refers to: as it is known, else looked up."""
+        """The image with everything it refers to, looked up unless it is known."""
         return self.known or look(self.image)
 
     @property
     def overlay(self) -> Path:
-        """Where the new content is collected."""
+        """The overlay that collects the new content."""
         return sidecars.place(self.image).path("overlay")

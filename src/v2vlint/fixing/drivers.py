@@ -1,4 +1,4 @@
-"""Fixes that need something of the host besides the guest: they are added to the findings after judging."""
+"""Fixes that need something from the host besides the guest. They are added to the findings after judging."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from v2vlint.model.rewrite import registry_changes, unified
 
 
 class DriverOffer:
-    """Offers the drivers of a virtio-win medium to one root; ``held`` collects what it could not offer, and why."""
+    """Offers the drivers of a virtio-win medium to one root; ``held`` collects what could not be offered, with the reason."""
 
     def __init__(self, medium: VirtioWinMedium, root: Root) -> None:
         self._medium, self._root = medium, root
@@ -24,7 +24,7 @@ class DriverOffer:
         self.held: list[Held] = []
 
     def to(self, report: RootReport) -> RootReport:
-        """The report with a fix for each finding that has none and that the medium can repair."""
+        """The report with a fix added to each finding that has none and that the medium can repair."""
         if report.os.kind != "windows":
             return report
         targets = tuple(replace(target, results=tuple(map(self._result, target.results))) for target in report.targets)

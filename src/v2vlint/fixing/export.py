@@ -1,4 +1,4 @@
-"""The child's side of copying: a disk as v2vlint reads it (packed, in pieces, in an archive), written out as a raw image."""
+"""The child's side of copying: it writes a disk that only v2vlint can read (compressed, split, in an archive) as a raw image."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ BLOCK = 1 << 20
 
 @dataclass(frozen=True, slots=True)
 class ExportAsk:
-    """Write disk ``position`` of a guest to the host file ``path``, which is there and empty."""
+    """Request to write disk ``position`` of a guest to the host file ``path``, which exists and is empty."""
 
     guest: GuestRef
     position: int

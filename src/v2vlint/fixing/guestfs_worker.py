@@ -1,7 +1,7 @@
 """Writes into a guest through libguestfs. Run as a script by an interpreter that has the ``guestfs`` module.
 
-One JSON request on standard input, one JSON answer on standard output; :mod:`v2vlint.fixing.orders` has their types. That interpreter need
-not have v2vlint, so nothing of it is imported at run time.
+It reads a JSON request from standard input and writes a JSON answer to standard output; :mod:`v2vlint.fixing.orders` has their types. The
+interpreter need not have v2vlint, so nothing of it is imported at run time.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ READ_ONLY = 1
 
 
 class _Mismatch(Exception):
-    """The guest is not as the plan expects."""
+    """The guest is not in the state that the plan expects."""
 
 
 def main() -> int:
@@ -101,7 +101,7 @@ def _mount(g: Any, root: orders.RootOrders) -> _Places:
 
 
 def _mount_windows(g: Any, mounts: Sequence[orders.Mounting]) -> _Places:
-    """Each volume on a mount point of its own: there is no directory for the EFI system partition inside drive C."""
+    """Mount every volume on its own mount point: drive C has no directory for the EFI system partition."""
     points = {str(mount["point"]).rstrip("/"): f"/volume{number}" for number, mount in enumerate(mounts)}
     for point in points.values():
         g.mkmountpoint(point)
@@ -130,13 +130,13 @@ class _Places:
         self._known: dict[tuple[str, str], str] = {}
 
     def place(self, operation: orders.Operation) -> Mapping[str, object]:
-        """The operation with paths of the appliance."""
+        """The operation with its paths translated to the appliance."""
         if not self.points:
             return operation
         return {key: self.path(str(value)) if key in ("path", "source") else value for key, value in operation.items()}
 
     def path(self, path: str) -> str:
-        """Where ``path`` is; names that exist are spelled as they are, those after the last one as given."""
+        """The appliance's path for ``path``: existing names are spelled as on the disk, the remaining ones as given."""
         volume = max((point for point in self.points if path == point or path.startswith(f"{point}/")), key=len)
         here = self.points[volume]
         for name in path[len(volume) :].strip("/").split("/"):
@@ -160,7 +160,7 @@ class _Places:
 
 
 def device_name(g: Any, device: orders.DeviceName) -> str:
-    """The appliance's name of a device."""
+    """The appliance's name for a device."""
     kind = device["kind"]
     if kind == "lv":
         return f"/dev/{device['name']}"

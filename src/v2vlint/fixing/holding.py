@@ -1,4 +1,4 @@
-"""Having an image to oneself: v2vlint's lock against other runs of it, and QEMU's against a guest that starts."""
+"""Exclusive access to an image: v2vlint's lock against other v2vlint processes, and QEMU's against a guest that is started."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _HELD, _DENIED = (100, 101, 102, 103), (201, 203)
 
 @contextmanager
 def locked(images: Sequence[Path]) -> Iterator[None]:
-    """Hold an exclusive lock on every image, and on those that share a transaction with one. ImageLocked when one is taken."""
+    """Hold an exclusive lock on every image, and on the other images of their transactions. ImageLocked when one is already locked."""
     with ExitStack() as stack:
         for _key, at in sorted({at.key: at for at in _together(images)}.items()):
             handle = os.open(at.image, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
@@ -59,7 +59,7 @@ def _flock(handle: int) -> bool:
 
 @contextmanager
 def opened(at: SidecarPlace) -> Iterator[int]:
-    """The image, open for reading. ImageError when its path leads to another file by now."""
+    """The image, open for reading. ImageError when its path now leads to another file."""
     handle = os.open(at.image, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
     try:
         if sidecars.place_of(at.image, handle).key != at.key:
@@ -71,9 +71,9 @@ def opened(at: SidecarPlace) -> Iterator[int]:
 
 @contextmanager
 def held(at: SidecarPlace) -> Iterator[int]:
-    """The image, open for writing, with the locks that QEMU takes: no guest can start meanwhile. ImageLocked when one runs.
+    """The image, open for writing and locked as QEMU does it: no guest can start meanwhile. ImageLocked when one is running.
 
-    ImageError when the path leads to another file by now.
+    ImageError when the path now leads to another file.
     """
     flags = os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW | (os.O_EXCL if at.device else 0)
     try:
@@ -102,7 +102,7 @@ def _lock(handle: int, at: SidecarPlace) -> None:
 
 
 def _fcntl_lock(handle: int, byte: int) -> bool:
-    """Take a shared lock on one byte. False where the filesystem has no such locks."""
+    """Take a shared lock on one byte. False when the filesystem does not support such locks."""
     try:
         fcntl.fcntl(handle, fcntl.F_OFD_SETLK, struct.pack(_FLOCK, fcntl.F_RDLCK, os.SEEK_SET, byte, 1, 0))
     except OSError as error:

@@ -1,8 +1,8 @@
-"""Writing kmod's binary indexes (``modules.dep.bin``, ``modules.alias.bin``), the only form modprobe and udev look at.
+"""Writes kmod's binary indexes (``modules.dep.bin``, ``modules.alias.bin``), the only form that modprobe and udev read.
 
-The layout is that of libkmod's index, version 2.1, all numbers big-endian: magic, version, offset of the root node. A node is an optional
-prefix string, optional children (first and last character, one offset each) and optional values (count, then priority and string each);
-the top bits of the offset that points at a node say which of these it has.
+The layout is that of libkmod's index, version 2.1, all numbers big-endian: magic, version, offset of the root node. A node has an optional
+prefix string, optional children (first and last character, one offset each) and optional values (count, then priority and string each); the
+top bits of the offset that refers to a node say which of these it has.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ class _Node:
 
 
 def index(pairs: Iterable[tuple[str, str]]) -> bytes:
-    """The index of (key, value) pairs; the order of pairs with one key is their priority. Keys must be ASCII."""
+    """The index of (key, value) pairs. Keys must be ASCII; pairs with the same key get their priority from their order."""
     root = _Node()
     for priority, (key, value) in enumerate(pairs):
         _insert(root, key.encode("ascii"), (priority, value.encode()))

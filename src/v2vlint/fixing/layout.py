@@ -1,4 +1,4 @@
-"""Which host files an image is made of, as far as they are written in place."""
+"""The host files that an image consists of, as far as they are written in place."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _HINT = "give -o NEW.qcow2"
 
 @dataclass(frozen=True, slots=True)
 class Flat:
-    """A file that holds ``length`` bytes of the virtual disk from ``start`` on as they are."""
+    """A file that contains ``length`` bytes of the virtual disk, starting at ``start``, unchanged."""
 
     path: Path
     start: int
@@ -23,10 +23,10 @@ class Flat:
 
 
 def flats(node: ImageNode) -> tuple[Flat, ...]:
-    """The files with the data of a VMDK that is only a description (``disk-flat.vmdk``); none for an image that is one file.
+    """The data files of a VMDK that is only a descriptor (``disk-flat.vmdk``); none for an image that is a single file.
 
-    UsageError for images that keep their data in other files in another way: an image says itself in which, and they may be another
-    guest's.
+    UsageError for images that keep their data in other files in any other way: the image itself names those files, and they may belong to
+    another guest.
     """
     if node.data:
         raise UsageError(f"{node.path}: its data is in another file ({node.data.path}): it cannot be changed in place", hint=_HINT)

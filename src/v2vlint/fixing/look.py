@@ -1,4 +1,4 @@
-"""What an image consists of, told by a child: the parent reads no header."""
+"""Finds out, in a child process, which files an image consists of: the parent reads no headers."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def look(image: Path, limits: Limits = DEFAULT_LIMITS) -> ImageNode:
 
 
 def to_read(ref: GuestRef, limits: Limits = DEFAULT_LIMITS) -> tuple[ImageNode | None, ...]:
-    """The disks of a guest, None for those that QEMU cannot open as they are. ImageError when one cannot be read."""
+    """The disks of a guest; None for those that QEMU cannot open as they are. ImageError when one cannot be read."""
     desk = Desk(ref)
     nodes = answer(LOOK, ref, ImageNodes, ref, limits, desk).nodes
     if not all(desk.gave(path) for node in nodes if node for path in node.paths):
@@ -42,9 +42,10 @@ def to_read(ref: GuestRef, limits: Limits = DEFAULT_LIMITS) -> tuple[ImageNode |
 
 
 def to_change(ref: GuestRef, limits: Limits = DEFAULT_LIMITS) -> tuple[ImageNode, ...]:
-    """The disks of a guest of kind ``disks``, to be changed in place. UsageError when their content is not in the files that were named.
+    """The disks of a guest whose disks are of kind ``disks``, to be changed in place. UsageError when their content is not in the files
+    that were named.
 
-    An image says itself where its extents or its data are, and may name a disk of another guest: those are only read.
+    An image itself names its extents or data files, and could name a disk of another guest: those are only read.
     """
     for node, path in zip(found := to_read(ref, limits), ref.paths, strict=True):
         if node is None or node.path != os.path.realpath(path):

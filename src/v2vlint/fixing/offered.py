@@ -1,4 +1,4 @@
-"""Which fixes may be made, after the user's decisions: what is excepted is left alone, and so is what a baseline knows."""
+"""The fixes that may be made under the user's decisions: excepted findings are left alone, and so are those in a baseline."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from v2vlint.model.report import FindingReport
 
 @dataclass(frozen=True, slots=True)
 class Offered:
-    """``findings`` to repair, the fixes ``held`` back for an exception, and the number of ``known`` findings left to the baseline."""
+    """``findings`` to repair, the fixes ``held`` back because of an exception, and the number of ``known`` findings in the baseline."""
 
     findings: tuple[Finding, ...] = ()
     held: tuple[Held, ...] = ()
@@ -21,14 +21,14 @@ class Offered:
 
     @property
     def fixes(self) -> dict[Fix, str]:
-        """Every fix with the rule that offers it."""
+        """Every fix, with the rule that offers it."""
         return {finding.fix: finding.rule for finding in self.findings if finding.fix}
 
 
 def offered(found: Iterable[FindingReport]) -> Offered:
-    """Sort the findings of one root that have a fix. A fix that also changes what is excepted is not made.
+    """Sort the findings of one root that have a fix. A fix is held back if it would also change something excepted.
 
-    A fix that one new and one known finding share is made: the new one asks for it.
+    A fix shared by a new and a known finding is made, for the sake of the new one.
     """
     fixable = [report for report in found if report.finding.fix]
     excepted = {report.finding.fix: report for report in reversed(fixable) if report.exception}
@@ -43,5 +43,5 @@ def offered(found: Iterable[FindingReport]) -> Offered:
 
 
 def _same(finding: Finding) -> tuple[object, ...]:
-    """What makes two findings one: a guest judged for several targets has it once for each."""
+    """The key by which findings are the same: a guest that is judged for several targets has each of them once per target."""
     return finding.rule, finding.where, finding.message

@@ -1,4 +1,4 @@
-"""From chosen fixes to operations on bytes: what ``guestfs_worker`` will do, and the diff that shows it."""
+"""Turns chosen fixes into operations on bytes, for ``guestfs_worker``, and into the diff that shows them."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ from v2vlint.model.rewrite import StaleEdit, registry_changes, rewrite, unified
 class RootWork:
     """The operations for one root, the fixes they come from, those refused with the reason, and the unified diff.
 
-    ``selinux`` is the path of the guest's file_contexts when it uses SELinux; ``written`` the bytes of new content; ``windows`` says
-    whether the root is one.
+    ``selinux`` is the path of the guest's file_contexts when it uses SELinux; ``written`` is the number of bytes of new content;
+    ``windows`` says whether the root is one of Windows.
     """
 
     operations: tuple[Operation, ...] = ()
@@ -54,7 +54,7 @@ class _Draft:
 
 
 def _place(fs: GuestFS, path: str) -> str:
-    """Where a file that is made or removed lies: its path with every link on the way resolved, but not the last name."""
+    """The place of a file to create or delete: its path with all links resolved, except for the last name."""
     folder, name = posixpath.split(path)
     if folder == path:
         return path
@@ -63,7 +63,7 @@ def _place(fs: GuestFS, path: str) -> str:
 
 
 def build(fs: GuestFS, blocks: BlockTable, fixes: Sequence[Fix], *, rebuild: bool = False) -> RootWork:
-    """Turn fixes into operations. A fix that cannot be carried out whole is refused with its reason, the others go on."""
+    """Turn fixes into operations. A fix that cannot be carried out completely is refused with the reason; the others proceed."""
     draft = _Draft(fs, blocks, rebuild)
     taken: list[Fix] = []
     refused: list[tuple[Fix, str]] = []
@@ -84,7 +84,7 @@ def build(fs: GuestFS, blocks: BlockTable, fixes: Sequence[Fix], *, rebuild: boo
 
 
 def _size(operation: Operation) -> int:
-    """Bytes of new content."""
+    """The number of bytes of new content."""
     new = operation["data"] if operation["op"] in ("overwrite", "create", "append") else ""
     return len(new) * 3 // 4
 
@@ -107,7 +107,7 @@ def _operations(draft: _Draft, edits: Iterable[Edit]) -> tuple[tuple[Operation, 
 
 
 def _need_rebuild(draft: _Draft, edits: Sequence[Edit]) -> None:
-    """A rebuild is done by the guest's generator, or made unnecessary by an appended segment; otherwise the fix is not whole."""
+    """Refuse a fix that needs a rebuild, unless the guest's own generator does it or an appended segment makes it unnecessary."""
     appended = any(isinstance(edit, AppendInitramfs) for edit in edits)
     for edit in edits:
         if not isinstance(edit, Rebuild):

@@ -1,6 +1,7 @@
-"""The requests to, and the answer of, ``guestfs_worker``: plain JSON objects, because that script runs under another interpreter.
+"""The requests to ``guestfs_worker`` and its answers: plain JSON objects, because that script runs under another interpreter.
 
-File contents, registry data and keys are base64. ``expect`` is what must be there now: the SHA-256 of a file, the data of a registry value.
+File contents, registry data and keys are base64. ``expect`` is the state required before the change: the SHA-256 of a file, the data of a
+registry value.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from typing import Literal, NotRequired, TypedDict, final
 
 
 class DeviceName(TypedDict):
-    """A block device as v2vlint names it: ``disk`` is 0-based, ``number`` that of a partition."""
+    """A block device as v2vlint names it: ``disk`` is 0-based, ``number`` is the partition number."""
 
     kind: str
     disk: int | None
@@ -35,7 +36,7 @@ class Unlocking(TypedDict):
 
 
 class Overwriting(TypedDict):
-    """New content for a file; ``binary`` keeps it out of the text of the diff."""
+    """New content for a file; ``binary`` content is not shown in the diff."""
 
     op: Literal["overwrite"]
     path: str
@@ -45,7 +46,7 @@ class Overwriting(TypedDict):
 
 
 class Creating(TypedDict):
-    """A file that is not there yet."""
+    """A file to create."""
 
     op: Literal["create"]
     path: str
@@ -62,7 +63,7 @@ class Deleting(TypedDict):
 
 
 class Copying(TypedDict):
-    """A copy of the guest's own file ``source``."""
+    """Create a copy of the guest's own file ``source``."""
 
     op: Literal["copy"]
     source: str
@@ -70,7 +71,7 @@ class Copying(TypedDict):
 
 
 class Appending(TypedDict):
-    """Bytes behind the first ``size`` of a file; ``renewed`` names the members of an initramfs that they replace."""
+    """Bytes to append to a file of ``size`` bytes; ``renewed`` names the members of an initramfs that they replace."""
 
     op: Literal["append"]
     path: str
@@ -80,7 +81,7 @@ class Appending(TypedDict):
 
 
 class Commanding(TypedDict):
-    """A command of the guest's own, the program at ``path``."""
+    """A command of the guest; the program is at ``path``."""
 
     op: Literal["command"]
     path: str
@@ -88,7 +89,7 @@ class Commanding(TypedDict):
 
 
 class ValueData(TypedDict):
-    """Type and data of a registry value."""
+    """The type and data of a registry value."""
 
     type: int
     data: str
@@ -102,7 +103,7 @@ class NamedValue(ValueData):
 
 @final
 class ValueSetting(NamedValue):
-    """A value of the key at ``key`` (its names from the root) to set; ``expect`` is None for one that is not there yet."""
+    """A value to set in the key ``key`` (the names from the root); ``expect`` is None for a value that does not exist yet."""
 
     key: list[str]
     expect: ValueData | None
@@ -110,7 +111,7 @@ class ValueSetting(NamedValue):
 
 @final
 class KeyDeleting(TypedDict):
-    """A key to delete, with exactly the values ``expect``."""
+    """A key to delete, which must have exactly the values ``expect``."""
 
     key: list[str]
     delete: Literal[True]
@@ -129,9 +130,9 @@ Operation = Overwriting | Creating | Deleting | Copying | Appending | Commanding
 
 
 class RootOrders(TypedDict):
-    """What is to be done to one root; ``selinux`` is the path of its file_contexts, or empty.
+    """The operations on one root; ``selinux`` is the path of its file_contexts, or empty.
 
-    On ``windows``, names are looked up without regard to case, and the volumes must be safe to write.
+    With ``windows``, names are matched case-insensitively, and the volumes must be safe to write.
     """
 
     mounts: list[Mounting]
@@ -160,7 +161,9 @@ class WorkerRequest(Orders):
 
 
 class WorkerAnswer(TypedDict):
-    """What was done. ``error`` is empty exactly if it is ``ok``; ``seconds`` has ``launch``, ``edit`` and ``close``, as far as it came."""
+    """What was done. ``error`` is empty if and only if ``ok`` is true; ``seconds`` has ``launch``, ``edit`` and ``close``, up to the step
+    reached.
+    """
 
     ok: bool
     error: str

@@ -1,12 +1,12 @@
-"""A patch of a host file: the bytes to write, and what may be there instead.
+"""A patch of a host file: the bytes to write, and digests of the bytes that they replace.
 
-Everything that a transaction writes into an image goes through :func:`apply`, in either direction. A patch holds the bytes of one state of
+Everything that a transaction writes into an image goes through :func:`apply`, in either direction. A patch has the bytes of one state of
 the file (the target) in some ranges, and digests of the other state (the source) in the same ranges, sector by sector. Nothing is written
-unless every sector is of one state or the other; an interrupted ``apply`` leaves a mixture of the two, and can be repeated.
+unless every sector is in one of the two states; an interrupted ``apply`` leaves a mixture of them, and can be repeated.
 
-Layout: a prologue of 64 bytes (magic, modification time of the image in ns, length of the header, whether a write is under way), the
-header as JSON, the bytes of the ranges up to the target's end, 16 bytes of BLAKE2b for each sector up to the source's end. The SHA-256
-that the journal has is of everything after the prologue.
+Layout: a prologue of 64 bytes (magic, modification time of the image in ns, length of the header, whether a write is in progress), the
+header as JSON, the bytes of the ranges up to the target's end, and 16 bytes of BLAKE2b for each sector up to the source's end. The SHA-256
+in the journal covers everything after the prologue.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ State = tuple[int, Read]
 
 
 def merge(ranges: Iterable[Range], gap: int = GAP) -> tuple[Range, ...]:
-    """The ranges (offset and length) in order, without overlaps; what lies nearer than ``gap`` becomes one."""
+    """The ranges (offset and length) in order, without overlaps; ranges closer than ``gap`` are joined."""
     merged: list[Range] = []
     for start, length in sorted(ranges):
         end = start + length
@@ -69,7 +69,7 @@ def digests(data: bytes) -> bytes:
 
 
 def write_patch(handle: int, target: State, source: State, ranges: Sequence[Range]) -> str:
-    """Write a patch into an empty file and make it durable; its SHA-256."""
+    """Write a patch into an empty file and sync it to disk; returns its SHA-256."""
     (size, new), (before, old) = target, source
     header = json.dumps({"size": size, "from": before, "ranges": ranges}).encode()
     os.pwrite(handle, _PROLOGUE.pack(_MAGIC, 0, len(header), False), 0)
@@ -88,9 +88,9 @@ def write_patch(handle: int, target: State, source: State, ranges: Sequence[Rang
 
 @dataclass(frozen=True, slots=True)
 class Patch:
-    """An open patch whose content is what the journal says. ``size`` and ``before`` are the sizes of target and source.
+    """An open patch whose checksum matches the journal. ``size`` and ``before`` are the sizes of target and source.
 
-    ``data`` and ``sums`` are where the bytes of the target and the digests of the source begin in the patch.
+    ``data`` and ``sums`` are the offsets in the patch of the target's bytes and the source's digests.
     """
 
     handle: int
@@ -102,7 +102,7 @@ class Patch:
 
     @property
     def progress(self) -> tuple[int, bool]:
-        """The image's modification time at the last mark, in ns, and whether a write was under way."""
+        """The image's modification time at the last mark, in ns, and whether a write was in progress."""
         _magic, mtime, _length, busy = self._prologue()
         return mtime, busy
 
@@ -116,12 +116,14 @@ class Patch:
         return os.fstat(self.handle).st_mtime_ns
 
     def mark(self, image: int, *, busy: bool) -> None:
-        """Remember the modification time of the open image."""
+        """Record the modification time of the open image."""
         magic, _mtime, length, _busy = self._prologue()
         os.pwrite(self.handle, _PROLOGUE.pack(magic, os.fstat(image).st_mtime_ns, length, busy), 0)
 
     def sectors(self) -> Iterator[tuple[int, bytes, bytes, int]]:
-        """Pieces in order: offset, bytes of the target, digests of the source, and length. Each may be fewer than the length at an end."""
+        """Pieces in order: offset, bytes of the target, digests of the source, and length. At the end of the file, either may be shorter
+        than the length.
+        """
         data, sums = self.data, self.sums
         for start, length in pieces(self.ranges, max(self.size, self.before)):
             new = read_at(self.handle, data, max(0, min(length, self.size - start)))
@@ -130,7 +132,7 @@ class Patch:
             yield start, new, old, length
 
     def over(self, base: Read) -> Read:
-        """The file's content as it is after this patch, where ``base`` is that before."""
+        """The file's content after this patch, given its content ``base`` before."""
         starts = [start for start, _length in self.ranges]
         held = [max(0, min(length, self.size - start)) for start, length in self.ranges]
         places = [self.data, *(self.data + total for total in accumulate(held))]
@@ -149,7 +151,7 @@ class Patch:
 
 
 def open_patch(handle: int, sha256: str, name: str) -> Patch:
-    """The patch in an open file. ImageError unless it is, byte for byte, what was written when ``sha256`` was noted."""
+    """The patch in an open file. ImageError unless its content has the checksum ``sha256``."""
     length = os.fstat(handle).st_size
     prologue = read_at(handle, 0, _PROLOGUE.size)
     try:
@@ -170,7 +172,7 @@ def _sum(handle: int, length: int) -> str:
 
 
 def _checked(handle: int, length: int, header: dict[str, object], data: int) -> Patch:
-    """ValueError unless ranges are in order, within the file, and all there."""
+    """ValueError unless the ranges are in order, within the file, and complete."""
     size, before, listed = header["size"], header["from"], header["ranges"]
     if not isinstance(size, int) or not isinstance(before, int) or not isinstance(listed, list) or len(listed) > MAX_RANGES:
         raise ValueError("not a patch")
@@ -187,7 +189,7 @@ def _checked(handle: int, length: int, header: dict[str, object], data: int) -> 
 
 
 def foreign(image: int, patch: Patch) -> int | None:
-    """Where in the image the first sector lies that is neither of the target nor of the source; None when there is none."""
+    """The offset of the first sector of the image that is in neither state; None when there is none."""
     for start, new, old, length in patch.sectors():
         now = read_at(image, start, length)
         if now == new:
@@ -202,20 +204,20 @@ def foreign(image: int, patch: Patch) -> int | None:
 
 
 def _is_source(have: bytes, offset: int, digest: bytes, before: int) -> bool:
-    """Whether a sector is as it was. Behind the old end of the file lies nothing, or the hole that growing it makes."""
+    """Whether a sector is in its old state. Beyond the old end of the file, that is nothing, or the hole left by growing it."""
     if offset >= before:
         return not any(have)
     return hashlib.blake2b(have[: min(SECTOR, before - offset)], digest_size=_DIGEST).digest() == digest
 
 
 def apply(image: int, patch: Patch, reached: Callable[[str], None]) -> None:
-    """Write the target into the image and make it durable. May be interrupted anywhere, and repeated."""
+    """Write the target into the image and sync it to disk. May be interrupted at any time, and repeated."""
     if os.lseek(image, 0, os.SEEK_END) < patch.size:
         with marked(patch, image, reached):
             os.ftruncate(image, patch.size)
     for start, new, _old, length in patch.sectors():
         now = read_at(image, start, length)
-        # The last sector is written whole: half of it would be neither the old one nor the new one until the file is cut.
+        # The last sector is written whole: until the file is truncated, half of it would match neither state.
         new = new.ljust(min(len(now), -(-len(new) // SECTOR) * SECTOR), b"\0")
         if now[: len(new)] != new:
             with marked(patch, image, reached):
@@ -229,7 +231,7 @@ def apply(image: int, patch: Patch, reached: Callable[[str], None]) -> None:
 
 @contextmanager
 def marked(patch: Patch, image: int, reached: Callable[[str], None]) -> Iterator[None]:
-    """One change of the image between two marks, so that a later change by another program can be told apart."""
+    """A change of the image between two marks, so that a later change by another program can be told apart."""
     patch.mark(image, busy=True)
     reached("marked")
     yield

@@ -1,4 +1,4 @@
-"""Choosing fixes to apply together. Pure: nothing is written, so a dry run is the real run minus the last step."""
+"""Chooses the fixes to apply together. Pure: nothing is written, so a dry run is the real run minus the last step."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ __all__ = ["HeldBack", "Plan", "Reader", "StaleEdit", "plan", "rewrite", "unifie
 
 @dataclass(frozen=True, slots=True)
 class HeldBack:
-    """A fix not taken, and why."""
+    """A fix that was not chosen, and why."""
 
     fix: Fix
     reason: str
@@ -39,7 +39,7 @@ class Plan:
 
 
 def plan(fixes: Iterable[Fix], at_least: Applicability) -> Plan:
-    """Take every fix at least that safe; of overlapping ones the first by place wins, the others wait for the next round."""
+    """Choose every fix that is at least that safe; of overlapping ones, the first by place, the others in the next round."""
     chosen: list[Fix] = []
     held: list[HeldBack] = []
     taken: set[Edit] = set()

@@ -1,4 +1,4 @@
-"""The child's side of fixing: judge the guest, choose fixes, and turn their edits into operations for ``guestfs_worker``."""
+"""The child's side of fixing: it judges the guest, chooses fixes, and turns their edits into operations for ``guestfs_worker``."""
 
 from __future__ import annotations
 
@@ -94,7 +94,7 @@ def _place(finding: Finding) -> str:
 
 
 def mounts(root: Root, blocks: BlockTable) -> Iterator[Mounting]:
-    """The root's mount table as the worker wants it; filesystems found on no device are left out."""
+    """The root's mount table for the worker, without filesystems that were found on no device."""
     for point, system in root.fs.mounts.items():
         found = blocks.named(root.device) if point == "/" else next(iter(blocks.tagged("UUID", system.uuid)), None)
         if found is None:
@@ -104,12 +104,12 @@ def mounts(root: Root, blocks: BlockTable) -> Iterator[Mounting]:
 
 
 def device(found: BlockDevice) -> DeviceName:
-    """A block device as the worker names it."""
+    """A block device in the worker's notation."""
     return {"kind": found.kind, "disk": found.disk, "number": found.number, "name": found.name, "uuid": found.uuid}
 
 
 def _needed(work: _Work) -> list[Mounting]:
-    """The root and what is mounted above the paths written to; all of it when the guest's own tools run."""
+    """The root and the filesystems that contain the paths to write; all filesystems when the guest's own tools run."""
     operations = work.root.operations
     paths = [op["path"] for op in operations] + [op["source"] for op in operations if op["op"] == "copy"]
     everything = any(op["op"] == "command" for op in operations)

@@ -1,4 +1,4 @@
-"""What the parent and the child of a fix say to each other: plain data."""
+"""The requests and answers that the parent and the child of a fix exchange: plain data."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ GENERATORS = (
 
 
 class Writer(enum.StrEnum):
-    """What writes into guests: whatever fits, an appliance, or libraries and tools on the filesystems themselves."""
+    """The back-end that writes into guests: an appliance, filesystem libraries and tools, or whichever fits."""
 
     AUTO = "auto"
     LIBGUESTFS = "libguestfs"
@@ -30,10 +30,10 @@ class Writer(enum.StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class FixAsk:
-    """Judge one guest and prepare fixes at least as safe as ``at_least``.
+    """Request to judge one guest and prepare fixes that are at least as safe as ``at_least``.
 
-    ``without`` are (rule, title) of fixes to leave out. ``rebuild`` has the guest's own generator make its initramfs again.
-    ``virtio_win`` is the path of an ISO or directory with drivers for Windows. ``writer`` is what writes.
+    ``without`` are (rule, title) of fixes to leave out. ``rebuild`` has the guest's own generator rebuild its initramfs. ``virtio_win`` is
+    the path of an ISO or directory with drivers for Windows. ``writer`` is the back-end.
     """
 
     ask: CheckAsk
@@ -46,7 +46,7 @@ class FixAsk:
 
 @dataclass(frozen=True, slots=True)
 class Chosen:
-    """A fix that will be applied: its rule, its title, the device of its root, and the places of the findings it answers."""
+    """A fix to apply: its rule, its title, the device of its root, and the places of its findings."""
 
     rule: str
     title: str
@@ -56,9 +56,9 @@ class Chosen:
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """A fix that is not applied, and why: ``left alone: excepted, REASON`` for one that the user wants left alone.
+    """A fix that is not applied, and why: ``left alone: excepted, REASON`` for one that the user excepted.
 
-    ``later`` ones overlap another and may be applied in the next round.
+    A fix with ``later`` overlaps another one and may be applied in the next round.
     """
 
     rule: str
@@ -69,9 +69,9 @@ class Held:
 
 @dataclass(frozen=True, slots=True)
 class PreparedFix:
-    """The guest's report and what would be done to it. ``request`` is the guest's part of a worker request, as JSON.
+    """The guest's report and the planned changes. ``request`` is the guest's part of a worker request, as JSON.
 
-    ``known`` counts the findings that could be fixed and are left alone because the baseline knows them.
+    ``known`` is the number of findings that could be fixed but are left alone because they are in the baseline.
     """
 
     image: ImageReport

@@ -1,4 +1,4 @@
-"""What fixing needs of QEMU's tools. They get block nodes with every file and format stated: nothing is probed, no name is parsed."""
+"""The functions of QEMU's tools that fixing needs. Block nodes state every file and format: nothing is probed, no name is parsed."""
 
 from __future__ import annotations
 
@@ -36,9 +36,9 @@ def die_with_parent() -> None:
 def run(
     *command: str | Path, nodes: Nodes | None = None, reads: Sequence[Path] = (), writes: Sequence[Path] = (), timeout: float = 3600
 ) -> str:
-    """Standard output of a QEMU tool, confined to the files of ``nodes`` and those that it ``reads`` and ``writes``, which are there.
+    """The output of a QEMU tool, confined to the files of ``nodes`` and the existing files that it ``reads`` and ``writes``.
 
-    ImageLocked or ImageError with its own words when it fails, UsageError when it is absent.
+    ImageLocked, or ImageError with the tool's message, when it fails; UsageError when it is not installed.
     """
     words = [str(word.absolute()) if isinstance(word, Path) else word for word in command]
     known = nodes.grant if nodes else Grant()
@@ -57,14 +57,16 @@ def run(
 
 
 def _named(errors: str, status: int, nodes: Nodes | None) -> str:
-    """What a tool complains about, with the names of files for those of descriptors."""
+    """A tool's error message, with file names in place of descriptors."""
     names = nodes.names if nodes else {}
     words = re.sub(r"Could not open 'json:.*?\}': ", "", _words(errors, status))
     return re.sub(r"/dev/fd/(\d+)", lambda match: names.get(int(match[1]), match[0]), words)
 
 
 def fresh(path: Path) -> Path:
-    """``path`` as an empty file that only its owner can read, for a tool to fill. ImageError when a link or no file at all lies there."""
+    """Make ``path`` an empty file that only its owner can read, for a tool to fill. ImageError when a link or anything but a file exists
+    there.
+    """
     try:
         handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, 0o600)
     except OSError as error:
@@ -87,9 +89,9 @@ def probe_lock(image: ImageNode) -> None:
 
 
 def create_overlay(overlay: Path, size: int) -> None:
-    """Make the empty file ``overlay`` an empty qcow2 of ``size`` bytes.
+    """Turn the empty file ``overlay`` into an empty qcow2 of ``size`` bytes.
 
-    The caller states what it is a change of; the file itself does not say.
+    Its backing file is stated by whoever opens it, and is not recorded in the file.
     """
     run("qemu-img", "create", "-q", "-f", "qcow2", overlay, str(size), writes=(overlay,))
 
@@ -101,7 +103,9 @@ def virtual_size(image: ImageNode) -> int:
 
 
 def told(*command: str, nodes: Nodes) -> Any:
-    """What a command of qemu-img tells as JSON. It read what a guest wrote, so it is not trusted either: ImageError when it is none."""
+    """The JSON output of a qemu-img command. qemu-img read the guest's bytes, so its output is not trusted either: ImageError when it is
+    not JSON.
+    """
     try:
         return parse(run("qemu-img", command[0], "--output=json", *command[1:], nodes=nodes))
     except ValueError as error:
@@ -116,19 +120,19 @@ def convert(source: Path, output: Path, driver: str) -> None:
 
 
 def copy_image(image: ImageNode, output: Path) -> None:
-    """A qcow2 copy of ``image``, independent of it."""
+    """Write a qcow2 copy of ``image`` that is independent of it."""
     with Nodes() as nodes:
         run("qemu-img", "convert", "-U", "-O", "qcow2", argument(nodes.image(image)), output, nodes=nodes, writes=(fresh(output),))
 
 
 def snapshot(overlay: Path, copy: Path) -> None:
-    """A copy of a small overlay, sharing blocks where the host's filesystem can."""
+    """Copy a small overlay, sharing blocks if the host's filesystem can."""
     run("cp", "--reflink=auto", "--sparse=always", "--", overlay, copy, reads=(overlay,), writes=(fresh(copy),))
 
 
 @contextmanager
 def exported(overlay: Path, image: ImageNode | None, folder: Path) -> Iterator[Path]:
-    """A Unix socket in ``folder``, which has nothing else, where an NBD client reads and writes the overlay on ``image`` as a raw disk."""
+    """A Unix socket in the otherwise empty ``folder``, over which an NBD client reads and writes the overlay on ``image`` as a raw disk."""
     at = folder / f"{overlay.stat().st_ino}.socket"
     options = ("--socket", str(at), "--persistent", "--shared=4", "--cache=unsafe", "--discard=unmap")
     with Nodes() as nodes, ExitStack() as stack:

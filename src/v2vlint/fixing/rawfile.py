@@ -1,4 +1,4 @@
-"""Bytes of an open image file: whole reads and writes, holes, space set aside."""
+"""The bytes of an open image file: complete reads and writes, holes, and reserved space."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _KEEP_SIZE, _PUNCH = 1, 2
 
 
 def read_at(handle: int, offset: int, length: int) -> bytes:
-    """``length`` bytes from ``offset`` on, fewer at the end of the file."""
+    """``length`` bytes starting at ``offset``, fewer at the end of the file."""
     parts: list[bytes] = []
     while length and (part := os.pread(handle, length, offset)):
         parts.append(part)
@@ -21,7 +21,7 @@ def read_at(handle: int, offset: int, length: int) -> bytes:
 
 
 def write_at(handle: int, offset: int, data: bytes) -> None:
-    """Write all of ``data``; zeros become a hole where the filesystem has them."""
+    """Write all of ``data``; zeros become a hole if the filesystem supports that."""
     if len(data) >= HOLE and not any(data) and _fallocate(handle, _PUNCH | _KEEP_SIZE, offset, len(data)):
         return
     view = memoryview(data)
@@ -31,12 +31,12 @@ def write_at(handle: int, offset: int, data: bytes) -> None:
 
 
 def reserve(handle: int, offset: int, length: int) -> None:
-    """Set aside space for bytes that will be written, without changing what can be read. OSError when there is none."""
+    """Reserve space for bytes that will be written, without changing the visible content. OSError when there is not enough."""
     _fallocate(handle, _KEEP_SIZE, offset, length)
 
 
 def _fallocate(handle: int, mode: int, offset: int, length: int) -> bool:
-    """fallocate(2). False where the filesystem cannot; OSError when the space is not there."""
+    """fallocate(2). False when the filesystem does not support it; OSError when there is no space."""
     libc = ctypes.CDLL(None, use_errno=True)
     call = getattr(libc, "fallocate64", None) or libc.fallocate
     if call(handle, mode, ctypes.c_int64(offset), ctypes.c_int64(length)) == 0:

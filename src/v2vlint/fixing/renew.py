@@ -1,4 +1,6 @@
-"""Copies in initramfs images of files that a fix changes: else the guest would go on with the old ones until its next rebuild."""
+"""Updates the copies, inside initramfs images, of files that a fix changes. Otherwise the guest would use the old copies until its next
+rebuild.
+"""
 
 from __future__ import annotations
 
@@ -26,9 +28,9 @@ MAX_IMAGES = 64
 
 
 def renewals(fs: GuestFS, images: Initramfses, changes: Changes) -> dict[str, dict[str, bytes]]:
-    """New members by image and member name: for every image in /boot that holds an exact copy of a changed file's old content.
+    """New members, by image and member name, for every image in /boot that contains an exact copy of a changed file's old content.
 
-    A deleted file becomes an empty one where that means the same; an image that cannot be read keeps what it has.
+    A deleted file is replaced by an empty one if that has the same meaning. An image that cannot be read is not changed.
     """
     wanted = {path: pair for path, pair in changes.items() if path.startswith(_COPIED) and pair[0] is not None}
     found: dict[str, dict[str, bytes]] = {}

@@ -1,7 +1,7 @@
-"""What the child prepared for the libguestfs worker, checked by the parent before the worker sees it.
+"""The parent's check of a request that the child prepared for the libguestfs worker.
 
-The child read hostile bytes and may be the attacker's. It may ask for operations on paths inside the guest's own filesystems, and for
-nothing else: not for other drives, not for commands that were not asked for, not for keys that were not given.
+The child has read hostile bytes and may be under an attacker's control. It may request operations on paths inside the guest's own
+filesystems and nothing else: no other drives, no commands or keys that it was not given.
 """
 
 from __future__ import annotations
@@ -29,11 +29,11 @@ Check = Callable[[Any], bool]
 
 
 class _Unasked(ValueError):
-    """It asks for something that it was not asked for."""
+    """The child requests something that it is not allowed to."""
 
 
 def checked(prepared: str, asked: FixAsk, disks: int) -> Orders:
-    """The child's part of a worker request, for a guest of ``disks`` disks. ImageError when it asks for what it was not asked for."""
+    """The child's part of a worker request, for a guest with ``disks`` disks. ImageError when it requests something that is not allowed."""
     try:
         request = parse(prepared)
         _object(
@@ -96,7 +96,7 @@ def _device(value: Any, disks: int) -> bool:
 
 
 def _name(value: Any) -> bool:
-    """A name below /dev or /dev/mapper, with its volume group."""
+    """A name below /dev or /dev/mapper, possibly with its volume group."""
     return isinstance(value, str) and _NAME.fullmatch(value) is not None and not {".", ".."} & set(value.split("/"))
 
 
@@ -146,7 +146,7 @@ def _edit(value: Any) -> bool:
 
 
 def _command(value: Any) -> bool:
-    """One of the generators, for a kernel's version."""
+    """The command of a known initramfs generator, for a kernel version."""
     return isinstance(value, str) and any(
         re.fullmatch(re.escape(command).replace(r"\{version\}", f"'?{_VERSION.pattern}'?"), value) for _path, command in GENERATORS
     )

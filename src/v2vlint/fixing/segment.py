@@ -1,7 +1,8 @@
-"""The initramfs repair: the files of a cpio segment that, appended to an image, bring it the modules it lacks.
+"""The initramfs repair: a cpio segment that, appended to an image, adds the modules that it lacks.
 
-The kernel unpacks concatenated archives in order and later files win, so nothing of the old image needs to be rewritten and no guest
-program runs. A segment holds the modules with their dependencies, indexes that know them, and what makes the image's own init load them.
+The kernel unpacks concatenated archives in order and later files win, so nothing in the old image needs to be rewritten and no guest
+program runs. A segment has the modules with their dependencies, indexes that list them, and the configuration that makes the image's own
+init load them.
 """
 
 from __future__ import annotations
@@ -27,8 +28,9 @@ MAX_MODULE = 64 << 20
 
 @dataclass(frozen=True, slots=True)
 class KnownImage:
-    """What is known of the image: its path, the kernel version inside, all member names, contents of its small files, its generator
-    (``initramfs-tools``, ``dracut``, ``mkinitcpio``…) and the compression of its last segment (``gzip``, ``xz``, ``zstd``, …)."""
+    """What is known about an image: its path, its kernel version, all member names, the contents of its small files, its generator
+    (``initramfs-tools``, ``dracut``, ``mkinitcpio``…) and the compression of its last segment (``gzip``, ``xz``, ``zstd``, …).
+    """
 
     path: str
     version: str
@@ -65,7 +67,7 @@ def module_name(path: str) -> str:
 
 
 def segment(fs: GuestFS, image: KnownImage, wanted: Iterable[str], renewed: Mapping[str, bytes] = MappingProxyType({})) -> bytes:
-    """The bytes to append to ``image`` so that it has and loads ``wanted``, and so that the files ``renewed`` take the place of its own.
+    """The bytes to append to ``image`` so that it has and loads ``wanted``, and so that the files ``renewed`` replace its own.
 
     FactUnavailable when the guest does not have the modules.
     """
@@ -112,7 +114,7 @@ def _module_files(fs: GuestFS, image: KnownImage, tree: GuestModules, names: tup
 
 
 def _home(image: KnownImage, members: Iterable[str]) -> str:
-    """Where the image keeps modules: writing ``lib/…`` where ``lib`` is a link would make the kernel remove the link."""
+    """The folder of the image's modules. If ``lib`` is a link, writing to ``lib/…`` would make the kernel remove the link."""
     marker = f"/modules/{image.version}/"
     for member in [*members, *image.members]:
         head, found, _ = member.partition(marker)
@@ -170,7 +172,7 @@ def _loaders(image: KnownImage, names: tuple[str, ...]) -> Iterator[tuple[str, b
 
 
 def recompress(data: bytes, old: str, new: str) -> bytes:
-    """Module bytes stored under ``old`` as they must be under the name ``new``."""
+    """The bytes of a module stored as ``old``, with the compression that the name ``new`` calls for."""
     plain = _decompress_module(data, _SUFFIX.search(old)[0])  # type: ignore[index]
     return compress(plain, {".ko.gz": "gzip", ".ko.xz": "xz", ".ko.zst": "zstd"}.get(_SUFFIX.search(new)[0], "none"))  # type: ignore[index]
 
@@ -188,7 +190,7 @@ def _decompress_module(data: bytes, suffix: str) -> bytes:
 
 
 def compress(data: bytes, method: str) -> bytes:
-    """``data`` compressed so that the kernel's decompressor of that name takes it; unknown methods are left uncompressed."""
+    """``data`` compressed for the kernel's decompressor ``method``; for an unknown method, not compressed."""
     if method == "gzip":
         return gzip.compress(data, 6, mtime=0)
     if method == "xz":

@@ -1,4 +1,4 @@
-"""Fixing one guest, from check to commit: prepare → overlay → write → check again → commit, or nothing."""
+"""Fixes one guest, from check to commit: prepare → overlay → write → check again → commit, or nothing."""
 
 from __future__ import annotations
 
@@ -36,11 +36,12 @@ Key = tuple[str, str, str]
 
 @dataclass(frozen=True, slots=True)
 class FixOutcome:
-    """What fixing a guest came to.
+    """The result of fixing a guest.
 
-    ``before`` is the report it started from, ``after`` that of the fixed guest (None when nothing was written). ``applied`` were
-    written, ``held`` were not, ``failed`` were rolled back with the reason; ``known`` findings were left alone for the baseline.
-    ``seconds`` splits the time; ``notes`` are for people. ``planned`` is what would be written, when nothing was to be.
+    ``before`` is the report at the start, ``after`` that of the fixed guest (None when nothing was written). Fixes in ``applied`` were
+    written, those in ``held`` were not, those in ``failed`` were rolled back with the reason; ``known`` is the number of findings left
+    alone because of the baseline. ``seconds`` is the time by step; ``notes`` are for people. ``planned`` is what would be written, in a dry
+    run.
     """
 
     before: ImageReport
@@ -58,7 +59,7 @@ class FixOutcome:
 
     @property
     def image(self) -> ImageReport:
-        """What a check says of what came out."""
+        """The check's result for the fixed image."""
         return self.after or self.before
 
 
@@ -82,7 +83,7 @@ def preview(asked: FixAsk, limits: Limits = DEFAULT_LIMITS) -> PreparedFix:
 
 
 def fix_in_place(asked: FixAsk, limits: Limits = DEFAULT_LIMITS) -> FixOutcome:
-    """Fix the images of a guest as a transaction. The journal of an interrupted run is settled first."""
+    """Fix the images of a guest as a transaction. The journal of an interrupted run is resolved first."""
     if asked.ask.guest.problem:
         return _nothing(preview(asked, limits), [], _Clock())
     if asked.ask.guest.kind != "disks":
@@ -116,8 +117,8 @@ def fix_in_place(asked: FixAsk, limits: Limits = DEFAULT_LIMITS) -> FixOutcome:
 def fix_copy(asked: FixAsk, output: Path, limits: Limits = DEFAULT_LIMITS) -> FixOutcome:
     """Write a fixed copy of a guest to ``output``; the source is only read.
 
-    A name with an image's extension takes a guest with one disk, in that format. A folder, or a name without extension that becomes one,
-    takes all disks as qcow2.
+    A name with an image's extension is for a guest with one disk, in that format. A folder, or a name without extension, for which a folder
+    is created, gets all disks as qcow2.
     """
     if asked.ask.guest.problem:
         return _nothing(preview(asked, limits), [], _Clock())
@@ -148,7 +149,7 @@ def fix_copy(asked: FixAsk, output: Path, limits: Limits = DEFAULT_LIMITS) -> Fi
 
 
 def _readable(prepared: PreparedFix) -> PreparedFix:
-    """``prepared``, unless no disk of the guest can be read: ImageError with the reason."""
+    """``prepared``, unless none of the guest's disks can be read: ImageError with the reason."""
     problem = next(iter(prepared.image.problems), None)
     if problem and not prepared.formats:
         raise ImageError(f"{problem.where}: {problem.reason}", hint=problem.hint)
@@ -184,7 +185,7 @@ def _fix_into(asked: FixAsk, folder: Path, limits: Limits) -> FixOutcome:
 
 
 def _copy_source(guest: GuestRef, prepared: PreparedFix, position: int, copy: Path, limits: Limits) -> None:
-    """An independent qcow2 copy of a disk; what QEMU cannot open as it is goes through v2vlint's own reader."""
+    """An independent qcow2 copy of a disk. If QEMU cannot open it as it is, v2vlint's own reader supplies the content."""
     node = to_read(guest, limits)[position]
     if node is not None:
         qemu.copy_image(node, copy)
@@ -213,7 +214,7 @@ def _publish(partial: Path, output: Path, wanted: str) -> None:
 
 
 def _like(sources: Sequence[str], copy: Path) -> None:
-    """Let those read and write the copy of a guest who may do so with all that it was made of."""
+    """Give the copy of a guest the permissions common to all files of the original."""
     mode = 0o666
     for source in sources:
         mode &= os.stat(source).st_mode  # noqa: PTH116
@@ -222,7 +223,7 @@ def _like(sources: Sequence[str], copy: Path) -> None:
 
 
 def driver(image: Path, kind: str) -> str:
-    """QEMU's name of an image format that can be written in place. UsageError when it cannot."""
+    """QEMU's name for an image format that can be written in place. UsageError when it cannot."""
     with image.open("rb") as stream:
         head = stream.read(12)
     if head[:4] == _VMDK_MAGIC and int.from_bytes(head[8:12], "little") & _VMDK_COMPRESSED:
@@ -238,17 +239,17 @@ def _nothing(prepared: PreparedFix, notes: list[str], clock: _Clock) -> FixOutco
 
 
 class _Rounds:
-    """Writes into overlays, round after round, until nothing safe enough is left; whatever does not help is taken back."""
+    """Writes into overlays, round after round, until no safe enough fix is left; a round that does not help is taken back."""
 
     def __init__(self, asked: FixAsk, limits: Limits, disks: Mapping[Path, ImageNode | None], clock: _Clock) -> None:
-        """``disks`` are the files written to, each with what it is a change of."""
+        """``disks`` are the files written to, each with the image it is an overlay of."""
         self.asked, self.limits, self.disks, self.overlays, self.clock = asked, limits, disks, list(disks), clock
         self.notes: list[str] = []
         self.failed: list[Held] = []
         self.diff = ""
 
     def run(self, prepared: PreparedFix) -> FixOutcome:
-        """Apply what ``prepared`` says, check, and go on with what became possible."""
+        """Apply ``prepared``, check again, and continue with the fixes that have become possible."""
         before, applied, current = prepared.image, list[Chosen](), prepared
         for _round in range(MAX_ROUNDS):
             if not current.has_work:
@@ -301,7 +302,7 @@ class _Rounds:
         self.notes.extend(note for note in (*written.notes, f"written {written.by}") if note not in self.notes)
 
     def _changed(self) -> GuestRef:
-        """The guest in the overlays."""
+        """The guest as it is in the overlays."""
         below = tuple((node.path, node.format) if node else ("", "") for node in self.disks.values())
         return replace(self.asked.ask.guest, kind="disks", paths=tuple(map(str, self.overlays)), below=below)
 
@@ -328,7 +329,7 @@ class _Rounds:
 
 
 def _stops(image: ImageReport) -> bool:
-    """Whether a boot of it is forecast to stop; a fix may then lay bare a later stage that stops as well."""
+    """Whether its boot is forecast to stop. A fix may then reveal that a later stage stops, too."""
     return any(one.forecast is not None and one.forecast.fate is Fate.FAIL for root in image.roots for one in root.targets)
 
 

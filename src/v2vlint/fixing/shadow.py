@@ -1,7 +1,7 @@
-"""What a host file becomes when an overlay is committed, worked out by QEMU without writing to the file.
+"""The bytes of a host file after an overlay is committed, computed by QEMU without writing to the file.
 
-The image's own format is opened on a *shadow*: a qcow2 overlay on the raw bytes of the file, metadata and all. The commit writes into the
-shadow, and what it holds then is the difference. So every format is written by QEMU's driver for it, and the file by :mod:`patch` alone.
+The image is opened in its own format on a *shadow*: a qcow2 overlay on the raw bytes of the file, metadata included. The commit writes into
+the shadow, whose content then is the difference. So QEMU's driver produces every format, and only :mod:`patch` writes the file.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ _SMALL_UP_TO = 4 << 40
 
 @dataclass(frozen=True, slots=True)
 class ShadowExtent:
-    """Bytes of the file that were written: ``place`` is where they are in the shadow, None for zeros."""
+    """A range of the file that was written: ``place`` is its position in the shadow, None for zeros."""
 
     start: int
     length: int
@@ -44,7 +44,7 @@ class ShadowExtent:
 
 @dataclass(frozen=True, slots=True)
 class Shadow:
-    """The new state of a file: ``size`` bytes, of which the ``extents`` were written; the rest is as in the file."""
+    """The new state of a file of ``size`` bytes: ``extents`` were written, the rest is unchanged."""
 
     handle: int
     image: int
@@ -80,7 +80,7 @@ class Shadow:
 
 @contextmanager
 def new_state(member: FixedFile, overlay: SidecarPlace, image: int) -> Iterator[Shadow]:
-    """What the open file ``image`` of a member becomes with the content of an overlay."""
+    """The state of a member's open file ``image`` after committing an overlay."""
     path = overlay.path("overlay")
     if member.driver == DESCRIPTION:
         yield Shadow(image, image, os.lseek(image, 0, os.SEEK_END), ())
@@ -94,7 +94,7 @@ def new_state(member: FixedFile, overlay: SidecarPlace, image: int) -> Iterator[
 
 
 def _raw(overlay: Path, handle: int, image: int, start: int, length: int) -> Shadow:
-    """Of a file that holds the virtual disk from ``start`` on as it is; ``length`` 0 is all there is."""
+    """The state of a raw file that holds the virtual disk from ``start`` on; ``length`` 0 means up to the end."""
     size = os.lseek(image, 0, os.SEEK_END)
     rounded = -(-size // SECTOR) * SECTOR
     end = start + (length or rounded)
@@ -120,7 +120,7 @@ def _built(at: SidecarPlace, node: ImageNode, overlay: Path, handle: int, image:
         top = {**nodes.overlay(overlay, None), "backing": nodes.on(node, file)}
         qemu.run("qemu-img", "commit", "-q", "-d", argument(top), nodes=nodes)
     grown = _virtual_size(path)
-    # A format that grows its file by writing behind the end has written into clusters that the shadow's header does not count yet.
+    # A format that grows its file has written to clusters beyond the size in the shadow's header.
     counted = _clusters(path)
     with Nodes() as nodes:
         qemu.run("qemu-img", "resize", "-q", argument(nodes.overlay(path, None)), str(most), nodes=nodes)
@@ -132,7 +132,7 @@ def _built(at: SidecarPlace, node: ImageNode, overlay: Path, handle: int, image:
 
 
 def _told(command: str, path: Path) -> Any:
-    """What qemu-img reports about one of our qcow2 files, opened without its backing chain."""
+    """The report of qemu-img on one of our qcow2 files, opened without its backing chain."""
     with Nodes() as nodes:
         node = argument(nodes.overlay(path, None, writable=False))
         return qemu.told(command, node, nodes=nodes)
@@ -143,12 +143,12 @@ def _virtual_size(path: Path) -> int:
 
 
 def _clusters(path: Path) -> int:
-    """How many clusters a qcow2 file holds, those behind its virtual end included."""
+    """The number of clusters in a qcow2 file, including those beyond its virtual end."""
     return int(_told("check", path)["allocated-clusters"])
 
 
 def _written(path: Path, rounded: int) -> Iterator[ShadowExtent]:
-    """What a qcow2 file of ours holds, in order; zeros behind the old end are nothing."""
+    """The written ranges of one of our qcow2 files, in order; zeros beyond the old end are left out."""
     for item in _told("map", path):
         start, length = item["start"], item["length"]
         if item["data"]:
@@ -158,7 +158,7 @@ def _written(path: Path, rounded: int) -> Iterator[ShadowExtent]:
 
 
 def _end(shadow: Shadow, driver: str, size: int, rounded: int) -> int:
-    """The size of the file. The shadow counts whole clusters, or sectors; a VHD ends with its footer, to the byte."""
+    """The size of the file. The shadow counts whole clusters or sectors; a VHD ends with its footer, to the byte."""
     if shadow.size == rounded:
         return rounded if any(shadow.read(size, SECTOR)) else size
     if driver == "vpc":

@@ -49,19 +49,19 @@ Reached = Callable[[str], None]
 
 
 def _nothing(_point: str) -> None:
-    """What happens at the named points of a transaction: nothing, except in the tests that kill it there."""
+    """A hook called at the named points of a transaction. It does nothing; tests replace it to kill the process there."""
 
 
 reached: Reached = _nothing
 
 
 def saved(overlay: Path) -> Path:
-    """Where an overlay is kept as it was before a round of edits."""
+    """The path of the copy of an overlay made before a round of edits."""
     return Path(f"{overlay}.saved")
 
 
 def snapshot(overlay: Path, copy: Path) -> None:
-    """A copy of an overlay, in a new file that nobody else can read. ImageError when something lies there already."""
+    """A copy of an overlay, in a new file that only its owner can read. ImageError when the file already exists."""
     try:
         os.close(os.open(copy, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600))
     except OSError as error:
@@ -70,7 +70,7 @@ def snapshot(overlay: Path, copy: Path) -> None:
 
 
 def sync(path: Path) -> None:
-    """fsync(2) a file or folder, whichever process wrote it."""
+    """fsync(2) a file or folder, no matter which process wrote it."""
     handle = os.open(path, os.O_RDONLY)
     try:
         os.fsync(handle)
@@ -79,9 +79,9 @@ def sync(path: Path) -> None:
 
 
 def recover(image: Path, *, force: bool = False) -> str:
-    """Finish or revert what an interrupted run left; says what was done, or nothing. Call under :func:`locked`.
+    """Finish or revert an interrupted transaction; returns a description of what was done, or an empty one. Call under :func:`locked`.
 
-    ImageError when an image was changed by others since it was interrupted; ``force`` looks at the blocks alone, not at times.
+    ImageError when another program changed an image after the interruption; ``force`` only compares blocks, not times.
     """
     journal = read_journal(image)
     if journal is None:
@@ -102,7 +102,7 @@ def recover(image: Path, *, force: bool = False) -> str:
 
 
 def begin(disks: Sequence[WritableDisk], titles: Sequence[str]) -> FixJournal:
-    """Start a transaction: refuse images in use or changed since the last fix, then lay an overlay on each."""
+    """Start a transaction: refuse images that are in use or have changed since the last fix, then put an overlay on each."""
     files = [member for disk in disks for member in _files(disk)]
     wanted = {member.at.key: member for member in files}
     if len(wanted) < len(files):
@@ -135,7 +135,7 @@ def begin(disks: Sequence[WritableDisk], titles: Sequence[str]) -> FixJournal:
 
 
 def _files(disk: WritableDisk) -> Iterator[FixedFile]:
-    """The files that a disk is made of, opened for reading only. ImageLocked when another process has them open."""
+    """The files that make up a disk, opened read-only. ImageLocked when another process has them open."""
     at = sidecars.place(disk.image)
     node = disk.node
     _may_write(at)
@@ -149,7 +149,7 @@ def _files(disk: WritableDisk) -> Iterator[FixedFile]:
 
 
 def _may_write(at: SidecarPlace) -> None:
-    """ImageError with the way out unless the image and its folder can be written."""
+    """ImageError, with the remedy, unless the image and its folder can be written."""
     if not os.access(at.image, os.W_OK):
         raise ImageError(f"{at.image}: cannot be written", hint=_COPY)
     if not at.device and not os.access(at.folder, os.W_OK | os.X_OK):
@@ -158,7 +158,7 @@ def _may_write(at: SidecarPlace) -> None:
 
 @contextmanager
 def _or_nothing(journal: FixJournal) -> Iterator[None]:
-    """Whatever goes wrong in here leaves nothing behind."""
+    """Remove the transaction's files if anything goes wrong inside of the block."""
     try:
         yield
     except OSError as error:
@@ -170,7 +170,7 @@ def _or_nothing(journal: FixJournal) -> Iterator[None]:
 
 
 def _before(places: Sequence[SidecarPlace]) -> FixJournal | None:
-    """The finished transaction that these images were part of. ImageError when one changed since, or they were fixed apart."""
+    """The finished transaction that these images were part of. ImageError when one has changed since, or they were fixed separately."""
     found = {journal.id: journal for at in places if (journal := read_journal(at.image))}
     if len(found) > 1:
         raise ImageError(f"{places[0].image} and other disks of the guest were fixed apart", hint="undo those fixes first")
@@ -185,7 +185,7 @@ def _before(places: Sequence[SidecarPlace]) -> FixJournal | None:
 
 
 def commit(journal: FixJournal) -> FixJournal:
-    """Work out and save the old and the new bytes, then write the new ones; see the module's docstring. Refused, it leaves nothing."""
+    """Compute and save the old and the new bytes, then write the new ones; see the module's docstring. When refused, no files are left."""
     with _or_nothing(journal):
         members = tuple(_prepared(member) for member in journal.members)
         committing = replace(journal, state="committing", members=members, boot=boot_id())
@@ -196,7 +196,7 @@ def commit(journal: FixJournal) -> FixJournal:
 
 
 def _prepared(member: FixedFile) -> FixedFile:
-    """The member with its patches written."""
+    """The member with its patches computed and saved."""
     at, overlay = member.at, member.of
     if overlay is None:
         return replace(member, following=member.undo)
@@ -217,7 +217,7 @@ def _prepared(member: FixedFile) -> FixedFile:
 
 
 def _save_old(member: FixedFile, now: State, new: State, changes: tuple[Range, ...]) -> str:
-    """Write the patch that goes back to before the first fix; its SHA-256."""
+    """Write the patch that restores the state before the first fix; returns its SHA-256."""
     with ExitStack() as stack:
         old, ranges = now, changes
         if member.undo:
@@ -234,7 +234,7 @@ def _same(member: FixedFile, image: int) -> None:
 
 
 def abort(journal: FixJournal) -> None:
-    """Drop what was collected. The images were never touched."""
+    """Discard the overlays. The images have not been touched."""
     kept = tuple(member for member in journal.members if member.undo)
     for member in journal.members:
         _clear(member.at)
@@ -248,9 +248,9 @@ def abort(journal: FixJournal) -> None:
 
 
 def undo(image: Path, *, force: bool = False) -> FixJournal:
-    """Bring the old bytes back. UsageError when there is nothing to undo, ImageError when the image changed since.
+    """Restore the old bytes. UsageError when there is nothing to undo, ImageError when the image has changed since.
 
-    ``force`` looks at the blocks alone: what was written to other places since may be lost.
+    ``force`` only compares blocks: data written elsewhere since then may be lost.
     """
     journal = read_journal(image)
     if journal is None:
@@ -270,7 +270,7 @@ def undo(image: Path, *, force: bool = False) -> FixJournal:
 
 
 def _write_new(journal: FixJournal, *, fresh: bool = False, force: bool = False) -> FixJournal:
-    """Write the new bytes into every image, from wherever it was interrupted."""
+    """Write the new bytes into every image, continuing after an interruption."""
     with ExitStack() as stack:
         images = list(_opened_all(stack, journal, "redo"))
         for member, handle, new in images:
@@ -299,7 +299,7 @@ def _write_new(journal: FixJournal, *, fresh: bool = False, force: bool = False)
 
 
 def _reserve(journal: FixJournal, images: Iterable[tuple[FixedFile, int, Patch]]) -> None:
-    """Set aside the space that the new bytes need. When there is none, and nothing was written, the transaction is dropped."""
+    """Reserve the space for the new bytes. If there is not enough and nothing has been written, the transaction is dropped."""
     try:
         for _member, handle, new in images:
             with patch.marked(new, handle, reached):
@@ -313,7 +313,7 @@ def _reserve(journal: FixJournal, images: Iterable[tuple[FixedFile, int, Patch]]
 
 
 def _write_old(journal: FixJournal, *, force: bool = False) -> None:
-    """Write the old bytes into every image, from wherever it was interrupted, and remove what was kept."""
+    """Write the old bytes into every image, continuing after an interruption, and remove the transaction's files."""
     if journal.state == "undoing":
         with ExitStack() as stack:
             images = list(_opened_all(stack, journal, "undo"))
@@ -342,7 +342,7 @@ def _apply(member: FixedFile, handle: int, new: Patch) -> None:
 
 
 def _settled(journal: FixJournal, member: FixedFile, handle: int, new: Patch, *, force: bool) -> None:
-    """ImageError unless the image is as this transaction left it: by its time, its length, and every block that is to be written."""
+    """ImageError unless the image is as this transaction left it: its time, its length, and every block to be written."""
     _only_ours(member, handle, new)
     mtime = 0 if member.at.device or force else os.fstat(handle).st_mtime_ns
     marked, busy = new.progress
@@ -363,7 +363,7 @@ def _changed(member: FixedFile) -> ImageError:
 
 
 def _opened_all(stack: ExitStack, journal: FixJournal, kind: str) -> Iterator[tuple[FixedFile, int, Patch]]:
-    """Every image that has a patch of a kind, open for writing and locked, with the patch."""
+    """Every image that has a patch of the kind, open for writing and locked, with the patch."""
     for member in journal.members:
         if sha256 := getattr(member, kind):
             handle = stack.enter_context(held(member.at))
@@ -384,7 +384,7 @@ def _stamp(at: SidecarPlace) -> Stamp:
 
 
 def _clear(at: SidecarPlace) -> None:
-    """Remove what only lives as long as a transaction runs."""
+    """Remove the files that are only needed while a transaction is running."""
     for kind in _TEMPORARY:
         sidecars.remove(at, kind)
 

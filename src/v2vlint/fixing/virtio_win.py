@@ -1,9 +1,9 @@
-"""Giving a Windows guest its virtio boot driver from a virtio-win ISO or directory, with the registry keys that virt-v2v writes.
+r"""Gives a Windows guest its virtio boot driver from a virtio-win ISO or directory, with the registry keys that virt-v2v writes.
 
-What is written, and where, follows libguestfs-common ``mlcustomize/inject_virtio_win.ml``: every driver file that the medium has for this
-Windows into ``Drivers\\VirtIO`` (which ``DevicePath`` then names, so that Plug and Play finds the others), the boot driver into
-``System32\\drivers`` with its service, and the binding of its PCI IDs: in ``DriverDatabase`` where there is one (Windows 8 and later), else
-in ``CriticalDeviceDatabase``.
+The files and their places follow libguestfs-common ``mlcustomize/inject_virtio_win.ml``: every driver file on the medium for this Windows
+goes into ``Drivers\VirtIO`` (which is then added to ``DevicePath``, so that Plug and Play finds the other drivers), and the boot driver
+into ``System32\drivers`` with its service and the binding of its PCI IDs, which is in ``DriverDatabase`` if there is one (Windows 8 and
+later), else in ``CriticalDeviceDatabase``.
 """
 
 from __future__ import annotations
@@ -86,7 +86,7 @@ class VirtioWinMedium:
 
 @dataclass(frozen=True, slots=True)
 class _Folder:
-    """A host directory that the user named, with the two methods of a GuestFS that are needed."""
+    """A host directory named by the user, with the two methods of a GuestFS that are used."""
 
     top: str
 
@@ -111,12 +111,12 @@ class _Folder:
 
 
 def _wanted(folders: list[str], name: str) -> bool:
-    """Without debugging symbols, and without the SR-IOV variant whose files collide with those of the network driver."""
+    """Whether a file is needed: debugging symbols are not, nor the SR-IOV variant, whose files collide with those of the network driver."""
     return "sriov" not in folders and not name.startswith("vioprot.") and not name.endswith(".pdb")
 
 
 def folder_name(system: OsInfo) -> str:
-    """What virtio-win calls this Windows: ``w10``, ``2k19``…; FactUnavailable when it has no name for it."""
+    """virtio-win's name for this version of Windows: ``w10``, ``2k19``…; FactUnavailable when it has none."""
     numbers = [int(number) for number in re.findall(r"\d+", system.version)[:3]]
     major, minor, build = (*numbers, 0, 0, 0)[:3]
     server = "server" in system.name.lower()
@@ -133,9 +133,9 @@ def folder_name(system: OsInfo) -> str:
 
 
 def virtio_win_fix(fs: GuestFS, system: OsInfo, medium: VirtioWinMedium, driver: str) -> Fix:
-    """The fix that makes ``driver`` (``viostor`` or ``vioscsi``) start at boot.
+    """The fix that makes ``driver`` (``viostor`` or ``vioscsi``) start at boot, without the parts that are already in place.
 
-    FactUnavailable when the medium or the guest does not allow it. What is there already as it should be is left out.
+    FactUnavailable when the medium or the guest does not allow it.
     """
     if driver not in PCI_IDS:
         raise FactUnavailable(WholeFile(medium.path), f"virtio-win has no boot driver {driver}")
@@ -165,7 +165,7 @@ class _Hive:
     draft: HiveDraft
 
     def set(self, key: str, **values: RegistryData) -> Iterator[Edit]:
-        """Edits for the values that differ; ``_`` is the default value."""
+        """Edits for the values that differ; ``_`` stands for the default value."""
         for name, value in values.items():
             yield from self.put(key, "" if name == "_" else name, value)
 

@@ -1,4 +1,4 @@
-"""Edits of a Windows guest as operations for ``guestfs_worker``: registry values, and whether its volume is safe to write to."""
+"""Turns edits of a Windows guest into operations for ``guestfs_worker``, and checks that its volume is safe to write to."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _SLEEPING = (b"hibr", b"rstr")
 
 
 def registry_operations(fs: GuestFS, edits: Iterable[Edit]) -> list[RegistryEditing]:
-    """One operation per hive. FactUnavailable when a hive cannot be edited, StaleEdit when it is not as an edit expects."""
+    """One operation per hive. FactUnavailable when a hive cannot be edited, StaleEdit when it is not in the state that an edit expects."""
     hives: dict[str, tuple[str, list[RegistryEdit]]] = {}
     for edit in dict.fromkeys(edits):
         if isinstance(edit, RegistrySet | RegistryDeleteKey):
@@ -42,7 +42,7 @@ def _hive(fs: GuestFS, path: str, edits: Sequence[RegistryEdit]) -> RegistryEdit
 
 
 def open_hive(fs: GuestFS, path: str) -> HiveDraft:
-    """The hive in a guest file; FactUnavailable when it is absent, ImageError when it is none."""
+    """The hive in a guest file; FactUnavailable when the file does not exist, ImageError when it is not a hive."""
     stream = fs.open(path)
     if stream is None:
         raise FactUnavailable(WholeFile(path), "is absent")
@@ -66,7 +66,9 @@ def is_windows(fs: GuestFS) -> bool:
 
 
 def need_settled(fs: GuestFS, blocks: BlockTable) -> None:
-    """FactUnavailable when the system volume must not be written: Windows sleeps on it, was not shut down cleanly, or it is encrypted."""
+    """FactUnavailable when the system volume must not be written: Windows is hibernated, was not shut down cleanly, or the volume is
+    encrypted.
+    """
     head = fs.head(HIBERNATION_FILE, 4) or b""
     if head.lower() in _SLEEPING:
         reason = (

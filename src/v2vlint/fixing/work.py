@@ -1,4 +1,4 @@
-"""What a back-end that writes into guests is given, and what it says. There are two: an appliance, and :mod:`v2vlint.fixing.direct`."""
+"""The input and output of a back-end that writes into guests. There are two: the appliance, and :mod:`v2vlint.fixing.direct`."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from v2vlint.model.source import GuestRef, ImageNode, Keys
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """Edits to make: ``orders`` (:class:`~v2vlint.fixing.orders.Orders`, checked) in the overlays that are the keys of ``disks``.
+    """Edits to make: the checked ``orders`` (:class:`~v2vlint.fixing.orders.Orders`), in the overlays that are the keys of ``disks``.
 
-    Their values are what each is a change of. ``guest`` is the guest in the overlays, for whoever reads it.
+    The values are the images that the overlays belong to. ``guest`` is the guest with its overlays, for reading.
     """
 
     orders: Orders
@@ -27,7 +27,7 @@ class Work:
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """What was done: ``notes`` for the report, ``seconds`` by part, and ``by`` whom, to follow the word "written"."""
+    """What was done: ``notes`` for the report, ``seconds`` by step, and ``by``, the words that follow "written" in messages."""
 
     notes: tuple[str, ...]
     seconds: Mapping[str, float]

@@ -1,4 +1,4 @@
-"""Who writes: directly where that is possible, else an appliance; or the one that was asked for."""
+"""Chooses the back-end: direct writing if possible, else an appliance; or the one that was requested."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from v2vlint.model.errors import ImageError
 
 
 def write(work: Work, wanted: Writer) -> Written:
-    """Make the edits. ImageError when the back-end that is wanted cannot; whatever fails, nothing but overlays was touched."""
+    """Make the edits. ImageError when the requested back-end cannot; on any failure, only overlays have been touched."""
     if wanted is Writer.LIBGUESTFS:
         return appliance.write(work)
     try:

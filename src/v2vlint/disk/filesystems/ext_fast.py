@@ -81,7 +81,7 @@ class FastCommits:
         return None
 
     def until(self, number: int, block: int, wanted: int) -> int:
-        """The number of blocks starting at ``block``, at most ``wanted``, that no change covers."""
+        """The number of blocks starting at ``block``, at most ``wanted``, before the next change begins."""
         return min([wanted, *(one.first - block for one in self.ranges.get(number, ()) if one.first > block)])
 
 

@@ -1,6 +1,7 @@
-"""Writing without an appliance: the libraries and tools of those who keep the filesystems, on bytes that stay in memory until all is well.
+"""Writing without an appliance, through the filesystems' own libraries and tools. Changes stay in memory until everything has succeeded.
 
-A child that reads the guest as every reader does lays what it writes over what it reads (:mod:`.volume`). libext2fs, libntfs-3g and hivex
-(:mod:`.ext`, :mod:`.ntfs`, :mod:`.hive`) work on that in the child itself, mtools (:mod:`.fat`) on a file with the bytes of one volume.
-What comes out are blocks of the guest's disks, which the parent puts into the overlays (:mod:`.write`). Neither FUSE nor root is needed.
+A confined child reads the guest like any other reader, and keeps its changes as a layer over what it reads (:mod:`.volume`). libext2fs,
+libntfs-3g and hivex (:mod:`.ext`, :mod:`.ntfs`, :mod:`.hive`) work on that layer in the child; mtools (:mod:`.fat`) works on a file with a
+copy of one volume. The result is a list of blocks of the guest's disks, which the parent writes into the overlays (:mod:`.write`). Neither
+FUSE nor root is needed.
 """

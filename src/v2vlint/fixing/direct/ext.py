@@ -1,7 +1,7 @@
-"""Files of ext2, ext3 and ext4, changed by libext2fs as the kernel would change them.
+"""Changes files of ext2, ext3 and ext4 through libext2fs, with the same result as the kernel.
 
-A filesystem whose journal would have to be replayed first, that was not unmounted, that has errors or a feature which the library leaves
-to the kernel is declined.
+A filesystem is declined if its journal needs replay, if it was not unmounted, if it has errors, or if it has a feature that the library
+leaves to the kernel.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ _LONGEST_NAME = 255
 
 
 def state_of(superblock: bytes) -> str:
-    """Why a filesystem with this superblock is not written directly; empty when it is."""
+    """Why a filesystem with this superblock is not written directly; empty when it can be."""
     found = EXT.read(superblock)
     state, incompatible, read_only = found["s_state"], found["s_feature_incompat"], found["s_feature_ro_compat"]
     for bits, known, words in ((incompatible, _KNOWN_INCOMPATIBLE, _INCOMPATIBLE), (read_only, _KNOWN_READ_ONLY, _READ_ONLY)):
@@ -110,7 +110,7 @@ class ExtFiles:
         for name, value in self._attributes(number).items():
             self._set_attribute(made, name, value)
         inode = self._inode(made)
-        # cp -a gives owner and group after the file is there: a folder's set-group-ID bit has no say.
+        # cp -a sets owner and group after creating the file, so a folder's set-group-ID bit has no effect.
         inode.gid_low, inode.gid_high = old.gid_low, old.gid_high
         for field in ("atime", "mtime", *(("atime_extra", "mtime_extra") if self._has_nanoseconds(inode) else ())):
             setattr(inode, field, getattr(old, field))
@@ -132,7 +132,7 @@ class ExtFiles:
         self._touch(folder)
 
     def _release(self, number: int) -> None:
-        """Free an inode that no name leads to."""
+        """Free an inode without any name."""
         inode = self._inode(number)
         fast_link = stat.S_ISLNK(inode.mode) and inode.size < 60 and not inode.flags & _EXTENTS
         if inode.file_acl or inode.file_acl_high:
@@ -153,7 +153,7 @@ class ExtFiles:
         self._handle.close()
 
     def _lookup(self, path: str) -> int | None:
-        """The inode number at a path; None when there is none. A link on the way is declined."""
+        """The inode number at a path; None when there is none. Declined when a link is on the way."""
         number = c_uint32(_ROOT)
         parts = [part for part in path.split("/") if part]
         for part in parts:
@@ -177,7 +177,7 @@ class ExtFiles:
         return Ext2InodeLarge.from_buffer(buffer)
 
     def _write_inode(self, number: int, inode: Ext2InodeLarge) -> None:
-        """What lies in the inode behind the known fields (attributes) is read again, and stays."""
+        """Write an inode. What follows the known fields (attributes) is read again and preserved."""
         buffer = ctypes.create_string_buffer(max(self._inode_size, ctypes.sizeof(Ext2InodeLarge)))
         self._handle.call("ext2fs_read_inode_full", number, buffer, self._inode_size)
         kept = ctypes.sizeof(Ext2InodeLarge) if self._inode_size >= ctypes.sizeof(Ext2InodeLarge) else 128
@@ -209,7 +209,7 @@ class ExtFiles:
         return handle
 
     def _store(self, number: int, offset: int, data: bytes) -> None:
-        """Write ``data``, behind which the file ends."""
+        """Write ``data`` and end the file after it."""
         handle, written = self._opened(number, libext2fs.FILE_WRITE), c_uint()
         self._handle.call("ext2fs_file_llseek", handle, c_ulonglong(offset), 0, None, plain=True)
         for start in range(0, len(data), _CHUNK):
@@ -243,7 +243,7 @@ class ExtFiles:
         return self._there(posixpath.dirname(path)), name
 
     def _made(self, path: str, inode: Ext2InodeLarge, data: bytes) -> int:
-        """A new file with the folders on its way; its inode number."""
+        """The inode number of a new file, whose parent folders are created."""
         self._need_folder(posixpath.dirname(path))
         folder, name = self._parent(path)
         above = self._inherit(folder, path, inode)
@@ -274,7 +274,7 @@ class ExtFiles:
             self._handle.call("ext2fs_link", folder, name, number, _FT_FILE)
 
     def _inherit(self, folder: int, path: str, inode: Ext2InodeLarge) -> Ext2InodeLarge:
-        """Check the folder of a new inode, which gets flags from it."""
+        """Check the folder of a new inode, which inherits flags from it."""
         above = self._inode(folder)
         if not stat.S_ISDIR(above.mode) or above.flags & _SPECIAL:
             raise Declined(f"the folder of {path} is no plain one")
@@ -284,7 +284,7 @@ class ExtFiles:
         return above
 
     def _need_folder(self, path: str) -> None:
-        """Make a folder and those on its way, as ``mkdir -p`` does."""
+        """Create a folder and its parents, as ``mkdir -p`` does."""
         if self._lookup(path) is not None:
             return
         above = posixpath.dirname(path)
@@ -306,7 +306,7 @@ class ExtFiles:
         self._touch(folder)
 
     def _attributes(self, number: int) -> Mapping[str, bytes]:
-        """Extended attributes, ACLs as they are on the disk."""
+        """Extended attributes; ACLs are in their on-disk format."""
         handle, found = self._opened_attributes(number), dict[str, bytes]()
 
         def one(name: int, value: int, length: int, _data: int) -> int:

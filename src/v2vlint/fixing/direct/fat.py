@@ -1,7 +1,7 @@
-"""Files of FAT filesystems, changed by mtools in a copy of the volume.
+"""Changes files of FAT filesystems with mtools, in a copy of the volume.
 
-mtools are programs, which a confined reader cannot start. So the child says what is to be done and leaves the volume in a sparse file (an
-EFI system partition is small); the parent has mtools do it there, and compares.
+A confined reader cannot start programs such as mtools. So the child lists the actions and leaves the volume in a sparse file (an EFI system
+partition is small); the parent has mtools carry them out there, and compares.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _ATTRIBUTES = ((0x01, "r"), (0x02, "h"), (0x04, "s"))
 
 
 class FatFiles:
-    """See :class:`~v2vlint.fixing.direct.terms.Files`. What is asked for is done later, by :func:`carry_out`."""
+    """See :class:`~v2vlint.fixing.direct.terms.Files`. Actions are recorded, and carried out later by :func:`carry_out`."""
 
     def __init__(self, volume: WritableVolume, system: Fat, folder: Path, number: int) -> None:
         if volume.size > MAX_VOLUME:
@@ -91,7 +91,7 @@ class FatFiles:
         """See :class:`Files`."""
 
     def asked(self, disks: Sequence[Stream]) -> FatVolume:
-        """What is to be done, with the volume's bytes left in the folder."""
+        """The recorded actions; the volume's bytes are left in the folder."""
         place = self._folder / f"fat{self._number}"
         with place.open("wb") as stream:
             stream.truncate(self._volume.size)
@@ -129,7 +129,7 @@ class FatFiles:
         return found.size
 
     def _spelled(self, path: str) -> str:
-        """A path with names as they are on the volume. Declined for one that mtools might take for something else."""
+        """A path spelled as on the volume. Declined when mtools could mistake it for something else."""
         node, names = self._system.root, list[str]()
         for part in path.strip("/").split("/"):
             below = node.child(part) if node.stat().kind is Kind.DIR else None
@@ -141,7 +141,7 @@ class FatFiles:
         return "/" + "/".join(names)
 
     def _with_folders(self, path: str) -> str:
-        """A new path, spelled; the folders on its way are made."""
+        """A new path, spelled as on the volume; its parent folders are created."""
         spelled = self._spelled(path)
         parts = spelled.split("/")[1:-1]
         for count in range(1, len(parts) + 1):
@@ -153,7 +153,7 @@ class FatFiles:
 
 
 def carry_out(folder: Path, volume: FatVolume) -> Iterator[tuple[WrittenRun, bytes]]:
-    """Have mtools do what the child asked for; what is to be written, with its bytes. Declined when they are absent or fail."""
+    """Have mtools carry out the child's actions; returns the bytes to write. Declined when mtools is missing or fails."""
     image = _left(folder, volume.name)
     old = folder / f"{image.name}.old"
     qemu.snapshot(image, old)
@@ -166,7 +166,7 @@ def carry_out(folder: Path, volume: FatVolume) -> Iterator[tuple[WrittenRun, byt
 
 
 def _left(folder: Path, name: str) -> Path:
-    """A file that the child left in the folder; nothing else than a file of a name that it may use is one."""
+    """A file that the child left in the folder. Only regular files with an allowed name are accepted."""
     place = folder / name
     if not re.fullmatch(r"fat\d+(\.new\d+)?", name) or not stat.S_ISREG(place.lstat().st_mode):
         raise ImageError("the reader process gave no valid answer")
@@ -174,7 +174,7 @@ def _left(folder: Path, name: str) -> Path:
 
 
 def _commands(image: Path, action: FatAction, folder: Path) -> Iterator[tuple[tuple[str, ...], tuple[str, ...]]]:
-    """The command lines for one action, each with the host files that it reads."""
+    """The command lines for one action, each with the host files it reads."""
     if not all(_NAME.fullmatch(name) for name in action.path.strip("/").split("/")):
         raise ImageError("the reader process gave no valid answer")
     inside = f"::{action.path}"
@@ -204,7 +204,7 @@ def _run(words: tuple[str, ...], grant: Grant) -> None:
 
 
 def _differences(new: int, old: int) -> Iterator[tuple[int, bytes]]:
-    """The sectors that differ, one by one."""
+    """The sectors that differ, one at a time."""
     size = os.fstat(old).st_size
     if os.fstat(new).st_size != size:
         raise Declined("mtools changed the size of the volume")
@@ -217,7 +217,7 @@ def _differences(new: int, old: int) -> Iterator[tuple[int, bytes]]:
 
 
 def _placed(places: Sequence[WrittenRun], offset: int, data: bytes) -> Iterator[tuple[WrittenRun, bytes]]:
-    """Where bytes of the volume lie on disks: ``places`` are its parts, whose ``place`` counts from its beginning."""
+    """The position of bytes of the volume on the disks: ``places`` are its parts, whose ``place`` is relative to its start."""
     for part in places:
         first, last = max(offset, part.place), min(offset + len(data), part.place + part.length)
         if first < last:

@@ -1,4 +1,4 @@
-"""Edits of a registry hive by libhivex, in a copy of the hive."""
+"""Edits a copy of a registry hive through libhivex."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ _PROTOTYPES: dict[str, tuple[object, tuple[object, ...]]] = {
 
 @functools.cache
 def library() -> ctypes.CDLL:
-    """The library. Declined when it is not there."""
+    """The library. Declined when it is not installed."""
     try:
         found = ctypes.CDLL(SONAME, use_errno=True)
         for name, (kind, arguments) in _PROTOTYPES.items():
@@ -53,7 +53,9 @@ def library() -> ctypes.CDLL:
 
 
 def edited(data: bytes, path: str, edits: Sequence[ValueSetting | KeyDeleting], folder: Path) -> bytes:
-    """The hive ``data`` of the guest file ``path`` after ``edits``; ``folder`` is for a copy. Mismatch when it is not as they expect."""
+    """The hive ``data`` of the guest file ``path`` after ``edits``, made in a copy in ``folder``. Mismatch when an edit expects another
+    state.
+    """
     if data[:4] != b"regf":
         raise Mismatch(f"{path} is not a registry hive")
     if data[4:8] != data[8:12]:
@@ -83,7 +85,7 @@ class _Hive:
         self._handle, self._path = handle, path
 
     def set_value(self, edit: ValueSetting) -> None:
-        """Set a value; keys on the way are made."""
+        """Set a value, creating missing keys."""
         node = self._call("hivex_root")
         for part in edit["key"]:
             name = _text(part)
@@ -98,7 +100,7 @@ class _Hive:
             raise Declined(f"hivex cannot write {self._path}")
 
     def delete_key(self, edit: KeyDeleting) -> None:
-        """Delete a key without subkeys, with the values that are expected."""
+        """Delete a key that has no subkeys and exactly the expected values."""
         node = self._call("hivex_root")
         for part in edit["key"]:
             node = node and self._call("hivex_node_get_child", node, _text(part))

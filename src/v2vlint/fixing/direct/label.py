@@ -1,4 +1,4 @@
-"""SELinux labels of new files, looked up by libselinux in the guest's own file_contexts."""
+"""SELinux labels of new files, which libselinux looks up in the guest's own file_contexts."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class _Option(ctypes.Structure):
 
 @contextmanager
 def labels(folder: Path, files: Mapping[str, bytes]) -> Iterator[Labels]:
-    """The labels that ``files`` (content by suffix) give, copied to ``folder`` for libselinux to read."""
+    """The labels according to ``files`` (content by suffix), which are copied to ``folder`` for libselinux to read."""
     place = folder / "file_contexts"
     for suffix, content in files.items():
         place.with_name(place.name + suffix).write_bytes(content)
@@ -49,7 +49,7 @@ class Labels:
         self._library, self._handle = library, handle
 
     def of(self, path: str, mode: int) -> str:
-        """The label of a file of type ``mode``; empty when it is to have none."""
+        """The label of a file of type ``mode``; empty when it gets none."""
         found = c_char_p()
         if self._library.selabel_lookup_raw(self._handle, byref(found), os.fsencode(path), c_int(mode)):
             return ""

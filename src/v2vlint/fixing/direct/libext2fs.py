@@ -1,4 +1,4 @@
-"""libext2fs (e2fsprogs) over ctypes, as far as fixing needs it. It reads and writes through a WritableVolume.
+"""The part of libext2fs (e2fsprogs) that fixing needs, over ctypes. It reads and writes through a WritableVolume.
 
 The structures are those of ``ext2fs/ext2_io.h`` and ``ext2fs/ext2_fs.h``, unchanged since e2fsprogs 1.43.
 """
@@ -51,7 +51,7 @@ class _Manager(ctypes.Structure):
 
 
 class Ext2InodeLarge(ctypes.Structure):
-    """``struct ext2_inode_large``, whose second part small inodes do not have."""
+    """``struct ext2_inode_large``; small inodes lack its second part."""
 
     _fields_ = (
         ("mode", c_uint16), ("uid_low", c_uint16), ("size_low", c_uint32), ("atime", c_uint32), ("ctime", c_uint32), ("mtime", c_uint32),
@@ -65,13 +65,13 @@ class Ext2InodeLarge(ctypes.Structure):
 
     @property
     def size(self) -> int:
-        """Bytes of content."""
+        """The size of the content in bytes."""
         return int(self.size_low) | int(self.size_high) << 32
 
 
 @functools.cache
 def library() -> ctypes.CDLL:
-    """The library. Declined when it is not there, or too old."""
+    """The library. Declined when it is missing or too old."""
     try:
         found = ctypes.CDLL(SONAME)
         told = _version(found)
@@ -89,12 +89,12 @@ def _version(found: ctypes.CDLL) -> str:
 
 
 def version() -> str:
-    """The library's version, as it says it."""
+    """The version that the library reports."""
     return _version(library())
 
 
 def call(name: str, *arguments: Any, allowed: tuple[int, ...] = ()) -> int:
-    """Call a function that returns an ``errcode_t``: 0, or one of ``allowed``. Declined with the number for another."""
+    """Call a function that returns an ``errcode_t``: 0, or one of ``allowed``. Declined, with its number, for any other."""
     function = getattr(library(), name)
     function.restype = c_long
     code = int(function(*arguments))
@@ -104,7 +104,7 @@ def call(name: str, *arguments: Any, allowed: tuple[int, ...] = ()) -> int:
 
 
 class Handle:
-    """A filesystem on a volume, opened by libext2fs for writing. Declined when it does not want to."""
+    """A filesystem on a volume, opened by libext2fs for writing. Declined when the library refuses."""
 
     def __init__(self, volume: WritableVolume) -> None:
         self._volume = volume
@@ -117,7 +117,7 @@ class Handle:
         self.call("ext2fs_read_bitmaps")
 
     def call(self, name: str, *arguments: Any, allowed: tuple[int, ...] = (), plain: bool = False) -> int:
-        """A function of the filesystem. What went wrong in the input and output below is raised as it was."""
+        """Call a function of the filesystem. An exception raised in the I/O functions below is raised again here."""
         try:
             return call(name, *(() if plain else (self.fs,)), *arguments, allowed=allowed)
         finally:
@@ -152,7 +152,7 @@ class Handle:
         )
 
     def _guarded(self, action: Callable[[int, int, int], None], code: int) -> Callable[[int, int, int, int], int]:
-        """``action`` with its exception kept, as none can pass through C."""
+        """Call ``action`` and store its exception, which cannot propagate through C."""
 
         def guarded(_channel: int, place: int, count: int, data: int) -> int:
             try:
@@ -165,7 +165,7 @@ class Handle:
         return guarded
 
     def _length(self, count: int) -> int:
-        """A negative count is of bytes, another one of blocks."""
+        """A negative count is in bytes, a positive one in blocks."""
         return -count if count < 0 else count * int(self._channel.block_size)
 
     def _read(self, block: int, count: int, data: int) -> None:

@@ -1,4 +1,4 @@
-"""libntfs-3g over ctypes, as far as it is needed. Its input and output go to a :class:`~v2vlint.fixing.direct.volume.WritableVolume`.
+"""The part of libntfs-3g that fixing needs, over ctypes. Its I/O goes to a :class:`~v2vlint.fixing.direct.volume.WritableVolume`.
 
 The structures and prototypes are those of ``ntfs-3g/device.h``, ``dir.h``, ``attrib.h`` and ``volume.h``.
 """
@@ -64,7 +64,7 @@ _PROTOTYPES: dict[str, tuple[object, tuple[object, ...]]] = {
 
 @functools.cache
 def library() -> ctypes.CDLL:
-    """The library. Declined when it is not there."""
+    """The library. Declined when it is not installed."""
     folders = [path for name in FOLDERS for path in (Path(name), *Path(name).glob("*-linux-gnu*"))]
     places = sorted(place for folder in folders for place in folder.glob("libntfs-3g.so.*"))
     for place in reversed(places):
@@ -80,7 +80,7 @@ def library() -> ctypes.CDLL:
 
 
 class Mounted:
-    """An NTFS on a volume, mounted by libntfs-3g for writing. Declined when it does not want to."""
+    """An NTFS on a volume, mounted by libntfs-3g for writing. Declined when the library refuses."""
 
     def __init__(self, volume: WritableVolume) -> None:
         self._volume, self._position = volume, 0
@@ -98,12 +98,12 @@ class Mounted:
         library().ntfs_set_ignore_case(self.volume)
 
     def check(self) -> None:
-        """Raise what went wrong in the input and output below."""
+        """Raise an exception that was stored by the I/O functions below."""
         if self._failure:
             raise self._failure
 
     def close(self) -> None:
-        """Write out what is held back."""
+        """Write out buffered changes."""
         if library().ntfs_umount(self.volume, 0):
             raise Declined(f"libntfs-3g: {os.strerror(ctypes.get_errno())}")
         self.check()
@@ -127,7 +127,7 @@ class Mounted:
         return 0
 
     def _guarded(self, action: Callable[..., int]) -> Callable[..., int]:
-        """``action`` with its exception kept, as none can pass through C."""
+        """Call ``action`` and store its exception, which cannot propagate through C."""
 
         def guarded(_device: int, *arguments: int) -> int:
             try:

@@ -1,4 +1,4 @@
-"""A client of NBD (Network Block Device, doc/proto.md of its project), as far as writing to our own qemu-nbd takes one."""
+"""An NBD client (Network Block Device, doc/proto.md of its project) with just enough for writing to our own qemu-nbd."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class Client:
             raise
 
     def _connect(self, place: Path) -> None:
-        """A socket is there a moment before its server listens."""
+        """Connect, retrying: the socket exists a moment before the server listens."""
         deadline = time.monotonic() + _PATIENCE
         while True:
             try:
@@ -61,7 +61,7 @@ class Client:
             self._ask(_WRITE, offset + start, len(part), part)
 
     def flush(self) -> None:
-        """Have the server write out what it holds."""
+        """Have the server flush its buffers."""
         self._ask(_FLUSH, 0, 0)
 
     def _ask(self, command: int, offset: int, length: int, data: bytes = b"") -> None:

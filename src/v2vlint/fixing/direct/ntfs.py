@@ -1,4 +1,4 @@
-"""Files of NTFS, changed by libntfs-3g, which keeps names, links and security descriptors. Names are found without regard to case."""
+"""Changes files of NTFS through libntfs-3g, preserving names, links and security descriptors. Names are matched case-insensitively."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ class NtfsFiles:
         raise Declined(f"{path} is to be removed from NTFS")
 
     def close(self) -> None:
-        """See :class:`Files`."""
+        """Write out buffered changes."""
         self._mounted.close()
 
     @contextmanager
@@ -88,7 +88,7 @@ class NtfsFiles:
 
     @contextmanager
     def _attribute(self, path: str, inode: int) -> Iterator[int]:
-        """The open content of a plain file."""
+        """The open content of a regular file."""
         flags = ctypes.c_uint32()
         if not inode or library().ntfs_get_ntfs_attrib(inode, ctypes.byref(flags), 4) < 0 or flags.value & _SPECIAL:
             raise Declined(f"{path} is no plain file")
@@ -113,7 +113,7 @@ class NtfsFiles:
         return bytes(parts)
 
     def _store(self, path: str, inode: int, data: bytes, old: bytes) -> None:
-        """Write the pages of ``data`` that are not those of ``old``, and set the length."""
+        """Write the pages of ``data`` that differ from ``old``, and set the length."""
         with self._attribute(path, inode) as attribute:
             if len(data) != len(old) and library().ntfs_attr_truncate(attribute, len(data)):
                 raise Declined(f"libntfs-3g cannot give {path} a length of {len(data)}")
@@ -127,7 +127,7 @@ class NtfsFiles:
             library().ntfs_set_ntfs_attrib(inode, ctypes.byref(flags), 4, 0)
 
     def _made(self, path: str, kind: int) -> None:
-        """Make an empty file or folder in a folder that is there."""
+        """Create an empty file or folder in an existing folder."""
         name = ctypes.POINTER(ctypes.c_uint16)()
         length = library().ntfs_mbstoucs(os.fsencode(posixpath.basename(path)), ctypes.byref(name))
         if not 0 < length < 256:

@@ -1,4 +1,4 @@
-"""What of this machine writes directly, for ``v2vlint doctor``."""
+"""Which programs and libraries for direct writing this machine has, for ``v2vlint doctor``."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _TOOLS = ("mcopy", "mmd", "mdel", "mattrib")
 
 
 def pieces() -> Iterator[PieceState]:
-    """Look at each."""
+    """Look for each of them."""
     yield _piece("libext2fs", lambda: f"{libext2fs.version()}: ext2, ext3 and ext4 are written directly", "Linux guests")
     yield _piece("mtools", _mtools, "EFI system partitions")
     yield _piece("libntfs-3g", lambda: f"{_where(libntfs.library()._name)}: NTFS is written directly", "Windows guests")

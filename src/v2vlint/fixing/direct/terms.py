@@ -1,4 +1,4 @@
-"""What the parts of direct writing say to one another."""
+"""The types that the parts of direct writing exchange."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from v2vlint.model.source import GuestRef, Keys
 
 
 class Declined(Exception):
-    """It cannot, or should not, be written directly, for ``reason``; nothing was."""
+    """The guest cannot, or should not, be written directly, for ``reason``; nothing was written."""
 
     def __init__(self, reason: str) -> None:
         super().__init__(reason)
@@ -17,17 +17,17 @@ class Declined(Exception):
 
 
 class Mismatch(Exception):
-    """The guest is not as the plan expects."""
+    """The guest is not in the state that the plan expects."""
 
 
 class Files(Protocol):
-    """The files of one filesystem, to be changed. Paths begin at its top and lead over no links.
+    """The files of one filesystem, for writing. Paths start at its top and contain no links.
 
-    Every method may raise Declined. Nothing is complete before :meth:`close`.
+    Every method may raise Declined. No change is complete before :meth:`close`.
     """
 
     def size(self, path: str) -> int | None:
-        """The size of a regular file; None when nothing is there."""
+        """The size of a regular file; None when nothing exists at ``path``."""
         ...
 
     def read(self, path: str) -> bytes:
@@ -35,19 +35,19 @@ class Files(Protocol):
         ...
 
     def overwrite(self, path: str, data: bytes) -> None:
-        """Give a file new content; what else is known of it stays."""
+        """Replace a file's content; its metadata stays the same."""
         ...
 
     def append(self, path: str, size: int, data: bytes) -> None:
-        """Add bytes behind the first ``size``, which are all there are."""
+        """Append bytes to a file of ``size`` bytes."""
         ...
 
     def create(self, path: str, data: bytes, mode: int) -> None:
-        """A new file of root's, with the folders on its way."""
+        """Create a file owned by root, with its parent folders."""
         ...
 
     def copy(self, source: str, path: str) -> None:
-        """A new file with content, owner, mode, times and attributes of another one."""
+        """Create a file with the content, owner, mode, times and attributes of another one."""
         ...
 
     def delete(self, path: str) -> None:
@@ -59,17 +59,19 @@ class Files(Protocol):
         ...
 
     def mode(self, path: str) -> int:
-        """Type and permissions of a file, as st_mode has them."""
+        """Type and permissions of a file, as in st_mode."""
         ...
 
     def close(self) -> None:
-        """Write out what is still held back."""
+        """Write out buffered changes."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class EditAsk:
-    """Carry out ``orders`` (JSON: :class:`~v2vlint.fixing.orders.Orders`) on ``guest``. ``folder`` is an empty host folder to write to."""
+    """Request to carry out ``orders`` (JSON: :class:`~v2vlint.fixing.orders.Orders`) on ``guest``. ``folder`` is an empty host folder for
+    output.
+    """
 
     guest: GuestRef
     keys: Keys
@@ -79,7 +81,7 @@ class EditAsk:
 
 @dataclass(frozen=True, slots=True)
 class WrittenRun:
-    """``length`` bytes of the file with the new bytes, from ``place`` on, that go to ``offset`` of disk number ``disk``."""
+    """``length`` bytes starting at ``place`` in the file of new bytes, to be written at ``offset`` of disk number ``disk``."""
 
     disk: int
     offset: int
@@ -103,7 +105,9 @@ class FatAction:
 
 @dataclass(frozen=True, slots=True)
 class FatVolume:
-    """A FAT volume in the folder's file ``name``, what is to be done to it, and where its parts (``place``) lie on the disks."""
+    """A FAT volume in the folder's file ``name``, the actions to carry out on it, and the position of its parts (``place``) on the
+    disks.
+    """
 
     name: str
     actions: tuple[FatAction, ...]
@@ -112,9 +116,10 @@ class FatVolume:
 
 @dataclass(frozen=True, slots=True)
 class Edited:
-    """What came of it: ``runs`` of the new bytes in the folder's file ``BYTES``; or why it was ``declined``, or ``refused`` by the guest.
+    """The answer: ``runs`` of the new bytes in the folder's file ``BYTES``, or why the request was ``declined``, or ``refused`` because of
+    the guest.
 
-    ``volumes`` are still to be written by mtools. ``by`` names what wrote, ``notes`` are for people.
+    ``volumes`` are still to be written by mtools. ``by`` names the libraries that wrote, ``notes`` are for people.
     """
 
     runs: tuple[WrittenRun, ...] = ()

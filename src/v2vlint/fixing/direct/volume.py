@@ -1,4 +1,4 @@
-"""A block device of the guest whose writes stay in memory, and where its bytes lie on the guest's disks."""
+"""A block device of the guest whose writes stay in memory, and the position of its bytes on the guest's disks."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ MAX_WRITTEN = 512 << 20
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """Bytes to write to disk number ``disk`` (0-based) from ``offset`` on."""
+    """Bytes to write to disk number ``disk`` (0-based) at ``offset``."""
 
     disk: int
     offset: int
@@ -23,14 +23,14 @@ class Change:
 
 
 class WritableVolume:
-    """``stream`` with what is written to it on top. Declined when that becomes too much for the memory."""
+    """``stream`` with changes layered on top. Declined when they need too much memory."""
 
     def __init__(self, stream: Stream) -> None:
         self.stream, self.size = stream, stream.size
         self._blocks: dict[int, bytearray] = {}
 
     def read(self, offset: int, length: int) -> bytes:
-        """``length`` bytes, zeros behind the end."""
+        """``length`` bytes, with zeros beyond the end."""
         first, last = offset // BLOCK, (offset + length - 1) // BLOCK
         if not any(number in self._blocks for number in range(first, last + 1)):
             return exactly(self.stream, offset, length)
@@ -43,7 +43,7 @@ class WritableVolume:
         return bytes(content)
 
     def write(self, offset: int, data: bytes) -> None:
-        """Keep ``data``. ValueError for a place outside."""
+        """Record a write. ValueError for a place outside of the volume."""
         if offset < 0 or offset + len(data) > self.size:
             raise ValueError(f"a write of {len(data)} bytes at {offset} leaves a volume of {self.size}")
         done = 0
@@ -61,12 +61,12 @@ class WritableVolume:
         return self._blocks[number]
 
     def places(self, disks: Sequence[Stream]) -> Iterator[tuple[int, int, int, int]]:
-        """Where all of it lies on ``disks``: disk, offset, length, and offset in the volume. Declined like :meth:`changes`."""
+        """The position of the whole volume on ``disks``: disk, offset, length, and offset in the volume. Declined like :meth:`changes`."""
         numbers = {id(disk): number for number, disk in enumerate(disks)}
         yield from _parts(self.stream, 0, self.size, 0, numbers)
 
     def changes(self, disks: Sequence[Stream]) -> Iterator[Change]:
-        """What is to be written to ``disks``, in sectors that differ. Declined when the volume is not simply a part of them."""
+        """The changes to ``disks``, in sectors that differ. Declined when the volume is not a plain part of the disks."""
         numbers = {id(disk): number for number, disk in enumerate(disks)}
         for start, data in _runs(self._blocks, self.stream):
             for disk, offset, length, place in _parts(self.stream, start, len(data), 0, numbers):
@@ -74,7 +74,7 @@ class WritableVolume:
 
 
 def _runs(blocks: Mapping[int, bytearray], stream: Stream) -> Iterator[tuple[int, bytes]]:
-    """The sectors that differ from ``stream``, those that follow one another together."""
+    """The sectors that differ from ``stream``, adjacent ones joined."""
     start, held = 0, bytearray()
     for number in sorted(blocks):
         old = exactly(stream, number * BLOCK, BLOCK)
@@ -92,7 +92,7 @@ def _runs(blocks: Mapping[int, bytearray], stream: Stream) -> Iterator[tuple[int
 
 
 def _parts(stream: Stream, offset: int, length: int, place: int, disks: Mapping[int, int]) -> Iterator[tuple[int, int, int, int]]:
-    """Where bytes of a stream lie on disks (by identity), as :meth:`WritableVolume.places` says it."""
+    """The position of a stream's bytes on disks (by identity), in the form of :meth:`WritableVolume.places`."""
     if id(stream) in disks:
         yield disks[id(stream)], offset, length, place
         return

@@ -1,4 +1,4 @@
-"""The child's side: opens the guest as every reader does, carries out its orders in memory, and leaves the bytes that are to be written."""
+"""The child's side: it opens the guest like any other reader, carries out the orders in memory, and leaves the bytes to write in a file."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _PLAIN = frozenset({"disk", "partition", "lv"})
 
 
 def warm(_request: Any) -> None:
-    """Load what cannot be loaded once confined."""
+    """Load what cannot be loaded after confinement."""
     from v2vlint.fixing.direct import libext2fs, libntfs
 
     for library in (libext2fs.library, libntfs.library, hive.library):
@@ -81,7 +81,7 @@ class _Guest:
         where.close()
 
     def files(self, name: str) -> Files:
-        """The files on the device ``name``. Declined when it cannot be written directly."""
+        """The files on the device ``name``. Declined when the device cannot be written directly."""
         if name not in self.stack.layers:
             raise Declined(f"{name} is not there")
         layer = self.stack.layers[name]
@@ -111,13 +111,13 @@ class _Guest:
         raise Declined(f"{name} has a filesystem of type {kind}" if kind else f"{name} has no known filesystem")
 
     def changes(self) -> Iterator[Change]:
-        """All that is to be written."""
+        """All changes of all devices."""
         for volume in self.volumes.values():
             yield from volume.changes(self.disks)
 
 
 def lies_on(blocks: BlockTable, name: str) -> str:
-    """Why the device ``name`` is no plain part of the disks; empty when it is one."""
+    """Why the device ``name`` is not a plain part of the disks; empty when it is one."""
     device = blocks.named(name)
     if device is None or device.problem:
         return f"{name} cannot be read whole"
@@ -129,7 +129,7 @@ def lies_on(blocks: BlockTable, name: str) -> str:
 
 
 class _Places:
-    """Paths of one root as files of its filesystems, which are opened when they are needed."""
+    """Paths of one root as files of its filesystems, which are opened on demand."""
 
     def __init__(self, guest: _Guest, root: RootOrders) -> None:
         self.guest, self.root = guest, root
@@ -137,7 +137,7 @@ class _Places:
         self._files: dict[str, Files] = {}
 
     def at(self, path: str) -> tuple[Files, str]:
-        """The filesystem that a path lies on, and the path on it."""
+        """The filesystem that contains a path, and the path on it."""
         point = max((point for point in self.devices if path == point or path.startswith(f"{point}/")), key=len, default=None)
         if point is None:
             raise Declined(f"nothing is mounted where {path} is")
@@ -146,7 +146,7 @@ class _Places:
         return self._files[point], path[len(point) :]
 
     def close(self) -> None:
-        """Write out what is held back."""
+        """Write out buffered changes."""
         for files in self._files.values():
             files.close()
 

@@ -1,4 +1,4 @@
-"""The parent's side: what the child worked out, checked, goes into the overlays."""
+"""The parent's side: it checks the child's answer and writes the new bytes into the overlays."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from v2vlint.model.errors import ImageError
 
 
 def write(work: Work) -> Written:
-    """Carry out the orders directly. Declined when that cannot be; ImageError when the guest is not as it was checked."""
+    """Carry out the orders directly. Declined when that is not possible; ImageError when the guest has changed since it was checked."""
     started = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="v2vlint-direct-") as name:
         folder = Path(name).resolve()
@@ -53,7 +53,7 @@ def _held(work: Work, stream: BinaryIO, run: WrittenRun) -> bytes:
 
 
 def _store(work: Work, parts: Sequence[tuple[WrittenRun, bytes]]) -> None:
-    """Write the new bytes into the overlays that they belong to."""
+    """Write the new bytes into the overlays of their disks."""
     with tempfile.TemporaryDirectory(prefix="v2vlint-nbd-") as sockets, ExitStack() as stack:
         clients: dict[int, Client] = {}
         for run, data in parts:
