@@ -1,1 +1,1 @@
-"""Rule packs, selection, running rules, the user's decisions. The engine knows no particular pack and no pytest."""
+"""Rule packs, selection, running rules, the user's decisions. The engine depends on no particular pack, and not on pytest."""

@@ -42,10 +42,10 @@ def check_all(asks: Sequence[CheckAsk], limits: Limits = DEFAULT_LIMITS, jobs: i
 def check_each(
     asks: Sequence[CheckAsk], limits: Limits = DEFAULT_LIMITS, jobs: int = 1, progress: Progress | None = None
 ) -> Iterator[tuple[int, Judged]]:
-    """Judge every guest, ``jobs`` at a time: pairs of its position and the answer, as they end.
+    """Judge every guest, ``jobs`` at a time, and yield its position and the answer as each is done.
 
-    UsageError and PackError of a child end the run; its death is that image's problem. ``progress`` is called ten times a second with the
-    names under way and the number of guests done.
+    UsageError and PackError of a child end the run; if a child dies, that is a problem of its image. ``progress`` is called ten times a
+    second with the names of the guests in progress and the number of guests done.
     """
     done = 0
 
@@ -79,13 +79,13 @@ def _with_pending(ask: CheckAsk, image: ImageReport) -> ImageReport:
 
 
 class _Rules:
-    """The rules of the last answer: guests of one run have the same, whose texts are most of an answer."""
+    """The rules of the last answer. Guests of one run share them, and their texts are most of an answer."""
 
     def __init__(self) -> None:
         self.last: tuple[Any, tuple[RuleInfo, ...]] = (None, ())
 
     def judged(self, data: Any) -> Judged:
-        """A decoded answer. TypeError, ValueError or KeyError when it is none."""
+        """A decoded answer. TypeError, ValueError or KeyError when it is malformed."""
         last = self.last
         if last[0] != data["rules"]:
             last = self.last = (data["rules"], decode(Judged, {**data, "image": encode(_NOTHING)}).rules)

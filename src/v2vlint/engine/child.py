@@ -20,8 +20,8 @@ NOTHING = Grant()
 def answer(function: str, ask: Any, kind: type[T], guest: GuestRef, limits: Limits, desk: Desk | None = None, grant: Grant = NOTHING) -> T:
     """The answer of ``function`` (``module:name``) about ``guest``. A UsageError of the child is raised again, anything else as ImageError.
 
-    ``desk`` opens its files, if they are not only the guest's; ``grant`` is what else the child may access. A guest with an unfinished
-    transaction is neither the old nor the new one: ImageError says how to finish it.
+    ``desk`` opens its files, if they are not only the guest's; ``grant`` is what else the child may access. ImageError for a guest with an
+    unfinished transaction, which is neither old nor new, with the command that finishes it.
     """
     for problem in pending(guest.paths):
         raise ImageError(f"{problem.where}: {problem.reason}", hint=problem.hint)

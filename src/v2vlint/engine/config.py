@@ -90,7 +90,7 @@ class Config:
 
 
 def find(start: Path) -> Path | None:
-    """The nearest configuration file at ``start`` or above: v2vlint.toml, or a pyproject.toml that has our table."""
+    """The nearest configuration file at ``start`` or above: v2vlint.toml, or a pyproject.toml with our table."""
     for folder in (start, *start.parents):
         if (folder / FILE).is_file():
             return folder / FILE
@@ -108,7 +108,7 @@ def _mentions_us(path: Path) -> bool:
 
 
 def read(path: Path) -> Config:
-    """The configuration in ``path``; UsageError when it cannot be read, is no TOML, or says something unknown."""
+    """The configuration in ``path``; UsageError when it cannot be read, is not TOML, or has an unknown key."""
     data = read_toml(path)
     if path.name == PROJECT:
         data = data.get("tool", {}).get("v2vlint", {})
@@ -116,7 +116,7 @@ def read(path: Path) -> Config:
 
 
 def confined(config: Config) -> Config:
-    """``config``, restricted because it was found, not named: it may come with untrusted images. UsageError for files elsewhere."""
+    """``config``, restricted because it was found, not named: it may have come with untrusted images. UsageError for files elsewhere."""
     folder = config.folder.resolve()
     hint = f"if you trust it, pass --config {shlex.quote(str(config.folder / config.origin))}"
     for key, value in (("allow-folder", config.allow_folder), ("rules", config.rules)):

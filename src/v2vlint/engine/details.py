@@ -1,4 +1,4 @@
-"""Answers that need a name: one service, one key of the registry, modules of the kernel that boots."""
+"""Answers to questions with a name: one service, one registry key, modules of the kernel that boots."""
 
 from __future__ import annotations
 
@@ -28,7 +28,9 @@ _QWORD = 11
 
 @dataclass(frozen=True, slots=True)
 class ServiceReply:
-    """A service or unit. ``state`` is systemctl's word, or sc.exe's of the start type, or ``not-found``; ``where`` what decides it."""
+    """A service or unit. ``state`` is that of systemctl, or the start type as named by sc.exe, or ``not-found``; ``where`` is what decides
+    it.
+    """
 
     name: str
     state: str
@@ -51,7 +53,7 @@ class RegistryValueReply:
 
 @dataclass(frozen=True, slots=True)
 class RegistryKeyReply:
-    """A key, with the names of those below it. ``where`` is its place in the hive, which it has also when it does not exist."""
+    """A key, with the names of its subkeys. ``where`` is its place in the hive, even if it does not exist."""
 
     path: str
     exists: bool
@@ -72,7 +74,7 @@ class KernelReply:
 
 
 def service(store: FactStore, name: str) -> ServiceReply:
-    """The state of ``name``. FactUnavailable when it cannot be told."""
+    """The state of ``name``. FactUnavailable when it cannot be determined."""
     if store.get(OsInfo).kind == "windows":
         return _windows(store.get(WindowsServices), name)
     found = unit_state(store.get(GuestFS), store.get(UnitFiles), store.get(Services), name)
@@ -119,7 +121,7 @@ def _value(value: RegistryValue) -> RegistryValueReply:
 
 
 def kernel(store: FactStore, modules: tuple[str, ...]) -> KernelReply:
-    """The kernel of the default entry. FactUnavailable when nobody can tell which one that is, or its file is absent."""
+    """The kernel of the default entry. FactUnavailable when the default is unknown, or its file does not exist."""
     choices, loader = store.get(BootChoices), store.get(Bootloader)
     choice = choices.default
     if choice is None or choice.kernel is None or choices.assumed:

@@ -1,4 +1,4 @@
-"""Map an error message of a converter or a guest to the rules that foresee it, or say honestly that none does."""
+"""Maps an error message of a converter or a guest to the rules that predict it, or says that none does."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from v2vlint.engine.packs import LoadedRule
 
 
 def predicting(text: str, rules: Iterable[LoadedRule]) -> tuple[LoadedRule, ...]:
-    """The rules that foresee the message ``text``."""
+    """The rules that predict the message ``text``."""
     return tuple(loaded for loaded in rules if any(_found(pattern, text) for pattern in loaded.rule.predicts))
 
 

@@ -22,7 +22,7 @@ _LAYERS = {"lv": "LVM", "luks": "LUKS", "md": "RAID", "bitlocker": "BitLocker", 
 
 
 def glance(store: FactStore, device: str, subvolume: str = "") -> tuple[tuple[str, str], ...]:
-    """What is worth knowing about the root on ``device``. What cannot be known is left out: the rules say why."""
+    """The summary of the root on ``device``. What cannot be known is left out; the rules report why."""
     os, blocks = store.get(OsInfo), store.get(BlockTable)
     pairs = [
         ("system", " ".join(part for part in (os.name, os.version) if part)),

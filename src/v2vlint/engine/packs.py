@@ -134,7 +134,7 @@ def _line(error: Exception, path: Path) -> str:
 
 def _rules(module: ModuleType) -> Iterator[type[Rule]]:
     for kind in vars(module).values():
-        # What is imported from elsewhere is most of a module, and asking an abstract class for its subclasses is dear.
+        # Most of a module is imported from elsewhere, and asking an abstract class for its subclasses is slow.
         if isinstance(kind, type) and kind.__module__ == module.__name__ and issubclass(kind, Rule) and not inspect.isabstract(kind):
             yield kind
 

@@ -11,7 +11,7 @@ from v2vlint.model.rule import Audience, RuleInfo
 
 @dataclass(frozen=True, slots=True)
 class Profile:
-    """``pedantic`` names the groups whose pedantic rules also run; ``boot_only`` drops rules that cannot keep a guest from coming up.
+    """``pedantic`` names the groups whose pedantic rules also run; ``boot_only`` drops rules that cannot stop a guest from booting.
 
     ``fail_on`` and ``strict`` are defaults that flags and configuration override.
     """

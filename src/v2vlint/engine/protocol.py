@@ -32,7 +32,7 @@ class Selection:
 
 @dataclass(frozen=True, slots=True)
 class CheckAsk:
-    """Judge one guest. ``unopened`` leaves its disks alone: only the definition is judged.
+    """Request to judge one guest. ``unopened`` leaves its disks alone: only the definition is judged.
 
     ``standing_for`` holds the paths of the images that the guest's disks are a working copy of: a baseline knows findings by those names.
     """

@@ -23,12 +23,11 @@ MAX_CONTENT = 8 << 20
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """What to return about one root of a guest.
+    """A question about one root of a guest.
 
-    ``facts`` are names of fact types in :mod:`v2vlint.api`; ``initramfs`` asks for the image that the default boot entry loads;
-    ``files`` are guest paths, ``services`` names of services or units, ``keys_of_registry`` paths that begin with ``HKLM``. ``modules``
-    are what the kernel of the default boot entry is asked for. ``root`` is the device of the operating system meant, needed only when there
-    are several.
+    ``facts`` are names of fact types in :mod:`v2vlint.api`; ``initramfs`` requests the image that the default boot entry loads; ``files``
+    are guest paths, ``services`` names of services or units, ``keys_of_registry`` paths that start with ``HKLM``. ``modules`` are looked up
+    in the kernel of the default boot entry. ``root`` is the device of the operating system, needed only when there are several.
     """
 
     guest: GuestRef

@@ -1,7 +1,7 @@
-"""Recipe lines: which line of the kickstart, Packer, Ansible, mkosi or cloud-init files that built an image wrote what a finding is about.
+"""Recipe lines: which line of the kickstart, Packer, Ansible, mkosi or cloud-init files that built an image is responsible for a finding.
 
-The files are searched as text, whatever they are: a line of the guest is found again as it stands there, or by the device names, addresses
-and paths in it. A line is named only when it is the only one that can have written it; else nothing is said.
+The files are searched as text, whatever their format: for the guest's line as it stands, or for the device names, addresses and paths in
+it. A line is named only when no other line can be responsible.
 """
 
 from __future__ import annotations
@@ -40,20 +40,20 @@ class RecipeFile:
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
-    """Images matching the glob ``image`` are built from ``files``; the first one stands for what no line is known of."""
+    """Images matching the glob ``image`` are built from ``files``; the first one is named when no line is known."""
 
     image: str
     files: tuple[RecipeFile, ...]
 
 
 def load(config: Config) -> tuple[Recipe, ...]:
-    """The recipes that ``config`` names, read. UsageError for one that is not there, is no text, or is too large."""
+    """The recipes that ``config`` names. UsageError for one that does not exist, is not text, or is too large."""
     read = _Reader(config.folder)
     return tuple(Recipe(one.image, tuple(file for name in one.files for file in read.files(name))) for one in config.recipes)
 
 
 class _Reader:
-    """Reads each file once, below limits on all of them together."""
+    """Reads each file once, with limits on the total."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -97,7 +97,7 @@ class _Line:
 
 
 def written(report: FindingReport, files: Sequence[RecipeFile]) -> RecipeLine | None:
-    """The line of ``files`` that wrote what ``report`` is about; None when that is not certain."""
+    """The line of ``files`` that is responsible for ``report``; None when that is not certain."""
     where = report.finding.where
     if not isinstance(where, Span | WholeFile) or not where.path.startswith("/"):
         return None
@@ -121,17 +121,17 @@ def _lines(file: RecipeFile) -> Iterator[_Line]:
 
 
 def _plain(text: str) -> str:
-    """Words in single blanks, without quotes and escapes: as a shell, YAML or HCL would hand it on."""
+    """Words separated by single blanks, without quotes and escapes: as a shell, YAML or HCL would pass them on."""
     return " ".join(re.sub(r"\\[nt]|[\\'\"`]", " ", text).split())
 
 
 def _copied(guest: str, path: str, lines: Iterable[_Line]) -> list[_Line]:
-    """The same line of a file that lies in a tree as it will in the guest, such as ``mkosi.extra/etc/fstab``."""
+    """The same line of a file in a tree that is copied into the guest, such as ``mkosi.extra/etc/fstab``."""
     return [line for line in lines if guest.strip() and f"/{line.file.path}".endswith(path) and line.text.strip() == guest.strip()]
 
 
 def _same(guest: str, lines: Iterable[_Line]) -> list[_Line]:
-    """Lines that hold the guest's whole line."""
+    """Lines that contain the guest's whole line."""
     wanted = _plain(guest)
     if len(wanted) < _SHORTEST:
         return []
@@ -144,13 +144,13 @@ def _is_comment(line: _Line, wanted: str = "") -> bool:
 
 
 def _values(guest: str) -> frozenset[str]:
-    """The words of a guest's line that tell it from others: devices, addresses, interfaces, identifiers."""
+    """The distinctive words of a guest's line: devices, addresses, interfaces, identifiers."""
     words = {word for part in re.split(r"[\s,;=\"'()\[\]{}]+", guest) for word in (part, part.partition("/")[0]) if word}
     return frozenset(word for word in words if _TOKEN.fullmatch(word) and _VALUE.fullmatch(word))
 
 
 def _telling(guest: str, lines: Iterable[_Line]) -> list[_Line]:
-    """Lines that hold such words."""
+    """Lines that contain such words."""
     values = _values(guest)
     if not values:
         return []
@@ -159,7 +159,7 @@ def _telling(guest: str, lines: Iterable[_Line]) -> list[_Line]:
 
 
 def _near(guest: str, path: str, lines: Sequence[_Line]) -> list[_Line]:
-    """Lines that hold such words, or the whole line, in what follows the only place that names the guest's file."""
+    """Lines that contain such words, or the whole line, after the only place that names the guest's file."""
     named = [at for at, line in enumerate(lines) if _names(path, line.text) and not _is_comment(line)]
     if len(named) != 1:
         return []

@@ -1,4 +1,4 @@
-"""Whether there is room for what a fix writes: one that finds none is told, not promised."""
+"""Whether there is space for what a fix writes. A fix without enough space is only described, not offered."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _MODULE = re.compile(r"([^/]+)\.ko(?:\.\w+)?$")
 
 
 def with_room(finding: Finding, fs: GuestFS, blocks: BlockTable) -> Finding:
-    """``finding``; its fix is only printed, with the reason, when the filesystem that it writes to is full."""
+    """``finding``; its fix is only described, with the reason, when the filesystem that it writes to is full."""
     fix = finding.fix
     if fix is None or fix.applicability is Applicability.MANUAL:
         return finding
@@ -29,7 +29,7 @@ def with_room(finding: Finding, fs: GuestFS, blocks: BlockTable) -> Finding:
 
 
 def lack_of_room(fs: GuestFS, blocks: BlockTable, path: str, size: int) -> str:
-    """Why ``size`` more bytes cannot be written to ``path``; empty when they can, or nothing is known of the filesystem's space."""
+    """Why ``size`` more bytes cannot be written to ``path``; empty when they can, or when the free space is unknown."""
     if not path:
         return ""
     real = fs.resolve(posixpath.dirname(path)) or path
@@ -42,7 +42,7 @@ def lack_of_room(fs: GuestFS, blocks: BlockTable, path: str, size: int) -> str:
 
 
 def _written(fs: GuestFS, edit: Edit) -> tuple[str, int]:
-    """Where an edit writes, and about how much; an empty path for those that write next to nothing."""
+    """The path and the approximate size of what an edit writes; an empty path for edits that write next to nothing."""
     try:
         if isinstance(edit, WriteData):
             return edit.path, len(edit.data)
@@ -57,7 +57,7 @@ def _written(fs: GuestFS, edit: Edit) -> tuple[str, int]:
 
 
 def _modules(fs: GuestFS, edit: AppendInitramfs) -> int:
-    """The size of the modules to be brought, with those that they need."""
+    """The size of the modules to add, with their dependencies."""
     folder = next((one for one in (f"/lib/modules/{edit.version}", f"/usr/lib/modules/{edit.version}") if fs.is_dir(one)), "")
     text = fs.text(f"{folder}/modules.dep") if folder else None
     lines = (line.partition(":") for line in (text.content if text else "").splitlines())

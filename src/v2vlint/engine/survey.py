@@ -1,4 +1,4 @@
-"""The child's side of a search: what each candidate in a folder is, and which files it is made of. Runs in a confined child."""
+"""The child's side of a search: what each candidate in a folder is, and which files it consists of. Runs in a confined child."""
 
 from __future__ import annotations
 
@@ -28,10 +28,10 @@ class SurveyAsk:
 
 @dataclass(frozen=True, slots=True)
 class Surveyed:
-    """What a candidate is: ``defined`` by a definition that could be read, ``known`` for what it is by its content.
+    """What a candidate is: ``defined`` if a definition could be read, ``known`` if its content identifies it.
 
-    ``files`` are the resolved paths of all files that its disks are made of, its own first where it is an image. ``mentioned`` are names of
-    images, without folders, that a definition has anywhere: those of snapshots and of disks that are not attached, too.
+    ``files`` are the resolved paths of all files of its disks, an image's own first. ``mentioned`` are names of images, without folders,
+    that occur anywhere in a definition, including those of snapshots and detached disks.
     """
 
     defined: bool
@@ -65,7 +65,7 @@ def _one(ref: GuestRef) -> Surveyed:
 
 
 def _files(source: GuestSource) -> tuple[tuple[str, ...], bool]:
-    """The files of all disks as far as they can be opened, and whether one is an image by its content."""
+    """The files of all disks as far as they can be opened, and whether the content identifies one as an image."""
     paths: list[str] = []
     image = False
     for disk in source.disks:
@@ -81,7 +81,7 @@ def _files(source: GuestSource) -> tuple[tuple[str, ...], bool]:
 
 
 def _looks_like_one(disk: DiskFile, opener: Opener) -> bool:
-    """Whether a file that cannot be opened as an image begins like one."""
+    """Whether a file that cannot be opened as an image starts like one."""
     try:
         return bool(opener.files) and detect(disk.name, opener.files[0]) != "raw"
     except ImageError:

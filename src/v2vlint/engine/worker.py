@@ -40,8 +40,8 @@ from v2vlint.source.locate import locate
 def preload(many: bool) -> None:
     """Import the installed rule packs before children are forked.
 
-    For ``many`` guests also every reader, which one alone may not need, and the rules are run once, each on its first example: what they
-    and the facts prepare at first use (patterns, annotations, tables) is then there for all children.
+    For ``many`` guests, also import every reader, and run each rule once on its first example, so that everything that is prepared on first
+    use (patterns, annotations, tables) exists before the fork.
     """
     import_rules(Selection())
     if not many:
@@ -136,7 +136,7 @@ def _judge_opened(ask: CheckAsk, source: GuestSource, guest: GuestContents, rule
 
 
 def _by_name_only(root: Root) -> Problem:
-    """A system that is recognised and no more: nobody may take silence about it for a pass."""
+    """The report of a system that is recognised but not judged: the lack of findings must not look like a pass."""
     return Problem(root.device, f"{root.os.name} is known by name only: whether it boots on the target is not judged")
 
 

@@ -1,1 +1,1 @@
-"""One run, from whichever front end: settings, keys, children, progress, report."""
+"""One run, whatever the front end: settings, keys, child processes, progress, report."""

@@ -1,11 +1,12 @@
-"""Answers of earlier runs, in the user's cache folder: a guest that is as it was, judged as it was, costs a stat of each of its files.
+"""Answers of earlier runs, in the user's cache folder. For an unchanged guest, judged with the same settings, a run costs one stat per
+file.
 
-Size, inode and both times tell that a file is as it was, where a kernel keeps the time of change: every write moves that, and nobody sets
-it. So they say at least what a digest of the bytes that were read would say, without reading them. Where times do not tell (FUSE, SMB,
-exFAT and others) nothing is kept; of a file on a server the server's own tag counts.
+A file is unchanged if its size, inode and both times are, on filesystems where the kernel maintains the change time: every write updates
+it, and nobody can set it. That is at least as strong as a digest of the bytes that were read, without reading them. Where times prove
+nothing (FUSE, SMB, exFAT and others) no answer is kept; for a file on a server, the server's own tag counts.
 
-The parent writes and reads them; an image has no say in their names or content but through the answer itself, which is checked as one that
-comes from a child. Guests with keys, of devices and without files are not kept.
+The parent writes and reads the cache. An image can influence names and contents only through its answer, which is checked like any answer
+from a child. Guests with keys, on devices, and without files are not cached.
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """An answer, with the files that it is about as they were. ``rules`` names the entry with the rules that judged."""
+    """A cached answer, with the state of the files it is about. ``rules`` names the entry with the rules that judged."""
 
     files: tuple[FileStamp, ...]
     image: ImageReport
@@ -43,24 +44,24 @@ class Kept:
 
 @dataclass(frozen=True, slots=True)
 class KeptRules:
-    """Rules that many answers share."""
+    """Rules shared by many answers."""
 
     rules: tuple[RuleInfo, ...]
 
 
 def folder() -> Path:
-    """Where answers are kept: in the cache folder as XDG says."""
+    """The folder for answers, in the XDG cache folder."""
     return Path(os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")) / "v2vlint/results"  # noqa: PTH111
 
 
 def state() -> str:
-    """What there is, in words: for ``doctor``."""
+    """The state of the cache in words, for ``doctor``."""
     found = [entry.stat().st_size for entry in folder().glob("*.json")] if folder().is_dir() else []
     return f"{folder()}: {len(found)} answers, {sum(found) / (1 << 20):.1f} MiB"
 
 
 class Cache:
-    """The answers for one user. Everything that goes wrong with it is a miss."""
+    """The answers for one user. Any error counts as a miss."""
 
     def __init__(self) -> None:
         self.folder = folder()
@@ -68,7 +69,7 @@ class Cache:
         self._rules: dict[str, tuple[RuleInfo, ...]] = {}
 
     def _prepared(self) -> bool:
-        """Whether the folder is there, ours alone, and not too full: a full one is emptied."""
+        """Whether the folder exists, belongs to us alone, and is not too full; a full one is emptied."""
         try:
             self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             found = self.folder.lstat()
@@ -82,7 +83,7 @@ class Cache:
         return stat.S_ISDIR(found.st_mode) and found.st_uid == os.geteuid() and not found.st_mode & 0o022
 
     def get(self, key: str, queries: Queries = ()) -> tuple[Kept, tuple[RuleInfo, ...]] | None:
-        """The answer under ``key``, and its rules, when all its files are as they were. ``queries`` belong to its URLs."""
+        """The answer under ``key``, and its rules, if all its files are unchanged. ``queries`` belong to its URLs."""
         kept = self._read(Kept, key)
         if kept is None or not kept.files or not unchanged(kept.files, queries):
             return None
@@ -94,7 +95,7 @@ class Cache:
         return kept, self._rules[kept.rules]
 
     def put(self, key: str, files: tuple[FileStamp, ...], image: ImageReport, rules: tuple[RuleInfo, ...]) -> None:
-        """Keep an answer, whole or not at all. ``files`` are as they were found after it."""
+        """Store an answer, completely or not at all. ``files`` is their state when the answer was complete."""
         if not self.usable or not files or not all(map(tells, files)):
             return
         name = next((name for name, known in self._rules.items() if known == rules), "")
@@ -113,7 +114,7 @@ class Cache:
 
 
 def read_entry(kind: type[T], place: Path) -> T | None:
-    """What an entry holds; None when there is none that can be read."""
+    """The content of an entry; None when it does not exist or cannot be read."""
     try:
         handle = os.open(place, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK)
         with os.fdopen(handle, "rb") as stream:
@@ -123,7 +124,7 @@ def read_entry(kind: type[T], place: Path) -> T | None:
 
 
 def write_entry(place: Path, data: bytes) -> None:
-    """Make an entry, whole or not at all."""
+    """Create an entry, completely or not at all."""
     temporary = place.with_suffix(f".{os.getpid()}")
     with contextlib.suppress(OSError):
         handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)

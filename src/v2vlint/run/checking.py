@@ -1,4 +1,4 @@
-"""Checking: children, keys, and the Report of it all."""
+"""Checking: child processes, keys, and a Report of everything."""
 
 from __future__ import annotations
 
@@ -29,9 +29,10 @@ NOT_REACHED = "not reached: the run was interrupted"
 
 
 def check(request: Request, journal: Journal | None = None) -> Report:
-    """Check all guests, as many at a time as the settings say. What ``journal`` has of an earlier run is taken from there.
+    """Check all guests, in as many parallel children as the settings say. Guests in ``journal``, of an earlier run, are taken from there.
 
-    With ``request.partial`` an interrupt ends in the report of what is done; else, and where nothing is, in KeyboardInterrupt.
+    With ``request.partial``, an interrupt ends in the report of the guests done so far; otherwise, or when none is done, in
+    KeyboardInterrupt.
     """
     started = time.perf_counter()
     work = _Work(request, journal)
@@ -56,7 +57,7 @@ def check(request: Request, journal: Journal | None = None) -> Report:
 
 
 class _Work:
-    """The guests of a request on their way to reports: what is known already, and what children find out."""
+    """The guests of a request on their way to reports: some are known, the others are judged by children."""
 
     def __init__(self, request: Request, journal: Journal | None) -> None:
         self.request, self.journal = request, journal
@@ -67,7 +68,7 @@ class _Work:
         self.keys = [key_of(judged, guest) for guest in request.guests] if judged else []
 
     def run(self) -> None:
-        """Judge every guest that is not known."""
+        """Judge every guest that is not known yet."""
         if self.journal:
             self.journal.write(SeenRecord(self.request.not_judged))
         for position, guest in enumerate(self.request.guests):
@@ -82,7 +83,7 @@ class _Work:
             self._note(left[number], judged.image, judged.rules, since)
 
     def _judged(self, asks: Sequence[CheckAsk], tick: Progress | None) -> Iterator[tuple[int, Judged]]:
-        """The answers, as they come: of children here, or of the workers of a scheduler."""
+        """The answers as they arrive, from local children or from the workers of a scheduler."""
         settings = self.request.settings
         if not self.request.scheduler:
             return check_each(asks, settings.limits, settings.jobs, tick)
@@ -91,7 +92,7 @@ class _Work:
         return check_on(self.request.scheduler, asks, settings.limits, tick) if asks else iter(())
 
     def unlock(self) -> None:
-        """Ask for the keys of what stayed locked, and judge that again."""
+        """Ask for the keys of guests that stayed locked, and judge those again."""
         for position, guest in enumerate(self.request.guests):
             again = self.request.more_keys(guest, self.images[position].problems)
             if again is not None:
@@ -99,7 +100,7 @@ class _Work:
                 self._note(position, image, (), time.time_ns())
 
     def _known(self, position: int, guest: GuestRef) -> tuple[ImageReport, tuple[RuleInfo, ...]] | None:
-        """The report of a guest that an earlier run has judged the same way, and that is as it was."""
+        """The report of a guest that an earlier run judged in the same way, if it is unchanged."""
         if self.journal and (record := self.journal.before.guests.get(guest.name)) and self._holds(position, guest, record):
             return record.image, tuple(self.journal.before.rules.values())
         found = self.cache.get(self.keys[position], guest.queries) if self.cache and not (guest.hashed or guest.verify) else None
@@ -111,10 +112,10 @@ class _Work:
         return kept.image, rules
 
     def _holds(self, position: int, guest: GuestRef, record: GuestRecord) -> bool:
-        """Whether a record of the journal is still true: judged the same way, nothing changed, and no key came that it lacked."""
+        """Whether a record of the journal still holds: same settings, unchanged files, and no new key for a guest that lacked one."""
         if record.key != self.keys[position] or (record.image.problems and self.request.keys.keys):
             return False
-        # Where a server does not tell one version from another, a run that goes on takes the file as it was.
+        # A server without version tags cannot prove that a file is unchanged; a resumed run assumes it.
         untold = (one for one in record.files if one.size >= 0 and not tells(one))
         return unchanged(set(record.files).difference(untold), guest.queries)
 
@@ -123,7 +124,7 @@ class _Work:
         self.rules.update({info.id: info for info in rules})
 
     def _note(self, position: int, image: ImageReport, rules: tuple[RuleInfo, ...], since: int) -> None:
-        """A guest that has ended."""
+        """Record a finished guest."""
         self._take(position, image, rules)
         if not self.keys:
             return
@@ -136,7 +137,7 @@ class _Work:
 
 
 def report_of(settings: Settings, images: Iterable[ImageReport], rules: Iterable[RuleInfo], seconds: float) -> Report:
-    """The whole run as one report; ``rules`` may name one several times."""
+    """The whole run as one report; ``rules`` may contain duplicates."""
     known = {info.id: info for info in rules}
     return Report(
         version=__version__,
@@ -152,7 +153,7 @@ def report_of(settings: Settings, images: Iterable[ImageReport], rules: Iterable
 
 
 def forecast(request: Request) -> Forecast:
-    """The forecast for the one guest and target. UsageError when there are several, ImageError when nothing can be forecast."""
+    """The forecast for exactly one guest and target. UsageError when there are several, ImageError when nothing can be forecast."""
     guest, _target = request.only_guest(), request.only_target()
     image = check(request).images[0]
     told = forecast_of(image)

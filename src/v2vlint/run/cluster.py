@@ -1,8 +1,8 @@
-"""Guests judged on several machines: by the workers of a Dask scheduler (``pip install 'v2vlint[dask]'``), which see the same paths.
+"""Guests judged on several machines, by the workers of a Dask scheduler (``pip install 'v2vlint[dask]'``) that see the same paths.
 
-A task is one guest. A worker judges it as this machine would, in a confined child; what it answers is JSON, which is checked here as that
-of a child. Keys are no part of a task: a worker has its own, in ``$V2VLINT_KEY``, or in files that ``$V2VLINT_KEY_FILES`` names
-(separated by colons). The tasks of a worker that is lost are done again by others; a guest that takes two workers with it is given up.
+A task is one guest. A worker judges it in a confined child, as this machine would; the answer is JSON and is checked here like that of a
+child. Tasks contain no keys: a worker has its own, in ``$V2VLINT_KEY``, or in the files listed in ``$V2VLINT_KEY_FILES`` (separated by
+colons). Tasks of a lost worker are repeated by others; a guest that takes two workers down is given up.
 """
 
 from __future__ import annotations
@@ -32,9 +32,9 @@ _TICK = 0.1
 
 
 def check_on(address: str, asks: Sequence[CheckAsk], limits: Limits, progress: Progress | None = None) -> Iterator[tuple[int, Judged]]:
-    """Like :func:`v2vlint.engine.check.check_each`, by the workers of the scheduler at ``address``.
+    """Like :func:`v2vlint.engine.check.check_each`, on the workers of the scheduler at ``address``.
 
-    UsageError when there is no such scheduler, it has no worker, or a worker has another version of v2vlint or of the rules.
+    UsageError when there is no such scheduler, it has no workers, or a worker has another version of v2vlint or of the rules.
     """
     distributed = _distributed()
     try:
@@ -60,14 +60,14 @@ def _distributed() -> Any:
 
 
 def _allow_failures(count: int, dask_scheduler: Any) -> int:
-    """In the scheduler: how many workers a task may lose; the number as it was."""
+    """In the scheduler: set how many workers a task may lose; returns the previous number."""
     before = int(dask_scheduler.allowed_failures)
     dask_scheduler.allowed_failures = count
     return before
 
 
 def _same_everywhere(client: Any, address: str, asks: Sequence[CheckAsk]) -> None:
-    """UsageError unless every worker judges as this machine does."""
+    """UsageError unless every worker has the same version as this machine."""
     try:
         client.wait_for_workers(1, timeout=TIMEOUT)
     except (TimeoutError, OSError) as error:
@@ -83,7 +83,7 @@ def _same_everywhere(client: Any, address: str, asks: Sequence[CheckAsk]) -> Non
 
 
 def versions(folders: tuple[str, ...]) -> tuple[str, str]:
-    """The version of v2vlint, and a digest of the rules by their names and sizes."""
+    """The version of v2vlint, and a digest of the rules' names and sizes."""
     return __version__, rules_version(folders, times=False)
 
 
@@ -108,7 +108,7 @@ def _judged(
 
 
 def _absolute(guest: GuestRef) -> GuestRef:
-    """The guest with paths that mean the same in every folder."""
+    """The guest with absolute paths."""
     paths, named, allowed = (tuple(map(_whole, found)) for found in (guest.paths, guest.named, guest.allowed))
     return replace(guest, paths=paths, named=named, allowed=allowed, folder=_whole(guest.folder))
 
@@ -118,7 +118,7 @@ def _whole(path: str) -> str:
 
 
 def _answer(ask: CheckAsk, future: Any) -> Judged:
-    """What became of a task, about the guest as it is called here."""
+    """A task's result, under the guest's name on this machine."""
     try:
         judged = decode(Judged, parse(future.result()))
     except UsageError:

@@ -1,4 +1,4 @@
-"""Diagnosing: a log, the rules that foresee its messages, and the guest's image when there is one."""
+"""Diagnosing: a log, the rules that predict its messages, and optionally the guest's image."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ from v2vlint.run.request import Request
 
 
 def diagnose(log: str, stdin: IO[bytes], rules: Sequence[LoadedRule]) -> Diagnosis:
-    """The diagnosis of the file ``log``, or of ``stdin`` for ``-``. ImageError when it cannot be read, UsageError when it is no text."""
+    """The diagnosis of the file ``log``, or of ``stdin`` for ``-``. ImageError when it cannot be read, UsageError when it is not text."""
     text = read(log, stdin)
     found = diagnose_lines(log, text.lines(), lambda line: tuple(loaded.id for loaded in predicting(line, rules)))
     return dataclasses.replace(found, lines=text.count, skipped=text.skipped)
 
 
 def with_image(found: Diagnosis, request: Request) -> Diagnosis:
-    """``found`` with what the request's one guest says about it, judged for its one target. UsageError when there are several."""
+    """``found`` with what the request's one guest adds to it, judged for its one target. UsageError when there are several."""
     target = request.only_target().name
     request.only_guest()
     image = check(request).images[0]
@@ -37,7 +37,7 @@ def with_image(found: Diagnosis, request: Request) -> Diagnosis:
 
 
 def _files(request: Request, image: ImageReport) -> dict[str, bytes]:
-    """Those of ``FILES`` that the guest has; none when it cannot be read, which the report of the image says."""
+    """The paths in ``FILES`` that the guest has; none when the guest cannot be read, which the image's report states."""
     root = image.roots[0].device if len(image.roots) > 1 else ""
     question = Question(request.only_guest(), root=root, files=FILES)
     try:

@@ -1,4 +1,4 @@
-"""From what the user named to the guests of a run: each once, machines with their own disks, and everything else with its reason."""
+"""From the arguments to the guests of a run: each guest once, machines with their own disks, and everything else with a reason."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ _NOBODY = Surveyed(False, False)
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """The guests of a run, and what was seen besides."""
+    """The guests of a run, and everything else that was found."""
 
     guests: tuple[GuestRef, ...]
     not_judged: tuple[NotJudged, ...] = ()
 
 
 def discover(refs: Sequence[GuestRef], others: Iterable[NotJudged], limits: Limits = DEFAULT_LIMITS, jobs: int = 1) -> Found:
-    """The guests among ``refs``. Candidates from folders are looked at, in confined children, for what belongs to what."""
+    """The guests among ``refs``. Confined children examine candidates from folders to find out which files belong together."""
     known = _surveyed(refs, limits, jobs)
     grouped = _grouped(refs, known)
     owned = {file for one in known.values() for file in one.files}
@@ -50,7 +50,7 @@ def _batches(positions: list[int]) -> Iterator[list[int]]:
 
 
 def _asked(refs: Sequence[GuestRef], batches: list[list[int]], limits: Limits, jobs: int) -> Iterator[tuple[int, Surveyed]]:
-    """The answers of one child per batch. A child that dies answers nothing: then each of its batch is asked about alone."""
+    """The answers of one child per batch. If a child dies, each candidate of its batch gets a child of its own."""
     asks = [SurveyAsk(tuple(refs[at] for at in batch)) for batch in batches]
     desks = [Desk(replace(refs[batch[0]], paths=(), named=())) for batch in batches]
     calls = (Call(SURVEY, encode(ask), desk=desk) for ask, desk in zip(asks, desks, strict=True))
@@ -59,7 +59,7 @@ def _asked(refs: Sequence[GuestRef], batches: list[list[int]], limits: Limits, j
 
 
 def _answer(outcome: Outcome, count: int, desk: Desk) -> tuple[Surveyed, ...]:
-    """What a child found; it names only files that it was given."""
+    """A child's answer, reduced to the files that it was given."""
     if not isinstance(outcome, Answer):
         return ()
     try:
@@ -72,7 +72,7 @@ def _answer(outcome: Outcome, count: int, desk: Desk) -> tuple[Surveyed, ...]:
 
 
 def _grouped(refs: Sequence[GuestRef], known: dict[int, Surveyed]) -> Found:
-    """Machines with their disks first; then the images that belong to none, without those that others build on."""
+    """Machines with their disks first; then the images that belong to none, without those that are backing files of others."""
     owners: dict[str, str] = {}
     machines: dict[frozenset[str], str] = {}
     dropped: dict[int, str] = {}
@@ -98,13 +98,15 @@ def _grouped(refs: Sequence[GuestRef], known: dict[int, Surveyed]) -> Found:
 
 
 def _reason(ref: GuestRef, below: dict[str, str]) -> str:
-    """Which image builds on one that no definition has; empty when none does."""
+    """The name of an image that has this one as its backing file and belongs to no definition; empty when there is none."""
     real = os.path.realpath(ref.paths[0])
     return f"what {below[real]} builds on" if real in below else ""
 
 
 def _mention(ref: GuestRef, named: dict[tuple[str, str], str]) -> str:
-    """Which machine in a folder above an image names it without using it now: an earlier state, or a disk that is not attached."""
+    """The name of a machine, in a folder above, whose definition mentions an image that it does not use now: a snapshot, or a detached
+    disk.
+    """
     folder, name = os.path.split(os.path.realpath(ref.paths[0]))
     while len(folder) > 1:
         if owner := named.get((folder, name)):
@@ -118,7 +120,7 @@ def _folder(ref: GuestRef) -> str:
 
 
 def _once(refs: Iterable[GuestRef], others: tuple[NotJudged, ...]) -> Found:
-    """Each guest by the first of its names, however many links and paths lead to it."""
+    """Each guest under the first of its names, however many links and paths lead to it."""
     seen: dict[object, str] = {}
     guests: list[GuestRef] = []
     again: list[NotJudged] = []

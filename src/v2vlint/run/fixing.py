@@ -1,4 +1,4 @@
-"""Fixing: one guest after the other, each as a transaction, a fixed copy, or only as a plan."""
+"""Fixing: one guest after the other, as a transaction, as a fixed copy, or only as a plan."""
 
 from __future__ import annotations
 
@@ -24,9 +24,10 @@ _INTERFACE = re.compile(r"[^\s/:=]{1,15}")
 class FixWish:
     """How to fix.
 
-    ``diff`` only says what would be done. ``output`` is the file or folder of a fixed copy; the source is then only read. ``unsafe`` also
-    makes fixes that change behaviour or lose identity. ``rebuild`` has the guest's own generator make its initramfs. ``names`` are the
-    network cards whose names are kept. ``virtio_win`` is an ISO or a directory with drivers for Windows. ``writer`` is what writes.
+    ``diff`` only shows what would be done. ``output`` is the file or folder of a fixed copy; the source is then only read. ``unsafe``
+    includes fixes that change behaviour or lose identity. ``rebuild`` has the guest's own generator make its initramfs. ``names`` are the
+    network cards whose names are kept. ``virtio_win`` is an ISO or a directory with drivers for Windows. ``writer`` is the back-end that
+    writes.
     """
 
     diff: bool = False
@@ -40,14 +41,16 @@ class FixWish:
 
 @dataclass(frozen=True, slots=True)
 class FixReport:
-    """``outcomes`` in the order of the guests; ``report`` is that of a check of what came out."""
+    """``outcomes`` in the order of the guests; ``report`` is that of a check of the results."""
 
     outcomes: tuple[FixOutcome, ...]
     report: Report
 
 
 def fix(request: Request, wish: FixWish) -> Iterator[FixOutcome]:
-    """Fix guest after guest. UsageError for contradictory options, before anything is done; ImageError when a guest cannot be fixed."""
+    """Fix one guest after the other. UsageError for contradictory options, before anything is done; ImageError when a guest cannot be
+    fixed.
+    """
     if wish.output and len(request.guests) != 1:
         raise UsageError("a fixed copy takes one guest", hint="fix the guests one by one")
     for guest in request.guests:
@@ -62,7 +65,7 @@ def fix(request: Request, wish: FixWish) -> Iterator[FixOutcome]:
 
 
 def writer_named(name: str) -> Writer:
-    """The writer called ``name``. UsageError when there is none."""
+    """The back-end called ``name``. UsageError when there is none."""
     try:
         return Writer(name)
     except ValueError:
@@ -70,7 +73,9 @@ def writer_named(name: str) -> Writer:
 
 
 def card_names(keep: bool, macs: Iterable[tuple[str, str]]) -> CardNames:
-    """Cards whose names are kept: the definition's, and those that ``macs`` pairs with addresses. UsageError if there is no address."""
+    """Cards whose names are kept: those of the definition, and those that ``macs`` pairs with addresses. UsageError if there is no
+    address.
+    """
     cards = tuple((name, _checked(name, written)) for name, written in macs)
     return CardNames(keep or bool(cards), cards)
 

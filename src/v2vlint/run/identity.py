@@ -1,4 +1,4 @@
-"""What tells that a guest, and the way it is judged, are as they were: for the journal, which goes on, and for the cache."""
+"""How the journal and the cache recognise that a guest, and the settings it was judged with, are unchanged."""
 
 from __future__ import annotations
 
@@ -34,10 +34,10 @@ _MISSING, _ODD, _CHANGING, _UNTOLD = -1, -2, -3, -4
 
 @dataclass(frozen=True, slots=True)
 class FileStamp:
-    """A file as it was: where it is, which it is, and when it was last changed, in ns. ``size`` is in bytes, negative for one that cannot
-    be compared: -1 is not there, -2 no file, -3 changed meanwhile, -4 where times do not tell.
+    """The state of a file: where it is, its inode, and when it last changed, in ns. ``size`` is in bytes; negative for a file that cannot
+    be compared: -1 does not exist, -2 not a file, -3 changed during the run, -4 its times prove nothing.
 
-    Of a file on a server ``tag`` is what the server says of its version: a hash, a number or a time. It is empty where it says nothing.
+    For a file on a server, ``tag`` is the server's version tag: a hash, a number or a time. It is empty when there is none.
     """
 
     path: str
@@ -50,7 +50,7 @@ class FileStamp:
 
 
 def stamp_of(path: str, queries: Queries = ()) -> FileStamp:
-    """The file at ``path``, or URL, as it is now."""
+    """The current state of the file at ``path``, or URL."""
     if is_url(path):
         return _remote(path, queries)
     try:
@@ -59,7 +59,7 @@ def stamp_of(path: str, queries: Queries = ()) -> FileStamp:
             return FileStamp(path, _ODD)
         kind = filesystem_of(path)
         if kind in _SHARED:
-            # Opening asks the server; stat may be answered by what this host remembers.
+            # Opening asks the server; stat may be answered from this host's cache.
             with open(path, "rb") as stream:  # noqa: PTH123
                 found = os.fstat(stream.fileno())
     except OSError:
@@ -81,7 +81,7 @@ def _remote(url: str, queries: Queries) -> FileStamp:
 
 
 def filesystem_of(path: str) -> str:
-    """The type of the filesystem that a file is on; empty when the kernel does not say."""
+    """The type of the filesystem that contains a file; empty when the kernel does not say."""
     real = os.path.realpath(path)
     above = (point for point in _filesystems() if real.startswith(f"{point.rstrip('/')}/"))
     return _filesystems().get(max(above, key=len, default=""), "")
@@ -95,8 +95,8 @@ def _filesystems() -> dict[str, str]:
 def stamps_of(guest: GuestRef, image: ImageReport, since: int) -> tuple[FileStamp, ...]:
     """The files of a guest: those that were named, and all that were opened for it.
 
-    One that changed after ``since``, when it was begun to be read (ns since the epoch), is no stamp that anything compares with. Of those
-    on servers the state at opening counts; of a machine that runs none does, as what a hypervisor has open may get its time later.
+    A file that changed after ``since``, the start of reading (ns since the epoch), never compares equal. For files on servers, the state at
+    opening counts. Files of a running machine never compare equal, as the times of a file that a hypervisor has open may be updated late.
     """
     paths = dict.fromkeys((*guest.paths, *guest.named, *(file.path for file in image.files)))
     opened = {
@@ -109,23 +109,23 @@ def stamps_of(guest: GuestRef, image: ImageReport, since: int) -> tuple[FileStam
 
 def _settled(stamp: FileStamp, since: int) -> FileStamp:
     latest = max(stamp.mtime, stamp.ctime)
-    # Times in whole seconds are those of a filesystem that has no finer ones.
+    # Whole seconds mean that the filesystem has no finer times.
     early = since - (_COARSE if latest % 1_000_000_000 == 0 else 0)
     return FileStamp(stamp.path, _CHANGING) if latest >= early else stamp
 
 
 def tells(stamp: FileStamp) -> bool:
-    """Whether another stamp that is equal shows that the file is as it was."""
+    """Whether an equal stamp proves that the file is unchanged."""
     return stamp.size >= 0 and bool(stamp.tag or not is_url(stamp.path))
 
 
 def unchanged(stamps: Iterable[FileStamp], queries: Queries = ()) -> bool:
-    """Whether every file is as it was; False for what does not tell, such as devices, and for files that are not there."""
+    """Whether every file is unchanged; False for those that cannot tell, such as devices, and for missing files."""
     return all(tells(one) and stamp_of(one.path, queries) == one for one in stamps)
 
 
 def judging(request: Request) -> str:
-    """A digest of everything but the guest that an answer depends on: settings, rules and their version. Keys are no part of it."""
+    """A digest of everything that an answer depends on besides the guest: settings, rules and their version. Keys are not included."""
     known = request.ask(GuestRef("", "disks", ()))
     decisions = known.decisions if known.decisions.exceptions else replace(known.decisions, today=type(known.decisions.today).min)
     plain = replace(known, keys=Keys(), decisions=decisions)
@@ -133,7 +133,7 @@ def judging(request: Request) -> str:
 
 
 def key_of(judged: str, guest: GuestRef) -> str:
-    """A digest of how a guest is judged, and what is known of it besides its files."""
+    """A digest of how a guest is judged, and of what is known about it besides its files."""
     return digest([judged, encode(guest), os.getcwd()])  # noqa: PTH109
 
 
@@ -144,9 +144,9 @@ def digest(value: object) -> str:
 
 @functools.cache
 def rules_version(folders: tuple[str, ...], *, times: bool = True) -> str:
-    """A digest of the code that judges: names, sizes and times of the files of v2vlint, of the installed packs, and of own rules.
+    """A digest of the judging code: names, sizes and times of the files of v2vlint, of the installed packs, and of custom rules.
 
-    Without ``times`` the same code has the same digest on every machine, wherever it is installed.
+    Without ``times``, the same code has the same digest on every machine, wherever it is installed.
     """
     packages = {"v2vlint", *(entry.module.partition(".")[0] for entry in entry_points(group=GROUP))}
     places = [place for name in sorted(packages) if (spec := find_spec(name)) for place in spec.submodule_search_locations or ()]
@@ -159,7 +159,7 @@ def rules_version(folders: tuple[str, ...], *, times: bool = True) -> str:
 
 
 def _sources(place: str) -> Iterator[tuple[str, os.stat_result]]:
-    """The code below a folder. Every run looks at all of it, hence without a Path for each."""
+    """The code below a folder. It is listed in every run, hence without a Path object for each file."""
     for folder, _below, names in os.walk(place):
         paths = (f"{folder}/{name}" for name in names if name.endswith((".py", ".toml")))
         yield from ((path, os.stat(path)) for path in paths)  # noqa: PTH116

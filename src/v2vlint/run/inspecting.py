@@ -1,4 +1,4 @@
-"""Inspecting: children, keys, and the machines in the order of the guests."""
+"""Inspecting: child processes, keys, and the machines in the order of the guests."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from v2vlint.run.request import Request
 
 
 def inspect(request: Request, *, applications: bool = True) -> tuple[Machine, ...]:
-    """Inspect all guests; ``applications`` tells whether to list what is installed, the longest part of the answer."""
+    """Inspect all guests; ``applications`` includes the list of installed software, the longest part of the answer."""
     asks = [InspectAsk(guest, request.keys, applications) for guest in request.guests]
     settings = request.settings
     machines = inspect_all(asks, settings.limits, settings.jobs, request.progress)

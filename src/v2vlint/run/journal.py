@@ -1,6 +1,6 @@
-"""The journal of a run: a folder of JSON lines, one for each guest as it ends, that outlives whatever ends the run.
+"""The journal of a run: a folder of JSON lines, one for each finished guest, that survives any end of the run.
 
-Each run writes a file of its own. A record is on disk before the next guest counts; a last line that is torn is left out when it is read.
+Each run writes its own file. A record is on disk before the next guest is counted; an incomplete last line is ignored when reading.
 ``docs/schema/journal-1.json`` has the shape.
 """
 
@@ -44,7 +44,7 @@ class RunRecord:
 
 @dataclass(frozen=True, slots=True)
 class GuestRecord:
-    """A guest that has ended. ``key`` says how it was judged, ``files`` what it was; see :mod:`v2vlint.run.identity`."""
+    """A finished guest. ``key`` identifies how it was judged, ``files`` its state; see :mod:`v2vlint.run.identity`."""
 
     key: str
     files: tuple[FileStamp, ...]
@@ -53,14 +53,14 @@ class GuestRecord:
 
 @dataclass(frozen=True, slots=True)
 class RulesRecord:
-    """The rules that judge the guests after it."""
+    """The rules that judge the guests after this record."""
 
     rules: tuple[RuleInfo, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class SeenRecord:
-    """What was seen and is no guest."""
+    """Things that were found and are not guests."""
 
     not_judged: tuple[NotJudged, ...]
 
@@ -72,7 +72,7 @@ _NAMES = {kind: name for name, kind in _KINDS.items()}
 
 @dataclass(slots=True)
 class JournalContents:
-    """What the journals of a folder say: the last record of each guest, by name."""
+    """The content of a folder's journals: the last record of each guest, by name."""
 
     runs: list[RunRecord] = field(default_factory=list)
     guests: dict[str, GuestRecord] = field(default_factory=dict)
@@ -81,7 +81,7 @@ class JournalContents:
 
 
 class Journal:
-    """A journal that is being written. Use it as a context manager; UsageError when the folder cannot be, or is, in use."""
+    """A journal that is being written. Use it as a context manager; UsageError when the folder cannot be created or is in use."""
 
     def __init__(self, folder: Path, settings: Settings, *, resume: bool) -> None:
         self.folder = folder
@@ -114,21 +114,21 @@ class Journal:
         self.close()
 
     def close(self) -> None:
-        """Let go of the folder."""
+        """Release the folder."""
         for descriptor in (self._file, self._lock):
             if descriptor >= 0:
                 os.close(descriptor)
         self._file = self._lock = -1
 
     def guest(self, record: GuestRecord, rules: tuple[RuleInfo, ...]) -> None:
-        """Note a guest that has ended, and its rules when they are others than those before."""
+        """Record a finished guest, and its rules if they differ from the previous ones."""
         if rules and rules != self._rules:
             self._rules = rules
             self.write(RulesRecord(rules))
         self.write(record)
 
     def write(self, record: Record) -> None:
-        """One line, which is on disk when this returns. UsageError when it cannot be written: a run must not go on unnoted."""
+        """Write one line, and sync it to disk. UsageError when that fails: a run must not continue unrecorded."""
         line = json.dumps({"journal": VERSION, "record": _NAMES[type(record)], "data": encode(record)}).encode() + b"\n"
         try:
             view = memoryview(line)
@@ -154,7 +154,7 @@ def _locked(folder: Path) -> int:
 
 
 def read(folder: Path) -> JournalContents:
-    """The journals in ``folder``. NothingFound when there are none; UsageError for one that a newer version has written."""
+    """The journals in ``folder``. NothingFound when there are none; UsageError for one written by a newer version."""
     files = sorted(folder.glob(PATTERN))
     if not files:
         raise NothingFound(f"{folder}: no journal of v2vlint's", hint="'v2vlint check --journal DIR' writes one")
@@ -179,7 +179,7 @@ def _take(record: Record, found: JournalContents) -> None:
 
 
 def _records(file: Path, found: JournalContents) -> Iterator[Record]:
-    """The records in a file, without a last line that is torn; a damaged one before it is told."""
+    """The records in a file, without an incomplete last line; an earlier damaged line is reported."""
     try:
         lines = file.read_bytes().split(b"\n")
     except OSError as error:
@@ -199,7 +199,9 @@ def _record(file: Path, data: Any) -> Record:
 
 
 def report_of_journals(folders: Sequence[Path]) -> Report:
-    """All journals in ``folders`` as one report: of a guest that is in several, the last record; of others with its name, each."""
+    """All journals in ``folders`` as one report. Of a guest in several journals, the last record is used; different guests with the same
+    name are kept apart.
+    """
     every = [read(folder) for folder in folders]
     images: dict[tuple[object, ...], ImageReport] = {}
     names: dict[str, int] = {}

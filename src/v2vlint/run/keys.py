@@ -1,4 +1,4 @@
-"""Keys of encrypted disks: from files, from the environment, or asked for. Never from an argument: every user can see those."""
+"""Keys of encrypted disks: from files, from the environment, or from the terminal. Never from arguments: every user can see those."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _LOCKED = "no key was given"
 
 
 def collect(files: Sequence[str]) -> Keys:
-    """Keys of ``--key-file`` options and of ``$V2VLINT_KEY``. UsageError when a file cannot be read.
+    """The keys of ``--key-file`` options and of ``$V2VLINT_KEY``. UsageError when a file cannot be read.
 
     A key file is tried as it is, and also without the newline that an editor or echo adds to a passphrase.
     """
@@ -44,7 +44,7 @@ def _from_file(text: str) -> Key:
 
 
 def fitting(guests: Sequence[Sequence[Problem]]) -> list[tuple[Problem, ...]]:
-    """The problems of all guests without keys that are another guest's: a name given with a key has to fit one of them."""
+    """The problems of all guests, without keys that belong to another guest: a name given with a key must match in at least one of them."""
     unused = [{problem.where for problem in problems if problem.where.startswith(f"{KEY_OPTION} ")} for problems in guests]
     nowhere = set.intersection(*unused) if unused else set()
     elsewhere = set().union(*unused) - nowhere

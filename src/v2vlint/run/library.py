@@ -1,4 +1,4 @@
-"""The Python API behind :func:`v2vlint.check` and its siblings: keyword arguments become a request."""
+"""The Python API behind :func:`v2vlint.check` and the other functions: keyword arguments become a request."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ Texts = str | Sequence[str]
 
 
 class Wishes(TypedDict, total=False):
-    """Keyword arguments of :func:`v2vlint.check` and its siblings: the keys of the configuration, and those of ``OWN``."""
+    """Keyword arguments of :func:`v2vlint.check` and the other functions: the keys of the configuration, and those in ``OWN``."""
 
     target: Texts
     mover: str
@@ -61,7 +61,7 @@ OWN = frozenset({"config", "connect", "verify_manifest", "configuration", "keys"
 
 
 def request(images: Sequence[Image], wishes: Wishes) -> Request:
-    """The request that the arguments of an API function make. UsageError names the argument that is wrong."""
+    """The request for the arguments of an API function. UsageError names the invalid argument."""
     if not images:
         raise UsageError("no image given")
     said = parse({key.replace("_", "-"): _plain(value) for key, value in wishes.items() if key not in OWN}, "arguments")
@@ -72,7 +72,7 @@ def request(images: Sequence[Image], wishes: Wishes) -> Request:
 
 
 def configured(place: PathText | None) -> Config:
-    """The configuration file at ``place``; of a folder the one found there or above; None is no configuration."""
+    """The configuration file at ``place``; for a folder, the one found there or above; None means no configuration."""
     if place is None:
         return Config()
     return found(Path(place).absolute()) if Path(place).is_dir() else read(Path(place))
@@ -83,7 +83,7 @@ def _joined(image: Image) -> str:
 
 
 def _plain(value: object) -> object:
-    """A value as a TOML file would have it."""
+    """A value in the form it would have in a TOML file."""
     if isinstance(value, os.PathLike):
         return os.fspath(value)
     if isinstance(value, Mapping):

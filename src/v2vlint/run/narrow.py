@@ -1,4 +1,4 @@
-"""A report of a part of a run: some guests, some targets, some findings."""
+"""A report of part of a run: some guests, some targets, some findings."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from v2vlint.report.standing import Standing, places
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """What is wanted of a report; what is empty wants everything. ``guests`` and ``rules`` are globs, ``rules`` also groups."""
+    """A filter for reports; an empty field includes everything. ``guests`` and ``rules`` are globs, ``rules`` also groups."""
 
     targets: tuple[str, ...] = ()
     guests: tuple[str, ...] = ()
@@ -25,7 +25,7 @@ class Wanted:
 
 
 def narrowed(report: Report, wanted: Wanted) -> Report:
-    """The part of ``report`` that is wanted. UsageError for a target that it does not have."""
+    """The part of ``report`` that matches ``wanted``. UsageError for a target that the report does not have."""
     for name in wanted.targets:
         if name not in report.targets:
             raise UsageError(f"no guest was judged for {name!r}", hint=f"the journals have {', '.join(report.targets)}")
@@ -54,7 +54,7 @@ def _targets(
 
 
 def _result(result: RuleResult, wanted: Wanted, rules: Mapping[str, RuleInfo]) -> RuleResult:
-    """A result without findings that are not wanted; one that has none left counts as passed."""
+    """A result without the findings that do not match; one without remaining findings counts as passed."""
     group = rules[result.rule].group if result.rule in rules else ""
     named = not wanted.rules or any(fnmatch.fnmatchcase(name, glob) for glob in wanted.rules for name in (result.rule, group))
     findings = tuple(one for one in result.findings if named and one.finding.severity >= wanted.severity)

@@ -1,6 +1,6 @@
-"""How far a run is: on a terminal one line on stderr that is drawn again and again, elsewhere a line now and then.
+"""The progress of a run: on a terminal, one line on stderr that is redrawn; elsewhere, a line now and then.
 
-Whether it is a terminal comes from isatty(3), not from a library.
+isatty(3) decides whether it is a terminal.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ class ProgressLine:
             self._write("")
 
     def update(self, running: Sequence[str], done: int) -> None:
-        """Show what is under way. The first call also does ``warm``, while the children are busy."""
+        """Show the guests in progress. The first call also runs ``warm``, while the children are busy."""
         if self._warm:
             self._warm()
             self._warm = None
@@ -55,16 +55,16 @@ class ProgressLine:
             sys.stderr.flush()
 
     def _bar(self, done: int) -> str:
-        """Guests done of all, as a bar, a count, a rate and an estimate; empty for one guest."""
+        """The guests done so far, as a bar, a count, a rate and an estimate; empty for a single guest."""
         if self._total < 2:
             return ""
         full = _BAR * done // self._total
         return f"[{'#' * full}{'.' * (_BAR - full)}] {done}/{self._total}{self._pace(done)} · "
 
     def _pace(self, done: int) -> str:
-        """Guests in a second or minute, and how long the rest may take; empty until there is something to go by.
+        """Guests per second or minute, and the estimated time left; empty until both are known.
 
-        Guests that were known at the start say nothing about it.
+        Guests that were known at the start do not count.
         """
         judged, seconds = done - (self._known or 0), time.monotonic() - self._started
         if judged < 2 or seconds <= 0:

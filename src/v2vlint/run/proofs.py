@@ -1,4 +1,4 @@
-"""Proofs that were made of guests: ``prove`` keeps the outcome in the state folder, and ``check`` shows it while the guest is as it was."""
+"""Results of proofs: ``prove`` stores them in the state folder, and ``check`` shows them as long as the guest is unchanged."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ FOLDER = "proofs"
 
 @dataclass(frozen=True, slots=True)
 class KeptProof:
-    """An outcome, with the files of the guest as they were."""
+    """A result, with the state of the guest's files."""
 
     files: tuple[FileStamp, ...]
     proof: EarlierProof
@@ -39,7 +39,9 @@ class KeptProof:
 def prove(
     guest: GuestRef, target: Target, wish: Wish, progress: Callable[[str, float], None] | None = None
 ) -> tuple[Proof, Forecast | None]:
-    """Boot a guest, and keep the outcome; with the forecast, None when nothing can be forecast. Raises what :func:`proving.prove` does."""
+    """Boot a guest and store the result, with the forecast (None when nothing can be forecast). Raises the exceptions of
+    :func:`proving.prove`.
+    """
     from v2vlint import proving
 
     since = time.time_ns()
@@ -56,7 +58,7 @@ def prove(
 
 
 def known(guest: GuestRef, targets: Iterable[Target]) -> Iterator[EarlierProof]:
-    """The proofs of a guest that is as it was when they were made, at most one for each target."""
+    """The proofs of a guest that is unchanged since they were made, at most one for each target."""
     folder = state_folder() / FOLDER
     if not folder.is_dir():
         return
@@ -67,5 +69,5 @@ def known(guest: GuestRef, targets: Iterable[Target]) -> Iterator[EarlierProof]:
 
 
 def _name(guest: GuestRef, target: Target) -> str:
-    """The same files, in the same order, on the same virtual hardware."""
+    """A file name that is the same for the same files, in the same order, on the same virtual hardware."""
     return digest([[os.path.realpath(path) for path in (*guest.paths, *guest.named)], encode(target)]) + ".json"

@@ -1,4 +1,4 @@
-"""The settings of a run: what the caller says, over the configuration, over the profile's defaults."""
+"""The settings of a run: the caller's, over the configuration, over the profile's defaults."""
 
 from __future__ import annotations
 
@@ -28,10 +28,10 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Access:
-    """How guests are found: ``connect`` is the libvirt of ``domain:NAME``, ``verify`` asks for the checksums of whole OVF packages.
+    """How guests are found: ``connect`` is the libvirt URI for ``domain:NAME``, ``verify`` checks the checksums of whole OVF packages.
 
-    ``hashed`` asks for those of all files that are opened; ``configuration`` is the one wanted of OVF packages;
-    ``allowed`` are folders in which files that a guest refers to may lie; ``search`` says how folders are searched.
+    ``hashed`` includes the digests of all files that are opened; ``configuration`` is the one to use in OVF packages; ``allowed`` are
+    folders that may contain files a guest refers to; ``search`` says how folders are searched.
     """
 
     connect: str = ""
@@ -46,9 +46,9 @@ class Access:
         return self.find(images).guests
 
     def find(self, images: Sequence[str], limits: Limits = DEFAULT_LIMITS, jobs: int = 1) -> Found:
-        """The guests that ``images`` name, each once, and what was seen besides; see :func:`~v2vlint.source.expand.expand_all`.
+        """The guests that ``images`` name, each once, and everything else that was found; see :func:`~v2vlint.source.expand.expand_all`.
 
-        NothingFound when folders hold none.
+        NothingFound when folders contain no guests.
         """
         wishes = {"verify": self.verify, "hashed": self.hashed}
         named = expand_all(images, self.connect, allowed=self.allowed, configuration=self.configuration, search=self.search, **wishes)
@@ -60,7 +60,7 @@ class Access:
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """Everything a run needs besides its guests and their keys. ``config`` has what was said, merged; the rest is what follows from it."""
+    """Everything a run needs besides its guests and their keys. ``config`` is the merged configuration, from which the rest follows."""
 
     config: Config
     target_names: tuple[str, ...]
@@ -82,7 +82,7 @@ def found(start: Path) -> Config:
 
 
 def settle(said: Config, base: Config, access: Access) -> Settings:
-    """What the caller ``said``, over the configuration ``base``. UsageError when something in them makes no sense."""
+    """What the caller ``said``, over the configuration ``base``. UsageError when something in them is invalid."""
     config = said.over(base)
     name = config.profile or "default"
     chosen = profile(name)
@@ -106,7 +106,7 @@ def settle(said: Config, base: Config, access: Access) -> Settings:
 
 
 def rule_folders(said: Config, base: Config) -> tuple[str, ...]:
-    """The folders of rules that are in force, relative to who named them."""
+    """The folders of custom rules in use, relative to whoever named them."""
     source = said if said.rules else base
     return tuple(str((source.folder / folder).absolute()) for folder in source.rules)
 
@@ -134,7 +134,7 @@ def _targets(wanted: tuple[str, ...], config: Config, folder: Path, connect: str
 
 
 def load_target(name: str, config: Config, folder: Path = Path(), connect: str = "") -> Target:
-    """A target by name: one of the configuration's own, ``domain:NAME``, a file (relative to ``folder``) or a shipped profile."""
+    """A target by name: one defined in the configuration, ``domain:NAME``, a file (relative to ``folder``) or a shipped profile."""
     from v2vlint import target
 
     if name in config.targets:
@@ -145,7 +145,7 @@ def load_target(name: str, config: Config, folder: Path = Path(), connect: str =
 
 
 def _live_target(name: str, connect: str) -> Target:
-    """The target that the domain of a live libvirt is."""
+    """The target described by a domain of a running libvirt."""
     from v2vlint.source.live import live_domain
     from v2vlint.target.libvirt import from_text
 

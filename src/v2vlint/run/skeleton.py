@@ -1,4 +1,4 @@
-"""A rule to start from: what ``v2vlint rules --new`` writes. It passes ``v2vlint test`` as it is."""
+"""The template of a rule that ``v2vlint rules --new`` writes. It passes ``v2vlint test`` without changes."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class {name}(Rule):
 
 
 def write(rule: str, folder: Path) -> Path:
-    """Write ``rule`` (an id such as ``our-ca-missing``) into ``folder`` and give the file. UsageError when that cannot be."""
+    """Write ``rule`` (an id such as ``our-ca-missing``) into ``folder`` and return the file. UsageError when that is not possible."""
     if not _ID.fullmatch(rule):
         raise UsageError(f"{rule!r} is not an id of a rule", hint="lower-case words with dashes, such as our-ca-missing")
     path = folder / f"{rule.replace('-', '_')}.py"

@@ -1,4 +1,4 @@
-"""Whom servers are believed: the authority that the user names, for all libraries that speak TLS."""
+"""The certificate authority that the user trusts, for all libraries that speak TLS."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _VARIABLES = ("SSL_CERT_FILE", "AWS_CA_BUNDLE")
 
 
 def authority(place: str) -> None:
-    """Trust the certificates in the PEM file ``place`` from now on, in this process. UsageError when there are none."""
+    """Trust the certificates in the PEM file ``place`` from now on, in this process. UsageError when it contains none."""
     import ssl
 
     try:

@@ -1,4 +1,4 @@
-"""Whether a rule does what its examples say: what ``v2vlint test`` prints of rules of the operator's own."""
+"""Tests whether a rule behaves as its examples say: what ``v2vlint test`` reports about custom rules."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ ROUNDS = 10
 
 
 def faults(loaded: LoadedRule) -> Iterator[str]:
-    """Where the rule and its examples disagree, a line each; nothing when all is well."""
+    """The differences between the rule and its examples, one per line; empty when there are none."""
     kind = type(loaded.rule)
     if not (kind.__doc__ or "").strip():
         yield "has no docstring, which is its documentation page"
@@ -46,7 +46,7 @@ def _example(loaded: LoadedRule, example: Example) -> Iterator[str]:
 
 
 def _fixed(loaded: LoadedRule, example: Example) -> Iterator[str]:
-    """The fix, made as often as it finds something, leaves the files that the example shows."""
+    """Compare the files after repeated fixing with those of the example."""
     files = dict(example.files)
     for _round in range(ROUNDS):
         current = Example(files, example.given, target=example.target, mover=example.mover)

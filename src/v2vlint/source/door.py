@@ -1,4 +1,4 @@
-"""What a door is: a kind of argument that is no path. Each is a module of :mod:`v2vlint.source.doors`, which is found there."""
+"""Doors: kinds of arguments that are not paths. Each is a module of :mod:`v2vlint.source.doors`, which are discovered."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from v2vlint.model.source import GuestRef, GuestSource
 
 @dataclass(frozen=True, slots=True)
 class Door:
-    """A way to guests that are no files on this host, or no disks.
+    """Access to guests that are not files on this host, or not disks.
 
-    ``name`` is the kind of its references, ``title`` what they are in words. Arguments that start with one of ``prefixes`` are its own;
-    ``of_paths`` says that paths of this host follow them. ``find`` runs in the parent: the references that an argument (with its prefix)
-    names, given the libvirt to ask. What is not there is a reference with a problem. ``locate`` runs in the child; a door without it makes
-    references of other kinds.
+    ``name`` is the kind of its references, ``title`` is for people. Arguments that start with one of ``prefixes`` belong to it;
+    ``of_paths`` says that the prefix is followed by a path on this host. ``find`` runs in the parent: it returns references for an argument
+    (with its prefix), given the libvirt URI. A guest that does not exist is a reference with a problem. ``locate`` runs in the child; a
+    door without it makes references of other kinds.
     """
 
     name: str
@@ -39,7 +39,7 @@ def doors() -> tuple[Door, ...]:
 
 
 def door_of(argument: str) -> Door | None:
-    """The door that ``argument`` goes through; None for paths."""
+    """The door for ``argument``; None for paths."""
     if ":" not in argument:
         return None
     return next((door for door in doors() if argument.startswith(door.prefixes)), None)
@@ -51,6 +51,6 @@ def door_named(kind: str) -> Door | None:
 
 
 def path_prefix(argument: str) -> str:
-    """The prefix of ``argument`` when a path of this host follows it, else an empty string."""
+    """The prefix of ``argument`` if a path on this host follows it, else an empty string."""
     door = door_of(argument)
     return next(one for one in door.prefixes if argument.startswith(one)) if door and door.of_paths else ""

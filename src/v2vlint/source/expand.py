@@ -1,4 +1,4 @@
-"""From command-line arguments to guests. Runs in the parent: looks at names and file types only, never at what is in an image."""
+"""From command-line arguments to guests. Runs in the parent: it looks at names and file types only, never into an image."""
 
 from __future__ import annotations
 
@@ -21,7 +21,9 @@ MAX_GUESTS = 50_000
 
 @dataclass(frozen=True, slots=True)
 class Expanded:
-    """What arguments name: candidates, of which those from folders are still to be told apart, and what was seen besides."""
+    """The result of expanding arguments: candidates, of which those from folders are still to be identified, and everything else that was
+    found.
+    """
 
     refs: tuple[GuestRef, ...]
     others: tuple[NotJudged, ...] = ()
@@ -30,7 +32,7 @@ class Expanded:
 def expand(
     arguments: Sequence[str], connect: str = "", *, allowed: Sequence[str] = (), search: Search = EVERYTHING
 ) -> tuple[GuestRef, ...]:
-    """One reference per guest that ``arguments`` name, as far as names tell: see :func:`expand_all`."""
+    """One reference per guest in ``arguments``, as far as their names tell; see :func:`expand_all`."""
     return tuple(ref for ref in expand_all(arguments, connect, allowed=allowed, search=search).refs if not ref.doubt)
 
 
@@ -44,14 +46,17 @@ def expand_all(
     configuration: str = "",
     search: Search = EVERYTHING,
 ) -> Expanded:
-    """One reference per guest: a disk image, ``a+b`` (disks of one guest), a folder that is searched, a glob, a machine
-    definition (see :mod:`v2vlint.source.kinds`), what goes through a door (see :mod:`v2vlint.source.door`): ``tree:DIR``,
-    ``domain:NAME`` of the libvirt at the URI ``connect``…, or a list of such arguments (``@FILE``, ``-`` for stdin). ``configuration`` is
-    the one wanted of OVF packages that offer several. ``verify`` asks for the checksums of whole OVF packages, ``hashed`` for the digests
-    of all files; ``allowed`` are folders in which files that a guest refers to may lie.
+    """One reference per guest.
 
-    What is not there or cannot be read is a guest with a problem, and so is a folder or glob that holds no guest beside others that do;
-    NothingFound when none does."""
+    An argument is a disk image, ``a+b`` (disks of one guest), a folder to search, a glob, a machine definition (see
+    :mod:`v2vlint.source.kinds`), something with a door (see :mod:`v2vlint.source.door`) such as ``tree:DIR`` or ``domain:NAME`` of the
+    libvirt at the URI ``connect``, or a list of arguments (``@FILE``, ``-`` for stdin). ``configuration`` is the one to use in OVF packages
+    that offer several. ``verify`` checks the checksums of whole OVF packages, ``hashed`` includes the digests of all files; ``allowed`` are
+    folders that may contain files a guest refers to.
+
+    An argument that does not exist or cannot be read becomes a guest with a problem, and so does a folder or glob without guests if others
+    have some; NothingFound when none has.
+    """
     for folder in allowed:
         if not is_url(folder) and not os.path.isdir(folder):  # noqa: PTH112
             raise UsageError(f"--allow-folder {folder}: no such folder")

@@ -1,6 +1,8 @@
-"""Hyper-V's binary configuration (.vmcx): a store of keys in a tree. Microsoft does not document it; the layout is known from dissect.
+"""Hyper-V's binary configuration (.vmcx): a key-value store with a tree of keys. Microsoft does not document it; the layout is known from
+dissect.
 
-Two headers, of which the one with the higher number counts; a table of objects; tables of keys, whose entries name their parents.
+The file has two headers, of which the one with the higher number is valid; a table of objects; and tables of keys, whose entries refer to
+their parents.
 """
 
 from __future__ import annotations
@@ -37,12 +39,12 @@ class _Key:
 
 
 def is_storage(head: bytes) -> bool:
-    """Whether a file begins like such a store."""
+    """Whether a file starts like such a store."""
     return head[:4] == _SIGNATURE.to_bytes(4, "little")
 
 
 def read_storage(where: str, data: bytes) -> Tree:
-    """The tree in a store; ImageError when it is damaged, Unsupported for another version of it."""
+    """The tree in a store; ImageError when it is damaged, Unsupported for another version."""
     try:
         return _linked(_tables(where, data))
     except (struct.error, IndexError, UnicodeDecodeError, RecursionError) as error:
@@ -50,7 +52,7 @@ def read_storage(where: str, data: bytes) -> Tree:
 
 
 def _tables(where: str, data: bytes) -> dict[tuple[int, int], _Key]:
-    """All keys by their table and their place in it. Of tables with the same number the latest counts."""
+    """All keys by their table and their place in it. Of tables with the same number, the latest one counts."""
     headers = [found for at in (0, 0x1000) if len(data) >= at + _HEADER.size and (found := _HEADER.unpack_from(data, at))[0] == _SIGNATURE]
     if not headers:
         raise ImageError(f"{where}: not a configuration of Hyper-V's")
@@ -65,7 +67,7 @@ def _tables(where: str, data: bytes) -> dict[tuple[int, int], _Key]:
 
 
 def _objects(data: bytes) -> Iterator[tuple[int, int]]:
-    """Place and size of every table of keys."""
+    """The place and size of every table of keys."""
     waiting, seen = [0x2000], set[int]()
     while waiting and len(seen) < MAX_TABLES:
         at = waiting.pop()
@@ -99,7 +101,7 @@ def _keys(where: str, data: bytes, offset: int, size: int) -> Iterator[tuple[int
 
 
 def _value(data: bytes, kind: int, raw: bytes) -> object:
-    """The value of an entry. Long texts lie elsewhere in the file; short ones have their length before them."""
+    """The value of an entry. Long texts are stored elsewhere in the file; short ones are preceded by their length."""
     plain = kind & 0xFF
     if plain in _NUMBERS:
         number = struct.unpack_from(_NUMBERS[plain], raw)[0]
@@ -116,7 +118,7 @@ def _value(data: bytes, kind: int, raw: bytes) -> object:
 
 
 def _linked(keys: dict[tuple[int, int], _Key]) -> Tree:
-    """The keys below their parents; one whose parent is not there is left out."""
+    """The keys below their parents; a key without a parent is left out."""
     root: Tree = {}
     nodes = {place: key.value for place, key in keys.items() if isinstance(key.value, dict)}
     for key in keys.values():

@@ -1,7 +1,7 @@
-"""The journal of a transaction: what is being changed, how far it is, and to which image it belongs.
+"""The journal of a transaction: what is being changed, how far it has got, and which image it belongs to.
 
 It never says where to write: the image is the one that it was found for, and another disk of the same guest counts only when the journal
-beside that one points back.
+beside that disk refers back.
 """
 
 from __future__ import annotations
@@ -35,7 +35,9 @@ _SAMPLES, _SAMPLE = 32, 16 << 10
 
 
 class NotItsJournal(ImageError):
-    """A journal lies beside an image that belongs to another one: a copy, or one that was put there. ``state`` is what it says."""
+    """The journal beside an image belongs to another image: the image is a copy, or the journal was put there. ``state`` is the
+    journal's.
+    """
 
     def __init__(self, message: str, *, hint: str = "", state: str = "") -> None:
         super().__init__(message, hint=hint)
@@ -44,9 +46,9 @@ class NotItsJournal(ImageError):
 
 @dataclass(frozen=True, slots=True)
 class Stamp:
-    """What tells that an image is as it was left: size, modification time in ns, and a digest of samples from all over it.
+    """Shows whether an image is as a transaction left it: size, modification time in ns, and a digest of samples from all over it.
 
-    ``ctime`` changes with links and owners as well, and says something for as long as one transaction runs only.
+    ``ctime`` also changes with links and owners, so it is only meaningful while a transaction is running.
     """
 
     size: int
@@ -57,11 +59,12 @@ class Stamp:
 
 @dataclass(frozen=True, slots=True)
 class FixedFile:
-    """A file of a transaction: an image, or one that an image keeps its data in.
+    """A file of a transaction: an image, or a file in which an image keeps its data.
 
-    ``undo``, ``following`` and ``redo`` are SHA-256 of its patches, empty when there is none. ``undo`` goes with the state before this
-    transaction (it takes back earlier ones), ``following`` with the one after it. While it runs, ``of`` is the image whose overlay has
-    the file's new content, and ``window`` where in its virtual disk, in bytes; ``node`` is what an image refers to. No journal says it.
+    ``undo``, ``following`` and ``redo`` are SHA-256 of its patches, empty when there is none. ``undo`` applies to the state before this
+    transaction (it reverts earlier ones), ``following`` to the state after it. While the transaction runs, ``of`` is the image whose
+    overlay has the file's new content, and ``window`` the file's place in its virtual disk, in bytes; ``node`` is what an image refers to.
+    None of these three is stored in the journal.
     """
 
     at: SidecarPlace
@@ -77,9 +80,9 @@ class FixedFile:
 
 @dataclass(frozen=True, slots=True)
 class FixJournal:
-    """The state of a transaction. ``titles`` name all fixes that an undo takes back, the first ``earlier`` of them from previous ones.
+    """The state of a transaction. ``titles`` name all fixes that an undo reverts, the first ``earlier`` of them from previous transactions.
 
-    ``boot`` is that of the host when the journal was written.
+    ``boot`` identifies the boot of the host during which the journal was written.
     """
 
     state: str
@@ -91,17 +94,17 @@ class FixJournal:
 
     @property
     def at(self) -> SidecarPlace:
-        """Where the journal lies: beside the guest's first disk."""
+        """The place of the journal: beside the guest's first disk."""
         return self.members[0].at
 
 
 def boot_id() -> str:
-    """What tells this boot of the host from others."""
+    """An identifier of the host's current boot."""
     return sidecars.one_line(_BOOT_ID)
 
 
 def stamp_of(handle: int, *, device: bool = False) -> Stamp:
-    """The stamp of an open image. The time of a block device says nothing and is left out."""
+    """The stamp of an open image. The time of a block device is meaningless and left out."""
     found = os.fstat(handle)
     size = os.lseek(handle, 0, os.SEEK_END)
     digest = hashlib.sha256()
@@ -112,7 +115,7 @@ def stamp_of(handle: int, *, device: bool = False) -> Stamp:
 
 
 def write_journal(journal: FixJournal) -> None:
-    """Write the journal, and those of the other disks that point to it."""
+    """Write the journal, and those of the other disks that refer to it."""
     for member in journal.members[1:]:
         sidecars.replace_text(member.at, "journal", _encoded(_pointer(journal, member)))
     data = {"version": VERSION, "id": journal.id, "state": journal.state, "boot": journal.boot, "earlier": journal.earlier}
@@ -143,8 +146,8 @@ def _member(lead: SidecarPlace, member: FixedFile) -> JsonObject:
 def read_journal(image: str | Path) -> FixJournal | None:
     """The journal of the transaction that ``image`` is part of, or None.
 
-    ForeignSidecar when what lies there is not v2vlint's, NotItsJournal when it is another image's, ImageError when it is damaged. Then
-    nothing may be touched. What the state folder remembers of an inode number that is used again is no journal of this image.
+    ForeignSidecar when the file there is not v2vlint's, NotItsJournal when it is another image's, ImageError when it is damaged. In these
+    cases nothing may be touched. An entry of the state folder for a reused inode number is not a journal of this image.
     """
     at = sidecars.place(image)
     try:
@@ -157,7 +160,7 @@ def read_journal(image: str | Path) -> FixJournal | None:
 
 
 def _is_used_again(at: SidecarPlace, journal: FixJournal) -> bool:
-    """Whether a filesystem that does not count generations has given the number to another file."""
+    """Whether a filesystem without inode generations has given the number to another file."""
     if at.generation or journal.state != "done":
         return False
     handle = os.open(at.image, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
@@ -216,7 +219,7 @@ def _decoded(at: SidecarPlace, data: JsonObject) -> FixJournal:
 
 
 def _decoded_member(lead: SidecarPlace, data: JsonObject, number: int, item: JsonObject) -> FixedFile | None:
-    """A member; None for one whose own journal is gone, when all that is left to do is to remove such files."""
+    """A member; None for one whose own journal is gone, when removing such files is all that is left to do."""
     at = lead if number == 0 else sidecars.place(os.path.join(lead.folder, _text(item, "name")))  # noqa: PTH118
     _bound(at, item, data)
     if number:
@@ -235,7 +238,7 @@ def _decoded_member(lead: SidecarPlace, data: JsonObject, number: int, item: Jso
 
 
 def _bound(at: SidecarPlace, item: JsonObject, data: JsonObject) -> None:
-    """NotItsJournal unless the journal was written for this very inode. Device numbers may change when the host is started again."""
+    """NotItsJournal unless the journal was written for this very inode. Device numbers may change when the host reboots."""
     wanted = _inode(at)
     if data["boot"] != boot_id():
         wanted["dev"] = item["dev"]
@@ -245,7 +248,7 @@ def _bound(at: SidecarPlace, item: JsonObject, data: JsonObject) -> None:
 
 
 def _text(item: JsonObject, name: str) -> str:
-    """A text that may be part of a path; ValueError when it is none."""
+    """A text that may be part of a path; ValueError otherwise."""
     if not isinstance(item[name], str) or b"\0" in os.fsencode(item[name]):
         raise ValueError(f"{name} is no text")
     return str(item[name])
@@ -262,7 +265,7 @@ def _removal(at: SidecarPlace) -> str:
 
 
 def pending(*paths: Iterable[str]) -> Iterator[Problem]:
-    """What a reader of these images has to know: a transaction that was not finished, with the command that resolves it."""
+    """A warning for readers of these images: a transaction that was not finished, with the command that resolves it."""
     told: set[str] = set()
     for path in dict.fromkeys(chain(*paths)):
         with suppress(ImageError):
@@ -297,7 +300,7 @@ def _told(path: str, journal: FixJournal) -> Problem:
 
 
 def _is_held(image: Path) -> bool:
-    """Whether a v2vlint has it locked at this moment."""
+    """Whether a v2vlint process holds its lock now."""
     with suppress(OSError):
         handle = os.open(image, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
         try:

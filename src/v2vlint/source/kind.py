@@ -1,4 +1,4 @@
-"""What a kind of machine definition is. Each is a module of :mod:`v2vlint.source.kinds`, which is found there; nothing else lists them."""
+"""Kinds of machine definitions. Each is a module of :mod:`v2vlint.source.kinds`, which are discovered; there is no other list."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ MAX_HEAD = 64 << 10
 
 @dataclass(frozen=True, slots=True)
 class DefinitionKind:
-    """A kind of definition: what its files are called, how to know one, and how to find the disks that it names.
+    """A kind of definition: the names of its files, how to recognise one, and how to find the disks that it names.
 
-    ``suffixes`` are in lower case with their dots. ``knows`` looks at the first :data:`MAX_HEAD` bytes; without it the name is enough.
-    ``locate`` is None for a kind that is not read, and ``instead`` says what to give instead. ``listed`` tells that such a file in a folder
-    is a guest, and then images with the suffixes ``disks`` beside it are its own. ``inside`` are patterns of what is in a folder that is
-    one such machine as a whole.
+    ``suffixes`` are in lower case with their dots. ``knows`` gets the first :data:`MAX_HEAD` bytes; without it, the name is enough.
+    ``locate`` is None for a kind that cannot be read; ``instead`` then says what to use instead. If ``listed``, such a file in a folder is
+    a guest, and images beside it with the suffixes ``disks`` belong to it. ``inside`` are patterns of the files in a folder that is such a
+    machine as a whole.
     """
 
     name: str
@@ -50,7 +50,7 @@ def kinds() -> tuple[DefinitionKind, ...]:
 
 
 def claiming(name: str) -> tuple[DefinitionKind, ...]:
-    """The kinds that a file called ``name`` may be of: those with the longest suffix that fits."""
+    """The kinds that a file called ``name`` may be: those with the longest matching suffix."""
     lowered = name.lower()
     found = [(max(map(len, fitting)), kind) for kind in kinds() if (fitting := [one for one in kind.suffixes if lowered.endswith(one)])]
     longest = max((length for length, _kind in found), default=0)
@@ -58,6 +58,6 @@ def claiming(name: str) -> tuple[DefinitionKind, ...]:
 
 
 def kind_name(name: str) -> str:
-    """What a reference to the file ``name`` is of: ``disks``, a kind, or :data:`DEFINITION` where only the content tells."""
+    """The kind of a reference to the file ``name``: ``disks``, a definition's kind, or :data:`DEFINITION` if only the content can tell."""
     found = claiming(name)
     return "disks" if not found else found[0].name if len(found) == 1 else DEFINITION

@@ -1,4 +1,4 @@
-"""Lists of arguments: ``@FILE``, and ``-`` or ``@-`` for what comes on stdin."""
+"""Lists of arguments: ``@FILE``, and ``-`` or ``@-`` for stdin."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ MAX_LIST = 64 << 20
 
 
 def listed(arguments: Iterable[str]) -> Iterator[str]:
-    """``arguments``, with lists in their places: a guest on each line, without empty lines and those that begin with ``#``.
+    """``arguments``, with lists replaced by their items: one guest per line, ignoring empty lines and those that start with ``#``.
 
-    A list with NUL bytes (``find -print0``) has them between its items. Its items are relative to the current folder, and none is a list.
-    UsageError when a list cannot be read.
+    In a list with NUL bytes (``find -print0``), these separate the items. Items are relative to the current folder, and cannot be lists
+    themselves. UsageError when a list cannot be read.
     """
     for argument in arguments:
         if argument in ("-", "@-") or argument.startswith("@"):

@@ -1,4 +1,4 @@
-"""Domains that libvirt knows: through its Python binding when that is installed, else through virsh. Read-only connections."""
+"""Domains known to libvirt: through its Python binding if that is installed, else through virsh. Connections are read-only."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ _OFF = frozenset({"shut off", "crashed", "no state", ""})
 
 @dataclass(frozen=True, slots=True)
 class Live:
-    """A domain: its inactive XML, its ``state`` when it is not shut off, the names of its snapshots, and paths of its disks in pools.
+    """A domain: its inactive XML, its ``state`` when it is not shut off, the names of its snapshots, and the paths of its disks in pools.
 
-    ``volumes`` pairs the target of a disk (``vda``) with its path. ``saved`` tells that libvirt has saved its memory (managed save).
+    ``volumes`` pairs the target of a disk (``vda``) with its path. ``saved``: libvirt has saved its memory (managed save).
     """
 
     xml: str
@@ -46,7 +46,7 @@ class Live:
 
     @property
     def sources(self) -> tuple[tuple[str, str], ...]:
-        """The targets of its disks with their files or devices, without those below them."""
+        """The targets of its disks with their files or devices, without backing files."""
         try:
             root = read_document("domain", self.xml).root
         except ImageError:
@@ -67,7 +67,9 @@ def live_domain(name: str, uri: str = "") -> Live:
 
 
 def live_names(pattern: str, uri: str = "") -> tuple[str, ...]:
-    """The names of the domains that a shell pattern fits, in order; the name itself when it is no pattern. UsageError when none fits."""
+    """The names of the domains that match a shell pattern, in order; the name itself when it is not a pattern. UsageError when none
+    matches.
+    """
     if not glob.has_magic(pattern):
         return (pattern,)
     binding = _binding()
@@ -164,7 +166,7 @@ def _refused(name: str, reason: str) -> UsageError:
 
 
 def _pool_paths(xml: str, find: Any) -> Iterator[tuple[str, str]]:
-    """The path of every disk that is a volume of a storage pool, as ``find(pool, volume)`` gives it."""
+    """The path of every disk that is a volume of a storage pool, according to ``find(pool, volume)``."""
     try:
         root = read_document("domain", xml).root
     except ImageError:

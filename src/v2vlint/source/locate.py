@@ -1,4 +1,4 @@
-"""From a reference to the disk files behind it. Runs in the child: definitions are read here, each by the module of its kind."""
+"""From a reference to its disk files. Runs in the child: definitions are read here, each by the module for its kind."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def locate(ref: GuestRef) -> GuestSource:
 
 
 def _kind(ref: GuestRef, nearby: Nearby) -> DefinitionKind:
-    """What the definition is: as the reference says, else by its name, and where that is not enough by its first bytes."""
+    """The kind of the definition: as stated by the reference, else by its name, and if that is not enough by its first bytes."""
     offered = [kind for kind in kinds() if kind.name == ref.kind] or list(claiming(nearby.where))
     if ref.text or (len(offered) == 1 and offered[0].knows is None):
         return offered[0]

@@ -1,6 +1,6 @@
-"""A machine that runs: what a small script says of its hardware, and the definition that this makes. The script changes nothing.
+"""A running machine: the output of a small script about its hardware, and the definition made from it. The script changes nothing.
 
-What it prints is lines of a word and fields, separated by tabs. From another host that is hostile input: it is parsed in the child.
+Its output is lines of a keyword and fields, separated by tabs. From another host that is hostile input: it is parsed in the child.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ t end
 
 @dataclass(frozen=True, slots=True)
 class LiveDisk:
-    """A disk of the machine: its kernel name, size in bytes, model, where it is in sysfs, and whether it can be read."""
+    """A disk of the machine: its kernel name, size in bytes, model, path in sysfs, and whether it can be read."""
 
     name: str
     size: int
@@ -67,7 +67,7 @@ class LiveDisk:
 
 
 class LiveMachine:
-    """What the script printed. ImageError when it did not come to its end."""
+    """The output of the script. ImageError when it is incomplete."""
 
     def __init__(self, name: str, text: str) -> None:
         self._name = name
@@ -76,13 +76,13 @@ class LiveMachine:
             raise ImageError(f"{name}: looking at its hardware did not come to an end", hint="is it a Linux system with /proc and /sys?")
 
     def every(self, word: str, count: int) -> Iterator[list[str]]:
-        """The fields of all lines that begin with ``word``, at least ``count`` of them."""
+        """The fields of all lines with the keyword ``word``, at least ``count`` of them."""
         for line in self._lines:
             if line[0] == word:
                 yield [field.strip() for field in line[1:]] + [""] * (count - len(line) + 1)
 
     def one(self, word: str) -> str:
-        """The field of the first line that begins with ``word``; empty when there is none."""
+        """The field of the first line with the keyword ``word``; empty when there is none."""
         return next((fields[0] for fields in self.every(word, 1)), "")
 
     @property
@@ -92,17 +92,17 @@ class LiveMachine:
 
     @property
     def open_disks(self) -> tuple[LiveDisk, ...]:
-        """Its disks, when all of them can be read."""
+        """Its disks, if all of them can be read."""
         return self.disks if all(disk.readable for disk in self.disks) else ()
 
     @property
     def server(self) -> str:
-        """Its SFTP server, when that is where one is expected."""
+        """Its SFTP server, if it is in a usual place."""
         return next((fields[0] for fields in self.every("sftp", 1) if fields[0] in SERVERS), "")
 
     @property
     def disks(self) -> tuple[LiveDisk, ...]:
-        """Its disks, in the kernel's order of letters; nothing removable, nothing empty."""
+        """Its disks, in the kernel's order of letters, without removable and empty ones."""
         rows = list(self.every("disk", 6))
         found = (
             LiveDisk(name, number(size) * 512, model, place, readable == "yes")

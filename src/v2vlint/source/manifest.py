@@ -1,4 +1,4 @@
-"""OVF manifests (DSP0243 §5.1): ``SHA256(file)= hex`` lines, compared with the files that they are about."""
+"""OVF manifests (DSP0243 §5.1): ``SHA256(file)= hex`` lines, compared with the files that they list."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ _LINE = re.compile(r"^(SHA1|SHA256|SHA512)\s*\(([^)]+)\)\s*=\s*([0-9a-fA-F]+)\s*
 def compare(
     path: str, text: bytes, find: Callable[[str], DiskFile | None], wanted: Callable[[str], bool], files: FileOpener
 ) -> Iterator[Feature]:
-    """What is wrong between the manifest ``text`` (called ``path``) and the files that ``find`` knows.
+    """The differences between the manifest ``text`` (called ``path``) and the files known to ``find``.
 
-    Kinds: ``manifest-mismatch``, ``manifest-missing`` and ``manifest-malformed``.
-    Only files that are ``wanted`` are read, through ``files``, and hashed.
+    Kinds: ``manifest-mismatch``, ``manifest-missing`` and ``manifest-malformed``. Only the ``wanted`` files are read, through ``files``,
+    and hashed.
     """
     start, known = 0, {}
     for number, line in enumerate(text.decode("utf-8", "replace").splitlines(), 1):

@@ -1,4 +1,4 @@
-"""The files around a machine definition: read and found through the policy for the guest. Runs in the child."""
+"""The files around a machine definition, found and read under the policy for the guest. Runs in the child."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ MAX_CHUNKS = 10_000
 
 @dataclass(frozen=True, slots=True)
 class Absent:
-    """Why a disk cannot be had; ``missing`` says that there is no such file, ``blank`` that there need not be one: the disk is empty."""
+    """Why a disk is not available; ``missing``: the file does not exist, ``blank``: it need not exist because the disk is empty."""
 
     reason: str
     missing: bool = False
@@ -31,7 +31,7 @@ Found = DiskFile | Absent
 
 
 class Nearby:
-    """Finds what a definition names. ``where`` is the definition's own path, ``ref`` the guest as the user named it."""
+    """Finds the files that a definition names. ``where`` is the definition's own path, ``ref`` the guest as named by the user."""
 
     def __init__(self, ref: GuestRef) -> None:
         self.ref, self.files = ref, access(ref)
@@ -68,7 +68,7 @@ class Nearby:
         return self._problems[path]
 
     def chunked(self, path: str, find: Callable[[str], DiskFile | None]) -> Found:
-        """A file in pieces: ``path.000000000``, ``path.000000001``… in order, each as ``find`` knows it."""
+        """A file in pieces: ``path.000000000``, ``path.000000001``… in order, each located by ``find``."""
         pieces: list[DiskFile] = []
         while len(pieces) <= self._pieces and (piece := find(f"{path}.{len(pieces):09d}")) is not None:
             pieces.append(piece)
@@ -80,7 +80,7 @@ class Nearby:
         return DiskFile(pieces[0].path, path, chunks=tuple(pieces))
 
     def beside(self, disk: DiskDevice) -> Found:
-        """A disk in the definition's folder or below; a path of another host is looked for there by its name."""
+        """A disk in the definition's folder or below; for a path of another host, its file name is looked for there."""
         relative = disk.path.replace("\\", "/")
         if not relative:
             return Absent(f"a disk of {self.where} has no file")
@@ -95,7 +95,7 @@ class Nearby:
         return self.found(disk.path, *given, path, kind=image_format(disk.format))
 
     def local(self, disk: DiskDevice, path: str = "") -> Found:
-        """A disk of this host: at its path, or under the same name beside the definition. ``path`` is where it is, when known otherwise."""
+        """A disk of this host: at its path, or under the same name beside the definition. ``path`` is its place, if known otherwise."""
         path = path or disk.path
         if not path:
             return Absent(f"disk {disk.target or '?'} is not a local file: not read")
@@ -104,7 +104,7 @@ class Nearby:
         return replace(found, sector=disk.sector) if isinstance(found, DiskFile) else found
 
     def found(self, name: str, *paths: str, kind: str = "") -> Found:
-        """The first of ``paths`` that can be opened, or the reason why not even the last can."""
+        """The first of ``paths`` that can be opened, or the reason why the last one cannot."""
         problems: list[ImageError] = []
         for path in paths:
             problem = self.problem(path)
@@ -117,7 +117,7 @@ class Nearby:
         return Absent(problem.message) if problem else Absent(f"disk {paths[0]} is missing", missing=True)
 
     def source(self, definition: Definition, find: Callable[[DiskDevice], Found]) -> GuestSource:
-        """The guest with what ``find`` tells of each disk of its definition. A disk that is named twice and is missing is told once."""
+        """The guest, with each disk of its definition located by ``find``. A disk that is named twice and missing is reported once."""
         rest = Absent(f"more than {MAX_DISKS} disks: the others are not looked for")
         found = [find(disk) if number < MAX_DISKS else rest for number, disk in enumerate(definition.disks)]
         disks = tuple(one for one in found if isinstance(one, DiskFile))
@@ -131,7 +131,7 @@ _FORMATS = {"raw": "raw", "qcow2": "qcow2", "vmdk": "vmdk", "vdi": "vdi", "vhdx"
 
 
 def image_format(stated: str) -> str:
-    """The reader's name of a stated image format; empty when it is another, and the image's magic decides."""
+    """The reader's name for a stated image format; empty for any other, for which the magic number decides."""
     return _FORMATS.get(stated, "")
 
 

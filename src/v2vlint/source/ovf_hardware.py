@@ -1,4 +1,6 @@
-"""Which items of an OVF envelope make up the hardware: those of one configuration, with normal quantities (DSP0243, 8.1, 8.3 and 9.8)."""
+"""The items of an OVF envelope that make up the hardware: those of one configuration, with normal quantities (DSP0243, 8.1, 8.3 and
+9.8).
+"""
 
 from __future__ import annotations
 
@@ -15,19 +17,19 @@ _BOUNDS = ("", "normal", "min", "max")
 
 @dataclass(frozen=True, slots=True)
 class Configurations:
-    """The configurations that an envelope offers, in its order, and the one that counts."""
+    """The configurations that an envelope offers, in its order, and the one in use."""
 
     names: tuple[str, ...] = ()
     chosen: str = ""
 
     def include(self, element: Element) -> bool:
-        """Whether an element is for the configuration that counts."""
+        """Whether an element belongs to the configuration in use."""
         stated = attribute(element, "configuration").split()
         return not stated or self.chosen in stated
 
 
 def configurations(where: str, root: Element, wanted: str) -> Configurations:
-    """What ``root`` offers. Without one ``wanted`` the default counts, or the first. ImageError when there is no such configuration."""
+    """What ``root`` offers. Without ``wanted`` the default is used, or the first. ImageError when there is no such configuration."""
     section = next(everywhere(root, "DeploymentOptionSection"), None)
     offered = () if section is None else tuple(everywhere(section, "Configuration"))
     names = tuple(dict.fromkeys(name for one in offered if (name := attribute(one, "id"))))
@@ -41,8 +43,8 @@ def configurations(where: str, root: Element, wanted: str) -> Configurations:
 def items(system: Element, offered: Configurations) -> list[Element]:
     """The items of the first hardware section, for one configuration.
 
-    Of items with the same identifier the one that names the configuration counts, and of those that are bounds the normal one; without
-    that the minimum.
+    Of items with the same identifier, the one that names the configuration is used; of items that are bounds, the normal one, or else the
+    minimum.
     """
     sections = [*everywhere(system, "VirtualHardwareSection")]
     found = [one for one in (sections[0] if sections else system).iter() if local(one) in _ITEMS and offered.include(one)]
@@ -72,7 +74,7 @@ def instance(item: Element) -> str:
 
 
 def properties(root: Element, offered: Configurations) -> dict[str, str]:
-    """The values that ``${name}`` stands for."""
+    """The values for ``${name}`` references."""
     return dict(_properties(root, offered))
 
 
@@ -87,5 +89,5 @@ def _properties(root: Element, offered: Configurations) -> Iterator[tuple[str, s
 
 
 def resolved(text: str, known: dict[str, str]) -> str:
-    """``text``, or the value that it stands for when it is ``${name}``."""
+    """``text``, or the value that it refers to if it is ``${name}``."""
     return known.get(text[2:-1], "") if text.startswith("${") and text.endswith("}") else text

@@ -44,7 +44,7 @@ def inside(nearby: Nearby, envelope: DiskFile, disk: DiskDevice, by_name: dict[s
 
 
 def verified(nearby: Nearby, source: GuestSource) -> GuestSource:
-    """The source with what its manifest finds wrong, if there is one beside it. Disks are hashed only when asked for."""
+    """The source with the mismatches of its manifest, if there is one beside it. Disks are hashed only on request."""
     manifest = f"{os.path.splitext(nearby.where)[0]}.mf"  # noqa: PTH122
     if nearby.problem(manifest) is not None:
         return source
@@ -59,7 +59,7 @@ def verified(nearby: Nearby, source: GuestSource) -> GuestSource:
 
 
 def verified_inside(nearby: Nearby, source: GuestSource, members: Sequence[DiskFile], descriptor: str) -> GuestSource:
-    """The same for an archive whose descriptor is the member called ``descriptor``."""
+    """The same for an archive, whose descriptor is the member called ``descriptor``."""
     manifest = next((one for one in members if one.name.lower().endswith(".mf") and one.length <= MAX_MANIFEST), None)
     if manifest is None:
         return source

@@ -1,4 +1,4 @@
-"""Names of files of this host, looked at in the parent: what they are, not what is in them."""
+"""Files of this host, examined in the parent by type only, not by content."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""The files that a transaction keeps about an image, and how they are opened: nothing that lies there already is trusted.
+"""The files that a transaction keeps beside an image, and how they are opened: existing files are not trusted.
 
-They lie beside the image as ``IMAGE.v2vlint-KIND``; for a block device in the state folder, under the device's identity. Whatever
-name the image is called by leads to them: links are resolved first, and the state folder knows the place by the inode.
+They are named ``IMAGE.v2vlint-KIND``; those of a block device are in the state folder, under the device's identity. Every name of the image
+leads to them: links are resolved first, and the state folder maps the inode to the place.
 """
 
 from __future__ import annotations
@@ -26,15 +26,16 @@ _DEVICE_NAMES = ("dm/uuid", "wwid", "device/wwid", "serial", "device/serial", "m
 
 
 class ForeignSidecar(ImageError):
-    """A file lies where v2vlint keeps its own, and v2vlint did not make it."""
+    """A file is in the place of one of v2vlint's files, and v2vlint did not create it."""
 
 
 @dataclass(frozen=True, slots=True)
 class SidecarPlace:
-    """Where the sidecars of ``image`` (a resolved path) lie: each is ``prefix`` and its kind. The rest is what the image's inode says.
+    """The place of the sidecars of ``image`` (a resolved path): each is ``prefix`` and its kind. The other fields describe the image's
+    inode.
 
-    ``mode`` holds the permission bits, ``generation`` tells inodes with a number that was used again apart (0 where the filesystem does
-    not say), ``device`` is the identity of a block device.
+    ``mode`` is the permission bits, ``generation`` distinguishes reused inode numbers (0 if the filesystem does not support it), ``device``
+    is the identity of a block device.
     """
 
     image: Path
@@ -49,7 +50,7 @@ class SidecarPlace:
 
     @property
     def key(self) -> tuple[int, int, int, str]:
-        """The same for every name of the image."""
+        """A key that is the same for every name of the image."""
         return self.dev, self.ino, self.generation, self.device
 
     def path(self, kind: str) -> Path:
@@ -58,17 +59,17 @@ class SidecarPlace:
 
     @property
     def remembered(self) -> bool:
-        """Whether the state folder, not the name of the image, told where they lie."""
+        """Whether the place comes from the state folder rather than from the image's name."""
         return not self.device and self.prefix != str(self.image)
 
     @property
     def folder(self) -> str:
-        """Where the sidecars lie; names of other images in a journal are relative to it."""
+        """The folder of the sidecars; names of other images in a journal are relative to it."""
         return os.path.dirname(self.prefix)  # noqa: PTH120
 
 
 def place(image: str | Path) -> SidecarPlace:
-    """Where the sidecars of an image lie. ImageError when there is no such image, or it is neither a file nor a block device."""
+    """The place of an image's sidecars. ImageError when the image does not exist, or is neither a file nor a block device."""
     real = os.path.realpath(image)
     try:
         mode = os.lstat(real).st_mode
@@ -84,7 +85,7 @@ def place(image: str | Path) -> SidecarPlace:
 
 
 def place_of(real: Path, handle: int) -> SidecarPlace:
-    """Like :func:`place`, of an image that is open."""
+    """Like :func:`place`, for an open image."""
     found = os.fstat(handle)
     if stat.S_ISBLK(found.st_mode):
         key = device_identity(found.st_rdev)
@@ -107,7 +108,7 @@ def _generation(handle: int) -> int:
 
 
 def device_identity(number: int) -> str:
-    """A name for a block device that stays with it when device numbers change, as far as the kernel knows one."""
+    """A name for a block device that does not depend on device numbers, if the kernel knows one."""
     major, minor = os.major(number), os.minor(number)
     node = Path(f"/sys/dev/block/{major}:{minor}")
     start = one_line(node / "start") if (node / "partition").exists() else ""
@@ -119,7 +120,7 @@ def device_identity(number: int) -> str:
 
 
 def one_line(path: Path) -> str:
-    """The content of a small file of the kernel, stripped; empty when there is none."""
+    """The content of a small file of the kernel, stripped; empty when it does not exist."""
     try:
         return path.read_text("utf-8", "replace").strip()
     except OSError:
@@ -127,13 +128,15 @@ def one_line(path: Path) -> str:
 
 
 def state_folder() -> Path:
-    """Where what is not kept beside an image is kept: ``$V2VLINT_STATE``, for root ``/var/lib/v2vlint``, else as XDG says."""
+    """The folder for files that are not kept beside an image: ``$V2VLINT_STATE``, for root ``/var/lib/v2vlint``, otherwise the XDG state
+    folder.
+    """
     own = os.path.join(os.environ.get("XDG_STATE_HOME") or os.path.expanduser("~/.local/state"), "v2vlint")  # noqa: PTH111, PTH118
     return Path(os.path.abspath(os.environ.get(VARIABLE) or (SYSTEM_STATE if os.geteuid() == 0 else own)))  # noqa: PTH100
 
 
 def _is_trusted(folder: Path) -> bool:
-    """Whether a state folder is ours or root's, and nobody else may write there."""
+    """Whether a state folder belongs to us or root, and nobody else may write to it."""
     try:
         found = folder.lstat()
     except OSError:
@@ -142,7 +145,7 @@ def _is_trusted(folder: Path) -> bool:
 
 
 def make_state(name: str) -> Path:
-    """A folder of the state folder. ImageError when it cannot be made, or others may write there."""
+    """A subfolder of the state folder. ImageError when it cannot be created, or others may write to it."""
     top = state_folder()
     try:
         top.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -159,7 +162,7 @@ def _memory(dev: int, ino: int, generation: int) -> Path:
 
 
 def _remembered(found: os.stat_result, generation: int) -> str:
-    """Where the sidecars of an inode lie that was fixed under another name, or an empty string."""
+    """The place of the sidecars of an inode that was fixed under another name, or an empty string."""
     entry = _memory(found.st_dev, found.st_ino, generation)
     try:
         prefix = entry.read_text("utf-8") if _is_trusted(entry.parent) and _is_trusted(entry.parent.parent) else ""
@@ -169,7 +172,7 @@ def _remembered(found: os.stat_result, generation: int) -> str:
 
 
 def remember(at: SidecarPlace) -> None:
-    """Let the sidecars be found under any other name of the inode. Without a state folder they are found under this one only."""
+    """Record the place, so that the sidecars are found under any other name of the inode. Without a state folder they are not."""
     if at.device:
         return
     with contextlib.suppress(ImageError, OSError):
@@ -187,7 +190,9 @@ def forget(at: SidecarPlace) -> None:
 
 
 def _vouch(at: SidecarPlace, kind: str, found: os.stat_result) -> None:
-    """ForeignSidecar unless it is a plain file of its own, of the image's owner, root or ours, that no more people may change."""
+    """ForeignSidecar unless it is a regular file without other names, owned by the image's owner, root or us, that nobody else may
+    change.
+    """
     path, why = at.path(kind), ""
     if not stat.S_ISREG(found.st_mode):
         why = "is no regular file"
@@ -203,7 +208,7 @@ def _vouch(at: SidecarPlace, kind: str, found: os.stat_result) -> None:
 
 
 def exists(at: SidecarPlace, kind: str) -> bool:
-    """Whether there is such a sidecar. ForeignSidecar when what lies there is none."""
+    """Whether there is such a sidecar. ForeignSidecar when the file there is not one."""
     try:
         found = at.path(kind).lstat()
     except FileNotFoundError:
@@ -213,7 +218,7 @@ def exists(at: SidecarPlace, kind: str) -> bool:
 
 
 def open_sidecar(at: SidecarPlace, kind: str, *, write: bool = False) -> int:
-    """A descriptor of a sidecar that is there. FileNotFoundError, ForeignSidecar."""
+    """A descriptor of an existing sidecar. FileNotFoundError, ForeignSidecar."""
     exists(at, kind)
     flags = (os.O_RDWR if write else os.O_RDONLY) | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
     try:
@@ -231,7 +236,7 @@ def open_sidecar(at: SidecarPlace, kind: str, *, write: bool = False) -> int:
 
 
 def create(at: SidecarPlace, kind: str) -> int:
-    """A descriptor of a new, empty sidecar: readable and writable by the image's owner alone. One of ours that was there is replaced."""
+    """A descriptor of a new, empty sidecar, accessible to the image's owner alone. An existing one of ours is replaced."""
     remove(at, kind)
     path = at.path(kind)
     if at.device:
@@ -255,7 +260,7 @@ def create(at: SidecarPlace, kind: str) -> int:
 
 @contextlib.contextmanager
 def held(at: SidecarPlace, kind: str, *, fresh: bool = False) -> Iterator[int]:
-    """A descriptor of a sidecar for as long as it is needed: of a new one, or of one that is there (FileNotFoundError)."""
+    """A descriptor of a new or existing sidecar (FileNotFoundError), open while the block runs."""
     handle = create(at, kind) if fresh else open_sidecar(at, kind, write=True)
     try:
         yield handle
@@ -264,7 +269,7 @@ def held(at: SidecarPlace, kind: str, *, fresh: bool = False) -> Iterator[int]:
 
 
 def remove(at: SidecarPlace, kind: str) -> None:
-    """Remove a sidecar if it is there. ForeignSidecar when it is not ours: then it stays."""
+    """Remove a sidecar if it exists. ForeignSidecar when it is not ours: it is then left alone."""
     if exists(at, kind):
         at.path(kind).unlink(missing_ok=True)
 
@@ -285,7 +290,7 @@ def read_text(at: SidecarPlace, kind: str) -> bytes | None:
 
 
 def replace_text(at: SidecarPlace, kind: str, data: bytes) -> None:
-    """Give a sidecar new content: after a crash it has the old or the new one, whole."""
+    """Replace a sidecar's content: after a crash it has the old or the new one, complete."""
     exists(at, kind)
     try:
         with os.fdopen(create(at, f"{kind}.new"), "wb") as stream:
@@ -299,14 +304,14 @@ def replace_text(at: SidecarPlace, kind: str, data: bytes) -> None:
 
 
 def rename(at: SidecarPlace, old: str, new: str) -> None:
-    """Give a sidecar the name of another, durably."""
+    """Rename a sidecar over another, and sync it to disk."""
     exists(at, old)
     at.path(old).replace(at.path(new))
     sync_folder(at)
 
 
 def sync_folder(at: SidecarPlace) -> None:
-    """Make names durable."""
+    """Sync a folder, so that names survive a crash."""
     handle = os.open(at.folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         os.fsync(handle)

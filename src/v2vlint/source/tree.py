@@ -1,6 +1,6 @@
-"""What a folder may hold, by names and file types alone: candidates for guests, and what is none. Runs in the parent; nothing is opened.
+"""Candidates for guests in a folder, by names and file types only. Runs in the parent; nothing is opened.
 
-Folders are searched to a depth, in the order of their names; links are followed to files that stay in the folder, and to no folder.
+Folders are searched to a limited depth, in name order. Links to files inside the folder are followed, links to folders are not.
 """
 
 from __future__ import annotations
@@ -26,7 +26,9 @@ _SIDECAR = re.compile(r"\.v2vlint-[a-z.]+$")
 
 @dataclass(frozen=True, slots=True)
 class Search:
-    """How folders are searched: levels below (0: only the folder itself), and globs of names or paths below it to take or leave out."""
+    """How folders are searched: the number of levels below (0: only the folder itself), and globs of names or relative paths to include or
+    exclude.
+    """
 
     depth: int = MAX_DEPTH
     include: tuple[str, ...] = ()
@@ -35,7 +37,7 @@ class Search:
 
 @dataclass(slots=True)
 class Walked:
-    """What was seen in a folder: ``refs`` are candidates, of which those with a ``doubt`` have to prove themselves."""
+    """The content of a folder: ``refs`` are candidates; those with a ``doubt`` still have to be confirmed as guests."""
 
     refs: list[GuestRef] = field(default_factory=list)
     others: list[NotJudged] = field(default_factory=list)
@@ -53,7 +55,7 @@ def walk(top: str, search: Search = EVERYTHING) -> Walked:
 
 
 def _descend(folder: str, below: str, top: str, search: Search, found: Walked) -> None:
-    """Look at one folder and those in it; ``below`` is its path relative to ``top``."""
+    """Search one folder and those in it; ``below`` is its path relative to ``top``."""
     try:
         with os.scandir(folder) as listing:
             entries = sorted(listing, key=lambda entry: (entry.is_symlink(), entry.name))
@@ -78,7 +80,7 @@ def _descend(folder: str, below: str, top: str, search: Search, found: Walked) -
 
 
 def _left_out(entry: os.DirEntry[str], relative: str, search: Search) -> str:
-    """Why an entry is not even looked at; empty when it is."""
+    """Why an entry is skipped; empty when it is not."""
     if entry.name.startswith("."):
         return "its name starts with a dot"
     if any(_fits(entry.name, relative, pattern) for pattern in search.exclude):
@@ -95,7 +97,7 @@ def _fits(name: str, relative: str, pattern: str) -> bool:
 
 
 def _look(entry: os.DirEntry[str], relative: str, top: str, found: Walked) -> None:
-    """One file: a candidate, or what is to be said of it."""
+    """Classify one file: a candidate, or something to report."""
     ref = _candidate(entry, relative)
     if isinstance(ref, NotJudged):
         found.others.append(ref)
@@ -108,7 +110,7 @@ def _look(entry: os.DirEntry[str], relative: str, top: str, found: Walked) -> No
 
 
 def _problem(entry: os.DirEntry[str], top: str) -> tuple[str, str]:
-    """Why a file cannot be read, and what helps; empty when it can."""
+    """Why a file cannot be read, and the remedy; empty when it can."""
     try:
         mode = entry.stat().st_mode
     except OSError as error:
@@ -125,7 +127,7 @@ def _problem(entry: os.DirEntry[str], top: str) -> tuple[str, str]:
 
 
 def _candidate(entry: os.DirEntry[str], relative: str) -> GuestRef | NotJudged:
-    """What the name of a file says."""
+    """The candidate suggested by a file's name."""
     path, lowered = entry.path, entry.name.lower()
     if _SIDECAR.search(lowered):
         return NotJudged(path, "kept beside an image by v2vlint")

@@ -1,4 +1,6 @@
-"""YAML definitions: nodes with places, never objects. Bounded: size, number of nodes visited, depth; an alias is visited like any node."""
+"""YAML definitions: nodes with places, never objects. Bounded by size, number of nodes visited and depth; an alias is visited like any
+node.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +16,7 @@ MAX_DEPTH = 60
 
 
 class DocumentNode:
-    """A node of a document: ask for what is in it by :meth:`get` and :meth:`items`; what is not there is an empty node."""
+    """A node of a document. :meth:`get` and :meth:`items` access its content; what does not exist is an empty node."""
 
     def __init__(self, path: str, node: Any, budget: list[int]) -> None:
         self._path, self._node, self._budget = path, node, budget
@@ -41,7 +43,7 @@ class DocumentNode:
         return Span(self._path, mark.index, end.index, mark.line + 1, mark.column + 1)
 
     def get(self, *keys: str) -> DocumentNode:
-        """What a path of keys leads to."""
+        """The node that a path of keys leads to."""
         node = self
         for key in keys:
             node = next((value for name, value in node.pairs() if name == key), DocumentNode(self._path, None, self._budget))
@@ -73,7 +75,7 @@ class DocumentNode:
 
 
 def read_yaml(path: str, text: str) -> list[DocumentNode]:
-    """The documents in ``text``; ImageError when it is no YAML, or too large."""
+    """The documents in ``text``; ImageError when it is not YAML, or too large."""
     import yaml
 
     if len(text) > MAX_YAML:

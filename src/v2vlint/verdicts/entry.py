@@ -48,14 +48,14 @@ def _command(startup: Startup) -> Iterator[Cause[BootEntry]]:
 
 
 def another(starter: Starter, systems: Systems) -> Iterator[Cause[System]]:
-    """Another of several systems starts by default."""
+    """Another system starts by default."""
     other = starter.other_than(systems)
     if other is not None:
         yield Cause(Fate.UNKNOWN, f"{other.name} on {other.device} comes up instead: {starter.reason}", Device(other.device), None, other)
 
 
 def _twins(startup: Startup, fs: GuestFS, blocks: BlockTable) -> Iterator[Cause[None]]:
-    """Several filesystems with the UUID of the one that holds menu and kernels: GRUB 2 searches by UUID and takes what it meets first."""
+    """Several filesystems have the UUID of the one with the menu and the kernels: GRUB 2 searches by UUID and takes the first it finds."""
     if startup.menu is None or startup.menu.loader != "grub2":
         return
     point = "/boot" if "/boot" in fs.mounts else "/"

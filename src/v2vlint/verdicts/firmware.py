@@ -99,7 +99,7 @@ def _sectors(guest: Startable, chosen: ChosenFirmware, blocks: BlockTable, secto
 
 
 def _signed(secure: SecureBoot) -> Iterator[Cause[str]]:
-    """The first program, by the keys in the firmware."""
+    """Secure Boot: the first program, checked against the keys in the firmware."""
     if secure.first is None:
         return
     program = secure.of(secure.first.path)
@@ -113,7 +113,7 @@ def _signed(secure: SecureBoot) -> Iterator[Cause[str]]:
 def _order(guest: Startable, chosen: ChosenFirmware, blocks: BlockTable, target: Target, conversion: Conversion) -> Iterator[Cause[None]]:
     """Firmware boots from the first disk by default. A cloud import designates the disk with the system.
 
-    OVMF drops what is not in QEMU's boot order, and libvirt's ``<boot dev='hd'/>`` has the first disk there alone (seen).
+    OVMF drops entries that are not in QEMU's boot order; libvirt's ``<boot dev='hd'/>`` puts only the first disk there (observed).
     """
     disk = guest.boot_disk if chosen.kind == "bios" else guest.esp_disk if chosen.kind == "uefi" else None
     if not disk or not blocks.disks:

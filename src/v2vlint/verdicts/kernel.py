@@ -98,7 +98,7 @@ def _initramfs(boot: DefaultBoot, images: Initramfses) -> Iterator[Cause[ImageFa
 
 
 def _signed(boot: DefaultBoot, secure: SecureBoot, startup: Startup) -> Iterator[Cause[str]]:
-    """The kernel, which GRUB and systemd-boot show to shim, or systemd-boot to the firmware. GRUB without shim may check nothing."""
+    """The kernel's signature: GRUB and systemd-boot ask shim, or systemd-boot the firmware. GRUB without shim may check nothing."""
     kernel, first = boot.choice.kernel, secure.first
     if kernel is None or not kernel.image or first is None or kernel.image == first.path:
         return

@@ -63,7 +63,7 @@ def _shim(efi: Efi, firmware: Firmware, os: OsInfo, target: Target) -> Iterator[
 
 
 def _signed(secure: SecureBoot, os: OsInfo) -> Iterator[Cause[str]]:
-    """What shim hands on to, by its own certificate, by keys of the firmware, and by generations."""
+    """The program that shim starts, verified with shim's own certificate, the keys of the firmware, and SBAT generations."""
     for image, by in secure.handed_on(_SUFFIX.get(os.arch, "x64")):
         program, shim, where = secure.of(image.path), secure.of(by.path), WholeFile(image.path)
         refusal = secure.by_shim(program, shim)

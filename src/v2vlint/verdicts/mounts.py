@@ -101,7 +101,7 @@ def _missing(policy: MountPolicy, devices: Devices, blocks: BlockTable) -> Itera
 
 
 def _sectors(policy: MountPolicy, devices: Devices, sectors: Sectors) -> Iterator[Cause[FstabEntry]]:
-    """Partitions that do not appear on disks of another sector size, and filesystems with smaller blocks than those have."""
+    """Partitions that do not appear on disks of another sector size, and filesystems with blocks smaller than a sector."""
     for entry in policy.entries:
         device = None if entry.is_pseudo or entry.mount_point == "/" else devices.resolve(entry.device)
         reason = sectors.lost(device) or sectors.refused(device) if device else ""
@@ -340,7 +340,7 @@ def _vfat(modprobe: Modprobe, choices: BootChoices, policy: MountPolicy) -> Iter
 
 
 def _replayed(fstab: Fstab, policy: MountPolicy, fs: GuestFS) -> Iterator[Cause[None]]:
-    """A mount whose journal the kernel has to replay first, and nobody knows whether it can."""
+    """A mount whose journal the kernel has to replay, without certainty that it can."""
     for entry in policy.entries:
         system = fs.mounts.get(entry.mount_point) if policy.stops(entry) else None
         if system is not None and system.stale:

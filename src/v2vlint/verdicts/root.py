@@ -273,13 +273,13 @@ def _asks(boot: DefaultBoot) -> bool:
 
 
 def _hashed(boot: DefaultBoot, name: str = "root") -> VerityVolume | None:
-    """The volume under dm-verity that the default entry asks for by its hash."""
+    """The dm-verity volume that the default entry identifies by its hash."""
     image = boot.path.image if boot.path else None
     return next((one for one in verity_volumes(tuple(boot.choice.args), image) if one.name == name), None)
 
 
 def _of_hash(boot: DefaultBoot, volume: VerityVolume, devices: Devices) -> Cause[None]:
-    """Both partitions are there, one certainly is not, or it cannot be told."""
+    """Both partitions exist, one certainly does not, or it cannot be determined."""
     missing = [spec for spec in volume.specs if devices.present(spec) is False]
     if missing and volume.runs:
         return boot.fault(f"{volume.argument.name}= asks for {missing[0]}, which is on none of these disks", volume.argument.where, None)
@@ -316,7 +316,7 @@ def _without_root(boot: DefaultBoot, devices: Devices, automatic: GptAuto | None
 
 
 def _subvolume(boot: DefaultBoot, fs: GuestFS, blocks: BlockTable) -> Iterator[Cause[None]]:
-    """The btrfs subvolume that the command line mounts as the root: a snapshot may be gone that an entry still names."""
+    """The btrfs subvolume that the command line mounts as root: an entry may still name a snapshot that was deleted."""
     flags = last_arg(boot.choice.args, "rootflags")
     options = dict(part.partition("=")[::2] for part in (flags.value or "").split(",")) if flags else {}
     path, number = options.get("subvol", ""), options.get("subvolid", "")
@@ -331,7 +331,7 @@ def _subvolume(boot: DefaultBoot, fs: GuestFS, blocks: BlockTable) -> Iterator[C
 
 
 def _replayed(fs: GuestFS) -> Iterator[Cause[None]]:
-    """A root whose journal the kernel has to replay, and nobody knows whether it can."""
+    """A root whose journal the kernel has to replay, without certainty that it can."""
     root = fs.mounts["/"]
     if root.stale:
         yield Cause(Fate.UNKNOWN, unknown_state(root), WholeFile("/"))

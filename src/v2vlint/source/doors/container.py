@@ -1,7 +1,7 @@
-"""``podman://NAME`` and ``docker://NAME``: the files of a container of this host, running or not, as ``export`` writes them.
+"""``podman://NAME`` and ``docker://NAME``: the files of a container on this host, running or not, as written by ``export``.
 
-The parent has the archive written to a file that goes with the process, and nothing runs in the container. A container has the hardware
-and the kernel of its host: ask that with ``live:``.
+The parent has the archive written to a file that is removed when the process exits; nothing runs in the container. A container has the
+hardware and the kernel of its host: use ``live:`` for those.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ def _find(argument: str, _connect: str) -> Iterator[GuestRef]:
 
 
 def _exported(engine: str, name: str) -> str:
-    """The path of an archive of the container's files. ImageError with what the engine says."""
+    """The path of an archive of the container's files. ImageError with the engine's message."""
     if not _NAME.fullmatch(name):
         raise ImageError(f"{engine}://{name}: not a name of a container", hint=f"'{engine} ps -a' lists them; images are oci:PATH")
     program = programs.find(engine)

@@ -1,4 +1,4 @@
-"""``domain:NAME``: domains that libvirt knows, here or, with ``--connect qemu+ssh://host/system``, elsewhere."""
+"""``domain:NAME``: domains known to libvirt, here or, with ``--connect qemu+ssh://host/system``, on another host."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ INSTEAD = "a domain of another host is not written to from here: run v2vlint the
 
 
 def _find(argument: str, connect: str) -> Iterator[GuestRef]:
-    """The domain that is named, or all that a pattern fits."""
+    """The domain with that name, or all that match a pattern."""
     from v2vlint.source.live import live_names
 
     try:
@@ -43,13 +43,13 @@ def _domain(argument: str, connect: str) -> GuestRef:
 
 
 def _host(connect: str) -> str:
-    """``user@host:port`` of a libvirt that is reached by ssh; empty for others."""
+    """``user@host:port`` of a libvirt that is reached over ssh; empty for others."""
     scheme, _, rest = connect.partition("://")
     return rest.partition("/")[0] if scheme.partition("+")[2] in ("ssh", "libssh", "libssh2") else ""
 
 
 def _elsewhere(argument: str, found: Live, place: str) -> GuestRef:
-    """The domain of another host: its disks are read there over SFTP."""
+    """The domain of another host: its disks are read over SFTP."""
     volumes = tuple((target, f"sftp://{place}{quote(path)}") for target, path in (*found.sources, *found.volumes))
     named = (*(f"sftp://{place}{quote(path)}" for path in found.files), *(url for _target, url in volumes))
     texts = (found.xml, found.state, found.snapshots, volumes)

@@ -1,6 +1,6 @@
-"""``live:`` and ``ssh://user@host``: machines that run. Their disks are read as root, block by block; without root, their files.
+"""``live:`` and ``ssh://user@host``: running machines. As root their disks are read, block by block; otherwise their files.
 
-A script, run here or there by the shell, tells of the hardware; nothing is installed and nothing is written.
+A script, run by the shell of that machine, reports the hardware; nothing is installed and nothing is written.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ def _live(argument: str, _connect: str) -> Iterator[GuestRef]:
 
 
 def _said(command: Sequence[str], name: str) -> str:
-    """What the script prints. ImageError when it cannot be run, with what ssh says."""
+    """The output of the script. ImageError when it cannot be run, with ssh's message."""
     try:
         done = subprocess.run(command, input=SCRIPT.encode(), capture_output=True, timeout=TIMEOUT, check=False)
     except subprocess.TimeoutExpired as error:
@@ -64,7 +64,7 @@ def _ssh(argument: str, _connect: str) -> Iterator[GuestRef]:
 
 
 def _remote(name: str, login: Login, text: str, place: str) -> GuestRef:
-    """The machine with its disks over SFTP when that runs as root there, else with an archive of its files."""
+    """The machine with its disks over SFTP if the server runs as root there, else with an archive of its files."""
     machine = LiveMachine(name, text)
     if machine.open_disks and machine.server:
         disks = tuple(f"sftp://{place}/dev/{disk.name}" for disk in machine.open_disks)

@@ -1,7 +1,7 @@
-"""``oci:PATH``: an image of a container registry on this host, as ``skopeo copy``, ``podman save`` and ``docker save`` write it.
+"""``oci:PATH``: a container image on this host, as written by ``skopeo copy``, ``podman save`` and ``docker save``.
 
-A folder in OCI layout, an archive of one, or an archive of Docker's, with ``:TAG`` for the image wanted of several. What holds a root
-filesystem (bootc) is a tree; a containerDisk of KubeVirt's is the disk in it.
+A folder in OCI layout, an archive of one, or an archive by Docker, with ``:TAG`` to select one of several images. An image with a root
+filesystem (bootc) is a tree; a KubeVirt containerDisk is the disk in it.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ def _find(argument: str, _connect: str) -> Iterator[GuestRef]:
 
 @dataclass(frozen=True, slots=True)
 class _Image:
-    """Where an image lies: in the folder of ``where``, or as ``members`` of the archive there."""
+    """The place of an image: in the folder of ``where``, or as ``members`` of the archive there."""
 
     where: str
     files: FileOpener
@@ -63,7 +63,7 @@ class _Image:
             raise ImageError(f"{self.where}: {name} is damaged: {error}") from error
 
     def digest(self, descriptor: Any) -> str:
-        """The name of the blob that an OCI descriptor is of."""
+        """The name of the blob that an OCI descriptor refers to."""
         match = _DIGEST.fullmatch(str(descriptor.get("digest", ""))) if isinstance(descriptor, dict) else None
         if match is None:
             raise ImageError(f"{self.where}: damaged (a descriptor without a digest)")
@@ -83,7 +83,7 @@ def _locate(ref: GuestRef) -> GuestSource:
 
 
 def _docker(image: _Image, tag: str) -> list[str]:
-    """The layers by Docker's manifest.json."""
+    """The layers according to Docker's manifest.json."""
     offered = _listed(image.json("manifest.json"))
     found = [one for one in offered if not tag or any(_is_called(str(name), tag) for name in one.get("RepoTags") or ())]
     if not found:
@@ -92,7 +92,7 @@ def _docker(image: _Image, tag: str) -> list[str]:
 
 
 def _oci(image: _Image, tag: str) -> list[str]:
-    """The layers by the index of an OCI layout, through indexes of several platforms."""
+    """The layers according to the index of an OCI layout, through indexes of several platforms."""
     manifest = image.json("index.json")
     for _level in range(MAX_NESTED):
         if not isinstance(manifest, dict):
@@ -107,7 +107,7 @@ def _oci(image: _Image, tag: str) -> list[str]:
 
 
 def _chosen(offered: Sequence[JsonObject], tag: str) -> JsonObject | None:
-    """The one called ``tag``; of several platforms Linux on x86-64 first."""
+    """The image called ``tag``; of several platforms, Linux on x86-64 first."""
     named = [one for one in offered if not tag or _is_called(str((one.get("annotations") or {}).get(_REFERENCE, "")), tag)]
     usual = [one for one in named if _platform(one) == ("linux", "amd64")]
     real = [one for one in named if _platform(one)[0] != "unknown"]

@@ -1,4 +1,4 @@
-"""``tree:FOLDER`` and ``tar:FILE``: a root filesystem before there is a disk, as image builders have it."""
+"""``tree:FOLDER`` and ``tar:FILE``: a root filesystem that is not on a disk yet, as in image builders."""
 
 from __future__ import annotations
 

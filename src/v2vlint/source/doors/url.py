@@ -1,4 +1,4 @@
-"""``https://…`` and other URLs: images and definitions on a server, whose ranges the parent reads for the confined child."""
+"""``https://…`` and other URLs: images and definitions on a server. The parent reads ranges of them for the confined child."""
 
 from __future__ import annotations
 

@@ -1,6 +1,7 @@
-"""``vsphere://user@vcenter/DATACENTER/vm/FOLDER/NAME``, with patterns: machines of a vCenter or an ESXi host, by pyVmomi.
+"""``vsphere://user@vcenter/DATACENTER/vm/FOLDER/NAME``, with patterns: machines of a vCenter or an ESXi host, through pyVmomi.
 
-The parent logs in and looks; the child gets what it found as JSON, and the disks in ranges from the datastores. Nothing is changed there.
+The parent logs in and reads the inventory; the child gets the machine as JSON, and ranges of the disks from the datastores. Nothing is
+changed on the server.
 """
 
 from __future__ import annotations
@@ -63,7 +64,7 @@ class _Card(TypedDict):
 
 
 class _Machine(TypedDict):
-    """What the child makes a definition of. ``urls`` has one for each of ``disks``, empty for one without a file; ``memory`` is MiB."""
+    """What the child makes a definition from. ``urls`` has one for each of ``disks``, empty for one without a file; ``memory`` is MiB."""
 
     name: str
     firmware: str
@@ -125,7 +126,7 @@ def _secret(host: str, user: str) -> str:
 
 
 class _Inventory:
-    """A login, and the machines that a path fits."""
+    """A login, and the machines that match a path."""
 
     def __init__(self, argument: str) -> None:
         parts = urlsplit(argument)
@@ -153,11 +154,11 @@ class _Inventory:
         register(self._server, Session(cookie, context, thumbprint))
 
     def hang_up(self) -> None:
-        """Close the connections; the session stays for the files of the datastores, until the process ends."""
+        """Close the connections; the session stays open for the files of the datastores, until the process ends."""
         self._service._stub.DropConnections()
 
     def machines(self) -> Iterator[GuestRef]:
-        """References to the machines whose inventory path fits, in order."""
+        """References to the machines whose inventory path matches, in order."""
         from pyVmomi import vim
 
         every = self._properties({vim.VirtualMachine: _WANTED, vim.Folder: ("name", "parent"), vim.Datacenter: ("name", "parent")})
@@ -168,7 +169,7 @@ class _Inventory:
                 yield self._reference(path, named[key])
 
     def _properties(self, wanted: dict[Any, tuple[str, ...]]) -> dict[str, tuple[Any, JsonObject]]:
-        """The properties of all objects of these kinds, by identifier: some hundred at a time."""
+        """The properties of all objects of these kinds, by identifier, in pages of some hundred."""
         from pyVmomi import vim, vmodl
 
         content, query = self._service.RetrieveContent(), vmodl.query.PropertyCollector
@@ -207,7 +208,7 @@ class _Inventory:
 
 
 def _leave(service: Any) -> None:
-    """Log out: a vCenter has only so many sessions."""
+    """Log out: a vCenter limits the number of sessions."""
     from pyVim.connect import Disconnect
 
     with contextlib.suppress(Exception):
@@ -215,7 +216,7 @@ def _leave(service: Any) -> None:
 
 
 def _compare(host: str, port: int, thumbprint: str) -> None:
-    """ImageError unless the server's certificate has this SHA-1 or SHA-256."""
+    """ImageError unless the server's certificate has this SHA-1 or SHA-256 digest."""
     import hashlib
 
     try:
@@ -238,7 +239,7 @@ def _path_of(key: str, named: Mapping[str, JsonObject]) -> str:
 
 
 def _file_of(backing: Any, *, running: bool) -> tuple[str, bool]:
-    """The file of a disk; of a machine that runs the one below the last snapshot, which nobody writes to, if there is one."""
+    """The file of a disk; for a running machine the one below the last snapshot, if there is one, because nobody writes to that."""
     parent = getattr(backing, "parent", None)
     if running and parent is not None:
         return str(parent.fileName or ""), True
@@ -306,7 +307,7 @@ def _locate(ref: GuestRef) -> GuestSource:
 
 
 def _definition(ref: GuestRef, told: _Machine) -> Definition:
-    """The machine; ``vmx`` words for what a VMX file would say."""
+    """The machine; ``vmx`` are the values that a VMX file would have."""
     place = WholeFile(ref.name)
     independent = ("independent_persistent", "independent_nonpersistent")
     features = [Feature("change-tracking", "true", place)] if told["cbt"] else []

@@ -1,1 +1,1 @@
-"""One module per kind of machine definition. Each has ``KINDS``, the :class:`~v2vlint.source.kind.Kind` objects that it stands for."""
+"""One module per kind of machine definition. Each has ``KINDS``, its :class:`~v2vlint.source.kind.DefinitionKind` objects."""

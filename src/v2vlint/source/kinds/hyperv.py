@@ -1,4 +1,4 @@
-"""Hyper-V's exports: the binary .vmcx, and the XML that it was before Windows Server 2016. Both are the same tree."""
+"""Hyper-V's exports: the binary .vmcx, and the XML used before Windows Server 2016. Both contain the same tree."""
 
 from __future__ import annotations
 
@@ -29,7 +29,9 @@ _DELTA = (".avhdx", ".avhd")
 
 
 def hyperv(where: str, data: bytes) -> Definition:
-    """The machine of an exported configuration, of either form; ImageError when it is none. A disk's ``path`` is its host's."""
+    """The machine of an exported configuration in either form; ImageError when it is not one. A disk's ``path`` is that on the source
+    host.
+    """
     tree = read_storage(where, data) if is_storage(data) else _from_xml(where, data)
     configuration = tree.get("configuration")
     if not isinstance(configuration, dict) or "properties" not in configuration:
@@ -64,7 +66,7 @@ class _Machine:
                 yield identifier(_text(one, "instance")), identifier(_text(one, "device"))
 
     def parts(self) -> Iterator[tuple[str, Tree]]:
-        """The branches of devices, each with the device's type; without a manifest the name is the type."""
+        """The branches of devices, each with the device's type; without a manifest, the name is the type."""
         for name, one in self.tree.items():
             instance = identifier(name.strip("_"))
             if instance and isinstance(one, dict):
@@ -106,7 +108,7 @@ class _Machine:
                     yield ControllerDevice(_BUSES.get(kind, "scsi"), "", name, self.place)
 
     def drives(self) -> Iterator[tuple[str, str, Tree]]:
-        """Bus, slot and settings of every drive: IDE first, as a machine of the first generation starts from it."""
+        """The bus, slot and settings of every drive: IDE first, since a generation 1 machine starts from it."""
         parts = sorted(((kind, one) for kind, one in self.parts() if _numbered(one, "controller")), key=lambda one: one[0] != _IDE)
         for kind, one in parts:
             for controller, drives in _numbered(one, "controller"):
@@ -170,7 +172,7 @@ def _locate(nearby: Nearby) -> GuestSource:
 
 
 def _find(nearby: Nearby, disk: DiskDevice) -> Found:
-    """A disk of an export: in its folder ``Virtual Hard Disks``, which is beside that of the configuration."""
+    """A disk of an export: in its folder ``Virtual Hard Disks``, beside the configuration's folder."""
     name = re.split(r"[\\/]", disk.path)[-1]
     if disk.mapped or not name:
         return Absent(f"disk {disk.target} is a device of the host, not a file: not read")

@@ -142,7 +142,7 @@ class _Machine:
 
 
 def _source(kind: str, volume: DocumentNode) -> tuple[str, str, int]:
-    """The name of what is behind a disk, what kind of source it is when it is no file, and its capacity."""
+    """The name of the source of a disk, its kind if it is not a file, and its capacity."""
     if kind == "hostDisk":
         return volume.get("path").text, "", _bytes(volume.get("capacity").text) or -1
     if kind == "emptyDisk":

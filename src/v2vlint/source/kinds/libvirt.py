@@ -34,7 +34,7 @@ _DEVICES = {
 
 
 def domain(where: str, data: bytes | str) -> Definition:
-    """A libvirt domain. The ``path`` of a disk is empty when it is not a local file or device, and a note says so."""
+    """A libvirt domain. The ``path`` of a disk that is not a local file or device is empty, with a note."""
     document = read_document(place_name(where), data)
     root = document.root
     if root.tag == "domstatus":
@@ -87,7 +87,7 @@ class _Domain:
         return _get(self.root.find("os"), "firmware") == "efi" or _get(self.root.find("os/loader"), "type") == "pflash"
 
     def secure_boot(self) -> bool:
-        """Whether it is enforced, which takes keys in the firmware: without any, Secure Boot is in setup mode and lets everything start."""
+        """Whether Secure Boot is enforced, which takes keys in the firmware: without keys it is in setup mode and starts everything."""
         features = {one.get("name"): one.get("enabled") for one in self.root.iterfind("os/firmware/feature")}
         if enrolled := features.get("enrolled-keys"):
             return enrolled == "yes"
@@ -96,7 +96,7 @@ class _Domain:
         return _get(self.root.find("os/loader"), "secure") == "yes" or features.get("secure-boot") == "yes"
 
     def memory(self) -> int:
-        """In MiB; without a word of its own it is that of the NUMA cells."""
+        """The memory in MiB; if it is not stated, that of the NUMA cells."""
         memory = self.root.find("memory")
         if memory is not None:
             return _bytes(memory.text or "", memory.get("unit")) >> 20
@@ -228,13 +228,13 @@ def _get(element: Element | None, name: str) -> str:
 
 
 def _bus(target: Element | None) -> str:
-    """The bus of a disk, guessed from its name as libvirt does when it is not written out."""
+    """The bus of a disk, guessed from its name as libvirt does if it is not stated."""
     name = _get(target, "dev")
     return _get(target, "bus") or next((bus for prefix, bus in _GUESSED if name.startswith(prefix)), "")
 
 
 def _in_order(disks: Iterable[Element]) -> list[Element]:
-    """The disks as libvirt has them when it has read the file: those of a bus together, by their names (virDomainDiskInsert)."""
+    """The disks in libvirt's order after reading the file: by bus, then by name (virDomainDiskInsert)."""
     buses: dict[str, list[Element]] = {}
     for disk in disks:
         buses.setdefault(_bus(disk.find("target")), []).append(disk)
@@ -242,7 +242,7 @@ def _in_order(disks: Iterable[Element]) -> list[Element]:
 
 
 def _position(disk: Element) -> int:
-    """The number in the name of a disk: ``vda`` is 0, ``vdaa`` 26; 0 when the name is none."""
+    """The number in the name of a disk: ``vda`` is 0, ``vdaa`` 26; 0 for any other name."""
     match = _NAME.fullmatch(_get(disk.find("target"), "dev"))
     found = 0
     for letter in match[1] if match else "a":

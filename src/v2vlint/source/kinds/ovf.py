@@ -1,4 +1,4 @@
-"""OVF envelopes (DMTF DSP0243) as VMware, VirtualBox, oVirt and Xen products write them."""
+"""OVF envelopes (DMTF DSP0243) as written by VMware, VirtualBox, oVirt and Xen products."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ _NAMED = {"kilobytes": 10, "megabytes": 20, "gigabytes": 30}
 
 
 def ovf(where: str, data: bytes, configuration: str = "") -> Definition:
-    """The first virtual system of an envelope, in its default configuration or the one that is named.
+    """The first virtual system of an envelope, in its default configuration or the given one.
 
     ImageError when there is none. The ``path`` of a disk is its href.
     """
@@ -176,7 +176,7 @@ class _Envelope:
         return {name: element for name, element in found.items() if name}
 
     def disk(self, item: Element, disk: Element | None, controller: Element | None, name: str = "") -> DiskDevice:
-        """A disk by its item, its entry in the DiskSection, and the controller it is on; ``name`` is what the item refers to."""
+        """A disk from its item, its entry in the DiskSection, and its controller; ``name`` is what the item refers to."""
         reference = attribute(disk, "fileRef") if disk is not None else name
         file = self.files.get(reference)
         interface = attribute(disk, "disk-interface").lower()
@@ -187,7 +187,7 @@ class _Envelope:
         )  # fmt: skip
 
     def capacity(self, item: Element, disk: Element | None) -> int:
-        """As the DiskSection states it; of a disk that has no entry there as its item does (vCloud's in MiB)."""
+        """The capacity according to the DiskSection; for a disk without an entry there, according to its item (vCloud's are in MiB)."""
         if disk is not None:
             return _amount(resolved(attribute(disk, "capacity"), self.properties), attribute(disk, "capacityAllocationUnits"), 0)
         resource = child(item, "HostResource")
@@ -264,14 +264,14 @@ def _cpus(item: Element) -> int:
 
 
 def _topology(item: Element) -> Topology:
-    """VMware states the cores of a socket, oVirt all three."""
+    """VMware states the cores per socket, oVirt all three numbers."""
     total, cores = _cpus(item), number(text_of(item, "CoresPerSocket")) or number(text_of(item, "cpu_per_socket"))
     sockets = number(text_of(item, "num_of_sockets")) or (total // cores if cores and total % cores == 0 else 0)
     return Topology(sockets, cores, number(text_of(item, "threads_per_cpu"))) if sockets and cores else Topology()
 
 
 def _bus(controller: Element | None) -> str:
-    """The bus of a controller; of an "other storage device" by its model."""
+    """The bus of a controller; for an "other storage device", according to its model."""
     kind, model = text_of(controller, "ResourceType"), text_of(controller, "ResourceSubType").lower()
     if kind == "20":
         return next((bus for mark, bus in _OTHER_STORAGE if mark in model), "sata")

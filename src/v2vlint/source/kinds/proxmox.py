@@ -81,7 +81,7 @@ class _Machine:
         )
 
     def drives(self) -> Iterator[tuple[str, str, dict[str, str]]]:
-        """The slot, its bus and its options, those of the boot order first, then bus by bus."""
+        """The slot, bus and options of every drive, those in the boot order first, then by bus."""
         order = [one.strip() for one in self.conf.options("boot", "legacy").get("order", self.conf.get("bootdisk")).split(";")]
         found = [(match[0], match[1], int(match[2])) for key in self.conf.values if (match := _DRIVE.fullmatch(key))]
         ranked = sorted(found, key=lambda one: (order.index(one[0]) if one[0] in order else 99, _BUSES.index(one[1]), one[2]))
@@ -186,7 +186,7 @@ def _find(nearby: Nearby, disk: DiskDevice, storages: Mapping[str, Storage]) -> 
 
 
 def _is_conf(head: bytes) -> bool:
-    """Whether every line is one of such a file; the last may be cut off."""
+    """Whether every line belongs to such a file; the last may be cut off."""
     lines = head.split(b"\n")[:-1] or [head]
     return b"\0" not in head and all(map(_LINE.match, lines))
 

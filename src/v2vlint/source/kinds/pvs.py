@@ -22,7 +22,7 @@ MAX_DESCRIPTOR = 64 << 10
 
 
 def pvs(where: str, data: bytes) -> Definition:
-    """The machine. A disk's ``path`` is that of its bundle; ImageError when it is no machine of Parallels'."""
+    """The machine. A disk's ``path`` is that of its bundle; ImageError when it is not a Parallels machine."""
     document = read_document(place_name(where), data)
     if local(document.root) != "ParallelsVirtualMachine":
         raise ImageError(f"{where}: not a machine of Parallels'")
@@ -112,7 +112,7 @@ def _locate(nearby: Nearby) -> GuestSource:
 
 
 def _find(nearby: Nearby, disk: DiskDevice) -> Found:
-    """The image of a bundle. One in several parts, or with snapshots, has to be merged first."""
+    """The image of a bundle. One with several parts, or with snapshots, has to be merged first."""
     name = os.path.basename(disk.path.rstrip("/"))  # noqa: PTH119
     if disk.mapped or not name:
         return Absent(f"disk {disk.path or '?'} is a device of the host, not a file: not read")

@@ -1,4 +1,4 @@
-"""What belongs to a machine of some hypervisor, or holds one, and is not read: by name, with what to give instead."""
+"""Files that belong to a hypervisor's machine, or contain one, and cannot be read: recognised by name, with what to use instead."""
 
 from __future__ import annotations
 

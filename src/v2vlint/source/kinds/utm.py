@@ -1,4 +1,4 @@
-"""UTM's config.plist, in the layout of version 4 and in the older one; the disks are in the bundle's folder ``Data`` or ``Images``."""
+"""UTM's config.plist, in the layout of version 4 or the older one; the disks are in the bundle's folder ``Data`` or ``Images``."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _ENTITY = b"<!ENTITY"
 
 
 def utm(where: str, data: bytes) -> Definition:
-    """The machine; ImageError when it is no property list of UTM's."""
+    """The machine; ImageError when it is not a property list of UTM."""
     if _ENTITY in data:
         raise ImageError(f"{where}: a property list with entities")
     try:
@@ -66,7 +66,7 @@ class _Machine:
         )
 
     def drives(self) -> Iterator[tuple[str, str, str]]:
-        """Type of image, bus and file of every drive."""
+        """The image type, bus and file of every drive."""
         for one in _maps(self.plist, "Drives" if self.old else "Drive"):
             file = _text(one, "ImagePath" if self.old else "ImageName")
             yield (

@@ -43,7 +43,7 @@ class _Machine:
         self.controllers = [one for group in self.find("StorageControllers") for one in group if local(one) == "StorageController"]
 
     def find(self, name: str, below: Element | None = None) -> Iterator[Element]:
-        """Elements of the machine as it is now, not of its snapshots."""
+        """Elements of the machine's current state, not of its snapshots."""
         for one in self.machine if below is None else below:
             if local(one) != "Snapshot":
                 yield from (one,) if local(one) == name else ()
@@ -152,7 +152,7 @@ def _locate(nearby: Nearby) -> GuestSource:
 
 
 def _media(nearby: Nearby, definition: Definition) -> Iterator[DiskFile]:
-    """Every registered image by its identifier, under which a differencing one names its parent."""
+    """Every registered image by its identifier, which a differencing image uses to refer to its parent."""
     root = read_document(definition.path, definition.content).root
     registered = [one for one in everywhere(root, "HardDisk") if attribute(one, "location")]
     for one in registered[:MAX_MEDIA] if len(registered) > len(definition.disks) else ():

@@ -1,4 +1,6 @@
-"""VMware's .vmx files: ``key = "value"`` lines, keys without case; and the .vmsd file of the machine's snapshots, in the same language."""
+"""VMware's .vmx files: ``key = "value"`` lines with case-insensitive keys; and the .vmsd file of the machine's snapshots, in the same
+syntax.
+"""
 
 from __future__ import annotations
 
@@ -57,7 +59,7 @@ class _Values:
 
 
 def vmx(where: str, data: bytes, snapshots: bytes = b"") -> Definition:
-    """The machine that a .vmx file defines; lines that do not fit are left out. ``snapshots`` is its .vmsd file."""
+    """The machine that a .vmx file defines; malformed lines are ignored. ``snapshots`` is its .vmsd file."""
     text = _decoded(data)
     values = _parse(place_name(where), text)
     firmware = values.get("firmware")
@@ -131,9 +133,9 @@ def _controllers(values: _Values) -> Iterator[ControllerDevice]:
 
 
 def _slots(values: _Values) -> Iterator[tuple[str, str, str]]:
-    """Bus, controller and slot (``scsi0:1``) of everything present on a disk controller, in the order of the buses.
+    """The bus, controller and slot (``scsi0:1``) of everything present on a disk controller, in the order of the buses.
 
-    A slot is present when it says so, and its controller does; the two of IDE are always there (libvirt's vmx.c).
+    A slot is present if it says so and its controller does; the two IDE controllers always exist (libvirt's vmx.c).
     """
     found = {(match[1], int(match[2]), int(match[3])) for key in values.known if (match := _DISK.match(key))}
     for bus, controller, unit in sorted(found, key=lambda one: (_BUSES.index(one[0]), *one[1:])):
@@ -217,7 +219,7 @@ def _features(values: _Values) -> Iterator[Feature]:
 
 
 def _deltas(values: _Values) -> Iterator[Feature]:
-    """Disks whose file is a snapshot's delta."""
+    """Disks whose file is the delta of a snapshot."""
     for _bus, _controller, slot in _slots(values):
         path = values.get(f"{slot}.filename")
         if _DELTA.search(path):

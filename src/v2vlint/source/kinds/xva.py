@@ -151,7 +151,7 @@ def _members(value: Element) -> dict[str, Element]:
 
 
 def _text(value: Element | None) -> str:
-    """A scalar, with or without the element of its type."""
+    """A scalar, with or without the element for its type."""
     if value is None:
         return ""
     inner = next(iter(value), value)
@@ -170,7 +170,7 @@ def _archive(nearby: Nearby) -> GuestSource:
 
 
 def _first(path: str, files: FileOpener) -> DiskFile:
-    """The member ``ova.xml``, which comes first."""
+    """The member ``ova.xml``, which is the first."""
     with files.open(path).stream() as stream:
         header = stream.read(_BLOCK)
     name, size = header[:100].rstrip(b"\0").decode("utf-8", "replace"), header[124:136].strip(b" \0")
