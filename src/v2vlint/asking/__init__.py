@@ -1,1 +1,1 @@
-"""Asking a guest: what a test or a program gets to see of it, with the place of everything."""
+"""Questions to a guest: what tests and programs can see of it, with the place of everything."""

@@ -1,4 +1,4 @@
-"""The confined child that answers questions about a guest, and what makes an answer out of date."""
+"""The confined child that answers questions about a guest, and the conditions under which an answer is out of date."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ Cached = Callable[[Any, Callable[[], Any]], Any]
 
 
 def ask(question: Question, keys: Keys, limits: Limits, cached: Cached) -> Answers:
-    """Facts and files of a guest. NotEvaluated when it cannot be read, or a change to it is not finished."""
+    """Facts and files of a guest. NotEvaluated when it cannot be read, or has an unfinished transaction."""
     for problem in pending(question.guest.paths):
         raise NotEvaluated(f"{problem.where}: {problem.reason} ({problem.hint})")
     call = Call(ENTRY, encode(replace(question, keys=keys)), desk=Desk(question.guest))
@@ -31,7 +31,7 @@ def ask(question: Question, keys: Keys, limits: Limits, cached: Cached) -> Answe
 
 
 def answered(guest: GuestRef, question: Any, call: Call, limits: Limits, cached: Cached) -> Any:
-    """The value that a child returns, from ``cached`` while the guest's files are as they were."""
+    """The value that a child returns, or the one in ``cached`` while the guest's files are unchanged."""
     key = [_identity(guest), call.entry, question]
     return cached(key, lambda: _value(guest, isolate.run(call, limits)))
 
@@ -46,13 +46,13 @@ def _value(guest: GuestRef, outcome: Outcome) -> Any:
 
 
 def _identity(guest: GuestRef) -> list[Any]:
-    """What changes when a disk file, or a file of a tree, is replaced or written to."""
+    """A value that changes when a disk file, or a file of a tree, is replaced or written to."""
     files = [[path, *_stamp(path)] for path in guest.paths]
     return files + [[tree, *_newest(tree)] for tree in guest.trees if guest.kind == "tree"]
 
 
 def _newest(tree: str) -> tuple[int, int]:
-    """How many folders and files there are in a tree, and when the last one was changed."""
+    """The number of folders and files in a tree, and the time of the latest change."""
     count = newest = 0
     for folder, _folders, names in os.walk(tree):
         for path in (folder, *(os.path.join(folder, name) for name in names)):  # noqa: PTH118

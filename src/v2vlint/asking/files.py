@@ -13,7 +13,7 @@ from v2vlint.facts.environment.accounts import Accounts
 
 
 class FileState:
-    """A path of a guest, links followed; nothing is written out to the host. Attributes are those of testinfra's ``host.file``."""
+    """A path of a guest, links followed; nothing is written to the host. Attributes are those of testinfra's ``host.file``."""
 
     def __init__(self, view: FileView, guest: str, accounts: Callable[[], Accounts]) -> None:
         self.path = view.path
@@ -28,7 +28,7 @@ class FileState:
 
     @property
     def linked_to(self) -> str:
-        """The path behind all links; of a link that leads nowhere its target as written. Missing when it is no link."""
+        """The path after following all links; for a dangling link, its target as written. Missing when it is not a link."""
         __tracebackhide__ = True
         if not self.is_symlink:
             raise Missing(f"{self.path} is no link in {self._guest}: {self._view.kind}")
@@ -41,13 +41,13 @@ class FileState:
 
     @property
     def user(self) -> str:
-        """The owner's name; its number where the guest's passwd has none."""
+        """The owner's name; the number when the guest's passwd does not have it."""
         self._there()
         return next((user.name for user in self._accounts().users if user.uid == self.uid), str(self.uid))
 
     @property
     def group(self) -> str:
-        """The group's name; its number where the guest has none."""
+        """The group's name; the number when the guest does not have it."""
         self._there()
         return next((group.name for group in self._accounts().groups if group.gid == self.gid), str(self.gid))
 
@@ -59,7 +59,7 @@ class FileState:
 
     @property
     def content(self) -> bytes:
-        """The bytes of a regular file. Missing when it is none."""
+        """The bytes of a regular file. Missing when it is not one."""
         __tracebackhide__ = True
         if not self.is_file:
             raise Missing(f"{self.path} is no file in {self._guest}: {self._view.kind}")
@@ -73,7 +73,7 @@ class FileState:
 
     @property
     def content_string(self) -> Text:
-        """The same, by testinfra's name."""
+        """The same as :attr:`text`, under testinfra's name."""
         __tracebackhide__ = True
         return self.text
 
@@ -90,12 +90,12 @@ class FileState:
         return hashlib.md5(self.content, usedforsecurity=False).hexdigest()
 
     def contains(self, pattern: str) -> bool:
-        """Whether a line matches the regular expression ``pattern`` anywhere."""
+        """Whether the regular expression ``pattern`` matches anywhere in a line."""
         __tracebackhide__ = True
         return re.search(pattern, self.text, re.MULTILINE) is not None
 
     def listdir(self) -> tuple[str, ...]:
-        """The names in a directory, sorted. Missing when it is none."""
+        """The names in a directory, sorted. Missing when it is not a directory."""
         __tracebackhide__ = True
         if not self.is_directory:
             raise Missing(f"{self.path} is no directory in {self._guest}: {self._view.kind}")

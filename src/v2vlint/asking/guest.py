@@ -1,7 +1,7 @@
-"""A guest to ask: everything is read lazily, in an isolated process.
+"""A guest to query: everything is read lazily, in an isolated process.
 
-What a guest does not have raises :class:`Missing` (an AssertionError). What cannot be known raises :class:`NotEvaluated`: that is neither
-a pass nor a guest at fault.
+What a guest does not have raises :class:`Missing` (an AssertionError). What cannot be known raises :class:`NotEvaluated`: the test then
+neither passes nor fails.
 """
 
 from __future__ import annotations
@@ -45,14 +45,14 @@ _TOGETHER = (OsInfo, BlockTable, Fstab, Bootloader, Network)
 
 
 def unpack(kind: type[T], reply: Reply) -> T:
-    """The value in a reply; NotEvaluated with its place when it cannot be known."""
+    """The value in a reply; NotEvaluated, with its place, when it cannot be known."""
     if reply.reason:
         raise NotEvaluated(f"{reply.where}: {reply.reason}")
     return decode(kind, parse(reply.value))
 
 
 class Askable(ABC):
-    """One root of a guest, asked piece by piece. ``name`` is the guest's, ``root`` the device of the operating system that is meant."""
+    """One root of a guest, queried piece by piece. ``name`` is the guest's, ``root`` the device of the operating system to use."""
 
     def __init__(self, ref: GuestRef, root: str = "") -> None:
         self.name = ref.name
@@ -99,7 +99,7 @@ class Askable(ABC):
 
     @property
     def kernel(self) -> KernelView:
-        """The kernel of the default boot entry: ``guest.kernel.has("nvme")``. NotEvaluated when nobody can tell which one boots."""
+        """The kernel of the default boot entry: ``guest.kernel.has("nvme")``. NotEvaluated when it is unknown which kernel boots."""
         return KernelView(lambda modules: self._ask(KernelReply, "kernel", modules=modules), self._args, self.name)
 
     def _args(self) -> Args:
@@ -117,8 +117,9 @@ class Askable(ABC):
         return PackagesView(self.fact(Packages), self.name)
 
     def package(self, name: str) -> PackageView:
-        """One package, also when it is not installed: ``guest.package("open-vm-tools").is_installed``. NotEvaluated when the guest has no
-        package database."""
+        """One package, installed or not: ``guest.package("open-vm-tools").is_installed``. NotEvaluated when the guest has no package
+        database.
+        """
         __tracebackhide__ = True
         packages = self.packages
         if not packages:
@@ -142,12 +143,13 @@ class Askable(ABC):
         return GroupView(name, self.fact(Accounts), self.name)
 
     def mount_point(self, path: str) -> MountPointView:
-        """What will be mounted at ``path``: ``guest.mount_point("/tmp").options``."""
+        """What is mounted at ``path`` after boot: ``guest.mount_point("/tmp").options``."""
         return MountPointView(path, self.fact(MountPoints), self.name)
 
     def sysctl(self, name: str) -> Number | Text:
-        """A kernel parameter as sysctl.d or the command line sets it: ``guest.sysctl("net.ipv4.ip_forward") == 0``. NotEvaluated when
-        nothing does."""
+        """A kernel parameter as set by sysctl.d or the command line: ``guest.sysctl("net.ipv4.ip_forward") == 0``. NotEvaluated when
+        neither sets it.
+        """
         __tracebackhide__ = True
         found = self.fact(Sysctl).get(name)
         if found is not None and found.value is not None:

@@ -1,7 +1,7 @@
 """Services, users, mounts, kernel parameters, sshd, the kernel and the registry as tests see them.
 
-Names and behaviour are those of testinfra where it has the same thing. What it asks a running system is what the powered-off guest is
-configured for; what only a running one knows raises :class:`NotEvaluated`.
+Names and behaviour are those of testinfra where it has an equivalent. Testinfra queries a running system; here the answer is what the
+powered-off guest is configured for. What only a running system knows raises :class:`NotEvaluated`.
 """
 
 from __future__ import annotations
@@ -21,8 +21,9 @@ _EPOCH = datetime.date(1970, 1, 1)
 
 
 class ServiceView:
-    """A service of Linux (any unit) or Windows. ``state`` is systemctl's word (``enabled``, ``static``, ``masked``, ``not-found``…) or the
-    start type of Windows (``auto``, ``demand``…); ``where`` is what decides it."""
+    """A service of Linux (any unit) or Windows. ``state`` is that of systemctl (``enabled``, ``static``, ``masked``, ``not-found``…) or the
+    start type of Windows (``auto``, ``demand``…); ``where`` is what decides it.
+    """
 
     def __init__(self, reply: ServiceReply, guest: str) -> None:
         self.name = reply.name
@@ -43,7 +44,7 @@ class ServiceView:
 
 
 class _Named:
-    """A user or a group of the guest's files, which may be unknown to them and known to a directory service."""
+    """A user or group; one that the guest's files do not have may still be known to a directory service."""
 
     def __init__(self, name: str, found: Account | UserGroup | None, accounts: Accounts, guest: str) -> None:
         self.name = name
@@ -53,7 +54,7 @@ class _Named:
 
     @property
     def exists(self) -> bool:
-        """Whether the guest's files have it. NotEvaluated when another source may know it."""
+        """Whether the guest's files have it. NotEvaluated when another source may have it."""
         __tracebackhide__ = True
         if not self._known and self._accounts.elsewhere:
             raise NotEvaluated(f"{self.name} is in no file of {self._guest}, but {self._accounts.elsewhere} may know it (nsswitch.conf)")
@@ -61,7 +62,7 @@ class _Named:
 
 
 class UserView(_Named):
-    """A user of passwd(5). Attributes of one that does not exist are Missing. No hash is ever shown: see ``password_state``."""
+    """A user of passwd(5). Attributes of a user that does not exist are Missing. Hashes are never shown: see ``password_state``."""
 
     def __init__(self, name: str, accounts: Accounts, guest: str) -> None:
         self._found = accounts.user(name)
@@ -76,62 +77,62 @@ class UserView(_Named):
 
     @property
     def uid(self) -> Number:
-        """Its number."""
+        """The user id."""
         __tracebackhide__ = True
         return Number(self._user.uid, self._user.where)
 
     @property
     def gid(self) -> Number:
-        """The number of its primary group."""
+        """The id of the primary group."""
         __tracebackhide__ = True
         return Number(self._user.gid, self._user.where)
 
     @property
     def group(self) -> str:
-        """The name of its primary group; the number where it has none."""
+        """The name of the primary group; the number when it has none."""
         __tracebackhide__ = True
         gid = self._user.gid
         return next((group.name for group in self._accounts.groups if group.gid == gid), str(gid))
 
     @property
     def groups(self) -> list[str]:
-        """The names of all its groups, the primary one first."""
+        """The names of all groups, the primary one first."""
         __tracebackhide__ = True
         return [group.name for group in self._accounts.groups_of(self._user)]
 
     @property
     def gids(self) -> list[int]:
-        """The numbers of all its groups, the primary one first."""
+        """The ids of all groups, the primary one first."""
         __tracebackhide__ = True
         return list(dict.fromkeys([self._user.gid, *(group.gid for group in self._accounts.groups_of(self._user))]))
 
     @property
     def home(self) -> Text:
-        """Its home folder."""
+        """The home folder."""
         __tracebackhide__ = True
         return Text(self._user.home, self._user.where)
 
     @property
     def shell(self) -> Text:
-        """Its shell."""
+        """The login shell."""
         __tracebackhide__ = True
         return Text(self._user.shell, self._user.where)
 
     @property
     def gecos(self) -> Text:
-        """Its comment."""
+        """The comment field."""
         __tracebackhide__ = True
         return Text(self._user.gecos, self._user.where)
 
     @property
     def password_state(self) -> Text:
-        """``set``, ``locked`` (no password fits) or ``empty`` (none is asked for)."""
+        """``set``, ``locked`` (no password is accepted) or ``empty`` (none is asked for)."""
         __tracebackhide__ = True
         return Text(self._user.password.state, self._user.password.where)
 
     @property
     def password_scheme(self) -> Text:
-        """How the password is hashed, by crypt(5): ``yescrypt``, ``sha512crypt``…; empty without one."""
+        """The hash method, as named by crypt(5): ``yescrypt``, ``sha512crypt``…; empty without a password."""
         __tracebackhide__ = True
         return Text(self._user.password.scheme, self._user.password.where)
 
@@ -149,7 +150,7 @@ class UserView(_Named):
 
     @property
     def expiration_date(self) -> datetime.datetime | None:
-        """When the account ends; None when it does not."""
+        """When the account expires; None when it does not."""
         __tracebackhide__ = True
         days = self._user.expires
         date = None if days is None else _EPOCH + datetime.timedelta(days=min(days, 2_900_000))
@@ -169,7 +170,7 @@ class GroupView(_Named):
 
     @property
     def gid(self) -> Number:
-        """Its number."""
+        """The group id."""
         __tracebackhide__ = True
         if not self.exists or self._found is None:
             raise Missing(f"{self._guest} has no group {self.name}: there are {listed(one.name for one in self._accounts.groups)}")
@@ -177,7 +178,7 @@ class GroupView(_Named):
 
     @property
     def members(self) -> list[str]:
-        """The members that its line names."""
+        """The members listed in its line."""
         __tracebackhide__ = True
         return list(self._found.members) if self.gid >= 0 and self._found else []
 
@@ -187,7 +188,7 @@ class GroupView(_Named):
 
 
 class MountPointView:
-    """What is mounted at a path when the guest has booted. ``at_boot`` is False for what waits for somebody (``noauto``)."""
+    """What is mounted at a path after boot. ``at_boot`` is False for a mount that has to be requested (``noauto``)."""
 
     def __init__(self, path: str, fact: MountPoints, guest: str) -> None:
         self.path = path
@@ -199,26 +200,26 @@ class MountPointView:
 
     @property
     def device(self) -> Text:
-        """What is mounted, as written: ``UUID=…``, ``/dev/vg/lv``."""
+        """The device as written: ``UUID=…``, ``/dev/vg/lv``."""
         __tracebackhide__ = True
         return self._text("device")
 
     @property
     def filesystem(self) -> Text:
-        """Its type."""
+        """The filesystem type."""
         __tracebackhide__ = True
         return self._text("fs_type")
 
     @property
     def options(self) -> list[str]:
-        """Its options, as written."""
+        """The mount options, as written."""
         __tracebackhide__ = True
         self._text("device")
         return list(self._found.options) if self._found else []
 
     @property
     def where(self) -> str:
-        """The line that says so."""
+        """The line that defines the mount."""
         __tracebackhide__ = True
         return self._text("device").where
 
@@ -236,9 +237,10 @@ class MountPointView:
 
 
 class SshdView(Mapping[str, Text]):
-    """The configuration of sshd for everybody, as ``sshd -T`` prints it: ``guest.sshd["PermitRootLogin"]``. Keywords in any case.
+    """The sshd configuration outside of ``Match`` blocks, as printed by ``sshd -T``: ``guest.sshd["PermitRootLogin"]``. Keywords are
+    case-insensitive.
 
-    Iterating gives what the files say; asking gives OpenSSH's default, too, where it is known.
+    Iterating yields what the files set; a lookup also returns OpenSSH's default, where it is known.
     """
 
     def __init__(self, fact: SshdConfig, guest: str) -> None:
@@ -257,12 +259,12 @@ class SshdView(Mapping[str, Text]):
             raise NotEvaluated(f"{self._guest}: {reason.where}: {reason.reason}") from None
 
     def all(self, keyword: str) -> tuple[Text, ...]:
-        """Every value of a keyword that may come several times: ``Port``, ``ListenAddress``, ``AllowUsers``."""
+        """All values of a keyword that may be repeated: ``Port``, ``ListenAddress``, ``AllowUsers``."""
         self._certain()
         return tuple(Text(one.text, one.where) for one in self._fact.all(keyword))
 
     def conditional(self, keyword: str) -> tuple[Text, ...]:
-        """The values in ``Match`` blocks, which count before the other one for whom they fit."""
+        """The values in ``Match`` blocks, which take precedence for the connections that match."""
         return tuple(Text(_plain(one.text), one.where) for one in self._fact.conditional(keyword))
 
     def _certain(self) -> None:
@@ -283,7 +285,7 @@ class SshdView(Mapping[str, Text]):
 
 
 def _plain(value: str) -> str:
-    """``Yes`` as sshd understands it, and one name for ``without-password``."""
+    """``Yes`` as sshd understands it, and one spelling for ``without-password``."""
     low = value.lower()
     return {"without-password": "prohibit-password"}.get(low, low if low in ("yes", "no") else value)
 
@@ -305,7 +307,7 @@ class KernelView:
         return self._args()
 
     def has(self, module: str) -> bool:
-        """Whether the module is built in or installed for it. NotEvaluated when this kernel ships no list to tell."""
+        """Whether the module is built in or installed. NotEvaluated when this kernel has no list of its modules."""
         __tracebackhide__ = True
         presence = self._ask((module,)).presence[module]
         if presence == "unknown":
@@ -317,9 +319,9 @@ class KernelView:
 
 
 class RegistryKeyView(Mapping[str, "str | int | bytes | list[str]"]):
-    """A key of a Windows guest's registry: ``guest.registry(r"HKLM\\SYSTEM\\CurrentControlSet\\Services\\sshd")["Start"]``.
+    """A registry key of a Windows guest: ``guest.registry(r"HKLM\\SYSTEM\\CurrentControlSet\\Services\\sshd")["Start"]``.
 
-    A mapping of its values, without regard to case; the default value has an empty name. ``keys_below`` are the names of its subkeys.
+    A case-insensitive mapping of its values; the default value has an empty name. ``keys_below`` are the names of its subkeys.
     """
 
     def __init__(self, reply: RegistryKeyReply, guest: str) -> None:

@@ -1,4 +1,4 @@
-"""A test's view of a guest: plain strings and numbers that know their place, and failures that name what exists instead."""
+"""A test's view of a guest: plain strings and numbers with their place, and failures that name what exists instead."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ class NotEvaluated(V2vlintError):
 
 
 class Missing(AssertionError, KeyError):
-    """Something a test asked for is not in the guest; the message says what is."""
+    """The guest does not have what a test requested; the message says what it has."""
 
     def __str__(self) -> str:
         return str(self.args[0]) if self.args else ""
 
 
 class Text(str):
-    """Text of a guest. It is a string in every respect, and ``where`` is its place: ``/etc/fstab:2:1``."""
+    """Text of a guest: a string with the attribute ``where``, its place: ``/etc/fstab:2:1``."""
 
     where: str
 
@@ -69,12 +69,12 @@ class FstabLine:
 
     @classmethod
     def of(cls, entry: FstabEntry) -> FstabLine:
-        """From the fact."""
+        """Made from the fact."""
         return cls(token(entry.spec), entry.mount_point, entry.fs_type, entry.options, str(entry.where))
 
 
 class FstabView:
-    """/etc/fstab. Iterates over its entries; ``"/boot" in fstab`` asks for a mount point."""
+    """/etc/fstab. Iterates over its entries; ``"/boot" in fstab`` tests for a mount point."""
 
     def __init__(self, fact: Fstab, guest: str) -> None:
         self.entries = tuple(map(FstabLine.of, fact.entries))
@@ -102,7 +102,7 @@ class FstabView:
 
 
 class Args:
-    """A kernel command line. ``args["root"]`` is the value that counts, ``"quiet" in args`` asks for a name or a whole argument."""
+    """A kernel command line. ``args["root"]`` is the effective value, ``"quiet" in args`` tests for a name or a whole argument."""
 
     def __init__(self, args: tuple[KernelArg, ...], owner: str) -> None:
         self._args = args
@@ -126,7 +126,7 @@ class Args:
         return next(iter(reversed(self.all(name))), default)
 
     def all(self, name: str) -> tuple[Text, ...]:
-        """The values of every argument ``name``, in order: ``console`` may come several times."""
+        """The values of every argument ``name``, in order: ``console`` may be repeated."""
         return tuple(Text(arg.value or "", arg.where) for arg in self._args if arg.name == name)
 
     def __contains__(self, wanted: str) -> bool:
@@ -158,7 +158,7 @@ class EntryView:
 
     @classmethod
     def of(cls, entry: BootEntry) -> EntryView:
-        """From the fact."""
+        """Made from the fact."""
         args = Args(entry.args, f"{entry} ({entry.where})")
         return cls(str(entry), entry.kernel, entry.initrds, args, entry.version, str(entry.where))
 
@@ -198,7 +198,7 @@ class InitramfsView:
         self._guest = guest
 
     def has(self, module: str) -> bool:
-        """Whether the kernel module is inside; ``-`` and ``_`` are the same. A driver built into the kernel is not."""
+        """Whether the kernel module is inside; ``-`` and ``_`` are equivalent. A driver built into the kernel does not count."""
         return self._fact.has(module)
 
     def __repr__(self) -> str:
@@ -221,7 +221,7 @@ class InterfaceView:
 
     @classmethod
     def of(cls, fact: InterfaceConfig) -> InterfaceView:
-        """From the fact."""
+        """Made from the fact."""
         name = token(fact.names[0]) if fact.names else Text("", fact.where)
         mac = token(fact.mac) if fact.mac else Text("", fact.where)
         addresses = tuple(Text(str(one), one.where) for one in fact.addresses)
@@ -262,7 +262,7 @@ class PackageView:
 
     @classmethod
     def of(cls, fact: Package) -> PackageView:
-        """From the fact."""
+        """Made from the fact."""
         return cls(fact.name, Text(fact.version, fact.where), fact.arch, True, str(fact.where))
 
 
@@ -290,6 +290,6 @@ class PackagesView(Mapping[str, PackageView]):
 
 
 def listed(names: Iterable[str]) -> str:
-    """Up to twenty names in words."""
+    """Up to twenty names as text."""
     shown = [str(name) for name in names]
     return ", ".join(shown[:20]) + (f" and {len(shown) - 20} more" if len(shown) > 20 else "") or "none"

@@ -1,1 +1,1 @@
-"""What a booting guest says on its console: bytes become lines, lines become a story, and a table tells what each message means."""
+"""The console output of a booting guest: bytes become lines, lines become a story, and a table explains what each message means."""

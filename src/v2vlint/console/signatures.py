@@ -64,11 +64,11 @@ class Topic:
 
 @dataclass(frozen=True)
 class Signature:
-    """One message. ``name`` is unique: its file and its own name. ``stage`` is None for a converter's message, which is of no boot.
+    """One message. ``name`` is unique: its file and its own name. ``stage`` is None for a converter's message, which belongs to no boot.
 
-    ``reason`` is a lower-case fragment in which ``{0}`` is the pattern's first group. Seen ``stops`` times the message decides that the
-    boot ended; with 0 it only explains an end, because the boot may still recover. ``waits`` says that it ended waiting for an operator.
-    Of all messages that explain an end the one with the lowest ``rank`` is told: 0 names the cause, 1 the consequence, 3 anything.
+    ``reason`` is a lower-case fragment in which ``{0}`` is the pattern's first group. A message seen ``stops`` times decides that the boot
+    ended; with 0 it only explains an end, because the boot may still recover. ``waits`` says that the boot ended waiting for an operator.
+    Of all messages that explain an end, the one with the lowest ``rank`` is reported: 0 names the cause, 1 the consequence, 3 anything.
     ``trouble`` is the severity of a message that neither ends nor explains the end of a boot, such as a service that fails.
     """
 
@@ -97,7 +97,7 @@ class Signature:
         return match and self.reason.format(*(group or "" for group in match.groups()))
 
     def in_text(self, text: str) -> bool:
-        """Whether ``text``, as somebody has copied it, contains this message; case does not matter."""
+        """Whether ``text``, as copied by somebody, contains this message; case does not matter."""
         return self._loose.search(text) is not None
 
 
@@ -132,7 +132,7 @@ def failures() -> tuple[Signature, ...]:
 
 @cache
 def troubles() -> tuple[Signature, ...]:
-    """The messages about what fails while a boot goes on."""
+    """The messages about failures that do not stop a boot."""
     return tuple(one for one in signatures() if one.trouble is not None)
 
 

@@ -19,7 +19,7 @@ _SKIPPED_BY_KERNEL = (signatures.FIRMWARE, signatures.LOADER)
 
 @dataclass(frozen=True, slots=True)
 class Sight:
-    """A line that was read, and ``at`` what point: seconds since the start, or the number of the line in a log."""
+    """A line, and when it was read (``at``): seconds since the start, or the line number in a log."""
 
     text: str
     at: float
@@ -80,12 +80,12 @@ class Story:
         )
 
     def witness(self, milestone: str, evidence: str, seconds: float) -> None:
-        """Record a milestone seen other than in a line."""
+        """Record a milestone that was not seen in a line."""
         self.seen.setdefault(milestone, Sight(evidence, seconds))
 
     @property
     def login(self) -> float | None:
-        """When the login prompt was seen."""
+        """When the login prompt appeared."""
         sight = self.seen.get(signatures.LOGIN)
         return sight.at if sight else None
 
@@ -107,7 +107,7 @@ class Story:
         return BootOutcome(None if decisive.waits else False, reason.rstrip(), self._stage(known[best]), lines, (known[best], sight))
 
     def _stage(self, failure: Signature) -> Stage:
-        """The stage that ``failure`` is of: a mount that fails inside an initramfs keeps the root filesystem away."""
+        """The stage of ``failure``: a mount that fails inside an initramfs is a failure of the root filesystem."""
         assert failure.stage is not None
         return Stage.ROOT if failure.stage is Stage.MOUNTS and self._of_initramfs(signatures.MOUNTS) else failure.stage
 

@@ -1,4 +1,4 @@
-"""Extract lines of text from a terminal stream: escape sequences go, cursor jumps to another row end a line. Hostile input."""
+"""Extracts lines of text from a terminal stream: escape sequences are removed, cursor jumps to another row end a line. Hostile input."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _CONTROL = re.compile(r"[\x00-\x08\x0e-\x1f\x7f-\x9f]")
 
 
 class Terminal:
-    """Turns the bytes of a serial line into lines. No input makes it raise, and memory stays bounded."""
+    """Turns the bytes of a serial line into lines. It never raises, and its memory is bounded."""
 
     def __init__(self) -> None:
         self._decoder = codecs.getincrementaldecoder("utf-8")("replace")

@@ -1,1 +1,1 @@
-"""Diagnosing: what a console log says about a boot that failed, and where the guest's image has the cause."""
+"""Diagnosing: what a console log says about a failed boot, and which part of the guest's image is the cause."""

@@ -1,4 +1,4 @@
-"""The boots in a log, and the one that is diagnosed: the last one that says how it ended."""
+"""The boots in a log, and the one to diagnose: the last one that shows how it ended."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ Foreseeing = Callable[[str], tuple[str, ...]]
 
 @dataclass(slots=True)
 class DiagnosedBoot:
-    """One boot: its story, whether its kernel has begun, and its last lines with their numbers."""
+    """One boot: its story, whether its kernel has started, and its last lines with their numbers."""
 
     story: Story = field(default_factory=Story)
     kernel: bool = False
     last: deque[tuple[int, str]] = field(default_factory=lambda: deque(maxlen=LAST_LINES))
 
     def ends_before(self, line: str) -> bool:
-        """Whether ``line`` belongs to the boot after this one: the firmware or a kernel begins again."""
+        """Whether ``line`` belongs to the next boot: the firmware or a kernel starts again."""
         if _KERNEL.search(line):
             return self.kernel
         beyond = self.story.furthest not in ("", signatures.FIRMWARE, signatures.LOADER)
@@ -64,7 +64,7 @@ class DiagnosedBoot:
 
 
 def boots_in(lines: Iterable[tuple[int, str]]) -> list[DiagnosedBoot]:
-    """The boots of a log, in order; at least one. Of very many the first ones are forgotten."""
+    """The boots of a log, in order; at least one. Of a large number, the first ones are dropped."""
     boots: deque[DiagnosedBoot] = deque([DiagnosedBoot()], maxlen=MAX_BOOTS)
     for number, line in lines:
         if boots[-1].ends_before(line):
@@ -74,7 +74,7 @@ def boots_in(lines: Iterable[tuple[int, str]]) -> list[DiagnosedBoot]:
 
 
 def diagnose(log: str, lines: Iterable[tuple[int, str]], foreseeing: Foreseeing) -> Diagnosis:
-    """The last boot that says how it ended, or else the last one. ``foreseeing`` gives the rules that foresee a line."""
+    """The last boot that shows how it ended, or else the last one. ``foreseeing`` returns the rules that predict a line."""
     boots = boots_in(lines)
     outcomes = [boot.outcome() for boot in boots]
     chosen = next((at for at in reversed(range(len(boots))) if outcomes[at].told or outcomes[at].came_up), len(boots) - 1)
@@ -103,7 +103,7 @@ def _milestones(story: Story, outcome: BootOutcome) -> tuple[LogMilestone, ...]:
 
 
 def _also(story: Story, decisive: LogMessage | None, foreseeing: Foreseeing) -> tuple[LogMessage, ...]:
-    """Other messages: troubles, and what explains the end besides the decisive one."""
+    """Other messages: troubles, and explanations of the end besides the decisive one."""
     known = failures()
     found = [(troubles()[index], sight, reason) for index, (reason, sight) in story.troubles.items()]
     if story.login is None:

@@ -1,6 +1,6 @@
-"""Reading a console log: the start and the end of a long one, out of the wrapping that a cloud or a shell gave it. Hostile input.
+"""Reads a console log: the start and the end of a long one, without the wrapping added by a cloud or a shell. Hostile input.
 
-Understood are plain bytes with escape sequences, UTF-16 with a byte order mark (a redirected PowerShell), and JSON with the text in a
+Supported are plain bytes with escape sequences, UTF-16 with a byte order mark (a redirected PowerShell), and JSON with the text in a
 string: ``Output`` (EC2), ``contents`` (Google), ``output`` (OpenStack) or the whole document. The text may be in base64.
 """
 
@@ -31,7 +31,7 @@ _PICTURES = {b"\x89PNG": "PNG", b"\xff\xd8\xff": "JPEG", b"GIF8": "GIF", b"BM": 
 
 @dataclass(frozen=True, slots=True)
 class LogText:
-    """The bytes that are read of a log: its ``head``, and its ``tail`` after ``skipped`` bytes with ``between`` line ends."""
+    """The parts of a log that were read: its ``head``, and its ``tail`` after ``skipped`` bytes with ``between`` line ends."""
 
     head: bytes
     tail: bytes = b""
@@ -39,14 +39,14 @@ class LogText:
     between: int = 0
 
     def lines(self) -> Iterator[tuple[int, str]]:
-        """Every line as a terminal would show it, with the number of the line of the file that it came from."""
+        """Every line as a terminal would show it, with its line number in the file."""
         yield from _numbered(self.head, 1)
         if self.tail:
             yield from _numbered(self.tail, 1 + self.head.count(b"\n") + self.between)
 
     @property
     def count(self) -> int:
-        """How many lines the whole log has."""
+        """The number of lines in the whole log."""
         whole = self.tail or self.head
         return self.head.count(b"\n") + self.between + self.tail.count(b"\n") + bool(whole and not whole.endswith(b"\n"))
 
@@ -56,7 +56,7 @@ def read(name: str, stdin: IO[bytes]) -> LogText:
     if name == "-":
         return _unwrapped(_cut(stdin))
     try:
-        # A pipe or device may never end, and opening one may do something.
+        # A pipe or device may never end, and opening one may have side effects.
         if Path(name).exists() and not Path(name).is_file():
             raise UsageError(f"{name}: is no regular file", hint="to read a pipe, redirect it: v2vlint diagnose - < PIPE")
         with Path(name).open("rb") as file:
@@ -66,7 +66,7 @@ def read(name: str, stdin: IO[bytes]) -> LogText:
 
 
 def _cut(stream: IO[bytes]) -> LogText:
-    """The start and the end of what ``stream`` gives; line ends are counted in between."""
+    """The start and the end of ``stream``, and the number of line ends in between."""
     head, tail, skipped, between, total = b"", b"", 0, 0, 0
     while chunk := stream.read(_CHUNK):
         total += len(chunk)
@@ -100,7 +100,7 @@ def _decoded(data: bytes) -> bytes:
 
 
 def _in_json(data: bytes) -> bytes | None:
-    """The text in a JSON document; None when it is none, or has no such text."""
+    """The text in a JSON document; None when it is not JSON, or has no such text."""
     if data.lstrip()[:1] not in (b"{", b'"', b"["):
         return None
     try:
@@ -123,7 +123,7 @@ def _longest(value: Any) -> str:
 
 
 def _from_base64(data: bytes) -> bytes:
-    """``data`` decoded when it is base64 of text, else as it is."""
+    """``data`` decoded if it is base64 of text, otherwise unchanged."""
     if not _BASE64.fullmatch(data):
         return data
     try:

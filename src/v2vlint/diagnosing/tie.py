@@ -1,4 +1,4 @@
-"""The cause of a message in the guest's image: findings that explain it, and lines of the guest that name what it names."""
+"""Connects a message to its cause in the guest's image: findings that explain it, and lines of the guest that contain the same names."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ MAX_FILE = 1 << 20
 _ESCAPED = re.compile(r"\\x([0-9a-f]{2})")
 _NAMES = re.compile(
     r"(?:/[\w.@+:-]+)+"  # a path or device
-    r"|\b[0-9a-fA-F]{4,8}(?:-[0-9a-fA-F]{4,12})+\b|\b[0-9A-F]{16}\b"  # a UUID, as filesystems have them
+    r"|\b[0-9a-fA-F]{4,8}(?:-[0-9a-fA-F]{4,12})+\b|\b[0-9A-F]{16}\b"  # a UUID, as used by filesystems
     r"|\b(?:eth|en[ospx]|wl)\w+\b|\bvg[\w-]+"  # a network card, a volume group
     r"|\"([\w.+-]{3,40})\""
 )
@@ -29,7 +29,7 @@ _DULL = frozenset({"/", "/dev", "/dev/disk", "/root", "/sysroot", "/proc", "/sys
 
 
 def names_in(text: str) -> frozenset[str]:
-    """What ``text`` names: devices, paths, UUIDs, network cards, also where systemd has escaped them or put them in a unit's name."""
+    """The names in ``text``: devices, paths, UUIDs, network cards, including those that systemd escaped or made part of a unit's name."""
     plain = _ESCAPED.sub(lambda match: chr(int(match[1], 16)), text)
     found = {match[1] or match[0].rstrip(".:,") for match in _NAMES.finditer(plain)}
     found |= {name.rsplit("/", 1)[-1] for name in found if name.startswith("/dev/disk/")}
@@ -37,7 +37,7 @@ def names_in(text: str) -> frozenset[str]:
 
 
 def tie(diagnosis: Diagnosis, image: ImageReport, target: str, files: Mapping[str, bytes]) -> ImageDiagnosis:
-    """What ``image``, judged for ``target``, says about ``diagnosis``; ``files`` are those of ``FILES`` that it has."""
+    """What ``image``, judged for ``target``, adds to ``diagnosis``; ``files`` are the paths in ``FILES`` that it has."""
     forecast = forecast_of(image)
     message = diagnosis.decisive or next(iter(diagnosis.also), None)
     names = names_in(f"{message.text} {message.reason}") if message else frozenset()
@@ -82,5 +82,5 @@ def _mentions(names: frozenset[str], files: Mapping[str, bytes]) -> Iterator[Men
 
 
 def _whole(name: str, line: str) -> bool:
-    """Whether ``line`` has ``name`` not as part of a longer one."""
+    """Whether ``line`` contains ``name`` as a whole, not as part of a longer name."""
     return re.search(rf"(?<![\w/]){re.escape(name)}(?![\w/-])", line) is not None

@@ -1,4 +1,4 @@
-"""Which host files are opened: one policy, for the reader, the fixer, the prover and the tools that they start."""
+"""Which host files may be opened: one policy for the reader, the fixer, the prover and the tools that they start."""
 
 from __future__ import annotations
 

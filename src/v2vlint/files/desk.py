@@ -1,4 +1,6 @@
-"""Where files are asked for. A confined child opens nothing itself: it asks its parent, which judges, and gets a descriptor."""
+"""Where files are opened on request. A confined child opens nothing itself: it asks its parent, which checks the policy and returns a
+descriptor.
+"""
 
 from __future__ import annotations
 
@@ -21,14 +23,14 @@ _ERRORS = {kind.__name__: kind for kind in (FileMissing, Refused, ImageError)}
 
 
 class FileOpener(Protocol):
-    """What opens files: a policy, or the desk of the parent."""
+    """Opens files: either a policy, or a connection to the parent."""
 
     def open(self, path: str) -> Opened:
         """The file at ``path``. Missing, Refused or ImageError."""
 
 
 class Desk:
-    """The parent's side: judges what the child of one call asks for, hands out descriptors, and remembers what it gave.
+    """The parent's side: checks what the child of one call requests, returns descriptors, and remembers them.
 
     ``more`` are files that the operator named with the guest. ``grant`` is what the child reads without asking: trees.
     """
@@ -40,7 +42,7 @@ class Desk:
         self._given: dict[str, HostFileInfo] = {}
 
     def __call__(self, question: Any) -> tuple[Any, int | None]:
-        """Answer a child: its path as text, or what is wrong with it, and the descriptor."""
+        """Answer a child: the file's path as text, or the error, and the descriptor."""
         try:
             opened = self.open(str(question))
         except ImageError as error:
@@ -59,11 +61,11 @@ class Desk:
         return opened
 
     def gave(self, path: str) -> bool:
-        """Whether the child got the file at ``path``: a parent acts on no path that it did not give."""
+        """Whether the child was given the file at ``path``: a parent acts on no other path."""
         return (path if is_url(path) else os.path.realpath(path)) in self._given
 
     def files(self) -> tuple[HostFileInfo, ...]:
-        """All files that were given, in order; with their digests as they are now, when digests are wanted."""
+        """All files that were given, in order; with their current digests on request."""
         given = tuple(self._given.values())
         return tuple(replace(one, after=self._now(one.path)) for one in given) if self._digests else given
 
@@ -90,7 +92,9 @@ class _Counter:
 
 
 def access(ref: GuestRef | None = None, *paths: str) -> FileOpener:
-    """What opens files here: in a child its parent, else the policy for ``ref`` and further ``paths`` that the operator named."""
+    """Opens files here: in a child through its parent, otherwise under the policy for ``ref`` and the further ``paths`` that the operator
+    named.
+    """
     if isolate.has_parent():
         return _Counter()
     return FilePolicy.of(ref, *paths) if ref else FilePolicy.naming(paths)

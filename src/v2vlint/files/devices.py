@@ -1,4 +1,4 @@
-"""What this host has mounted, and who uses its block devices, as far as the kernel tells: asked by the parent, who sees /proc and /sys."""
+"""What this host has mounted, and what uses its block devices, according to the kernel. For the parent, which can see /proc and /sys."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class HostMount:
 
 
 def host_mounts() -> Iterator[HostMount]:
-    """What is mounted, in the kernel's order: the last one at a place is the one that is seen. Nothing where the kernel does not say."""
+    """What is mounted, in the kernel's order: of several mounts at a place, the last one is visible. Empty when the kernel does not say."""
     for line in _text(_MOUNTS).splitlines():
         before, _, after = line.partition(" - ")
         fields, rest = before.split(" "), after.split(" ")
@@ -33,7 +33,9 @@ def host_mounts() -> Iterator[HostMount]:
 
 
 def user_of_device(number: int) -> str:
-    """What the block device ``number`` (``st_rdev``) is to this host, in words: mounted, swap, a part of something; else empty."""
+    """What this host uses the block device ``number`` (``st_rdev``) for, in words: mounted, swap, a part of something; empty when it does
+    not.
+    """
     names = tuple(_with_partitions(f"{os.major(number)}:{os.minor(number)}"))
     for mount in host_mounts():
         if mount.number in names:

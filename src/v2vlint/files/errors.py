@@ -1,4 +1,4 @@
-"""Why a file is not opened."""
+"""Errors of opening a file."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from v2vlint.model.errors import ImageError
 
 
 class Refused(ImageError):
-    """The policy does not allow to open it; the hint has the option that would."""
+    """The policy does not allow opening it; the hint names the option that would."""
 
 
 class FileMissing(ImageError):
-    """There is no such file."""
+    """The file does not exist."""

@@ -1,7 +1,7 @@
-"""Images as QEMU's block nodes: complete trees in JSON, so that QEMU finds nothing by a name in a header.
+"""Images as QEMU's block nodes: complete trees in JSON, so that QEMU follows no name in a header.
 
-Files are named by descriptors (``/dev/fd/N``) that the tool inherits. So no name of a file is ever parsed (``json:{…}``, ``a:b``, ``-x``,
-``a,b=c``, bytes that are no UTF-8), and what is opened is what was judged.
+Files are given as descriptors (``/dev/fd/N``) that the tool inherits. So QEMU parses no file name (``json:{…}``, ``a:b``, ``-x``,
+``a,b=c``, bytes that are not UTF-8), and the file it opens is the file that was checked.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _FLAT = ("FLAT", "VMFS")
 class Nodes:
     """Opens the files of block nodes and keeps them open. Use it as a context manager around the tool that gets the nodes.
 
-    ``names`` has the paths behind the descriptors that the tool must inherit, ``written`` those that it may write to.
+    ``names`` has the paths of the descriptors that the tool must inherit, ``written`` those that it may write to.
     """
 
     def __init__(self) -> None:
@@ -44,17 +44,17 @@ class Nodes:
 
     @property
     def grant(self) -> Grant:
-        """The files that a confined tool may open again by way of the descriptors."""
+        """The files that a confined tool may reopen through the descriptors."""
         scratch = (self._scratch.name,) if self._scratch else ()
         return Grant((*self.names.values(), *scratch), tuple(self.written))
 
     @property
     def descriptors(self) -> tuple[int, ...]:
-        """What the tool must inherit."""
+        """The descriptors that the tool must inherit."""
         return tuple(self.names)
 
     def close(self) -> None:
-        """Close what was opened."""
+        """Close the opened files."""
         for descriptor in self.names:
             os.close(descriptor)
         self.names.clear()
@@ -63,7 +63,7 @@ class Nodes:
             self._scratch = None
 
     def image(self, node: ImageNode, *, writable: bool = False) -> JsonObject:
-        """The node of an image. What is below it is read-only. Unsupported when QEMU has no driver for it."""
+        """The node of an image. Everything below it is read-only. Unsupported when QEMU has no driver for it."""
         if node.format not in DRIVERS:
             raise Unsupported(f"{node.path}: QEMU cannot open a {node.format} image as it is")
         whole = None if node.extents else self.file(node.path, writable=writable)
@@ -73,7 +73,7 @@ class Nodes:
         return self._marked(self.on(node, file, writable=writable), writable)
 
     def on(self, node: ImageNode, file: JsonObject, *, writable: bool = False) -> JsonObject:
-        """The format of ``node`` on a file that stands for its own."""
+        """The format of ``node`` on another file."""
         top: JsonObject = {"driver": DRIVERS[node.format], "file": file}
         if node.data:
             top["data-file"] = self.file(node.data.path, writable=writable)
@@ -88,7 +88,7 @@ class Nodes:
         return self._marked({"driver": "qcow2", "file": self.file(str(own), writable=writable), "backing": backing}, writable)
 
     def file(self, path: str, *, writable: bool = False) -> JsonObject:
-        """The node of a file or block device at a resolved path. Refused when a link was put there meanwhile."""
+        """The node of a file or block device at a resolved path. Refused when it has been replaced by a link."""
         opened = FilePolicy(frozenset((path,))).open(path)
         self.names[opened.descriptor] = path
         if writable:
@@ -101,14 +101,14 @@ class Nodes:
         return node if writable else {**node, "read-only": True}
 
     def _window(self, node: ImageNode, file: JsonObject) -> JsonObject:
-        """The part of a file that an archive's member is."""
+        """The part of a file that is a member of an archive."""
         if not node.offset and node.length < 0:
             return file
         size = {"size": node.length} if node.length >= 0 else {}
         return {"driver": "raw", "file": file, "offset": node.offset, "read-only": True, **size}
 
     def _described(self, node: ImageNode, *, writable: bool) -> JsonObject:
-        """A descriptor with the same extents under names of ours: QEMU opens what it names, and cannot be told otherwise."""
+        """A descriptor with the same extents under our own names: QEMU opens the files that it names, and cannot be given others."""
         if self._scratch is None:
             self._scratch = tempfile.TemporaryDirectory(prefix="v2vlint-nodes-")
         folder = Path(tempfile.mkdtemp(dir=self._scratch.name))
@@ -137,5 +137,5 @@ def _word(text: str) -> str:
 
 
 def argument(node: JsonObject) -> str:
-    """A node as qemu-img, qemu-io and qemu-nbd take it in place of a file name."""
+    """A node in the form that qemu-img, qemu-io and qemu-nbd accept in place of a file name."""
     return f"json:{json.dumps(node)}"

@@ -1,7 +1,7 @@
-"""The policy itself. A file that the operator named may be opened wherever it is. What such a file refers to must lie in its folder.
+"""The file policy. A file that the operator named may be opened wherever it is. Files that it refers to must be in its folder.
 
-Paths are judged after resolution: an absolute path that stays inside is fine, a link that leads out is not. Names that start with a dot,
-below a folder, are nobody's disks (``.ssh``), and ``/`` counts as a folder only for what lies right in it.
+Paths are checked after resolution: an absolute path inside the folder is allowed, a link out of it is not. Names that start with a dot,
+below a folder, are never disks (``.ssh``), and if the folder is ``/``, only files directly in it are allowed.
 """
 
 from __future__ import annotations
@@ -28,11 +28,10 @@ _KINDS = (
 
 @dataclass(frozen=True, slots=True)
 class Opened:
-    """A file opened for reading: ``path`` as it was asked for, ``real`` where it is, and the ``descriptor``, which the caller owns.
+    """A file opened for reading: ``path`` as requested, ``real`` after resolution, and the ``descriptor``, which the caller owns.
 
-    ``size`` is in bytes, also for a block device. The descriptor of a ``remote`` file is a socket: see
-    :mod:`v2vlint.files.remote`, and ``state`` what its server says of its version. ``user`` is what this host does with a block device
-    right now, in words.
+    ``size`` is in bytes, also for a block device. The descriptor of a ``remote`` file is a socket (see :mod:`v2vlint.files.remote`), and
+    ``state`` is the server's version tag. ``user`` says in words what this host is using a block device for.
     """
 
     path: str
@@ -44,7 +43,7 @@ class Opened:
     state: str = ""
 
     def stream(self) -> BinaryIO:
-        """Its content from the beginning on. The stream owns the descriptor."""
+        """The content from the start. The stream owns the descriptor."""
         if not self.remote:
             return os.fdopen(self.descriptor, "rb")
         from v2vlint.files.remote import RemoteFile
@@ -59,7 +58,7 @@ Queries = tuple[tuple[str, str], ...]
 
 @dataclass(frozen=True, slots=True)
 class UrlPolicy:
-    """The same for URLs: those ``named``, and what lies in ``folders`` of the same server."""
+    """The policy for URLs: those ``named``, and everything in ``folders`` of the same server."""
 
     named: frozenset[str] = frozenset()
     folders: tuple[str, ...] = ()
@@ -68,18 +67,18 @@ class UrlPolicy:
 
     @classmethod
     def naming(cls, named: Iterable[str], allowed: Iterable[str], queries: Queries, trees: Iterable[str] = ()) -> UrlPolicy:
-        """See :meth:`FilePolicy.naming`; below ``trees`` everything may be read and listed."""
+        """See :meth:`FilePolicy.naming`; everything below ``trees`` may be read and listed."""
         files = tuple(map(urls.plain, named))
         folders = tuple(dict.fromkeys((*map(urls.folder_of, files), *map(urls.plain, allowed))))
         return cls(frozenset(files), folders, queries, tuple(trees))
 
     def _tree_of(self, url: str) -> str:
-        """The tree that a file, folder or link is in; empty when it is in none."""
+        """The tree that contains a file, folder or link; empty when none does."""
         below = url.replace("+list://", "://", 1).replace("+link://", "://", 1)
         return next((tree for tree in self.trees if below.startswith(f"{tree}/")), "")
 
     def open(self, path: str) -> Opened:
-        """See :meth:`FilePolicy.open`; what is opened is a socket at whose other end the file is read."""
+        """See :meth:`FilePolicy.open`; the result is a socket to the thread that reads the file."""
         from v2vlint.files.remote import serve
 
         url = urls.plain(path)
@@ -94,7 +93,7 @@ class UrlPolicy:
 
 @dataclass(frozen=True, slots=True)
 class FilePolicy:
-    """What may be opened for one guest: the resolved paths ``named``, what lies in ``folders``, and in those ``allowed`` also devices."""
+    """What may be opened for one guest: the resolved paths ``named``, everything in ``folders``, and in those ``allowed`` also devices."""
 
     named: frozenset[str] = frozenset()
     folders: tuple[str, ...] = ()
@@ -105,9 +104,9 @@ class FilePolicy:
     def naming(
         cls, paths: Iterable[str], allowed: Iterable[str] = (), folder: str = "", queries: Queries = (), trees: Iterable[str] = ()
     ) -> FilePolicy:
-        """The policy for files that the operator named, folders that the operator allowed, and a folder in which the guest was found.
+        """The policy for files that the operator named, folders that the operator allowed, and the folder in which the guest was found.
 
-        All of them may be URLs; ``queries`` are what belongs to those when they are opened, and is told to nobody.
+        All of them may be URLs; ``queries`` are the query parts needed to open those, which are never shown.
         """
         given, allowed = tuple(path for path in paths if path and "\0" not in path), tuple(allowed)
         remote = UrlPolicy.naming(filter(urls.is_url, given), filter(urls.is_url, (*allowed, folder)), queries, filter(urls.is_url, trees))
@@ -131,7 +130,7 @@ class FilePolicy:
         return path in self.named or any(_is_in(folder, path) for folder in self.folders)
 
     def open(self, path: str) -> Opened:
-        """Open a file for reading. Missing, Refused, or ImageError with the reason; what is opened is what was judged."""
+        """Open a file for reading. Missing, Refused, or ImageError with the reason; the file opened is the file that was checked."""
         if not path or "\0" in path:
             raise FileMissing(f"{path!r}: no such file")
         if urls.is_url(path):
@@ -152,7 +151,7 @@ class FilePolicy:
             os.close(handle)
 
     def _reopened(self, path: str, handle: int) -> Opened:
-        """``handle`` opened for reading. A link may have been put in the way since the path was resolved, so it is judged again."""
+        """``handle`` reopened for reading. It is checked again, as a link may have been created since the path was resolved."""
         real = os.readlink(f"/proc/self/fd/{handle}")  # noqa: PTH115
         self._judge(path, real)
         mode = os.fstat(handle).st_mode

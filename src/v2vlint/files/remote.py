@@ -1,4 +1,4 @@
-"""Remote files. The process that has the network reads ranges and serves blocks over a socket; a confined child only has that socket.
+"""Remote files. The process with network access reads ranges and serves blocks over a socket; a confined child has only that socket.
 
 A request is offset and length; an answer is a status, a length, and the bytes or, when the status is not zero, the reason.
 """
@@ -29,7 +29,7 @@ _REQUEST, _ANSWER = struct.Struct("=QQ"), struct.Struct("=IQ")
 
 
 def open_url(url: str) -> Ranges:
-    """The file at ``url``. Missing, or ImageError that says what cannot be had or what to install."""
+    """The file at ``url``. Missing, or ImageError that says why it cannot be opened or what to install."""
     scheme = schemes().get(scheme_of(url))
     if scheme is None:
         raise ImageError(f"{shown(url)}: URLs of this kind are not read", hint=f"read are {', '.join(sorted(schemes()))}")
@@ -40,7 +40,7 @@ def open_url(url: str) -> Ranges:
 
 
 class BlockCache:
-    """A remote file by way of a cache of its blocks. Sequential reads fetch more and more at once, others one block."""
+    """A remote file with a cache of its blocks. Sequential reads fetch more and more at once, other reads a single block."""
 
     def __init__(self, ranges: Ranges) -> None:
         self.ranges = ranges
@@ -48,7 +48,7 @@ class BlockCache:
         self._next, self._ahead = 0, 1
 
     def read(self, offset: int, length: int) -> bytes:
-        """Up to ``length`` bytes from ``offset`` on, fewer at the end."""
+        """Up to ``length`` bytes starting at ``offset``, fewer at the end."""
         end = min(offset + length, self.ranges.size)
         if end <= offset:
             return b""
@@ -61,7 +61,7 @@ class BlockCache:
         return b"".join(found[number] for number in range(first, last + 1))[offset - first * BLOCK : end - first * BLOCK]
 
     def _fetch(self, number: int, last: int, found: dict[int, bytes]) -> bytes:
-        """Read ``number`` with what is missing up to ``last``, and ahead when that goes on from where the last read ended."""
+        """Fetch block ``number`` and the missing ones up to ``last``, and more if this continues the previous read."""
         self._ahead = min(self._ahead * 2, AHEAD // BLOCK) if number == self._next else 1
         until = min(max(last + 1, number + self._ahead), number + AHEAD // BLOCK, -(-self.ranges.size // BLOCK))
         until = next((one for one in range(number + 1, until) if one in self._kept), until)
@@ -79,8 +79,9 @@ class BlockCache:
 
 
 def serve(url: str) -> tuple[int, int, str]:
-    """Open ``url`` and serve it in a thread until the other end is closed: the descriptor of that end, which is the caller's; its size, and
-    its state as :class:`~v2vlint.files.scheme.Ranges` has it."""
+    """Open ``url`` and serve it in a thread until the other end is closed. Returns the descriptor of that end, which the caller owns, the
+    file's size, and its state as in :class:`~v2vlint.files.scheme.Ranges`.
+    """
     ranges = open_url(url)
     ours, theirs = socket.socketpair()
     threading.Thread(target=_serve, args=(ours, BlockCache(ranges)), name="v2vlint-blocks", daemon=True).start()
@@ -108,7 +109,7 @@ def _received(channel: socket.socket, length: int) -> bytes:
 
 
 def pread(descriptor: int, length: int, offset: int) -> bytes:
-    """As os.pread, of a file that is served at the other end of a socket. ImageError with the reason when it cannot be read."""
+    """Like os.pread, for a file that is served at the other end of a socket. ImageError with the reason when it cannot be read."""
     found = b""
     while length > 0:
         os.write(descriptor, _REQUEST.pack(offset, min(length, MAX_READ)))
@@ -159,7 +160,7 @@ class RemoteFile(io.RawIOBase):
         return self._position
 
     def readinto(self, buffer: bytearray | memoryview, /) -> int:  # type: ignore[override]
-        """Read on."""
+        """Read from the current position."""
         data = pread(self._descriptor, max(0, min(len(buffer), self._size - self._position)), self._position)
         buffer[: len(data)] = data
         self._position += len(data)

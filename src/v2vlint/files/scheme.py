@@ -1,4 +1,4 @@
-"""What a kind of URL is. Each is a module of :mod:`v2vlint.files.schemes`, found there; its library is imported when one is opened."""
+"""URL schemes. Each is a module of :mod:`v2vlint.files.schemes`, which are discovered; its library is imported on first use."""
 
 from __future__ import annotations
 
@@ -11,27 +11,27 @@ from typing import Protocol
 
 
 class Ranges(Protocol):
-    """A remote file that is read in ranges. Errors are ImageError, with the reason; what passes may be tried again by the reader itself.
+    """A remote file that is read in ranges. Errors are ImageError, with the reason; the reader itself may retry temporary ones.
 
-    ``state`` is what the server says that tells this version of the file from others: a hash, a number, a time; empty when it says nothing.
+    ``state`` is the server's version tag for the file: a hash, a number, a time; empty when there is none.
     """
 
     size: int
     state: str
 
     def read(self, offset: int, length: int) -> bytes:
-        """Exactly ``length`` bytes from ``offset`` on, which lie within the file."""
+        """Exactly ``length`` bytes starting at ``offset``, all within the file."""
 
     def close(self) -> None:
-        """Let go of the connection."""
+        """Close the connection."""
 
 
 @dataclass(frozen=True, slots=True)
 class Scheme:
-    """``names`` are the schemes of the URLs (``https``), ``extra`` is what to install for them, ``module`` the library that must be
-    there; both are empty when none is needed.
+    """``names`` are the URL schemes (``https``), ``extra`` is what to install for them, ``module`` the required library; both are empty
+    when none is needed.
 
-    ``open`` gets the whole URL. It raises Missing for what is not there, ImageError for all else.
+    ``open`` gets the whole URL. It raises Missing for a file that does not exist, ImageError for anything else.
     """
 
     names: tuple[str, ...]

@@ -48,7 +48,9 @@ class GuestFS:
         return self._lying
 
     def as_known(self) -> GuestFS:
-        """The tree as the kernel will see it, or as it lies there where that is not known: for saying what a machine is, with a warning."""
+        """The tree as the kernel will see it, or without journal replay where that is not known. For describing a machine, with a
+        warning.
+        """
         return GuestFS({point: as_known(one) for point, one in self.mounts.items()}, self.by_device)
 
     def exists(self, path: str) -> bool:
@@ -108,7 +110,9 @@ class GuestFS:
         return _guarded(path, lambda: _names(path, found[1]))
 
     def open(self, path: str) -> BinaryIO | None:
-        """The content of a regular file as a stream, whose reads raise FactUnavailable where the bytes cannot be had; None when absent."""
+        """The content of a regular file as a stream; None when it does not exist. Reads raise FactUnavailable for bytes that cannot be
+        read.
+        """
         found = self._find(path)
         if found is None or _guarded(path, found[1].stat).kind is not Kind.FILE:
             return None
@@ -194,7 +198,7 @@ class GuestFS:
         return here, self._known(here, node, system)
 
     def _known(self, path: str, node: Node, system: FileSystem) -> Node:
-        """``node``, unless it lies on a filesystem whose journal cannot be replayed."""
+        """``node``, unless it is on a filesystem whose journal cannot be replayed."""
         if not system.stale:
             return node
         points = (point for point, one in self.mounts.items() if one is system and f"{path}/".startswith(f"{point.rstrip('/')}/"))
@@ -202,12 +206,12 @@ class GuestFS:
 
 
 def unknown_state(system: FileSystem) -> str:
-    """Why nothing is known of what is on a ``stale`` filesystem."""
+    """Why nothing is known about the content of a ``stale`` filesystem."""
     return f"its filesystem was copied while it was in use, and {system.stale}"
 
 
 class _File(io.RawIOBase):
-    """A file of the guest, open: damage below it, in whatever filesystem or container, is the outcome of the read that met it."""
+    """An open file of the guest: damage in any layer below it becomes an error of the read that meets it."""
 
     def __init__(self, path: str, stream: BinaryIO) -> None:
         super().__init__()

@@ -62,11 +62,11 @@ class Mounter:
         return GuestFS(self.systems, self.stack.opened)
 
     def known(self) -> GuestFS:
-        """The same to find out more: a filesystem whose journal cannot be replayed as it lies there."""
+        """The tree for finding out more: a filesystem whose journal cannot be replayed is read without."""
         return self.guest().as_known()
 
     def mount_all(self) -> None:
-        """Mount what fstab names, then what is still missing and can be told by content."""
+        """Mount the filesystems in fstab, then those that are still missing and can be recognised by content."""
         lines = sorted(fstab_lines(self.known()), key=lambda line: line.point.count("/"))
         names = self._crypttab()
         for line in lines:

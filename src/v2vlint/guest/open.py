@@ -85,7 +85,7 @@ def open_guest(source: GuestSource, keys: Keys | None = None) -> GuestContents:
 
 
 def _is_machine(source: GuestSource) -> bool:
-    """Whether it is a machine that runs: that it uses its own disks is no news."""
+    """Whether it is a running machine, which naturally uses its own disks."""
     return source.definition is not None and source.definition.source == MACHINE
 
 
@@ -96,7 +96,7 @@ def _in_use(files: Iterable[tuple[HostFile, Fingerprint]]) -> Iterator[Problem]:
 
 
 def _root_in(tree: RootTree, problems: list[Problem], name: str) -> Iterator[Root]:
-    """The root as the machine has it mounted, when its disks do not show one: encrypted, or by a driver that is not understood."""
+    """The root that the machine has mounted, if its disks do not show one: encrypted, or on a volume that is not understood."""
     try:
         yield root_of(open_tree(tree)[0])
     except ImageError as error:
@@ -104,7 +104,7 @@ def _root_in(tree: RootTree, problems: list[Problem], name: str) -> Iterator[Roo
 
 
 def _packed_disks(tree: RootTree) -> tuple[DiskFile, ...]:
-    """The disks that a container image holds in place of a tree; a layer that cannot be read is told with the tree."""
+    """The disks that a container image contains instead of a tree; a layer that cannot be read is reported with the tree."""
     try:
         return tuple(disks_in(tree.archives)) if tree.layers else ()
     except ImageError:
@@ -112,7 +112,7 @@ def _packed_disks(tree: RootTree) -> tuple[DiskFile, ...]:
 
 
 def _in_tree(source: GuestSource, tree: RootTree) -> GuestContents:
-    """The guest of a root filesystem alone: nothing is known of its disks."""
+    """The guest for a root filesystem alone: nothing is known about its disks."""
     nothing = BlockTable(complete=False)
     problems = tuple(Problem(source.name, remark) for remark in source.remarks)
     try:

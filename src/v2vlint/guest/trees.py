@@ -1,4 +1,4 @@
-"""A root filesystem that lies on no disk: its root, without anything known of the disks it will be put on."""
+"""A root filesystem that is not on a disk: its root, with nothing known about the disks it will be put on."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def open_tree(tree: RootTree) -> tuple[FileSystem, tuple[HostFile, ...]]:
 
 
 def root_of(system: FileSystem) -> Root:
-    """The system in a tree. ImageError when there is none that is known."""
+    """The system in a tree. ImageError when no known system is found."""
     kind = kind_of(system)
     if kind != "linux":
         found = {"ostree": "an ostree repository", "windows": "Windows"}.get(kind, "")

@@ -1,4 +1,4 @@
-"""Filesystems as boot loaders see them: in full, where the guest mounts only a subvolume or a folder."""
+"""Filesystems as boot loaders see them: complete, even if the guest mounts only a subvolume or a folder."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from v2vlint.model.errors import ImageError
 def whole(system: FileSystem) -> tuple[FileSystem, str]:
     """The filesystem that ``system`` is part of, and the path of that part in it: empty when it is the whole.
 
-    For readers that do not replay journals: whatever a boot loader reads is opened through this function.
+    For readers that do not replay journals: everything that a boot loader reads is opened through this function.
     """
     if isinstance(system, SubTree):
         top, inner = whole(system.system)
@@ -33,7 +33,9 @@ def default_subvolume(system: FileSystem) -> str:
 
 
 def has_subvolume(system: FileSystem, path: str, number: str = "") -> bool | None:
-    """Whether ``-o subvol=PATH`` (or ``subvolid=NUMBER``) finds a subvolume; None where there are none, or they cannot be listed."""
+    """Whether ``-o subvol=PATH`` (or ``subvolid=NUMBER``) finds a subvolume; None when the filesystem has none, or they cannot be
+    listed.
+    """
     from v2vlint.disk.filesystems.btrfs import BtrfsFileSystem
 
     if not isinstance(system, BtrfsFileSystem):

@@ -21,8 +21,9 @@ from v2vlint.source.expand import expand
 
 
 class OpenGuest(Askable):
-    """A guest whose :attr:`machine` is found out at the first request, and which answers like the guest of a test. Nothing stays open in
-    between; a file that changes is read again."""
+    """A guest whose :attr:`machine` is determined on first access, and which can be queried like the guest of a test. No file stays open
+    between queries; a file that has changed is read again.
+    """
 
     def __init__(self, ref: GuestRef, keys: Keys, limits: Limits, root: str = "") -> None:
         super().__init__(ref, root)
@@ -59,8 +60,9 @@ def open_guest(
     connect: str = "",
     root: str = "",
 ) -> OpenGuest:
-    """The guest on ``images``; ``connect`` is the libvirt of ``domain:NAME``, ``root`` the device of the operating system that is asked.
-    UsageError when they name none or several."""
+    """The guest on ``images``; ``connect`` is the libvirt URI for ``domain:NAME``, ``root`` the device of the operating system to use.
+    UsageError when the arguments name no guest, or several.
+    """
     if not images:
         raise UsageError("no image given")
     found = expand(["+".join(os.fspath(image) for image in images)], connect)

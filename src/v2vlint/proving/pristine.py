@@ -1,4 +1,4 @@
-"""Evidence that image files have the same bytes after a boot as before."""
+"""Evidence that a boot did not change the bytes of image files."""
 
 from __future__ import annotations
 

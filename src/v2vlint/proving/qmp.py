@@ -24,7 +24,7 @@ class Qmp:
     _answers: list[JsonObject] = field(default_factory=list)
 
     def fileno(self) -> int:
-        """For selectors."""
+        """The descriptor, for selectors."""
         return self.channel.fileno()
 
     def execute(self, command: str, timeout: float = 5.0, **arguments: object) -> JsonObject | None:

@@ -1,4 +1,4 @@
-"""The top of a guest's report: does it boot, what to do, how. Three lines for readers who read nothing else."""
+"""The top of a guest's report in three lines, for readers who read nothing else: does it boot, what to do, and how."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from v2vlint.report.walk import Hit, hits
 
 
 def to_do(image: ImageReport, found: Sequence[Hit]) -> str:
-    """The first thing to do about ``image``, and how much else there is; ``found`` are its findings that count, the worst first."""
+    """The first thing to do about ``image``, and how much else there is; ``found`` are its findings that count, worst first."""
     errors = [hit for hit in found if hit.severity is Severity.ERROR]
     if errors:
         first = _first(image, errors)
@@ -45,14 +45,16 @@ def how(report: Report, image: ImageReport, found: Sequence[Hit]) -> str:
 
 
 def repair(report: Report, image: ImageReport) -> str:
-    """The command that repairs what can be repaired of ``image``, and that it can be undone; empty where no finding has a fix."""
+    """The command that repairs what can be repaired in ``image``, with the remark that it can be undone; empty when no finding has a
+    fix.
+    """
     found = [hit for hit in hits(dataclasses.replace(report, images=(image,))) if hit.shown.counts]
     fixable = any(hit.shown.finding.fix and hit.shown.finding.fix.applicability > Applicability.MANUAL for hit in found)
     return how(report, image, found) if fixable else ""
 
 
 def _first(image: ImageReport, errors: Sequence[Hit]) -> Hit:
-    """The error that stops the boot, else the first one."""
+    """The error that stops the boot, or else the first one."""
     stops = {stage.rule for forecast in _forecasts(image) if forecast.outcome is Fate.FAIL and (stage := forecast.decisive)}
     return next((hit for hit in errors if hit.rule in stops), errors[0])
 

@@ -1,4 +1,6 @@
-"""CSV: a line for each guest and target. ``VM`` and ``VM UUID`` are called as in RVTools' exports, so that the two can be joined."""
+"""CSV: one line for each guest and target. ``VM`` and ``VM UUID`` have the same names as in RVTools' exports, so that the two can be
+joined.
+"""
 
 from __future__ import annotations
 
@@ -32,7 +34,7 @@ def render(report: Report) -> str:
 
 
 def values(row: GuestRow, place: TargetStanding) -> tuple[str | int | float, ...]:
-    """What stands in the columns."""
+    """The values of the columns."""
     image, systems = row.image, [root.os for root in row.image.roots]
     rules = dict.fromkeys(hit.rule for hit in row.hits if hit.shown.counts and place.target in dict(hit.targets))
     return (
@@ -44,7 +46,7 @@ def values(row: GuestRow, place: TargetStanding) -> tuple[str | int | float, ...
 
 
 def _cell(value: str | int | float) -> str | int | float:
-    """A text that no spreadsheet takes for a formula."""
+    """A text that no spreadsheet mistakes for a formula."""
     if not isinstance(value, str):
         return value
     shown = visible(value)

@@ -1,4 +1,4 @@
-"""A diagnosis as text: how far the boot came, the message that says why it stopped, and the place in the image."""
+"""A diagnosis as text: how far the boot got, the message that says why it stopped, and the place in the image."""
 
 from __future__ import annotations
 

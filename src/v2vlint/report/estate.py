@@ -1,6 +1,6 @@
-"""The page for whoever plans the move: an estate's totals, waves and guests, each one click from its findings. One self-contained file.
+"""The page for whoever plans a migration: an estate's totals, waves and guests, each one click from its findings. One self-contained file.
 
-The guests are rows of the document, so that the page prints and can be read without scripts; their findings are data that the script shows
+The guests are rows of the document, so that the page can be printed and read without scripts; their findings are data that the script shows
 on demand, as text and never as markup.
 """
 
@@ -98,7 +98,7 @@ def _fix(hit: Hit) -> str:
 
 
 def _waves(report: Report, rows: Sequence[GuestRow]) -> Safe:
-    """What moves when, for each target."""
+    """Which guests move in which wave, for each target."""
     lines = []
     for at, name in enumerate(report.targets):
         for standing, (number, meaning) in WAVES.items():
@@ -153,7 +153,7 @@ def _cut(text: str) -> str:
 
 
 def _rest(report: Report) -> Safe | None:
-    """What was seen and is no guest."""
+    """What was found and is not a guest."""
     if not report.not_judged:
         return None
     lines = [tag("li", tag("code", one.path), f": {one.reason}") for one in report.not_judged]
@@ -161,7 +161,7 @@ def _rest(report: Report) -> Safe | None:
 
 
 def _data(report: Report, rows: Sequence[GuestRow]) -> str:
-    """What the script shows and sorts by. ``<`` is escaped: no text in it ends the element."""
+    """The data that the script shows and sorts by. ``<`` is escaped, so that no text ends the element."""
     used = dict.fromkeys(name for row in rows for name in (*(hit.rule for hit in row.hits), *(gap.rule for gap in row.gaps)))
     rules = {name: at for at, name in enumerate(used)}
     data = {
@@ -175,7 +175,7 @@ def _data(report: Report, rows: Sequence[GuestRow]) -> str:
 
 
 def _one(row: GuestRow, rules: dict[str, int], targets: tuple[str, ...]) -> list[Any]:
-    """A guest: places, findings, what could not be told, and the numbers to sort by."""
+    """One guest: places, findings, what could not be determined, and the numbers to sort by."""
     numbers = {name: at for at, name in enumerate(targets)}
     places = [[one.standing.value, wave(one), _cut(one.reason), one.safe, one.unsafe, one.manual] for one in row.places]
     found = [_finding(hit, rules, numbers) for hit in row.hits if hit.shown.counts]

@@ -1,4 +1,4 @@
-"""Fold a long report to what matters: which findings are shown in full, and which are only counted."""
+"""Shortens a long report: which findings are shown in full, and which are only counted."""
 
 from __future__ import annotations
 

@@ -22,7 +22,7 @@ def icon(name: str) -> Safe:
 
 
 def at_a_glance(image: ImageReport, repair: str) -> Safe:
-    """Name, systems, facts and disks, and how it is repaired."""
+    """Name, systems, facts and disks, and the command that repairs it."""
     size = words.size(image.size)
     chips = [chip(image.format), " ", chip(size), " ", join("built from ", tag("code", image.recipe)) if image.recipe else None]
     systems = [_system(root) for root in image.roots] or [tag("p", "No operating system was found.")]

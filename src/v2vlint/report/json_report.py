@@ -1,4 +1,4 @@
-"""The report for programs: JSON of a published shape (``schema/report-1.json``), independent of how v2vlint holds it inside."""
+"""The report for programs: JSON with a published schema (``schema/report-1.json``), independent of v2vlint's internal types."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""JSON lines: a guest on each line, in the shape that it has in the JSON report (``docs/schema/report-1.json``, one of ``images``)."""
+"""JSON lines: one guest per line, in the same shape as in the JSON report (``docs/schema/report-1.json``, an item of ``images``)."""
 
 from __future__ import annotations
 

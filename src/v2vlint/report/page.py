@@ -1,4 +1,6 @@
-"""What every HTML page of ours has: its head, with a policy that allows the page's own style and script by their hash and nothing else."""
+"""The parts that all HTML pages share: a head with a policy that allows the page's own style and script, by their hash, and nothing
+else.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +17,7 @@ def asset(name: str) -> str:
 
 
 def head(title: str, style: str, script: str) -> Safe:
-    """The ``head`` element. ``script`` is what the page runs at its end; markup that a guest injected would not run."""
+    """The ``head`` element. ``script`` is what the page runs at its end; injected markup would not run."""
     sources = {"default-src": "'none'", "style-src": _digest(style), "script-src": _digest(script), "img-src": "data:"}
     policy = "; ".join(f"{name} {value}" for name, value in {**sources, "base-uri": "'none'", "form-action": "'none'"}.items())
     return tag(

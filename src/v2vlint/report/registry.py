@@ -1,4 +1,4 @@
-"""Report formats by name. Each is a module with ``render(report) -> str``, imported when it is asked for.
+"""Report formats by name. Each is a module with ``render(report) -> str``, imported on demand.
 
 Other distributions add formats for ``--report`` through the entry point group ``v2vlint.reports``: a name, and such a module.
 """
@@ -47,7 +47,7 @@ def check_name(name: str) -> None:
 
 
 def _module(name: str) -> Any:
-    """The module of a format. UsageError when it cannot be imported: it may be another distribution's."""
+    """The module of a format. UsageError when it cannot be imported: it may belong to another distribution."""
     module = FILES.get(name) or _added()[name]
     try:
         return importlib.import_module(module)
@@ -64,7 +64,7 @@ def renderer(name: str) -> Callable[[Report], str]:
 
 
 def documents(name: str, report: Report) -> Iterator[str | bytes]:
-    """The report as one or several files: what reads them may take no more in one. UsageError when there is no such format."""
+    """The report as one or several files, for readers that limit the size of a file. UsageError when there is no such format."""
     check_name(name)
     module = _module(name)
     if hasattr(module, "documents"):

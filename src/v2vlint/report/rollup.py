@@ -1,4 +1,4 @@
-"""An estate in rows: for each guest what it is, where it stands on each target, in which wave it moves and what it takes. Plain data."""
+"""An estate in rows: what each guest is, its standing on each target, its wave, and the work it needs. Plain data."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ WAVES = {
 
 @dataclass(frozen=True, slots=True)
 class GuestRow:
-    """One guest. ``stored`` is what its files have on the host, ``virtual`` what its disks offer, in bytes."""
+    """One guest. ``stored`` is the space its files take on the host, ``virtual`` the size of its disks, in bytes."""
 
     image: ImageReport
     system: str
@@ -37,12 +37,12 @@ class GuestRow:
     stored: int
 
     def count(self, severity: Severity) -> int:
-        """How many of its findings that count have that severity."""
+        """The number of its findings of that severity, without those that do not count."""
         return sum(hit.shown.counts and hit.severity is severity for hit in self.hits)
 
     @property
     def minutes(self) -> float:
-        """How long its files take to copy over a link of 1 Gbit/s: the least that it is down without a warm migration."""
+        """The time to copy its files over a link of 1 Gbit/s: its minimum downtime without a warm migration."""
         return self.stored / GIGABIT / 60
 
 

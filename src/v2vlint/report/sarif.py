@@ -95,7 +95,7 @@ def _run(report: Report, image: ImageReport, found: list[Hit], compared: bool) -
 
 
 def _has_page(rule: RuleInfo) -> bool:
-    """Whether the site has a page about it: not for other packs' rules, nor for the engine's own, which need no facts."""
+    """Whether the site has a page about the rule: not for rules of other packs, nor for the engine's own, which need no facts."""
     return rule.pack == "v2vlint" and bool(rule.facts)
 
 

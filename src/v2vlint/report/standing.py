@@ -1,4 +1,4 @@
-"""Where a guest stands on its way to a target: ready, ready after safe fixes, and so on, with the reason in words; and what it takes."""
+"""The standing of a guest on a target: ready, ready after safe fixes, and so on, with the reason in words and the number of fixes."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ MAX_NAMED = 4
 
 
 class Standing(enum.StrEnum):
-    """From the easiest to the least known. The order is that of the waves of a migration."""
+    """From the easiest to the least known: the order of the waves of a migration."""
 
     READY = "ready"
     SAFE = "safe-fixes"
@@ -25,12 +25,12 @@ class Standing(enum.StrEnum):
 
     @property
     def label(self) -> str:
-        """In words."""
+        """The standing in words."""
         return _LABELS[self]
 
     @classmethod
     def named(cls, text: str) -> Standing:
-        """The one called ``text``. UsageError when there is none."""
+        """The standing with the label ``text``. UsageError when there is none."""
         try:
             return cls(text)
         except ValueError:
@@ -48,7 +48,7 @@ _LABELS = {
 
 @dataclass(frozen=True, slots=True)
 class TargetStanding:
-    """A guest on one target: where it stands and why, and the number of fixes of each kind that its findings offer."""
+    """A guest on one target: its standing and the reason, and the number of fixes of each kind that its findings offer."""
 
     target: str
     standing: Standing
@@ -59,10 +59,10 @@ class TargetStanding:
 
 
 def place_of(image: ImageReport, target: str) -> TargetStanding:
-    """Where ``image`` stands on the target of that name.
+    """The standing of ``image`` on the target of that name.
 
-    An error without a safe fix keeps it from being ready. It will not boot when the forecast says so and safe fixes do not mend that; what
-    the forecast could not tell, and what could not be read, needs somebody to look.
+    An error without a safe fix keeps a guest from being ready. It will not boot if the forecast says so and safe fixes do not change that.
+    What the forecast could not decide, and what could not be read, needs somebody to look.
     """
     judged = [one for _device, one in image.judged() if one.target == target]
     found = [one for report in judged for result in report.results for one in result.findings if one.counts]
@@ -72,7 +72,7 @@ def place_of(image: ImageReport, target: str) -> TargetStanding:
 
 
 def _kind(found: FindingReport) -> Applicability | None:
-    """How far the fix of a finding can be trusted; MANUAL for a warning or an error without one, None for a remark without one."""
+    """How safe the fix of a finding is; MANUAL for a warning or an error without a fix, None for an info without one."""
     fix = found.finding.fix
     if fix:
         return fix.applicability
@@ -101,7 +101,7 @@ def _standing(image: ImageReport, judged: list[TargetReport], found: list[Findin
 
 
 def _forecast(judged: Iterable[TargetReport]) -> Forecast | None:
-    """The forecast that counts: of several systems, one that boots."""
+    """The forecast in effect: of several systems, that of one that boots."""
     found = [one.forecast for one in judged if one.forecast]
     return next((one for one in found if one.will_boot), found[0] if found else None)
 
@@ -113,11 +113,11 @@ def _named(found: Iterable[FindingReport]) -> str:
 
 
 def places(image: ImageReport, targets: Iterable[str]) -> Iterator[TargetStanding]:
-    """Where ``image`` stands on each target."""
+    """The standing of ``image`` on each target."""
     return (place_of(image, target) for target in targets)
 
 
 def _told(name: str, problem: Problem) -> str:
-    """A problem of the guest ``name``, which stands beside it: that name is not said again."""
+    """A problem of the guest ``name`` as text, without the name, which stands beside it."""
     reason = problem.reason.removeprefix(f"{name}: ")
     return reason if problem.where == name else f"{problem.where}: {reason}"

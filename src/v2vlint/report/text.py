@@ -1,4 +1,6 @@
-"""The text report: what the machine is, whether it will come up, what is wrong and how to fix it. The same rows piped and on a terminal."""
+"""The text report: what the machine is, whether it will boot, what is wrong and how to fix it. The same rows on a terminal and in a
+pipe.
+"""
 
 from __future__ import annotations
 
@@ -28,7 +30,7 @@ _FATE_STYLE = {Fate.PASS: "ok", Fate.FAIL: "error", Fate.UNKNOWN: "unknown", Fat
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """How rows are drawn: columns, the characters for lines, fates and arrows, and whether ``whole`` or folded to what matters."""
+    """How rows are drawn: the width, the characters for lines, fates and arrows, and whether ``whole`` or shortened."""
 
     width: int = WIDTH
     line: str = "─"
@@ -300,7 +302,7 @@ def _covered(found: list[Hit], look: Look) -> Iterator[Row]:
 
 
 def _alike(found: Iterable[Gap]) -> list[list[Gap]]:
-    """Gaps of one place and reason together, in the order of the first of each."""
+    """Gaps with the same place and reason grouped, in the order of the first of each."""
     groups: dict[tuple[str, str, str], list[Gap]] = {}
     for gap in found:
         groups.setdefault((gap.device, str(gap.where), gap.reason), []).append(gap)
@@ -308,7 +310,7 @@ def _alike(found: Iterable[Gap]) -> list[list[Gap]]:
 
 
 def _gap(alike: list[Gap], look: Look) -> Iterator[Row]:
-    """What one reason keeps from being told, with all the rules that it concerns."""
+    """Everything that one reason keeps from being determined, with all the rules concerned."""
     gap, names = alike[0], list(dict.fromkeys(gap.rule for gap in alike))
     yield from _head("unknown", "unknown", gap.rule if len(names) == 1 else words.count(len(names), "rule"), str(gap.where), look)
     yield from paragraph(gap.reason, look.width, look.indent)

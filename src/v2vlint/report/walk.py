@@ -180,9 +180,8 @@ def blocks(report: FindingReport, fail_on: Severity) -> bool:
 
 
 def exit_code(report: Report) -> int:
-    """What the run ends with: 1 findings at or above the threshold, 3 something could not be evaluated, 4 nothing matched, else 0.
-
-    130 when it was interrupted.
+    """The exit code of the run: 1 findings at or above the threshold, 3 something could not be evaluated, 4 nothing matched, 130
+    interrupted, else 0.
     """
     if report.interrupted:
         return 130

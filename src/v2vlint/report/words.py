@@ -45,7 +45,7 @@ def opened(file: HostFileInfo) -> str:
 
 
 def proven(one: EarlierProof) -> str:
-    """A boot of the guest as it is, and whether the forecast had said so."""
+    """A boot of the guest as it is, and whether the forecast was right."""
     outcome = {True: "came up", False: f"did not come up ({one.reason})", None: f"undecided ({one.reason})"}[one.came_up]
     day = datetime.fromtimestamp(one.at, UTC).strftime("%Y-%m-%d %H:%M UTC")
     other = "; the forecast had said otherwise" if one.agrees is False else ""

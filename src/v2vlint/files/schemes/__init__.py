@@ -1,1 +1,1 @@
-"""The kinds of URL that are read, one module each."""
+"""The supported URL schemes, one module each."""

@@ -13,7 +13,7 @@ from v2vlint.model.errors import ImageError
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """A login at a vCenter or ESXi: the cookie that shows it, and how its certificate is verified."""
+    """A login at a vCenter or ESXi host: its cookie, and how the server's certificate is verified."""
 
     cookie: str
     context: Any
@@ -24,12 +24,12 @@ _sessions: dict[str, Session] = {}
 
 
 def register(server: str, session: Session) -> None:
-    """Remember a login, for the files on the datastores of ``server`` (``host:port``)."""
+    """Store a login, for the files on the datastores of ``server`` (``host:port``)."""
     _sessions[server] = session
 
 
 def url_of(server: str, center: str, store: str, path: str) -> str:
-    """The name of a file in a datastore. The datacenter is a path of folders."""
+    """The URL of a file in a datastore. The datacenter is a path of folders."""
     return f"datastore://{server}/{quote(center, safe='')}/{quote(store, safe='')}/{quote(path)}"
 
 

@@ -1,4 +1,4 @@
-"""``https://`` and ``http://``, by urllib3: ranges of one file, which must stay the same while it is read."""
+"""``https://`` and ``http://``, through urllib3: ranges of one file, which must not change while it is read."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ _REASONS = {
 
 
 class HttpFile:
-    """One file on a server, which messages call ``name``. ``headers`` and ``pool`` are those of a session, if there is one."""
+    """One file on a server; ``name`` is its name in messages. ``headers`` and ``pool`` are those of a session, if there is one."""
 
     def __init__(self, url: str, name: str = "", headers: Mapping[str, str] | None = None, pool: Any = None) -> None:
         import urllib3
@@ -43,7 +43,7 @@ class HttpFile:
         self._pool = pool or _pool(url)
         self._errors = (urllib3.exceptions.HTTPError, OSError)
         self._whole: bytes | None = None
-        self._state: tuple[str, str, int] | None = None  # a weak tag (RFC 9110, 8.8.1) says less than the time
+        self._state: tuple[str, str, int] | None = None  # a weak tag (RFC 9110, 8.8.1) proves less than the time
         self._begin = self._ranged(0, _FIRST)
         self.size = len(self._whole) if self._whole is not None else self._state[2] if self._state else 0
         tag, time_of_change, _size = self._state or ("", "", 0)
@@ -76,7 +76,7 @@ class HttpFile:
         raise ImageError(f"{self._name}: no answer after {ATTEMPTS} attempts: {reason}", hint="check the network, and try again")
 
     def _asked(self, offset: int, length: int) -> bytes | None:
-        """One attempt; None when it is worth another one."""
+        """One attempt; None when it should be retried."""
         headers = {"Range": f"bytes={offset}-{offset + length - 1}", "Accept-Encoding": "identity", **self._proof()}
         response = self._pool.request("GET", self._now, headers=headers, preload_content=False, timeout=TIMEOUT, retries=_redirects())
         try:
@@ -86,7 +86,7 @@ class HttpFile:
             response.release_conn()
 
     def _proof(self) -> Mapping[str, str]:
-        """What says who asks: that of the session, but on its own server only."""
+        """The headers that authenticate: those of the session, but only on its own server."""
         if self._headers is None:
             return _login(self._now)
         return self._headers if urlsplit(self._now).netloc == urlsplit(self._url).netloc else {}
@@ -95,7 +95,7 @@ class HttpFile:
         if response.status in _TRANSIENT:
             return None
         if response.status in _REASONS and self._now != self._url:
-            self._now = self._url  # where a redirect led may be good for a while only
+            self._now = self._url  # the target of a redirect may be valid for a short time only
             return None
         if response.status in _REASONS:
             reason, hint = _REASONS[response.status]
@@ -135,7 +135,7 @@ class HttpFile:
         return data
 
     def _small(self, response: Any) -> bytes:
-        """A whole file. ImageError when it is larger than what may be kept."""
+        """A whole file. ImageError when it is larger than the limit for keeping it in memory."""
         data: bytes = response.read(MAX_WHOLE + 1)
         if len(data) > MAX_WHOLE:
             hint = "download it, or serve it with a server that has ranges (nginx, Apache, MinIO)"
@@ -150,7 +150,7 @@ def _redirects() -> Any:
 
 
 def _pool(url: str) -> Any:
-    """Connections, by way of the proxy that the environment names."""
+    """Connections, through the proxy in the environment."""
     import urllib3
 
     parts = urlsplit(url)
@@ -159,7 +159,7 @@ def _pool(url: str) -> Any:
 
 
 def _login(url: str) -> dict[str, str]:
-    """The header for the login that ~/.netrc has for the server; sent over TLS only."""
+    """The header for the login in ~/.netrc for the server; sent over TLS only."""
     from urllib3.util import make_headers
 
     parts = urlsplit(url)

@@ -1,4 +1,4 @@
-"""``nbd://`` and ``nbd+unix://``, by libnbd's Python binding: nbdkit is a door to much else (VDDK, ssh, curl, vddk)."""
+"""``nbd://`` and ``nbd+unix://``, through libnbd's Python binding: nbdkit gives access to many other sources (VDDK, ssh, curl)."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""``sftp://user@host/path``: by the ssh program, with its configuration, keys and known hosts.
+"""``sftp://user@host/path``: through the ssh program, with its configuration, keys and known hosts.
 
-For a machine that runs the query has the ``server`` to run there as root, and the ``size`` of a block device; both are v2vlint's own words.
-``sftp+list://`` is what is in a folder, as JSON, and ``sftp+link://`` the target of a link: a child reads a tree by them.
+For a running machine, the query has the ``server`` to run there as root, and the ``size`` of a block device; both are set by v2vlint
+itself. ``sftp+list://`` is the list of a folder, as JSON, and ``sftp+link://`` the target of a link: a child reads a tree through them.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _lock = threading.Lock()
 
 
 def _session(url: str) -> Sftp:
-    """The session with a server, one for all its files."""
+    """The session with a server, shared by all its files."""
     parts = urlsplit(url)
     server = parse_qs(parts.query).get("server", [""])[0]
     login = Login(parts.hostname or "", parts.username or "", parts.port or 0)
@@ -50,7 +50,7 @@ class _File:
         stated = parse_qs(urlsplit(url).query).get("size")
         self._path, self._session = _path(url), _session(url)
         self._handle, found, self._begin = self._session.open(self._path)
-        # A block device says that it is empty; who opens one knows its size.
+        # A block device reports size 0; whoever opens one knows its size.
         self.size = int(stated[0]) if stated else found.size
         self.state = "" if stated else str(found.mtime or "")
 
@@ -69,7 +69,7 @@ class _File:
 
 
 class _Answer:
-    """An answer of the server's that is no file."""
+    """An answer of the server that is not a file."""
 
     state = ""
 
@@ -85,7 +85,7 @@ class _Answer:
 
 
 def _list(url: str) -> Ranges:
-    """Names, what they are, and where links lead: those are asked for at once, since whoever lists a folder of links follows them."""
+    """Names, types, and link targets. The targets are included because whoever lists a folder of links follows them."""
     session, folder = _session(url), _path(url)
     found = list(session.names(folder))
     links = [name for name, one in found if stat.S_ISLNK(one.mode)][:_LINKS]

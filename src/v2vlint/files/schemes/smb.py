@@ -1,7 +1,7 @@
-"""``smb://user@host/share/path``, by smbprotocol: files on shares of Windows, Hyper-V and Samba.
+"""``smb://user@host/share/path``, through smbprotocol: files on shares of Windows, Hyper-V and Samba.
 
-The login is ``$SMB_USERNAME`` (``DOMAIN\\user``) and ``$SMB_PASSWORD``; a user in the URL comes before the variable. A file is opened so
-that everybody else can go on to read, write and delete it.
+The login is ``$SMB_USERNAME`` (``DOMAIN\\user``) and ``$SMB_PASSWORD``; a user in the URL takes precedence over the variable. A file is
+opened so that others can still read, write and delete it.
 """
 
 from __future__ import annotations
@@ -32,9 +32,9 @@ _REASONS = {
 
 
 class _File:
-    """One file over a connection of its own, which is made again when it breaks.
+    """One file over a connection of its own, which is re-established when it breaks.
 
-    It is opened anew for each range: as long as it is open, Samba tells nobody that a program on its host has written to it.
+    The file is reopened for each range: while it is open, Samba does not report that a program on its host has written to it.
     """
 
     def __init__(self, url: str) -> None:
@@ -58,7 +58,7 @@ class _File:
         self.size, self.state = self._before[0], " ".join(map(str, self._before[1:]))
 
     def _state(self) -> tuple[int, int, int]:
-        """Size, time of the last write, and time of the last change."""
+        """The size, the time of the last write, and the time of the last change."""
         import smbclient
 
         found = smbclient.stat(self._path, **self._options)
@@ -105,7 +105,7 @@ class _File:
         return ImageError(f"{self._name}: {words}", hint=_HINT)
 
     def close(self) -> None:
-        """Let go of the connection; the next range makes another one."""
+        """Close the connection; the next range opens another one."""
         import smbclient
 
         with contextlib.suppress(Exception):
@@ -114,7 +114,7 @@ class _File:
 
 
 def _status(error: Exception) -> int:
-    """The NTSTATUS that the server answers with; 0 for what is no answer of the server's."""
+    """The NTSTATUS in the server's answer; 0 for an error that is not an answer."""
     found = getattr(error, "ntstatus", None) or getattr(error, "status", None) or 0
     return int(getattr(found, "value", found) or 0)
 

@@ -1,4 +1,4 @@
-"""Object stores, by fsspec and the library of each: ``s3://``, ``az://``, ``gs://``.
+"""Object stores, through fsspec and the library of each: ``s3://``, ``az://``, ``gs://``.
 
 Logins come from where each library looks for them: AWS_* and ~/.aws, AZURE_STORAGE_*, Google's defaults.
 """
@@ -22,7 +22,7 @@ BACK_OFF = 0.5
 
 
 class _File:
-    """One object, opened once. After every range the store is asked whether it is still the same one."""
+    """One object, opened once. After every range, the store is asked whether the object is still the same."""
 
     def __init__(self, url: str, hint: str) -> None:
         import fsspec
