@@ -1,6 +1,6 @@
-"""What the confinement costs: one child that does nothing, with and without it, in turn. Processor time of the whole process.
+"""Measures the confinement: one child that does nothing, with and without it, alternately. Processor time of the whole process.
 
-The pairs make a figure of a few milliseconds out of a process of eighty. Writes a table in Markdown.
+The difference is a few milliseconds of eighty, hence the pairs. Writes a Markdown table.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ BARE = CONFINED.replace(
 
 
 def milliseconds(boot: str) -> float:
-    """User and system time of a server that is started with ``boot`` and its one child."""
+    """User and system time of a server started with ``boot`` and its one child."""
     forks._BOOT = boot
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     if isolate.run(NOTHING) != isolate.Answer(7):
@@ -33,7 +33,7 @@ def milliseconds(boot: str) -> float:
 
 
 def pairs(count: int) -> Iterator[tuple[float, float]]:
-    """With and without confinement, ``count`` times, after one that is not counted."""
+    """``count`` pairs with and without confinement, after one that is not counted."""
     for number in range(count + 1):
         pair = milliseconds(CONFINED), milliseconds(BARE)
         if number:

@@ -1,7 +1,7 @@
-"""What a run of many guests costs beside the guests' own work, and one guest alone. Processor time; writes a table in Markdown.
+"""Measures a run of many guests against the work for the guests themselves, and one guest alone. Processor time; writes a Markdown table.
 
-The own work of a guest is a check of it in a process that has everything imported. A run of many is the command line with everything it
-starts; all of it in one run of this program, in turn, so that a busy machine touches both.
+The work for a guest is a check in a process that has everything imported. A run of many is the command line with all its child processes.
+Both are measured alternately in one run of this program, so that other load affects both.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from v2vlint.model.source import GuestRef
 
 
 def own_work(images: Sequence[Path]) -> float:
-    """Seconds for all guests, one after the other, in this process; the first is looked at once before, so that all is imported."""
+    """Seconds for all guests, one after the other, in this process, after a warm-up with the first one."""
     asks = [encode(CheckAsk(GuestRef(str(path), "disks", (str(path),)), (target.load("kvm"),))) for path in images]
     for ask in asks[: len({path.name.partition("-")[2] for path in images})]:
         worker.check(ask)

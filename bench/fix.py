@@ -1,10 +1,10 @@
-"""Measure fixing: both back-ends, a bare libguestfs launch, the guest's own tool in virt-customize, and virt-v2v, on the same guests.
+"""Measures fixing: both back-ends, a bare libguestfs launch, the guest's own tool in virt-customize, and virt-v2v, on the same guests.
 
 ``bench/fix.py [--output FILE] [--skip-rebuild] [--skip-convert] [--times N] [--limit S] [--beside]``. Everything runs without KVM on the
-same machine, on copies of real Debian guests from the cache. What is written directly runs N times, of which the best counts, all else
-once. The rebuild (``virt-customize --run-command 'update-initramfs -u'``) and the conversion (``virt-v2v -i disk -o local``) come last, or
-``--beside`` the others, and are stopped after ``--limit`` seconds. Where others use the machine meanwhile, processor time says more than
-wall time: it is that of all processes that a command started.
+same machine, on copies of real Debian guests from the cache. Direct writing runs N times, of which the best counts, everything else once.
+The rebuild (``virt-customize --run-command 'update-initramfs -u'``) and the conversion (``virt-v2v -i disk -o local``) run last, or with
+``--beside`` in parallel, and are stopped after ``--limit`` seconds. On a busy machine, compare processor times rather than wall times: they
+include all processes that a command started.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ LEAN = Spec(modules="list")
 
 @dataclass(frozen=True, order=True)
 class Taken:
-    """Seconds: processor time of all that was started, and on the clock. ``split`` is v2vlint's own account."""
+    """Seconds: processor time of all processes, and wall time. ``split`` is v2vlint's own breakdown."""
 
     cpu: float
     wall: float
@@ -55,7 +55,7 @@ class Row:
 
 
 class Running:
-    """A command that has been started. Its output goes to a file."""
+    """A started command. Its output goes to a file."""
 
     def __init__(self, *words: str | Path) -> None:
         self.words, self.start = list(map(str, words)), time.monotonic()
@@ -63,7 +63,7 @@ class Running:
         self.process = subprocess.Popen(self.words, env=EMULATED, stdout=self.output, stderr=subprocess.STDOUT, start_new_session=True)
 
     def taken(self, limit: float | None = None) -> Taken:
-        """What it takes, or has taken when it is stopped ``limit`` seconds after its start; RuntimeError when it fails."""
+        """The time it took, or had taken when it was stopped ``limit`` seconds after its start; RuntimeError when it fails."""
         while (ended := os.wait4(self.process.pid, os.WNOHANG if limit else 0))[0] == 0:
             if limit and time.monotonic() - self.start > limit:
                 spent = _spent(self.process.pid)
@@ -80,12 +80,12 @@ class Running:
 
 
 def timed(*words: str | Path) -> Taken:
-    """What one command takes."""
+    """The time that one command takes."""
     return Running(*words).taken()
 
 
 def _spent(pid: int) -> float:
-    """Processor time of a process and all below it, also of those that ended."""
+    """Processor time of a process and all its descendants, including those that have exited."""
     try:
         fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
         below = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
@@ -95,12 +95,12 @@ def _spent(pid: int) -> float:
 
 
 def best(times: int, measure: Callable[[], Taken]) -> Taken:
-    """The one of several runs that took least processor time."""
+    """The run with the least processor time."""
     return min(measure() for _time in range(times))
 
 
 def fix(image: Path, writer: str, folder: Path) -> Taken:
-    """``v2vlint --fix`` of a copy."""
+    """``v2vlint --fix`` on a copy."""
     copy = Path(shutil.copy(image, folder / "fixed.qcow2"))
     taken = timed(sys.executable, "-m", "v2vlint", "--fix", "--no-config", "--writer", writer, copy)
     if not taken.split:
@@ -111,7 +111,7 @@ def fix(image: Path, writer: str, folder: Path) -> Taken:
 
 
 def slow(folder: Path, args: argparse.Namespace) -> dict[str, Callable[[], Running]]:
-    """How the commands are started that take minutes, by name."""
+    """Start the commands that take minutes, by name."""
     found: dict[str, Callable[[], Running]] = {}
     lean = build(LEAN)
     if not args.skip_rebuild:
@@ -124,7 +124,7 @@ def slow(folder: Path, args: argparse.Namespace) -> dict[str, Callable[[], Runni
 
 
 def rows(folder: Path, args: argparse.Namespace) -> list[Row]:
-    """What was measured."""
+    """The measurements."""
     (text,) = cached("debian-vmware-desktop")
     lean, waiting = build(LEAN), slow(folder, args)
     beside = {name: start() for name, start in waiting.items()} if args.beside else {}

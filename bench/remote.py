@@ -21,7 +21,7 @@ CLIENT = (sys.executable, "-m", "v2vlint", "check", "--no-config", "--no-cache",
 
 
 class Handler(http.server.BaseHTTPRequestHandler):
-    """Serves one file in ranges, after a while."""
+    """Serves one file in ranges, with a delay."""
 
     protocol_version = "HTTP/1.1"
     server: Server
@@ -46,7 +46,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
 
 class Server(http.server.ThreadingHTTPServer):
-    """The server, and what it was asked for."""
+    """The server, and the requests it received."""
 
     def __init__(self, image: Path, latency: float) -> None:
         super().__init__(("127.0.0.1", 0), Handler)
@@ -63,14 +63,14 @@ def served(image: Path, latency: float) -> Iterator[Server]:
 
 
 def seconds(place: str) -> float:
-    """How long a check takes."""
+    """Seconds that a check takes."""
     started = time.perf_counter()
     subprocess.run((*CLIENT, place), stdout=subprocess.DEVNULL, check=False, env={**os.environ, "NO_PROXY": "127.0.0.1"})
     return time.perf_counter() - started
 
 
 def row(name: str, image: Path, latency: float) -> str:
-    """One line of the table: the middle of three."""
+    """One line of the table: the median of three."""
     with served(image, latency) as server:
         times = sorted(seconds(f"http://127.0.0.1:{server.server_address[1]}/{image.name}") for _time in range(3))
         return f"| {name} | {times[1]:.1f} s | {server.requests // 3} | {server.sent / 3e6:.0f} MB |"

@@ -1,8 +1,8 @@
-"""Measure ``v2vlint check`` or ``inspect`` against ``virt-inspector`` on the same images in the same run, and write a Markdown table.
+"""Measures ``v2vlint check`` or ``inspect`` against ``virt-inspector`` on the same images in the same run, and writes a Markdown table.
 
-``bench/run.py [IMAGE…] [--verb check|inspect] [--repeat N] [--output FILE]``. Without images: a stock Debian guest of the cache and two
-sample guests. Wall time, processor time and peak memory are those of the whole process with all its descendants, as the kernel accounts
-them (wait4). Runs alternate between the two programs, after one run each that does not count; the table gives medians.
+``bench/run.py [IMAGE…] [--verb check|inspect] [--repeat N] [--output FILE]``. Without images: a stock Debian guest from the cache and two
+sample guests. Wall time, processor time and peak memory are those of the whole process with all its descendants, as accounted by the kernel
+(wait4). The two programs run alternately, after one run each that is not counted; the table has medians.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ EMULATED = {"LIBGUESTFS_BACKEND": "direct", "LIBGUESTFS_BACKEND_SETTINGS": "forc
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """What one run took: seconds on the clock, seconds of processor, MiB at the peak."""
+    """The cost of one run: wall-clock seconds, processor seconds, and MiB at the peak."""
 
     wall: float
     cpu: float
@@ -52,7 +52,7 @@ class Usage:
 
 @dataclass(frozen=True, slots=True)
 class Program:
-    """A program to measure, and the exit codes that mean it did its work."""
+    """A program to measure, and the exit codes that mean success."""
 
     name: str
     command: tuple[str, ...]
@@ -60,7 +60,7 @@ class Program:
 
 
 def measure(program: Program, images: tuple[Path, ...], environment: Mapping[str, str]) -> Usage:
-    """Run the program once on the disks of one guest; RuntimeError with its last words when it does not do its work."""
+    """Run the program once on the disks of one guest; RuntimeError with its last output when it fails."""
     words = [*program.command, *_arguments(program, images)]
     start = time.monotonic()
     with subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, env={**os.environ, **environment}) as process:
@@ -94,7 +94,7 @@ def _median(runs: list[Usage]) -> Usage:
 
 
 def accelerated() -> bool:
-    """Whether QEMU really runs a guest under KVM here: the device may be there and not work."""
+    """Whether QEMU really runs a guest under KVM here: the device may exist and not work."""
     if not os.access("/dev/kvm", os.R_OK | os.W_OK):
         return False
     done = subprocess.run(["libguestfs-test-tool"], capture_output=True, env={**os.environ, "LIBGUESTFS_BACKEND": "direct"}, check=False)

@@ -1,10 +1,10 @@
-"""Run code that touches guest bytes in a child process with limits, which answers in JSON.
+"""Runs code that handles guest bytes in a child process with limits, which answers in JSON.
 
-A call names a function (``module:function``, JSON-ready data in and out). The child is forked from a warm process that holds nothing of
-any guest (:mod:`v2vlint.confine.forks`), gets the call on stdin, so that keys are in no argument list, is confined to the files it is
-granted before it calls (:mod:`v2vlint.confine`), and is killed when it takes too long or answers too much. Whatever happens to it is an
-outcome of the call, never an exception in the parent; the parent unpickles nothing, and what it does with an answer must not rest on names
-that the child made up.
+A call names a function (``module:function``, JSON-ready data in and out). The child is forked from a warm process that holds no data of any
+guest (:mod:`v2vlint.confine.forks`) and gets the call on stdin, so that keys are not in any argument list. Before the call it is confined
+to the files it is granted (:mod:`v2vlint.confine`); it is killed when it takes too long or answers too much. Whatever happens to it is an
+outcome of the call, never an exception in the parent. The parent unpickles nothing, and must not rely on names that the child could have
+made up.
 
 A child opens no guest files itself: it asks its parent for each over a socket, and gets a descriptor if the call's desk agrees.
 """

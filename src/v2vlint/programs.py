@@ -1,4 +1,4 @@
-"""Find host programs in absolute folders only, and start them so that nothing shipped with an image can influence them.
+"""Finds host programs in absolute folders only, and starts them so that nothing shipped with an image can influence them.
 
 A relative or empty entry in ``$PATH``, ``$LD_LIBRARY_PATH`` or ``$LIBGUESTFS_PATH`` means the current folder, which may be the image's.
 """
@@ -29,20 +29,20 @@ def find(name: str) -> str | None:
 
 
 def absence(name: str) -> str:
-    """Why :func:`find` has no program ``name``: none is installed, or those that are may not be run by this user."""
+    """Why :func:`find` has no program ``name``: it is not installed, or this user may not run it."""
     folders = _absolute(os.environ.get("PATH", os.defpath)).split(os.pathsep)
     there = next((path for folder in folders if os.path.isfile(path := os.path.join(folder, name))), "")  # noqa: PTH113, PTH118
     return f"{there} may not be run by this user" if there else f"{name} is not installed"
 
 
 def failure(error: OSError, program: str) -> str:
-    """Why ``program`` did not start, in a line: it, or the interpreter that its first line names, may not be run or is not there."""
+    """Why ``program`` did not start, in one line: it, or its interpreter, does not exist or may not be run."""
     return f"{program} cannot be started: {(error.strerror or str(error)).lower()}"
 
 
 @contextmanager
 def starting(program: str) -> Iterator[None]:
-    """Around the start of ``program``: UsageError when it cannot be started."""
+    """While starting ``program``: UsageError when it cannot be started."""
     try:
         yield
     except OSError as error:

@@ -13,7 +13,7 @@ from v2vlint.run.settings import Settings
 
 
 def config_text(settings: Settings, shape: str, reports: tuple[str, ...]) -> str:
-    """TOML of ``settings``; ``shape`` and ``reports`` are the effective output settings."""
+    """TOML of ``settings``; ``shape`` and ``reports`` are the output settings in effect."""
     config, selection, limits = settings.config, settings.selection, settings.limits
     plain: JsonObject = {
         "target": list(settings.target_names),

@@ -1,4 +1,4 @@
-"""``v2vlint diagnose``: what a console log says about a boot that failed, and where the image has the cause."""
+"""``v2vlint diagnose``: what a console log says about a failed boot, and which part of the image is the cause."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Diagnose the log, and with an image look for the cause in it."""
+    """Diagnose the log, and look for the cause in the image if there is one."""
     from v2vlint.engine.packs import load_all
     from v2vlint.run.diagnosing import diagnose, with_image
 

@@ -36,7 +36,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 def add_fixing(parser: argparse.ArgumentParser) -> None:
-    """Options of the repair."""
+    """Add the options of a repair."""
     group = parser.add_argument_group("fixing")
     group.add_argument("--diff", action="store_true", help="show what would change, and change nothing")
     group.add_argument(
@@ -103,7 +103,7 @@ def _unchanged(image: ImageReport) -> Row:
 
 
 def _show(done: FixOutcome, *, in_place: bool, colour: bool) -> None:
-    """The diff, byte for byte where it has no colours, so that ``patch`` takes it; then what became of each fix."""
+    """Show the diff, unchanged when there are no colours, so that ``patch`` accepts it; then the result of each fix."""
     diff = visible(done.diff, keep="\n\t")
     if colour:
         output.show([_changed(line) for line in diff.split("\n")[:-1]], colour)
@@ -128,7 +128,7 @@ def _told(done: FixOutcome, *, in_place: bool) -> Iterator[Row]:
 
 
 def _changed(line: str) -> Row:
-    """A line of a unified diff, in the colour of what it does."""
+    """A line of a unified diff, coloured by its kind."""
     style = "title" if line.startswith(("--- ", "+++ ")) else {"+": "add", "-": "del", "@": "place"}.get(line[:1], "")
     return (Styled(line, style),)
 

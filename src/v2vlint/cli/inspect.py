@@ -36,7 +36,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Inspect the images and write what was found."""
+    """Inspect the images and write the result."""
     from v2vlint.run.inspecting import inspect
     from v2vlint.run.progress import ProgressLine
 
@@ -97,7 +97,7 @@ def _log(args: argparse.Namespace, machines: Sequence[Machine]) -> None:
 
 
 def _complain(machines: Sequence[Machine]) -> None:
-    """virt-inspector's format has no place for what could not be read, so it goes to stderr."""
+    """Report on stderr what could not be read: virt-inspector's format has no place for it."""
     for machine in machines:
         for problem in machine.problems:
             output.say(f"v2vlint: {machine.name}: {problem.where}: {problem.reason}")

@@ -1,4 +1,4 @@
-"""``--verbose`` and ``--log-file``: what a run uses, what it opened, and what became of every rule; on stderr, and in a file."""
+"""``--verbose`` and ``--log-file``: the settings of a run, the files it opened, and the outcome of every rule; on stderr, and in a file."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from v2vlint.run.settings import Settings
 
 
 def begin(args: argparse.Namespace, settings: Settings, guests: Sequence[GuestRef]) -> None:
-    """Tell what the run uses."""
+    """Log the settings of the run."""
     config = settings.config
     lines = [
         f"v2vlint {__version__}, Python {platform.python_version()} ({sys.executable})",
@@ -36,12 +36,14 @@ def begin(args: argparse.Namespace, settings: Settings, guests: Sequence[GuestRe
 
 
 def told(args: argparse.Namespace, images: Iterable[ImageReport]) -> None:
-    """Tell what was opened and what became of every rule."""
+    """The log lines about opened files and the outcome of every rule."""
     write(args, [line for image in images for line in _image(image)])
 
 
 def write(args: argparse.Namespace, lines: Sequence[str]) -> None:
-    """Lines to stderr with ``--verbose``, and, with the time, to the end of ``--log-file``. UsageError when that cannot be written."""
+    """Write lines to stderr with ``--verbose``, and with the time to the end of ``--log-file``. UsageError when the file cannot be
+    written.
+    """
     if args.verbose:
         output.say(*lines)
     if not args.log_file:

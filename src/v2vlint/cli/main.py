@@ -131,7 +131,7 @@ def _run(arguments: list[str]) -> int:
 
 
 def _near_verb(arguments: list[str]) -> str:
-    """The verb that the first argument resembles, when it names no file; else an empty string."""
+    """The verb that the first argument resembles, unless it names a file; otherwise an empty string."""
     import difflib
 
     word = arguments[0] if arguments else ""

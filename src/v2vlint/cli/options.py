@@ -26,7 +26,7 @@ _LISTS = ("target", "select", "ignore")
 
 
 def add_images(parser: argparse.ArgumentParser) -> None:
-    """The guests to read."""
+    """Add the guests to read."""
     help_text = (
         "disk image, A+B (several disks of one guest), folder (searched with all below), machine definition (OVF, VMX, libvirt XML and "
         "others), domain:NAME, a URL (https, sftp, s3…), live: (this machine), ssh://HOST, vsphere://…, "
@@ -50,13 +50,13 @@ def add_images(parser: argparse.ArgumentParser) -> None:
 
 
 def add_hash(parser: argparse.ArgumentParser) -> None:
-    """Evidence of which files were read."""
+    """Add the evidence of which files were read."""
     help_text = "report the SHA-256 of every opened file, before and after; reads them completely"
     parser.add_argument("--hash", action="store_true", help=help_text)
 
 
 def add_judging(parser: argparse.ArgumentParser) -> None:
-    """Where the guest goes, how it is moved, which rules run."""
+    """Add the target, the mover, and the selection of rules."""
     group = parser.add_argument_group("what to judge")
     group.add_argument(
         "-t",
@@ -74,7 +74,7 @@ def add_judging(parser: argparse.ArgumentParser) -> None:
 
 
 def add_verdict(parser: argparse.ArgumentParser) -> None:
-    """What makes the run fail."""
+    """Add the conditions that make the run fail."""
     group = parser.add_argument_group("verdict")
     levels = [level.label for level in reversed(Severity)]
     group.add_argument("--fail-on", choices=levels, help="exit with 1 when a finding is at least this severe (error)")
@@ -83,7 +83,7 @@ def add_verdict(parser: argparse.ArgumentParser) -> None:
 
 
 def add_reading(parser: argparse.ArgumentParser) -> None:
-    """How images are read: keys, limits, parallelism, configuration."""
+    """Add how images are read: keys, limits, parallelism, configuration."""
     group = parser.add_argument_group("reading images")
     group.add_argument("-j", "--jobs", type=jobs, metavar="N", help="images read at the same time, or auto: one for each processor (1)")
     key_help = "file with a passphrase or key for encrypted disks; repeatable. Also from $V2VLINT_KEY, or asked for on a terminal"
@@ -95,14 +95,14 @@ def add_reading(parser: argparse.ArgumentParser) -> None:
 
 
 def add_configuration(parser: argparse.ArgumentParser) -> None:
-    """Which configuration file is used."""
+    """Add the choice of the configuration file."""
     group = parser.add_argument_group("configuration")
     group.add_argument("--config", metavar="FILE", help="use FILE instead of the nearest v2vlint.toml or pyproject.toml upwards")
     group.add_argument("--no-config", action="store_true", help="use no configuration file")
 
 
 def add_screen(parser: argparse.ArgumentParser) -> None:
-    """How things look on the terminal, and what is told besides."""
+    """Add the look of the terminal, and extra output."""
     group = parser.add_argument_group("output")
     add_colour(group)
     group.add_argument("--no-progress", action="store_true", help="no progress line on stderr")
@@ -110,12 +110,12 @@ def add_screen(parser: argparse.ArgumentParser) -> None:
 
 
 def add_colour(group: argparse._ActionsContainer) -> None:
-    """Whether stdout gets colours."""
+    """Add the colours of stdout."""
     group.add_argument("--color", choices=("auto", "always", "never"), default="auto", help="colours on stdout")
 
 
 def add_log(group: argparse._ActionsContainer) -> None:
-    """The log of a run."""
+    """Add the log of the run."""
     words = "on stderr: the configuration and limits in force, the files that were opened, what became of every rule and why"
     group.add_argument("-v", "--verbose", action="store_true", help=words)
     group.add_argument("--log-file", metavar="FILE", help="append the same there, with the time")
@@ -127,7 +127,7 @@ def jobs(text: str) -> int:
 
 
 def levels(text: str) -> int:
-    """A whole number from 0 on."""
+    """A whole number, at least 0."""
     return 0 if text == "0" else positive(text)
 
 
@@ -169,7 +169,7 @@ def _access(args: argparse.Namespace) -> Access:
 
 
 def tell(args: argparse.Namespace, images: Iterable[ImageReport]) -> None:
-    """Write what became of ``images`` to the log, when there is one."""
+    """Log the outcome for ``images``, if there is a log."""
     if args.verbose or args.log_file:
         from v2vlint.cli import log
 

@@ -124,7 +124,7 @@ def save(report: Report, targets: Sequence[tuple[str, Path]]) -> None:
 
 
 def write_file(path: Path, document: str | bytes) -> None:
-    """Write a document; UsageError when that cannot be."""
+    """Write a document; UsageError when that fails."""
     try:
         path.write_bytes(document if isinstance(document, bytes) else document.encode("utf-8", "backslashreplace"))
     except OSError as error:

@@ -38,7 +38,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Make the reports."""
+    """Write the reports."""
     files = output.destinations(tuple(args.report or ()))
     shape = args.format or "text"
     render = renderer(shape)

@@ -1,4 +1,4 @@
-"""``v2vlint schema``: the JSON schemas of what v2vlint reads and writes, for editors and programs."""
+"""``v2vlint schema``: the JSON schemas of v2vlint's input and output files, for editors and programs."""
 
 from __future__ import annotations
 

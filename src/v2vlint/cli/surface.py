@@ -11,7 +11,7 @@ from v2vlint.cli import main
 
 
 class Takes(enum.Enum):
-    """What a value may be."""
+    """The kinds of values that an option takes."""
 
     NOTHING = "nothing"
     ANYTHING = "anything"

@@ -15,7 +15,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Test every rule; 1 when one does not do what its examples say."""
+    """Test every rule; 1 when one does not behave as its examples say."""
     from v2vlint.engine.packs import load_folder
     from v2vlint.report.escape import visible
     from v2vlint.report.layout import Row, Styled

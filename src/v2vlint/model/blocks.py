@@ -112,7 +112,7 @@ class BlockTable:
     def raw(self, device: BlockDevice) -> BlockDevice | None:
         """What software without RAID support (firmware, GRUB legacy, SYSLINUX) sees on ``device``.
 
-        For a mirror member with metadata at its end (formats 0.90 and 1.0) that is the array's content; None for any other member.
+        For a mirror member with metadata at its end (formats 0.90 and 1.0), that is the array's content; None for any other member.
         """
         if device.fs_type != "linux_raid_member":
             return device
@@ -148,7 +148,7 @@ class BlockTable:
         return found[0] if len(found) == 1 or (one_btrfs and all(device.fs_type == "btrfs" for device in found)) else None
 
     def twins(self, spec: str) -> tuple[BlockDevice, ...]:
-        """Filesystems that a tag (``UUID=…``) cannot tell apart, as on the disks of a clone; empty when it names one, or one btrfs."""
+        """Filesystems that share a tag (``UUID=…``), as on the disks of a clone; empty when the tag identifies one, or one btrfs."""
         found = tuple(device for device in self.candidates(spec) if device.fs_type and not device.problem)
         kinds = {device.fs_type for device in found}
         return found if len(found) > 1 and len(kinds) == 1 and "btrfs" not in kinds else ()

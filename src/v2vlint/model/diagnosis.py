@@ -1,4 +1,4 @@
-"""What a console log says about a boot, and where the guest's image has the cause."""
+"""What a console log says about a boot, and which part of the guest's image is the cause."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from v2vlint.model.report import FindingReport, Forecast, Problem
 
 @dataclass(frozen=True, slots=True)
 class LogMessage:
-    """A message that the table of signatures knows. ``line`` is the 1-based number of its line, ``name`` that of the signature.
+    """A message in the table of signatures. ``line`` is its 1-based line number, ``name`` that of the signature.
 
-    ``reason`` is a lower-case fragment; ``meaning``, ``advice`` and ``here`` are sentences; ``rules`` are those that foresee it.
+    ``reason`` is a lower-case fragment; ``meaning``, ``advice`` and ``here`` are sentences; ``rules`` are those that predict it.
     """
 
     line: int
@@ -30,7 +30,7 @@ class LogMessage:
 
 @dataclass(frozen=True, slots=True)
 class LogMilestone:
-    """One step of the boot; ``line`` and ``text`` are set when its sign was read."""
+    """One step of the boot; ``line`` and ``text`` are set when it was recognised in the log."""
 
     name: str
     stage: Stage
@@ -41,7 +41,7 @@ class LogMilestone:
 
 @dataclass(frozen=True, slots=True)
 class Mention:
-    """A line of the guest that names what the decisive message names."""
+    """A line of the guest that contains the same name as the decisive message."""
 
     path: str
     line: int
@@ -50,8 +50,9 @@ class Mention:
 
 @dataclass(frozen=True, slots=True)
 class ImageDiagnosis:
-    """What the image has to do with the message. ``findings`` explain it, the likeliest first; ``mentions`` are lines of the guest that
-    name the same thing. ``agrees`` says whether the forecast stops at the same stage; None when either is undecided."""
+    """The relation of the image to the message. ``findings`` explain it, the likeliest first; ``mentions`` are lines of the guest that
+    contain the same names. ``agrees`` says whether the forecast stops at the same stage; None when either is undecided.
+    """
 
     image: str
     target: str
@@ -64,11 +65,11 @@ class ImageDiagnosis:
 
 @dataclass(frozen=True, slots=True)
 class Diagnosis:
-    """The outcome of one boot in a log, which may hold several: ``boot`` of ``boots``, both from 1.
+    """The outcome of one boot in a log, which may contain several: number ``boot`` of ``boots``, both counted from 1.
 
     ``came_up`` is True (a login prompt), False, or None when the log does not say; ``stage`` is where it stopped. ``decisive`` is the
-    message that says why, ``also`` are others worth knowing, in the order of the log. ``last`` are the last lines of a boot whose end is
-    not known. ``lines`` is how many the log has, ``skipped`` how many bytes in its middle were not read.
+    message that says why, ``also`` are others worth knowing, in the order of the log. ``last`` are the last lines of a boot without a known
+    end. ``lines`` is the number of lines in the log, ``skipped`` the number of bytes in its middle that were not read.
     """
 
     log: str
@@ -87,7 +88,7 @@ class Diagnosis:
 
     @property
     def recognised(self) -> bool:
-        """Whether anything in the log is of a boot."""
+        """Whether anything in the log belongs to a boot."""
         return self.decisive is not None or bool(self.also) or any(one.reached is Reached.SEEN for one in self.milestones)
 
     @property

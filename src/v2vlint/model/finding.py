@@ -74,7 +74,7 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class Unknown:
-    """The rule (or the reader) could not tell, because of ``reason``."""
+    """The rule (or the reader) could not decide, because of ``reason``."""
 
     rule: str
     where: Where

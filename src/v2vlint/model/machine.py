@@ -277,7 +277,7 @@ class OperatingSystem:
 
 @dataclass(frozen=True, slots=True)
 class Machine:
-    """A whole guest. ``format`` and ``size`` are those of its disks together; ``boot_reason`` explains which system is taken to boot.
+    """A whole guest. ``format`` and ``size`` are those of its disks together; ``boot_reason`` explains why a system is assumed to boot.
 
     ``devices`` are all block devices, ``volumes`` those with content. ``applications`` says whether the lists of applications were
     requested. ``problems`` lists what could not be read, and why. ``files`` are the host files that were opened. ``definition`` is the

@@ -1,7 +1,7 @@
-"""Plain data of a form that this project does not define: JSON and TOML objects of others, and of published schemas.
+"""Plain data in formats that other projects define: JSON and TOML objects, including those of published schemas.
 
-Whoever reads one checks each member where the data comes in and goes on with types of their own. Objects that only this project writes
-and reads are dataclasses (:mod:`v2vlint.model.codec`) or TypedDicts. No other module spells these types out: tests/test_shape.py.
+Code that reads such data checks each member on input and continues with its own types. Objects that only this project writes and reads are
+dataclasses (:mod:`v2vlint.model.codec`) or TypedDicts. No other module spells these types out: tests/test_shape.py.
 """
 
 from __future__ import annotations

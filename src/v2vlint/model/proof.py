@@ -23,7 +23,7 @@ _SAME_PLACE = (
 
 
 def same_place(one: Stage, other: Stage) -> bool:
-    """Whether a boot that was seen to stop at ``one`` may be one that stops at ``other``, as far as that can be told from outside."""
+    """Whether a boot that was seen to stop at ``one`` may really have stopped at ``other``, as far as an observer can tell."""
     return one is other or any({one, other} <= places for places in _SAME_PLACE)
 
 
@@ -81,7 +81,8 @@ class Proof:
 
     def differences(self, forecast: Forecast) -> tuple[Stage, ...]:
         """The stages at which the two differ: where only one stops, where they stop at different places, and the network of a guest that
-        came up. Empty when they agree or nothing can be compared."""
+        came up. Empty when they agree or nothing can be compared.
+        """
         if self.came_up is None or forecast.will_boot is None:
             return ()
         stops = next((one.stage for one in forecast.stages if one.fate is Fate.FAIL), None)

@@ -160,7 +160,7 @@ class Problem:
 class Origin:
     """What defines a machine: ``kind`` is the format of its definition (``vmx``, ``ovf``, ``libvirt``…), empty when there is none.
 
-    ``name`` and ``uuid`` are those in the definition, by which inventories know it.
+    ``name`` and ``uuid`` are those in the definition, under which inventories list it.
     """
 
     kind: str = ""
@@ -170,10 +170,10 @@ class Origin:
 
 @dataclass(frozen=True, slots=True)
 class EarlierProof:
-    """A real boot of the guest as it is now, by ``v2vlint prove``, on the target of that name.
+    """A real boot of the unchanged guest, by ``v2vlint prove``, on the target of that name.
 
     ``came_up`` and ``reason`` are its outcome (:class:`~v2vlint.model.proof.Proof`), ``way`` says how it was started, ``at`` when: seconds
-    since the epoch. ``agrees`` says whether the forecast of that day said the same; None when either was undecided.
+    since the epoch. ``agrees`` says whether the forecast made then was the same; None when either was undecided.
     """
 
     target: str
@@ -221,7 +221,8 @@ class ImageReport:
 class Report:
     """A whole run. ``docs_url`` is the URL of the documentation site without a trailing slash, or empty when not known.
 
-    ``not_judged`` is what was seen in folders and lists and is no guest of the run. ``interrupted`` says that it ended before all guests.
+    ``not_judged`` lists entries of folders and lists that are not guests of the run. ``interrupted`` says that it ended before all guests
+    were done.
     """
 
     version: str

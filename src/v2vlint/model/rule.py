@@ -109,7 +109,7 @@ class Rule(ABC):
         return Finding(self.id, level, where or _GUEST, message, effect, fix, related, failing)
 
     def unknown(self, where: Where | None, reason: str) -> Unknown:
-        """A "could not tell", with its reason."""
+        """Report that the rule could not decide, with the reason."""
         return Unknown(self.id, where or _GUEST, reason)
 
 

@@ -54,7 +54,7 @@ class GuestRef:
 
 @dataclass(frozen=True, slots=True)
 class NotJudged:
-    """Something that was seen while guests were looked for and is no guest of this run, and the reason why not."""
+    """Something that was found while looking for guests but is not a guest of this run, and the reason."""
 
     path: str
     reason: str
@@ -138,10 +138,10 @@ class ImageNode:
 
 @dataclass(frozen=True, slots=True)
 class RootTree:
-    """A root filesystem that lies on no disk.
+    """A root filesystem that is not on a disk.
 
-    ``folder`` is where it is on this host, or ``sftp://host`` on another. Else it is in ``archives``, tar files in the order in which they
-    are laid over one another, with the whiteouts of container images when they are ``layers``.
+    ``folder`` is its place on this host, or ``sftp://host`` on another. Otherwise it is in ``archives``, tar files that are merged in that
+    order, with the whiteouts of container images when they are ``layers``.
     """
 
     folder: str = ""

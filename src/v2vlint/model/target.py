@@ -80,7 +80,7 @@ class Hardware:
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """What an importer creates for some guests where the user chooses nothing, and the ``source`` of that knowledge.
+    """What an importer creates for some guests when the user chooses nothing, and the ``source`` of that knowledge.
 
     ``guests`` are a kind or distribution with versions: ``rhel 6-``, ``debian -9``, ``windows 6.0-6.3``, ``linux``.
     """
@@ -124,10 +124,11 @@ class Images:
 
 @dataclass(frozen=True, slots=True)
 class Admission:
-    """What the platform's owner asks of an image: whether it may have ``swap`` space and ``lvm`` on the system disk, which
-    ``provisioners`` set up a new machine (``cloud-init`` or families of guest tools; empty: none is asked for), whether the guest
-    has to grow its root filesystem (``grows_root``) and to listen to its ``power_button``, and which layouts the importer ``refuses``
-    (``encrypted`` volumes, ``several-systems``, ``root-elsewhere``: on another disk than the boot code)."""
+    """The platform owner's requirements for an image: whether it may have ``swap`` space and ``lvm`` on the system disk, which
+    ``provisioners`` set up a new machine (``cloud-init`` or families of guest tools; empty: none is required), whether the guest has to
+    grow its root filesystem (``grows_root``) and react to its ``power_button``, and which layouts the importer ``refuses`` (``encrypted``
+    volumes, ``several-systems``, ``root-elsewhere``: on another disk than the boot code).
+    """
 
     swap: bool = True
     lvm: bool = True
@@ -212,7 +213,7 @@ class Target:
     hardware: Hardware | None = None
 
     def runs(self, arch: str) -> bool:
-        """Whether its processors run programs for ``arch``; those of an unknown architecture count as ones that they run."""
+        """Whether its processors run programs for ``arch``; an unknown architecture counts as one that they run."""
         return not arch or arch in _RUNS.get(self.arch, {self.arch})
 
     @property

@@ -48,7 +48,7 @@ def doubt(matters: bool, reason: str, where: Where | None, about: T) -> Cause[T]
 
 
 def repaired(reason: str, where: Where | None, about: T) -> Cause[T]:
-    """Something the mover repairs on the way."""
+    """A fault that the mover repairs."""
     return Cause(Fate.PASS, reason, where, Severity.INFO, about)
 
 

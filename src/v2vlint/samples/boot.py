@@ -72,7 +72,7 @@ def sample_tools() -> dict[str, str | bytes]:
 
 
 def sample_other_system(device: str, name: str) -> tuple[Systems, Starter]:
-    """Facts for an example whose guest has two systems, of which the other, on ``device`` and called ``name``, boots."""
+    """Facts for an example whose guest has two systems: the other one, called ``name`` and on ``device``, boots."""
     own, other = (System(place, "linux", what, place, FactStore()) for place, what in (("disk1p9", ""), (device, name)))
     return Systems((own, other)), Starter(other, "the firmware starts its loader")
 

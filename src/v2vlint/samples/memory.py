@@ -73,7 +73,7 @@ class MemoryFileSystem:
         return self._root
 
     def as_it_lies(self) -> MemoryFileSystem:
-        """The same files, certain: itself unless it is ``stale``."""
+        """The same files without doubts: itself unless it is ``stale``."""
         if not self.stale:
             return self
         other = copy.copy(self)

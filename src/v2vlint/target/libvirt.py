@@ -105,7 +105,7 @@ def _base(kind: str, arch: str) -> Target:
 
 
 def _on_transport(part: Part, devices: Iterable[Element]) -> Part:
-    """On machines without PCI (and by an address of that type) virtio devices are memory-mapped."""
+    """Whether virtio devices are memory-mapped: on machines without PCI, and for an address of that type."""
     if not any(_model(device.find("address"), "type") == "virtio-mmio" for device in devices):
         return part
     any_of = tuple(tuple("virtio_mmio" if name == "virtio_pci" else name for name in names) for names in part.any_of)
@@ -186,13 +186,13 @@ def _consoles(root: Element) -> tuple[str, ...]:
 
 
 def _arch(root: Element) -> str:
-    """Of ``<type arch=…>``; a 32-bit machine is judged as the 64-bit one that QEMU could as well be."""
+    """The ``<type arch=…>``; a 32-bit machine is judged as the 64-bit one that QEMU could emulate as well."""
     named = _model(root.find("os/type"), "arch") or "x86_64"
     return {"i686": "x86_64", "i386": "x86_64", "armv7l": "aarch64"}.get(named, named)
 
 
 def _firmware(root: Element) -> Firmware:
-    """As stated, else the machine's own: nothing but UEFI starts disks of an aarch64 machine."""
+    """The stated firmware, or else the machine's default: nothing but UEFI starts disks of an aarch64 machine."""
     if _arch(root) == "aarch64":
         return "uefi"
     system = root.find("os")
@@ -201,7 +201,7 @@ def _firmware(root: Element) -> Firmware:
 
 
 def _secure_boot(root: Element) -> SecureBoot:
-    """Microsoft's keys, unless it is said that none are enrolled: firmware without keys checks nothing (setup mode)."""
+    """Microsoft's keys, unless the domain states that none are enrolled: firmware without keys checks nothing (setup mode)."""
     asked = {one.get("name"): one.get("enabled") == "yes" for one in root.iterfind("os/firmware/feature")}
     on = asked.get("secure-boot", _model(root.find("os/loader"), "secure") == "yes")
     keyless = _KEYLESS.search(_model(root.find("os/nvram"), "template")) is not None
@@ -209,7 +209,7 @@ def _secure_boot(root: Element) -> SecureBoot:
 
 
 def _sector(disk: Element) -> int:
-    """Of the first disk. QEMU's disks on IDE and SATA have 512 bytes whatever is asked for."""
+    """The sector size of the first disk. QEMU's disks on IDE and SATA have 512 bytes, whatever is requested."""
     size = _model(disk.find("blockio"), "logical_block_size")
     return 4096 if size == "4096" else 512
 
