@@ -1,7 +1,7 @@
-"""Signatures of EFI programs and kernels (Authenticode): who signed, and whether what was signed is still what lies there.
+"""Signatures of EFI programs and kernels (Authenticode): who signed a file, and whether the file has changed since.
 
-Layouts from Microsoft's "Windows Authenticode Portable Executable Signature Format", RFC 2315 (PKCS #7) and RFC 5280. The signature's own
-arithmetic is not checked: whether the digest in it is that of the file is.
+Layouts from Microsoft's "Windows Authenticode Portable Executable Signature Format", RFC 2315 (PKCS #7) and RFC 5280. The digest in a
+signature is compared with the file; the signature itself is not verified cryptographically.
 """
 
 from __future__ import annotations
@@ -33,15 +33,15 @@ class Certificate:
 
     @property
     def name(self) -> str:
-        """The subject's common name, maybe empty."""
+        """The subject's common name, possibly empty."""
         return common_name(self.subject)
 
 
 @dataclass(frozen=True, slots=True)
 class PeSignature:
-    """One signature. ``signer`` is the certificate that it was made with, followed by those that lead from it to its authority.
+    """One signature. ``signer`` is the signing certificate, followed by the chain to its authority.
 
-    ``digest`` is that of the file as it was signed, ``method`` how it was made (``sha256``, ``sha1``, or empty when it is another).
+    ``digest`` is that of the file when it was signed, ``method`` its algorithm (``sha256``, ``sha1``, or empty for any other).
     """
 
     signers: tuple[Certificate, ...]
@@ -50,7 +50,7 @@ class PeSignature:
 
     @property
     def authority(self) -> str:
-        """The common name of who issued the signer's certificate."""
+        """The common name of the signer certificate's issuer."""
         return common_name(self.signers[0].issuer) if self.signers else ""
 
     def leads_to(self, trusted: tuple[Certificate, ...]) -> bool:
@@ -65,7 +65,7 @@ class PeSignature:
 
 @dataclass(frozen=True, slots=True)
 class CertificatePlace:
-    """Where a PE image has its checksum and the entry of its certificate table; where that table is, and its size."""
+    """The positions, in a PE image, of the checksum and of the certificate table's entry; and the position and size of that table."""
 
     checksum: int
     entry: int
@@ -74,7 +74,7 @@ class CertificatePlace:
 
 
 def signatures(stream: BinaryIO) -> tuple[PeSignature, ...]:
-    """The signatures of the image in ``stream``; none when it has no table or that is damaged."""
+    """The signatures of the image in ``stream``; empty when it has no certificate table or a damaged one."""
     place = _place(stream)
     if place is None or not place.size:
         return ()
@@ -84,7 +84,7 @@ def signatures(stream: BinaryIO) -> tuple[PeSignature, ...]:
 
 
 def is_intact(stream: BinaryIO, signature: PeSignature) -> bool | None:
-    """Whether the digest in the signature is that of the image; None when it was made in a way that is not known, or the image is huge."""
+    """Whether the digest in the signature matches the image; None when the algorithm is unknown, or the image is huge."""
     place = _place(stream)
     if place is None or not signature.method or place.start > MAX_HASHED:
         return None
@@ -131,7 +131,7 @@ Item = tuple[int, bytes, bytes]
 
 
 def items(data: bytes) -> list[Item]:
-    """The elements in ``data``; those before the first that is damaged."""
+    """The elements in ``data``, up to the first damaged one."""
     found: list[Item] = []
     at = 0
     while at + 2 <= len(data) and len(found) < MAX_ITEMS:
@@ -169,7 +169,7 @@ def _tagged(found: list[Item], tag: int) -> bytes:
 
 
 def _chain(made: tuple[Certificate, ...], issuer: bytes, serial: bytes) -> Iterator[Certificate]:
-    """The signer's certificate, then each that issued the one before."""
+    """The signer's certificate, then each one's issuer."""
     current = next((one for one in made if (one.issuer, one.serial) == (issuer, serial)), None)
     seen: set[bytes] = set()
     while current is not None and current.data not in seen:
@@ -180,7 +180,7 @@ def _chain(made: tuple[Certificate, ...], issuer: bytes, serial: bytes) -> Itera
 
 
 def certificate(data: bytes) -> Certificate | None:
-    """The X.509 certificate in ``data``; None when it is none."""
+    """The X.509 certificate in ``data``; None when it is not one."""
     try:
         whole = items(data)[0]
         body = items(items(whole[1])[0][1])
@@ -192,7 +192,7 @@ def certificate(data: bytes) -> Certificate | None:
 
 
 def common_name(name: bytes) -> str:
-    """The common name in a distinguished name, maybe empty."""
+    """The common name in a distinguished name, possibly empty."""
     for _tag, content, _whole in items(_first(name)):
         pair = items(_first(content))
         if len(pair) >= 2 and pair[0][1] == _COMMON_NAME:

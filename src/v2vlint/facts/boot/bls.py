@@ -45,7 +45,7 @@ class BlsEntry:
 
 @dataclass(frozen=True, slots=True)
 class BlsEntries:
-    """All entries of all folders that loaders look in. ``machine_id`` is the guest's own, empty while it has none (a template)."""
+    """All entries of all folders that loaders read. ``machine_id`` is the guest's own, empty while it has none (a template)."""
 
     entries: tuple[BlsEntry, ...] = ()
     machine_id: str = ""
@@ -53,7 +53,7 @@ class BlsEntries:
 
 @provides
 def parse_bls(fs: GuestFS) -> BlsEntries:
-    """Entries below every known folder; one seen through a second path (a link or bind) counts once per path."""
+    """Entries below every known folder; one that is visible under two paths (a link or bind mount) counts once per path."""
     entries = tuple(entry for folder in FOLDERS for entry in bls_folder(fs, folder))
     text = fs.text("/etc/machine-id")
     own = text.content.strip() if text else ""
@@ -61,7 +61,7 @@ def parse_bls(fs: GuestFS) -> BlsEntries:
 
 
 def bls_folder(fs: GuestFS, folder: str) -> tuple[BlsEntry, ...]:
-    """The entries in ``folder``, by name; hidden files and other suffixes are no entries."""
+    """The entries in ``folder``, by name; hidden files and other suffixes are ignored."""
     names = [name for name in fs.listdir(folder) if name.endswith(".conf") and not name.startswith(".") and name != ".conf"]
     found = (_read(fs, f"{folder}/{name}") for name in names[:MAX_ENTRIES])
     return tuple(entry for entry in found if entry)
@@ -96,7 +96,7 @@ def _field(line: Line) -> tuple[str, Token] | None:
 
 
 def grub_order(entries: Iterable[BlsEntry]) -> tuple[BlsEntry, ...]:
-    """The order of GRUB's ``blscfg``: file names read as NAME-VERSION-RELEASE, newest first, compared as RPM does."""
+    """The order of GRUB's ``blscfg``: file names are parsed as NAME-VERSION-RELEASE and sorted newest first, compared as RPM does."""
     return tuple(sorted(entries, key=functools.cmp_to_key(_by_nvr), reverse=True))
 
 
@@ -113,7 +113,9 @@ def _nvr(name: str) -> tuple[str, str, str]:
 
 
 def compare_versions(left: str, right: str) -> int:
-    """-1, 0 or 1 as ``left`` is older, equal or newer: digits by value and above letters, ``~`` below everything, a longer one above."""
+    """-1, 0 or 1 as ``left`` is older, equal or newer: numbers compare by value and are newer than letters, ``~`` is oldest, and the longer
+    one is newer.
+    """
     a, b = _SEGMENT.findall(left), _SEGMENT.findall(right)
     for one, two in zip(a, b, strict=False):
         newer, older = _segment(one), _segment(two)
@@ -132,7 +134,7 @@ def _segment(text: str) -> tuple[int, int, str]:
 
 @dataclass(frozen=True, slots=True)
 class SpecKey:
-    """What the specification sorts by. ``left`` are the boot attempts that remain (-1: they are not counted), ``done`` those made."""
+    """The specification's sort key. ``left`` is the number of boot attempts that remain (-1: not counted), ``done`` the number made."""
 
     id: str
     sort_key: str = ""
@@ -143,12 +145,14 @@ class SpecKey:
 
     @property
     def bad(self) -> bool:
-        """Whether the attempts are used up: ``+0`` in the file name."""
+        """Whether no attempts remain: ``+0`` in the file name."""
         return self.left == 0
 
 
 def spec_compare(a: SpecKey, b: SpecKey) -> int:
-    """The order of systemd-boot's menu: those with ``sort-key`` first (by key, machine id, newest version), others by id, highest first."""
+    """The order of systemd-boot's menu: entries with ``sort-key`` first (by key, machine id, newest version), then the others by id,
+    highest first.
+    """
     if a.bad != b.bad:
         return 1 if a.bad else -1
     if bool(a.sort_key) != bool(b.sort_key):

@@ -1,6 +1,6 @@
-"""Which boot loader starts the guest, from which configuration, and what it boots by default.
+"""Which boot loader starts the guest, which configuration it reads, and what it boots by default.
 
-Several loaders and configurations may lie around; which one is live follows from the firmware, the boot sector and what is installed.
+A guest may contain several loaders and configurations; the firmware, the boot sector and the installed files decide which one is live.
 """
 
 from __future__ import annotations
@@ -54,10 +54,10 @@ class Unused:
 
 @dataclass(frozen=True, slots=True)
 class Bootloader:
-    """``menus`` are the menus that may come up, the likeliest first: one, or one per firmware when both can start the guest.
+    """``menus`` are the menus that may appear, the likeliest first: one, or one per firmware when both can start the guest.
 
     No menu means that no supported loader was found; ``reason`` then says what was looked for, and ``other`` names a loader whose
-    configuration is not understood (``lilo``, ``zipl``…). ``elsewhere`` says that filesystems outside this root may hold the
+    configuration is not understood (``lilo``, ``zipl``…). ``elsewhere`` says that filesystems outside this root may contain the
     configuration (of another operating system's loader). ``mkconfig`` is the guest's own grub-mkconfig, empty when it has none.
     """
 
@@ -80,7 +80,7 @@ class Bootloader:
 
     @property
     def default(self) -> BootEntry | None:
-        """The default entry, or None when that cannot be decided; see ``default_reason``."""
+        """The default entry, or None when it cannot be determined; see ``default_reason``."""
         return self.menus[0].default if self.menus else None
 
     @property
@@ -95,18 +95,18 @@ class Bootloader:
 
     @property
     def defaults(self) -> tuple[BootEntry, ...]:
-        """The default entries of all menus that may come up, each once."""
+        """The default entries of all menus that may appear, each once."""
         return tuple(dict.fromkeys(menu.default for menu in self.menus if menu.default))
 
     @property
     def all_entries(self) -> tuple[BootEntry, ...]:
-        """The entries of all menus that may come up, each once; other operating systems' are left out."""
+        """The entries of all menus that may appear, each once, without those of other operating systems."""
         return tuple(dict.fromkeys(entry for menu in self.menus for entry in menu.entries if not entry.foreign))
 
 
 @provides
 def find_bootloader(fs: GuestFS, blocks: BlockTable, efi: Efi, firmware: Firmware, os: OsInfo) -> Bootloader:
-    """The live loader of a Linux guest, as it reads its files: none replays the journal of a filesystem that was copied while in use."""
+    """The live loader of a Linux guest. Files are read as loaders read them, without replaying journals."""
     fs = fs.as_it_lies()
     finder = _Finder(GrubFiles(fs, blocks, os.family in _PATCHED, by_name=os.family == "rhel"), efi, firmware, os)
     menus = list(finder.live())
@@ -145,7 +145,7 @@ class _Finder:
         return self.files.fs
 
     def live(self) -> Iterator[BootMenu]:
-        """The menus that may come up, the likeliest first; one configuration counts once.
+        """The menus that may appear, the likeliest first; one configuration counts once.
 
         Disks that no firmware starts may belong to a guest whose hypervisor reads its configuration (pygrub) or loads its kernel.
         """
@@ -168,7 +168,7 @@ class _Finder:
         return self._modern() or self.fs.exists("/boot/grub/stage2")
 
     def _bios(self, firmware: str) -> BootMenu | None:
-        """By the boot sector's owner when known, else GRUB 2, GRUB legacy and EXTLINUX in that order."""
+        """By the owner of the boot sector if known, else GRUB 2, GRUB legacy and EXTLINUX in that order."""
         chain = self.firmware.chain
         finders = [self._grub2, self._legacy, self._extlinux]
         if self.firmware.loader == "syslinux" or (chain and chain.code not in ("grub2", "grub-legacy", "none") and not self._bios_grub()):
@@ -190,7 +190,7 @@ class _Finder:
         return legacy_menu(self.files, found, firmware) if found else None
 
     def _legacy_configs(self) -> tuple[str, ...]:
-        """The file that is written into its stages, where these are read; else the usual ones."""
+        """The file whose path is embedded in its stages if they can be read, else the usual ones."""
         chain = self.firmware.chain
         home = self.files.blocks.named(chain.partition) if chain and chain.loader == "grub-legacy" and chain.config else None
         seen = self.files.blocks.raw(home) if home else None
@@ -217,7 +217,7 @@ class _Finder:
 
     @property
     def _fallback(self) -> EfiImage | None:
-        """The program that new firmware starts; nearly all firmware has 64 bits, whatever the guest has."""
+        """The program at the fallback path, which new firmware starts; nearly all firmware is 64-bit, even for a 32-bit guest."""
         wide = self.efi.fallback("x86_64") if self.os.arch == "i386" else None
         return wide or self.efi.fallback(self.os.arch)
 
@@ -230,7 +230,7 @@ class _Finder:
 
     @property
     def not_read(self) -> str:
-        """The loader that UEFI starts, when its configuration is not read; empty otherwise."""
+        """The loader that UEFI starts, if its configuration is not supported; empty otherwise."""
         kind = self._first_program() if self.firmware.only == "uefi" and self.efi.images else ""
         return kind if kind in _ON_ESP else ""
 
@@ -245,7 +245,7 @@ class _Finder:
         return BootMenu("uki", "uefi", WholeFile(path), (found.entry,), found.entry, reason, (path,))
 
     def _uefi_grub(self) -> BootMenu | None:
-        """By what is in the program that starts, where that can be read. Else the ESP's configuration is taken for what it reads."""
+        """According to the program that starts, if it can be read; otherwise the ESP's configuration is assumed to be the one it reads."""
         image = self._grub_image()
         if image and image.legacy:
             return self._legacy_program(image)
@@ -259,7 +259,7 @@ class _Finder:
                 return menu
             menus += [menu] if menu and menu.stops else []
         if menus:
-            # Only the distribution's own program, which shim starts, surely reads this file: another one has its prefix inside.
+            # Only the distribution's own program, started by shim, certainly reads this file: any other has its own prefix embedded.
             signed = any(image.kind == "shim" for image in self.efi.images)
             return (
                 menus[0] if signed else replace(menus[0], stops="", default_reason=f"{menus[0].stops}; whether GRUB reads it is not known")
@@ -278,7 +278,7 @@ class _Finder:
         return menu if menu.entries else None
 
     def _syslinux(self) -> BootMenu:
-        """SYSLINUX for EFI, in the order of its search (seen with version 6.04 in OVMF). It reads its own partition only."""
+        """SYSLINUX for EFI, in its search order (observed with version 6.04 in OVMF). It reads its own partition only."""
         fallback = self._fallback
         image = fallback if fallback and fallback.kind == "syslinux" else next(one for one in self.efi.images if one.kind == "syslinux")
         names = ("extlinux.conf", f"sysl{image.machine or 'x64'}.cfg", "syslinux.cfg")
@@ -291,7 +291,7 @@ class _Finder:
         return BootMenu("extlinux", "uefi", WholeFile(image.path), (), None, stops, (), stops=stops)
 
     def _legacy_program(self, image: EfiImage) -> BootMenu:
-        """GRUB legacy for EFI reads the file beside it that is called as itself, but for the ending, and nothing else."""
+        """GRUB legacy for EFI reads only the file beside it with its own name and another extension."""
         path = self.efi.own_config(image)
         if path and (menu := legacy_menu(self.files, path, "uefi")):
             return menu
@@ -303,7 +303,7 @@ class _Finder:
         return GrubProgram(firmware, self.os.arch, self.os.family, path, build)
 
     def _grub_image(self) -> EfiImage | None:
-        """The GRUB that the fallback program is, or that shim starts beside itself, else that of the distribution's folder."""
+        """The GRUB that is the fallback program, or that shim starts from its own folder, else that in the distribution's folder."""
         fallback = self._fallback
         if fallback and fallback.kind == "grub":
             return fallback

@@ -1,4 +1,4 @@
-"""What the guest can start: the loader's entries joined with the kernels that are really installed."""
+"""What the guest can start: the loader's entries joined with the installed kernels."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from v2vlint.model.place import Where, WholeFile
 
 @dataclass(frozen=True)
 class BootChoice:
-    """One thing that can be started.
+    """Something that can be started.
 
-    ``kernel`` is None when the file ``kernel_path`` does not exist. ``initrds`` are the paths the loader loads, which may not exist.
+    ``kernel`` is None when the file ``kernel_path`` does not exist. ``initrds`` are the paths that the loader loads, which may not exist.
     ``where`` is the place that names it: the loader's entry, or the kernel's file when there is no loader configuration. ``unreadable``
-    says why files it names may exist unseen: the filesystem of /boot could not be opened.
+    says why missing files may exist after all: the filesystem of /boot could not be opened.
     """
 
     title: str
@@ -40,7 +40,7 @@ class BootChoice:
 
     @property
     def initrd_where(self) -> WholeFile | None:
-        """The file of the image proper: the last one loaded, microcode comes before it."""
+        """The place of the initramfs proper: the last file loaded, after microcode."""
         return WholeFile(self.initrds[-1]) if self.initrds else None
 
     def values(self, *names: str) -> tuple[tuple[str, KernelArg], ...]:
@@ -50,9 +50,10 @@ class BootChoice:
 
 @dataclass(frozen=True)
 class BootChoices:
-    """``defaults`` boot unattended: one, or one for each firmware that may start the guest. ``others`` must be chosen; rescue entries last.
+    """``defaults`` boot unattended: one, or one for each firmware that may start the guest. ``others`` must be chosen; rescue entries come
+    last.
 
-    ``assumed`` says that no configuration tells the default, so that the first candidate stands for it; ``reason`` explains.
+    ``assumed`` says that no configuration determines the default, so that the first candidate stands for it; ``reason`` explains.
     """
 
     defaults: tuple[BootChoice, ...] = ()
@@ -68,7 +69,7 @@ class BootChoices:
 
 @provides
 def find_boot_choices(fs: GuestFS, bootloader: Bootloader, kernels: Kernels) -> BootChoices:
-    """Join the live loader's entries with the kernels; without a loader the newest kernel is assumed to be started."""
+    """Join the live loader's entries with the kernels; without a loader, the newest kernel is assumed to be started."""
     entries = [entry for entry in bootloader.all_entries if entry.kernel]
     if not entries:
         choices = tuple(_by_convention(fs, kernels))
@@ -88,7 +89,7 @@ def _others(fs: GuestFS, kernels: Kernels, entries: Iterable[BootEntry], default
 
 
 def _distinct(choices: Iterable[BootChoice]) -> tuple[BootChoice, ...]:
-    """One choice per kernel and initramfs; of several, one that is no rescue entry."""
+    """One choice per kernel and initramfs, preferably one that is not a rescue entry."""
     found: dict[tuple[str, tuple[str, ...]], BootChoice] = {}
     for choice in choices:
         key = (choice.kernel_path, choice.initrds)

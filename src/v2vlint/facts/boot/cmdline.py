@@ -1,7 +1,7 @@
-"""Kernel command lines: their arguments with places (kernel-parameters(7), bootparam(7)), wherever they were written.
+"""Kernel command lines: their arguments with places (kernel-parameters(7), bootparam(7)), from any source.
 
-An argument is ``name`` or ``name=value``; double quotes protect blanks. Where an argument is given twice, the last one counts for
-``root=`` and ``resume=``, while ``rd.lvm.lv=`` or ``console=`` add up.
+An argument is ``name`` or ``name=value``; double quotes protect blanks. If an argument is repeated, the last one counts for ``root=`` and
+``resume=``, while ``rd.lvm.lv=`` or ``console=`` add up.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ class KernelArg:
 
 
 def last_arg(args: Iterable[KernelArg], name: str) -> KernelArg | None:
-    """The argument ``name`` that counts: the last one."""
+    """The effective argument ``name``: the last one."""
     return next((arg for arg in reversed(tuple(args)) if arg.name == name), None)
 
 
@@ -48,7 +48,7 @@ def all_args(args: Iterable[KernelArg], *names: str) -> tuple[KernelArg, ...]:
 
 
 def split_args(line: Located) -> tuple[KernelArg, ...]:
-    """The arguments of a command line; beyond :data:`MAX_ARGS` they are dropped, as the kernel's own buffer would."""
+    """The arguments of a command line; those beyond :data:`MAX_ARGS` are dropped, as the kernel's own buffer would."""
     args: list[KernelArg] = []
     for start, end in _words(line.text):
         if len(args) >= MAX_ARGS:
@@ -58,14 +58,14 @@ def split_args(line: Located) -> tuple[KernelArg, ...]:
 
 
 def plain_args(line: str, where: Where) -> tuple[KernelArg, ...]:
-    """The arguments of a command line that is no text in a file (a section of a UKI): all of them are at ``where``."""
+    """The arguments of a command line that is not in a text file (a section of a UKI): all of them are at ``where``."""
     source = GuestText("", line)
     args = split_args(literal(source, 0, len(line)))
     return tuple(KernelArg(arg.name, arg.value, where) for arg in args)
 
 
 def word_args(words: Iterable[Located], where: Where | None = None) -> tuple[KernelArg, ...]:
-    """Arguments of words that are split and unquoted already; those that are written in no file are at ``where``."""
+    """Arguments from words that are already split and unquoted; those that come from no file are at ``where``."""
     return tuple(_arg(word, where) for word in words if word)
 
 
@@ -109,7 +109,7 @@ class KernelCmdline:
 
 @provides
 def parse_kernel_cmdline(fs: GuestFS) -> KernelCmdline:
-    """The guest's ``/etc/kernel/cmdline``; a missing file is an empty one. Lines starting with ``#`` are comments."""
+    """The guest's ``/etc/kernel/cmdline``. A missing file counts as empty; lines starting with ``#`` are comments."""
     text = fs.text(KERNEL_CMDLINE)
     if text is None:
         return KernelCmdline()

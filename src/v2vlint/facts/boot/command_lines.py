@@ -1,4 +1,4 @@
-"""Every place where a kernel command line is written, so that one change can be made in all of them: live entries and their sources."""
+"""Every place of a kernel command line, so that a change can be made in all of them: live entries and their sources."""
 
 from __future__ import annotations
 
@@ -31,9 +31,9 @@ class Padding:
 
 @dataclass(frozen=True, slots=True)
 class CommandLines:
-    """``live`` are the arguments of this guest's menu entries, ``sources`` those that generators will write into the next ones.
+    """``live`` are the arguments of this guest's menu entries, ``sources`` those that generators will write into future ones.
 
-    An argument reached through a variable, or read by several entries, is there once per place.
+    An argument reached through a variable, or used by several entries, is included once per place.
     """
 
     live: tuple[KernelArg, ...] = ()
@@ -45,15 +45,15 @@ class CommandLines:
         return tuple(arg for arg in (*self.live, *self.sources) if arg.name == name and arg.value == value)
 
     def replace_value(self, name: str, old: str, new: str) -> tuple[ReplaceText, ...]:
-        """Edits giving ``name`` the value ``new`` wherever it has ``old``; none when one of the places cannot be edited."""
+        """Edits that give ``name`` the value ``new`` wherever it has ``old``; none when one of the places cannot be edited."""
         return self._edit(self.uses(name, old), lambda arg: arg.value_at, new)
 
     def replace_arg(self, name: str, value: str, text: str) -> tuple[ReplaceText, ...]:
-        """Edits putting ``text`` (may be empty) in place of the whole argument wherever it has this value."""
+        """Edits that replace the whole argument with ``text`` (may be empty) wherever it has this value."""
         return self._edit(self.uses(name, value), lambda arg: arg.token, text)
 
     def append(self, args: Iterable[KernelArg], text: str) -> tuple[ReplaceText, ...]:
-        """Edits inserting ``text`` after each of ``args``; none when one of the places cannot be edited."""
+        """Edits that insert ``text`` after each of ``args``; none when one of the places cannot be edited."""
         tokens = [arg.token for arg in dict.fromkeys(args)]
         if not all(tokens):
             return ()
@@ -67,7 +67,7 @@ class CommandLines:
         return self._balanced([ReplaceText(token.where, token.value, text) for token in tokens if token])
 
     def _balanced(self, edits: list[ReplaceText]) -> tuple[ReplaceText, ...]:
-        """GRUB saves its environment block in place: what an edit adds there is taken from the padding."""
+        """The edits, with a GRUB environment block kept at its size, as GRUB saves it in place: additions are taken from the padding."""
         for padding in self.paddings:
             mine = [edit for edit in edits if edit.where.path == padding.end.path]
             grow = sum(len(edit.text.encode()) - len(edit.expect.encode("utf-8", "surrogateescape")) for edit in mine)
@@ -108,7 +108,7 @@ def _padding(text: GuestText | None) -> Padding | None:
 
 
 def _generators(fs: GuestFS, bootloader: Bootloader) -> list[KernelArg]:
-    """Arguments in the settings of further generators: Debian's update-grub (legacy), Alpine's and Debian's update-extlinux."""
+    """Arguments in the settings of other generators: Debian's update-grub (legacy), Alpine's and Debian's update-extlinux."""
     legacy = [menu.config.path for menu in bootloader.menus if menu.loader == "grub-legacy"]
     found = [arg for path in legacy for arg in _commented(fs.text(path))]
     lines = (*_values(fs, _ALPINE, "default_kernel_opts"), *_values(fs, _EXTLINUX, "EXTLINUX_ROOT", "EXTLINUX_PARAMETERS"))

@@ -1,4 +1,4 @@
-"""On which terminals a login is started: ``/etc/inittab`` (inittab(5)), upstart jobs, systemd getty units."""
+"""The terminals that offer a login: ``/etc/inittab`` (inittab(5)), upstart jobs, systemd getty units."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _UNIT = re.compile(r"(?:serial-|console-)?getty@([\w-]+)\.service")
 
 @dataclass(frozen=True, slots=True)
 class Console:
-    """A terminal with a login. ``name`` knows its place when it is written in a file; ``where`` is the unit or link otherwise."""
+    """A terminal with a login. ``name`` has its place when a file contains it; otherwise ``where`` is the unit or link."""
 
     name: str
     where: Where
@@ -39,7 +39,7 @@ class Consoles:
 
 @provides
 def find_consoles(fs: GuestFS) -> Consoles:
-    """The guest's consoles; absent files name none. Consoles that systemd's generator adds for ``console=`` are not listed."""
+    """The guest's consoles. Missing files count as empty; consoles that systemd's generator adds for ``console=`` are not included."""
     found: list[Console] = []
     inittab = fs.text("/etc/inittab")
     for line in inittab.lines() if inittab else ():

@@ -34,7 +34,7 @@ class DeviceMap:
 
 @provides
 def parse_device_map(fs: GuestFS) -> DeviceMap:
-    """The guest's device maps; absent files are empty ones."""
+    """The guest's device maps. Missing files count as empty."""
     paths = {fs.resolve(path): path for path in reversed(PATHS) if fs.is_file(path)}
     found: list[DriveMapping] = []
     for path in sorted(paths.values()):

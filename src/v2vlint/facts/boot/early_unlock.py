@@ -1,4 +1,4 @@
-"""What the initramfs of the default entry opens by itself, before the guest's own crypttab is read."""
+"""What the initramfs of the default entry opens itself, before the guest's own crypttab is read."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _OTHERWISE = frozenset({"rd.luks.uuid", "rd_LUKS_UUID", "rd.luks.name", "luks.uu
 
 @dataclass(frozen=True, slots=True)
 class EarlyUnlock:
-    """The mappings in the image that is loaded; none when it cannot be told which one that is, or the mover makes a new one.
+    """The mappings in the image that is loaded; none when the image is unknown, or the mover rebuilds it.
 
     ``certain``: it is loaded by default, and no argument of the command line opens devices in another way.
     """
@@ -34,7 +34,7 @@ class EarlyUnlock:
         return any(mapping.name == name for mapping in self.mappings)
 
     def key(self, layer: BlockDevice, devices: Devices) -> str:
-        """What in the image opens the LUKS device ``layer`` without anybody, as text; empty when it asks for a passphrase."""
+        """What in the image opens the LUKS device ``layer`` unattended, as text; empty when it asks for a passphrase."""
         if self.image is None:
             return ""
         mapping = next((one for one in self.mappings if layer.name in _opened(one, devices)), None)
@@ -42,7 +42,7 @@ class EarlyUnlock:
 
 
 def _opened(mapping: EarlyMapping, devices: Devices) -> tuple[str, ...]:
-    """Names of what is inside the device that ``mapping`` is made from."""
+    """Names of the content of the device that ``mapping`` is made from."""
     container = devices.resolve(mapping.source)
     inside = (one.name for one in devices.blocks.children(container.name)) if container else ()
     return (f"luks-{mapping.source.removeprefix('UUID=')}", *inside)
@@ -50,7 +50,7 @@ def _opened(mapping: EarlyMapping, devices: Devices) -> tuple[str, ...]:
 
 @provides
 def find_early_unlock(store: FactStore) -> EarlyUnlock:
-    """Never unknown: who asks must not become so because of a boot menu."""
+    """Never unknown: a boot menu that cannot be read must not make the rules that use this unknown."""
     try:
         boot = store.get(DefaultBoot)
         path = boot.path

@@ -1,6 +1,6 @@
-r"""The EFI system partition: which programs lie on it and what they are (UEFI specification, section 3.5.1.1: ``\EFI\BOOT\BOOTX64.EFI``).
+r"""The EFI system partition: the programs on it and what they are (UEFI specification, section 3.5.1.1: ``\EFI\BOOT\BOOTX64.EFI``).
 
-What is registered in the firmware's NVRAM is not on the disks and not known here.
+Entries in the firmware's NVRAM are not on the disks and not known here.
 """
 
 from __future__ import annotations
@@ -77,7 +77,7 @@ class Efi:
     """The ESP. ``mount`` is empty when there is none, or when it is not mounted anywhere (``device`` then names it, if there is one).
 
     ``images`` are all programs below ``\\EFI``; ``configs`` the ``grub.cfg`` (or ``grub.conf``) files beside them. ``hidden`` says why
-    firmware, which knows no RAID, LVM or encryption, does not see it.
+    firmware, which supports no RAID, LVM or encryption, cannot see it.
     """
 
     mount: str = ""
@@ -88,12 +88,12 @@ class Efi:
 
     @property
     def where(self) -> Where:
-        """The place of findings about the ESP as such."""
+        """The place of findings about the ESP as a whole."""
         return WholeFile(f"{self.mount.rstrip('/')}/EFI") if self.mount else Device(self.device or "disk1", "partition table")
 
     @property
     def vendors(self) -> tuple[str, ...]:
-        r"""The directories below ``\EFI`` that hold programs, except ``BOOT``, by name."""
+        r"""The directories below ``\EFI`` that contain programs, except ``BOOT``, by name."""
         folders = {image.folder.rsplit("/", 1)[1] for image in self.images if image.folder.count("/") == self._depth + 2}
         return tuple(sorted(folder for folder in folders if folder.lower() not in ("boot", "linux")))
 
@@ -102,7 +102,7 @@ class Efi:
         return self.mount.rstrip("/").count("/")
 
     def fallback(self, arch: str) -> EfiImage | None:
-        r"""``\EFI\BOOT\BOOTX64.EFI`` (or that of ``arch``); an unknown architecture takes any."""
+        r"""``\EFI\BOOT\BOOTX64.EFI`` (or that of ``arch``); for an unknown architecture, any."""
         return next((image for image in self._fallbacks(arch) if not image.problem), None)
 
     def own_config(self, image: EfiImage) -> str:
@@ -248,7 +248,7 @@ def _by_content(stream: BinaryIO) -> str:
 
 
 def boot_mounts(fs: GuestFS, blocks: BlockTable) -> tuple[str, ...]:
-    """Where extended boot loader partitions (XBOOTLDR) are mounted."""
+    """The mount points of extended boot loader partitions (XBOOTLDR)."""
     found = (mount for device in blocks if device.part_type == XBOOTLDR_TYPE for mount in mounts_of(fs, device))
     extra = ("/boot",) if "loader" in lower_names(fs, "/boot") else ()
     return tuple(dict.fromkeys((*found, *extra)))

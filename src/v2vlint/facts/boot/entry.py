@@ -1,4 +1,4 @@
-"""What every boot loader's menu looks like to the rest of v2vlint."""
+"""The common form of every boot loader's menu."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ _RESCUE = re.compile(r"\b(?:rescue|recovery mode|recovery|failsafe|fallback|sing
 class BootEntry:
     """One menu entry.
 
-    ``kernel`` and ``initrds`` are guest paths (``/boot/vmlinuz-…``), translated from the loader's own view; they may name files that do
-    not exist. ``kernel`` is empty for entries that start something else (``chainload``, firmware setup). ``id`` is the loader's
-    identifier, ``position`` GRUB's number (``0``, ``1>2``). A ``foreign`` entry boots another operating system's filesystem. A
-    ``conditional`` entry exists only under a condition that the bytes do not decide. ``uki`` are the sections of a unified kernel
-    image; then ``kernel`` is that image and its initrd is the section ``.initrd``. ``unknown_command`` is a command of the entry that the
-    loader does not have, at ``unknown_at``.
+    ``kernel`` and ``initrds`` are guest paths (``/boot/vmlinuz-…``), translated from the loader's own view; the files may not exist.
+    ``kernel`` is empty for entries that start something else (``chainload``, firmware setup). ``id`` is the loader's identifier,
+    ``position`` GRUB's number (``0``, ``1>2``). A ``foreign`` entry boots another operating system's filesystem. A ``conditional`` entry
+    exists only under a condition that cannot be determined from the disks. ``uki`` are the sections of a unified kernel image; then
+    ``kernel`` is that image and its initrd is the section ``.initrd``. ``unknown_command`` is a command of the entry that the loader does
+    not have, at ``unknown_at``.
     """
 
     title: str
@@ -47,7 +47,7 @@ class BootEntry:
     unknown_at: Span | None = None
 
     def arg(self, name: str) -> KernelArg | None:
-        """The kernel argument ``name`` that counts (the last one)."""
+        """The effective (last) kernel argument ``name``."""
         return last_arg(self.args, name)
 
     def all(self, *names: str) -> tuple[KernelArg, ...]:
@@ -56,7 +56,7 @@ class BootEntry:
 
     @property
     def root(self) -> KernelArg | None:
-        """The ``root=`` argument (Gentoo's ``real_root=`` wins where present)."""
+        """The ``root=`` argument (Gentoo's ``real_root=`` takes precedence)."""
         return self.arg("real_root") or self.arg("root")
 
     @property
@@ -72,7 +72,7 @@ class BootEntry:
 
     @property
     def has_initrd(self) -> bool:
-        """Whether an initramfs is given, as a file or inside the unified kernel image."""
+        """Whether it loads an initramfs, from a file or from the unified kernel image."""
         return bool(self.initrds) or any(section.name == ".initrd" for section in self.uki)
 
     def __str__(self) -> str:
@@ -81,11 +81,11 @@ class BootEntry:
 
 @dataclass(frozen=True, slots=True)
 class BootMenu:
-    """What one loader offers when started by ``firmware`` (``bios``, ``uefi``, or empty when either may start it).
+    """The menu of one loader when started by ``firmware`` (``bios``, ``uefi``, or empty when either may start it).
 
-    ``loader`` is ``grub2``, ``grub-legacy``, ``systemd-boot``, ``extlinux``, ``uki`` or ``efi-stub``. ``default`` is None when it is
-    undecidable or absent; ``default_reason`` says how it was found or why not. ``files`` are all configuration files read, the main one
-    first. ``stops`` says why the loader certainly comes to no menu, and waits at its prompt.
+    ``loader`` is ``grub2``, ``grub-legacy``, ``systemd-boot``, ``extlinux``, ``uki`` or ``efi-stub``. ``default`` is None when it cannot be
+    determined or does not exist; ``default_reason`` says how it was found or why not. ``files`` are all configuration files read, the main
+    one first. ``stops`` says why the loader certainly shows no menu and waits at its prompt instead.
     """
 
     loader: str
@@ -100,7 +100,9 @@ class BootMenu:
 
 
 def kernel_version(*paths: str) -> str:
-    """The kernel release in the first path that shows one (``/boot/vmlinuz-6.1.0-13-amd64`` → ``6.1.0-13-amd64``), or an empty string."""
+    """The kernel release in the first path that contains one (``/boot/vmlinuz-6.1.0-13-amd64`` → ``6.1.0-13-amd64``), or an empty
+    string.
+    """
     for path in paths:
         name = path.rsplit("/", 1)[-1]
         for match in (_MODULES.match(path), _VERSION.fullmatch(name), _INSTALLED.search(path)):

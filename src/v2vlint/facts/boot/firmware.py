@@ -1,4 +1,4 @@
-"""With which firmware a guest can start from its own disks: BIOS boot code, the BIOS boot partition, the ESP's programs."""
+"""Which firmware can start a guest from its own disks: BIOS boot code, the BIOS boot partition, the ESP's programs."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ _LOADERS = frozenset({"shim", "grub", "systemd-boot", "uki", "linux", "refind", 
 
 @dataclass(frozen=True, slots=True)
 class Firmware:
-    """``bios`` and ``uefi`` say whether the disks can be started that way; None when the bytes do not decide. The reasons are words.
+    """``bios`` and ``uefi`` say whether the disks can be started that way; None when that cannot be determined. The reasons are text.
 
-    ``boot_disk`` is the 0-based disk the BIOS must start from (that with the guest's boot code), ``esp_disk`` that of the ESP; None when
-    there is none. ``chain`` is the way from that disk's boot sector on, which may lead nowhere.
+    ``boot_disk`` is the 0-based disk that the BIOS must start from (the one with the guest's boot code), ``esp_disk`` the one with the ESP;
+    None when there is none. ``chain`` is the boot chain that starts in that disk's boot sector, which may lead nowhere.
     """
 
     bios: bool | None
@@ -48,7 +48,7 @@ class Firmware:
 
 @provides
 def find_firmware(fs: GuestFS, blocks: BlockTable, efi: Efi, os: OsInfo) -> Firmware:
-    """What the block table and the ESP show."""
+    """Determine it from the block table and the ESP."""
     bios, bios_reason, chain = _bios(fs, blocks)
     uefi, uefi_reason = _uefi(blocks, efi, os)
     if uefi is False and (unread := _other_fat(fs, blocks, efi)) is not None:
@@ -59,7 +59,7 @@ def find_firmware(fs: GuestFS, blocks: BlockTable, efi: Efi, os: OsInfo) -> Firm
 
 
 def _bios(fs: GuestFS, blocks: BlockTable) -> tuple[bool | None, str, BootChain | None]:
-    """The disk that starts, that of /boot if possible; where none does, the one that comes nearest."""
+    """The disk that starts, if possible the one with /boot; if none does, the one that gets furthest."""
     if not blocks.chains:
         return None, "no boot sector is known", None
     home, order = _home(fs, blocks), (True, None, False)
@@ -77,7 +77,7 @@ def _home(fs: GuestFS, blocks: BlockTable) -> int | None:
 
 
 def _other_fat(fs: GuestFS, blocks: BlockTable, efi: Efi) -> BlockDevice | None:
-    """A FAT that may be an ESP although its type does not say so: UEFI asks no type."""
+    """A FAT that may be an ESP although its type does not say so: UEFI ignores the type."""
     if efi.device or efi.mount:
         return None
     return next((one for one in blocks if one.fs_type == "vfat" and one.part_type in _FAT_TYPES and not mounts_of(fs, one)), None)

@@ -1,7 +1,7 @@
-"""Roots that nobody names: systemd-gpt-auto-generator(8) takes the partition of the root's type on the disk of the ESP that was booted.
+"""Roots found by their type: systemd-gpt-auto-generator(8) uses the partition of the root type on the disk of the booted ESP.
 
-The generator goes by ``LoaderDevicePartUUID``, which systemd-boot and the stub of unified kernel images set, and which GRUB sets with its
-module bli only. Types: Discoverable Partitions Specification (UAPI.2).
+The generator needs ``LoaderDevicePartUUID``, which systemd-boot and the stub of unified kernel images set, and which GRUB sets only with
+its module bli. Types: Discoverable Partitions Specification (UAPI.2).
 """
 
 from __future__ import annotations
@@ -28,9 +28,10 @@ _NO = ("0", "no", "n", "false", "f", "off")
 
 @dataclass(frozen=True, slots=True)
 class GptAuto:
-    """``runs``: whether the initramfs looks for the root; None when that depends. ``root`` is the partition that it takes, if there is one.
+    """``runs``: whether the initramfs searches for the root; None when that depends on the firmware. ``root`` is the partition it uses, if
+    any.
 
-    ``wanted`` is the type it looks for, as systemd calls it.
+    ``wanted`` is the type it searches for, in systemd's notation.
     """
 
     runs: bool | None
@@ -39,7 +40,7 @@ class GptAuto:
 
 
 def gpt_auto(blocks: BlockTable, arch: str, loader: str, image: Initramfs | None, args: Iterable[KernelArg]) -> GptAuto:
-    """What becomes of a command line without ``root=``, or with ``root=gpt-auto``."""
+    """The outcome for a command line without ``root=``, or with ``root=gpt-auto``."""
     esp = next(iter(esp_devices(blocks)), None)
     kind = ROOT_TYPES.get(arch, ROOT_TYPES["x86_64"])
     root = _newest(device for device in blocks if device.part_type == kind and device.disk == (esp.disk if esp else 0))
@@ -47,9 +48,9 @@ def gpt_auto(blocks: BlockTable, arch: str, loader: str, image: Initramfs | None
 
 
 def _newest(found: Iterable[BlockDevice]) -> BlockDevice | None:
-    """The partition that udev links as ``/dev/gpt-auto-root``: of several the one whose label is the highest version, the first of equals.
+    """The partition that udev links as ``/dev/gpt-auto-root``: of several, the one whose label is the highest version, the first of equals.
 
-    ``find_gpt_root`` of src/udev/udev-builtin-blkid.c; those with the attribute no-auto are left out.
+    ``find_gpt_root`` of src/udev/udev-builtin-blkid.c, which ignores partitions with the attribute no-auto.
     """
     best: BlockDevice | None = None
     for device in found:
@@ -59,9 +60,9 @@ def _newest(found: Iterable[BlockDevice]) -> BlockDevice | None:
 
 
 def _runs(loader: str, image: Initramfs | None, args: Iterable[KernelArg]) -> bool | None:
-    """The last switch counts, and systemd takes hyphens for underscores (``proc_cmdline_key_streq``).
+    """Whether the generator runs. The last switch counts, and systemd treats hyphens and underscores as equal (``proc_cmdline_key_streq``).
 
-    Any other ``root=``, even an empty one, or a ``roothash=`` ends the search for good. ``gpt-auto-force`` came with version 258.
+    Any other ``root=``, even an empty one, or a ``roothash=`` disables the search. ``gpt-auto-force`` was added in version 258.
     """
     args = tuple(args)
     if image is None or not any(path in image.files for path in GENERATORS):

@@ -1,7 +1,7 @@
-"""Which program is process 1: what ``init=`` or ``/sbin/init`` leads to, not what happens to be installed beside it.
+"""Which program is process 1: the one that ``init=`` or ``/sbin/init`` leads to, not just any that is installed.
 
-The kernel tries ``/sbin/init``, ``/etc/init``, ``/bin/init`` in this order (init/main.c), and initramfs-tools and dracut do the same.
-``init=`` on the command line goes before all of them.
+The kernel tries ``/sbin/init``, ``/etc/init``, ``/bin/init`` in this order (init/main.c), as do initramfs-tools and dracut. ``init=`` on
+the command line takes precedence.
 """
 
 from __future__ import annotations
@@ -39,9 +39,9 @@ _MAX_PROGRAM = 4 << 20
 
 @dataclass(frozen=True, slots=True)
 class Init:
-    """``name`` is systemd, upstart, sysv, openrc, runit, s6, dinit, busybox, finit or shepherd; empty when nothing tells.
+    """``name`` is systemd, upstart, sysv, openrc, runit, s6, dinit, busybox, finit or shepherd; empty when it is unknown.
 
-    ``path`` is the program as it is called, empty when only what is installed decides.
+    ``path`` is the program as it is called, empty when the name follows from the installed files only.
     """
 
     name: str = ""
@@ -50,7 +50,7 @@ class Init:
 
 @provides
 def find_init(fs: GuestFS, store: FactStore) -> Init:
-    """The program named on the default entry's command line, else the first candidate that exists, else what is installed."""
+    """The program on the default entry's command line, else the first candidate that exists, else what is installed."""
     for path in dict.fromkeys((*_asked_for(store), *_CANDIDATES)):
         if fs.is_file(path) and (name := _kind(fs, path)):
             return Init(name, path)
@@ -58,7 +58,7 @@ def find_init(fs: GuestFS, store: FactStore) -> Init:
 
 
 def _asked_for(store: FactStore) -> Iterator[str]:
-    """``init=`` of the default entries. A boot loader that cannot be read names none."""
+    """``init=`` of the default entries; none when the boot loader cannot be read."""
     try:
         defaults = store.get(Bootloader).defaults
     except FactUnavailable:
@@ -67,7 +67,7 @@ def _asked_for(store: FactStore) -> Iterator[str]:
 
 
 def _kind(fs: GuestFS, path: str) -> str:
-    """What the program at ``path`` is; empty when its name and content do not tell."""
+    """The kind of program at ``path``; empty when neither its name nor its content tells."""
     program = (fs.resolve(path) or path).rpartition("/")[2]
     if program.startswith("busybox"):
         return "openrc" if _calls_openrc(fs) else "busybox"
@@ -83,7 +83,7 @@ def _by_content(fs: GuestFS, path: str) -> str:
 
 
 def _called() -> Iterable[tuple[bytes, str]]:
-    """What an init script may start in its place: NixOS' first one ends in systemd, s6-linux-init's is a script as a whole."""
+    """The program that an init script may start: the first stage of NixOS ends in systemd, s6-linux-init's is a script as a whole."""
     return ((b"systemd/systemd", "systemd"), (b"s6-", "s6"), (b"runit", "runit"), (b"openrc", "openrc"))
 
 

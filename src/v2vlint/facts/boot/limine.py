@@ -1,4 +1,4 @@
-"""Limine: ``limine.conf`` since version 8, ``limine.cfg`` with other signs before it (CONFIG.md of Limine)::
+"""Limine: ``limine.conf`` since version 8, ``limine.cfg`` with another syntax before it (CONFIG.md of Limine)::
 
 timeout: 5
 default_entry: 2
@@ -37,7 +37,7 @@ _KERNEL, _ARGS, _MODULE, _IMAGE = ("path", "kernel_path"), ("cmdline", "kernel_c
 
 @dataclass
 class _Item:
-    """An entry; with ``children`` it is a directory, which an ``opened`` one shows."""
+    """An entry; one with ``children`` is a directory, which is shown open if ``opened``."""
 
     title: str
     depth: int
@@ -47,14 +47,14 @@ class _Item:
     children: list[_Item] = field(default_factory=list)
 
     def all(self, names: tuple[str, ...]) -> list[Token]:
-        """What is assigned to any of the keys."""
+        """The values of any of the keys."""
         return [token for name, token in self.values if name in names]
 
 
 def limine_menu(files: GrubFiles, folder: str, mount: str, firmware: str) -> BootMenu | None:
-    """The menu of a Limine in ``folder`` on the partition that the guest mounts at ``mount``; None when no configuration is there.
+    """The menu of a Limine in ``folder`` on the partition that the guest mounts at ``mount``; None when it has no configuration there.
 
-    Which of several configurations it reads depends on its version: then there is no default.
+    The version decides which of several configurations it reads: in that case there is no default.
     """
     places = [folder, *(find_case(files.fs, mount, name) if name else mount for name in FOLDERS)]
     found = tuple(dict.fromkeys(path for name in NAMES for place in places if place and (path := find_case(files.fs, place, name))))
@@ -105,7 +105,7 @@ def _flat(items: list[_Item]) -> Iterator[_Item]:
 
 
 def _shown(items: list[_Item]) -> Iterator[_Item]:
-    """The lines of the menu, closed directories among them."""
+    """The lines of the menu, including closed directories."""
     for item in items[:MAX_ENTRIES]:
         yield item
         if item.opened:

@@ -1,4 +1,4 @@
-"""What must be there for the guest to come up: the devices under its root and under every mount that boot waits for."""
+"""What must exist for the guest to boot: the devices under its root and under every mount that boot waits for."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _VOLUME = re.compile(r"/dev/(?!disk/|mapper/|md/|cciss/|ida/|rd/|mpath/|zvol/|sh
 
 @dataclass(frozen=True, slots=True)
 class NeededMount:
-    """A mount boot waits for: its fstab entry and the names of the block devices under it (empty when they are not known)."""
+    """A mount that boot waits for: its fstab entry and the names of the block devices under it (empty when they are not known)."""
 
     entry: FstabEntry
     devices: frozenset[str]
@@ -33,13 +33,13 @@ class NeededMount:
 
 @dataclass(frozen=True, slots=True)
 class BootNeeds:
-    """``root`` are the devices under the root filesystem, ``mounts`` the entries (the root's included) that block the boot."""
+    """``root`` are the devices under the root filesystem, ``mounts`` the entries (including the root's) that block the boot."""
 
     root: frozenset[str] = frozenset()
     mounts: tuple[NeededMount, ...] = ()
 
     def needs(self, name: str) -> bool:
-        """Whether boot cannot do without the block device called ``name``."""
+        """Whether boot needs the block device called ``name``."""
         return name in self.root or any(name in mount.devices for mount in self.mounts)
 
     def mount_on(self, spec: str) -> NeededMount | None:
@@ -59,7 +59,7 @@ def volume_of(spec: str) -> str:
 
 @provides
 def find_boot_needs(fs: GuestFS, blocks: BlockTable, devices: Devices, bootloader: Bootloader, policy: MountPolicy) -> BootNeeds:
-    """From fstab, the default entry's ``root=`` and the filesystem found as root."""
+    """Determined from fstab, the default entry's ``root=`` and the filesystem found as root."""
     mounts = tuple(
         NeededMount(entry, _under(blocks, devices, entry.device))
         for entry in policy.entries

@@ -34,7 +34,7 @@ _TRANSPORTS = ("virtio_pci", "virtio_mmio", "virtio_ccw")
 
 
 class Means(enum.Enum):
-    """How a module comes to be there when the root disk is looked for."""
+    """How a module becomes available when the root disk is looked for."""
 
     BUILTIN = "is built in"
     IMAGE = "is in the initramfs"
@@ -47,7 +47,9 @@ class Means(enum.Enum):
 
 @dataclass(frozen=True, slots=True)
 class ModuleFate:
-    """The verdict on one module. ``reason`` reads on from the module's name; ``where`` is the place that decides."""
+    """The verdict on one module. ``reason`` continues a sentence that starts with the module's name; ``where`` is the place that
+    decides.
+    """
 
     module: str
     means: Means
@@ -56,7 +58,7 @@ class ModuleFate:
 
     @property
     def usable(self) -> bool | None:
-        """Whether the module drives its device in time; None when that cannot be told."""
+        """Whether the module drives its device in time; None when that is unknown."""
         if self.means is Means.UNKNOWN:
             return None
         return self.means in (Means.BUILTIN, Means.IMAGE, Means.INSTALLED)
@@ -67,7 +69,7 @@ class ModuleFate:
 
 @dataclass(frozen=True, slots=True)
 class DriveFate:
-    """The verdict on something that needs several modules. ``fates`` are those of the best of its alternatives."""
+    """The verdict on a device that needs several modules. ``fates`` are those of the best of its alternatives."""
 
     name: str
     fates: tuple[ModuleFate, ...]
@@ -79,21 +81,21 @@ class DriveFate:
         return False if False in verdicts else None if None in verdicts else True
 
     def failing(self, *means: Means) -> tuple[ModuleFate, ...]:
-        """The modules that are not usable, of the given means (or of any)."""
+        """The modules that are not usable, for one of the given reasons (or for any)."""
         return tuple(fate for fate in self.fates if fate.usable is False and (not means or fate.means in means))
 
     @property
     def unknown(self) -> tuple[ModuleFate, ...]:
-        """The modules that cannot be told."""
+        """The modules whose availability is unknown."""
         return tuple(fate for fate in self.fates if fate.usable is None)
 
 
 @dataclass(frozen=True)
 class BootPath:
-    """One kernel with its initramfs (None: it starts without one) and what keeps modules from loading there.
+    """One kernel with its initramfs (None: it starts without one) and the settings that keep modules from loading there.
 
-    ``rebuilt`` are modules that the mover's rebuild of the image puts in, besides what its generator took in before and what it takes in
-    for the root filesystem; None when the image stays as it is.
+    ``rebuilt`` are the modules that the mover's rebuild of the image adds to those its generator included before and to those for the root
+    filesystem; None when the image stays as it is.
     """
 
     kernel: Kernel
@@ -104,16 +106,16 @@ class BootPath:
     _cache: dict[str, object] = field(default_factory=dict, repr=False, compare=False)
 
     def controller(self, controller: Controller) -> DriveFate:
-        """Whether the disk controller is driven, its transport and the disk driver behind it included."""
+        """Whether the disk controller has drivers, including its transport and the disk driver on top of it."""
         return self.any_of(controller.name, (_completed(modules, controller.prefix) for modules in controller.any_of))
 
     def network(self, nic: Nic) -> DriveFate:
-        """Whether the network card is driven once the root filesystem is there, from the initramfs or from the disk."""
+        """Whether the network card has a driver once the root filesystem is mounted, from the initramfs or from the disk."""
         found = [DriveFate(nic.name, tuple(map(self.installed, modules))) for modules in nic.any_of]
         return min(found, key=_rank, default=DriveFate(nic.name, ()))
 
     def root_filesystem(self, stack: RootStack) -> DriveFate:
-        """Whether the root filesystem can be mounted; no fates when its type is not known."""
+        """Whether the root filesystem can be mounted; without fates when its type is unknown."""
         return self.any_of(stack.fs_type, stack.fs_modules, by_name=True)
 
     def layers(self, stack: RootStack) -> DriveFate:
@@ -121,12 +123,12 @@ class BootPath:
         return DriveFate("root volume", tuple(self.module(name, by_name=True) for name in stack.layer_modules))
 
     def any_of(self, name: str, alternatives: Iterable[tuple[str, ...]], by_name: bool = False) -> DriveFate:
-        """The best of alternative module sets: a usable one, else one that cannot be told, else the one nearest to usable."""
+        """The best of alternative module sets: a usable one, else one that is unknown, else the one with the least missing."""
         found = [DriveFate(name, tuple(self.module(module, by_name=by_name) for module in modules)) for modules in alternatives]
         return min(found, key=_rank, default=DriveFate(name, ()))
 
     def module(self, name: str, by_name: bool = False) -> ModuleFate:
-        """Where ``name`` comes from. ``by_name`` modules are loaded by their name, so that a blacklist does not stop them."""
+        """How ``name`` becomes available. Modules loaded ``by_name`` are not affected by a blacklist."""
         name = normal(name)
         presence = self.kernel.has(name)
         if presence is Presence.BUILTIN or name in self._image_builtin():
@@ -144,7 +146,7 @@ class BootPath:
         return self._blocked(name, by_name) or ModuleFate(name, Means.IMAGE, Means.IMAGE.value, self._image_where())
 
     def installed(self, name: str) -> ModuleFate:
-        """Where ``name`` comes from once the root filesystem is mounted; the guest's own modprobe configuration counts then."""
+        """How ``name`` becomes available once the root filesystem is mounted, subject to the guest's own modprobe configuration."""
         early = self.module(name)
         if early.usable or early.means in (Means.ABSENT, Means.UNKNOWN):
             return early
@@ -152,7 +154,7 @@ class BootPath:
         return late or ModuleFate(early.module, Means.INSTALLED, Means.INSTALLED.value, self.kernel.where)
 
     def _put_in(self, name: str, by_name: bool) -> ModuleFate:
-        """A new image has the guest's own modprobe configuration."""
+        """A new image contains the guest's own modprobe configuration."""
         stopped = self._stopped(name, self.modprobe, self.requires(name), " in the initramfs", by_name)
         return stopped or ModuleFate(name, Means.IMAGE, "is put into the initramfs", self._image_where())
 
@@ -167,7 +169,7 @@ class BootPath:
         return ModuleFate(name, Means.DISK, Means.DISK.value, self._image_where())
 
     def _inside(self, name: str) -> str | None:
-        """None when the image lacks the module, the name of a lacking dependency, or an empty string when all is there."""
+        """None when the image lacks the module, the name of a missing dependency, or an empty string when everything is there."""
         if self.image is None or not self.image.has(name, self.kernel.version):
             return None
         for dependency in self.requires(name):
@@ -179,7 +181,7 @@ class BootPath:
         return name in self._image_builtin() or self.kernel.has(name) is Presence.BUILTIN
 
     def requires(self, name: str) -> tuple[str, ...]:
-        """What ``name`` depends on, by the image's own ``modules.dep`` or else the guest's."""
+        """The dependencies of ``name``, according to the image's own ``modules.dep`` or else the guest's."""
         listed = self._image_dep()
         if listed and normal(name) in listed.deps:
             return listed.deps[normal(name)]
@@ -231,12 +233,12 @@ class BootPath:
         return found if isinstance(found, Modprobe) else Modprobe()
 
     def _place(self, command: ModprobeCommand) -> Where:
-        """The line of the guest's own configuration that was copied into the image, else the image."""
+        """The line of the guest's own configuration that was copied into the image, or else the image."""
         same = (own.where for own in self.modprobe.commands if own.command == command.command and own.name == command.name)
         return next(same, self._image_where())
 
     def forced(self) -> frozenset[str]:
-        """Modules that the image's init loads by name, whatever is blacklisted."""
+        """Modules that the image's init loads by name, in spite of blacklists."""
         found = {normal(value) for value, _ in self.choice.values("rd.driver.pre", "rd.driver.post", "rdloaddriver")}
         if self.image is not None:
             lines = (self.image.text("conf/modules") or "").splitlines()
@@ -248,7 +250,7 @@ class BootPath:
 
 @dataclass(frozen=True)
 class BootPaths:
-    """The boot path of every choice, made when asked for: an initramfs is read only then."""
+    """The boot path of every choice, evaluated on demand: an initramfs is read only then."""
 
     choices: BootChoices
     initramfses: Initramfses
@@ -256,7 +258,7 @@ class BootPaths:
     _known: dict[int, BootPath] = field(default_factory=dict, repr=False, compare=False)
 
     def of(self, choice: BootChoice) -> BootPath | None:
-        """The path of ``choice``; None when its kernel or an initramfs it names does not exist. FactUnavailable: one is unreadable."""
+        """The path of ``choice``; None when its kernel or an initramfs of it does not exist. FactUnavailable when one is unreadable."""
         if choice.kernel is None:
             return None
         if id(choice) not in self._known:
@@ -272,7 +274,7 @@ class BootPaths:
         return (path for choice in self.choices.defaults if (path := self.of(choice)) is not None)
 
     def way_back(self, controllers: Iterable[Controller]) -> BootChoice | None:
-        """An entry other than the defaults that drives every one of ``controllers``: a fallback or rescue image, an older kernel."""
+        """An entry other than the defaults that can drive every one of ``controllers``: a fallback or rescue image, an older kernel."""
         wanted = tuple(controllers)
         for choice in self.choices.others[:MAX_TRIED]:
             try:
@@ -286,12 +288,12 @@ class BootPaths:
 
 @provides
 def find_boot_paths(choices: BootChoices, initramfses: Initramfses, modprobe: Modprobe) -> BootPaths:
-    """Nothing is read before a path is asked for."""
+    """Nothing is read until a path is requested."""
     return BootPaths(choices, initramfses, modprobe)
 
 
 def _completed(modules: tuple[str, ...], prefix: str) -> tuple[str, ...]:
-    """``modules`` with what modules.dep does not say: the bus under a virtio device, the disk driver over a SCSI host."""
+    """``modules`` with dependencies that are not in modules.dep: the bus under a virtio device, the disk driver on top of a SCSI host."""
     names = tuple(map(normal, modules))
     if any(name.startswith("virtio_") for name in names) and not any(name in _TRANSPORTS for name in names):
         names = (*names, "virtio_pci")
@@ -304,7 +306,7 @@ def _rank(fate: DriveFate) -> tuple[int, int, int]:
 
 
 def lacking(kernel: Kernel, alternatives: Iterable[tuple[str, ...]], prefix: str = "") -> tuple[str, ...] | None:
-    """What the kernel itself lacks of the best alternative: nothing, some module names, or None when it cannot be told."""
+    """What the kernel lacks for the best alternative: nothing, some module names, or None when it is unknown."""
     found: list[tuple[str, ...] | None] = []
     for modules in alternatives:
         presence = {name: kernel.has(name) for name in _completed(modules, prefix)}

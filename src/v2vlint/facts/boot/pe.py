@@ -1,6 +1,6 @@
 """PE/COFF images: EFI programs and unified kernel images (PE format; systemd-stub(7) for the sections of a UKI).
 
-Sections are located, never loaded: a UKI's ``.initrd`` may have hundreds of megabytes.
+Sections are located but not loaded: a UKI's ``.initrd`` may have hundreds of megabytes.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ class PeSection:
 class PeImage:
     """The header of an EFI program. ``machine`` is the firmware's suffix (``x64``, ``ia32``, ``aa64``…) or empty.
 
-    ``subsystem`` says what the program is for: 10 is an EFI application, 11 and 12 are EFI drivers, 3 a program for a Windows console.
+    ``subsystem`` is the program's environment: 10 is an EFI application, 11 and 12 are EFI drivers, 3 is the Windows console.
     """
 
     machine: str
@@ -36,9 +36,9 @@ class PeImage:
     subsystem: int = 0
 
     def section(self, name: str) -> PeSection | None:
-        """The section called ``name``: of a unified kernel image with profiles that of the first profile, else that which all share.
+        """The section called ``name``: in a unified kernel image with profiles, that of the first profile, or else the shared one.
 
-        Sections before the first ``.profile`` are shared, those behind one belong to it (UAPI.5, "Multi-profile UKIs").
+        Sections before the first ``.profile`` are shared, those after one belong to it (UAPI.5, "Multi-profile UKIs").
         """
         marks = [index for index, section in enumerate(self.sections) if section.name == ".profile"]
         start, end = (marks[0], marks[1] if len(marks) > 1 else len(self.sections)) if marks else (0, 0)
@@ -47,7 +47,7 @@ class PeImage:
 
 
 def read_pe(stream: BinaryIO) -> PeImage | None:
-    """The header of the image in ``stream``; None when it is no PE image."""
+    """The header of the image in ``stream``; None when it is not a PE image."""
     head = stream.read(64)
     if len(head) < 64 or head[:2] != b"MZ":
         return None
@@ -64,14 +64,14 @@ def read_pe(stream: BinaryIO) -> PeImage | None:
 
 
 def _long_names(stream: BinaryIO, at: int) -> bytes:
-    """The string table behind the symbols, where the name ``/4`` of a section stands for the text at byte 4."""
+    """The string table after the symbols, in which a section named ``/4`` has its name at byte 4."""
     stream.seek(at)
     size = stream.read(4)
     return size + stream.read(min(struct.unpack("<I", size)[0], MAX_NAMES)) if len(size) == 4 else b""
 
 
 def pe_defect(stream: BinaryIO) -> str:
-    """Why nothing can load the image in ``stream``, to be read on from its name; empty when nothing speaks against it."""
+    """Why the image in ``stream`` cannot be loaded, as the continuation of its name; empty when no reason is found."""
     stream.seek(0)
     try:
         image = read_pe(stream)

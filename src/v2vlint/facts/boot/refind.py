@@ -38,7 +38,9 @@ class _Stanza:
 
 
 def refind_menu(files: GrubFiles, folder: str, mount: str, others: Sequence[str]) -> BootMenu:
-    """The menu of the rEFInd in ``folder`` on the ESP at ``mount``. ``others`` are folders below it whose loaders are in its menu, too."""
+    """The menu of the rEFInd in ``folder`` on the ESP at ``mount``. Its menu also includes the loaders in ``others``, folders on the
+    ESP.
+    """
     path = find_case(files.fs, folder, "refind.conf") or f"{folder}/refind.conf"
     text = files.fs.text(path) or GuestText(path, "")
     settings, stanzas = _parsed(text)
@@ -93,7 +95,7 @@ def _stanza(files: GrubFiles, mount: str, text: GuestText, stanza: _Stanza) -> B
 
 
 def _volume(files: GrubFiles, mount: str, words: Sequence[Token]) -> str:
-    """GRUB's name of the partition: by its GUID, its name or its label."""
+    """GRUB's name for the partition given by its GUID, name or label."""
     if not words:
         return files.device_of(f"{mount.rstrip('/')}/EFI")
     name = words[0].value
@@ -108,7 +110,7 @@ def _path(files: GrubFiles, root: str, name: str) -> str:
 
 
 def _kernels(files: GrubFiles, folder: str, mount: str) -> Iterator[BootEntry]:
-    """Kernels at the top and in /boot of what it can read, the newest first in each folder."""
+    """Kernels at the top and in /boot of the filesystems it can read, newest first in each folder."""
     drivers = " ".join(name for top in ("drivers", "drivers_x64", "drivers_aa64") for name in lower_names(files.fs, f"{folder}/{top}"))
     for point, system in files.fs.mounts.items():
         if point != mount and system.type not in _FAT and system.type not in drivers:

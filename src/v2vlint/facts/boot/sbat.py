@@ -1,7 +1,7 @@
-"""Generations of boot programs, by which shim refuses old ones (shim's ``SBAT.md``): the section ``.sbat``, and the levels that revoke.
+"""Generations of boot programs, by which shim refuses outdated ones (shim's ``SBAT.md``): the section ``.sbat``, and revocation levels.
 
-The level that counts is a variable of the firmware. A new machine has none; shim then writes the one that it brings in its section
-``.sbatlevel``, and refuses by it what it loads.
+The level in effect is a variable of the firmware. A new machine has none; shim then writes the one from its own section ``.sbatlevel``, and
+applies it to what it loads.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ PUBLISHED: Mapping[str, int] = {"shim": 4, "grub": 5, "grub.proxmox": 2}
 
 @dataclass(frozen=True, slots=True)
 class Revoked:
-    """``component`` of a program has ``generation``, and ``needed`` is the least that is accepted."""
+    """The ``component`` of a program has ``generation``, and ``needed`` is the lowest accepted one."""
 
     component: str
     generation: int
@@ -38,7 +38,7 @@ def generations(stream: BinaryIO, image: PeImage) -> Mapping[str, int] | None:
 
 
 def automatic_level(stream: BinaryIO, image: PeImage) -> Mapping[str, int]:
-    """The level that a shim writes on a machine without one; empty when it brings none."""
+    """The level that a shim writes on a machine without one; empty when it has none."""
     section = image.section(".sbatlevel")
     data = _whole(stream, section) if section else b""
     if len(data) < 12:
@@ -58,7 +58,7 @@ def _whole(stream: BinaryIO, section: PeSection) -> bytes:
 
 
 def _lines(data: bytes) -> Iterator[tuple[str, int]]:
-    """Component and generation; one that is no number counts as 0, as in C."""
+    """Component and generation; a generation that is not a number counts as 0, as in C."""
     for line in data.decode("ascii", "replace").splitlines()[:MAX_LINES]:
         words = line.strip("\0").split(",")
         if len(words) >= 2 and words[0]:

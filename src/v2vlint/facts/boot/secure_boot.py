@@ -1,6 +1,6 @@
-"""What Secure Boot lets start: programs on the ESP by the firmware's keys, what shim hands on to by its own, kernels by either.
+"""What Secure Boot allows to start: programs on the ESP by the firmware's keys, what shim starts by its own, kernels by either.
 
-From shim's ``shim.c``, ``mok.c``, ``pe.c`` and ``sbat.c``. Keys that were enrolled by hand (MOK) are variables of the source's firmware.
+From shim's ``shim.c``, ``mok.c``, ``pe.c`` and ``sbat.c``. Keys that were enrolled manually (MOK) are variables of the source's firmware.
 """
 
 from __future__ import annotations
@@ -34,7 +34,8 @@ MAX_CERTIFICATES = 16
 @dataclass(frozen=True, slots=True)
 class Program:
     """A signed or unsigned program. ``sbat`` is None when it has no such section; a shim has ``vendor``, the certificates that it trusts,
-    and ``level``, by which it refuses old programs. ``changed`` says that no signature is of what lies there."""
+    and ``level``, its revocation level. ``changed`` says that no signature matches the file's content.
+    """
 
     path: str
     signatures: tuple[PeSignature, ...] = ()
@@ -45,13 +46,13 @@ class Program:
 
     @property
     def signers(self) -> str:
-        """Who issued the certificates that it was signed with, in words."""
+        """The issuers of its signing certificates, as text."""
         return " and ".join(dict.fromkeys(one.authority or "nobody named" for one in self.signatures))
 
 
 @dataclass(frozen=True, slots=True)
 class SecureBootRefusal:
-    """``reason`` reads on from the program's path. It is ``certain`` unless keys decide that are not known here."""
+    """``reason`` continues a sentence that starts with the program's path. It is ``certain`` unless it depends on unknown keys."""
 
     reason: str
     certain: bool = True
@@ -59,9 +60,10 @@ class SecureBootRefusal:
 
 @dataclass(frozen=True)
 class SecureBoot:
-    """``keys`` are those of the target, empty when nothing has to be signed. ``demanded`` is false where only the definition asks for it.
+    """``keys`` are those of the target, empty when nothing has to be signed. ``demanded`` is false if only the definition enables Secure
+    Boot.
 
-    ``first`` is the program that the firmware starts, None when that is not known. ``keeps`` says that enrolled keys travel.
+    ``first`` is the program that the firmware starts, None when it is unknown. ``keeps`` says that enrolled keys travel.
     """
 
     keys: str = ""
@@ -73,7 +75,7 @@ class SecureBoot:
     _known: dict[str, Program] = field(default_factory=dict, repr=False, compare=False)
 
     def of(self, path: str) -> Program:
-        """The program at ``path``, read once."""
+        """The program at ``path``, read only once."""
         if path not in self._known:
             self._known[path] = read_program(self._fs, path) if self._fs else Program(path)
         return self._known[path]
@@ -94,7 +96,7 @@ class SecureBoot:
         return SecureBootRefusal(f"is signed by {program.signers}, which the firmware does not trust")
 
     def by_shim(self, program: Program, shim: Program, *, kernel: bool = False) -> SecureBootRefusal | None:
-        """Why ``shim`` may not start ``program``; a kernel is shown to it by GRUB, and needs no generation then."""
+        """Why ``shim`` may not start ``program``; a kernel is verified on behalf of GRUB, and needs no generation."""
         if (found := _unsigned(program)) is not None:
             return found
         trusted = any(one.leads_to(shim.vendor) for one in program.signatures)
@@ -110,18 +112,18 @@ class SecureBoot:
         return SecureBootRefusal(f"is refused by {shim.path}: {old}") if old else None
 
     def refused(self, refusal: SecureBootRefusal, reason: str, where: Where) -> Cause[str]:
-        """What it means for the stage: a warning where only the definition has Secure Boot switched on."""
+        """The cause for the stage: a warning if Secure Boot is required by the definition only."""
         if self.demanded and refusal.certain:
             return fault(True, reason, where, refusal.reason)
         return doubt(self.demanded, reason, where, refusal.reason)
 
     def outdated(self, program: Program) -> str:
-        """What the newest published level says against ``program``; empty when nothing does."""
+        """The part of the newest published revocation level that ``program`` violates; empty when there is none."""
         found = revoked(program.sbat, PUBLISHED) if program.sbat else None
         return str(found) if found else ""
 
     def handed_on(self, arch_suffix: str) -> Iterator[tuple[EfiImage, EfiImage]]:
-        """What is started through shim, each program with the shim that has to accept it, in their order."""
+        """The programs started through shim, each with the shim that has to accept it, in order."""
         shim = self.first
         if shim is None or shim.kind != "shim":
             return
@@ -146,7 +148,7 @@ def _unsigned(program: Program) -> SecureBootRefusal | None:
 
 
 def read_program(fs: GuestFS, path: str) -> Program:
-    """The program at ``path``, one that is no PE image unsigned. FactUnavailable when it cannot be read."""
+    """The program at ``path``; a file that is not a PE image counts as unsigned. FactUnavailable when it cannot be read."""
     try:
         stream = fs.open(path)
         image = read_pe(stream) if stream else None
@@ -162,7 +164,7 @@ def read_program(fs: GuestFS, path: str) -> Program:
 
 
 def _vendor(stream: BinaryIO, image: PeImage) -> tuple[Certificate, ...]:
-    """The certificates built into a shim (``cert.S``): one, or a list of them as firmware keeps it, which is searched."""
+    """The certificates built into a shim (``cert.S``): a single one, or a list in the firmware's format, which is searched."""
     section = image.section(".vendor_cert")
     if section is None:
         return ()
@@ -184,7 +186,7 @@ def _vendor(stream: BinaryIO, image: PeImage) -> tuple[Certificate, ...]:
 def find_secure_boot(
     fs: GuestFS, target: Target, definition: Definition, chosen: ChosenFirmware, os: OsInfo, store: FactStore
 ) -> SecureBoot:
-    """Nothing, unless the target demands signatures, or the definition does and could be followed there."""
+    """Inactive unless the target demands signatures, or the definition does and the target could follow it."""
     keys = target.secure_boot or ("microsoft" if definition.secure_boot else "")
     if not keys or chosen.kind != "uefi":
         return SecureBoot()

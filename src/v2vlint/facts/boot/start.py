@@ -1,4 +1,4 @@
-"""What starts by default on the target, as the mover leaves it: firmware, boot menu, entry, kernel and initramfs."""
+"""What starts by default on the target, after the mover's changes: firmware, boot menu, entry, kernel and initramfs."""
 
 from __future__ import annotations
 
@@ -25,16 +25,16 @@ from v2vlint.model.verdict import Cause, T, doubt, fault
 
 @dataclass(frozen=True, slots=True)
 class ChosenFirmware:
-    """``kind`` is ``bios`` or ``uefi``, whichever of the firmware that is offered starts this guest; empty when none surely does."""
+    """``kind`` is ``bios`` or ``uefi``: the offered firmware that starts this guest; empty when none certainly does."""
 
     kind: str = ""
 
 
 @provides
 def choose_firmware(guest: Firmware, landing: Landing, target: Target, store: FactStore) -> ChosenFirmware:
-    """The first that is able, UEFI before a BIOS where disks have larger sectors than boot code reads.
+    """The first firmware that works; UEFI before BIOS if disks have larger sectors than boot code can read.
 
-    The ESP's programs are read only where the fallback loader decides.
+    The ESP's programs are read only if the fallback loader decides.
     """
     able = {"bios": guest.bios, "uefi": guest.uefi}
     if guest.uefi and "uefi" in landing.firmware and not target.keeps_nvram:
@@ -46,7 +46,7 @@ def choose_firmware(guest: Firmware, landing: Landing, target: Target, store: Fa
 
 @dataclass(frozen=True, slots=True)
 class Startup:
-    """The menu that comes up with the firmware chosen, the likeliest one when that is undecided; None when no loader is understood."""
+    """The menu that appears with the chosen firmware, or the likeliest one when that is undecided; None when no loader is understood."""
 
     menu: BootMenu | None
     _loader: Bootloader = field(repr=False)
@@ -66,7 +66,7 @@ class Startup:
 
 @provides
 def find_startup(loader: Bootloader, chosen: ChosenFirmware) -> Startup:
-    """Several menus may lie around, one for each firmware."""
+    """There may be several menus, one for each firmware."""
     menus = loader.menus
     found = next((menu for menu in menus if menu.firmware in (chosen.kind, "")), menus[0] if menus else None)
     return Startup(found, loader)
@@ -74,9 +74,10 @@ def find_startup(loader: Bootloader, chosen: ChosenFirmware) -> Startup:
 
 @dataclass(frozen=True)
 class DefaultBoot:
-    """What starts by default: ``source`` as the guest has it, ``choice`` as the mover leaves it, which may be another kernel.
+    """What starts by default: ``source`` is the choice in the guest as it is, ``choice`` the one after the mover's changes, possibly
+    another kernel.
 
-    ``assumed`` says why only the likeliest stands for the default; empty when the default is known.
+    ``assumed`` says why the likeliest choice stands for the default; empty when the default is known.
     """
 
     source: BootChoice
@@ -87,33 +88,33 @@ class DefaultBoot:
 
     @property
     def source_path(self) -> BootPath | None:
-        """Kernel and initramfs as the guest has them; None when a file does not exist. FactUnavailable: one cannot be read."""
+        """Kernel and initramfs of the guest as it is; None when a file does not exist. FactUnavailable when one cannot be read."""
         return self._paths.of(self.source)
 
     @property
     def path(self) -> BootPath | None:
-        """Kernel and initramfs as the mover leaves them."""
+        """Kernel and initramfs after the mover's changes."""
         found = self._paths.of(self.choice)
         return None if found is None else self._kernel.path(found)
 
     @property
     def rebuilt(self) -> bool:
-        """Whether the mover makes the initramfs anew."""
+        """Whether the mover rebuilds the initramfs."""
         found = self.path
         return found is not None and found.rebuilt is not None
 
     def fault(self, reason: str, where: Where | None, about: T) -> Cause[T]:
-        """What stops this choice: it fails the stage, unless the default is only assumed."""
+        """A cause that stops this choice: it fails the stage, unless the default is only assumed."""
         return doubt(True, reason, where, about) if self.assumed else fault(True, reason, where, about)
 
     def passes(self, reason: str, where: Where | None) -> Cause[None]:
-        """That this choice passes: unknown when the default is only assumed."""
+        """A cause that passes this choice; unknown when the default is only assumed."""
         return Cause(Fate.UNKNOWN, self.assumed, where) if self.assumed else Cause(Fate.PASS, reason, where)
 
 
 @provides
 def find_default_boot(startup: Startup, choices: BootChoices, paths: BootPaths, kernel: ConvertedKernel) -> DefaultBoot:
-    """FactUnavailable when the default cannot be told at all, or starts no kernel of this root."""
+    """FactUnavailable when the default cannot be determined, or does not start a kernel of this root."""
     if choices.assumed and choices.default is not None:
         found = choices.default
     else:

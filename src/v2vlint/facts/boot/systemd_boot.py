@@ -52,7 +52,7 @@ def systemd_boot_menu(fs: GuestFS, esp: str, others: Iterable[str] = ()) -> Boot
 
 
 def grub_bls_menu(fs: GuestFS, esp: str) -> BootMenu | None:
-    """The menu of a GRUB without configuration file, which reads entries on its own partition (openSUSE's grub2-bls with sdbootutil).
+    """The menu of a GRUB without a configuration file, which reads entries on its own partition (openSUSE's grub2-bls with sdbootutil).
 
     None when there are none. ``saved_entry`` in the grubenv beside the program names the default.
     """
@@ -96,7 +96,7 @@ def _settings(fs: GuestFS, config: str | None) -> dict[str, str]:
 
 
 def _type1(fs: GuestFS, mount: str) -> list[_Candidate]:
-    """The entries whose program is there: systemd-boot leaves out the others (``boot_entry_add_type1``), unless that are all."""
+    """The entries whose program exists: systemd-boot skips the others (``boot_entry_add_type1``); all of them, if none exists."""
     folder = find_case(fs, mount, "loader/entries")
     found = [_from_bls(fs, mount, entry) for entry in bls_folder(fs, folder)] if folder else []
     return [one for one in found if fs.exists(one.entry.kernel or one.entry.chainload)] or found
@@ -128,7 +128,7 @@ def _from_bls(fs: GuestFS, mount: str, bls: BlsEntry) -> _Candidate:
 
 
 def unified_images(fs: GuestFS, mount: str) -> list[_Candidate]:
-    """The unified kernel images in ``EFI/Linux`` below ``mount`` that a menu lists: those that say what system they are of."""
+    """The unified kernel images in ``EFI/Linux`` below ``mount`` that a menu lists: those that state their system."""
     folder = find_case(fs, mount, "EFI/Linux")
     names = [name for name in lower_names(fs, folder).values() if name.lower().endswith(".efi")] if folder else []
     found = (unified_image(fs, f"{folder}/{name}") for name in sorted(names)[:MAX_IMAGES])
@@ -136,7 +136,7 @@ def unified_images(fs: GuestFS, mount: str) -> list[_Candidate]:
 
 
 def unified_image(fs: GuestFS, path: str) -> _Candidate | None:
-    """The boot entry that the unified kernel image at ``path`` is; None when it is none."""
+    """The boot entry for the unified kernel image at ``path``; None when it is not one."""
     image = _pe(fs, path)
     if image is None or image.section(".linux") is None:
         return None
@@ -163,12 +163,12 @@ def unified_image(fs: GuestFS, path: str) -> _Candidate | None:
 
 
 def _counted(tries: re.Match[str] | None) -> tuple[int, int]:
-    """How many attempts to boot are left, and how many were made; -1 where nobody counts."""
+    """How many boot attempts are left, and how many were made; -1 when they are not counted."""
     return (int(tries[1][:9]), int((tries[2] or "0")[:9])) if tries else (-1, 0)
 
 
 def stub_entry(path: str) -> BootEntry:
-    """The kernel at ``path`` as what firmware starts itself: without arguments but those that were compiled into it."""
+    """The kernel at ``path`` as firmware starts it directly: with compiled-in arguments only."""
     name = path.rsplit("/", 1)[1]
     return BootEntry(name, name, path, (), (), WholeFile(path), path, version=kernel_version(path))
 
@@ -198,9 +198,9 @@ def _section(fs: GuestFS, path: str, image: PeImage, name: str) -> str:
 
 
 def _uki_args(fs: GuestFS, path: str, image: PeImage | None) -> tuple[KernelArg, ...]:
-    """The command line inside the image, and what its add-ons append (systemd-stub(7)): its own, then those of all images.
+    """The command line inside the image, followed by that of its add-ons (systemd-stub(7)): its own, then those for all images.
 
-    Stubs before systemd 254 know no add-ons (seen in OVMF with that of 252).
+    Stubs before systemd 254 do not support add-ons (observed in OVMF with the stub of 252).
     """
     if image is None:
         return ()

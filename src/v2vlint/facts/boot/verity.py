@@ -1,7 +1,8 @@
 """Roots and /usr under dm-verity: their partitions follow from the hash on the command line.
 
-systemd-veritysetup-generator(8): unless they are named, the partition with the data has the first half of ``roothash=`` as its UUID and
-the one with the hashes the last (``determine_devices`` of src/veritysetup/veritysetup-generator.c). ``usrhash=`` does the same for /usr.
+systemd-veritysetup-generator(8): unless the devices are named, the UUID of the data partition is the first half of ``roothash=`` and that
+of the hash partition the second half (``determine_devices`` of src/veritysetup/veritysetup-generator.c). ``usrhash=`` does the same for
+/usr.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ _HALF = 32
 
 @dataclass(frozen=True, slots=True)
 class VerityVolume:
-    """``name`` is ``root`` or ``usr``, ``specs`` are its two devices as systemd looks for them. ``runs``: whether the initramfs does."""
+    """``name`` is ``root`` or ``usr``, ``specs`` are the two devices that systemd looks for. ``runs``: whether the initramfs sets it up."""
 
     name: str
     argument: KernelArg
@@ -29,7 +30,7 @@ class VerityVolume:
 
 
 def verity_volumes(args: tuple[KernelArg, ...], image: Initramfs | None) -> Iterator[VerityVolume]:
-    """The volumes that hashes on the command line ask for; one whose hash is damaged is left out, as systemd leaves it."""
+    """The volumes requested by hashes on the command line; one with an invalid hash is left out, as in systemd."""
     for key, name in _HASHES.items():
         argument = last_arg(args, key)
         specs = _specs(argument.value or "", name, args) if argument else None

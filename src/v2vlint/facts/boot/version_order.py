@@ -1,4 +1,4 @@
-"""How systemd orders versions (UAPI.10; ``strverscmp_improved`` of systemd): not as RPM does, and GRUB with it."""
+"""systemd's order of versions (UAPI.10; ``strverscmp_improved`` of systemd), which differs from RPM's, used by GRUB."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def systemd_compare(left: str, right: str) -> int:
 
 
 def _marked(a: str, b: str, mark: str) -> int:
-    """The string that begins with ``mark`` is the older one."""
+    """The string that starts with ``mark`` is the older one."""
     return b.startswith(mark) - a.startswith(mark)
 
 
@@ -45,7 +45,9 @@ def _leading(run: re.Pattern[str], text: str) -> str:
 
 
 def _segments(one: str, two: str) -> int:
-    """Numbers by value, and above what is none; letters by their codes, a longer word above its beginning."""
+    """Numbers compare by value and are newer than anything else; letters compare by their codes, and a prefix is older than a longer
+    word.
+    """
     if not (one[:1].isdigit() or two[:1].isdigit()):
         return (one > two) - (one < two)
     if bool(one) != bool(two):

@@ -1,6 +1,6 @@
-"""Which of several operating systems comes up: what the firmware reaches on the disks in their order. check, inspect and define ask here.
+"""Which of several operating systems boots: the one that the firmware reaches first. Used by check, inspect and define.
 
-A boot sector or fallback loader belongs to one system: a Linux whose loader is unreachable does not win over a Windows that does start.
+A boot sector or fallback loader belongs to one system: a Linux with an unreachable loader does not win over a Windows that does start.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _LINUX = frozenset({"shim", "grub", "systemd-boot", "uki", "linux", "refind", "e
 
 @dataclass(frozen=True, slots=True)
 class System:
-    """One operating system: the device of its root, what it is (``linux``, ``windows``, ``dos``…), where its /boot is, and its facts."""
+    """One operating system: the device of its root, its kind (``linux``, ``windows``, ``dos``…), the device of its /boot, and its facts."""
 
     device: str
     kind: str
@@ -39,14 +39,16 @@ class System:
 
 
 def system_of(root: Root, store: FactStore) -> System:
-    """``root`` as one of several."""
+    """``root`` as one of several systems."""
     boot = next((mount.device for mount in root.mounts if mount.point == "/boot"), root.device)
     return System(root.device, root.os.kind, f"{root.os.name} {root.os.version}".strip(), boot, store)
 
 
 @dataclass(frozen=True, slots=True)
 class Systems:
-    """All operating systems of the guest, in the order of their devices, and the position of the one looked at; none where it is alone."""
+    """All operating systems of the guest, in the order of their devices, and the position of the current one; empty when it is the only
+    one.
+    """
 
     found: tuple[System, ...] = ()
     own: int = 0
@@ -54,20 +56,20 @@ class Systems:
 
 @dataclass(frozen=True, slots=True)
 class Starter:
-    """The system that starts by default and how that was decided; or why it could not be (``system`` is None then)."""
+    """The system that starts by default and how that was determined; or why it could not be (``system`` is then None)."""
 
     system: System | None = None
     reason: str = ""
 
     def other_than(self, systems: Systems) -> System | None:
-        """The starter when it is not the system looked at."""
+        """The starter if it is not the current system."""
         own = systems.found[systems.own] if systems.found else self.system
         return None if self.system is own else self.system
 
 
 @provides
 def no_others(fs: GuestFS) -> Systems:
-    """What holds where nobody says what else the guest has."""
+    """The default when the guest's other systems are not given."""
     return Systems()
 
 
@@ -97,7 +99,7 @@ def who_starts(systems: Sequence[System], blocks: BlockTable, offered: Sequence[
 
 
 def _live(systems: Sequence[System], blocks: BlockTable, offered: Sequence[str]) -> Iterator[tuple[System, BootEntry | None, int]]:
-    """Linux systems with a loader that is reached, its default entry, and a rank: lower for the one the firmware likelier starts."""
+    """Linux systems with a reachable loader, its default entry, and a rank: lower for a system that the firmware is likelier to start."""
     for system in systems:
         try:
             if system.kind == "linux" and (found := _reached(system, blocks, offered)) is not None:
@@ -107,7 +109,7 @@ def _live(systems: Sequence[System], blocks: BlockTable, offered: Sequence[str])
 
 
 def _reached(system: System, blocks: BlockTable, offered: Sequence[str]) -> Bootloader | None:
-    """The loader of a Linux, unless what the firmware starts certainly belongs to another system."""
+    """The loader of a Linux, unless the firmware certainly starts another system."""
     loader, firmware = system.store.get(Bootloader), system.store.get(Firmware)
     by_bios = "bios" in offered and firmware.bios is not False and boot_owner(blocks) != "windows"
     by_uefi = "uefi" in offered and firmware.uefi is not False and _is_on_esp(system.store)
@@ -115,7 +117,7 @@ def _reached(system: System, blocks: BlockTable, offered: Sequence[str]) -> Boot
 
 
 def _is_on_esp(store: FactStore) -> bool:
-    """Whether the ESP has a Linux loader that comes first: at the fallback path, or anywhere while that path is free."""
+    """Whether the ESP has a Linux loader that comes first: at the fallback path, or anywhere if that path is empty."""
     efi = store.get(Efi)
     kinds = {image.kind for image in efi.images}
     fallback = next((image for image in efi.of("boot") if image.name.startswith("boot")), None)
@@ -125,15 +127,15 @@ def _is_on_esp(store: FactStore) -> bool:
 
 
 def boot_owner(blocks: BlockTable) -> str:
-    """Whose boot code a BIOS runs: ``linux``, ``windows``, or empty when it cannot be told.
+    """The system whose boot code a BIOS runs: ``linux``, ``windows``, or empty when it is unknown.
 
-    The first disk with code decides.
+    The first disk with boot code decides.
     """
     return next((chain.owner for chain in blocks.chains if chain.code != "none"), "")
 
 
 def _rank(system: System, blocks: BlockTable) -> int:
-    """0 when the loader lies on the partition marked as active or on the disk with boot code, else 1."""
+    """0 if the loader is on the active partition or on the disk with boot code, else 1."""
     home, firmware = blocks.named(system.boot), system.store.get(Firmware)
     if home is None:
         return 2

@@ -52,9 +52,9 @@ class MoverRefusal:
 
 @dataclass(frozen=True, slots=True)
 class Refusals:
-    """Why virt-v2v ends with an error before it has changed anything; ``converts`` when it carries the guest and does not.
+    """Why virt-v2v stops with an error before it changes anything; ``converts`` when it moves the guest and does not refuse.
 
-    ``unknown`` are the kinds of reasons that could not be looked for, and why.
+    ``unknown`` are the kinds of reasons that could not be checked, and why.
     """
 
     found: tuple[MoverRefusal, ...] = ()
@@ -62,7 +62,7 @@ class Refusals:
     unknown: tuple[tuple[str, FactUnavailable], ...] = ()
 
     def of(self, kind: str) -> tuple[MoverRefusal, ...]:
-        """The reasons of one kind. FactUnavailable when there may be one that nobody can see."""
+        """The reasons of one kind. FactUnavailable when that kind could not be checked."""
         if reason := dict(self.unknown).get(kind):
             raise reason.with_traceback(None)
         return tuple(refusal for refusal in self.found if refusal.kind == kind)
@@ -70,7 +70,7 @@ class Refusals:
 
 @provides
 def find_refusals(conversion: Conversion, store: FactStore) -> Refusals:
-    """None for a raw copy. What cannot be known is no reason to refuse."""
+    """None for a raw copy. What cannot be known is not a reason to refuse."""
     if not conversion.by_virt_v2v:
         return Refusals()
     questions = _OF_LINUX if store.get(OsInfo).kind == "linux" else _OF_WINDOWS

@@ -1,6 +1,6 @@
-"""Users and groups: passwd(5), shadow(5), group(5), and where else the guest looks for them (nsswitch.conf(5)).
+"""Users and groups: passwd(5), shadow(5), group(5), and the other sources in nsswitch.conf(5).
 
-No hash is kept: of a password only its kind and its place are known.
+Hashes are not kept: only the state and place of a password are.
 """
 
 from __future__ import annotations
@@ -28,8 +28,9 @@ _CLOSED = ("nologin", "false", "sync", "shutdown", "halt")
 
 @dataclass(frozen=True, slots=True)
 class Password:
-    """``state`` is ``empty`` (none is asked for), ``locked`` (none fits) or ``set``; ``scheme`` is crypt(5)'s name of the hash, also behind
-    a lock. ``where`` is the field of the file that decides."""
+    """``state`` is ``empty`` (none is asked for), ``locked`` (none is accepted) or ``set``; ``scheme`` is crypt(5)'s name for the hash,
+    even a locked one. ``where`` is the field that decides.
+    """
 
     state: str
     scheme: str
@@ -43,7 +44,7 @@ class Password:
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """A user. The last four are shadow's fields in days; None where they are not set."""
+    """A user. The last four are shadow's fields in days; None when they are not set."""
 
     name: str
     uid: int
@@ -60,13 +61,13 @@ class Account:
 
     @property
     def has_shell(self) -> bool:
-        """Whether its shell lets somebody in."""
+        """Whether its shell allows logins."""
         return self.shell.rpartition("/")[2] not in _CLOSED
 
 
 @dataclass(frozen=True, slots=True)
 class UserGroup:
-    """A group with the members that its line names: users whose primary group it is are not among them."""
+    """A group with the members listed in its line; users who have it as their primary group are not among them."""
 
     name: str
     gid: int
@@ -76,7 +77,7 @@ class UserGroup:
 
 @dataclass(frozen=True, slots=True)
 class Accounts:
-    """``elsewhere`` is the source that may know more users (``sss``, ``ldap``), empty when the files know all."""
+    """``elsewhere`` is a source that may have more users (``sss``, ``ldap``), empty when the files have them all."""
 
     users: tuple[Account, ...] = ()
     groups: tuple[UserGroup, ...] = ()
@@ -117,7 +118,7 @@ def _files(path: str, sources: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def _elsewhere(fs: GuestFS, sources: tuple[str, ...]) -> str:
-    """sss is listed by default where no sssd was ever set up."""
+    """The other source. sss is listed by default even if no sssd was ever set up."""
     others = [name for name in sources if name[:1] != "[" and name not in _LOCAL]
     set_up = any(fs.glob(pattern) for pattern in _SSSD)
     return next((name for name in others if name != "sss" or set_up), "")
@@ -153,7 +154,7 @@ def _account(fields: tuple[Token, ...], shadow: dict[str, tuple[Token, ...]]) ->
 
 
 def _password(field: Token) -> Password:
-    """Of ``!`` and a hash, the hash counts again once the lock is taken away: usermod(8), ``-U``."""
+    """After ``!``, the hash becomes valid again when the account is unlocked: usermod(8), ``-U``."""
     value = field.value
     if not value:
         return Password("empty", "", field.where)

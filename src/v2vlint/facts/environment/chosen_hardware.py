@@ -1,4 +1,4 @@
-"""The hardware that a target's importer creates for one guest, where that depends on the guest (``choices`` in its profile)."""
+"""The hardware that a target's importer creates, if that depends on the guest (``choices`` in its profile)."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ from v2vlint.model.target import Controller, Hardware, Nic, Target
 
 
 def fitted(target: Target, os: OsInfo, definition: Definition) -> Target:
-    """``target`` with the disk controller and the network card that its importer creates for this guest; as it is where nothing says so.
+    """``target`` with the disk controller and network card that its importer creates for this guest; unchanged when the profile does not
+    say.
 
     A machine of the same hypervisor keeps the devices of its definition.
     """
@@ -32,7 +33,7 @@ def fitted(target: Target, os: OsInfo, definition: Definition) -> Target:
 
 
 def _built(target: Target, disk: Controller | None, card: Nic | None) -> Hardware | None:
-    """What the prover builds; None where QEMU has no such device (LSI Logic's parallel controller)."""
+    """How the prover builds it; None when QEMU has no such device (LSI Logic's parallel controller)."""
     if target.hardware is None:
         return None
     model = _QEMU_DISKS.get(disk.any_of[0][0], "") if disk else target.hardware.disk
@@ -60,13 +61,13 @@ def _named_card(own: Nic, target: Target, os: OsInfo, stated: DefinedHardware) -
 
 
 def _note(name: str, others: list[str], os: OsInfo, stated: object) -> str:
-    """The device with why it is that one, and what else can be chosen: ``PVSCSI (the default for Debian 12; …)``."""
+    """The device with the reason for it, and the alternatives: ``PVSCSI (the default for Debian 12; …)``."""
     why = "as defined" if stated else f"the default for {os.name} {os.version}".rstrip()
     return f"{name} ({why}; {' or '.join(others)} can be chosen)" if others else name
 
 
 def _fits(words: str, os: OsInfo) -> bool:
-    """Whether the system is the one that ``words`` mean: a kind or distribution, and versions ``6-9``, ``10-`` or ``-5``."""
+    """Whether the system matches ``words``: a kind or distribution, and versions ``6-9``, ``10-`` or ``-5``."""
     name, _, versions = words.partition(" ")
     if name not in (os.kind, os.distro):
         return False

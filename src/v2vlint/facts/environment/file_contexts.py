@@ -1,4 +1,6 @@
-"""Which file has which SELinux label: file_contexts(5) with what libselinux reads besides it, searched as it does (``label_file.c``)."""
+"""The SELinux labels of files: file_contexts(5) and the files that libselinux reads with it, searched as libselinux does
+(``label_file.c``).
+"""
 
 from __future__ import annotations
 
@@ -18,7 +20,7 @@ _META = frozenset(".^$?*+|[({")
 
 @dataclass(frozen=True, slots=True)
 class ContextSpec:
-    """One line: the paths that match ``regex``, of one kind of file if ``kind`` says so (OTHER: a device, pipe or socket)."""
+    """One line: the paths that match ``regex``, for one type of file if ``kind`` is set (OTHER: a device, pipe or socket)."""
 
     regex: str
     kind: Kind | None
@@ -28,8 +30,9 @@ class ContextSpec:
 
 @dataclass(frozen=True, slots=True)
 class FileContexts:
-    """The lines by the first folder that their matches lie in (empty: any), the one that counts most first; substitutions of paths; types
-    that an administrator chose, which relabelling leaves alone. ``path`` is empty where SELinux has no such file."""
+    """The lines by the first folder of the paths they match (empty: any), in order of precedence; substitutions of paths; types that an
+    administrator chose, which relabelling leaves alone. ``path`` is empty when SELinux has no such file.
+    """
 
     path: str = ""
     specs: dict[str, tuple[tuple[int, ContextSpec], ...]] | None = None
@@ -37,7 +40,7 @@ class FileContexts:
     customizable: frozenset[str] = frozenset()
 
     def label(self, path: str, kind: Kind) -> str:
-        """The label of a file with this real path; empty when it is to have none. Unsupported when an expression is not understood."""
+        """The label of a file with this real path; empty when it gets none. Unsupported when an expression is not understood."""
         for pairs in self.substitutes:
             path = _substituted(path, pairs)
         specs = self.specs or {}
@@ -55,7 +58,7 @@ def type_of(context: str) -> str:
 
 @provides
 def parse_file_contexts(fs: GuestFS, config: SelinuxConfig) -> FileContexts:
-    """Read the files of the configured policy; homes and the administrator's count more, plain paths most."""
+    """Read the files of the configured policy. Home directories and local additions take precedence, plain paths most of all."""
     if not config.contexts or not fs.is_file(config.contexts):
         return FileContexts()
     lines = [line for suffix in ("", ".homedirs", ".local") for line in _lines(fs, config.contexts + suffix)][:MAX_LINES]
@@ -91,7 +94,7 @@ def _is_expression(regex: str) -> bool:
 
 
 def _folder(path: str) -> str:
-    """``/etc`` of ``/etc/passwd``; empty where the first folder is not complete."""
+    """``/etc`` for ``/etc/passwd``; empty when the first folder is incomplete."""
     end = path.find("/", 1)
     return path[:end] if end > 0 else ""
 
@@ -101,7 +104,7 @@ def _pairs(fs: GuestFS, path: str) -> tuple[tuple[str, str], ...]:
 
 
 def _substituted(path: str, pairs: tuple[tuple[str, str], ...]) -> str:
-    """``path`` with another beginning; the last pair that fits counts."""
+    """``path`` with its prefix substituted; the last matching pair counts."""
     fitting = [(old, new) for old, new in pairs if path == old or path.startswith(f"{old}/")]
     if not fitting:
         return path

@@ -20,7 +20,7 @@ _TABLE = Path(__file__).with_name("guest_tools.toml")
 
 @dataclass(frozen=True, slots=True)
 class GuestAgent:
-    """The program that a host talks to: its usual package and path, and the families that do the same work."""
+    """The program that a host communicates with: its usual package and path, and the families that can replace it."""
 
     package: str
     program: str

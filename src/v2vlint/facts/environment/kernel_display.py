@@ -1,4 +1,4 @@
-"""Which kernel drivers take the target's graphics card for themselves, so that X drivers from before them refuse it."""
+"""Which kernel drivers bind to the target's graphics card, so that X drivers of older kinds refuse it."""
 
 from __future__ import annotations
 
@@ -9,20 +9,22 @@ from v2vlint.facts.registry import FactStore, provides
 from v2vlint.model.errors import FactUnavailable
 from v2vlint.model.target import Target
 
-# Of all that drives a display these bind to the card itself; simpledrm, efifb and vesafb take the firmware's frame buffer.
+# Of all display drivers, these bind to the card itself; simpledrm, efifb and vesafb use the firmware's frame buffer.
 _ON_THE_CARD = frozenset({"virtio_gpu", "bochs", "bochs_drm", "cirrus", "qxl", "vmwgfx", "vboxvideo", "hyperv_drm", "hyperv_fb"})
 
 
 @dataclass(frozen=True, slots=True)
 class KernelDisplay:
-    """``drivers`` are the default kernel's own for the card, none with ``nomodeset``; ``uefi`` says that the firmware has no video BIOS."""
+    """``drivers`` are the default kernel's native ones for the card, none with ``nomodeset``; ``uefi`` says that the firmware has no video
+    BIOS.
+    """
 
     drivers: tuple[str, ...] = ()
     uefi: bool = False
 
     @property
     def vesa_refuses(self) -> str:
-        """Why xf86-video-vesa finds no screen there: what it leaves alone; empty when it may work.
+        """Why xf86-video-vesa finds no screen; empty when it may work.
 
         ``vesa.c``, ``VESAPciProbe``: a card with a bound kernel driver is ignored (since 2.3), UEFI machines are refused (2.5), and so is
         one with any frame buffer or DRM device (2.6).
@@ -34,7 +36,7 @@ class KernelDisplay:
 
 @provides
 def find_kernel_display(target: Target, store: FactStore) -> KernelDisplay:
-    """The drivers that the default kernel can load once the root filesystem is mounted; none where the default cannot be told."""
+    """The drivers that the default kernel can load once the root filesystem is mounted; none when the default is unknown."""
     try:
         boot = store.get(DefaultBoot)
         path, uefi = boot.path, store.get(ChosenFirmware).kind == "uefi"

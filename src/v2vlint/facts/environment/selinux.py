@@ -1,4 +1,4 @@
-"""SELinux: how strict it will be, whether its policy is there, and whether the next boot relabels (selinux(8), selinux_config(5))."""
+"""SELinux: its mode, whether its policy exists, and whether the next boot relabels (selinux(8), selinux_config(5))."""
 
 from __future__ import annotations
 
@@ -18,7 +18,8 @@ _MODES = ("enforcing", "permissive", "disabled")
 @dataclass(frozen=True, slots=True)
 class SelinuxConfig:
     """``mode`` is that of the configuration: ``enforcing``, ``permissive``, ``disabled``, or empty without one. ``policy`` is the name of
-    the policy, ``policies`` those that are installed; ``tools`` says that something can load one. ``relabel`` is the file that asks for it.
+    the policy, ``policies`` are the installed ones; ``tools`` says that a program can load one. ``relabel`` is the file that requests
+    relabelling.
     """
 
     mode: str = ""
@@ -31,15 +32,16 @@ class SelinuxConfig:
 
     @property
     def contexts(self) -> str:
-        """The path of the file that says which file has which label; empty where SELinux is not used."""
+        """The path of the file_contexts; empty when SELinux is not used."""
         used = self.mode and self.mode != "disabled" and self.tools
         return f"/etc/selinux/{self.policy}/contexts/files/file_contexts" if used else ""
 
 
 @dataclass(frozen=True, slots=True)
 class Selinux:
-    """``mode`` is the effective one, empty without a configuration: arguments of the kernel (``selinux=0``, ``enforcing=1``) win. ``where``
-    is what decides it, and ``relabel`` what makes the next boot relabel, None when nothing does."""
+    """``mode`` is the effective one, empty without a configuration: kernel arguments (``selinux=0``, ``enforcing=1``) take precedence.
+    ``where`` is what decides it, and ``relabel`` what makes the next boot relabel, None when nothing does.
+    """
 
     config: SelinuxConfig
     mode: str
@@ -49,7 +51,7 @@ class Selinux:
 
 @provides
 def parse_selinux_config(fs: GuestFS) -> SelinuxConfig:
-    """Read the configuration as libselinux does: the last of a key counts, in any case of the mode."""
+    """Read the configuration as libselinux does: the last value of a key counts, and the mode is case-insensitive."""
     text = fs.text(CONFIG)
     mode, policy = "", "targeted"
     found: dict[str, Where] = {}

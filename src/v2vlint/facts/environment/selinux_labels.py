@@ -1,4 +1,4 @@
-"""The SELinux labels of files that a boot and a login need, and those that the policy gives them."""
+"""The SELinux labels of files that a boot and a login need, and the labels that the policy defines for them."""
 
 from __future__ import annotations
 
@@ -33,8 +33,9 @@ _FILES = (
 
 @dataclass(frozen=True, slots=True)
 class FileLabel:
-    """A file at its real path. ``type`` is that of its label, empty without one; ``wanted`` that of the policy, empty where it has none or
-    relabelling leaves such a label alone."""
+    """A file at its real path. ``type`` is that of its label, empty without one; ``wanted`` is the policy's, empty when it has none or
+    relabelling leaves such a label alone.
+    """
 
     where: WholeFile
     type: str
@@ -43,9 +44,9 @@ class FileLabel:
 
 @dataclass(frozen=True, slots=True)
 class SelinuxLabels:
-    """``files`` are those that were looked at; none where SELinux does not enforce a policy that is installed, and ``reason`` says so.
-    ``unclear`` are those for which the policy has an expression that is not understood. ``can_relabel``: the guest has what heeds
-    /.autorelabel."""
+    """``files`` are those examined; empty, with a ``reason``, unless SELinux enforces an installed policy. ``unclear`` are those for which
+    the policy has an unsupported expression. ``can_relabel``: the guest has a program that acts on /.autorelabel.
+    """
 
     files: tuple[FileLabel, ...] = ()
     unclear: tuple[WholeFile, ...] = ()
@@ -55,7 +56,7 @@ class SelinuxLabels:
 
 @provides
 def read_selinux_labels(fs: GuestFS, selinux: Selinux, contexts: FileContexts, accounts: Accounts, fstab: Fstab) -> SelinuxLabels:
-    """Look at each file. FactUnavailable where the attributes of a filesystem are not read."""
+    """Examine each file. FactUnavailable when the attributes of a filesystem cannot be read."""
     if selinux.mode != "enforcing":
         return SelinuxLabels(reason=f"SELinux is {selinux.mode or 'not configured'}")
     if not contexts.path or selinux.config.policy not in selinux.config.policies:

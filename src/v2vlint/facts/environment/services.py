@@ -19,8 +19,8 @@ _START = re.compile(r"S\d\d(.+)")
 class Services:
     """``links`` are pairs of a unit name (``sshd.service``) or a plain script name (``sshd``) and the path of the link that enables it.
 
-    ``masked`` are units that can never start. ``init`` is the name of :class:`~v2vlint.facts.boot.init.Init`, empty when the
-    guest has no init program: then nothing can be told.
+    ``masked`` are units that can never start. ``init`` is the name of :class:`~v2vlint.facts.boot.init.Init`, empty when the guest has no
+    init program: then nothing is known.
     """
 
     init: str = ""

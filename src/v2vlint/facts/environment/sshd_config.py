@@ -39,7 +39,7 @@ _SURE_FROM = 8
 
 @dataclass(frozen=True, slots=True)
 class SshdSetting:
-    """A keyword in lower case with its values. ``where`` is the line; ``match`` the condition it is under, empty outside ``Match``."""
+    """A keyword in lower case with its values. ``where`` is the line; ``match`` is its condition, empty outside ``Match``."""
 
     keyword: str
     values: tuple[Token, ...]
@@ -54,8 +54,9 @@ class SshdSetting:
 
 @dataclass(frozen=True, slots=True)
 class SshdConfig:
-    """``settings`` in the order that sshd reads them. ``options`` is where command-line options change the configuration. ``version`` is
-    OpenSSH's major version, None when it is not known."""
+    """``settings`` in the order in which sshd reads them. ``options`` is the place of command-line options that change the configuration.
+    ``version`` is OpenSSH's major version, None when unknown.
+    """
 
     settings: tuple[SshdSetting, ...] = ()
     options: WholeFile | None = None
@@ -63,19 +64,19 @@ class SshdConfig:
     exists: bool = False
 
     def all(self, keyword: str) -> tuple[SshdSetting, ...]:
-        """Every setting of a keyword that holds for everybody."""
+        """Every setting of a keyword outside ``Match`` blocks."""
         return tuple(one for one in self.settings if one.keyword == known(keyword) and not one.match)
 
     def get(self, keyword: str) -> SshdSetting | None:
-        """The setting that counts for everybody; None when nothing is said."""
+        """The effective setting outside ``Match`` blocks; None when there is none."""
         return next(iter(self.all(keyword)), None)
 
     def conditional(self, keyword: str) -> tuple[SshdSetting, ...]:
-        """Those in ``Match`` blocks, which come before the others for whom they fit."""
+        """The settings in ``Match`` blocks, which take precedence for the connections that match."""
         return tuple(one for one in self.settings if one.keyword == known(keyword) and one.match)
 
     def default(self, keyword: str) -> str:
-        """What sshd does where nothing is said. FactUnavailable when that depends on its version or its maker."""
+        """sshd's default. FactUnavailable when it depends on the version or the vendor."""
         found = DEFAULTS.get(known(keyword))
         if found is None or self.version is None or self.version < _SURE_FROM:
             version = self.version or "of unknown version"
@@ -84,7 +85,7 @@ class SshdConfig:
 
 
 def known(keyword: str) -> str:
-    """The name that sshd knows a keyword by today, in lower case."""
+    """The current name of a keyword in sshd, in lower case."""
     return _ALIASES.get(keyword.lower(), keyword.lower())
 
 

@@ -31,7 +31,7 @@ class FreeRoot:
 
 @dataclass(frozen=True, slots=True)
 class Sudoers:
-    """Everybody who is not asked for a password."""
+    """All users and groups that are not asked for a password."""
 
     free: tuple[FreeRoot, ...] = ()
 
@@ -56,14 +56,14 @@ def _sudo(fs: GuestFS, path: str, depth: int, seen: list[str]) -> Iterator[FreeR
 
 
 def _joined(text: GuestText) -> Iterator[tuple[int, str]]:
-    """Lines with the ones they go on in; the offset is that of the first."""
+    """Lines joined with their continuation lines; the offset is that of the first."""
     for match in re.finditer(r"(?:[^\\\n]|\\.|\\\n)+", text.content):
         line = match[0].lstrip()
         yield match.start() + len(match[0]) - len(line), line.replace("\\\n", "  ").rstrip()
 
 
 def _included(fs: GuestFS, path: str, kind: str, name: str) -> tuple[str, ...]:
-    """A folder's files whose names have no dot and no tilde at the end."""
+    """The files of a folder whose names contain no dot and do not end in a tilde."""
     target = name if name.startswith("/") else f"{path.rpartition('/')[0]}/{name}"
     if kind == "include":
         return (target,)

@@ -1,4 +1,6 @@
-"""What a machine leaves on its disks and its copies need not have: ``traces.toml`` and ``agent_identities.toml`` beside this file."""
+"""Data that a machine leaves on its disks and that copies should not have: ``traces.toml`` and ``agent_identities.toml`` beside this
+file.
+"""
 
 from __future__ import annotations
 
@@ -23,7 +25,7 @@ MAX_HOMES = 500
 
 @dataclass(frozen=True, slots=True)
 class AgentIdentity:
-    """``again``: the agent registers anew once its files are gone."""
+    """``again``: the agent registers again if its files are deleted."""
 
     name: str
     again: bool
@@ -48,7 +50,7 @@ class Traces:
 
 @provides
 def find_traces(fs: GuestFS, accounts: Accounts) -> Traces:
-    """Look everywhere that the tables name."""
+    """Search all places in the tables."""
     homes = _homes(fs, accounts)
     files = [(kind, place) for kind, table in _table("traces.toml").items() for place in _found(fs, homes, table["files"])]
     agents = []
@@ -65,7 +67,7 @@ def _table(name: str) -> Table:
 
 
 def _homes(fs: GuestFS, accounts: Accounts) -> tuple[str, ...]:
-    """Of every user who can have a shell, and whatever lies in /home; no home is the root folder."""
+    """The homes of every user with a login shell, and everything in /home; the root folder does not count as a home."""
     own = [user.home.rstrip("/") for user in accounts.users if user.has_shell]
     lying = [f"/home/{name}" for name in fs.listdir("/home")]
     return tuple(dict.fromkeys(home for home in ("/root", *own, *lying) if home.startswith("/")))[:MAX_HOMES]
@@ -89,7 +91,7 @@ def _matching(fs: GuestFS, homes: tuple[str, ...], pattern: str) -> Iterator[str
 
 
 def _below(fs: GuestFS, folder: str) -> Iterator[str]:
-    """A folder with too many files is as good as one with :data:`MAX_FILES`."""
+    """The files below a folder, at most :data:`MAX_FILES`."""
     try:
         yield from fs.walk(folder)
     except FactUnavailable as reason:

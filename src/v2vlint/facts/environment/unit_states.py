@@ -1,6 +1,6 @@
-"""What ``systemctl is-enabled`` says of a unit (systemctl(1)), and its counterparts of SysV init, OpenRC and upstart.
+"""The state of a unit as ``systemctl is-enabled`` reports it (systemctl(1)), and its counterparts of SysV init, OpenRC and upstart.
 
-At a first boot (machine-id(5), "First boot semantics") systemd applies presets before it starts anything: systemd.preset(5).
+At a first boot (machine-id(5), "First boot semantics"), systemd applies presets before it starts anything: systemd.preset(5).
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _ENABLED = frozenset({"enabled", "alias", "static", "indirect", "generated"})
 
 @dataclass(frozen=True, slots=True)
 class UnitState:
-    """``state`` is one of systemctl's words, ``not-found`` among them. ``where`` is the file that decides: a link, a mask, a preset."""
+    """``state`` is as in systemctl, or ``not-found``. ``where`` is the file that decides: a link, a mask, a preset."""
 
     name: str
     state: str
@@ -35,12 +35,12 @@ class UnitState:
 
     @property
     def is_enabled(self) -> bool:
-        """Whether ``systemctl is-enabled`` would end with 0."""
+        """Whether ``systemctl is-enabled`` would exit with 0."""
         return self.state in _ENABLED
 
 
 def unit_state(fs: GuestFS, files: UnitFiles, services: Services, name: str) -> UnitState:
-    """The state of ``name``; ``.service`` may be left out. FactUnavailable where there is no init program, or presets may decide."""
+    """The state of ``name``; ``.service`` may be left out. FactUnavailable when there is no init program, or presets may decide."""
     if not services.init:
         raise FactUnavailable(WholeFile("/sbin/init"), "no init program is known, so nobody can tell what it starts")
     if services.init != "systemd":
@@ -54,7 +54,7 @@ def unit_state(fs: GuestFS, files: UnitFiles, services: Services, name: str) -> 
 
 
 def _by_links(fs: GuestFS, files: UnitFiles, services: Services, name: str) -> UnitState:
-    """A script, or a job of upstart: enabled when something starts it."""
+    """A script, or an upstart job: enabled when something starts it."""
     links = [link for link in services.link_files(name) if not link.path.startswith(files.folders)]
     if links:
         return UnitState(name, "enabled", links[0])
@@ -85,7 +85,7 @@ def _of_file(fs: GuestFS, files: UnitFiles, name: str, path: str) -> UnitState:
 
 
 def _alias(fs: GuestFS, files: UnitFiles, name: str, path: str, target: str) -> UnitState:
-    """systemd looks for the name that a link leads to, whatever its folder; an alias of what is masked is masked."""
+    """systemd uses the name that a link leads to, whatever its folder; an alias of a masked unit is masked."""
     found = winner(fs, files.folders, target)
     if found is None:
         return UnitState(name, "alias" if fs.exists(path) else "not-found", WholeFile(path))
@@ -105,7 +105,7 @@ def _words(unit: Unit | None, *keys: str) -> Iterator[str]:
 
 
 def _pulled(fs: GuestFS, folder: str, name: str) -> str:
-    """The link in a ``.wants`` folder. A template counts as enabled when an instance of it is."""
+    """The link in a ``.wants`` folder. A template counts as enabled when one of its instances is."""
     for sub in fs.listdir(folder):
         for link in fs.listdir(f"{folder}/{sub}") if sub.endswith(_PULLS) else ():
             if name in (link, template_of(link)):
@@ -114,7 +114,7 @@ def _pulled(fs: GuestFS, folder: str, name: str) -> str:
 
 
 def _aliased(fs: GuestFS, name: str, known: frozenset[str] | None) -> str:
-    """The link in /etc by which the unit goes under another name: one of ``known``, or any."""
+    """The link in /etc that gives the unit another name: one of ``known``, or any."""
     for link in fs.listdir(_ETC):
         target = fs.readlink(f"{_ETC}/{link}") if link != name else None
         if target and target.rpartition("/")[2] == name and (known is None or link in known):
@@ -123,7 +123,7 @@ def _aliased(fs: GuestFS, name: str, known: frozenset[str] | None) -> str:
 
 
 def _at_first_boot(fs: GuestFS, now: UnitState) -> UnitState:
-    """What presets make of it. Whether systemd also disables what it finds enabled depends on how it was built."""
+    """The state after presets. Whether systemd also disables enabled units depends on how it was built."""
     text = fs.text("/etc/machine-id")
     if now.state not in ("enabled", "disabled") or (text is not None and text.content.strip() != "uninitialized"):
         return now
@@ -136,7 +136,7 @@ def _at_first_boot(fs: GuestFS, now: UnitState) -> UnitState:
 
 
 def _preset(fs: GuestFS, name: str) -> tuple[str, Where]:
-    """The first line that fits decides; without one a unit is enabled."""
+    """The first matching line decides; without one, a unit is enabled."""
     for path in layered(fs, _PRESETS, ".preset"):
         text = fs.text(path)
         for line in text.lines() if text else ():

@@ -1,9 +1,8 @@
-"""Encrypted devices that an initramfs opens by itself: its own copy of crypttab, and key files that it holds.
+"""Encrypted devices that an initramfs opens itself: its own copy of crypttab, and key files inside it.
 
-initramfs-tools writes ``cryptroot/crypttab`` (before cryptsetup 2.0.3 ``conf/conf.d/cryptroot``: ``target=…,source=…,key=…``) and
-copies key files that match ``KEYFILE_PATTERN`` to ``cryptroot/keyfiles``; dracut and mkinitcpio's sd-encrypt have ``etc/crypttab``.
-systemd also looks for ``/etc/cryptsetup-keys.d/NAME.key`` (systemd-cryptsetup@.service(8)), mkinitcpio's encrypt hook for
-``/crypto_keyfile.bin``.
+initramfs-tools writes ``cryptroot/crypttab`` (before cryptsetup 2.0.3 ``conf/conf.d/cryptroot``: ``target=…,source=…,key=…``) and copies
+key files that match ``KEYFILE_PATTERN`` to ``cryptroot/keyfiles``; dracut and mkinitcpio's sd-encrypt have ``etc/crypttab``. systemd also
+looks for ``/etc/cryptsetup-keys.d/NAME.key`` (systemd-cryptsetup@.service(8)), mkinitcpio's encrypt hook for ``/crypto_keyfile.bin``.
 """
 
 from __future__ import annotations
@@ -24,7 +23,9 @@ _NO_KEY = frozenset({"", "none", "-"})
 
 @dataclass(frozen=True, slots=True)
 class EarlyMapping:
-    """One mapping that the initramfs sets up: /dev/mapper/``name`` from ``source``. ``table`` is the member of the image that says so."""
+    """One mapping that the initramfs sets up: /dev/mapper/``name`` from ``source``. ``table`` is the member of the image that defines
+    it.
+    """
 
     name: str
     source: str
@@ -33,7 +34,7 @@ class EarlyMapping:
     table: str
 
     def key_in(self, image: Initramfs) -> str:
-        """What opens it without anybody: the path of a key file in ``image``, or a key script. Empty when a passphrase is asked for."""
+        """What opens it unattended: the path of a key file in ``image``, or a key script. Empty when a passphrase is asked for."""
         script = next((option.partition("=")[2] for option in self.options if option.startswith("keyscript=")), "")
         if script:
             return f"the key script {script}"
@@ -48,7 +49,7 @@ def early_mappings(image: Initramfs) -> tuple[EarlyMapping, ...]:
 
 
 def key_of_arguments(image: Initramfs, args: tuple[KernelArg, ...]) -> str:
-    """The key file in ``image`` that the command line or the encrypt hook names; empty when there is none."""
+    """The key file in ``image`` for the command line or the encrypt hook; empty when there is none."""
     named = [(arg.value or "").removeprefix("rootfs:") for arg in args if arg.name in ("rd.luks.key", "cryptkey", "luks.key")]
     paths = [value.partition("=")[2] if value.count("=") == 1 else value for value in named] or ["/crypto_keyfile.bin"]
     return next((f"the key file {path}" for path in paths if path.lstrip("/") in image.files), "")

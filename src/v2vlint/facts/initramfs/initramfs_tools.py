@@ -33,7 +33,7 @@ def initramfs_tools(fs: GuestFS) -> GeneratorConfig:
 
 
 def sourced(fs: GuestFS) -> tuple[str, ...]:
-    """The files that mkinitramfs(8) sources, in order. One in /etc takes the place of a shipped one of its name."""
+    """The files that mkinitramfs(8) sources, in order. One in /etc replaces a shipped one with the same name."""
     shipped = [f"{_SHIPPED}/{name}" for name in fs.listdir(_SHIPPED) if _is_read(name) and not fs.exists(f"{DROP_INS}/{name}")]
     own = [f"{DROP_INS}/{name}" for name in fs.listdir(DROP_INS) if _is_read(name)]
     return tuple(path for path in (MAIN, *shipped, *own) if fs.is_file(path))

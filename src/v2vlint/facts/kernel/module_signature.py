@@ -1,6 +1,6 @@
 """Whether a kernel module is signed: the signature is appended to the file (kernel ``scripts/sign-file.c``, ``kernel/module_signature.c``).
 
-Whose key it was made with cannot be told: that of distributions' modules exists only while the kernel is built.
+Who signed it cannot be verified: the public key for a distribution's modules is generated when the kernel is built.
 """
 
 from __future__ import annotations

@@ -24,7 +24,9 @@ _SETTING = re.compile(r"(?P<soft>-?)\s*(?P<key>[^\s=]+)\s*(?:=\s*(?P<value>.*?))
 
 @dataclass(frozen=True, slots=True)
 class SysctlSetting:
-    """One assignment. ``key`` has slashes between its parts and may be a pattern; ``value`` is None where a pattern must not reach it."""
+    """One assignment. ``key`` has slashes between its parts and may be a pattern; ``value`` is None for a key that patterns must not
+    set.
+    """
 
     key: str
     value: str | None
@@ -38,9 +40,9 @@ class Sysctl:
     settings: tuple[SysctlSetting, ...] = ()
 
     def get(self, name: str) -> SysctlSetting | None:
-        """The assignment that counts for ``net.ipv4.ip_forward``; None when nothing sets it, so that the kernel's default holds.
+        """The effective assignment for ``net.ipv4.ip_forward``; None when nothing sets it, so that the kernel's default applies.
 
-        One for the very key wins against a pattern, wherever it is.
+        An assignment of the exact key takes precedence over a pattern, in any order.
         """
         key = path_of(name)
         own = [one for one in self.settings if one.key == key]
@@ -51,7 +53,7 @@ class Sysctl:
 
 
 def path_of(name: str) -> str:
-    """``net.ipv4.conf.eth0/100.mtu`` and ``net/ipv4/conf/eth0.100/mtu`` as the latter: the first separator says which is which."""
+    """``net.ipv4.conf.eth0/100.mtu`` and ``net/ipv4/conf/eth0.100/mtu`` in the latter form: the first separator determines the notation."""
     dot, slash = name.find("."), name.find("/")
     if dot < 0 or 0 <= slash < dot:
         return name
@@ -59,7 +61,7 @@ def path_of(name: str) -> str:
 
 
 def _fits(key: str, pattern: str) -> bool:
-    """A pattern is one of paths: its stars stop at slashes (glob(7))."""
+    """Patterns match paths: stars stop at slashes (glob(7))."""
     parts, wanted = key.split("/"), pattern.split("/")
     return len(parts) == len(wanted) and all(fnmatch.fnmatchcase(part, one) for part, one in zip(parts, wanted, strict=True))
 

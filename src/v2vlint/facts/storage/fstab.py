@@ -45,10 +45,10 @@ _NETWORK = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class FstabEntry:
-    """One entry. ``spec`` keeps its place so that a fix can replace it alone; ``mount_point`` and ``fs_type`` are unescaped.
+    """One entry. ``spec`` has its own place so that a fix can replace only that; ``mount_point`` and ``fs_type`` are unescaped.
 
-    ``options`` defaults to ``("defaults",)``, ``dump`` and ``passno`` to 0, as fstab(5) says. ``mount_point`` is ``none`` for swap.
-    ``unit`` names the native unit that says the same, and is empty for a line of fstab.
+    ``options`` defaults to ``("defaults",)``, ``dump`` and ``passno`` to 0, as in fstab(5). ``mount_point`` is ``none`` for swap. ``unit``
+    is the name of a native unit, and empty for a line of fstab.
     """
 
     spec: Token
@@ -74,7 +74,7 @@ class FstabEntry:
 
     @property
     def is_pseudo(self) -> bool:
-        """Whether no device is behind it: kernel filesystems, tmpfs, bind mounts."""
+        """Whether it has no device: kernel filesystems, tmpfs, bind mounts."""
         return self.fs_type in _PSEUDO or self.is_bind
 
     @property
@@ -89,12 +89,12 @@ class FstabEntry:
 
     @property
     def noauto(self) -> bool:
-        """Whether it is left to somebody else to mount it: the last of ``auto`` and ``noauto`` counts."""
+        """Whether it is not mounted at boot: the last of ``auto`` and ``noauto`` counts."""
         return self._last("noauto", "auto")
 
     @property
     def nofail(self) -> bool:
-        """Whether nothing minds when it cannot be mounted: the last of ``fail`` and ``nofail`` counts."""
+        """Whether a failure to mount it is ignored: the last of ``fail`` and ``nofail`` counts."""
         return self._last("nofail", "fail")
 
     def _last(self, yes: str, no: str) -> bool:

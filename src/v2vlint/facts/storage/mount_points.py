@@ -14,7 +14,7 @@ from v2vlint.model.place import Where
 
 @dataclass(frozen=True, slots=True)
 class MountedAt:
-    """One place. ``at_boot`` says that it is mounted, or mounted on first use, without anybody's doing."""
+    """One place. ``at_boot`` says that it is mounted at boot, or automatically on first use."""
 
     path: str
     device: str
@@ -26,19 +26,21 @@ class MountedAt:
 
 @dataclass(frozen=True, slots=True)
 class MountPoints:
-    """Every place, in the order of the files that name them."""
+    """Every place, in file order."""
 
     mounts: tuple[MountedAt, ...] = ()
 
     def at(self, path: str) -> MountedAt | None:
-        """What is mounted at ``path``, or None."""
+        """The mount at ``path``, or None."""
         wanted = path.rstrip("/") or "/"
         return next((mount for mount in self.mounts if mount.path == wanted), None)
 
 
 @provides
 def find_mount_points(fstab: Fstab, init: Init, store: FactStore) -> MountPoints:
-    """systemd has one unit for a place: of fstab's lines the first, unless a native unit hides it. Elsewhere the last line wins."""
+    """systemd has one unit per place: the first of fstab's lines, unless a native unit replaces it. With other inits the last line
+    counts.
+    """
     if init.name != "systemd":
         return MountPoints(
             tuple(_mounted(entry, not entry.noauto) for entry in reversed(fstab.entries) if entry.mount_point.startswith("/"))

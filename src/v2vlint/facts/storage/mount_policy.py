@@ -1,9 +1,9 @@
 """What the guest's init does at boot when a filesystem cannot be mounted, and which filesystems it tries to mount at all.
 
-systemd stops in emergency mode where local-fs.target requires the mount (:mod:`v2vlint.facts.systemd.mount_graph`), but never for ``/``:
-that is mounted already, from where the kernel command line says, and is only remounted (docs/truth-table.md, guest ``fstabdevice``).
-Ubuntu's mountall waits for a key press on the console. Red Hat's and Debian's SysV scripts stop when fsck fails, so only for entries with
-a pass number; Debian runs the same scripts under OpenRC and runit. Void's runit stops when mount -a fails. OpenRC's own scripts go on.
+systemd stops in emergency mode if local-fs.target requires the mount (:mod:`v2vlint.facts.systemd.mount_graph`), but never for ``/``: that
+is already mounted, from the device on the kernel command line, and is only remounted (docs/truth-table.md, guest ``fstabdevice``). Ubuntu's
+mountall waits for a key press on the console. Red Hat's and Debian's SysV scripts stop when fsck fails, so only for entries with a pass
+number; Debian runs the same scripts under OpenRC and runit. Void's runit stops when mount -a fails. OpenRC's own scripts continue.
 """
 
 from __future__ import annotations
@@ -25,9 +25,9 @@ _VOID_STAGE = "/etc/runit/core-services/*filesystems.sh"
 
 @dataclass(frozen=True, slots=True)
 class MountPolicy:
-    """``style`` is ``systemd`` (also when the init is not known), ``mountall``, ``sysv``, ``openrc`` or ``runit``.
+    """``style`` is ``systemd`` (also when the init is unknown), ``mountall``, ``sysv``, ``openrc`` or ``runit``.
 
-    ``entries`` are the lines of fstab, and native units in the same terms, that the boot acts on. ``graph`` is empty but for systemd.
+    ``entries`` are the lines of fstab, and native units in the same form, that the boot acts on. ``graph`` is empty except for systemd.
     """
 
     style: str = "systemd"
@@ -37,7 +37,7 @@ class MountPolicy:
     """Devices that a mount requires besides the one it mounts."""
 
     def stops(self, entry: FstabEntry) -> bool:
-        """Whether boot stops when what ``entry`` names is missing."""
+        """Whether boot stops when the device of ``entry`` is missing."""
         if entry.is_swap or self._is_mounted_already(entry):
             return False
         if self.style == "systemd":
@@ -52,7 +52,7 @@ class MountPolicy:
         return self.style == "systemd" and entry.mount_point == "/"
 
     def effect(self, entry: FstabEntry) -> str:
-        """What boot does without the device of ``entry``, as text."""
+        """What happens at boot without the device of ``entry``, as text."""
         if self.stops(entry):
             return {
                 "systemd": f"systemd waits 90 s for the device, then {self._end(entry)}",

@@ -52,7 +52,7 @@ def _raid_module(level: str) -> str:
 
 
 def _lvm_modules(kind: str) -> tuple[str, ...]:
-    """The targets of device-mapper that a segment of LVM's type ``kind`` is mapped by (lib/*/*.c of LVM: ``target_present``)."""
+    """The device-mapper targets for a segment of LVM's type ``kind`` (lib/*/*.c of LVM: ``target_present``)."""
     if level := _LEVEL.match(kind):
         return "dm_raid", _raid_module(level[0])
     return _TARGETS.get(kind, ())

@@ -1,8 +1,8 @@
-"""Logical sectors: those that disks were laid out in, and those that the target presents.
+"""Logical sector sizes: the one that a disk was laid out with, and the one that the target presents.
 
-A partition table counts in them, and the header of a GPT is in the second one (Linux ``block/partitions/efi.c``, EDK II
-``PartitionDxe``). A filesystem whose own blocks are smaller than the disk's is not mounted: ``fat_fill_super`` ("logical sector size too
-small for device"), ``xfs_readsb`` ("device supports 4096 byte sectors (not 512)"), ``sb_set_blocksize`` in ext4 and btrfs.
+A partition table is in units of sectors, and a GPT header is in the second sector (Linux ``block/partitions/efi.c``, EDK II
+``PartitionDxe``). A filesystem with blocks smaller than a sector is not mounted: ``fat_fill_super`` ("logical sector size too small for
+device"), ``xfs_readsb`` ("device supports 4096 byte sectors (not 512)"), ``sb_set_blocksize`` in ext4 and btrfs.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _OWN = {"xfs": "sector_size", "vfat": "block_size", "ext2": "block_size", "ext3"
 
 @dataclass(frozen=True, slots=True)
 class Sectors:
-    """What the target makes of the guest's disks. ``presented`` is the target's size, 0 where it is what an image states."""
+    """The sector sizes on the target. ``presented`` is the target's own, 0 when it uses the one that an image states."""
 
     presented: int = USUAL
     blocks: BlockTable = BlockTable()
@@ -31,11 +31,13 @@ class Sectors:
         return self.presented or int(disk.detail("stated_sector") or USUAL)
 
     def of_disk(self, index: int | None) -> int:
-        """The same of the disk with this 0-based index; the usual size where there is none."""
+        """The logical sector size of the disk with this 0-based index; the usual size when there is none."""
         return next((self.of(disk) for disk in self.blocks.disks if disk.disk == index), self.presented or USUAL)
 
     def lost(self, device: BlockDevice) -> str:
-        """Why ``device`` does not appear on the target: the table of a disk under it counts in other sectors. Empty when it does."""
+        """Why ``device`` does not appear on the target: the partition table of a disk under it is for another sector size. Empty when it
+        does appear.
+        """
         for layer in self._under(device):
             disk = next((parent for name in layer.parents if (parent := self.blocks.named(name)) and parent.kind == "disk"), None)
             counted = int(disk.detail("sector_size") or 0) if disk else 0
@@ -44,7 +46,7 @@ class Sectors:
         return ""
 
     def refused(self, device: BlockDevice) -> str:
-        """Why the kernel does not mount the filesystem on ``device`` there. Empty when nothing speaks against it."""
+        """Why the kernel does not mount the filesystem on ``device`` there. Empty when it does."""
         own = int(device.detail(_OWN.get(device.fs_type, "")) or 0)
         widest = max((self.of(layer) for layer in self._under(device) if layer.kind == "disk"), default=0)
         if own and own < widest:
@@ -52,7 +54,7 @@ class Sectors:
         return ""
 
     def _under(self, device: BlockDevice) -> Iterator[BlockDevice]:
-        """``device`` and all that it lies on."""
+        """``device`` and everything below it."""
         pending, seen = [device], set[str]()
         while pending and len(seen) < MAX_LAYERS:
             layer = pending.pop()
@@ -64,5 +66,5 @@ class Sectors:
 
 @provides
 def find_sectors(target: Target, blocks: BlockTable) -> Sectors:
-    """From the target's key and what images state."""
+    """Determined by the target's key and by what images state."""
     return Sectors(target.sector_size, blocks)

@@ -1,6 +1,6 @@
-"""Regular expressions of paths as file_contexts(5) has them, matched in bounded time: the guest chooses both the expression and the path.
+"""Regular expressions for paths in file_contexts(5), matched in bounded time: the guest chooses both the expression and the path.
 
-Supported is what policies use: literals, classes, groups, alternatives and counts. :class:`Unsupported` is raised for the rest.
+Supported is what policies use: literals, classes, groups, alternatives and repetition. :class:`Unsupported` is raised for the rest.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ Part = Callable[["Run", Positions], Positions]
 
 
 class Run:
-    """One match; it ends when it takes too many steps."""
+    """One match, aborted when it takes too many steps."""
 
     def __init__(self, text: str) -> None:
         self.text, self._steps = text, 0
 
     def step(self, count: int) -> None:
-        """Account for work."""
+        """Count a step."""
         self._steps += 1 + count
         if self._steps > MAX_STEPS:
             raise Unsupported("an expression that takes too long")
@@ -35,7 +35,7 @@ class Run:
 
 @functools.lru_cache(maxsize=8192)
 def compiled(pattern: str) -> Part:
-    """The expression ``pattern``."""
+    """Compile ``pattern``."""
     if len(pattern) > MAX_PATTERN:
         raise Unsupported("too long an expression")
     parser = _Parser(pattern)
@@ -51,7 +51,7 @@ def matches(pattern: str, text: str) -> bool:
 
 
 def literal_prefix(pattern: str) -> str:
-    """What every match begins with, as far as it is plain; the whole pattern when all of it is."""
+    """The literal prefix of every match; the whole pattern when it is a literal."""
     found: list[str] = []
     at = 0
     if "|" in pattern and _has_branches(pattern):
@@ -68,7 +68,7 @@ def literal_prefix(pattern: str) -> str:
 
 
 def _has_branches(pattern: str) -> bool:
-    """Whether there is a bar outside of groups; also said of what cannot be told."""
+    """Whether there is a bar outside of groups; also true when that cannot be determined."""
     depth, escaped = 0, False
     for char in pattern:
         depth += 0 if escaped else (char == "(") - (char == ")")
@@ -95,7 +95,7 @@ class _Parser:
         return char
 
     def alternatives(self, depth: int) -> Part:
-        """Branches between bars."""
+        """Branches separated by bars."""
         if depth > MAX_DEPTH:
             raise Unsupported("an expression of too many levels")
         branches = [self._sequence(depth)]

@@ -1,1 +1,1 @@
-"""What systemd makes of the guest's units, drop-ins, masks and fstab when it boots."""
+"""How systemd interprets the guest's units, drop-ins, masks and fstab at boot."""

@@ -1,4 +1,4 @@
-"""What the kernel command line asks of systemd: the target to reach, units to mask, whether fstab is read (kernel-command-line(7))."""
+"""What the kernel command line tells systemd: the target to reach, units to mask, whether to read fstab (kernel-command-line(7))."""
 
 from __future__ import annotations
 
@@ -21,7 +21,9 @@ _NO = frozenset({"0", "no", "n", "false", "f", "off"})
 
 @dataclass(frozen=True, slots=True)
 class BootGoal:
-    """``target`` is the unit to start, ``masked`` those that the command line masks, ``reads_fstab`` whether fstab counts at all."""
+    """``target`` is the unit to start, ``masked`` are units masked on the command line, ``reads_fstab`` says whether fstab is used at
+    all.
+    """
 
     target: str = "default.target"
     masked: frozenset[str] = frozenset()
@@ -30,7 +32,7 @@ class BootGoal:
 
 @provides
 def find_boot_goal(units: UnitFiles, store: FactStore) -> BootGoal:
-    """From the default entry; several default entries that differ (one for each firmware) leave the usual."""
+    """Determined by the default entry; if there are several that differ (one for each firmware), the usual values apply."""
     found = {goal_of(entry) for entry in _command_lines(store)}
     goal = found.pop() if len(found) == 1 else BootGoal()
     return BootGoal(units.alias_of(goal.target), goal.masked, goal.reads_fstab)
@@ -44,7 +46,7 @@ def _command_lines(store: FactStore) -> tuple[tuple[KernelArg, ...], ...]:
 
 
 def goal_of(args: Iterable[KernelArg]) -> BootGoal:
-    """What one command line asks for; of several words for the target the last one counts."""
+    """The goal of one command line; of several words for the target, the last one counts."""
     target, masked, fstab = "default.target", set[str](), True
     for arg in args:
         if arg.name == "systemd.unit" and arg.value:

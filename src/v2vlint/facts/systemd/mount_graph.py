@@ -26,7 +26,7 @@ _MAX_UNITS = 10_000
 
 @dataclass(frozen=True, slots=True)
 class MountGraph:
-    """``needed`` maps each unit that the boot cannot do without to the one that requires it; ``asked`` is every mount it tries to start."""
+    """``needed`` maps each unit that the boot needs to the one that requires it; ``asked`` is every mount that the boot tries to start."""
 
     needed: dict[str, str] = field(default_factory=dict)
     asked: frozenset[str] = frozenset()
@@ -39,14 +39,14 @@ class MountGraph:
         return tuple(found)
 
     def end(self, name: str) -> str:
-        """What the boot comes to without ``name``: ``emergency`` mode, ``nothing`` where no service starts, empty where it goes on."""
+        """The result of a failure of ``name``: ``emergency`` mode, ``nothing`` if no service starts, empty if the boot continues."""
         top = self.chain(name)[-1]
         return "" if name not in self.needed else "nothing" if top in (_SYSINIT, _BASIC) else "emergency"
 
 
 @provides
 def find_mount_graph(files: UnitFiles, mounts: MountUnits, goal: BootGoal) -> MountGraph:
-    """Walk down from what must not fail, along requirements."""
+    """Follow requirements, starting with the units that must not fail."""
     links = _Links(files, mounts, goal)
     needed = dict(links.below(links.vital()))
     started = (name for name, unit in mounts.units.items() if unit.required_by or unit.wanted_by)
@@ -56,7 +56,7 @@ def find_mount_graph(files: UnitFiles, mounts: MountUnits, goal: BootGoal) -> Mo
 
 
 class _Links:
-    """Requirements between units, upside down where units name their owners."""
+    """Requirements between units, inverted where a unit names the one that requires it."""
 
     def __init__(self, files: UnitFiles, mounts: MountUnits, goal: BootGoal) -> None:
         self._files, self._mounts, self._goal = files, mounts, goal
@@ -66,7 +66,7 @@ class _Links:
                 self._owned.setdefault(owner, []).append(unit.name)
 
     def vital(self) -> tuple[str, ...]:
-        """What stops the boot when it fails; nothing where the boot is to end in an emergency shell anyway."""
+        """The units whose failure stops the boot; none if the boot ends in an emergency shell anyway."""
         if self._goal.target == _EMERGENCY:
             return ()
         usual = (LOCAL, _SYSINIT) if self._goal.target == _RESCUE else (LOCAL, _SYSINIT, _BASIC)
@@ -74,7 +74,7 @@ class _Links:
         return (*targets, *(unit.name for unit in self._mounts.units.values() if _STOPS & set(unit.on_failure)))
 
     def below(self, tops: Iterable[str]) -> Iterator[tuple[str, str]]:
-        """Every unit that ``tops`` require, directly or not, with the unit that does; the tops themselves with an empty string."""
+        """Every unit that ``tops`` require, directly or not, with the unit that requires it; the tops themselves with an empty string."""
         pending, seen = [(top, "") for top in tops], set[str]()
         while pending and len(seen) < _MAX_UNITS:
             name, above = pending.pop(0)
@@ -111,7 +111,7 @@ class _Links:
 
 
 class _Order:
-    """Whether a unit waits for one that it requires. Without an order it is started at once, and a failure comes too late to matter."""
+    """Whether a unit waits for one that it requires. Without an ordering both start at once, and a failure comes too late to matter."""
 
     def __init__(self, name: str, own: Unit | None) -> None:
         self._name = name
@@ -121,7 +121,9 @@ class _Order:
         self._is_waiting_target = name.endswith(".target") and usual
 
     def for_unit(self, lower: str, mount: MountUnit | None) -> bool:
-        """A target waits for what it requires (systemd.target(5)); sysinit.target waits for all that local-fs.target waits for."""
+        """A target waits for the units that it requires (systemd.target(5)); sysinit.target waits for everything that local-fs.target waits
+        for.
+        """
         before = mount.before if mount else ()
         if self._is_waiting_target or lower in self._after or self._name in before or lower in _USUAL.get(self._name, ()):
             return True

@@ -1,7 +1,7 @@
-"""The mount units of a boot: those that systemd-fstab-generator makes of fstab, and native ones, with what each of them requires.
+"""The mount units of a boot: those that systemd-fstab-generator makes from fstab, and native ones, with the requirements of each.
 
-Which file counts follows systemd.unit(5): /etc goes before the generator, the generator before the vendor's folders. The generator's rules
-follow its output (systemd 252), and tests/facts/systemd/test_nspawn.py compares the two.
+Precedence follows systemd.unit(5): /etc, then the generator, then the vendor's folders. The generator's rules follow its output (systemd
+252), and tests/facts/systemd/test_nspawn.py compares the two.
 """
 
 from __future__ import annotations
@@ -31,11 +31,11 @@ _KEYS = {
 
 @dataclass(frozen=True, slots=True)
 class MountUnit:
-    """One mount or automount unit. ``entry`` says in fstab's terms what is mounted where; None for an automount point.
+    """One mount or automount unit. ``entry`` describes the mount in fstab's form; None for an automount point.
 
-    ``requires`` are units without which it fails: those that it requires *and* starts after. ``paths`` are the paths whose mounts it
-    requires (RequiresMountsFor=, implied ones included). ``required_by`` and ``wanted_by`` are the units that pull it in, ``before``
-    those that wait for it.
+    ``requires`` are units without which it fails: those that it requires *and* is ordered after. ``paths`` are the paths whose mounts it
+    requires (RequiresMountsFor=, implied ones included). ``required_by`` and ``wanted_by`` are the units that pull it in, ``before`` those
+    that wait for it.
     """
 
     name: str
@@ -50,7 +50,9 @@ class MountUnit:
 
 @dataclass(frozen=True, slots=True)
 class MountUnits:
-    """Every unit by name; ``ignored`` are lines of fstab that make no unit: the second one for a mount point, the kernel's own mounts."""
+    """Every unit by name; ``ignored`` are lines of fstab that produce no unit: the second one for a mount point, the kernel's own
+    mounts.
+    """
 
     units: dict[str, MountUnit]
     ignored: tuple[FstabEntry, ...] = ()
@@ -58,7 +60,7 @@ class MountUnits:
 
 @provides
 def find_mount_units(fstab: Fstab, files: UnitFiles, goal: BootGoal) -> MountUnits:
-    """Generated units and native ones; masked ones are left out, as nothing can start them."""
+    """Generated units and native ones, without masked ones, which nothing can start."""
     generated: dict[str, MountUnit] = {}
     ignored: list[FstabEntry] = []
     for entry in fstab.entries:
@@ -92,7 +94,7 @@ def _winner(files: UnitFiles, name: str, generated: MountUnit | None) -> MountUn
 
 
 def _generated(entry: FstabEntry) -> tuple[MountUnit, ...]:
-    """The units of one line of fstab: the mount, and its automount point where one is asked for."""
+    """The units for one line of fstab: the mount, and its automount point if requested."""
     options = entry.options
     name, home = unit_name(entry.mount_point, ".mount"), REMOTE if entry.is_network else LOCAL
     wanted, required = (tuple(_values(options, f"x-systemd.{key}-by")) for key in ("wanted", "required"))
@@ -112,7 +114,7 @@ def _asked(unit: MountUnit, home: str, optional: bool) -> MountUnit:
 
 
 def _changed(unit: MountUnit, changes: Unit) -> MountUnit:
-    """A generated unit with the administrator's drop-ins over it."""
+    """A generated unit with the administrator's drop-ins applied."""
     stated, entry = _stated(changes), unit.entry
     if entry is not None and (what := changes.get("Mount", "What")) is not None:
         entry = replace(entry, spec=what, fs_type=str(changes.get("Mount", "Type") or entry.fs_type), unit=unit.name)
@@ -139,24 +141,24 @@ def _native(unit: Unit) -> MountUnit:
 
 
 def _default_order(entry: FstabEntry) -> tuple[str, ...]:
-    """mount_add_default_dependencies(): nobody waits for a mount with ``nofail``."""
+    """mount_add_default_dependencies(): nothing waits for a mount with ``nofail``."""
     return () if entry.nofail and entry.mount_point != "/" else (REMOTE if entry.is_network else LOCAL,)
 
 
 def _stated(unit: Unit) -> MountUnit:
-    """The relations that a unit states. A requirement without After= does not hold it up: it has started by the time that one fails."""
+    """The relations stated in a unit. A requirement without After= cannot stop it: it has already started when that unit fails."""
     words = {key: tuple(word.value for word in unit.words("Unit", *keys)) for key, keys in _KEYS.items()}
     requires = tuple(name for name in words["requires"] if name in words["after"])
     return MountUnit(unit.name, None, requires, words["paths"], before=words["before"], on_failure=words["on_failure"])
 
 
 def _parents(path: str) -> tuple[str, ...]:
-    """The folder that holds the mount point: its mounts are required, those of the point itself are not."""
+    """The parent folder of the mount point: mounts above it are required, mounts on the point itself are not."""
     return (path.rstrip("/").rpartition("/")[0] or "/",) if path != "/" else ()
 
 
 def _source(entry: FstabEntry) -> tuple[str, ...]:
-    """The path that a bind or loop mount shows."""
+    """The source path of a bind or loop mount."""
     path = entry.device
     return (path,) if path.startswith("/") and not path.startswith("/dev/") and not entry.is_network else ()
 
@@ -170,7 +172,7 @@ def _values(options: tuple[str, ...], name: str) -> Iterator[str]:
 
 
 def _mangled(name: str) -> str:
-    """A unit given by name or path: unit_name_mangle_with_suffix() makes a unit of a path, and adds .mount to a bare word."""
+    """A unit given by name or path: unit_name_mangle_with_suffix() converts a path to a unit name, and adds .mount to a bare word."""
     if name.startswith("/"):
         return unit_name(name, ".device" if name.startswith(("/dev/", "/sys/")) else ".mount")
     return name if name.rpartition(".")[2] in _SUFFIXES and "." in name else f"{name}.mount"

@@ -1,6 +1,7 @@
-"""Unit files as the manager loads them: the highest folder wins, drop-ins are laid over it, a link to /dev/null masks (systemd.unit(5)).
+"""Unit files as the service manager loads them: the highest folder wins, drop-ins are merged over it, a link to /dev/null masks
+(systemd.unit(5)).
 
-``/run`` is empty when a guest starts; what generators write there is made of fstab and the like: :mod:`v2vlint.facts.systemd.mount_units`.
+``/run`` is empty when a guest starts; generators fill it from fstab and other files: :mod:`v2vlint.facts.systemd.mount_units`.
 """
 
 from __future__ import annotations
@@ -22,25 +23,27 @@ MAX_UNITS = 5000
 
 @dataclass(frozen=True, slots=True)
 class UnitFiles:
-    """The guest's units by name. ``listed`` are the names in the folders that it has, each once: on a merged /usr, /lib is /usr/lib."""
+    """The guest's units by name. ``listed`` are the names in the folders that exist, each folder once: on a merged /usr, /lib is
+    /usr/lib.
+    """
 
     _fs: GuestFS = field(repr=False)
     listed: Mapping[str, frozenset[str]] = field(default_factory=dict, repr=False)
 
     @property
     def folders(self) -> tuple[str, ...]:
-        """The folders that the guest has, the one that counts first first."""
+        """The folders that exist, in order of precedence."""
         return tuple(self.listed)
 
     def path(self, name: str) -> str | None:
-        """The file that counts for ``name``, a mask included; for an instance without one of its own, the template's."""
+        """The file in effect for ``name``, including a mask; for an instance without a file of its own, the template's."""
         for wanted in dict.fromkeys((name, template_of(name))):
             if found := self._holding(wanted):
                 return f"{found[0]}/{wanted}"
         return None
 
     def _holding(self, name: str) -> tuple[str, ...]:
-        """The folders that have an entry called ``name``."""
+        """The folders with an entry called ``name``."""
         return tuple(folder for folder, names in self.listed.items() if name in names)
 
     def is_masked(self, name: str) -> bool:
@@ -57,11 +60,11 @@ class UnitFiles:
         return None if text is None else self._laid_over(name, text.path, (path, *self._drop_ins(name)))
 
     def changes(self, name: str) -> Unit:
-        """The drop-ins of ``name`` alone, as a generated unit of that name gets them."""
+        """The drop-ins of ``name`` alone, as they apply to a generated unit of that name."""
         return self._laid_over(name, "", self._drop_ins(name))
 
     def named(self, suffix: str) -> tuple[str, ...]:
-        """The names of all units that end in ``suffix``, sorted; masked ones among them."""
+        """The names of all units that end in ``suffix``, sorted, including masked ones."""
         return tuple(sorted({name for names in self.listed.values() for name in names if name.endswith(suffix)})[:MAX_UNITS])
 
     def linked(self, name: str, kind: str) -> tuple[str, ...]:
@@ -77,7 +80,7 @@ class UnitFiles:
         yield from ((owner, self.linked(owner, kind)) for owner in owners)
 
     def alias_of(self, name: str) -> str:
-        """The unit that ``name`` is a link to (``default.target``), else ``name``."""
+        """The unit that ``name`` is a link to (``default.target``), or else ``name``."""
         path = self.path(name)
         link = self._fs.readlink(path) if path else None
         return link.rpartition("/")[2] if link and link != "/dev/null" else name
@@ -96,25 +99,25 @@ class UnitFiles:
 
 @provides
 def find_unit_files(fs: GuestFS) -> UnitFiles:
-    """The guest's units. Their folders are listed once, files are read when they are asked for."""
+    """The guest's units. Folders are listed once, files are read on demand."""
     found = {real: folder for folder in reversed(FOLDERS) if (real := fs.resolve(folder))}
     return UnitFiles(fs, {folder: frozenset(fs.listdir(folder)) for folder in FOLDERS if folder in found.values()})
 
 
 def template_of(name: str) -> str:
-    """``foo@.service`` for ``foo@bar.service``; any other name as it is."""
+    """``foo@.service`` for ``foo@bar.service``; any other name unchanged."""
     stem, dot, kind = name.rpartition(".")
     return f"{stem.partition('@')[0]}@{dot}{kind}" if is_instance(name) else name
 
 
 def is_instance(name: str) -> bool:
-    """Whether ``name`` is one of a template's units, ``foo@bar.service``."""
+    """Whether ``name`` is an instance of a template: ``foo@bar.service``."""
     stem = name.rpartition(".")[0]
     return "@" in stem and not stem.endswith("@")
 
 
 def unit_name(path: str, suffix: str) -> str:
-    r"""The name of the unit for a path, as systemd-escape(1) ``--path`` makes it: ``/srv/a-b`` is ``srv-a\x2db.mount``."""
+    r"""The name of the unit for a path, as made by systemd-escape(1) ``--path``: ``/srv/a-b`` is ``srv-a\x2db.mount``."""
     parts = [part for part in path.split("/") if part not in ("", ".")]
     return ("-".join(_escaped(part, first=not index) for index, part in enumerate(parts)) or "-") + suffix
 

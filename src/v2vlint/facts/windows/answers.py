@@ -1,4 +1,4 @@
-"""Passwords that a Windows keeps for its setup or its logon: answer files (unattend.xml), automatic logon."""
+"""Passwords that Windows stores for its setup or its logon: answer files (unattend.xml), automatic logon."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _FILES = (
     "{root}/Panther/autounattend.xml", "{root}/System32/Sysprep/unattend.xml", "{root}/System32/Sysprep/Panther/unattend.xml",
     "{root}/Setup/Scripts/unattend.xml", "/unattend.xml", "/autounattend.xml", "/sysprep/sysprep.inf", "/sysprep.inf",
 )  # fmt: skip
-# Setup replaces what it has used by *SENSITIVE*DATA*DELETED*.
+# Setup replaces values that it has used by *SENSITIVE*DATA*DELETED*.
 _PASSWORD = re.compile(
     r"<(?:\w+:)?(?:\w*Password|Credentials)\b[^>]*>\s*(?:<(?:\w+:)?(?:Value|Password)\b[^>]*>)?\s*(?!\*SENSITIVE)[^\s<][^<]{0,4000}<", re.I
 )
@@ -27,7 +27,9 @@ _INF = re.compile(r"^\s*(?:AdminPassword|DomainAdminPassword)\s*=\s*\"?(?!\*\"?\
 
 @dataclass(frozen=True, slots=True)
 class StoredPasswords:
-    """``answer_files`` hold a password; ``logon`` is the value by which Windows logs somebody on. No password is kept here."""
+    """``answer_files`` contain a password; ``logon`` is the value by which Windows logs on automatically. Passwords themselves are not
+    kept.
+    """
 
     answer_files: tuple[WholeFile, ...] = ()
     logon: RegistryKey | None = None
@@ -35,7 +37,7 @@ class StoredPasswords:
 
 @provides
 def find_stored_passwords(fs: GuestFS, registry: Registry, os: OsInfo) -> StoredPasswords:
-    """Look into the answer files that Windows and Sysprep leave, and at Winlogon."""
+    """Search the answer files that Windows and Sysprep leave, and Winlogon."""
     paths = [pattern.format(root=os.system_root) for pattern in _FILES]
     found = tuple(WholeFile(path) for path in paths if _has_password(fs.read(path, MAX_SIZE) or b"", path))
     winlogon = registry.soft(_WINLOGON)

@@ -1,1 +1,1 @@
-"""GRUB 2 and GRUB legacy: their configuration as they would execute it."""
+"""GRUB 2 and GRUB legacy: their configuration, evaluated as they would execute it."""

@@ -1,6 +1,6 @@
-"""What is inside a GRUB 2 EFI program: its modules, embedded configuration, prefix and memory disk (include/grub/kernel.h, ``mods``).
+"""The contents of a GRUB 2 EFI program: its modules, embedded configuration, prefix and memory disk (include/grub/kernel.h, ``mods``).
 
-Whoever built the program decided these, and nothing on the disks changes them: Debian's signed one holds ``linuxefi`` and no ``linux16``.
+They are fixed when the program is built, whatever is on the disks: Debian's signed program has ``linuxefi`` and not ``linux16``.
 """
 
 from __future__ import annotations
@@ -33,10 +33,10 @@ _MAGIC = 0x676D696D
 
 @dataclass(frozen=True, slots=True)
 class GrubBuild:
-    """``modules`` are built in, ``commands`` those of :data:`MODULES` that they have.
+    """``modules`` are built in, ``commands`` are those of :data:`MODULES` that they provide.
 
-    ``prefix`` is empty when the program takes the folder that it was started from. ``config`` is run before anything is read from the
-    disks. ``memory`` are the paths on the memory disk, with what is in small files.
+    ``prefix`` is empty when the program uses the folder that it was started from. ``config`` runs before anything is read from the disks.
+    ``memory`` are the paths on the memory disk, with the content of small files.
     """
 
     modules: frozenset[str]
@@ -47,7 +47,7 @@ class GrubBuild:
 
 
 def build_of(fs: GuestFS, path: str) -> GrubBuild | None:
-    """What is inside the EFI program at ``path``; None where that cannot be told."""
+    """The contents of the EFI program at ``path``; None when they cannot be determined."""
     try:
         stream = fs.open(path)
         image = read_pe(stream) if stream else None
@@ -57,7 +57,7 @@ def build_of(fs: GuestFS, path: str) -> GrubBuild | None:
 
 
 def read_build(stream: BinaryIO, image: PeImage) -> GrubBuild | None:
-    """What the section ``mods`` of the program holds; None where there is none that can be read."""
+    """The contents of the program's section ``mods``; None when there is no such section, or it cannot be read."""
     section = image.section("mods")
     if section is None or section.size > MAX_MODULES:
         return None
@@ -74,12 +74,12 @@ def read_build(stream: BinaryIO, image: PeImage) -> GrubBuild | None:
 
 
 def _has(body: bytes, name: str) -> bool:
-    """Whether a module has the string, as what registers the command does."""
+    """Whether a module contains the string, as the code that registers the command does."""
     return re.search(rb"(?<![\w-])" + name.encode() + rb"\0", body) is not None
 
 
 def memory_files(data: bytes) -> dict[str, bytes]:
-    """The files of a memory disk: a FAT as Debian makes it, or the archive of grub-mkstandalone(1). Empty when it is neither."""
+    """The files of a memory disk: a FAT as made by Debian, or the archive of grub-mkstandalone(1). Empty when it is neither."""
     try:
         if data[257:262] == b"ustar":
             with tarfile.open(fileobj=io.BytesIO(data)) as archive:
@@ -88,7 +88,7 @@ def memory_files(data: bytes) -> dict[str, bytes]:
         fs = GuestFS({"/": Fat(MemoryStream(data))})
         return {path: fs.head(path, MAX_FILE) or b"" for _number, path in zip(range(MAX_FILES), fs.walk("/"), strict=False)}
     except Exception:
-        # The memory disk is as hostile as the program: what cannot be read of it is absent.
+        # The memory disk is as hostile as the program: what cannot be read counts as missing.
         return {}
 
 
@@ -98,7 +98,7 @@ def _content(archive: tarfile.TarFile, member: tarfile.TarInfo) -> bytes:
 
 
 def _objects(data: bytes) -> Iterator[tuple[int, bytes]]:
-    """Type and content of each object. Firmware of 32 bits has a header with narrower fields."""
+    """The type and content of each object. 32-bit firmware has a header with narrower fields."""
     magic, first, wide = struct.unpack_from("<III", data)
     if magic != _MAGIC:
         return

@@ -1,4 +1,4 @@
-"""GRUB 2's menu as it will be built at the next boot: ``grub.cfg``, what it includes, ``grubenv`` and the BLS entries.
+"""GRUB 2's menu as the next boot will build it: ``grub.cfg``, the files it includes, ``grubenv`` and the BLS entries.
 
 Source: GRUB manual, "Simple configuration handling" and "Multi-boot manual config"; the ``blscfg`` command is Red Hat's.
 """
@@ -39,9 +39,9 @@ _MAX_INT = 1 << 31
 
 @dataclass(frozen=True, slots=True)
 class _Node:
-    """An item of the menu. What opens a menu has ``children``, and ``chosen`` of them where it says so itself.
+    """An item of the menu. A submenu has ``children``, and ``chosen`` is its own default, if it sets one.
 
-    ``fails``: its kernel is certainly not there.
+    ``fails``: its kernel certainly does not exist.
     """
 
     item: MenuItem
@@ -52,9 +52,9 @@ class _Node:
 
 
 def grub_menu(files: GrubFiles, path: str, program: GrubProgram) -> BootMenu:
-    """The menu of a GRUB that starts with the configuration at guest path ``path``.
+    """The menu of a GRUB that starts with the configuration at the guest path ``path``.
 
-    FactUnavailable when the script takes too long to follow.
+    FactUnavailable when the script takes too long to evaluate.
     """
     shell = new_shell(files, _always(program), program.has)
     folder, device = files.inside(path).rsplit("/", 1)[0], files.device_of(path)
@@ -67,7 +67,7 @@ def grub_menu(files: GrubFiles, path: str, program: GrubProgram) -> BootMenu:
 
 
 def grub_program_menu(files: GrubFiles, program: GrubProgram, build: GrubBuild) -> BootMenu:
-    """The menu of the EFI program itself: its own configuration, then that in the folder it takes for its own."""
+    """The menu of an EFI program: its embedded configuration, then the one in the folder that it uses as its prefix."""
     files = dataclasses.replace(files, memory=build.memory)
     shell = new_shell(files, _always(program) | start(program, build, files), program.has)
     shell.config, shell.exported = program.path, set(shell.env)
@@ -221,13 +221,13 @@ def _default(shell: GrubShell, nodes: Sequence[_Node]) -> tuple[BootEntry | None
 
 
 def _names(shell: GrubShell, nodes: Sequence[_Node], word: str) -> bool:
-    """Whether ``fallback`` names an entry: by number, and in Red Hat's GRUB by name, too."""
+    """Whether ``fallback`` names an entry: by number, and in Red Hat's GRUB also by name."""
     by_name = _by_name(shell, nodes)
     return (by_name or bool(_NUMBER.match(word))) and _index(nodes, word, by_name=by_name)[1]
 
 
 def _by_name(shell: GrubShell, nodes: Sequence[_Node]) -> bool:
-    """Whether names go before numbers: the patch belongs to those that have ``blscfg``."""
+    """Whether names take precedence over numbers: the patch is part of every GRUB with ``blscfg``."""
     return shell.files.by_name or any(node.item.bls for node in nodes)
 
 
@@ -252,10 +252,10 @@ def _chosen(shell: GrubShell, nodes: Sequence[_Node], chain: Sequence[str], reas
 
 
 def _index(nodes: Sequence[_Node], name: str, *, by_name: bool) -> tuple[int, bool]:
-    """The entry called ``name``, and whether there is one.
+    """The index of the entry called ``name``, and whether there is one.
 
-    GRUB takes what begins with a number for that number, in C's notation (``get_entry_number`` of grub-core/normal/menu.c); Red Hat's looks
-    for an identifier first, then for a title.
+    GRUB treats a name that starts with a digit as a number, in C notation (``get_entry_number`` of grub-core/normal/menu.c); Red Hat's GRUB
+    looks for an identifier first, then for a title.
     """
     number = _NUMBER.match(name)
     titles = [index for index, node in enumerate(nodes) if name in (node.item.title, node.item.id)]

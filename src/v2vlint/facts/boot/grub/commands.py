@@ -1,4 +1,4 @@
-"""The commands of GRUB 2 that decide what is booted; every other command has an unknown status and no effect."""
+"""The commands of GRUB 2 that affect what is booted; every other command has an unknown status and no effect."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def _setparams(shell: GrubShell, args: Sequence[Field], _command: Command) -> bo
 
 
 def _eval(shell: GrubShell, args: Sequence[Field], _command: Command) -> None:
-    """What text that is put together does is not followed; the variables that it sets are unknown."""
+    """Assembled text is not evaluated; the variables that it sets become unknown."""
     for word in " ".join(arg.text.text for arg in args).replace(";", " ").split():
         name, equals, _value = word.partition("=")
         if equals:
@@ -77,7 +77,7 @@ _KINDS = {
 
 
 def _search(shell: GrubShell, args: Sequence[Field], command: Command) -> bool | None:
-    """A name may follow ``--set`` as a word of its own: GRUB takes the next one unless it is an option (seen in QEMU)."""
+    """``search``. The name after ``--set`` may be a separate word: GRUB takes the next one unless it is an option (observed in QEMU)."""
     own = command.words[0].bare
     kind, name = _KINDS.get(own, "file"), "root"
     plain: list[Field] = []
@@ -132,13 +132,13 @@ def _load_env(shell: GrubShell, args: Sequence[Field], _command: Command) -> boo
 
 
 def _listed(words: Sequence[str]) -> frozenset[str]:
-    """The variables that alone are to be loaded."""
+    """The variables to load, if the command names them."""
     file = [index + 1 for index, word in enumerate(words) if word in ("-f", "--file")]
     return frozenset(word for index, word in enumerate(words) if not word.startswith("-") and index not in file)
 
 
 def _source(shell: GrubShell, args: Sequence[Field], command: Command) -> bool | None:
-    """The status is that of success even where there is no such file (``grub_cmd_source`` of commands/configfile.c)."""
+    """The status is success even if the file does not exist (``grub_cmd_source`` of commands/configfile.c)."""
     name = args[0] if args else Field(Located(f"{shell.value('prefix')}/grub.cfg"))
     if not name.known:
         return None
@@ -156,7 +156,7 @@ def _source(shell: GrubShell, args: Sequence[Field], command: Command) -> bool |
 
 
 def _configfile(shell: GrubShell, place: GuestPath, name: str) -> bool:
-    """In a context of its own: exported variables are seen there, and its menu comes up when it has entries (normal/main.c)."""
+    """Runs in a new context: it sees only exported variables, and its menu is shown if it has entries (normal/main.c)."""
     inner = shell.inner(shell.visible())
     inner.read, inner.lost, inner.doubts, inner.boot = shell.read, shell.lost, shell.doubts, shell.boot
     found = shell.files.text(place) is not None
@@ -244,7 +244,7 @@ def _chainload(shell: GrubShell, args: Sequence[Field], _command: Command) -> bo
 
 
 def _forget(shell: GrubShell, args: Sequence[Field], _command: Command) -> None:
-    """``regexp``, ``probe``, ``smbios``…: what they set is unknown."""
+    """``regexp``, ``probe``, ``smbios``…: the variables they set become unknown."""
     words = [arg.text.text for arg in args]
     for index, word in enumerate(words):
         option, _, value = word.partition("=")
@@ -254,7 +254,7 @@ def _forget(shell: GrubShell, args: Sequence[Field], _command: Command) -> None:
 
 
 def _insmod(_shell: GrubShell, _args: Sequence[Field], _command: Command) -> None:
-    """Whether the module is there is not looked up."""
+    """Succeeds: whether the module exists is not checked."""
 
 
 def _succeed(_shell: GrubShell, _args: Sequence[Field], _command: Command) -> bool:

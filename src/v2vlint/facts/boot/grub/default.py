@@ -32,9 +32,9 @@ _KERNEL = re.compile(r"GRUB_CMDLINE_\w+|(?:DEFAULT|FAILSAFE|XEN|XEN_KERNEL|IMAGE
 
 @dataclass(frozen=True, slots=True)
 class GrubSetting:
-    """The value a variable ends up with. ``args`` are the kernel arguments in it, each where it was written, in whatever file.
+    """The final value of a variable. ``args`` are the kernel arguments in it, each with its place, in whatever file.
 
-    ``where`` is the assignment that won; ``value_at`` its value as one editable token, None when it is composed of several.
+    ``where`` is the effective assignment; ``value_at`` is its value as one editable token, None when it is composed of several.
     """
 
     name: str
@@ -46,7 +46,9 @@ class GrubSetting:
 
 @dataclass(frozen=True, slots=True)
 class GrubDefaults:
-    """Settings in effect, in order of their last assignment; ``files`` are those that exist, ``malformed`` lines that assign nothing."""
+    """The effective settings, in order of their last assignment; ``files`` are the existing files, ``malformed`` the lines that are not
+    assignments.
+    """
 
     settings: tuple[GrubSetting, ...] = ()
     files: tuple[str, ...] = ()
@@ -64,13 +66,13 @@ class GrubDefaults:
 
     @property
     def args(self) -> tuple[KernelArg, ...]:
-        """All kernel arguments of all ``GRUB_CMDLINE_*`` (and SUSE's ``*_APPEND``) settings, an argument written once counts once."""
+        """All kernel arguments of all ``GRUB_CMDLINE_*`` (and SUSE's ``*_APPEND``) settings; an argument at one place counts once."""
         return tuple(dict.fromkeys(arg for setting in self.settings for arg in setting.args))
 
 
 @provides
 def parse_grub_defaults(fs: GuestFS) -> GrubDefaults:
-    """The guest's settings for grub-mkconfig; absent files are empty."""
+    """The guest's settings for grub-mkconfig. Missing files count as empty."""
     names = [name for name in fs.listdir(DROP_INS) if name.endswith(".cfg")]
     paths = [PATH, *(f"{DROP_INS}/{name}" for name in names), SUSE]
     if fs.readlink(RED_HAT) is None:

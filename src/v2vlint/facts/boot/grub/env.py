@@ -20,7 +20,7 @@ _MAGIC = "# GRUB Environment Block\n"
 
 @dataclass(frozen=True, slots=True)
 class GrubVariable:
-    """One variable. ``value`` is unescaped and knows its place."""
+    """One variable. ``value`` is unescaped and has its place."""
 
     name: str
     value: Located
@@ -36,7 +36,7 @@ class GrubEnv:
 
 
 def read_grubenv(fs: GuestFS, path: str) -> GrubEnv | None:
-    """The environment block at ``path``; None when absent."""
+    """The environment block at ``path``; None when it does not exist."""
     text = fs.text(path)
     if text is None:
         return None

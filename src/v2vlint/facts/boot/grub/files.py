@@ -1,7 +1,7 @@
 """GRUB's view of files, translated to the guest's: ``($root)/vmlinuz`` on the boot partition is ``/boot/vmlinuz`` to the guest.
 
-GRUB opens exactly the path that is written, on exactly that device; links are followed on that filesystem alone, and btrfs begins at its
-top, not at the subvolume that Linux mounts (grub-core/fs/btrfs.c), unless a GRUB with SUSE's patch is told ``btrfs_relative_path``.
+GRUB opens exactly the path it is given, on exactly that device; it follows links on that filesystem only, and its btrfs paths start at the
+top, not at the subvolume that Linux mounts (grub-core/fs/btrfs.c), unless a GRUB with SUSE's patch has ``btrfs_relative_path`` set.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from v2vlint.model.blocks import BlockTable
 
 _DEVICE = re.compile(r"\(([^)]*)\)(.*)", re.DOTALL)
 MAX_STRIPPED = 6
-# Filesystems that GRUB identifies otherwise than blkid, or not at all.
+# Filesystems that GRUB identifies differently from blkid, or not at all.
 _OTHERWISE = frozenset({"zfs_member", "udf", "ufs", "minix", "iso9660", "hfsplus", "hfs"})
 DEFAULT = "default"
 """What stands for btrfs' default subvolume."""
@@ -28,10 +28,10 @@ UNKNOWN = "?"
 
 @dataclass(frozen=True, slots=True)
 class GuestPath:
-    """Where a loader's path leads.
+    """The destination of a loader's path.
 
-    ``path`` is the guest's; ``(disk1p2)/vmlinuz`` where the guest shows nothing of that place. ``foreign`` says that it is on a
-    filesystem, or a part of one, that this system does not mount. ``certain`` is false when the device was unknown and the path a guess.
+    ``path`` is the guest's; ``(disk1p2)/vmlinuz`` for a place that the guest does not mount. ``foreign`` says that it is on a filesystem,
+    or a part of one, that this system does not mount. ``certain`` is false when the device was unknown and the path is a guess.
     """
 
     path: str
@@ -45,9 +45,9 @@ class GrubFiles:
     """Resolves GRUB paths.
 
     A device is written ``mount:/boot`` (what the guest mounts there), ``uuid:…``, ``label:…``, or GRUB's own ``hd0,msdos1``; anything else
-    is unknown. Only where the device is unknown, the path is looked for below ``/boot`` and below ``/``. ``patched`` says that this GRUB
-    has SUSE's patches for btrfs, which Red Hat took over, ``by_name`` that it has Red Hat's for names of entries that begin with a digit.
-    ``memory`` is the memory disk inside GRUB's program, the device ``memdisk``.
+    is unknown. Only for an unknown device, the path is looked for below ``/boot`` and ``/``. ``patched`` says that this GRUB has SUSE's
+    patches for btrfs, which Red Hat adopted; ``by_name`` that it has Red Hat's for entry names that start with a digit. ``memory`` is the
+    memory disk inside GRUB's program, the device ``memdisk``.
     """
 
     fs: GuestFS
@@ -58,34 +58,34 @@ class GrubFiles:
 
     @functools.cached_property
     def volumes(self) -> tuple[GrubVolume, ...]:
-        """All filesystems, those that the guest mounts first."""
+        """All filesystems, those mounted by the guest first."""
         return volumes_of(self.fs, self.blocks)
 
     def device_of(self, path: str) -> str:
-        """The device holding the guest path ``path``."""
+        """The device that contains the guest path ``path``."""
         return f"mount:{mount_of(path, self.fs.mounts)}"
 
     def inside(self, path: str) -> str:
-        """The path of the guest's ``path`` on the device holding it."""
+        """The guest path ``path`` relative to the device that contains it."""
         return f"{self.part_of(path)}/{path[len(mount_of(path, self.fs.mounts)) :].lstrip('/')}"
 
     def part_of(self, path: str) -> str:
-        """What the guest mounts of that device: the path of a subvolume or folder on it, empty for all of it."""
+        """The part of the device that the guest mounts: the path of a subvolume or folder on it, empty for the whole."""
         point = mount_of(path, self.fs.mounts)
         volume = self._mounted_at(point)
         return next((inner for inner, at in volume.parts if at == point), "") if volume else ""
 
     def locate(self, name: str, root: str, subvolume: str = "") -> GuestPath:
-        """Where GRUB's ``name`` (``/x`` on the device ``root``, or ``(device)/x``) is in the guest.
+        """The guest path of GRUB's ``name`` (``/x`` on the device ``root``, or ``(device)/x``).
 
-        btrfs begins at ``subvolume``, a path from its top, or :data:`DEFAULT`.
+        On btrfs it is relative to ``subvolume``, a path from the top, or :data:`DEFAULT`.
         """
         device, path = root, name
         if match := _DEVICE.fullmatch(name):
             device, path = match[1], match[2]
         path = "/" + path.lstrip("/")
         if match and not device:
-            return GuestPath(f"(){path}", exists=False)  # a variable that a search left unset: GRUB opens no device without a name
+            return GuestPath(f"(){path}", exists=False)  # GRUB opens no device without a name: a failed search left its variable unset
         if device == "memdisk":
             inside = path in self.memory or any(one.startswith(f"{path.rstrip('/')}/") for one in self.memory)
             return GuestPath(f"(memdisk){path}", exists=inside, foreign=True)
@@ -93,7 +93,7 @@ class GrubFiles:
         if volume is not None:
             below = volume.default if subvolume == DEFAULT else subvolume if volume.system.type == "btrfs" else ""
             found = self._exactly(volume, f"{below}{path}")
-            ordered = device.startswith("hd") and len(self.blocks.disks) > 1  # the firmware's order of disks may be another one
+            ordered = device.startswith("hd") and len(self.blocks.disks) > 1  # the firmware's order of disks may differ
             return self._guessed(device, path) if ordered and not found.exists else found
         if self._is_elsewhere(device):
             return GuestPath(path, exists=False, foreign=True)
@@ -102,14 +102,14 @@ class GrubFiles:
         return self._guessed(device, path)
 
     def text(self, place: GuestPath) -> GuestText | None:
-        """The content of a configuration file; None when it is absent, or where the guest shows nothing of it."""
+        """The content of a configuration file; None when it does not exist, or the guest does not mount its place."""
         if place.path.startswith("(memdisk)"):
             data = self.memory.get(place.path.removeprefix("(memdisk)"))
             return None if data is None else GuestText(place.path, data.decode("utf-8", "surrogateescape"))
         return None if place.foreign else self.fs.text(place.path)
 
     def search(self, kind: str, value: str) -> str | None:
-        """What ``search --fs-uuid``, ``--label`` or ``--file`` finds: a device, or None when it certainly finds nothing."""
+        """The result of ``search --fs-uuid``, ``--label`` or ``--file``: a device, or None when it certainly finds nothing."""
         certain = self.blocks.complete and bool(self.blocks.devices) and not any(one.fs_type in _OTHERWISE for one in self.blocks)
         if kind == "file":
             found = [volume for volume in self.volumes if volume.tree.exists(value)]
@@ -137,7 +137,7 @@ class GrubFiles:
         return next((volume for volume in self.volumes if any(at == point for _inner, at in volume.parts)), None)
 
     def _is_elsewhere(self, device: str) -> bool:
-        """Whether ``device`` is there and cannot be opened, while what this system mounts is told apart from it."""
+        """Whether ``device`` exists and cannot be opened, while the filesystems of this system are known to be others."""
         kind, _, value = device.partition(":")
         told_apart = kind in ("uuid", "label") and bool(getattr(self.fs.mounts["/"], kind))
         return told_apart and bool(self.blocks.tagged(kind.upper(), value))

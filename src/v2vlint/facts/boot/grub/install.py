@@ -26,7 +26,7 @@ class GrubInstall:
 
 @provides
 def find_grub_install(fs: GuestFS, defaults: GrubDefaults) -> GrubInstall:
-    """All places that name a disk to install GRUB on; absent files name none."""
+    """All places that name a disk to install GRUB on. Missing files count as empty."""
     found: list[Token] = []
     if (text := fs.text(DEBCONF)) and (match := _ANSWER.search(text.content)):
         found.extend(_names(text, match.start(1), match.end(1)))

@@ -49,7 +49,7 @@ class _Menu:
 
 
 def legacy_menu(files: GrubFiles, path: str, firmware: str = "bios") -> BootMenu | None:
-    """The menu in the configuration file ``path``, or None when it is absent."""
+    """The menu in the configuration file ``path``; None when it does not exist."""
     fs = files.fs
     text = fs.text(path)
     if text is None:

@@ -1,7 +1,7 @@
-"""The GRUB 2 that runs: on which firmware, with what built in, where it begins, and so which commands it has.
+"""The running GRUB 2: its firmware, its built-in modules, its starting point, and thus the commands that it has.
 
-A command is there when the program has it built in, or when its module can be loaded from the folder that ``$prefix`` leads to
-(``command.lst`` names the module of each command). Nothing else adds one.
+A command exists if it is built into the program, or if its module can be loaded from the folder that ``$prefix`` refers to (``command.lst``
+names the module of each command).
 """
 
 from __future__ import annotations
@@ -16,7 +16,8 @@ from v2vlint.facts.syntax.located import Located
 from v2vlint.guest.text import GuestText
 
 _FOLDERS = {"x86_64": "x86_64-efi", "i386": "i386-efi", "aarch64": "arm64-efi", "": "x86_64-efi"}
-# Red Hat's and Fedora's program for UEFI is one file whose modules grub2.spec lists; linux16 and initrd16 are for BIOS. The patch that adds
+# Red Hat's and Fedora's UEFI program is one file whose modules are listed in grub2.spec; linux16 and initrd16 are for BIOS.
+# The patch that adds linuxefi and initrdefi is for UEFI, in every distribution that has it.
 # linuxefi and initrdefi is for UEFI, in every distribution that has it.
 _NEVER: dict[str, tuple[frozenset[str], frozenset[str] | None]] = {
     "uefi": (frozenset({"linux16", "initrd16"}), frozenset({"rhel"})),
@@ -26,7 +27,7 @@ _NEVER: dict[str, tuple[frozenset[str], frozenset[str] | None]] = {
 
 @dataclass(frozen=True, slots=True)
 class GrubProgram:
-    """``firmware`` is ``bios``, ``uefi`` or empty; ``path`` the EFI program where it is known, ``build`` what is in it."""
+    """``firmware`` is ``bios``, ``uefi`` or empty; ``path`` is the EFI program if known, ``build`` its contents."""
 
     firmware: str = ""
     arch: str = ""
@@ -35,7 +36,7 @@ class GrubProgram:
     build: GrubBuild | None = None
 
     def has(self, shell: GrubShell, command: str) -> bool | None:
-        """Whether the program has ``command``, or can load it now; None when that cannot be told, or decides nothing."""
+        """Whether the program has ``command``, or can load it now; None when that cannot be determined, or makes no difference."""
         if command not in MODULES or not self.firmware:
             return None
         if self.build is not None and command in self.build.commands:
@@ -63,7 +64,7 @@ class GrubProgram:
 
 
 def _module(listed: GuestText, command: str) -> str:
-    """The module that has the command, by ``command.lst`` (``*linux: linux``); empty when none has."""
+    """The module with the command, according to ``command.lst`` (``*linux: linux``); empty when there is none."""
     rows = (line.text.partition(":") for line in listed.lines())
     return next((module.strip() for name, _colon, module in rows if name.strip().lstrip("*") == command), "")
 

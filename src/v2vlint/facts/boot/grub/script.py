@@ -1,8 +1,8 @@
 """The syntax of GRUB 2's scripting language (GRUB manual, "Writing full configuration files directly"): words, commands, blocks.
 
-GRUB reads a file line by line, and goes on with the next line until all blocks are closed. Where such a part has a syntax error, nothing
-of it is run, and GRUB goes on with the line after the error, inside a block or not (grub-core/script/parser.y, yylex.l; grub-script-check
-and grub-emu agree). The places of errors are kept in ``malformed``.
+GRUB reads a file line by line, continuing until all blocks are closed. If such a part has a syntax error, none of it runs, and GRUB
+continues with the line after the error, inside a block or not (grub-core/script/parser.y, yylex.l; grub-script-check and grub-emu agree).
+``malformed`` holds the places of errors.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _QUOTED_TEXT = re.compile(r"[^\"$\\]+")
 
 @dataclass(frozen=True, slots=True)
 class Literal:
-    """Text as written. Quoted text is one word whatever it holds."""
+    """Text as written. Quoted text is one word, whatever it contains."""
 
     text: Located
     quoted: bool
@@ -36,7 +36,7 @@ class Literal:
 
 @dataclass(frozen=True, slots=True)
 class Variable:
-    """``$name``; unquoted, its value is split at blanks."""
+    """``$name``; if it is not quoted, its value is split at blanks."""
 
     name: str
     quoted: bool
@@ -44,9 +44,9 @@ class Variable:
 
 @dataclass(frozen=True, slots=True)
 class Word:
-    """A word of the source: pieces to be expanded and joined. ``start``..``end`` are offsets in the file.
+    """A word of the source: pieces to expand and join. ``start``..``end`` are offsets in the file.
 
-    A ``broken`` one has a quote that is not closed, or a ``$`` before what is no name.
+    A ``broken`` word has an unclosed quote, or a ``$`` that no name follows.
     """
 
     parts: tuple[Literal | Variable, ...]
@@ -56,14 +56,14 @@ class Word:
 
     @property
     def bare(self) -> str:
-        """The word when it is one unquoted literal, else an empty string; only bare words can be keywords."""
+        """The word if it is one unquoted literal, else an empty string; only bare words can be keywords."""
         only = self.parts[0] if len(self.parts) == 1 else None
         return only.text.text if isinstance(only, Literal) and not only.quoted else ""
 
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """A simple command; ``body`` is the block of ``menuentry``, ``submenu`` and the like."""
+    """A simple command; ``body`` is the block of ``menuentry``, ``submenu`` and similar commands."""
 
     words: tuple[Word, ...]
     body: Block | None
@@ -92,7 +92,7 @@ class Loop:
 
 @dataclass(frozen=True, slots=True)
 class Function:
-    """A definition."""
+    """A function definition."""
 
     name: str
     body: Block
@@ -121,7 +121,7 @@ _Token = Word | _Mark
 
 
 def parse_script(source: GuestText) -> Script:
-    """The statements of a GRUB script that GRUB runs."""
+    """The statements of a GRUB script that GRUB would run."""
     tokens = list(_tokens(source))
     parser = _Parser(source, tokens)
     body = parser.top()
@@ -154,7 +154,7 @@ def _tokens(source: GuestText) -> Iterator[_Token]:
 
 
 def read_word(source: GuestText, start: int) -> Word:
-    """The word beginning at offset ``start``: quoted and plain pieces up to a blank, a newline or one of ``{}|&;<>``."""
+    """The word that starts at offset ``start``: quoted and plain pieces up to a blank, a newline or one of ``{}|&;<>``."""
     text, position = source.content, start
     parts: list[Literal | Variable] = []
     broken = False
@@ -206,7 +206,7 @@ def _double_quoted(source: GuestText, position: int) -> tuple[list[Literal | Var
 
 
 class _Unfit(Exception):
-    """The token that cannot stand where it stands."""
+    """A token that is not allowed at its place."""
 
     def __init__(self, token: _Token) -> None:
         super().__init__()
@@ -226,7 +226,7 @@ class _Parser:
         return self.tokens[self.index]
 
     def top(self) -> Block:
-        """Everything that GRUB runs, part by part."""
+        """All statements that GRUB runs, part by part."""
         found: list[Statement] = []
         while True:
             self.newlines()
@@ -240,7 +240,7 @@ class _Parser:
                 self.skip(unfit.token)
 
     def part(self) -> list[Statement]:
-        """What GRUB reads at once: statements on one line, and further lines until their blocks are closed."""
+        """One part as GRUB reads it: statements on one line, and further lines until their blocks are closed."""
         found: list[Statement] = []
         self.depth = 0
         while True:
@@ -253,7 +253,7 @@ class _Parser:
                 return found
 
     def skip(self, token: _Token) -> None:
-        """Go on behind the line of ``token``."""
+        """Continue after the line of ``token``."""
         while _sign(self.token) != "" and not (_sign(self.token) == "\n" and self.token.start >= token.start):
             self.index += 1
 
@@ -262,7 +262,7 @@ class _Parser:
             self.index += 1
 
     def commands(self, *ends: str, delimited: bool = True) -> Block:
-        """At least one command, and what ends them, which is read, too; in front of it there is a delimiter unless it need not be."""
+        """At least one command and the token that ends them, which is consumed; a delimiter comes first unless it is optional."""
         self.newlines()
         found = [self.single()]
         while True:
@@ -280,7 +280,7 @@ class _Parser:
             found.append(self.single())
 
     def single(self) -> Statement:
-        """One command."""
+        """A single command."""
         self.depth += 1
         token = self.token
         if isinstance(token, _Mark) or self.depth > MAX_DEPTH or (token.bare in _RESERVED and token.bare not in _COMPOUND):

@@ -1,7 +1,7 @@
-"""Evaluates GRUB 2 scripts as far as the bytes decide: variables, conditions, functions, and the menu they build.
+"""Evaluates GRUB 2 scripts as far as the disks allow: variables, conditions, functions, and the menu they build.
 
-A value or condition that depends on the machine is *unknown*: both ways are followed, variables that differ become unknown, and menu
-entries made on the way are conditional. Nothing is ever executed.
+A value or condition that depends on the machine is *unknown*: both branches are evaluated, variables that differ between them become
+unknown, and menu entries made in them are conditional. Nothing is ever executed.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ MAX_FIELDS = 1_024
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """An expanded word; ``known`` is false when an unknown variable took part."""
+    """An expanded word; ``known`` is false when it contains an unknown variable."""
 
     text: Located
     known: bool = True
@@ -33,7 +33,7 @@ class Field:
 
 @dataclass(frozen=True, slots=True)
 class MenuItem:
-    """A ``menuentry`` or ``submenu`` as defined, or an entry file read by ``blscfg``. ``args`` are what its body calls ``$1`` and so on."""
+    """A ``menuentry`` or ``submenu`` as defined, or an entry file read by ``blscfg``. ``args`` are ``$1`` and so on for its body."""
 
     title: str
     id: str
@@ -47,7 +47,7 @@ class MenuItem:
 
 @dataclass
 class Boot:
-    """What the commands of a menu entry load. ``unknown`` is the first command that this GRUB does not have, and where it stands."""
+    """What the commands of a menu entry load. ``unknown`` is the first command that this GRUB does not have, with its place."""
 
     kernel: Located = field(default_factory=Located)
     args: tuple[Located, ...] = ()
@@ -65,11 +65,12 @@ Handler = Callable[["GrubShell", Sequence[Field], Command], bool | None]
 
 @dataclass
 class GrubShell:
-    """One run of a configuration. ``env`` maps variables to values; None is an unknown value, a missing key an empty one.
+    """One evaluation of a configuration. ``env`` maps variables to values; None is an unknown value, a missing key an empty one.
 
-    ``has`` says whether this GRUB has a command. ``lost`` is what was certainly not found, in words; ``doubts`` counts what was guessed or
-    depends on the machine. ``exported`` variables are seen by submenus and by what ``configfile`` reads; ``scope`` are the words of the
-    function that runs. ``leave`` is the command that ends loops, a function or the script, ``handed`` what has the menu that comes up.
+    ``has`` says whether this GRUB has a command. ``lost`` describes what was certainly not found; ``doubts`` counts guesses and
+    dependencies on the machine. ``exported`` variables are visible in submenus and in files read by ``configfile``; ``scope`` are the
+    arguments of the current function. ``leave`` is a pending command that ends loops, a function or the script; ``handed`` is the shell
+    whose menu is shown.
     """
 
     files: GrubFiles
@@ -95,13 +96,13 @@ class GrubShell:
     handed: GrubShell | None = None
 
     def inner(self, env: Environment, scope: tuple[Field, ...] = ()) -> GrubShell:
-        """A shell for what is run later, or apart: with the functions of this one, and its own menu."""
+        """A shell for code that runs later, or separately: with the same functions, and its own menu."""
         found = GrubShell(self.files, env, self.commands, self.has, exported=set(self.exported), scope=scope)
         found.functions, found.steps, found.config, found.nesting = self.functions, self.steps, self.config, self.nesting
         return found
 
     def visible(self) -> Environment:
-        """The exported variables, which alone are seen in a new context (grub-core/normal/context.c)."""
+        """The exported variables, which are the only ones visible in a new context (grub-core/normal/context.c)."""
         return {name: value for name, value in self.env.items() if name in self.exported}
 
     def value(self, name: str) -> str:
@@ -110,7 +111,7 @@ class GrubShell:
         return found.text if found else ""
 
     def locate(self, name: str) -> GuestPath:
-        """Where a command that is given ``name`` now looks for it."""
+        """Where a command with the argument ``name`` would look for it now."""
         below = ""
         if self.files.patched:
             below = DEFAULT if self.value("btrfs_relative_path")[:1] in ("1", "y") else ""
@@ -124,11 +125,11 @@ class GrubShell:
         return name in self.env and self.env[name] is None
 
     def set(self, name: str, value: str) -> None:
-        """Give ``name`` a value that is written in no file."""
+        """Set ``name`` to a value that is in no file."""
         self.env[name] = Located(value)
 
     def source(self, place: GuestPath) -> bool:
-        """Run a configuration file; False when it is absent or read too often."""
+        """Run a configuration file; False when it does not exist or is read too often."""
         text = self.files.text(place) if len(self.read) < MAX_NESTING else None
         if text is None:
             self.lost += () if place.exists else (f"there is no {place.path}",)
@@ -145,7 +146,7 @@ class GrubShell:
         self.run(script.body)
 
     def run(self, block: Block) -> bool | None:
-        """Run statements; the status of the last one (None: unknown)."""
+        """Run statements; returns the status of the last one (None: unknown)."""
         status: bool | None = True
         self.nesting += 1
         for statement in block:
@@ -205,7 +206,7 @@ class GrubShell:
         return True
 
     def _while(self, loop: Loop) -> bool | None:
-        """Round by round, as far as the condition is known."""
+        """Iterate as long as the condition is known."""
         for _round in range(MAX_ROUNDS):
             decided = self.run(loop.condition)
             if decided is None:
@@ -218,7 +219,7 @@ class GrubShell:
         return self._maybe(loop.body)
 
     def _left(self) -> bool:
-        """Whether the loop ends here; ``continue`` ends a round only."""
+        """Whether the loop ends here; ``continue`` only ends an iteration."""
         if self.leave in ("break", "continue"):
             self.loops -= 1
             more, self.leave = self.leave == "break" or self.loops > 0, self.leave if self.loops > 0 else ""
@@ -226,7 +227,7 @@ class GrubShell:
         return bool(self.leave)
 
     def call(self, body: Block, scope: Sequence[Field]) -> bool | None:
-        """Run the body of a function with its words."""
+        """Run the body of a function with its arguments."""
         before, self.scope = self.scope, tuple(scope)
         status = self.run(body)
         self.scope = before
@@ -265,7 +266,7 @@ class GrubShell:
         return handler(self, words[1:], command) if handler else None
 
     def assign(self, field_: Field) -> bool:
-        """Carry out ``name=value``."""
+        """Execute ``name=value``."""
         name, _, _value = field_.text.text.partition("=")
         self.env[name] = field_.text.part(len(name) + 1, len(field_.text.text)) if field_.known else None
         return True
@@ -299,7 +300,7 @@ class GrubShell:
         return [*done, current] if current else done
 
     def _positional(self, variable: Variable, current: Field | None, done: list[Field]) -> Field | None:
-        """The words that the function was called with, or how many there are."""
+        """The arguments of the current function, or their number."""
         given = self.scope[1:]
         if variable.name == "#":
             return _append(current, Located(str(len(given)) if self.scope else ""))

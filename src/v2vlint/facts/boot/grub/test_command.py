@@ -27,7 +27,7 @@ _NUMBER_TESTS: dict[str, Callable[[int, int], bool]] = {
 
 
 def evaluate(words: Sequence[str | None], locate: Callable[[str], GuestPath]) -> Verdict:
-    """The meaning of the words between ``[`` and ``]``; None stands for a word that is not known."""
+    """The value of the words between ``[`` and ``]``; None stands for an unknown word."""
     return lambda fs: _Test(list(words[:MAX_WORDS]), fs, locate).either()
 
 
@@ -102,7 +102,7 @@ def _compare(left: str, operator: str, right: str) -> bool | None:
 
 
 def _number(text: str) -> int:
-    """What C's strtol makes of it: the number that it begins with, else 0."""
+    """The result of C's strtol: the number at the start of the text, or 0."""
     found = _NUMBER.match(text)
     if found is None:
         return 0

@@ -1,4 +1,4 @@
-"""GRUB's devices: whole filesystems, looked up by the names that GRUB gives them, and where the guest shows what is on them."""
+"""GRUB's devices: whole filesystems, looked up by GRUB's names, and where the guest mounts them."""
 
 from __future__ import annotations
 
@@ -16,7 +16,9 @@ _BIOS_DISK = re.compile(r"hd(\d+)(?:,(?:[a-z]+)?(\d+))?")
 
 @dataclass(frozen=True, slots=True)
 class GrubVolume:
-    """A filesystem as GRUB opens it. ``parts`` maps paths on it to the guest's mount points; ``default`` is btrfs' default subvolume."""
+    """A filesystem as GRUB opens it. ``parts`` maps paths on it to the guest's mount points; ``default`` is the default subvolume of a
+    btrfs.
+    """
 
     device: str
     system: FileSystem
@@ -25,7 +27,7 @@ class GrubVolume:
     default: str = ""
 
     def shown_at(self, path: str, mounts: Iterable[str]) -> str | None:
-        """The guest path of ``path`` on this filesystem; None where the guest mounts nothing that shows it."""
+        """The guest path of ``path`` on this filesystem; None when the guest does not mount that part."""
         points = tuple(mounts)
         for inner, point in sorted(self.parts, key=lambda part: -len(part[0])):
             if path == inner or path.startswith(f"{inner}/"):
@@ -35,7 +37,7 @@ class GrubVolume:
 
 
 def mount_of(path: str, points: Iterable[str]) -> str:
-    """The mount point that the guest path ``path`` is below."""
+    """The mount point above the guest path ``path``."""
     return max((point for point in points if path == point or path.startswith(f"{point.rstrip('/')}/")), key=len, default="/")
 
 
@@ -63,7 +65,7 @@ def _devices(blocks: BlockTable, opened: Mapping[str, FileSystem]) -> dict[str, 
 
 
 def block_of(device: str, blocks: BlockTable) -> BlockDevice | None:
-    """The block device that GRUB calls ``hd0,gpt2``, ``lvm/vg-lv``, ``lvmid/…/…``, ``md/NAME`` or ``mduuid/…``; None when unclear."""
+    """The block device for ``hd0,gpt2``, ``lvm/vg-lv``, ``lvmid/…/…``, ``md/NAME`` or ``mduuid/…``; None when it is unclear."""
     if match := _BIOS_DISK.fullmatch(device):
         disk, number = int(match[1]), int(match[2] or 0)
         found = _only(one for one in blocks if one.disk == disk and one.number == number and one.kind in ("disk", "partition"))
