@@ -7,9 +7,9 @@ import os
 import subprocess
 import tempfile
 import time
-from dataclasses import dataclass
 
 from v2vlint import programs
+from v2vlint.model.dataclass import dataclass
 
 QEMU = "qemu-system-x86_64"
 PATIENCE, TIMES = 1.0, 4

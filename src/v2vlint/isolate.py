@@ -19,12 +19,13 @@ import socket
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, field
 from typing import IO, Any, NoReturn
 
 from v2vlint.confine import Grant, confine, forks, lower, supervise
 from v2vlint.confine.lack import PRETENDED
 from v2vlint.model.codec import parse
+from v2vlint.model.dataclass import dataclass
 from v2vlint.model.errors import V2vlintError, described
 
 _OPEN_FILES = 4096

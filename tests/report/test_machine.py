@@ -82,7 +82,7 @@ WINDOWS = OperatingSystem(
 )
 
 
-def lines(machine: Machine, look: Look = Look(100)) -> list[str]:  # noqa: B008
+def lines(machine: Machine, look: Look = Look(100)) -> list[str]:
     return plain(machine_text.rows([machine], look)).splitlines()
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from typing import overload
 
 from v2vlint.facts.boot.bootloader import Bootloader
@@ -15,6 +14,7 @@ from v2vlint.facts.network.network import Network
 from v2vlint.facts.packages.installed import Packages
 from v2vlint.facts.packages.package import Package
 from v2vlint.facts.storage.fstab import Fstab, FstabEntry
+from v2vlint.model.dataclass import dataclass
 from v2vlint.model.errors import V2vlintError
 from v2vlint.model.place import Token
 

@@ -9,11 +9,11 @@ import os
 import signal
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
 from types import FrameType
 from typing import NoReturn
 
 from v2vlint.cli import exits
+from v2vlint.model.dataclass import dataclass
 from v2vlint.model.errors import ImageError, NothingFound, UsageError, V2vlintError
 from v2vlint.model.version import __version__
 

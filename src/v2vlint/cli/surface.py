@@ -5,9 +5,9 @@ from __future__ import annotations
 import argparse
 import enum
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from v2vlint.cli import main
+from v2vlint.model.dataclass import dataclass
 
 
 class Takes(enum.Enum):

@@ -16,12 +16,12 @@ import signal
 import sys
 import weakref
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 from v2vlint.confine import capabilities, landlock, seccomp, supervise
 from v2vlint.confine.grant import Grant, resolved
 from v2vlint.confine.libc import PR_SET_DUMPABLE, PR_SET_NO_NEW_PRIVS, PR_SET_PDEATHSIG, prctl
+from v2vlint.model.dataclass import dataclass
 
 __all__ = ["NO_BOUNDS", "Bounds", "Grant", "confine", "lacking", "lower", "preparation", "resolved"]
 

@@ -8,11 +8,11 @@ import subprocess
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 
 from v2vlint import programs
 from v2vlint.confine import NO_BOUNDS, Bounds, preparation, supervise
 from v2vlint.confine.grant import Grant
+from v2vlint.model.dataclass import dataclass
 
 MAX_OUTPUT = 256 << 20
 _CHUNK = 1 << 16

@@ -13,10 +13,10 @@ from __future__ import annotations
 import re
 import tomllib
 from collections.abc import Iterator
-from dataclasses import dataclass
 from functools import cache, cached_property
 from pathlib import Path
 
+from v2vlint.model.dataclass import dataclass
 from v2vlint.model.finding import Severity, Stage
 from v2vlint.model.plain import JsonObject, Table
 

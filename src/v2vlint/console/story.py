@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from v2vlint.console import signatures
 from v2vlint.console.signatures import MILESTONES, Signature, before, failures, marks, troubles
+from v2vlint.model.dataclass import dataclass
 from v2vlint.model.finding import Stage
 from v2vlint.model.proof import Milestone, Reached, Via
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 import re
 from collections import deque
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from v2vlint.console import signatures
 from v2vlint.console.signatures import Signature, failures, troubles
 from v2vlint.console.story import BootOutcome, Sight, Story
+from v2vlint.model.dataclass import dataclass
 from v2vlint.model.diagnosis import Diagnosis, LogMessage, LogMilestone
 from v2vlint.model.finding import Severity, Stage
 

@@ -12,11 +12,11 @@ import codecs
 import json
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
 from v2vlint.console.terminal import Terminal
+from v2vlint.model.dataclass import dataclass
 from v2vlint.model.errors import ImageError, UsageError
 
 HEAD = 512 << 10

@@ -7,10 +7,10 @@ import os
 from bisect import bisect_right
 from collections import OrderedDict
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 
 from v2vlint.files import FileOpener, access
 from v2vlint.files.remote import pread
+from v2vlint.model.dataclass import dataclass
 from v2vlint.model.errors import ImageError
 
 MAX_READ = 1 << 30

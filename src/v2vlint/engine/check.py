@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from v2vlint import isolate
@@ -13,6 +12,7 @@ from v2vlint.engine.protocol import CHECK, CheckAsk, Judged
 from v2vlint.files import Desk
 from v2vlint.isolate import DEFAULT_LIMITS, Answer, Call, Limits, Outcome, Refusal
 from v2vlint.model.codec import decode, encode
+from v2vlint.model.dataclass import dataclass
 from v2vlint.model.errors import NothingFound, PackError, UsageError, V2vlintError
 from v2vlint.model.report import Forecast, ImageReport, Problem
 from v2vlint.model.rule import RuleInfo

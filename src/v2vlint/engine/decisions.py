@@ -9,10 +9,11 @@ import dataclasses
 import datetime
 import fnmatch
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from v2vlint.engine.config import Anchor, Exempt
 from v2vlint.engine.recipes import Recipe, RecipeFile, written
+from v2vlint.model.dataclass import dataclass
 from v2vlint.model.finding import Finding, Severity
 from v2vlint.model.place import Device, RegistryKey, Span, Where, WholeFile
 from v2vlint.model.report import FindingReport, ImageReport, RuleResult, Status, TargetReport

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 from v2vlint.facts.boot.bootloader import Bootloader
 from v2vlint.facts.boot.choices import BootChoices
@@ -16,6 +15,7 @@ from v2vlint.facts.systemd.unit_files import UnitFiles
 from v2vlint.facts.windows.registry import Registry, RegistryValue, subkeys
 from v2vlint.facts.windows.services import AUTO, WindowsServices
 from v2vlint.guest.fs import GuestFS
+from v2vlint.model.dataclass import dataclass
 from v2vlint.model.errors import FactUnavailable
 from v2vlint.model.osinfo import OsInfo
 from v2vlint.model.place import RegistryKey, Where, WholeFile

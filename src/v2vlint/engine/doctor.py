@@ -9,11 +9,11 @@ import platform
 import subprocess
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from v2vlint import accel, confine, isolate, programs
+from v2vlint.model.dataclass import dataclass
 from v2vlint.model.errors import V2vlintError
 
 _READERS = (

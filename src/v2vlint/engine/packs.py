@@ -11,12 +11,12 @@ import pkgutil
 import sys
 import traceback
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from types import ModuleType
 
 from v2vlint.facts.registry import needs, rests_only_on
+from v2vlint.model.dataclass import dataclass
 from v2vlint.model.definition import Definition
 from v2vlint.model.errors import PackError
 from v2vlint.model.finding import Mover

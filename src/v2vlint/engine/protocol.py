@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from v2vlint.engine.decisions import Decisions
 from v2vlint.model.card_names import CardNames
+from v2vlint.model.dataclass import dataclass
 from v2vlint.model.finding import Mover
 from v2vlint.model.report import ImageReport
 from v2vlint.model.rule import RuleInfo

@@ -5,11 +5,11 @@ from __future__ import annotations
 import dataclasses
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from v2vlint.model.codec import decode, encode
+from v2vlint.model.dataclass import dataclass
 from v2vlint.model.errors import FactUnavailable, ImageError, UsageError
 from v2vlint.model.place import Where, WholeFile
 from v2vlint.model.source import GuestRef, Keys

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from v2vlint.engine.config import Config
+from v2vlint.model.dataclass import dataclass
 from v2vlint.model.errors import UsageError
 from v2vlint.model.place import Span, WholeFile
 from v2vlint.model.report import FindingReport, RecipeLine

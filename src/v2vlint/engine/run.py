@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from v2vlint.facts.registry import FactStore
 from v2vlint.guest.budget import spending
 from v2vlint.model.codec import conform
+from v2vlint.model.dataclass import dataclass
 from v2vlint.model.errors import FactFailed, FactUnavailable, NotApplicable, described
 from v2vlint.model.finding import Finding, Unknown
 from v2vlint.model.place import WholeFile

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from itertools import islice
 from typing import Any
 
 from v2vlint.disk.containers.formats import Opener, detect
 from v2vlint.files import access
 from v2vlint.model.codec import decode, encode
+from v2vlint.model.dataclass import dataclass
 from v2vlint.model.errors import ImageError
 from v2vlint.model.source import DiskFile, GuestRef, GuestSource
 from v2vlint.source.locate import locate

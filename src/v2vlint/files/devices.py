@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
+
+from v2vlint.model.dataclass import dataclass
 
 _MOUNTS = Path("/proc/self/mountinfo")
 _BY_NUMBER = Path("/sys/dev/block")

@@ -11,12 +11,13 @@ import os
 import shlex
 import stat
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any, BinaryIO
 
 from v2vlint.files import urls
 from v2vlint.files.devices import user_of_device
 from v2vlint.files.errors import FileMissing, Refused
+from v2vlint.model.dataclass import dataclass
 from v2vlint.model.errors import ImageError
 from v2vlint.model.source import GuestRef
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 import importlib
 import pkgutil
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import cache
 from typing import Protocol
+
+from v2vlint.model.dataclass import dataclass
 
 
 class Ranges(Protocol):

@@ -14,11 +14,11 @@ import struct
 import subprocess
 import threading
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from typing import IO
 
 from v2vlint import programs
 from v2vlint.files.errors import FileMissing
+from v2vlint.model.dataclass import dataclass
 from v2vlint.model.errors import ImageError
 
 TIMEOUT = 30

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 
 from v2vlint.fixing.look import look
+from v2vlint.model.dataclass import dataclass
 from v2vlint.model.source import ImageNode
 from v2vlint.source import sidecars
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
 from typing import Any
 
 from v2vlint.disk.containers.formats import open_image
 from v2vlint.model.codec import decode
+from v2vlint.model.dataclass import dataclass
 from v2vlint.model.source import GuestRef
 from v2vlint.source.locate import locate
 

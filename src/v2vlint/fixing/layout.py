@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
+from v2vlint.model.dataclass import dataclass
 from v2vlint.model.errors import UsageError
 from v2vlint.model.source import ImageNode
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +11,7 @@ from v2vlint.engine.child import answer
 from v2vlint.files import Desk
 from v2vlint.isolate import DEFAULT_LIMITS, Limits
 from v2vlint.model.codec import decode, encode
+from v2vlint.model.dataclass import dataclass
 from v2vlint.model.errors import ImageError, UsageError
 from v2vlint.model.source import GuestRef, ImageNode
 from v2vlint.source.locate import locate

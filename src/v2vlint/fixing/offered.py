@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 
 from v2vlint.fixing.protocol import Held
+from v2vlint.model.dataclass import dataclass
 from v2vlint.model.finding import Finding
 from v2vlint.model.fix import Fix
 from v2vlint.model.report import FindingReport

@@ -7,7 +7,7 @@ import hashlib
 import posixpath
 import shlex
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from v2vlint.engine.room import lack_of_room
 from v2vlint.facts.environment.selinux import parse_selinux_config
@@ -19,6 +19,7 @@ from v2vlint.fixing.segment import KnownImage, pad4, segment
 from v2vlint.fixing.windows import is_windows, need_settled, registry_operations
 from v2vlint.guest.fs import GuestFS
 from v2vlint.model.blocks import BlockTable
+from v2vlint.model.dataclass import dataclass
 from v2vlint.model.errors import FactUnavailable
 from v2vlint.model.fix import AppendInitramfs, CopyFile, Edit, Fix, Rebuild, WriteData, WriteFile
 from v2vlint.model.place import WholeFile

@@ -18,10 +18,10 @@ import struct
 from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from itertools import accumulate
 
 from v2vlint.fixing.rawfile import read_at, write_at
+from v2vlint.model.dataclass import dataclass
 from v2vlint.model.errors import ImageError
 
 SECTOR = 512

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import json
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 from v2vlint.disk.filesystems.btrfs import BtrfsFileSystem
@@ -21,6 +21,7 @@ from v2vlint.fixing.virtio_win import VirtioWinMedium
 from v2vlint.guest.open import GuestContents, Root
 from v2vlint.model.blocks import BlockDevice, BlockTable
 from v2vlint.model.codec import decode, encode
+from v2vlint.model.dataclass import dataclass
 from v2vlint.model.finding import Finding
 from v2vlint.model.fix import Fix
 from v2vlint.model.place import Span

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import enum
-from dataclasses import dataclass
 
 from v2vlint.engine.protocol import CheckAsk
+from v2vlint.model.dataclass import dataclass
 from v2vlint.model.fix import Applicability
 from v2vlint.model.report import ImageReport
 from v2vlint.model.rule import RuleInfo

@@ -13,12 +13,12 @@ import lzma
 import posixpath
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from types import MappingProxyType
 
 from v2vlint.fixing.cpio import archive
 from v2vlint.fixing.kmod_index import index
 from v2vlint.guest.fs import GuestFS
+from v2vlint.model.dataclass import dataclass
 from v2vlint.model.errors import FactUnavailable
 from v2vlint.model.place import WholeFile
 

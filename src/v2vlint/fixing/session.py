@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from pathlib import Path
 
 from v2vlint import isolate
@@ -21,6 +21,7 @@ from v2vlint.fixing.request import checked
 from v2vlint.fixing.work import Work
 from v2vlint.isolate import DEFAULT_LIMITS, Answer, Call, Limits, Refusal
 from v2vlint.model.codec import encode
+from v2vlint.model.dataclass import dataclass
 from v2vlint.model.errors import ImageError, UsageError
 from v2vlint.model.finding import Severity
 from v2vlint.model.report import Fate, FindingReport, ImageReport

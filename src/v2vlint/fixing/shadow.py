@@ -10,7 +10,7 @@ import os
 from bisect import bisect_right
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,7 @@ from v2vlint.files.nodes import DRIVERS, Nodes, argument
 from v2vlint.fixing import qemu
 from v2vlint.fixing.patch import SECTOR, Range, merge, pieces
 from v2vlint.fixing.rawfile import read_at
+from v2vlint.model.dataclass import dataclass
 from v2vlint.model.errors import ImageError
 from v2vlint.model.source import ImageNode
 from v2vlint.source import sidecars

@@ -12,12 +12,13 @@ import hashlib
 import os
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 from v2vlint.disk.hives.edit import HiveDraft
 from v2vlint.fixing.windows import open_hive
 from v2vlint.guest.fs import GuestFS
+from v2vlint.model.dataclass import dataclass
 from v2vlint.model.errors import FactUnavailable, ImageError, UsageError
 from v2vlint.model.fix import Applicability, Edit, Fix, RegistryDeleteKey, RegistrySet, WriteData
 from v2vlint.model.osinfo import OsInfo

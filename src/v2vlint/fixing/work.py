@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
 from v2vlint.fixing.orders import Orders
 from v2vlint.isolate import Limits
+from v2vlint.model.dataclass import dataclass
 from v2vlint.model.source import GuestRef, ImageNode, Keys
 
 

@@ -12,9 +12,9 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import Any
 
+from v2vlint.model.dataclass import dataclass
 from v2vlint.model.errors import FactUnavailable
 from v2vlint.model.place import WholeFile
 

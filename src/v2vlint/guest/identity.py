@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 
 from v2vlint.guest.fs import GuestFS
 from v2vlint.guest.release_files import LSB, RELEASE_FILES, Naming, Parser, enterprise, numbers, one_line, read_release_files
 from v2vlint.guest.small import exists, first_line, key_values, small
+from v2vlint.model.dataclass import dataclass
 
 OS_RELEASE = ("/etc/os-release", "/usr/lib/os-release")
 _FINER = {

@@ -7,11 +7,10 @@ ARRAY /dev/md0 devices=/dev/sda1,/dev/sdb1
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from v2vlint.guest.fs import GuestFS
 from v2vlint.guest.text import GuestText, Line
 from v2vlint.model.blocks import ArrayName
+from v2vlint.model.dataclass import dataclass
 from v2vlint.model.place import Span, Token
 
 PATHS = ("/etc/mdadm/mdadm.conf", "/etc/mdadm.conf")

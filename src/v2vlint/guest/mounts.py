@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
 
 from v2vlint.disk.filesystems.node import FileSystem, as_known
 from v2vlint.disk.volumes.stack import Stack
 from v2vlint.guest.fs import GuestFS
 from v2vlint.guest.subtree import descend
 from v2vlint.model.blocks import BlockDevice
+from v2vlint.model.dataclass import dataclass
 from v2vlint.model.errors import FactUnavailable, ImageError
 
 ESP_TYPES = frozenset({"c12a7328-f81f-11d2-ba4b-00a0c93ec93b", "0xef"})

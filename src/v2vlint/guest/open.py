@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 
 from v2vlint.disk.containers.formats import Image, open_image
 from v2vlint.disk.containers.inuse import user_of
@@ -15,6 +15,7 @@ from v2vlint.guest.boot_chains import with_chains
 from v2vlint.guest.roots import Root, find_roots
 from v2vlint.guest.trees import DEVICE, open_tree, root_of
 from v2vlint.model.blocks import BlockDevice, BlockTable
+from v2vlint.model.dataclass import dataclass
 from v2vlint.model.definition import Definition
 from v2vlint.model.errors import ImageError
 from v2vlint.model.report import Problem

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 
 from v2vlint.guest.fs import GuestFS
 from v2vlint.guest.small import first_line, is_file, key_values, small
+from v2vlint.model.dataclass import dataclass
 
 _VERSION = re.compile(r"(\d{1,9})(?:\.(\d{1,9}))?")
 _DOTTED = re.compile(r"\d{1,9}(?:\.\d{1,9}){0,5}")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from v2vlint.disk.filesystems.formats import holds_roots_of
 from v2vlint.disk.filesystems.node import FileSystem, as_known
@@ -13,6 +13,7 @@ from v2vlint.guest.mdadm_conf import array_names, read_mdadm_conf
 from v2vlint.guest.mounts import Mount, Mounter, fstab_lines, ostree_root
 from v2vlint.guest.osprobe import INSTALLER, linux_info, other_info, windows_folder, windows_info
 from v2vlint.model.blocks import ArrayName, BlockDevice
+from v2vlint.model.dataclass import dataclass
 from v2vlint.model.errors import FactUnavailable, ImageError
 from v2vlint.model.osinfo import OsInfo
 

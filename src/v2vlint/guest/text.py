@@ -5,8 +5,9 @@ from __future__ import annotations
 import bisect
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import field
 
+from v2vlint.model.dataclass import dataclass
 from v2vlint.model.place import Span, Token
 
 _WORD = re.compile(r"\S+")

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
+from v2vlint.model.dataclass import dataclass
 from v2vlint.model.source import GuestRef, Keys
 
 INSPECT = "v2vlint.inspecting.worker:inspect"

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from v2vlint.model.blocks import BlockDevice
+from v2vlint.model.dataclass import dataclass
 
 _TYPED = {"recovery password": "a recovery password", "password": "its password", "startup key": "the .bek file of its startup key"}
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from v2vlint.model.dataclass import dataclass
 
 TITLES = {
     "grub2": "GRUB 2", "grub-legacy": "GRUB legacy", "lilo": "LILO", "syslinux": "SYSLINUX", "windows": "Windows", "parted": "parted",

@@ -6,8 +6,9 @@ Devices and values record where they are written, so that findings can point the
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 
+from v2vlint.model.dataclass import dataclass
 from v2vlint.model.errors import NotApplicable
 from v2vlint.model.place import Where, WholeFile
 

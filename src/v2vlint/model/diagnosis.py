@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
+from v2vlint.model.dataclass import dataclass
 from v2vlint.model.finding import Severity, Stage
 from v2vlint.model.proof import Reached
 from v2vlint.model.report import FindingReport, Forecast, Problem

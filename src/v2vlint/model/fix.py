@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import enum
 import hashlib
-from dataclasses import dataclass
 
+from v2vlint.model.dataclass import dataclass
 from v2vlint.model.place import Span
 from v2vlint.model.registry import RegistryData
 

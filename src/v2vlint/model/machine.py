@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from v2vlint.model.blocks import BlockDevice
+from v2vlint.model.dataclass import dataclass
 from v2vlint.model.definition import Definition
 from v2vlint.model.report import Problem
 from v2vlint.model.source import HostFileInfo

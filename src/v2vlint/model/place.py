@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Generic, TypeVar
+
+from v2vlint.model.dataclass import dataclass
 
 T_co = TypeVar("T_co", covariant=True)
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import enum
-from dataclasses import dataclass
 from typing import Literal
 
+from v2vlint.model.dataclass import dataclass
 from v2vlint.model.finding import Stage
 from v2vlint.model.report import Fate, Forecast
 from v2vlint.model.target import Firmware

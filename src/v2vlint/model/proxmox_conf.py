@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 
+from v2vlint.model.dataclass import dataclass
 from v2vlint.model.place import Span, Token
 
 MAX_CONF = 1 << 20

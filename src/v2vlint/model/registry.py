@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+
+from v2vlint.model.dataclass import dataclass
 
 NONE, SZ, EXPAND_SZ, BINARY, DWORD = range(5)
 MULTI_SZ = 7

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from v2vlint.model.blocks import BlockDevice
+from v2vlint.model.dataclass import dataclass
 from v2vlint.model.finding import Fate as Fate
 from v2vlint.model.finding import Finding, Mover, Severity, Stage, Unknown
 from v2vlint.model.osinfo import OsInfo

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 
+from v2vlint.model.dataclass import dataclass
 from v2vlint.model.fix import Delete, Edit, RegistryDeleteKey, RegistryEdit, RegistrySet, ReplaceText, WriteFile
 from v2vlint.model.registry import RegistryData, quoted
 

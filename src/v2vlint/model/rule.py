@@ -6,9 +6,10 @@ import enum
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any, ClassVar
 
+from v2vlint.model.dataclass import dataclass
 from v2vlint.model.finding import Finding, Mover, Severity, Stage, Unknown
 from v2vlint.model.fix import Fix
 from v2vlint.model.place import Device, Where

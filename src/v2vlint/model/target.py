@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Literal
+
+from v2vlint.model.dataclass import dataclass
 
 Firmware = Literal["bios", "uefi"]
 SecureBoot = Literal["", "microsoft", "windows", "own"]

@@ -7,9 +7,9 @@ attach the fixes; the forecast lists the verdicts. The two therefore cannot cont
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from typing import Any, ClassVar, Generic, TypeVar, cast, overload
 
+from v2vlint.model.dataclass import dataclass
 from v2vlint.model.errors import FactUnavailable
 from v2vlint.model.finding import Fate, Severity, Stage
 from v2vlint.model.place import Where

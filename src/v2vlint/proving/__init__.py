@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import tempfile
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from v2vlint.model.dataclass import dataclass
 from v2vlint.model.errors import ImageError, UsageError
 from v2vlint.model.proof import Proof, Via
 from v2vlint.model.report import Forecast
@@ -30,7 +31,10 @@ class Wish:
     keys: Keys = Keys()
 
 
-def prove(guest: GuestRef, target: Target, wish: Wish = Wish(), progress: Progress | None = None) -> Proof:
+NO_WISH = Wish()
+
+
+def prove(guest: GuestRef, target: Target, wish: Wish = NO_WISH, progress: Progress | None = None) -> Proof:
     """Boot ``guest`` on ``target``'s hardware. ImageError when it cannot be read or run, UsageError when something is not installed."""
     from v2vlint.proving.run import DirectKernel, Options
     from v2vlint.proving.run import prove as boot

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 
 from v2vlint.accel import QEMU
+from v2vlint.model.dataclass import dataclass
 from v2vlint.model.errors import UsageError
 from v2vlint.model.target import Firmware, Hardware, Target
 

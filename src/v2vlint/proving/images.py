@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from v2vlint.files.nodes import Nodes
+from v2vlint.model.dataclass import dataclass
 from v2vlint.model.source import ImageNode
 from v2vlint.proving.process import create_overlay
 

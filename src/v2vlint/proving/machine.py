@@ -9,12 +9,12 @@ import signal
 import socket
 import subprocess
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 
 from v2vlint import programs
 from v2vlint.confine import Bounds, Grant, preparation
+from v2vlint.model.dataclass import dataclass
 from v2vlint.proving.hardware import PROGRAMS
 from v2vlint.proving.process import first_line, need, sandbox_options
 from v2vlint.proving.qmp import Qmp

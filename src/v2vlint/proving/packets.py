@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import ipaddress
 import struct
-from dataclasses import dataclass
+
+from v2vlint.model.dataclass import dataclass
 
 MAX_FRAME = 65536
 MAX_FRAMES = 20_000

@@ -7,7 +7,8 @@ import hashlib
 import os
 import stat
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+
+from v2vlint.model.dataclass import dataclass
 
 WHOLE = 16 << 30
 _SAMPLES = 4096

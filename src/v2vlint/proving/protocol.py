@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
+from v2vlint.model.dataclass import dataclass
 from v2vlint.model.source import GuestRef, Keys
 from v2vlint.model.target import Firmware, Hardware, Target
 from v2vlint.proving.images import ProofDisk

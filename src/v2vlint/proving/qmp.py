@@ -6,8 +6,9 @@ import json
 import socket
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import field
 
+from v2vlint.model.dataclass import dataclass
 from v2vlint.model.plain import JsonObject
 
 MAX_PENDING = 1 << 20

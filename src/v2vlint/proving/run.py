@@ -9,7 +9,7 @@ import secrets
 import shlex
 import tempfile
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 from v2vlint.accel import Acceleration, acceleration
@@ -17,6 +17,7 @@ from v2vlint.confine import Grant
 from v2vlint.console.story import BootOutcome
 from v2vlint.files.nodes import Nodes
 from v2vlint.model.codec import decode, encode
+from v2vlint.model.dataclass import dataclass
 from v2vlint.model.proof import Proof, Via
 from v2vlint.model.secrecy import without_secrets
 from v2vlint.model.target import Firmware, Target

@@ -6,8 +6,8 @@ import re
 import struct
 import zlib
 from collections.abc import Iterator
-from dataclasses import dataclass
 
+from v2vlint.model.dataclass import dataclass
 from v2vlint.proving.font import CELL, Font
 
 MAX_PIXELS = 64 << 20

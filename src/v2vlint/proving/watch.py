@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from v2vlint.console import signatures
 from v2vlint.console.story import BootOutcome, Story
 from v2vlint.console.terminal import Terminal
+from v2vlint.model.dataclass import dataclass
 from v2vlint.model.errors import ImageError
 from v2vlint.proving.font import Font
 from v2vlint.proving.machine import QemuMachine

@@ -9,8 +9,8 @@ from __future__ import annotations
 import hashlib
 from collections import defaultdict
 from collections.abc import Iterator
-from dataclasses import dataclass
 
+from v2vlint.model.dataclass import dataclass
 from v2vlint.model.finding import Severity
 from v2vlint.model.place import Span, Where
 from v2vlint.model.report import Fate, ImageReport, RecipeLine, Report

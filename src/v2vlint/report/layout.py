@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 
+from v2vlint.model.dataclass import dataclass
 from v2vlint.report.escape import visible
 
 

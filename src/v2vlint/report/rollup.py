@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 
+from v2vlint.model.dataclass import dataclass
 from v2vlint.model.finding import Severity
 from v2vlint.model.report import ImageReport, Report
 from v2vlint.report import words

@@ -7,8 +7,8 @@ from __future__ import annotations
 import re
 import textwrap
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 
+from v2vlint.model.dataclass import dataclass
 from v2vlint.model.finding import Severity
 from v2vlint.model.fix import Applicability
 from v2vlint.model.place import Span

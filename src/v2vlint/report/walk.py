@@ -5,8 +5,8 @@ from __future__ import annotations
 import hashlib
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 
+from v2vlint.model.dataclass import dataclass
 from v2vlint.model.finding import Severity
 from v2vlint.model.place import Span, Where, WholeFile
 from v2vlint.model.report import FindingReport, ImageReport, Report, RuleResult, Status, TargetReport

@@ -17,12 +17,12 @@ import json
 import os
 import re
 import stat
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
 from v2vlint.files.policy import Queries
 from v2vlint.model.codec import decode, encode, parse
+from v2vlint.model.dataclass import dataclass
 from v2vlint.model.report import ImageReport
 from v2vlint.model.rule import RuleInfo
 from v2vlint.run.identity import FileStamp, tells, unchanged

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from v2vlint import isolate
 from v2vlint.engine.survey import SURVEY, Survey, SurveyAsk, Surveyed
 from v2vlint.files import Desk
 from v2vlint.isolate import DEFAULT_LIMITS, Answer, Call, Limits, Outcome
 from v2vlint.model.codec import decode, encode
+from v2vlint.model.dataclass import dataclass
 from v2vlint.model.source import GuestRef, NotJudged
 
 BATCH = 100

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 from v2vlint.fixing import session
 from v2vlint.fixing.protocol import FixAsk, Writer
 from v2vlint.fixing.session import FixOutcome
 from v2vlint.model.card_names import CardNames
+from v2vlint.model.dataclass import dataclass
 from v2vlint.model.errors import UsageError
 from v2vlint.model.fix import Applicability
 from v2vlint.model.report import Report

@@ -9,7 +9,7 @@ import json
 import os
 import stat
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from importlib.metadata import entry_points
 from importlib.util import find_spec
 
@@ -18,6 +18,7 @@ from v2vlint.files.devices import host_mounts
 from v2vlint.files.policy import Queries
 from v2vlint.files.urls import is_url
 from v2vlint.model.codec import encode
+from v2vlint.model.dataclass import dataclass
 from v2vlint.model.errors import ImageError
 from v2vlint.model.report import ImageReport
 from v2vlint.model.source import GuestRef, Keys

@@ -12,11 +12,12 @@ import json
 import os
 import time
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from pathlib import Path
 from typing import Any
 
 from v2vlint.model.codec import decode, encode, parse
+from v2vlint.model.dataclass import dataclass
 from v2vlint.model.errors import NothingFound, UsageError
 from v2vlint.model.finding import Mover, Severity
 from v2vlint.model.report import ImageReport, Report

@@ -7,12 +7,12 @@ import json
 import os
 import time
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from v2vlint.engine.check import check_all, forecast_of
 from v2vlint.engine.protocol import CheckAsk
 from v2vlint.model.codec import encode
+from v2vlint.model.dataclass import dataclass
 from v2vlint.model.errors import ImageError
 from v2vlint.model.report import EarlierProof, Forecast
 from v2vlint.model.source import GuestRef

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
 
 from v2vlint.engine.protocol import CheckAsk
 from v2vlint.model.card_names import CardNames
+from v2vlint.model.dataclass import dataclass
 from v2vlint.model.errors import UsageError
 from v2vlint.model.report import Problem
 from v2vlint.model.source import GuestRef, Keys, NotJudged

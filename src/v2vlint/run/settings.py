@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TypeVar
 
@@ -14,6 +14,7 @@ from v2vlint.engine.decisions import Decisions
 from v2vlint.engine.profile import profile
 from v2vlint.engine.protocol import Selection
 from v2vlint.isolate import DEFAULT_LIMITS, Limits
+from v2vlint.model.dataclass import dataclass
 from v2vlint.model.errors import NothingFound, UsageError
 from v2vlint.model.finding import Mover, Severity
 from v2vlint.model.source import GuestRef

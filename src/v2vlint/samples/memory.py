@@ -5,12 +5,13 @@ from __future__ import annotations
 import copy
 import io
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import BinaryIO
 
 from v2vlint.disk.filesystems.formats import is_caseless
 from v2vlint.disk.filesystems.node import Kind, Stat
 from v2vlint.guest.fs import GuestFS
+from v2vlint.model.dataclass import dataclass
 from v2vlint.model.rule import Content, Hive, Link
 from v2vlint.samples.regf import make_hive
 

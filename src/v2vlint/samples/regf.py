@@ -10,9 +10,10 @@ from __future__ import annotations
 
 import re
 import struct
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from v2vlint.disk.hives.log import checksum
+from v2vlint.model.dataclass import dataclass
 
 _NONE = 0xFFFFFFFF
 _BASE = 4096

@@ -5,9 +5,9 @@ from __future__ import annotations
 import importlib
 import pkgutil
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from functools import cache
 
+from v2vlint.model.dataclass import dataclass
 from v2vlint.model.source import GuestRef, GuestSource
 
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 import glob
 import os
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from v2vlint.files.urls import is_url
+from v2vlint.model.dataclass import dataclass
 from v2vlint.model.errors import NothingFound, UsageError
 from v2vlint.model.source import GuestRef, NotJudged
 from v2vlint.source.door import door_of

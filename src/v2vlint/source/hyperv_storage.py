@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterator
-from dataclasses import dataclass
 
+from v2vlint.model.dataclass import dataclass
 from v2vlint.model.errors import ImageError, Unsupported
 from v2vlint.model.plain import JsonObject
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import importlib
 import pkgutil
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING
 
+from v2vlint.model.dataclass import dataclass
 from v2vlint.model.source import GuestSource
 
 if TYPE_CHECKING:

@@ -7,11 +7,11 @@ import glob
 import re
 import subprocess
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any
 from xml.etree.ElementTree import Element
 
 from v2vlint import programs
+from v2vlint.model.dataclass import dataclass
 from v2vlint.model.errors import ImageError, UsageError
 from v2vlint.model.xml_document import read_document
 

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 
+from v2vlint.model.dataclass import dataclass
 from v2vlint.model.definition import ControllerDevice, Definition, DiskDevice, Feature, NicDevice
 from v2vlint.model.errors import ImageError
 from v2vlint.model.place import WholeFile

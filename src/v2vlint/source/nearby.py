@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import PurePosixPath
 
 from v2vlint.files import FileMissing, FileOpener, Refused, access
+from v2vlint.model.dataclass import dataclass
 from v2vlint.model.definition import Definition, DiskDevice
 from v2vlint.model.errors import ImageError
 from v2vlint.model.source import DiskFile, GuestRef, GuestSource

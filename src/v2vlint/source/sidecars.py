@@ -13,9 +13,9 @@ import re
 import shlex
 import stat
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
+from v2vlint.model.dataclass import dataclass
 from v2vlint.model.errors import ImageError
 
 VARIABLE = "V2VLINT_STATE"

@@ -10,8 +10,9 @@ import os
 import re
 import stat
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 
+from v2vlint.model.dataclass import dataclass
 from v2vlint.model.source import GuestRef, NotJudged
 from v2vlint.source.kind import DefinitionKind, claiming, kind_name, kinds
 

@@ -7,9 +7,9 @@ together.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
 from typing import Any
 
+from v2vlint.model.dataclass import dataclass
 from v2vlint.model.errors import UsageError
 from v2vlint.model.target import Admission, Board, Choice, Controller, Display, Hardware, Images, MachineLimits, MachineName, Nic, Target
 from v2vlint.target.boards import place_of

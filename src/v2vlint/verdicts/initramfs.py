@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from v2vlint.facts.boot.choices import BootChoice
 from v2vlint.facts.boot.path import BootPath, DriveFate, Means, ModuleFate, lacking
@@ -14,6 +13,7 @@ from v2vlint.facts.initramfs.content import Initramfs
 from v2vlint.facts.kernel.kernels import Kernel
 from v2vlint.facts.kernel.module_signature import is_signed
 from v2vlint.facts.storage.root_stack import RootStack
+from v2vlint.model.dataclass import dataclass
 from v2vlint.model.finding import Fate, Stage
 from v2vlint.model.place import WholeFile
 from v2vlint.model.target import Controller, Target

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from v2vlint.facts.boot.bootloader import Bootloader
 from v2vlint.facts.boot.choices import BootChoice, BootChoices
@@ -12,6 +12,7 @@ from v2vlint.facts.boot.secure_boot import SecureBoot
 from v2vlint.facts.boot.start import DefaultBoot, Startup
 from v2vlint.facts.initramfs.images import Initramfses
 from v2vlint.facts.kernel.kernels import Kernel, Kernels
+from v2vlint.model.dataclass import dataclass
 from v2vlint.model.finding import Fate, Stage
 from v2vlint.model.place import Where, WholeFile
 from v2vlint.model.target import Target

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from v2vlint.facts.boot.bootloader import Bootloader
 from v2vlint.facts.boot.efi import Efi, EfiImage, firmware_arch
@@ -11,6 +10,7 @@ from v2vlint.facts.boot.entry import BootMenu
 from v2vlint.facts.boot.firmware import Firmware
 from v2vlint.facts.boot.secure_boot import SecureBoot
 from v2vlint.facts.boot.start import Startup
+from v2vlint.model.dataclass import dataclass
 from v2vlint.model.finding import Fate, Stage
 from v2vlint.model.osinfo import OsInfo
 from v2vlint.model.place import WholeFile

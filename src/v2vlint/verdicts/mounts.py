@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from v2vlint.facts.boot.bootloader import Bootloader
 from v2vlint.facts.boot.choices import BootChoices
@@ -26,6 +25,7 @@ from v2vlint.facts.storage.multipath import Multipath
 from v2vlint.facts.storage.sectors import Sectors
 from v2vlint.guest.fs import GuestFS, unknown_state
 from v2vlint.model.blocks import BlockDevice, BlockTable
+from v2vlint.model.dataclass import dataclass
 from v2vlint.model.finding import Fate, Stage
 from v2vlint.model.osinfo import OsInfo
 from v2vlint.model.place import Token, WholeFile

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from v2vlint.facts.boot.choices import BootChoice
 from v2vlint.facts.boot.path import BootPath, Means, ModuleFate, lacking
@@ -15,6 +14,7 @@ from v2vlint.facts.network.firewall import Firewalls
 from v2vlint.facts.network.ip_scope import is_one_machines
 from v2vlint.facts.network.landing import NetworkLanding
 from v2vlint.facts.network.match import Survival
+from v2vlint.model.dataclass import dataclass
 from v2vlint.model.finding import Fate, Stage
 from v2vlint.model.place import Token, WholeFile
 from v2vlint.model.target import Target

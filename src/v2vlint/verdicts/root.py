@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from v2vlint.facts.boot.bootloader import Bootloader
 from v2vlint.facts.boot.cmdline import KernelArg, last_arg
@@ -27,6 +26,7 @@ from v2vlint.facts.storage.sectors import Sectors
 from v2vlint.guest.fs import GuestFS, unknown_state
 from v2vlint.guest.whole import has_subvolume
 from v2vlint.model.blocks import BlockTable
+from v2vlint.model.dataclass import dataclass
 from v2vlint.model.errors import FactUnavailable
 from v2vlint.model.finding import Fate, Stage
 from v2vlint.model.osinfo import OsInfo

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from v2vlint.facts.boot.early_unlock import EarlyUnlock
 from v2vlint.facts.boot.needs import BootNeeds
@@ -13,6 +12,7 @@ from v2vlint.facts.storage.crypttab import Crypttab, CrypttabEntry
 from v2vlint.facts.storage.devices import Devices
 from v2vlint.facts.storage.root_stack import RootStack
 from v2vlint.model.blocks import BlockDevice, BlockTable
+from v2vlint.model.dataclass import dataclass
 from v2vlint.model.finding import Fate, Stage
 from v2vlint.model.place import Device
 from v2vlint.model.target import Target

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from v2vlint.facts.boot.efi import EfiImage
 from v2vlint.facts.boot.firmware import Firmware
@@ -25,6 +24,7 @@ from v2vlint.facts.windows.system import HIBERFIL, is_hibernated, windows_versio
 from v2vlint.guest.fs import GuestFS
 from v2vlint.model.bitlocker import BitlockerVolume
 from v2vlint.model.blocks import BlockDevice, BlockTable
+from v2vlint.model.dataclass import dataclass
 from v2vlint.model.finding import Fate, Stage
 from v2vlint.model.osinfo import OsInfo
 from v2vlint.model.place import WholeFile

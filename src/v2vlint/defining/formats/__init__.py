@@ -5,8 +5,9 @@ from __future__ import annotations
 import importlib
 import pkgutil
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from v2vlint.model.dataclass import dataclass
 
 if TYPE_CHECKING:
     from v2vlint.defining.protocol import ProposedMachine

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import struct
-from dataclasses import dataclass
 
 from v2vlint.disk.boot.disks import Disks
 from v2vlint.disk.boot.sector import SIZE
+from v2vlint.model.dataclass import dataclass
 
 MAX_BLOCKS = 128
 

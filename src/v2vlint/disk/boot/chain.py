@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from v2vlint.disk.boot import grub2, grub_legacy, syslinux
 from v2vlint.disk.boot.disks import Disks
@@ -12,6 +12,7 @@ from v2vlint.disk.boot.sector import SIGNATURE, SIZE, code_of, family
 from v2vlint.disk.stream import Stream
 from v2vlint.model.blocks import BlockDevice
 from v2vlint.model.boot_chain import TITLES, BootChain
+from v2vlint.model.dataclass import dataclass
 
 MAX_STEPS = 4
 _NUMBER_AT = 439

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
 from v2vlint.disk.boot.sector import SIZE
 from v2vlint.disk.stream import Stream
 from v2vlint.model.blocks import BlockDevice
+from v2vlint.model.dataclass import dataclass
 
 MAX_CODE = 2 << 20
 

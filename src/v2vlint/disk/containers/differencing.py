@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import struct
 import uuid
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from v2vlint.disk.stream import Stream
+from v2vlint.model.dataclass import dataclass
 from v2vlint.model.errors import ImageError
 
 MAX_LOCATOR = 64 << 10

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,6 +13,7 @@ from v2vlint.disk.containers.variant import variant_of
 from v2vlint.disk.stream import Cached, HostFile, Joined, Piece, Stream
 from v2vlint.files import FileMissing, FileOpener, Refused, access
 from v2vlint.files.urls import beside
+from v2vlint.model.dataclass import dataclass
 from v2vlint.model.errors import ImageError, Unsupported
 from v2vlint.model.source import DiskFile, ImageExtent, ImageNode
 

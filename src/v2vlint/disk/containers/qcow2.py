@@ -8,11 +8,11 @@ from __future__ import annotations
 import struct
 import zlib
 from collections import OrderedDict
-from dataclasses import dataclass
 from typing import Any
 
 from v2vlint.disk.containers.qcow2_tables import check_bitmaps, check_snapshots
 from v2vlint.disk.stream import Stream, exactly
+from v2vlint.model.dataclass import dataclass
 from v2vlint.model.errors import ImageError, Unsupported
 
 MAGIC = b"QFI\xfb"

@@ -7,9 +7,9 @@ import struct
 import zlib
 from array import array
 from collections import OrderedDict
-from dataclasses import dataclass
 
 from v2vlint.disk.stream import Cached, Stream, exactly
+from v2vlint.model.dataclass import dataclass
 from v2vlint.model.errors import ImageError, Unsupported
 
 SECTOR = 512

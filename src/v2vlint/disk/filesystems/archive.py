@@ -12,11 +12,12 @@ import stat
 import tarfile
 import zlib
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any, BinaryIO
 
 from v2vlint.disk.filesystems.node import Kind, Stat
 from v2vlint.disk.stream import Slice, Stream
+from v2vlint.model.dataclass import dataclass
 from v2vlint.model.errors import ImageError
 
 MAX_ENTRIES = 1_000_000

@@ -6,7 +6,6 @@ import functools
 import stat as modes
 import struct
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import BinaryIO, cast
 
 from v2vlint.disk.filesystems.btrfs_file import BtrfsFile
@@ -28,6 +27,7 @@ from v2vlint.disk.filesystems.btrfs_tree import BtrfsVolume
 from v2vlint.disk.filesystems.content import Content
 from v2vlint.disk.filesystems.node import Kind, Stat
 from v2vlint.disk.stream import Stream
+from v2vlint.model.dataclass import dataclass
 from v2vlint.model.errors import ImageError
 
 TOP = 5

@@ -7,11 +7,12 @@ import zlib
 from bisect import bisect_right
 from collections import OrderedDict
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 from v2vlint.disk.filesystems.btrfs_tree import BtrfsVolume
 from v2vlint.disk.stream import Stream
+from v2vlint.model.dataclass import dataclass
 from v2vlint.model.errors import ImageError, Unsupported
 
 MAX_EXTENTS = 1 << 20

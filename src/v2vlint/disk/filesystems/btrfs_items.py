@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterator
-from dataclasses import dataclass
+
+from v2vlint.model.dataclass import dataclass
 
 INODE, INODE_REF, INODE_EXTREF, XATTR, DIR_ITEM, DIR_INDEX, EXTENT, ROOT, ROOT_REF = 1, 12, 13, 24, 84, 96, 108, 132, 156
 

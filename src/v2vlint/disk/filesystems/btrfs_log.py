@@ -9,10 +9,11 @@ from __future__ import annotations
 import stat as modes
 import struct
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from v2vlint.disk.filesystems.btrfs_items import DIR_INDEX, EXTENT, INODE, INODE_EXTREF, INODE_REF, ROOT, XATTR, DirItem, dir_items, name_of
 from v2vlint.disk.filesystems.btrfs_tree import BtrfsVolume
+from v2vlint.model.dataclass import dataclass
 from v2vlint.model.errors import ImageError
 
 _TREE_LOG = 2**64 - 6

@@ -6,10 +6,10 @@ import struct
 from bisect import bisect_left, bisect_right
 from collections import OrderedDict
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 
 from v2vlint.disk.filesystems.superblocks import BTRFS
 from v2vlint.disk.stream import Stream, exactly
+from v2vlint.model.dataclass import dataclass
 from v2vlint.model.errors import ImageError, Unsupported
 
 Key = tuple[int, int, int]

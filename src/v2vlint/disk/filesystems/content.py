@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import uuid as uuids
-from dataclasses import dataclass
+
+from v2vlint.model.dataclass import dataclass
 
 Details = tuple[tuple[str, str], ...]
 

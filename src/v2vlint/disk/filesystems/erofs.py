@@ -7,12 +7,12 @@ from __future__ import annotations
 import functools
 import struct
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from typing import BinaryIO, cast
 
 from v2vlint.disk.filesystems.content import Content
 from v2vlint.disk.filesystems.node import Kind, NumberedNode
 from v2vlint.disk.stream import Joined, Piece, Stream, exactly
+from v2vlint.model.dataclass import dataclass
 from v2vlint.model.errors import ImageError, Unsupported
 
 MAX_LINK = 4096

@@ -5,11 +5,11 @@ from __future__ import annotations
 import struct
 from bisect import bisect_right
 from collections import OrderedDict
-from dataclasses import dataclass
 
 import lz4.block
 
 from v2vlint.disk.stream import Stream, exactly
+from v2vlint.model.dataclass import dataclass
 from v2vlint.model.errors import ImageError, Unsupported
 
 MAX_CLUSTERS = 1 << 20

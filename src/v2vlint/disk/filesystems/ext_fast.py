@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from v2vlint.disk.checksums import crc32c
+from v2vlint.model.dataclass import dataclass
 from v2vlint.model.errors import ImageError
 
 _ADD_RANGE, _DEL_RANGE, _CREATE, _LINK, _UNLINK, _INODE, _PAD, _TAIL, _HEAD = range(1, 10)

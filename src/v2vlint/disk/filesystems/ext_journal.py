@@ -10,11 +10,12 @@ from __future__ import annotations
 import struct
 import zlib
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from v2vlint.disk.checksums import crc32c
 from v2vlint.disk.fields import Fields
 from v2vlint.disk.stream import Stream, exactly
+from v2vlint.model.dataclass import dataclass
 from v2vlint.model.errors import ImageError
 
 MAGIC = 0xC03B3998

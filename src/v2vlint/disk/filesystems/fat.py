@@ -12,7 +12,6 @@ import copy
 import functools
 import struct
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from typing import BinaryIO, cast
 
 from v2vlint.disk.filesystems.content import Content
@@ -20,6 +19,7 @@ from v2vlint.disk.filesystems.node import Kind, Stat
 from v2vlint.disk.filesystems.probe_fat import FatLayout
 from v2vlint.disk.filesystems.runs import RunFile
 from v2vlint.disk.stream import Slice, Stream
+from v2vlint.model.dataclass import dataclass
 from v2vlint.model.errors import ImageError
 
 MAX_DIRECTORY = 4 << 20

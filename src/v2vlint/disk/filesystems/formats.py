@@ -9,8 +9,9 @@ from __future__ import annotations
 import functools
 import importlib
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
+
+from v2vlint.model.dataclass import dataclass
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 
 from v2vlint.disk.filesystems.node import Kind
 from v2vlint.disk.stream import MemoryStream
+from v2vlint.model.dataclass import dataclass
 
 MAX_DEPTH = 48
 MAX_DIRECTORY = 16 << 20

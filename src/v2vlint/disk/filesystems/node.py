@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import BinaryIO, Generic, Protocol, Self, TypeVar, runtime_checkable
+
+from v2vlint.model.dataclass import dataclass
 
 
 class Kind(enum.Enum):

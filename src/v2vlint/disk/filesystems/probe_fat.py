@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import struct
-from dataclasses import dataclass
 
 from v2vlint.disk.filesystems.content import Content, details, text
 from v2vlint.disk.stream import Stream
+from v2vlint.model.dataclass import dataclass
 
 MAX_ROOT = 1 << 20
 MAX_LABEL_CLUSTERS = 100

@@ -8,7 +8,7 @@ import io
 import stat as modes
 import struct
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import BinaryIO, cast
 
 from v2vlint.disk.filesystems import xfs_attributes
@@ -19,6 +19,7 @@ from v2vlint.disk.filesystems.superblocks import XFS
 from v2vlint.disk.filesystems.xfs_log import is_dirty
 from v2vlint.disk.filesystems.xfs_log_inode import InodeChange
 from v2vlint.disk.stream import Stream
+from v2vlint.model.dataclass import dataclass
 from v2vlint.model.errors import ImageError, Unsupported
 
 MAX_DIRECTORY = 64 << 20

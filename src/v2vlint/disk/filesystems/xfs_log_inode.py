@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Sequence
-from dataclasses import dataclass
 
+from v2vlint.model.dataclass import dataclass
 from v2vlint.model.errors import ImageError
 
 _CORE, _LOCAL, _EXTENTS, _ROOT = 1, 2, 4, 8

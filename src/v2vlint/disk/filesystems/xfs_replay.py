@@ -10,13 +10,14 @@ from __future__ import annotations
 import struct
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from itertools import islice
 
 from v2vlint.disk.checksums import crc32c
 from v2vlint.disk.filesystems.xfs_log import IN_FLIGHT, MAGIC, SECTOR, XfsLog
 from v2vlint.disk.filesystems.xfs_log_inode import InodeChange, inode_change
 from v2vlint.disk.stream import Stream
+from v2vlint.model.dataclass import dataclass
 from v2vlint.model.errors import ImageError
 
 CHUNK = 128

@@ -9,8 +9,9 @@ from __future__ import annotations
 import io
 import struct
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import BinaryIO
+
+from v2vlint.model.dataclass import dataclass
 
 MAX_LOG = 32 << 20
 MAX_BINS = 2 << 30

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from typing import Any, BinaryIO, cast
 
 from v2vlint.disk.hives.log import SECTOR, BaseBlock, ReplayedHive, replay
+from v2vlint.model.dataclass import dataclass
 
 MAX_DATA = 1 << 20
 MAX_CHILDREN = 20_000

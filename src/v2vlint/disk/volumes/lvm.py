@@ -5,13 +5,14 @@ from __future__ import annotations
 import re
 import struct
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from v2vlint.disk.filesystems.content import text
 from v2vlint.disk.filesystems.probe_layers import lvm_uuid
 from v2vlint.disk.stream import Stream
 from v2vlint.disk.volumes.lvm_content import LvmContents
 from v2vlint.disk.volumes.lvm_text import Group, Value, number, segments_of, words
+from v2vlint.model.dataclass import dataclass
 from v2vlint.model.errors import ImageError, Unsupported
 
 MAX_METADATA = 8 << 20

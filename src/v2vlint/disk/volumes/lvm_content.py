@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from v2vlint.disk.stream import Joined, Piece, Slice, Stream, Striped
 from v2vlint.disk.volumes.lvm_text import Group, Value, number, segments_of, words
@@ -21,6 +21,7 @@ from v2vlint.disk.volumes.parity import (
 )
 from v2vlint.disk.volumes.persistent import LvmCache, Thin
 from v2vlint.disk.volumes.raid10 import Raid10
+from v2vlint.model.dataclass import dataclass
 from v2vlint.model.errors import ImageError, Unsupported
 
 MAX_DEPTH = 8

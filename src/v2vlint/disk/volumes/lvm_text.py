@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 
+from v2vlint.model.dataclass import dataclass
 from v2vlint.model.errors import ImageError
 
 MAX_DEPTH = 12

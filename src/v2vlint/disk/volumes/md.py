@@ -5,12 +5,12 @@ from __future__ import annotations
 import struct
 import uuid as uuids
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 
 from v2vlint.disk.fields import Fields
 from v2vlint.disk.stream import Chunked, Joined, Piece, Slice, Stream, exactly
 from v2vlint.disk.volumes.parity import Parity
 from v2vlint.disk.volumes.raid10 import Raid10
+from v2vlint.model.dataclass import dataclass
 from v2vlint.model.errors import ImageError, Unsupported
 
 MAGIC = b"\xfc\x4e\x2b\xa9"

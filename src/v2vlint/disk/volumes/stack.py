@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import TYPE_CHECKING
 
 from v2vlint.disk.containers.formats import Image
@@ -18,6 +18,7 @@ from v2vlint.disk.volumes.disk_table import disk_table
 from v2vlint.disk.volumes.table import Table
 from v2vlint.model.bitlocker import bitlocker_volume
 from v2vlint.model.blocks import LDM_METADATA_TYPE, LDM_TYPES, ArrayName, BlockDevice, BlockTable
+from v2vlint.model.dataclass import dataclass
 from v2vlint.model.errors import ImageError
 from v2vlint.model.report import Problem
 from v2vlint.model.source import Keys

@@ -6,9 +6,9 @@ import struct
 import uuid
 import zlib
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from v2vlint.disk.stream import Stream
+from v2vlint.model.dataclass import dataclass
 
 MAX_PARTITIONS = 256
 MAX_GPT_TABLE = 1 << 20

@@ -9,8 +9,9 @@ from __future__ import annotations
 import hashlib
 import struct
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import BinaryIO
+
+from v2vlint.model.dataclass import dataclass
 
 MAX_TABLE = 1 << 20
 MAX_HASHED = 256 << 20

@@ -12,12 +12,12 @@ from __future__ import annotations
 import functools
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
 
 from v2vlint.facts.boot.version_order import systemd_compare
 from v2vlint.facts.registry import provides
 from v2vlint.guest.fs import GuestFS
 from v2vlint.guest.text import Line
+from v2vlint.model.dataclass import dataclass
 from v2vlint.model.place import Token, WholeFile
 
 FOLDERS = ("/boot/loader/entries", "/boot/efi/loader/entries", "/efi/loader/entries", "/loader/entries")

@@ -6,7 +6,7 @@ A guest may contain several loaders and configurations; the firmware, the boot s
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from v2vlint.disk.filesystems.formats import holds_roots_of
 from v2vlint.facts.boot.efi import Efi, EfiImage, boot_mounts, mounts_of
@@ -27,6 +27,7 @@ from v2vlint.facts.registry import provides
 from v2vlint.facts.syntax.caseless import find_case
 from v2vlint.guest.fs import GuestFS
 from v2vlint.model.blocks import BlockTable
+from v2vlint.model.dataclass import dataclass
 from v2vlint.model.osinfo import OsInfo
 from v2vlint.model.place import Where, WholeFile
 

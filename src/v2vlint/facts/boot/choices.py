@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 
 from v2vlint.facts.boot.bootloader import Bootloader
 from v2vlint.facts.boot.cmdline import KernelArg
@@ -11,6 +10,7 @@ from v2vlint.facts.boot.entry import BootEntry
 from v2vlint.facts.kernel.kernels import Kernel, Kernels
 from v2vlint.facts.registry import provides
 from v2vlint.guest.fs import GuestFS
+from v2vlint.model.dataclass import dataclass
 from v2vlint.model.place import Where, WholeFile
 
 

@@ -7,12 +7,12 @@ An argument is ``name`` or ``name=value``; double quotes protect blanks. If an a
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 
 from v2vlint.facts.registry import provides
 from v2vlint.facts.syntax.located import Located, literal
 from v2vlint.guest.fs import GuestFS
 from v2vlint.guest.text import GuestText
+from v2vlint.model.dataclass import dataclass
 from v2vlint.model.place import Token, Where, WholeFile
 
 KERNEL_CMDLINE = "/etc/kernel/cmdline"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 
 from v2vlint.facts.boot.bootloader import Bootloader
 from v2vlint.facts.boot.cmdline import KernelArg, KernelCmdline, split_args
@@ -14,6 +13,7 @@ from v2vlint.facts.syntax.located import Located, literal
 from v2vlint.facts.syntax.shell import Assignment, assignments
 from v2vlint.guest.fs import GuestFS
 from v2vlint.guest.text import GuestText
+from v2vlint.model.dataclass import dataclass
 from v2vlint.model.fix import ReplaceText
 from v2vlint.model.place import Span, Token
 

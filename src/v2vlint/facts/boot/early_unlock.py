@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from v2vlint.facts.boot.cmdline import KernelArg
 from v2vlint.facts.boot.start import DefaultBoot
 from v2vlint.facts.initramfs.content import Initramfs
@@ -11,6 +9,7 @@ from v2vlint.facts.initramfs.early_crypttab import EarlyMapping, early_mappings,
 from v2vlint.facts.registry import FactStore, provides
 from v2vlint.facts.storage.devices import Devices
 from v2vlint.model.blocks import BlockDevice
+from v2vlint.model.dataclass import dataclass
 from v2vlint.model.errors import FactUnavailable
 
 _OTHERWISE = frozenset({"rd.luks.uuid", "rd_LUKS_UUID", "rd.luks.name", "luks.uuid", "luks.name"})

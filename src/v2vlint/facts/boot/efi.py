@@ -6,7 +6,6 @@ Entries in the firmware's NVRAM are not on the disks and not known here.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import BinaryIO
 
 from v2vlint.facts.boot.pe import PeImage, pe_defect, read_pe
@@ -14,6 +13,7 @@ from v2vlint.facts.registry import provides
 from v2vlint.facts.syntax.caseless import find_case, lower_names
 from v2vlint.guest.fs import GuestFS
 from v2vlint.model.blocks import BlockDevice, BlockTable
+from v2vlint.model.dataclass import dataclass
 from v2vlint.model.errors import FactUnavailable
 from v2vlint.model.place import Device, Where, WholeFile
 from v2vlint.model.target import Target

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 
 from v2vlint.facts.boot.cmdline import KernelArg, all_args, last_arg
 from v2vlint.facts.boot.pe import PeSection
+from v2vlint.model.dataclass import dataclass
 from v2vlint.model.place import Span, Token, Where, WholeFile
 
 _VERSION = re.compile(r"(?:vmlinu[xz]|bzImage|linux|kernel(?:-genkernel-\w+)?)[-_.](\d+\.\d[^/]*?)(?:\.(?:gz|efi|EFI|img))?")

@@ -10,7 +10,7 @@ LABEL virt
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 
 from v2vlint.facts.boot.cmdline import KernelArg, split_args
 from v2vlint.facts.boot.entry import BootEntry, BootMenu, kernel_version
@@ -18,6 +18,7 @@ from v2vlint.facts.boot.grub.files import GrubFiles
 from v2vlint.facts.syntax.located import literal
 from v2vlint.guest.fs import GuestFS
 from v2vlint.guest.text import GuestText, Line
+from v2vlint.model.dataclass import dataclass
 from v2vlint.model.place import Span, Token, WholeFile
 
 CONFIGS = (

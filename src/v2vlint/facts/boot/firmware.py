@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from v2vlint.facts.boot.efi import Efi, esp_devices, mounts_of
 from v2vlint.facts.registry import provides
 from v2vlint.guest.fs import GuestFS
 from v2vlint.model.blocks import BlockDevice, BlockTable
 from v2vlint.model.boot_chain import BootChain
+from v2vlint.model.dataclass import dataclass
 from v2vlint.model.osinfo import OsInfo
 
 _FAT_TYPES = frozenset({"0x01", "0x04", "0x06", "0x0b", "0x0c", "0x0e", "ebd0a0a2-b9e5-4433-87c0-68b6b72699c7", ""})

@@ -7,13 +7,13 @@ its module bli. Types: Discoverable Partitions Specification (UAPI.2).
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 
 from v2vlint.facts.boot.cmdline import KernelArg
 from v2vlint.facts.boot.efi import esp_devices
 from v2vlint.facts.boot.version_order import systemd_compare
 from v2vlint.facts.initramfs.content import Initramfs
 from v2vlint.model.blocks import BlockDevice, BlockTable
+from v2vlint.model.dataclass import dataclass
 
 ROOT_TYPES = {
     "x86_64": "4f68bce3-e8cd-4db1-96e7-fbcaf984b709",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 
 from v2vlint.facts.boot.bootloader import Bootloader
 from v2vlint.facts.registry import provides
@@ -12,6 +11,7 @@ from v2vlint.facts.storage.fstab import FstabEntry
 from v2vlint.facts.storage.mount_policy import MountPolicy
 from v2vlint.guest.fs import GuestFS
 from v2vlint.model.blocks import BlockTable
+from v2vlint.model.dataclass import dataclass
 
 _VOLUME = re.compile(r"/dev/(?!disk/|mapper/|md/|cciss/|ida/|rd/|mpath/|zvol/|shm/|mmc)([\w.+-]+)/([\w.+-]+)")
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from v2vlint.facts.boot.choices import BootChoice, BootChoices
 from v2vlint.facts.boot.cmdline import KernelArg
@@ -24,6 +24,7 @@ from v2vlint.facts.kernel.module_names import normal
 from v2vlint.facts.kernel.modules import ModuleList, parse_dep, parse_names
 from v2vlint.facts.registry import provides
 from v2vlint.facts.storage.root_stack import RootStack
+from v2vlint.model.dataclass import dataclass
 from v2vlint.model.errors import FactUnavailable
 from v2vlint.model.place import Where
 from v2vlint.model.target import Controller, Nic

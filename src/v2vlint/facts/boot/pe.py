@@ -6,8 +6,9 @@ Sections are located but not loaded: a UKI's ``.initrd`` may have hundreds of me
 from __future__ import annotations
 
 import struct
-from dataclasses import dataclass
 from typing import BinaryIO
+
+from v2vlint.model.dataclass import dataclass
 
 MAX_SECTIONS = 96
 MAX_TEXT_SECTION = 1 << 20

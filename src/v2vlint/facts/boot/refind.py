@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from v2vlint.facts.boot.cmdline import split_args
 from v2vlint.facts.boot.entry import BootEntry, BootMenu, kernel_version
@@ -22,6 +22,7 @@ from v2vlint.facts.boot.grub.files import GrubFiles
 from v2vlint.facts.syntax.caseless import find_case, lower_names
 from v2vlint.facts.syntax.located import literal
 from v2vlint.guest.text import GuestText
+from v2vlint.model.dataclass import dataclass
 from v2vlint.model.place import Token, WholeFile
 
 MAX_KERNELS = 100

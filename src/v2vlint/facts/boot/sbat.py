@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import BinaryIO
 
 from v2vlint.facts.boot.pe import PeImage, PeSection, read_section
+from v2vlint.model.dataclass import dataclass
 
 MAX_LINES = 200
 PUBLISHED_ON = "2025-05-10"

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import BinaryIO
 
 from v2vlint.facts.boot.authenticode import Certificate, PeSignature, certificate, is_intact, signatures
@@ -17,6 +17,7 @@ from v2vlint.facts.boot.sbat import PUBLISHED, automatic_level, generations, rev
 from v2vlint.facts.boot.start import ChosenFirmware
 from v2vlint.facts.registry import FactStore, provides
 from v2vlint.guest.fs import GuestFS
+from v2vlint.model.dataclass import dataclass
 from v2vlint.model.definition import Definition
 from v2vlint.model.errors import FactUnavailable
 from v2vlint.model.osinfo import OsInfo

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from v2vlint.facts.boot.bootloader import Bootloader
 from v2vlint.facts.boot.choices import BootChoice, BootChoices
@@ -15,6 +15,7 @@ from v2vlint.facts.conversion.landing import Landing
 from v2vlint.facts.conversion.loader import ConvertedLoader
 from v2vlint.facts.registry import FactStore, provides
 from v2vlint.facts.storage.sectors import USUAL, Sectors
+from v2vlint.model.dataclass import dataclass
 from v2vlint.model.errors import FactUnavailable
 from v2vlint.model.finding import Fate
 from v2vlint.model.osinfo import OsInfo

@@ -6,7 +6,6 @@ import fnmatch
 import functools
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
 
 from v2vlint.facts.boot.bls import BlsEntry, SpecKey, bls_folder, spec_compare
 from v2vlint.facts.boot.cmdline import KernelArg, plain_args, split_args
@@ -16,6 +15,7 @@ from v2vlint.facts.boot.pe import PeImage, read_pe, read_section
 from v2vlint.facts.syntax.caseless import find_case, lower_names
 from v2vlint.facts.syntax.located import literal
 from v2vlint.guest.fs import GuestFS
+from v2vlint.model.dataclass import dataclass
 from v2vlint.model.errors import FactUnavailable
 from v2vlint.model.place import Token, WholeFile
 

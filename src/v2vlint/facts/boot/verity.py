@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from v2vlint.facts.boot.cmdline import KernelArg, last_arg
 from v2vlint.facts.initramfs.content import Initramfs
+from v2vlint.model.dataclass import dataclass
 
 GENERATORS = tuple(f"{top}lib/systemd/system-generators/systemd-veritysetup-generator" for top in ("usr/", ""))
 _HASHES = {"roothash": "root", "usrhash": "usr"}

@@ -6,7 +6,7 @@ A boot sector or fallback loader belongs to one system: a Linux with an unreacha
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from v2vlint.facts.boot.bootloader import Bootloader
 from v2vlint.facts.boot.efi import Efi
@@ -16,6 +16,7 @@ from v2vlint.facts.registry import FactStore, provides
 from v2vlint.guest.fs import GuestFS
 from v2vlint.guest.roots import Root
 from v2vlint.model.blocks import BlockTable
+from v2vlint.model.dataclass import dataclass
 from v2vlint.model.errors import FactUnavailable
 from v2vlint.model.target import Target
 

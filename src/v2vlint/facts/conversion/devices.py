@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 from v2vlint.facts.conversion.kernel import ConvertedKernel
 from v2vlint.facts.conversion.refusals import Refusals
 from v2vlint.facts.registry import provides
 from v2vlint.model.blocks import BlockTable
+from v2vlint.model.dataclass import dataclass
 from v2vlint.model.definition import Definition
 from v2vlint.model.osinfo import OsInfo
 

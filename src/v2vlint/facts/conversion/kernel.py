@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 from v2vlint.facts.boot.bootloader import Bootloader
 from v2vlint.facts.boot.choices import BootChoice, BootChoices
@@ -13,6 +12,7 @@ from v2vlint.facts.conversion.refusals import Refusals
 from v2vlint.facts.kernel.kernels import Kernel, Kernels, Presence, version_key
 from v2vlint.facts.registry import FactStore, provides
 from v2vlint.guest.fs import GuestFS
+from v2vlint.model.dataclass import dataclass
 
 PUT_IN = ("virtio", "virtio_ring", "virtio_blk", "virtio_scsi", "virtio_net", "virtio_pci", "xts", "bochs_drm", "bochs")
 """``convert/convert_linux.ml``, ``rebuild_initrd``: what it adds to the image besides the generator's own choice. nvme is not included."""

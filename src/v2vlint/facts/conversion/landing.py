@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from v2vlint.facts.boot.efi import ESP_TYPE
 from v2vlint.facts.boot.firmware import BIOS_BOOT_TYPE
 from v2vlint.facts.conversion.kernel import ConvertedKernel
@@ -11,6 +9,7 @@ from v2vlint.facts.conversion.refusals import Refusals
 from v2vlint.facts.conversion.run import Conversion
 from v2vlint.facts.registry import FactStore, provides
 from v2vlint.model.blocks import BlockTable
+from v2vlint.model.dataclass import dataclass
 from v2vlint.model.definition import Definition
 from v2vlint.model.errors import FactUnavailable
 from v2vlint.model.osinfo import OsInfo

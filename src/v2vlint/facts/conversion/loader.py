@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from v2vlint.facts.boot.efi import Efi
 from v2vlint.facts.conversion.refusals import Refusals
 from v2vlint.facts.registry import FactStore, provides
+from v2vlint.model.dataclass import dataclass
 from v2vlint.model.osinfo import OsInfo
 
 _REPAIRED = (("debian", 12), ("ubuntu", 14), ("centos", 6))

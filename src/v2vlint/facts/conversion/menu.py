@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from v2vlint.facts.boot.bootloader import Bootloader
 from v2vlint.facts.boot.cmdline import KernelArg
 from v2vlint.facts.boot.command_lines import CommandLines
@@ -14,6 +12,7 @@ from v2vlint.facts.registry import FactStore, provides
 from v2vlint.facts.storage.crypttab import Crypttab
 from v2vlint.facts.storage.devices import NameKind, name_kind
 from v2vlint.facts.storage.fstab import Fstab
+from v2vlint.model.dataclass import dataclass
 from v2vlint.model.place import Span
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 
 from v2vlint.facts.boot.bootloader import Bootloader
 from v2vlint.facts.boot.choices import BootChoices
@@ -17,6 +16,7 @@ from v2vlint.facts.storage.fstab import Fstab
 from v2vlint.facts.windows.system import HIBERFIL, is_hibernated
 from v2vlint.guest.fs import GuestFS
 from v2vlint.model.blocks import BlockTable
+from v2vlint.model.dataclass import dataclass
 from v2vlint.model.errors import FactUnavailable
 from v2vlint.model.osinfo import OsInfo
 from v2vlint.model.place import Device, Where, WholeFile

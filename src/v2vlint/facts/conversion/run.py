@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from v2vlint.facts.registry import provides
+from v2vlint.model.dataclass import dataclass
 from v2vlint.model.finding import Mover
 from v2vlint.model.target import Target
 

@@ -6,11 +6,11 @@ Hashes are not kept: only the state and place of a password are.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from v2vlint.facts.registry import provides
 from v2vlint.guest.fs import GuestFS
 from v2vlint.guest.text import Line
+from v2vlint.model.dataclass import dataclass
 from v2vlint.model.place import Span, Token
 
 PASSWD, SHADOW, GROUP = "/etc/passwd", "/etc/shadow", "/etc/group"

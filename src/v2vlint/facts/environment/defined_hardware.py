@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from v2vlint.facts.registry import provides
+from v2vlint.model.dataclass import dataclass
 from v2vlint.model.definition import Definition, DiskDevice, NicDevice
 from v2vlint.model.target import Controller, Nic
 

@@ -5,13 +5,13 @@
 from __future__ import annotations
 
 import heapq
-from dataclasses import dataclass
 
 from v2vlint.disk.filesystems.node import Kind
 from v2vlint.facts.environment.selinux import SelinuxConfig
 from v2vlint.facts.registry import provides
 from v2vlint.facts.syntax.path_regex import literal_prefix, matches
 from v2vlint.guest.fs import GuestFS
+from v2vlint.model.dataclass import dataclass
 
 MAX_LINES = 100_000
 _TYPES = {"--": Kind.FILE, "-d": Kind.DIR, "-l": Kind.LINK}

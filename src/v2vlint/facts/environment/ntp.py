@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from v2vlint.facts.environment.services import Services
 from v2vlint.facts.registry import provides
@@ -12,6 +11,7 @@ from v2vlint.facts.syntax.layers import layered
 from v2vlint.facts.syntax.systemd_unit import read_settings
 from v2vlint.guest.fs import GuestFS
 from v2vlint.guest.text import Line
+from v2vlint.model.dataclass import dataclass
 from v2vlint.model.place import Span, Token
 
 CHRONY = ("/etc/chrony/chrony.conf", "/etc/chrony.conf")

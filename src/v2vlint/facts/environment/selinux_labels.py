@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from v2vlint.disk.filesystems.node import Kind
 from v2vlint.facts.environment.accounts import Accounts
@@ -12,6 +11,7 @@ from v2vlint.facts.environment.selinux import Selinux
 from v2vlint.facts.registry import provides
 from v2vlint.facts.storage.fstab import Fstab
 from v2vlint.guest.fs import GuestFS
+from v2vlint.model.dataclass import dataclass
 from v2vlint.model.errors import Unsupported
 from v2vlint.model.place import WholeFile
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from v2vlint.facts.environment.services import Services, starts_if_there
 from v2vlint.facts.environment.sshd_config import SshdConfig
@@ -13,6 +12,7 @@ from v2vlint.facts.syntax.edit_lines import slice_token
 from v2vlint.facts.syntax.ini import ini_from, joined, words_of
 from v2vlint.facts.syntax.layers import SYSTEMD, drop_ins, winner
 from v2vlint.guest.fs import GuestFS
+from v2vlint.model.dataclass import dataclass
 from v2vlint.model.place import Token, WholeFile
 
 _DENIES = re.compile(r"^\s*(?:ALL|[^#\n:]*\bsshd\b[^#\n:]*)\s*:\s*ALL\b", re.MULTILINE | re.IGNORECASE)

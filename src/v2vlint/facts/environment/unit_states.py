@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import fnmatch
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from v2vlint.facts.environment.services import Services
 from v2vlint.facts.syntax.layers import SYSTEMD, layered, winner
 from v2vlint.facts.syntax.systemd_unit import Unit
 from v2vlint.facts.systemd.unit_files import UnitFiles, is_instance, template_of
 from v2vlint.guest.fs import GuestFS
+from v2vlint.model.dataclass import dataclass
 from v2vlint.model.errors import FactUnavailable
 from v2vlint.model.place import Where, WholeFile
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from v2vlint.facts.initramfs.arch import booster, mkinitcpio
 from v2vlint.facts.initramfs.dracut import dracut
 from v2vlint.facts.initramfs.generator import GeneratorConfig, HostOnly, Insertion
@@ -11,6 +9,7 @@ from v2vlint.facts.initramfs.initramfs_tools import initramfs_tools
 from v2vlint.facts.registry import provides
 from v2vlint.facts.syntax.conf_vars import conf_vars
 from v2vlint.guest.fs import GuestFS
+from v2vlint.model.dataclass import dataclass
 from v2vlint.model.place import Span
 
 SUSE = "/etc/sysconfig/kernel"

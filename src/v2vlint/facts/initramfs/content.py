@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from types import MappingProxyType
 
 from v2vlint.facts.kernel.module_names import module_name, normal, tree_version
+from v2vlint.model.dataclass import dataclass
 from v2vlint.model.place import WholeFile
 
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
 from typing import Protocol
 
 from v2vlint.facts.initramfs.decompress import Damaged, Source
+from v2vlint.model.dataclass import dataclass
 
 HEADER = 110
 MAX_NAME = 4096

@@ -10,10 +10,10 @@ import lzma
 import struct
 import zlib
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from typing import Any, BinaryIO, Protocol, cast
 
 from v2vlint.disk.filesystems.lzo import LzoError, decompress_block
+from v2vlint.model.dataclass import dataclass
 
 PIECE = 1 << 20
 MAX_BLOCK = 64 << 20

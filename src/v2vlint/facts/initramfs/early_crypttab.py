@@ -8,12 +8,12 @@ looks for ``/etc/cryptsetup-keys.d/NAME.key`` (systemd-cryptsetup@.service(8)), 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from v2vlint.facts.boot.cmdline import KernelArg
 from v2vlint.facts.initramfs.content import Initramfs
 from v2vlint.facts.storage.crypttab import crypttab_from
 from v2vlint.guest.text import GuestText
+from v2vlint.model.dataclass import dataclass
 
 TABLES = ("cryptroot/crypttab", "etc/crypttab", "etc/crypttab.initramfs")
 _OLD = "conf/conf.d/cryptroot"

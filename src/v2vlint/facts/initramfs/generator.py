@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 
 from v2vlint.facts.kernel.module_names import normal
+from v2vlint.model.dataclass import dataclass
 from v2vlint.model.fix import Edit, ReplaceText, WriteFile
 from v2vlint.model.place import Span, Token, Where
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from v2vlint.facts.boot.pe import read_pe
 from v2vlint.facts.initramfs.content import Initramfs, merged
@@ -12,6 +12,7 @@ from v2vlint.facts.initramfs.reader import read_initramfs
 from v2vlint.facts.registry import provides
 from v2vlint.guest.budget import spending
 from v2vlint.guest.fs import GuestFS
+from v2vlint.model.dataclass import dataclass
 from v2vlint.model.errors import FactUnavailable
 from v2vlint.model.place import WholeFile
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import field
 from types import MappingProxyType
 
 from v2vlint.disk.filesystems import nested_image
@@ -16,6 +16,7 @@ from v2vlint.facts.initramfs.content import Initramfs, Segment, modules_in
 from v2vlint.facts.initramfs.cpio import KINDS, CpioMember, Input, PieceInput, SourceInput, members
 from v2vlint.facts.initramfs.decompress import CompressedStream, Damaged, Source, compression_of
 from v2vlint.facts.initramfs.layout import generator_of
+from v2vlint.model.dataclass import dataclass
 from v2vlint.model.errors import FactUnavailable
 from v2vlint.model.place import WholeFile
 

@@ -5,12 +5,11 @@ A ``resume=`` on the kernel command line takes precedence. ``none`` disables res
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from v2vlint.facts.initramfs.initramfs_tools import sourced
 from v2vlint.facts.registry import provides
 from v2vlint.facts.syntax.conf_vars import conf_vars
 from v2vlint.guest.fs import GuestFS
+from v2vlint.model.dataclass import dataclass
 from v2vlint.model.place import Token
 
 

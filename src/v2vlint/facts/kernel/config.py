@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from types import MappingProxyType
 
 from v2vlint.guest.text import GuestText
+from v2vlint.model.dataclass import dataclass
 from v2vlint.model.place import Span
 
 _OPTION = re.compile(r"^(?:CONFIG_(\w+)=([^\n\r]*)|# CONFIG_(\w+) is not set)", re.MULTILINE)

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from v2vlint.facts.kernel.kernels import MODULE_FOLDERS
 from v2vlint.facts.kernel.module_names import is_module_path, module_name
 from v2vlint.facts.registry import provides
 from v2vlint.guest.fs import GuestFS
+from v2vlint.model.dataclass import dataclass
 
 _FOLDERS = ("updates/dkms", "extra/dkms", "weak-updates/dkms")
 MAX_MODULES = 500

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import BinaryIO
+
+from v2vlint.model.dataclass import dataclass
 
 MAX_SEGMENTS, MAX_NOTES, MAX_NOTE, MAX_OFFSET = 512, 4096, 1 << 20, 1 << 40
 MACHINES = {3: "i386", 62: "x86_64", 183: "aarch64"}

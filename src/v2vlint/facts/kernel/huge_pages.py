@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 
 from v2vlint.facts.boot.choices import BootChoice, BootChoices
 from v2vlint.facts.kernel.sysctl import Sysctl
 from v2vlint.facts.registry import provides
+from v2vlint.model.dataclass import dataclass
 from v2vlint.model.place import Span, Where
 
 _KEYS = ("vm/nr_hugepages", "vm/nr_hugepages_mempolicy")

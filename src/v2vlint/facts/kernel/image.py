@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 import struct
-from dataclasses import dataclass
 
 from v2vlint.facts.boot.pe import pe_defect
 from v2vlint.guest.fs import GuestFS
+from v2vlint.model.dataclass import dataclass
 
 _HEAD = 4096
 _VERSION = re.compile(rb"[0-9]+\.[0-9]+[\w.+~-]*")

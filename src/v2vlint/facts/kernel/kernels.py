@@ -5,7 +5,7 @@ from __future__ import annotations
 import enum
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from v2vlint.facts.kernel.config import KernelConfig, config_from
 from v2vlint.facts.kernel.image import KernelImage, read_kernel_image
@@ -14,6 +14,7 @@ from v2vlint.facts.kernel.modules import ModuleTree
 from v2vlint.facts.registry import provides
 from v2vlint.facts.storage.fstab import Fstab
 from v2vlint.guest.fs import GuestFS
+from v2vlint.model.dataclass import dataclass
 from v2vlint.model.place import WholeFile
 
 MAX_KERNELS = 200

@@ -8,12 +8,13 @@ Typical input of ``modules.dep``::
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from types import MappingProxyType
 from typing import TypeVar, cast
 
 from v2vlint.facts.kernel.module_names import is_module_path, module_name, normal
 from v2vlint.guest.fs import GuestFS
+from v2vlint.model.dataclass import dataclass
 
 MAX_LIST = 16 << 20
 

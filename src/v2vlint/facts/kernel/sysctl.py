@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import fnmatch
 import re
-from dataclasses import dataclass
 
 from v2vlint.facts.environment.services import Services
 from v2vlint.facts.registry import provides
 from v2vlint.facts.syntax.layers import layered
 from v2vlint.guest.fs import GuestFS
 from v2vlint.guest.text import Line
+from v2vlint.model.dataclass import dataclass
 from v2vlint.model.place import Span
 
 FOLDERS = ("/etc/sysctl.d", "/usr/local/lib/sysctl.d", "/usr/lib/sysctl.d", "/lib/sysctl.d")

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from v2vlint.facts.environment.services import Services
 from v2vlint.facts.network.names import IfNameKind, ifname_kind
 from v2vlint.facts.registry import provides
 from v2vlint.guest.fs import GuestFS
 from v2vlint.guest.text import GuestText
+from v2vlint.model.dataclass import dataclass
 from v2vlint.model.place import Token
 
 MAX_FILES = 200

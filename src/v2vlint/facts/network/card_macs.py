@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from v2vlint.facts.network.card_wishes import CardNames
 from v2vlint.facts.network.network import Network
 from v2vlint.facts.registry import provides
+from v2vlint.model.dataclass import dataclass
 from v2vlint.model.definition import Definition
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 
 from v2vlint.facts.boot.bootloader import Bootloader
 from v2vlint.facts.boot.cmdline import KernelArg, last_arg
@@ -13,6 +12,7 @@ from v2vlint.facts.registry import provides
 from v2vlint.facts.syntax.yaml_places import YamlNode, YamlProblem, compose
 from v2vlint.guest.fs import GuestFS
 from v2vlint.guest.text import GuestText
+from v2vlint.model.dataclass import dataclass
 from v2vlint.model.fix import Applicability, Fix, ReplaceText, WriteFile
 from v2vlint.model.place import Span, Token, Where, WholeFile
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from v2vlint.facts.network.dhcpcd import PATHS
 from v2vlint.facts.registry import provides
@@ -16,6 +15,7 @@ from v2vlint.facts.syntax.edit_lines import slice_token
 from v2vlint.facts.syntax.systemd_unit import read_settings
 from v2vlint.guest.fs import GuestFS
 from v2vlint.guest.text import GuestText
+from v2vlint.model.dataclass import dataclass
 from v2vlint.model.place import Token
 
 DHCLIENT = ("/etc/dhcp/dhclient.conf", "/etc/dhclient.conf", "/etc/dhcp3/dhclient.conf")

@@ -8,13 +8,14 @@ static routers=192.0.2.1
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from v2vlint.facts.network.interface import Address, InterfaceConfig, Manager, Method, address_from
 from v2vlint.facts.registry import provides
 from v2vlint.facts.syntax.edit_lines import slice_token
 from v2vlint.guest.fs import GuestFS
 from v2vlint.guest.text import GuestText
+from v2vlint.model.dataclass import dataclass
 from v2vlint.model.place import Span, Token
 
 PATHS = ("/etc/dhcpcd.conf", "/etc/dhcpcd/dhcpcd.conf")

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from v2vlint.facts.boot.bootloader import Bootloader
 from v2vlint.facts.boot.cmdline import KernelArg
@@ -15,6 +14,7 @@ from v2vlint.facts.initramfs.initramfs_tools import sourced
 from v2vlint.facts.registry import provides
 from v2vlint.facts.syntax.shell_vars import shell_vars_from
 from v2vlint.guest.fs import GuestFS
+from v2vlint.model.dataclass import dataclass
 from v2vlint.model.place import Where
 
 MAX_NAMES = 200

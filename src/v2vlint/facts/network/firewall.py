@@ -8,12 +8,12 @@ from __future__ import annotations
 import itertools
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 
 from v2vlint.facts.environment.services import Services, starts_if_there
 from v2vlint.facts.registry import provides
 from v2vlint.guest.fs import GuestFS
 from v2vlint.guest.text import GuestText, Line
+from v2vlint.model.dataclass import dataclass
 from v2vlint.model.place import Token
 
 MAX_RULES = 5000

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from v2vlint.facts.network.ip_scope import is_loopback_address
 from v2vlint.facts.registry import provides
 from v2vlint.facts.syntax.shell_vars import shell_vars_from
 from v2vlint.guest.fs import GuestFS
+from v2vlint.model.dataclass import dataclass
 from v2vlint.model.place import Span, Token
 
 PATH = "/etc/hosts"

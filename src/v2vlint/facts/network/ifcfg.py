@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from v2vlint.facts.network.interface import (
     Address,
@@ -34,6 +34,7 @@ from v2vlint.facts.syntax.ini import words_of
 from v2vlint.facts.syntax.shell_vars import ShellVars, is_no, shell_vars_from
 from v2vlint.guest.fs import GuestFS
 from v2vlint.guest.text import GuestText
+from v2vlint.model.dataclass import dataclass
 from v2vlint.model.fix import ReplaceText
 from v2vlint.model.place import Span, Token
 

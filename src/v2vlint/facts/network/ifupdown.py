@@ -11,7 +11,6 @@ from __future__ import annotations
 import glob
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from v2vlint.facts.network.interface import (
     Address,
@@ -29,6 +28,7 @@ from v2vlint.facts.registry import provides
 from v2vlint.facts.syntax.edit_lines import delete_all, replace_token, slice_token, whole_lines
 from v2vlint.guest.fs import GuestFS
 from v2vlint.guest.text import GuestText
+from v2vlint.model.dataclass import dataclass
 from v2vlint.model.fix import ReplaceText
 from v2vlint.model.place import Span, Token
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import enum
 import ipaddress
 import re
-from dataclasses import dataclass
 
 from v2vlint.facts.network.match import Match, MatchKey, any_of, plain_mac
 from v2vlint.facts.network.names import IfNameKind, ifname_kind, is_glob
+from v2vlint.model.dataclass import dataclass
 from v2vlint.model.fix import ReplaceText
 from v2vlint.model.place import Span, Token
 

@@ -7,7 +7,7 @@ worlds is certain, what holds in some is not.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from functools import partial
 from typing import TypeVar, cast
 
@@ -20,6 +20,7 @@ from v2vlint.facts.network.names import IfNameKind, ifname_kind, is_glob, parent
 from v2vlint.facts.network.network import NamePin, Network
 from v2vlint.facts.network.worlds import MAX_CARDS, World, card_count, other_place, worlds
 from v2vlint.facts.registry import provides
+from v2vlint.model.dataclass import dataclass
 from v2vlint.model.definition import Definition
 from v2vlint.model.place import Span, Token, Where
 from v2vlint.model.target import Target

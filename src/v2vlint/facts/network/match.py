@@ -12,9 +12,9 @@ import enum
 import fnmatch
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
 
 from v2vlint.facts.syntax.edit_lines import slice_token
+from v2vlint.model.dataclass import dataclass
 from v2vlint.model.place import Token
 
 MAX_PATTERN = 200

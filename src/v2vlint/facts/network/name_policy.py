@@ -7,7 +7,6 @@ file.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 
 from v2vlint.facts.boot.bootloader import Bootloader
 from v2vlint.facts.boot.cmdline import KernelArg, last_arg
@@ -17,6 +16,7 @@ from v2vlint.facts.network.udev_version import UdevVersion
 from v2vlint.facts.registry import provides
 from v2vlint.facts.syntax.layers import UDEV_RULES, winner
 from v2vlint.guest.fs import GuestFS
+from v2vlint.model.dataclass import dataclass
 from v2vlint.model.osinfo import OsInfo
 from v2vlint.model.place import Where, WholeFile
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from v2vlint.facts.environment.services import Services
 from v2vlint.facts.network.interface import InterfaceConfig, Manager, Method, address_from, kind_of_name
@@ -13,6 +12,7 @@ from v2vlint.facts.syntax.edit_lines import slice_token
 from v2vlint.facts.syntax.ini import words_of
 from v2vlint.facts.syntax.shell_vars import ShellVars, shell_vars_from
 from v2vlint.guest.fs import GuestFS
+from v2vlint.model.dataclass import dataclass
 from v2vlint.model.place import Span, Token
 
 PATH = "/etc/conf.d/net"

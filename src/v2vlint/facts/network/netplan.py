@@ -12,7 +12,7 @@ Every value keeps its place in the file that takes precedence.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from v2vlint.facts.network.interface import (
     Address,
@@ -31,6 +31,7 @@ from v2vlint.facts.syntax.layers import layered
 from v2vlint.facts.syntax.yaml_places import YamlNode, YamlProblem, compose, drop_item, insert_item, merge
 from v2vlint.guest.fs import GuestFS
 from v2vlint.guest.text import GuestText
+from v2vlint.model.dataclass import dataclass
 from v2vlint.model.fix import ReplaceText
 from v2vlint.model.place import Token
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from v2vlint.facts.network.choice import nm_order
 from v2vlint.facts.network.cloud_init import CloudInit
@@ -24,6 +24,7 @@ from v2vlint.facts.network.systemd_link import SystemdLinks
 from v2vlint.facts.network.udev_net import UdevNet, UdevNetRule
 from v2vlint.facts.registry import provides
 from v2vlint.guest.fs import GuestFS
+from v2vlint.model.dataclass import dataclass
 from v2vlint.model.osinfo import OsInfo
 from v2vlint.model.place import Token, Where, WholeFile
 

@@ -10,7 +10,6 @@ Gateway=192.0.2.1
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 
 from v2vlint.facts.network.interface import Address, InterfaceConfig, InterfaceEdits, Manager, Method, address_from, kind_of_name, mac_token
 from v2vlint.facts.network.match import MatchKey
@@ -20,6 +19,7 @@ from v2vlint.facts.registry import provides
 from v2vlint.facts.syntax.edit_lines import delete_all, insert_line_after, replace_token
 from v2vlint.facts.syntax.systemd_unit import Unit, in_containers_only, read_units, same_file, section_places, setting_places
 from v2vlint.guest.fs import GuestFS
+from v2vlint.model.dataclass import dataclass
 from v2vlint.model.fix import ReplaceText
 from v2vlint.model.place import Span, Token
 

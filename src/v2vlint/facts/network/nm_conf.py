@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from v2vlint.facts.registry import provides
 from v2vlint.facts.syntax.ini import IniFile, ini_from
 from v2vlint.facts.syntax.layers import layered
 from v2vlint.guest.fs import GuestFS
+from v2vlint.model.dataclass import dataclass
 from v2vlint.model.place import Span, Token
 
 ETC = "/etc/NetworkManager"

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from v2vlint.facts.network.choice import nm_order
 from v2vlint.facts.network.interface import Address, InterfaceConfig, InterfaceEdits, Manager, Method, address_from, is_mac, mac_token
@@ -23,6 +23,7 @@ from v2vlint.facts.syntax.edit_lines import delete_all, replace_token, slice_tok
 from v2vlint.facts.syntax.ini import IniFile, IniSetting, ini_from
 from v2vlint.guest.fs import GuestFS
 from v2vlint.guest.text import GuestText
+from v2vlint.model.dataclass import dataclass
 from v2vlint.model.fix import ReplaceText
 from v2vlint.model.place import Span, Token
 

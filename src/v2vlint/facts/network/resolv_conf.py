@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 
 from v2vlint.facts.registry import provides
 from v2vlint.facts.syntax.ini import words_of
 from v2vlint.facts.syntax.systemd_unit import read_settings
 from v2vlint.guest.fs import GuestFS
 from v2vlint.guest.text import GuestText
+from v2vlint.model.dataclass import dataclass
 from v2vlint.model.place import Span, Token, Where, WholeFile
 
 PATH = "/etc/resolv.conf"

@@ -8,8 +8,6 @@ Name=lan0
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from v2vlint.facts.network.interface import mac_token
 from v2vlint.facts.network.match import Match, MatchKey
 from v2vlint.facts.network.systemd_match import live_units, match_of
@@ -18,6 +16,7 @@ from v2vlint.facts.registry import provides
 from v2vlint.facts.syntax.layers import winner
 from v2vlint.facts.syntax.systemd_unit import FOLDERS, Unit
 from v2vlint.guest.fs import GuestFS
+from v2vlint.model.dataclass import dataclass
 from v2vlint.model.place import Span, Token, Where, WholeFile
 
 DEFAULT_LINK = "99-default.link"

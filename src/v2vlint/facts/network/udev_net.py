@@ -11,7 +11,6 @@ from __future__ import annotations
 import fnmatch
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 
 from v2vlint.facts.network.interface import is_mac
 from v2vlint.facts.network.match import Match
@@ -21,6 +20,7 @@ from v2vlint.facts.syntax.edit_lines import delete_all
 from v2vlint.facts.syntax.layers import UDEV_RULES, layered, winner
 from v2vlint.guest.fs import GuestFS
 from v2vlint.guest.text import GuestText
+from v2vlint.model.dataclass import dataclass
 from v2vlint.model.fix import ReplaceText
 from v2vlint.model.place import Span, Token, WholeFile
 

@@ -9,11 +9,12 @@ from __future__ import annotations
 import fnmatch
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from v2vlint.facts.network.match import Card
 from v2vlint.facts.network.name_policy import NamePolicy
 from v2vlint.facts.network.names import IfNameKind, ifname_kind, is_glob
+from v2vlint.model.dataclass import dataclass
 from v2vlint.model.target import CardPlace, Target
 
 MAX_CARDS = 8

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import fnmatch
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from v2vlint.facts.packages.package import Package
 from v2vlint.facts.packages.rpmdb import rpm_packages
 from v2vlint.facts.packages.text_databases import apk_packages, dpkg_packages, pacman_packages, portage_packages
 from v2vlint.facts.registry import provides
 from v2vlint.guest.fs import GuestFS
+from v2vlint.model.dataclass import dataclass
 
 MAX_PACKAGES = 100_000
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
+from v2vlint.model.dataclass import dataclass
 from v2vlint.model.place import Where
 
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from v2vlint.facts.registry import provides
 from v2vlint.facts.syntax.edit_lines import comment_out, insert_line_after, replace_token, slice_token
 from v2vlint.facts.syntax.ini import IniSection, ini_from
 from v2vlint.guest.fs import GuestFS
 from v2vlint.guest.text import GuestText
+from v2vlint.model.dataclass import dataclass
 from v2vlint.model.fix import ReplaceText
 from v2vlint.model.place import Span, Token
 

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
 from functools import partial
 
 from v2vlint.facts.initramfs.decompress import Source
 from v2vlint.facts.packages.rpmdb_files import RpmdbError
+from v2vlint.model.dataclass import dataclass
 
 MAX_DEPTH, MAX_READS, MAX_LOG = 20, 8, 256 << 20
 _INTERIOR, _LEAF = 5, 13

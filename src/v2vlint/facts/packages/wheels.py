@@ -5,10 +5,10 @@ from __future__ import annotations
 
 import itertools
 import re
-from dataclasses import dataclass
 
 from v2vlint.facts.registry import provides
 from v2vlint.guest.fs import GuestFS
+from v2vlint.model.dataclass import dataclass
 from v2vlint.model.place import WholeFile
 
 MAX_WHEELS = 5000

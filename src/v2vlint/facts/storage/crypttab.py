@@ -6,11 +6,10 @@ swap        /dev/sda3   /dev/urandom    swap,cipher=aes-xts-plain64
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from v2vlint.facts.registry import provides
 from v2vlint.guest.fs import GuestFS
 from v2vlint.guest.text import GuestText, Line
+from v2vlint.model.dataclass import dataclass
 from v2vlint.model.place import Span, Token, WholeFile
 
 PATH = "/etc/crypttab"

@@ -5,7 +5,6 @@ from __future__ import annotations
 import enum
 import functools
 import re
-from dataclasses import dataclass
 
 from v2vlint.disk.filesystems.formats import same_format
 from v2vlint.facts.initramfs.images import Initramfses
@@ -16,6 +15,7 @@ from v2vlint.guest.fs import GuestFS
 from v2vlint.guest.mdadm_conf import array_names, mdadm_conf_from
 from v2vlint.guest.text import GuestText
 from v2vlint.model.blocks import ArrayName, BlockDevice, BlockTable, kernel_position
+from v2vlint.model.dataclass import dataclass
 from v2vlint.model.errors import FactUnavailable
 from v2vlint.model.target import Target
 

@@ -5,10 +5,9 @@ IDTYPE=sys_wwid IDNAME=naa.6000c29… DEVNAME=/dev/sda2 PVID=p2Qx… PART=2
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from v2vlint.facts.registry import provides
 from v2vlint.guest.fs import GuestFS
+from v2vlint.model.dataclass import dataclass
 from v2vlint.model.place import Span, WholeFile
 
 FOLDER = "/etc/lvm/devices"

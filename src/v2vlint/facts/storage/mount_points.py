@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from v2vlint.facts.boot.init import Init
 from v2vlint.facts.registry import FactStore, provides
 from v2vlint.facts.storage.fstab import Fstab, FstabEntry
 from v2vlint.facts.systemd.mount_graph import MountGraph
 from v2vlint.facts.systemd.mount_units import MountUnits
+from v2vlint.model.dataclass import dataclass
 from v2vlint.model.place import Where
 
 

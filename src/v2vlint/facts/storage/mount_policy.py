@@ -8,7 +8,7 @@ number; Debian runs the same scripts under OpenRC and runit. Void's runit stops 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from v2vlint.facts.boot.init import Init
 from v2vlint.facts.registry import FactStore, provides
@@ -17,6 +17,7 @@ from v2vlint.facts.systemd.mount_graph import MountGraph
 from v2vlint.facts.systemd.mount_units import LOCAL, MountUnit, MountUnits, device_of
 from v2vlint.facts.systemd.unit_files import unit_name
 from v2vlint.guest.fs import GuestFS
+from v2vlint.model.dataclass import dataclass
 from v2vlint.model.osinfo import OsInfo
 
 _DEBIAN_CHECK = ("/etc/rcS.d/S*checkfs*", "/etc/runlevels/*/checkfs.sh", "/etc/init.d/checkfs.sh")

@@ -11,10 +11,10 @@ multipaths {
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 
 from v2vlint.facts.registry import provides
 from v2vlint.guest.fs import GuestFS
+from v2vlint.model.dataclass import dataclass
 from v2vlint.model.place import Token, WholeFile
 
 CONF = "/etc/multipath.conf"

@@ -8,10 +8,10 @@ device"), ``xfs_readsb`` ("device supports 4096 byte sectors (not 512)"), ``sb_s
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from v2vlint.facts.registry import provides
 from v2vlint.model.blocks import BlockDevice, BlockTable
+from v2vlint.model.dataclass import dataclass
 from v2vlint.model.target import Target
 
 MAX_LAYERS = 32

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 
 from v2vlint.guest.text import GuestText
+from v2vlint.model.dataclass import dataclass
 from v2vlint.model.place import Span, Token
 
 MAX_LENGTH = 1 << 16

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 
 from v2vlint.facts.boot.bootloader import Bootloader
 from v2vlint.facts.boot.cmdline import KernelArg
 from v2vlint.facts.registry import FactStore, provides
 from v2vlint.facts.systemd.unit_files import UnitFiles
+from v2vlint.model.dataclass import dataclass
 from v2vlint.model.errors import FactUnavailable
 
 _LEVELS = {

@@ -9,13 +9,14 @@ Compared with Debian's own systemd in a container: tests/facts/systemd/test_nspa
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from v2vlint.facts.registry import provides
 from v2vlint.facts.syntax.systemd_unit import Unit
 from v2vlint.facts.systemd.goal import BootGoal
 from v2vlint.facts.systemd.mount_units import LOCAL, MountUnit, MountUnits
 from v2vlint.facts.systemd.unit_files import UnitFiles, unit_name
+from v2vlint.model.dataclass import dataclass
 
 _SYSINIT, _BASIC, _RESCUE, _EMERGENCY = "sysinit.target", "basic.target", "rescue.target", "emergency.target"
 _USUAL = {_BASIC: (_SYSINIT,)}

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from v2vlint.facts.registry import provides
 from v2vlint.facts.storage.fstab import Fstab, FstabEntry
 from v2vlint.facts.syntax.systemd_unit import Unit
 from v2vlint.facts.systemd.goal import BootGoal
 from v2vlint.facts.systemd.unit_files import ADMIN, UnitFiles, unit_name
+from v2vlint.model.dataclass import dataclass
 
 LOCAL, REMOTE, SWAP = "local-fs.target", "remote-fs.target", "swap.target"
 _API = frozenset({

@@ -7,13 +7,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from v2vlint.facts.registry import provides
 from v2vlint.facts.syntax.ini import ini_from, joined
 from v2vlint.facts.syntax.layers import drop_ins, winner
 from v2vlint.facts.syntax.systemd_unit import Unit
 from v2vlint.guest.fs import GuestFS
+from v2vlint.model.dataclass import dataclass
 
 ADMIN = ("/etc/systemd/system.control", "/etc/systemd/system")
 VENDOR = ("/usr/local/lib/systemd/system", "/usr/lib/systemd/system", "/lib/systemd/system")

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from v2vlint.facts.registry import provides
 from v2vlint.facts.windows.firewall import Opening, WindowsFirewall
 from v2vlint.facts.windows.registry import Registry, RegistryNode
 from v2vlint.facts.windows.services import AUTO, DISABLED, WindowsService, WindowsServices
+from v2vlint.model.dataclass import dataclass
 from v2vlint.model.place import RegistryKey
 
 _TERMINAL = "Control\\Terminal Server"

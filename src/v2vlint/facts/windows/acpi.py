@@ -7,10 +7,9 @@ Before Windows Vista, setup chooses one of six HALs and records it as the hardwa
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from v2vlint.facts.registry import provides
 from v2vlint.facts.windows.registry import Registry, RegistryNode, subkeys
+from v2vlint.model.dataclass import dataclass
 from v2vlint.model.fix import RegistryDeleteKey
 from v2vlint.model.place import RegistryKey
 

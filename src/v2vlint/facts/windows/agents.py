@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from v2vlint.facts.registry import provides
 from v2vlint.facts.windows.services import AUTO, WindowsService, WindowsServices
 from v2vlint.guest.fs import GuestFS
+from v2vlint.model.dataclass import dataclass
 
 AGENTS = {
     "qemu": ("QEMU-GA", "vdservice", "spice-agent"),

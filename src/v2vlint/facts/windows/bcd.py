@@ -12,9 +12,9 @@ from __future__ import annotations
 import struct
 import uuid
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from v2vlint.facts.windows.registry import RegistryNode, RegistryValue
+from v2vlint.model.dataclass import dataclass
 from v2vlint.model.place import RegistryKey
 
 MANAGER = "{9dea862c-5cdd-4e70-acc1-f32b344d4795}"

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from v2vlint.facts.registry import provides
 from v2vlint.facts.storage.root_stack import RootStack
 from v2vlint.model.bitlocker import BitlockerVolume, bitlocker_volume
 from v2vlint.model.blocks import BlockTable
+from v2vlint.model.dataclass import dataclass
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ Windows XP and 2003 have ``ntldr`` and ``boot.ini`` instead.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from v2vlint.facts.boot.efi import Efi, EfiImage
 from v2vlint.facts.registry import provides
@@ -14,6 +14,7 @@ from v2vlint.facts.windows.bcd import Bcd, BcdEntry, BcdMenu
 from v2vlint.facts.windows.registry import open_hive
 from v2vlint.guest.fs import GuestFS
 from v2vlint.model.blocks import BlockDevice, BlockTable
+from v2vlint.model.dataclass import dataclass
 from v2vlint.model.errors import FactUnavailable
 from v2vlint.model.osinfo import OsInfo
 from v2vlint.model.place import Where, WholeFile

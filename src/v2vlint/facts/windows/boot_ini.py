@@ -8,12 +8,12 @@ uses the driver ``ntbootdd.sys``. Without the file, or without a default, NTLDR 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 
 from v2vlint.facts.registry import provides
 from v2vlint.facts.syntax.caseless import find_case
 from v2vlint.guest.fs import GuestFS
 from v2vlint.model.blocks import BlockDevice, BlockTable
+from v2vlint.model.dataclass import dataclass
 from v2vlint.model.place import Where, WholeFile
 
 _ARC = re.compile(r"(multi|scsi|signature)\((\w+)\)disk\((\d+)\)rdisk\((\d+)\)partition\((\d+)\)\\?([^\s=]*)", re.IGNORECASE)

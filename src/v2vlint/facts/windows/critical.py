@@ -10,9 +10,9 @@ A device is written here as a single ID with everything known about it: ``PCI#VE
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 
 from v2vlint.facts.windows.registry import Registry, set_value, subkeys
+from v2vlint.model.dataclass import dataclass
 from v2vlint.model.fix import RegistrySet
 from v2vlint.model.place import RegistryKey
 from v2vlint.model.registry import sz

@@ -9,7 +9,7 @@ only staged has no service.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from v2vlint.facts.registry import provides
 from v2vlint.facts.windows.critical import DATABASE, CriticalDevices
@@ -18,6 +18,7 @@ from v2vlint.facts.windows.registry import Registry, subkeys
 from v2vlint.facts.windows.services import BOOT, DEMAND, DISABLED, WindowsService, WindowsServices
 from v2vlint.facts.windows.system import windows_version
 from v2vlint.guest.fs import GuestFS
+from v2vlint.model.dataclass import dataclass
 from v2vlint.model.errors import FactUnavailable
 from v2vlint.model.fix import RegistrySet
 from v2vlint.model.osinfo import OsInfo

@@ -5,11 +5,11 @@ from __future__ import annotations
 import re
 import uuid
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 
 from v2vlint.facts.registry import provides
 from v2vlint.facts.windows.registry import RegistryValue, SystemHive
 from v2vlint.model.blocks import BlockDevice, BlockTable
+from v2vlint.model.dataclass import dataclass
 from v2vlint.model.registry import BINARY
 
 _LETTER = re.compile(r"\\DosDevices\\([A-Za-z]):", re.IGNORECASE)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from v2vlint.facts.registry import provides
 from v2vlint.facts.windows.guest_tools import family_of_filter
 from v2vlint.facts.windows.registry import Registry, RegistryValue, set_value, subkeys
 from v2vlint.facts.windows.services import BOOT, DISABLED, WindowsService, WindowsServices
+from v2vlint.model.dataclass import dataclass
 from v2vlint.model.errors import FactUnavailable
 from v2vlint.model.fix import RegistrySet
 from v2vlint.model.place import RegistryKey

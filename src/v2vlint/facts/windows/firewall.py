@@ -8,11 +8,11 @@ Group policies have the same keys below ``Policies\\Microsoft\\WindowsFirewall``
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from v2vlint.facts.registry import provides
 from v2vlint.facts.windows.registry import Registry
 from v2vlint.facts.windows.services import DISABLED, WindowsServices
+from v2vlint.model.dataclass import dataclass
 from v2vlint.model.place import RegistryKey
 
 _OWN = "Services\\SharedAccess\\Parameters\\FirewallPolicy"

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 import tomllib
-from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+
+from v2vlint.model.dataclass import dataclass
 
 _TABLE = Path(__file__).with_name("guest_tools.toml")
 

@@ -7,8 +7,8 @@ Profiles name hardware by its Linux modules; these tables map them to Windows se
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 
+from v2vlint.model.dataclass import dataclass
 from v2vlint.model.target import Controller
 
 Sets = tuple[tuple[str, ...], ...]

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from v2vlint.facts.registry import provides
 from v2vlint.facts.windows.drives import Drives
 from v2vlint.facts.windows.registry import Registry, RegistryNode, RegistryValue
 from v2vlint.facts.windows.services import DISABLED, WindowsServices
 from v2vlint.guest.fs import GuestFS
+from v2vlint.model.dataclass import dataclass
 from v2vlint.model.osinfo import OsInfo
 from v2vlint.model.place import RegistryKey
 

@@ -7,10 +7,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from v2vlint.facts.registry import provides
 from v2vlint.facts.windows.registry import Registry, RegistryNode, RegistryValue, subkeys
+from v2vlint.model.dataclass import dataclass
 from v2vlint.model.place import RegistryKey
 from v2vlint.model.target import Nic
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from v2vlint.facts.registry import provides
 from v2vlint.facts.windows.guest_tools import tool_families
 from v2vlint.facts.windows.registry import RegistryNode, SoftwareHive, subkeys
 from v2vlint.facts.windows.services import DISABLED, WindowsService, WindowsServices
+from v2vlint.model.dataclass import dataclass
 from v2vlint.model.place import RegistryKey
 
 _UNINSTALL = ("Microsoft\\Windows\\CurrentVersion\\Uninstall", "WOW6432Node\\Microsoft\\Windows\\CurrentVersion\\Uninstall")

@@ -6,13 +6,14 @@ Key paths are those inside the hive file (``ControlSet001\\Services``), as offli
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TypeVar
 
 from v2vlint.disk.hives.log import MAX_LOG
 from v2vlint.disk.hives.reader import HiveFile, HiveKey, HiveValue
 from v2vlint.facts.registry import provides
 from v2vlint.guest.fs import GuestFS
+from v2vlint.model.dataclass import dataclass
 from v2vlint.model.errors import FactUnavailable
 from v2vlint.model.fix import RegistrySet
 from v2vlint.model.osinfo import OsInfo

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from v2vlint.facts.registry import provides
 from v2vlint.facts.windows.driver_file import driver_problem
 from v2vlint.facts.windows.registry import Registry, RegistryNode, RegistryValue, set_value
 from v2vlint.guest.fs import GuestFS
+from v2vlint.model.dataclass import dataclass
 from v2vlint.model.fix import RegistrySet
 from v2vlint.model.osinfo import OsInfo
 from v2vlint.model.place import RegistryKey

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from v2vlint.facts.boot.start import ChosenFirmware
 from v2vlint.facts.registry import provides
 from v2vlint.facts.windows.boot import WindowsBoot
+from v2vlint.model.dataclass import dataclass
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote, unquote, urlencode, urlsplit
 
 from v2vlint.files.scheme import Ranges, Scheme
 from v2vlint.files.schemes.http import HttpFile
+from v2vlint.model.dataclass import dataclass
 from v2vlint.model.errors import ImageError
 
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Protocol
 
+from v2vlint.model.dataclass import dataclass
 from v2vlint.model.source import GuestRef, Keys
 
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 
 from v2vlint.disk.stream import Stream, exactly
 from v2vlint.fixing.direct.terms import Declined
+from v2vlint.model.dataclass import dataclass
 
 BLOCK = 4096
 SECTOR = 512

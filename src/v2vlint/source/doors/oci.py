@@ -9,11 +9,12 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 from v2vlint.files import FileOpener, access
 from v2vlint.model.codec import parse
+from v2vlint.model.dataclass import dataclass
 from v2vlint.model.errors import ImageError
 from v2vlint.model.plain import JsonObject
 from v2vlint.model.source import DiskFile, GuestRef, GuestSource, RootTree

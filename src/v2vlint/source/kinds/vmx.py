@@ -7,8 +7,8 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 
+from v2vlint.model.dataclass import dataclass
 from v2vlint.model.definition import ControllerDevice, Definition, DiskDevice, Feature, Medium, NicDevice, Topology, place_name
 from v2vlint.model.place import Span, Token, Where, WholeFile
 from v2vlint.model.source import GuestSource

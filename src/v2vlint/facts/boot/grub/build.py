@@ -10,7 +10,7 @@ import re
 import struct
 import tarfile
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import BinaryIO
 
 from v2vlint.disk.boot.grub_image import CONFIG, ELF, MEMDISK, PREFIX, module_name, objects
@@ -18,6 +18,7 @@ from v2vlint.disk.filesystems.fat import Fat
 from v2vlint.disk.stream import MemoryStream
 from v2vlint.facts.boot.pe import PeImage, read_pe
 from v2vlint.guest.fs import GuestFS
+from v2vlint.model.dataclass import dataclass
 from v2vlint.model.errors import FactUnavailable, ImageError
 
 MAX_MODULES = 64 << 20

@@ -8,7 +8,6 @@ from __future__ import annotations
 import dataclasses
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from v2vlint.facts.boot.bls import BlsEntry
 from v2vlint.facts.boot.cmdline import split_args, word_args
@@ -20,6 +19,7 @@ from v2vlint.facts.boot.grub.program import GrubProgram, start
 from v2vlint.facts.boot.grub.shell import MAX_STEPS, Boot, Environment, Field, GrubShell, MenuItem
 from v2vlint.facts.syntax.located import Located, join, literal
 from v2vlint.guest.text import GuestText
+from v2vlint.model.dataclass import dataclass
 from v2vlint.model.errors import FactUnavailable
 from v2vlint.model.place import Span, Token, Where, WholeFile
 

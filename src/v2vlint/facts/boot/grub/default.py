@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import itertools
 import re
-from dataclasses import dataclass
 
 from v2vlint.facts.boot.cmdline import KernelArg, split_args
 from v2vlint.facts.registry import provides
@@ -19,6 +18,7 @@ from v2vlint.facts.syntax.located import Located
 from v2vlint.facts.syntax.shell import assignments
 from v2vlint.guest.fs import GuestFS
 from v2vlint.guest.text import GuestText
+from v2vlint.model.dataclass import dataclass
 from v2vlint.model.place import Span, Token, Where, WholeFile
 
 PATH = "/etc/default/grub"

@@ -8,11 +8,10 @@ kernelopts=root=/dev/mapper/rhel-root ro rd.lvm.lv=rhel/root
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from v2vlint.facts.syntax.located import Located, join, literal
 from v2vlint.guest.fs import GuestFS
 from v2vlint.guest.text import GuestText, Line
+from v2vlint.model.dataclass import dataclass
 from v2vlint.model.place import WholeFile
 
 _MAGIC = "# GRUB Environment Block\n"

@@ -9,12 +9,13 @@ from __future__ import annotations
 import functools
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from v2vlint.facts.boot.grub.volumes import GrubVolume, block_of, mount_of, volumes_of
 from v2vlint.guest.fs import GuestFS
 from v2vlint.guest.text import GuestText
 from v2vlint.model.blocks import BlockTable
+from v2vlint.model.dataclass import dataclass
 
 _DEVICE = re.compile(r"\(([^)]*)\)(.*)", re.DOTALL)
 MAX_STRIPPED = 6

@@ -11,7 +11,7 @@ title CentOS (2.6.18-398.el5)
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 
 from v2vlint.facts.boot.cmdline import KernelArg, split_args
 from v2vlint.facts.boot.entry import BootEntry, BootMenu, kernel_version
@@ -19,6 +19,7 @@ from v2vlint.facts.boot.grub.files import GrubFiles
 from v2vlint.facts.syntax.located import literal
 from v2vlint.guest.fs import GuestFS
 from v2vlint.guest.text import GuestText, Line
+from v2vlint.model.dataclass import dataclass
 from v2vlint.model.place import Span, Token, WholeFile
 
 CONFIGS = ("/boot/grub/grub.conf", "/boot/grub/menu.lst")

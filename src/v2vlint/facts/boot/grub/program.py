@@ -6,14 +6,13 @@ names the module of each command).
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from v2vlint.facts.boot.grub.build import MODULES, GrubBuild
 from v2vlint.facts.boot.grub.files import GrubFiles
 from v2vlint.facts.boot.grub.shell import Environment, GrubShell
 from v2vlint.facts.boot.grub.volumes import mount_of
 from v2vlint.facts.syntax.located import Located
 from v2vlint.guest.text import GuestText
+from v2vlint.model.dataclass import dataclass
 
 _FOLDERS = {"x86_64": "x86_64-efi", "i386": "i386-efi", "aarch64": "arm64-efi", "": "x86_64-efi"}
 # Red Hat's and Fedora's UEFI program is one file whose modules are listed in grub2.spec; linux16 and initrd16 are for BIOS.

@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from v2vlint.facts.syntax.located import Located, literal
 from v2vlint.guest.text import GuestText
+from v2vlint.model.dataclass import dataclass
 from v2vlint.model.place import Span
 
 MAX_DEPTH = 40

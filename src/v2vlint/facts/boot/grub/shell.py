@@ -7,13 +7,14 @@ unknown, and menu entries made in them are conditional. Nothing is ever executed
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from v2vlint.facts.boot.bls import BlsEntry
 from v2vlint.facts.boot.grub.files import DEFAULT, GrubFiles, GuestPath
 from v2vlint.facts.boot.grub.script import Block, Command, Function, If, Literal, Loop, Statement, Variable, Word, parse_script
 from v2vlint.facts.syntax.located import MAX_LENGTH, Located
 from v2vlint.guest.text import GuestText
+from v2vlint.model.dataclass import dataclass
 from v2vlint.model.place import Span
 
 MAX_STEPS = 100_000

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 
 from v2vlint.disk.filesystems.node import FileSystem
 from v2vlint.guest.fs import GuestFS
 from v2vlint.guest.whole import default_subvolume, whole
 from v2vlint.model.blocks import BlockDevice, BlockTable
+from v2vlint.model.dataclass import dataclass
 
 _BIOS_DISK = re.compile(r"hd(\d+)(?:,(?:[a-z]+)?(\d+))?")
 
