@@ -24,15 +24,15 @@ _BIOS = Firmware(True, False, "", "", boot_disk=0)
 
 
 class LayoutNotImported(Rule):
-    """The target's importer takes no image that is laid out like this one.
+    """The target's importer does not accept an image with this layout.
 
     ## What it does
     Looks for what `admission.refuses` of the target's profile names: encrypted volumes (`encrypted`), more than one operating system
     (`several-systems`), a root filesystem on another disk than the boot code (`root-elsewhere`).
 
     ## Why it matters
-    The import task fails after the upload, with a message that hardly says why. A disk can be brought in as a snapshot instead, and
-    a machine be made from it by hand.
+    The import task fails after the upload, with a message that hardly explains why. Import the disk as a snapshot instead, and create a
+    machine from it manually.
 
     ## References
     - EC2, VM Import/Export, "Limitations for resources being imported": dual boot, encrypted volumes, "the root partition is not on the

@@ -14,8 +14,8 @@ class LvmOnSystemDisk(Rule):
     Looks under the root filesystem where the target's profile says `admission.lvm = false`.
 
     ## Why it matters
-    A disk of a broken machine is attached to another one for repair. With LVM, two machines of one image have volume groups of one
-    name, and the second cannot be activated.
+    A disk of a broken machine is attached to another one for repair. With LVM, two machines made from one image have volume groups of the
+    same name, and the second cannot be activated.
 
     ## References
     - Azure, "Information for community supported and non-endorsed distributions": "use standard partitions rather than LVM"

@@ -11,14 +11,14 @@ _UNIT = "/etc/systemd/system/multi-user.target.wants/cloud-init.service"
 
 
 class NobodyProvisions(Rule):
-    """Nothing in the image sets up a new machine on the target.
+    """No program in the image sets up a new machine on the target.
 
     ## What it does
     Looks for cloud-init and for the agents that the target's profile lists in `admission.provisioners`.
 
     ## Why it matters
-    The cloud hands name, users, keys and network to a program in the guest. Without one a new machine cannot be told from the others,
-    nobody gets in with the key that was chosen, and Azure says after 20 minutes that provisioning has timed out.
+    The cloud passes host name, users, keys and network settings to a program in the guest. Without one, new machines cannot be told apart,
+    nobody can log in with the chosen key, and Azure reports after 20 minutes that provisioning has timed out.
 
     ## References
     - Azure, "Linux image requirements": waagent or cloud-init; OpenStack, "Image requirements": "Process user data and other metadata

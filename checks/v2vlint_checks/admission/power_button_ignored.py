@@ -8,7 +8,7 @@ _SYSV = {"/sbin/init": "", "/etc/inittab": "id:3:initdefault:\n"}
 
 
 class PowerButtonIgnored(Rule):
-    """Nothing in the guest listens to the power button by which the target shuts it down.
+    """No program in the guest reacts to the power button, which the target uses to shut it down.
 
     ## What it does
     Without systemd, whose logind does it, looks for acpid or another listener among the services that start.

@@ -13,13 +13,14 @@ _GROWERS = (
 
 
 class RootNotGrown(Rule):
-    """Nothing in the image makes the root filesystem as large as the disk.
+    """No program in the image grows the root filesystem to the size of the disk.
 
     ## What it does
     Looks for growpart, systemd-repart and their relatives where the target's profile says `admission.grows_root`.
 
     ## Why it matters
-    The size of a disk is chosen with the machine. Without growpart, a machine with 100 GiB has the few of the image, and fills up.
+    The size of a disk is chosen when a machine is created. Without growpart, a machine with 100 GiB can use only the few of the image, and
+    runs out of space.
 
     ## References
     - OpenStack, "Image requirements", "Disk partitions and resize root partition on boot (cloud-init)"

@@ -8,14 +8,14 @@ _CARD = "<interface type='bridge'><source bridge='br0'/></interface>\n"
 
 
 class SeveralNetworkCards(Rule):
-    """The machine has more network cards than the target's import makes.
+    """The machine has more network cards than the target's import creates.
 
     ## What it does
     Compares the cards of the definition with `limits.cards` of the target's profile.
 
     ## Why it matters
-    VM Import makes one card that asks for an address by DHCP, whatever there was. The others are added by hand, and the guest's
-    configuration of them fits other names.
+    VM Import creates a single card that uses DHCP, whatever the machine had. The others have to be added manually, and get other names than
+    those in the guest's configuration.
 
     ## References
     - AWS, "VM Import/Export requirements": "Multiple network interfaces are not currently supported"

@@ -15,8 +15,8 @@ class SwapOnSystemDisk(Rule):
     Finds swap entries in fstab where the target's profile says `admission.swap = false`.
 
     ## Why it matters
-    Azure counts operations of the system disk and charges for them, and endorses no image with swap on it: its agent or cloud-init
-    makes swap on the temporary disk of each machine.
+    Azure charges for operations on the system disk, and endorses no image with swap on it: its agent or cloud-init creates swap on the
+    temporary disk of each machine.
 
     ## References
     - Azure, "Information for community supported and non-endorsed distributions", "Linux image requirements"

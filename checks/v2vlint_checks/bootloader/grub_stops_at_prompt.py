@@ -45,7 +45,7 @@ class GrubStopsAtPrompt(Rule):
 
     ## What it does
     Follows the configuration read by the GRUB on the EFI system partition, including what is built into the program where that is readable.
-    GRUB legacy for EFI reads the file called as itself beside it (`BOOTX64.conf` for `BOOTX64.EFI`), SYSLINUX for EFI its usual folders.
+    GRUB legacy for EFI reads the file beside it with its own name (`BOOTX64.conf` for `BOOTX64.EFI`), SYSLINUX for EFI its usual folders.
 
     ## Why it matters
     GRUB reads one configuration: the one in its prefix folder. On UEFI that is a few lines on the EFI system partition which search for the
@@ -53,7 +53,7 @@ class GrubStopsAtPrompt(Rule):
     does not look elsewhere. Correct the UUID there, or reinstall GRUB.
 
     ## Fix safety
-    Safe: where the same GRUB legacy lies in the distribution's folder with its configuration, that is copied; nothing is replaced.
+    Safe: if the distribution's folder has the same GRUB legacy with its configuration, that is copied; nothing is replaced.
 
     ## References
     - GRUB: `grub-core/kern/main.c`, `grub_set_prefix_and_root`; `grub-core/normal/main.c`, `grub_cmd_normal`

@@ -43,7 +43,7 @@ class ResumeDeviceName(Rule):
 
     ## Why it matters
     The initramfs waits for the device: 30 seconds with initramfs-tools, indefinitely with some versions of dracut and systemd. The
-    initramfs holds a copy of RESUME=, which the next rebuild renews.
+    initramfs contains a copy of RESUME=, which the next rebuild updates.
 
     ## Fix safety
     Safe where the device is known for certain: the UUID is read from the swap space itself and written wherever the name is used.

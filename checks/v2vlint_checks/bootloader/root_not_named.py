@@ -16,7 +16,7 @@ def _disk(kind: str) -> BlockTable:
 
 
 class RootNotNamed(Rule):
-    """Nothing names the root filesystem, and no partition has the type by which systemd would find it.
+    """No setting names the root filesystem, and no partition has the type that systemd would find.
 
     ## What it does
     Checks default entries without `root=` whose initramfs relies on systemd, on a command line that does not name a root either, or is one

@@ -14,7 +14,7 @@ class MachineSnapshots(Rule):
     Finds disks that are a snapshot's delta, snapshots listed in a VMX machine's .vmsd file or an OVF envelope, and snapshots of a live
     libvirt domain.
 
-    ## Why it matters The newest delta holds the guest's present state: a copy of the base image alone is the guest of an earlier day.
+    ## Why it matters The newest delta contains the guest's current state: a copy of the base image alone is the guest at an earlier time.
     Snapshots do not travel.
 
     ## References

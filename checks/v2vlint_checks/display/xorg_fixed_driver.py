@@ -35,8 +35,8 @@ class XorgFixedDriver(Rule):
 
     ## What it does
     Finds active `Section "Device"` entries in xorg.conf, XF86Config and xorg.conf.d whose `Driver` does not work on the target's display.
-    Comments, `OutputClass` sections and devices that no screen uses do not count. `vesa` works on a card that the kernel leaves alone: it
-    refuses one that a kernel driver of the guest takes (unless it boots with `nomodeset`), and machines with UEFI.
+    Comments, `OutputClass` sections and devices that no screen uses do not count. `vesa` works only on a card without a kernel driver: it
+    refuses one that a driver of the guest's kernel binds to (unless it boots with `nomodeset`), and machines with UEFI.
 
     ## Why it matters
     The driver finds no card it knows and the X server gives up ("no screens found"): a black screen, or a login screen

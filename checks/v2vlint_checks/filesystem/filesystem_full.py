@@ -17,12 +17,12 @@ class FilesystemFull(Rule):
     """A filesystem that the boot writes to is full.
 
     ## What it does
-    Finds filesystems of /, /var and /tmp with less than 4 MiB or 64 inodes free, as their superblocks say. What virt-v2v asks for is
-    `no-space-for-virt-v2v`; a repair that does not fit is refused by `fix` with its reason.
+    Finds filesystems of /, /var and /tmp with less than 4 MiB or 64 inodes free, according to their superblocks. virt-v2v's requirements
+    are checked by `no-space-for-virt-v2v`; `fix` refuses a repair that does not fit, with the reason.
 
     ## Why it matters
-    Services cannot write their state, the login cannot write its records, cloud-init cannot store its data: the guest comes up
-    and does little. Nothing can be repaired in it either.
+    Services cannot write their state, the login cannot write its records, cloud-init cannot store its data: the guest comes up but is
+    hardly usable, and cannot be repaired either.
 
     ## References
     - virt-v2v `convert/convert.ml`, `check_guest_free_space`, for how much a conversion needs

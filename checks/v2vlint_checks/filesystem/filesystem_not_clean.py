@@ -25,7 +25,7 @@ class FilesystemNotClean(Rule):
 
     ## References
     - virt-v2v `convert/convert.ml`, `do_fsck`: it replays journals and checks before converting
-    - ext4(5), tune2fs(8); GRUB `grub-core/fs/ext2.c`, `xfs.c` and `btrfs.c`, which know no journal
+    - ext4(5), tune2fs(8); GRUB `grub-core/fs/ext2.c`, `xfs.c` and `btrfs.c`, which do not support journals
     """
 
     severity = Severity.INFO

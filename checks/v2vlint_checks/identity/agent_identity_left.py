@@ -9,18 +9,18 @@ _TAILSCALE = "/var/lib/tailscale/tailscaled.state"
 
 
 class AgentIdentityLeft(Rule):
-    """An agent has registered this machine with a service, and every copy poses as it.
+    """An agent has registered this machine with a service, and every copy uses its identity.
 
     ## What it does
     Finds the certificates, tokens and ids that agents got for this machine alone: subscription managers, Systems Manager, Azure's agent,
     Salt, Puppet, Chef, Katello, Tailscale, kubelet and others. For templates.
 
     ## Why it matters
-    The service sees one machine where there are many: commands reach the wrong one, licences and networks are shared, and who has a copy
-    has the machine's rights.
+    The service sees one machine instead of many: commands reach the wrong one, licences and networks are shared, and anyone with a copy has
+    the machine's rights.
 
     ## Fix safety
-    Unsafe: the agent registers anew, or its service has to let the machine in again. There is no fix for agents that do not register by
+    Unsafe: the agent registers again, or its service has to admit the machine again. There is no fix for agents that do not register by
     themselves.
 
     ## References

@@ -14,8 +14,8 @@ class CloudInitStateLeft(Rule):
     Finds what cloud-init keeps below /var/lib/cloud and its logs. For templates.
 
     ## Why it matters
-    cloud-init sees by the instance id that a copy is new, and sets it up. Where the id cannot be had or is the same, as with NoCloud
-    seeds, a copy keeps keys, users and network of the first machine; and user data, secrets among it, is readable in every copy.
+    cloud-init recognises a new copy by its instance id, and sets it up. If there is no id, or the same one, as with NoCloud seeds, a copy
+    keeps the keys, users and network of the first machine; and user data, including secrets, can be read in every copy.
 
     ## Fix safety
     Unsafe: cloud-init sets the machine up again at the next boot.

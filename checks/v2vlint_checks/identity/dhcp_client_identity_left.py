@@ -8,17 +8,17 @@ _FILE = "/var/lib/NetworkManager/secret_key"
 
 
 class DhcpClientIdentityLeft(Rule):
-    """What a DHCP client identifies itself by is stored.
+    """The identity of a DHCP client is stored.
 
     ## What it does
     Finds DUIDs of dhcpcd, wicked and DHCPv6 clients, NetworkManager's secret key, and what systemd-networkd remembers. For templates.
 
     ## Why it matters
-    DHCP servers tell clients apart by it: copies get one address, or fight for it. NetworkManager's key makes stable privacy addresses
-    and MAC addresses the same.
+    DHCP servers distinguish clients by it: copies get the same address, or compete for it. NetworkManager's key makes stable privacy
+    addresses and MAC addresses the same.
 
     ## Fix safety
-    Safe: each of them makes a new one.
+    Safe: each client creates a new one.
 
     ## References
     - virt-sysprep's `dhcp-client-state`

@@ -14,8 +14,8 @@ class DomainMembershipLeft(Rule):
     Finds the Kerberos keytab, Samba's machine secrets, SSSD's caches and IPA's client state. For templates.
 
     ## Why it matters
-    The domain knows one machine. Copies log on as it, change its password under each other's feet, and drop out of the domain; its keys
-    are in every copy.
+    The domain has one account for the machine. Copies log on with it, invalidate each other's password, and drop out of the domain; its
+    keys are in every copy.
 
     ## References
     - virt-sysprep's `kerberos-hostkeytab`, `samba-db-log`, `sssd-db-log`, `ipa-client`

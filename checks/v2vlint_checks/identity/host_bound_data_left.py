@@ -8,7 +8,7 @@ _FILE = "/var/lib/yum/uuid"
 
 
 class HostBoundDataLeft(Rule):
-    """Programs keep data that only this machine may have.
+    """Programs have stored data that only this machine should have.
 
     ## What it does
     Finds the ids by which yum, smolt and Debian's popularity contest count machines, host-bound files of rpm and blkid, and the state
@@ -18,7 +18,7 @@ class HostBoundDataLeft(Rule):
     Copies are counted as one machine, and start with leases and device tables of another one.
 
     ## Fix safety
-    Unsafe: a server forgets whom it has served. The others write them anew.
+    Unsafe: a server forgets its clients. Other programs recreate their files.
 
     ## References
     - virt-sysprep's `blkid-tab`, `dhcp-server-state`, `dovecot-data`, `rpm-db`, `smolt-uuid`, `yum-uuid`

@@ -16,12 +16,12 @@ class HostNameLeft(Rule):
     another one. For templates only.
 
     ## Why it matters
-    All copies call themselves alike: logs and monitoring mix them up, DHCP registers them under one name, and a name from the network is
-    not taken while one is stored.
+    All copies have the same name: logs and monitoring mix them up, DHCP registers them under one name, and a name from the network is
+    ignored while one is stored.
 
     ## Fix safety
-    Unsafe: the name becomes `localhost.localdomain`, which systemd and NetworkManager replace by what DHCP or DNS says. What was
-    configured with the old name stays.
+    Unsafe: the name becomes `localhost.localdomain`, which systemd and NetworkManager replace with the name from DHCP or DNS. Configuration
+    that contains the old name stays.
 
     ## References
     - hostname(5), systemd-hostnamed(8); virt-sysprep's `net-hostname`

@@ -25,14 +25,14 @@ class ResolverLeft(Rule):
     """The image has the name servers of the network that it was built in.
 
     ## What it does
-    Finds `nameserver` lines in a plain /etc/resolv.conf: builders that work in a chroot copy the host's. For templates only; what moves
-    to another network is `private-nameserver`.
+    Finds `nameserver` lines in a plain /etc/resolv.conf: builders that work in a chroot copy the host's. For templates only; for a guest
+    that moves to another network there is `private-nameserver`.
 
     ## Why it matters
-    A copy in another network asks servers that do not answer or must not be asked, and a program that finds such a file may leave it.
+    A copy in another network queries servers that do not answer or must not be used, and programs may not replace such a file.
 
     ## Fix safety
-    Safe where the guest gets its addresses by DHCP from a client that writes the file; unsafe elsewhere, where nobody makes it anew.
+    Safe where the guest gets its addresses by DHCP from a client that writes the file; otherwise unsafe, because nothing recreates it.
 
     ## References
     - resolv.conf(5); Packer, mkosi and image-builder put the host's file into the tree while they work

@@ -8,14 +8,14 @@ _FILE = "/etc/nvme/hostnqn"
 
 
 class StorageInitiatorNameLeft(Rule):
-    """The name by which the machine asks for network storage is stored.
+    """The name that identifies the machine to network storage is stored.
 
     ## What it does
     Finds the iSCSI initiator name, the NVMe host NQN and id, and the targets that iSCSI remembers. For templates.
 
     ## Why it matters
-    Storage tells hosts apart by it. Two copies with one name share one another's volumes, and a filesystem that two hosts mount is
-    lost.
+    Storage distinguishes hosts by it. Two copies with the same name access each other's volumes, and a filesystem that two hosts mount is
+    destroyed.
 
     ## References
     - iscsid(8), nvme-gen-hostnqn(1); open-iscsi README: "the initiator name must be unique"

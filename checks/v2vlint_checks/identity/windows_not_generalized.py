@@ -21,8 +21,8 @@ class WindowsNotGeneralized(Rule):
     Reads `ImageState`: Sysprep with `/generalize` leaves `IMAGE_STATE_GENERALIZE_RESEAL_TO_OOBE`. For templates.
 
     ## Why it matters
-    Copies have one security identifier, one computer name, one WSUS and KMS client id: domains, update servers and activation take them
-    for one machine. Clouds call such a disk a specialized one, and make no image of it.
+    Copies have one security identifier, one computer name, one WSUS and KMS client id: domains, update servers and activation mistake them
+    for one machine. Clouds call such a disk specialized, and do not create images from it.
 
     ## References
     - Microsoft, "Sysprep (Generalize) a Windows installation", "Windows Setup States"; Azure, "Create a VM from a generalized image"

@@ -14,10 +14,10 @@ class CrashDataLeft(Rule):
     Finds kernel dumps, core dumps of systemd and apport, and reports of ABRT. For templates.
 
     ## Why it matters
-    A dump holds memory: keys, passwords and personal data of the machine that crashed, in every copy.
+    A dump contains memory: keys, passwords and personal data of the machine that crashed, in every copy.
 
     ## Fix safety
-    Unsafe: the dumps are gone.
+    Unsafe: the dumps are deleted.
 
     ## References
     - virt-sysprep's `abrt-data`, `crash-data`

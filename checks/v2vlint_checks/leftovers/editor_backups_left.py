@@ -14,7 +14,7 @@ class EditorBackupsLeft(Rule):
     Finds files in /etc and home folders that editors and package managers put aside. For templates.
 
     ## Why it matters
-    A value that was changed, a password among them, is still in the old file; some programs read every file of a folder.
+    The old file still has values that were changed later, such as passwords; some programs read every file of a folder.
 
     ## Fix safety
     Unsafe: somebody may want the old file.

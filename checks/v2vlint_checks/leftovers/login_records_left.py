@@ -14,10 +14,10 @@ class LoginRecordsLeft(Rule):
     Finds wtmp, btmp, lastlog, faillog, faillock's tallies and process accounting. For templates.
 
     ## Why it matters
-    Every copy claims that somebody logged in to it, and may start with locked accounts.
+    Every copy shows logins that never happened on it, and may start with locked accounts.
 
     ## Fix safety
-    Unsafe: the records are gone.
+    Unsafe: the records are deleted.
 
     ## References
     - virt-sysprep's `utmp`, `pacct-log`, `pam-data`

@@ -14,10 +14,10 @@ class MailLeft(Rule):
     Finds mailboxes and mail queues of the local system. For templates.
 
     ## Why it matters
-    Every copy has the mail of this machine, and a queue is sent again by each of them.
+    Every copy has the mail of this machine, and sends the mail in its queue again.
 
     ## Fix safety
-    Unsafe: the mail is gone.
+    Unsafe: the mail is deleted.
 
     ## References
     - virt-sysprep's `mail-spool`

@@ -14,7 +14,7 @@ class PackageCacheLeft(Rule):
     Finds caches of apt, dnf, yum, zypper, pacman, apk and PackageKit. For templates.
 
     ## Why it matters
-    The image is larger than it need be, and what is cached gets old in every copy.
+    The image is larger than necessary, and the cached data becomes outdated in every copy.
 
     ## Fix safety
     Safe: the package manager downloads again what it needs.

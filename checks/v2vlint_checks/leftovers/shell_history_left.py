@@ -14,10 +14,10 @@ class ShellHistoryLeft(Rule):
     Finds histories of shells, databases and editors in every home folder. For templates.
 
     ## Why it matters
-    Every copy shows what was typed while the image was made, passwords among it.
+    Every copy shows what was typed while the image was built, including passwords.
 
     ## Fix safety
-    Unsafe: what was typed is gone.
+    Unsafe: the histories are deleted.
 
     ## References
     - virt-sysprep's `bash-history`

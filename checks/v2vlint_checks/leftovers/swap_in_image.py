@@ -14,9 +14,9 @@ class SwapInImage(Rule):
     Finds swap entries in fstab. For templates.
 
     ## Why it matters
-    What was swapped out while the image was made, keys among it, is in every copy. Copies have other sizes of memory, and clouds ask for
-    swap elsewhere: on a temporary disk, made by cloud-init or the agent. There is no fix: the space has to be given back or wiped
-    (`mkswap` after filling it with zeros).
+    Data that was swapped out while the image was built, including keys, is in every copy. Copies have other memory sizes, and clouds expect
+    swap elsewhere: on a temporary disk, set up by cloud-init or the agent. There is no fix: the space has to be freed or wiped (`mkswap`
+    after filling it with zeros).
 
     ## References
     - Azure, "Information for community supported and non-endorsed distributions": no swap on the OS disk; virt-sparsify(1) wipes swap

@@ -14,7 +14,7 @@ class TemporaryFilesLeft(Rule):
     Finds files below /tmp and /var/tmp. For templates.
 
     ## Why it matters
-    Build tools leave their inputs there, and whatever was put there to be gone soon is in every copy.
+    Build tools leave their inputs there, and files that were meant to be short-lived are in every copy.
 
     ## Fix safety
     Unsafe: somebody may have kept something there.

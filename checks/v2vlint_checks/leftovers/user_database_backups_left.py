@@ -17,7 +17,7 @@ class UserDatabaseBackupsLeft(Rule):
     A password that was changed or removed is still there, as a hash.
 
     ## Fix safety
-    Safe: tools write them anew with the next change; nothing reads them by itself.
+    Safe: tools recreate them with the next change, and nothing reads them automatically.
 
     ## References
     - virt-sysprep's `passwd-backups`

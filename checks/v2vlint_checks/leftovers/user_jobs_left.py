@@ -11,14 +11,14 @@ class UserJobsLeft(Rule):
     """Jobs of users for cron or at are stored.
 
     ## What it does
-    Finds crontabs that users have set with crontab(1), and jobs of at(1). For templates: an image's own jobs belong into /etc/cron.d or
-    a timer.
+    Finds crontabs that users have set with crontab(1), and jobs of at(1). For templates: jobs that belong to an image should be in
+    /etc/cron.d or a timer.
 
     ## Why it matters
     Every copy does the same at the same time: backups, reports, renewals.
 
     ## Fix safety
-    Unsafe: the jobs are gone.
+    Unsafe: the jobs are deleted.
 
     ## References
     - virt-sysprep's `cron-spool`

@@ -15,8 +15,8 @@ class NoSshServer(Rule):
     On clouds (`names_system_disk` of the profile), reports that sshd is installed but not enabled.
 
     ## Why it matters
-    A guest that was used at its console before is reached only over the network now: without an SSH server nobody gets in. An appliance
-    with its own web interface needs none.
+    A guest that used to be operated at its console can then be reached only over the network: without an SSH server nobody can log in. An
+    appliance with its own web interface needs none.
 
     ## References
     - docs.aws.amazon.com/vm-import, "Requirements"; learn.microsoft.com, "Prepare Linux for imaging in Azure"

@@ -23,7 +23,7 @@ class PlatformArgument(Rule):
 
     ## Why it matters
     Ignition and Afterburn query that platform for the guest's settings, keys and host name. Elsewhere nobody answers: the services fail,
-    and on the first boot of a copy Ignition stops it.
+    and Ignition stops the first boot of a copy.
 
     ## References
     - coreos.github.io/ignition/supported-platforms, www.flatcar.org/docs, "Ignition"

@@ -10,17 +10,17 @@ _UNIT = "/etc/systemd/system/multi-user.target.wants/cloud-init.service"
 
 
 class AuthorizedKeysPresent(Rule):
-    """SSH keys are let in by the image itself.
+    """The image itself contains authorised SSH keys.
 
     ## What it does
     Finds filled `authorized_keys` files in every home folder and in /etc/ssh. For templates.
 
     ## Why it matters
-    Who has the private key gets into every copy, and nobody sees that from outside. Cloud vendors refuse images that let somebody in, and
-    Packer leaves its key behind when a build is cut short.
+    The owner of the private key can log in to every copy, which is not visible from outside. Cloud vendors refuse images that allow logins,
+    and Packer leaves its key behind when a build is interrupted.
 
     ## Fix safety
-    Unsafe: nobody gets in by these keys any more. Offered only where cloud-init brings the keys of each copy.
+    Unsafe: these keys no longer allow logins. Offered only if cloud-init installs keys in each copy.
 
     ## References
     - virt-sysprep's `ssh-userdir`; AWS Marketplace, "AMI-based product requirements": no authorized keys

@@ -12,7 +12,7 @@ class CloudCredentialsLeft(Rule):
 
     ## What it does
     Finds the files where command-line tools keep them: AWS, Google Cloud, Azure, container registries, kubectl, git, netrc, databases,
-    Vault, npm, PyPI, Terraform, GitHub. What they hold is not read.
+    Vault, npm, PyPI, Terraform, GitHub. Their content is not read.
 
     ## Why it matters
     Whoever gets a copy can use them.

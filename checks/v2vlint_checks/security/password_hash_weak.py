@@ -9,15 +9,15 @@ _SHADOW = "/etc/shadow"
 
 
 class PasswordHashWeak(Rule):
-    """A password is stored as a hash that is easy to try passwords against.
+    """A password is stored with a hash method that allows fast guessing.
 
     ## What it does
-    Finds hashes weaker than sha512crypt and yescrypt, by crypt(5): DES, MD5, SHA-1, SHA-256, NT. Also behind a lock, because
-    `usermod -U` brings them back. For templates.
+    Finds hashes weaker than sha512crypt and yescrypt, by crypt(5): DES, MD5, SHA-1, SHA-256, NT. Locked accounts are included, because
+    `usermod -U` makes their hashes valid again. For templates.
 
     ## Why it matters
-    Who has a copy of the image has the hash, and tries billions of passwords a second against the older ones. The hash changes with the
-    next password that is set; nothing converts it.
+    Anyone with a copy of the image has the hash, and can try billions of passwords per second for the older methods. Setting a new password
+    replaces the hash; it cannot be converted.
 
     ## References
     - crypt(5); login.defs(5), `ENCRYPT_METHOD`; CIS benchmarks, "Ensure password hashing algorithm is up to date"

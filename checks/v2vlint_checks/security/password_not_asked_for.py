@@ -15,7 +15,8 @@ class PasswordNotAskedFor(Rule):
     Finds users with a shell whose password field is empty. For templates.
 
     ## Why it matters
-    Everybody at a console is that user. Over SSH it depends on `PermitEmptyPasswords`, over `su` and other services on PAM's `nullok`.
+    Anybody at a console can log in as that user. Over SSH it depends on `PermitEmptyPasswords`, over `su` and other services on PAM's
+    `nullok`.
 
     ## Fix safety
     Unsafe: the account is locked. SSH keys and `sudo` from another user still work.

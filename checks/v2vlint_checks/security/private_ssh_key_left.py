@@ -14,7 +14,7 @@ class PrivateSshKeyLeft(Rule):
     Finds private keys in the `.ssh` folder of every user. For templates.
 
     ## Why it matters
-    Whoever gets a copy can log in wherever the key lets in.
+    Anyone with a copy can log in wherever the key is accepted.
 
     ## References
     - virt-sysprep's `ssh-userdir`

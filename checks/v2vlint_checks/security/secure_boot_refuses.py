@@ -36,17 +36,17 @@ _DEMANDS = sample_target(secure_boot="microsoft", firmware=("uefi",))
 
 
 class SecureBootRefuses(Rule):
-    """The target demands signatures, and something that starts the guest has none that counts there.
+    """The target requires signatures, and a program that boots the guest has none that is accepted there.
 
     ## What it does
     Where the target has Secure Boot (the key `secure_boot` of its profile, a libvirt domain with it and enrolled keys): looks at the
-    signatures of the program at the fallback path, of what shim hands on to, of the kernel that starts by default, and of the storage
-    drivers in its initramfs: whether there is one, whether it is of what lies there, and who issued the certificate. shim's own
-    certificate and the generations (SBAT) that it accepts are read from it. Where only the machine's definition has Secure Boot switched
-    on, the same is a warning. Keys that nothing is known of make the answer unknown; a signature's arithmetic is not checked.
+    signatures of the program at the fallback path, of the program that shim starts, of the kernel that starts by default, and of the
+    storage drivers in its initramfs: whether there is one, whether it matches the file, and who issued the certificate. shim's own
+    certificate and the generations (SBAT) that it accepts are read from it. If only the machine's definition enables Secure Boot, the
+    finding is a warning. Unknown keys make the answer unknown; signatures are not verified cryptographically.
 
     ## Why it matters
-    Firmware says "Access Denied" or "Security Violation" and goes on to the next entry; shim "Verification failed: (0x1A) Security
+    Firmware says "Access Denied" or "Security Violation" and tries the next entry; shim "Verification failed: (0x1A) Security
     Violation"; GRUB "bad shim signature"; the kernel "Loading of unsigned module is rejected". Keys that were enrolled with mokutil are
     variables of the source's firmware and stay behind; Hyper-V's default template trusts Windows only.
 

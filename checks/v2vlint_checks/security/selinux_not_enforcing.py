@@ -14,8 +14,8 @@ class SelinuxNotEnforcing(Rule):
     Works out the mode from /etc/selinux/config and the kernel command line (`selinux=0`, `enforcing=0`). For templates.
 
     ## Why it matters
-    What was turned off for the build is off in every copy. A guest that ran without SELinux has files without labels: turning it on later
-    needs a relabel.
+    If it was disabled for the build, it is disabled in every copy. A guest that ran without SELinux has files without labels: turning it on
+    later needs a relabel.
 
     ## References
     - selinux_config(5); CIS benchmarks, "Ensure the SELinux mode is enforcing"

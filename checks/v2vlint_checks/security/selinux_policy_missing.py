@@ -13,14 +13,14 @@ def _config(mode: str, policy: str) -> dict[str, str | bytes]:
 
 
 class SelinuxPolicyMissing(Rule):
-    """SELinux is enforcing, and the policy that is named is not installed.
+    """SELinux is enforcing, and the configured policy is not installed.
 
     ## What it does
-    Compares `SELINUXTYPE` with the policies in /etc/selinux, where there is any and SELinux is enforcing.
+    Compares `SELINUXTYPE` with the policies in /etc/selinux, if there are any and SELinux is enforcing.
 
     ## Why it matters
     `Failed to load SELinux policy`, and systemd stops before it starts anything. The usual reason is a mode in the wrong line:
-    `SELINUXTYPE=permissive`. It is a warning, because a kernel without SELinux does not look.
+    `SELINUXTYPE=permissive`. It is a warning, because a kernel without SELinux ignores the setting.
 
     ## References
     - systemd `src/core/selinux-setup.c`; selinux_config(5)

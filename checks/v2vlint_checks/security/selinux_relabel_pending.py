@@ -9,15 +9,15 @@ _ON = {_CONFIG: "SELINUX=enforcing\nSELINUXTYPE=targeted\n", "/.autorelabel": ""
 
 
 class SelinuxRelabelPending(Rule):
-    """The first boot relabels every file, and then starts again.
+    """The first boot relabels every file, and then restarts.
 
     ## What it does
-    Finds /.autorelabel and `autorelabel=1` on the kernel command line, where SELinux is on.
+    Finds /.autorelabel and `autorelabel=1` on the kernel command line, if SELinux is enabled.
 
     ## Why it matters
-    Every file gets its SELinux label before services start, and the machine restarts. On a large disk that takes many minutes, in which
-    a platform that waits for the guest may call it dead. virt-v2v leaves such a file, and so does a repair that could not label what it
-    wrote.
+    Every file gets its SELinux label before services start, and the machine restarts. On a large disk that takes many minutes, and a
+    platform that waits for the guest may consider it dead. virt-v2v leaves such a file, and so does a repair that could not label the files
+    it wrote.
 
     ## References
     - selinux-autorelabel-generator(8), fixfiles(8); virt-v2v `convert_linux.ml`, "touch /.autorelabel"

@@ -35,16 +35,16 @@ class SelinuxWrongLabel(Rule):
 
     ## What it does
     Where SELinux enforces an installed policy, compares the labels of programs, accounts, keys and settings that boot and login need with
-    what the policy's file_contexts give them. Files with the label of another place (`user_home_t`, `tmp_t`, `unlabeled_t`) or none are a
-    warning, those with any other type are told. Nothing is said where the next boot relabels all files, or virt-v2v does.
+    those in the policy's file_contexts. Files with the label of another place (`user_home_t`, `tmp_t`, `unlabeled_t`) or none are a
+    warning, those with any other type are reported as info. There is no finding if the next boot, or virt-v2v, relabels all files.
 
     ## Why it matters
-    Files get lost labels when a disk is repaired or copied by a system that knows nothing of SELinux: a rescue system, `rsync` without
-    `-X`, `tar` without `--xattrs`. The kernel takes a file without a label for `unlabeled_t`, which confined programs may not read:
-    sshd and login refuse everybody, services fail.
+    Labels get lost when a disk is repaired or copied by a system without SELinux: a rescue system, `rsync` without `-X`, `tar` without
+    `--xattrs`. The kernel treats a file without a label as `unlabeled_t`, which confined programs may not read: sshd and login refuse all
+    users, services fail.
 
     ## Fix safety
-    Safe: creates /.autorelabel, as virt-v2v does. The first boot labels all files and starts again, which takes minutes on a large disk.
+    Safe: creates /.autorelabel, as virt-v2v does. The first boot labels all files and restarts, which takes minutes on a large disk.
 
     ## References
     - file_contexts(5), selabel_file(5), selinux-autorelabel(8); libselinux `label_file.c`

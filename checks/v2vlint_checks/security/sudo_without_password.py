@@ -15,8 +15,8 @@ class SudoWithoutPassword(Rule):
     Finds `NOPASSWD` and `!authenticate` in sudoers and the files that it includes, and `nopass` of doas. For templates.
 
     ## Why it matters
-    Whatever runs as that user is root: a web application, a stolen key. Builders (Packer, Vagrant, cloud-init's default user) leave such
-    rules behind. cloud-init writes its own for each copy, so that the image needs none.
+    Anything that runs as that user can become root: a web application, or the holder of a stolen key. Builders (Packer, Vagrant,
+    cloud-init's default user) leave such rules behind. cloud-init writes its own in each copy, so the image does not need them.
 
     ## References
     - sudoers(5), "NOPASSWD and PASSWD"; doas.conf(5); CIS benchmarks, "Ensure users must provide password for privilege escalation"

@@ -16,9 +16,9 @@ class UserPasswordSet(Rule):
     Finds users, root first, whose password is set, and who have a shell. For templates.
 
     ## Why it matters
-    Who learns the password of one copy, or finds it by trying against the hash in the image, has all of them. Cloud vendors ask for images
-    without passwords: each copy gets its users from cloud-init, an agent or keys. There is no fix, because a locked root cannot use the
-    emergency shell: `passwd -l` does it where that is meant.
+    Anyone who learns the password of one copy, or guesses it with the hash in the image, can log in to all of them. Cloud vendors require
+    images without passwords: each copy gets its users from cloud-init, an agent or keys. There is no fix, because a locked root cannot use
+    the emergency shell: use `passwd -l` if that is acceptable.
 
     ## References
     - AWS Marketplace, "AMI-based product requirements": no default passwords; Azure, "Certification of VM images"

@@ -17,10 +17,10 @@ class WindowsStoredPassword(Rule):
 
     ## What it does
     Looks for passwords in unattend.xml, autounattend.xml and sysprep.inf where Setup and Sysprep leave them, and for `DefaultPassword` of
-    Winlogon. What Setup has replaced by `*SENSITIVE*DATA*DELETED*` is fine. For templates.
+    Winlogon. Values that Setup has replaced with `*SENSITIVE*DATA*DELETED*` are fine. For templates.
 
     ## Why it matters
-    The file is readable for every user of every copy, and "encrypted" passwords in it are only base64. There is no fix: an image that is
+    Every user of every copy can read the file, and "encrypted" passwords in it are only base64. There is no fix: an image that is
     not set up yet needs its answer file.
 
     ## References

@@ -19,7 +19,7 @@ class ImageFormatNotAccepted(Rule):
     """A disk image is in a format that the target's importer does not accept.
 
     ## What it does
-    Compares the format of each image with `images.formats` of the target's profile. A fixed VHD is told from a dynamic one, a
+    Compares the format of each image with `images.formats` of the target's profile. A fixed VHD is distinguished from a dynamic one, a
     stream-optimised VMDK from others.
 
     ## Why it matters

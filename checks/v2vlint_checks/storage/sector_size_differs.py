@@ -41,18 +41,18 @@ _STATED = BlockTable(
 
 
 class SectorSizeDiffers(Rule):
-    """The disks were laid out in sectors of another size than the target's disks have.
+    """The disks were laid out for another sector size than that of the target's disks.
 
     ## What it does
-    Compares the logical sector size that partition tables count in, 512 or 4,096 bytes, with that of the target's disks (the key
-    `sector_size` of its profile, `<blockio logical_block_size=…/>` of a libvirt domain, what a VHDX states on Hyper-V); and the block size
-    of each filesystem that is mounted with it.
+    Compares the logical sector size that partition tables are based on, 512 or 4,096 bytes, with that of the target's disks (the key
+    `sector_size` of its profile, `<blockio logical_block_size=…/>` of a libvirt domain, the VHDX itself on Hyper-V), and also the block
+    size of each mounted filesystem.
 
     ## Why it matters
-    Partition tables count in sectors, and a GPT begins in the second one: on a disk with others, firmware and kernel see no partition, or
-    all in wrong places. XFS, ext, btrfs and FAT are not mounted where the disk has larger sectors than they. Boot code of a BIOS reads
-    512 bytes, and SeaBIOS leaves out virtio disks that have more. It happens with "4K native" disks of physical machines, VHDX of such a
-    kind, and disks of storage that presents 4,096.
+    Partition tables are in units of sectors, and a GPT starts in the second one: with another sector size, firmware and kernel see no
+    partitions, or all of them in the wrong places. XFS, ext, btrfs and FAT cannot be mounted if the disk's sectors are larger than their
+    blocks. BIOS boot code reads 512 bytes, and SeaBIOS ignores virtio disks with larger sectors. Typical sources are "4K native" disks of
+    physical machines, VHDX files with such sectors, and storage that presents 4,096 bytes.
 
     ## References
     - Linux `block/partitions/efi.c`, `fat_fill_super`, `xfs_readsb`, `sb_set_blocksize`; SeaBIOS `src/hw/virtio-blk.c`
