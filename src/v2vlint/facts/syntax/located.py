@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import field
 
 from v2vlint.guest.text import GuestText
 from v2vlint.model.dataclass import dataclass
@@ -62,10 +63,25 @@ class Located:
         return run.source.token(run.offset, run.offset + run.size)
 
 
+@dataclass(frozen=True)
+class Assembled(GuestText):
+    """Text that was put together, read like a file. ``whole`` says where its characters were written, ``place`` what assembled it."""
+
+    whole: Located = field(default_factory=Located)
+    place: Span = field(default_factory=lambda: Span("", 0, 0, 1))
+
+    def span(self, start: int, end: int) -> Span:
+        """Where that is written in a file."""
+        part = self.whole.part(start, end)
+        return part.where if part.runs else self.place
+
+
 def literal(source: GuestText, start: int, end: int) -> Located:
     """``source.content[start:end]``, unchanged."""
     if start >= end:
         return Located()
+    if isinstance(source, Assembled):
+        return source.whole.part(start, end)
     return Located(source.content[start:end], (LiteralRun(source, start, end - start),))
 
 

@@ -58,7 +58,7 @@ class Writer:
         name = self.name()
         return self.one(
             f"${name}", f'"${name}"', f'"${{{name}}}"', f"${{{name}}}z", f'x"${name}"y', self.value(), self.value(), f"'${name}'",
-            f"\\${name}", '"a\\"b"', "a\\ b", "x#y",
+            f"\\${name}", '"a\\"b"', "a\\ b", "x#y", "$?",
         )  # fmt: skip
 
     def condition(self) -> str:
@@ -70,6 +70,8 @@ class Writer:
             f'[ ( "${name}" = y -o -z "${name}" ) -a x{self.one("", "y", "1")} != xy ]',
             f"load_env {self.one('', '-f $prefix/none', 'a b')}",
             "source $prefix/none", f"[ ${name} = {self.one('y', '1')} ]", f"! [ \"${name}\" {self.one('-ge', '-gt', '-ne')} 1 ]",
+            "[ $? = 0 ]", f"eval {self.word()}", f'[ "${name}" {self.one("-pgt", "-plt")} {value} ]',
+            f"[ {self.one('', '!')} -z '' {self.word()} -o x = {self.one('x', 'y')} y ]",
         )  # fmt: skip
 
     def some(self, depth: int) -> str:
@@ -84,7 +86,8 @@ class Writer:
             f"set {name}={self.word()}\n", f"set {name}={self.word()}\n", f"{name}={self.word()}\n", f"unset {name}\n", f"export {name}\n",
             f"load_env {self.one('', name, '--skip-sig', '-f $prefix/other')}\n", f"save_env {name}\n",
             f"{self.one('source', '.')} $prefix/{self.one('more.cfg', 'none')}\n", f"fn{self.draw.randrange(3)} {self.word()}\n",
-            f"true; set {name}=7\n", "setparams q w\n", "# comment\n", "echo hello # x\n", f"set {name}=a\\\nb\n",
+            f"true; set {name}=7\n", f'eval "set {name}=$a; {self.name()}=\\$? "\n', f"eval set {name}={self.word()}\n",
+            f"{self.condition()}\n", "setparams q w\n", "# comment\n", "echo hello # x\n", f"set {name}=a\\\nb\n",
             f'set default={self.one(self.value(), f"${name}")}\n', f"if {self.condition()}; then set {name}=1; else set {name}=2; fi\n",
         )  # fmt: skip
 
@@ -135,12 +138,48 @@ class Writer:
 
 def started(folder: Path, files: dict[str, str]) -> str:
     """The arguments of the entry that GRUB starts; empty when it starts none, or waits for a key."""
+    found = re.search(r"CHOSEN (.*?) *END", printed(folder, files))
+    return " ".join(found[1].split()) if found else ""
+
+
+def printed(folder: Path, files: dict[str, str], disk: Path | None = None) -> str:
+    """All that GRUB prints, without ends of lines; ``disk`` is the image that it calls hd0."""
     for name, text in files.items():
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_text(text)
     command = ["timeout", "4", "grub-emu", "-r", "host", "-d", str(folder)]
+    if disk:
+        (folder / "device.map").write_text(f"(hd0) {disk}\n")
+        command += ["-m", str(folder / "device.map")]
     environment = {**os.environ, "TERM": "dumb"}
     done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, env=environment, check=False)
-    text = _ESCAPES.sub("", done.stdout.decode("utf-8", "replace")).replace("\r", "").replace("\n", "")
-    found = re.search(r"CHOSEN (.*?) *END", text)
-    return " ".join(found[1].split()) if found else ""
+    return _ESCAPES.sub("", done.stdout.decode("utf-8", "replace")).replace("\r", "").replace("\n", "")
+
+
+_WORDS = (
+    "a", "", "b", "1", "2", "10", "07", "08", "0x10", "-3", "+4", " 5", " -3", "- 3", "x12", "x9", "x012", "vmlinuz-2", "vmlinuz-11", "12",
+    "13", "4294967296", "2147483648", "-2147483649", "99999999999999999999",
+)  # fmt: skip
+_SIGNS = ("!", "(", ")", "-a", "-o", "-n", "-z")
+_OPERATORS = ("=", "==", "!=", "<", "<=", ">", ">=", "-eq", "-ne", "-lt", "-le", "-gt", "-ge", "-pgt", "-plt")
+
+
+def expression(draw: random.Random) -> list[str]:
+    """Random words for ``test``."""
+    found: list[str] = []
+    for _ in range(draw.randrange(6)):
+        sort = draw.random()
+        if sort < 0.4:
+            found += [draw.choice(_WORDS), draw.choice(_OPERATORS), draw.choice(_WORDS)]
+        elif sort < 0.55:
+            found += [draw.choice(("-n", "-z")), draw.choice(_WORDS)]
+        else:
+            found.append(draw.choice((*_WORDS, *_SIGNS, *_SIGNS)))
+    return found
+
+
+def answers(folder: Path, tests: list[str], disk: Path | None = None) -> list[bool]:
+    """What GRUB makes of the words between ``[`` and ``]``."""
+    text = "".join(f"if [ {test} ]; then echo -n T; else echo -n F; fi\n" for test in tests)
+    found = printed(folder, {"grub.cfg": f"echo -n BEGIN\n{text}\necho END\nexit\n"}, disk)
+    return [letter == "T" for letter in found.partition("BEGIN")[2].partition("END")[0] if letter in "TF"]

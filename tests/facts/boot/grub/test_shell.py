@@ -8,10 +8,13 @@ from hypothesis import strategies as st
 
 from tests.facts.boot.grub.grub_samples import CFG, ENTRY, grubenv, menu
 from v2vlint.facts.boot.grub.cfg import grub_menu
+from v2vlint.facts.boot.grub.commands import COMMANDS, new_shell
 from v2vlint.facts.boot.grub.files import GrubFiles
 from v2vlint.facts.boot.grub.program import GrubProgram
+from v2vlint.facts.syntax.located import Located
 from v2vlint.guest.fs import GuestFS
-from v2vlint.model.blocks import BlockTable
+from v2vlint.guest.text import GuestText
+from v2vlint.model.blocks import BlockDevice, BlockTable
 from v2vlint.model.errors import FactUnavailable
 from v2vlint.samples.memory import MemoryFileSystem
 
@@ -22,7 +25,7 @@ from v2vlint.samples.memory import MemoryFileSystem
         ("[ -f /there ]", True), ("[ -e /gone ]", False), ("[ -d /boot ]", True), ("[ -s /empty ]", False), ("[ ! -f /gone ]", True),
         ("[ a = a -a b != c ]", True), ("[ a = b -o b = b ]", True), ("[ ( a = b ) -o ( c = c ) ]", True), ("[ -n '' ]", False),
         ("[ -z '' ]", True), ("[ 2 -gt 1 ]", True), ("[ 2 -lt 1 ]", False), ("[ '' ]", False), ("[ x ]", True), ("[ a '<' b ]", True),
-        ("test a = a", True), ("true", True), ("false", False), ("[ ]", False), ("[ ( a = a ]", True),
+        ("test a = a", True), ("true", True), ("false", False), ("[ ]", True), ("[ ( a = a ]", True),
     ],
 )  # fmt: skip
 def test_conditions(condition: str, taken: bool) -> None:
@@ -133,3 +136,47 @@ def test_any_bytes_are_survived(data: bytes) -> None:
 @settings(max_examples=200, deadline=None)
 def test_any_words_are_survived(words: list[str]) -> None:
     menu({CFG: " ".join(words)})
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("if nothing; then a=1; else a=2; fi", "1"),
+        ("if ! nothing; then a=1; else a=2; fi", "1"),
+        ("nothing; a=$?", "0"),
+        ("false; a=$?", "1"),
+        ("! true; a=$?", "1"),
+        ("search --label gone; a=$?", "5"),
+        ("function false { a=1; }\nfalse", ""),
+        ("function nothing { return 3; }\nnothing; a=$?", "3"),
+        ("load_env --file=/gone; a=$?", None),
+        ("b='a=1'; $b", "1"),
+        ("for b in 1 2; do false; done; a=$?", "1"),
+        ("while false; do true; done; a=$?", "1"),
+        ("until true; do true; done; a=$?", "0"),
+    ],
+)
+def test_what_a_command_leaves_behind(text: str, value: str | None) -> None:
+    """A command that GRUB does not have succeeds, and comes before a function of its name where it has it (seen with grub-emu)."""
+    files = GrubFiles(GuestFS({"/": MemoryFileSystem({})}), BlockTable((BlockDevice("disk1", "disk", 1, 0),)))
+    shell = new_shell(files, {}, lambda _shell, name: name in COMMANDS)
+    shell.execute(GuestText("/grub.cfg", text))
+    found = shell.env.get("a", Located())
+    assert (found.text if found else found if found is None else "") == value
+
+
+def test_text_that_is_put_together_keeps_its_places() -> None:
+    text = 'set title=one\neval "menuentry $title { linux /k root=/dev/sda1\n}\nfi\nmenuentry two { linux /k }"\n'
+    text += 'set a=$grub_cpu\neval "b=$a"\n'
+    found = menu({CFG: text})
+    entry = found.entries[0]
+    assert [entry.title for entry in found.entries] == ["one"]
+    token = entry.args[0].token
+    assert token is not None
+    assert (token.value, text[token.where.start : token.where.end]) == ("root=/dev/sda1", "root=/dev/sda1")
+    assert [text[place.start : place.end] for place in found.malformed] == ["fi"]
+
+
+def test_a_script_that_puts_together_much_is_unknowable() -> None:
+    with pytest.raises(FactUnavailable, match="takes more than 100000 steps"):
+        menu({CFG: "set a='" + "true;" * 900 + "true'\n" + 'eval "$a"\n' * 40 + ENTRY.format("1.0")})

@@ -10,7 +10,7 @@ from v2vlint.facts.boot.grub.files import UNKNOWN, GrubFiles, GuestPath
 from v2vlint.facts.boot.grub.script import Command, Literal
 from v2vlint.facts.boot.grub.shell import MAX_ENTRIES, Boot, Environment, Field, GrubShell, Handler, MenuItem
 from v2vlint.facts.boot.grub.test_command import evaluate
-from v2vlint.facts.syntax.located import Located
+from v2vlint.facts.syntax.located import Located, join
 
 
 def new_shell(files: GrubFiles, env: Environment, has: Callable[[GrubShell, str], bool | None] = lambda _shell, _name: None) -> GrubShell:
@@ -55,12 +55,17 @@ def _setparams(shell: GrubShell, args: Sequence[Field], _command: Command) -> bo
     return True
 
 
-def _eval(shell: GrubShell, args: Sequence[Field], _command: Command) -> None:
-    """Assembled text is not evaluated; the variables that it sets become unknown."""
-    for word in " ".join(arg.text.text for arg in args).replace(";", " ").split():
+def _eval(shell: GrubShell, args: Sequence[Field], command: Command) -> bool | None:
+    """The words, joined by blanks, are read as a script. Where one is unknown, so are the variables that it sets."""
+    whole = join([part for arg in args for part in (Located(" "), arg.text)][1:])
+    if all(arg.known for arg in args):
+        return shell.evaluate(whole, command)
+    shell.doubts += 1
+    for word in whole.text.replace(";", " ").split():
         name, equals, _value = word.partition("=")
         if equals:
             shell.env[name] = None
+    return None
 
 
 def _test(shell: GrubShell, args: Sequence[Field], _command: Command) -> bool | None:

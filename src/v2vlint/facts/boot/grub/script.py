@@ -121,10 +121,10 @@ class _Mark:
 _Token = Word | _Mark
 
 
-def parse_script(source: GuestText) -> Script:
-    """The statements of a GRUB script that GRUB would run."""
+def parse_script(source: GuestText, *, ends_at_error: bool = False) -> Script:
+    """The statements of a GRUB script that GRUB would run; what ``eval`` is given ends where it is wrong."""
     tokens = list(_tokens(source))
-    parser = _Parser(source, tokens)
+    parser = _Parser(source, tokens, ends_at_error)
     body = parser.top()
     if len(tokens) > MAX_TOKENS:
         parser.malformed.append(source.span(tokens[-2].start, len(source.content)))
@@ -218,6 +218,7 @@ class _Unfit(Exception):
 class _Parser:
     source: GuestText
     tokens: list[_Token]
+    ends_at_error: bool = False
     index: int = 0
     depth: int = 0
     malformed: list[Span] = field(default_factory=list)
@@ -238,6 +239,8 @@ class _Parser:
                 found.extend(self.part())
             except _Unfit as unfit:
                 self.complain(first if _sign(unfit.token) == "" else unfit.token)
+                if self.ends_at_error:
+                    return tuple(found)
                 self.skip(unfit.token)
 
     def part(self) -> list[Statement]:

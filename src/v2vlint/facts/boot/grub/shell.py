@@ -12,7 +12,7 @@ from dataclasses import field
 from v2vlint.facts.boot.bls import BlsEntry
 from v2vlint.facts.boot.grub.files import DEFAULT, GrubFiles, GuestPath
 from v2vlint.facts.boot.grub.script import Block, Command, Function, If, Literal, Loop, Statement, Variable, Word, parse_script
-from v2vlint.facts.syntax.located import MAX_LENGTH, Located
+from v2vlint.facts.syntax.located import MAX_LENGTH, Assembled, Located
 from v2vlint.guest.text import GuestText
 from v2vlint.model.dataclass import dataclass
 from v2vlint.model.place import Span
@@ -22,6 +22,8 @@ MAX_NESTING = 12
 MAX_ROUNDS = 200
 MAX_ENTRIES = 1_000
 MAX_FIELDS = 1_024
+FAILURES = {"false": "1", "test": "1", "[": "1", "search": "5", "search.fs_uuid": "5", "search.fs_label": "5", "search.file": "5"}
+"""What ``$?`` is after commands that failed (include/grub/err.h); after others it is not known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,6 +148,15 @@ class GrubShell:
         self.lost.extend(f"{place} has a syntax error" for place in script.malformed[:4])
         self.run(script.body)
 
+    def evaluate(self, whole: Located, command: Command) -> bool | None:
+        """Run text that ``command`` has put together; the status of its last statement."""
+        self.steps += len(whole.text)
+        located = whole if sum(run.size for run in whole.runs) == len(whole.text) else Located(whole.text)
+        source = Assembled("", whole.text, whole=located, place=_place(command) or Span("", 0, 0, 1))
+        script = parse_script(source, ends_at_error=True)
+        self.malformed.extend(script.malformed)
+        return self.run(script.body)
+
     def run(self, block: Block) -> bool | None:
         """Run statements; returns the status of the last one (None: unknown)."""
         status: bool | None = True
@@ -155,6 +166,8 @@ class GrubShell:
             if self.steps > MAX_STEPS or self.nesting > MAX_NESTING * 4:
                 break
             status = self._statement(statement)
+            if status is not False:
+                self.env["?"] = Located("0") if status else None
             if self.leave:
                 break
         self.nesting -= 1
@@ -197,14 +210,16 @@ class GrubShell:
         return None if possible else status
 
     def _loop(self, loop: Loop) -> bool | None:
+        """The status is that of the last command in the body, or of the condition that ended it."""
         if not loop.name:
             return self._while(loop)
+        status: bool | None = True
         for item in self.fields(loop.items):
             self.env[loop.name] = item.text if item.known else None
-            self.run(loop.body)
+            status = self.run(loop.body)
             if self._left():
                 break
-        return True
+        return status
 
     def _while(self, loop: Loop) -> bool | None:
         """Iterate as long as the condition is known."""
@@ -213,10 +228,10 @@ class GrubShell:
             if decided is None:
                 break
             if decided is loop.until or self.steps > MAX_STEPS:
-                return True
-            self.run(loop.body)
+                return decided
+            status = self.run(loop.body)
             if self._left():
-                return True
+                return status
         return self._maybe(loop.body)
 
     def _left(self) -> bool:
@@ -249,22 +264,33 @@ class GrubShell:
         words = self.fields(command.words)
         if not words:
             return True
-        name = words[0].text.text
-        if name == "!" and len(words) > 1:
-            status = self._words(command, words[1:])
-            return None if status is None else not status
+        if words[0].text.text == "!" and len(words) > 1:
+            status = self._words(command, words[1:], inverted=True)
+            if status is False:
+                self.env["?"] = Located("1")
+            return status
         return self._words(command, words)
 
-    def _words(self, command: Command, words: Sequence[Field]) -> bool | None:
-        name = words[0].text.text
-        if "=" in name and command.words[0].parts and _assigns(command.words[0]):
-            return self.assign(words[0])
-        if name in self.functions:
-            return self.call(self.functions[name], words)
-        if self.boot.unknown is None and self.has(self, name) is False and (place := _place(command)):
-            self.boot.unknown = name, place
+    def _words(self, command: Command, words: Sequence[Field], *, inverted: bool = False) -> bool | None:
+        """A command comes before a function, and that before an assignment. What GRUB does not have succeeds, even behind ``!``."""
+        name, known = words[0].text.text, words[0].known
+        has = self.has(self, name) if known else None
+        if not (has or (has is None and name in self.commands)):
+            if name in self.functions:
+                return _inverted(self.call(self.functions[name], words), inverted)
+            if "=" in name:
+                return self.assign(words[0])
+            self._miss(name, has, command)
         handler = self.commands.get(name)
-        return handler(self, words[1:], command) if handler else None
+        status = handler(self, words[1:], command) if handler else None
+        if status is False:
+            number = words[1].text if name == "return" else Located(FAILURES[name]) if name in FAILURES else None
+            self.env["?"] = number
+        return True if has is False else _inverted(status, inverted)
+
+    def _miss(self, name: str, has: bool | None, command: Command) -> None:
+        if self.boot.unknown is None and has is False and (place := _place(command)):
+            self.boot.unknown = name, place
 
     def assign(self, field_: Field) -> bool:
         """Execute ``name=value``."""
@@ -348,9 +374,8 @@ def _place(command: Command) -> Span | None:
     return runs[0].source.span(command.start, command.end) if runs else None
 
 
-def _assigns(word: Word) -> bool:
-    first = word.parts[0]
-    return isinstance(first, Literal) and not first.quoted and "=" in first.text.text
+def _inverted(status: bool | None, inverted: bool) -> bool | None:
+    return not status if inverted and status is not None else status
 
 
 def _merged(one: Environment, other: Environment) -> Environment:

@@ -1,19 +1,26 @@
-"""GRUB's ``test`` command (GRUB manual, "test") in three-valued logic."""
+"""GRUB's ``test`` command (grub-core/commands/test.c of 2.00 and later) in three-valued logic.
+
+Terms up to the next ``-o`` are joined by "and", with ``-a`` between them or without; where there is no term, the answer is true. What the
+last name of a path leads to is not looked at: a symbolic link is there, and is no folder.
+"""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
+from itertools import takewhile
 
 from v2vlint.facts.boot.grub.files import GuestPath
 from v2vlint.guest.fs import GuestFS
 
-_UNTOLD = ("-nt", "-ot", "-pgt", "-plt")
-"""Comparisons of times, and of numbers behind a common beginning, some with digits that follow."""
 Verdict = Callable[[GuestFS], bool | None]
 MAX_WORDS = 200
-MAX_LONG = (1 << 63) - 1
-_NUMBER = re.compile(r"\s*([-+]?)(0[xX][0-9a-fA-F]{1,20}|0[0-7]{0,30}|[1-9][0-9]{0,30})")
+MAX_PARENTHESES = 20
+_NUMBER = re.compile(r"\s*(0[xX][0-9a-fA-F]{1,20}|0[0-7]{1,30}|[0-9]{1,30})")
+_OCTAL = tuple(f"0{digit}" for digit in range(8))
+_NEWER = re.compile(r"-([no])t(.*)", re.DOTALL)
+_TIMED = frozenset({"ext2", "ext3", "ext4", "xfs", "btrfs"})
+"""Filesystems whose times of change GRUB reads in every version since 2.00."""
 
 _FILE_TESTS = ("-e", "-f", "-d", "-s")
 _TEXT_TESTS: dict[str, Callable[[str, str], bool]] = {
@@ -24,66 +31,82 @@ _NUMBER_TESTS: dict[str, Callable[[int, int], bool]] = {
     "-eq": lambda a, b: a == b, "-ne": lambda a, b: a != b, "-lt": lambda a, b: a < b, "-le": lambda a, b: a <= b,
     "-gt": lambda a, b: a > b, "-ge": lambda a, b: a >= b,
 }  # fmt: skip
+_BEHIND_TESTS: dict[str, Callable[[int, int], bool]] = {"-pgt": lambda a, b: a > b, "-plt": lambda a, b: a < b}
+"""Of the numbers behind a common beginning."""
+_COMPARISONS = frozenset({*_TEXT_TESTS, *_NUMBER_TESTS, *_BEHIND_TESTS})
+_DIGITS = tuple("0123456789")
+_MAX_UNSIGNED = (1 << 64) - 1
 
 
 def evaluate(words: Sequence[str | None], locate: Callable[[str], GuestPath]) -> Verdict:
     """The value of the words between ``[`` and ``]``; None stands for an unknown word."""
-    return lambda fs: _Test(list(words[:MAX_WORDS]), fs, locate).either()
+    return lambda fs: _Test(list(words[:MAX_WORDS]), fs, locate).expression()
 
 
 class _Test:
     def __init__(self, words: list[str | None], fs: GuestFS, locate: Callable[[str], GuestPath]) -> None:
         self.words, self.fs, self.locate, self.depth = words, fs, locate, 0
 
-    def either(self) -> bool | None:
-        result = self.both()
-        while self.words[:1] == ["-o"]:
-            self.words.pop(0)
-            other = self.both()
-            result = True if True in (result, other) else None if None in (result, other) else False
-        return result
+    def expression(self) -> bool | None:
+        """Up to the end, or to the parenthesis that closes it."""
+        before: bool | None = False
+        now: bool | None = True
+        invert = False
+        while self.words:
+            if self.words[0] in ("!", "-a", "-o", ")") and not self.is_comparison():
+                word = self.words.pop(0)
+                if word == ")":
+                    break
+                invert ^= word == "!"
+                before, now = (_either(before, now), True) if word == "-o" else (before, now)
+                continue
+            term = self.term()
+            now = _both(now, term if term is None else term ^ invert)
+            invert = False
+        return _either(before, now)
 
-    def both(self) -> bool | None:
-        result = self.one()
-        while self.words and self.words[0] not in ("-o", ")"):
-            if self.words[0] == "-a":
-                self.words.pop(0)
-            other = self.one()
-            result = False if False in (result, other) else None if None in (result, other) else True
-        return result
+    def is_comparison(self) -> bool:
+        operator = self.words[1] if len(self.words) > 2 else ""
+        return operator is not None and (operator in _COMPARISONS or _NEWER.match(operator) is not None)
 
-    def one(self) -> bool | None:
-        if len(self.words) > 2 and self.words[1] in (*_TEXT_TESTS, *_NUMBER_TESTS):
+    def term(self) -> bool | None:
+        if self.is_comparison():
             left, operator, right = self.words.pop(0), self.words.pop(0), self.words.pop(0)
-            return None if left is None or right is None else _compare(left, operator or "", right)
-        if not self.words:
-            return False
-        if len(self.words) > 2 and (self.words[1] or "").startswith(_UNTOLD):
-            del self.words[:3]
-            return None
+            return None if left is None or right is None else self.compare(left, operator or "", right)
         word = self.words.pop(0)
-        if word == "!":
-            inner = self.one()
-            return None if inner is None else not inner
-        if word == "(" and self.depth < 20:
-            return self.group()
         if word in ("-n", "-z", *_FILE_TESTS) and self.words:
             return self.unary(word or "", self.words.pop(0))
+        if word == "(":
+            return self.group()
         return None if word is None else bool(word)
 
     def group(self) -> bool | None:
+        if self.depth == MAX_PARENTHESES:
+            self.words.clear()
+            return None
         self.depth += 1
-        inner = self.either()
+        inner = self.expression()
         self.depth -= 1
-        if self.words[:1] == [")"]:
-            self.words.pop(0)
         return inner
+
+    def compare(self, left: str, operator: str, right: str) -> bool | None:
+        if match := _NEWER.match(operator):
+            first, second = self.changed(left), self.changed(right)
+            return None if first is None or second is None else _is_newer(first, second, match[1], _number(match[2]))
+        if operator in _TEXT_TESTS:
+            return _TEXT_TESTS[operator](left, right)
+        if operator in _BEHIND_TESTS:
+            start = _common(left, right)
+            return _BEHIND_TESTS[operator](_unsigned(left[start:]), _unsigned(right[start:]))
+        return _NUMBER_TESTS[operator](_number(left), _number(right))
 
     def unary(self, operator: str, operand: str | None) -> bool | None:
         if operand is None:
             return None
         if operator in ("-n", "-z"):
             return bool(operand) == (operator == "-n")
+        if operator != "-s" and self.is_link(operand):
+            return operator != "-d"
         place = self.locate(operand)
         if place.foreign:
             return None if place.exists and operator != "-e" else place.exists
@@ -94,18 +117,62 @@ class _Test:
         path, found = place.path, self.fs.stat(place.path)
         return found is not None and (operator == "-e" or (self.fs.is_file(path) and (operator == "-f" or found.size > 0)))
 
+    def is_link(self, operand: str) -> bool:
+        """Whether the last name of a path is a symbolic link."""
+        folder, slash, name = operand.rstrip("/").rpartition("/")
+        place = self.locate(f"{folder}/") if slash and name else None
+        told = place is not None and place.certain and not place.foreign
+        return place is not None and told and self.fs.readlink(f"{place.path.rstrip('/')}/{name}") is not None
 
-def _compare(left: str, operator: str, right: str) -> bool | None:
-    if operator in _TEXT_TESTS:
-        return _TEXT_TESTS[operator](left, right)
-    return _NUMBER_TESTS[operator](_number(left), _number(right))
+    def changed(self, operand: str) -> int | None:
+        """When a file was changed, in seconds; 0 where GRUB may see no time, -1 where there is no file, None where nothing can be told."""
+        place = self.locate(operand)
+        if place.foreign or not place.certain or not operand.rpartition(")")[2].strip("/") or self.is_link(operand):
+            return None
+        found = self.fs.stat(place.path)
+        if found is None:
+            return -1
+        points = (point for point in self.fs.mounts if place.path == point or place.path.startswith(f"{point.rstrip('/')}/"))
+        return max(int(found.mtime), 0) if self.fs.mounts[max(points, key=len)].type in _TIMED else 0
+
+
+def _both(one: bool | None, other: bool | None) -> bool | None:
+    return False if False in (one, other) else None if None in (one, other) else True
+
+
+def _either(one: bool | None, other: bool | None) -> bool | None:
+    return True if True in (one, other) else None if None in (one, other) else False
+
+
+def _is_newer(first: int, second: int, kind: str, bias: int) -> bool | None:
+    """``-nt`` and ``-ot``, which may be followed by seconds that are added to the first time."""
+    if min(first, second) < 0:
+        return first > second if kind == "n" else first < second
+    if not first or not second:
+        return None
+    return first + bias > second if kind == "n" else first + bias < second
+
+
+def _common(left: str, right: str) -> int:
+    """How long the common beginning of two words is, without the digits at its end, except where it consists of them alone."""
+    size = sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(left, right, strict=False)))
+    end = size - 1
+    while end > 0 and left[end : end + 1] in _DIGITS:
+        end -= 1
+    return max(end + 1, 0)
 
 
 def _number(text: str) -> int:
-    """The result of C's strtol: the number at the start of the text, or 0."""
+    """A signed number of 32 bits, whatever is cut off (``grub_strtosl`` of test.c)."""
+    value = -_unsigned(text[1:]) if text.startswith("-") else _unsigned(text)
+    return (value + (1 << 31)) % (1 << 32) - (1 << 31)
+
+
+def _unsigned(text: str) -> int:
+    """What GRUB's strtoul makes of it: the number that it begins with, else 0."""
     found = _NUMBER.match(text)
     if found is None:
         return 0
-    digits = found[2].lower()
-    value = int(digits, 16 if digits.startswith("0x") else 8 if digits.startswith("0") else 10)
-    return max(min(-value if found[1] == "-" else value, MAX_LONG), -MAX_LONG - 1)
+    digits = found[1].lower()
+    base = 16 if digits.startswith("0x") else 8 if digits[:2] in _OCTAL else 10
+    return min(int(digits, base), _MAX_UNSIGNED)
