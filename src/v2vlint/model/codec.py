@@ -15,7 +15,7 @@ import json
 import re
 import types
 import typing
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from itertools import accumulate
 from typing import Any, TypeVar
 
@@ -33,20 +33,30 @@ def encode(value: object) -> Any:
 
     Private fields (caches) are left out.
     """
-    if isinstance(value, enum.Enum):
-        return value.value
-    if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        fields = {f.name: encode(getattr(value, f.name)) for f in dataclasses.fields(value) if not f.name.startswith("_")}
-        return {"$": type(value).__name__, **fields}
-    if isinstance(value, Mapping):
-        return [[encode(key), encode(item)] for key, item in value.items()]
-    if isinstance(value, (tuple, list)):
-        return [encode(item) for item in value]
-    if isinstance(value, (set, frozenset)):
-        return sorted((encode(item) for item in value), key=repr)
-    if isinstance(value, datetime.date):
-        return value.isoformat()
-    return base64.b64encode(value).decode() if isinstance(value, bytes) else value
+    kind: Any = type(value)
+    return value if kind in _PLAIN else _encoder(kind)(value)
+
+
+_PLAIN = frozenset({str, int, bool, float, type(None)})
+
+
+@functools.cache
+def _encoder(kind: type) -> Callable[[Any], Any]:
+    """The function that encodes values of exactly this type."""
+    if issubclass(kind, enum.Enum):
+        return lambda value: value.value
+    if dataclasses.is_dataclass(kind):
+        name, names = kind.__name__, [one.name for one in dataclasses.fields(kind) if not one.name.startswith("_")]
+        return lambda value: {"$": name, **{one: encode(getattr(value, one)) for one in names}}
+    if issubclass(kind, Mapping):
+        return lambda value: [[encode(key), encode(item)] for key, item in value.items()]
+    if issubclass(kind, (tuple, list)):
+        return lambda value: [encode(item) for item in value]
+    if issubclass(kind, (set, frozenset)):
+        return lambda value: sorted((encode(item) for item in value), key=repr)
+    if issubclass(kind, datetime.date):
+        return lambda value: value.isoformat()
+    return (lambda value: base64.b64encode(value).decode()) if issubclass(kind, bytes) else (lambda value: value)
 
 
 def parse(text: bytes | bytearray | str) -> Any:
@@ -65,7 +75,7 @@ def _refuse(name: str) -> None:
 def decode(kind: type[T], data: Any) -> T:
     """The inverse of :func:`encode` for the annotated type ``kind``. ValueError or TypeError when the data does not fit."""
     try:
-        return typing.cast(T, _decode(kind, data))
+        return typing.cast(T, _decoder(kind)(data))
     except (KeyError, RecursionError) as error:
         raise ValueError(f"not a {getattr(kind, '__name__', kind)}: {type(error).__name__}") from error
 
@@ -75,50 +85,59 @@ def conform(value: T) -> T:
     return decode(type(value), encode(value))
 
 
-def _decode(kind: Any, data: Any) -> Any:
+Decoder = Callable[[Any], Any]
+
+
+def _decoder(kind: Any) -> Decoder:
+    """The function that decodes data of an annotated type. Not cached: ``A | B`` equals ``B | A``, but they are tried in order."""
     origin = typing.get_origin(kind)
     if origin in (types.UnionType, typing.Union):
-        return _decode_union(typing.get_args(kind), data)
+        return _union(typing.get_args(kind))
     if origin is not None:
-        return _decode_generic(kind, origin, data)
+        return _generic(kind, origin)
     if isinstance(kind, typing.TypeVar) or kind in (Any, object):
-        return data
+        return lambda data: data
     if dataclasses.is_dataclass(kind):
-        return _decode_dataclass(typing.cast(type, kind), data)
+        return functools.partial(_decode_dataclass, typing.cast(type, kind))
     if isinstance(kind, type) and issubclass(kind, enum.Enum):
-        return kind(data)
-    return _decode_scalar(kind, data)
+        return kind
+    return functools.partial(_decode_scalar, kind)
 
 
 def _decode_scalar(kind: Any, data: Any) -> Any:
+    if isinstance(data, kind):
+        return data
     if kind is bytes and isinstance(data, str):
         return base64.b64decode(data, validate=True)
     if kind is datetime.date and isinstance(data, str):
         return datetime.date.fromisoformat(data)
     if kind is float and isinstance(data, int):
         return float(data)
-    if not isinstance(data, kind):
-        raise TypeError(f"expected {_name(kind)}, found {type(data).__name__}")
-    return data
+    raise TypeError(f"expected {_name(kind)}, found {type(data).__name__}")
 
 
-def _decode_generic(kind: Any, origin: Any, data: Any) -> Any:
+def _generic(kind: Any, origin: Any) -> Decoder:
     args = typing.get_args(kind)
     if origin is typing.Literal:
-        if data not in args:
-            raise ValueError(f"expected one of {args}")
-        return data
-    if origin is tuple:
-        if len(args) == 2 and args[1] is Ellipsis:
-            return tuple(_decode(args[0], item) for item in _list(data))
-        return tuple(_decode(arg, item) for arg, item in zip(args, _list(data), strict=True))
-    if origin in (set, frozenset):
-        return frozenset(_decode(args[0], item) for item in _list(data))
-    if isinstance(origin, type) and issubclass(origin, Mapping):
-        return types.MappingProxyType({_decode(args[0], key): _decode(args[1], item) for key, item in map(_list, _list(data))})
+        return functools.partial(_decode_literal, args)
     if dataclasses.is_dataclass(origin):
-        return _decode_dataclass(typing.cast(type, origin), data)
+        return functools.partial(_decode_dataclass, typing.cast(type, origin))
+    parts = [_decoder(arg) for arg in args if arg is not Ellipsis]
+    if origin is tuple and len(args) == 2 and args[1] is Ellipsis:
+        return lambda data: tuple(map(parts[0], _list(data)))
+    if origin is tuple:
+        return lambda data: tuple(part(item) for part, item in zip(parts, _list(data), strict=True))
+    if origin in (set, frozenset):
+        return lambda data: frozenset(map(parts[0], _list(data)))
+    if isinstance(origin, type) and issubclass(origin, Mapping):
+        return lambda data: types.MappingProxyType({parts[0](key): parts[1](item) for key, item in map(_list, _list(data))})
     raise TypeError(f"cannot decode {kind!r}")
+
+
+def _decode_literal(options: tuple[Any, ...], data: Any) -> Any:
+    if data not in options:
+        raise ValueError(f"expected one of {options}")
+    return data
 
 
 def _list(data: Any) -> list[Any]:
@@ -127,20 +146,26 @@ def _list(data: Any) -> list[Any]:
     return data
 
 
-def _decode_union(options: tuple[Any, ...], data: Any) -> Any:
-    if data is None and type(None) in options:
-        return None
-    candidates = [option for option in options if option is not type(None)]
-    if isinstance(data, dict):
-        candidates = [option for option in candidates if _name(typing.get_origin(option) or option) == data.get("$")]
-    if not candidates:
-        raise TypeError(f"expected {' or '.join(map(_name, options))}, found {data.get('$', 'an object')}")
-    for option in candidates[:-1]:
-        try:
-            return _decode(option, data)
-        except (TypeError, ValueError, KeyError):
-            continue
-    return _decode(candidates[-1], data)
+def _union(options: tuple[Any, ...]) -> Decoder:
+    optional = type(None) in options
+    decoders = [(_name(typing.get_origin(one) or one), _decoder(one)) for one in options if one is not type(None)]
+
+    def decoded(data: Any) -> Any:
+        if data is None and optional:
+            return None
+        candidates = (
+            [one for name, one in decoders if name == data.get("$")] if isinstance(data, dict) else [one for _name, one in decoders]
+        )
+        if not candidates:
+            raise TypeError(f"expected {' or '.join(map(_name, options))}, found {data.get('$', 'an object')}")
+        for one in candidates[:-1]:
+            try:
+                return one(data)
+            except (TypeError, ValueError, KeyError):
+                continue
+        return candidates[-1](data)
+
+    return decoded
 
 
 def _name(kind: Any) -> str:
@@ -148,19 +173,19 @@ def _name(kind: Any) -> str:
 
 
 @functools.cache
-def _hints(kind: type) -> Mapping[str, object]:
-    return typing.get_type_hints(kind)
+def _decoders(kind: type) -> Mapping[str, Decoder]:
+    """The decoders of a dataclass's fields."""
+    return {name: _decoder(hint) for name, hint in typing.get_type_hints(kind).items()}
 
 
 def _decode_dataclass(kind: type, data: Any) -> Any:
     if not isinstance(data, dict) or data.get("$") != kind.__name__:
         raise TypeError(f"expected {kind.__name__}, found {data.get('$', 'an object') if isinstance(data, dict) else type(data).__name__}")
-    hints = _hints(kind)
-    return kind(**{name: _field(name, hints[name], item) for name, item in data.items() if name in hints})
-
-
-def _field(name: str, kind: Any, data: Any) -> Any:
-    try:
-        return _decode(kind, data)
-    except (TypeError, ValueError) as error:
-        raise type(error)(f"{name}: {error}") from None
+    decoders, values = _decoders(kind), {}
+    for name, item in data.items():
+        if name in decoders:
+            try:
+                values[name] = decoders[name](item)
+            except (TypeError, ValueError) as error:
+                raise type(error)(f"{name}: {error}") from None
+    return kind(**values)
