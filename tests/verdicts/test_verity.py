@@ -1,4 +1,4 @@
-"""Roots and /usr under dm-verity: the hash on the command line names two partitions, and the initramfs waits for both."""
+"""Roots and /usr under dm-verity, whose hash names two partitions, and /usr by its name: the initramfs waits for all of them."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from v2vlint.verdicts.root import RootVerdict
 HASH = "0123456789abcdef" * 2 + "02468ace13579bdf" * 2
 DATA, HASHES = (str(uuid.UUID(hex=half)) for half in (HASH[:32], HASH[32:][-32:]))
 USR = "fedcba9876543210" * 2 + "89abcdef01234567" * 2
-GENERATOR = {"usr/lib/systemd/system-generators/systemd-veritysetup-generator": "#!"}
+GENERATOR = {f"usr/lib/systemd/system-generators/systemd-{name}-generator": "#!" for name in ("veritysetup", "fstab")}
 KERNEL = "6.1.0-1-amd64"
 
 
@@ -64,6 +64,24 @@ def test_usr_by_its_hash(parts: tuple[str, ...], runs: bool, fates: list[Fate]) 
     found = judged(f"root=UUID={ROOT} usrhash={USR}", (ROOT, *(str(uuid.UUID(hex=half)) for half in parts)), runs=runs)
     assert [cause.fate for cause in found.verity_usr] == fates
     assert [cause.fate for cause in found.device] == [Fate.PASS]
+
+
+@pytest.mark.parametrize(
+    ("words", "runs", "fates"),
+    [
+        (f"mount.usr=UUID={DATA_FS}", True, []),
+        (f"mount.usr=UUID={HASHES}", True, [Fate.FAIL]),
+        (f"mount.usr=UUID={HASHES}", False, []),
+        ("mount.usr=/dev/hda2", True, [Fate.FAIL]),
+        ("mount.usr=/dev/disk/by-path/pci-0000:00:10.0-scsi-0:0:0:0-part2", True, [Fate.FAIL]),
+        ("mount.usr=/dev/vda9", True, [Fate.UNKNOWN]),
+        ("mount.usr=192.0.2.1:/usr", True, []),
+    ],
+)
+def test_usr_by_its_name(words: str, runs: bool, fates: list[Fate]) -> None:
+    found = judged(f"root=UUID={ROOT} {words}", (DATA, HASHES), runs=runs)
+    assert [cause.fate for cause in found.named_usr] == fates
+    assert [cause.severity for cause in found.named_usr] == [Severity.ERROR if fate is Fate.FAIL else None for fate in fates]
 
 
 def test_the_cause_points_to_the_hash() -> None:

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from v2vlint.facts.boot.bootloader import Bootloader
 from v2vlint.facts.boot.cmdline import KernelArg, last_arg
 from v2vlint.facts.boot.early_unlock import EarlyUnlock
+from v2vlint.facts.boot.early_usr import early_usr
 from v2vlint.facts.boot.entry import BootEntry
 from v2vlint.facts.boot.gpt_auto import BY_TYPE, GptAuto, gpt_auto
 from v2vlint.facts.boot.needs import volume_of
@@ -296,6 +297,21 @@ def _verity_usr(boot: DefaultBoot, devices: Devices) -> Iterator[Cause[None]]:
         yield _of_hash(boot, volume, devices)
 
 
+def _named_usr(boot: DefaultBoot, devices: Devices, landing: Landing, blocks: BlockTable) -> Iterator[Cause[None]]:
+    """/usr on a device of its own, which the initramfs waits for."""
+    argument = early_usr(tuple(boot.choice.args), boot.path.image if boot.path else None)
+    value = argument.value if argument else None
+    if argument is None or value is None or is_elsewhere(value):
+        return
+    changes = name_fate(value, landing.prefixes, blocks) is NameFate.GONE or name_kind(value) is NameKind.HARDWARE
+    present = devices.present(value)
+    if changes or present is False:
+        reason = f"{argument}, a name that changes" if changes else f"{argument} is on none of these disks"
+        yield boot.fault(reason, argument.where, None)
+    elif present is None:
+        yield Cause(Fate.UNKNOWN, f"{argument} could not be matched to a device on these disks", argument.where)
+
+
 def _without_root(boot: DefaultBoot, devices: Devices, automatic: GptAuto | None) -> Cause[None]:
     path = boot.path
     volume = _hashed(boot)
@@ -350,5 +366,6 @@ class RootVerdict(Verdict, stage=Stage.ROOT, place=60):
     unnamed = Judge(_unnamed)
     device = Judge(_device)
     verity_usr = Judge(_verity_usr)
+    named_usr = Judge(_named_usr)
     subvolume = Judge(_subvolume)
     replayed = Judge(_replayed)

@@ -14,6 +14,8 @@ import pytest
 
 from tests.disk.images import need, open_paths, run
 from v2vlint.facts.boot.cmdline import KernelArg
+from v2vlint.facts.boot.early_usr import GENERATORS as FSTAB
+from v2vlint.facts.boot.early_usr import early_usr
 from v2vlint.facts.boot.gpt_auto import GENERATORS, ROOT_TYPES, gpt_auto
 from v2vlint.facts.boot.verity import GENERATORS as VERITY
 from v2vlint.facts.boot.verity import verity_volumes
@@ -25,7 +27,7 @@ WORLD = Path(__file__).with_name("efi_world.sh")
 FOLDER = Path("/usr/lib/systemd/system-generators")
 ESP = "c12a7328-f81f-11d2-ba4b-00a0c93ec93b"
 BOOTED = "11111111-2222-4333-8444-555555555555"
-IMAGE = Initramfs(WholeFile("/i"), files=frozenset({GENERATORS[0], VERITY[0]}))
+IMAGE = Initramfs(WholeFile("/i"), files=frozenset({GENERATORS[0], VERITY[0], FSTAB[0]}))
 HASH = "0123456789abcdef" * 2 + "02468ace13579bdf" * 2
 
 
@@ -121,6 +123,22 @@ def test_the_partitions_of_a_hash(tmp_path: Path) -> None:
         theirs = {match[1]: (match[2], match[3]) for match in re.finditer(r"attach '?(\w+)'? '?([^ ']+)'? '?([^ ']+)'?", answer)}
         ours = {volume.name: tuple(map(_link, volume.specs)) for volume in verity_volumes(args(line), IMAGE)}
         assert ours == theirs, line
+
+
+USR_LINES = (
+    "root=/dev/sda1", "mount.usr=/dev/sda2", "root=/dev/sda1 mount.usr=UUID=1234", "mount.usr=/dev/sda2 mount.usr=PARTLABEL=usr mount.usr",
+    "mount.usr=", "mount.usr=/dev/sda2 mount.usr=", "mount.usr=gpt-auto", "mount.usr=/dev/nfs", f"mount.usr=LABEL=u usrhash={HASH}",
+    "mount_usr=/dev/sda2", "rd.fstab=no mount.usr=/dev/sda2", "rd.mount.usr=/dev/sda2", "mount.usrflags=ro mount.usrfstype=ext4",
+)  # fmt: skip
+
+
+def test_the_usr_that_is_named(tmp_path: Path) -> None:
+    show = "sed -n s/^What=//p $o/sysusr-usr.mount 2>/dev/null"
+    script = "; ".join(f"echo CASE; {_generate('fstab', *case)}; {show}" for case in enumerate(USR_LINES))
+    answers = in_the_world(tmp_path, f"{script}; true").split("CASE\n")[1:]
+    found = {line: early_usr(args(line), IMAGE) for line in USR_LINES}
+    ours = {line: _link(argument.value or "") if argument else "" for line, argument in found.items()}
+    assert ours == {line: answer.strip().replace("\\x2d", "-") for line, answer in zip(USR_LINES, answers, strict=True)}
 
 
 def _link(spec: str) -> str:
