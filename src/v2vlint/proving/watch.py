@@ -22,6 +22,7 @@ _TICK = 0.25
 _LAST_WORDS = 2.0
 _NETWORK_PATIENCE = 20.0
 _LEASE_PATIENCE = 60.0
+_SHARE_OF_BOOT = 0.5
 _PACKETS_EVERY = 1.0
 _SCREEN_EVERY = 2.0
 _SILENCE = 3.0
@@ -115,12 +116,13 @@ class Watch:
 
     @property
     def _patience(self) -> float:
-        """Seconds after the login within which the network comes up: more for a guest that has asked for an address."""
-        return _LEASE_PATIENCE if self.capture.traffic.discovers else _NETWORK_PATIENCE
+        """Seconds after the login within which the network comes up: more for a guest that has asked for an address, or that was slow."""
+        least = _LEASE_PATIENCE if self.capture.traffic.discovers else _NETWORK_PATIENCE
+        return max(least, (self.story.login or 0.0) * _SHARE_OF_BOOT)
 
     def _verdict(self) -> BootOutcome | None:
         now, story = self.seconds, self.story
-        if story.login is not None and (signatures.NETWORK in story.seen or now - story.login > self._patience):
+        if story.login is not None and (signatures.NETWORK in story.seen or now > min(story.login + self._patience, self.timeout)):
             return BootOutcome(True, "the guest reached its login prompt", None, (story.seen[signatures.LOGIN].text,))
         if story.login is None and story.end is not None and now - story.end > _LAST_WORDS:
             return story.failure()
