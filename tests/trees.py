@@ -32,3 +32,14 @@ def overlay(lower: Path) -> Iterator[Path]:
             yield merged
         finally:
             subprocess.run(["umount", "-l", merged], check=True)
+
+
+@contextlib.contextmanager
+def mounted(image: Path, kind: str) -> Iterator[Path]:
+    """The filesystem in a file, to write in."""
+    with tempfile.TemporaryDirectory(prefix="v2vlint-mount-") as name:
+        subprocess.run(["mount", "-t", kind, "-o", "loop", image, name], check=True)
+        try:
+            yield Path(name)
+        finally:
+            subprocess.run(["umount", name], check=True)

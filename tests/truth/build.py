@@ -1,86 +1,133 @@
-"""Fast guests: few modules and few files, one tree per base in the cache, an overlay with the cell's edits for each image.
+"""Fast guests: the base's filesystem is copied, the cell's settings and defects are written into it, its stack is laid around it.
 
-Trees and initramfs images lie in ``CACHE/truth``; they are made again when what they are made of changes. Needs root.
+Initramfs images, too, lie in ``CACHE/truth``: one for each base and what its tool was told. Needs root.
 """
 
 from __future__ import annotations
 
 import dataclasses
-import hashlib
 import shutil
 import tempfile
 from pathlib import Path
 
-from guestbuild import debian, debian_config
-from guestbuild.debian import Spec
-from guestbuild.tools import run
+from guestbuild import debian_config, extlinux, grub
 from tests.trees import locked, overlay
-from tests.truth.draw import BASES, Drawn
+from tests.truth import bases, images
+from tests.truth.bases import BASES
+from tests.truth.draw import MENUS, Drawn, Guest
 
-_SPEEDS = "console=ttyS0,115200 panic=1 mitigations=off net.ifnames=1 rd.retry=8 rd.timeout=20"
-# Drivers of hardware that no virtual machine has, and what else no cell asks for.
-_NO_MODULES = (
-    "drivers/gpu", "drivers/media", "drivers/infiniband", "drivers/iio", "drivers/staging", "drivers/isdn", "drivers/hwmon",
-    "drivers/mfd", "drivers/net/wireless", "drivers/bluetooth", "drivers/platform", "drivers/mtd", "drivers/leds", "drivers/power",
-    "drivers/thunderbolt", "drivers/comedi", "drivers/video", "drivers/mmc", "drivers/pinctrl", "drivers/i2c", "drivers/spi",
-    "drivers/target", "drivers/crypto", "drivers/edac", "drivers/accel", "drivers/w1", "drivers/parport", "drivers/memstick",
-    "drivers/ntb", "drivers/gnss", "sound", "net/bluetooth", "net/wireless", "net/mac80211", "net/netfilter", "net/ipv4/netfilter",
-    "net/ipv6/netfilter", "net/sched", "net/rds", "net/sctp", "net/tipc", "fs/nfs", "fs/nfsd", "fs/ceph", "fs/ocfs2", "fs/gfs2", "fs/smb",
-    "fs/afs", "fs/bcachefs", "drivers/net/usb", "drivers/net/can", "drivers/net/wan", "drivers/net/phy", "drivers/net/dsa",
-    "drivers/net/hamradio", "drivers/net/wwan", "drivers/bcma", "drivers/net/ethernet/[b-hj-qs-z]*", "drivers/net/ethernet/a[a-ln-z]*",
-    "drivers/usb/[d-gi-rt-z]*", "drivers/usb/serial", "drivers/firewire", "drivers/scsi/[abceg-ln-rtuw-z]*", "drivers/scsi/mpi3mr",
-    "drivers/scsi/mpt3sas", "drivers/scsi/megaraid*", "drivers/scsi/mvsas", "drivers/hid/hid-[a-fh-z]*", "drivers/input/t*",
-    "drivers/input/joystick", "drivers/char/ipmi", "drivers/nfc", "drivers/vhost", "drivers/vfio",
-)  # fmt: skip
-_NO_FILES = (
-    "usr/share/doc", "usr/share/locale", "usr/share/i18n", "usr/share/perl", "usr/share/zoneinfo", "var/lib/apt", "var/cache",
-    "usr/lib/gcc",
-    "usr/lib/x86_64-linux-gnu/gconv", "usr/lib/x86_64-linux-gnu/perl*", "usr/share/bash-completion", "usr/share/bug", "boot/initrd.img-*",
-)  # fmt: skip
-_UNITS = ("apt-daily.timer", "apt-daily-upgrade.timer", "dpkg-db-backup.timer", "e2scrub_all.timer", "e2scrub_reap.service", "fstrim.timer")
+_SPEEDS = "panic=1 mitigations=off net.ifnames=1 nokaslr no_timer_check cryptomgr.notests=1 apparmor=0 audit=0 rd.retry=8 rd.timeout=20"
 _BOOT_PROGRAM = Path("/usr/lib/systemd/boot/efi/systemd-bootx64.efi")
+_PROFILE = """\
+[connection]
+id=wired
+uuid=1d9ba4d2-6b7a-4bd9-a1c7-93f7d8a0a001
+type=ethernet
+{}[ipv4]
+method=auto
+[ipv6]
+method=disabled
+"""
+_GETTY = "#!/bin/sh\nexec /sbin/getty -L ttyS0 115200 vt100\n"
+_EXTLINUX = (
+    "DEFAULT debian\nPROMPT 0\nTIMEOUT 1\nSERIAL 0 115200\nLABEL debian\n LINUX {0}/vmlinuz-{1}\n INITRD {0}/initrd.img-{1}\n APPEND {2}\n"
+)
+_CRYPT_TYPES = ("luks1", "luks2", "luks2-lvm")
 
 
 def build(cell: Drawn, folder: Path) -> Path:
     """The cell's image, a sparse raw file in ``folder``."""
-    tree, made = _base(cell.base), _initramfs(cell)
-    with overlay(tree) as merged:
-        work = folder / "work"
-        work.mkdir()
-        debian_config.settings(merged, cell.spec, work)
-        version = debian_config.kernel_version(merged)
-        initrd = merged / f"boot/initrd.img-{version}"
-        initrd.unlink(missing_ok=True)
-        shutil.copyfile(made, initrd)
-        menu = merged / "boot/grub/grub.cfg"
-        menu.write_text(menu.read_text().replace("console=tty0 console=ttyS0,115200", _speeds(cell.spec)))
-        boots = cell.loader == "systemd-boot"
-        if boots:
-            _entry(merged, version, menu.read_text())
+    guest, work = cell.guest, folder / "work"
+    boot, efi, content = work / "boot", work / "efi", folder / "root.img"
+    made = _initramfs(guest)
+    for place in (boot, efi):
+        place.mkdir(parents=True)
+    with images.root(guest, content) as tree:
+        _configure(tree, guest, work)
+        shutil.copyfile(made, tree / f"boot/initrd.img-{debian_config.kernel_version(tree)}")
         for defect in cell.defects:
             if defect.edit:
-                defect.edit(merged)
-        fill = (lambda esp: _fill(merged, esp, cell.spec)) if boots else None
-        image = debian.disk(cell.spec, merged, work, fill).rename(folder / "disk.raw")
-        shutil.rmtree(work)
+                defect.edit(tree)
+        if guest.loader == "extlinux":
+            extlinux.add_files(tree)
+        if guest.firmware == "uefi":
+            _fill(tree, efi, guest, work)
+        for child in list((tree / "boot").iterdir()) if guest.lvm else ():
+            shutil.move(child, boot / child.name)
+    image = images.disk(guest, content, boot, efi, work).rename(folder / "disk.raw")
+    shutil.rmtree(work)
+    content.unlink()
     return image
 
 
-def _speeds(spec: Spec) -> str:
-    return _SPEEDS.replace("net.ifnames=1 ", "") if spec.network == "ifupdown" else _SPEEDS
+def _configure(tree: Path, guest: Guest, work: Path) -> None:
+    """Everything but the initramfs."""
+    debian_config.settings(tree, guest, work)
+    _stack(tree, guest)
+    _network(tree, guest)
+    if BASES[guest.base].init == "runit":
+        debian_config.write(tree, "etc/sv/getty-ttyS0/run", _GETTY)
+        (tree / "etc/sv/getty-ttyS0/run").chmod(0o755)
+        service = tree / "etc/runit/runsvdir/default/getty-ttyS0"
+        service.parent.mkdir(parents=True, exist_ok=True)
+        service.symlink_to("/etc/sv/getty-ttyS0")
+    menu = tree / MENUS[0]
+    words = "console=ttyAMA0,115200" if guest.arch == "arm64" else "console=ttyS0,115200"
+    speeds = _SPEEDS.replace("net.ifnames=1 ", "") if guest.network == "ifupdown" else _SPEEDS
+    text = menu.read_text().replace(f"console=tty0 {words}", f"{words} {speeds}")
+    menu.write_text(text.replace(" ro console=", " rootflags=subvol=@ ro console=") if guest.stack == "subvol" else text)
+    _entry(tree, guest, menu.read_text())
 
 
-def _entry(tree: Path, version: str, menu: str) -> None:
-    """What systemd-boot reads, from the line that GRUB's menu has."""
+def _stack(tree: Path, guest: Guest) -> None:
+    """What the tools of the root's stack read, in the root and in the initramfs."""
+    disk = "/dev/sda3" if guest.firmware == "uefi" else "/dev/sda2"
+    if guest.stack == "md1":
+        devices = "/dev/sda* /dev/sdb*" if guest.conf_device else "partitions"
+        debian_config.write(tree, "etc/mdadm/mdadm.conf", f"DEVICE {devices}\nARRAY /dev/md/root UUID={images.array_name(guest)}\n")
+    elif guest.stack in _CRYPT_TYPES:
+        name = "crypt-pv" if guest.stack == "luks2-lvm" else "crypt-root"
+        source = disk if guest.conf_device else f"UUID={guest.uuid('luks')}"
+        debian_config.write(tree, "etc/crypttab", f"{name} {source} /etc/keys/root.key luks,initramfs\n")
+        debian_config.write(tree, "etc/keys/root.key", images.KEY.decode())
+        (tree / "etc/keys/root.key").chmod(0o400)
+        debian_config.write(tree, "etc/cryptsetup-initramfs/conf-hook", 'CRYPTSETUP=y\nKEYFILE_PATTERN="/etc/keys/*.key"\n')
+        debian_config.write(tree, "etc/initramfs-tools/conf.d/umask", "UMASK=0077\n")
+    elif guest.stack == "subvol":
+        table = tree / "etc/fstab"
+        table.write_text(table.read_text().replace(" / btrfs defaults", " / btrfs defaults,subvol=@"))
+
+
+def _network(tree: Path, guest: Guest) -> None:
+    if guest.manager.startswith("nm"):
+        debian_config.write(tree, "etc/network/interfaces", "auto lo\niface lo inet loopback\n")
+        profile = "etc/NetworkManager/system-connections/wired.nmconnection"
+        debian_config.write(tree, profile, _PROFILE.format("interface-name=ens192\n" if guest.manager == "nm-pinned" else ""))
+        (tree / profile).chmod(0o600)
+        debian_config.write(tree, "etc/NetworkManager/conf.d/no-default.conf", "[main]\nno-auto-default=*\n")
+        return
+    for unit in tree.glob("etc/systemd/system/*/NetworkManager*.service"):
+        unit.unlink()
+
+
+def _entry(tree: Path, guest: Guest, menu: str) -> None:
+    """What another loader reads, from the line that GRUB's menu has."""
+    version, folder = debian_config.kernel_version(tree), "" if guest.lvm else "/boot"
     words = next(line for line in menu.splitlines() if line.lstrip().startswith("linux")).split(maxsplit=2)[2]
-    entry = tree / "boot/loader/entries/debian.conf"
-    entry.parent.mkdir(parents=True)
-    entry.write_text(f"title Debian\nlinux /vmlinuz-{version}\ninitrd /initrd.img-{version}\noptions {words}\n")
+    if guest.loader == "systemd-boot":
+        text = f"title Debian\nlinux /vmlinuz-{version}\ninitrd /initrd.img-{version}\noptions {words}\n"
+        debian_config.write(tree, MENUS[1], text)
+    elif guest.loader == "extlinux":
+        debian_config.write(tree, MENUS[2], _EXTLINUX.format(folder, version, words))
 
 
-def _fill(tree: Path, esp: Path, spec: Spec) -> None:
-    """systemd-boot, its entry, kernel and initramfs: what bootctl and kernel-install put on the EFI system partition."""
-    for folder, name in (("EFI/systemd", "systemd-bootx64.efi"), *([("EFI/BOOT", "BOOTX64.EFI")] if spec.fallback else [])):
+def _fill(tree: Path, esp: Path, guest: Guest, work: Path) -> None:
+    """The EFI system partition: GRUB, or systemd-boot with its entry, kernel and initramfs, as kernel-install puts them there."""
+    if guest.loader == "grub":
+        base = bases.tree(guest.base)
+        debian_config.fill_esp(esp, grub.efi_application(base, work, guest.arch_efi, **images.grub_place(guest)), guest)
+        return
+    for folder, name in (("EFI/systemd", "systemd-bootx64.efi"), *([("EFI/BOOT", "BOOTX64.EFI")] if guest.fallback else [])):
         (esp / folder).mkdir(parents=True)
         shutil.copyfile(_BOOT_PROGRAM, esp / folder / name)
     shutil.copytree(tree / "boot/loader", esp / "loader")
@@ -88,47 +135,31 @@ def _fill(tree: Path, esp: Path, spec: Spec) -> None:
         shutil.copyfile(path, esp / path.name)
 
 
-def _initramfs(cell: Drawn) -> Path:
+def _initramfs(guest: Guest) -> Path:
     """The initramfs that the guest's own tool makes with these settings; it holds every filesystem, and LVM, whatever the root is."""
-    spec, base = dataclasses.replace(cell.spec, fs="ext4", lvm=False), _base(cell.base)
-    name = "-".join((base.name, spec.modules, *spec.blacklist))
-    made = base.parent / f"{name}.initrd"
+    tree = bases.tree(guest.base)
+    asked: list[str] = [guest.modules, *guest.blacklist]
+    if BASES[guest.base].stacked:
+        asked += [guest.firmware, guest.fs, guest.stack, str(guest.conf_device)]
+    made = tree.with_name(f"{tree.name}-{'-'.join(asked)}.initrd")
     with locked(made):
         if not made.exists():
-            with overlay(base) as merged, tempfile.TemporaryDirectory() as work:
-                debian_config.settings(merged, spec, Path(work))
-                _quick(merged, spec)
-                debian_config.make_initramfs(merged, spec)
+            plain = dataclasses.replace(guest, resume=False, fstab_device=False)
+            with overlay(tree) as merged, tempfile.TemporaryDirectory() as work:
+                debian_config.settings(merged, plain, Path(work))
+                _stack(merged, plain)
+                _quick(merged, plain)
+                initrd = merged / f"boot/initrd.img-{debian_config.kernel_version(merged)}"
+                initrd.touch()
+                debian_config.make_initramfs(merged, plain)
                 partial = made.with_suffix(".partial")
-                shutil.copyfile(merged / f"boot/initrd.img-{debian_config.kernel_version(merged)}", partial)
+                shutil.copyfile(initrd, partial)
                 partial.rename(made)
     return made
 
 
-def _quick(tree: Path, spec: Spec) -> None:
-    if spec.initramfs == "dracut":
+def _quick(tree: Path, guest: Guest) -> None:
+    if guest.initramfs == "dracut":
         debian_config.write(tree, "etc/dracut.conf.d/quick.conf", 'compress="zstd -1"\nhostonly="no"\n')
     else:
         debian_config.write(tree, "etc/initramfs-tools/conf.d/quick", "COMPRESS=zstd\nCOMPRESSLEVEL=1\n")
-
-
-def _base(name: str) -> Path:
-    spec = BASES[name]
-    archive = debian.package_set(spec)
-    key = hashlib.sha256(repr((archive.name, _NO_MODULES, _NO_FILES, _UNITS)).encode()).hexdigest()[:12]
-    tree = debian.cache_dir() / "truth" / f"{name}-{key}"
-    with locked(tree):
-        if not tree.exists():
-            partial = tree.with_suffix(".partial")
-            shutil.rmtree(partial, ignore_errors=True)
-            partial.mkdir(parents=True)
-            excluded = [f"--exclude=./{path}" for path in _NO_FILES]
-            excluded += [f"--exclude=./usr/lib/modules/*/kernel/{path}" for path in _NO_MODULES]
-            excluded += [f"--exclude=./lib/modules/*/kernel/{path}" for path in _NO_MODULES]
-            run("tar", "--zstd", "-xf", archive, "-C", partial, "--numeric-owner", "--same-owner", "-p", "--wildcards", *excluded)
-            run("depmod", "-b", partial, debian_config.kernel_version(partial))
-            for unit in _UNITS:
-                (partial / "etc/systemd/system" / unit).unlink(missing_ok=True)
-                (partial / "etc/systemd/system" / unit).symlink_to("/dev/null")
-            partial.rename(tree)
-    return tree

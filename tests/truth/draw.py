@@ -4,24 +4,55 @@ from __future__ import annotations
 
 import dataclasses
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from guestbuild.debian import Spec
 from guestbuild.tools import stable_uuid
+from tests.truth.bases import BASES
 
-BASES: dict[str, Spec] = {
-    "bookworm": Spec(),
-    "bullseye": Spec(suite="bullseye"),
-    "trixie": Spec(suite="trixie"),
-    "bookworm-dracut": Spec(initramfs="dracut"),
-    "bookworm-sysv-cloud": Spec(init="sysv", kernel="cloud-amd64"),
-    "trixie-rt": Spec(suite="trixie", kernel="rt-amd64"),
-}
-TARGETS = ("ide", "sata", "virtio-blk", "virtio-scsi", "nvme", "vmware")
-_WEIGHTS = (2, 3, 4, 3, 1, 2)
+Stack = Literal["plain", "lvm", "thin", "md1", "luks1", "luks2", "luks2-lvm", "subvol"]
+Loader = Literal["grub", "systemd-boot", "extlinux"]
+Manager = Literal["networkd", "ifupdown", "pinned", "nm", "nm-pinned"]
+TARGETS = ("ide", "sata", "virtio-blk", "virtio-scsi", "nvme", "vmware", "virtualbox", "kvm-aarch64")
+_WEIGHTS = (2, 3, 4, 3, 1, 2, 1)
+_BASE_WEIGHTS = (8, 3, 5, 4, 8, 3, 2, 2, 2, 3, 1)
+_STACKED: tuple[Stack, ...] = ("thin", "md1", "luks1", "luks2", "luks2-lvm")
 _GONE = stable_uuid("a disk that is nowhere")
+
+
+@dataclass(frozen=True, slots=True)
+class Guest(Spec):
+    """A guest of the table. ``lvm`` means a /boot of its own, whatever the ``stack`` of the root is. ``conf_device`` makes mdadm.conf or
+    crypttab name disks as the machine of origin did."""
+
+    base: str = "bookworm"
+    stack: Stack = "plain"
+    loader: Loader = "grub"
+    manager: Manager = "networkd"
+    conf_device: bool = False
+
+    def uuid(self, part: str) -> str:
+        """The same for all guests of a base with the same filesystem: they share an image of it."""
+        return stable_uuid("truth", self.base, self.fs, part)
+
+    @property
+    def root_device(self) -> str:
+        """What ``root=`` and fstab name, where it is not the filesystem's UUID; see :class:`Spec`."""
+        if self.stack in ("lvm", "thin", "luks2-lvm"):
+            return "/dev/mapper/vg0-root"
+        if self.stack in ("luks1", "luks2"):
+            return "/dev/mapper/crypt-root"
+        if self.stack != "plain":
+            return f"UUID={self.uuid('root')}"
+        return "/dev/sda2" if self.firmware == "uefi" else "/dev/sda1"
+
+    @property
+    def arch_efi(self) -> str:
+        """GRUB's word for its machine."""
+        return {"bios": "i386-pc", "uefi": "arm64-efi" if self.arch == "arm64" else "x86_64-efi"}[self.firmware]
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,35 +60,45 @@ class Defect:
     """A thing that is wrong: another ``spec``, or an ``edit`` of the guest's tree (before its filesystems are made)."""
 
     name: str
-    spec: Callable[[Spec], Spec] | None = None
+    spec: Callable[[Guest], Guest] | None = None
     edit: Callable[[Path], None] | None = None
     firmware: str = ""
+    loaders: tuple[Loader, ...] = ("grub", "systemd-boot", "extlinux")
+    stacks: tuple[Stack, ...] = ()
     systemd: bool = False
     """Whether only systemd reads it."""
+
+    def fits(self, guest: Guest) -> bool:
+        """Whether it makes a difference to ``guest``."""
+        return (
+            self.firmware in ("", guest.firmware)
+            and guest.loader in self.loaders
+            and (not self.stacks or guest.stack in self.stacks)
+            and (not self.systemd or BASES[guest.base].init == "systemd")
+        )
 
 
 @dataclass(frozen=True, slots=True)
 class Drawn:
-    """One cell. ``loader`` is ``grub`` or ``systemd-boot``."""
+    """One cell."""
 
     seed: int
-    base: str
-    spec: Spec
-    loader: str
+    guest: Guest
     target: str
     defects: tuple[Defect, ...]
 
     @property
     def name(self) -> str:
         """``bookworm uefi xfs lvm systemd-boot networkd @virtio-blk: modules=list, no kernel``."""
-        words = [self.base, self.spec.firmware, self.spec.fs, *(["lvm"] if self.spec.lvm else []), self.loader, self.spec.network]
+        guest = self.guest
+        words = [guest.base, guest.firmware, guest.fs, guest.stack, guest.loader, guest.manager]
         wrong = ", ".join(one.name for one in self.defects) or "nothing wrong"
         return f"{' '.join(words)} @{self.target}: {wrong}"
 
 
 def _change(path: str, old: str, new: str) -> Callable[[Path], None]:
     def edit(tree: Path) -> None:
-        for place in [tree / "boot/grub/grub.cfg", *tree.glob("boot/loader/entries/*.conf")] if path == "entry" else [tree / path]:
+        for place in [tree / name for name in MENUS] if path == "entry" else [tree / path]:
             if place.exists():
                 place.write_text(place.read_text().replace(old, new))
 
@@ -103,18 +144,21 @@ def _link(path: str, goal: str) -> Callable[[Path], None]:
     return edit
 
 
+MENUS = ("boot/grub/grub.cfg", "boot/loader/entries/debian.conf", "boot/extlinux/extlinux.conf")
 _TIMEOUT = "x-systemd.device-timeout=5s"
 _FSTAB, _DEFAULT = "etc/fstab", "etc/systemd/system/default.target"
 DEFECTS: tuple[Defect, ...] = (
     Defect("modules=list", lambda spec: dataclasses.replace(spec, modules="list")),
     Defect("blacklist virtio_blk", lambda spec: dataclasses.replace(spec, blacklist=("virtio_blk",))),
     Defect("blacklist virtio_scsi", lambda spec: dataclasses.replace(spec, blacklist=("virtio_scsi",))),
-    Defect("root=/dev/sda", lambda spec: dataclasses.replace(spec, root="device")),
-    Defect("fstab names /dev/sda", lambda spec: dataclasses.replace(spec, fstab_device=True)),
+    Defect("root=/dev/sda", lambda spec: dataclasses.replace(spec, root="device"), stacks=("plain",)),
+    Defect("fstab names /dev/sda", lambda spec: dataclasses.replace(spec, fstab_device=True), stacks=("plain",)),
+    Defect("mdadm.conf or crypttab names /dev/sda", lambda spec: dataclasses.replace(spec, conf_device=True),
+        stacks=("md1", "luks1", "luks2", "luks2-lvm")),
     Defect("resume from nowhere", lambda spec: dataclasses.replace(spec, resume=True)),
     Defect("no fallback loader", lambda spec: dataclasses.replace(spec, fallback=False), firmware="uefi"),
     Defect("root= is nowhere", edit=_change("entry", "root=", "root=UUID=0dead000-0000-4000-8000-000000000000 xroot=")),
-    Defect("no initrd line", edit=_change("entry", "initrd", "#initrd")),
+    Defect("no initrd line", edit=_change("entry", "initrd", "#initrd"), loaders=("grub", "systemd-boot")),
     Defect("no kernel", edit=_remove("boot/vmlinuz-*")),
     Defect("no initramfs", edit=_remove("boot/initrd.img-*")),
     Defect("half an initramfs", edit=_cut("boot/initrd.img-*", 0.5)),
@@ -135,7 +179,8 @@ DEFECTS: tuple[Defect, ...] = (
     )[0], systemd=True),
     Defect("a default target that is not there", edit=_link(_DEFAULT, "/lib/systemd/system/odd.target"), systemd=True),
     Defect("the rescue target", edit=_link(_DEFAULT, "/lib/systemd/system/rescue.target"), systemd=True),
-    Defect("an entry that is not there is the default", edit=_change("boot/grub/grub.cfg", 'set default="0"', 'set default="7"')),
+    Defect("an entry that is not there is the default", edit=_change("boot/grub/grub.cfg", 'set default="0"', 'set default="7"'),
+        loaders=("grub",)),
     Defect("root twice in fstab", edit=_append(_FSTAB, "tmpfs / tmpfs defaults 0 0\n")),
     Defect("/usr from a lost disk", edit=_append(_FSTAB, f"UUID={_GONE} /usr ext4 defaults,{_TIMEOUT} 0 2\n")),
 )  # fmt: skip
@@ -144,20 +189,49 @@ DEFECTS: tuple[Defect, ...] = (
 def drawn(seed: int) -> Drawn:
     """The cell with this number."""
     rng = random.Random(seed)
-    base = rng.choices(tuple(BASES), (4, 2, 3, 3, 1, 1))[0]
-    spec = dataclasses.replace(
-        BASES[base],
-        firmware=rng.choice(("bios", "uefi")),
-        fs=rng.choices(("ext4", "xfs", "btrfs"), (3, 1, 1))[0],
-        lvm=rng.random() < 0.3,
-        network=rng.choices(("networkd", "ifupdown", "pinned"), (3, 2, 1))[0],
-    )
-    if spec.init != "systemd" and spec.network == "networkd":
-        spec = dataclasses.replace(spec, network="ifupdown")
-    loader = "systemd-boot" if spec.firmware == "uefi" and rng.random() < 0.35 else "grub"
-    target = rng.choices(TARGETS, _WEIGHTS)[0]
-    possible = [one for one in DEFECTS if one.firmware in ("", spec.firmware) and not (one.systemd and spec.init != "systemd")]
-    wrong = tuple(rng.sample(possible, rng.choices((0, 1, 2, 3), (4, 5, 3, 1))[0]))
+    base = rng.choices(tuple(BASES), _BASE_WEIGHTS)[0]
+    guest = _network(rng, _loader(rng, _stack(rng, _base(rng, base))))
+    target = "kvm-aarch64" if guest.arch == "arm64" else rng.choices(TARGETS[:-1], _WEIGHTS)[0]
+    wrong = tuple(_wrong(rng, guest, rng.choices((0, 1, 2, 3), (4, 6, 3, 1))[0]))
     for one in wrong:
-        spec = one.spec(spec) if one.spec else spec
-    return Drawn(seed, base, spec, loader, target, wrong)
+        guest = one.spec(guest) if one.spec else guest
+    return Drawn(seed, guest, target, wrong)
+
+
+def _base(rng: random.Random, name: str) -> Guest:
+    base = BASES[name]
+    firmware: Literal["bios", "uefi"] = "bios" if base.kernel or rng.random() < 0.6 else "uefi"
+    spec = base.spec if base.spec.firmware == "uefi" else dataclasses.replace(base.spec, firmware=firmware)
+    return Guest(**{field.name: getattr(spec, field.name) for field in dataclasses.fields(Spec)}, base=name)
+
+
+def _stack(rng: random.Random, guest: Guest) -> Guest:
+    fs: Literal["ext4", "xfs", "btrfs"] = rng.choices(("ext4", "xfs", "btrfs"), (4, 1, 1))[0]
+    stack: Stack = "plain" if rng.random() < 0.6 else "lvm"
+    if BASES[guest.base].stacked:
+        stack = rng.choice(_STACKED)
+    elif fs == "btrfs" and rng.random() < 0.6:
+        stack = "subvol"
+    return dataclasses.replace(guest, fs=fs, stack=stack, lvm=stack != "plain")
+
+
+def _loader(rng: random.Random, guest: Guest) -> Guest:
+    loader: Loader = "grub"
+    if guest.firmware == "uefi" and guest.arch != "arm64" and rng.random() < 0.35:
+        loader = "systemd-boot"
+    elif guest.firmware == "bios" and (guest.lvm or guest.fs == "ext4") and rng.random() < 0.2:
+        loader = "extlinux"
+    return dataclasses.replace(guest, loader=loader)
+
+
+def _network(rng: random.Random, guest: Guest) -> Guest:
+    base = BASES[guest.base]
+    words: list[Manager] = ["ifupdown", "ifupdown", "pinned"]
+    words += ["networkd"] * 4 if base.init == "systemd" else []
+    words += ["nm", "nm", "nm", "nm-pinned"] if base.stacked else []
+    manager = rng.choice(words)
+    return dataclasses.replace(guest, manager=manager, network=manager if manager in ("networkd", "ifupdown") else "pinned")
+
+
+def _wrong(rng: random.Random, guest: Guest, count: int) -> Iterable[Defect]:
+    return rng.sample([one for one in DEFECTS if one.fits(guest)], count)

@@ -6,44 +6,76 @@ A number makes the same guest again; ``--show`` says which, and boots nothing. N
 from __future__ import annotations
 
 import argparse
+import re
+import subprocess
 import sys
 import tempfile
 import time
 from pathlib import Path
 
+from guestbuild.tools import BuildError
 from tests.proving.truth import TARGETS
-from tests.truth import record
+from tests.truth import images, record
 from tests.truth.build import build
 from tests.truth.draw import Drawn, drawn
 from v2vlint import target
-from v2vlint.model.finding import Stage
+from v2vlint.facts.network.landing import NetworkLanding
+from v2vlint.facts.registry import FactStore
+from v2vlint.guest.open import open_guest
+from v2vlint.model.definition import Definition
+from v2vlint.model.errors import FactUnavailable, V2vlintError
+from v2vlint.model.finding import Mover, Stage
 from v2vlint.model.proof import Proof
 from v2vlint.model.report import Fate, Forecast
-from v2vlint.model.source import GuestRef
+from v2vlint.model.source import GuestRef, Key, Keys
+from v2vlint.model.target import Target
 from v2vlint.proving import Wish, forecast, prove
+from v2vlint.source.locate import locate
 
 TIMEOUT = 900.0
+MEMORY = 768
 # A kernel whose timer did not tick while the host had other work.
 _STARVED = "IO-APIC + timer doesn't work"
-_SAME_PLACE = ({Stage.LOADER, Stage.ENTRY, Stage.KERNEL}, {Stage.INITRAMFS, Stage.ROOT, Stage.UNLOCK})
+_KEYS = Keys((Key(images.KEY),))
+_RENAMED = re.compile(r"(\w+): renamed from (\w+)")
+_COUNTED = re.compile(r"\beth\d\b")
 
 
 def run(cell: Drawn, keep: Path | None = None) -> record.Row:
     """Build, forecast and boot one cell."""
-    with tempfile.TemporaryDirectory(prefix="v2vlint-random-") as name:
+    with tempfile.TemporaryDirectory(prefix="v2vlint-random-", dir="/dev/shm") as name:
         image = build(cell, Path(name))
         guest = GuestRef("guest", "disks", (str(image),))
         own = TARGETS / f"{cell.target}.toml"
         there = target.load(str(own) if own.exists() else cell.target)
-        said = forecast(guest, there)
+        said = forecast(guest, there, _KEYS)
         assert said, f"{cell.seed}: no Linux root found"
-        proof = prove(guest, there, Wish(timeout=TIMEOUT, artifacts=keep / str(cell.seed) if keep else None))
-    return _row(cell, said, proof)
+        logs = keep / str(cell.seed) if keep else Path(name) / "logs"
+        proof = prove(guest, there, Wish(timeout=TIMEOUT, memory=MEMORY, artifacts=logs, keys=_KEYS))
+        names = _names_seen((logs / "serial.log").read_text("utf-8", "replace")) if proof.came_up else ""
+        return _row(cell, said, proof, _names_said(guest, there) if proof.came_up else "", names)
 
 
-def _row(cell: Drawn, said: Forecast, proof: Proof) -> record.Row:
+def _names_said(guest: GuestRef, there: Target) -> str:
+    """What we say that the card is called."""
+    found = open_guest(locate(guest), _KEYS)
+    root = found.roots[0]
+    try:
+        names = FactStore((root.fs, found.blocks, root.os, Definition("", ""), there, Mover.RAW)).get(NetworkLanding).usual_names
+    except FactUnavailable as error:
+        return error.reason
+    return " or ".join(names)
+
+
+def _names_seen(log: str) -> str:
+    """What the kernel says that the card is called."""
+    names = dict(_RENAMED.findall(log))
+    last = [new for new in names if new not in names.values()]
+    return ", ".join(last) or next(iter(_COUNTED.findall(log)), "")
+
+
+def _row(cell: Drawn, said: Forecast, proof: Proof, names_said: str, names_seen: str) -> record.Row:
     network = next((one.fate for one in said.stages if one.stage is Stage.NETWORK), Fate.UNKNOWN)
-    has_network = proof.milestones[-1].seconds is not None
     return record.Row(
         seed=str(cell.seed),
         commit=record.commit(),
@@ -53,8 +85,10 @@ def _row(cell: Drawn, said: Forecast, proof: Proof) -> record.Row:
         network_forecast=str(network) if said.will_boot else "",
         network_seen=proof.milestones[-1].evidence if proof.came_up else "",
         seconds=f"{proof.seconds:.0f}",
-        verdict=verdict(said, proof, has_network, network),
+        verdict=verdict(said, proof),
         reason=proof.reason,
+        names_forecast=names_said,
+        names_seen=names_seen,
     )
 
 
@@ -70,18 +104,15 @@ def _stop(said: Forecast) -> Stage | None:
     return next((one.stage for one in said.stages if one.fate is Fate.FAIL), None)
 
 
-def verdict(said: Forecast, proof: Proof, has_network: bool, network: Fate) -> str:
+def verdict(said: Forecast, proof: Proof) -> str:
     """``agree``, ``differ``, ``elsewhere`` (both stop, at different places), ``network`` (what the card does differs) or ``open``."""
     if proof.came_up is None or said.will_boot is None or _STARVED in proof.reason:
         return "open"
+    if not proof.differences(said):
+        return "agree"
     if proof.came_up is not said.will_boot:
         return "differ"
-    if not proof.came_up:
-        stages = {proof.stage, _stop(said)}
-        same = len(stages) == 1 or None in stages or any(stages <= places for places in _SAME_PLACE)
-        return "agree" if same else "elsewhere"
-    known = network in (Fate.PASS, Fate.FAIL)
-    return "network" if known and (network is Fate.PASS) is not has_network else "agree"
+    return "network" if proof.came_up else "elsewhere"
 
 
 def main() -> int:
@@ -104,7 +135,11 @@ def main() -> int:
             continue
         if options.until and time.strftime("%H:%M") >= options.until:
             break
-        row = run(cell, options.keep)
+        try:
+            row = run(cell, options.keep)
+        except (AssertionError, BuildError, V2vlintError, subprocess.CalledProcessError) as error:
+            print(f"! not run  {seed}: {cell.name}: {error}", flush=True)
+            continue
         record.add(options.table, row)
         wrong += row.verdict != "agree"
         print(f"{row.verdict:9} {seed}: {cell.name}: forecast {row.forecast}, boot {row.seen} ({row.reason}) {row.seconds} s", flush=True)

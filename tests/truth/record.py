@@ -26,6 +26,8 @@ class Row:
     seconds: str
     verdict: str
     reason: str = ""
+    names_forecast: str = ""
+    names_seen: str = ""
 
 
 def rows(path: Path) -> list[Row]:

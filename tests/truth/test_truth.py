@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import dataclasses
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
 from tests.truth import page, random, record
-from tests.truth.draw import BASES, DEFECTS, TARGETS, drawn
+from tests.truth.bases import BASES
+from tests.truth.draw import DEFECTS, TARGETS, Manager, Stack, drawn
 from tests.truth.record import Row
 from v2vlint.model.finding import Stage
-from v2vlint.model.proof import Proof
+from v2vlint.model.proof import Milestone, Proof, Reached
 from v2vlint.model.report import Fate, Forecast, StageForecast
 
 ROW = Row("7", "abc1234", "a guest @ide: nothing wrong", "comes up", "comes up", "pass", "DHCP lease 10.0.2.15", "61", "agree", "x")
@@ -20,15 +22,18 @@ ROW = Row("7", "abc1234", "a guest @ide: nothing wrong", "comes up", "comes up",
 def test_a_number_makes_the_same_guest_again() -> None:
     for seed in range(200):
         one, again = drawn(seed), drawn(seed)
-        assert (one.name, one.spec, one.target) == (again.name, again.spec, again.target)
+        assert (one.name, one.guest, one.target) == (again.name, again.guest, again.target)
 
 
 def test_everything_is_drawn_some_time() -> None:
-    many = [drawn(seed) for seed in range(600)]
-    assert {one.base for one in many} == set(BASES)
+    many = [drawn(seed) for seed in range(900)]
+    assert {one.guest.base for one in many} == set(BASES)
     assert {one.target for one in many} == set(TARGETS)
     assert {defect.name for one in many for defect in one.defects} == {defect.name for defect in DEFECTS}
-    assert {(one.spec.firmware, one.loader) for one in many} == {("bios", "grub"), ("uefi", "grub"), ("uefi", "systemd-boot")}
+    loaders = {("bios", "grub"), ("bios", "extlinux"), ("uefi", "grub"), ("uefi", "systemd-boot")}
+    assert {(one.guest.firmware, one.guest.loader) for one in many} == loaders
+    assert {one.guest.stack for one in many} == set(get_args(Stack))
+    assert {one.guest.manager for one in many} == set(get_args(Manager))
     assert {len(one.defects) for one in many} == {0, 1, 2, 3}
 
 
@@ -47,29 +52,29 @@ def said(*fates: tuple[Stage, Fate]) -> Forecast:
     return Forecast(next((fate for fate in (Fate.FAIL, Fate.UNKNOWN) if fate in boots), Fate.PASS), stages)
 
 
-def booted(came_up: bool | None, stage: Stage | None = None) -> Proof:
-    return Proof("t", "firmware", "bios", "", "", came_up, "", stage, ())
+def booted(came_up: bool | None, stage: Stage | None = None, network: bool = False) -> Proof:
+    milestones = (Milestone("network", Stage.NETWORK, Reached.SEEN if network else Reached.NOT_SEEN),)
+    return Proof("t", "firmware", "bios", "", "", came_up, "", stage, milestones)
 
 
 UP = said((Stage.ROOT, Fate.PASS), (Stage.NETWORK, Fate.PASS))
 
 
 @pytest.mark.parametrize(
-    ("forecast", "proof", "network", "found"),
+    ("forecast", "proof", "found"),
     [
-        (UP, booted(True), True, "agree"),
-        (UP, booted(True), False, "network"),
-        (UP, booted(False, Stage.ROOT), False, "differ"),
-        (said((Stage.ROOT, Fate.FAIL)), booted(True), True, "differ"),
-        (said((Stage.ROOT, Fate.FAIL)), booted(False, Stage.INITRAMFS), False, "agree"),
-        (said((Stage.ROOT, Fate.FAIL)), booted(False, Stage.MOUNTS), False, "elsewhere"),
-        (UP, booted(None), False, "open"),
-        (said((Stage.ROOT, Fate.UNKNOWN)), booted(True), True, "open"),
+        (UP, booted(True, network=True), "agree"),
+        (UP, booted(True), "network"),
+        (UP, booted(False, Stage.ROOT), "differ"),
+        (said((Stage.ROOT, Fate.FAIL)), booted(True), "differ"),
+        (said((Stage.ROOT, Fate.FAIL)), booted(False, Stage.INITRAMFS), "agree"),
+        (said((Stage.ROOT, Fate.FAIL)), booted(False, Stage.MOUNTS), "elsewhere"),
+        (UP, booted(None), "open"),
+        (said((Stage.ROOT, Fate.UNKNOWN)), booted(True, network=True), "open"),
     ],
 )
-def test_verdicts(forecast: Forecast, proof: Proof, network: bool, found: str) -> None:
-    fate = next((one.fate for one in forecast.stages if one.stage is Stage.NETWORK), Fate.UNKNOWN)
-    assert random.verdict(forecast, proof, network, fate) == found
+def test_verdicts(forecast: Forecast, proof: Proof, found: str) -> None:
+    assert random.verdict(forecast, proof) == found
 
 
 def test_the_page_has_what_the_tables_have() -> None:

@@ -6,6 +6,7 @@ import graphlib
 import random
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 from tests.facts.guests import fact
 from tests.facts.systemd.nspawn import MASKED, Cell
@@ -17,41 +18,78 @@ from v2vlint.facts.systemd.unit_files import unit_name
 from v2vlint.model.rule import Link
 
 GONE = "UUID=0dead000-0000-4000-8000-000000000000"
-_POINTS = ("/data", "/data/in", "/data/in/deep", "/srv", "/srv/a-b", "/opt/x")
-_OPTIONS = (
-    "nofail", "noauto", "auto", "_netdev", "x-systemd.wanted-by=multi-user.target", "x-systemd.required-by=local-fs.target",
-    "x-systemd.required-by=multi-user.target", "x-systemd.requires=/srv", "x-systemd.requires-mounts-for=/data/in/deep",
-    "x-systemd.requires=dev-gone.device", "x-systemd.wanted-by=local-fs.target", "ro",
-)  # fmt: skip
+MAPPED, LABEL = "/dev/mapper/c1", "LABEL=gone"
+_LOST = (GONE, MAPPED, LABEL, "/dev/gone")
+WIDE = 2000
 _MOUNT = re.compile(r"[\w.\\-]+\.mount")
 _ETC = "/etc/systemd/system"
 _MORE = ("Requires=srv.mount\nAfter=srv.mount", "RequiresMountsFor=/opt/x", "Requires=dev-gone.device\nAfter=dev-gone.device")
-_WORDS = ("", "", "", "", "fstab=no", "fstab=0", "rd.fstab=no", "systemd.mask=data.mount", "systemd.unit=rescue.target", "3", "single")
+
+
+@dataclass(frozen=True, slots=True)
+class Stock:
+    """What is drawn from."""
+
+    points: tuple[str, ...]
+    options: tuple[str, ...]
+    words: tuple[str, ...]
+    kinds: tuple[str, ...]
+
+
+_FIRST = Stock(
+    ("/data", "/data/in", "/data/in/deep", "/srv", "/srv/a-b", "/opt/x"),
+    (
+        "nofail", "noauto", "auto", "_netdev", "x-systemd.wanted-by=multi-user.target", "x-systemd.required-by=local-fs.target",
+        "x-systemd.required-by=multi-user.target", "x-systemd.requires=/srv", "x-systemd.requires-mounts-for=/data/in/deep",
+        "x-systemd.requires=dev-gone.device", "x-systemd.wanted-by=local-fs.target", "ro",
+    ),
+    ("", "", "", "", "fstab=no", "fstab=0", "rd.fstab=no", "systemd.mask=data.mount", "systemd.unit=rescue.target", "3", "single"),
+    ("gone", "gone", "tmpfs", "tmpfs", "bind", "device"),
+)  # fmt: skip
+_WIDE = Stock(
+    (*_FIRST.points, "/data", "/var", "/var/log", "/home", "/tmp"),
+    (
+        *_FIRST.options, "nofail", "x-initrd.mount", "x-mount.mkdir", "user,noexec", "x-systemd.after=/srv", "x-systemd.before=/opt/x",
+        "x-systemd.device-timeout=1s", "x-systemd.mount-timeout=1s", "x-systemd.requires=opt-x.mount", "nofail,noauto", "noauto,nofail",
+        "x-systemd.requires-mounts-for=/opt/x", "x-systemd.wanted-by=basic.target",
+    ),
+    (
+        *_FIRST.words, "", "", "emergency", "rescue", "S", "5", "systemd.unit=multi-user.target", "systemd.unit=emergency.target",
+        "systemd.wants=srv.mount", "rd.systemd.unit=rescue.target", "systemd.mask=local-fs.target", "systemd.mask=srv.mount",
+        "luks=no", "systemd.mask=data", "fstab=off",
+    ),
+    (*_FIRST.kinds, "swap", "mapper", "mapper", "label"),
+)  # fmt: skip
 
 
 def drawn(number: int) -> Cell:
-    """The combination with this number."""
-    rng = random.Random(number)
-    lines = [_line(rng) for _ in range(rng.randint(1, 4))]
+    """The combination with this number; from 2000 on there is more to draw from."""
+    rng, stock = random.Random(number), _FIRST if number < WIDE else _WIDE
+    lines = [_line(rng, stock) for _ in range(rng.randint(1, 4))]
     files: dict[str, str | Link] = {}
     for _ in range(rng.choice((0, 0, 1, 1, 2, 3))):
-        files |= _unit(rng)
-    return Cell("".join(lines), files, rng.choice(_WORDS))
+        files |= _unit(rng, stock)
+    if any("/dev/mapper/" in line for line in lines):
+        files["/etc/crypttab"] = f"c1 {GONE} none {rng.choice(('luks', 'luks,nofail', 'luks,noauto', 'plain,_netdev'))}\n"
+    return Cell("".join(lines), files, rng.choice(stock.words))
 
 
-def _line(rng: random.Random) -> str:
-    point = rng.choice(_POINTS)
-    options = ",".join(rng.sample(_OPTIONS, rng.choice((0, 0, 1, 1, 2)))) or "defaults"
-    kind = rng.choice(("gone", "gone", "tmpfs", "tmpfs", "bind", "device"))
+def _line(rng: random.Random, stock: Stock) -> str:
+    point = rng.choice(stock.points)
+    options = ",".join(rng.sample(stock.options, rng.choice((0, 0, 1, 1, 2)))) or "defaults"
+    kind = rng.choice(stock.kinds)
     if kind == "bind":
-        source = rng.choice([other for other in _POINTS if not other.startswith(point)])  # a mount of what is below itself is a cycle
+        source = rng.choice([other for other in stock.points if not other.startswith(point)])  # a mount of what is below itself is a cycle
         return f"{source}/sub {point} none bind,{options} 0 0\n"
-    what = {"gone": f"{GONE} {point} ext4", "device": f"/dev/gone {point} ext4", "tmpfs": f"tmpfs {point} tmpfs"}[kind]
+    if kind == "swap":
+        return f"{GONE} none swap {options} 0 0\n"
+    sources = {"gone": f"{GONE} {point} ext4", "device": f"/dev/gone {point} ext4", "tmpfs": f"tmpfs {point} tmpfs"}
+    what = {**sources, "mapper": f"{MAPPED} {point} ext4", "label": f"{LABEL} {point} ext4"}[kind]
     return f"{what} {options} 0 {0 if kind == 'tmpfs' else rng.choice((0, 2))}\n"
 
 
-def _unit(rng: random.Random) -> dict[str, str | Link]:
-    point = rng.choice(_POINTS)
+def _unit(rng: random.Random, stock: Stock) -> dict[str, str | Link]:
+    point = rng.choice(stock.points)
     name = unit_name(point, ".mount")
     what = rng.choice(("What=/dev/gone\nType=ext4", "What=tmpfs\nType=tmpfs"))
     body = f"[Mount]\n{what}\nWhere={point}\n"
@@ -104,7 +142,7 @@ def forecast(cell: Cell) -> str:
         "/boot/grub/grub.cfg": f"menuentry a {{\n linux /vmlinuz root=/dev/sda1 {cell.cmdline}\n}}\n",
     }
     policy, graph = fact(MountPolicy, files), fact(MountGraph, files)
-    gone = [entry for entry in policy.entries if entry.device in (GONE, "/dev/gone")]
+    gone = [entry for entry in policy.entries if entry.device in _LOST]
     lost = [entry for entry in (*gone, *(entry for entry, device in policy.devices if device == "/dev/gone")) if policy.stops(entry)]
     if not lost:
         return "up" if fact(BootGoal, files).target != "emergency.target" else "emergency"
