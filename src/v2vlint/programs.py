@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import functools
 import os
-import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -25,6 +24,8 @@ _FOLDERS = frozenset({
 
 def find(name: str) -> str | None:
     """The absolute path of a program; None when it is not installed."""
+    import shutil
+
     return shutil.which(name, path=_absolute(os.environ.get("PATH", os.defpath)))
 
 

@@ -139,9 +139,9 @@ def test_a_folder_of_nothing_says_so(tmp_path: Path) -> None:
 
 def test_a_child_that_dies_costs_nobody_a_guest(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """What could not be looked at is judged by itself."""
-    from v2vlint.run import discovery
+    from v2vlint.engine import survey
 
     image(tmp_path / "base.qcow2")
     image(tmp_path / "now.qcow2", backing="base.qcow2")
-    monkeypatch.setattr(discovery, "SURVEY", "os:abort")
+    monkeypatch.setattr(survey, "SURVEY", "os:abort")
     assert told(find(tmp_path), tmp_path)[0] == {"base.qcow2", "now.qcow2"}

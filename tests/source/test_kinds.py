@@ -17,7 +17,7 @@ from v2vlint.disk.containers.formats import open_image
 from v2vlint.model.definition import Feature, Medium, NicDevice, Topology
 from v2vlint.model.errors import ImageError, Unsupported
 from v2vlint.source.expand import expand
-from v2vlint.source.kind import kinds
+from v2vlint.source.kind import IMAGES, kinds
 from v2vlint.source.kinds.proxmox import proxmox
 from v2vlint.source.locate import locate
 
@@ -303,3 +303,8 @@ def test_kinds_are_found_not_listed() -> None:
 def test_a_base64_uuid() -> None:
     text = base64.b64encode(UUID.encode()).decode()
     assert proxmox("a.conf", f"smbios1: base64=1,uuid={text}\n".encode()).uuid == UUID
+
+
+def test_no_kind_claims_an_image() -> None:
+    """Images are told by their suffix alone, so that a check of one imports no kind."""
+    assert [kind.name for kind in kinds() for suffix in kind.suffixes if suffix.endswith(IMAGES)] == []

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -48,6 +47,8 @@ def colours(choice: str) -> bool:
 
 def look() -> Look:
     """How to draw on this stdout: its width (80 in a pipe), and ASCII if its encoding lacks other characters."""
+    import shutil
+
     width = shutil.get_terminal_size((WIDTH, 24)).columns if sys.stdout.isatty() or "COLUMNS" in os.environ else WIDTH
     width = min(max(width, 40), 120)
     try:

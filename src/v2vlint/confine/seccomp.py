@@ -9,7 +9,7 @@ from __future__ import annotations
 import ctypes
 import errno
 import functools
-import platform
+import os
 import struct
 import sys
 from collections.abc import Iterable, Sequence
@@ -41,7 +41,7 @@ Instruction = tuple[int, int, int, int]
 
 def table() -> str:
     """The kind of table of this process's system calls: ``x86_64``, ``generic``, or empty for one that is not known here."""
-    machine = platform.machine()
+    machine = os.uname().machine
     if machine not in _AUDIT or sys.maxsize < 1 << 32 or sys.byteorder != "little":
         return ""
     return "x86_64" if machine == "x86_64" else "generic"
@@ -135,7 +135,7 @@ def _numbers(*lists: str) -> list[int]:
 def _start() -> list[Instruction]:
     """Check that the architecture is this one; x32 calls and unknown calls do not exist."""
     return [
-        _load(_ARCHITECTURE), (_EQUAL, 1, 0, _AUDIT[platform.machine()]), _ret(KILL),
+        _load(_ARCHITECTURE), (_EQUAL, 1, 0, _AUDIT[os.uname().machine]), _ret(KILL),
         _load(_NUMBER), (_ABOVE, 0, 1, calls.NEWEST), _ret(ABSENT),
     ]  # fmt: skip
 

@@ -9,15 +9,14 @@ import importlib.util
 import inspect
 import pkgutil
 import sys
-import traceback
 from collections.abc import Iterable, Iterator
-from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from types import ModuleType
 
 from v2vlint.facts.registry import needs, rests_only_on
 from v2vlint.model.dataclass import dataclass
 from v2vlint.model.definition import Definition
+from v2vlint.model.entries import Entry, entries
 from v2vlint.model.errors import PackError
 from v2vlint.model.finding import Mover
 from v2vlint.model.rule import Rule, RuleInfo
@@ -82,7 +81,7 @@ def load_all(folders: Iterable[str] = ()) -> tuple[LoadedRule, ...]:
 @functools.cache
 def _installed(_path: tuple[str, ...]) -> tuple[tuple[LoadedRule, ...], ...]:
     """The rules of every pack on the path, which is searched once."""
-    packs = sorted(entry_points(group=GROUP), key=lambda entry: (entry.name, entry.value))
+    packs = sorted(entries(GROUP), key=lambda entry: (entry.name, entry.value))
     return tuple(tuple(_load(pack)) for pack in packs)
 
 
@@ -128,6 +127,8 @@ def _line(error: Exception, path: Path) -> str:
     """``:LINE`` for the last line of the file itself in the error's traceback."""
     if isinstance(error, SyntaxError) and error.lineno:
         return f":{error.lineno}"
+    import traceback
+
     lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if Path(frame.filename).resolve() == path.resolve()]
     return f":{lines[-1]}" if lines else ""
 
@@ -139,7 +140,7 @@ def _rules(module: ModuleType) -> Iterator[type[Rule]]:
             yield kind
 
 
-def _load(entry: EntryPoint) -> Iterator[LoadedRule]:
+def _load(entry: Entry) -> Iterator[LoadedRule]:
     try:
         package = importlib.import_module(entry.module)
         modules = [package, *_submodules(package)]

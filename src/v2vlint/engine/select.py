@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import fnmatch
 from collections.abc import Iterable
 
@@ -61,6 +60,8 @@ def matches(rule: LoadedRule | RuleInfo, pattern: str) -> bool:
 
 def unknown_rule(name: str, rules: Iterable[LoadedRule], *, groups: bool = False) -> UsageError:
     """The error for a name that is not a rule's (or, with ``groups``, a group's)."""
+    import difflib
+
     rules = tuple(rules)
     names = sorted({rule.id for rule in rules} | ({rule.group for rule in rules} if groups else set()))
     near = difflib.get_close_matches(name, names, 3, 0.5)

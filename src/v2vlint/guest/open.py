@@ -7,13 +7,11 @@ from dataclasses import field, replace
 
 from v2vlint.disk.containers.formats import Image, open_image
 from v2vlint.disk.containers.inuse import user_of
-from v2vlint.disk.containers.layer import disks_in
 from v2vlint.disk.filesystems.node import FileSystem
 from v2vlint.disk.stream import Fingerprint, HostFile
 from v2vlint.disk.volumes.stack import Stack
 from v2vlint.guest.boot_chains import with_chains
 from v2vlint.guest.roots import Root, find_roots
-from v2vlint.guest.trees import DEVICE, open_tree, root_of
 from v2vlint.model.blocks import BlockDevice, BlockTable
 from v2vlint.model.dataclass import dataclass
 from v2vlint.model.definition import Definition
@@ -98,6 +96,8 @@ def _in_use(files: Iterable[tuple[HostFile, Fingerprint]]) -> Iterator[Problem]:
 
 def _root_in(tree: RootTree, problems: list[Problem], name: str) -> Iterator[Root]:
     """The root that the machine has mounted, if its disks do not show one: encrypted, or on a volume that is not understood."""
+    from v2vlint.guest.trees import open_tree, root_of
+
     try:
         yield root_of(open_tree(tree)[0])
     except ImageError as error:
@@ -106,6 +106,8 @@ def _root_in(tree: RootTree, problems: list[Problem], name: str) -> Iterator[Roo
 
 def _packed_disks(tree: RootTree) -> tuple[DiskFile, ...]:
     """The disks that a container image contains instead of a tree; a layer that cannot be read is reported with the tree."""
+    from v2vlint.disk.containers.layer import disks_in
+
     try:
         return tuple(disks_in(tree.archives)) if tree.layers else ()
     except ImageError:
@@ -114,6 +116,8 @@ def _packed_disks(tree: RootTree) -> tuple[DiskFile, ...]:
 
 def _in_tree(source: GuestSource, tree: RootTree) -> GuestContents:
     """The guest for a root filesystem alone: nothing is known about its disks."""
+    from v2vlint.guest.trees import DEVICE, open_tree, root_of
+
     nothing = BlockTable(complete=False)
     problems = tuple(Problem(source.name, remark) for remark in source.remarks)
     try:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import enum
-import hashlib
 
 from v2vlint.model.dataclass import dataclass
 from v2vlint.model.place import Span
@@ -48,6 +47,8 @@ class WriteData:
     @property
     def digest(self) -> str:
         """SHA-256 of the new content, in hexadecimal."""
+        import hashlib
+
         return hashlib.sha256(self.data).hexdigest()
 
 

@@ -5,17 +5,19 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from v2vlint import isolate
-from v2vlint.engine.survey import SURVEY, Survey, SurveyAsk, Surveyed
 from v2vlint.files import Desk
 from v2vlint.isolate import DEFAULT_LIMITS, Answer, Call, Limits, Outcome
 from v2vlint.model.codec import decode, encode
 from v2vlint.model.dataclass import dataclass
 from v2vlint.model.source import GuestRef, NotJudged
 
+if TYPE_CHECKING:
+    from v2vlint.engine.survey import Surveyed
+
 BATCH = 100
-_NOBODY = Surveyed(False, False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +42,8 @@ def _surveyed(refs: Sequence[GuestRef], limits: Limits, jobs: int) -> dict[int, 
     candidates = [at for at, ref in enumerate(refs) if ref.folder and not ref.problem]
     folders = dict.fromkeys(refs[at].folder for at in candidates)
     batches = [part for folder in folders for part in _batches([at for at in candidates if refs[at].folder == folder])]
+    if not batches:
+        return {}
     found = dict(_asked(refs, batches, limits, jobs))
     alone = [[at] for batch in batches if len(batch) > 1 for at in batch if at not in found]
     return found | dict(_asked(refs, alone, limits, jobs))
@@ -52,6 +56,8 @@ def _batches(positions: list[int]) -> Iterator[list[int]]:
 
 def _asked(refs: Sequence[GuestRef], batches: list[list[int]], limits: Limits, jobs: int) -> Iterator[tuple[int, Surveyed]]:
     """The answers of one child per batch. If a child dies, each candidate of its batch gets a child of its own."""
+    from v2vlint.engine.survey import SURVEY, SurveyAsk
+
     asks = [SurveyAsk(tuple(refs[at] for at in batch)) for batch in batches]
     desks = [Desk(replace(refs[batch[0]], paths=(), named=())) for batch in batches]
     calls = (Call(SURVEY, encode(ask), desk=desk) for ask, desk in zip(asks, desks, strict=True))
@@ -61,6 +67,8 @@ def _asked(refs: Sequence[GuestRef], batches: list[list[int]], limits: Limits, j
 
 def _answer(outcome: Outcome, count: int, desk: Desk) -> tuple[Surveyed, ...]:
     """A child's answer, reduced to the files that it was given."""
+    from v2vlint.engine.survey import Survey
+
     if not isinstance(outcome, Answer):
         return ()
     try:

@@ -10,7 +10,6 @@ import os
 import stat
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
-from importlib.metadata import entry_points
 from importlib.util import find_spec
 
 from v2vlint.engine.packs import GROUP
@@ -19,6 +18,7 @@ from v2vlint.files.policy import Queries
 from v2vlint.files.urls import is_url
 from v2vlint.model.codec import encode
 from v2vlint.model.dataclass import dataclass
+from v2vlint.model.entries import entries
 from v2vlint.model.errors import ImageError
 from v2vlint.model.report import ImageReport
 from v2vlint.model.source import GuestRef, Keys
@@ -149,7 +149,7 @@ def rules_version(folders: tuple[str, ...], *, times: bool = True) -> str:
 
     Without ``times``, the same code has the same digest on every machine, wherever it is installed.
     """
-    packages = {"v2vlint", *(entry.module.partition(".")[0] for entry in entry_points(group=GROUP))}
+    packages = {"v2vlint", *(entry.module.partition(".")[0] for entry in entries(GROUP))}
     places = [place for name in sorted(packages) if (spec := find_spec(name)) for place in spec.submodule_search_locations or ()]
     found = [
         (path if times else os.path.relpath(path, place), seen.st_size, *((seen.st_mtime_ns,) if times else ()))

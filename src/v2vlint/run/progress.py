@@ -5,7 +5,6 @@ isatty(3) decides whether it is a terminal.
 
 from __future__ import annotations
 
-import shutil
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -75,6 +74,8 @@ class ProgressLine:
         return f" · {rate} · about {rest} left"
 
     def _write(self, text: str) -> None:
+        import shutil
+
         width = shutil.get_terminal_size().columns - 1
         sys.stderr.write(f"\r\x1b[K{text[:width]}")
         sys.stderr.flush()

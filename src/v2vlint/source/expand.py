@@ -12,10 +12,10 @@ from v2vlint.model.dataclass import dataclass
 from v2vlint.model.errors import NothingFound, UsageError
 from v2vlint.model.source import GuestRef, NotJudged
 from v2vlint.source.door import door_of
-from v2vlint.source.kind import kind_name, kinds
+from v2vlint.source.kind import IMAGES, kind_name, kinds
 from v2vlint.source.lists import listed
 from v2vlint.source.paths import problem_of
-from v2vlint.source.tree import EVERYTHING, IMAGES, Search, walk
+from v2vlint.source.tree import EVERYTHING, Search, walk
 
 MAX_GUESTS = 50_000
 

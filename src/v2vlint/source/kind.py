@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 DEFINITION = "definition"
 """The kind of a reference whose file several kinds may be: its content decides, in the child."""
 MAX_HEAD = 64 << 10
+IMAGES = (".qcow2", ".qcow", ".img", ".raw", ".vmdk", ".vhd", ".vhdx", ".vdi", ".avhd", ".avhdx")
+"""Suffixes of images, which no kind claims: no kind need be imported for them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +54,8 @@ def kinds() -> tuple[DefinitionKind, ...]:
 def claiming(name: str) -> tuple[DefinitionKind, ...]:
     """The kinds that a file called ``name`` may be: those with the longest matching suffix."""
     lowered = name.lower()
+    if lowered.endswith(IMAGES):
+        return ()
     found = [(max(map(len, fitting)), kind) for kind in kinds() if (fitting := [one for one in kind.suffixes if lowered.endswith(one)])]
     longest = max((length for length, _kind in found), default=0)
     return tuple(kind for length, kind in found if length == longest)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import tarfile
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
@@ -80,6 +79,8 @@ def _with_problems(source: GuestSource, problems: Iterator[Feature]) -> GuestSou
 
 def members_of(path: str, files: FileOpener) -> tuple[DiskFile, ...]:
     """The regular files of a tar archive as slices of it, read in place."""
+    import tarfile
+
     try:
         with files.open(path).stream() as stream, tarfile.open(fileobj=stream, mode="r:") as archive:
             found: list[DiskFile] = []

@@ -14,9 +14,8 @@ from dataclasses import field, replace
 
 from v2vlint.model.dataclass import dataclass
 from v2vlint.model.source import GuestRef, NotJudged
-from v2vlint.source.kind import DefinitionKind, claiming, kind_name, kinds
+from v2vlint.source.kind import IMAGES, DefinitionKind, claiming, kind_name, kinds
 
-IMAGES = (".qcow2", ".qcow", ".img", ".raw", ".vmdk", ".vhd", ".vhdx", ".vdi", ".avhd", ".avhdx")
 MAX_DEPTH = 64
 MAX_ENTRIES = 500_000
 SMALLEST = 64 << 10

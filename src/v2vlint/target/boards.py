@@ -7,11 +7,13 @@ A profile writes ``0000:00:03.0 slot 3`` for a PCI card in hot-plug slot 3, ``00
 from __future__ import annotations
 
 import re
-from typing import Any
-from xml.etree.ElementTree import Element
+from typing import TYPE_CHECKING, Any
 
 from v2vlint.model.errors import UsageError
 from v2vlint.model.target import Board, CardPlace
+
+if TYPE_CHECKING:
+    from xml.etree.ElementTree import Element
 
 _PLACE = re.compile(
     r"(?P<bus>vmbus|xen)|(?P<at>[0-9a-f]{4}:[0-9a-f]{2}:[0-9a-f]{2}\.[0-7])(?: slot (?P<slot>\d{1,5}))?(?: index (?P<index>\d{1,9}))?"

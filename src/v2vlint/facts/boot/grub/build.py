@@ -8,10 +8,9 @@ from __future__ import annotations
 import io
 import re
 import struct
-import tarfile
 from collections.abc import Iterator, Mapping
 from dataclasses import field
-from typing import BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
 from v2vlint.disk.boot.grub_image import CONFIG, ELF, MEMDISK, PREFIX, module_name, objects
 from v2vlint.disk.filesystems.fat import Fat
@@ -20,6 +19,9 @@ from v2vlint.facts.boot.pe import PeImage, read_pe
 from v2vlint.guest.fs import GuestFS
 from v2vlint.model.dataclass import dataclass
 from v2vlint.model.errors import FactUnavailable, ImageError
+
+if TYPE_CHECKING:
+    import tarfile
 
 MAX_MODULES = 64 << 20
 MAX_FILES = 4_000
@@ -83,6 +85,8 @@ def memory_files(data: bytes) -> dict[str, bytes]:
     """The files of a memory disk: a FAT as made by Debian, or the archive of grub-mkstandalone(1). Empty when it is neither."""
     try:
         if data[257:262] == b"ustar":
+            import tarfile
+
             with tarfile.open(fileobj=io.BytesIO(data)) as archive:
                 members = [member for _number, member in zip(range(MAX_FILES), archive, strict=False) if member.isfile()]
                 return {f"/{one.name.removeprefix('./').lstrip('/')}": _content(archive, one) for one in members}
