@@ -63,6 +63,7 @@ class BtrfsFileSystem:
         self.inode = functools.lru_cache(maxsize=16384)(self._inode)
         self.directory = functools.lru_cache(maxsize=2048)(self._directory)
         self.stale = ""
+        self.strict = True
         self.logs = self._read_logs()
         self.default = self.chosen = self._default()
         self.tree(self.chosen)
@@ -82,11 +83,11 @@ class BtrfsFileSystem:
         return other
 
     def as_it_lies(self) -> BtrfsFileSystem:
-        """See :class:`~v2vlint.disk.filesystems.node.Journaled`. GRUB's ``btrfs.c`` does not read log trees."""
-        if not self.logs and not self.stale:
+        """See :class:`~v2vlint.disk.filesystems.node.Journaled`. GRUB's ``btrfs.c`` does not read log trees, nor root references."""
+        if not self.logs and not self.stale and not self._has_loose_ends():
             return self
         other = self.choose(self.chosen)
-        other.logs, other.stale = {}, ""
+        other.logs, other.stale, other.strict = {}, "", False
         other.inode = functools.lru_cache(maxsize=16384)(other._inode)
         other.directory = functools.lru_cache(maxsize=2048)(other._directory)
         return other
@@ -109,6 +110,15 @@ class BtrfsFileSystem:
                     found[child] = self._describe(child, "/".join(part for part in parts if part)[:MAX_PATH])
                     pending.append(child)
         return tuple(found.values())
+
+    def _has_loose_ends(self) -> bool:
+        """Whether there is a snapshot of a subvolume that has others in it: its entries for those lead somewhere for GRUB only."""
+        try:
+            items = {one.id: self._root_item(one.id) for one in self.subvolumes}
+            full = {item[247:263] for number, item in items.items() if next(self.volume.items(self.volume.root, number, ROOT_REF), None)}
+            return any(any(item[263:279]) and item[263:279] in full for item in items.values())
+        except (ImageError, struct.error):
+            return False
 
     def _folder(self, subvolume: int, inode: int) -> str:
         names: list[str] = []
@@ -175,12 +185,13 @@ class BtrfsFileSystem:
 
     def _top(self, subvolume: int, folder: int, entry: DirItem) -> tuple[int, int]:
         """The target of an entry that is a subvolume. The kernel requires a root reference for this very directory: a snapshot has none for
-        subvolumes that were nested in its source, and shows an empty folder instead.
+        subvolumes that were nested in its source, and shows an empty folder instead. GRUB follows every entry.
         """
         data = next(
             (data for child, data in self.volume.items(self.volume.root, subvolume, ROOT_REF, entry.target) if child == entry.target), b""
         )
-        if len(data) < 18 or struct.unpack_from("<Q", data)[0] != folder or name_of(data[18:]) != entry.name:
+        refers = len(data) >= 18 and struct.unpack_from("<Q", data)[0] == folder and name_of(data[18:]) == entry.name
+        if self.strict and not refers:
             return entry.target, 0
         try:
             return entry.target, self.tree(entry.target)[1]

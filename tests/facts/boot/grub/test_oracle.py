@@ -11,8 +11,14 @@ import pytest
 
 from guestbuild.samples import HOME, cached
 from tests.cases.test_cases import GUESTS
+from tests.disk.images import blank, run
+from tests.disk.test_oracle import mounted
+from v2vlint.disk.filesystems.opening import open_filesystem
+from v2vlint.disk.filesystems.probe import probe
+from v2vlint.disk.stream import HostFile
 from v2vlint.facts.boot.grub.files import GrubFiles
 from v2vlint.facts.boot.grub.volumes import GrubVolume, block_of
+from v2vlint.guest.fs import GuestFS
 from v2vlint.guest.open import GuestContents, open_ref
 from v2vlint.model.source import GuestRef
 
@@ -69,6 +75,24 @@ def _named(guest: GuestContents, volume: GrubVolume) -> str:
     number = f",{'gpt' if table == 'gpt' else 'msdos'}{device.number}"
     assert block_of(f"hd{device.disk}{number}", guest.blocks) is device
     return f"loop0{number}"
+
+
+def test_subvolumes_in_a_snapshot(tmp_path: Path) -> None:
+    """The kernel shows an empty folder for one that was nested in the snapshot's source, GRUB follows the entry."""
+    image = blank(tmp_path / "image", 256 << 20)
+    run("mkfs.btrfs", "-q", image)
+    with mounted(tmp_path, image) as top:
+        run("btrfs", "subvolume", "create", top / "a")
+        run("btrfs", "subvolume", "create", top / "a/nested")
+        (top / "a/nested/file").write_text("inside\n")
+        run("btrfs", "subvolume", "snapshot", top / "a", top / "snap")
+        shown = [(top / name).exists() for name in ("a/nested/file", "snap/nested/file", "snap/nested")]
+    stream = HostFile(str(image))
+    fs = GuestFS({"/": open_filesystem(probe(stream), [stream])})
+    names = ("/a/nested/file", "/snap/nested/file")
+    assert [fs.exists(name) for name in (*names, "/snap/nested")] == shown == [True, False, True]
+    told = [subprocess.run(["grub-fstest", image, "cat", f"(loop0){name}"], capture_output=True, check=False).stdout for name in names]
+    assert [fs.as_it_lies().read(name) for name in names] == told == [b"inside\n"] * 2
 
 
 def _ours(files: GrubFiles, paths: tuple[str, ...]) -> Iterator[bool]:
