@@ -120,3 +120,18 @@ def test_the_first_file_leads_to_the_kernel(name: str, kernel: str, initrd: str,
     assert argument in map(str, menu.default.args)
     assert not menu.default.conditional
     assert not menu.default.unknown_command
+
+
+@pytest.mark.parametrize(
+    ("level", "version", "exists"),
+    [("raid1", "0.90", True), ("raid1", "1.0", True), ("raid1", "1.1", False), ("raid1", "1.2", False), ("raid5", "0.90", False)],
+)
+def test_members_of_arrays_without_raid(level: str, version: str, exists: bool) -> None:
+    """GRUB legacy sees the filesystem at the start of a mirror's member, else "Error 17" (its shell says the same of such disks)."""
+    facts = (("level", level), ("md_version", version))
+    disks = [BlockDevice(f"disk{one + 1}", "disk", 9, one) for one in range(2)]
+    parts = [BlockDevice(f"{one.name}p1", "partition", 9, one.disk, 1, "linux_raid_member", details=facts) for one in disks]
+    array = BlockDevice("md/0", "md", 8, 0, fs_type="ext3", uuid="aaaa", parents=tuple(one.name for one in parts), details=facts)
+    files = GrubFiles(GuestFS({"/": MemoryFileSystem({"/k": b""}, "ext3", "aaaa")}), BlockTable((*disks, *parts, array)))
+    assert files.locate("/k", "hd0,1").exists is exists
+    assert files.locate("/k", "hd0,2").exists

@@ -53,6 +53,7 @@ def test_undecided_conditions(condition: str) -> None:
         ("search -n --set dev -l data\nset root=$dev\n", "/data"),
         ("search -n -l data -s\n", "/data"),
         ("search --hint hd0 --label --set=root data\n", "/data"),
+        ("search --no-floppy --label --set=root --hint-bios hd0,msdos1 --hint-efi=hd0,msdos1 data\n", "/data"),
     ],
 )
 def test_searching(text: str, device: str) -> None:

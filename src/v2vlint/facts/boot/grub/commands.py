@@ -95,7 +95,7 @@ def _search(shell: GrubShell, args: Sequence[Field], command: Command) -> bool |
             kind = _KINDS[word]
         elif word in ("-s", "--set") and follows:
             name = words.pop(0).text.text
-        elif word in ("-h", "--hint") and follows:
+        elif (word == "-h" or (word.startswith("--hint") and "=" not in word)) and follows:
             words.pop(0)
         elif word.startswith("--set="):
             name = word.partition("=")[2]

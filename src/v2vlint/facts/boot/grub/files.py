@@ -11,7 +11,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import field
 
-from v2vlint.facts.boot.grub.volumes import GrubVolume, block_of, mount_of, volumes_of
+from v2vlint.facts.boot.grub.volumes import GrubVolume, block_of, is_opaque, mount_of, volumes_of
 from v2vlint.guest.fs import GuestFS
 from v2vlint.guest.text import GuestText
 from v2vlint.model.blocks import BlockTable
@@ -98,7 +98,8 @@ class GrubFiles:
             return self._guessed(device, path) if ordered and not found.exists else found
         if self._is_elsewhere(device):
             return GuestPath(path, exists=False, foreign=True)
-        if device.startswith(("md/", "mduuid/", "lvm/", "lvmid/")) and self.blocks.complete and self.blocks.devices:
+        arrays = device.startswith(("md/", "mduuid/", "lvm/", "lvmid/")) and self.blocks.complete and self.blocks.devices
+        if arrays or is_opaque(device, self.blocks):
             return GuestPath(f"({device}){path}", exists=False)
         return self._guessed(device, path)
 

@@ -82,6 +82,16 @@ def block_of(device: str, blocks: BlockTable) -> BlockDevice | None:
     return None
 
 
+def is_opaque(device: str, blocks: BlockTable) -> bool:
+    """Whether ``hd0,msdos1`` is a part of an array that does not begin with the array's content, whichever disk the firmware calls hd0.
+
+    GRUB legacy stops there with "Error 17: Cannot mount selected partition".
+    """
+    match = _BIOS_DISK.fullmatch(device)
+    found = [one for one in blocks if match and one.number == int(match[2] or 0) and one.kind in ("disk", "partition")]
+    return bool(found) and all(blocks.raw(one) is None for one in found)
+
+
 def _only(found: Iterable[BlockDevice]) -> BlockDevice | None:
     devices = tuple(found)
     return devices[0] if len(devices) == 1 else None
