@@ -11,6 +11,7 @@ from v2vlint.guest.mounts import ESP_TYPES
 from v2vlint.guest.open import GuestContents
 from v2vlint.model.bitlocker import BitlockerVolume, bitlocker_volume
 from v2vlint.model.blocks import BlockDevice, BlockTable
+from v2vlint.model.disk_letters import letters_of
 from v2vlint.model.machine import Encryption, Volume
 
 _LUKS = "crypto_LUKS"
@@ -28,21 +29,12 @@ class _Counting(Protocol):
 def device_path(device: BlockDevice) -> str:
     """The name of a device inside libguestfs: disks by order, partitions by number, everything else as its kernel names it."""
     if device.kind in ("disk", "partition"):
-        return f"/dev/sd{_letters(device.disk)}{device.number or ''}"
+        return f"/dev/sd{letters_of(device.disk)}{device.number or ''}"
     if device.kind == "lv":
         return f"/dev/{device.name}"
     if device.kind == "md":
         return f"/dev/{device.name}"
     return f"/dev/mapper/{device.name}"
-
-
-def _letters(index: int) -> str:
-    letters = ""
-    index += 1
-    while index:
-        index, rest = divmod(index - 1, 26)
-        letters = chr(ord("a") + rest) + letters
-    return letters
 
 
 def volumes(guest: GuestContents) -> tuple[Volume, ...]:

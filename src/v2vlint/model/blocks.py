@@ -8,6 +8,7 @@ from dataclasses import replace
 
 from v2vlint.model.boot_chain import BootChain
 from v2vlint.model.dataclass import dataclass
+from v2vlint.model.disk_letters import index_of
 
 _KERNEL_DISK = re.compile(r"^/dev/(hd|sd|vd|xvd|ubd)([a-z]{1,2})(\d+)?$")
 _KERNEL_NUMBERED = re.compile(r"^/dev/(nvme(\d+)n1|mmcblk(\d+))(?:p(\d+))?$")
@@ -199,10 +200,7 @@ def _fold(value: str, fold: bool) -> str:
 def kernel_position(spec: str) -> tuple[int, int] | None:
     """``/dev/sdb3`` → (1, 3), ``/dev/nvme0n1p2`` → (0, 2), ``/dev/vda`` → (0, 0); None for any other path."""
     if match := _KERNEL_DISK.match(spec):
-        index = 0
-        for letter in match[2]:
-            index = index * 26 + ord(letter) - ord("a") + 1
-        return index - 1, int(match[3] or 0)
+        return index_of(match[2]), int(match[3] or 0)
     if match := _KERNEL_NUMBERED.match(spec):
         return int(match[2] or match[3] or 0), int(match[4] or 0)
     return None

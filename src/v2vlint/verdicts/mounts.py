@@ -26,6 +26,7 @@ from v2vlint.facts.storage.sectors import Sectors
 from v2vlint.guest.fs import GuestFS, unknown_state
 from v2vlint.model.blocks import BlockDevice, BlockTable
 from v2vlint.model.dataclass import dataclass
+from v2vlint.model.disk_letters import letters_of
 from v2vlint.model.finding import Fate, Stage
 from v2vlint.model.osinfo import OsInfo
 from v2vlint.model.place import Token, WholeFile
@@ -247,8 +248,8 @@ def _lvm_filters(conf: LvmConf, blocks: BlockTable, needs: BootNeeds, landing: L
 
 def _paths(volume: BlockDevice, prefix: str) -> tuple[str, ...]:
     """The paths under which LVM sees the device there: the kernel's name and the links that travel with the disk."""
-    letter, number = chr(ord("a") + volume.disk % 26), volume.number
-    kernel = f"/dev/nvme{volume.disk}n1" if prefix == "nvme" else f"/dev/{prefix}{letter}"
+    letters, number = letters_of(volume.disk), volume.number
+    kernel = f"/dev/nvme{volume.disk}n1" if prefix == "nvme" else f"/dev/{prefix}{letters}"
     part = f"p{number}" if prefix == "nvme" else str(number)
     links = (f"/dev/disk/by-id/lvm-pv-uuid-{volume.uuid}", f"/dev/disk/by-partuuid/{volume.part_uuid}")
     return (kernel + part if number else kernel, *(link for link in links if not link.endswith(("-", "/"))))

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from xml.etree.ElementTree import Element, SubElement, indent, tostring
 
 from v2vlint.defining.protocol import ProposedDisk, ProposedMachine
+from v2vlint.model.disk_letters import letters_of
 
 TITLE = "a libvirt domain (XML)"
 _USUAL_SECTOR = 512
@@ -92,12 +93,7 @@ def _cpu(root: Element, machine: ProposedMachine) -> None:
 
 def _names(disks: tuple[ProposedDisk, ...]) -> Iterator[str]:
     for position, disk in enumerate(disks):
-        yield f"{_PREFIXES[disk.bus]}{_letters(position)}"
-
-
-def _letters(position: int) -> str:
-    """``a`` … ``z``, ``aa``…, in the kernel's order of disks."""
-    return ("" if position < 26 else _letters(position // 26 - 1)) + chr(ord("a") + position % 26)
+        yield f"{_PREFIXES[disk.bus]}{letters_of(position)}"
 
 
 def _disk(devices: Element, disk: ProposedDisk, name: str, *, first: bool) -> None:

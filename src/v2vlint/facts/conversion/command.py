@@ -13,6 +13,7 @@ from v2vlint.facts.registry import FactStore
 from v2vlint.facts.windows.network import WindowsNetwork
 from v2vlint.model.blocks import BlockDevice, BlockTable
 from v2vlint.model.definition import Definition
+from v2vlint.model.disk_letters import letters_of
 from v2vlint.model.errors import FactUnavailable
 from v2vlint.model.osinfo import OsInfo
 from v2vlint.model.source import GuestRef
@@ -58,17 +59,9 @@ def _device(device: BlockDevice | None, name: str, subvolume: str) -> str:
     """libguestfs's name of a root; the default subvolume of a btrfs goes by the device itself."""
     if device is None or device.kind not in ("disk", "partition"):
         return f"/dev/{name}"
-    path = f"/dev/{_letters(device.disk)}{device.number or ''}"
+    path = f"/dev/sd{letters_of(device.disk)}{device.number or ''}"
     inside = bool(subvolume) and subvolume != device.detail("default_subvolume")
     return f"btrfsvol:{path}/{subvolume}" if inside else path
-
-
-def _letters(index: int) -> str:
-    name = ""
-    while index >= 0:
-        index, rest = divmod(index, 26)
-        name, index = chr(ord("a") + rest) + name, index - 1
-    return f"sd{name}"
 
 
 def _macs(store: FactStore, definition: Definition) -> Iterator[str]:

@@ -11,6 +11,7 @@ from v2vlint.facts.registry import provides
 from v2vlint.model.blocks import BlockTable
 from v2vlint.model.dataclass import dataclass
 from v2vlint.model.definition import Definition
+from v2vlint.model.disk_letters import letters_of
 from v2vlint.model.osinfo import OsInfo
 
 _NVME = re.compile(r"/dev/(?P<disk>nvme\d+n1)(?:p(?P<part>\d+))?")
@@ -52,8 +53,8 @@ def find_device_names(refusals: Refusals, kernel: ConvertedKernel, os: OsInfo, d
     ide = "hd" if os.family == "suse" or (os.family == "rhel" and os.major <= 5) else "sd"
     new = "vd" if kernel.best is None or kernel.supports("virtio_blk") else ide
     buses = [disk.bus for disk in definition.disks] if definition.source else [""] * max(1, len(blocks.disks))
-    names = {_before(bus, position, ide): f"{new}{_letters(position)}" for position, bus in enumerate(buses)}
-    xen = {f"xvd{_letters(position)}": f"{new}{_letters(position)}" for position in range(len(buses))}
+    names = {_before(bus, position, ide): f"{new}{letters_of(position)}" for position, bus in enumerate(buses)}
+    xen = {f"xvd{letters_of(position)}": f"{new}{letters_of(position)}" for position in range(len(buses))}
     return DeviceNames({**xen, **names}, converts=True)
 
 
@@ -61,9 +62,4 @@ def _before(bus: str, position: int, ide: str) -> str:
     if bus == "nvme":
         return f"nvme{position}n1"
     prefix = "sd" if bus in _SCSI else "vd" if bus == "virtio" else ide
-    return f"{prefix}{_letters(position)}"
-
-
-def _letters(position: int) -> str:
-    first = chr(ord("a") + position % 26)
-    return first if position < 26 else f"{_letters(position // 26 - 1)}{first}"
+    return f"{prefix}{letters_of(position)}"

@@ -9,6 +9,7 @@ from functools import cached_property
 from xml.etree.ElementTree import Element
 
 from v2vlint.model.definition import ControllerDevice, Definition, DiskDevice, Feature, Medium, NicDevice, Topology, place_name
+from v2vlint.model.disk_letters import index_of
 from v2vlint.model.errors import ImageError
 from v2vlint.model.place import Where
 from v2vlint.model.source import GuestSource
@@ -244,10 +245,7 @@ def _in_order(disks: Iterable[Element]) -> list[Element]:
 def _position(disk: Element) -> int:
     """The number in the name of a disk: ``vda`` is 0, ``vdaa`` 26; 0 for any other name."""
     match = _NAME.fullmatch(_get(disk.find("target"), "dev"))
-    found = 0
-    for letter in match[1] if match else "a":
-        found = found * 26 + ord(letter) - ord("a") + 1
-    return found - 1
+    return index_of(match[1]) if match else 0
 
 
 def _host_address(device: Element) -> str:
