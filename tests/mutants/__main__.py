@@ -21,6 +21,8 @@ from tests.mutants.sampling import sample
 
 ROOT = Path(__file__).resolve().parents[2]
 COPIED = ("src", "checks", "pytest_plugin", "sample-guests", "tests", "docs", "pyproject.toml", "README.md")
+LIMITS = f"prlimit --cpu=120 --as={4 << 30}"
+"""A mutant may loop for ever, or allocate without end; the tests of a subject take far less of both."""
 PATHS = ("src", "checks", "pytest_plugin", "sample-guests", ".")
 
 
@@ -110,10 +112,10 @@ def _made(folder: Path) -> Path:
 
 def _try(trial: Trial) -> tuple[str, dict[str, str]]:
     """The tests that run the line first; those of the whole subject where they notice nothing."""
-    whole = f"{sys.executable} -m pytest -x -q -m 'not slow and not truth' {' '.join(trial.tests)}"
+    whole = f"{LIMITS} {sys.executable} -m pytest -x -q -m 'not slow and not truth' {' '.join(trial.tests)}"
     listed = Path("nearest.txt")
     listed.write_text("\n".join(trial.nearest))
-    commands = [f"{sys.executable} -m tests.mutants.contexts {listed}"] if trial.nearest else []
+    commands = [f"{LIMITS} {sys.executable} -m tests.mutants.contexts {listed}"] if trial.nearest else []
     for command in [*commands, whole]:
         result = mutate_and_test([trial.mutant], command, timeout=600)
         noticed = {TestOutcome.KILLED: "noticed", TestOutcome.SURVIVED: "survived"}.get(result.test_outcome, "failed")

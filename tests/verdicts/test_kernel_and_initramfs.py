@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import pytest
 
 from tests.verdicts.asking import FAILS, REPAIRED, ROOT, UNKNOWN, UNSURE, WARNS, Told, disk, landing, part, store, told
 from v2vlint.facts.boot.efi import EfiImage
 from v2vlint.facts.boot.path import SCSI_DISK
 from v2vlint.facts.boot.secure_boot import SecureBoot
+from v2vlint.facts.boot.start import Startup
 from v2vlint.facts.conversion.refusals import Refusals
+from v2vlint.facts.initramfs.cpio import newc
 from v2vlint.facts.kernel.module_signature import MAGIC
 from v2vlint.facts.storage.root_stack import RootStack
 from v2vlint.model.blocks import BlockDevice, BlockTable
@@ -247,3 +251,45 @@ def test_a_locked_kernel_loads_signed_modules_only(config: str | None, signed: b
     more = {} if config is None else {f"/boot/config-{VERSION}": config}
     assert told(initramfs({**guest(), **signature, **more}, SECURE).unsigned) == wanted
     assert told(initramfs({**guest(), **more}).unsigned) == []
+
+
+@pytest.mark.parametrize(("target", "config", "found"), [("kvm", "XEN", []), ("xen", "XEN", [FAILS]), ("kvm", "64BIT", [FAILS])])
+def test_drivers_of_a_kernel_for_xen_alone(target: str, config: str, found: Told) -> None:
+    """Such a kernel fails at an earlier stage anywhere else; on Xen its block driver counts."""
+    files = guest(kernel=sample_kernel((*SCSI, *EXT4))) | {f"/boot/config-{VERSION}": f"CONFIG_X86_64_{config}=y\n"}
+    assert told(initramfs(files, target=target).kernel_drivers) == found
+
+
+def test_a_kernel_that_reboots_at_once_may_come_up_by_another_entry() -> None:
+    args = f"root=UUID={ROOT} panic=-1"
+    assert told(initramfs(guest(b"", args)).drives) == [UNKNOWN, UNKNOWN, PASSES]
+    builtin = sample_kernel((), ("virtio_blk", "virtio_pci", "virtio", "virtio_ring", "ext4", "jbd2"))
+    assert told(initramfs(guest(b"", args, kernel=builtin)).drives) == [PASSES]
+    assert told(initramfs(guest(args=args)).drives) == [PASSES]
+
+
+def test_what_an_image_of_unknown_make_holds_cannot_be_told() -> None:
+    """An image without modules and without the marks of a generator."""
+    judged = initramfs(guest(newc({"init": b"#!/bin/sh\n"})))
+    assert told(judged.drivers) == [UNKNOWN, UNKNOWN]
+    assert judged.drivers[0].reason.startswith("virtio-blk: ")
+    assert [str(cause.where) for cause in judged.drives[:-1]] == [IMAGE] * 2
+    cut = initramfs(guest(WHOLE[: len(WHOLE) // 2]))
+    assert told(cut.drivers) == []
+
+
+@pytest.mark.parametrize(("mover", "found"), [(Mover.VIRT_V2V, [REPAIRED]), (Mover.RAW, [FAILS])])
+def test_virt_v2v_puts_the_programs_for_the_layers_into_the_image(mover: Mover, found: Told) -> None:
+    tools = {"/usr/sbin/grub-mkconfig": "", "/usr/sbin/mkinitramfs": "", "/usr/sbin/update-initramfs": ""}
+    files = guest(sample_initramfs(DEVICE_MAPPER), kernel=sample_kernel((*DEVICE_MAPPER, *NETWORK))) | tools
+    judged = initramfs(files, STACKS["lv"], Refusals(converts=mover is Mover.VIRT_V2V), mover=mover)
+    assert told(judged.root_filesystem) == found
+    assert "the program lvm (LVM)" in judged.root_filesystem[0].reason
+
+
+@pytest.mark.parametrize(("loader", "found"), [("grub2", []), ("systemd-boot", [FAILS])])
+def test_without_shim_only_systemd_boot_has_the_firmware_check_the_kernel(loader: str, found: Told) -> None:
+    first = dataclasses.replace(SECURE, first=EfiImage("/x", "grub", "x64", 1))
+    usual = store(guest(), BLOCKS).get(Startup)
+    assert usual.menu is not None
+    assert told(kernel(guest(), first, dataclasses.replace(usual, menu=dataclasses.replace(usual.menu, loader=loader))).signed) == found

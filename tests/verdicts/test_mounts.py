@@ -30,6 +30,7 @@ from v2vlint.facts.environment.services import Services
 from v2vlint.model.blocks import BlockDevice, BlockTable
 from v2vlint.model.finding import Fate
 from v2vlint.model.osinfo import OsInfo
+from v2vlint.target import load
 from v2vlint.verdicts.mounts import MountsVerdict
 
 SDA = DeviceNames({"sda": "vda"}, converts=True)
@@ -325,3 +326,53 @@ def test_what_is_mounted_when_all_is_well() -> None:
     verdict = asked(f"UUID={ROOT} / ext4 defaults 0 1\nUUID={DATA} /data xfs defaults 0 2\nproc /proc proc defaults 0 0\n", Services())
     assert (verdict.fate, verdict.decisive.reason) == (Fate.PASS, "/data found")
     assert asked(f"UUID={ROOT} / ext4 defaults 0 1\n").decisive.reason == "nothing but the root is needed"
+
+
+def test_the_first_rejected_volume_is_named_where_none_is_needed() -> None:
+    files = {"/etc/fstab": "", "/etc/lvm/lvm.conf": 'devices {\n filter = [ "r|.*|" ]\n}\n'}
+    (cause,) = store(files, volumes(2, 3), landing("vd")).get(MountsVerdict).lvm_filters
+    assert cause.reason == "filter rejects /dev/vda2, the name of the physical volume disk1p2 on the target"
+
+
+@pytest.mark.parametrize(
+    ("line", "what", "found"),
+    [
+        (f"UUID={DATA} /data xfs defaults 0 2", "/data is on disk1p2", FAILS),
+        (f"UUID={DATA} /data xfs nofail 0 2", "/data is on disk1p2", WARNS),
+        (f"UUID={VOLUME} none swap sw 0 0", "swap space is on disk1p3", WARNS),
+    ],
+)
+def test_partitions_that_disks_of_other_sectors_do_not_show(line: str, what: str, found: tuple[object, object]) -> None:
+    counted = BlockTable((disk(details=(("sector_size", "512"),)), *DISKS.devices[1:]))
+    target = dataclasses.replace(load("kvm"), sector_size=4096)
+    (cause,) = asked(line, counted, target).sectors
+    assert ([(cause.fate, cause.severity)], cause.reason.split(":")[0]) == ([found], what)
+    assert told(asked(line, counted).sectors) == []
+    assert told(asked(f"UUID={ROOT} / ext4 defaults 0 1", counted, target).sectors) == []
+
+
+@pytest.mark.parametrize(
+    ("device", "options", "blocks", "found"),
+    [
+        ("/dev/disk/by-id/ata-x", "", DISKS, [FAILS]),
+        ("/dev/disk/by-id/ata-x", ",nofail", DISKS, [WARNS]),
+        ("/dev/sdb", "", DISKS, [FAILS]),
+        (f"/dev/disk/by-uuid/{NOBODY}", "", DISKS, [FAILS]),
+        (f"/dev/disk/by-uuid/{DATA}", "", DISKS, []),
+        (f"/dev/disk/by-uuid/{NOBODY}", "", PARTIAL, [UNKNOWN]),
+        (f"/dev/disk/by-uuid/{NOBODY}", ",nofail", PARTIAL, []),
+        (f"/dev/disk/by-uuid/{NOBODY}", "", BlockTable(), [UNKNOWN]),
+        ("/dev/vda1", "", DISKS, []),
+        ("/dev/vg/log", "", DISKS, [UNKNOWN]),
+    ],
+)
+def test_devices_that_a_mount_requires_besides(device: str, options: str, blocks: BlockTable, found: Told) -> None:
+    line = f"tmpfs /data tmpfs x-systemd.requires={device}{options} 0 0"
+    assert told(asked(line, blocks, landing("vd")).required) == found
+
+
+def test_three_identities_of_lvms_devices_file_are_named_and_the_first_is_pointed_at() -> None:
+    lines = "".join(f"IDTYPE=sys_wwid IDNAME=naa.{number} DEVNAME=/dev/sda PVID=x PART=2\n" for number in range(1, 5))
+    files = {"/etc/fstab": ON_VOLUME, "/etc/lvm/devices/system.devices": lines}
+    (cause,) = store(files, volumes(3), EL9).get(MountsVerdict).lvm_devices
+    assert (str(cause.where), "naa.1, naa.2, naa.3)" in cause.reason) == ("/etc/lvm/devices/system.devices:1:1", True)

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import pytest
 
 from guestbuild.kernel import vmlinuz
 from tests.facts.guests import DEBIAN
+from tests.verdicts.asking import DISKS, FAILS, ROOT, WARNS, landing, store
 from v2vlint.facts.registry import FactStore
 from v2vlint.model.blocks import BlockDevice, BlockTable
 from v2vlint.model.card_names import CardNames
 from v2vlint.model.definition import Definition
 from v2vlint.model.finding import Fate, Mover
-from v2vlint.samples.boot import sample_boot
+from v2vlint.samples.boot import sample_boot, sample_initramfs
 from v2vlint.samples.memory import memory_guest
 from v2vlint.target import load
 from v2vlint.verdicts.entry import EntryVerdict
@@ -50,3 +53,76 @@ def test_two_filesystems_of_one_uuid_are_told(twin: bool, fates: tuple[Fate, Fat
     store = FactStore((guest, BlockTable((*disks, *parts)), DEBIAN, Definition("", ""), CardNames(), load("kvm"), Mover.RAW))
     assert (store.get(EntryVerdict).fate, store.get(RootVerdict).fate) == fates
     assert ("disk1p1 and disk2p1" in store.get(EntryVerdict).decisive.reason) is twin
+
+
+ENTRIES = "".join(
+    f"menuentry '{name}' {{\n linux /boot/vmlinuz-6.1.0-13-amd64 root={root}\n initrd /boot/initrd.img-6.1.0-13-amd64\n}}\n"
+    for name, root in (("a", "/dev/sda1"), ("b", "/dev/sda1"), ("c", "/dev/sda5"), ("d", f"UUID={ROOT}"))
+)
+
+
+@pytest.mark.parametrize(
+    ("default", "found"),
+    [
+        (0, [(FAILS, "a", ("a", "b"), ("/dev/sda1", "/dev/sda5"))]),
+        (2, [(FAILS, "c", ("c",), ("/dev/sda1", "/dev/sda1"))]),
+        (3, [(WARNS, "a", ("a", "b"), ("/dev/sda1", "/dev/sda5"))]),
+    ],
+)
+def test_entries_that_name_the_root_by_the_kernels_name(default: int, found: list[object]) -> None:
+    """The default entry is the one that counts; the others with the same name are fixed with it."""
+    files = {**sample_boot(args="x"), "/boot/grub/grub.cfg": f"set default={default}\n{ENTRIES}"}
+    causes = store(files, landing("vd")).get(RootVerdict).names
+    told_of = [
+        (
+            (cause.fate, cause.severity),
+            cause.about.entry.title,
+            tuple(entry.title for entry in cause.about.entries),
+            tuple(other.value for other in cause.about.others),
+        )
+        for cause in causes
+    ]
+    assert told_of == found
+
+
+@pytest.mark.parametrize(
+    ("root", "blocks", "fate", "words"),
+    [
+        ("/dev/vda1", DISKS, Fate.PASS, "root=/dev/vda1"),
+        ("/dev/vda9", DISKS, Fate.UNKNOWN, "could not be matched to a partition"),
+        (f"UUID={ROOT}", DISKS, Fate.PASS, f"root=UUID={ROOT}"),
+        ("UUID=nobody", DISKS, Fate.FAIL, "is on none of these disks"),
+        ("UUID=nobody", dataclasses.replace(DISKS, complete=False), Fate.UNKNOWN, "not every disk could be read"),
+        ("/dev/vg/root", DISKS, Fate.UNKNOWN, "could not be matched to a device on these disks"),
+        ("192.0.2.1:/root", DISKS, Fate.UNKNOWN, "is no local disk"),
+        ("", DISKS, Fate.FAIL, "initramfs-tools stops without one"),
+    ],
+)
+def test_the_device_of_the_default_entry(root: str, blocks: BlockTable, fate: Fate, words: str) -> None:
+    judged = store(sample_boot(args=f"root={root} ro" if root else "ro"), blocks).get(RootVerdict)
+    assert judged.fate is fate
+    assert words in judged.decisive.reason
+
+
+@pytest.mark.parametrize(
+    ("inside", "fate", "words"),
+    [
+        (f"root=UUID={ROOT} ro\n", Fate.PASS, f"root=UUID={ROOT} inside the initramfs"),
+        (f'root="UUID={ROOT}"\n', Fate.PASS, "inside the initramfs"),
+        (f"root=block:/dev/disk/by-uuid/{ROOT}\n", Fate.PASS, "inside the initramfs"),
+        ("root=UUID=nobody\n", Fate.FAIL, "root=UUID=nobody inside the initramfs"),
+        ("root=/dev/vg/x\n", Fate.UNKNOWN, "root=/dev/vg/x inside the initramfs"),
+        ("rd.lvm.lv=vg/x\n", Fate.UNKNOWN, "the kernel command line has no root="),
+    ],
+)
+def test_a_root_that_dracut_wrote_into_the_image(inside: str, fate: Fate, words: str) -> None:
+    image = sample_initramfs(files={"usr/lib/dracut/modules.txt": "base\n", "etc/cmdline.d/95root.conf": inside})
+    (cause,) = store(sample_boot(image=image, args="ro")).get(RootVerdict).device
+    assert (cause.fate, words in cause.reason, str(cause.where).startswith("/boot/initrd.img")) == (fate, True, "inside" in words)
+
+
+def test_without_a_root_and_without_the_image_the_entry_is_pointed_at() -> None:
+    files = sample_boot(args="ro")
+    del files["/boot/initrd.img-6.1.0-13-amd64"]
+    (cause,) = store(files).get(RootVerdict).device
+    assert (cause.fate, str(cause.where).startswith("/boot/grub/grub.cfg")) == (Fate.UNKNOWN, True)

@@ -103,6 +103,13 @@ def test_consoles(args: str, gettys: tuple[Console, ...], target: str, found: tu
     assert ((cause.fate, cause.severity), cause.reason[: len(words)]) == (found, words)
 
 
+def test_the_first_console_of_an_arm_machine_is_told() -> None:
+    files, given = menu("quiet")
+    target = dataclasses.replace(load("gce-arm64"), consoles=("ttyAMA0", "ttyS0"))
+    (cause,) = store(files, target, *given).get(ConsoleVerdict).causes
+    assert cause.reason == "console on ttyAMA0"
+
+
 def luks(tokens: str, keyslots: str = "1") -> BlockTable:
     """An encrypted partition and the root in it."""
     container = part(1, "crypto_LUKS", VOLUME, details=(("tokens", tokens), ("keyslots", keyslots)))
@@ -148,6 +155,7 @@ def test_the_driver_of_the_only_keyboard(modules: tuple[str, ...], target: str, 
     stack = RootStack("ext4", luks("").devices[-1], luks("").devices[-1:])
     judged = store(files, luks("none"), stack, target=target).get(UnlockVerdict)
     assert (told(judged.keyboard), judged.passphrase[0].fate) == (found, Fate.PASS)
+    assert judged.passphrase[0].reason == f"luks-{VOLUME} asks for its passphrase on the console"
 
 
 def test_without_encryption_there_is_nothing_to_unlock() -> None:

@@ -55,6 +55,11 @@ def test_a_root_by_its_hash(words: str, parts: tuple[str, ...], runs: bool, fate
     assert (cause.fate, cause.severity) == (fate, Severity.ERROR if fate is Fate.FAIL else None)
 
 
+def test_the_first_of_two_missing_partitions_is_named() -> None:
+    (cause,) = judged(f"roothash={HASH}", (ROOT,), runs=True).device
+    assert cause.reason == f"roothash= asks for PARTUUID={DATA}, which is on none of these disks"
+
+
 @pytest.mark.parametrize(
     ("parts", "runs", "fates"),
     [((USR[:32], USR[32:]), True, [Fate.PASS]), ((USR[:32],), True, [Fate.FAIL]), ((), True, [Fate.FAIL]), ((), False, [])],

@@ -8,14 +8,18 @@ import pytest
 
 from v2vlint.engine.examples import example_store
 from v2vlint.facts.storage.root_stack import RootStack
+from v2vlint.facts.windows.network import ManualAddress, WindowsAdapter, WindowsNetwork
 from v2vlint.model.blocks import BlockDevice, BlockTable
-from v2vlint.model.finding import Mover, Stage
+from v2vlint.model.finding import Mover, Severity, Stage
+from v2vlint.model.osinfo import OsInfo
+from v2vlint.model.place import RegistryKey
 from v2vlint.model.report import Fate, StageForecast
 from v2vlint.model.rule import Content, Example, Hive
 from v2vlint.samples.boot import sample_chain
 from v2vlint.samples.pe import sample_driver
 from v2vlint.target import load
 from v2vlint.verdicts import predict
+from v2vlint.verdicts.windows import WindowsNetworkVerdict, WindowsRootVerdict
 
 ESP = BlockDevice("disk1p1", "partition", 1 << 27, 0, 1, "vfat", "E5E5-0001", part_type="c12a7328-f81f-11d2-ba4b-00a0c93ec93b")
 ID = "3fd763f9-74c7-4e90-8fa2-1f6a2e2b4e0c"
@@ -196,3 +200,62 @@ def test_who_gets_in(text: str, blind: bool, fate: Fate) -> None:
     files: dict[str, Content] = {**WHOLE, "/Windows/System32/config/SYSTEM": Hive(AHCI + text)}
     forecast = predict(example_store(Example(files, given=(DISK, there))))
     assert next(one for one in forecast.stages if one.stage is Stage.NETWORK).fate is fate
+
+
+HERE = WindowsAdapter("{1}", "Ethernet", "PCI\\VEN_8086&DEV_100E&SUBSYS_001E8086", True, RegistryKey("SYSTEM", "Enum"))
+ELSEWHERE = replace(HERE, device="PCI\\VEN_15AD&DEV_07B0")
+
+
+def address(adapter: WindowsAdapter | None, device: str = "PCI\\VEN_8086") -> ManualAddress:
+    return ManualAddress("{1}", ("192.0.2.7/24",), (), adapter, RegistryKey("SYSTEM", "Interfaces"), device)
+
+
+@pytest.mark.parametrize(
+    ("one", "said"),
+    [
+        (address(HERE), ""),
+        (address(None), "belongs to an adapter that does not exist"),
+        (address(ELSEWHERE), "belongs to an adapter that does not exist"),
+        (address(None, "ROOT\\NET\\0000"), ""),
+        (address(None, "COMPOSITEBUS\\MS_NDISIMPLATFORM\\1"), "belongs to a team of network adapters over adapters that change"),
+    ],
+)
+def test_an_address_set_by_hand(one: ManualAddress, said: str) -> None:
+    found = example_store(Example(WHOLE, given=(DISK, WindowsNetwork(static=(one,))), target="virtualbox")).get(WindowsNetworkVerdict)
+    assert [cause.reason.partition("192.0.2.7/24 ")[2] for cause in found.addresses] == ([said] if said else [])
+
+
+@pytest.mark.parametrize(
+    ("adapters", "fate"),
+    [
+        ((), Fate.FAIL),
+        ((HERE,), Fate.UNKNOWN),
+        ((ELSEWHERE,), Fate.FAIL),
+        ((replace(HERE, known=False),), Fate.FAIL),
+        ((None,), Fate.FAIL),
+        ((None, HERE), Fate.UNKNOWN),
+    ],
+)
+def test_a_fixed_address_does_without_the_dhcp_client(adapters: tuple[WindowsAdapter | None, ...], fate: Fate) -> None:
+    files: dict[str, Content] = {**WHOLE, "/Windows/System32/config/SYSTEM": Hive(AHCI + _SERVICE.format("Dhcp", 4))}
+    network = WindowsNetwork(static=tuple(map(address, adapters)))
+    found = example_store(Example(files, given=(DISK, network), target="virtualbox")).get(WindowsNetworkVerdict)
+    assert [cause.fate for cause in found.dhcp] == [fate]
+
+
+@pytest.mark.parametrize(
+    ("version", "severity", "name"),
+    [
+        ("5.2", Severity.WARNING, "QEMU's IDE"),
+        ("6.0", Severity.WARNING, "QEMU's IDE"),
+        ("6.1", Severity.INFO, "virtio-blk"),
+        ("10.0", Severity.INFO, "virtio-blk"),
+        ("0.0", Severity.INFO, "virtio-blk"),
+    ],
+)
+def test_a_windows_too_old_for_virtio_win_lands_on_ide(version: str, severity: Severity, name: str) -> None:
+    os = OsInfo("windows", "windows", "windows", "Windows", version, "x86_64")
+    found = example_store(Example(WHOLE, given=(DISK, os), target="kvm", mover=Mover.VIRT_V2V)).get(WindowsRootVerdict)
+    assert [(cause.severity, cause.about.name, cause.about.helped) for cause in found.driver if cause.about] == [
+        (severity, name, severity is Severity.INFO)
+    ]

@@ -8,20 +8,25 @@ import pytest
 
 from tests.verdicts.asking import DATA, DISKS, ROOT, disk, part, store
 from v2vlint.facts.boot.bootloader import Bootloader
+from v2vlint.facts.boot.choices import BootChoices
+from v2vlint.facts.boot.efi import Efi, EfiImage
+from v2vlint.facts.boot.firmware import Firmware
+from v2vlint.facts.boot.path import BootPaths
 from v2vlint.facts.conversion.devices import DeviceNames, find_device_names
-from v2vlint.facts.conversion.kernel import PUT_IN, ConvertedKernel
+from v2vlint.facts.conversion.kernel import PUT_IN, ConvertedKernel, _candidates
 from v2vlint.facts.conversion.landing import Landing
 from v2vlint.facts.conversion.loader import ConvertedLoader
 from v2vlint.facts.conversion.menu import ConvertedMenu
 from v2vlint.facts.conversion.refusals import Refusals
 from v2vlint.facts.conversion.run import Conversion, find_conversion
+from v2vlint.facts.kernel.kernels import Kernels
 from v2vlint.guest.fs import GuestFS
 from v2vlint.model.blocks import BlockTable
 from v2vlint.model.definition import Definition, DiskDevice
 from v2vlint.model.finding import Mover
 from v2vlint.model.osinfo import OsInfo
 from v2vlint.model.rule import Content
-from v2vlint.samples.boot import EXT4, NETWORK, SCSI, VIRTIO, sample_boot, sample_chain, sample_kernel, sample_tools
+from v2vlint.samples.boot import EXT4, NETWORK, SCSI, VERSION, VIRTIO, sample_boot, sample_chain, sample_kernel, sample_tools
 from v2vlint.samples.memory import MemoryFileSystem
 from v2vlint.target import load
 
@@ -173,6 +178,29 @@ def test_a_loader_that_it_does_not_know() -> None:
     assert "boot loader" not in refused(ALL, Bootloader())
 
 
+@pytest.mark.parametrize(
+    ("firmware", "mount", "kinds"),
+    [
+        (Firmware(False, True, "", ""), "/efi", ["boot loader"]),
+        (Firmware(False, True, "", ""), "/boot/efi", []),
+        (Firmware(False, True, "", ""), "", []),
+        (Firmware(True, False, "", ""), "/efi", []),
+        (Firmware(True, True, "", ""), "/efi", []),
+    ],
+)
+def test_an_esp_where_it_does_not_look(firmware: Firmware, mount: str, kinds: list[str]) -> None:
+    assert refused(ALL, firmware, Efi(mount, "disk1p2")) == kinds
+
+
+def test_kernels_for_xen_alone() -> None:
+    other = sample_kernel(version="6.1.0-20-amd64")
+    configs = {f"/boot/config-{version}": "CONFIG_X86_64_XEN=y\n" for version in (VERSION, "6.1.0-20-amd64")}
+    found = store({**ALL, **other, **configs}, BLOCKS, mover=Mover.VIRT_V2V).get(Refusals).found
+    first = store({**ALL, **other, **configs}, BLOCKS).get(Kernels).bootable[0]
+    assert [(one.kind, one.where) for one in found] == [("kernel", first.where)]
+    assert refused({**ALL, **other, **dict([*configs.items()][:1])}) == []
+
+
 def test_machines_it_makes() -> None:
     plain = store(ALL, BLOCKS, CONVERTS, mover=Mover.VIRT_V2V).get(Landing)
     assert ([one.name for one in plain.controllers], [one.name for one in plain.nics], plain.firmware) == (
@@ -226,6 +254,30 @@ def test_the_kernel_that_it_prepares_is_the_newest_with_virtio_net() -> None:
     assert "virtio_blk" in PUT_IN
 
 
+def test_a_rescue_kernel_is_prepared_only_where_there_is_no_other() -> None:
+    rescue = "0-rescue-0a1b2c3d"
+    files: dict[str, Content] = {**sample_kernel((*VIRTIO, *EXT4, *NETWORK), version=rescue)}
+    line = f"menuentry 'x' {{\n linux /boot/vmlinuz-{rescue} root=UUID={ROOT}\n}}\n"
+    alone = store(files | {"/boot/grub/grub.cfg": line}, BLOCKS, CONVERTS).get(ConvertedKernel)
+    assert (alone.best is not None, alone.is_default) == (True, True)
+    menu = f"{ALL['/boot/grub/grub.cfg']!s}{line}"
+    both = store({**ALL, **files, "/boot/grub/grub.cfg": menu}, BLOCKS, CONVERTS).get(BootChoices)
+    assert [choice.version for choice in _candidates(both)] == [VERSION]
+
+
+def test_only_the_image_of_its_kernel_is_rebuilt() -> None:
+    newer = sample_kernel((*VIRTIO, *EXT4, *NETWORK), version="6.1.0-20-amd64")
+    menu = {"/boot/grub/grub.cfg": f"{ALL['/boot/grub/grub.cfg']!s}menuentry 'new' {{\n linux /boot/vmlinuz-6.1.0-20-amd64 quiet\n}}\n"}
+    found = store({**ALL, **newer, **menu}, BLOCKS, CONVERTS)
+    paths = [path for choice in found.get(BootChoices).defaults if (path := found.get(BootPaths).of(choice)) is not None]
+    assert [found.get(ConvertedKernel).path(path).rebuilt for path in paths] == [None]
+    same = store(ALL, BLOCKS, CONVERTS)
+    paths = [path for choice in same.get(BootChoices).defaults if (path := same.get(BootPaths).of(choice)) is not None]
+    assert [same.get(ConvertedKernel).path(path).rebuilt for path in paths] == [frozenset(PUT_IN)]
+    assert [same.get(ConvertedKernel).path(dataclasses.replace(path, image=None)).rebuilt for path in paths] == [None]
+    assert [ConvertedKernel().path(path).rebuilt for path in paths] == [None]
+
+
 GRUB = {"/boot/grub/grub.cfg": "menuentry 'x' {\n linux /boot/vmlinuz-6.1.0-13-amd64 root=/dev/sda1 ro\n}\n"}
 
 
@@ -237,6 +289,7 @@ GRUB = {"/boot/grub/grub.cfg": "menuentry 'x' {\n linux /boot/vmlinuz-6.1.0-13-a
         (f"UUID={ROOT} / ext4 defaults 0 1\n", 'GRUB_CMDLINE_LINUX="resume=/dev/sda2"\n', "UUID="),
         ("/dev/sda1 / ext4 defaults 0 1\n", 'GRUB_CMDLINE_LINUX="root=/dev/sda1"\n', "/dev/sda1"),
         ("/dev/sda1 / ext4 defaults 0 1\n", "GRUB_DISABLE_LINUX_UUID=true\n", "/dev/sda1"),
+        ("/dev/sda1 / ext4 defaults 0 1\n", "GRUB_DISABLE_LINUX_PARTUUID=true\n", "UUID="),
         ("/dev/sda1 / ext4 defaults 0 1\n", "GRUB_DISABLE_LINUX_UUID=true\nGRUB_DISABLE_LINUX_PARTUUID=false\n", "UUID="),
     ],
 )
@@ -246,6 +299,12 @@ def test_the_root_in_a_menu_written_anew(fstab: str, default: str, root: str) ->
     (entry,) = found.get(Bootloader).all_entries
     assert entry.root is not None
     assert found.get(ConvertedMenu).root(entry.root) == root
+
+
+@pytest.mark.parametrize(("line", "rewritten"), [("x /dev/sda2 none luks", True), ("x UUID=1 none luks", False), ("", False)])
+def test_a_name_in_crypttab_has_the_menu_written_anew(line: str, rewritten: bool) -> None:
+    files = ALL | GRUB | {"/etc/crypttab": f"{line}\n"}
+    assert store(files, BLOCKS, CONVERTS, mover=Mover.VIRT_V2V).get(ConvertedMenu).rewritten is rewritten
 
 
 def test_a_menu_of_a_guest_that_it_refuses_stays() -> None:
@@ -260,6 +319,24 @@ def test_windows_gets_a_fallback_loader_and_a_newer_debian_none() -> None:
     assert store({}, windows, CONVERTS).get(ConvertedLoader).fallback
     assert not store({}, windows, Refusals()).get(ConvertedLoader).fallback
     assert not store(ALL, BLOCKS, linux("debian", "debian", "13"), CONVERTS).get(ConvertedLoader).fallback
+
+
+@pytest.mark.parametrize(
+    ("os", "kinds", "mount", "copied"),
+    [
+        (linux("debian", "debian", "12"), ("grub", "shim"), "/boot/efi", True),
+        (linux("ubuntu", "debian", "14.04"), ("grub", "shim"), "/boot/efi", True),
+        (linux("debian", "debian", "12"), ("grub",), "/boot/efi", False),
+        (linux("centos", "rhel", "6"), ("grub",), "/boot/efi", True),
+        (linux("centos", "rhel", "6"), ("shim",), "/boot/efi", False),
+        (linux("debian", "debian", "12"), ("grub", "shim"), "/efi", False),
+        (dataclasses.replace(DEBIAN, arch="aarch64"), ("grub", "shim"), "/boot/efi", False),
+        (dataclasses.replace(DEBIAN, arch="i386"), ("grub", "shim"), "/boot/efi", True),
+    ],
+)
+def test_the_fallback_loader_that_it_copies(os: OsInfo, kinds: tuple[str, ...], mount: str, copied: bool) -> None:
+    efi = Efi(mount, "disk1p1", tuple(EfiImage(f"{mount}/EFI/x/{kind}.efi", kind, "x64", 1) for kind in kinds))
+    assert store({}, os, efi, CONVERTS).get(ConvertedLoader).fallback is copied
 
 
 @pytest.mark.parametrize(
@@ -282,3 +359,10 @@ def test_free_space(free: int, inodes: str, boot_free: int | None, kinds: list[s
         mounts["/boot"] = MemoryFileSystem({}, "ext4", DATA)
     found = store({}, BlockTable(tuple(devices)), GuestFS(mounts), mover=Mover.VIRT_V2V).get(Refusals).found
     assert [one.kind for one in found if one.kind == "space"] == kinds
+
+
+def test_the_free_space_is_told_in_mebibytes() -> None:
+    device = part(1, "ext4", ROOT, details=(("free", str(3 << 19)), ("free_inodes", "500")))
+    given = (BlockTable((disk(), device)), GuestFS({"/": MemoryFileSystem(ALL, "ext4", ROOT)}))
+    found = store({}, *given, mover=Mover.VIRT_V2V).get(Refusals).found
+    assert [one.reason for one in found] == ["1.5 MiB are free on /, and virt-v2v requires 50"]
