@@ -17,7 +17,7 @@ from cosmic_ray.mutating import mutate_and_test
 from cosmic_ray.work_item import MutationSpec, TestOutcome
 
 from tests.mutants.contexts import Lines
-from tests.mutants.sampling import sample
+from tests.mutants.sampling import MOST, sample
 
 ROOT = Path(__file__).resolve().parents[2]
 COPIED = ("src", "checks", "pytest_plugin", "sample-guests", "tests", "docs", "pyproject.toml", "README.md")
@@ -48,6 +48,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.mutants", description=__doc__)
     parser.add_argument("subjects", nargs="*", help="names of subjects.toml, or modules (all)")
     parser.add_argument("--seed", type=int, default=1, help="which sample (1)")
+    parser.add_argument("--most", type=int, default=MOST, help=f"how many a module at most: the first of the sample ({MOST})")
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="how many at a time (one a processor)")
     parser.add_argument("--least", type=float, default=90, help="percent that have to be noticed (90)")
     parser.add_argument("--state", type=Path, default=Path("build/mutants"), help="folder for outcomes and working copies")
@@ -57,7 +58,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     options.state.mkdir(parents=True, exist_ok=True)
     record = options.state / f"outcomes.{options.seed}.jsonl"
     known = _known(record, options.again)
-    trials = list(_trials(options.subjects, options.seed))
+    trials = list(_trials(options.subjects, options.seed, options.most))
     left = [trial for trial in trials if trial.key not in known]
     left = list(_nearest(left, options.state.resolve()))
     print(f"{len(trials)} mutants, {len(left)} to try", flush=True)
@@ -76,12 +77,12 @@ def _known(record: Path, again: bool) -> dict[str, dict[str, str]]:
     return {key: entry for key, entry in known.items() if not (again and entry["outcome"] == "survived")}
 
 
-def _trials(names: Sequence[str], seed: int) -> Iterator[Trial]:
+def _trials(names: Sequence[str], seed: int, most: int) -> Iterator[Trial]:
     subjects = tomllib.loads((Path(__file__).parent / "subjects.toml").read_text())["subject"]
     for subject in subjects:
         for module in sorted(found for glob in subject["modules"] for found in Path().glob(glob)):
             if not names or subject["name"] in names or any(name in (str(module), module.stem) for name in names):
-                yield from (Trial(mutant, tuple(subject["tests"])) for mutant in sample(module, seed))
+                yield from (Trial(mutant, tuple(subject["tests"])) for mutant in sample(module, seed)[:most])
 
 
 def _nearest(trials: Sequence[Trial], state: Path) -> Iterator[Trial]:
@@ -111,8 +112,12 @@ def _made(folder: Path) -> Path:
 
 
 def _try(trial: Trial) -> tuple[str, dict[str, str]]:
-    """The tests that run the line first; those of the whole subject where they notice nothing."""
-    whole = f"{LIMITS} {sys.executable} -m pytest -x -q -m 'not slow and not truth' {' '.join(trial.tests)}"
+    """The tests that run the line first, then the files they stand in: fixtures count for the first test that needs them.
+
+    What runs at import is tried by the tests of the whole subject.
+    """
+    files = sorted({test.partition("::")[0] for test in trial.nearest}) or trial.tests
+    whole = f"{LIMITS} {sys.executable} -m pytest -x -q -m 'not slow and not truth' {' '.join(files)}"
     listed = Path("nearest.txt")
     listed.write_text("\n".join(trial.nearest))
     commands = [f"{LIMITS} {sys.executable} -m tests.mutants.contexts {listed}"] if trial.nearest else []
