@@ -6,7 +6,7 @@ from v2vlint.model.dataclass import dataclass
 
 TITLES = {
     "grub2": "GRUB 2", "grub-legacy": "GRUB legacy", "lilo": "LILO", "syslinux": "SYSLINUX", "windows": "Windows", "parted": "parted",
-    "isolinux": "ISOLINUX", "dos": "DOS",
+    "isolinux": "ISOLINUX", "dos": "DOS", "mbr": "install-mbr",
 }  # fmt: skip
 
 
@@ -29,7 +29,7 @@ class BootChain:
     """The path from one disk's first sector to a boot loader.
 
     ``disk`` is the 0-based index of the disk. ``code`` identifies the code in that sector: ``grub2``, ``grub-legacy``, ``lilo``,
-    ``syslinux``, ``windows``, ``dos``, ``parted``, ``isolinux``, ``none`` or ``other``. ``starts`` says whether a boot loader comes up,
+    ``syslinux``, ``windows``, ``dos``, ``parted``, ``mbr``, ``isolinux``, ``none`` or ``other``. ``starts`` says whether a loader comes up,
     None when the bytes are not understood; ``reason`` explains it. ``loader`` is the loader that finally comes up (same vocabulary as
     ``code``, empty when not known), and ``partition`` the device whose boot sector or files it was loaded from, empty for the disk itself.
     ``image`` is GRUB 2's core.img, None when it was not understood. ``config`` is the path of the configuration embedded in GRUB legacy, or

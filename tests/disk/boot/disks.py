@@ -49,6 +49,7 @@ def run(*command: str | Path, stdin: str = "") -> None:
 
 
 MBR = ("2048,32768,83,*", "34816,32768,83")
+TWO = ("2048,32768,83", "34816,32768,83,*")
 EXTENDED = ("2048,32768,83", "34816,65536,5,*", "36864,16384,83")
 GPT = ("label: gpt", "2048,32768,L", "34816,2048,21686148-6449-6E6F-744E-656564454649")
 
@@ -133,6 +134,13 @@ SHAPES: dict[str, Shape] = {
         False, "syslinux", "several partitions are active",
         lambda path: fat(path, ("2048,32768,83,*", "34816,32768,83,*")).write(0, code("mbr.bin")),
     ),
+    "SYSLINUX behind install-mbr": (True, "syslinux", "", lambda path: _mbr(fat(path))),
+    "SYSLINUX by install-mbr's choice": (True, "syslinux", "", lambda path: _mbr(fat(path, TWO), "-p", "1")),
+    "install-mbr's choice is empty": (False, "mbr", "is empty", lambda path: _mbr(fat(path), "-p", "2")),
+    "install-mbr, none active": (False, "mbr", "none is active", lambda path: _mbr(fat(path, ("2048,32768,83",)))),
+    "SYSLINUX behind install-mbr, two active": (
+        True, "syslinux", "", lambda path: _mbr(fat(path, ("2048,32768,83,*", "34816,32768,83,*"))),
+    ),
     "ldlinux.sys is damaged": (False, "syslinux", "checksum", lambda path: _damaged(fat(path).write(0, code("mbr.bin")), 20)),
     "ldlinux.sys is gone": (False, "syslinux", "which has no ldlinux.sys", lambda path: _damaged(fat(path).write(0, code("mbr.bin")), 0)),
     "GRUB legacy": (True, "grub-legacy", "", legacy_disk),
@@ -145,6 +153,12 @@ SHAPES: dict[str, Shape] = {
 def _in_partition(raw: Raw, mbr: bytes, at: int = FIRST) -> Raw:
     """The boot sector of the disk goes to a partition."""
     return raw.write(at, raw.read(0)[:440]).write(at, b"\x55\xaa", 510).write(0, mbr.ljust(440, b"\0"))
+
+
+def _mbr(raw: Raw, *options: str) -> Raw:
+    """The boot code of Debian's package mbr, usual with LILO."""
+    run("install-mbr", *options, raw.path)
+    return raw
 
 
 def _dummy(path: Path) -> Raw:

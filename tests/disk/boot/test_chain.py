@@ -10,7 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.disk.boot.disks import MIB, SECTOR, SHAPES, Raw, grub2
+from tests.disk.boot.disks import FIRST, MBR, MIB, SECTOR, SHAPES, Raw, code, grub2
+from tests.disk.images import blank, need, run
+from tests.disk.test_oracle import mounted
 from v2vlint.guest.open import open_ref
 from v2vlint.model.boot_chain import BootChain
 from v2vlint.model.source import GuestRef
@@ -56,6 +58,27 @@ def screen(path: Path, awaited: str, *others: Path) -> str:
                     shown += machine.stdout.read1(4096).decode("ascii", "replace")  # type: ignore[attr-defined]
         machine.kill()
     return shown
+
+
+@pytest.mark.slow
+def test_extlinux(tmp_path: Path) -> None:
+    """EXTLINUX in the boot record of an ext4 filesystem, and without its ldlinux.sys."""
+    need("extlinux", "mke2fs", "losetup")
+    image = blank(tmp_path / "fs", 16 * MIB)
+    run("mke2fs", "-q", "-F", "-t", "ext4", "-O", "^64bit", image)
+    with mounted(tmp_path, image) as point:
+        (point / "boot").mkdir()
+        run("extlinux", "--install", point / "boot")
+    raw = Raw(tmp_path / "d.raw", *MBR).write(FIRST, image.read_bytes()).write(0, code("mbr.bin"))
+    found = chain(raw.path)
+    assert (found.starts, found.loader, found.config) == (True, "syslinux", "/boot"), found
+    assert re.search(LOADED["syslinux"], screen(raw.path, LOADED["syslinux"]))
+    data = image.read_bytes()
+    first = next(
+        at for at in range(0, len(data), SECTOR) if data[at + 2 : at + 10] == b"SYSLINUX" and b"\xfe\x02\xb2\x3e" in data[at : at + SECTOR]
+    )
+    raw.write(FIRST + first // SECTOR, bytes(SECTOR))
+    assert (chain(raw.path).starts, "no ldlinux.sys" in chain(raw.path).reason) == (False, True)
 
 
 def test_core_img_tells_what_it_can_read(tmp_path: Path) -> None:

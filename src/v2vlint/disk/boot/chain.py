@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from v2vlint.disk.boot import grub2, grub_legacy, syslinux
 from v2vlint.disk.boot.disks import Disks
-from v2vlint.disk.boot.sector import SIGNATURE, SIZE, code_of, family
+from v2vlint.disk.boot.sector import SIGNATURE, SIZE, code_of, family, mbr_choice
 from v2vlint.disk.stream import Stream
 from v2vlint.model.blocks import BlockDevice
 from v2vlint.model.boot_chain import TITLES, BootChain
@@ -16,6 +16,7 @@ from v2vlint.model.dataclass import dataclass
 
 MAX_STEPS = 4
 _NUMBER_AT = 439
+_ACTIVE = 7
 
 
 def follow(streams: Mapping[int, Stream], partitions: Sequence[BlockDevice], read: grub_legacy.ReadFile) -> tuple[BootChain, ...]:
@@ -68,7 +69,7 @@ class _Walker:
         found = _choose(code, self.disks, disk, sector)
         if not found:
             return BootChain(disk, name, False, f"{told}, which starts the active partition, and none is active")
-        if len(found) > 1 and code != "parted":
+        if len(found) > 1 and code not in ("parted", "mbr"):
             return BootChain(disk, name, False, f"{told}, and several partitions are active")
         chosen = found[0]
         inner = self.disks.read(disk, chosen.sector)
@@ -83,7 +84,7 @@ class _Walker:
         return replace(step, code=name, reason=reason, partition=step.partition or chosen.name)
 
 
-_GENERIC = frozenset({"parted", "windows-mbr", "syslinux-mbr", "syslinux-altmbr", "syslinux-gptmbr"})
+_GENERIC = frozenset({"parted", "mbr", "windows-mbr", "syslinux-mbr", "syslinux-altmbr", "syslinux-gptmbr"})
 
 
 def _choose(code: str, disks: Disks, disk: int, sector: bytes) -> list[_Boot]:
@@ -95,8 +96,10 @@ def _choose(code: str, disks: Disks, disk: int, sector: bytes) -> list[_Boot]:
         parts = (part for part in disks.partitions if part.disk == disk and part.number == number)
         return [_Boot(int(part.detail("start")) // SIZE, part.name) for part in parts]
     active = []
-    for at in range(446, 510, 16):
-        if sector[at] & 0x80 or (code == "parted" and sector[at]):
+    chosen = mbr_choice(sector) if code == "mbr" else _ACTIVE
+    for number, at in enumerate(range(446, 510, 16)):
+        marked = sector[at] & 0x80 or (code in ("parted", "mbr") and sector[at])
+        if marked if chosen == _ACTIVE else number == chosen:
             start = struct.unpack_from("<I", sector, at + 8)[0]
             part = disks.partition(disk, start)
             active.append(_Boot(start, part.name if part else f"the entry at sector {start}"))

@@ -11,6 +11,8 @@ SIGNATURE = b"\x55\xaa"
 _PARTED = bytes.fromhex("fab800108ed0bc00b0b800008ed88ec0fbbe007cbf0006b90002f3a4ea21060000bebe07")
 _SYSLINUX_MBR = bytes.fromhex("33c0fa8ed88ed0bc007c89e606578ec0fbfcbf0006b90001f3a5ea1f060000")
 _WINDOWS_MBR = bytes.fromhex("33c08ed0bc")
+_MBR = bytes.fromhex("fc31c08ed031e48ed88ec0be007cbf0006b90001f3a5beee07b008ea20060000")
+_MBR_PARTITIONS = (0, 1, 2, 3, 7)
 _STACK = b"\x00\x7c"
 _DUMMY = (b"not a bootable disk", b"Non-System disk", b"not a bootable partition")
 
@@ -18,7 +20,7 @@ _DUMMY = (b"not a bootable disk", b"Non-System disk", b"not a bootable partition
 def code_of(sector: bytes) -> str:
     """One of ``grub2``, ``grub-legacy``, ``lilo``, ``isolinux``, ``parted``, ``none`` and ``other``.
 
-    Disks may also have ``syslinux-mbr``, ``syslinux-altmbr``, ``syslinux-gptmbr`` and ``windows-mbr``; partitions ``syslinux``,
+    Disks may also have ``syslinux-mbr``, ``syslinux-altmbr``, ``syslinux-gptmbr``, ``windows-mbr`` and ``mbr``; partitions ``syslinux``,
     ``windows``, ``dos`` and ``dummy`` (which only prints a message).
     """
     code = sector[:CODE_SIZE]
@@ -62,6 +64,15 @@ def _syslinux(sector: bytes) -> bool:
     return sector[3:11] in (b"SYSLINUX", b"EXTLINUX") and sector[0] == 0xEB and b"Boot error" in sector
 
 
+def mbr_choice(sector: bytes) -> int:
+    """What the code of install-mbr(8) is told to start: a partition counted from 0, 7 for the active one, 4 for a floppy disk."""
+    return sector[0x1AF] & 7
+
+
+def _mbr(sector: bytes) -> bool:
+    return sector.startswith(_MBR) and mbr_choice(sector) in _MBR_PARTITIONS
+
+
 def _windows_mbr(sector: bytes) -> bool:
     return sector.startswith(_WINDOWS_MBR) and (sector[5:7] == _STACK or b"Invalid partition table" in sector)
 
@@ -83,6 +94,7 @@ _TESTS = (
     ("syslinux-gptmbr", _gptmbr),
     ("isolinux", lambda sector: b"isolinux.bin missing" in sector),
     ("syslinux", _syslinux),
+    ("mbr", _mbr),
     ("windows-mbr", _windows_mbr),
     ("windows", _windows),
     ("dos", _dos),
