@@ -11,6 +11,7 @@ A child opens no guest files itself: it asks its parent for each over a socket, 
 
 from __future__ import annotations
 
+import functools
 import json
 import os
 import selectors
@@ -113,32 +114,31 @@ def run_all(
     """
     waiting = iter(enumerate(calls))
     running: dict[int, _Child] = {}
+    selector, due = selectors.DefaultSelector(), 0.0
     try:
         while True:
             while len(running) < max(1, parallel) and (item := next(waiting, None)) is not None:
-                running[item[0]] = _Child(item[1], limits)
+                running[item[0]] = _Child(item[1], limits, selector)
             if not running:
                 return
-            if tick:
+            if tick and time.monotonic() >= due:
                 tick(frozenset(running))
-            _wait(running.values())
+                due = time.monotonic() + _TICK
+            _wait(selector, running.values())
             for position in [position for position, child in running.items() if child.ended]:
                 yield position, running.pop(position).outcome()
     finally:
         for child in running.values():
             child.kill()
+        selector.close()
 
 
-def _wait(children: Iterable[_Child]) -> None:
-    with selectors.DefaultSelector() as selector:
-        timeout = _TICK
-        for child in children:
-            child.register(selector)
-            timeout = min(timeout, child.remaining)
-        ready = selector.select(max(0.0, timeout))
-        started = time.monotonic()
-        for key, _events in ready:
-            key.data()
+def _wait(selector: selectors.BaseSelector, children: Iterable[_Child]) -> None:
+    """Act on what is ready: a key's data is the action."""
+    ready = selector.select(max(0.0, min((_TICK, *(child.remaining for child in children)))))
+    started = time.monotonic()
+    for key, _events in ready:
+        key.data()
     for child in children:
         child.deadline += time.monotonic() - started
         child.look()
@@ -153,8 +153,8 @@ def _order(call: Call, limits: Limits) -> bytes:
 class _Child:
     """One running child and the bytes exchanged with it."""
 
-    def __init__(self, call: Call, limits: Limits) -> None:
-        self.limits = limits
+    def __init__(self, call: Call, limits: Limits, selector: selectors.BaseSelector) -> None:
+        self.limits, self.selector = limits, selector
         self.deadline = time.monotonic() + limits.wall
         self.verdict: Death | None = None
         self.answer, self.complaint = bytearray(), bytearray()
@@ -178,6 +178,10 @@ class _Child:
         self.outputs: dict[IO[bytes], bytearray] = {self.answering: self.answer, os.fdopen(complain, "rb", 0): self.complaint}
         os.set_blocking(self.stdin.fileno(), False)
         self.counter.setblocking(False)
+        selector.register(self.stdin, selectors.EVENT_WRITE, self._feed)
+        for stream in self.outputs:
+            selector.register(stream, selectors.EVENT_READ, functools.partial(self._drain, stream))
+        selector.register(self.counter, selectors.EVENT_READ, self._serve)
 
     @property
     def remaining(self) -> float:
@@ -189,14 +193,10 @@ class _Child:
         """Whether its answer is complete: only the child itself holds the other end of that pipe, not processes it may have started."""
         return self.answering not in self.outputs
 
-    def register(self, selector: selectors.BaseSelector) -> None:
-        """Wait for its pipes; a key's data is the action to take when it is ready."""
-        if self.stdin is not None:
-            selector.register(self.stdin, selectors.EVENT_WRITE, self._feed)
-        for stream in self.outputs:
-            selector.register(stream, selectors.EVENT_READ, lambda stream=stream: self._drain(stream))
-        if self.counter.fileno() >= 0:
-            selector.register(self.counter, selectors.EVENT_READ, self._serve)
+    def _close(self, stream: IO[bytes] | socket.socket) -> None:
+        """Close one of its pipes, or its socket, that is still open."""
+        self.selector.unregister(stream)
+        stream.close()
 
     def _serve(self) -> None:
         """Answer one question from the child."""
@@ -204,12 +204,12 @@ class _Child:
         try:
             question = self.counter.recv(_CHUNK)
             if not question:
-                self.counter.close()
+                self._close(self.counter)
                 return
             answer, handle = self.desk(json.loads(question)) if self.desk else ({"error": "", "message": "no files", "hint": ""}, None)
             socket.send_fds(self.counter, [json.dumps(answer).encode()], [] if handle is None else [handle])
         except (OSError, ValueError, RecursionError):
-            self.counter.close()
+            self._close(self.counter)
         finally:
             if handle is not None:
                 os.close(handle)
@@ -223,7 +223,7 @@ class _Child:
         except BrokenPipeError:
             self.request = memoryview(b"")
         if not self.request:
-            self.stdin.close()
+            self._close(self.stdin)
             self.stdin = None
 
     def _drain(self, stream: IO[bytes]) -> None:
@@ -232,7 +232,7 @@ class _Child:
         if buffer is self.complaint:
             del buffer[:-_STDERR_KEPT]
         if not data:
-            stream.close()
+            self._close(stream)
             del self.outputs[stream]
 
     def look(self) -> None:
@@ -253,9 +253,10 @@ class _Child:
         supervise.end(self.process)
         for stream in (self.stdin, *self.outputs):
             if stream is not None:
-                stream.close()
+                self._close(stream)
         self.stdin, self.outputs = None, {}
-        self.counter.close()
+        if self.counter.fileno() >= 0:
+            self._close(self.counter)
 
     def _settle(self) -> None:
         """Wait for its end without reaping it, so that its group's number is not reused before the group is killed."""

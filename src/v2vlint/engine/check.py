@@ -8,7 +8,7 @@ from typing import Any
 
 from v2vlint import isolate
 from v2vlint.engine.decisions import decide
-from v2vlint.engine.protocol import CHECK, CheckAsk, Judged
+from v2vlint.engine.protocol import CHECK, CheckAsk, Judged, digest_of
 from v2vlint.files import Desk
 from v2vlint.isolate import DEFAULT_LIMITS, Answer, Call, Limits, Outcome, Refusal
 from v2vlint.model.codec import decode, encode
@@ -54,14 +54,15 @@ def check_each(
             progress([asks[position].guest.name for position in sorted(running)], done)
 
     desks: dict[int, Desk] = {}
+    rules = _Rules()
 
     def calls() -> Iterator[Call]:
         for position, ask in enumerate(asks):
             desks[position] = Desk(ask.guest)
-            yield Call(CHECK, encode(ask), desk=desks[position])
+            yield Call(CHECK, encode(dataclasses.replace(ask, known=rules.digest)), desk=desks[position])
 
     for position, outcome in isolate.run_all(calls(), limits, jobs, tick):
-        judged = _judged(asks[position], outcome, limits)
+        judged = _judged(asks[position], outcome, limits, rules)
         image = dataclasses.replace(judged.image, files=desks.pop(position).files())
         done += 1
         yield position, Judged(_with_pending(asks[position], image), judged.rules)
@@ -79,27 +80,32 @@ def _with_pending(ask: CheckAsk, image: ImageReport) -> ImageReport:
 
 
 class _Rules:
-    """The rules of the last answer. Guests of one run share them, and their texts are most of an answer."""
+    """The rules of the first answer of a run. Its guests share them, and their texts are most of an answer: later ones only name them.
+
+    The parent makes the digest from what it received, so that a child can name nothing else.
+    """
 
     def __init__(self) -> None:
-        self.last: tuple[Any, tuple[RuleInfo, ...]] = (None, ())
+        self.digest = ""
+        self.rules: tuple[RuleInfo, ...] = ()
 
     def judged(self, data: Any) -> Judged:
         """A decoded answer. TypeError, ValueError or KeyError when it is malformed."""
-        last = self.last
-        if last[0] != data["rules"]:
-            last = self.last = (data["rules"], decode(Judged, {**data, "image": encode(_NOTHING)}).rules)
-        return Judged(decode(ImageReport, data["image"]), last[1])
+        rules = self.rules
+        if not self.digest or data["rules"] != self.digest:
+            rules = decode(Judged, {**data, "image": encode(_NOTHING)}).rules
+        if not self.digest:
+            self.digest, self.rules = digest_of(data["rules"]), rules
+        return Judged(decode(ImageReport, data["image"]), rules)
 
 
 _NOTHING = ImageReport("", (), "", 0, (), ())
-_RULES = _Rules()
 
 
-def _judged(ask: CheckAsk, outcome: Outcome, limits: Limits) -> Judged:
+def _judged(ask: CheckAsk, outcome: Outcome, limits: Limits, rules: _Rules) -> Judged:
     if isinstance(outcome, Answer):
         try:
-            return _RULES.judged(outcome.value)
+            return rules.judged(outcome.value)
         except (TypeError, ValueError, KeyError):
             return _failed(ask, "the reader process gave no valid answer", "")
     if isinstance(outcome, Refusal):
@@ -107,13 +113,13 @@ def _judged(ask: CheckAsk, outcome: Outcome, limits: Limits) -> Judged:
             raise _ERRORS[outcome.kind](outcome.message, hint=outcome.hint)
         return _failed(ask, outcome.message, outcome.hint)
     failed = _failed(ask, outcome.reason, outcome.hint)
-    return failed if ask.guest.kind == "disks" or ask.unopened else _by_definition(ask, failed, limits)
+    return failed if ask.guest.kind == "disks" or ask.unopened else _by_definition(ask, failed, limits, rules)
 
 
-def _by_definition(ask: CheckAsk, failed: Judged, limits: Limits) -> Judged:
+def _by_definition(ask: CheckAsk, failed: Judged, limits: Limits, rules: _Rules) -> Judged:
     """When a child died on the disks, judge the definition alone in another one."""
     again = dataclasses.replace(ask, unopened=True)
-    known = _judged(again, isolate.run(Call(CHECK, encode(again), desk=Desk(ask.guest)), limits), limits)
+    known = _judged(again, isolate.run(Call(CHECK, encode(again), desk=Desk(ask.guest)), limits), limits, rules)
     return Judged(dataclasses.replace(known.image, problems=failed.image.problems), known.rules)
 
 

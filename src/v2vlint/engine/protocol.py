@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
+from typing import Any
+
 from v2vlint.engine.decisions import Decisions
 from v2vlint.model.card_names import CardNames
 from v2vlint.model.dataclass import dataclass
@@ -34,6 +38,7 @@ class CheckAsk:
     """Request to judge one guest. ``unopened`` leaves its disks alone: only the definition is judged.
 
     ``standing_for`` holds the paths of the images that the guest's disks are a working copy of: a baseline knows findings by those names.
+    ``known`` is the digest of the rules that the parent has already: an answer with the same rules contains only the digest.
     """
 
     guest: GuestRef
@@ -45,6 +50,12 @@ class CheckAsk:
     names: CardNames = CardNames()
     unopened: bool = False
     standing_for: tuple[str, ...] = ()
+    known: str = ""
+
+
+def digest_of(rules: Any) -> str:
+    """The digest of encoded rules, by which parent and child call them."""
+    return hashlib.sha256(json.dumps(rules).encode()).hexdigest()
 
 
 @dataclass(frozen=True, slots=True)

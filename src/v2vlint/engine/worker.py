@@ -11,15 +11,14 @@ import time
 from collections.abc import Iterable
 from typing import Any
 
-from v2vlint import disk
+from v2vlint import disk, target
 from v2vlint.engine import boot
 from v2vlint.engine.decisions import decide, own_rules
-from v2vlint.engine.examples import run_example
 from v2vlint.engine.glance import glance
 from v2vlint.engine.judge import judge, judge_machine
 from v2vlint.engine.packs import LoadedRule, load_all
 from v2vlint.engine.present import Presenter
-from v2vlint.engine.protocol import CheckAsk, Judged, Selection
+from v2vlint.engine.protocol import CheckAsk, Judged, Selection, digest_of
 from v2vlint.engine.select import choose, forecast_wanted, infos
 from v2vlint.facts.boot.who import Systems, system_of
 from v2vlint.facts.conversion.command import virt_v2v_command
@@ -28,10 +27,13 @@ from v2vlint.guest.open import GuestContents, Root, changes, open_guest
 from v2vlint.model.codec import decode, encode
 from v2vlint.model.definition import Definition
 from v2vlint.model.errors import ImageError, PackError, V2vlintError
+from v2vlint.model.finding import Mover
+from v2vlint.model.osinfo import OsInfo
 from v2vlint.model.report import ImageReport, Origin, Problem, RootReport
-from v2vlint.model.rule import RuleInfo
+from v2vlint.model.rule import Content, Example, RuleInfo
 from v2vlint.model.secrecy import without_secrets
-from v2vlint.model.source import GuestSource
+from v2vlint.model.source import GuestRef, GuestSource
+from v2vlint.model.target import Target
 from v2vlint.source.door import doors
 from v2vlint.source.kind import kinds
 from v2vlint.source.locate import locate
@@ -40,8 +42,8 @@ from v2vlint.source.locate import locate
 def preload(many: bool) -> None:
     """Import the installed rule packs before children are forked.
 
-    For ``many`` guests, also import every reader, and run each rule once on its first example, so that everything that is prepared on first
-    use (patterns, annotations, tables) exists before the fork.
+    For ``many`` guests also every reader, which one alone may not need, and all rules judge two made-up guests, so that what they and the
+    facts prepare at first use (patterns, annotations, tables) is there for all children.
     """
     import_rules(Selection())
     if not many:
@@ -51,11 +53,28 @@ def preload(many: bool) -> None:
     for found in pkgutil.walk_packages(disk.__path__, f"{disk.__name__}."):
         with contextlib.suppress(ImportError):
             importlib.import_module(found.name)
-    for loaded in load_all():
-        with contextlib.suppress(Exception):
-            run_example(loaded.rule, loaded.rule.examples[0])
     with contextlib.suppress(V2vlintError):
-        _encoded(infos(choose(load_all(), Selection()), Selection()))
+        check(encode(CheckAsk(GuestRef("nothing", "disks", ()), (target.load("kvm"),))))
+    for windows in (False, True):
+        with contextlib.suppress(Exception):
+            _rehearse(windows)
+
+
+def _rehearse(windows: bool) -> None:
+    """Judge a guest with the files of the rules' first examples, as far as they fit together."""
+    from v2vlint.engine.examples import example_store
+
+    files: dict[str, Content] = {}
+    for example in (example for loaded in load_all() for example in loaded.rule.examples[:2]):
+        if windows == any(path.startswith("/Windows") for path in example.files):
+            files |= {path: content for path, content in example.files.items() if not any(_nested(path, other) for other in files)}
+    store = example_store(Example(files))
+    reports = judge(store, load_all(), (store.get(Target),), Mover.RAW, (Presenter(""),))
+    decode(RootReport, encode(RootReport("", store.get(OsInfo), glance(store, "", ""), reports)))
+
+
+def _nested(path: str, other: str) -> bool:
+    return path == other or path.startswith(f"{other}/") or other.startswith(f"{path}/")
 
 
 def warm(request: Any) -> None:
@@ -71,15 +90,18 @@ def import_rules(selection: Selection) -> None:
 
 def check(request: Any) -> Any:
     """Answer an encoded :class:`~v2vlint.engine.protocol.CheckAsk` with an encoded :class:`~v2vlint.engine.protocol.Judged`."""
-    judged = judge_guest(decode(CheckAsk, request))[0]
+    ask = decode(CheckAsk, request)
+    judged = judge_guest(ask)[0]
     empty = encode(Judged(ImageReport("", (), "", 0, (), ()), ()))
-    return {**empty, "image": without_secrets(encode(judged.image)), "rules": _encoded(judged.rules)}
+    rules, digest = _encoded(judged.rules)
+    return {**empty, "image": without_secrets(encode(judged.image)), "rules": digest if digest == ask.known else rules}
 
 
 @functools.cache
-def _encoded(rules: tuple[RuleInfo, ...]) -> Any:
-    """Rules as JSON-ready data, made once for all children."""
-    return encode(rules)
+def _encoded(rules: tuple[RuleInfo, ...]) -> tuple[Any, str]:
+    """Rules as JSON-ready data, and their digest, made once for all children."""
+    data = encode(rules)
+    return data, digest_of(data)
 
 
 def judge_guest(ask: CheckAsk) -> tuple[Judged, GuestContents | None]:
