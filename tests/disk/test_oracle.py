@@ -48,37 +48,16 @@ def mounted(folder: Path, *images: Path, options: str = "") -> Iterator[Path]:
     try:
         if len(loops) > 1:
             run("btrfs", "device", "scan", *loops)
-        run("mount", *(["-o", options] if options else []), loops[0], point)
+        # Another mount namespace of this host may still hold the one before, which XFS takes for a second of the same UUID.
+        unsaid = "nouuid" if run("blkid", "-p", "-o", "value", "-s", "TYPE", images[0]).strip() == "xfs" else ""
+        wanted = ",".join(filter(None, (options, unsaid)))
+        run("mount", *(["-o", wanted] if wanted else []), loops[0], point)
         try:
             yield point
         finally:
             run("umount", point)
     finally:
         run("losetup", "-d", *loops)
-
-
-def copy(tree: Path, target: Path) -> None:
-    """Fill a mounted filesystem, with a file whose extents are allocated but not written."""
-    run("cp", "-a", "--sparse=always", f"{tree}/.", target)
-    run("fallocate", "-l", "2M", target / "unwritten")
-    with (target / "unwritten").open("r+b") as file:
-        file.seek(1_000_000)
-        file.write(b"written")
-    (target / "broken-up").write_bytes(b"")
-    with (target / "broken-up").open("r+b") as file:
-        for number in range(3000):
-            file.seek(number * 12288)
-            file.write(bytes([number % 251]) * 4096)
-
-
-@pytest.mark.parametrize("options", [(), ("-b", "size=1024"), ("-m", "rmapbt=1,reflink=1", "-i", "nrext64=0")], ids=["v5", "1k", "reflink"])
-def test_xfs(tmp_path: Path, tree: Path, options: tuple[str, ...]) -> None:
-    run("mkfs.xfs", "-q", *(word for word in options if "nrext64" not in word and word != "-i"), blank(tmp_path / "fs", 400 * MIB))
-    with mounted(tmp_path, tmp_path / "fs") as point:
-        copy(tree, point)
-    guest = open_paths(tmp_path / "fs")
-    with mounted(tmp_path, tmp_path / "fs", options="ro") as point:
-        same(root_tree(guest), host_tree(point))
 
 
 @pytest.mark.parametrize("options", [("-t", "ext4"), ("-t", "ext3", "-b", "1024"), ("-t", "ext4", "-O", "^64bit,^metadata_csum")])
@@ -122,61 +101,6 @@ def test_log_of_an_xfs_that_was_not_unmounted(tmp_path: Path, tree: Path) -> Non
 
 def dirty_log(image: Path) -> str:
     return open_paths(image).blocks.disks[0].detail("dirty_log")
-
-
-BTRFS = {
-    "zlib": (1, (), "compress-force=zlib"),
-    "lzo": (1, (), "compress-force=lzo"),
-    "zstd": (1, (), "compress-force=zstd"),
-    "single on two": (2, ("-d", "single", "-m", "dup"), ""),
-    "raid0": (2, ("-d", "raid0", "-m", "raid1"), ""),
-    "raid1": (2, ("-d", "raid1", "-m", "raid1"), ""),
-    "raid10": (4, ("-d", "raid10", "-m", "raid10"), ""),
-    "raid5": (3, ("-d", "raid5", "-m", "raid1"), ""),
-}
-
-
-@pytest.mark.parametrize(("count", "profile", "options"), BTRFS.values(), ids=BTRFS)
-def test_btrfs(tmp_path: Path, tree: Path, count: int, profile: tuple[str, ...], options: str) -> None:
-    disks = [blank(tmp_path / f"disk{number}", 320 * MIB) for number in range(count)]
-    run("mkfs.btrfs", "-q", *profile, *disks)
-    with mounted(tmp_path, *disks, options=options) as point:
-        copy(tree, point)
-    guest = open_paths(*disks)
-    with mounted(tmp_path, *disks, options="ro") as point:
-        same(root_tree(guest), host_tree(point))
-    if profile[:2] == ("-d", "raid1"):
-        same(root_tree(open_paths(disks[1])), root_tree(guest))
-    elif count > 1:
-        assert f"disk1: {count - 1} of {count} btrfs devices are missing" in problems(open_paths(disks[0]))
-
-
-def test_btrfs_subvolumes(tmp_path: Path) -> None:
-    """As distributions lay them out: @ and @home, snapshots of the root that are no systems of their own, a nested one."""
-    small = make_tree(tmp_path / "tree", odd=False)
-    run("mkfs.btrfs", "-q", "-U", "11111111-2222-4333-8444-555555555555", blank(tmp_path / "fs", 160 * MIB))
-    with mounted(tmp_path, tmp_path / "fs") as point:
-        for name in ("@", "@home", "@snapshots"):
-            run("btrfs", "subvolume", "create", point / name)
-        run("cp", "-a", f"{small}/.", point / "@")
-        uuid = "UUID=11111111-2222-4333-8444-555555555555"
-        (point / "@/etc/fstab").write_text(f"{uuid} / btrfs subvol=@ 0 0\n{uuid} /home btrfs defaults,subvol=/@home 0 0\n")
-        (point / "@home/alice").write_text("hello")
-        run("btrfs", "subvolume", "create", point / "@/var/lib/portables")
-        (point / "@/var/lib/portables/file").write_text("nested")
-        run("btrfs", "subvolume", "snapshot", point / "@", point / "@snapshots/1")
-        run("btrfs", "subvolume", "snapshot", "-r", point / "@", point / "@snapshots/2")
-    (root,) = (guest := open_paths(tmp_path / "fs")).roots
-    assert (root.subvolume, root.fs.read("/home/alice"), root.fs.read("/var/lib/portables/file")) == ("@", b"hello", b"nested")
-    assert {(mount.point, mount.subvolume) for mount in root.mounts} == {("/", "@"), ("/home", "@home")}
-    device = guest.blocks.disks[0]
-    assert device.detail("subvolumes") == "@,@home,@snapshots,@/var/lib/portables"
-    assert (device.detail("snapshots"), device.detail("default_subvolume")) == ("2", "")
-    with mounted(tmp_path, tmp_path / "fs") as point:
-        number = run("btrfs", "inspect-internal", "rootid", point / "@snapshots/2").strip()
-        run("btrfs", "subvolume", "set-default", number, point)
-    roots = open_paths(tmp_path / "fs").roots
-    assert [root.subvolume for root in roots] == ["@", "@snapshots/2"]
 
 
 GUESTFISH = """run

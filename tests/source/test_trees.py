@@ -13,13 +13,8 @@ from pathlib import Path
 import pytest
 
 import v2vlint
-from v2vlint.disk.filesystems.archive import ArchiveFileSystem
-from v2vlint.disk.filesystems.folder import FolderFileSystem
-from v2vlint.disk.filesystems.node import Kind
-from v2vlint.disk.stream import MemoryStream
-from v2vlint.guest.fs import GuestFS
 from v2vlint.guest.open import GuestContents, open_ref
-from v2vlint.model.errors import FactUnavailable, ImageError, UsageError
+from v2vlint.model.errors import FactUnavailable, UsageError
 from v2vlint.samples.boot import sample_boot
 from v2vlint.source.expand import expand
 
@@ -97,53 +92,6 @@ def test_the_public_ways_to_change_or_boot_it_say_what_to_do_instead(root: Path)
     assert "what builds it" in caught.value.hint
     with pytest.raises(UsageError, match="cannot be booted"):
         v2vlint.prove(f"tree:{root}")
-
-
-def test_links_do_not_lead_out_of_a_folder(root: Path, tmp_path: Path) -> None:
-    (tmp_path / "secret").write_text("outside")
-    (root / "etc/up").symlink_to("../../secret")
-    (root / "etc/absolute").symlink_to(tmp_path / "secret")
-    (root / "etc/folder").symlink_to(tmp_path)
-    fs = GuestFS({"/": FolderFileSystem(str(root))})
-    assert [fs.read(f"/etc/{name}") for name in ("up", "absolute", "folder/secret")] == [None] * 3
-    system = FolderFileSystem(str(root))
-    with pytest.raises(OSError, match=r"[Nn]ot a directory"):
-        system.stat(("etc", "folder", "secret"))
-
-
-def test_a_pipe_is_not_waited_for(root: Path) -> None:
-    node = FolderFileSystem(str(root)).root.child("run")
-    assert node is not None
-    assert node.stat().kind is Kind.OTHER
-    with pytest.raises(ImageError, match="not a regular file"):
-        node.open()
-
-
-@pytest.mark.skipif(os.geteuid() != 0, reason="gives files away")
-def test_owners_of_a_tree_unpacked_by_somebody_are_those_in_it(root: Path) -> None:
-    for path, owner in ((root, 100000), (root / "etc/fstab", 100000), (root / "etc/hostname", 101000), (root / "etc/os-release", 0)):
-        os.chown(path, owner, owner)
-    fs = GuestFS({"/": FolderFileSystem(str(root))})
-    found = [fs.stat(f"/etc/{name}") for name in ("fstab", "hostname", "os-release")]
-    assert [one.uid for one in found if one] == [0, 1000, 0]
-
-
-def layer(**members: bytes | None) -> MemoryStream:
-    held = io.BytesIO()
-    with tarfile.open(fileobj=held, mode="w") as archive:
-        for name, data in members.items():
-            info = tarfile.TarInfo(name.replace("__", "/"))
-            info.type, info.size = (tarfile.DIRTYPE, 0) if data is None else (tarfile.REGTYPE, len(data))
-            archive.addfile(info, io.BytesIO(data or b""))
-    return MemoryStream(held.getvalue())
-
-
-def test_whiteouts_take_away_what_is_below_them() -> None:
-    system = ArchiveFileSystem(layers=True)
-    system.add("1", layer(etc__a=b"1", etc__b=b"1", opt__x__old=b"1", usr=b"file"))
-    system.add("2", layer(**{"etc__.wh.a": b"", "etc__c": b"2", "opt__x__new": b"2", "opt__x__.wh..wh..opq": b"", "usr__lib__d": b"2"}))
-    fs = GuestFS({"/": system})
-    assert sorted(fs.walk("/")) == ["/etc/b", "/etc/c", "/opt/x/new", "/usr/lib/d"]
 
 
 def test_a_damaged_or_cut_archive_is_told(root: Path) -> None:

@@ -22,8 +22,6 @@ from v2vlint.disk.filesystems.xfs import Xfs
 from v2vlint.guest.fs import GuestFS
 from v2vlint.model.errors import FactUnavailable
 
-pytestmark = pytest.mark.slow
-
 MIB = 1 << 20
 KINDS: dict[str, tuple[int, str]] = {
     "ext4": (32, "mke2fs -q -F -t ext4 IMAGE"),
@@ -36,7 +34,7 @@ KINDS: dict[str, tuple[int, str]] = {
 }
 CAPABILITY = struct.pack("<5I", 0x02000001, 1 << 13, 0, 0, 0)
 """CAP_NET_RAW; the kernel reads this one itself."""
-SEEDS = range(int(os.environ.get("V2VLINT_CRASHED", "1")))
+SEEDS = [pytest.param(seed, marks=[pytest.mark.slow] if seed else []) for seed in range(int(os.environ.get("V2VLINT_CRASHED", "1")))]
 NAMES = (
     "security.selinux",
     "security.capability",

@@ -24,10 +24,8 @@ from v2vlint.disk.filesystems.xfs_log import SECTOR, XfsLog
 from v2vlint.disk.stream import HostFile
 from v2vlint.guest.fs import GuestFS
 
-pytestmark = pytest.mark.slow
-
 _FIRST, _, _LAST = os.environ.get("V2VLINT_CRASHED", "2").rpartition("-")
-SEEDS = range(int(_FIRST or 0), int(_LAST))
+SEEDS = [pytest.param(seed, marks=[pytest.mark.slow] if seed else []) for seed in range(int(_FIRST or 0), int(_LAST))]
 MIB = 1 << 20
 KINDS: dict[str, tuple[int, str, str]] = {
     "ext4": (32, "mke2fs -q -F -t ext4 IMAGE", ""),
@@ -74,6 +72,7 @@ def test_a_copy_made_in_use_is_read_as_the_kernel_mounts_it(tmp_path: Path, kind
             same(read_tree(system), host_tree(point))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("lost", ["the end", "the header", "a sector inside", "the one before"])
 @pytest.mark.parametrize("seed", SEEDS)
 def test_a_record_of_the_log_did_not_arrive(tmp_path: Path, seed: int, lost: str) -> None:

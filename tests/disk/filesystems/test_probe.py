@@ -129,6 +129,87 @@ def test_details_of_ext(tmp_path: Path) -> None:
     assert detail(image, "needs_recovery") == "yes"
 
 
+@pytest.mark.parametrize(
+    "options",
+    [("ext2", ""), ("ext3", ""), ("ext4", ""), ("ext4", "inline_data,large_dir"), ("ext4", "casefold,encrypt"), ("ext4", "verity,bigalloc"),
+     ("ext4", "metadata_csum_seed,^has_journal"), ("ext4", "sparse_super2,meta_bg,^resize_inode"), ("ext4", "^dir_index,^flex_bg,^64bit")],
+)  # fmt: skip
+@pytest.mark.parametrize("block", [1024, 4096])
+def test_features_and_sizes_of_ext_are_those_of_dumpe2fs(tmp_path: Path, options: tuple[str, str], block: int) -> None:
+    image = blank(tmp_path / "image", 16 * MIB)
+    run("mke2fs", "-q", "-F", "-t", options[0], "-b", str(block), *(["-O", options[1]] if options[1] else []), image)
+    listing = dict(line.split(":", 1) for line in run("dumpe2fs", "-h", image).splitlines() if ":" in line)
+    told = set(listing["Filesystem features"].replace("extents", "extent").split()) & EXT_FEATURES
+    assert set(detail(image, "features").split()) == told
+    assert [int(detail(image, key)) for key in ("block_size", "fs_size", "free")] == [
+        block, int(listing["Block count"]) * block, int(listing["Free blocks"]) * block,
+    ]  # fmt: skip
+    assert (detail(image, "inodes"), detail(image, "free_inodes")) == (listing["Inode count"].strip(), listing["Free inodes"].strip())
+
+
+EXT_FEATURES = {
+    "has_journal", "dir_index", "sparse_super2", "orphan_file", "meta_bg", "extent", "64bit", "flex_bg", "metadata_csum_seed", "large_dir",
+    "inline_data", "encrypt", "casefold", "bigalloc", "metadata_csum", "verity",
+}  # fmt: skip
+
+
+def test_sizes_beyond_32_bits(tmp_path: Path) -> None:
+    """The upper halves count with the feature ``64bit`` alone (``ext4_blocks_count``)."""
+    image = blank(tmp_path / "image", 16 * MIB)
+    for feature, more in (("64bit", 1 << 32), ("^64bit", 0)):
+        run("mke2fs", "-q", "-F", "-t", "ext4", "-b", "4096", "-O", feature, image)
+        low = [int(detail(image, key)) for key in ("fs_size", "free")]
+        with image.open("r+b") as file:
+            for place in (1024 + 0x150, 1024 + 0x158):
+                file.seek(place)
+                file.write((1).to_bytes(4, "little"))
+        assert [int(detail(image, key)) for key in ("fs_size", "free")] == [one + more * 4096 for one in low]
+
+
+def test_details_of_btrfs_and_xfs(tmp_path: Path) -> None:
+    need("mkfs.btrfs", "mkfs.xfs", "xfs_db")
+    image = blank(tmp_path / "btrfs", 128 * MIB)
+    run("mkfs.btrfs", "-q", "-K", "-n", "8192", image)
+    assert detail(image, "uuid_sub") == run("blkid", "-p", "-o", "value", "-s", "UUID_SUB", image).strip()
+    told = {
+        line.split()[0]: line.split()[1]
+        for line in run("btrfs", "inspect-internal", "dump-super", image).splitlines()
+        if len(line.split()) > 1
+    }
+    used = int(told["total_bytes"]) - int(told["bytes_used"])
+    assert [detail(image, key) for key in ("fs_size", "node_size", "block_size", "devices", "free")] == [
+        told["dev_item.total_bytes"], "8192", "4096", "1", str(used),
+    ]  # fmt: skip
+    image = blank(tmp_path / "xfs", 320 * MIB)
+    run("mkfs.xfs", "-q", "-K", "-b", "size=2048", image)
+    told = dict(line.split(" = ") for line in run("xfs_db", "-r", "-c", "sb 0", "-c", "p", image).splitlines())
+    assert [detail(image, key) for key in ("block_size", "fs_size", "free", "inodes", "free_inodes", "version", "sector_size")] == [
+        "2048", str(int(told["dblocks"]) * 2048), str(int(told["fdblocks"]) * 2048), told["icount"], told["ifree"], "5", told["sectsize"],
+    ]  # fmt: skip
+    assert {"finobt", "ftype", "sparse", "bigtime"} <= set(detail(image, "features").split())
+
+
+@pytest.mark.parametrize(
+    "options",
+    [("-V", "PLAIN"), ("-J", "-V", "Mixed Label"), ("-J", "-V", "A_b c"), ("-J", "-V", "A rather long label of thirty"),
+    ("-J", "-V", "grün"), ("-J",),
+     ("-J", "-R", "-V", "UP_and Down")],
+    ids=" ".join,
+)  # fmt: skip
+def test_labels_of_iso(tmp_path: Path, options: tuple[str, ...]) -> None:
+    need("genisoimage")
+    (tmp_path / "top").mkdir()
+    run("genisoimage", "-quiet", "-input-charset", "utf-8", *options, "-o", tmp_path / "image", tmp_path / "top")
+    found, wanted = probe(HostFile(str(tmp_path / "image"))), blkid(tmp_path / "image")
+    assert (found.type, found.uuid, found.label) == (wanted.type, wanted.uuid, wanted.label)
+
+
+def test_a_short_device_is_tried_by_all() -> None:
+    """What a probe cannot unpack is not its content, and no reason to stop."""
+    assert probe(MemoryStream(b"dmvdo001" + bytes(8))).type == "vdo"
+    assert probe(MemoryStream(b"dmvdo001".ljust(40) + bytes(range(16)))).uuid == "00010203-0405-0607-0809-0a0b0c0d0e0f"
+
+
 def test_details_of_luks2(tmp_path: Path) -> None:
     need("cryptsetup")
     image = blank(tmp_path / "image", 20 * MIB)

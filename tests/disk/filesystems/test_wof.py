@@ -13,6 +13,7 @@ from random import Random
 import pytest
 
 from tests.disk.images import need, run
+from v2vlint.disk.filesystems import lzx, xpress
 from v2vlint.disk.filesystems.ntfs import NtfsFileSystem
 from v2vlint.disk.filesystems.wof import STREAM, WofStream, open_wof
 from v2vlint.disk.stream import MemoryStream
@@ -141,3 +142,100 @@ def _compare(image: Path) -> None:
         with pytest.raises(Unsupported, match="elsewhere"):
             read(name)
     assert read("kept") == bytes(3000)
+
+
+def lzx_stored(*parts: bytes, kind: int = 3, size: int | None = None) -> bytes:
+    """Blocks of LZX that are stored: 3 bits of kind, one that a size follows, 16 of size, up to a whole word; three offsets; the bytes."""
+    data = b""
+    for part in parts:
+        word = kind << 29 | (len(part) if size is None else size) << 12
+        data += struct.pack("<HH", word >> 16, word & 0xFFFF) + struct.pack("<3I", 7, 8, 9) + part + bytes(len(part) % 2)
+    return data
+
+
+def test_stored_blocks_of_lzx_begin_at_even_places() -> None:
+    parts = [bytes(range(1, size + 1)) for size in (5, 4, 3, 1, 6)]
+    assert lzx.unpack(lzx_stored(*parts), 19) == b"".join(parts)
+    assert lzx.unpack(lzx_stored(b"abc")[:-1] + b"x", 3) == b"abc"
+    assert (lzx._Chunk(b"", 0).recent, lzx._Chunk(lzx_stored(b"ab"), 2).recent) == ([1, 1, 1], [7, 8, 9])
+
+
+@pytest.mark.parametrize(
+    "data",
+    [lzx_stored(b"abc", kind=0), lzx_stored(b"abc", kind=4), lzx_stored(b"abc", size=0), lzx_stored(b"abc", size=4),
+    lzx_stored(b"abc")[:-3],
+     lzx_stored(b"abc")[:10], b""],
+)  # fmt: skip
+def test_damaged_blocks_of_lzx(data: bytes) -> None:
+    with pytest.raises(ValueError, match="LZX"):
+        lzx.unpack(data, 3)
+
+
+def test_calls_are_relative_again() -> None:
+    """The reverse of what MS-PATCH does to E8 calls: within the first 12 million bytes, and not in the last ten."""
+    plain = b"\xe8" + struct.pack("<i", 100) + bytes(20)
+    assert lzx._relative(bytearray(plain)) == plain
+    at = b"xx\xe8" + struct.pack("<i", 100) + b"\xe8" + struct.pack("<i", -7) + b"\xe8" + struct.pack("<i", 12_000_000) + bytes(10)
+    assert lzx._relative(bytearray(at)) == (
+        b"xx\xe8" + struct.pack("<i", 98) + b"\xe8" + struct.pack("<i", 11_999_993) + b"\xe8" + struct.pack("<i", 12_000_000) + bytes(10)
+    )
+    before = b"\xe8" + struct.pack("<i", -1) + bytes(20)
+    assert lzx._relative(bytearray(before)) == before
+    last = bytes(5) + b"\xe8" + struct.pack("<i", 100) + bytes(5)
+    assert lzx._relative(bytearray(last)) == last
+    assert lzx._relative(bytearray(last + b"\0")) == bytes(5) + b"\xe8" + struct.pack("<i", 95) + bytes(6)
+
+
+def test_the_last_offsets_of_lzx_are_kept_in_their_order() -> None:
+    chunk = lzx._Chunk(b"", 0)
+    chunk.recent = [10, 20, 30]
+    assert (chunk._offset(1, {}), chunk.recent) == (20, [20, 10, 30])
+    assert (chunk._offset(2, {}), chunk.recent) == (30, [30, 10, 20])
+    assert (chunk._offset(0, {}), chunk.recent) == (30, [30, 10, 20])
+
+
+@pytest.mark.parametrize("size", [0, 1, 255])
+def test_xpress_of_nothing_that_fits(size: int) -> None:
+    with pytest.raises(ValueError, match="XPRESS data is cut short"):
+        xpress.unpack(bytes(size), 1)
+
+
+def xpress_of(symbols: list[tuple[int, int]], bits: str, more: bytes = b"") -> bytes:
+    """A chunk whose code has these symbols with these lengths, and then bits in words of 16, two words ahead of the bytes between."""
+    table = bytearray(256)
+    for number, length in symbols:
+        table[number // 2] |= length << 4 * (number % 2)
+    padded = bits.ljust(32, "0")
+    words = b"".join(struct.pack("<H", int(padded[at : at + 16], 2)) for at in (0, 16))
+    return bytes(table) + words + more
+
+
+@pytest.mark.parametrize(
+    ("more", "count"),
+    [(b"\0", 18), (b"\xfe", 272), (b"\xff\x0f\x01", 274), (b"\xff\xff\xff", 65538), (b"\xff\0\0\x00\x00\x02\x00", 131075)],
+)
+def test_long_matches_of_xpress(more: bytes, count: int) -> None:
+    """MS-XCA 2.2.4: a length of 15 goes on in a byte, that in two, and those in four."""
+    data = xpress_of([(ord("x"), 1), (256 + 15, 1)], "01", more)
+    assert xpress.unpack(data, count + 1) == b"x" * (count + 1)
+    with pytest.raises(ValueError, match="copies from outside"):
+        xpress.unpack(data, count)
+    with pytest.raises(ValueError, match="copies from outside"):
+        xpress.unpack(xpress_of([(ord("x"), 1), (256 + 16, 1)], "010", more), count + 1)
+
+
+@pytest.mark.parametrize(("size", "width"), [(0xFFFFFFFF, 4), (0x100000000, 8)])
+def test_the_table_of_a_large_file_is_wider(size: int, width: int) -> None:
+    chunks = -(-size // 4096)
+    packed = io.BytesIO(bytes(width - 4) + bytes(8) + bytes(100))
+    stream = WofStream(packed, size, 0)
+    assert (stream._width, stream._data) == (width, (chunks - 1) * width)
+
+
+def test_a_table_that_does_not_fit() -> None:
+    for first in (5000, 60):
+        data = struct.pack("<I", first) + b"\0" * 50
+        with pytest.raises(ImageError, match="its table of chunks does not fit"):
+            WofStream(io.BytesIO(data), 5000, 0).read()
+    with pytest.raises(ImageError, match=r"is damaged: .*cut short"):
+        WofStream(io.BytesIO(struct.pack("<I", 40) + b"\0" * 50), 5000, 0).read()

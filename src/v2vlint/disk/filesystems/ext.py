@@ -23,6 +23,7 @@ MAX_LINK = 1 << 16
 MAX_TREE = 5
 _RECOVER = 0x4
 _META_BG, _EXTENTS, _64BIT, _INLINE = 0x10, 0x40, 0x80, 0x8000
+_SPARSE, _SPARSE_2 = 0x1, 0x200
 _KNOWN_INCOMPAT = 0x2 | 0x4 | 0x10 | 0x40 | 0x80 | 0x100 | 0x200 | 0x400 | 0x1000 | 0x2000 | 0x4000 | 0x8000 | 0x10000 | 0x20000
 _EXTENT_FLAG, _INLINE_FLAG, _ENCRYPT_FLAG = 0x80000, 0x10000000, 0x800
 _KINDS = {0x8: Kind.FILE, 0x4: Kind.DIR, 0xA: Kind.LINK}
@@ -43,6 +44,8 @@ class Ext:
         # Revision 0 (EXT4_GOOD_OLD_REV) has no such field: its inodes are EXT4_GOOD_OLD_INODE_SIZE bytes long.
         self._inode_size = found["s_inode_size"] if found["s_rev_level"] else 128
         self._features, self._first_meta_bg = found["s_feature_incompat"], found["s_first_meta_bg"]
+        self._sparse, backups = bool(found["s_feature_ro_compat"] & _SPARSE), found["s_backup_bgs"]
+        self._backups = (backups & 0xFFFFFFFF, backups >> 32) if found["s_feature_compat"] & _SPARSE_2 else ()
         self._descriptor = found["s_desc_size"] if self._features & _64BIT and found["s_desc_size"] >= 64 else 32
         self.block_size = 1024 << found["s_log_block_size"] if found["s_log_block_size"] <= 6 else 0
         self._check()
@@ -102,7 +105,7 @@ class Ext:
     def _group(self, group: int) -> int:
         per_block = self.block_size // self._descriptor
         meta = group // per_block
-        if self._features & _META_BG and meta >= self._first_meta_bg:
+        if self._features & _META_BG and meta >= max(1, self._first_meta_bg):
             first = meta * per_block
             block = first * self._per_group + self._first_block + self._has_super(first)
         else:
@@ -113,10 +116,11 @@ class Ext:
         low = int(struct.unpack_from("<I", data, 8)[0])
         return low | struct.unpack_from("<I", data, 40)[0] << 32 if self._descriptor >= 64 else low
 
-    def _has_super(self, group: int) -> int:
-        if group in (0, 1):
-            return 1
-        return int(any(_is_power(group, base) for base in (3, 5, 7)))
+    def _has_super(self, group: int) -> bool:
+        """Whether ``group``, an even number, begins with a copy of the superblock (``ext4_bg_has_super``): with ``sparse_super``, only odd
+        ones do.
+        """
+        return group in self._backups if self._backups else not self._sparse
 
     def _inode(self, number: int) -> ExtInode:
         if not 1 <= number <= self.inodes:
@@ -315,12 +319,6 @@ def _entries(block: bytes) -> Iterator[tuple[str, int]]:
         if inode and name not in (b".", b"..", b""):
             yield name.decode("utf-8", "surrogateescape"), inode
         at += length
-
-
-def _is_power(number: int, base: int) -> bool:
-    while number % base == 0:
-        number //= base
-    return number == 1
 
 
 def open_ext(content: Content, streams: Sequence[Stream]) -> Ext:

@@ -136,12 +136,3 @@ def drbd(base: Stream) -> Content | None:
     block = base.read_at((base.size & ~0xFFF) - 4096, 64) if base.size >= 8192 else b""
     at = {b"\x83\x74\x02\x6b": 40, b"\x83\x74\x02\x6c": 40, b"\x83\x74\x02\x6d": 48}.get(block[60:64])
     return None if at is None else Content("drbd", f"{struct.unpack_from('>Q', block, at)[0]:x}")
-
-
-def gfs2(base: Stream) -> Content | None:
-    """``gfs2``, or ``gfs`` according to its format number; the label is the name of the lock table (``struct gfs2_sb``)."""
-    block = base.read_at(65536, 272)
-    if block[:4] != b"\x01\x16\x19\x70":
-        return None
-    kind = "gfs" if struct.unpack_from(">I", block, 24)[0] == 1309 else "gfs2"
-    return Content(kind, standard_uuid(block[256:272]), text(block[160:224]))

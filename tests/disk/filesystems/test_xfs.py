@@ -1,0 +1,260 @@
+"""XFS by hand: inodes in the byte order of the log, logs as the kernel writes them, attributes in leaves, damaged superblocks and trees."""
+
+from __future__ import annotations
+
+import random
+import re
+import struct
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.disk.images import blank, need, run
+from v2vlint.disk.filesystems import xfs_attributes
+from v2vlint.disk.filesystems.runs import RunFile
+from v2vlint.disk.filesystems.xfs import Xfs
+from v2vlint.disk.filesystems.xfs_log_inode import InodeChange, inode_change
+from v2vlint.disk.stream import MemoryStream
+from v2vlint.model.errors import ImageError, Unsupported
+
+MIB = 1 << 20
+NOISE = random.Random(4).randbytes(1 << 16)
+# struct xfs_dinode (fs/xfs/libxfs/xfs_format.h) up to its forks; di_crc is little-endian on disk, too
+CORE = "HHBBHIIIHH6sHIIIIIIQQIIHBBIHHI"
+VERSION_3 = "I4sQQQI12sIIQ16s"
+BIGTIME = "HHBBHIIIHH6sHQQQQQIIHBBIHHI", "I4sQQQI12sQQ16s"
+LARGE_COUNTS = "HHBBHIIIHHQIIIIIIQQII2sBBIHHI"
+
+
+def core(layout: str, version: int, flags: int = 0, fork: int = 15) -> tuple[bytes, bytes]:
+    """An inode with a different value in every field: as in the log, as on disk."""
+    draw, words = random.Random(layout), re.findall(r"\d*[a-zA-Z]", layout)
+    values: list[int | bytes] = []
+    for word in words:
+        size = struct.calcsize(word)
+        values.append(draw.randbytes(size) if word[-1] == "s" else draw.randrange(1, 1 << 8 * size))
+    values[0], values[2] = 0x494E, version
+    if version == 3:
+        values[next(at for at in range(len(words)) if words[at : at + 4] == ["Q", "Q", "I", "12s"]) + 1] = flags
+    logged, disk = struct.pack(f"<{layout}", *values), struct.pack(f">{layout}", *values)
+    return patched(logged, (82, bytes([fork]))), patched(disk, (82, bytes([fork])))
+
+
+def patched(data: bytes, *writes: tuple[int, bytes]) -> bytes:
+    held = bytearray(data)
+    for at, part in writes:
+        held[at : at + len(part)] = part
+    return bytes(held)
+
+
+def head(fields: int, number: int = 77, *, wide: bool = True) -> bytes:
+    """``struct xfs_inode_log_format``, with or without the padding of 64-bit machines."""
+    return struct.pack("<HHIHH4xQ" if wide else "<HHIHHQ", 0x123B, 3, fields, 0, 0, number).ljust(56 if wide else 52, b"\0")
+
+
+VERSIONS = [(CORE, 2, 0), (CORE + VERSION_3, 3, 0), (BIGTIME[0] + BIGTIME[1], 3, 8), (LARGE_COUNTS + VERSION_3, 3, 16)]
+
+
+@pytest.mark.parametrize(("layout", "version", "flags"), VERSIONS, ids=["2", "3", "bigtime", "large counts"])
+@pytest.mark.parametrize("wide", [True, False])
+def test_an_inode_in_the_log_is_that_of_the_disk_the_other_way_round(layout: str, version: int, flags: int, wide: bool) -> None:
+    logged, disk = core(layout, version, flags)
+    change = inode_change([head(1, wide=wide), logged], lsn=5)
+    assert (change.number, change.lsn, change.fork, change.root, change.other_fork, change.other_root) == (77, 5, None, None, None, None)
+    assert change.core == disk[: 176 if version == 3 else 96]
+
+
+FORKS: list[tuple[int, tuple[bytes | None, bytes | None, bytes | None, bytes | None]]] = [
+    (1, (None, None, None, None)),
+    (1 | 2, (b"one", None, None, None)),
+    (1 | 4, (b"one", None, None, None)),
+    (1 | 8, (None, b"one", None, None)),
+    (1 | 0x40, (None, None, b"one", None)),
+    (1 | 0x80, (None, None, b"one", None)),
+    (1 | 0x100, (None, None, None, b"one")),
+    (1 | 4 | 0x40, (b"one", None, b"two", None)),
+    (1 | 8 | 0x100, (None, b"one", None, b"two")),
+]
+
+
+@pytest.mark.parametrize(("fields", "wanted"), FORKS)
+def test_forks_in_the_log(fields: int, wanted: tuple[bytes | None, ...]) -> None:
+    found = inode_change([head(fields), core(CORE, 2)[0], b"one", b"two"], 1)
+    assert (found.fork, found.root, found.other_fork, found.other_root) == wanted
+
+
+@pytest.mark.parametrize("regions", [[head(1)], [head(1)[:51], bytes(96)], [head(1), bytes(95)]])
+def test_damaged_inodes_in_the_log(regions: list[bytes]) -> None:
+    with pytest.raises(ImageError, match="damaged inode"):
+        inode_change(regions, 1)
+
+
+@pytest.mark.parametrize(("version", "start"), [(2, 100), (3, 176)])
+def test_forks_are_laid_into_the_inode(version: int, start: int) -> None:
+    plain = core(CORE if version == 2 else CORE + VERSION_3, version, fork=4)[1][: 96 if version == 2 else 176]
+    disk, end = NOISE[:256], start + 32
+    assert InodeChange(1, 9, plain, b"data", None, b"attributes").applied(disk) == patched(
+        disk, (0, plain), (start, b"data"), (end, b"attributes")
+    )  # fmt: skip
+    long = bytes(range(100))
+    assert InodeChange(1, 9, plain, long, None, long).applied(disk) == patched(
+        disk, (0, plain), (start, long[:32]), (end, long[: 256 - end])
+    )
+    whole = patched(plain, (82, b"\0"))
+    assert InodeChange(1, 9, whole, long, None, b"no room").applied(disk) == patched(disk, (0, whole), (start, long[: 256 - start]))
+    header = 24 if version == 2 else 72
+    tree = b"BMAP" + struct.pack(">HH", 1, 2) + bytes(header - 8) + b"key-1234key-5678" + bytes(32) + b"ptr-1234ptr-5678" + bytes(32)
+    root = struct.pack(">HH", 1, 2) + b"key-1234key-5678" + b"ptr-1234ptr-5678"
+    short = patched(plain, (82, b"\5"))
+    keys = struct.pack(">HH", 1, 2) + b"key-1234key-5678".ljust((40 - 4) // 16 * 8, b"\0") + b"ptr-1234ptr-5678"
+    assert root.startswith(keys[:20])
+    found = InodeChange(1, 9, short, None, tree, None, None).applied(disk)
+    assert found == patched(disk, (0, short), (start, keys[:40]))
+
+
+def test_an_inode_written_later_than_logged_stays() -> None:
+    plain = core(CORE + VERSION_3, 3)[1]
+    for stamp, magic, version, stays in (
+        (10, b"IN", 3, True), (9, b"IN", 3, False), (0, b"IN", 3, False), (2**64 - 1, b"IN", 3, False), (10, b"XX", 3, False),
+        (10, b"IN", 2, False),
+    ):  # fmt: skip
+        disk = patched(NOISE[:256], (0, magic), (4, bytes([version])), (112, stamp.to_bytes(8, "big")))
+        assert (InodeChange(1, 9, plain, None, None).applied(disk) == disk) is stays
+
+
+BLOCK, SECTORS = 4096, 4096
+SUPERBLOCK = {4: (BLOCK, "I"), 48: (2, "Q"), 84: (1 << 16, "I"), 96: (SECTORS * 512 // BLOCK, "I"), 100: (5, "H"), 124: (16, "B")}
+
+
+def superblock(**fields: int) -> bytes:
+    data = bytearray(512)
+    data[:4] = b"XFSB"
+    for at, (value, letter) in SUPERBLOCK.items():
+        struct.pack_into(f">{letter}", data, at, fields.get(f"at{at}", value))
+    return bytes(data)
+
+
+def test_runs_are_read_like_their_blocks() -> None:
+    draw = random.Random(2)
+    runs = [(3, 20, 4), (9, None, 2), (7, 60, 2), (20, 0, 1)]
+    wanted = bytearray(30 * 512 - 100)
+    for first, disk, count in runs:
+        if disk is not None:
+            wanted[first * 512 : (first + count) * 512] = NOISE[disk * 512 : (disk + count) * 512]
+    file = RunFile(MemoryStream(NOISE), 512, len(wanted), runs)
+    assert file.read_at(0, 1 << 20) == bytes(wanted)
+    for _try in range(200):
+        at, length = draw.randrange(len(wanted)), draw.choice((1, 300, 512, 3000))
+        assert file.read_at(at, length) == bytes(wanted[at : at + length])
+    assert RunFile(MemoryStream(NOISE), 512, 1024, [(0, 127, 2)]).read() == NOISE[-512:] + bytes(512)
+
+
+def leaf(crc: bool, *entries: tuple[int, bytes, bytes], onward: int = 0, magic: int | None = None) -> bytes:
+    """``struct xfs_attr3_leafblock``: flags, name, value; a value that is not local is (block, size)."""
+    start, end = (56, 80) if crc else (12, 32)
+    block = bytearray(NOISE[:1024])
+    struct.pack_into(">IIH", block, 0, onward, 0, magic or (0x3BEE if crc else 0xFBEE))
+    struct.pack_into(">H", block, start, len(entries))
+    place = 600
+    for index, (flags, name, value) in enumerate(entries):
+        struct.pack_into(">IHB", block, end + index * 8, 0, place, flags)
+        if flags & 1:
+            data = struct.pack(">HB", len(value), len(name)) + name + value
+        else:
+            data = struct.pack(">IIB", value[0], int.from_bytes(value[1:], "big"), len(name)) + name
+        block[place : place + len(data)] = data
+        place += len(data)
+    return bytes(block)
+
+
+def read_from(*blocks: bytes) -> Callable[[int, int], bytes]:
+    return lambda first, count: b"".join(blocks[first : first + count])
+
+
+@pytest.mark.parametrize("crc", [True, False])
+def test_attributes_in_leaves(crc: bool) -> None:
+    header = 56 if crc else 0
+    value = NOISE[:1500]
+    parts = [value[at : at + 1024 - header] for at in range(0, len(value), 1024 - header)]
+    remote = b"".join((b"#" * header + part).ljust(1024, b"#") for part in parts)
+    node = patched(NOISE[:1024], (8, struct.pack(">H", 0x3EBE if crc else 0xFEBE)), ((64 if crc else 16) + 4, struct.pack(">I", 1)))
+    entries = ((1, b"a", b"one"), (1 | 2, b"bb", b""), (1 | 4, b"c", b"three"), (1 | 0x80, b"d", b"no"), (1 | 8, b"e", b"no"))
+    blocks = (node, leaf(crc, *entries, onward=2), leaf(crc, (2, b"far", b"\3" + (1500).to_bytes(2, "big"))), remote[:1024], remote[1024:])
+    wanted = {"user.a": b"one", "trusted.bb": b"", "security.c": b"three", "trusted.far": value}
+    assert dict(xfs_attributes.in_leaves(read_from(*blocks), 1024, crc=crc)) == wanted
+    assert dict(xfs_attributes.in_leaves(read_from(leaf(crc, *entries)), 1024, crc=crc)) == {
+        name: wanted[name] for name in wanted if "far" not in name
+    }
+
+
+def test_attributes_in_the_inode() -> None:
+    entries = ((0, b"a", b"one"), (2, b"b", b""), (4, b"cc", b"three"), (0x80, b"d", b"no"), (8, b"e", b"no"), (0, b"z", b"last"))
+    fork = b"".join(struct.pack(">BBB", len(name), len(value), flags) + name + value for flags, name, value in entries)
+    data = struct.pack(">HBx", len(fork) + 4, len(entries)) + fork
+    assert dict(xfs_attributes.in_inode(data + NOISE)) == {"user.a": b"one", "trusted.b": b"", "security.cc": b"three", "user.z": b"last"}
+    assert dict(xfs_attributes.in_inode(data))["user.z"] == b"last"
+    with pytest.raises(ImageError, match="damaged extended attributes"):
+        dict(xfs_attributes.in_inode(data[:-1]))
+
+
+def test_damaged_trees_of_attributes(monkeypatch: pytest.MonkeyPatch) -> None:
+    node = patched(bytes(1024), (8, b"\x3e\xbe"))
+    good = leaf(True, (1, b"a", b"one"))
+    chain = [patched(node, (68, struct.pack(">I", number + 1))) for number in range(6)]
+    assert dict(xfs_attributes.in_leaves(read_from(*chain[:5], good), 1024, crc=True)) == {"user.a": b"one"}
+    cases: list[tuple[str, tuple[bytes, ...]]] = [
+        ("too deep", (*chain, good)),
+        ("leaf", (leaf(True, magic=0x3BEF),)),
+        ("leaf", (patched(good, (56, struct.pack(">H", 119))),)),
+        ("leaves", (leaf(True, onward=1), leaf(True, onward=1))),
+        ("an extended attribute of 65537 bytes", (leaf(True, (0, b"a", b"\1\1\0\1")),)),
+    ]
+    for words, blocks in cases:
+        with pytest.raises(ImageError, match=words):
+            dict(xfs_attributes.in_leaves(read_from(*blocks), 1024, crc=True))
+    assert len(dict(xfs_attributes.in_leaves(read_from(leaf(True, (0, b"a", b"\0\1\0\0"))), 1024, crc=True))) == 1
+    monkeypatch.setattr(xfs_attributes, "MAX_LEAVES", 2)
+    leaves = [leaf(True, (1, b"%d" % number, b""), onward=number + 1) for number in range(2)]
+    with pytest.raises(ImageError, match="leaves"):
+        dict(xfs_attributes.in_leaves(read_from(*leaves, good), 1024, crc=True))
+    assert len(dict(xfs_attributes.in_leaves(read_from(leaves[0], good), 1024, crc=True))) == 2
+
+
+DAMAGED: list[tuple[int, bytes, type[ImageError], str]] = [
+    (101, b"\xb3", Unsupported, "XFS version 3"),
+    (216, b"\0\0\1\0", Unsupported, "incompatible features 0x10"),
+    (4, b"\0\0\x02\x01", ImageError, "damaged XFS superblock"),
+    (4, b"\0\2\0\0", ImageError, "damaged XFS superblock"),
+    (104, b"\0\xff", ImageError, "damaged XFS superblock"),
+    (104, b"\x20\0", ImageError, "damaged XFS superblock"),
+    (84, b"\0\0\0\0", ImageError, "damaged XFS superblock"),
+    (192, b"\x09", ImageError, "damaged XFS superblock"),
+    (124, b"\x20", ImageError, "damaged XFS superblock"),
+    (123, b"\x09", ImageError, "damaged XFS superblock"),
+]
+
+
+@pytest.mark.parametrize(("at", "data", "error", "words"), DAMAGED)
+def test_damaged_superblocks(at: int, data: bytes, error: type[ImageError], words: str) -> None:
+    good = bytearray(superblock(at48=0))
+    for place, value in ((104, b"\2\0"), (123, b"\3"), (216, b"\0\0\0\1")):
+        good[place : place + len(value)] = value
+    assert Xfs(MemoryStream(bytes(good))).ftype
+    with pytest.raises(error, match=words):
+        Xfs(MemoryStream(patched(bytes(good), (at, data))))
+
+
+def test_files_whose_extents_need_a_tree(tmp_path: Path) -> None:
+    """The tree of an inode is followed to its leaves, and no further than its level says."""
+    need("mkfs.xfs", "xfs_db")
+    source = tmp_path / "holes"
+    with source.open("wb") as file:
+        for number in range(900):
+            file.seek(number * 8192)
+            file.write(bytes([number % 250 + 1]) * 4096)
+    (tmp_path / "prototype").write_text(f"/dev/null\n0 0\nd--755 0 0\nholes ---644 0 0 {source}\n$\n")
+    run("mkfs.xfs", "-q", "-p", tmp_path / "prototype", blank(tmp_path / "fs", 320 * MIB))
+    node = Xfs(MemoryStream((tmp_path / "fs").read_bytes())).root.child("holes")
+    assert node is not None
+    assert node.open().read() == source.read_bytes()
