@@ -57,6 +57,10 @@ def _cell(text: str) -> str:
     return text.replace("|", "\\|")
 
 
+_LOWER_CASE = frozenset({"dracut", "keepalived", "libvirt", "pygrub", "systemd"})
+"""Names that are not capitalised at the start of a sentence either; those with other characters than letters are not, too."""
+
+
 def _examples(examples: Sequence[Example]) -> Iterator[str]:
     flagged = [example for example in examples if example.flags][:2]
     clean = [example for example in examples if not example.flags and not example.unknown][:2]
@@ -74,13 +78,21 @@ def _example(example: Example) -> Iterator[str]:
     if lead := _lead(example):
         yield lead
     for path, content in texts.items():
-        yield f"`{path}` is a link to `{content.target}`" if isinstance(content, Link) else f"`{path}`"
-        if not isinstance(content, Link):
-            yield _fence("", content) if isinstance(content, str) else _fence("reg", content.text.strip())
+        yield from _file(path, content)
     if example.fixed and not any(isinstance(content, bytes) for content in example.fixed.values()):
         yield "The fix:"
         fixed = {path: content for path, content in example.fixed.items() if content is None or isinstance(content, str | Hive)}
         yield _fence("diff", _diff(texts, fixed))
+
+
+def _file(path: str, content: str | Link | Hive) -> Iterator[str]:
+    if isinstance(content, Link):
+        yield f"`{path}` is a link to `{content.target}`"
+    elif text := (content.text if isinstance(content, Hive) else content).strip():
+        yield f"`{path}`"
+        yield _fence("reg", text) if isinstance(content, Hive) else _fence("", str(content))
+    else:
+        yield f"`{path}`, an empty file"
 
 
 def _lead(example: Example) -> str:
@@ -89,7 +101,9 @@ def _lead(example: Example) -> str:
     level = example.severity.label if example.severity is not None and example.severity is not Severity.ERROR else ""
     said = [part for part in (example.title, level, *circumstances) if part]
     text = "; ".join(said)
-    return f"{text[:1].upper()}{text[1:]}:" if text else ""
+    word = text.split(" ")[0].rstrip(";,:")
+    kept = not word.isalpha() or word in _LOWER_CASE
+    return f"{text if kept else text[:1].upper() + text[1:]}:" if text else ""
 
 
 def _fence(language: str, text: str) -> str:
