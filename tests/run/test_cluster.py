@@ -6,9 +6,7 @@ import dataclasses
 import os
 import shutil
 import signal
-import socket
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -16,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from tests.run.clusters import scheduler, worker
 from v2vlint.model.errors import UsageError
 from v2vlint.run import checking, cluster, library
 from v2vlint.run.journal import Journal, report_of_journals
@@ -26,20 +25,8 @@ pytestmark = pytest.mark.slow
 @pytest.fixture(scope="module")
 def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The address of a scheduler without workers."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    folder = tmp_path_factory.mktemp("scheduler")
-    command = [sys.executable, "-m", "distributed.cli.dask_scheduler", "--host", "127.0.0.1", "--port", str(port), "--no-dashboard"]
-    with subprocess.Popen(command, cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as running:
-        yield f"tcp://127.0.0.1:{port}"
-        running.terminate()
-
-
-def worker(address: str, folder: Path, name: str) -> subprocess.Popen[bytes]:
-    command = [sys.executable, "-m", "distributed.cli.dask_worker", address, "--no-nanny", "--nthreads", "1", "--name", name]
-    command += ["--no-dashboard", "--local-directory", str(folder / name)]
-    return subprocess.Popen(command, cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    with scheduler(tmp_path_factory.mktemp("scheduler")) as found:
+        yield found
 
 
 @pytest.fixture

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import mmap
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -215,12 +217,21 @@ def test_a_guest_that_is_as_it_was_is_not_judged_again(guests: list[Path], monke
     assert len(names) == 4
 
 
-@pytest.mark.parametrize("change", ["content", "same size and time", "other file"])
+@pytest.mark.parametrize("change", ["content", "same size and time", "other file", "renamed over", "through a map"])
 def test_a_guest_that_changed_is(guests: list[Path], monkeypatch: pytest.MonkeyPatch, change: str) -> None:
     checking.check(asked(guests[:1], cached=True))
     before = guests[0].stat()
     time.sleep(0.02)
-    if change == "other file":
+    if change == "renamed over":
+        shutil.copy2(guests[0], guests[0].with_suffix(".new"))
+        with guests[0].with_suffix(".new").open("r+b") as stream:
+            stream.seek(-1, 2)
+            stream.write(b"\1")
+        guests[0].with_suffix(".new").replace(guests[0])
+    elif change == "through a map":
+        with guests[0].open("r+b") as stream, mmap.mmap(stream.fileno(), 0) as view:
+            view[-1] = 1
+    elif change == "other file":
         data = guests[0].read_bytes()
         guests[0].unlink()
         guests[0].write_bytes(data)

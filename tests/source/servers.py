@@ -11,10 +11,12 @@ import shutil
 import socket
 import ssl
 import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from urllib.parse import unquote
 
 import pytest
 
@@ -46,7 +48,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
         self.server.asked.append(self.path)
         if self.server.fault(self):
             return
-        path = self.server.folder / self.path.partition("?")[0].lstrip("/")
+        path = self.server.folder / unquote(self.path.partition("?")[0]).lstrip("/")
         if not path.is_file():
             self.reply(404)
             return
@@ -97,7 +99,7 @@ def free_port() -> int:
 
 def wait_for(port: int) -> None:
     """Until somebody listens."""
-    for _attempt in range(200):
+    for _attempt in range(1200):
         with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
             return
         time.sleep(0.05)
@@ -125,6 +127,28 @@ def secure_shell(folder: Path) -> Iterator[tuple[str, str]]:
             yield f"{getpass.getuser()}@127.0.0.1:{port}", command
         finally:
             server.terminate()
+
+
+@contextlib.contextmanager
+def object_store(folder: Path, bucket: str) -> Iterator[dict[str, str]]:
+    """Moto's S3 with the files of ``folder`` in a bucket: the environment of who reads it."""
+    import boto3
+
+    port = free_port()
+    place = f"http://127.0.0.1:{port}"
+    login = {"AWS_ACCESS_KEY_ID": "x", "AWS_SECRET_ACCESS_KEY": "geheim", "AWS_ENDPOINT_URL": place}
+    command = (sys.executable, "-m", "moto.server", "-p", str(port))
+    with subprocess.Popen(command, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL) as moto:
+        try:
+            wait_for(port)
+            store = boto3.client("s3", "us-east-1", endpoint_url=place, aws_access_key_id="x", aws_secret_access_key="geheim")
+            store.create_bucket(Bucket=bucket)
+            for path in sorted(folder.rglob("*")):
+                if path.is_file():
+                    store.upload_file(str(path), bucket, str(path.relative_to(folder)))
+            yield login
+        finally:
+            moto.terminate()
 
 
 SMB_LOGIN = {"SMB_USERNAME": "root", "SMB_PASSWORD": "geheim"}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -95,6 +96,33 @@ def test_the_same_machine_from_afar_says_the_same(tmp_path: Path, monkeypatch: p
                 break
         assert one.roots[0].os == other.roots[0].os
         assert one.roots[0].targets[0].results == other.roots[0].targets[0].results
+
+
+@sshd
+@pytest.mark.skipif(shutil.which("ansible-inventory") is None, reason="needs ansible-core")
+def test_an_inventory_of_ansible_is_its_machines(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with secure_shell(tmp_path) as (login, command):
+        port = login.rpartition(":")[2]
+        monkeypatch.setenv("V2VLINT_SSH", f"ssh -F none -oUserKnownHostsFile={tmp_path}/known")
+        hosts = f"""[db]
+db7 ansible_host=127.0.0.1 ansible_port={port} ansible_user=root ansible_ssh_private_key_file={tmp_path}/user
+[web]
+here ansible_connection=local
+win ansible_connection=winrm
+pod ansible_connection=kubernetes.core.kubectl ansible_kubectl_namespace=shop ansible_kubectl_pod=web-0
+lost ansible_host=127.0.0.1 ansible_port=1 ansible_ssh_common_args='-oConnectTimeout=1'
+"""
+        (tmp_path / "hosts.ini").write_text(hosts)
+        monkeypatch.chdir(tmp_path)
+        (far,) = expand(["ansible://db?ansible_inventory=hosts.ini"])
+        assert (far.name, far.problem) == ("ansible://db7", "")
+        monkeypatch.setenv("V2VLINT_SSH", command)
+        assert LiveMachine("x", far.text).definition() == LiveMachine("x", expand([f"ssh://{login}"])[0].text).definition()
+        found = expand(["ansible://web?ansible_inventory=hosts.ini"])
+        assert [ref.name for ref in found] == ["live:", "ansible://win", "kubectl://shop/web-0", "ansible://lost"]
+        assert "winrm" in found[1].problem
+        assert "onnection refused" in found[3].problem
+        assert "no host" in expand(["ansible://mail?ansible_inventory=hosts.ini"])[0].problem
 
 
 @sshd

@@ -6,7 +6,6 @@ import os
 import shutil
 import signal
 import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -14,7 +13,7 @@ import pytest
 
 from guestbuild.debian import cache_dir
 from guestbuild.samples import cached
-from tests.source.servers import SMB_LOGIN, free_port, samba, wait_for
+from tests.source.servers import SMB_LOGIN, free_port, object_store, samba, wait_for
 from v2vlint.files import FileMissing, FilePolicy
 from v2vlint.files.remote import BLOCK, pread
 from v2vlint.guest.open import open_ref
@@ -70,20 +69,11 @@ def test_s3(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("moto")
     import boto3
 
-    port = free_port()
-    for name, value in (("AWS_ACCESS_KEY_ID", "x"), ("AWS_SECRET_ACCESS_KEY", "geheim"), ("AWS_ENDPOINT_URL", f"http://127.0.0.1:{port}")):
-        monkeypatch.setenv(name, value)
-    command = (sys.executable, "-m", "moto.server", "-p", str(port))
-    with subprocess.Popen(command, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL) as moto:
-        try:
-            wait_for(port)
-            store = boto3.client("s3", region_name="us-east-1")
-            store.create_bucket(Bucket="templates")
-            for path, name in names(folder):
-                store.upload_file(str(path), "templates", f"vm/{name}")
-            is_read("s3://templates/vm", folder, lambda data: store.put_object(Bucket="templates", Key="vm/numbers", Body=data))
-        finally:
-            moto.terminate()
+    with object_store(folder, "templates") as login:
+        for name, value in login.items():
+            monkeypatch.setenv(name, value)
+        store = boto3.client("s3", region_name="us-east-1")
+        is_read("s3://templates", folder, lambda data: store.put_object(Bucket="templates", Key="numbers", Body=data))
 
 
 def azurite() -> Path:

@@ -8,6 +8,7 @@ import os
 import shutil
 import subprocess
 import tarfile
+import time
 from pathlib import Path
 
 import pytest
@@ -149,6 +150,32 @@ def test_what_podman_saves_is_the_tree_with_its_last_layer(root: Path, tmp_path:
     assert "no image other" in opened(f"oci:{tmp_path}/docker.tar:other").problems[0].reason
 
 
+def test_a_pod_is_packed_by_the_tar_in_it(root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By a stand-in of kubectl that runs the command here, in the folder of the tree."""
+    (root / "run").unlink()
+    (root / "-odd name").write_text("x")
+    kubectl = tmp_path / "bin/kubectl"
+    kubectl.parent.mkdir()
+    lines = [
+        "#!/bin/sh",
+        f'echo "$@" >> {tmp_path}/asked',
+        """case " $* " in *" gone "*) echo 'Error from server (NotFound): pods "gone" not found' >&2; exit 1;; esac""",
+        'while [ "$1" != -- ]; do shift; done',
+        f"""exec sh -c "$(printf %s "$4" | sed 's,^cd / ,cd {root} ,')\"""",
+    ]
+    kubectl.write_text("\n".join(lines))
+    kubectl.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{kubectl.parent}:{os.environ['PATH']}")
+    guest = opened("kubectl://shop/web-0/app")
+    assert not guest.problems
+    assert content(guest) == content(opened(f"tree:{root}"))
+    assert guest.roots[0].fs.read("/-odd name") == b"x"
+    assert (tmp_path / "asked").read_text().startswith("exec -n shop web-0 -c app -- sh -c")
+    assert "not found" in opened("kubectl://gone").problems[0].reason
+    for argument in ("kubectl://a/b/c/d", "kubectl://--help", "kubectl://"):
+        assert "not the name of a pod" in opened(argument).problems[0].reason
+
+
 @podman
 def test_a_container_is_the_files_that_its_engine_exports(root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     running = Path("/tmp") / f"v2vlint-{os.getpid()}-c"
@@ -167,7 +194,21 @@ def test_a_container_is_the_files_that_its_engine_exports(root: Path, tmp_path: 
     assert "not a name of a container" in opened("podman://--help").problems[0].reason
     with pytest.raises(UsageError, match="cannot be fixed"):
         v2vlint.fix("podman://web")
+    if shutil.which("docker"):
+        is_read_by_docker(tmp_path, guest, monkeypatch)
     shutil.rmtree(running, ignore_errors=True)
+
+
+def is_read_by_docker(tmp_path: Path, wanted: GuestContents, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Docker's client asks podman, which speaks its language."""
+    address = f"unix://{tmp_path}/docker.sock"
+    with subprocess.Popen(("podman", "system", "service", "--time=60", address), stderr=subprocess.DEVNULL) as service:
+        while not (tmp_path / "docker.sock").exists():
+            time.sleep(0.05)
+        monkeypatch.setenv("DOCKER_HOST", address)
+        assert content(opened("docker://web")) == content(wanted)
+        assert "no such container" in opened("docker://gone").problems[0].reason.lower()
+        service.terminate()
 
 
 @pytest.mark.parametrize("packed", [False, True])

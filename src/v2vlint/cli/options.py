@@ -29,8 +29,9 @@ def add_images(parser: argparse.ArgumentParser) -> None:
     """Add the guests to read."""
     help_text = (
         "disk image, A+B (several disks of one guest), folder (searched with all below), machine definition (OVF, VMX, libvirt XML and "
-        "others), domain:NAME, a URL (https, sftp, s3…), live: (this machine), ssh://HOST, vsphere://…, "
-        "a root filesystem (tree:DIR, tar:FILE, oci:PATH, podman://NAME), @FILE (a list of such), or - (a list on stdin)"
+        "others), domain:NAME, a URL (https, sftp, s3…; of a folder, too), live: (this machine), ssh://HOST, "
+        "ansible://PATTERN, vsphere://…, "
+        "a root filesystem (tree:DIR, tar:FILE, oci:PATH, podman://NAME, kubectl://POD), @FILE (a list of such), or - (a list on stdin)"
     )
     parser.add_argument("images", metavar="IMAGE", nargs="*", help=help_text)
     group = parser.add_argument_group("machine definitions")

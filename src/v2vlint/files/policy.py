@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 import os
+import re
 import shlex
 import stat
 from collections.abc import Iterable
@@ -21,6 +22,7 @@ from v2vlint.model.dataclass import dataclass
 from v2vlint.model.errors import ImageError
 from v2vlint.model.source import GuestRef
 
+_ASKED = re.compile(r"\+(list|link|ahead)$")
 _KINDS = (
     (stat.S_ISDIR, "a folder"), (stat.S_ISFIFO, "a pipe"), (stat.S_ISCHR, "a character device"), (stat.S_ISSOCK, "a socket"),
     (stat.S_ISLNK, "a link that leads nowhere"),
@@ -75,7 +77,7 @@ class UrlPolicy:
 
     def _tree_of(self, url: str) -> str:
         """The tree that contains a file, folder or link; empty when none does."""
-        below = url.replace("+list://", "://", 1).replace("+link://", "://", 1)
+        below = f"{_ASKED.sub('', urls.scheme_of(url))}://{url.partition('://')[2]}"
         return next((tree for tree in self.trees if below.startswith(f"{tree}/")), "")
 
     def open(self, path: str) -> Opened:

@@ -14,8 +14,9 @@ import socket
 import struct
 import threading
 from collections import OrderedDict
+from itertools import islice
 
-from v2vlint.files.scheme import Ranges, schemes
+from v2vlint.files.scheme import Ranges, RemoteEntry, Scheme, schemes
 from v2vlint.files.urls import scheme_of, shown
 from v2vlint.model.errors import ImageError
 
@@ -25,18 +26,33 @@ CACHE = 64 << 20
 AHEAD = 4 << 20
 """How many bytes are read at once when reads go on where the last one ended."""
 MAX_READ = 64 << 20
+MAX_LISTED = 1_000_000
+"""Entries of one folder: more than a whole search goes through."""
 _REQUEST, _ANSWER = struct.Struct("=QQ"), struct.Struct("=IQ")
 
 
 def open_url(url: str) -> Ranges:
     """The file at ``url``. Missing, or ImageError that says why it cannot be opened or what to install."""
+    return _scheme(url).open(url)
+
+
+def listing(url: str) -> tuple[RemoteEntry, ...]:
+    """What is in the folder at ``url``. Errors are those of :func:`open_url`."""
+    listed = _scheme(url).listed
+    if listed is None:
+        raise ImageError(f"{shown(url)}: a folder on such a server cannot be listed", hint="give the files: a list of URLs is @FILE")
+    return tuple(islice(listed(url), MAX_LISTED))
+
+
+def _scheme(url: str) -> Scheme:
+    """How ``url`` is read."""
     scheme = schemes().get(scheme_of(url))
     if scheme is None:
         raise ImageError(f"{shown(url)}: URLs of this kind are not read", hint=f"read are {', '.join(sorted(schemes()))}")
     if scheme.module and importlib.util.find_spec(scheme.module) is None:
         install = f"pip install 'v2vlint[{scheme.extra}]'" if scheme.extra else f"install python3-lib{scheme.module}, for this Python"
         raise ImageError(f"{shown(url)}: {scheme.module} is not installed", hint=install)
-    return scheme.open(url)
+    return scheme
 
 
 class BlockCache:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import cache
 from typing import Protocol
 
@@ -28,17 +28,29 @@ class Ranges(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class RemoteEntry:
+    """Something in a folder on a server. ``size`` is in bytes; ``odd`` says what it is when it is neither a file nor a folder."""
+
+    name: str
+    is_folder: bool
+    size: int = 0
+    odd: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Scheme:
     """``names`` are the URL schemes (``https``), ``extra`` is what to install for them, ``module`` the required library; both are empty
     when none is needed.
 
-    ``open`` gets the whole URL. It raises Missing for a file that does not exist, ImageError for anything else.
+    ``open`` gets the whole URL. It raises Missing for a file that does not exist, ImageError for anything else. So does ``listed``, which
+    gives the content of a folder; it is None for servers that list none.
     """
 
     names: tuple[str, ...]
     extra: str
     module: str
     open: Callable[[str], Ranges]
+    listed: Callable[[str], Iterable[RemoteEntry]] | None = None
 
 
 @cache

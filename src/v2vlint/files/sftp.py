@@ -32,6 +32,8 @@ _INIT, _OPEN, _CLOSE, _READ, _LSTAT, _FSTAT, _OPENDIR, _READDIR, _READLINK = 1, 
 _VERSION, _STATUS, _HANDLE, _DATA, _NAME, _ATTRS = 2, 101, 102, 103, 104, 105
 _EOF, _NO_FILE, _DENIED = 1, 2, 3
 _NAME_OK = re.compile(r"[A-Za-z0-9_.%:\[\]][A-Za-z0-9_.%:\[\]-]*")
+AS_ROOT = "if [ $(id -u) -ne 0 ] && sudo -n true 2>/dev/null; then exec sudo -n {0}; else exec {0}; fi"
+"""The command that runs something as root there, if that is allowed."""
 SSH = "V2VLINT_SSH"
 """The environment variable with the ssh command, for another configuration or key."""
 
@@ -49,14 +51,15 @@ class Attributes:
 
 @dataclass(frozen=True, slots=True)
 class Login:
-    """Where to log in. ImageError for a user or host that is none."""
+    """Where to log in, with ``options`` of the ssh command that the operator has set. ImageError for a user or host that is none."""
 
     host: str
     user: str = ""
     port: int = 0
+    options: tuple[str, ...] = ()
 
-    def command(self, *more: str) -> list[str]:
-        """The ssh command line that runs ``more`` there; it asks for nothing."""
+    def command(self, what: str, *more: str) -> list[str]:
+        """The ssh command line that runs ``what`` there, with ``more`` options; it asks for nothing."""
         for name in filter(None, (self.host, self.user)):
             if not _NAME_OK.fullmatch(name):
                 raise ImageError(f"{name!r} is no host or user")
@@ -64,8 +67,8 @@ class Login:
         if not ssh[0]:
             raise ImageError("ssh is not installed", hint="install openssh-client")
         user, port = (("-l", self.user) if self.user else ()), (("-p", str(self.port)) if self.port else ())
-        options = ("-oBatchMode=yes", f"-oConnectTimeout={TIMEOUT}", "-oServerAliveInterval=15", "-T", "-x", "-a")
-        return [*ssh, *options, *user, *port, *more[:1], "--", self.host.strip("[]"), *more[1:]]
+        options = ("-oBatchMode=yes", f"-oConnectTimeout={TIMEOUT}", "-oServerAliveInterval=15", "-oLogLevel=ERROR", "-T", "-x", "-a")
+        return [*ssh, *self.options, *options, *user, *port, *more, "--", self.host.strip("[]"), what]
 
 
 class Sftp:

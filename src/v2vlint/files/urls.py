@@ -10,6 +10,8 @@ from urllib.parse import SplitResult, quote, unquote, urlsplit
 _NEXT = re.compile(r"\+(?=[a-z0-9+]+://)")
 _NBD = ("nbd", "nbds", "nbd+unix", "nbds+unix")
 """The query of these is where the server is, and no secret."""
+_KEPT = "!$&'()*+,;=:@[]|~"
+"""What stands in a path as it is; all else is escaped, so that one name is written in one way."""
 _URL = re.compile(r"[a-z][a-z0-9+.-]*://", re.IGNORECASE)
 
 
@@ -26,7 +28,7 @@ def scheme_of(url: str) -> str:
 def plain(url: str) -> str:
     """The URL in one way of writing it, without dots and double slashes in its path, and without a query that may be secret."""
     parts = urlsplit(url)
-    path = posixpath.normpath(parts.path).replace("//", "/") if parts.path else "/"
+    path = quote(posixpath.normpath(parts.path).replace("//", "/"), safe=f"/%{_KEPT}") if parts.path else "/"
     return _joined(parts.scheme.lower(), parts.netloc, path, _place(parts))
 
 
@@ -79,16 +81,21 @@ def beside(path: str, name: str) -> str:
         return os.path.join(os.path.dirname(path), name)  # noqa: PTH118, PTH120
     if name.startswith("/") and scheme_of(path) != "sftp":
         return name
-    parts, written = urlsplit(path), quote(name)
+    parts, written = urlsplit(path), quote(name, safe=f"/{_KEPT}")
     return f"{parts.scheme}://{parts.netloc}{posixpath.join(posixpath.dirname(parts.path), written)}"
+
+
+def child_of(folder: str, name: str) -> str:
+    """What is called ``name`` in the folder at ``folder``."""
+    return f"{folder.rstrip('/')}/{quote(name, safe=_KEPT, errors='surrogateescape')}"
 
 
 def is_in(folder: str, url: str) -> bool:
     """Whether a plain URL lies in or below a folder on the same server. What an escape could hide (``%2e%2e``, ``%2f``) does not.
 
-    The top of a server, or of a bucket, counts as a folder only for what lies right in it.
+    The top of a server, or of a bucket, counts as a folder only for what lies right in it, unless it was named itself: ``s3://bucket/``.
     """
-    top = not urlsplit(folder).path.strip("/")
+    top = not urlsplit(folder).path
     below = url.removeprefix(f"{folder.rstrip('/')}/")
     decoded = unquote(below)
     hidden = decoded.count("/") != below.count("/") or "\\" in decoded

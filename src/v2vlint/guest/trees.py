@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from v2vlint.disk.filesystems.ahead import AheadFileSystem
 from v2vlint.disk.filesystems.archive import ArchiveFileSystem
 from v2vlint.disk.filesystems.folder import FolderFileSystem
 from v2vlint.disk.filesystems.node import FileSystem
@@ -22,7 +23,7 @@ DEVICE = "tree"
 def open_tree(tree: RootTree) -> tuple[FileSystem, tuple[HostFile, ...]]:
     """The filesystem and the files that it is read from. ImageError when it cannot be opened."""
     if is_url(tree.folder):
-        return RemoteFileSystem(tree.folder, access()), ()
+        return _sent_ahead(RemoteFileSystem(tree.folder, access())), ()
     if tree.folder:
         return FolderFileSystem(tree.folder), ()
     files = tuple(HostFile(one.path, one.offset, one.length, access(None, one.path)) for one in tree.archives)
@@ -30,6 +31,14 @@ def open_tree(tree: RootTree) -> tuple[FileSystem, tuple[HostFile, ...]]:
     for one, file in zip(tree.archives, files, strict=True):
         system.add(one.name, file)
     return system, files
+
+
+def _sent_ahead(far: RemoteFileSystem) -> FileSystem:
+    """The tree of another machine, with an archive of what rules ask of every one, where that can pack one."""
+    try:
+        return AheadFileSystem(far, far.open("", "+ahead"))
+    except ImageError:
+        return far
 
 
 def root_of(system: FileSystem) -> Root:

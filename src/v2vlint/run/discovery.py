@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from v2vlint import isolate
 from v2vlint.files import Desk
+from v2vlint.files.urls import is_url, plain
 from v2vlint.isolate import DEFAULT_LIMITS, Answer, Call, Limits, Outcome
 from v2vlint.model.codec import decode, encode
 from v2vlint.model.dataclass import dataclass
@@ -33,7 +34,7 @@ def discover(refs: Sequence[GuestRef], others: Iterable[NotJudged], limits: Limi
     known = _surveyed(refs, limits, jobs)
     grouped = _grouped(refs, known)
     owned = {file for one in known.values() for file in one.files}
-    left = (one for one in others if os.path.realpath(one.path) not in owned)
+    left = (one for one in others if _real(one.path) not in owned)
     return _once(grouped.guests, (*grouped.not_judged, *left))
 
 
@@ -101,14 +102,14 @@ def _grouped(refs: Sequence[GuestRef], known: dict[int, Surveyed]) -> Found:
     for at, one in known.items():
         if at not in dropped and not one.defined:
             dropped[at] = _reason(refs[at], below) or _mention(refs[at], named) or ("" if one.known else refs[at].doubt)
-    parts = {at for at, one in known.items() if not one.defined and os.path.realpath(refs[at].paths[0]) in owners}
+    parts = {at for at, one in known.items() if not one.defined and _real(refs[at].paths[0]) in owners}
     guests = tuple(ref for at, ref in enumerate(refs) if at not in parts and not dropped.get(at))
     return Found(guests, tuple(NotJudged(refs[at].name, reason) for at, reason in sorted(dropped.items()) if reason and at not in parts))
 
 
 def _reason(ref: GuestRef, below: dict[str, str]) -> str:
     """The name of an image that has this one as its backing file and belongs to no definition; empty when there is none."""
-    real = os.path.realpath(ref.paths[0])
+    real = _real(ref.paths[0])
     return f"what {below[real]} builds on" if real in below else ""
 
 
@@ -116,7 +117,7 @@ def _mention(ref: GuestRef, named: dict[tuple[str, str], str]) -> str:
     """The name of a machine, in a folder above, whose definition mentions an image that it does not use now: a snapshot, or a detached
     disk.
     """
-    folder, name = os.path.split(os.path.realpath(ref.paths[0]))
+    folder, name = os.path.split(_real(ref.paths[0]))
     while len(folder) > 1:
         if owner := named.get((folder, name)):
             return f"named by {owner}, which does not use it as it is now"
@@ -124,8 +125,13 @@ def _mention(ref: GuestRef, named: dict[tuple[str, str], str]) -> str:
     return ""
 
 
+def _real(path: str) -> str:
+    """The one name of a file that has many, here or on a server."""
+    return plain(path) if is_url(path) else os.path.realpath(path)
+
+
 def _folder(ref: GuestRef) -> str:
-    return os.path.dirname(os.path.realpath(ref.paths[0]))  # noqa: PTH120
+    return os.path.dirname(_real(ref.paths[0]))  # noqa: PTH120
 
 
 def _once(refs: Iterable[GuestRef], others: tuple[NotJudged, ...]) -> Found:

@@ -12,6 +12,7 @@ from v2vlint.model.dataclass import dataclass
 from v2vlint.model.errors import NothingFound, UsageError
 from v2vlint.model.source import GuestRef, NotJudged
 from v2vlint.source.door import door_of
+from v2vlint.source.entries import is_remote_folder
 from v2vlint.source.kind import IMAGES, kind_name, kinds
 from v2vlint.source.lists import listed
 from v2vlint.source.paths import problem_of
@@ -49,7 +50,7 @@ def expand_all(
 ) -> Expanded:
     """One reference per guest.
 
-    An argument is a disk image, ``a+b`` (disks of one guest), a folder to search, a glob, a machine definition (see
+    An argument is a disk image, ``a+b`` (disks of one guest), a folder to search (local or on a server), a glob, a machine definition (see
     :mod:`v2vlint.source.kinds`), something with a door (see :mod:`v2vlint.source.door`) such as ``tree:DIR`` or ``domain:NAME`` of the
     libvirt at the URI ``connect``, or a list of arguments (``@FILE``, ``-`` for stdin). ``configuration`` is the one to use in OVF packages
     that offer several. ``verify`` checks the checksums of whole OVF packages, ``hashed`` includes the digests of all files; ``allowed`` are
@@ -80,7 +81,9 @@ def expand_all(
 
 
 def _expand(argument: str, connect: str, search: Search, others: list[NotJudged]) -> Iterator[GuestRef]:
-    if door := door_of(argument):
+    if is_remote_folder(argument):
+        yield from _searched(argument, search, others)
+    elif door := door_of(argument):
         yield from door.find(argument, connect)
     elif os.path.lexists(argument):
         yield from _existing(argument, search, others)
@@ -99,14 +102,19 @@ def _expand(argument: str, connect: str, search: Search, others: list[NotJudged]
 
 def _existing(path: str, search: Search, others: list[NotJudged]) -> Iterator[GuestRef]:
     if os.path.isdir(path):  # noqa: PTH112
-        walked = walk(path, search)
-        if not walked.refs:
-            looked = sorted({*IMAGES, *(suffix for kind in kinds() if kind.listed for suffix in kind.suffixes)})
-            raise NothingFound(f"{path}: a folder without disk images", hint=f"looked for {', '.join(looked)}")
-        others += walked.others
-        yield from walked.refs
+        yield from _searched(path, search, others)
     else:
         yield _file(path)
+
+
+def _searched(folder: str, search: Search, others: list[NotJudged]) -> Iterator[GuestRef]:
+    """The guests in a folder. NothingFound when it holds none."""
+    walked = walk(folder, search)
+    if not walked.refs:
+        looked = sorted({*IMAGES, *(suffix for kind in kinds() if kind.listed for suffix in kind.suffixes)})
+        raise NothingFound(f"{folder}: a folder without disk images", hint=f"looked for {', '.join(looked)}")
+    others += walked.others
+    yield from walked.refs
 
 
 def _file(path: str) -> GuestRef:

@@ -1,19 +1,20 @@
 """Candidates for guests in a folder, by names and file types only. Runs in the parent; nothing is opened.
 
-Folders are searched to a limited depth, in name order. Links to files inside the folder are followed, links to folders are not.
+Folders, local or on servers, are searched to a limited depth, in name order. Links to files inside the folder are followed, links to
+folders are not.
 """
 
 from __future__ import annotations
 
 import fnmatch
-import os
 import re
-import stat
 from collections.abc import Iterator
 from dataclasses import field, replace
 
 from v2vlint.model.dataclass import dataclass
+from v2vlint.model.errors import ImageError
 from v2vlint.model.source import GuestRef, NotJudged
+from v2vlint.source.entries import Entry, entries_of
 from v2vlint.source.kind import IMAGES, DefinitionKind, claiming, kind_name, kinds
 
 MAX_DEPTH = 64
@@ -48,7 +49,7 @@ EVERYTHING = Search()
 
 
 def walk(top: str, search: Search = EVERYTHING) -> Walked:
-    """Everything in the folder ``top``. A folder that cannot be read is a guest with a problem."""
+    """Everything in the folder ``top``, maybe a URL. A folder that cannot be read is a guest with a problem."""
     found = Walked()
     _descend(top, "", top, search, found)
     return found
@@ -57,10 +58,9 @@ def walk(top: str, search: Search = EVERYTHING) -> Walked:
 def _descend(folder: str, below: str, top: str, search: Search, found: Walked) -> None:
     """Search one folder and those in it; ``below`` is its path relative to ``top``."""
     try:
-        with os.scandir(folder) as listing:
-            entries = sorted(listing, key=lambda entry: (entry.is_symlink(), entry.name))
-    except OSError as error:
-        found.refs.append(GuestRef(folder, "disks", (folder,), problem=f"{folder}: {os.strerror(error.errno or 0).lower()}", folder=top))
+        entries = sorted(entries_of(folder), key=lambda entry: (entry.is_link, entry.name))
+    except ImageError as error:
+        found.refs.append(GuestRef(folder, "disks", (folder,), problem=error.message, hint=error.hint, folder=top))
         return
     for entry in entries:
         found.entries += 1
@@ -71,21 +71,21 @@ def _descend(folder: str, below: str, top: str, search: Search, found: Walked) -
         relative = f"{below}{entry.name}"
         if reason := _left_out(entry, relative, search):
             found.others.append(NotJudged(entry.path, reason))
-        elif not entry.is_dir(follow_symlinks=False):
+        elif not entry.is_folder:
             _look(entry, relative, top, found)
     for entry in entries:
         relative = f"{below}{entry.name}"
-        if found.entries <= MAX_ENTRIES and entry.is_dir(follow_symlinks=False) and not _left_out(entry, relative, search):
+        if found.entries <= MAX_ENTRIES and entry.is_folder and not _left_out(entry, relative, search):
             _descend(entry.path, f"{relative}/", top, search, found)
 
 
-def _left_out(entry: os.DirEntry[str], relative: str, search: Search) -> str:
+def _left_out(entry: Entry, relative: str, search: Search) -> str:
     """Why an entry is skipped; empty when it is not."""
     if entry.name.startswith("."):
         return "its name starts with a dot"
     if any(_fits(entry.name, relative, pattern) for pattern in search.exclude):
         return "left out by --exclude"
-    if entry.is_dir(follow_symlinks=False):
+    if entry.is_folder:
         return "a folder deeper than the search goes (--depth)" if relative.count("/") >= min(search.depth, MAX_DEPTH) else ""
     if search.include and not any(_fits(entry.name, relative, pattern) for pattern in search.include):
         return "left out by --include"
@@ -96,37 +96,20 @@ def _fits(name: str, relative: str, pattern: str) -> bool:
     return fnmatch.fnmatchcase(name, pattern) or fnmatch.fnmatchcase(relative, pattern)
 
 
-def _look(entry: os.DirEntry[str], relative: str, top: str, found: Walked) -> None:
+def _look(entry: Entry, relative: str, top: str, found: Walked) -> None:
     """Classify one file: a candidate, or something to report."""
     ref = _candidate(entry, relative)
     if isinstance(ref, NotJudged):
         found.others.append(ref)
         return
-    problem, hint = _problem(entry, top)
-    if problem and (ref.doubt or os.path.isdir(entry.path)):  # noqa: PTH112
+    problem, hint = entry.problem(top)
+    if problem and (ref.doubt or entry.leads_to_folder):
         found.others.append(NotJudged(entry.path, problem))
     else:
-        found.refs.append(replace(ref, folder=top, problem=problem and f"{entry.path}: {problem}", hint=hint))
+        found.refs.append(replace(ref, folder=top, unwritable=entry.unwritable, problem=problem and f"{entry.path}: {problem}", hint=hint))
 
 
-def _problem(entry: os.DirEntry[str], top: str) -> tuple[str, str]:
-    """Why a file cannot be read, and the remedy; empty when it can."""
-    try:
-        mode = entry.stat().st_mode
-    except OSError as error:
-        return ("a link that leads nowhere" if entry.is_symlink() else os.strerror(error.errno or 0).lower()), ""
-    if entry.is_symlink():
-        real = os.path.realpath(entry.path)
-        if stat.S_ISDIR(mode):
-            return "a link to a folder, which is not followed", ""
-        if not real.startswith(f"{os.path.realpath(top).rstrip('/')}/"):
-            return f"a link that leads out of the folder, to {real}", "name the file itself"
-    if not stat.S_ISREG(mode):
-        return "not a regular file", ""
-    return ("", "") if os.access(entry.path, os.R_OK) else ("permission denied", "")
-
-
-def _candidate(entry: os.DirEntry[str], relative: str) -> GuestRef | NotJudged:
+def _candidate(entry: Entry, relative: str) -> GuestRef | NotJudged:
     """The candidate suggested by a file's name."""
     path, lowered = entry.path, entry.name.lower()
     if _SIDECAR.search(lowered):
@@ -141,16 +124,9 @@ def _candidate(entry: os.DirEntry[str], relative: str) -> GuestRef | NotJudged:
     if claims:
         doubt = "" if any(kind.listed for kind in claims) or _inside(relative) else "not the definition of a machine"
         return GuestRef(path, kind_name(entry.name), (path,), doubt=doubt)
-    if _size(entry) < SMALLEST:
+    if entry.size < SMALLEST:
         return NotJudged(path, "neither a disk image nor the definition of a machine, by its name")
     return GuestRef(path, "disks", (path,), doubt="neither a disk image nor the definition of a machine, by its name and content")
-
-
-def _size(entry: os.DirEntry[str]) -> int:
-    try:
-        return entry.stat().st_size
-    except OSError:
-        return 0
 
 
 def _inside(relative: str) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any, BinaryIO
 from urllib.parse import quote
 
@@ -14,6 +14,7 @@ from v2vlint.files import FileOpener
 from v2vlint.model.errors import ImageError
 
 MAX_LISTING = 64 << 20
+_LETTERS = {"f": Kind.FILE, "d": Kind.DIR, "l": Kind.LINK}
 _KINDS = ((stat.S_ISREG, Kind.FILE), (stat.S_ISDIR, Kind.DIR), (stat.S_ISLNK, Kind.LINK))
 
 
@@ -51,6 +52,24 @@ class RemoteFileSystem:
             rows: list[list[Any]] = json.loads(self.answer(path, "+list"))
             self._folders[path] = {str(name): (_stat(*map(int, rest)), str(target)) for name, *rest, target in rows}
         return self._folders[path]
+
+    def know(self, folders: Iterable[str], entries: Iterable[tuple[str, ...]]) -> None:
+        """Take the entries of folders as told: type, mode, size, owners and time; the folder after a slash; the name; ``>`` and target."""
+        told: dict[str, dict[str, tuple[Stat, str]]] = {f"/{folder}" if folder != "." else "": {} for folder in folders}
+        for what, folder, name, target in entries:
+            known = told.get("" if folder == "/." else folder)
+            if known is not None and "/" not in name:
+                known[name] = _told(what), target[1:]
+        self._folders |= told
+
+
+def _told(what: str) -> Stat:
+    """What find(1) prints of an inode. ImageError when it is something else."""
+    try:
+        kind, mode, size, uid, gid, mtime = what.split()
+        return Stat(_LETTERS.get(kind, Kind.OTHER), int(size), int(mode, 8), int(uid), int(gid), float(mtime))
+    except ValueError as error:
+        raise ImageError("the list that was sent is damaged") from error
 
 
 def _stat(mode: int, size: int, uid: int, gid: int, mtime: int) -> Stat:

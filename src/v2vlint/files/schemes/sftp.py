@@ -1,7 +1,8 @@
 """``sftp://user@host/path``: through the ssh program, with its configuration, keys and known hosts.
 
 For a running machine, the query has the ``server`` to run there as root, and the ``size`` of a block device; both are set by v2vlint
-itself. ``sftp+list://`` is the list of a folder, as JSON, and ``sftp+link://`` the target of a link: a child reads a tree through them.
+itself. ``sftp+list://`` is the list of a folder, as JSON, ``sftp+link://`` the target of a link, and ``sftp+ahead://`` what rules read on
+every machine, in one archive: a child reads a tree through them.
 """
 
 from __future__ import annotations
@@ -10,15 +11,16 @@ import json
 import shlex
 import stat
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from urllib.parse import parse_qs, unquote, urlsplit
 
-from v2vlint.files.scheme import Ranges, Scheme
-from v2vlint.files.sftp import Login, Sftp
+from v2vlint.files.scheme import Ranges, RemoteEntry, Scheme
+from v2vlint.files.sftp import AS_ROOT, Login, Sftp
 from v2vlint.model.errors import ImageError
 
 _LINKS = 256
 _sessions: dict[str, Sftp] = {}
+_options: dict[str, tuple[str, ...]] = {}
 _lock = threading.Lock()
 
 
@@ -26,8 +28,8 @@ def _session(url: str) -> Sftp:
     """The session with a server, shared by all its files."""
     parts = urlsplit(url)
     server = parse_qs(parts.query).get("server", [""])[0]
-    login = Login(parts.hostname or "", parts.username or "", parts.port or 0)
-    command = login.command("-q", _as_root(server)) if server else login.command("-s", "sftp")
+    login = _login(url)
+    command = login.command(AS_ROOT.format(shlex.quote(server))) if server else login.command("sftp", "-s")
     key = shlex.join(command)
     with _lock:
         if key not in _sessions or _sessions[key].ended:
@@ -35,10 +37,14 @@ def _session(url: str) -> Sftp:
         return _sessions[key]
 
 
-def _as_root(server: str) -> str:
-    """The command that runs an SFTP server as root, if that is allowed."""
-    found = shlex.quote(server)
-    return f"if [ $(id -u) -ne 0 ] && sudo -n true 2>/dev/null; then exec sudo -n {found}; else exec {found}; fi"
+def register(place: str, options: tuple[str, ...]) -> None:
+    """Remember options of the ssh command for ``user@host:port``. No URL has any: who writes a list of URLs would run programs here."""
+    _options[place] = options
+
+
+def _login(url: str) -> Login:
+    parts = urlsplit(url)
+    return Login(parts.hostname or "", parts.username or "", parts.port or 0, _options.get(parts.netloc, ()))
 
 
 def _path(url: str) -> bytes:
@@ -102,5 +108,25 @@ def _link(url: str) -> Ranges:
     return _Answer(_session(url).readlink(_path(url)))
 
 
-_KINDS: tuple[tuple[str, Callable[[str], Ranges]], ...] = (("sftp", _File), ("sftp+list", _list), ("sftp+link", _link))
-SCHEMES = tuple(Scheme((name,), "", "", kind) for name, kind in _KINDS)
+def _names(url: str) -> Iterator[RemoteEntry]:
+    """What is in a folder, for a search."""
+    for name, found in _session(url).names(_path(url)):
+        is_folder = stat.S_ISDIR(found.mode)
+        kind = "a link, which is not followed on a server" if stat.S_ISLNK(found.mode) else "not a regular file"
+        yield RemoteEntry(_text(name), is_folder, found.size, "" if is_folder or stat.S_ISREG(found.mode) else kind)
+
+
+def _ahead(url: str) -> Ranges:
+    """What rules ask of every machine, in one archive."""
+    from v2vlint.files.ahead import Ahead
+
+    return Ahead(_login(url).command(AS_ROOT.format("sh -s"), "-C"), f"ssh://{urlsplit(url).netloc}")
+
+
+_KINDS: tuple[tuple[str, Callable[[str], Ranges]], ...] = (
+    ("sftp", _File),
+    ("sftp+list", _list),
+    ("sftp+link", _link),
+    ("sftp+ahead", _ahead),
+)
+SCHEMES = tuple(Scheme((name,), "", "", kind, _names if name == "sftp" else None) for name, kind in _KINDS)

@@ -11,10 +11,11 @@ import errno
 import os
 import threading
 import time
+from collections.abc import Iterator
 from urllib.parse import unquote, urlsplit
 
 from v2vlint.files.errors import FileMissing
-from v2vlint.files.scheme import Ranges, Scheme
+from v2vlint.files.scheme import Ranges, RemoteEntry, Scheme
 from v2vlint.files.urls import shown
 from v2vlint.model.errors import ImageError
 
@@ -31,11 +32,8 @@ _REASONS = {
 }
 
 
-class _File:
-    """One file over a connection of its own, which is re-established when it breaks.
-
-    The file is reopened for each range: while it is open, Samba does not report that a program on its host has written to it.
-    """
+class _Share:
+    """Something on a share, over a connection of its own."""
 
     def __init__(self, url: str) -> None:
         parts = urlsplit(url)
@@ -49,6 +47,47 @@ class _File:
             "connection_timeout": TIMEOUT,
             "connection_cache": self._connections,
         }
+
+    def names(self) -> Iterator[RemoteEntry]:
+        """What is in the folder."""
+        import smbclient
+
+        try:
+            with smbclient.scandir(self._path, **self._options) as found:
+                for one in found:
+                    odd = "a link, which is not followed on a server" if one.is_symlink() else ""
+                    yield RemoteEntry(one.name, not odd and one.is_dir(), int(one.smb_info.end_of_file), odd)
+        except Exception as error:
+            raise self._told(error) from error
+        finally:
+            self.close()
+
+    def _told(self, error: Exception) -> ImageError:
+        status = _status(error)
+        if getattr(error, "errno", 0) == errno.ENOENT:
+            return FileMissing(f"{self._name}: not found on the server", hint="the first part of the path is the share")
+        if status == _IN_USE:
+            return ImageError(f"{self._name}: {_REASONS[status]}", hint="does the machine run? check a checkpoint or a copy of it")
+        words = _REASONS.get(status, "") or str(error)[:300] or type(error).__name__
+        return ImageError(f"{self._name}: {words}", hint=_HINT)
+
+    def close(self) -> None:
+        """Close the connection; the next range opens another one."""
+        import smbclient
+
+        with contextlib.suppress(Exception):
+            smbclient.reset_connection_cache(fail_on_error=False, connection_cache=self._connections)
+        self._connections.clear()
+
+
+class _File(_Share):
+    """One file over a connection of its own, which is re-established when it breaks.
+
+    The file is reopened for each range: while it is open, Samba does not report that a program on its host has written to it.
+    """
+
+    def __init__(self, url: str) -> None:
+        super().__init__(url)
         try:
             self._range(0, 0)
             self._before = self._state()
@@ -95,23 +134,6 @@ class _File:
                 length -= len(data)
         return b"".join(parts)
 
-    def _told(self, error: Exception) -> ImageError:
-        status = _status(error)
-        if getattr(error, "errno", 0) == errno.ENOENT:
-            return FileMissing(f"{self._name}: not found on the server", hint="the first part of the path is the share")
-        if status == _IN_USE:
-            return ImageError(f"{self._name}: {_REASONS[status]}", hint="does the machine run? check a checkpoint or a copy of it")
-        words = _REASONS.get(status, "") or str(error)[:300] or type(error).__name__
-        return ImageError(f"{self._name}: {words}", hint=_HINT)
-
-    def close(self) -> None:
-        """Close the connection; the next range opens another one."""
-        import smbclient
-
-        with contextlib.suppress(Exception):
-            smbclient.reset_connection_cache(fail_on_error=False, connection_cache=self._connections)
-        self._connections.clear()
-
 
 def _status(error: Exception) -> int:
     """The NTSTATUS in the server's answer; 0 for an error that is not an answer."""
@@ -123,4 +145,8 @@ def _open(url: str) -> Ranges:
     return _File(url)
 
 
-SCHEMES = (Scheme(("smb",), "smb", "smbclient", _open),)
+def _names(url: str) -> Iterator[RemoteEntry]:
+    return _Share(url).names()
+
+
+SCHEMES = (Scheme(("smb",), "smb", "smbclient", _open, _names),)

@@ -6,14 +6,16 @@ Logins come from where each library looks for them: AWS_* and ~/.aws, AZURE_STOR
 from __future__ import annotations
 
 import contextlib
+import posixpath
 import threading
 import time
+from collections.abc import Iterator
 from functools import partial
 from typing import Any
 from urllib.parse import unquote
 
 from v2vlint.files.errors import FileMissing
-from v2vlint.files.scheme import Ranges, Scheme
+from v2vlint.files.scheme import Ranges, RemoteEntry, Scheme
 from v2vlint.files.urls import shown
 from v2vlint.model.errors import ImageError
 
@@ -67,18 +69,37 @@ class _File:
         return ImageError(f"{self._name}: changed on the server while it was read", hint="check it again when it is finished")
 
     def _told(self, error: Exception) -> ImageError:
-        if isinstance(error, FileNotFoundError):
-            return FileMissing(f"{self._name}: not found on the server", hint=self._hint)
-        if isinstance(error, PermissionError):
-            return ImageError(f"{self._name}: access is denied", hint=self._hint)
-        if type(error).__name__ == "FileExpired":
-            return self._changed()
-        return ImageError(f"{self._name}: {type(error).__name__}: {str(error)[:300]}", hint=self._hint)
+        return self._changed() if type(error).__name__ == "FileExpired" else _told(self._name, self._hint, error)
 
     def close(self) -> None:
         """See :class:`~v2vlint.files.scheme.Ranges`."""
         with contextlib.suppress(Exception):
             self._stream.close()
+
+
+def _told(name: str, hint: str, error: Exception) -> ImageError:
+    """What went wrong, in words."""
+    if isinstance(error, FileNotFoundError):
+        return FileMissing(f"{name}: not found on the server", hint=hint)
+    if isinstance(error, PermissionError):
+        return ImageError(f"{name}: access is denied", hint=hint)
+    return ImageError(f"{name}: {type(error).__name__}: {str(error)[:300]}", hint=hint)
+
+
+def _names(hint: str, url: str) -> Iterator[RemoteEntry]:
+    """What is in a folder, or what its objects' names make of it."""
+    import fsspec
+
+    try:
+        system, path = fsspec.core.url_to_fs(url, use_listings_cache=False)
+        folder = unquote(path).rstrip("/")
+        found = system.ls(folder, detail=True)
+    except Exception as error:
+        raise _told(shown(url), hint, error) from error
+    for one in found:
+        above, name = posixpath.split(str(one["name"]).rstrip("/"))
+        if name and above == folder:  # some stores list the folder itself, too
+            yield RemoteEntry(name, one["type"] == "directory", int(one.get("size") or 0))
 
 
 def _open(hint: str, url: str) -> Ranges:
@@ -90,4 +111,4 @@ _KINDS = (
     (("az", "abfs"), "azure", "adlfs", "logins: AZURE_STORAGE_CONNECTION_STRING or AZURE_STORAGE_ACCOUNT_NAME with a key or token"),
     (("gs",), "gs", "gcsfs", "logins: GOOGLE_APPLICATION_CREDENTIALS"),
 )
-SCHEMES = tuple(Scheme(names, extra, module, partial(_open, hint)) for names, extra, module, hint in _KINDS)
+SCHEMES = tuple(Scheme(names, extra, module, partial(_open, hint), partial(_names, hint)) for names, extra, module, hint in _KINDS)

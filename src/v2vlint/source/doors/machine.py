@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from urllib.parse import quote, urlsplit
 
 from v2vlint import programs
-from v2vlint.files.sftp import Login
+from v2vlint.files.sftp import AS_ROOT, Login
 from v2vlint.files.urls import has_password, shown
 from v2vlint.model.errors import ImageError
 from v2vlint.model.source import DiskFile, GuestRef, GuestSource, RootTree
@@ -19,7 +19,6 @@ from v2vlint.source.machine import MAX_TEXT, SCRIPT, LiveMachine
 
 INSTEAD = "a machine that runs is only looked at: copy its disks and fix the copy, or make the changes there by hand"
 TIMEOUT = 120
-_AS_ROOT = "if [ $(id -u) -ne 0 ] && sudo -n true 2>/dev/null; then exec sudo -n sh -s; else exec sh -s; fi"
 
 
 def _live(argument: str, _connect: str) -> Iterator[GuestRef]:
@@ -56,14 +55,17 @@ def _ssh(argument: str, _connect: str) -> Iterator[GuestRef]:
         parts = urlsplit(argument)
         if has_password(argument) or parts.path.strip("/") or not parts.hostname:
             raise ImageError(f"{name}: not ssh://user@host, without a password", hint="files of a host are sftp://user@host/path")
-        login = Login(parts.hostname, parts.username or "", parts.port or 0)
-        text = _said(login.command("-q", _AS_ROOT), name)
-        yield _remote(name, login, text, parts.netloc)
+        yield reached(name, Login(parts.hostname, parts.username or "", parts.port or 0), parts.netloc)
     except (ImageError, ValueError) as error:
         yield GuestRef(name, "machine", (), problem=str(error), hint=getattr(error, "hint", ""), unwritable=INSTEAD)
 
 
-def _remote(name: str, login: Login, text: str, place: str) -> GuestRef:
+def reached(name: str, login: Login, place: str) -> GuestRef:
+    """The machine behind a login, called ``name``; ``place`` is ``user@host:port``. ImageError if the login fails."""
+    return _remote(name, _said(login.command(AS_ROOT.format("sh -s")), name), place)
+
+
+def _remote(name: str, text: str, place: str) -> GuestRef:
     """The machine with its disks over SFTP if the server runs as root there, else with an archive of its files."""
     machine = LiveMachine(name, text)
     if machine.open_disks and machine.server:

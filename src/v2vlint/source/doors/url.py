@@ -8,9 +8,9 @@ from v2vlint.files.scheme import schemes
 from v2vlint.files.urls import apart, has_password, plain, query_of, shown
 from v2vlint.model.source import GuestRef
 from v2vlint.source.door import Door
+from v2vlint.source.entries import INSTEAD
 from v2vlint.source.kind import kind_name
 
-INSTEAD = "a file on a server is not written to: download it, fix it, look at it, and upload it again"
 _LOGIN = "logins are taken from ~/.netrc, the environment or the files of the protocol: docs/remote.md"
 
 

@@ -1,0 +1,99 @@
+"""What rules ask of every machine, sent ahead in one archive: a script there packs it, in one round trip. It writes nothing there.
+
+What it prints are words that end with NUL bytes, in lists that end with an empty one, and then a tar archive. The lists are: the folders
+that are packed with everything below; the paths in them that are not, since they are large, sockets, or cannot be read; the folders whose
+entries are told; and those entries, four words each: what find(1) says of type, mode, size, owner, group and time; the folder after a
+slash; the name; the target of a link after ``>``. Whoever reads it asks for everything else as it is needed.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import tempfile
+from collections.abc import Sequence
+from typing import IO
+
+from v2vlint.model.errors import ImageError
+
+TIMEOUT = 300
+MAX_BYTES = 512 << 20
+LARGEST = 4 << 20
+"""Size in bytes from which a file is not sent ahead."""
+FOLDERS = (
+    "etc", "usr/etc", "boot/grub", "boot/grub2", "boot/loader", "boot/extlinux", "run/systemd", "run/udev", "run/NetworkManager",
+    "lib/systemd", "lib/udev", "lib/modprobe.d", "usr/lib/systemd", "usr/lib/udev", "usr/lib/modprobe.d", "usr/lib/modules-load.d",
+    "usr/lib/sysctl.d", "usr/lib/sysusers.d", "usr/lib/tmpfiles.d", "usr/lib/NetworkManager", "usr/lib/netplan", "usr/lib/cloud-init",
+    "usr/lib/firewalld", "usr/lib/environment.d", "usr/lib/binfmt.d", "usr/lib/dracut", "usr/lib/kernel", "usr/lib/initcpio",
+    "usr/local/lib/systemd", "usr/share/initramfs-tools", "usr/share/netplan", "usr/share/X11", "var/lib/cloud", "var/spool/cron",
+)  # fmt: skip
+"""Folders that are packed with everything below."""
+FILES = ("var/lib/dpkg/status", "lib/apk/db/installed", "var/cache/debconf/config.dat")
+LISTED = (
+    ".", "boot", "boot/efi", "run", "usr", "usr/bin", "usr/sbin", "bin", "sbin", "lib", "lib64", "usr/lib", "usr/lib/*",
+    "usr/lib/*/systemd", "usr/lib/*/NetworkManager", "usr/lib/*/NetworkManager/*", "usr/lib64", "usr/lib64/*", "usr/libexec", "usr/share",
+    "usr/local", "usr/local/lib", "usr/local/lib/*", "usr/lib/python3/dist-packages", "usr/local/lib/python3*/dist-packages",
+    "lib/modules/*", "lib/modules/*/kernel", "lib/modules/*/kernel/drivers", "lib/modules/*/kernel/drivers/*",
+    "usr/lib/modules/*", "usr/lib/modules/*/kernel", "usr/lib/modules/*/kernel/drivers", "usr/lib/modules/*/kernel/drivers/*",
+    "var", "var/lib", "var/lib/*", "var/cache", "var/cache/debconf", "var/spool", "opt", "opt/*", "srv",
+)  # fmt: skip
+"""Folders, by patterns of the shell's, of which the names are sent."""
+_SCRIPT = r"""
+LC_ALL=C; export LC_ALL
+cd / && find etc -maxdepth 0 -readable >/dev/null 2>&1 && tar --version 2>/dev/null | grep -q GNU || exit 3
+p() { [ -d "$1" ] && [ -r "$1" ] && [ -x "$1" ] && [ "$(cd "$1" && pwd -P)" = "/${1#.}" ]; }
+k() { for f do p "$f" && printf '%s\0' "$f"; done; printf '\0'; }
+a() { xargs -0 -r sh -c "$1" sh; }
+w() { k FOLDERS; }
+h='( -type f ( -size +SIZEk -o ! -readable ) -o -type d ( ! -readable -o ! -executable ) -o -type s ) -prune'
+w
+w | head -c -1 | H=$h a 'set -f; exec find "$@" $H -print0 2>/dev/null'; printf '\0'
+k LISTED
+k LISTED | head -c -1 | a 'exec find "$@" -mindepth 1 -maxdepth 1 -printf "%y %m %s %U %G %T@\0/%h\0%f\0>%l\0" 2>/dev/null'; printf '\0'
+{ w | head -c -1; for f in FILES; do [ -f "$f" ] && printf '%s\0' "$f"; done; } |
+  H=$h a 'set -f; exec find "$@" $H -o -print0 2>/dev/null' | tar --null --no-recursion --files-from=- -cf - 2>/dev/null
+exit 0
+"""
+
+
+def script_text() -> str:
+    """The script."""
+    found = _SCRIPT.replace("SIZE", str(LARGEST >> 10))
+    for name, words in (("FOLDERS", FOLDERS), ("FILES", FILES), ("LISTED", LISTED)):
+        found = found.replace(name, " ".join(words))
+    return found
+
+
+class Ahead:
+    """What ``command``, a shell there, packs; see :class:`~v2vlint.files.scheme.Ranges`. ImageError when it packs nothing."""
+
+    state = ""
+
+    def __init__(self, command: Sequence[str], name: str) -> None:
+        self._file: IO[bytes] = tempfile.TemporaryFile(prefix="v2vlint-", dir=os.environ.get("TMPDIR", "/var/tmp"))  # noqa: SIM115
+        try:
+            self._fill(command, name)
+        except ImageError:
+            self.close()
+            raise
+        self.size = os.fstat(self._file.fileno()).st_size
+
+    def _fill(self, command: Sequence[str], name: str) -> None:
+        limited = ("sh", "-c", f'ulimit -f {MAX_BYTES >> 9}; exec "$@"', "sh", *command)
+        try:
+            done = subprocess.run(
+                limited, input=script_text().encode(), stdout=self._file, stderr=subprocess.PIPE, timeout=TIMEOUT, check=False
+            )
+        except subprocess.TimeoutExpired as error:
+            raise ImageError(f"{name}: its files were not sent within {TIMEOUT} seconds") from error
+        if done.returncode:
+            words = done.stderr.decode("utf-8", "replace").strip()[-300:]
+            raise ImageError(f"{name}: {words or 'its find and tar are not those of GNU'}")
+
+    def read(self, offset: int, length: int) -> bytes:
+        """See :class:`~v2vlint.files.scheme.Ranges`."""
+        return os.pread(self._file.fileno(), length, offset)
+
+    def close(self) -> None:
+        """See :class:`~v2vlint.files.scheme.Ranges`."""
+        self._file.close()

@@ -1,0 +1,28 @@
+"""A real Dask scheduler and real workers."""
+
+from __future__ import annotations
+
+import contextlib
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+from tests.source.servers import free_port
+
+
+@contextlib.contextmanager
+def scheduler(folder: Path) -> Iterator[str]:
+    """A scheduler without workers: its address."""
+    port = free_port()
+    command = [sys.executable, "-m", "distributed.cli.dask_scheduler", "--host", "127.0.0.1", "--port", str(port), "--no-dashboard"]
+    with subprocess.Popen(command, cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as running:
+        yield f"tcp://127.0.0.1:{port}"
+        running.terminate()
+
+
+def worker(address: str, folder: Path, name: str) -> subprocess.Popen[bytes]:
+    """A worker with one thread."""
+    command = [sys.executable, "-m", "distributed.cli.dask_worker", address, "--no-nanny", "--nthreads", "1", "--name", name]
+    command += ["--no-dashboard", "--local-directory", str(folder / name)]
+    return subprocess.Popen(command, cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)

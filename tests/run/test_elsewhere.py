@@ -1,0 +1,101 @@
+"""One estate in many places: audited, interrupted and resumed over each protocol, it is judged as it is here."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+
+from tests.run.clusters import scheduler, worker
+from tests.run.estates import BROKEN, FORMATS, Audit, build, convert
+from tests.source.servers import SMB_LOGIN, object_store, samba, secure_shell, sshd, web
+
+pytestmark = pytest.mark.slow
+
+GOOD = 24
+RULES = ("--select", "fstab-*", "--select", "no-*", "-t", "kvm")
+
+
+@pytest.fixture(scope="module")
+def estate(image: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A few dozen guests."""
+    masters = tmp_path_factory.mktemp("masters")
+    each = [convert(image, kind, masters / f"disk.{end}") for kind, end in FORMATS.items()]
+    return build(tmp_path_factory.mktemp("estate"), each, GOOD, BROKEN)
+
+
+@pytest.fixture(scope="module")
+def here(estate: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, str]]:
+    """Its roll-up, without an interrupt and without a server."""
+    audit = Audit(tmp_path_factory.mktemp("here"), str(estate), *RULES, "-j", "2")
+    done = audit.finish()
+    assert done.returncode == 1, done.stderr
+    return audit.rows(str(estate))
+
+
+def judged(rows: Mapping[str, Mapping[str, str]]) -> dict[str, Mapping[str, str]]:
+    """The rows of guests that could be read."""
+    return {name: row for name, row in rows.items() if row["verdict"] != "not-judged"}
+
+
+def is_judged_the_same(audit: Audit, place: str, here: Mapping[str, dict[str, str]], *, links: bool = False) -> None:
+    """Interrupted and resumed, ``audit`` gives the same roll-up; ``links`` says whether the place has those that lead nowhere."""
+    before = audit.interrupt(4)
+    assert before < GOOD
+    done = audit.finish()
+    assert done.returncode == 1, done.stderr
+    rows = audit.rows(place)
+    assert judged(rows) == judged(here)
+    assert len(judged(rows)) == GOOD
+    assert set(here) - set(rows) <= {"/site2/broken2.qcow2"} if not links else set(here) == set(rows)
+
+
+def test_over_http(estate: Path, here: dict[str, dict[str, str]], tmp_path: Path) -> None:
+    with web(estate) as server:
+        (tmp_path / "list").write_text("\n".join(f"{server.url}{name}" for name in here))
+        is_judged_the_same(Audit(tmp_path / "run", "@../list", *RULES, "-j", "2"), server.url, here, links=True)
+
+
+@pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::DeprecationWarning")
+def test_over_s3(estate: Path, here: dict[str, dict[str, str]], tmp_path: Path) -> None:
+    pytest.importorskip("s3fs")
+    with object_store(estate, "templates") as login:
+        audit = Audit(tmp_path / "run", "s3://templates", *RULES, "-j", "2", environment={**os.environ, **login})
+        is_judged_the_same(audit, "s3://templates", here)
+
+
+@sshd
+def test_over_sftp(estate: Path, here: dict[str, dict[str, str]], tmp_path: Path) -> None:
+    with secure_shell(tmp_path) as (login, command):
+        place = f"sftp://{login}{estate}"
+        audit = Audit(tmp_path / "run", place, *RULES, "-j", "2", environment={**os.environ, "V2VLINT_SSH": command})
+        is_judged_the_same(audit, place, here, links=True)
+
+
+@pytest.mark.skipif(shutil.which("smbd") is None or os.geteuid() != 0, reason="Samba is not installed, or not root")
+def test_over_smb(estate: Path, here: dict[str, dict[str, str]], tmp_path: Path) -> None:
+    pytest.importorskip("smbclient")
+    (tmp_path / "samba").mkdir()
+    with samba(tmp_path / "samba", estate) as (port, _server):
+        place = f"smb://127.0.0.1:{port}/vms"
+        audit = Audit(tmp_path / "run", f"{place}/", *RULES, "-j", "2", environment={**os.environ, **SMB_LOGIN})
+        is_judged_the_same(audit, place, here)
+
+
+def test_over_dask_with_a_worker_that_is_killed(estate: Path, here: dict[str, dict[str, str]], tmp_path: Path) -> None:
+    with scheduler(tmp_path) as address:
+        workers = [worker(address, tmp_path, name) for name in ("one", "two")]
+        try:
+            audit = Audit(tmp_path / "run", str(estate), *RULES, "--scheduler", address)
+            before = audit.interrupt(8, meanwhile=lambda count: workers[0].kill() if count >= 3 else None)
+            assert before < GOOD
+            assert audit.finish().returncode == 1
+        finally:
+            for one in workers:
+                one.kill()
+                one.wait()
+    rows = audit.rows(str(estate))
+    assert rows == here
