@@ -12,6 +12,7 @@ import pytest
 from tests.run.clusters import scheduler, worker
 from tests.run.estates import BROKEN, FORMATS, Audit, build, convert
 from tests.source.servers import SMB_LOGIN, object_store, samba, secure_shell, sshd, web
+from tests.source.simulator import flat, govmomi, power_off, simulated
 
 pytestmark = pytest.mark.slow
 
@@ -99,3 +100,30 @@ def test_over_dask_with_a_worker_that_is_killed(estate: Path, here: dict[str, di
                 one.wait()
     rows = audit.rows(str(estate))
     assert rows == here
+
+
+@govmomi
+def test_over_vsphere(image: Path, tmp_path: Path) -> None:
+    """Twelve machines on a host and twelve in a cluster: two run, three have lost a file or have garbage in its place."""
+    pytest.importorskip("pyVmomi")
+    flat(image, tmp_path / "disk1.vmdk")
+    with simulated(12) as center:
+        names = [f"DC0_{place}_VM{at}" for place in ("H0", "C0_RP0") for at in range(12)]
+        for at, name in enumerate(names):
+            for file in ("disk1.vmdk", "disk1-flat.vmdk"):
+                (center.store / name / file).write_bytes((tmp_path / file).read_bytes() if at else b"garbage" * 1000)
+        (center.store / names[1] / "disk1-flat.vmdk").unlink()
+        (center.store / names[2] / "disk1.vmdk").unlink()
+        power_off(center, *names[:-2])
+        environment = {**os.environ, "V2VLINT_VSPHERE_PASSWORD": "pass"}
+        whole, audit = (
+            Audit(tmp_path / run, center.url("DC0/vm/*"), *RULES, "-j", "2", environment=environment) for run in ("whole", "run")
+        )
+        assert whole.finish().returncode == 1
+        assert audit.interrupt(4) < len(names)
+        assert audit.finish().returncode == 1
+    rows = audit.rows(f"vsphere://{center.server}/DC0/vm/")
+    assert rows == whole.rows(f"vsphere://{center.server}/DC0/vm/")
+    assert set(rows) == set(names)
+    assert {name for name, row in rows.items() if row["verdict"] == "not-judged"} == set(names[:3])
+    assert all("running" in rows[name]["reason"] or rows[name]["not checked"] != "0" for name in names[-2:])

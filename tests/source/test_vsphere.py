@@ -2,82 +2,30 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 import ssl
-import subprocess
 from collections.abc import Iterator
-from dataclasses import dataclass
-from hashlib import sha256
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 import pytest
 
 import v2vlint
-from guestbuild.debian import cache_dir
 from guestbuild.samples import cached
+from tests.source.simulator import Center, flat, govmomi, power_off, simulated
 from v2vlint.model.errors import UsageError
 from v2vlint.source.expand import expand
 from v2vlint.source.locate import locate
 
 pytest.importorskip("pyVmomi")
-GOVMOMI = Path("/usr/share/gocode/src/github.com/vmware/govmomi/simulator")
-MAIN = Path(__file__).parent / "vcsim/main.go"
-# The simulator is a program of 25 MB: building it takes half a minute of processor time once.
-pytestmark = [pytest.mark.slow, pytest.mark.skipif(shutil.which("go") is None or not GOVMOMI.is_dir(), reason="govmomi is not installed")]
-
-
-@dataclass
-class Center:
-    """A simulated vCenter: ``url`` up to the path, with the thumbprint as ``query``; the folder of its datastore."""
-
-    server: str
-    query: str
-    store: Path
-
-    def url(self, path: str) -> str:
-        """Machines by inventory path."""
-        return f"vsphere://user@{self.server}/{path}?{self.query}"
-
-
-def built() -> Path:
-    program = cache_dir() / f"vcsim-{sha256(MAIN.read_bytes()).hexdigest()[:12]}"
-    if not program.exists():
-        environment = {**os.environ, "GO111MODULE": "off", "GOPATH": "/usr/share/gocode", "GOFLAGS": "", "GOCACHE": str(cache_dir() / "go")}
-        program.parent.mkdir(parents=True, exist_ok=True)
-        subprocess.run(("go", "build", "-o", str(program), str(MAIN)), check=True, env=environment)
-    return program
+pytestmark = [pytest.mark.slow, govmomi]
 
 
 @pytest.fixture(scope="module")
 def center() -> Iterator[Center]:
-    with subprocess.Popen((built(),), stdout=subprocess.PIPE, text=True) as simulator:
-        assert simulator.stdout
-        url, store = simulator.stdout.readline().split()
-        server = urlsplit(url).netloc.rpartition("@")[2]
-        host, port = server.split(":")
-        certificate = ssl.PEM_cert_to_DER_cert(ssl.get_server_certificate((host, int(port))))
-        found = Center(server, f"thumbprint={sha256(certificate).hexdigest()}", Path(store))
-        (image,) = cached("debian-portable")
-        target = found.store / "DC0_H0_VM0/disk1.vmdk"
-        subprocess.run(("qemu-img", "convert", "-O", "vmdk", "-o", "subformat=monolithicFlat", str(image), str(target)), check=True)
+    with simulated() as found:
+        flat(Path(cached("debian-portable")[0]), found.store / "DC0_H0_VM0/disk1.vmdk")
         power_off(found, "DC0_H0_VM0")
         yield found
-        simulator.kill()
-
-
-def power_off(center: Center, name: str) -> None:
-    from pyVim.connect import Disconnect, SmartConnect
-    from pyVim.task import WaitForTask
-
-    host, port = center.server.split(":")
-    service: Any = SmartConnect(host=host, port=int(port), user="user", pwd="pass", disableSslCertValidation=True)
-    machine = service.RetrieveContent().searchIndex.FindByInventoryPath(f"DC0/vm/{name}")
-    WaitForTask(machine.PowerOffVM_Task())
-    Disconnect(service)
-    service._stub.DropConnections()
 
 
 @pytest.fixture(autouse=True)
@@ -108,8 +56,7 @@ def test_patterns_choose_and_running_machines_say_so(center: Center) -> None:
 def test_a_machine_that_runs_is_read_below_its_last_snapshot(center: Center) -> None:
     url = center.url("DC0/vm/DC0_H0_VM1")
     target = center.store / "DC0_H0_VM1/disk1.vmdk"
-    command = ("qemu-img", "convert", "-O", "vmdk", "-o", "subformat=monolithicFlat", str(cached("debian-portable")[0]), str(target))
-    subprocess.run(command, check=True)
+    flat(Path(cached("debian-portable")[0]), target)
     for end in ("", "-flat"):
         (target.parent / f"disk1-000001{end}.vmdk").write_bytes(b"what the machine writes to")
     with_overlay(center, "DC0_H0_VM1")
