@@ -52,11 +52,12 @@ class Handler(http.server.BaseHTTPRequestHandler):
         if not path.is_file():
             self.reply(404)
             return
-        data = path.read_bytes()
         first, last = map(int, re.findall(r"\d+", self.headers["Range"]))
-        part = data[first : last + 1]
+        with path.open("rb") as stream:
+            stream.seek(first)
+            part = stream.read(last + 1 - first)
         self.server.sent += len(part)
-        self.reply(206, part, ETag=self.server.etag, Content_Range=f"bytes {first}-{first + len(part) - 1}/{len(data)}")
+        self.reply(206, part, ETag=self.server.etag, Content_Range=f"bytes {first}-{first + len(part) - 1}/{path.stat().st_size}")
 
 
 class WebServer(http.server.ThreadingHTTPServer):

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import shutil
 import stat
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -67,6 +69,33 @@ def test_what_nobody_may_read_is_not_taken_for_absent(files: Asking) -> None:
     assert "shadow" in set(fs.listdir("/etc"))
     with pytest.raises(FactUnavailable, match="permission denied"):
         fs.read("/etc/shadow")
+
+
+@pytest.fixture
+def stand_ins(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A folder of programs that come before others, also for nobody, who sees nothing in pytest's folders."""
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder).chmod(0o755)
+        monkeypatch.setenv("PATH", f"{folder}:{os.environ['PATH']}")
+        yield Path(folder)
+
+
+@pytest.mark.parametrize("program", ["tar", "find"])
+def test_a_program_that_is_killed_is_no_archive(files: Asking, stand_ins: Path, program: str) -> None:
+    """What is missing in an archive that was cut short must not seem absent."""
+    asked = f'case "$*" in *--version*|*-maxdepth*0*) exec {shutil.which(program)} "$@";; esac'
+    (stand_ins / program).write_text(f'#!/bin/sh\n{asked}\n{shutil.which(program)} "$@" | head -c 3000\nkill -9 $$\n')
+    (stand_ins / program).chmod(0o755)
+    far = RemoteFileSystem(TREE, files)
+    with pytest.raises(ImageError, match="here"):
+        AheadFileSystem(far, far.open("", "+ahead"))
+
+
+def test_a_connection_that_breaks_is_no_archive(files: Asking, tmp_path: Path) -> None:
+    (tmp_path / "ssh").write_text("#!/bin/sh\nprintf 'etc\\0\\0\\0'; exit 255\n")
+    far = RemoteFileSystem(TREE, files)
+    with pytest.raises(ImageError, match="here"):
+        AheadFileSystem(far, far.open("", "+ahead"))
 
 
 @pytest.mark.parametrize("sent", [b"", b"etc\0", b"etc\0\0\0", b"etc\0\0\0etc\0\0x\0/etc\0a\0>\0\0", b"\0\0\0\0no archive" * 100])

@@ -58,6 +58,7 @@ def test_what_the_script_says_is_a_definition() -> None:
     ]
     assert [(nic.mac, nic.model, nic.network) for nic in found.nics] == [("4c:d9:8f:00:00:01", "tg3", "eno1")]
     assert [(one.bus, one.model) for one in found.controllers] == [("raid", "megaraid_sas")]
+    assert found.kernel == "5.14.0-427.el9.x86_64"
     assert found.uuid == "4c4c4544-0051-3610-8052-b4c04f4a4e32"
 
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 import os
 import subprocess
 import tempfile
+import threading
 from collections.abc import Sequence
 from typing import IO
 
@@ -38,12 +39,13 @@ LISTED = (
     "var", "var/lib", "var/lib/*", "var/cache", "var/cache/debconf", "var/spool", "opt", "opt/*", "srv",
 )  # fmt: skip
 """Folders, by patterns of the shell's, of which the names are sent."""
+# A file that has gone meanwhile is 1 for find and 2 for tar; a program that was ended by a signal has not told everything.
 _SCRIPT = r"""
 LC_ALL=C; export LC_ALL
 cd / && find etc -maxdepth 0 -readable >/dev/null 2>&1 && tar --version 2>/dev/null | grep -q GNU || exit 3
 p() { [ -d "$1" ] && [ -r "$1" ] && [ -x "$1" ] && [ "$(cd "$1" && pwd -P)" = "/${1#.}" ]; }
 k() { for f do p "$f" && printf '%s\0' "$f"; done; printf '\0'; }
-a() { xargs -0 -r sh -c "$1" sh; }
+a() { xargs -0 -r sh -c "$1" sh; [ $? -lt 124 ] || kill $$; }
 w() { k FOLDERS; }
 h='( -type f ( -size +SIZEk -o ! -readable ) -o -type d ( ! -readable -o ! -executable ) -o -type s ) -prune'
 w
@@ -52,7 +54,7 @@ k LISTED
 k LISTED | head -c -1 | a 'exec find "$@" -mindepth 1 -maxdepth 1 -printf "%y %m %s %U %G %T@\0/%h\0%f\0>%l\0" 2>/dev/null'; printf '\0'
 { w | head -c -1; for f in FILES; do [ -f "$f" ] && printf '%s\0' "$f"; done; } |
   H=$h a 'set -f; exec find "$@" $H -o -print0 2>/dev/null' | tar --null --no-recursion --files-from=- -cf - 2>/dev/null
-exit 0
+[ $? -le 2 ]
 """
 
 
@@ -65,35 +67,41 @@ def script_text() -> str:
 
 
 class Ahead:
-    """What ``command``, a shell there, packs; see :class:`~v2vlint.files.scheme.Ranges`. ImageError when it packs nothing."""
+    """What ``command``, a shell there, packs, followed by zeros; see :class:`~v2vlint.files.scheme.Ranges`.
+
+    It is fetched in a thread of its own, since the process that opens it serves other guests meanwhile. So its size is not known yet;
+    reading waits for the end, and is an ImageError if not everything was sent.
+    """
 
     state = ""
+    size = MAX_BYTES
 
     def __init__(self, command: Sequence[str], name: str) -> None:
         self._file: IO[bytes] = tempfile.TemporaryFile(prefix="v2vlint-", dir=os.environ.get("TMPDIR", "/var/tmp"))  # noqa: SIM115
-        try:
-            self._fill(command, name)
-        except ImageError:
-            self.close()
-            raise
-        self.size = os.fstat(self._file.fileno()).st_size
+        self._error = ""
+        self._thread = threading.Thread(target=self._fill, args=(command, name), name="v2vlint-ahead", daemon=True)
+        self._thread.start()
 
     def _fill(self, command: Sequence[str], name: str) -> None:
         limited = ("sh", "-c", f'ulimit -f {MAX_BYTES >> 9}; exec "$@"', "sh", *command)
+        said = script_text().encode()
         try:
-            done = subprocess.run(
-                limited, input=script_text().encode(), stdout=self._file, stderr=subprocess.PIPE, timeout=TIMEOUT, check=False
-            )
-        except subprocess.TimeoutExpired as error:
-            raise ImageError(f"{name}: its files were not sent within {TIMEOUT} seconds") from error
+            done = subprocess.run(limited, input=said, stdout=self._file, stderr=subprocess.PIPE, timeout=TIMEOUT, check=False)
+        except (subprocess.TimeoutExpired, OSError) as error:
+            self._error = f"{name}: its files were not sent: {error}"
+            return
         if done.returncode:
             words = done.stderr.decode("utf-8", "replace").strip()[-300:]
-            raise ImageError(f"{name}: {words or 'its find and tar are not those of GNU'}")
+            self._error = f"{name}: {words or 'its find and tar are not those of GNU'}"
 
     def read(self, offset: int, length: int) -> bytes:
         """See :class:`~v2vlint.files.scheme.Ranges`."""
-        return os.pread(self._file.fileno(), length, offset)
+        self._thread.join()
+        if self._error:
+            raise ImageError(self._error)
+        return os.pread(self._file.fileno(), length, offset).ljust(length, b"\0")
 
     def close(self) -> None:
         """See :class:`~v2vlint.files.scheme.Ranges`."""
+        self._thread.join()
         self._file.close()

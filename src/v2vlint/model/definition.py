@@ -108,8 +108,9 @@ class Definition:
     ``vmware``, ``virtualbox``, ``ovirt``, ``xen``, ``libvirt``… or empty. ``uuid`` and ``genid`` (VM generation ID) are in lower case with
     hyphens. ``arch`` is the processor architecture if stated (``x86_64``, ``aarch64``…). Where a definition offers several
     ``configurations``, ``configuration`` is the one that was read. ``passthrough`` lists host devices, ``snapshots`` the machine's
-    snapshots, ``features`` further settings. ``running`` is the state of a live domain that is not shut off. ``notes`` are remarks on what
-    was not understood. ``places`` maps field names to where their values are written, ``content`` is the text.
+    snapshots, ``features`` further settings. ``kernel`` is the release of the kernel that a running machine has booted, ``running`` the
+    state of a live domain that is not shut off. ``notes`` are remarks on what was not understood. ``places`` maps field names to where
+    their values are written, ``content`` is the text.
     """
 
     source: str
@@ -142,6 +143,7 @@ class Definition:
     configurations: tuple[str, ...] = ()
     encrypted: bool = False
     running: str = ""
+    kernel: str = ""
     path: str = field(default="", compare=False)
     places: Mapping[str, Where] = field(default_factory=dict, compare=False, repr=False)
     content: str = field(default="", compare=False, repr=False)

@@ -140,6 +140,7 @@ class LiveMachine:
             features=tuple(self._raid(place)),
             uuid=identifier(dmi.get("product_uuid", "")),
             arch=self.one("arch"),
+            kernel=self.one("kernel"),
             path=self._name,
         )
 

@@ -11,6 +11,7 @@ import os
 import shlex
 import subprocess
 from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from urllib.parse import parse_qs, unquote, urlsplit
 
 from v2vlint import programs
@@ -23,6 +24,8 @@ from v2vlint.source.doors.machine import INSTEAD, reached
 
 PREFIX = "ansible://"
 TIMEOUT = 120
+LOGINS = 16
+"""Machines that are asked at the same time what they are."""
 Variables = Mapping[str, object]
 
 
@@ -36,8 +39,9 @@ def _find(argument: str, connect: str) -> Iterator[GuestRef]:
     except ImageError as error:
         yield GuestRef(argument, "machine", (), problem=error.message, hint=error.hint, unwritable=INSTEAD)
         return
-    for host, variables in found:
-        yield from _machine(host, variables, connect)
+    with ThreadPoolExecutor(LOGINS) as pool:
+        for refs in pool.map(lambda one: list(_machine(one[0], one[1], connect)), found):
+            yield from refs
 
 
 def _hosts(pattern: str, inventory: str) -> list[tuple[str, Variables]]:
