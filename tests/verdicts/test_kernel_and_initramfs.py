@@ -260,6 +260,15 @@ def test_drivers_of_a_kernel_for_xen_alone(target: str, config: str, found: Told
     assert told(initramfs(files, target=target).kernel_drivers) == found
 
 
+@pytest.mark.parametrize("loader", ["uki", "efi-stub"])
+def test_what_firmware_starts_by_itself_reboots_for_ever(loader: str) -> None:
+    files = guest(b"", f"root=UUID={ROOT} panic=-1")
+    startup = store(files, BLOCKS, EXT).get(Startup)
+    assert startup.menu is not None
+    direct = dataclasses.replace(startup, menu=dataclasses.replace(startup.menu, loader=loader))
+    assert told(initramfs(files, direct).none_loaded) == [FAILS]
+
+
 def test_a_kernel_that_reboots_at_once_may_come_up_by_another_entry() -> None:
     args = f"root=UUID={ROOT} panic=-1"
     assert told(initramfs(guest(b"", args)).drives) == [UNKNOWN, UNKNOWN, PASSES]

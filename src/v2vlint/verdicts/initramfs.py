@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from v2vlint.facts.boot.choices import BootChoice
 from v2vlint.facts.boot.path import BootPath, DriveFate, Means, ModuleFate, lacking
 from v2vlint.facts.boot.secure_boot import SecureBoot, SecureBootRefusal
-from v2vlint.facts.boot.start import DefaultBoot
+from v2vlint.facts.boot.start import DefaultBoot, Startup
 from v2vlint.facts.conversion.landing import Landing
 from v2vlint.facts.initramfs.content import Initramfs
 from v2vlint.facts.kernel.kernels import Kernel
@@ -25,6 +25,8 @@ _PROGRAMS = {
     "md": ("MD RAID", ("mdadm", "mdassemble")),
 }
 _TOOLS = {"lv": "LVM", "luks": "LUKS"}
+_WITHOUT_CHOICE = frozenset({"uki", "efi-stub"})
+"""What firmware starts without a loader, the same each time."""
 _KNOWN = frozenset({"initramfs-tools", "dracut", "mkinitcpio"})
 
 
@@ -93,7 +95,7 @@ class Lacking:
     controllers: tuple[str, ...] = ()
 
 
-def _none_loaded(boot: DefaultBoot, stack: RootStack, landing: Landing) -> Iterator[Cause[Lacking]]:
+def _none_loaded(boot: DefaultBoot, startup: Startup, stack: RootStack, landing: Landing) -> Iterator[Cause[Lacking]]:
     """An entry that needs an initramfs and has none."""
     path = boot.path
     needed = tuple(_needs(path, stack, landing)) if path is not None and path.image is None else ()
@@ -103,7 +105,7 @@ def _none_loaded(boot: DefaultBoot, stack: RootStack, landing: Landing) -> Itera
         reason = "no boot loader configuration was found, so it is not known whether an initramfs is loaded"
         yield Cause(Fate.UNKNOWN, reason, path.choice.where, None, Lacking(path, needed))
         return
-    again = tries_again(path)
+    again = tries_again(path) and (startup.menu is None or startup.menu.loader not in _WITHOUT_CHOICE)
     reason, about = f"there is no initramfs, which is needed for {', '.join(needed)}", Lacking(path, needed)
     yield doubt(True, reason, path.choice.where, about) if again else boot.fault(reason, path.choice.where, about)
 
