@@ -10,9 +10,11 @@ from pathlib import Path
 import pytest
 
 from tests.disk.images import Tree, ext, make_tree, open_paths, problems, root_tree, run, same
+from v2vlint.disk.containers.formats import Image
 from v2vlint.disk.stream import HostFile, Joined, Piece, Stream, Striped
 from v2vlint.disk.volumes import lvm, lvm_text
 from v2vlint.disk.volumes.md import Raid0, read_member
+from v2vlint.disk.volumes.stack import Stack
 from v2vlint.model.blocks import BlockDevice, BlockTable
 from v2vlint.model.errors import ImageError, Unsupported
 from v2vlint.model.report import Problem
@@ -163,6 +165,62 @@ def test_lvm_missing_volume() -> None:
     (root,) = (one for one in lvm.volumes(lvm_text.read_group(METADATA), {"PV0": Memory(bytes(9000))}) if one.name == "root")
     assert root.stream is None
     assert root.problem == "physical volume PV1 is missing"
+
+
+def physical(uuid: str, metadata: str, fill: bytes) -> Image:
+    """A disk that is a physical volume of 64 KiB with this metadata; its extents begin at 32 KiB."""
+    text = metadata.encode()
+    label = b"LABELONE" + struct.pack("<QII", 1, 0, 32) + b"LVM2 001"
+    areas = struct.pack("<QQQQQQQQ", 32 << 10, 0, 0, 0, 4096, 28 << 10, 0, 0)
+    header = struct.pack("<I16sIQQQQ", 0, b" LVM2 x[5A%r0N*>", 1, 4096, 28 << 10, 512, len(text))
+    data = bytearray(fill * (64 << 10))
+    data[:32768] = bytes(32768)
+    data[512:1024] = (label + uuid.replace("-", "").encode() + struct.pack("<Q", len(data)) + areas).ljust(512, b"\0")
+    data[4096 : 4096 + 512] = header.ljust(512, b"\0")
+    data[4608 : 4608 + len(text)] = text
+    return Image(uuid, "raw", Memory(bytes(data)))
+
+
+UUIDS = [f"{letter * 6}-aaaa-bbbb-cccc-dddd-eeee-ffffff" for letter in "xyz"]
+
+
+def described(seqno: int, root: str, flags: str = "") -> str:
+    """A group of three physical volumes whose only logical volume is on ``root``; ``flags`` are those of the first."""
+    parts = "".join(f'pv{n} {{ id = "{uuid}" pe_start = 64 {flags if not n else ""} }}\n' for n, uuid in enumerate(UUIDS))
+    segment = f'segment1 {{ start_extent = 0 extent_count = 1 type = "striped" stripes = ["{root}", 0] }}'
+    volume = f'root {{ id = "LV" status = ["VISIBLE"] {segment} }}'
+    return f'vg {{ id = "VG" seqno = {seqno} extent_size = 8 physical_volumes {{ {parts} }} logical_volumes {{ {volume} }} }}\n'
+
+
+@pytest.mark.parametrize("order", [(0, 1, 2), (2, 1, 0), (1, 0, 2)])
+def test_the_newest_lvm_metadata_counts(order: tuple[int, ...]) -> None:
+    """The first physical volume was away when the group changed: it still says what was so before, and LVM does not use it."""
+    texts = [described(3, "pv0"), described(12, "pv1", 'flags = ["MISSING"]'), described(12, "pv1", 'flags = ["MISSING"]')]
+    disks = [physical(uuid, text, bytes([65 + n])) for n, (uuid, text) in enumerate(zip(UUIDS, texts, strict=True))]
+    layer = Stack([disks[n] for n in order], Keys(())).layers["vg/root"]
+    assert layer.stream is not None
+    assert layer.stream.read() == b"B" * 4096
+    gone = [physical(uuid, described(12, "pv0", 'flags = ["MISSING"]'), b"A") for uuid in UUIDS]
+    assert "is marked as missing" in Stack(gone, Keys(())).layers["vg/root"].device.problem
+    back = [physical(uuid, described(12, "pv0", "flags = []"), b"A") for uuid in UUIDS]
+    assert Stack(back, Keys(())).layers["vg/root"].device.problem == ""
+
+
+@pytest.mark.parametrize("copies", ["", "data_copies = 2"])
+def test_lvm_raid10_states_its_copies_or_not(copies: str) -> None:
+    names = ", ".join(f'"m{n}", "i{n}"' for n in range(4))
+    raid = f'segment1 {{ start_extent = 0 extent_count = 2 type = "raid10" {copies} stripe_size = 1 raids = [{names}] }}'
+    parts = "".join(
+        f'{kind}{n} {{ segment1 {{ start_extent = 0 extent_count = 1 type = "striped" stripes = ["pv{n}", {start}] }} }}\n'
+        for n in range(4)
+        for kind, start in (("m", 0), ("i", 1))
+    )
+    physicals = "".join(f'pv{n} {{ id = "PV{n}" pe_start = 0 }}\n' for n in range(4))
+    text = f'vg {{ extent_size = 8 physical_volumes {{ {physicals} }} logical_volumes {{ r {{ status = ["VISIBLE"] {raid} }} {parts} }} }}'
+    data = {f"PV{n}": Memory(bytes(4096) + bytes([48 + n // 2]) * 4096) for n in range(4)}
+    (found,) = lvm.volumes(lvm_text.read_group(text), data)
+    assert found.stream is not None, found.problem
+    assert found.stream.read(2048) == b"0" * 512 + b"1" * 512 + b"0" * 512 + b"1" * 512
 
 
 @pytest.mark.parametrize(

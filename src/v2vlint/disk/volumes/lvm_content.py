@@ -92,7 +92,8 @@ class LvmContents:
         if name in self.group.physical:
             uuid, first = self.group.physical[str(name)]
             if uuid not in self.present:
-                raise ImageError(f"physical volume {uuid} is missing")
+                marked = "marked as missing" if uuid in self.group.missing else "missing"
+                raise ImageError(f"physical volume {uuid} is {marked}")
             return Slice(self.present[uuid], first + start * self.group.extent, size)
         return Slice(self.volume(str(name)), start * self.group.extent, size)
 
@@ -120,7 +121,7 @@ class LvmContents:
             return legs[min(legs)]
         size = min(leg.size for leg in legs.values())
         if kind in ("raid10", "raid10_near"):
-            return Raid10(number(segment, "data_copies") or 2 | 1 << 8, disks, _checked(chunk), legs, size)
+            return Raid10((number(segment, "data_copies") or 2) | 1 << 8, disks, _checked(chunk), legs, size)
         if kind not in _LEVELS:
             raise Unsupported(f"LVM {kind} volume is not supported")
         level, layout = _LEVELS[kind]

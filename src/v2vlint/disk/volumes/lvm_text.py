@@ -18,13 +18,19 @@ Value = int | str | list["Value"] | dict[str, "Value"]
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """A volume group as its metadata describes it: ``physical`` maps names (``pv0``) to UUIDs."""
+    """A volume group as its metadata describes it: ``physical`` maps names (``pv0``) to UUIDs.
+
+    Of several descriptions the one with the highest ``seqno`` counts. ``missing`` are the UUIDs of physical volumes that were absent when
+    it was written: LVM leaves them alone, even when they are back.
+    """
 
     name: str
     uuid: str
     extent: int
     physical: Mapping[str, tuple[str, int]]
     logical: Mapping[str, Mapping[str, Value]] = field(repr=False)
+    seqno: int = 0
+    missing: frozenset[str] = frozenset()
 
 
 def parse(metadata: str) -> dict[str, Value]:
@@ -91,7 +97,9 @@ def read_group(metadata: str) -> Group:
     extent = number(body, "extent_size") * 512
     if extent <= 0:
         raise ImageError("damaged LVM metadata (extent size)")
-    return Group(name, str(body.get("id", "")), extent, physical, _dicts(body, "logical_volumes"))
+    volumes = _dicts(body, "physical_volumes").values()
+    missing = frozenset(str(one.get("id", "")) for one in volumes if "MISSING" in words(one, "flags"))
+    return Group(name, str(body.get("id", "")), extent, physical, _dicts(body, "logical_volumes"), number(body, "seqno"), missing)
 
 
 def _dicts(tree: Mapping[str, Value], key: str) -> dict[str, dict[str, Value]]:

@@ -56,6 +56,7 @@ class Stack:
         self._opened: dict[str, FileSystem | None] = {}
         self._done: set[str] = set()
         self._dynamic_disks: list[tuple[LdmMember, Layer]] = []
+        self._groups: dict[str, Group] = {}
         for index, image in enumerate(images):
             self._add(_disk_layer(index, image))
         self._combine()
@@ -334,20 +335,21 @@ class Stack:
             self._done.add(layer.device.name)
             with self._guard(layer.device.name):
                 metadata = lvm.read_physical(layer.stream).metadata
-                if metadata and not self._group(lvm_text.read_group(metadata), layers, final):
-                    self._done.discard(layer.device.name)
+                if metadata:
+                    self._groups[layer.device.name] = lvm_text.read_group(metadata)
+        for name, group in sorted(self._groups.items(), key=lambda one: -one[1].seqno):
+            if group.uuid not in self._done:
+                with self._guard(name):
+                    self._group(group, layers, final)
 
-    def _group(self, group: Group, layers: Mapping[str, Layer], final: bool) -> bool:
-        """Bring up the volumes of a group; False when it has to wait for more physical volumes."""
+    def _group(self, group: Group, layers: Mapping[str, Layer], final: bool) -> None:
+        """Bring up the volumes of a group, unless it has to wait for more physical volumes."""
         present = {uuid: layers[uuid] for uuid, _start in group.physical.values() if uuid in layers}
-        if group.uuid in self._done:
-            return True
         if len(present) < len(group.physical) and not final:
-            return False
+            return
         self._done.add(group.uuid)
         self._describe_members(group, present)
-        self._volumes(group, present)
-        return True
+        self._volumes(group, {uuid: layer for uuid, layer in present.items() if uuid not in group.missing})
 
     def _describe_members(self, group: Group, present: Mapping[str, Layer]) -> None:
         for one in present.values():
