@@ -16,6 +16,7 @@ from pathlib import Path
 from guestbuild.tools import BuildError
 from tests.proving.truth import TARGETS
 from tests.truth import images, record
+from tests.truth.bases import BASES
 from tests.truth.build import build
 from tests.truth.draw import Drawn, drawn
 from v2vlint import target
@@ -120,6 +121,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--first", type=int, default=1)
     parser.add_argument("--count", type=int, default=10)
+    parser.add_argument("--base", action="append", choices=tuple(BASES), help="only guests that are installed from it")
     parser.add_argument("--show", action="store_true", help="say what the numbers make, boot nothing")
     parser.add_argument("--again", action="store_true", help="also numbers that the table has")
     parser.add_argument("--keep", type=Path, metavar="DIR", help="keep logs and screens of every boot there")
@@ -130,6 +132,8 @@ def main() -> int:
     wrong = 0
     for seed in range(options.first, options.first + options.count):
         cell = drawn(seed)
+        if options.base and cell.guest.base not in options.base:
+            continue
         if options.show or (str(seed) in known and not options.again):
             print(f"{seed}: {cell.name}" if options.show else f"{seed}: known", flush=True)
             continue

@@ -77,6 +77,14 @@ def test_verdicts(forecast: Forecast, proof: Proof, found: str) -> None:
     assert random.verdict(forecast, proof) == found
 
 
+def test_the_page_says_what_was_never_drawn() -> None:
+    cell = drawn(5)
+    lines = page.made([dataclasses.replace(ROW, seed="5", cell=cell.name), ROW], []).splitlines()
+    told, _, never = next(line for line in lines if line.startswith("- Stacks: ")).partition("; not drawn yet: ")
+    assert told == f"- Stacks: {cell.guest.stack} 1"
+    assert set(never.split(", ")) == set(get_args(Stack)) - {cell.guest.stack}
+
+
 def test_the_page_has_what_the_tables_have() -> None:
     text = page.PAGE.read_text("utf-8")
     _head, begin, drawn_part = text.partition(page.BEGIN)

@@ -21,6 +21,9 @@ GONE = "UUID=0dead000-0000-4000-8000-000000000000"
 MAPPED, LABEL = "/dev/mapper/c1", "LABEL=gone"
 _LOST = (GONE, MAPPED, LABEL, "/dev/gone")
 WIDE = 2000
+BASIC_TARGET = "/usr/lib/systemd/system/basic.target"
+# What Debian's own has: it requires the mount of /var. tests/facts/systemd/test_nspawn.py compares.
+BASIC = "[Unit]\nRequires=sysinit.target\nAfter=sysinit.target\nRequiresMountsFor=/var /var/tmp\n"
 _MOUNT = re.compile(r"[\w.\\-]+\.mount")
 _ETC = "/etc/systemd/system"
 _MORE = ("Requires=srv.mount\nAfter=srv.mount", "RequiresMountsFor=/opt/x", "Requires=dev-gone.device\nAfter=dev-gone.device")
@@ -47,7 +50,7 @@ _FIRST = Stock(
     ("gone", "gone", "tmpfs", "tmpfs", "bind", "device"),
 )  # fmt: skip
 _WIDE = Stock(
-    (*_FIRST.points, "/data", "/var", "/var/log", "/home", "/tmp"),
+    (*_FIRST.points, "/data", "/var", "/var/log", "/home", "/mnt"),
     (
         *_FIRST.options, "nofail", "x-initrd.mount", "x-mount.mkdir", "user,noexec", "x-systemd.after=/srv", "x-systemd.before=/opt/x",
         "x-systemd.device-timeout=1s", "x-systemd.mount-timeout=1s", "x-systemd.requires=opt-x.mount", "nofail,noauto", "noauto,nofail",
@@ -116,6 +119,7 @@ def is_broken(cell: Cell) -> bool:
     units = fact(MountUnits, _files(cell)).units
     texts = (f"{path} {content}" for path, content in cell.files.items())
     named = {name for text in texts for name in _MOUNT.findall(text)}
+    named |= {name for unit in units.values() for name in unit.requires if name.endswith(".mount")}
     early_network = any(REMOTE in units[lower].before for lower in fact(MountGraph, _files(cell)).needed if lower in units)
     return bool(named - set(units)) or "systemd.mask=" in cell.cmdline or early_network or _has_cycle(units)
 
@@ -136,11 +140,7 @@ def _has_cycle(units: Mapping[str, MountUnit]) -> bool:
 
 def forecast(cell: Cell) -> str:
     """What v2vlint says becomes of it, in the oracle's words."""
-    files = {
-        "/etc/fstab": cell.fstab,
-        **cell.files,
-        "/boot/grub/grub.cfg": f"menuentry a {{\n linux /vmlinuz root=/dev/sda1 {cell.cmdline}\n}}\n",
-    }
+    files = _files(cell)
     policy, graph = fact(MountPolicy, files), fact(MountGraph, files)
     gone = [entry for entry in policy.entries if entry.device in _LOST]
     lost = [entry for entry in (*gone, *(entry for entry, device in policy.devices if device == "/dev/gone")) if policy.stops(entry)]
@@ -152,4 +152,4 @@ def forecast(cell: Cell) -> str:
 
 def _files(cell: Cell) -> dict[str, str | Link]:
     menu = f"menuentry a {{\n linux /vmlinuz root=/dev/sda1 {cell.cmdline}\n}}\n"
-    return {"/etc/fstab": cell.fstab, **cell.files, "/boot/grub/grub.cfg": menu}
+    return {BASIC_TARGET: BASIC, "/etc/fstab": cell.fstab, **cell.files, "/boot/grub/grub.cfg": menu}

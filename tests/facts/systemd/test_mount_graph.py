@@ -43,6 +43,13 @@ def test_options(options: str, ends: str) -> None:
     assert forecast(Cell(f"{X} {options} 0 2\n")) == ends
 
 
+@pytest.mark.parametrize("options", ["defaults", "nofail", "_netdev", "x-systemd.wanted-by=multi-user.target"])
+def test_basic_target_requires_the_mount_of_var_whatever_its_options(options: str) -> None:
+    """No service starts without it, and there is no shell."""
+    assert forecast(Cell(f"{GONE} /var ext4 {options} 0 2\n")) == ("emergency" if options == "defaults" else "nothing")
+    assert forecast(Cell(f"{GONE} /var/log ext4 nofail 0 2\n")) == "up"
+
+
 @pytest.mark.parametrize(
     ("more", "ends"),
     [

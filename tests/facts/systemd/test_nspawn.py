@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from tests.facts.systemd.cells import drawn, forecast, is_broken
-from tests.facts.systemd.nspawn import Cell, available, reached
+from tests.facts.systemd.cells import BASIC, BASIC_TARGET, drawn, forecast, is_broken
+from tests.facts.systemd.nspawn import Cell, available, reached, tree
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("nspawn")]
 
@@ -25,6 +25,12 @@ def differs(cell: Cell) -> tuple[str, str] | None:
     """
     told, seen = forecast(cell), reached(cell)
     return None if told == seen or (is_broken(cell) and seen in ("up", "frozen")) else (told, seen)
+
+
+def test_debians_basic_target_has_what_the_cells_have() -> None:
+    lines = (tree() / BASIC_TARGET.lstrip("/")).read_text().splitlines()
+    assert set(BASIC.splitlines()) - set(lines) == {"After=sysinit.target"}
+    assert any(line.startswith("After=sysinit.target ") for line in lines)
 
 
 @pytest.mark.parametrize("number", range(20))
