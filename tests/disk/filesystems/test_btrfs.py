@@ -1,9 +1,8 @@
-"""btrfs by hand: its log replayed item by item, where chunks keep their bytes, extents over extents, LZO, damage, limits."""
+"""btrfs by hand: where chunks keep their bytes, extents over extents, LZO, damage, limits."""
 
 from __future__ import annotations
 
 import random
-import stat
 import struct
 import zlib
 from collections.abc import Iterable
@@ -16,8 +15,7 @@ from tests.disk.images import blank, make_tree, need, run
 from v2vlint.disk.filesystems import btrfs, btrfs_file, btrfs_tree
 from v2vlint.disk.filesystems.btrfs import BtrfsFileSystem
 from v2vlint.disk.filesystems.btrfs_file import BtrfsFile, unpack
-from v2vlint.disk.filesystems.btrfs_items import INODE, ROOT, DirItem, dir_items
-from v2vlint.disk.filesystems.btrfs_log import LogTree, _take
+from v2vlint.disk.filesystems.btrfs_items import ROOT, DirItem
 from v2vlint.disk.filesystems.btrfs_tree import BtrfsVolume, Chunk
 from v2vlint.disk.filesystems.node import Kind
 from v2vlint.disk.stream import HostFile
@@ -25,84 +23,6 @@ from v2vlint.model.errors import ImageError, Unsupported
 
 MIB = 1 << 20
 NOISE = random.Random(6).randbytes(1 << 18)
-INODE_REF, INODE_EXTREF, XATTR, DIR_INDEX, EXTENT, DIR_LOG_INDEX = 12, 13, 24, 96, 108, 72
-
-
-def inode(mode: int, size: int, generation: int = 1, mark: int = 7) -> bytes:
-    """``struct btrfs_inode_item``, with ``mark`` in what is neither of these."""
-    data = bytearray([mark] * 160)
-    struct.pack_into("<QQQ", data, 0, generation, generation, size)
-    struct.pack_into("<I", data, 52, mode)
-    return bytes(data)
-
-
-def test_inodes_of_the_log() -> None:
-    old_file, old_folder = inode(stat.S_IFREG, 10), inode(stat.S_IFDIR, 20)
-    new_file, new_folder = inode(stat.S_IFREG, 11, mark=8), inode(stat.S_IFDIR, 21, mark=8)
-    log = LogTree({1: new_file, 2: new_folder, 3: inode(stat.S_IFREG, 5, 0), 4: inode(stat.S_IFREG, 0, 0), 5: inode(stat.S_IFDIR, 6, 0)})
-    assert log.inode(1, old_file) == new_file
-    assert log.inode(1, None) == new_file
-    assert log.inode(9, old_file) == old_file
-    assert log.inode(9, None) is None
-    assert log.inode(2, old_folder) == inode(stat.S_IFDIR, 20, mark=8)
-    assert log.inode(3, old_file) == inode(stat.S_IFREG, 5)
-    assert log.inode(4, old_file) == old_file
-    assert log.inode(5, old_folder) == old_folder
-    assert log.inode(3, old_folder) == old_folder
-
-
-def item(name: bytes, target: int, kind: int = INODE, data: bytes = b"") -> bytes:
-    """``struct btrfs_dir_item`` with name and data."""
-    return struct.pack("<QBQQHHB", target, kind, 0, 0, len(data), len(name), 1) + name + data
-
-
-def ref(index: int, name: bytes) -> bytes:
-    return struct.pack("<QH", index, len(name)) + name
-
-
-def test_items_of_the_log() -> None:
-    log = LogTree()
-    for owner, kind, offset, data in (
-        (5, INODE, 0, bytes(160)), (6, INODE, 0, bytes(159)), (5, INODE_REF, 256, ref(2, b"one") + ref(3, b"two")),
-        (5, INODE_EXTREF, 99, struct.pack("<QQH", 257, 4, 3) + b"far" + struct.pack("<QQH", 258, 5, 1) + b"x"),
-        (256, DIR_LOG_INDEX, 2, struct.pack("<Q", 9)), (256, DIR_LOG_INDEX, 12, struct.pack("<Q", 13)),
-        (256, DIR_INDEX, 3, item(b"two", 5)),
-        (5, XATTR, 1, item(b"user.a", 0, 0, b"value")), (5, EXTENT, 4096, b"extent"), (5, 200, 0, bytes(200)),
-    ):  # fmt: skip
-        _take(log, owner, kind, offset, data)
-    assert log.inodes == {5: bytes(160)}
-    assert log.refs == {(5, 256): [(2, "one"), (3, "two")], (5, 257): [(4, "far")], (5, 258): [(5, "x")]}
-    assert log.ranges == {256: [(2, 9), (12, 13)]}
-    assert log.entries == {256: {3: DirItem("two", 5, INODE)}}
-    assert log.extents == {5: {4096: b"extent"}}
-    assert [list(dir_items(data)) for data in log.attributes[5]] == [[DirItem("user.a", 0, 0, b"value")]]
-
-
-def test_several_names_in_an_item() -> None:
-    data = item(b"a", 1, data=b"12") + item(b"bb", 2, ROOT) + item(b"\xff", 3)
-    assert list(dir_items(data)) == [DirItem("a", 1, INODE, b"12"), DirItem("bb", 2, ROOT), DirItem("\udcff", 3, INODE)]
-    assert list(dir_items(data[:29])) == []
-
-
-def test_folders_of_the_log() -> None:
-    before = {2: DirItem("kept", 10, INODE), 5: DirItem("gone", 11, INODE), 6: DirItem("sub", 300, ROOT), 8: DirItem("old name", 12, INODE),
-              9: DirItem("replaced", 13, INODE)}  # fmt: skip
-    log = LogTree(
-        entries={
-            256: {
-                3: DirItem("new", 20, INODE),
-                7: DirItem("missing", 21, INODE),
-                11: DirItem("replaced", 22, INODE),
-                12: DirItem("vol", 300, ROOT),
-            }
-        },
-        ranges={256: [(3, 7)]},
-        refs={(12, 256): [(14, "new name")], (99, 256): [(15, "no such inode")], (12, 300): [(1, "elsewhere")], (256, 256): [(0, "..")]},
-    )
-    found = log.folder(256, before, lambda number: number in (20, 22, 12, 256), lambda number: {8: "old name"} if number == 12 else {})
-    assert {at: (entry.name, entry.target) for at, entry in found.items()} == {
-        2: ("kept", 10), 3: ("new", 20), 11: ("replaced", 22), 14: ("new name", 12),
-    }  # fmt: skip
 
 
 def bytes_of(chunk: Chunk, disks: dict[int, bytes]) -> bytes:
@@ -273,6 +193,16 @@ def test_what_cannot_be_read_is_not_called_damaged() -> None:
         BtrfsFile(volume, 4096, [(0, extent(4096, 4096, compression=1))], {}).read()
 
 
+@pytest.mark.parametrize("error", [MemoryError, ImageError])
+def test_what_stops_the_program_is_no_damage(monkeypatch: pytest.MonkeyPatch, error: type[Exception]) -> None:
+    def stop(*_arguments: object) -> bytes:
+        raise error("as it is")
+
+    monkeypatch.setattr(btrfs_file, "unpack", stop)
+    with pytest.raises(error, match=r"^as it is$"):
+        file(10, (0, inline(b"packed", 1, 10))).read()
+
+
 @pytest.fixture
 def image(tmp_path: Path) -> Path:
     need("mkfs.btrfs")
@@ -351,3 +281,27 @@ def test_limits(image: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(btrfs_tree, "MAX_CHUNKS", count - 1)
     with pytest.raises(ImageError, match="damaged btrfs chunk"):
         BtrfsVolume([HostFile(str(image))])
+
+
+def test_roots_that_are_short_or_missing(image: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A root item of old kernels ends before its UUIDs; an entry whose subvolume is missing is an empty folder."""
+    found = BtrfsFileSystem([HostFile(str(image))])
+    for size in (239, 238):
+        monkeypatch.setattr(found.volume, "items", lambda *_key, size=size: iter([(0, bytes(size))]))
+        if size == 239:
+            assert found._root_item(5) == bytes(239)
+        else:
+            with pytest.raises(ImageError, match="subvolume 5 is missing"):
+                found._root_item(5)
+
+    def missing(number: int) -> tuple[int, int]:
+        raise ImageError(f"{number} is missing")
+
+    monkeypatch.setattr(found.volume, "items", lambda *_key: iter([(300, struct.pack("<QQH", 256, 0, 3) + b"sub")]))
+    entry = DirItem("sub", 300, ROOT)
+    monkeypatch.setattr(found, "tree", lambda _number: (4096, 256))
+    assert found._top(5, 256, entry) == (300, 256)
+    assert found._top(5, 257, entry) == (300, 0)
+    assert found._top(5, 256, DirItem("other", 300, ROOT)) == (300, 0)
+    monkeypatch.setattr(found, "tree", missing)
+    assert found._top(5, 256, entry) == (300, 0)

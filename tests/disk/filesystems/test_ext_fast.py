@@ -125,6 +125,7 @@ def test_the_blocks_of_fast_commits_are_the_last_ones(fast: int, length: int, co
     """JBD2_DEFAULT_FAST_COMMIT_BLOCKS, and at least JBD2_MIN_JOURNAL_BLOCKS for the rest."""
     content = b"".join(number.to_bytes(4, "big").ljust(1024, b"\0") for number in range(length))
     journal = ExtJournal(MemoryStream(bytes(superblock(incompat=32, fast=fast, length=length)) + content[1024:]))
+    assert journal._last == length - (count + 1 if count else 0)
     assert [int.from_bytes(block[:4], "big") for block in journal.fast()] == list(range(length - count, length))
     assert list(ExtJournal(MemoryStream(bytes(superblock(length=length)) + content[1024:])).fast()) == []
 

@@ -87,7 +87,8 @@ def _prototype(folder: Path) -> list[str]:
     return lines
 
 
-BTRFS = {"default": (), "mixed": ("-M",), "4k nodes": ("-n", "4096"), "without no-holes": ("-O", "^no-holes")}
+BTRFS = {"default": (), "mixed": ("-M",), "4k nodes": ("-n", "4096"), "without no-holes": ("-O", "^no-holes"), "64k nodes": ("-n", "65536"),
+         "single": ("-m", "single", "-d", "single")}  # fmt: skip
 
 
 @pytest.mark.parametrize("options", BTRFS.values(), ids=BTRFS)

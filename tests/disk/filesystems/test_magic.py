@@ -147,7 +147,7 @@ def test_probes_of_their_own(kind: str, uuid: str, label: str, parts: list[tuple
 
 def test_drbd_lies_in_the_last_whole_block() -> None:
     data = written((-4096 + 40, RAW), (-4096 + 60, b"\x83\x74\x02\x6b")).read_at(0, SIZE)
-    assert probe(MemoryStream(data + bytes(range(48, 48 + 77)) * 8)).uuid == "1011121314151617"
+    assert probe(MemoryStream(data + bytes(range(48, 48 + 77)) * 8 + b"x")).uuid == "1011121314151617"
     assert probe(MemoryStream(data[-8192:])).type == "drbd"
     assert probe(MemoryStream(data[-8191:])).type == ""
 

@@ -13,7 +13,7 @@ from random import Random
 import pytest
 
 from tests.disk.images import need, run
-from v2vlint.disk.filesystems import lzx, xpress
+from v2vlint.disk.filesystems import huffman, lzx, xpress
 from v2vlint.disk.filesystems.ntfs import NtfsFileSystem
 from v2vlint.disk.filesystems.wof import STREAM, WofStream, open_wof
 from v2vlint.disk.stream import MemoryStream
@@ -192,6 +192,10 @@ def test_the_last_offsets_of_lzx_are_kept_in_their_order() -> None:
     assert (chunk._offset(1, {}), chunk.recent) == (20, [20, 10, 30])
     assert (chunk._offset(2, {}), chunk.recent) == (30, [30, 10, 20])
     assert (chunk._offset(0, {}), chunk.recent) == (30, [30, 10, 20])
+    chunk.bits = lzx._Bits(struct.pack("<H", 0b1101_101_0110_00000))
+    low = huffman.codes([3] * 8)  # of three bits each: the number itself
+    assert (chunk._offset(10, low), chunk._offset(8, low), chunk._offset(10, {})) == (32 + 0b1101 - 2, 16 + 0b101 - 2, 32 + 0b0110 - 2)
+    assert chunk.recent == [36, 19, 43]
 
 
 @pytest.mark.parametrize("size", [0, 1, 255])

@@ -6,14 +6,13 @@ import random
 import re
 import struct
 from collections.abc import Callable
-from pathlib import Path
 
 import pytest
 
-from tests.disk.images import blank, need, run
-from v2vlint.disk.filesystems import xfs_attributes
+from v2vlint.disk.filesystems import xfs, xfs_attributes
+from v2vlint.disk.filesystems.node import Kind
 from v2vlint.disk.filesystems.runs import RunFile
-from v2vlint.disk.filesystems.xfs import Xfs
+from v2vlint.disk.filesystems.xfs import Xfs, XfsInode
 from v2vlint.disk.filesystems.xfs_log_inode import InodeChange, inode_change
 from v2vlint.disk.stream import MemoryStream
 from v2vlint.model.errors import ImageError, Unsupported
@@ -245,16 +244,68 @@ def test_damaged_superblocks(at: int, data: bytes, error: type[ImageError], word
         Xfs(MemoryStream(patched(bytes(good), (at, data))))
 
 
-def test_files_whose_extents_need_a_tree(tmp_path: Path) -> None:
-    """The tree of an inode is followed to its leaves, and no further than its level says."""
-    need("mkfs.xfs", "xfs_db")
-    source = tmp_path / "holes"
-    with source.open("wb") as file:
-        for number in range(900):
-            file.seek(number * 8192)
-            file.write(bytes([number % 250 + 1]) * 4096)
-    (tmp_path / "prototype").write_text(f"/dev/null\n0 0\nd--755 0 0\nholes ---644 0 0 {source}\n$\n")
-    run("mkfs.xfs", "-q", "-p", tmp_path / "prototype", blank(tmp_path / "fs", 320 * MIB))
-    node = Xfs(MemoryStream((tmp_path / "fs").read_bytes())).root.child("holes")
-    assert node is not None
-    assert node.open().read() == source.read_bytes()
+def leaf_of_extents(level: int, count: int, magic: bytes = b"BMA3") -> bytes:
+    """A block of an extent tree (``struct xfs_bmbt_block``), with records or pointers to block 7."""
+    head = struct.pack(">4sHH", magic, level, count).ljust(72, b"#")
+    if level:
+        return head + bytes((BLOCK - 72) // 16 * 8) + struct.pack(">Q", 7) * count
+    return head + b"".join(struct.pack(">QQ", number * 2 << 9, number + 20 << 21 | 1) for number in range(count))
+
+
+@pytest.mark.parametrize(
+    ("level", "blocks", "error"),
+    [(1, (leaf_of_extents(0, 9),), ""), (2, (leaf_of_extents(1, 1), leaf_of_extents(0, 9)), ""), (1, (leaf_of_extents(0, 9, b"BMAP"),), ""),
+     (1, (leaf_of_extents(1, 1), leaf_of_extents(0, 9)), "damaged extent tree"),
+     (1, (leaf_of_extents(0, 9, b"BMA4"),), "damaged extent tree"),
+     (1, (leaf_of_extents(0, 11),), "damaged extent tree"), (2, (leaf_of_extents(1, 2), leaf_of_extents(0, 9)), "damaged extent tree")],
+)  # fmt: skip
+def test_trees_of_extents(monkeypatch: pytest.MonkeyPatch, level: int, blocks: tuple[bytes, ...], error: str) -> None:
+    """Their root lies in the inode; each block has its level, and all records together a limit."""
+    monkeypatch.setattr(xfs, "MAX_RUNS", 10)
+    writes = [((5 + 2 * number) * BLOCK, block) for number, block in enumerate(blocks)]
+    image = patched(superblock(at48=0).ljust(9 * BLOCK, b"#"), (104, b"\2\0"), *writes)
+    root = struct.pack(">HHQQQQ", level, 1, 0, 0, 5, 0)
+    inode = XfsInode(1, Kind.FILE, 0o644, 0, 0, 40 * BLOCK, 0.0, 3, 9, root)
+    fs = Xfs(MemoryStream(image))
+    if error:
+        with pytest.raises(ImageError, match=error):
+            fs.content(inode)
+    else:
+        content = fs.content(inode)
+        assert isinstance(content, RunFile)
+        assert content._runs == [(number * 2, number + 20, 1) for number in range(9)]
+
+
+def test_what_is_no_folder_or_has_no_data() -> None:
+    fs = Xfs(MemoryStream(patched(superblock(at48=0), (104, b"\2\0"))))
+    inode = XfsInode(1, Kind.FILE, 0o644, 0, 0, 9, 0.0, 0, 0, b"")
+    fs.inode = lambda _number: inode  # type: ignore[assignment]
+    with pytest.raises(ImageError, match="not a directory"):
+        fs.directory(1)
+    with pytest.raises(ImageError, match="inode 1 has no data"):
+        fs.root.open()
+
+
+def test_records_of_extents_in_an_inode() -> None:
+    """No more of them than the inode states, whatever lies behind."""
+    good = bytearray(superblock(at48=0))
+    good[104:106] = b"\2\0"
+    fs = Xfs(MemoryStream(bytes(good) + NOISE))
+    records = b"".join(struct.pack(">QQ", number * 2 << 9, number + 1 << 21 | 1) for number in range(16))
+    content = fs.content(XfsInode(1, Kind.FILE, 0o644, 0, 0, 40 * BLOCK, 0.0, 2, 16, records + bytes(range(64))))
+    assert isinstance(content, RunFile)
+    assert content._runs == [(number * 2, number + 1, 1) for number in range(16)]
+
+
+@pytest.mark.parametrize(
+    ("version", "at", "data", "ftype"), [(4, 200, 1, False), (4, 200, 0x200, True), (5, 216, 1, True), (5, 216, 2, False)]
+)
+def test_whether_entries_have_a_type(version: int, at: int, data: int, ftype: bool) -> None:
+    block = patched(superblock(at48=0, at100=version), (104, b"\2\0"), (at, struct.pack(">I", data)))
+    assert Xfs(MemoryStream(block)).ftype is ftype
+
+
+@pytest.mark.parametrize("size", [512 << power for power in range(8)])
+def test_sizes_of_blocks(size: int) -> None:
+    fs = Xfs(MemoryStream(patched(superblock(at48=0, at4=size), (104, b"\1\0"), (192, b"\1"))))
+    assert (fs.block_size, fs.directory_block) == (size, 2 * size)

@@ -23,7 +23,7 @@ _HEADER = 101
 _CACHED_NODES = 1024
 _KNOWN_INCOMPAT = 0x1FFF | 0x10000
 _NAMES = {0x2000: "extent tree v2", 0x4000: "RAID stripe tree"}
-_RAID0, _RAID1, _DUP, _RAID10, _RAID5, _RAID6, _RAID1C3, _RAID1C4 = 8, 0x10, 0x20, 0x40, 0x80, 0x100, 0x200, 0x400
+_RAID0, _RAID10, _RAID5, _RAID6 = 8, 0x40, 0x80, 0x100
 
 
 @dataclass(frozen=True, slots=True)
