@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
+import functools
 import gc
 import importlib
 import os
@@ -67,6 +69,24 @@ class Parser(argparse.ArgumentParser):
         return f"did you mean {near[0]}? " if word.startswith("--") and word != message and near else ""
 
 
+class Help(argparse.HelpFormatter):
+    """argparse's, which is made for each option: it would import shutil and ask for the width of the terminal each time."""
+
+    def __init__(self, prog: str) -> None:
+        super().__init__(prog, width=_columns() - 2)
+
+
+@functools.cache
+def _columns() -> int:
+    """As :func:`shutil.get_terminal_size` says."""
+    with contextlib.suppress(ValueError):
+        if (wanted := int(os.environ.get("COLUMNS", ""))) > 0:
+            return wanted
+    with contextlib.suppress(AttributeError, ValueError, OSError):
+        return os.get_terminal_size(sys.__stdout__.fileno()).columns or 80  # type: ignore[union-attr]
+    return 80
+
+
 def top_parser() -> Parser:
     """The parser of ``v2vlint`` itself: help and version. Verbs have their own, see :func:`verb_parser`."""
     width = max(map(len, VERBS))
@@ -85,7 +105,8 @@ def top_parser() -> Parser:
 
 def verb_parser(name: str) -> Parser:
     """The parser of one verb."""
-    parser = Parser(prog=f"v2vlint {name}", description=f"{VERBS[name].summary}.".capitalize(), epilog=exits.HELP, allow_abbrev=False)
+    words = f"{VERBS[name].summary}.".capitalize()
+    parser = Parser(prog=f"v2vlint {name}", description=words, epilog=exits.HELP, allow_abbrev=False, formatter_class=Help)
     importlib.import_module(VERBS[name].module).configure(parser)
     return parser
 
@@ -132,11 +153,11 @@ def _run(arguments: list[str]) -> int:
 
 def _near_verb(arguments: list[str]) -> str:
     """The verb that the first argument resembles, unless it names a file; otherwise an empty string."""
-    import difflib
-
     word = arguments[0] if arguments else ""
     if not word.isalpha() or os.path.lexists(word):
         return ""
+    import difflib
+
     return next(iter(difflib.get_close_matches(word.lower(), VERBS, 1, 0.6)), "")
 
 

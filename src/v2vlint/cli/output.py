@@ -47,15 +47,20 @@ def colours(choice: str) -> bool:
 
 def look() -> Look:
     """How to draw on this stdout: its width (80 in a pipe), and ASCII if its encoding lacks other characters."""
-    import shutil
-
-    width = shutil.get_terminal_size((WIDTH, 24)).columns if sys.stdout.isatty() or "COLUMNS" in os.environ else WIDTH
-    width = min(max(width, 40), 120)
+    width = min(max(_columns(), 40), 120)
     try:
         "─→│·✓✗".encode(sys.stdout.encoding or "ascii")
     except (UnicodeEncodeError, LookupError):
         return Look(width, ASCII.line, ASCII.arrow, ASCII.bar, ASCII.dot, ASCII.fates)
     return Look(width)
+
+
+def _columns() -> int:
+    if not (sys.stdout.isatty() or "COLUMNS" in os.environ):
+        return WIDTH
+    import shutil
+
+    return shutil.get_terminal_size((WIDTH, 24)).columns
 
 
 def show(rows: Sequence[Row], colour: bool) -> None:
