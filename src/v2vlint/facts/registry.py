@@ -68,7 +68,7 @@ class FactStore:
     """
 
     def __init__(self, given: Iterable[object] = ()) -> None:
-        self._given: dict[Any, object] = {type(value): value for value in given}
+        self._given: dict[Any, object] = {value.__class__: value for value in given}
         self._known: dict[Any, object] = dict(self._given)
 
     def get(self, kind: type[T]) -> T:
@@ -87,7 +87,7 @@ class FactStore:
 
     def with_given(self, *values: object) -> FactStore:
         """A store with ``values`` replacing those given before (another target), keeping parsed facts that do not depend on them."""
-        replaced = {type(value): value for value in values}
+        replaced = {value.__class__: value for value in values}
         store = FactStore({**self._given, **replaced}.values())
         for kind, value in self._known.items():
             if kind not in store._known and not _rests_on(kind, frozenset(replaced)):

@@ -5,6 +5,7 @@ Everything consists of bytes that the real parsers read; nothing here could boot
 
 from __future__ import annotations
 
+import functools
 import struct
 from collections.abc import Iterable, Mapping
 
@@ -56,14 +57,20 @@ def sample_boot(
     version: str = VERSION,
 ) -> dict[str, str | bytes]:
     """A whole boot path: GRUB's configuration, the kernel, and its initramfs (``b""`` as ``image``: none is named)."""
-    files: dict[str, str | bytes] = dict(sample_kernel(version=version) if kernel is None else kernel)
+    files: dict[str, str | bytes] = dict(_stock(version)[0] if kernel is None else kernel)
     initrd = f"\tinitrd /boot/initrd.img-{version}\n"
     if image == b"":
         initrd = ""
     else:
-        files[f"/boot/initrd.img-{version}"] = sample_initramfs(version=version) if image is None else image
+        files[f"/boot/initrd.img-{version}"] = _stock(version)[1] if image is None else image
     files["/boot/grub/grub.cfg"] = f"menuentry 'Debian GNU/Linux' {{\n\tlinux /boot/vmlinuz-{version} {args}\n{initrd}}}\n"
     return files
+
+
+@functools.cache
+def _stock(version: str) -> tuple[FILES, bytes]:
+    """What most boot paths consist of: made once, because rules make their examples when they are imported."""
+    return sample_kernel(version=version), sample_initramfs(version=version)
 
 
 def sample_tools() -> dict[str, str | bytes]:

@@ -8,6 +8,7 @@ from typing import Any
 
 from v2vlint.model.definition import Definition
 from v2vlint.model.target import Target
+from v2vlint.samples.later import later
 
 _DISK = "<disk type='file' device='disk'>\n<source file='/vm/disk.qcow2'/>\n<target dev='vda' bus='virtio'/>\n</disk>\n"
 _ENVELOPE = (
@@ -22,6 +23,10 @@ def sample_vmx(text: str, snapshots: str = "") -> Definition:
 
     The slots and controllers it mentions exist unless it says otherwise; the necessary lines are appended.
     """
+    return later(Definition, lambda: _vmx(text, snapshots))
+
+
+def _vmx(text: str, snapshots: str) -> Definition:
     from v2vlint.source.kinds.vmx import vmx
 
     slots = re.findall(r"^((?:scsi|sata|nvme|ide)\d+)(:\d+)?\.", text, re.MULTILINE | re.IGNORECASE)
@@ -32,14 +37,21 @@ def sample_vmx(text: str, snapshots: str = "") -> Definition:
 
 def sample_domain(devices: str, more: str = "", disk: str = _DISK) -> Definition:
     """The libvirt domain ``guest.xml``: ``more`` starts on line 2, ``devices`` on the line after ``<devices>``, ``disk`` comes last."""
+    return later(Definition, lambda: _domain(f"<name>guest</name>\n{more}<devices>\n{devices}{disk}</devices>"))
+
+
+def _domain(content: str) -> Definition:
     from v2vlint.source.kinds.libvirt import domain
 
-    body = f"<domain type='kvm'><name>guest</name>\n{more}<devices>\n{devices}{disk}</devices>\n</domain>\n"
-    return domain("guest.xml", body)
+    return domain("guest.xml", f"<domain type='kvm'>{content}\n</domain>\n")
 
 
 def sample_target(**changes: Any) -> Target:
     """The target ``kvm`` with some of its keys changed."""
+    return later(Target, lambda: _target(changes))
+
+
+def _target(changes: dict[str, Any]) -> Target:
     from v2vlint.target import load
 
     return dataclasses.replace(load("kvm"), **changes)
@@ -47,6 +59,10 @@ def sample_target(**changes: Any) -> Target:
 
 def sample_ovf(hardware: str, disks: str = "", envelope: str = _ENVELOPE) -> Definition:
     """The OVF envelope ``guest.ovf``: ``disks`` start on line 4, ``hardware`` on the line after ``<VirtualHardwareSection>``."""
+    return later(Definition, lambda: _ovf(hardware, disks, envelope))
+
+
+def _ovf(hardware: str, disks: str, envelope: str) -> Definition:
     from v2vlint.source.kinds.ovf import ovf
 
     system = f'<VirtualSystem ovf:id="guest">\n<VirtualHardwareSection>\n{hardware}</VirtualHardwareSection>\n</VirtualSystem>\n'
