@@ -6,6 +6,7 @@ inner one runs, the clock of the outer one stands still.
 
 from __future__ import annotations
 
+import functools
 import resource
 import signal
 import threading
@@ -105,8 +106,14 @@ def _go(work: _Work) -> None:
     work.started = time.process_time()
     work.watched = threading.current_thread() is threading.main_thread()
     if work.watched:
-        signal.signal(signal.SIGPROF, _over)
+        _listen()
         signal.setitimer(signal.ITIMER_PROF, max(0.001, work.seconds), _AGAIN)
+
+
+@functools.cache
+def _listen() -> None:
+    """Once in a process: nothing else here uses this signal."""
+    signal.signal(signal.SIGPROF, _over)
 
 
 def _pause(work: _Work) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fnmatch
 import functools
 import io
 from collections.abc import Callable, Iterator, Mapping
@@ -12,6 +11,7 @@ from v2vlint.disk.filesystems.node import Attributed, FileSystem, Kind, Node, St
 from v2vlint.guest import budget
 from v2vlint.guest.text import GuestText
 from v2vlint.model.errors import FactUnavailable
+from v2vlint.model.globs import matcher
 from v2vlint.model.place import WholeFile
 
 MAX_TEXT = 4 << 20
@@ -145,7 +145,7 @@ class GuestFS:
         found = [""]
         for part in pattern.strip("/").split("/"):
             if any(char in part for char in "*?["):
-                found = [f"{base}/{name}" for base in found for name in fnmatch.filter(self.listdir(base or "/"), part)]
+                found = [f"{base}/{name}" for base in found for name in filter(matcher(part), self.listdir(base or "/"))]
             else:
                 found = [f"{base}/{part}" for base in found]
         return tuple(sorted(path for path in found if self._find(path, follow=False) is not None))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fnmatch
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import field
 
@@ -12,6 +11,7 @@ from v2vlint.facts.packages.text_databases import apk_packages, dpkg_packages, p
 from v2vlint.facts.registry import provides
 from v2vlint.guest.fs import GuestFS
 from v2vlint.model.dataclass import dataclass
+from v2vlint.model.globs import matcher
 
 MAX_PACKAGES = 100_000
 
@@ -48,7 +48,8 @@ class Packages(Mapping[str, Package]):
 
     def matching(self, *patterns: str) -> tuple[Package, ...]:
         """The packages whose name matches any shell pattern (``kernel-*``), in database order."""
-        return tuple(p for p in self.installed if any(fnmatch.fnmatchcase(p.name, pattern) for pattern in patterns))
+        matchers = tuple(map(matcher, patterns))
+        return tuple(p for p in self.installed if any(fits(p.name) for fits in matchers))
 
     @property
     def known(self) -> bool:
