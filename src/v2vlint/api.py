@@ -162,12 +162,13 @@ from v2vlint.samples.definitions import sample_domain, sample_ovf, sample_target
 from v2vlint.samples.hives import sample_unsaved_hive
 from v2vlint.samples.pe import sample_driver, sample_pe, sample_unsigned_driver
 from v2vlint.verdicts.console import ConsoleVerdict
+from v2vlint.verdicts.early_settings import Rejected
 from v2vlint.verdicts.entry import EntryVerdict
 from v2vlint.verdicts.firmware import FirmwareVerdict
 from v2vlint.verdicts.initramfs import InitramfsVerdict, Lacking, missing_modules, tries_again
 from v2vlint.verdicts.kernel import ImageFault, KernelVerdict
 from v2vlint.verdicts.loader import LoaderVerdict, LonelyShim
-from v2vlint.verdicts.mounts import KernelNamed, MountsVerdict, Rejected, TiedVolumes
+from v2vlint.verdicts.mounts import KernelNamed, MountsVerdict, TiedVolumes
 from v2vlint.verdicts.network import LockOut, NetworkVerdict
 from v2vlint.verdicts.root import NamedRoot, RootVerdict
 from v2vlint.verdicts.unlock import Sealed, UnlockVerdict

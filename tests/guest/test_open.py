@@ -6,6 +6,7 @@ import fcntl
 import os
 import struct
 import tarfile
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -26,14 +27,14 @@ LAYOUT = """label: gpt
 """
 
 
-def filesystem(path: Path, files: dict[str, str], *, uuid: str, size: int = 16, label: str = "") -> Path:
+def filesystem(path: Path, files: Mapping[str, str | bytes], *, uuid: str, size: int = 16, label: str = "") -> Path:
     """A small ext4 with just these files; a path ending in ``/`` is an empty folder."""
     top = path.with_name(f"{path.name}.tree")
     for name, content in files.items():
         target = top / name.strip("/")
         (target if name.endswith("/") else target.parent).mkdir(parents=True, exist_ok=True)
         if not name.endswith("/"):
-            target.write_text(content)
+            target.write_bytes(content.encode() if isinstance(content, str) else content)
     run("mke2fs", "-q", "-F", "-t", "ext4", "-U", uuid, "-L", label, "-d", top, blank(path, size * MIB))
     return path
 

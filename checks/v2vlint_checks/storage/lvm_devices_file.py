@@ -14,6 +14,7 @@ from v2vlint.api import (
     MountsVerdict,
     Mover,
     OsInfo,
+    RootVerdict,
     Rule,
     Severity,
     Stage,
@@ -25,6 +26,7 @@ _PATH = "/etc/lvm/devices/system.devices"
 _RHEL = OsInfo("linux", "rhel", "rhel", "Red Hat Enterprise Linux", "9.4", "x86_64")
 _HOME = BlockDevice("rhel/home", "lv", 1 << 30, 0, 0, "xfs", "cc-33", parents=("disk1p3",))
 _CFG = "menuentry 'RHEL' {\n linux /vmlinuz-5.14.0 root=/dev/mapper/rhel-root rd.lvm.lv=rhel/root\n initrd /initramfs.img\n}\n"
+_EARLY = "LVM ignores the volume with the root, and boot stops in the initramfs: it has to be made anew"
 
 
 class LvmDevicesFile(Rule):
@@ -73,7 +75,9 @@ class LvmDevicesFile(Rule):
         Example({_PATH: _LINE}, title="Debian's LVM does not use the file unless told to"),
     )
 
-    def check(self, mounts: MountsVerdict, devices: LvmDevices) -> Iterator[Finding]:
+    def check(self, mounts: MountsVerdict, root: RootVerdict, devices: LvmDevices) -> Iterator[Finding]:
+        for early in root.identities:
+            yield self.finding(early.where, early.reason, _EARLY, severity=early.severity, stage=Stage.ROOT)
         for cause in mounts.lvm_devices:
             about = cause.about
             title = "delete the devices file, so that LVM scans every disk"

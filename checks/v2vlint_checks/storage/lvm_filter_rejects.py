@@ -9,10 +9,12 @@ from v2vlint.api import (
     Example,
     Finding,
     Fix,
+    LvmConf,
     MountsVerdict,
     NotApplicable,
     Rejected,
     ReplaceText,
+    RootVerdict,
     Rule,
     Severity,
     Span,
@@ -28,6 +30,7 @@ _CONF = 'devices {\n\t# filter = [ "r|.*|" ]\n\tfilter = [ "a|^/dev/sda2$|", "r|
 _FIXED = _CONF.replace('[ "a|^/dev/sda2', '[ "a|^/dev/vda2$|", "a|^/dev/sda2')
 _DATA = BlockDevice("disk2", "disk", 1 << 30, 1, 0, "LVM2_member", "p2Qx-2")
 _TWO = BlockTable((_DISK, _PV, BlockDevice("disk2", "disk", 1 << 30, 1), _DATA))
+_EARLY = "the volume with the root is missing, and boot stops in the initramfs"
 
 
 class LvmFilterRejects(Rule):
@@ -78,21 +81,38 @@ class LvmFilterRejects(Rule):
         Example({"/etc/lvm/lvm.conf": _CONF}, given=(BlockTable((_DISK,)),), title="no physical volumes"),
     )
 
-    def check(self, mounts: MountsVerdict, blocks: BlockTable) -> Iterator[Finding | Unknown]:
+    def check(self, mounts: MountsVerdict, root: RootVerdict, conf: LvmConf, blocks: BlockTable) -> Iterator[Finding | Unknown]:
         if not any(device.fs_type == "LVM2_member" for device in blocks):
             raise NotApplicable("no physical volumes")
+        yield from self._early(root, conf)
+        told = {early.where for early in root.volumes}
         for cause in mounts.lvm_filters:
             rejected = cause.about
             if rejected is None and cause.where is not None:
                 yield self.unknown(cause.where, cause.reason)
-            elif rejected is not None:
+            elif rejected is not None and cause.where not in told:
                 effect = "its logical volumes are missing" + (", and boot stops while waiting for them" if rejected.needed else "")
                 yield self.finding(cause.where, cause.reason, effect, severity=cause.severity, fix=_accept(rejected))
 
+    def _early(self, root: RootVerdict, conf: LvmConf) -> Iterator[Finding | Unknown]:
+        for cause in root.volumes:
+            if cause.about is not None:
+                fix = _accept(_written(cause.about, conf))
+                yield self.finding(cause.where, cause.reason, _EARLY, severity=cause.severity, stage=Stage.ROOT, fix=fix)
+            elif cause.where is not None:
+                yield self.unknown(cause.where, cause.reason)
 
-def _accept(rejected: Rejected) -> Fix | None:
-    setting = rejected.setting
-    if not setting.patterns:
+
+def _written(rejected: Rejected, conf: LvmConf) -> Rejected | None:
+    """The same on the guest's own file, if it has the filter that is in the initramfs."""
+    words = [pattern.regex for pattern in rejected.setting.patterns]
+    own = (one for one in conf.filters if one.name == rejected.setting.name and [pattern.regex for pattern in one.patterns] == words)
+    return next((Rejected(one, rejected.volumes, rejected.needed) for one in own), None)
+
+
+def _accept(rejected: Rejected | None) -> Fix | None:
+    setting = rejected.setting if rejected else None
+    if rejected is None or setting is None or not setting.patterns:
         return None
     first = setting.patterns[0].where
     start = Span(first.path, first.start, first.start, first.line, first.column)

@@ -12,6 +12,7 @@ from v2vlint.api import (
     MdadmConf,
     MountsVerdict,
     ReplaceText,
+    RootVerdict,
     Rule,
     Severity,
     Stage,
@@ -20,6 +21,7 @@ from v2vlint.api import (
 
 _MEMBER = BlockDevice("disk1p1", "partition", 1 << 30, 0, 1, "linux_raid_member", "8c2f")
 _ARRAY = BlockDevice("md/0", "md", 1 << 30, 0, 0, "ext4", "aa-11", parents=("disk1p1",))
+_EARLY = "the array with the root is not assembled, and boot stops in the initramfs"
 
 
 class MdadmDeviceNames(Rule):
@@ -30,10 +32,11 @@ class MdadmDeviceNames(Rule):
 
     ## Why it matters
     mdadm scans only devices that the file permits: the arrays are not assembled. Arrays listed by UUID, or not listed at all, are assembled
-    automatically.
+    automatically. The initramfs has a copy of the file, which decides about the array with the root.
 
     ## Fix safety
     Safe: `DEVICE partitions containers` is the default and scans every partition; the superblock states which array a member belongs to.
+    An exact copy of the file in an initramfs is updated with it; another one needs a new initramfs.
 
     ## References
     - mdadm.conf(5), `DEVICE`
@@ -72,8 +75,16 @@ class MdadmDeviceNames(Rule):
         Example({"/etc/mdadm/mdadm.conf": "DEVICE partitions containers\nHOMEHOST <system>\nARRAY /dev/md/0 UUID=8c2f:1 name=h:0\n"}),
     )
 
-    def check(self, mounts: MountsVerdict, conf: MdadmConf) -> Iterator[Finding]:
+    def check(self, mounts: MountsVerdict, root: RootVerdict, conf: MdadmConf) -> Iterator[Finding]:
+        for cause in root.arrays:
+            names = ", ".join(token.value for token in cause.about.tokens[:4])
+            message = f"mdadm.conf in the initramfs permits {names}, names that change with the disk controller"
+            fix = None if cause.about.array else _partitions(conf.scan, _among(conf.scan, cause.about.tokens))
+            yield self.finding(cause.where, message, _EARLY, severity=cause.severity, stage=Stage.ROOT, fix=fix)
+        told = {cause.where for cause in root.arrays}
         for cause in mounts.md_names:
+            if cause.where in told:
+                continue
             tied = cause.about
             effect = "the arrays are not assembled" + (", and boot stops while waiting for what is on them" if tied.needed else "")
             names = ", ".join(token.value for token in tied.tokens[:4])
@@ -84,6 +95,12 @@ class MdadmDeviceNames(Rule):
                 message = f"DEVICE permits {names}, names that change with the disk controller"
                 fix = _partitions(conf.scan, tied.tokens)
                 yield self.finding(cause.where, message, effect, severity=cause.severity, fix=fix)
+
+
+def _among(scan: tuple[Token, ...], tied: tuple[Token, ...]) -> tuple[Token, ...]:
+    """Those of the guest's own words that the initramfs has, too."""
+    values = {token.value for token in tied}
+    return tuple(token for token in scan if token.value in values)
 
 
 def _partitions(scan: tuple[Token, ...], tied: tuple[Token, ...]) -> Fix | None:

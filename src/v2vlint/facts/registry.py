@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import inspect
+import types
 import typing
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, TypeVar
@@ -38,8 +39,8 @@ def _by_type() -> dict[Any, Callable[..., object]]:
 
 @functools.cache
 def needs(function: Callable[..., object]) -> Mapping[str, type]:
-    """The fact types that a provider or a rule's ``check`` needs, by parameter name."""
-    return {name: _evaluated(function, name) for name in function.__annotations__ if name not in ("return", "self")}
+    """The fact types that a provider or a rule's ``check`` needs, by parameter name; of ``Kind | None`` the kind."""
+    return {name: _kind(_evaluated(function, name)) for name in function.__annotations__ if name not in ("return", "self")}
 
 
 def _evaluated(function: Callable[..., object], name: str) -> Any:
@@ -47,6 +48,16 @@ def _evaluated(function: Callable[..., object], name: str) -> Any:
     note = function.__annotations__[name]
     found = inspect.unwrap(function).__globals__.get(note) if isinstance(note, str) else note
     return typing.get_type_hints(function)[name] if found is None else found
+
+
+def _kind(hint: Any) -> Any:
+    return next((kind for kind in typing.get_args(hint) if kind is not type(None)), hint) if isinstance(hint, types.UnionType) else hint
+
+
+@functools.cache
+def _optional(function: Callable[..., object]) -> frozenset[str]:
+    """The parameters that are None where their fact cannot be known."""
+    return frozenset(name for name in needs(function) if isinstance(_evaluated(function, name), types.UnionType))
 
 
 @functools.cache
@@ -95,8 +106,15 @@ class FactStore:
         return store
 
     def arguments(self, function: Callable[..., object]) -> dict[str, object]:
-        """Keyword arguments for ``function``."""
-        return {name: self.get(kind) for name, kind in needs(function).items()}
+        """Keyword arguments for ``function``. A fact that it asks for as ``Kind | None`` is None where it cannot be known."""
+        optional = _optional(function)
+        return {name: self._or_none(kind) if name in optional else self.get(kind) for name, kind in needs(function).items()}
+
+    def _or_none(self, kind: type[T]) -> T | None:
+        try:
+            return self.get(kind)
+        except FactUnavailable:
+            return None
 
     def call(self, function: Callable[..., T]) -> T:
         """What ``function`` makes of the facts it asks for; for providers that need them in some cases only."""

@@ -9,6 +9,7 @@ from typing import BinaryIO, TypeVar, cast
 
 from v2vlint.disk.filesystems.node import Attributed, FileSystem, Kind, Node, Stat, as_it_lies, as_known
 from v2vlint.guest import budget
+from v2vlint.guest.closed import Closed
 from v2vlint.guest.text import GuestText
 from v2vlint.model.errors import FactUnavailable
 from v2vlint.model.globs import matcher
@@ -206,8 +207,8 @@ class GuestFS:
 
 
 def unknown_state(system: FileSystem) -> str:
-    """Why nothing is known about the content of a ``stale`` filesystem."""
-    return f"its filesystem was copied while it was in use, and {system.stale}"
+    """Why nothing is known of what is on a ``stale`` filesystem."""
+    return system.stale if isinstance(system, Closed) else f"its filesystem was copied while it was in use, and {system.stale}"
 
 
 class _File(io.RawIOBase):

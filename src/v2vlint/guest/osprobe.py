@@ -31,12 +31,13 @@ _BOOT_INI = re.compile(r"partition\(\d+\)\\([^\\\s=\"]+)")
 def linux_info(fs: GuestFS) -> OsInfo:
     """The Linux in ``fs``; unreadable files count as missing."""
     found = identify(fs)
-    family = _family(found.id, found.like)
+    family = family_of(found.id, found.like)
     name = found.name or found.id or "Linux"
     return OsInfo("linux", found.id, family, name, found.version, architecture(fs), hostname(fs))
 
 
-def _family(distro: str, like: str) -> str:
+def family_of(distro: str, like: str) -> str:
+    """The family of os-release(5)'s ``ID``, by it or one of its relatives."""
     for word in (distro, distro.split("-")[0], *like.split()):
         if word in _FAMILIES:
             return _FAMILIES[word]

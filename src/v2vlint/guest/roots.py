@@ -8,6 +8,7 @@ from dataclasses import replace
 from v2vlint.disk.filesystems.formats import holds_roots_of
 from v2vlint.disk.filesystems.node import FileSystem, as_known
 from v2vlint.disk.volumes.stack import Stack
+from v2vlint.guest.closed_roots import closed_root
 from v2vlint.guest.fs import GuestFS
 from v2vlint.guest.mdadm_conf import array_names, read_mdadm_conf
 from v2vlint.guest.mounts import Mount, Mounter, fstab_lines, ostree_root
@@ -56,7 +57,16 @@ def find_roots(stack: Stack) -> tuple[Root, ...]:
     taken = frozenset(found.device.name for found in candidates)
     roots = [root for found in candidates if (root := _root(stack, found, taken)) is not None]
     installed = {f"{root.os.name}{INSTALLER}" for root in roots}
-    return tuple(root for root in roots if root.os.name not in installed)
+    found = tuple(root for root in roots if root.os.name not in installed)
+    return (*found, *_closed(stack)) if not any(root.os.kind == "linux" for root in found) else found
+
+
+def _closed(stack: Stack) -> Iterator[Root]:
+    """A Linux whose root nobody can open, where no other is: what lies open of it may be an open one's."""
+    closed = closed_root(stack)
+    if closed is not None:
+        device, mounter, system = closed
+        yield Root(device.name, mounter.guest(), system, tuple(mounter.mounts))
 
 
 def _candidates(stack: Stack, device: BlockDevice) -> Iterator[_Candidate]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 
 from v2vlint.facts.boot.choices import BootChoice
 from v2vlint.facts.boot.path import BootPath, DriveFate, Means, ModuleFate, lacking
@@ -50,8 +51,12 @@ def _kernel_drivers(boot: DefaultBoot, landing: Landing, target: Target) -> Iter
     replaced = landing.controllers != target.controllers and driven
     for controller in target.controllers:
         absent = lacking(kernel, controller.any_of, controller.prefix)
-        if absent is None:
-            reason = f"kernel {kernel.version} has neither a module list nor a configuration that mentions {controller.name}"
+        if absent is None and boot.path is not None and boot.path.controller(controller).usable is not None:
+            continue  # the image tells
+        elif absent is None:
+            unknown = kernel.tree.unknown
+            silent = unknown.reason if unknown else f"it has neither a module list nor a configuration that mentions {controller.name}"
+            reason = f"whether kernel {kernel.version} drives {controller.name} cannot be told: {silent}"
             yield Cause(Fate.UNKNOWN, reason, kernel.where)
         elif absent:
             reason = f"kernel {kernel.version} has no driver for {controller.name} ({', '.join(absent)})"
@@ -167,11 +172,20 @@ def _root_filesystem(boot: DefaultBoot, stack: RootStack) -> Iterator[Cause[Lack
     names = (*_modules(path, stack), *_programs(path, stack))
     if names and _judged(path):
         found = Lacking(path, names)
-        yield boot.fault(_lacks(found), path.image.where, found)
+        stops = boot.fault if _is_root(path, stack) else partial(doubt, True)
+        yield stops(_lacks(found), path.image.where, found)
     elif before is not None and before.image is not None and _judged(before) and path.rebuilt is not None:
         names = (*_modules(before, stack), *_programs(before, stack))
         if names:
             yield repaired(_lacks(Lacking(before, names)), before.image.where, Lacking(before, names))
+
+
+def _is_root(path: BootPath, stack: RootStack) -> bool:
+    """Whether the stack is that of the root: it was opened, or the command line names what is taken for it."""
+    if not stack.closed:
+        return True
+    uuids = [layer.name.removeprefix("luks-").lower() for layer in stack.layers]
+    return any(uuid in (argument.value or "").lower() for argument in path.choice.args for uuid in uuids)
 
 
 def _judged(path: BootPath) -> bool:
@@ -229,15 +243,21 @@ def _drives(boot: DefaultBoot, stack: RootStack, landing: Landing) -> Iterator[C
     for fate in fates:
         if fate.usable is False and path.image is None and tries_again(path):
             yield Cause(Fate.UNKNOWN, _words(fate), choice.where)
+        elif fate.usable is False and fate is fates[-1] and not _is_root(path, stack):
+            yield doubt(True, _words(fate), fate.failing()[0].where, None)
         elif fate.usable is False:
             yield boot.fault(_words(fate), fate.failing()[0].where, None)
         elif fate.usable is None:
             yield Cause(Fate.UNKNOWN, _words(fate), fate.unknown[0].where)
-    if not fates[-2].fates:
-        yield Cause(Fate.UNKNOWN, "the root filesystem was not recognised", where)
     made = "virt-v2v's new initramfs" if path.rebuilt is not None else path.image and (path.image.generator or "an initramfs")
-    drives = ", ".join(fate.name for fate in fates[:-2])
-    yield boot.passes(f"{made or 'no initramfs; the kernel itself'} drives {drives} and mounts {stack.fs_type}", where)
+    drives = f"{made or 'no initramfs; the kernel itself'} drives {', '.join(fate.name for fate in fates[:-2])}"
+    if not fates[-2].fates:
+        locked = stack.of_kind("luks")
+        unknown = (
+            f"{drives} and opens LUKS; what is in {locked[0].name} is not known" if locked else "the root filesystem was not recognised"
+        )
+        yield Cause(Fate.UNKNOWN, unknown, where)
+    yield boot.passes(f"{drives} and mounts {stack.fs_type}", where)
 
 
 def _words(fate: DriveFate) -> str:

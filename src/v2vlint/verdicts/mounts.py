@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
+from dataclasses import replace
 
 from v2vlint.facts.boot.bootloader import Bootloader
 from v2vlint.facts.boot.choices import BootChoices
-from v2vlint.facts.boot.early_unlock import EarlyUnlock
+from v2vlint.facts.boot.early_unlock import EarlyImage, EarlyUnlock
 from v2vlint.facts.boot.needs import BootNeeds, NeededMount, volume_of
 from v2vlint.facts.conversion.devices import DeviceNames
 from v2vlint.facts.conversion.landing import Landing
@@ -17,26 +17,23 @@ from v2vlint.facts.kernel.modprobe import Modprobe, ModprobeCommand
 from v2vlint.facts.storage.crypttab import Crypttab, CrypttabEntry
 from v2vlint.facts.storage.devices import Devices, NameFate, NameKind, name_fate, name_kind
 from v2vlint.facts.storage.fstab import Fstab, FstabEntry
-from v2vlint.facts.storage.lvm_conf import LvmConf, LvmFilter
+from v2vlint.facts.storage.lvm_conf import LvmConf
 from v2vlint.facts.storage.lvm_devices import LvmDevice, LvmDevices
 from v2vlint.facts.storage.mdadm_conf import MdadmConf
 from v2vlint.facts.storage.mount_policy import MountPolicy
 from v2vlint.facts.storage.multipath import Multipath
 from v2vlint.facts.storage.sectors import Sectors
 from v2vlint.guest.fs import GuestFS, unknown_state
-from v2vlint.model.blocks import BlockDevice, BlockTable
+from v2vlint.model.blocks import BlockTable
 from v2vlint.model.dataclass import dataclass
-from v2vlint.model.disk_letters import letters_of
 from v2vlint.model.finding import Fate, Stage
 from v2vlint.model.osinfo import OsInfo
-from v2vlint.model.place import Token, WholeFile
+from v2vlint.model.place import WholeFile
 from v2vlint.model.target import Target
 from v2vlint.model.verdict import Cause, Judge, Verdict, doubt, fault, repaired
+from v2vlint.verdicts.early_settings import HARDWARE_IDS, Rejected, TiedArray, rejections, ties
 
 _SHARES = frozenset({"vmhgfs", "fuse.vmhgfs-fuse", "vmhgfs-fuse", "vboxsf", "prl_fs", "fuse.prl_fsd", "9p", "virtiofs"})
-_WILDCARD = re.compile(r"[*?\[]")
-_DISK_NAME = re.compile(r"/dev/(hd|sd|vd|xvd|nvme)")
-_HARDWARE_IDS = frozenset({"sys_wwid", "sys_serial", "mpath_uuid", "wwid_naa", "wwid_eui", "wwid_t10"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -222,37 +219,12 @@ def _mapped_missing(crypttab: Crypttab, devices: Devices, needs: BootNeeds, bloc
             yield fault(mount is not None, reason, entry.source.where, mapped)
 
 
-@dataclass(frozen=True, slots=True)
-class Rejected:
-    """Physical volumes that a filter in lvm.conf rejects: ``volumes`` pairs them with their names on the target, the needed one first."""
-
-    setting: LvmFilter
-    volumes: tuple[tuple[BlockDevice, tuple[str, ...]], ...]
-    needed: bool
-
-
-def _lvm_filters(conf: LvmConf, blocks: BlockTable, needs: BootNeeds, landing: Landing) -> Iterator[Cause[Rejected | None]]:
-    """lvm.conf's ``filter`` and ``global_filter``."""
-    volumes = tuple(device for device in blocks if device.fs_type == "LVM2_member")
-    for setting in conf.filters if volumes else ():
-        named = [(volume, _paths(volume, prefix)) for volume in volumes for prefix in sorted(landing.prefixes)]
-        accepted = {paths: setting.accepts(*paths) for _volume, paths in named}
-        lost = sorted((one for one in named if accepted[one[1]] is False), key=lambda one: not needs.needs(one[0].name))
-        if lost:
-            needed = needs.needs(lost[0][0].name)
-            reason = f"{setting.name} rejects {lost[0][1][0]}, the name of the physical volume {lost[0][0].name} on the target"
-            yield fault(needed, reason, setting.where, Rejected(setting, tuple(lost), needed))
-        elif None in accepted.values():
-            yield Cause(Fate.UNKNOWN, f"{setting.name} has a pattern that cannot be evaluated", setting.where)
-
-
-def _paths(volume: BlockDevice, prefix: str) -> tuple[str, ...]:
-    """The paths under which LVM sees the device there: the kernel's name and the links that travel with the disk."""
-    letters, number = letters_of(volume.disk), volume.number
-    kernel = f"/dev/nvme{volume.disk}n1" if prefix == "nvme" else f"/dev/{prefix}{letters}"
-    part = f"p{number}" if prefix == "nvme" else str(number)
-    links = (f"/dev/disk/by-id/lvm-pv-uuid-{volume.uuid}", f"/dev/disk/by-partuuid/{volume.part_uuid}")
-    return (kernel + part if number else kernel, *(link for link in links if not link.endswith(("-", "/"))))
+def _lvm_filters(
+    conf: LvmConf, blocks: BlockTable, needs: BootNeeds, early: EarlyImage, landing: Landing
+) -> Iterator[Cause[Rejected | None]]:
+    """lvm.conf's ``filter`` and ``global_filter``. The volumes under the root are up by then, if the initramfs could be asked."""
+    awaited = needs.needs if early.image is None else needs.late
+    yield from rejections(conf, blocks, landing, awaited)
 
 
 @dataclass(frozen=True, slots=True)
@@ -267,7 +239,7 @@ def _lvm_devices(
     listed: LvmDevices, conf: LvmConf, needs: BootNeeds, loader: Bootloader, os: OsInfo, refusals: Refusals
 ) -> Iterator[Cause[TiedVolumes]]:
     """LVM's devices file, where LVM uses it. virt-v2v clears ``/etc/lvm/devices`` before ``remap_block_devices`` runs."""
-    tied = tuple(entry for entry in listed.entries if entry.id_type in _HARDWARE_IDS)
+    tied = tuple(entry for entry in listed.entries if entry.id_type in HARDWARE_IDS)
     if not tied or not (os.family == "rhel" if conf.use_devices_file is None else conf.use_devices_file):
         return
     lost = _lost(needs, loader)
@@ -288,33 +260,13 @@ def _lost(needs: BootNeeds, loader: Bootloader) -> tuple[NeededMount, ...]:
     return tuple(m for m in needs.mounts if m.volume and m.volume not in active and m.volume.split("/")[0] not in groups)
 
 
-@dataclass(frozen=True, slots=True)
-class TiedArray:
-    """Names in mdadm.conf that disappear: on DEVICE lines (``array`` is empty), or of one array's members."""
-
-    tokens: tuple[Token, ...]
-    array: str
-    needed: bool
-
-
-def _md_names(conf: MdadmConf, blocks: BlockTable, needs: BootNeeds, landing: Landing) -> Iterator[Cause[TiedArray]]:
-    """mdadm.conf, which virt-v2v leaves alone."""
-    needed = any(device.kind == "md" and needs.needs(device.name) for device in blocks)
-    lists: list[tuple[tuple[Token, ...], str]] = [(conf.scan, ""), *((array.devices, str(array.device)) for array in conf.arrays)]
-    for tokens, array in lists:
-        tied = tuple(token for token in tokens if _is_tied(token, landing, blocks))
-        if tied and not any(token.value == "partitions" for token in tokens):
-            reason = f"{array or 'DEVICE'} is bound to {tied[0].value}, a name that changes"
-            yield fault(needed, reason, tied[0].where, TiedArray(tied, array, needed))
-
-
-def _is_tied(token: Token, landing: Landing, blocks: BlockTable) -> bool:
-    stem = _WILDCARD.split(token.value, maxsplit=1)[0]
-    if stem != token.value:
-        disk = _DISK_NAME.match(stem)
-        return bool(landing.prefixes) and disk is not None and disk[1] not in landing.prefixes
-    gone = name_fate(token.value, landing.prefixes, blocks) is NameFate.GONE
-    return gone or name_kind(token.value) is NameKind.HARDWARE
+def _md_names(conf: MdadmConf, blocks: BlockTable, needs: BootNeeds, early: EarlyImage, landing: Landing) -> Iterator[Cause[TiedArray]]:
+    """mdadm.conf, which virt-v2v leaves alone. The arrays under the root are up by then, if the initramfs could be asked."""
+    awaited = needs.needs if early.image is None else needs.late
+    needed = any(device.kind == "md" and awaited(device.name) for device in blocks)
+    for tied in ties(conf, landing, blocks):
+        reason = f"{tied.array or 'DEVICE'} is bound to {tied.tokens[0].value}, a name that changes"
+        yield fault(needed, reason, tied.tokens[0].where, replace(tied, needed=needed))
 
 
 @dataclass(frozen=True, slots=True)
@@ -348,6 +300,17 @@ def _replayed(fstab: Fstab, policy: MountPolicy, fs: GuestFS) -> Iterator[Cause[
             yield Cause(Fate.UNKNOWN, unknown_state(system), WholeFile(entry.mount_point))
 
 
+def _scripts(policy: MountPolicy, devices: Devices, landing: Landing, blocks: BlockTable) -> Iterator[Cause[None]]:
+    """Missing devices under an init whose scripts are not understood."""
+    for entry in policy.entries if policy.style == "unknown" else ():
+        gone = name_fate(entry.device, landing.prefixes, blocks) is NameFate.GONE or name_kind(entry.device) is NameKind.HARDWARE
+        lost = gone or (name_kind(entry.device) is not NameKind.KERNEL and devices.present(entry.device) is False)
+        if lost and not (entry.is_pseudo or entry.nofail or entry.noauto or entry.is_network):
+            what = "swap space" if entry.is_swap else entry.mount_point
+            reason = f"{what} is on {entry.device}, which is not there, and what {policy.init} does then is not known"
+            yield Cause(Fate.UNKNOWN, reason, entry.spec.where)
+
+
 def _found(fstab: Fstab, policy: MountPolicy) -> Iterator[Cause[None]]:
     """The devices that boot needs, when all of them are found."""
     blocking = [entry for entry in policy.entries if policy.stops(entry) and not entry.is_pseudo and entry.mount_point not in ("/", "none")]
@@ -374,4 +337,5 @@ class MountsVerdict(Verdict, stage=Stage.MOUNTS, place=90):
     md_names = Judge(_md_names)
     vfat = Judge(_vfat)
     replayed = Judge(_replayed)
+    scripts = Judge(_scripts)
     found = Judge(_found)

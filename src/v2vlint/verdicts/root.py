@@ -5,17 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from v2vlint.facts.boot.bootloader import Bootloader
-from v2vlint.facts.boot.cmdline import KernelArg, last_arg
-from v2vlint.facts.boot.early_unlock import EarlyUnlock
+from v2vlint.facts.boot.cmdline import KernelArg, all_args, last_arg
+from v2vlint.facts.boot.early_unlock import EarlyImage, EarlyUnlock
 from v2vlint.facts.boot.early_usr import early_usr
 from v2vlint.facts.boot.entry import BootEntry
 from v2vlint.facts.boot.gpt_auto import BY_TYPE, GptAuto, gpt_auto
 from v2vlint.facts.boot.needs import volume_of
-from v2vlint.facts.boot.path import BootPath
 from v2vlint.facts.boot.start import DefaultBoot, Startup
 from v2vlint.facts.boot.verity import VerityVolume, verity_volumes
 from v2vlint.facts.conversion.landing import Landing
 from v2vlint.facts.conversion.menu import ConvertedMenu
+from v2vlint.facts.initramfs.early_conf import embedded_args, embedded_root
 from v2vlint.facts.initramfs.early_crypttab import EarlyMapping
 from v2vlint.facts.kernel.kernels import version_key
 from v2vlint.facts.storage.crypttab import Crypttab, CrypttabEntry
@@ -34,6 +34,7 @@ from v2vlint.model.osinfo import OsInfo
 from v2vlint.model.place import Device, WholeFile
 from v2vlint.model.target import Target
 from v2vlint.model.verdict import Cause, Judge, Verdict, doubt, fault, repaired
+from v2vlint.verdicts.early_settings import early_arrays, early_identities, early_volumes
 
 _NEEDS_USERSPACE = ("UUID=", "LABEL=", "PARTLABEL=", "/dev/disk/", "/dev/mapper/", "ZFS=")
 _NOT_LOCAL = ("/dev/nfs", "nfs:", "nfs4:", "dhcp", "iscsi:", "nbd:", "live:", "tmpfs", "/dev/ram")
@@ -124,12 +125,12 @@ def _multipath(startup: Startup, multipath: Multipath, landing: Landing) -> Iter
         yield (fault if vanishes else doubt)(True, f"root={root.value} is a multipath device", root.where, entry)
 
 
-def _parts(startup: Startup, devices: Devices, blocks: BlockTable, os: OsInfo) -> Iterator[Cause[KernelArg]]:
-    """Volumes, LUKS containers and arrays that dracut is told to wait for. Other generators do not wait."""
+def _parts(startup: Startup, devices: Devices, blocks: BlockTable, early: EarlyImage, os: OsInfo) -> Iterator[Cause[KernelArg]]:
+    """Volumes, LUKS containers and arrays that dracut is told to wait for, also inside its image. Other generators do not wait."""
     if not devices.certain:
         return
-    entries = (startup.default,) if startup.default else ()
-    for argument in dict.fromkeys(argument for entry in entries for argument in entry.all(*_VOLUME, *_GROUP, *_LUKS, *_ARRAY)):
+    args = (*(startup.default.args if startup.default else ()), *(embedded_args(early.image) if early.image else ()))
+    for argument in dict.fromkeys(all_args(args, *_VOLUME, *_GROUP, *_LUKS, *_ARRAY)):
         if argument.value and not _present(argument, blocks):
             yield fault(os.family in ("rhel", "suse"), f"{argument} names a device that is on none of the disks", argument.where, argument)
 
@@ -177,7 +178,7 @@ class EarlyNamed:
 
 
 def _early(
-    unlock: EarlyUnlock, crypttab: Crypttab, stack: RootStack, devices: Devices, landing: Landing, blocks: BlockTable
+    unlock: EarlyUnlock, crypttab: Crypttab | None, stack: RootStack, devices: Devices, landing: Landing, blocks: BlockTable
 ) -> Iterator[Cause[EarlyNamed]]:
     """Kernel names in the initramfs's own crypttab, by which it looks for the encrypted root."""
     below = {parent for layer in stack.of_kind("luks") for parent in layer.parents}
@@ -185,7 +186,7 @@ def _early(
         device = devices.resolve(mapping.source)
         if device is None or device.name not in below or name_fate(mapping.source, landing.prefixes, blocks) is not NameFate.GONE:
             continue
-        entry = crypttab.entry(mapping.name)
+        entry = crypttab.entry(mapping.name) if crypttab else None
         about = EarlyNamed(mapping, entry if entry and entry.device == mapping.source else None)
         image = unlock.image.where if unlock.image else None
         where = about.entry.source.where if about.entry else image
@@ -218,18 +219,19 @@ def _automatic(boot: DefaultBoot, startup: Startup, blocks: BlockTable, os: OsIn
     """systemd's automatic root; None when the root is named on the command line or inside the initramfs."""
     argument = boot.choice.entry.root if boot.choice.entry else None
     path = boot.path
-    if (argument and argument.value not in (None, "", *BY_TYPE)) or path is None or _embedded(path) or _hashed(boot):
+    named = argument is not None and argument.value not in (None, "", *BY_TYPE)
+    if named or path is None or (path.image and embedded_root(path.image)) or _hashed(boot):
         return None
     return gpt_auto(blocks, os.arch, startup.menu.loader if startup.menu else "", path.image, boot.choice.args)
 
 
 def _device(
-    boot: DefaultBoot, menu: ConvertedMenu, devices: Devices, startup: Startup, blocks: BlockTable, os: OsInfo
+    boot: DefaultBoot, menu: ConvertedMenu, devices: Devices, startup: Startup, blocks: BlockTable, landing: Landing, os: OsInfo
 ) -> Iterator[Cause[None]]:
     """The device named on the command line, or else written into the initramfs."""
     argument = boot.choice.entry.root if boot.choice.entry else None
     if argument is None or not argument.value or argument.value in BY_TYPE:
-        yield _without_root(boot, devices, _automatic(boot, startup, blocks, os))
+        yield _without_root(boot, devices, _automatic(boot, startup, blocks, os), landing.prefixes)
         return
     spec, where = menu.root(argument), argument.where
     present = devices.present(argument.value)
@@ -255,12 +257,6 @@ def _by_kernel(spec: str, version: str) -> bool:
     return spec.startswith("PARTLABEL=") and version_key(version)[:2] >= version_key("5.11")
 
 
-def _embedded(path: BootPath) -> str:
-    """The ``root=`` that dracut embedded in the image."""
-    words = " ".join(path.image.under("etc/cmdline.d").values()).split() if path.image else []
-    return next((word for word in words if word.startswith("root=")), "")
-
-
 def _asks(boot: DefaultBoot) -> bool:
     """Whether the image is one of initramfs-tools that needs a root=: it sets no ``ROOT`` itself (conf/param.conf, conf/conf.d), and is
     not told to boot by another script than ``local``, which may know better (``scripts/local``, ``local_device_setup``)."""
@@ -269,8 +265,7 @@ def _asks(boot: DefaultBoot) -> bool:
     if path is None or image is None or entry is None or image.generator != "initramfs-tools" or image.damage or path.rebuilt is not None:
         return False
     args = {arg.name for arg in path.choice.args}
-    inside = any(line.strip().startswith("ROOT=") for text in image.under("conf").values() for line in text.splitlines())
-    return not inside and not args & {"root", "boot", "nfsroot", "netboot", "iscsi_target_name", "iscsi_auto"}
+    return not embedded_root(image) and not args & {"root", "boot", "nfsroot", "netboot", "iscsi_target_name", "iscsi_auto"}
 
 
 def _hashed(boot: DefaultBoot, name: str = "root") -> VerityVolume | None:
@@ -312,16 +307,18 @@ def _named_usr(boot: DefaultBoot, devices: Devices, landing: Landing, blocks: Bl
         yield Cause(Fate.UNKNOWN, f"{argument} could not be matched to a device on these disks", argument.where)
 
 
-def _without_root(boot: DefaultBoot, devices: Devices, automatic: GptAuto | None) -> Cause[None]:
+def _without_root(boot: DefaultBoot, devices: Devices, automatic: GptAuto | None, prefixes: frozenset[str]) -> Cause[None]:
+    """What is mounted where the command line names no root."""
     path = boot.path
     volume = _hashed(boot)
     if volume is not None:
         return _of_hash(boot, volume, devices)
     where = path.image.where if path and path.image else boot.choice.where
-    word = _embedded(path) if path else ""
-    if word:
-        present = devices.present(word.removeprefix("root=").strip("\"'").removeprefix("block:"))
-        reason = f"{word} inside the initramfs"
+    spec = embedded_root(path.image) if path and path.image else ""
+    if spec:
+        gone = name_fate(spec, prefixes, devices.blocks) is NameFate.GONE
+        present = False if gone else devices.present(spec)
+        reason = f"root={spec} inside the initramfs{', a name that is not there' if gone else ''}"
         if present is None:
             return Cause(Fate.UNKNOWN, reason, where)
         return boot.passes(reason, where) if present else boot.fault(reason, where, None)
@@ -362,6 +359,9 @@ class RootVerdict(Verdict, stage=Stage.ROOT, place=60):
     parts = Judge(_parts)
     containers = Judge(_containers)
     early = Judge(_early)
+    arrays = Judge(early_arrays)
+    volumes = Judge(early_volumes)
+    identities = Judge(early_identities)
     sectors = Judge(_sectors)
     unnamed = Judge(_unnamed)
     device = Judge(_device)

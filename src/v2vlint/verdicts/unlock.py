@@ -31,14 +31,19 @@ class Sealed:
     entry: CrypttabEntry | None
 
 
-def _tpm(blocks: BlockTable, crypttab: Crypttab, devices: Devices, needs: BootNeeds, target: Target) -> Iterator[Cause[Sealed]]:
+def _tpm(
+    blocks: BlockTable, crypttab: Crypttab | None, devices: Devices, needs: BootNeeds | None, stack: RootStack, target: Target
+) -> Iterator[Cause[Sealed]]:
     """Keys sealed by a TPM that does not travel, according to the container's header."""
+    below = {parent for layer in stack.of_kind("luks") for parent in layer.parents}
     for device in blocks if not target.keeps_tpm else ():
         tokens = set(device.detail("tokens").split(",")) & {_TPM, "clevis"}
         if device.fs_type != "crypto_LUKS" or not tokens:
             continue
-        entry = next((entry for entry in crypttab.entries if devices.resolve(entry.device) == device), None)
-        needed = needs.needs(device.name) or (entry is not None and needs.mount_on(f"/dev/mapper/{entry.name}") is not None)
+        entries = crypttab.entries if crypttab else ()
+        entry = next((entry for entry in entries if devices.resolve(entry.device) == device), None)
+        needed = device.name in below or (needs is not None and needs.needs(device.name))
+        needed = needed or (entry is not None and needs is not None and needs.mount_on(f"/dev/mapper/{entry.name}") is not None)
         how = "the source's TPM" if _TPM in tokens else "clevis (the source's TPM, or a key server)"
         sealed = Sealed(device, how, device.detail("keyslots") == "1", entry)
         where, certain = Device(device.name, "LUKS header"), sealed.only and needed and _TPM in tokens

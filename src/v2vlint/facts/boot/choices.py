@@ -110,5 +110,5 @@ def _by_convention(fs: GuestFS, kernels: Kernels) -> Iterator[BootChoice]:
     for kernel in kernels:
         if not kernel.image:
             continue
-        initrds = tuple(path for path in kernel.initrd_names() if fs.is_file(path))[:1]
+        initrds = tuple(path for path in kernel.initrd_names() if fs.as_it_lies().is_file(path))[:1]
         yield BootChoice(kernel.version, kernel.image, kernel, initrds, kernel.where, rescue=kernel.is_rescue)

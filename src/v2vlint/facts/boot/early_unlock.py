@@ -5,6 +5,7 @@ from __future__ import annotations
 from v2vlint.facts.boot.cmdline import KernelArg
 from v2vlint.facts.boot.start import DefaultBoot
 from v2vlint.facts.initramfs.content import Initramfs
+from v2vlint.facts.initramfs.early_conf import embedded_args
 from v2vlint.facts.initramfs.early_crypttab import EarlyMapping, early_mappings, key_of_arguments
 from v2vlint.facts.registry import FactStore, provides
 from v2vlint.facts.storage.devices import Devices
@@ -47,15 +48,35 @@ def _opened(mapping: EarlyMapping, devices: Devices) -> tuple[str, ...]:
     return (f"luks-{mapping.source.removeprefix('UUID=')}", *inside)
 
 
+@dataclass(frozen=True, slots=True)
+class EarlyImage:
+    """The initramfs that is loaded; None when it cannot be told which one that is, or the mover makes a new one.
+
+    ``certain``: it is loaded by default. ``args`` is the command line that comes with it.
+    """
+
+    image: Initramfs | None = None
+    certain: bool = False
+    args: tuple[KernelArg, ...] = ()
+
+
 @provides
-def find_early_unlock(store: FactStore) -> EarlyUnlock:
-    """Never unknown: a boot menu that cannot be read must not make the rules that use this unknown."""
+def find_early_image(store: FactStore) -> EarlyImage:
+    """Never unknown: who asks must not become so because of a boot menu."""
     try:
         boot = store.get(DefaultBoot)
         path = boot.path
     except FactUnavailable:
+        return EarlyImage()
+    if path is None or path.image is None or path.rebuilt is not None or path.image.damage:
+        return EarlyImage()
+    return EarlyImage(path.image, not boot.assumed, tuple(path.choice.args))
+
+
+@provides
+def find_early_unlock(early: EarlyImage) -> EarlyUnlock:
+    """What its tables say."""
+    if early.image is None:
         return EarlyUnlock()
-    if path is None or path.image is None or path.rebuilt is not None:
-        return EarlyUnlock()
-    otherwise = any(argument.name in _OTHERWISE for argument in path.choice.args)
-    return EarlyUnlock(early_mappings(path.image), path.image, not boot.assumed and not otherwise, tuple(path.choice.args))
+    otherwise = any(argument.name in _OTHERWISE for argument in (*embedded_args(early.image), *early.args))
+    return EarlyUnlock(early_mappings(early.image), early.image, early.certain and not otherwise, early.args)

@@ -42,6 +42,10 @@ class BootNeeds:
         """Whether boot needs the block device called ``name``."""
         return name in self.root or any(name in mount.devices for mount in self.mounts)
 
+    def late(self, name: str) -> bool:
+        """Whether a mount other than the root's waits for the block device called ``name``."""
+        return any(name in mount.devices for mount in self.mounts if mount.entry.mount_point != "/")
+
     def mount_on(self, spec: str) -> NeededMount | None:
         """The first needed mount whose fstab entry names exactly ``spec``."""
         return next((mount for mount in self.mounts if mount.entry.device == spec), None)

@@ -19,7 +19,7 @@ from v2vlint.facts.boot.cmdline import KernelArg
 from v2vlint.facts.initramfs.content import Initramfs
 from v2vlint.facts.initramfs.images import Initramfses
 from v2vlint.facts.kernel.kernels import Kernel, Presence
-from v2vlint.facts.kernel.modprobe import Modprobe, ModprobeCommand, image_modprobe
+from v2vlint.facts.kernel.modprobe import LateModprobe, Modprobe, ModprobeCommand, image_modprobe
 from v2vlint.facts.kernel.module_names import normal
 from v2vlint.facts.kernel.modules import ModuleList, parse_dep, parse_names
 from v2vlint.facts.registry import provides
@@ -101,7 +101,7 @@ class BootPath:
 
     kernel: Kernel
     image: Initramfs | None
-    modprobe: Modprobe
+    modprobe: LateModprobe
     choice: BootChoice
     rebuilt: frozenset[str] | None = None
     _cache: dict[str, object] = field(default_factory=dict, repr=False, compare=False)
@@ -137,8 +137,8 @@ class BootPath:
         inside = self._inside(name)
         if inside is None and presence is Presence.ABSENT:
             return ModuleFate(name, Means.ABSENT, f"is not part of kernel {self.kernel.version}", self.kernel.where)
-        if inside is None and presence is Presence.UNKNOWN:
-            reason = f"cannot be told for kernel {self.kernel.version or self.kernel.image}: it has no modules.builtin and no configuration"
+        if inside is None and presence is Presence.UNKNOWN and not self._image_builtin():
+            reason = f"cannot be told for kernel {self.kernel.version or self.kernel.image}: {self.kernel.silent}"
             return ModuleFate(name, Means.UNKNOWN, reason, self.kernel.where)
         if self.rebuilt is not None and presence is Presence.MODULE and (by_name or name in self.rebuilt):
             return self._put_in(name, by_name)
@@ -151,12 +151,12 @@ class BootPath:
         early = self.module(name)
         if early.usable or early.means in (Means.ABSENT, Means.UNKNOWN):
             return early
-        late = self._stopped(early.module, self.modprobe, self.kernel.tree.requires(early.module), "")
+        late = self._stopped(early.module, self.modprobe.get(), self.kernel.tree.requires(early.module), "")
         return late or ModuleFate(early.module, Means.INSTALLED, Means.INSTALLED.value, self.kernel.where)
 
     def _put_in(self, name: str, by_name: bool) -> ModuleFate:
-        """A new image contains the guest's own modprobe configuration."""
-        stopped = self._stopped(name, self.modprobe, self.requires(name), " in the initramfs", by_name)
+        """A new image has the guest's own modprobe configuration."""
+        stopped = self._stopped(name, self.modprobe.get(), self.requires(name), " in the initramfs", by_name)
         return stopped or ModuleFate(name, Means.IMAGE, "is put into the initramfs", self._image_where())
 
     def _outside(self, name: str, lacking: str | None) -> ModuleFate:
@@ -234,8 +234,12 @@ class BootPath:
         return found if isinstance(found, Modprobe) else Modprobe()
 
     def _place(self, command: ModprobeCommand) -> Where:
-        """The line of the guest's own configuration that was copied into the image, or else the image."""
-        same = (own.where for own in self.modprobe.commands if own.command == command.command and own.name == command.name)
+        """The line of the guest's own configuration that was copied into the image, else the image."""
+        try:
+            commands = self.modprobe.get().commands
+        except FactUnavailable:
+            return self._image_where()
+        same = (own.where for own in commands if own.command == command.command and own.name == command.name)
         return next(same, self._image_where())
 
     def forced(self) -> frozenset[str]:
@@ -255,7 +259,7 @@ class BootPaths:
 
     choices: BootChoices
     initramfses: Initramfses
-    modprobe: Modprobe
+    modprobe: LateModprobe
     _known: dict[int, BootPath] = field(default_factory=dict, repr=False, compare=False)
 
     def of(self, choice: BootChoice) -> BootPath | None:
@@ -288,8 +292,8 @@ class BootPaths:
 
 
 @provides
-def find_boot_paths(choices: BootChoices, initramfses: Initramfses, modprobe: Modprobe) -> BootPaths:
-    """Nothing is read until a path is requested."""
+def find_boot_paths(choices: BootChoices, initramfses: Initramfses, modprobe: LateModprobe) -> BootPaths:
+    """Nothing is read before a path is asked for."""
     return BootPaths(choices, initramfses, modprobe)
 
 

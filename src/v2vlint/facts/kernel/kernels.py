@@ -12,9 +12,11 @@ from v2vlint.facts.kernel.image import KernelImage, read_kernel_image
 from v2vlint.facts.kernel.module_names import SYMBOLS, normal
 from v2vlint.facts.kernel.modules import ModuleTree
 from v2vlint.facts.registry import provides
-from v2vlint.facts.storage.fstab import Fstab
+from v2vlint.facts.storage.fstab import parse_fstab
 from v2vlint.guest.fs import GuestFS
+from v2vlint.guest.small import is_file
 from v2vlint.model.dataclass import dataclass
+from v2vlint.model.errors import FactUnavailable
 from v2vlint.model.place import WholeFile
 
 MAX_KERNELS = 200
@@ -35,6 +37,9 @@ _FLAVOURS = (
     ("gcp", r"-(?:gcp|gke)"), ("oracle", r"-oracle|\.el\d+uek"), ("virt", r"-virt(?:ual)?$"), ("lowlatency", r"-lowlatency"),
     ("cachyos", r"-cachyos"), ("zen", r"-zen\d*$"), ("xanmod", r"-xanmod"), ("default-base", r"-default-base$"),
 )  # fmt: skip
+
+Folders = tuple[tuple[str, str], ...]
+"""Folders of modules, each with the version of its kernel."""
 
 
 class Presence(enum.Enum):
@@ -91,21 +96,28 @@ class Kernel:
     def has(self, module: str) -> Presence:
         """Whether ``module`` is built in, a module, absent, or unknown because this kernel ships no list."""
         name, tree = normal(module), self.tree
+        if tree.unknown is not None:
+            return self._by_config(name, installed=False)
         if tree.builtin is not None and name in tree.builtin:
             return Presence.BUILTIN
         if tree.folder and tree.path(name) is not None:
             return Presence.MODULE
         if tree.builtin is not None and tree.dep is not None:
             return Presence.ABSENT
-        return self._by_config(name)
+        return self._by_config(name, installed=bool(tree.folder))
 
-    def _by_config(self, name: str) -> Presence:
+    @property
+    def silent(self) -> str:
+        """Why a module of this kernel that nothing mentions is neither there nor absent."""
+        return self.tree.unknown.reason if self.tree.unknown else "it has no modules.builtin and no configuration"
+
+    def _by_config(self, name: str, *, installed: bool) -> Presence:
         symbol = SYMBOLS.get(name.lower())
         if self.config is None or symbol is None:
             return Presence.UNKNOWN
         if self.config.get(symbol) == "y":
             return Presence.BUILTIN
-        return Presence.MODULE if self.config.get(symbol) == "m" and not self.tree.folder else Presence.ABSENT
+        return Presence.MODULE if self.config.get(symbol) == "m" and not installed else Presence.ABSENT
 
     def initrd_names(self) -> tuple[str, ...]:
         """Where distributions put this kernel's initramfs, most likely path first."""
@@ -141,22 +153,26 @@ class Kernels:
 
     def of_image(self, path: str, fs: GuestFS) -> Kernel | None:
         """The kernel whose file is at ``path``, following links."""
-        real = fs.resolve(path)
+        lying = fs.as_it_lies()
+        real = lying.resolve(path)
         if real is None:
             return None
-        found = next((kernel for kernel in self.kernels if kernel.image and fs.resolve(kernel.image) == real), None)
+        found = next((kernel for kernel in self.kernels if kernel.image and lying.resolve(kernel.image) == real), None)
         return found or next(iter(_kernel(fs, real)), None)
 
 
 @provides
-def parse_kernels(fs: GuestFS, fstab: Fstab) -> Kernels:
-    """Kernels found by their files in the usual places and by their module folders. Only file headers are read."""
+def parse_kernels(fs: GuestFS) -> Kernels:
+    """Kernels found by their files in the usual places and by their module folders. Only file headers are read.
+
+    Boot loaders read the files, and replay no journal; the modules are what the kernel sees, and may be unknown.
+    """
     found: dict[tuple[str, str], Kernel] = {}
-    for path in _image_paths(fs):
+    for path in _image_paths(fs.as_it_lies()):
         for kernel in _kernel(fs, path):
             found.setdefault((kernel.version, kernel.version or path), kernel)
     held = {kernel.version for kernel in found.values()}
-    for folder, version in _module_folders(fs):
+    for folder, version in _known_folders(fs)[0]:
         if version not in held:
             held.add(version)
             found[version, ""] = Kernel(
@@ -165,8 +181,16 @@ def parse_kernels(fs: GuestFS, fstab: Fstab) -> Kernels:
     ordered = sorted(
         found.values(), key=lambda kernel: (bool(kernel.image), not kernel.is_rescue, version_key(kernel.version)), reverse=True
     )
-    apart = fstab.entry("/boot") is not None and "/boot" not in fs.mounts
-    return Kernels(tuple(ordered[:MAX_KERNELS]), unreadable="/boot is another filesystem, which could not be opened" if apart else "")
+    return Kernels(tuple(ordered[:MAX_KERNELS]), unreadable=_unread_boot(fs))
+
+
+def _unread_boot(fs: GuestFS) -> str:
+    if "/boot" in fs.mounts:
+        return ""
+    try:
+        return "/boot is another filesystem, which could not be opened" if parse_fstab(fs).entry("/boot") is not None else ""
+    except FactUnavailable as reason:
+        return reason.reason
 
 
 def _image_paths(fs: GuestFS) -> Iterator[str]:
@@ -182,18 +206,18 @@ def _image_paths(fs: GuestFS) -> Iterator[str]:
 
 def _kernel(fs: GuestFS, path: str) -> Iterator[Kernel]:
     """The kernel whose image is at ``path``; nothing when the file is something else."""
-    content = read_kernel_image(fs, path)
+    content = read_kernel_image(fs.as_it_lies(), path)
     if content is None:
         return
-    version = _version(fs, path, content)
-    tree = ModuleTree(fs, version, _folder(fs, version))
+    folders, unknown = _known_folders(fs)
+    version = _version(folders, path, content)
+    tree = ModuleTree(fs, version, next((folder for folder, name in folders if version and name == version), ""), unknown)
     yield Kernel(version, path, tree, content, _config(fs, version), _flavour(version), fs)
 
 
-def _version(fs: GuestFS, path: str, content: KernelImage) -> str:
+def _version(folders: Folders, path: str, content: KernelImage) -> str:
     named = _NAMED.match(path.rsplit("/", 1)[1])
     parent = path.rsplit("/", 2)[1]
-    folders = _module_folders(fs)
     known = {version for _, version in folders}
     candidates = (content.version, named[1] if named else "", parent)
     for candidate in candidates:
@@ -206,7 +230,15 @@ def _version(fs: GuestFS, path: str, content: KernelImage) -> str:
     return next(iter(known)) if len(known) == 1 else ""
 
 
-def _module_folders(fs: GuestFS) -> tuple[tuple[str, str], ...]:
+def _known_folders(fs: GuestFS) -> tuple[Folders, FactUnavailable | None]:
+    """The folders of modules, or why they are not known."""
+    try:
+        return _module_folders(fs), None
+    except FactUnavailable as reason:
+        return (), reason
+
+
+def _module_folders(fs: GuestFS) -> Folders:
     found: dict[str, str] = {}
     for top in (*MODULE_FOLDERS, *fs.glob(_GENERATIONS)[:MAX_KERNELS]):
         for name in fs.listdir(top):
@@ -220,10 +252,6 @@ def _is_tree(fs: GuestFS, folder: str) -> bool:
     return any(name in names for name in ("kernel", "modules.dep", "modules.builtin", "modules.order", "vmlinuz"))
 
 
-def _folder(fs: GuestFS, version: str) -> str:
-    return next((folder for folder, name in _module_folders(fs) if version and name == version), "")
-
-
 def _config(fs: GuestFS, version: str) -> str:
     if not version:
         return ""
@@ -231,7 +259,7 @@ def _config(fs: GuestFS, version: str) -> str:
         f"/boot/config-{version}",
         *(f"{top}/{version}/{name}" for top in MODULE_FOLDERS for name in ("config", "kernel/.config", "build/.config")),
     )
-    return next((path for path in places if fs.is_file(path)), "")
+    return next((path for path in places if is_file(fs, path)), "")
 
 
 def _flavour(version: str) -> str:

@@ -20,6 +20,7 @@ from v2vlint.facts.registry import provides
 from v2vlint.guest.fs import GuestFS
 from v2vlint.guest.text import GuestText
 from v2vlint.model.dataclass import dataclass
+from v2vlint.model.errors import FactUnavailable
 from v2vlint.model.place import Span, Token
 
 FOLDERS = ("/etc/modprobe.d", "/run/modprobe.d", "/usr/local/lib/modprobe.d", "/usr/lib/modprobe.d", "/lib/modprobe.d")
@@ -82,11 +83,33 @@ class Modprobe:
         return tuple(c for c in self.commands if c.command == "options" and fnmatch.fnmatchcase(name, c.name))
 
 
+@dataclass(frozen=True, slots=True)
+class LateModprobe:
+    """The configuration that counts once the root is mounted, or why it is not known: what comes before does not depend on it."""
+
+    _known: Modprobe | FactUnavailable
+
+    def get(self) -> Modprobe:
+        """The configuration. FactUnavailable when it is not known."""
+        if isinstance(self._known, FactUnavailable):
+            raise self._known.with_traceback(None)
+        return self._known
+
+
 @provides
-def parse_modprobe(fs: GuestFS) -> Modprobe:
-    """The guest's configuration. A file hides files of the same name in later folders; kmod reads only ``*.conf``, its predecessor more."""
-    texts = (fs.text(path) for path in _files(fs))
-    return modprobe_from(text for text in texts if text is not None)
+def find_late_modprobe(fs: GuestFS) -> LateModprobe:
+    """A file hides files of the same name in later folders; kmod reads only ``*.conf``, its predecessor more."""
+    try:
+        texts = [fs.text(path) for path in _files(fs)]
+    except FactUnavailable as reason:
+        return LateModprobe(reason)
+    return LateModprobe(modprobe_from(text for text in texts if text is not None))
+
+
+@provides
+def parse_modprobe(late: LateModprobe) -> Modprobe:
+    """The guest's configuration."""
+    return late.get()
 
 
 def _files(fs: GuestFS) -> Iterable[str]:

@@ -15,6 +15,7 @@ from typing import TypeVar, cast
 from v2vlint.facts.kernel.module_names import is_module_path, module_name, normal
 from v2vlint.guest.fs import GuestFS
 from v2vlint.model.dataclass import dataclass
+from v2vlint.model.errors import FactUnavailable
 
 MAX_LIST = 16 << 20
 
@@ -60,12 +61,23 @@ def parse_softdep(text: str) -> Mapping[str, tuple[str, ...]]:
 
 @dataclass(frozen=True)
 class ModuleTree:
-    """The modules of kernel ``version``, read from the guest on first use. ``folder`` is empty when there is none."""
+    """The modules of kernel ``version``, read from the guest on first use.
+
+    ``at`` is their folder, empty when there is none. Where ``unknown`` says why the folders cannot be listed, whatever is asked raises it.
+    """
 
     fs: GuestFS = field(repr=False, compare=False)
     version: str
-    folder: str
+    at: str
+    unknown: FactUnavailable | None = None
     _cache: dict[str, object] = field(default_factory=dict, repr=False, compare=False)
+
+    @property
+    def folder(self) -> str:
+        """The folder, empty when there is none."""
+        if self.unknown is not None:
+            raise self.unknown.with_traceback(None)
+        return self.at
 
     @property
     def dep(self) -> ModuleList | None:

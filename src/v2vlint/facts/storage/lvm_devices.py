@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from v2vlint.facts.registry import provides
 from v2vlint.guest.fs import GuestFS
+from v2vlint.guest.text import GuestText
 from v2vlint.model.dataclass import dataclass
 from v2vlint.model.place import Span, WholeFile
 
@@ -41,8 +42,11 @@ class LvmDevices:
 def parse_lvm_devices(fs: GuestFS) -> LvmDevices:
     """``/etc/lvm/devices/system.devices``."""
     text = fs.text(f"{FOLDER}/system.devices")
-    if text is None:
-        return LvmDevices()
+    return LvmDevices() if text is None else lvm_devices_from(text)
+
+
+def lvm_devices_from(text: GuestText) -> LvmDevices:
+    """Parse the text of a devices file."""
     found: list[LvmDevice] = []
     for line in text.lines():
         fields = dict(word.value.split("=", 1) for word in line.words() if "=" in word.value)

@@ -1,9 +1,10 @@
 """What the guest's init does at boot when a filesystem cannot be mounted, and which filesystems it tries to mount at all.
 
-systemd stops in emergency mode if local-fs.target requires the mount (:mod:`v2vlint.facts.systemd.mount_graph`), but never for ``/``: that
-is already mounted, from the device on the kernel command line, and is only remounted (docs/truth-table.md, guest ``fstabdevice``). Ubuntu's
-mountall waits for a key press on the console. Red Hat's and Debian's SysV scripts stop when fsck fails, so only for entries with a pass
-number; Debian runs the same scripts under OpenRC and runit. Void's runit stops when mount -a fails. OpenRC's own scripts continue.
+systemd stops in emergency mode where local-fs.target requires the mount (:mod:`v2vlint.facts.systemd.mount_graph`), but never for ``/``:
+that is mounted already, from where the kernel command line says, and is only remounted (docs/truth-table.md, guest ``fstabdevice``).
+Ubuntu's mountall waits for a key press on the console. Scripts check what has a pass number (:mod:`v2vlint.facts.storage.script_checks`);
+Debian runs the same ones under OpenRC and runit. Then they mount: Void's runit stops when ``mount -a`` or ``swapon -a`` fails, the
+others say so and go on, OpenRC but for ``critical_mounts``. For ``remount,rw /`` a path that fstab names need not exist, a UUID must.
 """
 
 from __future__ import annotations
@@ -13,6 +14,8 @@ from dataclasses import field
 from v2vlint.facts.boot.init import Init
 from v2vlint.facts.registry import FactStore, provides
 from v2vlint.facts.storage.fstab import Fstab, FstabEntry
+from v2vlint.facts.storage.script_checks import ScriptChecks, arguments, script_checks
+from v2vlint.facts.syntax.conf_vars import conf_vars
 from v2vlint.facts.systemd.mount_graph import MountGraph
 from v2vlint.facts.systemd.mount_units import LOCAL, MountUnit, MountUnits, device_of
 from v2vlint.facts.systemd.unit_files import unit_name
@@ -22,13 +25,16 @@ from v2vlint.model.osinfo import OsInfo
 
 _DEBIAN_CHECK = ("/etc/rcS.d/S*checkfs*", "/etc/runlevels/*/checkfs.sh", "/etc/init.d/checkfs.sh")
 _VOID_STAGE = "/etc/runit/core-services/*filesystems.sh"
+_NOT_EMULATED = "/etc/runit/no.emulate.sysv.d"
 
 
 @dataclass(frozen=True, slots=True)
 class MountPolicy:
-    """``style`` is ``systemd`` (also when the init is unknown), ``mountall``, ``sysv``, ``openrc`` or ``runit``.
+    """``style`` is ``systemd`` (also when the init is not known), ``mountall``, ``sysv``, ``openrc``, ``runit``, or ``unknown`` for an init
+    whose scripts are not understood; ``init`` is its name.
 
-    ``entries`` are the lines of fstab, and native units in the same form, that the boot acts on. ``graph`` is empty except for systemd.
+    ``entries`` are the lines of fstab, and native units in the same terms, that the boot acts on. ``graph`` is empty but for systemd.
+    ``critical`` are the mount points that OpenRC's localmount cannot do without.
     """
 
     style: str = "systemd"
@@ -36,21 +42,28 @@ class MountPolicy:
     graph: MountGraph = field(default_factory=MountGraph)
     devices: tuple[tuple[FstabEntry, str], ...] = ()
     """Devices that a mount requires besides the one it mounts."""
+    checks: ScriptChecks = ScriptChecks()
+    critical: frozenset[str] = frozenset()
+    init: str = "systemd"
 
     def stops(self, entry: FstabEntry) -> bool:
-        """Whether boot stops when the device of ``entry`` is missing."""
-        if entry.is_swap or self._is_mounted_already(entry):
-            return False
+        """Whether boot stops when what ``entry`` names is missing."""
         if self.style == "systemd":
-            return _name(entry) in self.graph.needed
-        if entry.noauto or entry.nofail or entry.is_network:
+            return not entry.is_swap and entry.mount_point != "/" and _name(entry) in self.graph.needed
+        if self.style == "unknown":
             return False
-        if self.style == "sysv":
-            return entry.passno > 0
-        return self.style != "openrc" or entry.mount_point in ("/", "/usr")
+        if self.checks.fails(entry):
+            return True
+        if self.style == "openrc" and entry.mount_point in self.critical:
+            return True
+        return not (entry.noauto or entry.nofail or entry.is_network) and self._cannot_do_without(entry)
 
-    def _is_mounted_already(self, entry: FstabEntry) -> bool:
-        return self.style == "systemd" and entry.mount_point == "/"
+    def _cannot_do_without(self, entry: FstabEntry) -> bool:
+        if self.style in ("runit", "openrc") and entry.mount_point == "/":
+            return not entry.device.startswith("/dev/") and not (self.style == "openrc" and "ro" in entry.options)
+        if self.style == "openrc":
+            return entry.mount_point == "/usr"
+        return self.style == "runit" or (self.style == "mountall" and not entry.is_swap)
 
     def effect(self, entry: FstabEntry) -> str:
         """What happens at boot without the device of ``entry``, as text."""
@@ -59,15 +72,24 @@ class MountPolicy:
                 "systemd": f"systemd waits 90 s for the device, then {self._end(entry)}",
                 "mountall": "boot stops and waits for a key to be pressed",
                 "sysv": "fsck fails, and boot stops in a maintenance shell",
-                "openrc": "boot fails without it",
+                "openrc": self._openrc(entry),
                 "runit": "boot stops in an emergency shell",
             }[self.style]
-        if self._is_mounted_already(entry):
+        if self.style == "unknown":
+            return f"what {self.init} does without it is not known"
+        if entry.mount_point == "/":
             return "boot continues with the root from the kernel command line; programs that look it up in fstab do not find it"
         waits = self.style == "systemd" and not entry.nofail
         if entry.is_swap:
             return "boot waits 90 s for it and continues without it" if waits else "boot continues without it"
         return "it stays unmounted"
+
+    def _openrc(self, entry: FstabEntry) -> str:
+        if self.checks.fails(entry):
+            return "fsck fails, and OpenRC aborts the boot: no services start"
+        if entry.mount_point == "/":
+            return "the root cannot be remounted, and stays read-only"
+        return "boot fails without it" if entry.mount_point == "/usr" else "localmount fails, and what needs it does not start"
 
     def _end(self, entry: FstabEntry) -> str:
         chain = self.graph.chain(_name(entry))
@@ -82,9 +104,12 @@ def _name(entry: FstabEntry) -> str:
 @provides
 def find_mount_policy(fs: GuestFS, init: Init, os: OsInfo, fstab: Fstab, store: FactStore) -> MountPolicy:
     """By the init program; RHEL 6 has upstart, but mounts with the old scripts."""
-    style = _style(fs, init.name, os)
+    style = _style(fs, init.name, os, store)
     if style != "systemd":
-        return MountPolicy(style, tuple(entry for entry in fstab.entries if not entry.noauto))
+        checks = script_checks(style, os.family, fs, store)
+        entries = tuple(entry for entry in fstab.entries if not entry.noauto or checks.fails(entry))
+        critical = frozenset(_critical(fs)) if style == "openrc" else frozenset[str]()
+        return MountPolicy(style, entries, checks=checks, critical=critical, init=init.name)
     units, graph = store.get(MountUnits), store.get(MountGraph)
     acted_on = tuple(unit.entry for name, unit in units.units.items() if unit.entry is not None and name in graph.asked)
     lines = (entry for entry in fstab.entries if (entry.is_swap and not entry.noauto) or entry in acted_on)
@@ -98,11 +123,34 @@ def _devices(unit: MountUnit) -> tuple[str, ...]:
     return tuple(path for name in unit.requires if (path := device_of(name)))
 
 
-def _style(fs: GuestFS, init: str, os: OsInfo) -> str:
+def _critical(fs: GuestFS) -> tuple[str, ...]:
+    """``critical_mounts`` in localmount's settings."""
+    words = conf_vars((fs.text("/etc/conf.d/localmount"),)).words("critical_mounts")
+    return tuple(word.value.rstrip("/") or "/" for word in words)
+
+
+def _style(fs: GuestFS, init: str, os: OsInfo, store: FactStore) -> str:
     if init == "upstart":
         return "sysv" if os.family == "rhel" else "mountall"
+    if init in ("systemd", "sysv", ""):
+        return init or "systemd"
     if init == "runit" and fs.glob(_VOID_STAGE):
         return "runit"
-    if init in ("openrc", "runit", "busybox", "s6", "dinit", "finit", "shepherd"):
-        return "sysv" if any(fs.glob(pattern) for pattern in _DEBIAN_CHECK) else "openrc"
-    return "sysv" if init == "sysv" else "systemd"
+    if init == "runit":
+        return _debian_runit(fs, store)
+    if any(fs.glob(pattern) for pattern in _DEBIAN_CHECK):
+        return "sysv"
+    return "openrc" if init == "openrc" else "unknown"
+
+
+def _debian_runit(fs: GuestFS, store: FactStore) -> str:
+    """Debian's /etc/runit/1 runs the scripts of rcS.d one by one, but for those in no.emulate.sysv.d, or boot scripts of its own."""
+    native = fs.exists("/etc/runit/native.boot.run") or "bootrun" in arguments(store)
+    if (native and fs.is_dir("/etc/runit/boot-run")) or not fs.glob("/etc/rcS.d/S*"):
+        return "unknown"
+    kept = [path for path in fs.glob("/etc/rcS.d/S*checkfs*") if not fs.exists(f"{_NOT_EMULATED}/{_script(fs, path)}")]
+    return "sysv" if kept else "openrc"
+
+
+def _script(fs: GuestFS, path: str) -> str:
+    return (fs.resolve(path) or path).rpartition("/")[2]

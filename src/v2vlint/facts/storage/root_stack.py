@@ -17,12 +17,14 @@ MAX_LAYERS = 32
 class RootStack:
     """The root filesystem's type (blkid's, possibly empty) and everything below it, top first.
 
-    ``device`` is the block device with the filesystem, None when it was not found among the guest's disks.
+    ``device`` is the block device with the filesystem, None when it was not found among the guest's disks. ``closed``: it was not opened,
+    so that only its place speaks for its being the root.
     """
 
     fs_type: str = ""
     device: BlockDevice | None = None
     layers: tuple[BlockDevice, ...] = ()
+    closed: bool = False
 
     def of_kind(self, kind: str) -> tuple[BlockDevice, ...]:
         """The layers of a kind: ``lv``, ``luks``, ``md``, ``bitlocker``, ``ldm``."""
@@ -69,6 +71,8 @@ _TARGETS: dict[str, tuple[str, ...]] = {
 def find_root_stack(fs: GuestFS, blocks: BlockTable) -> RootStack:
     """The layers below the filesystem mounted at ``/``, identified by its UUID."""
     root = fs.mounts["/"]
+    if root.type == "crypto_LUKS":
+        return _locked(blocks.tagged("UUID", root.uuid))
     found = blocks.tagged("UUID", root.uuid) if root.uuid else ()
     device = next((device for device in found if device.fs_type == root.type), None)
     layers: list[BlockDevice] = []
@@ -81,3 +85,9 @@ def find_root_stack(fs: GuestFS, blocks: BlockTable) -> RootStack:
             layers.append(layer)
         pending.extend(parent for name in layer.parents if (parent := blocks.named(name)) is not None)
     return RootStack(root.type, device, tuple(layers))
+
+
+def _locked(containers: tuple[BlockDevice, ...]) -> RootStack:
+    """What lies below a root that is encrypted and was not opened: what is in the container is not known."""
+    layers = (BlockDevice(f"luks-{one.uuid}", "luks", one.size, one.disk, parents=(one.name,)) for one in containers[:1])
+    return RootStack("", None, tuple(layers), closed=True)

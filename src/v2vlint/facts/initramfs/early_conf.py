@@ -1,0 +1,65 @@
+"""What an initramfs says by itself of arrays, volumes and the root: its own copies of configuration files decide until the root is mounted.
+
+dracut takes in mdadm.conf and lvm.conf for this one machine only (``hostonly``, ``mdadmconf``, ``lvmconf``) and writes arguments to
+``etc/cmdline.d``; initramfs-tools copies all of /etc/lvm, and mdadm.conf only if it lists arrays (``hooks/mdadm``: else mkconf writes
+another). Its scripts source ``conf/conf.d`` and ``conf/param.conf``, where ``ROOT`` may be set.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from v2vlint.facts.boot.cmdline import KernelArg, plain_args
+from v2vlint.facts.initramfs.content import Initramfs
+from v2vlint.facts.storage.lvm_conf import LvmConf, lvm_conf_from
+from v2vlint.facts.storage.lvm_devices import LvmDevice, lvm_devices_from
+from v2vlint.guest.mdadm_conf import MdadmConf, mdadm_conf_from
+from v2vlint.guest.text import GuestText
+
+_MDADM = ("etc/mdadm/mdadm.conf", "etc/mdadm.conf")
+_MDADM_FOLDERS = ("etc/mdadm/mdadm.conf.d", "etc/mdadm.conf.d")
+_LVM = ("etc/lvm/lvm.conf", "etc/lvm/lvmlocal.conf")
+_LVM_DEVICES = "etc/lvm/devices/system.devices"
+_CMDLINE = ("etc/cmdline", "etc/cmdline.d")
+_SCRIPT_CONF = "conf"
+
+
+def early_mdadm(image: Initramfs) -> MdadmConf:
+    """mdadm.conf in ``image``; empty when it has none, so that every array is assembled."""
+    return mdadm_conf_from([*_texts(image, _MDADM), *(_text(image, path, text) for path, text in image.under(*_MDADM_FOLDERS).items())])
+
+
+def early_lvm(image: Initramfs) -> LvmConf:
+    """lvm.conf in ``image``; empty when it has none."""
+    return lvm_conf_from(list(_texts(image, _LVM)))
+
+
+def early_lvm_devices(image: Initramfs) -> tuple[LvmDevice, ...]:
+    """LVM's devices file in ``image``."""
+    return tuple(device for text in _texts(image, (_LVM_DEVICES,)) for device in lvm_devices_from(text).entries)
+
+
+def embedded_args(image: Initramfs) -> tuple[KernelArg, ...]:
+    """The arguments that dracut wrote into ``image``; those of the command line come after them."""
+    lines = [text for path in _CMDLINE if (text := image.text(path)) is not None]
+    lines += image.under(*_CMDLINE).values()
+    return plain_args(" ".join(" ".join(lines).split("\n")), image.where)
+
+
+def embedded_root(image: Initramfs) -> str:
+    """The root that ``image`` names itself: dracut's ``root=`` or ``ROOT`` in initramfs-tools' settings. Empty when it names none."""
+    args = [arg.value for arg in embedded_args(image) if arg.name == "root" and arg.value]
+    settings = (line.strip().partition("=") for text in image.under(_SCRIPT_CONF).values() for line in text.splitlines())
+    words = [value.strip("\"'") for name, equals, value in settings if name.removeprefix("export ").strip() == "ROOT" and equals and value]
+    return next(reversed(args or words), "").removeprefix("block:")
+
+
+def _texts(image: Initramfs, paths: tuple[str, ...]) -> Iterator[GuestText]:
+    for path in paths:
+        text = image.text(path)
+        if text is not None:
+            yield _text(image, path, text)
+
+
+def _text(image: Initramfs, path: str, text: str) -> GuestText:
+    return GuestText(f"{image.where.path}!{path}", text)

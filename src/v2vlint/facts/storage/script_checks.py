@@ -1,0 +1,73 @@
+"""What the scripts of inits other than systemd check before they mount: ``fsck -A``, and who stops when it fails.
+
+``fsck -A`` looks at every line of fstab with a pass number, ``noauto`` ones too, but for ``nofail`` ones whose device is missing. Without
+the device it returns 8, or 6 for FAT since dosfstools 4.2; the type ``auto``, binds, swap and network filesystems are left out (util-linux
+2.38 was asked: ``fsck -T -M -A -a`` on one line each). Above 1, Debian's ``checkfs.sh``, Red Hat's ``rc.sysinit`` and Void's
+``03-filesystems.sh`` stop in a shell. OpenRC's ``fsck`` calls 8 an operational error and goes on; anything else that is not repaired
+aborts the runlevel.
+"""
+
+from __future__ import annotations
+
+import re
+
+from v2vlint.facts.boot.bootloader import Bootloader
+from v2vlint.facts.registry import FactStore
+from v2vlint.facts.storage.fstab import FstabEntry
+from v2vlint.facts.syntax.conf_vars import conf_vars
+from v2vlint.guest.fs import GuestFS
+from v2vlint.model.dataclass import dataclass
+from v2vlint.model.errors import FactUnavailable
+
+FASTBOOT = "/fastboot"
+_FAT = frozenset({"vfat", "msdos"})
+_CHECKED = _FAT | {
+    "ext2", "ext3", "ext4", "ext4dev", "xfs", "btrfs", "jfs", "reiserfs", "minix", "f2fs", "exfat", "cramfs", "gfs2", "ocfs2", "nilfs2",
+}  # fmt: skip
+_FSCK = ("/sbin/fsck", "/usr/sbin/fsck")
+
+
+@dataclass(frozen=True, slots=True)
+class ScriptChecks:
+    """``runs``: whether anything is checked. ``types`` limits it (empty: every type), ``network``: lines with ``_netdev`` are checked too.
+
+    ``fatal`` are the types whose missing device stops the boot.
+    """
+
+    runs: bool = False
+    types: frozenset[str] = frozenset()
+    network: bool = False
+    fatal: frozenset[str] = _CHECKED
+
+    def fails(self, entry: FstabEntry) -> bool:
+        """Whether boot stops at the check of ``entry`` when its device is missing."""
+        if not self.runs or entry.passno < 1 or entry.nofail or entry.is_bind or entry.fs_type not in self.fatal:
+            return False
+        return (self.network or "_netdev" not in entry.options) and (not self.types or entry.fs_type in self.types)
+
+
+def script_checks(style: str, family: str, fs: GuestFS, store: FactStore) -> ScriptChecks:
+    """By the scripts of ``style`` (``sysv``, ``openrc``, ``runit``), those of Debian where they are there."""
+    if style not in ("sysv", "openrc", "runit") or fs.exists(FASTBOOT) or "fastboot" in arguments(store):
+        return ScriptChecks()
+    if style == "openrc":
+        busybox = any((fs.resolve(path) or "").endswith("/busybox") for path in _FSCK)
+        return ScriptChecks(not busybox, fatal=_FAT)
+    debian = style == "sysv" and family != "rhel"
+    types = _types(fs) if debian else frozenset[str]()
+    return ScriptChecks("none" not in types, types - {"none"}, network=debian)
+
+
+def arguments(store: FactStore) -> frozenset[str]:
+    """The names on the default entries' command lines; none where the boot loader is not understood."""
+    try:
+        return frozenset(arg.name for entry in store.get(Bootloader).defaults for arg in entry.args)
+    except FactUnavailable:
+        return frozenset()
+
+
+def _types(fs: GuestFS) -> frozenset[str]:
+    """``FSCKTYPES`` of rcS(5): a list of types, or ``none``. One that excludes types is taken for no list."""
+    found = conf_vars((fs.text("/etc/default/rcS"),)).last("FSCKTYPES")
+    words = re.split(r"[,\s]+", found.value.strip()) if found and found.value.strip() else []
+    return frozenset(words) if not any((word.startswith("no") and word != "none") or "=" in word for word in words) else frozenset()

@@ -1,0 +1,106 @@
+"""A root that cannot be opened beside a /boot that can.
+
+Its boot loader, kernels and initramfs images are judged all the same; what lies on the root itself is unknown, with the reason.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import replace
+
+from v2vlint.disk.filesystems.formats import holds_roots_of
+from v2vlint.disk.volumes.stack import Stack
+from v2vlint.guest.closed import Closed
+from v2vlint.guest.fs import GuestFS
+from v2vlint.guest.mounts import Mount, Mounter
+from v2vlint.guest.osprobe import family_of
+from v2vlint.model.blocks import BlockDevice
+from v2vlint.model.errors import FactUnavailable
+from v2vlint.model.osinfo import OsInfo
+
+_MENUS = ("/boot/grub/grub.cfg", "/boot/grub2/grub.cfg", "/boot/grub2/grubenv", "/boot/extlinux/extlinux.conf", "/boot/refind_linux.conf")
+_ENTRIES = tuple(f"{top}/loader/entries/*.conf" for top in ("/boot", "/efi", "/boot/efi"))
+_KERNELS = (
+    "/boot/vmlinu[xz]*", "/boot/*/*/linux", "/boot/kernel*", "/boot/*Image*", "/boot/EFI/Linux/*.efi", "/efi/EFI/Linux/*.efi",
+    "/boot/efi/EFI/Linux/*.efi", "/boot/efi/vmlinu[xz]*", "/boot/efi/*/*/linux",
+)  # fmt: skip
+_CLASS = re.compile(r"--class\s+([\w.-]+)|^\s*grub_class\s+([\w.-]+)", re.MULTILINE)
+_NO_SYSTEM = frozenset({"gnu", "gnu-linux", "os", "linux", "kernel"})
+_MACHINES = {0x8664: "x86_64", 0x14C: "i386", 0xAA64: "aarch64"}
+MAX_MENU = 1 << 20
+MAX_MENUS = 50
+
+
+def closed_root(stack: Stack) -> tuple[BlockDevice, Mounter, OsInfo] | None:
+    """The device of the root, what is mounted beside it, and what menus call it; None when no kernel lies open, or no device is closed."""
+    candidates = sorted(_candidates(stack), key=lambda device: device.size, reverse=True)
+    if not candidates:
+        return None
+    mounter = Mounter(stack, candidates[0].name, Closed(candidates[0]))
+    mounter.mount_all()
+    seen = mounter.known()
+    kernels = [path for pattern in _KERNELS for path in _glob(seen, pattern)]
+    if not kernels:
+        return None
+    menus = "\n".join(_menus(seen))
+    device, certain = _mentioned(candidates, menus.lower())
+    mounter.systems["/"] = Closed(device if certain else replace(device, fs_type=""))
+    mounter.mounts[0] = Mount("/", device.name)
+    return device, mounter, _named(menus, next(filter(None, (_machine(seen, path) for path in kernels)), ""))
+
+
+def _candidates(stack: Stack) -> Iterator[BlockDevice]:
+    """Devices that may hold a root and that nobody can look into."""
+    blocks = stack.blocks
+    for device in blocks:
+        if not device.problem or blocks.children(device.name):
+            continue
+        if device.fs_type == "crypto_LUKS" or device.kind in ("lv", "md") or holds_roots_of(device.fs_type, "linux"):
+            yield device
+
+
+def _mentioned(candidates: list[BlockDevice], menus: str) -> tuple[BlockDevice, bool]:
+    """The device whose UUID the menus mention, else the first; and whether its kind is that of the root."""
+    found = next((device for device in candidates if device.uuid and device.uuid.lower() in menus), None)
+    return found or candidates[0], found is not None or len({device.fs_type for device in candidates}) == 1
+
+
+def _menus(fs: GuestFS) -> Iterator[str]:
+    paths = (*_MENUS, *(path for pattern in _ENTRIES for path in _glob(fs, pattern)))
+    for path in paths[:MAX_MENUS]:
+        try:
+            yield (fs.read(path, MAX_MENU) or b"").decode("utf-8", "replace")
+        except FactUnavailable:
+            continue
+
+
+def _named(menus: str, arch: str) -> OsInfo:
+    """By the class that grub-mkconfig and kernel-install give to entries: the ID of the distribution."""
+    words = (match[1] or match[2] for match in _CLASS.finditer(menus))
+    distro = next((word for word in words if word not in _NO_SYSTEM), "")
+    return OsInfo("linux", distro, family_of(distro, ""), f"{distro.capitalize() or 'Linux'} (closed)", "", arch)
+
+
+def _machine(fs: GuestFS, path: str) -> str:
+    """The architecture that a kernel's file is for (``arch/x86/boot.rst``: ``xloadflags``; ``arch/arm64/booting.rst``)."""
+    try:
+        head = fs.head(path, 4096) or b""
+    except FactUnavailable:
+        return ""
+    if head[0x202:0x206] == b"HdrS":
+        told = int.from_bytes(head[0x206:0x208], "little") >= 0x20C
+        return ("x86_64" if head[0x236] & 1 else "i386") if told else ""
+    if head[56:60] == b"ARM\x64":
+        return "aarch64"
+    if head[:2] != b"MZ":
+        return ""
+    at = int.from_bytes(head[60:64], "little")
+    return _MACHINES.get(int.from_bytes(head[at + 4 : at + 6], "little"), "") if head[at : at + 4] == b"PE\0\0" else ""
+
+
+def _glob(fs: GuestFS, pattern: str) -> tuple[str, ...]:
+    try:
+        return fs.glob(pattern)
+    except FactUnavailable:
+        return ()

@@ -1,0 +1,143 @@
+"""What inits other than systemd do without a filesystem, as their scripts say; util-linux is asked where it runs here."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.disk.images import need
+from v2vlint.facts.registry import FactStore
+from v2vlint.facts.storage.fstab import Fstab
+from v2vlint.facts.storage.mount_policy import MountPolicy
+from v2vlint.facts.storage.script_checks import ScriptChecks
+from v2vlint.model.blocks import BlockTable
+from v2vlint.model.osinfo import OsInfo
+from v2vlint.model.rule import Content, Link
+from v2vlint.samples.memory import memory_guest
+
+Files = dict[str, Content]
+
+UUID = "11111111-2222-4333-8444-555555555555"
+SYSV: Files = {"/etc/inittab": "", "/etc/rcS.d/S08checkfs.sh": ""}
+REDHAT: Files = {"/etc/inittab": "", "/etc/rc.d/rc.sysinit": ""}
+OPENRC: Files = {"/sbin/init": b"\x7fELF /etc/inittab", "/etc/inittab": "si::sysinit:/sbin/openrc sysinit\n"}
+VOID: Files = {"/sbin/init": Link("runit-init"), "/sbin/runit-init": b"\x7fELF", "/etc/runit/core-services/03-filesystems.sh": ""}
+RUNIT: Files = {
+    "/sbin/init": Link("runit-init"),
+    "/sbin/runit-init": b"\x7fELF",
+    "/etc/rcS.d/S08checkfs.sh": Link("../init.d/checkfs.sh"),
+    "/etc/init.d/checkfs.sh": "",
+}
+S6: Files = {"/sbin/init": b"#!/bin/sh\nexec s6-linux-init\n"}
+BUSYBOX: Files = {"/sbin/init": Link("/bin/busybox"), "/bin/busybox": b"\x7fELF", "/etc/inittab": "::sysinit:/etc/init.d/rcS\n"}
+NATIVE: Files = {"/etc/runit/native.boot.run": "", "/etc/runit/boot-run/1.sh": ""}
+INITS = {
+    "sysv": (SYSV, "debian"), "redhat": (REDHAT, "rhel"), "openrc": (OPENRC, "gentoo"), "void": (VOID, "void"), "runit": (RUNIT, "debian"),
+    "s6": (S6, "artix"), "busybox": (BUSYBOX, "linux"),
+}  # fmt: skip
+
+
+def policy(init: str, line: str, more: Files | None = None) -> tuple[MountPolicy, bool]:
+    """The policy of an init and whether a line stops the boot."""
+    files, family = INITS[init]
+    fs = memory_guest({**files, **(more or {}), "/etc/fstab": f"{line}\n"})
+    facts = FactStore((fs, BlockTable(), OsInfo("linux", family, family, "Linux")))
+    found = facts.get(MountPolicy)
+    return found, found.stops(facts.get(Fstab).entries[0])
+
+
+@pytest.mark.parametrize(
+    ("line", "stopping"),
+    [
+        ("/dev/sdq1 /a ext4 defaults 0 2", {"sysv", "redhat", "void", "runit"}),
+        ("/dev/sdq1 /a ext4 defaults 0 0", {"void"}),
+        ("/dev/sdq1 /a ext4 noauto 0 2", {"sysv", "redhat", "void", "runit"}),
+        ("/dev/sdq1 /a ext4 noauto 0 0", set()),
+        ("/dev/sdq1 /a ext4 nofail 0 2", set()),
+        ("/dev/sdq1 /a ext4 _netdev 0 2", {"sysv", "runit"}),
+        ("/dev/sdq1 /a vfat defaults 0 2", {"sysv", "redhat", "void", "runit", "openrc"}),
+        ("/dev/sdq1 /a auto defaults 0 2", {"void"}),
+        ("/dev/sdq1 none swap sw 0 0", {"void"}),
+        ("/dev/sdq1 none swap nofail 0 0", set()),
+        ("h:/x /a nfs defaults 0 2", set()),
+        ("/dev/sdq1 / ext4 noatime 0 1", {"sysv", "redhat", "void", "runit"}),
+        ("/dev/sdq1 / ext4 noatime 0 0", set()),
+        (f"UUID={UUID} / ext4 noatime 0 0", {"void", "openrc"}),
+        (f"UUID={UUID} / ext4 ro 0 0", {"void"}),
+        (f"UUID={UUID} /usr ext4 defaults 0 0", {"void", "openrc"}),
+    ],
+)
+@pytest.mark.parametrize("init", INITS)
+def test_what_stops_the_boot(init: str, line: str, stopping: set[str]) -> None:
+    found, stops = policy(init, line)
+    assert stops is (init in stopping)
+    assert found.style == {"redhat": "sysv", "void": "runit", "runit": "sysv", "s6": "unknown", "busybox": "unknown"}.get(init, init)
+
+
+CMDLINE = "menuentry x {{\n linux /vmlinuz root=/dev/sda1 {}\n}}\n"
+
+
+@pytest.mark.parametrize(
+    ("init", "more", "stops"),
+    [
+        ("sysv", {"/fastboot": ""}, False),
+        ("sysv", {"/forcefsck": ""}, True),
+        ("sysv", {"/boot/grub/grub.cfg": CMDLINE.format("fastboot")}, False),
+        ("sysv", {"/boot/grub/grub.cfg": CMDLINE.format("quiet")}, True),
+        ("sysv", {"/etc/default/rcS": "FSCKTYPES=none\n"}, False),
+        ("sysv", {"/etc/default/rcS": "FSCKTYPES=xfs,ext3\n"}, False),
+        ("sysv", {"/etc/default/rcS": "FSCKTYPES=ext4,xfs\n"}, True),
+        ("sysv", {"/etc/default/rcS": "#FSCKTYPES=none\n"}, True),
+        ("redhat", {"/fastboot": ""}, False),
+        ("redhat", {"/etc/default/rcS": "FSCKTYPES=none\n"}, True),
+        ("void", {"/fastboot": ""}, True),
+        ("openrc", {"/etc/conf.d/localmount": 'critical_mounts="/home /a"\n'}, True),
+        ("openrc", {"/etc/conf.d/localmount": '#critical_mounts="/a"\n'}, False),
+        ("openrc", {"/etc/runlevels/boot/checkfs.sh": ""}, True),
+        ("runit", {"/etc/runit/no.emulate.sysv.d/checkfs.sh": ""}, False),
+        ("runit", NATIVE, False),
+        ("runit", {"/etc/runit/native.boot.run": ""}, True),
+    ],
+)
+def test_what_changes_that(init: str, more: Files, stops: bool) -> None:
+    assert policy(init, "/dev/sdq1 /a ext4 defaults 0 2", more)[1] is stops
+
+
+def test_scripts_that_are_not_understood() -> None:
+    for init, more in (("runit", NATIVE), ("s6", {}), ("busybox", {})):
+        found, _stops = policy(init, "/dev/sdq1 /a ext4 defaults 0 2", more)
+        assert found.style == "unknown"
+        assert found.effect(found.entries[0]) == f"what {init} does without it is not known"
+
+
+LINES = (
+    "/dev/sdq9 /x ext4 defaults 0 2",
+    f"UUID={UUID} /x ext4 defaults 0 2",
+    "/dev/sdq9 /x ext4 nofail 0 2",
+    "/dev/sdq9 /x ext4 noauto 0 2",
+    "/dev/sdq9 /x xfs defaults 0 2",
+    "/dev/sdq9 /x vfat defaults 0 2",
+    "/dev/sdq9 /x nosuchfs defaults 0 2",
+    "/dev/sdq9 /x ext4 _netdev 0 2",
+    "/dev/sdq9 /x ext4 bind 0 2",
+    "/dev/sdq9 /x auto defaults 0 2",
+    "/dev/sdq9 none swap sw 0 2",
+    "h:/x /x nfs defaults 0 2",
+    "/dev/sdq9 /x ext4 defaults 0 0",
+    "/dev/sdq9 / ext4 defaults 0 1",
+)
+
+
+@pytest.mark.parametrize("line", LINES)
+def test_fsck_itself_says_the_same(tmp_path: Path, line: str) -> None:
+    need("fsck", "fsck.ext4", "fsck.xfs", "fsck.vfat")
+    table = tmp_path / "fstab"
+    table.write_text(f"{line}\n")
+    environment = {**os.environ, "FSTAB_FILE": str(table), "LIBMOUNT_FSTAB": str(table), "PATH": f"{os.environ['PATH']}:/usr/sbin:/sbin"}
+    code = subprocess.run(["fsck", "-T", "-M", "-A", "-a"], env=environment, capture_output=True, check=False).returncode
+    entry = FactStore((memory_guest({"/etc/fstab": f"{line}\n"}),)).get(Fstab).entries[0]
+    assert ScriptChecks(True, network=True).fails(entry) is (code > 1)
+    assert ScriptChecks(True, network=True, fatal=frozenset({"vfat", "msdos"})).fails(entry) is (code not in (0, 1, 8)), "OpenRC's reading"
