@@ -122,6 +122,7 @@ from v2vlint.facts.windows.start import WindowsStart
 from v2vlint.facts.windows.system import PendingReboot, WindowsSystem
 from v2vlint.guest.fs import GuestFS
 from v2vlint.guest.text import GuestText, Line
+from v2vlint.model.arm_level import arm_level
 from v2vlint.model.bitlocker import BitlockerVolume
 from v2vlint.model.blocks import LDM_TYPES, BlockDevice, BlockTable, kernel_position
 from v2vlint.model.card_names import CardNames

@@ -69,6 +69,31 @@ def test_disk_buses(tmp_path: Path, disk: str, prefixes: set[str]) -> None:
 
 
 @pytest.mark.parametrize(
+    ("video", "driver"), [("qxl", "qxl"), ("vmvga", "vmware"), ("cirrus", "cirrus"), ("virtio", ""), ("vga", ""), ("bochs", "")]
+)
+def test_the_x_driver_that_is_a_models_own(tmp_path: Path, video: str, driver: str) -> None:
+    devices = f"<disk device='disk'><target dev='vda'/></disk><video><model type='{video}'/></video>"
+    (found,) = load(tmp_path, f"<domain type='kvm'><devices>{devices}</devices></domain>").displays
+    assert found.xorg_drivers == ("modesetting", "fbdev", "vesa", *((driver,) if driver else ()))
+
+
+@pytest.mark.parametrize(
+    ("cpu", "level"),
+    [
+        ("", 80),
+        ("<cpu mode='host-passthrough'/>", 80),
+        ("<cpu><model>cortex-a57</model></cpu>", 80),
+        ("<cpu><model>neoverse-n1</model></cpu>", 82),
+        ("<cpu><model>neoverse-v2</model></cpu>", 90),
+    ],
+)
+def test_levels_of_arm_processors(tmp_path: Path, cpu: str, level: int) -> None:
+    machine = "<os><type arch='aarch64' machine='virt'>hvm</type></os>"
+    devices = "<devices><disk device='disk'><target dev='vda'/></disk></devices>"
+    assert load(tmp_path, f"<domain type='kvm'>{machine}{cpu}{devices}</domain>").arm_level == level
+
+
+@pytest.mark.parametrize(
     ("cpu", "level"),
     [
         ("", 1),

@@ -297,6 +297,12 @@ def arrays(uuid: str) -> BlockTable:
         ("DEVICE /dev/sda5 /dev/sda6", f"UUID={DATA} /data xfs defaults 0 2", "sd", []),
         ("DEVICE partitions", f"UUID={DATA} /data xfs defaults 0 2", "vd", []),
         ("DEVICE /dev/disk/by-path/x", f"UUID={DATA} /data xfs defaults 0 2", "sd", [FAILS]),
+        ("device /dev/sd[a-c]5", f"UUID={DATA} /data xfs defaults 0 2", "vd", [FAILS]),
+        ("DEV /dev/disk/by-id/ata-*", f"UUID={DATA} /data xfs defaults 0 2", "sd", [FAILS]),
+        ("DEVICE /dev/disk/by-id/md-*", f"UUID={DATA} /data xfs defaults 0 2", "vd", []),
+        ("DEVICE /dev/cciss/c0d*", f"UUID={DATA} /data xfs defaults 0 2", "vd", [FAILS]),
+        ("DEVICE /dev/v*", f"UUID={DATA} /data xfs defaults 0 2", "vd", []),
+        ("DEVICE /dev/*", f"UUID={DATA} /data xfs defaults 0 2", "vd", []),
         ("ARRAY /dev/md0 devices=/dev/sda5,/dev/sda6", f"UUID={DATA} /data xfs defaults 0 2", "vd", [FAILS]),
     ],
 )

@@ -40,7 +40,7 @@ class XenConsole(Rule):
     The terminal does not exist there: no messages and no login on the console, and init complains that the getty respawns too fast.
 
     ## Fix safety
-    Safe: `ttyS0` takes its place, as virt-v2v does.
+    Safe: the target's serial console takes its place: `ttyS0`, which virt-v2v writes, or `ttyAMA0` on 64-bit ARM.
 
     ## References
     - virt-v2v `convert/convert_linux.ml`, `configure_console`; xenserver/packer-plugin issue 24
@@ -62,6 +62,13 @@ class XenConsole(Rule):
         ),
         Example({_CFG: _ENTRY.format("hvc0"), **sample_tools()}, mover=Mover.VIRT_V2V, flags=(f"{_CFG}:2",), severity=Severity.INFO),
         Example({_CFG: _ENTRY.format("xvc0"), "/etc/inittab": _INITTAB.format("xvc0")}, target="xen"),
+        Example(
+            {_CFG: _ENTRY.format("hvc0")},
+            target="kvm-aarch64",
+            flags=(f"{_CFG}:2",),
+            fixed={_CFG: _ENTRY.format("ttyAMA0")},
+            title="64-bit ARM",
+        ),
         Example({_CFG: _ENTRY.format("tty0 console=ttyS0"), "/etc/inittab": "1:2345:respawn:/sbin/getty 38400 tty1\n"}),
     )
 
@@ -72,21 +79,26 @@ class XenConsole(Rule):
             raise NotApplicable("the target has Xen's consoles")
         severity = Severity.INFO if refusals.converts else Severity.WARNING
         effect = "virt-v2v replaces it with ttyS0" if refusals.converts else "the console stays empty and has no login"
+        serial = next((name for name in target.consoles if name.startswith("tty") and name != "tty0"), "")
         for arg in dict.fromkeys(arg for entry in bootloader.defaults for arg in entry.all("console")):
             name = (arg.value or "").split(",")[0]
             if _XEN.fullmatch(name) and name not in target.consoles:
                 yield self.finding(
-                    arg.where, f"the console is {name}, which exists only on Xen", effect, severity=severity, fix=_replace(arg, name, lines)
+                    arg.where,
+                    f"the console is {name}, which exists only on Xen",
+                    effect,
+                    severity=severity,
+                    fix=_replace(arg, name, serial, lines),
                 )
         for console in consoles.consoles:
             if _XEN.fullmatch(console.name) and console.name not in target.consoles and console.source != "systemd":
-                edits = (ReplaceText(console.token.where, console.token.value, "ttyS0"),) if console.token else ()
-                fix = Fix("log in on ttyS0", Applicability.SAFE, edits) if edits and not consoles.has("ttyS0") else None
+                edits = (ReplaceText(console.token.where, console.token.value, serial),) if console.token and serial else ()
+                fix = Fix(f"log in on {serial}", Applicability.SAFE, edits) if edits and not consoles.has(serial) else None
                 message = f"a login is started on {console.name}, which exists only on Xen"
                 yield self.finding(console.where, message, effect, severity=severity, fix=fix)
 
 
-def _replace(arg: KernelArg, name: str, lines: CommandLines) -> Fix | None:
+def _replace(arg: KernelArg, name: str, serial: str, lines: CommandLines) -> Fix | None:
     value = arg.value or ""
-    edits = lines.replace_value("console", value, f"ttyS0{value[len(name) :]}")
-    return Fix("write to ttyS0", Applicability.SAFE, edits) if edits else None
+    edits = lines.replace_value("console", value, f"{serial}{value[len(name) :]}") if serial else ()
+    return Fix(f"write to {serial}", Applicability.SAFE, edits) if edits else None

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from v2vlint.api import CompileFlags, Example, Finding, Rule, Severity, Target, Token
+from v2vlint.api import CompileFlags, Example, Finding, Rule, Severity, Target, Token, arm_level
 
 _CONF = "/etc/portage/make.conf"
 _LEVELS = {
@@ -19,7 +19,8 @@ class CompiledForOneCpu(Rule):
     """The guest's packages are compiled for the CPU they were built on.
 
     ## What it does
-    Reads Portage's make.conf: `-march=native` and `target-cpu=native` always, a named CPU when its x86-64 level is above the target's.
+    Reads Portage's make.conf: `-march=native` and `target-cpu=native` always, a named CPU when its x86-64 or ARM level is above the
+    target's.
 
     ## Why it matters
     Any program, including the first process, may use instructions that the new virtual CPU lacks and die with `illegal instruction`. Set
@@ -39,15 +40,20 @@ class CompiledForOneCpu(Rule):
         Example({_CONF: 'CFLAGS="-O2 -march=znver4"\nRUSTFLAGS="-C target-cpu=native"\n'}, flags=(f"{_CONF}:1", f"{_CONF}:2")),
         Example({_CONF: 'CFLAGS="-march=x86-64-v2 -mtune=native"\n#CFLAGS="-march=native"\n'}),
         Example({_CONF: 'CFLAGS="-march=haswell"\n'}, target="azure", title="Azure guarantees level 3"),
+        Example({_CONF: 'CFLAGS="-O2 -mcpu=neoverse-n1"\n'}, target="kvm-aarch64", flags=(f"{_CONF}:1",), title="any 64-bit ARM"),
+        Example({_CONF: 'CFLAGS="-march=armv8.1-a -mtune=neoverse-v2"\n'}, target="gce-arm64", title="Compute Engine has ARMv8.2-A"),
     )
 
     def check(self, flags: CompileFlags, target: Target) -> Iterator[Finding]:
         for token in flags.march:
-            if token in flags.native or _level(token) > target.cpu_level:
+            if token in flags.native or _exceeds(token, target):
                 message = f"packages are compiled with {token}"
                 yield self.finding(token.where, message, "programs may die with an illegal instruction on the target")
 
 
-def _level(token: Token) -> int:
+def _exceeds(token: Token, target: Target) -> bool:
+    """Whether the CPU that is named has more than every one on the target."""
     name, _, cpu = token.value.partition("=")
-    return 0 if "tune" in name else _LEVELS.get(cpu, 0)
+    if "tune" in name:
+        return False
+    return arm_level(cpu) > target.arm_level if target.arch == "aarch64" else _LEVELS.get(cpu, 0) > target.cpu_level

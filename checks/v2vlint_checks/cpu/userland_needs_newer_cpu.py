@@ -5,6 +5,8 @@ from collections.abc import Iterator
 from v2vlint.api import CpuNeeds, Example, Finding, NotApplicable, OsInfo, Rule, Severity, Stage, UserlandVerdict, sample_elf
 
 _LD, _LIBC, _INIT = "/lib64/ld-linux-x86-64.so.2", "/lib64/libc.so.6", "/usr/lib/systemd/systemd"
+_ARM_LIBC, _ARM_ELF = "/lib64/libc.so.6", b"\x7fELF\2\1\1" + bytes(9) + b"\3\0\xb7\0" + bytes(44)
+_AL2023 = OsInfo("linux", "amzn", "rhel", "Amazon Linux", "2023", "aarch64")
 _EL9 = OsInfo("linux", "rocky", "rhel", "Rocky Linux", "9.4", "x86_64")
 _EL10 = OsInfo("linux", "rhel", "rhel", "Red Hat Enterprise Linux", "10.0", "x86_64")
 
@@ -15,7 +17,7 @@ class UserlandNeedsNewerCpu(Rule):
     ## What it does
     Reads the x86-64 level that ld.so, the C library and the first process require in their ELF notes, and compares it with the target's CPU
     level. Copies under `glibc-hwcaps` are chosen at run time and do not count. Without a note, the distribution's known level gives a
-    warning.
+    warning; so it does on 64-bit ARM (Amazon Linux 2023 needs ARMv8.2-A), where programs state no level.
 
     ## Why it matters
     `Fatal glibc error: CPU does not support x86-64-v3`, then `Attempted to kill init`. Nothing in the guest repairs that: give the machine
@@ -36,10 +38,12 @@ class UserlandNeedsNewerCpu(Rule):
         Example({_LIBC: sample_elf(1), "/usr/lib64/glibc-hwcaps/x86-64-v3/libc.so.6": sample_elf(3)}, title="chosen at run time"),
         Example({_LIBC: sample_elf()}, title="says nothing"),
         Example({_LIBC: sample_elf(3)}, target="azure", title="Azure guarantees level 3"),
+        Example({_ARM_LIBC: _ARM_ELF}, target="kvm-aarch64", given=(_AL2023,), flags=(_ARM_LIBC,), severity=Severity.WARNING),
+        Example({_ARM_LIBC: _ARM_ELF}, target="ec2-graviton", given=(_AL2023,), title="Graviton2 has it"),
     )
 
     def check(self, userland: UserlandVerdict, needs: CpuNeeds) -> Iterator[Finding]:
-        if needs.machine not in ("x86_64", ""):
+        if needs.machine not in ("x86_64", "aarch64", ""):
             raise NotApplicable(f"the userland is built for {needs.machine}")
         for cause in userland.binaries:
             raised = cause.severity is Severity.INFO

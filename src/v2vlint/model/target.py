@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
+from v2vlint.model.arm_level import BASE, PAGES
 from v2vlint.model.dataclass import dataclass
 
 Firmware = Literal["bios", "uefi"]
@@ -146,7 +147,8 @@ class Target:
 
     The guest must work on *each* of ``controllers`` and on *each* of ``nics``, or on those of the first of ``choices`` that is for it.
     ``firmware`` lists what the target can present. ``arch`` is the processors' architecture; ``cpu_level`` is the guaranteed x86-64 level
-    (1..4); ``ram_mib`` the assumed memory. The ``keeps_*`` flags
+    (1..4), ``arm_level`` that of an aarch64 target (:mod:`v2vlint.model.arm_level`), ``page_sizes`` the KiB that its pages can have;
+    ``ram_mib`` the assumed memory. The ``keeps_*`` flags
     say what of the source's hardware identity travels: MAC addresses, PCI topology, UEFI NVRAM, virtual TPM, the IP network.
     ``xen_pv`` allows Xen PV kernels. ``hypervisor`` and ``platform`` are free words.
     ``names_system_disk`` says that the import designates the boot disk; elsewhere it is the first disk.
@@ -179,6 +181,8 @@ class Target:
     bios: str = ""
     arch: str = "x86_64"
     cpu_level: int = 2
+    arm_level: int = BASE
+    page_sizes: tuple[int, ...] = PAGES
     cpu_hotplug: bool = False
     ram_mib: int = 2048
     keeps_mac: bool = False

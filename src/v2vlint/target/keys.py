@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
+from v2vlint.model.arm_level import BASE, PAGES, arm_words
 from v2vlint.model.dataclass import dataclass
 from v2vlint.model.errors import UsageError
 from v2vlint.model.target import Admission, Board, Choice, Controller, Display, Hardware, Images, MachineLimits, MachineName, Nic, Target
@@ -41,6 +42,16 @@ def _words(field: str) -> Say:
             yield found if isinstance(found, str) else ", ".join(found)
 
     return say
+
+
+def _arm(target: Target) -> Iterator[str]:
+    if target.arch == "aarch64" or target.arm_level != BASE:
+        yield f"{arm_words(target.arm_level)} at least"
+
+
+def _pages(target: Target) -> Iterator[str]:
+    if target.arch == "aarch64" or target.page_sizes != PAGES:
+        yield f"pages of {' or '.join(map(str, target.page_sizes))} KiB"
 
 
 def _kept(field: str, words: str) -> TargetKey:
@@ -199,6 +210,10 @@ KEYS: dict[str, TargetKey] = {
     "cpu_level": TargetKey(
         number(1, 4), "processor", lambda target: [f"x86-64-v{target.cpu_level} at least"] if target.arch == "x86_64" else []
     ),
+    "arm_level": TargetKey(
+        number(80, 99), "processor", _arm
+    ),
+    "page_sizes": TargetKey(filled(number(4, 64)), "processor", _pages),
     "cpu_hotplug": TargetKey(flag, "processor", lambda target: ["processors can be added while running"] if target.cpu_hotplug else []),
     "ram_mib": TargetKey(number(64, 1 << 24), "memory", lambda target: [f"{target.ram_mib} MiB assumed"]),
     "vmbus_id": TargetKey(maybe(text), "VMBus", _words("vmbus_id")),

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TypeVar
 from xml.etree.ElementTree import Element
 
+from v2vlint.model.arm_level import BASE, arm_level
 from v2vlint.model.errors import UsageError
 from v2vlint.model.target import Controller, Display, Firmware, Hardware, Nic, SecureBoot, Target
 from v2vlint.model.xml_document import read_document
@@ -33,6 +34,7 @@ _VIDEO = {
     "virtio": ("virtio_gpu",), "vga": ("bochs", "bochs_drm"), "bochs": ("bochs", "bochs_drm"), "cirrus": ("cirrus",), "qxl": ("qxl",),
     "vmvga": ("vmwgfx",), "vbox": ("vboxvideo",), "xen": ("xen_fbfront",),
 }  # fmt: skip
+_X_DRIVERS = {"qxl": "qxl", "vmvga": "vmware", "cirrus": "cirrus", "vbox": "vboxvideo"}
 _QEMU_VGA = {"virtio": "virtio", "cirrus": "cirrus", "qxl": "qxl", "vmvga": "vmware"}
 _KEYLESS = re.compile(r"OVMF_VARS(_4M)?\.fd$")
 _PROFILES = {"kvm": "kvm", "qemu": "kvm", "xen": "xen", "vmware": "vmware", "vbox": "virtualbox", "hyperv": "hyperv-gen1"}
@@ -88,6 +90,7 @@ def _target(name: str, path: str, data: bytes | str) -> Target:
         sector_size=_sector(disks[0]),
         arch=_arch(root),
         cpu_level=_cpu_level(root.find("cpu")),
+        arm_level=_arm_level(root.find("cpu")),
         ram_mib=_memory(root),
         keeps_mac=True,
         boards=placed or base.boards,
@@ -158,6 +161,11 @@ def video_modules(model: str) -> tuple[str, ...]:
     return _VIDEO.get(model, ())
 
 
+def x_drivers(model: str) -> tuple[str, ...]:
+    """Drivers of the X server that work on a display model: those for any frame buffer, and its own."""
+    return ("modesetting", "fbdev", "vesa", *((_X_DRIVERS[model],) if model in _X_DRIVERS else ()))
+
+
 def cpu_level_of(model: str) -> int:
     """The x86-64 level of a QEMU processor model; 1 when it is unknown."""
     return next((level or int(match[1]) for pattern, level in _LEVELS if (match := pattern.match(model))), 1)
@@ -171,7 +179,7 @@ def _lookup(table: Mapping[str, T], key: str, path: str, what: str) -> T:
 
 def _display(video: str) -> Display:
     modules = (*_VIDEO.get(video, ()), "simpledrm", "vesafb", "efifb")
-    return Display(video, modules, ("modesetting", "fbdev", "vesa"))
+    return Display(video, modules, x_drivers(video))
 
 
 def _consoles(root: Element) -> tuple[str, ...]:
@@ -221,6 +229,11 @@ def _cpu_level(cpu: Element | None) -> int:
     if cpu.get("mode") in ("host-model", "host-passthrough", "maximum"):
         return 2
     return cpu_level_of(cpu.findtext("model", ""))
+
+
+def _arm_level(cpu: Element | None) -> int:
+    """The level of a named model; any host is sure to have the first one."""
+    return max(arm_level("" if cpu is None else cpu.findtext("model", "")), BASE)
 
 
 def _memory(root: Element) -> int:

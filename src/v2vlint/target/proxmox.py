@@ -9,7 +9,7 @@ from pathlib import Path
 from v2vlint.model.errors import UsageError
 from v2vlint.model.proxmox_conf import MAX_CONF, Conf, read_conf
 from v2vlint.model.target import Display, Firmware, Hardware, Nic, Target
-from v2vlint.target.libvirt import controller_of, cpu_level_of, nic_modules, video_modules
+from v2vlint.target.libvirt import controller_of, cpu_level_of, nic_modules, video_modules, x_drivers
 from v2vlint.target.shipped import shipped
 
 _SCSI = {
@@ -69,7 +69,7 @@ def _card(conf: Conf, key: str) -> str:
 
 
 def _display(video: str) -> Display:
-    return Display(video, (*video_modules(video), "simpledrm", "vesafb", "efifb"), ("modesetting", "fbdev", "vesa"))
+    return Display(video, (*video_modules(video), "simpledrm", "vesafb", "efifb"), x_drivers(video))
 
 
 def _consoles(conf: Conf) -> tuple[str, ...]:

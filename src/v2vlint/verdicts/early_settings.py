@@ -23,7 +23,8 @@ from v2vlint.model.verdict import Cause, doubt, fault
 HARDWARE_IDS = frozenset({"sys_wwid", "sys_serial", "mpath_uuid", "wwid_naa", "wwid_eui", "wwid_t10"})
 """Types of identities in LVM's devices file that another hypervisor's disks do not have."""
 _WILDCARD = re.compile(r"[*?\[]")
-_DISK_NAME = re.compile(r"/dev/(hd|sd|vd|xvd|nvme)")
+_DISK_NAME = re.compile(r"/dev/(hd|sd|vd|xvd|nvme|mmcblk|cciss|ida|rd)(?=[^/]|/c?\d|$)")
+_OF_HARDWARE = re.compile(r"/dev/disk/by-(?:path|id)/(?!dm-|lvm-|md-)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,8 +48,8 @@ def ties(conf: MdadmConf, landing: Landing, blocks: BlockTable) -> Iterator[Tied
 def _is_tied(token: Token, landing: Landing, blocks: BlockTable) -> bool:
     stem = _WILDCARD.split(token.value, maxsplit=1)[0]
     if stem != token.value:
-        disk = _DISK_NAME.match(stem)
-        return bool(landing.prefixes) and disk is not None and disk[1] not in landing.prefixes
+        disk = _DISK_NAME.match(f"{stem}*")
+        return _OF_HARDWARE.match(stem) is not None or (bool(landing.prefixes) and disk is not None and disk[1] not in landing.prefixes)
     gone = name_fate(token.value, landing.prefixes, blocks) is NameFate.GONE
     return gone or name_kind(token.value) is NameKind.HARDWARE
 

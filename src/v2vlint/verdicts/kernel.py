@@ -64,6 +64,15 @@ def _xen(boot: DefaultBoot, target: Target) -> Iterator[Cause[BootChoice]]:
         yield boot.fault(reason, where, boot.source)
 
 
+def _pages(boot: DefaultBoot, target: Target) -> Iterator[Cause[Kernel]]:
+    """Pages of a size that not every 64-bit ARM processor has; the kernel's EFI stub asks first (``check_platform_features``)."""
+    kernel = boot.choice.kernel
+    if kernel is not None and target.arch == "aarch64" and kernel.pages and kernel.pages not in target.page_sizes:
+        there = " or ".join(map(str, target.page_sizes))
+        reason = f"kernel {kernel.version or kernel.image} has pages of {kernel.pages} KiB, and the target guarantees {there}"
+        yield doubt(True, reason, kernel.where, kernel)
+
+
 def _xen_symbol(kernel: Kernel) -> Where:
     config = kernel.config
     if config is None:
@@ -127,6 +136,7 @@ class KernelVerdict(Verdict, stage=Stage.KERNEL, place=40):
     missing = Judge(_missing)
     damaged = Judge(_damaged)
     xen = Judge(_xen)
+    pages = Judge(_pages)
     initramfs = Judge(_initramfs)
     signed = Judge(_signed)
     starts = Judge(_starts)

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from v2vlint.facts.conversion.refusals import Refusals
 from v2vlint.facts.conversion.run import Conversion
 from v2vlint.facts.kernel.cpu_needs import BinaryNeed, CpuNeeds
+from v2vlint.model.arm_level import arm_words
 from v2vlint.model.finding import Fate, Stage
 from v2vlint.model.osinfo import OsInfo
 from v2vlint.model.place import WholeFile
@@ -25,7 +26,11 @@ def _binaries(needs: CpuNeeds, target: Target, conversion: Conversion, refusals:
 
 
 def _distribution(needs: CpuNeeds, target: Target, os: OsInfo) -> Iterator[Cause[None]]:
-    """The distribution's known level, where there is no ELF note."""
+    """The distribution's known level, where there is no ELF note; on 64-bit ARM there never is."""
+    if needs.machine == target.arch == "aarch64" and needs.arm_level > target.arm_level:
+        where = next((need.where for need in needs.binaries), WholeFile("/etc/os-release"))
+        reason = f"{os.name} {os.version} is built for {arm_words(needs.arm_level)}, above the {arm_words(target.arm_level)} of the target"
+        yield doubt(True, reason, where, None)
     if needs.machine not in ("x86_64", "") or (needs.highest and needs.highest.level > target.cpu_level) or not needs.binaries:
         return
     if needs.distribution_level > max(target.cpu_level, needs.level):

@@ -78,5 +78,6 @@ def find_early_unlock(early: EarlyImage) -> EarlyUnlock:
     """What its tables say."""
     if early.image is None:
         return EarlyUnlock()
-    otherwise = any(argument.name in _OTHERWISE for argument in (*embedded_args(early.image), *early.args))
-    return EarlyUnlock(early_mappings(early.image), early.image, early.certain and not otherwise, early.args)
+    args = (*embedded_args(early.image), *early.args)
+    otherwise = any(argument.name in _OTHERWISE for argument in args)
+    return EarlyUnlock(early_mappings(early.image), early.image, early.certain and not otherwise, args)

@@ -32,12 +32,14 @@ class BinaryNeed:
 class CpuNeeds:
     """``binaries`` are those examined. ``distribution_level`` is the level the distribution is known to be built for, 0 when not known.
 
-    ``machine`` is ``x86_64``, ``i386`` or another architecture of the first process, empty when there is none.
+    ``arm_level`` is the same on 64-bit ARM (:mod:`v2vlint.model.arm_level`). ``machine`` is ``x86_64``, ``i386`` or another architecture of
+    the first process, empty when there is none.
     """
 
     binaries: tuple[BinaryNeed, ...] = ()
     distribution_level: int = 0
     machine: str = ""
+    arm_level: int = 0
 
     @property
     def level(self) -> int:
@@ -58,7 +60,7 @@ def find_cpu_needs(fs: GuestFS, os: OsInfo) -> CpuNeeds:
     for path, needs in _binaries(fs):
         machine = needs.machine
         binaries.append(BinaryNeed(WholeFile(path), needs.level if needs.machine == "x86_64" else 0))
-    return CpuNeeds(tuple(binaries), _distribution(os), machine)
+    return CpuNeeds(tuple(binaries), _distribution(os), machine, _arm_distribution(os) if machine == "aarch64" else 0)
 
 
 def _binaries(fs: GuestFS) -> Iterator[tuple[str, ElfNeeds]]:
@@ -90,3 +92,8 @@ def _distribution(os: OsInfo) -> int:
     if os.family != "rhel" or os.arch != "x86_64" or os.distro in ("fedora", "amzn", "almalinux"):
         return 0
     return _RHEL_LEVELS.get(os.major, 0)
+
+
+def _arm_distribution(os: OsInfo) -> int:
+    """Amazon Linux 2023 is built for Graviton2: "ARMv8.2 with Cryptography Extension" (its user guide, "System requirements")."""
+    return 82 if os.distro == "amzn" and os.major >= 2023 else 0

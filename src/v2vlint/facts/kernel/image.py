@@ -10,6 +10,8 @@ from v2vlint.guest.fs import GuestFS
 from v2vlint.model.dataclass import dataclass
 
 _HEAD = 4096
+_PAGES = (0, 4, 16, 64)
+"""What bits 1 and 2 of an arm64 header's flags say; 0 where they do not."""
 _VERSION = re.compile(rb"[0-9]+\.[0-9]+[\w.+~-]*")
 
 
@@ -19,12 +21,13 @@ class KernelImage:
 
     ``kind`` is ``bzimage``, ``arm64`` (an Image), ``zboot`` (an EFI program that unpacks one), ``pe`` (any other EFI program, including
     unified kernel images), ``elf``, ``gzip`` or empty for anything else. ``version`` is the release in the header, possibly empty.
-    ``problem`` says why it cannot start; empty when it can.
+    ``problem`` says why it cannot start; empty when it can. ``pages`` is the size of its pages in KiB where an arm64 header states it.
     """
 
     kind: str
     version: str = ""
     problem: str = ""
+    pages: int = 0
 
 
 def read_kernel_image(fs: GuestFS, path: str) -> KernelImage | None:
@@ -40,7 +43,8 @@ def read_kernel_image(fs: GuestFS, path: str) -> KernelImage | None:
     if head[0x202:0x206] == b"HdrS":
         return _bzimage(fs, path, head, found.size)
     kind = _other(head)
-    return KernelImage(kind, problem=_arm_problem(fs, path, head) if kind in ("arm64", "zboot") else "")
+    problem = _arm_problem(fs, path, head) if kind in ("arm64", "zboot") else ""
+    return KernelImage(kind, problem=problem, pages=_PAGES[head[24] >> 1 & 3] if kind == "arm64" else 0)
 
 
 def _other(head: bytes) -> str:

@@ -82,6 +82,12 @@ class Kernel:
         return self._cache["config"]
 
     @property
+    def pages(self) -> int:
+        """The size of its pages in KiB on 64-bit ARM, by its header or configuration; 0 when neither tells."""
+        sizes = (size for size in (4, 16, 64) if self.config is not None and self.config.is_set(f"ARM64_{size}K_PAGES"))
+        return self.content.pages or next(sizes, 0)
+
+    @property
     def is_rescue(self) -> bool:
         """Whether it is dracut's rescue copy."""
         return "-rescue-" in self.image
