@@ -106,6 +106,11 @@ def test_what_changes_that(init: str, more: Files, stops: bool) -> None:
     assert policy(init, "/dev/sdq1 /a ext4 defaults 0 2", more)[1] is stops
 
 
+def test_gentoo_runs_openrc_from_sysvs_inittab() -> None:
+    facts = FactStore((memory_guest({"/sbin/init": b"\x7fELF /etc/inittab"}), BlockTable(), OsInfo("linux", "gentoo", "gentoo", "Gentoo")))
+    assert facts.get(MountPolicy).style == "openrc"
+
+
 def test_scripts_that_are_not_understood() -> None:
     for init, more in (("runit", NATIVE), ("s6", {}), ("busybox", {})):
         found, _stops = policy(init, "/dev/sdq1 /a ext4 defaults 0 2", more)

@@ -25,6 +25,8 @@ from v2vlint.model.osinfo import OsInfo
 
 _DEBIAN_CHECK = ("/etc/rcS.d/S*checkfs*", "/etc/runlevels/*/checkfs.sh", "/etc/init.d/checkfs.sh")
 _VOID_STAGE = "/etc/runit/core-services/*filesystems.sh"
+_OPENRC = ("gentoo", "alpine")
+"""Families whose inittab starts OpenRC, unless it was changed."""
 _NOT_EMULATED = "/etc/runit/no.emulate.sysv.d"
 
 
@@ -132,6 +134,8 @@ def _critical(fs: GuestFS) -> tuple[str, ...]:
 def _style(fs: GuestFS, init: str, os: OsInfo, store: FactStore) -> str:
     if init == "upstart":
         return "sysv" if os.family == "rhel" else "mountall"
+    if init == "sysv" and os.family in _OPENRC:
+        return "openrc"
     if init in ("systemd", "sysv", ""):
         return init or "systemd"
     if init == "runit" and fs.glob(_VOID_STAGE):
