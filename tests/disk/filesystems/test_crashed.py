@@ -39,6 +39,10 @@ KINDS: dict[str, tuple[int, str, str]] = {
 }
 
 
+MAY_BE_STALE = ("ext4 with fast commits", "xfs", "xfs of small blocks")
+"""Inodes that were deleted and made again, and moves of extents that had begun, are not replayed."""
+
+
 def opened(image: Path) -> FileSystem:
     stream = HostFile(str(image))
     return open_filesystem(probe(stream), [stream])
@@ -70,6 +74,7 @@ def test_a_copy_made_in_use_is_read_as_the_kernel_mounts_it(tmp_path: Path, kind
     with mounted(tmp_path, tmp_path / "recovered", options=KINDS[kind][2]) as point:
         if not system.stale:
             same(read_tree(system), host_tree(point))
+    assert not system.stale or kind in MAY_BE_STALE, system.stale
 
 
 @pytest.mark.slow
