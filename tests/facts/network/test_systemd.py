@@ -159,3 +159,23 @@ def test_any_text_is_survived(text: str) -> None:
     files = {f"{ETC}/{name}": raw for name in ("a.network", "b.netdev", "c.link", "a.network.d/d.conf")}
     assert len(fact(Networkd, files).interfaces) <= 1
     assert len(fact(SystemdLinks, files).links) <= 1
+
+
+@pytest.mark.parametrize(
+    ("values", "method"),
+    [
+        ("DHCP=yes", Method.DHCP), ("DHCP=Y", Method.DHCP), ("DHCP=t", Method.DHCP), ("DHCP=ipv4", Method.DHCP), ("DHCP=both", Method.DHCP),
+        ("DHCP=IPv4", Method.NONE), ("DHCP=no", Method.NONE), ("DHCP=none", Method.NONE), ("DHCP=maybe", Method.NONE),
+        ("DHCP=yes\nDHCP=maybe", Method.DHCP), ("DHCP=yes\nDHCP=f", Method.NONE),
+    ],
+)  # fmt: skip
+def test_values_that_networkd_understands(values: str, method: Method) -> None:
+    """Booleans in any case, other words as they are written; what is not understood changes nothing (config_parse_dhcp)."""
+    (found,) = fact(Networkd, {f"{ETC}/x.network": f"[Match]\nName=ens192\n[Network]\n{values}\n"}).interfaces
+    assert found.method is method
+
+
+@pytest.mark.parametrize(("value", "unmanaged"), [("y", True), ("T", True), ("on", True), ("0", False), ("never", False)])
+def test_unmanaged_is_a_boolean(value: str, unmanaged: bool) -> None:
+    found = fact(Networkd, {f"{ETC}/x.network": f"[Match]\nName=ens192\n[Link]\nUnmanaged={value}\n"})
+    assert bool(found.unmanaged) is unmanaged

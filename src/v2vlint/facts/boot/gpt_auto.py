@@ -12,6 +12,7 @@ from v2vlint.facts.boot.cmdline import KernelArg
 from v2vlint.facts.boot.efi import esp_devices
 from v2vlint.facts.boot.version_order import systemd_compare
 from v2vlint.facts.initramfs.content import Initramfs
+from v2vlint.facts.syntax.systemd_unit import boolean
 from v2vlint.model.blocks import BlockDevice, BlockTable
 from v2vlint.model.dataclass import dataclass
 
@@ -23,7 +24,6 @@ ROOT_TYPES = {
 }
 GENERATORS = tuple(f"{top}lib/systemd/system-generators/systemd-gpt-auto-generator" for top in ("usr/", ""))
 BY_TYPE = ("gpt-auto", "gpt-auto-force")
-_NO = ("0", "no", "n", "false", "f", "off")
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +71,6 @@ def _runs(loader: str, image: Initramfs | None, args: Iterable[KernelArg]) -> bo
     if roots - {*BY_TYPE} or any(arg.name == "roothash" and arg.value is not None for arg in args):
         return False
     switches = [arg for arg in args if arg.name.replace("-", "_") in ("systemd.gpt_auto", "rd.systemd.gpt_auto")]
-    if switches and (switches[-1].value or "").lower() in _NO:
+    if switches and boolean(switches[-1].value or "") is False:
         return False
     return True if loader in ("systemd-boot", "uki") and "gpt-auto-force" not in roots else None

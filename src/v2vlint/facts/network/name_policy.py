@@ -15,6 +15,7 @@ from v2vlint.facts.network.systemd_link import SystemdLinks
 from v2vlint.facts.network.udev_version import UdevVersion
 from v2vlint.facts.registry import provides
 from v2vlint.facts.syntax.layers import UDEV_RULES, winner
+from v2vlint.facts.syntax.systemd_unit import boolean
 from v2vlint.guest.fs import GuestFS
 from v2vlint.model.dataclass import dataclass
 from v2vlint.model.osinfo import OsInfo
@@ -24,8 +25,6 @@ _BY_LINK, _BY_RULE = "80-net-setup-link.rules", "80-net-name-slot.rules"
 _VENDOR_RULES = UDEV_RULES[-2:]
 _MDEV = ("/sbin/mdev", "/etc/mdev.conf")
 _WORDS = ("onboard", "slot", "path")
-_TRUE = frozenset({"1", "yes", "true", "on", "y", "t"})
-_FALSE = frozenset({"0", "no", "false", "off", "n", "f"})
 # Larger onboard indexes are ignored as firmware bugs (since systemd 220); version 249 accepts any of 16 bits, and VMware's are larger.
 _INDEX_LIMIT = 16383
 
@@ -58,7 +57,7 @@ def parse_name_policy(
     arg = _last(bootloader, lines, "net.ifnames")
     rules = {name: path for name in (_BY_LINK, _BY_RULE) if (path := winner(fs, UDEV_RULES, name))}
     predictable, where, reason = _decision(fs, links, arg, rules)
-    if predictable and (arg is None or (arg.value or "").lower() not in _TRUE):
+    if predictable and (arg is None or boolean(arg.value or "") is not True):
         predictable, reason = _without_argument(os, udev, reason, bootloader.default is not None or bool(lines.sources))
     policies = links.default.policies if links.default is not None else ()
     return NamePolicy(
@@ -91,7 +90,7 @@ def _reads_links(fs: GuestFS, rules: dict[str, str]) -> bool:
 
 def _decision(fs: GuestFS, links: SystemdLinks, arg: KernelArg | None, rules: dict[str, str]) -> tuple[bool | None, Where, str]:
     """The decision by argument and files, before the distribution's default."""
-    if arg is not None and (arg.value or "").lower() in _FALSE:
+    if arg is not None and boolean(arg.value or "") is False:
         return False, arg.where, f"{arg} on the kernel command line"
     masked = next((path for path in rules.values() if fs.is_masked(path)), None)
     if masked is not None:

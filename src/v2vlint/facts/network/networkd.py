@@ -17,14 +17,15 @@ from v2vlint.facts.network.systemd_match import live_units, match_of
 from v2vlint.facts.network.udev_version import UdevVersion
 from v2vlint.facts.registry import provides
 from v2vlint.facts.syntax.edit_lines import delete_all, insert_line_after, replace_token
-from v2vlint.facts.syntax.systemd_unit import Unit, in_containers_only, read_units, same_file, section_places, setting_places
+from v2vlint.facts.syntax.systemd_unit import Unit, boolean, in_containers_only, read_units, same_file, section_places, setting_places
 from v2vlint.guest.fs import GuestFS
 from v2vlint.model.dataclass import dataclass
 from v2vlint.model.fix import ReplaceText
 from v2vlint.model.place import Span, Token
 
 ANY_CARD = "en* eth*"
-_DHCP = frozenset({"yes", "true", "1", "on", "ipv4", "v4", "ipv6", "v6", "both"})
+_FAMILIES = {"ipv4": True, "ipv6": True, "v4": True, "v6": True, "both": True, "none": False}
+"""Words of ``DHCP=`` besides booleans, some of them old; written otherwise, they are ignored (config_parse_dhcp)."""
 _MEMBER = ("Bridge", "Bond", "VRF", "BatmanAdvanced")
 _STACKED = ("VLAN", "MACVLAN", "IPVLAN", "MACVTAP", "Xfrm", "Tunnel", "VXLAN", *_MEMBER)
 _DRIVERS = {"veth": "veth", "bridge": "bridge", "tun": "tunnel", "bonding": "bond", "dummy": "dummy"}
@@ -71,8 +72,7 @@ def _netdev(unit: Unit) -> NetDev | None:
 
 
 def _unmanaged(unit: Unit) -> bool:
-    value = unit.get("Link", "Unmanaged")
-    return value is not None and value.value.lower() in {"yes", "true", "1", "on"}
+    return unit.boolean("Link", "Unmanaged") is True
 
 
 def _users(units: Iterable[Unit]) -> dict[str, list[Token]]:
@@ -126,8 +126,8 @@ def _kind(unit: Unit, names: tuple[Token, ...], kinds: dict[str, str]) -> str:
 
 
 def _method(unit: Unit, addresses: tuple[Address, ...]) -> Method:
-    dhcp = unit.get("Network", "DHCP")
-    if dhcp and dhcp.value.lower() in _DHCP:
+    asked = (_FAMILIES.get(token.value, boolean(token.value)) for token in reversed(unit.ini.all("Network", "DHCP")))
+    if next((value for value in asked if value is not None), False):
         return Method.DHCP
     return Method.STATIC if addresses else Method.NONE
 

@@ -14,6 +14,9 @@ from v2vlint.model.place import Span, Token
 
 FOLDERS = tuple(f"{folder}/network" for folder in SYSTEMD)
 
+_TRUE = frozenset({"1", "yes", "y", "true", "t", "on"})
+_FALSE = frozenset({"0", "no", "n", "false", "f", "off"})
+
 
 @dataclass(frozen=True, slots=True)
 class Unit:
@@ -39,9 +42,19 @@ class Unit:
         """The words of all values of these keys."""
         return tuple(word for key in keys for value in self.ini.all(section, key) for word in words_of(value))
 
+    def boolean(self, section: str, key: str) -> bool | None:
+        """The last value of a switch that systemd understands."""
+        return next((value for token in reversed(self.ini.all(section, key)) if (value := boolean(token.value)) is not None), None)
+
     def text_of(self, where: Span) -> GuestText:
         """The text that contains ``where``."""
         return next(text for text in self.texts if text.path == where.path)
+
+
+def boolean(text: str) -> bool | None:
+    """systemd's ``parse_boolean``; None for what it does not understand, and ignores."""
+    word = text.lower()
+    return True if word in _TRUE else False if word in _FALSE else None
 
 
 def read_units(fs: GuestFS, suffix: str) -> Iterator[Unit]:

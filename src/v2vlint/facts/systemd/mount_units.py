@@ -130,7 +130,7 @@ def _native(unit: Unit) -> MountUnit:
     stated = _stated(unit)
     where = unit.get("Mount", "Where") or unit.get("Automount", "Where")
     what = unit.get("Mount", "What")
-    usual = str(unit.get("Unit", "DefaultDependencies") or "yes").lower() not in ("no", "0", "false", "off")
+    usual = unit.boolean("Unit", "DefaultDependencies") is not False
     if what is None or where is None:
         parents = _parents(where.value) if where else ()
         before = (*stated.before, *((LOCAL,) if usual else ()))
