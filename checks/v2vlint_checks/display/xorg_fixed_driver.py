@@ -34,9 +34,9 @@ class XorgFixedDriver(Rule):
     """The X configuration names a driver for one specific graphics card.
 
     ## What it does
-    Finds active `Section "Device"` entries in xorg.conf, XF86Config and xorg.conf.d whose `Driver` does not work on the target's display.
-    Comments, `OutputClass` sections and devices that no screen uses do not count. `vesa` works only on a card without a kernel driver: it
-    refuses one that a driver of the guest's kernel binds to (unless it boots with `nomodeset`), and machines with UEFI.
+    Finds active `Section "Device"` entries in xorg.conf, XF86Config and xorg.conf.d whose `Driver` does not work on the target's display,
+    or is not installed. Comments, `OutputClass` sections and devices that no screen uses do not count. `vesa` works only on a card without
+    a kernel driver: it refuses one that a driver of the guest's kernel binds to (unless it boots with `nomodeset`), and machines with UEFI.
 
     ## Why it matters
     The driver finds no card it knows and the X server gives up ("no screens found"): a black screen, or a login screen
@@ -106,6 +106,13 @@ class XorgFixedDriver(Rule):
             },
             title="OutputClass applies to the card it matches only",
         ),
+        Example(
+            {**_X, "/usr/lib/xorg/modules/drivers/modesetting_drv.so": "", _CONF: _DEVICE.format("cirrus")},
+            target="xen",
+            flags=(f"{_CONF}:3",),
+            fixed={_CONF: _PLAIN},
+            title="the target has that card, and the guest no such module",
+        ),
         Example({"/sbin/init": "", _CONF: _DEVICE.format("vmware")}, title="no X server is installed"),
         Example(
             {
@@ -126,9 +133,11 @@ class XorgFixedDriver(Rule):
             if driver is None or not driver.value:
                 continue
             refused = display.vesa_refuses if driver.value.lower() == "vesa" else ""
-            if driver.value.lower() in fitting and not refused:
+            absent = bool(xorg.drivers) and driver.value.lower() not in xorg.drivers
+            if driver.value.lower() in fitting and not refused and not absent:
                 continue
             lacking = f"which refuses {refused}" if refused else f"for which {target.name} has no card"
+            lacking = "whose module is not installed" if absent and driver.value.lower() in fitting else lacking
             converted = refusals.converts and device.is_main_config
             effect = "the X server finds no screen: the console shows no desktop; the guest itself runs"
             yield self.finding(

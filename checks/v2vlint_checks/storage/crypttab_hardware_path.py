@@ -13,6 +13,7 @@ from v2vlint.api import (
     Fix,
     MountsVerdict,
     ReplaceText,
+    RootVerdict,
     Rule,
     Severity,
     Stage,
@@ -57,9 +58,12 @@ class CrypttabHardwarePath(Rule):
         Example({"/etc/crypttab": f"data /dev/disk/by-uuid/77 none luks\n# x {_PATH} none luks\ny {_PATH} none noauto\n"}),
     )
 
-    def check(self, mounts: MountsVerdict, devices: Devices) -> Iterator[Finding]:
+    def check(self, mounts: MountsVerdict, root: RootVerdict, devices: Devices) -> Iterator[Finding]:
+        early = {cause.where for cause in root.early}
         for cause in mounts.mapped_hardware:
             mapped = cause.about
+            if cause.where in early:
+                continue  # crypttab-device-name tells that the initramfs looks for it
             waits = (
                 "boot stops while waiting for what is on it" if mapped.needed else "boot waits 90 s for it, and what is on it is missing"
             )

@@ -180,11 +180,12 @@ class EarlyNamed:
 def _early(
     unlock: EarlyUnlock, crypttab: Crypttab | None, stack: RootStack, devices: Devices, landing: Landing, blocks: BlockTable
 ) -> Iterator[Cause[EarlyNamed]]:
-    """Kernel names in the initramfs's own crypttab, by which it looks for the encrypted root."""
+    """Kernel names and hardware paths in the initramfs's own crypttab, by which it looks for the encrypted root."""
     below = {parent for layer in stack.of_kind("luks") for parent in layer.parents}
     for mapping in unlock.mappings:
         device = devices.resolve(mapping.source)
-        if device is None or device.name not in below or name_fate(mapping.source, landing.prefixes, blocks) is not NameFate.GONE:
+        gone = name_kind(mapping.source) is NameKind.HARDWARE or name_fate(mapping.source, landing.prefixes, blocks) is NameFate.GONE
+        if device is None or device.name not in below or not gone:
             continue
         entry = crypttab.entry(mapping.name) if crypttab else None
         about = EarlyNamed(mapping, entry if entry and entry.device == mapping.source else None)

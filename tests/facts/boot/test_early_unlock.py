@@ -71,7 +71,15 @@ def test_without_a_boot_menu_nothing_is_known_of_the_initramfs() -> None:
 
 @pytest.mark.parametrize(
     ("source", "prefix", "found"),
-    [("/dev/sda2", "vd", [FAILS]), ("/dev/sda2", "sd", []), ("UUID=4a2e-99", "vd", []), ("/dev/sda9", "vd", [])],
+    [
+        ("/dev/sda2", "vd", [FAILS]),
+        ("/dev/sda2", "sd", []),
+        ("UUID=4a2e-99", "vd", []),
+        ("/dev/sda9", "vd", []),
+        ("/dev/disk/by-path/pci-0000:03:00.0-scsi-0:0:0:0-part2", "sd", [FAILS]),
+        ("/dev/disk/by-id/ata-X_1-part2", "vd", [FAILS]),
+        ("/dev/disk/by-id/ata-X_1-part3", "vd", []),
+    ],
 )
 def test_a_kernel_name_inside_the_initramfs_stops_at_root(source: str, prefix: str, found: list[object]) -> None:
     boot = sample_boot(image=sample_initramfs(files={"cryptroot/crypttab": f"root {source} none luks\n"}), args="root=/dev/mapper/root")
