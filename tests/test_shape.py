@@ -43,3 +43,32 @@ def test_no_imports_go_in_a_circle() -> None:
     graph = grimp.build_graph(*PACKAGES, exclude_type_checking_imports=True, cache_dir=None)
     imports = {module: graph.find_modules_directly_imported_by(module) for module in graph.modules}
     graphlib.TopologicalSorter(imports).prepare()  # CycleError names the modules of a circle
+
+
+def test_values_are_cached_in_one_way() -> None:
+    by_hand = re.compile(r"^    _cache: ", re.MULTILINE)
+    found = [str(path.relative_to(ROOT)) for path in _sources() if by_hand.search(path.read_text(encoding="utf-8"))]
+    assert found == []  # functools.cached_property, also in frozen classes (without slots)
+
+
+def test_nothing_is_defined_that_nobody_names() -> None:
+    """Names that occur once in all sources: dead code. Found by words, so it misses much, and never accuses what is used."""
+    words: collections.Counter[str] = collections.Counter()
+    for path in (
+        *_sources(),
+        *(ROOT / "tests").rglob("*.py"),
+        *(ROOT / "src").rglob("*.toml"),
+        *(ROOT / "docs").glob("*.md"),
+        ROOT / "pyproject.toml",
+    ):
+        words.update(re.findall(r"\w+", path.read_text(encoding="utf-8")))
+    rules = {ROOT / "checks", ROOT / "pytest_plugin"}  # found by pytest, or by walking the package
+    alone = {
+        (str(path.relative_to(ROOT)), node.name)
+        for path in _sources()
+        if not rules & set(path.parents)
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, (ast.FunctionDef, ast.ClassDef)) and words[node.name] == 1 and not node.name.startswith("__")
+        if not any(ast.unparse(one) == "provides" for one in node.decorator_list)
+    }
+    assert alone == {("src/v2vlint/disk/stream.py", "readall")}  # part of the interface of io.RawIOBase

@@ -144,7 +144,7 @@ from v2vlint.model.fix import (
     WriteFile,
 )
 from v2vlint.model.osinfo import OsInfo
-from v2vlint.model.place import Device, RegistryKey, Sourced, Span, Token, Where, WholeFile
+from v2vlint.model.place import Device, RegistryKey, Span, Token, Where, WholeFile
 from v2vlint.model.registry import RegistryData, binary, dword, expand_sz, multi_sz, sz
 from v2vlint.model.rule import Audience, Content, Example, Hive, Link, Rule
 from v2vlint.model.target import Admission, Controller, Display, Nic, Target

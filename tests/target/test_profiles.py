@@ -113,10 +113,10 @@ def test_qemu_presents_what_it_has() -> None:
     assert target.load("vmware").hardware == Hardware("pc", "pvscsi", "vmxnet3", "vmware")
 
 
-def test_kept_names() -> None:
-    assert target.load("vmware").keeps_disk_name("sd")
-    assert not target.load("kvm").keeps_disk_name("sd")
-    assert not target.load("any").keeps_disk_name("sd")
+def test_disk_names() -> None:
+    assert target.load("vmware").disk_prefixes == {"sd"}
+    assert target.load("kvm").disk_prefixes == {"vd"}
+    assert target.load("any").disk_prefixes > {"sd"}
 
 
 @pytest.mark.parametrize("one", SHIPPED, ids=lambda one: one.name)

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Iterator
 from pathlib import Path
 
 from v2vlint.model.dataclass import dataclass
+from v2vlint.model.octal import unescaped
 
 _MOUNTS = Path("/proc/self/mountinfo")
 _BY_NUMBER = Path("/sys/dev/block")
 _SWAPS = Path("/proc/swaps")
-_OCTAL = re.compile(r"\\([0-7]{3})")
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +29,7 @@ def host_mounts() -> Iterator[HostMount]:
         before, _, after = line.partition(" - ")
         fields, rest = before.split(" "), after.split(" ")
         if len(fields) > 4:
-            yield HostMount(fields[2], _OCTAL.sub(lambda match: chr(int(match[1], 8)), fields[4]), rest[0])
+            yield HostMount(fields[2], unescaped(fields[4]), rest[0])
 
 
 def user_of_device(number: int) -> str:

@@ -15,12 +15,12 @@ from v2vlint.guest.subtree import descend
 from v2vlint.model.blocks import BlockDevice
 from v2vlint.model.dataclass import dataclass
 from v2vlint.model.errors import FactUnavailable, ImageError
+from v2vlint.model.octal import unescaped
 
 ESP_TYPES = frozenset({"c12a7328-f81f-11d2-ba4b-00a0c93ec93b", "0xef"})
 XBOOTLDR = "bc13c2ff-59e6-4262-a352-b275fd6f7172"
 MAX_FSTAB = 1 << 20
 MAX_ENTRIES = 1000
-_OCTAL = re.compile(r"\\([0-7]{3})")
 _SYSTEM = ("/boot", "/efi", "/usr", "/var")
 _KERNEL = re.compile(r"(vmlinu[xz]|linux|kernel|bzImage|Image|initr|grub2?$|loader$|extlinux$|syslinux$|System\.map)")
 
@@ -164,7 +164,7 @@ def choose_subvolume(system: FileSystem, line: MountLine) -> tuple[FileSystem, s
 def fstab_lines(fs: GuestFS) -> Iterator[MountLine]:
     """Entries of /etc/fstab that mount a filesystem of a block device."""
     for text in _text(fs, "/etc/fstab").splitlines()[:MAX_ENTRIES]:
-        words = [_OCTAL.sub(lambda match: chr(int(match[1], 8)), word) for word in text.split()]
+        words = [unescaped(word) for word in text.split()]
         if len(words) < 3 or words[0].startswith("#") or words[2] == "swap" or not words[1].startswith("/"):
             continue
         options = tuple(words[3].split(",")) if len(words) > 3 and not words[3].startswith("#") else ()

@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Generic, TypeVar
-
 from v2vlint.model.dataclass import dataclass
-
-T_co = TypeVar("T_co", covariant=True)
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -68,11 +64,3 @@ class Token:
 
     def __str__(self) -> str:
         return self.value
-
-
-@dataclass(frozen=True, slots=True)
-class Sourced(Generic[T_co]):
-    """A value merged from several files, with the place it was taken from."""
-
-    value: T_co
-    where: Where

@@ -225,7 +225,3 @@ class Target:
     def disk_prefixes(self) -> frozenset[str]:
         """All disk name prefixes that the root disk may get: ``{"vd"}``, ``{"sd", "nvme"}``…"""
         return frozenset(controller.prefix for controller in self.controllers)
-
-    def keeps_disk_name(self, prefix: str) -> bool:
-        """Whether a disk named with ``prefix`` (``sd``) on the source keeps that prefix on every controller of the target."""
-        return self.disk_prefixes == {prefix}

@@ -8,7 +8,7 @@ from pathlib import Path
 from v2vlint.model.plain import Table
 from v2vlint.model.target import Target
 from v2vlint.target import profile
-from v2vlint.target.shipped import base, names, shipped
+from v2vlint.target.shipped import base, names, shipped_profile
 
 __all__ = ["load", "names", "parse"]
 
@@ -35,4 +35,4 @@ def load(name: str) -> Target:
         return from_conf(Path(name))
     if name.endswith(".toml"):
         return profile.parse(Path(name).stem, profile.read_toml(Path(name)), name, base)
-    return shipped(name)
+    return shipped_profile(name)

@@ -14,7 +14,7 @@ from v2vlint.model.errors import UsageError
 from v2vlint.model.target import Controller, Display, Firmware, Hardware, Nic, SecureBoot, Target
 from v2vlint.model.xml_document import read_document
 from v2vlint.target.boards import domain_board
-from v2vlint.target.shipped import shipped
+from v2vlint.target.shipped import shipped_profile
 
 T = TypeVar("T")
 Part = TypeVar("Part", Controller, Nic)
@@ -104,7 +104,7 @@ def _target(name: str, path: str, data: bytes | str) -> Target:
 
 def _base(kind: str, arch: str) -> Target:
     name = _ARM_PROFILES.get(kind, "") if arch == "aarch64" else ""
-    return shipped(name or _PROFILES[kind]) if kind in _PROFILES else Target("", "", kind or "unknown", (), (), ())
+    return shipped_profile(name or _PROFILES[kind]) if kind in _PROFILES else Target("", "", kind or "unknown", (), (), ())
 
 
 def _on_transport(part: Part, devices: Iterable[Element]) -> Part:

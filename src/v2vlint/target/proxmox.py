@@ -10,7 +10,7 @@ from v2vlint.model.errors import UsageError
 from v2vlint.model.proxmox_conf import MAX_CONF, Conf, read_conf
 from v2vlint.model.target import Display, Firmware, Hardware, Nic, Target
 from v2vlint.target.libvirt import controller_of, cpu_level_of, nic_modules, video_modules, x_drivers
-from v2vlint.target.shipped import shipped
+from v2vlint.target.shipped import shipped_profile
 
 _SCSI = {
     "": "lsilogic", "lsi": "lsilogic", "lsi53c810": "lsilogic", "virtio-scsi-pci": "virtio-scsi", "virtio-scsi-single": "virtio-scsi",
@@ -39,7 +39,7 @@ def _target(path: Path, conf: Conf) -> Target:
     drives = [key for key in conf.values if _DRIVE.fullmatch(key) and conf.options(key, "file").get("media") != "cdrom"]
     if not drives:
         raise UsageError(f"{path}: a machine without a disk", hint="'qm config ID --current' prints one")
-    base = shipped("proxmox")
+    base = shipped_profile("proxmox")
     buses = tuple(dict.fromkeys(drive.rstrip("0123456789") for drive in sorted(drives)))
     scsi = _SCSI.get(conf.get("scsihw"), "")
     models = tuple(dict.fromkeys(_card(conf, key) for key in sorted(conf.values) if _CARDS.fullmatch(key)))

@@ -19,7 +19,7 @@ def names() -> tuple[str, ...]:
 
 
 @cache
-def shipped(name: str) -> Target:
+def shipped_profile(name: str) -> Target:
     """The shipped profile ``name``. UsageError when there is none."""
     if name not in names():
         raise UsageError(f"unknown target {name!r}", hint=_near(name))
@@ -30,7 +30,7 @@ def base(name: str) -> Target:
     """The shipped profile that another one extends. UsageError when there is none."""
     if name not in names():
         raise UsageError(f"extends unknown target {name!r}", hint=_near(name))
-    return shipped(name)
+    return shipped_profile(name)
 
 
 def _near(name: str) -> str:

@@ -115,11 +115,10 @@ def test_matching_any_card(text: str, after: str | None) -> None:
     assert (edited({PATH: text}, card.edits.match_any, PATH) if card.edits.match_any else None) == after
 
 
-def test_templates_mappings_and_lines_out_of_place() -> None:
+def test_templates_and_lines_out_of_place() -> None:
     text = "address 1.2.3.4\nmapping eth*\n  script /bin/x\n  map home\niface lan\niface eth0 inherits lan\nno-auto-down eth0\niface\n"
     interfaces = fact(Interfaces, {PATH: text})
     assert [interface.label for interface in interfaces.interfaces] == ["lan", "eth0"]
-    assert interfaces.has_mappings
     assert [at(place) for place in interfaces.malformed] == ["1:1", "8:1"]
 
 

@@ -81,7 +81,6 @@ def test_lvm_conf_merges_and_ignores_comments() -> None:
     assert [(setting.name, str(setting.where)) for setting in found.filters] == [("filter", "/etc/lvm/lvmlocal.conf:2:14")]
     assert [(pattern.accept, pattern.regex) for pattern in found.filters[0].patterns] == [(True, "loop"), (False, ".*")]
     assert found.use_devices_file is False
-    assert [token.value for token in found.host_tags] == ['"@host"']
     assert _get(LvmConf, {}) == LvmConf()
     assert _get(LvmConf, {"/etc/lvm/lvm.conf": "devices {\n use_devicesfile ="}) == LvmConf()
 

@@ -11,6 +11,7 @@ it should make reachable, absent from the kernel, kept from loading, or unknown.
 from __future__ import annotations
 
 import enum
+import functools
 from collections.abc import Iterable, Iterator
 from dataclasses import field
 
@@ -104,7 +105,6 @@ class BootPath:
     modprobe: LateModprobe
     choice: BootChoice
     rebuilt: frozenset[str] | None = None
-    _cache: dict[str, object] = field(default_factory=dict, repr=False, compare=False)
 
     def controller(self, controller: Controller) -> DriveFate:
         """Whether the disk controller has drivers, including its transport and the disk driver on top of it."""
@@ -132,7 +132,7 @@ class BootPath:
         """How ``name`` becomes available. Modules loaded ``by_name`` are not affected by a blacklist."""
         name = normal(name)
         presence = self.kernel.has(name)
-        if presence is Presence.BUILTIN or name in self._image_builtin():
+        if presence is Presence.BUILTIN or name in self._image_builtin:
             return ModuleFate(name, Means.BUILTIN, Means.BUILTIN.value, self.kernel.where)
         inside = self._inside(name)
         if inside is None and presence is Presence.ABSENT:
@@ -179,35 +179,31 @@ class BootPath:
         return ""
 
     def _builtin(self, name: str) -> bool:
-        return name in self._image_builtin() or self.kernel.has(name) is Presence.BUILTIN
+        return name in self._image_builtin or self.kernel.has(name) is Presence.BUILTIN
 
     def requires(self, name: str) -> tuple[str, ...]:
         """The dependencies of ``name``, according to the image's own ``modules.dep`` or else the guest's."""
-        listed = self._image_dep()
+        listed = self._image_dep
         if listed and normal(name) in listed.deps:
             return listed.deps[normal(name)]
         return self.kernel.tree.requires(name)
 
+    @functools.cached_property
     def _image_dep(self) -> ModuleList | None:
-        if "dep" not in self._cache:
-            text = self.image.tree_file("modules.dep", self.kernel.version) if self.image else None
-            self._cache["dep"] = None if text is None else parse_dep(text)
-        found = self._cache["dep"]
-        return found if isinstance(found, ModuleList) else None
+        text = self.image.tree_file("modules.dep", self.kernel.version) if self.image else None
+        return None if text is None else parse_dep(text)
 
+    @functools.cached_property
     def _image_builtin(self) -> frozenset[str]:
-        if "builtin" not in self._cache:
-            text = self.image.tree_file("modules.builtin", self.kernel.version) if self.image else None
-            self._cache["builtin"] = parse_names(text or "")
-        found = self._cache["builtin"]
-        return found if isinstance(found, frozenset) else frozenset()
+        text = self.image.tree_file("modules.builtin", self.kernel.version) if self.image else None
+        return parse_names(text or "")
 
     def _image_where(self) -> Where:
         return self.image.where if self.image else self.choice.where
 
     def _blocked(self, name: str, by_name: bool) -> ModuleFate | None:
         forced = by_name or name in self.forced()
-        return self._stopped(name, self._image_modprobe(), self.requires(name), " in the initramfs", forced)
+        return self._stopped(name, self._image_modprobe, self.requires(name), " in the initramfs", forced)
 
     def _stopped(self, name: str, modprobe: Modprobe, requires: tuple[str, ...], place: str, by_name: bool = False) -> ModuleFate | None:
         for part in (name, *requires):
@@ -227,11 +223,9 @@ class BootPath:
     def _listed(self, name: str, *arguments: str) -> KernelArg | None:
         return next((arg for value, arg in self.choice.values(*arguments) if normal(value) == name), None)
 
+    @functools.cached_property
     def _image_modprobe(self) -> Modprobe:
-        if "modprobe" not in self._cache:
-            self._cache["modprobe"] = image_modprobe(self.image) if self.image else Modprobe()
-        found = self._cache["modprobe"]
-        return found if isinstance(found, Modprobe) else Modprobe()
+        return image_modprobe(self.image) if self.image else Modprobe()
 
     def _place(self, command: ModprobeCommand) -> Where:
         """The line of the guest's own configuration that was copied into the image, else the image."""

@@ -14,7 +14,6 @@ from v2vlint.facts.boot.pe import PeImage, PeSection, read_section
 from v2vlint.model.dataclass import dataclass
 
 MAX_LINES = 200
-PUBLISHED_ON = "2025-05-10"
 PUBLISHED: Mapping[str, int] = {"shim": 4, "grub": 5, "grub.proxmox": 2}
 """The newest level in shim's ``SbatLevel_Variable.txt``, 2025051000."""
 

@@ -37,7 +37,7 @@ class ConvertedKernel:
         """``path`` with the image that virt-v2v rebuilds; unchanged for any other kernel."""
         if self.best is None or self.best.kernel is None or path.image is None or path.kernel.image != self.best.kernel.image:
             return path
-        return dataclasses.replace(path, rebuilt=frozenset(PUT_IN), _cache={})
+        return dataclasses.replace(path, rebuilt=frozenset(PUT_IN))
 
 
 def has(kernel: Kernel, module: str) -> bool:

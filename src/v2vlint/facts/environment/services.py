@@ -7,11 +7,11 @@ from collections.abc import Iterator
 
 from v2vlint.facts.boot.init import Init
 from v2vlint.facts.registry import provides
+from v2vlint.facts.systemd.unit_files import ADMIN, FOLDERS, UnitFiles
 from v2vlint.guest.fs import GuestFS
 from v2vlint.model.dataclass import dataclass
 from v2vlint.model.place import WholeFile
 
-_UNITS = ("/etc/systemd/system", "/usr/lib/systemd/system", "/lib/systemd/system")
 _START = re.compile(r"S\d\d(.+)")
 
 
@@ -49,17 +49,17 @@ def starts_if_there(fs: GuestFS, services: Services, *names: str) -> bool | None
     """Like :meth:`Services.starts`, but None if the guest has no such service at all: something else may do its work."""
     if services.starts(*names):
         return True
-    units = (f"{folder}/{name if '.' in name else f'{name}.service'}" for name in names for folder in _UNITS)
+    units = (f"{folder}/{name if '.' in name else f'{name}.service'}" for name in names for folder in FOLDERS)
     scripts = (f"/etc/init.d/{name}" for name in names)
     return False if any(fs.exists(path) for path in (*units, *scripts)) else None
 
 
 @provides
-def parse_services(fs: GuestFS, process: Init) -> Services:
+def parse_services(fs: GuestFS, process: Init, units: UnitFiles) -> Services:
     """The services of the guest's default boot."""
     init = process.name
-    masked = frozenset(name for name in fs.listdir(_UNITS[0]) if fs.readlink(f"{_UNITS[0]}/{name}") == "/dev/null")
-    links = (*_enabled(fs), *(_upstart(fs) if init == "upstart" else ()))
+    masked = frozenset(name for folder in ADMIN for name in fs.listdir(folder) if fs.readlink(f"{folder}/{name}") == "/dev/null")
+    links = (*_enabled(fs, units), *(_upstart(fs) if init == "upstart" else ()))
     return Services(init, tuple(link for link in links if link[0] not in masked), masked)
 
 
@@ -71,15 +71,16 @@ def _upstart(fs: GuestFS) -> Iterator[tuple[str, str]]:
             yield path.rpartition("/")[2].removesuffix(".conf"), path
 
 
-def _enabled(fs: GuestFS) -> Iterator[tuple[str, str]]:
-    for folder in _UNITS:
-        for name in fs.listdir(folder):
+def _enabled(fs: GuestFS, units: UnitFiles) -> Iterator[tuple[str, str]]:
+    for folder, names in units.listed.items():
+        for name in sorted(names):
             if name.endswith((".wants", ".requires")):
                 yield from ((unit, f"{folder}/{name}/{unit}") for unit in fs.listdir(f"{folder}/{name}"))
-    for name in fs.listdir(_UNITS[0]):
-        target = fs.readlink(f"{_UNITS[0]}/{name}")
-        if target and target != "/dev/null":
-            yield from ((alias, f"{_UNITS[0]}/{name}") for alias in (name, target.rpartition("/")[2]))
+    for folder in ADMIN:
+        for name in fs.listdir(folder):
+            target = fs.readlink(f"{folder}/{name}")
+            if target and target != "/dev/null":
+                yield from ((alias, f"{folder}/{name}") for alias in (name, target.rpartition("/")[2]))
     for pattern in ("/etc/rc[S2345].d/S*", "/etc/rc.d/rc[2345].d/S*", "/etc/init.d/rc[2345].d/S*", "/etc/rcS.d/S*"):
         yield from ((match[1], path) for path in fs.glob(pattern) if (match := _START.fullmatch(path.rpartition("/")[2])))
     yield from (

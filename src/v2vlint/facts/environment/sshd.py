@@ -10,7 +10,8 @@ from v2vlint.facts.environment.sshd_config import SshdConfig
 from v2vlint.facts.registry import provides
 from v2vlint.facts.syntax.edit_lines import slice_token
 from v2vlint.facts.syntax.ini import ini_from, joined, words_of
-from v2vlint.facts.syntax.layers import SYSTEMD, drop_ins, winner
+from v2vlint.facts.syntax.layers import drop_ins, winner
+from v2vlint.facts.systemd.unit_files import FOLDERS
 from v2vlint.guest.fs import GuestFS
 from v2vlint.model.dataclass import dataclass
 from v2vlint.model.place import Token, WholeFile
@@ -18,7 +19,6 @@ from v2vlint.model.place import Token, WholeFile
 _DENIES = re.compile(r"^\s*(?:ALL|[^#\n:]*\bsshd\b[^#\n:]*)\s*:\s*ALL\b", re.MULTILINE | re.IGNORECASE)
 _ALLOWS = re.compile(r"^\s*(?:ALL|[^#\n:]*\bsshd\b[^#\n:]*)\s*:\s*(?P<hosts>[^#\n:]{1,500})", re.MULTILINE | re.IGNORECASE)
 _SERVICES = ("sshd.service", "ssh.service")
-_UNITS = tuple(f"{folder}/system" for folder in SYSTEMD)
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +43,7 @@ def parse_sshd(fs: GuestFS, services: Services, config: SshdConfig) -> Sshd:
     starts = starts_if_there(fs, services, "sshd", "ssh", "ssh.socket", "sshd.socket")
     allowed = [word for one in config.all("allowusers") for word in one.values]
     clients = tuple(_host(word) for word in allowed) if allowed and all("@" in word.value for word in allowed) else tuple(_wrapped(fs))
-    unit = next((WholeFile(path) for name in _SERVICES if (path := winner(fs, _UNITS, name)) is not None), None)
+    unit = next((WholeFile(path) for name in _SERVICES if (path := winner(fs, FOLDERS, name)) is not None), None)
     return Sshd(listen, tuple(_sockets(fs, "BindToDevice")) if by_socket else (), starts, clients, unit)
 
 
@@ -72,8 +72,8 @@ def _address(word: Token) -> Token:
 def _sockets(fs: GuestFS, key: str) -> Iterator[Token]:
     """The values of ``key`` in the socket unit and its drop-ins, including bare ports; an empty value resets the list."""
     for name in ("ssh.socket", "sshd.socket"):
-        own = winner(fs, _UNITS, name)
-        texts = (fs.text(path) for path in (*((own,) if own else ()), *drop_ins(fs, _UNITS, name)))
+        own = winner(fs, FOLDERS, name)
+        texts = (fs.text(path) for path in (*((own,) if own else ()), *drop_ins(fs, FOLDERS, name)))
         merged = joined(ini_from(text) for text in texts if text is not None)
         for value in merged.all("Socket", key):
             yield from (_address(word) for word in words_of(value) if not word.value.startswith(("/", "@", "vsock:")))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+import functools
 import re
 from collections.abc import Iterator
 from dataclasses import field
@@ -66,20 +67,17 @@ class Kernel:
     config_path: str = ""
     flavour: str = ""
     fs: GuestFS | None = field(default=None, repr=False, compare=False)
-    _cache: dict[str, KernelConfig | None] = field(default_factory=dict, repr=False, compare=False)
 
     @property
     def where(self) -> WholeFile:
         """The kernel's file, or else the folder of its modules."""
         return WholeFile(self.image or self.tree.folder or "/boot")
 
-    @property
+    @functools.cached_property
     def config(self) -> KernelConfig | None:
         """The build configuration, read on first use; None when the guest has none."""
-        if "config" not in self._cache:
-            text = self.fs.text(self.config_path) if self.fs and self.config_path else None
-            self._cache["config"] = None if text is None else config_from(text)
-        return self._cache["config"]
+        text = self.fs.text(self.config_path) if self.fs and self.config_path else None
+        return None if text is None else config_from(text)
 
     @property
     def pages(self) -> int:

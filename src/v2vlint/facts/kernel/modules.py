@@ -7,10 +7,11 @@ Typical input of ``modules.dep``::
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import field
 from types import MappingProxyType
-from typing import TypeVar, cast
+from typing import TypeVar
 
 from v2vlint.facts.kernel.module_names import is_module_path, module_name, normal
 from v2vlint.guest.fs import GuestFS
@@ -70,7 +71,6 @@ class ModuleTree:
     version: str
     at: str
     unknown: FactUnavailable | None = None
-    _cache: dict[str, object] = field(default_factory=dict, repr=False, compare=False)
 
     @property
     def folder(self) -> str:
@@ -79,29 +79,27 @@ class ModuleTree:
             raise self.unknown.with_traceback(None)
         return self.at
 
-    @property
+    @functools.cached_property
     def dep(self) -> ModuleList | None:
         """``modules.dep``, or None when it does not exist."""
-        return self._once("modules.dep", parse_dep)
+        return self._parsed("modules.dep", parse_dep)
 
-    @property
+    @functools.cached_property
     def builtin(self) -> frozenset[str] | None:
         """``modules.builtin``, or None when this kernel ships none."""
-        return self._once("modules.builtin", parse_names)
+        return self._parsed("modules.builtin", parse_names)
 
-    @property
+    @functools.cached_property
     def softdeps(self) -> Mapping[str, tuple[str, ...]]:
         """``modules.softdep``; empty when it does not exist."""
-        return self._once("modules.softdep", parse_softdep) or MappingProxyType({})
+        return self._parsed("modules.softdep", parse_softdep) or MappingProxyType({})
 
-    @property
+    @functools.cached_property
     def files(self) -> Mapping[str, str]:
         """Module name → path under ``folder``, for every module file that exists. Walks the folder, so use it sparingly."""
-        if "files" not in self._cache:
-            top = f"{self.folder}/"
-            names = (path.removeprefix(top) for path in self.fs.walk(self.folder)) if self.folder else ()
-            self._cache["files"] = MappingProxyType({module_name(path): path for path in names if is_module_path(path)})
-        return cast("Mapping[str, str]", self._cache["files"])
+        top = f"{self.folder}/"
+        names = (path.removeprefix(top) for path in self.fs.walk(self.folder)) if self.folder else ()
+        return MappingProxyType({module_name(path): path for path in names if is_module_path(path)})
 
     def path(self, module: str) -> str | None:
         """The guest path of a module, from ``modules.dep`` or, without one, from the files."""
@@ -133,8 +131,6 @@ class ModuleTree:
             pending.extend(soft for soft in self.softdeps.get(name, ()) if soft in known)
         return tuple(sorted(found))
 
-    def _once(self, name: str, parse: Callable[[str], T]) -> T | None:
-        if name not in self._cache:
-            data = self.fs.read(f"{self.folder}/{name}", MAX_LIST) if self.folder else None
-            self._cache[name] = None if data is None else parse(data.decode("utf-8", "surrogateescape"))
-        return cast("T | None", self._cache[name])
+    def _parsed(self, name: str, parse: Callable[[str], T]) -> T | None:
+        data = self.fs.read(f"{self.folder}/{name}", MAX_LIST) if self.folder else None
+        return None if data is None else parse(data.decode("utf-8", "surrogateescape"))

@@ -75,7 +75,6 @@ class Interfaces:
 
     interfaces: tuple[InterfaceConfig, ...] = ()
     auto: tuple[Token, ...] = ()
-    has_mappings: bool = False
     files: tuple[str, ...] = ()
     malformed: tuple[Span, ...] = ()
 
@@ -91,7 +90,7 @@ def parse_interfaces(fs: GuestFS) -> Interfaces:
     auto = tuple(reader.auto)
     cards = [name for name, stanzas in found.items() if _kind(stanzas) == "ethernet"]
     interfaces = tuple(_interface(stanzas, auto, cards == [name]) for name, stanzas in found.items())
-    return Interfaces(interfaces, auto, reader.mappings, tuple(reader.files), tuple(reader.malformed))
+    return Interfaces(interfaces, auto, tuple(reader.files), tuple(reader.malformed))
 
 
 class _Reader:
@@ -103,7 +102,6 @@ class _Reader:
         self.auto: list[Token] = []
         self.files: list[str] = []
         self.malformed: list[Span] = []
-        self.mappings = False
 
     def read(self, path: str, depth: int) -> None:
         """Read one file and all it sources, depth first."""
@@ -126,11 +124,9 @@ class _Reader:
         self._close(text, current, options)
 
     def _close(self, text: GuestText, head: list[Token], options: list[_Option]) -> None:
-        if not head or len(self.stanzas) >= MAX_STANZAS:
+        if not head or head[0].value == "mapping" or len(self.stanzas) >= MAX_STANZAS:
             return
-        if head[0].value == "mapping":
-            self.mappings = True
-        elif len(head) < 2:
+        if len(head) < 2:
             self.malformed.append(head[0].where)
         else:
             plain = len(head) > 3 and head[2].value != "inherits"

@@ -126,11 +126,6 @@ class InterfaceConfig:
         return self.kind != "ethernet"
 
     @property
-    def matches_any(self) -> bool:
-        """Whether it applies to any card."""
-        return not self.names and self.mac is None and not self.hardware
-
-    @property
     def label(self) -> str:
         """Its name in messages: the interface name, else the MAC address, else the manager."""
         name = self.name or (self.names[0] if self.names else None) or self.renamed_to or self.mac

@@ -9,17 +9,15 @@ Typical input::
 
 from __future__ import annotations
 
-import re
-
 from v2vlint.facts.registry import provides
 from v2vlint.guest.fs import GuestFS
 from v2vlint.guest.text import GuestText, Line
 from v2vlint.model.dataclass import dataclass
+from v2vlint.model.octal import unescaped
 from v2vlint.model.place import Span, Token, WholeFile
 
 PATH = "/etc/fstab"
 
-_OCTAL = re.compile(r"\\([0-7]{3})")
 _PSEUDO = frozenset({
     "proc", "sysfs", "tmpfs", "devpts", "devtmpfs", "cgroup", "cgroup2", "debugfs", "securityfs", "tracefs", "configfs",
     "fusectl", "hugetlbfs", "mqueue", "pstore", "efivarfs", "binfmt_misc", "overlay", "ramfs", "usbfs", "selinuxfs",
@@ -64,8 +62,8 @@ class FstabEntry:
     @property
     def device(self) -> str:
         """The spec without escapes and quotes: ``UUID=…``, ``/dev/sda1``, ``server:/export``."""
-        tag, equals, value = unescape(self.spec.value).partition("=")
-        return f"{tag}={value.strip(chr(34))}" if equals and not tag.startswith("/") else unescape(self.spec.value)
+        tag, equals, value = unescaped(self.spec.value).partition("=")
+        return f"{tag}={value.strip(chr(34))}" if equals and not tag.startswith("/") else unescaped(self.spec.value)
 
     @property
     def is_swap(self) -> bool:
@@ -153,7 +151,7 @@ def _entry(line: Line) -> FstabEntry | None:
     options = words[3] if len(words) > 3 else None
     return FstabEntry(
         spec=words[0],
-        mount_point=_mount_point(unescape(words[1].value)),
+        mount_point=_mount_point(unescaped(words[1].value)),
         fs_type=words[2].value,
         options=tuple(options.value.split(",")) if options else ("defaults",),
         where=line.where,
@@ -169,8 +167,3 @@ def _mount_point(text: str) -> str:
 
 def _number(words: tuple[Token, ...], index: int) -> int:
     return int(words[index].value) if index < len(words) and words[index].value.isdecimal() else 0
-
-
-def unescape(text: str) -> str:
-    r"""Undo fstab's octal escapes (``\040`` is a space)."""
-    return _OCTAL.sub(lambda match: chr(int(match[1], 8)), text)

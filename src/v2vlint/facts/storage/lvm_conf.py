@@ -70,7 +70,6 @@ class LvmConf:
 
     filters: tuple[LvmFilter, ...] = ()
     use_devices_file: bool | None = None
-    host_tags: tuple[Token, ...] = ()
 
 
 @provides
@@ -84,9 +83,7 @@ def lvm_conf_from(texts: list[GuestText]) -> LvmConf:
     settings = {name: values for text in texts for name, values in _settings(text)}
     filters = (_filter(name, settings[f"devices/{name}"]) for name in ("filter", "global_filter") if settings.get(f"devices/{name}"))
     uses = settings.get("devices/use_devicesfile", [])
-    volumes = settings.get("activation/volume_list", [])
-    tags = tuple(value for value in volumes if value.value.startswith('"@'))
-    return LvmConf(tuple(filters), (uses[-1].value.strip('"') != "0") if uses else None, tags)
+    return LvmConf(tuple(filters), (uses[-1].value.strip('"') != "0") if uses else None)
 
 
 def _settings(text: GuestText) -> list[tuple[str, list[Token]]]:

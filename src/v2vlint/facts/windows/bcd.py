@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import struct
 import uuid
-from collections.abc import Iterator
 
 from v2vlint.facts.windows.registry import RegistryNode, RegistryValue
 from v2vlint.model.dataclass import dataclass
@@ -133,14 +132,6 @@ class Bcd:
         """The key of an element that is enabled."""
         found = self._value(name, element)
         return RegistryKey(found.where.path, found.where.key) if found and any(found.data) else None
-
-    def of_windows(self) -> Iterator[str]:
-        """The partitions from which entries start Windows."""
-        objects = self._top.key("Objects")
-        for node in objects.keys() if objects else ():
-            loader, device = self._text(node.name, "12000002"), self._value(node.name, "11000001")
-            if loader.lower().rpartition("\\")[2].startswith("winload") and device:
-                yield partition_of(device.data)
 
 
 def _number(value: RegistryValue | None) -> int | None:

@@ -9,7 +9,7 @@ from v2vlint.facts.windows.registry import Registry, RegistryValue, subkeys
 from v2vlint.guest.fs import GuestFS
 from v2vlint.model.dataclass import dataclass
 from v2vlint.model.osinfo import OsInfo
-from v2vlint.model.place import RegistryKey, WholeFile
+from v2vlint.model.place import RegistryKey
 
 HIBERFIL = "/hiberfil.sys"
 _SETUP = "Microsoft\\Windows\\CurrentVersion"
@@ -55,14 +55,8 @@ class WindowsSystem:
     pending: tuple[PendingReboot, ...]
     restrictions: tuple[RegistryValue, ...]
     script_policy: RegistryValue | None
-    group_policy: RegistryKey | None
     sha2: bool | None
     packages_where: RegistryKey
-
-    @property
-    def hiberfil(self) -> WholeFile:
-        """The place of the hibernation file."""
-        return WholeFile(HIBERFIL)
 
 
 def is_hibernated(fs: GuestFS) -> bool:
@@ -94,7 +88,6 @@ def parse_system(fs: GuestFS, registry: Registry, os: OsInfo) -> WindowsSystem:
         pending=tuple(_pending(registry)),
         restrictions=tuple(_restrictions(registry)),
         script_policy=_script_policy(registry),
-        group_policy=_group_policy(registry),
         sha2=_sha2(registry) if version == (6, 1) else None,
         packages_where=registry.soft_place(_PACKAGES),
     )
@@ -136,11 +129,6 @@ def _script_policy(registry: Registry) -> RegistryValue | None:
     if enabled is not None and enabled.number == 0:
         return enabled
     return policy if policy is not None and policy.text.lower() in ("allsigned", "restricted") else None
-
-
-def _group_policy(registry: Registry) -> RegistryKey | None:
-    history = registry.soft(f"{_SETUP}\\Group Policy\\History")
-    return next((key.where for key in subkeys(history) if key.name.startswith("{")), None)
 
 
 def _sha2(registry: Registry) -> bool:
