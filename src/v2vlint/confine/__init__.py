@@ -47,16 +47,20 @@ NO_BOUNDS = Bounds()
 def confine(grant: Grant) -> None:
     """Confine this process, a reader written in Python, to ``grant``. Permanent; what the kernel does not support is left out."""
     prctl(PR_SET_NO_NEW_PRIVS, 1)
+    # Besides core dumps, this denies ptrace(2) and /proc/PID/mem to other processes of the same user.
     prctl(PR_SET_DUMPABLE, 0)
     lower(resource.RLIMIT_CORE, 0)
+    # Without a filter of system calls, this limit is what remains to stop a fork; it does not bind root.
     if not seccomp.available():
         lower(resource.RLIMIT_NPROC, 0)
+    # Also without Landlock: no regular file can be written, not even one that was opened before.
     if not grant.write:
         lower(resource.RLIMIT_FSIZE, 0)
     given = Grant((*grant.read, *_python()), grant.write)
     if (rules := landlock.ruleset(given, system=_SYSTEM)) is not None:
         landlock.enforce(rules)
         os.close(rules)
+    # Landlock needs no capability once no_new_privs is set, so they can go.
     capabilities.keep(capabilities.WRITING if grant.write else capabilities.READING)
     if program := seccomp.reader(os.getpid(), writes=bool(grant.write)):
         seccomp.install(program)

@@ -134,6 +134,7 @@ def fork(module: str, descriptors: Sequence[int]) -> Forked:
     try:
         server = _running()
         return Forked(server, int(server.ask(order, descriptors)))
+    # The server may have been killed between two forks, for instance for lack of memory: once more, with a new one.
     except (ConnectionError, BrokenPipeError):
         end()
     server = _running()
@@ -169,6 +170,7 @@ def serve(control: int, child: Callable[[int], NoReturn]) -> NoReturn:
     channel = socket.socket(fileno=control)
     while True:
         data, handles, _flags, _address = socket.recv_fds(channel, _MESSAGE, 4)
+        # No clean-up: atexit handlers and buffers belong to the parent, which may still be using them.
         if not data:
             os._exit(0)
         order = json.loads(data)
@@ -178,6 +180,7 @@ def serve(control: int, child: Callable[[int], NoReturn]) -> NoReturn:
             if not answer:
                 _become(handles, server)
                 child(_COUNTER)
+            # Both sides set the group, so that neither depends on which of them runs first (setpgid(2), as in shells).
             os.setpgid(answer, answer)
             for handle in handles:
                 os.close(handle)
@@ -203,6 +206,7 @@ def _warm(module: str, forked: Counter[str]) -> None:
         return
     with contextlib.suppress(Exception):
         getattr(importlib.import_module(module), "preload", bool)(forked[module] == _MANY)
+    # Objects in the permanent generation are not touched by the children's collections, so their pages stay shared.
     gc.collect()
     gc.freeze()
 
@@ -212,8 +216,10 @@ def _become(handles: Sequence[int], server: int) -> None:
     with contextlib.suppress(OSError):
         os.setpgid(0, 0)
     prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    # The server may have exited before PR_SET_PDEATHSIG took effect: then the signal never comes.
     if os.getppid() != server or len(handles) != 4:
         os._exit(1)
+    # Moved out of the way first: a descriptor that was received may have one of the wanted numbers.
     aside = [os.dup2(handle, _ASIDE + at) for at, handle in enumerate(handles)]
     for wanted, handle in zip((0, 1, 2, _COUNTER), aside, strict=True):
         os.dup2(handle, wanted)

@@ -94,6 +94,7 @@ def _threads() -> list[Instruction]:
     program: list[Instruction] = []
     for number in calls.numbers(calls.CLONE, generic).values():
         program += _case(number, [_load(_ARGUMENTS), (_ANY_BIT, 0, 1, _CLONE_THREAD), _ret(ALLOW), _ret(DENY)])
+    # A filter cannot read clone3's flags, which are in memory. ENOSYS makes glibc fall back to clone.
     return [*_case(_CLONE3, [_ret(ABSENT)]), *program]
 
 
@@ -136,6 +137,7 @@ def _start() -> list[Instruction]:
     """Check that the architecture is this one; x32 calls and unknown calls do not exist."""
     return [
         _load(_ARCHITECTURE), (_EQUAL, 1, 0, _AUDIT[os.uname().machine]), _ret(KILL),
+        # x32 calls have bit 30 set, so they are above as well.
         _load(_NUMBER), (_ABOVE, 0, 1, calls.NEWEST), _ret(ABSENT),
     ]  # fmt: skip
 

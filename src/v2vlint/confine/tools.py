@@ -71,10 +71,12 @@ def _start(command: Sequence[str], grant: Grant, bounds: Bounds, descriptors: Se
     program = programs.find(command[0])
     if program is None:
         raise NotInstalled(programs.absence(command[0]))
+    # Landlock grants the file itself: /usr/bin/NAME may be a link, for instance to /etc/alternatives.
     program = os.path.realpath(program)
     environment = programs.environment()
     try:
         return subprocess.Popen(
+            # The name in argv[0] stays as given: programs with several names look at it.
             list(command),
             executable=program,
             stdin=subprocess.DEVNULL,

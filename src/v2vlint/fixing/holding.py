@@ -75,6 +75,7 @@ def held(at: SidecarPlace) -> Iterator[int]:
 
     ImageError when the path now leads to another file.
     """
+    # O_EXCL without O_CREAT is for block devices only: the kernel then refuses one that is mounted or in use (open(2)).
     flags = os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW | (os.O_EXCL if at.device else 0)
     try:
         handle = os.open(at.image, flags)
@@ -95,7 +96,10 @@ def _lock(handle: int, at: SidecarPlace) -> None:
     for byte in (*_HELD, *_DENIED):
         if not _fcntl_lock(handle, byte):
             return
+    # QEMU (block/file-posix.c) locks byte 100 + N for a permission it uses and 200 + N for one it does not share:
+    # 1 is writing, 3 is resizing, 0 is consistent reading, 2 is writing unchanged bytes.
     for byte in (101, 103, 200, 201, 202, 203):
+        # An exclusive lock is only tested, never taken: shared locks are enough to keep QEMU out.
         request = struct.pack(_FLOCK, fcntl.F_WRLCK, os.SEEK_SET, byte, 1, 0)
         if struct.unpack(_FLOCK, fcntl.fcntl(handle, fcntl.F_OFD_GETLK, request))[0] != fcntl.F_UNLCK:
             raise ImageLocked(f"{at.image}: QEMU has it open", hint="shut the guest down first")

@@ -212,6 +212,7 @@ def _is_source(have: bytes, offset: int, digest: bytes, before: int) -> bool:
 
 def apply(image: int, patch: Patch, reached: Callable[[str], None]) -> None:
     """Write the target into the image and sync it to disk. May be interrupted at any time, and repeated."""
+    # A file grows before anything is written and shrinks after everything is: each sector then always has a place.
     if os.lseek(image, 0, os.SEEK_END) < patch.size:
         with marked(patch, image, reached):
             os.ftruncate(image, patch.size)
@@ -222,6 +223,7 @@ def apply(image: int, patch: Patch, reached: Callable[[str], None]) -> None:
         if now[: len(new)] != new:
             with marked(patch, image, reached):
                 write_at(image, start, new)
+    # The content must be on disk before the end is cut off: otherwise a crash could lose both.
     os.fsync(image)
     if os.lseek(image, 0, os.SEEK_END) > patch.size:
         with marked(patch, image, reached):

@@ -277,8 +277,10 @@ def _write_new(journal: FixJournal, *, fresh: bool = False, force: bool = False)
             _settled(journal, member, handle, new, force=force)
             kind = "undo.new" if sidecars.exists(member.at, "undo.new") else "undo"
             _patch(stack, member.at, kind, member.following)
+        # Only at the start: a continued commit has written already, and running out of space then must not drop it.
         if fresh:
             _reserve(journal, images)
+        # All images have been checked above, before the first one is touched: a guest is changed as a whole or not at all.
         for member, handle, new in images:
             if sidecars.exists(member.at, "undo.new"):
                 sidecars.rename(member.at, "undo.new", "undo")
@@ -329,6 +331,7 @@ def _write_old(journal: FixJournal, *, force: bool = False) -> None:
         sidecars.remove(member.at, "undo")
         sidecars.forget(member.at)
         reached("removed")
+        # The journal goes last: without it, the remaining files would not be recognised as ours.
         sidecars.remove(member.at, "journal")
     sidecars.sync_folder(journal.at)
 

@@ -11,6 +11,7 @@ from collections import OrderedDict
 from typing import Any
 
 from v2vlint.disk.containers.qcow2_tables import check_bitmaps, check_snapshots
+from v2vlint.disk.fields import Fields
 from v2vlint.disk.stream import Stream, exactly
 from v2vlint.model.dataclass import dataclass
 from v2vlint.model.errors import ImageError, Unsupported
@@ -26,6 +27,25 @@ _BACKING_FORMAT, _FEATURE_NAMES, _DATA_NAME, _CRYPTO, _BITMAPS = 0xE2792ACA, 0x6
 _OFFSET_MASK = 0x00FF_FFFF_FFFF_FE00
 _COMPRESSED = 1 << 62
 _CIPHERS = {1: "AES", 2: "LUKS"}
+
+_HEADER = Fields(
+    ">",
+    version=(4, "I"),
+    backing_file_offset=(8, "Q"),
+    backing_file_size=(16, "I"),
+    cluster_bits=(20, "I"),
+    size=(24, "Q"),
+    crypt_method=(32, "I"),
+    l1_size=(36, "I"),
+    l1_table_offset=(40, "Q"),
+    refcount_table_offset=(48, "Q"),
+    refcount_table_clusters=(56, "I"),
+    nb_snapshots=(60, "I"),
+    snapshots_offset=(64, "Q"),
+)
+_HEADER_V3 = Fields(">", incompatible_features=(72, "Q"), autoclear_features=(88, "Q"), refcount_order=(96, "I"), header_length=(100, "I"))
+_DEFAULTS_V2 = {"incompatible_features": 0, "autoclear_features": 0, "refcount_order": 4, "header_length": 72}
+"""``QCowHeader`` (``block/qcow2.h`` of QEMU), with the fields of version 3 and what version 2 has in their place."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,8 +76,11 @@ def read_header(name: str, base: Stream) -> Header:
     head = base.read_at(0, MAX_HEADER)
     if len(head) < 72 or head[:4] != MAGIC:
         raise ImageError(f"{name}: truncated qcow2 header, or none")
-    version, backing_at, backing_size, cluster_bits, size, crypt = struct.unpack_from(">IQIIQI", head, 4)
-    l1_size, l1_offset, refcount_at, refcount_clusters, snapshots, snapshots_at = struct.unpack_from(">IQQIIQ", head, 36)
+    found = _HEADER.read(head)
+    version, cluster_bits, size, crypt = found["version"], found["cluster_bits"], found["size"], found["crypt_method"]
+    backing_at, snapshots, snapshots_at = found["backing_file_offset"], found["nb_snapshots"], found["snapshots_offset"]
+    l1_size, l1_offset = found["l1_size"], found["l1_table_offset"]
+    refcount_at, refcount_clusters = found["refcount_table_offset"], found["refcount_table_clusters"]
     if version not in (2, 3):
         raise Unsupported(f"{name}: qcow2 version {version} is not supported")
     if crypt:
@@ -66,9 +89,8 @@ def read_header(name: str, base: Stream) -> Header:
         )
     if not 9 <= cluster_bits <= 21:
         raise ImageError(f"{name}: damaged qcow2 header (cluster size 2^{cluster_bits})")
-    features, length = (struct.unpack_from(">Q", head, 72)[0], struct.unpack_from(">I", head, 100)[0]) if version > 2 else (0, 72)
-    cluster = 1 << cluster_bits
-    order = struct.unpack_from(">I", head, 96)[0] if version > 2 else 4
+    more = _HEADER_V3.read(head) if version > 2 else _DEFAULTS_V2
+    features, length, order, cluster = more["incompatible_features"], more["header_length"], more["refcount_order"], 1 << cluster_bits
     compression = head[104] if length > 104 else 0
     _check_parts(
         name,
@@ -84,8 +106,7 @@ def read_header(name: str, base: Stream) -> Header:
     extensions = _extensions(name, head, length, backing_at or cluster)
     _check_features(name, features, extensions.get(_FEATURE_NAMES, b""))
     _check_parts(name, {"compression type": bool(compression) is bool(features & _COMPRESSION)})
-    clearing = struct.unpack_from(">Q", head, 88)[0] if version > 2 else 0
-    _check_tables(name, base, (snapshots_at, snapshots), extensions, features, clearing, cluster, size)
+    _check_tables(name, base, (snapshots_at, snapshots), extensions, features, more["autoclear_features"], cluster, size)
     if compression > 1:
         raise Unsupported(f"{name}: qcow2 compression type {compression} is not supported")
     return Header(
@@ -95,7 +116,7 @@ def read_header(name: str, base: Stream) -> Header:
         l1_offset=l1_offset,
         l1_size=l1_size,
         snapshots=snapshots,
-        backing=_backing(name, head, backing_at, backing_size, cluster),
+        backing=_backing(name, head, backing_at, found["backing_file_size"], cluster),
         backing_format=_text(extensions.get(_BACKING_FORMAT, b"")),
         external=bool(features & _DATA_FILE),
         data_file=_text(extensions.get(_DATA_NAME, b"")) if features & _DATA_FILE else "",

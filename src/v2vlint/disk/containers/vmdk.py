@@ -8,6 +8,7 @@ import zlib
 from array import array
 from collections import OrderedDict
 
+from v2vlint.disk.fields import Fields
 from v2vlint.disk.stream import Cached, Stream, exactly
 from v2vlint.model.dataclass import dataclass
 from v2vlint.model.errors import ImageError, Unsupported
@@ -22,6 +23,37 @@ _COMPRESSED, _MARKERS, _ZERO_GRAIN, _REDUNDANT = 1 << 16, 1 << 17, 1 << 2, 1 << 
 _AT_END = (1 << 64) - 1
 _EXTENT = re.compile(r'^(RW|RDONLY|NOACCESS)\s+(\d+)\s+(\w+)(?:\s+"([^"]*)"(?:\s+(\d+))?)?')
 _SETTING = re.compile(r'^\s*([\w.]+)\s*=\s*"?(.*?)"?\s*$')
+
+_HOSTED = Fields(
+    "<",
+    version=(4, "I"),
+    flags=(8, "I"),
+    capacity=(12, "Q"),
+    grainSize=(20, "Q"),
+    descriptorOffset=(28, "Q"),
+    descriptorSize=(36, "Q"),
+    numGTEsPerGT=(44, "I"),
+    rgdOffset=(48, "Q"),
+    gdOffset=(56, "Q"),
+    overHead=(64, "Q"),
+    compressAlgorithm=(77, "H"),
+)
+"""``SparseExtentHeader`` (Virtual Disk Format 5.0), in sectors."""
+_COWD = Fields("<", capacity=(12, "I"), granularity=(16, "I"), gdOffset=(20, "I"))
+"""``COWDisk_Header`` (Virtual Disk Format 5.0), in sectors."""
+_SESPARSE = Fields(
+    "<",
+    version=(8, "Q"),
+    capacity=(16, "Q"),
+    grain_size=(24, "Q"),
+    grain_table_size=(32, "Q"),
+    volatile_header_offset=(80, "Q"),
+    grain_dir_offset=(128, "Q"),
+    grain_tables_offset=(144, "Q"),
+    grains_offset=(192, "Q"),
+)
+_REPLAY_JOURNAL = 24
+"""``VMDKSESparseConstHeader`` in sectors; the offset of ``replay_journal`` in ``VMDKSESparseVolatileHeader`` (QEMU: ``block/vmdk.c``)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +98,8 @@ def embedded_descriptor(base: Stream) -> bytes:
     head = base.read_at(0, SECTOR)
     if head[:4] != b"KDMV":
         return b""
-    offset, size = struct.unpack_from("<QQ", head, 28)
+    found = _HOSTED.read(head)
+    offset, size = found["descriptorOffset"], found["descriptorSize"]
     return base.read_at(offset * SECTOR, min(size * SECTOR, MAX_DESCRIPTOR))
 
 
@@ -133,14 +166,14 @@ class Sparse(_Grains):
 
     def __init__(self, name: str, base: Stream, parent: Stream | None, offset: int = 0) -> None:
         head = self._header(name, base)
-        version, self._flags, capacity, grain = struct.unpack_from("<IIQQ", head, 4)
-        self._per_table, redundant, self._directory = struct.unpack_from("<IQQ", head, 44)
-        super().__init__(name, base, parent, offset, capacity, grain)
-        if version > 3:
-            raise Unsupported(f"{name}: VMDK version {version} is not supported")
-        if not 0 < self._per_table <= MAX_PER_TABLE or (self._flags & _REDUNDANT and redundant >> 53):
+        found = _HOSTED.read(head)
+        self._flags, self._per_table, self._directory = found["flags"], found["numGTEsPerGT"], found["gdOffset"]
+        super().__init__(name, base, parent, offset, found["capacity"], found["grainSize"])
+        if found["version"] > 3:
+            raise Unsupported(f"{name}: VMDK version {found['version']} is not supported")
+        if not 0 < self._per_table <= MAX_PER_TABLE or (self._flags & _REDUNDANT and found["rgdOffset"] >> 53):
             raise ImageError(f"{name}: damaged VMDK header (grain tables)")
-        overhead, algorithm = struct.unpack_from("<Q", head, 64)[0], struct.unpack_from("<H", head, 77)[0]
+        overhead, algorithm = found["overHead"], found["compressAlgorithm"]
         if overhead * SECTOR > base.size:
             raise ImageError(f"{name}: truncated (its grains begin at sector {overhead}, beyond the end of the file)")
         if bool(self._flags & _COMPRESSED) is not (algorithm == 1):
@@ -158,9 +191,9 @@ class Sparse(_Grains):
         head = base.read_at(0, SECTOR)
         if len(head) < SECTOR:
             raise ImageError(f"{name}: truncated VMDK header")
-        if not any(head[12:20]):
+        if not _HOSTED.read(head)["capacity"]:
             raise ImageError(f"{name}: damaged VMDK header (QEMU takes what follows it for a descriptor)")
-        if struct.unpack_from("<Q", head, 56)[0] == _AT_END:
+        if _HOSTED.read(head)["gdOffset"] == _AT_END:
             head = base.read_at(base.size - 2 * SECTOR, SECTOR)
             if head[:4] != b"KDMV":
                 raise ImageError(f"{name}: truncated (the footer of a stream-optimised VMDK is missing)")
@@ -213,8 +246,9 @@ class Cowd(_Grains):
     """An ESX 3 sparse extent."""
 
     def __init__(self, name: str, base: Stream, parent: Stream | None, offset: int = 0) -> None:
-        _version, _flags, capacity, grain, self._directory = struct.unpack_from("<IIIII", base.read_at(0, SECTOR).ljust(SECTOR, b"\0"), 4)
-        super().__init__(name, base, parent, offset, capacity, grain)
+        found = _COWD.read(base.read_at(0, SECTOR).ljust(SECTOR, b"\0"))
+        self._directory = found["gdOffset"]
+        super().__init__(name, base, parent, offset, found["capacity"], found["granularity"])
 
     def _find(self, number: int) -> int | None:
         table, index = divmod(number, 4096)
@@ -227,15 +261,13 @@ class SeSparse(_Grains):
 
     def __init__(self, name: str, base: Stream, parent: Stream | None, offset: int = 0) -> None:
         head = base.read_at(0, SECTOR).ljust(SECTOR, b"\0")
-        version, capacity, grain, table = struct.unpack_from("<QQQQ", head, 8)
-        self._directory, _size, self._tables_at, _size, self._grains_at = (
-            struct.unpack_from("<Q", head, at)[0] for at in (128, 136, 144, 152, 192)
-        )  # fmt: skip
-        super().__init__(name, base, parent, offset, capacity, grain)
-        if version != 0x0000_0002_0000_0001 or grain != 8 or table != 64:
+        found = _SESPARSE.read(head)
+        self._directory, self._tables_at = found["grain_dir_offset"], found["grain_tables_offset"]
+        self._grains_at = found["grains_offset"]
+        super().__init__(name, base, parent, offset, found["capacity"], found["grain_size"])
+        if found["version"] != 0x0000_0002_0000_0001 or found["grain_size"] != 8 or found["grain_table_size"] != 64:
             raise Unsupported(f"{name}: this kind of SESparse VMDK is not supported")
-        place = struct.unpack_from("<Q", head, 80)[0]
-        if self._number("<Q", place * SECTOR + 24):
+        if self._number("<Q", found["volatile_header_offset"] * SECTOR + _REPLAY_JOURNAL):
             hint = "its host does that when the machine starts or the snapshot is removed"
             raise Unsupported(f"{name}: writes of this SESparse VMDK wait in its journal, which is not replayed", hint=hint)
 

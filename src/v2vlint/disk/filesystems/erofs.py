@@ -11,6 +11,7 @@ from typing import BinaryIO, cast
 
 from v2vlint.disk.filesystems.content import Content
 from v2vlint.disk.filesystems.node import Kind, NumberedNode
+from v2vlint.disk.filesystems.superblocks import EROFS
 from v2vlint.disk.stream import Joined, Piece, Stream, exactly
 from v2vlint.model.dataclass import dataclass
 from v2vlint.model.errors import ImageError, Unsupported
@@ -54,12 +55,12 @@ class Erofs:
         block = base.read_at(1024, 128)
         if len(block) < 128 or block[:4] != b"\xe2\xe1\xf5\xe0":
             raise ImageError("no EROFS superblock")
-        if not 9 <= block[12] <= 16:
-            raise ImageError(f"damaged EROFS (blocks of 2^{block[12]} bytes)")
-        self.block = 1 << block[12]
-        self._root, self._built = struct.unpack_from("<H", block, 14)[0], struct.unpack_from("<Q", block, 24)[0]
-        self._inodes_at = struct.unpack_from("<I", block, 40)[0] * self.block
-        features = struct.unpack_from("<I", block, 80)[0]
+        found = EROFS.read(block)
+        if not 9 <= found["blkszbits"] <= 16:
+            raise ImageError(f"damaged EROFS (blocks of 2^{found['blkszbits']} bytes)")
+        self.block = 1 << found["blkszbits"]
+        self._root, self._built, features = found["root_nid"], found["build_time"], found["feature_incompat"]
+        self._inodes_at = found["meta_blkaddr"] * self.block
         if features & ~_KNOWN:
             raise Unsupported(f"EROFS with incompatible features {features & ~_KNOWN:#x} is not supported")
         self._padded = bool(features & 1)
@@ -74,12 +75,12 @@ class Erofs:
     def _inode(self, number: int) -> ErofsInode:
         at = self._inodes_at + number * 32
         raw = exactly(self.base, at, 64)
-        form, xattrs, mode = struct.unpack_from("<HHH", raw)
-        if form & 1:
+        form, xattrs, mode = struct.unpack_from("<HHH", raw)  # i_format, i_xattr_icount, i_mode
+        if form & 1:  # struct erofs_inode_extended, from i_size on
             size, data, _ino, uid, gid, mtime = struct.unpack_from("<QIIIIQ", raw, 8)
-        else:
+        else:  # struct erofs_inode_compact, from i_size on
             size, _reserved, data, _ino, uid, gid = struct.unpack_from("<IIIIHH", raw, 8)
-            mtime = self._built
+            mtime = self._built  # compact inodes have no time of their own
         place = at + (64 if form & 1 else 32) + (12 + 4 * (xattrs - 1) if xattrs else 0)
         kind = _KINDS.get(mode & 0o170000, Kind.OTHER)
         return ErofsInode(kind, size, mode & 0o7777, uid, gid, float(mtime), form >> 1 & 7, place, data)

@@ -9,6 +9,7 @@ import struct
 from collections.abc import Iterator, Mapping, Sequence
 from typing import BinaryIO, cast
 
+from v2vlint.disk.fields import Fields
 from v2vlint.disk.filesystems import ext_attributes
 from v2vlint.disk.filesystems.content import Content
 from v2vlint.disk.filesystems.ext_fast import FastCommits, read_fast_commits
@@ -27,6 +28,26 @@ _SPARSE, _SPARSE_2 = 0x1, 0x200
 _KNOWN_INCOMPAT = 0x2 | 0x4 | 0x10 | 0x40 | 0x80 | 0x100 | 0x200 | 0x400 | 0x1000 | 0x2000 | 0x4000 | 0x8000 | 0x10000 | 0x20000
 _EXTENT_FLAG, _INLINE_FLAG, _ENCRYPT_FLAG = 0x80000, 0x10000000, 0x800
 _KINDS = {0x8: Kind.FILE, 0x4: Kind.DIR, 0xA: Kind.LINK}
+
+_GROUP = Fields("<", bg_inode_table_lo=(0x8, "I"))
+_GROUP_64 = Fields("<", bg_inode_table_hi=(0x28, "I"))
+"""``struct ext4_group_desc`` (fs/ext4/ext4.h); the upper half exists in descriptors of 64 bytes."""
+_INODE = Fields(
+    "<",
+    i_mode=(0x0, "H"),
+    i_uid=(0x2, "H"),
+    i_size_lo=(0x4, "I"),
+    i_mtime=(0x10, "I"),
+    i_gid=(0x18, "H"),
+    i_flags=(0x20, "I"),
+    i_file_acl_lo=(0x68, "I"),
+    i_size_high=(0x6C, "I"),
+    l_i_file_acl_high=(0x76, "H"),
+    l_i_uid_high=(0x78, "H"),
+    l_i_gid_high=(0x7A, "H"),
+)
+_INODE_EXTRA, _INODE_TIMES = Fields("<", i_extra_isize=(0x80, "H")), Fields("<", i_mtime_extra=(0x88, "I"))
+"""``struct ext4_inode`` (fs/ext4/ext4.h); what follows the first 128 bytes depends on ``i_extra_isize``."""
 
 
 class Ext:
@@ -113,8 +134,8 @@ class Ext:
         data = self.base.read_at(block * self.block_size + group % per_block * self._descriptor, self._descriptor)
         if len(data) < self._descriptor:
             raise ImageError(f"truncated: group {group} lies beyond the end")
-        low = int(struct.unpack_from("<I", data, 8)[0])
-        return low | struct.unpack_from("<I", data, 40)[0] << 32 if self._descriptor >= 64 else low
+        low = int(_GROUP.read(data)["bg_inode_table_lo"])
+        return low | _GROUP_64.read(data)["bg_inode_table_hi"] << 32 if self._descriptor >= 64 else low
 
     def _has_super(self, group: int) -> bool:
         """Whether ``group``, an even number, begins with a copy of the superblock (``ext4_bg_has_super``): with ``sparse_super``, only odd
@@ -163,16 +184,19 @@ class ExtInode:
 
     def __init__(self, number: int, data: bytes) -> None:
         self.number, self.data = number, data
-        mode, uid, size, _atime, _ctime, mtime, _dtime, gid = struct.unpack_from("<HHIIIIIH", data, 0)
-        self.flags = struct.unpack_from("<I", data, 32)[0]
-        high, uid_high, gid_high = struct.unpack_from("<I", data, 108)[0], *struct.unpack_from("<HH", data, 120)
-        self.kind = _KINDS.get(mode >> 12, Kind.OTHER)
-        self.mode, self.uid, self.gid = mode & 0o7777, uid | uid_high << 16, gid | gid_high << 16
-        self.size = size | high << 32 if self.kind in (Kind.FILE, Kind.DIR) else size
-        self.attributes = struct.unpack_from("<I", data, 104)[0] | struct.unpack_from("<H", data, 118)[0] << 32
-        self.extra = struct.unpack_from("<H", data, 128)[0] if len(data) > 130 else 0
-        more = struct.unpack_from("<I", data, 136)[0] if len(data) >= 140 and self.extra >= 12 else 0
-        self.mtime = (mtime - (1 << 32) * (mtime >> 31) + ((more & 3) << 32)) + (more >> 2) / 1e9
+        found = _INODE.read(data)
+        self.flags = found["i_flags"]
+        self.kind = _KINDS.get(found["i_mode"] >> 12, Kind.OTHER)
+        self.mode = found["i_mode"] & 0o7777
+        self.uid, self.gid = found["i_uid"] | found["l_i_uid_high"] << 16, found["i_gid"] | found["l_i_gid_high"] << 16
+        # For other types the field is i_dir_acl or unused (ext4_isize()).
+        self.size = found["i_size_lo"] | (found["i_size_high"] << 32 if self.kind in (Kind.FILE, Kind.DIR) else 0)
+        self.attributes = found["i_file_acl_lo"] | found["l_i_file_acl_high"] << 32
+        self.extra = _INODE_EXTRA.read(data)["i_extra_isize"] if len(data) > 130 else 0
+        more = _INODE_TIMES.read(data)["i_mtime_extra"] if len(data) >= 140 and self.extra >= 12 else 0
+        # The low two bits of the extra field extend the signed seconds beyond 2038, the others are nanoseconds (ext4_decode_extra_time()).
+        seconds = found["i_mtime"] - (1 << 32) * (found["i_mtime"] >> 31) + ((more & 3) << 32)
+        self.mtime = seconds + (more >> 2) / 1e9
 
     @property
     def map(self) -> bytes:

@@ -4,12 +4,55 @@ from __future__ import annotations
 
 import struct
 
+from v2vlint.disk.fields import Fields
 from v2vlint.disk.filesystems.content import Content, details, text
 from v2vlint.disk.stream import Stream
 from v2vlint.model.dataclass import dataclass
 
 MAX_ROOT = 1 << 20
 MAX_LABEL_CLUSTERS = 100
+
+SECTORS = (512, 1024, 2048, 4096)
+_BPB = Fields(
+    "<",
+    BytsPerSec=(11, "H"),
+    SecPerClus=(13, "B"),
+    RsvdSecCnt=(14, "H"),
+    NumFATs=(16, "B"),
+    RootEntCnt=(17, "H"),
+    TotSec16=(19, "H"),
+    Media=(21, "B"),
+    FATSz16=(22, "H"),
+    TotSec32=(32, "I"),
+    FATSz32=(36, "I"),
+    RootClus=(44, "I"),
+)
+"""The BIOS parameter block (Microsoft's fatgen103, "BPB_…"); the last two fields are FAT32's."""
+_EXFAT = Fields(
+    "<",
+    FatOffset=(80, "I"),
+    ClusterHeapOffset=(88, "I"),
+    ClusterCount=(92, "I"),
+    FirstClusterOfRootDirectory=(96, "I"),
+    BytesPerSectorShift=(108, "B"),
+    SectorsPerClusterShift=(109, "B"),
+)
+"""The main boot sector (exFAT specification, 3.1)."""
+_NTFS = Fields(
+    "<",
+    bytes_per_sector=(11, "H"),
+    sectors_per_cluster=(13, "B"),
+    heads=(26, "H"),
+    number_of_sectors=(40, "Q"),
+    mft_lcn=(48, "Q"),
+    clusters_per_mft_record=(64, "b"),
+    volume_serial_number=(72, "Q"),
+)
+"""``NTFS_BOOT_SECTOR`` (ntfs-3g's ``layout.h``)."""
+_RECORD = Fields("<", usa_ofs=(4, "H"), usa_count=(6, "H"), attrs_offset=(20, "H"))
+_ATTRIBUTE = Fields("<", type=(0, "I"), length=(4, "I"), non_resident=(8, "B"), value_length=(16, "I"), value_offset=(20, "H"))
+_VOLUME, _VOLUME_NAME, _VOLUME_INFORMATION, _END = 3, 0x60, 0x70, 0xFFFFFFFF
+"""``MFT_RECORD`` and ``ATTR_RECORD`` (ntfs-3g's ``layout.h``), the number of the record ``$Volume`` and the types of its attributes."""
 
 
 def probe_exfat(base: Stream) -> Content | None:
@@ -46,20 +89,21 @@ class FatLayout:
         """The layout described by a boot sector; None when it is not one of FAT."""
         if len(boot) < 512:
             return None
-        sector, per_cluster, reserved, copies, entries, total16, media, length16 = struct.unpack_from("<HBHBHHBH", boot, 11)
-        total32, length32, first = (struct.unpack_from("<I", boot, at)[0] for at in (32, 36, 44))
-        if sector not in (512, 1024, 2048, 4096) or per_cluster.bit_count() != 1 or not reserved or not copies or media < 0xF0:
+        found = _BPB.read(boot)
+        sector, per_cluster, reserved = found["BytsPerSec"], found["SecPerClus"], found["RsvdSecCnt"]
+        copies, entries = found["NumFATs"], found["RootEntCnt"]
+        if sector not in SECTORS or per_cluster.bit_count() != 1 or not reserved or not copies or found["Media"] < 0xF0:
             return None
-        length = length16 or length32
+        length, total = found["FATSz16"] or found["FATSz32"], found["TotSec16"] or found["TotSec32"]
         root = reserved + copies * length
         data = root + (entries * 32 + sector - 1) // sector
-        clusters = ((total16 or total32) - data) // per_cluster
+        clusters = (total - data) // per_cluster
         if not length or clusters <= 0:
             return None
-        bits = 32 if not length16 else 16 if clusters >= 4085 else 12
+        bits = 32 if not found["FATSz16"] else 16 if clusters >= 4085 else 12
         return cls(
             sector, sector * per_cluster, bits, reserved * sector, length * sector, root * sector, entries * 32, data * sector,
-            min(clusters, length * sector * 8 // bits - 2), first if bits == 32 else 0, (total16 or total32) * sector,
+            min(clusters, length * sector * 8 // bits - 2), found["RootClus"] if bits == 32 else 0, total * sector,
         )  # fmt: skip
 
 
@@ -109,8 +153,10 @@ def _root_label(folder: bytes) -> str | None:
 
 def _exfat_label(base: Stream, boot: bytes) -> str:
     """The label in the root folder, found by following its clusters (exFAT specification, 7.3)."""
-    fat, _length, heap, count, cluster = struct.unpack_from("<IIIII", boot, 80)
-    sector, size = 1 << min(boot[108], 12), 1 << min(boot[108] + boot[109], 25)
+    found = _EXFAT.read(boot)
+    fat, heap, count, cluster = found["FatOffset"], found["ClusterHeapOffset"], found["ClusterCount"], found["FirstClusterOfRootDirectory"]
+    shift = found["BytesPerSectorShift"]
+    sector, size = 1 << min(shift, 12), 1 << min(shift + found["SectorsPerClusterShift"], 25)
     for _step in range(MAX_LABEL_CLUSTERS):
         if not 2 <= cluster < count + 2:
             return ""
@@ -129,52 +175,43 @@ def probe_ntfs(base: Stream) -> Content | None:
     boot = base.read_at(0, 512)
     if boot[3:11] != b"NTFS    " or len(boot) < 512:
         return None
-    sector, raw = struct.unpack_from("<HB", boot, 11)
+    found = _NTFS.read(boot)
+    sector, raw, size = found["bytes_per_sector"], found["sectors_per_cluster"], found["clusters_per_mft_record"]
+    # Clusters of more than 64 KiB, and records smaller than a cluster, are stated as negated powers of two.
     cluster = sector * (raw if raw <= 128 else 1 << (256 - raw))
-    size = struct.unpack_from("<b", boot, 64)[0]
     record = size * cluster if size > 0 else 1 << -size
-    if sector not in (512, 1024, 2048, 4096) or not 256 <= record <= 65536:
+    if sector not in SECTORS or not 256 <= record <= 65536:
         return None
-    mft = struct.unpack_from("<Q", boot, 48)[0] * cluster
-    label, version, dirty = _volume(base.read_at(mft + 3 * record, record), sector)
-    serial = struct.unpack_from("<Q", boot, 72)[0]
-    return Content(
-        "ntfs",
-        f"{serial:016X}",
-        label,
-        details(
-            block_size=cluster,
-            fs_size=struct.unpack_from("<Q", boot, 40)[0] * sector,
-            version=version,
-            dirty=dirty,
-            heads=struct.unpack_from("<H", boot, 26)[0],
-        ),
-    )
+    mft = found["mft_lcn"] * cluster
+    label, version, dirty = _volume(base.read_at(mft + _VOLUME * record, record), sector)
+    more = details(block_size=cluster, fs_size=found["number_of_sectors"] * sector, version=version, dirty=dirty, heads=found["heads"])
+    return Content("ntfs", f"{found['volume_serial_number']:016X}", label, more)
 
 
 def _volume(record: bytes, sector: int) -> tuple[str, str, bool]:
     if record[:4] != b"FILE":
         return "", "", False
     data = _fixed_up(record, sector)
-    at = struct.unpack_from("<H", data, 20)[0]
+    at = _RECORD.read(data)["attrs_offset"]
     label, version, dirty = "", "", False
     while at + 24 <= len(data):
-        kind, length = struct.unpack_from("<II", data, at)
-        if kind == 0xFFFFFFFF or length < 24:
+        found = _ATTRIBUTE.read(data, at)
+        if found["type"] == _END or found["length"] < 24:
             break
-        size, offset = struct.unpack_from("<IH", data, at + 16)
-        value = data[at + offset : at + offset + size] if not data[at + 8] else b""
-        if kind == 0x60:
+        begin = at + found["value_offset"]
+        value = data[begin : begin + found["value_length"]] if not found["non_resident"] else b""
+        if found["type"] == _VOLUME_NAME:
             label = value.decode("utf-16-le", "replace")
-        elif kind == 0x70 and len(value) >= 12:
+        elif found["type"] == _VOLUME_INFORMATION and len(value) >= 12:
             version, dirty = f"{value[8]}.{value[9]}", bool(value[10] & 1)
-        at += length
+        at += found["length"]
     return label, version, dirty
 
 
 def _fixed_up(record: bytes, sector: int) -> bytearray:
     data = bytearray(record)
-    offset, count = struct.unpack_from("<HH", data, 4)
+    found = _RECORD.read(data)
+    offset, count = found["usa_ofs"], found["usa_count"]
     for index in range(1, count):
         end = index * min(sector, 512)
         if end <= len(data) and offset + index * 2 + 2 <= len(data):

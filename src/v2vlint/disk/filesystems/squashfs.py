@@ -11,6 +11,7 @@ from typing import Any, BinaryIO, cast
 
 from v2vlint.disk.filesystems.content import Content
 from v2vlint.disk.filesystems.node import Kind, Stat
+from v2vlint.disk.filesystems.superblocks import SQUASHFS
 from v2vlint.disk.stream import Stream
 from v2vlint.model.dataclass import dataclass
 from v2vlint.model.errors import ImageError, Unsupported
@@ -53,12 +54,13 @@ class SquashFileSystem:
         self.uuid = self.label = self.stale = ""
         self.base = base
         head = base.read_at(0, 96)
-        if len(head) < 96 or head[:4] != b"hsqs" or struct.unpack_from("<H", head, 28)[0] != 4:
+        if len(head) < 96 or head[:4] != b"hsqs" or SQUASHFS.read(head)["s_major"] != 4:
             raise Unsupported("only squashfs 4 is supported")
-        self.block_size, self._fragments, packer = struct.unpack_from("<IIH", head, 12)
-        self._ids = struct.unpack_from("<H", head, 26)[0]
-        self._root = struct.unpack_from("<Q", head, 32)[0]
-        self._id_table, _xattrs, self._inode_table, self._directory_table, self._fragment_table = struct.unpack_from("<5Q", head, 48)
+        found = SQUASHFS.read(head)
+        self.block_size, self._fragments, packer = found["block_size"], found["fragments"], found["compression"]
+        self._ids, self._root, self._id_table = found["no_ids"], found["root_inode"], found["id_table_start"]
+        self._inode_table, self._directory_table = found["inode_table_start"], found["directory_table_start"]
+        self._fragment_table = found["fragment_table_start"]
         if not 4096 <= self.block_size <= MAX_BLOCK or packer not in _PACKERS:
             raise Unsupported(f"squashfs with blocks of {self.block_size} bytes, compression {packer}")
         self._unpack = _PACKERS[packer]

@@ -73,3 +73,28 @@ BTRFS = Fields(
     dev_item_total_bytes=(209, "Q"),
 )
 """``struct btrfs_super_block`` (include/uapi/linux/btrfs_tree.h), 4096 bytes at 65536. It is packed: ``dev_item`` begins at 201."""
+
+EROFS = Fields(
+    "<",
+    blkszbits=(12, "B"),
+    root_nid=(14, "H"),
+    build_time=(24, "Q"),
+    meta_blkaddr=(40, "I"),
+    feature_incompat=(80, "I"),
+)
+"""``struct erofs_super_block`` (fs/erofs/erofs_fs.h), 128 bytes at 1024."""
+
+SQUASHFS = Fields(
+    "<",
+    block_size=(12, "I"),
+    fragments=(16, "I"),
+    compression=(20, "H"),
+    no_ids=(26, "H"),
+    s_major=(28, "H"),
+    root_inode=(32, "Q"),
+    id_table_start=(48, "Q"),
+    inode_table_start=(64, "Q"),
+    directory_table_start=(72, "Q"),
+    fragment_table_start=(80, "Q"),
+)
+"""``struct squashfs_super_block`` (fs/squashfs/squashfs_fs.h), at the start."""

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import BinaryIO, cast
 
+from v2vlint.disk.fields import Fields
 from v2vlint.disk.filesystems import xfs_attributes
 from v2vlint.disk.filesystems.content import Content
 from v2vlint.disk.filesystems.node import Kind, NumberedNode
@@ -32,6 +33,25 @@ _BIGTIME, _LARGE_COUNTS = 8, 16
 _DATA_MAGICS = (b"XD2D", b"XDD3", b"XD2B", b"XDB3")
 _KINDS = {modes.S_IFREG: Kind.FILE, modes.S_IFDIR: Kind.DIR, modes.S_IFLNK: Kind.LINK}
 
+_CORE, _CORE_V3 = 100, 176
+_INODE = Fields(
+    ">",
+    di_mode=(2, "H"),
+    di_version=(4, "B"),
+    di_format=(5, "B"),
+    di_uid=(8, "I"),
+    di_gid=(12, "I"),
+    di_big_nextents=(24, "Q"),
+    di_mtime=(40, "Q"),
+    di_size=(56, "Q"),
+    di_nextents=(76, "I"),
+    di_anextents=(80, "H"),
+    di_forkoff=(82, "B"),
+    di_aformat=(83, "B"),
+)
+_INODE_V3 = Fields(">", di_flags2=(120, "Q"))
+"""``struct xfs_dinode`` (fs/xfs/libxfs/xfs_format.h). With ``XFS_DIFLAG2_NREXT64``, ``di_nextents`` is ``di_big_anextents``."""
+
 
 @dataclass(frozen=True, slots=True)
 class XfsInode:
@@ -50,6 +70,14 @@ class XfsInode:
     extents: int
     fork: bytes
     attributes: tuple[int, int, bytes] = (_EXTENTS, 0, b"")
+
+
+def _seconds(stamp: int, bigtime: bool) -> float:
+    """A time as seconds since 1970: nanoseconds since 1901 with bigtime, else two 32-bit halves (xfs_inode_from_disk_ts())."""
+    if bigtime:
+        return stamp / 1e9 - (1 << 31)
+    seconds = stamp >> 32
+    return seconds - (1 << 32) * (seconds >> 31) + (stamp & 0xFFFF_FFFF) / 1e9
 
 
 class Xfs:
@@ -121,21 +149,27 @@ class Xfs:
             data = change.applied(data)
         if data[:2] != b"IN" or len(data) < self._inode_size:
             raise ImageError(f"inode {number} is damaged or lies beyond the end")
-        mode, version, layout = struct.unpack_from(">HBB", data, 2)
-        uid, gid = struct.unpack_from(">II", data, 8)
-        seconds, nanoseconds = struct.unpack_from(">iI", data, 40)
-        size = struct.unpack_from(">Q", data, 56)[0]
-        flags = struct.unpack_from(">Q", data, 120)[0] if version >= 3 else 0
-        mtime = seconds + nanoseconds / 1e9
-        if flags & _BIGTIME:
-            mtime = struct.unpack_from(">Q", data, 40)[0] / 1e9 - (1 << 31)
-        count = struct.unpack_from(">Q", data, 24)[0] if flags & _LARGE_COUNTS else struct.unpack_from(">I", data, 76)[0]
-        start = 176 if version >= 3 else 100
-        fork = data[start : start + data[82] * 8] if data[82] else data[start:]
-        kind = _KINDS.get(modes.S_IFMT(mode), Kind.OTHER)
-        parts = struct.unpack_from(">I", data, 76)[0] if flags & _LARGE_COUNTS else struct.unpack_from(">H", data, 80)[0]
-        attributes = (data[83], parts, data[start + data[82] * 8 :] if data[82] else b"")
-        return XfsInode(number, kind, mode & 0o7777, uid, gid, size, mtime, layout, count, fork, attributes)
+        found = _INODE.read(data)
+        version_3 = found["di_version"] >= 3
+        flags = _INODE_V3.read(data)["di_flags2"] if version_3 else 0
+        start = _CORE_V3 if version_3 else _CORE
+        # di_forkoff counts in units of 8 bytes from the end of the core; zero means that there is no attribute fork.
+        end = start + found["di_forkoff"] * 8 if found["di_forkoff"] else len(data)
+        large = flags & _LARGE_COUNTS
+        count, parts = (found["di_big_nextents"], found["di_nextents"]) if large else (found["di_nextents"], found["di_anextents"])
+        return XfsInode(
+            number,
+            _KINDS.get(modes.S_IFMT(found["di_mode"]), Kind.OTHER),
+            found["di_mode"] & 0o7777,
+            found["di_uid"],
+            found["di_gid"],
+            found["di_size"],
+            _seconds(found["di_mtime"], bool(flags & _BIGTIME)),
+            found["di_format"],
+            count,
+            data[start:end],
+            (found["di_aformat"], parts, data[end:]),
+        )
 
     def _place(self, block: int) -> int:
         """The disk block for a filesystem block number, whose high bits are the allocation group."""

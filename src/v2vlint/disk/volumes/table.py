@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import struct
 import uuid
 import zlib
 from collections.abc import Iterator
 
+from v2vlint.disk.fields import Fields
 from v2vlint.disk.stream import Stream
 from v2vlint.model.dataclass import dataclass
 
@@ -16,6 +16,23 @@ SECTORS = (512, 4096)
 """Logical sector sizes of disks."""
 _EXTENDED = frozenset({0x05, 0x0F, 0x85})
 _GPT_MAGIC = b"EFI PART"
+
+_MBR = Fields("<", unique_mbr_signature=(440, "I"))
+_MBR_ENTRIES = 446
+_MBR_ENTRY = Fields("<", boot_ind=(0, "B"), sys_ind=(4, "B"), start_sect=(8, "I"), nr_sects=(12, "I"))
+"""``struct msdos_partition`` (include/linux/msdos_partition.h)."""
+_GPT_HEADER = Fields(
+    "<",
+    header_size=(12, "I"),
+    header_crc32=(16, "I"),
+    alternate_lba=(32, "Q"),
+    partition_entry_lba=(72, "Q"),
+    num_partition_entries=(80, "I"),
+    sizeof_partition_entry=(84, "I"),
+    partition_entry_array_crc32=(88, "I"),
+)
+_GPT_ENTRY = Fields("<", starting_lba=(32, "Q"), ending_lba=(40, "Q"), attributes=(48, "Q"))
+"""``gpt_header`` and ``gpt_entry`` (block/partitions/efi.h)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +74,7 @@ def read_table(disk: Stream, sector: int = 512) -> Table:
     if len(first) < 512 or first[510:512] != b"\x55\xaa":
         return Table()
     entries = [_mbr_entry(first, index) for index in range(4)]
-    if any(first[446 + 16 * index] not in (0, 0x80) for index in range(4)):
+    if any(first[_MBR_ENTRIES + 16 * index] not in (0, 0x80) for index in range(4)):
         return Table()
     if any(kind == 0xEE for kind, _start, _count, _boot in entries):
         return _gpt(disk)
@@ -65,13 +82,12 @@ def read_table(disk: Stream, sector: int = 512) -> Table:
 
 
 def _mbr_entry(sector: bytes, index: int) -> tuple[int, int, int, bool]:
-    at = 446 + 16 * index
-    start, count = struct.unpack_from("<II", sector, at + 8)
-    return sector[at + 4], start, count, sector[at] == 0x80
+    found = _MBR_ENTRY.read(sector, _MBR_ENTRIES + 16 * index)
+    return found["sys_ind"], found["start_sect"], found["nr_sects"], found["boot_ind"] == 0x80
 
 
 def _mbr(disk: Stream, first: bytes, entries: list[tuple[int, int, int, bool]], sector: int) -> Table:
-    signature = struct.unpack_from("<I", first, 440)[0]
+    signature = _MBR.read(first)["unique_mbr_signature"]
     found: list[Partition] = []
     problem = ""
     for number, (kind, start, count, boot) in enumerate(entries, 1):
@@ -135,23 +151,24 @@ def _gpt_at(disk: Stream, offset: int, sector: int) -> Table | None:
     header = disk.read_at(offset, 512) if offset >= 0 else b""
     if header[:8] != _GPT_MAGIC or len(header) < 512:
         return None
-    size, checksum = struct.unpack_from("<II", header, 12)
-    entries_at, count, length, entries_sum = struct.unpack_from("<QIII", header, 72)
+    read = _GPT_HEADER.read(header)
+    size, count, length = read["header_size"], read["num_partition_entries"], read["sizeof_partition_entry"]
     if not 92 <= size <= 512 or not 128 <= length <= 4096 or count * length > MAX_GPT_TABLE:
         return None
     blank = header[:16] + bytes(4) + header[20:size]
-    entries = disk.read_at(entries_at * sector, count * length)
-    if zlib.crc32(blank) != checksum or zlib.crc32(entries) != entries_sum:
+    entries = disk.read_at(read["partition_entry_lba"] * sector, count * length)
+    if zlib.crc32(blank) != read["header_crc32"] or zlib.crc32(entries) != read["partition_entry_array_crc32"]:
         return None
     found = (_gpt_entry(entries[index * length : (index + 1) * length], index + 1, sector, disk.size) for index in range(count))
-    last = struct.unpack_from("<Q", header, 32)[0] * sector
+    last = read["alternate_lba"] * sector
     problem = "the backup GPT lies beyond the end of the disk: the image is truncated" if offset == sector and last >= disk.size else ""
     disk_id = str(uuid.UUID(bytes_le=header[56:72]))
     return Table("gpt", tuple(part for part in found if part)[:MAX_PARTITIONS], sector, problem, disk_id)
 
 
 def _gpt_entry(entry: bytes, number: int, sector: int, disk_size: int) -> Partition | None:
-    first, last, attributes = struct.unpack_from("<QQQ", entry, 32)
+    found = _GPT_ENTRY.read(entry)
+    first, last, attributes = found["starting_lba"], found["ending_lba"], found["attributes"]
     start, size = first * sector, (last - first + 1) * sector
     if not any(entry[:16]) or size <= 0 or start >= disk_size:
         return None
