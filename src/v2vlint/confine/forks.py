@@ -170,7 +170,6 @@ def serve(control: int, child: Callable[[int], NoReturn]) -> NoReturn:
     channel = socket.socket(fileno=control)
     while True:
         data, handles, _flags, _address = socket.recv_fds(channel, _MESSAGE, 4)
-        # No clean-up: atexit handlers and buffers belong to the parent, which may still be using them.
         if not data:
             os._exit(0)
         order = json.loads(data)

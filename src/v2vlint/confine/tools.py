@@ -76,7 +76,7 @@ def _start(command: Sequence[str], grant: Grant, bounds: Bounds, descriptors: Se
     environment = programs.environment()
     try:
         return subprocess.Popen(
-            # The name in argv[0] stays as given: programs with several names look at it.
+            # The name in argv[0] stays as given: some are one program with many names (mtools).
             list(command),
             executable=program,
             stdin=subprocess.DEVNULL,

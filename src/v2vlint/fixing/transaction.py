@@ -331,7 +331,7 @@ def _write_old(journal: FixJournal, *, force: bool = False) -> None:
         sidecars.remove(member.at, "undo")
         sidecars.forget(member.at)
         reached("removed")
-        # The journal goes last: without it, the remaining files would not be recognised as ours.
+        # The journal goes last: recovery starts from it.
         sidecars.remove(member.at, "journal")
     sidecars.sync_folder(journal.at)
 
