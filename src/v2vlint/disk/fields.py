@@ -19,6 +19,6 @@ class Fields:
             end = offset + struct.calcsize(order + letter)
         self._names, self._struct = tuple(fields), struct.Struct(layout)
 
-    def read(self, data: bytes, offset: int = 0) -> Mapping[str, int]:
+    def read(self, data: bytes | bytearray, offset: int = 0) -> Mapping[str, int]:
         """The fields of the structure ``offset`` bytes into ``data``, by name. struct.error when the structure is truncated."""
         return dict(zip(self._names, self._struct.unpack_from(data, offset), strict=True))

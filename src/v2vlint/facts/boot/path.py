@@ -137,7 +137,7 @@ class BootPath:
         inside = self._inside(name)
         if inside is None and presence is Presence.ABSENT:
             return ModuleFate(name, Means.ABSENT, f"is not part of kernel {self.kernel.version}", self.kernel.where)
-        if inside is None and presence is Presence.UNKNOWN and not self._image_builtin():
+        if inside is None and presence is Presence.UNKNOWN and not self._image_builtin:
             reason = f"cannot be told for kernel {self.kernel.version or self.kernel.image}: {self.kernel.silent}"
             return ModuleFate(name, Means.UNKNOWN, reason, self.kernel.where)
         if self.rebuilt is not None and presence is Presence.MODULE and (by_name or name in self.rebuilt):
