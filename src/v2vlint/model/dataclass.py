@@ -25,13 +25,24 @@ else:
             return lambda kind: dataclass(kind, frozen=frozen, slots=slots, order=order)
         kind.__doc__ = kind.__doc__ or kind.__name__  # else its signature would be looked up
         own = {name for name, value in vars(kind).items() if value is not None}
-        made = dataclasses.dataclass(init=False, repr=False, eq=False, slots=slots)(kind)
+        made = _with_fields(kind, slots)
         for name, method in _methods(made, frozen, order).items():
             if name not in own:
                 setattr(made, name, method)
         if frozen and slots:
             made.__getstate__, made.__setstate__ = _state, _set_state
         return made
+
+
+def _with_fields(kind: Any, slots: bool) -> Any:
+    """The class with fields and slots. The text of annotations is kept from the standard library, which searches each for ``ClassVar``."""
+    notes = vars(kind).get("__annotations__", {})
+    kind.__annotations__ = {name: object if isinstance(note, str) and "Var" not in note else note for name, note in notes.items()}
+    made: Any = dataclasses.dataclass(init=False, repr=False, eq=False, slots=slots)(kind)
+    made.__annotations__ = notes
+    for one in dataclasses.fields(made):
+        one.type = notes.get(one.name, one.type)
+    return made
 
 
 def _methods(kind: Any, frozen: bool, order: bool) -> dict[str, object]:
