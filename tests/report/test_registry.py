@@ -11,7 +11,7 @@ import pytest
 
 from tests.report.reports import empty
 from v2vlint.cli import output
-from v2vlint.model.entries import Entry
+from v2vlint.model.entry_points import EntryPoint
 from v2vlint.model.errors import UsageError
 from v2vlint.report import registry
 
@@ -22,8 +22,8 @@ def _entries(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     module.render = lambda report: f"{len(report.images)} guests\n"  # type: ignore[attr-defined]
     monkeypatch.setitem(sys.modules, module.__name__, module)
     pairs = {"wiki": module.__name__, "broken": "absent_module", "json": module.__name__}
-    entries = [Entry(name, value) for name, value in pairs.items()]
-    monkeypatch.setattr(registry, "entries", lambda group: entries if group == registry.GROUP else [])
+    entries = [EntryPoint(name, value) for name, value in pairs.items()]
+    monkeypatch.setattr(registry, "entry_points", lambda group: entries if group == registry.GROUP else [])
     registry._added.cache_clear()
     yield
     registry._added.cache_clear()

@@ -16,7 +16,7 @@ from types import ModuleType
 from v2vlint.facts.registry import needs, rests_only_on
 from v2vlint.model.dataclass import dataclass
 from v2vlint.model.definition import Definition
-from v2vlint.model.entries import Entry, entries
+from v2vlint.model.entry_points import EntryPoint, entry_points
 from v2vlint.model.errors import PackError
 from v2vlint.model.finding import Mover
 from v2vlint.model.rule import Rule, RuleInfo
@@ -81,7 +81,7 @@ def load_all(folders: Iterable[str] = ()) -> tuple[LoadedRule, ...]:
 @functools.cache
 def _installed(_path: tuple[str, ...]) -> tuple[tuple[LoadedRule, ...], ...]:
     """The rules of every pack on the path, which is searched once."""
-    packs = sorted(entries(GROUP), key=lambda entry: (entry.name, entry.value))
+    packs = sorted(entry_points(GROUP), key=lambda entry: (entry.name, entry.value))
     return tuple(tuple(_load(pack)) for pack in packs)
 
 
@@ -140,7 +140,7 @@ def _rules(module: ModuleType) -> Iterator[type[Rule]]:
             yield kind
 
 
-def _load(entry: Entry) -> Iterator[LoadedRule]:
+def _load(entry: EntryPoint) -> Iterator[LoadedRule]:
     try:
         package = importlib.import_module(entry.module)
         modules = [package, *_submodules(package)]

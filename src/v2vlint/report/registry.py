@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from functools import cache
 from typing import Any
 
-from v2vlint.model.entries import entries
+from v2vlint.model.entry_points import entry_points
 from v2vlint.model.errors import UsageError
 from v2vlint.model.report import Report
 
@@ -37,7 +37,7 @@ GROUP = "v2vlint.reports"
 @cache
 def _added() -> dict[str, str]:
     """Formats of other distributions, with their modules; a shipped format keeps its name."""
-    return {entry.name: entry.module for entry in entries(GROUP) if entry.name not in FILES}
+    return {entry.name: entry.module for entry in entry_points(GROUP) if entry.name not in FILES}
 
 
 def check_name(name: str) -> None:

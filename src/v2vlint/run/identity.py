@@ -18,7 +18,7 @@ from v2vlint.files.policy import Queries
 from v2vlint.files.urls import is_url
 from v2vlint.model.codec import encode
 from v2vlint.model.dataclass import dataclass
-from v2vlint.model.entries import entries
+from v2vlint.model.entry_points import entry_points
 from v2vlint.model.errors import ImageError
 from v2vlint.model.report import ImageReport
 from v2vlint.model.source import GuestRef, Keys
@@ -149,7 +149,7 @@ def rules_version(folders: tuple[str, ...], *, times: bool = True) -> str:
 
     Without ``times``, the same code has the same digest on every machine, wherever it is installed.
     """
-    packages = {"v2vlint", *(entry.module.partition(".")[0] for entry in entries(GROUP))}
+    packages = {"v2vlint", *(entry.module.partition(".")[0] for entry in entry_points(GROUP))}
     places = [place for name in sorted(packages) if (spec := find_spec(name)) for place in spec.submodule_search_locations or ()]
     found = [
         (path if times else os.path.relpath(path, place), seen.st_size, *((seen.st_mtime_ns,) if times else ()))

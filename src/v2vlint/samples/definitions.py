@@ -48,13 +48,9 @@ def _domain(content: str) -> Definition:
 
 def sample_target(**changes: Any) -> Target:
     """The target ``kvm`` with some of its keys changed."""
-    return later(Target, lambda: _target(changes))
-
-
-def _target(changes: dict[str, Any]) -> Target:
     from v2vlint.target import load
 
-    return dataclasses.replace(load("kvm"), **changes)
+    return later(Target, lambda: dataclasses.replace(load("kvm"), **changes))
 
 
 def sample_ovf(hardware: str, disks: str = "", envelope: str = _ENVELOPE) -> Definition:

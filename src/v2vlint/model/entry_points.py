@@ -17,7 +17,7 @@ from v2vlint.model.dataclass import dataclass
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class EntryPoint:
     """An entry point: ``name = value`` in its distribution's ``entry_points.txt``."""
 
     name: str
@@ -29,13 +29,13 @@ class Entry:
         return re.split(r"[:\[]", self.value, maxsplit=1)[0].strip()
 
 
-def entries(group: str) -> tuple[Entry, ...]:
+def entry_points(group: str) -> tuple[EntryPoint, ...]:
     """The entry points of a group. Of a distribution that is installed twice, the first on the path counts."""
     if _ordinary():
         return tuple(entry for text in _texts() if group in text for entry in _parsed(text, group))
-    from importlib.metadata import entry_points
+    from importlib import metadata
 
-    return tuple(Entry(one.name, one.value) for one in entry_points(group=group))
+    return tuple(EntryPoint(one.name, one.value) for one in metadata.entry_points(group=group))
 
 
 def _ordinary() -> bool:
@@ -57,11 +57,11 @@ def _texts() -> Iterator[str]:
                         yield stream.read()
 
 
-def _parsed(text: str, group: str) -> Iterator[Entry]:
+def _parsed(text: str, group: str) -> Iterator[EntryPoint]:
     section = ""
     for line in map(str.strip, text.splitlines()):
         if line.startswith("[") and line.endswith("]"):
             section = line[1:-1]
         elif section == group and line and not line.startswith("#"):
             name, _equals, value = line.partition("=")
-            yield Entry(name.strip(), value.strip())
+            yield EntryPoint(name.strip(), value.strip())

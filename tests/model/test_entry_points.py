@@ -4,22 +4,22 @@ from __future__ import annotations
 
 import sys
 import zipfile
-from importlib.metadata import entry_points
+from importlib import metadata
 from pathlib import Path
 
 import pytest
 
-from v2vlint.model.entries import Entry, entries
+from v2vlint.model.entry_points import EntryPoint, entry_points
 
 SOME = "[other]\nx = y\n\n[made.group]\n# none\none = package.part\n two=package : name [extra, more]\n\n[last]\nthree = package\n"
 
 
 def _theirs(group: str) -> list[tuple[str, str, str]]:
-    return sorted((one.name, one.value, one.module) for one in entry_points(group=group))
+    return sorted((one.name, one.value, one.module) for one in metadata.entry_points(group=group))
 
 
 def _ours(group: str) -> list[tuple[str, str, str]]:
-    return sorted((one.name, one.value, one.module) for one in entries(group))
+    return sorted((one.name, one.value, one.module) for one in entry_points(group))
 
 
 def _distribution(folder: Path, name: str, text: str) -> None:
@@ -41,7 +41,7 @@ def test_of_made_up_distributions(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     for place in ("a", "b", "missing"):
         monkeypatch.setattr(sys, "path", [*sys.path, str(tmp_path / place)])
     assert _ours("made.group") == _theirs("made.group")
-    assert {one.name for one in entries("made.group")} == {"one", "two", "old"}
+    assert {one.name for one in entry_points("made.group")} == {"one", "two", "old"}
 
 
 def test_of_an_archive_on_the_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -49,4 +49,4 @@ def test_of_an_archive_on_the_path(tmp_path: Path, monkeypatch: pytest.MonkeyPat
         archive.writestr("packed-1.dist-info/entry_points.txt", "[made.group]\npacked = inside\n")
         archive.writestr("packed-1.dist-info/METADATA", "Metadata-Version: 2.1\nName: packed\nVersion: 1\n")
     monkeypatch.setattr(sys, "path", [*sys.path, str(tmp_path / "packed.zip")])
-    assert entries("made.group") == (Entry("packed", "inside"),)
+    assert entry_points("made.group") == (EntryPoint("packed", "inside"),)
