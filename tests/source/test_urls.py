@@ -6,6 +6,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import unquote
 
 import pytest
 
@@ -13,7 +14,9 @@ import v2vlint
 from guestbuild.samples import cached
 from tests.source.servers import Handler, WebServer, secure_shell, sshd, web
 from v2vlint.files import FileMissing, FilePolicy, Refused
+from v2vlint.files.policy import UrlPolicy
 from v2vlint.files.remote import BLOCK, BlockCache, pread
+from v2vlint.files.urls import child_of, folder_of, is_in, plain
 from v2vlint.guest.open import open_ref
 from v2vlint.model.errors import ImageError, UsageError
 from v2vlint.source.expand import expand
@@ -91,13 +94,13 @@ class Counting:
 
 
 def test_reads_in_a_row_are_few_and_scattered_ones_small() -> None:
-    ranges = Counting(100 * BLOCK)
+    ranges = Counting(200 * BLOCK)
     blocks = BlockCache(ranges)
     for number in range(64):
         assert len(blocks.read(number * BLOCK, BLOCK)) == BLOCK
     assert len(ranges.asked) < 10
     ranges.asked.clear()
-    for number in (99, 95, 97, 90):
+    for number in (199, 195, 197, 190):
         blocks.read(number * BLOCK + 7, 10)
     assert [length for _offset, length in ranges.asked] == [BLOCK] * 4
 
@@ -118,6 +121,18 @@ def test_the_folder_of_the_url_is_the_border(server: WebServer) -> None:
         with pytest.raises(Refused):
             policy.open(path)
     FilePolicy.naming([f"{server.url}/vm/web.qcow2"], [server.url]).open(f"{server.url}/secret.qcow2")
+
+
+def test_a_bucket_that_is_searched_is_open_below_and_a_name_leads_nowhere_else() -> None:
+    (whole,) = UrlPolicy.naming((), ["s3://b"], ()).folders
+    assert is_in(whole, "s3://b/x/y.qcow2")
+    assert not is_in(folder_of("s3://b/a.qcow2"), "s3://b/x/y.qcow2")
+    for name in ("../a", "..", ".ssh", "a/../../b", "x%2f..%2fy/z"):
+        assert not is_in("s3://b/x", plain(child_of("s3://b/x", name)))
+    for name in ("my disk.vmdk", "a%2fb (1)#?.img", "ä+.raw"):
+        assert is_in("s3://b/x", plain(child_of("s3://b/x", name)))
+        assert unquote(plain(child_of("s3://b/x", name))) == f"s3://b/x/{name}"
+        assert "%" in name or plain(f"s3://b/x/{name.replace('#?', '')}") == plain(child_of("s3://b/x", name.replace("#?", "")))
 
 
 def status(code: int, times: int = 1000) -> list[int]:

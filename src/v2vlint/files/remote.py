@@ -20,7 +20,7 @@ from v2vlint.files.scheme import Ranges, RemoteEntry, Scheme, schemes
 from v2vlint.files.urls import scheme_of, shown
 from v2vlint.model.errors import ImageError
 
-BLOCK = 1 << 18
+BLOCK = 1 << 17
 CACHE = 64 << 20
 """Bytes that are kept of each file."""
 AHEAD = 4 << 20

@@ -35,6 +35,8 @@ class _File:
             self._path: str = unquote(path)
             self._before = self._state()
             self._stream: Any = self._system.open(self._path, "rb", cache_type="none")
+            # s3fs requests ranges of the version that was opened (If-Match): nothing has to be asked after them.
+            self._bound = "IfMatch" in (getattr(self._stream, "read_kw", None) or {})
         except Exception as error:
             raise self._told(error) from error
         self.size, self.state = int(self._before[0]), " ".join(filter(None, self._before[1:]))
@@ -53,7 +55,7 @@ class _File:
                 with self._lock:
                     self._stream.seek(offset)
                     data: bytes = self._stream.read(length)
-                    state = self._state()
+                    state = self._before if self._bound else self._state()
             except Exception as error:
                 failure = error
                 if isinstance(error, FileNotFoundError | PermissionError) or type(error).__name__ == "FileExpired":
