@@ -91,7 +91,7 @@ class Cost:
 
 
 def measured(place: str, relay: Relay | None = None, environment: dict[str, str] | None = None) -> Cost:
-    """The middle check of ``ROUNDS`` by time."""
+    """The median of ``ROUNDS`` checks."""
     found: list[Cost] = []
     for _time in range(ROUNDS):
         before = relay.received if relay else 0

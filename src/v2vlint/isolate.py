@@ -134,7 +134,7 @@ def run_all(
 
 
 def _wait(selector: selectors.BaseSelector, children: Iterable[_Child]) -> None:
-    """Act on what is ready: a key's data is the action."""
+    """Run the action of each ready pipe: it is the key's data."""
     ready = selector.select(max(0.0, min((_TICK, *(child.remaining for child in children)))))
     started = time.monotonic()
     for key, _events in ready:

@@ -52,7 +52,7 @@ class CompiledForOneCpu(Rule):
 
 
 def _exceeds(token: Token, target: Target) -> bool:
-    """Whether the CPU that is named has more than every one on the target."""
+    """Whether the named CPU has more features than every CPU of the target."""
     name, _, cpu = token.value.partition("=")
     if "tune" in name:
         return False

@@ -10,7 +10,7 @@ def _machine(kernel: str) -> Definition:
 
 
 class RunningKernelDiffers(Rule):
-    """A machine that runs has booted another kernel than its copy will boot.
+    """A running machine has booted another kernel than its copy will boot.
 
     ## What it does
     Compares the kernel that the machine runs (`uname -r`) with the installed ones and with the default boot entry.

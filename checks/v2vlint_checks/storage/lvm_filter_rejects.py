@@ -104,7 +104,7 @@ class LvmFilterRejects(Rule):
 
 
 def _written(rejected: Rejected, conf: LvmConf) -> Rejected | None:
-    """The same on the guest's own file, if it has the filter that is in the initramfs."""
+    """The same for the guest's own file, if it has the filter in the initramfs."""
     words = [pattern.regex for pattern in rejected.setting.patterns]
     own = (one for one in conf.filters if one.name == rejected.setting.name and [pattern.regex for pattern in one.patterns] == words)
     return next((Rejected(one, rejected.volumes, rejected.needed) for one in own), None)

@@ -98,7 +98,7 @@ class MdadmDeviceNames(Rule):
 
 
 def _among(scan: tuple[Token, ...], tied: tuple[Token, ...]) -> tuple[Token, ...]:
-    """Those of the guest's own words that the initramfs has, too."""
+    """The guest's own words that the initramfs has as well."""
     values = {token.value for token in tied}
     return tuple(token for token in scan if token.value in values)
 

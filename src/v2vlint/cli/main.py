@@ -70,7 +70,7 @@ class Parser(argparse.ArgumentParser):
 
 
 class Help(argparse.HelpFormatter):
-    """argparse's, which is made for each option: it would import shutil and ask for the width of the terminal each time."""
+    """argparse's formatter is created for each option: it would import shutil and query the terminal's width each time."""
 
     def __init__(self, prog: str) -> None:
         super().__init__(prog, width=_columns() - 2)
@@ -78,7 +78,7 @@ class Help(argparse.HelpFormatter):
 
 @functools.cache
 def _columns() -> int:
-    """As :func:`shutil.get_terminal_size` says."""
+    """The same as :func:`shutil.get_terminal_size`."""
     with contextlib.suppress(ValueError):
         if (wanted := int(os.environ.get("COLUMNS", ""))) > 0:
             return wanted

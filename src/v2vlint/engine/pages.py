@@ -58,7 +58,7 @@ def _cell(text: str) -> str:
 
 
 _LOWER_CASE = frozenset({"dracut", "keepalived", "libvirt", "pygrub", "systemd"})
-"""Names that are not capitalised at the start of a sentence either; those with other characters than letters are not, too."""
+"""Names that are not capitalised, even at the start of a sentence; those with characters other than letters are not either."""
 
 
 def _examples(examples: Sequence[Example]) -> Iterator[str]:

@@ -54,7 +54,7 @@ class CheckAsk:
 
 
 def digest_of(rules: Any) -> str:
-    """The digest of encoded rules, by which parent and child call them."""
+    """The digest of encoded rules, by which parent and child refer to them."""
     return hashlib.sha256(json.dumps(rules).encode()).hexdigest()
 
 

@@ -61,7 +61,7 @@ def preload(many: bool) -> None:
 
 
 def _rehearse(windows: bool) -> None:
-    """Judge a guest with the files of the rules' first examples, as far as they fit together."""
+    """Judge a guest with the files of the rules' first examples, as far as they are compatible."""
     from v2vlint.engine.examples import example_store
 
     files: dict[str, Content] = {}

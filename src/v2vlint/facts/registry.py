@@ -56,7 +56,7 @@ def _kind(hint: Any) -> Any:
 
 @functools.cache
 def _optional(function: Callable[..., object]) -> frozenset[str]:
-    """The parameters that are None where their fact cannot be known."""
+    """The parameters that are None if their fact cannot be known."""
     return frozenset(name for name in needs(function) if isinstance(_evaluated(function, name), types.UnionType))
 
 

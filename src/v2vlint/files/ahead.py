@@ -1,4 +1,4 @@
-"""What rules ask of every machine, sent ahead in one archive: a script there packs it, in one round trip. It writes nothing there.
+"""The files that rules always read, sent ahead in one archive by a script on the machine, in one round trip. It writes nothing there.
 
 What it prints are words that end with NUL bytes, in lists that end with an empty one, and then a tar archive. The lists are: the folders
 that are packed with everything below; the paths in them that are not, since they are large, sockets, or cannot be read; the folders whose
@@ -59,7 +59,7 @@ k LISTED | head -c -1 | a 'exec find "$@" -mindepth 1 -maxdepth 1 -printf "%y %m
 
 
 def script_text() -> str:
-    """The script."""
+    """The script to run."""
     found = _SCRIPT.replace("SIZE", str(LARGEST >> 10))
     for name, words in (("FOLDERS", FOLDERS), ("FILES", FILES), ("LISTED", LISTED)):
         found = found.replace(name, " ".join(words))
@@ -67,7 +67,7 @@ def script_text() -> str:
 
 
 class Ahead:
-    """What ``command``, a shell there, packs, followed by zeros; see :class:`~v2vlint.files.scheme.Ranges`.
+    """The archive written by ``command``, a remote shell, followed by zeros; see :class:`~v2vlint.files.scheme.Ranges`.
 
     It is fetched in a thread of its own, since the process that opens it serves other guests meanwhile. So its size is not known yet;
     reading waits for the end, and is an ImageError if not everything was sent.

@@ -27,7 +27,7 @@ AHEAD = 4 << 20
 """How many bytes are read at once when reads go on where the last one ended."""
 MAX_READ = 64 << 20
 MAX_LISTED = 1_000_000
-"""Entries of one folder: more than a whole search goes through."""
+"""The entries of one folder: more than a whole search visits."""
 _REQUEST, _ANSWER = struct.Struct("=QQ"), struct.Struct("=IQ")
 
 
@@ -37,7 +37,7 @@ def open_url(url: str) -> Ranges:
 
 
 def listing(url: str) -> tuple[RemoteEntry, ...]:
-    """What is in the folder at ``url``. Errors are those of :func:`open_url`."""
+    """The entries of the folder at ``url``. Errors are those of :func:`open_url`."""
     listed = _scheme(url).listed
     if listed is None:
         raise ImageError(f"{shown(url)}: a folder on such a server cannot be listed", hint="give the files: a list of URLs is @FILE")
@@ -45,7 +45,7 @@ def listing(url: str) -> tuple[RemoteEntry, ...]:
 
 
 def _scheme(url: str) -> Scheme:
-    """How ``url`` is read."""
+    """The reader for ``url``."""
     scheme = schemes().get(scheme_of(url))
     if scheme is None:
         raise ImageError(f"{shown(url)}: URLs of this kind are not read", hint=f"read are {', '.join(sorted(schemes()))}")

@@ -33,7 +33,7 @@ _VERSION, _STATUS, _HANDLE, _DATA, _NAME, _ATTRS = 2, 101, 102, 103, 104, 105
 _EOF, _NO_FILE, _DENIED = 1, 2, 3
 _NAME_OK = re.compile(r"[A-Za-z0-9_.%:\[\]][A-Za-z0-9_.%:\[\]-]*")
 AS_ROOT = "if [ $(id -u) -ne 0 ] && sudo -n true 2>/dev/null; then exec sudo -n {0}; else exec {0}; fi"
-"""The command that runs something as root there, if that is allowed."""
+"""The command that runs something as root there, if allowed."""
 SSH = "V2VLINT_SSH"
 """The environment variable with the ssh command, for another configuration or key."""
 
@@ -51,7 +51,7 @@ class Attributes:
 
 @dataclass(frozen=True, slots=True)
 class Login:
-    """Where to log in, with ``options`` of the ssh command that the operator has set. ImageError for a user or host that is none."""
+    """Where to log in, with the operator's ``options`` of the ssh command. ImageError for an invalid user or host."""
 
     host: str
     user: str = ""
@@ -59,7 +59,7 @@ class Login:
     options: tuple[str, ...] = ()
 
     def command(self, what: str, *more: str) -> list[str]:
-        """The ssh command line that runs ``what`` there, with ``more`` options; it asks for nothing."""
+        """The ssh command line that runs ``what`` there, with ``more`` options. It never prompts."""
         for name in filter(None, (self.host, self.user)):
             if not _NAME_OK.fullmatch(name):
                 raise ImageError(f"{name!r} is no host or user")

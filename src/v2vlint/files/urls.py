@@ -11,7 +11,7 @@ _NEXT = re.compile(r"\+(?=[a-z0-9+]+://)")
 _NBD = ("nbd", "nbds", "nbd+unix", "nbds+unix")
 """The query of these is where the server is, and no secret."""
 _KEPT = "!$&'()*+,;=:@[]|~"
-"""What stands in a path as it is; all else is escaped, so that one name is written in one way."""
+"""Characters that are not escaped in a path; all others are, so that every name has a single spelling."""
 _URL = re.compile(r"[a-z][a-z0-9+.-]*://", re.IGNORECASE)
 
 
@@ -86,7 +86,7 @@ def beside(path: str, name: str) -> str:
 
 
 def child_of(folder: str, name: str) -> str:
-    """What is called ``name`` in the folder at ``folder``."""
+    """The entry ``name`` of the folder at ``folder``."""
     return f"{folder.rstrip('/')}/{quote(name, safe=_KEPT, errors='surrogateescape')}"
 
 

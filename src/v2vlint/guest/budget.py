@@ -112,7 +112,7 @@ def _go(work: _Work) -> None:
 
 @functools.cache
 def _listen() -> None:
-    """Once in a process: nothing else here uses this signal."""
+    """Called once per process: nothing else here uses this signal."""
     signal.signal(signal.SIGPROF, _over)
 
 

@@ -1,4 +1,4 @@
-"""A filesystem that cannot be opened: encrypted without a key, of a kind that is not read, or on a volume that is incomplete."""
+"""A filesystem that cannot be opened: encrypted without a key, of an unsupported type, or on an incomplete volume."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from v2vlint.model.blocks import BlockDevice
 
 
 class Closed:
-    """The filesystem of ``device``, of which only that much is known. Boot loaders cannot read it either: it lies there empty to them."""
+    """The filesystem of ``device``, of which nothing else is known. Boot loaders cannot read it either: to them it is empty."""
 
     def __init__(self, device: BlockDevice) -> None:
         self.type, self.uuid, self.label = device.fs_type, device.uuid, device.label
@@ -22,7 +22,7 @@ class Closed:
 
 
 class Unseen:
-    """What a boot loader sees of a closed filesystem."""
+    """A locked filesystem as a boot loader sees it."""
 
     def __init__(self, system: Closed) -> None:
         self.type, self.uuid, self.label, self.stale = system.type, system.uuid, system.label, ""
@@ -30,7 +30,7 @@ class Unseen:
 
 
 def _reason(device: BlockDevice) -> str:
-    """Why ``device`` is not open, to be read on from its name."""
+    """Why ``device`` is not open, as the continuation of its name."""
     if device.fs_type == "crypto_LUKS":
         return "is encrypted, and no key given opens it"
     known = format_of(device.fs_type)

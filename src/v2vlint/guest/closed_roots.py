@@ -1,4 +1,4 @@
-"""A root that cannot be opened beside a /boot that can.
+"""A root that cannot be opened, with a /boot that can.
 
 Its boot loader, kernels and initramfs images are judged all the same; what lies on the root itself is unknown, with the reason.
 """
@@ -33,7 +33,7 @@ MAX_MENUS = 50
 
 
 def closed_root(stack: Stack) -> tuple[BlockDevice, Mounter, OsInfo] | None:
-    """The device of the root, what is mounted beside it, and what menus call it; None when no kernel lies open, or no device is closed."""
+    """The root's device, what is mounted beside it, and its name in menus; None when no kernel is readable, or no device is locked."""
     candidates = sorted(_candidates(stack), key=lambda device: device.size, reverse=True)
     if not candidates:
         return None
@@ -51,7 +51,7 @@ def closed_root(stack: Stack) -> tuple[BlockDevice, Mounter, OsInfo] | None:
 
 
 def _candidates(stack: Stack) -> Iterator[BlockDevice]:
-    """Devices that may hold a root and that nobody can look into."""
+    """Devices that may contain a root and cannot be read."""
     blocks = stack.blocks
     for device in blocks:
         if not device.problem or blocks.children(device.name):
@@ -61,7 +61,7 @@ def _candidates(stack: Stack) -> Iterator[BlockDevice]:
 
 
 def _mentioned(candidates: list[BlockDevice], menus: str) -> tuple[BlockDevice, bool]:
-    """The device whose UUID the menus mention, else the first; and whether its kind is that of the root."""
+    """The device whose UUID is in the menus, or else the first; and whether its kind matches the root's."""
     found = next((device for device in candidates if device.uuid and device.uuid.lower() in menus), None)
     return found or candidates[0], found is not None or len({device.fs_type for device in candidates}) == 1
 
@@ -76,7 +76,7 @@ def _menus(fs: GuestFS) -> Iterator[str]:
 
 
 def _named(menus: str, arch: str) -> OsInfo:
-    """By the class that grub-mkconfig and kernel-install give to entries: the ID of the distribution."""
+    """By the class that grub-mkconfig and kernel-install assign to entries: the distribution's ID."""
     words = (match[1] or match[2] for match in _CLASS.finditer(menus))
     distro = next((word for word in words if word not in _NO_SYSTEM), "")
     return OsInfo("linux", distro, family_of(distro, ""), f"{distro.capitalize() or 'Linux'} (closed)", "", arch)

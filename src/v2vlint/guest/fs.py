@@ -207,7 +207,7 @@ class GuestFS:
 
 
 def unknown_state(system: FileSystem) -> str:
-    """Why nothing is known of what is on a ``stale`` filesystem."""
+    """Why nothing is known about the content of a ``stale`` filesystem."""
     return system.stale if isinstance(system, Closed) else f"its filesystem was copied while it was in use, and {system.stale}"
 
 

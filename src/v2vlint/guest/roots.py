@@ -62,7 +62,7 @@ def find_roots(stack: Stack) -> tuple[Root, ...]:
 
 
 def _closed(stack: Stack) -> Iterator[Root]:
-    """A Linux whose root nobody can open, where no other is: what lies open of it may be an open one's."""
+    """A Linux with a root that cannot be opened, if there is no other: its unencrypted parts could belong to another one."""
     closed = closed_root(stack)
     if closed is not None:
         device, mounter, system = closed

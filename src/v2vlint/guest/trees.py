@@ -34,7 +34,7 @@ def open_tree(tree: RootTree) -> tuple[FileSystem, tuple[HostFile, ...]]:
 
 
 def _sent_ahead(far: RemoteFileSystem) -> FileSystem:
-    """The tree of another machine, with an archive of what rules ask of every one, where that can pack one."""
+    """The tree of another machine, with an archive of the files that rules always read, if the machine can create one."""
     try:
         return AheadFileSystem(far, far.open("", "+ahead"))
     except ImageError:

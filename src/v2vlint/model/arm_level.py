@@ -25,7 +25,7 @@ _EXTENSIONS = {"lse": 81, "rdm": 81, "rdma": 81, "sve": 90, "sve2": 90, "i8mm": 
 
 
 def arm_level(words: str) -> int:
-    """The level of what GCC's ``-march=`` or ``-mcpu=`` names (``armv8.2-a+crypto``, ``neoverse-n1``); 0 when it names no such thing."""
+    """The level for GCC's ``-march=`` or ``-mcpu=`` (``armv8.2-a+crypto``, ``neoverse-n1``); 0 for any other value."""
     name, *extensions = words.lower().split("+")
     version = _VERSION.fullmatch(name)
     level = int(version[1]) * 10 + int(version[2] or 0) if version else 0

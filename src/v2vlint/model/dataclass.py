@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 else:
 
     def dataclass(kind: type | None = None, /, *, frozen: bool = False, slots: bool = False, order: bool = False) -> Any:
-        """As :func:`dataclasses.dataclass`, with the parameters that this project uses."""
+        """Like :func:`dataclasses.dataclass`, with the parameters that this project uses."""
         if kind is None:
             return lambda kind: dataclass(kind, frozen=frozen, slots=slots, order=order)
         kind.__doc__ = kind.__doc__ or kind.__name__  # else its signature would be looked up
@@ -78,7 +78,7 @@ def _repr(self: Any) -> str:
 
 
 class _Awaited:
-    """The ``__init__`` of a class that was not asked for yet."""
+    """The ``__init__`` of a class that has not been used yet."""
 
     __slots__ = ("frozen", "kind")
 
@@ -138,7 +138,7 @@ def _refuse_to_delete(self: Any, name: str) -> None:
 
 
 def _is_own(value: Any, name: str) -> bool:
-    """Whether a frozen class forbids to change the attribute; an ordinary class derived from one may have more."""
+    """Whether a frozen class forbids changing the attribute; an ordinary subclass may have more."""
     kind = type(value)
     return name in kind.__dataclass_fields__ or "__dataclass_fields__" in vars(kind)
 

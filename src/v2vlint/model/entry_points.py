@@ -30,7 +30,7 @@ class EntryPoint:
 
 
 def entry_points(group: str) -> tuple[EntryPoint, ...]:
-    """The entry points of a group. Of a distribution that is installed twice, the first on the path counts."""
+    """The entry points of a group. If a distribution is installed twice, the first on the path counts."""
     if _ordinary():
         return tuple(entry for text in _texts() if group in text for entry in _parsed(text, group))
     from importlib import metadata

@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 @functools.lru_cache(1024)
 def matcher(pattern: str) -> Callable[[str], object]:
-    """A function that tells whether a name matches ``pattern`` (``*``, ``?``, ``[…]``), true or false as a condition."""
+    """A function that returns a true value if a name matches ``pattern`` (``*``, ``?``, ``[…]``)."""
     head, star, tail = pattern.partition("*")
     if "?" in pattern or "[" in pattern or "*" in tail:
         return re.compile(fnmatch.translate(pattern)).match

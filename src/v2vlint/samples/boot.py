@@ -69,7 +69,7 @@ def sample_boot(
 
 @functools.cache
 def _stock(version: str) -> tuple[FILES, bytes]:
-    """What most boot paths consist of: made once, because rules make their examples when they are imported."""
+    """The files that most boot paths share: made once, because rules create their examples on import."""
     return sample_kernel(version=version), sample_initramfs(version=version)
 
 

@@ -1,4 +1,4 @@
-"""Values of examples that are made when they are looked at: rules name them when they are imported, and a check looks at none."""
+"""Lazily created values of examples: rules refer to them on import, and a check uses none of them."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def later(kind: type[T], make: Callable[[], T]) -> T:
 
 @functools.cache
 def _waiting(kind: type) -> type:
-    """The class of such values as long as nobody looked at them: it has the same slots, and nothing in them."""
+    """The class of such values until they are used: it has the same slots, which are empty."""
 
     def settle(self: Any) -> type:
         made = _MAKERS.pop(id(self))()

@@ -1,4 +1,4 @@
-"""What is in a folder, here or on a server: names, types and sizes. Runs in the parent."""
+"""The entries of a folder, here or on a server: names, types and sizes. Runs in the parent."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ INSTEAD = "a file on a server is not written to: download it, fix it, look at it
 
 
 class Entry(Protocol):
-    """Something in a folder. Links are not followed to tell what it is.
+    """An entry of a folder. Links are not followed.
 
     ``leads_to_folder`` is true of a link to a folder; ``size`` is in bytes, 0 where it cannot be had; ``unwritable`` is advice on what to
     do instead of fixing it, empty for files of this host.
@@ -32,7 +32,7 @@ class Entry(Protocol):
     @property
     def size(self) -> int: ...
     def problem(self, top: str) -> tuple[str, str]:
-        """Why the file cannot be read in a search of the folder ``top``, and what helps; empty when it can."""
+        """Why the file cannot be read in a search of the folder ``top``, and the remedy; empty when it can."""
 
 
 class _Here:
@@ -76,7 +76,7 @@ class _Here:
 
 
 class _There:
-    """An entry of a folder on a server, which tells no more than it did when it listed the folder."""
+    """An entry of a folder on a server, with what the server's listing said."""
 
     unwritable = INSTEAD
     leads_to_folder = False
@@ -92,7 +92,7 @@ class _There:
 
 
 def entries_of(folder: str) -> Iterator[Entry]:
-    """What is in a folder. ImageError when it cannot be listed."""
+    """The entries of a folder. ImageError when it cannot be listed."""
     if is_url(folder):
         from v2vlint.files.remote import listing
 
@@ -106,7 +106,7 @@ def entries_of(folder: str) -> Iterator[Entry]:
 
 
 def is_remote_folder(argument: str) -> bool:
-    """Whether a URL is that of a folder: its path is empty or ends with a slash, or its name has no suffix and the server lists it."""
+    """Whether a URL is a folder: its path is empty or ends with a slash, or its name has no suffix and the server can list it."""
     if not is_url(argument) or has_password(argument):
         return False
     scheme = schemes().get(scheme_of(argument))

@@ -108,7 +108,7 @@ def _existing(path: str, search: Search, others: list[NotJudged]) -> Iterator[Gu
 
 
 def _searched(folder: str, search: Search, others: list[NotJudged]) -> Iterator[GuestRef]:
-    """The guests in a folder. NothingFound when it holds none."""
+    """The guests in a folder. NothingFound when it has none."""
     walked = walk(folder, search)
     if not walked.refs:
         looked = sorted({*IMAGES, *(suffix for kind in kinds() if kind.listed for suffix in kind.suffixes)})

@@ -18,7 +18,7 @@ DEFINITION = "definition"
 """The kind of a reference whose file several kinds may be: its content decides, in the child."""
 MAX_HEAD = 64 << 10
 IMAGES = (".qcow2", ".qcow", ".img", ".raw", ".vmdk", ".vhd", ".vhdx", ".vdi", ".avhd", ".avhdx")
-"""Suffixes of images, which no kind claims: no kind need be imported for them."""
+"""Suffixes of images: no kind needs to be imported for them."""
 
 
 @dataclass(frozen=True, slots=True)

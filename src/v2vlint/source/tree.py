@@ -49,7 +49,7 @@ EVERYTHING = Search()
 
 
 def walk(top: str, search: Search = EVERYTHING) -> Walked:
-    """Everything in the folder ``top``, maybe a URL. A folder that cannot be read is a guest with a problem."""
+    """Everything in the folder ``top``, which may be a URL. A folder that cannot be read is a guest with a problem."""
     found = Walked()
     _descend(top, "", top, search, found)
     return found

@@ -162,7 +162,7 @@ def video_modules(model: str) -> tuple[str, ...]:
 
 
 def x_drivers(model: str) -> tuple[str, ...]:
-    """Drivers of the X server that work on a display model: those for any frame buffer, and its own."""
+    """X drivers that work on a display model: those for any frame buffer, and its own."""
     return ("modesetting", "fbdev", "vesa", *((_X_DRIVERS[model],) if model in _X_DRIVERS else ()))
 
 
@@ -232,7 +232,7 @@ def _cpu_level(cpu: Element | None) -> int:
 
 
 def _arm_level(cpu: Element | None) -> int:
-    """The level of a named model; any host is sure to have the first one."""
+    """The level of a named model; every host has the first one."""
     return max(arm_level("" if cpu is None else cpu.findtext("model", "")), BASE)
 
 

@@ -1,4 +1,4 @@
-"""What mdadm.conf and lvm.conf keep back under the names of the target: in the initramfs, and again at the mounts."""
+"""The devices that mdadm.conf and lvm.conf exclude under the target's names: in the initramfs, and again at the mounts."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class TiedArray:
 
 
 def ties(conf: MdadmConf, landing: Landing, blocks: BlockTable) -> Iterator[TiedArray]:
-    """The DEVICE lines, taken together, and the lists of members that name what the target has not."""
+    """The DEVICE lines, combined, and the member lists with names that the target does not have."""
     lists: list[tuple[tuple[Token, ...], str]] = [(conf.scan, ""), *((array.devices, str(array.device)) for array in conf.arrays)]
     for tokens, array in lists:
         tied = tuple(token for token in tokens if _is_tied(token, landing, blocks))
@@ -123,7 +123,7 @@ def _same(one: LvmFilter, other: LvmFilter) -> bool:
 
 
 def early_identities(early: EarlyImage, stack: RootStack) -> Iterator[Cause[tuple[LvmDevice, ...]]]:
-    """LVM's devices file in the initramfs, where its lvm.conf tells LVM to use it."""
+    """LVM's devices file in the initramfs, if its lvm.conf enables it."""
     if early.image is None or not stack.of_kind("lv") or not early_lvm(early.image).use_devices_file:
         return
     tied = tuple(device for device in early_lvm_devices(early.image) if device.id_type in HARDWARE_IDS)
@@ -133,5 +133,5 @@ def early_identities(early: EarlyImage, stack: RootStack) -> Iterator[Cause[tupl
 
 
 def _place(copied: Iterator[Where], early: EarlyImage) -> Where | None:
-    """The line of the guest's own file that was copied into the image, else the image."""
+    """The line of the guest's own file that was copied into the image, or else the image."""
     return next(copied, early.image.where if early.image else None)

@@ -27,7 +27,7 @@ _PROGRAMS = {
 }
 _TOOLS = {"lv": "LVM", "luks": "LUKS"}
 _WITHOUT_CHOICE = frozenset({"uki", "efi-stub"})
-"""What firmware starts without a loader, the same each time."""
+"""A program that firmware starts without a loader, the same each time."""
 _KNOWN = frozenset({"initramfs-tools", "dracut", "mkinitcpio"})
 
 
@@ -181,7 +181,7 @@ def _root_filesystem(boot: DefaultBoot, stack: RootStack) -> Iterator[Cause[Lack
 
 
 def _is_root(path: BootPath, stack: RootStack) -> bool:
-    """Whether the stack is that of the root: it was opened, or the command line names what is taken for it."""
+    """Whether the stack is the root's: it was opened, or the command line names the device assumed to be it."""
     if not stack.closed:
         return True
     uuids = [layer.name.removeprefix("luks-").lower() for layer in stack.layers]

@@ -65,7 +65,7 @@ def _xen(boot: DefaultBoot, target: Target) -> Iterator[Cause[BootChoice]]:
 
 
 def _pages(boot: DefaultBoot, target: Target) -> Iterator[Cause[Kernel]]:
-    """Pages of a size that not every 64-bit ARM processor has; the kernel's EFI stub asks first (``check_platform_features``)."""
+    """A page size that not every 64-bit ARM processor supports; the kernel's EFI stub checks it (``check_platform_features``)."""
     kernel = boot.choice.kernel
     if kernel is not None and target.arch == "aarch64" and kernel.pages and kernel.pages not in target.page_sizes:
         there = " or ".join(map(str, target.page_sizes))

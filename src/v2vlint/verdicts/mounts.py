@@ -301,7 +301,7 @@ def _replayed(fstab: Fstab, policy: MountPolicy, fs: GuestFS) -> Iterator[Cause[
 
 
 def _scripts(policy: MountPolicy, devices: Devices, landing: Landing, blocks: BlockTable) -> Iterator[Cause[None]]:
-    """Missing devices under an init whose scripts are not understood."""
+    """Missing devices under an init with unknown scripts."""
     for entry in policy.entries if policy.style == "unknown" else ():
         gone = name_fate(entry.device, landing.prefixes, blocks) is NameFate.GONE or name_kind(entry.device) is NameKind.HARDWARE
         lost = gone or (name_kind(entry.device) is not NameKind.KERNEL and devices.present(entry.device) is False)

@@ -126,7 +126,7 @@ def _multipath(startup: Startup, multipath: Multipath, landing: Landing) -> Iter
 
 
 def _parts(startup: Startup, devices: Devices, blocks: BlockTable, early: EarlyImage, os: OsInfo) -> Iterator[Cause[KernelArg]]:
-    """Volumes, LUKS containers and arrays that dracut is told to wait for, also inside its image. Other generators do not wait."""
+    """Volumes, LUKS containers and arrays that dracut is configured to wait for, including by its image. Other generators do not wait."""
     if not devices.certain:
         return
     args = (*(startup.default.args if startup.default else ()), *(embedded_args(early.image) if early.image else ()))
@@ -294,7 +294,7 @@ def _verity_usr(boot: DefaultBoot, devices: Devices) -> Iterator[Cause[None]]:
 
 
 def _named_usr(boot: DefaultBoot, devices: Devices, landing: Landing, blocks: BlockTable) -> Iterator[Cause[None]]:
-    """/usr on a device of its own, which the initramfs waits for."""
+    """/usr on its own device, which the initramfs waits for."""
     argument = early_usr(tuple(boot.choice.args), boot.path.image if boot.path else None)
     value = argument.value if argument else None
     if argument is None or value is None or is_elsewhere(value):
@@ -309,7 +309,7 @@ def _named_usr(boot: DefaultBoot, devices: Devices, landing: Landing, blocks: Bl
 
 
 def _without_root(boot: DefaultBoot, devices: Devices, automatic: GptAuto | None, prefixes: frozenset[str]) -> Cause[None]:
-    """What is mounted where the command line names no root."""
+    """What is mounted if the command line names no root."""
     path = boot.path
     volume = _hashed(boot)
     if volume is not None:

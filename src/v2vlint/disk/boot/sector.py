@@ -65,7 +65,7 @@ def _syslinux(sector: bytes) -> bool:
 
 
 def mbr_choice(sector: bytes) -> int:
-    """What the code of install-mbr(8) is told to start: a partition counted from 0, 7 for the active one, 4 for a floppy disk."""
+    """The choice stored in the code of install-mbr(8): a partition counted from 0, 7 for the active one, 4 for a floppy disk."""
     return sector[0x1AF] & 7
 
 

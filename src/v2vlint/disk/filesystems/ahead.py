@@ -1,4 +1,4 @@
-"""The files of a machine far away of which an archive was sent ahead: what that has is read there, everything else is asked for.
+"""The files of a remote machine that has sent an archive ahead: its content is read from the archive, everything else on request.
 
 The archive has whole folders. One that lacks something (what is large, or what the user there may not read) is listed by the machine.
 """
@@ -41,7 +41,7 @@ class AheadFileSystem:
         return AheadNode(self, "", self.far.root, self._near.root)
 
     def has_all_of(self, path: str) -> bool:
-        """Whether the archive has everything that is in a folder."""
+        """Whether the archive contains the whole folder."""
         above = path
         while above and above not in self._whole:
             above = above.rpartition("/")[0]
@@ -49,7 +49,7 @@ class AheadFileSystem:
 
 
 def _words(head: bytes, start: int) -> tuple[list[str], int]:
-    """The words from ``start`` up to an empty one, and where what comes after that begins."""
+    """The words from ``start`` up to an empty one, and the position after that."""
     end = start if head[start : start + 1] == b"\0" else head.find(b"\0\0", start) + 1
     if end <= 0 or end >= len(head):
         raise ImageError("the archive that was sent is cut short")
@@ -57,13 +57,13 @@ def _words(head: bytes, start: int) -> tuple[list[str], int]:
 
 
 class AheadNode:
-    """An inode as it is known: ``known`` from the archive or from the machine; ``near`` is what the archive has of a folder."""
+    """An inode: ``known`` is from the archive or the machine, ``near`` is what the archive contains of a folder."""
 
     def __init__(self, system: AheadFileSystem, path: str, known: Node, near: EntryNode | None) -> None:
         self._system, self._path, self._known, self._near = system, path, known, near
 
     def _folder(self) -> Node:
-        """Where a folder's entries are told."""
+        """Where the entries of a folder come from."""
         if self._near is not None and self._system.has_all_of(self._path):
             return self._near
         return RemoteNode(self._system.far, self._path, self.stat())

@@ -112,7 +112,7 @@ class BtrfsFileSystem:
         return tuple(found.values())
 
     def _has_loose_ends(self) -> bool:
-        """Whether there is a snapshot of a subvolume that has others in it: its entries for those lead somewhere for GRUB only."""
+        """Whether there is a snapshot of a subvolume with nested ones: only for GRUB do its entries for those lead anywhere."""
         try:
             items = {one.id: self._root_item(one.id) for one in self.subvolumes}
             full = {item[247:263] for number, item in items.items() if next(self.volume.items(self.volume.root, number, ROOT_REF), None)}

@@ -76,7 +76,7 @@ def _entry(path: str, node: Node, wanted: Wanted) -> NestedEntry:
 
 
 def _content(node: Node, size: int) -> bytes | None:
-    """The content of a file; None when it is packed in a way that is not read."""
+    """The content of a file; None when its compression is not supported."""
     try:
         return node.open().read(size)
     except Unsupported:

@@ -64,7 +64,7 @@ class RemoteFileSystem:
 
 
 def _told(what: str) -> Stat:
-    """What find(1) prints of an inode. ImageError when it is something else."""
+    """An inode as printed by find(1). ImageError for any other text."""
     try:
         kind, mode, size, uid, gid, mtime = what.split()
         return Stat(_LETTERS.get(kind, Kind.OTHER), int(size), int(mode, 8), int(uid), int(gid), float(mtime))

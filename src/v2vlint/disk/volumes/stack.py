@@ -343,7 +343,7 @@ class Stack:
                     self._group(group, layers, final)
 
     def _group(self, group: Group, layers: Mapping[str, Layer], final: bool) -> None:
-        """Bring up the volumes of a group, unless it has to wait for more physical volumes."""
+        """Bring up the volumes of a group unless it has to wait for more physical volumes."""
         present = {uuid: layers[uuid] for uuid, _start in group.physical.values() if uuid in layers}
         if len(present) < len(group.physical) and not final:
             return

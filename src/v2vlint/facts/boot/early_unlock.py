@@ -50,7 +50,7 @@ def _opened(mapping: EarlyMapping, devices: Devices) -> tuple[str, ...]:
 
 @dataclass(frozen=True, slots=True)
 class EarlyImage:
-    """The initramfs that is loaded; None when it cannot be told which one that is, or the mover makes a new one.
+    """The initramfs that is loaded; None when it is unknown, or the mover rebuilds it.
 
     ``certain``: it is loaded by default. ``args`` is the command line that comes with it.
     """

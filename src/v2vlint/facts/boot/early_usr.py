@@ -10,11 +10,11 @@ from v2vlint.facts.initramfs.content import Initramfs
 
 GENERATORS = tuple(f"{top}lib/systemd/system-generators/systemd-fstab-generator" for top in ("usr/", ""))
 _OTHERS = ("", "gpt-auto", "/dev/nfs")
-"""What other parts of an initramfs look after, or nothing."""
+"""Handled by other parts of an initramfs, or by nothing."""
 
 
 def early_usr(args: tuple[KernelArg, ...], image: Initramfs | None) -> KernelArg | None:
-    """The argument that names the device, where the initramfs has the generator. The last one with a value counts."""
+    """The argument that names the device, if the initramfs has the generator. The last one with a value counts."""
     found = next((arg for arg in reversed(args) if arg.name == "mount.usr" and arg.value is not None), None)
     runs = image is not None and any(path in image.files for path in GENERATORS)
     return found if found is not None and runs and found.value not in _OTHERS else None

@@ -43,7 +43,7 @@ class BootNeeds:
         return name in self.root or any(name in mount.devices for mount in self.mounts)
 
     def late(self, name: str) -> bool:
-        """Whether a mount other than the root's waits for the block device called ``name``."""
+        """Whether a mount other than the root needs the block device called ``name``."""
         return any(name in mount.devices for mount in self.mounts if mount.entry.mount_point != "/")
 
     def mount_on(self, spec: str) -> NeededMount | None:

@@ -1,4 +1,4 @@
-"""What an initramfs says by itself of arrays, volumes and the root: its own copies of configuration files decide until the root is mounted.
+"""The arrays, volumes and root configured inside an initramfs: its own copies of configuration files apply until the root is mounted.
 
 dracut takes in mdadm.conf and lvm.conf for this one machine only (``hostonly``, ``mdadmconf``, ``lvmconf``) and writes arguments to
 ``etc/cmdline.d``; initramfs-tools copies all of /etc/lvm, and mdadm.conf only if it lists arrays (``hooks/mdadm``: else mkconf writes

@@ -11,7 +11,7 @@ from v2vlint.model.dataclass import dataclass
 
 _HEAD = 4096
 _PAGES = (0, 4, 16, 64)
-"""What bits 1 and 2 of an arm64 header's flags say; 0 where they do not."""
+"""The page size in bits 1 and 2 of an arm64 header's flags; 0 when it is not stated."""
 _VERSION = re.compile(rb"[0-9]+\.[0-9]+[\w.+~-]*")
 
 

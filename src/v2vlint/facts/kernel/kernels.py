@@ -112,7 +112,7 @@ class Kernel:
 
     @property
     def silent(self) -> str:
-        """Why a module of this kernel that nothing mentions is neither there nor absent."""
+        """Why a module of this kernel that no list contains is neither present nor absent."""
         return self.tree.unknown.reason if self.tree.unknown else "it has no modules.builtin and no configuration"
 
     def _by_config(self, name: str, *, installed: bool) -> Presence:
@@ -235,7 +235,7 @@ def _version(folders: Folders, path: str, content: KernelImage) -> str:
 
 
 def _known_folders(fs: GuestFS) -> tuple[Folders, FactUnavailable | None]:
-    """The folders of modules, or why they are not known."""
+    """The folders of modules, or why they are unknown."""
     try:
         return _module_folders(fs), None
     except FactUnavailable as reason:

@@ -85,7 +85,7 @@ class Modprobe:
 
 @dataclass(frozen=True, slots=True)
 class LateModprobe:
-    """The configuration that counts once the root is mounted, or why it is not known: what comes before does not depend on it."""
+    """The configuration after the root is mounted, or why it is unknown: earlier stages do not depend on it."""
 
     _known: Modprobe | FactUnavailable
 

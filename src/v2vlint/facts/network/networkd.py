@@ -25,7 +25,7 @@ from v2vlint.model.place import Span, Token
 
 ANY_CARD = "en* eth*"
 _FAMILIES = {"ipv4": True, "ipv6": True, "v4": True, "v6": True, "both": True, "none": False}
-"""Words of ``DHCP=`` besides booleans, some of them old; written otherwise, they are ignored (config_parse_dhcp)."""
+"""The values of ``DHCP=`` besides booleans, some of them old; any other spelling is ignored (config_parse_dhcp)."""
 _MEMBER = ("Bridge", "Bond", "VRF", "BatmanAdvanced")
 _STACKED = ("VLAN", "MACVLAN", "IPVLAN", "MACVTAP", "Xfrm", "Tunnel", "VXLAN", *_MEMBER)
 _DRIVERS = {"veth": "veth", "bridge": "bridge", "tun": "tunnel", "bonding": "bond", "dummy": "dummy"}

@@ -223,7 +223,7 @@ def _fits(device: BlockDevice, fs_type: str) -> bool:
 
 @provides
 def find_devices(fs: GuestFS, blocks: BlockTable, crypttab: Crypttab | None, fstab: Fstab | None, images: Initramfses) -> Devices:
-    """The resolver for this guest; where its tables are not known it goes without them."""
+    """The resolver for this guest; unknown tables are left out."""
     crypttab, fstab = crypttab or Crypttab(), fstab or Fstab()
     mapped = tuple((entry.name.value, entry.device) for entry in crypttab.entries)
     mounted = tuple((entry.device, entry.mount_point) for entry in fstab.entries if not entry.is_pseudo)

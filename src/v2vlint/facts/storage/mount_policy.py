@@ -49,7 +49,7 @@ class MountPolicy:
     init: str = "systemd"
 
     def stops(self, entry: FstabEntry) -> bool:
-        """Whether boot stops when what ``entry`` names is missing."""
+        """Whether boot stops when the device of ``entry`` is missing."""
         if self.style == "systemd":
             return not entry.is_swap and entry.mount_point != "/" and _name(entry) in self.graph.needed
         if self.style == "unknown":
@@ -148,7 +148,7 @@ def _style(fs: GuestFS, init: str, os: OsInfo, store: FactStore) -> str:
 
 
 def _debian_runit(fs: GuestFS, store: FactStore) -> str:
-    """Debian's /etc/runit/1 runs the scripts of rcS.d one by one, but for those in no.emulate.sysv.d, or boot scripts of its own."""
+    """Debian's /etc/runit/1 runs the scripts of rcS.d except for those in no.emulate.sysv.d, or its own boot scripts."""
     native = fs.exists("/etc/runit/native.boot.run") or "bootrun" in arguments(store)
     if (native and fs.is_dir("/etc/runit/boot-run")) or not fs.glob("/etc/rcS.d/S*"):
         return "unknown"

@@ -88,6 +88,6 @@ def find_root_stack(fs: GuestFS, blocks: BlockTable) -> RootStack:
 
 
 def _locked(containers: tuple[BlockDevice, ...]) -> RootStack:
-    """What lies below a root that is encrypted and was not opened: what is in the container is not known."""
+    """The layers below a root that is encrypted and was not opened: the content of the container is unknown."""
     layers = (BlockDevice(f"luks-{one.uuid}", "luks", one.size, one.disk, parents=(one.name,)) for one in containers[:1])
     return RootStack("", None, tuple(layers), closed=True)

@@ -1,4 +1,4 @@
-"""What the scripts of inits other than systemd check before they mount: ``fsck -A``, and who stops when it fails.
+"""The checks that the scripts of inits other than systemd run before mounting: ``fsck -A``, and whether they stop when it fails.
 
 ``fsck -A`` looks at every line of fstab with a pass number, ``noauto`` ones too, but for ``nofail`` ones whose device is missing. Without
 the device it returns 8, or 6 for FAT since dosfstools 4.2; the type ``auto``, binds, swap and network filesystems are left out (util-linux
@@ -47,7 +47,7 @@ class ScriptChecks:
 
 
 def script_checks(style: str, family: str, fs: GuestFS, store: FactStore) -> ScriptChecks:
-    """By the scripts of ``style`` (``sysv``, ``openrc``, ``runit``), those of Debian where they are there."""
+    """According to the scripts of ``style`` (``sysv``, ``openrc``, ``runit``), or Debian's if they exist."""
     if style not in ("sysv", "openrc", "runit") or fs.exists(FASTBOOT) or "fastboot" in arguments(store):
         return ScriptChecks()
     if style == "openrc":
@@ -67,7 +67,7 @@ def arguments(store: FactStore) -> frozenset[str]:
 
 
 def _types(fs: GuestFS) -> frozenset[str]:
-    """``FSCKTYPES`` of rcS(5): a list of types, or ``none``. One that excludes types is taken for no list."""
+    """``FSCKTYPES`` of rcS(5): a list of types, or ``none``. A list of excluded types is ignored."""
     found = conf_vars((fs.text("/etc/default/rcS"),)).last("FSCKTYPES")
     words = re.split(r"[,\s]+", found.value.strip()) if found and found.value.strip() else []
     return frozenset(words) if not any((word.startswith("no") and word != "none") or "=" in word for word in words) else frozenset()

@@ -65,13 +65,13 @@ class Located:
 
 @dataclass(frozen=True)
 class Assembled(GuestText):
-    """Text that was put together, read like a file. ``whole`` says where its characters were written, ``place`` what assembled it."""
+    """Assembled text, read like a file. ``whole`` says where its characters were written, ``place`` where it was assembled."""
 
     whole: Located = field(default_factory=Located)
     place: Span = field(default_factory=lambda: Span("", 0, 0, 1))
 
     def span(self, start: int, end: int) -> Span:
-        """Where that is written in a file."""
+        """The place in a file."""
         part = self.whole.part(start, end)
         return part.where if part.runs else self.place
 

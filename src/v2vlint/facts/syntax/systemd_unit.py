@@ -43,7 +43,7 @@ class Unit:
         return tuple(word for key in keys for value in self.ini.all(section, key) for word in words_of(value))
 
     def boolean(self, section: str, key: str) -> bool | None:
-        """The last value of a switch that systemd understands."""
+        """The last valid value of a switch."""
         return next((value for token in reversed(self.ini.all(section, key)) if (value := boolean(token.value)) is not None), None)
 
     def text_of(self, where: Span) -> GuestText:
@@ -52,7 +52,7 @@ class Unit:
 
 
 def boolean(text: str) -> bool | None:
-    """systemd's ``parse_boolean``; None for what it does not understand, and ignores."""
+    """systemd's ``parse_boolean``; None for a value that it does not understand and ignores."""
     word = text.lower()
     return True if word in _TRUE else False if word in _FALSE else None
 

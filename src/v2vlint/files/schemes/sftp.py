@@ -38,7 +38,7 @@ def _session(url: str) -> Sftp:
 
 
 def register(place: str, options: tuple[str, ...]) -> None:
-    """Remember options of the ssh command for ``user@host:port``. No URL has any: who writes a list of URLs would run programs here."""
+    """Set options of the ssh command for ``user@host:port``. URLs cannot contain any: otherwise a list of URLs could run programs here."""
     _options[place] = options
 
 
@@ -109,7 +109,7 @@ def _link(url: str) -> Ranges:
 
 
 def _names(url: str) -> Iterator[RemoteEntry]:
-    """What is in a folder, for a search."""
+    """The entries of a folder, for a search."""
     for name, found in _session(url).names(_path(url)):
         is_folder = stat.S_ISDIR(found.mode)
         kind = "a link, which is not followed on a server" if stat.S_ISLNK(found.mode) else "not a regular file"
@@ -117,7 +117,7 @@ def _names(url: str) -> Iterator[RemoteEntry]:
 
 
 def _ahead(url: str) -> Ranges:
-    """What rules ask of every machine, in one archive."""
+    """The files that rules always read, in one archive."""
     from v2vlint.files.ahead import Ahead
 
     return Ahead(_login(url).command(AS_ROOT.format("sh -s"), "-C"), f"ssh://{urlsplit(url).netloc}")

@@ -33,7 +33,7 @@ _REASONS = {
 
 
 class _Share:
-    """Something on a share, over a connection of its own."""
+    """A file or folder on a share, over its own connection."""
 
     def __init__(self, url: str) -> None:
         parts = urlsplit(url)

@@ -80,7 +80,7 @@ class _File:
 
 
 def _told(name: str, hint: str, error: Exception) -> ImageError:
-    """What went wrong, in words."""
+    """The error as text."""
     if isinstance(error, FileNotFoundError):
         return FileMissing(f"{name}: not found on the server", hint=hint)
     if isinstance(error, PermissionError):
@@ -89,7 +89,7 @@ def _told(name: str, hint: str, error: Exception) -> ImageError:
 
 
 def _names(hint: str, url: str) -> Iterator[RemoteEntry]:
-    """What is in a folder, or what its objects' names make of it."""
+    """The entries of a folder, or those that follow from its objects' names."""
     import fsspec
 
     try:

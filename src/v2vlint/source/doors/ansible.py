@@ -1,4 +1,4 @@
-"""``ansible://PATTERN``: the machines of an Ansible inventory, each by the way that the inventory says.
+"""``ansible://PATTERN``: the machines of an Ansible inventory, each over the connection that the inventory defines.
 
 ``?ansible_inventory=FILE`` names the inventory; without it Ansible looks where it always does. Nothing of Ansible's runs on the machines:
 it is only asked for names, and they are reached as ``ssh://``, ``docker://``, ``podman://``, ``kubectl://`` or ``live:``.
@@ -25,12 +25,12 @@ from v2vlint.source.doors.machine import INSTEAD, reached
 PREFIX = "ansible://"
 TIMEOUT = 120
 LOGINS = 16
-"""Machines that are asked at the same time what they are."""
+"""The number of machines queried in parallel."""
 Variables = Mapping[str, object]
 
 
 def _find(argument: str, connect: str) -> Iterator[GuestRef]:
-    """One machine for each host that the pattern fits."""
+    """One machine for each host that matches the pattern."""
     parts = urlsplit(argument)
     pattern = unquote(argument.removeprefix(PREFIX).partition("?")[0]) or "all"
     inventory = parse_qs(parts.query).get("ansible_inventory", [""])[0]
@@ -45,7 +45,7 @@ def _find(argument: str, connect: str) -> Iterator[GuestRef]:
 
 
 def _hosts(pattern: str, inventory: str) -> list[tuple[str, Variables]]:
-    """The hosts of the inventory that ``pattern`` fits, by name, with their variables. ImageError when there are none."""
+    """The hosts of the inventory that match ``pattern``, by name, with their variables. ImageError when there are none."""
     place = ("-i", inventory) if inventory else ()
     names = [line.strip() for line in _asked("ansible", *place, "--list-hosts", "--", pattern).splitlines()[1:] if line.strip()]
     if not names:
@@ -60,7 +60,7 @@ def _hosts(pattern: str, inventory: str) -> list[tuple[str, Variables]]:
 
 
 def _asked(name: str, *words: str) -> str:
-    """What a program of Ansible's prints."""
+    """The output of one of Ansible's programs."""
     program = programs.find(name)
     if program is None:
         raise ImageError(f"{PREFIX}: {name} is not installed", hint="install ansible-core")

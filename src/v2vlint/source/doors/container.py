@@ -33,7 +33,7 @@ cd / && set -- && for f in * .[!.]*; do
 done
 tar -cf - -- "$@"; [ $? -le 1 ]
 """
-"""What the shell in a pod does: it packs everything but what the kernel shows. 1 is tar's word for a file that changed meanwhile."""
+"""The shell command in a pod: it archives everything but the kernel's filesystems. Status 1 of tar means that a file changed meanwhile."""
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,254}")
 
 
@@ -47,7 +47,7 @@ def _find(argument: str, _connect: str) -> Iterator[GuestRef]:
 
 
 def _container(engine: str, name: str) -> tuple[str, ...]:
-    """The words that have ``engine`` write a container's files."""
+    """The command with which ``engine`` exports a container's files."""
     if not _NAME.fullmatch(name):
         raise ImageError(f"{engine}://{name}: not a name of a container", hint=f"'{engine} ps -a' lists them; images are oci:PATH")
     return "export", name

@@ -56,7 +56,7 @@ def _setparams(shell: GrubShell, args: Sequence[Field], _command: Command) -> bo
 
 
 def _eval(shell: GrubShell, args: Sequence[Field], command: Command) -> bool | None:
-    """The words, joined by blanks, are read as a script. Where one is unknown, so are the variables that it sets."""
+    """The words, joined by blanks, are run as a script. If one is unknown, so are the variables that it sets."""
     whole = join([part for arg in args for part in (Located(" "), arg.text)][1:])
     if all(arg.known for arg in args):
         return shell.evaluate(whole, command)

@@ -23,7 +23,7 @@ MAX_ROUNDS = 200
 MAX_ENTRIES = 1_000
 MAX_FIELDS = 1_024
 FAILURES = {"false": "1", "test": "1", "[": "1", "search": "5", "search.fs_uuid": "5", "search.fs_label": "5", "search.file": "5"}
-"""What ``$?`` is after commands that failed (include/grub/err.h); after others it is not known."""
+"""The value of ``$?`` after commands that failed (include/grub/err.h); after others it is unknown."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,7 +149,7 @@ class GrubShell:
         self.run(script.body)
 
     def evaluate(self, whole: Located, command: Command) -> bool | None:
-        """Run text that ``command`` has put together; the status of its last statement."""
+        """Run text assembled by ``command``; returns the status of its last statement."""
         self.steps += len(whole.text)
         located = whole if sum(run.size for run in whole.runs) == len(whole.text) else Located(whole.text)
         source = Assembled("", whole.text, whole=located, place=_place(command) or Span("", 0, 0, 1))
@@ -272,7 +272,7 @@ class GrubShell:
         return self._words(command, words)
 
     def _words(self, command: Command, words: Sequence[Field], *, inverted: bool = False) -> bool | None:
-        """A command comes before a function, and that before an assignment. What GRUB does not have succeeds, even behind ``!``."""
+        """Commands take precedence over functions, and functions over assignments. An unknown command succeeds, even after ``!``."""
         name, known = words[0].text.text, words[0].known
         has = self.has(self, name) if known else None
         if not (has or (has is None and name in self.commands)):

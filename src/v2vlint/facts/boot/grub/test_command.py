@@ -32,7 +32,7 @@ _NUMBER_TESTS: dict[str, Callable[[int, int], bool]] = {
     "-gt": lambda a, b: a > b, "-ge": lambda a, b: a >= b,
 }  # fmt: skip
 _BEHIND_TESTS: dict[str, Callable[[int, int], bool]] = {"-pgt": lambda a, b: a > b, "-plt": lambda a, b: a < b}
-"""Of the numbers behind a common beginning."""
+"""The numbers after a common prefix."""
 _COMPARISONS = frozenset({*_TEXT_TESTS, *_NUMBER_TESTS, *_BEHIND_TESTS})
 _DIGITS = tuple("0123456789")
 _MAX_UNSIGNED = (1 << 64) - 1
@@ -48,7 +48,7 @@ class _Test:
         self.words, self.fs, self.locate, self.depth = words, fs, locate, 0
 
     def expression(self) -> bool | None:
-        """Up to the end, or to the parenthesis that closes it."""
+        """Up to the end, or to the closing parenthesis."""
         before: bool | None = False
         now: bool | None = True
         invert = False
@@ -125,7 +125,7 @@ class _Test:
         return place is not None and told and self.fs.readlink(f"{place.path.rstrip('/')}/{name}") is not None
 
     def changed(self, operand: str) -> int | None:
-        """When a file was changed, in seconds; 0 where GRUB may see no time, -1 where there is no file, None where nothing can be told."""
+        """When a file was changed, in seconds; 0 if GRUB may see no time, -1 if there is no file, None if it is unknown."""
         place = self.locate(operand)
         if place.foreign or not place.certain or not operand.rpartition(")")[2].strip("/") or self.is_link(operand):
             return None
@@ -154,7 +154,7 @@ def _is_newer(first: int, second: int, kind: str, bias: int) -> bool | None:
 
 
 def _common(left: str, right: str) -> int:
-    """How long the common beginning of two words is, without the digits at its end, except where it consists of them alone."""
+    """The length of the common prefix of two words, without trailing digits unless it consists of digits only."""
     size = sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(left, right, strict=False)))
     end = size - 1
     while end > 0 and left[end : end + 1] in _DIGITS:
@@ -163,13 +163,13 @@ def _common(left: str, right: str) -> int:
 
 
 def _number(text: str) -> int:
-    """A signed number of 32 bits, whatever is cut off (``grub_strtosl`` of test.c)."""
+    """A signed 32-bit number, truncated if necessary (``grub_strtosl`` of test.c)."""
     value = -_unsigned(text[1:]) if text.startswith("-") else _unsigned(text)
     return (value + (1 << 31)) % (1 << 32) - (1 << 31)
 
 
 def _unsigned(text: str) -> int:
-    """What GRUB's strtoul makes of it: the number that it begins with, else 0."""
+    """The result of GRUB's strtoul: the number at the start of the text, or 0."""
     found = _NUMBER.match(text)
     if found is None:
         return 0
