@@ -312,7 +312,7 @@ def _open_vhd(opener: Opener, file: DiskFile, base: Stream) -> Read:
 
 
 def _with_parent(opener: Opener, file: DiskFile, disk: Stream, identity: Callable[[Stream], bytes]) -> Read:
-    """The disk on top of its parent, which must be that very disk, unchanged since. QEMU opens no such disk."""
+    """The disk on top of its parent, which must be that very disk, unchanged since. QEMU cannot open such disks."""
     from v2vlint.disk.containers.microsoft import Blocks
 
     if not isinstance(disk, Blocks) or disk.link is None:
