@@ -13,7 +13,8 @@ from v2vlint.model.dataclass import dataclass
 from v2vlint.model.errors import ImageError
 
 BLOCK = 4096
-THIN_MAGIC, CACHE_MAGIC = 27022010, 6142003
+THIN_MAGIC, CACHE_MAGIC = 27022010, 0o6142003
+"""The second one begins with a zero in dm-cache-metadata.c, so that it is octal."""
 MAX_DEPTH = 12
 MAX_MAPPINGS = 4_000_000
 MAX_NODES = 4096
