@@ -219,7 +219,7 @@ def _seconds(date: int, time: int) -> float:
 
 
 class FatNode:
-    """An entry as the rest of v2vlint sees it."""
+    """Implements :class:`~v2vlint.disk.filesystems.node.Node` for a directory entry."""
 
     def __init__(self, fs: Fat, entry: FatEntry) -> None:
         self._fs, self._entry = fs, entry

@@ -35,7 +35,7 @@ class IsoFileSystem:
 
 
 class IsoNode:
-    """A directory record as the rest of v2vlint sees it."""
+    """Implements :class:`~v2vlint.disk.filesystems.node.Node` for a directory record."""
 
     def __init__(self, fs: IsoFileSystem, path: str, record: Any) -> None:
         self._fs, self._path, self._record = fs, path, record

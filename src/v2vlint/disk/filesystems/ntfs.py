@@ -138,7 +138,7 @@ def _restart_area(page: bytes) -> tuple[int, int, int] | None:
 
 
 class NtfsNode:
-    """A file record as the rest of v2vlint sees it."""
+    """Implements :class:`~v2vlint.disk.filesystems.node.Node` for a file record."""
 
     def __init__(self, fs: NtfsFileSystem, number: int) -> None:
         self._fs, self._number = fs, number
