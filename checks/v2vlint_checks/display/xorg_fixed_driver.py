@@ -36,7 +36,7 @@ class XorgFixedDriver(Rule):
     ## What it does
     Finds active `Section "Device"` entries in xorg.conf, XF86Config and xorg.conf.d whose `Driver` does not work on the target's display,
     or is not installed. Comments, `OutputClass` sections and devices that no screen uses do not count. `vesa` works only on a card without
-    a kernel driver: it refuses one that a driver of the guest's kernel binds to (unless it boots with `nomodeset`), and machines with UEFI.
+    a kernel driver: it refuses one that a driver of the guest's kernel binds to (with `nomodeset` still virtio's), and machines with UEFI.
 
     ## Why it matters
     The driver finds no card it knows and the X server gives up ("no screens found"): a black screen, or a login screen
@@ -91,8 +91,13 @@ class XorgFixedDriver(Rule):
             fixed={_CONF: _PLAIN},
             title="the kernel drives the card",
         ),
-        Example({**sample_boot(sample_kernel(_KMS), args="root=/dev/vda1 nomodeset"), **_X, _CONF: _DEVICE.format("vesa")}),
-        Example({**sample_boot(), **_X, _CONF: _DEVICE.format("vesa")}, title="the kernel has no driver for the card"),
+        Example(
+            {**sample_boot(sample_kernel(_KMS), args="root=/dev/vda1 nomodeset"), **_X, _CONF: _DEVICE.format("vesa")},
+            flags=(f"{_CONF}:3",),
+            title="virtio_pci holds a virtio card whatever drives it",
+        ),
+        Example({**sample_boot(args="root=/dev/sda1 nomodeset"), **_X, _CONF: _DEVICE.format("vesa")}, target="vmware"),
+        Example({**sample_boot(), **_X, _CONF: _DEVICE.format("vesa")}, target="vmware", title="the kernel has no driver for the card"),
         Example({**_X, _CONF: _DEVICE.format("modesetting")}),
         Example({**_X, _CONF: _DEVICE.format("vmware")}, target="vmware"),
         Example({**_X, _CONF: "#" + _DEVICE.format("vmware").replace("\n", "\n#")}),

@@ -22,11 +22,12 @@ BLACKLIST: dict[str, Content] = {"/etc/modprobe.d/a.conf": "blacklist bochs\n"}
     ("files", "target", "drivers"),
     [
         (guest("bochs", "virtio_gpu"), "kvm", ("virtio_gpu", "bochs")),
-        (guest("bochs") | BLACKLIST, "kvm", ()),
-        (guest("bochs", args="root=/dev/vda1 nomodeset"), "kvm", ()),
+        (guest("bochs") | BLACKLIST, "kvm", ("virtio_pci",)),
+        (guest("vmwgfx", args="root=/dev/vda1 nomodeset"), "virtualbox", ()),
+        (guest("bochs", args="root=/dev/vda1 nomodeset"), "kvm", ("virtio_pci",)),
         (guest("vmwgfx"), "virtualbox", ("vmwgfx",)),
-        (guest("vmwgfx"), "kvm", ()),
-        (guest("simpledrm"), "kvm", ()),
+        (guest("vmwgfx"), "kvm", ("virtio_pci",)),
+        (guest("simpledrm"), "virtualbox", ()),
         ({}, "kvm", ()),
     ],
 )
@@ -37,5 +38,5 @@ def test_drivers_that_take_the_card(files: dict[str, Content], target: str, driv
 
 
 def test_uefi_has_no_video_bios() -> None:
-    assert "UEFI" in store(guest(), ChosenFirmware("uefi")).get(KernelDisplay).vesa_refuses
-    assert not store(guest(), ChosenFirmware("bios")).get(KernelDisplay).vesa_refuses
+    assert "UEFI" in store(guest(), ChosenFirmware("uefi"), target="vmware").get(KernelDisplay).vesa_refuses
+    assert not store(guest(), ChosenFirmware("bios"), target="vmware").get(KernelDisplay).vesa_refuses

@@ -11,6 +11,9 @@ from v2vlint.model.target import Target
 # Of all display drivers, these bind to the card itself; simpledrm, efifb and vesafb use the firmware's frame buffer.
 _ON_THE_CARD = frozenset({"virtio_gpu", "bochs", "bochs_drm", "cirrus", "qxl", "vmwgfx", "vboxvideo", "hyperv_drm", "hyperv_fb"})
 
+_VIRTIO_BUS = "virtio_pci"
+"""It binds to every virtio device, whatever ``nomodeset`` keeps from driving it: Xorg's vesa refused such a card (docs/x-displays.md)."""
+
 
 @dataclass(frozen=True, slots=True)
 class KernelDisplay:
@@ -42,7 +45,12 @@ def find_kernel_display(target: Target, store: FactStore) -> KernelDisplay:
     except FactUnavailable:
         return KernelDisplay()
     entry = boot.choice.entry
-    if path is None or (entry is not None and any(argument.name == "nomodeset" for argument in entry.args)):
+    if path is None:
         return KernelDisplay(uefi=uefi)
-    names = dict.fromkeys(name for display in target.displays for name in display.modules if name in _ON_THE_CARD)
-    return KernelDisplay(tuple(name for name in names if path.installed(name).usable), uefi)
+    modules = dict.fromkeys(name for display in target.displays for name in display.modules)
+    bare = entry is not None and any(argument.name == "nomodeset" for argument in entry.args)
+    names = [] if bare else [name for name in modules if name in _ON_THE_CARD]
+    held = [name for name in names if path.installed(name).usable]
+    if "virtio_gpu" in modules and "virtio_gpu" not in held and path.installed(_VIRTIO_BUS).usable:
+        held.append(_VIRTIO_BUS)
+    return KernelDisplay(tuple(held), uefi)
