@@ -62,7 +62,7 @@ def main() -> int:
     known = {row.seed for row in record.rows(options.table)}
     wrong = 0
     for seed in range(options.first, options.first + options.count):
-        if options.until and time.strftime("%H:%M") >= options.until:
+        if options.until and record.is_past(options.until):
             break
         if str(seed) in known:
             continue

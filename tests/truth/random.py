@@ -10,7 +10,6 @@ import re
 import subprocess
 import sys
 import tempfile
-import time
 from pathlib import Path
 
 from guestbuild.tools import BuildError
@@ -121,6 +120,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--first", type=int, default=1)
     parser.add_argument("--count", type=int, default=10)
+    parser.add_argument("--seed", type=int, action="append", metavar="N", help="these numbers, instead of --first and --count")
     parser.add_argument("--base", action="append", choices=tuple(BASES), help="only guests that are installed from it")
     parser.add_argument("--show", action="store_true", help="say what the numbers make, boot nothing")
     parser.add_argument("--again", action="store_true", help="also numbers that the table has")
@@ -130,14 +130,14 @@ def main() -> int:
     options = parser.parse_args()
     known = {row.seed for row in record.rows(options.table)}
     wrong = 0
-    for seed in range(options.first, options.first + options.count):
+    for seed in options.seed or range(options.first, options.first + options.count):
         cell = drawn(seed)
         if options.base and cell.guest.base not in options.base:
             continue
         if options.show or (str(seed) in known and not options.again):
             print(f"{seed}: {cell.name}" if options.show else f"{seed}: known", flush=True)
             continue
-        if options.until and time.strftime("%H:%M") >= options.until:
+        if options.until and record.is_past(options.until):
             break
         try:
             row = run(cell, options.keep)

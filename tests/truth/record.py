@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import subprocess
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -48,6 +49,16 @@ def add(path: Path, row: Row) -> None:
     clean = (" ".join(str(getattr(row, name)).split()) for name in names)
     with path.open("a", encoding="utf-8") as stream:
         stream.write("\t".join(clean) + "\n")
+
+
+def is_past(clock: str, now: str = "") -> bool:
+    """Whether the time of day ``clock``, as HH:MM, is over since less than twelve hours."""
+    return (_minutes(now or time.strftime("%H:%M")) - _minutes(clock)) % 1440 < 720
+
+
+def _minutes(clock: str) -> int:
+    hours, minutes = clock.split(":")
+    return int(hours) * 60 + int(minutes)
 
 
 def commit() -> str:

@@ -46,6 +46,11 @@ def test_a_row_is_read_as_it_was_added(tmp_path: Path) -> None:
     assert record.rows(table)[1].reason == "two lines and a tab"
 
 
+@pytest.mark.parametrize(("clock", "now", "past"), [("00:04", "23:55", False), ("23:55", "00:04", True), ("12:00", "12:00", True)])
+def test_a_time_of_day_may_be_tomorrow(clock: str, now: str, past: bool) -> None:
+    assert record.is_past(clock, now) is past
+
+
 def said(*fates: tuple[Stage, Fate]) -> Forecast:
     stages = tuple(StageForecast(stage, fate, "") for stage, fate in fates)
     boots = {one.fate for one in stages if one.stage is not Stage.NETWORK}
