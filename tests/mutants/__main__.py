@@ -91,7 +91,7 @@ def _nearest(trials: Sequence[Trial], state: Path) -> Iterator[Trial]:
     for trial in trials:
         if trial.tests not in known:
             known[trial.tests] = Lines(state / f"lines.{len(known)}.sqlite")
-            known[trial.tests].measure(trial.tests, ("src/v2vlint",))
+            known[trial.tests].measure(trial.tests, ("src/v2vlint", "checks/v2vlint_checks"))
         found = known[trial.tests].tests_of(Path(trial.mutant.module_path), trial.mutant.start_pos[0], trial.mutant.end_pos[0])
         yield replace(trial, nearest=tuple(found))
 

@@ -46,7 +46,7 @@ def mutants(module: Path) -> Iterator[MutationSpec]:
 
 
 def _inert(module: Path) -> list[Lines]:
-    """Places whose text is never evaluated, or says only where something stands: annotations, ``place=`` of a verdict."""
+    """Annotations, which are never evaluated; ``place=`` of a verdict, which says only where it stands; a rule's examples, its tests."""
     tree = ast.parse(module.read_text(encoding="utf-8"))
     return [
         ((node.lineno, node.col_offset), (node.end_lineno or node.lineno, node.end_col_offset or 0))
@@ -60,6 +60,8 @@ def _unevaluated(nodes: Iterable[ast.AST]) -> Iterator[ast.expr]:
             yield node.annotation
         elif isinstance(node, ast.FunctionDef) and node.returns is not None:
             yield node.returns
+        elif isinstance(node, ast.Assign) and any(isinstance(target, ast.Name) and target.id == "examples" for target in node.targets):
+            yield node.value
         elif isinstance(node, ast.ClassDef):
             yield from (keyword.value for keyword in node.keywords if keyword.arg == "place")
             yield from node.decorator_list
