@@ -118,6 +118,8 @@ TARGET: dict[str, Schema] = {
     "secure_boot": {"enum": ["", "microsoft", "windows", "own"]},
     "arch": {"enum": [*keys.ARCHITECTURES]},
     "cpu_level": number(1, 4),
+    "arm_level": number(80, 99),
+    "page_sizes": some(number(4, 64), 1),
     "ram_mib": number(64, 1 << 24),
     "ptp_clocks": some({"type": "string", "pattern": r"^/dev/[\w/-]+$"}),
     "limits": table({"name": _NAME, **dict.fromkeys(("disks", "disk_gib", "cpus", "memory_gib", "cards"), _COUNT)}),

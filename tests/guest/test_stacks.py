@@ -55,9 +55,9 @@ def test_lvm_in_luks_in_a_partition(stacked: Path) -> None:
 def test_without_the_key_only_what_is_open_is_seen(stacked: Path) -> None:
     guest = open_paths(stacked)
     assert [device.name for device in guest.blocks] == ["disk1", "disk1p1", "disk1p2"]
-    assert problems(guest) == [
-        "disk1p2: encrypted (crypto_LUKS), and no key was given",
-        "guest: no operating system found on disk1p1 (ext4)",
+    assert problems(guest) == ["disk1p2: encrypted (crypto_LUKS), and no key was given"]
+    assert [(root.device, root.os.name, [mount.point for mount in root.mounts]) for root in guest.roots] == [
+        ("disk1p2", "Linux (closed)", ["/", "/boot"])
     ]
     assert not guest.blocks.complete
 

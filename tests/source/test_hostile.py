@@ -61,7 +61,8 @@ def test_an_archive_of_nothing_but_headers_for_headers(tmp_path: Path, kind: byt
         ("https://h/a", "https://h/ab/c.qcow2", False),
         ("https://h", "https://h/c.qcow2", True),
         ("https://h", "https://h/admin/c.qcow2", False),
-        ("https://h/", "https://h/admin/c.qcow2", False),
+        ("https://h/", "https://h/admin/c.qcow2", True),  # the operator named the top itself
+        ("https://h/", "https://h/.git/c.qcow2", False),
         ("s3://bucket", "s3://bucket/secret/c.qcow2", False),
         ("https://h", "https://h.evil/c.qcow2", False),
     ],

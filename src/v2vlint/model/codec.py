@@ -174,8 +174,8 @@ def _name(kind: Any) -> str:
 
 @functools.cache
 def _decoders(kind: type) -> Mapping[str, Decoder]:
-    """The decoders of a dataclass's fields."""
-    return {name: _decoder(hint) for name, hint in typing.get_type_hints(kind).items()}
+    """The decoders of a dataclass's fields, private ones left out: those are caches of the process that made them."""
+    return {name: _decoder(hint) for name, hint in typing.get_type_hints(kind).items() if not name.startswith("_")}
 
 
 def _decode_dataclass(kind: type, data: Any) -> Any:
