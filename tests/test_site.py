@@ -13,7 +13,7 @@ from v2vlint.engine.boot import FORECAST
 from v2vlint.engine.config import parse
 from v2vlint.engine.packs import load_all
 from v2vlint.model.errors import UsageError
-from v2vlint.report.sarif import descriptor
+from v2vlint.report.formats.sarif import descriptor
 
 ROOT = Path(__file__).resolve().parents[1]
 RULES = tuple(rule.info() for rule in load_all())

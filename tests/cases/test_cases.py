@@ -22,7 +22,7 @@ from v2vlint.model.codec import decode, encode
 from v2vlint.model.finding import Mover
 from v2vlint.model.report import Report
 from v2vlint.model.source import GuestRef
-from v2vlint.report.json_report import as_data
+from v2vlint.report.formats.json_report import as_data
 
 HERE = Path(__file__).parent
 GUESTS = HERE / "guests"

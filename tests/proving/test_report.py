@@ -11,8 +11,8 @@ from v2vlint.model.finding import Stage
 from v2vlint.model.proof import Milestone, Proof, Reached
 from v2vlint.model.report import Fate, Forecast, StageForecast
 from v2vlint.report import proof as report
+from v2vlint.report.formats.text import ASCII
 from v2vlint.report.layout import plain
-from v2vlint.report.text import ASCII
 
 MILESTONES = (
     Milestone("firmware", Stage.FIRMWARE, Reached.SEEN, 0.4, "Booting from Hard Disk..."),

@@ -9,7 +9,7 @@ from v2vlint.engine.present import Presenter
 from v2vlint.model.definition import Definition
 from v2vlint.model.finding import Finding, Severity
 from v2vlint.model.place import WholeFile
-from v2vlint.report import github, gitlab, sarif
+from v2vlint.report.formats import github, gitlab, sarif
 from v2vlint.samples.memory import memory_guest
 from v2vlint.source.kinds.vmx import vmx
 

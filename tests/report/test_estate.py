@@ -18,7 +18,8 @@ from v2vlint.model.osinfo import OsInfo
 from v2vlint.model.place import WholeFile
 from v2vlint.model.report import Forecast, ImageReport, Origin, Problem, RootReport, StageForecast, TargetReport
 from v2vlint.model.source import NotJudged
-from v2vlint.report import csv_report, estate, jsonl, registry
+from v2vlint.report import registry
+from v2vlint.report.formats import csv_report, estate, jsonl
 from v2vlint.report.standing import Standing, place_of
 
 GUESTS = "[...page.querySelectorAll('#guests tbody tr[data-at]')]"

@@ -9,7 +9,7 @@ import pytest
 from tests.report.reports import HOSTILE, clean, failing, hostile, only, rich, span, unsure, warning
 from v2vlint.model.finding import Finding, Severity
 from v2vlint.model.place import WholeFile
-from v2vlint.report import github
+from v2vlint.report.formats import github
 
 
 def parse(line: str) -> tuple[str, dict[str, str], str]:

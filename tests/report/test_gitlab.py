@@ -10,7 +10,7 @@ import pytest
 from tests.report.reports import clean, empty, failing, hostile, only, rich, span, warning
 from v2vlint.model.finding import Finding, Severity
 from v2vlint.model.report import Report
-from v2vlint.report import gitlab
+from v2vlint.report.formats import gitlab
 
 
 def issues_of(report: Report) -> list[dict[str, Any]]:

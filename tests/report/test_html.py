@@ -14,7 +14,7 @@ import pytest
 from tests.report import browser
 from tests.report.reports import clean, empty, hostile, rich
 from v2vlint.model.report import Report
-from v2vlint.report import html
+from v2vlint.report.formats import html
 
 REPORTS = pytest.mark.parametrize("report", [rich(), hostile(), clean(), empty()], ids=["rich", "hostile", "clean", "empty"])
 in_a_browser = pytest.mark.skipif(not browser.CHROMIUM, reason="Chromium is not installed")

@@ -16,7 +16,7 @@ from v2vlint.model.fix import Applicability, Edit, Fix, RegistryDeleteKey, Regis
 from v2vlint.model.place import WholeFile
 from v2vlint.model.registry import dword
 from v2vlint.model.report import Report
-from v2vlint.report.json_report import as_data, render
+from v2vlint.report.formats.json_report import as_data, render
 
 REPORTS = (reports.rich(), reports.clean(), reports.empty(), reports.hostile())
 SCHEMA = json.loads((Path(__file__).parents[2] / "docs" / "schema" / "report-1.json").read_text("utf-8"))

@@ -17,7 +17,7 @@ from tests.report.reports import clean, empty, hostile, only, rich, unsure, warn
 from v2vlint.model.finding import Severity
 from v2vlint.model.place import WholeFile
 from v2vlint.model.report import Report
-from v2vlint.report import junit
+from v2vlint.report.formats import junit
 from v2vlint.report.walk import exit_code
 
 REPORTS = pytest.mark.parametrize("report", [rich(), hostile(), clean(), empty()], ids=["rich", "hostile", "clean", "empty"])

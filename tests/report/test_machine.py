@@ -27,8 +27,8 @@ from v2vlint.model.machine import (
 )
 from v2vlint.model.report import Problem
 from v2vlint.report import machine_data, machine_text, machine_xml
+from v2vlint.report.formats.text import ASCII, Look
 from v2vlint.report.layout import plain
-from v2vlint.report.text import ASCII, Look
 
 EVIL = "a\x1b[2J\x00\u202e\udcff<&\"'\n::error::\u2028b"
 DRIVERS = (Driver("virtio-blk", "module"), Driver("nvme", "built in"), Driver("vsock", "absent"), Driver("ena", "unknown"))

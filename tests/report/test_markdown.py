@@ -8,8 +8,8 @@ import pytest
 from markdown_it import MarkdownIt
 
 from tests.report.reports import HOSTILE, clean, empty, hostile, rich
-from v2vlint.report import markdown
 from v2vlint.report.escape import visible
+from v2vlint.report.formats import markdown
 
 
 def html_of(text: str) -> str:

@@ -11,7 +11,8 @@ import pytest
 from tests.report import reports
 from v2vlint.model.finding import Fate, Stage
 from v2vlint.model.report import Forecast, Report, StageForecast
-from v2vlint.report import github, html, json_report, junit, markdown, sarif, text, words
+from v2vlint.report import words
+from v2vlint.report.formats import github, html, json_report, junit, markdown, sarif, text
 
 
 def forecast(boot: Fate, network: Fate) -> Forecast:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -47,3 +48,11 @@ def test_an_unknown_format_names_the_known_ones(tmp_path: Path) -> None:
     with pytest.raises(UsageError) as caught:
         output.destinations([f"wikii={tmp_path / 'a'}"])
     assert "wiki" in caught.value.hint
+
+
+def test_every_module_is_a_format_of_its_kind() -> None:
+    for name in registry.FORMATS:
+        assert callable(registry.renderer(name))
+    binary = {name: module for name, module in registry.FILES.items() if name not in registry.FORMATS}
+    assert binary == {"parquet": "v2vlint.report.files.parquet"}
+    assert callable(importlib.import_module(binary["parquet"]).render)

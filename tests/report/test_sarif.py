@@ -17,7 +17,7 @@ from v2vlint.cli import output
 from v2vlint.model.finding import Finding, Severity
 from v2vlint.model.place import Span, WholeFile
 from v2vlint.model.report import Excerpt, Report
-from v2vlint.report import sarif
+from v2vlint.report.formats import sarif
 
 
 def log_of(report: Report) -> dict[str, Any]:

@@ -11,8 +11,8 @@ from v2vlint.model.finding import Finding, Severity
 from v2vlint.model.fix import Applicability, Fix, ReplaceText
 from v2vlint.model.place import WholeFile
 from v2vlint.model.report import Excerpt, Report, RuleResult
+from v2vlint.report.formats.text import ASCII, Look, brief, render, rows
 from v2vlint.report.layout import Styled, flow, paragraph, plain
-from v2vlint.report.text import ASCII, Look, brief, render, rows
 
 _WHERE = reports.span("/etc/fstab", 2, 1, 9)
 _FINDING = Finding("swap-device-name", Severity.WARNING, _WHERE, "swap is on /dev/sda3", "boot waits 90 s for it")

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from v2vlint.cli import exits, options, output
 from v2vlint.model.errors import UsageError
 from v2vlint.model.report import Report
-from v2vlint.report import text
+from v2vlint.report.formats import text
 from v2vlint.report.registry import FILES, FORMATS, renderer
 from v2vlint.report.walk import exit_code
 from v2vlint.run.settings import Settings

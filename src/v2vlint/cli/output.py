@@ -10,9 +10,9 @@ from pathlib import Path
 from v2vlint.model.errors import UsageError
 from v2vlint.model.report import Report
 from v2vlint.report.escape import Family, visible, without_commands
+from v2vlint.report.formats.text import ASCII, WIDTH, Look
 from v2vlint.report.layout import Row, plain
 from v2vlint.report.registry import check_name, documents
-from v2vlint.report.text import ASCII, WIDTH, Look
 
 STYLES = {
     "title": "bold",
@@ -142,7 +142,7 @@ def summarise(report: Report) -> None:
     path = os.environ.get("GITHUB_STEP_SUMMARY")
     if not path:
         return
-    from v2vlint.report.github import summary
+    from v2vlint.report.formats.github import summary
 
     try:
         with Path(path).open("a", encoding="utf-8", errors="backslashreplace") as file:

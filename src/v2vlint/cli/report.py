@@ -9,7 +9,7 @@ from pathlib import Path
 from v2vlint.cli import options, output
 from v2vlint.model.errors import NothingFound
 from v2vlint.model.finding import Severity
-from v2vlint.report import text
+from v2vlint.report.formats import text
 from v2vlint.report.registry import FILES, FORMATS, renderer
 from v2vlint.report.standing import Standing
 from v2vlint.report.walk import exit_code

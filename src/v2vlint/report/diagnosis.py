@@ -9,8 +9,8 @@ from v2vlint.model.proof import Reached
 from v2vlint.model.report import Fate, FindingReport
 from v2vlint.report import words
 from v2vlint.report.escape import visible
+from v2vlint.report.formats.text import Look
 from v2vlint.report.layout import Row, Styled, flow, paragraph
-from v2vlint.report.text import Look
 
 MAX_TEXT = 300
 MAX_RULES = 4

@@ -15,8 +15,8 @@ from v2vlint.model.machine import (
 from v2vlint.model.report import Problem
 from v2vlint.report import definition_text, words
 from v2vlint.report.escape import visible
+from v2vlint.report.formats.text import Look
 from v2vlint.report.layout import Row, Styled, flow, paragraph
-from v2vlint.report.text import Look
 
 PLAIN = Look()
 LABEL = 10

@@ -8,8 +8,8 @@ from v2vlint.model.finding import Mover, Stage
 from v2vlint.model.proof import Milestone, Proof, Reached
 from v2vlint.model.report import Fate, Forecast, TargetReport
 from v2vlint.report.escape import visible
+from v2vlint.report.formats.text import Look, forecast_rows
 from v2vlint.report.layout import Row, Styled, flow, paragraph
-from v2vlint.report.text import Look, forecast_rows
 
 _OUTCOME = {True: ("came up", "ok"), False: ("did not come up", "error"), None: ("could not tell", "unknown")}
 _FATES = {Reached.SEEN: Fate.PASS, Reached.IMPLIED: Fate.PASS, Reached.SKIPPED: Fate.SKIPPED, Reached.FAILED: Fate.FAIL}

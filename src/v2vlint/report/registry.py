@@ -1,4 +1,4 @@
-"""Report formats by name. Each is a module with ``render(report) -> str``, imported on demand.
+"""Report formats by name: the modules in ``formats/`` and ``files/``, imported on demand.
 
 Other distributions add formats for ``--report`` through the entry point group ``v2vlint.reports``: a name, and such a module.
 """
@@ -6,32 +6,29 @@ Other distributions add formats for ``--report`` through the entry point group `
 from __future__ import annotations
 
 import importlib
+import pkgutil
 from collections.abc import Callable, Iterator
 from functools import cache
+from types import ModuleType
 from typing import Any
 
 from v2vlint.model.entry_points import entry_points
 from v2vlint.model.errors import UsageError
 from v2vlint.model.report import Report
-
-FORMATS = {
-    "text": "v2vlint.report.text",
-    "json": "v2vlint.report.json_report",
-    "sarif": "v2vlint.report.sarif",
-    "junit": "v2vlint.report.junit",
-    "github": "v2vlint.report.github",
-    "gitlab": "v2vlint.report.gitlab",
-    "markdown": "v2vlint.report.markdown",
-    "html": "v2vlint.report.html",
-    "estate": "v2vlint.report.estate",
-    "csv": "v2vlint.report.csv_report",
-    "jsonl": "v2vlint.report.jsonl",
-}
-FILES = {**FORMATS, "parquet": "v2vlint.report.parquet"}
-"""The formats of ``--report``: those that stdout can have, and those that are no text."""
-
+from v2vlint.report import files, formats
 
 GROUP = "v2vlint.reports"
+
+
+def _shipped(package: ModuleType) -> dict[str, str]:
+    """Formats by name, with the modules of a package: ``csv_report`` is ``csv``."""
+    stems = sorted(one.name for one in pkgutil.iter_modules(package.__path__))
+    return {stem.removesuffix("_report"): f"{package.__name__}.{stem}" for stem in stems}
+
+
+FORMATS = _shipped(formats)
+FILES = {**FORMATS, **_shipped(files)}
+"""The formats of ``--report``: those that stdout can have, and those that are no text."""
 
 
 @cache

@@ -7,8 +7,8 @@ import io
 
 from v2vlint.model.errors import UsageError
 from v2vlint.model.report import Report
-from v2vlint.report.csv_report import COLUMNS, values
 from v2vlint.report.escape import valid_unicode
+from v2vlint.report.formats.csv_report import COLUMNS, values
 from v2vlint.report.rollup import roll_up
 
 

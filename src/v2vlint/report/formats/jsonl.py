@@ -6,7 +6,7 @@ import json
 
 from v2vlint.model.report import Report
 from v2vlint.report.escape import valid_unicode
-from v2vlint.report.json_report import image_data
+from v2vlint.report.formats.json_report import image_data
 
 
 def render(report: Report) -> str:

@@ -14,8 +14,9 @@ from v2vlint.model.dataclass import dataclass
 from v2vlint.model.finding import Severity
 from v2vlint.model.place import Span, Where
 from v2vlint.model.report import Fate, ImageReport, RecipeLine, Report
-from v2vlint.report import markdown, text, words
+from v2vlint.report import words
 from v2vlint.report.escape import visible
+from v2vlint.report.formats import markdown, text
 from v2vlint.report.walk import Hit, gaps, hits, logical_name, outside
 
 MOST = 9
