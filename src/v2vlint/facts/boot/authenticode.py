@@ -18,7 +18,7 @@ MAX_HASHED = 256 << 20
 MAX_ITEMS = 64
 MAX_SIGNATURES = 8
 _CHUNK = 1 << 20
-_COMMON_NAME = b"\x55\x04\x03"
+_COMMON_NAME = b"\x55\x04\x03"  # OID 2.5.4.3
 _DIGESTS = {b"\x60\x86\x48\x01\x65\x03\x04\x02\x01": "sha256", b"\x2b\x0e\x03\x02\x1a": "sha1"}
 _SEQUENCE, _SET, _OID, _CHOICE = 0x30, 0x31, 0x06, 0xA0
 
@@ -90,10 +90,12 @@ def is_intact(stream: BinaryIO, signature: PeSignature) -> bool | None:
     if place is None or not signature.method or place.start > MAX_HASHED:
         return None
     digest = hashlib.new(signature.method)
+    # Everything but the checksum, the entry of the certificate table, and the table itself.
     for start, end in ((0, place.checksum), (place.checksum + 4, place.entry), (place.entry + 8, place.start)):
         stream.seek(start)
         for at in range(start, end, _CHUNK):
             digest.update(stream.read(min(_CHUNK, end - at)))
+    # The table is aligned to 8 bytes, and the digest includes the padding before it.
     digest.update(bytes(-place.start % 8))
     return digest.digest() == signature.digest
 
@@ -106,7 +108,9 @@ def _place(stream: BinaryIO) -> CertificatePlace | None:
             return None
         at = struct.unpack_from("<I", head, 60)[0]
         magic = struct.unpack_from("<H", head, at + 24)[0]
+        # Data directories of PE32 and PE32+; any other magic leads past the end of the data, to struct.error.
         first = at + 24 + {0x10B: 96, 0x20B: 112}.get(magic, 1 << 20)
+        # IMAGE_DIRECTORY_ENTRY_SECURITY, the only directory with a file offset instead of an address.
         start, size = struct.unpack_from("<II", head, first + 32)
     except struct.error:
         return None
@@ -122,7 +126,7 @@ def _blobs(table: bytes) -> Iterator[bytes]:
         length, _revision, kind = struct.unpack_from("<IHH", table, at)
         if not 8 <= length <= len(table) - at:
             return
-        if kind == 2:
+        if kind == 2:  # WIN_CERT_TYPE_PKCS_SIGNED_DATA
             yield table[at + 8 : at + length]
         at += (length + 7) // 8 * 8
 
@@ -140,7 +144,7 @@ def items(data: bytes) -> list[Item]:
         if length & 0x80:
             count = length & 0x7F
             length, head = int.from_bytes(data[at + 2 : at + 2 + count], "big"), 2 + count
-            if not 1 <= count <= 4:
+            if not 1 <= count <= 4:  # 0 is the indefinite length of BER, which DER forbids
                 break
         end = at + head + length
         if end > len(data):
@@ -152,12 +156,15 @@ def items(data: bytes) -> list[Item]:
 
 def _signature(blob: bytes) -> PeSignature | None:
     try:
+        # ContentInfo, in it SignedData: version, digest algorithms, content, certificates, signers.
         signed = items(items(items(items(blob)[0][1])[1][1])[0][1])
         content = items(signed[2][1])
+        # SpcIndirectDataContent: what was signed, and its digest with the algorithm.
         indirect = items(items(content[1][1])[0][1])
         algorithm, digest = items(indirect[1][1])[:2]
         made = tuple(filter(None, (certificate(whole) for _tag, _content, whole in items(_tagged(signed, _CHOICE)))))
         signer = items(items(_tagged(signed[3:], _SET))[0][1])
+        # IssuerAndSerialNumber tells the signing certificate from the others.
         issuer, serial = items(signer[1][1])[:2]
         method = _DIGESTS.get(items(algorithm[1])[0][1], "")
     except (IndexError, ValueError):
@@ -185,7 +192,7 @@ def certificate(data: bytes) -> Certificate | None:
     try:
         whole = items(data)[0]
         body = items(items(whole[1])[0][1])
-        first = 1 if body[0][0] == _CHOICE else 0
+        first = 1 if body[0][0] == _CHOICE else 0  # X.509 version 1 has no version field
         serial, _algorithm, issuer, _validity, subject = body[first : first + 5]
     except (IndexError, ValueError):
         return None

@@ -129,7 +129,7 @@ def compare_versions(left: str, right: str) -> int:
 def _segment(text: str) -> tuple[int, int, str]:
     if text in "~^+":
         return {"~": 0, "^": 1, "+": 1}[text], 0, ""
-    return (3, int(text[:400]), "") if text.isdigit() else (2, 0, text)
+    return (3, int(text[:400]), "") if text.isdigit() else (2, 0, text)  # int() raises an exception for thousands of digits
 
 
 @dataclass(frozen=True, slots=True)

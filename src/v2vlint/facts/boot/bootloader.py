@@ -163,6 +163,7 @@ class _Finder:
     def _prefers_uefi(self, bios: BootMenu | None) -> bool:
         if self.firmware.bios or self.firmware.uefi is not True:
             return False
+        # Without GRUB's modules for BIOS, a grub.cfg below /boot is what the GRUB on the ESP reads.
         return bios is None or not self._bios_grub()
 
     def _bios_grub(self) -> bool:
@@ -182,6 +183,7 @@ class _Finder:
         return self.fs.exists("/boot/grub/i386-pc") or self.fs.exists("/boot/grub2/i386-pc")
 
     def _grub2(self, firmware: str) -> BootMenu | None:
+        # These distributions use /boot/grub2; the other folder may be left over from an earlier loader.
         paths = GRUB_CONFIGS[::-1] if self.os.family in ("rhel", "suse") else GRUB_CONFIGS
         found = next((path for path in paths if self.fs.is_file(path)), None)
         return grub_menu(self.files, found, self._program(firmware)) if found else None
@@ -227,6 +229,7 @@ class _Finder:
         kinds = {image.kind for image in self.efi.images}
         if fallback and fallback.kind in ("systemd-boot", "uki", "linux", "grub", "syslinux", *_ON_ESP):
             return fallback.kind
+        # Only NVRAM names the program then; the commonest loader is assumed.
         return next((kind for kind in ("grub", "systemd-boot", "uki", "linux", "syslinux", *_ON_ESP) if kind in kinds), "")
 
     @property
@@ -256,6 +259,7 @@ class _Finder:
         menus = []
         for path in self._stubs():
             menu = legacy_menu(self.files, path, "uefi") if path.endswith(".conf") else grub_menu(self.files, path, self._program("uefi"))
+            # A file that leads to no menu may not be the one that is read: another vendor's, or an old one.
             if menu and (menu.entries or menu.config.path != path):
                 return menu
             menus += [menu] if menu and menu.stops else []

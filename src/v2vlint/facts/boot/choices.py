@@ -99,7 +99,7 @@ def _distinct(choices: Iterable[BootChoice]) -> tuple[BootChoice, ...]:
 
 
 def _choice(fs: GuestFS, kernels: Kernels, entry: BootEntry) -> BootChoice:
-    initrds = entry.initrds or ((entry.kernel,) if entry.has_initrd else ())
+    initrds = entry.initrds or ((entry.kernel,) if entry.has_initrd else ())  # a unified image contains its initramfs
     kernel = kernels.of_image(entry.kernel, fs)
     if kernel is not None and not kernel.version and entry.version:
         kernel = kernels.of_version(entry.version) or kernel

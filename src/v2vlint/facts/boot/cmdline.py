@@ -86,6 +86,7 @@ def _words(text: str) -> Iterable[tuple[int, int]]:
 
 def _arg(word: Located, where: Where | None = None) -> KernelArg:
     text, place = word.text, word.where if word.runs or where is None else where
+    # next_arg() of the kernel's lib/cmdline.c: quotes around the whole argument, or around its value.
     if len(text) > 1 and text[0] == text[-1] == '"':
         inner = word.part(1, len(text) - 1)
         word, text = (inner, inner.text) if inner else (word, text)

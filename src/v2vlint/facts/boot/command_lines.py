@@ -17,6 +17,7 @@ from v2vlint.model.dataclass import dataclass
 from v2vlint.model.fix import ReplaceText
 from v2vlint.model.place import Span, Token
 
+# Debian's update-grub (legacy) keeps its settings in comments of menu.lst.
 _KOPT = re.compile(r"^# (?:kopt|kopt_[\w.]+|defoptions|altoptions|xenkopt)=(.*)$", re.MULTILINE)
 _ALPINE, _EXTLINUX = "/etc/update-extlinux.conf", "/etc/default/extlinux"
 
@@ -102,7 +103,7 @@ def find_command_lines(fs: GuestFS, bootloader: Bootloader, defaults: GrubDefaul
 
 def _padding(text: GuestText | None) -> Padding | None:
     content = text.content if text else ""
-    if text is None or len(content) != 1024:
+    if text is None or len(content) != 1024:  # DEFAULT_ENVBLK_SIZE of util/grub-editenv.c
         return None
     return Padding(text.span(1024, 1024), 1024 - len(content.rstrip("#")))
 

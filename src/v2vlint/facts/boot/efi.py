@@ -242,6 +242,7 @@ def _by_name(path: str) -> str:
 def _by_content(stream: BinaryIO) -> str:
     stream.seek(0)
     scanned = stream.read(MAX_SCAN)
+    # The header of the Linux/x86 boot protocol: a kernel with an EFI stub.
     if scanned[0x202:0x206] == b"HdrS":
         return "linux"
     return next((kind for sign, kind in _BY_CONTENT if sign in scanned), "unknown")

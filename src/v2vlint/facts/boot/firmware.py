@@ -13,6 +13,7 @@ from v2vlint.model.osinfo import OsInfo
 _FAT_TYPES = frozenset({"0x01", "0x04", "0x06", "0x0b", "0x0c", "0x0e", "ebd0a0a2-b9e5-4433-87c0-68b6b72699c7", ""})
 """Types of partitions with FAT, those of hidden ones left out; none is that of a disk without partitions."""
 BIOS_BOOT_TYPE = "21686148-6449-6e6f-744e-656564454649"
+# A program of an unknown kind may well be a loader.
 _LOADERS = frozenset({"shim", "grub", "systemd-boot", "uki", "linux", "refind", "fallback", "windows", "elilo", "unknown"})
 
 

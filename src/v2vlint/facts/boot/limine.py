@@ -32,7 +32,7 @@ _FORMS = {
     "conf": (re.compile(r"\s*(/+)(\+?)\s*(.*?)\s*$"), re.compile(r"\s*([^\s:]+)\s*:\s*(.*?)\s*$")),
     "cfg": (re.compile(r"\s*(:+)(\+?)\s*(.*?)\s*$"), re.compile(r"\s*([^\s=]+)\s*=\s*(.*?)\s*$")),
 }
-_URI = re.compile(r"\$?(\w+)(?:\(([^)]*)\):/*|://([^/]*)/*)(.*?)(?:#[0-9a-fA-F]{128})?")
+_URI = re.compile(r"\$?(\w+)(?:\(([^)]*)\):/*|://([^/]*)/*)(.*?)(?:#[0-9a-fA-F]{128})?")  # a path may end in # and its BLAKE2B hash
 _KERNEL, _ARGS, _MODULE, _IMAGE = ("path", "kernel_path"), ("cmdline", "kernel_cmdline"), ("module_path",), ("image_path",)
 
 
@@ -91,6 +91,7 @@ def _parsed(text: GuestText) -> tuple[list[_Item], dict[str, str]]:
 
 def _assigned(match: re.Match[str], line: Line, path: list[_Item], settings: dict[str, str]) -> None:
     name = match[1] if match[1].startswith("${") else match[1].lower()
+    # config_get_value() of Limine searches the whole file, entries included, and takes the first.
     settings.setdefault(name, match[2])
     if path and match[2]:
         path[-1].values.append((name, line.group(match, 2)))

@@ -30,7 +30,7 @@ from v2vlint.model.errors import FactUnavailable
 from v2vlint.model.place import Where
 from v2vlint.model.target import Controller, Nic
 
-MAX_TRIED = 4
+MAX_TRIED = 4  # each may have an initramfs of its own to read
 SCSI_DISK = "sd_mod"
 _TRANSPORTS = ("virtio_pci", "virtio_mmio", "virtio_ccw")
 
@@ -137,6 +137,7 @@ class BootPath:
         inside = self._inside(name)
         if inside is None and presence is Presence.ABSENT:
             return ModuleFate(name, Means.ABSENT, f"is not part of kernel {self.kernel.version}", self.kernel.where)
+        # The image's own modules.builtin would have listed the module if it were built in.
         if inside is None and presence is Presence.UNKNOWN and not self._image_builtin:
             reason = f"cannot be told for kernel {self.kernel.version or self.kernel.image}: {self.kernel.silent}"
             return ModuleFate(name, Means.UNKNOWN, reason, self.kernel.where)
@@ -207,13 +208,14 @@ class BootPath:
 
     def _stopped(self, name: str, modprobe: Modprobe, requires: tuple[str, ...], place: str, by_name: bool = False) -> ModuleFate | None:
         for part in (name, *requires):
-            if arg := self._listed(part, "module_blacklist"):
+            if arg := self._listed(part, "module_blacklist"):  # blacklisted() of kernel/module/main.c, whoever loads it
                 return ModuleFate(name, Means.BLOCKED, f"is blocked by {arg}", arg.where)
             if command := modprobe.disabled(part):
                 what = "is disabled" if part == name else f"needs {part}, which is disabled"
                 return ModuleFate(name, Means.BLOCKED, f"{what} by `{_written(command)}`{place}", self._place(command))
         if by_name:
             return None
+        # A blacklist concerns aliases only. dracut's own arguments are in force in the initramfs only.
         if arg := self._listed(name, "modprobe.blacklist", *(("rd.driver.blacklist", "rdblacklist") if place else ())):
             return ModuleFate(name, Means.BLOCKED, f"is blocked by {arg}", arg.where)
         if command := modprobe.blacklisted(name):
@@ -240,8 +242,10 @@ class BootPath:
         """Modules that the image's init loads by name, in spite of blacklists."""
         found = {normal(value) for value, _ in self.choice.values("rd.driver.pre", "rd.driver.post", "rdloaddriver")}
         if self.image is not None:
+            # load_modules() of initramfs-tools.
             lines = (self.image.text("conf/modules") or "").splitlines()
             found |= {normal(line.split()[0]) for line in lines if line.split() and not line.lstrip().startswith("#")}
+            # dracut's force_drivers become rd.driver.pre= in 20-force_drivers.conf.
             words = " ".join(self.image.under("etc/cmdline.d").values()).split()
             found |= {normal(m) for w in words if w.startswith("rd.driver.p") for m in w.partition("=")[2].split(",") if m}
         return frozenset(found)
@@ -260,7 +264,7 @@ class BootPaths:
         """The path of ``choice``; None when its kernel or an initramfs of it does not exist. FactUnavailable when one is unreadable."""
         if choice.kernel is None:
             return None
-        if id(choice) not in self._known:
+        if id(choice) not in self._known:  # choices live as long as this object, so their ids are not reused
             image = self.initramfses.joined(choice.initrds) if choice.initrds else None
             if choice.initrds and image is None:
                 return None

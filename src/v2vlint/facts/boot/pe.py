@@ -10,7 +10,7 @@ from typing import BinaryIO
 
 from v2vlint.model.dataclass import dataclass
 
-MAX_SECTIONS = 96
+MAX_SECTIONS = 96  # the limit of the Windows loader, according to the PE format
 MAX_TEXT_SECTION = 1 << 20
 MAX_NAMES = 1 << 16
 _MACHINES = {0x8664: "x64", 0x14C: "ia32", 0xAA64: "aa64", 0x1C0: "arm", 0x1C2: "arm", 0x5064: "riscv64", 0x6264: "loongarch64"}
@@ -56,11 +56,14 @@ def read_pe(stream: BinaryIO) -> PeImage | None:
     header = stream.read(24)
     if len(header) < 24 or header[:4] != b"PE\0\0":
         return None
+    # Machine, NumberOfSections, PointerToSymbolTable, NumberOfSymbols, SizeOfOptionalHeader.
     machine, count, symbols, number, optional = struct.unpack_from("<HH4xIIH", header, 4)
     more = stream.read(optional)
     table = stream.read(min(count, MAX_SECTIONS) * 40)
+    # The string table follows the symbols, of 18 bytes each; it matters if a name starts with a slash.
     names = _long_names(stream, symbols + number * 18) if symbols and b"/" in table[::40] else b""
     sections = tuple(_section(table, offset, names) for offset in range(0, len(table) - 39, 40))
+    # Subsystem is at 68 of the optional header, in PE32 and PE32+.
     return PeImage(_MACHINES.get(machine, ""), sections, struct.unpack_from("<H", more, 68)[0] if len(more) >= 70 else 0)
 
 
@@ -87,6 +90,7 @@ def pe_defect(stream: BinaryIO) -> str:
 
 def _section(table: bytes, offset: int, names: bytes) -> PeSection:
     name, virtual, _address, raw, pointer = struct.unpack_from("<8sIIII", table, offset)
+    # The raw size is padded to the alignment in the file, the virtual one may go beyond it.
     size, name = min(virtual, raw) if virtual else raw, name.rstrip(b"\0")
     if name[:1] == b"/" and name[1:].isdigit() and int(name[1:]) < len(names):
         name = names[int(name[1:]) :].split(b"\0", 1)[0]

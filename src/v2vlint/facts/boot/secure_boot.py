@@ -105,7 +105,7 @@ class SecureBoot:
             known = " or ".join(one.name for one in shim.vendor) or "nobody"
             reason = f"is signed by {program.signers}, and {shim.path} trusts {known}: a key that was enrolled on the source stays behind"
             return SecureBootRefusal(reason, certain=self.keys != "own" and not self.keeps)
-        if shim.sbat is None or (kernel and program.sbat is None):
+        if shim.sbat is None or (kernel and program.sbat is None):  # a shim from before SBAT (15.3) asks for no generation
             return None
         if program.sbat is None:
             return SecureBootRefusal(f"has no section .sbat, without which {shim.path} starts nothing")
@@ -129,6 +129,7 @@ class SecureBoot:
         if shim is None or shim.kind != "shim":
             return
         beside = {image.name: image for image in self.efi.of("boot")}
+        # From \EFI\BOOT, shim starts fallback if it is there (should_use_fallback), which starts the vendor's own shim.
         again = beside.get(f"fb{arch_suffix}.efi") or beside.get("fallback.efi")
         if again is None:
             if (second := beside.get(f"grub{arch_suffix}.efi")) is not None:
@@ -173,9 +174,11 @@ def _vendor(stream: BinaryIO, image: PeImage) -> tuple[Certificate, ...]:
     data = stream.read(min(section.size, MAX_VENDOR))
     if len(data) < 16:
         return ()
+    # struct cert_table: the sizes of the allowed and the denied list, then their offsets.
     size, _denied, start, _other = struct.unpack_from("<IIII", data)
     body, at = data[start : start + size], 0
     found: list[Certificate] = []
+    # A certificate begins as a SEQUENCE whose length takes two bytes.
     while len(found) < MAX_CERTIFICATES and (at := body.find(b"\x30\x82", at)) >= 0:
         one = certificate(body[at:])
         found += [one] if one else []

@@ -21,7 +21,7 @@ from v2vlint.model.place import Token, WholeFile
 
 MAX_IMAGES = 200
 MAX_ADDONS = 100
-_TRIES = re.compile(r"\+(\d+)(?:-(\d+))?$")
+_TRIES = re.compile(r"\+(\d+)(?:-(\d+))?$")  # boot counting: NAME+LEFT-DONE
 _TRIES_FILE = re.compile(r"\+\d+(?:-\d+)?(?=\.efi$)", re.IGNORECASE)
 _STUB = re.compile(r"LoaderInfo: systemd-stub (\d{1,6})")
 _FIRST_WITH_ADDONS = 254
@@ -79,6 +79,7 @@ def _default(fs: GuestFS, config: str | None, found: list[_Candidate]) -> tuple[
     pattern = settings.get("default", "")
     if not found:
         return None, "systemd-boot finds no entries"
+    # The EFI variable LoaderEntryLastBooted; a converted guest starts with an empty NVRAM.
     if pattern == "@saved":
         return None, "the default is the entry booted last, which only the source's NVRAM knows"
     if pattern:

@@ -31,7 +31,7 @@ MODULES = {
     "blscfg": "blscfg", "multiboot": "multiboot", "multiboot2": "multiboot2", "chainloader": "chain",
 }  # fmt: skip
 """The commands that decide what is booted, and the modules that usually have them."""
-_MAGIC = 0x676D696D
+_MAGIC = 0x676D696D  # GRUB_MODULE_MAGIC
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,5 +107,6 @@ def _objects(data: bytes) -> Iterator[tuple[int, bytes]]:
     magic, first, wide = struct.unpack_from("<III", data)
     if magic != _MAGIC:
         return
+    # struct grub_module_info64 has padding after the magic, then the offset, which is the size of the structure.
     at, end = struct.unpack_from("<QQ", data, 8) if first == 0 and wide == 24 else struct.unpack_from("<II", data, 4)
     yield from objects(data[at:end])

@@ -25,6 +25,7 @@ from v2vlint.model.place import Span, Token, Where, WholeFile
 
 MAX_SUBMENUS = 4
 MAX_FALLBACKS = 20
+# features[] of grub-core/normal/main.c: by these variables a configuration tests what its GRUB can do.
 _FEATURES = (
     "chainloader_bpb", "ntldr", "platform_search_hint", "default_font_path", "all_video_module", "menuentry_id", "menuentry_options",
     "200_final", "nativedisk_cmd", "timeout_style",
@@ -172,7 +173,9 @@ def _version(shell: GrubShell, kernel: GuestPath | None) -> str:
 def _bls_entry(shell: GrubShell, item: MenuItem, entry: BlsEntry, position: str) -> BootEntry:
     assert entry.linux
     kernel = shell.locate(entry.linux.value)
+    # Red Hat's blscfg takes $default_kernelopts for an entry without options.
     options = _expanded(shell, entry.options[0]) if entry.options else shell.env.get("default_kernelopts") or Located()
+    # One line may become several files: `initrd /initramfs.img $tuned_initrd`.
     words = [word for token in entry.initrds for word in _expanded(shell, token).text.split()]
     return BootEntry(
         title=item.title,
@@ -211,6 +214,7 @@ def _default(shell: GrubShell, nodes: Sequence[_Node]) -> tuple[BootEntry | None
     value = shell.env.get("default") or Located("0")
     origin = f" ({value.runs[0].source.path})" if value.runs else ""
     node, reason = _chosen(shell, nodes, _chain(value.text), f"default={value.text}{origin}")
+    # grub_menu_execute_with_fallback (normal/menu.c): when an entry fails to load, the next of these is tried.
     fallback = shell.value("fallback").split()[:MAX_FALLBACKS] if not shell.is_unknown("fallback") else []
     while node is not None and node.fails and fallback:
         word = fallback.pop(0)
@@ -232,6 +236,7 @@ def _by_name(shell: GrubShell, nodes: Sequence[_Node]) -> bool:
 
 
 def _chain(value: str) -> list[str]:
+    # `>` separates the levels of submenus, `>>` is a `>` in a title.
     return [part.replace("\0", ">") for part in value.replace(">>", "\0").split(">")]
 
 
@@ -241,6 +246,7 @@ def _chosen(shell: GrubShell, nodes: Sequence[_Node], chain: Sequence[str], reas
         if not found:
             reason = f"{reason} names no entry, so the first is taken"
         numbered = found and chain and _NUMBER.match(chain[0])
+        # A conditional entry above shifts every number, while names stay what they are.
         if any(node.item.conditional for node in (nodes[: index + 1] if numbered or not found else nodes[index : index + 1])):
             return None, f"{reason}, but whether its entry is there depends on the machine"
         node, chain = nodes[index], chain[1:]

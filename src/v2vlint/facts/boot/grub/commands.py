@@ -39,6 +39,7 @@ def _leave(shell: GrubShell, args: Sequence[Field], command: Command) -> bool:
     """``break`` and ``continue`` with the number of loops, ``return`` with a status, ``exit``."""
     shell.leave = command.words[0].bare
     number = args[0].text.text if args else ""
+    # Cut short because int() raises an exception for thousands of digits.
     shell.loops = int(number[:3]) if number.isdigit() else 1
     return not (shell.leave == "return" and number not in ("", "0"))
 
@@ -149,6 +150,7 @@ def _source(shell: GrubShell, args: Sequence[Field], command: Command) -> bool |
         return None
     place = shell.locate(name.text.text)
     kind = command.words[0].bare
+    # Where it may not run, its entries become conditional ones of this menu instead.
     if kind == "configfile" and not shell.uncertain:
         return _configfile(shell, place, name.text.text)
     if kind in ("configfile", "normal"):
@@ -236,6 +238,7 @@ def _multiboot(shell: GrubShell, args: Sequence[Field], _command: Command) -> bo
 
 def _module(shell: GrubShell, args: Sequence[Field], command: Command) -> bool:
     plain = [arg for arg in args if arg.text and not arg.text.text.startswith("--")]
+    # The first module is the Linux that Xen starts as dom0, the next ones its initramfs.
     if plain and not shell.boot.kernel:
         return _linux(shell, plain, command)
     shell.boot.initrds += tuple(arg.text for arg in plain[:1])
@@ -255,7 +258,7 @@ def _forget(shell: GrubShell, args: Sequence[Field], _command: Command) -> None:
         option, _, value = word.partition("=")
         if option in ("--set", "-s"):
             target = value or (words[index + 1] if index + 1 < len(words) else "")
-            shell.env[target.rpartition(":")[2]] = None
+            shell.env[target.rpartition(":")[2]] = None  # `regexp --set 1:name` numbers its groups
 
 
 def _insmod(_shell: GrubShell, _args: Sequence[Field], _command: Command) -> None:

@@ -75,6 +75,7 @@ def parse_grub_defaults(fs: GuestFS) -> GrubDefaults:
     """The guest's settings for grub-mkconfig. Missing files count as empty."""
     names = [name for name in fs.listdir(DROP_INS) if name.endswith(".cfg")]
     paths = [PATH, *(f"{DROP_INS}/{name}" for name in names), SUSE]
+    # With GRUB 2 it is a link to /etc/default/grub, which must not be read twice.
     if fs.readlink(RED_HAT) is None:
         paths.append(RED_HAT)
     texts = [text for path in paths if (text := fs.text(path)) is not None]

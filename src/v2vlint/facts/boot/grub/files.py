@@ -98,6 +98,7 @@ class GrubFiles:
             return self._guessed(device, path) if ordered and not found.exists else found
         if self._is_elsewhere(device):
             return GuestPath(path, exists=False, foreign=True)
+        # All disks are known, so an array or volume that was not found does not exist.
         arrays = device.startswith(("md/", "mduuid/", "lvm/", "lvmid/")) and self.blocks.complete and self.blocks.devices
         if arrays or is_opaque(device, self.blocks):
             return GuestPath(f"({device}){path}", exists=False)

@@ -23,7 +23,7 @@ from v2vlint.model.dataclass import dataclass
 from v2vlint.model.place import Span, Token, WholeFile
 
 CONFIGS = ("/boot/grub/grub.conf", "/boot/grub/menu.lst")
-_COMMAND = re.compile(r"\s*(\w+)(?:[\s=]+|$)(.*?)\s*$")
+_COMMAND = re.compile(r"\s*(\w+)(?:[\s=]+|$)(.*?)\s*$")  # skip_to() of stage2/cmdline.c: `default=0` and `default 0` are the same
 _DEVICE = re.compile(r"\(hd(\d+)(?:,(\d+))?\)")
 _OPTION = re.compile(r"(?:--\S+(?:\s+|$))*")
 _WORD = re.compile(r"\S+")
@@ -109,12 +109,13 @@ def _load(entry: _Entry, name: str, value: Token, text: GuestText) -> None:
 
 def _device(text: str) -> str:
     match = _DEVICE.match(text)
+    # GRUB legacy counts partitions from 0, GRUB 2 and the block table from 1.
     return f"hd{match[1]},{int(match[2]) + 1}" if match and match[2] else f"hd{match[1]}" if match else ""
 
 
 def _built(files: GrubFiles, path: str, index: int, entry: _Entry) -> BootEntry:
     kernel, args, initrds, xen = entry.kernel, entry.args, list(entry.initrds), bool(entry.modules)
-    if entry.modules:
+    if entry.modules:  # `kernel` is then Xen, and the first module is Linux
         (kernel, args), *rest = entry.modules
         initrds += [token for token, _args in rest]
     place = _locate(files, kernel, entry.root) if kernel else None
@@ -163,5 +164,6 @@ def _default(fs: GuestFS, path: str, menu: _Menu, entries: tuple[BootEntry, ...]
 
 def _saved(fs: GuestFS, path: str) -> str:
     head = fs.head(f"{path.rsplit('/', 1)[0]}/default", 16) or b""
+    # `savedefault` overwrites the number in place; padding and a warning to humans follow.
     number = head.decode("ascii", "replace").split("\n", 1)[0].strip()
     return number or "0"

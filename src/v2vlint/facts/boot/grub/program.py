@@ -17,7 +17,6 @@ from v2vlint.model.dataclass import dataclass
 _FOLDERS = {"x86_64": "x86_64-efi", "i386": "i386-efi", "aarch64": "arm64-efi", "": "x86_64-efi"}
 # Red Hat's and Fedora's UEFI program is one file whose modules are listed in grub2.spec; linux16 and initrd16 are for BIOS.
 # The patch that adds linuxefi and initrdefi is for UEFI, in every distribution that has it.
-# linuxefi and initrdefi is for UEFI, in every distribution that has it.
 _NEVER: dict[str, tuple[frozenset[str], frozenset[str] | None]] = {
     "uefi": (frozenset({"linux16", "initrd16"}), frozenset({"rhel"})),
     "bios": (frozenset({"linuxefi", "initrdefi"}), None),
@@ -74,6 +73,7 @@ def start(program: GrubProgram, build: GrubBuild, files: GrubFiles) -> Environme
     prefix = build.prefix or f"({device}){folder}"
     if not prefix.startswith("("):
         prefix = f"({device}){prefix}"
+    # `(,gpt2)/boot/grub`: grub-install leaves the disk to grub_set_prefix_and_root (kern/main.c).
     elif prefix.startswith("(,"):
         prefix = f"({_disk_of(program.path, files)}{prefix[1:]}"
     root = prefix[1:].partition(")")[0]

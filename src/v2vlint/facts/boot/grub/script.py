@@ -16,7 +16,7 @@ from v2vlint.guest.text import GuestText
 from v2vlint.model.dataclass import dataclass
 from v2vlint.model.place import Span
 
-MAX_DEPTH = 40
+MAX_DEPTH = 40  # the parser recurses
 MAX_TOKENS = 60_000
 
 _PLAIN = re.compile(r"[^ \t\r\n{}|&;<>$'\"\\]+")
@@ -149,6 +149,7 @@ def _tokens(source: GuestText) -> Iterator[_Token]:
             position, count = position + 1, count + 1
         else:
             word = read_word(source, position)
+            # yylex.l makes these two tokens of their own, which parser.y allows nowhere.
             yield _Mark(word.bare, position) if word.bare in ("[[", "]]") else word
             position, count = word.end, count + 1
     yield _Mark("", len(text))
@@ -238,6 +239,7 @@ class _Parser:
             try:
                 found.extend(self.part())
             except _Unfit as unfit:
+                # At the end of the file the error is an unclosed block: its beginning says more.
                 self.complain(first if _sign(unfit.token) == "" else unfit.token)
                 if self.ends_at_error:
                     return tuple(found)

@@ -17,6 +17,7 @@ from v2vlint.guest.text import GuestText
 from v2vlint.model.dataclass import dataclass
 from v2vlint.model.place import Span
 
+# Limits on what a hostile script can cost: loops, recursion, variables that grow with every round.
 MAX_STEPS = 100_000
 MAX_NESTING = 12
 MAX_ROUNDS = 200
@@ -120,6 +121,7 @@ class GrubShell:
             below = DEFAULT if self.value("btrfs_relative_path")[:1] in ("1", "y") else ""
             below = f"/{named}" if (named := self.value("btrfs_subvol").strip("/")) else below
         place = self.files.locate(name, self.value("root"), below)
+        # A file that the guest does not mount exists and is not read; those of the memory disk are.
         self.doubts += not place.certain or (place.exists and place.foreign and not place.path.startswith("(memdisk)"))
         return place
 
@@ -150,6 +152,7 @@ class GrubShell:
 
     def evaluate(self, whole: Located, command: Command) -> bool | None:
         """Run text assembled by ``command``; returns the status of its last statement."""
+        # Parsing counts, too: `eval` in a loop parses anew each time.
         self.steps += len(whole.text)
         located = whole if sum(run.size for run in whole.runs) == len(whole.text) else Located(whole.text)
         source = Assembled("", whole.text, whole=located, place=_place(command) or Span("", 0, 0, 1))
@@ -166,7 +169,7 @@ class GrubShell:
             if self.steps > MAX_STEPS or self.nesting > MAX_NESTING * 4:
                 break
             status = self._statement(statement)
-            if status is not False:
+            if status is not False:  # a command that fails has set its own error number
                 self.env["?"] = Located("0") if status else None
             if self.leave:
                 break
@@ -193,11 +196,12 @@ class GrubShell:
             if decided is False:
                 continue
             before = dict(self.env)
-            self.uncertain += decided is None
+            self.uncertain += decided is None  # stays until `fi`: the branches after it are uncertain as well
             self.doubts += decided is None
             status = self.run(body)
             if decided is True:
                 break
+            # The branch may not run, so its `break`, `return` or `exit` may not take effect either.
             self.leave, status = "", None
             possible.append(self.env)
             self.env = before
@@ -232,6 +236,7 @@ class GrubShell:
             status = self.run(loop.body)
             if self._left():
                 return status
+        # The condition is unknown, or no end is in sight: the body may have run.
         return self._maybe(loop.body)
 
     def _left(self) -> bool:
@@ -247,6 +252,7 @@ class GrubShell:
         before, self.scope = self.scope, tuple(scope)
         status = self.run(body)
         self.scope = before
+        # Loops are counted anew in a function (grub_script_function_call), so `break` does not leave it.
         self.leave = self.leave if self.leave == "exit" else ""
         return status
 
@@ -267,7 +273,7 @@ class GrubShell:
         if words[0].text.text == "!" and len(words) > 1:
             status = self._words(command, words[1:], inverted=True)
             if status is False:
-                self.env["?"] = Located("1")
+                self.env["?"] = Located("1")  # GRUB_ERR_TEST_FAILURE
             return status
         return self._words(command, words)
 
@@ -347,7 +353,7 @@ class GrubShell:
 
 
 def _append(current: Field | None, text: Located) -> Field:
-    if current and len(current.text.text) + len(text.text) > MAX_LENGTH:
+    if current and len(current.text.text) + len(text.text) > MAX_LENGTH:  # `x=$x$x` doubles a value each time
         return current
     return Field(current.text + text, current.known) if current else Field(text)
 
@@ -362,7 +368,7 @@ def _spread(value: Located, current: Field | None, done: list[Field]) -> Field |
             current = None
         position = start + len(piece)
         current = _append(current, value.part(start, position))
-    if current and position < len(value.text):
+    if current and position < len(value.text):  # blanks at the end separate it from what follows
         done.append(current)
         return None
     return current

@@ -105,6 +105,7 @@ class _Test:
             return None
         if operator in ("-n", "-z"):
             return bool(operand) == (operator == "-n")
+        # test.c looks up -d, -e and -f in the listing of the folder, which shows a link as such; -s opens the file.
         if operator != "-s" and self.is_link(operand):
             return operator != "-d"
         place = self.locate(operand)

@@ -29,9 +29,11 @@ class GrubVolume:
     def shown_at(self, path: str, mounts: Iterable[str]) -> str | None:
         """The guest path of ``path`` on this filesystem; None when the guest does not mount that part."""
         points = tuple(mounts)
+        # The longest first: a subvolume may lie inside another one that is mounted as well.
         for inner, point in sorted(self.parts, key=lambda part: -len(part[0])):
             if path == inner or path.startswith(f"{inner}/"):
                 shown = f"{point.rstrip('/')}{path[len(inner) :]}" or "/"
+                # Something else mounted over that folder hides the file from the guest.
                 return shown if mount_of(shown, points) == point else None
         return None
 
@@ -60,6 +62,7 @@ def _volume(device: str, system: FileSystem, parts: list[tuple[str, str]]) -> Gr
 
 
 def _devices(blocks: BlockTable, opened: Mapping[str, FileSystem]) -> dict[str, str]:
+    # Reversed, so that the first of several devices with one UUID wins.
     named = {device.uuid.lower(): device.name for device in reversed(blocks.devices) if device.uuid}
     return named | {system.uuid.lower(): name for name, system in reversed(tuple(opened.items())) if system.uuid}
 
@@ -71,7 +74,7 @@ def block_of(device: str, blocks: BlockTable) -> BlockDevice | None:
         found = _only(one for one in blocks if one.disk == disk and one.number == number and one.kind in ("disk", "partition"))
         return blocks.raw(found) if found else None
     kind, _, name = device.partition("/")
-    if kind == "lvm":
+    if kind == "lvm":  # written as device mapper escapes it: vg--a-lv
         return _only(one for one in blocks if one.kind == "lv" and "-".join(p.replace("-", "--") for p in one.name.split("/")) == name)
     if kind == "lvmid":
         return _only(one for one in blocks if one.kind == "lv" and f"{one.detail('vg_uuid')}/{one.detail('lv_uuid')}" == name)
