@@ -79,7 +79,7 @@ def _texts(fs: GuestFS, patterns: tuple[str, ...]) -> Iterator[GuestText]:
 
 def _bindings(program: str, text: GuestText, pattern: re.Pattern[str]) -> Iterator[Binding]:
     for line in text.lines():
-        match = pattern.search(line.text[:2000]) if not line.is_blank("#;!") else None
+        match = pattern.search(line.text[:2000]) if not line.is_blank("#;!") else None  # bounds the time on a hostile line
         for group, value in (match.groupdict() if match else {}).items():
             if match and value and (group == "address" or _is_card(value)):
                 yield Binding(program, line.token(match.start(group), match.end(group)), group == "address")

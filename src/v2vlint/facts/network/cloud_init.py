@@ -19,9 +19,10 @@ from v2vlint.model.place import Span, Token, Where, WholeFile
 MAX_FILES = 64
 DISABLED = "/etc/cloud/cloud-init.disabled"
 DS_IDENTIFY = "/etc/cloud/ds-identify.cfg"
+# Init._find_networking_config (cloudinit/stages.py) writes no network configuration while this file exists.
 UPGRADED = "/var/lib/cloud/data/upgraded-network"
 INSTANCE = "/var/lib/cloud/instance/obj.pkl"
-KEEP = "/etc/cloud/cloud.cfg.d/99-v2vlint-network.cfg"
+KEEP = "/etc/cloud/cloud.cfg.d/99-v2vlint-network.cfg"  # 99: later files replace keys of earlier ones
 SEEDS = ("/var/lib/cloud/seed/nocloud", "/var/lib/cloud/seed/nocloud-net")
 # Files written by cloud-init's renderers (cloudinit/net: netplan.py, eni.py, sysconfig.py, network_manager.py, networkd.py).
 _RENDERED = (

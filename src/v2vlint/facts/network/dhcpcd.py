@@ -54,6 +54,7 @@ def _blocks(text: GuestText) -> list[_Block]:
             continue
         if words[0].value == "interface" and len(words) > 1 and len(blocks) < MAX_BLOCKS:
             blocks.append(_Block(words[1].where, (words[1],)))
+        # What follows these applies in one network only.
         elif words[0].value in ("profile", "ssid", "arping"):
             blocks.append(_Block(words[0].where, (words[0],)))
         elif words[0].value == "static" and len(words) > 1:

@@ -67,7 +67,7 @@ def _is_nfs(arg: KernelArg) -> bool:
 def _cards(arg: KernelArg) -> Iterator[EarlyCard]:
     value = arg.value or ""
     if arg.name == "BOOTIF":
-        mac = value.replace("-", ":").lower()
+        mac = value.replace("-", ":").lower()  # PXELINUX puts the hardware type first: 01-52-54-00-…
         yield EarlyCard(str(arg), arg.where, mac=mac[3:] if len(mac) == 20 else mac)
     names: tuple[str, ...] = ()
     if arg.name == "ip":
@@ -82,6 +82,7 @@ def _cards(arg: KernelArg) -> Iterator[EarlyCard]:
 
 
 def _ip_name(value: str) -> tuple[str, ...]:
+    # IPv6 addresses are in brackets because of their colons.
     parts = value.split(":") if "[" not in value else [match[0] for match in _PART.finditer(value)]
     if len(parts) >= 2 and parts[1].split(",")[0] in _METHODS:
         return (parts[0],)

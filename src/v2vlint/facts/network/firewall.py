@@ -108,6 +108,7 @@ def _admitted(lines: list[Line], chain: str) -> list[Token] | None:
             if target == "ACCEPT" and name != "lo":
                 start = line.text.index(name, line.text.index("-i"))
                 found.append(line.token(start, start + len(name)))
+            # Built-in targets are in capitals (DROP, LOG); anything else is a chain.
             elif target not in seen and target.upper() != target:
                 seen.add(target)
                 pending.append(target)
@@ -117,6 +118,7 @@ def _admitted(lines: list[Line], chain: str) -> list[Token] | None:
 def _may_be_ssh(words: list[str]) -> bool:
     """Whether a rule may apply to the first packet of a connection to port 22."""
     options = dict(itertools.pairwise(words))
+    # A negation is not evaluated: the rule then counts as one that does not admit SSH.
     if options.get("-p", "tcp") not in ("tcp", "all", "6") or "!" in words:
         return False
     states = options.get("--ctstate") or options.get("--state")
@@ -136,6 +138,7 @@ def _has_port(text: str) -> bool:
 def _nftables(fs: GuestFS, services: Services) -> Iterator[SshGate]:
     for path in _NFTABLES:
         text = fs.text(path)
+        # The limit bounds the backtracking of the expression on a hostile file.
         for chain in _NFT_CHAIN.finditer(text.content[:100_000]) if text is not None else ():
             if text is not None and re.search(r"hook\s+input\b", chain["body"]) and re.search(r"policy\s+drop", chain["body"]):
                 yield from _gate(

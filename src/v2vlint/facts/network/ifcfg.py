@@ -44,7 +44,7 @@ MAX_FILES = 500
 _IGNORED = (
     "~", ".bak", ".old", ".orig", ".rpmnew", ".rpmorig", ".rpmsave", ".scpmbackup", ".rej", ".augnew", ".augtmp",
 )  # fmt: skip
-_RANGE = re.compile(r".*-range\d*")
+_RANGE = re.compile(r".*-range\d*")  # more addresses for an interface that has a file of its own
 _IPADDR = re.compile(r"IPADDR(?:_?\w+)?|IPV6ADDR|IPV6ADDR_SECONDARIES")
 _STATIC_KEYS = re.compile(r"(?:IPADDR|NETMASK|PREFIX|PREFIXLEN|NETWORK|BROADCAST|GATEWAY|DNS|DOMAIN|IPV6ADDR|IPV6_DEFAULTGW)(?:_?\w+)?")
 _DHCP = frozenset({"dhcp", "bootp", "dhcp4", "dhcp6", "auto", "autoip"})
@@ -151,6 +151,7 @@ def _kind(vars_: ShellVars, name: str) -> str:
     ):
         if vars_.text(key) and not is_no(vars_.text(key)):
             return found
+    # SUSE: BRIDGE=yes makes a bridge. Red Hat: BRIDGE= names the one that the interface is a port of.
     return "bridge" if vars_.text("BRIDGE").lower() == "yes" else kind_of_name(name)
 
 
@@ -172,6 +173,7 @@ def _method(vars_: ShellVars, addresses: tuple[Address, ...]) -> Method:
 
 def _autostart(vars_: ShellVars, manager: Manager) -> bool:
     if manager is Manager.WICKED:
+        # Without STARTMODE it is manual.
         return vars_.text("STARTMODE").lower() not in {"", "off", "manual"}
     return not is_no(vars_.text("ONBOOT"))
 

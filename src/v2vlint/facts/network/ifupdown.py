@@ -39,6 +39,7 @@ MAX_FILES = 200
 MAX_STANZAS = 5000
 _WORD = re.compile(r"[^\s\\]\S*|\\\S+")
 _SOURCED_NAME = re.compile(r"[a-zA-Z0-9_-]+(?:\.ifcfg|\.intf)?|[a-zA-Z0-9_.-]+\.ifquery")
+# [VARIABLE]/VALUE[/[OPTIONS]][=LOGICAL] on auto and allow- lines (interfaces(5), "INTERFACE PATTERN MATCHING").
 _PATTERN = re.compile(r"(?P<variable>[\w.]*)/(?P<value>[^/=]+)(?:/(?P<number>\d*))?(?:=(?P<logical>\S+))?")
 _STATIC = frozenset({"address", "netmask", "gateway", "network", "broadcast", "metric", "pointopoint", "dns-nameservers", "dns-nameserver",
                      "dns-search", "dns-domain"})  # fmt: skip
@@ -263,7 +264,7 @@ def _addresses(stanza: _Stanza) -> Iterator[Address]:
 
 def _method(stanzas: list[_Stanza], addresses: tuple[Address, ...]) -> Method:
     methods = {stanza.method.value for stanza in stanzas if stanza.method}
-    if methods & {"dhcp", "bootp"} or (methods == {"auto"} and not addresses):
+    if methods & {"dhcp", "bootp"} or (methods == {"auto"} and not addresses):  # inet6 auto alone: SLAAC
         return Method.DHCP
     return Method.STATIC if addresses else Method.NONE
 

@@ -273,7 +273,7 @@ def _stands(network: Network, config: InterfaceConfig, above: tuple[InterfaceCon
     """Whether ``config`` or one below it has a card."""
     if not config.is_virtual:
         return scene.fit(config)
-    if any(config is one for one in above) or len(above) > MAX_CARDS:
+    if any(config is one for one in above) or len(above) > MAX_CARDS:  # stacked in a circle
         return Survival.LOST
     below = [min(_stands(network, lower, (*above, config), scene), _started(network, lower)) for lower in network.lowers(config)]
     below += [_called(token.value, scene) for token in network.bare_uses(config)]

@@ -137,7 +137,7 @@ class _Reader:
             mtu=node.scalar("mtu"),
             conditions=_match(bound, mac, node),
             brings_up=True,
-            order=f"10-netplan-{name.value}.network",
+            order=f"10-netplan-{name.value}.network",  # the file that netplan generates for networkd
             ids=(name.value,),
             edits=InterfaceEdits(self._match_any(name, node, match), self._drop_mac(node, match), self._to_dhcp(node, addresses)),
         )
@@ -174,6 +174,7 @@ class _Reader:
         return _all(edits)
 
     def _to_dhcp(self, node: YamlNode, addresses: tuple[Address, ...]) -> tuple[ReplaceText, ...]:
+        # A definition that several files make up is left to its author, and so are static routes.
         if not addresses or node.kind != "map" or len(_files(node)) != 1 or _other_routes(node):
             return ()
         text = self._text(node)

@@ -211,6 +211,7 @@ def _pins(
         if interface.renamed_to is not None:
             bound = next((token for token in (interface.mac, *interface.hardware) if token), None)
             yield NamePin(interface.renamed_to, bound.where if bound else interface.where, interface.mac, interface.match)
+    # rename_device is called by a udev rule of initscripts and obeys HWADDR; NetworkManager does not rename cards.
     scripts_rename = not managers.active or any(fs.exists(path) for path in _RENAME_DEVICE)
     for interface in live:
         if interface.manager is Manager.NETWORK_SCRIPTS and interface.mac and interface.name and scripts_rename:

@@ -34,6 +34,7 @@ FOLDERS = (
 )
 TIMESTAMPS = "/var/lib/NetworkManager/timestamps"
 MAX_FILES = 500
+# nm_keyfile_utils_ignore_filename(): hidden files, backups, certificates, temporary files of mkstemp and of rpm.
 _IGNORED = re.compile(r"\..*|.*(?:~|\.pem|\.der|\.[A-Za-z0-9]{6})", re.IGNORECASE)
 _LIST = re.compile(r"[^;,\s]+")
 _ADDRESS = re.compile(r"address(?:es)?\d*")

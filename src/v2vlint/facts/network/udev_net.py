@@ -69,6 +69,7 @@ class UdevNet:
         """Whether the generator names a new card whose address starts with one of ``prefixes``; None: some, or not known."""
         if self.generator is None:
             return False
+        # The patterns tell vendors apart by the first bytes, so the rest of a sample address does not matter.
         taken = {not any(fnmatch.fnmatchcase(f"{prefix}:00:00:00:00"[:17], pattern) for pattern in self.spared) for prefix in prefixes}
         return taken.pop() if len(taken) == 1 else None if taken or self.spared else True
 
@@ -94,6 +95,7 @@ def _spared(text: GuestText | None) -> tuple[str, ...]:
 def _generator(fs: GuestFS) -> WholeFile | None:
     for name in GENERATORS:
         path = winner(fs, UDEV_RULES, name)
+        # An emptied file disables the generator as a link to /dev/null does.
         if path is not None and not fs.is_masked(path) and _is_live(fs, path):
             return WholeFile(path)
     return None
@@ -108,6 +110,7 @@ def _rules(text: GuestText) -> Iterator[UdevNetRule]:
     for start, end in _logical(text):
         pairs = list(_PAIR.finditer(text.content, start, end))
         name = next((match for match in pairs if match["key"] == "NAME" and match["op"] in ("=", ":=")), None)
+        # A name with substitutions depends on the device: `$attr{…}`, `%k`.
         if name is None or not name["value"] or "$" in name["value"] or "%" in name["value"] or not _is_net(pairs):
             continue
         macs = [text.group(match, "value") for match in pairs if _is_address(match)]

@@ -129,6 +129,7 @@ def _named_place(name: str) -> CardPlace | None:
 def card_names(place: CardPlace, number: int, policy: NamePolicy) -> tuple[str, ...]:
     """The possible udev names of the card in ``place``, detected by the kernel as number ``number``."""
     kernel = f"eth{number}"
+    # net_id knows no place on VMBus, so Hyper-V's synthetic cards keep their kernel names.
     if policy.predictable is False or place.bus == "vmbus":
         return (kernel,)
     if place.bus == "xen":
@@ -181,5 +182,6 @@ def _origin(name: str) -> str:
     kind = ifname_kind(name)
     if kind is IfNameKind.SLOT and (match := _SLOT.fullmatch(name)):
         number = int(match[1])
+        # VMware's slots: 160, 192, 224 for PCI Express (ens160, ens192), from 32 on behind its PCI bridge (ens33).
         return "VMware" if number >= 128 else "bridge" if number >= 32 else "slot"
     return kind.value
