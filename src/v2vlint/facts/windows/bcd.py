@@ -18,8 +18,8 @@ from v2vlint.model.place import RegistryKey
 
 MANAGER = "{9dea862c-5cdd-4e70-acc1-f32b344d4795}"
 
-_QUALIFIED = 6
-_IGNORE_ALL = 1
+_QUALIFIED = 6  # the type of a device element that names a partition and its disk
+_IGNORE_ALL = 1  # IgnoreAllFailures
 _SAFE = ("minimal", "network", "dsrepair")
 
 
@@ -137,11 +137,13 @@ class Bcd:
 def _number(value: RegistryValue | None) -> int | None:
     if value is None:
         return None
+    # Integers are usually binary values of eight bytes.
     return value.number if value.number is not None else int.from_bytes(value.data[:8], "little")
 
 
 def partition_of(data: bytes) -> str:
     """The PARTUUID in a device element, in blkid's notation but without the partition number for MBR: ``UUID`` or ``SIGNATURE@OFFSET``."""
+    # At 16 the type, at 0x20 the partition (GUID, or offset on an MBR disk), at 0x34 the style, at 0x38 the disk.
     if len(data) < 0x48 or struct.unpack_from("<I", data, 16)[0] != _QUALIFIED:
         return ""
     if struct.unpack_from("<I", data, 0x34)[0] == 0:
@@ -152,7 +154,7 @@ def partition_of(data: bytes) -> str:
 
 def file_of(data: bytes) -> str:
     """The virtual disk that a device element names (``\\images\\w.vhdx``), or an empty string."""
-    for shift in (0, 1):
+    for shift in (0, 1):  # the UTF-16 text may begin at an odd offset
         text = data[shift:].decode("utf-16-le", "replace")
         end = max(text.lower().find(".vhd"), text.lower().find(".vhdx"))
         if end >= 0:

@@ -27,7 +27,7 @@ from v2vlint.model.target import Controller, Nic
 
 BINDINGS_NEW = "DriverDatabase\\DeviceIds\\PCI"
 VIRTIO_ONE = "VEN_1AF4&DEV_104"
-_EIGHT = (6, 2)
+_EIGHT = (6, 2)  # Windows 8 and Server 2012
 _MAX_FOLDERS = 64
 _CHAIN = ("acpi", "pci", "disk", "partmgr", "volmgr", "volume")
 _CHAIN_OLD = ("pci", "disk", "partmgr", "ftdisk")

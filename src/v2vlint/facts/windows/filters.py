@@ -135,6 +135,7 @@ def _filters(registry: Registry, services: WindowsServices) -> Iterator[ClassFil
 def _broken(services: WindowsServices, service: WindowsService) -> str:
     try:
         problem = services.unusable(service)
+    # An unreadable file is no proof of a broken driver.
     except FactUnavailable:
         return ""
     return f"cannot be loaded: {problem}" if problem else ""

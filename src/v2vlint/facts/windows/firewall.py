@@ -43,6 +43,7 @@ class WindowsFirewall:
 
     def tcp(self, port: int, profile: str = "Public") -> Opening:
         """What becomes of connections to a TCP port in networks of a profile: ``Public``, ``Private`` or ``Domain``."""
+        # The private profile is called StandardProfile, the only one besides DomainProfile in XP and 2003.
         name = "StandardProfile" if profile == "Private" or not self._has("PublicProfile") else f"{profile}Profile"
         if not self._runs or not self._number(name, "EnableFirewall"):
             return Opening(True, "", RegistryKey(self._place.path, f"{self._place.key}\\{name}", "EnableFirewall"))
@@ -67,7 +68,7 @@ class WindowsFirewall:
         for rule, where in self._rules():
             if not _concerns(rule, port, profile):
                 continue
-            if rule.get("action", [""])[0].lower() == "block":
+            if rule.get("action", [""])[0].lower() == "block":  # takes precedence over every rule that allows
                 return Opening(False, "", where)
             only = ", ".join(value for name in ("ra4", "ra6", "if", "la4") for value in rule.get(name, ()))
             if found is None or not only:
@@ -104,6 +105,7 @@ def _concerns(rule: Rule, port: int, profile: str) -> bool:
     """Whether a rule is enabled and applies to connections to ``port`` in networks of ``profile``."""
     if rule.get("active", [""])[0].lower() != "true" or rule.get("dir", [""])[0].lower() != "in":
         return False
+    # 256 is any protocol (NET_FW_IP_PROTOCOL_ANY).
     if rule.get("protocol", [_TCP])[0] not in (_TCP, "256") or ("profile" in rule and profile not in rule["profile"]):
         return False
     return "lport" not in rule or any(_holds(value, port) for value in rule["lport"])

@@ -108,7 +108,7 @@ def _activation(registry: Registry) -> Iterator[Activation]:
     if key is not None and key.text[:5].upper() in _AUTOMATIC_KEYS:
         yield Activation("AVMA", key.where)
     product = version.value("ProductId") if version else None
-    if product is not None and "OEM" in product.text.upper():
+    if product is not None and "OEM" in product.text.upper():  # 00371-OEM-… up to Windows 7, …-AAOEM since 8
         yield Activation("OEM", product.where)
 
 

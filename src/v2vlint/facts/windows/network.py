@@ -146,7 +146,7 @@ def interfaces(system: RegistryNode, control_set: str) -> Iterator[WindowsInterf
         values = {value.name.lower(): value for value in node.values()}
         connection = system.key(f"{control_set}\\{_NETWORK}\\{node.name}\\Connection")
         dhcp = values["enabledhcp"].number if "enabledhcp" in values else None
-        servers = ",".join(_texts(values.get("nameserver"))).replace(" ", ",").split(",")
+        servers = ",".join(_texts(values.get("nameserver"))).replace(" ", ",").split(",")  # separated by commas or blanks
         yield WindowsInterface(
             node.name,
             connection.text("Name") if connection else "",

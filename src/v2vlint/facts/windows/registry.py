@@ -204,12 +204,12 @@ def open_hive(fs: GuestFS, path: str) -> tuple[RegistryNode | None, UnsavedHive 
 def known(found: RegistryNode | FactUnavailable | None) -> RegistryNode | None:
     """The key, if there is one; raises the reason why that cannot be known."""
     if isinstance(found, FactUnavailable):
-        raise found.with_traceback(None)
+        raise found.with_traceback(None)  # raised for every question: tracebacks would pile up on it
     return found
 
 
 def _logs(fs: GuestFS, path: str) -> Iterator[bytes]:
-    for suffix in (".LOG1", ".LOG2", ".LOG"):
+    for suffix in (".LOG1", ".LOG2", ".LOG"):  # .LOG is that of Windows before Vista
         try:
             yield fs.read(path + suffix, MAX_LOG) or b""
         except FactUnavailable:

@@ -16,8 +16,8 @@ from v2vlint.model.osinfo import OsInfo
 from v2vlint.model.place import RegistryKey
 from v2vlint.model.registry import dword
 
-BOOT, SYSTEM, AUTO, DEMAND, DISABLED = range(5)
-_DRIVERS = frozenset({1, 2, 8})
+BOOT, SYSTEM, AUTO, DEMAND, DISABLED = range(5)  # SERVICE_BOOT_START to SERVICE_DISABLED
+_DRIVERS = frozenset({1, 2, 8})  # SERVICE_KERNEL_DRIVER, SERVICE_FILE_SYSTEM_DRIVER, SERVICE_RECOGNIZER_DRIVER
 _STARTS = ("boot", "system", "auto", "demand", "disabled")
 _DRIVE = re.compile(r"[a-z]:")
 
@@ -117,6 +117,7 @@ def parse_services(registry: Registry, fs: GuestFS, os: OsInfo) -> WindowsServic
 def _service(node: RegistryNode, start: RegistryValue, fs: GuestFS, root: str) -> WindowsService:
     override = node.key("StartOverride")
     kind = node.number("Type") or 0
+    # Without ImagePath, the kernel loads the file that has the name of the service.
     image = image_path(node.text("ImagePath"), root) or (f"{root}/System32/drivers/{node.name}.sys" if kind in _DRIVERS else "")
     return WindowsService(
         name=node.name,

@@ -11,7 +11,7 @@ from v2vlint.guest.fs import GuestFS
 
 _CATALOGS = "System32/CatRoot/{F750E6C3-38EE-11D1-85E5-00C04FC295EE}"
 MAX_FILE, MAX_CATALOG, MAX_CATALOGS = 16 << 20, 4 << 20, 256
-_CERTIFICATES = 4
+_CERTIFICATES = 4  # IMAGE_DIRECTORY_ENTRY_SECURITY
 
 
 def signed_by(fs: GuestFS, path: str, root: str = "/Windows") -> str | None:
@@ -27,6 +27,7 @@ def signed_by(fs: GuestFS, path: str, root: str = "/Windows") -> str | None:
     start, size = struct.unpack_from("<II", data, entry)
     if size and start + size <= len(data):
         return "itself"
+    # A catalog lists Authenticode digests, which leave out the checksum and the entry of the certificate table.
     hashes = [make(data[:checksum] + data[checksum + 4 : entry] + data[entry + 8 :]).digest() for make in (hashlib.sha256, hashlib.sha1)]
     catalogs = tuple(_catalogs(fs, f"{root}/{_CATALOGS}", path))
     for catalog in catalogs:
@@ -46,6 +47,7 @@ def _places(data: bytes) -> tuple[int, int] | None:
     first = {0x10B: 96, 0x20B: 112}.get(magic)
     if data[at : at + 4] != b"PE\0\0" or first is None or optional < first + 8 * (_CERTIFICATES + 1):
         return None
+    # NumberOfRvaAndSizes: how many directories there are.
     if struct.unpack_from("<I", data, at + 24 + first - 4)[0] <= _CERTIFICATES:
         return None
     return at + 24 + 64, at + 24 + first + 8 * _CERTIFICATES

@@ -19,7 +19,7 @@ _PENDING = (
     (f"{_SETUP}\\Component Based Servicing\\RebootPending", "component servicing"),
 )
 _PACKAGES = f"{_SETUP}\\Component Based Servicing\\Packages"
-_SHA2 = ("KB3033929", "KB4474419", "KB4490628")
+_SHA2 = ("KB3033929", "KB4474419", "KB4490628")  # each lets Windows 7 accept signatures with SHA-2
 _RESTRICTIONS = "Policies\\Microsoft\\Windows\\DeviceInstall\\Restrictions"
 _HARMLESS = frozenset({"allowadmininstall", "deniedpolicycaption", "deniedpolicytext", "allowdenylayered"})
 
@@ -100,7 +100,7 @@ def windows_version(os: OsInfo) -> tuple[int, int]:
 
 
 def _signed(number: int | None) -> int:
-    return (number or 0) - (1 << 32 if (number or 0) >= 1 << 31 else 0)
+    return (number or 0) - (1 << 32 if (number or 0) >= 1 << 31 else 0)  # a DWORD: zones east of Greenwich are negative
 
 
 def _pending(registry: Registry) -> Iterator[PendingReboot]:
