@@ -17,8 +17,8 @@ from v2vlint.model.place import WholeFile
 
 FOLDERS = ("/usr/lib/sysimage/rpm", "/var/lib/rpm", "/usr/share/rpm")
 MAX_HEADER, MAX_TAGS, MAX_PACKAGES = 4 << 20, 4096, 50_000
-_NAME, _VERSION, _RELEASE, _EPOCH, _ARCH = 1000, 1001, 1002, 1003, 1022
-_STRING, _INT32 = 6, 4
+_NAME, _VERSION, _RELEASE, _EPOCH, _ARCH = 1000, 1001, 1002, 1003, 1022  # rpmTag of rpmtag.h
+_STRING, _INT32 = 6, 4  # RPM_STRING_TYPE, RPM_INT32_TYPE
 
 T = TypeVar("T")
 
@@ -74,6 +74,7 @@ def parse_header(head: Head, path: str) -> Package | None:
     wanted = [entries[tag][1] for tag in (_NAME, _VERSION, _RELEASE, _EPOCH, _ARCH) if tag in entries]
     if _NAME not in entries or max(wanted) > size:
         return None
+    # Up to the last string that is wanted: the rest of a header, megabytes for a kernel, is not read.
     data = head(8 + 16 * tags + max(wanted) + 256)[8 + 16 * tags :]
     name, version, release, arch = (_string(data, entries.get(tag)) for tag in (_NAME, _VERSION, _RELEASE, _ARCH))
     if name == "gpg-pubkey" or not name:

@@ -13,8 +13,8 @@ from functools import partial
 from v2vlint.facts.initramfs.decompress import Source
 
 MAX_SLOT_PAGES, MAX_BUCKETS, MAX_CHAIN = 16_384, 1 << 20, 10_000
-_HASH_MAGIC, _HASH_PAGES, _OVERFLOW = 0x00061561, (2, 13), 7
-_INLINE, _OFFPAGE = 1, 3
+_HASH_MAGIC, _HASH_PAGES, _OVERFLOW = 0x00061561, (2, 13), 7  # DB_HASHMAGIC; P_HASH_UNSORTED and P_HASH; P_OVERFLOW
+_INLINE, _OFFPAGE = 1, 3  # H_KEYDATA, H_OFFPAGE
 
 Head = Callable[[int], bytes]
 
@@ -27,6 +27,7 @@ def ndb_blobs(source: Source, _log: Source | None = None) -> Iterator[Head]:
     """The header blobs of a ``Packages.db``: slot pages of 16-byte slots point to blobs addressed in 16-byte blocks."""
     if source.at(0, 4) != b"RpmP":
         raise RpmdbError("is not an NDB package database")
+    # The header is as large as two slots: magic, version, generation, number of slot pages.
     pages = struct.unpack("<I", source.at(12, 4))[0]
     if not 0 < pages <= MAX_SLOT_PAGES:
         raise RpmdbError("has an impossible number of slot pages")
@@ -62,6 +63,7 @@ class _Hash:
         self.order = next((o for o in "<>" if len(meta) == 512 and struct.unpack_from(f"{o}I", meta, 12)[0] == _HASH_MAGIC), "")
         if not self.order:
             raise RpmdbError("is not a Berkeley DB hash file")
+        # HMETA: magic at 12, pagesize at 20, max_bucket at 72, spares at 96.
         self.page_size = self.u32(meta, 20)
         self.buckets = self.u32(meta, 72) + 1
         self.spares = struct.unpack_from(f"{self.order}32I", meta, 96)
@@ -82,7 +84,7 @@ class _Hash:
 
     def blobs(self) -> Iterator[Head]:
         for bucket in range(self.buckets):
-            number, chain = bucket + self.spares[bucket.bit_length()], 0
+            number, chain = bucket + self.spares[bucket.bit_length()], 0  # BUCKET_TO_PAGE of dbinc/hash.h
             while number and chain < MAX_CHAIN:
                 page = self.page(number)
                 if page[25] not in _HASH_PAGES:
@@ -91,9 +93,11 @@ class _Hash:
                 number, chain = self.u32(page, 16), chain + 1
 
     def items(self, page: bytes) -> Iterator[Head]:
+        # PAGE: next_pgno at 16, entries at 20, hf_offset (or the length of an overflow) at 22, type at 25, items from 26.
         count = min(self.u16(page, 20), (self.page_size - 26) // 2)
         offsets = [self.u16(page, 26 + 2 * index) for index in range(count)]
         for index in range(0, count - 1, 2):
+            # Items are filled in from the end of the page, so each one ends where the one before it begins.
             key_end = offsets[index - 1] if index else self.page_size
             key, start, end = page[offsets[index] : key_end], offsets[index + 1], offsets[index]
             if key[1:5] == b"\0\0\0\0" or not start < end <= self.page_size:

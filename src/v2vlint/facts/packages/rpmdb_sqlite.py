@@ -15,7 +15,7 @@ from v2vlint.facts.packages.rpmdb_files import RpmdbError
 from v2vlint.model.dataclass import dataclass
 
 MAX_DEPTH, MAX_READS, MAX_LOG = 20, 8, 256 << 20
-_INTERIOR, _LEAF = 5, 13
+_INTERIOR, _LEAF = 5, 13  # pages of table b-trees
 
 Head = Callable[[int], bytes]
 
@@ -34,12 +34,13 @@ class _Database:
         if len(head) < 100 or head[:16] != b"SQLite format 3\0":
             raise RpmdbError("is not an SQLite database")
         size = struct.unpack_from(">H", head, 16)[0]
-        self.page_size = 65536 if size == 1 else size
+        self.page_size = 65536 if size == 1 else size  # 65536 does not fit into 16 bits
         if self.page_size < 512 or self.page_size & (self.page_size - 1):
             raise RpmdbError("has an impossible page size")
-        self.usable = self.page_size - head[20]
+        self.usable = self.page_size - head[20]  # less what is reserved at the end of each page
         self.log = log
         self.frames: Mapping[int, int] = _frames(log, self.page_size) if log and log.size > 32 else {}
+        # A tree or chain of pages that leads in a circle would never end.
         self.reads_left = MAX_READS * (source.size // self.page_size + 64)
 
     def page(self, number: int) -> bytes:
@@ -56,7 +57,7 @@ class _Database:
 
     def cells(self, root: int, depth: int = 0) -> Iterator[_Cell]:
         """The rows of the table whose b-tree starts at page ``root``."""
-        page, start = self.page(root), 100 if root == 1 else 0
+        page, start = self.page(root), 100 if root == 1 else 0  # page 1 begins with the header of the file
         kind, count = page[start], struct.unpack_from(">H", page, start + 3)[0]
         if kind not in (_INTERIOR, _LEAF) or depth > MAX_DEPTH:
             raise RpmdbError("has a damaged table")
@@ -73,6 +74,7 @@ class _Database:
     def cell(self, page: bytes, offset: int) -> _Cell:
         size, offset = _varint(page, offset)
         _, offset = _varint(page, offset)
+        # X and M of section "Cell Payload Overflow Pages": how much of a row is on its own page.
         most, least = self.usable - 35, (self.usable - 12) * 32 // 255 - 23
         if size <= most:
             return _Cell(size, page[offset : offset + size], 0)
@@ -106,6 +108,7 @@ def sqlite_blobs(source: Source, log: Source | None = None) -> Iterator[Head]:
         while offset < size:
             kind, offset = _varint(head, offset)
             types.append(kind)
+        # The key is in the row ID and NULL here; even types from 12 are BLOBs.
         if len(types) == 2 and types[1] >= 12 and not types[1] % 2:
             yield partial(database.column, cell, size + _width(types[0]))
 
@@ -113,6 +116,7 @@ def sqlite_blobs(source: Source, log: Source | None = None) -> Iterator[Head]:
 def _root(database: _Database) -> int:
     for cell in database.cells(1):
         values = _record(database.payload(cell, 65536))
+        # sqlite_schema: type, name, tbl_name, rootpage
         if len(values) > 3 and values[0] == b"table" and values[1] == b"Packages" and isinstance(values[3], int):
             return values[3]
     raise RpmdbError("has no table Packages")
@@ -153,6 +157,7 @@ def _varint(data: bytes, offset: int) -> tuple[int, int]:
 def _frames(log: Source, page_size: int) -> Mapping[int, int]:
     """The offset of each page's last committed version in a write-ahead log. A frame with other salts ends the log."""
     head = log.at(0, 32)
+    # The last bit of the magic number is the byte order of the checksums, which are not verified.
     if head[:4] not in (b"\x37\x7f\x06\x82", b"\x37\x7f\x06\x83") or log.size > MAX_LOG:
         return {}
     committed: dict[int, int] = {}

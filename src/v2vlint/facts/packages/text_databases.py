@@ -35,6 +35,7 @@ _ARCH = re.compile(r"%ARCH%\r?\n([^\r\n]*)")
 def dpkg_packages(fs: GuestFS) -> list[Package] | None:
     """The packages dpkg has unpacked; those removed except for their configuration are left out. None without a database."""
     text = _big_text(fs, DPKG)
+    # Distroless images have a file for each package there, and its checksums beside it.
     parts = [f"{DPKG_PARTS}/{name}" for name in fs.listdir(DPKG_PARTS) if not name.endswith(".md5sums")]
     if text is None and not parts:
         return None
