@@ -50,6 +50,7 @@ def _input(ref: GuestRef, definition: Definition) -> Iterator[str]:
         yield from ("-i", "vmx", *ref.paths[:1])
     elif definition.source == "ovf" and ref.paths:
         path = ref.paths[0]
+        # An OVF that lies unpacked is given by its folder.
         yield from ("-i", "ova", path if path.endswith(".ova") else path.rpartition("/")[0] or ".")
     elif ref.kind == "disks" and len(ref.paths) == 1:
         yield from ("-i", "disk", *ref.paths)

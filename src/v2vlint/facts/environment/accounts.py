@@ -128,6 +128,7 @@ def _entries(fs: GuestFS, path: str, least: int) -> Iterator[tuple[Token, ...]]:
     text = fs.text(path)
     for count, line in enumerate(text.lines() if text else ()):
         fields = tuple(_fields(line))
+        # + and - include and exclude users of NIS (nsswitch.conf(5), compat).
         if count < MAX_ENTRIES and len(fields) >= least and fields[0].value and fields[0].value[0] not in "+-#":
             yield fields
 
@@ -144,6 +145,7 @@ def _account(fields: tuple[Token, ...], shadow: dict[str, tuple[Token, ...]]) ->
     days: tuple[int | None, ...] = (None,) * 4
     if secret.value == "x" and name.value in shadow:
         found = shadow[name.value]
+        # Last change, minimum and maximum age, expiry of the account: shadow(5).
         secret, days = found[1], tuple(_number(found[place].value) if len(found) > place else None for place in (2, 3, 4, 7))
     number, group = _number(uid.value), _number(gid.value)
     if number is None or group is None:
@@ -160,7 +162,7 @@ def _password(field: Token) -> Password:
         return Password("empty", "", field.where)
     stored = value.lstrip("!*")
     scheme = next((name for start, name in _SCHEMES.items() if stored.startswith(start)), "")
-    scheme = scheme or ("descrypt" if len(stored) == 13 else "")
+    scheme = scheme or ("descrypt" if len(stored) == 13 else "")  # traditional DES has no prefix
     usable = bool(scheme) and stored == value
     return Password("set" if usable else "locked", scheme, field.where)
 

@@ -63,6 +63,7 @@ def parse_file_contexts(fs: GuestFS, config: SelinuxConfig) -> FileContexts:
         return FileContexts()
     lines = [line for suffix in ("", ".homedirs", ".local") for line in _lines(fs, config.contexts + suffix)][:MAX_LINES]
     specs = [spec for words in lines if (spec := _spec(words)) is not None]
+    # label_file.c sorts expressions before plain paths and searches from the end: the last line that matches wins.
     ranked = [one for one in specs if _is_expression(one.regex)] + [one for one in specs if not _is_expression(one.regex)]
     folders: dict[str, list[tuple[int, ContextSpec]]] = {}
     for rank, spec in enumerate(reversed(ranked)):

@@ -53,6 +53,7 @@ def parse_identity(fs: GuestFS, cloud_init: CloudInit) -> Identity:
     """What the guest would share with its copies."""
     text = fs.text(MACHINE_ID)
     words = [word for line in text.lines() for word in line.words()] if text is not None else []
+    # "uninitialized" asks for the first boot that writes one: machine-id(5).
     machine_id = words[0] if words and words[0].value != "uninitialized" else None
     own_dbus = fs.readlink(DBUS_ID) is None and fs.is_file(DBUS_ID) and not fs.is_masked(DBUS_ID)
     edits: list[ReplaceText | Delete] = []

@@ -111,6 +111,7 @@ def _ntp(fs: GuestFS) -> Iterator[TimeServer]:
         if line.is_blank() or words[0].value not in ("server", "pool", "peer"):
             continue
         hosts = [word for word in words[1:] if word.value not in ("-4", "-6")]
+        # 127.127.t.u is a clock of the machine itself, no server: ntp.conf(5).
         if hosts and not hosts[0].value.startswith("127."):
             yield TimeServer("ntp", hosts[0], line.where)
 

@@ -61,6 +61,7 @@ def read_selinux_labels(fs: GuestFS, selinux: Selinux, contexts: FileContexts, a
         return SelinuxLabels(reason=f"SELinux is {selinux.mode or 'not configured'}")
     if not contexts.path or selinux.config.policy not in selinux.config.policies:
         return SelinuxLabels(reason="no policy is installed")
+    # context= gives every file of a mount the same label, whatever its attribute says.
     overridden = tuple(entry.mount_point for entry in fstab.entries if any(option.startswith("context=") for option in entry.options))
     files, unclear = [], []
     for path in dict.fromkeys(_real(fs, accounts)):

@@ -76,4 +76,5 @@ def _sockets(fs: GuestFS, key: str) -> Iterator[Token]:
         texts = (fs.text(path) for path in (*((own,) if own else ()), *drop_ins(fs, FOLDERS, name)))
         merged = joined(ini_from(text) for text in texts if text is not None)
         for value in merged.all("Socket", key):
+            # The rest are sockets of UNIX and of the hypervisor (vsock), which no network reaches.
             yield from (_address(word) for word in words_of(value) if not word.value.startswith(("/", "@", "vsock:")))

@@ -95,5 +95,6 @@ def _below(fs: GuestFS, folder: str) -> Iterator[str]:
     try:
         yield from fs.walk(folder)
     except FactUnavailable as reason:
+        # A folder with too many files has been listed as far as MAX_FILES by then.
         if "more than" not in reason.reason:
             raise

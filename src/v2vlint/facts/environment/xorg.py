@@ -102,7 +102,7 @@ def _sections(text: GuestText, malformed: list[Span]) -> Iterator[_Section]:
         words = [word for word in _WORD.finditer(line.text) if not word[0].startswith("#")]
         if not words:
             continue
-        keyword = words[0][0].lower().replace("_", "")
+        keyword = words[0][0].lower().replace("_", "")  # xf86nameCompare() ignores underscores and case
         values = [_value(line, word) for word in words[1:]]
         if keyword == "section" and values:
             kind, where, entries = values[0].value.lower(), line.where, []

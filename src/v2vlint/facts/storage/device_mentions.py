@@ -28,6 +28,7 @@ _PLACES: tuple[tuple[str, str], ...] = (
     ("DRBD", "/etc/drbd.d/*.res"), ("DRBD", "/etc/drbd.conf"), ("autofs", "/etc/auto.*"), ("kdump", "/etc/kdump.conf"),
     ("ASM", "/etc/sysconfig/oracleasm"), ("storage setup", "/etc/sysconfig/docker-storage-setup"),
 )  # fmt: skip
+# A wildcard or variable right behind the name makes it a pattern, which the lookahead at the end excludes.
 _DEVICE = re.compile(
     r"(?<![\w.-])/dev/(?:(?:hd|sd|vd|xvd)[a-z]{1,2}\d*|nvme\d+n\d+(?:p\d+)?|mmcblk\d+(?:p\d+)?|(?:cciss|ida)/c\d+d\d+(?:p\d+)?"
     r"|disk/by-(?:path|id)/(?!dm-|lvm-|md-)[\w:.+@-]+)(?![\w*?\[{$/])"
@@ -36,7 +37,9 @@ _UDEV_KERNEL = re.compile(r'\bKERNELS?=="((?:hd|sd|vd|xvd)[a-z]{1,2}\d*|nvme\d+n
 _UDEV_IDENTITY = re.compile(
     r'\b(?:ENV\{)?(ID_SERIAL(?:_SHORT)?|ID_WWN(?:_WITH_EXTENSION)?|ID_PATH|DM_UUID|ID_SCSI_SERIAL)\}?=="([^"*?\[]+)"'
 )
+# The serial numbers of USB devices or network cards are in the same variables.
 _OTHER_SUBSYSTEM = re.compile(r'\bSUBSYSTEMS?=="(?!block|scsi)|\bID_CDROM\b')
+# PROGRAM=="scsi_id …", RESULT=="…": how disks of Oracle ASM were named.
 _UDEV_SCSI_ID = re.compile(r'\bRESULT=="([^"*?\[]{8,})"')
 _COMMENT = re.compile(r"\s#.*$")
 _KEY = re.compile(r"\s*(\w+)\s*=")
@@ -88,6 +91,7 @@ def _in_file(fs: GuestFS, kind: str, path: str) -> Iterator[DeviceMention]:
     for line in text.lines() if text else ():
         if line.is_blank("#;" if kind == "unit" else "#"):
             continue
+        # In udev rules a comment is a whole line.
         comment = _COMMENT.search(line.text) if kind != "udev" else None
         end = comment.start() if comment else len(line.text)
         yield from _in_line(kind, line, end)

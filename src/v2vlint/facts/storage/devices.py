@@ -26,8 +26,10 @@ _KERNEL = re.compile(
 _LASTING_IDS = re.compile(r"/dev/disk/by-id/(?:dm-name-|dm-uuid-(?:LVM|CRYPT)|lvm-pv-uuid-|md-uuid-|md-name-)")
 _HARDWARE = re.compile(r"/dev/disk/(?:by-path|by-id|by-dname|by-diskseq)/.+|/dev/disk/azure/.+")
 _PART = re.compile(r"-part(\d+)$")
+# A WWID is a digit for its type and 16 or 32 hexadecimal digits.
 _MULTIPATH = re.compile(r"/dev/mapper/(?:mpath[a-z]+|[0-9a-f]{17}|[0-9a-f]{33})(?:(?:-part|_part|p)?(\d+))?")
 _TAGS = ("UUID", "LABEL", "PARTUUID", "PARTLABEL")
+# BIOS boot partitions, Microsoft reserved ones, extended ones, PReP.
 _NO_CONTENT = frozenset(
     {"21686148-6449-6e6f-744e-656564454649", "e3c9e316-0b5c-4db8-817d-f92df00215ae", "0x5", "0x05", "0xf", "0x0f", "0x85", "0x41"}
 )
@@ -187,6 +189,7 @@ class Devices:
         if spec.startswith("/dev/md"):
             return arrays
         if spec.startswith("/dev/mapper/"):
+            # A logical volume has a dash there; without one it may be any other mapping.
             return locked or arrays or "-" not in spec
         return name_kind(spec) is NameKind.OTHER and not self._lv_path(spec)
 
@@ -202,18 +205,20 @@ class Devices:
         For fstab entries, ``mount_point`` rules out devices that are mounted elsewhere under another name.
         """
         device = self.resolve(spec)
+        # The UUID of a container is that of a member, which nothing mounts.
         if device is None or not device.uuid or device.fs_type in _CONTAINERS or not _fits(device, fs_type):
             return None
         if mount_point and self._mounted_elsewhere(device, spec, mount_point):
             return None
         twins = self.blocks.tagged("UUID", device.uuid)
-        if len(twins) > 1 and not all(twin.fs_type == "btrfs" for twin in twins):
+        if len(twins) > 1 and not all(twin.fs_type == "btrfs" for twin in twins):  # all devices of one btrfs share its UUID
             return None
         certain = self.order_known or kernel_position(spec) is None
         return LastingName(f"UUID={device.uuid}", device, certain)
 
     def _mounted_elsewhere(self, device: BlockDevice, spec: str, mount_point: str) -> bool:
         others = (other for other, point in self.mounted if point != mount_point and other != spec)
+        # Subvolumes of one btrfs are mounted in several places.
         return device.fs_type != "btrfs" and any(self.resolve(other) == device for other in others)
 
 

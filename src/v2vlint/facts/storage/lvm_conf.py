@@ -19,7 +19,7 @@ from v2vlint.model.place import Span, Token
 
 PATHS = ("/etc/lvm/lvm.conf", "/etc/lvm/lvmlocal.conf")
 _TOKEN = re.compile(r'#[^\n]*|"(?:\\.|[^"\\])*"|[\w./-]+|[{}\[\]=,]')
-_PATTERN = re.compile(r"([ar])(.)(.*)\2", re.DOTALL)
+_PATTERN = re.compile(r"([ar])(.)(.*)\2", re.DOTALL)  # any character delimits: a|…|, r/…/
 MAX_TOKENS = 50_000
 MAX_PATTERN = 500
 MAX_PATH = 32

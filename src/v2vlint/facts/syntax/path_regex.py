@@ -61,7 +61,7 @@ def literal_prefix(pattern: str) -> str:
         if char == "\\" and at + 1 < len(pattern) and not pattern[at + 1].isalnum():
             char, at = pattern[at + 1], at + 1
         elif char in ".^$?*+|[({\\":
-            return "".join(found[:-1] if char in "?*{" else found)
+            return "".join(found[:-1] if char in "?*{" else found)  # the character before it may be absent
         found.append(char)
         at += 1
     return "".join(found)
@@ -141,7 +141,7 @@ class _Parser:
             if self._peek() == "-" and self.pattern[self.at + 1 : self.at + 2] not in ("", "]"):
                 self.at += 1
                 last = self._member()
-            if ord(last) > 0x24F:
+            if ord(last) > 0x24F:  # `[ -\U0010ffff]` would be a set of a million characters
                 raise Unsupported("a range of letters")
             chars.update(map(chr, range(ord(first), ord(last) + 1)))
         self.at += 1
@@ -200,6 +200,6 @@ def _repeated(part: Part, least: int, most: int, run: Run, starts: Positions) ->
     found, times = starts, least
     while starts and times != most:
         run.step(1)
-        starts, times = part(run, starts) - found, times + 1
+        starts, times = part(run, starts) - found, times + 1  # new ends only: repeating an empty match ends
         found |= starts
     return found

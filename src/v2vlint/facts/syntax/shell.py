@@ -185,6 +185,7 @@ class _Reader:
                 self.at = min(here + 2, len(self.content))
                 escaped = self.content[here + 1 : self.at]
                 if escaped != "\n":
+                    # Within double quotes the backslash remains before any other character.
                     parts.append(literal(self.text, here + (escaped in _ESCAPED), self.at))
             else:
                 plain = _QUOTED.match(self.content, here)
@@ -217,7 +218,7 @@ class _Reader:
     def _closing(self, start: int, close: str) -> int:
         """The offset at which ``close`` ends the construct, allowing for nested brackets and quotes; -1 when nothing does."""
         opening, depth = {")": "(", "}": "{"}.get(close, ""), 1
-        if self.broken > MAX_OPEN:
+        if self.broken > MAX_OPEN:  # each search goes to the end of the file: quadratic for a file of open brackets
             return -1
         signs = re.compile(rf"\\.|'[^']*'|\"(?:[^\"\\]|\\.)*\"|[{re.escape(opening + close)}]", re.DOTALL)
         for match in signs.finditer(self.content, start):

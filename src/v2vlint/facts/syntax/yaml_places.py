@@ -89,6 +89,7 @@ def compose(text: GuestText) -> YamlNode | YamlProblem | None:
     if _brackets(text.content) > MAX_DEPTH:
         return YamlProblem(whole, _TOO_MUCH)
     try:
+        # Bytes that are not UTF-8 are surrogates here, which PyYAML refuses; one character for each keeps the places.
         root = yaml.compose(_SURROGATES.sub("?", text.content), Loader=yaml.SafeLoader)
         return None if root is None else _Builder(text).build(root, 0)
     except yaml.MarkedYAMLError as error:
@@ -99,6 +100,7 @@ def compose(text: GuestText) -> YamlNode | YamlProblem | None:
         return YamlProblem(whole, " ".join(str(error).split())[:200])
     except (RecursionError, _TooMuchError):
         return YamlProblem(whole, _TOO_MUCH)
+    # PyYAML lets these through for some documents: an escape beyond Unicode is a ValueError of chr().
     except (ValueError, IndexError, TypeError) as error:
         return YamlProblem(whole, f"not valid YAML: {error}"[:200])
 
@@ -142,6 +144,7 @@ class _Builder:
 
     def _scalar(self, node: Any) -> YamlNode:
         start, end = node.start_mark.index, node.end_mark.index
+        # PyYAML ends a block at the next token, behind blank lines and comments.
         if node.style in ("|", ">"):
             end = start + len(self.text.content[start:end].rstrip())
         where = self.text.span(start, end)
@@ -157,6 +160,7 @@ class _Builder:
 
     def _span(self, start: int, end: int, flow: bool, parts: tuple[YamlNode, ...]) -> Span:
         if not flow:
+            # As in _scalar(); an alias has the place of its anchor, outside of this node.
             end = max([start, *(part.where.end for part in parts if start <= part.where.start < end)])
         return self.text.span(start, end)
 

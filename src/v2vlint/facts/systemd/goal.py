@@ -11,6 +11,7 @@ from v2vlint.facts.systemd.unit_files import UnitFiles
 from v2vlint.model.dataclass import dataclass
 from v2vlint.model.errors import FactUnavailable
 
+# rlmap of systemd's proc-cmdline.c.
 _LEVELS = {
     "emergency": "emergency.target", "-b": "emergency.target", "rescue": "rescue.target", "single": "rescue.target",
     "s": "rescue.target", "S": "rescue.target", "1": "rescue.target", "2": "multi-user.target", "3": "multi-user.target",

@@ -18,6 +18,7 @@ from v2vlint.facts.systemd.unit_files import ADMIN, UnitFiles, unit_name
 from v2vlint.model.dataclass import dataclass
 
 LOCAL, REMOTE, SWAP = "local-fs.target", "remote-fs.target", "swap.target"
+# mount_point_is_api() and mount_point_ignore() of systemd's mount-setup.c: the generator passes over these.
 _API = frozenset({
     "/proc", "/sys", "/dev", "/sys/kernel/security", "/sys/fs/smackfs", "/dev/shm", "/dev/pts", "/run", "/sys/fs/cgroup", "/sys/fs/pstore",
     "/sys/firmware/efi/efivars", "/sys/fs/bpf", "/sys/fs/selinux", "/proc/bus/usb", "/dev/console",

@@ -89,6 +89,7 @@ class UnitFiles:
     def _drop_ins(self, name: str) -> tuple[str, ...]:
         stem, _, kind = name.rpartition(".")
         parts = stem.split("-")
+        # service.d applies to every service, foo-.service.d to each foo-bar.service.
         prefixes = (f"{'-'.join(parts[:count])}-.{kind}" for count in range(1, len(parts)))
         owners = dict.fromkeys((kind, *prefixes, template_of(name), name))
         return tuple(path for owner in owners for path in drop_ins(self._fs, self._holding(f"{owner}.d"), owner))
@@ -101,6 +102,7 @@ class UnitFiles:
 @provides
 def find_unit_files(fs: GuestFS) -> UnitFiles:
     """The guest's units. Folders are listed once, files are read on demand."""
+    # Reversed, so that of two names of one folder the one with higher precedence stays.
     found = {real: folder for folder in reversed(FOLDERS) if (real := fs.resolve(folder))}
     return UnitFiles(fs, {folder: frozenset(fs.listdir(folder)) for folder in FOLDERS if folder in found.values()})
 
@@ -127,4 +129,5 @@ def _escaped(part: str, first: bool) -> str:
     plain = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789:_."
     raw = part.encode("utf-8", "surrogateescape")
     text = "".join(chr(byte) if chr(byte) in plain else f"\\x{byte:02x}" for byte in raw)
+    # A leading dot would make it a hidden file (do_escape() of unit-name.c).
     return f"\\x2e{text[1:]}" if first and text.startswith(".") else text
