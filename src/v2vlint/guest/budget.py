@@ -104,10 +104,10 @@ def read(path: str, count: int) -> None:
 
 def _go(work: _Work) -> None:
     work.started = time.process_time()
-    work.watched = threading.current_thread() is threading.main_thread()
+    work.watched = threading.current_thread() is threading.main_thread()  # only it runs signal handlers
     if work.watched:
         _listen()
-        signal.setitimer(signal.ITIMER_PROF, max(0.001, work.seconds), _AGAIN)
+        signal.setitimer(signal.ITIMER_PROF, max(0.001, work.seconds), _AGAIN)  # 0 would disarm the timer
 
 
 @functools.cache

@@ -34,7 +34,7 @@ MAX_MENUS = 50
 
 def closed_root(stack: Stack) -> tuple[BlockDevice, Mounter, OsInfo] | None:
     """The root's device, what is mounted beside it, and its name in menus; None when no kernel is readable, or no device is locked."""
-    candidates = sorted(_candidates(stack), key=lambda device: device.size, reverse=True)
+    candidates = sorted(_candidates(stack), key=lambda device: device.size, reverse=True)  # the largest is the likeliest root
     if not candidates:
         return None
     mounter = Mounter(stack, candidates[0].name, Closed(candidates[0]))
@@ -89,7 +89,7 @@ def _machine(fs: GuestFS, path: str) -> str:
     except FactUnavailable:
         return ""
     if head[0x202:0x206] == b"HdrS":
-        told = int.from_bytes(head[0x206:0x208], "little") >= 0x20C
+        told = int.from_bytes(head[0x206:0x208], "little") >= 0x20C  # xloadflags exists since protocol 2.12
         return ("x86_64" if head[0x236] & 1 else "i386") if told else ""
     if head[56:60] == b"ARM\x64":
         return "aarch64"

@@ -18,7 +18,7 @@ from v2vlint.model.place import WholeFile
 MAX_TEXT = 4 << 20
 MAX_FILE = 512 << 20
 MAX_ENTRIES = 200_000
-MAX_LINKS = 40
+MAX_LINKS = 40  # MAXSYMLINKS of the kernel
 MAX_DEPTH = 64
 
 T = TypeVar("T")
@@ -38,6 +38,7 @@ class GuestFS:
         self.mounts = dict(mounts)
         self.by_device = dict(others or {})
         self._lying: GuestFS | None = None
+        # For each tree: a cache of the class would keep closed images open.
         self._walk = functools.lru_cache(maxsize=50_000)(self._walk_uncached)
 
     def as_it_lies(self) -> GuestFS:
@@ -139,6 +140,7 @@ class GuestFS:
     def text(self, path: str) -> GuestText | None:
         """A configuration file; None when it does not exist. Findings will point to the path as given."""
         data = self.read(path, MAX_TEXT)
+        # Bytes that are not UTF-8 come through an edit unchanged.
         return None if data is None else GuestText(path, data.decode("utf-8", "surrogateescape"))
 
     def glob(self, pattern: str) -> tuple[str, ...]:
@@ -178,7 +180,7 @@ class GuestFS:
         while parts:
             name = parts.pop(0)
             if name == "..":
-                trail = trail[:-1] or trail
+                trail = trail[:-1] or trail  # the parent of / is /
                 continue
             here, node, system = trail[-1]
             child_path = f"{here.rstrip('/')}/{name}"

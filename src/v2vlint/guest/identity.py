@@ -25,6 +25,7 @@ _KNOWN_FIRST: tuple[tuple[str, Parser], ...] = (
     ("/etc/mandriva-release", one_line("mandriva", r"Mandriva.* release (\d+)\.(\d+)")),
 )
 _KNOWN_LAST: tuple[tuple[str, Parser], ...] = (("/etc/system-release", one_line("amzn", r"Amazon Linux.* (\d+)")),)
+# Systems with a redhat-release of their own, told by its text.
 _LIKE_RED_HAT = (
     ("Red Hat Linux", "redhat"), ("AlmaLinux", "almalinux"), ("CloudLinux", "cloudlinux"), ("XenServer", "xenenterprise"),
     ("XCP-ng", "xenenterprise"), ("Citrix Hypervisor", "xenenterprise"), ("Oracle", "ol"), ("Enterprise Linux Enterprise Linux", "ol"),

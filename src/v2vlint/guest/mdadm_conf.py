@@ -53,7 +53,7 @@ def mdadm_conf_from(texts: list[GuestText]) -> MdadmConf:
     for text in texts:
         for words in _statements(text):
             keyword = words[0].value.lower()
-            if "array".startswith(keyword) and len(keyword) >= 3 and len(words) > 1:
+            if "array".startswith(keyword) and len(keyword) >= 3 and len(words) > 1:  # match_keyword() of config.c
                 arrays.append(_array(words))
             elif "device".startswith(keyword) and len(keyword) >= 3:
                 scan.extend(words[1:])
@@ -91,7 +91,7 @@ def _array(words: list[Token]) -> MdArray:
 
 def array_names(conf: MdadmConf) -> tuple[ArrayName, ...]:
     """The names under which the arrays of ``conf`` appear: ``5`` and ``md5`` are /dev/md5, other words are in /dev/md (mdadm.conf(5))."""
-    found = ((array, array.device.value) for array in conf.arrays if not array.device.value.startswith("<"))
+    found = ((array, array.device.value) for array in conf.arrays if not array.device.value.startswith("<"))  # <ignore> is no name
     return tuple(ArrayName(_path(device), array.uuid, array.name or array.minor) for array, device in found)
 
 

@@ -67,9 +67,10 @@ class Mounter:
 
     def mount_all(self) -> None:
         """Mount the filesystems in fstab, then those that are still missing and can be recognised by content."""
-        lines = sorted(fstab_lines(self.known()), key=lambda line: line.point.count("/"))
+        lines = sorted(fstab_lines(self.known()), key=lambda line: line.point.count("/"))  # parents first
         names = self._crypttab()
         for line in lines:
+            # Some mount /boot only for updates, and boot loaders read it all the same.
             wanted = "noauto" not in line.options or line.point.startswith(_SYSTEM)
             if wanted and line.point not in self.systems and line.point.startswith("/"):
                 self._mount_line(line, names)
@@ -82,6 +83,7 @@ class Mounter:
 
     def _mount_line(self, line: MountLine, names: Mapping[str, str]) -> None:
         device = self._device(line.spec, names)
+        # another subvolume of the root's own btrfs
         if device is not None and (device.name != self.mounts[0].device or device.fs_type == "btrfs"):
             self._mount(line.point, device, line)
 

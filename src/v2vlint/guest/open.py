@@ -70,7 +70,7 @@ def open_guest(source: GuestSource, keys: Keys | None = None) -> GuestContents:
     stack = Stack(images, keys or Keys())
     roots = find_roots(stack)
     blocks = with_chains(stack)
-    if len(images) < len(source.disks) or source.remarks:
+    if len(images) < len(source.disks) or source.remarks:  # what is missing may be on the disk that is
         blocks = replace(blocks, complete=False)
     problems += stack.problems
     problems += _unused_keys(stack)

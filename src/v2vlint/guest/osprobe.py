@@ -67,7 +67,7 @@ def windows_info(fs: GuestFS) -> OsInfo:
     values = _hive_values(fs, f"{root}/System32/config/SOFTWARE", "Microsoft\\Windows NT\\CurrentVersion")
     name = values.get("ProductName") or "Windows"
     build = values.get("CurrentBuildNumber") or values.get("CurrentBuild", "")
-    if build.isdigit() and int(build) >= 22000:
+    if build.isdigit() and int(build) >= 22000:  # ProductName of Windows 11 still says 10
         name = name.replace("Windows 10", "Windows 11")
     version = values.get("CurrentVersion", "")
     if values.get("CurrentMajorVersionNumber"):

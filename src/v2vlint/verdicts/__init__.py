@@ -34,12 +34,13 @@ def _register(kind: type[Verdict]) -> None:
     def provide(store: FactStore) -> Verdict:
         return kind(lambda function: _asked(store, function))
 
+    # provides() reads annotations, and as text they could not refer to a variable.
     provide.__annotations__ = {"store": FactStore, "return": kind}
     provides(provide)
 
 
 def _asked(store: FactStore, function: Callable[..., Iterable[Any]]) -> tuple[Any, ...]:
-    arguments = store.arguments(function)
+    arguments = store.arguments(function)  # facts have budgets of their own
     with spending():
         return tuple(function(**arguments))
 

@@ -41,6 +41,7 @@ def ties(conf: MdadmConf, landing: Landing, blocks: BlockTable) -> Iterator[Tied
     lists: list[tuple[tuple[Token, ...], str]] = [(conf.scan, ""), *((array.devices, str(array.device)) for array in conf.arrays)]
     for tokens, array in lists:
         tied = tuple(token for token in tokens if _is_tied(token, landing, blocks))
+        # "DEVICE partitions" lets mdadm look everywhere, whatever else is listed: mdadm.conf(5).
         if tied and not any(token.value == "partitions" for token in tokens):
             yield TiedArray(tied, array)
 
@@ -48,7 +49,7 @@ def ties(conf: MdadmConf, landing: Landing, blocks: BlockTable) -> Iterator[Tied
 def _is_tied(token: Token, landing: Landing, blocks: BlockTable) -> bool:
     stem = _WILDCARD.split(token.value, maxsplit=1)[0]
     if stem != token.value:
-        disk = _DISK_NAME.match(f"{stem}*")
+        disk = _DISK_NAME.match(f"{stem}*")  # the stem may end where the prefix does: /dev/sd*
         return _OF_HARDWARE.match(stem) is not None or (bool(landing.prefixes) and disk is not None and disk[1] not in landing.prefixes)
     gone = name_fate(token.value, landing.prefixes, blocks) is NameFate.GONE
     return gone or name_kind(token.value) is NameKind.HARDWARE

@@ -116,7 +116,7 @@ def _order(guest: Startable, chosen: ChosenFirmware, blocks: BlockTable, target:
     OVMF drops entries that are not in QEMU's boot order; libvirt's ``<boot dev='hd'/>`` puts only the first disk there (observed).
     """
     disk = guest.boot_disk if chosen.kind == "bios" else guest.esp_disk if chosen.kind == "uefi" else None
-    if not disk or not blocks.disks:
+    if not disk or not blocks.disks:  # 0 is the first disk, which firmware starts anyway
         return
     place = Device(f"disk{disk + 1}", "boot sector" if chosen.kind == "bios" else "partition table")
     what = "the boot code is" if chosen.kind == "bios" else "the EFI system partition is"

@@ -251,7 +251,7 @@ def _drives(boot: DefaultBoot, stack: RootStack, landing: Landing) -> Iterator[C
             yield Cause(Fate.UNKNOWN, _words(fate), fate.unknown[0].where)
     made = "virt-v2v's new initramfs" if path.rebuilt is not None else path.image and (path.image.generator or "an initramfs")
     drives = f"{made or 'no initramfs; the kernel itself'} drives {', '.join(fate.name for fate in fates[:-2])}"
-    if not fates[-2].fates:
+    if not fates[-2].fates:  # that of the root filesystem, whose type is unknown
         locked = stack.of_kind("luks")
         unknown = (
             f"{drives} and opens LUKS; what is in {locked[0].name} is not known" if locked else "the root filesystem was not recognised"

@@ -240,6 +240,7 @@ def _lvm_devices(
 ) -> Iterator[Cause[TiedVolumes]]:
     """LVM's devices file, where LVM uses it. virt-v2v clears ``/etc/lvm/devices`` before ``remap_block_devices`` runs."""
     tied = tuple(entry for entry in listed.entries if entry.id_type in HARDWARE_IDS)
+    # Red Hat builds LVM with use_devicesfile=1, others leave it off.
     if not tied or not (os.family == "rhel" if conf.use_devices_file is None else conf.use_devices_file):
         return
     lost = _lost(needs, loader)

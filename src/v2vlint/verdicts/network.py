@@ -127,7 +127,7 @@ def _sshd(sshd: Sshd, landing: NetworkLanding, target: Target) -> Iterator[Cause
 
 
 def _glob(name: str) -> str:
-    return f"{name[:-1]}*" if name.endswith("+") else name
+    return f"{name[:-1]}*" if name.endswith("+") else name  # iptables writes eth+ for eth*
 
 
 class NetworkVerdict(Verdict, stage=Stage.NETWORK, place=100, stops=False):

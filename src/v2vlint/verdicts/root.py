@@ -47,7 +47,7 @@ _CRYPT = ("cryptdevice", "crypt_root", "cryptroot")
 
 def is_elsewhere(spec: str) -> bool:
     """Whether ``root=`` names no disk of the machine: what systemd's fstab generator leaves to others (``192.0.2.1:/root``, ``cifs://…``)."""
-    numbers = spec.replace(":", "").isdecimal()
+    numbers = spec.replace(":", "").isdecimal()  # 8:1 is a major and a minor number
     return spec.startswith(_NOT_LOCAL) or (":" in spec and "=" not in spec and not spec.startswith("/dev/") and not numbers)
 
 

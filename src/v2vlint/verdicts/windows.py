@@ -330,6 +330,7 @@ def _access(access: WindowsAccess, target: Target) -> Iterator[Cause[RemoteWay]]
         yield doubt(not target.keeps_network, reason, way.opening.where, way)
     elif not way.on:
         reason = f"Remote Desktop is off: {way.off_because}"
+        # A serial console offers no desktop to switch it on.
         yield doubt(True, reason, way.where, way) if target.consoles[:1] == ("ttyS0",) else repaired(reason, way.where, way)
 
 
