@@ -59,6 +59,7 @@ class LayoutNotImported(Rule):
             for device in blocks.devices:
                 if device.fs_type in ("crypto_LUKS", "BitLocker"):
                     yield self.finding(Device(device.name), f"{device.name} is encrypted ({device.fs_type})", effect)
+        # Each system is checked by itself; the first one reports this for all.
         if "several-systems" in refuses and len(systems.found) > 1 and systems.own == 0:
             names = ", ".join(one.name or one.kind for one in systems.found)
             yield self.finding(Device(systems.found[0].device), f"there are several operating systems: {names}", effect)

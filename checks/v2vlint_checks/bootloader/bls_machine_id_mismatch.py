@@ -54,4 +54,5 @@ class BlsMachineIdMismatch(Rule):
 
 def _owner(name: str) -> str:
     match = _NAME.fullmatch(name)
+    # The rescue entry is made once, at installation, and never replaced.
     return match[1] if match and "-0-rescue" not in name else ""

@@ -71,6 +71,7 @@ class CryptDeviceName(Rule):
 def _by_uuid(arg: KernelArg, device: str, lines: CommandLines, devices: Devices) -> Fix | None:
     lasting = devices.lasting(device, "crypto_LUKS")
     value = arg.value or ""
+    # What follows the device stays: cryptdevice=DEVICE:NAME:OPTIONS.
     edits = lines.replace_value(arg.name, value, lasting.text + value[len(device) :]) if lasting else ()
     if lasting is None or not edits:
         return None

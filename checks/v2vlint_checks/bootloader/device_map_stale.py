@@ -71,6 +71,7 @@ class DeviceMapStale(Rule):
             first = next(drive for drive in stale if drive.device.where.path == path)
             message = f"the device map says that {first.drive} is {first.device}, a name that changes"
             effect = "booting is not affected; reinstalling GRUB may go to the wrong disk or fail"
+            # grub-install of GRUB 2 finds the disks without it, that of GRUB legacy relies on it.
             fix = Fix("delete the device map", Applicability.SAFE, (Delete(path),)) if bootloader.loader == "grub2" else None
             severity = Severity.WARNING if legacy else Severity.INFO
             yield self.finding(first.device.where, message, effect, severity=severity, fix=fix)

@@ -115,9 +115,9 @@ class EfiNoFallbackLoader(Rule):
 
 def _copy(efi: Efi, name: str) -> Fix | None:
     for vendor in efi.vendors:
-        images = {image.kind: image for image in reversed(efi.of(vendor))}
+        images = {image.kind: image for image in reversed(efi.of(vendor))}  # of two of a kind, the first stays
         shim, grub, boot = images.get("shim"), images.get("grub"), images.get("systemd-boot")
-        first = shim if shim and grub else grub or boot
+        first = shim if shim and grub else grub or boot  # shim without GRUB has nothing to start
         if first is None:
             continue
         folder = _folder(efi, first)

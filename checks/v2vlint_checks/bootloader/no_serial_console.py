@@ -76,7 +76,7 @@ class NoSerialConsole(Rule):
 def _add(last: KernelArg, lines: CommandLines, defaults: GrubDefaults) -> Fix | None:
     sources = [defaults.get(name) for name in ("GRUB_CMDLINE_LINUX_DEFAULT", "GRUB_CMDLINE_LINUX")]
     ends = [last, *(source.args[-1] for source in sources[:1] if source and source.args)]
-    if len(ends) == 1:
+    if len(ends) == 1:  # GRUB_CMDLINE_LINUX_DEFAULT has no argument to append to
         ends += [source.args[-1] for source in sources[1:] if source and source.args]
     edits = lines.append(ends, _ADDED)
     return Fix("write to the serial console too", Applicability.UNSAFE, edits) if edits else None

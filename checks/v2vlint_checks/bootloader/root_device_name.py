@@ -166,13 +166,14 @@ def _by_uuid(named: NamedRoot, lines: CommandLines, defaults: GrubDefaults, devi
     if lasting is None:
         return None
     text = lasting.text
-    if not all(entry.has_initrd for entry in named.entries):
+    if not all(entry.has_initrd for entry in named.entries):  # the kernel itself knows no UUID= of filesystems
         if not lasting.device.part_uuid:
             return None
         text = f"PARTUUID={lasting.device.part_uuid}"
     edits: tuple[Edit, ...] = lines.replace_value(arg.name, arg.value or "", text)
     switch = defaults.get("GRUB_DISABLE_LINUX_UUID")
     if edits and switch and switch.value == "true" and switch.value_at:
+        # Otherwise the next grub-mkconfig writes kernel names again.
         edits = (*edits, ReplaceText(switch.value_at.where, "true", "false"))
     safety = Applicability.SAFE if lasting.certain else Applicability.UNSAFE
     return Fix(f"boot {arg.name}={text} in every entry", safety, edits) if edits else None

@@ -93,6 +93,7 @@ class XenConsole(Rule):
         for console in consoles.consoles:
             if _XEN.fullmatch(console.name) and console.name not in target.consoles and console.source != "systemd":
                 edits = (ReplaceText(console.token.where, console.token.value, serial),) if console.token and serial else ()
+                # Two logins on one port would take each other's input.
                 fix = Fix(f"log in on {serial}", Applicability.SAFE, edits) if edits and not consoles.has(serial) else None
                 message = f"a login is started on {console.name}, which exists only on Xen"
                 yield self.finding(console.where, message, effect, severity=severity, fix=fix)

@@ -54,6 +54,6 @@ class CompiledForOneCpu(Rule):
 def _exceeds(token: Token, target: Target) -> bool:
     """Whether the named CPU has more features than every CPU of the target."""
     name, _, cpu = token.value.partition("=")
-    if "tune" in name:
+    if "tune" in name:  # tuning chooses among instructions that every CPU has
         return False
     return arm_level(cpu) > target.arm_level if target.arch == "aarch64" else _LEVELS.get(cpu, 0) > target.cpu_level

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from v2vlint.api import BootChoices, Example, Finding, KernelConfig, KernelVerdict, Rule, Severity, Stage, Target, sample_boot
 
 _CONFIG, _IMAGE = "/boot/config-6.1.0-13-amd64", "/boot/vmlinuz-6.1.0-13-amd64"
+# Linux's own symbol, then those of the patch that CachyOS, Gentoo and others apply (kernel_compiler_patch).
 _NATIVE = ("X86_NATIVE_CPU", "MNATIVE", "MNATIVE_INTEL", "MNATIVE_AMD")
 _LEVELS = {"GENERIC_CPU2": 2, "GENERIC_CPU3": 3, "GENERIC_CPU4": 4}
 

@@ -58,6 +58,7 @@ class ProgramNeedsAvx(Rule):
                 effect = f"{target.name} guarantees x86-64-v{target.cpu_level} only, where it may die with an illegal instruction"
                 yield self.finding(found.where, message, effect)
         for wheel in wheels.found:
+            # The wheels of TensorFlow are built with AVX since 1.6.
             if wheel.name in _TENSORFLOW and not re.match(r"(?:0|1\.[0-5])\.", wheel.version):
                 effect = f"{target.name} guarantees x86-64-v{target.cpu_level} only, where it may die with an illegal instruction"
                 yield self.finding(wheel.where, f"TensorFlow {wheel.version} needs a processor with AVX", effect)

@@ -163,7 +163,7 @@ def _fitting(target: Target) -> frozenset[str]:
 def _generic(device: XorgDevice, xorg: Xorg) -> Fix | None:
     if device.driver is None:
         return None
-    old = "vesa" in xorg.drivers and "modesetting" not in xorg.drivers
+    old = "vesa" in xorg.drivers and "modesetting" not in xorg.drivers  # an X server from before modesetting
     driver = "vesa" if old and device.driver.value.lower() != "vesa" else "modesetting"
     edits = (replace_token(device.driver, driver), *device.strip)
     return Fix(f'use the X driver "{driver}"', Applicability.SAFE, edits)

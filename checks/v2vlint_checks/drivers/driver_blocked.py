@@ -140,6 +140,7 @@ def _fix(path: BootPath, module: str, modprobe: Modprobe) -> Fix | None:
     commands = [c for c in modprobe.commands if _stops(c, module, names)]
     edits: list[Edit] = [comment_out(command.where, "# ") for command in commands]
     image = path.image
+    # What is appended loads the module by name, which passes over a blacklist in the image, but not over an install line.
     if image and image.generator in _APPENDED and path.module(module).means is Means.BLOCKED and not any(c.disables for c in commands):
         edits.append(AppendInitramfs(image.where.path, path.kernel.version, (module,)))
     return Fix(f"allow {module} to be loaded", Applicability.SAFE, tuple(edits)) if commands else None

@@ -33,7 +33,7 @@ from v2vlint.api import (
 _APPENDED = frozenset({"initramfs-tools", "dracut", "mkinitcpio"})
 _IDE = ("ata_piix: libata", "libata: scsi_mod", "sd_mod: scsi_mod", "scsi_mod", "ext4: jbd2", "jbd2")
 _DRACUT = {"usr/lib/dracut/modules.txt": "base\n", "usr/lib/dracut-lib.sh": "#\n"}
-_OTHERS = 3
+_OTHERS = 3  # each is another image to read
 _OLD = "5.10.0-1-amd64"
 _OLD_ENTRY = f"menuentry 'Old' {{\n\tlinux /boot/vmlinuz-{_OLD} ro\n\tinitrd /boot/initrd.img-{_OLD}\n}}\n"
 
@@ -168,7 +168,7 @@ def _fix(path: BootPath, missing: tuple[str, ...], generator: GeneratorConfig | 
     if image is None or not version:
         return None
     title = f"add {', '.join(missing)} to the initramfs of kernel {version}"
-    if image.generator in _APPENDED and image.where != WholeFile(path.kernel.image):
+    if image.generator in _APPENDED and image.where != WholeFile(path.kernel.image):  # inside a unified kernel, nothing can be appended
         edits = (AppendInitramfs(image.where.path, version, missing), *(generator.keep(missing) if generator else ()))
         return Fix(title, Applicability.SAFE, edits)
     return Fix(title, Applicability.MANUAL, (Rebuild(f"initramfs:{version}"), *(generator.keep(missing) if generator else ())))

@@ -60,7 +60,7 @@ class HostsOwnAddress(Rule):
         for entry in hosts.own:
             if is_link_local(entry.address.value):
                 continue
-            version = "::1" if ":" in entry.address.value else "127.0.1.1"
+            version = "::1" if ":" in entry.address.value else "127.0.1.1"  # Debian's convention for the machine's own name
             yield self.finding(
                 entry.address.where,
                 f"the guest's own name {hosts.hostname} has the address {entry.address}",

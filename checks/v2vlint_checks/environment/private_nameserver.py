@@ -63,6 +63,7 @@ class PrivateNameserver(Rule):
 
     def _private(self, servers: tuple[Token, ...], who: str, target: Target) -> Iterator[Finding]:
         here = [server for server in servers if server.value not in target.resolvers]
+        # 10.0.0.53#dns.example.org: the name is that of the certificate (resolved.conf(5)).
         private = [server for server in here if is_private_address(server.value.split("#")[0]) or cloud_of(server.value)]
         if private:
             cloud = cloud_of(private[0].value)

@@ -85,6 +85,7 @@ class BiosdevnameName(Rule):
 def _any(interface: InterfaceConfig, token: Token, network: Network) -> Fix | None:
     if interface.is_virtual or token not in interface.names or not interface.edits.match_any or len(network.cards) != 1:
         return None
+    # They would take the name from that of the file instead.
     if interface.manager is Manager.NETWORK_SCRIPTS:
         return None
     applicability = Applicability.SAFE if interface.method is Method.DHCP else Applicability.UNSAFE

@@ -332,8 +332,10 @@ def _fix(loss: Loss, landing: NetworkLanding, target: Target, macs: CardMacs) ->
         return Fix(f"keep the name {token} by the card's MAC address", Applicability.SAFE, (_keep(token.value, mac, network),))
     if config.is_virtual or token not in config.names:
         return None
+    # The network scripts would take the name from that of the file instead.
     if not config.edits.match_any or len(network.cards) != 1 or config.manager is Manager.NETWORK_SCRIPTS:
         return None
+    # A fixed address may be meant for one card only, and ifupdown knows patterns since 0.8.20 only.
     safe = config.method is Method.DHCP and config.manager is not Manager.IFUPDOWN
     applicability = Applicability.SAFE if safe else Applicability.UNSAFE
     return Fix(f"apply the configuration of {token} to any ethernet card", applicability, config.edits.match_any)

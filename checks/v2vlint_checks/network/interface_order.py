@@ -42,6 +42,7 @@ class InterfaceOrder(Rule):
         network = landing.network
         cards = [card for card in network.cards if card.name and ifname_kind(card.name.value) is IfNameKind.KERNEL and card.mac is None]
         loose = [card for card in cards if card.name and not any(_holds(pin, landing) for pin in network.pins_of(card.name.value))]
+        # eth0:1 is a second address of eth0, no card.
         names = sorted({card.name.value for card in loose if card.name and ":" not in card.name.value})
         if len(names) < 2 or target.keeps_pci or network.policy.predictable:
             raise NotApplicable("no cards that are distinguished only by their order")

@@ -65,6 +65,7 @@ class LinkFileMac(Rule):
 
 
 def _forget(link: LinkFile) -> Fix | None:
+    # A package's file would return with the next update.
     if not link.path.startswith("/etc/"):
         return None
     return Fix(f"delete {link.path}", Applicability.UNSAFE, (Delete(link.path),))

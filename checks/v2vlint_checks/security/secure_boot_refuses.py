@@ -99,6 +99,7 @@ class SecureBootRefuses(Rule):
             raise NotApplicable("nothing demands signatures")
         for cause in firmware.signed:
             yield self._told(cause, Stage.FIRMWARE, "the firmware does not start it")
+        # What the firmware does not start never asks shim about the others.
         if os.kind != "linux" or any(cause.fate is Fate.FAIL for cause in firmware.signed) or secure.first is None:
             return
         for cause in loader.signed:

@@ -104,7 +104,7 @@ class CrypttabDeviceName(Rule):
             yield self.finding(early.where, message, _EARLY, severity=early.severity, stage=Stage.ROOT)
         told = {cause.where for cause in root.early}
         for cause in mounts.mapped_names:
-            if cause.where in told:
+            if cause.where in told:  # reported above: the initramfs has a copy of the line
                 continue
             mapped = cause.about
             entry, gone = mapped.entry, mapped.fate is NameFate.GONE

@@ -86,5 +86,6 @@ def _by_partition(entry: CrypttabEntry, devices: Devices) -> Fix | None:
     device = devices.resolve(entry.device)
     if device is None or not device.part_uuid or not devices.order_known:
         return None
+    # Every boot overwrites the content, and with it any UUID or label of its own.
     edit = ReplaceText(entry.source.where, entry.source.value, f"PARTUUID={device.part_uuid}")
     return Fix(f"name the partition of {entry.name} by PARTUUID", Applicability.SAFE, (edit,))

@@ -20,6 +20,7 @@ from v2vlint.api import (
     Unknown,
 )
 
+# Without one of these a guest that boots is of little use: nofail would only hide the fault.
 _VITAL = frozenset({"/", "/usr", "/var", "/etc", "/boot", "/boot/efi", "/home", "/opt"})
 _DISK = BlockDevice("disk1", "disk", 2 << 30, 0)
 _ROOT = BlockDevice("disk1p1", "partition", 1 << 30, 0, 1, "ext4", "aa-11", "root", part_uuid="5e1d-01")

@@ -114,6 +114,7 @@ def _accept(rejected: Rejected | None) -> Fix | None:
     setting = rejected.setting if rejected else None
     if rejected is None or setting is None or not setting.patterns:
         return None
+    # The first pattern that matches decides, so the new ones come before all others.
     first = setting.patterns[0].where
     start = Span(first.path, first.start, first.start, first.line, first.column)
     words = "".join(f'"a|^{paths[0]}$|", ' for _volume, paths in rejected.volumes)

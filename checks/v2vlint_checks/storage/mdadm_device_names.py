@@ -83,7 +83,7 @@ class MdadmDeviceNames(Rule):
             yield self.finding(cause.where, message, _EARLY, severity=cause.severity, stage=Stage.ROOT, fix=fix)
         told = {cause.where for cause in root.arrays}
         for cause in mounts.md_names:
-            if cause.where in told:
+            if cause.where in told:  # reported above: the initramfs has a copy of the line
                 continue
             tied = cause.about
             effect = "the arrays are not assembled" + (", and boot stops while waiting for what is on them" if tied.needed else "")

@@ -54,5 +54,6 @@ class UdevDiskIdentity(Rule):
 
 def _changes(mention: DeviceMention, target: Target, blocks: BlockTable) -> bool:
     if mention.how == "identity":
+        # The UUIDs of LVM and LUKS are in their headers, and travel.
         return mention.key != "DM_UUID" or mention.name.value.startswith("mpath-")
     return mention.how == "kernel" and kernel_fate(mention.device, target, blocks) is NameFate.GONE

@@ -80,6 +80,7 @@ class WindowsClassFilter(Rule):
         for one in filters.filters:
             foreign = bool(one.family) and one.family not in target.agents
             cause = fatal.get(one)
+            # prl_strg has a rule of its own, windows-parallels-tools.
             if one.name.lower() == "prl_strg" or not (foreign or cause or (one.problem and one.matters)):
                 continue
             what = f"the class filter {one.name} for {f'all {one.kind}' if one.matters else f'class {one.kind}'}"

@@ -113,5 +113,6 @@ def _told(severity: Severity | None, effect: str) -> str:
 
 
 def _copied(boot: WindowsBoot) -> Fix:
+    # From EFI/Microsoft/Boot/bootmgfw.efi three levels up, to EFI.
     copy = CopyFile(boot.manager, f"{boot.manager.rsplit('/', 3)[0]}/Boot/bootx64.efi")
     return Fix("copy the boot manager to the fallback path", Applicability.SAFE, (copy,))

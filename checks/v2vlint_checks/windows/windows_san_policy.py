@@ -76,6 +76,6 @@ class WindowsSanPolicy(Rule):
             return
         words = "is not set, so Windows Server's default applies" if policy is None else f"is {_NAMES.get(policy, str(policy))}"
         effect = "disks other than the system's may come up offline and read-only; set OnlineAll, or bring them online by hand"
-        how = Applicability.SAFE if policy is None else Applicability.UNSAFE
+        how = Applicability.SAFE if policy is None else Applicability.UNSAFE  # one that is set was chosen
         fix = Fix("bring all disks online (SanPolicy 1)", how, (set_value(system.san_where, dword(_ONLINE_ALL), system.san_value),))
         yield self.finding(system.san_where, f"the SAN policy {words}", effect, fix=fix)
