@@ -57,6 +57,7 @@ def volume_of(spec: str) -> str:
         return f"{match[1]}/{match[2]}"
     if not spec.startswith("/dev/mapper/"):
         return ""
+    # LVM doubles hyphens within a name; a single one separates group and volume.
     parts = spec.removeprefix("/dev/mapper/").replace("--", "\0").split("-")
     return "/".join(part.replace("\0", "-") for part in parts) if len(parts) == 2 and all(parts) else ""
 

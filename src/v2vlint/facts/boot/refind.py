@@ -130,6 +130,7 @@ def _found(files: GrubFiles, path: str) -> BootEntry:
     version = kernel_version(path)
     text = files.fs.text(f"{folder}/refind_linux.conf")
     lines = [line for line in text.lines() if not line.is_blank() and not line.text.lstrip().startswith("#")] if text else []
+    # rEFInd starts the first line by default.
     words = [lines[0].group(match, 1 if match[1] is not None else 0) for match in _WORD.finditer(lines[0].text)] if lines else []
     options = words[1] if len(words) > 1 else None
     args = split_args(literal(text, options.where.start, options.where.end)) if text and options else ()

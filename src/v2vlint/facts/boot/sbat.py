@@ -42,6 +42,7 @@ def automatic_level(stream: BinaryIO, image: PeImage) -> Mapping[str, int]:
     data = _whole(stream, section) if section else b""
     if len(data) < 12:
         return {}
+    # sbat_var.S of shim: a version, then two offsets (automatic, latest), both counted from the end of the version.
     offset = 4 + struct.unpack_from("<I", data, 4)[0]
     return dict(_lines(data[offset:].split(b"\0", 1)[0]))
 

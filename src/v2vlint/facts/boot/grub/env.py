@@ -14,7 +14,7 @@ from v2vlint.guest.text import GuestText, Line
 from v2vlint.model.dataclass import dataclass
 from v2vlint.model.place import WholeFile
 
-_MAGIC = "# GRUB Environment Block\n"
+_MAGIC = "# GRUB Environment Block\n"  # GRUB_ENVBLK_SIGNATURE (include/grub/lib/envblk.h)
 
 
 @dataclass(frozen=True, slots=True)
