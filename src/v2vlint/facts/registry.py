@@ -93,7 +93,7 @@ class FactStore:
             self._known[kind] = self._provide(kind)
         value = self._known[kind]
         if isinstance(value, FactUnavailable):
-            raise value.with_traceback(None)
+            raise value.with_traceback(None)  # one object raised for every question: its traceback would grow
         return typing.cast(T, value)
 
     def with_given(self, *values: object) -> FactStore:

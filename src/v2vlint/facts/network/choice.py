@@ -19,6 +19,7 @@ def nm_order(priority: str, used: str, uuid: str) -> str:
     """A sort key for NetworkManager profiles: priority (-999 to 999), time of last use in seconds, UUID, all as written."""
     level = int(priority) if priority.removeprefix("-").isdecimal() and len(priority) < 5 else 0
     time = int(used) if used.isdecimal() and len(used) < 13 else 0
+    # Subtracted, so that a higher priority and a later use sort first as text.
     return f"{_MIDDLE - level:05d} {10**13 - time:014d} {uuid}"
 
 

@@ -61,8 +61,10 @@ def _runs(fs: GuestFS, services: Services, manager: Manager) -> bool:
         return False
     if manager is Manager.NETIFRC:
         return any(name.startswith("net.") for name in services.enabled)
+    # It is a systemd generator, which no unit enables.
     if manager is Manager.NETPLAN:
         return True
+    # Upstart's jobs for ifupdown start on events; nothing has to enable them.
     if manager is Manager.IFUPDOWN and services.init == "upstart":
         return True
     return bool(services.starts(*_SERVICES[manager]))

@@ -151,7 +151,7 @@ def _list(ini: IniFile, section: str, key: str) -> tuple[Token, ...]:
 
 def _wired_mac(ini: IniFile, key: str) -> Token | None:
     token = next((found for section in _WIRED if (found := _get(ini, section, key))), None)
-    if token and re.fullmatch(r"(?:\d{1,3};){5}\d{1,3};?", token.value):
+    if token and re.fullmatch(r"(?:\d{1,3};){5}\d{1,3};?", token.value):  # as old versions wrote it: six decimal bytes
         text = ":".join(f"{int(part):02x}" for part in token.value.strip(";").split(";"))
         return Token(text, token.where) if is_mac(text) else None
     return mac_token(token)
