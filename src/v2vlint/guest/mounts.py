@@ -83,7 +83,7 @@ class Mounter:
 
     def _mount_line(self, line: MountLine, names: Mapping[str, str]) -> None:
         device = self._device(line.spec, names)
-        # another subvolume of the root's own btrfs
+        # Another subvolume of the root's own btrfs.
         if device is not None and (device.name != self.mounts[0].device or device.fs_type == "btrfs"):
             self._mount(line.point, device, line)
 

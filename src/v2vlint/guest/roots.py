@@ -150,7 +150,7 @@ def _windows_root(stack: Stack, found: _Candidate, taken: frozenset[str]) -> Roo
     """C: at the top; the EFI system partition as /esp and the partition with the BIOS boot manager as /system-reserved, if they exist."""
     systems, mounts = {"/": found.system}, [Mount("/", found.device.name)]
     free = [device for device in stack.filesystems() if device.name not in taken]
-    free.sort(key=lambda device: device.disk != found.device.disk)
+    free.sort(key=lambda device: device.disk != found.device.disk)  # those on the disk of C: first
     for point, marks in _BOOT_PARTITIONS:
         for device in free:
             system = stack.open(device.name)
@@ -177,7 +177,7 @@ def _linux_root(stack: Stack, found: _Candidate, taken: frozenset[str], *, ostre
         mounter.mounts += [Mount(point, found.device.name, found.subvolume) for point in trees if point != "/"]
         if "/boot" in trees and _is_bare(mounter.known()):
             del mounter.systems["/boot"]
-    stack.name_arrays(_array_names(mounter.known()))
+    stack.name_arrays(_array_names(mounter.known()))  # fstab may use these names
     mounter.mount_all()
     return Root(found.device.name, mounter.guest(), linux_info(mounter.known()), tuple(mounter.mounts), found.subvolume, deployment)
 
