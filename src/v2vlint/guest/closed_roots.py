@@ -90,12 +90,12 @@ def _machine(fs: GuestFS, path: str) -> str:
         return ""
     if head[0x202:0x206] == b"HdrS":
         told = int.from_bytes(head[0x206:0x208], "little") >= 0x20C  # xloadflags exists since protocol 2.12
-        return ("x86_64" if head[0x236] & 1 else "i386") if told else ""
+        return ("x86_64" if head[0x236] & 1 else "i386") if told else ""  # XLF_KERNEL_64
     if head[56:60] == b"ARM\x64":
         return "aarch64"
     if head[:2] != b"MZ":
         return ""
-    at = int.from_bytes(head[60:64], "little")
+    at = int.from_bytes(head[60:64], "little")  # e_lfanew
     return _MACHINES.get(int.from_bytes(head[at + 4 : at + 6], "little"), "") if head[at : at + 4] == b"PE\0\0" else ""
 
 

@@ -185,6 +185,7 @@ class GuestFS:
             here, node, system = trail[-1]
             child_path = f"{here.rstrip('/')}/{name}"
             mounted = self.mounts.get(child_path)
+            # A mount point hides what is under it, so that need not be known.
             child = mounted.root if mounted else _child(self._known(here, node, system), name)
             if child is None:
                 return None
@@ -257,7 +258,7 @@ def _guarded(path: str, action: Callable[[], T]) -> T:
     try:
         return action()
     except (FactUnavailable, MemoryError):
-        raise
+        raise  # budget.spending() ends the whole fact when memory runs out
     except Exception as error:
         detail = str(error).strip() or type(error).__name__
         raise FactUnavailable(WholeFile(path), f"cannot be read: {detail}") from error

@@ -122,6 +122,7 @@ class Mounter:
         found = [device for device in self._free() if self._looks(device, looks_right)]
         found.sort(key=lambda device: home is None or device.disk != home.disk)
         near = [device for device in found if home is not None and device.disk == home.disk]
+        # Of several, only a single one on the root's own disk is chosen: a guess between equals could be another system's.
         if len(found) == 1 or len(near) == 1:
             self._mount(point, found[0])
 
@@ -135,6 +136,7 @@ class Mounter:
     def _is_perhaps_esp(self, mount: Mount) -> bool:
         device = self.stack.blocks.named(mount.device)
         usual = mount.point.startswith(("/boot", "/efi")) and self.systems[mount.point].type == "vfat"
+        # An extended boot loader partition is often FAT as well, and is no ESP.
         return usual and (device is None or device.part_type != XBOOTLDR)
 
     def _mount_esp(self) -> None:
@@ -170,7 +172,7 @@ def fstab_lines(fs: GuestFS) -> Iterator[MountLine]:
         if len(words) < 3 or words[0].startswith("#") or words[2] == "swap" or not words[1].startswith("/"):
             continue
         options = tuple(words[3].split(",")) if len(words) > 3 and not words[3].startswith("#") else ()
-        spec = words[0].replace('"', "")
+        spec = words[0].replace('"', "")  # UUID="…" is allowed: blkid_parse_tag_string() of libblkid
         if spec.startswith(("/dev/", "UUID=", "LABEL=", "PARTUUID=", "PARTLABEL=")) and not {"bind", "rbind"} & set(options):
             yield MountLine(spec, "/" + words[1].strip("/"), words[2], options)
 
@@ -231,6 +233,7 @@ def ostree_root(system: FileSystem) -> tuple[str, dict[str, FileSystem]]:
 
 def _booted(fs: GuestFS) -> Iterator[str]:
     """Deployments named by boot loader entries on the same filesystem, the preferred one first."""
+    # ostree numbers its entries (ostree-1, ostree-2), and the default has the highest number.
     for path in reversed(fs.glob("/boot/loader/entries/*.conf")):
         match = re.search(r"\bostree=(\S+)", _text(fs, path))
         resolved = fs.resolve(match[1]) if match else None

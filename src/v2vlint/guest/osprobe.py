@@ -128,7 +128,7 @@ def _windows_arch(fs: GuestFS, root: str) -> str:
             head = fs.head(f"{root}/System32/{program}", 4096) or b""
         except FactUnavailable:
             continue
-        at = int.from_bytes(head[60:64], "little")
+        at = int.from_bytes(head[60:64], "little")  # e_lfanew
         if head[at : at + 4] == b"PE\0\0":
             return {0x14C: "i386", 0x8664: "x86_64", 0xAA64: "aarch64"}.get(int.from_bytes(head[at + 4 : at + 6], "little"), "")
     environment = _hive_values(fs, f"{root}/System32/config/SYSTEM", f"{_control_set(fs, root)}\\Control\\Session Manager\\Environment")
@@ -143,5 +143,6 @@ def architecture(fs: GuestFS, paths: tuple[str, ...] = (*GUESTFS_PROGRAMS, *_PRO
         except FactUnavailable:
             continue
         if head and head[:4] == b"\x7fELF" and len(head) == 20:
+            # e_machine, in the byte order that e_ident[EI_DATA] states.
             return _MACHINES.get(int.from_bytes(head[18:20], "big" if head[5] == 2 else "little"), "")
     return ""

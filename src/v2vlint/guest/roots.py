@@ -56,6 +56,7 @@ def find_roots(stack: Stack) -> tuple[Root, ...]:
     candidates = [found for device in list(stack.filesystems()) for found in _candidates(stack, device)]
     taken = frozenset(found.device.name for found in candidates)
     roots = [root for found in candidates if (root := _root(stack, found, taken)) is not None]
+    # Ubuntu Core keeps the partition that it was installed from.
     installed = {f"{root.os.name}{INSTALLER}" for root in roots}
     found = tuple(root for root in roots if root.os.name not in installed)
     return (*found, *_closed(stack)) if not any(root.os.kind == "linux" for root in found) else found
