@@ -52,6 +52,7 @@ def _kernel_names(
     for entry in policy.entries:
         if name_kind(entry.device) is not NameKind.KERNEL or entry.is_pseudo:
             continue
+        # virt-v2v renames devices in fstab, but not in mount units.
         after, stops = entry.device if entry.unit else names.after(entry.device), policy.stops(entry)
         named = KernelNamed(entry, name_fate(entry.device, target.disk_prefixes, blocks), after)
         fate = name_fate(after, landing.prefixes, blocks)
@@ -86,7 +87,7 @@ def _missing(policy: MountPolicy, devices: Devices, blocks: BlockTable) -> Itera
         kind = name_kind(entry.device)
         if entry.is_pseudo or kind in (NameKind.KERNEL, NameKind.HARDWARE):
             continue
-        stops, present = policy.stops(entry) and entry.mount_point != "/", devices.present(entry.device)
+        stops, present = policy.stops(entry) and entry.mount_point != "/", devices.present(entry.device)  # the root verdict judges /
         judged = bool(blocks.devices) and (kind is not NameKind.OTHER or bool(volume_of(entry.device)))
         if present is False and judged:
             what = "swap space" if entry.is_swap else entry.mount_point

@@ -60,6 +60,7 @@ def _modules(boot: DefaultBoot, landing: Landing) -> Iterator[Cause[BootPath]]:
         return
     kernel = path.kernel
     if not kernel.tree.folder:
+        # Without modules in its initramfs either, the kernel may have everything built in.
         if path.image and kernel.version in path.image.versions:
             where = WholeFile(f"/lib/modules/{kernel.version}")
             yield boot.fault(f"the modules of the default kernel {kernel.version} are not installed", where, path)

@@ -70,6 +70,7 @@ def _names(
     hits = [(entry, entry.root) for entry in loader.all_entries if entry.root and _changes(entry.root, menu, target, blocks)]
     certain = _certain(loader, startup, [entry for entry, _argument in hits])
     first = [hit for hit in hits if hit[0] in certain] or hits[:1]
+    # Entries that take root= from one place (kernelopts in grubenv) are one cause, told by the first of them.
     for entry, argument in {argument.where: (entry, argument) for entry, argument in reversed(first)}.values():
         same = tuple(entry for entry, other in hits if other.value == argument.value)
         others = tuple(other for _entry, other in hits if other.where != argument.where)

@@ -45,7 +45,7 @@ def _tpm(
         needed = device.name in below or (needs is not None and needs.needs(device.name))
         needed = needed or (entry is not None and needs is not None and needs.mount_on(f"/dev/mapper/{entry.name}") is not None)
         how = "the source's TPM" if _TPM in tokens else "clevis (the source's TPM, or a key server)"
-        sealed = Sealed(device, how, device.detail("keyslots") == "1", entry)
+        sealed = Sealed(device, how, device.detail("keyslots") == "1", entry)  # the only slot is the token's own
         where, certain = Device(device.name, "LUKS header"), sealed.only and needed and _TPM in tokens
         yield (fault if certain else doubt)(sealed.only and needed, f"{device.name} is unlocked by {how}", where, sealed)
 
