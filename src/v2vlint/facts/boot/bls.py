@@ -153,6 +153,7 @@ def spec_compare(a: SpecKey, b: SpecKey) -> int:
     """The order of systemd-boot's menu: entries with ``sort-key`` first (by key, machine id, newest version), then the others by id,
     highest first.
     """
+    # boot_entry_compare() of systemd's boot.c.
     if a.bad != b.bad:
         return 1 if a.bad else -1
     if bool(a.sort_key) != bool(b.sort_key):

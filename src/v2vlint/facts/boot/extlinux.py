@@ -126,6 +126,7 @@ def _built(files: GrubFiles, path: str, menu: _Menu, index: int, label: _Label) 
     initrds = [token.value for token in label.initrds]
     at = list(label.initrds)
     for arg in args:
+        # SYSLINUX also loads the files that initrd= names, separated by commas.
         if arg.name == "initrd" and arg.value:
             initrds += arg.value.split(",")
             at += [arg.value_at] if arg.value_at and "," not in arg.value else []

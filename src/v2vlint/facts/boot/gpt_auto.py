@@ -73,4 +73,5 @@ def _runs(loader: str, image: Initramfs | None, args: Iterable[KernelArg]) -> bo
     switches = [arg for arg in args if arg.name.replace("-", "_") in ("systemd.gpt_auto", "rd.systemd.gpt_auto")]
     if switches and boolean(switches[-1].value or "") is False:
         return False
+    # The generator needs LoaderDevicePartUUID, which systemd's loaders set, and some others do (GRUB's bli module).
     return True if loader in ("systemd-boot", "uki") and "gpt-auto-force" not in roots else None

@@ -66,6 +66,7 @@ def _parsed(text: GuestText) -> tuple[dict[str, list[list[str]]], list[_Stanza]]
         opens = words[-1].value == "{"
         if name == "}" or opens:
             depth += 1 if opens else -1
+        # What is deeper belongs to a submenuentry.
         elif depth == 1 and stanzas:
             stanzas[-1].words[name] = words[1:]
         elif depth <= 0:
@@ -114,10 +115,12 @@ def _kernels(files: GrubFiles, folder: str, mount: str) -> Iterator[BootEntry]:
     """Kernels at the top and in /boot of the filesystems it can read, newest first in each folder."""
     drivers = " ".join(name for top in ("drivers", "drivers_x64", "drivers_aa64") for name in lower_names(files.fs, f"{folder}/{top}"))
     for point, system in files.fs.mounts.items():
+        # Beyond FAT, rEFInd reads what it has drivers for: ext4_x64.efi, btrfs_x64.efi.
         if point != mount and system.type not in _FAT and system.type not in drivers:
             continue
         for below in _FOLDERS:
             place = f"{point.rstrip('/')}/{below}".rstrip("/")
+            # Another filesystem, which is searched as such.
             if place in files.fs.mounts and place != point.rstrip("/"):
                 continue
             names = [name for low, name in lower_names(files.fs, place or "/").items() if low.startswith(_PREFIXES)]
@@ -136,7 +139,7 @@ def _found(files: GrubFiles, path: str) -> BootEntry:
     args = split_args(literal(text, options.where.start, options.where.end)) if text and options else ()
     images = [one for one in files.fs.listdir(folder or "/") if one.lower().startswith("init")]
     initrd = next((one for one in images if version and version in one), images[0] if len(images) == 1 and not version else "")
-    given = any(arg.name == "initrd" for arg in args)
+    given = any(arg.name == "initrd" for arg in args)  # it replaces the one that rEFInd finds
     return BootEntry(
         title=name,
         id=name,

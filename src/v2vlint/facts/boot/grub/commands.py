@@ -102,6 +102,7 @@ def _search(shell: GrubShell, args: Sequence[Field], command: Command) -> bool |
             name = word.partition("=")[2]
         elif not word.startswith("-"):
             plain.append(arg)
+    # search.fs_uuid and its kin take the variable as their second argument.
     if own.startswith("search.") and len(plain) > 1:
         name = plain[1].text.text
     return _look(shell, kind, name, plain)
