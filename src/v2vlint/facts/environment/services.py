@@ -80,6 +80,7 @@ def _enabled(fs: GuestFS, units: UnitFiles) -> Iterator[tuple[str, str]]:
         for name in fs.listdir(folder):
             target = fs.readlink(f"{folder}/{name}")
             if target and target != "/dev/null":
+                # An alias (display-manager.service → gdm.service) enables the unit under both names.
                 yield from ((alias, f"{folder}/{name}") for alias in (name, target.rpartition("/")[2]))
     for pattern in ("/etc/rc[S2345].d/S*", "/etc/rc.d/rc[2345].d/S*", "/etc/init.d/rc[2345].d/S*", "/etc/rcS.d/S*"):
         yield from ((match[1], path) for path in fs.glob(pattern) if (match := _START.fullmatch(path.rpartition("/")[2])))

@@ -85,6 +85,7 @@ def parse_cloud_init(fs: GuestFS, services: Services, bootloader: Bootloader) ->
     args = bootloader.default.args if bootloader.default is not None else ()
     seed = next((WholeFile(folder) for folder in SEEDS if fs.is_file(f"{folder}/meta-data")), None)
     own = _last(documents, "network")
+    # network_config_sources of cloudinit/sources: the system's own configuration precedes the seed's.
     network = own or (_document(fs.text(f"{seed.path}/network-config")) if seed is not None else None)
     sources = _last(documents, "datasource_list")
     pinned = _ds_identify(fs)
@@ -175,6 +176,7 @@ def _names(network: YamlNode) -> Iterator[Token]:
     cards = inner.get("ethernets")
     for key, node in cards.items if cards is not None else ():
         match = node.get("match")
+        # Without match, the ID is the name of the card.
         if match is None and key.token is not None:
             yield key.token
         elif match is not None and match.item("macaddress") is None:

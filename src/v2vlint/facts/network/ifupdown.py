@@ -246,6 +246,7 @@ def _kind(stanzas: list[_Stanza]) -> str:
     keys = {option.key for stanza in stanzas for option in stanza.options}
     if keys & {"bridge_ports", "bridge-ports"}:
         return "bridge"
+    # With bond-master it is a slave, which may repeat the options of its bond.
     if keys & {"bond-slaves", "slaves", "bond_slaves", "bond-mode", "bond_mode"} and not keys & {"bond-master"}:
         return "bond"
     if keys & _PARENT:

@@ -171,6 +171,7 @@ def _addresses(ini: IniFile) -> tuple[tuple[Address, ...], tuple[Token, ...]]:
     gateways: list[Token] = []
     for version in ("ipv4", "ipv6"):
         for setting in _settings(ini, version):
+            # address1=ADDRESS/PREFIX,GATEWAY and route1=NETWORK/PREFIX,GATEWAY,METRIC.
             if _ADDRESS.fullmatch(setting.key):
                 words = [slice_token(setting.value, m.start(), m.end()) for m in _LIST.finditer(setting.value.value)]
                 addresses.extend(found for word in words if "/" in word.value and (found := address_from(word.value, word.where)))

@@ -43,6 +43,7 @@ def _conditions(pair: re.Match[str], value: Token) -> Iterator[Condition]:
     if key is MatchKey.DRIVER and pair["attr"] in ("vendor", "subsystem_vendor"):
         words = tuple(Token(driver, word.where) for word in words for driver in _VENDORS.get(word.value.lower(), (word.value,)))
     elif key is MatchKey.PARENT:
+        # In a DEVPATH, bridges come first and the card last.
         words = tuple(slice_token(word, match.start(), match.end()) for word in words for match in [*_PCI.finditer(word.value)][-1:])
     yield Condition(key, tuple(Term(word, inverted, mandatory=inverted) for word in words))
 

@@ -67,6 +67,7 @@ def find_mount_units(fstab: Fstab, files: UnitFiles, goal: BootGoal) -> MountUni
     ignored: list[FstabEntry] = []
     for entry in fstab.entries:
         made = _generated(entry) if goal.reads_fstab and entry.mount_point.startswith("/") and entry.mount_point not in _API else ()
+        # Of several lines for one place, the first wins: the generator does not overwrite a unit.
         if not made or made[0].name in generated:
             ignored.append(entry)
         else:

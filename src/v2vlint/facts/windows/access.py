@@ -59,7 +59,7 @@ def parse_access(registry: Registry, services: WindowsServices, firewall: Window
 
 def _desktop(registry: Registry, services: WindowsServices, firewall: WindowsFirewall, listener: RegistryNode | None) -> RemoteWay | None:
     own, policy = registry.control(_TERMINAL), registry.soft(_POLICY)
-    values = [value for node in (policy, own) if node and (value := node.value("fDenyTSConnections"))]
+    values = [value for node in (policy, own) if node and (value := node.value("fDenyTSConnections"))]  # group policy takes precedence
     if not values:
         return None
     port = (listener.number("PortNumber") if listener else None) or _DESKTOP
