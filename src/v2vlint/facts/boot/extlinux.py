@@ -86,6 +86,7 @@ def _keyword(menu: _Menu, text: GuestText, line: Line, keyword: str, value: Toke
     if keyword == "label":
         menu.labels.append(_Label(value.value, line.where))
     elif keyword == "append":
+        # A hyphen cancels the APPEND that stands above all labels.
         args = () if value.value == "-" else split_args(literal(text, value.where.start, value.where.end))
         if label:
             label.append = args

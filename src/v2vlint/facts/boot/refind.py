@@ -45,6 +45,7 @@ def refind_menu(files: GrubFiles, folder: str, mount: str, others: Sequence[str]
     path = find_case(files.fs, folder, "refind.conf") or f"{folder}/refind.conf"
     text = files.fs.text(path) or GuestText(path, "")
     settings, stanzas = _parsed(text)
+    # By default rEFInd also scans external and optical disks, which are not part of the guest.
     scanned = [word for words in settings.get("scanfor", ())[-1:] for word in words] or ["internal", "manual"]
     found = [_stanza(files, mount, text, one) for one in stanzas if "disabled" not in one.words] if "manual" in scanned else []
     entries = [*(_kernels(files, folder, mount) if "internal" in scanned else ()), *found]

@@ -39,7 +39,7 @@ def _built(target: Target, disk: Controller | None, card: Nic | None) -> Hardwar
     model = _QEMU_DISKS.get(disk.any_of[0][0], "") if disk else target.hardware.disk
     own_card = _QEMU_CARDS.get(card.any_of[0][0], "") if card else target.hardware.nic
     if own_card == "e1000" and card and "8086:100f" in card.ids:
-        own_card = "e1000-82545em"
+        own_card = "e1000-82545em"  # VMware's E1000; QEMU's usual one is an 82540EM
     if not model or not own_card:
         return None
     return dataclasses.replace(target.hardware, machine=_MACHINES.get(model, target.hardware.machine), disk=model, nic=own_card)

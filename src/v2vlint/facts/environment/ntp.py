@@ -88,7 +88,7 @@ class _Chrony:
         text = self.fs.text(path) if depth <= MAX_DEPTH and self.files < MAX_FILES else None
         self.files += 1
         for line in text.lines() if text is not None else ():
-            if line.is_blank("#!;%"):
+            if line.is_blank("#!;%"):  # chrony's comment signs
                 continue
             words = line.words()
             if words[0].value in ("include", "confdir", "sourcedir") and len(words) > 1:

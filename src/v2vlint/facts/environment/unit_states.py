@@ -125,6 +125,7 @@ def _aliased(fs: GuestFS, name: str, known: frozenset[str] | None) -> str:
 def _at_first_boot(fs: GuestFS, now: UnitState) -> UnitState:
     """The state after presets. Whether systemd also disables enabled units depends on how it was built."""
     text = fs.text("/etc/machine-id")
+    # No file, or this word, means a first boot, but an empty file does not: machine-id(5).
     if now.state not in ("enabled", "disabled") or (text is not None and text.content.strip() != "uninitialized"):
         return now
     preset, where = _preset(fs, now.name)

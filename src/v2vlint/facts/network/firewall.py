@@ -173,6 +173,7 @@ def _firewalld(fs: GuestFS, services: Services) -> Iterator[SshGate]:
     conf = fs.text("/etc/firewalld/firewalld.conf")
     match = re.search(r"^DefaultZone=(\S+)", conf.content, re.MULTILINE) if conf is not None else None
     default = _zone(fs, match[1] if match else "public")
+    # An interface that no zone names falls into the default zone.
     if default is None or _SSH_SERVICE.search(default.content):
         return
     for path in fs.glob(f"{_ZONES[0]}/*.xml"):

@@ -84,7 +84,7 @@ def _paths(fs: GuestFS) -> list[str]:
     for folder in FOLDERS:
         vendor = folder != FOLDERS[0]
         for name in fs.listdir(folder):
-            ignored = _IGNORED.fullmatch(name) or (vendor and not name.endswith(".nmconnection"))
+            ignored = _IGNORED.fullmatch(name) or (vendor and not name.endswith(".nmconnection"))  # only /etc may lack the suffix
             if not ignored and len(winners) < MAX_FILES:
                 winners.setdefault(name, f"{folder}/{name}")
     return [path for path in winners.values() if not fs.is_masked(path)]

@@ -36,7 +36,7 @@ def match_of(unit: Unit, names: MatchKey, version: UdevVersion) -> Match:
 
     Only ``Property=`` and similar, which test something other than the card, are undecided; conditions on the host hold as before.
     """
-    if not version.number and not _has_match(unit):
+    if not version.number and not _has_match(unit):  # whether this systemd ignores the file is not known
         return (Condition(MatchKey.OTHER, ()),)
     keys = {names: ("Name",) if names is MatchKey.ANY_NAME else ("OriginalName",), **_KEYS}
     found = ((key, name, unit.ini.all("Match", name)) for key, settings in keys.items() for name in settings)

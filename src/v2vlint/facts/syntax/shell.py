@@ -88,6 +88,7 @@ def _assigned(text: GuestText, words: list[_Word]) -> Iterator[Assignment]:
         words = [word for word in words[1:] if not text.content.startswith("-", word.start)]
     matches = [_ASSIGN.match(text.content, word.start, word.end) for word in words]
     for word, match in zip(words, matches, strict=True):
+        # Assignments in front of a command hold for that command only.
         if match and all(matches):
             yield _assignment(text, word, match)
 

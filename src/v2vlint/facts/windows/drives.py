@@ -56,6 +56,7 @@ def drives_of(values: Iterable[RegistryValue], blocks: BlockTable) -> Iterator[D
 
 def _partitions(blob: bytes, blocks: BlockTable) -> Iterator[BlockDevice]:
     partitions = [device for device in blocks if device.kind == "partition"]
+    # Of an MBR partition, the signature of its disk and its offset; of a GPT partition, DMIO:ID: and its GUID.
     if len(blob) == 12:
         signature, offset = f"{int.from_bytes(blob[:4], 'little'):08x}", str(int.from_bytes(blob[4:], "little"))
         disks = {disk.disk for disk in blocks.disks if disk.detail("pt_uuid").lower() == signature}

@@ -86,6 +86,7 @@ class WindowsFirewall:
         for node in (self._policy, self._own):
             key = node.key(ports) if node else None
             value = key.value(f"{port}:TCP") if key else None
+            # PORT:TCP:SCOPE:Enabled:NAME
             if value is not None and ":enabled" in value.text.lower():
                 only = value.text.split(":")[2] if value.text.count(":") >= 3 else "*"
                 return Opening(only == "*", "" if only == "*" else only, value.where)
