@@ -145,14 +145,14 @@ def test_ostree(tmp_path: Path) -> None:
         "ostree/deploy/fedora/deploy/old.0/usr/bin/": "",
         "ostree/deploy/fedora/var/log/messages": "",
         "ostree/boot.1/fedora/x/": "",
-        "boot/loader/entries/ostree-1.conf": "title old\noptions ostree=/ostree/deploy/fedora/deploy/old.0\n",
-        "boot/loader/entries/ostree-2.conf": f"title new\noptions root=UUID={ROOT} ostree=/{deploy}\n",
+        "boot/loader/entries/ostree-2.conf": "title old\noptions ostree=/ostree/deploy/fedora/deploy/old.0\n",
+        "boot/loader/entries/ostree-10.conf": f"title new\noptions root=UUID={ROOT} ostree=/{deploy}\n",
     }
     guest = open_paths(filesystem(tmp_path / "disk", files, uuid=ROOT))
     assert [(root.deployment, root.os.version) for root in guest.roots] == [(f"/{deploy}", "40")]
     fs = guest.roots[0].fs
     assert fs.exists("/var/log/messages")
-    assert fs.exists("/boot/loader/entries/ostree-2.conf")
+    assert fs.exists("/boot/loader/entries/ostree-10.conf")
     assert fs.exists("/sysroot/ostree/deploy")
 
 

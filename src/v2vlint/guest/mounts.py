@@ -14,6 +14,7 @@ from v2vlint.guest.fs import GuestFS
 from v2vlint.guest.subtree import descend
 from v2vlint.model.blocks import BlockDevice
 from v2vlint.model.dataclass import dataclass
+from v2vlint.model.digits import decimal
 from v2vlint.model.errors import FactUnavailable, ImageError
 from v2vlint.model.octal import unescaped
 
@@ -21,7 +22,7 @@ ESP_TYPES = frozenset({"c12a7328-f81f-11d2-ba4b-00a0c93ec93b", "0xef"})
 XBOOTLDR = "bc13c2ff-59e6-4262-a352-b275fd6f7172"
 MAX_FSTAB = 1 << 20
 MAX_ENTRIES = 1000
-_SYSTEM = ("/boot", "/efi", "/usr", "/var")
+_SYSTEM = ("/boot/", "/efi/", "/usr/", "/var/")
 _KERNEL = re.compile(r"(vmlinu[xz]|linux|kernel|bzImage|Image|initr|grub2?$|loader$|extlinux$|syslinux$|System\.map)")
 
 
@@ -71,7 +72,7 @@ class Mounter:
         names = self._crypttab()
         for line in lines:
             # Some mount /boot only for updates, and boot loaders read it all the same.
-            wanted = "noauto" not in line.options or line.point.startswith(_SYSTEM)
+            wanted = "noauto" not in line.options or f"{line.point}/".startswith(_SYSTEM)
             if wanted and line.point not in self.systems and line.point.startswith("/"):
                 self._mount_line(line, names)
         if "/boot" not in self.systems and _is_empty(self.known(), "/boot"):
@@ -234,11 +235,16 @@ def ostree_root(system: FileSystem) -> tuple[str, dict[str, FileSystem]]:
 def _booted(fs: GuestFS) -> Iterator[str]:
     """Deployments named by boot loader entries on the same filesystem, the preferred one first."""
     # ostree numbers its entries (ostree-1, ostree-2), and the default has the highest number.
-    for path in reversed(fs.glob("/boot/loader/entries/*.conf")):
+    for path in sorted(fs.glob("/boot/loader/entries/*.conf"), key=_numbers, reverse=True):
         match = re.search(r"\bostree=(\S+)", _text(fs, path))
         resolved = fs.resolve(match[1]) if match else None
         if resolved:
             yield resolved
+
+
+def _numbers(path: str) -> tuple[list[int], str]:
+    """A key that sorts ``ostree-10.conf`` behind ``ostree-2.conf``."""
+    return [decimal(digits) for digits in re.findall("[0-9]+", path.rpartition("/")[2])], path
 
 
 def _changed(fs: GuestFS, path: str) -> float:

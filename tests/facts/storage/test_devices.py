@@ -210,3 +210,16 @@ def test_what_a_missing_mount_does(files: dict[str, str], family: str, line: str
     facts = FactStore((memory_guest({**files, "/etc/fstab": line}), BlockTable(), OsInfo("linux", family, family, "Linux")))
     policy, entry = facts.get(MountPolicy), facts.get(Fstab).entries[0]
     assert (policy.stops(entry), policy.effect(entry)) == (stops, effect)
+
+
+@pytest.mark.parametrize(
+    ("crypttab", "found"),
+    [
+        ("a /dev/mapper/b\nb /dev/mapper/a\n", None),
+        ("a /dev/mapper/a\n", None),
+        ("a /dev/mapper/b\nb UUID=aaaa-1111\n", True),
+        ("a /dev/mapper/b\nb UUID=nobody\n", False),
+    ],
+)
+def test_mappings_made_from_mappings(crypttab: str, found: bool | None) -> None:
+    assert _devices(files={"/etc/crypttab": crypttab}).present("/dev/mapper/a") is found

@@ -218,6 +218,13 @@ def test_an_unreadable_hibernation_file_is_an_outcome() -> None:
     assert facts.get(WindowsSystem).bias == -60
 
 
+@pytest.mark.parametrize(("active", "bias"), [("0", 0), ("ffffff88", -120)])
+def test_the_active_bias_counts_even_when_it_is_none(active: str, bias: int) -> None:
+    """In summer the Azores have the time of Greenwich."""
+    clock = f'[ControlSet001\\Control\\TimeZoneInformation]\n"Bias"=dword:3c\n"ActiveTimeBias"=dword:{active}'
+    assert store(clock).get(WindowsSystem).bias == bias
+
+
 def test_programs_of_both_widths() -> None:
     key = "Microsoft\\Windows\\CurrentVersion\\Uninstall"
     text = f'[{key}\\a]\n"DisplayName"="7-Zip 23.01"\n"DisplayVersion"="23.01"\n[{key}\\hidden]\n'

@@ -40,7 +40,7 @@ class Certificate:
 
 @dataclass(frozen=True, slots=True)
 class PeSignature:
-    """One signature. ``signer`` is the signing certificate, followed by the chain to its authority.
+    """One signature. The first of ``signers`` is the signing certificate, followed by the chain to its authority.
 
     ``digest`` is that of the file when it was signed, ``method`` its algorithm (``sha256``, ``sha1``, or empty for any other).
     """

@@ -12,6 +12,7 @@ from typing import BinaryIO
 
 from v2vlint.facts.boot.pe import PeImage, PeSection, read_section
 from v2vlint.model.dataclass import dataclass
+from v2vlint.model.digits import decimal
 
 MAX_LINES = 200
 PUBLISHED: Mapping[str, int] = {"shim": 4, "grub": 5, "grub.proxmox": 2}
@@ -62,4 +63,4 @@ def _lines(data: bytes) -> Iterator[tuple[str, int]]:
     for line in data.decode("ascii", "replace").splitlines()[:MAX_LINES]:
         words = line.strip("\0").split(",")
         if len(words) >= 2 and words[0]:
-            yield words[0], int(words[1]) if words[1].isdecimal() else 0
+            yield words[0], decimal(words[1]) if words[1].isdecimal() else 0

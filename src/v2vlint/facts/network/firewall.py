@@ -14,6 +14,7 @@ from v2vlint.facts.registry import provides
 from v2vlint.guest.fs import GuestFS
 from v2vlint.guest.text import GuestText, Line
 from v2vlint.model.dataclass import dataclass
+from v2vlint.model.digits import decimal
 from v2vlint.model.place import Token
 
 MAX_RULES = 5000
@@ -132,7 +133,7 @@ def _has_port(text: str) -> bool:
     low, _colon, high = text.replace("-", ":").partition(":")
     if text == "ssh":
         return True
-    return low.isdecimal() and (high or low).isdecimal() and int(low) <= _SSH_PORT <= int(high or low)
+    return low.isdecimal() and (high or low).isdecimal() and decimal(low) <= _SSH_PORT <= decimal(high or low)
 
 
 def _nftables(fs: GuestFS, services: Services) -> Iterator[SshGate]:

@@ -168,16 +168,23 @@ class Devices:
 
     def present(self, spec: str) -> bool | None:
         """Whether the device is on the given disks; None when unclear, as always for kernel and hardware names."""
+        spec = self._container(spec)
         if name_kind(spec) in (NameKind.KERNEL, NameKind.HARDWARE):
             return None
-        source = dict(self.mapped).get(spec.removeprefix("/dev/mapper/")) if spec.startswith("/dev/mapper/") else None
-        if source and source != spec:
-            return self.present(source)
         if tuple(self._table(spec).candidates(spec)) or self._other_name(spec):
             return True
         if not self.certain or self._beyond_reach(spec):
             return None
         return False
+
+    def _container(self, spec: str) -> str:
+        """What the mapping ``spec`` is made from, and that in turn; ``spec`` itself where it is none."""
+        sources, seen = dict(self.mapped), set[str]()
+        # Mappings of a broken crypttab may be made from one another.
+        while spec.startswith("/dev/mapper/") and spec not in seen and (source := sources.get(spec.removeprefix("/dev/mapper/"))):
+            seen.add(spec)
+            spec = source
+        return spec
 
     def _other_name(self, spec: str) -> bool:
         """Whether it may be a LUKS mapping whose name only the initramfs or the command line knows."""

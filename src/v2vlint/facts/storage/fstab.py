@@ -13,6 +13,7 @@ from v2vlint.facts.registry import provides
 from v2vlint.guest.fs import GuestFS
 from v2vlint.guest.text import GuestText, Line
 from v2vlint.model.dataclass import dataclass
+from v2vlint.model.digits import decimal
 from v2vlint.model.octal import unescaped
 from v2vlint.model.place import Span, Token, WholeFile
 
@@ -166,4 +167,4 @@ def _mount_point(text: str) -> str:
 
 
 def _number(words: tuple[Token, ...], index: int) -> int:
-    return int(words[index].value) if index < len(words) and words[index].value.isdecimal() else 0
+    return decimal(words[index].value) if index < len(words) and words[index].value.isdecimal() else 0

@@ -14,6 +14,7 @@ from v2vlint.facts.syntax.caseless import find_case
 from v2vlint.guest.fs import GuestFS
 from v2vlint.model.blocks import BlockDevice, BlockTable
 from v2vlint.model.dataclass import dataclass
+from v2vlint.model.digits import decimal
 from v2vlint.model.place import Where, WholeFile
 
 _ARC = re.compile(r"(multi|scsi|signature)\((\w+)\)disk\((\d+)\)rdisk\((\d+)\)partition\((\d+)\)\\?([^\s=]*)", re.IGNORECASE)
@@ -57,7 +58,7 @@ def _read(path: str, where: Where) -> BootIni:
     bus, number, _disk, rdisk, partition, folder = match.groups()
     kind = bus.lower()
     signature = number.lower().rjust(8, "0") if kind == "signature" else ""
-    return BootIni(path, kind, signature, int(rdisk), int(partition), folder.strip("\\").replace("\\", "/"), where)
+    return BootIni(path, kind, signature, decimal(rdisk), decimal(partition), folder.strip("\\").replace("\\", "/"), where)
 
 
 def counted(disk: BlockDevice, blocks: BlockTable) -> tuple[BlockDevice, ...]:

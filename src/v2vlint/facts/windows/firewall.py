@@ -13,6 +13,7 @@ from v2vlint.facts.registry import provides
 from v2vlint.facts.windows.registry import Registry
 from v2vlint.facts.windows.services import DISABLED, WindowsServices
 from v2vlint.model.dataclass import dataclass
+from v2vlint.model.digits import decimal
 from v2vlint.model.place import RegistryKey
 
 _OWN = "Services\\SharedAccess\\Parameters\\FirewallPolicy"
@@ -114,7 +115,7 @@ def _concerns(rule: Rule, port: int, profile: str) -> bool:
 
 def _holds(value: str, port: int) -> bool:
     low, _dash, high = value.partition("-")
-    return low.isdecimal() and int(low) <= port <= int(high if high.isdecimal() else low)
+    return low.isdecimal() and decimal(low) <= port <= decimal(high if high.isdecimal() else low)
 
 
 @provides

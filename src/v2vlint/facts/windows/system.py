@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from v2vlint.facts.registry import provides
-from v2vlint.facts.windows.registry import Registry, RegistryValue, subkeys
+from v2vlint.facts.windows.registry import Registry, RegistryNode, RegistryValue, subkeys
 from v2vlint.guest.fs import GuestFS
 from v2vlint.model.dataclass import dataclass
+from v2vlint.model.digits import decimal
 from v2vlint.model.osinfo import OsInfo
 from v2vlint.model.place import RegistryKey
 
@@ -83,7 +84,7 @@ def parse_system(fs: GuestFS, registry: Registry, os: OsInfo) -> WindowsSystem:
         san_where=registry.place("Services\\partmgr\\Parameters", "SanPolicy"),
         san_value=san.value("SanPolicy") if san else None,
         utc_clock=bool(clock and clock.number("RealTimeIsUniversal")),
-        bias=_signed((clock.number("ActiveTimeBias") or clock.number("Bias")) if clock else None),
+        bias=_bias(clock),
         clock_where=registry.place("Control\\TimeZoneInformation", "RealTimeIsUniversal"),
         pending=tuple(_pending(registry)),
         restrictions=tuple(_restrictions(registry)),
@@ -96,7 +97,13 @@ def parse_system(fs: GuestFS, registry: Registry, os: OsInfo) -> WindowsSystem:
 def windows_version(os: OsInfo) -> tuple[int, int]:
     """The NT version, or (0, 0)."""
     parts = os.version.split(".")
-    return (int(parts[0]), int(parts[1])) if len(parts) > 1 and parts[0].isdigit() and parts[1].isdigit() else (0, 0)
+    return (decimal(parts[0]), decimal(parts[1])) if len(parts) > 1 and parts[0].isdecimal() and parts[1].isdecimal() else (0, 0)
+
+
+def _bias(clock: RegistryNode | None) -> int:
+    """Minutes that local time is behind UTC, with daylight saving where it is in force; 0 may be just that."""
+    active = clock.number("ActiveTimeBias") if clock else None
+    return _signed(active if active is not None or clock is None else clock.number("Bias"))
 
 
 def _signed(number: int | None) -> int:

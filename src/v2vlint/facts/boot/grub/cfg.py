@@ -20,6 +20,7 @@ from v2vlint.facts.boot.grub.shell import MAX_STEPS, Boot, Environment, Field, G
 from v2vlint.facts.syntax.located import Located, join, literal
 from v2vlint.guest.text import GuestText
 from v2vlint.model.dataclass import dataclass
+from v2vlint.model.digits import decimal
 from v2vlint.model.errors import FactUnavailable
 from v2vlint.model.place import Span, Token, Where, WholeFile
 
@@ -268,7 +269,7 @@ def _index(nodes: Sequence[_Node], name: str, *, by_name: bool) -> tuple[int, bo
     named = next((index for index in titles if name == nodes[index].item.id), titles[0] if titles else None)
     if number and not (by_name and named is not None):
         text = number[1]
-        index = int(text, 16 if text[:2] in ("0x", "0X") else 8 if text[0] == "0" else 10)
+        index = int(text, 16 if text[:2] in ("0x", "0X") else 8) if text[0] == "0" else decimal(text)
         return (index, True) if index < min(len(nodes), _MAX_INT) else (0, False)
     found = named if by_name else titles[0] if titles else None
     return (0, not name) if found is None else (found, True)

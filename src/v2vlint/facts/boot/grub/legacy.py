@@ -20,6 +20,7 @@ from v2vlint.facts.syntax.located import literal
 from v2vlint.guest.fs import GuestFS
 from v2vlint.guest.text import GuestText, Line
 from v2vlint.model.dataclass import dataclass
+from v2vlint.model.digits import decimal
 from v2vlint.model.place import Span, Token, WholeFile
 
 CONFIGS = ("/boot/grub/grub.conf", "/boot/grub/menu.lst")
@@ -110,7 +111,7 @@ def _load(entry: _Entry, name: str, value: Token, text: GuestText) -> None:
 def _device(text: str) -> str:
     match = _DEVICE.match(text)
     # GRUB legacy counts partitions from 0, GRUB 2 and the block table from 1.
-    return f"hd{match[1]},{int(match[2]) + 1}" if match and match[2] else f"hd{match[1]}" if match else ""
+    return f"hd{match[1]},{decimal(match[2]) + 1}" if match and match[2] else f"hd{match[1]}" if match else ""
 
 
 def _built(files: GrubFiles, path: str, index: int, entry: _Entry) -> BootEntry:
@@ -154,11 +155,11 @@ def _default(fs: GuestFS, path: str, menu: _Menu, entries: tuple[BootEntry, ...]
     if value == "saved":
         value = _saved(fs, path)
         reason = f"default=saved, which is {value}"
-    if value.isdecimal() and int(value[:9]) < len(entries):
-        return entries[int(value[:9])], reason
+    if value.isdecimal() and decimal(value) < len(entries):
+        return entries[decimal(value)], reason
     fallback = menu.settings["fallback"].value.split() if "fallback" in menu.settings else []
-    if fallback and fallback[0].isdecimal() and int(fallback[0][:9]) < len(entries):
-        return entries[int(fallback[0][:9])], f"{reason} names no entry, so fallback={fallback[0]} is taken"
+    if fallback and fallback[0].isdecimal() and decimal(fallback[0]) < len(entries):
+        return entries[decimal(fallback[0])], f"{reason} names no entry, so fallback={fallback[0]} is taken"
     return None, f"{reason} names no entry: the menu waits"
 
 

@@ -10,6 +10,7 @@ from v2vlint.guest.fs import GuestFS
 from v2vlint.guest.whole import default_subvolume, whole
 from v2vlint.model.blocks import BlockDevice, BlockTable
 from v2vlint.model.dataclass import dataclass
+from v2vlint.model.digits import decimal
 
 _BIOS_DISK = re.compile(r"hd(\d+)(?:,(?:[a-z]+)?(\d+))?")
 
@@ -70,7 +71,7 @@ def _devices(blocks: BlockTable, opened: Mapping[str, FileSystem]) -> dict[str, 
 def block_of(device: str, blocks: BlockTable) -> BlockDevice | None:
     """The block device for ``hd0,gpt2``, ``lvm/vg-lv``, ``lvmid/…/…``, ``md/NAME`` or ``mduuid/…``; None when it is unclear."""
     if match := _BIOS_DISK.fullmatch(device):
-        disk, number = int(match[1]), int(match[2] or 0)
+        disk, number = decimal(match[1]), decimal(match[2] or "")
         found = _only(one for one in blocks if one.disk == disk and one.number == number and one.kind in ("disk", "partition"))
         return blocks.raw(found) if found else None
     kind, _, name = device.partition("/")
@@ -91,7 +92,7 @@ def is_opaque(device: str, blocks: BlockTable) -> bool:
     GRUB legacy stops there with "Error 17: Cannot mount selected partition".
     """
     match = _BIOS_DISK.fullmatch(device)
-    found = [one for one in blocks if match and one.number == int(match[2] or 0) and one.kind in ("disk", "partition")]
+    found = [one for one in blocks if match and one.number == decimal(match[2] or "") and one.kind in ("disk", "partition")]
     return bool(found) and all(blocks.raw(one) is None for one in found)
 
 
